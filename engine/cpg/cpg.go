@@ -1,0 +1,165 @@
+// Package cpg is the language between the cluster process and the processes of the same machine
+// that use it: configuration changes and ordered messages one way, multicasts the other way.
+//
+// A group is named by the process: what the "store" process multicasts is delivered to the
+// "store" processes of the ring's members, its own machine included, in the ring's one total
+// order together with the configuration changes. A process first says Hello; it is told the
+// present configuration and gets everything from there on. What was delivered while it was not
+// connected is never repeated.
+//
+// Package cpg only encodes and decodes. It never keeps state and never talks to anybody.
+package cpg
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/holdfast-sim/holdfast/engine/ring"
+)
+
+// Process is the name of the process that serves this language.
+const Process = "cluster"
+
+// MaxPayloadBytes is the largest message that can be multicast.
+const MaxPayloadBytes = 1 << 20
+
+// Guarantee says when an ordered message may be delivered.
+type Guarantee uint8
+
+const (
+	// Agreed delivers as soon as every message before it was delivered.
+	Agreed Guarantee = iota
+	// Safe also waits until every member of the ring has received the message.
+	Safe
+)
+
+// Message is one of the types below.
+type Message interface{ message() }
+
+// Hello asks the cluster process to deliver to the sender from now on.
+type Hello struct{}
+
+// Multicast asks for an ordered message. It is answered with Busy if it cannot be queued now.
+type Multicast struct {
+	Cookie    uint64 // returned in Busy
+	Guarantee Guarantee
+	Payload   []byte
+}
+
+// Reform asks the cluster process to form a new ring with the members that can be reached, so
+// that the sender takes part from the ring's beginning. It is limited in rate; a request that
+// comes too early is carried out later.
+type Reform struct{}
+
+// Busy says that a multicast was not queued: the ring is being formed or the queue is full.
+type Busy struct{ Cookie uint64 }
+
+// Kind tells the two configuration changes apart.
+type Kind uint8
+
+const (
+	// Transitional closes a ring: its members are those that move on together.
+	Transitional Kind = iota
+	// Regular opens a ring.
+	Regular
+)
+
+// Config is a configuration change. Between a transitional and the next regular one, the last
+// messages of the old ring are delivered to those who move on together.
+type Config struct {
+	Kind    Kind
+	Ring    ring.ID
+	Members []ring.NodeID // ascending
+	Joined  []ring.NodeID // ascending; empty in a transitional one
+	Left    []ring.NodeID // ascending
+	// Greeting marks the answer to Hello: the ring was formed earlier and messages of it may
+	// have been delivered before.
+	Greeting bool
+}
+
+// Deliver is an ordered message.
+type Deliver struct {
+	Ring    ring.ID
+	Seq     uint64 // place in the ring's order; grows by one per ring message of any group
+	From    ring.NodeID
+	Payload []byte
+}
+
+// Quorum is votequorum's word on a ring. It follows the ring's regular configuration, once the
+// members have exchanged their votes, and comes again whenever it changes.
+type Quorum struct {
+	Ring                         ring.ID
+	Quorate                      bool
+	Votes, Expected, QuorumVotes uint32
+}
+
+func (Hello) message()     {}
+func (Multicast) message() {}
+func (Reform) message()    {}
+func (Busy) message()      {}
+func (Config) message()    {}
+func (Deliver) message()   {}
+func (Quorum) message()    {}
+
+const (
+	tagHello = 1 + iota
+	tagMulticast
+	tagReform
+	tagBusy
+	tagConfig
+	tagDeliver
+	tagQuorum
+)
+
+// ErrMalformed is wrapped by every decoding error.
+var ErrMalformed = errors.New("malformed local cluster message")
+
+// Encode writes a message.
+func Encode(m Message) []byte {
+	le := binary.LittleEndian
+	switch m := m.(type) {
+	case Hello:
+		return []byte{tagHello}
+	case Reform:
+		return []byte{tagReform}
+	case Multicast:
+		b := append(make([]byte, 0, 10+len(m.Payload)), tagMulticast, byte(m.Guarantee))
+		return append(le.AppendUint64(b, m.Cookie), m.Payload...)
+	case Busy:
+		return le.AppendUint64([]byte{tagBusy}, m.Cookie)
+	case Deliver:
+		b := appendRing(append(make([]byte, 0, 25+len(m.Payload)), tagDeliver), m.Ring)
+		b = le.AppendUint32(le.AppendUint64(b, m.Seq), uint32(m.From))
+		return append(b, m.Payload...)
+	case Config:
+		b := appendRing([]byte{tagConfig, byte(m.Kind), flag(m.Greeting)}, m.Ring)
+		return appendNodes(appendNodes(appendNodes(b, m.Members), m.Joined), m.Left)
+	case Quorum:
+		b := appendRing([]byte{tagQuorum, flag(m.Quorate)}, m.Ring)
+		b = le.AppendUint32(le.AppendUint32(b, m.Votes), m.Expected)
+		return le.AppendUint32(b, m.QuorumVotes)
+	default:
+		panic(fmt.Sprintf("cpg: unknown message type %T", m))
+	}
+}
+
+func flag(on bool) byte {
+	if on {
+		return 1
+	}
+	return 0
+}
+
+func appendRing(b []byte, id ring.ID) []byte {
+	b = binary.LittleEndian.AppendUint64(b, id.Seq)
+	return binary.LittleEndian.AppendUint32(b, uint32(id.Rep))
+}
+
+func appendNodes(b []byte, ids []ring.NodeID) []byte {
+	b = binary.LittleEndian.AppendUint16(b, uint16(len(ids)))
+	for _, id := range ids {
+		b = binary.LittleEndian.AppendUint32(b, uint32(id))
+	}
+	return b
+}

@@ -1,0 +1,89 @@
+package cpg
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/holdfast-sim/holdfast/engine/ring"
+)
+
+// Decode reads a message. Payloads alias data. It fails with ErrMalformed.
+func Decode(data []byte) (Message, error) {
+	if len(data) == 0 {
+		return nil, fmt.Errorf("%w: empty", ErrMalformed)
+	}
+	d := decoder{rest: data[1:]}
+	var m Message
+	switch data[0] {
+	case tagHello:
+		m = Hello{}
+	case tagReform:
+		m = Reform{}
+	case tagMulticast:
+		m = Multicast{Guarantee: Guarantee(d.enum(2)), Cookie: d.u64(), Payload: d.all()}
+	case tagBusy:
+		m = Busy{Cookie: d.u64()}
+	case tagDeliver:
+		m = Deliver{Ring: d.ring(), Seq: d.u64(), From: d.node(), Payload: d.all()}
+	case tagConfig:
+		kind, greeting := Kind(d.enum(2)), d.enum(2) == 1
+		m = Config{Kind: kind, Greeting: greeting, Ring: d.ring(),
+			Members: d.nodes(), Joined: d.nodes(), Left: d.nodes()}
+	case tagQuorum:
+		quorate := d.enum(2) == 1
+		m = Quorum{Quorate: quorate, Ring: d.ring(), Votes: d.u32(), Expected: d.u32(), QuorumVotes: d.u32()}
+	default:
+		return nil, fmt.Errorf("%w: unknown type %d", ErrMalformed, data[0])
+	}
+	if d.bad || len(d.rest) != 0 {
+		return nil, fmt.Errorf("%w: type %d with %d bytes", ErrMalformed, data[0], len(data))
+	}
+	return m, nil
+}
+
+// decoder takes values off the front; after the first failure every value is zero.
+type decoder struct {
+	rest []byte
+	bad  bool
+}
+
+func (d *decoder) take(n int) []byte {
+	if d.bad || len(d.rest) < n {
+		d.bad = true
+		return make([]byte, n)
+	}
+	b := d.rest[:n]
+	d.rest = d.rest[n:]
+	return b
+}
+
+func (d *decoder) all() []byte { return d.take(len(d.rest)) }
+
+func (d *decoder) enum(limit byte) byte {
+	v := d.take(1)[0]
+	if v >= limit {
+		d.bad = true
+		return 0
+	}
+	return v
+}
+
+func (d *decoder) u32() uint32       { return binary.LittleEndian.Uint32(d.take(4)) }
+func (d *decoder) u64() uint64       { return binary.LittleEndian.Uint64(d.take(8)) }
+func (d *decoder) node() ring.NodeID { return ring.NodeID(d.u32()) }
+func (d *decoder) ring() ring.ID     { return ring.ID{Seq: d.u64(), Rep: d.node()} }
+
+func (d *decoder) nodes() []ring.NodeID {
+	n := int(binary.LittleEndian.Uint16(d.take(2)))
+	if n > ring.MaxNodes {
+		d.bad = true
+	}
+	if d.bad || n == 0 {
+		return nil
+	}
+	ids := make([]ring.NodeID, n)
+	for i := range ids {
+		ids[i] = d.node()
+	}
+	return ids
+}

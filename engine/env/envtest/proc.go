@@ -1,0 +1,102 @@
+package envtest
+
+import (
+	"bytes"
+	"log/slog"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+)
+
+// Up says whether the process runs.
+func (p *Proc) Up() bool { return p.up }
+
+// Ended is the reason that the process gave to Exit, nil if it gave none.
+func (p *Proc) Ended() error { return p.ended }
+
+// Self implements env.Env.
+func (p *Proc) Self() env.Self { return p.self }
+
+// Mono implements env.Env.
+func (p *Proc) Mono() time.Duration { return p.world.now }
+
+// Wall implements env.Env: 2026-01-01 plus the world's time.
+func (p *Proc) Wall() time.Time {
+	return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Add(p.world.now)
+}
+
+// SetTimer implements env.Env.
+func (p *Proc) SetTimer(id env.TimerID, after time.Duration) {
+	p.world.push(p.world.now+max(after, 0), p, env.TimerFired{ID: id}, p.world.seq+1)
+	p.timers[id] = p.world.seq
+}
+
+// StopTimer implements env.Env.
+func (p *Proc) StopTimer(id env.TimerID) { delete(p.timers, id) }
+
+// Send implements env.Env.
+func (p *Proc) Send(to env.MachineID, link env.LinkID, payload []byte) {
+	if len(payload) > env.MaxDatagramBytes {
+		panic("envtest: datagram larger than MaxDatagramBytes")
+	}
+	w := p.world
+	if w.Deliver != nil && !w.Deliver(p.self.Machine, to, p.self.Process, payload) {
+		return
+	}
+	target := w.Find(to, p.self.Process)
+	if target == nil {
+		return
+	}
+	ev := env.Received{From: p.self.Machine, Link: link, Payload: bytes.Clone(payload)}
+	w.push(w.now+w.Latency, target, ev, 0)
+}
+
+// Local implements env.Env.
+func (p *Proc) Local(to string, payload []byte) error {
+	target := p.world.Find(p.self.Machine, to)
+	if target == nil || !target.up {
+		return env.ErrLocalDown
+	}
+	ev := env.LocalMessage{From: p.self.Process, Payload: bytes.Clone(payload)}
+	p.world.push(p.world.now+time.Microsecond, target, ev, 0)
+	return nil
+}
+
+// Complete implements env.Env.
+func (p *Proc) Complete(op env.OpID, output []byte) {
+	if p.world.OnComplete != nil {
+		p.world.OnComplete(p, op, bytes.Clone(output))
+	}
+}
+
+// Disk implements env.Env: one disk a machine, kept over restarts.
+func (p *Proc) Disk() env.Disk { return p.world.DiskOf(p.self.Machine) }
+
+// Rand implements env.Env.
+func (p *Proc) Rand(label string) env.Rand {
+	if p.rands[label] == nil {
+		p.rands[label] = newRand(p.self, label)
+	}
+	return p.rands[label]
+}
+
+// Log implements env.Env.
+func (p *Proc) Log() *slog.Logger {
+	if p.world.Logger != nil {
+		return p.world.Logger(p)
+	}
+	return slog.New(slog.DiscardHandler)
+}
+
+// Emit implements env.Env.
+func (p *Proc) Emit(r env.Record) {
+	if p.world.OnRecord != nil {
+		p.world.OnRecord(p, r)
+	}
+}
+
+// Probe implements env.Env.
+func (p *Proc) Probe(string) {}
+
+// Exit implements env.Env.
+func (p *Proc) Exit(reason error) { p.ended = reason }

@@ -1,0 +1,206 @@
+// Package envtest is a small, fully ordered world for unit tests and golden traces of processes
+// written against package env: fixed latency, no randomness but what the test asks for, disks in
+// memory. It never injects faults by itself; the simulator is the place for that.
+package envtest
+
+import (
+	"container/heap"
+	"encoding/binary"
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+)
+
+// World is a set of machines on one virtual clock.
+type World struct {
+	// Latency is what every datagram takes; 500 µs unless set.
+	Latency time.Duration
+	// Deliver, when set, decides on each datagram: false drops it.
+	Deliver func(from, to env.MachineID, process string, payload []byte) bool
+	// Logger is what processes log to; discarded unless set. See [World.Now] for the time.
+	Logger func(p *Proc) *slog.Logger
+	// OnRecord and OnComplete observe what processes emit and answer.
+	OnRecord   func(p *Proc, r env.Record)
+	OnComplete func(p *Proc, op env.OpID, output []byte)
+
+	now   time.Duration
+	seq   uint64
+	queue eventHeap
+	procs []*Proc
+	disks map[env.MachineID]*Disk
+}
+
+// Proc is one process of the world. It implements env.Env.
+type Proc struct {
+	world  *World
+	self   env.Self
+	proc   env.Process
+	timers map[env.TimerID]uint64 // armed: the heap entry that counts
+	rands  map[string]*rand
+	up     bool
+	paused bool
+	held   []env.Event
+	ended  error
+}
+
+// New returns an empty world at time 0.
+func New() *World {
+	return &World{Latency: 500 * time.Microsecond, disks: map[env.MachineID]*Disk{}}
+}
+
+// Now is the time since the world began.
+func (w *World) Now() time.Duration { return w.now }
+
+// Start runs a process on a machine; a second start under the same name is a restart.
+func (w *World) Start(machine env.MachineID, name string, process env.Process) (*Proc, error) {
+	p := w.Find(machine, name)
+	if p == nil {
+		p = &Proc{world: w, self: env.Self{
+			Machine: machine, Name: fmt.Sprintf("n%d", machine+1), Process: name, Boot: 1}}
+		w.procs = append(w.procs, p)
+	}
+	p.self.Incarnation++
+	p.proc, p.timers, p.rands = process, map[env.TimerID]uint64{}, map[string]*rand{}
+	p.up, p.paused, p.held, p.ended = true, false, nil, nil
+	if err := process.Start(p); err != nil {
+		p.up = false
+		return p, err
+	}
+	for _, other := range w.procs {
+		if other != p && other.up && other.self.Machine == machine {
+			w.push(w.now, p, env.LocalUp{Process: other.self.Process}, 0)
+			w.push(w.now, other, env.LocalUp{Process: name}, 0)
+		}
+	}
+	return p, nil
+}
+
+// Find returns the process of that name on a machine, or nil.
+func (w *World) Find(machine env.MachineID, name string) *Proc {
+	for _, p := range w.procs {
+		if p.self.Machine == machine && p.self.Process == name {
+			return p
+		}
+	}
+	return nil
+}
+
+// Kill ends a process at once; its disk stays as it is.
+func (w *World) Kill(p *Proc) {
+	p.up = false
+	for _, other := range w.procs {
+		if other != p && other.up && other.self.Machine == p.self.Machine {
+			w.push(w.now, other, env.LocalDown{Process: p.self.Process}, 0)
+		}
+	}
+}
+
+// Pause stops delivering events to a process; they are held until Resume.
+func (w *World) Pause(p *Proc) { p.paused = true }
+
+// Resume delivers what was held, in order.
+func (w *World) Resume(p *Proc) {
+	p.paused = false
+	for _, ev := range p.held {
+		w.push(w.now, p, ev, 0)
+	}
+	p.held = nil
+}
+
+// Invoke hands an operation to a process.
+func (w *World) Invoke(p *Proc, op env.OpID, input []byte) {
+	w.push(w.now, p, env.Invoked{Op: op, Input: input}, 0)
+}
+
+// RunUntil handles every event up to and including that time.
+func (w *World) RunUntil(t time.Duration) {
+	for len(w.queue) > 0 && w.queue[0].at <= t {
+		w.step()
+	}
+	w.now = t
+}
+
+// RunFor is RunUntil relative to now.
+func (w *World) RunFor(d time.Duration) { w.RunUntil(w.now + d) }
+
+func (w *World) step() {
+	next := heap.Pop(&w.queue).(entry)
+	w.now = next.at
+	p := next.to
+	if !p.up || p.self.Incarnation != next.incarnation {
+		return
+	}
+	if fired, ok := next.ev.(env.TimerFired); ok && next.timer != 0 {
+		if p.timers[fired.ID] != next.timer {
+			return
+		}
+		if !p.paused {
+			delete(p.timers, fired.ID)
+		}
+	}
+	if p.paused {
+		p.held = append(p.held, next.ev)
+		return
+	}
+	p.proc.Step(next.ev)
+	if p.ended != nil {
+		w.Kill(p)
+	}
+}
+
+func (w *World) push(at time.Duration, to *Proc, ev env.Event, timer uint64) {
+	w.seq++
+	heap.Push(&w.queue, entry{at: at, seq: w.seq, to: to, incarnation: to.self.Incarnation, ev: ev, timer: timer})
+}
+
+type entry struct {
+	at          time.Duration
+	seq         uint64
+	to          *Proc
+	incarnation uint64
+	ev          env.Event
+	timer       uint64
+}
+
+type eventHeap []entry
+
+func (h eventHeap) Len() int      { return len(h) }
+func (h eventHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h eventHeap) Less(i, j int) bool {
+	return h[i].at < h[j].at || h[i].at == h[j].at && h[i].seq < h[j].seq
+}
+func (h *eventHeap) Push(x any) { *h = append(*h, x.(entry)) }
+func (h *eventHeap) Pop() any {
+	old := *h
+	last := old[len(old)-1]
+	*h = old[:len(old)-1]
+	return last
+}
+
+// rand is a splitmix64 stream keyed by machine, process, incarnation and label.
+type rand struct{ state uint64 }
+
+func newRand(self env.Self, label string) *rand {
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%d/%s/%d/%s", self.Machine, self.Process, self.Incarnation, label)
+	return &rand{state: h.Sum64()}
+}
+
+func (r *rand) Uint64() uint64 {
+	r.state += 0x9e3779b97f4a7c15
+	z := r.state
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
+}
+
+func (r *rand) Fill(p []byte) {
+	var b [8]byte
+	for len(p) > 0 {
+		binary.LittleEndian.PutUint64(b[:], r.Uint64())
+		p = p[copy(p, b[:]):]
+	}
+}

@@ -1,0 +1,210 @@
+package env
+
+import (
+	"iter"
+	"time"
+)
+
+// Tasks runs code of one process in blocking style: each [Task] is a coroutine that the process's
+// loop resumes, so there is still only one runnable thing at a time and the order is that of the
+// events. Create it in Start and offer every event to [Tasks.Step].
+type Tasks struct {
+	env    Env
+	host   TaskHost // nil where disk calls simply block
+	first  TimerID
+	live   []*Task // by slot; the slot is the timer's offset
+	inTask *Task
+}
+
+// MaxTasks bounds the tasks of one process that are alive at the same time.
+const MaxTasks = 4096
+
+// TaskHost is implemented by an Env whose disk calls suspend the process instead of blocking the
+// thread. Tasks uses it so that a disk call inside a task suspends the whole process, as it does
+// outside of tasks. Protocol code does not use it.
+type TaskHost interface {
+	// EnterTask says that a task runs now: to suspend, call hop, which gets to the loop's stack.
+	EnterTask(hop func())
+	// LeaveTask says that the loop's own stack runs again.
+	LeaveTask()
+	// SuspendLoop carries out the suspension that made the task hop.
+	SuspendLoop()
+	// AtEnd registers what must be called when the process ends for whatever reason.
+	AtEnd(release func())
+}
+
+// Task is one coroutine. Its waiting methods may be called only from its own body.
+type Task struct {
+	tasks *Tasks
+	slot  int
+	next  func() (hopReason, bool)
+	stop  func()
+	yield func(hopReason) bool
+	woken bool // by a signal, as opposed to the timer
+	on    *Signal
+}
+
+type hopReason uint8
+
+const (
+	hopWait    hopReason = iota // the task waits for its timer or a signal
+	hopSuspend                  // the world suspends the process
+)
+
+// taskEnded unwinds a task whose process has ended.
+type taskEnded struct{}
+
+// NewTasks prepares tasks for a process. Timer ids from firstTimer to firstTimer+MaxTasks-1
+// belong to it.
+func NewTasks(e Env, firstTimer TimerID) *Tasks {
+	ts := &Tasks{env: e, first: firstTimer}
+	if host, ok := e.(TaskHost); ok {
+		ts.host = host
+		host.AtEnd(ts.release)
+	}
+	return ts
+}
+
+// Go starts a task; its body runs at once, up to its first wait.
+func (ts *Tasks) Go(body func(*Task)) {
+	t := &Task{tasks: ts, slot: ts.freeSlot()}
+	ts.live[t.slot] = t
+	t.next, t.stop = iter.Pull(func(yield func(hopReason) bool) {
+		defer func() {
+			if p := recover(); p != nil {
+				if _, ended := p.(taskEnded); !ended {
+					panic(p)
+				}
+			}
+		}()
+		t.yield = yield
+		body(t)
+	})
+	ts.resume(t)
+}
+
+func (ts *Tasks) freeSlot() int {
+	for i, t := range ts.live {
+		if t == nil {
+			return i
+		}
+	}
+	if len(ts.live) >= MaxTasks {
+		panic("env: more tasks than MaxTasks are alive: a task leaks")
+	}
+	ts.live = append(ts.live, nil)
+	return len(ts.live) - 1
+}
+
+// Step takes an event if it belongs to a task and reports whether it did.
+func (ts *Tasks) Step(ev Event) bool {
+	fired, ok := ev.(TimerFired)
+	if !ok || fired.ID < ts.first || fired.ID >= ts.first+MaxTasks {
+		return false
+	}
+	slot := int(fired.ID - ts.first)
+	if slot < len(ts.live) && ts.live[slot] != nil {
+		t := ts.live[slot]
+		if t.on != nil {
+			t.on.forget(t)
+			t.on = nil
+		}
+		ts.resume(t)
+	}
+	return true
+}
+
+func (ts *Tasks) resume(t *Task) {
+	outer := ts.inTask
+	ts.inTask = t
+	finished := false
+	defer func() {
+		ts.inTask = outer
+		if !finished { // unwinding: the process has ended while the task was suspended
+			t.stop()
+		}
+	}()
+	for {
+		why, alive := ts.run(t)
+		if alive && why == hopSuspend {
+			ts.host.SuspendLoop()
+			continue
+		}
+		if !alive {
+			ts.env.StopTimer(ts.first + TimerID(t.slot))
+			ts.live[t.slot] = nil
+		}
+		finished = true
+		return
+	}
+}
+
+func (ts *Tasks) run(t *Task) (hopReason, bool) {
+	if ts.host != nil {
+		ts.host.EnterTask(func() { t.hop(hopSuspend) })
+		defer ts.host.LeaveTask()
+	}
+	return t.next()
+}
+
+func (ts *Tasks) release() {
+	for _, t := range ts.live {
+		if t != nil && t != ts.inTask {
+			t.stop()
+		}
+	}
+	ts.live = nil
+}
+
+func (t *Task) hop(why hopReason) {
+	if !t.yield(why) {
+		panic(taskEnded{})
+	}
+}
+
+// Sleep waits for a duration on the monotonic clock.
+func (t *Task) Sleep(d time.Duration) {
+	t.tasks.env.SetTimer(t.tasks.first+TimerID(t.slot), d)
+	t.hop(hopWait)
+}
+
+// Signal wakes tasks that wait for something. The zero value is ready.
+type Signal struct{ waiting []*Task }
+
+// Wait waits until the signal is raised and reports true, or until the time is up and reports
+// false. A timeout of 0 or less waits without limit.
+func (t *Task) Wait(s *Signal, timeout time.Duration) bool {
+	s.waiting = append(s.waiting, t)
+	t.on, t.woken = s, false
+	if timeout > 0 {
+		t.tasks.env.SetTimer(t.tasks.first+TimerID(t.slot), timeout)
+	}
+	t.hop(hopWait)
+	return t.woken
+}
+
+// Raise wakes every task that waits now, in the order in which they began to wait. They run
+// before Raise returns, unless Raise is called from a task: then each runs as a due timer.
+func (s *Signal) Raise() {
+	waiting := s.waiting
+	s.waiting = nil
+	for _, t := range waiting {
+		t.on, t.woken = nil, true
+		timer := t.tasks.first + TimerID(t.slot)
+		if t.tasks.inTask != nil {
+			t.tasks.env.SetTimer(timer, 0)
+			continue
+		}
+		t.tasks.env.StopTimer(timer)
+		t.tasks.resume(t)
+	}
+}
+
+func (s *Signal) forget(t *Task) {
+	for i, w := range s.waiting {
+		if w == t {
+			s.waiting = append(s.waiting[:i], s.waiting[i+1:]...)
+			return
+		}
+	}
+}
