@@ -1,0 +1,85 @@
+package fault
+
+import "time"
+
+// Kind names what goes wrong.
+type Kind string
+
+// The kinds of faults.
+const (
+	// Partition cuts every link between machines of different Groups. Machines that no group
+	// names form one more group.
+	Partition Kind = "partition"
+	// Cut drops everything from the From machines to the To machines, and back unless OneWay.
+	Cut Kind = "cut"
+	// Link degrades what travels from From to To, and back unless OneWay: Loss, Duplicate,
+	// Reorder, Latency and Jitter add to the network's own.
+	Link Kind = "link"
+	// Flap cuts From and To like Cut, for Down, then leaves them alone for Up, and so on.
+	Flap Kind = "flap"
+	// Kill ends processes without notice; what they had written stays. They start again after
+	// For.
+	Kill Kind = "kill"
+	// Pause stops processes from running for For; time goes on.
+	Pause Kind = "pause"
+	// PowerCut switches Machines off for For: processes, unsynced disk contents and whatever
+	// was in memory are gone.
+	PowerCut Kind = "power_cut"
+	// DiskStall makes every disk call that begins or is under way on Machines wait until the
+	// fault is healed.
+	DiskStall Kind = "disk_stall"
+	// DiskSlow adds Latency to every disk call on Machines.
+	DiskSlow Kind = "disk_slow"
+	// DiskFull makes writes that need more space on Machines fail with ENOSPC.
+	DiskFull Kind = "disk_full"
+	// DiskError makes disk calls of the named Operation on Machines fail with EIO.
+	DiskError Kind = "disk_error"
+	// ClockStep moves the wall clock of Machines by Step at once; healing moves it back.
+	ClockStep Kind = "clock_step"
+	// ClockDrift lets the clocks of Machines run faster (or slower, when negative) by DriftPPM.
+	ClockDrift Kind = "clock_drift"
+)
+
+// Kinds lists every kind in the order of the documentation.
+func Kinds() []Kind {
+	return []Kind{Partition, Cut, Link, Flap, Kill, Pause, PowerCut,
+		DiskStall, DiskSlow, DiskFull, DiskError, ClockStep, ClockDrift}
+}
+
+// Fault is one thing that goes wrong at one time. Which fields a kind uses is said with the kind;
+// the others stay zero. Validate holds the rules.
+type Fault struct {
+	Kind Kind          `yaml:"kind" json:"kind"`
+	At   time.Duration `yaml:"at" json:"at"`                       // since the workload began
+	For  time.Duration `yaml:"for,omitempty" json:"for,omitempty"` // 0: until faults end
+
+	Groups [][]string `yaml:"groups,omitempty,flow" json:"groups,omitempty"`
+	From   []string   `yaml:"from,omitempty,flow" json:"from,omitempty"`
+	To     []string   `yaml:"to,omitempty,flow" json:"to,omitempty"`
+	OneWay bool       `yaml:"one_way,omitempty" json:"one_way,omitempty"`
+
+	Machines []string `yaml:"machines,omitempty,flow" json:"machines,omitempty"`
+	Process  string   `yaml:"process,omitempty" json:"process,omitempty"` // "": all of the machine
+
+	Loss      PPM           `yaml:"loss,omitempty" json:"loss,omitempty"`
+	Duplicate PPM           `yaml:"duplicate,omitempty" json:"duplicate,omitempty"`
+	Reorder   PPM           `yaml:"reorder,omitempty" json:"reorder,omitempty"`
+	Latency   time.Duration `yaml:"latency,omitempty" json:"latency,omitempty"`
+	Jitter    time.Duration `yaml:"jitter,omitempty" json:"jitter,omitempty"`
+
+	Up   time.Duration `yaml:"up,omitempty" json:"up,omitempty"`
+	Down time.Duration `yaml:"down,omitempty" json:"down,omitempty"`
+
+	Operation string        `yaml:"operation,omitempty" json:"operation,omitempty"` // read, write, sync
+	Step      time.Duration `yaml:"step,omitempty" json:"step,omitempty"`
+	DriftPPM  int64         `yaml:"drift_ppm,omitempty" json:"drift_ppm,omitempty"`
+}
+
+// IsNetwork says whether the fault is one of links.
+func (f *Fault) IsNetwork() bool {
+	switch f.Kind {
+	case Partition, Cut, Link, Flap:
+		return true
+	}
+	return false
+}

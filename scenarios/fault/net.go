@@ -1,0 +1,125 @@
+package fault
+
+import (
+	"fmt"
+	"time"
+)
+
+// Net holds the condition of every ordered pair of machines while faults come and go. Both
+// worlds ask it about every packet.
+type Net struct {
+	names  []string
+	base   Condition
+	active []*Fault
+	down   map[*Fault]bool // flapping faults that are in their down phase
+	pairs  []Condition     // from*len(names)+to
+}
+
+// NewNet returns a network of the named machines in which every pair is in the base condition.
+func NewNet(names []string, base Condition) *Net {
+	n := &Net{names: names, base: base, down: map[*Fault]bool{}}
+	n.pairs = make([]Condition, len(names)*len(names))
+	n.recompute()
+	return n
+}
+
+// Between is the condition from one machine to another. The pointer stays valid and follows
+// later changes.
+func (n *Net) Between(from, to int) *Condition { return &n.pairs[from*len(n.names)+to] }
+
+// Begin makes a network fault act. A flapping one begins in its down phase.
+func (n *Net) Begin(f *Fault) {
+	n.active = append(n.active, f)
+	n.down[f] = true
+	n.recompute()
+}
+
+// Toggle switches a flapping fault's phase and returns how long the new one lasts.
+func (n *Net) Toggle(f *Fault) time.Duration {
+	n.down[f] = !n.down[f]
+	n.recompute()
+	if n.down[f] {
+		return f.Down
+	}
+	return f.Up
+}
+
+// End makes a fault's effects go away.
+func (n *Net) End(f *Fault) {
+	for i, a := range n.active {
+		if a == f {
+			n.active = append(n.active[:i], n.active[i+1:]...)
+			break
+		}
+	}
+	delete(n.down, f)
+	n.recompute()
+}
+
+func (n *Net) recompute() {
+	for from := range n.names {
+		for to := range n.names {
+			c := n.base
+			if from == to {
+				c = Condition{} // a machine always reaches itself
+			}
+			for _, f := range n.active {
+				if from != to && n.touches(f, from, to) {
+					c = n.affect(c, f)
+				}
+			}
+			n.pairs[from*len(n.names)+to] = c
+		}
+	}
+}
+
+func (n *Net) affect(c Condition, f *Fault) Condition {
+	switch f.Kind {
+	case Link:
+		return c.Worse(f)
+	case Flap:
+		c.Cut = c.Cut || n.down[f]
+	default:
+		c.Cut = true
+	}
+	return c
+}
+
+func (n *Net) touches(f *Fault, from, to int) bool {
+	a, b := n.names[from], n.names[to]
+	if f.Kind == Partition {
+		return groupOf(f.Groups, a) != groupOf(f.Groups, b)
+	}
+	return has(f.From, a) && has(f.To, b) || !f.OneWay && has(f.From, b) && has(f.To, a)
+}
+
+func groupOf(groups [][]string, name string) int {
+	for i, g := range groups {
+		if has(g, name) {
+			return i
+		}
+	}
+	return -1
+}
+
+func has(names []string, name string) bool {
+	for _, n := range names {
+		if n == name || n == All {
+			return true
+		}
+	}
+	return false
+}
+
+// All stands for every machine.
+const All = "all"
+
+// Index finds a machine by name.
+func (n *Net) Index(name string) (int, error) {
+	for i, have := range n.names {
+		if have == name {
+			return i, nil
+		}
+	}
+	return 0, fmt.Errorf("no machine is called %q; the machines are %v", name, n.names)
+}

@@ -1,0 +1,146 @@
+package scenarios
+
+import (
+	"fmt"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/holdfast-sim/holdfast/scenarios/fault"
+	"github.com/holdfast-sim/holdfast/scenarios/workload"
+)
+
+// Scenario is one story. Together with a seed it determines a simulated run byte for byte.
+type Scenario struct {
+	// Name is the file's name without the extension: lower case, digits and dashes.
+	Name string `yaml:"name" json:"name"`
+	// Story says in a few sentences what happens and what must hold.
+	Story string `yaml:"story" json:"story"`
+	// References lists what the story is modelled on: incidents, papers, bug numbers.
+	References []string `yaml:"references,omitempty" json:"references,omitempty"`
+
+	Machines Machines `yaml:"machines" json:"machines"`
+	Network  Network  `yaml:"network,omitempty" json:"network"`
+	Disk     Disk     `yaml:"disk,omitempty" json:"disk"`
+
+	// Warmup is how long the machines run before the workload and the faults begin.
+	Warmup time.Duration `yaml:"warmup,omitempty" json:"warmup"`
+	// Duration is how long workload and faults last, from the end of the warm-up.
+	Duration time.Duration `yaml:"duration" json:"duration"`
+	// Quiescence is the time without faults in which the system must recover.
+	Quiescence time.Duration `yaml:"quiescence,omitempty" json:"quiescence"`
+
+	Workload workload.Spec `yaml:"workload,omitempty" json:"workload"`
+	Faults   []fault.Fault `yaml:"faults,omitempty" json:"faults,omitempty"`
+	Nemesis  *Nemesis      `yaml:"nemesis,omitempty" json:"nemesis,omitempty"`
+
+	Expect Expect `yaml:"expect,omitempty" json:"expect"`
+
+	// Subject names the system under test and holds its own part of the description.
+	Subject SubjectSpec `yaml:"subject" json:"subject"`
+}
+
+// Machines are the names of the machines. In a file a number stands for n1, n2 and so on.
+type Machines []string
+
+// MaxMachines bounds a scenario's size.
+const MaxMachines = 64
+
+// Count returns machines named n1 to n<count>.
+func Count(count int) Machines {
+	names := make(Machines, count)
+	for i := range names {
+		names[i] = fmt.Sprintf("n%d", i+1)
+	}
+	return names
+}
+
+// Network is the condition of every link when nothing is wrong.
+type Network struct {
+	// Latency is the least one-way delay; Jitter the usual extra, see [fault.Condition].
+	Latency time.Duration `yaml:"latency,omitempty" json:"latency"`
+	Jitter  time.Duration `yaml:"jitter,omitempty" json:"jitter"`
+	Loss    fault.PPM     `yaml:"loss,omitempty" json:"loss,omitempty"`
+}
+
+// Disk is how long disk calls take when nothing is wrong. Real nodes have the disk they have.
+type Disk struct {
+	Write time.Duration `yaml:"write,omitempty" json:"write"` // a write into the page cache
+	Sync  time.Duration `yaml:"sync,omitempty" json:"sync"`   // making a file durable
+	// CapacityBytes limits what all files of a machine may hold together; 0 means no limit.
+	CapacityBytes int64 `yaml:"capacity_bytes,omitempty" json:"capacity_bytes,omitempty"`
+}
+
+// Nemesis draws faults at random. The draws depend on the seed alone, so the same faults come
+// in both worlds.
+type Nemesis struct {
+	// Kinds are the kinds of faults to draw from, all with equal weight.
+	Kinds []fault.Kind `yaml:"kinds,flow" json:"kinds"`
+	// Every is the mean time from the beginning of one fault to that of the next.
+	Every time.Duration `yaml:"every" json:"every"`
+	// ForMin and ForMax bound how long a fault lasts.
+	ForMin time.Duration `yaml:"for_min" json:"for_min"`
+	ForMax time.Duration `yaml:"for_max" json:"for_max"`
+	// AtOnce is the largest number of faults that act at the same time; 1 unless given.
+	AtOnce int `yaml:"at_once,omitempty" json:"at_once,omitempty"`
+}
+
+// Expect is what must come out, beyond the checks that always hold.
+type Expect struct {
+	// Verdict is what the run must end with: valid unless given. A scenario that documents a
+	// known loss says invalid.
+	Verdict string `yaml:"verdict,omitempty" json:"verdict,omitempty"`
+	// Succeeded is the least share of operations that must have succeeded.
+	Succeeded fault.PPM `yaml:"succeeded,omitempty" json:"succeeded,omitempty"`
+	// Probes are rare paths that some seed of a campaign must reach.
+	Probes []string `yaml:"probes,omitempty" json:"probes,omitempty"`
+}
+
+// SubjectSpec names a subject and carries its part of a scenario until the subject decodes it.
+type SubjectSpec struct {
+	Kind string `yaml:"kind" json:"kind"`
+	// Node is the whole subject mapping, kind included; nil when only the kind was given.
+	Node *yaml.Node `yaml:"-" json:"-"`
+	// Value is the decoded part, for reports and for scenarios made in Go.
+	Value any `yaml:"-" json:"value,omitempty"`
+}
+
+// Defaults for what a scenario leaves out.
+const (
+	DefaultLatency    = 500 * time.Microsecond
+	DefaultJitter     = 200 * time.Microsecond
+	DefaultWrite      = 4 * time.Microsecond
+	DefaultSync       = 400 * time.Microsecond
+	DefaultWarmup     = 10 * time.Second
+	DefaultQuiescence = 40 * time.Second
+)
+
+// SetDefaults fills in what was left out.
+func (s *Scenario) SetDefaults() {
+	setDefault(&s.Network.Latency, DefaultLatency)
+	setDefault(&s.Network.Jitter, DefaultJitter)
+	setDefault(&s.Disk.Write, DefaultWrite)
+	setDefault(&s.Disk.Sync, DefaultSync)
+	setDefault(&s.Warmup, DefaultWarmup)
+	setDefault(&s.Quiescence, DefaultQuiescence)
+	setDefault(&s.Expect.Verdict, "valid")
+	if s.Nemesis != nil {
+		setDefault(&s.Nemesis.AtOnce, 1)
+	}
+	s.Workload.SetDefaults(s.Duration)
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// End is the virtual time at which a run ends: warm-up, duration and quiescence.
+func (s *Scenario) End() time.Duration { return s.Warmup + s.Duration + s.Quiescence }
+
+// Base is the condition of every link when nothing is wrong.
+func (s *Scenario) Base() fault.Condition {
+	return fault.Condition{Loss: s.Network.Loss, Latency: s.Network.Latency, Jitter: s.Network.Jitter}
+}

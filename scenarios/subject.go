@@ -1,0 +1,146 @@
+package scenarios
+
+import (
+	"context"
+	"encoding/json"
+	"net/netip"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/scenarios/workload"
+)
+
+// Subject is a system under test. It comes in parts, so that each world takes what it needs.
+type Subject interface {
+	// Kind is the subject's name in scenario files.
+	Kind() string
+	// Builder makes the subject's processes for the simulator; nil when it cannot run there.
+	Builder() Builder
+	// Driver starts the subject on real nodes; nil when it cannot run there.
+	Driver() Driver
+	// Client turns workload operations into requests and answers into results.
+	Client() workload.Codec
+	// Judge knows what right means.
+	Judge() Judge
+}
+
+// Decode makes a subject from its part of a scenario. Unknown or wrong fields are errors that
+// name the place.
+type Decode func(s *Scenario) (Subject, error)
+
+// Kinds maps the subjects' names in files to their decoders.
+type Kinds map[string]Decode
+
+// Builder makes processes for the simulator.
+type Builder interface {
+	// Files are put onto a machine's disk, durably, before its first boot.
+	Files(m env.MachineID) []File
+	// Processes is what a machine starts at every boot, in this order.
+	Processes(m env.MachineID) []ProcessSpec
+}
+
+// ProcessSpec describes one process of a machine.
+type ProcessSpec struct {
+	Name string
+	// New makes the process anew for each start.
+	New func() env.Process
+	// Restart is how long the machine's service manager waits before it starts the process
+	// again after it ended by itself; 0 means that it stays down until the next boot.
+	Restart time.Duration
+}
+
+// File is a file to put onto a machine.
+type File struct {
+	Name string // as in env.Disk: slash-separated, relative
+	Data []byte
+}
+
+// Machine is what a driver is told of a real node.
+type Machine struct {
+	ID   env.MachineID
+	Name string
+	// Dir is the node's own directory, for files, sockets and logs.
+	Dir string
+	// Addrs are the addresses of all machines, by id.
+	Addrs []netip.Addr
+	// Timescale multiplies every timer of the subject.
+	Timescale Timescale
+	Seed      uint64
+}
+
+// Driver starts a program on real nodes. Any program can be driven.
+type Driver interface {
+	// Files are written into the machine's directory before its first start.
+	Files(m Machine) ([]File, error)
+	// Command is the program to run in the machine's namespace, with Dir as its working
+	// directory. Program paths are absolute.
+	Command(m Machine) (Command, error)
+	// Dial connects the harness to the machine's program. It is called again after an error.
+	Dial(ctx context.Context, m Machine) (Conn, error)
+	// Ready says whether the program serves now, through a connection of Dial.
+	Ready(ctx context.Context, m Machine, c Conn) error
+	// Records reads the records that the program has emitted since the last call, from its
+	// beginning at first; nil when it emits none.
+	Records(m Machine, after int) ([]StampedJSON, error)
+}
+
+// Command is a program with its arguments.
+type Command struct {
+	Path string
+	Args []string
+	Env  []string // added to the harness's own environment
+}
+
+// Conn carries requests to one machine's program.
+type Conn interface {
+	// Do sends one request to a process and waits for its answer. It returns
+	// workload.ErrRefused when the request certainly did not arrive; after any other error the
+	// outcome is unknown.
+	Do(ctx context.Context, process string, input []byte) ([]byte, error)
+	Close() error
+}
+
+// StampedJSON is a record as a real node wrote it.
+type StampedJSON struct {
+	At      int64           `json:"at"` // CLOCK_MONOTONIC of the node's kernel, ns
+	Process string          `json:"process"`
+	Kind    string          `json:"kind"`
+	Record  json.RawMessage `json:"record"`
+}
+
+// Stamped is a record with its place and time. Times are since the run began.
+type Stamped struct {
+	At      time.Duration
+	Machine env.MachineID
+	Process string
+	Record  env.Record
+}
+
+// Judge knows what right means for a subject.
+type Judge interface {
+	// Watch begins the observation of one run.
+	Watch(s *Scenario) Watch
+	// DecodeRecord reads a record of the given kind from JSON.
+	DecodeRecord(kind string, data []byte) (env.Record, error)
+	// Survives says whether the configuration must survive this damage. Faults drawn at random
+	// never go beyond it.
+	Survives(d Damage) bool
+}
+
+// Watch observes one run.
+type Watch interface {
+	// Record takes a record. A non-nil error is a violation: the run may be stopped there.
+	Record(r Stamped) error
+	// Check judges the finished run.
+	Check(ctx context.Context, r *Run) []linearizability.Verdict
+}
+
+// Damage is what faults have done to a system at one instant.
+type Damage struct {
+	Machines int
+	// Down are the machines that are off, paused or have a process killed.
+	Down []env.MachineID
+	// Reaches says whether what one machine sends can arrive at another.
+	Reaches func(from, to env.MachineID) bool
+}
