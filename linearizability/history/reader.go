@@ -1,0 +1,130 @@
+package history
+
+import (
+	"errors"
+	"fmt"
+	"io"
+)
+
+// stream is what the two readers share: lines, the header, and the torn end.
+type stream struct {
+	lines  *lineReader
+	header Header
+	peeked []byte // first line, if it was no header
+	whole  bool
+	torn   bool
+	done   bool
+}
+
+// openStream reads the first line and decides whether it is a header.
+func openStream(r io.Reader, format string) (stream, error) {
+	s := stream{lines: newLineReader(r)}
+	line, whole, err := s.lines.next()
+	switch {
+	case errors.Is(err, io.EOF):
+		s.done = true
+		return s, nil
+	case err != nil:
+		return stream{}, err
+	}
+	header, ok := headerOf(line)
+	if !ok {
+		s.peeked, s.whole = append([]byte(nil), line...), whole
+		return s, nil
+	}
+	if err := header.check(format); err != nil {
+		return stream{}, err
+	}
+	s.header = header
+	return s, nil
+}
+
+// Header returns the header; the zero value if the file has none.
+func (s *stream) Header() Header { return s.header }
+
+// Torn reports whether the last line was cut off, as a crash of the writer leaves it. What came before it
+// was all returned. It is meaningful after Next has returned [io.EOF].
+func (s *stream) Torn() bool { return s.torn }
+
+func (s *stream) line() ([]byte, bool, error) {
+	if s.done {
+		return nil, false, io.EOF
+	}
+	if s.peeked != nil {
+		line := s.peeked
+		s.peeked = nil
+		return line, s.whole, nil
+	}
+	return s.lines.next()
+}
+
+// endsTorn is asked about a line that does not decode: is it the last one, and cut off?
+func (s *stream) endsTorn(line []byte, whole bool) bool {
+	if !tornTail(line, whole) {
+		return false
+	}
+	if _, _, err := s.lines.next(); !errors.Is(err, io.EOF) {
+		return false
+	}
+	s.torn, s.done = true, true
+	return true
+}
+
+// Reader reads an event stream from start to end.
+type Reader struct {
+	stream
+	next int64
+}
+
+// NewReader reads the header line, if there is one. A file without a header is accepted: its first line
+// is then an event.
+func NewReader(r io.Reader) (*Reader, error) {
+	s, err := openStream(r, Format)
+	if err != nil {
+		return nil, fmt.Errorf("reading history: %w", err)
+	}
+	return &Reader{stream: s}, nil
+}
+
+// Next returns the next event, or [io.EOF] at the end. An event without an index gets its position. An
+// error names the line.
+func (r *Reader) Next() (Event, error) {
+	var event Event
+	line, whole, err := r.line()
+	switch {
+	case errors.Is(err, io.EOF):
+		return event, io.EOF
+	case err != nil:
+		return event, fmt.Errorf("reading history: %w", err)
+	}
+	if err := event.UnmarshalJSON(line); err != nil {
+		number := r.lines.number
+		if r.endsTorn(line, whole) {
+			return Event{}, io.EOF
+		}
+		return Event{}, fmt.Errorf("reading history, line %d: %w", number, err)
+	}
+	if event.Index == 0 {
+		event.Index = r.next
+	}
+	r.next = event.Index + 1
+	return event, nil
+}
+
+// ReadAll reads every event. torn is what [Reader.Torn] reports.
+func ReadAll(in io.Reader) (header Header, events []Event, torn bool, err error) {
+	r, err := NewReader(in)
+	if err != nil {
+		return Header{}, nil, false, err
+	}
+	for {
+		event, err := r.Next()
+		switch {
+		case errors.Is(err, io.EOF):
+			return r.header, events, r.torn, nil
+		case err != nil:
+			return r.header, events, false, err
+		}
+		events = append(events, event)
+	}
+}
