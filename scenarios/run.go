@@ -31,6 +31,8 @@ type Run struct {
 	Probes   map[string]int
 	Verdicts []linearizability.Verdict
 
+	// Reproduce is the command that makes this run again.
+	Reproduce string
 	// Duration is the run's time by its own clock, Steps the number of events that processes
 	// handled (simulator only).
 	Duration time.Duration
@@ -40,10 +42,10 @@ type Run struct {
 // Applied is a fault as it was really injected. On real nodes beginning and end each took from
 // the first to the second time.
 type Applied struct {
-	Fault    fault.Fault
-	Begun    [2]time.Duration
-	Ended    [2]time.Duration
-	Problem  string // why it could not be applied; makes the run unknown
+	Fault   fault.Fault
+	Begun   [2]time.Duration
+	Ended   [2]time.Duration
+	Problem string // why it could not be applied; makes the run unknown
 }
 
 // Final is the answer of one machine to a question asked after quiescence.
@@ -91,7 +93,7 @@ func (t Timescale) Of(d time.Duration) time.Duration {
 	if t.Num == 0 {
 		return d
 	}
-	return time.Duration(int64(d) / t.Den * t.Num) + time.Duration(int64(d)%t.Den*t.Num/t.Den)
+	return time.Duration(int64(d)/t.Den*t.Num) + time.Duration(int64(d)%t.Den*t.Num/t.Den)
 }
 
 // String writes the ratio.

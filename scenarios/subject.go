@@ -123,6 +123,8 @@ type Judge interface {
 	Watch(s *Scenario) Watch
 	// DecodeRecord reads a record of the given kind from JSON.
 	DecodeRecord(kind string, data []byte) (env.Record, error)
+	// Story tells a finished run for a report.
+	Story(r *Run) Story
 	// Survives says whether the configuration must survive this damage. Faults drawn at random
 	// never go beyond it.
 	Survives(d Damage) bool
@@ -143,4 +145,29 @@ type Damage struct {
 	Down []env.MachineID
 	// Reaches says whether what one machine sends can arrive at another.
 	Reaches func(from, to env.MachineID) bool
+}
+
+// Story is a run as a person should see it.
+type Story struct {
+	// Lanes are drawn under each other on the run's time axis.
+	Lanes []Lane `json:"lanes"`
+	// Policy says in one line what the subject promises, for example "strict: …".
+	Policy string `json:"policy"`
+	// Notes are remarks, for example where another system would have answered differently.
+	Notes []string `json:"notes,omitempty"`
+}
+
+// Lane is one property of one machine over time.
+type Lane struct {
+	Machine string `json:"machine"`
+	Name    string `json:"name"` // for example "membership"
+	Spans   []Span `json:"spans"`
+}
+
+// Span is a time in which a property had one value.
+type Span struct {
+	From  time.Duration `json:"from"`
+	To    time.Duration `json:"to"`
+	Text  string        `json:"text"`
+	Class string        `json:"class"` // good, bad, warn or idle: how it is coloured
 }

@@ -1,0 +1,146 @@
+package workload
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/scenarios/fault"
+)
+
+// World is what a client needs of the world that it runs in. Its calls block: on a coroutine in
+// the simulator, on a goroutine on real nodes.
+type World interface {
+	// Now is the time since the run began.
+	Now() time.Duration
+	// Sleep waits; ErrStopped when the run is over.
+	Sleep(d time.Duration) error
+	// Do sends a request to a process of a machine and waits for the answer at most timeout:
+	// ErrRefused, ErrTimeout, ErrReset or ErrStopped.
+	Do(machine int, process string, input []byte, timeout time.Duration) ([]byte, error)
+	// Choices is the client's stream of draws for a purpose.
+	Choices(label string) fault.Chooser
+	// Append adds to the history, stamped with the present time.
+	Append(e history.Event)
+}
+
+// Client makes calls one after the other.
+type Client struct {
+	Number   int // from 0
+	Machines []string
+	Spec     Spec
+	Codec    Codec
+	World    World
+
+	gen     *generator
+	home    int // the machine it talks to
+	process int // its number in the history; a new one after each unknown outcome
+	calls   int
+}
+
+// Calls is how many of the workload's operations fall to a client.
+func (s *Spec) Calls(client int) int {
+	n := s.Operations / s.Clients
+	if client < s.Operations%s.Clients {
+		n++
+	}
+	return n
+}
+
+// Run makes the client's calls until they are done or the run stops. An error is a finding: an
+// answer that nobody can read.
+func (c *Client) Run() error {
+	c.gen = newGenerator(c.Number, c.Spec, c.Codec, c.World)
+	c.home, c.process = c.Number%len(c.Machines), c.Number
+	pause := c.World.Choices("pause")
+	roam := c.World.Choices("roam")
+	for c.calls = 0; c.calls < c.Spec.Calls(c.Number); c.calls++ {
+		if c.World.Sleep(c.pause(pause)) != nil {
+			return nil
+		}
+		if roam.Choose(roamOneIn) == roamOneIn-1 {
+			c.home = (c.home + 1) % len(c.Machines)
+		}
+		stopped, err := c.call(c.gen.next())
+		if stopped || err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// roamOneIn is how rarely a client goes to another machine without need.
+const roamOneIn = 20
+
+// pauseSteps is the resolution of pauses: from 0 to twice the mean.
+const pauseSteps = 1 << 12
+
+func (c *Client) pause(choices fault.Chooser) time.Duration {
+	return 2 * c.Spec.Pause * time.Duration(choices.Choose(pauseSteps)) / pauseSteps
+}
+
+func (c *Client) call(op Op) (stopped bool, err error) {
+	op.ID = fmt.Sprintf("c%d-%d", c.Number, c.calls)
+	process, input := c.Codec.Encode(op)
+	e := history.Event{Process: c.process, Type: history.Invoke, F: op.F, Key: op.Key,
+		Mod: op.Expect, ID: op.ID, Node: c.Machines[c.home], Value: opValue(op)}
+	c.World.Append(e)
+	output, doErr := c.World.Do(c.home, process, input, c.Spec.Timeout)
+	result, err := c.result(op, output, doErr)
+	e.Type, e.Value, e.Rev, e.Mod, e.Error = result.Type, nil, result.Rev, result.Mod, result.Error
+	if result.Type == history.OK {
+		e.Value = jsonString(result.Value)
+	}
+	c.World.Append(e)
+	if err != nil {
+		return false, fmt.Errorf("reading the answer of %s to %s %s: %w", e.Node, op.F, op.ID, err)
+	}
+	c.gen.learn(op, result)
+	if result.Type == history.Info {
+		c.process += c.Spec.Clients
+	}
+	if result.Type == history.Info || result.Elsewhere {
+		c.home = (c.home + 1) % len(c.Machines)
+	}
+	return errors.Is(doErr, ErrStopped), nil
+}
+
+func (c *Client) result(op Op, output []byte, doErr error) (Result, error) {
+	switch {
+	case doErr == nil:
+		r, err := c.Codec.Decode(op, output)
+		if err != nil {
+			return Result{Type: history.Info, Error: "unreadable"}, err
+		}
+		return r, nil
+	case errors.Is(doErr, ErrRefused):
+		return Result{Type: history.Fail, Error: "refused", Elsewhere: true}, nil
+	case errors.Is(doErr, ErrTimeout):
+		return Result{Type: history.Info, Error: "timeout"}, nil
+	case errors.Is(doErr, ErrStopped):
+		return Result{Type: history.Info, Error: "stopped"}, nil
+	default:
+		return Result{Type: history.Info, Error: "reset"}, nil
+	}
+}
+
+// opValue is the argument as the history shows it: the new name of a rename, else the value.
+func opValue(op Op) json.RawMessage {
+	switch {
+	case op.To != "":
+		return jsonString(op.To)
+	case op.Value != "":
+		return jsonString(op.Value)
+	}
+	return nil
+}
+
+func jsonString(s string) json.RawMessage {
+	b, err := json.Marshal(s)
+	if err != nil {
+		panic("workload: a string does not encode: " + err.Error())
+	}
+	return b
+}

@@ -1,0 +1,142 @@
+package workload
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/scenarios/fault"
+)
+
+// The operations that generators know how to fill in. A subject offers some of them.
+const (
+	Read      = "read"       // linearizable
+	ReadLocal = "read_local" // what one machine has
+	Write     = "write"      // create or replace
+	CAS       = "cas"        // replace if the revision is as expected; 0 expects nothing there
+	Delete    = "delete"
+	Mkdir     = "mkdir"
+	Rename    = "rename"
+	List      = "list"
+)
+
+// generator draws one client's operations.
+type generator struct {
+	client  int
+	spec    Spec
+	mix     []Weight
+	total   int
+	kind    fault.Chooser
+	key     fault.Chooser
+	other   fault.Chooser
+	written int
+	seen    map[string]uint64 // key -> revision last seen by this client
+}
+
+func newGenerator(client int, spec Spec, codec Codec, w World) *generator {
+	g := &generator{client: client, spec: spec, seen: map[string]uint64{},
+		kind: w.Choices("function"), key: w.Choices("key"), other: w.Choices("other")}
+	for _, f := range codec.Functions() {
+		if len(spec.Mix) > 0 {
+			f.Weight = spec.Mix[f.F]
+		}
+		if f.Weight > 0 {
+			g.mix = append(g.mix, f)
+			g.total += f.Weight
+		}
+	}
+	return g
+}
+
+// CheckMix reports an operation in the mix that a subject does not offer.
+func (s *Spec) CheckMix(codec Codec) error {
+	var offered []string
+	for _, f := range codec.Functions() {
+		offered = append(offered, f.F)
+	}
+	total := 0
+	for f, weight := range s.Mix {
+		if !slices.Contains(offered, f) {
+			return fmt.Errorf("workload.mix: no operation is called %q; write some of %s",
+				f, strings.Join(offered, ", "))
+		}
+		total += weight
+	}
+	if len(s.Mix) > 0 && total <= 0 {
+		return fmt.Errorf("workload.mix: all weights are 0; give at least one of %s a weight",
+			strings.Join(offered, ", "))
+	}
+	return nil
+}
+
+func (g *generator) next() Op {
+	draw := int(g.kind.Choose(uint64(g.total)))
+	f := g.mix[0].F
+	for _, m := range g.mix {
+		if draw < m.Weight {
+			f = m.F
+			break
+		}
+		draw -= m.Weight
+	}
+	key := g.draw(g.key)
+	op := Op{F: f, Key: key}
+	switch f {
+	case Write:
+		op.Value = g.value()
+	case CAS:
+		op.Value, op.Expect = g.value(), g.seen[key]
+	case Mkdir:
+		op.Key = dirOf(key)
+	case Rename:
+		op.To = g.draw(g.other)
+	case List:
+		op.Key = dirOf(key)
+	}
+	return op
+}
+
+// keysPerDir spreads the keys over directories, so that mkdir, list and rename have work.
+const keysPerDir = 4
+
+func (g *generator) draw(c fault.Chooser) string {
+	return KeyName(int(c.Choose(uint64(g.spec.Keys))))
+}
+
+// KeyName is the name of the i-th key: the first few at the top, the rest in directories.
+func KeyName(i int) string {
+	if i < keysPerDir {
+		return fmt.Sprintf("k%d", i)
+	}
+	return fmt.Sprintf("d%d/k%d", i/keysPerDir, i)
+}
+
+// dirOf is the directory of a key, or one of its own for keys at the top.
+func dirOf(key string) string {
+	if dir, _, ok := strings.Cut(key, "/"); ok {
+		return dir
+	}
+	return "dir-" + key
+}
+
+// value is unique to the run, so that a reader's value names its writer.
+func (g *generator) value() string {
+	g.written++
+	v := fmt.Sprintf("c%d.%d.", g.client, g.written)
+	if pad := g.spec.ValueBytes - len(v); pad > 0 {
+		v += strings.Repeat("x", pad)
+	}
+	return v
+}
+
+func (g *generator) learn(op Op, r Result) {
+	switch {
+	case r.Type == history.OK && r.Mod != 0:
+		g.seen[op.Key] = r.Mod
+	case r.Type == history.OK && (op.F == Delete || op.F == Read):
+		delete(g.seen, op.Key)
+	case r.Type == history.Fail && op.F == CAS && r.Mod != 0:
+		g.seen[op.Key] = r.Mod
+	}
+}
