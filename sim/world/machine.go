@@ -54,6 +54,9 @@ func newMachine(w *World, id env.MachineID, name string) *Machine {
 	return m
 }
 
+// ID is the machine's id.
+func (m *Machine) ID() env.MachineID { return m.id }
+
 // On says whether the machine has power.
 func (m *Machine) On() bool { return m.on }
 
