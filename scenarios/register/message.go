@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
 )
@@ -81,28 +80,17 @@ const (
 	headerBytes     = 8
 )
 
-// open reads the journal and gives every entry to keep.
+// open reads the journal and gives every entry to keep. It writes what it read anew: what is
+// readable now may be left of a sync that failed, and would be gone after a power cut.
 func (j *journal) open(d env.Disk, keep func(string, entry)) error {
-	f, err := d.Open(journalName, env.Create)
-	if err != nil {
-		return fmt.Errorf("opening the journal: %w", err)
-	}
 	data, err := env.ReadFile(d, journalName, journalMaxBytes)
-	if err != nil && !errors.Is(err, io.EOF) {
+	if err != nil && !errors.Is(err, env.ErrNotExist) {
 		return fmt.Errorf("reading the journal: %w", err)
 	}
-	j.file, j.end = f, 0
+	j.end = 0
 	for {
-		rest := data[j.end:]
-		if len(rest) < headerBytes {
-			break
-		}
-		size := int64(binary.LittleEndian.Uint32(rest))
-		if size > int64(len(rest))-headerBytes {
-			break
-		}
-		body := rest[headerBytes : headerBytes+size]
-		if crc32.ChecksumIEEE(body) != binary.LittleEndian.Uint32(rest[4:]) {
+		body, ok := nextRecord(data[j.end:])
+		if !ok {
 			break
 		}
 		key, v, err := decodeEntry(body)
@@ -110,12 +98,29 @@ func (j *journal) open(d env.Disk, keep func(string, entry)) error {
 			return fmt.Errorf("reading the journal at byte %d: %w", j.end, err)
 		}
 		keep(key, v)
-		j.end += headerBytes + size
+		j.end += headerBytes + int64(len(body))
 	}
-	if err := f.Truncate(j.end); err != nil {
-		return fmt.Errorf("cutting the journal's torn end off: %w", err)
+	if err := env.ReplaceFile(d, journalName, data[:j.end]); err != nil {
+		return err
 	}
-	return f.Sync()
+	if j.file, err = d.Open(journalName, 0); err != nil {
+		return fmt.Errorf("opening the journal: %w", err)
+	}
+	return nil
+}
+
+// nextRecord cuts the first record's body off; false at the end or where a write was torn. A torn
+// write may have left zeros, so an empty body is no record although its checksum is right.
+func nextRecord(rest []byte) ([]byte, bool) {
+	if len(rest) < headerBytes {
+		return nil, false
+	}
+	size := int64(binary.LittleEndian.Uint32(rest))
+	if size == 0 || size > int64(len(rest))-headerBytes {
+		return nil, false
+	}
+	body := rest[headerBytes : headerBytes+size]
+	return body, crc32.ChecksumIEEE(body) == binary.LittleEndian.Uint32(rest[4:])
 }
 
 // append makes an entry durable.

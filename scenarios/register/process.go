@@ -19,6 +19,9 @@ const (
 	maxPending    = 1024
 )
 
+// restartAfter is how long the service manager waits before it starts a replica again.
+const restartAfter = 2 * time.Second
+
 // resendAfter is how long a coordinator waits before it asks again those who have not answered.
 const resendAfter = 150 * time.Millisecond
 
