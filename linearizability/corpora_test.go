@@ -69,6 +69,9 @@ func TestPublicHistories(t *testing.T) {
 		report, err := lin.CheckFile(context.Background(), l.path, l.model)
 		require.NoError(t, err)
 		require.Equal(t, l.want, report.Validity, "%s: %+v", l.path, report.Reason)
+		if report.Stats.Elapsed > 200*time.Millisecond {
+			t.Logf("%s took %v", filepath.Base(l.path), report.Stats.Elapsed)
+		}
 	}
 	t.Logf("%d histories in %v", len(all), time.Since(start))
 }
