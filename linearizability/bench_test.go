@@ -3,7 +3,7 @@ package linearizability_test
 import (
 	"context"
 	"runtime"
-	"sync"
+	"slices"
 	"testing"
 	"time"
 
@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	lin "github.com/holdfast-sim/holdfast/linearizability"
-	"github.com/holdfast-sim/holdfast/linearizability/history"
 	"github.com/holdfast-sim/holdfast/linearizability/internal/gen"
+	"github.com/holdfast-sim/holdfast/linearizability/models"
 )
 
 const million = 1_000_000
@@ -69,6 +69,85 @@ func BenchmarkMillion(b *testing.B) {
 	b.ReportMetric(float64(million)*float64(b.N)/b.Elapsed().Seconds(), "ops/s")
 }
 
-var _ = history.Never
-var _ sync.Mutex
-var _ porcupine.Operation
+// Small histories, as a simulator makes them by the hundred thousand, each with its own witness.
+func BenchmarkSmall(b *testing.B) {
+	for _, c := range []struct {
+		name string
+		gen.Config
+	}{
+		{"20ops/4clients/known", gen.Config{Ops: 20, Clients: 4, Keys: 3}},
+		{"20ops/4clients/5%unknown", gen.Config{Ops: 20, Clients: 4, Keys: 3, UnknownPpm: 50_000}},
+		{"60ops/4clients/5%unknown", gen.Config{Ops: 60, Clients: 4, Keys: 3, UnknownPpm: 50_000}},
+		{"60ops/8clients/20%unknown", gen.Config{Ops: 60, Clients: 8, Keys: 3, UnknownPpm: 200_000}},
+	} {
+		histories := make([]*gen.History, 256)
+		for i := range histories {
+			c.Seed = uint64(i)
+			histories[i] = gen.Store(c.Config)
+		}
+		b.Run(c.name+"/holdfast", func(b *testing.B) {
+			benchmarkSmall(b, histories)
+		})
+		b.Run(c.name+"/porcupine", func(b *testing.B) {
+			benchmarkPorcupine(b, histories)
+		})
+	}
+}
+
+func benchmarkSmall(b *testing.B, histories []*gen.History) {
+	ctx := context.Background()
+	checker := lin.NewChecker(storeModel(b), lin.WithArbiter(lin.ArbiterNever))
+	var w lin.Witness
+	worst := make([]time.Duration, 0, 1<<16)
+	i := 0
+	b.ReportAllocs()
+	for b.Loop() {
+		g := histories[i%len(histories)]
+		if err := w.Load(g.Witness); err != nil {
+			b.Fatal(err)
+		}
+		report, err := checker.Check(ctx, &lin.History{Ops: g.Ops, Witness: &w})
+		if err != nil || report.Validity != lin.Valid {
+			b.Fatalf("%v %+v", err, report)
+		}
+		if len(worst) < cap(worst) {
+			worst = append(worst, report.Stats.Elapsed)
+		}
+		i++
+	}
+	slices.Sort(worst)
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "histories/s")
+	b.ReportMetric(float64(worst[len(worst)*999/1000].Microseconds()), "p99.9-µs")
+}
+
+// benchmarkPorcupine gives plain porcupine the same histories: whole store, revisions in the answers, unknown
+// outcomes unresolved, at most two seconds each.
+func benchmarkPorcupine(b *testing.B, histories []*gen.History) {
+	m := storeModel(b)
+	decoded := make([][]porcupine.Operation, len(histories))
+	for i, g := range histories {
+		for j := range g.Ops {
+			if m.Role(&g.Ops[j]) == models.Ignored {
+				continue
+			}
+			call, err := m.Decode(&g.Ops[j], nil)
+			require.NoError(b, err)
+			decoded[i] = append(decoded[i], porcupine.Operation{ClientId: g.Ops[j].Process, Input: call, Output: call,
+				Call: g.Ops[j].Call, Return: g.Ops[j].Return})
+		}
+	}
+	i, unknown := 0, 0
+	b.ReportAllocs()
+	for b.Loop() {
+		result := porcupine.CheckOperationsTimeout(m.Model, decoded[i%len(decoded)], 2*time.Second)
+		if result == porcupine.Illegal {
+			b.Fatal("a correct history is illegal")
+		}
+		if result == porcupine.Unknown {
+			unknown++
+		}
+		i++
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "histories/s")
+	b.ReportMetric(float64(unknown), "timeouts")
+}

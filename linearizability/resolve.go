@@ -31,8 +31,11 @@ type resolution struct {
 
 	whole   bool    // the witness has every revision, to the end
 	unknown []int32 // mutations without a known revision
+	byID    map[string]int32
 	gaps    []uint64
-	found   *findings
+
+	resolved int // unknown outcomes that the witness decided
+	found    *findings
 }
 
 // findings collects violations, at most maxViolations.
@@ -53,14 +56,18 @@ func (f *findings) add(v Violation) {
 // number in a file cannot take all memory.
 const maxRevisionSpan = 1 << 28
 
-func newResolution(m *models.Model, h *History, found *findings) *resolution {
-	return &resolution{model: m, ops: h.Ops, w: h.Witness, first: m.FirstRev, last: m.FirstRev, found: found}
+// reset makes r ready for a history, reusing its memory.
+func (r *resolution) reset(m *models.Model, h *History, found *findings) {
+	r.model, r.ops, r.w, r.found = m, h.Ops, h.Witness, found
+	r.first, r.last = m.FirstRev, m.FirstRev
+	r.whole, r.resolved = false, 0
+	r.unknown, r.gaps = r.unknown[:0], r.gaps[:0]
+	clear(r.byID)
 }
 
-// run does all of it. An error means that the input makes no sense.
-func (r *resolution) run() error {
-	r.place = make([]placed, len(r.ops))
-	r.last = r.first
+// resolve does all of it. An error means that the input makes no sense.
+func (r *resolution) resolve() error {
+	r.place = zeroed(r.place, len(r.ops))
 	if r.w != nil {
 		r.last = max(r.last, r.w.Tip)
 		r.whole = r.w.complete(r.first)
@@ -84,7 +91,7 @@ func (r *resolution) run() error {
 		return fmt.Errorf("the history spans revisions %d to %d; the limit is %d revisions: give the initial "+
 			"state in the header, or split the history", r.first, r.last, maxRevisionSpan)
 	}
-	r.owner = make([]int32, r.last-r.first)
+	r.owner = zeroed(r.owner, int(r.last-r.first))
 	for i := range r.owner {
 		r.owner[i] = noOwner
 	}
@@ -224,10 +231,12 @@ func (r *resolution) pick(indexes ...int) []history.Operation {
 
 // claimFromWitness gives the entries that nobody owns yet to the operations with their request ids.
 func (r *resolution) claimFromWitness() {
-	byID := make(map[string]int32, len(r.unknown))
+	if r.byID == nil {
+		r.byID = make(map[string]int32, len(r.unknown))
+	}
 	for _, i := range r.unknown {
 		if id := r.ops[i].ID; id != "" {
-			byID[id] = i
+			r.byID[id] = i
 		}
 	}
 	var orphans []*history.WitnessEntry
@@ -239,7 +248,7 @@ func (r *resolution) claimFromWitness() {
 		if owner == nil || *owner != noOwner {
 			continue
 		}
-		i, ok := byID[e.ID]
+		i, ok := r.byID[e.ID]
 		if !ok || e.ID == "" {
 			orphans = append(orphans, e)
 			continue
@@ -258,6 +267,7 @@ func (r *resolution) claimFromWitness() {
 		default:
 			r.place[i].rev = e.Rev
 			*owner = i
+			r.resolved++
 		}
 	}
 	r.judgeOrphans(orphans)
@@ -332,6 +342,7 @@ func (r *resolution) judgeMissing() {
 				"%s was acknowledged at %s, but the log does not have it", what(op), seconds(op.Return))})
 		case r.whole && op.ID != "":
 			r.place[i].role = models.Ignored // it did not happen
+			r.resolved++
 		default:
 			left = append(left, i)
 		}
