@@ -77,8 +77,8 @@ func (c *certificate) begin() {
 func (c *certificate) sortObservations() {
 	c.starts = zeroed(c.starts, len(c.owner)+2)
 	total := 0
-	for i := range c.place {
-		if c.observes(i) {
+	for _, i := range c.observers {
+		if c.observes(int(i)) {
 			c.starts[c.place[i].rev-c.first+1]++
 			total++
 		}
@@ -89,10 +89,10 @@ func (c *certificate) sortObservations() {
 	c.sorted = zeroed(c.sorted, total)
 	c.cursor = append(c.cursor[:0], c.starts...)
 	at := c.cursor
-	for i := range c.place {
-		if c.observes(i) {
+	for _, i := range c.observers {
+		if c.observes(int(i)) {
 			k := c.place[i].rev - c.first
-			c.sorted[at[k]] = uint32(i)
+			c.sorted[at[k]] = i
 			at[k]++
 		}
 	}
@@ -111,10 +111,10 @@ func (c *certificate) sortByCall(group []uint32) {
 	}
 }
 
+// observes reports whether observer i has a place in the order.
 func (c *certificate) observes(i int) bool {
-	role := c.place[i].role
-	return (role == models.Observation || role == models.LocalObservation) &&
-		c.place[i].rev >= c.first && c.place[i].rev <= c.last
+	p := &c.place[i]
+	return p.role != models.Ignored && p.rev >= c.first && p.rev <= c.last
 }
 
 // mutate replays the mutation that created rev.
@@ -299,10 +299,14 @@ func (c *certificate) lastChange(key string, rev uint64) (uint64, int) {
 
 // judgeStrays judges observations whose revision lies outside the order.
 func (c *certificate) judgeStrays() {
-	for i := range c.place {
+	if len(c.sorted) == len(c.observers) {
+		return
+	}
+	for _, o := range c.observers {
+		i := int(o)
 		op := &c.ops[i]
 		role := c.place[i].role
-		if c.observes(i) || (role != models.Observation && role != models.LocalObservation) {
+		if c.observes(i) || role == models.Ignored {
 			continue
 		}
 		if role == models.LocalObservation && c.fromDroppedBranch(op) {

@@ -2,6 +2,7 @@ package linearizability
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/holdfast-sim/holdfast/linearizability/history"
 	"github.com/holdfast-sim/holdfast/linearizability/models"
@@ -29,7 +30,11 @@ type resolution struct {
 	first uint64  // revision of the initial state
 	last  uint64  // highest revision that anybody mentions
 
-	whole   bool    // the witness has every revision, to the end
+	whole bool // the witness has every revision, to the end
+	// mutators and observers are the operations that the model does not ignore, in order of the history.
+	// One that was rejected since stays listed, with its role set to Ignored.
+	mutators, observers []uint32
+
 	unknown []int32 // mutations without a known revision
 	byID    map[string]int32
 	gaps    []uint64
@@ -62,12 +67,14 @@ func (r *resolution) reset(m *models.Model, h *History, found *findings) {
 	r.first, r.last = m.FirstRev, m.FirstRev
 	r.whole, r.resolved = false, 0
 	r.unknown, r.gaps = r.unknown[:0], r.gaps[:0]
+	r.mutators, r.observers = r.mutators[:0], r.observers[:0]
 	clear(r.byID)
 }
 
 // resolve does all of it. An error means that the input makes no sense.
 func (r *resolution) resolve() error {
 	r.place = zeroed(r.place, len(r.ops))
+	r.mutators, r.observers = slices.Grow(r.mutators, len(r.ops)/2), slices.Grow(r.observers, len(r.ops)/2)
 	if r.w != nil {
 		r.last = max(r.last, r.w.Tip)
 		r.whole = r.w.complete(r.first)
@@ -79,8 +86,13 @@ func (r *resolution) resolve() error {
 		if role == models.Ignored {
 			continue
 		}
-		if op.Outcome == history.Info && role == models.Mutation {
-			continue
+		if role == models.Mutation {
+			r.mutators = append(r.mutators, uint32(i))
+			if op.Outcome == history.Info {
+				continue
+			}
+		} else {
+			r.observers = append(r.observers, uint32(i))
 		}
 		r.place[i].rev = op.Rev
 		if role != models.LocalObservation && !r.beyondLog(i) {
@@ -127,7 +139,8 @@ func (r *resolution) ownerOf(rev uint64) *int32 {
 
 // claimAcknowledged lets every acknowledged mutation own its revision, if the witness agrees.
 func (r *resolution) claimAcknowledged() {
-	for i := range r.ops {
+	for _, m := range r.mutators {
+		i := int(m)
 		if r.place[i].role != models.Mutation {
 			continue
 		}

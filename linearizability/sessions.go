@@ -16,7 +16,8 @@ func sortByCall(ops []history.Operation) {
 // time. A node that dropped a branch of its log when another epoch won may go back, and is left out.
 func (c *certificate) judgeNodes() {
 	var byNode map[string][]int
-	for i := range c.place {
+	for _, o := range c.observers {
+		i := int(o)
 		if c.place[i].role == models.LocalObservation && c.ops[i].Node != "" && !c.wentBack(c.ops[i].Node) {
 			if byNode == nil {
 				byNode = make(map[string][]int)

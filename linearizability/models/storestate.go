@@ -59,6 +59,24 @@ type StoreState struct {
 
 	// linear says that only the newest version is ever used: steps then change the state in place.
 	linear bool
+	spare  *spareNodes
+}
+
+// spareNodes are the first nodes of a linear state, which are then not allocated one by one.
+type spareNodes struct {
+	nodes [linearNodes]storeNode
+	used  int
+}
+
+// linearNodes is enough for the keys of a small history.
+const linearNodes = 8
+
+func (s *StoreState) newNode() *storeNode {
+	if s.linear && s.spare.used < linearNodes {
+		s.spare.used++
+		return &s.spare.nodes[s.spare.used-1]
+	}
+	return new(storeNode)
 }
 
 func newStoreState(rev uint64) *StoreState {
@@ -153,7 +171,7 @@ func (s *StoreState) overwrite(path string, old *storeNode, file storeNode) *Sto
 		*old = file
 		return s
 	}
-	node := new(storeNode)
+	node := s.newNode()
 	*node = file
 	return s.with(storeChange{path, node})
 }
@@ -251,10 +269,10 @@ func (initial *storeInitial) linear(reuse any) *StoreState {
 	s, ok := reuse.(*StoreState)
 	if !ok || !s.linear {
 		s = initial.state()
-		s.linear = true
+		s.linear, s.spare = true, &spareNodes{}
 		return s
 	}
-	s.rev, s.sum = initial.Rev, digest{}
+	s.rev, s.sum, s.spare.used = initial.Rev, digest{}, 0
 	clear(s.tree.nodes)
 	clear(s.tree.children)
 	s.tree.nodes[""] = rootNode
