@@ -1,0 +1,129 @@
+package totem
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+)
+
+// The node's timers, counted from Config.FirstTimer.
+const (
+	timerToken env.TimerID = iota
+	timerRetransmit
+	timerHold
+	timerMerge
+	timerJoin
+	timerSendJoin
+	timerConsensus
+	timerPause
+
+	// NumTimers is how many timer ids a node needs.
+	NumTimers
+)
+
+func (n *Node) setTimer(id env.TimerID, after time.Duration) {
+	n.env.SetTimer(n.cfg.FirstTimer+id, after)
+}
+
+func (n *Node) stopTimer(id env.TimerID) { n.env.StopTimer(n.cfg.FirstTimer + id) }
+
+func (n *Node) stopTokenTimers() {
+	n.merging = false
+	n.stopTimer(timerToken)
+	n.stopTimer(timerRetransmit)
+	n.stopTimer(timerHold)
+	n.stopTimer(timerMerge)
+}
+
+func (n *Node) fired(id env.TimerID) {
+	t := &n.cfg.Timers
+	switch id {
+	case timerToken:
+		n.onTokenTimer()
+	case timerRetransmit:
+		if n.state == Operational || n.state == Commit || n.state == Recovery {
+			n.sendTo(n.next, n.lastToken)
+			n.setTimer(timerRetransmit, t.TokenRetransmit)
+		}
+	case timerHold:
+		if n.held {
+			n.forward()
+		}
+	case timerMerge:
+		n.merging = false
+		if n.state == Operational && n.cur.ring.Rep == n.cfg.Node {
+			n.out = appendRingMessage(n.out[:0], typeMergeDetect, n.cur.ring)
+			n.sendOthers(n.out)
+		}
+	case timerJoin:
+		if n.state == Gather {
+			n.sendJoin()
+			n.setTimer(timerJoin, t.Join)
+		}
+	case timerSendJoin:
+		if n.state == Gather {
+			n.transmitJoin()
+		}
+	case timerConsensus:
+		if n.state == Gather {
+			n.onConsensusTimer(reasonConsensusTimeout)
+		}
+	case timerPause:
+		n.pauseStamp = n.env.Mono()
+		n.setTimer(timerPause, n.pauseEvery())
+	}
+}
+
+// armToken arms the token timer for the warning or for the loss, whichever comes first.
+func (n *Node) armToken() {
+	t := &n.cfg.Timers
+	if t.TokenWarningPct == 0 || n.state != Operational {
+		n.setTimer(timerToken, t.Token)
+		return
+	}
+	n.setTimer(timerToken, n.warningEvery())
+}
+
+func (n *Node) warningEvery() time.Duration {
+	return n.cfg.Timers.Token * time.Duration(n.cfg.Timers.TokenWarningPct) / 100
+}
+
+func (n *Node) onTokenTimer() {
+	t := &n.cfg.Timers
+	switch n.state {
+	case Operational:
+		since := n.env.Mono() - n.tokenAt
+		if since < t.Token {
+			n.log.Warn(fmt.Sprintf("Token has not been received in %d ms", since.Milliseconds()))
+			n.setTimer(timerToken, min(n.warningEvery(), t.Token-since))
+			return
+		}
+		n.log.Info(fmt.Sprintf("A processor failed, forming new configuration: token timed out (%dms), waiting %dms for consensus.",
+			t.Token.Milliseconds(), t.Consensus.Milliseconds()))
+		n.gather(reasonTokenLost)
+	case Gather:
+		n.onGatherTokenTimer()
+	case Commit:
+		n.gather(reasonCommitLost)
+	case Recovery:
+		n.env.Probe("totem/token-lost-in-recovery")
+		n.gather(reasonRecoveryLost)
+	}
+}
+
+func (n *Node) pauseEvery() time.Duration {
+	return n.cfg.Timers.Token / time.Duration(n.cfg.Timers.PauseStampsToken)
+}
+
+// pausedLong says that this process did not run for so long that what lies in its socket is out
+// of date. The stamp is renewed by the timer, so everything that is handled before it is skipped.
+func (n *Node) pausedLong() bool {
+	silent := n.env.Mono() - n.pauseStamp
+	if silent <= n.cfg.Timers.Token/2 {
+		return false
+	}
+	n.env.Probe("totem/pause")
+	n.log.Info(fmt.Sprintf("Process pause detected for %d ms, flushing membership messages.", silent.Milliseconds()))
+	return true
+}
