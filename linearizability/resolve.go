@@ -2,6 +2,7 @@ package linearizability
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/holdfast-sim/holdfast/linearizability/history"
 	"github.com/holdfast-sim/holdfast/linearizability/models"
@@ -29,10 +30,17 @@ type resolution struct {
 	first uint64  // revision of the initial state
 	last  uint64  // highest revision that anybody mentions
 
-	whole   bool    // the witness has every revision, to the end
+	whole bool // the witness has every revision, to the end
+	// mutators and observers are the operations that the model does not ignore, in order of the history.
+	// One that was rejected since stays listed, with its role set to Ignored.
+	mutators, observers []uint32
+
 	unknown []int32 // mutations without a known revision
+	byID    map[string]int32
 	gaps    []uint64
-	found   *findings
+
+	resolved int // unknown outcomes that the witness decided
+	found    *findings
 }
 
 // findings collects violations, at most maxViolations.
@@ -53,14 +61,20 @@ func (f *findings) add(v Violation) {
 // number in a file cannot take all memory.
 const maxRevisionSpan = 1 << 28
 
-func newResolution(m *models.Model, h *History, found *findings) *resolution {
-	return &resolution{model: m, ops: h.Ops, w: h.Witness, first: m.FirstRev, last: m.FirstRev, found: found}
+// reset makes r ready for a history, reusing its memory.
+func (r *resolution) reset(m *models.Model, h *History, found *findings) {
+	r.model, r.ops, r.w, r.found = m, h.Ops, h.Witness, found
+	r.first, r.last = m.FirstRev, m.FirstRev
+	r.whole, r.resolved = false, 0
+	r.unknown, r.gaps = r.unknown[:0], r.gaps[:0]
+	r.mutators, r.observers = r.mutators[:0], r.observers[:0]
+	clear(r.byID)
 }
 
-// run does all of it. An error means that the input makes no sense.
-func (r *resolution) run() error {
-	r.place = make([]placed, len(r.ops))
-	r.last = r.first
+// resolve does all of it. An error means that the input makes no sense.
+func (r *resolution) resolve() error {
+	r.place = zeroed(r.place, len(r.ops))
+	r.mutators, r.observers = slices.Grow(r.mutators, len(r.ops)/2), slices.Grow(r.observers, len(r.ops)/2)
 	if r.w != nil {
 		r.last = max(r.last, r.w.Tip)
 		r.whole = r.w.complete(r.first)
@@ -72,8 +86,13 @@ func (r *resolution) run() error {
 		if role == models.Ignored {
 			continue
 		}
-		if op.Outcome == history.Info && role == models.Mutation {
-			continue
+		if role == models.Mutation {
+			r.mutators = append(r.mutators, uint32(i))
+			if op.Outcome == history.Info {
+				continue
+			}
+		} else {
+			r.observers = append(r.observers, uint32(i))
 		}
 		r.place[i].rev = op.Rev
 		if role != models.LocalObservation && !r.beyondLog(i) {
@@ -84,7 +103,7 @@ func (r *resolution) run() error {
 		return fmt.Errorf("the history spans revisions %d to %d; the limit is %d revisions: give the initial "+
 			"state in the header, or split the history", r.first, r.last, maxRevisionSpan)
 	}
-	r.owner = make([]int32, r.last-r.first)
+	r.owner = zeroed(r.owner, int(r.last-r.first))
 	for i := range r.owner {
 		r.owner[i] = noOwner
 	}
@@ -120,7 +139,8 @@ func (r *resolution) ownerOf(rev uint64) *int32 {
 
 // claimAcknowledged lets every acknowledged mutation own its revision, if the witness agrees.
 func (r *resolution) claimAcknowledged() {
-	for i := range r.ops {
+	for _, m := range r.mutators {
+		i := int(m)
 		if r.place[i].role != models.Mutation {
 			continue
 		}
@@ -224,10 +244,12 @@ func (r *resolution) pick(indexes ...int) []history.Operation {
 
 // claimFromWitness gives the entries that nobody owns yet to the operations with their request ids.
 func (r *resolution) claimFromWitness() {
-	byID := make(map[string]int32, len(r.unknown))
+	if r.byID == nil {
+		r.byID = make(map[string]int32, len(r.unknown))
+	}
 	for _, i := range r.unknown {
 		if id := r.ops[i].ID; id != "" {
-			byID[id] = i
+			r.byID[id] = i
 		}
 	}
 	var orphans []*history.WitnessEntry
@@ -239,7 +261,7 @@ func (r *resolution) claimFromWitness() {
 		if owner == nil || *owner != noOwner {
 			continue
 		}
-		i, ok := byID[e.ID]
+		i, ok := r.byID[e.ID]
 		if !ok || e.ID == "" {
 			orphans = append(orphans, e)
 			continue
@@ -258,6 +280,7 @@ func (r *resolution) claimFromWitness() {
 		default:
 			r.place[i].rev = e.Rev
 			*owner = i
+			r.resolved++
 		}
 	}
 	r.judgeOrphans(orphans)
@@ -332,6 +355,7 @@ func (r *resolution) judgeMissing() {
 				"%s was acknowledged at %s, but the log does not have it", what(op), seconds(op.Return))})
 		case r.whole && op.ID != "":
 			r.place[i].role = models.Ignored // it did not happen
+			r.resolved++
 		default:
 			left = append(left, i)
 		}
