@@ -103,3 +103,6 @@ const (
 func (Codec) Final() []workload.Op {
 	return []workload.Op{{F: finalStatus}, {F: finalRead, Key: workload.KeyName(0)}, {F: finalDigest}}
 }
+
+// Client implements scenarios.Subject.
+func (s *Subject) Client() workload.Codec { return Codec{} }
