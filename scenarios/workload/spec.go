@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"encoding/json"
 	"errors"
 	"time"
 
@@ -79,8 +80,9 @@ type Op struct {
 // Result is what came of an operation.
 type Result struct {
 	// Type is history.OK, Fail (certainly did not happen) or Info (unknown).
-	Type  history.Type
-	Value string
+	Type history.Type
+	// Value is the answer as the history keeps it; nil when there is none.
+	Value json.RawMessage
 	// Rev and Mod are revisions as in history.Event.
 	Rev, Mod uint64
 	Error    string

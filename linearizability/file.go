@@ -1,0 +1,101 @@
+package linearizability
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/linearizability/models"
+)
+
+// ErrNoModel reports a history file that names no model, checked without one.
+var ErrNoModel = errors.New("no model given and the history names none")
+
+// CheckFile judges a history file. An empty modelName means the one that its header names. The initial
+// state is the header's.
+//
+// A witness is taken from the file that [WithWitnessFile] names, or else from the one that [WitnessPath]
+// gives, if it exists.
+func CheckFile(ctx context.Context, path, modelName string, opts ...Option) (*Report, error) {
+	h, err := ReadFile(path, newOptions(opts).witnessFile)
+	if err != nil {
+		return nil, err
+	}
+	if modelName == "" {
+		modelName = h.Header.Model
+	}
+	if modelName == "" {
+		return nil, fmt.Errorf("checking %s: %w: name one of %v", path, ErrNoModel, models.Names())
+	}
+	m, err := models.ByName(modelName, h.Header.Initial)
+	if err != nil {
+		return nil, fmt.Errorf("checking %s: %w", path, err)
+	}
+	report, err := Check(ctx, m, h, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("checking %s: %w", path, err)
+	}
+	return report, nil
+}
+
+// WitnessPath returns where the witness of a history file is looked for: witness.jsonl beside history.jsonl,
+// and NAME.witness.jsonl beside NAME.jsonl.
+func WitnessPath(path string) string {
+	dir, file := filepath.Split(path)
+	name := strings.TrimSuffix(file, filepath.Ext(file))
+	if name == "history" {
+		return dir + "witness.jsonl"
+	}
+	return dir + name + ".witness.jsonl"
+}
+
+// ReadFile reads a history file and its witness. witnessPath may be empty: then the witness is the file
+// that [WitnessPath] gives, and it may be missing.
+func ReadFile(path, witnessPath string) (*History, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("opening history: %w", err)
+	}
+	defer file.Close()
+	header, events, _, err := history.ReadAll(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	ops, err := history.Operations(events)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	h := &History{Header: header, Ops: ops}
+	h.Witness, err = readWitnessFile(path, witnessPath)
+	return h, err
+}
+
+func readWitnessFile(path, witnessPath string) (*Witness, error) {
+	optional := witnessPath == ""
+	if optional {
+		witnessPath = WitnessPath(path)
+	}
+	file, err := os.Open(witnessPath)
+	switch {
+	case optional && errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("opening witness: %w", err)
+	}
+	defer file.Close()
+	_, entries, torn, err := history.ReadWitness(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", witnessPath, err)
+	}
+	w, err := NewWitness(entries)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", witnessPath, err)
+	}
+	w.Partial = torn
+	return w, nil
+}
