@@ -1,7 +1,6 @@
 package scenarios
 
 import (
-	"context"
 	"fmt"
 	"strconv"
 	"strings"
@@ -108,20 +107,6 @@ func (t Timescale) String() string {
 	return fmt.Sprintf("%d/%d", t.Num, t.Den)
 }
 
-// RunOptions say how to run a scenario.
-type RunOptions struct {
-	Seed uint64
-	// Overrides replace draws of a simulated run; ZeroDraws makes every other draw the tamest.
-	Overrides []Override
-	ZeroDraws bool
-	// Timescale stretches a run on real nodes; the simulator does not need it.
-	Timescale Timescale
-	// KeepLogs keeps what processes log, Debug their debug lines too.
-	KeepLogs, Debug bool
-	// Progress, when set, is called now and then with how far the run is.
-	Progress func(now, end time.Duration)
-}
-
 // Override replaces the value of one draw of a simulated run.
 type Override struct {
 	Stream string `json:"stream" yaml:"stream"`
@@ -129,11 +114,4 @@ type Override struct {
 	// Index is the draw's place in the list of its stream and label, from 0.
 	Index uint64 `json:"index" yaml:"index"`
 	Value uint64 `json:"value" yaml:"value"`
-}
-
-// Runner is a world that scenarios run in.
-type Runner interface {
-	// Run runs a scenario to its end and judges it. An error means that the run could not be
-	// made; what went wrong in a run is in its verdicts.
-	Run(ctx context.Context, s *Scenario, subject Subject, o RunOptions) (*Run, error)
 }

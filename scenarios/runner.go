@@ -23,8 +23,11 @@ type RunOptions struct {
 	// Progress is told now and then how far the run is; nil when nobody wants to know. Calls come
 	// one at a time.
 	Progress func(Progress)
-	// KeepLogs asks for Run.Logs.
-	KeepLogs bool
+	// KeepLogs asks for Run.Logs, Debug for debug lines too.
+	KeepLogs, Debug bool
+	// Overrides replace draws of a simulated run; ZeroDraws makes every other draw the tamest.
+	Overrides []Override
+	ZeroDraws bool
 }
 
 // Progress is how far a run is.

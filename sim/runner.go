@@ -183,10 +183,20 @@ func (r *run) advance(to time.Duration) error {
 			return err
 		}
 		if r.options.Progress != nil {
-			r.options.Progress(r.world.Now(), r.scenario.End())
+			r.options.Progress(scenarios.Progress{Phase: r.phase(), At: r.world.Now(), End: r.scenario.End()})
 		}
 	}
 	return nil
+}
+
+func (r *run) phase() string {
+	switch s, now := r.scenario, r.world.Now(); {
+	case now < s.Warmup:
+		return "warm-up"
+	case now < s.Warmup+s.Duration:
+		return "faults"
+	}
+	return "quiescence"
 }
 
 func (r *run) audited() bool {

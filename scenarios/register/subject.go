@@ -112,7 +112,7 @@ func (judge) Story(*scenarios.Run) scenarios.Story {
 }
 
 // Survives: a majority of machines must be up and reach each other.
-func (judge) Survives(d scenarios.Damage) bool { return scenarios.MajorityReaches(d) }
+func (judge) Survives(d scenarios.Damage) bool { return scenarios.MajoritySurvives(d) }
 
 type watch struct{}
 
