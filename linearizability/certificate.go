@@ -133,7 +133,7 @@ func (c *certificate) mutate(rev uint64, owner int32) error {
 	ok, next := c.model.Step(c.state, call, call)
 	if !ok {
 		c.broken = true
-		c.found.add(Violation{Kind: WrongPrecondition, Revisions: []uint64{rev}, Ops: c.pick(int(owner)),
+		c.found.add(Violation{Kind: WrongPrecondition, Revisions: []uint64{rev}, at: []int{int(owner)},
 			Explain: fmt.Sprintf("%s, but the state before it does not allow that: %s",
 				ended(&c.ops[owner], rev), c.describe())})
 		return nil
@@ -218,7 +218,7 @@ func (c *certificate) realTime(i int, role models.Role) {
 func (c *certificate) future(i, write int) {
 	op, late := &c.ops[i], &c.ops[write]
 	c.found.add(Violation{Kind: FutureRead, Revisions: []uint64{c.place[i].rev, c.place[write].rev},
-		Ops: c.pick(i, write), Explain: fmt.Sprintf(
+		at: []int{i, write}, Explain: fmt.Sprintf(
 			"%s at %s %s, which includes revision %d of the %s; but that began at %s", opName(op),
 			seconds(op.Return), returned(op, c.place[i].rev), c.place[write].rev, opName(late), seconds(late.Call))})
 }
@@ -227,7 +227,7 @@ func (c *certificate) future(i, write int) {
 func (c *certificate) reordered(i, write int) {
 	late := &c.ops[write]
 	c.found.add(Violation{Kind: ReorderedRevisions, Revisions: []uint64{c.place[i].rev, c.place[write].rev},
-		Ops: c.pick(i, write), Explain: fmt.Sprintf("%s; the %s began at %s and holds the lower revision %d",
+		at: []int{i, write}, Explain: fmt.Sprintf("%s; the %s began at %s and holds the lower revision %d",
 			ended(&c.ops[i], c.place[i].rev), opName(late), seconds(late.Call), c.place[write].rev)})
 }
 
@@ -235,7 +235,7 @@ func (c *certificate) reordered(i, write int) {
 func (c *certificate) stale(i, observation int) {
 	first, then := &c.ops[i], &c.ops[observation]
 	v := Violation{Kind: StaleRead, Revisions: []uint64{c.place[i].rev, c.place[observation].rev},
-		Ops: c.pick(i, observation)}
+		at: []int{i, observation}}
 	past := ended(first, c.place[i].rev)
 	if c.place[i].role != models.Mutation && first.Outcome == history.OK {
 		past = fmt.Sprintf("%s at %s %s", opName(first), seconds(first.Return), returned(first, c.place[i].rev))
@@ -255,7 +255,7 @@ func (c *certificate) wrongAnswer(i int) {
 	if c.place[i].role == models.LocalObservation && c.fromDroppedBranch(op) {
 		return
 	}
-	v := Violation{Kind: WrongAnswer, Revisions: []uint64{rev}, Ops: c.pick(i)}
+	v := Violation{Kind: WrongAnswer, Revisions: []uint64{rev}, at: []int{i}}
 	if op.Outcome == history.Fail {
 		v.Kind = WrongPrecondition
 		v.Explain = fmt.Sprintf("%s, but the state there does not explain that: %s", ended(op, rev), c.describe())
@@ -270,7 +270,7 @@ func (c *certificate) wrongAnswer(i int) {
 			returned(op, rev), op.Mod)
 	case op.Mod < changed && by >= 0:
 		v.Kind = StaleRead
-		v.Ops = c.pick(by, i)
+		v.at = []int{by, i}
 		v.Revisions = []uint64{changed, rev}
 		v.Explain = fmt.Sprintf("%s; the %s began at %s and %s, which misses it", ended(&c.ops[by], changed),
 			opName(op), seconds(op.Call), returned(op, rev))
@@ -312,7 +312,7 @@ func (c *certificate) judgeStrays() {
 		if role == models.LocalObservation && c.fromDroppedBranch(op) {
 			continue
 		}
-		c.found.add(Violation{Kind: WrongAnswer, Revisions: []uint64{op.Rev}, Ops: c.pick(i),
+		c.found.add(Violation{Kind: WrongAnswer, Revisions: []uint64{op.Rev}, at: []int{i},
 			Explain: fmt.Sprintf("%s at %s %s, but the order has revisions %d to %d only", opName(op),
 				seconds(op.Return), returned(op, op.Rev), c.first, c.last)})
 	}

@@ -51,6 +51,8 @@ type Stats struct {
 	Open     int `json:"open"`
 	// Checked counts operations replayed or searched.
 	Checked int `json:"checked"`
+	// Rejudged counts violations and histories that porcupine judged a second time.
+	Rejudged int `json:"rejudged,omitempty"`
 	// Dropped counts violations beyond those listed.
 	Dropped int           `json:"dropped,omitempty"`
 	Elapsed time.Duration `json:"elapsedNs"`
@@ -81,7 +83,7 @@ func Check(ctx context.Context, m *Model, h *History, opts ...Option) (*Report, 
 func (k *Checker) Check(ctx context.Context, h *History) (*Report, error) {
 	start := time.Now()
 	report := &Report{Model: k.model.Name, Stats: Stats{Operations: len(h.Ops)}}
-	k.found = findings{}
+	k.found = findings{ops: h.Ops}
 	if h.Witness != nil {
 		for _, v := range h.Witness.bad {
 			k.found.add(v)
@@ -92,16 +94,17 @@ func (k *Checker) Check(ctx context.Context, h *History) (*Report, error) {
 	if k.model.Revisioned {
 		decided, err = k.certify(h, report)
 	}
-	if err == nil && !decided {
+	switch {
+	case err != nil:
+	case decided:
+		err = k.arbitrate(ctx, report)
+	default:
 		err = report.search(ctx, k.model, h, k.o, &k.found)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("checking with model %s: %w", k.model.Name, err)
 	}
-	report.Violations, report.Stats.Dropped = k.found.list, k.found.dropped
-	if len(k.found.list) > 0 {
-		report.Validity, report.Reason = Invalid, ""
-	}
+	k.conclude(report)
 	report.Stats.Elapsed = elapsed(start)
 	return report, nil
 }
@@ -131,6 +134,25 @@ func (k *Checker) certify(h *History, report *Report) (bool, error) {
 		report.Validity = Valid
 	}
 	return true, nil
+}
+
+// conclude turns what was found into the report's verdict. Where our own methods contradict each other, and
+// nothing else is wrong, nothing is proved.
+func (k *Checker) conclude(report *Report) {
+	report.Violations, report.Stats.Dropped = k.found.list, k.found.dropped
+	disputed := 0
+	for i := range report.Violations {
+		if report.Violations[i].Kind == CheckerDisagreement {
+			disputed++
+		}
+	}
+	switch {
+	case len(report.Violations) == 0:
+	case len(report.Violations) > 2*disputed || (disputed == 0):
+		report.Validity, report.Reason = Invalid, ""
+	default:
+		report.Validity, report.Reason = Unknown, report.Violations[len(report.Violations)-1].Explain
+	}
 }
 
 // search lets porcupine decide.

@@ -3,6 +3,7 @@ package linearizability
 import (
 	"fmt"
 	"slices"
+	"sort"
 
 	"github.com/holdfast-sim/holdfast/linearizability/history"
 	"github.com/holdfast-sim/holdfast/linearizability/models"
@@ -45,14 +46,20 @@ type resolution struct {
 
 // findings collects violations, at most maxViolations.
 type findings struct {
+	ops     []history.Operation
 	list    []Violation
 	dropped int
 }
 
+// add records a violation and copies the operations at the positions it names, in the order of their calls.
 func (f *findings) add(v Violation) {
 	if len(f.list) >= maxViolations {
 		f.dropped++
 		return
+	}
+	sort.SliceStable(v.at, func(i, j int) bool { return f.ops[v.at[i]].Call < f.ops[v.at[j]].Call })
+	for _, i := range v.at {
+		v.Ops = append(v.Ops, f.ops[i])
 	}
 	f.list = append(f.list, v)
 }
@@ -125,7 +132,7 @@ func (r *resolution) beyondLog(i int) bool {
 	if r.place[i].role != models.Mutation {
 		text = fmt.Sprintf("%s at %s %s", opName(op), seconds(op.Return), returned(op, op.Rev))
 	}
-	r.reject(i, Violation{Kind: LostWrite, Revisions: []uint64{op.Rev, r.w.Tip}, Ops: r.pick(i),
+	r.reject(i, Violation{Kind: LostWrite, Revisions: []uint64{op.Rev, r.w.Tip}, at: []int{i},
 		Explain: fmt.Sprintf("%s, but the log ends at revision %d", text, r.w.Tip)})
 	return true
 }
@@ -152,13 +159,13 @@ func (r *resolution) claimAcknowledged() {
 		}
 		owner := r.ownerOf(rev)
 		if owner == nil {
-			r.reject(i, Violation{Kind: WrongAnswer, Revisions: []uint64{rev}, Ops: r.pick(i), Explain: fmt.Sprintf(
+			r.reject(i, Violation{Kind: WrongAnswer, Revisions: []uint64{rev}, at: []int{i}, Explain: fmt.Sprintf(
 				"%s, but the history starts at revision %d", ended(op, rev), r.first)})
 			continue
 		}
 		if *owner != noOwner {
 			other := &r.ops[*owner]
-			r.reject(i, Violation{Kind: DuplicateRevision, Revisions: []uint64{rev}, Ops: r.pick(int(*owner), i),
+			r.reject(i, Violation{Kind: DuplicateRevision, Revisions: []uint64{rev}, at: []int{int(*owner), i},
 				Explain: fmt.Sprintf("%s; %s as well", ended(other, rev), ended(op, rev))})
 			continue
 		}
@@ -181,7 +188,7 @@ func (r *resolution) contradicted(i int, rev uint64) bool {
 		return false
 	}
 	if at := r.w.find(op.ID); at != nil {
-		r.reject(i, Violation{Kind: ReorderedRevisions, Revisions: []uint64{rev, at.Rev}, Ops: r.pick(i),
+		r.reject(i, Violation{Kind: ReorderedRevisions, Revisions: []uint64{rev, at.Rev}, at: []int{i},
 			Explain: fmt.Sprintf("%s, but the log has that request at revision %d", ended(op, rev), at.Rev)})
 		return true
 	}
@@ -189,7 +196,7 @@ func (r *resolution) contradicted(i int, rev uint64) bool {
 	if entry.ID != "" && entry.ID == op.ID {
 		kind = WrongAnswer // the request is there, with another content
 	}
-	r.reject(i, Violation{Kind: kind, Revisions: []uint64{rev}, Ops: r.pick(i), Explain: text})
+	r.reject(i, Violation{Kind: kind, Revisions: []uint64{rev}, at: []int{i}, Explain: text})
 	return true
 }
 
@@ -232,16 +239,6 @@ func (r *resolution) reject(i int, v Violation) {
 	r.found.add(v)
 }
 
-// pick copies operations, in the order of their calls.
-func (r *resolution) pick(indexes ...int) []history.Operation {
-	picked := make([]history.Operation, 0, len(indexes))
-	for _, i := range indexes {
-		picked = append(picked, r.ops[i])
-	}
-	sortByCall(picked)
-	return picked
-}
-
 // claimFromWitness gives the entries that nobody owns yet to the operations with their request ids.
 func (r *resolution) claimFromWitness() {
 	if r.byID == nil {
@@ -269,11 +266,11 @@ func (r *resolution) claimFromWitness() {
 		op := &r.ops[i]
 		switch {
 		case r.place[i].rev != 0:
-			r.found.add(Violation{Kind: AppliedTwice, Revisions: []uint64{r.place[i].rev, e.Rev}, Ops: r.pick(int(i)),
+			r.found.add(Violation{Kind: AppliedTwice, Revisions: []uint64{r.place[i].rev, e.Rev}, at: []int{int(i)},
 				Explain: fmt.Sprintf("the request of %s took effect at revision %d and again at revision %d",
 					what(op), r.place[i].rev, e.Rev)})
 		case !matches(op, e):
-			r.found.add(Violation{Kind: WrongAnswer, Revisions: []uint64{e.Rev}, Ops: r.pick(int(i)),
+			r.found.add(Violation{Kind: WrongAnswer, Revisions: []uint64{e.Rev}, at: []int{int(i)},
 				Explain: fmt.Sprintf("the request of %s took effect at revision %d as %s", what(op), e.Rev,
 					describeEntry(e))})
 			r.place[i].rev = e.Rev
@@ -326,7 +323,7 @@ func nodesOf(e *history.WitnessEntry) []string {
 // orphanOf explains an entry whose request id belongs to an operation with another fate.
 func (r *resolution) orphanOf(i int, e *history.WitnessEntry) {
 	op := &r.ops[i]
-	v := Violation{Revisions: []uint64{e.Rev}, Ops: r.pick(i), Nodes: nodesOf(e)}
+	v := Violation{Revisions: []uint64{e.Rev}, at: []int{i}, Nodes: nodesOf(e)}
 	switch {
 	case op.Outcome == history.Fail:
 		v.Kind = AbortedWrite
@@ -351,7 +348,7 @@ func (r *resolution) judgeMissing() {
 		switch {
 		case r.place[i].rev != 0:
 		case op.Outcome == history.OK && r.whole && op.ID != "":
-			r.reject(int(i), Violation{Kind: LostWrite, Ops: r.pick(int(i)), Explain: fmt.Sprintf(
+			r.reject(int(i), Violation{Kind: LostWrite, at: []int{int(i)}, Explain: fmt.Sprintf(
 				"%s was acknowledged at %s, but the log does not have it", what(op), seconds(op.Return))})
 		case r.whole && op.ID != "":
 			r.place[i].role = models.Ignored // it did not happen

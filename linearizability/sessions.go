@@ -52,7 +52,7 @@ func (c *certificate) judgeNode(name string, reads []int) {
 		if latest >= 0 && c.ops[i].Return < c.ops[latest].Call {
 			high, low := &c.ops[i], &c.ops[latest]
 			c.found.add(Violation{Kind: RevisionRegression, Nodes: []string{name},
-				Revisions: []uint64{high.Rev, low.Rev}, Ops: c.pick(i, latest),
+				Revisions: []uint64{high.Rev, low.Rev}, at: []int{i, latest},
 				Explain: fmt.Sprintf("node %s: %s at %s %s; then the %s began at %s and %s", name, opName(high),
 					seconds(high.Return), returned(high, high.Rev), opName(low), seconds(low.Call),
 					returned(low, low.Rev))})
