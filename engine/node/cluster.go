@@ -122,4 +122,3 @@ func level(l quorum.Level) slog.Level {
 	}
 	return slog.LevelError
 }
-

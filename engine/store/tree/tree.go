@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
@@ -123,6 +124,7 @@ func (t *Tree) Paths() []string {
 func (t *Tree) Put(e Entry) {
 	e.dataSum = [sha256.Size]byte{} // as Mkdir leaves it
 	if e.Kind == File {
+		e.Data = bytes.Clone(e.Data) // it may lie in a buffer that the world takes back
 		e.dataSum = sha256.Sum256(e.Data)
 	}
 	t.insert(&e)
