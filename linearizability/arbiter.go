@@ -129,7 +129,8 @@ func (c *certificate) rejudge(ctx context.Context, violations []Violation) (disp
 		if steps[k] == nil {
 			continue
 		}
-		if result, _ := b.search(&m, porcupineSteps(steps[k]), arbiterSteps); result == Valid {
+		violations[k].picture = &picture{model: m, ops: porcupineSteps(steps[k])}
+		if result, _ := b.search(&m, violations[k].picture.ops, arbiterSteps); result == Valid {
 			disputed = append(disputed, Violation{Kind: CheckerDisagreement, Ops: violations[k].Ops, at: violations[k].at,
 				Explain: fmt.Sprintf("the certificate says %q (%s), but porcupine finds an order",
 					violations[k].Kind, violations[k].Explain)})

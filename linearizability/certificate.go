@@ -29,8 +29,9 @@ type certificate struct {
 	latestWrite int64     // the same among mutations only
 	writeOp     int
 
-	checked int
-	broken  bool // the state is not known any more
+	checked   int
+	broken    bool // the state is not known any more
+	undecided bool // some observation may belong behind the order
 }
 
 // zeroed returns a slice of n zeroes in the memory of s if that is large enough.
@@ -48,7 +49,7 @@ func (c *certificate) run() (bool, error) {
 	c.sortObservations()
 	c.listFloaters()
 	c.begin()
-	c.checked, c.broken = 0, false
+	c.checked, c.broken, c.undecided = 0, false, false
 	c.latest, c.latestWrite = math.MinInt64, math.MinInt64
 	if err := c.observe(0); err != nil {
 		return false, err

@@ -134,6 +134,10 @@ func (c *certificate) sinkRest() {
 // sunk records that no revision explains the answer of f. write is the first known mutation that was called
 // after f had returned, if any.
 func (c *certificate) sunk(f floater, write int) {
+	if c.assumed > 0 && write == noOwner {
+		c.undecided = true // it may stand after a mutation beyond the order
+		return
+	}
 	op := &c.ops[f.op]
 	v := Violation{Kind: WrongAnswer, at: []int{f.op}}
 	if op.Outcome == history.Fail {
