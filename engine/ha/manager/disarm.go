@@ -19,6 +19,7 @@ func (m *Manager) commandDisarm(cmd config.Command) {
 		return
 	}
 	m.env.Log(ha.LevelInfo, "got crm command: "+cmd.Text)
+	m.suspended = map[string]bool{}
 	m.status.Disarm = &ha.Disarm{Mode: cmd.Mode, State: ha.DisarmDisarming}
 }
 
@@ -37,10 +38,10 @@ func (m *Manager) commandArm(cmd config.Command) {
 			}
 			m.env.Log(ha.LevelInfo, fmt.Sprintf(
 				"service '%s': updating node '%s' => '%s' (changed while disarmed)", sid, sd.Node, cd.Node))
-			sd.Node = cd.Node
+			sd.Node, sd.UID = cd.Node, m.env.NewUID() // results of the old node mean nothing here
 		}
 	}
-	m.status.Disarm = nil
+	m.status.Disarm, m.suspended = nil, nil
 }
 
 // handleDisarm goes on with switching HA off, true when services that are under way must be finished
@@ -58,6 +59,9 @@ func (m *Manager) handleDisarm() (process bool) {
 	}
 	if process {
 		return true
+	}
+	if m.suspended == nil { // a new master goes on with it
+		m.suspended = map[string]bool{}
 	}
 	for _, sid := range sortedKeys(m.status.ServiceStatus) {
 		sd := m.status.ServiceStatus[sid]
@@ -88,11 +92,12 @@ func (m *Manager) hold(sid string, sd *ha.ServiceStatus) {
 
 // letGo keeps of a service what is needed to go on later.
 func (m *Manager) letGo(sid string, sd *ha.ServiceStatus) {
-	if sd.UID == "" {
-		return // already let go
+	if m.suspended[sid] {
+		return
 	}
+	m.suspended[sid] = true
 	m.env.Log(ha.LevelInfo, fmt.Sprintf("disarm: suspending HA tracking for service '%s'", sid))
-	*sd = ha.ServiceStatus{State: sd.State, Node: sd.Node, MaintenanceNode: sd.MaintenanceNode}
+	*sd = ha.ServiceStatus{State: sd.State, Node: sd.Node, UID: sd.UID, MaintenanceNode: sd.MaintenanceNode}
 }
 
 // lrmsReleased tells whether no online node holds its lock and watchdog any more. A node in maintenance lets

@@ -29,6 +29,11 @@ type Manager struct {
 	stats     map[string]ha.ServiceStats
 	nodeStats map[string]ha.NodeStats
 
+	// placed are the services that were put on a node in this round.
+	placed map[string]bool
+	// suspended are the services that were let go of while HA is disarmed.
+	suspended map[string]bool
+
 	groupRounds     int
 	imbalanceRounds int
 }
@@ -61,6 +66,7 @@ func (m *Manager) disarmed() bool {
 
 // round decides once about everything. On an error nothing is written and the next round tries again.
 func (m *Manager) round() error {
+	m.placed = map[string]bool{}
 	info, err := m.env.NodeInfo()
 	if err != nil {
 		return err

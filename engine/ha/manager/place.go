@@ -165,10 +165,10 @@ func (m *Manager) usage() *sched.Usage {
 	return usage
 }
 
-// presentStats is what a service adds to the use of the node it is on. With measured node loads a running
-// service is already in them.
+// presentStats is what a service adds to the use of the node it is on. With measured loads it is already in
+// them, unless it was placed there in this very round.
 func (m *Manager) presentStats(sid string, sd *ha.ServiceStatus) (stats sched.Stats, unlimitedCPU bool) {
-	if m.settings.CRS.Mode == ha.SchedDynamic && (sd.State != ha.Started || sd.Running != 0) {
+	if m.settings.CRS.Mode == ha.SchedDynamic && (sd.State != ha.Started || !m.placed[sid]) {
 		return sched.Stats{}, false
 	}
 	return m.startStats(sid)

@@ -45,6 +45,7 @@ func (m *Manager) set(sid string, to change) {
 	if to.node != "" {
 		next.Node = to.node
 	}
+	m.placed[sid] = to.state == ha.Started
 	*sd = *next
 }
 
