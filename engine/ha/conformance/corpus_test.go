@@ -64,3 +64,12 @@ func (w *testWriter) Write(p []byte) (int, error) {
 	*w = append(*w, p...)
 	return len(p), nil
 }
+
+func TestCorpusRules(t *testing.T) {
+	dir := corpusDir(t, "pve-ha-manager-rules")
+	report, err := RunRules(context.Background(), []string{dir})
+	require.NoError(t, err)
+	var text testWriter
+	require.NoError(t, report.WriteText(&text))
+	require.True(t, report.Passed(), string(text))
+}
