@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha1" //nolint:gosec // the digest is part of the format, it protects nothing
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -205,6 +206,17 @@ func number(on bool) int {
 	return 0
 }
 
+// quote writes a JSON string without escapes that JSON does not need.
+func quote(s string) string {
+	var out strings.Builder
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(s); err != nil {
+		return strconv.Quote(s) // not possible for a string
+	}
+	return strings.TrimSuffix(out.String(), "\n")
+}
+
 // writeJSON writes a value the way the expected files have it: three blanks per level, blanks around colons.
 func writeJSON(out *strings.Builder, value any, depth int) {
 	switch v := value.(type) {
@@ -219,12 +231,12 @@ func writeJSON(out *strings.Builder, value any, depth int) {
 			if i > 0 {
 				out.WriteString(",\n")
 			}
-			out.WriteString(indent + strconv.Quote(key) + " : ")
+			out.WriteString(indent + quote(key) + " : ")
 			writeJSON(out, v[key], depth+1)
 		}
 		out.WriteString("\n" + strings.Repeat("   ", depth) + "}")
 	case string:
-		out.WriteString(strconv.Quote(v))
+		out.WriteString(quote(v))
 	case int:
 		out.WriteString(strconv.Itoa(v))
 	default:

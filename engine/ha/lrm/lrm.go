@@ -264,7 +264,7 @@ func (l *LRM) leaveActive(fence bool) {
 		l.become(StateLostAgentLock)
 	case l.mode == ha.ModeMaintenance:
 		l.become(StateMaintenance)
-	case l.mode == ha.ModeDisarm && l.runJobs() == 0:
+	case l.mode == ha.ModeDisarm && l.finishJobs() == 0:
 		l.env.Log(ha.LevelInfo, "HA disarm requested, releasing agent lock and watchdog")
 		l.release()
 		l.become(StateWaitForAgentLock)
@@ -302,7 +302,7 @@ func (l *LRM) leaveMaintenance(fence bool) {
 	case fence:
 		l.env.Log(ha.LevelErr, "node needs to be fenced during maintenance mode - releasing agent_lock")
 		l.become(StateLostAgentLock)
-	case l.mode == ha.ModeDisarm && l.activeServices() == 0 && l.runJobs() == 0:
+	case l.mode == ha.ModeDisarm && l.activeServices() == 0 && l.finishJobs() == 0:
 		l.env.Log(ha.LevelInfo, "HA disarm requested during maintenance, releasing agent lock and watchdog")
 		l.release()
 		l.become(StateWaitForAgentLock)

@@ -38,7 +38,7 @@ func (l *LRM) RequestShutdown() {
 	if reboot {
 		kind = "reboot"
 	}
-	if shutdown && policy != ha.PolicyMigrate {
+	if shutdown && policy != ha.PolicyMigrate && !l.maintenance {
 		l.queueStops()
 	}
 	switch {

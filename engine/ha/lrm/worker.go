@@ -37,8 +37,12 @@ type Executor interface {
 	Wait(seconds int)
 }
 
-// workerSeconds is how long one round waits for workers at most.
-const workerSeconds = 8
+// workerSeconds is how long one round waits for workers at most, and maxWaits how often, should the clock
+// stand still.
+const (
+	workerSeconds = 8
+	maxWaits      = 1000
+)
 
 // job is a queued or running command.
 type job struct {
@@ -55,25 +59,46 @@ func (l *LRM) manage() {
 			delete(l.tries, sid)
 		}
 	}
+	for sid, j := range l.jobs {
+		if sd := l.services[sid]; !j.running && j.command.UID != "" && !l.mine(sd) {
+			delete(l.jobs, sid) // the manager has changed its mind since
+		}
+	}
 	sids := make([]string, 0, len(l.services))
 	for sid := range l.services {
 		sids = append(sids, sid)
 	}
 	sort.Strings(sids)
 	for _, sid := range sids {
-		sd := l.services[sid]
-		if sd.Node != l.env.NodeName() || sd.UID == "" {
-			continue
+		if sd := l.services[sid]; l.mine(sd) {
+			l.queue(Command{
+				SID: sid, UID: sd.UID, State: sd.State, Target: sd.Target, TimeoutSeconds: sd.TimeoutSeconds,
+			})
 		}
-		switch sd.State {
-		case ha.Recovery, ha.Freeze, ha.RequestStart, ha.Fence:
-			continue
-		}
-		l.queue(Command{
-			SID: sid, UID: sd.UID, State: sd.State, Target: sd.Target, TimeoutSeconds: sd.TimeoutSeconds,
-		})
 	}
 	l.runJobs()
+}
+
+// mine tells whether a service is on this node and in a state that asks something of its LRM.
+func (l *LRM) mine(sd *ha.ServiceStatus) bool {
+	if sd == nil || sd.Node != l.env.NodeName() || sd.UID == "" {
+		return false
+	}
+	switch sd.State {
+	case ha.Recovery, ha.Freeze, ha.RequestStart, ha.Fence:
+		return false
+	}
+	return true
+}
+
+// finishJobs forgets what has not begun, lets the rest come to its end, and returns how many jobs are left.
+func (l *LRM) finishJobs() int {
+	for sid, j := range l.jobs {
+		if !j.running {
+			delete(l.jobs, sid)
+		}
+	}
+	return l.runJobs()
 }
 
 // queue remembers a command. A command with a result is not done again, or manager and LRM would disagree about which
@@ -97,7 +122,7 @@ func (l *LRM) queue(cmd Command) {
 // runJobs starts what may start, takes over results, and returns how many jobs are left.
 func (l *LRM) runJobs() int {
 	start := l.env.NowSeconds()
-	for {
+	for try := 0; try < maxWaits; try++ {
 		l.reap()
 		l.startJobs()
 		if l.exec.MaxWorkers() > 0 {

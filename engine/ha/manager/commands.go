@@ -95,7 +95,7 @@ func (m *Manager) commandStop(cmd config.Command) {
 
 func (m *Manager) commandEnableMaintenance(cmd config.Command) {
 	if m.status.Disarm != nil {
-		m.env.Log(ha.LevelErr, "crm command error - HA stack is disarmed: "+cmd.Text)
+		m.env.Log(ha.LevelNotice, fmt.Sprintf("ignoring %s command - HA stack is disarmed", cmd.Name))
 		return
 	}
 	switch m.nodes.state(cmd.Node) {

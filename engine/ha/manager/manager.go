@@ -220,9 +220,12 @@ func (m *Manager) updateRules() error {
 	if seen == m.rulesSeen {
 		return nil
 	}
-	parsed, _, err := config.ParseRules(ruleText)
+	parsed, problems, err := config.ParseRules(ruleText)
 	if err != nil {
 		return err
+	}
+	for _, problem := range problems {
+		m.env.Log(ha.LevelWarning, "ignoring part of the rules config, "+problem.String())
 	}
 	set, dropped := rules.Normalize(rules.AddGroups(rules.Set(parsed), groups, m.services), nodes)
 	for _, problem := range dropped {

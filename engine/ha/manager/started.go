@@ -12,11 +12,12 @@ func (m *Manager) stepStarted(sid string, cd *ha.ServiceConfig, sd *ha.ServiceSt
 	if !m.nodes.isOnline(sd.Node) {
 		if m.nodes.offlineDelayed(sd.Node) {
 			m.set(sid, change{state: ha.Fence})
-			return nil
 		}
 		if m.nodes.state(sd.Node) != ha.NodeMaintenance {
 			return nil
 		}
+		// A node that went away in maintenance is to be left even if it must be fenced for it: the state chosen
+		// below is taken back to fence in the next pass of this round, but the way back is remembered.
 		sd.MaintenanceNode = sd.Node
 	}
 	switch cd.State {
