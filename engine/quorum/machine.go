@@ -51,8 +51,7 @@ type Machine struct {
 	nodes   []node // ascending by id
 	quorum  uint32 // votes needed
 	quorate bool
-	// announced is the verdict of the last announcement, for the log.
-	announced bool
+	last    Verdict // announced last
 
 	ring    ring.ID
 	members []ring.NodeID // of the ring, ascending
@@ -337,16 +336,16 @@ func (m *Machine) Fire(t Timer) Output {
 
 // announce hands the verdict to whoever follows it, with the operators' log lines.
 func (m *Machine) announce() {
-	if m.announced != m.quorate {
+	if m.last.Quorate != m.quorate {
 		if m.quorate {
 			m.logQuorum("This node is within the primary component and will provide service.")
 		} else {
 			m.logQuorum("This node is within the non-primary component and will NOT provide any services.")
 		}
 	}
-	m.announced = m.quorate
 	m.logQuorum("Members[%d]: %s", len(m.members), list(m.members))
-	m.out.Announce, m.out.Verdict = true, m.Verdict()
+	m.last = m.Verdict()
+	m.out.Announce, m.out.Verdict = true, m.last
 }
 
 // Syncing tells whether the members of the ring are still exchanging their votes. Until they are
