@@ -36,6 +36,9 @@ func TestReloadDoesNotArmWaitForAll(t *testing.T) {
 	w.split(group(1, 2), group(3))
 	require.True(t, w.quorate(1) && w.quorate(2))
 	require.False(t, w.quorate(3))
+	reload(w, func(*Config) {})
+	require.True(t, w.quorate(1) && w.quorate(2), "also while a node is missing")
+	require.NotContains(t, w.machines[1].us().flags.String(), "wfa")
 }
 
 // two_node turned on at runtime did not turn on wait_for_all (corosync 8ce65bf9).
@@ -239,6 +242,36 @@ func TestCommandInSync(t *testing.T) {
 			require.Equal(t, [2]uint32{5, 3}, [2]uint32{v.Expected, v.Quorum}, "node %d, broken %v", id, broken)
 		}
 	}
+}
+
+func TestVotesChangedInSync(t *testing.T) {
+	w := everyone(t, 3, nil)
+	w.start(1, 2, 3)
+	out, err := w.machines[1].SetVotes(2, 4)
+	require.NoError(t, err)
+	w.queue = append([]sent{{1, w.machines[1].ring, out.Multicast[0]}}, w.queue...)
+	w.settle()
+	require.NoError(t, w.agree())
+	require.Equal(t, uint32(6), w.machines[1].Verdict().Votes)
+	require.Equal(t, uint32(6), w.machines[3].Verdict().Votes)
+}
+
+// Two files with different votes for the device: the higher number counts, until the quorate side
+// has said otherwise.
+func TestDeviceVotesDiffer(t *testing.T) {
+	w := newWorld(t, 3, func(c *Config) {
+		c.Device, c.DeviceVotes, c.ExpectedVotes = true, uint32(c.Self), 5
+	})
+	w.form(1, 2)
+	require.Equal(t, uint32(2), w.machines[1].Status().DeviceVotes)
+	require.Equal(t, uint32(2), w.machines[2].Status().DeviceVotes)
+	w.form(1, 2, 3)
+	require.Equal(t, uint32(3), w.machines[1].Status().DeviceVotes)
+	w.kill(2)
+	w.boot(2)
+	w.form(1, 2, 3)
+	require.Equal(t, uint32(3), w.machines[2].Status().DeviceVotes)
+	require.Equal(t, uint32(3), w.machines[1].Status().DeviceVotes)
 }
 
 func TestSetVotes(t *testing.T) {

@@ -23,7 +23,7 @@ type slowNode struct {
 // slowRing is a ring that had a majority of the votes.
 type slowRing struct {
 	members []ring.NodeID
-	lives   map[ring.NodeID]int
+	lives   map[ring.NodeID]int // of those who judged it so, in which life
 }
 
 type slowCluster struct {
@@ -62,16 +62,15 @@ func (s *slowCluster) form(members []ring.NodeID) {
 		before[id] = *s.nodes[id]
 		total += s.nodes[id].votes
 	}
-	byVotes := false
 	for _, id := range members {
 		n := s.nodes[id]
 		adopted := uint32(0)
 		for other, b := range before {
-			if other != id && !n.quorate && b.quorate {
+			if other != id && b.quorate && !b.waits {
+				n.waits = false
+			}
+			if other != id && b.quorate && !n.quorate {
 				adopted = max(adopted, b.expected)
-				if !b.waits {
-					n.waits = false
-				}
 			}
 		}
 		if adopted > 0 {
@@ -85,6 +84,33 @@ func (s *slowCluster) form(members []ring.NodeID) {
 			}
 		}
 		n.need = max(n.need, majority(highest), majority(total))
+	}
+	s.judge(members, total)
+}
+
+// expect is the operator's command on one node, for all members of its ring.
+func (s *slowCluster) expect(members []ring.NodeID, k uint32) {
+	total := uint32(0)
+	for _, id := range members {
+		total += s.nodes[id].votes
+	}
+	need := majority(k)
+	if s.twoNode && len(members) <= 2 {
+		need = 1
+	}
+	if k == 0 || k < total || need > total {
+		return
+	}
+	for _, id := range members {
+		s.nodes[id].expected, s.nodes[id].need = k, majority(k)
+	}
+	s.judge(members, total)
+}
+
+func (s *slowCluster) judge(members []ring.NodeID, total uint32) {
+	var remembering []ring.NodeID
+	for _, id := range members {
+		n := s.nodes[id]
 		if s.twoNode && len(members) <= 2 {
 			n.need = 1
 		}
@@ -93,29 +119,27 @@ func (s *slowCluster) form(members []ring.NodeID) {
 			continue
 		}
 		n.quorate = total >= n.need
-		byVotes = byVotes || n.quorate
-		if !n.quorate && s.lowestBreaksTies && total > 0 && total == n.expected/2 {
+		if n.quorate {
+			remembering = append(remembering, id)
+		} else if s.lowestBreaksTies && total > 0 && total == n.expected/2 {
 			n.quorate = s.tieWon(members, n.need)
 		}
 		n.waits = s.waitForAll && !n.quorate
 	}
-	if byVotes {
-		s.remember(members)
+	if len(remembering) > 0 {
+		r := slowRing{members: members, lives: map[ring.NodeID]int{}}
+		for _, id := range remembering {
+			r.lives[id] = s.nodes[id].lives
+		}
+		s.majorities = append(s.majorities, r)
 	}
-}
-
-func (s *slowCluster) remember(members []ring.NodeID) {
-	r := slowRing{members: members, lives: map[ring.NodeID]int{}}
-	for _, id := range members {
-		r.lives[id] = s.nodes[id].lives
-	}
-	s.majorities = append(s.majorities, r)
 }
 
 // tieWon looks at the whole past: the latest ring with a majority that somebody here remembers.
 func (s *slowCluster) tieWon(members []ring.NodeID, need uint32) bool {
 	remembers := func(id ring.NodeID, r slowRing) bool {
-		return slices.Contains(r.members, id) && r.lives[id] == s.nodes[id].lives
+		lives, took := r.lives[id]
+		return took && lives == s.nodes[id].lives
 	}
 	for _, r := range slices.Backward(s.majorities) {
 		if !slices.ContainsFunc(members, func(id ring.NodeID) bool { return remembers(id, r) }) {
@@ -189,6 +213,19 @@ func step(t *rapid.T, w *world, slow *slowCluster) {
 			slow.form(g)
 		}
 	}
+	compare(t, w, slow)
+	g := rapid.SampledFrom(groups).Draw(t, "ring of the operator")
+	if len(g) == 0 || rapid.Bool().Draw(t, "no command") {
+		return
+	}
+	k := rapid.Uint32Range(0, 20).Draw(t, "expected")
+	out, err := w.machines[g[0]].SetExpected(k)
+	if err != nil {
+		require.ErrorIs(t, err, ErrInvalidParameter)
+	}
+	w.do(g[0], out, nil)
+	w.settle()
+	slow.expect(g, k)
 }
 
 func compare(t *rapid.T, w *world, slow *slowCluster) {
