@@ -155,9 +155,6 @@ func (n *Node) onJoin(from ring.NodeID, body []byte) error {
 		from == n.cfg.Node || j.leave && !has(j.failed, from) || j.ringSeq >= maxRingSeq {
 		return errRefused
 	}
-	if n.pausedLong() {
-		return nil
-	}
 	n.highRing = max(n.highRing, j.ringSeq)
 	switch n.state {
 	case Operational:

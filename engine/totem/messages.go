@@ -16,6 +16,7 @@ const (
 	typeCommit      = 4
 	typeHoldCancel  = 5
 	typeBootHint    = 6
+	typeFlushEnd    = 7
 )
 
 // token is the right to send, and what the holder must know.

@@ -129,7 +129,8 @@ type Node struct {
 	backlog    uint32 // at the last visit
 	merging    bool
 	pauseStamp time.Duration
-	leaving    bool
+	flushing   bool   // what lies in the socket is out of date
+	flushID    uint64 // the mark that ends it
 
 	// messages
 	first    outQueue // the owner's own, ahead of all others
