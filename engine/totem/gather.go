@@ -223,7 +223,7 @@ func (n *Node) processJoin(from ring.NodeID, j *join) (gathered bool) {
 }
 
 // onForeign handles a sign of life from another ring.
-func (n *Node) onForeign(from ring.NodeID, id ring.ID, inOperational, inGather reason) {
+func (n *Node) onForeign(from ring.NodeID, id ringKey, inOperational, inGather reason) {
 	if id == n.cur.ring || id.Seq >= maxRingSeq {
 		return
 	}
