@@ -156,16 +156,16 @@ func (c *testCluster) form(ids ...int) *testRing {
 	return r
 }
 
-// enter moves a node into a ring; what it had not read of the old one is lost to it, or delivered
-// after the transitional configuration if late is set.
-func (n *testNode) enter(r *testRing, late bool) {
+// enter moves a node into a ring. What it had not read of the old one is lost to it, or delivered
+// after the transitional configuration where late says so: there Totem skips what is missing.
+func (n *testNode) enter(r *testRing, late func() bool) {
 	if r.id.Seq <= n.floor {
 		n.t.Fatalf("node %d enters an old ring", n.id)
 	}
 	if n.ring != nil {
 		n.pipe = append(n.pipe, cpg.Config{Kind: cpg.Transitional, Ring: r.id, Members: []ring.NodeID{n.id}})
-		if late {
-			for ; n.cursor < len(n.ring.order); n.cursor++ {
+		for ; late != nil && n.cursor < len(n.ring.order); n.cursor++ {
+			if late() {
 				n.pipe = append(n.pipe, n.ring.order[n.cursor])
 			}
 		}
@@ -180,7 +180,7 @@ func (n *testNode) enter(r *testRing, late bool) {
 func (c *testCluster) formAll(ids ...int) *testRing {
 	r := c.form(ids...)
 	for _, id := range ids {
-		c.node(id).enter(r, false)
+		c.node(id).enter(r, nil)
 	}
 	c.settle()
 	return r

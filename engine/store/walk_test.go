@@ -21,6 +21,9 @@ type walk struct {
 	c     *testCluster
 	j     *judge
 	wipes int // disks that may still be lost
+
+	weights []int
+	total   int
 }
 
 var (
@@ -29,7 +32,7 @@ var (
 	walkTrace = flag.Bool("walk.trace", false, "print the steps of the walks")
 )
 
-func (w *walk) pick(n int, _ string) int { return w.rng.IntN(n) }
+func (w *walk) pick(n int) int { return w.rng.IntN(n) }
 
 func (w *walk) trace(format string, args ...any) {
 	if *walkTrace {
@@ -37,40 +40,64 @@ func (w *walk) trace(format string, args ...any) {
 	}
 }
 
-func (w *walk) anyNode() *testNode { return w.c.nodes[w.pick(len(w.c.nodes), "node")] }
+func (w *walk) anyNode() *testNode { return w.c.nodes[w.pick(len(w.c.nodes))] }
 
-func (w *walk) step() {
-	n := w.anyNode()
-	switch a := w.pick(100, "action"); {
-	case a < 35:
-		for k := w.pick(6, "messages"); k >= 0 && n.deliver(); k-- {
+// actions are what a walk can do; each walk draws its own weights, so that some walks do much of
+// one thing and none of another.
+var actions = []struct {
+	name   string
+	weight int
+	do     func(w *walk, n *testNode)
+}{
+	{"deliver", 30, func(w *walk, n *testNode) {
+		for k := w.pick(6); k >= 0 && n.deliver(); k-- {
 		}
-	case a < 50:
-		n.fire(time.Duration(w.pick(3, "within")) * 400 * time.Millisecond)
-	case a < 58:
+	}},
+	{"fire", 15, func(w *walk, n *testNode) { n.fire(time.Duration(w.pick(3)) * 400 * time.Millisecond) }},
+	{"progress", 8, func(w *walk, _ *testNode) {
 		for _, m := range w.c.nodes {
 			for k := 0; k < 40 && (m.deliver() || m.fire(time.Millisecond)); k++ {
 			}
 		}
-	case a < 64:
-		w.form()
-	case a < 76:
-		w.enter(n)
-	case a < 79:
-		w.die(n)
-	case a < 82:
+	}},
+	{"form", 6, func(w *walk, _ *testNode) { w.form() }},
+	{"enter", 12, func(w *walk, n *testNode) { w.enter(n) }},
+	{"kill", 1, func(w *walk, n *testNode) { w.die(n, n.kill) }},
+	{"power", 1, func(w *walk, n *testNode) { w.die(n, func() { n.powerCut(w.pick) }) }},
+	{"kill in call", 2, func(w *walk, n *testNode) { w.killInCall(n) }},
+	{"wipe", 1, func(w *walk, n *testNode) { w.wipe(n) }},
+	{"busy", 1, func(w *walk, n *testNode) { n.busy = !n.busy }},
+	{"restart", 4, func(w *walk, n *testNode) {
 		if !n.up {
 			w.restart(n)
 		}
-	default:
-		w.invoke(n)
+	}},
+	{"invoke", 18, func(w *walk, n *testNode) { w.invoke(n) }},
+}
+
+func (w *walk) drawWeights() {
+	for _, a := range actions {
+		w.weights = append(w.weights, a.weight*[...]int{1, 2, 2, 4, 12}[w.pick(5)])
+		w.total += w.weights[len(w.weights)-1]
+	}
+}
+
+func (w *walk) step() {
+	n := w.anyNode()
+	at := w.pick(w.total)
+	for i, weight := range w.weights {
+		if at < weight {
+			actions[i].do(w, n)
+			return
+		}
+		at -= weight
 	}
 }
 
 func (w *walk) form() {
 	var ids []int
 	for i := range w.c.nodes {
-		if w.pick(4, "member") > 0 {
+		if w.pick(4) > 0 {
 			ids = append(ids, i+1)
 		}
 	}
@@ -79,9 +106,18 @@ func (w *walk) form() {
 	}
 }
 
+// gaps decides which of the messages not yet read are delivered after the transitional
+// configuration: none, or all but some.
+func (w *walk) gaps() func() bool {
+	if w.pick(2) == 0 {
+		return func() bool { return false }
+	}
+	return func() bool { return w.pick(3) > 0 }
+}
+
 // enter moves a node into one of the last rings that list it.
 func (w *walk) enter(n *testNode) {
-	back := w.pick(3, "ring")
+	back := w.pick(3)
 	for i := len(w.c.rings) - 1; i >= 0; i-- {
 		r := w.c.rings[i]
 		if r.id.Seq <= n.floor {
@@ -91,7 +127,7 @@ func (w *walk) enter(n *testNode) {
 			if m == n.id {
 				if back == 0 {
 					w.trace("node %d enters %s %v", n.id, r.id, r.members)
-					n.enter(r, w.pick(2, "late") == 1)
+					n.enter(r, w.gaps())
 					return
 				}
 				back--
@@ -100,37 +136,48 @@ func (w *walk) enter(n *testNode) {
 	}
 }
 
-func (w *walk) die(n *testNode) {
+func (w *walk) die(n *testNode, how func()) {
+	if n.up {
+		w.trace("node %d dies", n.id)
+		how()
+	}
+}
+
+// killInCall kills a process in the middle of one of its next disk calls, and perhaps cuts the
+// power with it.
+func (w *walk) killInCall(n *testNode) {
 	if !n.up {
 		return
 	}
-	w.trace("node %d dies", n.id)
-	switch w.pick(4, "death") {
-	case 0:
-		n.kill()
-	case 1:
-		n.powerCut(func(k int) int { return w.pick(k, "survives") })
-	case 2: // in the middle of one of the next disk calls
-		left := w.pick(12, "calls")
-		n.disk.Before = func(op, _ string) error {
-			if op == "read" || op == "open" {
-				return nil
-			}
-			if left--; left < 0 {
-				n.disk.Before = nil
-				panic(killed{})
-			}
+	left, power := w.pick(12), w.pick(2) == 0
+	n.disk.Before = func(op, _ string) error {
+		if op == "read" || op == "open" {
 			return nil
 		}
-	case 3:
-		if w.wipes > 0 {
-			w.wipes--
-			n.kill()
-			n.disk.Wipe()
-			n.ring, n.cursor, n.floor, n.reserved = nil, 0, 0, 0
-			n.boot++
+		if left--; left < 0 {
+			w.trace("node %d dies in a disk call", n.id)
+			n.disk.Before = nil
+			if power {
+				n.disk.PowerCut(w.pick)
+				n.boot++
+				n.ring, n.cursor = nil, 0
+			}
+			panic(killed{})
 		}
+		return nil
 	}
+}
+
+func (w *walk) wipe(n *testNode) {
+	if w.wipes == 0 || !n.up {
+		return
+	}
+	w.trace("node %d loses its disk", n.id)
+	w.wipes--
+	n.kill()
+	n.disk.Wipe()
+	n.ring, n.cursor, n.floor, n.reserved = nil, 0, 0, 0
+	n.boot++
 }
 
 func (w *walk) restart(n *testNode) {
@@ -146,15 +193,15 @@ func (w *walk) invoke(n *testNode) {
 	}
 	w.c.nextOp++
 	op := w.c.nextOp
-	req := Request{ID: fmt.Sprintf("r%d", op), Path: []string{"a", "b", "d/c"}[w.pick(3, "path")]}
-	switch w.pick(8, "op") {
+	req := Request{ID: fmt.Sprintf("r%d", op), Path: []string{"a", "b", "d/c"}[w.pick(3)]}
+	switch w.pick(8) {
 	case 0, 1:
 		req.Op = OpRead
 	case 2, 3, 4:
 		req.Op, req.Data = "write", fmt.Appendf(nil, "v%d", op)
 	case 5:
 		req.Op, req.Data = "cas", fmt.Appendf(nil, "v%d", op)
-		req.Expect = uint64(w.pick(6, "expect"))
+		req.Expect = uint64(w.pick(6))
 	case 6:
 		req.Op = "delete"
 	case 7:
@@ -169,7 +216,7 @@ func (w *walk) invoke(n *testNode) {
 func (w *walk) heal() {
 	var all []int
 	for i, n := range w.c.nodes {
-		n.disk.Before = nil
+		n.disk.Before, n.busy = nil, false
 		if !n.up {
 			w.restart(n)
 		}
@@ -204,8 +251,9 @@ func runWalk(t *testing.T, seed uint64, wipes, steps int, votes []uint32) {
 			n.logLines = func(line string) { t.Log(line) }
 		}
 	}
+	w.drawWeights()
 	w.heal()
-	for range steps/2 + w.pick(steps/2, "steps") {
+	for range steps/2 + w.pick(steps/2) {
 		w.step()
 	}
 	w.heal()
