@@ -1,4 +1,4 @@
-package totem
+package totem_test
 
 import (
 	"fmt"
@@ -12,6 +12,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/env/envtest"
 	"github.com/holdfast-sim/holdfast/engine/ring"
+	. "github.com/holdfast-sim/holdfast/engine/totem"
 )
 
 const testToken = 1000 * time.Millisecond

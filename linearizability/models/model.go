@@ -53,6 +53,10 @@ type Model struct {
 	// Revisioned says that successful mutations carry consecutive revisions of the whole state and
 	// observations the revision at which they were judged. Only then is a certificate possible.
 	Revisioned bool
+	// Replay returns an initial state for a replay that goes forward only: Step may change it in place, so
+	// that an older state must not be used again. reuse is a state of an earlier replay or nil. Nil
+	// means that Init serves replays as well.
+	Replay func(reuse any) any
 	// Keyed says that operations on different keys do not influence each other, so that a history can be
 	// split by key.
 	Keyed bool
