@@ -115,7 +115,7 @@ func words(list ...string) *jsonschema.Schema {
 func text(path string) *jsonschema.Schema {
 	switch path {
 	case "name":
-		return name()
+		return name(scenarios.NamePattern)
 	case "story":
 		return &jsonschema.Schema{Type: "string", MinLength: jsonschema.Ptr(1), MaxLength: jsonschema.Ptr(scenarios.MaxStoryBytes)}
 	case "expect.verdict":
@@ -126,8 +126,8 @@ func text(path string) *jsonschema.Schema {
 	return &jsonschema.Schema{Type: "string"}
 }
 
-func name() *jsonschema.Schema {
-	return &jsonschema.Schema{Type: "string", Pattern: scenarios.NamePattern, MaxLength: jsonschema.Ptr(scenarios.MaxNameBytes)}
+func name(pattern string) *jsonschema.Schema {
+	return &jsonschema.Schema{Type: "string", Pattern: pattern, MaxLength: jsonschema.Ptr(scenarios.MaxNameBytes)}
 }
 
 // ranges are the bounds of whole numbers by path.
@@ -153,7 +153,7 @@ func whole(path string) *jsonschema.Schema {
 func machines() *jsonschema.Schema {
 	return &jsonschema.Schema{OneOf: []*jsonschema.Schema{
 		{Type: "integer", Minimum: jsonschema.Ptr(1.0), Maximum: jsonschema.Ptr(float64(scenarios.MaxMachines))},
-		{Type: "array", Items: name(), MinItems: jsonschema.Ptr(1), MaxItems: jsonschema.Ptr(scenarios.MaxMachines), UniqueItems: true},
+		{Type: "array", Items: name(scenarios.MachinePattern), MinItems: jsonschema.Ptr(1), MaxItems: jsonschema.Ptr(scenarios.MaxMachines), UniqueItems: true},
 	}, Examples: []any{3, []string{"n1", "n2", "n3"}}}
 }
 

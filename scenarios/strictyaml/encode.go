@@ -128,9 +128,10 @@ func empty(v reflect.Value) bool {
 	return v.IsZero()
 }
 
-// FormatDuration writes a duration without parts that are zero: 2m instead of 2m0s. It is exact.
+// FormatDuration writes a duration exactly, in plain letters and without parts that are zero: 2m
+// and 5us instead of 2m0s and 5µs.
 func FormatDuration(d time.Duration) string {
-	s := d.String()
+	s := strings.Replace(d.String(), "µ", "u", 1)
 	if strings.HasSuffix(s, "m0s") {
 		s = strings.TrimSuffix(s, "0s")
 	}
