@@ -119,7 +119,7 @@ func (t *timeline) faults(v *view) {
 			left++
 			continue
 		}
-		free[row] = end
+		free[row] = end + v.timeOfText(FaultWords(&a.Fault), end-a.Begun[0])
 		rows[row].Items = append(rows[row].Items, faultItem(a, end))
 		if a.Problem == "" {
 			t.shade(a, end)
@@ -132,9 +132,20 @@ func (t *timeline) faults(v *view) {
 	t.chart.Groups = append(t.chart.Groups, svg.Group{Title: "faults", Rows: rows})
 }
 
+// timeOfText is how much of the axis a text needs after a block of the given length, when the
+// whole run is on show; nothing if it fits inside.
+func (v *view) timeOfText(text string, inside time.Duration) time.Duration {
+	perPixel := v.end / (svg.DefaultWidth * 7 / 8)
+	need := time.Duration(svg.TextWidth(text)) * perPixel
+	if need <= inside {
+		return 0
+	}
+	return need
+}
+
 func faultItem(a *scenarios.Applied, end time.Duration) svg.Item {
 	words := FaultWords(&a.Fault)
-	it := svg.Item{From: a.Begun[0], To: end, Class: svg.Fault, Text: words,
+	it := svg.Item{From: a.Begun[0], To: end, Class: svg.Fault, Text: words, Spill: true,
 		Tip: words + "\n" + at(a.Begun[0]) + " to " + at(end)}
 	if a.Problem != "" {
 		it.Class, it.Tip = svg.Problem, it.Tip+"\nnot applied: "+clean(a.Problem)
