@@ -141,6 +141,21 @@
     }
   }
 
+  // A bar says what it is when it is wide enough.
+  function barText(p, x0, x1) {
+    var from = Math.max(x0, gutter), chars = fits(Math.min(x1, width - margin) - from);
+    if (chars < 4) { if (p.text) p.text.style.display = 'none'; return; }
+    if (!p.text) {
+      var lines = tipOf(p.e).split('\n');
+      p.words = /^violation /.test(lines[0]) ? lines[1] : lines[0];
+      p.text = make('text', { 'class': 'in ' + (p.e.classList.contains('info') ? 'problem' : 'onbar') }, p.e.parentNode);
+      p.text.setAttribute('y', +p.e.getAttribute('y') + +p.e.getAttribute('height') / 2 + 4);
+    }
+    p.text.style.display = '';
+    p.text.setAttribute('x', (from + 4).toFixed(2));
+    p.text.textContent = chars >= p.words.length ? p.words : p.words.slice(0, chars - 1) + '…';
+  }
+
   function draw() {
     drawAxis();
     timed.forEach(function (p) {
@@ -149,6 +164,7 @@
       if (p.tag === 'g') { p.e.setAttribute('transform', 'translate(' + x0.toFixed(2) + ' 0)'); return; }
       var x1 = x(p.b), off = x1 < gutter - 4 || x0 > width;
       p.e.style.display = off ? 'none' : '';
+      if (off && p.text) p.text.style.display = 'none';
       if (off) return;
       if (p.inside) {
         var from = Math.max(x0, gutter), chars = fits(Math.min(x1, width - margin) - from);
@@ -160,6 +176,7 @@
         p.e.textContent = chars >= p.full.length ? p.full : chars >= 3 ? p.full.slice(0, chars - 1) + '…' : '';
         return;
       }
+      if (p.bar) barText(p, x0, x1);
       x0 = Math.max(x0, -50);
       p.e.setAttribute('x', x0.toFixed(2));
       p.e.setAttribute('width', Math.max(Math.min(x1, width + 50) - x0, p.bar ? 2.5 : .5).toFixed(2));
