@@ -217,16 +217,13 @@ var opClasses = map[history.Type]svg.Class{history.OK: svg.OK, history.Fail: svg
 
 func (t *timeline) clients(v *view, drawn []int) {
 	blamed := v.blamed()
-	rows, index := []svg.Row{}, map[int]int{}
-	var clients []int
+	clients := make([]int, len(v.ops))
 	for i := range v.ops {
-		clients = append(clients, clientOf(v.run, v.ops[i].Process))
+		clients[i] = clientOf(v.run, v.ops[i].Process)
 	}
-	for _, c := range slices.Compact(slices.Sorted(slices.Values(clients))) {
-		if len(rows) == maxClientRows {
-			t.omit("more clients than the %d drawn", maxClientRows)
-			break
-		}
+	shown := t.shownClients(v, clients, blamed)
+	rows, index := []svg.Row{}, map[int]int{}
+	for _, c := range shown {
 		index[c] = len(rows)
 		rows = append(rows, svg.Row{Label: "client " + decimal(int64(c))})
 	}
@@ -247,6 +244,32 @@ func (t *timeline) clients(v *view, drawn []int) {
 	if len(rows) > 0 {
 		t.chart.Groups = append(t.chart.Groups, svg.Group{Title: "clients", Rows: rows})
 	}
+}
+
+// shownClients are the clients that get a row, in order: all if there are not too many, else those
+// that violations speak of and the first others.
+func (t *timeline) shownClients(v *view, clients []int, blamed map[int64]int) []int {
+	all := slices.Compact(slices.Sorted(slices.Values(clients)))
+	if len(all) <= maxClientRows {
+		return all
+	}
+	t.omit("%d of %d clients are drawn", maxClientRows, len(all))
+	var first []int
+	for i := range v.ops {
+		if blamed[v.ops[i].Index] > 0 && !slices.Contains(first, clients[i]) && len(first) < maxClientRows {
+			first = append(first, clients[i])
+		}
+	}
+	for _, c := range all {
+		if len(first) == maxClientRows {
+			break
+		}
+		if !slices.Contains(first, c) {
+			first = append(first, c)
+		}
+	}
+	slices.Sort(first)
+	return first
 }
 
 func (v *view) opItem(op *history.Operation, client, violation int) svg.Item {
