@@ -185,6 +185,15 @@ func (report *Report) search(ctx context.Context, m *Model, h *History, o *optio
 	if err != nil {
 		return err
 	}
+	if !h.AnyStart {
+		for i := range pieces {
+			b := &budget{ctx: ctx, memory: o.memory}
+			if part := refuteLocally(b, m, originals(&pieces[i])); part != nil {
+				report.Stats.Checked += len(pieces[i].ops)
+				return report.refuted(ctx, fromAnything(m), part, true, o, found)
+			}
+		}
+	}
 	searchAll(ctx, m, pieces, o)
 	report.Validity = Valid
 	for i := range pieces {
@@ -192,7 +201,7 @@ func (report *Report) search(ctx context.Context, m *Model, h *History, o *optio
 		report.Stats.Checked += len(p.ops)
 		switch p.result {
 		case Invalid:
-			return report.refuted(ctx, m, p, o, found)
+			return report.refuted(ctx, m, originals(p), h.AnyStart, o, found)
 		case Unknown:
 			report.Validity = Unknown
 			if p.reason != nil {
@@ -203,12 +212,12 @@ func (report *Report) search(ctx context.Context, m *Model, h *History, o *optio
 	return nil
 }
 
-// refuted records a piece that has no order, minimised.
-func (report *Report) refuted(ctx context.Context, m *Model, p *piece, o *options, found *findings) error {
-	ops := originals(p)
-	anyStart := false
+// refuted records operations that have no order, minimised. anyStart says that m starts from anything.
+func (report *Report) refuted(ctx context.Context, m *Model, ops []history.Operation, anyStart bool, o *options,
+	found *findings) error {
 	if o.minimise {
 		s := newMinimiser(ctx, m, o)
+		s.anyStart = anyStart
 		ops = s.minimise(ops)
 		m, anyStart = s.m, s.anyStart
 	}
