@@ -47,6 +47,7 @@ type Report struct {
 
 	context     []history.Operation // around the first violation
 	annotations []Annotation
+	notes       []string // further details for the verdict
 }
 
 // Stats counts what a check did.
@@ -244,7 +245,7 @@ func (r *Report) Verdict() Verdict {
 	v := Verdict{Checker: r.Model, Validity: r.Validity, Violations: r.Violations}
 	switch r.Validity {
 	case Valid:
-		v.Summary = fmt.Sprintf("%d operations are linearizable (by %s)", r.Stats.Operations, r.Method)
+		v.Summary = fmt.Sprintf("%d operations are right (by %s)", r.Stats.Operations, r.Method)
 	case Invalid:
 		first := r.Violations[0]
 		v.Summary = fmt.Sprintf("%s: %s", first.Kind.Title(), first.Explain)
@@ -254,6 +255,7 @@ func (r *Report) Verdict() Verdict {
 	}
 	v.Details = append(v.Details, fmt.Sprintf("%d operations, %d checked by %s in %v", r.Stats.Operations,
 		r.Stats.Checked, r.Method, r.Stats.Elapsed))
+	v.Details = append(v.Details, r.notes...)
 	if r.Stats.Resolved+r.Stats.Open > 0 {
 		v.Details = append(v.Details, fmt.Sprintf("unknown outcomes: %d resolved from the witness, %d left open",
 			r.Stats.Resolved, r.Stats.Open))
