@@ -47,7 +47,7 @@ func refuteLocally(b *budget, m *Model, ops []history.Operation) []history.Opera
 				if err != nil {
 					return nil
 				}
-				if result, _ := b.search(&free.Model, list, localSteps); result == Invalid {
+				if result, _ := b.decide(free, list, localSteps); result == Invalid {
 					return part
 				}
 			}

@@ -66,7 +66,7 @@ func (s *minimiser) invalid(ops []history.Operation) bool {
 	if err != nil {
 		return false
 	}
-	result, _ := s.b.search(&s.m.Model, list, minimiseSteps)
+	result, _ := s.b.decide(s.m, list, minimiseSteps)
 	return result == Invalid
 }
 
