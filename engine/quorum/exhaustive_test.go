@@ -151,14 +151,14 @@ func combinations() []combination {
 }
 
 // TestTwoQuorateIsKnown enumerates sequences of partitions under each combination of options: three
-// steps of up to 4 nodes, two of 5. What can make two sides quorate is known; any change of that, in
+// steps of up to 4 nodes, two of 5 and of combinations that are known to be unsafe. What can make two sides quorate is known; any change of that, in
 // either direction, is a change of behaviour.
 func TestTwoQuorateIsKnown(t *testing.T) {
 	for _, c := range combinations() {
 		for n := 2; n <= 5; n++ {
 			depth := 3
-			if n == 5 {
-				depth = 2
+			if n == 5 || n == 4 && c.twoAt != nil {
+				depth = 2 // enough to find what is known
 			}
 			found, disagreed := "", error(nil)
 			walk(everyone(t, n, c.edit), partitions(n), depth, c.windows, "", func(w *world, path string) {
@@ -214,8 +214,8 @@ func walkRestarts(w *world, all [][][]ring.NodeID, depth int, path string, visit
 // also from a cold start.
 func TestRestarts(t *testing.T) {
 	for _, c := range append([]combination{{name: "plain"}}, combinations()...) {
-		if c.windows || c.twoAt != nil {
-			continue
+		if c.windows || c.twoAt != nil || c.name == "auto_tie_breaker highest" {
+			continue // the highest is the mirror image of the lowest
 		}
 		for n := 2; n <= 4; n++ {
 			depth := 2
