@@ -1,9 +1,10 @@
 package linearizability
 
 import (
+	"cmp"
 	"fmt"
 	"math"
-	"sort"
+	"slices"
 
 	"github.com/holdfast-sim/holdfast/linearizability/history"
 	"github.com/holdfast-sim/holdfast/linearizability/models"
@@ -13,26 +14,42 @@ import (
 // made at its revision. If every step is legal and no operation stands before another one that had
 // returned before it was called, the order proves the history linearizable.
 type certificate struct {
-	*resolution
+	resolution
 	starts []uint32 // starts[k] is where observations of revision first+k begin in sorted
 	sorted []uint32 // observations by revision, then by call
 
 	state   any
 	scratch models.Call
 
-	latest      int64 // the latest call among operations placed so far
-	latestOp    int   // whose it is
-	latestWrite int64 // the same among mutations only
+	op          history.Operation // of the step at hand, with its outcome known
+	cursor      []uint32
+	pending     []floater // observations without a revision that have no place yet, by call
+	latest      int64     // the latest call among operations placed so far
+	latestOp    int       // whose it is
+	latestWrite int64     // the same among mutations only
 	writeOp     int
 
-	checked int
-	broken  bool // the state is not known any more
+	checked   int
+	broken    bool // the state is not known any more
+	undecided bool // some observation may belong behind the order
+}
+
+// zeroed returns a slice of n zeroes in the memory of s if that is large enough.
+func zeroed[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n)
+	}
+	s = s[:n]
+	clear(s)
+	return s
 }
 
 // run replays and records violations. It returns false if it could not get to the end of the order.
 func (c *certificate) run() (bool, error) {
 	c.sortObservations()
-	c.state = c.model.Init()
+	c.listFloaters()
+	c.begin()
+	c.checked, c.broken, c.undecided = 0, false, false
 	c.latest, c.latestWrite = math.MinInt64, math.MinInt64
 	if err := c.observe(0); err != nil {
 		return false, err
@@ -48,15 +65,24 @@ func (c *certificate) run() (bool, error) {
 			return false, err
 		}
 	}
+	c.sinkRest()
 	return true, nil
+}
+
+func (c *certificate) begin() {
+	if c.model.Replay == nil {
+		c.state = c.model.Init()
+		return
+	}
+	c.state = c.model.Replay(c.state)
 }
 
 // sortObservations sorts by counting: linear, and stable, so that calls in order stay in order.
 func (c *certificate) sortObservations() {
-	c.starts = make([]uint32, len(c.owner)+2)
+	c.starts = zeroed(c.starts, len(c.owner)+2)
 	total := 0
-	for i := range c.place {
-		if c.observes(i) {
+	for _, i := range c.observers {
+		if c.observes(int(i)) {
 			c.starts[c.place[i].rev-c.first+1]++
 			total++
 		}
@@ -64,29 +90,35 @@ func (c *certificate) sortObservations() {
 	for k := 1; k < len(c.starts); k++ {
 		c.starts[k] += c.starts[k-1]
 	}
-	c.sorted = make([]uint32, total)
-	at := make([]uint32, len(c.starts)-1)
-	copy(at, c.starts)
-	for i := range c.place {
-		if c.observes(i) {
+	c.sorted = zeroed(c.sorted, total)
+	c.cursor = append(c.cursor[:0], c.starts...)
+	at := c.cursor
+	for _, i := range c.observers {
+		if c.observes(int(i)) {
 			k := c.place[i].rev - c.first
-			c.sorted[at[k]] = uint32(i)
+			c.sorted[at[k]] = i
 			at[k]++
 		}
 	}
 	for k := 0; k+1 < len(c.starts); k++ {
-		group := c.sorted[c.starts[k]:c.starts[k+1]]
-		byCall := func(i, j int) bool { return c.ops[group[i]].Call < c.ops[group[j]].Call }
-		if !sort.SliceIsSorted(group, byCall) {
-			sort.SliceStable(group, byCall)
+		c.sortByCall(c.sorted[c.starts[k]:c.starts[k+1]])
+	}
+}
+
+// sortByCall sorts a group of operations that is most often sorted already.
+func (c *certificate) sortByCall(group []uint32) {
+	for i := 1; i < len(group); i++ {
+		if c.ops[group[i]].Call < c.ops[group[i-1]].Call {
+			slices.SortStableFunc(group, func(a, b uint32) int { return cmp.Compare(c.ops[a].Call, c.ops[b].Call) })
+			return
 		}
 	}
 }
 
+// observes reports whether observer i has a place in the order.
 func (c *certificate) observes(i int) bool {
-	role := c.place[i].role
-	return (role == models.Observation || role == models.LocalObservation) &&
-		c.place[i].rev >= c.first && c.place[i].rev <= c.last
+	p := &c.place[i]
+	return p.role != models.Ignored && p.rev >= c.first && p.rev <= c.last && !c.floats(i)
 }
 
 // mutate replays the mutation that created rev.
@@ -94,18 +126,18 @@ func (c *certificate) mutate(rev uint64, owner int32) error {
 	if owner == noOwner {
 		return c.mutateFromWitness(rev)
 	}
-	op := c.ops[owner] // a copy: the outcome is known now
-	op.Outcome, op.Rev = history.OK, rev
-	call, err := c.model.Decode(&op, c.scratch)
+	c.op = c.ops[owner]
+	c.op.Outcome, c.op.Rev = history.OK, rev
+	call, err := c.model.Decode(&c.op, c.scratch)
 	if err != nil {
-		return fmt.Errorf("decoding %s: %w", opName(&op), err)
+		return fmt.Errorf("decoding %s: %w", opName(&c.op), err)
 	}
 	c.scratch = call
 	c.checked++
 	ok, next := c.model.Step(c.state, call, call)
 	if !ok {
 		c.broken = true
-		c.found.add(Violation{Kind: WrongPrecondition, Revisions: []uint64{rev}, Ops: c.pick(int(owner)),
+		c.found.add(Violation{Kind: WrongPrecondition, Revisions: []uint64{rev}, at: []int{int(owner)},
 			Explain: fmt.Sprintf("%s, but the state before it does not allow that: %s",
 				ended(&c.ops[owner], rev), c.describe())})
 		return nil
@@ -146,8 +178,15 @@ func (c *certificate) describe() string {
 
 // observe replays the observations at revision first+k.
 func (c *certificate) observe(k int) error {
+	var err error
+	skipped := 0
 	for _, i := range c.sorted[c.starts[k]:c.starts[k+1]] {
 		op := &c.ops[i]
+		if len(c.pending) > 0 {
+			if skipped, err = c.float(k, skipped, op.Call); err != nil {
+				return err
+			}
+		}
 		call, err := c.model.Decode(op, c.scratch)
 		if err != nil {
 			return fmt.Errorf("decoding %s: %w", opName(op), err)
@@ -160,7 +199,10 @@ func (c *certificate) observe(k int) error {
 		}
 		c.realTime(int(i), c.place[i].role)
 	}
-	return nil
+	if len(c.pending) > 0 {
+		_, err = c.float(k, skipped, math.MaxInt64)
+	}
+	return err
 }
 
 // realTime compares the operation with everything placed before it: none of those may have been called
@@ -190,7 +232,7 @@ func (c *certificate) realTime(i int, role models.Role) {
 func (c *certificate) future(i, write int) {
 	op, late := &c.ops[i], &c.ops[write]
 	c.found.add(Violation{Kind: FutureRead, Revisions: []uint64{c.place[i].rev, c.place[write].rev},
-		Ops: c.pick(i, write), Explain: fmt.Sprintf(
+		at: []int{i, write}, Explain: fmt.Sprintf(
 			"%s at %s %s, which includes revision %d of the %s; but that began at %s", opName(op),
 			seconds(op.Return), returned(op, c.place[i].rev), c.place[write].rev, opName(late), seconds(late.Call))})
 }
@@ -199,7 +241,7 @@ func (c *certificate) future(i, write int) {
 func (c *certificate) reordered(i, write int) {
 	late := &c.ops[write]
 	c.found.add(Violation{Kind: ReorderedRevisions, Revisions: []uint64{c.place[i].rev, c.place[write].rev},
-		Ops: c.pick(i, write), Explain: fmt.Sprintf("%s; the %s began at %s and holds the lower revision %d",
+		at: []int{i, write}, Explain: fmt.Sprintf("%s; the %s began at %s and holds the lower revision %d",
 			ended(&c.ops[i], c.place[i].rev), opName(late), seconds(late.Call), c.place[write].rev)})
 }
 
@@ -207,7 +249,7 @@ func (c *certificate) reordered(i, write int) {
 func (c *certificate) stale(i, observation int) {
 	first, then := &c.ops[i], &c.ops[observation]
 	v := Violation{Kind: StaleRead, Revisions: []uint64{c.place[i].rev, c.place[observation].rev},
-		Ops: c.pick(i, observation)}
+		at: []int{i, observation}}
 	past := ended(first, c.place[i].rev)
 	if c.place[i].role != models.Mutation && first.Outcome == history.OK {
 		past = fmt.Sprintf("%s at %s %s", opName(first), seconds(first.Return), returned(first, c.place[i].rev))
@@ -227,7 +269,7 @@ func (c *certificate) wrongAnswer(i int) {
 	if c.place[i].role == models.LocalObservation && c.fromDroppedBranch(op) {
 		return
 	}
-	v := Violation{Kind: WrongAnswer, Revisions: []uint64{rev}, Ops: c.pick(i)}
+	v := Violation{Kind: WrongAnswer, Revisions: []uint64{rev}, at: []int{i}}
 	if op.Outcome == history.Fail {
 		v.Kind = WrongPrecondition
 		v.Explain = fmt.Sprintf("%s, but the state there does not explain that: %s", ended(op, rev), c.describe())
@@ -242,7 +284,7 @@ func (c *certificate) wrongAnswer(i int) {
 			returned(op, rev), op.Mod)
 	case op.Mod < changed && by >= 0:
 		v.Kind = StaleRead
-		v.Ops = c.pick(by, i)
+		v.at = []int{by, i}
 		v.Revisions = []uint64{changed, rev}
 		v.Explain = fmt.Sprintf("%s; the %s began at %s and %s, which misses it", ended(&c.ops[by], changed),
 			opName(op), seconds(op.Call), returned(op, rev))
@@ -271,16 +313,20 @@ func (c *certificate) lastChange(key string, rev uint64) (uint64, int) {
 
 // judgeStrays judges observations whose revision lies outside the order.
 func (c *certificate) judgeStrays() {
-	for i := range c.place {
+	if len(c.sorted) == len(c.observers) {
+		return
+	}
+	for _, o := range c.observers {
+		i := int(o)
 		op := &c.ops[i]
 		role := c.place[i].role
-		if c.observes(i) || (role != models.Observation && role != models.LocalObservation) {
+		if c.observes(i) || c.floats(i) || role == models.Ignored {
 			continue
 		}
 		if role == models.LocalObservation && c.fromDroppedBranch(op) {
 			continue
 		}
-		c.found.add(Violation{Kind: WrongAnswer, Revisions: []uint64{op.Rev}, Ops: c.pick(i),
+		c.found.add(Violation{Kind: WrongAnswer, Revisions: []uint64{op.Rev}, at: []int{i},
 			Explain: fmt.Sprintf("%s at %s %s, but the order has revisions %d to %d only", opName(op),
 				seconds(op.Return), returned(op, op.Rev), c.first, c.last)})
 	}
@@ -289,11 +335,11 @@ func (c *certificate) judgeStrays() {
 // fromDroppedBranch reports whether a local read shows a state that its node held and dropped later, when
 // another epoch won.
 func (c *certificate) fromDroppedBranch(op *history.Operation) bool {
-	if c.w == nil || c.w.nodes[op.Node] == nil {
+	if c.w == nil || c.w.node(op.Node) == nil {
 		return false
 	}
 	var start uint64 // where a branch that the read may come from leaves the log
-	for _, e := range c.w.nodes[op.Node].dropped {
+	for _, e := range c.w.node(op.Node).dropped {
 		if e.Rev > op.Rev {
 			continue
 		}

@@ -20,6 +20,9 @@ type History struct {
 	Ops []history.Operation
 	// Witness is the system's own log, nil if there is none.
 	Witness *Witness
+	// AnyStart says that the operations begin in a state that nobody knows, as in what [Minimize] returns.
+	// It takes a model with Unknown.
+	AnyStart bool
 }
 
 // Method says how a verdict was reached.
@@ -41,6 +44,9 @@ type Report struct {
 	Reason     string      `json:"reason,omitempty"`
 	Violations []Violation `json:"violations,omitempty"`
 	Stats      Stats       `json:"stats"`
+
+	context     []history.Operation // around the first violation
+	annotations []Annotation
 }
 
 // Stats counts what a check did.
@@ -51,59 +57,76 @@ type Stats struct {
 	Open     int `json:"open"`
 	// Checked counts operations replayed or searched.
 	Checked int `json:"checked"`
+	// Rejudged counts violations and histories that porcupine judged a second time.
+	Rejudged int `json:"rejudged,omitempty"`
 	// Dropped counts violations beyond those listed.
 	Dropped int           `json:"dropped,omitempty"`
 	Elapsed time.Duration `json:"elapsedNs"`
 }
 
+// Checker judges one history after the other with the same model and options, and keeps its memory. It
+// must not be used by two goroutines at once. Small histories are then judged without allocating more than
+// the report.
+type Checker struct {
+	model *Model
+	o     *options
+	c     certificate
+	found findings
+}
+
+// NewChecker returns a Checker for a model.
+func NewChecker(m *Model, opts ...Option) *Checker {
+	return &Checker{model: m, o: newOptions(opts)}
+}
+
 // Check judges a history. The error is for input that makes no sense or that the model cannot decode; a
 // history that is wrong gives a report.
 func Check(ctx context.Context, m *Model, h *History, opts ...Option) (*Report, error) {
+	return NewChecker(m, opts...).Check(ctx, h)
+}
+
+// Check judges a history, as the function [Check] does.
+func (k *Checker) Check(ctx context.Context, h *History) (*Report, error) {
 	start := time.Now()
-	o := newOptions(opts)
-	report := &Report{Model: m.Name, Stats: Stats{Operations: len(h.Ops)}}
-	found := &findings{}
+	report := &Report{Model: k.model.Name, Stats: Stats{Operations: len(h.Ops)}}
+	k.found = findings{ops: h.Ops}
 	if h.Witness != nil {
 		for _, v := range h.Witness.bad {
-			found.add(v)
+			k.found.add(v)
 		}
 	}
 	var err error
 	decided := false
-	if m.Revisioned {
-		decided, err = certify(m, h, report, found)
+	if k.model.Revisioned && !h.AnyStart {
+		decided, err = k.certify(h, report)
 	}
-	if err == nil && !decided {
-		err = report.search(ctx, m, h, o, found)
+	switch {
+	case err != nil:
+	case decided:
+		err = k.arbitrate(ctx, report)
+	default:
+		err = report.search(ctx, k.model, h, k.o, &k.found)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("checking with model %s: %w", m.Name, err)
+		return nil, fmt.Errorf("checking with model %s: %w", k.model.Name, err)
 	}
-	report.Violations, report.Stats.Dropped = found.list, found.dropped
-	if len(found.list) > 0 {
-		report.Validity, report.Reason = Invalid, ""
-	}
+	k.conclude(report)
 	report.Stats.Elapsed = elapsed(start)
 	return report, nil
 }
 
 // certify tries to decide by revisions. It returns false if operations stay open that a search must place.
-func certify(m *Model, h *History, report *Report, found *findings) (bool, error) {
-	r := newResolution(m, h, found)
-	if err := r.run(); err != nil {
+func (k *Checker) certify(h *History, report *Report) (bool, error) {
+	c := &k.c
+	c.reset(k.model, h, &k.found)
+	if err := c.resolution.resolve(); err != nil {
 		return false, err
 	}
-	for i := range h.Ops {
-		if h.Ops[i].Outcome == history.Info && r.place[i].rev != 0 {
-			report.Stats.Resolved++
-		}
-	}
-	report.Stats.Open = len(r.unknown)
+	report.Stats.Resolved, report.Stats.Open = c.resolved, len(c.unknown)
 	report.Method = ByCertificate
-	if len(r.gaps) > 0 {
-		return len(found.list) > 0, nil
+	if len(c.gaps) > 0 {
+		return len(k.found.list) > 0, nil
 	}
-	c := &certificate{resolution: r}
 	whole, err := c.run()
 	if err != nil {
 		return false, err
@@ -113,15 +136,51 @@ func certify(m *Model, h *History, report *Report, found *findings) (bool, error
 		c.judgeStrays()
 	}
 	report.Stats.Checked = c.checked
-	if whole && len(found.list) == 0 {
+	if c.undecided && len(k.found.list) == 0 {
+		return false, nil
+	}
+	if whole && len(k.found.list) == 0 {
 		report.Validity = Valid
 	}
 	return true, nil
 }
 
+// conclude turns what was found into the report's verdict. Where our own methods contradict each other, and
+// nothing else is wrong, nothing is proved.
+func (k *Checker) conclude(report *Report) {
+	report.Violations, report.Stats.Dropped = k.found.list, k.found.dropped
+	disputed := 0
+	for i := range report.Violations {
+		if report.Violations[i].Kind == CheckerDisagreement {
+			disputed++
+		}
+	}
+	switch {
+	case len(report.Violations) == 0:
+		return
+	case len(report.Violations) > 2*disputed || (disputed == 0):
+		report.Validity, report.Reason = Invalid, ""
+	default:
+		report.Validity, report.Reason = Unknown, report.Violations[len(report.Violations)-1].Explain
+	}
+	report.annotations = k.o.annotations
+	for i := range report.Violations {
+		if v := &report.Violations[i]; v.picture != nil || i == len(report.Violations)-1 {
+			report.context = contextOf(k.found.ops, v)
+			break
+		}
+	}
+}
+
 // search lets porcupine decide.
 func (report *Report) search(ctx context.Context, m *Model, h *History, o *options, found *findings) error {
 	report.Method = BySearch
+	if h.AnyStart {
+		if m.Unknown == nil {
+			return fmt.Errorf("the history starts in an unknown state, which model %s does not have", m.Name)
+		}
+		m = fromAnything(m)
+	}
 	pieces, err := splitByKey(m, h.Ops)
 	if err != nil {
 		return err
@@ -133,9 +192,7 @@ func (report *Report) search(ctx context.Context, m *Model, h *History, o *optio
 		report.Stats.Checked += len(p.ops)
 		switch p.result {
 		case Invalid:
-			found.add(Violation{Kind: NotLinearizable, Ops: originals(p), Explain: fmt.Sprintf(
-				"no order of these %d operations explains their answers", len(p.ops))})
-			return nil
+			return report.refuted(ctx, m, p, o, found)
 		case Unknown:
 			report.Validity = Unknown
 			if p.reason != nil {
@@ -143,6 +200,24 @@ func (report *Report) search(ctx context.Context, m *Model, h *History, o *optio
 			}
 		}
 	}
+	return nil
+}
+
+// refuted records a piece that has no order, minimised.
+func (report *Report) refuted(ctx context.Context, m *Model, p *piece, o *options, found *findings) error {
+	ops := originals(p)
+	anyStart := false
+	if o.minimise {
+		s := newMinimiser(ctx, m, o)
+		ops = s.minimise(ops)
+		m, anyStart = s.m, s.anyStart
+	}
+	list, err := toPorcupine(m, ops)
+	if err != nil {
+		return err
+	}
+	found.add(Violation{Kind: NotLinearizable, Ops: ops, Explain: narrate(m, ops, anyStart),
+		picture: &picture{model: m.Model, ops: list}})
 	return nil
 }
 

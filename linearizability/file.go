@@ -1,15 +1,18 @@
 package linearizability
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/linearizability/history/jepsen"
 	"github.com/holdfast-sim/holdfast/linearizability/models"
 )
 
@@ -54,17 +57,13 @@ func WitnessPath(path string) string {
 	return dir + name + ".witness.jsonl"
 }
 
-// ReadFile reads a history file and its witness. witnessPath may be empty: then the witness is the file
+// ReadFile reads a history file and its witness. The history may be JSONL, EDN or a Jepsen log; its beginning
+// tells which. witnessPath may be empty: then the witness is the file
 // that [WitnessPath] gives, and it may be missing.
 func ReadFile(path, witnessPath string) (*History, error) {
-	file, err := os.Open(path)
+	header, events, err := readEvents(path)
 	if err != nil {
-		return nil, fmt.Errorf("opening history: %w", err)
-	}
-	defer file.Close()
-	header, events, _, err := history.ReadAll(file)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, err
 	}
 	ops, err := history.Operations(events)
 	if err != nil {
@@ -73,6 +72,34 @@ func ReadFile(path, witnessPath string) (*History, error) {
 	h := &History{Header: header, Ops: ops}
 	h.Witness, err = readWitnessFile(path, witnessPath)
 	return h, err
+}
+
+// sniffBytes is how much of a file decides about its format.
+const sniffBytes = 4096
+
+func readEvents(path string) (header history.Header, events []history.Event, err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return header, nil, fmt.Errorf("opening history: %w", err)
+	}
+	defer file.Close()
+	in := bufio.NewReaderSize(file, sniffBytes)
+	head, err := in.Peek(sniffBytes)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return header, nil, fmt.Errorf("reading %s: %w", path, err)
+	}
+	switch {
+	case jepsen.IsEDN(head):
+		events, err = jepsen.ReadEDN(in)
+	case jepsen.IsLog(head):
+		events, err = jepsen.ReadLog(in)
+	default:
+		header, events, _, err = history.ReadAll(in)
+	}
+	if err != nil {
+		return header, nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return header, events, nil
 }
 
 func readWitnessFile(path, witnessPath string) (*Witness, error) {

@@ -13,6 +13,8 @@ const (
 	DefaultMemoryBytes = 1 << 30
 	// DefaultSearchOps is the largest history, or part of one, that is searched as a whole.
 	DefaultSearchOps = 2000
+	// DefaultSamplePpm is how many of a million small histories porcupine judges as well.
+	DefaultSamplePpm = 10_000
 	// maxViolations bounds how many violations one report lists.
 	maxViolations = 64
 )
@@ -21,7 +23,8 @@ const (
 type Arbiter uint8
 
 const (
-	// ArbiterOnViolation has every violation of the model judged again, on the minimised history.
+	// ArbiterOnViolation has every violation judged again, on the operations that prove it, and a sample of
+	// the small histories (see [WithSample]).
 	ArbiterOnViolation Arbiter = iota
 	// ArbiterNever leaves porcupine out unless nothing else can decide.
 	ArbiterNever
@@ -35,7 +38,7 @@ type options struct {
 	searchOps   int
 	parallelism int
 	arbiter     Arbiter
-	sample      float64
+	samplePpm   int
 	annotations []Annotation
 	minimise    bool
 	witnessFile string
@@ -43,7 +46,7 @@ type options struct {
 
 func newOptions(opts []Option) *options {
 	o := &options{timeout: DefaultTimeout, memory: DefaultMemoryBytes, searchOps: DefaultSearchOps,
-		parallelism: runtime.GOMAXPROCS(0), minimise: true}
+		parallelism: runtime.GOMAXPROCS(0), minimise: true, samplePpm: DefaultSamplePpm}
 	for _, opt := range opts {
 		opt(o)
 	}
@@ -67,6 +70,10 @@ func WithParallelism(n int) Option { return func(o *options) { o.parallelism = m
 
 // WithArbiter says when porcupine judges again.
 func WithArbiter(a Arbiter) Option { return func(o *options) { o.arbiter = a } }
+
+// WithSample says how many of a million small histories porcupine judges as well. Which ones depends only on
+// the history.
+func WithSample(ppm int) Option { return func(o *options) { o.samplePpm = ppm } }
 
 // WithoutMinimising leaves violations as they were found.
 func WithoutMinimising() Option { return func(o *options) { o.minimise = false } }

@@ -2,6 +2,8 @@ package linearizability
 
 import (
 	"fmt"
+	"slices"
+	"sort"
 
 	"github.com/holdfast-sim/holdfast/linearizability/history"
 	"github.com/holdfast-sim/holdfast/linearizability/models"
@@ -29,22 +31,36 @@ type resolution struct {
 	first uint64  // revision of the initial state
 	last  uint64  // highest revision that anybody mentions
 
-	whole   bool    // the witness has every revision, to the end
+	whole bool // the witness has every revision, to the end
+	// mutators and observers are the operations that the model does not ignore, in order of the history.
+	// One that was rejected since stays listed, with its role set to Ignored.
+	mutators, observers []uint32
+
 	unknown []int32 // mutations without a known revision
+	byID    map[string]int32
 	gaps    []uint64
-	found   *findings
+
+	resolved int // unknown outcomes that the witness decided
+	assumed  int // unknown outcomes that may lie beyond the last revision anybody saw
+	found    *findings
 }
 
 // findings collects violations, at most maxViolations.
 type findings struct {
+	ops     []history.Operation
 	list    []Violation
 	dropped int
 }
 
+// add records a violation and copies the operations at the positions it names, in the order of their calls.
 func (f *findings) add(v Violation) {
 	if len(f.list) >= maxViolations {
 		f.dropped++
 		return
+	}
+	sort.SliceStable(v.at, func(i, j int) bool { return f.ops[v.at[i]].Call < f.ops[v.at[j]].Call })
+	for _, i := range v.at {
+		v.Ops = append(v.Ops, f.ops[i])
 	}
 	f.list = append(f.list, v)
 }
@@ -53,14 +69,20 @@ func (f *findings) add(v Violation) {
 // number in a file cannot take all memory.
 const maxRevisionSpan = 1 << 28
 
-func newResolution(m *models.Model, h *History, found *findings) *resolution {
-	return &resolution{model: m, ops: h.Ops, w: h.Witness, first: m.FirstRev, last: m.FirstRev, found: found}
+// reset makes r ready for a history, reusing its memory.
+func (r *resolution) reset(m *models.Model, h *History, found *findings) {
+	r.model, r.ops, r.w, r.found = m, h.Ops, h.Witness, found
+	r.first, r.last = m.FirstRev, m.FirstRev
+	r.whole, r.resolved, r.assumed = false, 0, 0
+	r.unknown, r.gaps = r.unknown[:0], r.gaps[:0]
+	r.mutators, r.observers = r.mutators[:0], r.observers[:0]
+	clear(r.byID)
 }
 
-// run does all of it. An error means that the input makes no sense.
-func (r *resolution) run() error {
-	r.place = make([]placed, len(r.ops))
-	r.last = r.first
+// resolve does all of it. An error means that the input makes no sense.
+func (r *resolution) resolve() error {
+	r.place = zeroed(r.place, len(r.ops))
+	r.mutators, r.observers = slices.Grow(r.mutators, len(r.ops)/2), slices.Grow(r.observers, len(r.ops)/2)
 	if r.w != nil {
 		r.last = max(r.last, r.w.Tip)
 		r.whole = r.w.complete(r.first)
@@ -72,8 +94,13 @@ func (r *resolution) run() error {
 		if role == models.Ignored {
 			continue
 		}
-		if op.Outcome == history.Info && role == models.Mutation {
-			continue
+		if role == models.Mutation {
+			r.mutators = append(r.mutators, uint32(i))
+			if op.Outcome == history.Info {
+				continue
+			}
+		} else {
+			r.observers = append(r.observers, uint32(i))
 		}
 		r.place[i].rev = op.Rev
 		if role != models.LocalObservation && !r.beyondLog(i) {
@@ -84,7 +111,7 @@ func (r *resolution) run() error {
 		return fmt.Errorf("the history spans revisions %d to %d; the limit is %d revisions: give the initial "+
 			"state in the header, or split the history", r.first, r.last, maxRevisionSpan)
 	}
-	r.owner = make([]int32, r.last-r.first)
+	r.owner = zeroed(r.owner, int(r.last-r.first))
 	for i := range r.owner {
 		r.owner[i] = noOwner
 	}
@@ -106,7 +133,7 @@ func (r *resolution) beyondLog(i int) bool {
 	if r.place[i].role != models.Mutation {
 		text = fmt.Sprintf("%s at %s %s", opName(op), seconds(op.Return), returned(op, op.Rev))
 	}
-	r.reject(i, Violation{Kind: LostWrite, Revisions: []uint64{op.Rev, r.w.Tip}, Ops: r.pick(i),
+	r.reject(i, Violation{Kind: LostWrite, Revisions: []uint64{op.Rev, r.w.Tip}, at: []int{i},
 		Explain: fmt.Sprintf("%s, but the log ends at revision %d", text, r.w.Tip)})
 	return true
 }
@@ -120,7 +147,8 @@ func (r *resolution) ownerOf(rev uint64) *int32 {
 
 // claimAcknowledged lets every acknowledged mutation own its revision, if the witness agrees.
 func (r *resolution) claimAcknowledged() {
-	for i := range r.ops {
+	for _, m := range r.mutators {
+		i := int(m)
 		if r.place[i].role != models.Mutation {
 			continue
 		}
@@ -132,13 +160,13 @@ func (r *resolution) claimAcknowledged() {
 		}
 		owner := r.ownerOf(rev)
 		if owner == nil {
-			r.reject(i, Violation{Kind: WrongAnswer, Revisions: []uint64{rev}, Ops: r.pick(i), Explain: fmt.Sprintf(
+			r.reject(i, Violation{Kind: WrongAnswer, Revisions: []uint64{rev}, at: []int{i}, Explain: fmt.Sprintf(
 				"%s, but the history starts at revision %d", ended(op, rev), r.first)})
 			continue
 		}
 		if *owner != noOwner {
 			other := &r.ops[*owner]
-			r.reject(i, Violation{Kind: DuplicateRevision, Revisions: []uint64{rev}, Ops: r.pick(int(*owner), i),
+			r.reject(i, Violation{Kind: DuplicateRevision, Revisions: []uint64{rev}, at: []int{int(*owner), i},
 				Explain: fmt.Sprintf("%s; %s as well", ended(other, rev), ended(op, rev))})
 			continue
 		}
@@ -161,7 +189,7 @@ func (r *resolution) contradicted(i int, rev uint64) bool {
 		return false
 	}
 	if at := r.w.find(op.ID); at != nil {
-		r.reject(i, Violation{Kind: ReorderedRevisions, Revisions: []uint64{rev, at.Rev}, Ops: r.pick(i),
+		r.reject(i, Violation{Kind: ReorderedRevisions, Revisions: []uint64{rev, at.Rev}, at: []int{i},
 			Explain: fmt.Sprintf("%s, but the log has that request at revision %d", ended(op, rev), at.Rev)})
 		return true
 	}
@@ -169,7 +197,7 @@ func (r *resolution) contradicted(i int, rev uint64) bool {
 	if entry.ID != "" && entry.ID == op.ID {
 		kind = WrongAnswer // the request is there, with another content
 	}
-	r.reject(i, Violation{Kind: kind, Revisions: []uint64{rev}, Ops: r.pick(i), Explain: text})
+	r.reject(i, Violation{Kind: kind, Revisions: []uint64{rev}, at: []int{i}, Explain: text})
 	return true
 }
 
@@ -212,22 +240,14 @@ func (r *resolution) reject(i int, v Violation) {
 	r.found.add(v)
 }
 
-// pick copies operations, in the order of their calls.
-func (r *resolution) pick(indexes ...int) []history.Operation {
-	picked := make([]history.Operation, 0, len(indexes))
-	for _, i := range indexes {
-		picked = append(picked, r.ops[i])
-	}
-	sortByCall(picked)
-	return picked
-}
-
 // claimFromWitness gives the entries that nobody owns yet to the operations with their request ids.
 func (r *resolution) claimFromWitness() {
-	byID := make(map[string]int32, len(r.unknown))
+	if r.byID == nil {
+		r.byID = make(map[string]int32, len(r.unknown))
+	}
 	for _, i := range r.unknown {
 		if id := r.ops[i].ID; id != "" {
-			byID[id] = i
+			r.byID[id] = i
 		}
 	}
 	var orphans []*history.WitnessEntry
@@ -239,7 +259,7 @@ func (r *resolution) claimFromWitness() {
 		if owner == nil || *owner != noOwner {
 			continue
 		}
-		i, ok := byID[e.ID]
+		i, ok := r.byID[e.ID]
 		if !ok || e.ID == "" {
 			orphans = append(orphans, e)
 			continue
@@ -247,17 +267,18 @@ func (r *resolution) claimFromWitness() {
 		op := &r.ops[i]
 		switch {
 		case r.place[i].rev != 0:
-			r.found.add(Violation{Kind: AppliedTwice, Revisions: []uint64{r.place[i].rev, e.Rev}, Ops: r.pick(int(i)),
+			r.found.add(Violation{Kind: AppliedTwice, Revisions: []uint64{r.place[i].rev, e.Rev}, at: []int{int(i)},
 				Explain: fmt.Sprintf("the request of %s took effect at revision %d and again at revision %d",
 					what(op), r.place[i].rev, e.Rev)})
 		case !matches(op, e):
-			r.found.add(Violation{Kind: WrongAnswer, Revisions: []uint64{e.Rev}, Ops: r.pick(int(i)),
+			r.found.add(Violation{Kind: WrongAnswer, Revisions: []uint64{e.Rev}, at: []int{int(i)},
 				Explain: fmt.Sprintf("the request of %s took effect at revision %d as %s", what(op), e.Rev,
 					describeEntry(e))})
 			r.place[i].rev = e.Rev
 		default:
 			r.place[i].rev = e.Rev
 			*owner = i
+			r.resolved++
 		}
 	}
 	r.judgeOrphans(orphans)
@@ -303,7 +324,7 @@ func nodesOf(e *history.WitnessEntry) []string {
 // orphanOf explains an entry whose request id belongs to an operation with another fate.
 func (r *resolution) orphanOf(i int, e *history.WitnessEntry) {
 	op := &r.ops[i]
-	v := Violation{Revisions: []uint64{e.Rev}, Ops: r.pick(i), Nodes: nodesOf(e)}
+	v := Violation{Revisions: []uint64{e.Rev}, at: []int{i}, Nodes: nodesOf(e)}
 	switch {
 	case op.Outcome == history.Fail:
 		v.Kind = AbortedWrite
@@ -328,10 +349,11 @@ func (r *resolution) judgeMissing() {
 		switch {
 		case r.place[i].rev != 0:
 		case op.Outcome == history.OK && r.whole && op.ID != "":
-			r.reject(int(i), Violation{Kind: LostWrite, Ops: r.pick(int(i)), Explain: fmt.Sprintf(
+			r.reject(int(i), Violation{Kind: LostWrite, at: []int{int(i)}, Explain: fmt.Sprintf(
 				"%s was acknowledged at %s, but the log does not have it", what(op), seconds(op.Return))})
 		case r.whole && op.ID != "":
 			r.place[i].role = models.Ignored // it did not happen
+			r.resolved++
 		default:
 			left = append(left, i)
 		}
@@ -358,6 +380,7 @@ func (r *resolution) findGaps() {
 	for _, i := range r.unknown {
 		if r.ops[i].Outcome == history.Info {
 			r.place[i].role = models.Ignored
+			r.assumed++
 		}
 	}
 }

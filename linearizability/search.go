@@ -19,6 +19,15 @@ var (
 	errSearchTime   = errors.New("time limit reached")
 	errSearchMemory = errors.New("memory limit reached")
 	errSearchSize   = errors.New("too many operations for a search")
+	errSearchEnded  = errors.New("another part was found invalid first")
+	errSearchSteps  = errors.New("step limit of this round reached")
+)
+
+// Rounds of a search: every piece first gets few steps, so that a piece which is quickly found invalid is
+// not kept waiting by one that takes for ever.
+const (
+	firstRoundSteps  = 1 << 14
+	roundStepsFactor = 16
 )
 
 // budget is what all searches of one check share.
@@ -28,27 +37,36 @@ type budget struct {
 	used   atomic.Int64 // bytes that the caches of running searches hold, estimated
 }
 
+// contextEvery is how many steps pass between two looks at the time limit; a step takes about a microsecond.
+const contextEvery = 64
+
 // searchOverheadBytes is what porcupine holds per step that it took, beside the bit set: cache entry, call
 // stack and the state of our models.
 const searchOverheadBytes = 256
 
-// search asks porcupine about one piece of a history.
-func (b *budget) search(m *porcupine.Model, ops []porcupine.Operation) (Validity, error) {
+// search asks porcupine about one piece of a history, and gives up after maxSteps calls of the model, if
+// that is not 0.
+func (b *budget) search(m *porcupine.Model, ops []porcupine.Operation, maxSteps int) (Validity, error) {
 	if len(ops) == 0 {
 		return Valid, nil
 	}
 	perStep := int64(len(ops)/8 + searchOverheadBytes)
 	var held int64
+	var steps int
 	var stopped error
 	guarded := *m
 	guarded.Partition = nil
 	step := m.Step
-	guarded.StepContext = func(ctx context.Context, state, in, out any) (bool, any) {
-		if stopped != nil || ctx.Err() != nil {
+	guarded.StepContext = func(_ context.Context, state, in, out any) (bool, any) {
+		if stopped != nil {
 			return false, state
 		}
-		if b.ctx.Err() != nil {
-			stopped = errSearchTime
+		if steps++; steps == maxSteps {
+			stopped = errSearchSteps
+			return false, state
+		}
+		if steps%contextEvery == 0 && b.ctx.Err() != nil {
+			stopped = context.Cause(b.ctx)
 			return false, state
 		}
 		ok, next := step(state, in, out)
@@ -97,28 +115,57 @@ type piece struct {
 	reason error
 }
 
-// searchAll searches the pieces in a bounded pool, never all at once. It stops at the first that is invalid.
+// searchAll searches the pieces in a bounded pool, never all at once, in rounds of growing effort. It stops
+// at the first piece that is invalid.
 func searchAll(ctx context.Context, m *models.Model, pieces []piece, o *options) {
-	ctx, cancel := context.WithTimeout(ctx, o.timeout)
-	defer cancel()
+	ctx, cancelTime := context.WithTimeoutCause(ctx, o.timeout, errSearchTime)
+	defer cancelTime()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	b := &budget{ctx: ctx, memory: o.memory}
+	open := make([]*piece, 0, len(pieces))
+	for i := range pieces {
+		p := &pieces[i]
+		if len(p.ops) > o.searchOps {
+			p.reason = fmt.Errorf("%w: %d, the limit is %d", errSearchSize, len(p.ops), o.searchOps)
+			continue
+		}
+		open = append(open, p)
+	}
+	steps := firstRoundSteps
+	for len(open) > 0 && ctx.Err() == nil {
+		if len(open) <= 1 {
+			steps = 0 // nobody else is waiting
+		}
+		round(b, m, open, steps, o.parallelism, cancel)
+		left := open[:0]
+		for _, p := range open {
+			if errors.Is(p.reason, errSearchSteps) {
+				left = append(left, p)
+			}
+		}
+		open, steps = left, steps*roundStepsFactor
+	}
+	for _, p := range open {
+		p.reason = context.Cause(ctx)
+	}
+}
+
+// round gives every piece the same number of steps.
+func round(b *budget, m *models.Model, open []*piece, steps, workers int, cancel context.CancelCauseFunc) {
 	var next atomic.Int64
 	var wait sync.WaitGroup
-	for range min(o.parallelism, len(pieces)) {
+	for range min(workers, len(open)) {
 		wait.Go(func() {
 			for {
 				i := int(next.Add(1)) - 1
-				if i >= len(pieces) {
+				if i >= len(open) {
 					return
 				}
-				p := &pieces[i]
-				if len(p.ops) > o.searchOps {
-					p.reason = fmt.Errorf("%w: %d, the limit is %d", errSearchSize, len(p.ops), o.searchOps)
-					continue
-				}
-				p.result, p.reason = b.search(&m.Model, p.ops)
+				p := open[i]
+				p.result, p.reason = b.search(&m.Model, p.ops, steps)
 				if p.result == Invalid {
-					next.Store(int64(len(pieces)))
+					cancel(errSearchEnded)
 				}
 			}
 		})

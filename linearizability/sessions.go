@@ -15,9 +15,13 @@ func sortByCall(ops []history.Operation) {
 // judgeNodes checks that the revisions which local reads on one node return never go backwards in real
 // time. A node that dropped a branch of its log when another epoch won may go back, and is left out.
 func (c *certificate) judgeNodes() {
-	byNode := make(map[string][]int)
-	for i := range c.place {
+	var byNode map[string][]int
+	for _, o := range c.observers {
+		i := int(o)
 		if c.place[i].role == models.LocalObservation && c.ops[i].Node != "" && !c.wentBack(c.ops[i].Node) {
+			if byNode == nil {
+				byNode = make(map[string][]int)
+			}
 			byNode[c.ops[i].Node] = append(byNode[c.ops[i].Node], i)
 		}
 	}
@@ -32,7 +36,7 @@ func (c *certificate) judgeNodes() {
 }
 
 func (c *certificate) wentBack(node string) bool {
-	return c.w != nil && c.w.nodes[node] != nil && len(c.w.nodes[node].dropped) > 0
+	return c.w != nil && c.w.node(node) != nil && len(c.w.node(node).dropped) > 0
 }
 
 // judgeNode walks the reads in the order of their revisions: none may return before one of a lower revision,
@@ -48,7 +52,7 @@ func (c *certificate) judgeNode(name string, reads []int) {
 		if latest >= 0 && c.ops[i].Return < c.ops[latest].Call {
 			high, low := &c.ops[i], &c.ops[latest]
 			c.found.add(Violation{Kind: RevisionRegression, Nodes: []string{name},
-				Revisions: []uint64{high.Rev, low.Rev}, Ops: c.pick(i, latest),
+				Revisions: []uint64{high.Rev, low.Rev}, at: []int{i, latest},
 				Explain: fmt.Sprintf("node %s: %s at %s %s; then the %s began at %s and %s", name, opName(high),
 					seconds(high.Return), returned(high, high.Rev), opName(low), seconds(low.Call),
 					returned(low, low.Rev))})

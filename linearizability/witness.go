@@ -1,7 +1,9 @@
 package linearizability
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"sort"
 
 	"github.com/holdfast-sim/holdfast/linearizability/history"
@@ -19,7 +21,8 @@ type Witness struct {
 	Partial bool
 
 	log    []*history.WitnessEntry // log[i] created revision Base+1+i; nil is a gap
-	nodes  map[string]*nodeLog
+	nodes  []*nodeLog              // in order of first appearance
+	spare  []*nodeLog              // from an earlier Load
 	trees  []*history.WitnessEntry
 	writer map[uint64]*history.WitnessEntry // epoch -> first entry that names a writer
 	bad    []Violation
@@ -28,72 +31,149 @@ type Witness struct {
 // nodeLog is what one node reports to hold at its end, and what it dropped on the way.
 type nodeLog struct {
 	name    string
-	entries map[uint64]*history.WitnessEntry
+	base    uint64                  // entries[i] created revision base+1+i
+	entries []*history.WitnessEntry // nil is a gap
 	dropped []*history.WitnessEntry // replaced by an install, oldest first
 	epoch   uint64
 	tip     uint64
 }
 
 // maxWitnessRevisions bounds the span of revisions that a witness may cover.
-const maxWitnessRevisions = 1 << 31
+const maxWitnessRevisions = 1 << 28
 
 // NewWitness puts the entries of all nodes together. The entries of each node must be in the order in
 // which the node wrote them; different nodes may be interleaved. Contradictions between nodes are not
-// errors: [Check] reports them as violations.
+// errors: [Check] reports them as violations. The witness keeps pointers to the entries.
 func NewWitness(entries []history.WitnessEntry) (*Witness, error) {
-	w := &Witness{nodes: make(map[string]*nodeLog), writer: make(map[uint64]*history.WitnessEntry)}
-	for i := range entries {
-		w.add(&entries[i])
-	}
-	for name := range w.nodes {
-		w.Nodes = append(w.Nodes, name)
-	}
-	sort.Strings(w.Nodes)
-	if err := w.merge(); err != nil {
-		return nil, err
-	}
-	w.compareTrees()
-	return w, nil
+	w := &Witness{}
+	return w, w.Load(entries)
 }
 
-func (w *Witness) add(e *history.WitnessEntry) {
-	n := w.nodes[e.Node]
-	if n == nil {
-		n = &nodeLog{name: e.Node, entries: make(map[uint64]*history.WitnessEntry)}
-		w.nodes[e.Node] = n
+// Load makes w the witness of these entries, as [NewWitness] does, and reuses its memory.
+func (w *Witness) Load(entries []history.WitnessEntry) error {
+	w.spare = append(w.spare, w.nodes...)
+	*w = Witness{Nodes: w.Nodes[:0], log: w.log[:0], nodes: w.nodes[:0], spare: w.spare, trees: w.trees[:0],
+		writer: w.writer}
+	clear(w.writer)
+	var last *nodeLog
+	for i := range entries {
+		e := &entries[i]
+		if last == nil || last.name != e.Node {
+			last = w.nodeFor(e.Node)
+		}
+		if err := w.add(last, e); err != nil {
+			return err
+		}
 	}
+	for _, n := range w.nodes {
+		w.Nodes = append(w.Nodes, n.name)
+	}
+	sort.Strings(w.Nodes)
+	w.merge()
+	w.compareTrees()
+	return nil
+}
+
+// node returns the log of a node, or nil.
+func (w *Witness) node(name string) *nodeLog {
+	for _, n := range w.nodes {
+		if n.name == name {
+			return n
+		}
+	}
+	return nil
+}
+
+func (w *Witness) nodeFor(name string) *nodeLog {
+	if n := w.node(name); n != nil {
+		return n
+	}
+	n := &nodeLog{}
+	if last := len(w.spare) - 1; last >= 0 {
+		n, w.spare = w.spare[last], w.spare[:last]
+		*n = nodeLog{entries: n.entries[:0], dropped: n.dropped[:0]}
+	}
+	n.name = name
+	w.nodes = append(w.nodes, n)
+	return n
+}
+
+func (w *Witness) add(n *nodeLog, e *history.WitnessEntry) error {
 	switch e.Kind {
 	case history.WitnessTree:
 		w.trees = append(w.trees, e)
-		return
+		return nil
 	case history.WitnessInstall:
 		n.cut(e.Keep)
 		n.tip = e.Rev
 	default:
-		if old := n.entries[e.Rev]; old != nil && sameEntry(old, e) {
-			return // reported again after a restart
+		if old := n.at(e.Rev); old != nil && sameEntry(old, e) {
+			return nil // reported again after a restart
 		}
 		if e.Rev <= n.tip {
 			n.cut(e.Rev - 1)
 		}
-		n.entries[e.Rev] = e
-		n.tip = e.Rev
+		if err := n.put(e); err != nil {
+			return err
+		}
 		w.noteWriter(e)
 		if e.Tree != "" {
 			w.trees = append(w.trees, e)
 		}
 	}
 	n.epoch = max(n.epoch, e.Epoch)
+	return nil
+}
+
+// at returns the entry that created a revision on the node, or nil.
+func (n *nodeLog) at(rev uint64) *history.WitnessEntry {
+	if rev <= n.base || rev-n.base > uint64(len(n.entries)) {
+		return nil
+	}
+	return n.entries[rev-n.base-1]
+}
+
+func (n *nodeLog) put(e *history.WitnessEntry) error {
+	switch {
+	case e.Rev == 0:
+		return fmt.Errorf("%s reports %s at revision 0; revisions begin at 1", nodeName(n.name), describeEntry(e))
+	case len(n.entries) == 0:
+		n.base = e.Rev - 1
+	case e.Rev <= n.base: // before everything known: make room
+		if n.base-e.Rev >= maxWitnessRevisions {
+			return n.tooWide(e.Rev)
+		}
+		room := make([]*history.WitnessEntry, n.base-e.Rev+1, uint64(len(n.entries))+n.base-e.Rev+1)
+		n.entries, n.base = append(room, n.entries...), e.Rev-1
+	}
+	if e.Rev-n.base > maxWitnessRevisions {
+		return n.tooWide(e.Rev)
+	}
+	for uint64(len(n.entries)) < e.Rev-n.base {
+		n.entries = append(n.entries, nil)
+	}
+	n.entries[e.Rev-n.base-1] = e
+	n.tip = e.Rev
+	return nil
+}
+
+func (n *nodeLog) tooWide(rev uint64) error {
+	return fmt.Errorf("%s reports revisions as far apart as %d and %d; the limit is a span of %d: split the history",
+		nodeName(n.name), n.base+1, rev, maxWitnessRevisions)
 }
 
 // cut drops everything after revision keep.
 func (n *nodeLog) cut(keep uint64) {
-	for rev := keep + 1; rev <= n.tip; rev++ {
-		if e := n.entries[rev]; e != nil {
+	from := uint64(0)
+	if keep > n.base {
+		from = min(keep-n.base, uint64(len(n.entries)))
+	}
+	for _, e := range n.entries[from:] {
+		if e != nil {
 			n.dropped = append(n.dropped, e)
-			delete(n.entries, rev)
 		}
 	}
+	n.entries = n.entries[:from]
 	n.tip = min(n.tip, keep)
 }
 
@@ -103,6 +183,9 @@ func (w *Witness) noteWriter(e *history.WitnessEntry) {
 	}
 	first := w.writer[e.Epoch]
 	if first == nil {
+		if w.writer == nil {
+			w.writer = make(map[uint64]*history.WitnessEntry)
+		}
 		w.writer[e.Epoch] = e
 		return
 	}
@@ -136,75 +219,63 @@ func digestOf(e *history.WitnessEntry) string {
 }
 
 // merge chooses the log that won and fills it from the others.
-func (w *Witness) merge() error {
+func (w *Witness) merge() {
 	order := w.byAuthority()
 	var low uint64
 	for _, n := range order {
-		if len(n.entries) > 0 {
-			w.Tip = max(w.Tip, n.tip)
-			break // the first that has entries decides where the log ends
+		if w.Tip == 0 {
+			w.Tip = n.tip // the first that says where it stands decides where the log ends
 		}
-	}
-	for _, n := range order {
-		for rev := range n.entries {
-			if rev <= w.Tip && (low == 0 || rev < low) {
-				low = rev
-			}
+		if len(n.entries) > 0 && n.base < w.Tip && (low == 0 || n.base+1 < low) {
+			low = n.base + 1
 		}
 	}
 	if low == 0 {
 		w.Tip = 0
-		return nil
-	}
-	if w.Tip-low >= maxWitnessRevisions {
-		return fmt.Errorf("witness spans revisions %d to %d; the limit is %d revisions: split the history",
-			low, w.Tip, maxWitnessRevisions)
+		return
 	}
 	w.Base = low - 1
-	w.log = make([]*history.WitnessEntry, w.Tip-w.Base)
+	need := int(w.Tip - w.Base)
+	if cap(w.log) < need {
+		w.log = make([]*history.WitnessEntry, need)
+	}
+	w.log = w.log[:need]
+	clear(w.log)
 	for _, n := range order {
 		w.take(n)
 	}
-	return nil
 }
 
 // byAuthority sorts the node logs, the one to be believed first: highest epoch, then longest, then name.
 func (w *Witness) byAuthority() []*nodeLog {
-	order := make([]*nodeLog, 0, len(w.nodes))
-	for _, name := range w.Nodes {
-		order = append(order, w.nodes[name])
-	}
-	sort.SliceStable(order, func(i, j int) bool {
-		if order[i].epoch != order[j].epoch {
-			return order[i].epoch > order[j].epoch
-		}
-		return order[i].tip > order[j].tip
+	slices.SortStableFunc(w.nodes, func(a, b *nodeLog) int {
+		return cmp.Or(cmp.Compare(b.epoch, a.epoch), cmp.Compare(b.tip, a.tip), cmp.Compare(a.name, b.name))
 	})
-	return order
+	return w.nodes
 }
 
 // take compares a node's log with what is known, and fills gaps from it.
 func (w *Witness) take(n *nodeLog) {
-	var first *history.WitnessEntry  // the lowest revision of disagreement in one epoch
-	var lost []*history.WitnessEntry // a branch that another epoch won over
-	for rev, e := range n.entries {
-		if rev > w.Tip {
-			lost = append(lost, e)
+	var first *history.WitnessEntry // the lowest revision of disagreement in one epoch
+	for _, e := range n.entries {
+		if e == nil {
 			continue
 		}
-		have := w.log[rev-w.Base-1]
+		if e.Rev > w.Tip {
+			n.dropped = append(n.dropped, e) // of a branch that another epoch won over
+			continue
+		}
+		have := w.log[e.Rev-w.Base-1]
 		switch {
 		case have == nil:
-			w.log[rev-w.Base-1] = e
-		case sameEntry(have, e):
+			w.log[e.Rev-w.Base-1] = e
+		case have == e || sameEntry(have, e):
 		case have.Epoch != e.Epoch:
-			lost = append(lost, e)
-		case first == nil || rev < first.Rev:
+			n.dropped = append(n.dropped, e)
+		case first == nil:
 			first = e
 		}
 	}
-	sort.Slice(lost, func(i, j int) bool { return lost[i].Rev < lost[j].Rev })
-	n.dropped = append(n.dropped, lost...)
 	if first == nil || len(w.bad) >= maxViolations {
 		return
 	}
@@ -245,6 +316,9 @@ func describeEntry(e *history.WitnessEntry) string {
 
 // compareTrees finds nodes whose trees differ at an equal revision in one epoch.
 func (w *Witness) compareTrees() {
+	if len(w.trees) == 0 {
+		return
+	}
 	type at struct{ rev, epoch uint64 }
 	seen := make(map[at]*history.WitnessEntry)
 	for _, t := range w.trees {
@@ -269,7 +343,7 @@ func (w *Witness) compareTrees() {
 
 // superseded reports whether a tree digest belongs to a branch that its node dropped later.
 func (w *Witness) superseded(t *history.WitnessEntry) bool {
-	for _, d := range w.nodes[t.Node].dropped {
+	for _, d := range w.nodeFor(t.Node).dropped {
 		if d.Rev == t.Rev && d.Epoch == t.Epoch {
 			return true
 		}

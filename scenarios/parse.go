@@ -157,8 +157,8 @@ func (s *SubjectSpec) part() (*yaml.Node, error) {
 	return &part, nil
 }
 
-// DecodeYAML keeps the subject's part for the subject and reads its kind.
-func (s *SubjectSpec) DecodeYAML(n *yaml.Node) error {
+// UnmarshalYAML keeps the subject's part for the subject and reads its kind.
+func (s *SubjectSpec) UnmarshalYAML(n *yaml.Node) error {
 	if n.Kind != yaml.MappingNode {
 		return errors.New("write a mapping such as {kind: pve}")
 	}
@@ -170,8 +170,8 @@ func (s *SubjectSpec) DecodeYAML(n *yaml.Node) error {
 	return strictyaml.Decode("", kind, &s.Kind)
 }
 
-// EncodeYAML writes the kind and then the subject's part.
-func (s SubjectSpec) EncodeYAML() (*yaml.Node, error) {
+// MarshalYAML writes the kind and then the subject's part.
+func (s SubjectSpec) MarshalYAML() (any, error) {
 	part, err := s.part()
 	if err != nil {
 		return nil, err
@@ -197,8 +197,8 @@ func withoutPlace(n *yaml.Node) *yaml.Node {
 	return out
 }
 
-// DecodeYAML reads the number of machines or the list of their names.
-func (m *Machines) DecodeYAML(n *yaml.Node) error {
+// UnmarshalYAML reads the number of machines or the list of their names.
+func (m *Machines) UnmarshalYAML(n *yaml.Node) error {
 	if n.Kind == yaml.SequenceNode {
 		return strictyaml.Decode("", n, (*[]string)(m))
 	}
@@ -213,8 +213,8 @@ func (m *Machines) DecodeYAML(n *yaml.Node) error {
 	return nil
 }
 
-// EncodeYAML writes a number where the names are those of [Count].
-func (m Machines) EncodeYAML() (*yaml.Node, error) {
+// MarshalYAML writes a number where the names are those of [Count].
+func (m Machines) MarshalYAML() (any, error) {
 	if slices.Equal(m, Count(len(m))) {
 		return strictyaml.Encode(len(m))
 	}

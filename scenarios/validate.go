@@ -71,21 +71,21 @@ func (v *validator) check(ok bool, path, format string, args ...any) {
 	}
 }
 
-var namePattern = regexp.MustCompile(NamePattern)
+// What names look like: those of scenarios name files, those of machines are host names.
+const (
+	NamePattern    = `^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`
+	MachinePattern = `^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$`
+)
 
-// NamePattern is what names of scenarios and machines look like.
-const NamePattern = `^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`
-
-func (v *validator) name(path, name string) bool {
-	ok := namePattern.MatchString(name) && len(name) <= MaxNameBytes
-	v.check(ok, path, "%q is no name; write at most %d lower-case letters, digits and dashes, such as pair-cut",
-		name, MaxNameBytes)
-	return ok
-}
+var (
+	namePattern    = regexp.MustCompile(NamePattern)
+	machinePattern = regexp.MustCompile(MachinePattern)
+)
 
 func (v *validator) names() {
 	s := v.scenario
-	v.name("name", s.Name)
+	v.check(namePattern.MatchString(s.Name) && len(s.Name) <= MaxNameBytes, "name",
+		"%q is no name; write at most %d lower-case letters, digits and dashes, such as pair-cut", s.Name, MaxNameBytes)
 	v.check(strings.TrimSpace(s.Story) != "" && len(s.Story) <= MaxStoryBytes, "story",
 		"write one sentence to %d bytes: what happens, and what must hold", MaxStoryBytes)
 	v.check(len(s.References) <= MaxReferences, "references", "write at most %d", MaxReferences)
@@ -95,9 +95,8 @@ func (v *validator) names() {
 	first := map[string]int{}
 	for i, name := range s.Machines {
 		path := fmt.Sprintf("machines[%d]", i)
-		if !v.name(path, name) {
-			continue
-		}
+		v.check(machinePattern.MatchString(name) && len(name) <= MaxNameBytes, path,
+			"%q is no host name; write at most %d letters, digits, dashes and dots, such as n1", name, MaxNameBytes)
 		v.check(name != fault.All, path, "%q stands for every machine; choose another name", name)
 		if other, twice := first[name]; twice {
 			v.report(path, "machine %q is given twice (also as machines[%d]); give each its own name", name, other)

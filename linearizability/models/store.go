@@ -45,6 +45,7 @@ func Store(initial json.RawMessage) (*Model, error) {
 		Entry:      storeEntry,
 		Revisioned: true,
 		FirstRev:   first.Rev,
+		Replay:     func(reuse any) any { return first.linear(reuse) },
 		Model: porcupine.Model{
 			Init:              func() any { return first.state() },
 			Step:              stepStore,
@@ -101,7 +102,7 @@ func (c *StoreCall) readMatches(s *StoreState) bool {
 }
 
 func (c *StoreCall) listMatches(s *StoreState) bool {
-	if c.rev != 0 && c.rev != s.rev {
+	if c.malformed || (c.rev != 0 && c.rev != s.rev) {
 		return false
 	}
 	tree := s.view()
@@ -142,8 +143,7 @@ func (c *StoreCall) mutate(s *StoreState) (*StoreState, bool) {
 		if !c.mayWrite(node) {
 			return s, false
 		}
-		return s.with(storeChange{c.key, &storeNode{
-			value: c.value, content: c.content, sum: c.sum, mod: s.rev + 1}}), true
+		return s.overwrite(c.key, node, storeNode{value: c.value, content: c.content, sum: c.sum, mod: s.rev + 1}), true
 	case fDelete:
 		if node == nil || len(tree.children[c.key]) > 0 || (c.expect != 0 && c.expect != node.mod) {
 			return s, false

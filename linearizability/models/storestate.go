@@ -56,11 +56,32 @@ type StoreState struct {
 	next *StoreState
 	undo storeChange
 	more []storeChange
+
+	// linear says that only the newest version is ever used: steps then change the state in place.
+	linear bool
+	spare  *spareNodes
+}
+
+// spareNodes are the first nodes of a linear state, which are then not allocated one by one.
+type spareNodes struct {
+	nodes [linearNodes]storeNode
+	used  int
+}
+
+// linearNodes is enough for the keys of a small history.
+const linearNodes = 8
+
+func (s *StoreState) newNode() *storeNode {
+	if s.linear && s.spare.used < linearNodes {
+		s.spare.used++
+		return &s.spare.nodes[s.spare.used-1]
+	}
+	return new(storeNode)
 }
 
 func newStoreState(rev uint64) *StoreState {
 	return &StoreState{rev: rev, tree: &storeTree{
-		nodes:    map[string]*storeNode{"": {dir: true}},
+		nodes:    map[string]*storeNode{"": rootNode},
 		children: map[string]map[string]struct{}{},
 	}}
 }
@@ -125,6 +146,14 @@ func (s *StoreState) reroot() {
 // with returns the next version: revision one higher, and the changes applied in order.
 func (s *StoreState) with(first storeChange, more ...storeChange) *StoreState {
 	tree := s.view()
+	if s.linear {
+		s.rev++
+		tree.put(first.path, first.node)
+		for _, c := range more {
+			tree.put(c.path, c.node)
+		}
+		return s
+	}
 	next := &StoreState{rev: s.rev + 1, sum: s.sum, tree: tree}
 	s.undo = next.apply(first)
 	s.more = nil
@@ -133,6 +162,18 @@ func (s *StoreState) with(first storeChange, more ...storeChange) *StoreState {
 	}
 	s.tree, s.next = nil, next
 	return next
+}
+
+// overwrite is with for the one change of a file's content. A linear state reuses the node.
+func (s *StoreState) overwrite(path string, old *storeNode, file storeNode) *StoreState {
+	if s.linear && old != nil {
+		s.rev++
+		*old = file
+		return s
+	}
+	node := s.newNode()
+	*node = file
+	return s.with(storeChange{path, node})
 }
 
 func (s *StoreState) apply(c storeChange) (undo storeChange) {
@@ -223,8 +264,32 @@ func parseStoreInitial(raw json.RawMessage) (storeInitial, error) {
 	return initial, nil
 }
 
+// linear returns the initial state for a replay that never goes back, in the memory of reuse if that is one.
+func (initial *storeInitial) linear(reuse any) *StoreState {
+	s, ok := reuse.(*StoreState)
+	if !ok || !s.linear {
+		s = initial.state()
+		s.linear, s.spare = true, &spareNodes{}
+		return s
+	}
+	s.rev, s.sum, s.spare.used = initial.Rev, digest{}, 0
+	clear(s.tree.nodes)
+	clear(s.tree.children)
+	s.tree.nodes[""] = rootNode
+	initial.fill(s)
+	return s
+}
+
+// rootNode is the directory that holds everything; it is never changed.
+var rootNode = &storeNode{dir: true}
+
 func (initial *storeInitial) state() *StoreState {
 	s := newStoreState(initial.Rev)
+	initial.fill(s)
+	return s
+}
+
+func (initial *storeInitial) fill(s *StoreState) {
 	for path, entry := range initial.Tree { // order does not matter: sums and maps
 		node := &storeNode{mod: entry.Mod, dir: entry.Dir}
 		if !entry.Dir {
@@ -232,5 +297,4 @@ func (initial *storeInitial) state() *StoreState {
 		}
 		s.apply(storeChange{cleanPath(path), node})
 	}
-	return s
 }

@@ -89,7 +89,7 @@ type Pace struct{ last time.Duration }
 func (p *Pace) Arrivals(now time.Duration, v *Verdict) [2]time.Duration {
 	at := [2]time.Duration{now + v.Delay[0], now + v.Delay[1]}
 	if v.Copies > 0 && !v.Reordered {
-		at[0] = max(at[0], p.last)
+		at[0] = max(at[0], p.last+1) // never at one instant: the order would be open
 		p.last = at[0]
 	}
 	return at

@@ -13,12 +13,6 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// NodeDecoder is a type that reads its value from YAML in its own way. An error that is or holds
-// a [Problem] keeps its place; another one is reported at the value.
-type NodeDecoder interface {
-	DecodeYAML(n *yaml.Node) error
-}
-
 // OneOf is a text type with a fixed set of values.
 type OneOf interface {
 	OneOf() []string
@@ -26,8 +20,10 @@ type OneOf interface {
 
 // Decode reads a node into what a pointer points to. The error is of type [Problems].
 //
-// It knows booleans, whole numbers, texts, durations, types that read themselves from text,
-// slices, maps with text keys, structs and pointers to those.
+// It knows booleans, whole numbers, texts, durations, slices, maps with text keys, structs and
+// pointers to those, types that read themselves from text, and types that read themselves from
+// YAML: of those an error that is or holds a [Problem] keeps its place, another one is reported at
+// the value.
 func Decode(file string, n *yaml.Node, into any) error {
 	v := reflect.ValueOf(into)
 	if v.Kind() != reflect.Pointer || v.IsNil() {
@@ -60,8 +56,8 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
 		d.report(n, path, "there is no value; write one or remove the key")
 		return
 	}
-	if own, ok := v.Addr().Interface().(NodeDecoder); ok {
-		d.problems.Add(d.at(n, path), own.DecodeYAML(n))
+	if own, ok := v.Addr().Interface().(yaml.Unmarshaler); ok {
+		d.problems.Add(d.at(n, path), own.UnmarshalYAML(n))
 		return
 	}
 	if v.Type() == durationType {

@@ -13,11 +13,6 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// NodeEncoder is a type that writes its value to YAML in its own way.
-type NodeEncoder interface {
-	EncodeYAML() (*yaml.Node, error)
-}
-
 // Encode writes a value such that [Decode] reads it back. Fields with omitempty are left out when
 // they are zero, map keys are sorted.
 func Encode(value any) (*yaml.Node, error) { return encode(reflect.ValueOf(value), false) }
@@ -26,8 +21,12 @@ func encode(v reflect.Value, flow bool) (*yaml.Node, error) {
 	if !v.IsValid() {
 		return nil, fmt.Errorf("encoding YAML: there is no value")
 	}
-	if own, ok := v.Interface().(NodeEncoder); ok {
-		return own.EncodeYAML()
+	if own, ok := v.Interface().(yaml.Marshaler); ok {
+		value, err := own.MarshalYAML()
+		if n, isNode := value.(*yaml.Node); isNode || err != nil {
+			return n, err
+		}
+		return encode(reflect.ValueOf(value), flow)
 	}
 	if v.Type() == durationType {
 		return scalar("!!str", FormatDuration(time.Duration(v.Int()))), nil
@@ -129,9 +128,10 @@ func empty(v reflect.Value) bool {
 	return v.IsZero()
 }
 
-// FormatDuration writes a duration without parts that are zero: 2m instead of 2m0s. It is exact.
+// FormatDuration writes a duration exactly, in plain letters and without parts that are zero: 2m
+// and 5us instead of 2m0s and 5µs.
 func FormatDuration(d time.Duration) string {
-	s := d.String()
+	s := strings.Replace(d.String(), "µ", "u", 1)
 	if strings.HasSuffix(s, "m0s") {
 		s = strings.TrimSuffix(s, "0s")
 	}

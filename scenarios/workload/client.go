@@ -56,8 +56,11 @@ func (c *Client) Run() error {
 	c.home, c.process = c.Number%len(c.Machines), c.Number
 	pause := c.World.Choices("pause")
 	roam := c.World.Choices("roam")
+	due := c.World.Now()
 	for c.calls = 0; c.calls < c.Spec.Calls(c.Number); c.calls++ {
-		if c.World.Sleep(c.pause(pause)) != nil {
+		// Calls have their times: a client that was kept waiting makes up for it.
+		due += c.pause(pause)
+		if c.World.Sleep(due-c.World.Now()) != nil {
 			return nil
 		}
 		if roam.Choose(roamOneIn) == roamOneIn-1 {

@@ -30,7 +30,7 @@ var (
 )
 
 // DefaultSeeds is how many seeds Run tries unless told otherwise; half as many with -short.
-const DefaultSeeds = 20
+const DefaultSeeds = 10
 
 // deadlineReserve is how long before the test's deadline no further seed is begun.
 const deadlineReserve = 5 * time.Second

@@ -151,7 +151,7 @@ func (p *Proc) Local(to string, payload []byte) error {
 
 // local sends something between processes of one machine, in order for each pair.
 func (w *World) local(from, to *Proc, kind packetKind, payload []byte) {
-	at := max(w.Kernel.Now()+from.localLatency(), from.localAt[to])
+	at := max(w.Kernel.Now()+from.localLatency(), from.localAt[to]+1)
 	from.localAt[to] = at
 	slot := w.newPacket(packet{kind: kind, from: from, to: to, life: to.life, payload: payload})
 	w.Kernel.At(at, to, codePacket, uint64(slot))

@@ -1,0 +1,310 @@
+package reports
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/fault"
+	"github.com/holdfast-sim/holdfast/scenarios/workload"
+)
+
+// The schemas of the JSON files. The number rises when a member changes its meaning or goes away.
+const (
+	VerdictsSchema = "holdfast.verdicts/1"
+	FaultsSchema   = "holdfast.faults/1"
+	FinalsSchema   = "holdfast.finals/1"
+	ReplaySchema   = "holdfast.replay/1"
+	StorySchema    = "holdfast.story/1"
+	SummarySchema  = "holdfast.run/1"
+)
+
+// Replay names a run so that it can be made again: the scenario beside it, the seed, and the
+// choices that differ from what the seed gives.
+type Replay struct {
+	Schema string `json:"schema"`
+	// Scenario is the scenario's name, File the file that holds it, relative to the replay file.
+	Scenario string `json:"scenario"`
+	File     string `json:"file"`
+	World    string `json:"world"`
+	Seed     uint64 `json:"seed"`
+	// Mode says what happens to choices that Overrides does not list: "derive" them from the
+	// seed, or "zero" for the tamest.
+	Mode string `json:"mode"`
+	// Overrides are choices with other values, in the simulator's own form.
+	Overrides json.RawMessage `json:"overrides,omitempty"`
+	// Digest is what the run must end with again; empty on real nodes.
+	Digest string `json:"digest,omitempty"`
+}
+
+// Modes of a [Replay].
+const (
+	ModeDerive = "derive"
+	ModeZero   = "zero"
+)
+
+// Summary is a run in a few numbers, for scripts.
+type Summary struct {
+	Schema   string                   `json:"schema"`
+	Scenario string                   `json:"scenario"`
+	Seed     uint64                   `json:"seed"`
+	World    string                   `json:"world"`
+	Verdict  linearizability.Validity `json:"verdict"`
+	Expected string                   `json:"expected,omitempty"`
+	Digest   string                   `json:"digest,omitempty"`
+	// Duration is in nanoseconds of the run's own clock.
+	Duration          time.Duration  `json:"duration"`
+	Steps             uint64         `json:"steps,omitempty"`
+	Operations        counts         `json:"operations"`
+	Faults            int            `json:"faults"`
+	FaultProblems     int            `json:"fault_problems,omitempty"`
+	MembershipChanges int            `json:"membership_changes"`
+	Checks            []CheckSummary `json:"checks"`
+	Probes            map[string]int `json:"probes,omitempty"`
+	Reproduce         string         `json:"reproduce,omitempty"`
+}
+
+// CheckSummary is one verdict without its evidence.
+type CheckSummary struct {
+	Checker    string                   `json:"checker"`
+	Verdict    linearizability.Validity `json:"verdict"`
+	Summary    string                   `json:"summary"`
+	Violations int                      `json:"violations,omitempty"`
+	// Kind is that of the first violation.
+	Kind linearizability.Kind `json:"kind,omitempty"`
+}
+
+// Summarize returns a run's numbers.
+func Summarize(run *scenarios.Run) Summary { return newView(Options{}, run).summary() }
+
+func (v *view) summary() Summary {
+	r := v.run
+	s := Summary{Schema: SummarySchema, Scenario: name(r), Seed: r.Seed, World: r.World,
+		Verdict: r.Verdict(), Digest: r.Digest, Duration: r.Duration, Steps: r.Steps,
+		Operations: v.counts(), Faults: len(r.Applied), MembershipChanges: v.membershipChanges(),
+		Probes: r.Probes, Reproduce: r.Reproduce, Checks: []CheckSummary{}}
+	if r.Scenario != nil {
+		s.Expected = r.Scenario.Expect.Verdict
+	}
+	for i := range r.Applied {
+		if r.Applied[i].Problem != "" {
+			s.FaultProblems++
+		}
+	}
+	for i := range r.Verdicts {
+		verdict := &r.Verdicts[i]
+		c := CheckSummary{Checker: verdict.Checker, Verdict: verdict.Validity,
+			Summary: verdict.Summary, Violations: len(verdict.Violations)}
+		if len(verdict.Violations) > 0 {
+			c.Kind = verdict.Violations[0].Kind
+		}
+		s.Checks = append(s.Checks, c)
+	}
+	return s
+}
+
+func (v *view) writeSummary(w io.Writer) error { return writeJSON(w, v.summary()) }
+
+// scenarioYAML encodes the scenario with the subject's part, which the struct leaves out.
+func (o Options) scenarioYAML(run *scenarios.Run) ([]byte, error) {
+	s := run.Scenario
+	if s == nil {
+		return nil, fmt.Errorf("%s: the run has no scenario", ScenarioFile)
+	}
+	if o.Scenario != nil {
+		return o.Scenario(s)
+	}
+	var root yaml.Node
+	if err := root.Encode(s); err != nil {
+		return nil, fmt.Errorf("encoding the scenario: %w", err)
+	}
+	if err := putSubject(&root, &s.Subject); err != nil {
+		return nil, fmt.Errorf("encoding the subject's part of the scenario: %w", err)
+	}
+	var out bytes.Buffer
+	enc := yaml.NewEncoder(&out)
+	enc.SetIndent(2)
+	if err := enc.Encode(&root); err != nil {
+		return nil, fmt.Errorf("encoding the scenario: %w", err)
+	}
+	return out.Bytes(), nil
+}
+
+func putSubject(root *yaml.Node, subject *scenarios.SubjectSpec) error {
+	part := mappingValue(root, "subject")
+	if part == nil || part.Kind != yaml.MappingNode {
+		return nil
+	}
+	var full yaml.Node
+	switch {
+	case subject.Node != nil && subject.Node.Kind == yaml.MappingNode:
+		full = *subject.Node
+	case subject.Value != nil:
+		if err := full.Encode(subject.Value); err != nil {
+			return err
+		}
+	}
+	for i := 0; full.Kind == yaml.MappingNode && i+1 < len(full.Content); i += 2 {
+		if mappingValue(part, full.Content[i].Value) == nil {
+			part.Content = append(part.Content, full.Content[i], full.Content[i+1])
+		}
+	}
+	return nil
+}
+
+func mappingValue(node *yaml.Node, key string) *yaml.Node {
+	if node.Kind == yaml.DocumentNode && len(node.Content) == 1 {
+		node = node.Content[0]
+	}
+	for i := 0; node.Kind == yaml.MappingNode && i+1 < len(node.Content); i += 2 {
+		if node.Content[i].Value == key {
+			return node.Content[i+1]
+		}
+	}
+	return nil
+}
+
+func (v *view) header() history.Header {
+	h := history.Header{Seed: v.run.Seed, Scenario: name(v.run), Clock: history.ClockVirtual}
+	if v.run.World != "" && v.run.World != "sim" {
+		h.Clock = history.ClockMonotonic
+	}
+	return h
+}
+
+func (v *view) writeHistory(w io.Writer) error {
+	return history.WriteAll(w, v.header(), v.run.Events)
+}
+
+// Record is a line of the records file: [scenarios.Stamped] before it is decoded.
+type Record struct {
+	At      time.Duration   `json:"at"` // nanoseconds since the run began
+	Machine env.MachineID   `json:"machine"`
+	Process string          `json:"process"`
+	Kind    string          `json:"kind"`
+	Record  json.RawMessage `json:"record"`
+}
+
+func (v *view) writeRecords(w io.Writer) error {
+	enc := json.NewEncoder(w)
+	for i := range v.run.Records {
+		r := &v.run.Records[i]
+		line := Record{At: r.At, Machine: r.Machine, Process: r.Process}
+		if r.Record != nil {
+			line.Kind = r.Record.RecordKind()
+			data, err := json.Marshal(r.Record)
+			if err != nil {
+				return fmt.Errorf("encoding record %d of kind %q: %w", i, line.Kind, err)
+			}
+			line.Record = data
+		}
+		if err := enc.Encode(line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type finalsFile struct {
+	Schema string      `json:"schema"`
+	Finals []wireFinal `json:"finals"`
+}
+
+type wireFinal struct {
+	Machine env.MachineID `json:"machine"`
+	Op      workload.Op   `json:"op"`
+	Output  []byte        `json:"output,omitempty"` // base64: answers need not be text
+	Error   string        `json:"error,omitempty"`
+}
+
+func (v *view) writeFinals(w io.Writer) error {
+	file := finalsFile{Schema: FinalsSchema, Finals: []wireFinal{}}
+	for _, f := range v.run.Finals {
+		line := wireFinal{Machine: f.Machine, Op: f.Op, Output: f.Output}
+		if f.Err != nil {
+			line.Error = f.Err.Error()
+		}
+		file.Finals = append(file.Finals, line)
+	}
+	return writeJSON(w, file)
+}
+
+type verdictsFile struct {
+	Schema   string                    `json:"schema"`
+	Verdict  linearizability.Validity  `json:"verdict"`
+	Verdicts []linearizability.Verdict `json:"verdicts"`
+}
+
+func (v *view) writeVerdicts(w io.Writer) error {
+	file := verdictsFile{Schema: VerdictsSchema, Verdict: v.run.Verdict(), Verdicts: v.run.Verdicts}
+	if file.Verdicts == nil {
+		file.Verdicts = []linearizability.Verdict{}
+	}
+	return writeJSON(w, file)
+}
+
+type faultsFile struct {
+	Schema string      `json:"schema"`
+	Faults []wireFault `json:"faults"`
+}
+
+type wireFault struct {
+	Fault fault.Fault `json:"fault"`
+	// Begun and Ended are in nanoseconds since the run began, each from ... to.
+	Begun   [2]time.Duration `json:"begun"`
+	Ended   [2]time.Duration `json:"ended"`
+	Problem string           `json:"problem,omitempty"`
+	Words   string           `json:"words"`
+}
+
+func (v *view) writeFaults(w io.Writer) error {
+	file := faultsFile{Schema: FaultsSchema, Faults: []wireFault{}}
+	for i := range v.run.Applied {
+		a := &v.run.Applied[i]
+		file.Faults = append(file.Faults, wireFault{a.Fault, a.Begun, a.Ended, a.Problem, FaultWords(&a.Fault)})
+	}
+	return writeJSON(w, file)
+}
+
+func (v *view) writeReplay(w io.Writer) error {
+	r := v.opts.Replay
+	r.Schema, r.File = ReplaySchema, ScenarioFile
+	r.Scenario, r.World, r.Seed, r.Digest = name(v.run), v.run.World, v.run.Seed, v.run.Digest
+	if r.Mode == "" {
+		r.Mode = ModeDerive
+	}
+	return writeJSON(w, r)
+}
+
+type storyFile struct {
+	Schema string `json:"schema"`
+	scenarios.Story
+}
+
+func (v *view) writeStory(w io.Writer) error {
+	return writeJSON(w, storyFile{Schema: StorySchema, Story: v.story})
+}
+
+func (v *view) writeLogsJSON(w io.Writer) error {
+	enc := json.NewEncoder(w)
+	for i := range v.run.Logs {
+		if err := enc.Encode(&v.run.Logs[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func writeJSON(w io.Writer, value any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(value)
+}

@@ -1,0 +1,77 @@
+package reports
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"time"
+	"unicode/utf8"
+)
+
+// maxColumnChars bounds an aligned column, so that one long name does not push everything away.
+const maxColumnChars = 24
+
+// column pads a text to a width; widths come from widest.
+func column(s string, width int) string {
+	s = short(clean(s), maxColumnChars)
+	for n := utf8.RuneCountInString(s); n < width; n++ {
+		s += " "
+	}
+	return s
+}
+
+func widest(width int, s string) int {
+	return min(maxColumnChars, max(width, utf8.RuneCountInString(clean(s))))
+}
+
+// logTime is a log line's time, to the microsecond, aligned up to 99999 seconds.
+func logTime(t time.Duration) string { return fmt.Sprintf("%12s", seconds(t, 6)) }
+
+// writeLogsText writes the log lines in columns: time, level, machine, process, text.
+func (v *view) writeLogsText(w io.Writer) error {
+	var machine, process, level int
+	for i := range v.run.Logs {
+		l := &v.run.Logs[i]
+		machine, process = widest(machine, l.Machine), widest(process, l.Process)
+		level = widest(level, l.Level)
+	}
+	out := bufio.NewWriter(w)
+	for i := range v.run.Logs {
+		l := &v.run.Logs[i]
+		if _, err := fmt.Fprintf(out, "%s  %s  %s  %s  %s\n", logTime(l.At), column(l.Machine, machine),
+			column(l.Process, process), column(l.Level, level), clean(l.Text)); err != nil {
+			return err
+		}
+	}
+	return out.Flush()
+}
+
+// writeHistoryText writes the operations in columns: call, length, client, machine, what, outcome.
+func (v *view) writeHistoryText(w io.Writer) error {
+	out := bufio.NewWriter(w)
+	if v.opsProblem != "" {
+		if _, err := fmt.Fprintf(out, "# the history is not well formed: %s\n", clean(v.opsProblem)); err != nil {
+			return err
+		}
+	}
+	node, call := 0, 0
+	for i := range v.ops {
+		node, call = widest(node, v.ops[i].Node), max(call, min(40, utf8.RuneCountInString(CallWords(&v.ops[i]))))
+	}
+	for i := range v.ops {
+		op := &v.ops[i]
+		length := "-"
+		if end := v.endOfOp(op); op.Ended != 0 || end < v.end {
+			length = took(end - time.Duration(op.Call))
+		}
+		words := CallWords(op)
+		for n := utf8.RuneCountInString(words); n < call; n++ {
+			words += " "
+		}
+		if _, err := fmt.Fprintf(out, "%s  %9s  client %-3d %s  %s  %s\n", logTime(time.Duration(op.Call)),
+			length, clientOf(v.run, op.Process), column(op.Node, node), words, OutcomeWords(op)); err != nil {
+			return err
+		}
+	}
+	return out.Flush()
+}

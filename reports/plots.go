@@ -1,0 +1,146 @@
+package reports
+
+import (
+	"math/bits"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/reports/svg"
+)
+
+// plotHeight is that of the latency plot in pixels; throughput gets half of it.
+const plotHeight = 120
+
+// log2 is the binary logarithm of n in thousandths, by repeated squaring in whole numbers.
+func log2(n uint64) int {
+	if n == 0 {
+		return 0
+	}
+	whole := bits.Len64(n) - 1
+	mantissa := n << (63 - whole) >> 32 // 1.31 fixed point
+	fraction := 0
+	for bit := 512; bit > 0; bit /= 2 {
+		mantissa = mantissa * mantissa >> 31
+		if mantissa >= 1<<32 {
+			mantissa >>= 1
+			fraction += bit
+		}
+	}
+	return whole*1000 + fraction*1000/1024
+}
+
+// decades are the powers of ten, from 1 ns, that a logarithmic axis may begin and end with.
+func decades(least, most time.Duration) (low, high time.Duration) {
+	low, high = 1, 10
+	for low*10 <= least {
+		low *= 10
+	}
+	for high < most || high <= low {
+		high *= 10
+	}
+	return low, high
+}
+
+// latency draws a dot for each operation: how long it took, on a logarithmic axis.
+func (t *timeline) latency(v *view, drawn []int) {
+	var least, most time.Duration
+	for i := range v.ops {
+		if d, ended := v.latencyOf(&v.ops[i]); ended {
+			if least == 0 || d < least {
+				least = d
+			}
+			most = max(most, d)
+		}
+	}
+	if most == 0 {
+		return
+	}
+	low, high := decades(max(1, least), most)
+	base := log2(uint64(low))
+	scale := max(1, log2(uint64(high))-base)
+	level := func(d time.Duration) int {
+		return (log2(uint64(max(low, d))) - base) * svg.Full / scale
+	}
+	row := svg.Row{Label: "latency", Height: plotHeight, Tip: "how long each operation took, on a logarithmic axis"}
+	for d := low; d <= high; d *= 10 {
+		row.Ticks = append(row.Ticks, svg.Tick{Level: level(d), Label: took(d)})
+	}
+	blamed := v.blamed()
+	for _, i := range drawn {
+		op := &v.ops[i]
+		if d, ended := v.latencyOf(op); ended {
+			row.Items = append(row.Items, svg.Item{From: time.Duration(op.Call), Shape: svg.Point, Low: level(d),
+				Class: opClasses[op.Outcome], ID: opID(op), Alert: blamed[op.Index] > 0})
+		}
+	}
+	t.chart.Groups = append(t.chart.Groups, svg.Group{Title: "operations", Rows: []svg.Row{row}})
+}
+
+// latencyOf is how long an operation took, or until its client gave up.
+func (v *view) latencyOf(op *history.Operation) (d time.Duration, ended bool) {
+	if op.Return == history.Never && op.Ended == 0 {
+		return 0, false
+	}
+	return v.endOfOp(op) - time.Duration(op.Call), true
+}
+
+// bucketSizes are the widths of throughput bars to choose from.
+var bucketSizes = []time.Duration{time.Millisecond, 10 * time.Millisecond, 100 * time.Millisecond, time.Second,
+	2 * time.Second, 5 * time.Second, 10 * time.Second, 30 * time.Second, time.Minute, 5 * time.Minute,
+	10 * time.Minute, time.Hour, 6 * time.Hour}
+
+// maxBuckets is how many bars there may be.
+const maxBuckets = 120
+
+// throughput draws how many operations ended in each stretch of time, by outcome.
+func (t *timeline) throughput(v *view) {
+	if len(v.ops) == 0 {
+		return
+	}
+	size := bucketSizes[len(bucketSizes)-1]
+	for _, s := range bucketSizes {
+		if v.end/s < maxBuckets {
+			size = s
+			break
+		}
+	}
+	buckets := make([]counts, int(min(v.end/size, 100*maxBuckets))+1)
+	most := 1
+	for i := range v.ops {
+		at := max(0, int(v.endOfOp(&v.ops[i])/size))
+		b := &buckets[min(at, len(buckets)-1)]
+		b.add(v.ops[i].Outcome)
+		most = max(most, b.total())
+	}
+	row := svg.Row{Label: "per " + took(size), Height: plotHeight / 2, Tip: "how many operations ended in each " + took(size),
+		Ticks: []svg.Tick{{Level: 0, Label: "0"}, {Level: svg.Full * 9 / 10, Label: grouped(most)}}}
+	for i, b := range buckets {
+		row.Items = append(row.Items, barsOf(b, most, time.Duration(i)*size, min(v.end, time.Duration(i+1)*size))...)
+	}
+	groups := t.chart.Groups
+	if n := len(groups); n > 0 && groups[n-1].Title == "operations" {
+		groups[n-1].Rows = append(groups[n-1].Rows, row)
+		return
+	}
+	t.chart.Groups = append(groups, svg.Group{Title: "operations", Rows: []svg.Row{row}})
+}
+
+// barsOf stacks a bucket's outcomes.
+func barsOf(b counts, most int, from, to time.Duration) (items []svg.Item) {
+	below := 0
+	for _, part := range []struct {
+		n     int
+		class svg.Class
+		word  string
+	}{{b.OK, svg.OK, "ok"}, {b.Fail, svg.Fail, "failed"}, {b.Info, svg.Info, "unknown"}} {
+		if part.n == 0 {
+			continue
+		}
+		low := below * svg.Full * 9 / 10 / most
+		below += part.n
+		high := max(low+1, below*svg.Full*9/10/most)
+		items = append(items, svg.Item{From: from, To: to, Class: part.class, Low: low, High: high,
+			Tip: decimal(int64(part.n)) + " " + part.word + "\n" + at(from) + " to " + at(to)})
+	}
+	return items
+}

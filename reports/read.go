@@ -1,0 +1,234 @@
+package reports
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/scenarios"
+)
+
+// ErrSchema means that a file of a run folder is of a kind or version that this program does not
+// read.
+var ErrSchema = errors.New("unsupported schema")
+
+// maxLineBytes bounds one line of the JSONL files of a run folder.
+const maxLineBytes = 16 << 20
+
+// Saved is a run read back from its folder.
+type Saved struct {
+	// Run is everything but the subject and the decoded records, see [Saved.Decode].
+	Run *scenarios.Run
+	// ScenarioYAML is the scenario as it was resolved, for a strict decoder.
+	ScenarioYAML []byte
+	Records      []Record
+	Story        scenarios.Story
+	Replay       Replay
+	Summary      Summary
+	// Torn says that the history was cut off in the middle of its last line.
+	Torn bool
+}
+
+// ReadRun reads a folder that [WriteRun] wrote. dir may also be the link "latest" or any file of
+// the folder.
+func ReadRun(dir string) (*Saved, error) {
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		dir = filepath.Dir(dir)
+	}
+	s := &Saved{Run: &scenarios.Run{}}
+	steps := []struct {
+		file string
+		read func([]byte) error
+	}{
+		{SummaryFile, s.readSummary},
+		{ScenarioFile, s.readScenario},
+		{HistoryFile, s.readHistory},
+		{RecordsFile, s.readRecords},
+		{FinalsFile, s.readFinals},
+		{VerdictsFile, s.readVerdicts},
+		{FaultsFile, s.readFaults},
+		{LogsJSON, s.readLogs},
+		{ReplayFile, s.readReplay},
+		{StoryFile, s.readStory},
+	}
+	for _, step := range steps {
+		path := filepath.Join(dir, step.file)
+		data, err := os.ReadFile(path)
+		if step.file == SummaryFile && errors.Is(err, os.ErrNotExist) {
+			return nil, fmt.Errorf("reading %s: %w: it has no %s", dir, ErrNotRunFolder, SummaryFile)
+		}
+		if err == nil {
+			err = step.read(data)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading %s: %w", path, err)
+		}
+	}
+	return s, nil
+}
+
+// Decode gives the run its subject and decodes the records with the subject's judge, so that the
+// run can be checked again.
+func (s *Saved) Decode(subject scenarios.Subject) error {
+	records := make([]scenarios.Stamped, 0, len(s.Records))
+	for i := range s.Records {
+		r := &s.Records[i]
+		record, err := subject.Judge().DecodeRecord(r.Kind, r.Record)
+		if err != nil {
+			return fmt.Errorf("decoding record %d of kind %q: %w", i, r.Kind, err)
+		}
+		records = append(records, scenarios.Stamped{At: r.At, Machine: r.Machine, Process: r.Process, Record: record})
+	}
+	s.Run.Subject, s.Run.Records = subject, records
+	return nil
+}
+
+// Options are those that render the run again as it was, without its subject.
+func (s *Saved) Options() Options {
+	yamlAsRead := s.ScenarioYAML
+	return Options{Story: &s.Story, Replay: s.Replay,
+		Scenario: func(*scenarios.Scenario) ([]byte, error) { return yamlAsRead, nil }}
+}
+
+func (s *Saved) readSummary(data []byte) error {
+	if err := decodeJSON(data, &s.Summary, SummarySchema); err != nil {
+		return err
+	}
+	m, r := &s.Summary, s.Run
+	r.Seed, r.World, r.Digest, r.Duration, r.Steps = m.Seed, m.World, m.Digest, m.Duration, m.Steps
+	r.Probes, r.Reproduce = m.Probes, m.Reproduce
+	return nil
+}
+
+// readScenario keeps the text for a strict decoder and reads what a report shows.
+func (s *Saved) readScenario(data []byte) error {
+	s.ScenarioYAML = data
+	s.Run.Scenario = &scenarios.Scenario{}
+	var root yaml.Node
+	if err := yaml.Unmarshal(data, &root); err != nil {
+		return err
+	}
+	if err := root.Decode(s.Run.Scenario); err != nil {
+		return err
+	}
+	if part := mappingValue(&root, "subject"); part != nil && part.Kind == yaml.MappingNode {
+		s.Run.Scenario.Subject.Node = part
+	}
+	return nil
+}
+
+func (s *Saved) readHistory(data []byte) (err error) {
+	_, s.Run.Events, s.Torn, err = history.ReadAll(bytes.NewReader(data))
+	return err
+}
+
+func (s *Saved) readRecords(data []byte) error {
+	return eachLine(data, func(line []byte) error {
+		var r Record
+		if err := json.Unmarshal(line, &r); err != nil {
+			return err
+		}
+		s.Records = append(s.Records, r)
+		return nil
+	})
+}
+
+func (s *Saved) readLogs(data []byte) error {
+	return eachLine(data, func(line []byte) error {
+		var l scenarios.LogLine
+		if err := json.Unmarshal(line, &l); err != nil {
+			return err
+		}
+		s.Run.Logs = append(s.Run.Logs, l)
+		return nil
+	})
+}
+
+func (s *Saved) readFinals(data []byte) error {
+	var file finalsFile
+	if err := decodeJSON(data, &file, FinalsSchema); err != nil {
+		return err
+	}
+	for _, f := range file.Finals {
+		final := scenarios.Final{Machine: f.Machine, Op: f.Op, Output: f.Output}
+		if f.Error != "" {
+			final.Err = errors.New(f.Error)
+		}
+		s.Run.Finals = append(s.Run.Finals, final)
+	}
+	return nil
+}
+
+func (s *Saved) readVerdicts(data []byte) error {
+	var file verdictsFile
+	err := decodeJSON(data, &file, VerdictsSchema)
+	s.Run.Verdicts = file.Verdicts
+	return err
+}
+
+func (s *Saved) readFaults(data []byte) error {
+	var file faultsFile
+	if err := decodeJSON(data, &file, FaultsSchema); err != nil {
+		return err
+	}
+	for _, f := range file.Faults {
+		s.Run.Applied = append(s.Run.Applied,
+			scenarios.Applied{Fault: f.Fault, Begun: f.Begun, Ended: f.Ended, Problem: f.Problem})
+	}
+	return nil
+}
+
+func (s *Saved) readReplay(data []byte) error { return decodeJSON(data, &s.Replay, ReplaySchema) }
+
+func (s *Saved) readStory(data []byte) error {
+	var file storyFile
+	err := decodeJSON(data, &file, StorySchema)
+	s.Story = file.Story
+	return err
+}
+
+// decodeJSON decodes a file after a look at its schema: the same name, and no newer version.
+func decodeJSON(data []byte, into any, schema string) error {
+	var head struct {
+		Schema string `json:"schema"`
+	}
+	if err := json.Unmarshal(data, &head); err != nil {
+		return err
+	}
+	if head.Schema != schema {
+		family, _, _ := strings.Cut(schema, "/")
+		if strings.HasPrefix(head.Schema, family+"/") {
+			return fmt.Errorf("%w: it says %q, this program reads %q; use the version that wrote it",
+				ErrSchema, clean(head.Schema), schema)
+		}
+		return fmt.Errorf("%w: it says %q, expected %q", ErrSchema, clean(head.Schema), schema)
+	}
+	return json.Unmarshal(data, into)
+}
+
+func eachLine(data []byte, do func([]byte) error) error {
+	lines := bufio.NewScanner(bytes.NewReader(data))
+	lines.Buffer(nil, maxLineBytes)
+	for number := 1; lines.Scan(); number++ {
+		line := bytes.TrimSpace(lines.Bytes())
+		if len(line) == 0 {
+			continue
+		}
+		if err := do(line); err != nil {
+			return fmt.Errorf("line %d: %w", number, err)
+		}
+	}
+	if err := lines.Err(); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	return nil
+}

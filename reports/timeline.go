@@ -1,0 +1,333 @@
+package reports
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/reports/svg"
+	"github.com/holdfast-sim/holdfast/scenarios"
+)
+
+// Limits of what is drawn. What is left out is counted and said.
+const (
+	maxDrawnOps    = 1500
+	maxDrawnFaults = 200
+	maxFaultRows   = 10
+	maxClientRows  = 64
+	maxLaneRows    = 120
+	maxLaneSpans   = 3000
+	maxMarks       = 20
+)
+
+// Picture writes a run's timeline as a picture of its own, in SVG.
+func (o Options) SVG(w io.Writer, run *scenarios.Run) error {
+	return newView(o, run).timeline().chart.WriteFile(w)
+}
+
+// SVG writes a run's timeline as a picture of its own: what went wrong on purpose, the clients'
+// operations, the state of every machine, and latencies, over one time axis.
+func SVG(w io.Writer, run *scenarios.Run) error { return Options{}.SVG(w, run) }
+
+// timeline is a chart with remarks on what it leaves out.
+type timeline struct {
+	chart   svg.Chart
+	omitted []string
+}
+
+func (v *view) timeline() *timeline {
+	t := &timeline{chart: svg.Chart{To: v.end,
+		Title: clean(name(v.run)) + ", seed " + strconv.FormatUint(v.run.Seed, 10) + ": " + v.run.Verdict().String()}}
+	drawn := v.drawnOps()
+	if left := len(v.ops) - len(drawn); left > 0 {
+		t.omit("%s operations drawn, and %s more in %s", grouped(len(drawn)), grouped(left), HistoryFile)
+	}
+	c := v.counts()
+	t.chart.Description = fmt.Sprintf("%d faults, %d operations of clients (%d ok, %d failed, %d unknown) and the state of "+
+		"%d machines over %s seconds.", len(v.run.Applied), c.total(), c.OK, c.Fail, c.Info, v.machines(), seconds(v.end, 1))
+	t.phases(v)
+	t.faults(v)
+	t.clients(v, drawn)
+	t.lanes(v)
+	t.latency(v, drawn)
+	t.throughput(v)
+	return t
+}
+
+func (t *timeline) omit(format string, args ...any) {
+	t.omitted = append(t.omitted, fmt.Sprintf(format, args...))
+}
+
+func (v *view) machines() int {
+	if v.run.Scenario == nil {
+		return 0
+	}
+	return len(v.run.Scenario.Machines)
+}
+
+// phases marks where the warm-up ends and where faults and workload stop.
+func (t *timeline) phases(v *view) {
+	s := v.run.Scenario
+	if s == nil || s.Warmup+s.Duration > v.end {
+		return
+	}
+	if s.Warmup > 0 {
+		t.mark(svg.Mark{At: s.Warmup, Label: "workload begins", Class: svg.Phase})
+	}
+	if s.Quiescence > 0 && s.Duration > 0 {
+		t.mark(svg.Mark{At: s.Warmup + s.Duration, Label: "faults end", Class: svg.Phase})
+	}
+}
+
+func (t *timeline) mark(m svg.Mark) {
+	if len(t.chart.Marks) < maxMarks {
+		t.chart.Marks = append(t.chart.Marks, m)
+	}
+}
+
+// faultEnd is when an applied fault stopped; one that was never healed lasts to the end.
+func (v *view) faultEnd(a *scenarios.Applied) time.Duration {
+	if a.Ended[1] == 0 {
+		return v.end
+	}
+	return a.Ended[1]
+}
+
+// faults draws every fault, each in the first row that is free, and shades their time.
+func (t *timeline) faults(v *view) {
+	applied := slices.Clone(v.run.Applied)
+	if len(applied) == 0 {
+		return
+	}
+	slices.SortStableFunc(applied, func(a, b scenarios.Applied) int { return cmp.Compare(a.Begun[0], b.Begun[0]) })
+	var rows []svg.Row
+	var free []time.Duration
+	left := 0
+	for i := range applied {
+		a := &applied[i]
+		end := v.faultEnd(a)
+		row := slices.IndexFunc(free, func(f time.Duration) bool { return f <= a.Begun[0] })
+		if row < 0 && len(rows) < maxFaultRows {
+			rows, free, row = append(rows, svg.Row{}), append(free, 0), len(rows)
+		}
+		if row < 0 || i >= maxDrawnFaults {
+			left++
+			continue
+		}
+		free[row] = end + v.timeOfText(FaultWords(&a.Fault), end-a.Begun[0])
+		rows[row].Items = append(rows[row].Items, faultItem(a, end))
+		if a.Problem == "" {
+			t.shade(a, end)
+		}
+	}
+	if left > 0 {
+		t.omit("%s more faults in %s", grouped(left), FaultsFile)
+	}
+	rows[0].Label = "applied"
+	t.chart.Groups = append(t.chart.Groups, svg.Group{Title: "faults", Rows: rows})
+}
+
+// timeOfText is how much of the axis a text needs after a block of the given length, when the
+// whole run is on show; nothing if it fits inside.
+func (v *view) timeOfText(text string, inside time.Duration) time.Duration {
+	perPixel := v.end / (svg.DefaultWidth * 7 / 8)
+	need := time.Duration(svg.TextWidth(text)) * perPixel
+	if need <= inside {
+		return 0
+	}
+	return need
+}
+
+func faultItem(a *scenarios.Applied, end time.Duration) svg.Item {
+	words := FaultWords(&a.Fault)
+	it := svg.Item{From: a.Begun[0], To: end, Class: svg.Fault, Text: words, Spill: true,
+		Tip: words + "\n" + at(a.Begun[0]) + " to " + at(end)}
+	if a.Problem != "" {
+		it.Class, it.Tip = svg.Problem, it.Tip+"\nnot applied: "+clean(a.Problem)
+	}
+	return it
+}
+
+func (t *timeline) shade(a *scenarios.Applied, end time.Duration) {
+	t.chart.Windows = append(t.chart.Windows, svg.Window{From: a.Begun[0], To: end})
+}
+
+// drawnOps chooses the operations to draw, as indexes in order: those that a verdict speaks of,
+// then unknown and failed ones, then successful ones spread evenly.
+func (v *view) drawnOps() []int {
+	if len(v.ops) <= maxDrawnOps {
+		all := make([]int, len(v.ops))
+		for i := range all {
+			all[i] = i
+		}
+		return all
+	}
+	blamed := v.blamed()
+	var classes [4][]int
+	for i := range v.ops {
+		class := 3
+		switch op := &v.ops[i]; {
+		case blamed[op.Index] != 0:
+			class = 0
+		case op.Outcome == history.Info:
+			class = 1
+		case op.Outcome == history.Fail:
+			class = 2
+		}
+		classes[class] = append(classes[class], i)
+	}
+	var chosen []int
+	for _, class := range classes {
+		room := maxDrawnOps - len(chosen)
+		n := min(room, len(class))
+		for k := range n {
+			chosen = append(chosen, class[k*len(class)/n])
+		}
+	}
+	slices.Sort(chosen)
+	return chosen
+}
+
+// blamed maps the operations that violations speak of, by index in the history, to the number of
+// their first violation, from 1.
+func (v *view) blamed() map[int64]int {
+	out := map[int64]int{}
+	number := 0
+	for i := range v.run.Verdicts {
+		for j := range v.run.Verdicts[i].Violations {
+			number++
+			for _, op := range v.run.Verdicts[i].Violations[j].Ops {
+				if out[op.Index] == 0 {
+					out[op.Index] = number
+				}
+			}
+		}
+	}
+	return out
+}
+
+func opID(op *history.Operation) string { return "op-" + decimal(op.Index) }
+
+var opClasses = map[history.Type]svg.Class{history.OK: svg.OK, history.Fail: svg.Fail, history.Info: svg.Info}
+
+func (t *timeline) clients(v *view, drawn []int) {
+	blamed := v.blamed()
+	clients := make([]int, len(v.ops))
+	for i := range v.ops {
+		clients[i] = clientOf(v.run, v.ops[i].Process)
+	}
+	shown := t.shownClients(v, clients, blamed)
+	rows, index := []svg.Row{}, map[int]int{}
+	for _, c := range shown {
+		index[c] = len(rows)
+		rows = append(rows, svg.Row{Label: "client " + decimal(int64(c))})
+	}
+	marked := map[int]bool{}
+	for _, i := range drawn {
+		op := &v.ops[i]
+		row, shown := index[clients[i]]
+		if !shown {
+			continue
+		}
+		number := blamed[op.Index]
+		rows[row].Items = append(rows[row].Items, v.opItem(op, clients[i], number))
+		if number > 0 && !marked[number] {
+			marked[number] = true
+			t.mark(svg.Mark{At: time.Duration(op.Call), Label: "violation " + decimal(int64(number)), Class: svg.Alert})
+		}
+	}
+	if len(rows) > 0 {
+		t.chart.Groups = append(t.chart.Groups, svg.Group{Title: "clients", Rows: rows})
+	}
+}
+
+// shownClients are the clients that get a row, in order: all if there are not too many, else those
+// that violations speak of and the first others.
+func (t *timeline) shownClients(v *view, clients []int, blamed map[int64]int) []int {
+	all := slices.Compact(slices.Sorted(slices.Values(clients)))
+	if len(all) <= maxClientRows {
+		return all
+	}
+	t.omit("%d of %d clients are drawn", maxClientRows, len(all))
+	var first []int
+	for i := range v.ops {
+		if blamed[v.ops[i].Index] > 0 && !slices.Contains(first, clients[i]) && len(first) < maxClientRows {
+			first = append(first, clients[i])
+		}
+	}
+	for _, c := range all {
+		if len(first) == maxClientRows {
+			break
+		}
+		if !slices.Contains(first, c) {
+			first = append(first, c)
+		}
+	}
+	slices.Sort(first)
+	return first
+}
+
+func (v *view) opItem(op *history.Operation, client, violation int) svg.Item {
+	tip := CallWords(op) + "\n→ " + OutcomeWords(op) + "\nclient " + decimal(int64(client))
+	if op.Node != "" {
+		tip += " on " + clean(op.Node)
+	}
+	tip += ", " + WhenWords(op)
+	if op.ID != "" {
+		tip += "\nrequest " + short(clean(op.ID), maxValueChars)
+	}
+	it := svg.Item{From: time.Duration(op.Call), To: v.endOfOp(op), Shape: svg.Bar, Class: opClasses[op.Outcome],
+		Low: 140, High: 860, Tip: tip, ID: opID(op)}
+	if op.Outcome == history.Fail {
+		it.High = 500
+	}
+	if violation > 0 {
+		it.Alert, it.Tip = true, "violation "+decimal(int64(violation))+"\n"+it.Tip
+	}
+	return it
+}
+
+// lanes draws what the subject tells, one group for each property, one row for each machine.
+func (t *timeline) lanes(v *view) {
+	var groups []svg.Group
+	rows, spans := 0, 0
+	for i := range v.story.Lanes {
+		lane := &v.story.Lanes[i]
+		if rows == maxLaneRows {
+			t.omit("%s more lanes in %s", grouped(len(v.story.Lanes)-rows), StoryFile)
+			break
+		}
+		rows++
+		at := slices.IndexFunc(groups, func(g svg.Group) bool { return g.Title == lane.Name })
+		if at < 0 {
+			at, groups = len(groups), append(groups, svg.Group{Title: lane.Name})
+		}
+		row := svg.Row{Label: lane.Machine}
+		for _, s := range lane.Spans {
+			if spans++; spans > maxLaneSpans {
+				continue
+			}
+			row.Items = append(row.Items, spanItem(lane, s))
+		}
+		groups[at].Rows = append(groups[at].Rows, row)
+	}
+	if spans > maxLaneSpans {
+		t.omit("%s more spans in %s", grouped(spans-maxLaneSpans), StoryFile)
+	}
+	for i := range groups {
+		groups[i].Title = short(clean(groups[i].Title), maxColumnChars)
+	}
+	t.chart.Groups = append(t.chart.Groups, groups...)
+}
+
+func spanItem(lane *scenarios.Lane, s scenarios.Span) svg.Item {
+	text := short(clean(s.Text), 2*maxValueChars)
+	return svg.Item{From: s.From, To: s.To, Class: svg.Class(s.Class), Text: text, Low: 40, High: 960,
+		Tip: strings.Join([]string{clean(lane.Machine) + ": " + clean(lane.Name) + " " + text,
+			at(s.From) + " to " + at(s.To)}, "\n")}
+}

@@ -1,0 +1,154 @@
+package reports
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/scenarios"
+)
+
+// view is a run with everything that several outputs derive from it.
+type view struct {
+	opts  Options
+	run   *scenarios.Run
+	story scenarios.Story
+	ops   []history.Operation
+	// opsProblem says why the events do not make operations; the rest is shown all the same.
+	opsProblem     string
+	end            time.Duration
+	scenarioYAML   []byte
+	picture        []byte
+	pictureProblem string
+}
+
+func newView(o Options, run *scenarios.Run) *view {
+	v := &view{opts: o, run: run}
+	v.story = o.tell(run)
+	ops, err := history.Operations(run.Events)
+	if err != nil {
+		v.opsProblem = err.Error()
+	}
+	v.ops, v.end = ops, endOf(run)
+	return v
+}
+
+// tell asks the run's subject for the story, unless it is known.
+func (o Options) tell(run *scenarios.Run) scenarios.Story {
+	if o.Story != nil {
+		return *o.Story
+	}
+	if run.Subject == nil || run.Subject.Judge() == nil {
+		return scenarios.Story{}
+	}
+	return run.Subject.Judge().Story(run)
+}
+
+// endOf is the last instant that anything shown happened at; at least one millisecond, so that
+// there is an axis to draw.
+func endOf(run *scenarios.Run) time.Duration {
+	end := max(run.Duration, time.Millisecond)
+	for i := range run.Events {
+		end = max(end, time.Duration(run.Events[i].Time))
+	}
+	for i := range run.Applied {
+		end = max(end, run.Applied[i].Begun[1], run.Applied[i].Ended[1])
+	}
+	return end
+}
+
+// name is the scenario's name, also of a run without one.
+func name(run *scenarios.Run) string {
+	if run.Scenario == nil || run.Scenario.Name == "" {
+		return "unnamed"
+	}
+	return run.Scenario.Name
+}
+
+// machineName is a machine's name in the scenario, else its number.
+func machineName[T ~int32](run *scenarios.Run, id T) string {
+	if s := run.Scenario; s != nil && id >= 0 && int(id) < len(s.Machines) {
+		return s.Machines[id]
+	}
+	return "#" + decimal(int64(id))
+}
+
+// clientOf is the client behind a process number of the history: a client whose call ended with an
+// unknown outcome goes on under a number that is larger by the number of clients.
+func clientOf(run *scenarios.Run, process int) int {
+	if s := run.Scenario; s != nil && s.Workload.Clients > 0 && process >= 0 {
+		return process % s.Workload.Clients
+	}
+	return process
+}
+
+// endOfOp is when an operation stops being drawn: its return, or when its client gave up.
+func (v *view) endOfOp(op *history.Operation) time.Duration {
+	switch {
+	case op.Return != history.Never:
+		return time.Duration(op.Return)
+	case op.Ended != 0:
+		return time.Duration(op.Ended)
+	}
+	return max(v.end, time.Duration(op.Call))
+}
+
+// counts is how many operations ended how.
+type counts struct {
+	OK   int `json:"ok"`
+	Fail int `json:"fail"`
+	Info int `json:"info"`
+}
+
+func (c *counts) add(t history.Type) {
+	switch t {
+	case history.OK:
+		c.OK++
+	case history.Fail:
+		c.Fail++
+	default:
+		c.Info++
+	}
+}
+
+func (c counts) total() int { return c.OK + c.Fail + c.Info }
+
+func (v *view) counts() (c counts) {
+	for i := range v.ops {
+		c.add(v.ops[i].Outcome)
+	}
+	return c
+}
+
+// MembershipLane is the name that a subject gives to its lanes of membership.
+const MembershipLane = "membership"
+
+// membershipChanges counts how often a machine's membership became another one, over all machines.
+func (v *view) membershipChanges() (changes int) {
+	for _, lane := range v.story.Lanes {
+		if lane.Name != MembershipLane {
+			continue
+		}
+		for i := 1; i < len(lane.Spans); i++ {
+			if lane.Spans[i].Text != lane.Spans[i-1].Text {
+				changes++
+			}
+		}
+	}
+	return changes
+}
+
+// firstViolation is the first violation of the first verdict that has one.
+func firstViolation(verdicts []linearizability.Verdict) (*linearizability.Verdict, *linearizability.Violation) {
+	for i := range verdicts {
+		if verdicts[i].Validity == linearizability.Invalid && len(verdicts[i].Violations) > 0 {
+			return &verdicts[i], &verdicts[i].Violations[0]
+		}
+	}
+	return nil, nil
+}
+
+func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }

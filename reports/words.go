@@ -1,0 +1,237 @@
+package reports
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/scenarios/fault"
+)
+
+func decimal(n int64) string { return strconv.FormatInt(n, 10) }
+
+// grouped writes a number with thin spaces between groups of three digits.
+func grouped[T int | int64 | uint64](n T) string {
+	digits := strconv.FormatUint(uint64(n), 10)
+	var b strings.Builder
+	for i := range digits {
+		if i > 0 && (len(digits)-i)%3 == 0 {
+			b.WriteString("\u202f")
+		}
+		b.WriteByte(digits[i])
+	}
+	return b.String()
+}
+
+// seconds writes a time as seconds with the given number of decimals, cut, not rounded.
+func seconds(d time.Duration, decimals int) string {
+	sign := ""
+	if d < 0 {
+		sign, d = "-", -d
+	}
+	whole := sign + decimal(int64(d/time.Second))
+	if decimals == 0 {
+		return whole
+	}
+	fraction := strconv.FormatInt(int64(d%time.Second)+int64(time.Second), 10)[1:]
+	return whole + "." + fraction[:decimals]
+}
+
+// at writes an instant of a run for reading, to the millisecond.
+func at(d time.Duration) string { return seconds(d, 3) + "\u00a0s" }
+
+// took writes a length of time with three digits that count.
+func took(d time.Duration) string {
+	units := []struct {
+		size time.Duration
+		name string
+	}{{time.Second, "s"}, {time.Millisecond, "ms"}, {time.Microsecond, "µs"}}
+	if d < 0 {
+		return "-" + took(-d)
+	}
+	for _, u := range units {
+		if d < u.size {
+			continue
+		}
+		whole := decimal(int64(d / u.size))
+		rest := strconv.FormatInt(1000+int64(d%u.size*1000/u.size), 10)[1:]
+		rest = strings.TrimRight(rest[:max(0, 3-len(whole))], "0")
+		if rest != "" {
+			whole += "." + rest
+		}
+		return whole + "\u00a0" + u.name
+	}
+	return decimal(int64(d)) + "\u00a0ns"
+}
+
+// Clean makes a text safe to print on one line of a terminal: what would not show as itself is
+// written as an escape.
+func Clean(s string) string { return clean(s) }
+
+// clean makes a text safe to print on one line of a terminal: control characters, line ends,
+// invalid bytes and invisible marks that turn the reading direction are written as escapes.
+func clean(s string) string {
+	if isClean(s) {
+		return s
+	}
+	var b strings.Builder
+	for i, r := range s {
+		switch {
+		case r == utf8.RuneError && !strings.HasPrefix(s[i:], "\uFFFD"):
+			b.WriteString(`\x` + strconv.FormatUint(uint64(s[i])+0x100, 16)[1:])
+		case isPlain(r):
+			b.WriteRune(r)
+		default:
+			quoted := strconv.QuoteRuneToASCII(r)
+			b.WriteString(quoted[1 : len(quoted)-1])
+		}
+	}
+	return b.String()
+}
+
+func isClean(s string) bool {
+	for _, r := range s {
+		if r == utf8.RuneError || !isPlain(r) {
+			return false
+		}
+	}
+	return true
+}
+
+// isPlain says whether a character shows as itself: the thin and the fixed space are ours.
+func isPlain(r rune) bool {
+	return r == '\u202f' || r == '\u00a0' || unicode.IsPrint(r)
+}
+
+// short cuts a text to a number of characters, with a mark where something is missing.
+func short(s string, limit int) string {
+	if utf8.RuneCountInString(s) <= limit {
+		return s
+	}
+	runes := []rune(s)
+	return string(runes[:limit-1]) + "…"
+}
+
+// maxValueChars is how much of a value is shown.
+const maxValueChars = 60
+
+// valueWords shows a JSON value: a string as it is, in quotes.
+func valueWords(raw json.RawMessage) string {
+	if len(raw) == 0 {
+		return ""
+	}
+	return short(clean(string(raw)), maxValueChars)
+}
+
+// CallWords says what an operation asked for, such as: write k1 = "v".
+func CallWords(op *history.Operation) string {
+	words := clean(op.F)
+	if op.Key != "" {
+		words += " " + short(clean(op.Key), maxValueChars)
+	}
+	if len(op.Input) > 0 {
+		sign := " = "
+		if op.F == "rename" {
+			sign = " to "
+		}
+		words += sign + valueWords(op.Input)
+	}
+	if op.F == "cas" {
+		words += " if at revision " + strconv.FormatUint(op.Expect, 10)
+	}
+	return words
+}
+
+// OutcomeWords says what came of an operation.
+func OutcomeWords(op *history.Operation) string {
+	var parts []string
+	switch op.Outcome {
+	case history.OK:
+		parts = append(parts, "ok")
+	case history.Fail:
+		parts = append(parts, "failed")
+	default:
+		parts = append(parts, "outcome unknown")
+	}
+	if op.Error != "" {
+		parts[0] += " (" + short(clean(op.Error), maxValueChars) + ")"
+	}
+	if len(op.Output) > 0 {
+		parts = append(parts, "answer "+valueWords(op.Output))
+	}
+	if op.Rev != 0 {
+		parts = append(parts, "revision "+strconv.FormatUint(op.Rev, 10))
+	}
+	if op.Mod != 0 && op.Mod != op.Rev {
+		parts = append(parts, "last changed at "+strconv.FormatUint(op.Mod, 10))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// WhenWords says when an operation was called and how long it took.
+func WhenWords(op *history.Operation) string {
+	words := "at " + at(time.Duration(op.Call))
+	switch {
+	case op.Return != history.Never:
+		words += ", took " + took(time.Duration(op.Return-op.Call))
+	case op.Ended != 0:
+		words += ", given up after " + took(time.Duration(op.Ended-op.Call))
+	default:
+		words += ", never answered"
+	}
+	return words
+}
+
+// FaultWords names a fault in one line, such as: partition n1 | n2 n3.
+func FaultWords(f *fault.Fault) string {
+	words := strings.ReplaceAll(string(f.Kind), "_", " ")
+	switch f.Kind {
+	case fault.Partition:
+		groups := make([]string, len(f.Groups))
+		for i, g := range f.Groups {
+			groups[i] = strings.Join(g, " ")
+		}
+		words += " " + strings.Join(groups, " | ")
+	case fault.Cut, fault.Link, fault.Flap:
+		arrow := " ↔ "
+		if f.OneWay {
+			arrow = " → "
+		}
+		words += " " + strings.Join(f.From, " ") + arrow + strings.Join(f.To, " ")
+	default:
+		words += " " + strings.Join(f.Machines, " ")
+	}
+	if f.Process != "" {
+		words += " (" + f.Process + ")"
+	}
+	if extra := faultNumbers(f); extra != "" {
+		words += ": " + extra
+	}
+	return clean(words)
+}
+
+func faultNumbers(f *fault.Fault) string {
+	var parts []string
+	add := func(on bool, text string) {
+		if on {
+			parts = append(parts, text)
+		}
+	}
+	add(f.Loss > 0, "loss "+f.Loss.String())
+	add(f.Duplicate > 0, "duplicates "+f.Duplicate.String())
+	add(f.Reorder > 0, "reordering "+f.Reorder.String())
+	add(f.Latency > 0, "+"+took(f.Latency))
+	add(f.Jitter > 0, "jitter "+took(f.Jitter))
+	add(f.Down > 0, took(f.Down)+" down")
+	add(f.Up > 0, took(f.Up)+" up")
+	add(f.Operation != "", "EIO on "+f.Operation)
+	add(f.Step > 0, "+"+took(f.Step))
+	add(f.Step < 0, took(f.Step))
+	add(f.DriftPPM > 0, "+"+decimal(f.DriftPPM)+" ppm")
+	add(f.DriftPPM < 0, decimal(f.DriftPPM)+" ppm")
+	return strings.Join(parts, ", ")
+}
