@@ -31,7 +31,7 @@ type Layer struct {
 
 // harness is what both worlds and the reports may build on.
 var scenariosButPVE = []string{"scenarios", "scenarios/fault/...", "scenarios/workload/...", "scenarios/strictyaml/...",
-	"scenarios/schema/...", "scenarios/library/...", "scenarios/register/...", "scenarios/nemesistest/..."}
+	"scenarios/schema/...", "scenarios/library/...", "scenarios/register/...", "scenarios/hosted/...", "scenarios/nemesistest/..."}
 
 // Layers is the table. The first layer that names a package is its layer, so special ones come
 // first.
