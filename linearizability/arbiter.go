@@ -26,6 +26,9 @@ type logStep struct {
 	mutation bool
 	legal    bool // the answer fits the log at rev
 	op       *history.Operation
+
+	floats bool     // it has no revision of its own
+	fits   []uint64 // then: where its answer fits the log, rising
 }
 
 // logModel is the specification "the log happened": its state is the revision reached. A mutation moves
@@ -37,6 +40,13 @@ func logModel(first uint64) porcupine.Model {
 		Init: func() any { return first },
 		Step: func(state, _, output any) (bool, any) {
 			at, s := state.(uint64), output.(*logStep)
+			if s.floats {
+				k := sort.Search(len(s.fits), func(k int) bool { return s.fits[k] >= at })
+				if k == len(s.fits) {
+					return false, state
+				}
+				return true, s.fits[k]
+			}
 			if !s.legal || s.rev < at || (s.mutation && s.rev == at) {
 				return false, state
 			}
@@ -68,7 +78,7 @@ func (c *certificate) logSteps(v *Violation) []*logStep {
 	steps := make([]*logStep, len(v.at))
 	for k, i := range v.at {
 		steps[k] = &logStep{rev: c.place[i].rev, op: &c.ops[i], mutation: c.model.Role(&c.ops[i]) == models.Mutation,
-			legal: true}
+			legal: true, floats: c.floats(i)}
 	}
 	return steps
 }
@@ -87,6 +97,7 @@ func (v *Violation) ordered() bool {
 // rejudge asks porcupine about every violation that the log model can express. Whether answers fit the log is
 // found by a second replay, this time with states that are never changed in place.
 func (c *certificate) rejudge(ctx context.Context, violations []Violation) (disputed []Violation, err error) {
+	var floating []*logStep
 	steps := make([][]*logStep, len(violations))
 	byRev := make(map[uint64][]*logStep)
 	for k := range violations {
@@ -96,6 +107,10 @@ func (c *certificate) rejudge(ctx context.Context, violations []Violation) (disp
 		steps[k] = c.logSteps(&violations[k])
 		for n, s := range steps[k] {
 			i := violations[k].at[n]
+			if s.floats {
+				floating = append(floating, s)
+				continue
+			}
 			if owner := c.ownerOf(s.rev); s.mutation && (owner == nil || *owner != int32(i)) {
 				s.legal = false // the log holds something else there
 				continue
@@ -103,7 +118,7 @@ func (c *certificate) rejudge(ctx context.Context, violations []Violation) (disp
 			byRev[s.rev] = append(byRev[s.rev], s)
 		}
 	}
-	if err := c.replayAgain(byRev); err != nil {
+	if err := c.replayAgain(byRev, floating); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, arbiterTimeout, errSearchTime)
@@ -114,7 +129,8 @@ func (c *certificate) rejudge(ctx context.Context, violations []Violation) (disp
 		if steps[k] == nil {
 			continue
 		}
-		if result, _ := b.search(&m, porcupineSteps(steps[k]), arbiterSteps); result == Valid {
+		violations[k].picture = &picture{model: m, ops: porcupineSteps(steps[k])}
+		if result, _ := b.search(&m, violations[k].picture.ops, arbiterSteps); result == Valid {
 			disputed = append(disputed, Violation{Kind: CheckerDisagreement, Ops: violations[k].Ops, at: violations[k].at,
 				Explain: fmt.Sprintf("the certificate says %q (%s), but porcupine finds an order",
 					violations[k].Kind, violations[k].Explain)})
@@ -133,43 +149,56 @@ func porcupineSteps(steps []*logStep) []porcupine.Operation {
 }
 
 // replayAgain walks the log once more up to the last revision asked for, and notes which answers fit.
-func (c *certificate) replayAgain(byRev map[uint64][]*logStep) error {
-	revs := make([]uint64, 0, len(byRev))
-	for rev := range byRev {
-		revs = append(revs, rev)
-	}
-	sort.Slice(revs, func(i, j int) bool { return revs[i] < revs[j] })
-	state, at := c.model.Init(), c.first
-	for _, rev := range revs {
-		if rev < c.first || rev > c.last {
-			for _, s := range byRev[rev] {
-				s.legal = false
-			}
+func (c *certificate) replayAgain(byRev map[uint64][]*logStep, floating []*logStep) error {
+	last := c.first
+	for rev, steps := range byRev {
+		if rev >= c.first && rev <= c.last {
+			last = max(last, rev)
 			continue
 		}
-		for ; at < rev; at++ {
-			call, err := c.callAt(at + 1)
-			if err != nil || call == nil {
-				return err
-			}
-			ok, next := c.model.Step(state, call, call)
-			if !ok {
-				for _, s := range byRev[at+1] {
-					s.legal = !s.mutation
-				}
-				return nil
-			}
-			state = next
+		for _, s := range steps {
+			s.legal = false
 		}
-		for _, s := range byRev[rev] {
+	}
+	if len(floating) > 0 {
+		last = c.last
+	}
+	state := c.model.Init()
+	for rev := c.first; ; rev++ {
+		if err := c.fit(state, rev, byRev[rev], floating); err != nil || rev == last {
+			return err
+		}
+		call, err := c.callAt(rev + 1)
+		if err != nil || call == nil {
+			return err
+		}
+		ok, next := c.model.Step(state, call, call)
+		if !ok {
+			for _, s := range byRev[rev+1] {
+				s.legal = !s.mutation
+			}
+			return nil
+		}
+		state = next
+	}
+}
+
+// fit notes which observations fit the state at rev. A mutation has taken its step by then.
+func (c *certificate) fit(state any, rev uint64, own, floating []*logStep) error {
+	for _, group := range [][]*logStep{own, floating} {
+		for _, s := range group {
 			if s.mutation {
-				continue // it took its step just now
+				continue
 			}
 			call, err := c.model.Decode(s.op, nil)
 			if err != nil {
 				return err
 			}
-			s.legal, _ = c.model.Step(state, call, call)
+			ok, _ := c.model.Step(state, call, call)
+			if s.floats && ok {
+				s.fits = append(s.fits, rev)
+			}
+			s.legal = ok
 		}
 	}
 	return nil

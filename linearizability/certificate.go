@@ -23,13 +23,15 @@ type certificate struct {
 
 	op          history.Operation // of the step at hand, with its outcome known
 	cursor      []uint32
-	latest      int64 // the latest call among operations placed so far
-	latestOp    int   // whose it is
-	latestWrite int64 // the same among mutations only
+	pending     []floater // observations without a revision that have no place yet, by call
+	latest      int64     // the latest call among operations placed so far
+	latestOp    int       // whose it is
+	latestWrite int64     // the same among mutations only
 	writeOp     int
 
-	checked int
-	broken  bool // the state is not known any more
+	checked   int
+	broken    bool // the state is not known any more
+	undecided bool // some observation may belong behind the order
 }
 
 // zeroed returns a slice of n zeroes in the memory of s if that is large enough.
@@ -45,8 +47,9 @@ func zeroed[T any](s []T, n int) []T {
 // run replays and records violations. It returns false if it could not get to the end of the order.
 func (c *certificate) run() (bool, error) {
 	c.sortObservations()
+	c.listFloaters()
 	c.begin()
-	c.checked, c.broken = 0, false
+	c.checked, c.broken, c.undecided = 0, false, false
 	c.latest, c.latestWrite = math.MinInt64, math.MinInt64
 	if err := c.observe(0); err != nil {
 		return false, err
@@ -62,6 +65,7 @@ func (c *certificate) run() (bool, error) {
 			return false, err
 		}
 	}
+	c.sinkRest()
 	return true, nil
 }
 
@@ -114,7 +118,7 @@ func (c *certificate) sortByCall(group []uint32) {
 // observes reports whether observer i has a place in the order.
 func (c *certificate) observes(i int) bool {
 	p := &c.place[i]
-	return p.role != models.Ignored && p.rev >= c.first && p.rev <= c.last
+	return p.role != models.Ignored && p.rev >= c.first && p.rev <= c.last && !c.floats(i)
 }
 
 // mutate replays the mutation that created rev.
@@ -174,8 +178,15 @@ func (c *certificate) describe() string {
 
 // observe replays the observations at revision first+k.
 func (c *certificate) observe(k int) error {
+	var err error
+	skipped := 0
 	for _, i := range c.sorted[c.starts[k]:c.starts[k+1]] {
 		op := &c.ops[i]
+		if len(c.pending) > 0 {
+			if skipped, err = c.float(k, skipped, op.Call); err != nil {
+				return err
+			}
+		}
 		call, err := c.model.Decode(op, c.scratch)
 		if err != nil {
 			return fmt.Errorf("decoding %s: %w", opName(op), err)
@@ -188,7 +199,10 @@ func (c *certificate) observe(k int) error {
 		}
 		c.realTime(int(i), c.place[i].role)
 	}
-	return nil
+	if len(c.pending) > 0 {
+		_, err = c.float(k, skipped, math.MaxInt64)
+	}
+	return err
 }
 
 // realTime compares the operation with everything placed before it: none of those may have been called
@@ -306,7 +320,7 @@ func (c *certificate) judgeStrays() {
 		i := int(o)
 		op := &c.ops[i]
 		role := c.place[i].role
-		if c.observes(i) || role == models.Ignored {
+		if c.observes(i) || c.floats(i) || role == models.Ignored {
 			continue
 		}
 		if role == models.LocalObservation && c.fromDroppedBranch(op) {

@@ -20,6 +20,9 @@ type History struct {
 	Ops []history.Operation
 	// Witness is the system's own log, nil if there is none.
 	Witness *Witness
+	// AnyStart says that the operations begin in a state that nobody knows, as in what [Minimize] returns.
+	// It takes a model with Unknown.
+	AnyStart bool
 }
 
 // Method says how a verdict was reached.
@@ -41,6 +44,9 @@ type Report struct {
 	Reason     string      `json:"reason,omitempty"`
 	Violations []Violation `json:"violations,omitempty"`
 	Stats      Stats       `json:"stats"`
+
+	context     []history.Operation // around the first violation
+	annotations []Annotation
 }
 
 // Stats counts what a check did.
@@ -91,7 +97,7 @@ func (k *Checker) Check(ctx context.Context, h *History) (*Report, error) {
 	}
 	var err error
 	decided := false
-	if k.model.Revisioned {
+	if k.model.Revisioned && !h.AnyStart {
 		decided, err = k.certify(h, report)
 	}
 	switch {
@@ -130,6 +136,9 @@ func (k *Checker) certify(h *History, report *Report) (bool, error) {
 		c.judgeStrays()
 	}
 	report.Stats.Checked = c.checked
+	if c.undecided && len(k.found.list) == 0 {
+		return false, nil
+	}
 	if whole && len(k.found.list) == 0 {
 		report.Validity = Valid
 	}
@@ -148,16 +157,30 @@ func (k *Checker) conclude(report *Report) {
 	}
 	switch {
 	case len(report.Violations) == 0:
+		return
 	case len(report.Violations) > 2*disputed || (disputed == 0):
 		report.Validity, report.Reason = Invalid, ""
 	default:
 		report.Validity, report.Reason = Unknown, report.Violations[len(report.Violations)-1].Explain
+	}
+	report.annotations = k.o.annotations
+	for i := range report.Violations {
+		if v := &report.Violations[i]; v.picture != nil || i == len(report.Violations)-1 {
+			report.context = contextOf(k.found.ops, v)
+			break
+		}
 	}
 }
 
 // search lets porcupine decide.
 func (report *Report) search(ctx context.Context, m *Model, h *History, o *options, found *findings) error {
 	report.Method = BySearch
+	if h.AnyStart {
+		if m.Unknown == nil {
+			return fmt.Errorf("the history starts in an unknown state, which model %s does not have", m.Name)
+		}
+		m = fromAnything(m)
+	}
 	pieces, err := splitByKey(m, h.Ops)
 	if err != nil {
 		return err
@@ -169,9 +192,7 @@ func (report *Report) search(ctx context.Context, m *Model, h *History, o *optio
 		report.Stats.Checked += len(p.ops)
 		switch p.result {
 		case Invalid:
-			found.add(Violation{Kind: NotLinearizable, Ops: originals(p), Explain: fmt.Sprintf(
-				"no order of these %d operations explains their answers", len(p.ops))})
-			return nil
+			return report.refuted(ctx, m, p, o, found)
 		case Unknown:
 			report.Validity = Unknown
 			if p.reason != nil {
@@ -179,6 +200,24 @@ func (report *Report) search(ctx context.Context, m *Model, h *History, o *optio
 			}
 		}
 	}
+	return nil
+}
+
+// refuted records a piece that has no order, minimised.
+func (report *Report) refuted(ctx context.Context, m *Model, p *piece, o *options, found *findings) error {
+	ops := originals(p)
+	anyStart := false
+	if o.minimise {
+		s := newMinimiser(ctx, m, o)
+		ops = s.minimise(ops)
+		m, anyStart = s.m, s.anyStart
+	}
+	list, err := toPorcupine(m, ops)
+	if err != nil {
+		return err
+	}
+	found.add(Violation{Kind: NotLinearizable, Ops: ops, Explain: narrate(m, ops, anyStart),
+		picture: &picture{model: m.Model, ops: list}})
 	return nil
 }
 

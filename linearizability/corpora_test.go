@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -65,13 +66,23 @@ func TestPublicHistories(t *testing.T) {
 	all := labelledHistories(t)
 	require.Greater(t, len(all), 50)
 	start := time.Now()
+	var sizes []int
 	for _, l := range all {
 		report, err := lin.CheckFile(context.Background(), l.path, l.model)
 		require.NoError(t, err)
 		require.Equal(t, l.want, report.Validity, "%s: %+v", l.path, report.Reason)
+		if l.want == lin.Invalid {
+			require.Len(t, report.Violations, 1)
+			sizes = append(sizes, len(report.Violations[0].Ops))
+			if len(sizes)%10 == 1 {
+				t.Log(report.Violations[0].Explain)
+			}
+		}
 		if report.Stats.Elapsed > 200*time.Millisecond {
 			t.Logf("%s took %v", filepath.Base(l.path), report.Stats.Elapsed)
 		}
 	}
+	slices.Sort(sizes)
+	t.Logf("counterexamples: median %d operations, largest %d", sizes[len(sizes)/2], sizes[len(sizes)-1])
 	t.Logf("%d histories in %v", len(all), time.Since(start))
 }

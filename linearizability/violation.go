@@ -73,5 +73,6 @@ type Violation struct {
 	Revisions []uint64 `json:"revisions,omitempty"`
 	Nodes     []string `json:"nodes,omitempty"`
 
-	at []int // the operations' positions in the history
+	at      []int // the operations' positions in the history
+	picture *picture
 }

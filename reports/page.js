@@ -85,13 +85,14 @@
   var height = +chart.getAttribute('height'), margin = +chart.dataset.margin;
   var width = 0, gutter = 0;
   var timed = Array.prototype.slice.call(chart.querySelectorAll('[data-a]')).map(function (e) {
-    return { e: e, tag: e.tagName, a: +e.dataset.a, b: +e.dataset.b, need: (+e.dataset.n || 0),
+    return { e: e, tag: e.tagName, a: +e.dataset.a, b: +e.dataset.b, full: e.dataset.full || e.textContent, next: e.dataset.next === undefined ? undefined : +e.dataset.next,
       bar: e.classList.contains('bar'), inside: e.classList.contains('in') };
   });
   var axis = chart.querySelector('.axis'), top = +axis.dataset.top, bottom = +axis.dataset.bottom;
   var labels = Array.prototype.slice.call(chart.querySelectorAll('text.label'));
   var brush = make('rect', { 'class': 'brush', y: top, height: bottom - top, visibility: 'hidden' }, chart);
 
+  function fits(w) { return Math.floor((w - 8) / 6.2); }
   function x(t) { return gutter + (t - view.a) / (view.b - view.a) * (width - gutter - margin); }
   function timeAt(px) { return view.a + (px - gutter) / (width - gutter - margin) * (view.b - view.a); }
 
@@ -100,7 +101,7 @@
     gutter = width < 600 ? 74 : +chart.dataset.gutter;
     chart.setAttribute('width', width);
     chart.setAttribute('viewBox', '0 0 ' + width + ' ' + height);
-    var left = width < 600 ? 2 : margin, room = Math.floor((gutter - left - 8) / 6.4);
+    var left = width < 600 ? 2 : margin, room = fits(gutter - left);
     labels.forEach(function (l) {
       l.setAttribute('x', left);
       var full = l.dataset.full;
@@ -140,6 +141,21 @@
     }
   }
 
+  // A bar says what it is when it is wide enough.
+  function barText(p, x0, x1) {
+    var from = Math.max(x0, gutter), chars = fits(Math.min(x1, width - margin) - from);
+    if (chars < 4) { if (p.text) p.text.style.display = 'none'; return; }
+    if (!p.text) {
+      var lines = tipOf(p.e).split('\n');
+      p.words = /^violation /.test(lines[0]) ? lines[1] : lines[0];
+      p.text = make('text', { 'class': 'in ' + (p.e.classList.contains('info') ? 'problem' : 'onbar') }, p.e.parentNode);
+      p.text.setAttribute('y', +p.e.getAttribute('y') + +p.e.getAttribute('height') / 2 + 4);
+    }
+    p.text.style.display = '';
+    p.text.setAttribute('x', (from + 4).toFixed(2));
+    p.text.textContent = chars >= p.words.length ? p.words : p.words.slice(0, chars - 1) + '…';
+  }
+
   function draw() {
     drawAxis();
     timed.forEach(function (p) {
@@ -148,13 +164,19 @@
       if (p.tag === 'g') { p.e.setAttribute('transform', 'translate(' + x0.toFixed(2) + ' 0)'); return; }
       var x1 = x(p.b), off = x1 < gutter - 4 || x0 > width;
       p.e.style.display = off ? 'none' : '';
+      if (off && p.text) p.text.style.display = 'none';
       if (off) return;
       if (p.inside) {
-        var from = Math.max(x0, gutter), room = Math.min(x1, width - margin) - from;
+        var from = Math.max(x0, gutter), chars = fits(Math.min(x1, width - margin) - from);
+        var spill = chars < p.full.length && p.next !== undefined && x1 > gutter &&
+          fits(Math.min(x(p.next), width - margin) - x1) >= p.full.length;
+        if (spill) { from = x1; chars = p.full.length; }
+        p.e.classList.toggle('spilt', !!spill);
         p.e.setAttribute('x', (from + 4).toFixed(2));
-        p.e.setAttribute('visibility', room >= p.need ? 'visible' : 'hidden');
+        p.e.textContent = chars >= p.full.length ? p.full : chars >= 3 ? p.full.slice(0, chars - 1) + '…' : '';
         return;
       }
+      if (p.bar) barText(p, x0, x1);
       x0 = Math.max(x0, -50);
       p.e.setAttribute('x', x0.toFixed(2));
       p.e.setAttribute('width', Math.max(Math.min(x1, width + 50) - x0, p.bar ? 2.5 : .5).toFixed(2));
@@ -170,6 +192,17 @@
     a = Math.min(Math.max(mid - span / 2, whole.a), whole.b - span);
     view = { a: a, b: a + span };
     draw();
+    clearTimeout(noting);
+    noting = setTimeout(note, 250);
+  }
+  // What is on show stands in the address, so that a copied link shows the same.
+  var noting = 0;
+  function note() {
+    var full = view.b - view.a >= whole.b - whole.a;
+    if (full && !/^#t=/.test(location.hash)) return;
+    try {
+      history.replaceState(null, '', full ? '#timeline' : '#t=' + (view.a / 1e6).toFixed(6) + '-' + (view.b / 1e6).toFixed(6));
+    } catch (e) { /* not allowed for this address: nothing is lost */ }
   }
   function zoom(factor, mid) {
     if (mid === undefined) mid = (view.a + view.b) / 2;
@@ -207,6 +240,7 @@
   function drawLens() {
     if (!lens) return;
     var ox = overview.shown.ox;
+    lens.style.display = view.b - view.a >= whole.b - whole.a ? 'none' : '';
     lens.setAttribute('x', ox(view.a));
     lens.setAttribute('width', Math.max(3, ox(view.b) - ox(view.a)));
   }
@@ -313,6 +347,11 @@
 
   function layout() { fitWidth(); drawOverview(); draw(); }
   layout();
+  var wanted = /^#t=(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)$/.exec(location.hash);
+  if (wanted && +wanted[2] > +wanted[1]) {
+    look(wanted[1] * 1e6, wanted[2] * 1e6);
+    byId('timeline').scrollIntoView({ block: 'start' });
+  }
   var waiting = 0;
   addEventListener('resize', function () {
     cancelAnimationFrame(waiting);

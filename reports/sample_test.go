@@ -270,15 +270,15 @@ func (m *sampler) call(client, i int, t time.Duration, home *int) time.Duration 
 		took *= time.Duration(2 + m.rnd.IntN(40))
 	}
 	switch {
-	case m.lost(c.node, t) && m.rnd.IntN(3) == 0:
-		c.outcome, c.err, took = history.Info, "timeout", time.Second
+	case m.lost(c.node, t) && m.rnd.IntN(3) != 0:
+		c.outcome, c.err, took = history.Info, "timeout", time.Second+time.Duration(m.rnd.Int64N(3_000_000))
 	case m.lost(c.node, t) && c.op.F != workload.ReadLocal:
 		c.outcome, c.err = history.Fail, "no_quorum"
 	case c.op.F == workload.CAS && m.rnd.IntN(3) == 0:
 		c.outcome, c.err = history.Fail, "revision_mismatch"
 	}
 	c.end = t + took
-	if c.outcome != history.OK {
+	if c.outcome != history.OK && m.rnd.IntN(3) == 0 {
 		*home = (*home + 1) % m.machines
 	}
 	m.calls = append(m.calls, c)

@@ -119,7 +119,7 @@ func (t *timeline) faults(v *view) {
 			left++
 			continue
 		}
-		free[row] = end
+		free[row] = end + v.timeOfText(FaultWords(&a.Fault), end-a.Begun[0])
 		rows[row].Items = append(rows[row].Items, faultItem(a, end))
 		if a.Problem == "" {
 			t.shade(a, end)
@@ -132,9 +132,20 @@ func (t *timeline) faults(v *view) {
 	t.chart.Groups = append(t.chart.Groups, svg.Group{Title: "faults", Rows: rows})
 }
 
+// timeOfText is how much of the axis a text needs after a block of the given length, when the
+// whole run is on show; nothing if it fits inside.
+func (v *view) timeOfText(text string, inside time.Duration) time.Duration {
+	perPixel := v.end / (svg.DefaultWidth * 7 / 8)
+	need := time.Duration(svg.TextWidth(text)) * perPixel
+	if need <= inside {
+		return 0
+	}
+	return need
+}
+
 func faultItem(a *scenarios.Applied, end time.Duration) svg.Item {
 	words := FaultWords(&a.Fault)
-	it := svg.Item{From: a.Begun[0], To: end, Class: svg.Fault, Text: words,
+	it := svg.Item{From: a.Begun[0], To: end, Class: svg.Fault, Text: words, Spill: true,
 		Tip: words + "\n" + at(a.Begun[0]) + " to " + at(end)}
 	if a.Problem != "" {
 		it.Class, it.Tip = svg.Problem, it.Tip+"\nnot applied: "+clean(a.Problem)
@@ -206,16 +217,13 @@ var opClasses = map[history.Type]svg.Class{history.OK: svg.OK, history.Fail: svg
 
 func (t *timeline) clients(v *view, drawn []int) {
 	blamed := v.blamed()
-	rows, index := []svg.Row{}, map[int]int{}
-	var clients []int
+	clients := make([]int, len(v.ops))
 	for i := range v.ops {
-		clients = append(clients, clientOf(v.run, v.ops[i].Process))
+		clients[i] = clientOf(v.run, v.ops[i].Process)
 	}
-	for _, c := range slices.Compact(slices.Sorted(slices.Values(clients))) {
-		if len(rows) == maxClientRows {
-			t.omit("more clients than the %d drawn", maxClientRows)
-			break
-		}
+	shown := t.shownClients(v, clients, blamed)
+	rows, index := []svg.Row{}, map[int]int{}
+	for _, c := range shown {
 		index[c] = len(rows)
 		rows = append(rows, svg.Row{Label: "client " + decimal(int64(c))})
 	}
@@ -236,6 +244,32 @@ func (t *timeline) clients(v *view, drawn []int) {
 	if len(rows) > 0 {
 		t.chart.Groups = append(t.chart.Groups, svg.Group{Title: "clients", Rows: rows})
 	}
+}
+
+// shownClients are the clients that get a row, in order: all if there are not too many, else those
+// that violations speak of and the first others.
+func (t *timeline) shownClients(v *view, clients []int, blamed map[int64]int) []int {
+	all := slices.Compact(slices.Sorted(slices.Values(clients)))
+	if len(all) <= maxClientRows {
+		return all
+	}
+	t.omit("%d of %d clients are drawn", maxClientRows, len(all))
+	var first []int
+	for i := range v.ops {
+		if blamed[v.ops[i].Index] > 0 && !slices.Contains(first, clients[i]) && len(first) < maxClientRows {
+			first = append(first, clients[i])
+		}
+	}
+	for _, c := range all {
+		if len(first) == maxClientRows {
+			break
+		}
+		if !slices.Contains(first, c) {
+			first = append(first, c)
+		}
+	}
+	slices.Sort(first)
+	return first
 }
 
 func (v *view) opItem(op *history.Operation, client, violation int) svg.Item {

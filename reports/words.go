@@ -68,6 +68,10 @@ func took(d time.Duration) string {
 	return decimal(int64(d)) + "\u00a0ns"
 }
 
+// Clean makes a text safe to print on one line of a terminal: what would not show as itself is
+// written as an escape.
+func Clean(s string) string { return clean(s) }
+
 // clean makes a text safe to print on one line of a terminal: control characters, line ends,
 // invalid bytes and invisible marks that turn the reading direction are written as escapes.
 func clean(s string) string {

@@ -129,3 +129,121 @@ func TestConfigThenQuorumThenMessages(t *testing.T) {
 	// Its own processes see the cluster process go; the store there says Hello to the next one.
 	require.Equal(t, 0, c.busy)
 }
+
+func TestMessagesQueuedEarlierWaitForTheExchange(t *testing.T) {
+	w := newWorld(t, 2)
+	w.RunFor(2 * time.Second)
+	c := w.clients[0]
+	c.got = nil
+	w.procs[1].node.Reform()
+	c.multicast("queued just before") // taken by the old ring, ordered in the new one
+	w.RunFor(time.Second)
+	texts := c.texts()
+	require.Len(t, texts, 4)
+	require.Contains(t, texts[0], "config 0")
+	require.Contains(t, texts[1], "config 1")
+	require.Contains(t, texts[2], "quorum")
+	require.Contains(t, texts[3], "queued just before")
+}
+
+func TestBusyWhileTheRingIsFormed(t *testing.T) {
+	w := newWorld(t, 2)
+	w.RunFor(2 * time.Second)
+	w.Kill(w.Find(1, Name))
+	w.RunFor(1500 * time.Millisecond) // the token is lost and consensus is awaited
+	require.Equal(t, totem.Gather, w.procs[0].node.State())
+	w.clients[0].multicast("now")
+	w.RunFor(time.Millisecond)
+	require.Equal(t, 1, w.clients[0].busy)
+}
+
+func TestReformIsLimitedInRateAndNotForgotten(t *testing.T) {
+	w := newWorld(t, 2)
+	w.RunFor(2 * time.Second)
+	rings := func() uint64 { return w.procs[0].node.Stats().Rings }
+	before := rings()
+	for range 10 {
+		require.NoError(t, w.clients[0].env.Local(cpg.Process, cpg.Encode(cpg.Reform{})))
+	}
+	w.RunFor(ReformEvery / 2)
+	require.Equal(t, before+1, rings())
+	w.RunFor(ReformEvery)
+	require.Equal(t, before+2, rings())
+	w.RunFor(3 * ReformEvery)
+	require.Equal(t, before+2, rings())
+}
+
+func TestClientThatDoesNotKeepUpIsGreetedAnew(t *testing.T) {
+	w := newWorld(t, 2)
+	w.RunFor(2 * time.Second)
+	full := true
+	w.LocalError = func(m env.MachineID, from, _ string) error {
+		if full && m == 0 && from == Name {
+			return env.ErrLocalFull
+		}
+		return nil
+	}
+	slow, other := w.clients[0], w.clients[1]
+	slow.got, other.got = nil, nil
+	other.multicast("one")
+	w.RunFor(50 * time.Millisecond)
+	full = false
+	w.RunFor(50 * time.Millisecond)
+	other.multicast("two")
+	w.RunFor(50 * time.Millisecond)
+	require.Equal(t, []string{"1.8 2: one", "1.8 2: two"}, other.texts())
+	require.Equal(t, []string{"config 1 1.8 [1 2] greeting=true", "quorum 1.8 true", "1.8 2: two"}, slow.texts())
+}
+
+func TestHelloIsGreetedAndTheRestartOfAClientToo(t *testing.T) {
+	w := newWorld(t, 2)
+	w.RunFor(2 * time.Second)
+	again := &testClient{}
+	w.Kill(w.Find(0, "store"))
+	w.RunFor(10 * time.Millisecond)
+	_, err := w.Start(0, "store", again)
+	require.NoError(t, err)
+	w.RunFor(10 * time.Millisecond)
+	require.Equal(t, []string{"config 1 1.8 [1 2] greeting=true", "quorum 1.8 true"}, again.texts())
+}
+
+func TestLeaveOperation(t *testing.T) {
+	w := newWorld(t, 3)
+	w.RunFor(2 * time.Second)
+	var answer string
+	w.OnComplete = func(_ *envtest.Proc, _ env.OpID, output []byte) { answer = string(output) }
+	w.Invoke(w.Find(2, Name), 1, []byte(OpLeave))
+	w.RunFor(200 * time.Millisecond)
+	require.Equal(t, OpDone, answer)
+	require.False(t, w.Find(2, Name).Up())
+	require.Equal(t, []ring.NodeID{1, 2}, w.procs[0].node.Members(), "nobody waits for a timeout")
+}
+
+func TestExchangeTellsEverybodyTheSame(t *testing.T) {
+	var x exchange
+	c := totem.Configuration{Ring: ring.ID{Seq: 4, Rep: 1}, Members: []ring.NodeID{1, 2, 3}}
+	x.begin(c)
+	require.False(t, x.barrier(1), "a barrier before the infos is no end")
+	require.False(t, x.info(3, []byte("c")))
+	require.False(t, x.info(3, []byte("again")))
+	require.False(t, x.info(9, []byte("stranger")))
+	require.False(t, x.info(1, []byte("a")))
+	require.True(t, x.info(2, []byte("b")))
+	require.Equal(t, []NodeInfo{{1, []byte("a")}, {2, []byte("b")}, {3, []byte("c")}}, x.infos)
+	require.False(t, x.barrier(2))
+	require.False(t, x.barrier(2))
+	require.True(t, x.barrier(3))
+	require.False(t, x.barrier(3), "it ends once")
+	x.begin(c)
+	require.Empty(t, x.infos, "a new ring starts over")
+}
+
+func TestMalformedLocalMessagesAreRefused(t *testing.T) {
+	w := newWorld(t, 1)
+	w.RunFor(time.Second)
+	for _, bad := range [][]byte{{}, {99}, {2, 7}, cpg.Encode(cpg.Busy{})} {
+		require.NoError(t, w.clients[0].env.Local(cpg.Process, bad))
+	}
+	w.RunFor(time.Second)
+	require.True(t, w.Find(0, Name).Up())
+}

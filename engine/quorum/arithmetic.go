@@ -88,14 +88,13 @@ func (m *Machine) judge(votes uint32) {
 		m.setQuorate(false)
 		return
 	}
-	quorate := votes >= m.quorum
-	if quorate {
-		m.rememberEnds()
-	}
-	quorate = quorate || m.breaksTie(votes) || m.masterWins()
+	quorate := votes >= m.quorum || m.breaksTie(votes) || m.masterWins()
 	m.setQuorate(quorate)
 	if m.cfg.WaitForAll {
 		m.armWaitForAll(!quorate)
+	}
+	if !m.syncing {
+		m.rememberMajority()
 	}
 }
 
@@ -130,55 +129,69 @@ func (m *Machine) setQuorate(quorate bool) {
 	}
 }
 
-// rememberEnds notes the lowest and highest member of a partition that is quorate by its votes.
-func (m *Machine) rememberEnds() {
-	m.lowest, m.highest = m.cfg.Self, m.cfg.Self
-	for _, n := range m.nodes {
-		if n.state == member {
-			m.lowest, m.highest = min(m.lowest, n.id), max(m.highest, n.id)
-		}
+// rememberMajority notes a ring that is quorate by its votes, with the member that ties will
+// follow. Half of an even number of votes shares a node with every such ring, so that two halves
+// know of the same last one and follow the same node.
+func (m *Machine) rememberMajority() {
+	votes, _ := m.present()
+	if !m.quorate || votes < m.quorum {
+		return
 	}
+	m.us().majority = Majority{Ring: m.ring, Votes: votes, Tie: m.tieBreaker()}
 }
 
-// breaksTie: exactly half of the expected votes is here (half less one half if the number is odd),
-// those who were here before and are gone cannot be quorate by themselves, and the tie-breaker is
-// on this side.
-func (m *Machine) breaksTie(votes uint32) bool {
-	if m.cfg.TieBreaker == TieNone || votes != m.us().expected/2 {
-		return false
-	}
-	lost := uint32(0)
-	for _, id := range without(m.previous, m.members) {
-		if n := m.find(id); n != nil {
-			lost += n.votes
-		}
-	}
-	return lost < m.quorum && m.tieBreakerHere()
-}
-
-// tieBreakerHere tells whether the node that breaks ties is a member. With a list, the first node
-// of the list that is here decides, unless an earlier one was in the ring before: that one may
-// decide for the other side.
-func (m *Machine) tieBreakerHere() bool {
+// tieBreaker is the member that ties follow after this ring; 0 if there is none.
+func (m *Machine) tieBreaker() ring.NodeID {
 	isHere := func(id ring.NodeID) bool {
 		n := m.find(id)
 		return n != nil && n.state == member
 	}
-	switch m.cfg.TieBreaker {
-	case TieLowest:
-		return isHere(m.lowest)
-	case TieHighest:
-		return isHere(m.highest)
-	case TieList:
-		for i, id := range m.cfg.TieBreakerList {
-			if slices.Contains(m.members, id) {
-				return !slices.ContainsFunc(m.cfg.TieBreakerList[:i], func(earlier ring.NodeID) bool {
-					return slices.Contains(m.previous, earlier)
-				})
-			}
+	here := slices.DeleteFunc(slices.Clone(m.members), func(id ring.NodeID) bool { return !isHere(id) })
+	switch {
+	case m.cfg.TieBreaker == TieLowest && len(here) > 0:
+		return here[0]
+	case m.cfg.TieBreaker == TieHighest && len(here) > 0:
+		return here[len(here)-1]
+	case m.cfg.TieBreaker == TieList:
+		if i := slices.IndexFunc(m.cfg.TieBreakerList, isHere); i >= 0 {
+			return m.cfg.TieBreakerList[i]
 		}
 	}
-	return false
+	return 0
+}
+
+// lastMajority is the last ring quorate by its votes that any member was in, and how many of its
+// votes are not here.
+func (m *Machine) lastMajority() (last Majority, lost uint32) {
+	for _, n := range m.nodes {
+		if n.state == member && n.majority.Ring.Compare(last.Ring) > 0 {
+			last = n.majority
+		}
+	}
+	here := uint32(0)
+	for _, n := range m.nodes {
+		if n.state == member && n.majority.Ring == last.Ring {
+			here += n.votes
+		}
+	}
+	return last, last.Votes - min(here, last.Votes)
+}
+
+// breaksTie: exactly half of the expected votes is here (half less one half if the number is odd),
+// those of the last majority that are gone cannot be quorate by themselves, and the node that this
+// majority left the decision to is on this side.
+func (m *Machine) breaksTie(votes uint32) bool {
+	if m.cfg.TieBreaker == TieNone || votes == 0 || votes != m.us().expected/2 {
+		return false
+	}
+	last, lost := m.lastMajority()
+	return lost < m.quorum && m.decides(last)
+}
+
+// decides tells whether the node that ties follow since a majority is a member.
+func (m *Machine) decides(last Majority) bool {
+	n := m.find(last.Tie)
+	return last.Tie != 0 && n != nil && n.state == member
 }
 
 // masterWins: the device lets a partition be quorate without counting, if one of its members has

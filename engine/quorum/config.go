@@ -134,6 +134,11 @@ func (c Config) tieNeedsWaitForAll() bool {
 // and at every reload, never remembered: a cluster that grows from odd to even gets its tie-breaker
 // back on all nodes alike.
 func (c Config) effective(log func(Level, string, ...any)) Config {
+	if c.TwoNode && c.Nodes > 2 {
+		log(Warning, "quorum.two_node was set but there are more than 2 nodes in the cluster. It will be ignored.")
+		c.TwoNode = false
+		c.WaitForAll = c.WaitForAll && c.WaitForAllGiven
+	}
 	if c.TwoNode && c.TieBreaker != TieNone {
 		log(Crit, "two_node and auto_tie_breaker are both specified but are not compatible.")
 		log(Crit, "two_node has been disabled, please fix your corosync.conf")

@@ -191,15 +191,14 @@ func (m *Machine) deviceSilent() {
 	m.announceSelf()
 }
 
-// deviceVotes takes another member's idea of the device's votes: the quorate side's, else the
+// adoptDeviceVotes takes another member's idea of the device's votes: the quorate side's, else the
 // highest.
-func (m *Machine) deviceVotes(from *node, msg NodeInfo) {
-	if !m.cfg.Device || from.id == m.cfg.Self {
-		return
+func (m *Machine) adoptDeviceVotes(from *node) {
+	switch {
+	case !m.cfg.Device:
+	case !m.quorate && from.flags&Quorate != 0:
+		m.device.votes = from.deviceVotes
+	default:
+		m.device.votes = max(m.device.votes, from.deviceVotes)
 	}
-	if !m.quorate && msg.Flags&Quorate != 0 {
-		m.device.votes = msg.DeviceVotes
-		return
-	}
-	m.device.votes = max(m.device.votes, msg.DeviceVotes)
 }

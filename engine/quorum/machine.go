@@ -27,7 +27,21 @@ type node struct {
 	votes    uint32
 	expected uint32
 	flags    Flags
+	majority Majority
+	// What it said last of the expected votes and of the device's votes. expected is what this
+	// machine makes of it.
+	reported    uint32
+	deviceVotes uint32
 }
+
+// heldCommand is an operator's command that waits for the end of the sync.
+type heldCommand struct {
+	from ring.NodeID
+	msg  Reconfigure
+}
+
+// maxHeld bounds the commands that wait for the end of a sync; more are dropped and logged.
+const maxHeld = 64
 
 // Machine is votequorum on one node. It is not safe for concurrent use.
 type Machine struct {
@@ -37,22 +51,19 @@ type Machine struct {
 	nodes   []node // ascending by id
 	quorum  uint32 // votes needed
 	quorate bool
-	// announced is the verdict of the last announcement, for the log.
-	announced bool
+	last    Verdict // announced last
 
-	ring     ring.ID
-	members  []ring.NodeID // of the ring, ascending
-	previous []ring.NodeID // members of the ring before, if its sync was completed
-	syncing  bool
-	awaited  []ring.NodeID // members that have not finished this sync
-
-	// lowest and highest node id among the members when this node was last quorate by votes.
-	lowest, highest ring.NodeID
+	ring    ring.ID
+	members []ring.NodeID // of the ring, ascending
+	syncing bool
+	awaited []ring.NodeID // members that have not finished this sync
+	held    []heldCommand // operator's commands that came in the middle of the sync
 
 	waitingForAll bool   // wait_for_all is armed
 	floor         uint32 // allow_downscale never goes below
 	tracked       uint32 // highest expected votes ever seen, if tracking
-	lmsTimer      bool
+	lmsTimer      bool   // the last-man window is running
+	lmsDue        bool   // it passed in the middle of a sync
 
 	device deviceState
 	out    Output
@@ -64,7 +75,7 @@ func New(cfg Config) (*Machine, Output, error) {
 	if err := cfg.check(); err != nil {
 		return nil, Output{}, fmt.Errorf("starting votequorum on node %d: %w", cfg.Self, err)
 	}
-	m := &Machine{given: cfg, syncing: true, lowest: cfg.Self, highest: cfg.Self}
+	m := &Machine{given: cfg, syncing: true}
 	m.cfg = cfg.effective(m.log)
 	m.nodes = []node{{id: cfg.Self, state: member, flags: First}}
 	m.members = []ring.NodeID{cfg.Self}
@@ -72,7 +83,7 @@ func New(cfg Config) (*Machine, Output, error) {
 	m.applyVotes()
 	m.device.allowed = true
 	m.armWaitForAll(m.cfg.WaitForAll)
-	m.recalculate(false, false)
+	m.quorum = m.required(0, false)
 	return m, m.take(), nil
 }
 
@@ -131,12 +142,9 @@ func (m *Machine) Ring(id ring.ID, members []ring.NodeID) Output {
 		panic(fmt.Sprintf("quorum: ring %v with members %v given to node %d", id, members, m.cfg.Self))
 	}
 	joined, left := without(members, m.members), without(m.members, members)
-	if !m.syncing {
-		// Only a ring whose members agreed on their votes can have been quorate.
-		m.previous = m.members
-	}
 	m.members, m.ring, m.syncing = slices.Clone(members), id, true
 	m.awaited = slices.Clone(members)
+	m.applyHeld()
 	for _, gone := range left {
 		if n := m.find(gone); n != nil {
 			n.state = dead
@@ -165,7 +173,7 @@ func (m *Machine) Ring(id ring.ID, members []ring.NodeID) Output {
 func (m *Machine) announceSelf() {
 	us := m.us()
 	m.multicast(NodeInfo{Ring: m.ring, Votes: us.votes, Expected: us.expected, Flags: us.flags,
-		DeviceVotes: m.device.votes, Waiting: m.device.syncWait})
+		DeviceVotes: m.device.votes, Majority: us.majority, Waiting: m.device.syncWait})
 }
 
 // Deliver takes one of the package's messages in the ring's order, also the machine's own. A
@@ -191,14 +199,15 @@ func (m *Machine) Deliver(from ring.NodeID, payload []byte) (Output, error) {
 			m.finished(from)
 		}
 	case Reconfigure:
-		m.reconfigure(from, msg)
+		m.command(from, msg)
 	case DeviceRegister:
 		m.deviceRegister(from, msg)
 	}
 	return m.take(), nil
 }
 
-// finished notes that a member has done its part of the sync; the last one completes it.
+// finished notes that a member has done its part of the sync. The last one completes it: only now
+// is there a verdict, from what all members said, whatever the order in which they said it.
 func (m *Machine) finished(id ring.NodeID) {
 	if !m.syncing {
 		return
@@ -207,48 +216,79 @@ func (m *Machine) finished(id ring.NodeID) {
 	if len(m.awaited) > 0 {
 		return
 	}
-	m.recalculate(false, false)
+	m.absorb(m.members)
 	m.syncing = false
+	m.rememberMajority()
 	m.announce()
+	held := m.held
+	m.held = nil
+	for _, h := range held {
+		m.reconfigure(h.from, h.msg)
+	}
+	if m.lmsDue {
+		m.lmsDue = false
+		m.lastMenStanding()
+	}
 }
 
 // nodeInfo takes a member's word on itself.
 func (m *Machine) nodeInfo(from ring.NodeID, msg NodeInfo) {
 	n := m.findOrAdd(from)
-	m.deviceVotes(n, msg)
-	byPresent, allowDecrease := false, false
-	if from != m.cfg.Self {
-		n.flags = msg.Flags
-	}
-	n.votes, n.state = msg.Votes, member
+	n.state = member
 	if msg.Flags&Leaving != 0 {
 		n.state = leaving
-		byPresent = m.cfg.AllowDownscale
-		allowDecrease = byPresent
 	}
+	if from != m.cfg.Self {
+		n.votes, n.reported, n.flags = msg.Votes, msg.Expected, msg.Flags
+		n.deviceVotes, n.majority = msg.DeviceVotes, msg.Majority
+	}
+	if !m.syncing {
+		m.absorb([]ring.NodeID{from})
+	}
+}
+
+// absorb draws the conclusions from the latest infos of some members.
+func (m *Machine) absorb(from []ring.NodeID) {
 	us := m.us()
-	if !m.quorate && from != m.cfg.Self && msg.Flags&Quorate != 0 {
-		// The quorate side knows what is expected.
-		allowDecrease = true
-		us.expected = msg.Expected
+	var adopted uint32
+	byPresent, released := false, false
+	for _, id := range from {
+		n := m.find(id)
+		byPresent = byPresent || n.state == leaving && m.cfg.AllowDownscale
+		if id == m.cfg.Self {
+			continue
+		}
+		m.adoptDeviceVotes(n)
+		if n.flags&Quorate != 0 {
+			released = released || n.flags&WaitingForAll == 0
+			adopted = max(adopted, n.reported)
+		}
+		if m.cfg.LastManStanding && n.votes > 1 {
+			m.log(Warning, "Last Man Standing feature is supported only when all cluster nodes votes are "+
+				"set to 1. Disabling LMS.")
+			m.cfg.LastManStanding = false
+			m.stopLastManStanding()
+		}
 	}
-	switch {
-	case from == m.cfg.Self:
-	case msg.Flags&Quorate != 0 || m.cfg.TrackExpected:
-		n.expected = msg.Expected
-	default:
-		n.expected = us.expected
+	// A node that is not quorate takes the word of the quorate side on what is expected.
+	adopt := adopted > 0 && !m.quorate
+	if adopt {
+		us.expected = adopted
 	}
-	if m.cfg.LastManStanding && n.votes > 1 {
-		m.log(Warning, "Last Man Standing feature is supported only when all cluster nodes votes are "+
-			"set to 1. Disabling LMS.")
-		m.cfg.LastManStanding = false
-		m.stopLastManStanding()
+	for _, id := range from {
+		n := m.find(id)
+		switch {
+		case id == m.cfg.Self:
+		case n.flags&Quorate != 0 || m.cfg.TrackExpected:
+			n.expected = n.reported
+		default:
+			n.expected = us.expected
+		}
 	}
-	m.recalculate(allowDecrease, byPresent)
-	if m.cfg.WaitForAll && from != m.cfg.Self && msg.Flags&(Quorate|WaitingForAll) == Quorate {
+	if m.waitingForAll && released {
 		m.armWaitForAll(false)
 	}
+	m.recalculate(adopt || byPresent, byPresent)
 }
 
 // startLastManStanding starts the window after which the nodes that are left count as the whole
@@ -258,8 +298,8 @@ func (m *Machine) startLastManStanding(lost bool) {
 		return
 	}
 	present := uint32(len(m.members))
-	if present >= m.quorum && lost ||
-		present <= m.quorum && m.cfg.TieBreaker != TieNone && m.tieBreakerHere() {
+	tie := m.cfg.TieBreaker != TieNone && m.decides(m.us().majority)
+	if present >= m.quorum && lost || present <= m.quorum && tie {
 		m.setTimer(LastManStandingTimer, m.cfg.LastManStandingWindow)
 		m.lmsTimer = true
 	}
@@ -272,15 +312,21 @@ func (m *Machine) stopLastManStanding() {
 	}
 }
 
+// lastMenStanding takes the nodes that are left for the whole cluster, if they are quorate.
+func (m *Machine) lastMenStanding() {
+	if m.quorate && !m.syncing {
+		m.recalculate(true, true)
+	}
+}
+
 // Fire tells that a timer has expired.
 func (m *Machine) Fire(t Timer) Output {
 	switch t {
 	case LastManStandingTimer:
 		if m.lmsTimer {
 			m.lmsTimer = false
-			if m.quorate {
-				m.recalculate(true, true)
-			}
+			m.lmsDue = m.syncing
+			m.lastMenStanding()
 		}
 	case DeviceTimer:
 		m.deviceSilent()
@@ -290,16 +336,16 @@ func (m *Machine) Fire(t Timer) Output {
 
 // announce hands the verdict to whoever follows it, with the operators' log lines.
 func (m *Machine) announce() {
-	if m.announced != m.quorate {
+	if m.last.Quorate != m.quorate {
 		if m.quorate {
 			m.logQuorum("This node is within the primary component and will provide service.")
 		} else {
 			m.logQuorum("This node is within the non-primary component and will NOT provide any services.")
 		}
 	}
-	m.announced = m.quorate
 	m.logQuorum("Members[%d]: %s", len(m.members), list(m.members))
-	m.out.Announce, m.out.Verdict = true, m.Verdict()
+	m.last = m.Verdict()
+	m.out.Announce, m.out.Verdict = true, m.last
 }
 
 // Syncing tells whether the members of the ring are still exchanging their votes. Until they are

@@ -62,8 +62,18 @@ type NodeInfo struct {
 	Flags    Flags
 	// DeviceVotes is what the sender takes the device's votes to be; 0 if it knows of no device.
 	DeviceVotes uint32
+	// Majority is the last ring in which the sender's side was quorate by its votes.
+	Majority Majority
 	// Waiting means that the sender still waits for its device and will send Ready.
 	Waiting bool
+}
+
+// Majority is what is left of a ring that was quorate by its votes, for ties that come later. All
+// members of the ring remember the same. The zero value means that there was none.
+type Majority struct {
+	Ring  ring.ID
+	Votes uint32      // of the members together
+	Tie   ring.NodeID // the member that auto_tie_breaker follows, 0 if none
 }
 
 // Ready ends the sync on the sender's side after NodeInfo with Waiting.
@@ -103,7 +113,7 @@ const (
 	tagDevice      = 4
 
 	ringBytes        = 12
-	nodeInfoBytes    = 2 + ringBytes + 4*4 + 1
+	nodeInfoBytes    = 2 + ringBytes + 4*4 + ringBytes + 2*4 + 1
 	readyBytes       = 2 + ringBytes
 	reconfigureBytes = 2 + 1 + 4 + 4
 	deviceBytes      = 2 + 1 // and the name
@@ -117,6 +127,8 @@ func Encode(m Message) []byte {
 		b := appendRing([]byte{wireVersion, tagNodeInfo}, m.Ring)
 		b = le.AppendUint32(le.AppendUint32(b, m.Votes), m.Expected)
 		b = le.AppendUint32(le.AppendUint32(b, uint32(m.Flags)), m.DeviceVotes)
+		b = appendRing(b, m.Majority.Ring)
+		b = le.AppendUint32(le.AppendUint32(b, m.Majority.Votes), uint32(m.Majority.Tie))
 		return append(b, bit(m.Waiting))
 	case Ready:
 		return appendRing([]byte{wireVersion, tagReady}, m.Ring)
@@ -173,9 +185,16 @@ func decodeNodeInfo(b []byte) (Message, error) {
 	if len(b) != nodeInfoBytes {
 		return nil, fmt.Errorf("%w: node info of %d bytes", ErrMalformed, len(b))
 	}
-	u32 := func(i int) uint32 { return binary.LittleEndian.Uint32(b[2+ringBytes+4*i:]) }
-	m := NodeInfo{Ring: readRing(b[2:]), Votes: u32(0), Expected: u32(1), Flags: Flags(u32(2)),
-		DeviceVotes: u32(3), Waiting: b[nodeInfoBytes-1] == 1}
+	const votesAt, majorityAt = 2 + ringBytes, 2 + ringBytes + 4*4
+	u32 := func(at int) uint32 { return binary.LittleEndian.Uint32(b[at:]) }
+	m := NodeInfo{Ring: readRing(b[2:]), Votes: u32(votesAt), Expected: u32(votesAt + 4),
+		Flags: Flags(u32(votesAt + 8)), DeviceVotes: u32(votesAt + 12),
+		Majority: Majority{Ring: readRing(b[majorityAt:]), Votes: u32(majorityAt + ringBytes),
+			Tie: ring.NodeID(u32(majorityAt + ringBytes + 4))},
+		Waiting: b[nodeInfoBytes-1] == 1}
+	if m.Majority.Votes > maxExpected {
+		return nil, fmt.Errorf("%w: node info with a majority of %d votes", ErrMalformed, m.Majority.Votes)
+	}
 	if m.Votes > maxVotes || m.Expected > maxExpected || m.Expected == 0 || m.DeviceVotes > maxVotes {
 		return nil, fmt.Errorf("%w: node info with %d votes, %d expected, device %d", ErrMalformed,
 			m.Votes, m.Expected, m.DeviceVotes)

@@ -67,6 +67,36 @@ func (m *Machine) CancelWaitForAll() Output {
 	return m.take()
 }
 
+// command takes an operator's command from the ring's order. In the middle of a sync it waits: the
+// infos that are still to come would undo it on some members.
+func (m *Machine) command(from ring.NodeID, msg Reconfigure) {
+	switch {
+	case !m.syncing:
+		m.reconfigure(from, msg)
+	case len(m.held) < maxHeld:
+		m.held = append(m.held, heldCommand{from, msg})
+	default:
+		m.log(Warning, "too many commands during a sync; one of node %d is dropped", from)
+	}
+}
+
+// applyHeld keeps what was commanded in a sync that a new ring has ended, before this node says how
+// it stands on the new one.
+func (m *Machine) applyHeld() {
+	us := m.us()
+	for _, h := range m.held {
+		switch {
+		case h.msg.What == setExpected:
+			us.expected, m.floor, m.quorum = h.msg.Value, h.msg.Value, 0
+		case h.msg.What == setVotes && h.msg.Node == us.id:
+			us.votes, m.quorum = h.msg.Value, 0
+		case h.msg.What == cancelWaitForAll:
+			m.armWaitForAll(false)
+		}
+	}
+	m.held = nil
+}
+
 // reconfigure carries out an operator's command in the ring's order.
 func (m *Machine) reconfigure(from ring.NodeID, msg Reconfigure) {
 	us := m.us()

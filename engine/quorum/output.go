@@ -67,8 +67,8 @@ type Output struct {
 	// the unsent ones void.
 	Multicast [][]byte
 	Timers    []TimerChange
-	// Announce: Verdict goes to whoever follows the quorum: after each sync, and when the verdict
-	// changes in between.
+	// Announce: Verdict goes to whoever follows the quorum: after each sync, and whenever anything
+	// of the verdict changes in between.
 	Announce bool
 	Verdict  Verdict
 	Log      []LogLine
@@ -82,6 +82,12 @@ type Verdict struct {
 	Votes    uint32 // present, the device included if it votes for this node
 	Expected uint32
 	Quorum   uint32 // votes needed
+}
+
+// same compares all but the members, which follow from the ring.
+func (v Verdict) same(other Verdict) bool {
+	return v.Ring == other.Ring && v.Quorate == other.Quorate && v.Votes == other.Votes &&
+		v.Expected == other.Expected && v.Quorum == other.Quorum
 }
 
 func (m *Machine) log(level Level, format string, args ...any) {
@@ -102,8 +108,12 @@ func (m *Machine) stopTimer(t Timer) {
 	m.out.Timers = append(m.out.Timers, TimerChange{Timer: t})
 }
 
-// take ends a call: the output is handed over once.
+// take ends a call: the output is handed over once. A verdict that has changed in some number is
+// announced, also if it is still quorate or still not.
 func (m *Machine) take() Output {
+	if v := m.Verdict(); !m.syncing && !m.out.Announce && !v.same(m.last) {
+		m.out.Announce, m.out.Verdict, m.last = true, v, v
+	}
 	out := m.out
 	m.out = Output{}
 	return out

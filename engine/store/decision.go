@@ -41,6 +41,13 @@ func newer(a, b *arrived) bool {
 	return a.Mark.Revision > b.Mark.Revision
 }
 
+// exchange is what a ring's members have told each other.
+type exchange struct {
+	epoch   ring.ID
+	members []ring.NodeID // of the ring: they count for nothing by being there
+	reports []*arrived    // in the order of their arrival
+}
+
 // voters are the reports of stores that a configuration lists, by incarnation.
 func voters(c *state.Config, reports []*arrived) []*arrived {
 	var out []*arrived
@@ -53,7 +60,7 @@ func voters(c *state.Config, reports []*arrived) []*arrived {
 }
 
 // quorate says whether the votes of those who take part, not of the ring, are a quorum.
-func quorate(c *state.Config, taking []*arrived) bool {
+func (x *exchange) quorate(c *state.Config, taking []*arrived) bool {
 	var votes uint32
 	for _, r := range taking {
 		votes += c.Votes(r.node, r.Incarnation)
@@ -72,16 +79,16 @@ func bestSource(reports []*arrived) *arrived {
 	return best
 }
 
-// conclude draws the decision that follows from a set of reports.
-func conclude(epoch ring.ID, reports []*arrived) (*decision, error) {
+// conclude draws the decision that follows from the reports.
+func (x *exchange) conclude() (*decision, error) {
 	var born []*arrived // stores that are listed in the configuration that they hold
-	for _, r := range reports {
+	for _, r := range x.reports {
 		if r.Config.Born() && r.Config.Voter(r.node, r.Incarnation) {
 			born = append(born, r)
 		}
 	}
 	if len(born) == 0 {
-		return concludeGenesis(epoch, reports)
+		return x.concludeGenesis()
 	}
 	source := bestSource(born)
 	for _, r := range born {
@@ -89,11 +96,11 @@ func conclude(epoch ring.ID, reports []*arrived) (*decision, error) {
 			return nil, errTwoClusters
 		}
 	}
-	taking := voters(source.Config, reports)
+	taking := voters(source.Config, x.reports)
 	if bestSource(taking) != source {
 		return nil, errWrongDecision
 	}
-	if !quorate(source.Config, taking) {
+	if !x.quorate(source.Config, taking) {
 		return nil, errNoQuorum
 	}
 	return &decision{config: source.Config, decide: decide{Members: nodesOf(taking),
@@ -102,11 +109,11 @@ func conclude(epoch ring.ID, reports []*arrived) (*decision, error) {
 
 // concludeGenesis begins a cluster: only if every node of the configured cluster reports, none of
 // them has a state, and all were given the same configuration.
-func concludeGenesis(epoch ring.ID, reports []*arrived) (*decision, error) {
-	if len(reports) == 0 {
+func (x *exchange) concludeGenesis() (*decision, error) {
+	if len(x.reports) == 0 {
 		return nil, errUnborn
 	}
-	reports = slices.Clone(reports)
+	reports := slices.Clone(x.reports)
 	slices.SortFunc(reports, func(a, b *arrived) int { return int(int64(a.node) - int64(b.node)) })
 	proposal := reports[0].Config
 	if len(reports) != len(proposal.Members) {
@@ -120,7 +127,7 @@ func concludeGenesis(epoch ring.ID, reports []*arrived) (*decision, error) {
 		}
 		incs[i] = r.Incarnation
 	}
-	return &decision{config: proposal.Found(epoch, incs), decide: decide{Members: nodesOf(reports),
+	return &decision{config: proposal.Found(x.epoch, incs), decide: decide{Members: nodesOf(reports),
 		Source: reports[0].node, Genesis: true}}, nil
 }
 
@@ -134,9 +141,9 @@ func nodesOf(reports []*arrived) []ring.NodeID {
 
 // verify judges a DECIDE by the reports that precede it: X must have reported, and the rest must
 // follow from X.
-func verify(epoch ring.ID, d *decide, reports []*arrived) (*decision, error) {
+func (x *exchange) verify(d *decide) (*decision, error) {
 	var taking []*arrived
-	for _, r := range reports {
+	for _, r := range x.reports {
 		if _, ok := slices.BinarySearch(d.Members, r.node); ok {
 			taking = append(taking, r)
 		}
@@ -147,7 +154,7 @@ func verify(epoch ring.ID, d *decide, reports []*arrived) (*decision, error) {
 	if len(taking) == 0 {
 		return nil, fmt.Errorf("%w: it names nobody", errWrongDecision)
 	}
-	own, err := conclude(epoch, taking)
+	own, err := (&exchange{epoch: x.epoch, members: x.members, reports: taking}).conclude()
 	if err != nil {
 		return nil, err
 	}

@@ -42,7 +42,8 @@ type testNode struct {
 	now    time.Duration
 	timers map[env.TimerID]time.Duration
 
-	floor    uint64 // ring seq floor, durable unless the disk is wiped
+	floor    uint64 // of rings entered, durable unless the disk is wiped
+	reserved uint64 // of rings formed as representative
 	ring     *testRing
 	cursor   int
 	pipe     []cpg.Message // from the cluster process to the store
@@ -61,6 +62,10 @@ type testCluster struct {
 	records []seenRecord
 	probes  map[string]int
 	nextOp  env.OpID
+
+	answered int
+	onRecord func(n *testNode, r env.Record)
+	onAnswer func(n *testNode, op env.OpID, r *Response)
 }
 
 type seenRecord struct {
@@ -141,25 +146,26 @@ func (c *testCluster) form(ids ...int) *testRing {
 	r := &testRing{}
 	for _, id := range ids {
 		r.members = append(r.members, ring.NodeID(id))
-		r.id.Seq = max(r.id.Seq, c.node(id).floor)
+		r.id.Seq = max(r.id.Seq, c.node(id).floor, c.node(id).reserved)
 	}
 	r.id.Seq += 4
 	slices.Sort(r.members)
 	r.id.Rep = r.members[0]
+	c.node(int(r.id.Rep)).reserved = r.id.Seq
 	c.rings = append(c.rings, r)
 	return r
 }
 
-// enter moves a node into a ring; what it had not read of the old one is lost to it, or delivered
-// after the transitional configuration if late is set.
-func (n *testNode) enter(r *testRing, late bool) {
+// enter moves a node into a ring. What it had not read of the old one is lost to it, or delivered
+// after the transitional configuration where late says so: there Totem skips what is missing.
+func (n *testNode) enter(r *testRing, late func() bool) {
 	if r.id.Seq <= n.floor {
 		n.t.Fatalf("node %d enters an old ring", n.id)
 	}
 	if n.ring != nil {
 		n.pipe = append(n.pipe, cpg.Config{Kind: cpg.Transitional, Ring: r.id, Members: []ring.NodeID{n.id}})
-		if late {
-			for ; n.cursor < len(n.ring.order); n.cursor++ {
+		for ; late != nil && n.cursor < len(n.ring.order); n.cursor++ {
+			if late() {
 				n.pipe = append(n.pipe, n.ring.order[n.cursor])
 			}
 		}
@@ -174,7 +180,7 @@ func (n *testNode) enter(r *testRing, late bool) {
 func (c *testCluster) formAll(ids ...int) *testRing {
 	r := c.form(ids...)
 	for _, id := range ids {
-		c.node(id).enter(r, false)
+		c.node(id).enter(r, nil)
 	}
 	c.settle()
 	return r
@@ -301,11 +307,15 @@ func (n *testNode) Complete(op env.OpID, output []byte) {
 	if n.answers[op] != nil {
 		panic("answered twice")
 	}
+	n.c.answered++
 	r, err := DecodeResponse(output)
 	if err != nil {
 		panic(err)
 	}
 	n.answers[op] = r
+	if n.c.onAnswer != nil {
+		n.c.onAnswer(n, op, r)
+	}
 }
 func (n *testNode) Disk() env.Disk       { return n.disk }
 func (n *testNode) Rand(string) env.Rand { return n }
@@ -313,18 +323,21 @@ func (n *testNode) Uint64() uint64       { panic("not used") }
 func (n *testNode) Log() *slog.Logger    { return slog.New(&lineHandler{n: n}) }
 func (n *testNode) Probe(id string)      { n.c.probes[id]++ }
 func (n *testNode) Exit(reason error)    { panic(fmt.Sprintf("store exits: %v", reason)) }
-func (n *testNode) Emit(r env.Record)    { n.c.emit(n.id, r) }
+func (n *testNode) Emit(r env.Record)    { n.c.emit(n, r) }
 func (n *testNode) Fill(p []byte) {
 	n.draws++
 	copy(p, fmt.Sprintf("%03d-%03d-%08x", n.id, n.draws, n.boot))
 }
 
 // emit keeps a record as a file would: it must survive JSON.
-func (c *testCluster) emit(node ring.NodeID, r env.Record) {
+func (c *testCluster) emit(n *testNode, r env.Record) {
 	if _, err := json.Marshal(r); err != nil {
 		panic(err)
 	}
-	c.records = append(c.records, seenRecord{node: node, Record: r})
+	c.records = append(c.records, seenRecord{node: n.id, Record: r})
+	if c.onRecord != nil {
+		c.onRecord(n, r)
+	}
 }
 
 // Local is the cluster process of the machine.

@@ -131,6 +131,10 @@ func (s *Store) onReport(at uint64, from ring.NodeID, r *report) {
 	}
 }
 
+func (v *ringView) exchange() *exchange {
+	return &exchange{epoch: v.id, members: v.members, reports: v.reports}
+}
+
 func (v *ringView) reportOf(node ring.NodeID) *arrived {
 	for _, r := range v.reports {
 		if r.node == node {
@@ -150,7 +154,7 @@ func (s *Store) propose() {
 		s.env.Probe("store/proposed-without-silent-member")
 	}
 	s.ring.waited = true
-	d, err := conclude(s.ring.id, s.ring.reports)
+	d, err := s.ring.exchange().conclude()
 	if err != nil {
 		s.ring.refusal = err
 		s.log.Warn("no decision", "reason", err, "ring", s.ring.id.String())
@@ -169,7 +173,7 @@ func (s *Store) onDecide(at uint64, d *decide) {
 	if s.ring.decision != nil {
 		return
 	}
-	valid, err := verify(s.ring.id, d, s.ring.reports)
+	valid, err := s.ring.exchange().verify(d)
 	if err != nil {
 		s.env.Probe("store/invalid-decision")
 		s.log.Warn("decision refused", "reason", err)

@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/holdfast-sim/holdfast/engine/cpg"
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/env/envtest"
@@ -31,6 +29,7 @@ type chaos struct {
 	count   int
 	probes  map[string]int
 	history []string
+	settled time.Duration
 }
 
 func newChaos(tb testing.TB, seed uint64, n int) *chaos {
@@ -166,8 +165,20 @@ func (c *chaos) run(steps int) {
 			c.up[i] = true
 		}
 	}
-	timers := DefaultTimers(testToken)
-	c.w.RunFor(settleBound(timers))
+	began := c.w.Now()
+	for !c.fullRing() && c.w.Now()-began < settleBound(DefaultTimers(testToken)) {
+		c.w.RunFor(50 * time.Millisecond)
+	}
+	c.settled = c.w.Now() - began
+	c.w.RunFor(2 * time.Second) // and it stays
+}
+
+func (c *chaos) fullRing() bool {
+	all := make([]int, len(c.procs))
+	for i := range all {
+		all[i] = i
+	}
+	return c.oneRing(all...)
 }
 
 // settleBound is how long after the last fault there must be one ring of all: the longest way is
@@ -175,11 +186,7 @@ func (c *chaos) run(steps int) {
 func settleBound(t Timers) time.Duration { return 3 * (t.Token + t.Consensus) }
 
 func (c *chaos) verify() error {
-	all := make([]int, len(c.procs))
-	for i := range all {
-		all[i] = i
-	}
-	if !c.oneRing(all...) {
+	if !c.fullRing() {
 		text := ""
 		for _, p := range c.procs {
 			text += fmt.Sprintf(" %v %v %v;", p.node.State(), p.node.Ring(), p.node.Members())
@@ -193,11 +200,12 @@ func (c *chaos) verify() error {
 }
 
 func TestRandomFaults(t *testing.T) {
-	runs := 600
+	runs := 300
 	if testing.Short() {
-		runs = 100
+		runs = 60
 	}
 	probes := map[string]int{}
+	worst := time.Duration(0)
 	for seed := range uint64(runs) {
 		c := newChaos(t, seed, 2+int(seed%4))
 		c.run(60)
@@ -207,6 +215,7 @@ func TestRandomFaults(t *testing.T) {
 				return
 			}
 		}
+		worst = max(worst, c.settled)
 		for id, count := range c.probes {
 			probes[id] += count
 		}
@@ -219,5 +228,5 @@ func TestRandomFaults(t *testing.T) {
 	for _, id := range ids {
 		t.Logf("%s: %d", id, probes[id])
 	}
-	require.NotEmpty(t, ids)
+	t.Logf("longest way to the full ring: %v", worst)
 }

@@ -17,14 +17,14 @@ const (
 // createCommit makes the commit token of a new ring. This node is its representative.
 func (n *Node) createCommit(members []ring.NodeID) {
 	c := &n.commit
-	c.ring = ring.ID{Seq: max(n.highRing, n.ringSeq) + ringSeqStep, Rep: members[0]}
+	c.ring = ringKey{ID: ring.ID{Seq: max(n.highRing, n.ringSeq) + ringSeqStep, Rep: members[0]},
+		nonce: n.random.Uint64()}
 	c.tokenSeq = 0
 	c.index = 0
 	c.members = setCopy(c.members, members)
 	c.entries = slices.Grow(c.entries[:0], len(members))[:len(members)]
-	for i := range c.entries {
-		c.entries[i] = commitEntry{obliged: c.entries[i].obliged[:0]}
-	}
+	clear(c.entries)
+	c.owed = nil
 	n.enterCommit()
 }
 
@@ -38,9 +38,9 @@ func (n *Node) enterCommit() {
 	n.setState(Commit, "commit token")
 	n.log.Debug("entering COMMIT state.")
 	n.newMembers = setCopy(n.newMembers, c.members)
-	e := &c.entries[c.index]
-	*e = commitEntry{filled: true, old: n.cur.ring, aru: n.cur.aru, high: n.cur.high,
-		delivered: max(n.cur.delivered, n.knownSafe), obliged: setCopy(e.obliged, n.obliged)}
+	c.entries[c.index] = commitEntry{filled: true, old: n.cur.ring, aru: n.cur.aru, high: n.cur.high,
+		delivered: max(n.cur.delivered, n.knownSafe)}
+	c.owe(n.cur.ring, n.obliged)
 	c.index++
 	n.originated = false
 	n.stopTimer(timerJoin)
@@ -78,8 +78,8 @@ func (n *Node) onCommit(body []byte) error {
 	if !member || !subset(c.members, n.known) || c.ring.Seq >= maxRingSeq {
 		return errRefused
 	}
-	for i := range c.entries {
-		if c.entries[i].filled && !subset(c.entries[i].obliged, n.known) {
+	for i := range c.owed {
+		if !subset(c.owed[i].nodes, n.known) {
 			return errRefused
 		}
 	}
@@ -94,7 +94,8 @@ func (n *Node) onCommit(body []byte) error {
 		if c.ring.Seq != n.ringSeq || c.ring != n.commit.ring || c.index != len(c.members) {
 			return nil
 		}
-		if !slices.Equal(c.members, n.commit.members) || !c.entries[at].equal(&n.commit.entries[at]) {
+		if !slices.Equal(c.members, n.commit.members) || c.entries[at] != n.commit.entries[at] ||
+			!subset(n.obliged, c.owedOf(n.cur.ring)) {
 			return errRefused
 		}
 		n.commit = c
@@ -106,9 +107,4 @@ func (n *Node) onCommit(body []byte) error {
 		}
 	}
 	return nil
-}
-
-func (e *commitEntry) equal(o *commitEntry) bool {
-	return e.filled == o.filled && e.old == o.old && e.aru == o.aru && e.high == o.high &&
-		e.delivered == o.delivered && slices.Equal(e.obliged, o.obliged)
 }

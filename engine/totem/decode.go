@@ -71,7 +71,9 @@ func (d *decoder) flags(allowed byte) byte {
 }
 
 func (d *decoder) node() ring.NodeID { return ring.NodeID(d.u32()) }
-func (d *decoder) ring() ring.ID     { return ring.ID{Seq: d.u64(), Rep: d.node()} }
+func (d *decoder) ring() ringKey {
+	return ringKey{ID: ring.ID{Seq: d.u64(), Rep: d.node()}, nonce: d.u64()}
+}
 
 // nodes reads a strictly ascending list of node ids into dst.
 func (d *decoder) nodes(dst []ring.NodeID) []ring.NodeID {
@@ -163,24 +165,59 @@ func (c *commit) decode(b []byte) error {
 			return ErrMalformed
 		}
 	}
+	n := int(d.u16())
+	if n > len(c.members) {
+		return ErrMalformed
+	}
+	c.owed = nil
+	for range n {
+		o := owed{old: d.ring(), nodes: d.nodes(nil)}
+		if d.bad || o.old.IsZero() || len(o.nodes) == 0 || c.owedOf(o.old) != nil {
+			return ErrMalformed
+		}
+		c.owed = append(c.owed, o)
+	}
 	return d.end()
 }
 
+// owedOf is what is owed of an old ring.
+func (c *commit) owedOf(old ringKey) []ring.NodeID {
+	for i := range c.owed {
+		if c.owed[i].old == old {
+			return c.owed[i].nodes
+		}
+	}
+	return nil
+}
+
+// owe adds to what is owed of an old ring.
+func (c *commit) owe(old ringKey, nodes []ring.NodeID) {
+	if len(nodes) == 0 {
+		return
+	}
+	for i := range c.owed {
+		if c.owed[i].old == old {
+			c.owed[i].nodes = insertAll(c.owed[i].nodes, nodes)
+			return
+		}
+	}
+	c.owed = append(c.owed, owed{old: old, nodes: slices.Clone(nodes)})
+}
+
 func (e *commitEntry) decode(d *decoder) error {
-	*e = commitEntry{filled: d.flags(1) != 0, obliged: e.obliged[:0]}
+	*e = commitEntry{filled: d.flags(1) != 0}
 	if !e.filled {
 		return nil
 	}
 	e.old = d.ring()
 	e.aru, e.high, e.delivered = d.u64(), d.u64(), d.u64()
-	e.obliged = d.nodes(e.obliged)
-	if d.bad || e.aru > e.high || e.old.IsZero() && (e.high != 0 || e.delivered != 0 || len(e.obliged) != 0) {
+	if d.bad || e.aru > e.high || e.old.IsZero() && (e.high != 0 || e.delivered != 0) {
 		return ErrMalformed
 	}
 	return nil
 }
 
-func decodeRingMessage(b []byte) (ring.ID, error) {
+func decodeRingMessage(b []byte) (ringKey, error) {
 	d := decoder{rest: b}
 	id := d.ring()
 	if id.IsZero() {

@@ -12,16 +12,16 @@ import (
 // FuzzDecode holds that every decoder takes anything, and that what it accepts is written back as
 // the same bytes: there is one encoding of each message.
 func FuzzDecode(f *testing.F) {
-	t := token{ring: ring.ID{Seq: 8, Rep: 1}, tokenSeq: 3, seq: 9, ordinal: 4, aru: 7, aruNode: 2, rtr: []uint64{8, 9}}
+	t := token{ring: ringKey{ID: ring.ID{Seq: 8, Rep: 1}, nonce: 5}, tokenSeq: 3, seq: 9, ordinal: 4, aru: 7, aruNode: 2, rtr: []uint64{8, 9}}
 	f.Add(t.append(nil))
 	j := join{ringSeq: 4, procs: []ring.NodeID{1, 2, 3}, failed: []ring.NodeID{2}}
 	f.Add(j.append(nil))
-	c := commit{ring: ring.ID{Seq: 8, Rep: 1}, index: 1, members: []ring.NodeID{1, 2}, entries: []commitEntry{
-		{filled: true, old: ring.ID{Seq: 4, Rep: 1}, aru: 3, high: 5, delivered: 3, obliged: []ring.NodeID{1}}, {}}}
+	c := commit{ring: ringKey{ID: ring.ID{Seq: 8, Rep: 1}, nonce: 5}, index: 1, members: []ring.NodeID{1, 2}, entries: []commitEntry{
+		{filled: true, old: ringKey{ID: ring.ID{Seq: 4, Rep: 1}, nonce: 5}, aru: 3, high: 5, delivered: 3}, {}}, owed: []owed{{old: ringKey{ID: ring.ID{Seq: 4, Rep: 1}, nonce: 5}, nodes: []ring.NodeID{1}}}}
 	f.Add(c.append(nil))
-	h := mcastHeader{flags: mcastSafe, ring: ring.ID{Seq: 8, Rep: 1}, seq: 1, from: 2, ordinal: 1}
+	h := mcastHeader{flags: mcastSafe, ring: ringKey{ID: ring.ID{Seq: 8, Rep: 1}, nonce: 5}, seq: 1, from: 2, ordinal: 1}
 	f.Add(append(h.append(nil), chunkFirst|chunkLast, 1, 0, 0, 0, 'x'))
-	f.Add(appendRingMessage(nil, typeMergeDetect, ring.ID{Seq: 8, Rep: 1}))
+	f.Add(appendRingMessage(nil, typeMergeDetect, ringKey{ID: ring.ID{Seq: 8, Rep: 1}, nonce: 5}))
 	hint := bootHint{count: 3, id: [16]byte{1}}
 	f.Add(hint.append(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -59,7 +59,7 @@ func FuzzDecode(f *testing.F) {
 				again = m.append(nil)
 			}
 		default:
-			var id ring.ID
+			var id ringKey
 			if id, err = decodeRingMessage(b[1:]); err == nil {
 				again = appendRingMessage(nil, b[0], id)
 			}

@@ -106,7 +106,7 @@ func (n *Node) deliverOld() {
 	if s.ring.IsZero() {
 		return
 	}
-	n.configure(Configuration{Kind: cpg.Transitional, Ring: s.ring,
+	n.configure(Configuration{Kind: cpg.Transitional, Ring: s.ring.ID,
 		Members: slices.Clone(n.transitional), Left: minus(nil, n.members, n.transitional)})
 	for gap := false; s.delivered < s.high; {
 		s.delivered++
@@ -138,7 +138,7 @@ func (n *Node) deliverPacket(pk *packet, transitional bool) {
 		body = rest
 		message, done := n.assembly.add(pk.from, c)
 		if done {
-			n.deliver(Delivery{Ring: pk.ring, Ordinal: ordinal, From: pk.from,
+			n.deliver(Delivery{Ring: pk.ring.ID, Ordinal: ordinal, From: pk.from,
 				Guarantee: pk.guarantee(), Transitional: transitional, Payload: message})
 		}
 		if c.last {

@@ -155,9 +155,6 @@ func (n *Node) onJoin(from ring.NodeID, body []byte) error {
 		from == n.cfg.Node || j.leave && !has(j.failed, from) || j.ringSeq >= maxRingSeq {
 		return errRefused
 	}
-	if n.pausedLong() {
-		return nil
-	}
 	n.highRing = max(n.highRing, j.ringSeq)
 	switch n.state {
 	case Operational:
@@ -226,7 +223,7 @@ func (n *Node) processJoin(from ring.NodeID, j *join) (gathered bool) {
 }
 
 // onForeign handles a sign of life from another ring.
-func (n *Node) onForeign(from ring.NodeID, id ring.ID, inOperational, inGather reason) {
+func (n *Node) onForeign(from ring.NodeID, id ringKey, inOperational, inGather reason) {
 	if id == n.cur.ring || id.Seq >= maxRingSeq {
 		return
 	}

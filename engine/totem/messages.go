@@ -16,11 +16,12 @@ const (
 	typeCommit      = 4
 	typeHoldCancel  = 5
 	typeBootHint    = 6
+	typeFlushEnd    = 7
 )
 
 // token is the right to send, and what the holder must know.
 type token struct {
-	ring        ring.ID
+	ring        ringKey
 	tokenSeq    uint64 // grows by one a hop
 	seq         uint64 // highest packet of the ring
 	ordinal     uint64 // highest message of the ring
@@ -32,9 +33,19 @@ type token struct {
 	rtr         []uint64
 }
 
-func appendRing(b []byte, id ring.ID) []byte {
+// ringKey names a ring beyond doubt. A representative whose disk was wiped may give a ring the
+// same id as an earlier one; the nonce that it draws tells them apart.
+type ringKey struct {
+	ring.ID
+	nonce uint64
+}
+
+const ringKeyBytes = 8 + 4 + 8
+
+func appendRing(b []byte, id ringKey) []byte {
 	b = binary.LittleEndian.AppendUint64(b, id.Seq)
-	return binary.LittleEndian.AppendUint32(b, uint32(id.Rep))
+	b = binary.LittleEndian.AppendUint32(b, uint32(id.Rep))
+	return binary.LittleEndian.AppendUint64(b, id.nonce)
 }
 
 func appendNodes(b []byte, ids []ring.NodeID) []byte {
@@ -72,13 +83,7 @@ func (t *token) append(b []byte) []byte {
 // A multicast packet is mcastHeader followed by chunks (pack.go), or by one whole multicast
 // packet of an older ring when it is encapsulated.
 const (
-	mcastHeaderBytes = 1 + 1 + 12 + 8 + 4 + 8
-
-	mcastOffsetFlags   = 1
-	mcastOffsetRing    = 2
-	mcastOffsetSeq     = 14
-	mcastOffsetFrom    = 22
-	mcastOffsetOrdinal = 26
+	mcastHeaderBytes = 1 + 1 + ringKeyBytes + 8 + 4 + 8
 
 	mcastSafe         = 1 << 0
 	mcastEncapsulated = 1 << 1
@@ -88,7 +93,7 @@ const (
 // mcastHeader is the fixed part of a multicast packet.
 type mcastHeader struct {
 	flags   byte
-	ring    ring.ID
+	ring    ringKey
 	seq     uint64
 	from    ring.NodeID
 	ordinal uint64 // of the first message that ends in this packet
@@ -126,22 +131,27 @@ func (j *join) append(b []byte) []byte {
 // commitEntry is what one member of a ring that is being formed says about its old ring.
 type commitEntry struct {
 	filled    bool
-	old       ring.ID // zero: it had none since it started
+	old       ringKey // zero: it had none since it started
 	aru       uint64
 	high      uint64
 	delivered uint64 // the highest packet known to have been delivered by anybody in the old ring
-	// obliged are nodes whose old-ring packets must be delivered even behind a gap, because a
-	// member that moved on earlier may have delivered them.
-	obliged []ring.NodeID
+}
+
+// owed names nodes of an old ring whose packets must be delivered even behind a gap, because a
+// member that moved on earlier may have delivered them.
+type owed struct {
+	old   ringKey
+	nodes []ring.NodeID
 }
 
 // commit is the commit token.
 type commit struct {
-	ring     ring.ID
+	ring     ringKey
 	tokenSeq uint64
 	index    int // entries filled so far
 	members  []ring.NodeID
 	entries  []commitEntry // by member
+	owed     []owed        // of those old rings of which something is owed
 }
 
 func (c *commit) append(b []byte) []byte {
@@ -160,13 +170,16 @@ func (c *commit) append(b []byte) []byte {
 		b = le.AppendUint64(b, e.aru)
 		b = le.AppendUint64(b, e.high)
 		b = le.AppendUint64(b, e.delivered)
-		b = appendNodes(b, e.obliged)
+	}
+	b = le.AppendUint16(b, uint16(len(c.owed)))
+	for i := range c.owed {
+		b = appendNodes(appendRing(b, c.owed[i].old), c.owed[i].nodes)
 	}
 	return b
 }
 
 // appendRingMessage writes a merge-detect or hold-cancel message: a type and a ring.
-func appendRingMessage(b []byte, kind byte, id ring.ID) []byte {
+func appendRingMessage(b []byte, kind byte, id ringKey) []byte {
 	return appendRing(append(b, kind), id)
 }
 

@@ -110,7 +110,7 @@ type Node struct {
 	transitional []ring.NodeID
 	originated   bool
 	recovery     recoveryState
-	obliged      []ring.NodeID // see commitEntry
+	obliged      []ring.NodeID // what this node owes of its old ring, see owed
 	knownSafe    uint64        // see commitEntry.delivered
 
 	// the token
@@ -129,7 +129,8 @@ type Node struct {
 	backlog    uint32 // at the last visit
 	merging    bool
 	pauseStamp time.Duration
-	leaving    bool
+	flushing   bool   // what lies in the socket is out of date
+	flushID    uint64 // the mark that ends it
 
 	// messages
 	first    outQueue // the owner's own, ahead of all others
@@ -166,7 +167,7 @@ func (n *Node) Start(e env.Env) error {
 	if n.opener, err = wire.NewOpener(n.cfg.Key, n.known); err != nil {
 		return err
 	}
-	n.cur = newStore(ring.ID{}, &n.pool)
+	n.cur = newStore(ringKey{}, &n.pool)
 	n.members = setCopy(n.members, []ring.NodeID{n.cfg.Node})
 	n.procs = setCopy(n.procs, n.members)
 	n.state = Operational
@@ -182,9 +183,9 @@ func (n *Node) State() State { return n.state }
 // Ring is the ring that was installed last; zero before the first.
 func (n *Node) Ring() ring.ID {
 	if n.old != nil {
-		return n.old.ring
+		return n.old.ring.ID
 	}
-	return n.cur.ring
+	return n.cur.ring.ID
 }
 
 // Members are those of the ring that was installed last. The slice is the node's own.

@@ -49,13 +49,12 @@ func (n *Node) enterRecovery() {
 				continue
 			}
 			n.transitional = append(n.transitional, c.members[i])
-			r.deliver = insertAll(r.deliver, e.obliged)
 			r.known = max(r.known, e.delivered)
 			low, high = min(low, e.aru), max(high, e.high)
 		}
-		same = low == high
+		same = low == high || len(n.transitional) == 1
 	}
-	r.deliver = insertAll(r.deliver, n.transitional)
+	r.deliver = insertAll(setCopy(r.deliver, c.owedOf(n.old.ring)), n.transitional)
 	r.nextSeq, r.lastSeq = low+1, n.old.high
 	if same {
 		r.lastSeq = low
@@ -205,13 +204,13 @@ func (n *Node) install() {
 	n.setState(Operational, "recovered")
 	n.logMembership(joined, left)
 	n.announced = n.announced[:0]
-	n.configure(Configuration{Kind: cpg.Regular, Ring: n.cur.ring,
+	n.configure(Configuration{Kind: cpg.Regular, Ring: n.cur.ring.ID,
 		Members: slices.Clone(n.members), Joined: joined, Left: left})
 	n.deliverReady()
 }
 
 func (n *Node) logMembership(joined, left []ring.NodeID) {
-	text := fmt.Sprintf("A new membership (%v) was formed. Members", n.cur.ring)
+	text := fmt.Sprintf("A new membership (%v) was formed. Members", n.cur.ring.ID)
 	if len(joined) > 0 {
 		text += " joined:" + nodeList(joined)
 	}

@@ -1,9 +1,5 @@
 package totem
 
-import (
-	"github.com/holdfast-sim/holdfast/engine/ring"
-)
-
 // packet is one multicast packet as it is kept for delivery and retransmission.
 type packet struct {
 	mcastHeader
@@ -16,7 +12,7 @@ type packet struct {
 // store holds the packets of one ring that are not yet known to be with everybody, in a circle
 // that grows up to MaxStoredPackets.
 type store struct {
-	ring      ring.ID
+	ring      ringKey
 	slots     []*packet // seq & (len-1)
 	missed    []uint8   // how many visits missed this seq
 	base      uint64    // all up to here was released
@@ -52,7 +48,7 @@ func (p *packetPool) put(pk *packet) {
 	}
 }
 
-func newStore(id ring.ID, pool *packetPool) *store {
+func newStore(id ringKey, pool *packetPool) *store {
 	return &store{ring: id, pool: pool,
 		slots: make([]*packet, firstStoreSlots), missed: make([]uint8, firstStoreSlots)}
 }

@@ -1,10 +1,12 @@
 package totem
 
 import (
+	"encoding/binary"
 	"fmt"
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/ring"
 )
 
 // The node's timers, counted from Config.FirstTimer.
@@ -70,6 +72,8 @@ func (n *Node) fired(id env.TimerID) {
 			n.onConsensusTimer(reasonConsensusTimeout)
 		}
 	case timerPause:
+		n.flushing = false // its mark is lost
+		n.checkPause()
 		n.pauseStamp = n.env.Mono()
 		n.setTimer(timerPause, n.pauseEvery())
 	}
@@ -116,14 +120,30 @@ func (n *Node) pauseEvery() time.Duration {
 	return n.cfg.Timers.Token / time.Duration(n.cfg.Timers.PauseStampsToken)
 }
 
-// pausedLong says that this process did not run for so long that what lies in its socket is out
-// of date. The stamp is renewed by the timer, so everything that is handled before it is skipped.
-func (n *Node) pausedLong() bool {
+// checkPause finds out that this process did not run for long. Multicasts and joins that lie in its
+// socket then speak of a past that the others have left, and are skipped: up to a mark that the
+// node sends to itself now, which arrives behind them. Where the mark is lost, the next stamp of the
+// clock ends it.
+func (n *Node) checkPause() {
 	silent := n.env.Mono() - n.pauseStamp
-	if silent <= n.cfg.Timers.Token/2 {
-		return false
+	if n.flushing || silent <= n.cfg.Timers.Token/2 {
+		return
 	}
 	n.env.Probe("totem/pause")
 	n.log.Info(fmt.Sprintf("Process pause detected for %d ms, flushing membership messages.", silent.Milliseconds()))
-	return true
+	n.flushing = true
+	n.flushID++
+	n.out = binary.LittleEndian.AppendUint64(append(n.out[:0], typeFlushEnd), n.flushID)
+	n.sendTo(n.machine(n.cfg.Node), n.out)
+}
+
+// onFlushEnd takes the node's own mark.
+func (n *Node) onFlushEnd(from ring.NodeID, body []byte) error {
+	if len(body) != 8 || from != n.cfg.Node {
+		return ErrMalformed
+	}
+	if binary.LittleEndian.Uint64(body) == n.flushID {
+		n.flushing = false
+	}
+	return nil
 }

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/holdfast-sim/holdfast/engine/ring"
 )
 
 // onToken handles the token in n.tok.
@@ -181,7 +179,7 @@ func (n *Node) sendPacket(t *token, q *outQueue) {
 	pk.buf = q.fill(pk.buf, maxBodyBytes(n.cfg.MTUBytes), func(m *outMessage) {
 		t.ordinal++
 		if !n.cfg.Quiet {
-			n.env.Emit(Sent{Node: n.cfg.Node, Ring: n.cur.ring, Ordinal: t.ordinal,
+			n.env.Emit(Sent{Node: n.cfg.Node, Ring: n.cur.ring.ID, Ordinal: t.ordinal,
 				Guarantee: m.guarantee, Digest: digest(m.payload)})
 		}
 	})
@@ -268,7 +266,7 @@ func (n *Node) cancelHold() {
 	n.sendTo(n.machine(n.cur.ring.Rep), n.out)
 }
 
-func (n *Node) onHoldCancel(id ring.ID) {
+func (n *Node) onHoldCancel(id ringKey) {
 	if n.state != Operational || id != n.cur.ring {
 		return
 	}

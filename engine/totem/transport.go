@@ -83,6 +83,14 @@ func (n *Node) receive(ev env.Received) {
 }
 
 func (n *Node) handle(from ring.NodeID, kind byte, body []byte) error {
+	if kind == typeJoin || kind == typeMcast || kind == typeMergeDetect {
+		if kind == typeJoin {
+			n.checkPause()
+		}
+		if n.flushing {
+			return nil
+		}
+	}
 	switch kind {
 	case typeToken:
 		if err := n.tok.decode(body); err != nil {
@@ -109,6 +117,8 @@ func (n *Node) handle(from ring.NodeID, kind byte, body []byte) error {
 		return err
 	case typeBootHint:
 		return n.onBootHint(body)
+	case typeFlushEnd:
+		return n.onFlushEnd(from, body)
 	default:
 		return ErrMalformed
 	}

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/maphash"
+	"sort"
+	"strings"
 
 	"github.com/anishathalye/porcupine"
 
@@ -36,6 +38,8 @@ func KV(initial json.RawMessage) (*Model, error) {
 		Keyed:  true,
 		Role:   kvRole,
 		Decode: decodeKV,
+
+		Without: withoutKV,
 		Model: porcupine.Model{
 			Init: func() any { return "" },
 			Step: func(state, _, output any) (bool, any) {
@@ -95,4 +99,70 @@ func decodeKV(op *history.Operation, _ Call) (Call, error) {
 		c.text = textOf(value)
 	}
 	return c, nil
+}
+
+// withoutKV leaves out an append and erases its text from every get. That is sound where all texts
+// written are different and none is the beginning of another: then each answer splits into the texts written in
+// one way only, and erasing one of them everywhere turns a run into a run.
+func withoutKV(ops []history.Operation, i int) ([]history.Operation, bool) {
+	target := &ops[i]
+	if kvFunction(target.F) != FAppend || !prefixFree(ops, target.Key) {
+		return nil, false
+	}
+	erased := textOf(target.Input)
+	rest := make([]history.Operation, 0, len(ops)-1)
+	for j := range ops {
+		if j == i {
+			continue
+		}
+		op := ops[j]
+		if op.Key == target.Key && kvFunction(op.F) == FGet && op.Outcome == history.OK {
+			text, ok := erase(textOf(op.Output), erased, ops, target.Key)
+			if !ok {
+				return nil, false
+			}
+			op.Output, _ = json.Marshal(text)
+		}
+		rest = append(rest, op)
+	}
+	return rest, true
+}
+
+// writtenTexts lists the texts that puts and appends of a key wrote, sorted.
+func writtenTexts(ops []history.Operation, key string) []string {
+	var texts []string
+	for i := range ops {
+		if f := kvFunction(ops[i].F); ops[i].Key == key && (f == FAppend || f == FPut) {
+			texts = append(texts, textOf(ops[i].Input))
+		}
+	}
+	sort.Strings(texts)
+	return texts
+}
+
+func prefixFree(ops []history.Operation, key string) bool {
+	texts := writtenTexts(ops, key)
+	for i := range texts {
+		if texts[i] == "" || (i > 0 && strings.HasPrefix(texts[i], texts[i-1])) {
+			return false
+		}
+	}
+	return true
+}
+
+// erase removes one text from an answer that consists of written texts only.
+func erase(answer, text string, ops []history.Operation, key string) (string, bool) {
+	texts := writtenTexts(ops, key)
+	var kept strings.Builder
+	for answer != "" {
+		next := sort.Search(len(texts), func(k int) bool { return texts[k] > answer }) - 1
+		if next < 0 || !strings.HasPrefix(answer, texts[next]) {
+			return "", false
+		}
+		if texts[next] != text {
+			kept.WriteString(texts[next])
+		}
+		answer = answer[len(texts[next]):]
+	}
+	return kept.String(), true
 }

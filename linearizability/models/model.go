@@ -60,6 +60,12 @@ type Model struct {
 	// Keyed says that operations on different keys do not influence each other, so that a history can be
 	// split by key.
 	Keyed bool
+	// Unknown returns a state that stands for all states: Step accepts from it whatever some state would
+	// accept. Nil means that the model has none.
+	Unknown func() any
+	// Without returns a history without the mutation at position i, if every such history that is legal
+	// with it is legal without it. It may change the answers of others to fit. Nil means never.
+	Without func(ops []history.Operation, i int) (rest []history.Operation, ok bool)
 	// FirstRev is the revision of the initial state of a Revisioned model.
 	FirstRev uint64
 }

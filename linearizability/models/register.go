@@ -39,6 +39,9 @@ func Register(initial json.RawMessage) (*Model, error) {
 		Keyed:  true,
 		Role:   registerRole,
 		Decode: decodeRegister,
+
+		Without: withoutRegister,
+		Unknown: func() any { return anyValue },
 		Model: porcupine.Model{
 			Init:              func() any { return start },
 			Step:              stepRegister,
@@ -104,8 +107,23 @@ func decodeRegister(op *history.Operation, _ Call) (Call, error) {
 	return call, nil
 }
 
+// anyValue is the state of a register that may hold anything. It is no JSON, so no value equals it.
+const anyValue = "?"
+
+// stepAnyValue steps from a register that may hold anything.
+func stepAnyValue(c *RegisterCall) (bool, any) {
+	switch {
+	case c.fn == fRead, c.fn == fWrite, c.fn == fCAS && c.outcome == history.OK:
+		return true, c.value
+	}
+	return true, anyValue
+}
+
 func stepRegister(state, _, output any) (bool, any) {
 	s, c := state.(string), output.(*RegisterCall)
+	if s == anyValue {
+		return stepAnyValue(c)
+	}
 	switch c.fn {
 	case fRead:
 		return s == c.value, state
@@ -137,4 +155,37 @@ func describeRegisterCall(_, output any) string {
 			shorten(json.RawMessage(c.value)), answer)
 	}
 	return fmt.Sprintf("%s(%s) → %s", c.f, shorten(json.RawMessage(c.value)), answer)
+}
+
+// withoutRegister leaves out a mutation whose value nobody who is left reads. In an order that explains the
+// rest, nothing that depends on its value can follow it directly, so the order still explains the rest. A
+// refused cas might depend on the value that it replaced, so there must be none.
+func withoutRegister(ops []history.Operation, i int) ([]history.Operation, bool) {
+	target, err := decodeRegister(&ops[i], nil)
+	if err != nil {
+		return nil, false
+	}
+	written := target.(*RegisterCall).value
+	rest := make([]history.Operation, 0, len(ops)-1)
+	for j := range ops {
+		if j == i {
+			continue
+		}
+		rest = append(rest, ops[j])
+		if ops[j].Key != ops[i].Key {
+			continue
+		}
+		call, err := decodeRegister(&ops[j], nil)
+		if err != nil {
+			return nil, false
+		}
+		c := call.(*RegisterCall)
+		switch {
+		case c.fn == fCAS && (c.outcome == history.Fail || c.expected == written):
+			return nil, false
+		case c.fn == fRead && c.value == written:
+			return nil, false
+		}
+	}
+	return rest, true
 }

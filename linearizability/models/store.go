@@ -102,7 +102,7 @@ func (c *StoreCall) readMatches(s *StoreState) bool {
 }
 
 func (c *StoreCall) listMatches(s *StoreState) bool {
-	if c.rev != 0 && c.rev != s.rev {
+	if c.malformed || (c.rev != 0 && c.rev != s.rev) {
 		return false
 	}
 	tree := s.view()

@@ -118,7 +118,9 @@ type StoreCall struct {
 	rev     uint64
 	mod     uint64
 	names   []string // returned by a list
-	f, code string   // for descriptions
+
+	malformed bool   // the answer of a list is no list
+	f, code   string // for descriptions
 }
 
 // cleanPath drops a leading and a trailing slash: "/a/b/" and "a/b" are one path, and "" is the root.
@@ -176,7 +178,10 @@ func decodeStore(op *history.Operation, reuse Call) (Call, error) {
 	names := call.names[:0]
 	*call = StoreCall{fn: fn, outcome: op.Outcome, key: cleanPath(op.Key), expect: op.Expect, rev: op.Rev,
 		mod: op.Mod, f: op.F, code: op.Error, names: names}
-	if op.Outcome == history.Fail {
+	switch op.Outcome {
+	case history.Info:
+		call.rev, call.mod = 0, 0 // nobody answered, so nobody said so
+	case history.Fail:
 		call.refused = refusalOf(op.Error)
 	}
 	switch fn {
@@ -187,30 +192,34 @@ func decodeStore(op *history.Operation, reuse Call) (Call, error) {
 	case fRead:
 		call.value, call.content = valueDigest(op.Output), op.Output
 	case fList:
-		return call, call.decodeNames(op)
+		call.decodeNames(op)
 	}
 	return call, nil
 }
 
-// decodeNames accepts ["a","b/"] and [{"name":"a"},...].
-func (c *StoreCall) decodeNames(op *history.Operation) error {
+// decodeNames accepts ["a","b/"] and [{"name":"a"},...]. Any other answer is one that no state explains.
+func (c *StoreCall) decodeNames(op *history.Operation) {
 	if len(op.Output) == 0 || op.Outcome != history.OK {
-		return nil
+		return
 	}
 	if err := json.Unmarshal(op.Output, &c.names); err == nil {
-		return nil
-	}
-	var entries []struct {
-		Name string `json:"name"`
-	}
-	if err := json.Unmarshal(op.Output, &entries); err != nil {
-		return fmt.Errorf("%w: the answer of %s %q is no list of names", ErrOperation, op.F, op.Key)
+		return
 	}
 	c.names = c.names[:0]
-	for _, e := range entries {
-		c.names = append(c.names, e.Name)
+	var entries []struct {
+		Name *string `json:"name"`
 	}
-	return nil
+	if err := json.Unmarshal(op.Output, &entries); err != nil {
+		c.malformed = true
+		return
+	}
+	for _, e := range entries {
+		if e.Name == nil {
+			c.malformed = true
+			return
+		}
+		c.names = append(c.names, *e.Name)
+	}
 }
 
 func storeEntry(entry *history.WitnessEntry) (Call, error) {

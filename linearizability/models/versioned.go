@@ -28,6 +28,9 @@ func VersionedKV(initial json.RawMessage) (*Model, error) {
 		Keyed:  true,
 		Role:   versionedRole,
 		Decode: decodeStore,
+
+		Without: withoutVersioned,
+		Unknown: func() any { return versionedState{any: true} },
 		Model: porcupine.Model{
 			Init:              func() any { return versionedState{known: true} },
 			Step:              stepVersioned,
@@ -42,6 +45,7 @@ func VersionedKV(initial json.RawMessage) (*Model, error) {
 type versionedState struct {
 	value   digest
 	shown   string // the value for people, cut
+	any     bool   // nothing is known, and nothing else here holds
 	present bool
 	known   bool   // version is what it is, not only a lower bound
 	version uint64 // also the floor for the next version, when absent
@@ -53,6 +57,8 @@ func (s versionedState) hash() uint64 {
 
 func (s versionedState) String() string {
 	switch {
+	case s.any:
+		return "anything"
 	case !s.present:
 		return "absent"
 	case !s.known:
@@ -81,6 +87,9 @@ func versionedRole(op *history.Operation) Role {
 
 func stepVersioned(state, _, output any) (bool, any) {
 	s, c := state.(versionedState), output.(*StoreCall)
+	if s.any {
+		return stepAnyVersion(c)
+	}
 	switch c.fn {
 	case fRead:
 		return s.read(c)
@@ -89,6 +98,24 @@ func stepVersioned(state, _, output any) (bool, any) {
 	}
 	next, ok := s.changed(c)
 	return ok, next
+}
+
+// stepAnyVersion steps from a key about which nothing is known.
+func stepAnyVersion(c *StoreCall) (bool, any) {
+	after := versionedState{}
+	switch {
+	case c.fn == fRead:
+		after = versionedState{value: c.value, shown: shorten(c.content), version: c.mod, known: c.mod != 0}
+		after.present = c.mod != 0 || c.value != digest{}
+		if !after.present {
+			return true, versionedState{any: true} // absent, with a floor that nobody knows
+		}
+		return true, after
+	case c.outcome == history.OK || c.fn != fCAS:
+		next, ok := after.changed(c)
+		return ok, next
+	}
+	return true, versionedState{any: true}
 }
 
 // pin returns the state with its version fixed, or false if it cannot be that.
@@ -157,4 +184,47 @@ func (s versionedState) changed(c *StoreCall) (versionedState, bool) {
 		s.value, s.shown = digest{}, ""
 	}
 	return s, true
+}
+
+// versionOf returns the version that an acknowledged mutation was answered with, 0 if none.
+func versionOf(op *history.Operation) uint64 {
+	if op.Outcome != history.OK {
+		return 0
+	}
+	if op.Mod != 0 {
+		return op.Mod
+	}
+	return op.Rev
+}
+
+// withoutVersioned is withoutRegister for values with versions: nobody who is left may read the value or the
+// version, or expect the version, or expect any version if that of the mutation is not known.
+func withoutVersioned(ops []history.Operation, i int) ([]history.Operation, bool) {
+	target := &ops[i]
+	version, written := versionOf(target), valueDigest(target.Input)
+	rest := make([]history.Operation, 0, len(ops)-1)
+	for j := range ops {
+		if j == i {
+			continue
+		}
+		op := &ops[j]
+		rest = append(rest, *op)
+		if op.Key != target.Key {
+			continue
+		}
+		switch op.F {
+		case FCAS:
+			if op.Outcome == history.Fail || version == 0 || op.Expect == version ||
+				(op.Expect == 0 && target.F == FDelete) {
+				return nil, false
+			}
+		case FRead:
+			absent := op.Mod == 0 && valueDigest(op.Output) == digest{}
+			if (version != 0 && op.Mod == version) || (target.F == FDelete && absent) ||
+				(target.F != FDelete && !absent && valueDigest(op.Output) == written) {
+				return nil, false
+			}
+		}
+	}
+	return rest, true
 }

@@ -91,6 +91,9 @@ type Item struct {
 	// ID names the item within the chart so that others can refer to it: letters, digits and
 	// dashes. A point with the ID of a bar shows that bar's tip.
 	ID string
+	// Spill lets the text of a block that is too short for it stand after the block, if there is
+	// room before the next item of the row. Items of such a row are in order of time.
+	Spill bool
 	// Alert draws attention to the item.
 	Alert bool
 }

@@ -24,8 +24,11 @@ const (
 	headHeight  = 26
 	titleHeight = 24
 	rowGap      = 2
-	charTenths  = 64 // the usual width of a character, in tenths of a pixel
-	barMinimum  = 250
+	charTenths  = 62  // the usual width of a character, in tenths of a pixel
+	barMinimum  = 250 // in hundredths
+	textPadding = 800 // in hundredths, both sides together
+	leastChars  = 3   // a text of which less would remain is left out
+	plotGap     = 12  // below a row with a scale
 )
 
 // cent is a length in hundredths of a pixel.
@@ -113,12 +116,20 @@ func (r *Row) height() int {
 	return DefaultRowHeight
 }
 
+// gap is the space below a row: a scale's lowest label reaches beyond it.
+func (r *Row) gap() int {
+	if len(r.Ticks) > 0 {
+		return plotGap
+	}
+	return rowGap
+}
+
 func (d *drawing) heightOf() int {
 	h := headHeight + margin
 	for i := range d.Groups {
 		h += titleHeight
 		for j := range d.Groups[i].Rows {
-			h += d.Groups[i].Rows[j].height() + rowGap
+			h += d.Groups[i].Rows[j].height() + d.Groups[i].Rows[j].gap()
 		}
 	}
 	return h
@@ -249,14 +260,18 @@ func (d *drawing) row(r *Row) {
 		d.put(`<line class="level" x1="%d" x2="%d" y1="%s" y2="%s"/>`, gutter, d.width-margin, y, y)
 	}
 	for i := range r.Items {
-		d.item(r, &r.Items[i])
+		next := d.To
+		if i+1 < len(r.Items) {
+			next = r.Items[i+1].From
+		}
+		d.item(r, &r.Items[i], next)
 	}
 	d.put("</g>")
 	for _, t := range r.Ticks {
 		d.put(`<text class="scale" x="%d" y="%s">%s</text>`, gutter-6, d.level(r, t.Level)+350, esc(t.Label))
 	}
 	d.put("\n")
-	d.y += h + rowGap
+	d.y += h + r.gap()
 }
 
 // level is the height of a level in a row, downwards from the top of the picture.
@@ -272,7 +287,7 @@ func cut(s string, limit int) string {
 	return string([]rune(s)[:max(1, limit-1)]) + "…"
 }
 
-func (d *drawing) item(r *Row, it *Item) {
+func (d *drawing) item(r *Row, it *Item, next time.Duration) {
 	class := string(it.Class.known())
 	if it.Alert {
 		class += " alert"
@@ -300,18 +315,42 @@ func (d *drawing) item(r *Row, it *Item) {
 	d.put(`<rect%s class="%s %s" data-a="%d" data-b="%d" x="%s" y="%s" width="%s" height="%s">%s</rect>`, id, kind, class,
 		micros(it.From), micros(it.To), x, top, max(width, 50), d.level(r, low)-top, tip(it.Tip))
 	if it.Shape == Block && it.Text != "" {
-		d.blockText(r, it, x, width)
+		d.blockText(r, it, next)
 	}
 }
 
-func (d *drawing) blockText(r *Row, it *Item, x, width cent) {
-	hidden := ""
-	need := cent(utf8.RuneCountInString(it.Text))*charTenths*10 + 800
-	if need > width {
-		hidden = ` visibility="hidden"`
+// fits is how many characters fit into a width.
+func fits(width cent) int { return int(width-textPadding) / (charTenths * 10) }
+
+// TextWidth is the estimated width of a text in pixels, with some space around it.
+func TextWidth(text string) int {
+	return (utf8.RuneCountInString(text)*charTenths*10 + textPadding) / 100
+}
+
+// blockText writes a block's text: inside if it fits, else after it where that is allowed and
+// there is room, else as much of it inside as fits.
+func (d *drawing) blockText(r *Row, it *Item, next time.Duration) {
+	x, end := d.x(it.From), d.x(it.To)
+	chars := utf8.RuneCountInString(it.Text)
+	class, text := string(it.Class.known()), it.Text
+	attrs := ""
+	if it.Spill {
+		attrs = fmt.Sprintf(` data-next="%d"`, micros(next))
 	}
-	d.put(`<text class="in %s" data-a="%d" data-b="%d" data-n="%s" x="%s" y="%d"%s>%s</text>`, it.Class.known(),
-		micros(it.From), micros(it.To), need, x+400, d.y+r.height()/2+4, hidden, esc(it.Text))
+	switch room := fits(end - x); {
+	case room >= chars:
+	case it.Spill && fits(d.x(next)-end) >= chars:
+		x, class = end, class+" spilt"
+	case room >= leastChars:
+		text = cut(it.Text, room)
+	default:
+		text = ""
+	}
+	if text != it.Text {
+		attrs += ` data-full="` + esc(it.Text) + `"`
+	}
+	d.put(`<text class="in %s" data-a="%d" data-b="%d" x="%s" y="%d"%s>%s</text>`, class,
+		micros(it.From), micros(it.To), x+textPadding/2, d.y+r.height()/2+4, attrs, esc(text))
 }
 
 // marks draws the instants last, on top of everything.

@@ -29,7 +29,9 @@ func (j judge) Watch(s *scenarios.Scenario) scenarios.Watch {
 }
 
 // DecodeRecord implements scenarios.Judge.
-func (judge) DecodeRecord(kind string, data []byte) (env.Record, error) { return decodeRecord(kind, data) }
+func (judge) DecodeRecord(kind string, data []byte) (env.Record, error) {
+	return decodeRecord(kind, data)
+}
 
 // Survives implements scenarios.Judge: the votes of machines that are up and reach each other
 // must be a quorum.

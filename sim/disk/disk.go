@@ -27,6 +27,7 @@ type Disk struct {
 	durable map[string]*Inode // as a power cut would leave it
 	pending []nameChange      // from durable to live, in order
 	used    int64
+	spare   [][]byte // buffers of writes that were made durable, for the next ones
 }
 
 // Inode is a file's content.
@@ -154,13 +155,41 @@ func (d *Disk) WriteAt(n *Inode, p []byte, off int64) {
 		d.used += n.Grows(off, len(p))
 	}
 	n.data = writeInto(n.data, p, off)
-	n.pending = append(n.pending, change{off: off, bytes: slices.Clone(p)})
+	n.pending = append(n.pending, change{off: off, bytes: append(d.buffer(), p...)})
 }
 
+// spareBytes is the size of the buffers that are kept, enough for a page of a database;
+// maxSpare is how many are.
+const (
+	spareBytes = 4096
+	maxSpare   = 256
+)
+
+func (d *Disk) buffer() []byte {
+	if last := len(d.spare) - 1; last >= 0 {
+		b := d.spare[last]
+		d.spare = d.spare[:last]
+		return b
+	}
+	return make([]byte, 0, spareBytes)
+}
+
+func (d *Disk) giveBack(b []byte) {
+	if cap(b) == spareBytes && len(d.spare) < maxSpare {
+		d.spare = append(d.spare, b[:0])
+	}
+}
+
+// minFileBytes is the least capacity of a file that grows; it doubles from there.
+const minFileBytes = 16 << 10
+
 func writeInto(data, p []byte, off int64) []byte {
-	if need := off + int64(len(p)); need > int64(len(data)) {
-		data = slices.Grow(data, int(need)-len(data))
-		old := len(data)
+	old := len(data)
+	if need := int(off) + len(p); need > cap(data) {
+		grown := make([]byte, need, max(need, 2*cap(data), minFileBytes))
+		copy(grown, data)
+		data = grown
+	} else if need > old {
 		data = data[:need]
 		clear(data[old:])
 	}
@@ -188,6 +217,7 @@ func resize(data []byte, size int64) []byte {
 func (d *Disk) Sync(n *Inode) {
 	for _, c := range n.pending {
 		n.durable = c.apply(n.durable)
+		d.giveBack(c.bytes)
 	}
 	n.pending = n.pending[:0]
 	d.SyncNames()

@@ -61,6 +61,11 @@ func (p *Proc) Local(to string, payload []byte) error {
 	if target == nil || !target.up {
 		return env.ErrLocalDown
 	}
+	if p.world.LocalError != nil {
+		if err := p.world.LocalError(p.self.Machine, p.self.Process, to); err != nil {
+			return err
+		}
+	}
 	ev := env.LocalMessage{From: p.self.Process, Payload: bytes.Clone(payload)}
 	p.world.push(p.world.now+time.Microsecond, target, ev, 0)
 	return nil

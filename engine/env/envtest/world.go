@@ -22,6 +22,8 @@ type World struct {
 	Deliver func(from, to env.MachineID, process string, payload []byte) bool
 	// Delay, when set, is what a datagram takes beyond Latency.
 	Delay func(from, to env.MachineID, process string, payload []byte) time.Duration
+	// LocalError, when set, is asked before every local message: a non-nil error is the answer.
+	LocalError func(machine env.MachineID, from, to string) error
 	// Logger is what processes log to; discarded unless set. See [World.Now] for the time.
 	Logger func(p *Proc) *slog.Logger
 	// OnRecord and OnComplete observe what processes emit and answer.

@@ -18,17 +18,22 @@ const (
 //   - what stays apart from one member of a positive rule stays apart from all members,
 //   - a node rule for some members of a positive rule holds for all members.
 //
-// The result does not change when it is normalized again on the same nodes.
+// Completing a completed set changes nothing.
 func Normalize(set Set, nodes []string) (Set, []Problem) {
 	out := set.Clone()
 	dropped := Check(out, nodes)
 	for _, problem := range dropped {
 		delete(out, problem.RuleID)
 	}
-	mergePositive(out)
-	implyNegative(out)
-	extendNodeRules(out)
+	transform(out)
 	return out, dropped
+}
+
+// transform completes a set of rules without contradictions, in place.
+func transform(set Set) {
+	mergePositive(set)
+	implyNegative(set)
+	extendNodeRules(set)
 }
 
 func mergePositive(set Set) {
@@ -48,38 +53,32 @@ func mergePositive(set Set) {
 	}
 }
 
-// implyNegative repeats until nothing is added, since one implied pair can imply another when both
-// sides are kept together with others.
+// implyNegative looks at the rules of the administrator only: what is implied does not imply more. Chains over
+// two positive rules are kept by the members that the administrator named, the rest follows them.
 func implyNegative(set Set) {
+	var negatives []*config.Rule
 	apart := map[[2]string]bool{}
-	mark := func(rule *config.Rule) {
-		for _, a := range rule.Resources {
-			for _, b := range rule.Resources {
-				if a != b {
-					apart[[2]string{a, b}] = true
-				}
+	for _, id := range set.sortedIDs(config.ResourceAffinity, config.Negative) {
+		if !strings.HasPrefix(id, implicitPrefix) {
+			negatives = append(negatives, set[id])
+		}
+		for _, a := range set[id].Resources {
+			for _, b := range set[id].Resources {
+				apart[[2]string{a, b}] = true
 			}
 		}
 	}
-	for _, id := range set.sortedIDs(config.ResourceAffinity, config.Negative) {
-		mark(set[id])
-	}
-	for added := true; added; {
-		added = false
-		for _, positive := range set.sortedIDs(config.ResourceAffinity, config.Positive) {
-			for _, negative := range set.sortedIDs(config.ResourceAffinity, config.Negative) {
-				shared := intersection(set[positive].Resources, set[negative].Resources)
-				if len(shared) != 1 {
-					continue
-				}
-				for _, rule := range impliedBy(set[positive], set[negative], shared[0]) {
-					if apart[[2]string{rule.Resources[0], rule.Resources[1]}] {
-						continue
-					}
-					rule.Order = set.nextOrder()
+	order := set.nextOrder()
+	for _, positive := range set.sortedIDs(config.ResourceAffinity, config.Positive) {
+		for _, negative := range negatives {
+			shared := intersection(set[positive].Resources, negative.Resources)
+			if len(shared) != 1 {
+				continue
+			}
+			for _, rule := range impliedBy(set[positive], negative, shared[0]) {
+				if !apart[[2]string{rule.Resources[0], rule.Resources[1]}] {
+					rule.Order = order
 					set[rule.ID] = rule
-					mark(rule)
-					added = true
 				}
 			}
 		}

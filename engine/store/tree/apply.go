@@ -175,10 +175,11 @@ func (t *Tree) Apply(op *Op, revision uint64) Change {
 		moved.Path = op.To
 		t.remove(old)
 		return t.stamp(&moved, op, revision, replaced)
-	case Mkdir:
-		return t.stamp(&Entry{Inode: revision, Path: op.Path, Kind: Directory}, op, revision, nil)
 	}
 	e := &Entry{Inode: revision, Path: op.Path, Kind: File, Data: bytes.Clone(op.Data)}
+	if op.Kind == Mkdir {
+		e.Kind, e.Data = Directory, nil
+	}
 	if old != nil {
 		e.Inode = old.Inode
 	}

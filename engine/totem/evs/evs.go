@@ -32,6 +32,8 @@ const (
 	Integrity Rule = "integrity"
 	// SelfDelivery: a node that moves on has delivered all that it sent.
 	SelfDelivery Rule = "self-delivery"
+	// Causal: whoever delivers a message has delivered what its sender had delivered before.
+	Causal Rule = "causal"
 	// VirtualSynchrony: nodes that move together delivered the same.
 	VirtualSynchrony Rule = "virtual-synchrony"
 	// Safe: what one delivered as safe, every member delivers that does not crash.
@@ -82,6 +84,7 @@ type node struct {
 // stay is what one node did in one ring.
 type stay struct {
 	transitional  []ring.NodeID // nil in the regular configuration
+	prefix        uint64        // messages 1 to here were delivered
 	regular       uint64        // messages 1 to here were delivered in the regular one
 	after         []uint64      // what was delivered in the transitional one, ascending
 	last          uint64
@@ -104,6 +107,7 @@ type message struct {
 	from      ring.NodeID
 	digest    uint64
 	guarantee cpg.Guarantee
+	after     uint64 // what its sender had delivered when it sent it, once sent is known
 }
 
 type ringState struct {

@@ -85,7 +85,7 @@ func (c *Checker) sent(n *node, r totem.Sent) {
 		return
 	}
 	c.agree(n, r.Ring, m, message{from: n.id, digest: r.Digest, guarantee: r.Guarantee}, r.Ordinal)
-	m.sent = true
+	m.sent, m.after = true, n.stay.prefix
 }
 
 // agree holds what a record says of a message against what others said.
@@ -117,6 +117,9 @@ func (c *Checker) delivered(n *node, r totem.Delivered) {
 		c.breach(TotalOrder, n.id, r.Ring, "message %d delivered right after %d", r.Ordinal, s.last)
 	}
 	s.last = r.Ordinal
+	if r.Ordinal == s.prefix+1 {
+		s.prefix++
+	}
 	if r.Transitional {
 		s.after = append(s.after, r.Ordinal)
 	} else {
@@ -130,6 +133,9 @@ func (c *Checker) delivered(n *node, r totem.Delivered) {
 	}
 	m := n.ring.message(r.Ordinal)
 	m.delivered = true
+	if m.sent && m.after > s.prefix {
+		c.breach(Causal, n.id, r.Ring, "message %d delivered without %d, on which it may build", r.Ordinal, s.prefix+1)
+	}
 	c.agree(n, r.Ring, m, message{from: r.From, digest: r.Digest, guarantee: r.Guarantee}, r.Ordinal)
 	if r.Guarantee == cpg.Safe {
 		c.promise(n, r)

@@ -1,0 +1,227 @@
+// Package campaign sums up many runs of a scenario: how they ended, which rare paths they reached,
+// which seeds failed and with which command each can be repeated.
+//
+// It adds up what it is given and judges nothing.
+package campaign
+
+import (
+	"slices"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/reports"
+)
+
+// Outcome is one run of a campaign.
+type Outcome struct {
+	Scenario string                   `json:"scenario"`
+	Seed     uint64                   `json:"seed"`
+	Verdict  linearizability.Validity `json:"verdict"`
+	// Expected is the verdict that the scenario asks for; empty means valid.
+	Expected string `json:"expected,omitempty"`
+	// Checks are the run's verdicts without evidence.
+	Checks    []reports.CheckSummary `json:"checks,omitempty"`
+	Digest    string                 `json:"digest,omitempty"`
+	Probes    map[string]int         `json:"probes,omitempty"`
+	Reproduce string                 `json:"reproduce,omitempty"`
+	// Folder is the run folder, where one was written.
+	Folder string `json:"folder,omitempty"`
+	// File is the scenario's file, for annotations.
+	File string `json:"file,omitempty"`
+	// Steps and Duration are the run's own, Took is what it cost in real time, in nanoseconds.
+	Steps    uint64        `json:"steps,omitempty"`
+	Duration time.Duration `json:"duration,omitempty"`
+	Took     time.Duration `json:"took,omitempty"`
+	// Problem says why there is no verdict at all: the run could not be made.
+	Problem string `json:"problem,omitempty"`
+}
+
+// Of makes an outcome of a run's summary.
+func Of(s reports.Summary, took time.Duration) Outcome {
+	return Outcome{Scenario: s.Scenario, Seed: s.Seed, Verdict: s.Verdict, Expected: s.Expected, Checks: s.Checks,
+		Digest: s.Digest, Probes: s.Probes, Reproduce: s.Reproduce, Steps: s.Steps, Duration: s.Duration, Took: took}
+}
+
+// Failed says whether a run ended otherwise than its scenario expects.
+func (o *Outcome) Failed() bool {
+	if o.Expected == "" || o.Problem != "" {
+		return o.Problem != "" || o.Verdict != linearizability.Valid
+	}
+	return o.Verdict.String() != o.Expected
+}
+
+// Why is one line about what went wrong: the first check that is worst, or the problem.
+func (o *Outcome) Why() string {
+	if o.Problem != "" {
+		return o.Problem
+	}
+	for _, want := range []linearizability.Validity{linearizability.Invalid, linearizability.Unknown} {
+		for _, c := range o.Checks {
+			if c.Verdict == want {
+				return c.Checker + ": " + c.Summary
+			}
+		}
+	}
+	return "the verdict is " + o.Verdict.String()
+}
+
+// Failure is a seed that failed.
+type Failure struct {
+	Scenario  string                   `json:"scenario"`
+	Seed      uint64                   `json:"seed"`
+	Verdict   linearizability.Validity `json:"verdict"`
+	Expected  string                   `json:"expected,omitempty"`
+	Kind      linearizability.Kind     `json:"kind,omitempty"`
+	Why       string                   `json:"why"`
+	Reproduce string                   `json:"reproduce,omitempty"`
+	Folder    string                   `json:"folder,omitempty"`
+}
+
+// MaxFailures is how many failing seeds a summary keeps for each scenario: the lowest ones.
+const MaxFailures = 20
+
+// Scenario sums up the runs of one scenario.
+type Scenario struct {
+	Name    string `json:"name"`
+	Runs    int    `json:"runs"`
+	Valid   int    `json:"valid"`
+	Invalid int    `json:"invalid"`
+	Unknown int    `json:"unknown"`
+	// Failed is how many runs ended otherwise than expected, or could not be made at all.
+	Failed   int            `json:"failed"`
+	Failures []Failure      `json:"failures,omitempty"`
+	Probes   map[string]int `json:"probes,omitempty"` // how many runs reached each
+	// Missing are expected probes that no run reached.
+	Missing []string      `json:"missing_probes,omitempty"`
+	Steps   uint64        `json:"steps"`
+	Virtual time.Duration `json:"virtual"` // the runs' own time together, in nanoseconds
+	First   uint64        `json:"first_seed"`
+	Last    uint64        `json:"last_seed"`
+}
+
+// Schema names the JSON form of a [Summary].
+const Schema = "holdfast.campaign/1"
+
+// Summary sums up a campaign. Its totals do not depend on the order in which runs ended.
+type Summary struct {
+	Schema    string      `json:"schema"`
+	Runs      int         `json:"runs"`
+	Failed    int         `json:"failed"`
+	Scenarios []*Scenario `json:"scenarios"`
+	// Took is the campaign's real time; PerHour the runs in an hour of it, 0 when not known.
+	Took    time.Duration `json:"took,omitempty"`
+	PerHour int64         `json:"runs_per_hour,omitempty"`
+
+	expected map[string][]string
+}
+
+// New starts a summary.
+func New() *Summary { return &Summary{Schema: Schema, expected: map[string][]string{}} }
+
+// Expect names the probes that some run of a scenario must reach.
+func (s *Summary) Expect(scenario string, probes []string) {
+	s.expected[scenario] = probes
+	s.refreshMissing(s.scenario(scenario))
+}
+
+// Add counts a run.
+func (s *Summary) Add(o Outcome) {
+	c := s.scenario(o.Scenario)
+	if c.Runs == 0 || o.Seed < c.First {
+		c.First = o.Seed
+	}
+	c.Last = max(c.Last, o.Seed)
+	s.Runs++
+	c.Runs++
+	c.Steps += o.Steps
+	c.Virtual += o.Duration
+	switch {
+	case o.Problem != "":
+		c.Unknown++
+	case o.Verdict == linearizability.Valid:
+		c.Valid++
+	case o.Verdict == linearizability.Invalid:
+		c.Invalid++
+	default:
+		c.Unknown++
+	}
+	for id, n := range o.Probes {
+		if n > 0 {
+			c.Probes[id]++
+		}
+	}
+	s.refreshMissing(c)
+	if o.Failed() {
+		s.Failed++
+		c.Failed++
+		c.addFailure(failureOf(&o))
+	}
+}
+
+func failureOf(o *Outcome) Failure {
+	f := Failure{Scenario: o.Scenario, Seed: o.Seed, Verdict: o.Verdict, Expected: o.Expected, Why: o.Why(),
+		Reproduce: o.Reproduce, Folder: o.Folder}
+	for _, c := range o.Checks {
+		if c.Kind != "" {
+			f.Kind = c.Kind
+			break
+		}
+	}
+	return f
+}
+
+func (c *Scenario) addFailure(f Failure) {
+	at, _ := slices.BinarySearchFunc(c.Failures, f.Seed, func(have Failure, seed uint64) int {
+		switch {
+		case have.Seed < seed:
+			return -1
+		case have.Seed > seed:
+			return 1
+		}
+		return 0
+	})
+	c.Failures = slices.Insert(c.Failures, at, f)
+	if len(c.Failures) > MaxFailures {
+		c.Failures = c.Failures[:MaxFailures]
+	}
+}
+
+// Finish notes how long the campaign took in real time.
+func (s *Summary) Finish(took time.Duration) {
+	s.Took, s.PerHour = took, 0
+	if took >= time.Millisecond {
+		s.PerHour = int64(s.Runs) * int64(time.Hour/time.Millisecond) / int64(took/time.Millisecond)
+	}
+}
+
+// OK says whether every run ended as expected and every expected probe was reached.
+func (s *Summary) OK() bool {
+	return s.Failed == 0 && s.Runs > 0 &&
+		!slices.ContainsFunc(s.Scenarios, func(c *Scenario) bool { return len(c.Missing) > 0 })
+}
+
+// scenario finds a scenario's part, in order of names.
+func (s *Summary) scenario(name string) *Scenario {
+	at, found := slices.BinarySearchFunc(s.Scenarios, name, func(c *Scenario, name string) int {
+		switch {
+		case c.Name < name:
+			return -1
+		case c.Name > name:
+			return 1
+		}
+		return 0
+	})
+	if !found {
+		s.Scenarios = slices.Insert(s.Scenarios, at, &Scenario{Name: name, Probes: map[string]int{}})
+	}
+	return s.Scenarios[at]
+}
+
+func (s *Summary) refreshMissing(c *Scenario) {
+	c.Missing = nil
+	for _, id := range s.expected[c.Name] {
+		if c.Probes[id] == 0 {
+			c.Missing = append(c.Missing, id)
+		}
+	}
+}

@@ -1,0 +1,122 @@
+package campaign
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/holdfast-sim/holdfast/reports"
+)
+
+// maxTextFailures is how many failing seeds of each scenario the text names.
+const maxTextFailures = 5
+
+// JSON writes the summary.
+func (s *Summary) JSON(w io.Writer) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(s)
+}
+
+// Text writes the summary as a table for a terminal. The last line of a failed campaign is the
+// command that repeats its first failure.
+func (s *Summary) Text(w io.Writer) error {
+	rows := [][]string{{"scenario", "seeds", "valid", "invalid", "unknown", "failed", "probes"}}
+	for _, c := range s.Scenarios {
+		rows = append(rows, []string{short(reports.Clean(c.Name)), number(c.Runs), number(c.Valid), number(c.Invalid),
+			number(c.Unknown), number(c.Failed), number(len(c.Probes))})
+	}
+	var out strings.Builder
+	writeTable(&out, rows)
+	command := ""
+	for _, c := range s.Scenarios {
+		writeFailures(&out, c)
+		if command == "" && len(c.Failures) > 0 {
+			command = c.Failures[0].Reproduce
+		}
+	}
+	out.WriteString("\n" + s.total() + "\n")
+	if command != "" {
+		out.WriteString("reproduce: " + reports.Clean(command) + "\n")
+	}
+	_, err := io.WriteString(w, out.String())
+	return err
+}
+
+func (s *Summary) total() string {
+	line := fmt.Sprintf("%d runs, %d failed", s.Runs, s.Failed)
+	if s.Took > 0 {
+		line += fmt.Sprintf(", %s", s.Took.Round(10*time.Millisecond))
+		line += fmt.Sprintf(", %s", rate(s.PerHour))
+	}
+	return line
+}
+
+// rate writes runs in a time that gives a number worth reading.
+func rate(perHour int64) string {
+	switch {
+	case perHour >= 36_000:
+		return number(perHour/3600) + " runs/s"
+	case perHour >= 3_600:
+		return fmt.Sprintf("%d.%d runs/s", perHour/3600, perHour%3600*10/3600)
+	}
+	return number(perHour) + " runs/h"
+}
+
+func number[T int | int64](n T) string { return strconv.FormatInt(int64(n), 10) }
+
+const maxNameChars = 40
+
+func short(s string) string {
+	if utf8.RuneCountInString(s) <= maxNameChars {
+		return s
+	}
+	return string([]rune(s)[:maxNameChars-1]) + "…"
+}
+
+// writeTable aligns the first column to the left and the others to the right.
+func writeTable(out *strings.Builder, rows [][]string) {
+	widths := make([]int, len(rows[0]))
+	for _, row := range rows {
+		for i, cell := range row {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	for _, row := range rows {
+		for i, cell := range row {
+			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
+			if i == 0 {
+				out.WriteString(cell + pad)
+				continue
+			}
+			out.WriteString("  " + pad + cell)
+		}
+		out.WriteByte('\n')
+	}
+}
+
+func writeFailures(out *strings.Builder, c *Scenario) {
+	if len(c.Failures) == 0 && len(c.Missing) == 0 {
+		return
+	}
+	out.WriteString("\n" + reports.Clean(c.Name) + "\n")
+	for i, f := range c.Failures {
+		if i == maxTextFailures {
+			break
+		}
+		fmt.Fprintf(out, "  seed %d %s: %s\n", f.Seed, f.Verdict, reports.Clean(f.Why))
+		if f.Reproduce != "" {
+			fmt.Fprintf(out, "    %s\n", reports.Clean(f.Reproduce))
+		}
+	}
+	if more := c.Failed - min(len(c.Failures), maxTextFailures); more > 0 {
+		fmt.Fprintf(out, "  and %d more failing seeds\n", more)
+	}
+	for _, id := range c.Missing {
+		fmt.Fprintf(out, "  probe %s was never reached\n", reports.Clean(id))
+	}
+}
