@@ -72,4 +72,7 @@ type Violation struct {
 	// Revisions and Nodes are what Explain mentions.
 	Revisions []uint64 `json:"revisions,omitempty"`
 	Nodes     []string `json:"nodes,omitempty"`
+
+	at      []int // the operations' positions in the history
+	picture *picture
 }

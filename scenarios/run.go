@@ -106,3 +106,12 @@ func (t Timescale) String() string {
 	}
 	return fmt.Sprintf("%d/%d", t.Num, t.Den)
 }
+
+// Override replaces the value of one draw of a simulated run.
+type Override struct {
+	Stream string `json:"stream" yaml:"stream"`
+	Label  string `json:"label" yaml:"label"`
+	// Index is the draw's place in the list of its stream and label, from 0.
+	Index uint64 `json:"index" yaml:"index"`
+	Value uint64 `json:"value" yaml:"value"`
+}

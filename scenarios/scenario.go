@@ -103,6 +103,9 @@ type SubjectSpec struct {
 	Node *yaml.Node `yaml:"-" json:"-"`
 	// Value is the decoded part, for reports and for scenarios made in Go.
 	Value any `yaml:"-" json:"value,omitempty"`
+
+	file string     // the file that the scenario was read from
+	root *yaml.Node // the whole file, for the places of problems
 }
 
 // Defaults for what a scenario leaves out.

@@ -46,6 +46,15 @@ func Kinds() []Kind {
 		DiskStall, DiskSlow, DiskFull, DiskError, ClockStep, ClockDrift}
 }
 
+// OneOf lists the words for kinds, for decoders and schemas.
+func (Kind) OneOf() []string {
+	words := make([]string, 0, len(Kinds()))
+	for _, k := range Kinds() {
+		words = append(words, string(k))
+	}
+	return words
+}
+
 // Fault is one thing that goes wrong at one time. Which fields a kind uses is said with the kind;
 // the others stay zero. Validate holds the rules.
 type Fault struct {

@@ -31,6 +31,8 @@ type Draws struct {
 type Verdict struct {
 	Copies int // 0: dropped
 	Delay  [2]time.Duration
+	// Reordered says that the first copy does not keep its place in the line.
+	Reordered bool
 }
 
 // Judge decides on one packet. Only questions that the condition leaves open are drawn.
@@ -42,6 +44,7 @@ func (c *Condition) Judge(d *Draws) Verdict {
 	v.Delay[0] = c.delay(d)
 	if c.Reorder > 0 && c.Reorder.Hit(d.Reorder.Choose(uint64(Always))) {
 		v.Delay[0] += c.Latency + c.Jitter // late enough for followers to overtake
+		v.Reordered = true
 	}
 	if c.Duplicate > 0 && c.Duplicate.Hit(d.Duplicate.Choose(uint64(Always))) {
 		v.Copies = 2
@@ -76,4 +79,18 @@ func (c Condition) Worse(f *Fault) Condition {
 	c.Latency += f.Latency
 	c.Jitter += f.Jitter
 	return c
+}
+
+// Pace keeps the packets of one line in order: a packet with a shorter delay does not overtake
+// the ones before it, unless it was reordered on purpose or is a duplicate.
+type Pace struct{ last time.Duration }
+
+// Arrivals turns a verdict into times of arrival.
+func (p *Pace) Arrivals(now time.Duration, v *Verdict) [2]time.Duration {
+	at := [2]time.Duration{now + v.Delay[0], now + v.Delay[1]}
+	if v.Copies > 0 && !v.Reordered {
+		at[0] = max(at[0], p.last+1) // never at one instant: the order would be open
+		p.last = at[0]
+	}
+	return at
 }

@@ -33,6 +33,13 @@ var uses = map[Kind]struct{ must, may []string }{
 	ClockDrift: {must: []string{"machines", "drift_ppm"}},
 }
 
+// examples show how the fields that some kind requires are written.
+var examples = map[string]string{
+	"groups": "groups: [[n1], [n2, n3]]", "from": "from: [n1]", "to": "to: [n2]", "up": "up: 2s",
+	"down": "down: 2s", "machines": "machines: [n1]", "latency": "latency: 20ms",
+	"operation": "operation: write", "step": "step: 10s", "drift_ppm": "drift_ppm: 500",
+}
+
 // MaxDriftPPM bounds clock drift: at a tenth of the rate a clock is broken, not drifting.
 const MaxDriftPPM = 100_000
 
@@ -48,12 +55,12 @@ func (f *Fault) Validate(machines []string) error {
 		return &Problem{"kind", fmt.Sprintf("unknown fault %q: write one of %s", f.Kind, kindList())}
 	}
 	if f.At < 0 || f.For < 0 {
-		return &Problem{"at", "times cannot be negative"}
+		return &Problem{"at", "times cannot be negative; they count from the end of the warm-up"}
 	}
 	given := f.given()
 	for _, field := range use.must {
 		if !slices.Contains(given, field) {
-			return &Problem{field, fmt.Sprintf("a %s fault needs %s", f.Kind, field)}
+			return &Problem{field, fmt.Sprintf("a %s fault needs %s; add %s", f.Kind, field, examples[field])}
 		}
 	}
 	for _, field := range given {
@@ -108,16 +115,16 @@ func (f *Fault) validateValues() error {
 		value time.Duration
 	}{{"latency", f.Latency}, {"jitter", f.Jitter}, {"up", f.Up}, {"down", f.Down}} {
 		if d.value < 0 {
-			return &Problem{d.field, "cannot be negative"}
+			return &Problem{d.field, "cannot be negative; write 0s or more"}
 		}
 	}
 	switch {
-	case f.Kind == Link && f.Loss+f.Duplicate+f.Reorder == 0 && f.Latency+f.Jitter == 0:
-		return &Problem{"kind", "a link fault needs loss, duplicate, reorder, latency or jitter"}
+	case f.Kind == Link && f.Loss|f.Duplicate|f.Reorder == 0 && f.Latency|f.Jitter == 0:
+		return &Problem{"kind", "a link fault needs an effect; add some of loss, duplicate, reorder, latency and jitter"}
 	case f.Kind == DiskError && !slices.Contains([]string{"read", "write", "sync"}, f.Operation):
 		return &Problem{"operation", fmt.Sprintf("%q is no disk operation: write read, write or sync", f.Operation)}
 	case f.DriftPPM > MaxDriftPPM || f.DriftPPM < -MaxDriftPPM:
-		return &Problem{"drift_ppm", fmt.Sprintf("must be within ±%d", MaxDriftPPM)}
+		return &Problem{"drift_ppm", fmt.Sprintf("%d is out of range; write -%d to %d", f.DriftPPM, MaxDriftPPM, MaxDriftPPM)}
 	}
 	return nil
 }
@@ -147,7 +154,7 @@ func (f *Fault) validateNames(machines []string) error {
 		}
 		for _, name := range group {
 			if seen[name] || name == All {
-				return &Problem{"groups", fmt.Sprintf("%q is in two groups", name)}
+				return &Problem{"groups", fmt.Sprintf("%q is in two groups; name each machine once", name)}
 			}
 			seen[name] = true
 		}

@@ -56,8 +56,11 @@ func (c *Client) Run() error {
 	c.home, c.process = c.Number%len(c.Machines), c.Number
 	pause := c.World.Choices("pause")
 	roam := c.World.Choices("roam")
+	due := c.World.Now()
 	for c.calls = 0; c.calls < c.Spec.Calls(c.Number); c.calls++ {
-		if c.World.Sleep(c.pause(pause)) != nil {
+		// Calls have their times: a client that was kept waiting makes up for it.
+		due += c.pause(pause)
+		if c.World.Sleep(due-c.World.Now()) != nil {
 			return nil
 		}
 		if roam.Choose(roamOneIn) == roamOneIn-1 {
@@ -89,10 +92,7 @@ func (c *Client) call(op Op) (stopped bool, err error) {
 	c.World.Append(e)
 	output, doErr := c.World.Do(c.home, process, input, c.Spec.Timeout)
 	result, err := c.result(op, output, doErr)
-	e.Type, e.Value, e.Rev, e.Mod, e.Error = result.Type, nil, result.Rev, result.Mod, result.Error
-	if result.Type == history.OK {
-		e.Value = jsonString(result.Value)
-	}
+	e.Type, e.Value, e.Rev, e.Mod, e.Error = result.Type, result.Value, result.Rev, result.Mod, result.Error
 	c.World.Append(e)
 	if err != nil {
 		return false, fmt.Errorf("reading the answer of %s to %s %s: %w", e.Node, op.F, op.ID, err)
@@ -130,14 +130,15 @@ func (c *Client) result(op Op, output []byte, doErr error) (Result, error) {
 func opValue(op Op) json.RawMessage {
 	switch {
 	case op.To != "":
-		return jsonString(op.To)
+		return JSON(op.To)
 	case op.Value != "":
-		return jsonString(op.Value)
+		return JSON(op.Value)
 	}
 	return nil
 }
 
-func jsonString(s string) json.RawMessage {
+// JSON encodes a string for a history.
+func JSON(s string) json.RawMessage {
 	b, err := json.Marshal(s)
 	if err != nil {
 		panic("workload: a string does not encode: " + err.Error())

@@ -2,6 +2,7 @@ package workload
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -56,15 +57,15 @@ func (s *Spec) CheckMix(codec Codec) error {
 		offered = append(offered, f.F)
 	}
 	total := 0
-	for f, weight := range s.Mix {
+	for _, f := range slices.Sorted(maps.Keys(s.Mix)) {
 		if !slices.Contains(offered, f) {
-			return fmt.Errorf("workload.mix: no operation is called %q; write some of %s",
+			return fmt.Errorf("no operation is called %q; write some of %s",
 				f, strings.Join(offered, ", "))
 		}
-		total += weight
+		total += s.Mix[f]
 	}
 	if len(s.Mix) > 0 && total <= 0 {
-		return fmt.Errorf("workload.mix: all weights are 0; give at least one of %s a weight",
+		return fmt.Errorf("all weights are 0; give at least one of %s a weight",
 			strings.Join(offered, ", "))
 	}
 	return nil

@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"encoding/json"
 	"errors"
 	"time"
 
@@ -17,8 +18,8 @@ type Spec struct {
 	Keys int `yaml:"keys,omitempty" json:"keys"`
 	// ValueBytes is the size of written values.
 	ValueBytes int `yaml:"value_bytes,omitempty" json:"value_bytes"`
-	// Pause is a client's mean time between an answer and its next call. Unless given it is
-	// such that the calls fill the scenario's duration.
+	// Pause is the mean time between two calls of a client; a client that had to wait longer for
+	// an answer makes up for it. Unless given it is such that the calls fill the duration.
 	Pause time.Duration `yaml:"pause,omitempty" json:"pause"`
 	// Timeout is how long a client waits for an answer.
 	Timeout time.Duration `yaml:"timeout,omitempty" json:"timeout"`
@@ -79,8 +80,9 @@ type Op struct {
 // Result is what came of an operation.
 type Result struct {
 	// Type is history.OK, Fail (certainly did not happen) or Info (unknown).
-	Type  history.Type
-	Value string
+	Type history.Type
+	// Value is the answer as the history keeps it; nil when there is none.
+	Value json.RawMessage
 	// Rev and Mod are revisions as in history.Event.
 	Rev, Mod uint64
 	Error    string

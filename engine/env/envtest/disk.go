@@ -28,6 +28,9 @@ func (w *World) DiskOf(m env.MachineID) *Disk {
 	return w.disks[m]
 }
 
+// WipeDisk replaces a machine's disk by an empty one.
+func (w *World) WipeDisk(m env.MachineID) { w.disks[m] = NewDisk() }
+
 func (d *Disk) fail(op, name string) error {
 	if d.Fail == nil {
 		return nil

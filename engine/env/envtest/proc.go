@@ -48,7 +48,11 @@ func (p *Proc) Send(to env.MachineID, link env.LinkID, payload []byte) {
 		return
 	}
 	ev := env.Received{From: p.self.Machine, Link: link, Payload: bytes.Clone(payload)}
-	w.push(w.now+w.Latency, target, ev, 0)
+	latency := w.Latency
+	if w.Delay != nil {
+		latency += w.Delay(p.self.Machine, to, p.self.Process, payload)
+	}
+	w.push(w.now+latency, target, ev, 0)
 }
 
 // Local implements env.Env.
@@ -56,6 +60,11 @@ func (p *Proc) Local(to string, payload []byte) error {
 	target := p.world.Find(p.self.Machine, to)
 	if target == nil || !target.up {
 		return env.ErrLocalDown
+	}
+	if p.world.LocalError != nil {
+		if err := p.world.LocalError(p.self.Machine, p.self.Process, to); err != nil {
+			return err
+		}
 	}
 	ev := env.LocalMessage{From: p.self.Process, Payload: bytes.Clone(payload)}
 	p.world.push(p.world.now+time.Microsecond, target, ev, 0)
@@ -96,7 +105,11 @@ func (p *Proc) Emit(r env.Record) {
 }
 
 // Probe implements env.Env.
-func (p *Proc) Probe(string) {}
+func (p *Proc) Probe(id string) {
+	if p.world.OnProbe != nil {
+		p.world.OnProbe(p, id)
+	}
+}
 
 // Exit implements env.Env.
 func (p *Proc) Exit(reason error) { p.ended = reason }

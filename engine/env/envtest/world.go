@@ -20,11 +20,17 @@ type World struct {
 	Latency time.Duration
 	// Deliver, when set, decides on each datagram: false drops it.
 	Deliver func(from, to env.MachineID, process string, payload []byte) bool
+	// Delay, when set, is what a datagram takes beyond Latency.
+	Delay func(from, to env.MachineID, process string, payload []byte) time.Duration
+	// LocalError, when set, is asked before every local message: a non-nil error is the answer.
+	LocalError func(machine env.MachineID, from, to string) error
 	// Logger is what processes log to; discarded unless set. See [World.Now] for the time.
 	Logger func(p *Proc) *slog.Logger
 	// OnRecord and OnComplete observe what processes emit and answer.
 	OnRecord   func(p *Proc, r env.Record)
 	OnComplete func(p *Proc, op env.OpID, output []byte)
+	// OnProbe observes which rare paths processes reach.
+	OnProbe func(p *Proc, id string)
 
 	now   time.Duration
 	seq   uint64
@@ -42,7 +48,7 @@ type Proc struct {
 	rands  map[string]*rand
 	up     bool
 	paused bool
-	held   []env.Event
+	held   []entry
 	ended  error
 }
 
@@ -101,11 +107,12 @@ func (w *World) Kill(p *Proc) {
 // Pause stops delivering events to a process; they are held until Resume.
 func (w *World) Pause(p *Proc) { p.paused = true }
 
-// Resume delivers what was held, in order.
+// Resume delivers what was held, in order. A held timer that is set again or stopped by what comes
+// before it is not delivered.
 func (w *World) Resume(p *Proc) {
 	p.paused = false
-	for _, ev := range p.held {
-		w.push(w.now, p, ev, 0)
+	for _, held := range p.held {
+		w.push(w.now, p, held.ev, held.timer)
 	}
 	p.held = nil
 }
@@ -142,7 +149,7 @@ func (w *World) step() {
 		}
 	}
 	if p.paused {
-		p.held = append(p.held, next.ev)
+		p.held = append(p.held, next)
 		return
 	}
 	p.proc.Step(next.ev)

@@ -1,0 +1,156 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/fault"
+	"github.com/holdfast-sim/holdfast/scenarios/workload"
+)
+
+// clients are the workload's clients, each on a goroutine.
+type clients struct {
+	wg      sync.WaitGroup
+	stopped chan struct{}
+}
+
+func (r *run) startClients(ctx context.Context) *clients {
+	s := r.out.Scenario
+	all := &clients{stopped: make(chan struct{})}
+	for i := range s.Workload.Clients {
+		c := &client{run: r, ctx: ctx, stopped: all.stopped, name: fmt.Sprintf("client/c%d", i)}
+		w := workload.Client{Number: i, Machines: s.Machines, Spec: s.Workload,
+			Codec: r.out.Subject.Client(), World: c}
+		all.wg.Go(func() {
+			defer c.close()
+			if err := w.Run(); err != nil {
+				r.finding("%v", err)
+			}
+		})
+	}
+	return all
+}
+
+// stop lets every client finish the call that it is making, and no more.
+func (c *clients) stop() { close(c.stopped) }
+func (c *clients) wait() { c.wg.Wait() }
+
+// client is the world of one client. It implements workload.World.
+type client struct {
+	run     *run
+	ctx     context.Context
+	stopped <-chan struct{}
+	name    string
+	conns   map[int]scenarios.Conn
+}
+
+var _ workload.World = (*client)(nil)
+
+// Now implements workload.World.
+func (c *client) Now() time.Duration { return c.run.now() }
+
+// Sleep implements workload.World.
+func (c *client) Sleep(d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-c.stopped:
+		return workload.ErrStopped
+	case <-c.ctx.Done():
+		return workload.ErrStopped
+	case <-t.C:
+		return nil
+	}
+}
+
+// Do implements workload.World.
+func (c *client) Do(machine int, process string, input []byte, timeout time.Duration) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(c.ctx, timeout)
+	defer cancel()
+	conn, err := c.dial(ctx, machine)
+	if err != nil {
+		return nil, workload.ErrRefused // nothing has been sent
+	}
+	output, err := conn.Do(ctx, process, input)
+	if err == nil {
+		return output, nil
+	}
+	conn.Close()
+	delete(c.conns, machine)
+	return nil, c.outcome(err)
+}
+
+func (c *client) dial(ctx context.Context, machine int) (scenarios.Conn, error) {
+	if conn := c.conns[machine]; conn != nil {
+		return conn, nil
+	}
+	conn, err := c.run.driver.Dial(ctx, c.run.machines[machine].Machine)
+	if err != nil {
+		return nil, err
+	}
+	if c.conns == nil {
+		c.conns = map[int]scenarios.Conn{}
+	}
+	c.conns[machine] = conn
+	return conn, nil
+}
+
+// outcome puts an error into the words of package workload.
+func (c *client) outcome(err error) error {
+	switch {
+	case errors.Is(err, workload.ErrRefused):
+		return workload.ErrRefused
+	case c.ctx.Err() != nil:
+		return workload.ErrStopped
+	case errors.Is(err, workload.ErrTimeout), errors.Is(err, context.DeadlineExceeded):
+		return workload.ErrTimeout
+	}
+	return workload.ErrReset
+}
+
+func (c *client) close() {
+	for _, conn := range c.conns {
+		conn.Close()
+	}
+}
+
+// Choices implements workload.World.
+func (c *client) Choices(label string) fault.Chooser {
+	return newStream(c.run.options.Seed, c.name, label)
+}
+
+// Append implements workload.World.
+func (c *client) Append(e history.Event) {
+	c.run.history.AppendNow(e, func() int64 { return int64(c.run.now()) })
+}
+
+// auditTimeout is how long a machine may take to answer one question after quiescence.
+const auditTimeout = 10 * time.Second
+
+// audit asks every machine the final questions, all machines at once.
+func (r *run) audit(ctx context.Context) {
+	codec := r.out.Subject.Client()
+	answers := make([][]scenarios.Final, len(r.machines))
+	var wg sync.WaitGroup
+	for i, m := range r.machines {
+		c := &client{run: r, ctx: ctx}
+		wg.Go(func() {
+			defer c.close()
+			for n, op := range codec.Final() {
+				op.ID = fmt.Sprintf("audit-%d-%d", i, n)
+				process, input := codec.Encode(op)
+				out, err := c.Do(i, process, input, auditTimeout)
+				answers[i] = append(answers[i], scenarios.Final{Machine: m.ID, Op: op, Output: out, Err: err})
+			}
+		})
+	}
+	wg.Wait()
+	for _, a := range answers {
+		r.out.Finals = append(r.out.Finals, a...)
+	}
+}

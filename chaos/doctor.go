@@ -1,0 +1,12 @@
+package chaos
+
+// Capability is one thing that real nodes need or can use, and whether this machine has it.
+type Capability struct {
+	Name string `json:"name"`
+	OK   bool   `json:"ok"`
+	// Required says that nothing works without it.
+	Required bool   `json:"required"`
+	Detail   string `json:"detail"`
+	// Remedy says what to do about it; empty when it is there.
+	Remedy string `json:"remedy,omitempty"`
+}

@@ -1,0 +1,141 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Faults of the same thing may overlap: it is healed when the last of them is.
+
+func (m *machine) beginKill(ctx context.Context, process string) error {
+	m.kills[process]++
+	if m.kills[process] > 1 {
+		return nil
+	}
+	if process == "" {
+		return m.kill()
+	}
+	return m.ask(ctx, func(ctx context.Context, d ProcessDriver) error {
+		return d.KillProcess(ctx, m.Machine, process)
+	})
+}
+
+func (m *machine) endKill(ctx context.Context, process string) error {
+	m.kills[process]--
+	if m.kills[process] > 0 {
+		return nil
+	}
+	if process == "" {
+		return m.restart(ctx)
+	}
+	return m.ask(ctx, func(ctx context.Context, d ProcessDriver) error {
+		return d.StartProcess(ctx, m.Machine, process)
+	})
+}
+
+// restart starts the program again, now or once the machine is not paused any more: what is
+// started in a frozen group would freeze before it runs.
+func (m *machine) restart(ctx context.Context) error {
+	if m.pauses[""] > 0 {
+		m.startPending = true
+		return nil
+	}
+	m.startPending = false
+	if err := m.start(); err != nil {
+		return err
+	}
+	return m.repause(ctx)
+}
+
+// repause pauses those processes of a fresh program that are to be paused.
+func (m *machine) repause(ctx context.Context) error {
+	var failed []error
+	for process, count := range m.pauses {
+		if process != "" && count > 0 {
+			failed = append(failed, m.ask(ctx, func(ctx context.Context, d ProcessDriver) error {
+				return d.PauseProcess(ctx, m.Machine, process)
+			}))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+func (m *machine) beginPause(ctx context.Context, process string) error {
+	m.pauses[process]++
+	if m.pauses[process] > 1 {
+		return nil
+	}
+	if process == "" {
+		return m.node.Pause()
+	}
+	if m.kills[""] > 0 {
+		return nil // it is paused when its program starts
+	}
+	return m.ask(ctx, func(ctx context.Context, d ProcessDriver) error {
+		return d.PauseProcess(ctx, m.Machine, process)
+	})
+}
+
+func (m *machine) endPause(ctx context.Context, process string) error {
+	m.pauses[process]--
+	if m.pauses[process] > 0 {
+		return nil
+	}
+	if process != "" {
+		if m.kills[""] > 0 {
+			return nil
+		}
+		return m.ask(ctx, func(ctx context.Context, d ProcessDriver) error {
+			return d.ResumeProcess(ctx, m.Machine, process)
+		})
+	}
+	if err := m.node.Resume(); err != nil {
+		return err
+	}
+	if m.startPending {
+		return m.restart(ctx)
+	}
+	return nil
+}
+
+// changeClock adds to what the machine's clock is wrong by.
+func (m *machine) changeClock(ctx context.Context, step time.Duration, driftPPM int64) error {
+	d, ok := m.run.driver.(ClockDriver)
+	if !ok {
+		return fmt.Errorf("the clock of %s: %w", m.Name, errors.ErrUnsupported)
+	}
+	m.offset += step
+	m.driftPPM += driftPPM
+	return m.retry(ctx, func(ctx context.Context) error {
+		return d.SetClock(ctx, m.Machine, m.offset, m.driftPPM)
+	})
+}
+
+// ask makes a request for a fault of one process.
+func (m *machine) ask(ctx context.Context, do func(context.Context, ProcessDriver) error) error {
+	d, ok := m.run.driver.(ProcessDriver)
+	if !ok {
+		return fmt.Errorf("a single process of %s: %w", m.Name, errors.ErrUnsupported)
+	}
+	return m.retry(ctx, func(ctx context.Context) error { return do(ctx, d) })
+}
+
+// retry makes a request until it is heard: a program that has just been started needs a moment.
+// Requests of this kind say what shall be, so that making one twice does no harm.
+func (m *machine) retry(ctx context.Context, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, controlTimeout)
+	defer cancel()
+	for {
+		err := do(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(readyEvery):
+		}
+	}
+}

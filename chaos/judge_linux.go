@@ -1,0 +1,106 @@
+package chaos
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/chaos/vswitch"
+	"github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/scenarios"
+)
+
+// collectProbes asks the programs for the rare paths that they have reached, and whether their
+// records are complete.
+func (r *run) collectProbes(ctx context.Context) {
+	d, ok := r.driver.(ProbeDriver)
+	if !ok {
+		return
+	}
+	r.out.Probes = map[string]int{}
+	for _, m := range r.machines {
+		limited, cancel := context.WithTimeout(ctx, controlTimeout)
+		probes, err := d.Probes(limited, m.Machine)
+		cancel()
+		if err != nil {
+			r.problem("asking %s what it has reached: %v", m.Name, err)
+		}
+		for id, n := range probes {
+			r.out.Probes[id] += n
+		}
+	}
+}
+
+// readRecords reads what a program has emitted. It has ended.
+func (r *run) readRecords(m *machine) {
+	found, err := r.driver.Records(m.Machine, 0)
+	if err != nil {
+		r.problem("%v", err)
+	}
+	judge := r.out.Subject.Judge()
+	for _, f := range found {
+		record, err := judge.DecodeRecord(f.Kind, f.Record)
+		if err != nil {
+			r.problem("reading a %s record of %s: %v", f.Kind, m.Name, err)
+			continue
+		}
+		r.out.Records = append(r.out.Records, scenarios.Stamped{At: time.Duration(f.At - r.begunKernel),
+			Machine: m.ID, Process: f.Process, Record: record})
+	}
+}
+
+func (r *run) readCounters(m *machine) {
+	dropped, err := m.node.TxDropped()
+	switch {
+	case err != nil:
+		r.problem("%v", err)
+	case dropped > 0:
+		r.note("the kernel dropped %d frames of %s before the switch could read them", dropped, m.Name)
+	}
+}
+
+func (r *run) noteTraffic(s vswitch.Stats) {
+	r.note("the switch carried %d frames, and dropped %d because the scenario says so", s.Delivered, s.Dropped)
+	if lost := s.Overflowed + s.Refused; lost > 0 {
+		r.note("%d frames were dropped outside the schedule: the switch or an interface was full", lost)
+	}
+	if s.Late > 0 {
+		r.note("%d frames were delivered more than %v after they were due, the worst %v: this machine is busy",
+			s.Late, vswitch.LateAfter, s.Latest.Round(time.Millisecond))
+	}
+}
+
+// judge lets the subject's judge see the records in the order of their times, and adds what this
+// world knows of the run.
+func (r *run) judge(ctx context.Context) {
+	out := r.out
+	slices.SortStableFunc(out.Records, func(a, b scenarios.Stamped) int { return cmp.Compare(a.At, b.At) })
+	watch := out.Subject.Judge().Watch(out.Scenario)
+	for _, record := range out.Records {
+		if err := watch.Record(record); err != nil {
+			r.finding("%s, %s at %v: %v", out.Scenario.Machines[record.Machine], record.Process, record.At, err)
+			break
+		}
+	}
+	out.Verdicts = append(out.Verdicts, r.verdict())
+	out.Verdicts = append(out.Verdicts, watch.Check(ctx, out)...)
+}
+
+// verdict is what this world has to say: what the programs did that none may do, or why the run
+// proves nothing.
+func (r *run) verdict() linearizability.Verdict {
+	v := linearizability.Verdict{Checker: Checker, Validity: linearizability.Valid, Details: r.notes,
+		Summary: fmt.Sprintf("%d machines ran for %v, %d faults were injected", len(r.machines),
+			r.out.Duration.Round(time.Millisecond), len(r.out.Applied))}
+	switch {
+	case len(r.findings) > 0:
+		v.Validity, v.Summary = linearizability.Invalid, r.findings[0]
+		v.Details = slices.Concat(r.findings[1:], r.problems, r.notes)
+	case len(r.problems) > 0:
+		v.Validity, v.Summary = linearizability.Unknown, r.problems[0]
+		v.Details = slices.Concat(r.problems[1:], r.notes)
+	}
+	return v
+}

@@ -1,0 +1,316 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/holdfast-sim/holdfast/chaos/lease"
+	"github.com/holdfast-sim/holdfast/chaos/node"
+	"github.com/holdfast-sim/holdfast/chaos/vswitch"
+	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/fault"
+)
+
+// run is one run under way.
+type run struct {
+	runner   Runner
+	out      *scenarios.Run
+	driver   scenarios.Driver
+	options  scenarios.RunOptions
+	lease    *lease.Lease
+	machines []*machine
+	sw       *vswitch.Switch
+	history  history.Synced
+
+	begun       time.Time
+	begunKernel int64 // the same instant on CLOCK_MONOTONIC, ns
+
+	mu       sync.Mutex // guards what follows
+	problems []string   // reasons why the run proves nothing
+	findings []string   // what the programs did wrong
+	notes    []string   // what a reader should know
+	logs     []scenarios.LogLine
+}
+
+// Phases of a run, for those who watch.
+const (
+	phaseBuild      = "building nodes"
+	phaseWarmup     = "warm-up"
+	phaseFaults     = "faults"
+	phaseQuiescence = "quiescence"
+	phaseAudit      = "final questions"
+	phaseChecking   = "checking"
+)
+
+func (r Runner) run(ctx context.Context, out *scenarios.Run, driver scenarios.Driver,
+	o scenarios.RunOptions) (*scenarios.Run, error) {
+	if err := Why(); err != nil {
+		return nil, err
+	}
+	oneAtATime.Lock()
+	defer oneAtATime.Unlock()
+	defer makeRoom()()
+	w := &run{runner: r, out: out, driver: driver, options: o}
+	if err := w.play(ctx); err != nil {
+		return nil, err
+	}
+	w.progress(phaseChecking, out.Duration)
+	w.judge(ctx)
+	return out, nil
+}
+
+// oneAtATime keeps the runs of one program from being each other's noise.
+var oneAtATime sync.Mutex
+
+// Settings of the Go runtime during a run.
+const (
+	// spareProcs is how many threads more than processors may run Go code. The switch's thread
+	// must never wait for a slot that is held by a thread that the kernel does not run.
+	spareProcs = 4
+	// gcPercent makes collections, for which every thread must stop, rare.
+	gcPercent = 400
+)
+
+// makeRoom prepares the Go runtime for a run and returns what undoes it.
+func makeRoom() func() {
+	procs := runtime.GOMAXPROCS(runtime.NumCPU() + spareProcs)
+	percent := debug.SetGCPercent(gcPercent)
+	return func() {
+		debug.SetGCPercent(percent)
+		runtime.GOMAXPROCS(procs)
+	}
+}
+
+// play builds the nodes, lets the scenario happen and removes everything again.
+func (r *run) play(ctx context.Context) (err error) {
+	root := r.runner.StateDir
+	if root == "" {
+		root = lease.Root()
+	}
+	cleaned, err := lease.Clean(root)
+	if err != nil {
+		return fmt.Errorf("cleaning up after runs that were killed: %w", err)
+	}
+	if len(cleaned) > 0 {
+		r.note("removed what was left of the killed runs %v", cleaned)
+	}
+	if r.lease, err = lease.Take(root); err != nil {
+		return err
+	}
+	defer func() {
+		if removal := r.lease.Return(); removal != nil {
+			err = errors.Join(err, removal)
+		}
+	}()
+	r.progress(phaseBuild, 0)
+	defer func() { err = errors.Join(err, r.close()) }()
+	if err := r.build(); err != nil {
+		return err
+	}
+	r.happen(ctx)
+	return nil
+}
+
+// build makes the nodes, their files and the switch between them.
+func (r *run) build() error {
+	s := r.out.Scenario
+	for i, name := range s.Machines {
+		m, err := r.newMachine(i, name)
+		if err != nil {
+			return err
+		}
+		r.machines = append(r.machines, m)
+	}
+	ports := make([]int, len(r.machines))
+	for i, m := range r.machines {
+		ports[i] = m.node.Port()
+	}
+	var err error
+	r.sw, err = vswitch.New(ports, fault.NewNet(s.Machines, s.Base()), func(from, to int) fault.Draws {
+		name := "link/" + s.Machines[from] + ">" + s.Machines[to]
+		draw := func(label string) fault.Chooser { return newStream(r.options.Seed, name, label) }
+		return fault.Draws{Loss: draw("loss"), Duplicate: draw("duplicate"), Reorder: draw("reorder"),
+			Delay: draw("delay")}
+	})
+	if err != nil {
+		return err
+	}
+	if caveat := r.sw.Boosted(); caveat != nil {
+		r.note("%v", caveat)
+	}
+	if caveat := r.machines[0].node.Caveat(); caveat != nil {
+		r.note("%v", caveat)
+	}
+	return nil
+}
+
+func (r *run) newMachine(i int, name string) (*machine, error) {
+	s := r.out.Scenario
+	m := &machine{run: r, kills: map[string]int{}, pauses: map[string]int{}}
+	m.Machine = scenarios.Machine{ID: machineID(i), Name: name, Dir: filepath.Join(r.lease.Dir, name),
+		Timescale: r.options.Timescale, Seed: r.options.Seed}
+	for other := range s.Machines {
+		m.Addrs = append(m.Addrs, node.Addr(other))
+	}
+	var err error
+	if m.node, err = node.New(r.lease.Name(i), m.Dir, i, len(s.Machines)); err != nil {
+		return nil, err
+	}
+	if err = m.prepare(r.driver); err != nil {
+		return nil, errors.Join(err, m.node.Close())
+	}
+	return m, nil
+}
+
+// happen lets time pass. What goes wrong here is part of the run.
+func (r *run) happen(ctx context.Context) {
+	r.begun, r.begunKernel = time.Now(), kernelNow()
+	for _, m := range r.machines {
+		if err := m.start(); err != nil {
+			r.problem("%v", err)
+			return
+		}
+	}
+	s := r.out.Scenario
+	if !r.warmUp(ctx) {
+		return
+	}
+	d := newDirector(r)
+	clients := r.startClients(ctx)
+	d.play(ctx, r.now(), s.Duration)
+	clients.stop()
+	r.passTime(ctx, phaseQuiescence, r.now()+s.Quiescence)
+	clients.wait()
+	r.out.Applied = d.applied
+	if ctx.Err() == nil {
+		r.progress(phaseAudit, r.now())
+		r.audit(ctx)
+		r.collectProbes(ctx)
+	}
+	r.out.Duration = r.now()
+	if err := context.Cause(ctx); err != nil {
+		r.problem("the run was stopped early: %v", err)
+	}
+}
+
+// readyExtra is how much longer than the warm-up the programs may take to get ready.
+const readyExtra = 20 * time.Second
+
+// warmUp lets the warm-up pass and waits until every program serves; false when one never does.
+func (r *run) warmUp(ctx context.Context) bool {
+	limit, cancel := context.WithTimeout(ctx, r.out.Scenario.Warmup+readyExtra)
+	defer cancel()
+	var ready sync.WaitGroup
+	errs := make([]error, len(r.machines))
+	for i, m := range r.machines {
+		ready.Go(func() { errs[i] = m.awaitReady(limit) })
+	}
+	r.passTime(ctx, phaseWarmup, r.out.Scenario.Warmup)
+	ready.Wait()
+	for i, err := range errs {
+		if err != nil {
+			m := r.machines[i]
+			r.problem("%s did not get ready: %v; it last wrote: %s", m.Name, err, m.lastWords())
+		}
+	}
+	if late := r.now() - r.out.Scenario.Warmup; late > time.Second {
+		r.note("the warm-up took %v longer than the scenario says, until every program was ready",
+			late.Round(time.Millisecond))
+	}
+	return errors.Join(errs...) == nil && ctx.Err() == nil
+}
+
+// passTime waits until a time of the run.
+func (r *run) passTime(ctx context.Context, phase string, until time.Duration) {
+	for r.now() < until && ctx.Err() == nil {
+		r.progress(phase, r.now())
+		sleep(ctx, min(progressEvery, until-r.now()))
+	}
+}
+
+const progressEvery = time.Second
+
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+func (r *run) now() time.Duration { return time.Since(r.begun) }
+
+func (r *run) progress(phase string, at time.Duration) {
+	if r.options.Progress != nil {
+		r.options.Progress(scenarios.Progress{Phase: phase, At: at, End: r.out.Scenario.End()})
+	}
+}
+
+func (r *run) problem(format string, args ...any) { r.say(&r.problems, format, args...) }
+func (r *run) finding(format string, args ...any) { r.say(&r.findings, format, args...) }
+func (r *run) note(format string, args ...any)    { r.say(&r.notes, format, args...) }
+
+func (r *run) say(to *[]string, format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	*to = append(*to, fmt.Sprintf(format, args...))
+}
+
+// close ends the programs, reads what they have left and removes the nodes.
+func (r *run) close() error {
+	var failed []error
+	for _, m := range r.machines {
+		failed = append(failed, m.end())
+	}
+	for _, m := range r.machines {
+		m.logs.Wait()
+		r.readCounters(m)
+		r.readRecords(m)
+	}
+	if r.sw != nil {
+		if err := r.sw.Close(); err != nil {
+			r.problem("%v", err)
+		}
+		r.noteTraffic(r.sw.Stats())
+	}
+	for _, m := range r.machines {
+		failed = append(failed, m.node.Close(), r.keep(m))
+	}
+	r.out.Events = r.history.Events()
+	r.out.Logs = r.logs
+	return errors.Join(failed...)
+}
+
+// keep moves a machine's directory to where somebody wants to look into it.
+func (r *run) keep(m *machine) error {
+	if r.runner.KeepDirs == "" {
+		return nil
+	}
+	to := filepath.Join(r.runner.KeepDirs, m.Name)
+	if err := os.RemoveAll(to); err != nil {
+		return fmt.Errorf("keeping the directory of %s: %w", m.Name, err)
+	}
+	if err := os.CopyFS(to, regularFiles{os.DirFS(m.Dir)}); err != nil {
+		return fmt.Errorf("keeping the directory of %s: %w", m.Name, err)
+	}
+	return nil
+}
+
+func kernelNow() int64 {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
+		panic("chaos: the kernel has no monotonic clock: " + err.Error())
+	}
+	return ts.Nano()
+}

@@ -1,0 +1,139 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/fault"
+)
+
+// World is the name of real nodes in runs and on command lines.
+const World = "netns"
+
+// Checker is the name under which a run on real nodes says how well the nodes did what they were
+// told.
+const Checker = "nodes"
+
+// Runner runs scenarios on real nodes. The zero value is ready.
+type Runner struct {
+	// StateDir is where runs live while they last; HOLDFAST_STATE_DIR or /run/holdfast unless
+	// given. Keep it short: the paths of unix sockets are limited.
+	StateDir string
+	// MaxWall refuses scenarios that would take longer; DefaultMaxWall unless given.
+	MaxWall time.Duration
+	// KeepDirs is where the machines' directories are moved at the end, for looking into them;
+	// "" removes them.
+	KeepDirs string
+}
+
+var _ scenarios.Runner = Runner{}
+
+// DefaultMaxWall is how long a run may take unless a Runner says otherwise.
+const DefaultMaxWall = 60 * time.Second
+
+var (
+	// ErrNotDriven means that a subject has no driver for real nodes.
+	ErrNotDriven = errors.New("subject does not run on real nodes")
+	// ErrTooLong means that a scenario would take longer than a run may.
+	ErrTooLong = errors.New("run would take too long")
+	// ErrNeeds means that this machine or this user cannot have nodes.
+	ErrNeeds = errors.New("real nodes are not possible here")
+)
+
+// overhead is the part of a run's wall time that is neither warm-up nor faults nor quiescence.
+const overhead = 12 * time.Second
+
+// Run implements scenarios.Runner. The scenario of the returned run is the one that was really
+// run: scaled, and with the faults that its nemesis drew.
+//
+// Without a timescale the scenario runs as written if that is short enough, else so much faster
+// that it is.
+func (r Runner) Run(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subject,
+	o scenarios.RunOptions) (*scenarios.Run, error) {
+	driver := subject.Driver()
+	if driver == nil {
+		return nil, fmt.Errorf("running %s: %w: use --on sim", subject.Kind(), ErrNotDriven)
+	}
+	resolved := s.Resolved(subject.Judge(), func(name, label string) fault.Chooser {
+		return newStream(o.Seed, name, label)
+	})
+	var err error
+	if o.Timescale, err = r.timescale(resolved, o.Timescale); err != nil {
+		return nil, err
+	}
+	if resolved, err = resolved.Scaled(o.Timescale); err != nil {
+		return nil, err
+	}
+	out := &scenarios.Run{Scenario: resolved, Subject: subject, Seed: o.Seed, World: World}
+	if refused := refuse(resolved, driver); refused != nil {
+		out.Applied = refused
+		out.Verdicts = []linearizability.Verdict{refusal(refused)}
+		return out, nil
+	}
+	return r.run(ctx, out, driver, o)
+}
+
+// timescale decides how fast a scenario runs.
+func (r Runner) timescale(s *scenarios.Scenario, asked scenarios.Timescale) (scenarios.Timescale, error) {
+	limit := r.MaxWall
+	if limit == 0 {
+		limit = DefaultMaxWall
+	}
+	const steps = 20 // timescales that nobody asked for are written in twentieths
+	room := limit - overhead
+	if asked != (scenarios.Timescale{}) {
+		if takes := asked.Of(s.End()); takes > room {
+			return asked, fmt.Errorf("%w: %s takes %v at timescale %v and may take %v; use --timescale %s",
+				ErrTooLong, s.Name, takes.Round(time.Second), asked, room, twentieths(s.End(), room, steps))
+		}
+		return asked, nil
+	}
+	if s.End() <= room {
+		return scenarios.Timescale{Num: 1, Den: 1}, nil
+	}
+	ts := twentieths(s.End(), room, steps)
+	if ts.Of(s.End()) > room {
+		return ts, fmt.Errorf("%w: %s lasts %v, more than %d times what a run may take, %v; write a shorter one",
+			ErrTooLong, s.Name, s.End(), steps, room)
+	}
+	return ts, nil
+}
+
+// twentieths is the largest timescale that fits a time into the room.
+func twentieths(takes, room time.Duration, steps int64) scenarios.Timescale {
+	n := max(int64(room)*steps/int64(takes), 1)
+	for d := int64(2); d <= steps; d++ {
+		for n%d == 0 && steps%d == 0 {
+			n, steps = n/d, steps/d
+		}
+	}
+	return scenarios.Timescale{Num: n, Den: steps}
+}
+
+// refuse lists the faults that cannot be injected; nil when all can be.
+func refuse(s *scenarios.Scenario, d scenarios.Driver) []scenarios.Applied {
+	var out []scenarios.Applied
+	for i := range s.Faults {
+		if why := Unsupported(&s.Faults[i], d); why != "" {
+			out = append(out, scenarios.Applied{Fault: s.Faults[i], Problem: why})
+		}
+	}
+	return out
+}
+
+func refusal(refused []scenarios.Applied) linearizability.Verdict {
+	v := linearizability.Verdict{Checker: Checker, Validity: linearizability.Unknown,
+		Summary: fmt.Sprintf("nothing was run: %d faults of the scenario cannot be injected on real nodes", len(refused))}
+	seen := map[string]bool{}
+	for _, a := range refused {
+		if !seen[a.Problem] {
+			seen[a.Problem] = true
+			v.Details = append(v.Details, a.Problem)
+		}
+	}
+	return v
+}

@@ -1,0 +1,58 @@
+package chaos
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/fault"
+)
+
+// ProcessDriver is implemented by drivers whose program can lose or pause one of its processes
+// and keep the others. Faults that name a process need it.
+type ProcessDriver interface {
+	KillProcess(ctx context.Context, m scenarios.Machine, process string) error
+	StartProcess(ctx context.Context, m scenarios.Machine, process string) error
+	PauseProcess(ctx context.Context, m scenarios.Machine, process string) error
+	ResumeProcess(ctx context.Context, m scenarios.Machine, process string) error
+}
+
+// ClockDriver is implemented by drivers whose program has a clock of its own. Real nodes share
+// the clock of the machine that they run on, so clock faults need it. Offset and drift replace
+// what was set before; the program keeps them over a restart.
+type ClockDriver interface {
+	SetClock(ctx context.Context, m scenarios.Machine, offset time.Duration, driftPPM int64) error
+}
+
+// ProbeDriver is implemented by drivers whose program counts the rare paths that it reaches.
+type ProbeDriver interface {
+	Probes(ctx context.Context, m scenarios.Machine) (map[string]int, error)
+}
+
+// Unsupported says why a fault cannot be injected on real nodes through this driver, and where it
+// can be; "" when it can be injected.
+func Unsupported(f *fault.Fault, d scenarios.Driver) string {
+	switch f.Kind {
+	case fault.Partition, fault.Cut, fault.Link, fault.Flap:
+		return ""
+	case fault.Kill, fault.Pause:
+		if _, ok := d.(ProcessDriver); f.Process != "" && !ok {
+			return fmt.Sprintf("%s of the single process %q: the subject's driver reaches whole programs only; "+
+				"leave process out, or run it in the simulator", f.Kind, f.Process)
+		}
+		return ""
+	case fault.ClockStep, fault.ClockDrift:
+		if _, ok := d.(ClockDriver); !ok {
+			return fmt.Sprintf("%s: real nodes share one clock and the subject's driver offers no other; "+
+				"run it in the simulator", f.Kind)
+		}
+		return ""
+	case fault.PowerCut:
+		return "power_cut: what was not synced would survive on these nodes, and that is what the fault is about; " +
+			"run it in the simulator, or write kill"
+	case fault.DiskStall, fault.DiskSlow, fault.DiskFull, fault.DiskError:
+		return fmt.Sprintf("%s: nodes use this machine's disk as it is; run it in the simulator", f.Kind)
+	}
+	return fmt.Sprintf("%s: not known on real nodes", f.Kind)
+}

@@ -1,0 +1,148 @@
+package vswitch
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/holdfast-sim/holdfast/scenarios/fault"
+)
+
+// Switch connects the machines whose interfaces it was given.
+type Switch struct {
+	mu    sync.Mutex // guards table
+	table *table
+
+	ports   []int
+	begun   time.Time
+	wakeFD  int
+	closing atomic.Bool
+	done    chan struct{}
+	boost   error
+	failure error
+}
+
+// New makes a switch. ports are file descriptors of Ethernet interfaces in non-blocking mode, by
+// machine; they stay the caller's, who closes them after the switch. draws gives each ordered
+// pair its own streams.
+func New(ports []int, net *fault.Net, draws func(from, to int) fault.Draws) (*Switch, error) {
+	wake, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		return nil, fmt.Errorf("making the switch: %w", err)
+	}
+	s := &Switch{table: newTable(len(ports), net, draws), ports: ports, begun: time.Now(),
+		wakeFD: wake, done: make(chan struct{})}
+	started := make(chan struct{})
+	go s.loop(started)
+	<-started
+	return s, nil
+}
+
+// Change changes the condition of the network. No frame is decided meanwhile.
+func (s *Switch) Change(do func(*fault.Net)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	do(s.table.net)
+}
+
+// Stats says what the switch has done so far.
+func (s *Switch) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.table.stats
+}
+
+// Boosted says why the switch's thread does not have the priority that it should have; nil when
+// it has.
+func (s *Switch) Boosted() error { return s.boost }
+
+// Close stops the switch. Frames that still wait are dropped. The error is what stopped it
+// earlier, if anything did.
+func (s *Switch) Close() error {
+	if s.closing.CompareAndSwap(false, true) {
+		var one [8]byte
+		binary.NativeEndian.PutUint64(one[:], 1)
+		if _, err := unix.Write(s.wakeFD, one[:]); err != nil {
+			return fmt.Errorf("stopping the switch: %w", err)
+		}
+		<-s.done
+		unix.Close(s.wakeFD)
+	}
+	return s.failure
+}
+
+// batch is how many frames of one machine are read before the others get their turn.
+const batch = 32
+
+func (s *Switch) loop(started chan<- struct{}) {
+	// The thread has a priority of its own and therefore ends with the loop: it stays locked.
+	runtime.LockOSThread()
+	defer close(s.done)
+	s.boost = boostThread()
+	close(started)
+	polls := make([]unix.PollFd, 0, len(s.ports)+1)
+	for _, fd := range s.ports {
+		polls = append(polls, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
+	}
+	polls = append(polls, unix.PollFd{Fd: int32(s.wakeFD), Events: unix.POLLIN})
+	buffer := make([]byte, MaxFrameBytes)
+	for !s.closing.Load() {
+		if err := s.wait(polls); err != nil {
+			s.failure = fmt.Errorf("switching: %w", err)
+			return
+		}
+		s.mu.Lock()
+		s.table.deliver(s.now(), s.write)
+		for i := range s.ports {
+			if polls[i].Revents != 0 && !s.drain(i, buffer) {
+				polls[i].Fd = -1 // the interface is gone for good
+			}
+		}
+		s.table.deliver(s.now(), s.write)
+		s.mu.Unlock()
+	}
+}
+
+func (s *Switch) now() time.Duration { return time.Since(s.begun) }
+
+func (s *Switch) wait(polls []unix.PollFd) error {
+	var timeout *unix.Timespec
+	s.mu.Lock()
+	due, waiting := s.table.next()
+	s.mu.Unlock()
+	if waiting {
+		ts := unix.NsecToTimespec(int64(max(due-s.now(), 0)))
+		timeout = &ts
+	}
+	_, err := unix.Ppoll(polls, timeout, nil)
+	if errors.Is(err, unix.EINTR) {
+		for i := range polls {
+			polls[i].Revents = 0
+		}
+		return nil
+	}
+	return err
+}
+
+// drain reads what a machine has sent; false when its interface is of no use any more.
+func (s *Switch) drain(from int, buffer []byte) bool {
+	for range batch {
+		n, err := unix.Read(s.ports[from], buffer)
+		if err != nil || n <= 0 {
+			return errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR)
+		}
+		s.table.accept(s.now(), from, buffer[:n])
+	}
+	return true
+}
+
+func (s *Switch) write(to int, data []byte) bool {
+	n, err := unix.Write(s.ports[to], data)
+	return err == nil && n == len(data)
+}

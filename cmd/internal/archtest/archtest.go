@@ -1,0 +1,204 @@
+// Package archtest knows which package may import which, and what protocol code may not touch. Its
+// test looks at every file of the module.
+//
+// It never judges style or size: tidytest does.
+package archtest
+
+import (
+	"fmt"
+	"go/ast"
+	"go/token"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/holdfast-sim/holdfast/cmd/internal/gosource"
+)
+
+// Layer is a set of packages and what they may import from this module.
+type Layer struct {
+	// Packages are folders; a trailing /... takes in everything below.
+	Packages []string
+	// May lists what they may import, in the same form, besides each other.
+	May []string
+	// TestsMay lists what only their tests may import.
+	TestsMay []string
+	// StdOnly forbids modules of other people, except in tests.
+	StdOnly bool
+	// Why is the reason, for who runs into it.
+	Why string
+}
+
+// harness is what both worlds and the reports may build on.
+var scenariosButPVE = []string{"scenarios", "scenarios/fault/...", "scenarios/workload/...", "scenarios/strictyaml/...",
+	"scenarios/schema/...", "scenarios/library/...", "scenarios/register/...", "scenarios/hosted/...",
+	"scenarios/nemesistest/..."}
+
+// Layers is the table. The first layer that names a package is its layer, so special ones come
+// first.
+var Layers = []Layer{
+	{Packages: []string{"engine/env/..."}, StdOnly: true,
+		Why: "the door is public and stable: whoever writes a process against it takes nothing else along"},
+	{Packages: []string{"linearizability/..."},
+		Why: "the checkers judge anybody's history, so they know nothing of who made it"},
+	{Packages: []string{"scenarios/fault/..."}, StdOnly: true,
+		Why: "both worlds ask the same pure arithmetic what a fault does"},
+	{Packages: []string{"engine/host/..."}, May: []string{"engine/env"}, TestsMay: []string{"engine/env/..."},
+		Why: "anybody's processes run for real, not only ours, so the host knows the door and no protocol"},
+	{Packages: []string{"engine/..."}, May: []string{"engine/..."},
+		Why: "the engine runs on real machines without the harness, and must not be able to tell where it runs"},
+	{Packages: []string{"scenarios/pve/..."},
+		May:      slices.Concat([]string{"engine/...", "linearizability/..."}, scenariosButPVE),
+		TestsMay: []string{"sim/...", "chaos/...", "reports/..."},
+		Why:      "this is the one adapter between the engine and the harness; neither world may be built into it"},
+	{Packages: []string{"scenarios/..."},
+		May:      slices.Concat([]string{"engine/env", "linearizability/..."}, scenariosButPVE),
+		TestsMay: []string{"engine/env/...", "sim/...", "chaos/..."},
+		Why:      "scenarios describe runs of any system, so they know the door but not what is behind it"},
+	{Packages: []string{"sim/..."},
+		May:      slices.Concat([]string{"engine/env", "linearizability/..."}, scenariosButPVE),
+		TestsMay: []string{"engine/env/...", "reports/..."},
+		Why:      "the simulator runs anybody's processes: it knows the door, never the engine, and never the other world"},
+	{Packages: []string{"chaos/..."},
+		May:      slices.Concat([]string{"engine/env", "linearizability/..."}, scenariosButPVE),
+		TestsMay: []string{"engine/env/...", "engine/host/...", "reports/..."},
+		Why:      "real nodes run anybody's programs: chaos knows the door, never the engine, and never the other world"},
+	{Packages: []string{"reports/..."},
+		May: slices.Concat([]string{"engine/env", "linearizability/..."}, scenariosButPVE),
+		Why: "reports show what was found and must not be able to run or re-judge anything; of the engine they know the names of machines"},
+	{Packages: []string{"cmd/..."}, May: []string{"..."},
+		Why: "commands put everything together"},
+}
+
+// Protocol are the packages whose code must be deterministic: they touch the world through
+// engine/env alone. What is excepted has another way to be so, or is no protocol.
+var Protocol = Layer{
+	Packages: []string{"engine/..."},
+	Why:      "protocol code is a pure state machine: time, input, output and chance come through engine/env, or no run could be made again",
+}
+
+// NotProtocol are the exceptions, each with its reason.
+var NotProtocol = map[string]string{
+	"engine/host/...":                     "the host is the real world behind the door",
+	"engine/env/envtest/...":              "a world for tests",
+	"engine/store/internal/faultdisk/...": "a disk for tests",
+	"engine/ha/conformance/...":           "a runner of scenario folders: it reads files and plays the hardware",
+}
+
+// bannedImports are packages with which protocol code would reach around the door.
+var bannedImports = []string{"os", "os/...", "net", "net/...", "sync", "sync/...", "math/rand", "math/rand/v2",
+	"crypto/rand", "syscall", "log", "plugin", "golang.org/x/sys/..."}
+
+// allowedImports are exceptions of bannedImports: pure values.
+var allowedImports = []string{"net/netip"}
+
+// bannedCalls are functions of package time that read or wait for a clock.
+var bannedCalls = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Tick", "NewTimer", "NewTicker"}
+
+// in says whether a path is in a list of folders.
+func in(list []string, folder string) bool {
+	return slices.ContainsFunc(list, func(pattern string) bool {
+		base, below := strings.CutSuffix(pattern, "...")
+		base = strings.TrimSuffix(base, "/")
+		return folder == base || below && (base == "" || strings.HasPrefix(folder, base+"/"))
+	})
+}
+
+// Check returns what is wrong with the files of a module, in their order.
+func Check(files []*gosource.File) []string {
+	var problems []string
+	homeless := map[string]bool{}
+	for _, f := range files {
+		layer := layerOf(f.Dir)
+		if layer == nil {
+			if !homeless[f.Dir] {
+				problems = append(problems, fmt.Sprintf("%s: package is in no layer; give it a place in the table of archtest", f.Dir))
+			}
+			homeless[f.Dir] = true
+			continue
+		}
+		problems = append(problems, checkImports(f, layer)...)
+		if !f.Test && in(Protocol.Packages, f.Dir) && !in(slices.Collect(maps.Keys(NotProtocol)), f.Dir) {
+			problems = append(problems, checkProtocol(f)...)
+		}
+	}
+	return problems
+}
+
+func layerOf(folder string) *Layer {
+	for i := range Layers {
+		if in(Layers[i].Packages, folder) {
+			return &Layers[i]
+		}
+	}
+	return nil
+}
+
+func checkImports(f *gosource.File, layer *Layer) []string {
+	var problems []string
+	imports := f.Imports()
+	for _, path := range slices.Sorted(maps.Keys(imports)) {
+		folder, ours := strings.CutPrefix(path, gosource.ModulePath)
+		folder = strings.TrimPrefix(folder, "/")
+		switch {
+		case !ours:
+			if layer.StdOnly && !f.Test && strings.Contains(strings.Split(path, "/")[0], ".") {
+				problems = append(problems, fmt.Sprintf("%s: %s may not import %s: %s", f.Pos(imports[path]), f.Dir, path, layer.Why))
+			}
+		case in(layer.May, folder) || in(layer.Packages, folder) && !elsewhere(folder, layer):
+		case f.Test && in(layer.TestsMay, folder):
+		default:
+			problems = append(problems, fmt.Sprintf("%s: %s may not import %s: %s", f.Pos(imports[path]), f.Dir, folder, layer.Why))
+		}
+	}
+	return problems
+}
+
+// elsewhere says whether a more special layer takes a folder out of this one.
+func elsewhere(folder string, layer *Layer) bool { return layerOf(folder) != layer }
+
+func checkProtocol(f *gosource.File) []string {
+	var problems []string
+	report := func(pos token.Pos, format string, args ...any) {
+		problems = append(problems, fmt.Sprintf("%s: %s in %s: %s", f.Pos(pos), fmt.Sprintf(format, args...), f.Dir, Protocol.Why))
+	}
+	imports := f.Imports()
+	for _, path := range slices.Sorted(maps.Keys(imports)) {
+		if in(bannedImports, path) && !in(allowedImports, path) {
+			report(imports[path], "import of %s", path)
+		}
+	}
+	clock := nameOf(f, "time")
+	ast.Inspect(f.AST, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.GoStmt:
+			report(n.Pos(), "go statement")
+		case *ast.ChanType:
+			report(n.Pos(), "channel")
+		case *ast.SelectStmt:
+			report(n.Pos(), "select statement")
+		case *ast.SendStmt:
+			report(n.Pos(), "send on a channel")
+		case *ast.SelectorExpr:
+			if x, ok := n.X.(*ast.Ident); ok && clock != "" && x.Name == clock && slices.Contains(bannedCalls, n.Sel.Name) {
+				report(n.Pos(), "time.%s", n.Sel.Name)
+			}
+		}
+		return true
+	})
+	return problems
+}
+
+// nameOf is the name by which a file knows a package; "" when it does not import it.
+func nameOf(f *gosource.File, path string) string {
+	for _, spec := range f.AST.Imports {
+		if strings.Trim(spec.Path.Value, `"`) != path {
+			continue
+		}
+		if spec.Name != nil {
+			return spec.Name.Name
+		}
+		return path[strings.LastIndexByte(path, '/')+1:]
+	}
+	return ""
+}

@@ -1,0 +1,94 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/holdfast-sim/holdfast/scenarios"
+)
+
+// How often progress is shown.
+const (
+	liveInterval  = 100 * time.Millisecond
+	plainInterval = 10 * time.Second
+)
+
+// progress shows how far a command is: one line that is written over on a terminal, a line every
+// ten seconds elsewhere.
+type progress struct {
+	mu    sync.Mutex
+	out   io.Writer
+	live  bool
+	quiet bool
+	begun time.Time
+	shown time.Time
+	dirty bool // a live line stands on the terminal
+	// what stands in front of each line: which run this is
+	prefix string
+}
+
+func (a *app) progress(quiet bool) *progress {
+	now := time.Now()
+	return &progress{out: a.Stderr, live: a.terminal(), quiet: quiet, begun: now, shown: now}
+}
+
+// terminal says whether standard error is a terminal that a person watches.
+func (a *app) terminal() bool {
+	f, ok := a.Stderr.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd())) && a.Env("CI") == "" && a.Env("NO_COLOR") == "" && a.Env("TERM") != "dumb"
+}
+
+// color says whether standard output takes colours.
+func (a *app) color() bool {
+	f, ok := a.Stdout.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd())) && a.Env("NO_COLOR") == "" && a.Env("TERM") != "dumb"
+}
+
+// run names the run that begins.
+func (p *progress) run(prefix string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.prefix = prefix
+}
+
+// report is a [scenarios.RunOptions] Progress.
+func (p *progress) report(at scenarios.Progress) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	interval := plainInterval
+	if p.live {
+		interval = liveInterval
+	}
+	now := time.Now()
+	if p.quiet || now.Sub(p.shown) < interval {
+		return
+	}
+	p.shown = now
+	percent := int64(0)
+	if at.End > 0 {
+		percent = int64(at.At) / (int64(at.End)/100 + 1)
+	}
+	line := fmt.Sprintf("%s: %s, %d s of %d s (%d%%), running for %s", p.prefix, at.Phase,
+		int64(at.At/time.Second), int64(at.End/time.Second), percent, now.Sub(p.begun).Round(time.Second))
+	if p.live {
+		fmt.Fprintf(p.out, "\r\x1b[K%s", line)
+		p.dirty = true
+		return
+	}
+	fmt.Fprintln(p.out, line)
+}
+
+// clear takes the live line away, so that something else can be printed.
+func (p *progress) clear() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.dirty {
+		fmt.Fprint(p.out, "\r\x1b[K")
+		p.dirty = false
+	}
+}

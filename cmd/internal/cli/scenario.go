@@ -1,0 +1,204 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/library"
+	"github.com/holdfast-sim/holdfast/scenarios/schema"
+)
+
+func (a *app) scenarioCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "scenario",
+		Short: "List, show and check scenarios",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(a.listCommand(), a.showCommand(), a.lintCommand(), a.schemaCommand())
+	return cmd
+}
+
+func (a *app) listCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the stories of the library",
+		Args:  cobra.NoArgs,
+		RunE:  func(*cobra.Command, []string) error { return a.list(asJSON) },
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one line of JSON for each")
+	return cmd
+}
+
+func (a *app) list(asJSON bool) error {
+	names := library.Names()
+	width := 0
+	for _, name := range names {
+		width = max(width, len(name))
+	}
+	for _, name := range names {
+		data, err := library.Get(name)
+		if err != nil {
+			return internal(err)
+		}
+		s, err := scenarios.ParseScenario(library.FileName(name), data)
+		if err != nil {
+			return internal(err)
+		}
+		if asJSON {
+			err = json.NewEncoder(a.Stdout).Encode(map[string]any{"schema": "holdfast.scenario/1", "name": name,
+				"subject": s.Subject.Kind, "machines": len(s.Machines), "story": s.Story})
+		} else {
+			_, err = fmt.Fprintf(a.Stdout, "%-*s  %-8s  %s\n", width, name, s.Subject.Kind, firstSentence(s.Story))
+		}
+		if err != nil {
+			return internal(err)
+		}
+	}
+	return nil
+}
+
+// firstSentence is the beginning of a story on one line.
+func firstSentence(story string) string {
+	text := strings.Join(strings.Fields(story), " ")
+	for _, end := range []string{". ", ": "} {
+		if sentence, _, ok := strings.Cut(text, end); ok {
+			text = sentence
+		}
+	}
+	return strings.TrimSuffix(text, ".")
+}
+
+func (a *app) showCommand() *cobra.Command {
+	var resolved bool
+	cmd := &cobra.Command{
+		Use:   "show SCENARIO",
+		Short: "Print a scenario's file",
+		Long: `Prints a scenario: a story of the library, or a file. A story that is saved under another name is a
+good beginning for one's own. With --resolved every default is written out.`,
+		Example: `  holdfast scenario show pair-cut > my-story.yaml
+  holdfast scenario show standard --resolved`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error { return a.show(args[0], resolved) },
+	}
+	cmd.Flags().BoolVar(&resolved, "resolved", false, "write every default out")
+	return cmd
+}
+
+func (a *app) show(word string, resolved bool) error {
+	from, err := find(word)
+	if err != nil {
+		return err
+	}
+	out := from.data
+	if resolved {
+		s, err := scenarios.ParseScenario(from.file, from.data)
+		if err != nil {
+			return usage(err)
+		}
+		if out, err = scenarios.Marshal(s); err != nil {
+			return internal(err)
+		}
+	}
+	if _, err := a.Stdout.Write(out); err != nil {
+		return internal(err)
+	}
+	return nil
+}
+
+func (a *app) lintCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "lint FILE|FOLDER...",
+		Short: "Check scenario files without running them",
+		Long: `Reads scenario files as strictly as run does and prints everything that is wrong with them, with file,
+line and column and what to write instead. A folder stands for the .yaml files in it.`,
+		Example: `  holdfast scenario lint my-story.yaml
+  holdfast scenario lint scenarios/`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error { return a.lint(args) },
+	}
+}
+
+func (a *app) lint(words []string) error {
+	files, err := yamlFiles(words)
+	if err != nil {
+		return usage(err)
+	}
+	broken := 0
+	for _, file := range files {
+		from, err := find(file)
+		if err == nil {
+			_, _, err = a.load(from, "")
+		}
+		if err != nil {
+			broken++
+			fmt.Fprintln(a.Stdout, err)
+		}
+	}
+	if broken > 0 {
+		return &exit{ExitInvalid, fmt.Errorf("%d of %d files cannot be read", broken, len(files))}
+	}
+	fmt.Fprintf(a.Stdout, "%d files are sound\n", len(files))
+	return nil
+}
+
+// yamlFiles replaces folders by the files in them.
+func yamlFiles(words []string) ([]string, error) {
+	var files []string
+	for _, word := range words {
+		info, err := os.Stat(word)
+		if errors.Is(err, fs.ErrNotExist) && !isPath(word) {
+			files = append(files, word) // a story of the library
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if !info.IsDir() {
+			if !isPath(word) {
+				word = "." + string(filepath.Separator) + word
+			}
+			files = append(files, word)
+			continue
+		}
+		found, err := filepath.Glob(filepath.Join(word, "*.yaml"))
+		if err != nil || len(found) == 0 {
+			return nil, fmt.Errorf("folder %s has no .yaml files", word)
+		}
+		for _, file := range found {
+			if !isPath(file) {
+				file = "." + string(filepath.Separator) + file
+			}
+			files = append(files, file)
+		}
+	}
+	return files, nil
+}
+
+func (a *app) schemaCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "schema",
+		Short: "Print the JSON Schema of scenario files",
+		Long: `Prints the JSON Schema of scenario files. Editors with a YAML language server complete and check files
+that name it in their first line:
+
+  # yaml-language-server: $schema=scenario.schema.json`,
+		Example: "  holdfast scenario schema > scenario.schema.json",
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			if _, err := a.Stdout.Write(schema.JSON); err != nil {
+				return internal(err)
+			}
+			return nil
+		},
+	}
+}

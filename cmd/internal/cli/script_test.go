@@ -1,0 +1,135 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/register"
+	"github.com/holdfast-sim/holdfast/sim"
+)
+
+// TestMain offers two programs to the scripts: holdfast with the toy register in the simulator,
+// and one whose only world does what its seed says.
+func TestMain(m *testing.M) {
+	kinds := scenarios.Kinds{register.Kind: register.Decode}
+	testscript.Main(m, map[string]func(){
+		"holdfast": func() {
+			os.Exit(Main(os.Args[1:], Config{Kinds: kinds, Version: "v0-test",
+				Worlds: []World{{"sim", "simulator", sim.Runner{}}}}))
+		},
+		"puppet": func() {
+			os.Exit(Main(os.Args[1:], Config{Kinds: kinds,
+				Worlds:     []World{{"stage", "does what its seed says", puppet{}}},
+				Topologies: map[string]Topology{register.Kind: twoMachines},
+				Suites:     []Suite{{"ha", "fails folders named bad", conform}},
+				Doctor: func(context.Context) []Capability {
+					return []Capability{{Name: "moon", Detail: "out of reach", Remedy: "build a rocket"}}
+				}}))
+		},
+	})
+}
+
+// puppet is a world in which seed 2 is invalid, 3 unknown, 4 no run at all, 5 lasts until it is
+// interrupted, 6 gives another digest each time, and all others are valid.
+type puppet struct{}
+
+var played int
+
+func (puppet) Run(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subject, o scenarios.RunOptions) (*scenarios.Run, error) {
+	played++
+	if _, err := s.Scaled(o.Timescale); err != nil {
+		return nil, err
+	}
+	o.Progress(scenarios.Progress{Phase: "faults", At: time.Second, End: s.End()})
+	run := &scenarios.Run{Scenario: s, Subject: subject, Seed: o.Seed, World: "stage", Duration: s.End(), Digest: "d1"}
+	v := linearizability.Verdict{Checker: "puppet", Validity: linearizability.Valid, Summary: "as the seed says"}
+	switch o.Seed {
+	case 2:
+		v.Validity = linearizability.Invalid
+	case 3:
+		v.Validity = linearizability.Unknown
+	case 4:
+		return nil, errors.New("the stage is on fire")
+	case 5:
+		fmt.Fprintln(os.Stderr, "waiting")
+		<-ctx.Done()
+		return nil, context.Cause(ctx)
+	case 6:
+		run.Digest = fmt.Sprintf("d%d", played)
+	}
+	run.Verdicts = []linearizability.Verdict{v}
+	return run, nil
+}
+
+// twoMachines takes the names of two machines from the lines of a file.
+func twoMachines(s *scenarios.Scenario, file string, data []byte) error {
+	names := strings.Fields(string(data))
+	if len(names) != 2 {
+		return fmt.Errorf("%s:1:1: this file names %d machines; name 2", file, len(names))
+	}
+	s.Machines, s.Faults = names, nil
+	return nil
+}
+
+func conform(_ context.Context, folders []string, out io.Writer) (linearizability.Validity, error) {
+	for _, folder := range folders {
+		fmt.Fprintln(out, folder)
+		if folder == "bad" {
+			return linearizability.Invalid, nil
+		}
+	}
+	return linearizability.Valid, nil
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits,
+			"paste": paste,
+		},
+	})
+}
+
+// exits runs a program and checks its exit code: exits CODE PROGRAM ARGS...
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE PROGRAM ARGS...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	code := 0
+	var failed *exec.ExitError
+	switch err := ts.Exec(args[1], args[2:]...); {
+	case errors.As(err, &failed):
+		code = failed.ExitCode()
+	default:
+		ts.Check(err)
+	}
+	if code != want {
+		ts.Fatalf("exit code %d, expected %d", code, want)
+	}
+}
+
+// paste runs the last line that a program printed, as a person would, and checks the exit code:
+// paste CODE stdout|stderr
+func paste(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: paste CODE stdout|stderr")
+	}
+	lines := strings.Split(strings.TrimSpace(ts.ReadFile(args[1])), "\n")
+	last := strings.TrimPrefix(strings.TrimSpace(lines[len(lines)-1]), "reproduce: ")
+	exits(ts, false, append([]string{args[0]}, strings.Fields(last)...))
+}

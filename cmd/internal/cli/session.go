@@ -1,0 +1,176 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/reports"
+	"github.com/holdfast-sim/holdfast/scenarios"
+)
+
+// session runs jobs and prints what comes out.
+type session struct {
+	app         *app
+	flags       *runFlags
+	runner      scenarios.Runner
+	timescale   scenarios.Timescale
+	progress    *progress
+	first, last uint64
+	many        bool // several seeds: only what is unexpected is shown
+}
+
+// tally counts the outcomes of a job's seeds.
+type tally struct {
+	expected, invalid, unknown int
+	firstBad                   string // the command for the first unexpected one
+}
+
+// run runs all seeds of a job.
+func (s *session) run(ctx context.Context, j *job) (linearizability.Validity, error) {
+	var t tally
+	begun := time.Now()
+	worst := linearizability.Valid
+	defer s.progress.clear()
+	for seed := j.first; ; seed++ {
+		s.progress.run(fmt.Sprintf("%s, seed %d", j.scenario.Name, seed))
+		v, err := s.one(ctx, j, seed)
+		if ctx.Err() != nil {
+			s.progress.clear()
+			fmt.Fprintf(s.app.Stderr, "interrupted during %s, seed %d\n", j.scenario.Name, seed)
+			worst = worse(worst, linearizability.Unknown)
+			break
+		}
+		if err != nil {
+			return linearizability.Unknown, internal(fmt.Errorf("%s, seed %d: %w\nto see it again:\n  %s",
+				j.scenario.Name, seed, err, s.reproduce(j, seed)))
+		}
+		t.count(v, s.reproduce(j, seed))
+		worst = worse(worst, v)
+		if seed == j.last {
+			break
+		}
+	}
+	if s.many && !s.flags.json {
+		s.summary(j, &t, time.Since(begun))
+	}
+	return worst, nil
+}
+
+func (t *tally) count(v linearizability.Validity, command string) {
+	switch v {
+	case linearizability.Valid:
+		t.expected++
+		return
+	case linearizability.Invalid:
+		t.invalid++
+	default:
+		t.unknown++
+	}
+	if t.firstBad == "" {
+		t.firstBad = command
+	}
+}
+
+// summary is the line about all seeds of a job.
+func (s *session) summary(j *job, t *tally, took time.Duration) {
+	if s.flags.quiet && t.firstBad == "" {
+		return
+	}
+	words := "valid"
+	if j.scenario.Expect.Verdict != "valid" {
+		words = j.scenario.Expect.Verdict + " as expected"
+	}
+	s.progress.clear()
+	fmt.Fprintf(s.app.Stdout, "%s: %d seeds: %d %s, %d not, %d unknown (%s)\n", j.scenario.Name,
+		t.expected+t.invalid+t.unknown, t.expected, words, t.invalid, t.unknown, took.Round(10*time.Millisecond))
+	if t.firstBad != "" {
+		fmt.Fprintf(s.app.Stdout, "the first one again:\n  %s\n", t.firstBad)
+	}
+}
+
+// one runs one seed, shows and keeps it as the flags say, and returns how it came out: valid
+// means as expected.
+func (s *session) one(ctx context.Context, j *job, seed uint64) (linearizability.Validity, error) {
+	run, err := s.play(ctx, j, seed)
+	if err != nil {
+		return linearizability.Unknown, err
+	}
+	v := outcome(run)
+	shown := !s.many && !s.flags.quiet || v != linearizability.Valid
+	var paths reports.Paths
+	if shown || s.flags.keep || !s.many {
+		dir := filepath.Join(s.flags.runs, j.scenario.Name, strconv.FormatUint(seed, 10))
+		paths, err = reports.Options{Scenario: scenarios.Marshal}.WriteRun(dir, run)
+		if err != nil {
+			return v, err
+		}
+	}
+	s.progress.clear()
+	switch {
+	case s.flags.json:
+		return v, s.app.line(run, paths)
+	case shown:
+		return v, reports.TextOptions{Color: s.app.color(), Page: paths.Page}.Text(s.app.Stdout, run)
+	}
+	return v, nil
+}
+
+// errDigest means that one seed gave two different runs.
+var errDigest = errors.New("the same seed gave two different runs")
+
+func (s *session) play(ctx context.Context, j *job, seed uint64) (*scenarios.Run, error) {
+	options := scenarios.RunOptions{Seed: seed, Timescale: s.timescale, Progress: s.progress.report,
+		KeepLogs: !s.many || s.flags.keep}
+	run, err := s.runner.Run(ctx, j.scenario, j.subject, options)
+	if err != nil {
+		return nil, err
+	}
+	if s.flags.twice {
+		again, err := s.runner.Run(ctx, j.scenario, j.subject, options)
+		if err != nil {
+			return nil, err
+		}
+		if run.Digest == "" || again.Digest != run.Digest {
+			return nil, fmt.Errorf("%w: digests %q and %q", errDigest, run.Digest, again.Digest)
+		}
+	}
+	if s.many && outcome(run) != linearizability.Valid && !options.KeepLogs && run.Digest != "" {
+		// The same run again, now with what processes log.
+		options.KeepLogs = true
+		if run, err = s.runner.Run(ctx, j.scenario, j.subject, options); err != nil {
+			return nil, err
+		}
+	}
+	run.Reproduce = s.reproduce(j, seed)
+	return run, nil
+}
+
+// outcome is valid when a run came out as its scenario expects. What is unknown stays so, even
+// when that was expected: nothing was shown.
+func outcome(run *scenarios.Run) linearizability.Validity {
+	v := run.Verdict()
+	switch {
+	case v == linearizability.Unknown:
+		return v
+	case v.String() == run.Scenario.Expect.Verdict:
+		return linearizability.Valid
+	}
+	return linearizability.Invalid
+}
+
+// line prints a run as one line of JSON.
+func (a *app) line(run *scenarios.Run, paths reports.Paths) error {
+	line := struct {
+		reports.Summary
+		Outcome linearizability.Validity `json:"outcome"`
+		Dir     string                   `json:"dir,omitempty"`
+		Page    string                   `json:"page,omitempty"`
+	}{reports.Summarize(run), outcome(run), paths.Dir, paths.Page}
+	return json.NewEncoder(a.Stdout).Encode(line)
+}

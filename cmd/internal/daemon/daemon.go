@@ -1,0 +1,131 @@
+// Package daemon is what the commands that host processes have in common: reading the machine
+// file, running until a signal, exit codes. It never knows which processes there are.
+package daemon
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/holdfast-sim/holdfast/engine/host"
+	"github.com/holdfast-sim/holdfast/scenarios"
+)
+
+// Exit codes.
+const (
+	ExitOK       = 0
+	ExitUsage    = 254
+	ExitInternal = 255
+)
+
+// Machine is what a command is given to make its processes from.
+type Machine struct {
+	File *host.MachineFile
+	// Dir is the machine's directory, absolute.
+	Dir       string
+	Timescale scenarios.Timescale
+}
+
+// Machines is the number of machines on the first link.
+func (m *Machine) Machines() int {
+	if len(m.File.Links) == 0 {
+		return 1
+	}
+	return len(m.File.Links[0].Addrs)
+}
+
+// FromSpecs turns the processes of a scenarios.Builder into those of a host.
+func FromSpecs(specs []scenarios.ProcessSpec, ts scenarios.Timescale) []host.Process {
+	var out []host.Process
+	for _, s := range specs {
+		out = append(out, host.Process{Name: s.Name, New: s.New, Restart: ts.Of(s.Restart)})
+	}
+	return out
+}
+
+// Processes makes the processes of a machine. It may complete the machine file from configuration
+// of its own. Whatever error it returns is one of configuration.
+type Processes func(m Machine) ([]host.Process, error)
+
+// Main runs the command and returns its exit code.
+func Main(name, what string, args []string, stderr io.Writer, processes Processes) int {
+	flags := flag.NewFlagSet(name, flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.Usage = func() {
+		fmt.Fprintf(stderr, "%s\n\nUsage: %s [flags] MACHINE-FILE\n\nMACHINE-FILE is a JSON file in the machine's directory.\n", what, name)
+		flags.PrintDefaults()
+	}
+	check := flags.Bool("check", false, "check the configuration and exit")
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return ExitOK
+		}
+		return ExitUsage
+	}
+	if flags.NArg() != 1 {
+		flags.Usage()
+		return ExitUsage
+	}
+	cfg, err := load(flags.Arg(0), processes)
+	if err != nil {
+		fmt.Fprintf(stderr, "%s: %v\n", name, err)
+		return ExitUsage
+	}
+	if *check {
+		return ExitOK
+	}
+	cfg.Log = stderr
+	return run(name, cfg, stderr)
+}
+
+func load(path string, processes Processes) (host.Config, error) {
+	dir, err := filepath.Abs(filepath.Dir(path))
+	if err != nil {
+		return host.Config{}, err
+	}
+	file, err := host.ReadMachineFile(path)
+	if err != nil {
+		return host.Config{}, err
+	}
+	m := Machine{File: file, Dir: dir}
+	if file.Timescale != "" {
+		if m.Timescale, err = scenarios.ParseTimescale(file.Timescale); err != nil {
+			return host.Config{}, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	list, err := processes(m)
+	if err != nil {
+		return host.Config{}, err
+	}
+	cfg := file.Config(dir)
+	cfg.Processes = list
+	if file.Debug {
+		cfg.LogLevel = slog.LevelDebug
+	}
+	return cfg, nil
+}
+
+func run(name string, cfg host.Config, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	h, err := host.New(cfg)
+	if err == nil {
+		err = h.Run(ctx)
+	}
+	switch {
+	case err == nil:
+		return ExitOK
+	case errors.Is(err, host.ErrConfig):
+		fmt.Fprintf(stderr, "%s: %v\n", name, err)
+		return ExitUsage
+	}
+	fmt.Fprintf(stderr, "%s: %v\n", name, err)
+	return ExitInternal
+}

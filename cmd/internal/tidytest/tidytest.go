@@ -1,0 +1,212 @@
+// Package tidytest holds the rules about files as such: sizes, package comments, words that have
+// no place in a finished text, and tests that are skipped without a reason. Its test looks at
+// every file of the module.
+//
+// It never looks at what code does.
+package tidytest
+
+import (
+	"bytes"
+	"fmt"
+	"go/ast"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/holdfast-sim/holdfast/cmd/internal/gosource"
+)
+
+// Limits.
+const (
+	MaxFileLines     = 500
+	MaxFunctionLines = 70
+	MaxColumns       = 160 // outside of tests; a tab counts as four
+)
+
+// Exceptions are functions (as folder.Type.Function) and files that may be longer, each with its
+// reason. One that is not needed any more is a problem itself.
+type Exceptions map[string]string
+
+// Excepted are the exceptions of this module.
+var Excepted = Exceptions{
+	"engine/corosync.TestTypedValues": "one table of values",
+}
+
+// bannedWords have no place in the module. They are put together here so that this file does not
+// hold them.
+var bannedWords = []struct{ word, why string }{
+	{"TO" + "DO", "finish it, or say what is missing where its users read"},
+	{"FIX" + "ME", "fix it"},
+	{"XX" + "X", "finish it"},
+	{"/wo" + "rk/", "paths of one machine mean nothing on another"},
+	{"/ro" + "ot/", "paths of one machine mean nothing on another"},
+}
+
+// Check returns what is wrong with the module's files.
+func Check(fsys fs.FS, files []*gosource.File, excepted Exceptions) ([]string, error) {
+	var problems []string
+	used := map[string]bool{}
+	for _, f := range files {
+		problems = append(problems, checkFile(f, excepted, used)...)
+	}
+	problems = append(problems, checkPackages(files)...)
+	problems = append(problems, checkExceptions(excepted, used)...)
+	err := gosource.Walk(fsys, func(name string) error {
+		if !isText(name) {
+			return nil
+		}
+		data, err := fs.ReadFile(fsys, name)
+		problems = append(problems, checkWords(name, data)...)
+		return err
+	})
+	return problems, err
+}
+
+func checkFile(f *gosource.File, excepted Exceptions, used map[string]bool) []string {
+	var problems []string
+	lines := bytes.Count(f.Text, []byte("\n"))
+	if lines > MaxFileLines {
+		used[f.Path] = true
+		if excepted[f.Path] == "" {
+			problems = append(problems, fmt.Sprintf("%s: %d lines; at most %d: one concept a file", f.Path, lines, MaxFileLines))
+		}
+	}
+	if ast.IsGenerated(f.AST) {
+		return problems
+	}
+	for _, d := range f.AST.Decls {
+		fn, ok := d.(*ast.FuncDecl)
+		if !ok {
+			continue
+		}
+		length := f.Set.Position(fn.End()).Line - f.Set.Position(fn.Pos()).Line + 1
+		if length <= MaxFunctionLines {
+			continue
+		}
+		name := f.Dir + "." + functionName(fn)
+		used[name] = true
+		if excepted[name] == "" {
+			problems = append(problems, fmt.Sprintf("%s: %s has %d lines; at most %d: split it, or name it in tidytest with a reason",
+				f.Pos(fn.Pos()), name, length, MaxFunctionLines))
+		}
+	}
+	if !f.Test { // tables of tests may be wide
+		problems = append(problems, checkColumns(f)...)
+	}
+	return problems
+}
+
+func functionName(fn *ast.FuncDecl) string {
+	if fn.Recv == nil || len(fn.Recv.List) == 0 {
+		return fn.Name.Name
+	}
+	t := fn.Recv.List[0].Type
+	for {
+		switch of := t.(type) {
+		case *ast.StarExpr:
+			t = of.X
+		case *ast.IndexExpr:
+			t = of.X
+		case *ast.Ident:
+			return of.Name + "." + fn.Name.Name
+		default:
+			return fn.Name.Name
+		}
+	}
+}
+
+func checkColumns(f *gosource.File) []string {
+	for i, line := range bytes.Split(f.Text, []byte("\n")) {
+		width := len([]rune(string(line))) + 3*bytes.Count(line, []byte("\t"))
+		if width > MaxColumns {
+			return []string{fmt.Sprintf("%s:%d: %d columns; at most %d", f.Path, i+1, width, MaxColumns)}
+		}
+	}
+	return nil
+}
+
+// checkPackages wants exactly one package comment a package, in the usual form, and a reason for
+// every skipped test.
+func checkPackages(files []*gosource.File) []string {
+	var problems []string
+	comments := map[string][]string{}
+	for _, f := range files {
+		if f.Test {
+			problems = append(problems, checkSkips(f)...)
+			continue
+		}
+		if _, seen := comments[f.Dir]; !seen {
+			comments[f.Dir] = nil
+		}
+		if f.AST.Doc == nil {
+			continue
+		}
+		comments[f.Dir] = append(comments[f.Dir], f.Path)
+		text, want := f.AST.Doc.Text(), "Package "+f.AST.Name.Name+" "
+		if f.AST.Name.Name == "main" {
+			want = "Command " + path.Base(f.Dir) + " "
+		}
+		if !strings.HasPrefix(text, want) {
+			problems = append(problems, fmt.Sprintf("%s: the package comment begins %q; begin it with %q",
+				f.Pos(f.AST.Doc.Pos()), firstWords(text), want))
+		}
+	}
+	for _, dir := range slices.Sorted(maps.Keys(comments)) {
+		if n := len(comments[dir]); n != 1 {
+			problems = append(problems, fmt.Sprintf("%s: %d package comments %v; write exactly one: what it is for, and what it never does",
+				dir, n, comments[dir]))
+		}
+	}
+	return problems
+}
+
+func firstWords(text string) string {
+	words := strings.Fields(text)
+	return strings.Join(words[:min(len(words), 3)], " ")
+}
+
+// checkSkips wants a reason wherever a test leaves itself out.
+func checkSkips(f *gosource.File) []string {
+	var problems []string
+	ast.Inspect(f.AST, func(n ast.Node) bool {
+		call, ok := n.(*ast.CallExpr)
+		if !ok {
+			return true
+		}
+		fn, ok := call.Fun.(*ast.SelectorExpr)
+		if ok && (fn.Sel.Name == "SkipNow" || fn.Sel.Name == "Skip" && len(call.Args) == 0) {
+			problems = append(problems, f.Pos(call.Pos())+": this test is skipped without a reason; name what it needs")
+		}
+		return true
+	})
+	return problems
+}
+
+func checkExceptions(excepted Exceptions, used map[string]bool) []string {
+	var problems []string
+	for _, name := range slices.Sorted(maps.Keys(excepted)) {
+		if !used[name] {
+			problems = append(problems, name+": is excepted in tidytest and need not be; remove the exception")
+		}
+	}
+	return problems
+}
+
+// textTypes are the files in which words are looked for.
+var textTypes = []string{".go", ".md", ".yaml", ".yml", ".json", ".html", ".css", ".js", ".sh", ".txt", ".txtar", ".mod", ""}
+
+func isText(name string) bool { return slices.Contains(textTypes, path.Ext(name)) }
+
+func checkWords(name string, data []byte) []string {
+	var problems []string
+	for i, line := range strings.Split(string(data), "\n") {
+		for _, banned := range bannedWords {
+			if strings.Contains(line, banned.word) {
+				problems = append(problems, fmt.Sprintf("%s:%d: %q has no place here: %s", name, i+1, banned.word, banned.why))
+			}
+		}
+	}
+	return problems
+}

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+)
+
+type options struct {
+	catalogue, only   string
+	limit             time.Duration
+	slow, check, json bool
+	workers           int
+}
+
+// errMissed means that a bug was not found, or that the clean engine is not clean.
+var errMissed = errors.New("not all planted bugs were found, or the clean engine failed")
+
+// result is the outcome for one bug.
+type result struct {
+	Name    string `json:"name"`
+	Outcome string `json:"outcome"` // found, missed, slow, unclean, compiles
+	catch
+}
+
+func run(ctx context.Context, o *options) error {
+	mutants, err := readCatalogue(o.catalogue, o.only)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "holdfast-mutants-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	b := &builder{dir: dir}
+	clean, err := b.clean(ctx)
+	if err != nil {
+		return err
+	}
+	h := &hunter{options: o, builder: b, clean: clean}
+	return h.all(ctx, mutants)
+}
+
+// hunter looks for planted bugs, several at a time.
+type hunter struct {
+	*options
+	builder *builder
+	clean   string
+	mu      sync.Mutex
+	bad     bool
+}
+
+func (h *hunter) all(ctx context.Context, mutants []*mutant) error {
+	jobs := make(chan *mutant)
+	errs := make(chan error, h.workers)
+	for range h.workers {
+		go func() {
+			var failed error
+			for m := range jobs {
+				if failed == nil {
+					failed = h.one(ctx, m)
+				}
+			}
+			errs <- failed
+		}()
+	}
+	for _, m := range mutants {
+		jobs <- m
+	}
+	close(jobs)
+	var failed []error
+	for range h.workers {
+		failed = append(failed, <-errs)
+	}
+	if err := errors.Join(failed...); err != nil {
+		return err
+	}
+	if h.bad {
+		return errMissed
+	}
+	return nil
+}
+
+func (h *hunter) one(ctx context.Context, m *mutant) error {
+	if m.Slow > 0 && !h.slow && !h.check {
+		h.tell(result{Name: m.Name, Outcome: "slow"}, m)
+		return nil
+	}
+	program, err := h.builder.planted(ctx, m)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(program)
+	if h.check {
+		h.tell(result{Name: m.Name, Outcome: "compiles"}, m)
+		return nil
+	}
+	c, err := h.hunt(ctx, program, m, max(h.limit, 3*m.Slow), 0)
+	if err != nil {
+		return fmt.Errorf("hunting %s: %w", m.Name, err)
+	}
+	r := result{Name: m.Name, Outcome: "found", catch: c}
+	if !c.Found {
+		r.Outcome = "missed"
+	} else {
+		again, err := h.hunt(ctx, h.clean, m, h.limit+3*m.Slow, c.Seed)
+		if err != nil {
+			return fmt.Errorf("running the seeds of %s with the clean engine: %w", m.Name, err)
+		}
+		if again.Found {
+			r.Outcome, r.catch = "unclean", again
+		}
+	}
+	h.tell(r, m)
+	return nil
+}
+
+// hunt runs a hunter program; seeds 0 means as many as there is time for.
+func (h *hunter) hunt(ctx context.Context, program string, m *mutant, limit time.Duration, seeds uint64) (catch, error) {
+	args := []string{huntCommand, "-for", limit.String()}
+	if seeds > 0 {
+		args = append(args, "-seeds", strconv.FormatUint(seeds, 10))
+	}
+	for _, name := range m.Hunts {
+		args = append(args, filepath.Join(h.catalogue, "hunts", name+".yaml"))
+	}
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
+	var out, problems bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &problems
+	if err := cmd.Run(); err != nil {
+		return catch{}, fmt.Errorf("%w: %s", err, problems.Bytes())
+	}
+	var c catch
+	return c, json.Unmarshal(out.Bytes(), &c)
+}
+
+func (h *hunter) tell(r result, m *mutant) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if r.Outcome == "missed" || r.Outcome == "unclean" {
+		h.bad = true
+	}
+	if h.json {
+		_ = json.NewEncoder(os.Stdout).Encode(r)
+		return
+	}
+	switch r.Outcome {
+	case "found":
+		fmt.Printf("found    %-34s %4d s  %s seed %d, run %d, by %s: %.110s\n",
+			r.Name, r.Seconds, r.Scenario, r.Seed, r.Runs, r.Checker, r.Summary)
+	case "missed":
+		fmt.Printf("MISSED   %-34s %4d s  after %d runs\n", r.Name, r.Seconds, r.Runs)
+	case "unclean":
+		fmt.Printf("UNCLEAN  %-34s the clean engine fails at %s seed %d by %s: %s\n",
+			r.Name, r.Scenario, r.Seed, r.Checker, r.Summary)
+	case "slow":
+		fmt.Printf("slow     %-34s takes about %v: run with -slow\n", r.Name, m.Slow)
+	default:
+		fmt.Printf("%-8s %s\n", r.Outcome, r.Name)
+	}
+}

@@ -1,0 +1,153 @@
+package cluster
+
+import (
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/cpg"
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/totem"
+)
+
+// Name is the process's name on its machine.
+const Name = cpg.Process
+
+const (
+	// ReformEvery is the least time between two rings that are formed on request.
+	ReformEvery = time.Second
+	// greetEvery is how often a client that fell behind is tried again.
+	greetEvery = 20 * time.Millisecond
+	// MaxClients bounds the client processes of one machine.
+	MaxClients = 64
+	// maxGroupBytes bounds a group's name, which is a process's name.
+	maxGroupBytes = 128
+
+	timerReform env.TimerID = 1
+	timerGreet  env.TimerID = 2
+	// FirstRingTimer is where the ring protocol's timer ids begin.
+	FirstRingTimer env.TimerID = 16
+)
+
+// OpLeave is the operation that makes the node leave its ring in good order and end the process.
+// It is answered with OpDone.
+const (
+	OpLeave = "leave"
+	OpDone  = "done"
+)
+
+// errLeft is the reason of an ordered end.
+var errLeft = errors.New("left the cluster as asked")
+
+// Process is the cluster process of one machine.
+type Process struct {
+	env      env.Env
+	log      *slog.Logger
+	mainLog  *slog.Logger
+	node     *totem.Node
+	service  SyncService
+	exchange exchange
+	clients  clients
+
+	config    cpg.Config // the ring's, as regular
+	hasConfig bool
+	quorum    cpg.Quorum
+	hasQuorum bool
+
+	reformedAt  time.Duration
+	reformed    bool
+	reformWaits bool
+	buf         []byte
+}
+
+// New prepares the process. The timer ids of the ring configuration are set here.
+func New(cfg totem.Config, service SyncService) (*Process, error) {
+	p := &Process{service: service}
+	cfg.FirstTimer = FirstRingTimer
+	var err error
+	p.node, err = totem.New(cfg, p)
+	return p, err
+}
+
+// Node is the ring protocol inside, for those who look on.
+func (p *Process) Node() *totem.Node { return p.node }
+
+// Start implements env.Process.
+func (p *Process) Start(e env.Env) error {
+	p.env = e
+	p.log = e.Log().With("subsys", "QUORUM")
+	p.mainLog = e.Log().With("subsys", "MAIN")
+	return p.node.Start(e)
+}
+
+// Step implements env.Process.
+func (p *Process) Step(ev env.Event) {
+	if p.node.Step(ev) {
+		return
+	}
+	switch ev := ev.(type) {
+	case env.LocalMessage:
+		p.onLocal(ev)
+	case env.LocalDown:
+		p.clients.remove(ev.Process)
+	case env.TimerFired:
+		switch ev.ID {
+		case timerReform:
+			p.reformWaits = false
+			p.reform()
+		case timerGreet:
+			p.greetBehind()
+		}
+	case env.Invoked:
+		if string(ev.Input) == OpLeave {
+			p.node.Leave()
+			p.env.Complete(ev.Op, []byte(OpDone))
+			p.env.Exit(errLeft)
+		}
+	}
+}
+
+func (p *Process) onLocal(ev env.LocalMessage) {
+	m, err := cpg.Decode(ev.Payload)
+	if err != nil {
+		p.mainLog.Error("bad message from a local process", "process", ev.From, "err", err.Error())
+		return
+	}
+	switch m := m.(type) {
+	case cpg.Hello:
+		p.hello(ev.From)
+	case cpg.Multicast:
+		p.multicast(ev.From, m)
+	case cpg.Reform:
+		p.reform()
+	default:
+		p.mainLog.Error("message from a local process that only this one sends", "process", ev.From)
+	}
+}
+
+// multicast queues a client's message for the ring, or tells the client that it cannot.
+func (p *Process) multicast(from string, m cpg.Multicast) {
+	if len(from) > maxGroupBytes || len(m.Payload) > cpg.MaxPayloadBytes {
+		p.mainLog.Error("multicast refused", "process", from, "bytes", len(m.Payload), "limit", cpg.MaxPayloadBytes)
+		return
+	}
+	p.buf = append(p.buf[:0], kindClient, byte(len(from)))
+	p.buf = append(append(p.buf, from...), m.Payload...)
+	if err := p.node.Multicast(m.Guarantee, p.buf); err != nil {
+		p.toSender(from, cpg.Encode(cpg.Busy{Cookie: m.Cookie}))
+	}
+}
+
+// reform forms a new ring on request, at a limited rate.
+func (p *Process) reform() {
+	now := p.env.Mono()
+	if wait := p.reformedAt + ReformEvery - now; p.reformed && wait > 0 {
+		if !p.reformWaits {
+			p.reformWaits = true
+			p.env.SetTimer(timerReform, wait)
+		}
+		return
+	}
+	p.reformed, p.reformedAt = true, now
+	p.node.Reform()
+}

@@ -1,0 +1,281 @@
+package corosync
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/holdfast-sim/holdfast/engine/ring"
+)
+
+func nodeID(n uint64) ring.NodeID { return ring.NodeID(n) }
+
+// Parse reads a corosync.conf. name is what messages call the file. The configuration is nil if
+// the error is not; the error is a *Problems and wraps ErrInvalid. Warnings are given either way.
+func Parse(name string, data []byte) (*Config, Warnings, error) {
+	f := &findings{file: name}
+	c := &Config{File: name}
+	entries := scan(f, data)
+	broken := f.failed()
+	d := &decoder{findings: f}
+	d.file(c, entries)
+	if broken {
+		// Sections that do not close where they should would only add noise.
+		f.warnings = nil
+	} else {
+		c.validate(f)
+	}
+	warnings, err := f.result()
+	if err != nil {
+		return nil, warnings, err
+	}
+	return c, warnings, nil
+}
+
+// Validate checks a configuration as Parse does. It is for configurations built or changed by
+// code; lines in the findings are those that Parse saw.
+func (c *Config) Validate() (Warnings, error) {
+	f := &findings{file: c.File}
+	if f.file == "" {
+		f.file = "corosync.conf"
+	}
+	c.validate(f)
+	return f.result()
+}
+
+type decoder struct{ *findings }
+
+// part says how the known subsections of a section are read: nil if it is kept as it is.
+type part struct {
+	name string
+	read func(e Entry)
+}
+
+// topSections are the sections that have a meaning here.
+var topSections = []string{"totem", "nodelist", "quorum", "logging"}
+
+// keptSections only matter to Corosync itself.
+var keptSections = []string{"uidgid", "system", "resources", "nozzle", "qb", "service", "aisexec",
+	"amf", "pload", "event"}
+
+// nestedSections are where sections that are not at the top level belong.
+var nestedSections = map[string]string{
+	"interface": "totem", "node": "nodelist", "device": "quorum", "net": "quorum.device",
+	"heuristics": "quorum.device", "logger_subsys": "logging", "logging_daemon": "logging",
+	"member": "totem.interface",
+}
+
+func (d *decoder) file(c *Config, entries []Entry) {
+	seen := map[string]int{}
+	for _, e := range entries {
+		switch {
+		case !e.Section:
+			d.warn(e.line, "move it into a section, or delete it", "key %s stands outside any section",
+				e.Name)
+			c.Extra = append(c.Extra, e)
+			continue
+		case e.Name == "nodelist" && seen[e.Name] != 0:
+			d.fail(e.line, "merge the two", "a second nodelist section (the first is at line %d); "+
+				"Corosync would mix up the nodes of both", seen[e.Name])
+			d.lostSection = true
+			continue
+		case slices.Contains(topSections, e.Name) && seen[e.Name] != 0:
+			d.warn(e.line, "merge the two", "a second section %s (the first is at line %d); keys given "+
+				"twice count as they stand in the later one", e.Name, seen[e.Name])
+		}
+		if seen[e.Name] == 0 {
+			seen[e.Name] = e.line
+		}
+		d.topSection(c, e)
+	}
+}
+
+func (d *decoder) topSection(c *Config, e Entry) {
+	switch e.Name {
+	case "totem":
+		decode(d, e, "totem", &c.Totem, &c.Totem.source, &c.Totem.Extra, totemKeys,
+			part{"interface", func(e Entry) {
+				var i Interface
+				d.renameRingNumber(&e)
+				decode(d, e, "totem.interface", &i, &i.source, &i.Extra, interfaceKeys, part{name: "member"})
+				c.Totem.Interfaces = append(c.Totem.Interfaces, i)
+			}})
+	case "nodelist":
+		decode(d, e, "nodelist", &struct{}{}, &c.nodelist, &c.nodelistExtra, nil,
+			part{"node", func(e Entry) { d.node(c, e) }})
+	case "quorum":
+		decode(d, e, "quorum", &c.Quorum, &c.Quorum.source, &c.Quorum.Extra, quorumKeys,
+			part{"device", func(e Entry) { d.device(c, e) }})
+	case "logging":
+		decode(d, e, "logging", &c.Logging, &c.Logging.source, &c.Logging.Extra, loggingKeys,
+			part{name: "logger_subsys"}, part{name: "logging_daemon"})
+	default:
+		if !slices.Contains(keptSections, e.Name) && !d.strange(e, "", topSections) {
+			return
+		}
+		c.Extra = append(c.Extra, e)
+	}
+}
+
+func (d *decoder) node(c *Config, e Entry) {
+	var n Node
+	e.Entries = slices.DeleteFunc(slices.Clone(e.Entries), func(k Entry) bool {
+		link, isAddr := strings.CutPrefix(k.Name, "ring")
+		link, isAddr2 := strings.CutSuffix(link, "_addr")
+		number, what := parseNumber(link, 0, anyNumber)
+		beyond := isAddr && isAddr2 && what == "" && number >= MaxLinks
+		if beyond {
+			d.fail(k.line, fmt.Sprintf("use ring0_addr to ring%d_addr", MaxLinks-1),
+				"%s: a node has at most %d links", k.Name, MaxLinks)
+		}
+		return beyond
+	})
+	decode(d, e, "nodelist.node", &n, &n.source, &n.Extra, nodeKeys)
+	c.Nodes = append(c.Nodes, n)
+}
+
+func (d *decoder) device(c *Config, e Entry) {
+	if c.Quorum.Device == nil {
+		c.Quorum.Device = &Device{}
+	}
+	dev := c.Quorum.Device
+	decode(d, e, "quorum.device", dev, &dev.source, &dev.Extra, deviceKeys,
+		part{"net", func(e Entry) {
+			if dev.Net == nil {
+				dev.Net = &DeviceNet{}
+			}
+			decode(d, e, "quorum.device.net", dev.Net, &dev.Net.source, &dev.Net.Extra, deviceNetKeys)
+		}},
+		part{name: "heuristics"})
+}
+
+// renameRingNumber maps the name that Corosync 2 used.
+func (d *decoder) renameRingNumber(e *Entry) {
+	e.Entries = slices.Clone(e.Entries)
+	for i, k := range e.Entries {
+		if k.Name == "ringnumber" && !k.Section {
+			e.Entries[i].Name = "linknumber"
+		}
+	}
+}
+
+// decode reads the entries of one section into s.
+func decode[S any](d *decoder, e Entry, path string, s *S, src *source, extra *[]Entry,
+	keys []key[S], parts ...part,
+) {
+	if src.keys == nil {
+		*src = source{line: e.line, keys: map[string]int{}}
+	}
+	for _, k := range e.Entries {
+		if k.Section {
+			d.subsection(k, path, extra, parts)
+			continue
+		}
+		if line, again := src.keys[k.Name]; again {
+			d.warn(k.line, "delete the one that is not meant",
+				"%s.%s is given again (first at line %d); the last one counts", path, k.Name, line)
+		}
+		src.keys[k.Name] = k.line
+		i := slices.IndexFunc(keys, func(known key[S]) bool { return known.name == k.Name })
+		switch {
+		case i < 0:
+			if d.strange(k, path, keyNames(keys)) {
+				keep(extra, k)
+			}
+		case keys[i].ignored != "":
+			d.warn(k.line, "delete it when convenient", "%s.%s has no effect: %s", path, k.Name,
+				keys[i].ignored)
+			keep(extra, k)
+		default:
+			if what, remedy := keys[i].read(s, k.Value); what != "" {
+				d.fail(k.line, remedy, "%s.%s: %q %s", path, k.Name, k.Value, what)
+			}
+		}
+	}
+}
+
+func (d *decoder) subsection(e Entry, path string, extra *[]Entry, parts []part) {
+	i := slices.IndexFunc(parts, func(p part) bool { return p.name == e.Name })
+	if i >= 0 && parts[i].read != nil {
+		parts[i].read(e)
+		return
+	}
+	names := make([]string, len(parts))
+	for j, p := range parts {
+		names[j] = p.name
+	}
+	if i >= 0 || d.strange(e, path, names) {
+		*extra = append(*extra, e)
+	}
+}
+
+// keep stores an entry without a typed field; a key given twice counts once, as in Corosync.
+func keep(extra *[]Entry, e Entry) {
+	same := func(o Entry) bool { return !o.Section && o.Name == e.Name }
+	*extra = append(slices.DeleteFunc(*extra, same), e)
+}
+
+// strange reports an unknown entry and tells whether to keep it. path is "" at the top level.
+func (d *decoder) strange(e Entry, path string, known []string) bool {
+	what, where := "key", path
+	if e.Section {
+		what = "section"
+	}
+	if path == "" {
+		where = "the top level of the file"
+	}
+	home := nestedSections[e.Name]
+	if slices.Contains(topSections, e.Name) {
+		home = "the top level of the file"
+	}
+	if near := nearest(e.Name, known); near != "" {
+		d.lostSection = d.lostSection || e.Section
+		d.fail(e.line, fmt.Sprintf("did you mean %q?", near), "%s has no %s %q", where, what, e.Name)
+		return false
+	}
+	if e.Section && home != "" && home != path {
+		d.lostSection = true
+		d.fail(e.line, fmt.Sprintf("it belongs to %s; check for a missing '}' above", home),
+			"section %q cannot stand in %s", e.Name, where)
+		return false
+	}
+	remedy := "delete it if nothing else reads it"
+	if other := homeOfKey(e.Name); !e.Section && other != "" {
+		remedy = fmt.Sprintf("move it: %s belongs to section %s", e.Name, other)
+	}
+	d.warn(e.line, remedy, "%s has no %s %q; it is kept and has no effect", where, what, e.Name)
+	return true
+}
+
+// homeOfKey names the section that has the key, "" if none or several have.
+func homeOfKey(name string) string {
+	homes := []struct {
+		section string
+		keys    []string
+	}{
+		{"totem", keyNames(totemKeys)},
+		{"totem.interface", keyNames(interfaceKeys)},
+		{"nodelist.node", keyNames(nodeKeys)},
+		{"quorum", keyNames(quorumKeys)},
+		{"quorum.device", keyNames(deviceKeys)},
+		{"quorum.device.net", keyNames(deviceNetKeys)},
+	}
+	var found []string
+	for _, h := range homes {
+		if slices.Contains(h.keys, name) {
+			found = append(found, h.section)
+		}
+	}
+	if len(found) != 1 {
+		return ""
+	}
+	return strings.Join(found, "")
+}
+
+func keyNames[S any](keys []key[S]) []string {
+	names := make([]string, len(keys))
+	for i, k := range keys {
+		names[i] = k.name
+	}
+	return names
+}

@@ -1,0 +1,175 @@
+package corosync
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// key describes one known key of a section S: how to read its value and how to write it back.
+type key[S any] struct {
+	name string
+	// read stores the value; what is not empty if the value is not acceptable.
+	read func(s *S, value string) (what, remedy string)
+	// write gives the value, false if the key is absent.
+	write func(s *S) (string, bool)
+	// ignored is not empty for a key that is understood and has no effect: why.
+	ignored string
+}
+
+// number is a key with a whole number from lo to hi. example is shown with a refused value.
+func number[S any](name string, lo, hi uint32, ptr func(*S) *Opt[uint32], example string) key[S] {
+	return key[S]{
+		name: name,
+		read: func(s *S, value string) (string, string) {
+			n, what := parseNumber(value, uint64(lo), uint64(hi))
+			if what != "" {
+				return what, fmt.Sprintf("write a whole number from %d to %d, for example \"%s: %s\"",
+					lo, hi, name, example)
+			}
+			*ptr(s) = Some(uint32(n))
+			return "", ""
+		},
+		write: func(s *S) (string, bool) {
+			o := *ptr(s)
+			return strconv.FormatUint(uint64(o.Value), 10), o.Set
+		},
+	}
+}
+
+// millis is a timer in milliseconds. Zero is refused by the floor of the timer, not here.
+func millis[S any](name string, ptr func(*S) *Opt[uint32], example string) key[S] {
+	return number(name, 0, maxTimerMs, ptr, example)
+}
+
+// version is a number of 64 bits.
+func version[S any](name string, ptr func(*S) *Opt[uint64]) key[S] {
+	return key[S]{
+		name: name,
+		read: func(s *S, value string) (string, string) {
+			n, what := parseNumber(value, 0, math.MaxUint64)
+			if what != "" {
+				return what, fmt.Sprintf("write a whole number, for example \"%s: 1\"", name)
+			}
+			*ptr(s) = Some(n)
+			return "", ""
+		},
+		write: func(s *S) (string, bool) {
+			o := *ptr(s)
+			return strconv.FormatUint(o.Value, 10), o.Set
+		},
+	}
+}
+
+// toggle is a key with 0 or 1.
+func toggle[S any](name string, ptr func(*S) *Opt[bool]) key[S] {
+	return key[S]{
+		name: name,
+		read: func(s *S, value string) (string, string) {
+			switch value {
+			case "0", "1":
+				*ptr(s) = Some(value == "1")
+				return "", ""
+			}
+			return "is neither 0 nor 1", fmt.Sprintf("write \"%s: 1\" to turn it on or \"%s: 0\"", name, name)
+		},
+		write: func(s *S) (string, bool) {
+			o := *ptr(s)
+			if o.Value {
+				return "1", o.Set
+			}
+			return "0", o.Set
+		},
+	}
+}
+
+// word is a key with one of a few words; any text if none are given.
+func word[S any](name string, ptr func(*S) *string, allowed ...string) key[S] {
+	return key[S]{
+		name: name,
+		read: func(s *S, value string) (string, string) {
+			if len(allowed) > 0 && !slices.Contains(allowed, value) {
+				what := "is not one of the possible values"
+				if near := nearest(strings.ToLower(value), allowed); near != "" {
+					return what, fmt.Sprintf("write \"%s: %s\"", name, near)
+				}
+				return what, "write one of: " + strings.Join(allowed, ", ")
+			}
+			*ptr(s) = value
+			return "", ""
+		},
+		write: func(s *S) (string, bool) { return *ptr(s), *ptr(s) != "" },
+	}
+}
+
+// ignored is a key that real files have and that changes nothing here. Its value is kept.
+func ignored[S any](why string, names ...string) []key[S] {
+	keys := make([]key[S], len(names))
+	for i, name := range names {
+		keys[i] = key[S]{name: name, ignored: why}
+	}
+	return keys
+}
+
+// parseNumber reads a decimal number; what says why it is not one.
+func parseNumber(value string, lo, hi uint64) (n uint64, what string) {
+	n, err := strconv.ParseUint(strings.TrimPrefix(value, "+"), 10, 64)
+	switch {
+	case err == nil && n >= lo && n <= hi:
+		return n, ""
+	case err == nil || strings.Trim(value, "0123456789") == "":
+		return 0, fmt.Sprintf("is not between %d and %d", lo, hi)
+	case strings.Contains(value, "#"):
+		return 0, "is not a whole number (a comment needs a line of its own)"
+	case strings.HasPrefix(value, "-"):
+		return 0, "is negative"
+	default:
+		return 0, "is not a whole number"
+	}
+}
+
+// maxTypoDistance is how many single-character mistakes still count as a misspelt key.
+const maxTypoDistance = 2
+
+// nearest finds the candidate that name is most likely a misspelling of, "" if none is near.
+func nearest(name string, candidates []string) string {
+	best, bestDistance := "", maxTypoDistance+1
+	for _, c := range candidates {
+		if d := distance(strings.ToLower(name), c); d < bestDistance && d*3 <= len(c) {
+			best, bestDistance = c, d
+		}
+	}
+	return best
+}
+
+// distance counts the insertions, deletions, replacements and swaps of neighbours between a and b
+// (optimal string alignment).
+func distance(a, b string) int {
+	if len(a)-len(b) > maxTypoDistance || len(b)-len(a) > maxTypoDistance {
+		return maxTypoDistance + 1
+	}
+	rows := make([][]int, len(a)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		rows[i][0] = i
+	}
+	for j := range len(b) + 1 {
+		rows[0][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			d := min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				d = min(d, rows[i-2][j-2]+1)
+			}
+			rows[i][j] = d
+		}
+	}
+	return rows[len(a)][len(b)]
+}

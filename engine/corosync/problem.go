@@ -1,0 +1,111 @@
+package corosync
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// ErrInvalid is wrapped by the error of every refused configuration.
+var ErrInvalid = errors.New("invalid cluster configuration")
+
+// maxProblems bounds the errors, and separately the warnings, that one file can produce.
+const maxProblems = 50
+
+// Problem is one finding: where, what is wrong and what to do about it.
+type Problem struct {
+	File   string
+	Line   int // 1 and up; 0 if the finding has no line (a missing section, a value set by code)
+	What   string
+	Remedy string
+}
+
+// Error writes the problem on one line: "corosync.conf:12: what is wrong; what to do".
+func (p Problem) Error() string {
+	if p.Line == 0 {
+		return fmt.Sprintf("%s: %s; %s", p.File, p.What, p.Remedy)
+	}
+	return fmt.Sprintf("%s:%d: %s; %s", p.File, p.Line, p.What, p.Remedy)
+}
+
+// Unwrap makes errors.Is(problem, ErrInvalid) true.
+func (p Problem) Unwrap() error { return ErrInvalid }
+
+// Problems are the errors of one file in the order of its lines. At most maxProblems are kept.
+type Problems struct {
+	List    []Problem
+	Dropped int // how many more there were
+}
+
+// Error writes one problem a line.
+func (ps *Problems) Error() string {
+	lines := make([]string, 0, len(ps.List)+1)
+	for _, p := range ps.List {
+		lines = append(lines, p.Error())
+	}
+	if ps.Dropped > 0 {
+		lines = append(lines, fmt.Sprintf("and %d more; correct these first", ps.Dropped))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Unwrap makes errors.Is(problems, ErrInvalid) true.
+func (ps *Problems) Unwrap() error { return ErrInvalid }
+
+// Warnings are findings that do not stop the configuration from being used.
+type Warnings []Problem
+
+// String writes one warning a line.
+func (w Warnings) String() string {
+	lines := make([]string, len(w))
+	for i, p := range w {
+		lines[i] = p.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// findings collects errors and warnings, bounded.
+type findings struct {
+	file     string
+	errs     Problems
+	warnings Warnings
+	// lostSection: a section was refused for its name, so what it would have held is not missing.
+	lostSection bool
+}
+
+func (f *findings) fail(line int, remedy, format string, args ...any) {
+	if len(f.errs.List) >= maxProblems {
+		f.errs.Dropped++
+		return
+	}
+	p := Problem{File: f.file, Line: line, What: fmt.Sprintf(format, args...), Remedy: remedy}
+	f.errs.List = append(f.errs.List, p)
+}
+
+func (f *findings) warn(line int, remedy, format string, args ...any) {
+	if len(f.warnings) >= maxProblems {
+		return
+	}
+	p := Problem{File: f.file, Line: line, What: fmt.Sprintf(format, args...), Remedy: remedy}
+	f.warnings = append(f.warnings, p)
+}
+
+func (f *findings) failed() bool { return len(f.errs.List) > 0 }
+
+// result sorts by line and gives the errors as one error, nil if there are none.
+func (f *findings) result() (Warnings, error) {
+	// What has no line (a missing section) comes last.
+	byLine := func(a, b Problem) int {
+		if (a.Line == 0) != (b.Line == 0) {
+			return b.Line - a.Line
+		}
+		return a.Line - b.Line
+	}
+	slices.SortStableFunc(f.warnings, byLine)
+	slices.SortStableFunc(f.errs.List, byLine)
+	if !f.failed() {
+		return f.warnings, nil
+	}
+	return f.warnings, &f.errs
+}

@@ -1,0 +1,305 @@
+package corosync
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/bits"
+	"strings"
+	"time"
+)
+
+// Defaults of the totem section, corosync.conf(5). Times in milliseconds.
+const (
+	defaultTokenMs            = 3000
+	defaultTokenCoefficientMs = 650
+	defaultTokenWarningPct    = 75
+	defaultRetransmits        = 4
+	defaultJoinMs             = 50
+	defaultMergeMs            = 200
+	defaultDowncheckMs        = 1000
+	defaultFailRecvConst      = 2500
+	defaultSeqnoUnchanged     = 30
+	defaultMissCount          = 5
+	defaultWindowSize         = 50
+	defaultMaxMessages        = 17
+	defaultNetworkDelayMs     = 50
+	defaultLMSWindowMs        = 10000
+	defaultDeviceTimeoutMs    = 10000
+	defaultDeviceSyncMs       = 30000
+	defaultPongCount          = 2
+	defaultPingPrecision      = 2048
+	defaultPMTUDSeconds       = 30
+	defaultMcastPort          = 5405
+)
+
+// tick is the granularity that Corosync assumes of the machine's timers.
+const tick = 10 * time.Millisecond
+
+// minTimeout is the shortest timer that Corosync accepts: three ticks.
+const minTimeout = 3 * tick
+
+// minPing is the shortest interval between two pings of a link.
+const minPing = time.Millisecond
+
+// minScaledResend is the floor that Scaled applies to the timers that only pace repetitions (join,
+// merge, downcheck, network delay, pings). Firing too early costs a few packets there. The timers
+// whose expiry is a verdict on another node keep minTimeout.
+const minScaledResend = 5 * time.Millisecond
+
+// maxTimerMs is the longest timer that is accepted: one day.
+const maxTimerMs = 24 * 60 * 60 * 1000
+
+// ErrTooShort is wrapped when a timer would be below its floor.
+var ErrTooShort = errors.New("timer below its floor")
+
+// Timers are the timers and counters in force, derived from a configuration. A zero duration
+// means that the mechanism is off.
+type Timers struct {
+	Nodes int // number of nodes that the token timeout was computed for
+
+	Token           time.Duration // token loss, with the coefficient for every node beyond two
+	TokenWarning    time.Duration // warn when the token is that late; 0 = never
+	TokenRetransmit time.Duration // resend the token to the successor
+	Hold            time.Duration // the representative keeps the token when nothing happens
+	Consensus       time.Duration // agree on a membership
+	Join            time.Duration // resend the join message
+	SendJoin        time.Duration // upper bound of the random delay before a join; 0 = none
+	Merge           time.Duration // look for other rings
+	Downcheck       time.Duration // look at an interface that is down
+	MaxNetworkDelay time.Duration
+	Heartbeat       time.Duration // heartbeat failure detection; 0 = off
+	Pause           time.Duration // interval of the check for a paused process
+
+	FailRecvConst         uint32 // token rotations
+	SeqnoUnchangedConst   uint32 // token rotations
+	MissCountConst        uint32
+	WindowSize            uint32 // messages a rotation, whole ring
+	MaxMessages           uint32 // messages a token visit
+	RetransmitsBeforeLoss uint32
+
+	LastManStandingWindow time.Duration
+	DeviceTimeout         time.Duration // silence of the quorum device after which its vote is gone
+	DeviceSyncTimeout     time.Duration // longest wait for the device's poll in a sync
+
+	PMTUDInterval time.Duration // path MTU discovery of all links
+	Links         []LinkTimers  // by link number, one for each link of the nodelist
+}
+
+// LinkTimers are the timers of one link. Ping interval and timeout follow from the token timeout,
+// so that a dead link is normally left within it.
+type LinkTimers struct {
+	Link          int
+	Port          uint16 // UDP port
+	Priority      uint8  // the highest is preferred in passive mode
+	PingInterval  time.Duration
+	PingTimeout   time.Duration
+	PingPrecision uint32 // samples of the latency's running mean
+	PongCount     uint32 // pongs in a row before a link counts as up
+}
+
+// Derive computes the timers in force. The error wraps ErrTooShort and names the first timer that
+// is below its floor; a configuration from Parse has none.
+func Derive(c *Config) (Timers, error) {
+	t := c.derive()
+	if short := t.below(minTimeout); len(short) > 0 {
+		return Timers{}, fmt.Errorf("deriving timers from %s: totem.%s is %v, %w of %v; %s",
+			c.File, short[0].key, short[0].value, ErrTooShort, minTimeout, short[0].remedy())
+	}
+	return t, nil
+}
+
+func (c *Config) derive() Timers {
+	t := &c.Totem
+	token := uint64(orDefault(t.TokenMs, defaultTokenMs))
+	if n := len(c.Nodes); n > 2 {
+		token += uint64(n-2) * uint64(t.TokenCoefficientMs.Or(defaultTokenCoefficientMs))
+	}
+	retransmits := orDefault(t.RetransmitsBeforeLoss, defaultRetransmits)
+	// token / (retransmits + 0.2), 0.8 * retransmit - tick and 1.2 * token, rounded down.
+	retransmit := token * 10 / (uint64(retransmits)*10 + 2)
+	if given := t.TokenRetransmitMs.Value; given > 0 {
+		retransmit = uint64(given)
+	}
+	tickMs := uint64(tick.Milliseconds())
+	hold := uint64(0)
+	if retransmit*8 > tickMs*10 {
+		hold = (retransmit*8 - tickMs*10) / 10
+	}
+	out := Timers{
+		Nodes:                 len(c.Nodes),
+		Token:                 ms(token),
+		TokenWarning:          ms(token) * time.Duration(t.TokenWarningPct.Or(defaultTokenWarningPct)) / 100,
+		TokenRetransmit:       ms(retransmit),
+		Hold:                  msOr(t.HoldMs, hold),
+		Consensus:             msOr(t.ConsensusMs, token*12/10),
+		Join:                  msOr(t.JoinMs, defaultJoinMs),
+		SendJoin:              ms(uint64(t.SendJoinMs.Value)),
+		Merge:                 msOr(t.MergeMs, defaultMergeMs),
+		Downcheck:             msOr(t.DowncheckMs, defaultDowncheckMs),
+		MaxNetworkDelay:       msOr(t.MaxNetworkDelayMs, defaultNetworkDelayMs),
+		Pause:                 ms(token) / 5,
+		FailRecvConst:         orDefault(t.FailRecvConst, defaultFailRecvConst),
+		SeqnoUnchangedConst:   orDefault(t.SeqnoUnchangedConst, defaultSeqnoUnchanged),
+		MissCountConst:        orDefault(t.MissCountConst, defaultMissCount),
+		WindowSize:            orDefault(t.WindowSize, defaultWindowSize),
+		MaxMessages:           orDefault(t.MaxMessages, defaultMaxMessages),
+		RetransmitsBeforeLoss: retransmits,
+
+		LastManStandingWindow: msOr(c.Quorum.LMSWindowMs, defaultLMSWindowMs),
+		PMTUDInterval:         time.Duration(orDefault(t.KnetPMTUDSeconds, defaultPMTUDSeconds)) * time.Second,
+	}
+	if failures := t.HeartbeatFailures.Value; failures > 0 {
+		// Heartbeats that would notice later than the token are of no use.
+		if hb := time.Duration(failures)*out.TokenRetransmit + out.MaxNetworkDelay; hb < out.Token {
+			out.Heartbeat = hb
+		}
+	}
+	var device Device
+	if c.Quorum.Device != nil {
+		device = *c.Quorum.Device
+	}
+	out.DeviceTimeout = msOr(device.TimeoutMs, defaultDeviceTimeoutMs)
+	out.DeviceSyncTimeout = msOr(device.SyncTimeoutMs, defaultDeviceSyncMs)
+	for _, link := range c.Links() {
+		out.Links = append(out.Links, c.linkTimers(link, out.Token))
+	}
+	return out
+}
+
+func (c *Config) linkTimers(link int, token time.Duration) LinkTimers {
+	var in Interface
+	for _, i := range c.Totem.Interfaces {
+		if i.LinkNumber.Or(0) == uint32(link) {
+			in = i
+		}
+	}
+	pongs := orDefault(in.PongCount, defaultPongCount)
+	tokenMs := uint64(token.Milliseconds())
+	return LinkTimers{
+		Link:          link,
+		Port:          uint16(in.McastPort.Or(uint32(defaultMcastPort + link))),
+		Priority:      uint8(orDefault(in.LinkPriority, 1)),
+		PingTimeout:   msOr(in.PingTimeoutMs, tokenMs/uint64(pongs)),
+		PingInterval:  msOr(in.PingIntervalMs, tokenMs/(uint64(pongs)*2)),
+		PingPrecision: orDefault(in.PingPrecision, defaultPingPrecision),
+		PongCount:     pongs,
+	}
+}
+
+// orDefault takes 0 for absent, as Corosync does for all but a few settings.
+func orDefault(o Opt[uint32], def uint32) uint32 {
+	if o.Value == 0 {
+		return def
+	}
+	return o.Value
+}
+
+func ms(n uint64) time.Duration { return time.Duration(n) * time.Millisecond }
+
+func msOr(o Opt[uint32], def uint64) time.Duration {
+	if o.Value == 0 {
+		return ms(def)
+	}
+	return ms(uint64(o.Value))
+}
+
+// timer names one timer by its key, with its value.
+type timer struct {
+	key    string
+	value  time.Duration
+	paces  bool // only paces repetitions
+	scaled *time.Duration
+}
+
+func (b timer) remedy() string {
+	if b.paces {
+		return "raise it"
+	}
+	return "raise it, or raise totem.token, from which it follows unless it is given"
+}
+
+// all lists every timer; those with a key of the totem section have a floor.
+func (t *Timers) all() []timer {
+	list := []timer{
+		{"token", t.Token, false, &t.Token},
+		{"token_retransmit", t.TokenRetransmit, false, &t.TokenRetransmit},
+		{"hold", t.Hold, false, &t.Hold},
+		{"consensus", t.Consensus, false, &t.Consensus},
+		{"join", t.Join, true, &t.Join},
+		{"merge", t.Merge, true, &t.Merge},
+		{"downcheck", t.Downcheck, true, &t.Downcheck},
+		{"max_network_delay", t.MaxNetworkDelay, true, &t.MaxNetworkDelay},
+		{"", t.TokenWarning, true, &t.TokenWarning},
+		{"", t.SendJoin, true, &t.SendJoin},
+		{"", t.Heartbeat, false, &t.Heartbeat},
+		{"", t.Pause, true, &t.Pause},
+		{"", t.LastManStandingWindow, false, &t.LastManStandingWindow},
+		{"", t.DeviceTimeout, false, &t.DeviceTimeout},
+		{"", t.DeviceSyncTimeout, false, &t.DeviceSyncTimeout},
+		{"", t.PMTUDInterval, true, &t.PMTUDInterval},
+	}
+	for i := range t.Links {
+		l := &t.Links[i]
+		list = append(list,
+			timer{"", l.PingInterval, true, &l.PingInterval},
+			timer{"", l.PingTimeout, true, &l.PingTimeout})
+	}
+	return list
+}
+
+// below lists the timers of the totem section that are shorter than the floor.
+func (t *Timers) below(floor time.Duration) []timer {
+	var short []timer
+	for _, b := range t.all() {
+		if b.key != "" && b.value < floor {
+			short = append(short, b)
+		}
+	}
+	return short
+}
+
+// Scaled multiplies every timer by num/den, for runs on real nodes that cannot wait for the
+// original ones. It refuses, wrapping ErrTooShort, what would be too short to be kept: three ticks
+// (30 ms) for token, token_retransmit, hold and consensus, 5 ms for the timers that pace
+// repetitions. Counters stay, and so do mechanisms that are off.
+func (t Timers) Scaled(num, den uint32) (Timers, error) {
+	if num == 0 || den == 0 {
+		return Timers{}, fmt.Errorf("scaling timers by %d/%d: write two numbers above 0", num, den)
+	}
+	out := t
+	out.Links = append([]LinkTimers(nil), t.Links...)
+	var short []string
+	for _, b := range out.all() {
+		if b.value == 0 {
+			continue
+		}
+		floor := minTimeout
+		if b.paces {
+			floor = minScaledResend
+		}
+		*b.scaled = scale(b.value, num, den)
+		if *b.scaled < floor && *b.scaled < b.value {
+			name := b.key
+			if name == "" {
+				name = "a derived timer"
+			}
+			short = append(short, fmt.Sprintf("%s would be %v, below %v", name, *b.scaled, floor))
+		}
+	}
+	if len(short) > 0 {
+		return Timers{}, fmt.Errorf("scaling timers by %d/%d: %w: %s; choose a larger scale",
+			num, den, ErrTooShort, strings.Join(short, ", "))
+	}
+	return out, nil
+}
+
+// scale multiplies without overflow; what does not fit becomes the longest duration.
+func scale(d time.Duration, num, den uint32) time.Duration {
+	hi, lo := bits.Mul64(uint64(d), uint64(num))
+	if hi >= uint64(den) {
+		return math.MaxInt64
+	}
+	q, _ := bits.Div64(hi, lo, uint64(den))
+	return time.Duration(min(q, math.MaxInt64))
+}

@@ -1,0 +1,182 @@
+package corosync
+
+import (
+	"fmt"
+	"strings"
+)
+
+// validate checks what the keys mean together. Each rule reports at the line to change.
+func (c *Config) validate(f *findings) {
+	c.validateTotem(f)
+	c.validateCrypto(f)
+	c.validateInterfaces(f)
+	c.validateNodes(f)
+	c.validateAddresses(f)
+	c.validateLinks(f)
+	c.validateTimers(f)
+	c.validateQuorum(f)
+	c.validateDevice(f)
+}
+
+func (c *Config) validateTotem(f *findings) {
+	t := &c.Totem
+	switch {
+	case t.line == 0 && f.lostSection:
+		return
+	case t.line == 0 && !t.Version.Set && c.File != "":
+		f.fail(0, "add \"totem {\", \"version: 2\", \"}\"", "section totem is missing")
+	case !t.Version.Set && !t.has("version"):
+		f.fail(t.line, "add \"version: 2\" to section totem", "totem.version is missing")
+	case t.Version.Set && t.Version.Value != 2:
+		f.fail(t.at("version"), "write \"version: 2\"",
+			"totem.version is %d; the only version of this file format is 2", t.Version.Value)
+	}
+	name := t.ClusterName
+	switch {
+	case name == "" && !t.has("cluster_name"):
+		f.warn(t.line, "add \"cluster_name: NAME\" to section totem", "the cluster has no name")
+	case strings.ContainsAny(name, " \t"):
+		f.fail(t.at("cluster_name"), "use letters, digits and '-'",
+			"totem.cluster_name %q contains white space", name)
+	case len(name) > MaxClusterNameBytes:
+		f.fail(t.at("cluster_name"), fmt.Sprintf("use at most %d characters", pveClusterNameBytes),
+			"totem.cluster_name has %d characters, more than %d", len(name), MaxClusterNameBytes)
+	case len(name) > pveClusterNameBytes:
+		f.warn(t.at("cluster_name"), "keep it; a running cluster should not be renamed",
+			"totem.cluster_name has %d characters, more than the %d that Proxmox VE allows in a new cluster",
+			len(name), pveClusterNameBytes)
+	}
+	if !t.ConfigVersion.Set && !t.has("config_version") {
+		f.warn(t.line, "add \"config_version: 1\" and raise it with every change",
+			"totem.config_version is missing, so an outdated file cannot be told from a new one")
+	}
+	if t.Transport == "udp" || t.Transport == "udpu" {
+		f.warn(t.at("transport"), "write \"transport: knet\" or delete the line",
+			"totem.transport %s is accepted; this engine always sends sealed unicast datagrams", t.Transport)
+	}
+}
+
+func (c *Config) validateCrypto(f *findings) {
+	t := &c.Totem
+	cipher, hash := t.CryptoCipher, t.CryptoHash
+	if cipher == "" && t.SecAuth == "on" {
+		cipher = "aes256"
+	}
+	if hash == "" && t.SecAuth == "on" {
+		hash = "sha256"
+	}
+	encrypts := cipher != "" && cipher != "none"
+	hashes := hash != "" && hash != "none"
+	if encrypts && !hashes {
+		f.fail(t.at("crypto_cipher"), "write \"crypto_hash: sha256\", or use \"secauth: on\" alone",
+			"totem.crypto_cipher %s without a crypto_hash", cipher)
+	}
+	if (encrypts || hashes) && c.Transport() != "knet" {
+		f.warn(t.at("transport"), "write \"transport: knet\"",
+			"Corosync 3 encrypts with transport knet only, not with %s", c.Transport())
+	}
+	if !encrypts && (t.SecAuth == "off" || t.CryptoCipher == "none") {
+		f.warn(max(t.keys["secauth"], t.keys["crypto_cipher"]), "write \"secauth: on\"",
+			"the file turns encryption off; this engine seals every packet with the cluster key all the same")
+	}
+}
+
+func (c *Config) validateInterfaces(f *findings) {
+	seen := map[uint32]int{}
+	used := map[uint32]bool{}
+	for _, link := range c.Links() {
+		used[uint32(link)] = true
+	}
+	for i := range c.Totem.Interfaces {
+		in := &c.Totem.Interfaces[i]
+		link := in.LinkNumber.Or(0)
+		line := in.at("linknumber")
+		first, again := seen[link]
+		switch {
+		case link >= MaxLinks:
+			f.fail(line, fmt.Sprintf("write a number from 0 to %d", MaxLinks-1),
+				"totem.interface: link %d; there are at most %d links", link, MaxLinks)
+			continue
+		case again:
+			f.fail(line, "give every interface section its own linknumber",
+				"totem.interface: link %d has a second section (the first is at line %d)", link, first)
+		case len(c.Nodes) > 0 && !used[link]:
+			f.warn(line, fmt.Sprintf("delete the section, or add %s to every node", ringKey(int(link))),
+				"totem.interface: link %d is configured, but no node has an address on it", link)
+		}
+		seen[link] = line
+		if (in.PingIntervalMs.Set) != (in.PingTimeoutMs.Set) {
+			f.warn(in.line, "write both knet_ping_interval and knet_ping_timeout, or neither",
+				"totem.interface: link %d sets one of two settings that belong together", link)
+		}
+		if in.KnetTransport == "sctp" {
+			f.warn(in.at("knet_transport"), "write \"knet_transport: udp\"",
+				"totem.interface: link %d asks for SCTP; this engine uses UDP", link)
+		}
+		if in.LinkPriority.Set && in.LinkPriority.Value == 0 {
+			f.warn(in.at("knet_link_priority"), "write 1 to 255; the highest number is preferred",
+				"totem.interface: priority 0 of link %d counts as 1", link)
+		}
+	}
+}
+
+// validateTimers reports timers below their floor at the key that sets them, else at the key
+// they are derived from.
+func (c *Config) validateTimers(f *findings) {
+	t := &c.Totem
+	line := func(keys ...string) int {
+		for _, k := range keys {
+			if t.has(k) {
+				return t.at(k)
+			}
+		}
+		return t.line
+	}
+	timers := c.derive()
+	for _, b := range timers.below(minTimeout) {
+		if b.key != "token" && timers.Token < minTimeout && !t.has(b.key) {
+			continue // follows from the token timeout, which was reported
+		}
+		f.fail(line(b.key, "token"), b.remedy(), "totem.%s is %d ms, less than the minimum of %d ms",
+			b.key, b.value.Milliseconds(), minTimeout.Milliseconds())
+	}
+	switch {
+	case timers.Token < minTimeout:
+		return
+	case timers.Consensus < timers.Join:
+		f.fail(line("consensus", "join", "token"), "raise consensus (1.2 times the token timeout is "+
+			"usual) or lower join",
+			"totem.consensus is %d ms, less than totem.join with %d ms",
+			timers.Consensus.Milliseconds(), timers.Join.Milliseconds())
+	case timers.Consensus < timers.Token:
+		f.warn(line("consensus"), "delete the line to get 1.2 times the token timeout",
+			"totem.consensus is %d ms, less than the token timeout of %d ms that %d nodes lead to",
+			timers.Consensus.Milliseconds(), timers.Token.Milliseconds(), len(c.Nodes))
+	}
+	if timers.TokenRetransmit >= timers.Token {
+		f.fail(line("token_retransmit"), "delete the line, or write less than the token timeout",
+			"totem.token_retransmit is %d ms, not less than the token timeout of %d ms",
+			timers.TokenRetransmit.Milliseconds(), timers.Token.Milliseconds())
+	} else if timers.Hold > timers.TokenRetransmit {
+		f.warn(line("hold"), "delete the line, or write less than token_retransmit",
+			"totem.hold is %d ms, more than totem.token_retransmit with %d ms: every held token is resent",
+			timers.Hold.Milliseconds(), timers.TokenRetransmit.Milliseconds())
+	}
+	for _, l := range timers.Links {
+		if l.PingInterval < minPing || l.PingTimeout < l.PingInterval {
+			f.fail(c.interfaceLine(l.Link), "delete knet_ping_interval and knet_ping_timeout; "+
+				"they follow from the token timeout",
+				"totem.interface: link %d pings every %d ms with a timeout of %d ms", l.Link,
+				l.PingInterval.Milliseconds(), l.PingTimeout.Milliseconds())
+		}
+	}
+}
+
+func (c *Config) interfaceLine(link int) int {
+	for _, in := range c.Totem.Interfaces {
+		if in.LinkNumber.Or(0) == uint32(link) {
+			return in.line
+		}
+	}
+	return c.Totem.line
+}

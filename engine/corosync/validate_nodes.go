@@ -1,0 +1,221 @@
+package corosync
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/holdfast-sim/holdfast/engine/ring"
+)
+
+func (c *Config) validateNodes(f *findings) {
+	if len(c.Nodes) == 0 && f.lostSection {
+		return
+	}
+	if len(c.Nodes) == 0 {
+		f.fail(c.nodelist.line, "add \"nodelist {\" with one \"node {\" section for each node: "+
+			"name, nodeid, quorum_votes, ring0_addr", "the nodelist has no nodes")
+		return
+	}
+	if len(c.Nodes) > MaxNodes {
+		f.fail(c.nodelist.line, "split the cluster", "%d nodes; a ring has at most %d",
+			len(c.Nodes), MaxNodes)
+	}
+	ids, names := map[ring.NodeID]int{}, map[string]int{}
+	for i := range c.Nodes {
+		n := &c.Nodes[i]
+		first, again := ids[n.ID]
+		switch {
+		case n.ID == 0 && !n.has("nodeid"):
+			f.fail(n.line, fmt.Sprintf("add \"nodeid: %d\"", c.freeID()), "node %s has no nodeid", n.label())
+		case n.ID > maxKnetNodeID && c.Transport() == "knet":
+			f.fail(n.at("nodeid"), fmt.Sprintf("use 1 to %d, for example %d", maxKnetNodeID, c.freeID()),
+				"node %s: nodeid %d is too large for transport knet", n.label(), n.ID)
+		case n.ID != 0 && again:
+			f.fail(n.at("nodeid"), fmt.Sprintf("give it another one, for example %d", c.freeID()),
+				"node %s has the same nodeid %d as the node at line %d", n.label(), n.ID, first)
+		}
+		if !again {
+			ids[n.ID] = n.at("nodeid")
+		}
+		c.validateName(f, n, names)
+		if n.QuorumVotes.Set && n.QuorumVotes.Value == 0 {
+			f.warn(n.at("quorum_votes"), "write \"quorum_votes: 1\" unless this is meant",
+				"node %s has no vote", n.label())
+		}
+	}
+	if c.NodeVotes() == 0 {
+		f.fail(c.nodelist.line, "write \"quorum_votes: 1\" for every node",
+			"no node has a vote, so the cluster can never be quorate")
+	}
+}
+
+func (c *Config) validateName(f *findings, n *Node, names map[string]int) {
+	switch {
+	case n.Name == "" && !n.has("name"):
+		f.warn(n.line, "add \"name: HOSTNAME\"", "node %s has no name", n.label())
+		return
+	case n.Name == "":
+		return
+	case !isHostName(n.Name):
+		f.fail(n.at("name"), "use letters, digits, '-' and '.'", "%q is not a node name", n.Name)
+	}
+	if first, again := names[strings.ToLower(n.Name)]; again {
+		f.fail(n.at("name"), "give every node its own name",
+			"node %d has the same name %q as the node at line %d", n.ID, n.Name, first)
+		return
+	}
+	names[strings.ToLower(n.Name)] = n.at("name")
+}
+
+// freeID is the lowest node id that no node has, as pvecm would choose it.
+func (c *Config) freeID() ring.NodeID {
+	id := ring.NodeID(1)
+	for slices.ContainsFunc(c.Nodes, func(n Node) bool { return n.ID == id }) {
+		id++
+	}
+	return id
+}
+
+// label names a node in messages by whatever it has.
+func (n *Node) label() string {
+	switch {
+	case n.Name != "":
+		return fmt.Sprintf("%q", n.Name)
+	case n.ID != 0:
+		return fmt.Sprint(n.ID)
+	case n.Addrs[0] != "":
+		return n.Addrs[0]
+	default:
+		return fmt.Sprintf("at line %d", n.line)
+	}
+}
+
+// validateAddresses checks each address by itself and that no two are the same.
+func (c *Config) validateAddresses(f *findings) {
+	type place struct {
+		node *Node
+		key  string
+	}
+	seen := map[string]place{}
+	for i := range c.Nodes {
+		n := &c.Nodes[i]
+		if n.Addrs[0] == "" && !n.has(ringKey(0)) {
+			f.fail(n.line, "add \"ring0_addr: ADDRESS\"", "node %s has no ring0_addr", n.label())
+		}
+		for link, addr := range n.Addrs {
+			if addr == "" {
+				continue
+			}
+			key := ringKey(link)
+			if what, remedy := checkAddress(addr); what != "" {
+				f.fail(n.at(key), remedy, "node %s: %s %q %s", n.label(), key, addr, what)
+				continue
+			}
+			same := canonicalAddress(addr)
+			if other, again := seen[same]; again {
+				f.fail(n.at(key), "every node needs its own address on every link",
+					"node %s: %s %s is already %s of node %s at line %d", n.label(), key, addr,
+					other.key, other.node.label(), other.node.at(other.key))
+				continue
+			}
+			seen[same] = place{n, key}
+		}
+	}
+}
+
+// validateLinks checks that all nodes have the same links and that a link has one IP version.
+func (c *Config) validateLinks(f *findings) {
+	links := c.Links()
+	if len(links) > 1 && c.Transport() != "knet" {
+		f.fail(c.Totem.at("transport"), "write \"transport: knet\", or keep ring0_addr only",
+			"transport %s has one link, but the nodes have %d addresses each", c.Transport(), len(links))
+	}
+	for _, link := range links {
+		key := ringKey(link)
+		var v4, v6 *Node
+		for i := range c.Nodes {
+			n := &c.Nodes[i]
+			if n.Addrs[link] == "" && link > 0 && !n.has(key) {
+				f.fail(n.line, fmt.Sprintf("add %s to it, or delete %s from every node", key, key),
+					"node %s has no %s, but other nodes have one", n.label(), key)
+				continue
+			}
+			a, err := netip.ParseAddr(n.Addrs[link])
+			switch {
+			case err != nil:
+			case a.Is4():
+				v4 = n
+				c.checkVersion(f, n, key, "ipv4")
+			default:
+				v6 = n
+				c.checkVersion(f, n, key, "ipv6")
+			}
+		}
+		if v4 != nil && v6 != nil {
+			f.fail(v6.at(key), "use one IP version on all nodes of a link",
+				"%s of node %s is IPv6 and that of node %s is IPv4", key, v6.label(), v4.label())
+		}
+	}
+}
+
+func (c *Config) checkVersion(f *findings, n *Node, key, version string) {
+	want := c.Totem.IPVersion
+	if (want == "ipv4" || want == "ipv6") && want != version {
+		f.fail(n.at(key), "change the address, or write \"ip_version: ipv4-6\"",
+			"node %s: %s is %s, but totem.ip_version is %s", n.label(), key, version, want)
+	}
+}
+
+// checkAddress accepts an IP address or a host name and says what else the text looks like.
+func checkAddress(addr string) (what, remedy string) {
+	a, err := netip.ParseAddr(addr)
+	switch {
+	case err == nil && (a.IsUnspecified() || a.IsMulticast()):
+		return "is not the address of one node", "write the address of the node on this link"
+	case err == nil:
+		return "", ""
+	case isHostName(addr):
+		return "", ""
+	}
+	if _, err := netip.ParsePrefix(addr); err == nil {
+		return "is a network", "write the address without the part after '/'"
+	}
+	if _, err := netip.ParseAddrPort(addr); err == nil || strings.Count(addr, ":") == 1 {
+		return "has a port", "write the address alone; the port is totem.interface.mcastport"
+	}
+	if strings.HasPrefix(addr, "[") {
+		return "has brackets", "write the IPv6 address without them"
+	}
+	if strings.Trim(addr, "0123456789.") == "" {
+		return "is not an IPv4 address", "write four numbers from 0 to 255 with dots between them"
+	}
+	return "is neither an IP address nor a host name", "write an address like 192.0.2.1, " +
+		"2001:db8::1 or a host name"
+}
+
+// isHostName accepts names of letters, digits, '-' and '_' in parts with dots between them. A name
+// of digits and dots alone is a mistyped IPv4 address.
+func isHostName(name string) bool {
+	if len(name) > 253 || strings.Trim(name, "0123456789.") == "" {
+		return false
+	}
+	for part := range strings.SplitSeq(strings.TrimSuffix(name, "."), ".") {
+		if part == "" || len(part) > 63 || part[0] == '-' || part[len(part)-1] == '-' {
+			return false
+		}
+		if strings.ContainsAny(part, "./") || !isName(part) {
+			return false
+		}
+	}
+	return true
+}
+
+// canonicalAddress makes two spellings of one address equal.
+func canonicalAddress(addr string) string {
+	if a, err := netip.ParseAddr(addr); err == nil {
+		return a.Unmap().String()
+	}
+	return strings.ToLower(strings.TrimSuffix(addr, "."))
+}

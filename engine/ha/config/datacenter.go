@@ -1,0 +1,145 @@
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/holdfast-sim/holdfast/engine/ha"
+)
+
+// ParseDatacenter reads the lines of datacenter.cfg that concern HA:
+//
+//	crs: ha=static,ha-rebalance-on-start=1
+//	ha: shutdown_policy=migrate
+//	fencing: watchdog
+//	max_workers: 4
+//
+// Threshold and margin are written in percent there (30 means 0.3); values up to 1 are fractions.
+// Unknown keys and lines are left to others. An empty crs entry is as good as none.
+func ParseDatacenter(text string) (ha.Datacenter, error) {
+	dc := ha.DefaultDatacenter()
+	if len(text) > maxFileBytes {
+		return dc, fmt.Errorf("read datacenter settings: %d bytes: %w", len(text), ErrTooLarge)
+	}
+	for i, line := range strings.Split(text, "\n") {
+		key, value, found := strings.Cut(strings.TrimSpace(line), ":")
+		if !found || strings.HasPrefix(key, "#") {
+			continue
+		}
+		value = strings.TrimSpace(value)
+		var err error
+		switch key {
+		case "crs", "ha":
+			for _, entry := range strings.Split(value, ",") {
+				name, setting, found := strings.Cut(strings.TrimSpace(entry), "=")
+				if name == "" {
+					continue
+				}
+				if !found && key == "crs" { // the first key may be left out
+					name, setting = "ha", name
+				}
+				if err = setDatacenter(&dc, key, name, setting); err != nil {
+					break
+				}
+			}
+		case "fencing":
+			dc.Fencing = value
+		case "max_workers":
+			err = setInt(&dc.MaxWorkers, value)
+		}
+		if err != nil {
+			return dc, fmt.Errorf("read datacenter settings, line %d: %w", i+1, err)
+		}
+	}
+	return dc, nil
+}
+
+// ParseDatacenterJSON reads the same settings from {"crs": {…}, "ha": {…}}.
+func ParseDatacenterJSON(data []byte) (ha.Datacenter, error) {
+	dc := ha.DefaultDatacenter()
+	if strings.TrimSpace(string(data)) == "" {
+		return dc, nil
+	}
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal(data, &raw); err != nil {
+		return dc, fmt.Errorf("read datacenter settings: %w", err)
+	}
+	for _, key := range []string{"crs", "ha"} {
+		if len(raw[key]) == 0 {
+			continue
+		}
+		var settings map[string]looseText
+		if err := json.Unmarshal(raw[key], &settings); err != nil {
+			return dc, fmt.Errorf("read datacenter settings, %s: %w", key, err)
+		}
+		for _, name := range sortedKeys(settings) {
+			if err := setDatacenter(&dc, key, name, string(settings[name])); err != nil {
+				return dc, fmt.Errorf("read datacenter settings, %s: %w", key, err)
+			}
+		}
+	}
+	return dc, nil
+}
+
+func setDatacenter(dc *ha.Datacenter, key, name, value string) (err error) {
+	if key == "ha" {
+		if name == "shutdown_policy" && value != "" {
+			dc.ShutdownPolicy = value
+		}
+		return nil
+	}
+	switch name {
+	case "ha":
+		if value != "" {
+			dc.CRS.Mode = value
+		}
+	case "ha-rebalance-on-start":
+		err = setBool(&dc.CRS.RebalanceOnStart, value)
+	case "ha-auto-rebalance":
+		err = setBool(&dc.CRS.AutoRebalance, value)
+	case "ha-auto-rebalance-method":
+		dc.CRS.Method = value
+	case "ha-auto-rebalance-hold-duration":
+		err = setInt(&dc.CRS.HoldRounds, value)
+	case "ha-auto-rebalance-threshold":
+		err = setFraction(&dc.CRS.Threshold, value)
+	case "ha-auto-rebalance-margin":
+		err = setFraction(&dc.CRS.Margin, value)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+func setBool(out *bool, value string) error {
+	flag, err := parseFlag(value)
+	if err != nil {
+		return err
+	}
+	*out = flag.On()
+	return nil
+}
+
+func setInt(out *int, value string) error {
+	number, err := strconv.Atoi(value)
+	if err != nil || number < 0 {
+		return fmt.Errorf("%q is not a number from 0", value)
+	}
+	*out = number
+	return nil
+}
+
+func setFraction(out *float64, value string) error {
+	number, err := strconv.ParseFloat(value, 64)
+	if err != nil || !(number >= 0 && number <= 100) {
+		return fmt.Errorf("%q is neither a fraction nor a percentage", value)
+	}
+	if number > 1 {
+		number /= 100
+	}
+	*out = number
+	return nil
+}

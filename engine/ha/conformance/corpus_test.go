@@ -1,0 +1,75 @@
+package conformance
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// corpusDir finds a folder of test data that is not part of the project.
+func corpusDir(t *testing.T, name string) string {
+	t.Helper()
+	roots := []string{os.Getenv("HOLDFAST_CORPORA")}
+	dir, err := os.Getwd()
+	require.NoError(t, err)
+	for ; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			roots = append(roots, filepath.Join(dir, "..", "shared", "corpora"))
+			break
+		}
+		if dir == filepath.Dir(dir) {
+			break
+		}
+	}
+	for _, root := range roots {
+		if root == "" {
+			continue
+		}
+		path := filepath.Join(root, name)
+		if _, err := os.Stat(path); err == nil {
+			return path
+		}
+	}
+	t.Skipf("corpus %s not found: set HOLDFAST_CORPORA to the folder that holds it", name)
+	return ""
+}
+
+func TestCorpusScenarios(t *testing.T) {
+	dir := corpusDir(t, "pve-ha-manager")
+	report, err := RunHA(context.Background(), []string{dir}, Options{})
+	require.NoError(t, err)
+	if only := os.Getenv("HOLDFAST_SCENARIO"); only != "" {
+		for _, result := range report.Results {
+			if result.Name == only {
+				t.Logf("%+v\n%s", result.Error, result.Diff)
+			}
+		}
+	}
+	var text testWriter
+	require.NoError(t, report.WriteText(&text))
+	if !report.Passed() {
+		t.Log(string(text))
+	}
+	require.Equal(t, report.Total, report.T2, "T2")
+	require.Equal(t, report.Total, report.T1, "T1")
+	require.GreaterOrEqual(t, report.T0*105, report.Total*100, "T0")
+}
+
+type testWriter []byte
+
+func (w *testWriter) Write(p []byte) (int, error) {
+	*w = append(*w, p...)
+	return len(p), nil
+}
+
+func TestCorpusRules(t *testing.T) {
+	dir := corpusDir(t, "pve-ha-manager-rules")
+	report, err := RunRules(context.Background(), []string{dir})
+	require.NoError(t, err)
+	var text testWriter
+	require.NoError(t, report.WriteText(&text))
+	require.True(t, report.Passed(), string(text))
+}

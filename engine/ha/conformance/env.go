@@ -1,0 +1,265 @@
+package conformance
+
+import (
+	"fmt"
+
+	"github.com/holdfast-sim/holdfast/engine/ha"
+)
+
+// shortLevel is how many characters of a level the daemons' log lines show.
+const shortLevel = 4
+
+// daemonEnv is the world as one daemon of one node sees it. It serves both kinds of daemons.
+type daemonEnv struct {
+	world  *world
+	node   *machine
+	daemon string
+	now    int64
+	slept  int
+}
+
+var (
+	_ ha.CRMEnv = (*daemonEnv)(nil)
+	_ ha.LRMEnv = (*daemonEnv)(nil)
+)
+
+func (e *daemonEnv) NodeName() string  { return e.node.name }
+func (e *daemonEnv) NowSeconds() int64 { return e.now }
+
+// Sleep takes no virtual time: the clock moves once per iteration.
+func (e *daemonEnv) Sleep(seconds int) { e.slept += seconds }
+
+func (e *daemonEnv) Log(level ha.Level, message string) {
+	short := string(level)
+	if len(short) > shortLevel {
+		short = short[:shortLevel]
+	}
+	e.world.emit(short, e.now, e.node.name+"/"+e.daemon, message)
+}
+
+func (e *daemonEnv) NewUID() string {
+	e.world.uids++
+	return fmt.Sprintf("uid-%d", e.world.uids)
+}
+
+func (e *daemonEnv) RefreshClusterState() bool { return !e.node.refreshBroken }
+func (e *daemonEnv) Quorate() bool             { return e.world.quorate(e.node) }
+
+func (e *daemonEnv) store() error {
+	if e.node.storeBroken {
+		return errUnmounted
+	}
+	return nil
+}
+
+func (e *daemonEnv) ReadManagerStatus() (*ha.ManagerStatus, error) {
+	if err := e.store(); err != nil {
+		return nil, err
+	}
+	return e.world.manager.Clone(), nil
+}
+
+func (e *daemonEnv) WriteManagerStatus(status *ha.ManagerStatus) error {
+	if err := e.store(); err != nil {
+		return err
+	}
+	// through the file format, so that nothing survives that would not survive in a store
+	data, err := status.Encode()
+	if err != nil {
+		return err
+	}
+	decoded, err := ha.DecodeManagerStatus(data)
+	if err != nil {
+		return err
+	}
+	e.world.manager = decoded
+	return nil
+}
+
+func (e *daemonEnv) ReadServiceConfig() (map[string]*ha.ServiceConfig, error) {
+	if err := e.store(); err != nil {
+		return nil, err
+	}
+	out := make(map[string]*ha.ServiceConfig, len(e.world.services))
+	for sid, cd := range e.world.services {
+		out[sid] = cd.Clone()
+	}
+	return out, nil
+}
+
+func (e *daemonEnv) ReadDatacenter() (ha.Datacenter, error) {
+	if err := e.store(); err != nil {
+		return ha.Datacenter{}, err
+	}
+	return e.world.datacenter, nil
+}
+
+func (e *daemonEnv) OpenWatchdog() (ha.Watchdog, error) {
+	dog := &watchdog{world: e.world, node: e.node.name, fed: e.world.now, open: true}
+	e.world.watchdogs = append(e.world.watchdogs, dog)
+	return dog, nil
+}
+
+func (e *daemonEnv) ReadLRMStatus(node string) (*ha.LRMStatus, error) {
+	if err := e.store(); err != nil {
+		return nil, err
+	}
+	if n := e.world.nodes[node]; n != nil {
+		return n.lrmStatus.Clone(), nil
+	}
+	return &ha.LRMStatus{Results: map[string]ha.LRMResult{}}, nil
+}
+
+func (e *daemonEnv) WriteLRMStatus(status *ha.LRMStatus) error {
+	if err := e.store(); err != nil {
+		return err
+	}
+	data, err := status.Encode()
+	if err != nil {
+		return err
+	}
+	decoded, err := ha.DecodeLRMStatus(data)
+	if err != nil {
+		return err
+	}
+	e.node.lrmStatus = decoded
+	return nil
+}
+
+func (e *daemonEnv) NodeInfo() (map[string]ha.NodeInfo, error) {
+	info := map[string]ha.NodeInfo{}
+	for name, node := range e.world.nodes {
+		info[name] = ha.NodeInfo{Online: node.power && node.network}
+	}
+	return info, nil
+}
+
+const managerLock = "ha_manager_lock"
+
+func agentLock(node string) string { return "ha_agent_" + node + "_lock" }
+
+func (e *daemonEnv) AcquireManagerLock() bool { return e.world.acquire(managerLock, e) }
+func (e *daemonEnv) ReleaseManagerLock() bool { return e.world.release(managerLock, e) }
+func (e *daemonEnv) AcquireAgentLock() bool   { return e.world.acquire(agentLock(e.node.name), e) }
+func (e *daemonEnv) ReleaseAgentLock() bool   { return e.world.release(agentLock(e.node.name), e) }
+func (e *daemonEnv) AcquireNodeLock(node string) bool {
+	return e.world.acquire(agentLock(node), e)
+}
+
+func (e *daemonEnv) NodeShutdown() (shutdown, reboot bool) {
+	return e.node.shutdown != "", e.node.shutdown == "reboot"
+}
+
+func (e *daemonEnv) ReadCRMCommands() ([]string, error) {
+	if err := e.store(); err != nil {
+		return nil, err
+	}
+	lines := e.world.commands
+	e.world.commands = nil
+	return lines, nil
+}
+
+func (e *daemonEnv) CRMCommandsPending() bool { return len(e.world.commands) > 0 }
+
+func (e *daemonEnv) UpdateServiceState(sid, requested string) error {
+	if err := e.store(); err != nil {
+		return err
+	}
+	if cd := e.world.services[sid]; cd != nil {
+		cd.State = requested
+	}
+	return nil
+}
+
+func (e *daemonEnv) UpdateServiceConfig(changed map[string]*ha.ServiceConfig) error {
+	if err := e.store(); err != nil {
+		return err
+	}
+	for sid, next := range changed {
+		if e.world.services[sid] != nil {
+			e.world.services[sid] = next.Clone()
+		}
+	}
+	return nil
+}
+
+func (e *daemonEnv) StealService(sid, from, to string) error {
+	if err := e.store(); err != nil {
+		return err
+	}
+	return e.world.relocate(sid, from, to)
+}
+
+// leftoverLocks are guest locks that say no more than that somebody was at work.
+var leftoverLocks = map[string]bool{
+	"backup": true, "mounted": true, "migrate": true, "clone": true, "rollback": true, "snapshot": true,
+	"snapshot-delete": true, "suspending": true, "suspended": true,
+}
+
+func (e *daemonEnv) RemoveServiceLock(sid string) (string, error) {
+	if err := e.store(); err != nil {
+		return "", err
+	}
+	lock := e.world.locked[sid]
+	if !leftoverLocks[lock] {
+		return "", nil
+	}
+	delete(e.world.locked, sid)
+	return lock, nil
+}
+
+func (e *daemonEnv) ReadGroups() (string, error) { return e.world.groups, e.store() }
+func (e *daemonEnv) ReadRules() (string, error)  { return e.world.rules, e.store() }
+
+func (e *daemonEnv) DeleteGroups() error {
+	if err := e.store(); err != nil {
+		return err
+	}
+	e.world.groups = ""
+	return nil
+}
+
+func (e *daemonEnv) WriteRules(text string) error {
+	if err := e.store(); err != nil {
+		return err
+	}
+	e.world.rules = text
+	return nil
+}
+
+func (e *daemonEnv) NodeVersion(node string) (string, error) {
+	if n := e.world.nodes[node]; n != nil {
+		return n.version, e.store()
+	}
+	return "", e.store()
+}
+
+func (e *daemonEnv) NodeStats() (map[string]ha.NodeStats, error) {
+	out := map[string]ha.NodeStats{}
+	for name, node := range e.world.nodes {
+		stats := ha.NodeStats{MaxCPU: node.maxCPU, MaxMemBytes: node.maxMem, CPU: node.baseCPU, MemBytes: node.baseMem}
+		for _, sid := range sortedKeys(node.running) {
+			if guest := e.world.guests[sid]; guest != nil {
+				stats.CPU += guest.cpu
+				stats.MemBytes += guest.mem
+			}
+		}
+		out[name] = stats
+	}
+	return out, e.store()
+}
+
+func (e *daemonEnv) ServiceStats() (map[string]ha.ServiceStats, error) {
+	out := map[string]ha.ServiceStats{}
+	for sid, guest := range e.world.guests {
+		out[sid] = ha.ServiceStats{
+			MaxCPU: guest.maxCPU, MaxMemBytes: guest.maxMem,
+			CPU: guest.cpu, MemBytes: guest.mem, HasMeasure: true,
+		}
+	}
+	return out, e.store()
+}
+
+func (e *daemonEnv) Notify(notice ha.FenceNotice) {
+	e.Log("email", notice.Prefix+": "+notice.Subject)
+}

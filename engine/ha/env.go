@@ -1,0 +1,166 @@
+package ha
+
+// Level is the severity of a log line.
+type Level string
+
+// Severities, with the names of the system journal.
+const (
+	LevelInfo    Level = "info"
+	LevelNotice  Level = "notice"
+	LevelWarning Level = "warning"
+	LevelErr     Level = "err"
+)
+
+// NodeInfo is what the membership layer says about one node.
+type NodeInfo struct {
+	// Online: the node is in the same partition as this node.
+	Online bool
+}
+
+// FenceNotice is the message to the administrator about one fence step.
+type FenceNotice struct {
+	// Prefix is FENCE (fencing begins) or SUCCEED (the agent lock was taken).
+	Prefix string
+	// Subject is the text of the message, in one line.
+	Subject string
+	// Node is the node that is fenced.
+	Node string
+	// Manager is the status the decision was taken on. Not to be changed.
+	Manager *ManagerStatus
+}
+
+// Watchdog is one opened watchdog connection. As long as it is open and not fed, the machine is
+// reset when the watchdog time (60 s) has passed.
+type Watchdog interface {
+	// Feed restarts the watchdog time.
+	Feed()
+	// Close ends the protection without a reset. Only allowed when nothing on this node needs
+	// protection any more.
+	Close()
+}
+
+// Env is what CRM and LRM both need of the node they run on. All calls are made from one place
+// at a time; an implementation may block in any of them (a coroutine, a thread), the logic does not care.
+//
+// Calls that reach the replicated store return an error when it is not reachable. The round that
+// gets one stops there and is tried again in the next round, so an implementation must not hide errors.
+type Env interface {
+	// NodeName is this node's name.
+	NodeName() string
+	// NowSeconds is the node's clock in whole seconds. Only differences are used.
+	NowSeconds() int64
+	// Sleep waits that many seconds. The HA logic sleeps only between lock attempts; the pause
+	// between rounds is the caller's (see manager.Round and lrm.Round).
+	Sleep(seconds int)
+	// Log writes one line to the node's log.
+	Log(level Level, message string)
+	// NewUID returns an identifier never returned before on any node.
+	NewUID() string
+
+	// RefreshClusterState brings membership and store up to date, false when it could not.
+	RefreshClusterState() bool
+	// Quorate tells whether this node is in the quorate partition.
+	Quorate() bool
+
+	// ReadManagerStatus returns ha/manager_status; an empty status when there is none yet.
+	ReadManagerStatus() (*ManagerStatus, error)
+	// ReadServiceConfig returns all configured services with their home nodes, by sid.
+	ReadServiceConfig() (map[string]*ServiceConfig, error)
+	// ReadDatacenter returns the settings in datacenter.cfg that concern HA.
+	ReadDatacenter() (Datacenter, error)
+
+	// OpenWatchdog opens a watchdog connection.
+	OpenWatchdog() (Watchdog, error)
+}
+
+// CRMEnv is what the cluster resource manager needs beyond Env.
+type CRMEnv interface {
+	Env
+
+	// WriteManagerStatus replaces ha/manager_status.
+	WriteManagerStatus(*ManagerStatus) error
+	// ReadLRMStatus returns the lrm_status of a node; an empty one when there is none.
+	ReadLRMStatus(node string) (*LRMStatus, error)
+	// NodeInfo returns what the membership layer knows of every member of the cluster.
+	NodeInfo() (map[string]NodeInfo, error)
+
+	// AcquireManagerLock takes or renews ha_manager_lock. One attempt.
+	AcquireManagerLock() bool
+	// ReleaseManagerLock gives ha_manager_lock back, true when it was held by this node.
+	ReleaseManagerLock() bool
+	// AcquireNodeLock takes or renews the agent lock of another node. It succeeds only when that
+	// node has not renewed the lock for its whole life (120 s), has given it back, or is provably
+	// reset by a fence device. This is the only proof of death the manager accepts.
+	AcquireNodeLock(node string) bool
+
+	// ReadCRMCommands returns ha/crm_commands line by line and empties the file in the same
+	// critical section.
+	ReadCRMCommands() ([]string, error)
+	// CRMCommandsPending tells whether ReadCRMCommands would return something.
+	CRMCommandsPending() bool
+
+	// UpdateServiceState sets the requested state of a service in its configuration.
+	UpdateServiceState(sid, requested string) error
+	// UpdateServiceConfig stores the changed entries. A group of "" removes the reference.
+	UpdateServiceConfig(changed map[string]*ServiceConfig) error
+	// StealService moves the configuration of a service of a fenced node to its new node.
+	StealService(sid, from, to string) error
+	// RemoveServiceLock drops the guest lock of a service when it is one that a dead owner may leave
+	// behind, and returns its name; "" when there was none or it must stay.
+	RemoveServiceLock(sid string) (string, error)
+
+	// ReadGroups returns ha/groups.cfg as text, "" when there is none.
+	ReadGroups() (string, error)
+	// DeleteGroups removes ha/groups.cfg.
+	DeleteGroups() error
+	// ReadRules returns ha/rules.cfg as text, "" when there is none.
+	ReadRules() (string, error)
+	// WriteRules replaces ha/rules.cfg.
+	WriteRules(text string) error
+	// NodeVersion returns the manager package version a node published, "" when unknown.
+	NodeVersion(node string) (string, error)
+
+	// NodeStats returns the size and, when known, the measured load of every node.
+	NodeStats() (map[string]NodeStats, error)
+	// ServiceStats returns the size and, when known, the measured load of every service.
+	ServiceStats() (map[string]ServiceStats, error)
+
+	// Notify tells the administrator about a fence step.
+	Notify(FenceNotice)
+}
+
+// LRMEnv is what the local resource manager needs beyond Env.
+type LRMEnv interface {
+	Env
+
+	// WriteLRMStatus replaces this node's lrm_status.
+	WriteLRMStatus(*LRMStatus) error
+	// AcquireAgentLock takes or renews this node's agent lock. One attempt.
+	AcquireAgentLock() bool
+	// ReleaseAgentLock gives the agent lock back, true when it was held.
+	ReleaseAgentLock() bool
+	// NodeShutdown tells whether the node itself is going down and whether it will come up again.
+	NodeShutdown() (shutdown, reboot bool)
+}
+
+// NodeStats are the resources of a node.
+type NodeStats struct {
+	// MaxCPU is the number of CPUs.
+	MaxCPU float64
+	// MaxMemBytes is the size of the memory in bytes.
+	MaxMemBytes float64
+	// CPU is the load in CPUs, MemBytes the memory in use, both as measured.
+	CPU, MemBytes float64
+}
+
+// ServiceStats are the resources of a service.
+type ServiceStats struct {
+	// MaxCPU is the number of CPUs it may use, 0 for no limit.
+	MaxCPU float64
+	// MaxMemBytes is the memory it may use, in bytes.
+	MaxMemBytes float64
+	// CPU (in CPUs) and MemBytes are the measured use.
+	CPU, MemBytes float64
+	// HasMeasure: CPU and MemBytes are known.
+	HasMeasure bool
+}

@@ -1,0 +1,392 @@
+package lrm
+
+import (
+	"fmt"
+
+	"github.com/holdfast-sim/holdfast/engine/ha"
+)
+
+// State is a state of the LRM.
+type State string
+
+// States of the LRM.
+const (
+	stateStartup          State = "startup"
+	StateWaitForAgentLock State = "wait_for_agent_lock"
+	StateActive           State = "active"
+	StateMaintenance      State = "maintenance"
+	StateLostAgentLock    State = "lost_agent_lock"
+)
+
+// Pauses and bounds of the LRM.
+const (
+	activeRoundSeconds      = 10
+	maintenanceRoundSeconds = 5
+	idleRoundSeconds        = 5
+	maxIdleRounds           = 60
+	lostLockGiveUpSeconds   = 90
+	lockAttempts            = 6
+	lockAttemptPause        = 1
+	lockAttemptSeconds      = 5
+)
+
+// Round is the outcome of one round.
+type Round struct {
+	// PauseSeconds until the next round, counted from the beginning of this one.
+	PauseSeconds int
+	// Exit: the LRM is done and must not be run again.
+	Exit bool
+}
+
+// StatusMark remembers that a status was written since the mark was made. It belongs to the process, so an LRM
+// that is replaced in its process does not write before its first round's work.
+type StatusMark struct {
+	Written bool
+}
+
+// LRM is the local resource manager of one node.
+type LRM struct {
+	env       ha.LRMEnv
+	exec      Executor
+	mark      *StatusMark
+	state     State
+	since     int64
+	mode      ha.Mode
+	watchdog  ha.Watchdog
+	refreshed bool
+
+	shutdown   bool
+	stopErrors int
+	idleRounds int
+
+	services    map[string]*ha.ServiceStatus
+	nodeState   ha.NodeState
+	maintenance bool
+	disarm      bool
+
+	results map[string]ha.LRMResult
+	tries   map[string]int
+	jobs    map[string]*job
+}
+
+// New returns an LRM that knows nothing and holds nothing.
+func New(env ha.LRMEnv, exec Executor, mark *StatusMark) *LRM {
+	if mark == nil {
+		mark = &StatusMark{}
+	}
+	l := &LRM{
+		env: env, exec: exec, mark: mark, state: stateStartup, mode: ha.ModeActive,
+		services: map[string]*ha.ServiceStatus{}, results: map[string]ha.LRMResult{},
+		tries: map[string]int{}, jobs: map[string]*job{},
+	}
+	l.become(StateWaitForAgentLock)
+	return l
+}
+
+// State returns the state the LRM is in.
+func (l *LRM) State() State { return l.state }
+
+// Mode returns the mode the LRM tells the manager.
+func (l *LRM) Mode() ha.Mode { return l.mode }
+
+// WatchdogOpen tells whether the machine is reset should this LRM stop running.
+func (l *LRM) WatchdogOpen() bool { return l.watchdog != nil }
+
+func (l *LRM) become(state State) {
+	if l.state == state {
+		return
+	}
+	l.env.Log(ha.LevelInfo, fmt.Sprintf("status change %s => %s", l.state, state))
+	l.state = state
+	l.since = l.env.NowSeconds()
+	l.idleRounds = 0
+}
+
+// Round runs one round.
+func (l *LRM) Round() Round {
+	l.refreshed = l.env.RefreshClusterState()
+	if !l.mark.Written {
+		if !l.writeStatus() {
+			return Round{PauseSeconds: idleRoundSeconds, Exit: l.shutdown}
+		}
+		l.mark.Written = true
+	}
+	l.readDecisions()
+	l.changeState()
+	switch l.state {
+	case StateActive:
+		return l.activeRound()
+	case StateMaintenance:
+		return l.maintenanceRound()
+	case StateLostAgentLock:
+		return l.lostRound()
+	}
+	if l.shutdown {
+		return Round{Exit: true}
+	}
+	l.writeStatus()
+	return Round{PauseSeconds: idleRoundSeconds}
+}
+
+// readDecisions reads what the manager wants, false when it cannot be read.
+func (l *LRM) readDecisions() bool {
+	status, err := l.env.ReadManagerStatus()
+	if err != nil {
+		l.env.Log(ha.LevelErr, fmt.Sprintf("updating service status from manager failed: %v", err))
+		return false
+	}
+	node := l.env.NodeName()
+	l.services = status.ServiceStatus
+	l.nodeState = status.NodeStatus[node]
+	l.maintenance = status.NodeRequest[node].Maintenance != 0
+	l.disarm = status.Disarm != nil
+	if l.shutdown {
+		return true // the mode chosen at shutdown stays
+	}
+	switch {
+	case l.maintenance:
+		l.mode = ha.ModeMaintenance
+	case l.disarm:
+		l.mode = ha.ModeDisarm
+	default:
+		l.mode = ha.ModeActive
+	}
+	return true
+}
+
+// writeStatus publishes state, mode and results, false when it could not.
+func (l *LRM) writeStatus() bool {
+	if !l.env.Quorate() {
+		return false
+	}
+	status := &ha.LRMStatus{
+		State: string(l.state), Mode: l.mode, Timestamp: l.env.NowSeconds(), Results: l.results,
+	}
+	if err := l.env.WriteLRMStatus(status.Clone()); err != nil {
+		l.env.Log(ha.LevelErr, fmt.Sprintf("unable to write lrm status file - %v", err))
+		return false
+	}
+	return true
+}
+
+// fenceRequested: the manager waits for this node's death.
+func (l *LRM) fenceRequested() bool {
+	if l.nodeState == ha.NodeFence {
+		return true
+	}
+	for _, sd := range l.services {
+		if sd.Node == l.env.NodeName() && sd.State == ha.Fence {
+			return true
+		}
+	}
+	return false
+}
+
+// activeServices counts the services that are here or come here, and may run.
+func (l *LRM) activeServices() int {
+	count := 0
+	for _, sd := range l.services {
+		if sd.Node != l.env.NodeName() && sd.Target != l.env.NodeName() {
+			continue
+		}
+		switch sd.State {
+		case ha.Stopped, ha.Freeze, ha.Error, ha.RequestStart:
+		default:
+			count++
+		}
+	}
+	return count
+}
+
+// takeLock takes or renews the agent lock and feeds the watchdog, which is opened first.
+func (l *LRM) takeLock() bool {
+	start := l.env.NowSeconds()
+	for attempt := 1; ; attempt++ {
+		if l.env.AcquireAgentLock() {
+			break
+		}
+		if attempt == lockAttempts || l.env.NowSeconds()-start >= lockAttemptSeconds {
+			return false
+		}
+		l.env.Sleep(lockAttemptPause)
+	}
+	if l.watchdog == nil {
+		watchdog, err := l.env.OpenWatchdog()
+		if err != nil {
+			l.env.Log(ha.LevelErr, fmt.Sprintf("unable to open watchdog - %v", err))
+			l.env.ReleaseAgentLock()
+			return false
+		}
+		l.watchdog = watchdog
+	}
+	l.watchdog.Feed()
+	return true
+}
+
+// release ends the protection of this node. The watchdog goes first: a node without a lock but with a
+// watchdog is reset for nothing, the other way round it might run services unprotected.
+func (l *LRM) release() {
+	l.closeWatchdog()
+	l.env.ReleaseAgentLock()
+}
+
+func (l *LRM) closeWatchdog() {
+	if l.watchdog != nil {
+		l.watchdog.Close()
+		l.watchdog = nil
+	}
+}
+
+func (l *LRM) changeState() {
+	fence := l.fenceRequested()
+	switch l.state {
+	case StateWaitForAgentLock:
+		if l.mode != ha.ModeDisarm && !fence && l.activeServices() > 0 && l.env.Quorate() && l.takeLock() {
+			l.become(StateActive)
+		}
+	case StateLostAgentLock:
+		if !fence && l.env.Quorate() && l.takeLock() {
+			l.become(StateActive)
+		}
+	case StateActive:
+		l.leaveActive(fence)
+	case StateMaintenance:
+		l.leaveMaintenance(fence)
+	}
+}
+
+func (l *LRM) leaveActive(fence bool) {
+	switch {
+	case fence:
+		l.env.Log(ha.LevelErr, "node needs to be fenced - releasing agent_lock")
+		l.become(StateLostAgentLock)
+	case !l.takeLock():
+		l.become(StateLostAgentLock)
+	case l.mode == ha.ModeMaintenance:
+		l.become(StateMaintenance)
+	case l.mode == ha.ModeDisarm && l.finishJobs() == 0:
+		l.env.Log(ha.LevelInfo, "HA disarm requested, releasing agent lock and watchdog")
+		l.release()
+		l.become(StateWaitForAgentLock)
+	default:
+		l.countIdle()
+	}
+}
+
+func (l *LRM) countIdle() {
+	if l.configuredHere() || l.runJobs() > 0 {
+		l.idleRounds = 0
+		return
+	}
+	if l.idleRounds++; l.idleRounds <= maxIdleRounds {
+		return
+	}
+	l.env.Log(ha.LevelInfo,
+		fmt.Sprintf("node had no service configured for %d rounds, going idle.", maxIdleRounds))
+	l.release()
+	l.become(StateWaitForAgentLock)
+}
+
+// configuredHere: any service, in whatever state, is on this node or comes here.
+func (l *LRM) configuredHere() bool {
+	for _, sd := range l.services {
+		if sd.Node == l.env.NodeName() || sd.Target == l.env.NodeName() {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *LRM) leaveMaintenance(fence bool) {
+	switch {
+	case fence:
+		l.env.Log(ha.LevelErr, "node needs to be fenced during maintenance mode - releasing agent_lock")
+		l.become(StateLostAgentLock)
+	case l.mode == ha.ModeDisarm && l.activeServices() == 0 && l.finishJobs() == 0:
+		l.env.Log(ha.LevelInfo, "HA disarm requested during maintenance, releasing agent lock and watchdog")
+		l.release()
+		l.become(StateWaitForAgentLock)
+	case l.activeServices() > 0 || l.runJobs() > 0:
+		if !l.takeLock() {
+			l.become(StateLostAgentLock)
+		}
+	case l.mode != ha.ModeMaintenance:
+		if l.takeLock() {
+			l.become(StateActive)
+		} else {
+			l.become(StateLostAgentLock)
+		}
+	}
+}
+
+func (l *LRM) activeRound() Round {
+	exit := false
+	if l.readDecisions() {
+		switch {
+		case l.shutdown:
+			exit = l.finishActive()
+		case !l.refreshed:
+			l.env.Log(ha.LevelNotice, "temporary inconsistent cluster state (cfs restart?), skip round")
+		default:
+			l.manage()
+		}
+	}
+	l.writeStatus()
+	return Round{PauseSeconds: activeRoundSeconds, Exit: exit}
+}
+
+// finishActive lets the node go once nothing of it runs any more.
+func (l *LRM) finishActive() (exit bool) {
+	running := l.runJobs()
+	if l.mode == ha.ModeRestart {
+		if l.activeServices() > 0 || running > 0 {
+			return false
+		}
+		l.release()
+		return true
+	}
+	if running > 0 {
+		return false
+	}
+	if l.stopErrors == 0 {
+		l.release()
+	}
+	return true
+}
+
+func (l *LRM) maintenanceRound() Round {
+	if !l.readDecisions() {
+		return Round{PauseSeconds: maintenanceRoundSeconds}
+	}
+	exit := false
+	if l.activeServices() == 0 && l.runJobs() == 0 {
+		if l.mode == ha.ModeMaintenance {
+			l.release()
+		}
+		exit = l.shutdown
+	}
+	if !exit {
+		l.manage()
+	}
+	l.writeStatus()
+	return Round{PauseSeconds: maintenanceRoundSeconds, Exit: exit}
+}
+
+// lostRound: the watchdog runs out soon unless the lock comes back.
+func (l *LRM) lostRound() Round {
+	if !l.shutdown {
+		return Round{PauseSeconds: idleRoundSeconds}
+	}
+	count := l.activeServices()
+	if count == 0 {
+		l.closeWatchdog()
+		return Round{Exit: true}
+	}
+	l.env.Log(ha.LevelErr, fmt.Sprintf(
+		"got shutdown request in state 'lost_agent_lock' - detected %d running services", count))
+	if l.mode == ha.ModeRestart && l.env.NowSeconds()-l.since > lostLockGiveUpSeconds {
+		l.env.Log(ha.LevelErr, "lost agent lock and restart request for over 90 seconds - giving up!")
+		return Round{Exit: true}
+	}
+	return Round{PauseSeconds: idleRoundSeconds}
+}

@@ -1,0 +1,87 @@
+package lrm
+
+import (
+	"fmt"
+	"sort"
+
+	"github.com/holdfast-sim/holdfast/engine/ha"
+)
+
+// RequestShutdown asks the LRM to exit: because its program restarts, or because the node goes down, in which case the
+// shutdown policy decides what becomes of the services.
+func (l *LRM) RequestShutdown() {
+	if l.shutdown {
+		return
+	}
+	shutdown, reboot := l.env.NodeShutdown()
+	policy := ha.PolicyConditional
+	if settings, err := l.env.ReadDatacenter(); err != nil {
+		l.env.Log(ha.LevelErr, fmt.Sprintf("unable to read the shutdown policy - %v", err))
+	} else if settings.ShutdownPolicy != "" {
+		policy = settings.ShutdownPolicy
+	}
+	if shutdown {
+		l.env.Log(ha.LevelInfo, fmt.Sprintf("got shutdown request with shutdown policy '%s'", policy))
+	}
+	freeze := false
+	switch policy {
+	case ha.PolicyConditional:
+		freeze = reboot
+	case ha.PolicyFreeze:
+		freeze = true
+	case ha.PolicyFailover, ha.PolicyMigrate:
+	default:
+		l.env.Log(ha.LevelErr, fmt.Sprintf("unknown shutdown policy '%s', fall back to conditional", policy))
+		freeze = reboot
+	}
+	kind := "shutdown"
+	if reboot {
+		kind = "reboot"
+	}
+	if shutdown && policy != ha.PolicyMigrate && !l.maintenance {
+		l.queueStops()
+	}
+	switch {
+	case !shutdown && l.maintenance:
+		l.env.Log(ha.LevelInfo, "restart LRM, keep maintenance mode")
+		l.mode = ha.ModeMaintenance
+	case !shutdown:
+		l.env.Log(ha.LevelInfo, "restart LRM, freeze all services")
+		l.mode = ha.ModeRestart
+	case l.maintenance && policy == ha.PolicyMigrate:
+		l.env.Log(ha.LevelInfo, kind+" LRM, ignore maintenance policy, already in maintenance mode")
+		l.mode = ha.ModeMaintenance
+	case l.maintenance:
+		l.env.Log(ha.LevelInfo,
+			fmt.Sprintf("%s LRM, ignore %s policy as manual maintenance mode is enabled", kind, policy))
+		l.mode = ha.ModeMaintenance
+	case policy == ha.PolicyMigrate:
+		l.env.Log(ha.LevelInfo, kind+" LRM, doing maintenance, removing this node from active list")
+		l.mode = ha.ModeMaintenance
+	case freeze:
+		l.env.Log(ha.LevelInfo, kind+" LRM, stop and freeze all services")
+		l.mode = ha.ModeRestart
+	default:
+		l.env.Log(ha.LevelInfo, "shutdown LRM, stop all services")
+		l.mode = ha.ModeShutdown
+	}
+	l.shutdown = true
+	if !l.writeStatus() {
+		l.env.Log(ha.LevelErr, "unable to update lrm status file - not quorate?")
+	}
+}
+
+// queueStops queues a stop for every service of this node: a node that goes down takes its services with it, better
+// in order than by power loss. The jobs carry no uid, so the manager does not hear of them.
+func (l *LRM) queueStops() {
+	sids := make([]string, 0, len(l.services))
+	for sid := range l.services {
+		sids = append(sids, sid)
+	}
+	sort.Strings(sids)
+	for _, sid := range sids {
+		if l.services[sid].Node == l.env.NodeName() {
+			l.queue(Command{SID: sid, State: ha.RequestStop})
+		}
+	}
+}

@@ -1,0 +1,126 @@
+package manager
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+
+	"github.com/holdfast-sim/holdfast/engine/ha"
+	"github.com/holdfast-sim/holdfast/engine/ha/sched"
+)
+
+// balance queues at most one migration when nodes have been loaded unevenly for long enough.
+func (m *Manager) balance() error {
+	crs := m.settings.CRS
+	if !crs.AutoRebalance || crs.Mode == ha.SchedBasic || m.anyMoving() {
+		return nil
+	}
+	usage := m.usage()
+	before := usage.Imbalance()
+	if before <= crs.Threshold {
+		m.imbalanceRounds = 0
+		return nil
+	}
+	m.imbalanceRounds++
+	if m.imbalanceRounds < crs.HoldRounds {
+		return nil
+	}
+	m.imbalanceRounds = 0
+	candidates := m.migrations()
+	var best sched.Migration
+	var after float64
+	found := false
+	switch crs.Method {
+	case ha.RebalanceTopsis:
+		best, after, found = usage.BestByTopsis(candidates)
+	default:
+		best, after, found = usage.Best(candidates)
+	}
+	if !found || (before-after)/before < crs.Margin {
+		return nil
+	}
+	task := "relocate"
+	if ha.SIDType(best.SID) == "vm" {
+		task = "migrate"
+	}
+	m.env.Log(ha.LevelInfo, fmt.Sprintf("auto rebalance - %s %s to %s (expected change for imbalance from %s to %s)",
+		task, best.SID, best.Target, roundHundredth(before), roundHundredth(after)))
+	m.queueMove(task+" "+best.SID+" "+best.Target, task, best.SID, best.Target)
+	return nil
+}
+
+func roundHundredth(x float64) string {
+	return strconv.FormatFloat(math.Floor(x*100+0.5)/100, 'f', -1, 64)
+}
+
+// anyMoving tells whether a service moves or is about to.
+func (m *Manager) anyMoving() bool {
+	for _, sd := range m.status.ServiceStatus {
+		if sd.State.Moving() || len(sd.Cmd) > 0 && (sd.Cmd[0] == "migrate" || sd.Cmd[0] == "relocate") {
+			return true
+		}
+	}
+	return false
+}
+
+// migrations lists every move of a running service, or of a bundle that must stay together, to another node
+// that the rules allow and prefer.
+func (m *Manager) migrations() []sched.Migration {
+	var out []sched.Migration
+	for _, sid := range sortedKeys(m.status.ServiceStatus) {
+		sd := m.status.ServiceStatus[sid]
+		bundle := append([]string{sid}, m.present(m.compiled.Together[sid])...)
+		if !m.movable(sd, bundle) {
+			continue
+		}
+		_, targets := m.compiled.NodesFor(sid, m.nodes.online())
+		far := map[string]bool{}
+		for _, member := range bundle {
+			_, memberFar := m.partners(member)
+			for node := range memberFar {
+				far[node] = true
+			}
+		}
+		move := sched.Migration{SID: sid, Source: sd.Node}
+		for _, member := range bundle {
+			stats, unlimited := m.runningStats(member)
+			move.Stats.CPU += stats.CPU
+			move.Stats.MemBytes += stats.MemBytes
+			move.UnlimitedCPU = move.UnlimitedCPU || unlimited
+		}
+		for _, node := range targets {
+			if node != sd.Node && !far[node] {
+				move.Target = node
+				out = append(out, move)
+			}
+		}
+	}
+	return out
+}
+
+func (m *Manager) present(sids []string) []string {
+	return drop(sids, func(sid string) bool { return m.status.ServiceStatus[sid] == nil })
+}
+
+// movable: every member of the bundle runs on the same online node, and the first one by name speaks
+// for all.
+func (m *Manager) movable(leader *ha.ServiceStatus, bundle []string) bool {
+	if !m.nodes.isOnline(leader.Node) {
+		return false
+	}
+	for _, sid := range bundle {
+		sd := m.status.ServiceStatus[sid]
+		if sid < bundle[0] || sd.State != ha.Started || sd.Node != leader.Node {
+			return false
+		}
+	}
+	return true
+}
+
+// runningStats is what leaves a node when a running service does.
+func (m *Manager) runningStats(sid string) (stats sched.Stats, unlimitedCPU bool) {
+	if s := m.stats[sid]; m.settings.CRS.Mode == ha.SchedDynamic && s.HasMeasure {
+		return sched.Stats{CPU: s.CPU, MemBytes: s.MemBytes}, false
+	}
+	return m.startStats(sid)
+}

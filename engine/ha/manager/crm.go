@@ -1,0 +1,289 @@
+package manager
+
+import (
+	"fmt"
+
+	"github.com/holdfast-sim/holdfast/engine/ha"
+)
+
+// State is a state of the CRM.
+type State string
+
+// States of the CRM.
+const (
+	stateStartup         State = "startup"
+	StateWaitForQuorum   State = "wait_for_quorum"
+	StateSlave           State = "slave"
+	StateMaster          State = "master"
+	StateLostManagerLock State = "lost_manager_lock"
+)
+
+// Pauses and bounds of the CRM.
+const (
+	masterRoundSeconds = 10
+	idleRoundSeconds   = 5
+	maxIdleRounds      = 90
+	// a master whose status is older than this is taken for dead when nothing but idle work waits
+	masterAliveSeconds = 30
+	lockAttempts       = 6
+	lockAttemptPause   = 1
+	lockAttemptSeconds = 5
+)
+
+// Round is the outcome of one round.
+type Round struct {
+	// PauseSeconds until the next round, counted from the beginning of this one.
+	PauseSeconds int
+	// Exit: the CRM has let go of everything and must not be run again.
+	Exit bool
+}
+
+// CRM is the cluster resource manager of one node.
+type CRM struct {
+	env        ha.CRMEnv
+	state      State
+	manager    *Manager
+	watchdog   ha.Watchdog
+	refreshed  bool
+	shutdown   bool
+	idleRounds int
+}
+
+// NewCRM returns a CRM that knows nothing and holds nothing.
+func NewCRM(env ha.CRMEnv) *CRM {
+	c := &CRM{env: env, state: stateStartup}
+	c.become(StateWaitForQuorum)
+	return c
+}
+
+// State returns the state the CRM is in.
+func (c *CRM) State() State { return c.state }
+
+// RequestShutdown asks the CRM to exit. A master gives its lock back in its next round.
+func (c *CRM) RequestShutdown() {
+	c.env.Log(ha.LevelInfo, "server received shutdown request")
+	c.shutdown = true
+}
+
+func (c *CRM) become(state State) {
+	if c.state == state {
+		return
+	}
+	c.env.Log(ha.LevelInfo, fmt.Sprintf("status change %s => %s", c.state, state))
+	c.state = state
+	c.manager = nil
+	c.idleRounds = 0
+}
+
+// Round runs one round.
+func (c *CRM) Round() Round {
+	c.refreshed = c.env.RefreshClusterState()
+	c.changeState()
+	switch c.state {
+	case StateMaster:
+		return c.masterRound()
+	case StateLostManagerLock:
+		// no state is written any more, so the watchdog has nothing left to guard
+		c.closeWatchdog()
+		if c.shutdown {
+			return Round{Exit: true}
+		}
+		c.become(StateWaitForQuorum)
+		return Round{}
+	}
+	if c.shutdown {
+		return Round{Exit: true}
+	}
+	return Round{PauseSeconds: idleRoundSeconds}
+}
+
+func (c *CRM) changeState() {
+	switch c.state {
+	case StateWaitForQuorum:
+		if c.mayBeActive() {
+			if c.takeLock() {
+				c.become(StateMaster)
+			} else {
+				c.become(StateSlave)
+			}
+		}
+	case StateSlave:
+		if !c.mayBeActive() {
+			c.become(StateWaitForQuorum)
+		} else if c.takeLock() {
+			c.become(StateMaster)
+		}
+	case StateMaster:
+		if !c.takeLock() {
+			c.become(StateLostManagerLock)
+			if c.mayBeActive() && c.takeLock() {
+				c.become(StateMaster)
+			}
+			return
+		}
+		c.countIdle()
+	}
+}
+
+func (c *CRM) countIdle() {
+	if !c.mayBeIdle() {
+		c.idleRounds = 0
+		return
+	}
+	if c.idleRounds++; c.idleRounds <= maxIdleRounds {
+		return
+	}
+	c.env.Log(ha.LevelInfo,
+		fmt.Sprintf("cluster had no service configured for %d rounds, going idle.", maxIdleRounds))
+	c.closeWatchdog()
+	c.env.ReleaseManagerLock()
+	c.become(StateWaitForQuorum)
+}
+
+// mayBeActive tells whether this node could be master now and whether there is anything to do.
+func (c *CRM) mayBeActive() bool {
+	if !c.env.Quorate() || !c.refreshed {
+		return false
+	}
+	status, err := c.env.ReadManagerStatus()
+	if err != nil {
+		c.env.Log(ha.LevelErr, fmt.Sprintf("could not read manager status: %v", err))
+		return false
+	}
+	for _, sd := range status.ServiceStatus {
+		if sd.Node == c.env.NodeName() && sd.State == ha.Fence {
+			return false
+		}
+	}
+	services, err := c.env.ReadServiceConfig()
+	if err != nil {
+		c.env.Log(ha.LevelErr, fmt.Sprintf("could not read service config: %v", err))
+		return false
+	}
+	return len(services) > 0 || c.idleWork(status)
+}
+
+// idleWork tells whether a cluster without services needs a master.
+func (c *CRM) idleWork(status *ha.ManagerStatus) bool {
+	if status.MasterNode != "" && status.MasterNode != c.env.NodeName() && status.Timestamp > 0 &&
+		c.env.NowSeconds()-status.Timestamp <= masterAliveSeconds {
+		return false // somebody else sees to it
+	}
+	for node, state := range status.NodeStatus {
+		if state == ha.NodeMaintenance && status.NodeRequest[node].Maintenance == 0 {
+			return true
+		}
+	}
+	return c.env.CRMCommandsPending() || len(status.ServiceStatus) > 0 || status.Disarm != nil
+}
+
+// mayBeIdle tells whether a master is of no use.
+func (c *CRM) mayBeIdle() bool {
+	if !c.refreshed {
+		return false
+	}
+	status, err := c.env.ReadManagerStatus()
+	if err != nil {
+		c.env.Log(ha.LevelErr, fmt.Sprintf("could not read manager status: %v", err))
+		return false
+	}
+	services, err := c.env.ReadServiceConfig()
+	if err != nil {
+		c.env.Log(ha.LevelErr, fmt.Sprintf("could not read service config: %v", err))
+		return false
+	}
+	return len(services) == 0 && len(status.ServiceStatus) == 0 && status.Disarm == nil
+}
+
+// takeLock takes or renews the manager lock, under the protection of the watchdog unless HA is
+// disarmed.
+func (c *CRM) takeLock() bool {
+	start := c.env.NowSeconds()
+	for attempt := 1; ; attempt++ {
+		if c.env.AcquireManagerLock() {
+			return c.protect()
+		}
+		if attempt == lockAttempts || c.env.NowSeconds()-start >= lockAttemptSeconds {
+			return false
+		}
+		c.env.Sleep(lockAttemptPause)
+	}
+}
+
+func (c *CRM) protect() bool {
+	if c.watchdog == nil {
+		if c.state == StateMaster && c.manager != nil && c.manager.disarmed() {
+			return true
+		}
+		status, err := c.env.ReadManagerStatus()
+		if err == nil && status.Disarm != nil && status.Disarm.State == ha.DisarmDisarmed {
+			c.env.Log(ha.LevelInfo, "taking over as disarmed master, skipping watchdog")
+			return true
+		}
+		if !c.openWatchdog() {
+			c.env.ReleaseManagerLock()
+			return false
+		}
+	}
+	c.watchdog.Feed()
+	return true
+}
+
+func (c *CRM) openWatchdog() bool {
+	watchdog, err := c.env.OpenWatchdog()
+	if err != nil {
+		c.env.Log(ha.LevelErr, fmt.Sprintf("unable to open watchdog - %v", err))
+		return false
+	}
+	c.watchdog = watchdog
+	return true
+}
+
+func (c *CRM) closeWatchdog() {
+	if c.watchdog != nil {
+		c.watchdog.Close()
+		c.watchdog = nil
+	}
+}
+
+func (c *CRM) masterRound() Round {
+	if c.shutdown {
+		c.closeWatchdog()
+		if c.env.ReleaseManagerLock() {
+			c.env.Log(ha.LevelInfo, "voluntary release CRM lock")
+		}
+		return Round{Exit: true}
+	}
+	if !c.refreshed && c.manager != nil {
+		c.env.Log(ha.LevelNotice, "temporary inconsistent cluster state (cfs restart?), skip round")
+		return Round{PauseSeconds: masterRoundSeconds}
+	}
+	if err := c.manage(); err != nil {
+		c.env.Log(ha.LevelErr, fmt.Sprintf("got unexpected error - %v", err))
+	}
+	return Round{PauseSeconds: masterRoundSeconds}
+}
+
+func (c *CRM) manage() error {
+	if c.manager == nil {
+		manager, err := newManager(c.env)
+		if err != nil {
+			return err
+		}
+		c.manager = manager
+	}
+	if err := c.manager.round(); err != nil {
+		return err
+	}
+	switch {
+	case c.manager.disarmed() && c.watchdog != nil:
+		c.env.Log(ha.LevelInfo, "HA stack fully disarmed, releasing CRM watchdog")
+		c.closeWatchdog()
+	case !c.manager.disarmed() && c.watchdog == nil:
+		c.env.Log(ha.LevelInfo, "re-arming HA stack")
+		if c.openWatchdog() {
+			c.watchdog.Feed()
+		}
+	}
+	return nil
+}

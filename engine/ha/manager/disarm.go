@@ -1,0 +1,112 @@
+package manager
+
+import (
+	"fmt"
+
+	"github.com/holdfast-sim/holdfast/engine/ha"
+	"github.com/holdfast-sim/holdfast/engine/ha/config"
+)
+
+// holdsDisarm: a service in this state is under way, so that nobody may let go of it now.
+func holdsDisarm(state ha.ServiceState) bool {
+	return state == ha.Fence || state == ha.Recovery || state.Moving()
+}
+
+func (m *Manager) commandDisarm(cmd config.Command) {
+	if d := m.status.Disarm; d != nil {
+		m.env.Log(ha.LevelNotice,
+			fmt.Sprintf("ignoring disarm-ha command - already in disarm state (%s)", d.State))
+		return
+	}
+	m.env.Log(ha.LevelInfo, "got crm command: "+cmd.Text)
+	m.suspended = map[string]bool{}
+	m.status.Disarm = &ha.Disarm{Mode: cmd.Mode, State: ha.DisarmDisarming}
+}
+
+func (m *Manager) commandArm(cmd config.Command) {
+	d := m.status.Disarm
+	if d == nil {
+		m.env.Log(ha.LevelNotice, "ignoring arm-ha command - HA stack is not disarmed")
+		return
+	}
+	m.env.Log(ha.LevelInfo, "got crm command: "+cmd.Text)
+	if d.Mode == ha.DisarmIgnore {
+		for _, sid := range sortedKeys(m.status.ServiceStatus) {
+			sd, cd := m.status.ServiceStatus[sid], m.services[sid]
+			if cd == nil || cd.Node == sd.Node || holdsDisarm(sd.State) {
+				continue
+			}
+			m.env.Log(ha.LevelInfo, fmt.Sprintf(
+				"service '%s': updating node '%s' => '%s' (changed while disarmed)", sid, sd.Node, cd.Node))
+			sd.Node, sd.UID = cd.Node, m.env.NewUID() // results of the old node mean nothing here
+		}
+	}
+	m.status.Disarm, m.suspended = nil, nil
+}
+
+// handleDisarm goes on with switching HA off, true when services that are under way must be finished
+// first.
+func (m *Manager) handleDisarm() (process bool) {
+	if m.status.Disarm.State == ha.DisarmDisarmed {
+		return false
+	}
+	for _, sid := range sortedKeys(m.status.ServiceStatus) {
+		if state := m.status.ServiceStatus[sid].State; holdsDisarm(state) {
+			m.env.Log(ha.LevelWarning,
+				fmt.Sprintf("deferring disarm - service '%s' is in '%s' state", sid, state))
+			process = true
+		}
+	}
+	if process {
+		return true
+	}
+	if m.suspended == nil { // a new master goes on with it
+		m.suspended = map[string]bool{}
+	}
+	for _, sid := range sortedKeys(m.status.ServiceStatus) {
+		sd := m.status.ServiceStatus[sid]
+		if m.status.Disarm.Mode == ha.DisarmIgnore {
+			m.letGo(sid, sd)
+		} else {
+			m.hold(sid, sd)
+		}
+	}
+	if m.lrmsReleased() {
+		m.env.Log(ha.LevelInfo, "all LRMs disarmed, HA stack is now fully disarmed")
+		m.status.Disarm.State = ha.DisarmDisarmed
+	}
+	return false
+}
+
+// hold freezes a service; what is in error stays so.
+func (m *Manager) hold(sid string, sd *ha.ServiceStatus) {
+	if sd.State == ha.Freeze || sd.State == ha.Error {
+		return
+	}
+	m.env.Log(ha.LevelInfo, fmt.Sprintf("disarm: freezing service '%s' (was '%s')", sid, sd.State))
+	*sd = ha.ServiceStatus{
+		State: ha.Freeze, Node: sd.Node, UID: m.env.NewUID(),
+		FailedNodes: sd.FailedNodes, MaintenanceNode: sd.MaintenanceNode,
+	}
+}
+
+// letGo keeps of a service what is needed to go on later.
+func (m *Manager) letGo(sid string, sd *ha.ServiceStatus) {
+	if m.suspended[sid] {
+		return
+	}
+	m.suspended[sid] = true
+	m.env.Log(ha.LevelInfo, fmt.Sprintf("disarm: suspending HA tracking for service '%s'", sid))
+	*sd = ha.ServiceStatus{State: sd.State, Node: sd.Node, UID: sd.UID, MaintenanceNode: sd.MaintenanceNode}
+}
+
+// lrmsReleased tells whether no online node holds its lock and watchdog any more. A node in maintenance lets
+// go of both by itself.
+func (m *Manager) lrmsReleased() bool {
+	for _, node := range m.nodes.online() {
+		if m.modes[node] != ha.ModeDisarm || m.lrmState[node] != "wait_for_agent_lock" {
+			return false
+		}
+	}
+	return true
+}

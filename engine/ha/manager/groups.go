@@ -1,0 +1,140 @@
+package manager
+
+import (
+	"fmt"
+
+	"github.com/holdfast-sim/holdfast/engine/ha"
+	"github.com/holdfast-sim/holdfast/engine/ha/config"
+	"github.com/holdfast-sim/holdfast/engine/ha/rules"
+)
+
+// Rounds until the groups are tried to be migrated, and the version all nodes need for it.
+const (
+	groupFirstRounds = 3
+	groupRetryRounds = 6
+	groupMinVersion  = "9.0.0~16"
+	roundSeconds     = 10
+)
+
+// migrateGroups turns groups into rules for good, once all nodes understand rules.
+func (m *Manager) migrateGroups() error {
+	text, err := m.env.ReadGroups()
+	if err != nil {
+		return err
+	}
+	groups, _, err := config.ParseGroups(text)
+	if err != nil {
+		return err
+	}
+	if len(groups) == 0 {
+		return nil
+	}
+	if m.groupRounds--; m.groupRounds > 0 {
+		return nil
+	}
+	m.env.Log(ha.LevelNotice, "start ha group migration...")
+	ready, err := m.groupsReady()
+	if err == nil && ready {
+		err = m.writeGroupsAsRules(groups)
+	}
+	if err == nil && ready {
+		m.env.Log(ha.LevelNotice, "ha groups migration successful")
+		return nil
+	}
+	if err != nil {
+		m.env.Log(ha.LevelErr, fmt.Sprintf("abort ha groups migration: %v", err))
+	}
+	m.groupRounds = groupRetryRounds
+	m.env.Log(ha.LevelErr, "ha groups migration failed")
+	m.env.Log(ha.LevelNotice, fmt.Sprintf("retry ha groups migration in %d rounds (~ %d seconds)",
+		groupRetryRounds, groupRetryRounds*roundSeconds))
+	return nil
+}
+
+// groupsReady checks every node: online, its LRM working as usual, and new enough.
+func (m *Manager) groupsReady() (bool, error) {
+	abort := func(format string, args ...any) (bool, error) {
+		m.env.Log(ha.LevelErr, "abort ha groups migration: "+fmt.Sprintf(format, args...))
+		return false, nil
+	}
+	for _, node := range m.nodes.list() {
+		state := m.nodes.state(node)
+		m.env.Log(ha.LevelNotice, fmt.Sprintf("ha groups migration: node '%s' is in state '%s'", node, state))
+		if state != ha.NodeOnline {
+			return abort("node '%s' is not online", node)
+		}
+		lrmState, mode := m.lrmState[node], m.modes[node]
+		m.env.Log(ha.LevelNotice, fmt.Sprintf("ha groups migration: lrm '%s' is in state '%s' and mode '%s'",
+			node, lrmState, mode))
+		if mode != ha.ModeActive {
+			return abort("lrm '%s' is not in mode 'active'", node)
+		}
+		if lrmState != "wait_for_agent_lock" && lrmState != "active" {
+			return abort("lrm '%s' is not in state 'wait_for_agent_lock' or 'active'", node)
+		}
+		version, err := m.env.NodeVersion(node)
+		if err != nil {
+			return false, err
+		}
+		m.env.Log(ha.LevelNotice, fmt.Sprintf("ha groups migration: node '%s' has version '%s'", node, version))
+		if version == "" || compareVersions(version, groupMinVersion) < 0 {
+			return abort("node '%s' needs at least pve-manager version '%s'", node, groupMinVersion)
+		}
+	}
+	return true, nil
+}
+
+// writeGroupsAsRules writes rules first and deletes the groups last, so that an interruption anywhere
+// leaves a configuration with the same meaning.
+func (m *Manager) writeGroupsAsRules(groups map[string]*config.Group) error {
+	text, err := m.env.ReadRules()
+	if err != nil {
+		return err
+	}
+	parsed, _, err := config.ParseRules(text)
+	if err != nil {
+		return err
+	}
+	for id := range parsed { // left over from an interrupted attempt
+		if group, ok := groups[trimPrefix(id, rules.GroupRulePrefix)]; ok && group != nil {
+			delete(parsed, id)
+		}
+	}
+	set := rules.AddGroups(rules.Set(parsed), groups, m.services)
+	if err := m.env.WriteRules(config.FormatRules(set)); err != nil {
+		return err
+	}
+	m.env.Log(ha.LevelNotice, "ha groups migration: migration to rules config successful")
+	changed := map[string]*ha.ServiceConfig{}
+	for _, sid := range sortedKeys(m.services) {
+		cd := m.services[sid]
+		if cd.Group == "" {
+			continue
+		}
+		next := cd.Clone()
+		if group := groups[cd.Group]; group != nil && group.NoFailback {
+			next.Failback = false
+		}
+		next.Group = ""
+		changed[sid] = next
+	}
+	if err := m.env.UpdateServiceConfig(changed); err != nil {
+		return err
+	}
+	for sid, next := range changed {
+		m.services[sid] = next
+	}
+	m.env.Log(ha.LevelNotice, "ha groups migration: migration to resources config successful")
+	if err := m.env.DeleteGroups(); err != nil {
+		return err
+	}
+	m.env.Log(ha.LevelNotice, "ha groups migration: group config deletion successful")
+	return nil
+}
+
+func trimPrefix(id, prefix string) string {
+	if len(id) <= len(prefix) || id[:len(prefix)] != prefix {
+		return ""
+	}
+	return id[len(prefix):]
+}

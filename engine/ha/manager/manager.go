@@ -1,0 +1,247 @@
+package manager
+
+import (
+	"fmt"
+
+	"github.com/holdfast-sim/holdfast/engine/ha"
+	"github.com/holdfast-sim/holdfast/engine/ha/config"
+	"github.com/holdfast-sim/holdfast/engine/ha/rules"
+)
+
+// maxPasses bounds how often one round goes over the services. Every pass but the last changes a state, and
+// no cycle of transitions is possible within a round, so the bound is only reached by a bug.
+const maxPasses = 1000
+
+// Manager holds what the master knows. It exists only while its CRM is master.
+type Manager struct {
+	env    ha.CRMEnv
+	nodes  *nodeView
+	status *ha.ManagerStatus
+
+	settings ha.Datacenter
+	services map[string]*ha.ServiceConfig
+	results  map[string]ha.LRMResult
+	modes    map[string]ha.Mode
+	lrmState map[string]string
+
+	compiled  *rules.Compiled
+	rulesSeen string
+	stats     map[string]ha.ServiceStats
+	nodeStats map[string]ha.NodeStats
+
+	// placed are the services that were put on a node in this round.
+	placed map[string]bool
+	// suspended are the services that were let go of while HA is disarmed.
+	suspended map[string]bool
+
+	groupRounds     int
+	imbalanceRounds int
+}
+
+// newManager goes on from the status the previous master wrote.
+func newManager(env ha.CRMEnv) (*Manager, error) {
+	old, err := env.ReadManagerStatus()
+	if err != nil {
+		return nil, fmt.Errorf("read manager status: %w", err)
+	}
+	m := &Manager{
+		env:         env,
+		status:      old.Clone(),
+		nodes:       newNodeView(env, old.NodeStatus),
+		settings:    ha.DefaultDatacenter(),
+		compiled:    rules.Compile(rules.Set{}, nil),
+		groupRounds: groupFirstRounds,
+	}
+	m.status.MasterNode = env.NodeName()
+	if err := m.updateScheduler(); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// disarmed tells whether HA is fully switched off.
+func (m *Manager) disarmed() bool {
+	return m.status.Disarm != nil && m.status.Disarm.State == ha.DisarmDisarmed
+}
+
+// round decides once about everything. On an error nothing is written and the next round tries again.
+func (m *Manager) round() error {
+	m.placed = map[string]bool{}
+	info, err := m.env.NodeInfo()
+	if err != nil {
+		return err
+	}
+	if err := m.readLRMs(); err != nil {
+		return err
+	}
+	m.nodes.update(info, m.modes)
+	if !m.nodes.operational(m.env.NodeName()) {
+		m.env.Log(ha.LevelInfo, "master seems offline")
+		return nil
+	}
+	if err := m.updateScheduler(); err != nil {
+		return err
+	}
+	if m.services, err = m.env.ReadServiceConfig(); err != nil {
+		return err
+	}
+	if err := m.migrateGroups(); err != nil {
+		return err
+	}
+	if !m.disarmed() {
+		m.syncServices()
+	}
+	if err := m.readStats(); err != nil {
+		return err
+	}
+	if err := m.updateRules(); err != nil {
+		return err
+	}
+	if err := m.takeCommands(); err != nil {
+		return err
+	}
+	if err := m.decide(); err != nil {
+		return err
+	}
+	return m.flush()
+}
+
+func (m *Manager) decide() error {
+	if m.status.Disarm != nil {
+		if !m.handleDisarm() {
+			return nil
+		}
+	} else if err := m.balance(); err != nil {
+		return err
+	}
+	for pass := 0; pass < maxPasses; pass++ {
+		changed, err := m.pass()
+		if err != nil {
+			return err
+		}
+		if !changed {
+			return nil
+		}
+	}
+	panic("ha manager: a round does not come to rest")
+}
+
+func (m *Manager) readLRMs() error {
+	m.results = map[string]ha.LRMResult{}
+	m.modes = map[string]ha.Mode{}
+	m.lrmState = map[string]string{}
+	for _, node := range m.nodes.list() {
+		status, err := m.env.ReadLRMStatus(node)
+		if err != nil {
+			return err
+		}
+		m.modes[node] = status.Mode
+		if status.Mode == "" {
+			m.modes[node] = ha.ModeActive
+		}
+		m.lrmState[node] = status.State
+		for _, uid := range sortedKeys(status.Results) {
+			if _, known := m.results[uid]; !known {
+				m.results[uid] = status.Results[uid]
+			}
+		}
+	}
+	return nil
+}
+
+func (m *Manager) updateScheduler() error {
+	settings, err := m.env.ReadDatacenter()
+	if err != nil {
+		return err
+	}
+	mode := settings.CRS.Mode
+	if mode != ha.SchedBasic && mode != ha.SchedStatic && mode != ha.SchedDynamic {
+		settings.CRS.Mode = ha.SchedBasic
+	}
+	if settings.CRS.Mode != m.settings.CRS.Mode {
+		m.env.Log(ha.LevelInfo, fmt.Sprintf("using scheduler mode '%s'", settings.CRS.Mode))
+	}
+	m.settings = settings
+	return nil
+}
+
+// syncServices adds newly configured services and drops those that are not ours any more.
+func (m *Manager) syncServices() {
+	known := m.status.ServiceStatus
+	for _, sid := range sortedKeys(m.services) {
+		cd := m.services[sid]
+		if known[sid] != nil || cd.State == ha.WantIgnored {
+			continue
+		}
+		m.env.Log(ha.LevelInfo, fmt.Sprintf("adding new service '%s' on node '%s'", sid, cd.Node))
+		state := ha.RequestStop
+		if cd.State == ha.WantStarted {
+			state = ha.RequestStart
+		}
+		known[sid] = &ha.ServiceStatus{State: state, Node: cd.Node, UID: m.env.NewUID()}
+	}
+	for _, sid := range sortedKeys(known) {
+		reason := "no config"
+		if cd := m.services[sid]; cd != nil {
+			if cd.State != ha.WantIgnored {
+				continue
+			}
+			reason = "ignored state requested"
+		}
+		m.env.Log(ha.LevelInfo, fmt.Sprintf("removing stale service '%s' (%s)", sid, reason))
+		delete(known, sid)
+	}
+}
+
+// updateRules rebuilds the tables when rules, groups, services or nodes changed.
+func (m *Manager) updateRules() error {
+	ruleText, err := m.env.ReadRules()
+	if err != nil {
+		return err
+	}
+	groupText, err := m.env.ReadGroups()
+	if err != nil {
+		return err
+	}
+	groups, _, err := config.ParseGroups(groupText)
+	if err != nil {
+		return err
+	}
+	for _, cd := range m.services {
+		if group := groups[cd.Group]; group != nil && group.NoFailback {
+			cd.Failback = false
+		}
+	}
+	nodes := m.nodes.list()
+	seen := fmt.Sprintf("%q %q %q", ruleText, groupText, nodes)
+	for _, sid := range sortedKeys(m.services) {
+		seen += fmt.Sprintf(" %q:%q", sid, m.services[sid].Group)
+	}
+	if seen == m.rulesSeen {
+		return nil
+	}
+	parsed, problems, err := config.ParseRules(ruleText)
+	if err != nil {
+		return err
+	}
+	for _, problem := range problems {
+		m.env.Log(ha.LevelWarning, "ignoring part of the rules config, "+problem.String())
+	}
+	set, dropped := rules.Normalize(rules.AddGroups(rules.Set(parsed), groups, m.services), nodes)
+	for _, problem := range dropped {
+		m.env.Log(ha.LevelInfo, problem.Message())
+	}
+	m.compiled = rules.Compile(set, nodes)
+	m.rulesSeen = seen
+	return nil
+}
+
+// flush publishes the decisions.
+func (m *Manager) flush() error {
+	m.status.NodeStatus = map[string]ha.NodeState{}
+	for node, state := range m.nodes.status {
+		m.status.NodeStatus[node] = state
+	}
+	m.status.Timestamp = m.env.NowSeconds()
+	return m.env.WriteManagerStatus(m.status.Clone())
+}

@@ -1,0 +1,194 @@
+package manager
+
+import (
+	"sort"
+
+	"github.com/holdfast-sim/holdfast/engine/ha"
+	"github.com/holdfast-sim/holdfast/engine/ha/sched"
+)
+
+// preference tells choose why a node is wanted.
+type preference int
+
+const (
+	// preferCurrent: stay unless the rules say otherwise.
+	preferCurrent preference = iota
+	// preferBest: the node with the best score.
+	preferBest
+	// preferNext: another node than the ones that failed.
+	preferNext
+)
+
+// occupied returns the online nodes that a service loads: where it is, and where it is going.
+func (m *Manager) occupied(sd *ha.ServiceStatus) (current, target string) {
+	switch sd.State {
+	case ha.Started, ha.RequestStop, ha.Fence, ha.Freeze, ha.Error, ha.Recovery, ha.Migrate, ha.Relocate:
+		if m.nodes.isOnline(sd.Node) {
+			current = sd.Node
+		}
+	}
+	if sd.State.Moving() && m.nodes.isOnline(sd.Target) {
+		target = sd.Target
+	}
+	return current, target
+}
+
+// partners returns how many services that must be near are on each node, and the nodes of services that must be
+// far. A moving partner counts near only at its target, but keeps others away from both ends.
+func (m *Manager) partners(sid string) (near map[string]int, far map[string]bool) {
+	near, far = map[string]int{}, map[string]bool{}
+	for _, other := range m.compiled.Together[sid] {
+		sd := m.status.ServiceStatus[other]
+		if sd == nil {
+			continue
+		}
+		current, target := m.occupied(sd)
+		if target != "" {
+			near[target]++
+		} else if current != "" {
+			near[current]++
+		}
+	}
+	for _, other := range m.compiled.Apart[sid] {
+		sd := m.status.ServiceStatus[other]
+		if sd == nil {
+			continue
+		}
+		current, target := m.occupied(sd)
+		for _, node := range []string{current, target} {
+			if node != "" {
+				far[node] = true
+			}
+		}
+	}
+	return near, far
+}
+
+// choose returns the node a service should be on, "" when there is none.
+func (m *Manager) choose(sid string, cd *ha.ServiceConfig, sd *ha.ServiceStatus, want preference) string {
+	allowed, candidates := m.compiled.NodesFor(sid, m.nodes.online())
+	if len(candidates) == 0 {
+		return ""
+	}
+	near, far := m.partners(sid)
+	if want == preferCurrent && !cd.Failback && contains(allowed, sd.Node) &&
+		!far[sd.Node] && (len(near) == 0 || near[sd.Node] > 0) {
+		return sd.Node
+	}
+	if want == preferNext {
+		candidates = drop(candidates, func(node string) bool { return contains(sd.FailedNodes, node) })
+	}
+	candidates = m.applyAffinity(candidates, near, far)
+	if sd.MaintenanceNode != "" && contains(candidates, sd.MaintenanceNode) {
+		return sd.MaintenanceNode
+	}
+	if want == preferCurrent && contains(candidates, sd.Node) {
+		return sd.Node
+	}
+	if len(candidates) == 0 {
+		return ""
+	}
+	stats, unlimited := m.startStats(sid)
+	scores := m.usage().Scores(stats, unlimited)
+	sort.SliceStable(candidates, func(i, j int) bool { return scores[candidates[i]] < scores[candidates[j]] })
+	if want == preferNext {
+		for i, node := range candidates[:len(candidates)-1] {
+			if node == sd.Node {
+				return candidates[i+1]
+			}
+		}
+	}
+	return candidates[0]
+}
+
+// applyAffinity removes the nodes of services to stay away from and, when services to stay near to are on any
+// candidate, all nodes but the one with most of them.
+func (m *Manager) applyAffinity(candidates []string, near map[string]int, far map[string]bool) []string {
+	candidates = drop(candidates, func(node string) bool { return far[node] })
+	best := ""
+	for _, node := range candidates { // sorted by name, so the first of equals wins
+		if near[node] > 0 && (best == "" || near[node] > near[best]) {
+			best = node
+		}
+	}
+	if best != "" {
+		return []string{best}
+	}
+	return candidates
+}
+
+// readStats reads what the scheduler in force needs.
+func (m *Manager) readStats() (err error) {
+	if m.settings.CRS.Mode == ha.SchedBasic {
+		return nil
+	}
+	if m.stats, err = m.env.ServiceStats(); err != nil {
+		return err
+	}
+	m.nodeStats, err = m.env.NodeStats()
+	return err
+}
+
+// startStats is what a service is expected to use once started.
+func (m *Manager) startStats(sid string) (stats sched.Stats, unlimitedCPU bool) {
+	s := m.stats[sid]
+	return sched.Stats{CPU: s.MaxCPU, MemBytes: s.MaxMemBytes}, s.MaxCPU == 0
+}
+
+// usage builds what every online node carries now.
+func (m *Manager) usage() *sched.Usage {
+	mode := m.settings.CRS.Mode
+	usage := sched.NewBasic()
+	if mode != ha.SchedBasic {
+		usage = sched.NewWeighted()
+	}
+	for _, node := range m.nodes.online() {
+		stats := m.nodeStats[node]
+		used := sched.Stats{}
+		if mode == ha.SchedDynamic {
+			used = sched.Stats{CPU: stats.CPU, MemBytes: stats.MemBytes}
+		}
+		usage.AddNode(node, sched.Stats{CPU: stats.MaxCPU, MemBytes: stats.MaxMemBytes}, used)
+	}
+	for _, sid := range sortedKeys(m.status.ServiceStatus) {
+		sd := m.status.ServiceStatus[sid]
+		current, target := m.occupied(sd)
+		if current != "" {
+			stats, unlimited := m.presentStats(sid, sd)
+			usage.AddService(current, stats, unlimited)
+		}
+		if target != "" {
+			stats, unlimited := m.startStats(sid)
+			usage.AddService(target, stats, unlimited)
+		}
+	}
+	return usage
+}
+
+// presentStats is what a service adds to the use of the node it is on. With measured loads it is already in
+// them, unless it was placed there in this very round.
+func (m *Manager) presentStats(sid string, sd *ha.ServiceStatus) (stats sched.Stats, unlimitedCPU bool) {
+	if m.settings.CRS.Mode == ha.SchedDynamic && (sd.State != ha.Started || !m.placed[sid]) {
+		return sched.Stats{}, false
+	}
+	return m.startStats(sid)
+}
+
+func contains(list []string, x string) bool {
+	for _, y := range list {
+		if x == y {
+			return true
+		}
+	}
+	return false
+}
+
+func drop(list []string, unwanted func(string) bool) []string {
+	out := make([]string, 0, len(list))
+	for _, x := range list {
+		if !unwanted(x) {
+			out = append(out, x)
+		}
+	}
+	return out
+}

@@ -1,0 +1,313 @@
+package manager
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/holdfast-sim/holdfast/engine/ha"
+)
+
+// target describes a state change: the new state and what is stored with it.
+type change struct {
+	state   ha.ServiceState
+	node    string
+	target  string
+	timeout *ha.Int
+}
+
+// set changes the state of a service. Node, failed nodes and maintenance node survive, everything else
+// belongs to the old state. The new uid makes results of older commands meaningless.
+func (m *Manager) set(sid string, to change) {
+	sd := m.status.ServiceStatus[sid]
+	if sd.State == to.state {
+		panic(fmt.Sprintf("ha manager: service %s: no state change from %s", sid, to.state))
+	}
+	var details []string
+	if to.node != "" {
+		details = append(details, "node = "+to.node)
+	}
+	if to.target != "" {
+		details = append(details, "target = "+to.target)
+	}
+	if to.timeout != nil {
+		details = append(details, fmt.Sprintf("timeout = %d", *to.timeout))
+	}
+	text := ""
+	if len(details) > 0 {
+		text = "  (" + strings.Join(details, ", ") + ")"
+	}
+	m.env.Log(ha.LevelInfo,
+		fmt.Sprintf("service '%s': state changed from '%s' to '%s'%s", sid, sd.State, to.state, text))
+	next := &ha.ServiceStatus{
+		State: to.state, Node: sd.Node, UID: m.env.NewUID(), Target: to.target, TimeoutSeconds: to.timeout,
+		FailedNodes: sd.FailedNodes, MaintenanceNode: sd.MaintenanceNode,
+	}
+	if to.node != "" {
+		next.Node = to.node
+	}
+	m.placed[sid] = to.state == ha.Started
+	*sd = *next
+}
+
+// wanted is the state a service goes to when nothing stands in the way.
+func wanted(cd *ha.ServiceConfig) ha.ServiceState {
+	if cd.State == ha.WantStarted {
+		return ha.Started
+	}
+	return ha.RequestStop
+}
+
+// pass applies one transition to each service and then fences, true when anything changed.
+func (m *Manager) pass() (changed bool, err error) {
+	for _, sid := range sortedKeys(m.status.ServiceStatus) {
+		sd := m.status.ServiceStatus[sid]
+		if m.status.Disarm != nil && !holdsDisarm(sd.State) {
+			continue // while HA is being disarmed only what is under way is finished
+		}
+		before := sd.State
+		if err := m.step(sid, sd); err != nil {
+			return false, err
+		}
+		if m.modes[sd.Node] == ha.ModeRestart {
+			switch sd.State {
+			case ha.Started, ha.Stopped, ha.RequestStop:
+				m.set(sid, change{state: ha.Freeze})
+			}
+		}
+		if sd.State != before {
+			changed = true
+		}
+	}
+	return m.fenceNodes() || changed, nil
+}
+
+func (m *Manager) step(sid string, sd *ha.ServiceStatus) error {
+	cd := m.services[sid]
+	if cd == nil {
+		cd = &ha.ServiceConfig{Type: ha.SIDType(sid), State: ha.WantDisabled, Node: sd.Node}
+	}
+	result, answered := m.results[sd.UID]
+	var res *ha.LRMResult
+	if answered && sd.UID != "" {
+		res = &result
+	}
+	switch sd.State {
+	case ha.RequestStart:
+		m.stepRequestStart(sid, cd, sd)
+	case ha.Started:
+		return m.stepStarted(sid, cd, sd, res)
+	case ha.RequestStop:
+		m.stepRequestStop(sid, sd, res)
+	case ha.Stopped:
+		m.stepStopped(sid, cd, sd)
+	case ha.Migrate, ha.Relocate, ha.RequestStartBalance:
+		m.stepMoving(sid, cd, sd, res)
+	case ha.Recovery:
+		return m.stepRecovery(sid, cd, sd)
+	case ha.Freeze:
+		if m.modes[sd.Node] == ha.ModeActive {
+			m.set(sid, change{state: wanted(cd)})
+		}
+	case ha.Error:
+		if cd.State == ha.WantDisabled {
+			sd.FailedNodes = nil
+			m.set(sid, change{state: ha.Stopped})
+		}
+	case ha.Fence:
+		// waits for the lock of its node, see fenceNodes
+	default:
+		panic(fmt.Sprintf("ha manager: service %s is in unknown state %q", sid, sd.State))
+	}
+	return nil
+}
+
+func (m *Manager) stepRequestStop(sid string, sd *ha.ServiceStatus, res *ha.LRMResult) {
+	if res != nil {
+		if res.ExitCode == ha.ExitSuccess {
+			m.set(sid, change{state: ha.Stopped})
+			return
+		}
+		m.env.Log(ha.LevelErr, fmt.Sprintf("service '%s' stop failed (exit code %d)", sid, res.ExitCode))
+		m.set(sid, change{state: ha.Error})
+		return
+	}
+	if m.nodes.offlineDelayed(sd.Node) {
+		m.set(sid, change{state: ha.Fence})
+	}
+}
+
+func (m *Manager) stepMoving(sid string, cd *ha.ServiceConfig, sd *ha.ServiceStatus, res *ha.LRMResult) {
+	if res == nil {
+		if m.nodes.offlineDelayed(sd.Node) {
+			m.set(sid, change{state: ha.Fence})
+		}
+		return
+	}
+	switch res.ExitCode {
+	case ha.ExitSuccess:
+		m.set(sid, change{state: wanted(cd), node: sd.Target})
+	case ha.ExitWrongNode:
+		m.env.Log(ha.LevelErr, fmt.Sprintf("service '%s' - migration failed: service registered on wrong node!", sid))
+		m.set(sid, change{state: ha.Error})
+	case ha.ExitIgnored:
+		m.env.Log(ha.LevelInfo, fmt.Sprintf(
+			"service '%s' - rebalance-on-start request ignored - service already running", sid))
+		m.set(sid, change{state: wanted(cd), node: sd.Node})
+	default:
+		m.env.Log(ha.LevelErr, fmt.Sprintf("service '%s' - migration failed (exit code %d)", sid, res.ExitCode))
+		m.set(sid, change{state: wanted(cd), node: sd.Node})
+	}
+}
+
+func (m *Manager) stepStopped(sid string, cd *ha.ServiceConfig, sd *ha.ServiceStatus) {
+	if sd.Node != cd.Node {
+		// a service can have arrived at its target although its source was fenced meanwhile
+		m.env.Log(ha.LevelInfo, fmt.Sprintf("fixup service '%s' location (%s => %s)", sid, sd.Node, cd.Node))
+		sd.Node = cd.Node
+	}
+	if cmd := sd.Cmd; len(cmd) > 0 {
+		sd.Cmd = nil
+		if m.stoppedCommand(sid, sd, cmd) {
+			return
+		}
+	}
+	if cd.State == ha.WantDisabled {
+		return
+	}
+	if m.nodes.offlineDelayed(sd.Node) && m.nodes.state(sd.Node) != ha.NodeMaintenance {
+		m.set(sid, change{state: ha.Fence})
+		return
+	}
+	switch cd.State {
+	case ha.WantStopped:
+	case ha.WantStarted:
+		// wherever it is: a better node is found once it is started
+		m.set(sid, change{state: ha.RequestStart, node: sd.Node})
+	default:
+		m.env.Log(ha.LevelErr,
+			fmt.Sprintf("service '%s' - unknown state '%s' in service configuration", sid, cd.State))
+	}
+}
+
+// stoppedCommand carries out a command on a stopped service, true when it changed the state.
+func (m *Manager) stoppedCommand(sid string, sd *ha.ServiceStatus, cmd []string) bool {
+	switch name := cmd[0]; name {
+	case "migrate", "relocate":
+		if len(cmd) != 2 || !m.moveAllowed(sid, sd, name, cmd[1]) {
+			return false
+		}
+		m.set(sid, change{state: ha.ServiceState(name), node: sd.Node, target: cmd[1]})
+		return true
+	case "stop":
+		m.env.Log(ha.LevelInfo, fmt.Sprintf("ignore service '%s' stop request - service already stopped", sid))
+	default:
+		m.env.Log(ha.LevelErr, fmt.Sprintf("unknown command '%s' for service '%s'", name, sid))
+	}
+	return false
+}
+
+func (m *Manager) moveAllowed(sid string, sd *ha.ServiceStatus, name, target string) bool {
+	if !m.nodes.isOnline(target) {
+		m.env.Log(ha.LevelErr,
+			fmt.Sprintf("ignore service '%s' %s request - node '%s' not online", sid, name, target))
+		return false
+	}
+	if sd.Node == target {
+		m.env.Log(ha.LevelInfo,
+			fmt.Sprintf("ignore service '%s' %s request - service already on node '%s'", sid, name, target))
+		return false
+	}
+	return true
+}
+
+func (m *Manager) stepRequestStart(sid string, cd *ha.ServiceConfig, sd *ha.ServiceStatus) {
+	if m.settings.CRS.RebalanceOnStart {
+		node := m.choose(sid, cd, sd, preferBest)
+		if node == "" {
+			node = sd.Node // nowhere better to go
+		}
+		which := "current"
+		if node != sd.Node {
+			which = "new"
+		}
+		m.env.Log(ha.LevelInfo,
+			fmt.Sprintf("service %s: re-balance selected %s node %s for startup", sid, which, node))
+		if node != sd.Node {
+			m.set(sid, change{state: ha.RequestStartBalance, node: sd.Node, target: node})
+			return
+		}
+	}
+	m.set(sid, change{state: ha.Started, node: sd.Node})
+}
+
+func (m *Manager) stepRecovery(sid string, cd *ha.ServiceConfig, sd *ha.ServiceStatus) error {
+	if cd.Node != "" && cd.Node != sd.Node {
+		m.env.Log(ha.LevelInfo, fmt.Sprintf("fixup service '%s' location (%s => %s)", sid, sd.Node, cd.Node))
+		m.set(sid, change{state: wanted(cd), node: cd.Node})
+		return nil
+	}
+	fenced := sd.Node
+	node := m.choose(sid, cd, sd, preferBest)
+	if node == "" {
+		m.env.Log(ha.LevelErr, fmt.Sprintf(
+			"recovering service '%s' from fenced node '%s' failed, no recovery node found", sid, fenced))
+		if cd.State == ha.WantDisabled {
+			// not through request_stop, which the dead node would have to answer
+			sd.FailedNodes = nil
+			m.set(sid, change{state: ha.Stopped})
+		}
+		return nil
+	}
+	message := fmt.Sprintf("recover service '%s' from fenced node '%s' to node '%s'", sid, fenced, node)
+	if node == fenced {
+		message = fmt.Sprintf("recover service '%s' to previous failed and fenced node '%s' again", sid, fenced)
+	}
+	m.env.Log(ha.LevelInfo, message)
+	lock, err := m.env.RemoveServiceLock(sid)
+	if err != nil {
+		return err
+	}
+	if lock != "" {
+		m.env.Log(ha.LevelWarning, fmt.Sprintf(
+			"removed leftover lock '%s' from recovered service '%s' to allow its start.", lock, sid))
+	}
+	if node != fenced {
+		if err := m.env.StealService(sid, fenced, node); err != nil {
+			return err
+		}
+	}
+	cd.Node = node
+	m.set(sid, change{state: wanted(cd), node: node})
+	return nil
+}
+
+// fenceNodes tries to prove that the nodes of services in fence are dead. What is proved can recover.
+func (m *Manager) fenceNodes() (changed bool) {
+	fenced := map[string]bool{}
+	for _, sid := range sortedKeys(m.status.ServiceStatus) {
+		sd := m.status.ServiceStatus[sid]
+		if sd.State != ha.Fence {
+			continue
+		}
+		done, tried := fenced[sd.Node]
+		if !tried {
+			done = m.nodes.fence(sd.Node, m.status)
+			fenced[sd.Node] = done
+		}
+		if done {
+			m.set(sid, change{state: ha.Recovery})
+			changed = true
+		}
+	}
+	for _, node := range m.nodes.list() {
+		if _, tried := fenced[node]; tried || m.nodes.state(node) != ha.NodeFence {
+			continue
+		}
+		m.env.Log(ha.LevelNotice,
+			fmt.Sprintf("node '%s' in fence state but no services to-fence! admin interference?!", node))
+		if m.nodes.fence(node, m.status) {
+			changed = true
+		}
+	}
+	return changed
+}

@@ -1,0 +1,165 @@
+package manager
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/holdfast-sim/holdfast/engine/ha"
+)
+
+func (m *Manager) stepStarted(sid string, cd *ha.ServiceConfig, sd *ha.ServiceStatus, res *ha.LRMResult) error {
+	if !m.nodes.isOnline(sd.Node) {
+		if m.nodes.offlineDelayed(sd.Node) {
+			m.set(sid, change{state: ha.Fence})
+		}
+		if m.nodes.state(sd.Node) != ha.NodeMaintenance {
+			return nil
+		}
+		// A node that went away in maintenance is to be left even if it must be fenced for it: the state chosen
+		// below is taken back to fence in the next pass of this round, but the way back is remembered.
+		sd.MaintenanceNode = sd.Node
+	}
+	switch cd.State {
+	case ha.WantDisabled, ha.WantStopped:
+		m.set(sid, change{state: ha.RequestStop})
+		return nil
+	case ha.WantStarted:
+	default:
+		m.env.Log(ha.LevelErr,
+			fmt.Sprintf("service '%s' - unknown state '%s' in service configuration", sid, cd.State))
+		return nil
+	}
+	if cmd := sd.Cmd; len(cmd) > 0 {
+		sd.Cmd = nil
+		return m.startedCommand(sid, cd, sd, cmd)
+	}
+	tryNext := false
+	if res != nil {
+		var failed bool
+		if tryNext, failed = m.judgeStart(sid, cd, sd, res); failed {
+			return nil
+		}
+	}
+	m.placeStarted(sid, cd, sd, res != nil, tryNext)
+	return nil
+}
+
+func (m *Manager) startedCommand(sid string, cd *ha.ServiceConfig, sd *ha.ServiceStatus, cmd []string) error {
+	name := cmd[0]
+	switch {
+	case (name == "migrate" || name == "relocate") && len(cmd) == 2:
+		if m.moveAllowed(sid, sd, name, cmd[1]) {
+			m.env.Log(ha.LevelInfo, fmt.Sprintf("%s service '%s' to node '%s'", name, sid, cmd[1]))
+			m.set(sid, change{state: ha.ServiceState(name), node: sd.Node, target: cmd[1]})
+		}
+	case name == "stop" && len(cmd) == 2:
+		seconds, err := strconv.Atoi(cmd[1])
+		if err != nil {
+			m.env.Log(ha.LevelErr, fmt.Sprintf("unknown stop timeout '%s' for service '%s'", cmd[1], sid))
+			return nil
+		}
+		if err := m.env.UpdateServiceState(sid, ha.WantStopped); err != nil {
+			sd.Cmd = cmd // nothing was done, so the next round does it
+			return err
+		}
+		cd.State = ha.WantStopped
+		if seconds == 0 {
+			m.env.Log(ha.LevelInfo, fmt.Sprintf("request immediate service hard-stop for service '%s'", sid))
+		} else {
+			m.env.Log(ha.LevelInfo,
+				fmt.Sprintf("request graceful stop with timeout '%d' for service '%s'", seconds, sid))
+		}
+		timeout := ha.Int(seconds)
+		m.set(sid, change{state: ha.RequestStop, timeout: &timeout})
+	default:
+		m.env.Log(ha.LevelErr, fmt.Sprintf("unknown command '%s' for service '%s'", name, sid))
+	}
+	return nil
+}
+
+// judgeStart looks at the result of a start. tryNext: another node is to be tried; failed: the service
+// went to error.
+func (m *Manager) judgeStart(
+	sid string, cd *ha.ServiceConfig, sd *ha.ServiceStatus, res *ha.LRMResult,
+) (tryNext, failed bool) {
+	switch res.ExitCode {
+	case ha.ExitSuccess:
+		if len(sd.FailedNodes) > 0 {
+			m.env.Log(ha.LevelInfo, fmt.Sprintf("relocation policy successful for '%s' on node '%s', failed nodes: %s",
+				sid, sd.Node, strings.Join(sd.FailedNodes, ", ")))
+		}
+		sd.FailedNodes = nil
+		sd.Running = 1
+		return false, false
+	case ha.ExitError, ha.ExitWrongNode:
+		sd.Running = 0
+		m.recordFailure(sd)
+		if len(sd.FailedNodes) <= cd.MaxRelocate {
+			m.env.Log(ha.LevelWarning, fmt.Sprintf(
+				"starting service %s on node '%s' failed, relocating service.", sid, sd.Node))
+			return true, false
+		}
+		m.env.Log(ha.LevelErr, fmt.Sprintf("recovery policy for service %s failed, entering error state. Failed nodes: %s",
+			sid, strings.Join(sd.FailedNodes, ", ")))
+	default:
+		m.recordFailure(sd)
+		m.env.Log(ha.LevelErr, fmt.Sprintf("service '%s' got unrecoverable error (exit code %d))", sid, res.ExitCode))
+	}
+	m.set(sid, change{state: ha.Error})
+	return false, true
+}
+
+// recordFailure counts a failed start; the same node can count more than once, so that a service that cannot
+// be moved away comes to an end as well.
+func (m *Manager) recordFailure(sd *ha.ServiceStatus) {
+	sd.FailedNodes = append(sd.FailedNodes, sd.Node)
+}
+
+// placeStarted moves a started service when another node is better, and otherwise lets it be looked after.
+func (m *Manager) placeStarted(sid string, cd *ha.ServiceConfig, sd *ha.ServiceStatus, answered, tryNext bool) {
+	preference := preferCurrent
+	if tryNext {
+		preference = preferNext
+	}
+	node := m.choose(sid, cd, sd, preference)
+	if node != "" && node != sd.Node {
+		m.moveStarted(sid, cd, sd, node)
+		return
+	}
+	if tryNext && node == "" {
+		m.env.Log(ha.LevelWarning, fmt.Sprintf("Start Error Recovery: Tried all available nodes for service '%s', "+
+			"retry start on current node. Tried nodes: %s", sid, strings.Join(sd.FailedNodes, ", ")))
+	}
+	if sd.MaintenanceNode != "" && sd.MaintenanceNode == sd.Node && m.nodes.isOnline(sd.Node) {
+		// it never left, for example because the whole cluster went down
+		m.env.Log(ha.LevelInfo, fmt.Sprintf(
+			"service '%s': clearing stale maintenance node '%s' setting (is current node)", sid, sd.MaintenanceNode))
+		sd.MaintenanceNode = ""
+	}
+	if answered {
+		// a new uid lets the LRM start the service again should it go down; never before the result
+		// of the old one was seen, or failures would go unnoticed
+		sd.UID = m.env.NewUID()
+	}
+}
+
+func (m *Manager) moveStarted(sid string, cd *ha.ServiceConfig, sd *ha.ServiceStatus, node string) {
+	if back := sd.MaintenanceNode; back != "" {
+		if node == back {
+			m.env.Log(ha.LevelInfo, fmt.Sprintf(
+				"moving service '%s' back to '%s', node came back from maintenance.", sid, back))
+			sd.MaintenanceNode = ""
+		} else if sd.Node != back {
+			m.env.Log(ha.LevelInfo, fmt.Sprintf("dropping maintenance fallback node '%s' for '%s'", back, sid))
+			sd.MaintenanceNode = ""
+		}
+	}
+	if cd.Type == "vm" {
+		m.env.Log(ha.LevelInfo, fmt.Sprintf("migrate service '%s' to node '%s' (running)", sid, node))
+		m.set(sid, change{state: ha.Migrate, node: sd.Node, target: node})
+		return
+	}
+	m.env.Log(ha.LevelInfo, fmt.Sprintf("relocate service '%s' to node '%s'", sid, node))
+	m.set(sid, change{state: ha.Relocate, node: sd.Node, target: node})
+}

@@ -1,0 +1,215 @@
+package rules
+
+import (
+	"fmt"
+
+	"github.com/holdfast-sim/holdfast/engine/ha/config"
+)
+
+// Reasons for which a rule is dropped.
+const (
+	reasonReused         = "resource '%s' is already used in another node affinity rule"
+	reasonLonely         = "rule is ineffective as there are less than two resources"
+	reasonTooMany        = "rule defines more resources than available nodes"
+	reasonSharesNegative = "rule shares two or more resources with a negative resource affinity rule"
+	reasonSharesPositive = "rule shares two or more resources with a positive resource affinity rule"
+	reasonPriorities     = "resources are in node affinity rules with multiple priorities"
+	reasonPriorityNode   = "resources are in a resource affinity rule and cannot be in a " +
+		"node affinity rule with multiple priorities"
+	reasonTorn     = "resources are in multiple node affinity rules"
+	reasonTornNode = "at least one resource is in a positive resource affinity rule and there are " +
+		"other resources in at least one other node affinity rule already"
+	reasonCrowded     = "two or more resources are restricted to less nodes than available to the resources"
+	reasonCrowdedNode = "at least one resource is in a negative resource affinity rule and this rule " +
+		"would restrict these to less nodes than available to the resources"
+)
+
+// Problem is a reason to drop a rule.
+type Problem struct {
+	RuleID string
+	Reason string
+}
+
+// Message is the log line for the problem.
+func (p Problem) Message() string {
+	return fmt.Sprintf("Drop rule '%s', because %s.", p.RuleID, p.Reason)
+}
+
+type problems struct {
+	byRule map[string][]string
+}
+
+func (p *problems) add(id, reason string) {
+	for _, known := range p.byRule[id] {
+		if known == reason {
+			return
+		}
+	}
+	p.byRule[id] = append(p.byRule[id], reason)
+}
+
+// Check finds the enabled rules that contradict each other or cannot be kept on these nodes, sorted by
+// rule. All checks look at the whole input: a rule that is itself dropped still counts against others.
+func Check(set Set, nodes []string) []Problem {
+	found := &problems{byRule: map[string][]string{}}
+	checkReuse(set, found)
+	checkSize(set, nodes, found)
+	checkContradiction(set, found)
+	checkPriorities(set, found)
+	checkTorn(set, found)
+	checkCrowded(set, found)
+	var out []Problem
+	for _, id := range sortedKeys(found.byRule) {
+		for _, reason := range found.byRule[id] {
+			out = append(out, Problem{RuleID: id, Reason: reason})
+		}
+	}
+	return out
+}
+
+// checkReuse: a service may be in one node-affinity rule only.
+func checkReuse(set Set, found *problems) {
+	users := map[string][]string{}
+	for _, id := range set.sortedIDs(config.NodeAffinity, "") {
+		for _, sid := range set[id].Resources {
+			users[sid] = append(users[sid], id)
+		}
+	}
+	for _, sid := range sortedKeys(users) {
+		if len(users[sid]) < 2 {
+			continue
+		}
+		for _, id := range users[sid] {
+			found.add(id, fmt.Sprintf(reasonReused, sid))
+		}
+	}
+}
+
+// checkSize: affinity needs two services, and staying apart needs as many nodes as services.
+func checkSize(set Set, nodes []string, found *problems) {
+	for _, id := range set.sortedIDs(config.ResourceAffinity, "") {
+		rule := set[id]
+		if len(rule.Resources) < 2 {
+			found.add(id, reasonLonely)
+		}
+		if rule.Affinity == config.Negative && len(rule.Resources) > len(nodes) {
+			found.add(id, reasonTooMany)
+		}
+	}
+}
+
+// checkContradiction: two services cannot be kept together and apart.
+func checkContradiction(set Set, found *problems) {
+	for _, component := range positiveComponents(set) {
+		for _, negative := range set.sortedIDs(config.ResourceAffinity, config.Negative) {
+			if len(intersection(component.resources, set[negative].Resources)) < 2 {
+				continue
+			}
+			for _, positive := range component.ids {
+				found.add(positive, reasonSharesNegative)
+			}
+			found.add(negative, reasonSharesPositive)
+		}
+	}
+}
+
+// checkPriorities: affinity between services is not defined for node rules with several priorities.
+func checkPriorities(set Set, found *problems) {
+	for _, nodeRule := range set.sortedIDs(config.NodeAffinity, "") {
+		distinct := map[int]bool{}
+		for _, priority := range set[nodeRule].Nodes {
+			distinct[priority] = true
+		}
+		if len(distinct) < 2 {
+			continue
+		}
+		for _, id := range set.sortedIDs(config.ResourceAffinity, "") {
+			if len(intersection(set[nodeRule].Resources, set[id].Resources)) > 0 {
+				found.add(nodeRule, reasonPriorityNode)
+				found.add(id, reasonPriorities)
+			}
+		}
+	}
+}
+
+// checkTorn: services kept together must not be under different node rules.
+func checkTorn(set Set, found *problems) {
+	for _, component := range positiveComponents(set) {
+		var touching []string
+		for _, id := range set.sortedIDs(config.NodeAffinity, "") {
+			if len(intersection(component.resources, set[id].Resources)) > 0 {
+				touching = append(touching, id)
+			}
+		}
+		if len(touching) < 2 {
+			continue
+		}
+		for _, id := range touching {
+			found.add(id, reasonTornNode)
+		}
+		for _, id := range component.ids {
+			found.add(id, reasonTorn)
+		}
+	}
+}
+
+// checkCrowded: services kept apart must not be confined to fewer nodes than they are.
+func checkCrowded(set Set, found *problems) {
+	for _, negative := range set.sortedIDs(config.ResourceAffinity, config.Negative) {
+		allowed := map[string]bool{}
+		var confined, confining []string
+		for _, id := range set.sortedIDs(config.NodeAffinity, "") {
+			rule := set[id]
+			shared := intersection(set[negative].Resources, rule.Resources)
+			if !rule.Strict.On() || len(shared) == 0 {
+				continue
+			}
+			for node := range rule.Nodes {
+				allowed[node] = true
+			}
+			confined = union(confined, shared)
+			confining = append(confining, id)
+		}
+		if len(allowed) >= len(confined) {
+			continue
+		}
+		found.add(negative, reasonCrowded)
+		for _, id := range confining {
+			found.add(id, reasonCrowdedNode)
+		}
+	}
+}
+
+// component is a set of positive rules connected by shared services.
+type component struct {
+	// ids in the order of a breadth-first walk from the first id.
+	ids []string
+	// resources of all of them, sorted.
+	resources []string
+}
+
+// positiveComponents finds the connected sets of enabled positive rules, in order of their first ids.
+func positiveComponents(set Set) []component {
+	ids := set.sortedIDs(config.ResourceAffinity, config.Positive)
+	seen := map[string]bool{}
+	var out []component
+	for _, start := range ids {
+		if seen[start] {
+			continue
+		}
+		seen[start] = true
+		c := component{ids: []string{start}}
+		for i := 0; i < len(c.ids); i++ {
+			rule := set[c.ids[i]]
+			c.resources = union(c.resources, rule.Resources)
+			for _, other := range ids {
+				if !seen[other] && len(intersection(rule.Resources, set[other].Resources)) > 0 {
+					seen[other] = true
+					c.ids = append(c.ids, other)
+				}
+			}
+		}
+		out = append(out, c)
+	}
+	return out
+}

@@ -1,0 +1,115 @@
+package rules
+
+import (
+	"strings"
+
+	"github.com/holdfast-sim/holdfast/engine/ha/config"
+)
+
+// Prefixes of the ids of inferred rules.
+const (
+	mergedPrefix   = "_merged-"
+	implicitPrefix = "_implicit-negative-"
+)
+
+// Normalize drops what Check finds and completes the rest:
+//
+//   - positive rules that share services become one rule,
+//   - what stays apart from one member of a positive rule stays apart from all members,
+//   - a node rule for some members of a positive rule holds for all members.
+//
+// Completing a completed set changes nothing.
+func Normalize(set Set, nodes []string) (Set, []Problem) {
+	out := set.Clone()
+	dropped := Check(out, nodes)
+	for _, problem := range dropped {
+		delete(out, problem.RuleID)
+	}
+	transform(out)
+	return out, dropped
+}
+
+// transform completes a set of rules without contradictions, in place.
+func transform(set Set) {
+	mergePositive(set)
+	implyNegative(set)
+	extendNodeRules(set)
+}
+
+func mergePositive(set Set) {
+	for _, c := range positiveComponents(set) {
+		if len(c.ids) < 2 {
+			continue
+		}
+		merged := &config.Rule{
+			ID: mergedPrefix + strings.Join(c.ids, "-"), Kind: config.ResourceAffinity,
+			Affinity: config.Positive, Resources: c.resources, Order: set[c.ids[0]].Order,
+		}
+		for _, id := range c.ids {
+			merged.Order = min(merged.Order, set[id].Order)
+			delete(set, id)
+		}
+		set[merged.ID] = merged
+	}
+}
+
+// implyNegative looks at the rules of the administrator only: what is implied does not imply more. Chains over
+// two positive rules are kept by the members that the administrator named, the rest follows them.
+func implyNegative(set Set) {
+	var negatives []*config.Rule
+	apart := map[[2]string]bool{}
+	for _, id := range set.sortedIDs(config.ResourceAffinity, config.Negative) {
+		if !strings.HasPrefix(id, implicitPrefix) {
+			negatives = append(negatives, set[id])
+		}
+		for _, a := range set[id].Resources {
+			for _, b := range set[id].Resources {
+				apart[[2]string{a, b}] = true
+			}
+		}
+	}
+	order := set.nextOrder()
+	for _, positive := range set.sortedIDs(config.ResourceAffinity, config.Positive) {
+		for _, negative := range negatives {
+			shared := intersection(set[positive].Resources, negative.Resources)
+			if len(shared) != 1 {
+				continue
+			}
+			for _, rule := range impliedBy(set[positive], negative, shared[0]) {
+				if !apart[[2]string{rule.Resources[0], rule.Resources[1]}] {
+					rule.Order = order
+					set[rule.ID] = rule
+				}
+			}
+		}
+	}
+}
+
+func impliedBy(positive, negative *config.Rule, shared string) []*config.Rule {
+	var out []*config.Rule
+	for _, member := range positive.Resources {
+		for _, other := range negative.Resources {
+			if member == shared || other == shared {
+				continue
+			}
+			out = append(out, &config.Rule{
+				ID:        implicitPrefix + positive.ID + "-" + member + "-" + other,
+				Kind:      config.ResourceAffinity,
+				Affinity:  config.Negative,
+				Resources: union([]string{member}, []string{other}),
+			})
+		}
+	}
+	return out
+}
+
+func extendNodeRules(set Set) {
+	for _, positive := range set.sortedIDs(config.ResourceAffinity, config.Positive) {
+		for _, id := range set.sortedIDs(config.NodeAffinity, "") {
+			if len(intersection(set[positive].Resources, set[id].Resources)) > 0 {
+				set[id].Resources = union(set[id].Resources, set[positive].Resources)
+				break
+			}
+		}
+	}
+}

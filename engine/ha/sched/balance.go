@@ -1,0 +1,117 @@
+package sched
+
+import (
+	"math"
+	"sort"
+)
+
+// imbalanceDecimals is the precision at which two migrations count as equally good.
+const imbalanceDecimals = 1e15
+
+// Migration is a possible move of a service, or of a bundle of services under the name of its first one.
+type Migration struct {
+	SID, Source, Target string
+	// Stats is what leaves the source and arrives at the target.
+	Stats Stats
+	// UnlimitedCPU: the service counts as all CPUs of the node it is on.
+	UnlimitedCPU bool
+}
+
+func (m Migration) before(o Migration) bool {
+	if m.SID != o.SID {
+		return m.SID < o.SID
+	}
+	if m.Source != o.Source {
+		return m.Source < o.Source
+	}
+	return m.Target < o.Target
+}
+
+// Imbalance tells how unevenly the nodes are loaded: the coefficient of variation (population standard
+// deviation divided by the mean) of (CPU load + memory load) / 2. 0 when nothing is loaded.
+func (u *Usage) Imbalance() float64 {
+	loads := make([]load, len(u.names))
+	for i, name := range u.names {
+		loads[i] = u.nodes[name].load(Stats{})
+	}
+	return imbalance(loads)
+}
+
+func imbalance(loads []load) float64 {
+	if len(loads) == 0 {
+		return 0
+	}
+	n := float64(len(loads))
+	values := make([]float64, len(loads))
+	sum := 0.0
+	for i, l := range loads {
+		values[i] = (l.cpu + l.mem) / 2
+		sum += values[i]
+	}
+	mean := sum / n
+	if mean == 0 {
+		return 0
+	}
+	squares := 0.0
+	for _, v := range values {
+		d := v - mean
+		squares += float64(d * d)
+	}
+	return math.Sqrt(squares/n) / mean
+}
+
+// after returns the loads of all nodes when the migration is done.
+func (u *Usage) after(m Migration) []load {
+	loads := make([]load, len(u.names))
+	for i, name := range u.names {
+		n := u.nodes[name]
+		extra := Stats{}
+		switch name {
+		case m.Source:
+			extra = Stats{}.minus(n.demand(m.Stats, m.UnlimitedCPU))
+		case m.Target:
+			extra = n.demand(m.Stats, m.UnlimitedCPU)
+		}
+		loads[i] = n.load(extra)
+	}
+	return loads
+}
+
+// Best returns the migration after which the nodes are loaded most evenly, and that imbalance. Equally good
+// ones are ordered by service, source and target.
+func (u *Usage) Best(candidates []Migration) (best Migration, result float64, found bool) {
+	sorted := sortMigrations(candidates)
+	for _, m := range sorted {
+		value := math.Trunc(imbalance(u.after(m))*imbalanceDecimals) / imbalanceDecimals
+		if !found || value < result {
+			best, result, found = m, value, true
+		}
+	}
+	return best, result, found
+}
+
+// BestByTopsis returns the migration that TOPSIS prefers, comparing the clusters the migrations lead to,
+// and the imbalance after it.
+func (u *Usage) BestByTopsis(candidates []Migration) (best Migration, result float64, found bool) {
+	sorted := sortMigrations(candidates)
+	rows := make([]alternative, len(sorted))
+	for i, m := range sorted {
+		rows[i] = summarize(u.after(m))
+	}
+	highest := 0.0
+	for i, score := range closeness(rows) {
+		if !found || score > highest {
+			best, highest, found = sorted[i], score, true
+		}
+	}
+	if !found {
+		return best, 0, false
+	}
+	return best, imbalance(u.after(best)), true
+}
+
+func sortMigrations(candidates []Migration) []Migration {
+	sorted := append([]Migration(nil), candidates...)
+	sort.Slice(sorted, func(i, j int) bool { return sorted[i].before(sorted[j]) })
+	return sorted
+}

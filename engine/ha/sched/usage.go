@@ -1,0 +1,112 @@
+package sched
+
+import (
+	"sort"
+)
+
+// Stats is an amount of resources.
+type Stats struct {
+	// CPU in CPUs, MemBytes in bytes.
+	CPU, MemBytes float64
+}
+
+func (s Stats) plus(o Stats) Stats  { return Stats{s.CPU + o.CPU, s.MemBytes + o.MemBytes} }
+func (s Stats) minus(o Stats) Stats { return Stats{s.CPU - o.CPU, s.MemBytes - o.MemBytes} }
+
+// node is a candidate with its size and what is in use.
+type node struct {
+	name     string
+	size     Stats
+	used     Stats
+	services int
+}
+
+// load is the use of a node as fractions of its size.
+type load struct{ cpu, mem float64 }
+
+func (n *node) load(extra Stats) load {
+	used := n.used.plus(extra)
+	return load{cpu: fraction(used.CPU, n.size.CPU), mem: fraction(used.MemBytes, n.size.MemBytes)}
+}
+
+func fraction(part, whole float64) float64 {
+	if whole <= 0 {
+		return 0
+	}
+	return part / whole
+}
+
+// Usage is what the nodes of a cluster carry at one moment.
+type Usage struct {
+	nodes map[string]*node
+	names []string
+	// weighted: nodes are compared by their resources and not only by their number of services.
+	weighted bool
+}
+
+// NewBasic returns an empty usage that compares nodes by their number of services.
+func NewBasic() *Usage { return &Usage{nodes: map[string]*node{}} }
+
+// NewWeighted returns an empty usage that compares nodes by CPU and memory.
+func NewWeighted() *Usage { return &Usage{nodes: map[string]*node{}, weighted: true} }
+
+// AddNode adds a node of this size with something in use from the start.
+func (u *Usage) AddNode(name string, size, used Stats) {
+	if u.nodes[name] == nil {
+		u.names = append(u.names, name)
+		sort.Strings(u.names)
+	}
+	u.nodes[name] = &node{name: name, size: size, used: used}
+}
+
+// Has tells whether a node was added.
+func (u *Usage) Has(name string) bool { return u.nodes[name] != nil }
+
+// Names returns the nodes, sorted.
+func (u *Usage) Names() []string { return append([]string(nil), u.names...) }
+
+// AddService counts one service on a node. stats is what it adds to the use of the node; a service without a
+// CPU limit (0 CPUs, limited false) counts as the whole node. Unknown nodes are ignored.
+func (u *Usage) AddService(name string, stats Stats, unlimitedCPU bool) {
+	n := u.nodes[name]
+	if n == nil {
+		return
+	}
+	n.services++
+	n.used = n.used.plus(n.demand(stats, unlimitedCPU))
+}
+
+func (n *node) demand(stats Stats, unlimitedCPU bool) Stats {
+	if unlimitedCPU {
+		stats.CPU = n.size.CPU
+	}
+	return stats
+}
+
+// Scores returns a score for each node, lower is better, as if the service were started there.
+func (u *Usage) Scores(stats Stats, unlimitedCPU bool) map[string]float64 {
+	out := make(map[string]float64, len(u.names))
+	if !u.weighted {
+		for _, name := range u.names {
+			out[name] = float64(u.nodes[name].services)
+		}
+		return out
+	}
+	rows := make([]alternative, len(u.names))
+	loads := make([]load, len(u.names))
+	for target := range u.names {
+		for i, name := range u.names {
+			n := u.nodes[name]
+			extra := Stats{}
+			if i == target {
+				extra = n.demand(stats, unlimitedCPU)
+			}
+			loads[i] = n.load(extra)
+		}
+		rows[target] = summarize(loads)
+	}
+	for i, score := range closeness(rows) {
+		out[u.names[i]] = -score
+	}
+	return out
+}

@@ -1,0 +1,232 @@
+package ha
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// maxStatusBytes bounds a status file that is decoded. The store allows 1 MiB per file.
+const maxStatusBytes = 1 << 20
+
+// ManagerStatus is ha/manager_status: all the master knows, so that another node can go on from it.
+type ManagerStatus struct {
+	MasterNode    string                    `json:"master_node,omitempty"`
+	Timestamp     int64                     `json:"timestamp,omitempty"`
+	NodeStatus    map[string]NodeState      `json:"node_status"`
+	ServiceStatus map[string]*ServiceStatus `json:"service_status"`
+	NodeRequest   map[string]NodeRequest    `json:"node_request,omitempty"`
+	Disarm        *Disarm                   `json:"disarm,omitempty"`
+}
+
+// NodeRequest are the wishes of the administrator for one node.
+type NodeRequest struct {
+	Maintenance Int `json:"maintenance,omitempty"`
+}
+
+// Disarm says that HA is being or has been switched off on purpose.
+type Disarm struct {
+	// Mode is DisarmFreeze or DisarmIgnore.
+	Mode string `json:"mode"`
+	// State is DisarmDisarming or DisarmDisarmed.
+	State string `json:"state"`
+}
+
+// ServiceStatus is the manager's record of one service.
+type ServiceStatus struct {
+	State ServiceState `json:"state"`
+	Node  string       `json:"node"`
+	UID   string       `json:"uid,omitempty"`
+	// Target is set while the service moves.
+	Target string `json:"target,omitempty"`
+	// Cmd is a user's command not yet carried out: name and argument.
+	Cmd []string `json:"cmd,omitempty"`
+	// FailedNodes are nodes on which the start failed since the last success, in that order.
+	FailedNodes []string `json:"failed_nodes,omitempty"`
+	// MaintenanceNode is the node to return to when its maintenance ends.
+	MaintenanceNode string `json:"maintenance_node,omitempty"`
+	// Running: the LRM confirmed the start. Only valid while State is started.
+	Running Int `json:"running,omitempty"`
+	// TimeoutSeconds of a requested stop, nil for the default.
+	TimeoutSeconds *Int `json:"timeout,omitempty"`
+}
+
+// LRMStatus is nodes/<node>/lrm_status.
+type LRMStatus struct {
+	State     string               `json:"state,omitempty"`
+	Mode      Mode                 `json:"mode,omitempty"`
+	Timestamp int64                `json:"timestamp,omitempty"`
+	Results   map[string]LRMResult `json:"results"`
+}
+
+// LRMResult is the outcome of the command with one uid.
+type LRMResult struct {
+	SID      string       `json:"sid"`
+	State    ServiceState `json:"state"`
+	ExitCode ExitCode     `json:"exit_code"`
+}
+
+// NewManagerStatus returns an empty status.
+func NewManagerStatus() *ManagerStatus {
+	return &ManagerStatus{
+		NodeStatus:    map[string]NodeState{},
+		ServiceStatus: map[string]*ServiceStatus{},
+		NodeRequest:   map[string]NodeRequest{},
+	}
+}
+
+// DecodeManagerStatus reads the JSON of ha/manager_status. Empty input is an empty status; unknown
+// keys are ignored; entries without a state or node are refused, since acting on them could lose a service.
+func DecodeManagerStatus(data []byte) (*ManagerStatus, error) {
+	status := NewManagerStatus()
+	if len(data) > maxStatusBytes {
+		return nil, fmt.Errorf("decode manager status: %d bytes, more than %d", len(data), maxStatusBytes)
+	}
+	if strings.TrimSpace(string(data)) == "" {
+		return status, nil
+	}
+	if err := json.Unmarshal(data, status); err != nil {
+		return nil, fmt.Errorf("decode manager status: %w", err)
+	}
+	if status.NodeStatus == nil {
+		status.NodeStatus = map[string]NodeState{}
+	}
+	if status.ServiceStatus == nil {
+		status.ServiceStatus = map[string]*ServiceStatus{}
+	}
+	if status.NodeRequest == nil {
+		status.NodeRequest = map[string]NodeRequest{}
+	}
+	for sid, service := range status.ServiceStatus {
+		if err := service.validate(); err != nil {
+			return nil, fmt.Errorf("decode manager status of service %q: %w", sid, err)
+		}
+	}
+	if d := status.Disarm; d != nil && (!validDisarmMode(d.Mode) || !validDisarmState(d.State)) {
+		return nil, fmt.Errorf("decode manager status: disarm mode %q or state %q is unknown", d.Mode, d.State)
+	}
+	return status, nil
+}
+
+func validDisarmMode(mode string) bool   { return mode == DisarmFreeze || mode == DisarmIgnore }
+func validDisarmState(state string) bool { return state == DisarmDisarming || state == DisarmDisarmed }
+
+func (s *ServiceStatus) validate() error {
+	if s == nil {
+		return fmt.Errorf("entry is null")
+	}
+	if s.Node == "" {
+		return fmt.Errorf("entry has no node")
+	}
+	for _, known := range ServiceStates() {
+		if s.State == known {
+			if s.State.Moving() && s.Target == "" {
+				return fmt.Errorf("state %q needs a target", s.State)
+			}
+			return nil
+		}
+	}
+	return fmt.Errorf("state %q is unknown", s.State)
+}
+
+// Encode returns the JSON form, the same bytes for the same status.
+func (m *ManagerStatus) Encode() ([]byte, error) {
+	data, err := json.Marshal(m)
+	if err != nil {
+		return nil, fmt.Errorf("encode manager status: %w", err)
+	}
+	return data, nil
+}
+
+// Clone returns a copy that shares nothing.
+func (m *ManagerStatus) Clone() *ManagerStatus {
+	out := NewManagerStatus()
+	out.MasterNode, out.Timestamp = m.MasterNode, m.Timestamp
+	for node, state := range m.NodeStatus {
+		out.NodeStatus[node] = state
+	}
+	for sid, service := range m.ServiceStatus {
+		out.ServiceStatus[sid] = service.Clone()
+	}
+	for node, request := range m.NodeRequest {
+		out.NodeRequest[node] = request
+	}
+	if m.Disarm != nil {
+		disarm := *m.Disarm
+		out.Disarm = &disarm
+	}
+	return out
+}
+
+// Clone returns a copy that shares nothing.
+func (s *ServiceStatus) Clone() *ServiceStatus {
+	out := *s
+	out.Cmd = append([]string(nil), s.Cmd...)
+	out.FailedNodes = append([]string(nil), s.FailedNodes...)
+	if s.TimeoutSeconds != nil {
+		timeout := *s.TimeoutSeconds
+		out.TimeoutSeconds = &timeout
+	}
+	return &out
+}
+
+// DecodeLRMStatus reads the JSON of an lrm_status. Empty input is an empty status.
+func DecodeLRMStatus(data []byte) (*LRMStatus, error) {
+	status := &LRMStatus{Results: map[string]LRMResult{}}
+	if len(data) > maxStatusBytes {
+		return nil, fmt.Errorf("decode lrm status: %d bytes, more than %d", len(data), maxStatusBytes)
+	}
+	if strings.TrimSpace(string(data)) == "" {
+		return status, nil
+	}
+	if err := json.Unmarshal(data, status); err != nil {
+		return nil, fmt.Errorf("decode lrm status: %w", err)
+	}
+	if status.Results == nil {
+		status.Results = map[string]LRMResult{}
+	}
+	return status, nil
+}
+
+// Encode returns the JSON form, the same bytes for the same status.
+func (s *LRMStatus) Encode() ([]byte, error) {
+	data, err := json.Marshal(s)
+	if err != nil {
+		return nil, fmt.Errorf("encode lrm status: %w", err)
+	}
+	return data, nil
+}
+
+// Clone returns a copy that shares nothing.
+func (s *LRMStatus) Clone() *LRMStatus {
+	out := *s
+	out.Results = make(map[string]LRMResult, len(s.Results))
+	for uid, result := range s.Results {
+		out.Results[uid] = result
+	}
+	return &out
+}
+
+// Int is an integer that is also accepted as a JSON string or boolean, since writers of these files
+// in a loosely typed language produce all three.
+type Int int64
+
+// UnmarshalJSON accepts 1, "1", true, false, null and "" (0).
+func (i *Int) UnmarshalJSON(data []byte) error {
+	text := strings.Trim(string(data), `"`)
+	switch text {
+	case "true":
+		*i = 1
+		return nil
+	case "false", "null", "":
+		*i = 0
+		return nil
+	}
+	value, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return fmt.Errorf("parse integer %q: %w", text, err)
+	}
+	*i = Int(value)
+	return nil
+}

@@ -1,0 +1,76 @@
+package host
+
+import (
+	"sync"
+	"time"
+)
+
+// startedAt anchors the program's monotonic readings to the kernel's monotonic clock, which all
+// programs of a machine share.
+var (
+	startedAt     = time.Now()
+	startedKernel = kernelMono(startedAt)
+)
+
+// kernelNow is the kernel's monotonic clock, without any skew.
+func kernelNow() time.Duration { return startedKernel + time.Since(startedAt) }
+
+// ppm is the unit of drift.
+const ppm = 1_000_000
+
+// skew is how a machine's clocks differ from the kernel's. It survives the program, because a
+// machine's clock does not jump when a program on it restarts.
+type skew struct {
+	Offset   time.Duration `json:"offset"`    // added to the wall clock
+	DriftPPM int64         `json:"drift_ppm"` // since Since
+	Since    time.Duration `json:"since"`     // kernel time at which DriftPPM began to act
+	Gained   time.Duration `json:"gained"`    // by earlier drifts, up to Since
+}
+
+// gainedAt is what all drifts have added to the clocks at a kernel time.
+func (s *skew) gainedAt(kernel time.Duration) time.Duration {
+	d := int64(kernel - s.Since)
+	return s.Gained + time.Duration(d/ppm*s.DriftPPM+d%ppm*s.DriftPPM/ppm)
+}
+
+// clock is the machine's clock: monotonic with drift, wall with drift and offset.
+type clock struct {
+	mu   sync.Mutex
+	skew skew
+}
+
+func (c *clock) mono() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := kernelNow()
+	return now + c.skew.gainedAt(now)
+}
+
+func (c *clock) wall() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Now().Round(0).Add(c.skew.Offset + c.skew.gainedAt(kernelNow()))
+}
+
+// until is how long to wait really for a time on the machine's monotonic clock.
+func (c *clock) until(deadline time.Duration) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := kernelNow()
+	left := int64(deadline - now - c.skew.gainedAt(now))
+	rate := ppm + c.skew.DriftPPM
+	wait := left/rate*ppm + left%rate*ppm/rate
+	if wait == 0 && left > 0 {
+		wait = 1
+	}
+	return time.Duration(wait)
+}
+
+// set changes offset and drift from now on and returns the skew to remember.
+func (c *clock) set(offset time.Duration, driftPPM int64) skew {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := kernelNow()
+	c.skew = skew{Offset: offset, DriftPPM: driftPPM, Since: now, Gained: c.skew.gainedAt(now)}
+	return c.skew
+}

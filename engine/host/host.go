@@ -1,0 +1,267 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Host is one machine. Make it with [New], run it once with [Host.Run].
+type Host struct {
+	cfg     Config
+	clock   clock
+	records *records
+	top     *os.Root // the machine's directory
+	disk    *os.Root // what processes see
+	log     *slog.Logger
+	logOut  *logOutput
+	procs   []*proc
+	byName  map[string]*proc
+	apis    []*apiServer
+	started time.Duration
+
+	opsInFlight atomic.Int64
+
+	mu     sync.Mutex // guards state and every process's up and life
+	state  state
+	closed bool
+
+	failed chan error // the first fatal error
+	wg     sync.WaitGroup
+}
+
+// ErrNoProcess means that no process of that name is configured.
+var ErrNoProcess = errors.New("no such process")
+
+// ErrPanic means that a process found a bug in itself. The whole host ends: what holds an
+// invariant for another process must not go on without it.
+var ErrPanic = errors.New("process panicked")
+
+// endGrace is how long Run waits for processes to leave their last Step.
+const endGrace = 5 * time.Second
+
+// New opens everything a machine needs: its directory, sockets, API and record file. Nothing runs
+// yet. After an error nothing is left open.
+func New(cfg Config) (h *Host, err error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	h = &Host{cfg: cfg, byName: map[string]*proc{}, failed: make(chan error, 1),
+		logOut: &logOutput{w: cfg.Log}}
+	defer func() {
+		if err != nil {
+			h.release()
+			h = nil
+		}
+	}()
+	h.log = h.logger("host")
+	if err := h.openDir(); err != nil {
+		return h, err
+	}
+	if h.records, err = openRecords(cfg.RecordFile); err != nil {
+		return h, err
+	}
+	for i := range cfg.Processes {
+		if err := h.addProcess(&h.cfg.Processes[i]); err != nil {
+			return h, err
+		}
+	}
+	return h, h.openAPIs()
+}
+
+func (h *Host) logger(process string) *slog.Logger {
+	return slog.New(&logHandler{out: h.logOut, machine: h.cfg.Name, process: process,
+		wall: h.clock.wall, level: h.cfg.LogLevel})
+}
+
+func (h *Host) openDir() error {
+	disk := filepath.Join(h.cfg.Dir, "disk")
+	if err := os.MkdirAll(disk, dirMode); err != nil {
+		return fmt.Errorf("making the machine's directory: %w", err)
+	}
+	bootID := h.cfg.BootID
+	if bootID == "" {
+		bootID = kernelBootID()
+	}
+	var err error
+	if h.state, err = loadState(h.cfg.Dir, bootID); err != nil {
+		return err
+	}
+	h.clock.skew = h.state.Skew
+	if h.top, err = os.OpenRoot(h.cfg.Dir); err != nil {
+		return fmt.Errorf("opening the machine's directory: %w", err)
+	}
+	if h.disk, err = os.OpenRoot(disk); err != nil {
+		return fmt.Errorf("opening the machine's disk: %w", err)
+	}
+	return nil
+}
+
+func (h *Host) addProcess(spec *Process) error {
+	p := newProc(h, spec)
+	h.procs = append(h.procs, p)
+	h.byName[spec.Name] = p
+	for i, l := range h.cfg.Links {
+		s, err := openSocket(l, linkID(i), h.cfg.Machine, spec.Port, &p.stats)
+		if err != nil {
+			return fmt.Errorf("process %s: %w", spec.Name, err)
+		}
+		p.sockets = append(p.sockets, s)
+	}
+	return nil
+}
+
+// Run starts the processes and serves until the context ends (the result is nil) or the host
+// cannot go on. Everything is closed when it returns.
+func (h *Host) Run(ctx context.Context) error {
+	if err := h.beginAll(); err != nil {
+		h.release()
+		return err
+	}
+	for _, p := range h.procs {
+		for _, s := range p.sockets {
+			h.wg.Go(func() { s.receive(p.inbox, &h.clock) })
+		}
+		h.wg.Go(p.supervise)
+	}
+	for _, a := range h.apis {
+		h.wg.Go(func() { a.serve(h) })
+	}
+	h.log.Info("machine is up", "machine", h.cfg.Machine, "boot", h.state.Boot, "processes", len(h.procs))
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-h.failed:
+		h.log.Error("machine stops", "reason", err)
+	}
+	h.stop()
+	return err
+}
+
+// stop ends everything and waits a bounded time for Steps that are under way.
+func (h *Host) stop() {
+	h.mu.Lock()
+	h.closed = true
+	for _, p := range h.procs {
+		h.markDown(p)
+		close(p.quit)
+	}
+	h.mu.Unlock()
+	for _, a := range h.apis {
+		a.close()
+	}
+	for _, p := range h.procs {
+		p.closeSockets()
+	}
+	done := make(chan struct{})
+	go func() { h.wg.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(endGrace):
+		h.log.Warn("a process has not left its last step", "after", endGrace)
+	}
+	h.release()
+}
+
+func (h *Host) release() {
+	for _, a := range h.apis {
+		a.close()
+	}
+	for _, p := range h.procs {
+		p.closeSockets()
+	}
+	if h.records != nil {
+		h.records.close()
+	}
+	for _, r := range []*os.Root{h.top, h.disk} {
+		if r != nil {
+			r.Close()
+		}
+	}
+}
+
+// fail ends the host for a reason.
+func (h *Host) fail(err error) {
+	select {
+	case h.failed <- err:
+	default:
+	}
+}
+
+// beginAll begins the first life of every process, before any of them runs.
+func (h *Host) beginAll() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.started = kernelNow()
+	for _, p := range h.procs {
+		h.state.Incarnations[p.spec.Name]++
+	}
+	if err := h.state.save(h.top); err != nil {
+		return fmt.Errorf("remembering the start: %w", err)
+	}
+	for _, p := range h.procs {
+		h.open(p)
+	}
+	return nil
+}
+
+// begin starts another life of a process. It reports false when the host is ending.
+func (h *Host) begin(p *proc) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return false
+	}
+	h.state.Incarnations[p.spec.Name]++
+	if err := h.state.save(h.top); err != nil {
+		h.fail(fmt.Errorf("remembering the start of %s: %w", p.spec.Name, err))
+		return false
+	}
+	h.open(p)
+	return true
+}
+
+// open lets a process be seen and sent to; the caller holds the lock.
+func (h *Host) open(p *proc) {
+	p.life = &life{number: h.state.Incarnations[p.spec.Name], gate: p.gate, files: map[*os.File]struct{}{}}
+	p.inbox.reset(true)
+	select {
+	case <-p.startAgain: // asked for what begins now
+	default:
+	}
+	now := h.clock.mono()
+	for _, other := range h.procs {
+		if other == p || !other.up {
+			continue
+		}
+		p.inbox.put(upNotice(other, now))
+		other.inbox.put(upNotice(p, now))
+	}
+	p.up = true
+}
+
+// markDown ends a process's present life at once: from here on it changes nothing any more. The
+// caller holds the lock.
+func (h *Host) markDown(p *proc) {
+	if !p.up {
+		return
+	}
+	p.up = false
+	p.life.dead.Store(true)
+	p.gate.look()
+	p.inbox.reset(false)
+	p.inbox.nudge()
+	p.ops.failAll()
+	now := h.clock.mono()
+	for _, other := range h.procs {
+		if other != p && other.up {
+			other.inbox.put(downNotice(p, now))
+		}
+	}
+}

@@ -1,0 +1,108 @@
+package host
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+)
+
+// MachineFile is a machine's part of the configuration, as a JSON file in the machine's directory.
+// What the processes are and what they need to know is the program's own business. Relative paths
+// start at the file's directory.
+type MachineFile struct {
+	Machine env.MachineID `json:"machine"`
+	Name    string        `json:"name"`
+	Links   []LinkFile    `json:"links"`
+
+	APISocket     string `json:"api_socket,omitempty"`
+	APIAddr       string `json:"api_addr,omitempty"`
+	ControlSocket string `json:"control_socket,omitempty"`
+	RecordFile    string `json:"record_file,omitempty"`
+	BootID        string `json:"boot_id,omitempty"`
+
+	// Timescale multiplies the timers of the processes, as a ratio such as "1/5".
+	Timescale string `json:"timescale,omitempty"`
+	// Debug writes debug lines to the log.
+	Debug bool `json:"debug,omitempty"`
+}
+
+// LinkFile is one link: the addresses of all machines on it, by id, and the base port.
+type LinkFile struct {
+	Addrs []netip.Addr `json:"addrs"`
+	Port  uint16       `json:"port"`
+}
+
+const maxMachineFileBytes = 1 << 20
+
+// ReadMachineFile reads a machine file. Unknown fields and whatever follows the object are errors
+// that name the line.
+func ReadMachineFile(path string) (*MachineFile, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the machine file: %w", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxMachineFileBytes+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading the machine file: %w", err)
+	}
+	if len(data) > maxMachineFileBytes {
+		return nil, fmt.Errorf("%w: %s has more than %d bytes", ErrConfig, path, maxMachineFileBytes)
+	}
+	var m MachineFile
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&m); err != nil {
+		return nil, fmt.Errorf("%w: %s:%d: %w", ErrConfig, path, lineOf(data, decoder, err), err)
+	}
+	if decoder.More() {
+		return nil, fmt.Errorf("%w: %s:%d: text after the end of the object", ErrConfig, path,
+			lineOf(data, decoder, nil))
+	}
+	return &m, nil
+}
+
+// lineOf is the line at which decoding stopped, from 1.
+func lineOf(data []byte, decoder *json.Decoder, err error) int {
+	offset := decoder.InputOffset()
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax):
+		offset = syntax.Offset
+	case errors.As(err, &kind):
+		offset = kind.Offset
+	case err != nil:
+		if field, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+			offset = int64(max(bytes.Index(data, []byte(field)), 0))
+		}
+	}
+	offset = min(offset, int64(len(data)))
+	return 1 + bytes.Count(data[:offset], []byte{'\n'})
+}
+
+// Config is the host configuration of the machine in the directory, still without processes.
+func (m *MachineFile) Config(dir string) Config {
+	c := Config{Machine: m.Machine, Name: m.Name, Dir: dir, APIAddr: m.APIAddr, BootID: m.BootID,
+		APISocket: inDir(dir, m.APISocket), ControlSocket: inDir(dir, m.ControlSocket),
+		RecordFile: inDir(dir, m.RecordFile)}
+	for _, l := range m.Links {
+		c.Links = append(c.Links, LinkOf(l.Addrs, l.Port))
+	}
+	return c
+}
+
+func inDir(dir, path string) string {
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(dir, path)
+}

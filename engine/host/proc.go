@@ -1,0 +1,138 @@
+package host
+
+import (
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+)
+
+func linkID(i int) env.LinkID { return env.LinkID(i) }
+
+// proc is one configured process: what stays the same over its lives.
+type proc struct {
+	host    *Host
+	spec    *Process
+	inbox   *inbox
+	gate    *gate
+	ops     *ops
+	sockets []*socket
+	stats   netStats
+	probes  probes
+
+	// Guarded by the host's lock.
+	up      bool
+	life    *life
+	running bool   // Start has returned
+	held    bool   // killed from outside: stays down until started from outside
+	paused  bool   // from outside
+	ended   string // why the last life ended
+
+	startAgain chan struct{}
+	quit       chan struct{} // closed when the host ends
+}
+
+func newProc(h *Host, spec *Process) *proc {
+	return &proc{host: h, spec: spec, inbox: newInbox(), gate: newGate(), ops: newOps(),
+		startAgain: make(chan struct{}, 1), quit: make(chan struct{})}
+}
+
+func upNotice(p *proc, now time.Duration) item {
+	return item{class: classNotice, at: now, event: env.LocalUp{Process: p.spec.Name}}
+}
+
+func downNotice(p *proc, now time.Duration) item {
+	return item{class: classNotice, at: now, event: env.LocalDown{Process: p.spec.Name}}
+}
+
+func (p *proc) closeSockets() {
+	for _, s := range p.sockets {
+		s.conn.Close()
+	}
+}
+
+// supervise runs one life after the other until the host ends. The first has begun.
+func (p *proc) supervise() {
+	for {
+		p.live()
+		if !p.awaitStart() {
+			return
+		}
+		if !p.host.begin(p) {
+			return
+		}
+	}
+}
+
+// live runs the present life to its end.
+func (p *proc) live() {
+	defer func() {
+		if v := recover(); v != nil {
+			err := fmt.Errorf("%w: %s: %v", ErrPanic, p.spec.Name, v)
+			p.host.log.Error("process panicked", "process", p.spec.Name, "panic", v,
+				"stack", string(debug.Stack()))
+			p.finish(err)
+			p.host.fail(err)
+		}
+	}()
+	e := newProcEnv(p)
+	process := p.spec.New()
+	err := process.Start(e)
+	if err != nil {
+		err = fmt.Errorf("starting: %w", err)
+	} else {
+		p.setRunning(true)
+		err = e.loop(process)
+	}
+	e.life.release()
+	p.finish(err)
+}
+
+func (p *proc) setRunning(on bool) {
+	p.host.mu.Lock()
+	defer p.host.mu.Unlock()
+	p.running = on
+}
+
+// finish records the end of a life. err is what the process said, nil when it was ended.
+func (p *proc) finish(err error) {
+	p.host.mu.Lock()
+	defer p.host.mu.Unlock()
+	p.running = false
+	if !p.up { // ended from outside
+		return
+	}
+	p.host.markDown(p)
+	p.ended = "it ended without a reason"
+	if err != nil {
+		p.ended = err.Error()
+	}
+	p.host.log.Warn("process ended by itself", "process", p.spec.Name, "reason", p.ended)
+}
+
+// awaitStart waits for the restart delay or a start from outside; false when the host ends.
+func (p *proc) awaitStart() bool {
+	var delay <-chan time.Time
+	p.host.mu.Lock()
+	if !p.held && p.spec.Restart > 0 {
+		delay = time.After(p.spec.Restart)
+	}
+	p.host.mu.Unlock()
+	for {
+		select {
+		case <-p.quit:
+			return false
+		case <-p.startAgain:
+			return true
+		case <-delay:
+			p.host.mu.Lock()
+			held := p.held
+			p.host.mu.Unlock()
+			if !held {
+				return true
+			}
+			delay = nil
+		}
+	}
+}

@@ -1,0 +1,57 @@
+package host
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+)
+
+// stateFile is where a host remembers what must outlive it, in the machine's directory.
+const stateFile = "host.json"
+
+// state is what a host remembers.
+type state struct {
+	BootID       string            `json:"boot_id"`
+	Boot         uint64            `json:"boot"`
+	Incarnations map[string]uint64 `json:"incarnations"`
+	Skew         skew              `json:"skew"`
+}
+
+// loadState reads the state and counts a reboot when the boot id is another one.
+func loadState(dir, bootID string) (state, error) {
+	s := state{Incarnations: map[string]uint64{}}
+	path := filepath.Join(dir, stateFile)
+	data, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return s, fmt.Errorf("reading the host's state: %w", err)
+	}
+	if err == nil {
+		if err := json.Unmarshal(data, &s); err != nil {
+			return s, fmt.Errorf("reading %s: %w; delete the file to count starts and boots from 1 again", path, err)
+		}
+	}
+	if s.Incarnations == nil {
+		s.Incarnations = map[string]uint64{}
+	}
+	if s.Boot == 0 || s.BootID != bootID {
+		s.Boot++
+		s.BootID = bootID
+		s.Skew = skew{} // the monotonic clock it was anchored to is gone
+	}
+	return s, nil
+}
+
+// save writes the state durably.
+func (s *state) save(root *os.Root) error {
+	data, err := json.Marshal(s)
+	if err != nil {
+		return fmt.Errorf("encoding the host's state: %w", err)
+	}
+	d := &disk{root: root, life: &life{gate: newGate(), files: map[*os.File]struct{}{}}}
+	return env.ReplaceFile(d, stateFile, data)
+}

@@ -1,0 +1,104 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync/atomic"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+)
+
+// socketBufferBytes is what a socket asks of the kernel in each direction, so that a loop that
+// is late loses little.
+const socketBufferBytes = 4 << 20
+
+// socket is one process's end of one link.
+type socket struct {
+	link    env.LinkID
+	conn    *net.UDPConn
+	peers   []netip.AddrPort // by machine
+	sources map[netip.AddrPort]env.MachineID
+	sender  datagramSender
+	stats   *netStats
+}
+
+// netStats count what the network part of one process did with datagrams.
+type netStats struct {
+	received, sent           atomic.Uint64
+	unknownSource, overflows atomic.Uint64
+	sendErrors               atomic.Uint64
+}
+
+func openSocket(l Link, id env.LinkID, self env.MachineID, port uint16, stats *netStats) (*socket, error) {
+	s := &socket{link: id, sources: map[netip.AddrPort]env.MachineID{}, stats: stats}
+	for m, base := range l.Peers {
+		at := netip.AddrPortFrom(base.Addr().Unmap(), base.Port()+port)
+		if other, twice := s.sources[at]; twice {
+			return nil, fmt.Errorf("%w: machines %d and %d have the same address %v on link %d",
+				ErrConfig, other, m, at, id)
+		}
+		s.peers = append(s.peers, at)
+		s.sources[at] = env.MachineID(m)
+	}
+	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(s.peers[self]))
+	if err != nil {
+		return nil, fmt.Errorf("listening on link %d: %w; is another program using the port?", id, err)
+	}
+	// A kernel that grants less buffer grants what it can; that is no reason not to run.
+	_ = conn.SetReadBuffer(socketBufferBytes)
+	_ = conn.SetWriteBuffer(socketBufferBytes)
+	s.conn = conn
+	if s.sender, err = newSender(conn, s.peers); err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("preparing link %d: %w", id, err)
+	}
+	return s, nil
+}
+
+// receive hands datagrams to the inbox until the socket is closed.
+func (s *socket) receive(b *inbox, c *clock) {
+	buffer := make([]byte, env.MaxDatagramBytes+1)
+	for {
+		n, from, err := s.conn.ReadFromUDPAddrPort(buffer)
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			continue // an ICMP answer to something sent earlier: as good as silence
+		}
+		machine, known := s.sources[netip.AddrPortFrom(from.Addr().Unmap(), from.Port())]
+		if !known {
+			s.stats.unknownSource.Add(1)
+			continue
+		}
+		payload := append([]byte(nil), buffer[:n]...)
+		it := item{class: classDatagram, bytes: n, at: c.mono(),
+			event: env.Received{From: machine, Link: s.link, Payload: payload}}
+		switch b.put(it) {
+		case nil:
+			s.stats.received.Add(1)
+		case env.ErrLocalFull:
+			s.stats.overflows.Add(1)
+		}
+	}
+}
+
+// send passes a datagram to the kernel and forgets it.
+func (s *socket) send(to env.MachineID, payload []byte) {
+	if to < 0 || int(to) >= len(s.peers) {
+		s.stats.sendErrors.Add(1)
+		return
+	}
+	if err := s.sender.send(int(to), payload); err != nil {
+		s.stats.sendErrors.Add(1)
+		return
+	}
+	s.stats.sent.Add(1)
+}
+
+// datagramSender sends without ever waiting for the kernel.
+type datagramSender interface {
+	send(to int, payload []byte) error
+}

@@ -1,0 +1,106 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/cluster"
+	"github.com/holdfast-sim/holdfast/engine/corosync"
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/quorum"
+	"github.com/holdfast-sim/holdfast/engine/ring"
+	"github.com/holdfast-sim/holdfast/engine/totem"
+)
+
+// Options say what node to compose.
+type Options struct {
+	// Cluster is the cluster's configuration. The i-th node of its nodelist is machine i.
+	Cluster *corosync.Config
+	// Machine is this node's place in the nodelist.
+	Machine env.MachineID
+	// Key is the cluster's secret, at least wire.MinKeyBytes of it.
+	Key []byte
+	// Num and Den scale every timer, for runs on real nodes; 0 means 1.
+	Num, Den uint32
+	// Quiet leaves out the ring's records for checkers.
+	Quiet bool
+}
+
+// Process is one process of a node.
+type Process struct {
+	Name string
+	// New makes it anew for each start.
+	New func() env.Process
+	// Restart is how long a service manager should wait before it starts the process again.
+	Restart time.Duration
+}
+
+// ErrOptions is wrapped by every complaint about Options.
+var ErrOptions = errors.New("composing a node")
+
+// Restarts of the processes, as a service manager does them.
+const restartAfter = time.Second
+
+// DefaultMTUBytes is the size of a sealed packet of the ring unless the configuration says
+// otherwise: what every Ethernet carries in one frame.
+const DefaultMTUBytes = 1400
+
+// StateFile keeps the ring's sequence and the boot count.
+const StateFile = "cluster/ring"
+
+// Compose makes a node's processes, in the order in which a machine starts them.
+func Compose(o Options) ([]Process, error) {
+	conf := o.Cluster
+	if int(o.Machine) < 0 || int(o.Machine) >= len(conf.Nodes) {
+		return nil, fmt.Errorf("%w: %s has %d nodes, there is no node number %d",
+			ErrOptions, conf.File, len(conf.Nodes), o.Machine+1)
+	}
+	timers, err := scaledTimers(conf, o.Num, o.Den)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrOptions, err)
+	}
+	self := conf.Nodes[o.Machine].ID
+	ringConfig := totemConfig(conf, self, timers)
+	ringConfig.Key, ringConfig.Quiet = o.Key, o.Quiet
+	if err := ringConfig.Check(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrOptions, err)
+	}
+	votes, err := quorum.FromCorosync(conf, timers, self)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrOptions, err)
+	}
+	return []Process{
+		{Name: cluster.Name, Restart: restartAfter, New: func() env.Process {
+			return newClusterProcess(ringConfig, votes.Plain())
+		}},
+		storeProcess(o, conf, self),
+	}, nil
+}
+
+func scaledTimers(conf *corosync.Config, num, den uint32) (corosync.Timers, error) {
+	timers, err := corosync.Derive(conf)
+	if err != nil || num == den {
+		return timers, err
+	}
+	return timers.Scaled(num, den)
+}
+
+func totemConfig(conf *corosync.Config, self ring.NodeID, t corosync.Timers) totem.Config {
+	mtu := int(conf.Totem.NetMTU.Or(DefaultMTUBytes))
+	c := totem.Config{Node: self, MTUBytes: min(max(mtu, totem.MinMTUBytes), totem.MaxMTUBytes),
+		StateFile: StateFile, Timers: totem.DefaultTimers(t.Token)}
+	for i, n := range conf.Nodes {
+		c.Peers = append(c.Peers, totem.Peer{ID: n.ID, Machine: env.MachineID(i)})
+	}
+	r := &c.Timers
+	r.TokenRetransmit, r.Hold, r.Consensus = t.TokenRetransmit, t.Hold, t.Consensus
+	r.Join, r.SendJoin, r.Merge = t.Join, t.SendJoin, t.Merge
+	r.FailRecvConst, r.SeqnoUnchanged = int(t.FailRecvConst), int(t.SeqnoUnchangedConst)
+	r.MissCount, r.WindowSize, r.MaxMessages = int(t.MissCountConst), int(t.WindowSize), int(t.MaxMessages)
+	r.TokenWarningPct = 0
+	if t.TokenWarning > 0 {
+		r.TokenWarningPct = int((t.TokenWarning*100 + t.Token - 1) / t.Token)
+	}
+	return c
+}

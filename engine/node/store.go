@@ -1,0 +1,35 @@
+package node
+
+import (
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/corosync"
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/ring"
+	"github.com/holdfast-sim/holdfast/engine/store"
+)
+
+// storeProcess composes the store of a node.
+func storeProcess(o Options, conf *corosync.Config, self ring.NodeID) Process {
+	so := store.Options{Node: self, Timers: scaledStoreTimers(o.Num, o.Den)}
+	for _, n := range conf.Nodes {
+		so.Nodes = append(so.Nodes, store.Vote{Node: n.ID, Votes: n.Votes()})
+	}
+	return Process{Name: store.Process, Restart: restartAfter, New: func() env.Process { return store.New(so) }}
+}
+
+// minStoreTimer is the shortest that scaling makes a store's timer: below it the store would ask
+// again before a healthy node can answer.
+const minStoreTimer = 5 * time.Millisecond
+
+func scaledStoreTimers(num, den uint32) store.Timers {
+	t := store.DefaultTimers()
+	if num == den {
+		return t
+	}
+	for _, d := range []*time.Duration{&t.ReportWait, &t.ProposeStep, &t.FetchRetry, &t.ReformDelay,
+		&t.ReformRetry, &t.OperationLife, &t.FailedRetry} {
+		*d = max(*d*time.Duration(num)/time.Duration(den), minStoreTimer)
+	}
+	return t
+}

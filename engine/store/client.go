@@ -1,0 +1,255 @@
+package store
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/holdfast-sim/holdfast/engine/ring"
+	"github.com/holdfast-sim/holdfast/engine/store/state"
+	"github.com/holdfast-sim/holdfast/engine/store/tree"
+)
+
+// Operations that a client can ask for beside those of the tree (create, write, cas, delete,
+// mkdir, rename).
+const (
+	// OpRead reads a file or the metadata of a directory.
+	OpRead = "read"
+	// OpList lists a directory.
+	OpList = "list"
+	// OpStatus tells how this node's store stands.
+	OpStatus = "status"
+	// OpDigest identifies this node's tree.
+	OpDigest = "digest"
+	// OpDump lists this node's whole tree with contents.
+	OpDump = "dump"
+	// OpWitness lists this node's log.
+	OpWitness = "witness"
+	// OpReplaceMember gives a node's vote to the store that runs there now.
+	OpReplaceMember = "replace_member"
+)
+
+// Codes of answers that the tree does not know. Every code but Unknown is definite: the operation
+// was not and will not be carried out.
+const (
+	// CodeReadOnly refuses a change because this node's ring has no quorum (EACCES in the
+	// mounted tree).
+	CodeReadOnly tree.Code = "read_only"
+	// CodeNoQuorum refuses a linearizable read for the same reason; a local read is possible.
+	CodeNoQuorum tree.Code = "no_quorum"
+	// CodeTryAgain says that the store was busy, for example forming a new epoch.
+	CodeTryAgain tree.Code = "try_again"
+	// CodeFailed says that this node's store stopped serving because its disk failed.
+	CodeFailed tree.Code = "failed"
+	// CodeUnknown says that the change may or may not have been or still be carried out. A retry
+	// with the same id tells.
+	CodeUnknown = state.Unknown
+)
+
+const (
+	// MaxRequestIDBytes is the longest request id.
+	MaxRequestIDBytes = 64
+	// MaxRequestBytes is the largest encoded request: a file in base64 and two long paths.
+	MaxRequestBytes = (tree.MaxFileBytes+2)/3*4 + 64<<10
+	// MaxPageEntries is the most entries of one listing, dump or witness answer.
+	MaxPageEntries = 1000
+	// maxPageBytes is the file content after which a dump ends its page.
+	maxPageBytes = 1 << 20
+)
+
+// Request is what a client asks for: the input of an invoked operation, in JSON.
+type Request struct {
+	// ID names the request. A change that is asked for again under the same id, on any node, is
+	// carried out once, as long as not more than the configuration's LogKeep changes lie
+	// between. The answer to an attempt that was given up must be ignored.
+	ID string `json:"id"`
+	Op string `json:"op"`
+	// Path, and To for renames, have no leading slash; "" is the root directory.
+	Path string `json:"path,omitempty"`
+	To   string `json:"to,omitempty"`
+	Data []byte `json:"data,omitempty"` // base64 in JSON
+	// Expect is the revision that the entry must have: cas (0 = no entry) and delete (0 = any).
+	Expect uint64 `json:"expect,omitempty"`
+	// Local asks this node alone: for read and list, without asking the others.
+	Local bool `json:"local,omitempty"`
+	// Retry marks a change that may have been sent before; Since is a revision that the client knew
+	// by then (0 always holds). They let the store tell a request that was never carried out from
+	// one that was so long ago that it is forgotten.
+	Retry bool   `json:"retry,omitempty"`
+	Since uint64 `json:"since,omitempty"`
+	// After and Limit page through list and dump; From is the first revision of a witness.
+	After string `json:"after,omitempty"`
+	Limit int    `json:"limit,omitempty"`
+	From  uint64 `json:"from,omitempty"`
+	// Node and Incarnation say whom replace_member lets vote.
+	Node        ring.NodeID `json:"node,omitempty"`
+	Incarnation string      `json:"incarnation,omitempty"`
+}
+
+// Response is the output of an operation, in JSON.
+type Response struct {
+	ID string `json:"id"`
+	OK bool   `json:"ok"`
+	// Code and Message say why not.
+	Code    tree.Code `json:"code,omitempty"`
+	Message string    `json:"message,omitempty"`
+	// Revision is the one that the change made, else the one at which the store judged.
+	Revision uint64 `json:"revision"`
+	// Actual is the entry's revision where Code is revision_mismatch.
+	Actual uint64 `json:"actual,omitempty"`
+	// Remembered says that an earlier attempt had carried out the change.
+	Remembered bool `json:"remembered,omitempty"`
+	// Entry answers read; Entries list and dump, in the order of paths.
+	Entry   *EntryInfo  `json:"entry,omitempty"`
+	Entries []EntryInfo `json:"entries,omitempty"`
+	// More says that the answer was cut: ask again with After or From set behind the last one.
+	More   bool        `json:"more,omitempty"`
+	Status *Status     `json:"status,omitempty"`
+	Digest string      `json:"digest,omitempty"`
+	Chain  string      `json:"chain,omitempty"`
+	Log    []LogRecord `json:"log,omitempty"`
+}
+
+// EntryInfo describes a file or directory.
+type EntryInfo struct {
+	Path    string      `json:"path"`
+	Kind    string      `json:"kind"` // file, directory
+	Size    int         `json:"size"`
+	Created uint64      `json:"created"` // revision
+	Mod     uint64      `json:"mod"`     // revision of the last change
+	Writer  ring.NodeID `json:"writer"`
+	MtimeMS int64       `json:"mtime_ms"`
+	Data    []byte      `json:"data,omitempty"`
+}
+
+// LogRecord is one entry of the witness: which request made which revision.
+type LogRecord struct {
+	Revision uint64 `json:"revision"`
+	Epoch    string `json:"epoch"`
+	Request  string `json:"request"`
+	Op       string `json:"op"`
+	Path     string `json:"path"`
+	To       string `json:"to,omitempty"`
+	Digest   string `json:"digest"`
+	Chain    string `json:"chain"`
+}
+
+// Status tells how a node's store stands.
+type Status struct {
+	Phase       string         `json:"phase"` // detached, exchange, fetching, serving, failed
+	Reason      string         `json:"reason,omitempty"`
+	Role        string         `json:"role"` // voter, learner, unborn
+	Node        ring.NodeID    `json:"node"`
+	Incarnation string         `json:"incarnation"`
+	Ring        string         `json:"ring"`
+	Epoch       string         `json:"epoch"`
+	Members     []ring.NodeID  `json:"members"`
+	Quorate     bool           `json:"quorate"` // the ring can decide and acknowledge
+	Revision    uint64         `json:"revision"`
+	Config      []MemberStatus `json:"config,omitempty"`
+	Pending     int            `json:"pending"`
+}
+
+// MemberStatus is one node of the store's configuration.
+type MemberStatus struct {
+	Node        ring.NodeID `json:"node"`
+	Votes       uint32      `json:"votes"`
+	Incarnation string      `json:"incarnation"`
+	// Present is the incarnation that takes part in the ring, if one does.
+	Present string `json:"present,omitempty"`
+}
+
+// ErrBadRequest is wrapped by every error of [DecodeRequest].
+var ErrBadRequest = errors.New("bad store request")
+
+// Encode writes a request.
+func (r *Request) Encode() []byte { return mustJSON(r) }
+
+// Encode writes a response.
+func (r *Response) Encode() []byte { return mustJSON(r) }
+
+func mustJSON(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("store: encoding %T: %v", v, err))
+	}
+	return b
+}
+
+// DecodeRequest reads a request strictly: no unknown fields, nothing behind it, everything within
+// its bounds. It fails with ErrBadRequest.
+func DecodeRequest(data []byte) (*Request, error) {
+	if len(data) > MaxRequestBytes {
+		return nil, fmt.Errorf("%w: %d bytes is more than %d", ErrBadRequest, len(data), MaxRequestBytes)
+	}
+	r := &Request{}
+	if err := strictJSON(data, r); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrBadRequest, err)
+	}
+	if err := r.check(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrBadRequest, err)
+	}
+	return r, nil
+}
+
+// DecodeResponse reads a response.
+func DecodeResponse(data []byte) (*Response, error) {
+	r := &Response{}
+	if err := strictJSON(data, r); err != nil {
+		return nil, fmt.Errorf("bad store response: %w", err)
+	}
+	return r, nil
+}
+
+func strictJSON(data []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("something follows the request")
+	}
+	return nil
+}
+
+func (r *Request) check() error {
+	switch {
+	case r.ID == "" || len(r.ID) > MaxRequestIDBytes:
+		return fmt.Errorf("id has %d bytes: want 1 to %d", len(r.ID), MaxRequestIDBytes)
+	case r.Limit < 0 || r.Limit > MaxPageEntries:
+		return fmt.Errorf("limit %d: want 1 to %d", r.Limit, MaxPageEntries)
+	case len(r.After) > tree.MaxPathBytes:
+		return errors.New("after is longer than a path can be")
+	}
+	if treeKind(r.Op) != 0 {
+		return nil
+	}
+	switch r.Op {
+	case OpRead, OpList, OpStatus, OpDigest, OpDump, OpWitness:
+		return nil
+	case OpReplaceMember:
+		_, err := state.ParseIncarnation(r.Incarnation)
+		return err
+	}
+	return fmt.Errorf("unknown operation %q", r.Op)
+}
+
+// treeKind is the tree's operation of that name, 0 if there is none.
+func treeKind(name string) tree.OpKind {
+	for k := tree.Write; k <= tree.CAS; k++ {
+		if k.String() == name {
+			return k
+		}
+	}
+	return 0
+}
+
+func opName(k tree.OpKind) string {
+	if k == state.ReplaceMember {
+		return OpReplaceMember
+	}
+	return k.String()
+}

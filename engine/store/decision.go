@@ -1,0 +1,166 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/holdfast-sim/holdfast/engine/ring"
+	"github.com/holdfast-sim/holdfast/engine/store/state"
+)
+
+// A decision fixes, once per epoch and in the ring's total order, who takes part (X) and which
+// state the epoch starts from. Everything here is a pure function of the reports that precede it
+// in the order, so all members of the ring judge it alike.
+
+// arrived is a report and its place in the ring's order.
+type arrived struct {
+	report
+	node ring.NodeID
+	at   uint64
+}
+
+// decision is a valid DECIDE.
+type decision struct {
+	decide
+	config *state.Config // of the source, or the one that genesis makes
+}
+
+var (
+	errNoQuorum      = errors.New("the reports do not add up to a quorum")
+	errTwoClusters   = errors.New("stores of different clusters meet in one ring: remove the strangers")
+	errUnborn        = errors.New("the store is new and waits for all configured nodes")
+	errWrongDecision = errors.New("the decision does not follow from the reports")
+)
+
+// newer says that a state wins over another as source: epoch first, then revision.
+func newer(a, b *arrived) bool {
+	if c := a.Epoch.Compare(b.Epoch); c != 0 {
+		return c > 0
+	}
+	return a.Mark.Revision > b.Mark.Revision
+}
+
+// exchange is what a ring's members have told each other.
+type exchange struct {
+	epoch   ring.ID
+	members []ring.NodeID // of the ring: they count for nothing by being there
+	reports []*arrived    // in the order of their arrival
+}
+
+// voters are the reports of stores that a configuration lists, by incarnation.
+func voters(c *state.Config, reports []*arrived) []*arrived {
+	var out []*arrived
+	for _, r := range reports {
+		if c.Voter(r.node, r.Incarnation) {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// quorate says whether the votes of those who take part, not of the ring, are a quorum.
+func (x *exchange) quorate(c *state.Config, taking []*arrived) bool {
+	var votes uint32
+	for _, r := range taking {
+		votes += c.Votes(r.node, r.Incarnation)
+	}
+	return votes >= c.Quorum()
+}
+
+// bestSource is the newest state among the reports; among equals the lowest node.
+func bestSource(reports []*arrived) *arrived {
+	best := reports[0]
+	for _, r := range reports[1:] {
+		if newer(r, best) || !newer(best, r) && r.node < best.node {
+			best = r
+		}
+	}
+	return best
+}
+
+// conclude draws the decision that follows from the reports.
+func (x *exchange) conclude() (*decision, error) {
+	var born []*arrived // stores that are listed in the configuration that they hold
+	for _, r := range x.reports {
+		if r.Config.Born() && r.Config.Voter(r.node, r.Incarnation) {
+			born = append(born, r)
+		}
+	}
+	if len(born) == 0 {
+		return x.concludeGenesis()
+	}
+	source := bestSource(born)
+	for _, r := range born {
+		if r.Config.Genesis != source.Config.Genesis {
+			return nil, errTwoClusters
+		}
+	}
+	taking := voters(source.Config, x.reports)
+	if bestSource(taking) != source {
+		return nil, errWrongDecision
+	}
+	if !x.quorate(source.Config, taking) {
+		return nil, errNoQuorum
+	}
+	return &decision{config: source.Config, decide: decide{Members: nodesOf(taking),
+		Source: source.node, Epoch: source.Epoch, Mark: source.Mark}}, nil
+}
+
+// concludeGenesis begins a cluster: only if every node of the configured cluster reports, none of
+// them has a state, and all were given the same configuration.
+func (x *exchange) concludeGenesis() (*decision, error) {
+	if len(x.reports) == 0 {
+		return nil, errUnborn
+	}
+	reports := slices.Clone(x.reports)
+	slices.SortFunc(reports, func(a, b *arrived) int { return int(int64(a.node) - int64(b.node)) })
+	proposal := reports[0].Config
+	if len(reports) != len(proposal.Members) {
+		return nil, errUnborn
+	}
+	incs := make([]state.Incarnation, len(reports))
+	for i, r := range reports {
+		if r.Config.Born() || !r.Config.Same(proposal) || proposal.Members[i].Node != r.node ||
+			!r.Epoch.IsZero() || r.Mark != (state.Mark{}) {
+			return nil, errUnborn
+		}
+		incs[i] = r.Incarnation
+	}
+	return &decision{config: proposal.Found(x.epoch, incs), decide: decide{Members: nodesOf(reports),
+		Source: reports[0].node, Genesis: true}}, nil
+}
+
+func nodesOf(reports []*arrived) []ring.NodeID {
+	nodes := make([]ring.NodeID, len(reports))
+	for i, r := range reports {
+		nodes[i] = r.node
+	}
+	return ring.Sorted(nodes)
+}
+
+// verify judges a DECIDE by the reports that precede it: X must have reported, and the rest must
+// follow from X.
+func (x *exchange) verify(d *decide) (*decision, error) {
+	var taking []*arrived
+	for _, r := range x.reports {
+		if _, ok := slices.BinarySearch(d.Members, r.node); ok {
+			taking = append(taking, r)
+		}
+	}
+	if len(taking) != len(d.Members) {
+		return nil, fmt.Errorf("%w: it names nodes that did not report", errWrongDecision)
+	}
+	if len(taking) == 0 {
+		return nil, fmt.Errorf("%w: it names nobody", errWrongDecision)
+	}
+	own, err := (&exchange{epoch: x.epoch, members: x.members, reports: taking}).conclude()
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Equal(own.Members, d.Members) || own.Source != d.Source || own.Epoch != d.Epoch ||
+		own.Mark != d.Mark || own.Genesis != d.Genesis {
+		return nil, errWrongDecision
+	}
+	return own, nil
+}

@@ -1,0 +1,87 @@
+package store
+
+import "github.com/holdfast-sim/holdfast/engine/ring"
+
+// Records for those who judge a run. Digests are shortened to 8 bytes of hexadecimal.
+
+// Installed says that a node made an epoch and its state durable.
+type Installed struct {
+	Epoch    ring.ID       `json:"epoch"`
+	Members  []ring.NodeID `json:"members"` // X
+	Source   ring.NodeID   `json:"source"`
+	Revision uint64        `json:"revision"`
+	Chain    string        `json:"chain"`
+	Tree     string        `json:"tree"`
+	How      string        `json:"how"` // same, delta, full
+	Role     string        `json:"role"`
+}
+
+// Applied says that a change is durable on this node.
+type Applied struct {
+	Revision uint64  `json:"revision"`
+	Epoch    ring.ID `json:"epoch"`
+	Request  string  `json:"request"`
+	Op       string  `json:"op"`
+	Path     string  `json:"path"`
+	To       string  `json:"to,omitempty"`
+	Digest   string  `json:"digest"`
+	Chain    string  `json:"chain"`
+}
+
+// Acknowledged says that a change was answered with success.
+type Acknowledged struct {
+	Revision uint64  `json:"revision"`
+	Epoch    ring.ID `json:"epoch"`
+	Request  string  `json:"request"`
+	Op       string  `json:"op"`
+}
+
+// Answered says that a read, or the refusal of a change, was answered.
+type Answered struct {
+	Revision uint64  `json:"revision"`
+	Epoch    ring.ID `json:"epoch"`
+	Request  string  `json:"request"`
+	Op       string  `json:"op"`
+	Local    bool    `json:"local,omitempty"`
+	Code     string  `json:"code,omitempty"`
+}
+
+// RoleChanged says whether a node's store votes.
+type RoleChanged struct {
+	Role        string `json:"role"` // voter, learner, unborn
+	Incarnation string `json:"incarnation"`
+	Revision    uint64 `json:"revision"`
+}
+
+// Writable says that this node's store has begun or ceased to accept changes.
+type Writable struct {
+	Ring     ring.ID       `json:"ring"`
+	Members  []ring.NodeID `json:"members"`
+	Writable bool          `json:"writable"`
+}
+
+// Failed says that a store stopped serving because of its disk.
+type Failed struct {
+	Reason string `json:"reason"`
+}
+
+// RecordKind implements env.Record.
+func (Installed) RecordKind() string { return "store-installed" }
+
+// RecordKind implements env.Record.
+func (Applied) RecordKind() string { return "store-applied" }
+
+// RecordKind implements env.Record.
+func (Acknowledged) RecordKind() string { return "store-acknowledged" }
+
+// RecordKind implements env.Record.
+func (Answered) RecordKind() string { return "store-answered" }
+
+// RecordKind implements env.Record.
+func (RoleChanged) RecordKind() string { return "store-role" }
+
+// RecordKind implements env.Record.
+func (Writable) RecordKind() string { return "store-writable" }
+
+// RecordKind implements env.Record.
+func (Failed) RecordKind() string { return "store-failed" }

@@ -1,0 +1,151 @@
+package sqlitevfs
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"runtime"
+	"strings"
+	"unsafe"
+	"weak"
+
+	"github.com/ncruces/go-sqlite3"
+	"github.com/ncruces/go-sqlite3/vfs"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+)
+
+// checkpointPages is the length of the write-ahead log at which its pages are copied into the
+// database file: short, because every opening reads the whole log.
+const checkpointPages = 256
+
+// settings make a database that one connection owns and that loses nothing it has committed.
+// locking_mode comes first: only an exclusively held database can have a write-ahead log without
+// shared memory.
+var settings = fmt.Sprintf("PRAGMA locking_mode=exclusive; PRAGMA journal_mode=wal; "+
+	"PRAGMA synchronous=full; PRAGMA wal_autocheckpoint=%d; PRAGMA temp_store=memory", checkpointPages)
+
+// ErrReleased is what a released database answers.
+var ErrReleased = errors.New("database was released")
+
+// DB is one open database.
+type DB struct {
+	conn    *sqlite3.Conn
+	life    *life
+	entry   *entry
+	cleanup runtime.Cleanup
+	inside  int // calls into SQLite that have not returned
+}
+
+// entry is a place in the library's registry of file systems. Its address is its name, so no two
+// that exist at the same time have the same one.
+type entry struct{ _ [32]byte }
+
+func (e *entry) String() string { return fmt.Sprintf("holdfast-%016x", uintptr(unsafe.Pointer(e))) }
+
+// Open opens a database file, creating it if it is missing. The name may hold letters, digits and
+// any of "/._-".
+func Open(disk env.Disk, name string) (*DB, error) {
+	if strings.IndexFunc(name, unfit) >= 0 || name == "" {
+		return nil, fmt.Errorf("opening database %q: use letters, digits and /._- only", name)
+	}
+	db := &DB{life: &life{disk: disk}, entry: &entry{}}
+	vfs.Register(db.entry.String(), fileSystem{weak.Make(db.life)})
+	if err := db.open(name); err != nil {
+		db.Release()
+		return nil, err
+	}
+	return db, nil
+}
+
+func unfit(r rune) bool {
+	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-", r))
+}
+
+func (db *DB) open(name string) error {
+	err := db.Run(func(*sqlite3.Conn) (err error) {
+		db.conn, err = sqlite3.OpenFlags("file:"+name+"?vfs="+db.entry.String(),
+			sqlite3.OPEN_READWRITE|sqlite3.OPEN_CREATE|sqlite3.OPEN_URI)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	db.cleanup = runtime.AddCleanup(db, outside.giveBack, outside{db.life.memory, db.entry})
+	return db.Run(func(c *sqlite3.Conn) error { return c.Exec(settings) })
+}
+
+// outside is what a connection holds that the garbage collector does not see. It must not lead
+// back to the DB.
+type outside struct {
+	memory io.Closer
+	entry  *entry
+}
+
+func (o outside) giveBack() {
+	vfs.Unregister(o.entry.String())
+	if o.memory != nil {
+		_ = o.memory.Close() // unmapping; there is nobody left to tell
+	}
+}
+
+// memoryOf finds what owns a connection's memory, given something of the library that leads to
+// it. The library frees it only in the course of an orderly close, which it skips when opening
+// fails, which SQLite refuses while statements are open, and which must not even be tried after a
+// panic has unwound through SQLite.
+func memoryOf(name *vfs.Filename) io.Closer {
+	field := reflect.ValueOf(name).Elem().FieldByName("wrp")
+	return reflect.NewAt(field.Type(), unsafe.Pointer(field.UnsafeAddr())).Elem().Interface().(io.Closer)
+}
+
+// Run calls into SQLite. If f panics, the database is released before the panic goes on.
+func (db *DB) Run(f func(*sqlite3.Conn) error) error {
+	if db.life.dead {
+		return ErrReleased
+	}
+	returned := false
+	db.inside++
+	defer func() {
+		db.inside--
+		if !returned {
+			db.life.dead = true
+		}
+		if db.life.dead {
+			db.free()
+		}
+	}()
+	err := f(db.conn)
+	returned = true
+	return db.explain(err)
+}
+
+// explain adds the disk's own words to SQLite's.
+func (db *DB) explain(err error) error {
+	if err == nil || db.life.cause == nil {
+		return err
+	}
+	cause := db.life.cause
+	db.life.cause = nil
+	return fmt.Errorf("%w: %w", err, cause)
+}
+
+// Release ends the use of the database without touching the disk, as a crash of the process
+// would: what was committed stays, what was not is gone. It may be called at any time, also from
+// within a disk call, and more than once.
+func (db *DB) Release() {
+	db.life.dead = true
+	db.free()
+}
+
+func (db *DB) free() {
+	if db.inside > 0 || db.entry == nil {
+		return // with SQLite on the stack, Run frees on the way out
+	}
+	db.cleanup.Stop()
+	outside{db.life.memory, db.entry}.giveBack()
+	for _, f := range db.life.files {
+		_ = f.Close() // nothing was written through it that matters now
+	}
+	db.conn, db.entry, db.life.memory, db.life.files = nil, nil, nil, nil
+}

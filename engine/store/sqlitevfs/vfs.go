@@ -1,0 +1,214 @@
+package sqlitevfs
+
+import (
+	"errors"
+	"io"
+	"weak"
+
+	"github.com/ncruces/go-sqlite3"
+	"github.com/ncruces/go-sqlite3/vfs"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+)
+
+// life is what a connection needs of the world. SQLite's side (the registry of file systems and
+// the open files) holds it weakly: so a connection that was dropped without Release is garbage
+// together with the process that it belonged to, and its memory can be given back.
+type life struct {
+	disk  env.Disk
+	files []env.File
+	dead  bool
+	// memory owns SQLite's memory, from the first file that it opens on.
+	memory io.Closer
+	cause  error // the first disk error, which SQLite's own error code does not tell
+}
+
+func (l *life) noted(err error) error {
+	if err == nil || errors.Is(err, io.EOF) {
+		return err
+	}
+	if l.cause == nil {
+		l.cause = err
+	}
+	if errors.Is(err, env.ErrNoSpace) {
+		return vfs.SystemError(err, sqlite3.FULL)
+	}
+	return err
+}
+
+// fileSystem implements vfs.VFS for one connection.
+type fileSystem struct{ life weak.Pointer[life] }
+
+func (fs fileSystem) alive() (*life, error) {
+	if l := fs.life.Value(); l != nil && !l.dead {
+		return l, nil
+	}
+	return nil, env.ErrDead
+}
+
+// OpenFilename implements vfs.VFSFilename: unlike the plain Open it leads to the connection's
+// memory before the first disk call, so that a failed or interrupted opening leaks nothing.
+func (fs fileSystem) OpenFilename(name *vfs.Filename, flags vfs.OpenFlag) (vfs.File, vfs.OpenFlag, error) {
+	l, err := fs.alive()
+	if err != nil {
+		return nil, flags, err
+	}
+	if l.memory == nil {
+		l.memory = memoryOf(name)
+	}
+	return fs.Open(name.String(), flags)
+}
+
+// Open implements vfs.VFS.
+func (fs fileSystem) Open(name string, flags vfs.OpenFlag) (vfs.File, vfs.OpenFlag, error) {
+	l, err := fs.alive()
+	if err != nil {
+		return nil, flags, err
+	}
+	if name == "" { // temporary files stay in memory by configuration
+		return nil, flags, sqlite3.CANTOPEN
+	}
+	existed, err := l.disk.Exists(name)
+	if err != nil {
+		return nil, flags, l.noted(err)
+	}
+	var how env.OpenFlag
+	if flags&vfs.OPEN_CREATE != 0 {
+		how |= env.Create
+	}
+	f, err := l.disk.Open(name, how)
+	if err != nil {
+		return nil, flags, l.noted(err)
+	}
+	l.files = append(l.files, f)
+	return &file{life: fs.life, slot: len(l.files) - 1, dir: env.Dir(name), newName: !existed}, flags, nil
+}
+
+// Delete implements vfs.VFS.
+func (fs fileSystem) Delete(name string, syncDir bool) error {
+	l, err := fs.alive()
+	if err != nil {
+		return err
+	}
+	if err := l.disk.Remove(name); errors.Is(err, env.ErrNotExist) {
+		return sqlite3.IOERR_DELETE_NOENT
+	} else if err != nil {
+		return l.noted(err)
+	}
+	if syncDir {
+		return l.noted(l.disk.SyncDir(env.Dir(name)))
+	}
+	return nil
+}
+
+// Access implements vfs.VFS.
+func (fs fileSystem) Access(name string, _ vfs.AccessFlag) (bool, error) {
+	l, err := fs.alive()
+	if err != nil {
+		return false, err
+	}
+	ok, err := l.disk.Exists(name)
+	return ok, l.noted(err)
+}
+
+// FullPathname implements vfs.VFS.
+func (fs fileSystem) FullPathname(name string) (string, error) { return name, nil }
+
+// file implements vfs.File. Locks are no-ops: a database has one connection.
+type file struct {
+	life    weak.Pointer[life]
+	slot    int
+	dir     string
+	newName bool // the name is not yet durable
+}
+
+func (f *file) alive() (*life, env.File, error) {
+	if l := f.life.Value(); l != nil && !l.dead {
+		return l, l.files[f.slot], nil
+	}
+	return nil, nil, env.ErrDead
+}
+
+// ReadAt implements vfs.File.
+func (f *file) ReadAt(p []byte, off int64) (int, error) {
+	l, h, err := f.alive()
+	if err != nil {
+		return 0, err
+	}
+	n, err := h.ReadAt(p, off)
+	return n, l.noted(err)
+}
+
+// WriteAt implements vfs.File.
+func (f *file) WriteAt(p []byte, off int64) (int, error) {
+	l, h, err := f.alive()
+	if err != nil {
+		return 0, err
+	}
+	n, err := h.WriteAt(p, off)
+	return n, l.noted(err)
+}
+
+// Truncate implements vfs.File.
+func (f *file) Truncate(size int64) error {
+	l, h, err := f.alive()
+	if err != nil {
+		return err
+	}
+	return l.noted(h.Truncate(size))
+}
+
+// Sync implements vfs.File. The first one makes the file's name durable too.
+func (f *file) Sync(vfs.SyncFlag) error {
+	l, h, err := f.alive()
+	if err != nil {
+		return err
+	}
+	if err := h.Sync(); err != nil {
+		return l.noted(err)
+	}
+	if f.newName {
+		if err := l.disk.SyncDir(f.dir); err != nil {
+			return l.noted(err)
+		}
+		f.newName = false
+	}
+	return nil
+}
+
+// Size implements vfs.File.
+func (f *file) Size() (int64, error) {
+	l, h, err := f.alive()
+	if err != nil {
+		return 0, err
+	}
+	n, err := h.Size()
+	return n, l.noted(err)
+}
+
+// Close implements vfs.File. Once the connection is released it leaves the disk alone.
+func (f *file) Close() error {
+	l, h, err := f.alive()
+	if err != nil {
+		return nil
+	}
+	return l.noted(h.Close())
+}
+
+// Lock implements vfs.File.
+func (f *file) Lock(vfs.LockLevel) error { return nil }
+
+// Unlock implements vfs.File.
+func (f *file) Unlock(vfs.LockLevel) error { return nil }
+
+// CheckReservedLock implements vfs.File.
+func (f *file) CheckReservedLock() (bool, error) { return false, nil }
+
+// SectorSize implements vfs.File.
+func (f *file) SectorSize() int { return 4096 }
+
+// DeviceCharacteristics implements vfs.File: a write that is cut off by a power failure changes
+// no bytes beside those that it was to write.
+func (f *file) DeviceCharacteristics() vfs.DeviceCharacteristic {
+	return vfs.IOCAP_POWERSAFE_OVERWRITE
+}

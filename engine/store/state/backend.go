@@ -1,0 +1,41 @@
+package state
+
+import (
+	"github.com/holdfast-sim/holdfast/engine/ring"
+	"github.com/holdfast-sim/holdfast/engine/store/tree"
+)
+
+// Batch is what a group of applied commands must leave on disk, in the order of the commands.
+type Batch struct {
+	Changes []tree.Change
+	Log     []LogEntry
+	Floor   uint64  // log entries at or below may be deleted
+	Config  *Config // nil: unchanged
+}
+
+// Empty says that there is nothing to persist.
+func (b *Batch) Empty() bool { return len(b.Log) == 0 }
+
+// Installation is a new epoch, and the state that comes with it where the replica did not have it.
+type Installation struct {
+	Epoch  ring.ID
+	Config *Config // nil: unchanged
+	// Replace says that State is the whole state; otherwise it is what differs.
+	Replace bool
+	Drop    []uint64 // inodes; before Put
+	Put     []tree.Entry
+	Log     []LogEntry
+	Floor   uint64
+}
+
+// Backend keeps a replica on disk. Every method is one transaction that is durable when it
+// returns nil. After an error the backend must not be used any more: what is on the disk is
+// decided by the next opening.
+type Backend interface {
+	// Commit persists applied commands.
+	Commit(b *Batch) error
+	// Install persists an epoch together with its state.
+	Install(i *Installation) error
+	// Release gives the backend's memory back without touching the disk.
+	Release()
+}

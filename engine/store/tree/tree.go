@@ -1,0 +1,194 @@
+package tree
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"slices"
+)
+
+// Kind tells files from directories. The values are those of readdir, as in pmxcfs.
+type Kind uint8
+
+const (
+	// Directory holds other entries.
+	Directory Kind = 4
+	// File holds bytes.
+	File Kind = 8
+)
+
+// Entry is a file or directory. Entries are never changed once they are in a tree, so they may
+// be kept and shared.
+type Entry struct {
+	Inode   uint64 // the revision at which it was created
+	Path    string
+	Kind    Kind
+	Data    []byte
+	Mod     uint64 // the revision at which it was last changed
+	Writer  uint32
+	MtimeMS int64
+
+	dataSum [32]byte
+	sum     Digest
+}
+
+// Digest is a sum over the entries of a tree, so that it can be kept up to date with each change.
+// It finds damage and divergence; it is not meant to withstand an attacker.
+type Digest [4]uint64
+
+func (d *Digest) add(x Digest) {
+	for i := range d {
+		d[i] += x[i]
+	}
+}
+
+func (d *Digest) remove(x Digest) {
+	for i := range d {
+		d[i] -= x[i]
+	}
+}
+
+// Bytes is the digest as 32 bytes.
+func (d Digest) Bytes() [32]byte {
+	var b [32]byte
+	for i, v := range d {
+		binary.LittleEndian.PutUint64(b[i*8:], v)
+	}
+	return b
+}
+
+// String is the digest in hexadecimal.
+func (d Digest) String() string { return fmt.Sprintf("%x", d.Bytes()) }
+
+func (e *Entry) seal() {
+	b := make([]byte, 0, 96+len(e.Path))
+	b = append(b, byte(e.Kind))
+	for _, v := range [...]uint64{e.Inode, e.Mod, uint64(e.Writer), uint64(e.MtimeMS), uint64(len(e.Data))} {
+		b = binary.LittleEndian.AppendUint64(b, v)
+	}
+	b = append(b, e.dataSum[:]...)
+	sum := sha256.Sum256(append(b, e.Path...))
+	for i := range e.sum {
+		e.sum[i] = binary.LittleEndian.Uint64(sum[i*8:])
+	}
+}
+
+// Tree is one state of the store's content. The root directory has no entry.
+type Tree struct {
+	limits  Limits
+	entries map[string]*Entry
+	names   map[string]map[string]struct{} // directory -> names in it
+	bytes   int64
+	digest  Digest
+}
+
+// New returns an empty tree.
+func New(limits Limits) *Tree {
+	return &Tree{limits: limits, entries: map[string]*Entry{}, names: map[string]map[string]struct{}{}}
+}
+
+// Get returns the entry of a path, nil where there is none.
+func (t *Tree) Get(path string) *Entry { return t.entries[path] }
+
+// Len is the number of entries.
+func (t *Tree) Len() int { return len(t.entries) }
+
+// Bytes is the sum of all file contents.
+func (t *Tree) Bytes() int64 { return t.bytes }
+
+// Digest identifies the content of the tree.
+func (t *Tree) Digest() Digest { return t.digest }
+
+// Names lists a directory's names in order; nil where there is none.
+func (t *Tree) Names(dir string) []string {
+	names := make([]string, 0, len(t.names[dir]))
+	for name := range t.names[dir] {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Paths lists every path in order.
+func (t *Tree) Paths() []string {
+	paths := make([]string, 0, len(t.entries))
+	for path := range t.entries {
+		paths = append(paths, path)
+	}
+	slices.Sort(paths)
+	return paths
+}
+
+// Put adds an entry as it was saved or received elsewhere, replacing one of the same path.
+func (t *Tree) Put(e Entry) {
+	e.Data = bytes.Clone(e.Data) // it may lie in a buffer that the world takes back
+	e.dataSum = sha256.Sum256(e.Data)
+	t.insert(&e)
+}
+
+// Drop removes the entry of a path if there is one.
+func (t *Tree) Drop(path string) {
+	if old := t.entries[path]; old != nil {
+		t.remove(old)
+	}
+}
+
+func (t *Tree) insert(e *Entry) {
+	t.Drop(e.Path)
+	e.seal()
+	t.entries[e.Path] = e
+	dir, name := split(e.Path)
+	if t.names[dir] == nil {
+		t.names[dir] = map[string]struct{}{}
+	}
+	t.names[dir][name] = struct{}{}
+	t.bytes += int64(len(e.Data))
+	t.digest.add(e.sum)
+}
+
+func (t *Tree) remove(e *Entry) {
+	delete(t.entries, e.Path)
+	dir, name := split(e.Path)
+	delete(t.names[dir], name)
+	if len(t.names[dir]) == 0 {
+		delete(t.names, dir)
+	}
+	t.bytes -= int64(len(e.Data))
+	t.digest.remove(e.sum)
+}
+
+// CheckShape says whether every entry has its parent directory and every limit is kept: what a
+// tree that was loaded or received must fulfil before anybody answers from it.
+func (t *Tree) CheckShape() error {
+	for _, path := range t.Paths() {
+		if r := CheckPath(path); r != nil || path == "" {
+			return fmt.Errorf("entry %q has no valid path", path)
+		}
+		if r := t.parentOf(path); r != nil {
+			return fmt.Errorf("entry %q: %s", path, r.Message)
+		}
+		if e := t.entries[path]; e.Kind != File && (e.Kind != Directory || len(e.Data) > 0) {
+			return fmt.Errorf("entry %q has kind %d with %d bytes", path, e.Kind, len(e.Data))
+		}
+	}
+	return nil
+}
+
+// Clone returns a tree that can be changed independently; entries are shared.
+func (t *Tree) Clone() *Tree {
+	c := New(t.limits)
+	for path, e := range t.entries {
+		c.entries[path] = e
+		dir, name := split(path)
+		if c.names[dir] == nil {
+			c.names[dir] = map[string]struct{}{}
+		}
+		c.names[dir][name] = struct{}{}
+	}
+	c.bytes, c.digest = t.bytes, t.digest
+	return c
+}
+
+// Limits are those of the tree.
+func (t *Tree) Limits() Limits { return t.limits }

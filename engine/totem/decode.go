@@ -1,0 +1,238 @@
+package totem
+
+import (
+	"encoding/binary"
+	"errors"
+	"slices"
+
+	"github.com/holdfast-sim/holdfast/engine/ring"
+)
+
+// ErrMalformed is the answer of every decoder to bytes that no correct node sends.
+var ErrMalformed = errors.New("malformed ring message")
+
+// decoder takes values off the front; after the first failure every value is zero.
+type decoder struct {
+	rest []byte
+	bad  bool
+}
+
+func (d *decoder) have(n int) bool {
+	if d.bad || len(d.rest) < n {
+		d.bad = true
+		return false
+	}
+	return true
+}
+
+func (d *decoder) u8() byte {
+	if !d.have(1) {
+		return 0
+	}
+	v := d.rest[0]
+	d.rest = d.rest[1:]
+	return v
+}
+
+func (d *decoder) u16() uint16 {
+	if !d.have(2) {
+		return 0
+	}
+	v := binary.LittleEndian.Uint16(d.rest)
+	d.rest = d.rest[2:]
+	return v
+}
+
+func (d *decoder) u32() uint32 {
+	if !d.have(4) {
+		return 0
+	}
+	v := binary.LittleEndian.Uint32(d.rest)
+	d.rest = d.rest[4:]
+	return v
+}
+
+func (d *decoder) u64() uint64 {
+	if !d.have(8) {
+		return 0
+	}
+	v := binary.LittleEndian.Uint64(d.rest)
+	d.rest = d.rest[8:]
+	return v
+}
+
+// flags reads a byte that may only have the given bits.
+func (d *decoder) flags(allowed byte) byte {
+	v := d.u8()
+	if v&^allowed != 0 {
+		d.bad = true
+	}
+	return v
+}
+
+func (d *decoder) node() ring.NodeID { return ring.NodeID(d.u32()) }
+func (d *decoder) ring() ringKey {
+	return ringKey{ID: ring.ID{Seq: d.u64(), Rep: d.node()}, nonce: d.u64()}
+}
+
+// nodes reads a strictly ascending list of node ids into dst.
+func (d *decoder) nodes(dst []ring.NodeID) []ring.NodeID {
+	dst = dst[:0]
+	n := int(d.u16())
+	if n > ring.MaxNodes || !d.have(4*n) {
+		d.bad = true
+		return dst
+	}
+	last := ring.NodeID(0)
+	for range n {
+		id := d.node()
+		if id <= last {
+			d.bad = true
+			return dst
+		}
+		dst, last = append(dst, id), id
+	}
+	return dst
+}
+
+func (d *decoder) end() error {
+	if d.bad || len(d.rest) != 0 {
+		return ErrMalformed
+	}
+	return nil
+}
+
+// decode reads a token, reusing t's retransmit list. b begins behind the type byte, as in all
+// decoders.
+func (t *token) decode(b []byte) error {
+	d := decoder{rest: b}
+	t.retransFlag = d.flags(1) != 0
+	t.ring = d.ring()
+	t.tokenSeq, t.seq, t.ordinal, t.aru = d.u64(), d.u64(), d.u64(), d.u64()
+	t.aruNode = d.node()
+	t.backlog, t.fcc = d.u32(), d.u32()
+	n := int(d.u8())
+	t.rtr = t.rtr[:0]
+	if n > MaxRetransmits || d.bad || len(d.rest) != 8*n {
+		return ErrMalformed
+	}
+	for range n {
+		seq := d.u64()
+		if seq == 0 || seq > t.seq || slices.Contains(t.rtr, seq) {
+			return ErrMalformed
+		}
+		t.rtr = append(t.rtr, seq)
+	}
+	if t.aru > t.seq || t.ring.IsZero() || t.tokenSeq == 0 {
+		return ErrMalformed
+	}
+	return d.end()
+}
+
+// decode reads the header of a multicast packet; the rest of b is its body.
+func (h *mcastHeader) decode(b []byte) (body []byte, err error) {
+	d := decoder{rest: b}
+	h.flags = d.flags(mcastFlags)
+	h.ring, h.seq, h.from, h.ordinal = d.ring(), d.u64(), d.node(), d.u64()
+	if d.bad || h.seq == 0 || h.from == 0 || h.ring.IsZero() || len(d.rest) == 0 {
+		return nil, ErrMalformed
+	}
+	return d.rest, nil
+}
+
+func (j *join) decode(b []byte) error {
+	d := decoder{rest: b}
+	j.leave = d.flags(1) != 0
+	j.ringSeq = d.u64()
+	j.procs, j.failed = d.nodes(j.procs), d.nodes(j.failed)
+	if len(j.procs) == 0 {
+		return ErrMalformed
+	}
+	return d.end()
+}
+
+func (c *commit) decode(b []byte) error {
+	d := decoder{rest: b}
+	c.ring, c.tokenSeq, c.index = d.ring(), d.u64(), int(d.u16())
+	c.members = d.nodes(c.members)
+	if d.bad || len(c.members) == 0 || c.ring.Rep != c.members[0] || c.ring.Seq == 0 ||
+		c.index == 0 || c.index > len(c.members) {
+		return ErrMalformed
+	}
+	c.entries = slices.Grow(c.entries[:0], len(c.members))[:len(c.members)]
+	for i := range c.entries {
+		if err := c.entries[i].decode(&d); err != nil || c.entries[i].filled != (i < c.index) {
+			return ErrMalformed
+		}
+	}
+	n := int(d.u16())
+	if n > len(c.members) {
+		return ErrMalformed
+	}
+	c.owed = nil
+	for range n {
+		o := owed{old: d.ring(), nodes: d.nodes(nil)}
+		if d.bad || o.old.IsZero() || len(o.nodes) == 0 || c.owedOf(o.old) != nil {
+			return ErrMalformed
+		}
+		c.owed = append(c.owed, o)
+	}
+	return d.end()
+}
+
+// owedOf is what is owed of an old ring.
+func (c *commit) owedOf(old ringKey) []ring.NodeID {
+	for i := range c.owed {
+		if c.owed[i].old == old {
+			return c.owed[i].nodes
+		}
+	}
+	return nil
+}
+
+// owe adds to what is owed of an old ring.
+func (c *commit) owe(old ringKey, nodes []ring.NodeID) {
+	if len(nodes) == 0 {
+		return
+	}
+	for i := range c.owed {
+		if c.owed[i].old == old {
+			c.owed[i].nodes = insertAll(c.owed[i].nodes, nodes)
+			return
+		}
+	}
+	c.owed = append(c.owed, owed{old: old, nodes: slices.Clone(nodes)})
+}
+
+func (e *commitEntry) decode(d *decoder) error {
+	*e = commitEntry{filled: d.flags(1) != 0}
+	if !e.filled {
+		return nil
+	}
+	e.old = d.ring()
+	e.aru, e.high, e.delivered = d.u64(), d.u64(), d.u64()
+	if d.bad || e.aru > e.high || e.old.IsZero() && (e.high != 0 || e.delivered != 0) {
+		return ErrMalformed
+	}
+	return nil
+}
+
+func decodeRingMessage(b []byte) (ringKey, error) {
+	d := decoder{rest: b}
+	id := d.ring()
+	if id.IsZero() {
+		return id, ErrMalformed
+	}
+	return id, d.end()
+}
+
+func (h *bootHint) decode(b []byte) error {
+	d := decoder{rest: b}
+	h.count = d.u64()
+	if !d.have(len(h.id)) || h.count == 0 {
+		return ErrMalformed
+	}
+	copy(h.id[:], d.rest)
+	d.rest = d.rest[len(h.id):]
+	return d.end()
+}

@@ -1,0 +1,90 @@
+package totem
+
+import (
+	"encoding/binary"
+	"math/bits"
+
+	"github.com/holdfast-sim/holdfast/engine/cpg"
+	"github.com/holdfast-sim/holdfast/engine/ring"
+)
+
+// Started is the record of a node's start.
+type Started struct {
+	Node    ring.NodeID `json:"node"`
+	Boot    uint64      `json:"boot"`
+	RingSeq uint64      `json:"ring_seq"` // restored from the disk
+	Fresh   bool        `json:"fresh"`    // the disk knew nothing
+}
+
+// Membership is the record of an installed configuration.
+type Membership struct {
+	Node    ring.NodeID   `json:"node"`
+	Kind    cpg.Kind      `json:"kind"`
+	Ring    ring.ID       `json:"ring"` // of a transitional one: the ring that it closes
+	Members []ring.NodeID `json:"members"`
+}
+
+// Sent is the record of a message that got its place in the order.
+type Sent struct {
+	Node      ring.NodeID   `json:"node"`
+	Ring      ring.ID       `json:"ring"`
+	Ordinal   uint64        `json:"ordinal"`
+	Guarantee cpg.Guarantee `json:"guarantee"`
+	Digest    uint64        `json:"digest"`
+}
+
+// Delivered is the record of a delivered message.
+type Delivered struct {
+	Node         ring.NodeID   `json:"node"`
+	Ring         ring.ID       `json:"ring"`
+	Ordinal      uint64        `json:"ordinal"`
+	From         ring.NodeID   `json:"from"`
+	Guarantee    cpg.Guarantee `json:"guarantee"`
+	Transitional bool          `json:"transitional"`
+	Digest       uint64        `json:"digest"`
+}
+
+// StateChange is the record of a change between the protocol's states.
+type StateChange struct {
+	Node   ring.NodeID `json:"node"`
+	From   string      `json:"from"`
+	To     string      `json:"to"`
+	Reason string      `json:"reason"`
+}
+
+// RecordKind implements env.Record.
+func (Started) RecordKind() string { return "totem.started" }
+
+// RecordKind implements env.Record.
+func (Membership) RecordKind() string { return "totem.membership" }
+
+// RecordKind implements env.Record.
+func (Sent) RecordKind() string { return "totem.sent" }
+
+// RecordKind implements env.Record.
+func (Delivered) RecordKind() string { return "totem.delivered" }
+
+// RecordKind implements env.Record.
+func (StateChange) RecordKind() string { return "totem.state" }
+
+// digest is a quick 64-bit fingerprint of a payload for the records; it is no protection against
+// anybody.
+func digest(b []byte) uint64 {
+	const k0, k1 = 0x9e3779b97f4a7c15, 0xd6e8feb86659fd93
+	h := uint64(len(b)) * k0
+	for ; len(b) >= 8; b = b[8:] {
+		hi, lo := bits.Mul64(h^binary.LittleEndian.Uint64(b), k1)
+		h = hi ^ lo ^ k0
+	}
+	var tail [8]byte
+	copy(tail[:], b)
+	hi, lo := bits.Mul64(h^binary.LittleEndian.Uint64(tail[:]), k1)
+	return hi ^ lo
+}
+
+func (n *Node) setState(to State, reason string) {
+	if !n.cfg.Quiet {
+		n.env.Emit(StateChange{Node: n.cfg.Node, From: n.state.String(), To: to.String(), Reason: reason})
+	}
+	n.state = to
+}

@@ -1,0 +1,167 @@
+package wire
+
+import (
+	"crypto/cipher"
+	"encoding/binary"
+	"slices"
+
+	"github.com/holdfast-sim/holdfast/engine/ring"
+)
+
+// WindowPackets is how far behind the newest packet of a sender an older one may arrive and still
+// be accepted.
+const WindowPackets = 2048
+
+const windowWords = WindowPackets / 64
+
+// Stats counts what an [Opener] refused and accepted.
+type Stats struct {
+	Accepted, Foreign, Replayed, StaleBoot uint64
+}
+
+// Opener opens packets of a fixed set of nodes. It keeps one cipher and one window a node.
+type Opener struct {
+	key     []byte
+	senders []sender
+	stats   Stats
+	nonce   [nonceBytes]byte
+}
+
+type sender struct {
+	node    ring.NodeID
+	aead    cipher.AEAD // nil: nothing accepted yet
+	boot    Boot
+	highest uint64
+	seen    [windowWords]uint64 // bit counter%WindowPackets, for highest-WindowPackets < counter
+}
+
+// NewOpener prepares opening of what the given nodes send. It fails with ErrKey.
+func NewOpener(key []byte, nodes []ring.NodeID) (*Opener, error) {
+	if err := CheckKey(key); err != nil {
+		return nil, err
+	}
+	o := &Opener{key: slices.Clone(key)}
+	for _, id := range ring.Sorted(nodes) {
+		o.senders = append(o.senders, sender{node: id})
+	}
+	return o, nil
+}
+
+// Stats returns the counts so far.
+func (o *Opener) Stats() Stats { return o.stats }
+
+// Newest is the newest boot of a node from which a packet was accepted; false when none was.
+func (o *Opener) Newest(node ring.NodeID) (Boot, bool) {
+	s := o.find(node)
+	if s == nil || s.aead == nil {
+		return Boot{}, false
+	}
+	return s.boot, true
+}
+
+func (o *Opener) find(node ring.NodeID) *sender {
+	for i := range o.senders {
+		if o.senders[i].node == node {
+			return &o.senders[i]
+		}
+	}
+	return nil
+}
+
+// Open authenticates a packet and appends its payload to dst. It returns the sending node with
+// the longer slice, or dst as it was with ErrForeign, ErrReplayed or ErrStaleBoot; the node is
+// named with ErrStaleBoot too, because that packet is genuine. The packet is left unchanged. It
+// does not allocate for known boots when dst has room for the payload.
+func (o *Opener) Open(dst, packet []byte) (ring.NodeID, []byte, error) {
+	if len(packet) < OverheadBytes || packet[0] != Version {
+		o.stats.Foreign++
+		return 0, dst, ErrForeign
+	}
+	node := ring.NodeID(binary.LittleEndian.Uint32(packet[offsetNode:]))
+	s := o.find(node)
+	if s == nil {
+		o.stats.Foreign++
+		return 0, dst, ErrForeign
+	}
+	count := binary.LittleEndian.Uint64(packet[offsetBoot:])
+	id := BootID(packet[offsetBootID:])
+	if s.aead == nil || s.boot.Count != count || s.boot.ID != id {
+		return o.openOther(s, Boot{Count: count, ID: id}, dst, packet)
+	}
+	counter := binary.LittleEndian.Uint64(packet[offsetCounter:])
+	if s.wasSeen(counter) {
+		o.stats.Replayed++
+		return 0, dst, ErrReplayed
+	}
+	out, ok := o.decrypt(s.aead, dst, packet)
+	if !ok {
+		o.stats.Foreign++
+		return 0, dst, ErrForeign
+	}
+	s.mark(counter)
+	o.stats.Accepted++
+	return node, out, nil
+}
+
+// openOther handles a packet that is not of the sender's present boot. The boot is switched only
+// once the packet has proved genuine.
+func (o *Opener) openOther(s *sender, boot Boot, dst, packet []byte) (ring.NodeID, []byte, error) {
+	aead := derive(o.key, s.node, &boot.ID)
+	counter := binary.LittleEndian.Uint64(packet[offsetCounter:])
+	out, ok := o.decrypt(aead, dst, packet)
+	if !ok || counter == 0 || boot.Count == 0 {
+		o.stats.Foreign++
+		return 0, dst, ErrForeign
+	}
+	if s.aead != nil && boot.Count <= s.boot.Count {
+		o.stats.StaleBoot++
+		return s.node, dst, ErrStaleBoot
+	}
+	*s = sender{node: s.node, aead: aead, boot: boot}
+	s.mark(counter)
+	o.stats.Accepted++
+	return s.node, out, nil
+}
+
+func (o *Opener) decrypt(aead cipher.AEAD, dst, packet []byte) ([]byte, bool) {
+	copy(o.nonce[nonceBytes-8:], packet[offsetCounter:headerBytes])
+	out, err := aead.Open(dst, o.nonce[:], packet[headerBytes:], packet[:headerBytes])
+	if err != nil {
+		return dst, false
+	}
+	return out, true
+}
+
+// wasSeen says that a counter was accepted before or is too old to tell.
+func (s *sender) wasSeen(counter uint64) bool {
+	if counter > s.highest {
+		return false
+	}
+	if counter == 0 || s.highest-counter >= WindowPackets {
+		return true
+	}
+	at := counter % WindowPackets
+	return s.seen[at/64]&(1<<(at%64)) != 0
+}
+
+// mark records an accepted counter and moves the window on.
+func (s *sender) mark(counter uint64) {
+	if counter > s.highest {
+		s.clear(counter - s.highest)
+		s.highest = counter
+	}
+	at := counter % WindowPackets
+	s.seen[at/64] |= 1 << (at % 64)
+}
+
+// clear forgets the bits of the places that the window moves onto.
+func (s *sender) clear(steps uint64) {
+	if steps >= WindowPackets {
+		s.seen = [windowWords]uint64{}
+		return
+	}
+	for c := s.highest + 1; c <= s.highest+steps; c++ {
+		at := c % WindowPackets
+		s.seen[at/64] &^= 1 << (at % 64)
+	}
+}

@@ -1,0 +1,127 @@
+package wire
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/holdfast-sim/holdfast/engine/ring"
+)
+
+const (
+	// Version is the first byte of every packet.
+	Version = 1
+	// BootIDBytes is the size of a boot's random part.
+	BootIDBytes = 16
+	// MinKeyBytes and MaxKeyBytes bound the cluster key.
+	MinKeyBytes = 32
+	MaxKeyBytes = 4096
+
+	headerBytes = 1 + 4 + 8 + BootIDBytes + 8
+	tagBytes    = 16
+	nonceBytes  = 12
+	subkeyBytes = 32
+
+	// OverheadBytes is by how much sealing makes a payload longer.
+	OverheadBytes = headerBytes + tagBytes
+
+	offsetNode    = 1
+	offsetBoot    = 5
+	offsetBootID  = 13
+	offsetCounter = 29
+
+	keyLabel = "holdfast ring packet v1"
+)
+
+var (
+	// ErrForeign is what [Opener.Open] answers for bytes that are no packet of this cluster:
+	// too short, another version, an unknown node, another key, or altered on the way.
+	ErrForeign = errors.New("not a packet of this cluster")
+	// ErrReplayed is the answer for a packet that was accepted before, or that is so old that
+	// this cannot be told any more.
+	ErrReplayed = errors.New("packet was seen before")
+	// ErrStaleBoot is the answer for a genuine packet of a boot that is not the sender's newest.
+	ErrStaleBoot = errors.New("packet of an earlier boot")
+	// ErrKey means that a cluster key has an unusable length.
+	ErrKey = errors.New("unusable cluster key")
+)
+
+// BootID is the random part of one boot's identity.
+type BootID [BootIDBytes]byte
+
+// Boot identifies one boot of a node: Count orders the boots of a node, from 1, and ID tells
+// apart two boots that by accident (a wiped disk) carry the same count.
+type Boot struct {
+	Count uint64
+	ID    BootID
+}
+
+// CheckKey says whether a cluster key can be used. It fails with ErrKey.
+func CheckKey(key []byte) error {
+	if len(key) < MinKeyBytes || len(key) > MaxKeyBytes {
+		return fmt.Errorf("%w: it has %d bytes, use %d to %d random bytes",
+			ErrKey, len(key), MinKeyBytes, MaxKeyBytes)
+	}
+	return nil
+}
+
+// derive makes the cipher of one boot of one node.
+func derive(key []byte, node ring.NodeID, id *BootID) cipher.AEAD {
+	info := binary.LittleEndian.AppendUint32([]byte(keyLabel), uint32(node))
+	subkey, err := hkdf.Key(sha256.New, key, id[:], string(info), subkeyBytes)
+	if err != nil {
+		panic(fmt.Sprintf("wire: deriving a packet key: %v", err))
+	}
+	block, err := aes.NewCipher(subkey)
+	if err != nil {
+		panic(fmt.Sprintf("wire: setting up AES: %v", err))
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		panic(fmt.Sprintf("wire: setting up GCM: %v", err))
+	}
+	return aead
+}
+
+// Sealer seals what one boot of one node sends.
+type Sealer struct {
+	aead    cipher.AEAD
+	boot    Boot
+	counter uint64
+	header  [headerBytes]byte
+	nonce   [nonceBytes]byte
+}
+
+// NewSealer prepares sealing for a boot. The boot's ID must be fresh random bytes: reusing one
+// under the same node id repeats nonces. It fails with ErrKey.
+func NewSealer(key []byte, node ring.NodeID, boot Boot) (*Sealer, error) {
+	if err := CheckKey(key); err != nil {
+		return nil, err
+	}
+	s := &Sealer{aead: derive(key, node, &boot.ID), boot: boot}
+	s.header[0] = Version
+	binary.LittleEndian.PutUint32(s.header[offsetNode:], uint32(node))
+	binary.LittleEndian.PutUint64(s.header[offsetBoot:], boot.Count)
+	copy(s.header[offsetBootID:], boot.ID[:])
+	return s, nil
+}
+
+// Boot is the boot that this sealer speaks for.
+func (s *Sealer) Boot() Boot { return s.boot }
+
+// Seal appends the sealed packet to dst and returns the longer slice. It does not allocate when
+// dst has room for len(payload)+OverheadBytes. dst must not overlap payload.
+func (s *Sealer) Seal(dst, payload []byte) []byte {
+	s.counter++
+	if s.counter == 0 {
+		panic("wire: packet counter ran over")
+	}
+	binary.LittleEndian.PutUint64(s.header[offsetCounter:], s.counter)
+	binary.LittleEndian.PutUint64(s.nonce[nonceBytes-8:], s.counter)
+	dst = append(dst, s.header[:]...)
+	return s.aead.Seal(dst, s.nonce[:], payload, s.header[:])
+}

@@ -1,0 +1,359 @@
+package linearizability
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/linearizability/models"
+)
+
+// certificate replays the proposed order: revision by revision, each mutation followed by the observations
+// made at its revision. If every step is legal and no operation stands before another one that had
+// returned before it was called, the order proves the history linearizable.
+type certificate struct {
+	resolution
+	starts []uint32 // starts[k] is where observations of revision first+k begin in sorted
+	sorted []uint32 // observations by revision, then by call
+
+	state   any
+	scratch models.Call
+
+	op          history.Operation // of the step at hand, with its outcome known
+	cursor      []uint32
+	pending     []floater // observations without a revision that have no place yet, by call
+	latest      int64     // the latest call among operations placed so far
+	latestOp    int       // whose it is
+	latestWrite int64     // the same among mutations only
+	writeOp     int
+
+	checked   int
+	broken    bool // the state is not known any more
+	undecided bool // some observation may belong behind the order
+}
+
+// zeroed returns a slice of n zeroes in the memory of s if that is large enough.
+func zeroed[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n)
+	}
+	s = s[:n]
+	clear(s)
+	return s
+}
+
+// run replays and records violations. It returns false if it could not get to the end of the order.
+func (c *certificate) run() (bool, error) {
+	c.sortObservations()
+	c.listFloaters()
+	c.begin()
+	c.checked, c.broken, c.undecided = 0, false, false
+	c.latest, c.latestWrite = math.MinInt64, math.MinInt64
+	if err := c.observe(0); err != nil {
+		return false, err
+	}
+	for k, owner := range c.owner {
+		if err := c.mutate(c.first+1+uint64(k), owner); err != nil {
+			return false, err
+		}
+		if c.broken {
+			return false, nil
+		}
+		if err := c.observe(k + 1); err != nil {
+			return false, err
+		}
+	}
+	c.sinkRest()
+	return true, nil
+}
+
+func (c *certificate) begin() {
+	if c.model.Replay == nil {
+		c.state = c.model.Init()
+		return
+	}
+	c.state = c.model.Replay(c.state)
+}
+
+// sortObservations sorts by counting: linear, and stable, so that calls in order stay in order.
+func (c *certificate) sortObservations() {
+	c.starts = zeroed(c.starts, len(c.owner)+2)
+	total := 0
+	for _, i := range c.observers {
+		if c.observes(int(i)) {
+			c.starts[c.place[i].rev-c.first+1]++
+			total++
+		}
+	}
+	for k := 1; k < len(c.starts); k++ {
+		c.starts[k] += c.starts[k-1]
+	}
+	c.sorted = zeroed(c.sorted, total)
+	c.cursor = append(c.cursor[:0], c.starts...)
+	at := c.cursor
+	for _, i := range c.observers {
+		if c.observes(int(i)) {
+			k := c.place[i].rev - c.first
+			c.sorted[at[k]] = i
+			at[k]++
+		}
+	}
+	for k := 0; k+1 < len(c.starts); k++ {
+		c.sortByCall(c.sorted[c.starts[k]:c.starts[k+1]])
+	}
+}
+
+// sortByCall sorts a group of operations that is most often sorted already.
+func (c *certificate) sortByCall(group []uint32) {
+	for i := 1; i < len(group); i++ {
+		if c.ops[group[i]].Call < c.ops[group[i-1]].Call {
+			slices.SortStableFunc(group, func(a, b uint32) int { return cmp.Compare(c.ops[a].Call, c.ops[b].Call) })
+			return
+		}
+	}
+}
+
+// observes reports whether observer i has a place in the order.
+func (c *certificate) observes(i int) bool {
+	p := &c.place[i]
+	return p.role != models.Ignored && p.rev >= c.first && p.rev <= c.last && !c.floats(i)
+}
+
+// mutate replays the mutation that created rev.
+func (c *certificate) mutate(rev uint64, owner int32) error {
+	if owner == noOwner {
+		return c.mutateFromWitness(rev)
+	}
+	c.op = c.ops[owner]
+	c.op.Outcome, c.op.Rev = history.OK, rev
+	call, err := c.model.Decode(&c.op, c.scratch)
+	if err != nil {
+		return fmt.Errorf("decoding %s: %w", opName(&c.op), err)
+	}
+	c.scratch = call
+	c.checked++
+	ok, next := c.model.Step(c.state, call, call)
+	if !ok {
+		c.broken = true
+		c.found.add(Violation{Kind: WrongPrecondition, Revisions: []uint64{rev}, at: []int{int(owner)},
+			Explain: fmt.Sprintf("%s, but the state before it does not allow that: %s",
+				ended(&c.ops[owner], rev), c.describe())})
+		return nil
+	}
+	c.state = next
+	c.realTime(int(owner), models.Mutation)
+	return nil
+}
+
+func (c *certificate) mutateFromWitness(rev uint64) error {
+	entry := c.w.at(rev)
+	if entry == nil || c.model.Entry == nil {
+		c.broken = true
+		return nil
+	}
+	call, err := c.model.Entry(entry)
+	if err != nil {
+		return fmt.Errorf("decoding revision %d of the witness: %w", rev, err)
+	}
+	ok, next := c.model.Step(c.state, call, call)
+	if !ok {
+		c.broken = true
+		c.found.add(Violation{Kind: WrongPrecondition, Revisions: []uint64{rev}, Nodes: nodesOf(entry),
+			Explain: fmt.Sprintf("the log has %s at revision %d, but the state before it does not allow that: %s",
+				describeEntry(entry), rev, c.describe())})
+		return nil
+	}
+	c.state = next
+	return nil
+}
+
+func (c *certificate) describe() string {
+	if c.model.DescribeState == nil {
+		return fmt.Sprint(c.state)
+	}
+	return c.model.DescribeState(c.state)
+}
+
+// observe replays the observations at revision first+k.
+func (c *certificate) observe(k int) error {
+	var err error
+	skipped := 0
+	for _, i := range c.sorted[c.starts[k]:c.starts[k+1]] {
+		op := &c.ops[i]
+		if len(c.pending) > 0 {
+			if skipped, err = c.float(k, skipped, op.Call); err != nil {
+				return err
+			}
+		}
+		call, err := c.model.Decode(op, c.scratch)
+		if err != nil {
+			return fmt.Errorf("decoding %s: %w", opName(op), err)
+		}
+		c.scratch = call
+		c.checked++
+		if ok, _ := c.model.Step(c.state, call, call); !ok {
+			c.wrongAnswer(int(i))
+			continue
+		}
+		c.realTime(int(i), c.place[i].role)
+	}
+	if len(c.pending) > 0 {
+		_, err = c.float(k, skipped, math.MaxInt64)
+	}
+	return err
+}
+
+// realTime compares the operation with everything placed before it: none of those may have been called
+// after it returned.
+func (c *certificate) realTime(i int, role models.Role) {
+	op := &c.ops[i]
+	switch {
+	case op.Return < c.latestWrite && role != models.Mutation:
+		c.future(i, c.writeOp)
+	case op.Return < c.latestWrite:
+		c.reordered(i, c.writeOp)
+	case op.Return < c.latest && role != models.LocalObservation:
+		c.stale(i, c.latestOp)
+	}
+	if role == models.LocalObservation {
+		return // it may be old, so it binds nobody who comes after it
+	}
+	if op.Call > c.latest {
+		c.latest, c.latestOp = op.Call, i
+	}
+	if role == models.Mutation && op.Call > c.latestWrite {
+		c.latestWrite, c.writeOp = op.Call, i
+	}
+}
+
+// future records that observation i includes a write that was called after i had returned.
+func (c *certificate) future(i, write int) {
+	op, late := &c.ops[i], &c.ops[write]
+	c.found.add(Violation{Kind: FutureRead, Revisions: []uint64{c.place[i].rev, c.place[write].rev},
+		at: []int{i, write}, Explain: fmt.Sprintf(
+			"%s at %s %s, which includes revision %d of the %s; but that began at %s", opName(op),
+			seconds(op.Return), returned(op, c.place[i].rev), c.place[write].rev, opName(late), seconds(late.Call))})
+}
+
+// reordered records that mutation i holds a higher revision than one called after i had returned.
+func (c *certificate) reordered(i, write int) {
+	late := &c.ops[write]
+	c.found.add(Violation{Kind: ReorderedRevisions, Revisions: []uint64{c.place[i].rev, c.place[write].rev},
+		at: []int{i, write}, Explain: fmt.Sprintf("%s; the %s began at %s and holds the lower revision %d",
+			ended(&c.ops[i], c.place[i].rev), opName(late), seconds(late.Call), c.place[write].rev)})
+}
+
+// stale records that an observation misses the revision of i, although it was called after i had returned.
+func (c *certificate) stale(i, observation int) {
+	first, then := &c.ops[i], &c.ops[observation]
+	v := Violation{Kind: StaleRead, Revisions: []uint64{c.place[i].rev, c.place[observation].rev},
+		at: []int{i, observation}}
+	past := ended(first, c.place[i].rev)
+	if c.place[i].role != models.Mutation && first.Outcome == history.OK {
+		past = fmt.Sprintf("%s at %s %s", opName(first), seconds(first.Return), returned(first, c.place[i].rev))
+	}
+	v.Explain = fmt.Sprintf("%s; the %s began at %s and %s", past, opName(then), seconds(then.Call),
+		returned(then, c.place[observation].rev))
+	if first.Process == then.Process {
+		v.Kind = RevisionRegression
+		v.Explain = fmt.Sprintf("process %d: %s", first.Process, v.Explain)
+	}
+	c.found.add(v)
+}
+
+// wrongAnswer explains an observation that contradicts the state at its revision.
+func (c *certificate) wrongAnswer(i int) {
+	op, rev := &c.ops[i], c.place[i].rev
+	if c.place[i].role == models.LocalObservation && c.fromDroppedBranch(op) {
+		return
+	}
+	v := Violation{Kind: WrongAnswer, Revisions: []uint64{rev}, at: []int{i}}
+	if op.Outcome == history.Fail {
+		v.Kind = WrongPrecondition
+		v.Explain = fmt.Sprintf("%s, but the state there does not explain that: %s", ended(op, rev), c.describe())
+		c.found.add(v)
+		return
+	}
+	changed, by := c.lastChange(op.Key, rev)
+	switch {
+	case op.Mod > rev:
+		v.Kind = FutureRead
+		v.Explain = fmt.Sprintf("%s at %s %s, although revision %d came later", opName(op), seconds(op.Return),
+			returned(op, rev), op.Mod)
+	case op.Mod < changed && by >= 0:
+		v.Kind = StaleRead
+		v.at = []int{by, i}
+		v.Revisions = []uint64{changed, rev}
+		v.Explain = fmt.Sprintf("%s; the %s began at %s and %s, which misses it", ended(&c.ops[by], changed),
+			opName(op), seconds(op.Call), returned(op, rev))
+	default:
+		v.Explain = fmt.Sprintf("%s at %s %s, but the state there is: %s", opName(op), seconds(op.Return),
+			returned(op, rev), c.describe())
+	}
+	c.found.add(v)
+}
+
+// lastChange returns the last revision up to rev whose owner names key, and that owner; -1 if none is known.
+func (c *certificate) lastChange(key string, rev uint64) (uint64, int) {
+	key = models.CleanPath(key)
+	for at := min(rev, c.last); at > c.first; at-- {
+		i := *c.ownerOf(at)
+		if i == noOwner {
+			continue
+		}
+		op := &c.ops[i]
+		if models.CleanPath(op.Key) == key || (len(op.Input) > 0 && models.CleanPath(models.TextOf(op.Input)) == key) {
+			return at, int(i)
+		}
+	}
+	return 0, -1
+}
+
+// judgeStrays judges observations whose revision lies outside the order.
+func (c *certificate) judgeStrays() {
+	if len(c.sorted) == len(c.observers) {
+		return
+	}
+	for _, o := range c.observers {
+		i := int(o)
+		op := &c.ops[i]
+		role := c.place[i].role
+		if c.observes(i) || c.floats(i) || role == models.Ignored {
+			continue
+		}
+		if role == models.LocalObservation && c.fromDroppedBranch(op) {
+			continue
+		}
+		c.found.add(Violation{Kind: WrongAnswer, Revisions: []uint64{op.Rev}, at: []int{i},
+			Explain: fmt.Sprintf("%s at %s %s, but the order has revisions %d to %d only", opName(op),
+				seconds(op.Return), returned(op, op.Rev), c.first, c.last)})
+	}
+}
+
+// fromDroppedBranch reports whether a local read shows a state that its node held and dropped later, when
+// another epoch won.
+func (c *certificate) fromDroppedBranch(op *history.Operation) bool {
+	if c.w == nil || c.w.node(op.Node) == nil {
+		return false
+	}
+	var start uint64 // where a branch that the read may come from leaves the log
+	for _, e := range c.w.node(op.Node).dropped {
+		if e.Rev > op.Rev {
+			continue
+		}
+		if start == 0 || e.Rev < start {
+			start = e.Rev
+		}
+		if e.Rev == op.Mod && models.CleanPath(e.Key) == models.CleanPath(op.Key) &&
+			(len(e.Value) == 0 || models.SameValue(e.Value, op.Output)) {
+			return true
+		}
+	}
+	if start == 0 || op.Mod >= start {
+		return false
+	}
+	changed, by := c.lastChange(op.Key, start-1)
+	return changed == op.Mod && (by < 0 || models.SameValue(c.ops[by].Input, op.Output))
+}

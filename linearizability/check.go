@@ -1,0 +1,267 @@
+package linearizability
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/linearizability/models"
+)
+
+// Model is a sequential specification; package models has those that come with the project.
+type Model = models.Model
+
+// History is what [Check] judges: the operations, and what the system says about itself.
+type History struct {
+	// Header is that of the recording; Check does not need it.
+	Header history.Header
+	// Ops are the operations, as [history.Operations] derives them.
+	Ops []history.Operation
+	// Witness is the system's own log, nil if there is none.
+	Witness *Witness
+	// AnyStart says that the operations begin in a state that nobody knows, as in what [Minimize] returns.
+	// It takes a model with Unknown.
+	AnyStart bool
+}
+
+// Method says how a verdict was reached.
+type Method string
+
+const (
+	// ByCertificate means that an order taken from revisions was replayed and compared with real time.
+	ByCertificate Method = "certificate"
+	// BySearch means that porcupine searched for an order.
+	BySearch Method = "search"
+)
+
+// Report is what [Check] found.
+type Report struct {
+	Model    string   `json:"model"`
+	Validity Validity `json:"validity"`
+	Method   Method   `json:"method"`
+	// Reason says why the validity is Unknown, or is empty.
+	Reason     string      `json:"reason,omitempty"`
+	Violations []Violation `json:"violations,omitempty"`
+	Stats      Stats       `json:"stats"`
+
+	context     []history.Operation // around the first violation
+	annotations []Annotation
+	notes       []string // further details for the verdict
+}
+
+// Stats counts what a check did.
+type Stats struct {
+	Operations int `json:"operations"`
+	// Resolved counts unknown outcomes that the witness decided, Open those that nothing decided.
+	Resolved int `json:"resolved"`
+	Open     int `json:"open"`
+	// Checked counts operations replayed or searched.
+	Checked int `json:"checked"`
+	// Rejudged counts violations and histories that porcupine judged a second time.
+	Rejudged int `json:"rejudged,omitempty"`
+	// Dropped counts violations beyond those listed.
+	Dropped int           `json:"dropped,omitempty"`
+	Elapsed time.Duration `json:"elapsedNs"`
+}
+
+// Checker judges one history after the other with the same model and options, and keeps its memory. It
+// must not be used by two goroutines at once. Small histories are then judged without allocating more than
+// the report.
+type Checker struct {
+	model *Model
+	o     *options
+	c     certificate
+	found findings
+}
+
+// NewChecker returns a Checker for a model.
+func NewChecker(m *Model, opts ...Option) *Checker {
+	return &Checker{model: m, o: newOptions(opts)}
+}
+
+// Check judges a history. The error is for input that makes no sense or that the model cannot decode; a
+// history that is wrong gives a report.
+func Check(ctx context.Context, m *Model, h *History, opts ...Option) (*Report, error) {
+	return NewChecker(m, opts...).Check(ctx, h)
+}
+
+// Check judges a history, as the function [Check] does.
+func (k *Checker) Check(ctx context.Context, h *History) (*Report, error) {
+	start := time.Now()
+	report := &Report{Model: k.model.Name, Stats: Stats{Operations: len(h.Ops)}}
+	k.found = findings{ops: h.Ops}
+	if h.Witness != nil {
+		for _, v := range h.Witness.bad {
+			k.found.add(v)
+		}
+	}
+	var err error
+	decided := false
+	if k.model.Revisioned && !h.AnyStart {
+		decided, err = k.certify(h, report)
+	}
+	switch {
+	case err != nil:
+	case decided:
+		err = k.arbitrate(ctx, report)
+	default:
+		err = report.search(ctx, k.model, h, k.o, &k.found)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("checking with model %s: %w", k.model.Name, err)
+	}
+	k.conclude(report)
+	report.Stats.Elapsed = elapsed(start)
+	return report, nil
+}
+
+// certify tries to decide by revisions. It returns false if operations stay open that a search must place.
+func (k *Checker) certify(h *History, report *Report) (bool, error) {
+	c := &k.c
+	c.reset(k.model, h, &k.found)
+	if err := c.resolution.resolve(); err != nil {
+		return false, err
+	}
+	report.Stats.Resolved, report.Stats.Open = c.resolved, len(c.unknown)
+	report.Method = ByCertificate
+	if len(c.gaps) > 0 {
+		return len(k.found.list) > 0, nil
+	}
+	whole, err := c.run()
+	if err != nil {
+		return false, err
+	}
+	c.judgeNodes()
+	if whole {
+		c.judgeStrays()
+	}
+	report.Stats.Checked = c.checked
+	if c.undecided && len(k.found.list) == 0 {
+		return false, nil
+	}
+	if whole && len(k.found.list) == 0 {
+		report.Validity = Valid
+	}
+	return true, nil
+}
+
+// conclude turns what was found into the report's verdict. Where our own methods contradict each other, and
+// nothing else is wrong, nothing is proved.
+func (k *Checker) conclude(report *Report) {
+	report.Violations, report.Stats.Dropped = k.found.list, k.found.dropped
+	disputed := 0
+	for i := range report.Violations {
+		if report.Violations[i].Kind == CheckerDisagreement {
+			disputed++
+		}
+	}
+	switch {
+	case len(report.Violations) == 0:
+		return
+	case len(report.Violations) > 2*disputed || (disputed == 0):
+		report.Validity, report.Reason = Invalid, ""
+	default:
+		report.Validity, report.Reason = Unknown, report.Violations[len(report.Violations)-1].Explain
+	}
+	report.annotations = k.o.annotations
+	for i := range report.Violations {
+		if v := &report.Violations[i]; v.picture != nil || i == len(report.Violations)-1 {
+			report.context = contextOf(k.found.ops, v)
+			break
+		}
+	}
+}
+
+// search lets porcupine decide.
+func (report *Report) search(ctx context.Context, m *Model, h *History, o *options, found *findings) error {
+	report.Method = BySearch
+	if h.AnyStart {
+		if m.Unknown == nil {
+			return fmt.Errorf("the history starts in an unknown state, which model %s does not have", m.Name)
+		}
+		m = fromAnything(m)
+	}
+	pieces, err := splitByKey(m, h.Ops)
+	if err != nil {
+		return err
+	}
+	if !h.AnyStart {
+		for i := range pieces {
+			b := &budget{ctx: ctx, memory: o.memory}
+			if part := refuteLocally(b, m, originals(&pieces[i])); part != nil {
+				report.Stats.Checked += len(pieces[i].ops)
+				return report.refuted(ctx, fromAnything(m), part, true, o, found)
+			}
+		}
+	}
+	searchAll(ctx, m, pieces, o)
+	report.Validity = Valid
+	for i := range pieces {
+		p := &pieces[i]
+		report.Stats.Checked += len(p.ops)
+		switch p.result {
+		case Invalid:
+			return report.refuted(ctx, m, originals(p), h.AnyStart, o, found)
+		case Unknown:
+			report.Validity = Unknown
+			if p.reason != nil {
+				report.Reason = p.reason.Error()
+			}
+		}
+	}
+	return nil
+}
+
+// refuted records operations that have no order, minimised. anyStart says that m starts from anything.
+func (report *Report) refuted(ctx context.Context, m *Model, ops []history.Operation, anyStart bool, o *options,
+	found *findings) error {
+	if o.minimise {
+		s := newMinimiser(ctx, m, o)
+		s.anyStart = anyStart
+		ops = s.minimise(ops)
+		m, anyStart = s.m, s.anyStart
+	}
+	list, err := toPorcupine(m, ops)
+	if err != nil {
+		return err
+	}
+	found.add(Violation{Kind: NotLinearizable, Ops: ops, Explain: narrate(m, ops, anyStart),
+		picture: &picture{model: m.Model, ops: list}})
+	return nil
+}
+
+func originals(p *piece) []history.Operation {
+	ops := make([]history.Operation, 0, len(p.ops))
+	for i := range p.ops {
+		ops = append(ops, *p.ops[i].Metadata.(*history.Operation))
+	}
+	sortByCall(ops)
+	return ops
+}
+
+// Verdict turns the report into the project's common form.
+func (r *Report) Verdict() Verdict {
+	v := Verdict{Checker: r.Model, Validity: r.Validity, Violations: r.Violations}
+	switch r.Validity {
+	case Valid:
+		v.Summary = fmt.Sprintf("%d operations are right (by %s)", r.Stats.Operations, r.Method)
+	case Invalid:
+		first := r.Violations[0]
+		v.Summary = fmt.Sprintf("%s: %s", first.Kind.Title(), first.Explain)
+		v.Evidence = first.Ops
+	default:
+		v.Summary = "not decided: " + r.Reason
+	}
+	v.Details = append(v.Details, fmt.Sprintf("%d operations, %d checked by %s in %v", r.Stats.Operations,
+		r.Stats.Checked, r.Method, r.Stats.Elapsed))
+	v.Details = append(v.Details, r.notes...)
+	if r.Stats.Resolved+r.Stats.Open > 0 {
+		v.Details = append(v.Details, fmt.Sprintf("unknown outcomes: %d resolved from the witness, %d left open",
+			r.Stats.Resolved, r.Stats.Open))
+	}
+	if more := len(r.Violations) + r.Stats.Dropped - 1; more > 0 {
+		v.Details = append(v.Details, fmt.Sprintf("%d more violations", more))
+	}
+	return v
+}

@@ -1,0 +1,164 @@
+package linearizability
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+
+	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/linearizability/history/jepsen"
+	"github.com/holdfast-sim/holdfast/linearizability/models"
+)
+
+// ErrNoModel reports a history file that names no model, checked without one.
+var ErrNoModel = errors.New("no model given and the history names none")
+
+// Names of interval checks that [CheckFile] takes in place of a model.
+const (
+	LocksModel        = "locks"
+	SingleRunnerModel = "single-runner"
+)
+
+// ModelNames lists what [CheckFile] takes as a model, sorted.
+func ModelNames() []string {
+	names := append(models.Names(), LocksModel, SingleRunnerModel)
+	sort.Strings(names)
+	return names
+}
+
+// intervalCheck returns the interval check of that name, or nil.
+func intervalCheck(name string) func([]history.Operation) Verdict {
+	switch name {
+	case LocksModel:
+		return CheckLocks
+	case SingleRunnerModel:
+		return CheckSingleRunner
+	}
+	return nil
+}
+
+// CheckFile judges a history file. An empty modelName means the one that its header names. The initial
+// state is the header's.
+//
+// A witness is taken from the file that [WithWitnessFile] names, or else from the one that [WitnessPath]
+// gives, if it exists.
+func CheckFile(ctx context.Context, path, modelName string, opts ...Option) (*Report, error) {
+	h, err := ReadFile(path, newOptions(opts).witnessFile)
+	if err != nil {
+		return nil, err
+	}
+	if modelName == "" {
+		modelName = h.Header.Model
+	}
+	if modelName == "" {
+		return nil, fmt.Errorf("checking %s: %w: name one of %v", path, ErrNoModel, ModelNames())
+	}
+	if check := intervalCheck(modelName); check != nil {
+		return reportOf(check(h.Ops), len(h.Ops)), nil
+	}
+	m, err := models.ByName(modelName, h.Header.Initial)
+	if err != nil {
+		return nil, fmt.Errorf("checking %s: %w", path, err)
+	}
+	report, err := Check(ctx, m, h, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("checking %s: %w", path, err)
+	}
+	return report, nil
+}
+
+// WitnessPath returns where the witness of a history file is looked for: witness.jsonl beside history.jsonl,
+// and NAME.witness.jsonl beside NAME.jsonl.
+func WitnessPath(path string) string {
+	dir, file := filepath.Split(path)
+	name := strings.TrimSuffix(file, filepath.Ext(file))
+	if name == "history" {
+		return dir + "witness.jsonl"
+	}
+	return dir + name + ".witness.jsonl"
+}
+
+// ReadFile reads a history file and its witness. The history may be JSONL, EDN or a Jepsen log; its beginning
+// tells which. witnessPath may be empty: then the witness is the file
+// that [WitnessPath] gives, and it may be missing.
+func ReadFile(path, witnessPath string) (*History, error) {
+	header, events, err := readEvents(path)
+	if err != nil {
+		return nil, err
+	}
+	ops, err := history.Operations(events)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	h := &History{Header: header, Ops: ops}
+	h.Witness, err = readWitnessFile(path, witnessPath)
+	return h, err
+}
+
+// sniffBytes is how much of a file decides about its format.
+const sniffBytes = 4096
+
+func readEvents(path string) (header history.Header, events []history.Event, err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return header, nil, fmt.Errorf("opening history: %w", err)
+	}
+	defer file.Close()
+	in := bufio.NewReaderSize(file, sniffBytes)
+	head, err := in.Peek(sniffBytes)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return header, nil, fmt.Errorf("reading %s: %w", path, err)
+	}
+	switch {
+	case jepsen.IsEDN(head):
+		events, err = jepsen.ReadEDN(in)
+	case jepsen.IsLog(head):
+		events, err = jepsen.ReadLog(in)
+	default:
+		header, events, _, err = history.ReadAll(in)
+	}
+	if err != nil {
+		return header, nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return header, events, nil
+}
+
+func readWitnessFile(path, witnessPath string) (*Witness, error) {
+	optional := witnessPath == ""
+	if optional {
+		witnessPath = WitnessPath(path)
+	}
+	file, err := os.Open(witnessPath)
+	switch {
+	case optional && errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("opening witness: %w", err)
+	}
+	defer file.Close()
+	_, entries, torn, err := history.ReadWitness(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", witnessPath, err)
+	}
+	w, err := NewWitness(entries)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", witnessPath, err)
+	}
+	w.Partial = torn
+	return w, nil
+}
+
+// ByIntervals means that sure and possible intervals were compared.
+const ByIntervals Method = "intervals"
+
+func reportOf(v Verdict, ops int) *Report {
+	return &Report{Model: v.Checker, Validity: v.Validity, Method: ByIntervals, Violations: v.Violations,
+		notes: v.Details, Stats: Stats{Operations: ops, Checked: ops}}
+}

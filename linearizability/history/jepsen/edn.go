@@ -1,0 +1,394 @@
+package jepsen
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"sort"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// Limits of the decoder, so that a damaged file cannot take all memory or the stack.
+const (
+	maxDepth      = 64
+	maxTokenBytes = 16 << 20
+	maxElements   = 1 << 22 // in one collection
+	// maxNumberBytes keeps big numbers cheap to convert.
+	maxNumberBytes = 1 << 10
+)
+
+// ErrSyntax reports text that is not EDN.
+var ErrSyntax = errors.New("not EDN")
+
+type (
+	keyword string // without the colon
+	symbol  string
+	set     []any
+	pair    struct{ key, value any }
+	edn     []pair // a map in the order of the text
+)
+
+// tagged is an element with a tag, such as #inst "2026-01-01" or #jepsen.history.Op{...}.
+type tagged struct {
+	tag   string
+	value any
+}
+
+// closing is what the parser returns for a closing bracket.
+type closing byte
+
+// decoder reads one EDN element after the other.
+type decoder struct {
+	in    *bufio.Reader
+	line  int
+	token bytes.Buffer
+}
+
+func newDecoder(in io.Reader) *decoder {
+	return &decoder{in: bufio.NewReaderSize(in, 64<<10), line: 1}
+}
+
+func (d *decoder) fail(format string, args ...any) error {
+	return fmt.Errorf("line %d: %w: %s", d.line, ErrSyntax, fmt.Sprintf(format, args...))
+}
+
+// next returns the next element, or io.EOF.
+func (d *decoder) next() (any, error) {
+	value, err := d.element(0)
+	if err != nil {
+		return nil, err
+	}
+	if c, ok := value.(closing); ok {
+		return nil, d.fail("%q closes nothing", byte(c))
+	}
+	return value, nil
+}
+
+// skip reads to the next byte that is neither blank nor part of a comment.
+func (d *decoder) skip() (byte, error) {
+	comment := false
+	for {
+		c, err := d.in.ReadByte()
+		switch {
+		case err != nil:
+			return 0, err
+		case c == '\n':
+			d.line++
+			comment = false
+		case comment || c == ' ' || c == '\t' || c == '\r' || c == '\f' || c == ',':
+		case c == ';':
+			comment = true
+		default:
+			return c, nil
+		}
+	}
+}
+
+func (d *decoder) element(depth int) (any, error) {
+	if depth > maxDepth {
+		return nil, d.fail("nested more than %d deep", maxDepth)
+	}
+	c, err := d.skip()
+	if err != nil {
+		return nil, err
+	}
+	switch c {
+	case '(':
+		return d.list(')', depth)
+	case '[':
+		return d.list(']', depth)
+	case '{':
+		return d.mapping(depth)
+	case ')', ']', '}':
+		return closing(c), nil
+	case '"':
+		return d.text()
+	case '\\':
+		return d.character()
+	case '#':
+		return d.dispatch(depth)
+	}
+	return d.atom(c)
+}
+
+func (d *decoder) list(end byte, depth int) ([]any, error) {
+	list := []any{}
+	for {
+		value, err := d.element(depth + 1)
+		switch c, ok := value.(closing); {
+		case errors.Is(err, io.EOF):
+			return nil, d.fail("%q is missing", end)
+		case err != nil:
+			return nil, err
+		case ok && byte(c) == end:
+			return list, nil
+		case ok:
+			return nil, d.fail("%q where %q is expected", byte(c), end)
+		case len(list) == maxElements:
+			return nil, d.fail("more than %d elements", maxElements)
+		}
+		list = append(list, value)
+	}
+}
+
+func (d *decoder) mapping(depth int) (edn, error) {
+	list, err := d.list('}', depth)
+	if err != nil {
+		return nil, err
+	}
+	if len(list)%2 != 0 {
+		return nil, d.fail("a map has a key without a value")
+	}
+	m := make(edn, 0, len(list)/2)
+	for i := 0; i < len(list); i += 2 {
+		m = append(m, pair{list[i], list[i+1]})
+	}
+	return m, nil
+}
+
+// dispatch reads what follows a '#': a set, a discarded element, a namespaced map, a special number or a tag.
+func (d *decoder) dispatch(depth int) (any, error) {
+	c, err := d.in.ReadByte()
+	if err != nil {
+		return nil, d.fail("nothing after '#'")
+	}
+	switch c {
+	case '{':
+		list, err := d.list('}', depth)
+		return set(list), err
+	case '_':
+		dropped, err := d.element(depth + 1)
+		if _, ok := dropped.(closing); ok || errors.Is(err, io.EOF) {
+			return nil, d.fail("nothing to discard after #_")
+		}
+		if err != nil {
+			return nil, err
+		}
+		return d.element(depth + 1)
+	case '#', ':':
+		if _, err := d.word(c); err != nil {
+			return nil, err
+		}
+		if c == '#' {
+			return symbol(d.token.String()[1:]), nil // ##Inf, ##NaN
+		}
+		return d.element(depth + 1) // #:namespace{...}: the keys keep their short names
+	}
+	tag, err := d.word(c)
+	if err != nil {
+		return nil, err
+	}
+	value, err := d.element(depth + 1)
+	if _, ok := value.(closing); ok || errors.Is(err, io.EOF) {
+		return nil, d.fail("nothing after tag #%s", tag)
+	}
+	return tagged{tag, value}, err
+}
+
+// word reads up to the next delimiter.
+func (d *decoder) word(first byte) (string, error) {
+	d.token.Reset()
+	d.token.WriteByte(first)
+	for {
+		c, err := d.in.ReadByte()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return "", err
+		}
+		if strings.IndexByte(" \t\r\n\f,;()[]{}\"\\", c) >= 0 {
+			if err := d.in.UnreadByte(); err != nil {
+				return "", err
+			}
+			break
+		}
+		if d.token.Len() == maxTokenBytes {
+			return "", d.fail("a word of more than %d bytes", maxTokenBytes)
+		}
+		d.token.WriteByte(c)
+	}
+	return d.token.String(), nil
+}
+
+func (d *decoder) atom(first byte) (any, error) {
+	word, err := d.word(first)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case word == "nil":
+		return nil, nil
+	case word == "true" || word == "false":
+		return word == "true", nil
+	case first == ':':
+		if len(word) == 1 {
+			return nil, d.fail("a colon without a name")
+		}
+		return keyword(word[1:]), nil
+	case first >= '0' && first <= '9', (first == '-' || first == '+') && len(word) > 1 && word[1] >= '0' && word[1] <= '9':
+		return d.number(word)
+	}
+	return symbol(word), nil
+}
+
+func (d *decoder) number(word string) (any, error) {
+	plain := strings.TrimPrefix(word, "+")
+	if len(plain) > maxNumberBytes {
+		return nil, d.fail("a number of more than %d bytes", maxNumberBytes)
+	}
+	if n, err := strconv.ParseInt(plain, 10, 64); err == nil {
+		return n, nil
+	}
+	if n, ok := new(big.Int).SetString(strings.TrimSuffix(plain, "N"), 10); ok {
+		return json.Number(n.String()), nil
+	}
+	if f, err := strconv.ParseFloat(strings.TrimSuffix(plain, "M"), 64); err == nil {
+		return f, nil
+	}
+	if above, below, ok := strings.Cut(plain, "/"); ok && isInteger(above) && isInteger(below) {
+		return symbol(plain), nil // a ratio stays text
+	}
+	return nil, d.fail("%.40q is no number", word)
+}
+
+func isInteger(word string) bool {
+	_, ok := new(big.Int).SetString(word, 10)
+	return ok
+}
+
+func (d *decoder) text() (string, error) {
+	d.token.Reset()
+	for {
+		c, err := d.in.ReadByte()
+		switch {
+		case err != nil:
+			return "", d.fail("a string is not closed")
+		case c == '"':
+			return d.token.String(), nil
+		case d.token.Len() >= maxTokenBytes:
+			return "", d.fail("a string of more than %d bytes", maxTokenBytes)
+		case c == '\n':
+			d.line++
+		case c == '\\':
+			if err := d.escape(); err != nil {
+				return "", err
+			}
+			continue
+		}
+		d.token.WriteByte(c)
+	}
+}
+
+func (d *decoder) escape() error {
+	c, err := d.in.ReadByte()
+	if err != nil {
+		return d.fail("a string is not closed")
+	}
+	if plain, ok := map[byte]byte{'n': '\n', 't': '\t', 'r': '\r', 'b': '\b', 'f': '\f', '"': '"', '\\': '\\'}[c]; ok {
+		d.token.WriteByte(plain)
+		return nil
+	}
+	if c != 'u' {
+		return d.fail("unknown escape \\%c in a string", c)
+	}
+	hex := make([]byte, 4)
+	if _, err := io.ReadFull(d.in, hex); err != nil {
+		return d.fail("a string is not closed")
+	}
+	code, err := strconv.ParseUint(string(hex), 16, 16)
+	if err != nil {
+		return d.fail("\\u%s is no character", hex)
+	}
+	d.token.WriteRune(rune(code))
+	return nil
+}
+
+func (d *decoder) character() (any, error) {
+	c, err := d.in.ReadByte()
+	if err != nil {
+		return nil, d.fail("nothing after '\\'")
+	}
+	word, err := d.word(c)
+	if err != nil {
+		return nil, err
+	}
+	if plain, ok := map[string]string{"newline": "\n", "space": " ", "tab": "\t", "return": "\r"}[word]; ok {
+		return plain, nil
+	}
+	if len(word) == 5 && word[0] == 'u' {
+		if code, err := strconv.ParseUint(word[1:], 16, 16); err == nil {
+			return string(rune(code)), nil
+		}
+	}
+	return word, nil
+}
+
+// appendJSON appends an element as JSON. Map members are sorted by name.
+func appendJSON(dst []byte, value any) ([]byte, error) {
+	switch v := value.(type) {
+	case keyword:
+		return appendText(dst, string(v))
+	case symbol:
+		return appendText(dst, string(v))
+	case string:
+		return appendText(dst, v)
+	case tagged:
+		return appendJSON(dst, v.value)
+	case set:
+		return appendArray(dst, v)
+	case []any:
+		return appendArray(dst, v)
+	case edn:
+		return appendObject(dst, v)
+	}
+	text, err := json.Marshal(value)
+	return append(dst, text...), err
+}
+
+func appendText(dst []byte, s string) ([]byte, error) {
+	text, err := json.Marshal(strings.ToValidUTF8(s, string(utf8.RuneError)))
+	return append(dst, text...), err
+}
+
+func appendArray(dst []byte, list []any) ([]byte, error) {
+	var err error
+	dst = append(dst, '[')
+	for i, value := range list {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		if dst, err = appendJSON(dst, value); err != nil {
+			return dst, err
+		}
+	}
+	return append(dst, ']'), nil
+}
+
+func appendObject(dst []byte, m edn) ([]byte, error) {
+	members := make([]string, 0, len(m))
+	for _, p := range m {
+		name, err := appendJSON(nil, p.key)
+		if err != nil {
+			return dst, err
+		}
+		if len(name) == 0 || name[0] != '"' {
+			if name, err = appendText(nil, string(name)); err != nil {
+				return dst, err
+			}
+		}
+		member, err := appendJSON(append(name, ':'), p.value)
+		if err != nil {
+			return dst, err
+		}
+		members = append(members, string(member))
+	}
+	sort.Strings(members)
+	return append(dst, "{"+strings.Join(members, ",")+"}"...), nil
+}

@@ -1,0 +1,216 @@
+package linearizability
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+
+	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/linearizability/models"
+)
+
+// Reasons why a search ends without an answer.
+var (
+	errSearchTime   = errors.New("time limit reached")
+	errSearchMemory = errors.New("memory limit reached")
+	errSearchSize   = errors.New("too many operations for a search")
+	errSearchEnded  = errors.New("another part was found invalid first")
+	errSearchSteps  = errors.New("step limit of this round reached")
+)
+
+// Rounds of a search: every piece first gets few steps, so that a piece which is quickly found invalid is
+// not kept waiting by one that takes for ever.
+const (
+	firstRoundSteps  = 1 << 14
+	roundStepsFactor = 16
+)
+
+// budget is what all searches of one check share.
+type budget struct {
+	ctx    context.Context
+	memory int64        // bytes allowed
+	used   atomic.Int64 // bytes that the caches of running searches hold, estimated
+}
+
+// contextEvery is how many steps pass between two looks at the time limit; a step takes about a microsecond.
+const contextEvery = 64
+
+// searchOverheadBytes is what porcupine holds per step that it took, beside the bit set: cache entry, call
+// stack and the state of our models.
+const searchOverheadBytes = 256
+
+// search asks porcupine about one piece of a history, and gives up after maxSteps calls of the model, if
+// that is not 0.
+func (b *budget) search(m *porcupine.Model, ops []porcupine.Operation, maxSteps int) (Validity, error) {
+	if len(ops) == 0 {
+		return Valid, nil
+	}
+	perStep := int64(len(ops)/8 + searchOverheadBytes)
+	var held int64
+	var steps int
+	var stopped error
+	guarded := *m
+	guarded.Partition = nil
+	step := m.Step
+	guarded.StepContext = func(_ context.Context, state, in, out any) (bool, any) {
+		if stopped != nil {
+			return false, state
+		}
+		if steps++; steps == maxSteps {
+			stopped = errSearchSteps
+			return false, state
+		}
+		if steps%contextEvery == 0 && b.ctx.Err() != nil {
+			stopped = context.Cause(b.ctx)
+			return false, state
+		}
+		ok, next := step(state, in, out)
+		if !ok {
+			return false, next
+		}
+		held += perStep
+		if b.used.Add(perStep) > b.memory {
+			stopped = errSearchMemory
+			return false, state
+		}
+		return true, next
+	}
+	ok := porcupine.CheckOperations(guarded, ops)
+	b.used.Add(-held)
+	switch {
+	case ok && stopped == nil:
+		return Valid, nil
+	case stopped != nil:
+		return Unknown, stopped
+	}
+	return Invalid, nil
+}
+
+// decide searches one piece by the method that suits the model.
+func (b *budget) decide(m *models.Model, ops []porcupine.Operation, maxSteps int) (Validity, error) {
+	if m.Blind {
+		result, reason := b.searchBlind(m, ops, maxSteps)
+		if !errors.Is(reason, errTooBusy) || len(ops) > DefaultSearchOps {
+			return result, reason
+		}
+	}
+	return b.search(&m.Model, ops, maxSteps)
+}
+
+// toPorcupine decodes operations for a search. Those that the model ignores are left out.
+func toPorcupine(m *models.Model, ops []history.Operation) ([]porcupine.Operation, error) {
+	list := make([]porcupine.Operation, 0, len(ops))
+	for i := range ops {
+		if role := m.Role(&ops[i]); role == models.Ignored || role == models.LocalObservation {
+			continue
+		}
+		call, err := m.Decode(&ops[i], nil)
+		if err != nil {
+			return nil, fmt.Errorf("decoding %s: %w", opName(&ops[i]), err)
+		}
+		list = append(list, porcupine.Operation{ClientId: max(0, ops[i].Process), Input: call, Output: call,
+			Call: ops[i].Call, Return: ops[i].Return, Metadata: &ops[i]})
+	}
+	return list, nil
+}
+
+// piece is a part of a history that is searched on its own.
+type piece struct {
+	ops    []porcupine.Operation
+	result Validity
+	reason error
+}
+
+// searchAll searches the pieces in a bounded pool, never all at once, in rounds of growing effort. It stops
+// at the first piece that is invalid.
+func searchAll(ctx context.Context, m *models.Model, pieces []piece, o *options) {
+	ctx, cancelTime := context.WithTimeoutCause(ctx, o.timeout, errSearchTime)
+	defer cancelTime()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	b := &budget{ctx: ctx, memory: o.memory}
+	open := make([]*piece, 0, len(pieces))
+	for i := range pieces {
+		p := &pieces[i]
+		if len(p.ops) > o.searchOps && !m.Blind {
+			p.reason = fmt.Errorf("%w: %d, the limit is %d", errSearchSize, len(p.ops), o.searchOps)
+			continue
+		}
+		open = append(open, p)
+	}
+	steps := firstRoundSteps
+	for len(open) > 0 && ctx.Err() == nil {
+		if len(open) <= 1 {
+			steps = 0 // nobody else is waiting
+		}
+		round(b, m, open, steps, o.parallelism, cancel)
+		left := open[:0]
+		for _, p := range open {
+			if errors.Is(p.reason, errSearchSteps) {
+				left = append(left, p)
+			}
+		}
+		open, steps = left, steps*roundStepsFactor
+	}
+	for _, p := range open {
+		p.reason = context.Cause(ctx)
+	}
+}
+
+// round gives every piece the same number of steps.
+func round(b *budget, m *models.Model, open []*piece, steps, workers int, cancel context.CancelCauseFunc) {
+	var next atomic.Int64
+	var wait sync.WaitGroup
+	for range min(workers, len(open)) {
+		wait.Go(func() {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(open) {
+					return
+				}
+				p := open[i]
+				p.result, p.reason = b.decide(m, p.ops, steps)
+				if p.result == Invalid {
+					cancel(errSearchEnded)
+				}
+			}
+		})
+	}
+	wait.Wait()
+}
+
+// splitByKey cuts a history of a keyed model into one piece per key, in order of first appearance.
+func splitByKey(m *models.Model, ops []history.Operation) ([]piece, error) {
+	if !m.Keyed {
+		list, err := toPorcupine(m, ops)
+		return []piece{{ops: list}}, err
+	}
+	index := make(map[string]int)
+	var parts [][]history.Operation
+	for i := range ops {
+		k, ok := index[ops[i].Key]
+		if !ok {
+			k = len(parts)
+			index[ops[i].Key] = k
+			parts = append(parts, nil)
+		}
+		parts[k] = append(parts[k], ops[i])
+	}
+	pieces := make([]piece, len(parts))
+	for k := range parts {
+		list, err := toPorcupine(m, parts[k])
+		if err != nil {
+			return nil, err
+		}
+		pieces[k].ops = list
+	}
+	return pieces, nil
+}
+
+// elapsed is the clock for statistics; a check never decides by it.
+func elapsed(since time.Time) time.Duration { return time.Since(since) }

@@ -1,0 +1,51 @@
+// Package library holds the stories that Holdfast knows: one scenario file each, embedded. A bug
+// that was found becomes a file here and stays.
+//
+// The package never parses a file: that takes a subject, which its users have.
+package library
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/holdfast-sim/holdfast/scenarios/strictyaml"
+)
+
+//go:embed *.yaml
+var files embed.FS
+
+const extension = ".yaml"
+
+// ErrUnknown means that the library has no story of a name.
+var ErrUnknown = errors.New("no such scenario in the library")
+
+// Names lists the stories in alphabetical order.
+func Names() []string {
+	paths, err := fs.Glob(files, "*"+extension)
+	if err != nil {
+		panic("library: listing the embedded files: " + err.Error())
+	}
+	for i, path := range paths {
+		paths[i] = strings.TrimSuffix(path, extension)
+	}
+	return paths
+}
+
+// Get returns a story's file. The error wraps [ErrUnknown] and names the story that was most
+// likely meant.
+func Get(name string) ([]byte, error) {
+	data, err := files.ReadFile(name + extension)
+	if err == nil {
+		return data, nil
+	}
+	if near := strictyaml.Nearest(name, Names()); near != "" {
+		return nil, fmt.Errorf("%w: %q; did you mean %q?", ErrUnknown, name, near)
+	}
+	return nil, fmt.Errorf("%w: %q", ErrUnknown, name)
+}
+
+// FileName is the name under which problems in a story's file are reported.
+func FileName(name string) string { return name + extension }

@@ -1,0 +1,108 @@
+package pve
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/holdfast-sim/holdfast/engine/store"
+	"github.com/holdfast-sim/holdfast/engine/store/tree"
+	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/scenarios/workload"
+)
+
+// Codec speaks the store's requests.
+type Codec struct{}
+
+// Functions implements workload.Codec.
+func (Codec) Functions() []workload.Weight {
+	return []workload.Weight{
+		{F: workload.Read, Weight: 30}, {F: workload.Write, Weight: 28}, {F: workload.CAS, Weight: 18},
+		{F: workload.Delete, Weight: 6}, {F: workload.Mkdir, Weight: 5}, {F: workload.Rename, Weight: 4},
+		{F: workload.List, Weight: 4}, {F: workload.ReadLocal, Weight: 5},
+	}
+}
+
+// Encode implements workload.Codec.
+func (Codec) Encode(op workload.Op) (string, []byte) {
+	r := store.Request{ID: op.ID, Op: op.F, Path: op.Key, To: op.To, Expect: op.Expect}
+	switch op.F {
+	case workload.ReadLocal:
+		r.Op, r.Local = store.OpRead, true
+	case workload.Write, workload.CAS:
+		r.Data = []byte(op.Value)
+	}
+	return store.Process, r.Encode()
+}
+
+// Decode implements workload.Codec.
+func (Codec) Decode(op workload.Op, output []byte) (workload.Result, error) {
+	r, err := store.DecodeResponse(output)
+	if err != nil {
+		return workload.Result{}, err
+	}
+	result := workload.Result{Type: history.OK, Rev: r.Revision}
+	switch {
+	case r.Code == store.CodeUnknown:
+		return workload.Result{Type: history.Info, Error: string(r.Code)}, nil
+	case !r.OK && op.F == workload.ReadLocal && r.Code != tree.NotFound:
+		result = workload.Result{Type: history.Fail, Error: string(r.Code), Elsewhere: elsewhere(r.Code)}
+	case !r.OK && isRead(op.F) && r.Code == tree.NotFound && op.F != workload.List:
+		// Nothing is there: for the history that is an answer.
+	case !r.OK:
+		result.Type, result.Error, result.Mod = history.Fail, string(r.Code), r.Actual
+		result.Elsewhere = elsewhere(r.Code)
+	case isRead(op.F) && op.F != workload.List:
+		if r.Entry == nil {
+			return workload.Result{}, fmt.Errorf("a successful read without an entry: %s", output)
+		}
+		result.Mod = r.Entry.Mod
+		if r.Entry.Kind == "file" {
+			result.Value = workload.JSON(string(r.Entry.Data))
+		}
+	case op.F == workload.List:
+		result.Value = namesOf(r.Entries)
+	default:
+		result.Mod = r.Revision
+	}
+	return result, nil
+}
+
+func isRead(f string) bool {
+	return f == workload.Read || f == workload.ReadLocal || f == workload.List
+}
+
+// elsewhere says whether a client should turn to another machine.
+func elsewhere(code tree.Code) bool {
+	switch code {
+	case store.CodeReadOnly, store.CodeNoQuorum, store.CodeTryAgain, store.CodeFailed:
+		return true
+	}
+	return false
+}
+
+func namesOf(entries []store.EntryInfo) json.RawMessage {
+	names := make([]string, len(entries))
+	for i, e := range entries {
+		names[i] = e.Path
+	}
+	b, err := json.Marshal(names)
+	if err != nil {
+		panic("pve: names do not encode: " + err.Error())
+	}
+	return b
+}
+
+// Questions that every machine is asked after quiescence.
+const (
+	finalRead   = workload.Read // linearizable: the machine takes part again
+	finalDigest = store.OpDigest
+	finalStatus = store.OpStatus
+)
+
+// Final implements workload.Codec.
+func (Codec) Final() []workload.Op {
+	return []workload.Op{{F: finalStatus}, {F: finalRead, Key: workload.KeyName(0)}, {F: finalDigest}}
+}
+
+// Client implements scenarios.Subject.
+func (s *Subject) Client() workload.Codec { return Codec{} }

@@ -1,0 +1,52 @@
+package pve
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/node"
+	"github.com/holdfast-sim/holdfast/engine/store"
+	"github.com/holdfast-sim/holdfast/engine/totem"
+)
+
+// decodeRecord reads a record that a daemon wrote.
+func decodeRecord(kind string, data []byte) (env.Record, error) {
+	switch kind {
+	case totem.Started{}.RecordKind():
+		return decodeAs[totem.Started](data)
+	case totem.Membership{}.RecordKind():
+		return decodeAs[totem.Membership](data)
+	case totem.Sent{}.RecordKind():
+		return decodeAs[totem.Sent](data)
+	case totem.Delivered{}.RecordKind():
+		return decodeAs[totem.Delivered](data)
+	case totem.StateChange{}.RecordKind():
+		return decodeAs[totem.StateChange](data)
+	case node.QuorumView{}.RecordKind():
+		return decodeAs[node.QuorumView](data)
+	case store.Installed{}.RecordKind():
+		return decodeAs[store.Installed](data)
+	case store.Applied{}.RecordKind():
+		return decodeAs[store.Applied](data)
+	case store.Acknowledged{}.RecordKind():
+		return decodeAs[store.Acknowledged](data)
+	case store.Answered{}.RecordKind():
+		return decodeAs[store.Answered](data)
+	case store.RoleChanged{}.RecordKind():
+		return decodeAs[store.RoleChanged](data)
+	case store.Writable{}.RecordKind():
+		return decodeAs[store.Writable](data)
+	case store.Failed{}.RecordKind():
+		return decodeAs[store.Failed](data)
+	}
+	return nil, fmt.Errorf("unknown record %q: the daemon is of another version than the harness", kind)
+}
+
+func decodeAs[R env.Record](data []byte) (env.Record, error) {
+	var r R
+	if err := json.Unmarshal(data, &r); err != nil {
+		return nil, fmt.Errorf("reading a %s record: %w", r.RecordKind(), err)
+	}
+	return r, nil
+}

@@ -1,0 +1,38 @@
+package scenarios
+
+import (
+	"context"
+	"time"
+)
+
+// Runner is a world that scenarios run in: the simulator or real nodes.
+type Runner interface {
+	// Run runs a scenario once and judges it. An error means that there was no run; what went
+	// wrong within one is in its verdicts. A cancelled context ends the run early, and the
+	// verdict is then unknown.
+	Run(ctx context.Context, s *Scenario, subject Subject, o RunOptions) (*Run, error)
+}
+
+// RunOptions are what may differ between two runs of one scenario.
+type RunOptions struct {
+	// Seed decides every draw.
+	Seed uint64
+	// Timescale multiplies the durations of the scenario (see [Scenario.Scaled]) and the timers
+	// of the subject.
+	Timescale Timescale
+	// Progress is told now and then how far the run is; nil when nobody wants to know. Calls come
+	// one at a time.
+	Progress func(Progress)
+	// KeepLogs asks for Run.Logs, Debug for debug lines too.
+	KeepLogs, Debug bool
+	// Overrides replace draws of a simulated run; ZeroDraws makes every other draw the tamest.
+	Overrides []Override
+	ZeroDraws bool
+}
+
+// Progress is how far a run is.
+type Progress struct {
+	Phase string        // for example "warm-up", "faults", "quiescence", "checking"
+	At    time.Duration // the run's own time
+	End   time.Duration // when the run will end by that time
+}

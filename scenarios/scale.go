@@ -1,0 +1,99 @@
+package scenarios
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/scenarios/fault"
+)
+
+// Floors below which a scaled scenario would measure the machine that it runs on instead of the
+// subject.
+const (
+	FloorPhase   = 500 * time.Millisecond // warm-up, duration, quiescence
+	FloorFault   = 20 * time.Millisecond  // how long a fault or a phase of a flapping link lasts
+	FloorTimeout = 50 * time.Millisecond  // of a client
+)
+
+// ErrTimescale means that a timescale leaves too little time.
+var ErrTimescale = errors.New("timescale is too small")
+
+// Scaled returns the scenario with every duration written in it multiplied, except those of the
+// healthy network and disk: they say what the surroundings are like and not what happens. Timers
+// of the subject are the subject's to scale.
+func (s *Scenario) Scaled(ts Timescale) (*Scenario, error) {
+	if err := ts.check(); err != nil {
+		return nil, fmt.Errorf("scaling scenario %s: %w", s.Name, err)
+	}
+	sc := scaler{ts: ts, to: *s}
+	sc.to.Faults = slices.Clone(s.Faults)
+	sc.scenario()
+	for i := range sc.to.Faults {
+		sc.fault(fmt.Sprintf("faults[%d]", i), &sc.to.Faults[i])
+	}
+	if sc.err != nil {
+		return nil, fmt.Errorf("scaling scenario %s: %w", s.Name, sc.err)
+	}
+	return &sc.to, nil
+}
+
+// IsOne says whether the timescale changes nothing.
+func (t Timescale) IsOne() bool { return t.Num == t.Den }
+
+// MaxTimescale bounds the ratio in both directions.
+const MaxTimescale = 1000
+
+func (t Timescale) check() error {
+	if t == (Timescale{}) {
+		return nil
+	}
+	if t.Num <= 0 || t.Den <= 0 || t.Num/t.Den >= MaxTimescale || t.Den/t.Num >= MaxTimescale {
+		return fmt.Errorf("timescale %d/%d is out of range: write one between 1/%d and %d",
+			t.Num, t.Den, MaxTimescale, MaxTimescale)
+	}
+	return nil
+}
+
+type scaler struct {
+	ts  Timescale
+	to  Scenario
+	err error
+}
+
+// scale multiplies one duration. Zero stays zero; what was above the floor must stay there.
+func (sc *scaler) scale(path string, d *time.Duration, floor time.Duration) {
+	was := *d
+	*d = sc.ts.Of(was)
+	if sc.err == nil && was > 0 && *d < min(was, floor) {
+		sc.err = fmt.Errorf("%w: %s of %s times %s is less than %s; write a larger timescale",
+			ErrTimescale, path, span(was), sc.ts, span(floor))
+	}
+}
+
+func (sc *scaler) scenario() {
+	s := &sc.to
+	sc.scale("warmup", &s.Warmup, FloorPhase)
+	sc.scale("duration", &s.Duration, FloorPhase)
+	sc.scale("quiescence", &s.Quiescence, FloorPhase)
+	sc.scale("workload.pause", &s.Workload.Pause, 0)
+	sc.scale("workload.timeout", &s.Workload.Timeout, FloorTimeout)
+	if s.Nemesis != nil {
+		n := *s.Nemesis
+		s.Nemesis = &n
+		sc.scale("nemesis.every", &n.Every, FloorFault)
+		sc.scale("nemesis.for_min", &n.ForMin, FloorFault)
+		sc.scale("nemesis.for_max", &n.ForMax, FloorFault)
+	}
+}
+
+func (sc *scaler) fault(path string, f *fault.Fault) {
+	sc.scale(path+".at", &f.At, 0)
+	sc.scale(path+".for", &f.For, FloorFault)
+	sc.scale(path+".latency", &f.Latency, 0)
+	sc.scale(path+".jitter", &f.Jitter, 0)
+	sc.scale(path+".up", &f.Up, FloorFault)
+	sc.scale(path+".down", &f.Down, FloorFault)
+	f.Step = sc.ts.Of(f.Step)
+}

@@ -1,0 +1,180 @@
+// Package schema holds the JSON Schema of scenario files, which lets editors complete and check
+// them, and makes it from the Go types that the files are read into.
+//
+// The schema accepts every file that is read without an error. It cannot express everything that
+// makes a file wrong; package scenarios never consults it.
+package schema
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/google/jsonschema-go/jsonschema"
+
+	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/fault"
+	"github.com/holdfast-sim/holdfast/scenarios/strictyaml"
+	"github.com/holdfast-sim/holdfast/scenarios/workload"
+)
+
+// JSON is the schema as a file: what [Generate] made when it was last called.
+//
+//go:embed scenario.schema.json
+var JSON []byte
+
+// Generate makes the schema as indented JSON.
+func Generate() ([]byte, error) {
+	root := object(reflect.TypeFor[scenarios.Scenario](), "")
+	root.Schema = "https://json-schema.org/draft/2020-12/schema"
+	root.Title = "Holdfast scenario"
+	root.Description = "One story: the machines, what clients do, what goes wrong and when, and what must come out."
+	raw, err := json.Marshal(root)
+	if err != nil {
+		return nil, fmt.Errorf("generating the scenario schema: %w", err)
+	}
+	var out bytes.Buffer
+	if err := json.Indent(&out, raw, "", "  "); err != nil {
+		return nil, fmt.Errorf("generating the scenario schema: %w", err)
+	}
+	out.WriteByte('\n')
+	return out.Bytes(), nil
+}
+
+// object describes a struct by its yaml tags.
+func object(t reflect.Type, path string) *jsonschema.Schema {
+	s := &jsonschema.Schema{Type: "object", Properties: map[string]*jsonschema.Schema{}, AdditionalProperties: nothing()}
+	for _, f := range strictyaml.Fields(t) {
+		at := f.Name
+		if path != "" {
+			at = path + "." + f.Name
+		}
+		property := value(t.Field(f.Index).Type, at)
+		property.Description = descriptions[at]
+		s.Properties[f.Name] = property
+		s.PropertyOrder = append(s.PropertyOrder, f.Name)
+		if f.Required {
+			s.Required = append(s.Required, f.Name)
+		}
+	}
+	if t == reflect.TypeFor[fault.Fault]() {
+		s.AllOf = kinds()
+	}
+	return s
+}
+
+// nothing refuses every value.
+func nothing() *jsonschema.Schema { return &jsonschema.Schema{Not: &jsonschema.Schema{}} }
+
+// value describes a value by its type, and by its place where the type does not say enough.
+func value(t reflect.Type, path string) *jsonschema.Schema {
+	switch t {
+	case reflect.TypeFor[time.Duration]():
+		return &jsonschema.Schema{Type: "string", Pattern: strictyaml.DurationPattern, Examples: []any{"250ms", "10s", "1m30s"}}
+	case reflect.TypeFor[fault.PPM]():
+		return &jsonschema.Schema{Type: "string", Pattern: `^\s*([0-9]+(\.[0-9]{0,4})?%|[0-9]+\s*ppm)\s*$`, Examples: []any{"5%", "0.25%", "200ppm"}}
+	case reflect.TypeFor[scenarios.Machines]():
+		return machines()
+	case reflect.TypeFor[scenarios.SubjectSpec]():
+		return subject()
+	}
+	if set, ok := reflect.Zero(t).Interface().(strictyaml.OneOf); ok {
+		return words(set.OneOf()...)
+	}
+	switch t.Kind() {
+	case reflect.Pointer:
+		return value(t.Elem(), path)
+	case reflect.Struct:
+		return object(t, path)
+	case reflect.Slice:
+		return &jsonschema.Schema{Type: "array", Items: value(t.Elem(), path)}
+	case reflect.Map:
+		return &jsonschema.Schema{Type: "object", AdditionalProperties: value(t.Elem(), path)}
+	case reflect.String:
+		return text(path)
+	case reflect.Bool:
+		return &jsonschema.Schema{Type: "boolean"}
+	case reflect.Int, reflect.Int64:
+		return whole(path)
+	}
+	panic(fmt.Sprintf("schema: %s has type %s, which has no description", path, t))
+}
+
+func words(list ...string) *jsonschema.Schema {
+	s := &jsonschema.Schema{Type: "string"}
+	for _, word := range list {
+		s.Enum = append(s.Enum, word)
+	}
+	return s
+}
+
+func text(path string) *jsonschema.Schema {
+	switch path {
+	case "name":
+		return name(scenarios.NamePattern)
+	case "story":
+		return &jsonschema.Schema{Type: "string", MinLength: jsonschema.Ptr(1), MaxLength: jsonschema.Ptr(scenarios.MaxStoryBytes)}
+	case "expect.verdict":
+		return words("valid", "invalid", "unknown")
+	case "faults.operation":
+		return words("read", "write", "sync")
+	}
+	return &jsonschema.Schema{Type: "string"}
+}
+
+func name(pattern string) *jsonschema.Schema {
+	return &jsonschema.Schema{Type: "string", Pattern: pattern, MaxLength: jsonschema.Ptr(scenarios.MaxNameBytes)}
+}
+
+// ranges are the bounds of whole numbers by path.
+var ranges = map[string][2]float64{
+	"disk.capacity_bytes":  {0, 1 << 53},
+	"workload.clients":     {1, workload.MaxClients},
+	"workload.operations":  {1, workload.MaxOperations},
+	"workload.keys":        {1, workload.MaxKeys},
+	"workload.value_bytes": {1, workload.MaxValueBytes},
+	"workload.mix":         {0, scenarios.MaxWeight},
+	"nemesis.at_once":      {1, scenarios.MaxAtOnce},
+	"faults.drift_ppm":     {-fault.MaxDriftPPM, fault.MaxDriftPPM},
+}
+
+func whole(path string) *jsonschema.Schema {
+	r, ok := ranges[path]
+	if !ok {
+		panic("schema: no range is known for " + path)
+	}
+	return &jsonschema.Schema{Type: "integer", Minimum: &r[0], Maximum: &r[1]}
+}
+
+func machines() *jsonschema.Schema {
+	return &jsonschema.Schema{OneOf: []*jsonschema.Schema{
+		{Type: "integer", Minimum: jsonschema.Ptr(1.0), Maximum: jsonschema.Ptr(float64(scenarios.MaxMachines))},
+		{Type: "array", Items: name(scenarios.MachinePattern), MinItems: jsonschema.Ptr(1), MaxItems: jsonschema.Ptr(scenarios.MaxMachines), UniqueItems: true},
+	}, Examples: []any{3, []string{"n1", "n2", "n3"}}}
+}
+
+// subject is open: what else it holds is the subject's own affair.
+func subject() *jsonschema.Schema {
+	return &jsonschema.Schema{Type: "object", Required: []string{"kind"}, Properties: map[string]*jsonschema.Schema{
+		"kind": {Type: "string", Description: "The system under test, for example pve or register."},
+	}}
+}
+
+// kinds says for each kind of fault which keys it must and may have.
+func kinds() []*jsonschema.Schema {
+	var all []*jsonschema.Schema
+	for _, k := range fault.Kinds() {
+		must, may := fault.Fields(k)
+		var kind any = string(k)
+		all = append(all, &jsonschema.Schema{
+			If: &jsonschema.Schema{Properties: map[string]*jsonschema.Schema{"kind": {Const: &kind}}},
+			Then: &jsonschema.Schema{Description: kindDescriptions[k], Required: must,
+				PropertyNames: words(slices.Concat([]string{"kind", "at", "for"}, must, may)...)},
+		})
+	}
+	return all
+}

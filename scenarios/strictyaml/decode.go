@@ -1,0 +1,339 @@
+package strictyaml
+
+import (
+	"encoding"
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// OneOf is a text type with a fixed set of values.
+type OneOf interface {
+	OneOf() []string
+}
+
+// Decode reads a node into what a pointer points to. The error is of type [Problems].
+//
+// It knows booleans, whole numbers, texts, durations, slices, maps with text keys, structs and
+// pointers to those, types that read themselves from text, and types that read themselves from
+// YAML: of those an error that is or holds a [Problem] keeps its place, another one is reported at
+// the value.
+func Decode(file string, n *yaml.Node, into any) error {
+	v := reflect.ValueOf(into)
+	if v.Kind() != reflect.Pointer || v.IsNil() {
+		panic(fmt.Sprintf("strictyaml: decoding into a %T, which is no pointer", into))
+	}
+	d := decoder{file: file}
+	d.value(n, v.Elem(), "")
+	return d.problems.Err()
+}
+
+type decoder struct {
+	file     string
+	problems Problems
+}
+
+func (d *decoder) at(n *yaml.Node, path string) Problem {
+	return Problem{File: d.file, Line: n.Line, Column: n.Column, Path: path}
+}
+
+func (d *decoder) report(n *yaml.Node, path, format string, args ...any) {
+	p := d.at(n, path)
+	p.Text = fmt.Sprintf(format, args...)
+	d.problems = append(d.problems, &p)
+}
+
+var durationType = reflect.TypeFor[time.Duration]()
+
+func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
+	if n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
+		d.report(n, path, "there is no value; write one or remove the key")
+		return
+	}
+	if own, ok := v.Addr().Interface().(yaml.Unmarshaler); ok {
+		d.problems.Add(d.at(n, path), own.UnmarshalYAML(n))
+		return
+	}
+	if v.Type() == durationType {
+		d.duration(n, v, path)
+		return
+	}
+	if own, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
+		if !d.scalar(n, path, "a single value") {
+			return
+		}
+		d.problems.Add(d.at(n, path), own.UnmarshalText([]byte(n.Value)))
+		return
+	}
+	switch v.Kind() {
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		d.value(n, v.Elem(), path)
+	case reflect.Struct:
+		d.structure(n, v, path)
+	case reflect.Map:
+		d.mapping(n, v, path)
+	case reflect.Slice:
+		d.list(n, v, path)
+	default:
+		d.plain(n, v, path)
+	}
+}
+
+func (d *decoder) scalar(n *yaml.Node, path, want string) bool {
+	if n.Kind != yaml.ScalarNode {
+		d.report(n, path, "this is %s; write %s", kindOf(n), want)
+		return false
+	}
+	return true
+}
+
+// plain reads texts, booleans and whole numbers.
+func (d *decoder) plain(n *yaml.Node, v reflect.Value, path string) {
+	switch v.Kind() {
+	case reflect.String:
+		d.text(n, v, path)
+	case reflect.Bool:
+		if n.Kind != yaml.ScalarNode || n.Value != "true" && n.Value != "false" {
+			d.report(n, path, "this is %s; write true or false", kindOf(n))
+			return
+		}
+		v.SetBool(n.Value == "true")
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		if !d.whole(n, path) {
+			return
+		}
+		i, err := strconv.ParseInt(n.Value, 10, 64)
+		if err != nil || v.OverflowInt(i) {
+			d.report(n, path, "%s is out of range; write a smaller number", shorten(n.Value))
+			return
+		}
+		v.SetInt(i)
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		if !d.whole(n, path) {
+			return
+		}
+		i, err := strconv.ParseUint(n.Value, 10, 64)
+		if err != nil || v.OverflowUint(i) {
+			d.report(n, path, "%s is out of range; write a number from 0", shorten(n.Value))
+			return
+		}
+		v.SetUint(i)
+	default:
+		panic(fmt.Sprintf("strictyaml: %s has type %s, which it cannot read", path, v.Type()))
+	}
+}
+
+// whole accepts decimal whole numbers only: no hexadecimal, octal, signs in front or underscores.
+func (d *decoder) whole(n *yaml.Node, path string) bool {
+	digits := strings.TrimPrefix(n.Value, "-")
+	decimal := digits != "" && strings.Trim(digits, "0123456789") == "" && (digits == "0" || digits[0] != '0')
+	if n.Kind != yaml.ScalarNode || n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 || !decimal {
+		d.report(n, path, "this is %s; write a whole number such as 3", kindOf(n))
+		return false
+	}
+	return true
+}
+
+func (d *decoder) text(n *yaml.Node, v reflect.Value, path string) {
+	if n.Kind != yaml.ScalarNode {
+		d.report(n, path, "this is %s; write text", kindOf(n))
+		return
+	}
+	if n.Tag != "!!str" {
+		d.report(n, path, "this is %s; write it in quotes if text is meant: %q", kindOf(n), n.Value)
+		return
+	}
+	if set, ok := v.Interface().(OneOf); ok && !slices.Contains(set.OneOf(), n.Value) {
+		d.report(n, path, "unknown value %q; %s", shorten(n.Value), instead(n.Value, set.OneOf()))
+		return
+	}
+	v.SetString(n.Value)
+}
+
+// MaxDuration is the longest duration that a file can hold.
+const MaxDuration = 1000 * time.Hour
+
+func (d *decoder) duration(n *yaml.Node, v reflect.Value, path string) {
+	if !d.scalar(n, path, "a duration such as 10s or 250ms") {
+		return
+	}
+	value, err := ParseDuration(n.Value)
+	if err != nil {
+		d.report(n, path, "%s", err)
+		return
+	}
+	v.SetInt(int64(value))
+}
+
+// DurationPattern is a regular expression for what [ParseDuration] reads, in the dialect that
+// Go and JSON Schema share.
+const DurationPattern = `^-?([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`
+
+// ParseDuration reads a duration with its unit, such as 250ms, 10s or 1m30s.
+func ParseDuration(text string) (time.Duration, error) {
+	if text != "" && strings.Trim(text, "-0123456789.") == "" {
+		return 0, fmt.Errorf("%q has no unit; write %ss, %sms or %sm", text, text, text, text)
+	}
+	if strings.ContainsAny(text, "+ μ") || strings.HasPrefix(strings.TrimPrefix(text, "-"), ".") {
+		return 0, fmt.Errorf("%q is no duration; write one such as 250ms, 10s or 1m30s", shorten(text))
+	}
+	value, err := time.ParseDuration(text)
+	switch {
+	case err != nil || text == "0" || text == "-0":
+		return 0, fmt.Errorf("%q is no duration; write one such as 250ms, 10s or 1m30s", shorten(text))
+	case value > MaxDuration || value < -MaxDuration:
+		return 0, fmt.Errorf("%q is longer than %s; write less", shorten(text), FormatDuration(MaxDuration))
+	}
+	return value, nil
+}
+
+func (d *decoder) list(n *yaml.Node, v reflect.Value, path string) {
+	if n.Kind != yaml.SequenceNode {
+		d.report(n, path, "this is %s; write a list such as [%s]", kindOf(n), listExample(n))
+		return
+	}
+	out := reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content))
+	for i, item := range n.Content {
+		d.value(item, out.Index(i), fmt.Sprintf("%s[%d]", path, i))
+	}
+	v.Set(out)
+}
+
+func listExample(n *yaml.Node) string {
+	if n.Kind == yaml.ScalarNode && n.Value != "" && len(n.Value) <= maxShown {
+		return n.Value
+	}
+	return "…"
+}
+
+func (d *decoder) mapping(n *yaml.Node, v reflect.Value, path string) {
+	if n.Kind != yaml.MappingNode {
+		d.report(n, path, "this is %s; write a mapping such as {key: value}", kindOf(n))
+		return
+	}
+	if v.Type().Key().Kind() != reflect.String {
+		panic(fmt.Sprintf("strictyaml: %s has type %s, whose keys are no texts", path, v.Type()))
+	}
+	out := reflect.MakeMapWithSize(v.Type(), len(n.Content)/2)
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key := n.Content[i].Value
+		item := reflect.New(v.Type().Elem()).Elem()
+		d.value(n.Content[i+1], item, join(path, key))
+		out.SetMapIndex(reflect.ValueOf(key).Convert(v.Type().Key()), item)
+	}
+	v.Set(out)
+}
+
+func (d *decoder) structure(n *yaml.Node, v reflect.Value, path string) {
+	fields := Fields(v.Type())
+	if n.Kind != yaml.MappingNode {
+		d.report(n, path, "this is %s; write a mapping with %s", kindOf(n), strings.Join(names(fields), ", "))
+		return
+	}
+	given := map[string]bool{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		at := slices.IndexFunc(fields, func(f Field) bool { return f.Name == key.Value })
+		if at < 0 {
+			d.report(key, path, "unknown key %q; %s", shorten(key.Value), instead(key.Value, names(fields)))
+			continue
+		}
+		given[key.Value] = true
+		d.value(value, v.Field(fields[at].Index), join(path, key.Value))
+	}
+	for _, f := range fields {
+		if f.Required && !given[f.Name] {
+			d.report(n, path, "%s is missing; add \"%s: …\"", f.Name, f.Name)
+		}
+	}
+}
+
+// Field is a field of a struct as files know it.
+type Field struct {
+	Name     string
+	Index    int
+	Required bool
+	Flow     bool
+}
+
+// Fields lists what files may give for a struct type, in the order of the struct.
+func Fields(t reflect.Type) []Field {
+	var fields []Field
+	for i := range t.NumField() {
+		name, options, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
+		if name == "-" || !t.Field(i).IsExported() {
+			continue
+		}
+		if name == "" {
+			panic(fmt.Sprintf("strictyaml: field %s of %s has no yaml tag", t.Field(i).Name, t))
+		}
+		opts := strings.Split(options, ",")
+		fields = append(fields, Field{Name: name, Index: i,
+			Required: !slices.Contains(opts, "omitempty"), Flow: slices.Contains(opts, "flow")})
+	}
+	return fields
+}
+
+func names(fields []Field) []string {
+	out := make([]string, len(fields))
+	for i, f := range fields {
+		out[i] = f.Name
+	}
+	return out
+}
+
+// instead says which of the known words to write for an unknown one.
+func instead(word string, known []string) string {
+	if near := Nearest(word, known); near != "" {
+		return fmt.Sprintf("did you mean %q?", near)
+	}
+	return "write one of " + strings.Join(known, ", ")
+}
+
+// Nearest returns the known word that a mistyped one most likely stands for; "" when none is
+// near.
+func Nearest(word string, known []string) string {
+	word = strings.ToLower(strings.ReplaceAll(word, "-", "_"))
+	best, least := "", max(1, min(len(word), maxShown)/3)+1
+	for _, k := range known {
+		if dist := distance(word, strings.ReplaceAll(k, "-", "_")); dist < least {
+			best, least = k, dist
+		}
+	}
+	return best
+}
+
+// distance counts the letters to insert, delete, replace or swap to get from a to b.
+func distance(a, b string) int {
+	if len(a) > 2*maxShown || len(b) > 2*maxShown {
+		return math.MaxInt32
+	}
+	rows := make([][]int, len(a)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		rows[i][0] = i
+	}
+	for j := range rows[0] {
+		rows[0][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
+			}
+		}
+	}
+	return rows[len(a)][len(b)]
+}

@@ -1,0 +1,155 @@
+package scenarios
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/scenarios/fault"
+)
+
+func (v *validator) faults() {
+	s := v.scenario
+	v.check(len(s.Faults) <= MaxFaults, "faults", "%d faults are too many; write at most %d", len(s.Faults), MaxFaults)
+	sound := make([]bool, len(s.Faults))
+	for i := range s.Faults {
+		before := len(v.found)
+		v.fault(fmt.Sprintf("faults[%d]", i), &s.Faults[i])
+		sound[i] = len(v.found) == before
+	}
+	for i := range s.Faults {
+		for j := range i {
+			if !sound[i] || !sound[j] {
+				continue
+			}
+			if why := s.conflict(&s.Faults[j], &s.Faults[i]); why != "" {
+				v.report(fmt.Sprintf("faults[%d]", i), "acts together with faults[%d]: %s; let it begin later or end the other one earlier", j, why)
+			}
+		}
+	}
+}
+
+func (v *validator) fault(path string, f *fault.Fault) {
+	s := v.scenario
+	if err := f.Validate(s.Machines); err != nil {
+		var p *fault.Problem
+		if errors.As(err, &p) {
+			v.report(path+"."+p.Field, "%s", p.Text)
+			return
+		}
+		v.report(path, "%s", err)
+		return
+	}
+	switch {
+	case f.At >= s.Duration && s.Duration > 0:
+		v.report(path+".at", "%s is not before the end of the faults, which last %s; times count from the end of the warm-up",
+			span(f.At), span(s.Duration))
+		return
+	case f.For > s.Duration-f.At:
+		v.report(path+".for", "the fault would last until %s, but faults end at %s; write at most %s, or leave the key out",
+			span(f.At+f.For), span(s.Duration), span(s.Duration-f.At))
+	}
+	if f.Kind == fault.Flap && f.Up > 0 && f.Down > 0 {
+		phases := (s.lasts(f)) / ((f.Up + f.Down) / 2)
+		v.check(phases <= MaxFlaps, path+".up", "the link would flap %d times; write longer phases", phases)
+	}
+	if f.IsNetwork() {
+		v.check(s.cutsAnything(f), path, "%s", v.nothing(f))
+	}
+	for _, list := range []struct {
+		name  string
+		names []string
+	}{{"from", f.From}, {"to", f.To}, {"machines", f.Machines}} {
+		v.check(!repeats(list.names), path+"."+list.name, "names a machine twice; name each once, or all alone")
+	}
+}
+
+func (v *validator) nothing(f *fault.Fault) string {
+	if f.Kind == fault.Partition {
+		return "all machines are in one group, so nothing is cut; name a group that leaves some machines out, such as [[" +
+			v.scenario.Machines[0] + "]]"
+	}
+	return "from and to hold no two different machines, so nothing is affected"
+}
+
+func repeats(names []string) bool {
+	for i, name := range names {
+		if slices.Contains(names[:i], name) || name == fault.All && len(names) > 1 {
+			return true
+		}
+	}
+	return false
+}
+
+// cutsAnything says whether a network fault touches any pair of machines.
+func (s *Scenario) cutsAnything(f *fault.Fault) bool {
+	net := fault.NewNet(s.Machines, fault.Condition{})
+	net.Begin(f)
+	for from := range s.Machines {
+		for to := range s.Machines {
+			if *net.Between(from, to) != (fault.Condition{}) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// lasts is how long a fault acts.
+func (s *Scenario) lasts(f *fault.Fault) time.Duration {
+	if f.For == 0 {
+		return s.Duration - f.At
+	}
+	return f.For
+}
+
+// end is when a fault ends, by the clock of At.
+func (s *Scenario) end(f *fault.Fault) time.Duration { return f.At + s.lasts(f) }
+
+// overlap says whether two faults act at the same time.
+func (s *Scenario) overlap(a, b *fault.Fault) bool { return a.At < s.end(b) && b.At < s.end(a) }
+
+// conflict says why two faults cannot both act, or nothing. The order does not matter.
+func (s *Scenario) conflict(a, b *fault.Fault) string {
+	if !s.overlap(a, b) || a.IsNetwork() || b.IsNetwork() {
+		return ""
+	}
+	both := s.shared(a.Machines, b.Machines)
+	if len(both) == 0 {
+		return ""
+	}
+	where := strings.Join(both, ", ")
+	switch {
+	case a.Kind == fault.PowerCut && b.Kind == fault.PowerCut:
+		return where + " cannot be switched off twice"
+	case a.Kind == fault.PowerCut && stops(b) || b.Kind == fault.PowerCut && stops(a):
+		return where + " is off, so there is no process to kill or pause"
+	case a.Kind != b.Kind:
+		return ""
+	case stops(a) && a.Process != "" && b.Process != "" && a.Process != b.Process:
+		return ""
+	case a.Kind == fault.DiskError && a.Operation != b.Operation:
+		return ""
+	}
+	return fmt.Sprintf("one %s on %s is not over", a.Kind, where)
+}
+
+func stops(f *fault.Fault) bool { return f.Kind == fault.Kill || f.Kind == fault.Pause }
+
+// shared lists the machines that are in both lists.
+func (s *Scenario) shared(a, b []string) []string {
+	var both []string
+	for _, name := range s.Machines {
+		if names(a, name) && names(b, name) {
+			both = append(both, name)
+		}
+	}
+	return both
+}
+
+// names says whether a list names a machine, by name or as all.
+func names(list []string, name string) bool {
+	return slices.Contains(list, name) || slices.Contains(list, fault.All)
+}

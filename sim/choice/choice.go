@@ -1,0 +1,186 @@
+// Package choice is where a simulated run draws from.
+//
+// A draw is a choice: it belongs to a stream (who asks, for example the link n1→n2) and a label
+// (what for, for example loss), has a range and a value, and its value derives from the seed and
+// from its place in its own list. Lists are separate for each stream and label, so leaving out or
+// changing one draw shifts no other. A run is therefore fully described by its seed and by the
+// values that differ from what the seed gives: the overrides.
+//
+// Package choice never reads a clock or a random source.
+package choice
+
+import (
+	"cmp"
+	"math/bits"
+	"slices"
+)
+
+// Mode says what a draw gives that no override names.
+type Mode uint8
+
+const (
+	// Derive takes the value from the seed.
+	Derive Mode = iota
+	// Zero takes 0, the tamest value: no fault, shortest delay.
+	Zero
+)
+
+// Override replaces the value of one draw.
+type Override struct {
+	Stream string `json:"stream" yaml:"stream"`
+	Label  string `json:"label" yaml:"label"`
+	// Index is the draw's place in its list, from 0.
+	Index uint64 `json:"index" yaml:"index"`
+	Value uint64 `json:"value" yaml:"value"`
+}
+
+// Strategy may propose another value than the one that would be drawn. What it proposes is kept
+// as an override, so a replay does not consult it.
+type Strategy interface {
+	Propose(stream, label string, index, n, value uint64) uint64
+}
+
+// Source holds the lists of one run.
+type Source struct {
+	seed     uint64
+	mode     Mode
+	strategy Strategy
+	record   bool
+	lists    map[listKey]*List
+	order    []*List
+	given    map[listKey]map[uint64]uint64
+	proposed []Override
+}
+
+type listKey struct{ stream, label string }
+
+// Options of a source.
+type Options struct {
+	Seed      uint64
+	Mode      Mode
+	Overrides []Override
+	Strategy  Strategy
+	// Record keeps every draw with its range and value, for [Source.Draws].
+	Record bool
+}
+
+// New returns a source without any draws.
+func New(o Options) *Source {
+	s := &Source{seed: o.Seed, mode: o.Mode, strategy: o.Strategy, record: o.Record,
+		lists: map[listKey]*List{}, given: map[listKey]map[uint64]uint64{}}
+	for _, ov := range o.Overrides {
+		key := listKey{ov.Stream, ov.Label}
+		if s.given[key] == nil {
+			s.given[key] = map[uint64]uint64{}
+		}
+		s.given[key][ov.Index] = ov.Value
+	}
+	return s
+}
+
+// List is the list of draws of one stream and label.
+type List struct {
+	source *Source
+	key    uint64
+	next   uint64
+	name   listKey
+	given  map[uint64]uint64
+	plain  bool // nothing but deriving to do
+	draws  []Draw
+}
+
+// Draw is one recorded choice.
+type Draw struct {
+	N, Value uint64
+}
+
+// List returns the list of a stream and label, the same one every time.
+func (s *Source) List(stream, label string) *List {
+	name := listKey{stream, label}
+	if l := s.lists[name]; l != nil {
+		return l
+	}
+	l := &List{source: s, name: name, key: Key(s.seed, stream, label), given: s.given[name]}
+	l.plain = len(l.given) == 0 && s.mode == Derive && s.strategy == nil && !s.record
+	s.lists[name] = l
+	s.order = append(s.order, l)
+	return l
+}
+
+// Choose draws a number below n. n must be at least 1.
+func (l *List) Choose(n uint64) uint64 {
+	index := l.next
+	l.next++
+	if l.plain {
+		value, _ := bits.Mul64(Mix(l.key+index*golden), n)
+		return value
+	}
+	return l.chooseSlow(index, n)
+}
+
+func (l *List) chooseSlow(index, n uint64) uint64 {
+	var value uint64
+	if l.source.mode == Derive {
+		value, _ = bits.Mul64(Mix(l.key+index*golden), n)
+	}
+	if given, ok := l.given[index]; ok {
+		value = min(given, n-1)
+	} else if l.source.strategy != nil {
+		proposed := min(l.source.strategy.Propose(l.name.stream, l.name.label, index, n, value), n-1)
+		if proposed != value {
+			value = proposed
+			l.source.proposed = append(l.source.proposed,
+				Override{l.name.stream, l.name.label, index, value})
+		}
+	}
+	if l.source.record {
+		l.draws = append(l.draws, Draw{N: n, Value: value})
+	}
+	return value
+}
+
+// Proposed are the strategy's proposals so far, as overrides.
+func (s *Source) Proposed() []Override { return s.proposed }
+
+// Count is the number of draws so far.
+func (s *Source) Count() uint64 {
+	var n uint64
+	for _, l := range s.order {
+		n += l.next
+	}
+	return n
+}
+
+// Each calls f for every recorded draw, list by list in the order of stream and label.
+func (s *Source) Each(f func(stream, label string, index uint64, d Draw)) {
+	lists := slices.Clone(s.order)
+	slices.SortFunc(lists, func(a, b *List) int {
+		return cmp.Or(cmp.Compare(a.name.stream, b.name.stream), cmp.Compare(a.name.label, b.name.label))
+	})
+	for _, l := range lists {
+		for i, d := range l.draws {
+			f(l.name.stream, l.name.label, uint64(i), d)
+		}
+	}
+}
+
+const golden = 0x9e3779b97f4a7c15
+
+// Mix is the finalizer of splitmix64: every input bit moves every output bit.
+func Mix(z uint64) uint64 {
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
+}
+
+// Key derives a stream's key from a seed and names.
+func Key(seed uint64, names ...string) uint64 {
+	key := Mix(seed + golden)
+	for _, name := range names {
+		for i := range len(name) {
+			key = (key ^ uint64(name[i])) * 0x100000001b3
+		}
+		key = Mix(key + golden)
+	}
+	return key
+}

@@ -1,0 +1,31 @@
+package choice
+
+import "encoding/binary"
+
+// Entropy is a stream of random bits that is not recorded: keys, nonces, identifiers. It derives
+// from the seed and the names that it was made with.
+type Entropy struct{ state uint64 }
+
+// NewEntropy returns the stream of these names.
+func NewEntropy(seed uint64, names ...string) *Entropy {
+	return &Entropy{state: Key(seed, append([]string{"entropy"}, names...)...)}
+}
+
+// Uint64 returns 64 bits.
+func (e *Entropy) Uint64() uint64 {
+	e.state += golden
+	return Mix(e.state)
+}
+
+// Fill fills p.
+func (e *Entropy) Fill(p []byte) {
+	for len(p) >= 8 {
+		binary.LittleEndian.PutUint64(p, e.Uint64())
+		p = p[8:]
+	}
+	if len(p) > 0 {
+		var last [8]byte
+		binary.LittleEndian.PutUint64(last[:], e.Uint64())
+		copy(p, last[:])
+	}
+}

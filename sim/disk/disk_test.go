@@ -1,0 +1,168 @@
+package disk_test
+
+import (
+	"bytes"
+	"io/fs"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/sim/choice"
+	"github.com/holdfast-sim/holdfast/sim/disk"
+)
+
+func content(d *disk.Disk, name string) string {
+	n := d.Lookup(name)
+	if n == nil {
+		return "<none>"
+	}
+	p := make([]byte, n.Size())
+	_, _ = n.ReadAt(p, 0)
+	return string(p)
+}
+
+// fixed gives the same draw always.
+type fixed uint64
+
+func (f fixed) Choose(n uint64) uint64 { return min(uint64(f), n-1) }
+
+func TestSyncedBytesSurviveAndOthersAreLost(t *testing.T) {
+	d := disk.New()
+	n := d.Create("a")
+	d.WriteAt(n, []byte("durable"), 0)
+	d.Sync(n)
+	d.WriteAt(n, []byte("DURABLE and more"), 0)
+	other := d.Create("never-synced")
+	d.WriteAt(other, []byte("x"), 0)
+	require.Equal(t, "DURABLE and more", content(d, "a"))
+	require.EqualValues(t, 17, d.UsedBytes())
+	d.Crash(fixed(0))
+	require.Equal(t, "durable", content(d, "a"))
+	require.Equal(t, "<none>", content(d, "never-synced"))
+	require.EqualValues(t, 7, d.UsedBytes())
+}
+
+func TestKeptWritesSurviveInTheirOrder(t *testing.T) {
+	d := disk.New()
+	n := d.Create("a")
+	d.Sync(n)
+	d.WriteAt(n, []byte("first"), 0)
+	d.WriteAt(n, []byte("F"), 0)
+	d.Truncate(n, 3)
+	d.Crash(fixed(1))
+	require.Equal(t, "Fir", content(d, "a"))
+}
+
+func TestTornWritesKeepWholeSectors(t *testing.T) {
+	torn := 0
+	for seed := range uint64(50) {
+		d := disk.New()
+		n := d.Create("a")
+		d.WriteAt(n, bytes.Repeat([]byte("o"), 4*disk.SectorBytes), 0)
+		d.Sync(n)
+		d.WriteAt(n, bytes.Repeat([]byte("n"), 3*disk.SectorBytes), disk.SectorBytes/2)
+		d.Crash(choice.New(choice.Options{Seed: seed}).List("d", "c"))
+		after := content(d, "a")
+		require.Len(t, after, 4*disk.SectorBytes)
+		kinds := map[byte]bool{}
+		for s := range 4 {
+			sector := after[s*disk.SectorBytes : (s+1)*disk.SectorBytes]
+			half := sector[disk.SectorBytes/2:]
+			if s == 3 {
+				half = sector[:disk.SectorBytes/2]
+			}
+			require.Equal(t, string(bytes.Repeat([]byte{half[0]}, len(half))), half, "sector %d is mixed", s)
+			kinds[half[0]] = true
+		}
+		if len(kinds) == 2 {
+			torn++
+		}
+	}
+	require.Greater(t, torn, 5)
+}
+
+func TestNamesSurviveInTheirOrder(t *testing.T) {
+	d := disk.New()
+	d.Install("old", []byte("1"))
+	require.NoError(t, d.Rename("old", "new"))
+	require.NoError(t, d.Remove("new"))
+	require.ErrorIs(t, d.Remove("new"), fs.ErrNotExist)
+	d.Crash(fixed(1)) // the rename survives, the removal does not
+	require.Equal(t, "<none>", content(d, "old"))
+	require.Equal(t, "1", content(d, "new"))
+
+	require.NoError(t, d.Rename("new", "newer"))
+	d.SyncNames()
+	d.Crash(fixed(0))
+	require.Equal(t, "1", content(d, "newer"))
+}
+
+// A sync that failed may leave what it was asked for readable, and a power cut takes it back even
+// if a later sync succeeds.
+func TestFailedSyncIsNotRepairedByALaterOne(t *testing.T) {
+	d := disk.New()
+	n := d.Create("a")
+	d.Sync(n)
+	d.WriteAt(n, []byte("lost"), 0)
+	d.LoseSync(n)
+	require.Equal(t, "lost", content(d, "a"))
+	d.Sync(n)
+	d.Crash(fixed(1))
+	require.Equal(t, "", content(d, "a"))
+}
+
+func TestOpenFlags(t *testing.T) {
+	d := disk.New()
+	_, _, err := d.OpenFile("a", 0)
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	_, created, err := d.OpenFile("a", env.Create|env.Exclusive)
+	require.NoError(t, err)
+	require.True(t, created)
+	_, _, err = d.OpenFile("a", env.Create|env.Exclusive)
+	require.ErrorIs(t, err, fs.ErrExist)
+	_, created, err = d.OpenFile("a", env.Create)
+	require.NoError(t, err)
+	require.False(t, created)
+}
+
+// Reading back what was written agrees with a plain byte slice, and after a power cut every
+// byte is one that was there at some time since the last sync, or zero beyond the old end.
+func TestFilesBehaveLikeByteSlices(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		d := disk.New()
+		n := d.Create("f")
+		d.Sync(n)
+		var model []byte
+		states := [][]byte{nil}
+		for range rapid.IntRange(1, 30).Draw(t, "steps") {
+			switch rapid.IntRange(0, 3).Draw(t, "what") {
+			case 0, 1:
+				off := rapid.IntRange(0, 3000).Draw(t, "off")
+				p := rapid.SliceOfN(rapid.Byte(), 1, 1500).Draw(t, "p")
+				d.WriteAt(n, p, int64(off))
+				model = append(model, make([]byte, max(0, off+len(p)-len(model)))...)
+				copy(model[off:], p)
+			case 2:
+				size := rapid.IntRange(0, 3000).Draw(t, "size")
+				d.Truncate(n, int64(size))
+				model = append(model, make([]byte, max(0, size-len(model)))...)[:size]
+			case 3:
+				d.Sync(n)
+				states = nil
+			}
+			states = append(states, bytes.Clone(model))
+			require.Equal(t, string(model), content(d, "f"))
+			require.EqualValues(t, len(model), d.UsedBytes())
+		}
+		d.Crash(choice.New(choice.Options{Seed: rapid.Uint64().Draw(t, "seed")}).List("d", "c"))
+		for i, b := range []byte(content(d, "f")) {
+			known := b == 0
+			for _, s := range states {
+				known = known || i < len(s) && s[i] == b
+			}
+			require.True(t, known, "byte %d was never %d", i, b)
+		}
+	})
+}

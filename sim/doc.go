@@ -1,0 +1,7 @@
+// Package sim runs scenarios in a deterministic simulator: virtual time, one seed = one run,
+// byte for byte, on any machine and with any settings of the Go runtime.
+//
+// Runs in one operating system process are sequential under one lock, because SQLite draws from
+// the process-wide crypto/rand.Reader, which sim owns. Package sim knows subjects only through
+// package scenarios; it never imports the engine beyond engine/env.
+package sim

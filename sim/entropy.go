@@ -1,0 +1,46 @@
+package sim
+
+import (
+	"crypto/rand"
+	"io"
+	"sync"
+)
+
+// The process-wide randomness of libraries is sim's while a run is under way. It is installed
+// once; outside of runs it is the operating system's as before.
+var entropy = &entropyOwner{}
+
+type entropyOwner struct {
+	run     sync.Mutex // held for a whole run
+	install sync.Once
+	mu      sync.Mutex
+	system  io.Reader
+	world   io.Reader
+}
+
+// Read implements io.Reader.
+func (o *entropyOwner) Read(p []byte) (int, error) {
+	o.mu.Lock()
+	from := o.world
+	if from == nil {
+		from = o.system
+	}
+	o.mu.Unlock()
+	return from.Read(p)
+}
+
+// begin makes a world the source of randomness until the returned function is called.
+func (o *entropyOwner) begin(world io.Reader) (end func()) {
+	o.install.Do(func() {
+		o.system = rand.Reader
+		rand.Reader = o
+	})
+	o.set(world)
+	return func() { o.set(nil) }
+}
+
+func (o *entropyOwner) set(world io.Reader) {
+	o.mu.Lock()
+	o.world = world
+	o.mu.Unlock()
+}

@@ -1,0 +1,80 @@
+package kernel
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"hash"
+)
+
+// Digest is a hash over everything that happened in a run, in order. Equal digests mean equal
+// runs. It also keeps a mark every MarkEvery events, so that two runs that differ can be compared
+// mark by mark and the first difference be found.
+type Digest struct {
+	sum    hash.Hash
+	buf    []byte
+	rolled uint64
+	events uint64
+	marks  []uint64
+}
+
+// MarkEvery is the number of events between two marks.
+const MarkEvery = 1024
+
+const digestBuffer = 32 << 10
+
+func newDigest() *Digest {
+	return &Digest{sum: sha256.New(), buf: make([]byte, 0, digestBuffer)}
+}
+
+// Note adds an event: when, to whom, what kind, and two words about its content.
+func (d *Digest) Note(at int64, who, kind uint32, a, b uint64) {
+	if len(d.buf)+32 > digestBuffer {
+		d.sum.Write(d.buf)
+		d.buf = d.buf[:0]
+	}
+	n := len(d.buf)
+	d.buf = d.buf[:n+32]
+	p := d.buf[n : n+32 : n+32]
+	binary.LittleEndian.PutUint64(p, uint64(at))
+	binary.LittleEndian.PutUint32(p[8:], who)
+	binary.LittleEndian.PutUint32(p[12:], kind)
+	binary.LittleEndian.PutUint64(p[16:], a)
+	binary.LittleEndian.PutUint64(p[24:], b)
+	d.rolled = (d.rolled ^ uint64(at) ^ a<<17 ^ b ^ uint64(who)<<40 ^ uint64(kind)) * fingerprintPrime
+	d.rolled ^= d.rolled >> 29
+	d.events++
+	if d.events%MarkEvery == 0 {
+		d.marks = append(d.marks, d.rolled)
+	}
+}
+
+// Events is the number of events noted.
+func (d *Digest) Events() uint64 { return d.events }
+
+// Marks are the running values after every MarkEvery events.
+func (d *Digest) Marks() []uint64 { return d.marks }
+
+// String returns the digest so far, in hexadecimal.
+func (d *Digest) String() string {
+	d.sum.Write(d.buf)
+	d.buf = d.buf[:0]
+	return hex.EncodeToString(d.sum.Sum(nil))
+}
+
+const fingerprintPrime = 0x9ddfea08eb382d69
+
+// Fingerprint is a fast 64-bit hash of bytes for the digest. It is not cryptographic: it tells
+// different runs apart, it does not withstand forgery.
+func Fingerprint(p []byte) uint64 {
+	h := uint64(len(p))*fingerprintPrime + 1
+	for len(p) >= 8 {
+		h = (h ^ binary.LittleEndian.Uint64(p)) * fingerprintPrime
+		h ^= h >> 32
+		p = p[8:]
+	}
+	for _, b := range p {
+		h = (h ^ uint64(b)) * fingerprintPrime
+	}
+	return h ^ h>>29
+}

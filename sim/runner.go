@@ -1,0 +1,232 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/fault"
+	"github.com/holdfast-sim/holdfast/scenarios/workload"
+	"github.com/holdfast-sim/holdfast/sim/choice"
+	"github.com/holdfast-sim/holdfast/sim/kernel"
+	"github.com/holdfast-sim/holdfast/sim/world"
+)
+
+// Runner runs scenarios in the simulator.
+type Runner struct{}
+
+var _ scenarios.Runner = Runner{}
+
+// ErrNotSimulated means that a subject has no processes for the simulator.
+var ErrNotSimulated = errors.New("subject does not run in the simulator")
+
+// auditTimeout is how long a machine may take to answer one question after quiescence.
+const auditTimeout = 10 * time.Second
+
+// run is one run under way.
+type run struct {
+	scenario *scenarios.Scenario
+	subject  scenarios.Subject
+	out      *scenarios.Run
+	world    *world.World
+	watch    scenarios.Watch
+	history  history.Recorder
+	clients  []*world.Client
+	auditors []*world.Client
+	nemesis  *nemesis
+	options  scenarios.RunOptions
+	ctx      context.Context
+}
+
+// Run implements scenarios.Runner.
+func (Runner) Run(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subject,
+	o scenarios.RunOptions) (*scenarios.Run, error) {
+	builder := subject.Builder()
+	if builder == nil {
+		return nil, fmt.Errorf("running %s: %w: use --on netns", subject.Kind(), ErrNotSimulated)
+	}
+	entropy.run.Lock()
+	defer entropy.run.Unlock()
+	r := &run{scenario: s, subject: subject, options: o, ctx: ctx,
+		out:   &scenarios.Run{Scenario: s, Subject: subject, Seed: o.Seed, World: "sim"},
+		watch: subject.Judge().Watch(s)}
+	r.build(builder)
+	defer entropy.begin(r.world.Entropy())()
+	err := r.play()
+	r.finish(err)
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	r.out.Verdicts = append(r.out.Verdicts, r.watch.Check(ctx, r.out)...)
+	return r.out, nil
+}
+
+func (r *run) build(builder scenarios.Builder) {
+	s := r.scenario
+	mode := choice.Derive
+	if r.options.ZeroDraws {
+		mode = choice.Zero
+	}
+	overrides := make([]choice.Override, len(r.options.Overrides))
+	for i, o := range r.options.Overrides {
+		overrides[i] = choice.Override(o)
+	}
+	choices := choice.New(choice.Options{Seed: r.options.Seed, Mode: mode, Overrides: overrides})
+	cfg := world.Config{Seed: r.options.Seed, Names: s.Machines, Base: s.Base(), Disk: s.Disk,
+		Builder: builder, OnRecord: r.record}
+	if r.options.KeepLogs {
+		cfg.OnLog = func(l scenarios.LogLine) { r.out.Logs = append(r.out.Logs, l) }
+		if r.options.Debug {
+			cfg.LogLevel = slog.LevelDebug
+		}
+	}
+	r.world = world.New(cfg, choices)
+	faults := scenarios.Expand(s, r.subject.Judge(), func(stream, label string) fault.Chooser {
+		return choices.List(stream, label)
+	})
+	r.nemesis = newNemesis(r.world, s.Machines, faults, s.Warmup, s.Duration)
+	for i := range s.Workload.Clients {
+		r.addClient(i)
+	}
+	for i := range s.Machines {
+		r.addAuditor(i)
+	}
+	for i := range s.Machines {
+		r.world.Kernel.At(int64(time.Duration(i)*time.Millisecond), power{r.world.MachineAt(i)}, 0, 0)
+	}
+}
+
+// power switches a machine on.
+type power struct{ machine *world.Machine }
+
+func (p power) Handle(uint32, uint64) { p.machine.PowerOn() }
+
+func (r *run) record(rec scenarios.Stamped) error {
+	r.out.Records = append(r.out.Records, rec)
+	return r.watch.Record(rec)
+}
+
+// append adds an event to the clients' history.
+func (r *run) append(e history.Event) { r.history.Append(e) }
+
+func (r *run) addClient(number int) {
+	s := r.scenario
+	client := &workload.Client{Number: number, Machines: s.Machines, Spec: s.Workload,
+		Codec: r.subject.Client()}
+	c := r.world.Go(fmt.Sprintf("c%d", number), r.append, func(c *world.Client) error {
+		client.World = c
+		if c.Sleep(s.Warmup) != nil {
+			return nil
+		}
+		return client.Run()
+	})
+	r.clients = append(r.clients, c)
+}
+
+// addAuditor asks one machine the final questions after quiescence.
+func (r *run) addAuditor(machine int) {
+	codec := r.subject.Client()
+	a := r.world.Go("audit-"+r.scenario.Machines[machine], nil, func(c *world.Client) error {
+		if c.Sleep(r.scenario.End()) != nil {
+			return nil
+		}
+		for i, op := range codec.Final() {
+			op.ID = fmt.Sprintf("audit-%d-%d", machine, i)
+			process, input := codec.Encode(op)
+			out, err := c.Do(machine, process, input, auditTimeout)
+			r.out.Finals = append(r.out.Finals, scenarios.Final{
+				Machine: r.world.MachineAt(machine).ID(), Op: op, Output: out, Err: err})
+		}
+		return nil
+	})
+	r.auditors = append(r.auditors, a)
+}
+
+// play lets virtual time pass until every auditor has its answers.
+func (r *run) play() error {
+	s := r.scenario
+	end := s.Warmup + s.Duration
+	if err := r.advance(end); err != nil {
+		return err
+	}
+	for _, c := range r.clients {
+		c.Stop()
+	}
+	limit := s.End() + time.Duration(len(r.subject.Client().Final())+1)*auditTimeout
+	for at := end; at < limit && !r.audited(); {
+		step := min(time.Second, limit-at)
+		if at < s.End() {
+			step = s.End() - at
+		}
+		at += step
+		if err := r.advance(at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// progressStep is the virtual time between two looks at the context and calls of Progress.
+const progressStep = 10 * time.Second
+
+func (r *run) advance(to time.Duration) error {
+	for r.world.Now() < to {
+		if err := context.Cause(r.ctx); err != nil {
+			return err
+		}
+		if err := r.world.Kernel.Run(int64(min(to, r.world.Now()+progressStep))); err != nil {
+			return err
+		}
+		if r.options.Progress != nil {
+			r.options.Progress(scenarios.Progress{Phase: r.phase(), At: r.world.Now(), End: r.scenario.End()})
+		}
+	}
+	return nil
+}
+
+func (r *run) phase() string {
+	switch s, now := r.scenario, r.world.Now(); {
+	case now < s.Warmup:
+		return "warm-up"
+	case now < s.Warmup+s.Duration:
+		return "faults"
+	}
+	return "quiescence"
+}
+
+func (r *run) audited() bool {
+	for _, a := range r.auditors {
+		if !a.Done() {
+			return false
+		}
+	}
+	return true
+}
+
+// finish ends everything and turns an error of the run into a verdict.
+func (r *run) finish(err error) {
+	for _, c := range append(r.clients, r.auditors...) {
+		c.End()
+	}
+	out := r.out
+	out.Duration = r.world.Now()
+	out.Steps = r.world.Steps()
+	out.Probes = r.world.Probes()
+	out.Digest = r.world.Kernel.Digest.String()
+	out.Applied = r.nemesis.applied
+	r.world.Close()
+	out.Events = r.history.Events()
+	if err != nil {
+		name := "run"
+		if errors.Is(err, kernel.ErrPanic) {
+			name = "panic"
+		}
+		out.Verdicts = append(out.Verdicts, linearizability.Verdict{Checker: name,
+			Validity: linearizability.Invalid, Summary: err.Error()})
+	}
+}

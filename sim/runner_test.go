@@ -1,0 +1,64 @@
+package sim_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/fault"
+	"github.com/holdfast-sim/holdfast/scenarios/register"
+	"github.com/holdfast-sim/holdfast/sim"
+)
+
+func rough() *scenarios.Scenario {
+	s := &scenarios.Scenario{Name: "register-rough", Machines: scenarios.Count(3),
+		Warmup: time.Second, Duration: 30 * time.Second, Quiescence: 10 * time.Second,
+		Faults: []fault.Fault{
+			{Kind: fault.Partition, At: 2 * time.Second, For: 4 * time.Second, Groups: [][]string{{"n1"}, {"n2", "n3"}}},
+			{Kind: fault.Link, At: 1 * time.Second, From: []string{"all"}, To: []string{"all"}, Loss: 50_000, Duplicate: 20_000, Reorder: 50_000},
+			{Kind: fault.PowerCut, At: 8 * time.Second, For: 2 * time.Second, Machines: []string{"n2"}},
+			{Kind: fault.Kill, At: 12 * time.Second, For: 2 * time.Second, Machines: []string{"n3"}},
+			{Kind: fault.Pause, At: 15 * time.Second, For: 2 * time.Second, Machines: []string{"n1"}},
+			{Kind: fault.DiskStall, At: 18 * time.Second, For: 2 * time.Second, Machines: []string{"n1"}},
+			{Kind: fault.DiskError, At: 21 * time.Second, For: time.Second, Machines: []string{"n2"}, Operation: "sync"},
+			{Kind: fault.Flap, At: 23 * time.Second, For: 3 * time.Second, From: []string{"n1"}, To: []string{"n2"}, Up: 200 * time.Millisecond, Down: 300 * time.Millisecond},
+			{Kind: fault.ClockDrift, At: 24 * time.Second, For: 3 * time.Second, Machines: []string{"n3"}, DriftPPM: 50_000},
+			{Kind: fault.PowerCut, At: 28 * time.Second, For: time.Second, Machines: []string{"all"}},
+		}}
+	s.SetDefaults()
+	s.Workload.Operations = 400
+	s.Workload.Pause = 0
+	s.Workload.SetDefaults(s.Duration)
+	return s
+}
+
+func runRegister(t *testing.T, seed uint64) *scenarios.Run {
+	t.Helper()
+	s := rough()
+	subject, err := register.Decode(s)
+	require.NoError(t, err)
+	run, err := sim.Runner{}.Run(context.Background(), s, subject, scenarios.RunOptions{Seed: seed})
+	require.NoError(t, err)
+	return run
+}
+
+func TestRegisterSurvivesRoughSeas(t *testing.T) {
+	for seed := range uint64(20) {
+		run := runRegister(t, seed)
+		for _, v := range run.Verdicts {
+			require.Equal(t, linearizability.Valid, v.Validity, "seed %d: %s: %s %v", seed, v.Checker, v.Summary, v.Details)
+		}
+		require.NotEmpty(t, run.Events)
+	}
+}
+
+func TestSameSeedSameDigest(t *testing.T) {
+	first, second, other := runRegister(t, 7), runRegister(t, 7), runRegister(t, 8)
+	require.Equal(t, first.Digest, second.Digest)
+	require.Equal(t, first.Events, second.Events)
+	require.NotEqual(t, first.Digest, other.Digest)
+}

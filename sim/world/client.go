@@ -1,0 +1,194 @@
+package world
+
+import (
+	"iter"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/scenarios/fault"
+	"github.com/holdfast-sim/holdfast/scenarios/workload"
+	"github.com/holdfast-sim/holdfast/sim/choice"
+	"github.com/holdfast-sim/holdfast/sim/kernel"
+)
+
+// Client is a coroutine outside of the machines that calls processes. It implements
+// workload.World.
+type Client struct {
+	world   *World
+	stream  string
+	lag     *choice.List
+	record  func(history.Event)
+	next    func() (struct{}, bool)
+	yield   func(struct{}) bool
+	turn    uint64 // changes with every wait, so that late wakes are known
+	pending *call
+	stopped bool // no more sleeping
+	ended   bool // no more waiting either
+	done    bool
+	err     error
+}
+
+// call is one request of a client.
+type call struct {
+	client *Client
+	turn   uint64
+	done   bool
+	output []byte
+	err    error
+}
+
+// Client codes.
+const (
+	codeResume = iota
+	codeAnswer
+	codeDeadline
+)
+
+// RequestLatency and the span bound how long a request or an answer takes between a client and
+// the process that it calls on its own machine.
+const (
+	requestLatencyMin  = 20 * time.Microsecond
+	requestLatencySpan = 40 * time.Microsecond
+)
+
+// Go starts a client. Its body runs until its first wait when the simulation begins.
+func (w *World) Go(name string, record func(history.Event), body func(*Client) error) *Client {
+	c := &Client{world: w, stream: "client/" + name, record: record,
+		lag: w.Choices.List("client/"+name, "latency")}
+	c.next, _ = iter.Pull(func(yield func(struct{}) bool) {
+		c.yield = yield
+		c.err = body(c)
+	})
+	w.Kernel.After(0, c, codeResume, 0)
+	return c
+}
+
+var _ kernel.Handler = (*Client)(nil)
+
+// Handle implements kernel.Handler.
+func (c *Client) Handle(code uint32, turn uint64) {
+	if turn != c.turn || c.done {
+		return
+	}
+	if code == codeDeadline {
+		c.pending.err = workload.ErrTimeout
+	}
+	c.resume()
+}
+
+func (c *Client) resume() {
+	c.turn++
+	if _, alive := c.next(); !alive {
+		c.done = true
+		if c.err != nil {
+			c.world.finding(c.err)
+		}
+	}
+}
+
+// Done says whether the body has returned.
+func (c *Client) Done() bool { return c.done }
+
+// Stop lets every sleep return workload.ErrStopped from now on.
+func (c *Client) Stop() {
+	c.stopped = true
+	if !c.done && c.pending == nil {
+		c.world.Kernel.After(0, c, codeResume, c.turn)
+	}
+}
+
+// End makes the body return: its call, if it waits for one, is stopped.
+func (c *Client) End() {
+	c.stopped, c.ended = true, true
+	if c.pending != nil {
+		c.pending.err = workload.ErrStopped
+	}
+	for !c.done {
+		c.resume()
+	}
+}
+
+// Now implements workload.World.
+func (c *Client) Now() time.Duration { return c.world.Now() }
+
+// Sleep implements workload.World.
+func (c *Client) Sleep(d time.Duration) error {
+	if c.stopped {
+		return workload.ErrStopped
+	}
+	c.world.Kernel.After(max(int64(d), 0), c, codeResume, c.turn)
+	c.yield(struct{}{})
+	if c.stopped {
+		return workload.ErrStopped
+	}
+	return nil
+}
+
+// Do implements workload.World.
+func (c *Client) Do(machine int, process string, input []byte, timeout time.Duration) ([]byte, error) {
+	if c.ended {
+		return nil, workload.ErrStopped
+	}
+	w := c.world
+	m := w.machines[machine]
+	target := m.Proc(process)
+	if target == nil || !m.on {
+		// Nobody answers at a machine without power; the client's library gives up.
+		return nil, c.refusedAfter()
+	}
+	k := &call{client: c, turn: c.turn}
+	c.pending = k
+	slot := w.newPacket(packet{kind: packetCall, to: target, call: k, payload: w.copyOf(input)})
+	w.Kernel.After(c.latency(), target, codePacket, uint64(slot))
+	w.Kernel.After(int64(timeout), c, codeDeadline, c.turn)
+	c.yield(struct{}{})
+	c.pending = nil
+	return k.output, k.err
+}
+
+func (c *Client) refusedAfter() error {
+	c.world.Kernel.After(c.latency(), c, codeResume, c.turn)
+	c.yield(struct{}{})
+	if c.ended {
+		return workload.ErrStopped
+	}
+	return workload.ErrRefused
+}
+
+func (c *Client) latency() int64 {
+	return int64(requestLatencyMin) + int64(c.lag.Choose(uint64(requestLatencySpan)))
+}
+
+// Choices implements workload.World.
+func (c *Client) Choices(label string) fault.Chooser { return c.world.Choices.List(c.stream, label) }
+
+// Append implements workload.World.
+func (c *Client) Append(e history.Event) {
+	e.Time = int64(c.world.Now())
+	c.record(e)
+}
+
+// answer carries an answer to the client; refuse and reset carry the news that there is none.
+func (k *call) answer(output []byte) { k.finish(append([]byte(nil), output...), nil) }
+func (k *call) refuse()              { k.finish(nil, workload.ErrRefused) }
+func (k *call) reset()               { k.finish(nil, workload.ErrReset) }
+
+func (k *call) finish(output []byte, err error) {
+	c := k.client
+	if c.pending != k || c.turn != k.turn || k.done {
+		return // the client has given up
+	}
+	k.done, k.output, k.err = true, output, err
+	c.world.Kernel.After(c.latency(), c, codeAnswer, k.turn)
+}
+
+// resetCalls breaks the connections of every call that the process has not answered.
+func (p *Proc) resetCalls() {
+	for op := env.OpID(1); op <= p.lastOp; op++ {
+		if k := p.ops[op]; k != nil {
+			k.reset()
+		}
+	}
+	p.ops, p.lastOp = nil, 0
+}

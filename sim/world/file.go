@@ -1,0 +1,224 @@
+package world
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/sim/choice"
+	"github.com/holdfast-sim/holdfast/sim/disk"
+	"github.com/holdfast-sim/holdfast/sim/kernel"
+)
+
+// maxOpenFiles is what one process may have open.
+const maxOpenFiles = 1024
+
+// procDisk is the machine's disk as one life of a process sees it.
+type procDisk struct {
+	proc *Proc
+	life uint64
+}
+
+// Disk implements env.Env.
+func (p *Proc) Disk() env.Disk { return procDisk{p, p.life} }
+
+func (d procDisk) dead() bool { return d.proc.life != d.life || !d.proc.up }
+
+// enter is the beginning of every call that changes something: it takes its time, then fails if
+// the disk fails.
+func (d procDisk) enter(op string, base time.Duration, lag *choice.List) error {
+	if d.dead() {
+		return env.ErrDead
+	}
+	m := d.proc.machine
+	cost := int64(base) + int64(lag.Choose(uint64(base)+1))
+	if m.io.slow > 0 {
+		cost += int64(m.io.slow)
+	}
+	d.proc.pass(cost)
+	if d.dead() {
+		return env.ErrDead
+	}
+	if m.io.failing[op] > 0 {
+		return env.ErrIO
+	}
+	return nil
+}
+
+func (d procDisk) changeNames() error {
+	m := d.proc.machine
+	return d.enter("write", m.world.cfg.Disk.Write, m.io.writeLag)
+}
+
+func (d procDisk) note(op uint64, size int64, content uint64) {
+	d.proc.world().note(d.proc, noteDisk, op<<56|uint64(size), content)
+}
+
+const (
+	diskOpen = 1 + iota
+	diskRemove
+	diskRename
+	diskSyncDir
+	diskWrite
+	diskTruncate
+	diskSync
+)
+
+// Open implements env.Disk.
+func (d procDisk) Open(name string, flag env.OpenFlag) (env.File, error) {
+	if d.dead() {
+		return nil, env.ErrDead
+	}
+	if flag&env.Create != 0 && d.proc.machine.disk.Lookup(name) == nil {
+		if err := d.changeNames(); err != nil {
+			return nil, fmt.Errorf("creating %s: %w", name, err)
+		}
+		if d.proc.machine.io.full > 0 {
+			return nil, fmt.Errorf("creating %s: %w", name, env.ErrNoSpace)
+		}
+	}
+	inode, created, err := d.proc.machine.disk.OpenFile(name, flag)
+	if err != nil {
+		return nil, err
+	}
+	if created {
+		d.note(diskOpen, 0, kernel.Fingerprint([]byte(name)))
+	}
+	if d.proc.files++; d.proc.files > maxOpenFiles {
+		panic(fmt.Sprintf("env: %s has more than %d files open", d.proc.spec.Name, maxOpenFiles))
+	}
+	return &file{procDisk: d, inode: inode, readOnly: flag&env.ReadOnly != 0}, nil
+}
+
+// Remove implements env.Disk.
+func (d procDisk) Remove(name string) error {
+	if err := d.changeNames(); err != nil {
+		return err
+	}
+	d.note(diskRemove, 0, kernel.Fingerprint([]byte(name)))
+	return d.proc.machine.disk.Remove(name)
+}
+
+// Rename implements env.Disk.
+func (d procDisk) Rename(oldName, newName string) error {
+	if err := d.changeNames(); err != nil {
+		return err
+	}
+	d.note(diskRename, 0, kernel.Fingerprint([]byte(oldName+"\x00"+newName)))
+	return d.proc.machine.disk.Rename(oldName, newName)
+}
+
+// SyncDir implements env.Disk.
+func (d procDisk) SyncDir(string) error {
+	m := d.proc.machine
+	if err := d.enter("sync", m.world.cfg.Disk.Sync, m.io.syncLag); err != nil {
+		return err
+	}
+	d.note(diskSyncDir, 0, 0)
+	m.disk.SyncNames()
+	return nil
+}
+
+// Exists implements env.Disk.
+func (d procDisk) Exists(name string) (bool, error) {
+	if d.dead() {
+		return false, env.ErrDead
+	}
+	return d.proc.machine.disk.Lookup(name) != nil, nil
+}
+
+// file is an open file of one life of a process.
+type file struct {
+	procDisk
+	inode    *disk.Inode
+	readOnly bool
+	closed   bool
+}
+
+func (f *file) usable() error {
+	if f.dead() || f.closed {
+		return env.ErrDead
+	}
+	return nil
+}
+
+// ReadAt implements env.File. Reads come from the page cache: they take no time.
+func (f *file) ReadAt(p []byte, off int64) (int, error) {
+	if err := f.usable(); err != nil {
+		return 0, err
+	}
+	if f.proc.machine.io.failing["read"] > 0 {
+		return 0, env.ErrIO
+	}
+	return f.inode.ReadAt(p, off)
+}
+
+// WriteAt implements env.File.
+func (f *file) WriteAt(p []byte, off int64) (int, error) {
+	if f.closed || f.readOnly {
+		return 0, env.ErrDead
+	}
+	m := f.proc.machine
+	if err := f.changeNames(); err != nil {
+		return 0, err
+	}
+	grows := f.inode.Grows(off, len(p))
+	capacity := m.world.cfg.Disk.CapacityBytes
+	if grows > 0 && (m.io.full > 0 || capacity > 0 && m.disk.UsedBytes()+grows > capacity) {
+		return 0, env.ErrNoSpace
+	}
+	f.note(diskWrite, off, kernel.Fingerprint(p))
+	m.disk.WriteAt(f.inode, p, off)
+	return len(p), nil
+}
+
+// Truncate implements env.File.
+func (f *file) Truncate(size int64) error {
+	if f.closed || f.readOnly {
+		return env.ErrDead
+	}
+	if err := f.changeNames(); err != nil {
+		return err
+	}
+	f.note(diskTruncate, size, 0)
+	f.proc.machine.disk.Truncate(f.inode, size)
+	return nil
+}
+
+// Sync implements env.File.
+func (f *file) Sync() error {
+	if err := f.usable(); err != nil {
+		return err
+	}
+	m := f.proc.machine
+	err := f.enter("sync", m.world.cfg.Disk.Sync, m.io.syncLag)
+	if err == env.ErrIO {
+		m.disk.LoseSync(f.inode)
+	}
+	if err != nil {
+		return err
+	}
+	f.note(diskSync, f.inode.Size(), 0)
+	m.disk.Sync(f.inode)
+	return nil
+}
+
+// Size implements env.File.
+func (f *file) Size() (int64, error) {
+	if err := f.usable(); err != nil {
+		return 0, err
+	}
+	return f.inode.Size(), nil
+}
+
+// Close implements env.File.
+func (f *file) Close() error {
+	if f.closed {
+		return env.ErrDead
+	}
+	f.closed = true
+	if !f.dead() {
+		f.proc.files--
+	}
+	return nil
+}

@@ -1,0 +1,216 @@
+package world
+
+import (
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/fault"
+	"github.com/holdfast-sim/holdfast/sim/choice"
+	"github.com/holdfast-sim/holdfast/sim/disk"
+	"github.com/holdfast-sim/holdfast/sim/kernel"
+)
+
+// Machine is one simulated machine.
+type Machine struct {
+	world *World
+	id    env.MachineID
+	name  string
+	boot  uint64
+	on    bool
+	cuts  int // power cuts that act
+	procs []*Proc
+	specs []scenarios.ProcessSpec
+	clock clock
+	disk  *disk.Disk
+	io    diskState
+}
+
+// diskState is what is wrong with a machine's disk and where its draws come from.
+type diskState struct {
+	stalled  int // number of stall faults that act
+	full     int
+	slow     time.Duration
+	failing  map[string]int // operation -> number of faults that act
+	waiting  []*Proc        // processes whose call waits for the stall to end
+	writeLag *choice.List
+	syncLag  *choice.List
+	crash    *choice.List
+}
+
+func newMachine(w *World, id env.MachineID, name string) *Machine {
+	m := &Machine{world: w, id: id, name: name, disk: disk.New()}
+	m.io = diskState{failing: map[string]int{},
+		writeLag: w.Choices.List("disk/"+name, "write"),
+		syncLag:  w.Choices.List("disk/"+name, "sync"),
+		crash:    w.Choices.List("disk/"+name, "crash")}
+	for _, f := range w.cfg.Builder.Files(id) {
+		m.disk.Install(f.Name, f.Data)
+	}
+	m.specs = w.cfg.Builder.Processes(id)
+	for i := range m.specs {
+		m.procs = append(m.procs, newProc(m, &m.specs[i]))
+	}
+	return m
+}
+
+// ID is the machine's id.
+func (m *Machine) ID() env.MachineID { return m.id }
+
+// On says whether the machine has power.
+func (m *Machine) On() bool { return m.on }
+
+// PowerOn boots the machine: every process starts, in order.
+func (m *Machine) PowerOn() {
+	if m.on {
+		return
+	}
+	m.on = true
+	m.boot++
+	m.world.logf(m, "machine", "boot %d", m.boot)
+	for i, p := range m.procs {
+		p.scheduleStart(time.Duration(i+1) * bootStep)
+	}
+}
+
+// bootStep is the time between the starts of a machine's processes at boot.
+const bootStep = time.Millisecond
+
+// CutPower makes a power cut act; the machine stays off until as many are restored.
+func (m *Machine) CutPower() {
+	m.cuts++
+	m.PowerOff()
+}
+
+// RestorePower ends a power cut; the machine boots when it was the last.
+func (m *Machine) RestorePower() {
+	if m.cuts--; m.cuts == 0 {
+		m.PowerOn()
+	}
+}
+
+// PowerOff cuts the power: processes end, what the disk had not made durable is decided.
+func (m *Machine) PowerOff() {
+	if !m.on {
+		return
+	}
+	m.on = false
+	m.world.logf(m, "machine", "power cut")
+	for _, p := range m.procs {
+		p.end(errQuiet)
+		p.life++ // a start that was scheduled does not happen
+	}
+	m.disk.Crash(m.io.crash)
+}
+
+// Each calls f for the processes of that name, or for all when the name is empty.
+func (m *Machine) Each(process string, f func(*Proc)) {
+	for _, p := range m.procs {
+		if process == "" || p.spec.Name == process {
+			f(p)
+		}
+	}
+}
+
+// Proc finds a process by name; nil when there is none.
+func (m *Machine) Proc(name string) *Proc {
+	for _, p := range m.procs {
+		if p.spec.Name == name {
+			return p
+		}
+	}
+	return nil
+}
+
+// Begin makes a disk or clock fault act on the machine.
+func (m *Machine) Begin(f *fault.Fault) {
+	switch f.Kind {
+	case fault.DiskStall:
+		m.io.stalled++
+	case fault.DiskSlow:
+		m.io.slow += f.Latency
+	case fault.DiskFull:
+		m.io.full++
+	case fault.DiskError:
+		m.io.failing[f.Operation]++
+	case fault.ClockStep:
+		m.clock.wallOffset += f.Step
+	case fault.ClockDrift:
+		m.setDrift(m.clock.driftPPM + f.DriftPPM)
+	}
+}
+
+// End makes a disk or clock fault's effects go away.
+func (m *Machine) End(f *fault.Fault) {
+	switch f.Kind {
+	case fault.DiskStall:
+		if m.io.stalled--; m.io.stalled == 0 {
+			waiting := m.io.waiting
+			m.io.waiting = nil
+			for _, p := range waiting {
+				m.world.Kernel.After(0, p, codeWake, p.life)
+			}
+		}
+	case fault.DiskSlow:
+		m.io.slow -= f.Latency
+	case fault.DiskFull:
+		m.io.full--
+	case fault.DiskError:
+		m.io.failing[f.Operation]--
+	case fault.ClockStep:
+		m.clock.wallOffset -= f.Step
+	case fault.ClockDrift:
+		m.setDrift(m.clock.driftPPM - f.DriftPPM)
+	}
+}
+
+// setDrift changes the clock's rate; timers move with it.
+func (m *Machine) setDrift(ppm int64) {
+	m.clock.setDrift(m.world.Kernel.Now(), ppm)
+	for _, p := range m.procs {
+		p.timers.reschedule()
+	}
+}
+
+// clock is a machine's clock: monotonic time runs at a rate of its own, wall time is off by an
+// offset as well.
+type clock struct {
+	driftPPM   int64
+	since      int64 // kernel time of the last change of rate
+	monoAt     int64 // monotonic time then
+	wallOffset time.Duration
+}
+
+// wallEpoch is the time of day at which every run begins.
+var wallEpoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+const million = 1_000_000
+
+func (c *clock) mono(now int64) int64 {
+	d := now - c.since
+	return c.monoAt + d + d/million*c.driftPPM + d%million*c.driftPPM/million
+}
+
+// kernelTime is the first kernel time at which the monotonic clock shows at least mono.
+func (c *clock) kernelTime(mono int64) int64 {
+	d := mono - c.monoAt
+	if c.driftPPM == 0 {
+		return c.since + d
+	}
+	rate := million + c.driftPPM
+	at := c.since + d/rate*million + (d%rate*million+rate-1)/rate
+	for c.mono(at) < mono {
+		at++
+	}
+	return at
+}
+
+func (c *clock) setDrift(now, ppm int64) {
+	c.monoAt, c.since, c.driftPPM = c.mono(now), now, ppm
+}
+
+func (c *clock) wall(now int64) time.Time {
+	return wallEpoch.Add(time.Duration(c.mono(now)) + c.wallOffset)
+}
+
+var _ kernel.Handler = (*Proc)(nil)

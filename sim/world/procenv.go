@@ -1,0 +1,98 @@
+package world
+
+import (
+	"fmt"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/sim/choice"
+	"github.com/holdfast-sim/holdfast/sim/kernel"
+)
+
+// Self implements env.Env.
+func (p *Proc) Self() env.Self {
+	return env.Self{Machine: p.machine.id, Name: p.machine.name, Process: p.spec.Name,
+		Boot: p.machine.boot, Incarnation: p.incarnation}
+}
+
+// Mono implements env.Env.
+func (p *Proc) Mono() time.Duration {
+	return time.Duration(p.machine.clock.mono(p.world().Kernel.Now()))
+}
+
+// Wall implements env.Env.
+func (p *Proc) Wall() time.Time { return p.machine.clock.wall(p.world().Kernel.Now()) }
+
+// SetTimer implements env.Env.
+func (p *Proc) SetTimer(id env.TimerID, after time.Duration) {
+	if p.up {
+		p.timers.set(id, int64(after))
+	}
+}
+
+// StopTimer implements env.Env.
+func (p *Proc) StopTimer(id env.TimerID) { p.timers.stop(id) }
+
+// Complete implements env.Env.
+func (p *Proc) Complete(op env.OpID, output []byte) {
+	if !p.up {
+		return
+	}
+	c := p.ops[op]
+	if c == nil {
+		panic(fmt.Sprintf("env: %s answers operation %d, which it does not have", p.spec.Name, op))
+	}
+	delete(p.ops, op)
+	p.world().note(p, noteComplete, uint64(op), kernel.Fingerprint(output))
+	c.answer(output)
+}
+
+// Rand implements env.Env.
+func (p *Proc) Rand(label string) env.Rand { return p.entropy(label) }
+
+func (p *Proc) entropy(label string) *choice.Entropy {
+	e := p.rands[label]
+	if e == nil {
+		e = choice.NewEntropy(p.world().cfg.Seed, p.machine.name, p.spec.Name, label,
+			strconv.FormatUint(p.incarnation, 10))
+		p.rands[label] = e
+	}
+	return e
+}
+
+// Log implements env.Env.
+func (p *Proc) Log() *slog.Logger {
+	if p.logger == nil {
+		p.logger = slog.New(newLogHandler(p))
+	}
+	return p.logger
+}
+
+// Emit implements env.Env.
+func (p *Proc) Emit(r env.Record) {
+	w := p.world()
+	if !p.up || w.cfg.OnRecord == nil {
+		return
+	}
+	err := w.cfg.OnRecord(scenarios.Stamped{At: w.Now(), Machine: p.machine.id,
+		Process: p.spec.Name, Record: r})
+	if err != nil {
+		w.finding(err)
+	}
+}
+
+// Probe implements env.Env.
+func (p *Proc) Probe(id string) { p.world().probes[id]++ }
+
+// Exit implements env.Env.
+func (p *Proc) Exit(reason error) {
+	if reason == nil {
+		reason = errQuiet
+	}
+	if p.exit == nil {
+		p.exit = reason
+	}
+}

@@ -1,0 +1,139 @@
+package world
+
+import "github.com/holdfast-sim/holdfast/engine/env"
+
+// timers are one process's timers. Re-arming one to a later time costs nothing: its entry in the
+// queue stays where it is and is moved when it comes up.
+type timers struct {
+	proc  *Proc
+	slots []timer
+	index map[env.TimerID]int // only once there are many
+}
+
+type timer struct {
+	id       env.TimerID
+	armed    bool
+	due      bool // its time has come, the process has not seen it yet
+	deadline int64
+	queuedAt int64 // time of its entry in the queue, -1 when it has none
+	turn     uint32
+}
+
+// manyTimers is where looking through the list is given up for a map.
+const manyTimers = 24
+
+func (ts *timers) reset() { ts.slots, ts.index, ts.proc.dueTimers = ts.slots[:0], nil, 0 }
+
+func (ts *timers) find(id env.TimerID) int {
+	if ts.index != nil {
+		if i, ok := ts.index[id]; ok {
+			return i
+		}
+		return -1
+	}
+	for i := range ts.slots {
+		if ts.slots[i].id == id {
+			return i
+		}
+	}
+	return -1
+}
+
+func (ts *timers) slot(id env.TimerID) int {
+	if i := ts.find(id); i >= 0 {
+		return i
+	}
+	ts.slots = append(ts.slots, timer{id: id, queuedAt: -1})
+	i := len(ts.slots) - 1
+	if ts.index != nil {
+		ts.index[id] = i
+	} else if len(ts.slots) > manyTimers {
+		ts.index = make(map[env.TimerID]int, 2*manyTimers)
+		for j := range ts.slots {
+			ts.index[ts.slots[j].id] = j
+		}
+	}
+	return i
+}
+
+func (ts *timers) set(id env.TimerID, after int64) {
+	m := ts.proc.machine
+	i := ts.slot(id)
+	t := &ts.slots[i]
+	ts.undue(t)
+	t.armed = true
+	t.deadline = m.clock.mono(m.world.Kernel.Now()) + max(after, 0)
+	ts.queue(i)
+}
+
+// queue makes sure that the timer has an entry no later than its deadline.
+func (ts *timers) queue(i int) {
+	t := &ts.slots[i]
+	at := ts.proc.machine.clock.kernelTime(t.deadline)
+	if t.queuedAt >= 0 && t.queuedAt <= at {
+		return
+	}
+	t.turn++
+	t.queuedAt = at
+	ts.proc.world().Kernel.At(at, ts.proc, codeTimer, ts.arg(i))
+}
+
+// arg packs a slot, its turn and the process's life, so that entries of earlier lives are known.
+func (ts *timers) arg(i int) uint64 {
+	return uint64(i)<<48 | uint64(ts.slots[i].turn)<<16 | ts.proc.life&0xffff
+}
+
+func (ts *timers) stop(id env.TimerID) {
+	if i := ts.find(id); i >= 0 {
+		ts.undue(&ts.slots[i])
+		ts.slots[i].armed = false
+	}
+}
+
+// undue withdraws a timer that is due but was not delivered.
+func (ts *timers) undue(t *timer) {
+	if t.due {
+		t.due = false
+		ts.proc.dueTimers--
+	}
+}
+
+// expire handles an entry that came up and reports whether a timer became due.
+func (ts *timers) expire(arg uint64) bool {
+	i := int(arg >> 48)
+	if arg&0xffff != ts.proc.life&0xffff || i >= len(ts.slots) {
+		return false
+	}
+	t := &ts.slots[i]
+	if uint32(arg>>16) != t.turn {
+		return false
+	}
+	t.queuedAt = -1
+	if !t.armed || t.due {
+		return false
+	}
+	m := ts.proc.machine
+	if m.clock.mono(m.world.Kernel.Now()) < t.deadline {
+		ts.queue(i)
+		return false
+	}
+	t.due = true
+	ts.proc.dueTimers++
+	return true
+}
+
+// take disarms a due timer for delivery.
+func (ts *timers) take(i int) env.TimerID {
+	ts.undue(&ts.slots[i])
+	ts.slots[i].armed = false
+	return ts.slots[i].id
+}
+
+// reschedule follows a change of the clock's rate.
+func (ts *timers) reschedule() {
+	for i := range ts.slots {
+		if ts.slots[i].armed && !ts.slots[i].due {
+			ts.queue(i)
+		}
+	}
+}

@@ -1,0 +1,139 @@
+// Package world is the simulated world that processes meet through env.Env: machines with
+// clocks, disks and power switches, the processes on them, and the network between them.
+//
+// Package world applies faults when told to; it never decides that one happens.
+package world
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/fault"
+	"github.com/holdfast-sim/holdfast/sim/choice"
+	"github.com/holdfast-sim/holdfast/sim/kernel"
+)
+
+// Config says what world to make.
+type Config struct {
+	Seed    uint64
+	Names   []string
+	Base    fault.Condition
+	Disk    scenarios.Disk
+	Builder scenarios.Builder
+	// OnRecord and OnLog observe; nil discards. OnRecord's error stops the run.
+	OnRecord func(scenarios.Stamped) error
+	OnLog    func(scenarios.LogLine)
+	LogLevel slog.Level
+}
+
+// World is a set of machines on one virtual clock.
+type World struct {
+	Kernel  *kernel.Kernel
+	Choices *choice.Source
+	Net     *fault.Net
+
+	cfg      Config
+	machines []*Machine
+	procs    []*Proc
+	lines    []line // from*len(machines)+to
+	packets  []packet
+	freePkts []uint32
+	buffers  [bufferClasses][][]byte
+	probes   map[string]int
+	running  *Proc
+	steps    uint64
+	fault    error
+}
+
+// StepCost bounds what a Step costs: at least the first, less than the second.
+const (
+	stepCostMin  = 1 * time.Microsecond
+	stepCostSpan = 1 * time.Microsecond
+)
+
+// New makes the machines, powered off.
+func New(cfg Config, choices *choice.Source) *World {
+	w := &World{Kernel: kernel.New(choices), Choices: choices, cfg: cfg,
+		Net: fault.NewNet(cfg.Names, cfg.Base), probes: map[string]int{}}
+	w.lines = make([]line, len(cfg.Names)*len(cfg.Names))
+	for i, name := range cfg.Names {
+		w.machines = append(w.machines, newMachine(w, env.MachineID(i), name))
+	}
+	return w
+}
+
+// MachineAt returns a machine by its index in the topology.
+func (w *World) MachineAt(i int) *Machine { return w.machines[i] }
+
+// Probes counts how often each rare path was reached.
+func (w *World) Probes() map[string]int { return w.probes }
+
+// Steps is how many events processes have handled.
+func (w *World) Steps() uint64 { return w.steps }
+
+// Fault is the first thing that a process did that no process may do; nil if none did.
+func (w *World) Fault() error { return w.fault }
+
+// Now is the time since the run began.
+func (w *World) Now() time.Duration { return time.Duration(w.Kernel.Now()) }
+
+// finding stops the run: something happened that must never happen.
+func (w *World) finding(err error) {
+	if w.fault == nil {
+		w.fault = err
+	}
+	w.Kernel.Stop(err)
+}
+
+// Close ends every process and gives back what the world holds.
+func (w *World) Close() {
+	for _, m := range w.machines {
+		for _, p := range m.procs {
+			p.end(errQuiet)
+		}
+	}
+	w.Kernel.Close()
+}
+
+// Entropy is the source for code that insists on crypto/rand.Reader: the stream of the process
+// that runs now.
+func (w *World) Entropy() io.Reader { return entropyReader{w} }
+
+type entropyReader struct{ w *World }
+
+func (r entropyReader) Read(p []byte) (int, error) {
+	if r.w.running == nil {
+		panic("world: randomness is drawn while no simulated process runs")
+	}
+	r.w.running.Rand("crypto").Fill(p)
+	return len(p), nil
+}
+
+// Event kinds in the digest.
+const (
+	noteReceived = 1 + iota
+	noteTimer
+	noteLocal
+	noteLocalUp
+	noteLocalDown
+	noteInvoked
+	noteStart
+	noteEnd
+	noteDisk
+	noteComplete
+)
+
+func (w *World) note(p *Proc, kind uint32, a, b uint64) {
+	w.Kernel.Digest.Note(w.Kernel.Now(), p.index, kind, a, b)
+}
+
+func (w *World) logf(m *Machine, process, format string, args ...any) {
+	if w.cfg.OnLog != nil {
+		w.cfg.OnLog(scenarios.LogLine{At: w.Now(), Machine: m.name, Process: process,
+			Level: "INFO", Text: fmt.Sprintf(format, args...)})
+	}
+}
