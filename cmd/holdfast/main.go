@@ -5,11 +5,14 @@ package main
 
 import (
 	"context"
+	"io"
 	"os"
 	"reflect"
 
 	"github.com/holdfast-sim/holdfast/chaos"
 	"github.com/holdfast-sim/holdfast/cmd/internal/cli"
+	"github.com/holdfast-sim/holdfast/engine/ha/conformance"
+	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/pve"
 	"github.com/holdfast-sim/holdfast/scenarios/register"
@@ -29,6 +32,10 @@ func config() cli.Config {
 		},
 		Doctor:     doctor,
 		CleanUp:    chaos.CleanUp,
+		Suites: []cli.Suite{
+			{Name: "ha", About: "scenario folders of the HA manager: byte-equal log, transitions, outcome", Run: runHA},
+			{Name: "ha-rules", About: "rule files of the HA manager with what must come of them", Run: runRules},
+		},
 		Topologies: map[string]cli.Topology{pve.Kind: pve.Topology},
 	}
 }
@@ -54,4 +61,27 @@ func doctor(context.Context) []cli.Capability {
 		out = append(out, cli.Capability{Name: "real nodes: " + c.Name, OK: c.OK, Detail: c.Detail, Remedy: c.Remedy})
 	}
 	return out
+}
+
+func runHA(ctx context.Context, folders []string, out io.Writer) (linearizability.Validity, error) {
+	report, err := conformance.RunHA(ctx, folders, conformance.Options{})
+	if err != nil {
+		return linearizability.Unknown, err
+	}
+	return outcome(report.Passed()), report.WriteText(out)
+}
+
+func runRules(ctx context.Context, folders []string, out io.Writer) (linearizability.Validity, error) {
+	report, err := conformance.RunRules(ctx, folders)
+	if err != nil {
+		return linearizability.Unknown, err
+	}
+	return outcome(report.Passed()), report.WriteText(out)
+}
+
+func outcome(passed bool) linearizability.Validity {
+	if passed {
+		return linearizability.Valid
+	}
+	return linearizability.Invalid
 }
