@@ -31,7 +31,8 @@ type Layer struct {
 
 // harness is what both worlds and the reports may build on.
 var scenariosButPVE = []string{"scenarios", "scenarios/fault/...", "scenarios/workload/...", "scenarios/strictyaml/...",
-	"scenarios/schema/...", "scenarios/library/...", "scenarios/register/...", "scenarios/hosted/...", "scenarios/nemesistest/..."}
+	"scenarios/schema/...", "scenarios/library/...", "scenarios/register/...", "scenarios/hosted/...",
+	"scenarios/nemesistest/..."}
 
 // Layers is the table. The first layer that names a package is its layer, so special ones come
 // first.
@@ -81,6 +82,7 @@ var NotProtocol = map[string]string{
 	"engine/host/...":                     "the host is the real world behind the door",
 	"engine/env/envtest/...":              "a world for tests",
 	"engine/store/internal/faultdisk/...": "a disk for tests",
+	"engine/ha/conformance/...":           "a runner of scenario folders: it reads files and plays the hardware",
 }
 
 // bannedImports are packages with which protocol code would reach around the door.

@@ -122,11 +122,8 @@ func (t *Tree) Paths() []string {
 
 // Put adds an entry as it was saved or received elsewhere, replacing one of the same path.
 func (t *Tree) Put(e Entry) {
-	e.dataSum = [sha256.Size]byte{} // as Mkdir leaves it
-	if e.Kind == File {
-		e.Data = bytes.Clone(e.Data) // it may lie in a buffer that the world takes back
-		e.dataSum = sha256.Sum256(e.Data)
-	}
+	e.Data = bytes.Clone(e.Data) // it may lie in a buffer that the world takes back
+	e.dataSum = sha256.Sum256(e.Data)
 	t.insert(&e)
 }
 
