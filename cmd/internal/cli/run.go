@@ -65,7 +65,8 @@ func (a *app) runCommand() *cobra.Command {
 	flags.Uint64Var(&f.seed, "seed", defaultSeed, "the `seed` of the run: the same seed, the same run")
 	flags.StringVar(&f.seeds, "seeds", "", "run many seeds, from A to B, as in `A-B`")
 	flags.StringVar(&f.runs, "runs", defaultRuns, "write run folders into this `folder`")
-	flags.StringVar(&f.timescale, "timescale", "", "multiply all times of scenario and subject by this `ratio`, such as 0.2 or 1/5 (unless given: 1, on real nodes what fits into a minute)")
+	flags.StringVar(&f.timescale, "timescale", "",
+		"multiply all times of scenario and subject by this `ratio`, such as 0.2 or 1/5 (default: 1, on real nodes what fits into a minute)")
 	flags.BoolVar(&f.json, "json", false, "print one line of JSON for each run")
 	flags.BoolVar(&f.quiet, "quiet", false, "print only what did not come out as expected, and no progress")
 	flags.BoolVar(&f.keep, "keep", false, "with --seeds, keep the folders of all runs")
