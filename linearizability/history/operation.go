@@ -80,10 +80,7 @@ func (o *opener) add(ops []Operation, e *Event) ([]Operation, error) {
 			return ops, ErrRetired
 		}
 		o.open[e.Process] = len(ops)
-		return append(ops, Operation{
-			Index: e.Index, Process: e.Process, Call: e.Time, Return: Never, Outcome: Info, F: e.F,
-			Key: e.Key, Input: e.Value, Expect: e.Mod, ID: e.ID, Node: e.Node,
-		}), nil
+		return append(ops, Begin(e)), nil
 	}
 	if !busy {
 		return ops, ErrOrphan
@@ -92,10 +89,17 @@ func (o *opener) add(ops []Operation, e *Event) ([]Operation, error) {
 	if e.Type == Info {
 		o.retired[e.Process] = true
 	}
-	return ops, ops[at].closeWith(e)
+	return ops, ops[at].Complete(e)
 }
 
-func (op *Operation) closeWith(e *Event) error {
+// Begin returns the operation that an invoke event opens, with its outcome unknown.
+func Begin(e *Event) Operation {
+	return Operation{Index: e.Index, Process: e.Process, Call: e.Time, Return: Never, Outcome: Info, F: e.F,
+		Key: e.Key, Input: e.Value, Expect: e.Mod, ID: e.ID, Node: e.Node}
+}
+
+// Complete closes the operation with an ok, fail or info event of its process.
+func (op *Operation) Complete(e *Event) error {
 	if e.F != "" && op.F != "" && e.F != op.F {
 		return fmt.Errorf("%w: %q closes %q", ErrMixed, e.F, op.F)
 	}
