@@ -26,12 +26,13 @@ type Monitor struct {
 	open  map[int]*watched
 	gone  map[int]bool // processes whose last call has an unknown outcome
 
-	highest *watched            // the highest revision that any call has returned
-	byRev   map[uint64]*watched // acknowledged mutations
-	byKey   map[string]*watchedKey
-	renames bool // an entry may have moved, here or above
-	entries map[logPlace]history.WitnessEntry
-	writers map[uint64]history.WitnessEntry
+	highest  *watched            // the highest revision that any call has returned
+	byRev    map[uint64]*watched // acknowledged mutations
+	byKey    map[string]*watchedKey
+	renames  bool // an entry may have moved, here or above
+	installs bool // some node replaced its state, without an epoch
+	entries  map[logPlace]history.WitnessEntry
+	writers  map[uint64]history.WitnessEntry
 }
 
 type logPlace struct{ rev, epoch uint64 }
@@ -244,8 +245,14 @@ func writesContent(f string) bool {
 }
 
 // ObserveWitness takes an entry as a node writes it and returns a violation that it completes, or nil.
+//
+// In systems without epochs a node may replace a revision when it installs another state; from the first
+// such record on, only Check compares nodes.
 func (m *Monitor) ObserveWitness(e history.WitnessEntry) *Violation {
-	if e.Kind != history.WitnessApply {
+	if e.Kind == history.WitnessInstall && e.Epoch == 0 {
+		m.installs = true
+	}
+	if e.Kind != history.WitnessApply || (m.installs && e.Epoch == 0) {
 		return nil
 	}
 	place := logPlace{e.Rev, e.Epoch}
@@ -254,9 +261,8 @@ func (m *Monitor) ObserveWitness(e history.WitnessEntry) *Violation {
 	case !ok:
 		m.entries[place] = e
 	case !sameEntry(&first, &e):
-		return &Violation{Kind: SplitBrain, Revisions: []uint64{e.Rev}, Nodes: []string{first.Node, e.Node},
-			Explain: fmt.Sprintf("at revision %d %s holds %s, but %s holds %s", e.Rev, nodeName(first.Node),
-				describeEntry(&first), nodeName(e.Node), describeEntry(&e))}
+		v := differ(&first, &e)
+		return &v
 	}
 	if e.Writer == "" {
 		return nil
