@@ -56,16 +56,29 @@ type opener struct {
 // Events of negative processes are left out. A history that breaks these rules is an error that names
 // the event.
 func Operations(events []Event) ([]Operation, error) {
-	o := opener{open: make(map[int]int), retired: make(map[int]bool)}
+	o := newOpener()
 	ops := make([]Operation, 0, len(events)/2+1)
 	var err error
 	for i := range events {
-		if events[i].Process < 0 {
-			continue
+		if ops, err = o.next(ops, &events[i]); err != nil {
+			return nil, err
 		}
-		if ops, err = o.add(ops, &events[i]); err != nil {
-			return nil, fmt.Errorf("event %d, process %d: %w", events[i].Index, events[i].Process, err)
-		}
+	}
+	return ops, nil
+}
+
+func newOpener() *opener {
+	return &opener{open: make(map[int]int), retired: make(map[int]bool)}
+}
+
+// next takes an event and appends the operation that it opens, if it does.
+func (o *opener) next(ops []Operation, e *Event) ([]Operation, error) {
+	if e.Process < 0 {
+		return ops, nil
+	}
+	ops, err := o.add(ops, e)
+	if err != nil {
+		return nil, fmt.Errorf("event %d, process %d: %w", e.Index, e.Process, err)
 	}
 	return ops, nil
 }
