@@ -177,7 +177,8 @@ func (t *Timers) check() error {
 	case t.TokenWarningPct < 0 || t.TokenWarningPct > 100:
 		return fmt.Errorf("%w: token_warning is %d percent, use 0 to 100", ErrConfig, t.TokenWarningPct)
 	case t.WindowSize > MaxStoredPackets/4:
-		return fmt.Errorf("%w: window_size is %d, use at most %d", ErrConfig, t.WindowSize, MaxStoredPackets/4)
+		return fmt.Errorf("%w: window_size is %d, use at most %d",
+			ErrConfig, t.WindowSize, MaxStoredPackets/4)
 	}
 	return nil
 }
