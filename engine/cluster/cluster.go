@@ -58,8 +58,14 @@ type Process struct {
 	buf         []byte
 }
 
-// New prepares the process. The timer ids of the ring configuration are set here.
-func New(cfg totem.Config, service Service) (*Process, error) {
+// New prepares the process with an exchange that opens every ring. The timer ids of the ring
+// configuration are set here.
+func New(cfg totem.Config, service SyncService) (*Process, error) {
+	return NewWithService(cfg, &exchange{service: service})
+}
+
+// NewWithService is New with any other way to open a ring.
+func NewWithService(cfg totem.Config, service Service) (*Process, error) {
 	p := &Process{service: service}
 	cfg.FirstTimer = FirstRingTimer
 	var err error

@@ -82,7 +82,7 @@ type world struct {
 }
 
 func newWorld(t *testing.T, n int) *world {
-	return newWorldWith(t, n, func(int) Service { return NewExchange(majority{nodes: n}) })
+	return newWorldWith(t, n, func(int) Service { return &exchange{service: majority{nodes: n}} })
 }
 
 func newWorldWith(t *testing.T, n int, service func(i int) Service) *world {
@@ -93,7 +93,7 @@ func newWorldWith(t *testing.T, n int, service func(i int) Service) *world {
 		for m := range n {
 			cfg.Peers = append(cfg.Peers, totem.Peer{ID: ring.NodeID(m + 1), Machine: env.MachineID(m)})
 		}
-		p, err := New(cfg, service(i))
+		p, err := NewWithService(cfg, service(i))
 		require.NoError(t, err)
 		c := &testClient{}
 		w.procs, w.clients = append(w.procs, p), append(w.clients, c)

@@ -49,9 +49,6 @@ type exchange struct {
 	quorate  bool
 }
 
-// NewExchange makes a Service that runs one exchange a ring.
-func NewExchange(s SyncService) Service { return &exchange{service: s} }
-
 // Start implements Service.
 func (x *exchange) Start(h Host) error {
 	x.host = h

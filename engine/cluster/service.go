@@ -11,8 +11,8 @@ import (
 )
 
 // Service is the part of the cluster process that decides about quorum. It takes part in the
-// ring's order with messages of its own, which go ahead of those of the clients. [NewExchange]
-// makes one out of a [SyncService]; a state machine of votequorum fits the interface itself.
+// ring's order with messages of its own, which go ahead of those of the clients. A
+// [SyncService] needs none of this; a state machine of votequorum fits the interface itself.
 type Service interface {
 	// Start is called once, before anything else. The host is valid for the service's life.
 	Start(h Host) error
