@@ -157,6 +157,11 @@ func (c *chaos) run(steps int) {
 		c.w.RunFor([]time.Duration{time.Millisecond, 10 * time.Millisecond, 100 * time.Millisecond,
 			time.Second}[c.r.IntN(4)])
 	}
+	c.finishRun()
+}
+
+// finishRun ends all faults and waits for the full ring.
+func (c *chaos) finishRun() {
 	c.note("end of faults")
 	c.heal()
 	c.resume()

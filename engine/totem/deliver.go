@@ -123,6 +123,9 @@ func (n *Node) deliverOld() {
 			n.env.Probe("totem/recovery-discard")
 			continue
 		}
+		if gap && !has(n.transitional, pk.from) {
+			n.env.Probe("totem/owed")
+		}
 		n.deliverPacket(pk, true)
 	}
 }
