@@ -39,7 +39,7 @@ type ringView struct {
 	backlog      []ordered // since backlogFrom, while fetching
 	backlogBytes int
 	backlogFrom  uint64
-	wanted       []fetch // to be served
+	wanted       []want // to be served
 }
 
 // onConfig handles a configuration change.
