@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/holdfast-sim/holdfast/engine/cpg"
 	"github.com/holdfast-sim/holdfast/engine/ring"
 	"github.com/holdfast-sim/holdfast/engine/store/state"
 )
@@ -24,6 +25,9 @@ func (s *Store) keepBacklog(o ordered) {
 	s.sendFetch()
 }
 
+// fetchTriesBeforeReform is how often the state is asked for before a new ring is.
+const fetchTriesBeforeReform = 3
+
 // sendFetch asks for the state: first the decision's source, then any store that has installed.
 func (s *Store) sendFetch() {
 	v := &s.ring
@@ -36,6 +40,11 @@ func (s *Store) sendFetch() {
 	}
 	if v.fetchTries > 0 {
 		s.env.Probe("store/fetch-retried")
+	}
+	if v.fetchTries >= fetchTriesBeforeReform {
+		// Nobody who has the state serves it. In a new ring those who are silent are left out.
+		s.env.Probe("store/fetch-given-up")
+		s.toCluster(cpg.Reform{})
 	}
 	v.fetchTries++
 	s.out.send(f)

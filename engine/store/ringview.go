@@ -84,6 +84,10 @@ func (s *Store) enterRing(next ringView) {
 
 // reform asks for a new ring in which this store takes part from the beginning.
 func (s *Store) reform() {
+	if s.unheard {
+		s.hello()
+		return
+	}
 	if s.ring.present || s.failed != nil {
 		return
 	}

@@ -241,3 +241,28 @@ func TestBadConfigurationIsRefused(t *testing.T) {
 		require.Error(t, c.node(1).start(), "%+v", nodes)
 	}
 }
+
+// The only store with the newest state dies right after it reported. The ring does not change, so
+// the others ask for one in which it is left out or has come back.
+func TestSourceDiesBeforeServing(t *testing.T) {
+	c := newTestCluster(t, 1, 1, 1).start()
+	c.formAll(1, 2, 3)
+	n1, n2, n3 := c.node(1), c.node(2), c.node(3)
+	n3.invoke(Request{ID: "x", Op: "write", Path: "f", Data: []byte("x")})
+	for n3.deliver() || n3.fire(time.Millisecond) { // durable on node 3 alone
+	}
+	r := c.form(1, 2, 3)
+	for _, n := range c.nodes {
+		n.enter(r, nil)
+	}
+	for n3.deliver() {
+	}
+	n3.kill()
+	c.pass(10 * time.Second)
+	require.EqualValues(t, 3, n1.store.ring.decision.Source)
+	require.True(t, n1.store.ring.fetching && n2.store.ring.fetching)
+	require.Positive(t, n1.reforms)
+	c.formAll(1, 2, 3)
+	c.pass(time.Second)
+	require.True(t, n1.do(Request{Op: "write", Path: "g"}).OK, "decided without the silent store")
+}
