@@ -23,6 +23,7 @@ func config() cli.Config {
 		Parts:      parts(),
 		Worlds:     []cli.World{{Name: "sim", About: "simulator", Runner: sim.Runner{}}},
 		Topologies: map[string]cli.Topology{pve.Kind: pve.Topology},
+		Suites:     suites(),
 	}
 }
 

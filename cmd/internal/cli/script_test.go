@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"strconv"
@@ -85,9 +84,10 @@ func twoMachines(s *scenarios.Scenario, file string, data []byte) error {
 	return nil
 }
 
-func conform(_ context.Context, folders []string, out io.Writer) (linearizability.Validity, error) {
+func conform(_ context.Context, folders []string, o SuiteOptions) (linearizability.Validity, error) {
 	for _, folder := range folders {
-		fmt.Fprintln(out, folder)
+		fmt.Fprintln(o.Out, folder)
+		o.Progress(folder)
 		if folder == "bad" {
 			return linearizability.Invalid, nil
 		}
