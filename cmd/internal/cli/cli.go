@@ -49,6 +49,8 @@ type World struct {
 	Name   string // for --on
 	About  string // in a few words
 	Runner scenarios.Runner
+	// RealTime says that runs take the time that they last, so that a timescale makes sense.
+	RealTime bool
 }
 
 // Topology changes a scenario, read from no matter where, such that it runs on the machines of a

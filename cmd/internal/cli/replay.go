@@ -61,13 +61,13 @@ func (a *app) replay(ctx context.Context, path string, f *replayFlags) error {
 	if err != nil {
 		return err
 	}
-	runner, err := a.world(r.World)
-	if err != nil {
-		return err
-	}
 	options, err := replayOptions(r, f)
 	if err != nil {
 		return usage(fmt.Errorf("replay file %s: %w", file, err))
+	}
+	runner, err := a.world(r.World, options.Timescale)
+	if err != nil {
+		return err
 	}
 	p := a.progress(f.quiet)
 	p.run(fmt.Sprintf("%s, seed %d", scenario.Name, r.Seed))

@@ -92,11 +92,17 @@ func (a *app) worldList() string {
 	return strings.Join(list, ", ")
 }
 
-func (a *app) world(name string) (scenarios.Runner, error) {
+// world finds a world by its name and checks that the timescale means something there.
+func (a *app) world(name string, ts scenarios.Timescale) (scenarios.Runner, error) {
 	for _, w := range a.Worlds {
-		if w.Name == name {
-			return w.Runner, nil
+		if w.Name != name {
+			continue
 		}
+		if !ts.IsOne() && !w.RealTime {
+			return nil, usagef("--timescale %s: time costs nothing in the %s, so it is not scaled there; leave the flag out",
+				ts, w.About)
+		}
+		return w.Runner, nil
 	}
 	return nil, usagef("--on %s: there is no such world here; write one of %s", name, a.worldList())
 }
@@ -137,13 +143,13 @@ func worse(a, b linearizability.Validity) linearizability.Validity {
 
 // session checks the flags.
 func (a *app) session(f *runFlags, seedGiven bool) (*session, error) {
-	runner, err := a.world(f.on)
-	if err != nil {
-		return nil, err
-	}
 	ts, err := scenarios.ParseTimescale(f.timescale)
 	if err != nil {
 		return nil, usagef("--timescale: %w", err)
+	}
+	runner, err := a.world(f.on, ts)
+	if err != nil {
+		return nil, err
 	}
 	s := &session{app: a, flags: f, runner: runner, timescale: ts, progress: a.progress(f.quiet),
 		first: f.seed, last: f.seed}
