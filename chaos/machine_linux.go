@@ -61,7 +61,7 @@ func (m *machine) prepare(d scenarios.Driver) error {
 				return fmt.Errorf("writing %s of %s: %w", f.Name, m.Name, err)
 			}
 		}
-		if err := root.WriteFile(name, f.Data, 0o644); err != nil {
+		if err := root.WriteFile(name, f.Data, 0o600); err != nil {
 			return fmt.Errorf("writing %s of %s: %w", f.Name, m.Name, err)
 		}
 	}

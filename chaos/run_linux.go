@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -55,6 +57,9 @@ func (r Runner) run(ctx context.Context, out *scenarios.Run, driver scenarios.Dr
 	if err := Why(); err != nil {
 		return nil, err
 	}
+	oneAtATime.Lock()
+	defer oneAtATime.Unlock()
+	defer makeRoom()()
 	w := &run{runner: r, out: out, driver: driver, options: o}
 	if err := w.play(ctx); err != nil {
 		return nil, err
@@ -62,6 +67,28 @@ func (r Runner) run(ctx context.Context, out *scenarios.Run, driver scenarios.Dr
 	w.progress(phaseChecking, out.Duration)
 	w.judge(ctx)
 	return out, nil
+}
+
+// oneAtATime keeps the runs of one program from being each other's noise.
+var oneAtATime sync.Mutex
+
+// Settings of the Go runtime during a run.
+const (
+	// spareProcs is how many threads more than processors may run Go code. The switch's thread
+	// must never wait for a slot that is held by a thread that the kernel does not run.
+	spareProcs = 4
+	// gcPercent makes collections, for which every thread must stop, rare.
+	gcPercent = 400
+)
+
+// makeRoom prepares the Go runtime for a run and returns what undoes it.
+func makeRoom() func() {
+	procs := runtime.GOMAXPROCS(runtime.NumCPU() + spareProcs)
+	percent := debug.SetGCPercent(gcPercent)
+	return func() {
+		debug.SetGCPercent(percent)
+		runtime.GOMAXPROCS(procs)
+	}
 }
 
 // play builds the nodes, lets the scenario happen and removes everything again.

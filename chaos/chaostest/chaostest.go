@@ -101,13 +101,21 @@ func Describe(run *scenarios.Run, expected string) string {
 }
 
 // Build compiles a command of this module or another, given as for go build, and returns the
-// absolute path of the program.
+// absolute path of the program. It is gone when the test ends.
 func Build(t testing.TB, pkg string) string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), filepath.Base(pkg))
-	out, err := exec.Command("go", "build", "-o", program, pkg).CombinedOutput()
-	if err != nil {
-		t.Fatalf("building %s: %v\n%s", pkg, err, out)
+	if err := BuildTo(program, pkg); err != nil {
+		t.Fatal(err)
 	}
 	return program
+}
+
+// BuildTo compiles a command to a path, for tests that share a program.
+func BuildTo(program, pkg string) error {
+	out, err := exec.Command("go", "build", "-o", program, pkg).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("building %s: %w\n%s", pkg, err, out)
+	}
+	return nil
 }

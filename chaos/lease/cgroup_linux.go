@@ -93,19 +93,9 @@ func (c *Cgroup) Freeze(on bool) error {
 	}
 }
 
-// Kill kills every process of the group at once, whatever they do meanwhile.
+// Kill kills every process that is in the group now. It does not use cgroup.kill: some kernels
+// (6.18 is one) then kill whatever is later started directly in the group, too.
 func (c *Cgroup) Kill() error {
-	err := os.WriteFile(filepath.Join(c.dir, "cgroup.kill"), []byte("1"), 0)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) { // kernels before 5.14
-		return c.killEach()
-	}
-	if err != nil {
-		return fmt.Errorf("killing %s: %w", c.dir, err)
-	}
-	return nil
-}
-
-func (c *Cgroup) killEach() error {
 	pids, err := c.pids()
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -31,7 +32,7 @@ func Root() string {
 
 // Lease is a run that this process owns.
 type Lease struct {
-	// ID is unique among the runs of this machine.
+	// ID is unique among the runs of this machine and says who owns it.
 	ID string
 	// Dir is the run's directory.
 	Dir string
@@ -51,18 +52,41 @@ const (
 	newPrefix = ".new-"
 	// newGrace is how long a directory without an owner file is left alone.
 	newGrace = time.Minute
-	idBytes  = 4
 )
+
+// runID names a run and its owner: process id, start time and a random part, so that what is left
+// of a run can be judged by its name alone, wherever its directory was.
+func runID(pid int, start uint64) string {
+	random := make([]byte, 2)
+	_, _ = rand.Read(random)
+	return fmt.Sprintf("%d.%d.%s", pid, start, hex.EncodeToString(random))
+}
+
+// parseID reads a run's id.
+func parseID(id string) (pid int, start uint64, ok bool) {
+	parts := strings.Split(id, ".")
+	if len(parts) != 3 {
+		return 0, 0, false
+	}
+	pid, err1 := strconv.Atoi(parts[0])
+	start, err2 := strconv.ParseUint(parts[1], 10, 64)
+	random, err3 := hex.DecodeString(parts[2])
+	return pid, start, err1 == nil && err2 == nil && err3 == nil && len(random) == 2
+}
+
+// lives says whether the process that was started then still runs.
+func lives(pid int, start uint64) bool {
+	have, err := startTime(pid)
+	return err == nil && have == start
+}
 
 // Take begins a run.
 func Take(root string) (*Lease, error) {
-	random := make([]byte, idBytes)
-	_, _ = rand.Read(random)
-	id := hex.EncodeToString(random)
 	start, err := startTime(os.Getpid())
 	if err != nil {
 		return nil, fmt.Errorf("taking a lease: %w", err)
 	}
+	id := runID(os.Getpid(), start)
 	data, err := json.Marshal(owner{PID: os.Getpid(), StartTime: start, BootID: bootID(),
 		Created: time.Now().UTC().Format(time.RFC3339)})
 	if err != nil {
@@ -96,15 +120,16 @@ func Orphans(root string) ([]string, error) {
 	}
 	for _, e := range entries {
 		id, unfinished := strings.CutPrefix(e.Name(), newPrefix)
-		if !e.IsDir() || !isID(id) {
+		if _, _, ok := parseID(id); !e.IsDir() || !ok {
 			continue
 		}
 		seen[id] = !owned(filepath.Join(root, e.Name()), unfinished)
 	}
 	for _, name := range append(namespaceNames(), cgroupNames()...) {
 		id, _, _ := strings.Cut(strings.TrimPrefix(name, Prefix), "-")
-		if _, known := seen[id]; !known && isID(id) {
-			seen[id] = true
+		pid, start, ok := parseID(id)
+		if _, known := seen[id]; !known && ok {
+			seen[id] = !lives(pid, start)
 		}
 	}
 	var out []string
@@ -115,11 +140,6 @@ func Orphans(root string) ([]string, error) {
 	}
 	slices.Sort(out)
 	return out, nil
-}
-
-func isID(text string) bool {
-	b, err := hex.DecodeString(text)
-	return err == nil && len(b) == idBytes
 }
 
 // Clean removes every run whose owner is gone and returns their ids.
@@ -143,8 +163,7 @@ func owned(dir string, unfinished bool) bool {
 		info, err := os.Stat(dir)
 		return unfinished && err == nil && time.Since(info.ModTime()) < newGrace
 	}
-	start, err := startTime(o.PID)
-	return err == nil && start == o.StartTime && o.BootID == bootID()
+	return o.BootID == bootID() && lives(o.PID, o.StartTime)
 }
 
 // remove removes what belongs to a run: processes first, since they hold the rest.

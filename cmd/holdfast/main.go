@@ -4,9 +4,11 @@
 package main
 
 import (
+	"context"
 	"os"
 	"reflect"
 
+	"github.com/holdfast-sim/holdfast/chaos"
 	"github.com/holdfast-sim/holdfast/cmd/internal/cli"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/pve"
@@ -19,9 +21,14 @@ func main() { os.Exit(cli.Main(os.Args[1:], config())) }
 
 func config() cli.Config {
 	return cli.Config{
-		Kinds:      scenarios.Kinds{pve.Kind: pve.Decode, register.Kind: register.Decode},
-		Parts:      parts(),
-		Worlds:     []cli.World{{Name: "sim", About: "simulator", Runner: sim.Runner{}}},
+		Kinds: scenarios.Kinds{pve.Kind: pve.Decode, register.Kind: register.Decode},
+		Parts: parts(),
+		Worlds: []cli.World{
+			{Name: "sim", About: "simulator", Runner: sim.Runner{}},
+			{Name: chaos.World, About: "real nodes in network namespaces (root)", Runner: chaos.Runner{}, RealTime: true},
+		},
+		Doctor:     doctor,
+		CleanUp:    chaos.CleanUp,
 		Topologies: map[string]cli.Topology{pve.Kind: pve.Topology},
 		Suites:     suites(),
 	}
@@ -39,4 +46,13 @@ func parts() []schema.Part {
 			"store":             "The store's policy: strict.",
 		}},
 	}
+}
+
+// doctor says what real nodes find on this machine. Nothing of it is needed by the simulator.
+func doctor(context.Context) []cli.Capability {
+	var out []cli.Capability
+	for _, c := range chaos.Doctor() {
+		out = append(out, cli.Capability{Name: "real nodes: " + c.Name, OK: c.OK, Detail: c.Detail, Remedy: c.Remedy})
+	}
+	return out
 }

@@ -46,7 +46,6 @@ type Timers struct {
 	MissCount        int // visits that must miss a packet before it is asked for again
 	WindowSize       int // packets that one rotation may carry
 	MaxMessages      int // packets that one visit may send
-	CancelHoldOnRtr  bool
 	PauseStampsToken int // the pause clock is stamped so many times a Token
 }
 

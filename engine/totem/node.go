@@ -56,7 +56,8 @@ type Configuration struct {
 	Left    []ring.NodeID
 }
 
-// Handler is told what happens in the order that all members share. It may multicast from within.
+// Handler is told what happens in the order that all members share. It may multicast and open the
+// ring from within, and must call nothing else of the node that changes it.
 type Handler interface {
 	Deliver(d Delivery)
 	Configure(c Configuration)
@@ -137,6 +138,8 @@ type Node struct {
 	queue    outQueue
 	open     bool // the queue may flow in this ring
 	assembly assembler
+
+	inHandler bool
 }
 
 // New prepares a node. Nothing happens before [Node.Start]. It fails with ErrConfig.
@@ -235,15 +238,25 @@ func (n *Node) Open() {
 }
 
 // Reform gives up the present ring and gathers anew with whoever is there. It does nothing while
-// a ring is being formed.
+// a ring is being formed. It must not be called from within a Handler.
 func (n *Node) Reform() {
+	n.mustBeOutside("Reform")
 	if n.state == Operational {
 		n.gather(reasonReform)
 	}
 }
 
-// Leave tells the others that this node goes, and stops for good.
+// mustBeOutside holds that the owner does not pull the ring away under a delivery.
+func (n *Node) mustBeOutside(what string) {
+	if n.inHandler {
+		panic("totem: " + what + " called from within a handler")
+	}
+}
+
+// Leave tells the others that this node goes, and stops for good. It must not be called from within
+// a Handler.
 func (n *Node) Leave() {
+	n.mustBeOutside("Leave")
 	if n.state == Stopped {
 		return
 	}

@@ -17,6 +17,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
@@ -27,15 +28,21 @@ import (
 // Driver drives a program. It implements scenarios.Driver and what real nodes ask for beyond it:
 // faults of single processes, of clocks, and the counts of probes.
 type Driver struct {
-	// Path is the program, absolute; Args come before the machine file.
-	Path string
-	Args []string
+	// Path is the program, absolute; Args come before the machine file. Without a path the
+	// Program of that name is looked for, see [Find].
+	Path    string
+	Program string
+	Args    []string
 	// Port is the base port of link 0, DefaultPort unless given.
 	Port uint16
 	// Extra are further files for a machine, nil for none.
 	Extra func(m scenarios.Machine) ([]scenarios.File, error)
 	// Debug asks the program for debug lines.
 	Debug bool
+
+	find  sync.Once
+	found string
+	err   error
 }
 
 var _ scenarios.Driver = (*Driver)(nil)
@@ -94,10 +101,18 @@ func (d *Driver) Files(m scenarios.Machine) ([]scenarios.File, error) {
 
 // Command implements scenarios.Driver.
 func (d *Driver) Command(scenarios.Machine) (scenarios.Command, error) {
-	if !filepath.IsAbs(d.Path) {
-		return scenarios.Command{}, fmt.Errorf("the path of the program, %q, is not absolute", d.Path)
+	d.find.Do(func() {
+		if d.found = d.Path; d.found == "" {
+			d.found, d.err = Find(d.Program)
+		}
+	})
+	if d.err != nil {
+		return scenarios.Command{}, d.err
 	}
-	return scenarios.Command{Path: d.Path, Args: append(d.Args[:len(d.Args):len(d.Args)], MachineFile)}, nil
+	if !filepath.IsAbs(d.found) {
+		return scenarios.Command{}, fmt.Errorf("the path of the program, %q, is not absolute", d.found)
+	}
+	return scenarios.Command{Path: d.found, Args: append(d.Args[:len(d.Args):len(d.Args)], MachineFile)}, nil
 }
 
 // health is the part of the program's health that is looked at; see host.Health.

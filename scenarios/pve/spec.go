@@ -40,6 +40,7 @@ const PolicyStrict = "strict"
 type Subject struct {
 	spec     Spec
 	conf     *corosync.Config
+	text     []byte // of the configuration
 	warnings corosync.Warnings
 	machines []string
 }
@@ -83,6 +84,7 @@ func (s *Subject) configure(sc *scenarios.Scenario) error {
 	if err != nil {
 		return fmt.Errorf("corosync_conf: %w", err)
 	}
+	s.text = data
 	if s.conf, s.warnings, err = corosync.Parse(path, data); err != nil {
 		return err
 	}
@@ -119,11 +121,13 @@ func (s *Subject) generate() error {
 	}
 	b.WriteString("}\nquorum {\n  provider: corosync_votequorum\n}\n")
 	var err error
-	s.conf, s.warnings, err = corosync.Parse("corosync.conf", b.Bytes())
+	s.text = b.Bytes()
+	s.conf, s.warnings, err = corosync.Parse("corosync.conf", s.text)
 	return err
 }
 
-// simulationKey is the cluster's secret in the simulator, where nobody listens.
+// simulationKey is the cluster's secret in the simulator and on namespace nodes, where nobody
+// listens.
 var simulationKey = bytes.Repeat([]byte("holdfast simulated cluster key. "), 4)
 
 func (s *Subject) compose(m env.MachineID) ([]node.Process, error) {

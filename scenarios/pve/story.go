@@ -172,6 +172,3 @@ func earlyAcknowledged(r *scenarios.Run) int {
 	}
 	return count
 }
-
-// Driver implements scenarios.Subject.
-func (s *Subject) Driver() scenarios.Driver { return nil }

@@ -11,6 +11,7 @@ import (
 	"github.com/holdfast-sim/holdfast/linearizability/history"
 	"github.com/holdfast-sim/holdfast/linearizability/models"
 	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/hosted"
 	"github.com/holdfast-sim/holdfast/scenarios/workload"
 )
 
@@ -141,5 +142,8 @@ func checkHistory(ctx context.Context, r *scenarios.Run) linearizability.Verdict
 	return report.Verdict()
 }
 
+// Program is the command that runs a replica on a real node.
+const Program = "registerd"
+
 // Driver implements scenarios.Subject.
-func (s *Subject) Driver() scenarios.Driver { return nil }
+func (s *Subject) Driver() scenarios.Driver { return &hosted.Driver{Program: Program} }

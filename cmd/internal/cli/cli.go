@@ -36,6 +36,8 @@ type Config struct {
 	Suites []Suite
 	// Doctor looks at what this machine can do; more than the basics, which are always looked at.
 	Doctor func(ctx context.Context) []Capability
+	// CleanUp removes what killed runs have left and returns their ids.
+	CleanUp func() ([]string, error)
 	// Version is what --version prints.
 	Version string
 

@@ -25,17 +25,40 @@ type Capability struct {
 }
 
 func (a *app) doctorCommand() *cobra.Command {
-	var asJSON bool
+	var asJSON, clean bool
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Say what this machine can do, and what it takes to do the rest",
 		Long: `Looks at what this machine can do: the simulator needs nothing, real nodes need a Linux kernel and
-rights. Each gap comes with what would close it. Nothing is changed.`,
+rights. Each gap comes with what would close it. Nothing is changed, unless --clean asks for the
+removal of what runs have left that were killed.`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.doctor(cmd.Context(), asJSON) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if clean {
+				if err := a.clean(); err != nil {
+					return err
+				}
+			}
+			return a.doctor(cmd.Context(), asJSON)
+		},
 	}
+	cmd.Flags().BoolVar(&clean, "clean", false, "remove what killed runs have left")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one line of JSON for each")
 	return cmd
+}
+
+func (a *app) clean() error {
+	if a.Config.CleanUp == nil {
+		return nil
+	}
+	runs, err := a.Config.CleanUp()
+	if err != nil {
+		return internal(err)
+	}
+	for _, id := range runs {
+		fmt.Fprintf(a.Stderr, "removed what was left of run %s\n", id)
+	}
+	return nil
 }
 
 func (a *app) doctor(ctx context.Context, asJSON bool) error {

@@ -50,7 +50,8 @@ func FromSpecs(specs []scenarios.ProcessSpec, ts scenarios.Timescale) []host.Pro
 	return out
 }
 
-// Processes makes the processes of a machine. Whatever error it returns is one of configuration.
+// Processes makes the processes of a machine. It may complete the machine file from configuration
+// of its own. Whatever error it returns is one of configuration.
 type Processes func(m Machine) ([]host.Process, error)
 
 // Main runs the command and returns its exit code.
@@ -99,12 +100,16 @@ func load(path string, processes Processes) (host.Config, error) {
 			return host.Config{}, fmt.Errorf("%s: %w", path, err)
 		}
 	}
+	list, err := processes(m)
+	if err != nil {
+		return host.Config{}, err
+	}
 	cfg := file.Config(dir)
+	cfg.Processes = list
 	if file.Debug {
 		cfg.LogLevel = slog.LevelDebug
 	}
-	cfg.Processes, err = processes(m)
-	return cfg, err
+	return cfg, nil
 }
 
 func run(name string, cfg host.Config, stderr io.Writer) int {

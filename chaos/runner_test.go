@@ -1,0 +1,58 @@
+package chaos
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/fault"
+)
+
+// TestDrawsAreThoseOfTheSimulator compares with what the simulator draws for the same names: one
+// seed means the same workload and the same faults in both worlds. A change here must be one there.
+func TestDrawsAreThoseOfTheSimulator(t *testing.T) {
+	s := newStream(7, "client/c0", "key")
+	var got []uint64
+	for range 8 {
+		got = append(got, s.Choose(1000))
+	}
+	require.Equal(t, []uint64{840, 339, 722, 139, 261, 616, 664, 0}, got)
+}
+
+func TestTimescale(t *testing.T) {
+	s := scenarios.New("long").Story("Long.").Machines(3).Warmup(10*time.Second).Duration(120*time.Second).
+		Quiescence(40*time.Second).Subject("register", nil).MustBuild()
+	ts, err := Runner{}.timescale(s, scenarios.Timescale{})
+	require.NoError(t, err)
+	require.Equal(t, "1/4", ts.String())
+	require.LessOrEqual(t, ts.Of(s.End()), DefaultMaxWall-overhead)
+
+	_, err = Runner{}.timescale(s, scenarios.Timescale{Num: 1, Den: 2})
+	require.ErrorIs(t, err, ErrTooLong)
+	require.ErrorContains(t, err, "--timescale 1/4")
+	ts, err = Runner{MaxWall: 5 * time.Minute}.timescale(s, scenarios.Timescale{})
+	require.NoError(t, err)
+	require.Equal(t, "1", ts.String())
+	s.Duration = time.Hour
+	_, err = Runner{}.timescale(s, scenarios.Timescale{})
+	require.ErrorIs(t, err, ErrTooLong)
+}
+
+// plain is a driver that offers nothing beyond what it must.
+type plain struct{ scenarios.Driver }
+
+func TestEveryKindOfFaultIsDecided(t *testing.T) {
+	supported := map[fault.Kind]bool{}
+	for _, k := range fault.Kinds() {
+		why := Unsupported(&fault.Fault{Kind: k}, plain{})
+		require.NotContains(t, why, "not known", "the fault %s was forgotten", k)
+		supported[k] = why == ""
+	}
+	require.Equal(t, map[fault.Kind]bool{fault.Partition: true, fault.Cut: true, fault.Link: true, fault.Flap: true,
+		fault.Kill: true, fault.Pause: true, fault.PowerCut: false, fault.DiskStall: false, fault.DiskSlow: false,
+		fault.DiskFull: false, fault.DiskError: false, fault.ClockStep: false, fault.ClockDrift: false}, supported)
+	require.Contains(t, Unsupported(&fault.Fault{Kind: fault.Kill, Process: "store"}, plain{}), `"store"`)
+	require.Contains(t, Unsupported(&fault.Fault{Kind: "moon_phase"}, plain{}), "not known")
+}

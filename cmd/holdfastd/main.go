@@ -1,0 +1,142 @@
+// Command holdfastd runs a node of the engine on a real machine. Its cluster's configuration is
+// the corosync.conf in the machine's directory. It never repairs a configuration: what is wrong
+// it names, with file, line and remedy, and ends.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log"
+	"math"
+	"net/netip"
+	"os"
+	"path/filepath"
+
+	"github.com/holdfast-sim/holdfast/cmd/internal/daemon"
+	"github.com/holdfast-sim/holdfast/engine/corosync"
+	"github.com/holdfast-sim/holdfast/engine/host"
+	"github.com/holdfast-sim/holdfast/engine/node"
+	"github.com/holdfast-sim/holdfast/engine/wire"
+	"github.com/holdfast-sim/holdfast/scenarios/pve"
+)
+
+const about = `holdfastd runs a node of a cluster: membership, votes and the replicated store.
+
+The machine's directory holds the machine file, corosync.conf and authkey. The i-th node of the
+nodelist is machine i.`
+
+func main() {
+	log.SetFlags(0)
+	log.SetPrefix("holdfastd: ")
+	os.Exit(daemon.Main("holdfastd", about, os.Args[1:], os.Stderr, processes))
+}
+
+// processes composes the node that a machine file and the files beside it describe.
+func processes(m daemon.Machine) ([]host.Process, error) {
+	path := filepath.Join(m.Dir, pve.ConfFile)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the cluster's configuration: %w", err)
+	}
+	conf, warnings, err := corosync.Parse(path, data)
+	if err != nil {
+		return nil, err
+	}
+	if len(warnings) > 0 {
+		log.Print(warnings)
+	}
+	if err := identify(m.File, conf); err != nil {
+		return nil, err
+	}
+	key, err := readKey(filepath.Join(m.Dir, pve.KeyFile))
+	if err != nil {
+		return nil, err
+	}
+	options := node.Options{Cluster: conf, Machine: m.File.Machine, Key: key, Quiet: m.File.RecordFile == ""}
+	if ts := m.Timescale; ts.Num > 0 {
+		if ts.Num > math.MaxUint32 || ts.Den > math.MaxUint32 {
+			return nil, fmt.Errorf("timescale %v: numerator and denominator must be below 2^32", ts)
+		}
+		options.Num, options.Den = uint32(ts.Num), uint32(ts.Den)
+	}
+	composed, err := node.Compose(options)
+	if err != nil {
+		return nil, err
+	}
+	var out []host.Process
+	for _, p := range composed {
+		out = append(out, host.Process{Name: p.Name, New: p.New, Restart: m.Timescale.Of(p.Restart)})
+	}
+	return out, nil
+}
+
+// identify finds the node in its cluster and, unless the machine file says otherwise, takes the
+// addresses of its links from the nodelist.
+func identify(file *host.MachineFile, conf *corosync.Config) error {
+	if int(file.Machine) < 0 || int(file.Machine) >= len(conf.Nodes) {
+		return fmt.Errorf("the machine file says machine %d, but %s has nodes for machines 0 to %d",
+			file.Machine, conf.File, len(conf.Nodes)-1)
+	}
+	if file.Name == "" {
+		file.Name = conf.Nodes[file.Machine].Name
+	}
+	if len(file.Links) > 0 {
+		for i, l := range file.Links {
+			if len(l.Addrs) != len(conf.Nodes) {
+				return fmt.Errorf("link %d of the machine file has %d addresses, but %s has %d nodes: write one for each",
+					i, len(l.Addrs), conf.File, len(conf.Nodes))
+			}
+		}
+		return nil
+	}
+	return linksOf(file, conf)
+}
+
+// linksOf takes the first link's addresses from the nodelist.
+func linksOf(file *host.MachineFile, conf *corosync.Config) error {
+	timers, err := corosync.Derive(conf)
+	if err != nil {
+		return err
+	}
+	link := host.LinkFile{Port: corosyncPort}
+	if len(timers.Links) > 0 {
+		link.Port = timers.Links[0].Port
+	}
+	for i, n := range conf.Nodes {
+		addr, err := netip.ParseAddr(n.Addrs[0])
+		if err != nil {
+			return fmt.Errorf("%s: ring0_addr of node %d (%s) is %q: write an IP address, names are not looked up",
+				conf.File, i+1, n.Name, n.Addrs[0])
+		}
+		link.Addrs = append(link.Addrs, addr)
+	}
+	file.Links = []host.LinkFile{link}
+	return nil
+}
+
+const corosyncPort = 5405
+
+// readKey reads the cluster's secret and refuses one that others on this machine may read.
+func readKey(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("the cluster's key %s is missing: copy it from another node, or make it with "+
+			"head -c 128 /dev/urandom > %s", path, path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the cluster's key: %w", err)
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 && os.PathSeparator == '/' {
+		return nil, fmt.Errorf("the cluster's key %s may be read by others (mode %04o): run chmod 600 %s", path, mode, path)
+	}
+	key, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the cluster's key: %w", err)
+	}
+	if len(key) < wire.MinKeyBytes || len(key) > wire.MaxKeyBytes {
+		return nil, fmt.Errorf("the cluster's key %s has %d bytes: it must have %d to %d", path, len(key),
+			wire.MinKeyBytes, wire.MaxKeyBytes)
+	}
+	return key, nil
+}
