@@ -5,6 +5,7 @@ package chaos
 import (
 	"context"
 	"fmt"
+	"net"
 	"runtime"
 
 	"github.com/holdfast-sim/holdfast/scenarios"
@@ -19,6 +20,9 @@ func (r Runner) run(context.Context, *scenarios.Run, scenarios.Driver, scenarios
 func Why() error {
 	return fmt.Errorf("%w: needs Linux, this is %s", ErrNeeds, runtime.GOOS)
 }
+
+// Dial connects to an address inside of a machine; here there are no machines.
+func Dial(context.Context, scenarios.Machine, string, string) (net.Conn, error) { return nil, Why() }
 
 // Doctor says what this machine can do for real nodes.
 func Doctor() []Capability {

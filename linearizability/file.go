@@ -89,15 +89,10 @@ func WitnessPath(path string) string {
 // tells which. witnessPath may be empty: then the witness is the file
 // that [WitnessPath] gives, and it may be missing.
 func ReadFile(path, witnessPath string) (*History, error) {
-	header, events, err := readEvents(path)
+	h, err := readOperations(path)
 	if err != nil {
 		return nil, err
 	}
-	ops, err := history.Operations(events)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	h := &History{Header: header, Ops: ops}
 	h.Witness, err = readWitnessFile(path, witnessPath)
 	return h, err
 }
@@ -105,29 +100,34 @@ func ReadFile(path, witnessPath string) (*History, error) {
 // sniffBytes is how much of a file decides about its format.
 const sniffBytes = 4096
 
-func readEvents(path string) (header history.Header, events []history.Event, err error) {
+func readOperations(path string) (*History, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return header, nil, fmt.Errorf("opening history: %w", err)
+		return nil, fmt.Errorf("opening history: %w", err)
 	}
 	defer file.Close()
 	in := bufio.NewReaderSize(file, sniffBytes)
 	head, err := in.Peek(sniffBytes)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return header, nil, fmt.Errorf("reading %s: %w", path, err)
+		return nil, fmt.Errorf("reading %s: %w", path, err)
 	}
+	h := &History{}
+	var events []history.Event
 	switch {
 	case jepsen.IsEDN(head):
 		events, err = jepsen.ReadEDN(in)
 	case jepsen.IsLog(head):
 		events, err = jepsen.ReadLog(in)
 	default:
-		header, events, _, err = history.ReadAll(in)
+		h.Header, h.Ops, _, err = history.ReadOperations(in)
+	}
+	if err == nil && events != nil {
+		h.Ops, err = history.Operations(events)
 	}
 	if err != nil {
-		return header, nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return header, events, nil
+	return h, nil
 }
 
 func readWitnessFile(path, witnessPath string) (*Witness, error) {

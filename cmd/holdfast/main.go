@@ -6,26 +6,46 @@ package main
 import (
 	"context"
 	"os"
+	"reflect"
 
 	"github.com/holdfast-sim/holdfast/chaos"
 	"github.com/holdfast-sim/holdfast/cmd/internal/cli"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/pve"
 	"github.com/holdfast-sim/holdfast/scenarios/register"
+	"github.com/holdfast-sim/holdfast/scenarios/schema"
 	"github.com/holdfast-sim/holdfast/sim"
 )
 
-func main() {
-	os.Exit(cli.Main(os.Args[1:], cli.Config{
+func main() { os.Exit(cli.Main(os.Args[1:], config())) }
+
+func config() cli.Config {
+	return cli.Config{
 		Kinds: scenarios.Kinds{pve.Kind: pve.Decode, register.Kind: register.Decode},
+		Parts: parts(),
 		Worlds: []cli.World{
 			{Name: "sim", About: "simulator", Runner: sim.Runner{}},
-			{Name: chaos.World, About: "real nodes in network namespaces (root)", Runner: chaos.Runner{}},
+			{Name: chaos.World, About: "real nodes in network namespaces (root)", Runner: chaos.Runner{}, RealTime: true},
 		},
 		Doctor:     doctor,
 		CleanUp:    chaos.CleanUp,
 		Topologies: map[string]cli.Topology{pve.Kind: pve.Topology},
-	}))
+		Suites:     suites(),
+	}
+}
+
+// parts describe what the subjects read from a scenario, for editors.
+func parts() []schema.Part {
+	return []schema.Part{
+		{Kind: register.Kind, Type: reflect.TypeFor[struct{}]()},
+		{Kind: pve.Kind, Type: reflect.TypeFor[pve.Spec](), Descriptions: map[string]string{
+			"corosync_conf":     "A real corosync.conf to use, relative to this file. Its i-th node is the i-th machine.",
+			"votes":             "The votes of machines that have other than one, for example {n1: 2}.",
+			"token":             "How long the ring waits for the token, before the coefficient. Default 3s.",
+			"token_coefficient": "What is added to token for every machine beyond the second. Default 650ms.",
+			"store":             "The store's policy: strict.",
+		}},
+	}
 }
 
 // doctor says what real nodes find on this machine. Nothing of it is needed by the simulator.

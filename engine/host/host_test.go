@@ -4,11 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 	"net"
-	"net/http"
 	"net/netip"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -424,29 +421,6 @@ func TestTasksOfAnEndedProcessAreUnwound(t *testing.T) {
 	get(t, unwound, "the end of the task")
 }
 
-func TestBadConfigurationIsRefused(t *testing.T) {
-	good := func() Config {
-		return Config{Name: "n1", Dir: t.TempDir(), Processes: []Process{process("p", nil)}}
-	}
-	for want, spoil := range map[string]func(*Config){
-		"has no name":           func(c *Config) { c.Name = "" },
-		"no directory":          func(c *Config) { c.Dir = "" },
-		"no process":            func(c *Config) { c.Processes = nil },
-		"two processes":         func(c *Config) { c.Processes = append(c.Processes, process("p", nil)) },
-		"none for machine 0":    func(c *Config) { c.Links = []Link{{}} },
-		"no address with room":  func(c *Config) { c.Links = []Link{{Peers: make([]netip.AddrPort, 1)}} },
-		"no name or nothing":    func(c *Config) { c.Processes = []Process{{Name: "p"}} },
-		"port offset 100":       func(c *Config) { c.Processes[0].Port = 100 },
-		"is there and is no so": func(c *Config) { c.APISocket = filepath.Join(c.Dir, "disk") },
-	} {
-		c := good()
-		spoil(&c)
-		_, err := New(c)
-		require.ErrorIs(t, err, ErrConfig, want)
-		require.ErrorContains(t, err, want)
-	}
-}
-
 func TestStateOutlivesTheProgram(t *testing.T) {
 	dir := t.TempDir()
 	run := func(boot string) env.Self {
@@ -473,65 +447,4 @@ func TestStateOutlivesTheProgram(t *testing.T) {
 	s, err := loadState(dir, "b")
 	require.NoError(t, err)
 	require.Zero(t, s.Skew, "a reboot sets the clock right")
-}
-
-func TestHTTP(t *testing.T) {
-	dir := socketDir(t)
-	h, _ := up(t, Config{Dir: dir, APIAddr: "127.0.0.1:0", ControlSocket: filepath.Join(dir, "ctl"),
-		Processes: []Process{process("p", func(e env.Env, ev env.Event) {
-			if op, ok := ev.(env.Invoked); ok && string(op.Input) != "never" {
-				e.Complete(op.Op, append([]byte("re "), op.Input...))
-			}
-		})}})
-	url := "http://" + h.apis[0].listener.Addr().String()
-	post := func(ctx context.Context, client *http.Client, path, body string) (int, string, string) {
-		r, err := http.NewRequestWithContext(ctx, http.MethodPost, url+path, strings.NewReader(body))
-		require.NoError(t, err)
-		res, err := client.Do(r)
-		if err != nil {
-			return 0, "", err.Error()
-		}
-		defer res.Body.Close()
-		text, err := io.ReadAll(res.Body)
-		require.NoError(t, err)
-		return res.StatusCode, res.Header.Get(OutcomeHeader), string(text)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	status, _, text := post(ctx, http.DefaultClient, PathOp+"p", "hi")
-	require.Equal(t, http.StatusOK, status)
-	require.Equal(t, "re hi", text)
-	status, outcome, _ := post(ctx, http.DefaultClient, PathOp+"nobody", "hi")
-	require.Equal(t, http.StatusNotFound, status)
-	require.Equal(t, OutcomeRefused, outcome)
-	status, outcome, _ = post(ctx, http.DefaultClient, PathOp+"p", strings.Repeat("x", MaxOpBytes+1))
-	require.Equal(t, http.StatusRequestEntityTooLarge, status)
-	require.Equal(t, OutcomeRefused, outcome)
-	status, _, _ = post(ctx, http.DefaultClient, PathControl+"kill/p", "")
-	require.Equal(t, http.StatusNotFound, status, "the client API must not carry the fault hooks")
-
-	short, cancelShort := context.WithTimeout(ctx, 50*time.Millisecond)
-	defer cancelShort()
-	status, _, _ = post(short, http.DefaultClient, PathOp+"p", "never")
-	require.Zero(t, status)
-	within(t, "the host forgets a client that went away", func() bool {
-		return h.opsInFlight.Load() == 0
-	})
-
-	control := &http.Client{Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "unix", filepath.Join(dir, "ctl"))
-		}}}
-	defer control.CloseIdleConnections()
-	status, _, _ = post(ctx, control, PathControl+"kill/p", "")
-	require.Equal(t, http.StatusNoContent, status)
-	status, outcome, _ = post(ctx, http.DefaultClient, PathOp+"p", "hi")
-	require.Equal(t, http.StatusServiceUnavailable, status)
-	require.Equal(t, OutcomeRefused, outcome)
-	status, _, _ = post(ctx, control, PathClock, `{"offset_ns": 3600000000000, "drift_ppm": 5}`)
-	require.Equal(t, http.StatusNoContent, status)
-	require.Greater(t, time.Until(h.clock.wall()), 59*time.Minute)
-	status, _, text = post(ctx, control, PathClock, `{"offset": 1}`)
-	require.Equal(t, http.StatusBadRequest, status)
-	require.Contains(t, text, "unknown field")
 }

@@ -95,7 +95,9 @@ func totemConfig(conf *corosync.Config, self ring.NodeID, t corosync.Timers) tot
 	}
 	r := &c.Timers
 	r.TokenRetransmit, r.Hold, r.Consensus = t.TokenRetransmit, t.Hold, t.Consensus
-	r.Join, r.SendJoin, r.Merge = t.Join, t.SendJoin, t.Merge
+	r.SendJoin = t.SendJoin
+	// These only pace repetitions. Scaling may make them shorter than the ring takes them.
+	r.Join, r.Merge = max(t.Join, totem.MinTimeout), max(t.Merge, totem.MinTimeout)
 	r.FailRecvConst, r.SeqnoUnchanged = int(t.FailRecvConst), int(t.SeqnoUnchangedConst)
 	r.MissCount, r.WindowSize, r.MaxMessages = int(t.MissCountConst), int(t.WindowSize), int(t.MaxMessages)
 	r.TokenWarningPct = 0

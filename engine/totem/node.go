@@ -219,7 +219,8 @@ func (n *Node) Multicast(g cpg.Guarantee, payload []byte) error {
 }
 
 // MulticastFirst queues an agreed message of the node's owner ahead of all others, also before
-// [Node.Open]. What was not ordered when the ring ends is forgotten. It panics when more than the queue's limit waits: the owner sends a handful a ring.
+// [Node.Open]. What was not ordered when the ring ends is forgotten. It panics
+// when more than the queue's limit waits: the owner sends a handful a ring.
 func (n *Node) MulticastFirst(payload []byte) {
 	if n.first.bytes+len(payload) > n.cfg.QueueBytes || len(payload) > MaxMessageBytes {
 		panic("totem: the owner's own messages exceed the queue")

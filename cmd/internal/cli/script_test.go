@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"strconv"
@@ -27,11 +26,11 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"holdfast": func() {
 			os.Exit(Main(os.Args[1:], Config{Kinds: kinds, Version: "v0-test",
-				Worlds: []World{{"sim", "simulator", sim.Runner{}}}}))
+				Worlds: []World{{Name: "sim", About: "simulator", Runner: sim.Runner{}}}}))
 		},
 		"puppet": func() {
 			os.Exit(Main(os.Args[1:], Config{Kinds: kinds,
-				Worlds:     []World{{"stage", "does what its seed says", puppet{}}},
+				Worlds:     []World{{Name: "stage", About: "does what its seed says", Runner: puppet{}, RealTime: true}},
 				Topologies: map[string]Topology{register.Kind: twoMachines},
 				Suites:     []Suite{{"ha", "fails folders named bad", conform}},
 				Doctor: func(context.Context) []Capability {
@@ -63,7 +62,9 @@ func (puppet) Run(ctx context.Context, s *scenarios.Scenario, subject scenarios.
 	case 4:
 		return nil, errors.New("the stage is on fire")
 	case 5:
-		fmt.Fprintln(os.Stderr, "waiting")
+		if err := os.WriteFile("started", nil, 0o644); err != nil {
+			return nil, err
+		}
 		<-ctx.Done()
 		return nil, context.Cause(ctx)
 	case 6:
@@ -83,9 +84,10 @@ func twoMachines(s *scenarios.Scenario, file string, data []byte) error {
 	return nil
 }
 
-func conform(_ context.Context, folders []string, out io.Writer) (linearizability.Validity, error) {
+func conform(_ context.Context, folders []string, o SuiteOptions) (linearizability.Validity, error) {
 	for _, folder := range folders {
-		fmt.Fprintln(out, folder)
+		fmt.Fprintln(o.Out, folder)
+		o.Progress(folder)
 		if folder == "bad" {
 			return linearizability.Invalid, nil
 		}
@@ -97,8 +99,9 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits,
-			"paste": paste,
+			"exits":   exits,
+			"paste":   paste,
+			"waitfor": waitFor,
 		},
 	})
 }
@@ -132,4 +135,18 @@ func paste(ts *testscript.TestScript, neg bool, args []string) {
 	lines := strings.Split(strings.TrimSpace(ts.ReadFile(args[1])), "\n")
 	last := strings.TrimPrefix(strings.TrimSpace(lines[len(lines)-1]), "reproduce: ")
 	exits(ts, false, append([]string{args[0]}, strings.Fields(last)...))
+}
+
+// waitFor waits until a program has made a file: waitfor FILE.
+func waitFor(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: waitfor FILE")
+	}
+	for range 600 {
+		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	ts.Fatalf("%s did not appear", args[0])
 }
