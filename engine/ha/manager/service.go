@@ -64,6 +64,9 @@ func (m *Manager) pass() (changed bool, err error) {
 		if m.status.Disarm != nil && !holdsDisarm(sd.State) {
 			continue // while HA is being disarmed only what is under way is finished
 		}
+		if cd := m.services[sid]; cd == nil || cd.State == ha.WantIgnored {
+			continue // no longer ours, dropped in the next round
+		}
 		before := sd.State
 		if err := m.step(sid, sd); err != nil {
 			return false, err
@@ -83,9 +86,6 @@ func (m *Manager) pass() (changed bool, err error) {
 
 func (m *Manager) step(sid string, sd *ha.ServiceStatus) error {
 	cd := m.services[sid]
-	if cd == nil {
-		cd = &ha.ServiceConfig{Type: ha.SIDType(sid), State: ha.WantDisabled, Node: sd.Node}
-	}
 	result, answered := m.results[sd.UID]
 	var res *ha.LRMResult
 	if answered && sd.UID != "" {
