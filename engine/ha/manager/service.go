@@ -15,8 +15,8 @@ type change struct {
 	timeout *ha.Int
 }
 
-// set changes the state of a service. Node, failed nodes and maintenance node survive, everything else
-// belongs to the old state. The new uid makes results of older commands meaningless.
+// set changes the state of a service. Node, failed nodes and maintenance node survive, everything
+// else belongs to the old state. The new uid makes results of older commands meaningless.
 func (m *Manager) set(sid string, to change) {
 	sd := m.status.ServiceStatus[sid]
 	if sd.State == to.state {
@@ -290,7 +290,8 @@ func (m *Manager) stepRecovery(sid string, cd *ha.ServiceConfig, sd *ha.ServiceS
 	return nil
 }
 
-// fenceNodes tries to prove that the nodes of services in fence are dead. What is proved can recover.
+// fenceNodes tries to prove that the nodes of services in fence are dead. What is proved can
+// recover.
 func (m *Manager) fenceNodes() (changed bool) {
 	fenced := map[string]bool{}
 	for _, sid := range sortedKeys(m.status.ServiceStatus) {
