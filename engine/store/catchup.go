@@ -107,7 +107,8 @@ func (s *Store) serve() {
 		s.log.Error("critical: the state is too large to be copied", "bytes", len(data))
 		return
 	}
-	s.log.Info("start sending inode updates", "full", snap.Full, "entries", len(snap.Entries), "bytes", len(data))
+	s.log.Info("start sending inode updates", "full", snap.Full, "entries", len(snap.Entries),
+		"bytes", len(data))
 	s.out.send(&snapshot{Data: data})
 }
 

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"fmt"
+
 	"github.com/holdfast-sim/holdfast/engine/cpg"
 	"github.com/holdfast-sim/holdfast/engine/ring"
 	"github.com/holdfast-sim/holdfast/engine/store/state"
@@ -32,6 +34,7 @@ func (s *Store) onDeliver(d *cpg.Deliver) {
 	if !s.counts(d, f) {
 		return
 	}
+	s.ring.inOrder(d)
 	if d.From == s.node() {
 		s.out.landed(cookieOf(f.number, f.index))
 		defer s.out.pump()
@@ -60,6 +63,15 @@ func (s *Store) counts(d *cpg.Deliver, f *frame) bool {
 		return false
 	}
 	return s.ring.present && !s.ring.fenced && s.failed == nil
+}
+
+// inOrder insists on what everything here rests on: each message has a place of its own, behind
+// all that were delivered before.
+func (v *ringView) inOrder(d *cpg.Deliver) {
+	if d.Seq <= v.delivered {
+		panic(fmt.Sprintf("store: message %d of ring %s delivered after message %d", d.Seq, v.id, v.delivered))
+	}
+	v.delivered = d.Seq
 }
 
 func (s *Store) onMessage(at uint64, from ring.NodeID, m message) {
