@@ -52,6 +52,7 @@ type testNode struct {
 	busy     bool // refuse multicasts
 	answers  map[env.OpID]*Response
 	draws    uint64
+	wiped    bool
 	logLines func(string)
 }
 
