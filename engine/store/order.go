@@ -28,7 +28,6 @@ func (s *Store) onDeliver(d *cpg.Deliver) {
 	f, err := decodeFrame(d.Payload)
 	if err != nil {
 		s.log.Error("undecodable message", "from", d.From, "error", err)
-		s.env.Probe("store/undecodable")
 		return
 	}
 	if !s.counts(d, f) {
@@ -49,7 +48,6 @@ func (s *Store) onDeliver(d *cpg.Deliver) {
 	m, err := decodeMessage(whole)
 	if err != nil {
 		s.log.Error("undecodable message", "from", d.From, "error", err)
-		s.env.Probe("store/undecodable")
 		return
 	}
 	s.onMessage(d.Seq, d.From, m)
@@ -179,7 +177,7 @@ func (s *Store) acknowledge() {
 // onAck counts a confirmation: only of the incarnation that reported in this ring.
 func (s *Store) onAck(from ring.NodeID, a *ack) {
 	if r := s.ring.reportOf(from); r == nil || r.Incarnation != a.Incarnation {
-		s.env.Probe("store/ack-of-unknown-store")
+		s.log.Error("confirmation of a store that did not report", "from", from)
 		return
 	}
 	if a.Position > s.ring.acks[from].Position || !s.ring.hasAck(from) {

@@ -180,8 +180,7 @@ func (s *Store) onDecide(at uint64, d *decide) {
 	}
 	valid, err := s.ring.exchange().verify(d)
 	if err != nil {
-		s.env.Probe("store/invalid-decision")
-		s.log.Warn("decision refused", "reason", err)
+		s.log.Error("decision refused", "reason", err)
 		return
 	}
 	s.adopt(at, valid)
