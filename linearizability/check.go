@@ -47,6 +47,7 @@ type Report struct {
 
 	context     []history.Operation // around the first violation
 	annotations []Annotation
+	notes       []string // further details for the verdict
 }
 
 // Stats counts what a check did.
@@ -185,6 +186,15 @@ func (report *Report) search(ctx context.Context, m *Model, h *History, o *optio
 	if err != nil {
 		return err
 	}
+	if !h.AnyStart {
+		for i := range pieces {
+			b := &budget{ctx: ctx, memory: o.memory}
+			if part := refuteLocally(b, m, originals(&pieces[i])); part != nil {
+				report.Stats.Checked += len(pieces[i].ops)
+				return report.refuted(ctx, fromAnything(m), part, true, o, found)
+			}
+		}
+	}
 	searchAll(ctx, m, pieces, o)
 	report.Validity = Valid
 	for i := range pieces {
@@ -192,7 +202,7 @@ func (report *Report) search(ctx context.Context, m *Model, h *History, o *optio
 		report.Stats.Checked += len(p.ops)
 		switch p.result {
 		case Invalid:
-			return report.refuted(ctx, m, p, o, found)
+			return report.refuted(ctx, m, originals(p), h.AnyStart, o, found)
 		case Unknown:
 			report.Validity = Unknown
 			if p.reason != nil {
@@ -203,12 +213,12 @@ func (report *Report) search(ctx context.Context, m *Model, h *History, o *optio
 	return nil
 }
 
-// refuted records a piece that has no order, minimised.
-func (report *Report) refuted(ctx context.Context, m *Model, p *piece, o *options, found *findings) error {
-	ops := originals(p)
-	anyStart := false
+// refuted records operations that have no order, minimised. anyStart says that m starts from anything.
+func (report *Report) refuted(ctx context.Context, m *Model, ops []history.Operation, anyStart bool, o *options,
+	found *findings) error {
 	if o.minimise {
 		s := newMinimiser(ctx, m, o)
+		s.anyStart = anyStart
 		ops = s.minimise(ops)
 		m, anyStart = s.m, s.anyStart
 	}
@@ -235,7 +245,7 @@ func (r *Report) Verdict() Verdict {
 	v := Verdict{Checker: r.Model, Validity: r.Validity, Violations: r.Violations}
 	switch r.Validity {
 	case Valid:
-		v.Summary = fmt.Sprintf("%d operations are linearizable (by %s)", r.Stats.Operations, r.Method)
+		v.Summary = fmt.Sprintf("%d operations are right (by %s)", r.Stats.Operations, r.Method)
 	case Invalid:
 		first := r.Violations[0]
 		v.Summary = fmt.Sprintf("%s: %s", first.Kind.Title(), first.Explain)
@@ -245,6 +255,7 @@ func (r *Report) Verdict() Verdict {
 	}
 	v.Details = append(v.Details, fmt.Sprintf("%d operations, %d checked by %s in %v", r.Stats.Operations,
 		r.Stats.Checked, r.Method, r.Stats.Elapsed))
+	v.Details = append(v.Details, r.notes...)
 	if r.Stats.Resolved+r.Stats.Open > 0 {
 		v.Details = append(v.Details, fmt.Sprintf("unknown outcomes: %d resolved from the witness, %d left open",
 			r.Stats.Resolved, r.Stats.Open))

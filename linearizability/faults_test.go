@@ -3,7 +3,10 @@ package linearizability_test
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"math/rand/v2"
+	"os"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,6 +15,16 @@ import (
 	"github.com/holdfast-sim/holdfast/linearizability/history"
 	"github.com/holdfast-sim/holdfast/linearizability/internal/gen"
 )
+
+// faultSeeds is how many seeds each planted fault is tried with; HOLDFAST_LIN_SEEDS or the flag raise it.
+var faultSeeds = flag.Int("lin.seeds", seedsFromEnv(), "seeds per planted fault")
+
+func seedsFromEnv() int {
+	if n, err := strconv.Atoi(os.Getenv("HOLDFAST_LIN_SEEDS")); err == nil {
+		return n
+	}
+	return 100
+}
 
 // broken is a history with one fault planted; ok is false where the history has no place for it.
 type broken func(rng *rand.Rand, g *gen.History) (ok bool)
@@ -190,7 +203,7 @@ func TestPlantedFaultsAreFound(t *testing.T) {
 	for kind, breakIt := range plant {
 		t.Run(string(kind), func(t *testing.T) {
 			planted, named := 0, 0
-			for seed := range uint64(100) {
+			for seed := range uint64(*faultSeeds) {
 				g := gen.Store(gen.Config{Seed: seed, Ops: 300, Clients: 8, Keys: 8, UnknownPpm: 50_000})
 				if !breakIt(rand.New(rand.NewPCG(seed, 1)), g) {
 					continue
@@ -210,7 +223,7 @@ func TestPlantedFaultsAreFound(t *testing.T) {
 					}
 				}
 			}
-			require.Greater(t, planted, 50)
+			require.Greater(t, planted, *faultSeeds/2)
 			t.Logf("%d planted, %d named so", planted, named)
 		})
 	}

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sort"
 	"strings"
 
 	"github.com/holdfast-sim/holdfast/linearizability/history"
@@ -18,6 +19,30 @@ import (
 
 // ErrNoModel reports a history file that names no model, checked without one.
 var ErrNoModel = errors.New("no model given and the history names none")
+
+// Names of interval checks that [CheckFile] takes in place of a model.
+const (
+	LocksModel        = "locks"
+	SingleRunnerModel = "single-runner"
+)
+
+// ModelNames lists what [CheckFile] takes as a model, sorted.
+func ModelNames() []string {
+	names := append(models.Names(), LocksModel, SingleRunnerModel)
+	sort.Strings(names)
+	return names
+}
+
+// intervalCheck returns the interval check of that name, or nil.
+func intervalCheck(name string) func([]history.Operation) Verdict {
+	switch name {
+	case LocksModel:
+		return CheckLocks
+	case SingleRunnerModel:
+		return CheckSingleRunner
+	}
+	return nil
+}
 
 // CheckFile judges a history file. An empty modelName means the one that its header names. The initial
 // state is the header's.
@@ -33,7 +58,10 @@ func CheckFile(ctx context.Context, path, modelName string, opts ...Option) (*Re
 		modelName = h.Header.Model
 	}
 	if modelName == "" {
-		return nil, fmt.Errorf("checking %s: %w: name one of %v", path, ErrNoModel, models.Names())
+		return nil, fmt.Errorf("checking %s: %w: name one of %v", path, ErrNoModel, ModelNames())
+	}
+	if check := intervalCheck(modelName); check != nil {
+		return reportOf(check(h.Ops), len(h.Ops)), nil
 	}
 	m, err := models.ByName(modelName, h.Header.Initial)
 	if err != nil {
@@ -61,15 +89,10 @@ func WitnessPath(path string) string {
 // tells which. witnessPath may be empty: then the witness is the file
 // that [WitnessPath] gives, and it may be missing.
 func ReadFile(path, witnessPath string) (*History, error) {
-	header, events, err := readEvents(path)
+	h, err := readOperations(path)
 	if err != nil {
 		return nil, err
 	}
-	ops, err := history.Operations(events)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	h := &History{Header: header, Ops: ops}
 	h.Witness, err = readWitnessFile(path, witnessPath)
 	return h, err
 }
@@ -77,29 +100,34 @@ func ReadFile(path, witnessPath string) (*History, error) {
 // sniffBytes is how much of a file decides about its format.
 const sniffBytes = 4096
 
-func readEvents(path string) (header history.Header, events []history.Event, err error) {
+func readOperations(path string) (*History, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return header, nil, fmt.Errorf("opening history: %w", err)
+		return nil, fmt.Errorf("opening history: %w", err)
 	}
 	defer file.Close()
 	in := bufio.NewReaderSize(file, sniffBytes)
 	head, err := in.Peek(sniffBytes)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return header, nil, fmt.Errorf("reading %s: %w", path, err)
+		return nil, fmt.Errorf("reading %s: %w", path, err)
 	}
+	h := &History{}
+	var events []history.Event
 	switch {
 	case jepsen.IsEDN(head):
 		events, err = jepsen.ReadEDN(in)
 	case jepsen.IsLog(head):
 		events, err = jepsen.ReadLog(in)
 	default:
-		header, events, _, err = history.ReadAll(in)
+		h.Header, h.Ops, _, err = history.ReadOperations(in)
+	}
+	if err == nil && events != nil {
+		h.Ops, err = history.Operations(events)
 	}
 	if err != nil {
-		return header, nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return header, events, nil
+	return h, nil
 }
 
 func readWitnessFile(path, witnessPath string) (*Witness, error) {
@@ -125,4 +153,12 @@ func readWitnessFile(path, witnessPath string) (*Witness, error) {
 	}
 	w.Partial = torn
 	return w, nil
+}
+
+// ByIntervals means that sure and possible intervals were compared.
+const ByIntervals Method = "intervals"
+
+func reportOf(v Verdict, ops int) *Report {
+	return &Report{Model: v.Checker, Validity: v.Validity, Method: ByIntervals, Violations: v.Violations,
+		notes: v.Details, Stats: Stats{Operations: ops, Checked: ops}}
 }

@@ -66,12 +66,15 @@ func (s *minimiser) invalid(ops []history.Operation) bool {
 	if err != nil {
 		return false
 	}
-	result, _ := s.b.search(&s.m.Model, list, minimiseSteps)
+	result, _ := s.b.decide(s.m, list, minimiseSteps)
 	return result == Invalid
 }
 
 // minimise shrinks ops, which are known to be invalid.
 func (s *minimiser) minimise(ops []history.Operation) []history.Operation {
+	if part := s.window(ops); part != nil {
+		ops = part
+	}
 	ops = s.cutPrefix(ops)
 	ops = s.cutStart(ops)
 	for {
@@ -84,6 +87,18 @@ func (s *minimiser) minimise(ops []history.Operation) []history.Operation {
 			return ops
 		}
 	}
+}
+
+// window jumps to a short window that is invalid on its own, if there is one.
+func (s *minimiser) window(ops []history.Operation) []history.Operation {
+	if s.anyStart {
+		return nil
+	}
+	part := refuteLocally(s.b, s.m, ops)
+	if part != nil {
+		s.m, s.anyStart = fromAnything(s.m), true
+	}
+	return part
 }
 
 // prefix is what of a history had happened by an instant.

@@ -113,7 +113,7 @@ func (r *Report) WriteHTML(w io.Writer) error {
 		ops[i] = op
 	}
 	_, info := porcupine.CheckOperationsVerbose(v.picture.model, ops, arbiterTimeout)
-	info.AddAnnotations(append(rows.around(r.context), r.notes(v)...))
+	info.AddAnnotations(append(rows.around(r.context), r.marks(v)...))
 	if err := porcupine.Visualize(v.picture.model, info, w); err != nil {
 		return fmt.Errorf("writing the picture of a violation: %w", err)
 	}
@@ -158,8 +158,8 @@ func (r rows) around(context []history.Operation) []porcupine.Annotation {
 	return notes
 }
 
-// notes are the faults of the run and the explanation itself.
-func (r *Report) notes(v *Violation) []porcupine.Annotation {
+// marks are the faults of the run and the explanation itself.
+func (r *Report) marks(v *Violation) []porcupine.Annotation {
 	var notes []porcupine.Annotation
 	for _, a := range r.annotations {
 		notes = append(notes, porcupine.Annotation{Tag: a.Tag, Start: a.Start, End: a.End, Description: a.Text,

@@ -91,6 +91,17 @@ func (b *budget) search(m *porcupine.Model, ops []porcupine.Operation, maxSteps 
 	return Invalid, nil
 }
 
+// decide searches one piece by the method that suits the model.
+func (b *budget) decide(m *models.Model, ops []porcupine.Operation, maxSteps int) (Validity, error) {
+	if m.Blind {
+		result, reason := b.searchBlind(m, ops, maxSteps)
+		if !errors.Is(reason, errTooBusy) || len(ops) > DefaultSearchOps {
+			return result, reason
+		}
+	}
+	return b.search(&m.Model, ops, maxSteps)
+}
+
 // toPorcupine decodes operations for a search. Those that the model ignores are left out.
 func toPorcupine(m *models.Model, ops []history.Operation) ([]porcupine.Operation, error) {
 	list := make([]porcupine.Operation, 0, len(ops))
@@ -126,7 +137,7 @@ func searchAll(ctx context.Context, m *models.Model, pieces []piece, o *options)
 	open := make([]*piece, 0, len(pieces))
 	for i := range pieces {
 		p := &pieces[i]
-		if len(p.ops) > o.searchOps {
+		if len(p.ops) > o.searchOps && !m.Blind {
 			p.reason = fmt.Errorf("%w: %d, the limit is %d", errSearchSize, len(p.ops), o.searchOps)
 			continue
 		}
@@ -163,7 +174,7 @@ func round(b *budget, m *models.Model, open []*piece, steps, workers int, cancel
 					return
 				}
 				p := open[i]
-				p.result, p.reason = b.search(&m.Model, p.ops, steps)
+				p.result, p.reason = b.decide(m, p.ops, steps)
 				if p.result == Invalid {
 					cancel(errSearchEnded)
 				}

@@ -70,6 +70,7 @@ func (w *Witness) Load(entries []history.WitnessEntry) error {
 	}
 	sort.Strings(w.Nodes)
 	w.merge()
+	w.compareDropped()
 	w.compareTrees()
 	return nil
 }
@@ -279,12 +280,39 @@ func (w *Witness) take(n *nodeLog) {
 	if first == nil || len(w.bad) >= maxViolations {
 		return
 	}
-	have := w.log[first.Rev-w.Base-1]
-	w.bad = append(w.bad, Violation{
-		Kind: SplitBrain, Revisions: []uint64{first.Rev}, Nodes: []string{have.Node, first.Node},
-		Explain: fmt.Sprintf("at revision %d %s holds %s, but %s holds %s", first.Rev, nodeName(have.Node),
-			describeEntry(have), nodeName(first.Node), describeEntry(first)),
-	})
+	w.bad = append(w.bad, differ(w.log[first.Rev-w.Base-1], first))
+}
+
+// compareDropped finds a revision that meant two things in one epoch, although the node that had the other one
+// dropped it later: in one epoch there is one order, so that somebody may have acted on either.
+func (w *Witness) compareDropped() {
+	type place struct{ rev, epoch uint64 }
+	var seen map[place]*history.WitnessEntry
+	for _, n := range w.nodes {
+		for _, e := range n.dropped {
+			if e.Epoch == 0 {
+				continue
+			}
+			if seen == nil {
+				seen = make(map[place]*history.WitnessEntry)
+			}
+			other := w.at(e.Rev)
+			if other == nil || other.Epoch != e.Epoch {
+				other = seen[place{e.Rev, e.Epoch}]
+				seen[place{e.Rev, e.Epoch}] = e
+			}
+			if other != nil && !sameEntry(other, e) && len(w.bad) < maxViolations {
+				w.bad = append(w.bad, differ(other, e))
+			}
+		}
+	}
+}
+
+// differ is the violation of two nodes that disagree about a revision in one epoch.
+func differ(a, b *history.WitnessEntry) Violation {
+	return Violation{Kind: SplitBrain, Revisions: []uint64{a.Rev}, Nodes: []string{a.Node, b.Node},
+		Explain: fmt.Sprintf("at revision %d %s holds %s, but %s holds %s", a.Rev, nodeName(a.Node),
+			describeEntry(a), nodeName(b.Node), describeEntry(b))}
 }
 
 func nodeName(name string) string {

@@ -2,6 +2,7 @@ package reports_test
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -172,6 +173,26 @@ func TestReadRunAfterTornHistory(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, saved.Torn)
 	require.Len(t, saved.Run.Events, len(smallSample().make().Events)-1)
+}
+
+func TestReadRunWithAnotherScenarioReader(t *testing.T) {
+	s := smallSample().make()
+	paths, err := reports.Options{Scenario: func(*scenarios.Scenario) ([]byte, error) {
+		return []byte("name: x\nmachines: 3\nwarmup: 10s\nduration: 1m30s\nsubject:\n  kind: pve\n  votes: 3\n"), nil
+	}}.WriteRun(filepath.Join(t.TempDir(), "42"), s)
+	require.NoError(t, err)
+	saved, err := reports.ReadRun(paths.Dir)
+	require.NoError(t, err)
+	require.Equal(t, scenarios.Count(3), saved.Run.Scenario.Machines)
+	require.Equal(t, "pve", saved.Run.Scenario.Subject.Kind)
+
+	refuse := errors.New("line 1: no")
+	_, err = reports.ReadOptions{Scenario: func([]byte) (*scenarios.Scenario, error) { return nil, refuse }}.ReadRun(paths.Dir)
+	require.ErrorIs(t, err, refuse)
+	mine := &scenarios.Scenario{Name: "mine"}
+	saved, err = reports.ReadOptions{Scenario: func([]byte) (*scenarios.Scenario, error) { return mine, nil }}.ReadRun(paths.Dir)
+	require.NoError(t, err)
+	require.Same(t, mine, saved.Run.Scenario)
 }
 
 func TestVerdictsFile(t *testing.T) {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -78,10 +77,47 @@ var hostileTexts = []string{
 	`&lt;x-evil&gt;`, `<!--`, `<![CDATA[`, `</iframe></textarea><x-evil>`, `<svg/onload=x>`,
 }
 
-var (
-	tagForm  = regexp.MustCompile(`(?s)^<(/?)([a-zA-Z][a-zA-Z0-9-]*)((?:\s+[a-zA-Z][a-zA-Z0-9-]*(?:="[^"<]*")?)*)\s*(/?)>`)
-	attrName = regexp.MustCompile(`\s+([a-zA-Z][a-zA-Z0-9-]*)(?:="[^"]*")?`)
-)
+// tag reads one plain tag at the beginning of a page: its name and its attributes' names.
+func tag(page string) (name string, length int, err error) {
+	bad := fmt.Errorf("no tag: %.60q", page)
+	word := func(from int) int {
+		end := from
+		for end < len(page) && (page[end] == '-' || page[end] >= '0' && page[end] <= '9' ||
+			page[end] >= 'a' && page[end] <= 'z' || page[end] >= 'A' && page[end] <= 'Z') {
+			end++
+		}
+		return end
+	}
+	begin := 1 + len(page[1:min(2, len(page))]) - len(strings.TrimPrefix(page[1:min(2, len(page))], "/"))
+	at := word(begin)
+	if at == begin {
+		return "", 0, bad
+	}
+	name = page[1:at]
+	for at < len(page) {
+		switch {
+		case page[at] == '>':
+			return name, at + 1, nil
+		case strings.HasPrefix(page[at:], "/>"):
+			return name, at + 2, nil
+		case page[at] != ' ' && page[at] != '\n':
+			return "", 0, bad
+		}
+		end := word(at + 1)
+		if end == at+1 {
+			return "", 0, bad
+		}
+		name += " " + page[at+1:end]
+		if at = end; strings.HasPrefix(page[at:], `="`) {
+			close := strings.IndexByte(page[at+2:], '"')
+			if close < 0 || strings.Contains(page[at+2:at+2+close], "<") {
+				return "", 0, bad
+			}
+			at += 2 + close + 1
+		}
+	}
+	return "", 0, bad
+}
 
 // shape lists the elements and attributes of a page in order. Texts are left out, so that pages
 // that differ in texts alone have the same shape. It fails on a "<" that begins no plain tag.
@@ -93,20 +129,16 @@ func shape(page string) (tags []string, err error) {
 			return tags, nil
 		}
 		page = page[at:]
-		m := tagForm.FindStringSubmatch(page)
-		if m == nil {
-			return nil, fmt.Errorf("no tag: %.60q", page)
+		name, length, err := tag(page)
+		if err != nil {
+			return nil, err
 		}
-		tag := m[1] + m[2]
-		for _, a := range attrName.FindAllStringSubmatch(m[3], -1) {
-			tag += " " + a[1]
-		}
-		tags = append(tags, tag)
-		page = page[len(m[0]):]
-		if m[1] == "" && (m[2] == "script" || m[2] == "style") {
-			end := strings.Index(page, "</"+m[2]+">")
+		tags = append(tags, name)
+		page = page[length:]
+		if name == "script" || name == "style" {
+			end := strings.Index(page, "</"+name+">")
 			if end < 0 {
-				return nil, errors.New("unclosed " + m[2])
+				return nil, errors.New("unclosed " + name)
 			}
 			page = page[end:]
 		}
@@ -119,7 +151,7 @@ func known(t testing.TB) map[string]bool {
 	out := map[string]bool{}
 	withPicture := reports.Options{Picture: func(*scenarios.Run) ([]byte, error) { return []byte("x"), nil }}
 	longTexts := hostile(strings.Repeat("abc ", 40))
-	for _, run := range []*scenarios.Run{smallSample().make(), largeSample().make(), hostile("plain"), longTexts} {
+	for _, run := range []*scenarios.Run{smallSample().make(), hostile("plain"), longTexts} {
 		for _, o := range []reports.Options{{}, withPicture} {
 			tags, err := shape(pageOf(t, o, run))
 			require.NoError(t, err)

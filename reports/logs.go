@@ -69,7 +69,7 @@ func (v *view) writeHistoryText(w io.Writer) error {
 			words += " "
 		}
 		if _, err := fmt.Fprintf(out, "%s  %9s  client %-3d %s  %s  %s\n", logTime(time.Duration(op.Call)),
-			length, clientOf(v.run, op.Process), column(op.Node, node), words, OutcomeWords(op)); err != nil {
+			plainSpaces.Replace(length), clientOf(v.run, op.Process), column(op.Node, node), words, OutcomeWords(op)); err != nil {
 			return err
 		}
 	}

@@ -37,6 +37,7 @@ func samplePages() map[string]*scenarios.Run {
 	s := largeSample()
 	s.stale = true
 	pages["invalid.html"] = s.make()
+	pages["long-names.html"] = hostile(strings.Repeat("a-very-long-name-", 8) + " & <b>words</b> that go on and on")
 	return pages
 }
 

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -38,9 +39,19 @@ type Saved struct {
 	Torn bool
 }
 
+// ReadOptions are the parts of reading that belong to others. The zero value is ready to use.
+type ReadOptions struct {
+	// Scenario reads the scenario's file, as strictly as it likes; by default it is decoded as it
+	// is, which serves reports.
+	Scenario func(yaml []byte) (*scenarios.Scenario, error)
+}
+
 // ReadRun reads a folder that [WriteRun] wrote. dir may also be the link "latest" or any file of
 // the folder.
-func ReadRun(dir string) (*Saved, error) {
+func ReadRun(dir string) (*Saved, error) { return ReadOptions{}.ReadRun(dir) }
+
+// ReadRun is the function [ReadRun] with options.
+func (o ReadOptions) ReadRun(dir string) (*Saved, error) {
 	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
 		dir = filepath.Dir(dir)
 	}
@@ -50,7 +61,7 @@ func ReadRun(dir string) (*Saved, error) {
 		read func([]byte) error
 	}{
 		{SummaryFile, s.readSummary},
-		{ScenarioFile, s.readScenario},
+		{ScenarioFile, func(data []byte) error { return s.readScenario(data, o.Scenario) }},
 		{HistoryFile, s.readHistory},
 		{RecordsFile, s.readRecords},
 		{FinalsFile, s.readFinals},
@@ -109,14 +120,19 @@ func (s *Saved) readSummary(data []byte) error {
 	return nil
 }
 
-// readScenario keeps the text for a strict decoder and reads what a report shows.
-func (s *Saved) readScenario(data []byte) error {
+// readScenario keeps the text and reads what a report shows.
+func (s *Saved) readScenario(data []byte, parse func([]byte) (*scenarios.Scenario, error)) (err error) {
 	s.ScenarioYAML = data
-	s.Run.Scenario = &scenarios.Scenario{}
+	if parse != nil {
+		s.Run.Scenario, err = parse(data)
+		return err
+	}
 	var root yaml.Node
 	if err := yaml.Unmarshal(data, &root); err != nil {
 		return err
 	}
+	expandMachines(mappingValue(&root, "machines"))
+	s.Run.Scenario = &scenarios.Scenario{}
 	if err := root.Decode(s.Run.Scenario); err != nil {
 		return err
 	}
@@ -124,6 +140,19 @@ func (s *Saved) readScenario(data []byte) error {
 		s.Run.Scenario.Subject.Node = part
 	}
 	return nil
+}
+
+// expandMachines turns a number of machines into their names.
+func expandMachines(n *yaml.Node) {
+	if n == nil || n.Kind != yaml.ScalarNode {
+		return
+	}
+	if count, err := strconv.Atoi(n.Value); err == nil && count > 0 && count <= scenarios.MaxMachines {
+		var names yaml.Node
+		if names.Encode([]string(scenarios.Count(count))) == nil {
+			*n = names
+		}
+	}
 }
 
 func (s *Saved) readHistory(data []byte) (err error) {

@@ -39,9 +39,13 @@ func (o TextOptions) Text(w io.Writer, run *scenarios.Run) error {
 	t.checks(v)
 	t.violation(v)
 	t.facts(v)
-	_, err := io.WriteString(w, t.out.String())
+	_, err := io.WriteString(w, plainSpaces.Replace(t.out.String()))
 	return err
 }
+
+// plainSpaces undoes what keeps numbers and units together on a page: in a terminal it hinders
+// searching and copying.
+var plainSpaces = strings.NewReplacer("\u202f", " ", "\u00a0", " ")
 
 type textWriter struct {
 	options TextOptions

@@ -27,9 +27,9 @@ func golden(t *testing.T, file, got string) {
 		require.NoError(t, os.WriteFile(path, []byte(got), 0o644))
 	}
 	want, err := os.ReadFile(path)
-	require.NoError(t, err, "make it with: go test ./reports/... -rewrite")
+	require.NoError(t, err, "make it with: go test ./reports -rewrite")
 	require.Equal(t, strings.ReplaceAll(string(want), "\r\n", "\n"), got,
-		"if the change is meant, write it anew: go test ./reports/... -rewrite")
+		"if the change is meant, write it anew: go test ./reports -rewrite")
 }
 
 func text(t *testing.T, run *scenarios.Run, page string) string {

@@ -86,7 +86,7 @@ func anyScenario(t *rapid.T) *scenarios.Scenario {
 	ms := func(name string, most int) time.Duration {
 		return time.Duration(rapid.IntRange(1, most).Draw(t, name)) * time.Microsecond
 	}
-	story := rapid.StringMatching(`[^\s\x00-\x1f]([^\x00-\x08\x0b-\x1f]{0,60}[^\s\x00-\x1f])?`)
+	story := rapid.StringMatching(`[a-z]([^\x00-\x08\x0b-\x1f]{0,60}[^\s\x00-\x1f])?`)
 	b := scenarios.New(rapid.StringMatching(`[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?`).Draw(t, "name")).
 		Story(story.Draw(t, "story")).
 		References(rapid.SliceOfN(story, 0, 3).Draw(t, "references")...).

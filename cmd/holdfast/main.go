@@ -5,27 +5,53 @@ package main
 
 import (
 	"context"
+	"io"
 	"os"
+	"reflect"
 
 	"github.com/holdfast-sim/holdfast/chaos"
 	"github.com/holdfast-sim/holdfast/cmd/internal/cli"
+	"github.com/holdfast-sim/holdfast/engine/ha/conformance"
+	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/pve"
 	"github.com/holdfast-sim/holdfast/scenarios/register"
+	"github.com/holdfast-sim/holdfast/scenarios/schema"
 	"github.com/holdfast-sim/holdfast/sim"
 )
 
-func main() {
-	os.Exit(cli.Main(os.Args[1:], cli.Config{
+func main() { os.Exit(cli.Main(os.Args[1:], config())) }
+
+func config() cli.Config {
+	return cli.Config{
 		Kinds: scenarios.Kinds{pve.Kind: pve.Decode, register.Kind: register.Decode},
+		Parts: parts(),
 		Worlds: []cli.World{
 			{Name: "sim", About: "simulator", Runner: sim.Runner{}},
 			{Name: chaos.World, About: "real nodes in network namespaces (root)", Runner: chaos.Runner{}},
 		},
 		Doctor:     doctor,
 		CleanUp:    chaos.CleanUp,
+		Suites: []cli.Suite{
+			{Name: "ha", About: "scenario folders of the HA manager: byte-equal log, transitions, outcome", Run: runHA},
+			{Name: "ha-rules", About: "rule files of the HA manager with what must come of them", Run: runRules},
+		},
 		Topologies: map[string]cli.Topology{pve.Kind: pve.Topology},
-	}))
+	}
+}
+
+// parts describe what the subjects read from a scenario, for editors.
+func parts() []schema.Part {
+	return []schema.Part{
+		{Kind: register.Kind, Type: reflect.TypeFor[struct{}]()},
+		{Kind: pve.Kind, Type: reflect.TypeFor[pve.Spec](), Descriptions: map[string]string{
+			"corosync_conf":     "A real corosync.conf to use, relative to this file. Its i-th node is the i-th machine.",
+			"votes":             "The votes of machines that have other than one, for example {n1: 2}.",
+			"token":             "How long the ring waits for the token, before the coefficient. Default 3s.",
+			"token_coefficient": "What is added to token for every machine beyond the second. Default 650ms.",
+			"store":             "The store's policy: strict.",
+		}},
+	}
 }
 
 // doctor says what real nodes find on this machine. Nothing of it is needed by the simulator.
@@ -35,4 +61,27 @@ func doctor(context.Context) []cli.Capability {
 		out = append(out, cli.Capability{Name: "real nodes: " + c.Name, OK: c.OK, Detail: c.Detail, Remedy: c.Remedy})
 	}
 	return out
+}
+
+func runHA(ctx context.Context, folders []string, out io.Writer) (linearizability.Validity, error) {
+	report, err := conformance.RunHA(ctx, folders, conformance.Options{})
+	if err != nil {
+		return linearizability.Unknown, err
+	}
+	return outcome(report.Passed()), report.WriteText(out)
+}
+
+func runRules(ctx context.Context, folders []string, out io.Writer) (linearizability.Validity, error) {
+	report, err := conformance.RunRules(ctx, folders)
+	if err != nil {
+		return linearizability.Unknown, err
+	}
+	return outcome(report.Passed()), report.WriteText(out)
+}
+
+func outcome(passed bool) linearizability.Validity {
+	if passed {
+		return linearizability.Valid
+	}
+	return linearizability.Invalid
 }

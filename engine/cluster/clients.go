@@ -10,6 +10,7 @@ import (
 type client struct {
 	name   string
 	behind bool // something was refused: greet anew before anything else
+	warned bool // the log has been told of it
 }
 
 // clients are in the order of their Hello.
@@ -48,6 +49,7 @@ func (p *Process) greet(c *client) {
 	if !p.hasConfig {
 		return
 	}
+	defer func() { c.warned = c.behind }()
 	greeting := p.config
 	greeting.Greeting = true
 	p.toClient(c, cpg.Encode(greeting))
@@ -70,9 +72,11 @@ func (p *Process) toClient(c *client, message []byte) {
 	}
 	if err := p.env.Local(c.name, message); err != nil {
 		p.env.Probe("cluster/client-behind")
-		p.mainLog.Warn("a local process does not keep up and will be greeted anew",
-			"process", c.name, "err", err.Error())
-		c.behind = true
+		if !c.warned {
+			p.mainLog.Warn("a local process does not keep up and will be greeted anew",
+				"process", c.name, "err", err.Error())
+		}
+		c.behind, c.warned = true, true
 		p.env.SetTimer(timerGreet, greetEvery)
 	}
 }

@@ -41,13 +41,11 @@ var errLeft = errors.New("left the cluster as asked")
 
 // Process is the cluster process of one machine.
 type Process struct {
-	env      env.Env
-	log      *slog.Logger
-	mainLog  *slog.Logger
-	node     *totem.Node
-	service  SyncService
-	exchange exchange
-	clients  clients
+	env     env.Env
+	mainLog *slog.Logger
+	node    *totem.Node
+	service Service
+	clients clients
 
 	config    cpg.Config // the ring's, as regular
 	hasConfig bool
@@ -60,8 +58,14 @@ type Process struct {
 	buf         []byte
 }
 
-// New prepares the process. The timer ids of the ring configuration are set here.
+// New prepares the process with an exchange that opens every ring. The timer ids of the ring
+// configuration are set here.
 func New(cfg totem.Config, service SyncService) (*Process, error) {
+	return NewWithService(cfg, &exchange{service: service})
+}
+
+// NewWithService is New with any other way to open a ring.
+func NewWithService(cfg totem.Config, service Service) (*Process, error) {
 	p := &Process{service: service}
 	cfg.FirstTimer = FirstRingTimer
 	var err error
@@ -75,8 +79,10 @@ func (p *Process) Node() *totem.Node { return p.node }
 // Start implements env.Process.
 func (p *Process) Start(e env.Env) error {
 	p.env = e
-	p.log = e.Log().With("subsys", "QUORUM")
 	p.mainLog = e.Log().With("subsys", "MAIN")
+	if err := p.service.Start(Host{p}); err != nil {
+		return err
+	}
 	return p.node.Start(e)
 }
 
@@ -91,19 +97,33 @@ func (p *Process) Step(ev env.Event) {
 	case env.LocalDown:
 		p.clients.remove(ev.Process)
 	case env.TimerFired:
-		switch ev.ID {
-		case timerReform:
-			p.reformWaits = false
-			p.reform()
-		case timerGreet:
-			p.greetBehind()
-		}
+		p.fired(ev.ID)
 	case env.Invoked:
-		if string(ev.Input) == OpLeave {
-			p.node.Leave()
-			p.env.Complete(ev.Op, []byte(OpDone))
-			p.env.Exit(errLeft)
-		}
+		p.invoked(ev)
+	}
+}
+
+func (p *Process) fired(id env.TimerID) {
+	switch {
+	case id == timerReform:
+		p.reformWaits = false
+		p.reform()
+	case id == timerGreet:
+		p.greetBehind()
+	case id >= firstServiceTimer && id < firstServiceTimer+MaxServiceTimers:
+		p.service.Fired(uint32(id - firstServiceTimer))
+	}
+}
+
+func (p *Process) invoked(ev env.Invoked) {
+	if string(ev.Input) == OpLeave {
+		p.node.Leave()
+		p.env.Complete(ev.Op, []byte(OpDone))
+		p.env.Exit(errLeft)
+		return
+	}
+	if s, ok := p.service.(OperationService); ok {
+		s.Invoked(ev)
 	}
 }
 
@@ -128,7 +148,8 @@ func (p *Process) onLocal(ev env.LocalMessage) {
 // multicast queues a client's message for the ring, or tells the client that it cannot.
 func (p *Process) multicast(from string, m cpg.Multicast) {
 	if len(from) > maxGroupBytes || len(m.Payload) > cpg.MaxPayloadBytes {
-		p.mainLog.Error("multicast refused", "process", from, "bytes", len(m.Payload), "limit", cpg.MaxPayloadBytes)
+		p.mainLog.Error("multicast refused", "process", from, "bytes", len(m.Payload),
+			"limit", cpg.MaxPayloadBytes)
 		return
 	}
 	p.buf = append(p.buf[:0], kindClient, byte(len(from)))

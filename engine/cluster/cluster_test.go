@@ -82,6 +82,10 @@ type world struct {
 }
 
 func newWorld(t *testing.T, n int) *world {
+	return newWorldWith(t, n, func(int) Service { return &exchange{service: majority{nodes: n}} })
+}
+
+func newWorldWith(t *testing.T, n int, service func(i int) Service) *world {
 	w := &world{World: envtest.New(), t: t}
 	for i := range n {
 		cfg := totem.Config{Node: ring.NodeID(i + 1), Key: make([]byte, 32), MTUBytes: 1400,
@@ -89,7 +93,7 @@ func newWorld(t *testing.T, n int) *world {
 		for m := range n {
 			cfg.Peers = append(cfg.Peers, totem.Peer{ID: ring.NodeID(m + 1), Machine: env.MachineID(m)})
 		}
-		p, err := New(cfg, majority{nodes: n})
+		p, err := NewWithService(cfg, service(i))
 		require.NoError(t, err)
 		c := &testClient{}
 		w.procs, w.clients = append(w.procs, p), append(w.clients, c)

@@ -1,19 +1,14 @@
 package cluster
 
 import (
-	"fmt"
-	"strings"
-
 	"github.com/holdfast-sim/holdfast/engine/cpg"
-	"github.com/holdfast-sim/holdfast/engine/ring"
 	"github.com/holdfast-sim/holdfast/engine/totem"
 )
 
 // What this process orders on the ring begins with one of these.
 const (
 	kindClient  = 1 // then the group's name after its length, then the client's payload
-	kindInfo    = 2 // then the info; it concerns the ring that it is ordered in
-	kindBarrier = 3
+	kindService = 2 // then the service's own
 )
 
 // Configure implements totem.Handler.
@@ -24,36 +19,9 @@ func (p *Process) Configure(c totem.Configuration) {
 		p.hasConfig, p.hasQuorum = true, false
 	}
 	p.toAll(cpg.Encode(change))
-	if c.Kind != cpg.Regular {
-		return
+	if c.Kind == cpg.Regular {
+		p.service.Ring(c)
 	}
-	p.logSync(c)
-	p.exchange.begin(c)
-	info := p.service.Info(c)
-	if len(info) > MaxInfoBytes {
-		panic("cluster: the sync service's info exceeds MaxInfoBytes")
-	}
-	p.buf = append(append(p.buf[:0], kindInfo), info...)
-	p.node.MulticastFirst(p.buf)
-}
-
-func (p *Process) logSync(c totem.Configuration) {
-	text := fmt.Sprintf("Sync members[%d]:%s", len(c.Members), idList(c.Members))
-	p.log.Info(text)
-	if len(c.Joined) > 0 {
-		p.log.Info(fmt.Sprintf("Sync joined[%d]:%s", len(c.Joined), idList(c.Joined)))
-	}
-	if len(c.Left) > 0 {
-		p.log.Info(fmt.Sprintf("Sync left[%d]:%s", len(c.Left), idList(c.Left)))
-	}
-}
-
-func idList(ids []ring.NodeID) string {
-	var b strings.Builder
-	for _, id := range ids {
-		fmt.Fprintf(&b, " %d", id)
-	}
-	return b.String()
 }
 
 // Deliver implements totem.Handler.
@@ -64,14 +32,8 @@ func (p *Process) Deliver(d totem.Delivery) {
 	switch body := d.Payload[1:]; d.Payload[0] {
 	case kindClient:
 		p.deliverClient(d, body)
-	case kindInfo:
-		if d.Ring == p.exchange.config.Ring && p.exchange.info(d.From, body) {
-			p.node.MulticastFirst([]byte{kindBarrier})
-		}
-	case kindBarrier:
-		if d.Ring == p.exchange.config.Ring && p.exchange.barrier(d.From) {
-			p.synchronized()
-		}
+	case kindService:
+		p.service.Deliver(d.Ring, d.From, body)
 	}
 }
 
@@ -88,36 +50,21 @@ func (p *Process) deliverClient(d totem.Delivery, body []byte) {
 	p.toClient(c, cpg.Encode(cpg.Deliver{Ring: d.Ring, Seq: d.Ordinal, From: d.From, Payload: payload}))
 }
 
-// synchronized ends the exchange: the ring opens for the clients' messages.
-func (p *Process) synchronized() {
-	c := p.exchange.config
-	was := p.quorum.Quorate
-	p.quorum = p.service.Done(c, p.exchange.infos)
-	p.quorum.Ring = c.Ring
-	p.hasQuorum = true
-	if p.quorum.Quorate != was {
-		if p.quorum.Quorate {
-			p.log.Info("This node is within the primary component and will provide service.")
-		} else {
-			p.log.Info("This node is within the non-primary component and will NOT provide any services.")
-		}
+// announce publishes the service's word on the present ring.
+func (p *Process) announce(q cpg.Quorum) {
+	if !p.hasConfig || q.Ring != p.config.Ring {
+		panic("cluster: the service announced something about a ring that is not the present one")
 	}
-	p.log.Info(fmt.Sprintf("Members[%d]:%s", len(c.Members), idList(c.Members)))
-	p.mainLog.Info("Completed service synchronization, ready to provide service.")
-	p.toAll(cpg.Encode(p.quorum))
-	p.node.Open()
-}
-
-// SetQuorum publishes a change of quorum within the present ring; before the exchange has ended it
-// does nothing, because the exchange will answer.
-func (p *Process) SetQuorum(q cpg.Quorum) {
-	if !p.hasQuorum {
+	first := !p.hasQuorum
+	if !first && q == p.quorum {
 		return
 	}
-	q.Ring = p.quorum.Ring
-	if q == p.quorum {
-		return
+	p.quorum, p.hasQuorum = q, true
+	if first {
+		p.mainLog.Info("Completed service synchronization, ready to provide service.")
 	}
-	p.quorum = q
 	p.toAll(cpg.Encode(q))
+	if first {
+		p.node.Open()
+	}
 }

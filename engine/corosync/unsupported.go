@@ -28,6 +28,8 @@ func (c *Config) Unsupported() []Limitation {
 			list = append(list, Limitation{"quorum." + key, q.at(key), effect})
 		}
 	}
+	add(q.ExpectedVotes.Set && q.ExpectedVotes.Value < c.NodeVotes(), "expected_votes",
+		"the votes of the nodelist are expected, which is more")
 	add(q.TwoNode.Value, "two_node", "both nodes are needed for quorum")
 	add(c.waitForAll(), "wait_for_all", "a majority is quorate also right after the start")
 	add(q.LastManStanding.Value, "last_man_standing", "expected votes stay as they are when nodes leave")

@@ -72,8 +72,8 @@ func (c *Config) validateCrypto(f *findings) {
 			"totem.crypto_cipher %s without a crypto_hash", cipher)
 	}
 	if (encrypts || hashes) && c.Transport() != "knet" {
-		f.fail(t.at("transport"), "write \"transport: knet\", or \"crypto_cipher: none\" and "+
-			"\"crypto_hash: none\"", "encryption needs transport knet, not %s", c.Transport())
+		f.warn(t.at("transport"), "write \"transport: knet\"",
+			"Corosync 3 encrypts with transport knet only, not with %s", c.Transport())
 	}
 	if !encrypts && (t.SecAuth == "off" || t.CryptoCipher == "none") {
 		f.warn(max(t.keys["secauth"], t.keys["crypto_cipher"]), "write \"secauth: on\"",

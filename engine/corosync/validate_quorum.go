@@ -29,7 +29,7 @@ func (c *Config) validateQuorum(f *findings) {
 	}
 	if q.TwoNode.Value && len(c.Nodes) != 2 {
 		f.warn(q.at("two_node"), "delete the line",
-			"quorum.two_node is set in a cluster of %d nodes and has no effect there", len(c.Nodes))
+			"quorum.two_node is set in a cluster of %d nodes and is ignored there", len(c.Nodes))
 	}
 	if q.TwoNode.Value && q.AutoTieBreaker.Value {
 		f.warn(q.at("two_node"), "choose one of them",

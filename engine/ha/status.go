@@ -48,6 +48,9 @@ type ServiceStatus struct {
 	MaintenanceNode string `json:"maintenance_node,omitempty"`
 	// Running: the LRM confirmed the start. Only valid while State is started.
 	Running Int `json:"running,omitempty"`
+	// Unguarded: the guest may run on its node although no LRM was seen there that holds lock and watchdog
+	// since it came. The node's lock then proves nothing about it.
+	Unguarded Int `json:"unguarded,omitempty"`
 	// TimeoutSeconds of a requested stop, nil for the default.
 	TimeoutSeconds *Int `json:"timeout,omitempty"`
 }

@@ -104,6 +104,5 @@ func totemConfig(conf *corosync.Config, self ring.NodeID, t corosync.Timers) tot
 	if t.TokenWarning > 0 {
 		r.TokenWarningPct = int((t.TokenWarning*100 + t.Token - 1) / t.Token)
 	}
-	r.CancelHoldOnRtr = conf.Totem.CancelHoldOnRetrans == "yes"
 	return c
 }

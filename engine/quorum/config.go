@@ -90,10 +90,14 @@ func FromCorosync(c *corosync.Config, t corosync.Timers, self ring.NodeID) (Conf
 }
 
 // Plain is the configuration with every option and the device taken away: the votes of the nodes
-// alone, a majority of them quorate.
+// alone, a majority of them quorate. An expected_votes above their sum is kept, one below it is not:
+// it would let two sides be quorate.
 func (c Config) Plain() Config {
-	return Config{Self: c.Self, Votes: c.Votes, ExpectedVotes: c.NodeVotes, NodeVotes: c.NodeVotes,
-		Nodes: c.Nodes}
+	expected := c.NodeVotes
+	if !c.Device {
+		expected = max(expected, c.ExpectedVotes)
+	}
+	return Config{Self: c.Self, Votes: c.Votes, ExpectedVotes: expected, NodeVotes: c.NodeVotes, Nodes: c.Nodes}
 }
 
 // check refuses what votequorum refuses at its start.

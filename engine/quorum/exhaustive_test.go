@@ -47,11 +47,14 @@ func TestPlainNeverTwoQuorate(t *testing.T) {
 		states := 0
 		walk(w, partitions(n), max(depth, 1), false, "", func(w *world, path string) {
 			states++
-			require.LessOrEqual(t, w.quorateSides(), 1, path)
-			require.NoError(t, w.agree(), path)
+			if w.quorateSides() > 1 || w.agree() != nil {
+				require.Fail(t, "two sides or no agreement", "after%s: %v", path, w.agree())
+			}
 			for _, id := range w.ids() {
 				m := w.machines[id]
-				require.Equal(t, 2*len(m.members) > n, m.quorate, "node %d after%s", id, path)
+				if (2*len(m.members) > n) != m.quorate {
+					require.Fail(t, "wrong verdict", "node %d after%s: quorate=%v", id, path, m.quorate)
+				}
 			}
 		})
 		t.Logf("%d nodes: %d states", n, states)
@@ -76,14 +79,18 @@ func TestPlainUnequalVotes(t *testing.T) {
 				cfg.NodeVotes, cfg.ExpectedVotes = sum, sum
 			})
 			walk(w, all, 1, false, "", func(w *world, path string) {
-				require.LessOrEqual(t, w.quorateSides(), 1, path)
+				if w.quorateSides() > 1 {
+					require.Fail(t, "two sides are quorate", "votes %b after%s", c, path)
+				}
 				for _, id := range w.ids() {
 					m := w.machines[id]
 					votes := uint32(0)
 					for _, member := range m.members {
 						votes += w.configs[member].Votes
 					}
-					require.Equal(t, 2*votes > sum, m.quorate, "votes %b, node %d after%s", c, id, path)
+					if (2*votes > sum) != m.quorate {
+						require.Fail(t, "wrong verdict", "votes %b, node %d after%s", c, id, path)
+					}
 				}
 			})
 		}
@@ -144,14 +151,14 @@ func combinations() []combination {
 }
 
 // TestTwoQuorateIsKnown enumerates sequences of partitions under each combination of options: three
-// steps of up to 4 nodes, two of 5. What can make two sides quorate is known; any change of that, in
+// steps of up to 4 nodes, two of 5 and of combinations that are known to be unsafe. What can make two sides quorate is known; any change of that, in
 // either direction, is a change of behaviour.
 func TestTwoQuorateIsKnown(t *testing.T) {
 	for _, c := range combinations() {
 		for n := 2; n <= 5; n++ {
 			depth := 3
-			if n == 5 {
-				depth = 2
+			if n == 5 || n == 4 && c.twoAt != nil {
+				depth = 2 // enough to find what is known
 			}
 			found, disagreed := "", error(nil)
 			walk(everyone(t, n, c.edit), partitions(n), depth, c.windows, "", func(w *world, path string) {
@@ -207,8 +214,8 @@ func walkRestarts(w *world, all [][][]ring.NodeID, depth int, path string, visit
 // also from a cold start.
 func TestRestarts(t *testing.T) {
 	for _, c := range append([]combination{{name: "plain"}}, combinations()...) {
-		if c.windows || c.twoAt != nil {
-			continue
+		if c.windows || c.twoAt != nil || c.name == "auto_tie_breaker highest" {
+			continue // the highest is the mirror image of the lowest
 		}
 		for n := 2; n <= 4; n++ {
 			depth := 2

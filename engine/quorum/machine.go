@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/holdfast-sim/holdfast/engine/ring"
@@ -376,7 +377,7 @@ func list(ids []ring.NodeID) string {
 		if i > 0 {
 			b.WriteByte(' ')
 		}
-		fmt.Fprint(&b, uint32(id))
+		b.WriteString(strconv.FormatUint(uint64(id), 10))
 	}
 	return b.String()
 }

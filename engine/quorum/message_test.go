@@ -175,6 +175,11 @@ quorum {
 		LastManStandingWindow: timers.LastManStandingWindow, DeviceTimeout: timers.DeviceTimeout,
 		DeviceSyncTimeout: timers.DeviceSyncTimeout}, cfg)
 	require.Equal(t, Config{Self: 2, Votes: 2, ExpectedVotes: 4, NodeVotes: 4, Nodes: 3}, cfg.Plain())
+	more, fewer, device := cfg, cfg, cfg
+	more.ExpectedVotes, fewer.ExpectedVotes, device.ExpectedVotes, device.Device = 7, 2, 7, true
+	require.Equal(t, uint32(7), more.Plain().ExpectedVotes)
+	require.Equal(t, uint32(4), fewer.Plain().ExpectedVotes)
+	require.Equal(t, uint32(4), device.Plain().ExpectedVotes)
 	_, err = FromCorosync(c, timers, 4)
 	require.ErrorIs(t, err, ErrConfig)
 }

@@ -6,13 +6,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/holdfast-sim/holdfast/engine/store/internal/faultdisk"
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/env/envtest"
 	"github.com/holdfast-sim/holdfast/engine/store/sqldb"
 	"github.com/holdfast-sim/holdfast/engine/store/state"
 	"github.com/holdfast-sim/holdfast/engine/store/tree"
 )
 
-func benchOptions(d *faultdisk.Disk, boot uint64) sqldb.Options {
+func benchOptions(d env.Disk, boot uint64) sqldb.Options {
 	return sqldb.Options{Disk: d, Name: "store/config.db", Boot: boot, Limits: tree.DefaultLimits(),
 		Draw: func() state.Incarnation { return state.Incarnation{1} }}
 }
@@ -22,7 +23,7 @@ func benchOptions(d *faultdisk.Disk, boot uint64) sqldb.Options {
 func BenchmarkOpen(b *testing.B) {
 	b.Run("new", func(b *testing.B) {
 		for range b.N {
-			db, _, err := sqldb.Open(benchOptions(faultdisk.New(), 1))
+			db, _, err := sqldb.Open(benchOptions(envtest.NewDisk(), 1))
 			require.NoError(b, err)
 			db.Release()
 		}
@@ -49,7 +50,7 @@ func BenchmarkOpen(b *testing.B) {
 
 // BenchmarkCommit is one change made durable on one node, without the protocol.
 func BenchmarkCommit(b *testing.B) {
-	db, r, err := sqldb.Open(benchOptions(faultdisk.New(), 1))
+	db, r, err := sqldb.Open(benchOptions(envtest.NewDisk(), 1))
 	require.NoError(b, err)
 	defer db.Release()
 	r.Config = &state.Config{LogKeep: 1000, Members: []state.Member{{Node: 1, Votes: 1}}}

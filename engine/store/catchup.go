@@ -1,9 +1,11 @@
 package store
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 
+	"github.com/holdfast-sim/holdfast/engine/cpg"
 	"github.com/holdfast-sim/holdfast/engine/ring"
 	"github.com/holdfast-sim/holdfast/engine/store/state"
 )
@@ -23,6 +25,9 @@ func (s *Store) keepBacklog(o ordered) {
 	s.sendFetch()
 }
 
+// fetchTriesBeforeReform is how often the state is asked for before a new ring is.
+const fetchTriesBeforeReform = 3
+
 // sendFetch asks for the state: first the decision's source, then any store that has installed.
 func (s *Store) sendFetch() {
 	v := &s.ring
@@ -35,6 +40,11 @@ func (s *Store) sendFetch() {
 	}
 	if v.fetchTries > 0 {
 		s.env.Probe("store/fetch-retried")
+	}
+	if v.fetchTries >= fetchTriesBeforeReform {
+		// Nobody who has the state serves it. In a new ring those who are silent are left out.
+		s.env.Probe("store/fetch-given-up")
+		s.toCluster(cpg.Reform{})
 	}
 	v.fetchTries++
 	s.out.send(f)
@@ -55,34 +65,41 @@ func (s *Store) fetchTarget() ring.NodeID {
 	return able[v.fetchTries%len(able)]
 }
 
+// want is a request for a snapshot.
+type want struct {
+	fetch
+	from ring.NodeID
+}
+
 // onFetch notes who needs the state; requests that come together are served together.
-func (s *Store) onFetch(f *fetch) {
+func (s *Store) onFetch(from ring.NodeID, f *fetch) {
 	if f.Target != s.node() || s.ring.decision == nil {
 		return
 	}
-	s.ring.wanted = append(s.ring.wanted, *f)
+	s.ring.wanted = append(s.ring.wanted, want{*f, from})
 	s.env.SetTimer(timerServe, s.opts.Timers.ServeGather)
 }
 
 // serve sends one snapshot that fits everybody who asked: the difference from the least advanced
 // if all are in this store's past, else everything.
 func (s *Store) serve() {
-	if !s.writable() || len(s.ring.wanted) == 0 {
-		return
+	if !s.writable() {
+		return // asked again, perhaps of somebody else
 	}
 	s.flush()
-	if s.failed != nil {
+	s.ring.wanted = slices.DeleteFunc(s.ring.wanted, func(w want) bool { return s.ring.hasAck(w.from) })
+	if s.failed != nil || len(s.ring.wanted) == 0 {
 		return
 	}
-	least := slices.MinFunc(s.ring.wanted, func(a, b fetch) int {
-		return int(int64(a.Mark.Revision) - int64(b.Mark.Revision))
+	least := slices.MinFunc(s.ring.wanted, func(a, b want) int {
+		return cmp.Compare(a.Mark.Revision, b.Mark.Revision)
 	})
 	snap := s.replica.SnapshotFrom(least.Mark, least.Genesis, s.ring.position)
 	for _, f := range s.ring.wanted {
 		if snap.Full {
 			break
 		}
-		snap = s.fitting(snap, f)
+		snap = s.fitting(snap, f.fetch)
 	}
 	s.ring.wanted = nil
 	data := snap.Encode()

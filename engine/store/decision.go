@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -114,7 +115,7 @@ func (x *exchange) concludeGenesis() (*decision, error) {
 		return nil, errUnborn
 	}
 	reports := slices.Clone(x.reports)
-	slices.SortFunc(reports, func(a, b *arrived) int { return int(int64(a.node) - int64(b.node)) })
+	slices.SortFunc(reports, func(a, b *arrived) int { return cmp.Compare(a.node, b.node) })
 	proposal := reports[0].Config
 	if len(reports) != len(proposal.Members) {
 		return nil, errUnborn

@@ -69,7 +69,7 @@ func (s *Store) onMessage(at uint64, from ring.NodeID, m message) {
 	case *decide:
 		s.onDecide(at, m)
 	case *fetch:
-		s.onFetch(m)
+		s.onFetch(from, m)
 	case *snapshot:
 		s.onSnapshot(from, m)
 	case *command:

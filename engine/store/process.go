@@ -23,6 +23,9 @@ type Store struct {
 	replica *state.Replica // what is on disk, except within carryOut
 	failed  error          // why this store does not serve
 
+	// unheard says that the cluster process runs and could not be asked to deliver yet.
+	unheard bool
+
 	ring  ringView
 	queue []ordered // delivered, not yet carried out
 	out   outbox
@@ -90,7 +93,7 @@ func (s *Store) Step(ev env.Event) {
 	switch ev := ev.(type) {
 	case env.LocalUp:
 		if ev.Process == cpg.Process {
-			s.toCluster(cpg.Hello{})
+			s.hello()
 		}
 	case env.LocalDown:
 		if ev.Process == cpg.Process {
@@ -128,6 +131,13 @@ func (s *Store) onTimer(id env.TimerID) {
 	}
 }
 
+// hello asks the cluster process to deliver from now on.
+func (s *Store) hello() {
+	if s.unheard = !s.toCluster(cpg.Hello{}); s.unheard {
+		s.env.SetTimer(timerReform, s.opts.Timers.ReformDelay)
+	}
+}
+
 func (s *Store) toCluster(m cpg.Message) bool {
 	return s.env.Local(cpg.Process, cpg.Encode(m)) == nil
 }
@@ -152,6 +162,7 @@ func (s *Store) onCluster(payload []byte) {
 func (s *Store) onClusterDown() {
 	s.fence()
 	s.enterRing(ringView{})
+	s.unheard = false
 	s.env.StopTimer(timerReform)
 }
 

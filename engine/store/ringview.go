@@ -39,7 +39,7 @@ type ringView struct {
 	backlog      []ordered // since backlogFrom, while fetching
 	backlogBytes int
 	backlogFrom  uint64
-	wanted       []fetch // to be served
+	wanted       []want // to be served
 }
 
 // onConfig handles a configuration change.
@@ -84,6 +84,10 @@ func (s *Store) enterRing(next ringView) {
 
 // reform asks for a new ring in which this store takes part from the beginning.
 func (s *Store) reform() {
+	if s.unheard {
+		s.hello()
+		return
+	}
 	if s.ring.present || s.failed != nil {
 		return
 	}

@@ -146,6 +146,11 @@ func (w *walk) die(n *testNode, how func()) {
 // killInCall kills a process in the middle of one of its next disk calls, and perhaps cuts the
 // power with it.
 func (w *walk) killInCall(n *testNode) {
+	for _, m := range w.c.nodes { // the moment of installing a state is short: aim at it
+		if m.up && m.store.ring.fetching && w.pick(2) == 0 {
+			n = m
+		}
+	}
 	if !n.up {
 		return
 	}

@@ -191,7 +191,14 @@ func (m *snapshot) encode(w *bin.Writer) {
 }
 
 func encodeMessage(m message) []byte {
-	var w bin.Writer
+	size := 256
+	switch m := m.(type) {
+	case *command:
+		size += len(m.Op.Data) + len(m.Op.Path) + len(m.Op.To)
+	case *snapshot:
+		size += len(m.Data)
+	}
+	w := bin.Writer{B: make([]byte, 0, size)}
 	m.encode(&w)
 	return w.B
 }

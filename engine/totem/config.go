@@ -23,10 +23,12 @@ const (
 	MaxMTUBytes = env.MaxDatagramBytes
 	// DefaultQueueBytes bounds what waits to be ordered: payload plus a fixed cost a message.
 	DefaultQueueBytes = 8 << 20
-	// MinTimeout is the shortest accepted protocol timeout (three ticks of Corosync).
+	// MinTimeout is the shortest accepted timeout whose expiry is a verdict on another node (three
+	// ticks of Corosync); MinPace that of one that only paces repetitions.
 	MinTimeout = 30 * time.Millisecond
-	// MaxTimeout is the longest accepted protocol timeout.
-	MaxTimeout = time.Hour
+	MinPace    = time.Millisecond
+	// MaxTimeout is the longest accepted time.
+	MaxTimeout = 24 * time.Hour
 )
 
 // Timers are the protocol's times and counts, already derived: Token is the effective token
@@ -46,7 +48,6 @@ type Timers struct {
 	MissCount        int // visits that must miss a packet before it is asked for again
 	WindowSize       int // packets that one rotation may carry
 	MaxMessages      int // packets that one visit may send
-	CancelHoldOnRtr  bool
 	PauseStampsToken int // the pause clock is stamped so many times a Token
 }
 
@@ -145,9 +146,9 @@ func (t *Timers) check() error {
 		value time.Duration
 		least time.Duration
 	}{
-		{"token", t.Token, MinTimeout}, {"token_retransmit", t.TokenRetransmit, MinTimeout},
-		{"consensus", t.Consensus, MinTimeout}, {"join", t.Join, MinTimeout},
-		{"merge", t.Merge, MinTimeout}, {"hold", t.Hold, time.Millisecond},
+		{"token", t.Token, MinTimeout}, {"token_retransmit", t.TokenRetransmit, MinPace},
+		{"consensus", t.Consensus, MinTimeout}, {"join", t.Join, MinPace},
+		{"merge", t.Merge, MinPace}, {"hold", t.Hold, MinPace},
 		{"send_join", t.SendJoin, 0},
 	}
 	for _, v := range times {
@@ -178,7 +179,8 @@ func (t *Timers) check() error {
 	case t.TokenWarningPct < 0 || t.TokenWarningPct > 100:
 		return fmt.Errorf("%w: token_warning is %d percent, use 0 to 100", ErrConfig, t.TokenWarningPct)
 	case t.WindowSize > MaxStoredPackets/4:
-		return fmt.Errorf("%w: window_size is %d, use at most %d", ErrConfig, t.WindowSize, MaxStoredPackets/4)
+		return fmt.Errorf("%w: window_size is %d, use at most %d",
+			ErrConfig, t.WindowSize, MaxStoredPackets/4)
 	}
 	return nil
 }

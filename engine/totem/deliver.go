@@ -123,6 +123,9 @@ func (n *Node) deliverOld() {
 			n.env.Probe("totem/recovery-discard")
 			continue
 		}
+		if gap && !has(n.transitional, pk.from) {
+			n.env.Probe("totem/owed")
+		}
 		n.deliverPacket(pk, true)
 	}
 }
@@ -153,12 +156,17 @@ func (n *Node) deliver(d Delivery) {
 		n.env.Emit(Delivered{Node: n.cfg.Node, Ring: d.Ring, Ordinal: d.Ordinal, From: d.From,
 			Guarantee: d.Guarantee, Transitional: d.Transitional, Digest: digest(d.Payload)})
 	}
+	n.inHandler = true
 	n.handler.Deliver(d)
+	n.inHandler = false
 }
 
 func (n *Node) configure(c Configuration) {
 	if !n.cfg.Quiet {
-		n.env.Emit(Membership{Node: n.cfg.Node, Kind: c.Kind, Ring: c.Ring, Members: c.Members})
+		n.env.Emit(Membership{Node: n.cfg.Node, Kind: c.Kind, Ring: c.Ring,
+			Members: slices.Clone(c.Members)})
 	}
+	n.inHandler = true
 	n.handler.Configure(c)
+	n.inHandler = false
 }

@@ -56,7 +56,8 @@ type Configuration struct {
 	Left    []ring.NodeID
 }
 
-// Handler is told what happens in the order that all members share. It may multicast from within.
+// Handler is told what happens in the order that all members share. It may multicast and open the
+// ring from within, and must call nothing else of the node that changes it.
 type Handler interface {
 	Deliver(d Delivery)
 	Configure(c Configuration)
@@ -137,6 +138,8 @@ type Node struct {
 	queue    outQueue
 	open     bool // the queue may flow in this ring
 	assembly assembler
+
+	inHandler bool
 }
 
 // New prepares a node. Nothing happens before [Node.Start]. It fails with ErrConfig.
@@ -216,7 +219,8 @@ func (n *Node) Multicast(g cpg.Guarantee, payload []byte) error {
 }
 
 // MulticastFirst queues an agreed message of the node's owner ahead of all others, also before
-// [Node.Open]. What was not ordered when the ring ends is forgotten. It panics when more than the queue's limit waits: the owner sends a handful a ring.
+// [Node.Open]. What was not ordered when the ring ends is forgotten. It panics
+// when more than the queue's limit waits: the owner sends a handful a ring.
 func (n *Node) MulticastFirst(payload []byte) {
 	if n.first.bytes+len(payload) > n.cfg.QueueBytes || len(payload) > MaxMessageBytes {
 		panic("totem: the owner's own messages exceed the queue")
@@ -235,15 +239,25 @@ func (n *Node) Open() {
 }
 
 // Reform gives up the present ring and gathers anew with whoever is there. It does nothing while
-// a ring is being formed.
+// a ring is being formed. It must not be called from within a Handler.
 func (n *Node) Reform() {
+	n.mustBeOutside("Reform")
 	if n.state == Operational {
 		n.gather(reasonReform)
 	}
 }
 
-// Leave tells the others that this node goes, and stops for good.
+// mustBeOutside holds that the owner does not pull the ring away under a delivery.
+func (n *Node) mustBeOutside(what string) {
+	if n.inHandler {
+		panic("totem: " + what + " called from within a handler")
+	}
+}
+
+// Leave tells the others that this node goes, and stops for good. It must not be called from within
+// a Handler.
 func (n *Node) Leave() {
+	n.mustBeOutside("Leave")
 	if n.state == Stopped {
 		return
 	}

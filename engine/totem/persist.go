@@ -48,8 +48,8 @@ func (n *Node) parseState(data []byte) (boots uint64, err error) {
 	var node ring.NodeID
 	_, err = fmt.Sscanf(string(data), stateFormat, &node, &boots, &n.ringSeq)
 	if err != nil || fmt.Sprintf(stateFormat, node, boots, n.ringSeq) != string(data) {
-		return 0, fmt.Errorf("%w: %s is damaged; restore it, or remove it and treat the node as one with a new disk",
-			ErrState, n.cfg.StateFile)
+		return 0, fmt.Errorf("%w: %s is damaged; restore it, or remove it and treat the node as one"+
+			" with a new disk", ErrState, n.cfg.StateFile)
 	}
 	if node != n.cfg.Node {
 		return 0, fmt.Errorf("%w: %s belongs to node %d and this is node %d; was a disk or an image moved?",

@@ -103,8 +103,8 @@ func (n *Node) onTokenTimer() {
 			n.setTimer(timerToken, min(n.warningEvery(), t.Token-since))
 			return
 		}
-		n.log.Info(fmt.Sprintf("A processor failed, forming new configuration: token timed out (%dms), waiting %dms for consensus.",
-			t.Token.Milliseconds(), t.Consensus.Milliseconds()))
+		n.log.Info(fmt.Sprintf("A processor failed, forming new configuration: token timed out (%dms),"+
+			" waiting %dms for consensus.", t.Token.Milliseconds(), t.Consensus.Milliseconds()))
 		n.gather(reasonTokenLost)
 	case Gather:
 		n.onGatherTokenTimer()
@@ -130,7 +130,8 @@ func (n *Node) checkPause() {
 		return
 	}
 	n.env.Probe("totem/pause")
-	n.log.Info(fmt.Sprintf("Process pause detected for %d ms, flushing membership messages.", silent.Milliseconds()))
+	n.log.Info(fmt.Sprintf("Process pause detected for %d ms, flushing membership messages.",
+		silent.Milliseconds()))
 	n.flushing = true
 	n.flushID++
 	n.out = binary.LittleEndian.AppendUint64(append(n.out[:0], typeFlushEnd), n.flushID)

@@ -1,9 +1,10 @@
 package totem
 
 import (
-	"fmt"
+	"context"
+	"log/slog"
 	"slices"
-	"strings"
+	"strconv"
 )
 
 // onToken handles the token in n.tok.
@@ -128,11 +129,15 @@ func (n *Node) serveRetransmits(t *token, allowed int) int {
 }
 
 func (n *Node) logRetransmits(list []uint64) {
-	var b strings.Builder
-	for _, seq := range list {
-		fmt.Fprintf(&b, "%x ", seq)
+	if !n.log.Enabled(context.Background(), slog.LevelInfo) {
+		return
 	}
-	n.log.Info("Retransmit List: " + b.String())
+	text := append(n.out[:0], "Retransmit List: "...)
+	for _, seq := range list {
+		text = append(strconv.AppendUint(text, seq, 16), ' ')
+	}
+	n.out = text
+	n.log.Info(string(text))
 }
 
 // askForMissing adds to the list what was missing at enough visits.

@@ -164,7 +164,7 @@ func (n *Node) onBootHint(body []byte) error {
 		return ErrMalformed
 	}
 	n.env.Probe("totem/boot-hint")
-	n.log.Warn("others know a later boot of this node, whose disk must have been replaced: counting on from there",
+	n.log.Warn("others know a later boot of this node, so its disk was replaced: counting on from there",
 		"boot", mine.Count, "known", h.count)
 	return n.newBoot(h.count + 1)
 }

@@ -56,16 +56,29 @@ type opener struct {
 // Events of negative processes are left out. A history that breaks these rules is an error that names
 // the event.
 func Operations(events []Event) ([]Operation, error) {
-	o := opener{open: make(map[int]int), retired: make(map[int]bool)}
+	o := newOpener()
 	ops := make([]Operation, 0, len(events)/2+1)
 	var err error
 	for i := range events {
-		if events[i].Process < 0 {
-			continue
+		if ops, err = o.next(ops, &events[i]); err != nil {
+			return nil, err
 		}
-		if ops, err = o.add(ops, &events[i]); err != nil {
-			return nil, fmt.Errorf("event %d, process %d: %w", events[i].Index, events[i].Process, err)
-		}
+	}
+	return ops, nil
+}
+
+func newOpener() *opener {
+	return &opener{open: make(map[int]int), retired: make(map[int]bool)}
+}
+
+// next takes an event and appends the operation that it opens, if it does.
+func (o *opener) next(ops []Operation, e *Event) ([]Operation, error) {
+	if e.Process < 0 {
+		return ops, nil
+	}
+	ops, err := o.add(ops, e)
+	if err != nil {
+		return nil, fmt.Errorf("event %d, process %d: %w", e.Index, e.Process, err)
 	}
 	return ops, nil
 }
@@ -80,10 +93,7 @@ func (o *opener) add(ops []Operation, e *Event) ([]Operation, error) {
 			return ops, ErrRetired
 		}
 		o.open[e.Process] = len(ops)
-		return append(ops, Operation{
-			Index: e.Index, Process: e.Process, Call: e.Time, Return: Never, Outcome: Info, F: e.F,
-			Key: e.Key, Input: e.Value, Expect: e.Mod, ID: e.ID, Node: e.Node,
-		}), nil
+		return append(ops, Begin(e)), nil
 	}
 	if !busy {
 		return ops, ErrOrphan
@@ -92,10 +102,17 @@ func (o *opener) add(ops []Operation, e *Event) ([]Operation, error) {
 	if e.Type == Info {
 		o.retired[e.Process] = true
 	}
-	return ops, ops[at].closeWith(e)
+	return ops, ops[at].Complete(e)
 }
 
-func (op *Operation) closeWith(e *Event) error {
+// Begin returns the operation that an invoke event opens, with its outcome unknown.
+func Begin(e *Event) Operation {
+	return Operation{Index: e.Index, Process: e.Process, Call: e.Time, Return: Never, Outcome: Info, F: e.F,
+		Key: e.Key, Input: e.Value, Expect: e.Mod, ID: e.ID, Node: e.Node}
+}
+
+// Complete closes the operation with an ok, fail or info event of its process.
+func (op *Operation) Complete(e *Event) error {
 	if e.F != "" && op.F != "" && e.F != op.F {
 		return fmt.Errorf("%w: %q closes %q", ErrMixed, e.F, op.F)
 	}

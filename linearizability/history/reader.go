@@ -74,6 +74,7 @@ func (s *stream) endsTorn(line []byte, whole bool) bool {
 type Reader struct {
 	stream
 	next int64
+	fast fastDecoder
 }
 
 // NewReader reads the header line, if there is one. A file without a header is accepted: its first line
@@ -97,6 +98,9 @@ func (r *Reader) Next() (Event, error) {
 	case err != nil:
 		return event, fmt.Errorf("reading history: %w", err)
 	}
+	if r.fast.decode(line, &event) {
+		return r.counted(event), nil
+	}
 	if err := event.UnmarshalJSON(line); err != nil {
 		number := r.lines.number
 		if r.endsTorn(line, whole) {
@@ -104,11 +108,15 @@ func (r *Reader) Next() (Event, error) {
 		}
 		return Event{}, fmt.Errorf("reading history, line %d: %w", number, err)
 	}
+	return r.counted(event), nil
+}
+
+func (r *Reader) counted(event Event) Event {
 	if event.Index == 0 {
 		event.Index = r.next
 	}
 	r.next = event.Index + 1
-	return event, nil
+	return event
 }
 
 // ReadAll reads every event. torn is what [Reader.Torn] reports.
@@ -126,5 +134,27 @@ func ReadAll(in io.Reader) (header Header, events []Event, torn bool, err error)
 			return r.header, events, false, err
 		}
 		events = append(events, event)
+	}
+}
+
+// ReadOperations reads a history and derives its operations, as [Operations] does, without keeping the
+// events. torn is what [Reader.Torn] reports.
+func ReadOperations(in io.Reader) (header Header, ops []Operation, torn bool, err error) {
+	r, err := NewReader(in)
+	if err != nil {
+		return Header{}, nil, false, err
+	}
+	o := newOpener()
+	for {
+		event, err := r.Next()
+		switch {
+		case errors.Is(err, io.EOF):
+			return r.header, ops, r.torn, nil
+		case err != nil:
+			return r.header, ops, false, err
+		}
+		if ops, err = o.next(ops, &event); err != nil {
+			return r.header, nil, false, err
+		}
 	}
 }

@@ -63,6 +63,9 @@ type Model struct {
 	// Unknown returns a state that stands for all states: Step accepts from it whatever some state would
 	// accept. Nil means that the model has none.
 	Unknown func() any
+	// Blind says that a mutation's effect on the state, when it has one, does not depend on the state before:
+	// writing, but not appending or counting. A fast search is then possible.
+	Blind bool
 	// Without returns a history without the mutation at position i, if every such history that is legal
 	// with it is legal without it. It may change the answers of others to fit. Nil means never.
 	Without func(ops []history.Operation, i int) (rest []history.Operation, ok bool)

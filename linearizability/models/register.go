@@ -37,6 +37,7 @@ func Register(initial json.RawMessage) (*Model, error) {
 	return &Model{
 		Name:   "register",
 		Keyed:  true,
+		Blind:  true,
 		Role:   registerRole,
 		Decode: decodeRegister,
 

@@ -26,6 +26,7 @@ func VersionedKV(initial json.RawMessage) (*Model, error) {
 	return &Model{
 		Name:   "versioned-kv",
 		Keyed:  true,
+		Blind:  true,
 		Role:   versionedRole,
 		Decode: decodeStore,
 

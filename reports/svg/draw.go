@@ -298,7 +298,7 @@ func (d *drawing) item(r *Row, it *Item, next time.Duration) {
 			class, micros(it.From), safeID(it.ID), x, d.level(r, it.Low), tip(it.Tip))
 		return
 	}
-	low, high := it.Low, it.High
+	low, high := it.Low, max(it.Low, it.High)
 	if low == 0 && high == 0 {
 		high = Full
 	}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/holdfast-sim/holdfast/scenarios/strictyaml"
@@ -31,6 +32,7 @@ func Names() []string {
 	for i, path := range paths {
 		paths[i] = strings.TrimSuffix(path, extension)
 	}
+	slices.Sort(paths)
 	return paths
 }
 

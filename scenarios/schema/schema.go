@@ -10,8 +10,11 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"math"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/jsonschema-go/jsonschema"
@@ -22,14 +25,32 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/workload"
 )
 
-// JSON is the schema as a file: what [Generate] made when it was last called.
+// JSON is the schema as a file, without the parts of subjects: what [Generate] makes.
 //
 //go:embed scenario.schema.json
 var JSON []byte
 
-// Generate makes the schema as indented JSON.
-func Generate() ([]byte, error) {
-	root := object(reflect.TypeFor[scenarios.Scenario](), "")
+// Part describes what a subject reads from its part of a scenario.
+type Part struct {
+	Kind string
+	// Type is the struct that the part is read into, with yaml tags.
+	Type reflect.Type
+	// Descriptions say what the keys mean, by their paths within the part.
+	Descriptions map[string]string
+}
+
+// Generate makes the schema as indented JSON. Without a subject's part everything is accepted
+// under subject.
+func Generate(parts ...Part) ([]byte, error) {
+	g := generator{descriptions: maps.Clone(descriptions)}
+	root := g.object(reflect.TypeFor[scenarios.Scenario](), "")
+	for _, part := range parts {
+		for path, text := range part.Descriptions {
+			g.descriptions[subjectPath+path] = text
+		}
+		subject := root.Properties["subject"]
+		subject.AllOf = append(subject.AllOf, g.part(part))
+	}
 	root.Schema = "https://json-schema.org/draft/2020-12/schema"
 	root.Title = "Holdfast scenario"
 	root.Description = "One story: the machines, what clients do, what goes wrong and when, and what must come out."
@@ -45,16 +66,33 @@ func Generate() ([]byte, error) {
 	return out.Bytes(), nil
 }
 
+// subjectPath is what the paths of subjects' parts begin with.
+const subjectPath = "subject."
+
+// part describes a subject's part where the kind is the subject's.
+func (g *generator) part(part Part) *jsonschema.Schema {
+	then := g.object(part.Type, strings.TrimSuffix(subjectPath, "."))
+	then.Properties["kind"] = &jsonschema.Schema{Type: "string"}
+	var kind any = part.Kind
+	return &jsonschema.Schema{
+		If:   &jsonschema.Schema{Properties: map[string]*jsonschema.Schema{"kind": {Const: &kind}}},
+		Then: then,
+	}
+}
+
+// generator makes the schemas of types.
+type generator struct{ descriptions map[string]string }
+
 // object describes a struct by its yaml tags.
-func object(t reflect.Type, path string) *jsonschema.Schema {
+func (g *generator) object(t reflect.Type, path string) *jsonschema.Schema {
 	s := &jsonschema.Schema{Type: "object", Properties: map[string]*jsonschema.Schema{}, AdditionalProperties: nothing()}
 	for _, f := range strictyaml.Fields(t) {
 		at := f.Name
 		if path != "" {
 			at = path + "." + f.Name
 		}
-		property := value(t.Field(f.Index).Type, at)
-		property.Description = descriptions[at]
+		property := g.value(t.Field(f.Index).Type, at)
+		property.Description = g.descriptions[at]
 		s.Properties[f.Name] = property
 		s.PropertyOrder = append(s.PropertyOrder, f.Name)
 		if f.Required {
@@ -71,7 +109,7 @@ func object(t reflect.Type, path string) *jsonschema.Schema {
 func nothing() *jsonschema.Schema { return &jsonschema.Schema{Not: &jsonschema.Schema{}} }
 
 // value describes a value by its type, and by its place where the type does not say enough.
-func value(t reflect.Type, path string) *jsonschema.Schema {
+func (g *generator) value(t reflect.Type, path string) *jsonschema.Schema {
 	switch t {
 	case reflect.TypeFor[time.Duration]():
 		return &jsonschema.Schema{Type: "string", Pattern: strictyaml.DurationPattern, Examples: []any{"250ms", "10s", "1m30s"}}
@@ -87,19 +125,21 @@ func value(t reflect.Type, path string) *jsonschema.Schema {
 	}
 	switch t.Kind() {
 	case reflect.Pointer:
-		return value(t.Elem(), path)
+		return g.value(t.Elem(), path)
 	case reflect.Struct:
-		return object(t, path)
+		return g.object(t, path)
 	case reflect.Slice:
-		return &jsonschema.Schema{Type: "array", Items: value(t.Elem(), path)}
+		return &jsonschema.Schema{Type: "array", Items: g.value(t.Elem(), path)}
 	case reflect.Map:
-		return &jsonschema.Schema{Type: "object", AdditionalProperties: value(t.Elem(), path)}
+		return &jsonschema.Schema{Type: "object", AdditionalProperties: g.value(t.Elem(), path)}
 	case reflect.String:
 		return text(path)
 	case reflect.Bool:
 		return &jsonschema.Schema{Type: "boolean"}
-	case reflect.Int, reflect.Int64:
-		return whole(path)
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		return whole(path, math.MinInt32)
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		return whole(path, 0)
 	}
 	panic(fmt.Sprintf("schema: %s has type %s, which has no description", path, t))
 }
@@ -142,10 +182,13 @@ var ranges = map[string][2]float64{
 	"faults.drift_ppm":     {-fault.MaxDriftPPM, fault.MaxDriftPPM},
 }
 
-func whole(path string) *jsonschema.Schema {
+func whole(path string, least float64) *jsonschema.Schema {
 	r, ok := ranges[path]
 	if !ok {
-		panic("schema: no range is known for " + path)
+		if !strings.HasPrefix(path, subjectPath) {
+			panic("schema: no range is known for " + path)
+		}
+		return &jsonschema.Schema{Type: "integer", Minimum: &least}
 	}
 	return &jsonschema.Schema{Type: "integer", Minimum: &r[0], Maximum: &r[1]}
 }

@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"flag"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/datadriven"
 	"github.com/google/jsonschema-go/jsonschema"
@@ -111,4 +113,31 @@ func requireDescribed(t *testing.T, path string, s *jsonschema.Schema) {
 			require.NotEmpty(t, kind.Then.Description, "%s: kind %d", path, i)
 		}
 	}
+}
+
+// part is what a subject might read.
+type part struct {
+	Votes  map[string]uint32 `yaml:"votes,omitempty"`
+	Token  time.Duration     `yaml:"token,omitempty"`
+	Policy string            `yaml:"policy"`
+}
+
+func TestSubjectsBringTheirParts(t *testing.T) {
+	made, err := schema.Generate(schema.Part{Kind: "toy", Type: reflect.TypeFor[part](),
+		Descriptions: map[string]string{"policy": "How careful the toy is."}})
+	require.NoError(t, err)
+	require.Contains(t, string(made), "How careful the toy is.")
+	var s jsonschema.Schema
+	require.NoError(t, json.Unmarshal(made, &s))
+	r, err := s.Resolve(nil)
+	require.NoError(t, err)
+	file := func(subject string) any {
+		return plain(t, []byte("{name: x, story: s, machines: 3, duration: 9s, subject: {"+subject+"}}"))
+	}
+	require.NoError(t, r.Validate(file("kind: toy, policy: strict, votes: {n1: 2}, token: 3s")))
+	require.NoError(t, r.Validate(file("kind: other, anything: [goes]")))
+	require.Error(t, r.Validate(file("kind: toy")))
+	require.Error(t, r.Validate(file("kind: toy, policy: strict, vote: {n1: 2}")))
+	require.Error(t, r.Validate(file("kind: toy, policy: strict, votes: {n1: -2}")))
+	require.Error(t, r.Validate(file("kind: toy, policy: strict, token: 3")))
 }

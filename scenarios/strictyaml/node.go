@@ -242,51 +242,33 @@ func shorten(s string) string {
 func Find(root *yaml.Node, path string) (*yaml.Node, bool) {
 	n := root
 	for path != "" {
-		var step string
-		step, path = cutStep(path)
-		next := child(n, step)
+		next, rest := step(n, path)
 		if next == nil {
 			return n, false
 		}
-		n = next
+		n, path = next, strings.TrimPrefix(rest, ".")
 	}
 	return n, true
 }
 
-// cutStep splits off the first step of a path: a key, or an index with its brackets.
-func cutStep(path string) (step, rest string) {
-	if path[0] == '[' {
-		if end := strings.IndexByte(path, ']'); end > 0 {
-			return path[:end+1], strings.TrimPrefix(path[end+1:], ".")
+// step goes one step along a path: to an item by its index in brackets, or to the value of the
+// longest key that the path begins with, because keys may hold dots.
+func step(n *yaml.Node, path string) (next *yaml.Node, rest string) {
+	if n.Kind == yaml.SequenceNode {
+		index, after, closed := strings.Cut(path, "]")
+		i, err := strconv.Atoi(strings.TrimPrefix(index, "["))
+		if !closed || err != nil || i < 0 || i >= len(n.Content) {
+			return nil, ""
+		}
+		return n.Content[i], after
+	}
+	longest := 0
+	for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
+		key := n.Content[i].Value
+		after, begins := strings.CutPrefix(path, key)
+		if begins && len(key) > longest && (after == "" || after[0] == '.' || after[0] == '[') {
+			longest, next, rest = len(key), n.Content[i+1], after
 		}
 	}
-	end := strings.IndexAny(path, ".[")
-	switch {
-	case end <= 0:
-		return path, ""
-	case path[end] == '.':
-		return path[:end], path[end+1:]
-	}
-	return path[:end], path[end:]
-}
-
-func child(n *yaml.Node, step string) *yaml.Node {
-	if n == nil {
-		return nil
-	}
-	if n.Kind == yaml.SequenceNode && step[0] == '[' {
-		i, err := strconv.Atoi(step[1 : len(step)-1])
-		if err != nil || i < 0 || i >= len(n.Content) {
-			return nil
-		}
-		return n.Content[i]
-	}
-	if n.Kind == yaml.MappingNode {
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			if n.Content[i].Value == step {
-				return n.Content[i+1]
-			}
-		}
-	}
-	return nil
+	return next, rest
 }

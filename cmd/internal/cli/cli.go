@@ -18,6 +18,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/schema"
 )
 
 // Config is what a program offers.
@@ -26,6 +27,8 @@ type Config struct {
 	Kinds scenarios.Kinds
 	// Worlds are where scenarios can run, the first being the default.
 	Worlds []World
+	// Parts describe what subjects read from their part of a scenario, for the schema.
+	Parts []schema.Part
 	// Topologies take the machines of a scenario from a subject's own configuration file, by the
 	// subject's kind.
 	Topologies map[string]Topology

@@ -67,15 +67,17 @@ func (a *app) list(asJSON bool) error {
 	return nil
 }
 
+// maxSentence is how much of a story a list shows.
+const maxSentence = 100
+
 // firstSentence is the beginning of a story on one line.
 func firstSentence(story string) string {
 	text := strings.Join(strings.Fields(story), " ")
-	for _, end := range []string{". ", ": "} {
-		if sentence, _, ok := strings.Cut(text, end); ok {
-			text = sentence
-		}
+	sentence, _, _ := strings.Cut(text, ". ")
+	if end := strings.LastIndexByte(sentence[:min(len(sentence), maxSentence)], ' '); len(sentence) > maxSentence && end > 0 {
+		sentence = sentence[:end] + " …"
 	}
-	return strings.TrimSuffix(text, ".")
+	return strings.TrimSuffix(sentence, ".")
 }
 
 func (a *app) showCommand() *cobra.Command {
@@ -195,7 +197,11 @@ that name it in their first line:
 		Example: "  holdfast scenario schema > scenario.schema.json",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			if _, err := a.Stdout.Write(schema.JSON); err != nil {
+			out, err := schema.Generate(a.Parts...)
+			if err == nil {
+				_, err = a.Stdout.Write(out)
+			}
+			if err != nil {
 				return internal(err)
 			}
 			return nil

@@ -63,7 +63,9 @@ func (puppet) Run(ctx context.Context, s *scenarios.Scenario, subject scenarios.
 	case 4:
 		return nil, errors.New("the stage is on fire")
 	case 5:
-		fmt.Fprintln(os.Stderr, "waiting")
+		if err := os.WriteFile("started", nil, 0o644); err != nil {
+			return nil, err
+		}
 		<-ctx.Done()
 		return nil, context.Cause(ctx)
 	case 6:
@@ -97,8 +99,9 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits,
-			"paste": paste,
+			"exits":   exits,
+			"paste":   paste,
+			"waitfor": waitFor,
 		},
 	})
 }
@@ -132,4 +135,18 @@ func paste(ts *testscript.TestScript, neg bool, args []string) {
 	lines := strings.Split(strings.TrimSpace(ts.ReadFile(args[1])), "\n")
 	last := strings.TrimPrefix(strings.TrimSpace(lines[len(lines)-1]), "reproduce: ")
 	exits(ts, false, append([]string{args[0]}, strings.Fields(last)...))
+}
+
+// waitFor waits until a program has made a file: waitfor FILE.
+func waitFor(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: waitfor FILE")
+	}
+	for range 600 {
+		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	ts.Fatalf("%s did not appear", args[0])
 }

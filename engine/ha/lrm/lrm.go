@@ -189,6 +189,9 @@ func (l *LRM) activeServices() int {
 		if sd.Node != l.env.NodeName() && sd.Target != l.env.NodeName() {
 			continue
 		}
+		if l.disarm && !sd.State.Moving() && sd.State != ha.Recovery && sd.State != ha.Fence {
+			continue // let go of, whatever its state is
+		}
 		switch sd.State {
 		case ha.Stopped, ha.Freeze, ha.Error, ha.RequestStart:
 		default:
@@ -241,7 +244,7 @@ func (l *LRM) changeState() {
 	fence := l.fenceRequested()
 	switch l.state {
 	case StateWaitForAgentLock:
-		if l.mode != ha.ModeDisarm && !fence && l.activeServices() > 0 && l.env.Quorate() && l.takeLock() {
+		if !l.disarm && !fence && l.activeServices() > 0 && l.env.Quorate() && l.takeLock() {
 			l.become(StateActive)
 		}
 	case StateLostAgentLock:
@@ -339,6 +342,7 @@ func (l *LRM) activeRound() Round {
 func (l *LRM) finishActive() (exit bool) {
 	running := l.runJobs()
 	if l.mode == ha.ModeRestart {
+		l.declineMoves()
 		if l.activeServices() > 0 || running > 0 {
 			return false
 		}

@@ -71,6 +71,19 @@ func (l *LRM) RequestShutdown() {
 	}
 }
 
+// declineMoves answers the moves away from here that have not begun: an LRM that restarts begins none, and the manager
+// freezes a service only when it is not on its way.
+func (l *LRM) declineMoves() {
+	for sid, sd := range l.services {
+		if !sd.State.Moving() || sd.Node != l.env.NodeName() || sd.UID == "" || l.jobs[sid] != nil {
+			continue
+		}
+		if _, answered := l.results[sd.UID]; !answered {
+			l.results[sd.UID] = ha.LRMResult{SID: sid, State: sd.State, ExitCode: ha.ExitError}
+		}
+	}
+}
+
 // queueStops queues a stop for every service of this node: a node that goes down takes its services with it, better
 // in order than by power loss. The jobs carry no uid, so the manager does not hear of them.
 func (l *LRM) queueStops() {

@@ -33,6 +33,9 @@ func (m *Manager) commandArm(cmd config.Command) {
 	if d.Mode == ha.DisarmIgnore {
 		for _, sid := range sortedKeys(m.status.ServiceStatus) {
 			sd, cd := m.status.ServiceStatus[sid], m.services[sid]
+			if cd != nil && !holdsDisarm(sd.State) {
+				sd.Unguarded = 1 // it was let go of, so nobody knows
+			}
 			if cd == nil || cd.Node == sd.Node || holdsDisarm(sd.State) {
 				continue
 			}
@@ -86,7 +89,7 @@ func (m *Manager) hold(sid string, sd *ha.ServiceStatus) {
 	m.env.Log(ha.LevelInfo, fmt.Sprintf("disarm: freezing service '%s' (was '%s')", sid, sd.State))
 	*sd = ha.ServiceStatus{
 		State: ha.Freeze, Node: sd.Node, UID: m.env.NewUID(),
-		FailedNodes: sd.FailedNodes, MaintenanceNode: sd.MaintenanceNode,
+		FailedNodes: sd.FailedNodes, MaintenanceNode: sd.MaintenanceNode, Unguarded: sd.Unguarded,
 	}
 }
 

@@ -33,6 +33,8 @@ type Manager struct {
 	placed map[string]bool
 	// suspended are the services that were let go of while HA is disarmed.
 	suspended map[string]bool
+	// unproven are the services whose node is away and that were logged as not to be recovered.
+	unproven map[string]bool
 
 	groupRounds     int
 	imbalanceRounds int
@@ -51,6 +53,7 @@ func newManager(env ha.CRMEnv) (*Manager, error) {
 		settings:    ha.DefaultDatacenter(),
 		compiled:    rules.Compile(rules.Set{}, nil),
 		groupRounds: groupFirstRounds,
+		unproven:    map[string]bool{},
 	}
 	m.status.MasterNode = env.NodeName()
 	if err := m.updateScheduler(); err != nil {
@@ -88,6 +91,7 @@ func (m *Manager) round() error {
 	if err := m.migrateGroups(); err != nil {
 		return err
 	}
+	m.noteGuarded()
 	if !m.disarmed() {
 		m.syncServices()
 	}
@@ -179,6 +183,7 @@ func (m *Manager) syncServices() {
 			state = ha.RequestStart
 		}
 		known[sid] = &ha.ServiceStatus{State: state, Node: cd.Node, UID: m.env.NewUID()}
+		m.guard(known[sid]) // the guest may be running already
 	}
 	for _, sid := range sortedKeys(known) {
 		reason := "no config"

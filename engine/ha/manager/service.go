@@ -40,7 +40,7 @@ func (m *Manager) set(sid string, to change) {
 		fmt.Sprintf("service '%s': state changed from '%s' to '%s'%s", sid, sd.State, to.state, text))
 	next := &ha.ServiceStatus{
 		State: to.state, Node: sd.Node, UID: m.env.NewUID(), Target: to.target, TimeoutSeconds: to.timeout,
-		FailedNodes: sd.FailedNodes, MaintenanceNode: sd.MaintenanceNode,
+		FailedNodes: sd.FailedNodes, MaintenanceNode: sd.MaintenanceNode, Unguarded: sd.Unguarded,
 	}
 	if to.node != "" {
 		next.Node = to.node
@@ -107,6 +107,7 @@ func (m *Manager) step(sid string, sd *ha.ServiceStatus) error {
 	case ha.Freeze:
 		if m.modes[sd.Node] == ha.ModeActive {
 			m.set(sid, change{state: wanted(cd)})
+			m.guard(sd) // it may have run on while the LRM was away
 		}
 	case ha.Error:
 		if cd.State == ha.WantDisabled {
@@ -131,21 +132,26 @@ func (m *Manager) stepRequestStop(sid string, sd *ha.ServiceStatus, res *ha.LRMR
 		m.set(sid, change{state: ha.Error})
 		return
 	}
-	if m.nodes.offlineDelayed(sd.Node) {
+	if m.mustFence(sid, sd) {
 		m.set(sid, change{state: ha.Fence})
 	}
 }
 
 func (m *Manager) stepMoving(sid string, cd *ha.ServiceConfig, sd *ha.ServiceStatus, res *ha.LRMResult) {
 	if res == nil {
-		if m.nodes.offlineDelayed(sd.Node) {
+		if m.mustFence(sid, sd) {
 			m.set(sid, change{state: ha.Fence})
 		}
 		return
 	}
 	switch res.ExitCode {
 	case ha.ExitSuccess:
+		live := sd.State == ha.Migrate
 		m.set(sid, change{state: wanted(cd), node: sd.Target})
+		sd.Unguarded = 0 // it was moved at rest, and starts only under guard
+		if live {
+			m.guard(sd)
+		}
 	case ha.ExitWrongNode:
 		m.env.Log(ha.LevelErr, fmt.Sprintf("service '%s' - migration failed: service registered on wrong node!", sid))
 		m.set(sid, change{state: ha.Error})
@@ -164,6 +170,7 @@ func (m *Manager) stepStopped(sid string, cd *ha.ServiceConfig, sd *ha.ServiceSt
 		// a service can have arrived at its target although its source was fenced meanwhile
 		m.env.Log(ha.LevelInfo, fmt.Sprintf("fixup service '%s' location (%s => %s)", sid, sd.Node, cd.Node))
 		sd.Node = cd.Node
+		m.guard(sd)
 	}
 	if cmd := sd.Cmd; len(cmd) > 0 {
 		sd.Cmd = nil
@@ -174,7 +181,7 @@ func (m *Manager) stepStopped(sid string, cd *ha.ServiceConfig, sd *ha.ServiceSt
 	if cd.State == ha.WantDisabled {
 		return
 	}
-	if m.nodes.offlineDelayed(sd.Node) && m.nodes.state(sd.Node) != ha.NodeMaintenance {
+	if m.nodes.state(sd.Node) != ha.NodeMaintenance && m.mustFence(sid, sd) {
 		m.set(sid, change{state: ha.Fence})
 		return
 	}
@@ -244,6 +251,7 @@ func (m *Manager) stepRecovery(sid string, cd *ha.ServiceConfig, sd *ha.ServiceS
 	if cd.Node != "" && cd.Node != sd.Node {
 		m.env.Log(ha.LevelInfo, fmt.Sprintf("fixup service '%s' location (%s => %s)", sid, sd.Node, cd.Node))
 		m.set(sid, change{state: wanted(cd), node: cd.Node})
+		m.guard(sd)
 		return nil
 	}
 	fenced := sd.Node
@@ -278,6 +286,7 @@ func (m *Manager) stepRecovery(sid string, cd *ha.ServiceConfig, sd *ha.ServiceS
 	}
 	cd.Node = node
 	m.set(sid, change{state: wanted(cd), node: node})
+	sd.Unguarded = 0 // its old node is dead, and on the new one it starts only under guard
 	return nil
 }
 

@@ -10,7 +10,7 @@ import (
 
 func (m *Manager) stepStarted(sid string, cd *ha.ServiceConfig, sd *ha.ServiceStatus, res *ha.LRMResult) error {
 	if !m.nodes.isOnline(sd.Node) {
-		if m.nodes.offlineDelayed(sd.Node) {
+		if m.mustFence(sid, sd) {
 			m.set(sid, change{state: ha.Fence})
 		}
 		if m.nodes.state(sd.Node) != ha.NodeMaintenance {

@@ -151,7 +151,8 @@ func (c *Checker) breach(rule Rule, n ring.NodeID, id ring.ID, format string, ar
 		c.dropped++
 		return
 	}
-	c.violations = append(c.violations, Violation{Rule: rule, Node: n, Ring: id, Text: fmt.Sprintf(format, args...)})
+	text := fmt.Sprintf(format, args...)
+	c.violations = append(c.violations, Violation{Rule: rule, Node: n, Ring: id, Text: text})
 }
 
 // Observe takes the next record of a machine. Records of one machine must come in their order; how
@@ -193,7 +194,8 @@ func (c *Checker) started(r totem.Started) {
 		return
 	}
 	if r.RingSeq < n.highest {
-		c.breach(Monotonic, n.id, n.highestRing, "restarted with sequence %d after installing %d", r.RingSeq, n.highest)
+		c.breach(Monotonic, n.id, n.highestRing, "restarted with sequence %d after installing %d",
+			r.RingSeq, n.highest)
 	}
 }
 
@@ -241,7 +243,8 @@ func (c *Checker) regular(n *node, r totem.Membership) {
 	rs := c.ringFor(n, r.Ring, r.Members)
 	at := slices.Index(rs.members, n.id)
 	if !slices.Equal(rs.members, r.Members) || at < 0 || r.Members[0] != r.Ring.Rep {
-		c.breach(OneMembership, n.id, r.Ring, "members %v, others or its own name say %v", r.Members, rs.members)
+		c.breach(OneMembership, n.id, r.Ring, "members %v, others or its own name say %v",
+			r.Members, rs.members)
 	}
 	if n.ring != nil {
 		c.depart(n, rs)

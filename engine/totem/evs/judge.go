@@ -34,13 +34,14 @@ func (c *Checker) together(n *node, next *ringState) {
 		m := &next.moves[i]
 		if m.old != old {
 			if slices.Contains(m.members, n.id) {
-				c.breach(OneMembership, n.id, next.key.id, "came from ring %v, node %d says that it came along from %v",
-					old.key.id, m.first, m.old.key.id)
+				c.breach(OneMembership, n.id, next.key.id,
+					"came from ring %v, node %d says that it came along from %v", old.key.id, m.first, m.old.key.id)
 			}
 			continue
 		}
 		if !slices.Equal(m.members, s.transitional) {
-			c.breach(OneMembership, n.id, old.key.id, "moves with %v, node %d with %v", s.transitional, m.first, m.members)
+			c.breach(OneMembership, n.id, old.key.id, "moves with %v, node %d with %v",
+				s.transitional, m.first, m.members)
 			return
 		}
 		if m.stay.regular != s.regular || !slices.Equal(m.stay.after, s.after) {
@@ -95,8 +96,8 @@ func (c *Checker) agree(n *node, id ring.ID, m *message, said message, ordinal u
 		return
 	}
 	if m.from != said.from || m.digest != said.digest || m.guarantee != said.guarantee {
-		c.breach(TotalOrder, n.id, id, "message %d is another one here: from %d digest %x, elsewhere from %d digest %x",
-			ordinal, said.from, said.digest, m.from, m.digest)
+		c.breach(TotalOrder, n.id, id,
+			"message %d is another one here: from %d digest %x, elsewhere from %d digest %x", ordinal, said.from, said.digest, m.from, m.digest)
 	}
 }
 
@@ -134,7 +135,8 @@ func (c *Checker) delivered(n *node, r totem.Delivered) {
 	m := n.ring.message(r.Ordinal)
 	m.delivered = true
 	if m.sent && m.after > s.prefix {
-		c.breach(Causal, n.id, r.Ring, "message %d delivered without %d, on which it may build", r.Ordinal, s.prefix+1)
+		c.breach(Causal, n.id, r.Ring, "message %d delivered without %d, on which it may build",
+			r.Ordinal, s.prefix+1)
 	}
 	c.agree(n, r.Ring, m, message{from: r.From, digest: r.Digest, guarantee: r.Guarantee}, r.Ordinal)
 	if r.Guarantee == cpg.Safe {
@@ -151,7 +153,8 @@ func (c *Checker) promise(n *node, r totem.Delivered) {
 	n.ring.promises = addPromise(n.ring.promises, promise{ordinal: r.Ordinal, by: n.id, binds: binds})
 	for i, s := range n.ring.stays {
 		if s != nil && s.departed && slices.Contains(binds, n.ring.members[i]) && !s.delivered(r.Ordinal) {
-			c.breach(Safe, n.ring.members[i], r.Ring, "left without safe message %d that node %d delivered", r.Ordinal, n.id)
+			c.breach(Safe, n.ring.members[i], r.Ring, "left without safe message %d that node %d delivered",
+				r.Ordinal, n.id)
 		}
 	}
 }

@@ -1,0 +1,73 @@
+# Holdfast. `make` lists what there is; every job of CI is one of these targets.
+
+GO      ?= go
+BIN     := bin
+TOOLS   := .ci/tools
+# Packages whose tests need root and network namespaces; without both they skip by name.
+NETNS   := ./chaos/... ./engine/host/... ./cmd/internal/netnstest/...
+FUZZTIME ?= 20s
+
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+
+build: ## the programs, into bin/
+	$(GO) build -o $(BIN)/ ./cmd/...
+
+test: ## all tests; needs only Go
+	$(GO) test ./...
+
+short: ## the tests with fewer seeds
+	$(GO) test -short ./...
+
+race: ## the tests with the race detector, and its digests against those without (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race -short -timeout 30m ./...
+	HOLDFAST_DIGESTS_UNDER_RACE=1 $(GO) test -count=1 -run 'TestSameSeedSameDigest' ./scenarios/pve
+
+vet: ## go vet for Linux, macOS and Windows
+	$(GO) vet ./...
+	GOOS=darwin $(GO) vet ./...
+	GOOS=windows $(GO) vet ./...
+
+lint: vet $(BIN)/staticcheck $(BIN)/golangci-lint ## vet, gofmt, staticcheck and golangci-lint
+	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
+	$(BIN)/staticcheck ./...
+	$(BIN)/golangci-lint run ./...
+
+bench: ## the benchmarks that docs/performance.md speaks of
+	$(GO) test -run '^$$' -bench . -benchtime 3x ./sim/world ./scenarios/pve ./linearizability/... ./engine/...
+
+netns-test: ## the tests that need root and network namespaces
+	$(GO) test -count=1 -timeout 20m $(NETNS)
+
+fuzz: ## every fuzz target, FUZZTIME each (20s)
+	@for pkg in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$pkg 2>/dev/null | grep '^Fuzz'); do \
+	    echo "$$pkg $$target"; \
+	    $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+	  done; \
+	done
+
+mutants: ## plant every bug of the catalogue and find it
+	$(GO) run ./cmd/mutants
+
+mutants-check: ## only check that every planted bug still fits the sources
+	$(GO) run ./cmd/mutants -check
+
+library: ## every story of the library, 200 seeds each, every run twice
+	$(GO) run ./cmd/holdfast run --all --seeds 1-200 --twice
+
+$(BIN)/staticcheck: $(TOOLS)/go.mod
+	$(GO) -C $(TOOLS) build -o $(CURDIR)/$@ honnef.co/go/tools/cmd/staticcheck
+
+$(BIN)/golangci-lint: $(TOOLS)/go.mod
+	$(GO) -C $(TOOLS) build -o $(CURDIR)/$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+$(BIN)/gotestsum: $(TOOLS)/go.mod
+	$(GO) -C $(TOOLS) build -o $(CURDIR)/$@ gotest.tools/gotestsum
+
+clean: ## what was built and run here
+	rm -rf $(BIN) runs
+
+.PHONY: help build test short race vet lint bench netns-test fuzz mutants mutants-check library clean

@@ -1,0 +1,148 @@
+package cluster
+
+import (
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+
+	"github.com/holdfast-sim/holdfast/engine/cpg"
+	"github.com/holdfast-sim/holdfast/engine/ring"
+	"github.com/holdfast-sim/holdfast/engine/totem"
+)
+
+// MaxInfoBytes bounds what one node tells all others when a ring begins.
+const MaxInfoBytes = 64 << 10
+
+// SyncService decides about quorum from what the members of a new ring tell each other.
+type SyncService interface {
+	// Info is what this node tells all members of the ring, at most MaxInfoBytes.
+	Info(c totem.Configuration) []byte
+	// Done is told what all members said, ascending by node, once each of them has it. Its
+	// answer goes to the clients; the ring is filled in. The infos are the service's to keep.
+	Done(c totem.Configuration, infos []NodeInfo) cpg.Quorum
+}
+
+// NodeInfo is what one member said.
+type NodeInfo struct {
+	Node ring.NodeID
+	Info []byte
+}
+
+// The messages of an exchange begin with one of these.
+const (
+	exchangeInfo    = 1
+	exchangeBarrier = 2
+)
+
+// exchange is the phase that opens a ring: everybody sends its info, and a barrier once it has
+// those of all others. The last barrier ends it. All of that is ordered on the ring, so it ends
+// at the same place of the order everywhere. A new ring starts it over.
+type exchange struct {
+	service  SyncService
+	host     Host
+	log      *slog.Logger
+	config   totem.Configuration
+	infos    []NodeInfo // ascending by node
+	barriers []ring.NodeID
+	running  bool
+	quorate  bool
+}
+
+// Start implements Service.
+func (x *exchange) Start(h Host) error {
+	x.host = h
+	x.log = h.Env().Log().With("subsys", "QUORUM")
+	return nil
+}
+
+// Fired implements Service; an exchange has no timers: what stalls a member stalls the ring.
+func (x *exchange) Fired(uint32) {}
+
+// Ring implements Service.
+func (x *exchange) Ring(c totem.Configuration) {
+	x.begin(c)
+	x.log.Info(fmt.Sprintf("Sync members[%d]:%s", len(c.Members), idList(c.Members)))
+	if len(c.Joined) > 0 {
+		x.log.Info(fmt.Sprintf("Sync joined[%d]:%s", len(c.Joined), idList(c.Joined)))
+	}
+	if len(c.Left) > 0 {
+		x.log.Info(fmt.Sprintf("Sync left[%d]:%s", len(c.Left), idList(c.Left)))
+	}
+	info := x.service.Info(c)
+	if len(info) > MaxInfoBytes {
+		panic("cluster: the sync service's info exceeds MaxInfoBytes")
+	}
+	x.host.Multicast(append([]byte{exchangeInfo}, info...))
+}
+
+// Deliver implements Service.
+func (x *exchange) Deliver(id ring.ID, from ring.NodeID, payload []byte) {
+	if id != x.config.Ring || len(payload) == 0 {
+		return
+	}
+	switch payload[0] {
+	case exchangeInfo:
+		if x.info(from, payload[1:]) {
+			x.host.Multicast([]byte{exchangeBarrier})
+		}
+	case exchangeBarrier:
+		if x.barrier(from) {
+			x.finish()
+		}
+	}
+}
+
+func (x *exchange) finish() {
+	q := x.service.Done(x.config, x.infos)
+	q.Ring = x.config.Ring
+	if q.Quorate != x.quorate {
+		x.quorate = q.Quorate
+		if q.Quorate {
+			x.log.Info("This node is within the primary component and will provide service.")
+		} else {
+			x.log.Info("This node is within the non-primary component and will NOT provide any services.")
+		}
+	}
+	x.log.Info(fmt.Sprintf("Members[%d]:%s", len(x.config.Members), idList(x.config.Members)))
+	x.host.Announce(q)
+}
+
+// begin starts over for a ring.
+func (x *exchange) begin(c totem.Configuration) {
+	x.config, x.running = c, true
+	x.infos, x.barriers = nil, nil
+}
+
+// info takes a member's info and reports whether it was the last one.
+func (x *exchange) info(from ring.NodeID, data []byte) bool {
+	at, there := slices.BinarySearchFunc(x.infos, from, func(i NodeInfo, id ring.NodeID) int {
+		return int(int64(i.Node) - int64(id))
+	})
+	if !x.running || there || !slices.Contains(x.config.Members, from) {
+		return false
+	}
+	x.infos = slices.Insert(x.infos, at, NodeInfo{Node: from, Info: slices.Clone(data)})
+	return len(x.infos) == len(x.config.Members)
+}
+
+// barrier takes a member's barrier and reports whether it was the last one.
+func (x *exchange) barrier(from ring.NodeID) bool {
+	if !x.running || slices.Contains(x.barriers, from) || !slices.Contains(x.config.Members, from) {
+		return false
+	}
+	x.barriers = append(x.barriers, from)
+	if len(x.barriers) < len(x.config.Members) || len(x.infos) < len(x.config.Members) {
+		return false
+	}
+	x.running = false
+	return true
+}
+
+func idList(ids []ring.NodeID) string {
+	var b strings.Builder
+	for _, id := range ids {
+		fmt.Fprintf(&b, " %d", id)
+	}
+	return b.String()
+}

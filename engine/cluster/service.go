@@ -1,0 +1,71 @@
+package cluster
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/cpg"
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/ring"
+	"github.com/holdfast-sim/holdfast/engine/totem"
+)
+
+// Service is the part of the cluster process that decides about quorum. It takes part in the
+// ring's order with messages of its own, which go ahead of those of the clients. A
+// [SyncService] needs none of this; a state machine of votequorum fits the interface itself.
+type Service interface {
+	// Start is called once, before anything else. The host is valid for the service's life.
+	Start(h Host) error
+	// Ring says that a new ring begins. The clients' messages wait until the service calls
+	// Announce for it, which it must do at the same place of the order on every member.
+	Ring(c totem.Configuration)
+	// Deliver takes one of the service's own messages in the ring's order.
+	Deliver(id ring.ID, from ring.NodeID, payload []byte)
+	// Fired says that a timer of the service has expired.
+	Fired(timer uint32)
+}
+
+// OperationService is a Service that also takes the operations that clients invoke on the process.
+type OperationService interface {
+	Service
+	// Invoked takes an operation; it is answered with Env.Complete.
+	Invoked(ev env.Invoked)
+}
+
+// MaxServiceTimers bounds the timer numbers of a service.
+const MaxServiceTimers = 64
+
+// firstServiceTimer is where the service's timer ids begin.
+const firstServiceTimer env.TimerID = 1024
+
+// Host is what a Service may use of the process that it is part of.
+type Host struct{ p *Process }
+
+// Env is the process's door. The service sets no timers there but with SetTimer.
+func (h Host) Env() env.Env { return h.p.env }
+
+// Multicast orders a message of the service on the present ring, ahead of the clients'. What is
+// not ordered when the ring ends is forgotten.
+func (h Host) Multicast(payload []byte) {
+	h.p.buf = append(append(h.p.buf[:0], kindService), payload...)
+	h.p.node.MulticastFirst(h.p.buf)
+}
+
+// SetTimer arms one of the service's timers, 0 to MaxServiceTimers-1, as Env.SetTimer does.
+func (h Host) SetTimer(timer uint32, after time.Duration) {
+	h.p.env.SetTimer(serviceTimer(timer), after)
+}
+
+// StopTimer withdraws one of the service's timers.
+func (h Host) StopTimer(timer uint32) { h.p.env.StopTimer(serviceTimer(timer)) }
+
+func serviceTimer(timer uint32) env.TimerID {
+	if timer >= MaxServiceTimers {
+		panic(fmt.Sprintf("cluster: service timer %d of %d", timer, MaxServiceTimers))
+	}
+	return firstServiceTimer + env.TimerID(timer)
+}
+
+// Announce publishes the word on the present ring to the clients. The first time in a ring it also
+// ends the ring's sync phase: the clients' messages may flow.
+func (h Host) Announce(q cpg.Quorum) { h.p.announce(q) }

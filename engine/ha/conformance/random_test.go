@@ -1,0 +1,142 @@
+package conformance
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/holdfast-sim/holdfast/engine/ha"
+	"github.com/holdfast-sim/holdfast/engine/ha/config"
+)
+
+// drawScenario makes a cluster, services and a sequence of faults and commands, and ends with everything repaired.
+func drawScenario(t *rapid.T) *Scenario {
+	s := &Scenario{
+		Name: "random", Nodes: map[string]*machine{}, Services: map[string]*ha.ServiceConfig{},
+		GuestLocks: map[string]string{}, Manager: ha.NewManagerStatus(), Running: map[string]map[string]bool{},
+		Datacenter: ha.DefaultDatacenter(), Stats: map[string]*guestStats{},
+	}
+	var names, sids []string
+	for i := range rapid.IntRange(3, 5).Draw(t, "nodes") {
+		name := fmt.Sprintf("node%d", i+1)
+		names = append(names, name)
+		s.Nodes[name] = &machine{name: name, maxCPU: 8, maxMem: 64 * gibibyte, version: "9.1.0"}
+	}
+	node, onOff := rapid.SampledFrom(names), rapid.SampledFrom([]string{"on", "off"})
+	for i := range rapid.IntRange(1, 6).Draw(t, "services") {
+		sid := fmt.Sprintf("%s:%d", rapid.SampledFrom([]string{"vm", "ct"}).Draw(t, "type"), i)
+		sids = append(sids, sid)
+		cd := config.DefaultService(ha.SIDType(sid))
+		cd.Node = node.Draw(t, "home")
+		cd.State = rapid.SampledFrom([]string{ha.WantStarted, ha.WantStarted, ha.WantStopped, ha.WantDisabled}).Draw(t, "state")
+		cd.Failback = rapid.Bool().Draw(t, "failback")
+		s.Services[sid], s.Stats[sid] = cd, defaultGuestStats()
+	}
+	s.Datacenter.ShutdownPolicy = rapid.SampledFrom([]string{
+		ha.PolicyConditional, ha.PolicyFreeze, ha.PolicyFailover, ha.PolicyMigrate}).Draw(t, "policy")
+	s.Datacenter.CRS.Mode = rapid.SampledFrom([]string{ha.SchedBasic, ha.SchedStatic, ha.SchedDynamic}).Draw(t, "scheduler")
+	s.Datacenter.CRS.RebalanceOnStart = rapid.Bool().Draw(t, "rebalance")
+	s.Datacenter.CRS.AutoRebalance = rapid.Bool().Draw(t, "balance")
+	if len(sids) > 2 && rapid.Bool().Draw(t, "rules") {
+		s.Rules = "resource-affinity: r\n\taffinity " + rapid.SampledFrom([]string{"positive", "negative"}).Draw(t, "affinity") +
+			"\n\tresources " + strings.Join(sids[:2], ",") + "\n\nnode-affinity: n\n\tnodes node1:1,node2\n\tresources " + sids[2] + "\n"
+	}
+	on := func() []string {
+		var group []string
+		for _, name := range names {
+			group = append(group, "power "+name+" on", "network "+name+" on", "cfs "+name+" rw work", "cfs "+name+" update work")
+		}
+		return group
+	}
+	s.Commands = append(s.Commands, on())
+	sid := rapid.SampledFrom(sids)
+	for range rapid.IntRange(1, 12).Draw(t, "groups") {
+		var group []string
+		for range rapid.IntRange(0, 3).Draw(t, "commands") {
+			var text string
+			switch rapid.IntRange(0, 13).Draw(t, "command") {
+			case 0, 1:
+				text = "power " + node.Draw(t, "node") + " " + onOff.Draw(t, "on")
+			case 2, 3:
+				text = "network " + node.Draw(t, "node") + " " + onOff.Draw(t, "on")
+			case 4:
+				text = rapid.SampledFrom([]string{"shutdown", "reboot", "restart-lrm"}).Draw(t, "verb") + " " + node.Draw(t, "node")
+			case 5, 6:
+				text = fmt.Sprintf("service %s %s %s", sid.Draw(t, "sid"),
+					rapid.SampledFrom([]string{"migrate", "relocate"}).Draw(t, "verb"), node.Draw(t, "node"))
+			case 7:
+				text = fmt.Sprintf("service %s %s", sid.Draw(t, "sid"),
+					rapid.SampledFrom([]string{"started", "stopped", "disabled", "ignored"}).Draw(t, "state"))
+			case 8:
+				text = fmt.Sprintf("service %s stop %d", sid.Draw(t, "sid"), rapid.IntRange(0, 1).Draw(t, "timeout"))
+			case 9:
+				text = fmt.Sprintf("crm %s %s-node-maintenance", node.Draw(t, "node"),
+					rapid.SampledFrom([]string{"enable", "disable"}).Draw(t, "verb"))
+			case 10:
+				text = "crm node1 " + rapid.SampledFrom([]string{"arm-ha", "disarm-ha freeze", "disarm-ha ignore"}).Draw(t, "verb")
+			case 11:
+				text = fmt.Sprintf("cfs %s %s %s", node.Draw(t, "node"), rapid.SampledFrom([]string{"rw", "update"}).Draw(t, "what"),
+					rapid.SampledFrom([]string{"work", "fail"}).Draw(t, "how"))
+			case 12:
+				text = fmt.Sprintf("crm %s %s", node.Draw(t, "node"), rapid.SampledFrom([]string{"stop", "start"}).Draw(t, "verb"))
+			case 13:
+				text = "skip-round " + rapid.SampledFrom([]string{"crm", "lrm"}).Draw(t, "daemon") + " " +
+					fmt.Sprint(rapid.IntRange(1, 4).Draw(t, "rounds"))
+			}
+			group = append(group, text)
+		}
+		s.Commands = append(s.Commands, group)
+	}
+	// Repair: first give what is going down the time to do so, then switch on and arm everything.
+	s.Commands = append(s.Commands, []string{"delay 400"}, on(), []string{"delay 200"}, on(), []string{"crm node1 arm-ha"})
+	var last []string
+	for _, name := range names {
+		last = append(last, "crm "+name+" disable-node-maintenance")
+	}
+	for _, sid := range sids {
+		last = append(last, "service "+sid+" started")
+	}
+	s.Commands = append(s.Commands, last, on(), []string{"delay 300"})
+	return s
+}
+
+// TestRandomFaults: whatever happens, no service runs on two machines at once, and when everything works again
+// every service runs exactly once, where its configuration is.
+func TestRandomFaults(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := drawScenario(t)
+		w := newWorld(s)
+		err := w.loop(context.Background(), s.Commands)
+		text := (&Run{Log: w.log}).Text()
+		require.NoError(t, err, text)
+		require.Empty(t, w.double, text)
+		require.Empty(t, ExtractOutcome(w.log).Double, text)
+		for _, sid := range sortedKeys(w.services) {
+			sd := w.manager.ServiceStatus[sid]
+			require.NotNil(t, sd, "%s is forgotten\n%s", sid, text)
+			require.NotEmpty(t, sd.Node, "%s has no node\n%s", sid, text)
+			var running []string
+			for _, name := range w.names {
+				if w.nodes[name].running[sid] {
+					running = append(running, name)
+				}
+			}
+			require.Equal(t, []string{w.services[sid].Node}, running, "%s\n%s", sid, text)
+		}
+	})
+}
+
+// TestReplayIsDeterministic: the same scenario gives the same log.
+func TestReplayIsDeterministic(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := drawScenario(t)
+		first, firstErr := Replay(context.Background(), s)
+		second, secondErr := Replay(context.Background(), s)
+		require.Equal(t, firstErr, secondErr)
+		require.Equal(t, first.Text(), second.Text())
+	})
+}

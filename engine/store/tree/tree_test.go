@@ -1,0 +1,264 @@
+package tree
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+// model is the same store written for clarity: one map, every rule by looking through all of it.
+type model struct {
+	limits Limits
+	files  map[string]Entry
+}
+
+func (m *model) children(dir string) int {
+	n := 0
+	for p := range m.files {
+		if strings.HasPrefix(p, dir+"/") {
+			n++
+		}
+	}
+	return n
+}
+
+// missing tells what is wrong with the directories above a path, from the outermost inwards.
+func (m *model) missing(path string) Code {
+	parts := strings.Split(path, "/")
+	for i := 1; i < len(parts); i++ {
+		e, ok := m.files[strings.Join(parts[:i], "/")]
+		if !ok {
+			return NotFound
+		}
+		if e.Kind == File {
+			return NotDirectory
+		}
+	}
+	return ""
+}
+
+func (m *model) bytes() (sum int64) {
+	for _, e := range m.files {
+		sum += int64(len(e.Data))
+	}
+	return sum
+}
+
+func (m *model) room(old Entry, exists bool, size int) Code {
+	if !exists && len(m.files) >= m.limits.Entries {
+		return NoSpace
+	}
+	if size > len(old.Data) && m.bytes()-int64(len(old.Data))+int64(size) > m.limits.TreeBytes {
+		return NoSpace
+	}
+	return ""
+}
+
+func (m *model) do(op Op, rev uint64) Code {
+	if len(op.Data) > m.limits.FileBytes {
+		return TooLarge
+	}
+	if op.Kind == Rename && op.Path == op.To {
+		return Invalid
+	}
+	if c := m.missing(op.Path); c != "" {
+		return c
+	}
+	old, exists := m.files[op.Path]
+	switch op.Kind {
+	case Create, Mkdir:
+		if exists {
+			return Exists
+		}
+	case CAS:
+		if old.Mod != op.Expect {
+			return RevisionMismatch
+		}
+	case Delete, Rename:
+		if !exists {
+			return NotFound
+		}
+		if op.Kind == Delete && op.Expect > 0 && old.Mod != op.Expect {
+			return RevisionMismatch
+		}
+		if m.children(op.Path) > 0 {
+			return NotEmpty
+		}
+	}
+	return m.change(op, old, exists, rev)
+}
+
+func (m *model) change(op Op, old Entry, exists bool, rev uint64) Code {
+	switch op.Kind {
+	case Delete:
+		delete(m.files, op.Path)
+		return ""
+	case Rename:
+		return m.rename(op, old, rev)
+	case Mkdir:
+		if c := m.room(old, exists, 0); c != "" {
+			return c
+		}
+		m.files[op.Path] = Entry{Inode: rev, Path: op.Path, Kind: Directory, Mod: rev}
+		return ""
+	}
+	if exists && old.Kind == Directory {
+		return IsDirectory
+	}
+	if c := m.room(old, exists, len(op.Data)); c != "" {
+		return c
+	}
+	inode := rev
+	if exists {
+		inode = old.Inode
+	}
+	m.files[op.Path] = Entry{Inode: inode, Path: op.Path, Kind: File, Data: op.Data, Mod: rev}
+	return ""
+}
+
+func (m *model) rename(op Op, old Entry, rev uint64) Code {
+	if c := m.missing(op.To); c != "" {
+		return c
+	}
+	if strings.HasPrefix(op.To, op.Path+"/") {
+		return Invalid
+	}
+	if target, ok := m.files[op.To]; ok {
+		if old.Kind == Directory {
+			return Exists
+		}
+		if target.Kind == Directory {
+			return IsDirectory
+		}
+	}
+	delete(m.files, op.Path)
+	old.Path, old.Mod = op.To, rev
+	m.files[op.To] = old
+	return ""
+}
+
+var modelPaths = []string{"a", "b", "d", "d/a", "d/b", "d/e", "d/e/f", "g/h"}
+
+func drawOp(t *rapid.T) Op {
+	op := Op{Kind: OpKind(rapid.IntRange(1, 6).Draw(t, "kind")), Path: rapid.SampledFrom(modelPaths).Draw(t, "path")}
+	switch op.Kind {
+	case Write, Create, CAS:
+		op.Data = bytes.Repeat([]byte{'x'}, rapid.IntRange(0, 12).Draw(t, "size"))
+	case Rename:
+		op.To = rapid.SampledFrom(modelPaths).Draw(t, "to")
+	}
+	if op.Kind == CAS || op.Kind == Delete {
+		op.Expect = uint64(rapid.IntRange(0, 12).Draw(t, "expect"))
+	}
+	return op
+}
+
+func TestTreeIsTheModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		limits := Limits{FileBytes: 10, TreeBytes: 25, Entries: 6}
+		tr, m := New(limits), &model{limits: limits, files: map[string]Entry{}}
+		revision := uint64(0)
+		for range rapid.IntRange(1, 60).Draw(t, "ops") {
+			op := drawOp(t)
+			var code Code
+			if r := tr.Judge(&op); r != nil {
+				code = r.Code
+				if code == RevisionMismatch {
+					require.Equal(t, m.files[op.Path].Mod, r.Actual)
+				}
+			}
+			want := m.do(op, revision+1)
+			require.Equal(t, want, code, "%+v", op)
+			if code == "" {
+				revision++
+				tr.Apply(&op, revision)
+			}
+			compare(t, tr, m)
+		}
+	})
+}
+
+func compare(t require.TestingT, tr *Tree, m *model) {
+	require.Equal(t, slices.Sorted(maps.Keys(m.files)), slices.AppendSeq([]string(nil), slices.Values(tr.Paths())))
+	rebuilt := New(tr.Limits())
+	for p, want := range m.files {
+		got := tr.Get(p)
+		require.Equal(t, want.Inode, got.Inode, p)
+		require.Equal(t, want.Mod, got.Mod, p)
+		require.Equal(t, want.Kind, got.Kind, p)
+		require.Equal(t, string(want.Data), string(got.Data), p)
+		rebuilt.Put(*got)
+	}
+	require.Equal(t, m.bytes(), tr.Bytes())
+	require.Equal(t, rebuilt.Digest(), tr.Digest(), "the running digest is that of the content")
+	require.NoError(t, tr.CheckShape())
+	require.Equal(t, tr.Digest(), tr.Clone().Digest())
+}
+
+func TestEveryFieldIsInTheDigest(t *testing.T) {
+	base := Entry{Inode: 1, Path: "a", Kind: File, Data: []byte("x"), Mod: 2, Writer: 3, MtimeMS: 4}
+	seen := map[Digest]bool{}
+	for _, change := range []func(*Entry){func(*Entry) {}, func(e *Entry) { e.Inode = 9 },
+		func(e *Entry) { e.Path = "b" }, func(e *Entry) { e.Kind = Directory }, func(e *Entry) { e.Data = []byte("y") },
+		func(e *Entry) { e.Mod = 9 }, func(e *Entry) { e.Writer = 9 }, func(e *Entry) { e.MtimeMS = 9 }} {
+		e, tr := base, New(DefaultLimits())
+		change(&e)
+		tr.Put(e)
+		require.False(t, seen[tr.Digest()], "%+v", e)
+		seen[tr.Digest()] = true
+	}
+}
+
+func TestPaths(t *testing.T) {
+	for path, want := range map[string]Code{
+		"": "", "a": "", "a/b": "", "nodes/n1/qemu-server/100.conf": "", "ä": "",
+		"/a": Invalid, "a/": Invalid, "a//b": Invalid, ".": Invalid, "a/..": Invalid, "a\x00": Invalid,
+		"a\n": Invalid, "\xff": Invalid, "\x7f": Invalid,
+		strings.Repeat("n", 256):         "",
+		strings.Repeat("n", 257):         NameTooLong,
+		strings.Repeat("n/", 2048) + "n": NameTooLong,
+		"a/" + strings.Repeat("n", 257):  NameTooLong,
+	} {
+		var code Code
+		if r := CheckPath(path); r != nil {
+			code = r.Code
+		}
+		require.Equal(t, want, code, "%.40q", path)
+	}
+}
+
+func TestLimits(t *testing.T) {
+	tr := New(DefaultLimits())
+	require.Nil(t, tr.Judge(&Op{Kind: Create, Path: "a", Data: make([]byte, MaxFileBytes)}))
+	require.Equal(t, TooLarge, tr.Judge(&Op{Kind: Create, Path: "a", Data: make([]byte, MaxFileBytes+1)}).Code)
+	for i := range 128 {
+		tr.Apply(&Op{Kind: Create, Path: fmt.Sprint(i), Data: make([]byte, MaxFileBytes)}, uint64(i+1))
+	}
+	require.Equal(t, NoSpace, tr.Judge(&Op{Kind: Create, Path: "x", Data: []byte("1")}).Code)
+	require.Nil(t, tr.Judge(&Op{Kind: Create, Path: "x"}), "an empty file needs no space")
+	require.Nil(t, tr.Judge(&Op{Kind: Write, Path: "1", Data: []byte("1")}), "shrinking is always possible")
+}
+
+// Shape checking finds what a damaged disk or a bad peer could bring.
+func TestCheckShape(t *testing.T) {
+	for name, entries := range map[string][]Entry{
+		"orphan":             {{Inode: 1, Path: "a/b", Kind: File}},
+		"file as parent":     {{Inode: 1, Path: "a", Kind: File}, {Inode: 2, Path: "a/b", Kind: File}},
+		"bad name":           {{Inode: 1, Path: "a//b", Kind: File}},
+		"root":               {{Inode: 1, Path: "", Kind: Directory}},
+		"directory has data": {{Inode: 1, Path: "a", Kind: Directory, Data: []byte("x")}},
+		"unknown kind":       {{Inode: 1, Path: "a", Kind: 3}},
+	} {
+		tr := New(DefaultLimits())
+		for _, e := range entries {
+			tr.Put(e)
+		}
+		require.Error(t, tr.CheckShape(), name)
+	}
+}

@@ -1,0 +1,213 @@
+package linearizability_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	lin "github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/linearizability/internal/gen"
+	"github.com/holdfast-sim/holdfast/linearizability/models"
+)
+
+// The picture shows the operations that prove the violation, its surroundings and the faults, and stays small
+// for a large history.
+func TestPicture(t *testing.T) {
+	g := gen.Store(gen.Config{Seed: 3, Ops: 20_000, Clients: 20, Keys: 8, UnknownPpm: 50_000})
+	require.True(t, plant[lin.StaleRead](rand.New(rand.NewPCG(3, 1)), g))
+	report, err := lin.Check(context.Background(), storeModel(t), witnessed(t, g),
+		lin.WithAnnotations(lin.Annotation{Tag: "nemesis", Text: "partition n1 | n2,n3", Start: 5000, End: 9000}))
+	require.NoError(t, err)
+	require.Equal(t, lin.Invalid, report.Validity)
+	require.LessOrEqual(t, len(report.Violations[0].Ops), 3)
+	require.Less(t, report.Stats.Elapsed, time.Second)
+	var page bytes.Buffer
+	require.NoError(t, report.WriteHTML(&page))
+	require.Less(t, page.Len(), 1<<20)
+	for _, part := range []string{"partition n1 | n2,n3", "returned revision", "#e4e4e4"} {
+		require.Contains(t, page.String(), part)
+	}
+
+	require.True(t, plant[lin.SplitBrain](rand.New(rand.NewPCG(3, 1)), g))
+	report.Violations = report.Violations[:0]
+	require.ErrorIs(t, report.WriteHTML(&page), lin.ErrNothingToShow)
+	report.Violations = []lin.Violation{{Kind: lin.SplitBrain, Explain: "n1 <differs> from n2"}}
+	page.Reset()
+	require.NoError(t, report.WriteHTML(&page))
+	require.Contains(t, page.String(), "n1 &lt;differs&gt; from n2")
+}
+
+// A branch that another epoch won over is no split brain, local reads of it are legal, and what it acknowledged is
+// lost.
+func TestEpochs(t *testing.T) {
+	entry := func(node string, rev, epoch uint64, id string) history.WitnessEntry {
+		return history.WitnessEntry{Node: node, Rev: rev, Epoch: epoch, ID: id, F: "write", Key: "a", Value: quote(id)}
+	}
+	log := []history.WitnessEntry{entry("n1", 1, 1, "x"), entry("n2", 1, 1, "x"), entry("n1", 2, 1, "lost"),
+		entry("n2", 2, 2, "won"), {Kind: history.WitnessInstall, Node: "n1", Rev: 1, Keep: 1, Epoch: 2},
+		entry("n1", 2, 2, "won")}
+	local := history.Operation{Index: 8, Process: 7, F: "read_local", Key: "a", Node: "n1", Call: 50, Return: 60,
+		Outcome: history.OK, Rev: 2, Mod: 2, Output: quote("lost")}
+	ops := []history.Operation{write(0, "x", 1, 0, 10), write(2, "won", 2, 20, 80), local,
+		{Index: 4, Process: 9, F: "write", Key: "a", Input: quote("lost"), ID: "lost", Call: 15, Return: history.Never,
+			Outcome: history.Info}}
+	check := func(ops []history.Operation, log []history.WitnessEntry) *lin.Report {
+		w, err := lin.NewWitness(log)
+		require.NoError(t, err)
+		report, err := lin.Check(context.Background(), storeModel(t), &lin.History{Ops: ops, Witness: w})
+		require.NoError(t, err)
+		return report
+	}
+	require.Equal(t, lin.Valid, check(ops, log).Validity, "%+v", check(ops, log))
+
+	stray := slices.Clone(ops)
+	stray[2].Node = "n2" // that node never held it
+	require.Equal(t, lin.WrongAnswer, check(stray, log).Violations[0].Kind)
+
+	acked := slices.Clone(ops)
+	acked[3] = write(4, "lost", 2, 15, 18)
+	report := check(acked, log)
+	require.Equal(t, lin.Invalid, report.Validity)
+	require.True(t, slices.ContainsFunc(report.Violations, func(v lin.Violation) bool {
+		return v.Kind == lin.LostWrite || v.Kind == lin.DuplicateRevision
+	}))
+
+	same := slices.Clone(log)
+	same[3].Epoch, same[5].Epoch, same[4] = 1, 1, same[1]
+	require.Equal(t, lin.SplitBrain, check(ops, same).Violations[0].Kind)
+
+	trees := append(slices.Clone(log), history.WitnessEntry{Kind: history.WitnessTree, Node: "n1", Rev: 2, Epoch: 2, Tree: "aa"},
+		history.WitnessEntry{Kind: history.WitnessTree, Node: "n2", Rev: 2, Epoch: 2, Tree: "bb"})
+	require.Equal(t, lin.TreeDivergence, check(ops, trees).Violations[0].Kind)
+
+	writers := slices.Clone(log)
+	writers[0].Writer, writers[2].Writer = "n1", "n3"
+	require.Equal(t, lin.TwoWriters, check(ops, writers).Violations[0].Kind)
+}
+
+func quote(s string) json.RawMessage { return json.RawMessage(fmt.Sprintf("%q", s)) }
+
+func write(index int64, id string, rev uint64, call, ret int64) history.Operation {
+	return history.Operation{Index: index, Process: int(index), F: "write", Key: "a", Input: quote(id), ID: id,
+		Call: call, Return: ret, Outcome: history.OK, Rev: rev, Mod: rev}
+}
+
+// What only the system itself wrote is replayed from the log.
+func TestInternalMutations(t *testing.T) {
+	w, err := lin.NewWitness([]history.WitnessEntry{{Rev: 1, F: "mkdir", Key: "locks", Internal: true},
+		{Rev: 2, F: "write", Key: "locks/a", Value: quote("n1"), Internal: true}})
+	require.NoError(t, err)
+	ops := []history.Operation{{F: "list", Key: "locks", Output: json.RawMessage(`["a"]`), Rev: 2, Call: 1, Return: 2,
+		Outcome: history.OK}}
+	report, err := lin.Check(context.Background(), storeModel(t), &lin.History{Ops: ops, Witness: w})
+	require.NoError(t, err)
+	require.Equal(t, lin.Valid, report.Validity, "%+v", report)
+	ops[0].Output = json.RawMessage(`[]`)
+	report, err = lin.Check(context.Background(), storeModel(t), &lin.History{Ops: ops, Witness: w})
+	require.NoError(t, err)
+	require.Equal(t, lin.WrongAnswer, report.Violations[0].Kind)
+}
+
+// A log that was cut off proves nothing about what is missing.
+func TestPartialWitness(t *testing.T) {
+	g := gen.Store(gen.Config{Seed: 4, Ops: 60, Clients: 3, Keys: 3})
+	w, err := lin.NewWitness(g.Witness[:len(g.Witness)-3])
+	require.NoError(t, err)
+	report, err := lin.Check(context.Background(), storeModel(t), &lin.History{Ops: g.Ops, Witness: w})
+	require.NoError(t, err)
+	require.Equal(t, lin.LostWrite, report.Violations[0].Kind)
+	w.Partial = true
+	report, err = lin.Check(context.Background(), storeModel(t), &lin.History{Ops: g.Ops, Witness: w})
+	require.NoError(t, err)
+	require.Equal(t, lin.Valid, report.Validity, "%+v", report)
+}
+
+// A search that hits a limit says unknown and says why; the limit holds.
+func TestLimits(t *testing.T) {
+	g := gen.Store(gen.Config{Seed: 1, Ops: 1500, Clients: 40, Keys: 4, UnknownPpm: 100_000})
+	ctx := context.Background()
+	const limit = 300 * time.Millisecond
+	start := time.Now()
+	report, err := lin.Check(ctx, storeModel(t), &lin.History{Ops: g.Ops}, lin.WithTimeout(limit))
+	require.NoError(t, err)
+	require.Equal(t, lin.Unknown, report.Validity)
+	require.Contains(t, report.Reason, "time limit")
+	t.Logf("a limit of %v took %v", limit, time.Since(start))
+	require.Less(t, time.Since(start), limit+2*time.Second, "far beyond the limit, even on a busy machine")
+
+	report, err = lin.Check(ctx, storeModel(t), &lin.History{Ops: g.Ops}, lin.WithMemoryLimit(1<<20))
+	require.NoError(t, err)
+	require.Equal(t, lin.Unknown, report.Validity)
+	require.Contains(t, report.Reason, "memory limit")
+
+	report, err = lin.Check(ctx, storeModel(t), &lin.History{Ops: g.Ops}, lin.WithSearchLimit(100))
+	require.NoError(t, err)
+	require.Contains(t, report.Reason, "too many operations")
+	require.Equal(t, lin.Unknown, report.Verdict().Validity)
+
+	gone, cancel := context.WithCancel(ctx)
+	cancel()
+	report, err = lin.Check(gone, storeModel(t), &lin.History{Ops: g.Ops})
+	require.NoError(t, err)
+	require.Equal(t, lin.Unknown, report.Validity)
+}
+
+// Whatever the options, porcupine agrees with the certificate on correct histories.
+func TestArbiterAlways(t *testing.T) {
+	checker := lin.NewChecker(storeModel(t), lin.WithArbiter(lin.ArbiterAlways))
+	for seed := range uint64(100) {
+		g := gen.Store(gen.Config{Seed: seed, Ops: 40, Clients: 4, Keys: 3, UnknownPpm: 50_000, Tree: true})
+		report, err := checker.Check(context.Background(), witnessed(t, g))
+		require.NoError(t, err)
+		require.Equal(t, lin.Valid, report.Validity, "%+v", report)
+		require.Equal(t, 1, report.Stats.Rejudged)
+	}
+}
+
+// The append log is certified by positions.
+func TestAppendLogHistory(t *testing.T) {
+	m, err := models.AppendLog(nil)
+	require.NoError(t, err)
+	add := func(v string, pos uint64, call, ret int64) history.Operation {
+		return history.Operation{Index: call, Process: int(call), F: "append", Input: json.RawMessage(v), Rev: pos, Call: call,
+			Return: ret, Outcome: history.OK}
+	}
+	ops := []history.Operation{add("1", 1, 0, 9), add("2", 2, 1, 3), {Index: 20, F: "read", Output: json.RawMessage("[1,2]"),
+		Rev: 2, Call: 10, Return: 12, Outcome: history.OK}}
+	report, err := lin.Check(context.Background(), m, &lin.History{Ops: ops})
+	require.NoError(t, err)
+	require.Equal(t, lin.Valid, report.Validity)
+	ops[0].Call, ops[0].Return = 5, 9 // now the second was there before the first was asked for
+	report, err = lin.Check(context.Background(), m, &lin.History{Ops: ops})
+	require.NoError(t, err)
+	require.Equal(t, lin.ReorderedRevisions, report.Violations[0].Kind)
+}
+
+// Interval checks are reachable by name, from a file in Jepsen's form.
+func TestCheckFileIntervalsAndMutex(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "locks.edn")
+	text := strings.Join([]string{
+		`{:process 0, :type :invoke, :f :acquire, :value nil}`, `{:process 0, :type :ok, :f :acquire, :value nil}`,
+		`{:process 1, :type :invoke, :f :acquire, :value nil}`, `{:process 1, :type :ok, :f :acquire, :value nil}`}, "\n")
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	for _, model := range []string{"mutex", lin.LocksModel} {
+		report, err := lin.CheckFile(context.Background(), path, model)
+		require.NoError(t, err)
+		require.Equal(t, lin.Invalid, report.Validity, model)
+		require.Equal(t, lin.Invalid, report.Verdict().Validity)
+	}
+	_, err := lin.CheckFile(context.Background(), path, "")
+	require.ErrorIs(t, err, lin.ErrNoModel)
+	require.Contains(t, lin.ModelNames(), "single-runner")
+}

@@ -1,0 +1,45 @@
+package scenarios
+
+import (
+	"fmt"
+
+	"github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/scenarios/fault"
+)
+
+// CheckExpect judges whether enough operations succeeded, where the scenario asks for a share. A
+// call whose client was stopped with the run counts as not made.
+func CheckExpect(r *Run) linearizability.Verdict {
+	v := linearizability.Verdict{Checker: "expect", Validity: linearizability.Valid,
+		Summary: "the scenario asks for no share of operations"}
+	least := r.Scenario.Expect.Succeeded
+	if least == 0 {
+		return v
+	}
+	made, succeeded := 0, 0
+	for i := range r.Events {
+		switch e := &r.Events[i]; {
+		case e.Type == history.Invoke:
+			made++
+		case e.Type == history.OK:
+			succeeded++
+		case e.Type == history.Info && e.Error == stoppedWord:
+			made--
+		}
+	}
+	if made == 0 {
+		v.Validity = linearizability.Unknown
+		v.Summary = fmt.Sprintf("%s of the operations should have succeeded, but none was made", least)
+		return v
+	}
+	share := fault.PPM(int64(succeeded) * int64(fault.Always) / int64(made))
+	v.Summary = fmt.Sprintf("%d of %d operations succeeded; the scenario asks for %s", succeeded, made, least)
+	if share < least {
+		v.Validity = linearizability.Invalid
+	}
+	return v
+}
+
+// stoppedWord is how package workload marks a call that was cut off by the end of the run.
+const stoppedWord = "stopped"
