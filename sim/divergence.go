@@ -35,6 +35,19 @@ func (d *Divergence) String() string {
 // sharedLines is how many events before the first difference are shown.
 const sharedLines = 5
 
+// Diverge says in words where two runs of one seed part.
+func (Runner) Diverge(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subject,
+	o scenarios.RunOptions) (string, error) {
+	d, err := Diverge(ctx, s, subject, o)
+	switch {
+	case err != nil:
+		return "", err
+	case d == nil:
+		return "two more runs were the same: what differs comes seldom", nil
+	}
+	return d.String(), nil
+}
+
 // Diverge runs a scenario until two runs of one seed can be compared event by event, and says
 // where they part; nil when they do not. The marks of the digests locate the difference within
 // kernel.MarkEvery events, so only those are kept.

@@ -50,7 +50,7 @@ func (Runner) Run(ctx context.Context, s *scenarios.Scenario, subject scenarios.
 	if err != nil {
 		return nil, err
 	}
-	r.out.Verdicts = append(r.out.Verdicts, r.watch.Check(ctx, r.out)...)
+	scenarios.Conclude(ctx, r.watch, r.out)
 	return r.out, nil
 }
 

@@ -52,6 +52,7 @@ type testNode struct {
 	busy     bool // refuse multicasts
 	answers  map[env.OpID]*Response
 	draws    uint64
+	wiped    bool
 	logLines func(string)
 }
 
@@ -61,6 +62,7 @@ type testCluster struct {
 	rings   []*testRing
 	records []seenRecord
 	probes  map[string]int
+	errors  map[string]int // logged, by message
 	nextOp  env.OpID
 
 	answered int
@@ -74,7 +76,7 @@ type seenRecord struct {
 }
 
 func newTestCluster(t testing.TB, votes ...uint32) *testCluster {
-	c := &testCluster{t: t, probes: map[string]int{}}
+	c := &testCluster{t: t, probes: map[string]int{}, errors: map[string]int{}}
 	var cfg []Vote
 	for i, v := range votes {
 		cfg = append(cfg, Vote{Node: ring.NodeID(i + 1), Votes: v})
@@ -194,7 +196,7 @@ func (n *testNode) deliver() bool {
 	if len(n.pipe) > 0 {
 		m := n.pipe[0]
 		n.pipe = n.pipe[1:]
-		n.step(env.LocalMessage{From: cpg.Process, Payload: cpg.Encode(m)})
+		n.receive(m)
 		return true
 	}
 	if n.ring == nil || n.cursor >= len(n.ring.order) {
@@ -202,8 +204,17 @@ func (n *testNode) deliver() bool {
 	}
 	m := n.ring.order[n.cursor]
 	n.cursor++
-	n.step(env.LocalMessage{From: cpg.Process, Payload: cpg.Encode(m)})
+	n.receive(m)
 	return true
+}
+
+// receive hands a message to the store; its bytes are the world's again afterwards.
+func (n *testNode) receive(m cpg.Message) {
+	payload := cpg.Encode(m)
+	n.step(env.LocalMessage{From: cpg.Process, Payload: payload})
+	for i := range payload {
+		payload[i] = 0xee
+	}
 }
 
 // fire lets the earliest timer that is due by the given wait fire; false if there is none.
@@ -264,7 +275,9 @@ func (n *testNode) invoke(r Request) env.OpID {
 	if r.ID == "" {
 		r.ID = fmt.Sprintf("r%d", op)
 	}
-	n.step(env.Invoked{Op: op, Input: r.Encode()})
+	input := r.Encode()
+	n.step(env.Invoked{Op: op, Input: input})
+	clear(input)
 	return op
 }
 

@@ -110,8 +110,14 @@ func share(a, b []ring.NodeID) bool {
 	return slices.ContainsFunc(a, func(id ring.NodeID) bool { return slices.Contains(b, id) })
 }
 
+// simulated is the world in which no record is ever lost.
+const simulated = "sim"
+
 // Check implements scenarios.Watch.
 func (w *watch) Check(ctx context.Context, r *scenarios.Run) []linearizability.Verdict {
+	if r.World != simulated {
+		w.evs.LastRecordsMayBeMissing()
+	}
 	return []linearizability.Verdict{w.checkStore(ctx, r), w.checkQuorum(), w.checkSynchrony(),
 		w.checkRecovery(r), w.checkTrees(r)}
 }

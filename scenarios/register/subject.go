@@ -27,6 +27,9 @@ type Subject struct {
 
 // Decode makes the subject of a scenario. The register has nothing to configure.
 func Decode(s *scenarios.Scenario) (scenarios.Subject, error) {
+	if err := s.Subject.Decode(&struct{}{}); err != nil {
+		return nil, err
+	}
 	return &Subject{machines: len(s.Machines)}, nil
 }
 

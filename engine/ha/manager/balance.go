@@ -63,8 +63,8 @@ func (m *Manager) anyMoving() bool {
 	return false
 }
 
-// migrations lists every move of a running service, or of a bundle that must stay together, to another node
-// that the rules allow and prefer.
+// migrations lists every move of a running service, or of a bundle that must stay together, to
+// another node that the rules allow and prefer.
 func (m *Manager) migrations() []sched.Migration {
 	var out []sched.Migration
 	for _, sid := range sortedKeys(m.status.ServiceStatus) {
@@ -102,8 +102,8 @@ func (m *Manager) present(sids []string) []string {
 	return drop(sids, func(sid string) bool { return m.status.ServiceStatus[sid] == nil })
 }
 
-// movable: every member of the bundle runs on the same online node, and the first one by name speaks
-// for all.
+// movable: every member of the bundle runs on the same online node, and the first one by name
+// speaks for all.
 func (m *Manager) movable(leader *ha.ServiceStatus, bundle []string) bool {
 	if !m.nodes.isOnline(leader.Node) {
 		return false

@@ -8,8 +8,9 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha/rules"
 )
 
-// maxPasses bounds how often one round goes over the services. Every pass but the last changes a state, and
-// no cycle of transitions is possible within a round, so the bound is only reached by a bug.
+// maxPasses bounds how often one round goes over the services. Every pass but the last changes a
+// state, and no cycle of transitions is possible within a round, so the bound is only reached by a
+// bug.
 const maxPasses = 1000
 
 // Manager holds what the master knows. It exists only while its CRM is master.
@@ -67,7 +68,8 @@ func (m *Manager) disarmed() bool {
 	return m.status.Disarm != nil && m.status.Disarm.State == ha.DisarmDisarmed
 }
 
-// round decides once about everything. On an error nothing is written and the next round tries again.
+// round decides once about everything. On an error nothing is written and the next round tries
+// again.
 func (m *Manager) round() error {
 	m.placed = map[string]bool{}
 	info, err := m.env.NodeInfo()
