@@ -27,7 +27,6 @@ type meshProcess struct {
 	size    int
 	packet  [meshBytes]byte
 	echoes  *int
-	message []byte
 }
 
 func (p *meshProcess) Start(e env.Env) error {
