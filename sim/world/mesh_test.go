@@ -23,10 +23,10 @@ const (
 )
 
 type meshProcess struct {
-	env     env.Env
-	size    int
-	packet  [meshBytes]byte
-	echoes  *int
+	env    env.Env
+	size   int
+	packet [meshBytes]byte
+	echoes *int
 }
 
 func (p *meshProcess) Start(e env.Env) error {
