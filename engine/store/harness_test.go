@@ -34,6 +34,7 @@ type testNode struct {
 	c      *testCluster
 	id     ring.NodeID
 	disk   *faultdisk.Disk
+	plain  env.Disk // instead, if set
 	opts   Options
 	store  *Store
 	up     bool

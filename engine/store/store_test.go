@@ -145,8 +145,10 @@ func TestUnknownOutcome(t *testing.T) {
 	c := newTestCluster(t, 1, 1).start()
 	c.formAll(1, 2)
 	n := c.node(1)
-	op := n.invoke(Request{ID: "x", Op: "write", Path: "a"}) // multicast, not delivered
+	op := n.invoke(Request{ID: "x", Op: "write", Path: "a"}) // multicast
 	second := n.invoke(Request{ID: "x", Op: "write", Path: "a"})
+	other := n.invoke(Request{ID: "x", Op: "write", Path: "b"})
+	require.Equal(t, tree.Invalid, n.answers[other].Code, "the id is taken")
 	r := c.form(1)
 	n.enter(r, nil)
 	c.pass(DefaultTimers().OperationLife * 2)
