@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/store/sqlitevfs"
+	"github.com/holdfast-sim/holdfast/engine/store/state"
 	"github.com/holdfast-sim/holdfast/engine/store/tree"
 )
 
@@ -267,4 +269,13 @@ func TestSourceDiesBeforeServing(t *testing.T) {
 	c.formAll(1, 2, 3)
 	c.pass(time.Second)
 	require.True(t, n1.do(Request{Op: "write", Path: "g"}).OK, "decided without the silent store")
+}
+
+func TestEndOfProcessReleasesTheDatabase(t *testing.T) {
+	c := newTestCluster(t, 1).start()
+	c.formAll(1)
+	n := c.node(1)
+	s := n.store
+	n.kill()
+	require.ErrorIs(t, s.backend.Commit(&state.Batch{Log: []state.LogEntry{{}}}), sqlitevfs.ErrReleased)
 }

@@ -45,41 +45,46 @@ func (w *walk) anyNode() *testNode { return w.c.nodes[w.pick(len(w.c.nodes))] }
 // actions are what a walk can do; each walk draws its own weights, so that some walks do much of
 // one thing and none of another.
 var actions = []struct {
-	name   string
-	weight int
-	do     func(w *walk, n *testNode)
+	name    string
+	trouble bool
+	weight  int
+	do      func(w *walk, n *testNode)
 }{
-	{"deliver", 30, func(w *walk, n *testNode) {
+	{"deliver", false, 30, func(w *walk, n *testNode) {
 		for k := w.pick(6); k >= 0 && n.deliver(); k-- {
 		}
 	}},
-	{"fire", 15, func(w *walk, n *testNode) { n.fire(time.Duration(w.pick(3)) * 400 * time.Millisecond) }},
-	{"progress", 8, func(w *walk, _ *testNode) {
+	{"fire", false, 15, func(w *walk, n *testNode) { n.fire(time.Duration(w.pick(3)) * 400 * time.Millisecond) }},
+	{"progress", false, 8, func(w *walk, _ *testNode) {
 		for _, m := range w.c.nodes {
 			for k := 0; k < 40 && (m.deliver() || m.fire(time.Millisecond)); k++ {
 			}
 		}
 	}},
-	{"form", 6, func(w *walk, _ *testNode) { w.form() }},
-	{"enter", 12, func(w *walk, n *testNode) { w.enter(n) }},
-	{"kill", 1, func(w *walk, n *testNode) { w.die(n, n.kill) }},
-	{"power", 1, func(w *walk, n *testNode) { w.die(n, func() { n.powerCut(w.pick) }) }},
-	{"kill in call", 2, func(w *walk, n *testNode) { w.killInCall(n) }},
-	{"wipe", 1, func(w *walk, n *testNode) { w.wipe(n) }},
-	{"replace", 2, func(w *walk, n *testNode) { w.replace(n) }},
-	{"disk error", 1, func(w *walk, n *testNode) { w.breakDisk(n) }},
-	{"busy", 1, func(w *walk, n *testNode) { n.busy = !n.busy }},
-	{"restart", 4, func(w *walk, n *testNode) {
+	{"form", false, 6, func(w *walk, _ *testNode) { w.form() }},
+	{"enter", false, 12, func(w *walk, n *testNode) { w.enter(n) }},
+	{"kill", true, 1, func(w *walk, n *testNode) { w.die(n, n.kill) }},
+	{"power", true, 1, func(w *walk, n *testNode) { w.die(n, func() { n.powerCut(w.pick) }) }},
+	{"kill in call", true, 2, func(w *walk, n *testNode) { w.killInCall(n) }},
+	{"wipe", true, 1, func(w *walk, n *testNode) { w.wipe(n) }},
+	{"replace", true, 2, func(w *walk, n *testNode) { w.replace(n) }},
+	{"disk error", true, 1, func(w *walk, n *testNode) { w.breakDisk(n) }},
+	{"busy", true, 1, func(w *walk, n *testNode) { n.busy = !n.busy }},
+	{"restart", false, 4, func(w *walk, n *testNode) {
 		if !n.up {
 			w.restart(n)
 		}
 	}},
-	{"invoke", 18, func(w *walk, n *testNode) { w.invoke(n) }},
+	{"invoke", false, 18, func(w *walk, n *testNode) { w.invoke(n) }},
 }
 
 func (w *walk) drawWeights() {
 	for _, a := range actions {
-		w.weights = append(w.weights, a.weight*[...]int{1, 2, 2, 4, 12}[w.pick(5)])
+		factor := [...]int{1, 2, 2, 4, 12}[w.pick(5)]
+		if a.trouble {
+			factor = [...]int{0, 0, 1, 4, 10}[w.pick(5)]
+		}
+		w.weights = append(w.weights, a.weight*factor)
 		w.total += w.weights[len(w.weights)-1]
 	}
 }
