@@ -108,23 +108,21 @@ func (m *Manager) round() error {
 	if err := m.takeCommands(); err != nil {
 		return err
 	}
-	if err := m.decide(); err != nil {
-		return err
-	}
+	m.decide()
 	return m.flush()
 }
 
-func (m *Manager) decide() error {
+func (m *Manager) decide() {
 	if m.status.Disarm != nil {
 		if !m.handleDisarm() {
-			return nil
+			return
 		}
-	} else if err := m.balance(); err != nil {
-		return err
+	} else {
+		m.balance()
 	}
 	for pass := 0; pass < maxPasses; pass++ {
 		if !m.pass() {
-			return nil
+			return
 		}
 	}
 	panic("ha manager: a round does not come to rest")
