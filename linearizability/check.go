@@ -125,7 +125,7 @@ func (k *Checker) certify(h *History, report *Report) (bool, error) {
 	}
 	report.Stats.Resolved, report.Stats.Open = c.resolved, len(c.unknown)
 	report.Method = ByCertificate
-	if len(c.gaps) > 0 {
+	if len(c.gaps) > 0 || c.homeless > 0 {
 		return len(k.found.list) > 0, nil
 	}
 	whole, err := c.run()
