@@ -222,3 +222,24 @@ func TestAcknowledgedWithoutRevision(t *testing.T) {
 	require.Equal(t, lin.Invalid, report.Validity, "%+v", report)
 	require.Equal(t, lin.BySearch, report.Method)
 }
+
+// Counterexamples from large histories name few operations.
+func TestCounterexamplesAreSmall(t *testing.T) {
+	var sizes []int
+	for kind, breakIt := range plant {
+		g := gen.Store(gen.Config{Seed: 5, Ops: 20_000, Clients: 50, Keys: 16, UnknownPpm: 50_000})
+		if !breakIt(rand.New(rand.NewPCG(5, 1)), g) {
+			continue
+		}
+		report, err := lin.Check(context.Background(), storeModel(t), witnessed(t, g))
+		require.NoError(t, err)
+		require.Equal(t, lin.Invalid, report.Validity, kind)
+		for i := range report.Violations {
+			sizes = append(sizes, len(report.Violations[i].Ops))
+			require.NotEmpty(t, report.Violations[i].Explain)
+		}
+	}
+	slices.Sort(sizes)
+	require.LessOrEqual(t, sizes[len(sizes)/2], 6)
+	require.LessOrEqual(t, sizes[len(sizes)-1], 12)
+}
