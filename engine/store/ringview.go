@@ -169,6 +169,7 @@ func (s *Store) propose() {
 		s.refuseUnsent()
 		return
 	}
+	s.ring.refusal = nil
 	s.out.send(&d.decide)
 }
 

@@ -128,10 +128,6 @@ func unknown(checker string, err error) linearizability.Verdict {
 
 // checkStore judges the clients' history against the stores' own logs.
 func (w *watch) checkStore(ctx context.Context, r *scenarios.Run) linearizability.Verdict {
-	ops, err := history.Operations(r.Events)
-	if err != nil {
-		return unknown("store", err)
-	}
 	model, err := models.Store(nil)
 	if err != nil {
 		return unknown("store", err)
@@ -140,11 +136,7 @@ func (w *watch) checkStore(ctx context.Context, r *scenarios.Run) linearizabilit
 	if err != nil {
 		return unknown("store", err)
 	}
-	report, err := linearizability.Check(ctx, model, &linearizability.History{Ops: ops, Witness: witness})
-	if err != nil {
-		return unknown("store", err)
-	}
-	return report.Verdict()
+	return scenarios.CheckHistory(ctx, r, model, witness)
 }
 
 func (w *watch) checkQuorum() linearizability.Verdict {
