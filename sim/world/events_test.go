@@ -1,9 +1,6 @@
-//go:build unix
-
 package world_test
 
 import (
-	"syscall"
 	"testing"
 	"time"
 
@@ -115,21 +112,13 @@ func TestEventsTraffic(t *testing.T) {
 func BenchmarkEvents(b *testing.B) {
 	const virtual = 20 * time.Second
 	var steps, draws uint64
-	before := cpuTime(b)
+	before := cpuTime()
 	for b.Loop() {
 		n, d := runEvents(b, virtual)
 		steps, draws = steps+n, draws+d
 	}
-	used := (cpuTime(b) - before).Seconds()
+	used := (cpuTime() - before).Seconds()
 	b.ReportMetric(float64(steps)/used, "events/core-s")
 	b.ReportMetric(float64(draws)/used, "draws/core-s")
 	b.ReportMetric(0, "ns/op")
-}
-
-// cpuTime is what this process has used of all cores: unlike the time on the wall it does not
-// depend on what else the machine does.
-func cpuTime(b *testing.B) time.Duration {
-	var u syscall.Rusage
-	require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
