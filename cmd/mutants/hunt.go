@@ -25,9 +25,9 @@ type catch struct {
 	Seed     uint64 `json:"seed,omitempty"`
 	// Checker names who noticed, in the order of the checks; Summary is the first one's.
 	Checker string `json:"checker,omitempty"`
-	Summary  string `json:"summary,omitempty"`
-	Runs     uint64 `json:"runs"`
-	Seconds  int    `json:"seconds"`
+	Summary string `json:"summary,omitempty"`
+	Runs    uint64 `json:"runs"`
+	Seconds int    `json:"seconds"`
 	// CPUSeconds is the processor time that the hunt took: unlike Seconds it does not depend on
 	// what else the machine does.
 	CPUSeconds float64 `json:"cpu_seconds"`

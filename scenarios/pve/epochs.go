@@ -98,7 +98,6 @@ func (e *epochs) broken(kind linearizability.Kind, rev uint64, format string, ar
 	e.breach = &linearizability.Violation{Kind: kind, Revisions: []uint64{rev}, Explain: fmt.Sprintf(format, args...)}
 }
 
-
 func (e *epochs) search(id ring.ID) (int, bool) {
 	if n := len(e.all); n > 0 && e.all[n-1].id == id {
 		return n - 1, true
