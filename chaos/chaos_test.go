@@ -173,7 +173,8 @@ func TestProgramThatNeverServesIsUnknown(t *testing.T) {
 	s := brief("never").MustBuild()
 	good := subject(t, s).(driven)
 	good.driver.(*hosted.Driver).Args = []string{"-check"} // ends at once, without an error
-	s.Expect.Verdict = "invalid"                           // and it ended by itself
+	s.Expect.Verdict = "unknown"
 	run := chaostest.Run(t, s, good)
 	require.Empty(t, run.Events)
+	require.Contains(t, run.Verdicts[0].Summary, "ended by itself (exit status 0)")
 }

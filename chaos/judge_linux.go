@@ -85,7 +85,7 @@ func (r *run) judge(ctx context.Context) {
 		}
 	}
 	out.Verdicts = append(out.Verdicts, r.verdict())
-	out.Verdicts = append(out.Verdicts, watch.Check(ctx, out)...)
+	scenarios.Conclude(ctx, watch, out)
 }
 
 // verdict is what this world has to say: what the programs did that none may do, or why the run

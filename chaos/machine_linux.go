@@ -100,10 +100,15 @@ func (m *machine) watch(p *node.Process) {
 	m.mu.Lock()
 	wanted := m.leaving || m.process != p
 	m.mu.Unlock()
-	if !wanted {
-		m.run.finding("the program of %s ended by itself (%s) at %v; it last wrote: %s", m.Name, p.Outcome(),
-			m.run.now().Round(time.Millisecond), m.lastWords())
+	if wanted {
+		return
 	}
+	report := m.run.finding
+	if !m.run.served.Load() {
+		report = m.run.problem // it never ran: that says nothing about what it does when it runs
+	}
+	report("the program of %s ended by itself (%s) at %v; it last wrote: %s", m.Name, p.Outcome(),
+		m.run.now().Round(time.Millisecond), m.lastWords())
 }
 
 // kill ends the program and everything that it has started.

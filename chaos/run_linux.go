@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -34,6 +35,8 @@ type run struct {
 
 	begun       time.Time
 	begunKernel int64 // the same instant on CLOCK_MONOTONIC, ns
+
+	served atomic.Bool // every program has been ready
 
 	mu       sync.Mutex // guards what follows
 	problems []string   // reasons why the run proves nothing
@@ -154,6 +157,9 @@ func (r *run) build() error {
 	return nil
 }
 
+// maxDirBytes leaves room for a file name within the 107 bytes that a unix socket's path may have.
+const maxDirBytes = 107 - 20
+
 func (r *run) newMachine(i int, name string) (*machine, error) {
 	s := r.out.Scenario
 	m := &machine{run: r, kills: map[string]int{}, pauses: map[string]int{}}
@@ -161,6 +167,10 @@ func (r *run) newMachine(i int, name string) (*machine, error) {
 		Timescale: r.options.Timescale, Seed: r.options.Seed}
 	for other := range s.Machines {
 		m.Addrs = append(m.Addrs, node.Addr(other))
+	}
+	if len(m.Dir) > maxDirBytes {
+		return nil, fmt.Errorf("the directory of %s, %s, is too long for the unix sockets in it: "+
+			"set HOLDFAST_STATE_DIR to a shorter path", name, m.Dir)
 	}
 	var err error
 	if m.node, err = node.New(r.lease.Name(i), m.Dir, i, len(s.Machines)); err != nil {
@@ -185,6 +195,7 @@ func (r *run) happen(ctx context.Context) {
 	if !r.warmUp(ctx) {
 		return
 	}
+	r.served.Store(true)
 	d := newDirector(r)
 	clients := r.startClients(ctx)
 	d.play(ctx, r.now(), s.Duration)

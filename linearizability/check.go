@@ -125,7 +125,7 @@ func (k *Checker) certify(h *History, report *Report) (bool, error) {
 	}
 	report.Stats.Resolved, report.Stats.Open = c.resolved, len(c.unknown)
 	report.Method = ByCertificate
-	if len(c.gaps) > 0 {
+	if len(c.gaps) > 0 || c.homeless > 0 {
 		return len(k.found.list) > 0, nil
 	}
 	whole, err := c.run()
@@ -186,15 +186,6 @@ func (report *Report) search(ctx context.Context, m *Model, h *History, o *optio
 	if err != nil {
 		return err
 	}
-	if !h.AnyStart {
-		for i := range pieces {
-			b := &budget{ctx: ctx, memory: o.memory}
-			if part := refuteLocally(b, m, originals(&pieces[i])); part != nil {
-				report.Stats.Checked += len(pieces[i].ops)
-				return report.refuted(ctx, fromAnything(m), part, true, o, found)
-			}
-		}
-	}
 	searchAll(ctx, m, pieces, o)
 	report.Validity = Valid
 	for i := range pieces {
@@ -226,8 +217,18 @@ func (report *Report) refuted(ctx context.Context, m *Model, ops []history.Opera
 	if err != nil {
 		return err
 	}
-	found.add(Violation{Kind: NotLinearizable, Ops: ops, Explain: narrate(m, ops, anyStart),
-		picture: &picture{model: m.Model, ops: list}})
+	v := Violation{Kind: NotLinearizable, Ops: ops, Explain: narrate(m, ops, anyStart),
+		picture: &picture{model: m.Model, ops: list}}
+	found.add(v)
+	if o.arbiter == ArbiterNever {
+		return nil
+	}
+	b := &budget{ctx: ctx, memory: o.memory}
+	report.Stats.Rejudged++
+	if result, _ := b.search(&m.Model, list, arbiterSteps); result == Valid {
+		found.add(Violation{Kind: CheckerDisagreement, Ops: ops, Explain: fmt.Sprintf(
+			"the search says that %s, but porcupine finds one", v.Explain)})
+	}
 	return nil
 }
 

@@ -1,12 +1,21 @@
 package scenarios
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/linearizability/history"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 )
+
+// Conclude judges a finished run: the subject's own checks, and what the scenario asks for.
+func Conclude(ctx context.Context, w Watch, r *Run) {
+	r.Verdicts = append(r.Verdicts, w.Check(ctx, r)...)
+	if r.Scenario.Expect.Succeeded > 0 {
+		r.Verdicts = append(r.Verdicts, CheckExpect(r))
+	}
+}
 
 // CheckExpect judges whether enough operations succeeded, where the scenario asks for a share. A
 // call whose client was stopped with the run counts as not made.

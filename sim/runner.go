@@ -46,6 +46,17 @@ type run struct {
 // Run implements scenarios.Runner.
 func (Runner) Run(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subject,
 	o scenarios.RunOptions) (*scenarios.Run, error) {
+	r, err := simulate(ctx, s, subject, o, nil)
+	if err != nil {
+		return nil, err
+	}
+	scenarios.Conclude(ctx, r.watch, r.out)
+	return r.out, nil
+}
+
+// simulate makes a run without judging it. prepare, when set, sees the world before time begins.
+func simulate(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subject,
+	o scenarios.RunOptions, prepare func(*world.World)) (*run, error) {
 	builder := subject.Builder()
 	if builder == nil {
 		return nil, fmt.Errorf("running %s: %w: use --on netns", subject.Kind(), ErrNotSimulated)
@@ -56,14 +67,16 @@ func (Runner) Run(ctx context.Context, s *scenarios.Scenario, subject scenarios.
 		out:   &scenarios.Run{Scenario: s, Subject: subject, Seed: o.Seed, World: "sim"},
 		watch: subject.Judge().Watch(s)}
 	r.build(builder)
+	if prepare != nil {
+		prepare(r.world)
+	}
 	defer entropy.begin(r.world.Entropy())()
 	err := r.play()
 	r.finish(err)
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	r.out.Verdicts = append(r.out.Verdicts, r.watch.Check(ctx, r.out)...)
-	return r.out, nil
+	return r, nil
 }
 
 func (r *run) build(builder scenarios.Builder) {

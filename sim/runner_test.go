@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
@@ -61,4 +62,46 @@ func TestSameSeedSameDigest(t *testing.T) {
 	require.Equal(t, first.Digest, second.Digest)
 	require.Equal(t, first.Events, second.Events)
 	require.NotEqual(t, first.Digest, other.Digest)
+}
+
+// forgetful is a register whose messages depend on something that is not the seed's.
+type forgetful struct {
+	env.Process
+	count *int
+}
+
+func (f forgetful) Start(e env.Env) error {
+	*f.count++
+	return f.Process.Start(uneven{e, *f.count})
+}
+
+// uneven is an Env whose third start in the process sends a little later than it was asked to.
+type uneven struct {
+	env.Env
+	count int
+}
+
+func (u uneven) Send(to env.MachineID, link env.LinkID, payload []byte) {
+	if u.count%7 == 5 {
+		payload = append(payload, 0)
+	}
+	u.Env.Send(to, link, payload)
+}
+
+func TestDivergenceIsLocated(t *testing.T) {
+	s := rough()
+	subject, err := register.Decode(s)
+	require.NoError(t, err)
+	same, err := sim.Diverge(context.Background(), s, subject, scenarios.RunOptions{Seed: 3})
+	require.NoError(t, err)
+	require.Nil(t, same)
+	count := 0
+	subject.(*register.Subject).NewProcess = func(c register.Config) env.Process {
+		return forgetful{register.New(c), &count}
+	}
+	d, err := sim.Diverge(context.Background(), s, subject, scenarios.RunOptions{Seed: 3})
+	require.NoError(t, err)
+	require.NotNil(t, d)
+	require.NotEqual(t, d.First, d.Second)
+	require.Contains(t, d.First, "register")
 }

@@ -5,14 +5,11 @@ package main
 
 import (
 	"context"
-	"io"
 	"os"
 	"reflect"
 
 	"github.com/holdfast-sim/holdfast/chaos"
 	"github.com/holdfast-sim/holdfast/cmd/internal/cli"
-	"github.com/holdfast-sim/holdfast/engine/ha/conformance"
-	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/pve"
 	"github.com/holdfast-sim/holdfast/scenarios/register"
@@ -28,15 +25,12 @@ func config() cli.Config {
 		Parts: parts(),
 		Worlds: []cli.World{
 			{Name: "sim", About: "simulator", Runner: sim.Runner{}},
-			{Name: chaos.World, About: "real nodes in network namespaces (root)", Runner: chaos.Runner{}},
+			{Name: chaos.World, About: "real nodes in network namespaces (root)", Runner: chaos.Runner{}, RealTime: true},
 		},
 		Doctor:     doctor,
 		CleanUp:    chaos.CleanUp,
-		Suites: []cli.Suite{
-			{Name: "ha", About: "scenario folders of the HA manager: byte-equal log, transitions, outcome", Run: runHA},
-			{Name: "ha-rules", About: "rule files of the HA manager with what must come of them", Run: runRules},
-		},
 		Topologies: map[string]cli.Topology{pve.Kind: pve.Topology},
+		Suites:     suites(),
 	}
 }
 
@@ -61,27 +55,4 @@ func doctor(context.Context) []cli.Capability {
 		out = append(out, cli.Capability{Name: "real nodes: " + c.Name, OK: c.OK, Detail: c.Detail, Remedy: c.Remedy})
 	}
 	return out
-}
-
-func runHA(ctx context.Context, folders []string, out io.Writer) (linearizability.Validity, error) {
-	report, err := conformance.RunHA(ctx, folders, conformance.Options{})
-	if err != nil {
-		return linearizability.Unknown, err
-	}
-	return outcome(report.Passed()), report.WriteText(out)
-}
-
-func runRules(ctx context.Context, folders []string, out io.Writer) (linearizability.Validity, error) {
-	report, err := conformance.RunRules(ctx, folders)
-	if err != nil {
-		return linearizability.Unknown, err
-	}
-	return outcome(report.Passed()), report.WriteText(out)
-}
-
-func outcome(passed bool) linearizability.Validity {
-	if passed {
-		return linearizability.Valid
-	}
-	return linearizability.Invalid
 }

@@ -39,11 +39,13 @@ type Watchdog interface {
 	Close()
 }
 
-// Env is what CRM and LRM both need of the node they run on. All calls are made from one place
-// at a time; an implementation may block in any of them (a coroutine, a thread), the logic does not care.
+// Env is what CRM and LRM both need of the node they run on. All calls are made from one place at a
+// time; an implementation may block in any of them (a coroutine, a thread), the logic does not
+// care.
 //
 // Calls that reach the replicated store return an error when it is not reachable. The round that
-// gets one stops there and is tried again in the next round, so an implementation must not hide errors.
+// gets one stops there and is tried again in the next round, so an implementation must not hide
+// errors.
 type Env interface {
 	// NodeName is this node's name.
 	NodeName() string
@@ -92,6 +94,9 @@ type CRMEnv interface {
 	// node has not renewed the lock for its whole life (120 s), has given it back, or is provably
 	// reset by a fence device. This is the only proof of death the manager accepts.
 	AcquireNodeLock(node string) bool
+	// NodeConfirmedDead tells whether a fence device confirms that a node is switched off or was
+	// reset since it was last seen. False when there is no device or no answer.
+	NodeConfirmedDead(node string) bool
 
 	// ReadCRMCommands returns ha/crm_commands line by line and empties the file in the same
 	// critical section.
@@ -105,8 +110,8 @@ type CRMEnv interface {
 	UpdateServiceConfig(changed map[string]*ServiceConfig) error
 	// StealService moves the configuration of a service of a fenced node to its new node.
 	StealService(sid, from, to string) error
-	// RemoveServiceLock drops the guest lock of a service when it is one that a dead owner may leave
-	// behind, and returns its name; "" when there was none or it must stay.
+	// RemoveServiceLock drops the guest lock of a service when it is one that a dead owner may
+	// leave behind, and returns its name; "" when there was none or it must stay.
 	RemoveServiceLock(sid string) (string, error)
 
 	// ReadGroups returns ha/groups.cfg as text, "" when there is none.

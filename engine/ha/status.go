@@ -48,8 +48,8 @@ type ServiceStatus struct {
 	MaintenanceNode string `json:"maintenance_node,omitempty"`
 	// Running: the LRM confirmed the start. Only valid while State is started.
 	Running Int `json:"running,omitempty"`
-	// Unguarded: the guest may run on its node although no LRM was seen there that holds lock and watchdog
-	// since it came. The node's lock then proves nothing about it.
+	// Unguarded: the guest may run on its node although no LRM was seen there that holds lock and
+	// watchdog since it came. The node's lock then proves nothing about it.
 	Unguarded Int `json:"unguarded,omitempty"`
 	// TimeoutSeconds of a requested stop, nil for the default.
 	TimeoutSeconds *Int `json:"timeout,omitempty"`
@@ -80,7 +80,8 @@ func NewManagerStatus() *ManagerStatus {
 }
 
 // DecodeManagerStatus reads the JSON of ha/manager_status. Empty input is an empty status; unknown
-// keys are ignored; entries without a state or node are refused, since acting on them could lose a service.
+// keys are ignored; entries without a state or node are refused, since acting on them could lose a
+// service.
 func DecodeManagerStatus(data []byte) (*ManagerStatus, error) {
 	status := NewManagerStatus()
 	if len(data) > maxStatusBytes {

@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 
 	"github.com/holdfast-sim/holdfast/engine/cluster"
@@ -27,86 +26,89 @@ type QuorumView struct {
 // RecordKind implements env.Record.
 func (QuorumView) RecordKind() string { return "quorum" }
 
-// clusterProcess is the cluster process with votequorum inside.
-type clusterProcess struct {
-	*cluster.Process
-	votes voteService
-	err   error
-}
-
+// newClusterProcess makes the cluster process with votequorum inside. A configuration that
+// cannot be used was refused before.
 func newClusterProcess(rc totem.Config, qc quorum.Config) env.Process {
-	p := &clusterProcess{votes: voteService{config: qc}}
-	p.Process, p.err = cluster.New(rc, &p.votes)
+	p, err := cluster.NewWithService(rc, &voteService{config: qc})
+	if err != nil {
+		panic("node: a configuration that was accepted makes no cluster process: " + err.Error())
+	}
 	return p
 }
 
-// Start implements env.Process.
-func (p *clusterProcess) Start(e env.Env) error {
-	if p.err != nil {
-		return p.err
-	}
-	if err := p.votes.start(e); err != nil {
-		return err
-	}
-	return p.Process.Start(e)
-}
-
-// voteService lets votequorum judge every ring. The cluster process carries the members' node
-// infos and ends the exchange at one place of the order, so votequorum is fed all of them at
-// once.
+// voteService lets votequorum judge every ring: what it wants ordered is ordered, what it wants
+// known is announced.
 type voteService struct {
 	config  quorum.Config
-	env     env.Env
+	host    cluster.Host
 	machine *quorum.Machine
+	ring    ring.ID
 }
 
-func (v *voteService) start(e env.Env) error {
-	v.env = e
+// Start implements cluster.Service.
+func (v *voteService) Start(h cluster.Host) error {
+	v.host = h
 	machine, out, err := quorum.New(v.config)
 	if err != nil {
 		return err
 	}
 	v.machine = machine
-	v.log(out.Log)
+	v.carryOut(out)
 	return nil
 }
 
-// Info implements cluster.SyncService.
-func (v *voteService) Info(c totem.Configuration) []byte {
-	out := v.machine.Ring(c.Ring, c.Members)
-	v.log(out.Log)
-	if len(out.Multicast) != 1 {
-		panic(fmt.Sprintf("node: votequorum opens a ring with %d messages", len(out.Multicast)))
-	}
-	return out.Multicast[0]
+// Ring implements cluster.Service.
+func (v *voteService) Ring(c totem.Configuration) {
+	v.ring = c.Ring
+	v.carryOut(v.machine.Ring(c.Ring, c.Members))
 }
 
-// Done implements cluster.SyncService.
-func (v *voteService) Done(c totem.Configuration, infos []cluster.NodeInfo) cpg.Quorum {
-	for _, info := range infos {
-		out, err := v.machine.Deliver(info.Node, info.Info)
-		v.log(out.Log)
-		if err != nil {
-			// The sender holds the key, so it is a node of ours that speaks another version. It
-			// gets no vote.
-			v.env.Log().Error("votes of a node do not count", "subsys", "VOTEQ", "err", err.Error())
+// Deliver implements cluster.Service.
+func (v *voteService) Deliver(id ring.ID, from ring.NodeID, payload []byte) {
+	if id != v.ring {
+		return // votequorum has moved on with the ring
+	}
+	out, err := v.machine.Deliver(from, payload)
+	if err != nil {
+		// The sender holds the key, so it is a node of ours that speaks another version. The
+		// ring stays without a verdict, and with it without quorum, until that node has left.
+		v.host.Env().Log().Error("votes of a node cannot be read", "subsys", "VOTEQ", "err", err.Error())
+	}
+	v.carryOut(out)
+}
+
+// Fired implements cluster.Service.
+func (v *voteService) Fired(timer uint32) { v.carryOut(v.machine.Fire(quorum.Timer(timer))) }
+
+// carryOut does what votequorum wants done. Nothing has to be persisted: options that need it
+// are not supported yet, see Config.Plain.
+func (v *voteService) carryOut(out quorum.Output) {
+	for _, m := range out.Multicast {
+		v.host.Multicast(m)
+	}
+	for _, t := range out.Timers {
+		if t.Set {
+			v.host.SetTimer(uint32(t.Timer), t.After)
+		} else {
+			v.host.StopTimer(uint32(t.Timer))
 		}
 	}
-	word := v.machine.Verdict()
-	if v.machine.Syncing() {
-		word.Quorate = false // a member's votes are unknown
+	v.log(out.Log)
+	if !out.Announce {
+		return
 	}
-	v.env.Emit(QuorumView{Node: v.config.Self, Ring: c.Ring, Members: c.Members, Quorate: word.Quorate,
-		Votes: word.Votes, Expected: word.Expected, Quorum: word.Quorum})
-	return cpg.Quorum{Ring: c.Ring, Quorate: word.Quorate, Votes: word.Votes,
-		Expected: word.Expected, QuorumVotes: word.Quorum}
+	word := out.Verdict
+	v.host.Env().Emit(QuorumView{Node: v.config.Self, Ring: word.Ring, Members: word.Members,
+		Quorate: word.Quorate, Votes: word.Votes, Expected: word.Expected, Quorum: word.Quorum})
+	v.host.Announce(cpg.Quorum{Ring: word.Ring, Quorate: word.Quorate, Votes: word.Votes,
+		Expected: word.Expected, QuorumVotes: word.Quorum})
 }
 
 // log writes votequorum's own lines; the cluster process writes those on the membership.
 func (v *voteService) log(lines []quorum.LogLine) {
 	for _, l := range lines {
 		if l.Subsystem == "VOTEQ" {
-			v.env.Log().Log(context.Background(), level(l.Level), l.Text, "subsys", l.Subsystem)
+			v.host.Env().Log().Log(context.Background(), level(l.Level), l.Text, "subsys", l.Subsystem)
 		}
 	}
 }

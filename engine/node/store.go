@@ -1,6 +1,8 @@
 package node
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/corosync"
@@ -15,6 +17,7 @@ func storeProcess(o Options, conf *corosync.Config, self ring.NodeID) Process {
 	for _, n := range conf.Nodes {
 		so.Nodes = append(so.Nodes, store.Vote{Node: n.ID, Votes: n.Votes()})
 	}
+	slices.SortFunc(so.Nodes, func(a, b store.Vote) int { return cmp.Compare(a.Node, b.Node) })
 	return Process{Name: store.Process, Restart: restartAfter, New: func() env.Process { return store.New(so) }}
 }
 

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"slices"
@@ -107,7 +108,8 @@ func (s *Store) serve() {
 		s.log.Error("critical: the state is too large to be copied", "bytes", len(data))
 		return
 	}
-	s.log.Info("start sending inode updates", "full", snap.Full, "entries", len(snap.Entries), "bytes", len(data))
+	s.log.Info("start sending inode updates", "full", snap.Full, "entries", len(snap.Entries),
+		"bytes", len(data))
 	s.out.send(&snapshot{Data: data})
 }
 
@@ -125,7 +127,7 @@ func (s *Store) onSnapshot(from ring.NodeID, m *snapshot) {
 	if !v.fetching {
 		return
 	}
-	snap, err := state.DecodeSnapshot(m.Data)
+	snap, err := state.DecodeSnapshot(bytes.Clone(m.Data)) // its contents stay
 	if err != nil {
 		s.log.Error("undecodable snapshot", "from", from, "error", err)
 		return
@@ -139,7 +141,6 @@ func (s *Store) onSnapshot(from ring.NodeID, m *snapshot) {
 		return // meant for somebody else
 	}
 	if err != nil {
-		s.env.Probe("store/snapshot-damaged")
 		s.log.Error("critical: snapshot refused", "from", from, "error", err)
 		return
 	}

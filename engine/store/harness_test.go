@@ -34,6 +34,7 @@ type testNode struct {
 	c      *testCluster
 	id     ring.NodeID
 	disk   *faultdisk.Disk
+	plain  env.Disk // instead, if set
 	opts   Options
 	store  *Store
 	up     bool
@@ -52,6 +53,8 @@ type testNode struct {
 	busy     bool // refuse multicasts
 	answers  map[env.OpID]*Response
 	draws    uint64
+	wiped    bool
+	atEnd    []func()
 	logLines func(string)
 }
 
@@ -61,6 +64,7 @@ type testCluster struct {
 	rings   []*testRing
 	records []seenRecord
 	probes  map[string]int
+	errors  map[string]int // logged, by message
 	nextOp  env.OpID
 
 	answered int
@@ -74,7 +78,7 @@ type seenRecord struct {
 }
 
 func newTestCluster(t testing.TB, votes ...uint32) *testCluster {
-	c := &testCluster{t: t, probes: map[string]int{}}
+	c := &testCluster{t: t, probes: map[string]int{}, errors: map[string]int{}}
 	var cfg []Vote
 	for i, v := range votes {
 		cfg = append(cfg, Vote{Node: ring.NodeID(i + 1), Votes: v})
@@ -127,10 +131,10 @@ func (n *testNode) step(ev env.Event) {
 func (n *testNode) kill() {
 	n.disk.Kill()
 	n.up, n.hello, n.pipe = false, false, nil
-	if n.store != nil {
-		n.store.release()
+	for _, release := range n.atEnd {
+		release()
 	}
-	n.store, n.timers = nil, nil
+	n.store, n.timers, n.atEnd = nil, nil, nil
 }
 
 // powerCut ends everything on the machine.
@@ -194,7 +198,7 @@ func (n *testNode) deliver() bool {
 	if len(n.pipe) > 0 {
 		m := n.pipe[0]
 		n.pipe = n.pipe[1:]
-		n.step(env.LocalMessage{From: cpg.Process, Payload: cpg.Encode(m)})
+		n.receive(m)
 		return true
 	}
 	if n.ring == nil || n.cursor >= len(n.ring.order) {
@@ -202,8 +206,17 @@ func (n *testNode) deliver() bool {
 	}
 	m := n.ring.order[n.cursor]
 	n.cursor++
-	n.step(env.LocalMessage{From: cpg.Process, Payload: cpg.Encode(m)})
+	n.receive(m)
 	return true
+}
+
+// receive hands a message to the store; its bytes are the world's again afterwards.
+func (n *testNode) receive(m cpg.Message) {
+	payload := cpg.Encode(m)
+	n.step(env.LocalMessage{From: cpg.Process, Payload: payload})
+	for i := range payload {
+		payload[i] = 0xee
+	}
 }
 
 // fire lets the earliest timer that is due by the given wait fire; false if there is none.
@@ -264,7 +277,9 @@ func (n *testNode) invoke(r Request) env.OpID {
 	if r.ID == "" {
 		r.ID = fmt.Sprintf("r%d", op)
 	}
-	n.step(env.Invoked{Op: op, Input: r.Encode()})
+	input := r.Encode()
+	n.step(env.Invoked{Op: op, Input: input})
+	clear(input)
 	return op
 }
 
@@ -291,6 +306,9 @@ func (n *testNode) mustRead(path string) string {
 func (n *testNode) code(r Request) tree.Code { return n.do(r).Code }
 
 // The rest implements env.Env.
+
+// AtEnd is what the store looks for in an Env that can say when the process ends.
+func (n *testNode) AtEnd(release func()) { n.atEnd = append(n.atEnd, release) }
 
 func (n *testNode) Self() env.Self {
 	return env.Self{Machine: env.MachineID(n.id - 1), Name: fmt.Sprintf("n%d", n.id), Process: Process,

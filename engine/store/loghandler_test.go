@@ -7,14 +7,22 @@ import (
 	"strings"
 )
 
-// lineHandler writes log records as single lines without time.
+// lineHandler writes log records as single lines without time, and counts errors.
 type lineHandler struct{ n *testNode }
 
-func (h *lineHandler) Enabled(context.Context, slog.Level) bool { return h.n.logLines != nil }
-func (h *lineHandler) WithAttrs([]slog.Attr) slog.Handler       { return h }
-func (h *lineHandler) WithGroup(string) slog.Handler            { return h }
+func (h *lineHandler) Enabled(_ context.Context, l slog.Level) bool {
+	return h.n.logLines != nil || l >= slog.LevelError
+}
+func (h *lineHandler) WithAttrs([]slog.Attr) slog.Handler { return h }
+func (h *lineHandler) WithGroup(string) slog.Handler      { return h }
 
 func (h *lineHandler) Handle(_ context.Context, r slog.Record) error {
+	if r.Level >= slog.LevelError {
+		h.n.c.errors[r.Message]++
+	}
+	if h.n.logLines == nil {
+		return nil
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "n%d %s", h.n.id, r.Message)
 	r.Attrs(func(a slog.Attr) bool {

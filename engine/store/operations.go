@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
@@ -87,11 +88,11 @@ func (s *Store) revision() uint64 {
 func (s *Store) accept(op env.OpID, req *Request) {
 	p := &pending{clients: []env.OpID{op}, req: req, until: s.env.Mono() + s.opts.Timers.OperationLife}
 	if req.Op != OpRead && req.Op != OpList {
+		p.cmd = s.commandOf(req)
 		if other := s.ops.byRequest[req.ID]; other != nil {
-			other.clients = append(other.clients, op)
+			s.join(op, p, other)
 			return
 		}
-		p.cmd = s.commandOf(req)
 		if r := s.replica.Tree.JudgeForm(&p.cmd.Op); r != nil && p.cmd.Replace.Node == 0 {
 			s.refuse(op, req, r.Code, r.Message)
 			return
@@ -115,6 +116,18 @@ func (s *Store) accept(op env.OpID, req *Request) {
 	}
 	if s.writable() {
 		s.put(p)
+	}
+}
+
+// join lets another client wait for a change that is on its way already.
+func (s *Store) join(op env.OpID, p, other *pending) {
+	switch {
+	case p.cmd.Digest() != other.cmd.Digest():
+		s.refuse(op, p.req, tree.Invalid, "the request id is in use for another operation")
+	case len(other.clients) >= maxClients:
+		s.refuse(op, p.req, CodeTryAgain, "too many clients wait for this request")
+	default:
+		other.clients = append(other.clients, op)
 	}
 }
 
@@ -338,4 +351,5 @@ func (s *Store) compact() {
 	}
 	clear(s.ops.all[len(kept):])
 	s.ops.all = kept
+	s.ops.reads = slices.DeleteFunc(s.ops.reads, func(p *pending) bool { return p.done })
 }

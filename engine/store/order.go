@@ -1,6 +1,8 @@
 package store
 
 import (
+	"fmt"
+
 	"github.com/holdfast-sim/holdfast/engine/cpg"
 	"github.com/holdfast-sim/holdfast/engine/ring"
 	"github.com/holdfast-sim/holdfast/engine/store/state"
@@ -26,12 +28,12 @@ func (s *Store) onDeliver(d *cpg.Deliver) {
 	f, err := decodeFrame(d.Payload)
 	if err != nil {
 		s.log.Error("undecodable message", "from", d.From, "error", err)
-		s.env.Probe("store/undecodable")
 		return
 	}
 	if !s.counts(d, f) {
 		return
 	}
+	s.ring.inOrder(d)
 	if d.From == s.node() {
 		s.out.landed(cookieOf(f.number, f.index))
 		defer s.out.pump()
@@ -46,7 +48,6 @@ func (s *Store) onDeliver(d *cpg.Deliver) {
 	m, err := decodeMessage(whole)
 	if err != nil {
 		s.log.Error("undecodable message", "from", d.From, "error", err)
-		s.env.Probe("store/undecodable")
 		return
 	}
 	s.onMessage(d.Seq, d.From, m)
@@ -60,6 +61,15 @@ func (s *Store) counts(d *cpg.Deliver, f *frame) bool {
 		return false
 	}
 	return s.ring.present && !s.ring.fenced && s.failed == nil
+}
+
+// inOrder insists on what everything here rests on: each message has a place of its own, behind
+// all that were delivered before.
+func (v *ringView) inOrder(d *cpg.Deliver) {
+	if d.Seq <= v.delivered {
+		panic(fmt.Sprintf("store: message %d of ring %s delivered after message %d", d.Seq, v.id, v.delivered))
+	}
+	v.delivered = d.Seq
 }
 
 func (s *Store) onMessage(at uint64, from ring.NodeID, m message) {
@@ -167,7 +177,7 @@ func (s *Store) acknowledge() {
 // onAck counts a confirmation: only of the incarnation that reported in this ring.
 func (s *Store) onAck(from ring.NodeID, a *ack) {
 	if r := s.ring.reportOf(from); r == nil || r.Incarnation != a.Incarnation {
-		s.env.Probe("store/ack-of-unknown-store")
+		s.log.Error("confirmation of a store that did not report", "from", from)
 		return
 	}
 	if a.Position > s.ring.acks[from].Position || !s.ring.hasAck(from) {

@@ -20,7 +20,8 @@ type ringView struct {
 	// that started within the ring has not: it stays silent and asks for a new ring.
 	present bool
 	// fenced says that the ring is over for this store: its transitional configuration was seen.
-	fenced bool
+	fenced    bool
+	delivered uint64 // the last message's place in the ring's order
 
 	reports  []*arrived // in the order of their arrival, the first of each node
 	waited   bool       // the time to wait for reports is over
@@ -50,8 +51,8 @@ func (s *Store) onConfig(c *cpg.Config) {
 		return
 	}
 	s.fence()
-	s.enterRing(ringView{id: c.Ring, members: slices.Clone(c.Members), present: !c.Greeting && s.failed == nil,
-		acks: map[ring.NodeID]ack{}})
+	s.enterRing(ringView{id: c.Ring, members: slices.Clone(c.Members),
+		present: !c.Greeting && s.failed == nil, acks: map[ring.NodeID]ack{}})
 	s.log.Info("starting data syncronisation", "ring", c.Ring.String(), "members", c.Members)
 	if !s.ring.present {
 		s.env.Probe("store/ring-entered-late")
@@ -168,6 +169,7 @@ func (s *Store) propose() {
 		s.refuseUnsent()
 		return
 	}
+	s.ring.refusal = nil
 	s.out.send(&d.decide)
 }
 
@@ -179,8 +181,7 @@ func (s *Store) onDecide(at uint64, d *decide) {
 	}
 	valid, err := s.ring.exchange().verify(d)
 	if err != nil {
-		s.env.Probe("store/invalid-decision")
-		s.log.Warn("decision refused", "reason", err)
+		s.log.Error("decision refused", "reason", err)
 		return
 	}
 	s.adopt(at, valid)
@@ -195,15 +196,20 @@ func (s *Store) adopt(at uint64, d *decision) {
 		s.installSame(d)
 		return
 	}
-	if c := s.replica.Config; c != nil && c.Genesis != d.config.Genesis && c.Voter(s.node(), s.replica.Incarnation) {
-		s.log.Error("critical: this store belongs to another cluster and keeps its data",
-			"genesis", c.Genesis, "other", d.config.Genesis)
+	if s.isStranger(d) {
+		s.log.Error("critical: this store belongs to another cluster and keeps its data")
 		s.env.Probe("store/stranger")
 		return
 	}
 	s.log.Info("waiting for updates from leader")
 	s.ring.fetching = true
 	s.sendFetch()
+}
+
+// isStranger says that this store votes in a cluster with another beginning.
+func (s *Store) isStranger(d *decision) bool {
+	c := s.replica.Config
+	return c != nil && c.Genesis != d.config.Genesis && c.Voter(s.node(), s.replica.Incarnation)
 }
 
 // hasDecidedState says that this replica's state is the one that the epoch starts from.

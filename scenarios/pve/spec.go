@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/corosync"
@@ -55,7 +57,7 @@ func Decode(s *scenarios.Scenario) (scenarios.Subject, error) {
 		return nil, err
 	}
 	if err := subject.configure(s); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrSpec, err)
+		return nil, err
 	}
 	// Compose every node once, so that a configuration that cannot run is refused here.
 	for m := range s.Machines {
@@ -68,13 +70,13 @@ func Decode(s *scenarios.Scenario) (scenarios.Subject, error) {
 
 func (s *Subject) configure(sc *scenarios.Scenario) error {
 	if p := s.spec.Store; p != "" && p != PolicyStrict {
-		return fmt.Errorf("store: there is no policy %q yet; write %s", p, PolicyStrict)
+		return sc.Errorf("subject.store", "there is no policy %q yet; write %s", p, PolicyStrict)
 	}
 	if s.spec.CorosyncConf == "" {
-		return s.generate()
+		return s.generate(sc)
 	}
 	if len(s.spec.Votes) > 0 || s.spec.Token != 0 || s.spec.TokenCoefficient != 0 {
-		return fmt.Errorf("corosync_conf: votes, token and token_coefficient are in the file already; leave them out")
+		return sc.Errorf("subject.corosync_conf", "votes, token and token_coefficient are in that file already; leave them out here")
 	}
 	path := s.spec.CorosyncConf
 	if !filepath.IsAbs(path) {
@@ -82,24 +84,25 @@ func (s *Subject) configure(sc *scenarios.Scenario) error {
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return fmt.Errorf("corosync_conf: %w", err)
+		return sc.Errorf("subject.corosync_conf", "the file cannot be read: %v; a relative path begins at the scenario's folder", err)
 	}
 	s.text = data
 	if s.conf, s.warnings, err = corosync.Parse(path, data); err != nil {
 		return err
 	}
 	if len(s.conf.Nodes) != len(sc.Machines) {
-		return fmt.Errorf("corosync_conf: %s has %d nodes, the scenario %d machines: write `machines: %d`, or give the file with --topology",
+		return sc.Errorf("subject.corosync_conf", "%s has %d nodes, the scenario %d machines: write `machines: %d`, or give the file with --topology",
 			path, len(s.conf.Nodes), len(sc.Machines), len(s.conf.Nodes))
 	}
 	return nil
 }
 
 // generate writes the configuration that a cluster of the scenario's machines would have.
-func (s *Subject) generate() error {
-	for name := range s.spec.Votes {
+func (s *Subject) generate(sc *scenarios.Scenario) error {
+	for _, name := range slices.Sorted(maps.Keys(s.spec.Votes)) {
 		if !slices.Contains(s.machines, name) {
-			return fmt.Errorf("votes: no machine is called %q; the machines are %v", name, s.machines)
+			return sc.Errorf("subject.votes."+name, "no machine is called %q; the machines are %s",
+				name, strings.Join(s.machines, ", "))
 		}
 	}
 	var b bytes.Buffer

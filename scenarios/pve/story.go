@@ -91,7 +91,7 @@ func (t *teller) take(r scenarios.Stamped) {
 				fmt.Sprintf("ring %v: %s", rec.Ring, t.names(rec.Members)), t.class(len(rec.Members)))
 		}
 	case totem.StateChange:
-		if rec.To == "GATHER" {
+		if rec.To == totem.Gather.String() {
 			t.begin(r.Machine, laneMembership, r.At, "gathering: "+rec.Reason, "warn")
 			t.begin(r.Machine, laneQuorum, r.At, "no ring", "idle")
 		}

@@ -16,7 +16,23 @@ type Digest struct {
 	rolled uint64
 	events uint64
 	marks  []uint64
+	from   uint64
+	to     uint64
+	kept   []Note
 }
+
+// Note is one event as the digest saw it.
+type Note struct {
+	At        int64
+	Who, Kind uint32
+	A, B      uint64
+}
+
+// Keep asks for the notes from one event up to and without another, counted from 0.
+func (d *Digest) Keep(from, to uint64) { d.from, d.to = from, to }
+
+// Kept are the notes asked for.
+func (d *Digest) Kept() []Note { return d.kept }
 
 // MarkEvery is the number of events between two marks.
 const MarkEvery = 1024
@@ -43,6 +59,9 @@ func (d *Digest) Note(at int64, who, kind uint32, a, b uint64) {
 	binary.LittleEndian.PutUint64(p[24:], b)
 	d.rolled = (d.rolled ^ uint64(at) ^ a<<17 ^ b ^ uint64(who)<<40 ^ uint64(kind)) * fingerprintPrime
 	d.rolled ^= d.rolled >> 29
+	if d.events >= d.from && d.events < d.to {
+		d.kept = append(d.kept, Note{at, who, kind, a, b})
+	}
 	d.events++
 	if d.events%MarkEvery == 0 {
 		d.marks = append(d.marks, d.rolled)

@@ -127,6 +127,17 @@ const (
 	noteComplete
 )
 
+var noteWords = [...]string{noteReceived: "datagram", noteTimer: "timer", noteLocal: "local message",
+	noteLocalUp: "neighbour up", noteLocalDown: "neighbour down", noteInvoked: "operation",
+	noteStart: "start", noteEnd: "end", noteDisk: "disk call", noteComplete: "answer"}
+
+// Describe puts a note of the digest into words.
+func (w *World) Describe(n kernel.Note) string {
+	p := w.procs[n.Who]
+	return fmt.Sprintf("%v %s/%s %s %#x content %016x", time.Duration(n.At), p.machine.name, p.spec.Name,
+		noteWords[n.Kind], n.A, n.B)
+}
+
 func (w *World) note(p *Proc, kind uint32, a, b uint64) {
 	w.Kernel.Digest.Note(w.Kernel.Now(), p.index, kind, a, b)
 }

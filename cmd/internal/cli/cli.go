@@ -51,6 +51,8 @@ type World struct {
 	Name   string // for --on
 	About  string // in a few words
 	Runner scenarios.Runner
+	// RealTime says that runs take the time that they last, so that a timescale makes sense.
+	RealTime bool
 }
 
 // Topology changes a scenario, read from no matter where, such that it runs on the machines of a
@@ -60,8 +62,17 @@ type Topology func(s *scenarios.Scenario, file string, data []byte) error
 // Suite is a conformance suite.
 type Suite struct {
 	Name, About string
-	// Run runs the cases in folders, tells their results to out and returns how they went.
-	Run func(ctx context.Context, folders []string, out io.Writer) (linearizability.Validity, error)
+	// Run runs the cases in folders, writes their results and returns how they went.
+	Run func(ctx context.Context, folders []string, o SuiteOptions) (linearizability.Validity, error)
+}
+
+// SuiteOptions are what a suite is told besides its folders.
+type SuiteOptions struct {
+	Out io.Writer
+	// JSON asks for one value of JSON instead of text.
+	JSON bool
+	// Progress is called with the name of each case that is done.
+	Progress func(name string)
 }
 
 // Exit codes. A time-out or a check that could not decide is never a success.
@@ -90,6 +101,9 @@ func (e *exit) Unwrap() error { return e.err }
 
 // usage is an error of the person who typed the command.
 func usage(err error) error { return &exit{ExitUsage, err} }
+
+// Usage marks an error as that of the person who typed the command.
+func Usage(err error) error { return usage(err) }
 
 func usagef(format string, args ...any) error { return usage(fmt.Errorf(format, args...)) }
 

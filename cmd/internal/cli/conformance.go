@@ -1,7 +1,12 @@
 package cli
 
 import (
+	"errors"
+	"fmt"
+
 	"github.com/spf13/cobra"
+
+	"github.com/holdfast-sim/holdfast/linearizability"
 )
 
 func (a *app) conformanceCommand() *cobra.Command {
@@ -12,19 +17,39 @@ func (a *app) conformanceCommand() *cobra.Command {
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	for _, suite := range a.Suites {
-		cmd.AddCommand(&cobra.Command{
-			Use:     suite.Name + " FOLDER...",
-			Short:   suite.About,
-			Example: "  holdfast conformance " + suite.Name + " test-cases/",
-			Args:    cobra.MinimumNArgs(1),
-			RunE: func(cmd *cobra.Command, args []string) error {
-				v, err := suite.Run(cmd.Context(), args, a.Stdout)
-				if err != nil {
-					return internal(err)
-				}
-				return verdict(v)
-			},
-		})
+		cmd.AddCommand(a.suiteCommand(suite))
 	}
+	return cmd
+}
+
+func (a *app) suiteCommand(suite Suite) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:     suite.Name + " FOLDER...",
+		Short:   suite.About,
+		Example: "  holdfast conformance " + suite.Name + " test-cases/",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			p := a.progress(false)
+			done := 0
+			v, err := suite.Run(cmd.Context(), args, SuiteOptions{Out: a.Stdout, JSON: asJSON, Progress: func(name string) {
+				done++
+				p.line(fmt.Sprintf("%d done, the last one %s", done, name))
+			}})
+			p.clear()
+			if err != nil {
+				var known *exit
+				if errors.As(err, &known) {
+					return err
+				}
+				return internal(err)
+			}
+			if v != linearizability.Valid {
+				fmt.Fprintf(a.Stderr, "again:\n  %s\n", a.command(append([]string{"conformance", suite.Name}, args...)...))
+			}
+			return verdict(v)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")
 	return cmd
 }

@@ -58,6 +58,15 @@ func (p *progress) run(prefix string) {
 
 // report is a [scenarios.RunOptions] Progress.
 func (p *progress) report(at scenarios.Progress) {
+	percent := int64(0)
+	if at.End > 0 {
+		percent = int64(at.At) / (int64(at.End)/100 + 1)
+	}
+	p.line(fmt.Sprintf("%s, %d s of %d s (%d%%)", at.Phase, int64(at.At/time.Second), int64(at.End/time.Second), percent))
+}
+
+// line shows how far the command is, unless it was shown a moment ago.
+func (p *progress) line(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	interval := plainInterval
@@ -69,18 +78,16 @@ func (p *progress) report(at scenarios.Progress) {
 		return
 	}
 	p.shown = now
-	percent := int64(0)
-	if at.End > 0 {
-		percent = int64(at.At) / (int64(at.End)/100 + 1)
+	if p.prefix != "" {
+		text = p.prefix + ": " + text
 	}
-	line := fmt.Sprintf("%s: %s, %d s of %d s (%d%%), running for %s", p.prefix, at.Phase,
-		int64(at.At/time.Second), int64(at.End/time.Second), percent, now.Sub(p.begun).Round(time.Second))
+	text = fmt.Sprintf("%s, running for %s", text, now.Sub(p.begun).Round(time.Second))
 	if p.live {
-		fmt.Fprintf(p.out, "\r\x1b[K%s", line)
+		fmt.Fprintf(p.out, "\r\x1b[K%s", text)
 		p.dirty = true
 		return
 	}
-	fmt.Fprintln(p.out, line)
+	fmt.Fprintln(p.out, text)
 }
 
 // clear takes the live line away, so that something else can be printed.

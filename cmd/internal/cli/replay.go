@@ -42,7 +42,7 @@ func (a *app) replayCommand() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.runs, "runs", "", "write the run's folder into this `folder`")
-	flags.StringVar(&f.timescale, "timescale", "1", "multiply all times by this `ratio`, on real nodes as in the first run")
+	flags.StringVar(&f.timescale, "timescale", "", "multiply all times by this `ratio`, on real nodes as in the first run")
 	flags.BoolVar(&f.json, "json", false, "print one line of JSON")
 	flags.BoolVar(&f.quiet, "quiet", false, "print nothing when the run comes out as expected, and no progress")
 	return cmd
@@ -61,13 +61,13 @@ func (a *app) replay(ctx context.Context, path string, f *replayFlags) error {
 	if err != nil {
 		return err
 	}
-	runner, err := a.world(r.World)
-	if err != nil {
-		return err
-	}
 	options, err := replayOptions(r, f)
 	if err != nil {
 		return usage(fmt.Errorf("replay file %s: %w", file, err))
+	}
+	runner, err := a.world(r.World, options.Timescale)
+	if err != nil {
+		return err
 	}
 	p := a.progress(f.quiet)
 	p.run(fmt.Sprintf("%s, seed %d", scenario.Name, r.Seed))
@@ -152,6 +152,8 @@ func replayOptions(r *reports.Replay, f *replayFlags) (scenarios.RunOptions, err
 		}
 	}
 	var err error
-	o.Timescale, err = scenarios.ParseTimescale(f.timescale)
+	if f.timescale != "" {
+		o.Timescale, err = scenarios.ParseTimescale(f.timescale)
+	}
 	return o, err
 }

@@ -65,8 +65,8 @@ func (a *app) runCommand() *cobra.Command {
 	flags.Uint64Var(&f.seed, "seed", defaultSeed, "the `seed` of the run: the same seed, the same run")
 	flags.StringVar(&f.seeds, "seeds", "", "run many seeds, from A to B, as in `A-B`")
 	flags.StringVar(&f.runs, "runs", defaultRuns, "write run folders into this `folder`")
-	flags.StringVar(&f.timescale, "timescale", "",
-		"multiply all times of scenario and subject by this `ratio`, such as 0.2 or 1/5 (default: 1, on real nodes what fits into a minute)")
+	flags.StringVar(&f.timescale, "timescale", "", "on real nodes, multiply all times of scenario and subject by this `ratio`,"+
+		"\nsuch as 0.2 or 1/5 (unless given, what fits into a minute)")
 	flags.BoolVar(&f.json, "json", false, "print one line of JSON for each run")
 	flags.BoolVar(&f.quiet, "quiet", false, "print only what did not come out as expected, and no progress")
 	flags.BoolVar(&f.keep, "keep", false, "with --seeds, keep the folders of all runs")
@@ -93,11 +93,17 @@ func (a *app) worldList() string {
 	return strings.Join(list, ", ")
 }
 
-func (a *app) world(name string) (scenarios.Runner, error) {
+// world finds a world by its name and checks that the timescale means something there.
+func (a *app) world(name string, ts scenarios.Timescale) (scenarios.Runner, error) {
 	for _, w := range a.Worlds {
-		if w.Name == name {
-			return w.Runner, nil
+		if w.Name != name {
+			continue
 		}
+		if !ts.IsOne() && !w.RealTime {
+			return nil, usagef("--timescale %s: time costs nothing in the %s, so it is not scaled there; leave the flag out",
+				ts, w.About)
+		}
+		return w.Runner, nil
 	}
 	return nil, usagef("--on %s: there is no such world here; write one of %s", name, a.worldList())
 }
@@ -138,15 +144,16 @@ func worse(a, b linearizability.Validity) linearizability.Validity {
 
 // session checks the flags.
 func (a *app) session(f *runFlags, seedGiven bool) (*session, error) {
-	runner, err := a.world(f.on)
-	if err != nil {
-		return nil, err
-	}
 	var ts scenarios.Timescale
+	var err error
 	if f.timescale != "" {
 		if ts, err = scenarios.ParseTimescale(f.timescale); err != nil {
 			return nil, usagef("--timescale: %w", err)
 		}
+	}
+	runner, err := a.world(f.on, ts)
+	if err != nil {
+		return nil, err
 	}
 	s := &session{app: a, flags: f, runner: runner, timescale: ts, progress: a.progress(f.quiet),
 		first: f.seed, last: f.seed}
@@ -221,7 +228,7 @@ func (s *session) reproduce(j *job, seed uint64) string {
 		args = append(args, "--on", s.flags.on)
 	}
 	args = append(args, "--seed", fmt.Sprint(seed))
-	if !s.timescale.IsOne() {
+	if s.flags.timescale != "" {
 		args = append(args, "--timescale", s.flags.timescale)
 	}
 	if s.flags.topology != "" {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"strconv"
@@ -27,11 +26,11 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"holdfast": func() {
 			os.Exit(Main(os.Args[1:], Config{Kinds: kinds, Version: "v0-test",
-				Worlds: []World{{"sim", "simulator", sim.Runner{}}}}))
+				Worlds: []World{{Name: "sim", About: "simulator", Runner: sim.Runner{}}}}))
 		},
 		"puppet": func() {
 			os.Exit(Main(os.Args[1:], Config{Kinds: kinds,
-				Worlds:     []World{{"stage", "does what its seed says", puppet{}}},
+				Worlds:     []World{{Name: "stage", About: "does what its seed says", Runner: puppet{}, RealTime: true}},
 				Topologies: map[string]Topology{register.Kind: twoMachines},
 				Suites:     []Suite{{"ha", "fails folders named bad", conform}},
 				Doctor: func(context.Context) []Capability {
@@ -85,9 +84,10 @@ func twoMachines(s *scenarios.Scenario, file string, data []byte) error {
 	return nil
 }
 
-func conform(_ context.Context, folders []string, out io.Writer) (linearizability.Validity, error) {
+func conform(_ context.Context, folders []string, o SuiteOptions) (linearizability.Validity, error) {
 	for _, folder := range folders {
-		fmt.Fprintln(out, folder)
+		fmt.Fprintln(o.Out, folder)
+		o.Progress(folder)
 		if folder == "bad" {
 			return linearizability.Invalid, nil
 		}

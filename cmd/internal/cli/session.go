@@ -137,7 +137,8 @@ func (s *session) play(ctx context.Context, j *job, seed uint64) (*scenarios.Run
 			return nil, err
 		}
 		if run.Digest == "" || again.Digest != run.Digest {
-			return nil, fmt.Errorf("%w: digests %q and %q", errDigest, run.Digest, again.Digest)
+			return nil, fmt.Errorf("%w: digests %q and %q\n%s", errDigest, run.Digest, again.Digest,
+				s.divergence(ctx, j, options))
 		}
 	}
 	if s.many && outcome(run) != linearizability.Valid && !options.KeepLogs && run.Digest != "" {
@@ -149,6 +150,23 @@ func (s *session) play(ctx context.Context, j *job, seed uint64) (*scenarios.Run
 	}
 	run.Reproduce = s.reproduce(j, seed)
 	return run, nil
+}
+
+// diverger is a world that can say where two runs of one seed part.
+type diverger interface {
+	Diverge(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subject, o scenarios.RunOptions) (string, error)
+}
+
+func (s *session) divergence(ctx context.Context, j *job, o scenarios.RunOptions) string {
+	d, ok := s.runner.(diverger)
+	if !ok {
+		return ""
+	}
+	where, err := d.Diverge(ctx, j.scenario, j.subject, o)
+	if err != nil {
+		return err.Error()
+	}
+	return where
 }
 
 // outcome is valid when a run came out as its scenario expects. What is unknown stays so, even

@@ -10,11 +10,12 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha"
 )
 
-// maxPolicyTries bounds max_restart and max_relocate, so that a typing error is not a retry for ever.
+// maxPolicyTries bounds max_restart and max_relocate, so that a typing error is not a retry for
+// ever.
 const maxPolicyTries = 1000
 
-// ParseResources reads ha/resources.cfg. The home node of a service is not in this file (it is where the
-// guest's own configuration lies), so Node stays empty.
+// ParseResources reads ha/resources.cfg. The home node of a service is not in this file (it is
+// where the guest's own configuration lies), so Node stays empty.
 func ParseResources(text string) (map[string]*ha.ServiceConfig, []Problem, error) {
 	sections, problems, err := ParseSections(text)
 	if err != nil {
@@ -152,7 +153,8 @@ func (t *looseText) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// ParseServiceJSON reads services in the form {sid: {node, state, …}}. An absent state means disabled.
+// ParseServiceJSON reads services in the form {sid: {node, state, …}}. An absent state means
+// disabled.
 func ParseServiceJSON(data []byte) (map[string]*ha.ServiceConfig, error) {
 	services := map[string]*ha.ServiceConfig{}
 	if strings.TrimSpace(string(data)) == "" {

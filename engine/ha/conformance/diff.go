@@ -81,8 +81,8 @@ func splitLines(text string) []string {
 	return strings.Split(strings.TrimSuffix(text, "\n"), "\n")
 }
 
-// compareLines finds a shortest edit by the longest common subsequence of what is left between the common
-// beginning and the common end.
+// compareLines finds a shortest edit by the longest common subsequence of what is left between the
+// common beginning and the common end.
 func compareLines(a, b []string) []edit {
 	var head, tail []edit
 	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {

@@ -1,8 +1,9 @@
-// Package conformance replays scenario folders of HA manager test suites against the HA logic of this engine
-// and judges the result by tiers: T0 the log is byte-equal, T1 every service, node and daemon went through the same
-// states in the same order, T2 the outcome is the same and no service ever ran on two machines at once. It also
-// replays rule files against their normalised form.
+// Package conformance replays scenario folders of HA manager test suites against the HA logic of
+// this engine and judges the result by tiers: T0 the log is byte-equal, T1 every service, node and
+// daemon went through the same states in the same order, T2 the outcome is the same and no service
+// ever ran on two machines at once. It also replays rule files against their normalised form.
 //
-// The virtual world in it (hardware, clock, locks, watchdogs, guests) exists for this purpose only; what is judged are
-// the packages manager, lrm, rules and sched as they run elsewhere. No scenario is known here by name or content.
+// The virtual world in it (hardware, clock, locks, watchdogs, guests) exists for this purpose only;
+// what is judged are the packages manager, lrm, rules and sched as they run elsewhere. No scenario
+// is known here by name or content.
 package conformance

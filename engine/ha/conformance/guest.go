@@ -62,8 +62,8 @@ func (g *guest) flawedHere(sid string) bool {
 	return f.onlyNode == 0 || g.env.node.name == fmt.Sprintf("node%d", f.onlyNode)
 }
 
-// failsStill counts an attempt and tells whether it is one of the first limit ones. After a success the count begins
-// anew.
+// failsStill counts an attempt and tells whether it is one of the first limit ones. After a success
+// the count begins anew.
 func (g *guest) failsStill(action, sid string, limit int) bool {
 	key := action + " " + sid
 	g.env.world.tries[key]++

@@ -13,7 +13,8 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
 )
 
-// drawScenario makes a cluster, services and a sequence of faults and commands, and ends with everything repaired.
+// drawScenario makes a cluster, services and a sequence of faults and commands, and ends with
+// everything repaired.
 func drawScenario(t *rapid.T) *Scenario {
 	s := &Scenario{
 		Name: "random", Nodes: map[string]*machine{}, Services: map[string]*ha.ServiceConfig{},
@@ -104,8 +105,8 @@ func drawScenario(t *rapid.T) *Scenario {
 	return s
 }
 
-// TestRandomFaults: whatever happens, no service runs on two machines at once, and when everything works again
-// every service runs exactly once, where its configuration is.
+// TestRandomFaults: whatever happens, no service runs on two machines at once, and when everything
+// works again every service runs exactly once, where its configuration is.
 func TestRandomFaults(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawScenario(t)

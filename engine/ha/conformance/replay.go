@@ -46,9 +46,10 @@ func (r *Run) Text() string {
 
 // Replay runs a scenario to its end. The scenario is not changed.
 //
-// Time goes by rounds. In a round every node has its turn, in order of names: CRM, then LRM, each of which
-// sees the clock stand still and moves it by one second when it is done. After five rounds (of those in which no
-// delay is pending) the next group of commands is executed; the run ends when there has been none for 500 seconds.
+// Time goes by rounds. In a round every node has its turn, in order of names: CRM, then LRM, each
+// of which sees the clock stand still and moves it by one second when it is done. After five rounds
+// (of those in which no delay is pending) the next group of commands is executed; the run ends when
+// there has been none for 500 seconds.
 func Replay(ctx context.Context, s *Scenario) (*Run, error) {
 	w := newWorld(s)
 	w.emit("info", 0, "hardware", "starting simulation")

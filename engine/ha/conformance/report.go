@@ -84,8 +84,8 @@ func (r *Report) WriteText(out io.Writer) error {
 // ErrNothing means that no folder to run was found.
 var ErrNothing = errors.New("no scenario folder found")
 
-// FindScenarios returns the scenario folders among dirs: a folder with a cmdlist is one, any other is
-// searched for such folders directly below it.
+// FindScenarios returns the scenario folders among dirs: a folder with a cmdlist is one, any other
+// is searched for such folders directly below it.
 func FindScenarios(dirs []string) ([]string, error) {
 	var out []string
 	for _, dir := range dirs {
@@ -111,8 +111,8 @@ func FindScenarios(dirs []string) ([]string, error) {
 	return out, nil
 }
 
-// RunHA replays and judges all scenario folders found in dirs. The error is about folders that cannot be read and
-// about ctx; a scenario that fails is part of the report.
+// RunHA replays and judges all scenario folders found in dirs. The error is about folders that
+// cannot be read and about ctx; a scenario that fails is part of the report.
 func RunHA(ctx context.Context, dirs []string, opts Options) (*Report, error) {
 	folders, err := FindScenarios(dirs)
 	if err != nil {

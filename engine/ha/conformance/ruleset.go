@@ -56,7 +56,8 @@ func (r *RuleReport) WriteText(out io.Writer) error {
 
 const expectSuffix = ".expect"
 
-// RunRules judges all rule files NAME.cfg with NAME.cfg.expect in dirs; a name of a file judges that file.
+// RunRules judges all rule files NAME.cfg with NAME.cfg.expect in dirs; a name of a file judges
+// that file.
 func RunRules(ctx context.Context, dirs []string) (*RuleReport, error) {
 	var files []string
 	for _, dir := range dirs {
@@ -115,7 +116,8 @@ func JudgeRules(fsys fs.FS, name string) RuleResult {
 	return result
 }
 
-// DescribeRules normalises a rule file for these nodes and writes messages, normalised rules and tables.
+// DescribeRules normalises a rule file for these nodes and writes messages, normalised rules and
+// tables.
 func DescribeRules(text string, nodes []string) (string, error) {
 	parsed, problems, err := config.ParseRules(text)
 	if err != nil {
@@ -217,7 +219,8 @@ func quote(s string) string {
 	return strings.TrimSuffix(out.String(), "\n")
 }
 
-// writeJSON writes a value the way the expected files have it: three blanks per level, blanks around colons.
+// writeJSON writes a value the way the expected files have it: three blanks per level, blanks
+// around colons.
 func writeJSON(out *strings.Builder, value any, depth int) {
 	switch v := value.(type) {
 	case object:

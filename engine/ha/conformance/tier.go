@@ -42,8 +42,9 @@ var (
 	guestAdded    = regexp.MustCompile(`^execute service (\S+) add (\S+) \S+ 1$`)
 )
 
-// Transitions are the state changes of every entity in order, by "service S", "node N" and "daemon N/D", and the
-// sequence of nodes of every service by "placement S". Times, uids and wording are left out.
+// Transitions are the state changes of every entity in order, by "service S", "node N" and "daemon
+// N/D", and the sequence of nodes of every service by "placement S". Times, uids and wording are
+// left out.
 type Transitions map[string][]string
 
 // ExtractTransitions reads the transitions from a log.

@@ -38,8 +38,8 @@ type Round struct {
 	Exit bool
 }
 
-// StatusMark remembers that a status was written since the mark was made. It belongs to the process, so an LRM
-// that is replaced in its process does not write before its first round's work.
+// StatusMark remembers that a status was written since the mark was made. It belongs to the
+// process, so an LRM that is replaced in its process does not write before its first round's work.
 type StatusMark struct {
 	Written bool
 }
@@ -226,8 +226,8 @@ func (l *LRM) takeLock() bool {
 	return true
 }
 
-// release ends the protection of this node. The watchdog goes first: a node without a lock but with a
-// watchdog is reset for nothing, the other way round it might run services unprotected.
+// release ends the protection of this node. The watchdog goes first: a node without a lock but with
+// a watchdog is reset for nothing, the other way round it might run services unprotected.
 func (l *LRM) release() {
 	l.closeWatchdog()
 	l.env.ReleaseAgentLock()

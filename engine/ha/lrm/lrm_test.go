@@ -367,8 +367,9 @@ func TestStoreErrorsChangeNothing(t *testing.T) {
 	require.Contains(t, b.text(), "updating service status from manager failed: store is away")
 }
 
-// TestRandomDecisions: whatever the manager wants in whatever order, the LRM starts nothing without lock and watchdog,
-// runs no two commands of one service at once, executes no uid twice and never asks for more workers than there are.
+// TestRandomDecisions: whatever the manager wants in whatever order, the LRM starts nothing without
+// lock and watchdog, runs no two commands of one service at once, executes no uid twice and never
+// asks for more workers than there are.
 func TestRandomDecisions(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b := newBench()

@@ -12,14 +12,16 @@ type Resource interface {
 	Running(sid string) bool
 	// Start starts it. Whether it worked is asked of Running.
 	Start(sid string)
-	// Stop stops it: orderly within the timeout (nil for the default, 0 for at once), then by force.
+	// Stop stops it: orderly within the timeout (nil for the default, 0 for at once), then by
+	// force.
 	Stop(sid string, timeoutSeconds *ha.Int)
 	// Move brings the service to another node, online (running all the time) or not. True when its
 	// configuration is on the other node and nothing runs here.
 	Move(sid, target string, online bool) bool
 }
 
-// Run carries out one command on the node of env. It is what a worker does: it blocks as long as the resource does.
+// Run carries out one command on the node of env. It is what a worker does: it blocks as long as
+// the resource does.
 func Run(env ha.Env, lookup func(kind string) Resource, cmd Command) ha.ExitCode {
 	resource := lookup(ha.SIDType(cmd.SID))
 	if resource == nil {

@@ -7,8 +7,8 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha"
 )
 
-// RequestShutdown asks the LRM to exit: because its program restarts, or because the node goes down, in which case the
-// shutdown policy decides what becomes of the services.
+// RequestShutdown asks the LRM to exit: because its program restarts, or because the node goes
+// down, in which case the shutdown policy decides what becomes of the services.
 func (l *LRM) RequestShutdown() {
 	if l.shutdown {
 		return
@@ -71,8 +71,8 @@ func (l *LRM) RequestShutdown() {
 	}
 }
 
-// declineMoves answers the moves away from here that have not begun: an LRM that restarts begins none, and the manager
-// freezes a service only when it is not on its way.
+// declineMoves answers the moves away from here that have not begun: an LRM that restarts begins
+// none, and the manager freezes a service only when it is not on its way.
 func (l *LRM) declineMoves() {
 	for sid, sd := range l.services {
 		if !sd.State.Moving() || sd.Node != l.env.NodeName() || sd.UID == "" || l.jobs[sid] != nil {
@@ -84,8 +84,9 @@ func (l *LRM) declineMoves() {
 	}
 }
 
-// queueStops queues a stop for every service of this node: a node that goes down takes its services with it, better
-// in order than by power loss. The jobs carry no uid, so the manager does not hear of them.
+// queueStops queues a stop for every service of this node: a node that goes down takes its services
+// with it, better in order than by power loss. The jobs carry no uid, so the manager does not hear
+// of them.
 func (l *LRM) queueStops() {
 	sids := make([]string, 0, len(l.services))
 	for sid := range l.services {

@@ -20,13 +20,15 @@ type Command struct {
 	TimeoutSeconds *ha.Int
 }
 
-// Executor runs commands: inline, or in workers of their own of which at most MaxWorkers run at once.
+// Executor runs commands: inline, or in workers of their own of which at most MaxWorkers run at
+// once.
 //
-// The LRM starts a command at most once until its result is taken, and never two for one service at the same time.
-// Once started, a command runs to its end even if the LRM exits; whoever makes the next LRM must wait for that end
-// or the result would be lost.
+// The LRM starts a command at most once until its result is taken, and never two for one service at
+// the same time. Once started, a command runs to its end even if the LRM exits; whoever makes the
+// next LRM must wait for that end or the result would be lost.
 type Executor interface {
-	// MaxWorkers bounds the commands that run at once; 0 means that Start runs the command to its end.
+	// MaxWorkers bounds the commands that run at once; 0 means that Start runs the command to its
+	// end.
 	MaxWorkers() int
 	// Start begins a command, false when it could not.
 	Start(Command) bool
@@ -37,8 +39,8 @@ type Executor interface {
 	Wait(seconds int)
 }
 
-// workerSeconds is how long one round waits for workers at most, and maxWaits how often, should the clock
-// stand still.
+// workerSeconds is how long one round waits for workers at most, and maxWaits how often, should the
+// clock stand still.
 const (
 	workerSeconds = 8
 	maxWaits      = 1000
@@ -91,7 +93,8 @@ func (l *LRM) mine(sd *ha.ServiceStatus) bool {
 	return true
 }
 
-// finishJobs forgets what has not begun, lets the rest come to its end, and returns how many jobs are left.
+// finishJobs forgets what has not begun, lets the rest come to its end, and returns how many jobs
+// are left.
 func (l *LRM) finishJobs() int {
 	for sid, j := range l.jobs {
 		if !j.running {
@@ -101,8 +104,9 @@ func (l *LRM) finishJobs() int {
 	return l.runJobs()
 }
 
-// queue remembers a command. A command with a result is not done again, or manager and LRM would disagree about which
-// of the two results counts; stopping is the exception, it is enforced for ever and nobody reads the result.
+// queue remembers a command. A command with a result is not done again, or manager and LRM would
+// disagree about which of the two results counts; stopping is the exception, it is enforced for
+// ever and nobody reads the result.
 func (l *LRM) queue(cmd Command) {
 	if cmd.State != ha.Stopped && cmd.UID != "" {
 		if _, done := l.results[cmd.UID]; done {

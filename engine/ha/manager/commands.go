@@ -38,7 +38,8 @@ func (m *Manager) takeCommands() error {
 	return nil
 }
 
-// commandMove queues a migration or relocation, and those of all services that must stay together with it.
+// commandMove queues a migration or relocation, and those of all services that must stay together
+// with it.
 func (m *Manager) commandMove(cmd config.Command) {
 	sd := m.status.ServiceStatus[cmd.SID]
 	switch {

@@ -47,8 +47,8 @@ func (m *Manager) commandArm(cmd config.Command) {
 	m.status.Disarm, m.suspended = nil, nil
 }
 
-// handleDisarm goes on with switching HA off, true when services that are under way must be finished
-// first.
+// handleDisarm goes on with switching HA off, true when services that are under way must be
+// finished first.
 func (m *Manager) handleDisarm() (process bool) {
 	if m.status.Disarm.State == ha.DisarmDisarmed {
 		return false
@@ -103,8 +103,8 @@ func (m *Manager) letGo(sid string, sd *ha.ServiceStatus) {
 	*sd = ha.ServiceStatus{State: sd.State, Node: sd.Node, UID: sd.UID, MaintenanceNode: sd.MaintenanceNode}
 }
 
-// lrmsReleased tells whether no online node holds its lock and watchdog any more. A node in maintenance lets
-// go of both by itself.
+// lrmsReleased tells whether no online node holds its lock and watchdog any more. A node in
+// maintenance lets go of both by itself.
 func (m *Manager) lrmsReleased() bool {
 	for _, node := range m.nodes.online() {
 		if m.modes[node] != ha.ModeDisarm || m.lrmState[node] != "wait_for_agent_lock" {

@@ -84,8 +84,8 @@ func (m *Manager) groupsReady() (bool, error) {
 	return true, nil
 }
 
-// writeGroupsAsRules writes rules first and deletes the groups last, so that an interruption anywhere
-// leaves a configuration with the same meaning.
+// writeGroupsAsRules writes rules first and deletes the groups last, so that an interruption
+// anywhere leaves a configuration with the same meaning.
 func (m *Manager) writeGroupsAsRules(groups map[string]*config.Group) error {
 	text, err := m.env.ReadRules()
 	if err != nil {

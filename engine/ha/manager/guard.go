@@ -6,10 +6,11 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha"
 )
 
-// The lock of a node proves that the node is dead only if its LRM held lock and watchdog while the service was there.
-// A guest can run on a node without that: it ran before it was configured for HA, it arrived there by live migration a
-// moment ago, its LRM was just restarted, or HA was disarmed. Such a service is unguarded until the LRM of its node was
-// seen active; while it is, it is not taken away from a node that disappears.
+// The lock of a node proves that the node is dead only if its LRM held lock and watchdog while the
+// service was there. A guest can run on a node without that: it ran before it was configured for
+// HA, it arrived there by live migration a moment ago, its LRM was just restarted, or HA was
+// disarmed. Such a service is unguarded until the LRM of its node was seen active; while it is, it
+// is not taken away from a node that disappears.
 
 // guard notes that a guest may run on its node, which is harmless if the LRM there is active.
 func (m *Manager) guard(sd *ha.ServiceStatus) {
@@ -19,9 +20,9 @@ func (m *Manager) guard(sd *ha.ServiceStatus) {
 	}
 }
 
-// guarding: the LRM of the node holds lock and watchdog and keeps them as long as a service is configured there. An LRM
-// that gives them back says so in the same round, so for a node that is away this still holds: it left guarded, and
-// nothing survives on it when its lock has expired.
+// guarding: the LRM of the node holds lock and watchdog and keeps them as long as a service is
+// configured there. An LRM that gives them back says so in the same round, so for a node that is
+// away this still holds: it left guarded, and nothing survives on it when its lock has expired.
 func (m *Manager) guarding(node string) bool {
 	return m.lrmState[node] == "active" && m.modes[node] == ha.ModeActive
 }
@@ -39,12 +40,13 @@ func (m *Manager) noteGuarded() {
 	}
 }
 
-// mustFence tells whether a service must be taken away from its node because the node has been away for too long.
+// mustFence tells whether a service must be taken away from its node because the node has been away
+// for too long.
 func (m *Manager) mustFence(sid string, sd *ha.ServiceStatus) bool {
 	if !m.nodes.offlineDelayed(sd.Node) {
 		return false
 	}
-	if sd.Unguarded == 0 {
+	if sd.Unguarded == 0 || m.env.NodeConfirmedDead(sd.Node) {
 		return true
 	}
 	if !m.unproven[sid] {

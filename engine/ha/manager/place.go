@@ -33,8 +33,9 @@ func (m *Manager) occupied(sd *ha.ServiceStatus) (current, target string) {
 	return current, target
 }
 
-// partners returns how many services that must be near are on each node, and the nodes of services that must be
-// far. A moving partner counts near only at its target, but keeps others away from both ends.
+// partners returns how many services that must be near are on each node, and the nodes of services
+// that must be far. A moving partner counts near only at its target, but keeps others away from
+// both ends.
 func (m *Manager) partners(sid string) (near map[string]int, far map[string]bool) {
 	near, far = map[string]int{}, map[string]bool{}
 	for _, other := range m.compiled.Together[sid] {
@@ -101,8 +102,8 @@ func (m *Manager) choose(sid string, cd *ha.ServiceConfig, sd *ha.ServiceStatus,
 	return candidates[0]
 }
 
-// applyAffinity removes the nodes of services to stay away from and, when services to stay near to are on any
-// candidate, all nodes but the one with most of them.
+// applyAffinity removes the nodes of services to stay away from and, when services to stay near to
+// are on any candidate, all nodes but the one with most of them.
 func (m *Manager) applyAffinity(candidates []string, near map[string]int, far map[string]bool) []string {
 	candidates = drop(candidates, func(node string) bool { return far[node] })
 	best := ""
@@ -165,8 +166,8 @@ func (m *Manager) usage() *sched.Usage {
 	return usage
 }
 
-// presentStats is what a service adds to the use of the node it is on. With measured loads it is already in
-// them, unless it was placed there in this very round.
+// presentStats is what a service adds to the use of the node it is on. With measured loads it is
+// already in them, unless it was placed there in this very round.
 func (m *Manager) presentStats(sid string, sd *ha.ServiceStatus) (stats sched.Stats, unlimitedCPU bool) {
 	if m.settings.CRS.Mode == ha.SchedDynamic && (sd.State != ha.Started || !m.placed[sid]) {
 		return sched.Stats{}, false

@@ -15,8 +15,8 @@ type change struct {
 	timeout *ha.Int
 }
 
-// set changes the state of a service. Node, failed nodes and maintenance node survive, everything else
-// belongs to the old state. The new uid makes results of older commands meaningless.
+// set changes the state of a service. Node, failed nodes and maintenance node survive, everything
+// else belongs to the old state. The new uid makes results of older commands meaningless.
 func (m *Manager) set(sid string, to change) {
 	sd := m.status.ServiceStatus[sid]
 	if sd.State == to.state {
@@ -58,15 +58,23 @@ func wanted(cd *ha.ServiceConfig) ha.ServiceState {
 }
 
 // pass applies one transition to each service and then fences, true when anything changed.
-func (m *Manager) pass() (changed bool, err error) {
+func (m *Manager) pass() (changed bool) {
 	for _, sid := range sortedKeys(m.status.ServiceStatus) {
 		sd := m.status.ServiceStatus[sid]
 		if m.status.Disarm != nil && !holdsDisarm(sd.State) {
 			continue // while HA is being disarmed only what is under way is finished
 		}
+		if cd := m.services[sid]; cd == nil || cd.State == ha.WantIgnored {
+			continue // no longer ours, dropped in the next round
+		}
+		if m.failed[sid] {
+			continue
+		}
 		before := sd.State
 		if err := m.step(sid, sd); err != nil {
-			return false, err
+			// one service that cannot be worked on must not keep the others waiting
+			m.env.Log(ha.LevelErr, fmt.Sprintf("service '%s': got unexpected error - %v", sid, err))
+			m.failed[sid] = true
 		}
 		if m.modes[sd.Node] == ha.ModeRestart {
 			switch sd.State {
@@ -78,14 +86,11 @@ func (m *Manager) pass() (changed bool, err error) {
 			changed = true
 		}
 	}
-	return m.fenceNodes() || changed, nil
+	return m.fenceNodes() || changed
 }
 
 func (m *Manager) step(sid string, sd *ha.ServiceStatus) error {
 	cd := m.services[sid]
-	if cd == nil {
-		cd = &ha.ServiceConfig{Type: ha.SIDType(sid), State: ha.WantDisabled, Node: sd.Node}
-	}
 	result, answered := m.results[sd.UID]
 	var res *ha.LRMResult
 	if answered && sd.UID != "" {
@@ -290,7 +295,8 @@ func (m *Manager) stepRecovery(sid string, cd *ha.ServiceConfig, sd *ha.ServiceS
 	return nil
 }
 
-// fenceNodes tries to prove that the nodes of services in fence are dead. What is proved can recover.
+// fenceNodes tries to prove that the nodes of services in fence are dead. What is proved can
+// recover.
 func (m *Manager) fenceNodes() (changed bool) {
 	fenced := map[string]bool{}
 	for _, sid := range sortedKeys(m.status.ServiceStatus) {

@@ -16,8 +16,9 @@ func (m *Manager) stepStarted(sid string, cd *ha.ServiceConfig, sd *ha.ServiceSt
 		if m.nodes.state(sd.Node) != ha.NodeMaintenance {
 			return nil
 		}
-		// A node that went away in maintenance is to be left even if it must be fenced for it: the state chosen
-		// below is taken back to fence in the next pass of this round, but the way back is remembered.
+		// A node that went away in maintenance is to be left even if it must be fenced for it: the
+		// state chosen below is taken back to fence in the next pass of this round, but the way
+		// back is remembered.
 		sd.MaintenanceNode = sd.Node
 	}
 	switch cd.State {
@@ -78,8 +79,8 @@ func (m *Manager) startedCommand(sid string, cd *ha.ServiceConfig, sd *ha.Servic
 	return nil
 }
 
-// judgeStart looks at the result of a start. tryNext: another node is to be tried; failed: the service
-// went to error.
+// judgeStart looks at the result of a start. tryNext: another node is to be tried; failed: the
+// service went to error.
 func (m *Manager) judgeStart(
 	sid string, cd *ha.ServiceConfig, sd *ha.ServiceStatus, res *ha.LRMResult,
 ) (tryNext, failed bool) {
@@ -110,13 +111,14 @@ func (m *Manager) judgeStart(
 	return false, true
 }
 
-// recordFailure counts a failed start; the same node can count more than once, so that a service that cannot
-// be moved away comes to an end as well.
+// recordFailure counts a failed start; the same node can count more than once, so that a service
+// that cannot be moved away comes to an end as well.
 func (m *Manager) recordFailure(sd *ha.ServiceStatus) {
 	sd.FailedNodes = append(sd.FailedNodes, sd.Node)
 }
 
-// placeStarted moves a started service when another node is better, and otherwise lets it be looked after.
+// placeStarted moves a started service when another node is better, and otherwise lets it be looked
+// after.
 func (m *Manager) placeStarted(sid string, cd *ha.ServiceConfig, sd *ha.ServiceStatus, answered, tryNext bool) {
 	preference := preferCurrent
 	if tryNext {

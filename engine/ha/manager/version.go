@@ -2,8 +2,9 @@ package manager
 
 import "strings"
 
-// compareVersions orders package versions the way package managers of Debian do: -1, 0 or 1. An epoch
-// (before a colon) and a revision (after the last dash) count separately; ~ sorts before the end.
+// compareVersions orders package versions the way package managers of Debian do: -1, 0 or 1. An
+// epoch (before a colon) and a revision (after the last dash) count separately; ~ sorts before the
+// end.
 func compareVersions(a, b string) int {
 	epochA, restA := splitEpoch(a)
 	epochB, restB := splitEpoch(b)

@@ -48,8 +48,9 @@ func (p *problems) add(id, reason string) {
 	p.byRule[id] = append(p.byRule[id], reason)
 }
 
-// Check finds the enabled rules that contradict each other or cannot be kept on these nodes, sorted by
-// rule. All checks look at the whole input: a rule that is itself dropped still counts against others.
+// Check finds the enabled rules that contradict each other or cannot be kept on these nodes, sorted
+// by rule. All checks look at the whole input: a rule that is itself dropped still counts against
+// others.
 func Check(set Set, nodes []string) []Problem {
 	found := &problems{byRule: map[string][]string{}}
 	checkReuse(set, found)
@@ -188,7 +189,8 @@ type component struct {
 	resources []string
 }
 
-// positiveComponents finds the connected sets of enabled positive rules, in order of their first ids.
+// positiveComponents finds the connected sets of enabled positive rules, in order of their first
+// ids.
 func positiveComponents(set Set) []component {
 	ids := set.sortedIDs(config.ResourceAffinity, config.Positive)
 	seen := map[string]bool{}

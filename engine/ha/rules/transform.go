@@ -53,8 +53,9 @@ func mergePositive(set Set) {
 	}
 }
 
-// implyNegative looks at the rules of the administrator only: what is implied does not imply more. Chains over
-// two positive rules are kept by the members that the administrator named, the rest follows them.
+// implyNegative looks at the rules of the administrator only: what is implied does not imply more.
+// Chains over two positive rules are kept by the members that the administrator named, the rest
+// follows them.
 func implyNegative(set Set) {
 	var negatives []*config.Rule
 	apart := map[[2]string]bool{}

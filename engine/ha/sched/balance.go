@@ -8,7 +8,8 @@ import (
 // imbalanceDecimals is the precision at which two migrations count as equally good.
 const imbalanceDecimals = 1e15
 
-// Migration is a possible move of a service, or of a bundle of services under the name of its first one.
+// Migration is a possible move of a service, or of a bundle of services under the name of its first
+// one.
 type Migration struct {
 	SID, Source, Target string
 	// Stats is what leaves the source and arrives at the target.
@@ -27,8 +28,9 @@ func (m Migration) before(o Migration) bool {
 	return m.Target < o.Target
 }
 
-// Imbalance tells how unevenly the nodes are loaded: the coefficient of variation (population standard
-// deviation divided by the mean) of (CPU load + memory load) / 2. 0 when nothing is loaded.
+// Imbalance tells how unevenly the nodes are loaded: the coefficient of variation (population
+// standard deviation divided by the mean) of (CPU load + memory load) / 2. 0 when nothing is
+// loaded.
 func (u *Usage) Imbalance() float64 {
 	loads := make([]load, len(u.names))
 	for i, name := range u.names {
@@ -77,8 +79,8 @@ func (u *Usage) after(m Migration) []load {
 	return loads
 }
 
-// Best returns the migration after which the nodes are loaded most evenly, and that imbalance. Equally good
-// ones are ordered by service, source and target.
+// Best returns the migration after which the nodes are loaded most evenly, and that imbalance.
+// Equally good ones are ordered by service, source and target.
 func (u *Usage) Best(candidates []Migration) (best Migration, result float64, found bool) {
 	sorted := sortMigrations(candidates)
 	for _, m := range sorted {
@@ -90,8 +92,8 @@ func (u *Usage) Best(candidates []Migration) (best Migration, result float64, fo
 	return best, result, found
 }
 
-// BestByTopsis returns the migration that TOPSIS prefers, comparing the clusters the migrations lead to,
-// and the imbalance after it.
+// BestByTopsis returns the migration that TOPSIS prefers, comparing the clusters the migrations
+// lead to, and the imbalance after it.
 func (u *Usage) BestByTopsis(candidates []Migration) (best Migration, result float64, found bool) {
 	sorted := sortMigrations(candidates)
 	rows := make([]alternative, len(sorted))

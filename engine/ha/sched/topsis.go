@@ -13,16 +13,18 @@ const (
 	criteriaCount
 )
 
-// weights of the criteria before normalisation. Memory counts more than CPU, since it cannot be shared.
+// weights of the criteria before normalisation. Memory counts more than CPU, since it cannot be
+// shared.
 var weights = [criteriaCount]float64{averageCPU: 1, highestCPU: 2, averageMem: 5, highestMem: 10}
 
 // alternative is one row of a decision matrix.
 type alternative [criteriaCount]float64
 
 // closeness scores alternatives with TOPSIS (technique for order preference by similarity to ideal
-// solution): columns are divided by their Euclidean length and weighted; the score is the distance to the worst
-// point divided by the sum of the distances to the worst and the best point. It lies in [0, 1], more is
-// better; an alternative that is best and worst at once (all are equal) scores 0.
+// solution): columns are divided by their Euclidean length and weighted; the score is the distance
+// to the worst point divided by the sum of the distances to the worst and the best point. It lies
+// in [0, 1], more is better; an alternative that is best and worst at once (all are equal) scores
+// 0.
 func closeness(rows []alternative) []float64 {
 	if len(rows) == 0 {
 		return nil
@@ -87,7 +89,8 @@ func summarize(loads []load) alternative {
 		squaresMem += float64(l.mem * l.mem)
 	}
 	n := float64(len(loads))
-	// One is added so that the step from 0.002 to 0.004 does not look like the step from 0.4 to 0.8.
+	// One is added so that the step from 0.002 to 0.004 does not look like the step from 0.4 to
+	// 0.8.
 	return alternative{
 		averageCPU: 1 + math.Sqrt(squaresCPU/n),
 		highestCPU: 1 + maxCPU,

@@ -65,8 +65,8 @@ func (u *Usage) Has(name string) bool { return u.nodes[name] != nil }
 // Names returns the nodes, sorted.
 func (u *Usage) Names() []string { return append([]string(nil), u.names...) }
 
-// AddService counts one service on a node. stats is what it adds to the use of the node; a service without a
-// CPU limit (0 CPUs, limited false) counts as the whole node. Unknown nodes are ignored.
+// AddService counts one service on a node. stats is what it adds to the use of the node; a service
+// without a CPU limit (0 CPUs, limited false) counts as the whole node. Unknown nodes are ignored.
 func (u *Usage) AddService(name string, stats Stats, unlimitedCPU bool) {
 	n := u.nodes[name]
 	if n == nil {

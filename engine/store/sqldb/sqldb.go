@@ -214,7 +214,8 @@ func (d *DB) read(c *sqlite3.Conn, r *state.Replica) error {
 }
 
 func (d *DB) readLog(c *sqlite3.Conn, r *state.Replica) error {
-	const sql = "SELECT revision, epoch_seq, epoch_rep, request, kind, path, target, digest, chain FROM log ORDER BY revision"
+	const sql = "SELECT revision, epoch_seq, epoch_rep, request, kind, path, target, digest, chain " +
+		"FROM log ORDER BY revision"
 	err := rows(c, sql, func(s *sqlite3.Stmt) error {
 		e := state.LogEntry{Revision: uint64(s.ColumnInt64(0)),
 			Epoch:   ring.ID{Seq: uint64(s.ColumnInt64(1)), Rep: ring.NodeID(s.ColumnInt64(2))},

@@ -60,7 +60,8 @@ func Open(disk env.Disk, name string) (*DB, error) {
 }
 
 func unfit(r rune) bool {
-	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-", r))
+	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||
+		strings.ContainsRune("/._-", r))
 }
 
 func (db *DB) open(name string) error {

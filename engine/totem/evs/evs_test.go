@@ -175,6 +175,31 @@ func TestACrashedNodeOwesNothing(t *testing.T) {
 	require.Empty(t, h.rules())
 }
 
+func TestLastRecordsOfAKilledProcess(t *testing.T) {
+	lost := formed().deliver(r1, 1, 3, cpg.Agreed, false, 1, 2) // 3 was killed before it could write
+	moved := formed().deliver(r1, 1, 3, cpg.Agreed, false, 1, 2, 3).
+		add(totem.Sent{Node: 3, Ring: r1, Ordinal: 2}).deliver(r1, 2, 3, cpg.Agreed, false, 3).
+		trans(r1, nodes(3), 3).regular(rid(8, 3), nodes(3), 3)
+	for _, c := range []struct {
+		h       *history
+		partial bool
+		want    bool
+	}{{lost, false, true}, {lost, true, false}, {moved, true, true}} {
+		checker := New()
+		if c.partial {
+			checker.LastRecordsMayBeMissing()
+		}
+		for _, r := range c.h.records {
+			checker.Observe(0, r)
+		}
+		found := false
+		for _, v := range checker.Finish() {
+			found = found || v.Rule == Integrity
+		}
+		require.Equal(t, c.want, found)
+	}
+}
+
 func TestViolationsAreBounded(t *testing.T) {
 	c := New()
 	for range MaxViolations + 10 {

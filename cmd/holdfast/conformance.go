@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+
+	"github.com/holdfast-sim/holdfast/cmd/internal/cli"
+	"github.com/holdfast-sim/holdfast/engine/ha/conformance"
+	"github.com/holdfast-sim/holdfast/linearizability"
+)
+
+// suites are the conformance suites of the HA manager.
+func suites() []cli.Suite {
+	return []cli.Suite{
+		{Name: "ha", About: "Replay scenario folders of the HA manager and compare their logs, by tiers",
+			Run: func(ctx context.Context, folders []string, o cli.SuiteOptions) (linearizability.Validity, error) {
+				r, err := conformance.RunHA(ctx, folders, conformance.Options{
+					Progress: func(r conformance.Result) { o.Progress(r.Name) }})
+				if err != nil {
+					return linearizability.Unknown, notFound(err)
+				}
+				return told(o, r, r.Passed())
+			}},
+		{Name: "ha-rules", About: "Normalise rule files of the HA manager and compare what comes out",
+			Run: func(ctx context.Context, folders []string, o cli.SuiteOptions) (linearizability.Validity, error) {
+				r, err := conformance.RunRules(ctx, folders)
+				if err != nil {
+					return linearizability.Unknown, notFound(err)
+				}
+				return told(o, r, r.Passed())
+			}},
+	}
+}
+
+// told writes a report and says how it went.
+func told(o cli.SuiteOptions, report interface{ WriteText(io.Writer) error }, passed bool) (linearizability.Validity, error) {
+	var err error
+	if o.JSON {
+		err = json.NewEncoder(o.Out).Encode(report)
+	} else {
+		err = report.WriteText(o.Out)
+	}
+	switch {
+	case err != nil:
+		return linearizability.Unknown, fmt.Errorf("writing the report: %w", err)
+	case passed:
+		return linearizability.Valid, nil
+	}
+	return linearizability.Invalid, nil
+}
+
+// notFound tells wrong folders from what is wrong with the program.
+func notFound(err error) error {
+	if errors.Is(err, conformance.ErrNothing) || errors.Is(err, fs.ErrNotExist) {
+		return cli.Usage(err)
+	}
+	return err
+}

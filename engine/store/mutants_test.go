@@ -1,0 +1,160 @@
+package store
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// plantedBug is a rule of DESIGN.md broken on purpose by replacing one piece of source text.
+type plantedBug struct {
+	Name    string `json:"name"`
+	File    string `json:"file"` // relative to this package
+	Search  string `json:"search"`
+	Replace string `json:"replace"`
+}
+
+var mutantsOut = flag.String("mutants.out", "", "write the planted bugs as JSON to this file")
+
+// TestPlantedBugsStillFit keeps every planted bug applicable: its text occurs exactly once.
+func TestPlantedBugsStillFit(t *testing.T) {
+	for _, b := range plantedBugs {
+		source, err := os.ReadFile(b.File)
+		require.NoError(t, err)
+		require.Equal(t, 1, strings.Count(string(source), b.Search), "%s in %s", b.Name, b.File)
+		require.NotEqual(t, b.Search, b.Replace)
+	}
+	if *mutantsOut != "" {
+		data, err := json.MarshalIndent(plantedBugs, "", "  ")
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(*mutantsOut, data, 0o644))
+	}
+}
+
+var plantedBugs = []plantedBug{
+	{"quorum counted over ring members", "decision.go",
+		`	for _, r := range taking {
+		votes += c.Votes(r.node, r.Incarnation)
+	}`,
+		`	for _, n := range x.members {
+		if m := c.Member(n); m != nil {
+			votes += m.Votes
+		}
+	}`},
+	{"every member chooses its own X", "ringview.go",
+		`	s.out.send(&d.decide)
+`,
+		`	s.adopt(s.ring.reports[len(s.ring.reports)-1].at, d)
+`},
+	{"W minus 1", "state/config.go",
+		`return c.Expected() - c.Quorum() + 1`,
+		`return c.Expected() - c.Quorum()`},
+	{"old ring's messages applied after reporting", "ringview.go",
+		`func (s *Store) fence() {
+	s.flush()
+}`,
+		`func (s *Store) fence() {
+}`},
+	{"acknowledge before install", "order.go",
+		`		s.keepBacklog(o)
+`,
+		`		s.keepBacklog(o)
+		v.position = o.at
+		s.acknowledge()
+`},
+	{"epoch before state", "sqldb/write.go",
+		`	return d.transaction(func() error {
+		if err := d.putState(i); err != nil {
+			return err
+		}
+		return d.putEpoch(i.Epoch)
+	})`,
+		`	if err := d.transaction(func() error { return d.putEpoch(i.Epoch) }); err != nil {
+		return err
+	}
+	return d.transaction(func() error { return d.putState(i) })`},
+	{"state first, epoch with the first write", "sqldb/write.go",
+		`		return d.putConfig(b.Config)
+	})
+}
+
+// Install implements state.Backend: the epoch and the state that it starts from are one
+// transaction.
+func (d *DB) Install(i *state.Installation) error {
+	return d.transaction(func() error {
+		if err := d.putState(i); err != nil {
+			return err
+		}
+		return d.putEpoch(i.Epoch)
+	})
+}`,
+		`		if err := d.putEpoch(b.Log[len(b.Log)-1].Epoch); err != nil {
+			return err
+		}
+		return d.putConfig(b.Config)
+	})
+}
+
+// Install implements state.Backend: the epoch follows with the first write.
+func (d *DB) Install(i *state.Installation) error {
+	return d.transaction(func() error { return d.putState(i) })
+}`},
+	{"source by revision only", "decision.go",
+		`	if c := a.Epoch.Compare(b.Epoch); c != 0 {
+		return c > 0
+	}
+	return`,
+		`	return`},
+	{"acknowledge before fsync", "order.go",
+		`	if !s.commit(&batch) {
+		return
+	}
+	s.ring.position = group[len(group)-1].at
+	s.acknowledge()
+`,
+		`	s.ring.position = group[len(group)-1].at
+	s.acknowledge()
+	if !s.commit(&batch) {
+		return
+	}
+`},
+	{"no fsync", "sqlitevfs/db.go", `PRAGMA synchronous=full`, `PRAGMA synchronous=off`},
+	{"restarted store goes on in the same ring", "ringview.go",
+		`		s.env.Probe("store/ring-entered-late")
+`,
+		`		s.env.Probe("store/ring-entered-late")
+		if s.replica != nil && s.replica.Epoch == c.Ring {
+			s.ring.present, s.ring.installed = true, true
+			s.ring.decision = &decision{config: s.replica.Config}
+			return
+		}
+`},
+	{"wiped store votes at once", "state/config.go",
+		`	return m != nil && m.Incarnation == inc && !inc.IsZero()`,
+		`	return m != nil`},
+	{"linearizable read answered locally", "operations.go",
+		`		return req.Local
+`,
+		`		return true
+`},
+	{"read confirmed by its own marker alone", "operations.go",
+		`		if !s.ring.confirmed(p.config, p.at) {`,
+		`		if p.cmd != nil && !s.ring.confirmed(p.config, p.at) {`},
+	{"read confirmed by old acknowledgements", "operations.go",
+		`s.await(p, s.query(p.req), o.at, s.replica.Config)`,
+		`s.await(p, s.query(p.req), 0, s.replica.Config)`},
+	{"messages behind the transitional configuration applied", "ringview.go",
+		`		s.ring.fenced = true
+`,
+		``},
+	{"failed fsync trusted after a restart of the process", "sqldb/sqldb.go",
+		`	if uint64(boot) == o.Boot || o.Failed {`,
+		`	if false {`},
+	{"retried request carried out again", "state/replica.go",
+		`	if e := r.remembered(cmd); e != nil {`,
+		`	if e := r.remembered(cmd); e != nil && cmd.Since == 0 {`},
+}

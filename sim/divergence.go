@@ -1,0 +1,101 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/sim/kernel"
+	"github.com/holdfast-sim/holdfast/sim/world"
+)
+
+// Divergence is where two runs of one seed part: the subject depends on something that is not
+// the seed's, such as the order of a map.
+type Divergence struct {
+	// Event is the number of the first event that differs.
+	Event uint64
+	// First and Second describe it in both runs.
+	First, Second string
+	// Before are the last events that were the same.
+	Before []string
+}
+
+// String is one paragraph for a person.
+func (d *Divergence) String() string {
+	text := fmt.Sprintf("the two runs part at event %d:\n  first:  %s\n  second: %s", d.Event, d.First, d.Second)
+	for i, line := range d.Before {
+		if i == 0 {
+			text += "\nbefore that, in both:"
+		}
+		text += "\n  " + line
+	}
+	return text
+}
+
+// sharedLines is how many events before the first difference are shown.
+const sharedLines = 5
+
+// Diverge says in words where two runs of one seed part.
+func (Runner) Diverge(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subject,
+	o scenarios.RunOptions) (string, error) {
+	d, err := Diverge(ctx, s, subject, o)
+	switch {
+	case err != nil:
+		return "", err
+	case d == nil:
+		return "two more runs were the same: what differs comes seldom", nil
+	}
+	return d.String(), nil
+}
+
+// Diverge runs a scenario until two runs of one seed can be compared event by event, and says
+// where they part; nil when they do not. The marks of the digests locate the difference within
+// kernel.MarkEvery events, so only those are kept.
+func Diverge(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subject,
+	o scenarios.RunOptions) (*Divergence, error) {
+	var from uint64
+	runs, err := twice(ctx, s, subject, o, 0, 0)
+	if err != nil || runs[0].out.Digest == runs[1].out.Digest {
+		return nil, err
+	}
+	one, two := runs[0].world.Kernel.Digest.Marks(), runs[1].world.Kernel.Digest.Marks()
+	for i := 0; i < len(one) && i < len(two) && one[i] == two[i]; i++ {
+		from += kernel.MarkEvery
+	}
+	// What differs from run to run may differ again: the window begins a little earlier.
+	start := from - min(from, kernel.MarkEvery)
+	if runs, err = twice(ctx, s, subject, o, start, from+2*kernel.MarkEvery); err != nil {
+		return nil, err
+	}
+	return compare(start, runs), nil
+}
+
+func twice(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subject, o scenarios.RunOptions,
+	from, to uint64) (runs [2]*run, err error) {
+	for i := range runs {
+		runs[i], err = simulate(ctx, s, subject, o, func(w *world.World) { w.Kernel.Digest.Keep(from, to) })
+		if err != nil {
+			return runs, err
+		}
+	}
+	return runs, nil
+}
+
+func compare(start uint64, runs [2]*run) *Divergence {
+	kept := [2][]kernel.Note{runs[0].world.Kernel.Digest.Kept(), runs[1].world.Kernel.Digest.Kept()}
+	describe := func(of, i int) string {
+		if i >= len(kept[of]) {
+			return "nothing: the run has ended"
+		}
+		return runs[of].world.Describe(kept[of][i])
+	}
+	at := 0
+	for at < len(kept[0]) && at < len(kept[1]) && kept[0][at] == kept[1][at] {
+		at++
+	}
+	d := &Divergence{Event: start + uint64(at), First: describe(0, at), Second: describe(1, at)}
+	for i := max(0, at-sharedLines); i < at; i++ {
+		d.Before = append(d.Before, describe(0, i))
+	}
+	return d
+}
