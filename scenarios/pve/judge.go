@@ -24,7 +24,7 @@ type judge struct{ subject *Subject }
 
 // Watch implements scenarios.Judge.
 func (j judge) Watch(s *scenarios.Scenario) scenarios.Watch {
-	return &watch{subject: j.subject, scenario: s, evs: evs.New(),
+	return &watch{subject: j.subject, scenario: s, evs: evs.New(), epochs: newEpochs(j.subject, s.Machines),
 		rings: map[ring.ID][]ring.NodeID{}, now: make([]ring.ID, len(s.Machines))}
 }
 
@@ -42,6 +42,7 @@ type watch struct {
 	subject  *Subject
 	scenario *scenarios.Scenario
 	evs      *evs.Checker
+	epochs   *epochs
 	witness  []history.WitnessEntry
 
 	rings map[ring.ID][]ring.NodeID // quorate rings and their members
@@ -53,6 +54,7 @@ type watch struct {
 // Record implements scenarios.Watch.
 func (w *watch) Record(r scenarios.Stamped) error {
 	w.evs.Observe(r.Machine, r.Record)
+	w.epochs.record(r)
 	switch rec := r.Record.(type) {
 	case node.QuorumView:
 		w.quorum(r, rec)
@@ -118,7 +120,7 @@ func (w *watch) Check(ctx context.Context, r *scenarios.Run) []linearizability.V
 	if r.World != simulated {
 		w.evs.LastRecordsMayBeMissing()
 	}
-	return []linearizability.Verdict{w.checkStore(ctx, r), w.checkQuorum(), w.checkSynchrony(),
+	return []linearizability.Verdict{w.checkStore(ctx, r), w.epochs.verdict(), w.checkQuorum(), w.checkSynchrony(),
 		w.checkRecovery(r), w.checkTrees(r)}
 }
 
