@@ -160,17 +160,40 @@ func (c *Client) Read(t *env.Task, path string) (data []byte, revision uint64, e
 	return r.Entry.Data, r.Entry.Mod, nil
 }
 
-// List lists a directory as this node has it, all of it. A missing directory is empty.
+// List lists a directory as this node has it, all of it and at one revision. A missing directory
+// is empty.
 func (c *Client) List(t *env.Task, path string) ([]store.EntryInfo, error) {
+	return c.list(t, path, false)
+}
+
+// ListDeep lists everything below a directory, as it is at one revision.
+func (c *Client) ListDeep(t *env.Task, path string) ([]store.EntryInfo, error) {
+	return c.list(t, path, true)
+}
+
+// maxListings bounds how often a listing of several pages begins anew because of a change.
+const maxListings = 20
+
+func (c *Client) list(t *env.Task, path string, deep bool) ([]store.EntryInfo, error) {
 	var all []store.EntryInfo
+	var revision uint64
+	again := 0
 	for after := ""; ; {
-		r, err := c.Do(t, store.Request{Op: store.OpList, Path: path, Local: true, After: after})
+		r, err := c.Do(t, store.Request{Op: store.OpList, Path: path, Local: true, After: after, Deep: deep})
 		if errors.Is(err, ErrNotFound) {
 			return nil, nil
 		}
 		if err != nil {
 			return nil, wrap("listing", path, err)
 		}
+		if after != "" && r.Revision != revision {
+			if again++; again > maxListings {
+				return nil, wrap("listing", path, fmt.Errorf("%w: it changes all the time", ErrUnavailable))
+			}
+			all, after = nil, ""
+			continue
+		}
+		revision = r.Revision
 		all = append(all, r.Entries...)
 		if !r.More || len(r.Entries) == 0 {
 			return all, nil
