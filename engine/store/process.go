@@ -102,9 +102,11 @@ func (s *Store) Step(ev env.Event) {
 	case env.LocalMessage:
 		if ev.From == cpg.Process {
 			s.onCluster(ev.Payload)
+		} else {
+			s.onRequest(client{local: ev.From}, ev.Payload)
 		}
 	case env.Invoked:
-		s.onInvoked(ev.Op, ev.Input)
+		s.onRequest(client{op: ev.Op}, ev.Input)
 	case env.TimerFired:
 		s.onTimer(ev.ID)
 	}
