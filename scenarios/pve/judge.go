@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/node"
@@ -24,7 +25,7 @@ type judge struct{ subject *Subject }
 
 // Watch implements scenarios.Judge.
 func (j judge) Watch(s *scenarios.Scenario) scenarios.Watch {
-	return &watch{subject: j.subject, scenario: s, evs: evs.New(),
+	return &watch{subject: j.subject, scenario: s, evs: evs.New(), epochs: newEpochs(j.subject, s.Machines),
 		rings: map[ring.ID][]ring.NodeID{}, now: make([]ring.ID, len(s.Machines))}
 }
 
@@ -42,6 +43,7 @@ type watch struct {
 	subject  *Subject
 	scenario *scenarios.Scenario
 	evs      *evs.Checker
+	epochs   *epochs
 	witness  []history.WitnessEntry
 
 	rings map[ring.ID][]ring.NodeID // quorate rings and their members
@@ -53,13 +55,14 @@ type watch struct {
 // Record implements scenarios.Watch.
 func (w *watch) Record(r scenarios.Stamped) error {
 	w.evs.Observe(r.Machine, r.Record)
+	w.epochs.record(r)
 	switch rec := r.Record.(type) {
 	case node.QuorumView:
 		w.quorum(r, rec)
 	case store.Applied:
 		w.witness = append(w.witness, history.WitnessEntry{Rev: rec.Revision, Epoch: w.epoch(rec.Epoch),
 			F: rec.Op, Key: rec.Path, To: rec.To, ID: rec.Request, Chain: rec.Chain,
-			Node: w.scenario.Machines[r.Machine], Time: int64(r.At), Internal: rec.Op == store.OpReplaceMember})
+			Node: w.scenario.Machines[r.Machine], Time: int64(r.At), Internal: rec.Op == store.OpReplaceMember || byProcess(rec.Request)})
 	case store.Installed:
 		w.witness = append(w.witness, history.WitnessEntry{Kind: history.WitnessInstall, Rev: rec.Revision,
 			Keep: keep(rec), Epoch: w.epoch(rec.Epoch), Chain: rec.Chain,
@@ -67,6 +70,10 @@ func (w *watch) Record(r scenarios.Stamped) error {
 	}
 	return nil
 }
+
+// byProcess says whether a request came from a process of a machine: the HA manager's and the
+// operator's, which keep to files of their own.
+func byProcess(request string) bool { return strings.Contains(request, "/") }
 
 // keep is up to which revision a node's earlier word still holds after an installation: all of
 // it unless it took a full copy.
@@ -118,7 +125,7 @@ func (w *watch) Check(ctx context.Context, r *scenarios.Run) []linearizability.V
 	if r.World != simulated {
 		w.evs.LastRecordsMayBeMissing()
 	}
-	return []linearizability.Verdict{w.checkStore(ctx, r), w.checkQuorum(), w.checkSynchrony(),
+	return []linearizability.Verdict{w.checkStore(ctx, r), w.epochs.verdict(), w.checkQuorum(), w.checkSynchrony(),
 		w.checkRecovery(r), w.checkTrees(r)}
 }
 
