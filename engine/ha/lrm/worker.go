@@ -66,6 +66,7 @@ func (l *LRM) manage() {
 			delete(l.jobs, sid) // the manager has changed its mind since
 		}
 	}
+	l.answerArrived()
 	sids := make([]string, 0, len(l.services))
 	for sid := range l.services {
 		sids = append(sids, sid)
@@ -171,6 +172,9 @@ func (l *LRM) startJobs() {
 		if limit > 0 && running >= limit {
 			return
 		}
+		if !l.announce(j.command) {
+			continue // again in the next round
+		}
 		if !l.exec.Start(j.command) {
 			l.env.Log(ha.LevelErr, "starting resource command failed: "+j.command.SID)
 			return // again in the next round
@@ -251,6 +255,11 @@ func (l *LRM) pruneResults() {
 	for uid := range l.results {
 		if !valid[uid] {
 			delete(l.results, uid)
+		}
+	}
+	for uid := range l.begun {
+		if _, answered := l.results[uid]; answered || !valid[uid] {
+			delete(l.begun, uid)
 		}
 	}
 }
