@@ -204,6 +204,14 @@ func TestRestartPolicy(t *testing.T) {
 	require.Contains(t, b.text(), "on local node after 1 retries")
 }
 
+func TestARoundWaitsForWorkersAWhile(t *testing.T) {
+	b := newBench()
+	b.want("vm:1", ha.Started, "u1")
+	start := b.now
+	active(t, b)
+	require.EqualValues(t, 8, b.now-start)
+}
+
 func TestWorkersAreSharedFairly(t *testing.T) {
 	b := newBench()
 	b.limit = 2

@@ -127,8 +127,10 @@ func (l *LRM) queue(cmd Command) {
 // runJobs starts what may start, takes over results, and returns how many jobs are left.
 func (l *LRM) runJobs() int {
 	start := l.env.NowSeconds()
-	for try := 0; try < maxWaits; try++ {
-		l.reap()
+	for try, stalled := 0, false; try < maxWaits; try++ {
+		if l.reap() == 0 && stalled {
+			break // neither time nor work goes on
+		}
 		l.startJobs()
 		if l.exec.MaxWorkers() > 0 {
 			l.reap()
@@ -136,11 +138,13 @@ func (l *LRM) runJobs() int {
 		if len(l.jobs) == 0 || l.exec.MaxWorkers() == 0 {
 			break
 		}
-		left := workerSeconds - (l.env.NowSeconds() - start)
+		before := l.env.NowSeconds()
+		left := workerSeconds - (before - start)
 		if left <= 0 {
 			break
 		}
 		l.exec.Wait(int(left))
+		stalled = l.env.NowSeconds() == before
 	}
 	for _, j := range l.jobs {
 		if !j.running {
@@ -187,7 +191,8 @@ func (l *LRM) startJobs() {
 	}
 }
 
-func (l *LRM) reap() {
+// reap takes over the results there are and returns how many.
+func (l *LRM) reap() (count int) {
 	sids := make([]string, 0, len(l.jobs))
 	for sid, j := range l.jobs {
 		if j.running {
@@ -196,14 +201,17 @@ func (l *LRM) reap() {
 	}
 	sort.Strings(sids)
 	for _, sid := range sids {
-		l.reapOne(sid)
+		if l.reapOne(sid) {
+			count++
+		}
 	}
+	return count
 }
 
-func (l *LRM) reapOne(sid string) {
+func (l *LRM) reapOne(sid string) bool {
 	code, done := l.exec.Finished(sid)
 	if !done {
-		return
+		return false
 	}
 	cmd := l.jobs[sid].command
 	delete(l.jobs, sid)
@@ -211,13 +219,14 @@ func (l *LRM) reapOne(sid string) {
 		if code != ha.ExitSuccess {
 			l.stopErrors++
 		}
-		return
+		return true
 	}
 	if code = l.applyRestartPolicy(cmd, code); code == ha.ExitTryAgain {
-		return // the manager hears of it when all tries are used up
+		return true // the manager hears of it when all tries are used up
 	}
 	l.results[cmd.UID] = ha.LRMResult{SID: sid, State: cmd.State, ExitCode: code}
 	l.pruneResults()
+	return true
 }
 
 func (l *LRM) applyRestartPolicy(cmd Command, code ha.ExitCode) ha.ExitCode {
