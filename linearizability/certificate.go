@@ -31,6 +31,7 @@ type certificate struct {
 
 	checked   int
 	broken    bool // the state is not known any more
+	sunken    bool // some observation without a revision found no place
 	undecided bool // some observation may belong behind the order
 }
 
@@ -49,7 +50,7 @@ func (c *certificate) run() (bool, error) {
 	c.sortObservations()
 	c.listFloaters()
 	c.begin()
-	c.checked, c.broken, c.undecided = 0, false, false
+	c.checked, c.broken, c.undecided, c.sunken = 0, false, false, false
 	c.latest, c.latestWrite = math.MinInt64, math.MinInt64
 	if err := c.observe(0); err != nil {
 		return false, err

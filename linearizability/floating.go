@@ -138,6 +138,7 @@ func (c *certificate) sunk(f floater, write int) {
 		c.undecided = true // it may stand after a mutation beyond the order
 		return
 	}
+	c.sunken = true
 	op := &c.ops[f.op]
 	v := Violation{Kind: WrongAnswer, at: []int{f.op}}
 	if op.Outcome == history.Fail {
