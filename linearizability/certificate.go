@@ -309,7 +309,8 @@ func (c *certificate) lastChange(key string, rev uint64) (uint64, int) {
 			continue
 		}
 		op := &c.ops[i]
-		if models.CleanPath(op.Key) == key || (len(op.Input) > 0 && models.CleanPath(models.TextOf(op.Input)) == key) {
+		renamed := len(op.Input) > 0 && models.CleanPath(models.TextOf(op.Input)) == key
+		if models.CleanPath(op.Key) == key || renamed {
 			return at, int(i)
 		}
 	}

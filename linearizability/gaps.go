@@ -231,7 +231,8 @@ func (k *Checker) fillGaps(ctx context.Context) (decided bool, err error) {
 		if c.w != nil && c.w.internal {
 			return false, nil // what is missing may be the system's own
 		}
-		k.found.add(Violation{Kind: NotLinearizable, at: g.stuckOn, Revisions: c.gaps[:min(len(c.gaps), maxViolations)],
+		k.found.add(Violation{Kind: NotLinearizable, at: g.stuckOn,
+			Revisions: slices.Clone(c.gaps[:min(len(c.gaps), maxViolations)]),
 			Explain: fmt.Sprintf("revisions %v were acknowledged to nobody, and no choice among the %d calls with "+
 				"unknown outcome explains all answers; the best one fails at %s", c.gaps[:min(len(c.gaps), 8)],
 				len(g.open), g.stuckAt)})
