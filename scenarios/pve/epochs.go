@@ -31,8 +31,10 @@ type epochs struct {
 	now   []*epoch // by machine: the installed one that it is still in
 	roles []string // by machine
 
-	counts struct{ installed, answered int }
+	answers int
 	breach *linearizability.Violation // the first
+	// thin is the first answer that is on too few disks.
+	thin *linearizability.Violation
 }
 
 // epoch is what was seen of one.
@@ -95,7 +97,11 @@ func fromTheOrder(code string) bool {
 }
 
 func (e *epochs) broken(kind linearizability.Kind, rev uint64, format string, args ...any) {
-	e.breach = &linearizability.Violation{Kind: kind, Revisions: []uint64{rev}, Explain: fmt.Sprintf(format, args...)}
+	e.breach = violation(kind, rev, format, args...)
+}
+
+func violation(kind linearizability.Kind, rev uint64, format string, args ...any) *linearizability.Violation {
+	return &linearizability.Violation{Kind: kind, Revisions: []uint64{rev}, Explain: fmt.Sprintf(format, args...)}
 }
 
 func (e *epochs) search(id ring.ID) (int, bool) {
@@ -106,7 +112,6 @@ func (e *epochs) search(id ring.ID) (int, bool) {
 }
 
 func (e *epochs) installed(m env.MachineID, r store.Installed) {
-	e.counts.installed++
 	at, known := e.search(r.Epoch)
 	if !known {
 		e.all = slices.Insert(e.all, at, &epoch{id: r.Epoch, x: r.Members, source: r.Source, start: r.Revision,
@@ -170,7 +175,7 @@ func (e *epochs) applied(m env.MachineID, r store.Applied) {
 
 // answered takes an answer to a client that tells of the tree at a revision.
 func (e *epochs) answered(m env.MachineID, id ring.ID, revision uint64, request string) {
-	e.counts.answered++
+	e.answers++
 	at, ok := e.search(id)
 	if !ok {
 		e.broken(linearizability.Phantom, revision, "%s answers %s in epoch %v, which nobody has installed",
@@ -184,11 +189,10 @@ func (e *epochs) answered(m env.MachineID, id ring.ID, revision uint64, request 
 			votes += e.votes[k]
 		}
 	}
-	if votes < e.needed {
-		e.broken(linearizability.LostWrite, revision,
+	if votes < e.needed && e.thin == nil {
+		e.thin = violation(linearizability.LostWrite, revision,
 			"%s answers %s at revision %d of epoch %v while %d votes have that on disk: %d are needed",
 			e.names[m], request, revision, id, votes, e.needed)
-		return
 	}
 	if revision <= ep.acknowledged {
 		return
@@ -199,13 +203,23 @@ func (e *epochs) answered(m env.MachineID, id ring.ID, revision uint64, request 
 	}
 }
 
-func (e *epochs) verdict() linearizability.Verdict {
+// verdict judges the whole run. Where records may be missing, because a killed machine took its last
+// ones with it, disks are not counted.
+func (e *epochs) verdict(missing bool) linearizability.Verdict {
 	v := linearizability.Verdict{Checker: "epochs", Validity: linearizability.Valid}
-	if e.breach != nil {
-		v.Validity, v.Violations, v.Summary = linearizability.Invalid, []linearizability.Violation{*e.breach}, e.breach.Explain
+	breach := e.breach
+	if e.thin != nil && !missing {
+		breach = e.thin // the cause of what came later
+	}
+	if breach != nil {
+		v.Validity, v.Violations, v.Summary = linearizability.Invalid, []linearizability.Violation{*breach}, breach.Explain
 		return v
 	}
-	v.Summary = fmt.Sprintf("%d answers, each from enough disks, in %d epochs, each with all that was answered before",
-		e.counts.answered, len(e.all))
+	disks := ", each from enough disks"
+	if missing {
+		disks = ""
+	}
+	v.Summary = fmt.Sprintf("%d answers%s, in %d epochs, each with all that was answered before",
+		e.answers, disks, len(e.all))
 	return v
 }
