@@ -158,6 +158,9 @@ func (k *Checker) conclude(report *Report) {
 	}
 	switch {
 	case len(report.Violations) == 0:
+		if len(k.found.ops) == 0 {
+			report.Validity, report.Reason = Unknown, "the history has no operations, so nothing was checked"
+		}
 		return
 	case len(report.Violations) > 2*disputed || (disputed == 0):
 		report.Validity, report.Reason = Invalid, ""

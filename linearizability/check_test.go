@@ -243,3 +243,11 @@ func TestCounterexamplesAreSmall(t *testing.T) {
 	require.LessOrEqual(t, sizes[len(sizes)/2], 6)
 	require.LessOrEqual(t, sizes[len(sizes)-1], 12)
 }
+
+// Nothing checked is never a pass.
+func TestEmptyHistoryIsUnknown(t *testing.T) {
+	report, err := lin.Check(context.Background(), storeModel(t), &lin.History{})
+	require.NoError(t, err)
+	require.Equal(t, lin.Unknown, report.Validity)
+	require.Contains(t, report.Verdict().Summary, "nothing was checked")
+}

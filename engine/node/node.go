@@ -25,6 +25,8 @@ type Options struct {
 	Num, Den uint32
 	// Quiet leaves out the ring's records for checkers.
 	Quiet bool
+	// HA adds the HA manager; nil leaves it out.
+	HA *HA
 }
 
 // Process is one process of a node.
@@ -70,12 +72,17 @@ func Compose(o Options) ([]Process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrOptions, err)
 	}
-	return []Process{
+	processes := []Process{
 		{Name: cluster.Name, Restart: restartAfter, New: func() env.Process {
 			return newClusterProcess(ringConfig, votes.Plain())
 		}},
 		storeProcess(o, conf, self),
-	}, nil
+	}
+	if o.HA == nil {
+		return processes, nil
+	}
+	more, err := haProcesses(o, conf)
+	return append(processes, more...), err
 }
 
 func scaledTimers(conf *corosync.Config, num, den uint32) (corosync.Timers, error) {

@@ -74,6 +74,8 @@ type Request struct {
 	Expect uint64 `json:"expect,omitempty"`
 	// Local asks this node alone: for read and list, without asking the others.
 	Local bool `json:"local,omitempty"`
+	// Deep lists everything below the directory, for list.
+	Deep bool `json:"deep,omitempty"`
 	// Retry marks a change that may have been sent before; Since is a revision that the client knew
 	// by then (0 always holds). They let the store tell a request that was never carried out from
 	// one that was so long ago that it is forgotten.

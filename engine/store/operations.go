@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/ring"
 	"github.com/holdfast-sim/holdfast/engine/store/state"
 	"github.com/holdfast-sim/holdfast/engine/store/tree"
@@ -13,7 +12,7 @@ import (
 
 // pending is an operation that is not answered yet.
 type pending struct {
-	clients []env.OpID
+	clients []client
 	req     *Request
 	cmd     *state.Command // nil for a read
 	until   time.Duration
@@ -38,29 +37,31 @@ type operations struct {
 
 func (o *operations) init() { o.byRequest = map[string]*pending{} }
 
-// onInvoked takes an operation of a client.
-func (s *Store) onInvoked(op env.OpID, input []byte) {
+// onRequest takes an operation of a client.
+func (s *Store) onRequest(from client, input []byte) {
 	req, err := DecodeRequest(input)
 	if err != nil {
-		s.env.Complete(op, (&Response{Code: tree.Invalid, Message: err.Error()}).Encode())
+		s.reply(from, (&Response{Code: tree.Invalid, Message: err.Error()}).Encode())
 		return
 	}
 	if req.Op == OpStatus {
-		s.env.Complete(op, (&Response{ID: req.ID, OK: true, Status: s.status(), Revision: s.revision()}).Encode())
+		s.reply(from, (&Response{ID: req.ID, OK: true, Status: s.status(), Revision: s.revision()}).Encode())
 		return
 	}
 	if s.failed != nil {
-		s.refuse(op, req, CodeFailed, fmt.Sprintf("the store of node %d does not serve: %v", s.node(), s.failed))
+		s.refuse(from, req, CodeFailed, fmt.Sprintf("the store of node %d does not serve: %v", s.node(), s.failed))
 		return
 	}
 	if isLocal(req) {
 		r := s.query(req)
-		s.env.Emit(Answered{Revision: r.Revision, Epoch: s.replica.Epoch, Request: req.ID, Op: req.Op,
-			Local: true, Code: string(r.Code)})
-		s.env.Complete(op, r.Encode())
+		if from.local == "" { // what processes of this machine look up is nobody's history
+			s.env.Emit(Answered{Revision: r.Revision, Epoch: s.replica.Epoch, Request: req.ID, Op: req.Op,
+				Local: true, Code: string(r.Code)})
+		}
+		s.reply(from, r.Encode())
 		return
 	}
-	s.accept(op, req)
+	s.accept(from, req)
 }
 
 func isLocal(req *Request) bool {
@@ -73,8 +74,8 @@ func isLocal(req *Request) bool {
 	return false
 }
 
-func (s *Store) refuse(op env.OpID, req *Request, code tree.Code, message string) {
-	s.env.Complete(op, (&Response{ID: req.ID, Code: code, Message: message, Revision: s.revision()}).Encode())
+func (s *Store) refuse(from client, req *Request, code tree.Code, message string) {
+	s.reply(from, (&Response{ID: req.ID, Code: code, Message: message, Revision: s.revision()}).Encode())
 }
 
 func (s *Store) revision() uint64 {
@@ -85,26 +86,26 @@ func (s *Store) revision() uint64 {
 }
 
 // accept starts an operation that needs the other nodes.
-func (s *Store) accept(op env.OpID, req *Request) {
-	p := &pending{clients: []env.OpID{op}, req: req, until: s.env.Mono() + s.opts.Timers.OperationLife}
+func (s *Store) accept(from client, req *Request) {
+	p := &pending{clients: []client{from}, req: req, until: s.env.Mono() + s.opts.Timers.OperationLife}
 	if req.Op != OpRead && req.Op != OpList {
 		p.cmd = s.commandOf(req)
 		if other := s.ops.byRequest[req.ID]; other != nil {
-			s.join(op, p, other)
+			s.join(from, p, other)
 			return
 		}
 		if r := s.replica.Tree.JudgeForm(&p.cmd.Op); r != nil && p.cmd.Replace.Node == 0 {
-			s.refuse(op, req, r.Code, r.Message)
+			s.refuse(from, req, r.Code, r.Message)
 			return
 		}
 	}
 	switch {
 	case s.ops.live >= maxPending:
 		s.env.Probe("store/too-many-operations")
-		s.refuse(op, req, CodeTryAgain, "too many operations are waiting on this node")
+		s.refuse(from, req, CodeTryAgain, "too many operations are waiting on this node")
 		return
 	case s.hopeless():
-		s.refuse(op, req, s.hopelessCode(p), "this node's ring has no quorum")
+		s.refuse(from, req, s.hopelessCode(p), "this node's ring has no quorum")
 		return
 	}
 	s.ops.all = append(s.ops.all, p)
@@ -120,14 +121,14 @@ func (s *Store) accept(op env.OpID, req *Request) {
 }
 
 // join lets another client wait for a change that is on its way already.
-func (s *Store) join(op env.OpID, p, other *pending) {
+func (s *Store) join(from client, p, other *pending) {
 	switch {
 	case p.cmd.Digest() != other.cmd.Digest():
-		s.refuse(op, p.req, tree.Invalid, "the request id is in use for another operation")
+		s.refuse(from, p.req, tree.Invalid, "the request id is in use for another operation")
 	case len(other.clients) >= maxClients:
-		s.refuse(op, p.req, CodeTryAgain, "too many clients wait for this request")
+		s.refuse(from, p.req, CodeTryAgain, "too many clients wait for this request")
 	default:
-		other.clients = append(other.clients, op)
+		other.clients = append(other.clients, from)
 	}
 }
 
@@ -265,8 +266,8 @@ func (s *Store) answer(p *pending, r *Response) {
 			Code: string(r.Code)})
 	}
 	out := r.Encode()
-	for _, op := range p.clients {
-		s.env.Complete(op, out)
+	for _, c := range p.clients {
+		s.reply(c, out)
 	}
 }
 

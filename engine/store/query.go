@@ -78,18 +78,32 @@ func (s *Store) queryList(req *Request, r *Response) {
 		}
 		prefix = req.Path + "/"
 	}
-	for _, name := range s.replica.Tree.Names(req.Path) {
+	s.listBelow(req, prefix, r)
+}
+
+// listBelow adds the entries of a directory, and of those below it if the request is deep, in the
+// order in which one walks through them.
+func (s *Store) listBelow(req *Request, prefix string, r *Response) {
+	for _, name := range s.replica.Tree.Names(strings.TrimSuffix(prefix, "/")) {
 		path := prefix + name
-		if req.After != "" && strings.Compare(path, req.After) <= 0 {
-			continue
+		e := s.replica.Tree.Get(path)
+		if req.After == "" || strings.Compare(walkKey(path), walkKey(req.After)) > 0 {
+			if len(r.Entries) == pageLimit(req) {
+				r.More = true
+				return
+			}
+			r.Entries = append(r.Entries, infoOf(e, false))
 		}
-		if len(r.Entries) == pageLimit(req) {
-			r.More = true
-			return
+		if req.Deep && e.Kind == tree.Directory {
+			if s.listBelow(req, path+"/", r); r.More {
+				return
+			}
 		}
-		r.Entries = append(r.Entries, infoOf(s.replica.Tree.Get(path), false))
 	}
 }
+
+// walkKey compares as one walks: everything below a directory comes right after it.
+func walkKey(path string) string { return strings.ReplaceAll(path, "/", "\x00") }
 
 func (s *Store) queryDump(req *Request, r *Response) {
 	size := 0

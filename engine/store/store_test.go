@@ -279,3 +279,26 @@ func TestEndOfProcessReleasesTheDatabase(t *testing.T) {
 	n.kill()
 	require.ErrorIs(t, s.backend.Commit(&state.Batch{Log: []state.LogEntry{{}}}), sqlitevfs.ErrReleased)
 }
+
+// A store whose disk fails while it installs a state is out of the ring at once: nothing that was
+// to be done in it happens any more.
+func TestDiskFailsDuringInstallation(t *testing.T) {
+	c := newTestCluster(t, 1, 1, 1).start()
+	c.formAll(1, 2, 3)
+	c.formAll(1, 2)
+	c.node(1).mustWrite("f", "x")
+	n := c.node(3)
+	n.disk.Before = func(op, _ string) error {
+		if op == "sync" {
+			return env.ErrIO
+		}
+		return nil
+	}
+	c.formAll(1, 2, 3)
+	require.Error(t, n.store.failed)
+	c.pass(4 * time.Second) // longer than every timer but that of the next attempt
+	n.disk.Before = nil
+	c.pass(6 * time.Second)
+	c.formAll(1, 2, 3)
+	require.Equal(t, "x", n.mustRead("f"))
+}

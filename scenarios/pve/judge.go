@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/node"
@@ -61,7 +62,7 @@ func (w *watch) Record(r scenarios.Stamped) error {
 	case store.Applied:
 		w.witness = append(w.witness, history.WitnessEntry{Rev: rec.Revision, Epoch: w.epoch(rec.Epoch),
 			F: rec.Op, Key: rec.Path, To: rec.To, ID: rec.Request, Chain: rec.Chain,
-			Node: w.scenario.Machines[r.Machine], Time: int64(r.At), Internal: rec.Op == store.OpReplaceMember})
+			Node: w.scenario.Machines[r.Machine], Time: int64(r.At), Internal: rec.Op == store.OpReplaceMember || byProcess(rec.Request)})
 	case store.Installed:
 		w.witness = append(w.witness, history.WitnessEntry{Kind: history.WitnessInstall, Rev: rec.Revision,
 			Keep: keep(rec), Epoch: w.epoch(rec.Epoch), Chain: rec.Chain,
@@ -69,6 +70,10 @@ func (w *watch) Record(r scenarios.Stamped) error {
 	}
 	return nil
 }
+
+// byProcess says whether a request came from a process of a machine: the HA manager's and the
+// operator's, which keep to files of their own.
+func byProcess(request string) bool { return strings.Contains(request, "/") }
 
 // keep is up to which revision a node's earlier word still holds after an installation: all of
 // it unless it took a full copy.

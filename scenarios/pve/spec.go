@@ -14,6 +14,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/corosync"
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/node"
+	"github.com/holdfast-sim/holdfast/engine/resource"
 	"github.com/holdfast-sim/holdfast/engine/ring"
 	"github.com/holdfast-sim/holdfast/scenarios"
 )
@@ -33,6 +34,8 @@ type Spec struct {
 	TokenCoefficient time.Duration `yaml:"token_coefficient,omitempty" json:"token_coefficient,omitempty"`
 	// Store is the store's policy: strict.
 	Store string `yaml:"store,omitempty" json:"store,omitempty"`
+	// HA runs the HA manager; left out, nodes have none.
+	HA *HASpec `yaml:"ha,omitempty" json:"ha,omitempty"`
 }
 
 // PolicyStrict acknowledges a write only when no quorum can ever miss it.
@@ -45,6 +48,7 @@ type Subject struct {
 	text     []byte // of the configuration
 	warnings corosync.Warnings
 	machines []string
+	warmup   time.Duration
 }
 
 // ErrSpec is wrapped by every complaint about the subject's part of a scenario.
@@ -52,7 +56,7 @@ var ErrSpec = errors.New("subject pve")
 
 // Decode makes the subject of a scenario.
 func Decode(s *scenarios.Scenario) (scenarios.Subject, error) {
-	subject := &Subject{machines: s.Machines}
+	subject := &Subject{machines: s.Machines, warmup: s.Warmup}
 	if err := s.Subject.Decode(&subject.spec); err != nil {
 		return nil, err
 	}
@@ -134,7 +138,11 @@ func (s *Subject) generate(sc *scenarios.Scenario) error {
 var simulationKey = bytes.Repeat([]byte("holdfast simulated cluster key. "), 4)
 
 func (s *Subject) compose(m env.MachineID) ([]node.Process, error) {
-	return node.Compose(node.Options{Cluster: s.conf, Machine: m, Key: simulationKey})
+	o := node.Options{Cluster: s.conf, Machine: m, Key: simulationKey}
+	if s.spec.HA != nil {
+		o.HA = &node.HA{Guests: resource.DefaultGuests()}
+	}
+	return node.Compose(o)
 }
 
 // Kind implements scenarios.Subject.
@@ -157,6 +165,9 @@ func (b builder) Processes(m env.MachineID) []scenarios.ProcessSpec {
 	specs := make([]scenarios.ProcessSpec, len(processes))
 	for i, p := range processes {
 		specs[i] = scenarios.ProcessSpec{Name: p.Name, New: p.New, Restart: p.Restart}
+	}
+	if b.subject.spec.HA != nil {
+		specs = append(specs, b.subject.operatorSpec(m))
 	}
 	return specs
 }

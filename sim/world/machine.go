@@ -24,6 +24,8 @@ type Machine struct {
 	clock clock
 	disk  *disk.Disk
 	io    diskState
+
+	hardware hardware
 }
 
 // diskState is what is wrong with a machine's disk and where its draws come from.
@@ -40,6 +42,7 @@ type diskState struct {
 
 func newMachine(w *World, id env.MachineID, name string) *Machine {
 	m := &Machine{world: w, id: id, name: name, disk: disk.New()}
+	m.hardware.machine = m
 	m.io = diskState{failing: map[string]int{},
 		writeLag: w.Choices.List("disk/"+name, "write"),
 		syncLag:  w.Choices.List("disk/"+name, "sync"),
@@ -68,6 +71,8 @@ func (m *Machine) PowerOn() {
 	m.on = true
 	m.boot++
 	m.world.logf(m, "machine", "boot %d", m.boot)
+	m.hardware = hardware{machine: m}
+	m.tellPower(true, "")
 	for i, p := range m.procs {
 		p.scheduleStart(time.Duration(i+1) * bootStep)
 	}
@@ -90,12 +95,16 @@ func (m *Machine) RestorePower() {
 }
 
 // PowerOff cuts the power: processes end, what the disk had not made durable is decided.
-func (m *Machine) PowerOff() {
+func (m *Machine) PowerOff() { m.powerOff(scenarios.CauseFault) }
+
+func (m *Machine) powerOff(cause string) {
 	if !m.on {
 		return
 	}
 	m.on = false
-	m.world.logf(m, "machine", "power cut")
+	m.hardware.armed = false
+	m.world.logf(m, "machine", "%s", cause)
+	m.tellPower(false, cause)
 	for _, p := range m.procs {
 		p.end(errQuiet)
 		p.life++ // a start that was scheduled does not happen

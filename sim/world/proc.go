@@ -285,6 +285,9 @@ func (p *Proc) Pause() { p.paused++ }
 
 // Unpause lets it run again; what is due is delivered in drawn order.
 func (p *Proc) Unpause() {
+	if p.paused == 0 {
+		return // the pause ended with the process, when its machine was reset
+	}
 	if p.paused--; p.paused > 0 || !p.up {
 		return
 	}

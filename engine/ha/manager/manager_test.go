@@ -164,6 +164,16 @@ func TestAFenceDeviceProvesDeathForAll(t *testing.T) {
 	require.Equal(t, []string{"vm:1 b a"}, b.stolen)
 }
 
+func TestANodeToBeFencedIsNoMaster(t *testing.T) {
+	b := newBench("a", "b")
+	b.add("vm:1", "b", ha.WantStarted)
+	b.manager.NodeStatus["a"] = ha.NodeFence
+	c := NewCRM(b)
+	c.Round()
+	require.Equal(t, StateWaitForQuorum, c.State())
+	require.False(t, b.locked)
+}
+
 func TestFenceWithoutServices(t *testing.T) {
 	b := newBench("a", "b")
 	b.add("vm:1", "a", ha.WantStarted)

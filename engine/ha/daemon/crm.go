@@ -1,0 +1,84 @@
+package daemon
+
+import (
+	"errors"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/ha"
+	"github.com/holdfast-sim/holdfast/engine/ha/manager"
+)
+
+// CRM is the process of a node that may become the cluster's master. It implements env.Process.
+type CRM struct {
+	opts Options
+	core core
+	last manager.State
+}
+
+// NewCRM prepares the process.
+func NewCRM(o Options) *CRM { return &CRM{opts: o} }
+
+// errDone is why a process ends that was asked to.
+var errDone = errors.New("shutdown request carried out")
+
+// Start implements env.Process.
+func (p *CRM) Start(e env.Env) error {
+	if err := p.core.start(e, p.opts); err != nil {
+		return err
+	}
+	p.core.tasks.Go(p.run)
+	return nil
+}
+
+// Step implements env.Process.
+func (p *CRM) Step(ev env.Event) { p.core.step(ev) }
+
+// run makes rounds until the manager is done.
+func (p *CRM) run(t *env.Task) {
+	p.core.awaitStore(t)
+	crm := manager.NewCRM(&crmWorld{newWorld(&p.core, t)})
+	p.tell(crm)
+	for {
+		begun := p.core.env.Mono()
+		round := crm.Round()
+		p.tell(crm)
+		if round.Exit {
+			p.core.env.Exit(errDone)
+			return
+		}
+		t.Sleep(begun + p.core.seconds(round.PauseSeconds) - p.core.env.Mono())
+	}
+}
+
+func (p *CRM) tell(crm *manager.CRM) {
+	if s := crm.State(); s != p.last {
+		p.last = s
+		p.core.env.Emit(CRMState{State: string(s)})
+	}
+}
+
+// crmWorld adds what concerns the manager's lock.
+type crmWorld struct{ *world }
+
+// OpenWatchdog implements ha.Env.
+func (w *crmWorld) OpenWatchdog() (ha.Watchdog, error) { return w.openWatchdog(ManagerLock) }
+
+// AcquireManagerLock implements ha.CRMEnv.
+func (w *world) AcquireManagerLock() bool { return w.acquire(ManagerLock) }
+
+// ReleaseManagerLock implements ha.CRMEnv.
+func (w *world) ReleaseManagerLock() bool { return w.locks.Release(w.task, ManagerLock) }
+
+// AcquireNodeLock implements ha.CRMEnv.
+func (w *world) AcquireNodeLock(node string) bool { return w.acquire(AgentLock(node)) }
+
+// OpenWatchdog implements ha.Env.
+func (w *world) OpenWatchdog() (ha.Watchdog, error) { return w.openWatchdog(AgentLock(w.opts.Node)) }
+
+// Notify implements ha.CRMEnv.
+func (w *world) Notify(n ha.FenceNotice) {
+	w.env.Emit(FenceStep{Node: n.Node, Step: n.Prefix, Subject: n.Subject})
+}
+
+// NodeConfirmedDead implements ha.CRMEnv. There are no fence devices yet, so nothing confirms it.
+func (w *world) NodeConfirmedDead(string) bool { return false }

@@ -1,0 +1,222 @@
+package daemon
+
+import (
+	"errors"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/ha"
+	"github.com/holdfast-sim/holdfast/engine/ha/lrm"
+	"github.com/holdfast-sim/holdfast/engine/resource"
+	"github.com/holdfast-sim/holdfast/engine/store/client"
+)
+
+// StepDriver is a driver that also takes events of the process that it serves.
+type StepDriver interface {
+	resource.Driver
+	// Step takes an event if it is the driver's and reports whether it did.
+	Step(ev env.Event) bool
+}
+
+// DriverMaker makes the driver for a process.
+type DriverMaker func(e env.Env) StepDriver
+
+// LRM is the process that looks after the services of its node. It implements env.Process.
+type LRM struct {
+	opts   Options
+	core   core
+	driver StepDriver
+	exec   executor
+	last   lrm.State
+}
+
+// NewLRM prepares the process.
+func NewLRM(o Options) *LRM { return &LRM{opts: o} }
+
+// Start implements env.Process.
+func (p *LRM) Start(e env.Env) error {
+	if err := p.core.start(e, p.opts); err != nil {
+		return err
+	}
+	p.driver = p.opts.NewDriver(e)
+	p.exec.process, p.exec.workers = p, map[string]*worker{}
+	p.core.tasks.Go(p.run)
+	return nil
+}
+
+// Step implements env.Process.
+func (p *LRM) Step(ev env.Event) {
+	if !p.driver.Step(ev) {
+		p.core.step(ev)
+	}
+}
+
+// run makes rounds until the LRM is done.
+func (p *LRM) run(t *env.Task) {
+	p.core.awaitStore(t)
+	w := newWorld(&p.core, t)
+	p.exec.world = w
+	l := lrm.New(w, &p.exec, nil)
+	p.tell(l)
+	for {
+		begun := p.core.env.Mono()
+		round := l.Round()
+		p.tell(l)
+		if round.Exit {
+			p.core.env.Exit(errDone)
+			return
+		}
+		t.Sleep(begun + p.core.seconds(round.PauseSeconds) - p.core.env.Mono())
+	}
+}
+
+func (p *LRM) tell(l *lrm.LRM) {
+	if s := l.State(); s != p.last {
+		p.last = s
+		p.core.env.Emit(LRMState{State: string(s)})
+	}
+}
+
+// AcquireAgentLock implements ha.LRMEnv.
+func (w *world) AcquireAgentLock() bool { return w.acquire(AgentLock(w.opts.Node)) }
+
+// ReleaseAgentLock implements ha.LRMEnv.
+func (w *world) ReleaseAgentLock() bool { return w.locks.Release(w.task, AgentLock(w.opts.Node)) }
+
+// NodeShutdown implements ha.LRMEnv: nothing tells this process of the machine's going down.
+func (w *world) NodeShutdown() (shutdown, reboot bool) { return false, false }
+
+// executor runs resource commands in tasks. It implements lrm.Executor.
+type executor struct {
+	process  *LRM
+	world    *world
+	workers  map[string]*worker
+	finished env.Signal
+}
+
+type worker struct {
+	done bool
+	code ha.ExitCode
+}
+
+// maxWorkers bounds max_workers of datacenter.cfg.
+const maxWorkers = 64
+
+// MaxWorkers implements lrm.Executor.
+func (x *executor) MaxWorkers() int {
+	settings, err := x.world.ReadDatacenter()
+	if err != nil || settings.MaxWorkers < 1 {
+		return ha.DefaultDatacenter().MaxWorkers
+	}
+	return min(settings.MaxWorkers, maxWorkers)
+}
+
+// Start implements lrm.Executor.
+func (x *executor) Start(cmd lrm.Command) bool {
+	if x.workers[cmd.SID] != nil {
+		return false
+	}
+	wk := &worker{}
+	x.workers[cmd.SID] = wk
+	core := &x.process.core
+	core.env.Emit(CommandBegun{UID: cmd.UID, SID: cmd.SID, State: string(cmd.State), Target: cmd.Target})
+	core.tasks.Go(func(t *env.Task) {
+		w := newWorld(core, t)
+		lookup := func(string) lrm.Resource { return &resourceOf{world: w, driver: x.process.driver} }
+		wk.code = lrm.Run(w, lookup, cmd)
+		wk.done = true
+		core.env.Emit(CommandDone{UID: cmd.UID, SID: cmd.SID, State: string(cmd.State), ExitCode: int(wk.code)})
+		x.finished.Raise()
+	})
+	return true
+}
+
+// Finished implements lrm.Executor.
+func (x *executor) Finished(sid string) (ha.ExitCode, bool) {
+	wk := x.workers[sid]
+	if wk == nil || !wk.done {
+		return 0, false
+	}
+	delete(x.workers, sid)
+	return wk.code, true
+}
+
+// Wait implements lrm.Executor.
+func (x *executor) Wait(seconds int) {
+	x.world.task.Wait(&x.finished, x.process.core.seconds(seconds))
+}
+
+// resourceOf adapts a driver to what the LRM wants of a resource, within one worker.
+type resourceOf struct {
+	world  *world
+	driver resource.Driver
+}
+
+// Running implements lrm.Resource.
+func (r *resourceOf) Running(sid string) bool {
+	on, err := r.driver.Running(r.world.task, sid)
+	if err != nil && !errors.Is(err, resource.ErrHostDown) {
+		r.world.Log(ha.LevelErr, "asking whether "+sid+" runs: "+err.Error())
+		return true // unless it is known not to
+	}
+	return on
+}
+
+// Start implements lrm.Resource.
+func (r *resourceOf) Start(sid string) {
+	if err := r.driver.Start(r.world.task, sid); err != nil {
+		r.world.Log(ha.LevelErr, "starting "+sid+": "+err.Error())
+	}
+}
+
+// Stop implements lrm.Resource.
+func (r *resourceOf) Stop(sid string, timeoutSeconds *ha.Int) {
+	timeout := r.world.opts.scale(DefaultStopTimeout)
+	if r.world.opts.StopTimeout > 0 {
+		timeout = r.world.opts.StopTimeout
+	}
+	if timeoutSeconds != nil {
+		timeout = r.world.seconds(int(*timeoutSeconds))
+	}
+	if err := r.driver.Stop(r.world.task, sid, timeout); err != nil {
+		r.world.Log(ha.LevelErr, "stopping "+sid+": "+err.Error())
+	}
+}
+
+// moveTimeout ends an attempt to move a running resource, unscaled.
+const moveTimeout = 30 * time.Minute
+
+// Move implements lrm.Resource. The configuration moves when nothing runs here any more; what has
+// become of that is always found out, because both nodes act on it.
+func (r *resourceOf) Move(sid, target string, online bool) bool {
+	w := r.world
+	if online && r.Running(sid) {
+		err := r.driver.Migrate(w.task, sid, target, &resource.Migration{Timeout: w.opts.scale(moveTimeout)})
+		if err != nil && !errors.Is(err, resource.ErrNoMigration) {
+			w.Log(ha.LevelErr, "migrating "+sid+": "+err.Error())
+			return false
+		}
+	}
+	if r.Running(sid) {
+		r.Stop(sid, nil)
+		if r.Running(sid) {
+			return false
+		}
+	}
+	uncertain := false
+	for {
+		err := w.moveGuest(sid, w.opts.Node, target)
+		switch {
+		case err == nil:
+			return true
+		case errors.Is(err, client.ErrUnknown):
+			uncertain = true
+		case !uncertain:
+			w.Log(ha.LevelErr, "moving the configuration of "+sid+": "+err.Error())
+			return false
+		case errors.Is(err, client.ErrNotFound):
+			return false // neither here nor there: somebody else has it
+		}
+		w.task.Sleep(w.seconds(1))
+	}
+}

@@ -1,0 +1,49 @@
+package daemon
+
+// CRMState says which state a node's CRM is in.
+type CRMState struct {
+	State string `json:"state"`
+}
+
+// LRMState says which state a node's LRM is in.
+type LRMState struct {
+	State string `json:"state"`
+}
+
+// FenceStep is what the administrator hears of a fence.
+type FenceStep struct {
+	Node    string `json:"node"`
+	Step    string `json:"step"` // FENCE or SUCCEED
+	Subject string `json:"subject"`
+}
+
+// CommandBegun says that an LRM has begun a resource command.
+type CommandBegun struct {
+	UID    string `json:"uid,omitempty"`
+	SID    string `json:"sid"`
+	State  string `json:"state"`
+	Target string `json:"target,omitempty"`
+}
+
+// CommandDone says what came of it.
+type CommandDone struct {
+	UID      string `json:"uid,omitempty"`
+	SID      string `json:"sid"`
+	State    string `json:"state"`
+	ExitCode int    `json:"exit_code"`
+}
+
+// RecordKind implements env.Record.
+func (CRMState) RecordKind() string { return "ha-crm-state" }
+
+// RecordKind implements env.Record.
+func (LRMState) RecordKind() string { return "ha-lrm-state" }
+
+// RecordKind implements env.Record.
+func (FenceStep) RecordKind() string { return "ha-fence" }
+
+// RecordKind implements env.Record.
+func (CommandBegun) RecordKind() string { return "ha-command-begun" }
+
+// RecordKind implements env.Record.
+func (CommandDone) RecordKind() string { return "ha-command-done" }

@@ -1,0 +1,50 @@
+package node
+
+import (
+	"fmt"
+
+	"github.com/holdfast-sim/holdfast/engine/corosync"
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
+	"github.com/holdfast-sim/holdfast/engine/resource"
+	"github.com/holdfast-sim/holdfast/engine/watchdog"
+)
+
+// HA says how a node takes part in high availability.
+type HA struct {
+	// Guests makes the node run simulated guests with this behaviour.
+	Guests resource.GuestOptions
+}
+
+// haProcesses composes the HA manager of a node, in the order of their starts: what resets the
+// machine first, what decides last.
+func haProcesses(o Options, conf *corosync.Config) ([]Process, error) {
+	num, den := o.Num, o.Den
+	if num == 0 || den == 0 {
+		num, den = 1, 1
+	}
+	guests := o.HA.Guests
+	ho := daemon.Options{Node: nodeName(conf, int(o.Machine)), Num: num, Den: den,
+		NewDriver: func(e env.Env) daemon.StepDriver { return resource.NewFake(e, guests) }}
+	for i := range conf.Nodes {
+		ho.Nodes = append(ho.Nodes, daemon.Node{ID: conf.Nodes[i].ID, Name: nodeName(conf, i)})
+	}
+	if err := ho.Check(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrOptions, err)
+	}
+	dog := watchdog.DefaultOptions(num, den)
+	return []Process{
+		{Name: watchdog.Process, Restart: restartAfter, New: func() env.Process { return watchdog.New(dog) }},
+		{Name: resource.HostProcess, Restart: restartAfter, New: func() env.Process { return resource.NewHost(guests) }},
+		{Name: daemon.LRMProcess, Restart: restartAfter, New: func() env.Process { return daemon.NewLRM(ho) }},
+		{Name: daemon.CRMProcess, Restart: restartAfter, New: func() env.Process { return daemon.NewCRM(ho) }},
+	}, nil
+}
+
+// nodeName is the name of the i-th node of a configuration.
+func nodeName(conf *corosync.Config, i int) string {
+	if n := conf.Nodes[i]; n.Name != "" {
+		return n.Name
+	}
+	return fmt.Sprintf("node%d", conf.Nodes[i].ID)
+}

@@ -1,0 +1,265 @@
+// Package client lets the processes of a machine use the machine's store in blocking style: a call
+// made from a task returns when the store has answered or the time is up.
+//
+// Package client never retries a change whose outcome it does not know: that is for callers to
+// judge. It keeps nothing between calls.
+package client
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/store"
+	"github.com/holdfast-sim/holdfast/engine/store/tree"
+)
+
+// Answers that callers tell apart. Every error of a call wraps one of them.
+var (
+	// ErrNotFound: there is no such file or directory.
+	ErrNotFound = errors.New("no such file or directory")
+	// ErrChanged: the entry is not at the expected revision, or is there already.
+	ErrChanged = errors.New("the entry was changed")
+	// ErrReadOnly: this node's ring has no quorum, so nothing can be changed.
+	ErrReadOnly = errors.New("permission denied: the store is read-only without quorum")
+	// ErrUnavailable: the store did not do it and will not; try again later.
+	ErrUnavailable = errors.New("store not available")
+	// ErrUnknown: the change may or may not be or become carried out.
+	ErrUnknown = errors.New("outcome unknown")
+	// ErrRefused: the request itself is wrong.
+	ErrRefused = errors.New("refused by the store")
+)
+
+// maxWaiting bounds the calls of one process that wait at the same time.
+const maxWaiting = 256
+
+// Client is one process's way to its machine's store. Offer every event of the process to Step.
+type Client struct {
+	env     env.Env
+	prefix  string
+	number  uint64
+	waiting map[string]*call
+	up      bool
+	timeout time.Duration
+}
+
+type call struct {
+	done   env.Signal
+	answer *store.Response
+}
+
+// New makes a client; timeout is how long a call waits for its answer. A change that is refused
+// for that reason may still happen.
+func New(e env.Env, timeout time.Duration) *Client {
+	var nonce [6]byte
+	e.Rand("store-client").Fill(nonce[:])
+	self := e.Self()
+	return &Client{env: e, timeout: timeout, waiting: map[string]*call{},
+		prefix: self.Name + "/" + self.Process + "/" + hex.EncodeToString(nonce[:]) + "/"}
+}
+
+// Step takes an event if it is the store's and reports whether it did.
+func (c *Client) Step(ev env.Event) bool {
+	switch ev := ev.(type) {
+	case env.LocalUp:
+		if ev.Process == store.Process {
+			c.up = true
+			return true
+		}
+	case env.LocalDown:
+		if ev.Process == store.Process {
+			c.up = false
+			return true
+		}
+	case env.LocalMessage:
+		if ev.From == store.Process {
+			c.onAnswer(ev.Payload)
+			return true
+		}
+	}
+	return false
+}
+
+// Up says whether the store's process runs.
+func (c *Client) Up() bool { return c.up }
+
+func (c *Client) onAnswer(payload []byte) {
+	r, err := store.DecodeResponse(payload)
+	if err != nil {
+		c.env.Log().Error("the store's answer cannot be read", "error", err)
+		return
+	}
+	if w := c.waiting[r.ID]; w != nil {
+		w.answer = r
+		w.done.Raise()
+	}
+}
+
+// Do sends a request and waits for the answer; it fills in the request's id. The answer is nil if
+// and only if there was none in time; then the error says whether the request can have been
+// carried out.
+func (c *Client) Do(t *env.Task, req store.Request) (*store.Response, error) {
+	if len(c.waiting) >= maxWaiting {
+		return nil, fmt.Errorf("%w: %d requests are waiting", ErrUnavailable, maxWaiting)
+	}
+	c.number++
+	req.ID = c.prefix + strconv.FormatUint(c.number, 10)
+	if err := c.env.Local(store.Process, req.Encode()); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	w := &call{}
+	c.waiting[req.ID] = w
+	defer delete(c.waiting, req.ID)
+	until := c.env.Mono() + c.timeout
+	for w.answer == nil {
+		left := until - c.env.Mono()
+		if left <= 0 || !t.Wait(&w.done, left) && w.answer == nil {
+			return nil, fmt.Errorf("%w: no answer of the store within %v", ErrUnknown, c.timeout)
+		}
+	}
+	return w.answer, failure(w.answer)
+}
+
+// failure is the error that an answer means.
+func failure(r *store.Response) error {
+	if r.OK {
+		return nil
+	}
+	kind := ErrRefused
+	switch r.Code {
+	case tree.NotFound:
+		kind = ErrNotFound
+	case tree.RevisionMismatch, tree.Exists:
+		kind = ErrChanged
+	case store.CodeReadOnly, store.CodeNoQuorum:
+		kind = ErrReadOnly
+	case store.CodeTryAgain, store.CodeFailed:
+		kind = ErrUnavailable
+	case store.CodeUnknown:
+		kind = ErrUnknown
+	}
+	if r.Message == "" {
+		return fmt.Errorf("%w (%s)", kind, r.Code)
+	}
+	return fmt.Errorf("%w (%s: %s)", kind, r.Code, r.Message)
+}
+
+// Read reads a file as this node has it: with quorum at least as new as every change that was
+// acknowledged to this node.
+func (c *Client) Read(t *env.Task, path string) (data []byte, revision uint64, err error) {
+	r, err := c.Do(t, store.Request{Op: store.OpRead, Path: path, Local: true})
+	if err != nil {
+		return nil, 0, wrap("reading", path, err)
+	}
+	if r.Entry == nil || r.Entry.Kind != "file" {
+		return nil, 0, fmt.Errorf("reading %s: %w: not a file", path, ErrRefused)
+	}
+	return r.Entry.Data, r.Entry.Mod, nil
+}
+
+// List lists a directory as this node has it, all of it and at one revision. A missing directory
+// is empty.
+func (c *Client) List(t *env.Task, path string) ([]store.EntryInfo, error) {
+	return c.list(t, path, false)
+}
+
+// ListDeep lists everything below a directory, as it is at one revision.
+func (c *Client) ListDeep(t *env.Task, path string) ([]store.EntryInfo, error) {
+	return c.list(t, path, true)
+}
+
+// maxListings bounds how often a listing of several pages begins anew because of a change.
+const maxListings = 20
+
+func (c *Client) list(t *env.Task, path string, deep bool) ([]store.EntryInfo, error) {
+	var all []store.EntryInfo
+	var revision uint64
+	again := 0
+	for after := ""; ; {
+		r, err := c.Do(t, store.Request{Op: store.OpList, Path: path, Local: true, After: after, Deep: deep})
+		if errors.Is(err, ErrNotFound) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, wrap("listing", path, err)
+		}
+		if after != "" && r.Revision != revision {
+			if again++; again > maxListings {
+				return nil, wrap("listing", path, fmt.Errorf("%w: it changes all the time", ErrUnavailable))
+			}
+			all, after = nil, ""
+			continue
+		}
+		revision = r.Revision
+		all = append(all, r.Entries...)
+		if !r.More || len(r.Entries) == 0 {
+			return all, nil
+		}
+		after = r.Entries[len(r.Entries)-1].Path
+	}
+}
+
+// Status asks how this node's store stands.
+func (c *Client) Status(t *env.Task) (*store.Status, error) {
+	r, err := c.Do(t, store.Request{Op: store.OpStatus})
+	if err != nil {
+		return nil, wrap("asking for the status of", "the store", err)
+	}
+	if r.Status == nil {
+		return nil, fmt.Errorf("asking for the status of the store: %w: an empty answer", ErrRefused)
+	}
+	return r.Status, nil
+}
+
+// Write replaces a file or creates it, and returns the revision that this made.
+func (c *Client) Write(t *env.Task, path string, data []byte) (uint64, error) {
+	return c.change(t, "writing", store.Request{Op: "write", Path: path, Data: data})
+}
+
+// CAS replaces a file that is at the expected revision; 0 expects that there is none.
+func (c *Client) CAS(t *env.Task, path string, data []byte, expect uint64) (uint64, error) {
+	return c.change(t, "writing", store.Request{Op: "cas", Path: path, Data: data, Expect: expect})
+}
+
+// Mkdir makes a directory and those above it. That it is there already is no error.
+func (c *Client) Mkdir(t *env.Task, path string) error {
+	if path == "" {
+		return nil
+	}
+	_, err := c.change(t, "making", store.Request{Op: "mkdir", Path: path})
+	if errors.Is(err, ErrNotFound) {
+		if err := c.Mkdir(t, env.Dir(path)); err != nil {
+			return err
+		}
+		_, err = c.change(t, "making", store.Request{Op: "mkdir", Path: path})
+	}
+	if errors.Is(err, ErrChanged) {
+		return nil
+	}
+	return err
+}
+
+// Delete removes a file or an empty directory that is at the expected revision; 0 is any.
+func (c *Client) Delete(t *env.Task, path string, expect uint64) error {
+	_, err := c.change(t, "removing", store.Request{Op: "delete", Path: path, Expect: expect})
+	return err
+}
+
+// Rename moves a file.
+func (c *Client) Rename(t *env.Task, path, to string) error {
+	_, err := c.change(t, "moving", store.Request{Op: "rename", Path: path, To: to})
+	return err
+}
+
+func (c *Client) change(t *env.Task, doing string, req store.Request) (uint64, error) {
+	r, err := c.Do(t, req)
+	if err != nil {
+		return 0, wrap(doing, req.Path, err)
+	}
+	return r.Revision, nil
+}
+
+func wrap(doing, path string, err error) error { return fmt.Errorf("%s %s: %w", doing, path, err) }

@@ -1,0 +1,200 @@
+// Package lock gives the processes of a cluster locks with an expiry on top of the store's ordered
+// changes: files below priv/lock, one holder each, taken over by somebody else only after nobody
+// has renewed them for a lock's life.
+//
+// What a lock is. The file's content names the holder (machine and process); the file's revision
+// is the lock's version. Every step is one conditional change of the store, so the store's total
+// order decides between rivals:
+//
+//   - take: create the file where there is none;
+//   - renew: write it at exactly the version that the holder made itself;
+//   - give back: remove it at that version;
+//   - take over: remove it at the version that was watched for longer than a life, then take.
+//
+// Why a takeover is safe. A rival that takes over at version v has watched v for a whole life by
+// its own monotonic clock, and began to watch only after v was in the order. The removal demands
+// v, so no renewal lies in between. The holder's last successful renewal is therefore v's or an
+// earlier one, and the holder asked for it before v was in the order. Whoever guards the holder
+// counts from that instant (see [Locks.Asked]), not from the answer: an answer that comes late, to
+// a process that was paused, proves nothing newer. So the holder's machine is reset before the
+// takeover whenever the guard's whole time is less than a life, whatever was delayed, lost or
+// repeated on the way.
+//
+// Ages only err towards longer. A process that starts, or that reads an entry late, watches from
+// then on; what other nodes do, a store that resynchronises, and a wall clock that jumps change no
+// age. A renewal whose outcome is unknown counts as failed for the holder; should it happen after
+// all, it only makes rivals wait longer, and the holder recognises its name in it.
+//
+// A process that starts anew may take its own old lock at once: the name says that it is on the
+// same machine, and one machine runs one process of a name.
+//
+// Package lock never feeds a watchdog and never decides who should hold a lock.
+package lock
+
+import (
+	"errors"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/store/client"
+)
+
+const (
+	// Dir is where locks lie.
+	Dir = "priv/lock"
+	// Life is how long a lock is safe without renewal.
+	Life = 120 * time.Second
+	// maxWatched bounds the locks whose age a process remembers.
+	maxWatched = 4096
+)
+
+// Locks are the locks as one process sees them.
+type Locks struct {
+	env     env.Env
+	store   *client.Client
+	self    string
+	life    time.Duration
+	watched map[string]watched
+	held    map[string]held
+}
+
+// watched is the version of a lock and when this process first saw it.
+type watched struct {
+	version uint64
+	since   time.Duration // monotonic
+}
+
+// held is the version that this process made last and when it asked for it.
+type held struct {
+	version uint64
+	asked   time.Duration // monotonic
+}
+
+// New makes the locks of a process; life is Life, scaled.
+func New(e env.Env, store *client.Client, life time.Duration) *Locks {
+	self := e.Self()
+	return &Locks{env: e, store: store, self: self.Name + "/" + self.Process, life: life,
+		watched: map[string]watched{}, held: map[string]held{}}
+}
+
+// Observe looks at all locks, so that their ages are known when somebody wants one.
+func (l *Locks) Observe(t *env.Task) error {
+	entries, err := l.store.List(t, Dir)
+	if err != nil {
+		return err
+	}
+	present := make(map[string]bool, len(entries))
+	for i := range entries {
+		name := entries[i].Path[len(Dir)+1:]
+		present[name] = true
+		l.watch(name, entries[i].Mod)
+	}
+	for name := range l.watched {
+		if !present[name] {
+			delete(l.watched, name)
+		}
+	}
+	return nil
+}
+
+func (l *Locks) watch(name string, version uint64) {
+	w, known := l.watched[name]
+	if known && w.version == version || !known && len(l.watched) >= maxWatched {
+		return
+	}
+	l.watched[name] = watched{version: version, since: l.env.Mono()}
+}
+
+// expired says whether a lock was seen at this version, and no other, for longer than its life.
+func (l *Locks) expired(name string, version uint64) bool {
+	w, known := l.watched[name]
+	return known && w.version == version && l.env.Mono()-w.since > l.life
+}
+
+// Acquire takes or renews a lock, one attempt. It reports true only if the store has confirmed it.
+func (l *Locks) Acquire(t *env.Task, name string) bool {
+	path := Dir + "/" + name
+	if h, ok := l.held[name]; ok {
+		err := l.put(t, name, h.version)
+		if err == nil {
+			return true
+		}
+		if !errors.Is(err, client.ErrChanged) && !errors.Is(err, client.ErrNotFound) {
+			return false // perhaps renewed, perhaps not: it does not count
+		}
+		delete(l.held, name)
+	}
+	data, version, err := l.store.Read(t, path)
+	switch {
+	case errors.Is(err, client.ErrNotFound):
+		version = 0
+	case err != nil:
+		return false
+	case string(data) == l.self:
+		// Ours: of an earlier life of this process, or renewed without our hearing of it.
+	default:
+		l.watch(name, version)
+		if !l.expired(name, version) || !l.takeAway(t, path, name, version, string(data)) {
+			return false
+		}
+		version = 0
+	}
+	return l.put(t, name, version) == nil
+}
+
+// takeAway removes a lock that was not renewed for its whole life.
+func (l *Locks) takeAway(t *env.Task, path, name string, version uint64, holder string) bool {
+	age := l.env.Mono() - l.watched[name].since
+	if err := l.store.Delete(t, path, version); err != nil {
+		return false
+	}
+	delete(l.watched, name)
+	l.env.Emit(TakenAway{Lock: name, From: holder, By: l.self, Version: version, AgeMS: age.Milliseconds()})
+	l.env.Probe("lock/taken-away")
+	return true
+}
+
+// put makes this process the holder if the lock is at the expected version; 0 means that it is free.
+func (l *Locks) put(t *env.Task, name string, expect uint64) error {
+	path := Dir + "/" + name
+	asked := l.env.Mono()
+	version, err := l.store.CAS(t, path, []byte(l.self), expect)
+	if expect == 0 && errors.Is(err, client.ErrNotFound) { // the directory is not there yet
+		if err := l.store.Mkdir(t, Dir); err != nil {
+			return err
+		}
+		asked = l.env.Mono()
+		version, err = l.store.CAS(t, path, []byte(l.self), expect)
+	}
+	if err != nil {
+		return err
+	}
+	if _, had := l.held[name]; !had {
+		l.env.Emit(Taken{Lock: name, By: l.self, Version: version})
+	}
+	l.held[name] = held{version: version, asked: asked}
+	l.watch(name, version)
+	return nil
+}
+
+// Asked is when this process asked for the newest version of a lock that the store has confirmed,
+// on the monotonic clock: until a life after it nobody else holds the lock. False when it holds none.
+func (l *Locks) Asked(name string) (time.Duration, bool) {
+	h, ok := l.held[name]
+	return h.asked, ok
+}
+
+// Release gives a lock back and says whether it was held. When the store does not confirm, the
+// lock runs out by itself.
+func (l *Locks) Release(t *env.Task, name string) bool {
+	h, ok := l.held[name]
+	if !ok {
+		return false
+	}
+	delete(l.held, name)
+	if err := l.store.Delete(t, Dir+"/"+name, h.version); err != nil {
+		return false
+	}
+	l.env.Emit(GivenBack{Lock: name, By: l.self, Version: h.version})
+	return true
+}

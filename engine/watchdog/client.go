@@ -1,0 +1,89 @@
+package watchdog
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+)
+
+// Client is a process's connection to the multiplexer. Offer every event of the process to Step.
+type Client struct {
+	env      env.Env
+	answered env.Signal
+	answer   byte
+	reason   string
+	open     bool
+}
+
+// NewClient makes a client without a connection.
+func NewClient(e env.Env) *Client { return &Client{env: e} }
+
+// openTimeout is how long the multiplexer may take to answer.
+const openTimeout = 5 * time.Second
+
+// Step takes an event if it is the multiplexer's and reports whether it did.
+func (c *Client) Step(ev env.Event) bool {
+	switch ev := ev.(type) {
+	case env.LocalMessage:
+		if ev.From != Process {
+			return false
+		}
+		kind, _, text := decode(ev.Payload)
+		if kind == msgOpened || kind == msgRefused {
+			c.answer, c.reason = kind, text
+			c.answered.Raise()
+		}
+		return true
+	case env.LocalUp:
+		return ev.Process == Process
+	case env.LocalDown:
+		if ev.Process != Process {
+			return false
+		}
+		if !c.open {
+			c.answer, c.reason = msgRefused, "the watchdog process ended"
+			c.answered.Raise()
+		}
+		return true
+	}
+	return false
+}
+
+// Open opens the connection; its time counts from the given instant of the monotonic clock. When
+// it returns without error, the machine is reset should the client not be fed in time.
+func (c *Client) Open(t *env.Task, from time.Duration) error {
+	c.answer, c.reason = 0, ""
+	if err := c.env.Local(Process, encode(msgOpen, from, "")); err != nil {
+		return fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	until := c.env.Mono() + openTimeout
+	for c.answer == 0 {
+		left := until - c.env.Mono()
+		if left <= 0 || !t.Wait(&c.answered, left) && c.answer == 0 {
+			// It may have been opened after all. Then this closes it: messages keep their order.
+			_ = c.env.Local(Process, encode(msgClose, from, ""))
+			return fmt.Errorf("%w: no answer within %v", ErrRefused, openTimeout)
+		}
+	}
+	if c.answer != msgOpened {
+		return fmt.Errorf("%w: %s", ErrRefused, c.reason)
+	}
+	c.open = true
+	return nil
+}
+
+// Feed says that the client was well at an instant of the monotonic clock.
+func (c *Client) Feed(from time.Duration) {
+	if c.open {
+		_ = c.env.Local(Process, encode(msgFeed, from, "")) // not fed is what the watchdog is there for
+	}
+}
+
+// Close ends the protection in good order.
+func (c *Client) Close() {
+	if c.open {
+		c.open = false
+		_ = c.env.Local(Process, encode(msgClose, 0, ""))
+	}
+}

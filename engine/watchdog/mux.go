@@ -1,0 +1,225 @@
+package watchdog
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+)
+
+// Options configure the multiplexer.
+type Options struct {
+	// Times; those of the constants unless set.
+	Client, Warn, Check, Hardware time.Duration
+}
+
+// DefaultOptions are the times of a machine in service, multiplied by num/den.
+func DefaultOptions(num, den uint32) Options {
+	scale := func(d time.Duration) time.Duration {
+		if num == den {
+			return d
+		}
+		return d * time.Duration(num) / time.Duration(den)
+	}
+	return Options{Client: scale(ClientTime), Warn: scale(WarnTime), Check: scale(CheckPeriod),
+		Hardware: scale(HardwareTime)}
+}
+
+// ResetTime is the longest time from a client's last feed to the machine's reset.
+func (o Options) ResetTime() time.Duration { return o.Client + o.Check + o.Hardware }
+
+// connection is a client's.
+type connection struct {
+	client string
+	fed    time.Duration
+	warned bool
+}
+
+// Mux is the multiplexer process. It implements env.Process.
+type Mux struct {
+	opts    Options
+	env     env.Env
+	device  env.Watchdog
+	reason  string // why no connection can be opened
+	clients []*connection
+	stopped bool // no petting any more
+}
+
+// New prepares a multiplexer.
+func New(o Options) *Mux { return &Mux{opts: o} }
+
+const timerCheck env.TimerID = 1
+
+// Start implements env.Process.
+func (m *Mux) Start(e env.Env) error {
+	m.env = e
+	if host, ok := e.(env.WatchdogHost); ok {
+		m.device = host.Watchdog()
+	}
+	switch {
+	case m.device == nil:
+		m.reason = "this machine has no watchdog device, so nothing would reset it"
+		e.Log().Error("no protection: " + m.reason)
+	case m.device.Armed():
+		m.stopped = true
+		m.reason = "connections were cut; the machine is about to be reset"
+		e.Log().Error("critical: the hardware watchdog was armed by an earlier run - not touching it")
+		e.Probe("watchdog/found-armed")
+	}
+	return nil
+}
+
+// Step implements env.Process.
+func (m *Mux) Step(ev env.Event) {
+	switch ev := ev.(type) {
+	case env.LocalMessage:
+		m.onMessage(ev.From, ev.Payload)
+	case env.LocalDown:
+		if m.find(ev.Process) != nil {
+			m.expire(ev.Process, "client did not stop watchdog")
+		}
+	case env.TimerFired:
+		m.check()
+	}
+}
+
+func (m *Mux) find(client string) *connection {
+	for _, c := range m.clients {
+		if c.client == client {
+			return c
+		}
+	}
+	return nil
+}
+
+func (m *Mux) onMessage(from string, payload []byte) {
+	kind, at, _ := decode(payload)
+	c := m.find(from)
+	switch kind {
+	case msgOpen:
+		m.open(from, at)
+	case msgFeed:
+		if c != nil && at > c.fed {
+			c.fed, c.warned = at, false
+		}
+	case msgClose:
+		m.close(from)
+	default:
+		m.env.Log().Warn("a message that cannot be read", "process", from)
+	}
+}
+
+func (m *Mux) open(client string, at time.Duration) {
+	refusal := m.reason
+	age := m.env.Mono() - at
+	switch {
+	case refusal != "":
+	case m.find(client) == nil && len(m.clients) >= MaxClients:
+		refusal = fmt.Sprintf("%d clients are connected", MaxClients)
+	case age >= m.opts.Client:
+		refusal = fmt.Sprintf("what the client is to be guarded for is %v old already", age)
+	}
+	if refusal == "" && !m.device.Armed() {
+		if err := m.device.Arm(m.opts.Hardware); err != nil {
+			refusal = "arming the hardware: " + err.Error()
+		}
+	}
+	if refusal != "" {
+		m.answer(client, msgRefused, refusal)
+		return
+	}
+	if c := m.find(client); c != nil {
+		c.fed = at
+	} else {
+		m.clients = append(m.clients, &connection{client: client, fed: at})
+	}
+	m.env.Emit(Guarded{Client: client, On: true})
+	m.env.SetTimer(timerCheck, m.opts.Check)
+	m.answer(client, msgOpened, "")
+}
+
+func (m *Mux) answer(client string, kind byte, text string) {
+	if err := m.env.Local(client, encode(kind, 0, text)); err != nil {
+		m.env.Log().Warn("a client does not take its answer", "process", client, "err", err.Error())
+	}
+}
+
+func (m *Mux) close(client string) {
+	if m.find(client) == nil || m.stopped {
+		return
+	}
+	m.clients = slices.DeleteFunc(m.clients, func(c *connection) bool { return c.client == client })
+	m.env.Emit(Guarded{Client: client, On: false})
+	if len(m.clients) > 0 {
+		return
+	}
+	if err := m.device.Disarm(); err != nil {
+		m.env.Log().Info("the hardware watchdog stays armed and is petted on", "err", err.Error())
+		return
+	}
+	m.env.StopTimer(timerCheck)
+}
+
+// check pets the hardware unless a client is overdue.
+func (m *Mux) check() {
+	if m.stopped {
+		return
+	}
+	now := m.env.Mono()
+	for _, c := range m.clients {
+		late := now - c.fed
+		if late > m.opts.Client {
+			m.expire(c.client, fmt.Sprintf("client watchdog expired (%v)", late))
+			return
+		}
+		if late > m.opts.Warn && !c.warned {
+			c.warned = true
+			m.env.Log().Warn("client watchdog is about to expire", "client", c.client, "late", late.String())
+			m.env.Emit(Late{Client: c.client, LateMS: late.Milliseconds()})
+			m.env.Probe("watchdog/client-late")
+		}
+	}
+	m.device.Pet()
+	m.env.SetTimer(timerCheck, m.opts.Check)
+}
+
+// expire stops the petting for ever.
+func (m *Mux) expire(client, why string) {
+	if m.stopped {
+		return
+	}
+	m.stopped = true
+	m.reason = "the machine is about to be reset"
+	m.env.StopTimer(timerCheck)
+	m.env.Log().Error("critical: "+why+" - disable watchdog updates", "client", client)
+	m.env.Emit(Expired{Client: client, Reason: why})
+	m.env.Probe("watchdog/expired")
+}
+
+// Guarded says that a client's connection was opened or closed in good order.
+type Guarded struct {
+	Client string `json:"client"`
+	On     bool   `json:"on"`
+}
+
+// Late says that a client has not been fed for a warning time.
+type Late struct {
+	Client string `json:"client"`
+	LateMS int64  `json:"late_ms"`
+}
+
+// Expired says that the hardware is petted no more: the machine will be reset.
+type Expired struct {
+	Client string `json:"client"`
+	Reason string `json:"reason"`
+}
+
+// RecordKind implements env.Record.
+func (Guarded) RecordKind() string { return "watchdog-guarded" }
+
+// RecordKind implements env.Record.
+func (Late) RecordKind() string { return "watchdog-late" }
+
+// RecordKind implements env.Record.
+func (Expired) RecordKind() string { return "watchdog-expired" }

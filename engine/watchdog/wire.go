@@ -1,0 +1,30 @@
+package watchdog
+
+import (
+	"encoding/binary"
+	"time"
+)
+
+// Messages are a letter, the instant they count from, and text.
+const (
+	msgOpen    = 'o'
+	msgFeed    = 'f'
+	msgClose   = 'V' // without it, the end of a client counts as its death
+	msgOpened  = 'k'
+	msgRefused = 'r'
+)
+
+const headerBytes = 9
+
+func encode(kind byte, at time.Duration, text string) []byte {
+	b := binary.LittleEndian.AppendUint64([]byte{kind}, uint64(at))
+	return append(b, text...)
+}
+
+// decode reads a message; kind is 0 when it is none.
+func decode(data []byte) (kind byte, at time.Duration, text string) {
+	if len(data) < headerBytes {
+		return 0, 0, ""
+	}
+	return data[0], time.Duration(binary.LittleEndian.Uint64(data[1:])), string(data[headerBytes:])
+}

@@ -1,0 +1,19 @@
+package scenarios
+
+// Power is the record of a machine that was switched on or off: it comes from the world, not from
+// a process. Nothing runs on a machine from off to on.
+type Power struct {
+	On   bool   `json:"on"`
+	Boot uint64 `json:"boot"` // counts the machine's power-ups, from 1
+	// Cause of an off: a fault or the machine's own watchdog.
+	Cause string `json:"cause,omitempty"`
+}
+
+// Causes of a machine's being switched off.
+const (
+	CauseFault    = "power cut"
+	CauseWatchdog = "watchdog"
+)
+
+// RecordKind implements env.Record.
+func (Power) RecordKind() string { return "machine-power" }

@@ -1,0 +1,275 @@
+package pve
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/ha"
+	"github.com/holdfast-sim/holdfast/engine/ha/config"
+	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
+	"github.com/holdfast-sim/holdfast/engine/store/client"
+	"github.com/holdfast-sim/holdfast/scenarios"
+)
+
+// HASpec makes the cluster highly available: its nodes run the HA manager, and an operator puts
+// the files into the store when the cluster has begun.
+type HASpec struct {
+	// Services are the resources and the nodes where they live at first.
+	Services map[string]string `yaml:"services,omitempty" json:"services,omitempty"`
+	// Resources is ha/resources.cfg; unless given every service is to run, with the defaults.
+	Resources string `yaml:"resources,omitempty" json:"resources,omitempty"`
+	// Rules, Groups and Datacenter are ha/rules.cfg, ha/groups.cfg and datacenter.cfg.
+	Rules      string `yaml:"rules,omitempty" json:"rules,omitempty"`
+	Groups     string `yaml:"groups,omitempty" json:"groups,omitempty"`
+	Datacenter string `yaml:"datacenter,omitempty" json:"datacenter,omitempty"`
+	// Commands are what the operator does in the course of the run.
+	Commands []HACommand `yaml:"commands,omitempty" json:"commands,omitempty"`
+	// RecoverWithin bounds how long a service that is to run may stay down without a fault that
+	// explains it; DefaultRecoverWithin unless given.
+	RecoverWithin time.Duration `yaml:"recover_within,omitempty" json:"recover_within,omitempty"`
+	// EndsOn says where services must run in the end.
+	EndsOn map[string]string `yaml:"ends_on,omitempty,flow" json:"ends_on,omitempty"`
+}
+
+// HACommand is something that the operator does on a node at a time after the warm-up.
+type HACommand struct {
+	At time.Duration `yaml:"at" json:"at"`
+	On string        `yaml:"on" json:"on"`
+	// Run is a line for the master (migrate vm:100 n2, enable-node-maintenance n1, ...),
+	// `set SID KEY VALUE` or `remove SID`.
+	Run string `yaml:"run" json:"run"`
+}
+
+// DefaultRecoverWithin is what the HA manager may need: the lock of a dead node's master and its
+// own run out (120 s, looked at every 10), the node is away for 60 s, and rounds and starts take
+// their time.
+const DefaultRecoverWithin = 240 * time.Second
+
+func (h *HASpec) check(machines []string) error {
+	for _, sid := range slices.Sorted(maps.Keys(h.Services)) {
+		if _, _, err := ha.SplitSID(sid); err != nil {
+			return fmt.Errorf("ha.services: %w", err)
+		}
+		if !slices.Contains(machines, h.Services[sid]) {
+			return fmt.Errorf("ha.services: %s lives on %q; the machines are %v", sid, h.Services[sid], machines)
+		}
+	}
+	services, problems, err := config.ParseResources(h.resources())
+	if err != nil {
+		return fmt.Errorf("ha.resources: %w", err)
+	}
+	for _, p := range problems {
+		return fmt.Errorf("ha.resources: %s", p)
+	}
+	for _, sid := range slices.Sorted(maps.Keys(services)) {
+		if h.Services[sid] == "" {
+			return fmt.Errorf("ha.resources: %s has no home; give it one under services", sid)
+		}
+	}
+	if _, problems, err = config.ParseRules(h.Rules); err != nil {
+		return fmt.Errorf("ha.rules: %w", err)
+	}
+	for _, p := range problems {
+		return fmt.Errorf("ha.rules: %s", p)
+	}
+	if _, problems, err = config.ParseGroups(h.Groups); err != nil {
+		return fmt.Errorf("ha.groups: %w", err)
+	}
+	for _, p := range problems {
+		return fmt.Errorf("ha.groups: %s", p)
+	}
+	if _, err = config.ParseDatacenter(h.Datacenter); err != nil {
+		return fmt.Errorf("ha.datacenter: %w", err)
+	}
+	for _, sid := range slices.Sorted(maps.Keys(h.EndsOn)) {
+		if h.Services[sid] == "" || !slices.Contains(machines, h.EndsOn[sid]) {
+			return fmt.Errorf("ha.ends_on: %s on %s: no such service or machine", sid, h.EndsOn[sid])
+		}
+	}
+	return h.checkCommands(machines)
+}
+
+func (h *HASpec) checkCommands(machines []string) error {
+	for _, c := range h.Commands {
+		if !slices.Contains(machines, c.On) {
+			return fmt.Errorf("ha.commands: %q is run on %q; the machines are %v", c.Run, c.On, machines)
+		}
+		words := strings.Fields(c.Run)
+		switch {
+		case len(words) == 4 && words[0] == "set", len(words) == 2 && words[0] == "remove":
+			if h.Services[words[1]] == "" {
+				return fmt.Errorf("ha.commands: %q: there is no service %s", c.Run, words[1])
+			}
+		default:
+			if _, err := config.ParseCommand(c.Run); err != nil {
+				return fmt.Errorf("ha.commands: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+func (h *HASpec) resources() string {
+	if h.Resources != "" {
+		return h.Resources
+	}
+	services := map[string]*ha.ServiceConfig{}
+	for sid := range h.Services {
+		cd := config.DefaultService(ha.SIDType(sid))
+		cd.State = ha.WantStarted
+		services[sid] = cd
+	}
+	return config.FormatResources(services)
+}
+
+// operatorProcess is the name of the process that stands for the operator at a node's console.
+const operatorProcess = "operator"
+
+// operator does on its machine what the scenario wants of an operator there.
+type operator struct {
+	spec    *HASpec
+	machine string
+	first   bool // this one puts the files into place
+	warmup  time.Duration
+
+	env   env.Env
+	tasks *env.Tasks
+	store *client.Client
+}
+
+const operatorTimeout = 10 * time.Second
+
+// Start implements env.Process.
+func (o *operator) Start(e env.Env) error {
+	o.env, o.tasks, o.store = e, env.NewTasks(e, 1), client.New(e, operatorTimeout)
+	if o.first {
+		o.tasks.Go(o.setUp)
+	}
+	for i := range o.spec.Commands {
+		c := &o.spec.Commands[i]
+		if due := o.warmup + c.At; c.On == o.machine && e.Mono() < due {
+			o.tasks.Go(func(t *env.Task) {
+				t.Sleep(due - e.Mono())
+				o.command(t, c.Run)
+			})
+		}
+	}
+	return nil
+}
+
+// Step implements env.Process.
+func (o *operator) Step(ev env.Event) {
+	if !o.tasks.Step(ev) {
+		o.store.Step(ev)
+	}
+}
+
+// retryPause separates the operator's attempts.
+const retryPause = time.Second
+
+// setUp puts the files into the store, each unless it is there, the services last.
+func (o *operator) setUp(t *env.Task) {
+	type file struct{ path, text string }
+	var files []file
+	for _, sid := range slices.Sorted(maps.Keys(o.spec.Services)) {
+		files = append(files, file{daemon.GuestPath(sid, o.spec.Services[sid]), "memory: 512\ncores: 1\n"})
+	}
+	files = append(files, file{daemon.DatacenterPath, o.spec.Datacenter}, file{daemon.RulesPath, o.spec.Rules},
+		file{daemon.GroupsPath, o.spec.Groups}, file{daemon.ResourcesPath, o.spec.resources()})
+	if data, _, err := o.store.Read(t, daemon.ResourcesPath); err == nil && len(data) > 0 {
+		return // an earlier life has done it
+	}
+	for _, f := range files {
+		if f.text == "" {
+			continue
+		}
+		for {
+			err := o.create(t, f.path, f.text)
+			if err == nil || errors.Is(err, client.ErrChanged) {
+				break
+			}
+			t.Sleep(retryPause)
+		}
+	}
+	o.env.Emit(OperatorDid{What: "files in place"})
+}
+
+func (o *operator) create(t *env.Task, path, text string) error {
+	if err := o.store.Mkdir(t, env.Dir(path)); err != nil {
+		return err
+	}
+	_, err := o.store.CAS(t, path, []byte(text), 0)
+	return err
+}
+
+// command does one thing; it is tried until the store takes it.
+func (o *operator) command(t *env.Task, line string) {
+	path, change := daemon.CommandsPath, func(old string) (string, error) { return old + line + "\n", nil }
+	words := strings.Fields(line)
+	if words[0] == "set" || words[0] == "remove" {
+		path = daemon.ResourcesPath
+		change = func(old string) (string, error) { return changeService(old, words) }
+	}
+	for {
+		err := o.edit(t, path, change)
+		if err == nil {
+			break
+		}
+		o.env.Log().Info("the command is tried again", "command", line, "err", err.Error())
+		t.Sleep(retryPause)
+	}
+	o.env.Emit(OperatorDid{What: line})
+}
+
+func (o *operator) edit(t *env.Task, path string, change func(string) (string, error)) error {
+	old, revision, err := o.store.Read(t, path)
+	if err != nil && !errors.Is(err, client.ErrNotFound) {
+		return err
+	}
+	if revision == 0 {
+		if err := o.store.Mkdir(t, env.Dir(path)); err != nil {
+			return err
+		}
+	}
+	text, err := change(string(old))
+	if err != nil {
+		return err
+	}
+	_, err = o.store.CAS(t, path, []byte(text), revision)
+	return err
+}
+
+func changeService(old string, words []string) (string, error) {
+	services, _, err := config.ParseResources(old)
+	if err != nil {
+		return "", err
+	}
+	if words[0] == "remove" {
+		delete(services, words[1])
+	} else if cd := services[words[1]]; cd == nil {
+		return "", fmt.Errorf("there is no service %s", words[1])
+	} else if err := config.SetServiceProperty(cd, words[2], words[3]); err != nil {
+		return "", err
+	}
+	return config.FormatResources(services), nil
+}
+
+// OperatorDid says that the operator has done something.
+type OperatorDid struct {
+	What string `json:"what"`
+}
+
+// RecordKind implements env.Record.
+func (OperatorDid) RecordKind() string { return "operator" }
+
+// operatorSpec is the operator's process on a machine.
+func (s *Subject) operatorSpec(m env.MachineID) scenarios.ProcessSpec {
+	return scenarios.ProcessSpec{Name: operatorProcess, Restart: retryPause, New: func() env.Process {
+		return &operator{spec: s.spec.HA, machine: s.machines[m], first: m == 0, warmup: s.warmup}
+	}}
+}

@@ -1,0 +1,125 @@
+package world
+
+import (
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/scenarios"
+)
+
+// hardware is a machine's watchdog device. It counts in true time: the machine's clock faults and
+// paused processes do not touch it.
+type hardware struct {
+	machine  *Machine
+	armed    bool
+	timeout  int64
+	deadline int64
+	queued   bool // an entry in the kernel's queue is on its way
+}
+
+// rebootTime is how long a machine that its watchdog has reset takes until it boots.
+const rebootTime = 20 * time.Second
+
+// Codes of the device.
+const (
+	codeCount = iota
+	codeReboot
+)
+
+// Watchdog implements env.WatchdogHost.
+func (p *Proc) Watchdog() env.Watchdog { return watchdog{p, p.life} }
+
+// watchdog is the device as one life of a process sees it.
+type watchdog struct {
+	proc *Proc
+	life uint64
+}
+
+func (w watchdog) device() *hardware { return &w.proc.machine.hardware }
+func (w watchdog) dead() bool        { return w.proc.life != w.life || !w.proc.up }
+
+// Arm implements env.Watchdog.
+func (w watchdog) Arm(timeout time.Duration) error {
+	if w.dead() {
+		return env.ErrDead
+	}
+	h := w.device()
+	h.armed, h.timeout = true, int64(timeout)
+	w.Pet()
+	return nil
+}
+
+// Pet implements env.Watchdog.
+func (w watchdog) Pet() {
+	h := w.device()
+	if w.dead() || !h.armed {
+		return
+	}
+	k := w.proc.world().Kernel
+	h.deadline = k.Now() + h.timeout
+	if !h.queued {
+		h.queued = true
+		k.At(h.deadline, h, codeCount, h.machine.boot)
+	}
+}
+
+// Disarm implements env.Watchdog.
+func (w watchdog) Disarm() error {
+	if w.dead() {
+		return env.ErrDead
+	}
+	w.device().armed = false
+	return nil
+}
+
+// Armed implements env.Watchdog.
+func (w watchdog) Armed() bool { return w.device().armed }
+
+// Handle implements kernel.Handler.
+func (h *hardware) Handle(code uint32, boot uint64) {
+	m := h.machine
+	if m.boot != boot {
+		return // of an earlier life of the machine
+	}
+	if code == codeReboot {
+		if m.cuts == 0 {
+			m.PowerOn()
+		}
+		return
+	}
+	h.queued = false
+	if !h.armed || !m.on {
+		return
+	}
+	k := m.world.Kernel
+	if k.Now() < h.deadline {
+		h.queued = true
+		k.At(h.deadline, h, codeCount, boot)
+		return
+	}
+	m.reset()
+}
+
+// reset is what an expired watchdog does: the power goes at once and comes back after a while.
+// Processes that were paused are gone; the new ones run.
+func (m *Machine) reset() {
+	m.world.logf(m, "machine", "watchdog expired: reset")
+	m.powerOff(scenarios.CauseWatchdog)
+	for _, p := range m.procs {
+		p.paused = 0
+	}
+	m.world.Kernel.After(int64(rebootTime), &m.hardware, codeReboot, m.boot)
+}
+
+// tellPower tells those who judge the run that the machine was switched on or off.
+func (m *Machine) tellPower(on bool, cause string) {
+	w := m.world
+	if w.cfg.OnRecord == nil {
+		return
+	}
+	err := w.cfg.OnRecord(scenarios.Stamped{At: w.Now(), Machine: m.id, Process: "machine",
+		Record: scenarios.Power{On: on, Boot: m.boot, Cause: cause}})
+	if err != nil {
+		w.finding(err)
+	}
+}
