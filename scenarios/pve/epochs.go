@@ -30,9 +30,11 @@ type epochs struct {
 	all   []*epoch // ascending
 	now   []*epoch // by machine: the installed one that it is still in
 	roles []string // by machine
+	// opened is, by machine, the revision that its store found when it started.
+	opened []uint64
 
 	answers int
-	breach *linearizability.Violation // the first
+	breach  *linearizability.Violation // the first
 	// thin is the first answer that is on too few disks.
 	thin *linearizability.Violation
 }
@@ -49,7 +51,8 @@ type epoch struct {
 }
 
 func newEpochs(s *Subject, names []string) *epochs {
-	e := &epochs{names: names, now: make([]*epoch, len(names)), roles: make([]string, len(names))}
+	e := &epochs{names: names, now: make([]*epoch, len(names)), roles: make([]string, len(names)),
+		opened: make([]uint64, len(names))}
 	var expected uint32
 	for _, n := range s.conf.Nodes {
 		e.nodes, e.votes = append(e.nodes, n.ID), append(e.votes, n.Votes())
@@ -67,6 +70,8 @@ func (e *epochs) record(r scenarios.Stamped) {
 	switch rec := r.Record.(type) {
 	case store.Installed:
 		e.installed(r.Machine, rec)
+	case store.Opened:
+		e.now[r.Machine], e.opened[r.Machine] = nil, rec.Revision
 	case store.Applied:
 		e.applied(r.Machine, rec)
 	case store.Acknowledged:
@@ -162,6 +167,7 @@ func (e *epochs) votesOf(nodes []ring.NodeID) (votes uint32) {
 func (e *epochs) applied(m env.MachineID, r store.Applied) {
 	ep := e.now[m]
 	switch {
+	case ep == nil && r.Revision <= e.opened[m]: // told again
 	case ep == nil || ep.id != r.Epoch:
 		e.broken(linearizability.SplitBrain, r.Revision,
 			"%s applies revision %d in epoch %v, which it is not in", e.names[m], r.Revision, r.Epoch)

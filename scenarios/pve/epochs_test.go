@@ -85,6 +85,7 @@ func begun() *story {
 
 func TestEpochsOfAGoodStory(t *testing.T) {
 	s := begun().answer(first, 2, "", 0).answer(first, 0, string(store.CodeNoQuorum), 2).
+		add(store.Opened{Revision: 1, Epoch: first}, 2).apply(first, 1, 2). // told again
 		leave(0, 2).install(second, []ring.NodeID{1, 3}, 2, 0).
 		// A change that the old ring has on enough disks may still be answered there.
 		answer(first, 2, "not_found", 1).
@@ -127,6 +128,8 @@ func TestEpochsOfPlantedBreaches(t *testing.T) {
 			begun().add(store.Failed{Reason: "io"}, 0).apply(first, 3, 0)},
 		{"a revision left out", "applies revision 4 in epoch 1.4 after revision 2", linearizability.SplitBrain,
 			begun().apply(first, 4, 0)},
+		{"applied after a restart", "applies revision 3 in epoch 1.4, which it is not in", linearizability.SplitBrain,
+			begun().add(store.Opened{Revision: 2, Epoch: first}, 0).apply(first, 2, 0).apply(first, 3, 0)},
 		{"an epoch of nobody", "which nobody has installed", linearizability.Phantom, begun().acknowledge(third, 2, 0)},
 	}
 	for _, c := range cases {
