@@ -16,6 +16,14 @@ type Installed struct {
 	Role     string        `json:"role"`
 }
 
+// Opened says what a store found on its disk when it started, or after a disk error. Records of the
+// last changes follow, whether they were recorded before or not.
+type Opened struct {
+	Revision uint64  `json:"revision"`
+	Epoch    ring.ID `json:"epoch"`
+	Chain    string  `json:"chain"`
+}
+
 // Applied says that a change is durable on this node.
 type Applied struct {
 	Revision uint64  `json:"revision"`
@@ -67,6 +75,9 @@ type Failed struct {
 
 // RecordKind implements env.Record.
 func (Installed) RecordKind() string { return "store-installed" }
+
+// RecordKind implements env.Record.
+func (Opened) RecordKind() string { return "store-opened" }
 
 // RecordKind implements env.Record.
 func (Applied) RecordKind() string { return "store-applied" }
