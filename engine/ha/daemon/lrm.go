@@ -72,8 +72,8 @@ func (p *LRM) run(t *env.Task) {
 
 func (p *LRM) tell(l *lrm.LRM) {
 	if s := l.State(); s != p.last {
+		p.core.env.Emit(LRMState{State: string(s), Started: p.last == ""})
 		p.last = s
-		p.core.env.Emit(LRMState{State: string(s)})
 	}
 }
 
