@@ -12,6 +12,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha"
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
 	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
+	"github.com/holdfast-sim/holdfast/engine/store"
 	"github.com/holdfast-sim/holdfast/engine/store/client"
 	"github.com/holdfast-sim/holdfast/scenarios"
 )
@@ -181,7 +182,7 @@ func (o *operator) setUp(t *env.Task) {
 	}
 	files = append(files, file{daemon.DatacenterPath, o.spec.Datacenter}, file{daemon.RulesPath, o.spec.Rules},
 		file{daemon.GroupsPath, o.spec.Groups}, file{daemon.ResourcesPath, o.spec.resources()})
-	if data, _, err := o.store.Read(t, daemon.ResourcesPath); err == nil && len(data) > 0 {
+	if o.inPlace(t, files[len(files)-1].path) {
 		return // an earlier life has done it
 	}
 	for _, f := range files {
@@ -197,6 +198,23 @@ func (o *operator) setUp(t *env.Task) {
 		}
 	}
 	o.env.Emit(OperatorDid{What: "files in place"})
+}
+
+// inPlace finds out whether a file is there, as soon as the cluster can tell.
+func (o *operator) inPlace(t *env.Task, path string) bool {
+	for {
+		status, err := o.store.Status(t)
+		if err == nil && status.Quorate {
+			_, err = o.store.Do(t, store.Request{Op: store.OpRead, Path: path})
+			switch {
+			case err == nil:
+				return true
+			case errors.Is(err, client.ErrNotFound):
+				return false
+			}
+		}
+		t.Sleep(retryPause)
+	}
 }
 
 func (o *operator) create(t *env.Task, path, text string) error {
