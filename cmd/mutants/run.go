@@ -124,11 +124,12 @@ func (h *hunter) one(ctx context.Context, m *mutant) error {
 	return nil
 }
 
-// hunt runs a hunter program; seeds 0 means as many as there is time for.
+// hunt runs a hunter program; seeds > 0 is the clean engine's share, else as many as there is time
+// for are run.
 func (h *hunter) hunt(ctx context.Context, program string, m *mutant, limit time.Duration, seeds uint64) (catch, error) {
 	args := []string{huntCommand, "-for", limit.String()}
 	if seeds > 0 {
-		args = append(args, "-seeds", strconv.FormatUint(seeds, 10))
+		args = append(args, "-clean", "-seeds", strconv.FormatUint(seeds, 10))
 	}
 	for _, name := range m.Hunts {
 		args = append(args, filepath.Join(h.catalogue, "hunts", name+".yaml"))
