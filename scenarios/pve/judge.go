@@ -25,8 +25,12 @@ type judge struct{ subject *Subject }
 
 // Watch implements scenarios.Judge.
 func (j judge) Watch(s *scenarios.Scenario) scenarios.Watch {
-	return &watch{subject: j.subject, scenario: s, evs: evs.New(), epochs: newEpochs(j.subject, s.Machines),
+	w := &watch{subject: j.subject, scenario: s, evs: evs.New(), epochs: newEpochs(j.subject, s.Machines),
 		rings: map[ring.ID][]ring.NodeID{}, now: make([]ring.ID, len(s.Machines))}
+	if j.subject.spec.HA != nil {
+		w.ha = newHAWatch(j.subject, s)
+	}
+	return w
 }
 
 // DecodeRecord implements scenarios.Judge.
@@ -50,12 +54,16 @@ type watch struct {
 	order []ring.ID                 // quorate rings as they came
 	now   []ring.ID                 // the quorate ring of each machine; zero if there is none
 	split *linearizability.Violation
+	ha    *haWatch // nil without HA
 }
 
 // Record implements scenarios.Watch.
 func (w *watch) Record(r scenarios.Stamped) error {
 	w.evs.Observe(r.Machine, r.Record)
 	w.epochs.record(r)
+	if w.ha != nil {
+		w.ha.record(r)
+	}
 	switch rec := r.Record.(type) {
 	case node.QuorumView:
 		w.quorum(r, rec)
@@ -134,8 +142,12 @@ func (w *watch) Check(ctx context.Context, r *scenarios.Run) []linearizability.V
 	if r.World != simulated {
 		w.evs.LastRecordsMayBeMissing()
 	}
-	return []linearizability.Verdict{w.checkStore(ctx, r), w.epochs.verdict(r.World != simulated), w.checkQuorum(), w.checkSynchrony(),
-		w.checkRecovery(r), w.checkTrees(r)}
+	verdicts := []linearizability.Verdict{w.checkStore(ctx, r), w.epochs.verdict(r.World != simulated),
+		w.checkQuorum(), w.checkSynchrony(), w.checkRecovery(r), w.checkTrees(r)}
+	if w.ha != nil {
+		verdicts = append(verdicts, w.ha.check(r)...)
+	}
+	return verdicts
 }
 
 func unknown(checker string, err error) linearizability.Verdict {

@@ -69,6 +69,16 @@ func (o *Options) Check() error {
 	return nil
 }
 
+// self is this node's id.
+func (o *Options) self() ring.NodeID {
+	for _, n := range o.Nodes {
+		if n.Name == o.Node {
+			return n.ID
+		}
+	}
+	return 0
+}
+
 func (o *Options) ratio() (num, den uint32) {
 	if o.Num == 0 || o.Den == 0 {
 		return 1, 1

@@ -72,8 +72,8 @@ func (p *LRM) run(t *env.Task) {
 
 func (p *LRM) tell(l *lrm.LRM) {
 	if s := l.State(); s != p.last {
+		p.core.env.Emit(LRMState{State: string(s), Started: p.last == ""})
 		p.last = s
-		p.core.env.Emit(LRMState{State: string(s)})
 	}
 }
 
@@ -123,12 +123,31 @@ func (x *executor) Start(cmd lrm.Command) bool {
 	core.tasks.Go(func(t *env.Task) {
 		w := newWorld(core, t)
 		lookup := func(string) lrm.Resource { return &resourceOf{world: w, driver: x.process.driver} }
-		wk.code = lrm.Run(w, lookup, cmd)
+		if w.movedBefore(cmd) {
+			core.env.Probe("ha/move-had-been-done")
+			wk.code = ha.ExitSuccess
+		} else {
+			wk.code = lrm.Run(w, lookup, cmd)
+		}
 		wk.done = true
 		core.env.Emit(CommandDone{UID: cmd.UID, SID: cmd.SID, State: string(cmd.State), ExitCode: int(wk.code)})
 		x.finished.Raise()
 	})
 	return true
+}
+
+// movedBefore says whether a move was done already, by an earlier life of this node that was cut
+// off before it could report: the configuration is where it was to go, and this node put it there.
+// The answer would otherwise be that the service is on the wrong node, which needs a human.
+func (w *world) movedBefore(cmd lrm.Command) bool {
+	if !cmd.State.Moving() || cmd.Target == w.opts.Node {
+		return false
+	}
+	if _, _, err := w.store.Read(w.task, GuestPath(cmd.SID, w.opts.Node)); !errors.Is(err, client.ErrNotFound) {
+		return false
+	}
+	writer, err := w.store.Writer(w.task, GuestPath(cmd.SID, cmd.Target))
+	return err == nil && writer == w.opts.self()
 }
 
 // Finished implements lrm.Executor.

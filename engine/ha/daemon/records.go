@@ -8,6 +8,8 @@ type CRMState struct {
 // LRMState says which state a node's LRM is in.
 type LRMState struct {
 	State string `json:"state"`
+	// Started marks the first one after the process started.
+	Started bool `json:"started,omitempty"`
 }
 
 // FenceStep is what the administrator hears of a fence.

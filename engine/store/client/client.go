@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/ring"
 	"github.com/holdfast-sim/holdfast/engine/store"
 	"github.com/holdfast-sim/holdfast/engine/store/tree"
 )
@@ -158,6 +159,18 @@ func (c *Client) Read(t *env.Task, path string) (data []byte, revision uint64, e
 		return nil, 0, fmt.Errorf("reading %s: %w: not a file", path, ErrRefused)
 	}
 	return r.Entry.Data, r.Entry.Mod, nil
+}
+
+// Writer is the node through which a file was changed last.
+func (c *Client) Writer(t *env.Task, path string) (ring.NodeID, error) {
+	r, err := c.Do(t, store.Request{Op: store.OpRead, Path: path, Local: true})
+	if err != nil {
+		return 0, wrap("reading", path, err)
+	}
+	if r.Entry == nil {
+		return 0, fmt.Errorf("reading %s: %w: an empty answer", path, ErrRefused)
+	}
+	return r.Entry.Writer, nil
 }
 
 // List lists a directory as this node has it, all of it and at one revision. A missing directory
