@@ -257,6 +257,40 @@ func TestEmptyHistoryIsUnknown(t *testing.T) {
 	require.Contains(t, report.Verdict().Summary, "nothing was checked")
 }
 
+// TestSameHistorySameReport: of several keys with a violation the first is reported, also when the
+// search of another one is done long before.
+func TestSameHistorySameReport(t *testing.T) {
+	m, err := models.Register(nil)
+	require.NoError(t, err)
+	var ops []history.Operation
+	add := func(f, key string, at int64, in, out int) {
+		op := history.Operation{Index: int64(len(ops)), ID: fmt.Sprint(len(ops)), F: f, Key: key,
+			Outcome: history.OK, Call: at, Return: at + 5}
+		if f == "write" {
+			op.Input = json.RawMessage(fmt.Sprint(in))
+		} else {
+			op.Output = json.RawMessage(fmt.Sprint(out))
+		}
+		ops = append(ops, op)
+	}
+	for key, rounds := range []int{10, 3000, 1, 1, 1} { // the second and those behind it end with an old value
+		for i := range rounds {
+			add("write", fmt.Sprint("k", key), int64(key+20*i), i+1, 0)
+			add("read", fmt.Sprint("k", key), int64(key+20*i+10), 0, i+1)
+		}
+		if key > 0 {
+			add("read", fmt.Sprint("k", key), int64(key+20*rounds), 0, rounds+1)
+		}
+	}
+	for range 4 {
+		report, err := lin.Check(t.Context(), m, &lin.History{Ops: ops}, lin.WithParallelism(5))
+		require.NoError(t, err)
+		require.Equal(t, lin.Invalid, report.Validity)
+		require.Len(t, report.Violations, 1)
+		require.Equal(t, "k1", report.Violations[0].Ops[0].Key)
+	}
+}
+
 // Without a log, gaps in the revisions are filled by calls with unknown outcome, also where a search could not.
 func TestGapsAreFilled(t *testing.T) {
 	ctx := context.Background()
