@@ -103,7 +103,8 @@ func TestThreeRunsLeaveNothingBehind(t *testing.T) {
 }
 
 func TestCancelledRunIsUnknownAndLeavesNothing(t *testing.T) {
-	s := brief("cancelled").At(200*time.Millisecond).Pause("", "n1").For(2 * time.Second).MustBuild()
+	s := brief("cancelled").At(200*time.Millisecond).Pause("", "n1").For(2 * time.Second).
+		At(2 * time.Second).Isolate("n1").For(500 * time.Millisecond).MustBuild()
 	subject := subject(t, s)
 	root := stateDir(t)
 	before := takeInventory(t, root, program(t))
@@ -112,6 +113,8 @@ func TestCancelledRunIsUnknownAndLeavesNothing(t *testing.T) {
 	run, err := chaos.Runner{}.Run(ctx, s, subject, scenarios.RunOptions{Seed: 1})
 	require.NoError(t, err)
 	require.Contains(t, fmt.Sprint(run.Verdicts[0]), "stopped early")
+	require.NotZero(t, run.Applied[0].Ended[1], "what was begun is ended")
+	require.Contains(t, run.Applied[1].Problem, "stopped before it was due")
 	require.NotEqual(t, "valid", run.Verdict().String())
 	require.Equal(t, before, takeInventory(t, root, program(t)))
 }

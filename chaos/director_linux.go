@@ -83,6 +83,9 @@ func (d *director) play(ctx context.Context, begin, duration time.Duration) {
 	defer cancel()
 	for i := range d.faults {
 		d.heal(healing, i)
+		if d.applied[i].Begun[1] == 0 {
+			d.applied[i].Problem = "the run was stopped before it was due"
+		}
 	}
 	if d.latest > lateAfter {
 		d.run.note("a fault was injected %v late: this machine is busy", d.latest.Round(time.Millisecond))

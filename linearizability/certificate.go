@@ -21,7 +21,7 @@ type certificate struct {
 	state   any
 	scratch models.Call
 
-	op          history.Operation // of the step at hand, with its outcome known
+	op          history.Operation // the mutation at hand, if its outcome had to be resolved
 	cursor      []uint32
 	pending     []floater // observations without a revision that have no place yet, by call
 	latest      int64     // the latest call among operations placed so far
@@ -126,11 +126,15 @@ func (c *certificate) mutate(rev uint64, owner int32) error {
 	if owner == noOwner {
 		return c.mutateFromWitness(rev)
 	}
-	c.op = c.ops[owner]
-	c.op.Outcome, c.op.Rev = history.OK, rev
-	call, err := c.model.Decode(&c.op, c.scratch)
+	op := &c.ops[owner]
+	if op.Outcome != history.OK || op.Rev != rev { // the outcome is known now
+		c.op = *op
+		c.op.Outcome, c.op.Rev = history.OK, rev
+		op = &c.op
+	}
+	call, err := c.model.Decode(op, c.scratch)
 	if err != nil {
-		return fmt.Errorf("decoding %s: %w", opName(&c.op), err)
+		return fmt.Errorf("decoding %s: %w", opName(op), err)
 	}
 	c.scratch = call
 	c.checked++

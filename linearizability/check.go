@@ -125,7 +125,7 @@ func (k *Checker) certify(h *History, report *Report) (bool, error) {
 	}
 	report.Stats.Resolved, report.Stats.Open = c.resolved, len(c.unknown)
 	report.Method = ByCertificate
-	if len(c.gaps) > 0 {
+	if len(c.gaps) > 0 || c.homeless > 0 {
 		return len(k.found.list) > 0, nil
 	}
 	whole, err := c.run()
@@ -158,6 +158,9 @@ func (k *Checker) conclude(report *Report) {
 	}
 	switch {
 	case len(report.Violations) == 0:
+		if len(k.found.ops) == 0 {
+			report.Validity, report.Reason = Unknown, "the history has no operations, so nothing was checked"
+		}
 		return
 	case len(report.Violations) > 2*disputed || (disputed == 0):
 		report.Validity, report.Reason = Invalid, ""
@@ -185,15 +188,6 @@ func (report *Report) search(ctx context.Context, m *Model, h *History, o *optio
 	pieces, err := splitByKey(m, h.Ops)
 	if err != nil {
 		return err
-	}
-	if !h.AnyStart {
-		for i := range pieces {
-			b := &budget{ctx: ctx, memory: o.memory}
-			if part := refuteLocally(b, m, originals(&pieces[i])); part != nil {
-				report.Stats.Checked += len(pieces[i].ops)
-				return report.refuted(ctx, fromAnything(m), part, true, o, found)
-			}
-		}
 	}
 	searchAll(ctx, m, pieces, o)
 	report.Validity = Valid
@@ -226,8 +220,18 @@ func (report *Report) refuted(ctx context.Context, m *Model, ops []history.Opera
 	if err != nil {
 		return err
 	}
-	found.add(Violation{Kind: NotLinearizable, Ops: ops, Explain: narrate(m, ops, anyStart),
-		picture: &picture{model: m.Model, ops: list}})
+	v := Violation{Kind: NotLinearizable, Ops: ops, Explain: narrate(m, ops, anyStart),
+		picture: &picture{model: m.Model, ops: list}}
+	found.add(v)
+	if o.arbiter == ArbiterNever {
+		return nil
+	}
+	b := &budget{ctx: ctx, memory: o.memory}
+	report.Stats.Rejudged++
+	if result, _ := b.search(&m.Model, list, arbiterSteps); result == Valid {
+		found.add(Violation{Kind: CheckerDisagreement, Ops: ops, Explain: fmt.Sprintf(
+			"the search says that %s, but porcupine finds one", v.Explain)})
+	}
 	return nil
 }
 

@@ -211,3 +211,43 @@ func TestCheckFileIntervalsAndMutex(t *testing.T) {
 	require.ErrorIs(t, err, lin.ErrNoModel)
 	require.Contains(t, lin.ModelNames(), "single-runner")
 }
+
+// An acknowledged write whose revision nobody knows must not be forgotten: without a log the search decides.
+func TestAcknowledgedWithoutRevision(t *testing.T) {
+	ops := []history.Operation{write(0, "x", 1, 0, 10), write(2, "y", 0, 20, 30),
+		{Index: 4, Process: 4, F: "read", Key: "a", Output: quote("x"), Mod: 1, Rev: 1, Call: 40, Return: 50,
+			Outcome: history.OK}}
+	report, err := lin.Check(context.Background(), storeModel(t), &lin.History{Ops: ops})
+	require.NoError(t, err)
+	require.Equal(t, lin.Invalid, report.Validity, "%+v", report)
+	require.Equal(t, lin.BySearch, report.Method)
+}
+
+// Counterexamples from large histories name few operations.
+func TestCounterexamplesAreSmall(t *testing.T) {
+	var sizes []int
+	for kind, breakIt := range plant {
+		g := gen.Store(gen.Config{Seed: 5, Ops: 20_000, Clients: 50, Keys: 16, UnknownPpm: 50_000})
+		if !breakIt(rand.New(rand.NewPCG(5, 1)), g) {
+			continue
+		}
+		report, err := lin.Check(context.Background(), storeModel(t), witnessed(t, g))
+		require.NoError(t, err)
+		require.Equal(t, lin.Invalid, report.Validity, kind)
+		for i := range report.Violations {
+			sizes = append(sizes, len(report.Violations[i].Ops))
+			require.NotEmpty(t, report.Violations[i].Explain)
+		}
+	}
+	slices.Sort(sizes)
+	require.LessOrEqual(t, sizes[len(sizes)/2], 6)
+	require.LessOrEqual(t, sizes[len(sizes)-1], 12)
+}
+
+// Nothing checked is never a pass.
+func TestEmptyHistoryIsUnknown(t *testing.T) {
+	report, err := lin.Check(context.Background(), storeModel(t), &lin.History{})
+	require.NoError(t, err)
+	require.Equal(t, lin.Unknown, report.Validity)
+	require.Contains(t, report.Verdict().Summary, "nothing was checked")
+}

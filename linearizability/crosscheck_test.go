@@ -16,6 +16,9 @@ import (
 	"github.com/holdfast-sim/holdfast/linearizability/models"
 )
 
+// crossFrom is the first of them, to split a long comparison.
+var crossFrom = flag.Int("lin.from", 0, "number of the first random history")
+
 // crossHistories is how many random histories are compared; HOLDFAST_LIN_HISTORIES or the flag raise it.
 var crossHistories = flag.Int("lin.histories", envInt("HOLDFAST_LIN_HISTORIES", 6000),
 	"random small histories to compare with porcupine")
@@ -84,7 +87,7 @@ func TestCrossCheckWithPorcupine(t *testing.T) {
 	checker := NewChecker(m, WithArbiter(ArbiterNever))
 	ctx := context.Background()
 	var both, bothBad, logOnly, silent, exact, open int
-	for n := range *crossHistories {
+	for n := *crossFrom; n < *crossFrom+*crossHistories; n++ {
 		rng := rand.New(rand.NewPCG(uint64(n), 7))
 		g := gen.Store(gen.Config{Seed: uint64(n), Ops: 8 + rng.IntN(30), Clients: 2 + rng.IntN(4), Keys: 1 + rng.IntN(3),
 			UnknownPpm: []int{0, 50_000, 200_000}[rng.IntN(3)], Tree: rng.IntN(2) == 0, Idle: rng.IntN(500)})
@@ -112,7 +115,7 @@ func TestCrossCheckWithPorcupine(t *testing.T) {
 		default:
 			logOnly++
 		}
-		if decidedAlone(t, checker, m, g.Ops) {
+		if decidedAlone(t, checker, m, g.Ops, n) {
 			exact++
 		} else {
 			open++
@@ -127,7 +130,7 @@ func TestCrossCheckWithPorcupine(t *testing.T) {
 
 // decidedAlone compares certificate and porcupine on a history without a witness, and reports whether the
 // certificate could decide it.
-func decidedAlone(t *testing.T, checker *Checker, m *Model, ops []history.Operation) bool {
+func decidedAlone(t *testing.T, checker *Checker, m *Model, ops []history.Operation, n int) bool {
 	h := &History{Ops: ops}
 	report := &Report{}
 	checker.found = findings{ops: ops}
@@ -140,6 +143,7 @@ func decidedAlone(t *testing.T, checker *Checker, m *Model, ops []history.Operat
 	if want == porcupine.Unknown {
 		return false
 	}
-	require.Equal(t, want == porcupine.Ok, len(checker.found.list) == 0, "without a witness: %v", checker.found.list)
+	require.Equal(t, want == porcupine.Ok, len(checker.found.list) == 0,
+		"history %d without a witness: %v", n, checker.found.list)
 	return true
 }

@@ -117,7 +117,7 @@ func TestJITAgreesWithPorcupine(t *testing.T) {
 	ctx := context.Background()
 	var good, bad, silent int
 	sizes := map[int]int{}
-	for n := range *crossHistories {
+	for n := *crossFrom; n < *crossFrom+*crossHistories; n++ {
 		rng := rand.New(rand.NewPCG(uint64(n), 11))
 		values, unknown := 2+rng.IntN(4), []int{0, 50_000, 200_000}[rng.IntN(3)]
 		m, ops := register, registerRun(rng, 8+rng.IntN(30), 2+rng.IntN(5), values, unknown)

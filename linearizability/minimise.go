@@ -15,6 +15,7 @@ import (
 const (
 	minimiseTimeout = 5 * time.Second
 	minimiseSteps   = 1 << 17 // of one search
+	maxWindowed     = 1000    // operations in which to look for a short window
 )
 
 // ErrNotInvalid reports a history that was to be minimised but could not be shown to be invalid.
@@ -72,11 +73,11 @@ func (s *minimiser) invalid(ops []history.Operation) bool {
 
 // minimise shrinks ops, which are known to be invalid.
 func (s *minimiser) minimise(ops []history.Operation) []history.Operation {
+	ops = s.cutPrefix(ops)
+	ops = s.cutStart(ops)
 	if part := s.window(ops); part != nil {
 		ops = part
 	}
-	ops = s.cutPrefix(ops)
-	ops = s.cutStart(ops)
 	for {
 		before := len(ops)
 		ops = s.dropObservations(ops)
@@ -91,7 +92,7 @@ func (s *minimiser) minimise(ops []history.Operation) []history.Operation {
 
 // window jumps to a short window that is invalid on its own, if there is one.
 func (s *minimiser) window(ops []history.Operation) []history.Operation {
-	if s.anyStart {
+	if s.anyStart || len(ops) > maxWindowed {
 		return nil
 	}
 	part := refuteLocally(s.b, s.m, ops)

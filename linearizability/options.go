@@ -14,7 +14,7 @@ const (
 	// DefaultSearchOps is the largest history, or part of one, that is searched as a whole.
 	DefaultSearchOps = 2000
 	// DefaultSamplePpm is how many of a million small histories porcupine judges as well.
-	DefaultSamplePpm = 10_000
+	DefaultSamplePpm = 1_000
 	// maxViolations bounds how many violations one report lists.
 	maxViolations = 64
 )

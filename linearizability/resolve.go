@@ -41,6 +41,7 @@ type resolution struct {
 	gaps    []uint64
 
 	resolved int // unknown outcomes that the witness decided
+	homeless int // acknowledged mutations whose revision nobody knows
 	assumed  int // unknown outcomes that may lie beyond the last revision anybody saw
 	found    *findings
 }
@@ -73,7 +74,7 @@ const maxRevisionSpan = 1 << 28
 func (r *resolution) reset(m *models.Model, h *History, found *findings) {
 	r.model, r.ops, r.w, r.found = m, h.Ops, h.Witness, found
 	r.first, r.last = m.FirstRev, m.FirstRev
-	r.whole, r.resolved, r.assumed = false, 0, 0
+	r.whole, r.resolved, r.assumed, r.homeless = false, 0, 0, 0
 	r.unknown, r.gaps = r.unknown[:0], r.gaps[:0]
 	r.mutators, r.observers = r.mutators[:0], r.observers[:0]
 	clear(r.byID)
@@ -378,9 +379,11 @@ func (r *resolution) findGaps() {
 		return
 	}
 	for _, i := range r.unknown {
-		if r.ops[i].Outcome == history.Info {
-			r.place[i].role = models.Ignored
-			r.assumed++
+		if r.ops[i].Outcome == history.OK {
+			r.homeless++
+			continue
 		}
+		r.place[i].role = models.Ignored
+		r.assumed++
 	}
 }

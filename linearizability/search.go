@@ -91,15 +91,39 @@ func (b *budget) search(m *porcupine.Model, ops []porcupine.Operation, maxSteps 
 	return Invalid, nil
 }
 
-// decide searches one piece by the method that suits the model.
+// Limits of porcupine's turns in decide: beyond them its cache grows too large to be worth a try.
+const (
+	maxDepthFirstOps     = 20_000
+	depthFirstMemoryPart = 4 // of the budget
+)
+
+// decide searches one piece. For a blind model, porcupine and the just-in-time search take turns with growing
+// effort: the first goes down one way and is often lucky with good histories, the second keeps all ways
+// open and is quick to refute. maxSteps bounds each of them, 0 means until one is done.
 func (b *budget) decide(m *models.Model, ops []porcupine.Operation, maxSteps int) (Validity, error) {
-	if m.Blind {
-		result, reason := b.searchBlind(m, ops, maxSteps)
-		if !errors.Is(reason, errTooBusy) || len(ops) > DefaultSearchOps {
+	if !m.Blind {
+		return b.search(&m.Model, ops, maxSteps)
+	}
+	steps := max(firstRoundSteps, 8*len(ops))
+	for {
+		if maxSteps > 0 {
+			steps = min(steps, maxSteps)
+		}
+		if len(ops) <= maxDepthFirstOps {
+			part := &budget{ctx: b.ctx, memory: b.memory / depthFirstMemoryPart}
+			if result, _ := part.search(&m.Model, ops, steps); result != Unknown {
+				return result, nil
+			}
+		}
+		result, reason := b.searchBlind(m, ops, steps)
+		switch {
+		case errors.Is(reason, errTooBusy) && len(ops) <= DefaultSearchOps:
+			return b.search(&m.Model, ops, maxSteps)
+		case !errors.Is(reason, errSearchSteps) || steps == maxSteps:
 			return result, reason
 		}
+		steps *= roundStepsFactor
 	}
-	return b.search(&m.Model, ops, maxSteps)
 }
 
 // toPorcupine decodes operations for a search. Those that the model ignores are left out.

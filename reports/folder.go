@@ -55,7 +55,8 @@ type Options struct {
 	Scenario func(*scenarios.Scenario) ([]byte, error)
 	// Story overrides what the run's subject tells; needed for a run without its subject.
 	Story *scenarios.Story
-	// Picture draws the search of a failed check as an HTML document of its own; nil, or an empty
+	// Picture draws the search of a failed check as an HTML document of its own, instead of what
+	// Run.Picture draws; nil, or an empty
 	// document, when there is nothing to draw.
 	Picture func(*scenarios.Run) ([]byte, error)
 	// Replay is written beside the run. Seed, scenario and world are filled in.
@@ -152,6 +153,11 @@ func (o Options) writeFiles(dir string, run *scenarios.Run) error {
 }
 
 func (o Options) picture(run *scenarios.Run) ([]byte, error) {
+	if o.Picture == nil && run.Picture != nil {
+		var b bytes.Buffer
+		err := run.Picture(&b)
+		return b.Bytes(), err
+	}
 	if o.Picture == nil {
 		return nil, nil
 	}

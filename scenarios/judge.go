@@ -1,10 +1,48 @@
 package scenarios
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/linearizability/history"
 )
+
+// CheckHistory judges the clients' history by a model and, where the system has one, by its own
+// log. A violation can be drawn afterwards, with the faults beside it.
+func CheckHistory(ctx context.Context, r *Run, m *linearizability.Model, w *linearizability.Witness) linearizability.Verdict {
+	undecided := func(err error) linearizability.Verdict {
+		return linearizability.Verdict{Checker: m.Name, Validity: linearizability.Unknown, Summary: err.Error()}
+	}
+	ops, err := history.Operations(r.Events)
+	if err != nil {
+		return undecided(err)
+	}
+	report, err := linearizability.Check(ctx, m, &linearizability.History{Ops: ops, Witness: w},
+		linearizability.WithAnnotations(annotations(r)...))
+	if err != nil {
+		return undecided(err)
+	}
+	if report.Validity == linearizability.Invalid {
+		r.Picture = report.WriteHTML
+	}
+	return report.Verdict()
+}
+
+// annotations are the faults, for the picture of a violation.
+func annotations(r *Run) []linearizability.Annotation {
+	list := make([]linearizability.Annotation, 0, len(r.Applied))
+	for _, a := range r.Applied {
+		end := a.Ended[1]
+		if end == 0 {
+			end = r.Duration
+		}
+		list = append(list, linearizability.Annotation{Tag: "faults", Text: string(a.Fault.Kind),
+			Details: fmt.Sprint(a.Fault.Machines, a.Fault.Groups, a.Fault.From, a.Fault.To),
+			Start:   int64(a.Begun[0]), End: int64(end)})
+	}
+	return list
+}
 
 // CheckRecovery judges whether every machine answered after quiescence.
 func CheckRecovery(r *Run) linearizability.Verdict {

@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -31,6 +32,9 @@ type Run struct {
 	Probes   map[string]int
 	Verdicts []linearizability.Verdict
 
+	// Picture draws the first violation as an HTML document of its own; nil when there is none to
+	// draw.
+	Picture func(io.Writer) error
 	// Reproduce is the command that makes this run again.
 	Reproduce string
 	// Duration is the run's time by its own clock, Steps the number of events that processes

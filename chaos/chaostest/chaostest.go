@@ -47,9 +47,12 @@ func Timescale(ts scenarios.Timescale) Option { return func(c *config) { c.times
 // Seed replaces the seed of -chaos.seed.
 func Seed(seed uint64) Option { return func(c *config) { c.seed = seed } }
 
-// Need skips the test where real nodes are not possible.
+// Need skips the test where real nodes are not possible, and with -short: runs take real time.
 func Need(t testing.TB) {
 	t.Helper()
+	if testing.Short() {
+		t.Skipf("%s needs real nodes, which -short leaves out: runs take real time", t.Name())
+	}
 	if err := chaos.Why(); err != nil {
 		t.Skipf("%s needs real nodes: %v (make netns-test runs it as root)", t.Name(), err)
 	}

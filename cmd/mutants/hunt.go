@@ -23,10 +23,14 @@ type catch struct {
 	Found    bool   `json:"found"`
 	Scenario string `json:"scenario,omitempty"`
 	Seed     uint64 `json:"seed,omitempty"`
-	Checker  string `json:"checker,omitempty"`
-	Summary  string `json:"summary,omitempty"`
-	Runs     uint64 `json:"runs"`
-	Seconds  int    `json:"seconds"`
+	// Checker names who noticed, in the order of the checks; Summary is the first one's.
+	Checker string `json:"checker,omitempty"`
+	Summary string `json:"summary,omitempty"`
+	Runs    uint64 `json:"runs"`
+	Seconds int    `json:"seconds"`
+	// CPUSeconds is the processor time that the hunt took: unlike Seconds it does not depend on
+	// what else the machine does.
+	CPUSeconds float64 `json:"cpu_seconds"`
 }
 
 // huntMain runs scenarios in turn, seed by seed, until a run is not valid or time is up.
@@ -74,16 +78,29 @@ func hunt(files []string, limit time.Duration, seeds uint64) (catch, error) {
 				return c, err
 			}
 			c.Runs++
-			for _, v := range run.Verdicts {
-				if v.Validity != linearizability.Valid {
-					c.Found, c.Scenario, c.Seed, c.Checker = true, p.scenario.Name, seed, v.Checker
-					c.Summary, _, _ = strings.Cut(v.Summary, "\n")
-					c.Seconds = int(time.Since(start).Seconds())
-					return c, nil
-				}
+			if run.Verdict() != linearizability.Valid {
+				c.Found, c.Scenario, c.Seed = true, p.scenario.Name, seed
+				c.note(run.Verdicts)
+				c.Seconds = int(time.Since(start).Seconds())
+				return c, nil
 			}
 		}
 	}
 	c.Seconds = int(time.Since(start).Seconds())
 	return c, nil
+}
+
+// note keeps who is not content with a run.
+func (c *catch) note(verdicts []linearizability.Verdict) {
+	var names []string
+	for _, v := range verdicts {
+		if v.Validity == linearizability.Valid {
+			continue
+		}
+		if len(names) == 0 {
+			c.Summary, _, _ = strings.Cut(v.Summary, "\n")
+		}
+		names = append(names, v.Checker)
+	}
+	c.Checker = strings.Join(names, "+")
 }

@@ -141,7 +141,11 @@ func (h *hunter) hunt(ctx context.Context, program string, m *mutant, limit time
 		return catch{}, fmt.Errorf("%w: %s", err, problems.Bytes())
 	}
 	var c catch
-	return c, json.Unmarshal(out.Bytes(), &c)
+	if err := json.Unmarshal(out.Bytes(), &c); err != nil {
+		return catch{}, fmt.Errorf("reading what the hunter brings home: %w", err)
+	}
+	c.CPUSeconds = (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Round(100 * time.Millisecond).Seconds()
+	return c, nil
 }
 
 func (h *hunter) tell(r result, m *mutant) {
@@ -156,10 +160,10 @@ func (h *hunter) tell(r result, m *mutant) {
 	}
 	switch r.Outcome {
 	case "found":
-		fmt.Printf("found    %-34s %4d s  %s seed %d, run %d, by %s: %.110s\n",
-			r.Name, r.Seconds, r.Scenario, r.Seed, r.Runs, r.Checker, r.Summary)
+		fmt.Printf("found    %-34s %4d s (%.1f s cpu)  %s seed %d, run %d, by %s: %.110s\n",
+			r.Name, r.Seconds, r.CPUSeconds, r.Scenario, r.Seed, r.Runs, r.Checker, r.Summary)
 	case "missed":
-		fmt.Printf("MISSED   %-34s %4d s  after %d runs\n", r.Name, r.Seconds, r.Runs)
+		fmt.Printf("MISSED   %-34s %4d s (%.1f s cpu)  after %d runs\n", r.Name, r.Seconds, r.CPUSeconds, r.Runs)
 	case "unclean":
 		fmt.Printf("UNCLEAN  %-34s the clean engine fails at %s seed %d by %s: %s\n",
 			r.Name, r.Scenario, r.Seed, r.Checker, r.Summary)

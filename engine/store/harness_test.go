@@ -34,6 +34,7 @@ type testNode struct {
 	c      *testCluster
 	id     ring.NodeID
 	disk   *faultdisk.Disk
+	plain  env.Disk // instead, if set
 	opts   Options
 	store  *Store
 	up     bool
@@ -53,6 +54,7 @@ type testNode struct {
 	answers  map[env.OpID]*Response
 	draws    uint64
 	wiped    bool
+	atEnd    []func()
 	logLines func(string)
 }
 
@@ -129,10 +131,10 @@ func (n *testNode) step(ev env.Event) {
 func (n *testNode) kill() {
 	n.disk.Kill()
 	n.up, n.hello, n.pipe = false, false, nil
-	if n.store != nil {
-		n.store.release()
+	for _, release := range n.atEnd {
+		release()
 	}
-	n.store, n.timers = nil, nil
+	n.store, n.timers, n.atEnd = nil, nil, nil
 }
 
 // powerCut ends everything on the machine.
@@ -304,6 +306,9 @@ func (n *testNode) mustRead(path string) string {
 func (n *testNode) code(r Request) tree.Code { return n.do(r).Code }
 
 // The rest implements env.Env.
+
+// AtEnd is what the store looks for in an Env that can say when the process ends.
+func (n *testNode) AtEnd(release func()) { n.atEnd = append(n.atEnd, release) }
 
 func (n *testNode) Self() env.Self {
 	return env.Self{Machine: env.MachineID(n.id - 1), Name: fmt.Sprintf("n%d", n.id), Process: Process,

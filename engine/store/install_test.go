@@ -86,3 +86,53 @@ func killedDuringInstallation(t *testing.T, at int, full, power bool) bool {
 	}
 	return hit
 }
+
+// A member that waits for its state has nothing durable in the epoch: what it hears of counts for
+// nothing until it has installed.
+func TestFetchingMemberDoesNotConfirm(t *testing.T) {
+	c := newTestCluster(t, 1, 1, 1).start()
+	watch(t, c)
+	c.formAll(1, 2, 3)
+	n1, n2, n3 := c.node(1), c.node(2), c.node(3)
+	c.formAll(1, 2)
+	n1.mustWrite("f", "old")
+	r := c.form(1, 2, 3)
+	for _, n := range c.nodes {
+		n.enter(r, nil)
+	}
+	for len(n2.pipe) > 0 { // node 2 reports and stands still
+		n2.deliver()
+	}
+	settle := func() {
+		for n1.deliver() || n3.deliver() || n1.fire(time.Millisecond) || n3.fire(time.Millisecond) {
+		}
+	}
+	for !n3.store.ring.fetching {
+		require.True(t, n1.deliver() || n3.deliver() || n1.fire(time.Second))
+	}
+	delete(n1.timers, timerServe) // the state does not come yet
+	settle()
+	op := n1.invoke(Request{Op: "write", Path: "f", Data: []byte("new")})
+	settle()
+	require.Nil(t, n1.answers[op], "one vote of three is not enough")
+	n1.SetTimer(timerServe, 0)
+	settle()
+	require.True(t, n1.answers[op].OK, "now node 3 has it")
+}
+
+// A wiped store gets no say, also not together with a store that missed what it had confirmed.
+func TestWipedStoreDoesNotVote(t *testing.T) {
+	c := newTestCluster(t, 1, 1, 1).start()
+	watch(t, c)
+	c.formAll(1, 2, 3)
+	c.formAll(1, 3)
+	c.node(1).mustWrite("f", "confirmed by 1 and 3")
+	(&walk{t: t, c: c, wipes: 1}).wipe(c.node(3))
+	require.NoError(t, c.node(3).start())
+	c.formAll(2, 3)
+	c.pass(time.Second)
+	require.Equal(t, CodeNoQuorum, c.node(2).code(Request{Op: OpRead, Path: "f"}))
+	require.Equal(t, CodeReadOnly, c.node(3).code(Request{Op: "write", Path: "f"}))
+	c.formAll(1, 2, 3)
+	require.Equal(t, "confirmed by 1 and 3", c.node(2).mustRead("f"))
+}

@@ -134,10 +134,8 @@ func (d *DB) Install(i *state.Installation) error {
 		}
 `},
 	{"wiped store votes at once", "state/config.go",
-		`	if m := c.Member(node); m != nil && m.Incarnation == inc && !inc.IsZero() {
-		return m.Votes`,
-		`	if m := c.Member(node); m != nil {
-		return m.Votes`},
+		`	return m != nil && m.Incarnation == inc && !inc.IsZero()`,
+		`	return m != nil`},
 	{"linearizable read answered locally", "operations.go",
 		`		return req.Local
 `,

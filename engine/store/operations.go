@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/ring"
@@ -88,11 +89,11 @@ func (s *Store) revision() uint64 {
 func (s *Store) accept(from client, req *Request) {
 	p := &pending{clients: []client{from}, req: req, until: s.env.Mono() + s.opts.Timers.OperationLife}
 	if req.Op != OpRead && req.Op != OpList {
+		p.cmd = s.commandOf(req)
 		if other := s.ops.byRequest[req.ID]; other != nil {
-			other.clients = append(other.clients, from)
+			s.join(from, p, other)
 			return
 		}
-		p.cmd = s.commandOf(req)
 		if r := s.replica.Tree.JudgeForm(&p.cmd.Op); r != nil && p.cmd.Replace.Node == 0 {
 			s.refuse(from, req, r.Code, r.Message)
 			return
@@ -116,6 +117,18 @@ func (s *Store) accept(from client, req *Request) {
 	}
 	if s.writable() {
 		s.put(p)
+	}
+}
+
+// join lets another client wait for a change that is on its way already.
+func (s *Store) join(from client, p, other *pending) {
+	switch {
+	case p.cmd.Digest() != other.cmd.Digest():
+		s.refuse(from, p.req, tree.Invalid, "the request id is in use for another operation")
+	case len(other.clients) >= maxClients:
+		s.refuse(from, p.req, CodeTryAgain, "too many clients wait for this request")
+	default:
+		other.clients = append(other.clients, from)
 	}
 }
 
@@ -339,4 +352,5 @@ func (s *Store) compact() {
 	}
 	clear(s.ops.all[len(kept):])
 	s.ops.all = kept
+	s.ops.reads = slices.DeleteFunc(s.ops.reads, func(p *pending) bool { return p.done })
 }

@@ -81,6 +81,8 @@ func DefaultTimers() Timers {
 const (
 	// maxPending is the number of unanswered operations that one store accepts.
 	maxPending = 1024
+	// maxClients is the number of clients that wait for one request.
+	maxClients = 64
 	// maxBacklogBytes is what a store keeps of a ring's messages while it waits for its state.
 	maxBacklogBytes = 16 << 20
 	// maxBatchCommands is the number of commands that one transaction takes.

@@ -174,10 +174,13 @@ func (s *Store) fail(err error) {
 	s.log.Error("critical: store stops serving", "error", err)
 	s.env.Emit(Failed{Reason: err.Error()})
 	s.env.Probe("store/failed")
+	was := s.writable()
 	s.release()
 	s.backend, s.replica, s.queue, s.failed = nil, nil, nil, err
-	s.ring.present, s.ring.installed = false, false
+	s.ring = ringView{id: s.ring.id, members: s.ring.members} // no part in it any more
+	s.stopRingTimers()
 	s.out.clear()
+	s.noteWritable(was)
 	s.failOperations(fmt.Sprintf("the store of node %d stopped serving: %v", s.opts.Node, err))
 	if !errors.Is(err, sqldb.ErrUnusable) {
 		s.env.SetTimer(timerRecover, s.opts.Timers.FailedRetry)

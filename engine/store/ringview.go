@@ -76,11 +76,16 @@ func (s *Store) enterRing(next ringView) {
 	s.out.clear()
 	s.in.clear()
 	s.ring = next
+	s.stopRingTimers()
+	s.reopenOperations()
+	s.noteWritable(was)
+}
+
+// stopRingTimers stops what was to be done in the ring that is over.
+func (s *Store) stopRingTimers() {
 	for _, t := range [...]env.TimerID{timerPropose, timerFetch, timerServe} {
 		s.env.StopTimer(t)
 	}
-	s.reopenOperations()
-	s.noteWritable(was)
 }
 
 // reform asks for a new ring in which this store takes part from the beginning.
@@ -169,6 +174,7 @@ func (s *Store) propose() {
 		s.refuseUnsent()
 		return
 	}
+	s.ring.refusal = nil
 	s.out.send(&d.decide)
 }
 

@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/store/sqlitevfs"
+	"github.com/holdfast-sim/holdfast/engine/store/state"
 	"github.com/holdfast-sim/holdfast/engine/store/tree"
 )
 
@@ -145,8 +147,10 @@ func TestUnknownOutcome(t *testing.T) {
 	c := newTestCluster(t, 1, 1).start()
 	c.formAll(1, 2)
 	n := c.node(1)
-	op := n.invoke(Request{ID: "x", Op: "write", Path: "a"}) // multicast, not delivered
+	op := n.invoke(Request{ID: "x", Op: "write", Path: "a"}) // multicast
 	second := n.invoke(Request{ID: "x", Op: "write", Path: "a"})
+	other := n.invoke(Request{ID: "x", Op: "write", Path: "b"})
+	require.Equal(t, tree.Invalid, n.answers[other].Code, "the id is taken")
 	r := c.form(1)
 	n.enter(r, nil)
 	c.pass(DefaultTimers().OperationLife * 2)
@@ -265,4 +269,36 @@ func TestSourceDiesBeforeServing(t *testing.T) {
 	c.formAll(1, 2, 3)
 	c.pass(time.Second)
 	require.True(t, n1.do(Request{Op: "write", Path: "g"}).OK, "decided without the silent store")
+}
+
+func TestEndOfProcessReleasesTheDatabase(t *testing.T) {
+	c := newTestCluster(t, 1).start()
+	c.formAll(1)
+	n := c.node(1)
+	s := n.store
+	n.kill()
+	require.ErrorIs(t, s.backend.Commit(&state.Batch{Log: []state.LogEntry{{}}}), sqlitevfs.ErrReleased)
+}
+
+// A store whose disk fails while it installs a state is out of the ring at once: nothing that was
+// to be done in it happens any more.
+func TestDiskFailsDuringInstallation(t *testing.T) {
+	c := newTestCluster(t, 1, 1, 1).start()
+	c.formAll(1, 2, 3)
+	c.formAll(1, 2)
+	c.node(1).mustWrite("f", "x")
+	n := c.node(3)
+	n.disk.Before = func(op, _ string) error {
+		if op == "sync" {
+			return env.ErrIO
+		}
+		return nil
+	}
+	c.formAll(1, 2, 3)
+	require.Error(t, n.store.failed)
+	c.pass(4 * time.Second) // longer than every timer but that of the next attempt
+	n.disk.Before = nil
+	c.pass(6 * time.Second)
+	c.formAll(1, 2, 3)
+	require.Equal(t, "x", n.mustRead("f"))
 }

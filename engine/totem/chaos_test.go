@@ -24,7 +24,6 @@ type chaos struct {
 	check   *evs.Checker
 	cut     [][]bool // cut[a][b]: nothing gets from a to b
 	lossPct int
-	dupPct  int
 	slowMax time.Duration
 	up      []bool
 	paused  []bool

@@ -175,9 +175,10 @@ func decodeStore(op *history.Operation, reuse Call) (Call, error) {
 		call = &StoreCall{}
 	}
 	fn, _ := storeFunction(op.F)
-	names := call.names[:0]
-	*call = StoreCall{fn: fn, outcome: op.Outcome, key: cleanPath(op.Key), expect: op.Expect, rev: op.Rev,
-		mod: op.Mod, f: op.F, code: op.Error, names: names}
+	call.fn, call.outcome, call.refused, call.key, call.to = fn, op.Outcome, refusedOther, cleanPath(op.Key), ""
+	call.expect, call.rev, call.mod, call.f, call.code = op.Expect, op.Rev, op.Mod, op.F, op.Error
+	call.value, call.content, call.sum, call.malformed = digest{}, nil, "", false
+	call.names = call.names[:0]
 	switch op.Outcome {
 	case history.Info:
 		call.rev, call.mod = 0, 0 // nobody answered, so nobody said so

@@ -73,7 +73,6 @@ type drawing struct {
 	width  int
 	height int
 	y      int
-	tips   map[string]bool
 }
 
 // Write draws the chart as a picture for use inside a page that brings [Style].

@@ -25,7 +25,7 @@ type judge struct{ subject *Subject }
 
 // Watch implements scenarios.Judge.
 func (j judge) Watch(s *scenarios.Scenario) scenarios.Watch {
-	w := &watch{subject: j.subject, scenario: s, evs: evs.New(),
+	w := &watch{subject: j.subject, scenario: s, evs: evs.New(), epochs: newEpochs(j.subject, s.Machines),
 		rings: map[ring.ID][]ring.NodeID{}, now: make([]ring.ID, len(s.Machines))}
 	if j.subject.spec.HA != nil {
 		w.ha = newHAWatch(j.subject, s)
@@ -47,6 +47,7 @@ type watch struct {
 	subject  *Subject
 	scenario *scenarios.Scenario
 	evs      *evs.Checker
+	epochs   *epochs
 	witness  []history.WitnessEntry
 
 	rings map[ring.ID][]ring.NodeID // quorate rings and their members
@@ -59,6 +60,7 @@ type watch struct {
 // Record implements scenarios.Watch.
 func (w *watch) Record(r scenarios.Stamped) error {
 	w.evs.Observe(r.Machine, r.Record)
+	w.epochs.record(r)
 	if w.ha != nil {
 		w.ha.record(r)
 	}
@@ -131,7 +133,7 @@ func (w *watch) Check(ctx context.Context, r *scenarios.Run) []linearizability.V
 	if r.World != simulated {
 		w.evs.LastRecordsMayBeMissing()
 	}
-	verdicts := []linearizability.Verdict{w.checkStore(ctx, r), w.checkQuorum(), w.checkSynchrony(),
+	verdicts := []linearizability.Verdict{w.checkStore(ctx, r), w.epochs.verdict(), w.checkQuorum(), w.checkSynchrony(),
 		w.checkRecovery(r), w.checkTrees(r)}
 	if w.ha != nil {
 		verdicts = append(verdicts, w.ha.check(r)...)
@@ -145,10 +147,6 @@ func unknown(checker string, err error) linearizability.Verdict {
 
 // checkStore judges the clients' history against the stores' own logs.
 func (w *watch) checkStore(ctx context.Context, r *scenarios.Run) linearizability.Verdict {
-	ops, err := history.Operations(r.Events)
-	if err != nil {
-		return unknown("store", err)
-	}
 	model, err := models.Store(nil)
 	if err != nil {
 		return unknown("store", err)
@@ -157,11 +155,7 @@ func (w *watch) checkStore(ctx context.Context, r *scenarios.Run) linearizabilit
 	if err != nil {
 		return unknown("store", err)
 	}
-	report, err := linearizability.Check(ctx, model, &linearizability.History{Ops: ops, Witness: witness})
-	if err != nil {
-		return unknown("store", err)
-	}
-	return report.Verdict()
+	return scenarios.CheckHistory(ctx, r, model, witness)
 }
 
 func (w *watch) checkQuorum() linearizability.Verdict {

@@ -127,22 +127,11 @@ func (watch) Check(ctx context.Context, r *scenarios.Run) []linearizability.Verd
 }
 
 func checkHistory(ctx context.Context, r *scenarios.Run) linearizability.Verdict {
-	fail := func(err error) linearizability.Verdict {
-		return linearizability.Verdict{Checker: Kind, Validity: linearizability.Unknown, Summary: err.Error()}
-	}
-	ops, err := history.Operations(r.Events)
-	if err != nil {
-		return fail(err)
-	}
 	model, err := models.Register(nil)
 	if err != nil {
-		return fail(err)
+		return linearizability.Verdict{Checker: Kind, Validity: linearizability.Unknown, Summary: err.Error()}
 	}
-	report, err := linearizability.Check(ctx, model, &linearizability.History{Ops: ops})
-	if err != nil {
-		return fail(err)
-	}
-	return report.Verdict()
+	return scenarios.CheckHistory(ctx, r, model, nil)
 }
 
 // Program is the command that runs a replica on a real node.

@@ -23,11 +23,10 @@ const (
 )
 
 type meshProcess struct {
-	env     env.Env
-	size    int
-	packet  [meshBytes]byte
-	echoes  *int
-	message []byte
+	env    env.Env
+	size   int
+	packet [meshBytes]byte
+	echoes *int
 }
 
 func (p *meshProcess) Start(e env.Env) error {

@@ -1,6 +1,10 @@
 package world
 
-import "github.com/holdfast-sim/holdfast/engine/env"
+import (
+	"fmt"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+)
 
 // timers are one process's timers. Re-arming one to a later time costs nothing: its entry in the
 // queue stays where it is and is moved when it comes up.
@@ -8,6 +12,8 @@ type timers struct {
 	proc  *Proc
 	slots []timer
 	index map[env.TimerID]int // only once there are many
+	turns uint32              // turns of new slots begin here
+	tidy  int                 // at this many slots the unused ones are dropped
 }
 
 type timer struct {
@@ -19,10 +25,43 @@ type timer struct {
 	turn     uint32
 }
 
-// manyTimers is where looking through the list is given up for a map.
-const manyTimers = 24
+const (
+	// manyTimers is where looking through the list is given up for a map.
+	manyTimers = 24
+	// idleTimers is how many slots of timers that are not set are kept: processes that set
+	// a timer under a new id for each operation leave one behind each time.
+	idleTimers = 1024
+	// maxTimers is what one process may have set at the same time.
+	maxTimers = maxSlots - idleTimers
+	// maxSlots is how many slots arg can tell apart.
+	maxSlots = 1 << 16
+)
 
-func (ts *timers) reset() { ts.slots, ts.index, ts.proc.dueTimers = ts.slots[:0], nil, 0 }
+func (ts *timers) reset() {
+	ts.slots, ts.index, ts.turns, ts.tidy, ts.proc.dueTimers = ts.slots[:0], nil, 0, idleTimers, 0
+}
+
+// drop forgets the slots of timers that are not set. Entries in the queue of those that move are
+// made again; turns go on above the old ones, so that entries which remain are known.
+func (ts *timers) drop() {
+	kept := ts.slots[:0]
+	for _, t := range ts.slots {
+		ts.turns = max(ts.turns, t.turn+1)
+		if t.armed || t.due {
+			kept = append(kept, t)
+		}
+	}
+	ts.slots, ts.tidy = kept, min(2*len(kept)+idleTimers, maxSlots)
+	if len(kept) > maxTimers {
+		panic(fmt.Sprintf("env: %s has more than %d timers set", ts.proc.spec.Name, maxTimers))
+	}
+	ts.index = make(map[env.TimerID]int, len(kept))
+	for i := range ts.slots {
+		ts.index[ts.slots[i].id] = i
+		ts.slots[i].turn, ts.slots[i].queuedAt = ts.turns, -1
+	}
+	ts.reschedule()
+}
 
 func (ts *timers) find(id env.TimerID) int {
 	if ts.index != nil {
@@ -43,7 +82,10 @@ func (ts *timers) slot(id env.TimerID) int {
 	if i := ts.find(id); i >= 0 {
 		return i
 	}
-	ts.slots = append(ts.slots, timer{id: id, queuedAt: -1})
+	if len(ts.slots) >= ts.tidy {
+		ts.drop()
+	}
+	ts.slots = append(ts.slots, timer{id: id, queuedAt: -1, turn: ts.turns})
 	i := len(ts.slots) - 1
 	if ts.index != nil {
 		ts.index[id] = i

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strconv"
 	"strings"
 
@@ -34,6 +35,7 @@ type runFlags struct {
 	keep      bool
 	twice     bool
 	all       bool
+	workers   int
 }
 
 const runHelp = `Runs scenarios and judges them. SCENARIO is a file, or the name of a story of the library
@@ -71,6 +73,7 @@ func (a *app) runCommand() *cobra.Command {
 	flags.BoolVar(&f.quiet, "quiet", false, "print only what did not come out as expected, and no progress")
 	flags.BoolVar(&f.keep, "keep", false, "with --seeds, keep the folders of all runs")
 	flags.BoolVar(&f.twice, "twice", false, "run every seed twice and compare the digests (simulator)")
+	flags.IntVar(&f.workers, "workers", runtime.GOMAXPROCS(0), "with --seeds, how many `processes` share them (simulator)")
 	flags.BoolVar(&f.all, "all", false, "run every story of the library whose subject this program has")
 	if len(a.Topologies) > 0 {
 		flags.StringVar(&f.topology, "topology", "", "take machines and votes from this `corosync.conf`")

@@ -35,16 +35,42 @@ type tally struct {
 func (s *session) run(ctx context.Context, j *job) (linearizability.Validity, error) {
 	var t tally
 	begun := time.Now()
-	worst := linearizability.Valid
 	defer s.progress.clear()
+	worst, err := linearizability.Valid, error(nil)
+	if shares := s.shares(j); len(shares) > 1 {
+		worst, err = s.shared(ctx, j, shares, &t)
+		if err != nil {
+			return linearizability.Unknown, internal(err)
+		}
+		if ctx.Err() != nil {
+			s.interrupted(j, fmt.Sprintf(" after %d seeds", t.expected+t.invalid+t.unknown))
+		}
+	} else if worst, err = s.alone(ctx, j, &t); err != nil {
+		return linearizability.Unknown, err
+	}
+	if ctx.Err() != nil {
+		worst = worse(worst, linearizability.Unknown)
+	}
+	if s.many && !s.flags.json {
+		s.summary(j, &t, time.Since(begun))
+	}
+	return worst, nil
+}
+
+func (s *session) interrupted(j *job, where string) {
+	s.progress.clear()
+	fmt.Fprintf(s.app.Stderr, "interrupted during %s%s\n", j.scenario.Name, where)
+}
+
+// alone runs the seeds of a job in this process, one after the other.
+func (s *session) alone(ctx context.Context, j *job, t *tally) (linearizability.Validity, error) {
+	worst := linearizability.Valid
 	for seed := j.first; ; seed++ {
 		s.progress.run(fmt.Sprintf("%s, seed %d", j.scenario.Name, seed))
 		v, err := s.one(ctx, j, seed)
 		if ctx.Err() != nil {
-			s.progress.clear()
-			fmt.Fprintf(s.app.Stderr, "interrupted during %s, seed %d\n", j.scenario.Name, seed)
-			worst = worse(worst, linearizability.Unknown)
-			break
+			s.interrupted(j, fmt.Sprintf(", seed %d", seed))
+			return worst, nil
 		}
 		if err != nil {
 			return linearizability.Unknown, internal(fmt.Errorf("%s, seed %d: %w\nto see it again:\n  %s",
@@ -53,13 +79,9 @@ func (s *session) run(ctx context.Context, j *job) (linearizability.Validity, er
 		t.count(v, s.reproduce(j, seed))
 		worst = worse(worst, v)
 		if seed == j.last {
-			break
+			return worst, nil
 		}
 	}
-	if s.many && !s.flags.json {
-		s.summary(j, &t, time.Since(begun))
-	}
-	return worst, nil
 }
 
 func (t *tally) count(v linearizability.Validity, command string) {

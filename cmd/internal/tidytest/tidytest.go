@@ -32,7 +32,6 @@ type Exceptions map[string]string
 // Excepted are the exceptions of this module.
 var Excepted = Exceptions{
 	"engine/corosync.TestTypedValues": "one table of values",
-	"engine/host/host_test.go":        "one harness of real sockets and files, and what is tested with it",
 }
 
 // bannedWords have no place in the module. They are put together here so that this file does not

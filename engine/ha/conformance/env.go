@@ -146,6 +146,12 @@ func (e *daemonEnv) AcquireNodeLock(node string) bool {
 	return e.world.acquire(agentLock(node), e)
 }
 
+// NodeConfirmedDead is answered by the virtual power supply.
+func (e *daemonEnv) NodeConfirmedDead(node string) bool {
+	n := e.world.nodes[node]
+	return n != nil && !n.power
+}
+
 func (e *daemonEnv) NodeShutdown() (shutdown, reboot bool) {
 	return e.node.shutdown != "", e.node.shutdown == "reboot"
 }

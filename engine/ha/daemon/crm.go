@@ -79,3 +79,6 @@ func (w *world) OpenWatchdog() (ha.Watchdog, error) { return w.openWatchdog(Agen
 func (w *world) Notify(n ha.FenceNotice) {
 	w.env.Emit(FenceStep{Node: n.Node, Step: n.Prefix, Subject: n.Subject})
 }
+
+// NodeConfirmedDead implements ha.CRMEnv. There are no fence devices yet, so nothing confirms it.
+func (w *world) NodeConfirmedDead(string) bool { return false }

@@ -10,20 +10,20 @@ import (
 )
 
 // balance queues at most one migration when nodes have been loaded unevenly for long enough.
-func (m *Manager) balance() error {
+func (m *Manager) balance() {
 	crs := m.settings.CRS
 	if !crs.AutoRebalance || crs.Mode == ha.SchedBasic || m.anyMoving() {
-		return nil
+		return
 	}
 	usage := m.usage()
 	before := usage.Imbalance()
 	if before <= crs.Threshold {
 		m.imbalanceRounds = 0
-		return nil
+		return
 	}
 	m.imbalanceRounds++
 	if m.imbalanceRounds < crs.HoldRounds {
-		return nil
+		return
 	}
 	m.imbalanceRounds = 0
 	candidates := m.migrations()
@@ -37,7 +37,7 @@ func (m *Manager) balance() error {
 		best, after, found = usage.Best(candidates)
 	}
 	if !found || (before-after)/before < crs.Margin {
-		return nil
+		return
 	}
 	task := "relocate"
 	if ha.SIDType(best.SID) == "vm" {
@@ -46,7 +46,6 @@ func (m *Manager) balance() error {
 	m.env.Log(ha.LevelInfo, fmt.Sprintf("auto rebalance - %s %s to %s (expected change for imbalance from %s to %s)",
 		task, best.SID, best.Target, roundHundredth(before), roundHundredth(after)))
 	m.queueMove(task+" "+best.SID+" "+best.Target, task, best.SID, best.Target)
-	return nil
 }
 
 func roundHundredth(x float64) string {

@@ -1,6 +1,7 @@
 package manager
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -27,12 +28,14 @@ type bench struct {
 	services map[string]*ha.ServiceConfig
 	info     map[string]ha.NodeInfo
 	dead     map[string]bool // nodes whose agent lock can be had
+	off      map[string]bool // nodes that a fence device reports as off
 	settings ha.Datacenter
 	queue    []string
 	rules    string
 	groups   string
 	versions map[string]string
 	stolen   []string
+	stuck    string // a service that cannot be stolen
 	notices  []ha.FenceNotice
 }
 
@@ -63,6 +66,7 @@ func (b *bench) OpenWatchdog() (ha.Watchdog, error)       { b.open = true; retur
 func (b *bench) CRMCommandsPending() bool                 { return len(b.queue) > 0 }
 func (b *bench) Notify(n ha.FenceNotice)                  { b.notices = append(b.notices, n) }
 func (b *bench) AcquireNodeLock(node string) bool         { return b.dead[node] }
+func (b *bench) NodeConfirmedDead(node string) bool       { return b.off[node] }
 func (b *bench) RemoveServiceLock(string) (string, error) { return "", b.storeErr }
 func (b *bench) ReadGroups() (string, error)              { return b.groups, b.storeErr }
 func (b *bench) ReadRules() (string, error)               { return b.rules, b.storeErr }
@@ -139,6 +143,9 @@ func (b *bench) UpdateServiceConfig(changed map[string]*ha.ServiceConfig) error 
 }
 
 func (b *bench) StealService(sid, from, to string) error {
+	if b.stuck == sid {
+		return errors.New("is stuck")
+	}
 	if b.storeErr == nil {
 		b.stolen = append(b.stolen, sid+" "+from+" "+to)
 		b.services[sid].Node = to

@@ -43,8 +43,6 @@ func (m *Manager) takeCommands() error {
 func (m *Manager) commandMove(cmd config.Command) {
 	sd := m.status.ServiceStatus[cmd.SID]
 	switch {
-	case m.disarmed():
-		m.refuseDisarmed(cmd)
 	case sd == nil:
 		m.env.Log(ha.LevelErr, "crm command error - no such service: "+cmd.Text)
 	case !m.nodes.isOnline(cmd.Node):
@@ -86,16 +84,8 @@ func (m *Manager) queueMove(text, name, sid, node string) {
 	}
 }
 
-func (m *Manager) refuseDisarmed(cmd config.Command) {
-	m.env.Log(ha.LevelNotice, fmt.Sprintf("ignoring %s command - HA stack is disarmed", cmd.Name))
-}
-
 func (m *Manager) commandStop(cmd config.Command) {
 	sd := m.status.ServiceStatus[cmd.SID]
-	if m.disarmed() {
-		m.refuseDisarmed(cmd)
-		return
-	}
 	if sd == nil {
 		m.env.Log(ha.LevelErr, "crm command error - no such service: "+cmd.Text)
 		return
@@ -106,7 +96,7 @@ func (m *Manager) commandStop(cmd config.Command) {
 
 func (m *Manager) commandEnableMaintenance(cmd config.Command) {
 	if m.status.Disarm != nil {
-		m.refuseDisarmed(cmd)
+		m.env.Log(ha.LevelNotice, fmt.Sprintf("ignoring %s command - HA stack is disarmed", cmd.Name))
 		return
 	}
 	switch m.nodes.state(cmd.Node) {

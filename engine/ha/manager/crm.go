@@ -150,6 +150,9 @@ func (c *CRM) mayBeActive() bool {
 		c.env.Log(ha.LevelErr, fmt.Sprintf("could not read manager status: %v", err))
 		return false
 	}
+	if status.NodeStatus[c.env.NodeName()] == ha.NodeFence {
+		return false // a node that is to be fenced is fenced by others
+	}
 	for _, sd := range status.ServiceStatus {
 		if sd.Node == c.env.NodeName() && sd.State == ha.Fence {
 			return false

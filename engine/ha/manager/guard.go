@@ -46,7 +46,7 @@ func (m *Manager) mustFence(sid string, sd *ha.ServiceStatus) bool {
 	if !m.nodes.offlineDelayed(sd.Node) {
 		return false
 	}
-	if sd.Unguarded == 0 {
+	if sd.Unguarded == 0 || m.env.NodeConfirmedDead(sd.Node) {
 		return true
 	}
 	if !m.unproven[sid] {

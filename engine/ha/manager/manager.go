@@ -32,6 +32,8 @@ type Manager struct {
 
 	// placed are the services that were put on a node in this round.
 	placed map[string]bool
+	// failed are the services that met an error in this round.
+	failed map[string]bool
 	// suspended are the services that were let go of while HA is disarmed.
 	suspended map[string]bool
 	// unproven are the services whose node is away and that were logged as not to be recovered.
@@ -71,7 +73,7 @@ func (m *Manager) disarmed() bool {
 // round decides once about everything. On an error nothing is written and the next round tries
 // again.
 func (m *Manager) round() error {
-	m.placed = map[string]bool{}
+	m.placed, m.failed = map[string]bool{}, map[string]bool{}
 	info, err := m.env.NodeInfo()
 	if err != nil {
 		return err
@@ -106,27 +108,21 @@ func (m *Manager) round() error {
 	if err := m.takeCommands(); err != nil {
 		return err
 	}
-	if err := m.decide(); err != nil {
-		return err
-	}
+	m.decide()
 	return m.flush()
 }
 
-func (m *Manager) decide() error {
+func (m *Manager) decide() {
 	if m.status.Disarm != nil {
 		if !m.handleDisarm() {
-			return nil
+			return
 		}
-	} else if err := m.balance(); err != nil {
-		return err
+	} else {
+		m.balance()
 	}
 	for pass := 0; pass < maxPasses; pass++ {
-		changed, err := m.pass()
-		if err != nil {
-			return err
-		}
-		if !changed {
-			return nil
+		if !m.pass() {
+			return
 		}
 	}
 	panic("ha manager: a round does not come to rest")

@@ -102,6 +102,22 @@ func TestTakeoverNeedsDelayAndProof(t *testing.T) {
 	require.Len(t, b.notices, 2)
 }
 
+func TestOneStuckServiceDoesNotStopTheOthers(t *testing.T) {
+	b := newBench("a", "b")
+	b.add("vm:1", "b", ha.WantStarted)
+	b.add("vm:2", "b", ha.WantStarted)
+	c := master(t, b)
+	b.info["b"], b.dead["b"], b.stuck = ha.NodeInfo{}, true, "vm:1"
+	b.now += 100
+	c.Round()
+	require.Equal(t, ha.Recovery, b.state("vm:1"))
+	require.Equal(t, []string{"vm:2 b a"}, b.stolen)
+	require.Equal(t, 1, strings.Count(b.text(), "service 'vm:1': got unexpected error - is stuck"))
+	b.stuck = ""
+	c.Round()
+	require.Equal(t, ha.Started, b.state("vm:1"))
+}
+
 func TestAFenceSurvivesItsMaster(t *testing.T) {
 	b := newBench("a", "b", "c")
 	b.add("vm:1", "b", ha.WantStarted)
@@ -135,6 +151,27 @@ func TestUnguardedServicesStay(t *testing.T) {
 	b.info["b"], b.lrm["b"].State = ha.NodeInfo{Online: true}, "active"
 	c.Round()
 	require.Zero(t, b.manager.ServiceStatus["vm:1"].Unguarded)
+}
+
+func TestAFenceDeviceProvesDeathForAll(t *testing.T) {
+	b := newBench("a", "b")
+	b.lrm["b"].State = "wait_for_agent_lock"
+	b.add("vm:1", "b", ha.WantStarted)
+	c := master(t, b)
+	b.info["b"], b.dead["b"], b.off = ha.NodeInfo{}, true, map[string]bool{"b": true}
+	b.now += 100
+	c.Round()
+	require.Equal(t, []string{"vm:1 b a"}, b.stolen)
+}
+
+func TestANodeToBeFencedIsNoMaster(t *testing.T) {
+	b := newBench("a", "b")
+	b.add("vm:1", "b", ha.WantStarted)
+	b.manager.NodeStatus["a"] = ha.NodeFence
+	c := NewCRM(b)
+	c.Round()
+	require.Equal(t, StateWaitForQuorum, c.State())
+	require.False(t, b.locked)
 }
 
 func TestFenceWithoutServices(t *testing.T) {

@@ -58,7 +58,7 @@ func wanted(cd *ha.ServiceConfig) ha.ServiceState {
 }
 
 // pass applies one transition to each service and then fences, true when anything changed.
-func (m *Manager) pass() (changed bool, err error) {
+func (m *Manager) pass() (changed bool) {
 	for _, sid := range sortedKeys(m.status.ServiceStatus) {
 		sd := m.status.ServiceStatus[sid]
 		if m.status.Disarm != nil && !holdsDisarm(sd.State) {
@@ -67,9 +67,14 @@ func (m *Manager) pass() (changed bool, err error) {
 		if cd := m.services[sid]; cd == nil || cd.State == ha.WantIgnored {
 			continue // no longer ours, dropped in the next round
 		}
+		if m.failed[sid] {
+			continue
+		}
 		before := sd.State
 		if err := m.step(sid, sd); err != nil {
-			return false, err
+			// one service that cannot be worked on must not keep the others waiting
+			m.env.Log(ha.LevelErr, fmt.Sprintf("service '%s': got unexpected error - %v", sid, err))
+			m.failed[sid] = true
 		}
 		if m.modes[sd.Node] == ha.ModeRestart {
 			switch sd.State {
@@ -81,7 +86,7 @@ func (m *Manager) pass() (changed bool, err error) {
 			changed = true
 		}
 	}
-	return m.fenceNodes() || changed, nil
+	return m.fenceNodes() || changed
 }
 
 func (m *Manager) step(sid string, sd *ha.ServiceStatus) error {

@@ -98,10 +98,9 @@ func TestPowerCutAtEveryCall(t *testing.T) {
 
 // history is what a run knows to have returned, and what it had begun.
 type history struct {
-	marks    []state.Mark // after each commit, from revision 0
-	epochs   []ring.ID    // after each commit
-	done     int          // index of the last one that returned
-	finished bool
+	marks  []state.Mark // after each commit, from revision 0
+	epochs []ring.ID    // after each commit
+	done   int          // index of the last one that returned
 }
 
 func (h *history) began(r *state.Replica) {

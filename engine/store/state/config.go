@@ -92,18 +92,19 @@ func (c *Config) Member(node ring.NodeID) *Member {
 	return &c.Members[i]
 }
 
-// Votes is the number of votes of a store: none for one whose incarnation is not listed.
-func (c *Config) Votes(node ring.NodeID, inc Incarnation) uint32 {
-	if m := c.Member(node); m != nil && m.Incarnation == inc && !inc.IsZero() {
-		return m.Votes
-	}
-	return 0
-}
-
-// Voter says whether a store is listed. A listed store may have no votes; it takes part.
+// Voter says whether a store is listed, by its incarnation: a disk that was replaced is another
+// store. A listed store may have no votes; it takes part.
 func (c *Config) Voter(node ring.NodeID, inc Incarnation) bool {
 	m := c.Member(node)
 	return m != nil && m.Incarnation == inc && !inc.IsZero()
+}
+
+// Votes is the number of votes of a store: none for one that is not listed.
+func (c *Config) Votes(node ring.NodeID, inc Incarnation) uint32 {
+	if !c.Voter(node, inc) {
+		return 0
+	}
+	return c.Member(node).Votes
 }
 
 // Replace returns the configuration in which a node has another incarnation.

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/pve"
+)
+
+const catalogue = "scenarios/pve/mutants"
+
+// inModule goes to the module's top folder, where the program is run.
+func inModule(t *testing.T) {
+	t.Helper()
+	t.Chdir(filepath.Join("..", ".."))
+}
+
+// Every planted bug fits the sources as they are, and names hunts that can be read.
+func TestCatalogueFitsTheSources(t *testing.T) {
+	inModule(t)
+	list, err := readCatalogue(catalogue, "")
+	require.NoError(t, err)
+	require.Greater(t, len(list), 20)
+	for _, m := range list {
+		require.NotEmpty(t, m.About, m.Name)
+		require.NotEmpty(t, m.Reference, m.Name)
+		for _, name := range m.Hunts {
+			file := filepath.Join(catalogue, "hunts", name+".yaml")
+			data, err := os.ReadFile(file)
+			require.NoError(t, err, m.Name)
+			s, _, err := scenarios.Parse(file, data, scenarios.Kinds{pve.Kind: pve.Decode})
+			require.NoError(t, err)
+			require.Equal(t, name, s.Name)
+		}
+	}
+}
+
+// write makes a catalogue of one planted bug in a source file.
+func write(t *testing.T, mutant string) string {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	require.NoError(t, os.WriteFile("source.go", []byte("package p\n\nvar a, b = 1, 1\nvar c = 2\n"), 0o600))
+	require.NoError(t, os.Mkdir("bugs", 0o700))
+	require.NoError(t, os.WriteFile("bugs/planted.yaml", []byte(mutant), 0o600))
+	return "bugs"
+}
+
+func mutantText(search string) string {
+	return "name: planted\nabout: x\nreference: y\nfile: source.go\nsearch: '" + search + "'\nreplace: '3'\nhunts: [h]\n"
+}
+
+func TestMutate(t *testing.T) {
+	list, err := readCatalogue(write(t, mutantText("2")), "")
+	require.NoError(t, err)
+	mutated, err := list[0].mutate()
+	require.NoError(t, err)
+	require.Equal(t, "package p\n\nvar a, b = 1, 1\nvar c = 3\n", string(mutated))
+	data, err := os.ReadFile("source.go")
+	require.NoError(t, err)
+	require.Contains(t, string(data), "var c = 2", "the source stays as it is")
+}
+
+func TestCatalogueRefusals(t *testing.T) {
+	good := mutantText("2")
+	cases := []struct{ name, mutant, says string }{
+		{"no match", mutantText("4"), "search text does not match exactly once: it is 0 times in source.go; follow the code's change"},
+		{"two matches", mutantText("1"), "it is 2 times in source.go"},
+		{"empty search", mutantText(""), "search text does not match exactly once"},
+		{"no such file", strings.Replace(good, "source.go", "gone.go", 1), "gone.go"},
+		{"another name", strings.Replace(good, "name: planted", "name: other", 1), `name is "other", must be the file's, "planted"`},
+		{"no hunts", strings.Replace(good, "[h]", "[]", 1), "no hunts: nobody would look for it"},
+		{"a misspelt key", strings.Replace(good, "about", "abut", 1), "abut"},
+		{"nothing there", "", "planted.yaml"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			dir := write(t, c.mutant)
+			_, err := readCatalogue(dir, "")
+			require.ErrorContains(t, err, c.says)
+			require.ErrorContains(t, err, "planted.yaml", "it says where")
+			err = run(context.Background(), &options{catalogue: dir, workers: 1, check: true})
+			require.ErrorContains(t, err, c.says, "nothing is built before all fit")
+		})
+	}
+}
+
+func TestNoCatalogue(t *testing.T) {
+	_, err := readCatalogue(t.TempDir(), "")
+	require.ErrorContains(t, err, "run from the module's top folder")
+	_, err = readCatalogue(t.TempDir(), "(")
+	require.ErrorContains(t, err, "reading -only")
+}
+
+// sources are the module's Go files with their times and sizes.
+func sources(t *testing.T) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	require.NoError(t, filepath.WalkDir("engine", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil {
+			data, readErr := os.ReadFile(path)
+			out[path], err = info.ModTime().String()+string(data), readErr
+		}
+		return err
+	}))
+	return out
+}
+
+// A planted bug is built into a program of its own, which finds it, and nowhere else.
+func TestAPlantedBugIsFoundAndLeavesTheSourcesAlone(t *testing.T) {
+	if testing.Short() {
+		t.Skip("building two programs takes a while")
+	}
+	inModule(t)
+	before := sources(t)
+	o := &options{catalogue: catalogue, only: "^store-ack-one-vote-early$", workers: 1, limit: time.Minute, json: true}
+	require.NoError(t, run(context.Background(), o))
+	require.Equal(t, before, sources(t))
+}
+
+// A bug that does not compile is an error of the catalogue, with the compiler's words.
+func TestAPlantedBugThatDoesNotCompile(t *testing.T) {
+	if testing.Short() {
+		t.Skip("building a program takes a while")
+	}
+	inModule(t)
+	dir := t.TempDir()
+	text := "name: planted\nabout: x\nreference: y\nfile: engine/store/state/config.go\n" +
+		"search: 'return c.Expected() - c.Quorum() + 1'\nreplace: 'return no'\nhunts: [h]\n"
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "planted.yaml"), []byte(text), 0o600))
+	list, err := readCatalogue(dir, "")
+	require.NoError(t, err)
+	_, err = (&builder{dir: t.TempDir()}).planted(context.Background(), list[0])
+	require.ErrorContains(t, err, "building planted")
+	require.ErrorContains(t, err, "undefined: no")
+}
+
+// Seeds that show nothing with the clean engine end without a catch.
+func TestHuntOfTheCleanEngine(t *testing.T) {
+	inModule(t)
+	c, err := hunt([]string{filepath.Join(catalogue, "hunts", "hunt-halves.yaml")}, time.Minute, 1)
+	require.NoError(t, err)
+	require.False(t, c.Found)
+	require.EqualValues(t, 1, c.Runs)
+}

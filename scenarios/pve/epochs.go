@@ -1,0 +1,211 @@
+package pve
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/ring"
+	"github.com/holdfast-sim/holdfast/engine/store"
+	"github.com/holdfast-sim/holdfast/engine/store/tree"
+	"github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/scenarios"
+)
+
+// epochs holds the stores to the rules of policy strict, record by record: an epoch is decided once
+// and by a quorum of reports, it begins with everything that was ever acknowledged before it,
+// nothing is applied by a machine that is not in it, and nothing is answered that is on too few
+// disks. Each rule is stricter than what clients can see: a breach is a finding even where luck
+// hides it from them.
+//
+// A record is written before its machine sends anything that follows from it, so the order of the
+// records, in either world, is one in which causes precede effects.
+type epochs struct {
+	names  []string
+	nodes  []ring.NodeID // by machine
+	votes  []uint32      // by machine
+	quorum uint32        // votes that must have reported
+	needed uint32        // votes that must have an acknowledged change on disk
+
+	all   []*epoch // ascending
+	now   []*epoch // by machine: the installed one that it is still in
+	roles []string // by machine
+
+	counts struct{ installed, answered int }
+	breach *linearizability.Violation // the first
+}
+
+// epoch is what was seen of one.
+type epoch struct {
+	id     ring.ID
+	x      []ring.NodeID
+	source ring.NodeID
+	// start is the lowest revision that was installed, acknowledged the highest answered.
+	start, acknowledged uint64
+	// durable is, by machine, the highest revision on its disk plus one; 0 if not installed.
+	durable []uint64
+}
+
+func newEpochs(s *Subject, names []string) *epochs {
+	e := &epochs{names: names, now: make([]*epoch, len(names)), roles: make([]string, len(names))}
+	var expected uint32
+	for _, n := range s.conf.Nodes {
+		e.nodes, e.votes = append(e.nodes, n.ID), append(e.votes, n.Votes())
+		expected += n.Votes()
+	}
+	e.quorum = expected/2 + 1
+	e.needed = expected - e.quorum + 1
+	return e
+}
+
+func (e *epochs) record(r scenarios.Stamped) {
+	if e.breach != nil {
+		return
+	}
+	switch rec := r.Record.(type) {
+	case store.Installed:
+		e.installed(r.Machine, rec)
+	case store.Applied:
+		e.applied(r.Machine, rec)
+	case store.Acknowledged:
+		e.answered(r.Machine, rec.Epoch, rec.Revision, rec.Request)
+	case store.Answered:
+		if !rec.Local && fromTheOrder(rec.Code) {
+			e.answered(r.Machine, rec.Epoch, rec.Revision, rec.Request)
+		}
+	case store.RoleChanged:
+		e.roles[r.Machine] = rec.Role
+	case store.Writable:
+		if !rec.Writable {
+			e.now[r.Machine] = nil
+		}
+	case store.Failed:
+		e.now[r.Machine] = nil
+	}
+}
+
+// fromTheOrder says that an answer tells of the tree at a place in the order. The others tell that
+// the store cannot answer.
+func fromTheOrder(code string) bool {
+	switch tree.Code(code) {
+	case store.CodeReadOnly, store.CodeNoQuorum, store.CodeTryAgain, store.CodeFailed, store.CodeUnknown:
+		return false
+	}
+	return true
+}
+
+func (e *epochs) broken(kind linearizability.Kind, rev uint64, format string, args ...any) {
+	e.breach = &linearizability.Violation{Kind: kind, Revisions: []uint64{rev}, Explain: fmt.Sprintf(format, args...)}
+}
+
+func (e *epochs) search(id ring.ID) (int, bool) {
+	if n := len(e.all); n > 0 && e.all[n-1].id == id {
+		return n - 1, true
+	}
+	return slices.BinarySearchFunc(e.all, id, func(a *epoch, id ring.ID) int { return a.id.Compare(id) })
+}
+
+func (e *epochs) installed(m env.MachineID, r store.Installed) {
+	e.counts.installed++
+	at, known := e.search(r.Epoch)
+	if !known {
+		e.all = slices.Insert(e.all, at, &epoch{id: r.Epoch, x: r.Members, source: r.Source, start: r.Revision,
+			durable: make([]uint64, len(e.nodes))})
+		if votes := e.votesOf(r.Members); votes < e.quorum {
+			e.broken(linearizability.SplitBrain, r.Revision,
+				"%s installs epoch %v, decided by the reports of nodes %v: %d votes, and %d are needed",
+				e.names[m], r.Epoch, r.Members, votes, e.quorum)
+		}
+	}
+	ep := e.all[at]
+	switch had := ep.durable[m]; {
+	case ep.source != r.Source || !slices.Equal(ep.x, r.Members):
+		e.broken(linearizability.SplitBrain, r.Revision,
+			"epoch %v has two beginnings: the state of node %d as decided by %v, on %s that of %d as decided by %v",
+			r.Epoch, ep.source, ep.x, e.names[m], r.Source, r.Members)
+	case had > r.Revision+1:
+		e.broken(linearizability.LostWrite, r.Revision,
+			"%s installs epoch %v again, at revision %d, after it had confirmed revision %d there",
+			e.names[m], r.Epoch, r.Revision, had-1)
+	}
+	ep.start = min(ep.start, r.Revision)
+	ep.durable[m] = max(ep.durable[m], r.Revision+1)
+	e.now[m], e.roles[m] = ep, r.Role
+	for _, old := range e.all[:at] {
+		e.compare(old, ep)
+	}
+}
+
+// compare holds that an epoch begins with all that was acknowledged in an older one.
+func (e *epochs) compare(old, ep *epoch) {
+	if e.breach == nil && old.acknowledged > ep.start {
+		e.broken(linearizability.LostWrite, old.acknowledged,
+			"revision %d was answered in epoch %v, and the later epoch %v begins at revision %d without it",
+			old.acknowledged, old.id, ep.id, ep.start)
+	}
+}
+
+func (e *epochs) votesOf(nodes []ring.NodeID) (votes uint32) {
+	for m, id := range e.nodes {
+		if slices.Contains(nodes, id) {
+			votes += e.votes[m]
+		}
+	}
+	return votes
+}
+
+func (e *epochs) applied(m env.MachineID, r store.Applied) {
+	ep := e.now[m]
+	switch {
+	case ep == nil || ep.id != r.Epoch:
+		e.broken(linearizability.SplitBrain, r.Revision,
+			"%s applies revision %d in epoch %v, which it is not in", e.names[m], r.Revision, r.Epoch)
+	case r.Revision != ep.durable[m]:
+		e.broken(linearizability.SplitBrain, r.Revision, "%s applies revision %d in epoch %v after revision %d",
+			e.names[m], r.Revision, r.Epoch, ep.durable[m]-1)
+	default:
+		ep.durable[m]++
+	}
+}
+
+// answered takes an answer to a client that tells of the tree at a revision.
+func (e *epochs) answered(m env.MachineID, id ring.ID, revision uint64, request string) {
+	e.counts.answered++
+	at, ok := e.search(id)
+	if !ok {
+		e.broken(linearizability.Phantom, revision, "%s answers %s in epoch %v, which nobody has installed",
+			e.names[m], request, id)
+		return
+	}
+	ep := e.all[at]
+	var votes uint32
+	for k, durable := range ep.durable {
+		if durable > revision && e.roles[k] == "voter" {
+			votes += e.votes[k]
+		}
+	}
+	if votes < e.needed {
+		e.broken(linearizability.LostWrite, revision,
+			"%s answers %s at revision %d of epoch %v while %d votes have that on disk: %d are needed",
+			e.names[m], request, revision, id, votes, e.needed)
+		return
+	}
+	if revision <= ep.acknowledged {
+		return
+	}
+	ep.acknowledged = revision
+	for _, later := range e.all[at+1:] {
+		e.compare(ep, later)
+	}
+}
+
+func (e *epochs) verdict() linearizability.Verdict {
+	v := linearizability.Verdict{Checker: "epochs", Validity: linearizability.Valid}
+	if e.breach != nil {
+		v.Validity, v.Violations, v.Summary = linearizability.Invalid, []linearizability.Violation{*e.breach}, e.breach.Explain
+		return v
+	}
+	v.Summary = fmt.Sprintf("%d answers, each from enough disks, in %d epochs, each with all that was answered before",
+		e.counts.answered, len(e.all))
+	return v
+}
