@@ -96,14 +96,9 @@ func (s *Store) tellAgain() {
 	log, _ := s.replica.Log.Since(at.Revision - min(at.Revision, maxBatchCommands))
 	for i := range log {
 		if log[i].Epoch == last.Epoch {
-			s.emitApplied(&log[i])
+			s.env.Emit(appliedRecord(&log[i]))
 		}
 	}
-}
-
-func (s *Store) emitApplied(e *state.LogEntry) {
-	s.env.Emit(Applied{Revision: e.Revision, Epoch: e.Epoch, Request: e.Request, Op: opName(e.Kind),
-		Path: e.Path, To: e.To, Digest: hexOf(e.Digest), Chain: hexOf(e.Chain)})
 }
 
 func (s *Store) drawIncarnation() (inc state.Incarnation) {
@@ -239,7 +234,7 @@ func (s *Store) commit(batch *state.Batch) bool {
 		return false
 	}
 	for i := range batch.Log {
-		s.emitApplied(&batch.Log[i])
+		s.env.Emit(appliedRecord(&batch.Log[i]))
 	}
 	return true
 }

@@ -5,9 +5,14 @@ import (
 	"fmt"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
 	"github.com/holdfast-sim/holdfast/engine/node"
+	"github.com/holdfast-sim/holdfast/engine/resource"
 	"github.com/holdfast-sim/holdfast/engine/store"
+	"github.com/holdfast-sim/holdfast/engine/store/lock"
 	"github.com/holdfast-sim/holdfast/engine/totem"
+	"github.com/holdfast-sim/holdfast/engine/watchdog"
+	"github.com/holdfast-sim/holdfast/scenarios"
 )
 
 // decodeRecord reads a record that a daemon wrote.
@@ -41,6 +46,43 @@ func decodeRecord(kind string, data []byte) (env.Record, error) {
 		return decodeAs[store.Writable](data)
 	case store.Failed{}.RecordKind():
 		return decodeAs[store.Failed](data)
+	}
+	return decodeHARecord(kind, data)
+}
+
+// decodeHARecord reads a record of the HA manager and what it needs.
+func decodeHARecord(kind string, data []byte) (env.Record, error) {
+	switch kind {
+	case scenarios.Power{}.RecordKind():
+		return decodeAs[scenarios.Power](data)
+	case resource.HostStarted{}.RecordKind():
+		return decodeAs[resource.HostStarted](data)
+	case resource.Active{}.RecordKind():
+		return decodeAs[resource.Active](data)
+	case lock.Taken{}.RecordKind():
+		return decodeAs[lock.Taken](data)
+	case lock.TakenAway{}.RecordKind():
+		return decodeAs[lock.TakenAway](data)
+	case lock.GivenBack{}.RecordKind():
+		return decodeAs[lock.GivenBack](data)
+	case watchdog.Guarded{}.RecordKind():
+		return decodeAs[watchdog.Guarded](data)
+	case watchdog.Late{}.RecordKind():
+		return decodeAs[watchdog.Late](data)
+	case watchdog.Expired{}.RecordKind():
+		return decodeAs[watchdog.Expired](data)
+	case daemon.CRMState{}.RecordKind():
+		return decodeAs[daemon.CRMState](data)
+	case daemon.LRMState{}.RecordKind():
+		return decodeAs[daemon.LRMState](data)
+	case daemon.FenceStep{}.RecordKind():
+		return decodeAs[daemon.FenceStep](data)
+	case daemon.CommandBegun{}.RecordKind():
+		return decodeAs[daemon.CommandBegun](data)
+	case daemon.CommandDone{}.RecordKind():
+		return decodeAs[daemon.CommandDone](data)
+	case OperatorDid{}.RecordKind():
+		return decodeAs[OperatorDid](data)
 	}
 	return nil, fmt.Errorf("unknown record %q: the daemon is of another version than the harness", kind)
 }

@@ -17,8 +17,9 @@ import (
 // Story implements scenarios.Judge: membership, quorum and store of every node over time.
 func (j judge) Story(r *scenarios.Run) scenarios.Story {
 	t := teller{subject: j.subject, lanes: map[laneKey]*scenarios.Lane{}, end: r.Duration}
+	lanes := append([]string{laneMembership, laneQuorum, laneStore}, j.subject.haLanes()...)
 	for m := range r.Scenario.Machines {
-		for _, name := range []string{laneMembership, laneQuorum, laneStore} {
+		for _, name := range lanes {
 			t.lane(env.MachineID(m), name)
 		}
 	}
@@ -29,7 +30,7 @@ func (j judge) Story(r *scenarios.Run) scenarios.Story {
 		Policy: "strict: a write is acknowledged once every later quorum must contain a machine that has it on disk",
 	}
 	for m, name := range r.Scenario.Machines {
-		for _, lane := range []string{laneMembership, laneQuorum, laneStore} {
+		for _, lane := range lanes {
 			l := t.lane(env.MachineID(m), lane)
 			l.Machine = name
 			if n := len(l.Spans); n > 0 && l.Spans[n-1].To == 0 {
@@ -81,6 +82,9 @@ func (t *teller) begin(m env.MachineID, name string, at time.Duration, text, cla
 }
 
 func (t *teller) take(r scenarios.Stamped) {
+	if t.subject.spec.HA != nil {
+		t.takeHA(r)
+	}
 	switch rec := r.Record.(type) {
 	case totem.Started:
 		t.begin(r.Machine, laneMembership, r.At, "starting", "idle")
