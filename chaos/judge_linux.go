@@ -41,7 +41,7 @@ func (r *run) readRecords(m *machine) {
 	}
 	judge := r.out.Subject.Judge()
 	for _, f := range found {
-		record, err := judge.DecodeRecord(f.Kind, f.Record)
+		record, err := scenarios.DecodeRecord(judge, f.Kind, f.Record)
 		if err != nil {
 			r.problem("reading a %s record of %s: %v", f.Kind, m.Name, err)
 			continue

@@ -131,7 +131,8 @@ func (c *certificate) rejudge(ctx context.Context, violations []Violation) (disp
 		}
 		violations[k].picture = &picture{model: m, ops: porcupineSteps(steps[k])}
 		if result, _ := b.search(&m, violations[k].picture.ops, arbiterSteps); result == Valid {
-			disputed = append(disputed, Violation{Kind: CheckerDisagreement, Ops: violations[k].Ops, at: violations[k].at,
+			disputed = append(disputed, Violation{Kind: CheckerDisagreement, Ops: violations[k].Ops,
+				at: violations[k].at,
 				Explain: fmt.Sprintf("the certificate says %q (%s), but porcupine finds an order",
 					violations[k].Kind, violations[k].Explain)})
 		}
@@ -244,7 +245,8 @@ func (c *certificate) resolvedHistory() ([]porcupine.Operation, error) {
 		if err != nil || call == nil {
 			return nil, err
 		}
-		list = append(list, porcupine.Operation{Input: call, Output: call, Call: -history.Never, Return: history.Never})
+		list = append(list, porcupine.Operation{Input: call, Output: call, Call: -history.Never,
+			Return: history.Never})
 	}
 	return list, nil
 }

@@ -31,6 +31,7 @@ type certificate struct {
 
 	checked   int
 	broken    bool // the state is not known any more
+	sunken    bool // some observation without a revision found no place
 	undecided bool // some observation may belong behind the order
 }
 
@@ -49,7 +50,7 @@ func (c *certificate) run() (bool, error) {
 	c.sortObservations()
 	c.listFloaters()
 	c.begin()
-	c.checked, c.broken, c.undecided = 0, false, false
+	c.checked, c.broken, c.undecided, c.sunken = 0, false, false, false
 	c.latest, c.latestWrite = math.MinInt64, math.MinInt64
 	if err := c.observe(0); err != nil {
 		return false, err
@@ -308,7 +309,8 @@ func (c *certificate) lastChange(key string, rev uint64) (uint64, int) {
 			continue
 		}
 		op := &c.ops[i]
-		if models.CleanPath(op.Key) == key || (len(op.Input) > 0 && models.CleanPath(models.TextOf(op.Input)) == key) {
+		renamed := len(op.Input) > 0 && models.CleanPath(models.TextOf(op.Input)) == key
+		if models.CleanPath(op.Key) == key || renamed {
 			return at, int(i)
 		}
 	}

@@ -99,12 +99,14 @@ func (k *Checker) Check(ctx context.Context, h *History) (*Report, error) {
 	var err error
 	decided := false
 	if k.model.Revisioned && !h.AnyStart {
-		decided, err = k.certify(h, report)
+		decided, err = k.certify(ctx, h, report)
 	}
 	switch {
 	case err != nil:
 	case decided:
 		err = k.arbitrate(ctx, report)
+	case h.Witness != nil && h.Witness.internal:
+		report.Reason = "the log has gaps, and the system also writes by itself, so what is missing may be anybody's"
 	default:
 		err = report.search(ctx, k.model, h, k.o, &k.found)
 	}
@@ -117,7 +119,7 @@ func (k *Checker) Check(ctx context.Context, h *History) (*Report, error) {
 }
 
 // certify tries to decide by revisions. It returns false if operations stay open that a search must place.
-func (k *Checker) certify(h *History, report *Report) (bool, error) {
+func (k *Checker) certify(ctx context.Context, h *History, report *Report) (bool, error) {
 	c := &k.c
 	c.reset(k.model, h, &k.found)
 	if err := c.resolution.resolve(); err != nil {
@@ -125,8 +127,17 @@ func (k *Checker) certify(h *History, report *Report) (bool, error) {
 	}
 	report.Stats.Resolved, report.Stats.Open = c.resolved, len(c.unknown)
 	report.Method = ByCertificate
-	if len(c.gaps) > 0 || c.homeless > 0 {
-		return len(k.found.list) > 0, nil
+	if len(k.found.list) > 0 && len(c.gaps) > 0 {
+		return true, nil
+	}
+	if c.homeless > 0 || len(c.gaps) > len(c.unknown) {
+		return false, nil
+	}
+	filled := len(c.gaps) > 0
+	if filled {
+		if decided, err := k.fillGaps(ctx); !decided || err != nil || len(k.found.list) > 0 {
+			return decided, err
+		}
 	}
 	whole, err := c.run()
 	if err != nil {
@@ -138,6 +149,10 @@ func (k *Checker) certify(h *History, report *Report) (bool, error) {
 	}
 	report.Stats.Checked = c.checked
 	if c.undecided && len(k.found.list) == 0 {
+		return false, nil
+	}
+	if filled && c.sunken {
+		k.found.list = k.found.list[:0] // another owner of a gap might explain it
 		return false, nil
 	}
 	if whole && len(k.found.list) == 0 {

@@ -136,12 +136,17 @@ func TestPartialWitness(t *testing.T) {
 // A search that hits a limit says unknown and says why; the limit holds.
 func TestLimits(t *testing.T) {
 	g := gen.Store(gen.Config{Seed: 1, Ops: 1500, Clients: 40, Keys: 4, UnknownPpm: 100_000})
+	for i := range g.Ops { // without revisions nothing but a search can place a write
+		if mutation(&g.Ops[i]) && i%10 == 0 {
+			g.Ops[i].Rev, g.Ops[i].Mod = 0, 0
+		}
+	}
 	ctx := context.Background()
 	const limit = 300 * time.Millisecond
 	start := time.Now()
 	report, err := lin.Check(ctx, storeModel(t), &lin.History{Ops: g.Ops}, lin.WithTimeout(limit))
 	require.NoError(t, err)
-	require.Equal(t, lin.Unknown, report.Validity)
+	require.Equal(t, lin.Unknown, report.Validity, "%.300v", report.Violations)
 	require.Contains(t, report.Reason, "time limit")
 	t.Logf("a limit of %v took %v", limit, time.Since(start))
 	require.Less(t, time.Since(start), limit+2*time.Second, "far beyond the limit, even on a busy machine")
@@ -250,4 +255,80 @@ func TestEmptyHistoryIsUnknown(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, lin.Unknown, report.Validity)
 	require.Contains(t, report.Verdict().Summary, "nothing was checked")
+}
+
+// TestSameHistorySameReport: of several keys with a violation the first is reported, also when the
+// search of another one is done long before.
+func TestSameHistorySameReport(t *testing.T) {
+	m, err := models.Register(nil)
+	require.NoError(t, err)
+	var ops []history.Operation
+	add := func(f, key string, at int64, in, out int) {
+		op := history.Operation{Index: int64(len(ops)), ID: fmt.Sprint(len(ops)), F: f, Key: key,
+			Outcome: history.OK, Call: at, Return: at + 5}
+		if f == "write" {
+			op.Input = json.RawMessage(fmt.Sprint(in))
+		} else {
+			op.Output = json.RawMessage(fmt.Sprint(out))
+		}
+		ops = append(ops, op)
+	}
+	for key, rounds := range []int{10, 3000, 1, 1, 1} { // the second and those behind it end with an old value
+		for i := range rounds {
+			add("write", fmt.Sprint("k", key), int64(key+20*i), i+1, 0)
+			add("read", fmt.Sprint("k", key), int64(key+20*i+10), 0, i+1)
+		}
+		if key > 0 {
+			add("read", fmt.Sprint("k", key), int64(key+20*rounds), 0, rounds+1)
+		}
+	}
+	for range 4 {
+		report, err := lin.Check(t.Context(), m, &lin.History{Ops: ops}, lin.WithParallelism(5))
+		require.NoError(t, err)
+		require.Equal(t, lin.Invalid, report.Validity)
+		require.Len(t, report.Violations, 1)
+		require.Equal(t, "k1", report.Violations[0].Ops[0].Key)
+	}
+}
+
+// Without a log, gaps in the revisions are filled by calls with unknown outcome, also where a search could not.
+func TestGapsAreFilled(t *testing.T) {
+	ctx := context.Background()
+	for seed := range uint64(20) {
+		g := gen.Store(gen.Config{Seed: seed, Ops: 3000, Clients: 40, Keys: 8, UnknownPpm: 50_000, Tree: seed%2 == 0})
+		report, err := lin.Check(ctx, storeModel(t), witnessed(t, g))
+		require.NoError(t, err)
+		require.Equal(t, lin.Valid, report.Validity, "seed %d: %v", seed, report.Violations)
+		report, err = lin.Check(ctx, storeModel(t), &lin.History{Ops: g.Ops})
+		require.NoError(t, err)
+		require.NotEqual(t, lin.Invalid, report.Validity, "seed %d: %v", seed, report.Violations)
+		if seed%2 == 1 {
+			require.Equal(t, lin.Valid, report.Validity, "seed %d: %s", seed, report.Reason)
+		}
+		found := 0
+		for _, kind := range []lin.Kind{lin.StaleRead, lin.FutureRead} {
+			bad := gen.Store(gen.Config{Seed: seed, Ops: 3000, Clients: 40, Keys: 8, UnknownPpm: 50_000})
+			if plant[kind](rand.New(rand.NewPCG(seed, 1)), bad) {
+				report, err := lin.Check(ctx, storeModel(t), &lin.History{Ops: bad.Ops}, lin.WithTimeout(time.Second))
+				require.NoError(t, err)
+				require.NotEqual(t, lin.Valid, report.Validity)
+				if report.Validity == lin.Invalid {
+					found++
+				}
+			}
+		}
+		require.Positive(t, found)
+	}
+}
+
+// Where the system writes by itself, a gap in its log may be its own, so nothing is proved.
+func TestGapOfASystemThatWritesByItself(t *testing.T) {
+	w, err := lin.NewWitness([]history.WitnessEntry{{Rev: 1, F: "mkdir", Key: "d", Internal: true}})
+	require.NoError(t, err)
+	w.Partial = true
+	ops := []history.Operation{write(0, "x", 3, 0, 10)}
+	report, err := lin.Check(context.Background(), storeModel(t), &lin.History{Ops: ops, Witness: w})
+	require.NoError(t, err)
+	require.Equal(t, lin.Unknown, report.Validity, "%+v", report)
+	require.Contains(t, report.Reason, "by itself")
 }

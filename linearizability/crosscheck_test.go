@@ -134,7 +134,7 @@ func decidedAlone(t *testing.T, checker *Checker, m *Model, ops []history.Operat
 	h := &History{Ops: ops}
 	report := &Report{}
 	checker.found = findings{ops: ops}
-	decided, err := checker.certify(h, report)
+	decided, err := checker.certify(context.Background(), h, report)
 	require.NoError(t, err)
 	if !decided {
 		return false

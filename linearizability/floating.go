@@ -60,7 +60,8 @@ func (c *certificate) returnedBefore(instant int64) []int {
 		for _, o := range group {
 			i := int(o)
 			p := c.place[i]
-			if c.ops[i].Return < instant && p.role != models.Ignored && p.role != models.LocalObservation && p.rev > c.first {
+			binds := p.role == models.Mutation || p.role == models.Observation
+			if binds && c.ops[i].Return < instant && p.rev > c.first {
 				list = append(list, i)
 			}
 		}
@@ -138,6 +139,7 @@ func (c *certificate) sunk(f floater, write int) {
 		c.undecided = true // it may stand after a mutation beyond the order
 		return
 	}
+	c.sunken = true
 	op := &c.ops[f.op]
 	v := Violation{Kind: WrongAnswer, at: []int{f.op}}
 	if op.Outcome == history.Fail {

@@ -51,7 +51,8 @@ func CheckLocks(ops []history.Operation) Verdict {
 	v := Verdict{Checker: "locks", Validity: Valid, Violations: violations,
 		Summary: fmt.Sprintf("%d holds, none of them at the same time as another", len(l.spans))}
 	if found.warnings > 0 {
-		v.Details = append(v.Details, fmt.Sprintf("%d pairs of holds may have overlapped, which the history cannot tell",
+		v.Details = append(v.Details, fmt.Sprintf(
+			"%d pairs of holds may have overlapped, which the history cannot tell",
 			found.warnings))
 	}
 	return v.withViolations()

@@ -375,15 +375,13 @@ func (r *resolution) findGaps() {
 		}
 		r.gaps = append(r.gaps, rev)
 	}
-	if len(r.gaps) > 0 {
-		return
-	}
 	for _, i := range r.unknown {
-		if r.ops[i].Outcome == history.OK {
+		switch {
+		case r.ops[i].Outcome == history.OK:
 			r.homeless++
-			continue
+		case len(r.gaps) == 0:
+			r.place[i].role = models.Ignored
+			r.assumed++
 		}
-		r.place[i].role = models.Ignored
-		r.assumed++
 	}
 }

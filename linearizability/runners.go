@@ -37,7 +37,8 @@ func CheckSingleRunner(ops []history.Operation) Verdict {
 	v := Verdict{Checker: "single-runner", Validity: Valid, Violations: found.violations,
 		Summary: fmt.Sprintf("%d runs, no service in two places at one time", len(spans))}
 	if found.warnings > 0 {
-		v.Details = append(v.Details, fmt.Sprintf("%d pairs of runs may have overlapped, which the history cannot tell",
+		v.Details = append(v.Details, fmt.Sprintf(
+			"%d pairs of runs may have overlapped, which the history cannot tell",
 			found.warnings))
 	}
 	return v.withViolations()

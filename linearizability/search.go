@@ -35,6 +35,15 @@ type budget struct {
 	ctx    context.Context
 	memory int64        // bytes allowed
 	used   atomic.Int64 // bytes that the caches of running searches hold, estimated
+	whole  *budget      // the one that this is a part of with a context of its own; nil if it is none
+}
+
+// hold counts bytes that a running search takes, or gives back, and returns what all hold now.
+func (b *budget) hold(bytes int64) int64 {
+	if b.whole != nil {
+		b = b.whole
+	}
+	return b.used.Add(bytes)
 }
 
 // contextEvery is how many steps pass between two looks at the time limit; a step takes about a microsecond.
@@ -74,14 +83,14 @@ func (b *budget) search(m *porcupine.Model, ops []porcupine.Operation, maxSteps 
 			return false, next
 		}
 		held += perStep
-		if b.used.Add(perStep) > b.memory {
+		if b.hold(perStep) > b.memory {
 			stopped = errSearchMemory
 			return false, state
 		}
 		return true, next
 	}
 	ok := porcupine.CheckOperations(guarded, ops)
-	b.used.Add(-held)
+	b.hold(-held)
 	switch {
 	case ok && stopped == nil:
 		return Valid, nil
@@ -151,12 +160,11 @@ type piece struct {
 }
 
 // searchAll searches the pieces in a bounded pool, never all at once, in rounds of growing effort. It stops
-// at the first piece that is invalid.
+// after the first round with an invalid piece and keeps the first one of that round, whichever was found
+// first: the same history gives the same report.
 func searchAll(ctx context.Context, m *models.Model, pieces []piece, o *options) {
 	ctx, cancelTime := context.WithTimeoutCause(ctx, o.timeout, errSearchTime)
 	defer cancelTime()
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	b := &budget{ctx: ctx, memory: o.memory}
 	open := make([]*piece, 0, len(pieces))
 	for i := range pieces {
@@ -172,7 +180,10 @@ func searchAll(ctx context.Context, m *models.Model, pieces []piece, o *options)
 		if len(open) <= 1 {
 			steps = 0 // nobody else is waiting
 		}
-		round(b, m, open, steps, o.parallelism, cancel)
+		r := round{budget: b, model: m, open: open, steps: steps, invalid: len(open)}
+		if r.run(o.parallelism); r.invalid < len(open) {
+			return
+		}
 		left := open[:0]
 		for _, p := range open {
 			if errors.Is(p.reason, errSearchSteps) {
@@ -187,25 +198,74 @@ func searchAll(ctx context.Context, m *models.Model, pieces []piece, o *options)
 }
 
 // round gives every piece the same number of steps.
-func round(b *budget, m *models.Model, open []*piece, steps, workers int, cancel context.CancelCauseFunc) {
-	var next atomic.Int64
+type round struct {
+	budget *budget
+	model  *models.Model
+	open   []*piece
+	steps  int
+
+	mu      sync.Mutex
+	next    int
+	invalid int // the first piece that is invalid; len(open) while there is none
+	running map[int]context.CancelCauseFunc
+}
+
+func (r *round) run(workers int) {
+	r.running = map[int]context.CancelCauseFunc{}
 	var wait sync.WaitGroup
-	for range min(workers, len(open)) {
+	for range min(workers, len(r.open)) {
 		wait.Go(func() {
 			for {
-				i := int(next.Add(1)) - 1
-				if i >= len(open) {
+				i, ctx := r.begin()
+				if ctx == nil {
 					return
 				}
-				p := open[i]
-				p.result, p.reason = b.decide(m, p.ops, steps)
-				if p.result == Invalid {
-					cancel(errSearchEnded)
-				}
+				p := r.open[i]
+				b := &budget{ctx: ctx, memory: r.budget.memory, whole: r.budget}
+				p.result, p.reason = b.decide(r.model, p.ops, r.steps)
+				r.end(i, p.result)
 			}
 		})
 	}
 	wait.Wait()
+	if r.invalid == len(r.open) {
+		return
+	}
+	for i, p := range r.open {
+		if i > r.invalid || p.result == Unknown {
+			p.result, p.reason = Unknown, errSearchEnded
+		}
+	}
+}
+
+// begin takes the next piece; none once an earlier one is invalid.
+func (r *round) begin() (int, context.Context) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	i := r.next
+	if r.next++; i >= len(r.open) || i > r.invalid {
+		return 0, nil
+	}
+	ctx, cancel := context.WithCancelCause(r.budget.ctx)
+	r.running[i] = cancel
+	return i, ctx
+}
+
+// end takes a piece's result; pieces behind an invalid one need no answer any more.
+func (r *round) end(i int, result Validity) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.running[i](nil)
+	delete(r.running, i)
+	if result != Invalid || i > r.invalid {
+		return
+	}
+	r.invalid = i
+	for behind, cancel := range r.running {
+		if behind > i {
+			cancel(errSearchEnded)
+		}
+	}
 }
 
 // splitByKey cuts a history of a keyed model into one piece per key, in order of first appearance.

@@ -26,6 +26,8 @@ type Witness struct {
 	trees  []*history.WitnessEntry
 	writer map[uint64]*history.WitnessEntry // epoch -> first entry that names a writer
 	bad    []Violation
+
+	internal bool // some mutation was the system's own
 }
 
 // nodeLog is what one node reports to hold at its end, and what it dropped on the way.
@@ -118,6 +120,7 @@ func (w *Witness) add(n *nodeLog, e *history.WitnessEntry) error {
 			return err
 		}
 		w.noteWriter(e)
+		w.internal = w.internal || e.Internal
 		if e.Tree != "" {
 			w.trees = append(w.trees, e)
 		}

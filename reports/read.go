@@ -93,7 +93,7 @@ func (s *Saved) Decode(subject scenarios.Subject) error {
 	records := make([]scenarios.Stamped, 0, len(s.Records))
 	for i := range s.Records {
 		r := &s.Records[i]
-		record, err := subject.Judge().DecodeRecord(r.Kind, r.Record)
+		record, err := scenarios.DecodeRecord(subject.Judge(), r.Kind, r.Record)
 		if err != nil {
 			return fmt.Errorf("decoding record %d of kind %q: %w", i, r.Kind, err)
 		}

@@ -1,5 +1,12 @@
 package scenarios
 
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+)
+
 // Power is the record of a machine that was switched on or off: it comes from the world, not from
 // a process. Nothing runs on a machine from off to on.
 type Power struct {
@@ -17,3 +24,15 @@ const (
 
 // RecordKind implements env.Record.
 func (Power) RecordKind() string { return "machine-power" }
+
+// DecodeRecord reads a record of a run: one of the world's own, or one of the subject's.
+func DecodeRecord(j Judge, kind string, data []byte) (env.Record, error) {
+	if kind != (Power{}).RecordKind() {
+		return j.DecodeRecord(kind, data)
+	}
+	var p Power
+	if err := json.Unmarshal(data, &p); err != nil {
+		return nil, fmt.Errorf("reading a %s record: %w", kind, err)
+	}
+	return p, nil
+}

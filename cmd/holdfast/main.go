@@ -44,6 +44,7 @@ func parts() []schema.Part {
 			"token":             "How long the ring waits for the token, before the coefficient. Default 3s.",
 			"token_coefficient": "What is added to token for every machine beyond the second. Default 650ms.",
 			"store":             "The store's policy: strict.",
+			"ha":                "Runs the HA manager on every node, with services, rules and what the operator does.",
 		}},
 	}
 }

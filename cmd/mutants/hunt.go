@@ -33,15 +33,17 @@ type catch struct {
 	CPUSeconds float64 `json:"cpu_seconds"`
 }
 
-// huntMain runs scenarios in turn, seed by seed, until a run is not valid or time is up.
+// huntMain runs scenarios in turn, seed by seed, until a run is invalid or time is up. A run that
+// cannot be decided counts for the clean engine only.
 func huntMain(args []string) int {
 	flags := flag.NewFlagSet(huntCommand, flag.ExitOnError)
 	limit := flags.Duration("for", time.Minute, "how long to hunt")
 	seeds := flags.Uint64("seeds", 1_000_000, "how many seeds of each scenario")
+	clean := flags.Bool("clean", false, "stop at a run that cannot be decided, too")
 	if err := flags.Parse(args); err != nil {
 		return exitUsage
 	}
-	c, err := hunt(flags.Args(), *limit, *seeds)
+	c, err := hunt(flags.Args(), *limit, *seeds, *clean)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "hunt:", err)
 		return exitInternal
@@ -52,7 +54,7 @@ func huntMain(args []string) int {
 	return 0
 }
 
-func hunt(files []string, limit time.Duration, seeds uint64) (catch, error) {
+func hunt(files []string, limit time.Duration, seeds uint64, clean bool) (catch, error) {
 	start := time.Now()
 	c := catch{}
 	type prey struct {
@@ -78,7 +80,8 @@ func hunt(files []string, limit time.Duration, seeds uint64) (catch, error) {
 				return c, err
 			}
 			c.Runs++
-			if run.Verdict() != linearizability.Valid {
+			// A planted bug is found when something is wrong. The clean engine must be right.
+			if v := run.Verdict(); v == linearizability.Invalid || clean && v != linearizability.Valid {
 				c.Found, c.Scenario, c.Seed = true, p.scenario.Name, seed
 				c.note(run.Verdicts)
 				c.Seconds = int(time.Since(start).Seconds())

@@ -43,6 +43,7 @@ func main() {
 	flag.BoolVar(&o.slow, "slow", false, "also look for the bugs that are listed as slow, for as long as the list says")
 	flag.BoolVar(&o.check, "check", false, "only check that every search text matches exactly once and the result compiles")
 	flag.IntVar(&o.workers, "workers", 2, "how many bugs to look for at the same `time`")
+	flag.BoolVar(&o.table, "table", false, "print the rows of the table in the catalogue's README")
 	flag.BoolVar(&o.json, "json", false, "print one line of JSON for each bug")
 	flag.Usage = func() { fmt.Fprint(os.Stderr, help); flag.PrintDefaults() }
 	flag.Parse()

@@ -149,7 +149,7 @@ func TestAPlantedBugThatDoesNotCompile(t *testing.T) {
 // Seeds that show nothing with the clean engine end without a catch.
 func TestHuntOfTheCleanEngine(t *testing.T) {
 	inModule(t)
-	c, err := hunt([]string{filepath.Join(catalogue, "hunts", "hunt-halves.yaml")}, time.Minute, 1)
+	c, err := hunt([]string{filepath.Join(catalogue, "hunts", "hunt-halves.yaml")}, time.Minute, 1, true)
 	require.NoError(t, err)
 	require.False(t, c.Found)
 	require.EqualValues(t, 1, c.Runs)

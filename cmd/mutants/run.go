@@ -9,16 +9,19 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
 
 type options struct {
-	catalogue, only   string
-	limit             time.Duration
-	slow, check, json bool
-	workers           int
+	catalogue, only string
+	limit           time.Duration
+	slow, check     bool
+	json, table     bool
+	workers         int
 }
 
 // errMissed means that a bug was not found, or that the clean engine is not clean.
@@ -57,6 +60,7 @@ type hunter struct {
 	clean   string
 	mu      sync.Mutex
 	bad     bool
+	rows    []string // of the table
 }
 
 func (h *hunter) all(ctx context.Context, mutants []*mutant) error {
@@ -83,6 +87,10 @@ func (h *hunter) all(ctx context.Context, mutants []*mutant) error {
 	}
 	if err := errors.Join(failed...); err != nil {
 		return err
+	}
+	slices.Sort(h.rows)
+	for _, row := range h.rows {
+		fmt.Println(row)
 	}
 	if h.bad {
 		return errMissed
@@ -124,11 +132,12 @@ func (h *hunter) one(ctx context.Context, m *mutant) error {
 	return nil
 }
 
-// hunt runs a hunter program; seeds 0 means as many as there is time for.
+// hunt runs a hunter program; seeds > 0 is the clean engine's share, else as many as there is time
+// for are run.
 func (h *hunter) hunt(ctx context.Context, program string, m *mutant, limit time.Duration, seeds uint64) (catch, error) {
 	args := []string{huntCommand, "-for", limit.String()}
 	if seeds > 0 {
-		args = append(args, "-seeds", strconv.FormatUint(seeds, 10))
+		args = append(args, "-clean", "-seeds", strconv.FormatUint(seeds, 10))
 	}
 	for _, name := range m.Hunts {
 		args = append(args, filepath.Join(h.catalogue, "hunts", name+".yaml"))
@@ -153,6 +162,11 @@ func (h *hunter) tell(r result, m *mutant) {
 	defer h.mu.Unlock()
 	if r.Outcome == "missed" || r.Outcome == "unclean" {
 		h.bad = true
+	}
+	if h.table {
+		h.rows = append(h.rows, fmt.Sprintf("| %s | %s | %s | %s | %d | %.1f | %s |", r.Name, r.Outcome,
+			strings.ReplaceAll(m.Reference, "|", "/"), r.Scenario, r.Seed, r.CPUSeconds, strings.ReplaceAll(r.Checker, "+", ", ")))
+		return
 	}
 	if h.json {
 		_ = json.NewEncoder(os.Stdout).Encode(r)

@@ -138,6 +138,9 @@ type CRMEnv interface {
 type LRMEnv interface {
 	Env
 
+	// ReadOwnLRMStatus returns this node's lrm_status as it was last written, perhaps by an LRM
+	// before this one; an empty one when there is none.
+	ReadOwnLRMStatus() (*LRMStatus, error)
 	// WriteLRMStatus replaces this node's lrm_status.
 	WriteLRMStatus(*LRMStatus) error
 	// AcquireAgentLock takes or renews this node's agent lock. One attempt.

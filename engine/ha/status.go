@@ -61,6 +61,9 @@ type LRMStatus struct {
 	Mode      Mode                 `json:"mode,omitempty"`
 	Timestamp int64                `json:"timestamp,omitempty"`
 	Results   map[string]LRMResult `json:"results"`
+	// Begun are the targets of moves that were begun and not answered yet, by uid. An LRM that is
+	// started again can tell from it whether a service that is not here any more was moved by it.
+	Begun map[string]string `json:"begun,omitempty"`
 }
 
 // LRMResult is the outcome of the command with one uid.
@@ -208,6 +211,12 @@ func (s *LRMStatus) Clone() *LRMStatus {
 	out.Results = make(map[string]LRMResult, len(s.Results))
 	for uid, result := range s.Results {
 		out.Results[uid] = result
+	}
+	if s.Begun != nil {
+		out.Begun = make(map[string]string, len(s.Begun))
+		for uid, target := range s.Begun {
+			out.Begun[uid] = target
+		}
 	}
 	return &out
 }

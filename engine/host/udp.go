@@ -76,10 +76,10 @@ func (s *socket) receive(b *inbox, c *clock) {
 		payload := append([]byte(nil), buffer[:n]...)
 		it := item{class: classDatagram, bytes: n, at: c.mono(),
 			event: env.Received{From: machine, Link: s.link, Payload: payload}}
-		switch b.put(it) {
-		case nil:
+		switch err := b.put(it); {
+		case err == nil:
 			s.stats.received.Add(1)
-		case env.ErrLocalFull:
+		case errors.Is(err, env.ErrLocalFull):
 			s.stats.overflows.Add(1)
 		}
 	}

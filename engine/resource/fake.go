@@ -2,6 +2,7 @@ package resource
 
 import (
 	"encoding/json"
+	"errors"
 	"strconv"
 	"time"
 
@@ -86,7 +87,7 @@ func (f *Fake) ask(t *env.Task, r guestRequest) (bool, error) {
 	if err != nil {
 		panic("resource: encoding a request: " + err.Error())
 	}
-	for err = f.env.Local(HostProcess, payload); err == env.ErrLocalFull; err = f.env.Local(HostProcess, payload) {
+	for err = f.env.Local(HostProcess, payload); errors.Is(err, env.ErrLocalFull); err = f.env.Local(HostProcess, payload) {
 		t.Sleep(time.Second)
 	}
 	if err != nil {

@@ -2,6 +2,7 @@ package resource
 
 import (
 	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
@@ -103,7 +104,7 @@ func (h *Host) serve(t *env.Task, from string, r guestRequest) {
 	if err != nil {
 		panic("resource: encoding an answer: " + err.Error())
 	}
-	for h.env.Local(from, answer) == env.ErrLocalFull {
+	for errors.Is(h.env.Local(from, answer), env.ErrLocalFull) {
 		t.Sleep(time.Second)
 	}
 }

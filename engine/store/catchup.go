@@ -154,5 +154,5 @@ func (s *Store) onSnapshot(from ring.NodeID, m *snapshot) {
 		how = "full"
 	}
 	s.log.Info("update complete - trying to commit", "entries", len(snap.Entries), "from", from)
-	s.onInstalled(snap.Position, how)
+	s.onInstalled(snap.Position, how, inst.Log)
 }

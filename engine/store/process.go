@@ -80,7 +80,25 @@ func (s *Store) open(failed bool) error {
 	s.backend, s.replica, s.failed = backend, replica, nil
 	s.log.Info("store opened", "revision", replica.Revision(), "epoch", replica.Epoch.String(),
 		"incarnation", replica.Incarnation.String())
+	s.tellAgain()
 	return nil
+}
+
+// tellAgain records what may have become durable without a record, because this store's end came
+// between the two: the changes of the last transaction, which were all of one epoch.
+func (s *Store) tellAgain() {
+	at := s.replica.Mark()
+	s.env.Emit(Opened{Revision: at.Revision, Epoch: s.replica.Epoch, Chain: hexOf(at.Chain)})
+	last := s.replica.Log.At(at.Revision)
+	if last == nil {
+		return
+	}
+	log, _ := s.replica.Log.Since(at.Revision - min(at.Revision, maxBatchCommands))
+	for i := range log {
+		if log[i].Epoch == last.Epoch {
+			s.env.Emit(appliedRecord(&log[i]))
+		}
+	}
 }
 
 func (s *Store) drawIncarnation() (inc state.Incarnation) {
@@ -216,9 +234,7 @@ func (s *Store) commit(batch *state.Batch) bool {
 		return false
 	}
 	for i := range batch.Log {
-		e := &batch.Log[i]
-		s.env.Emit(Applied{Revision: e.Revision, Epoch: e.Epoch, Request: e.Request, Op: opName(e.Kind),
-			Path: e.Path, To: e.To, Digest: hexOf(e.Digest), Chain: hexOf(e.Chain)})
+		s.env.Emit(appliedRecord(&batch.Log[i]))
 	}
 	return true
 }

@@ -1,6 +1,9 @@
 package store
 
-import "github.com/holdfast-sim/holdfast/engine/ring"
+import (
+	"github.com/holdfast-sim/holdfast/engine/ring"
+	"github.com/holdfast-sim/holdfast/engine/store/state"
+)
 
 // Records for those who judge a run. Digests are shortened to 8 bytes of hexadecimal.
 
@@ -14,6 +17,34 @@ type Installed struct {
 	Tree     string        `json:"tree"`
 	How      string        `json:"how"` // same, delta, full
 	Role     string        `json:"role"`
+	// Received are the latest changes that became durable here with the state.
+	Received []Applied `json:"received,omitempty"`
+}
+
+// maxReceived is how many changes an installation tells of: those who had them before it told of
+// the others.
+const maxReceived = 1024
+
+func recordsOf(log []state.LogEntry) []Applied {
+	log = log[max(0, len(log)-maxReceived):]
+	out := make([]Applied, len(log))
+	for i := range log {
+		out[i] = appliedRecord(&log[i])
+	}
+	return out
+}
+
+func appliedRecord(e *state.LogEntry) Applied {
+	return Applied{Revision: e.Revision, Epoch: e.Epoch, Request: e.Request, Op: opName(e.Kind),
+		Path: e.Path, To: e.To, Digest: hexOf(e.Digest), Chain: hexOf(e.Chain)}
+}
+
+// Opened says what a store found on its disk when it started, or after a disk error. Records of the
+// last changes follow, whether they were recorded before or not.
+type Opened struct {
+	Revision uint64  `json:"revision"`
+	Epoch    ring.ID `json:"epoch"`
+	Chain    string  `json:"chain"`
 }
 
 // Applied says that a change is durable on this node.
@@ -67,6 +98,9 @@ type Failed struct {
 
 // RecordKind implements env.Record.
 func (Installed) RecordKind() string { return "store-installed" }
+
+// RecordKind implements env.Record.
+func (Opened) RecordKind() string { return "store-opened" }
 
 // RecordKind implements env.Record.
 func (Applied) RecordKind() string { return "store-applied" }

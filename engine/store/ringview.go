@@ -236,18 +236,19 @@ func (s *Store) installSame(d *decision) {
 		return
 	}
 	s.replica.Epoch, s.replica.Config = s.ring.id, d.config
-	s.onInstalled(s.ring.decidedAt, "same")
+	s.onInstalled(s.ring.decidedAt, "same", nil)
 }
 
 // onInstalled begins to take part in the epoch, from a place in the order on.
-func (s *Store) onInstalled(position uint64, how string) {
+func (s *Store) onInstalled(position uint64, how string, received []state.LogEntry) {
 	was := s.writable()
 	v := &s.ring
 	v.installed, v.fetching, v.position = true, false, position
 	s.env.StopTimer(timerFetch)
 	s.env.Emit(Installed{Epoch: v.id, Members: v.decision.Members, Source: v.decision.Source,
 		Revision: s.replica.Revision(), Chain: hexOf(s.replica.Log.Chain()),
-		Tree: hexOf(s.replica.Tree.Digest().Bytes()), How: how, Role: s.role()})
+		Tree: hexOf(s.replica.Tree.Digest().Bytes()), How: how, Role: s.role(),
+		Received: recordsOf(received)})
 	s.log.Info("all data is up to date", "revision", s.replica.Revision(), "role", s.role(), "how", how)
 	for _, o := range v.backlog {
 		if o.at > position {

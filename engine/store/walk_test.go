@@ -310,7 +310,6 @@ func runWalk(t *testing.T, seed uint64, wipes, steps int, votes []uint32) []seen
 	c := newTestCluster(t, votes...)
 	w := &walk{t: t, rng: rand.New(rand.NewPCG(seed, uint64(len(votes)))), c: c, j: watch(t, c), wipes: wipes}
 	for _, n := range c.nodes {
-		n := n
 		require.NoError(t, n.start())
 		defer n.kill()
 		if *walkTrace {

@@ -143,7 +143,8 @@ func (c *StoreCall) mutate(s *StoreState) (*StoreState, bool) {
 		if !c.mayWrite(node) {
 			return s, false
 		}
-		return s.overwrite(c.key, node, storeNode{value: c.value, content: c.content, sum: c.sum, mod: s.rev + 1}), true
+		file := storeNode{value: c.value, content: c.content, sum: c.sum, mod: s.rev + 1}
+		return s.overwrite(c.key, node, file), true
 	case fDelete:
 		if node == nil || len(tree.children[c.key]) > 0 || (c.expect != 0 && c.expect != node.mod) {
 			return s, false

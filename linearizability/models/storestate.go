@@ -274,7 +274,12 @@ func (initial *storeInitial) linear(reuse any) *StoreState {
 	}
 	s.rev, s.sum, s.spare.used = initial.Rev, digest{}, 0
 	clear(s.tree.nodes)
-	clear(s.tree.children)
+	if len(s.tree.children) > linearNodes {
+		clear(s.tree.children)
+	}
+	for _, names := range s.tree.children { // order does not matter: each is emptied
+		clear(names)
+	}
 	s.tree.nodes[""] = rootNode
 	initial.fill(s)
 	return s

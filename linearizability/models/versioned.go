@@ -21,7 +21,8 @@ func init() { makers["versioned-kv"] = VersionedKV }
 // other than nothing.
 func VersionedKV(initial json.RawMessage) (*Model, error) {
 	if len(initial) > 0 && string(initial) != "null" {
-		return nil, fmt.Errorf("%w: versioned-kv starts empty; use the store model for an initial state", ErrOperation)
+		return nil, fmt.Errorf("%w: versioned-kv starts empty; use the store model for an initial state",
+			ErrOperation)
 	}
 	return &Model{
 		Name:   "versioned-kv",
@@ -74,7 +75,8 @@ func versionedRole(op *history.Operation) Role {
 	case local:
 		return Ignored
 	case op.Outcome == history.Fail:
-		if r := refusalOf(op.Error); fn == fCAS && (r == refusedMismatch || op.Error == "" || op.Error == CodeMismatch) {
+		mismatch := op.Error == "" || op.Error == CodeMismatch || refusalOf(op.Error) == refusedMismatch
+		if fn == fCAS && mismatch {
 			return Observation
 		}
 		return Ignored

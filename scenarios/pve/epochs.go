@@ -30,9 +30,13 @@ type epochs struct {
 	all   []*epoch // ascending
 	now   []*epoch // by machine: the installed one that it is still in
 	roles []string // by machine
+	// opened is, by machine, the revision that its store found when it started.
+	opened []uint64
 
-	counts struct{ installed, answered int }
-	breach *linearizability.Violation // the first
+	answers int
+	breach  *linearizability.Violation // the first
+	// thin is the first answer that is on too few disks.
+	thin *linearizability.Violation
 }
 
 // epoch is what was seen of one.
@@ -47,7 +51,8 @@ type epoch struct {
 }
 
 func newEpochs(s *Subject, names []string) *epochs {
-	e := &epochs{names: names, now: make([]*epoch, len(names)), roles: make([]string, len(names))}
+	e := &epochs{names: names, now: make([]*epoch, len(names)), roles: make([]string, len(names)),
+		opened: make([]uint64, len(names))}
 	var expected uint32
 	for _, n := range s.conf.Nodes {
 		e.nodes, e.votes = append(e.nodes, n.ID), append(e.votes, n.Votes())
@@ -65,6 +70,8 @@ func (e *epochs) record(r scenarios.Stamped) {
 	switch rec := r.Record.(type) {
 	case store.Installed:
 		e.installed(r.Machine, rec)
+	case store.Opened:
+		e.now[r.Machine], e.opened[r.Machine] = nil, rec.Revision
 	case store.Applied:
 		e.applied(r.Machine, rec)
 	case store.Acknowledged:
@@ -95,7 +102,11 @@ func fromTheOrder(code string) bool {
 }
 
 func (e *epochs) broken(kind linearizability.Kind, rev uint64, format string, args ...any) {
-	e.breach = &linearizability.Violation{Kind: kind, Revisions: []uint64{rev}, Explain: fmt.Sprintf(format, args...)}
+	e.breach = violation(kind, rev, format, args...)
+}
+
+func violation(kind linearizability.Kind, rev uint64, format string, args ...any) *linearizability.Violation {
+	return &linearizability.Violation{Kind: kind, Revisions: []uint64{rev}, Explain: fmt.Sprintf(format, args...)}
 }
 
 func (e *epochs) search(id ring.ID) (int, bool) {
@@ -106,7 +117,6 @@ func (e *epochs) search(id ring.ID) (int, bool) {
 }
 
 func (e *epochs) installed(m env.MachineID, r store.Installed) {
-	e.counts.installed++
 	at, known := e.search(r.Epoch)
 	if !known {
 		e.all = slices.Insert(e.all, at, &epoch{id: r.Epoch, x: r.Members, source: r.Source, start: r.Revision,
@@ -157,6 +167,7 @@ func (e *epochs) votesOf(nodes []ring.NodeID) (votes uint32) {
 func (e *epochs) applied(m env.MachineID, r store.Applied) {
 	ep := e.now[m]
 	switch {
+	case ep == nil && r.Revision <= e.opened[m]: // told again
 	case ep == nil || ep.id != r.Epoch:
 		e.broken(linearizability.SplitBrain, r.Revision,
 			"%s applies revision %d in epoch %v, which it is not in", e.names[m], r.Revision, r.Epoch)
@@ -170,7 +181,7 @@ func (e *epochs) applied(m env.MachineID, r store.Applied) {
 
 // answered takes an answer to a client that tells of the tree at a revision.
 func (e *epochs) answered(m env.MachineID, id ring.ID, revision uint64, request string) {
-	e.counts.answered++
+	e.answers++
 	at, ok := e.search(id)
 	if !ok {
 		e.broken(linearizability.Phantom, revision, "%s answers %s in epoch %v, which nobody has installed",
@@ -184,11 +195,10 @@ func (e *epochs) answered(m env.MachineID, id ring.ID, revision uint64, request 
 			votes += e.votes[k]
 		}
 	}
-	if votes < e.needed {
-		e.broken(linearizability.LostWrite, revision,
+	if votes < e.needed && e.thin == nil {
+		e.thin = violation(linearizability.LostWrite, revision,
 			"%s answers %s at revision %d of epoch %v while %d votes have that on disk: %d are needed",
 			e.names[m], request, revision, id, votes, e.needed)
-		return
 	}
 	if revision <= ep.acknowledged {
 		return
@@ -199,13 +209,23 @@ func (e *epochs) answered(m env.MachineID, id ring.ID, revision uint64, request 
 	}
 }
 
-func (e *epochs) verdict() linearizability.Verdict {
+// verdict judges the whole run. Where records may be missing, because a killed machine took its last
+// ones with it, disks are not counted.
+func (e *epochs) verdict(missing bool) linearizability.Verdict {
 	v := linearizability.Verdict{Checker: "epochs", Validity: linearizability.Valid}
-	if e.breach != nil {
-		v.Validity, v.Violations, v.Summary = linearizability.Invalid, []linearizability.Violation{*e.breach}, e.breach.Explain
+	breach := e.breach
+	if e.thin != nil && !missing {
+		breach = e.thin // the cause of what came later
+	}
+	if breach != nil {
+		v.Validity, v.Violations, v.Summary = linearizability.Invalid, []linearizability.Violation{*breach}, breach.Explain
 		return v
 	}
-	v.Summary = fmt.Sprintf("%d answers, each from enough disks, in %d epochs, each with all that was answered before",
-		e.counts.answered, len(e.all))
+	disks := ", each from enough disks"
+	if missing {
+		disks = ""
+	}
+	v.Summary = fmt.Sprintf("%d answers%s, in %d epochs, each with all that was answered before",
+		e.answers, disks, len(e.all))
 	return v
 }

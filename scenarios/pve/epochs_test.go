@@ -54,6 +54,11 @@ func (s *story) leave(machines ...env.MachineID) *story {
 // judge is the verdict of the checker that is called epochs.
 func (s *story) judge(t *testing.T) linearizability.Verdict {
 	t.Helper()
+	return s.judgeIn(t, "sim")
+}
+
+func (s *story) judgeIn(t *testing.T, world string) linearizability.Verdict {
+	t.Helper()
 	sc := &scenarios.Scenario{Name: "planted", Machines: scenarios.Count(3), Duration: time.Minute,
 		Subject: scenarios.SubjectSpec{Kind: pve.Kind}}
 	sc.SetDefaults()
@@ -63,7 +68,7 @@ func (s *story) judge(t *testing.T) linearizability.Verdict {
 	for _, r := range s.records {
 		require.NoError(t, watch.Record(r))
 	}
-	for _, v := range watch.Check(context.Background(), &scenarios.Run{Scenario: sc, Subject: subject}) {
+	for _, v := range watch.Check(context.Background(), &scenarios.Run{Scenario: sc, Subject: subject, World: world}) {
 		if v.Checker == "epochs" {
 			return v
 		}
@@ -80,6 +85,7 @@ func begun() *story {
 
 func TestEpochsOfAGoodStory(t *testing.T) {
 	s := begun().answer(first, 2, "", 0).answer(first, 0, string(store.CodeNoQuorum), 2).
+		add(store.Opened{Revision: 1, Epoch: first}, 2).apply(first, 1, 2). // told again
 		leave(0, 2).install(second, []ring.NodeID{1, 3}, 2, 0).
 		// A change that the old ring has on enough disks may still be answered there.
 		answer(first, 2, "not_found", 1).
@@ -122,6 +128,8 @@ func TestEpochsOfPlantedBreaches(t *testing.T) {
 			begun().add(store.Failed{Reason: "io"}, 0).apply(first, 3, 0)},
 		{"a revision left out", "applies revision 4 in epoch 1.4 after revision 2", linearizability.SplitBrain,
 			begun().apply(first, 4, 0)},
+		{"applied after a restart", "applies revision 3 in epoch 1.4, which it is not in", linearizability.SplitBrain,
+			begun().add(store.Opened{Revision: 2, Epoch: first}, 0).apply(first, 2, 0).apply(first, 3, 0)},
 		{"an epoch of nobody", "which nobody has installed", linearizability.Phantom, begun().acknowledge(third, 2, 0)},
 	}
 	for _, c := range cases {
@@ -132,4 +140,15 @@ func TestEpochsOfPlantedBreaches(t *testing.T) {
 			require.Equal(t, c.kind, v.Violations[0].Kind)
 		})
 	}
+}
+
+// On real nodes a killed machine may have had on disk what it did not come to record.
+func TestEpochsWhereRecordsMayBeMissing(t *testing.T) {
+	v := begun().apply(first, 3, 0).acknowledge(first, 3, 0).judgeIn(t, "netns")
+	require.Equal(t, linearizability.Valid, v.Validity, v.Summary)
+	require.Equal(t, "3 answers, in 1 epochs, each with all that was answered before", v.Summary)
+	v = begun().apply(first, 3, 0).acknowledge(first, 3, 0).leave(1, 2).
+		install(second, []ring.NodeID{2, 3}, 2, 1).judgeIn(t, "netns")
+	require.Equal(t, linearizability.Invalid, v.Validity)
+	require.Contains(t, v.Summary, "begins at revision 2 without it")
 }

@@ -54,42 +54,42 @@ const DefaultRecoverWithin = 240 * time.Second
 func (h *HASpec) check(machines []string) error {
 	for _, sid := range slices.Sorted(maps.Keys(h.Services)) {
 		if _, _, err := ha.SplitSID(sid); err != nil {
-			return fmt.Errorf("ha.services: %w", err)
+			return fmt.Errorf("services: %w", err)
 		}
 		if !slices.Contains(machines, h.Services[sid]) {
-			return fmt.Errorf("ha.services: %s lives on %q; the machines are %v", sid, h.Services[sid], machines)
+			return fmt.Errorf("services: %s lives on %q; the machines are %v", sid, h.Services[sid], machines)
 		}
 	}
 	services, problems, err := config.ParseResources(h.resources())
 	if err != nil {
-		return fmt.Errorf("ha.resources: %w", err)
+		return fmt.Errorf("resources: %w", err)
 	}
 	for _, p := range problems {
-		return fmt.Errorf("ha.resources: %s", p)
+		return fmt.Errorf("resources: %s", p)
 	}
 	for _, sid := range slices.Sorted(maps.Keys(services)) {
 		if h.Services[sid] == "" {
-			return fmt.Errorf("ha.resources: %s has no home; give it one under services", sid)
+			return fmt.Errorf("resources: %s has no home; give it one under services", sid)
 		}
 	}
 	if _, problems, err = config.ParseRules(h.Rules); err != nil {
-		return fmt.Errorf("ha.rules: %w", err)
+		return fmt.Errorf("rules: %w", err)
 	}
 	for _, p := range problems {
-		return fmt.Errorf("ha.rules: %s", p)
+		return fmt.Errorf("rules: %s", p)
 	}
 	if _, problems, err = config.ParseGroups(h.Groups); err != nil {
-		return fmt.Errorf("ha.groups: %w", err)
+		return fmt.Errorf("groups: %w", err)
 	}
 	for _, p := range problems {
-		return fmt.Errorf("ha.groups: %s", p)
+		return fmt.Errorf("groups: %s", p)
 	}
 	if _, err = config.ParseDatacenter(h.Datacenter); err != nil {
-		return fmt.Errorf("ha.datacenter: %w", err)
+		return fmt.Errorf("datacenter: %w", err)
 	}
 	for _, sid := range slices.Sorted(maps.Keys(h.EndsOn)) {
 		if h.Services[sid] == "" || !slices.Contains(machines, h.EndsOn[sid]) {
-			return fmt.Errorf("ha.ends_on: %s on %s: no such service or machine", sid, h.EndsOn[sid])
+			return fmt.Errorf("ends_on: %s on %s: no such service or machine", sid, h.EndsOn[sid])
 		}
 	}
 	return h.checkCommands(machines)
@@ -98,17 +98,17 @@ func (h *HASpec) check(machines []string) error {
 func (h *HASpec) checkCommands(machines []string) error {
 	for _, c := range h.Commands {
 		if !slices.Contains(machines, c.On) {
-			return fmt.Errorf("ha.commands: %q is run on %q; the machines are %v", c.Run, c.On, machines)
+			return fmt.Errorf("commands: %q is run on %q; the machines are %v", c.Run, c.On, machines)
 		}
 		words := strings.Fields(c.Run)
 		switch {
 		case len(words) == 4 && words[0] == "set", len(words) == 2 && words[0] == "remove":
 			if h.Services[words[1]] == "" {
-				return fmt.Errorf("ha.commands: %q: there is no service %s", c.Run, words[1])
+				return fmt.Errorf("commands: %q: there is no service %s", c.Run, words[1])
 			}
 		default:
 			if _, err := config.ParseCommand(c.Run); err != nil {
-				return fmt.Errorf("ha.commands: %w", err)
+				return fmt.Errorf("commands: %w", err)
 			}
 		}
 	}

@@ -32,6 +32,8 @@ func decodeRecord(kind string, data []byte) (env.Record, error) {
 		return decodeAs[node.QuorumView](data)
 	case store.Installed{}.RecordKind():
 		return decodeAs[store.Installed](data)
+	case store.Opened{}.RecordKind():
+		return decodeAs[store.Opened](data)
 	case store.Applied{}.RecordKind():
 		return decodeAs[store.Applied](data)
 	case store.Acknowledged{}.RecordKind():

@@ -63,6 +63,11 @@ func Decode(s *scenarios.Scenario) (scenarios.Subject, error) {
 	if err := subject.configure(s); err != nil {
 		return nil, err
 	}
+	if ha := subject.spec.HA; ha != nil {
+		if err := ha.check(s.Machines); err != nil {
+			return nil, s.Errorf("subject.ha", "%v", err)
+		}
+	}
 	// Compose every node once, so that a configuration that cannot run is refused here.
 	for m := range s.Machines {
 		if _, err := subject.compose(env.MachineID(m)); err != nil {

@@ -156,7 +156,7 @@ func (j judge) notes(r *scenarios.Run) []string {
 // earlyAcknowledged counts the changes that one node alone had on disk for more than a
 // millisecond before a second one had them too.
 func earlyAcknowledged(r *scenarios.Run) int {
-	first := map[uint64]time.Duration{}
+	first := map[uint64]scenarios.Stamped{}
 	second := map[uint64]bool{}
 	count := 0
 	for _, rec := range r.Records {
@@ -166,11 +166,14 @@ func earlyAcknowledged(r *scenarios.Run) int {
 		}
 		at, seen := first[a.Revision]
 		if !seen {
-			first[a.Revision] = rec.At
+			first[a.Revision] = rec
 			continue
 		}
+		if at.Machine == rec.Machine {
+			continue // told again after a restart
+		}
 		second[a.Revision] = true
-		if rec.At-at > time.Millisecond {
+		if rec.At-at.At > time.Millisecond {
 			count++
 		}
 	}

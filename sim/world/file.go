@@ -1,6 +1,7 @@
 package world
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -192,7 +193,7 @@ func (f *file) Sync() error {
 	}
 	m := f.proc.machine
 	err := f.enter("sync", m.world.cfg.Disk.Sync, m.io.syncLag)
-	if err == env.ErrIO {
+	if errors.Is(err, env.ErrIO) {
 		m.disk.LoseSync(f.inode)
 	}
 	if err != nil {

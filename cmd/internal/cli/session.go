@@ -36,7 +36,8 @@ func (s *session) run(ctx context.Context, j *job) (linearizability.Validity, er
 	var t tally
 	begun := time.Now()
 	defer s.progress.clear()
-	worst, err := linearizability.Valid, error(nil)
+	var worst linearizability.Validity
+	var err error
 	if shares := s.shares(j); len(shares) > 1 {
 		worst, err = s.shared(ctx, j, shares, &t)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -86,7 +87,7 @@ func TestCommandsExist(t *testing.T) {
 		"SIM_SEED=1 go test ./sim/... -sim.sede=3":   "no flag -sim.sede",
 		"sudo holdfast run pair-cut --on netns -x=1": "no flag -x",
 	} {
-		require.ErrorContains(t, k.check(line), want)
+		require.ErrorContains(t, k.check(line), want, line)
 	}
 }
 
@@ -164,7 +165,7 @@ func knownCommands(t *testing.T, root fs.FS) *known {
 		var out bytes.Buffer
 		c := config
 		c.Stdout, c.Stderr = &out, &out
-		cli.Main(append(words, "--help"), c)
+		cli.Main(append(slices.Clone(words), "--help"), c)
 		usage := "\n  holdfast " + strings.Join(words, " ")
 		if len(words) == 0 {
 			usage = "\n  holdfast ["

@@ -139,7 +139,7 @@ func TestPicture(t *testing.T) {
 	require.Contains(t, string(data), firstStory+", seed 1: valid")
 	for d := xml.NewDecoder(bytes.NewReader(data)); ; {
 		_, err := d.Token()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		require.NoError(t, err)

@@ -55,7 +55,7 @@ func Walk(fsys fs.FS, visit func(name string) error) error {
 		if name == "." {
 			return nil
 		}
-		if base == "testdata" || base == "runs" || base == "bin" || strings.HasPrefix(base, ".") || strings.HasPrefix(base, "_") {
+		if base == "testdata" || name == "runs" || name == "bin" || strings.HasPrefix(base, ".") || strings.HasPrefix(base, "_") {
 			return fs.SkipDir
 		}
 		if _, err := fs.Stat(fsys, path.Join(name, "go.mod")); err == nil {

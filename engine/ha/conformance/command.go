@@ -144,8 +144,7 @@ func (w *world) startCRM(node *machine) {
 
 func (w *world) startLRM(node *machine) {
 	if node.lrm == nil {
-		exec := &inline{env: node.lrmEnv, results: map[string]ha.ExitCode{}}
-		node.lrm = lrm.New(node.lrmEnv, exec, &w.mark)
+		node.lrm = lrm.New(node.lrmEnv, w.executor(node.lrmEnv), &w.mark)
 	}
 }
 

@@ -110,6 +110,10 @@ func (e *daemonEnv) ReadLRMStatus(node string) (*ha.LRMStatus, error) {
 	return &ha.LRMStatus{Results: map[string]ha.LRMResult{}}, nil
 }
 
+func (e *daemonEnv) ReadOwnLRMStatus() (*ha.LRMStatus, error) {
+	return e.ReadLRMStatus(e.node.name)
+}
+
 func (e *daemonEnv) WriteLRMStatus(status *ha.LRMStatus) error {
 	if err := e.store(); err != nil {
 		return err

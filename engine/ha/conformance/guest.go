@@ -119,6 +119,10 @@ func (g *guest) Move(sid, target string, online bool) bool {
 	} else {
 		g.env.Sleep(guestSeconds)
 	}
+	if !g.env.Quorate() { // the store takes no writes here
+		g.env.Log(ha.LevelErr, fmt.Sprintf("service %s - no quorum to move it", sid))
+		return false
+	}
 	if err := g.env.world.relocate(sid, g.env.node.name, target); err != nil {
 		g.env.Log(ha.LevelErr, err.Error())
 		return false

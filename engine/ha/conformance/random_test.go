@@ -11,6 +11,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/ha"
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
+	"github.com/holdfast-sim/holdfast/engine/ha/lrm"
 )
 
 // drawScenario makes a cluster, services and a sequence of faults and commands, and ends with
@@ -127,6 +128,92 @@ func TestRandomFaults(t *testing.T) {
 				}
 			}
 			require.Equal(t, []string{w.services[sid].Node}, running, "%s\n%s", sid, text)
+		}
+	})
+}
+
+// slow runs commands in workers that take their time and go on whatever becomes of their LRM, as long as the
+// machine has power.
+type slow struct {
+	env     *daemonEnv
+	limit   int
+	seconds func() int64
+	jobs    []slowJob
+	results map[string]ha.ExitCode
+}
+
+type slowJob struct {
+	cmd lrm.Command
+	due int64
+}
+
+func (x *slow) MaxWorkers() int { return x.limit }
+func (x *slow) Wait(int)        {}
+
+func (x *slow) Start(cmd lrm.Command) bool {
+	x.jobs = append(x.jobs, slowJob{cmd, x.env.world.now + x.seconds()})
+	return true
+}
+
+func (x *slow) Finished(sid string) (ha.ExitCode, bool) {
+	x.work()
+	code, ok := x.results[sid]
+	delete(x.results, sid)
+	return code, ok
+}
+
+// work finishes what is due.
+func (x *slow) work() {
+	var left []slowJob
+	for _, job := range x.jobs {
+		if x.env.world.now < job.due {
+			left = append(left, job)
+			continue
+		}
+		x.results[job.cmd.SID] = lrm.Run(x.env, x.env.lookup, job.cmd)
+	}
+	x.jobs = left
+}
+
+// TestRandomFaultsWithSlowWorkers: the same promises when commands take up to ninety seconds and finish while the node is
+// cut off, while the manager changes, or after their order was withdrawn.
+func TestRandomFaultsWithSlowWorkers(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := drawScenario(t)
+		w := newWorld(s)
+		limit := rapid.IntRange(1, 4).Draw(t, "workers")
+		longest := rapid.Int64Range(0, 90).Draw(t, "longest")
+		running := map[string]*slow{}
+		var turn int64
+		w.executor = func(env *daemonEnv) lrm.Executor {
+			x := &slow{env: env, limit: limit, results: map[string]ha.ExitCode{}, seconds: func() int64 {
+				turn += 37
+				return turn % (longest + 1)
+			}}
+			running[env.node.name] = x
+			return x
+		}
+		w.tick = func(node *machine) {
+			if x := running[node.name]; x != nil && node.power {
+				x.work()
+			} else {
+				delete(running, node.name)
+			}
+		}
+		err := w.loop(context.Background(), s.Commands)
+		text := (&Run{Log: w.log}).Text()
+		require.NoError(t, err, text)
+		require.Empty(t, w.double, text)
+		require.Empty(t, ExtractOutcome(w.log).Double, text)
+		for _, sid := range sortedKeys(w.services) {
+			require.NotNil(t, w.manager.ServiceStatus[sid], "%s is forgotten\n%s", sid, text)
+			var where []string
+			for _, name := range w.names {
+				if w.nodes[name].running[sid] {
+					where = append(where, name)
+				}
+			}
+			require.Equal(t, []string{w.services[sid].Node}, where, "%s\n%s", sid, text)
 		}
 	})
 }

@@ -131,6 +131,9 @@ func parseDelay(text string) (seconds int64, isDelay bool, err error) {
 func (w *world) round() error {
 	for _, name := range w.names {
 		node := w.nodes[name]
+		if w.tick != nil {
+			w.tick(node)
+		}
 		if node.crm != nil && w.skipCRM == 0 {
 			if err := w.runCRM(node); err != nil {
 				return err

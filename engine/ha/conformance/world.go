@@ -80,6 +80,11 @@ type world struct {
 	mark       lrm.StatusMark
 	uids       int
 
+	// executor makes the workers of a new LRM. Inline by default.
+	executor func(*daemonEnv) lrm.Executor
+	// tick is called before every turn of a node, nil for nothing.
+	tick func(*machine)
+
 	skipCRM, skipLRM int
 	log              []Line
 	double           []DoubleRun
@@ -104,6 +109,9 @@ func newWorld(s *Scenario) *world {
 		nodes: map[string]*machine{}, services: map[string]*ha.ServiceConfig{}, guests: map[string]*guestStats{},
 		locked: map[string]string{}, tries: map[string]int{}, locks: map[string]lockEntry{},
 		manager: s.Manager.Clone(), rules: s.Rules, groups: s.Groups, datacenter: s.Datacenter,
+	}
+	w.executor = func(env *daemonEnv) lrm.Executor {
+		return &inline{env: env, results: map[string]ha.ExitCode{}}
 	}
 	for name, node := range s.Nodes {
 		copied := *node

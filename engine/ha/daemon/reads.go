@@ -70,6 +70,18 @@ func (w *world) ReadLRMStatus(node string) (*ha.LRMStatus, error) {
 	return ha.DecodeLRMStatus(f.data)
 }
 
+// ReadOwnLRMStatus implements ha.LRMEnv.
+func (w *world) ReadOwnLRMStatus() (*ha.LRMStatus, error) {
+	f, err := w.read(LRMStatusPath(w.opts.Node))
+	if err != nil {
+		return nil, err
+	}
+	if len(f.data) == 0 {
+		return &ha.LRMStatus{}, nil
+	}
+	return ha.DecodeLRMStatus(f.data)
+}
+
 // NodeInfo implements ha.CRMEnv: a node is online when it is in this node's ring.
 func (w *world) NodeInfo() (map[string]ha.NodeInfo, error) {
 	if w.status == nil {

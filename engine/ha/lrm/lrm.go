@@ -64,9 +64,12 @@ type LRM struct {
 	maintenance bool
 	disarm      bool
 
-	results map[string]ha.LRMResult
-	tries   map[string]int
-	jobs    map[string]*job
+	// recalled: begun was taken over from the LRM before this one.
+	recalled bool
+	begun    map[string]string
+	results  map[string]ha.LRMResult
+	tries    map[string]int
+	jobs     map[string]*job
 }
 
 // New returns an LRM that knows nothing and holds nothing.
@@ -77,7 +80,7 @@ func New(env ha.LRMEnv, exec Executor, mark *StatusMark) *LRM {
 	l := &LRM{
 		env: env, exec: exec, mark: mark, state: stateStartup, mode: ha.ModeActive,
 		services: map[string]*ha.ServiceStatus{}, results: map[string]ha.LRMResult{},
-		tries: map[string]int{}, jobs: map[string]*job{},
+		tries: map[string]int{}, jobs: map[string]*job{}, begun: map[string]string{},
 	}
 	l.become(StateWaitForAgentLock)
 	return l
@@ -105,6 +108,7 @@ func (l *LRM) become(state State) {
 // Round runs one round.
 func (l *LRM) Round() Round {
 	l.refreshed = l.env.RefreshClusterState()
+	l.recall()
 	if !l.mark.Written {
 		if !l.writeStatus() {
 			return Round{PauseSeconds: idleRoundSeconds, Exit: l.shutdown}
@@ -156,11 +160,11 @@ func (l *LRM) readDecisions() bool {
 
 // writeStatus publishes state, mode and results, false when it could not.
 func (l *LRM) writeStatus() bool {
-	if !l.env.Quorate() {
+	if !l.recalled || !l.env.Quorate() {
 		return false
 	}
 	status := &ha.LRMStatus{
-		State: string(l.state), Mode: l.mode, Timestamp: l.env.NowSeconds(), Results: l.results,
+		State: string(l.state), Mode: l.mode, Timestamp: l.env.NowSeconds(), Results: l.results, Begun: l.begun,
 	}
 	if err := l.env.WriteLRMStatus(status.Clone()); err != nil {
 		l.env.Log(ha.LevelErr, fmt.Sprintf("unable to write lrm status file - %v", err))

@@ -73,6 +73,13 @@ func (b *bench) ReadDatacenter() (ha.Datacenter, error) {
 	return dc, b.storeErr
 }
 
+func (b *bench) ReadOwnLRMStatus() (*ha.LRMStatus, error) {
+	if b.written == nil {
+		return &ha.LRMStatus{}, b.storeErr
+	}
+	return b.written.Clone(), b.storeErr
+}
+
 func (b *bench) WriteLRMStatus(s *ha.LRMStatus) error {
 	if b.storeErr == nil {
 		b.written = s
@@ -195,6 +202,14 @@ func TestRestartPolicy(t *testing.T) {
 	l.Round()
 	require.Equal(t, ha.ExitError, b.written.Results["u1"].ExitCode)
 	require.Contains(t, b.text(), "on local node after 1 retries")
+}
+
+func TestARoundWaitsForWorkersAWhile(t *testing.T) {
+	b := newBench()
+	b.want("vm:1", ha.Started, "u1")
+	start := b.now
+	active(t, b)
+	require.EqualValues(t, 8, b.now-start)
 }
 
 func TestWorkersAreSharedFairly(t *testing.T) {
@@ -322,6 +337,32 @@ func TestARestartingLRMDeclinesMoves(t *testing.T) {
 	b.want("vm:1", ha.Relocate, "u2")
 	require.False(t, l.Round().Exit)
 	require.Equal(t, ha.ExitError, b.written.Results["u2"].ExitCode)
+}
+
+func TestASuccessorAnswersForAMoveThatArrived(t *testing.T) {
+	for _, arrived := range []bool{true, false} {
+		b := newBench()
+		b.want("vm:1", ha.Migrate, "u1")
+		active(t, b)
+		require.Len(t, b.started, 1)
+		require.Equal(t, map[string]string{"u1": "n2"}, b.written.Begun)
+		// the LRM dies with its machine; the move may have come to its end before
+		b.busy, b.locked, b.open = map[string]lrm.Command{}, false, false
+		if arrived {
+			b.services["vm:1"].Node = "n2"
+		}
+		l := active(t, b)
+		if arrived {
+			require.Len(t, b.started, 1)
+			require.Equal(t, ha.ExitSuccess, b.written.Results["u1"].ExitCode)
+			continue
+		}
+		require.Len(t, b.started, 2, "it must be moved again")
+		b.finish("vm:1", ha.ExitSuccess)
+		l.Round()
+		require.Equal(t, ha.ExitSuccess, b.written.Results["u1"].ExitCode)
+		require.Empty(t, b.written.Begun)
+	}
 }
 
 func TestALostRestartGivesUpAfterAWhile(t *testing.T) {

@@ -66,6 +66,7 @@ func (l *LRM) manage() {
 			delete(l.jobs, sid) // the manager has changed its mind since
 		}
 	}
+	l.answerArrived()
 	sids := make([]string, 0, len(l.services))
 	for sid := range l.services {
 		sids = append(sids, sid)
@@ -126,8 +127,10 @@ func (l *LRM) queue(cmd Command) {
 // runJobs starts what may start, takes over results, and returns how many jobs are left.
 func (l *LRM) runJobs() int {
 	start := l.env.NowSeconds()
-	for try := 0; try < maxWaits; try++ {
-		l.reap()
+	for try, stalled := 0, false; try < maxWaits; try++ {
+		if l.reap() == 0 && stalled {
+			break // neither time nor work goes on
+		}
 		l.startJobs()
 		if l.exec.MaxWorkers() > 0 {
 			l.reap()
@@ -135,11 +138,13 @@ func (l *LRM) runJobs() int {
 		if len(l.jobs) == 0 || l.exec.MaxWorkers() == 0 {
 			break
 		}
-		left := workerSeconds - (l.env.NowSeconds() - start)
+		before := l.env.NowSeconds()
+		left := workerSeconds - (before - start)
 		if left <= 0 {
 			break
 		}
 		l.exec.Wait(int(left))
+		stalled = l.env.NowSeconds() == before
 	}
 	for _, j := range l.jobs {
 		if !j.running {
@@ -171,6 +176,9 @@ func (l *LRM) startJobs() {
 		if limit > 0 && running >= limit {
 			return
 		}
+		if !l.announce(j.command) {
+			continue // again in the next round
+		}
 		if !l.exec.Start(j.command) {
 			l.env.Log(ha.LevelErr, "starting resource command failed: "+j.command.SID)
 			return // again in the next round
@@ -183,7 +191,8 @@ func (l *LRM) startJobs() {
 	}
 }
 
-func (l *LRM) reap() {
+// reap takes over the results there are and returns how many.
+func (l *LRM) reap() (count int) {
 	sids := make([]string, 0, len(l.jobs))
 	for sid, j := range l.jobs {
 		if j.running {
@@ -192,14 +201,17 @@ func (l *LRM) reap() {
 	}
 	sort.Strings(sids)
 	for _, sid := range sids {
-		l.reapOne(sid)
+		if l.reapOne(sid) {
+			count++
+		}
 	}
+	return count
 }
 
-func (l *LRM) reapOne(sid string) {
+func (l *LRM) reapOne(sid string) bool {
 	code, done := l.exec.Finished(sid)
 	if !done {
-		return
+		return false
 	}
 	cmd := l.jobs[sid].command
 	delete(l.jobs, sid)
@@ -207,13 +219,14 @@ func (l *LRM) reapOne(sid string) {
 		if code != ha.ExitSuccess {
 			l.stopErrors++
 		}
-		return
+		return true
 	}
 	if code = l.applyRestartPolicy(cmd, code); code == ha.ExitTryAgain {
-		return // the manager hears of it when all tries are used up
+		return true // the manager hears of it when all tries are used up
 	}
 	l.results[cmd.UID] = ha.LRMResult{SID: sid, State: cmd.State, ExitCode: code}
 	l.pruneResults()
+	return true
 }
 
 func (l *LRM) applyRestartPolicy(cmd Command, code ha.ExitCode) ha.ExitCode {
@@ -251,6 +264,11 @@ func (l *LRM) pruneResults() {
 	for uid := range l.results {
 		if !valid[uid] {
 			delete(l.results, uid)
+		}
+	}
+	for uid := range l.begun {
+		if _, answered := l.results[uid]; answered || !valid[uid] {
+			delete(l.begun, uid)
 		}
 	}
 }

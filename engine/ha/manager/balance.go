@@ -29,7 +29,7 @@ func (m *Manager) balance() {
 	candidates := m.migrations()
 	var best sched.Migration
 	var after float64
-	found := false
+	var found bool
 	switch crs.Method {
 	case ha.RebalanceTopsis:
 		best, after, found = usage.BestByTopsis(candidates)

@@ -232,7 +232,7 @@ func (d *decoder) atom(first byte) (any, error) {
 			return nil, d.fail("a colon without a name")
 		}
 		return keyword(word[1:]), nil
-	case first >= '0' && first <= '9', (first == '-' || first == '+') && len(word) > 1 && word[1] >= '0' && word[1] <= '9':
+	case digit(first), (first == '-' || first == '+') && len(word) > 1 && digit(word[1]):
 		return d.number(word)
 	}
 	return symbol(word), nil
@@ -257,6 +257,8 @@ func (d *decoder) number(word string) (any, error) {
 	}
 	return nil, d.fail("%.40q is no number", word)
 }
+
+func digit(c byte) bool { return c >= '0' && c <= '9' }
 
 func isInteger(word string) bool {
 	_, ok := new(big.Int).SetString(word, 10)
@@ -286,12 +288,16 @@ func (d *decoder) text() (string, error) {
 	}
 }
 
+var escapes = map[byte]byte{
+	'n': '\n', 't': '\t', 'r': '\r', 'b': '\b', 'f': '\f', '"': '"', '\\': '\\',
+}
+
 func (d *decoder) escape() error {
 	c, err := d.in.ReadByte()
 	if err != nil {
 		return d.fail("a string is not closed")
 	}
-	if plain, ok := map[byte]byte{'n': '\n', 't': '\t', 'r': '\r', 'b': '\b', 'f': '\f', '"': '"', '\\': '\\'}[c]; ok {
+	if plain, ok := escapes[c]; ok {
 		d.token.WriteByte(plain)
 		return nil
 	}

@@ -215,7 +215,8 @@ func ReadLog(in io.Reader) ([]history.Event, error) {
 		return nil, fmt.Errorf("reading Jepsen log: %w", err)
 	}
 	if len(events) == 0 {
-		return nil, fmt.Errorf("reading Jepsen log: %w: expected lines such as \"INFO jepsen.util - 0 :invoke :read nil\"",
+		return nil, fmt.Errorf("reading Jepsen log: %w: "+
+			"expected lines such as \"INFO jepsen.util - 0 :invoke :read nil\"",
 			ErrEmpty)
 	}
 	return finish(events, false), nil

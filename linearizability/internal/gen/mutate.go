@@ -2,6 +2,7 @@ package gen
 
 import (
 	"encoding/json"
+	"sort"
 	"strings"
 
 	"github.com/holdfast-sim/holdfast/linearizability/history"
@@ -89,13 +90,11 @@ func (w *world) change(op *history.Operation, to string, f fileState) {
 	case "mkdir":
 		w.set(op.Key, fileState{dir: true, mod: w.rev}, true)
 	case "rename":
-		for _, name := range w.below(op.Key) {
-			// The generator moves one level only, which is all that its keys have.
-			path := op.Key + "/" + name
-			child := w.files[path]
+		for _, path := range w.allBelow(op.Key) {
+			child, moved := w.files[path], to+strings.TrimPrefix(path, op.Key)
 			w.set(path, fileState{}, false)
-			w.files[to+"/"+name] = child
-			w.past[to+"/"+name] = append(w.past[to+"/"+name], child)
+			w.files[moved] = child
+			w.past[moved] = append(w.past[moved], child)
 		}
 		w.set(op.Key, fileState{}, false)
 		f.mod = w.rev
@@ -112,4 +111,15 @@ func (w *world) set(path string, f fileState, exists bool) {
 		delete(w.files, path)
 	}
 	w.past[path] = append(w.past[path], fileState{value: f.value, mod: w.rev, dir: f.dir || !exists})
+}
+
+// allBelow lists every path below a directory, however deep, sorted.
+func (w *world) allBelow(dir string) (paths []string) {
+	for path := range w.files {
+		if strings.HasPrefix(path, dir+"/") {
+			paths = append(paths, path)
+		}
+	}
+	sort.Strings(paths)
+	return paths
 }

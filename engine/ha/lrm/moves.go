@@ -1,0 +1,76 @@
+package lrm
+
+import (
+	"fmt"
+	"sort"
+
+	"github.com/holdfast-sim/holdfast/engine/ha"
+)
+
+// A move changes where the configuration of a service lies, and the order is answered only
+// afterwards. An LRM that dies in between leaves an order that its successor cannot carry out any
+// more, since the service is gone. So the intention is published before a move begins, and the
+// successor answers for it.
+
+// recall takes over the moves that were begun before this LRM was started. Nothing is written
+// before.
+func (l *LRM) recall() {
+	if l.recalled {
+		return
+	}
+	old, err := l.env.ReadOwnLRMStatus()
+	if err != nil {
+		return // again in the next round
+	}
+	for uid, target := range old.Begun {
+		l.begun[uid] = target
+	}
+	l.recalled = true
+}
+
+// announce publishes that a move begins, false when it could not and the move must wait.
+func (l *LRM) announce(cmd Command) bool {
+	if !cmd.State.Moving() || l.begun[cmd.UID] == cmd.Target {
+		return true
+	}
+	l.begun[cmd.UID] = cmd.Target
+	if l.writeStatus() {
+		return true
+	}
+	delete(l.begun, cmd.UID)
+	return false
+}
+
+// answerArrived answers the moves that an LRM before this one began and that have arrived.
+func (l *LRM) answerArrived() {
+	var uids map[string]string
+	for sid, sd := range l.services {
+		target, begun := l.begun[sd.UID]
+		if begun && l.mine(sd) && sd.State.Moving() && target == sd.Target && l.jobs[sid] == nil {
+			if uids == nil {
+				uids = map[string]string{}
+			}
+			uids[sid] = target
+		}
+	}
+	if uids == nil {
+		return
+	}
+	services, err := l.env.ReadServiceConfig()
+	if err != nil {
+		return
+	}
+	sids := make([]string, 0, len(uids))
+	for sid := range uids {
+		sids = append(sids, sid)
+	}
+	sort.Strings(sids)
+	for _, sid := range sids {
+		sd := l.services[sid]
+		if _, answered := l.results[sd.UID]; answered || services[sid] == nil || services[sid].Node != uids[sid] {
+			continue
+		}
+		l.env.Log(ha.LevelInfo, fmt.Sprintf("service '%s' has arrived at node '%s' before", sid, uids[sid]))
+		l.results[sd.UID] = ha.LRMResult{SID: sid, State: sd.State, ExitCode: ha.ExitSuccess}
+	}
+}

@@ -1,0 +1,36 @@
+package pve_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/sim"
+)
+
+// TestFoundBugsStayFixed runs the seeds that showed a bug of this project once. Each was seen to
+// fail again with the bug planted; docs/found-bugs.md tells the stories.
+func TestFoundBugsStayFixed(t *testing.T) {
+	for _, found := range []struct {
+		story string
+		seed  uint64
+		bug   string
+	}{
+		{"minority-partition", 1, "a directory had another digest in a snapshot than where it was made"},
+		{"rolling-power-cycle", 1, "a directory had another digest when it was read back from disk"},
+		{"register-torn-journal", 1, "a torn entry that left zeros was read as an empty one"},
+		{"register-torn-journal", 2, "what a failed sync had left readable was taken for durable"},
+	} {
+		t.Run(found.bug, func(t *testing.T) {
+			s, subject := load(t, found.story)
+			run, err := sim.Runner{}.Run(context.Background(), s, subject, scenarios.RunOptions{Seed: found.seed})
+			require.NoError(t, err)
+			for _, v := range run.Verdicts {
+				require.Equal(t, linearizability.Valid, v.Validity, "%s, seed %d: %s: %s", found.story, found.seed, v.Checker, v.Summary)
+			}
+		})
+	}
+}
