@@ -155,6 +155,8 @@ func (d *director) inject(ctx context.Context, f *fault.Fault) error {
 			return m.beginKill(ctx, f.Process)
 		case fault.Pause:
 			return m.beginPause(ctx, f.Process)
+		case fault.PowerCut:
+			return m.beginCut()
 		case fault.ClockStep, fault.ClockDrift:
 			return m.changeClock(ctx, f.Step, f.DriftPPM)
 		}
@@ -173,6 +175,8 @@ func (d *director) undo(ctx context.Context, f *fault.Fault) error {
 			return m.endKill(ctx, f.Process)
 		case fault.Pause:
 			return m.endPause(ctx, f.Process)
+		case fault.PowerCut:
+			return m.endCut()
 		case fault.ClockStep, fault.ClockDrift:
 			return m.changeClock(ctx, -f.Step, -f.DriftPPM)
 		}
@@ -185,7 +189,9 @@ func (d *director) each(f *fault.Fault, do func(*machine) error) error {
 	var failed []error
 	for _, m := range d.run.machines {
 		if slices.Contains(f.Machines, m.Name) || slices.Contains(f.Machines, fault.All) {
+			m.faults.Lock()
 			failed = append(failed, do(m))
+			m.faults.Unlock()
 		}
 	}
 	return errors.Join(failed...)

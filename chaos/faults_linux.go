@@ -79,6 +79,9 @@ func (m *machine) beginPause(ctx context.Context, process string) error {
 }
 
 func (m *machine) endPause(ctx context.Context, process string) error {
+	if m.pauses[process] == 0 {
+		return nil // the machine was reset meanwhile
+	}
 	m.pauses[process]--
 	if m.pauses[process] > 0 {
 		return nil

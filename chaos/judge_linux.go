@@ -10,6 +10,7 @@ import (
 	"github.com/holdfast-sim/holdfast/chaos/vswitch"
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/fault"
 )
 
 // collectProbes asks the programs for the rare paths that they have reached, and whether their
@@ -91,6 +92,13 @@ func (r *run) judge(ctx context.Context) {
 // verdict is what this world has to say: what the programs did that none may do, or why the run
 // proves nothing.
 func (r *run) verdict() linearizability.Verdict {
+	for _, f := range r.out.Scenario.Faults {
+		if f.Kind == fault.PowerCut {
+			r.note("a power cut ended everything on its machine, but what was not synced survived: " +
+				"this run says nothing of what disks lose")
+			break
+		}
+	}
 	v := linearizability.Verdict{Checker: Checker, Validity: linearizability.Valid, Details: r.notes,
 		Summary: fmt.Sprintf("%d machines ran for %v, %d faults were injected", len(r.machines),
 			r.out.Duration.Round(time.Millisecond), len(r.out.Applied))}

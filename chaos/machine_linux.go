@@ -28,7 +28,10 @@ type machine struct {
 	command scenarios.Command
 	logs    sync.WaitGroup // readers of what the program writes
 
-	// Touched only by whoever plays the faults.
+	power *power // nil: it has no switch
+
+	// faults guards what follows: whoever plays the faults and the watchdog's reset change it.
+	faults        sync.Mutex
 	kills, pauses map[string]int // by process; "" is the whole program
 	startPending  bool           // it shall start, once it is not paused any more
 	offset        time.Duration
@@ -49,21 +52,8 @@ func (m *machine) prepare(d scenarios.Driver) error {
 	if err != nil {
 		return fmt.Errorf("making the files of %s: %w", m.Name, err)
 	}
-	root, err := os.OpenRoot(m.Dir)
-	if err != nil {
-		return fmt.Errorf("writing the files of %s: %w", m.Name, err)
-	}
-	defer root.Close()
-	for _, f := range files {
-		name := filepath.FromSlash(f.Name)
-		if dir := filepath.Dir(name); dir != "." {
-			if err := root.MkdirAll(dir, 0o755); err != nil {
-				return fmt.Errorf("writing %s of %s: %w", f.Name, m.Name, err)
-			}
-		}
-		if err := root.WriteFile(name, f.Data, 0o600); err != nil {
-			return fmt.Errorf("writing %s of %s: %w", f.Name, m.Name, err)
-		}
+	if err := m.write(files); err != nil {
+		return err
 	}
 	if m.command, err = d.Command(m.Machine); err != nil {
 		return fmt.Errorf("making the command of %s: %w", m.Name, err)
@@ -74,8 +64,18 @@ func (m *machine) prepare(d scenarios.Driver) error {
 	return nil
 }
 
-// start starts the machine's program.
+// start starts the machine's program; nothing starts on a machine that is off.
 func (m *machine) start() error {
+	if p := m.power; p != nil {
+		p.switching.Lock()
+		defer p.switching.Unlock()
+		p.mu.Lock()
+		off := !p.on
+		p.mu.Unlock()
+		if off {
+			return nil
+		}
+	}
 	read, write, err := os.Pipe()
 	if err != nil {
 		return fmt.Errorf("starting %s: %w", m.Name, err)
@@ -131,6 +131,9 @@ const reapTimeout = 5 * time.Second
 
 // end ends the program for good.
 func (m *machine) end() error {
+	if m.power != nil {
+		m.power.close()
+	}
 	err := m.kill()
 	if m.pauses[""] > 0 { // killed processes of a frozen group are gone; the group must not stay so
 		err = errors.Join(err, m.node.Resume())

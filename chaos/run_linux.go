@@ -17,6 +17,7 @@ import (
 	"github.com/holdfast-sim/holdfast/chaos/lease"
 	"github.com/holdfast-sim/holdfast/chaos/node"
 	"github.com/holdfast-sim/holdfast/chaos/vswitch"
+	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/linearizability/history"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
@@ -43,6 +44,7 @@ type run struct {
 	findings []string   // what the programs did wrong
 	notes    []string   // what a reader should know
 	logs     []scenarios.LogLine
+	told     []scenarios.Stamped // records of this world itself
 }
 
 // Phases of a run, for those who watch.
@@ -176,7 +178,10 @@ func (r *run) newMachine(i int, name string) (*machine, error) {
 	if m.node, err = node.New(r.lease.Name(i), m.Dir, i, len(s.Machines)); err != nil {
 		return nil, err
 	}
-	if err = m.prepare(r.driver); err != nil {
+	if err = m.prepare(r.driver); err == nil {
+		err = m.openPower()
+	}
+	if err != nil {
 		return nil, errors.Join(err, m.node.Close())
 	}
 	return m, nil
@@ -198,6 +203,11 @@ func (r *run) happen(ctx context.Context) {
 	r.served.Store(true)
 	d := newDirector(r)
 	clients := r.startClients(ctx)
+	operating, stopOperator := context.WithCancel(ctx)
+	var operator sync.WaitGroup
+	operator.Go(func() { r.operate(operating) })
+	defer operator.Wait()
+	defer stopOperator()
 	d.play(ctx, r.now(), s.Duration)
 	clients.stop()
 	r.passTime(ctx, phaseQuiescence, r.now()+s.Quiescence)
@@ -212,6 +222,26 @@ func (r *run) happen(ctx context.Context) {
 	if err := context.Cause(ctx); err != nil {
 		r.problem("the run was stopped early: %v", err)
 	}
+}
+
+// operate lets the driver do what an operator would.
+func (r *run) operate(ctx context.Context) {
+	d, ok := r.driver.(OperatorDriver)
+	if !ok {
+		return
+	}
+	machines := make([]scenarios.Machine, len(r.machines))
+	for i, m := range r.machines {
+		machines[i] = m.Machine
+	}
+	d.Operate(ctx, machines, r.now, func(machine int, record env.Record) { r.tell(machine, "operator", record) })
+}
+
+// tell takes a record of this world itself, of now.
+func (r *run) tell(machine int, process string, record env.Record) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.told = append(r.told, scenarios.Stamped{At: r.now(), Machine: machineID(machine), Process: process, Record: record})
 }
 
 // readyExtra is how much longer than the warm-up the programs may take to get ready.
@@ -300,6 +330,7 @@ func (r *run) close() error {
 	}
 	r.out.Events = r.history.Events()
 	r.out.Logs = r.logs
+	r.out.Records = append(r.out.Records, r.told...)
 	return errors.Join(failed...)
 }
 

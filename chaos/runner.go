@@ -35,6 +35,19 @@ var _ scenarios.Runner = Runner{}
 // DefaultMaxWall is how long a run may take unless a Runner says otherwise.
 const DefaultMaxWall = 60 * time.Second
 
+// PoweredMaxWall is the same for machines with a watchdog: watchdogs and what waits for them
+// count in minutes, and scaled down too far they would measure this machine.
+const PoweredMaxWall = 2 * time.Minute
+
+func powered(d scenarios.Driver) bool {
+	p, ok := d.(PowerDriver)
+	if !ok {
+		return false
+	}
+	_, on := p.PowerSwitch()
+	return on
+}
+
 var (
 	// ErrNotDriven means that a subject has no driver for real nodes.
 	ErrNotDriven = errors.New("subject does not run on real nodes")
@@ -61,6 +74,9 @@ func (r Runner) Run(ctx context.Context, s *scenarios.Scenario, subject scenario
 	resolved := s.Resolved(subject.Judge(), func(name, label string) fault.Chooser {
 		return newStream(o.Seed, name, label)
 	})
+	if r.MaxWall == 0 && powered(driver) {
+		r.MaxWall = PoweredMaxWall
+	}
 	var err error
 	if o.Timescale, err = r.timescale(resolved, o.Timescale); err != nil {
 		return nil, err
@@ -68,7 +84,7 @@ func (r Runner) Run(ctx context.Context, s *scenarios.Scenario, subject scenario
 	if resolved, err = resolved.Scaled(o.Timescale); err != nil {
 		return nil, err
 	}
-	out := &scenarios.Run{Scenario: resolved, Subject: subject, Seed: o.Seed, World: World}
+	out := &scenarios.Run{Scenario: resolved, Subject: subject, Seed: o.Seed, World: World, Timescale: o.Timescale}
 	if refused := refuse(resolved, driver); refused != nil {
 		out.Applied = refused
 		out.Verdicts = []linearizability.Verdict{refusal(refused)}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 )
@@ -23,6 +24,24 @@ type ProcessDriver interface {
 // what was set before; the program keeps them over a restart.
 type ClockDriver interface {
 	SetClock(ctx context.Context, m scenarios.Machine, offset time.Duration, driftPPM int64) error
+}
+
+// PowerDriver is implemented by drivers whose machines may have a power switch and a watchdog. The
+// harness then is the watchdog: it listens on a unix socket of that name in the machine's directory
+// and, when an armed time passes without a word, ends everything on the machine and boots it again.
+type PowerDriver interface {
+	// PowerSwitch says whether there is one. What was not synced survives a power cut here, so
+	// drivers have one only for subjects of which nobody asks what a disk has lost.
+	PowerSwitch() (watchdog string, on bool)
+	// BootFiles are the files to write before a machine's power-up; boot counts from 1.
+	BootFiles(m scenarios.Machine, boot uint64) ([]scenarios.File, error)
+}
+
+// OperatorDriver is implemented by drivers that do something in the course of a run, as an operator
+// would. Operate ends with its context; what it tells becomes records of the run.
+type OperatorDriver interface {
+	Operate(ctx context.Context, machines []scenarios.Machine, now func() time.Duration,
+		tell func(machine int, record env.Record))
 }
 
 // ProbeDriver is implemented by drivers whose program counts the rare paths that it reaches.
@@ -49,6 +68,9 @@ func Unsupported(f *fault.Fault, d scenarios.Driver) string {
 		}
 		return ""
 	case fault.PowerCut:
+		if powered(d) {
+			return ""
+		}
 		return "power_cut: what was not synced would survive on these nodes, and that is what the fault is about; " +
 			"run it in the simulator, or write kill"
 	case fault.DiskStall, fault.DiskSlow, fault.DiskFull, fault.DiskError:

@@ -20,6 +20,8 @@ type Run struct {
 	Subject  Subject
 	Seed     uint64
 	World    string // "sim" or "netns"
+	// Timescale is by what the scenario's times and the subject's timers were multiplied.
+	Timescale Timescale
 	// Digest is a hash over everything that happened in a simulated run: equal digests, equal
 	// runs. Empty on real nodes.
 	Digest string

@@ -4,6 +4,8 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -29,6 +31,12 @@ nodelist is machine i.`
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("holdfastd: ")
+	if len(os.Args) > 1 && os.Args[1] == host.RunProgramArg {
+		if err := host.RunProgram(os.Args[2:]); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
 	os.Exit(daemon.Main("holdfastd", about, os.Args[1:], os.Stderr, processes))
 }
 
@@ -60,6 +68,9 @@ func processes(m daemon.Machine) ([]host.Process, error) {
 		}
 		options.Num, options.Den = uint32(ts.Num), uint32(ts.Den)
 	}
+	if options.HA, err = highAvailability(m); err != nil {
+		return nil, err
+	}
 	composed, err := node.Compose(options)
 	if err != nil {
 		return nil, err
@@ -69,6 +80,33 @@ func processes(m daemon.Machine) ([]host.Process, error) {
 		out = append(out, host.Process{Name: p.Name, New: p.New, Restart: m.Timescale.Of(p.Restart)})
 	}
 	return out, nil
+}
+
+// highAvailability reads how the node takes part in high availability; nil when it does not.
+func highAvailability(m daemon.Machine) (*node.HA, error) {
+	path := filepath.Join(m.Dir, pve.HAFile)
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading how services run: %w", err)
+	}
+	var f pve.HAConfig
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&f); err != nil {
+		return nil, fmt.Errorf("reading %s: %w", path, err)
+	}
+	switch {
+	case len(f.Command) == 0:
+		return nil, fmt.Errorf("%s says no command: write the program that runs as each service, with its arguments", path)
+	case m.File.Watchdog == "":
+		return nil, fmt.Errorf("%s asks for high availability, but the machine file names no watchdog, so nothing would "+
+			"end this node's services before others start them: write \"watchdog\": \"/dev/watchdog\", or remove %s",
+			path, pve.HAFile)
+	}
+	return &node.HA{Command: f.Command}, nil
 }
 
 // identify finds the node in its cluster and, unless the machine file says otherwise, takes the

@@ -39,6 +39,10 @@ type Config struct {
 	// RecordFile is where emitted records are appended; empty to drop them.
 	RecordFile string
 
+	// Watchdog is the path of the machine's watchdog: a device such as /dev/watchdog, or the unix
+	// socket of a supervisor outside of the machine that resets it. Empty for none.
+	Watchdog string
+
 	// BootID names this power-up of the machine. Empty takes the kernel's, where there is one.
 	// A change counts as a reboot.
 	BootID string

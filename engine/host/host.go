@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
 )
 
 // Host is one machine. Make it with [New], run it once with [Host.Run].
@@ -24,6 +26,7 @@ type Host struct {
 	procs   []*proc
 	byName  map[string]*proc
 	apis    []*apiServer
+	dog     env.Watchdog // nil: the machine has none
 	started time.Duration
 
 	opsInFlight atomic.Int64
@@ -65,6 +68,9 @@ func New(cfg Config) (h *Host, err error) {
 		return h, err
 	}
 	if h.records, err = openRecords(cfg.RecordFile); err != nil {
+		return h, err
+	}
+	if h.dog, err = openWatchdog(cfg.Watchdog); err != nil {
 		return h, err
 	}
 	for i := range cfg.Processes {

@@ -27,6 +27,7 @@ type MachineFile struct {
 	ControlSocket string `json:"control_socket,omitempty"`
 	RecordFile    string `json:"record_file,omitempty"`
 	BootID        string `json:"boot_id,omitempty"`
+	Watchdog      string `json:"watchdog,omitempty"`
 
 	// Timescale multiplies the timers of the processes, as a ratio such as "1/5".
 	Timescale string `json:"timescale,omitempty"`
@@ -93,7 +94,7 @@ func lineOf(data []byte, decoder *json.Decoder, err error) int {
 func (m *MachineFile) Config(dir string) Config {
 	c := Config{Machine: m.Machine, Name: m.Name, Dir: dir, APIAddr: m.APIAddr, BootID: m.BootID,
 		APISocket: inDir(dir, m.APISocket), ControlSocket: inDir(dir, m.ControlSocket),
-		RecordFile: inDir(dir, m.RecordFile)}
+		RecordFile: inDir(dir, m.RecordFile), Watchdog: inDir(dir, m.Watchdog)}
 	for _, l := range m.Links {
 		c.Links = append(c.Links, LinkOf(l.Addrs, l.Port))
 	}

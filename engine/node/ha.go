@@ -14,6 +14,8 @@ import (
 type HA struct {
 	// Guests makes the node run simulated guests with this behaviour.
 	Guests resource.GuestOptions
+	// Command, when given, is the program that runs as each resource, in the place of guests.
+	Command []string
 }
 
 // haProcesses composes the HA manager of a node, in the order of their starts: what resets the
@@ -23,9 +25,12 @@ func haProcesses(o Options, conf *corosync.Config) ([]Process, error) {
 	if num == 0 || den == 0 {
 		num, den = 1, 1
 	}
-	guests := o.HA.Guests
+	guests, command := o.HA.Guests, o.HA.Command
 	ho := daemon.Options{Node: nodeName(conf, int(o.Machine)), Num: num, Den: den,
 		NewDriver: func(e env.Env) daemon.StepDriver { return resource.NewFake(e, guests) }}
+	if len(command) > 0 {
+		ho.NewDriver = func(e env.Env) daemon.StepDriver { return resource.NewProcess(e, command) }
+	}
 	for i := range conf.Nodes {
 		ho.Nodes = append(ho.Nodes, daemon.Node{ID: conf.Nodes[i].ID, Name: nodeName(conf, i)})
 	}
@@ -33,12 +38,15 @@ func haProcesses(o Options, conf *corosync.Config) ([]Process, error) {
 		return nil, fmt.Errorf("%w: %w", ErrOptions, err)
 	}
 	dog := watchdog.DefaultOptions(num, den)
-	return []Process{
-		{Name: watchdog.Process, Restart: restartAfter, New: func() env.Process { return watchdog.New(dog) }},
-		{Name: resource.HostProcess, Restart: restartAfter, New: func() env.Process { return resource.NewHost(guests) }},
-		{Name: daemon.LRMProcess, Restart: restartAfter, New: func() env.Process { return daemon.NewLRM(ho) }},
-		{Name: daemon.CRMProcess, Restart: restartAfter, New: func() env.Process { return daemon.NewCRM(ho) }},
-	}, nil
+	processes := []Process{
+		{Name: watchdog.Process, Restart: restartAfter, New: func() env.Process { return watchdog.New(dog) }}}
+	if len(command) == 0 {
+		processes = append(processes, Process{Name: resource.HostProcess, Restart: restartAfter,
+			New: func() env.Process { return resource.NewHost(guests) }})
+	}
+	return append(processes,
+		Process{Name: daemon.LRMProcess, Restart: restartAfter, New: func() env.Process { return daemon.NewLRM(ho) }},
+		Process{Name: daemon.CRMProcess, Restart: restartAfter, New: func() env.Process { return daemon.NewCRM(ho) }}), nil
 }
 
 // nodeName is the name of the i-th node of a configuration.

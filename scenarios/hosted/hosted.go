@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/host"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/workload"
 )
@@ -37,6 +38,9 @@ type Driver struct {
 	Port uint16
 	// Extra are further files for a machine, nil for none.
 	Extra func(m scenarios.Machine) ([]scenarios.File, error)
+	// Powered gives every machine a power switch and a watchdog: what the harness needs for power
+	// cuts and for resets. Set it only where nothing depends on what a power cut takes from a disk.
+	Powered bool
 	// Debug asks the program for debug lines.
 	Debug bool
 
@@ -55,6 +59,7 @@ const (
 	MachineFile   = "machine.json"
 	apiSocket     = "api.sock"
 	controlSocket = "control.sock"
+	dogSocket     = "watchdog.sock"
 	recordFile    = "records.jsonl"
 )
 
@@ -66,6 +71,8 @@ type machineFile struct {
 	APISocket     string        `json:"api_socket"`
 	ControlSocket string        `json:"control_socket"`
 	RecordFile    string        `json:"record_file"`
+	BootID        string        `json:"boot_id,omitempty"`
+	Watchdog      string        `json:"watchdog,omitempty"`
 	Timescale     string        `json:"timescale"`
 	Debug         bool          `json:"debug,omitempty"`
 }
@@ -77,6 +84,30 @@ type link struct {
 
 // Files implements scenarios.Driver.
 func (d *Driver) Files(m scenarios.Machine) ([]scenarios.File, error) {
+	machine, err := d.machineFile(m, 1)
+	if err != nil {
+		return nil, err
+	}
+	files := []scenarios.File{machine}
+	if d.Extra == nil {
+		return files, nil
+	}
+	extra, err := d.Extra(m)
+	return append(files, extra...), err
+}
+
+// PowerSwitch says whether machines have a power switch, and the name of the socket in their
+// directory on which the harness is their watchdog.
+func (d *Driver) PowerSwitch() (watchdog string, on bool) { return dogSocket, d.Powered }
+
+// BootFiles are the files that a machine's program must find changed when the machine is switched
+// on again; boot counts from 1.
+func (d *Driver) BootFiles(m scenarios.Machine, boot uint64) ([]scenarios.File, error) {
+	machine, err := d.machineFile(m, boot)
+	return []scenarios.File{machine}, err
+}
+
+func (d *Driver) machineFile(m scenarios.Machine, boot uint64) (scenarios.File, error) {
 	port := d.Port
 	if port == 0 {
 		port = DefaultPort
@@ -85,18 +116,17 @@ func (d *Driver) Files(m scenarios.Machine) ([]scenarios.File, error) {
 	if ts == (scenarios.Timescale{}) {
 		ts = scenarios.Timescale{Num: 1, Den: 1}
 	}
-	data, err := json.MarshalIndent(machineFile{Machine: m.ID, Name: m.Name,
+	f := machineFile{Machine: m.ID, Name: m.Name,
 		Links: []link{{Addrs: m.Addrs, Port: port}}, APISocket: apiSocket, ControlSocket: controlSocket,
-		RecordFile: recordFile, Timescale: ts.String(), Debug: d.Debug}, "", "\t")
+		RecordFile: recordFile, Timescale: ts.String(), Debug: d.Debug}
+	if d.Powered {
+		f.BootID, f.Watchdog = fmt.Sprintf("boot-%d", boot), dogSocket
+	}
+	data, err := json.MarshalIndent(f, "", "\t")
 	if err != nil {
-		return nil, fmt.Errorf("writing the machine file of %s: %w", m.Name, err)
+		return scenarios.File{}, fmt.Errorf("writing the machine file of %s: %w", m.Name, err)
 	}
-	files := []scenarios.File{{Name: MachineFile, Data: append(data, '\n')}}
-	if d.Extra == nil {
-		return files, nil
-	}
-	extra, err := d.Extra(m)
-	return append(files, extra...), err
+	return scenarios.File{Name: MachineFile, Data: append(data, '\n')}, nil
 }
 
 // Command implements scenarios.Driver.
@@ -179,14 +209,28 @@ func (d *Driver) Records(m scenarios.Machine, after int) ([]scenarios.StampedJSO
 	if err != nil {
 		return nil, fmt.Errorf("reading the records of %s: %w", m.Name, err)
 	}
-	var out []scenarios.StampedJSON
+	out := stampedLines(data)
+	lives, err := filepath.Glob(filepath.Join(m.Dir, host.LifeFiles))
+	if err != nil {
+		return nil, fmt.Errorf("finding the records of programs on %s: %w", m.Name, err)
+	}
+	for _, path := range lives {
+		if data, err = os.ReadFile(path); err != nil {
+			return nil, fmt.Errorf("reading the records of a program on %s: %w", m.Name, err)
+		}
+		out = append(out, stampedLines(data)...)
+	}
+	return out[min(after, len(out)):], nil
+}
+
+func stampedLines(data []byte) (out []scenarios.StampedJSON) {
 	for line := range bytes.Lines(data) {
 		var r scenarios.StampedJSON
 		if json.Unmarshal(line, &r) == nil {
 			out = append(out, r)
 		}
 	}
-	return out[min(after, len(out)):], nil
+	return out
 }
 
 // control asks the program for a fault.

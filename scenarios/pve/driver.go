@@ -1,6 +1,8 @@
 package pve
 
 import (
+	"encoding/json"
+
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/hosted"
 )
@@ -11,15 +13,32 @@ const (
 	Program  = "holdfastd"
 	ConfFile = "corosync.conf"
 	KeyFile  = "authkey"
+	HAFile   = "ha.json"
 )
 
-// Driver implements scenarios.Subject. With HA there is none: the daemon has neither a watchdog nor
-// resources of its own yet, and a run without them would judge nothing.
+// HAConfig is the HAFile: it makes a node take part in high availability.
+type HAConfig struct {
+	// Command is the program that runs as each service, with its arguments. It finds the service's
+	// id in the environment variable HOLDFAST_PROGRAM.
+	Command []string `json:"command"`
+}
+
+// serviceCommand is a service on real nodes: it sits there until it is asked to end.
+var serviceCommand = []string{"/bin/sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.1; done"}
+
+// Driver implements scenarios.Subject. With the HA manager, machines have power switches and
+// watchdogs, services are real processes, and an operator outside sets the cluster up.
 func (s *Subject) Driver() scenarios.Driver {
-	if s.spec.HA != nil {
-		return nil
+	files := []scenarios.File{{Name: ConfFile, Data: s.text}, {Name: KeyFile, Data: simulationKey}}
+	d := &hosted.Driver{Program: Program, Powered: s.spec.HA != nil,
+		Extra: func(scenarios.Machine) ([]scenarios.File, error) { return files, nil }}
+	if s.spec.HA == nil {
+		return d
 	}
-	return &hosted.Driver{Program: Program, Extra: func(scenarios.Machine) ([]scenarios.File, error) {
-		return []scenarios.File{{Name: ConfFile, Data: s.text}, {Name: KeyFile, Data: simulationKey}}, nil
-	}}
+	data, err := json.Marshal(HAConfig{Command: serviceCommand})
+	if err != nil {
+		panic("pve: encoding a command: " + err.Error())
+	}
+	files = append(files, scenarios.File{Name: HAFile, Data: data})
+	return &haDriver{Driver: d, spec: s.spec.HA, warmup: s.warmup}
 }

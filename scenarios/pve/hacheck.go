@@ -30,7 +30,7 @@ const (
 func (w *haWatch) check(r *scenarios.Run) []linearizability.Verdict {
 	return []linearizability.Verdict{
 		verdict("ha-single", w.double, fmt.Sprintf("no service ran on two machines, in %d times of running", len(w.spans))),
-		verdict("ha-takeover", w.checkLocks(), fmt.Sprintf("no lock was taken over within its life, in %d changes of locks", len(w.order))),
+		verdict("ha-takeover", w.checkLocks(r), fmt.Sprintf("no lock was taken over within its life, in %d changes of locks", len(w.order))),
 		verdict("ha-reset", w.checkResets(r), fmt.Sprintf("%d machines were reset by their watchdogs, each for a reason", len(w.resets))),
 		verdict("ha-commands", w.repeated, fmt.Sprintf("none of %d commands was carried out twice", len(w.commands))),
 		verdict("ha-recovery", w.checkServices(r), "every service that was to run was up or came back in time"),
@@ -50,7 +50,7 @@ func verdict(checker string, violations []linearizability.Violation, fine string
 const driftAllowance = 5
 
 // checkLocks goes through the changes that the store has confirmed, in their order.
-func (w *haWatch) checkLocks() (violations []linearizability.Violation) {
+func (w *haWatch) checkLocks(r *scenarios.Run) (violations []linearizability.Violation) {
 	confirmed := slices.DeleteFunc(slices.Clone(w.order), func(c *lockChange) bool { return !c.answered })
 	slices.SortStableFunc(confirmed, func(a, b *lockChange) int { return int(a.revision) - int(b.revision) })
 	last := map[string]*lockChange{}
@@ -60,7 +60,7 @@ func (w *haWatch) checkLocks() (violations []linearizability.Violation) {
 		if before == nil || before.op == "delete" || before.by == c.by {
 			continue
 		}
-		least := lock.Life * (100 - driftAllowance) / 100
+		least := r.Timescale.Of(lock.Life) * (100 - driftAllowance) / 100
 		if age := c.at - before.at; c.op != "delete" || age < least {
 			violations = append(violations, linearizability.Violation{Kind: EarlyTakeover,
 				Revisions: []uint64{before.revision, c.revision},
@@ -82,6 +82,7 @@ const longEnough = 30 * time.Second
 // checkResets: a fault that concerns only other machines must not cost a machine its life, and
 // neither must one that is over quickly.
 func (w *haWatch) checkResets(r *scenarios.Run) (violations []linearizability.Violation) {
+	window, enough := r.Timescale.Of(blameWindow), r.Timescale.Of(longEnough)
 	for _, z := range w.resets {
 		name := w.scenario.Machines[z.machine]
 		var seen []string
@@ -90,7 +91,7 @@ func (w *haWatch) checkResets(r *scenarios.Run) (violations []linearizability.Vi
 		blamed := false
 		for i := range r.Applied {
 			a := &r.Applied[i]
-			from, to := max(a.Begun[0], z.at-blameWindow), min(a.Ended[1], z.at)
+			from, to := max(a.Begun[0], z.at-window), min(a.Ended[1], z.at)
 			if a.Begun[0] == 0 || from >= to {
 				continue
 			}
@@ -105,11 +106,11 @@ func (w *haWatch) checkResets(r *scenarios.Run) (violations []linearizability.Vi
 			}
 		}
 		// With half of the machines in trouble the rest may have no quorum.
-		blamed = blamed || acted >= longEnough || 2*len(concerned) >= len(w.scenario.Machines)
+		blamed = blamed || acted >= enough || 2*len(concerned) >= len(w.scenario.Machines)
 		if !blamed {
 			violations = append(violations, linearizability.Violation{Kind: NeedlessReset, Nodes: []string{name},
 				Explain: fmt.Sprintf("at %v the watchdog of %s resets it without a reason; faults within %v before: %s",
-					z.at, name, blameWindow, strings.Join(append(seen, "that is all"), ", "))})
+					z.at, name, window, strings.Join(append(seen, "that is all"), ", "))})
 		}
 	}
 	return violations
@@ -160,6 +161,7 @@ func (w *haWatch) checkServices(r *scenarios.Run) (violations []linearizability.
 	if bound == 0 {
 		bound = DefaultRecoverWithin
 	}
+	bound = r.Timescale.Of(bound)
 	lost := func(format string, args ...any) {
 		violations = append(violations, linearizability.Violation{Kind: LostService, Explain: fmt.Sprintf(format, args...)})
 	}

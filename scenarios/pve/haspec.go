@@ -173,15 +173,21 @@ func (o *operator) Step(ev env.Event) {
 // retryPause separates the operator's attempts.
 const retryPause = time.Second
 
+// haFile is a file that the operator puts into the store, unless it is empty.
+type haFile struct{ path, text string }
+
+// files are what the operator puts into place, in this order, the services last.
+func (h *HASpec) files() (files []haFile) {
+	for _, sid := range slices.Sorted(maps.Keys(h.Services)) {
+		files = append(files, haFile{daemon.GuestPath(sid, h.Services[sid]), "memory: 512\ncores: 1\n"})
+	}
+	return append(files, haFile{daemon.DatacenterPath, h.Datacenter}, haFile{daemon.RulesPath, h.Rules},
+		haFile{daemon.GroupsPath, h.Groups}, haFile{daemon.ResourcesPath, h.resources()})
+}
+
 // setUp puts the files into the store, each unless it is there, the services last.
 func (o *operator) setUp(t *env.Task) {
-	type file struct{ path, text string }
-	var files []file
-	for _, sid := range slices.Sorted(maps.Keys(o.spec.Services)) {
-		files = append(files, file{daemon.GuestPath(sid, o.spec.Services[sid]), "memory: 512\ncores: 1\n"})
-	}
-	files = append(files, file{daemon.DatacenterPath, o.spec.Datacenter}, file{daemon.RulesPath, o.spec.Rules},
-		file{daemon.GroupsPath, o.spec.Groups}, file{daemon.ResourcesPath, o.spec.resources()})
+	files := o.spec.files()
 	if o.inPlace(t, files[len(files)-1].path) {
 		return // an earlier life has done it
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha"
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
 	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
+	"github.com/holdfast-sim/holdfast/engine/host"
 	"github.com/holdfast-sim/holdfast/engine/node"
 	"github.com/holdfast-sim/holdfast/engine/resource"
 	"github.com/holdfast-sim/holdfast/engine/store"
@@ -81,6 +82,11 @@ func (w *haWatch) record(r scenarios.Stamped) {
 		w.setActive(r, rec.SID, rec.On)
 	case resource.HostStarted:
 		w.allDown(r)
+	case host.ProgramLife:
+		// A sign of life is as good as a start: whatever gives one runs, wherever it came from.
+		if on := rec.Phase != host.ProgramEnded; on != w.runsOn(rec.Name, r.Machine) {
+			w.setActive(r, rec.Name, on)
+		}
 	case scenarios.Power:
 		if rec.On {
 			return
@@ -147,6 +153,11 @@ func (w *haWatch) setActive(r scenarios.Stamped, sid string, on bool) {
 	case before && !after:
 		w.spans[w.open[sid]].to = max(r.At, w.spans[w.open[sid]].from+1)
 	}
+}
+
+func (w *haWatch) runsOn(sid string, m env.MachineID) bool {
+	machines := w.active[sid]
+	return machines != nil && machines[m]
 }
 
 // allDown: with the machine, or the process that holds them, all its guests end.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
+	"github.com/holdfast-sim/holdfast/engine/host"
 	"github.com/holdfast-sim/holdfast/engine/node"
 	"github.com/holdfast-sim/holdfast/engine/resource"
 	"github.com/holdfast-sim/holdfast/engine/store"
@@ -57,6 +58,8 @@ func decodeHARecord(kind string, data []byte) (env.Record, error) {
 		return decodeAs[scenarios.Power](data)
 	case resource.HostStarted{}.RecordKind():
 		return decodeAs[resource.HostStarted](data)
+	case host.ProgramLife{}.RecordKind():
+		return decodeAs[host.ProgramLife](data)
 	case resource.Active{}.RecordKind():
 		return decodeAs[resource.Active](data)
 	case lock.Taken{}.RecordKind():

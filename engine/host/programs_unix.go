@@ -1,0 +1,178 @@
+//go:build unix
+
+package host
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+)
+
+// programs runs programs. Each has a keeper, a process of its own session, and a lock file that
+// keeper and program hold open: what is locked runs, whoever started it, and what runs is locked.
+type programs struct {
+	dir     string
+	records bool // keepers write records
+	life    *life
+}
+
+// Programs implements env.ProgramHost.
+func (e *procEnv) Programs() env.Programs {
+	return &programs{dir: e.host.cfg.Dir, records: e.host.cfg.RecordFile != "", life: e.life}
+}
+
+// open opens a program's lock file and tries to lock it; false when something runs.
+func (p *programs) open(name string) (*os.File, bool, error) {
+	if err := p.life.pass(); err != nil {
+		return nil, false, err
+	}
+	path, err := programFile(p.dir, name, lockSuffix)
+	if err != nil {
+		return nil, false, err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), dirMode); err != nil {
+		return nil, false, fmt.Errorf("%w: %w", ErrProgram, err)
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, false, fmt.Errorf("%w: %w", ErrProgram, err)
+	}
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if err != nil && !errors.Is(err, unix.EWOULDBLOCK) {
+		f.Close()
+		return nil, false, fmt.Errorf("%w: locking %s: %w", ErrProgram, path, err)
+	}
+	return f, err == nil, nil
+}
+
+// Start implements env.Programs.
+func (p *programs) Start(name string, command []string) error {
+	if len(command) == 0 {
+		return fmt.Errorf("%w: %s has no command", ErrProgram, name)
+	}
+	f, free, err := p.open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close() // the keeper has its own
+	if !free {
+		return nil
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("%w: finding the keeper: %w", ErrProgram, err)
+	}
+	life := ""
+	if p.records {
+		if life, err = programFile(p.dir, name, lifeSuffix); err != nil {
+			return err
+		}
+	}
+	keeper := exec.Command(self, append([]string{RunProgramArg, life, name}, command...)...)
+	keeper.Dir = p.dir
+	keeper.Env = append(os.Environ(), ProgramEnv+"="+name)
+	keeper.Stdout, keeper.Stderr = os.Stdout, os.Stderr
+	keeper.ExtraFiles = []*os.File{f}
+	keeper.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := keeper.Start(); err != nil {
+		return fmt.Errorf("%w: starting %s: %w", ErrProgram, name, err)
+	}
+	go func() { _ = keeper.Wait() }() // only so that it leaves no zombie: the lock says what runs
+	if err := f.Truncate(0); err == nil {
+		_, err = f.WriteAt([]byte(strconv.Itoa(keeper.Process.Pid)), 0)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: noting the process of %s: %w", ErrProgram, name, err)
+	}
+	return nil
+}
+
+// Running implements env.Programs.
+func (p *programs) Running(name string) (bool, error) {
+	f, free, err := p.open(name)
+	if err != nil {
+		return false, err
+	}
+	return !free, f.Close()
+}
+
+// End implements env.Programs.
+func (p *programs) End(name string, force bool) error {
+	f, free, err := p.open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if free {
+		return nil
+	}
+	var text [16]byte
+	n, _ := f.ReadAt(text[:], 0) // how much there is says how it went
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text[:n])))
+	if err != nil || pid <= 1 {
+		return fmt.Errorf("%w: whoever runs %s has left no process id in %s", ErrProgram, name, f.Name())
+	}
+	sig := unix.SIGTERM
+	if force {
+		sig = unix.SIGKILL
+	}
+	if err := unix.Kill(-pid, sig); err != nil && !errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("%w: ending %s: %w", ErrProgram, name, err)
+	}
+	return nil
+}
+
+// RunProgram keeps a program until it has ended: args are those after [RunProgramArg]. It hands
+// its lock to the program, and writes the program's life where it is told to.
+func RunProgram(args []string) error {
+	if len(args) < 3 {
+		return fmt.Errorf("%w: %s needs a file, a name and a command", ErrProgram, RunProgramArg)
+	}
+	life, err := openRecords(args[0])
+	if err != nil {
+		return err
+	}
+	defer life.close()
+	say := func(phase string) error {
+		return life.write(kernelNow(), "program", ProgramLife{Name: args[1], Phase: phase})
+	}
+	lock := os.NewFile(3, "lock")
+	// The whole group is asked to end. The keeper waits for the program.
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	if err := say(ProgramBegins); err != nil {
+		return err
+	}
+	program := exec.Command(args[2], args[3:]...)
+	program.Stdout, program.Stderr = os.Stdout, os.Stderr
+	program.ExtraFiles = []*os.File{lock}
+	if err := program.Start(); err != nil {
+		return errors.Join(fmt.Errorf("%w: starting %s: %w", ErrProgram, args[1], err), say(ProgramEnded))
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- program.Wait() }()
+	beat := time.NewTicker(ProgramBeat)
+	defer beat.Stop()
+	for {
+		select {
+		case <-asked:
+		case <-beat.C:
+			if err := say(ProgramLives); err != nil {
+				return err
+			}
+		case err := <-ended:
+			return errors.Join(err, say(ProgramEnded))
+		}
+	}
+}

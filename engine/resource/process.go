@@ -1,0 +1,108 @@
+package resource
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+)
+
+// Process drives resources that are programs of the machine's operating system. They outlive the
+// process that started them, and cannot move while they run.
+type Process struct {
+	env      env.Env
+	programs env.Programs
+	command  []string
+}
+
+var _ Driver = (*Process)(nil)
+
+// ErrNoPrograms: programs cannot be run on this machine.
+var ErrNoPrograms = errors.New("this machine runs no programs")
+
+// NewProcess makes the driver; command is what runs as a resource, which finds its own name in
+// the environment.
+func NewProcess(e env.Env, command []string) *Process {
+	p := &Process{env: e, command: command}
+	if host, ok := e.(env.ProgramHost); ok {
+		p.programs = host.Programs()
+	}
+	return p
+}
+
+// Step takes no event: programs send none.
+func (p *Process) Step(env.Event) bool { return false }
+
+// Running implements Driver.
+func (p *Process) Running(_ *env.Task, sid string) (bool, error) {
+	if p.programs == nil {
+		return false, nil // and none can have been started
+	}
+	return p.programs.Running(sid)
+}
+
+// settleTime is how long a program must have run to count as started.
+const settleTime = 200 * time.Millisecond
+
+// Start implements Driver.
+func (p *Process) Start(t *env.Task, sid string) error {
+	if p.programs == nil {
+		return ErrNoPrograms
+	}
+	if err := p.programs.Start(sid, p.command); err != nil {
+		return err
+	}
+	t.Sleep(settleTime)
+	on, err := p.programs.Running(sid)
+	if err == nil && !on {
+		err = fmt.Errorf("%w: %s ended within %v", ErrFailed, sid, settleTime)
+	}
+	return err
+}
+
+// stopPoll separates looks at a program that is ending; killTime bounds the end of a killed one.
+const (
+	stopPoll = 50 * time.Millisecond
+	killTime = 10 * time.Second
+)
+
+// Stop implements Driver.
+func (p *Process) Stop(t *env.Task, sid string, timeout time.Duration) error {
+	if p.programs == nil {
+		return nil
+	}
+	why := "stopped"
+	on, err := p.programs.Running(sid)
+	if err == nil && on && timeout > 0 {
+		on, err = p.end(t, sid, false, timeout)
+	}
+	if err == nil && on {
+		why = "killed"
+		on, err = p.end(t, sid, true, killTime)
+	}
+	switch {
+	case err != nil:
+		return err
+	case on:
+		return fmt.Errorf("%w: %s was killed and still runs after %v", ErrFailed, sid, killTime)
+	}
+	p.env.Emit(Active{SID: sid, Why: why})
+	return nil
+}
+
+// end asks or forces a program to end and says whether it still runs after a time.
+func (p *Process) end(t *env.Task, sid string, force bool, limit time.Duration) (bool, error) {
+	if err := p.programs.End(sid, force); err != nil {
+		return true, err
+	}
+	for until := p.env.Mono() + limit; ; t.Sleep(stopPoll) {
+		on, err := p.programs.Running(sid)
+		if err != nil || !on || p.env.Mono() >= until {
+			return on, err
+		}
+	}
+}
+
+// Migrate implements Driver.
+func (p *Process) Migrate(*env.Task, string, string, *Migration) error { return ErrNoMigration }
