@@ -151,7 +151,7 @@ func (v *view) page() (*page, error) {
 		CSS:   template.CSS(svg.Style + pageCSS), JS: template.JS(pageJS)}
 	p.Title = fmt.Sprintf("%s: %s, seed %d", worst, p.Name, r.Seed)
 	if s := r.Scenario; s != nil {
-		p.Story, p.References = short(s.Story, maxTextChars), s.References
+		p.Story, p.References = short(flowing(s.Story), maxTextChars), s.References
 		if e := s.Expect.Verdict; e != "" && (e != worst.String() || worst != linearizability.Valid) {
 			p.Expected = "as expected"
 			if e != worst.String() {

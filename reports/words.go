@@ -107,6 +107,26 @@ func isPlain(r rune) bool {
 	return r == '\u202f' || r == '\u00a0' || unicode.IsPrint(r)
 }
 
+// flowing joins the lines of each paragraph: where a file breaks them says nothing about a page's
+// width. Empty lines stay, and so do lines that are indented, such as lists.
+func flowing(text string) string {
+	var b strings.Builder
+	previous := ""
+	for i, line := range strings.Split(strings.TrimSpace(text), "\n") {
+		line = strings.TrimRight(line, " \t\r")
+		switch {
+		case i == 0:
+		case line == "", previous == "", strings.TrimLeft(line, " \t-*") != line:
+			b.WriteByte('\n')
+		default:
+			b.WriteByte(' ')
+		}
+		b.WriteString(line)
+		previous = line
+	}
+	return b.String()
+}
+
 // short cuts a text to a number of characters, with a mark where something is missing.
 func short(s string, limit int) string {
 	if utf8.RuneCountInString(s) <= limit {

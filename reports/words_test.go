@@ -97,3 +97,15 @@ func FuzzClean(f *testing.F) {
 		require.Equal(t, out, Clean(out))
 	})
 }
+
+func TestFlowingJoinsTheLinesOfAParagraph(t *testing.T) {
+	for text, want := range map[string]string{
+		"one":                          "one",
+		"a line\nand its end.\n":       "a line and its end.",
+		"first\r\nline\n\nsecond\none": "first line\n\nsecond one",
+		"two things:\n- a\n- b\n  b2":  "two things:\n- a\n- b\n  b2",
+		"":                             "",
+	} {
+		require.Equal(t, want, flowing(text))
+	}
+}

@@ -91,6 +91,9 @@ func (k Kinds) Subject(s *Scenario) (Subject, error) {
 			return nil, s.Errorf("workload.mix", "%s", err)
 		}
 	}
+	if err := CheckProcesses(s, subject); err != nil {
+		return nil, err
+	}
 	return subject, nil
 }
 

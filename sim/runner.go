@@ -61,6 +61,9 @@ func simulate(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subj
 	if builder == nil {
 		return nil, fmt.Errorf("running %s: %w: use --on netns", subject.Kind(), ErrNotSimulated)
 	}
+	if err := scenarios.CheckProcesses(s, subject); err != nil {
+		return nil, fmt.Errorf("running %s: %w", s.Name, err)
+	}
 	entropy.run.Lock()
 	defer entropy.run.Unlock()
 	r := &run{scenario: s, subject: subject, options: o, ctx: ctx,

@@ -105,3 +105,15 @@ func TestDivergenceIsLocated(t *testing.T) {
 	require.NotEqual(t, d.First, d.Second)
 	require.Contains(t, d.First, "register")
 }
+
+func TestFaultOfAnUnknownProcessIsNotRun(t *testing.T) {
+	s := scenarios.New("nobody").Story("A process that no machine has is killed.").
+		Machines(3).Duration(20*time.Second).
+		Subject("register", nil).MustBuild()
+	s.Faults = append(s.Faults, fault.Fault{Kind: fault.Kill, At: time.Second, For: time.Second,
+		Machines: []string{fault.All}, Process: "nobody"})
+	subject, err := register.Decode(s)
+	require.NoError(t, err)
+	_, err = sim.Runner{}.Run(context.Background(), s, subject, scenarios.RunOptions{Seed: 1})
+	require.ErrorContains(t, err, `faults[0].process: n1 has no process "nobody"; write one of register`)
+}

@@ -146,11 +146,15 @@ func (j judge) notes(r *scenarios.Run) []string {
 	for _, warning := range j.subject.warnings {
 		notes = append(notes, warning.Error())
 	}
-	early := earlyAcknowledged(r)
-	notes = append(notes, fmt.Sprintf("Proxmox VE acknowledges a write once the local node has applied it. "+
-		"In this run %d acknowledged writes were durable on only one machine for longer than a millisecond: "+
-		"had that machine died then, Proxmox VE would have lost them after saying yes.", early))
-	return notes
+	const policy = "Proxmox VE acknowledges a write once the local node has applied it. "
+	switch early := earlyAcknowledged(r); early {
+	case 0:
+		return append(notes, policy+"In this run that would have made no difference: no write was durable on only one "+
+			"machine for longer than a millisecond.")
+	default:
+		return append(notes, fmt.Sprintf(policy+"In this run %d writes were durable on only one machine for longer "+
+			"than a millisecond: had that machine died then, Proxmox VE would have lost them after saying yes.", early))
+	}
 }
 
 // earlyAcknowledged counts the changes that one node alone had on disk for more than a

@@ -2,7 +2,10 @@ package pve
 
 import (
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/holdfast-sim/holdfast/engine/corosync"
 	"github.com/holdfast-sim/holdfast/scenarios"
@@ -10,7 +13,9 @@ import (
 )
 
 // Topology makes a scenario run on the nodes of a real corosync.conf: as many machines, with the
-// nodes' names and votes. Faults that name the scenario's i-th machine then mean the i-th node.
+// nodes' names and votes. Whatever names the scenario's i-th machine (faults, homes of services,
+// commands) then means the i-th node. A partition that put every machine of the scenario into a
+// group has no group for further nodes; they join its largest one. Votes and timers are the file's.
 func Topology(s *scenarios.Scenario, file string, data []byte) error {
 	conf, _, err := corosync.Parse(file, data)
 	if err != nil {
@@ -19,16 +24,16 @@ func Topology(s *scenarios.Scenario, file string, data []byte) error {
 	if s.Subject.Kind != Kind {
 		return fmt.Errorf("%s describes a cluster of kind %s, the scenario %s is about %s", file, Kind, s.Name, s.Subject.Kind)
 	}
-	path, err := filepath.Abs(file)
-	if err != nil {
-		return fmt.Errorf("finding %s: %w", file, err)
-	}
 	names := make(scenarios.Machines, len(conf.Nodes))
 	for i, n := range conf.Nodes {
 		names[i] = n.Name
 		if n.Name == "" {
 			names[i] = fmt.Sprintf("node%d", n.ID)
 		}
+	}
+	var spec Spec
+	if err := s.Subject.Decode(&spec); err != nil {
+		return err
 	}
 	rename := renaming{file: file, to: map[string]string{fault.All: fault.All}}
 	for i, old := range s.Machines {
@@ -37,13 +42,36 @@ func Topology(s *scenarios.Scenario, file string, data []byte) error {
 		}
 	}
 	for i := range s.Faults {
-		if err := rename.fault(&s.Faults[i]); err != nil {
+		f := &s.Faults[i]
+		complete := f.Kind == fault.Partition && len(slices.Concat(f.Groups...)) == len(s.Machines)
+		if err := rename.fault(f); err != nil {
 			return err
 		}
+		if complete && len(names) > len(s.Machines) {
+			joinLargest(f.Groups, names[len(s.Machines):])
+		}
 	}
+	if err := rename.ha(spec.HA); err != nil {
+		return err
+	}
+	if spec.CorosyncConf, err = filepath.Abs(file); err != nil {
+		return fmt.Errorf("finding %s: %w", file, err)
+	}
+	spec.Votes, spec.Token, spec.TokenCoefficient = nil, 0, 0
 	s.Machines = names
-	s.Subject.Node, s.Subject.Value = nil, Spec{CorosyncConf: path}
+	s.Subject.Node, s.Subject.Value = nil, spec
 	return nil
+}
+
+// joinLargest adds machines to the largest group, to the first one of several.
+func joinLargest(groups [][]string, machines []string) {
+	largest := 0
+	for i := range groups {
+		if len(groups[i]) > len(groups[largest]) {
+			largest = i
+		}
+	}
+	groups[largest] = slices.Concat(groups[largest], machines)
 }
 
 // renaming gives the machines that faults name their nodes' names.
@@ -52,16 +80,79 @@ type renaming struct {
 	to   map[string]string
 }
 
-func (r *renaming) fault(f *fault.Fault) error {
+func (r *renaming) name(machine, of string) (string, error) {
+	name, ok := r.to[machine]
+	if !ok {
+		return "", fmt.Errorf("%s has no node for machine %s of %s: it has fewer nodes than the scenario needs; "+
+			"take a scenario of fewer machines, or another topology", r.file, machine, of)
+	}
+	return name, nil
+}
+
+func (r *renaming) fault(f *fault.Fault) (err error) {
 	for _, list := range append([][]string{f.From, f.To, f.Machines}, f.Groups...) {
 		for i, old := range list {
-			name, ok := r.to[old]
-			if !ok {
-				return fmt.Errorf("%s has no node for machine %s of a %s fault: it has fewer nodes than the scenario needs",
-					r.file, old, f.Kind)
+			if list[i], err = r.name(old, fmt.Sprintf("a %s fault", f.Kind)); err != nil {
+				return err
 			}
-			list[i] = name
 		}
 	}
 	return nil
+}
+
+// ha renames where services live and end, where the operator gives commands, and the nodes that
+// commands, rules and groups speak of. The scenario's own part is left as it was.
+func (r *renaming) ha(h *HASpec) (err error) {
+	if h == nil {
+		return nil
+	}
+	for _, homes := range []map[string]string{h.Services, h.EndsOn} {
+		for _, sid := range slices.Sorted(maps.Keys(homes)) {
+			if homes[sid], err = r.name(homes[sid], "service "+sid); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range h.Commands {
+		c := &h.Commands[i]
+		if c.On, err = r.name(c.On, fmt.Sprintf("command %q", c.Run)); err != nil {
+			return err
+		}
+		c.Run = r.words(c.Run)
+	}
+	h.Rules, h.Groups = r.nodeLines(h.Rules), r.nodeLines(h.Groups)
+	return nil
+}
+
+// nodeLines renames the machines in the lines of a section file that list nodes.
+func (r *renaming) nodeLines(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		if words := strings.Fields(line); len(words) > 1 && words[0] == "nodes" {
+			lines[i] = r.words(line)
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// words renames the machines in a line; spaces, commas and colons end a word.
+func (r *renaming) words(line string) string {
+	var b strings.Builder
+	for line != "" {
+		end := strings.IndexAny(line, " \t,:")
+		if end < 0 {
+			end = len(line)
+		}
+		word := line[:end]
+		if name, ok := r.to[word]; ok {
+			word = name
+		}
+		b.WriteString(word)
+		if end < len(line) {
+			b.WriteByte(line[end])
+			end++
+		}
+		line = line[end:]
+	}
+	return b.String()
 }

@@ -53,7 +53,7 @@ func (s *Spec) SetDefaults(duration time.Duration) {
 	if s.Timeout == 0 {
 		s.Timeout = DefaultTimeout
 	}
-	if s.Pause == 0 {
+	if s.Pause == 0 && s.Clients > 0 && s.Operations > 0 {
 		s.Pause = duration * time.Duration(s.Clients) / time.Duration(s.Operations+s.Clients)
 	}
 }

@@ -149,6 +149,10 @@ func (a *app) lint(words []string) error {
 	if broken > 0 {
 		return &exit{ExitInvalid, fmt.Errorf("%d of %d files cannot be read", broken, len(files))}
 	}
+	if len(files) == 1 {
+		fmt.Fprintln(a.Stdout, "1 file is sound")
+		return nil
+	}
 	fmt.Fprintf(a.Stdout, "%d files are sound\n", len(files))
 	return nil
 }

@@ -1,0 +1,49 @@
+package scenarios
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/scenarios/fault"
+	"github.com/holdfast-sim/holdfast/scenarios/strictyaml"
+)
+
+// CheckProcesses refuses faults of a process that one of their machines does not have: such a fault
+// would hit nothing and count as injected. A subject without a builder does not say what its
+// processes are called; its driver answers when the fault begins.
+func CheckProcesses(s *Scenario, subject Subject) error {
+	builder := subject.Builder()
+	if builder == nil {
+		return nil
+	}
+	for i := range s.Faults {
+		f := &s.Faults[i]
+		if f.Process == "" {
+			continue
+		}
+		for m, machine := range s.Machines {
+			if !slices.Contains(f.Machines, machine) && !slices.Contains(f.Machines, fault.All) {
+				continue
+			}
+			var names []string
+			for _, p := range builder.Processes(env.MachineID(m)) {
+				names = append(names, p.Name)
+			}
+			if !slices.Contains(names, f.Process) {
+				return s.Errorf(fmt.Sprintf("faults[%d].process", i), "%s has no process %q; %s, or leave the key out for all of them",
+					machine, f.Process, insteadOf(f.Process, names))
+			}
+		}
+	}
+	return nil
+}
+
+// insteadOf says which of the known names to write instead of a wrong one.
+func insteadOf(name string, known []string) string {
+	if near := strictyaml.Nearest(name, known); near != "" {
+		return fmt.Sprintf("did you mean %q?", near)
+	}
+	return "write one of " + strings.Join(known, ", ")
+}

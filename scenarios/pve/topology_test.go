@@ -1,0 +1,86 @@
+package pve
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast-sim/holdfast/scenarios"
+)
+
+// topologyOf writes a configuration with these nodes and gives its path and text.
+func topologyOf(t *testing.T, names ...string) (string, []byte) {
+	var b strings.Builder
+	b.WriteString("totem {\n version: 2\n cluster_name: c\n config_version: 3\n secauth: on\n}\n" +
+		"quorum {\n provider: corosync_votequorum\n}\nnodelist {\n")
+	for i, name := range names {
+		fmt.Fprintf(&b, " node {\n  name: %s\n  nodeid: %d\n  quorum_votes: 1\n  ring0_addr: 10.0.0.%d\n }\n",
+			name, len(names)-i, i+1)
+	}
+	b.WriteString("}\n")
+	path := filepath.Join(t.TempDir(), "corosync.conf")
+	require.NoError(t, os.WriteFile(path, []byte(b.String()), 0o600))
+	return path, []byte(b.String())
+}
+
+const threeMachines = `name: three
+story: Three machines.
+machines: 3
+duration: 60s
+`
+
+func parsed(t *testing.T, text string) *scenarios.Scenario {
+	s, _, err := scenarios.Parse("three.yaml", []byte(text), scenarios.Kinds{Kind: Decode})
+	require.NoError(t, err)
+	return s
+}
+
+func TestTopologyKeepsTheServices(t *testing.T) {
+	s := parsed(t, threeMachines+`subject:
+  kind: pve
+  token: 2s
+  ha:
+    services: {"vm:100": n1, "vm:101": n3}
+    ends_on: {"vm:101": n2}
+    rules: |
+      node-affinity: prefer-n1
+          resources vm:100,vm:101
+          nodes n1:2,n2
+    commands:
+      - {at: 10s, on: n2, run: "migrate vm:101 n2"}
+`)
+	path, data := topologyOf(t, "east", "west", "north", "south")
+	require.NoError(t, Topology(s, path, data))
+	subject, err := Decode(s)
+	require.NoError(t, err)
+	ha := subject.(*Subject).spec.HA
+	require.NotNil(t, ha)
+	require.Equal(t, map[string]string{"vm:100": "east", "vm:101": "north"}, ha.Services)
+	require.Equal(t, map[string]string{"vm:101": "west"}, ha.EndsOn)
+	require.Contains(t, ha.Rules, "node-affinity: prefer-n1\n")
+	require.Contains(t, ha.Rules, "    nodes east:2,west\n")
+	require.Equal(t, "west", ha.Commands[0].On)
+	require.Equal(t, "migrate vm:101 west", ha.Commands[0].Run)
+
+	path, data = topologyOf(t, "east", "west")
+	require.ErrorContains(t, Topology(parsed(t, threeMachines+`subject: {kind: pve, ha: {services: {"vm:100": n3}}}`), path, data),
+		"has no node for machine n3 of service vm:100")
+}
+
+func TestTopologyMakesNoNewGroupOfFurtherNodes(t *testing.T) {
+	const partition = "faults:\n  - {kind: partition, at: 5s, for: 20s, groups: %s}\nsubject: {kind: pve}\n"
+	for groups, want := range map[string][][]string{
+		"[[n1], [n2, n3]]": {{"a"}, {"b", "c", "d", "e"}},
+		"[[n1]]":           {{"a"}},
+		"[[n1], [n2]]":     {{"a"}, {"b"}},
+	} {
+		s := parsed(t, threeMachines+fmt.Sprintf(partition, groups))
+		path, data := topologyOf(t, "a", "b", "c", "d", "e")
+		require.NoError(t, Topology(s, path, data))
+		require.Equal(t, want, s.Faults[0].Groups, groups)
+	}
+}
