@@ -22,8 +22,8 @@ func haStory(t *testing.T) (*scenarios.Scenario, scenarios.Subject) {
 	s := scenarios.New("ha-on-real-nodes").Story("A machine loses its power, later another one freezes.").
 		Machines(3).Warmup(60*time.Second).Duration(460*time.Second).Quiescence(60*time.Second).
 		At(40*time.Second).PowerCut("n1").For(170*time.Second).
-		At(270*time.Second).Pause("", "n2").For(170*time.Second).
-		At(290*time.Second).PowerCut("n2").For(150*time.Second).
+		At(270*time.Second).Pause("", "n2").For(18*time.Second).
+		At(289*time.Second).PowerCut("n2").For(150*time.Second).
 		Subject(pve.Kind, pve.Spec{HA: &pve.HASpec{
 			Services: map[string]string{"vm:100": "n1", "vm:101": "n2"}}}).MustBuild()
 	subject, err := pve.Decode(s)
