@@ -215,6 +215,8 @@ func (c *certificate) observe(k int) error {
 func (c *certificate) realTime(i int, role models.Role) {
 	op := &c.ops[i]
 	switch {
+	case op.Return < c.latestWrite && role == models.LocalObservation && c.fromDroppedBranch(op):
+		return // its revision meant something else on the node that it asked
 	case op.Return < c.latestWrite && role != models.Mutation:
 		c.future(i, c.writeOp)
 	case op.Return < c.latestWrite:

@@ -272,8 +272,8 @@ func (r *Report) Verdict() Verdict {
 	default:
 		v.Summary = "not decided: " + r.Reason
 	}
-	v.Details = append(v.Details, fmt.Sprintf("%d operations, %d checked by %s in %v", r.Stats.Operations,
-		r.Stats.Checked, r.Method, r.Stats.Elapsed))
+	v.Details = append(v.Details, fmt.Sprintf("%d operations, %d checked by %s", r.Stats.Operations,
+		r.Stats.Checked, r.Method))
 	v.Details = append(v.Details, r.notes...)
 	if r.Stats.Resolved+r.Stats.Open > 0 {
 		v.Details = append(v.Details, fmt.Sprintf("unknown outcomes: %d resolved from the witness, %d left open",

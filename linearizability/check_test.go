@@ -71,6 +71,12 @@ func TestEpochs(t *testing.T) {
 	}
 	require.Equal(t, lin.Valid, check(ops, log).Validity, "%+v", check(ops, log))
 
+	early := slices.Clone(ops)
+	early[2].Call, early[2].Return = 16, 18 // before the change that won the revision was asked for
+	require.Equal(t, lin.Valid, check(early, log).Validity, "%+v", check(early, log))
+	early[2].Key, early[2].Mod, early[2].Output = "b", 0, nil
+	require.Equal(t, lin.Valid, check(early, log).Validity, "%+v", check(early, log))
+
 	stray := slices.Clone(ops)
 	stray[2].Node = "n2" // that node never held it
 	require.Equal(t, lin.WrongAnswer, check(stray, log).Violations[0].Kind)

@@ -67,30 +67,53 @@ const maxBranches = 1 << 14
 // other, both ways. It is the budget of subjects that name no other. Where the answer would take
 // too long to find it is no.
 func MajoritySurvives(d Damage) bool {
+	votes := make([]uint32, d.Machines)
+	for i := range votes {
+		votes[i] = 1
+	}
+	return VotesSurvive(d, votes)
+}
+
+// VotesSurvive is MajoritySurvives for machines that have votes: more than half of them must be
+// up and able to talk to each other.
+func VotesSurvive(d Damage, votes []uint32) bool {
 	var up []env.MachineID
+	var all uint32
 	for m := range env.MachineID(d.Machines) {
+		all += votes[m]
 		if !slices.Contains(d.Down, m) {
 			up = append(up, m)
 		}
 	}
-	branches := maxBranches
-	return clique(up, d.Machines/2+1, d.Reaches, &branches)
+	s := survivors{votes: votes, need: all/2 + 1, reaches: d.Reaches, branches: maxBranches}
+	return s.among(up)
 }
 
-// clique looks for a number of machines that all reach each other: of two that do not, one must
-// go.
-func clique(of []env.MachineID, need int, reaches func(from, to env.MachineID) bool, branches *int) bool {
-	if len(of) < need || *branches == 0 {
+// survivors looks for machines with enough votes that all reach each other.
+type survivors struct {
+	votes    []uint32
+	need     uint32
+	reaches  func(from, to env.MachineID) bool
+	branches int
+}
+
+// among looks among these: of two that do not reach each other, one must go.
+func (s *survivors) among(of []env.MachineID) bool {
+	var votes uint32
+	for _, m := range of {
+		votes += s.votes[m]
+	}
+	if votes < s.need || s.branches == 0 {
 		return false
 	}
-	*branches--
+	s.branches--
 	for i, a := range of {
 		for j, b := range of[:i] {
-			if reaches(a, b) && reaches(b, a) {
+			if s.reaches(a, b) && s.reaches(b, a) {
 				continue
 			}
-			return clique(slices.Delete(slices.Clone(of), i, i+1), need, reaches, branches) ||
-				clique(slices.Delete(slices.Clone(of), j, j+1), need, reaches, branches)
+			return s.among(slices.Delete(slices.Clone(of), i, i+1)) ||
+				s.among(slices.Delete(slices.Clone(of), j, j+1))
 		}
 	}
 	return true

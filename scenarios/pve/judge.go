@@ -40,7 +40,13 @@ func (judge) DecodeRecord(kind string, data []byte) (env.Record, error) {
 
 // Survives implements scenarios.Judge: the votes of machines that are up and reach each other
 // must be a quorum.
-func (j judge) Survives(d scenarios.Damage) bool { return scenarios.MajoritySurvives(d) }
+func (j judge) Survives(d scenarios.Damage) bool {
+	votes := make([]uint32, len(j.subject.conf.Nodes))
+	for i := range votes {
+		votes[i] = j.subject.conf.Nodes[i].Votes()
+	}
+	return scenarios.VotesSurvive(d, votes)
+}
 
 // watch observes one run of the engine.
 type watch struct {

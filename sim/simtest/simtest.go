@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"testing"
@@ -150,7 +151,16 @@ func describe(run *scenarios.Run, expected string) string {
 func reproduce(t testing.TB, seed uint64) string {
 	name, _, _ := strings.Cut(t.Name(), "/seed=")
 	pattern := "^" + strings.ReplaceAll(name, "/", "$/^") + "$"
-	return fmt.Sprintf("To reproduce: go test -run '%s' -sim.seed=%d", pattern, seed)
+	return fmt.Sprintf("To reproduce: go test%s -run '%s' -sim.seed=%d", testedPackage(), pattern, seed)
+}
+
+// testedPackage is the import path of the package under test after a space, if the binary knows it.
+func testedPackage() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || !strings.HasSuffix(info.Path, ".test") {
+		return ""
+	}
+	return " " + strings.TrimSuffix(info.Path, ".test")
 }
 
 // keep writes the run's folder, with its page, where the user asked for it.

@@ -104,7 +104,7 @@ func TestFailureEndsWithTheCommandThatRepeatsIt(t *testing.T) {
 	hasty := []string{"KEEPER_HASTY=1"}
 	all, passed := keeperTest(t, hasty)
 	require.False(t, passed, "the planted bug was not found")
-	command := regexp.MustCompile(`(?m)^ +To reproduce: go test -run '(.*)' (-sim\.seed=\d+)$`).FindStringSubmatch(all)
+	command := regexp.MustCompile(`(?m)^ +To reproduce: go test github.com/holdfast-sim/holdfast/sim/simtest -run '(.*)' (-sim\.seed=\d+)$`).FindStringSubmatch(all)
 	require.NotEmpty(t, command, all)
 	require.Equal(t, "^TestKeeper$", command[1])
 	again, passed := keeperTest(t, hasty, command[2])
@@ -173,7 +173,7 @@ func TestFailureText(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(r.text.String()), "\n")
 	require.Equal(t, "scenario rough-seas, seed 8: invalid, expected valid", lines[0])
 	require.Contains(t, lines[1], "register: invalid: no order of the operations explains the answers")
-	require.Equal(t, "To reproduce: go test -run '^TestMine$/^of five$' -sim.seed=8", lines[len(lines)-1])
+	require.Equal(t, "To reproduce: go test github.com/holdfast-sim/holdfast/sim/simtest -run '^TestMine$/^of five$' -sim.seed=8", lines[len(lines)-1])
 	require.NotContains(t, r.text.String(), "recovery", "only what failed is told")
 	require.False(t, one(t, roughSeas(), subject{}, hastySeed, nil).failed)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/holdfast-sim/holdfast/linearizability"
@@ -29,6 +30,28 @@ type session struct {
 type tally struct {
 	expected, invalid, unknown int
 	firstBad                   string // the command for the first unexpected one
+	probes                     map[string]int
+}
+
+// reached adds the rare paths that a run took.
+func (t *tally) reached(probes map[string]int) {
+	if t.probes == nil {
+		t.probes = map[string]int{}
+	}
+	for id, n := range probes {
+		t.probes[id] += n
+	}
+}
+
+// missed lists the rare paths that the scenario wants some seed to take and that none took.
+func (t *tally) missed(s *scenarios.Scenario) []string {
+	var missed []string
+	for _, id := range s.Expect.Probes {
+		if t.probes[id] == 0 {
+			missed = append(missed, id)
+		}
+	}
+	return missed
 }
 
 // run runs all seeds of a job.
@@ -52,6 +75,12 @@ func (s *session) run(ctx context.Context, j *job) (linearizability.Validity, er
 	if ctx.Err() != nil {
 		worst = worse(worst, linearizability.Unknown)
 	}
+	if missed := t.missed(j.scenario); s.many && len(missed) > 0 {
+		// What no seed did was not shown to be right.
+		fmt.Fprintf(s.app.Stderr, "%s: no seed reached %s; run more seeds, or make the story reach it\n",
+			j.scenario.Name, strings.Join(missed, ", "))
+		worst = worse(worst, linearizability.Unknown)
+	}
 	if s.many && !s.flags.json {
 		s.summary(j, &t, time.Since(begun))
 	}
@@ -68,7 +97,7 @@ func (s *session) alone(ctx context.Context, j *job, t *tally) (linearizability.
 	worst := linearizability.Valid
 	for seed := j.first; ; seed++ {
 		s.progress.run(fmt.Sprintf("%s, seed %d", j.scenario.Name, seed))
-		v, err := s.one(ctx, j, seed)
+		v, err := s.one(ctx, j, seed, t)
 		if ctx.Err() != nil {
 			s.interrupted(j, fmt.Sprintf(", seed %d", seed))
 			return worst, nil
@@ -119,11 +148,12 @@ func (s *session) summary(j *job, t *tally, took time.Duration) {
 
 // one runs one seed, shows and keeps it as the flags say, and returns how it came out: valid
 // means as expected.
-func (s *session) one(ctx context.Context, j *job, seed uint64) (linearizability.Validity, error) {
+func (s *session) one(ctx context.Context, j *job, seed uint64, t *tally) (linearizability.Validity, error) {
 	run, err := s.play(ctx, j, seed)
 	if err != nil {
 		return linearizability.Unknown, err
 	}
+	t.reached(run.Probes)
 	v := outcome(run)
 	shown := !s.many && !s.flags.quiet || v != linearizability.Valid
 	var paths reports.Paths

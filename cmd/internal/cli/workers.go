@@ -67,6 +67,7 @@ func (s *session) shared(ctx context.Context, j *job, shares [][2]uint64, t *tal
 		}
 		s.progress.run(fmt.Sprintf("%s, seed %d", j.scenario.Name, line.Seed))
 		t.count(line.Outcome, line.Reproduce)
+		t.reached(line.Probes)
 		worst = worse(worst, line.Outcome)
 		s.showLine(text, &line)
 	}

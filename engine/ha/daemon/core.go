@@ -38,6 +38,13 @@ type core struct {
 
 	// status is the store's, as of the last refresh; nil when there was no answer.
 	status *store.Status
+
+	// services are what was read of them in the present generation. A new one begins whenever
+	// something may have to be read anew: with each round, each lock that was taken or renewed, and
+	// each guest that this process moved. Commands that begin in one round share one reading.
+	generation uint64
+	services   map[string]*ha.ServiceConfig
+	servicesOf uint64
 }
 
 func (c *core) start(e env.Env, o Options) error {
@@ -90,9 +97,8 @@ type world struct {
 	// files were read in this round. What is read twice in a round is the same; a lock that was
 	// taken or renewed makes everything be read anew, since then it is at least as new as the lock.
 	files   map[string]file
-	guests  map[string]bool // paths of guests' configurations
-	managed uint64          // revision of the manager status that was read or written last
-	told    bool            // the version was published
+	managed uint64 // revision of the manager status that was read or written last
+	told    bool   // the version was published
 }
 
 var (
@@ -101,13 +107,14 @@ var (
 )
 
 func newWorld(c *core, t *env.Task) *world {
-	w := &world{core: c, task: t}
-	w.forget()
-	return w
+	return &world{core: c, task: t, files: map[string]file{}}
 }
 
 // forget drops what was read.
-func (w *world) forget() { w.files, w.guests = map[string]file{}, nil }
+func (w *world) forget() {
+	w.files = map[string]file{}
+	w.generation++
+}
 
 // NodeName implements ha.Env.
 func (w *world) NodeName() string { return w.opts.Node }

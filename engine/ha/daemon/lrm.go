@@ -38,6 +38,7 @@ func (p *LRM) Start(e env.Env) error {
 	if err := p.core.start(e, p.opts); err != nil {
 		return err
 	}
+	e.Log().Info("safety margin between the watchdog's reset and a takeover", "margin", p.opts.Margin().String())
 	p.driver = p.opts.NewDriver(e)
 	p.exec.process, p.exec.workers = p, map[string]*worker{}
 	p.core.tasks.Go(p.run)

@@ -24,6 +24,24 @@ func (w *world) ReadManagerStatus() (*ha.ManagerStatus, error) {
 // ReadServiceConfig implements ha.Env. The homes of all services are read at one revision, so none
 // is lost between two directories.
 func (w *world) ReadServiceConfig() (map[string]*ha.ServiceConfig, error) {
+	if w.services == nil || w.servicesOf != w.generation {
+		generation := w.generation
+		services, err := w.readServices()
+		if err != nil {
+			return nil, err
+		}
+		w.services, w.servicesOf = services, generation
+	}
+	out := make(map[string]*ha.ServiceConfig, len(w.services))
+	for sid, cd := range w.services {
+		out[sid] = cd.Clone()
+	}
+	return out, nil
+}
+
+// readServices reads them anew, whatever this task has read before.
+func (w *world) readServices() (map[string]*ha.ServiceConfig, error) {
+	delete(w.files, ResourcesPath)
 	f, err := w.read(ResourcesPath)
 	if err != nil {
 		return nil, err
@@ -38,17 +56,15 @@ func (w *world) ReadServiceConfig() (map[string]*ha.ServiceConfig, error) {
 	if len(services) == 0 {
 		return services, nil
 	}
-	if w.guests == nil {
-		entries, err := w.store.ListDeep(w.task, nodesDir)
-		if err != nil {
-			return nil, err
-		}
-		w.guests = make(map[string]bool, len(entries))
-		for i := range entries {
-			w.guests[entries[i].Path] = true
-		}
+	entries, err := w.store.ListDeep(w.task, nodesDir)
+	if err != nil {
+		return nil, err
 	}
-	placeServices(services, w.opts.Nodes, w.guests)
+	present := make(map[string]bool, len(entries))
+	for i := range entries {
+		present[entries[i].Path] = true
+	}
+	placeServices(services, w.opts.Nodes, present)
 	return services, nil
 }
 

@@ -112,6 +112,7 @@ func (w *world) UpdateServiceConfig(changed map[string]*ha.ServiceConfig) error 
 }
 
 func (w *world) editServices(change func(map[string]*ha.ServiceConfig) error) error {
+	defer func() { w.generation++ }()
 	return w.edit(ResourcesPath, func(old []byte) ([]byte, error) {
 		services, problems, err := config.ParseResources(string(old))
 		if err != nil {

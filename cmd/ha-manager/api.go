@@ -1,0 +1,150 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/host"
+	"github.com/holdfast-sim/holdfast/engine/store"
+	"github.com/holdfast-sim/holdfast/engine/store/tree"
+)
+
+// api is a node's store as clients reach it.
+type api struct {
+	client http.Client
+	base   string
+	prefix string
+	number int
+}
+
+// callTimeout is how long one request may take.
+const callTimeout = 15 * time.Second
+
+func connect(address string) (*api, error) {
+	if address == "" {
+		return nil, fmt.Errorf("%w: which node? give --api, or set %s to the path of its API socket", errUsage, apiVariable)
+	}
+	a := &api{base: strings.TrimSuffix(address, "/"), prefix: "ha-manager/" + rand.Text()[:12] + "/"}
+	a.client.Timeout = callTimeout
+	if !strings.HasPrefix(address, "http://") {
+		a.base = "http://node"
+		a.client.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", address)
+		}}
+	}
+	return a, nil
+}
+
+// errNotFound: there is no such file.
+var errNotFound = errors.New("no such file or directory")
+
+// errChanged: somebody else was faster.
+var errChanged = errors.New("the file was changed meanwhile")
+
+func (a *api) do(ctx context.Context, req store.Request) (*store.Response, error) {
+	a.number++
+	req.ID = fmt.Sprintf("%s%d", a.prefix, a.number)
+	hr, err := http.NewRequestWithContext(ctx, http.MethodPost, a.base+host.PathOp+store.Process, bytes.NewReader(req.Encode()))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errUsage, err)
+	}
+	answer, err := a.client.Do(hr)
+	if err != nil {
+		return nil, fmt.Errorf("asking the node: %w", err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(answer.Body, host.MaxOpBytes))
+	if err != nil {
+		return nil, fmt.Errorf("reading the node's answer: %w", err)
+	}
+	if answer.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("the node answers %s: %s", answer.Status, bytes.TrimSpace(body))
+	}
+	r, err := store.DecodeResponse(body)
+	if err != nil {
+		return nil, err
+	}
+	return r, refusal(r, req.Path)
+}
+
+func refusal(r *store.Response, path string) error {
+	switch {
+	case r.OK:
+		return nil
+	case r.Code == tree.NotFound:
+		return fmt.Errorf("%s: %w", path, errNotFound)
+	case r.Code == tree.RevisionMismatch, r.Code == tree.Exists:
+		return fmt.Errorf("%s: %w", path, errChanged)
+	case r.Code == store.CodeReadOnly, r.Code == store.CodeNoQuorum:
+		return fmt.Errorf("%s: permission denied - no quorum", path)
+	}
+	return fmt.Errorf("%s: %s: %s", path, r.Code, r.Message)
+}
+
+// read reads a file as the node has it; a missing one is empty at revision 0.
+func (a *api) read(ctx context.Context, path string) (string, uint64, error) {
+	r, err := a.do(ctx, store.Request{Op: store.OpRead, Path: path, Local: true})
+	if errors.Is(err, errNotFound) {
+		return "", 0, nil
+	}
+	if err != nil {
+		return "", 0, err
+	}
+	return string(r.Entry.Data), r.Entry.Mod, nil
+}
+
+// maxEdits bounds how often an edit begins anew because somebody else was faster.
+const maxEdits = 20
+
+// edit changes a file; nobody else's change is lost.
+func (a *api) edit(ctx context.Context, path string, change func(string) (string, error)) error {
+	for range maxEdits {
+		old, revision, err := a.read(ctx, path)
+		if err != nil {
+			return err
+		}
+		text, err := change(old)
+		if err != nil {
+			return err
+		}
+		req := store.Request{Op: "cas", Path: path, Data: []byte(text), Expect: revision}
+		if _, err = a.do(ctx, req); revision == 0 && errors.Is(err, errNotFound) {
+			if _, err = a.do(ctx, store.Request{Op: "mkdir", Path: env.Dir(path)}); err == nil {
+				_, err = a.do(ctx, req)
+			}
+		}
+		if !errors.Is(err, errChanged) {
+			return err
+		}
+	}
+	return fmt.Errorf("changing %s: %w, again and again", path, errChanged)
+}
+
+// list lists everything below a directory.
+func (a *api) list(ctx context.Context, path string) (map[string]bool, error) {
+	all := map[string]bool{}
+	for after := ""; ; {
+		r, err := a.do(ctx, store.Request{Op: store.OpList, Path: path, Local: true, Deep: true, After: after})
+		if errors.Is(err, errNotFound) {
+			return all, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range r.Entries {
+			all[e.Path], after = true, e.Path
+		}
+		if !r.More {
+			return all, nil
+		}
+	}
+}
