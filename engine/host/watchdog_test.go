@@ -1,0 +1,84 @@
+package host
+
+import (
+	"bufio"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestSupervisorIsAWatchdog speaks to a supervisor that takes down what it is asked.
+func TestSupervisorIsAWatchdog(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the kind of a socket's file is not seen there")
+	}
+	dir, err := os.MkdirTemp("", "hf") // short, because paths of sockets must be
+	require.NoError(t, err)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	path := filepath.Join(dir, "dog")
+	l, err := net.Listen("unix", path)
+	require.NoError(t, err)
+	asked, answers := make(chan string, 10), make(chan string, 10)
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			for lines := bufio.NewScanner(c); lines.Scan(); {
+				asked <- lines.Text()
+				if _, err := c.Write([]byte(<-answers + "\n")); err != nil {
+					break
+				}
+			}
+			c.Close()
+		}
+	}()
+	answers <- "ok"
+	dog, err := openWatchdog(path)
+	require.NoError(t, err)
+	require.Equal(t, "state", <-asked)
+	running := &life{gate: newGate()}
+	g := guarded{dog, running}
+	answers <- "ok"
+	require.NoError(t, g.Arm(1500*time.Millisecond))
+	require.Equal(t, "arm 1500000000", <-asked)
+	answers <- "ok"
+	g.Pet()
+	require.Equal(t, "pet", <-asked)
+	answers <- "ok armed"
+	require.True(t, g.Armed())
+	require.Equal(t, "state", <-asked)
+	answers <- "error the machine is off"
+	require.ErrorContains(t, g.Disarm(), "the machine is off")
+	require.Equal(t, "disarm", <-asked)
+
+	running.dead.Store(true) // nothing that has ended pets
+	g.Pet()
+	require.Error(t, g.Arm(time.Second))
+	require.Error(t, g.Disarm())
+	require.Empty(t, asked)
+
+	require.NoError(t, l.Close())
+	dog.(*supervisor).conn.Close()
+	require.True(t, dog.Armed(), "one that does not answer may be armed")
+}
+
+func TestWatchdogThatIsNoneIsRefused(t *testing.T) {
+	dog, err := openWatchdog("")
+	require.NoError(t, err)
+	require.Nil(t, dog)
+	_, err = openWatchdog(filepath.Join(t.TempDir(), "nothing"))
+	require.ErrorIs(t, err, ErrConfig)
+	require.ErrorContains(t, err, "softdog")
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, []byte(strings.Repeat("x", 3)), 0o600))
+	_, err = openWatchdog(file)
+	require.ErrorContains(t, err, "neither a device")
+}
