@@ -32,7 +32,11 @@ func takeInventory(t *testing.T, root, program string) inventory {
 	mine := func(dir string) []string {
 		found, err := filepath.Glob(filepath.Join(dir, lease.Prefix+"*"))
 		require.NoError(t, err)
-		return slices.DeleteFunc(found, func(path string) bool { return ofAnother(filepath.Base(path)) })
+		found = slices.DeleteFunc(found, func(path string) bool { return ofAnother(filepath.Base(path)) })
+		if len(found) == 0 {
+			return nil // whether something of another run was there or not
+		}
+		return found
 	}
 	all := inventory{Namespaces: mine(lease.NamespaceDir), Programs: running(t, program)}
 	if dir := lease.CgroupRoot(); dir != "" {

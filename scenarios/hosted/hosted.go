@@ -21,7 +21,6 @@ import (
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
-	"github.com/holdfast-sim/holdfast/engine/host"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/workload"
 )
@@ -61,6 +60,7 @@ const (
 	controlSocket = "control.sock"
 	dogSocket     = "watchdog.sock"
 	recordFile    = "records.jsonl"
+	lifeFiles     = "programs/*.life" // see host.LifeFiles
 )
 
 // machineFile is what the program reads; see host.MachineFile.
@@ -210,7 +210,7 @@ func (d *Driver) Records(m scenarios.Machine, after int) ([]scenarios.StampedJSO
 		return nil, fmt.Errorf("reading the records of %s: %w", m.Name, err)
 	}
 	out := stampedLines(data)
-	lives, err := filepath.Glob(filepath.Join(m.Dir, host.LifeFiles))
+	lives, err := filepath.Glob(filepath.Join(m.Dir, lifeFiles))
 	if err != nil {
 		return nil, fmt.Errorf("finding the records of programs on %s: %w", m.Name, err)
 	}
