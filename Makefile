@@ -4,7 +4,7 @@ GO      ?= go
 BIN     := bin
 TOOLS   := .ci/tools
 # Packages with tests that need root and network namespaces; without both they skip by name.
-NETNS   := ./chaos/... ./engine/host/... ./scenarios/hosted/... ./scenarios/pve/...
+NETNS   := ./chaos/... ./engine/host/... ./scenarios/hosted/...
 FUZZTIME ?= 20s
 
 .DEFAULT_GOAL := help
@@ -40,7 +40,8 @@ bench: ## the benchmarks that docs/performance.md speaks of
 
 netns-test: ## the tests that need root and network namespaces
 	@test "$$(id -u)" = 0 || { echo "netns-test needs root: sudo make netns-test"; exit 1; }
-	$(GO) test $(NETNS)
+	CHAOS_NODES=1 $(GO) test -count=1 -p 1 -timeout 20m $(NETNS)
+	CHAOS_NODES=1 $(GO) test -count=1 -timeout 20m -run 'RealNodes' ./scenarios/pve
 
 fuzz: ## every fuzz target, FUZZTIME each (20s)
 	@for pkg in $$($(GO) list ./...); do \
