@@ -155,6 +155,9 @@ func (t *textWriter) facts(v *view) {
 	}
 	t.faults(v)
 	t.line("membership changes: %d", v.membershipChanges())
+	if n := len(v.story.Notes); n > 0 && t.options.Page != "" {
+		t.line("remarks: %d (on the page)", n)
+	}
 	if r.Digest != "" {
 		t.line("digest: %s", clean(r.Digest))
 	}
