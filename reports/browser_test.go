@@ -58,7 +58,8 @@ func TestPageInBrowser(t *testing.T) {
 	require.False(t, strings.Contains(dom, "<title>owned"))
 
 	for _, s := range hostileTexts {
-		dom, console = open(pageOf(t, reports.Options{}, hostile(s)), "")
+		asText := reports.Options{Scenario: func(*scenarios.Scenario) ([]byte, error) { return []byte(s), nil }}
+		dom, console = open(pageOf(t, asText, hostile(s)), "")
 		require.Empty(t, console, "%q", s)
 		contains(t, dom, `class="scripted"`)
 		require.False(t, strings.Contains(dom, "<x-evil"), "%q", s)

@@ -1,13 +1,10 @@
 package reports
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"time"
-
-	"go.yaml.in/yaml/v3"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/linearizability"
@@ -113,63 +110,15 @@ func (v *view) summary() Summary {
 
 func (v *view) writeSummary(w io.Writer) error { return writeJSON(w, v.summary()) }
 
-// scenarioYAML encodes the scenario with the subject's part, which the struct leaves out.
+// scenarioYAML writes the scenario as resolved.
 func (o Options) scenarioYAML(run *scenarios.Run) ([]byte, error) {
-	s := run.Scenario
-	if s == nil {
-		return nil, fmt.Errorf("%s: the run has no scenario", ScenarioFile)
-	}
-	if o.Scenario != nil {
-		return o.Scenario(s)
-	}
-	var root yaml.Node
-	if err := root.Encode(s); err != nil {
-		return nil, fmt.Errorf("encoding the scenario: %w", err)
-	}
-	if err := putSubject(&root, &s.Subject); err != nil {
-		return nil, fmt.Errorf("encoding the subject's part of the scenario: %w", err)
-	}
-	var out bytes.Buffer
-	enc := yaml.NewEncoder(&out)
-	enc.SetIndent(2)
-	if err := enc.Encode(&root); err != nil {
-		return nil, fmt.Errorf("encoding the scenario: %w", err)
-	}
-	return out.Bytes(), nil
-}
-
-func putSubject(root *yaml.Node, subject *scenarios.SubjectSpec) error {
-	part := mappingValue(root, "subject")
-	if part == nil || part.Kind != yaml.MappingNode {
-		return nil
-	}
-	var full yaml.Node
 	switch {
-	case subject.Node != nil && subject.Node.Kind == yaml.MappingNode:
-		full = *subject.Node
-	case subject.Value != nil:
-		if err := full.Encode(subject.Value); err != nil {
-			return err
-		}
+	case run.Scenario == nil:
+		return nil, fmt.Errorf("%s: the run has no scenario", ScenarioFile)
+	case o.Scenario != nil:
+		return o.Scenario(run.Scenario)
 	}
-	for i := 0; full.Kind == yaml.MappingNode && i+1 < len(full.Content); i += 2 {
-		if mappingValue(part, full.Content[i].Value) == nil {
-			part.Content = append(part.Content, full.Content[i], full.Content[i+1])
-		}
-	}
-	return nil
-}
-
-func mappingValue(node *yaml.Node, key string) *yaml.Node {
-	if node.Kind == yaml.DocumentNode && len(node.Content) == 1 {
-		node = node.Content[0]
-	}
-	for i := 0; node.Kind == yaml.MappingNode && i+1 < len(node.Content); i += 2 {
-		if node.Content[i].Value == key {
-			return node.Content[i+1]
-		}
-	}
-	return nil
+	return scenarios.Marshal(run.Scenario)
 }
 
 func (v *view) header() history.Header {

@@ -51,7 +51,7 @@ type Paths struct {
 
 // Options are the parts of a report that come from elsewhere. The zero value is ready to use.
 type Options struct {
-	// Scenario writes the resolved scenario; by default it is encoded as YAML as it is.
+	// Scenario writes the resolved scenario; by default [scenarios.Marshal] does.
 	Scenario func(*scenarios.Scenario) ([]byte, error)
 	// Story overrides what the run's subject tells; needed for a run without its subject.
 	Story *scenarios.Story

@@ -178,7 +178,7 @@ func TestReadRunAfterTornHistory(t *testing.T) {
 func TestReadRunWithAnotherScenarioReader(t *testing.T) {
 	s := smallSample().make()
 	paths, err := reports.Options{Scenario: func(*scenarios.Scenario) ([]byte, error) {
-		return []byte("name: x\nmachines: 3\nwarmup: 10s\nduration: 1m30s\nsubject:\n  kind: pve\n  votes: 3\n"), nil
+		return []byte("name: x\nstory: s\nmachines: 3\nwarmup: 10s\nduration: 90s\nsubject:\n  kind: pve\n  votes: 3\n"), nil
 	}}.WriteRun(filepath.Join(t.TempDir(), "42"), s)
 	require.NoError(t, err)
 	saved, err := reports.ReadRun(paths.Dir)

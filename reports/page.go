@@ -339,7 +339,8 @@ func (v *view) probes() (out []pageProbe) {
 		all[id] = n
 	}
 	for _, id := range head(sortedKeys(all), maxPageProbes) {
-		out = append(out, pageProbe{Name: short(clean(id), maxValueChars), Count: grouped(all[id]), Expected: expected[id], Missed: all[id] == 0})
+		out = append(out, pageProbe{Name: short(clean(id), maxValueChars), Count: grouped(all[id]),
+			Expected: expected[id], Missed: all[id] == 0})
 	}
 	return out
 }

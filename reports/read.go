@@ -9,10 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
-
-	"go.yaml.in/yaml/v3"
 
 	"github.com/holdfast-sim/holdfast/linearizability/history"
 	"github.com/holdfast-sim/holdfast/scenarios"
@@ -41,8 +38,8 @@ type Saved struct {
 
 // ReadOptions are the parts of reading that belong to others. The zero value is ready to use.
 type ReadOptions struct {
-	// Scenario reads the scenario's file, as strictly as it likes; by default it is decoded as it
-	// is, which serves reports.
+	// Scenario reads the scenario's file; by default [scenarios.ParseScenario] does, which leaves
+	// the subject's part alone.
 	Scenario func(yaml []byte) (*scenarios.Scenario, error)
 }
 
@@ -127,32 +124,8 @@ func (s *Saved) readScenario(data []byte, parse func([]byte) (*scenarios.Scenari
 		s.Run.Scenario, err = parse(data)
 		return err
 	}
-	var root yaml.Node
-	if err := yaml.Unmarshal(data, &root); err != nil {
-		return err
-	}
-	expandMachines(mappingValue(&root, "machines"))
-	s.Run.Scenario = &scenarios.Scenario{}
-	if err := root.Decode(s.Run.Scenario); err != nil {
-		return err
-	}
-	if part := mappingValue(&root, "subject"); part != nil && part.Kind == yaml.MappingNode {
-		s.Run.Scenario.Subject.Node = part
-	}
-	return nil
-}
-
-// expandMachines turns a number of machines into their names.
-func expandMachines(n *yaml.Node) {
-	if n == nil || n.Kind != yaml.ScalarNode {
-		return
-	}
-	if count, err := strconv.Atoi(n.Value); err == nil && count > 0 && count <= scenarios.MaxMachines {
-		var names yaml.Node
-		if names.Encode([]string(scenarios.Count(count))) == nil {
-			*n = names
-		}
-	}
+	s.Run.Scenario, err = scenarios.ParseScenario(ScenarioFile, data)
+	return err
 }
 
 func (s *Saved) readHistory(data []byte) (err error) {

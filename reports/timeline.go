@@ -25,7 +25,7 @@ const (
 	maxMarks       = 20
 )
 
-// Picture writes a run's timeline as a picture of its own, in SVG.
+// SVG is the function [SVG] with options.
 func (o Options) SVG(w io.Writer, run *scenarios.Run) error {
 	return newView(o, run).timeline().chart.WriteFile(w)
 }

@@ -131,7 +131,8 @@ func failures(b *strings.Builder, s *campaign.Summary) {
 			written++
 		}
 		for _, id := range c.Missing {
-			if entry := fmt.Sprintf("\n%s: probe %s was never reached\n", cell(c.Name), cell(id)); b.Len()+len(entry) <= MaxSummaryBytes-200 {
+			entry := fmt.Sprintf("\n%s: probe %s was never reached\n", cell(c.Name), cell(id))
+			if b.Len()+len(entry) <= MaxSummaryBytes-200 {
 				b.WriteString(entry)
 			}
 		}

@@ -360,8 +360,9 @@ func (d *drawing) marks() {
 			continue
 		}
 		x := d.x(m.At)
-		d.put(`<g class="mark %s" data-a="%d" data-shift="1" transform="translate(%s 0)"><line y1="%d" y2="%d"/><text x="3" y="%d">%s</text></g>`,
-			m.Class.known(), micros(m.At), x, headHeight-6, d.height-margin/2, headHeight+9, esc(m.Label))
+		d.put(`<g class="mark %s" data-a="%d" transform="translate(%s 0)">`, m.Class.known(), micros(m.At), x)
+		d.put(`<line y1="%d" y2="%d"/><text x="3" y="%d">%s</text></g>`,
+			headHeight-6, d.height-margin/2, headHeight+9, esc(m.Label))
 	}
 	d.put("</g>\n")
 }
