@@ -3,6 +3,7 @@ package cli
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime/debug"
 	"strings"
 )
@@ -14,7 +15,7 @@ const modulePath = "github.com/holdfast-sim/holdfast"
 // through "go run" when that has built it into a folder that is gone afterwards.
 func invocation() string {
 	name := os.Args[0]
-	if !strings.Contains(filepath.ToSlash(name), "/go-build") || strings.HasSuffix(name, ".test") {
+	if !builtByGoRun(name) {
 		if found, err := filepath.Abs(name); err == nil && !strings.ContainsRune(name, filepath.Separator) && !exists(found) {
 			return name // from the PATH
 		}
@@ -25,6 +26,19 @@ func invocation() string {
 		return "go run " + modulePath + "/cmd/holdfast@" + info.Main.Version
 	}
 	return "go run ./cmd/holdfast"
+}
+
+// cachedProgram is where "go run" keeps programs in the build cache, wherever that is: in a folder
+// named by a SHA-256.
+var cachedProgram = regexp.MustCompile(`/[0-9a-f]{2}/[0-9a-f]{64}-d/[^/]+$`)
+
+// builtByGoRun says whether a program lies where "go run" puts them.
+func builtByGoRun(name string) bool {
+	name = filepath.ToSlash(name)
+	if strings.HasSuffix(name, ".test") {
+		return false
+	}
+	return strings.Contains(name, "/go-build") || cachedProgram.MatchString(name)
 }
 
 func exists(path string) bool {
