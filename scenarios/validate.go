@@ -192,7 +192,7 @@ func (v *validator) expect() {
 }
 
 // verdicts are the words for the outcome of a run.
-var verdicts = []string{"valid", "invalid", "unknown"}
+var verdicts = []string{"valid", "invalid"}
 
 func kindList() string { return strings.Join(fault.Kind("").OneOf(), ", ") }
 
