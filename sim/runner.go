@@ -94,7 +94,7 @@ func (r *run) build(builder scenarios.Builder) {
 	}
 	choices := choice.New(choice.Options{Seed: r.options.Seed, Mode: mode, Overrides: overrides})
 	cfg := world.Config{Seed: r.options.Seed, Names: s.Machines, Base: s.Base(), Disk: s.Disk,
-		Builder: builder, OnRecord: r.record}
+		StaysOff: s.Watchdog == scenarios.WatchdogPowerOff, Builder: builder, OnRecord: r.record}
 	if r.options.KeepLogs {
 		cfg.OnLog = func(l scenarios.LogLine) { r.out.Logs = append(r.out.Logs, l) }
 		if r.options.Debug {
@@ -120,7 +120,7 @@ func (r *run) build(builder scenarios.Builder) {
 // power switches a machine on.
 type power struct{ machine *world.Machine }
 
-func (p power) Handle(uint32, uint64) { p.machine.PowerOn() }
+func (p power) Handle(uint32, uint64) { p.machine.PressPower() }
 
 func (r *run) record(rec scenarios.Stamped) error {
 	r.out.Records = append(r.out.Records, rec)
