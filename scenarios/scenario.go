@@ -22,6 +22,9 @@ type Scenario struct {
 	Machines Machines `yaml:"machines" json:"machines"`
 	Network  Network  `yaml:"network,omitempty" json:"network"`
 	Disk     Disk     `yaml:"disk,omitempty" json:"disk"`
+	// Watchdog is what a machine's hardware watchdog does when its time has run out: reset (the
+	// machine boots again) or power_off (it stays off until somebody switches it on).
+	Watchdog WatchdogAction `yaml:"watchdog,omitempty" json:"watchdog,omitempty"`
 
 	// Warmup is how long the machines run before the workload and the faults begin.
 	Warmup time.Duration `yaml:"warmup,omitempty" json:"warmup"`
@@ -69,6 +72,20 @@ type Disk struct {
 	Sync  time.Duration `yaml:"sync,omitempty" json:"sync"`   // making a file durable
 	// CapacityBytes limits what all files of a machine may hold together; 0 means no limit.
 	CapacityBytes int64 `yaml:"capacity_bytes,omitempty" json:"capacity_bytes,omitempty"`
+}
+
+// WatchdogAction is what a hardware watchdog does to its machine.
+type WatchdogAction string
+
+// The actions of a hardware watchdog; none given means a reset.
+const (
+	WatchdogResets   WatchdogAction = "reset"
+	WatchdogPowerOff WatchdogAction = "power_off"
+)
+
+// OneOf lists the words for actions, for decoders and schemas.
+func (WatchdogAction) OneOf() []string {
+	return []string{string(WatchdogResets), string(WatchdogPowerOff)}
 }
 
 // Nemesis draws faults at random. The draws depend on the seed alone, so the same faults come

@@ -130,6 +130,8 @@ func (v *validator) conditions() {
 		s.Network.Loss)
 	v.within("disk.write", s.Disk.Write, 0, MaxDiskCall)
 	v.within("disk.sync", s.Disk.Sync, 0, MaxDiskCall)
+	v.check(s.Watchdog == "" || slices.Contains(s.Watchdog.OneOf(), string(s.Watchdog)), "watchdog",
+		"unknown action %q; write reset or power_off", s.Watchdog)
 	c := s.Disk.CapacityBytes
 	v.check(c == 0 || c >= minCapacityBytes, "disk.capacity_bytes",
 		"%d bytes hold nothing; write at least %d, or leave the key out for no limit", c, minCapacityBytes)

@@ -105,7 +105,7 @@ func draws(o scenarios.RunOptions) *choice.Source {
 func (r *run) build(builder scenarios.Builder, choices *choice.Source) {
 	s := r.scenario
 	cfg := world.Config{Seed: r.options.Seed, Names: s.Machines, Base: s.Base(), Disk: s.Disk,
-		Builder: builder, OnRecord: r.record}
+		StaysOff: s.Watchdog == scenarios.WatchdogPowerOff, Builder: builder, OnRecord: r.record}
 	if r.options.KeepLogs {
 		cfg.OnLog = func(l scenarios.LogLine) { r.out.Logs = append(r.out.Logs, l) }
 		if r.options.Debug {
@@ -131,7 +131,7 @@ func (r *run) build(builder scenarios.Builder, choices *choice.Source) {
 // power switches a machine on.
 type power struct{ machine *world.Machine }
 
-func (p power) Handle(uint32, uint64) { p.machine.PowerOn() }
+func (p power) Handle(uint32, uint64) { p.machine.PressPower() }
 
 func (r *run) record(rec scenarios.Stamped) error {
 	r.out.Records = append(r.out.Records, rec)

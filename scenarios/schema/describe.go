@@ -19,6 +19,8 @@ var descriptions = map[string]string{
 	"disk.sync":           "Making a file durable. Default 400us.",
 	"disk.capacity_bytes": "How much all files of a machine may hold together. Default: no limit.",
 
+	"watchdog": "What a hardware watchdog does to its machine: reset (it boots again) or power_off (it stays off). Default reset.",
+
 	"warmup":     "How long the machines run before workload and faults begin. Default 10s.",
 	"duration":   "How long workload and faults last, from the end of the warm-up.",
 	"quiescence": "The time without faults afterwards, in which the system must recover. Default 40s.",
@@ -79,6 +81,7 @@ var kindDescriptions = map[fault.Kind]string{
 	fault.Kill:       "Ends processes without notice and starts them again when the fault is over.",
 	fault.Pause:      "Stops processes from running; time goes on.",
 	fault.PowerCut:   "Switches machines off: what was not durable is gone.",
+	fault.PowerOn:    "Switches on machines that are off by themselves: shut down, or left off by their watchdogs.",
 	fault.DiskStall:  "Lets disk calls wait until the fault is over.",
 	fault.DiskSlow:   "Adds latency to every disk call.",
 	fault.DiskFull:   "Fails writes that need more space.",
