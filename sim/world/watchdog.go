@@ -106,6 +106,9 @@ func (m *Machine) reset() {
 	m.world.logf(m, "machine", "watchdog expired: reset")
 	m.powerOff(scenarios.CauseWatchdog)
 	m.forgetPauses()
+	if m.world.cfg.StaysOff {
+		return
+	}
 	m.world.Kernel.After(int64(rebootTime), &m.hardware, codeReboot, m.boot)
 }
 
