@@ -52,6 +52,10 @@ func (s *Store) onRequest(from client, input []byte) {
 		s.refuse(from, req, CodeFailed, fmt.Sprintf("the store of node %d does not serve: %v", s.node(), s.failed))
 		return
 	}
+	if req.Op == OpWatch {
+		s.watch(from, req)
+		return
+	}
 	if isLocal(req) {
 		r := s.query(req)
 		if from.local == "" { // what processes of this machine look up is nobody's history
@@ -320,6 +324,7 @@ func (s *Store) sweep() {
 		}
 	}
 	s.compact()
+	s.sweepWatches(now)
 	s.env.SetTimer(timerSweep, s.opts.Timers.OperationLife/4)
 }
 
