@@ -45,6 +45,8 @@ type core struct {
 	generation uint64
 	services   map[string]*ha.ServiceConfig
 	servicesOf uint64
+
+	memos
 }
 
 func (c *core) start(e env.Env, o Options) error {
