@@ -65,7 +65,11 @@ func (j *job) fail(err error) {
 	j.words = "failed: " + err.Error()
 	j.running, j.ended = false, e.Mono()
 	e.Emit(Ended{Node: j.Node, Version: j.Version, Reason: err.Error(), TookMS: (j.ended - j.begun).Milliseconds()})
-	e.Log().Error(fmt.Sprintf("fencing node '%s' failed: %v; its lock has to expire", j.Node, err))
+	if errors.Is(err, errUnwanted) {
+		e.Log().Info(fmt.Sprintf("fencing node '%s' ends: %v", j.Node, err))
+		return
+	}
+	e.Log().Error(fmt.Sprintf("fencing node '%s' failed: %v", j.Node, err))
 	e.Probe("fence/failed")
 	j.changed()
 }
