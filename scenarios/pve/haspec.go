@@ -28,6 +28,11 @@ type HASpec struct {
 	Rules      string `yaml:"rules,omitempty" json:"rules,omitempty"`
 	Groups     string `yaml:"groups,omitempty" json:"groups,omitempty"`
 	Datacenter string `yaml:"datacenter,omitempty" json:"datacenter,omitempty"`
+	// Fence is ha/fence.cfg. In the simulator the devices in it are there, each agent works, and
+	// the devices named in FenceBoards draw their power from the machine that they belong to.
+	Fence       string          `yaml:"fence,omitempty" json:"fence,omitempty"`
+	FenceBoards []string        `yaml:"fence_boards,omitempty,flow" json:"fence_boards,omitempty"`
+	FenceFaults []HADeviceFault `yaml:"fence_faults,omitempty" json:"fence_faults,omitempty"`
 	// Commands are what the operator does in the course of the run.
 	Commands []HACommand `yaml:"commands,omitempty" json:"commands,omitempty"`
 	// RecoverWithin bounds how long a service that is to run may stay down without a fault that
@@ -196,7 +201,7 @@ func (h *HASpec) files() (files []haFile) {
 	}
 	files = append(files, haFile{daemon.ManagerStatusPath, h.ManagerStatus})
 	return append(files, haFile{daemon.DatacenterPath, h.Datacenter}, haFile{daemon.RulesPath, h.Rules},
-		haFile{daemon.GroupsPath, h.Groups}, haFile{daemon.ResourcesPath, h.resources()})
+		haFile{daemon.GroupsPath, h.Groups}, haFile{daemon.FencePath, h.Fence}, haFile{daemon.ResourcesPath, h.resources()})
 }
 
 // setUp puts the files into the store, each unless it is there, the services last.

@@ -64,7 +64,11 @@ func Decode(s *scenarios.Scenario) (scenarios.Subject, error) {
 		return nil, err
 	}
 	if ha := subject.spec.HA; ha != nil {
-		if err := ha.check(s.Machines); err != nil {
+		err := ha.check(s.Machines)
+		if err == nil {
+			err = ha.checkFence(s.Machines, subject.NodeNames())
+		}
+		if err != nil {
 			return nil, s.Errorf("subject.ha", "%v", err)
 		}
 		if r := ha.Random; r != nil {

@@ -108,7 +108,7 @@ type world struct {
 }
 
 var (
-	_ ha.CRMEnv = (*world)(nil)
+	_ ha.CRMEnv = (*crmWorld)(nil)
 	_ ha.LRMEnv = (*world)(nil)
 )
 
