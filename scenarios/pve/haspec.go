@@ -28,6 +28,9 @@ type HASpec struct {
 	Rules      string `yaml:"rules,omitempty" json:"rules,omitempty"`
 	Groups     string `yaml:"groups,omitempty" json:"groups,omitempty"`
 	Datacenter string `yaml:"datacenter,omitempty" json:"datacenter,omitempty"`
+	// Nodes and Guests are sizes and loads, for the static and the dynamic scheduler.
+	Nodes  map[string]HANode  `yaml:"nodes,omitempty" json:"nodes,omitempty"`
+	Guests map[string]HAGuest `yaml:"guests,omitempty" json:"guests,omitempty"`
 	// Commands are what the operator does in the course of the run.
 	Commands []HACommand `yaml:"commands,omitempty" json:"commands,omitempty"`
 	// RecoverWithin bounds how long a service that is to run may stay down without a fault that
@@ -35,6 +38,8 @@ type HASpec struct {
 	RecoverWithin time.Duration `yaml:"recover_within,omitempty" json:"recover_within,omitempty"`
 	// EndsOn says where services must run in the end.
 	EndsOn map[string]string `yaml:"ends_on,omitempty,flow" json:"ends_on,omitempty"`
+	// Moves bounds how often services go on on another machine than before.
+	Moves *HAMoves `yaml:"moves,omitempty,flow" json:"moves,omitempty"`
 }
 
 // HACommand is something that the operator does on a node at a time after the warm-up.
@@ -91,6 +96,9 @@ func (h *HASpec) check(machines []string) error {
 		if h.Services[sid] == "" || !slices.Contains(machines, h.EndsOn[sid]) {
 			return fmt.Errorf("ends_on: %s on %s: no such service or machine", sid, h.EndsOn[sid])
 		}
+	}
+	if err := h.checkLoads(machines); err != nil {
+		return err
 	}
 	return h.checkCommands(machines)
 }
@@ -179,7 +187,7 @@ type haFile struct{ path, text string }
 // files are what the operator puts into place, in this order, the services last.
 func (h *HASpec) files() (files []haFile) {
 	for _, sid := range slices.Sorted(maps.Keys(h.Services)) {
-		files = append(files, haFile{daemon.GuestPath(sid, h.Services[sid]), "memory: 512\ncores: 1\n"})
+		files = append(files, haFile{daemon.GuestPath(sid, h.Services[sid]), h.conf(sid)})
 	}
 	return append(files, haFile{daemon.DatacenterPath, h.Datacenter}, haFile{daemon.RulesPath, h.Rules},
 		haFile{daemon.GroupsPath, h.Groups}, haFile{daemon.ResourcesPath, h.resources()})

@@ -10,6 +10,8 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/ha"
+	"github.com/holdfast-sim/holdfast/engine/resource"
+	"github.com/holdfast-sim/holdfast/engine/status"
 	"github.com/holdfast-sim/holdfast/engine/store"
 	"github.com/holdfast-sim/holdfast/engine/store/client"
 	"github.com/holdfast-sim/holdfast/engine/store/lock"
@@ -30,6 +32,7 @@ type core struct {
 	store *client.Client
 	locks *lock.Locks
 	dog   *watchdog.Client
+	state *status.Client
 
 	// startWall and startMono tie the HA manager's clock to the time of day at the start. From
 	// then on it follows the monotonic clock, so that a stepped wall clock fences nobody.
@@ -45,6 +48,10 @@ type core struct {
 	generation uint64
 	services   map[string]*ha.ServiceConfig
 	servicesOf uint64
+
+	// measured is what the nodes carry, as it was in a generation.
+	measured   map[string]*resource.Load
+	measuredOf uint64
 }
 
 func (c *core) start(e env.Env, o Options) error {
@@ -55,14 +62,14 @@ func (c *core) start(e env.Env, o Options) error {
 	c.tasks = env.NewTasks(e, firstTimer)
 	c.store = client.New(e, o.scale(storeTimeout))
 	c.locks = lock.New(e, c.store, o.scale(lock.Life))
-	c.dog = watchdog.NewClient(e)
+	c.dog, c.state = watchdog.NewClient(e), status.NewClient(e)
 	c.startWall, c.startMono = e.Wall().Unix(), e.Mono()
 	return nil
 }
 
 // step offers an event to everything that takes some.
 func (c *core) step(ev env.Event) bool {
-	return c.tasks.Step(ev) || c.store.Step(ev) || c.dog.Step(ev)
+	return c.tasks.Step(ev) || c.store.Step(ev) || c.dog.Step(ev) || c.state.Step(ev)
 }
 
 // haSeconds is the HA manager's clock: seconds of its own timers, which scaling makes shorter.

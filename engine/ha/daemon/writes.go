@@ -42,7 +42,8 @@ func (w *world) WriteLRMStatus(status *ha.LRMStatus) error {
 	if w.told {
 		return nil
 	}
-	info, err := json.Marshal(versionInfo{Version: Version})
+	info, err := json.Marshal(versionInfo{Version: Version,
+		CPUs: float64(w.opts.Has.MilliCPUs) / milli, MemoryBytes: float64(w.opts.Has.MemoryBytes)})
 	if err != nil {
 		return fmt.Errorf("encoding the version: %w", err)
 	}
