@@ -94,6 +94,13 @@ func (m *Machine) RestorePower() {
 	}
 }
 
+// PressPower switches the machine on, if it is off and has power.
+func (m *Machine) PressPower() {
+	if m.cuts == 0 {
+		m.PowerOn()
+	}
+}
+
 // PowerOff cuts the power: processes end, what the disk had not made durable is decided.
 func (m *Machine) PowerOff() { m.powerOff(scenarios.CauseFault) }
 

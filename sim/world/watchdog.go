@@ -108,6 +108,9 @@ func (m *Machine) reset() {
 	for _, p := range m.procs {
 		p.paused = 0
 	}
+	if m.world.cfg.StaysOff {
+		return
+	}
 	m.world.Kernel.After(int64(rebootTime), &m.hardware, codeReboot, m.boot)
 }
 
