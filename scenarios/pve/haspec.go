@@ -40,6 +40,8 @@ type HASpec struct {
 	RecoverWithin time.Duration `yaml:"recover_within,omitempty" json:"recover_within,omitempty"`
 	// EndsOn says where services must run in the end.
 	EndsOn map[string]string `yaml:"ends_on,omitempty,flow" json:"ends_on,omitempty"`
+	// Moves bounds how often services go on on another machine than before.
+	Moves *HAMoves `yaml:"moves,omitempty,flow" json:"moves,omitempty"`
 	// Random draws all of that, but for the bound, from the seed.
 	Random *HARandom `yaml:"random,omitempty" json:"random,omitempty"`
 	// Guests say what the services' guests are like, Nodes what the machines tell of themselves.

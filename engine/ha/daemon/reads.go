@@ -144,34 +144,3 @@ func (w *world) NodeVersion(node string) (string, error) {
 	info, err := w.nodeInfoFile(node)
 	return info.Version, err
 }
-
-// NodeStats implements ha.CRMEnv: the sizes that the nodes published.
-func (w *world) NodeStats() (map[string]ha.NodeStats, error) {
-	stats := make(map[string]ha.NodeStats, len(w.opts.Nodes))
-	for _, n := range w.opts.Nodes {
-		info, err := w.nodeInfoFile(n.Name)
-		if err != nil {
-			return nil, err
-		}
-		stats[n.Name] = ha.NodeStats{MaxCPU: info.CPUs, MaxMemBytes: info.MemoryBytes}
-	}
-	return stats, nil
-}
-
-// ServiceStats implements ha.CRMEnv: the sizes in the guests' configurations.
-func (w *world) ServiceStats() (map[string]ha.ServiceStats, error) {
-	services, err := w.ReadServiceConfig()
-	if err != nil {
-		return nil, err
-	}
-	stats := make(map[string]ha.ServiceStats, len(services))
-	for sid, cd := range services {
-		f, err := w.read(GuestPath(sid, cd.Node))
-		if err != nil {
-			return nil, err
-		}
-		g := parseGuest(f.data)
-		stats[sid] = ha.ServiceStats{MaxCPU: g.cores, MaxMemBytes: g.memoryBytes}
-	}
-	return stats, nil
-}
