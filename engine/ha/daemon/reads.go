@@ -119,15 +119,16 @@ func (w *world) ReadRules() (string, error) {
 	return string(f.data), err
 }
 
-// versionInfo is what a node tells of itself.
-type versionInfo struct {
+// Info is what a node tells of itself, in a file of its directory.
+type Info struct {
+	// Version is that of its HA manager; [Version] unless given.
 	Version string `json:"version"`
-	// CPUs and MemoryBytes are the node's size, for the static scheduler.
+	// CPUs and MemoryBytes are the node's size, for the static and the dynamic scheduler.
 	CPUs        float64 `json:"cpus,omitempty"`
 	MemoryBytes float64 `json:"memory_bytes,omitempty"`
 }
 
-func (w *world) nodeInfoFile(node string) (info versionInfo, err error) {
+func (w *world) nodeInfoFile(node string) (info Info, err error) {
 	f, err := w.read(VersionPath(node))
 	if err != nil || len(f.data) == 0 {
 		return info, err
@@ -142,35 +143,4 @@ func (w *world) nodeInfoFile(node string) (info versionInfo, err error) {
 func (w *world) NodeVersion(node string) (string, error) {
 	info, err := w.nodeInfoFile(node)
 	return info.Version, err
-}
-
-// NodeStats implements ha.CRMEnv: the sizes that the nodes published.
-func (w *world) NodeStats() (map[string]ha.NodeStats, error) {
-	stats := make(map[string]ha.NodeStats, len(w.opts.Nodes))
-	for _, n := range w.opts.Nodes {
-		info, err := w.nodeInfoFile(n.Name)
-		if err != nil {
-			return nil, err
-		}
-		stats[n.Name] = ha.NodeStats{MaxCPU: info.CPUs, MaxMemBytes: info.MemoryBytes}
-	}
-	return stats, nil
-}
-
-// ServiceStats implements ha.CRMEnv: the sizes in the guests' configurations.
-func (w *world) ServiceStats() (map[string]ha.ServiceStats, error) {
-	services, err := w.ReadServiceConfig()
-	if err != nil {
-		return nil, err
-	}
-	stats := make(map[string]ha.ServiceStats, len(services))
-	for sid, cd := range services {
-		f, err := w.read(GuestPath(sid, cd.Node))
-		if err != nil {
-			return nil, err
-		}
-		g := parseGuest(f.data)
-		stats[sid] = ha.ServiceStats{MaxCPU: g.cores, MaxMemBytes: g.memoryBytes}
-	}
-	return stats, nil
 }
