@@ -43,6 +43,8 @@ type HASpec struct {
 	// Prepared: the first boot of the machines, which a power cut ends, is for putting the files
 	// into place. The HA manager runs from the second boot on. Simulator only.
 	Prepared bool `yaml:"prepared,omitempty" json:"prepared,omitempty"`
+	// Random draws all of that, but for the bound, from the seed.
+	Random *HARandom `yaml:"random,omitempty" json:"random,omitempty"`
 }
 
 // HACommand is something that the operator does on a node at a time after the warm-up.
@@ -50,7 +52,7 @@ type HACommand struct {
 	At time.Duration `yaml:"at" json:"at"`
 	On string        `yaml:"on" json:"on"`
 	// Run is a line for the master (migrate vm:100 n2, enable-node-maintenance n1, ...),
-	// `set SID KEY VALUE` or `remove SID`.
+	// `set SID KEY VALUE`, `remove SID` or `add SID`.
 	Run string `yaml:"run" json:"run"`
 }
 
@@ -113,7 +115,7 @@ func (h *HASpec) checkCommands(machines []string) error {
 		}
 		words := strings.Fields(c.Run)
 		switch {
-		case len(words) == 4 && words[0] == "set", len(words) == 2 && words[0] == "remove":
+		case len(words) == 4 && words[0] == "set", len(words) == 2 && (words[0] == "remove" || words[0] == "add"):
 			if h.Services[words[1]] == "" {
 				return fmt.Errorf("commands: %q: there is no service %s", c.Run, words[1])
 			}
@@ -247,7 +249,7 @@ func (o *operator) create(t *env.Task, path, text string) error {
 func (o *operator) command(t *env.Task, line string) {
 	path, change := daemon.CommandsPath, func(old string) (string, error) { return old + line + "\n", nil }
 	words := strings.Fields(line)
-	if words[0] == "set" || words[0] == "remove" {
+	if changesServices(words) {
 		path = daemon.ResourcesPath
 		change = func(old string) (string, error) { return changeService(old, words) }
 	}
@@ -280,6 +282,13 @@ func (o *operator) edit(t *env.Task, path string, change func(string) (string, e
 	return err
 }
 
+// changesServices says whether a command is one on the list of services and none for the master.
+func changesServices(words []string) bool {
+	return words[0] == "set" || words[0] == "remove" || words[0] == "add"
+}
+
+// changeService carries out such a command. A service that is added anew is to run, with the
+// defaults.
 func changeService(old string, words []string) (string, error) {
 	services, _, err := config.ParseResources(old)
 	if err != nil {
@@ -287,6 +296,12 @@ func changeService(old string, words []string) (string, error) {
 	}
 	if words[0] == "remove" {
 		delete(services, words[1])
+	} else if words[0] == "add" {
+		if services[words[1]] == nil {
+			cd := config.DefaultService(ha.SIDType(words[1]))
+			cd.State = ha.WantStarted
+			services[words[1]] = cd
+		}
 	} else if cd := services[words[1]]; cd == nil {
 		return "", fmt.Errorf("there is no service %s", words[1])
 	} else if err := config.SetServiceProperty(cd, words[2], words[3]); err != nil {

@@ -67,6 +67,11 @@ func Decode(s *scenarios.Scenario) (scenarios.Subject, error) {
 		if err := ha.check(s.Machines); err != nil {
 			return nil, s.Errorf("subject.ha", "%v", err)
 		}
+		if r := ha.Random; r != nil {
+			if err := r.check(s, &subject.spec); err != nil {
+				return nil, s.Errorf("subject.ha", "%v", err)
+			}
+		}
 	}
 	// Compose every node once, so that a configuration that cannot run is refused here.
 	for m := range s.Machines {

@@ -88,7 +88,7 @@ func (c *Client) Step(ev env.Event) bool {
 func (c *Client) Up() bool { return c.up }
 
 func (c *Client) onAnswer(payload []byte) {
-	r, err := store.DecodeResponse(payload)
+	r, err := store.DecodeCompactResponse(payload)
 	if err != nil {
 		c.env.Log().Error("the store's answer cannot be read", "error", err)
 		return
@@ -108,7 +108,7 @@ func (c *Client) Do(t *env.Task, req store.Request) (*store.Response, error) {
 	}
 	c.number++
 	req.ID = c.prefix + strconv.FormatUint(c.number, 10)
-	if err := c.env.Local(store.Process, req.Encode()); err != nil {
+	if err := c.env.Local(store.Process, req.EncodeCompact()); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	w := &call{}
@@ -155,7 +155,7 @@ func (c *Client) Read(t *env.Task, path string) (data []byte, revision uint64, e
 	if err != nil {
 		return nil, 0, wrap("reading", path, err)
 	}
-	if r.Entry == nil || r.Entry.Kind != "file" {
+	if r.Entry == nil || r.Entry.Kind != store.KindFile {
 		return nil, 0, fmt.Errorf("reading %s: %w: not a file", path, ErrRefused)
 	}
 	return r.Entry.Data, r.Entry.Mod, nil
