@@ -1,6 +1,7 @@
 package store
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 
@@ -25,6 +26,7 @@ func someResponses() []Response {
 	file := EntryInfo{Path: "a/b", Kind: KindFile, Size: 3, Created: 7, Mod: 9, Writer: 2, MtimeMS: -5, Data: []byte("abc")}
 	return []Response{
 		{}, {ID: "1", OK: true, Revision: 1<<64 - 1, Remembered: true},
+		{ID: "w", OK: true, Changed: true},
 		{ID: "2", Code: tree.RevisionMismatch, Message: "not so", Actual: 4},
 		{ID: "3", OK: true, Entry: &file},
 		{ID: "4", OK: true, More: true, Entries: []EntryInfo{file, {Path: "d", Kind: KindDirectory}, {Kind: "pipe"}}},
@@ -51,6 +53,29 @@ func TestCompactSaysWhatJSONSays(t *testing.T) {
 		compact, err := DecodeCompactResponse(r.EncodeCompact())
 		require.NoError(t, err)
 		require.Equal(t, viaJSON, compact)
+	}
+}
+
+// No field is forgotten when one is added.
+func TestCompactCarriesEveryFieldOfARequest(t *testing.T) {
+	whole := reflect.TypeFor[Request]()
+	for i := range whole.NumField() {
+		r := Request{ID: "1", Op: OpList}
+		switch f := reflect.ValueOf(&r).Elem().Field(i); f.Kind() {
+		case reflect.String:
+			f.SetString(OpRead)
+		case reflect.Bool:
+			f.SetBool(true)
+		case reflect.Slice:
+			f.SetBytes([]byte("x"))
+		case reflect.Int:
+			f.SetInt(7)
+		default:
+			f.SetUint(7)
+		}
+		got, err := DecodeCompactRequest(r.EncodeCompact())
+		require.NoError(t, err)
+		require.Equal(t, &r, got, whole.Field(i).Name)
 	}
 }
 
