@@ -16,6 +16,8 @@ type HA struct {
 	Guests resource.GuestOptions
 	// Command, when given, is the program that runs as each resource, in the place of guests.
 	Command []string
+	// Self is what the node tells the others of itself.
+	Self daemon.Info
 }
 
 // haProcesses composes the HA manager of a node, in the order of their starts: what resets the
@@ -26,7 +28,7 @@ func haProcesses(o Options, conf *corosync.Config) ([]Process, error) {
 		num, den = 1, 1
 	}
 	guests, command := o.HA.Guests, o.HA.Command
-	ho := daemon.Options{Node: nodeName(conf, int(o.Machine)), Num: num, Den: den,
+	ho := daemon.Options{Node: nodeName(conf, int(o.Machine)), Num: num, Den: den, Self: o.HA.Self,
 		NewDriver: func(e env.Env) daemon.StepDriver { return resource.NewFake(e, guests) }}
 	if len(command) > 0 {
 		ho.NewDriver = func(e env.Env) daemon.StepDriver { return resource.NewProcess(e, command) }

@@ -40,6 +40,7 @@ type haWatch struct {
 	lives    []int // of each machine's agent
 	double   []linearizability.Violation
 	repeated []linearizability.Violation
+	fences   haFences
 }
 
 // serviceSpan is a time in which a service ran somewhere.
@@ -77,6 +78,7 @@ func newHAWatch(subject *Subject, s *scenarios.Scenario) *haWatch {
 }
 
 func (w *haWatch) record(r scenarios.Stamped) {
+	w.fences.record(r, w.scenario.Machines[r.Machine])
 	switch rec := r.Record.(type) {
 	case resource.Active:
 		w.setActive(r, rec.SID, rec.On)

@@ -30,6 +30,8 @@ type core struct {
 	store *client.Client
 	locks *lock.Locks
 	dog   *watchdog.Client
+	// storeUp is raised when the store's process has come.
+	storeUp env.Signal
 
 	// startWall and startMono tie the HA manager's clock to the time of day at the start. From
 	// then on it follows the monotonic clock, so that a stepped wall clock fences nobody.
@@ -64,7 +66,12 @@ func (c *core) start(e env.Env, o Options) error {
 
 // step offers an event to everything that takes some.
 func (c *core) step(ev env.Event) bool {
-	return c.tasks.Step(ev) || c.store.Step(ev) || c.dog.Step(ev)
+	was := c.store.Up()
+	taken := c.tasks.Step(ev) || c.store.Step(ev) || c.dog.Step(ev)
+	if !was && c.store.Up() {
+		c.storeUp.Raise()
+	}
+	return taken
 }
 
 // haSeconds is the HA manager's clock: seconds of its own timers, which scaling makes shorter.
@@ -76,13 +83,10 @@ func (c *core) haSeconds() int64 {
 // seconds turns seconds of the HA manager's timers into time.
 func (c *core) seconds(n int) time.Duration { return c.opts.scale(time.Duration(n) * time.Second) }
 
-// retryPause separates rounds while the store's process is not there.
-const retryPause = time.Second
-
 // awaitStore waits until the store's process runs.
 func (c *core) awaitStore(t *env.Task) {
 	for !c.store.Up() {
-		t.Sleep(retryPause)
+		t.Wait(&c.storeUp, 0)
 	}
 }
 
@@ -104,7 +108,7 @@ type world struct {
 }
 
 var (
-	_ ha.CRMEnv = (*world)(nil)
+	_ ha.CRMEnv = (*crmWorld)(nil)
 	_ ha.LRMEnv = (*world)(nil)
 )
 
