@@ -10,6 +10,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/ha"
+	"github.com/holdfast-sim/holdfast/engine/shutdown"
 	"github.com/holdfast-sim/holdfast/engine/store"
 	"github.com/holdfast-sim/holdfast/engine/store/client"
 	"github.com/holdfast-sim/holdfast/engine/store/lock"
@@ -30,6 +31,9 @@ type core struct {
 	store *client.Client
 	locks *lock.Locks
 	dog   *watchdog.Client
+	// order is why this process is to end, when somebody wants that; ordered is raised then.
+	order   *shutdown.Order
+	ordered env.Signal
 	// storeUp is raised when the store's process has come.
 	storeUp env.Signal
 
@@ -64,6 +68,10 @@ func (c *core) start(e env.Env, o Options) error {
 
 // step offers an event to everything that takes some.
 func (c *core) step(ev env.Event) bool {
+	if m, is := ev.(env.LocalMessage); is && m.From == shutdown.Process {
+		c.takeOrder(m.Payload)
+		return true
+	}
 	was := c.store.Up()
 	taken := c.tasks.Step(ev) || c.store.Step(ev) || c.dog.Step(ev)
 	if !was && c.store.Up() {

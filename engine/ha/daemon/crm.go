@@ -1,8 +1,6 @@
 package daemon
 
 import (
-	"errors"
-
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/ha"
 	"github.com/holdfast-sim/holdfast/engine/ha/manager"
@@ -17,9 +15,6 @@ type CRM struct {
 
 // NewCRM prepares the process.
 func NewCRM(o Options) *CRM { return &CRM{opts: o} }
-
-// errDone is why a process ends that was asked to.
-var errDone = errors.New("shutdown request carried out")
 
 // Start implements env.Process.
 func (p *CRM) Start(e env.Env) error {
@@ -38,15 +33,19 @@ func (p *CRM) run(t *env.Task) {
 	p.core.awaitStore(t)
 	crm := manager.NewCRM(&crmWorld{newWorld(&p.core, t)})
 	p.tell(crm)
-	for {
+	for heard := false; ; {
 		begun := p.core.env.Mono()
+		if !heard && p.core.order != nil {
+			heard = true
+			crm.RequestShutdown()
+		}
 		round := crm.Round()
 		p.tell(crm)
 		if round.Exit {
-			p.core.env.Exit(errDone)
+			p.core.exit()
 			return
 		}
-		t.Sleep(begun + p.core.seconds(round.PauseSeconds) - p.core.env.Mono())
+		p.core.pause(t, begun+p.core.seconds(round.PauseSeconds)-p.core.env.Mono(), heard)
 	}
 }
 
