@@ -14,7 +14,7 @@ func (w *world) ReadManagerStatus() (*ha.ManagerStatus, error) {
 	if err != nil {
 		return nil, err
 	}
-	status, err := w.managerStatus.Decode(f.data)
+	status, err := w.managerStatus.of(f.data, ha.DecodeManagerStatus)
 	if err == nil {
 		w.managed = f.revision
 	}
