@@ -9,12 +9,14 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
 	"github.com/holdfast-sim/holdfast/engine/resource"
 	"github.com/holdfast-sim/holdfast/engine/shutdown"
+	"github.com/holdfast-sim/holdfast/engine/status"
 	"github.com/holdfast-sim/holdfast/engine/watchdog"
 )
 
 // HA says how a node takes part in high availability.
 type HA struct {
-	// Guests makes the node run simulated guests with this behaviour.
+	// Guests makes the node run simulated guests with this behaviour. The node's size in it counts
+	// whatever runs.
 	Guests resource.GuestOptions
 	// Command, when given, is the program that runs as each resource, in the place of guests.
 	Command []string
@@ -42,8 +44,10 @@ func haProcesses(o Options, conf *corosync.Config) ([]Process, error) {
 		return nil, fmt.Errorf("%w: %w", ErrOptions, err)
 	}
 	dog := watchdog.DefaultOptions(num, den)
+	self := conf.Nodes[o.Machine].ID
 	processes := []Process{
-		{Name: watchdog.Process, Restart: restartAfter, New: func() env.Process { return watchdog.New(dog) }}}
+		{Name: watchdog.Process, Restart: restartAfter, New: func() env.Process { return watchdog.New(dog) }},
+		{Name: status.Process, Restart: restartAfter, New: func() env.Process { return status.New(self) }}}
 	if len(command) == 0 {
 		processes = append(processes, Process{Name: resource.HostProcess, Restart: restartAfter,
 			New: func() env.Process { return resource.NewHost(guests) }})

@@ -13,30 +13,22 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios"
 )
 
-// HAGuest is what the configuration of a service's guest says.
+// HAGuest is what the configuration of a service's guest says and, in the simulator, what the guest
+// uses over time.
 type HAGuest struct {
 	// Cores and MemoryMiB are the guest's size; 1 and 512 unless given.
 	Cores     int `yaml:"cores,omitempty" json:"cores,omitempty"`
 	MemoryMiB int `yaml:"memory_mib,omitempty" json:"memory_mib,omitempty"`
 	// Lock says that somebody is at work on the guest: backup, snapshot, create and so on.
 	Lock string `yaml:"lock,omitempty" json:"lock,omitempty"`
+	// Load is in the order of time. Before the first step the guest has its whole memory and
+	// leaves the CPU alone.
+	Load []HALoad `yaml:"load,omitempty" json:"load,omitempty"`
 }
-
-// Sizes of a guest of which nothing is said.
-const (
-	usualCores     = 1
-	usualMemoryMiB = 512
-)
 
 // config is the guest's configuration file.
 func (g HAGuest) config() string {
-	if g.Cores == 0 {
-		g.Cores = usualCores
-	}
-	if g.MemoryMiB == 0 {
-		g.MemoryMiB = usualMemoryMiB
-	}
-	text := fmt.Sprintf("memory: %d\ncores: %d\n", g.MemoryMiB, g.Cores)
+	text := fmt.Sprintf("memory: %d\ncores: %d\n", or(g.MemoryMiB, DefaultGuestMemoryMiB), or(g.Cores, DefaultGuestCores))
 	if g.Lock != "" {
 		text += "lock: " + g.Lock + "\n"
 	}
@@ -51,9 +43,10 @@ type HANode struct {
 	// CPUs and MemoryMiB are its size, which the static and the dynamic scheduler ask for.
 	CPUs      int `yaml:"cpus,omitempty" json:"cpus,omitempty"`
 	MemoryMiB int `yaml:"memory_mib,omitempty" json:"memory_mib,omitempty"`
+	// IdleCPUPercent (of one CPU) and IdleMemoryMiB are what it uses without guests.
+	IdleCPUPercent int `yaml:"idle_cpu_percent,omitempty" json:"idle_cpu_percent,omitempty"`
+	IdleMemoryMiB  int `yaml:"idle_memory_mib,omitempty" json:"idle_memory_mib,omitempty"`
 }
-
-const mebibyte = 1 << 20
 
 func (h *HASpec) checkSetup(machines []string) error {
 	for _, sid := range slices.Sorted(maps.Keys(h.Guests)) {
@@ -61,12 +54,15 @@ func (h *HASpec) checkSetup(machines []string) error {
 		if h.Services[sid] == "" {
 			return fmt.Errorf("guests: there is no service %s", sid)
 		}
+		if err := checkLoad(sid, g.Load); err != nil {
+			return err
+		}
 		if g.Cores < 0 || g.MemoryMiB < 0 || strings.ContainsAny(g.Lock, " \n") {
 			return fmt.Errorf("guests: %s: sizes cannot be negative, and a lock is one word", sid)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(h.Nodes)) {
-		if n := h.Nodes[name]; !slices.Contains(machines, name) || n.CPUs < 0 || n.MemoryMiB < 0 {
+		if n := h.Nodes[name]; !slices.Contains(machines, name) || min(n.CPUs, n.MemoryMiB, n.IdleCPUPercent, n.IdleMemoryMiB) < 0 {
 			return fmt.Errorf("nodes: %s: no such machine, or a negative size; the machines are %v", name, machines)
 		}
 	}
@@ -79,7 +75,8 @@ func (h *HASpec) checkSetup(machines []string) error {
 // self is what a machine's node tells of itself.
 func (h *HASpec) self(machine string) daemon.Info {
 	n := h.Nodes[machine]
-	return daemon.Info{Version: n.Version, CPUs: float64(n.CPUs), MemoryBytes: float64(n.MemoryMiB) * mebibyte}
+	return daemon.Info{Version: n.Version, CPUs: float64(or(n.CPUs, DefaultNodeCPUs)),
+		MemoryBytes: float64(or(n.MemoryMiB, DefaultNodeMemoryMiB)) * mebibyte}
 }
 
 // prepared holds back the HA manager in the first boot of a machine.

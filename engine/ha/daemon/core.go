@@ -10,7 +10,9 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/ha"
+	"github.com/holdfast-sim/holdfast/engine/resource"
 	"github.com/holdfast-sim/holdfast/engine/shutdown"
+	"github.com/holdfast-sim/holdfast/engine/status"
 	"github.com/holdfast-sim/holdfast/engine/store"
 	"github.com/holdfast-sim/holdfast/engine/store/client"
 	"github.com/holdfast-sim/holdfast/engine/store/lock"
@@ -31,11 +33,13 @@ type core struct {
 	store *client.Client
 	locks *lock.Locks
 	dog   *watchdog.Client
-	// order is why this process is to end, when somebody wants that; ordered is raised then.
-	order   *shutdown.Order
-	ordered env.Signal
+	// order is why this process is to end, when somebody wants that.
+	order *shutdown.Order
+	// wake ends the pause between two rounds.
+	wake env.Signal
 	// storeUp is raised when the store's process has come.
 	storeUp env.Signal
+	state   *status.Client
 
 	// startWall and startMono tie the HA manager's clock to the time of day at the start. From
 	// then on it follows the monotonic clock, so that a stepped wall clock fences nobody.
@@ -51,6 +55,11 @@ type core struct {
 	generation uint64
 	services   map[string]*ha.ServiceConfig
 	servicesOf uint64
+
+	memos
+	// measured is what the nodes carry, as it was in a generation.
+	measured   map[string]*resource.Load
+	measuredOf uint64
 }
 
 func (c *core) start(e env.Env, o Options) error {
@@ -61,7 +70,7 @@ func (c *core) start(e env.Env, o Options) error {
 	c.tasks = env.NewTasks(e, firstTimer)
 	c.store = client.New(e, o.scale(storeTimeout))
 	c.locks = lock.New(e, c.store, o.scale(lock.Life))
-	c.dog = watchdog.NewClient(e)
+	c.dog, c.state = watchdog.NewClient(e), status.NewClient(e)
 	c.startWall, c.startMono = e.Wall().Unix(), e.Mono()
 	return nil
 }
@@ -73,7 +82,7 @@ func (c *core) step(ev env.Event) bool {
 		return true
 	}
 	was := c.store.Up()
-	taken := c.tasks.Step(ev) || c.store.Step(ev) || c.dog.Step(ev)
+	taken := c.tasks.Step(ev) || c.store.Step(ev) || c.dog.Step(ev) || c.state.Step(ev)
 	if !was && c.store.Up() {
 		c.storeUp.Raise()
 	}
@@ -114,7 +123,7 @@ type world struct {
 }
 
 var (
-	_ ha.CRMEnv = (*world)(nil)
+	_ ha.CRMEnv = (*crmWorld)(nil)
 	_ ha.LRMEnv = (*world)(nil)
 )
 

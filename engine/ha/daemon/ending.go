@@ -20,19 +20,17 @@ func (c *core) takeOrder(payload []byte) {
 	}
 	if c.order == nil {
 		c.order = &order
-		c.ordered.Raise()
+		c.wake.Raise()
 		return
 	}
 	c.order.Stay = c.order.Stay || order.Stay
 }
 
-// pause waits for the next round, or for an order that this round has not heard of.
+// pause waits for the next round, or for what is worth one earlier: an order that this one has not
+// heard of is.
 func (c *core) pause(t *env.Task, d time.Duration, heard bool) {
-	switch {
-	case heard || d <= 0:
-		t.Sleep(d)
-	case c.order == nil:
-		t.Wait(&c.ordered, d)
+	if heard || c.order == nil {
+		t.Wait(&c.wake, max(d, 1))
 	}
 }
 
