@@ -35,9 +35,8 @@ type core struct {
 	dog   *watchdog.Client
 	// order is why this process is to end, when somebody wants that.
 	order *shutdown.Order
-	// nudged is raised when something is worth a round of its own: an order, or what has become of
-	// a fencing.
-	nudged env.Signal
+	// wake ends the pause between two rounds.
+	wake env.Signal
 	// storeUp is raised when the store's process has come.
 	storeUp env.Signal
 	state   *status.Client
