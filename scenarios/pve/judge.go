@@ -151,7 +151,11 @@ func (w *watch) Check(ctx context.Context, r *scenarios.Run) []linearizability.V
 	verdicts := []linearizability.Verdict{w.checkStore(ctx, r), w.epochs.verdict(r.World != simulated),
 		w.checkQuorum(), w.checkSynchrony(), w.checkRecovery(r), w.checkTrees(r)}
 	if w.ha != nil {
-		verdicts = append(verdicts, w.ha.check(r)...)
+		if witness, err := linearizability.NewWitness(w.witness); err != nil {
+			verdicts = append(verdicts, unknown("ha", err))
+		} else {
+			verdicts = append(verdicts, w.ha.check(r, witness.Log())...)
+		}
 	}
 	return verdicts
 }
