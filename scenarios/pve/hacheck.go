@@ -44,6 +44,7 @@ type haJudge struct {
 	homes  map[string][]home // sid -> where it was at home, over time
 	master []home            // who held the manager's lock
 	wishes *wishes
+	nodes  []string // the nodes' names, by machine
 }
 
 // change is a change of a lock or of a service's place, as the order that won has it.
@@ -61,7 +62,7 @@ type home struct {
 
 // check judges the run as a whole.
 func (w *haWatch) check(r *scenarios.Run, log []*history.WitnessEntry) []linearizability.Verdict {
-	j := &haJudge{haWatch: w, run: r, homes: map[string][]home{}}
+	j := &haJudge{haWatch: w, run: r, homes: map[string][]home{}, nodes: w.subject.NodeNames()}
 	j.health = newHealth(w.subject, w.scenario, r, w.power)
 	j.wishes = newWishes(w.subject.spec.HA, j.scaled(w.scenario.Warmup), w.inPlace, w.did)
 	j.read(log)
@@ -242,10 +243,10 @@ func (j *haJudge) checkLocks() (violations []linearizability.Violation) {
 		if c.F == tree.Delete.String() {
 			delete(held, name)
 		}
-		if before == nil || before.by == c.by || j.provenDead(name, c) {
+		if before == nil || before.by == c.by {
 			continue
 		}
-		if age := c.at - before.at; c.F != tree.Delete.String() || age < least {
+		if age := c.at - before.at; c.F != tree.Delete.String() || age < least && !j.provenDead(j.run, before, c) {
 			violations = append(violations, linearizability.Violation{Kind: EarlyTakeover,
 				Revisions: []uint64{before.Rev, c.Rev},
 				Explain: fmt.Sprintf("%s took %s at %v, only %v after %s had renewed it",
@@ -254,10 +255,6 @@ func (j *haJudge) checkLocks() (violations []linearizability.Violation) {
 	}
 	return violations
 }
-
-// provenDead says whether a lock may be taken before its time because its holder was seen to be
-// dead. Nothing shows that yet.
-func (j *haJudge) provenDead(string, *change) bool { return false }
 
 // unproven says what is wrong with a move of a service's configuration; nothing when all is well.
 func (j *haJudge) unproven(c *change, held map[string]*change) string {
@@ -271,7 +268,8 @@ func (j *haJudge) unproven(c *change, held map[string]*change) string {
 	}
 	_, to := placeOf(c.To)
 	_, process, _ := strings.Cut(c.by, "/")
-	own := c.by == from+"/"+daemon.LRMProcess
+	m := slices.Index(j.nodes, from)
+	own := m >= 0 && c.by == j.scenario.Machines[m]+"/"+daemon.LRMProcess
 	if (own || process == daemon.CRMProcess) && holder == c.by {
 		return ""
 	}

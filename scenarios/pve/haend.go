@@ -124,7 +124,7 @@ func (e *ending) recentlyTouched(sid string) bool {
 }
 
 func (e *ending) nodeFor(sid string) bool {
-	return len(e.wishes.allowed(sid, e.scenario.Machines)) > 0
+	return len(e.wishes.allowed(sid, e.nodes)) > 0
 }
 
 // longDown: being down for a short time is how moves look.

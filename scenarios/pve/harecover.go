@@ -98,7 +98,7 @@ func (j *haJudge) moments(w *wishes, sid string, down span) []time.Duration {
 	for _, h := range slices.Concat(j.homes[sid], j.master) {
 		at = append(at, h.at)
 	}
-	for _, node := range j.scenario.Machines {
+	for _, node := range j.nodes {
 		at = append(at, edges(w.resting[node])...)
 	}
 	for _, f := range j.failures {
@@ -123,7 +123,7 @@ func (j *haJudge) event(w *wishes, sid string, at time.Duration) string {
 	if was := lastHome(j.master, at-1); was != master {
 		return "the master changed from " + was + " to " + master
 	}
-	if m := slices.Index(j.scenario.Machines, home); m >= 0 && (before.agent[m] != now.agent[m] || before.fine[m] != now.fine[m]) {
+	if m := slices.Index(j.nodes, home); m >= 0 && (before.agent[m] != now.agent[m] || before.fine[m] != now.fine[m]) {
 		return "its node " + home + " changed"
 	}
 	if m := slices.Index(j.scenario.Machines, master); m >= 0 && before.manager[m] != now.manager[m] {
@@ -143,12 +143,12 @@ func (j *haJudge) event(w *wishes, sid string, at time.Duration) string {
 func (j *haJudge) standstill(w *wishes, sid string, at time.Duration) string {
 	p := j.health.at(at)
 	var there []string
-	for m, name := range j.scenario.Machines {
+	for m, name := range j.nodes {
 		if p.agent[m] && !within(w.resting[name], at) {
 			there = append(there, name)
 		}
 	}
-	home := slices.Index(j.scenario.Machines, lastHome(j.homes[sid], at))
+	home := slices.Index(j.nodes, lastHome(j.homes[sid], at))
 	switch {
 	case within(w.unwanted[sid], at):
 		return "it need not run"

@@ -42,7 +42,7 @@ func (j *haJudge) checkResets() (violations []linearizability.Violation, unclear
 		violations = append(violations, linearizability.Violation{Kind: NeedlessReset, Nodes: []string{name},
 			Explain: fmt.Sprintf("at %v the watchdog of %s resets it, and %s; %s", z.at, name, why, j.recent(z.at))})
 	}
-	for _, f := range j.fences {
+	for _, f := range j.givenUp {
 		if why := j.needlessFence(f.node, f.at); why != "" {
 			violations = append(violations, linearizability.Violation{Kind: NeedlessFence, Nodes: []string{f.node},
 				Explain: fmt.Sprintf("at %v the master fences %s, and %s; %s", f.at, f.node, why, j.recent(f.at))})
@@ -63,7 +63,7 @@ func (j *haJudge) needless(z *reset) (why string, unclear bool) {
 		}
 		return "its " + z.says.client + " ended by itself", false
 	}
-	name := j.scenario.Machines[z.machine]
+	name := j.nodes[z.machine]
 	from := z.says.at - j.scaled(watchdog.ClientTime)
 	good := func(p *phase) bool {
 		return p.fine[z.machine] && !j.health.stopped(z.machine, z.says.client, p.from) &&
@@ -75,7 +75,7 @@ func (j *haJudge) needless(z *reset) (why string, unclear bool) {
 		return "", clear >= j.scaled(settles)
 	}
 	// A node that the master has given up is not to come back before it was reset.
-	for _, f := range j.fences {
+	for _, f := range j.givenUp {
 		if f.node == name && f.at < z.says.at && f.at > from-j.scaled(watchdog.ResetTime) && j.needlessFence(name, f.at) == "" {
 			return "", false
 		}
@@ -118,7 +118,7 @@ func (j *haJudge) killed(m env.MachineID, process string, at, before time.Durati
 
 // needlessFence says why a node must not have been given up; nothing when there was a reason.
 func (j *haJudge) needlessFence(node string, at time.Duration) string {
-	m := slices.Index(j.scenario.Machines, node)
+	m := slices.Index(j.nodes, node)
 	if m < 0 {
 		return "there is no such machine"
 	}
@@ -156,7 +156,7 @@ const guardNeeds = time.Minute
 func (j *haJudge) checkGuards() (violations []linearizability.Violation) {
 	w := j.wishes
 	for _, g := range j.guarded {
-		name := j.scenario.Machines[g.machine]
+		name := j.nodes[g.machine]
 		if g.client != daemon.LRMProcess && len(j.homes) > 0 || g.client == daemon.LRMProcess &&
 			(j.hadService(name, g.at-j.scaled(guardNeeds), g.at) || j.rested(w, name, g.at)) {
 			continue

@@ -7,6 +7,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/ha"
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
+	"github.com/holdfast-sim/holdfast/engine/ha/rules"
 )
 
 // span is a time.
@@ -30,9 +31,15 @@ func newWishes(h *HASpec, warmup, inPlace time.Duration, did []didAt) *wishes {
 	if w.services, _, err = config.ParseResources(h.resources()); err != nil {
 		panic("pve: resources that were accepted cannot be read: " + err.Error())
 	}
-	if w.rules, _, err = config.ParseRules(h.Rules); err != nil {
+	parsed, _, err := config.ParseRules(h.Rules)
+	if err != nil {
 		panic("pve: rules that were accepted cannot be read: " + err.Error())
 	}
+	groups, _, err := config.ParseGroups(h.Groups)
+	if err != nil {
+		panic("pve: groups that were accepted cannot be read: " + err.Error())
+	}
+	w.rules = rules.AddGroups(rules.Set(parsed), groups, w.services)
 	off := map[string]bool{}
 	for sid, cd := range w.services {
 		off[sid] = cd.State != ha.WantStarted

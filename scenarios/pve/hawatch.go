@@ -35,13 +35,14 @@ type haWatch struct {
 	resets   []reset
 	expired  map[env.MachineID]watchdogSays // the last word of a machine's watchdog since it was on
 	guarded  []guard
-	fences   []fence
+	givenUp  []fenced
 	failures []failure
 	seen     map[string]time.Duration // request -> when the first machine had its change on disk
 	commands map[commandKey]bool
-	begunOn  map[string]env.MachineID // uid -> where it was carried out
-	agents   []int                    // lives of each machine's agent
+	agents   []int // lives of each machine's agent
+	life     *haLife
 	repeated []linearizability.Violation
+	fences   haFences
 }
 
 // placed is a service on a machine.
@@ -85,8 +86,8 @@ type guard struct {
 	at      time.Duration
 }
 
-// fence is the master's decision to do without a node.
-type fence struct {
+// fenced is the master's decision to do without a node.
+type fenced struct {
 	node string
 	at   time.Duration
 }
@@ -107,10 +108,12 @@ type commandKey struct {
 func newHAWatch(subject *Subject, s *scenarios.Scenario) *haWatch {
 	return &haWatch{subject: subject, scenario: s, active: map[string][]bool{}, open: map[placed]int{},
 		expired: map[env.MachineID]watchdogSays{}, seen: map[string]time.Duration{},
-		commands: map[commandKey]bool{}, begunOn: map[string]env.MachineID{}, agents: make([]int, len(s.Machines))}
+		commands: map[commandKey]bool{}, agents: make([]int, len(s.Machines)), life: newHALife(s)}
 }
 
 func (w *haWatch) record(r scenarios.Stamped) {
+	w.fences.record(r, w.scenario.Machines[r.Machine])
+	w.life.record(r)
 	switch rec := r.Record.(type) {
 	case resource.Active:
 		w.setActive(r, rec.SID, rec.On)
@@ -143,7 +146,7 @@ func (w *haWatch) record(r scenarios.Stamped) {
 		w.commandBegun(r, rec)
 	case daemon.FenceStep:
 		if rec.Step == fenceBegins {
-			w.fences = append(w.fences, fence{rec.Node, r.At})
+			w.givenUp = append(w.givenUp, fenced{rec.Node, r.At})
 		}
 	case OperatorDid:
 		w.did = append(w.did, didAt{rec.What, r.At})

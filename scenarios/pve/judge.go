@@ -156,6 +156,7 @@ func (w *watch) Check(ctx context.Context, r *scenarios.Run) []linearizability.V
 		} else {
 			verdicts = append(verdicts, w.ha.check(r, witness.Log())...)
 		}
+		verdicts = append(verdicts, w.ha.life.check(w.subject.spec.HA)...)
 	}
 	return verdicts
 }

@@ -184,7 +184,11 @@ func (r *resourceOf) Running(sid string) bool {
 
 // Start implements lrm.Resource.
 func (r *resourceOf) Start(sid string) {
-	if err := r.driver.Start(r.world.task, sid); err != nil {
+	conf, err := r.world.read(GuestPath(sid, r.world.opts.Node))
+	if err == nil {
+		err = r.driver.Start(r.world.task, sid, conf.data)
+	}
+	if err != nil {
 		r.world.Log(ha.LevelErr, "starting "+sid+": "+err.Error())
 	}
 }
