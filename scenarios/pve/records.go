@@ -10,6 +10,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/host"
 	"github.com/holdfast-sim/holdfast/engine/node"
 	"github.com/holdfast-sim/holdfast/engine/resource"
+	"github.com/holdfast-sim/holdfast/engine/shutdown"
 	"github.com/holdfast-sim/holdfast/engine/store"
 	"github.com/holdfast-sim/holdfast/engine/store/lock"
 	"github.com/holdfast-sim/holdfast/engine/totem"
@@ -91,6 +92,8 @@ func decodeHARecord(kind string, data []byte) (env.Record, error) {
 		return decodeAs[fence.Attempt](data)
 	case fence.Ended{}.RecordKind():
 		return decodeAs[fence.Ended](data)
+	case shutdown.GoingDown{}.RecordKind():
+		return decodeAs[shutdown.GoingDown](data)
 	case OperatorDid{}.RecordKind():
 		return decodeAs[OperatorDid](data)
 	}
