@@ -71,7 +71,7 @@ func (r *Response) EncodeCompact() []byte {
 	e := encoder(make([]byte, 0, r.sizeHint()))
 	e = append(e, compactResponse)
 	e.string(r.ID)
-	e.flags(r.OK, r.Remembered, r.More, r.Entry != nil, r.Status != nil)
+	e.flags(r.OK, r.Remembered, r.More, r.Entry != nil, r.Status != nil, r.Changed)
 	e.string(string(r.Code))
 	e.string(r.Message)
 	e.uint(r.Revision)
@@ -117,7 +117,7 @@ func DecodeCompactResponse(data []byte) (*Response, error) {
 	d.tag(compactResponse)
 	r := &Response{ID: d.string()}
 	var entry, status bool
-	d.flags(&r.OK, &r.Remembered, &r.More, &entry, &status)
+	d.flags(&r.OK, &r.Remembered, &r.More, &entry, &status, &r.Changed)
 	r.Code, r.Message = tree.Code(d.string()), d.string()
 	r.Revision, r.Actual = d.uint(), d.uint()
 	if entry {

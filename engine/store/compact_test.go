@@ -24,7 +24,7 @@ func someRequests() []Request {
 func someResponses() []Response {
 	file := EntryInfo{Path: "a/b", Kind: KindFile, Size: 3, Created: 7, Mod: 9, Writer: 2, MtimeMS: -5, Data: []byte("abc")}
 	return []Response{
-		{}, {ID: "1", OK: true, Revision: 1<<64 - 1, Remembered: true},
+		{}, {ID: "1", OK: true, Revision: 1<<64 - 1, Remembered: true, Changed: true},
 		{ID: "2", Code: tree.RevisionMismatch, Message: "not so", Actual: 4},
 		{ID: "3", OK: true, Entry: &file},
 		{ID: "4", OK: true, More: true, Entries: []EntryInfo{file, {Path: "d", Kind: KindDirectory}, {Kind: "pipe"}}},

@@ -52,6 +52,7 @@ type core struct {
 	// measured is what the nodes carry, as it was in a generation.
 	measured   map[string]*resource.Load
 	measuredOf uint64
+	memos
 }
 
 func (c *core) start(e env.Env, o Options) error {

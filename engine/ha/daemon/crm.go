@@ -63,6 +63,12 @@ type crmWorld struct{ *world }
 // OpenWatchdog implements ha.Env.
 func (w *crmWorld) OpenWatchdog() (ha.Watchdog, error) { return w.openWatchdog(ManagerLock) }
 
+// ReadServiceConfig implements ha.CRMEnv: what the master gets is its own.
+func (w *crmWorld) ReadServiceConfig() (map[string]*ha.ServiceConfig, error) {
+	services, err := w.world.ReadServiceConfig()
+	return cloneServices(services), err
+}
+
 // AcquireManagerLock implements ha.CRMEnv.
 func (w *world) AcquireManagerLock() bool { return w.acquire(ManagerLock) }
 

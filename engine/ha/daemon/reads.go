@@ -14,15 +14,14 @@ func (w *world) ReadManagerStatus() (*ha.ManagerStatus, error) {
 	if err != nil {
 		return nil, err
 	}
-	status, err := ha.DecodeManagerStatus(f.data)
+	status, err := w.managerStatus.Decode(f.data)
 	if err == nil {
 		w.managed = f.revision
 	}
 	return status, err
 }
 
-// ReadServiceConfig implements ha.Env. The homes of all services are read at one revision, so none
-// is lost between two directories.
+// ReadServiceConfig implements ha.Env.
 func (w *world) ReadServiceConfig() (map[string]*ha.ServiceConfig, error) {
 	if w.services == nil || w.servicesOf != w.generation {
 		generation := w.generation
@@ -32,40 +31,32 @@ func (w *world) ReadServiceConfig() (map[string]*ha.ServiceConfig, error) {
 		}
 		w.services, w.servicesOf = services, generation
 	}
-	out := make(map[string]*ha.ServiceConfig, len(w.services))
-	for sid, cd := range w.services {
-		out[sid] = cd.Clone()
-	}
-	return out, nil
+	return w.services, nil
 }
 
-// readServices reads them anew, whatever this task has read before.
+// readServices reads them anew, whatever this task has read before. The homes of all services are
+// read at one revision, so none is lost between two directories.
 func (w *world) readServices() (map[string]*ha.ServiceConfig, error) {
 	delete(w.files, ResourcesPath)
 	f, err := w.read(ResourcesPath)
 	if err != nil {
 		return nil, err
 	}
-	services, problems, err := config.ParseResources(string(f.data))
+	resources, err := w.resources.of(f.data, parseResources)
 	if err != nil {
 		return nil, err
 	}
-	for _, p := range problems {
+	for _, p := range resources.problems {
 		w.Log(ha.LevelWarning, "ignoring part of "+ResourcesPath+", "+p.String())
 	}
-	if len(services) == 0 {
-		return services, nil
+	if len(resources.services) == 0 {
+		return resources.services, nil
 	}
 	entries, err := w.store.ListDeep(w.task, nodesDir)
 	if err != nil {
 		return nil, err
 	}
-	present := make(map[string]bool, len(entries))
-	for i := range entries {
-		present[entries[i].Path] = true
-	}
-	placeServices(services, w.opts.Nodes, present)
-	return services, nil
+	return w.placed.of(resources, entries, w.opts.Nodes), nil
 }
 
 // ReadDatacenter implements ha.Env.
@@ -74,7 +65,9 @@ func (w *world) ReadDatacenter() (ha.Datacenter, error) {
 	if err != nil {
 		return ha.Datacenter{}, err
 	}
-	return config.ParseDatacenter(string(f.data))
+	return w.datacenter.of(f.data, func(data []byte) (ha.Datacenter, error) {
+		return config.ParseDatacenter(string(data))
+	})
 }
 
 // ReadLRMStatus implements ha.CRMEnv.
