@@ -16,6 +16,7 @@ func (w *world) ReadManagerStatus() (*ha.ManagerStatus, error) {
 	}
 	status, err := ha.DecodeManagerStatus(f.data)
 	if err == nil {
+		status.Timestamp = w.received(status.Timestamp)
 		w.managed = f.revision
 	}
 	return status, err
