@@ -32,6 +32,13 @@ type Driver interface {
 	Migrate(t *env.Task, sid, target string, m *Migration) error
 }
 
+// Configured is implemented by drivers whose resources say in their configuration how they run.
+type Configured interface {
+	// StartConfigured is Start with the resource's configuration on this machine, as the cluster
+	// has it.
+	StartConfigured(t *env.Task, sid string, config []byte) error
+}
+
 // Migration is one move under way: what the one who asked for it may see and do.
 type Migration struct {
 	// Timeout ends the attempt; 0 is none.
