@@ -24,12 +24,18 @@ type mutant struct {
 	Search    string `yaml:"search"`
 	Replace   string `yaml:"replace"`
 	// Hunts are the scenarios that look for it, in turn: files in the catalogue's hunts folder.
-	Hunts []string `yaml:"hunts,flow"`
+	Hunts []string `yaml:"hunts,omitempty,flow"`
+	// Conformance are the HA manager's own scenario folders that look for it, before the hunts: for
+	// bugs of decisions that a fake world shows best.
+	Conformance []string `yaml:"conformance,omitempty,flow"`
 	// Slow, when given, is how long the bug usually takes: it is left out unless asked for.
 	Slow time.Duration `yaml:"slow,omitempty"`
 
 	path string
 }
+
+// conformanceFolders is where the HA manager's own scenario folders lie.
+const conformanceFolders = "engine/ha/conformance/testdata/scenarios"
 
 var errMatch = errors.New("search text does not match exactly once")
 
@@ -77,10 +83,19 @@ func readMutant(path string) (*mutant, error) {
 	if want := strings.TrimSuffix(filepath.Base(path), ".yaml"); m.Name != want {
 		return nil, fmt.Errorf("%s: name is %q, must be the file's, %q", path, m.Name, want)
 	}
-	if len(m.Hunts) == 0 {
+	if len(m.Hunts)+len(m.Conformance) == 0 {
 		return nil, fmt.Errorf("%s: no hunts: nobody would look for it", path)
 	}
 	return m, nil
+}
+
+// folders are the places of the bug's scenario folders.
+func (m *mutant) folders() []string {
+	var paths []string
+	for _, name := range m.Conformance {
+		paths = append(paths, filepath.Join(filepath.FromSlash(conformanceFolders), name))
+	}
+	return paths
 }
 
 // mutate returns the file with the bug in it.

@@ -6,9 +6,11 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/holdfast-sim/holdfast/engine/ha/conformance"
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/pve"
@@ -40,18 +42,81 @@ func huntMain(args []string) int {
 	limit := flags.Duration("for", time.Minute, "how long to hunt")
 	seeds := flags.Uint64("seeds", 1_000_000, "how many seeds of each scenario")
 	clean := flags.Bool("clean", false, "stop at a run that cannot be decided, too")
+	folders := flags.String("conformance", "", "scenario folders of the HA manager, separated by commas")
 	if err := flags.Parse(args); err != nil {
 		return exitUsage
 	}
-	c, err := hunt(flags.Args(), *limit, *seeds, *clean)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "hunt:", err)
-		return exitInternal
+	c := compare(*folders)
+	if !c.Found && flags.NArg() > 0 {
+		runs := c.Runs
+		var err error
+		if c, err = hunt(flags.Args(), *limit, *seeds, *clean); err != nil {
+			fmt.Fprintln(os.Stderr, "hunt:", err)
+			return exitInternal
+		}
+		c.Runs += runs
 	}
 	if err := json.NewEncoder(os.Stdout).Encode(c); err != nil {
 		return exitInternal
 	}
 	return 0
+}
+
+// compare replays scenario folders and stops at one whose log is not the recorded one.
+func compare(folders string) (c catch) {
+	for _, folder := range strings.FieldsFunc(folders, func(r rune) bool { return r == ',' }) {
+		c.Runs++
+		r := replay(folder)
+		if r.T0 && r.T1 && r.T2 {
+			continue
+		}
+		c.Found, c.Scenario = true, r.Name
+		c.Checker, c.Summary = tiers(&r)
+		break
+	}
+	return c
+}
+
+// replay judges one folder. A bug can end the decisions with an assertion; that is being noticed,
+// too.
+func replay(folder string) (r conformance.Result) {
+	name := filepath.Base(folder)
+	defer func() {
+		if p := recover(); p != nil {
+			r = conformance.Result{Name: name, Error: fmt.Sprintf("panic: %v", p)}
+		}
+	}()
+	return conformance.JudgeFolder(context.Background(), os.DirFS(folder), ".", name)
+}
+
+// tiers names the tiers that a folder does not pass, and the first difference on the most telling
+// one: a service that ran twice, another outcome, another way, another wording.
+func tiers(r *conformance.Result) (names, difference string) {
+	var failed []string
+	for _, t := range []struct {
+		passed      bool
+		name        string
+		differences []string
+	}{
+		{r.T2, "conformance T2", r.T2Differences},
+		{r.T1, "conformance T1", r.T1Differences},
+		{r.T0, "conformance T0", strings.SplitN(r.Diff, "\n", 2)},
+	} {
+		if t.passed {
+			continue
+		}
+		failed = append(failed, t.name)
+		if difference == "" && len(t.differences) > 0 {
+			difference = t.differences[0]
+		}
+	}
+	if len(r.DoubleRuns) > 0 {
+		difference = fmt.Sprintf("runs twice: %v", r.DoubleRuns[0])
+	}
+	if r.Error != "" {
+		difference = r.Error
+	}
+	return strings.Join(failed, "+"), difference
 }
 
 func hunt(files []string, limit time.Duration, seeds uint64, clean bool) (catch, error) {

@@ -32,6 +32,9 @@ func TestCatalogueFitsTheSources(t *testing.T) {
 	for _, m := range list {
 		require.NotEmpty(t, m.About, m.Name)
 		require.NotEmpty(t, m.Reference, m.Name)
+		for _, folder := range m.folders() {
+			require.DirExists(t, folder, m.Name)
+		}
 		for _, name := range m.Hunts {
 			file := filepath.Join(catalogue, "hunts", name+".yaml")
 			data, err := os.ReadFile(file)

@@ -120,7 +120,7 @@ func (h *hunter) one(ctx context.Context, m *mutant) error {
 	if !c.Found {
 		r.Outcome = "missed"
 	} else {
-		again, err := h.hunt(ctx, h.clean, m, h.limit+3*m.Slow, c.Seed)
+		again, err := h.hunt(ctx, h.clean, m, h.limit+3*m.Slow, max(c.Seed, 1))
 		if err != nil {
 			return fmt.Errorf("running the seeds of %s with the clean engine: %w", m.Name, err)
 		}
@@ -138,6 +138,9 @@ func (h *hunter) hunt(ctx context.Context, program string, m *mutant, limit time
 	args := []string{huntCommand, "-for", limit.String()}
 	if seeds > 0 {
 		args = append(args, "-clean", "-seeds", strconv.FormatUint(seeds, 10))
+	}
+	if len(m.Conformance) > 0 {
+		args = append(args, "-conformance", strings.Join(m.folders(), ","))
 	}
 	for _, name := range m.Hunts {
 		args = append(args, filepath.Join(h.catalogue, "hunts", name+".yaml"))
@@ -164,8 +167,12 @@ func (h *hunter) tell(r result, m *mutant) {
 		h.bad = true
 	}
 	if h.table {
-		h.rows = append(h.rows, fmt.Sprintf("| %s | %s | %s | %s | %d | %.1f | %s |", r.Name, r.Outcome,
-			strings.ReplaceAll(m.Reference, "|", "/"), r.Scenario, r.Seed, r.CPUSeconds, strings.ReplaceAll(r.Checker, "+", ", ")))
+		seed := "-" // a scenario folder has none
+		if r.Seed > 0 {
+			seed = strconv.FormatUint(r.Seed, 10)
+		}
+		h.rows = append(h.rows, fmt.Sprintf("| %s | %s | %s | %s | %s | %.1f | %s |", r.Name, r.Outcome,
+			strings.ReplaceAll(m.Reference, "|", "/"), r.Scenario, seed, r.CPUSeconds, strings.ReplaceAll(r.Checker, "+", ", ")))
 		return
 	}
 	if h.json {

@@ -7,15 +7,19 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
 	"github.com/holdfast-sim/holdfast/engine/resource"
+	"github.com/holdfast-sim/holdfast/engine/status"
 	"github.com/holdfast-sim/holdfast/engine/watchdog"
 )
 
 // HA says how a node takes part in high availability.
 type HA struct {
-	// Guests makes the node run simulated guests with this behaviour.
+	// Guests makes the node run simulated guests with this behaviour. The node's size in it counts
+	// whatever runs.
 	Guests resource.GuestOptions
 	// Commands, when given, are the programs that may run as resources, in the place of guests.
 	Commands *resource.Commands
+	// Self is what the node tells the others of itself.
+	Self daemon.Info
 }
 
 // haProcesses composes the HA manager of a node, in the order of their starts: what resets the
@@ -26,7 +30,7 @@ func haProcesses(o Options, conf *corosync.Config) ([]Process, error) {
 		num, den = 1, 1
 	}
 	guests, commands := o.HA.Guests, o.HA.Commands
-	ho := daemon.Options{Node: nodeName(conf, int(o.Machine)), Num: num, Den: den,
+	ho := daemon.Options{Node: nodeName(conf, int(o.Machine)), Num: num, Den: den, Self: o.HA.Self,
 		NewDriver: func(e env.Env) daemon.StepDriver { return resource.NewFake(e, guests) }}
 	if commands != nil {
 		if err := commands.Check(); err != nil {
@@ -41,8 +45,10 @@ func haProcesses(o Options, conf *corosync.Config) ([]Process, error) {
 		return nil, fmt.Errorf("%w: %w", ErrOptions, err)
 	}
 	dog := watchdog.DefaultOptions(num, den)
+	self := conf.Nodes[o.Machine].ID
 	processes := []Process{
-		{Name: watchdog.Process, Restart: restartAfter, New: func() env.Process { return watchdog.New(dog) }}}
+		{Name: watchdog.Process, Restart: restartAfter, New: func() env.Process { return watchdog.New(dog) }},
+		{Name: status.Process, Restart: restartAfter, New: func() env.Process { return status.New(self) }}}
 	if commands == nil {
 		processes = append(processes, Process{Name: resource.HostProcess, Restart: restartAfter,
 			New: func() env.Process { return resource.NewHost(guests) }})

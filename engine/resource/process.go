@@ -16,10 +16,7 @@ type Process struct {
 	commands Commands
 }
 
-var (
-	_ Driver     = (*Process)(nil)
-	_ Configured = (*Process)(nil)
-)
+var _ Driver = (*Process)(nil)
 
 // ErrNoPrograms: programs cannot be run on this machine.
 var ErrNoPrograms = errors.New("this machine runs no programs")
@@ -48,11 +45,8 @@ func (p *Process) Running(_ *env.Task, sid string) (bool, error) {
 // settleTime is how long a program must have run to count as started.
 const settleTime = 200 * time.Millisecond
 
-// Start implements Driver.
-func (p *Process) Start(t *env.Task, sid string) error { return p.StartConfigured(t, sid, nil) }
-
-// StartConfigured implements Configured: the configuration may name one of the commands.
-func (p *Process) StartConfigured(t *env.Task, sid string, config []byte) error {
+// Start implements Driver: the configuration may name one of the commands.
+func (p *Process) Start(t *env.Task, sid string, config []byte) error {
 	if p.programs == nil {
 		return ErrNoPrograms
 	}

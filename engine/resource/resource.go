@@ -20,8 +20,8 @@ type Driver interface {
 	// notice: one that is starting or stopping runs.
 	Running(t *env.Task, sid string) (bool, error)
 
-	// Start starts a resource; starting one that runs does nothing.
-	Start(t *env.Task, sid string) error
+	// Start starts a resource as its configuration says; starting one that runs does nothing.
+	Start(t *env.Task, sid string, conf []byte) error
 
 	// Stop asks a resource to end and ends it by force after the timeout (0: at once).
 	Stop(t *env.Task, sid string, timeout time.Duration) error
@@ -30,13 +30,6 @@ type Driver interface {
 	// any more, with the target ready to go on. It fails with ErrNoMigration when the kind
 	// cannot; on any error the resource still runs here.
 	Migrate(t *env.Task, sid, target string, m *Migration) error
-}
-
-// Configured is implemented by drivers whose resources say in their configuration how they run.
-type Configured interface {
-	// StartConfigured is Start with the resource's configuration on this machine, as the cluster
-	// has it.
-	StartConfigured(t *env.Task, sid string, config []byte) error
 }
 
 // Migration is one move under way: what the one who asked for it may see and do.

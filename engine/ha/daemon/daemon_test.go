@@ -41,12 +41,6 @@ func TestLeftLocksGoAndOthersStay(t *testing.T) {
 	require.Empty(t, name, "a snapshot's lines are not the guest's")
 }
 
-func TestGuestSizes(t *testing.T) {
-	g := parseGuest([]byte("cores: 4\nmemory: 2048\nname: a:b\nnonsense\n"))
-	require.Equal(t, 4.0, g.cores)
-	require.Equal(t, float64(2048*mebibyte), g.memoryBytes)
-}
-
 // TestScaledTimesAreWrittenAsTimesOfDay: a clock that runs faster does not look like a wrong one.
 func TestScaledTimesAreWrittenAsTimesOfDay(t *testing.T) {
 	c := core{opts: Options{Num: 1, Den: 20}, startWall: 1_000_000}

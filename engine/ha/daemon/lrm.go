@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
@@ -185,23 +184,13 @@ func (r *resourceOf) Running(sid string) bool {
 
 // Start implements lrm.Resource.
 func (r *resourceOf) Start(sid string) {
-	if err := r.start(sid); err != nil {
+	conf, err := r.world.read(GuestPath(sid, r.world.opts.Node))
+	if err == nil {
+		err = r.driver.Start(r.world.task, sid, conf.data)
+	}
+	if err != nil {
 		r.world.Log(ha.LevelErr, "starting "+sid+": "+err.Error())
 	}
-}
-
-// start starts a resource, with its configuration where the driver wants it.
-func (r *resourceOf) start(sid string) error {
-	w := r.world
-	d, wants := r.driver.(resource.Configured)
-	if !wants {
-		return r.driver.Start(w.task, sid)
-	}
-	config, _, err := w.store.Read(w.task, GuestPath(sid, w.opts.Node))
-	if err != nil {
-		return fmt.Errorf("reading its configuration: %w", err)
-	}
-	return d.StartConfigured(w.task, sid, config)
 }
 
 // Stop implements lrm.Resource.
