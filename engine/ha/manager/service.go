@@ -45,7 +45,6 @@ func (m *Manager) set(sid string, to change) {
 	if to.node != "" {
 		next.Node = to.node
 	}
-	m.placed[sid] = to.state == ha.Started
 	*sd = *next
 }
 
