@@ -120,6 +120,7 @@ func (m *Manager) decide() {
 	}
 	for pass := 0; pass < maxPasses; pass++ {
 		if !m.pass() {
+			m.fenceLeftovers()
 			return
 		}
 	}
