@@ -100,6 +100,11 @@ type Nemesis struct {
 	ForMax time.Duration `yaml:"for_max" json:"for_max"`
 	// AtOnce is the largest number of faults that act at the same time; 1 unless given.
 	AtOnce int `yaml:"at_once,omitempty" json:"at_once,omitempty"`
+	// Processes are what kill and pause may hit instead of all of a machine, as drawn.
+	Processes []string `yaml:"processes,omitempty,flow" json:"processes,omitempty"`
+	// BeyondSurvival also draws faults that take away what the subject cannot do without. What it
+	// promises in any case must hold then, too.
+	BeyondSurvival bool `yaml:"beyond_survival,omitempty" json:"beyond_survival,omitempty"`
 }
 
 // Expect is what must come out, beyond the checks that always hold.

@@ -120,10 +120,16 @@ type Response struct {
 	Log    []LogRecord `json:"log,omitempty"`
 }
 
+// Kinds of entries.
+const (
+	KindFile      = "file"
+	KindDirectory = "directory"
+)
+
 // EntryInfo describes a file or directory.
 type EntryInfo struct {
 	Path    string      `json:"path"`
-	Kind    string      `json:"kind"` // file, directory
+	Kind    string      `json:"kind"` // KindFile, KindDirectory
 	Size    int         `json:"size"`
 	Created uint64      `json:"created"` // revision
 	Mod     uint64      `json:"mod"`     // revision of the last change

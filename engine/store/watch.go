@@ -59,7 +59,7 @@ func related(a, b string) bool {
 }
 
 func (s *Store) wakeOne(to client, req *Request, changed bool) {
-	s.reply(to, (&Response{ID: req.ID, OK: true, Revision: s.revision(), Changed: changed}).Encode())
+	s.reply(to, &Response{ID: req.ID, OK: true, Revision: s.revision(), Changed: changed})
 }
 
 // wake answers those who wait for one of these changes, which are durable here.

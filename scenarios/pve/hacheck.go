@@ -61,7 +61,7 @@ func (w *haWatch) checkLocks(r *scenarios.Run) (violations []linearizability.Vio
 			continue
 		}
 		least := r.Timescale.Of(lock.Life) * (100 - driftAllowance) / 100
-		if age := c.at - before.at; c.op != "delete" || age < least {
+		if age := c.at - before.at; c.op != "delete" || age < least && !w.provenDead(r, before, c) {
 			violations = append(violations, linearizability.Violation{Kind: EarlyTakeover,
 				Revisions: []uint64{before.revision, c.revision},
 				Explain: fmt.Sprintf("%s took %s at %v, only %v after %s had renewed it",

@@ -170,7 +170,7 @@ func (c *console) mkdir(dir string) error {
 func (c *console) command(line string) bool {
 	file, change := daemon.CommandsPath, func(old string) (string, error) { return old + line + "\n", nil }
 	words := strings.Fields(line)
-	if words[0] == "set" || words[0] == "remove" {
+	if changesServices(words) {
 		file = daemon.ResourcesPath
 		change = func(old string) (string, error) { return changeService(old, words) }
 	}

@@ -28,6 +28,11 @@ type HASpec struct {
 	Rules      string `yaml:"rules,omitempty" json:"rules,omitempty"`
 	Groups     string `yaml:"groups,omitempty" json:"groups,omitempty"`
 	Datacenter string `yaml:"datacenter,omitempty" json:"datacenter,omitempty"`
+	// Fence is ha/fence.cfg. In the simulator the devices in it are there, each agent works, and
+	// the devices named in FenceBoards draw their power from the machine that they belong to.
+	Fence       string          `yaml:"fence,omitempty" json:"fence,omitempty"`
+	FenceBoards []string        `yaml:"fence_boards,omitempty,flow" json:"fence_boards,omitempty"`
+	FenceFaults []HADeviceFault `yaml:"fence_faults,omitempty" json:"fence_faults,omitempty"`
 	// Commands are what the operator does in the course of the run.
 	Commands []HACommand `yaml:"commands,omitempty" json:"commands,omitempty"`
 	// RecoverWithin bounds how long a service that is to run may stay down without a fault that
@@ -35,6 +40,18 @@ type HASpec struct {
 	RecoverWithin time.Duration `yaml:"recover_within,omitempty" json:"recover_within,omitempty"`
 	// EndsOn says where services must run in the end.
 	EndsOn map[string]string `yaml:"ends_on,omitempty,flow" json:"ends_on,omitempty"`
+	// Moves bounds how often services go on on another machine than before.
+	Moves *HAMoves `yaml:"moves,omitempty,flow" json:"moves,omitempty"`
+	// Random draws all of that, but for the bound, from the seed.
+	Random *HARandom `yaml:"random,omitempty" json:"random,omitempty"`
+	// Guests say what the services' guests are like, Nodes what the machines tell of themselves.
+	Guests map[string]HAGuest `yaml:"guests,omitempty" json:"guests,omitempty"`
+	Nodes  map[string]HANode  `yaml:"nodes,omitempty" json:"nodes,omitempty"`
+	// ManagerStatus is ha/manager_status as an earlier master has left it.
+	ManagerStatus string `yaml:"manager_status,omitempty" json:"manager_status,omitempty"`
+	// Prepared: the first boot of the machines, which a power cut ends, is for putting the files
+	// into place. The HA manager runs from the second boot on. Simulator only.
+	Prepared bool `yaml:"prepared,omitempty" json:"prepared,omitempty"`
 }
 
 // HACommand is something that the operator does on a node at a time after the warm-up.
@@ -42,7 +59,7 @@ type HACommand struct {
 	At time.Duration `yaml:"at" json:"at"`
 	On string        `yaml:"on" json:"on"`
 	// Run is a line for the master (migrate vm:100 n2, enable-node-maintenance n1, ...),
-	// `set SID KEY VALUE` or `remove SID`.
+	// `set SID KEY VALUE`, `remove SID` or `add SID`.
 	Run string `yaml:"run" json:"run"`
 }
 
@@ -92,6 +109,9 @@ func (h *HASpec) check(machines []string) error {
 			return fmt.Errorf("ends_on: %s on %s: no such service or machine", sid, h.EndsOn[sid])
 		}
 	}
+	if err := h.checkSetup(machines); err != nil {
+		return err
+	}
 	return h.checkCommands(machines)
 }
 
@@ -102,7 +122,7 @@ func (h *HASpec) checkCommands(machines []string) error {
 		}
 		words := strings.Fields(c.Run)
 		switch {
-		case len(words) == 4 && words[0] == "set", len(words) == 2 && words[0] == "remove":
+		case len(words) == 4 && words[0] == "set", len(words) == 2 && (words[0] == "remove" || words[0] == "add"):
 			if h.Services[words[1]] == "" {
 				return fmt.Errorf("commands: %q: there is no service %s", c.Run, words[1])
 			}
@@ -179,10 +199,11 @@ type haFile struct{ path, text string }
 // files are what the operator puts into place, in this order, the services last.
 func (h *HASpec) files() (files []haFile) {
 	for _, sid := range slices.Sorted(maps.Keys(h.Services)) {
-		files = append(files, haFile{daemon.GuestPath(sid, h.Services[sid]), "memory: 512\ncores: 1\n"})
+		files = append(files, haFile{daemon.GuestPath(sid, h.Services[sid]), h.Guests[sid].config()})
 	}
+	files = append(files, haFile{daemon.ManagerStatusPath, h.ManagerStatus})
 	return append(files, haFile{daemon.DatacenterPath, h.Datacenter}, haFile{daemon.RulesPath, h.Rules},
-		haFile{daemon.GroupsPath, h.Groups}, haFile{daemon.ResourcesPath, h.resources()})
+		haFile{daemon.GroupsPath, h.Groups}, haFile{daemon.FencePath, h.Fence}, haFile{daemon.ResourcesPath, h.resources()})
 }
 
 // setUp puts the files into the store, each unless it is there, the services last.
@@ -235,7 +256,7 @@ func (o *operator) create(t *env.Task, path, text string) error {
 func (o *operator) command(t *env.Task, line string) {
 	path, change := daemon.CommandsPath, func(old string) (string, error) { return old + line + "\n", nil }
 	words := strings.Fields(line)
-	if words[0] == "set" || words[0] == "remove" {
+	if changesServices(words) {
 		path = daemon.ResourcesPath
 		change = func(old string) (string, error) { return changeService(old, words) }
 	}
@@ -268,6 +289,13 @@ func (o *operator) edit(t *env.Task, path string, change func(string) (string, e
 	return err
 }
 
+// changesServices says whether a command is one on the list of services and none for the master.
+func changesServices(words []string) bool {
+	return words[0] == "set" || words[0] == "remove" || words[0] == "add"
+}
+
+// changeService carries out such a command. A service that is added anew is to run, with the
+// defaults.
 func changeService(old string, words []string) (string, error) {
 	services, _, err := config.ParseResources(old)
 	if err != nil {
@@ -275,6 +303,12 @@ func changeService(old string, words []string) (string, error) {
 	}
 	if words[0] == "remove" {
 		delete(services, words[1])
+	} else if words[0] == "add" {
+		if services[words[1]] == nil {
+			cd := config.DefaultService(ha.SIDType(words[1]))
+			cd.State = ha.WantStarted
+			services[words[1]] = cd
+		}
 	} else if cd := services[words[1]]; cd == nil {
 		return "", fmt.Errorf("there is no service %s", words[1])
 	} else if err := config.SetServiceProperty(cd, words[2], words[3]); err != nil {
