@@ -164,6 +164,11 @@ func (w *When) PowerCut(machines ...string) *Injected {
 	return w.add(fault.Fault{Kind: fault.PowerCut, Machines: machines})
 }
 
+// PowerOn is [fault.PowerOn].
+func (w *When) PowerOn(machines ...string) *B {
+	return w.add(fault.Fault{Kind: fault.PowerOn, Machines: machines}).B
+}
+
 // DiskStall is [fault.DiskStall].
 func (w *When) DiskStall(machines ...string) *Injected {
 	return w.add(fault.Fault{Kind: fault.DiskStall, Machines: machines})

@@ -1,6 +1,8 @@
 package pve
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -82,6 +84,38 @@ func (w *haWatch) provenDead(r *scenarios.Run, before, taken *change) bool {
 		}
 	}
 	return false
+}
+
+// laneFencing shows what fence devices do to a machine.
+const laneFencing = "fencing"
+
+// takeFence shows the fencing of a machine on that machine's lanes.
+func (t *teller) takeFence(r scenarios.Stamped) {
+	show := func(node, text, class string) {
+		m := slices.Index(t.subject.NodeNames(), node)
+		if m >= 0 && t.subject.spec.HA.Fence != "" {
+			t.begin(env.MachineID(m), laneFencing, r.At, text, class)
+		}
+	}
+	switch rec := r.Record.(type) {
+	case fence.Started:
+		by := t.subject.NodeNames()[r.Machine]
+		show(rec.Node, by+" fences it: "+strings.Join(rec.Devices, ", "), "warn")
+	case fence.Attempt:
+		if !rec.OK {
+			show(rec.Node, fmt.Sprintf("%s, attempt %d: %s", rec.Device, rec.Number, rec.Reason), "warn")
+		}
+	case fence.Ended:
+		if rec.OK {
+			show(rec.Node, "off, confirmed by "+rec.Device, "good")
+		} else {
+			show(rec.Node, "not confirmed: "+rec.Reason, "bad")
+		}
+	case scenarios.Switched:
+		if rec.On {
+			show(t.subject.NodeNames()[r.Machine], "switched on by "+rec.Device, "idle")
+		}
+	}
 }
 
 func (w *haWatch) machineNamed(name string) env.MachineID {

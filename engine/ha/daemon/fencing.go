@@ -33,8 +33,11 @@ func (w *crmWorld) AcquireNodeLock(node string) bool {
 	if err != nil {
 		return false // it might be that both proofs are needed
 	}
-	if _, held := w.locks.Asked(name); held || mode == fencingWatchdog {
+	if mode == fencingWatchdog {
 		return w.acquire(name)
+	}
+	if _, held := w.locks.Asked(name); held && w.acquire(name) {
+		return true
 	}
 	holder, version, err := w.locks.Holder(w.task, name)
 	if err != nil {
@@ -87,16 +90,20 @@ func (w *crmWorld) fenced(node string, version uint64) bool {
 	if len(devices) == 0 {
 		return false
 	}
+	begun := w.env.Mono()
 	w.fencer.Request(fence.Request{Node: node, Version: version, Devices: devices,
-		Wanted: func() (bool, string) { return w.stillWanted(node) }})
+		Wanted: func() (bool, string) { return w.stillWanted(node, begun) }})
 	return false
 }
 
 // stillWanted is asked before every call of an agent. A master that does not know to be one any
 // more must not switch off what another one has taken into service.
-func (w *crmWorld) stillWanted(node string) (bool, string) {
+func (w *crmWorld) stillWanted(node string, begun time.Duration) (bool, string) {
 	asked, held := w.locks.Asked(ManagerLock)
+	taken, ours := w.locks.Asked(AgentLock(node))
 	switch {
+	case ours && taken >= begun:
+		return false, "its lock is ours"
 	case !held:
 		return false, "this node is not the master any more"
 	case w.env.Mono()-asked >= w.opts.scale(watchdog.ClientTime):
