@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/holdfast-sim/holdfast/engine/store/tree"
 )
@@ -62,6 +63,9 @@ func DecodeCompactRequest(data []byte) (*Request, error) {
 	}
 	if err := r.check(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBadRequest, err)
+	}
+	if len(r.Data) > 0 { // what names a change is remembered for long, and need not keep its data
+		r.ID, r.Path, r.To = strings.Clone(r.ID), strings.Clone(r.Path), strings.Clone(r.To)
 	}
 	return r, nil
 }
