@@ -3,6 +3,7 @@ package resource
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
@@ -16,6 +17,9 @@ type GuestOptions struct {
 	// StartTime, StopTime and MoveTime are the means of what starting, an orderly stop and moving
 	// take; each draws between half and one and a half of it.
 	StartTime, StopTime, MoveTime time.Duration
+	// Broken and Stubborn are guests, by sid, that cannot be started on the machines named there or
+	// cannot be ended on them, not even by force.
+	Broken, Stubborn map[string][]string
 }
 
 // DefaultGuests are guests that take their time like small virtual machines.
@@ -111,6 +115,10 @@ func (h *Host) serve(t *env.Task, from string, r guestRequest) {
 
 func (h *Host) carryOut(t *env.Task, g *guest, r *guestRequest) {
 	switch {
+	case r.Op == "start" && slices.Contains(h.opts.Broken[r.SID], h.env.Self().Name):
+		t.Sleep(h.takes(h.opts.StartTime))
+	case r.Op == "stop" && slices.Contains(h.opts.Stubborn[r.SID], h.env.Self().Name):
+		t.Sleep(r.Timeout)
 	case r.Op == "start" && !g.running:
 		h.set(g, r.SID, true, "") // from the first moment on it could do harm
 		t.Sleep(h.takes(h.opts.StartTime))

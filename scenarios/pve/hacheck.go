@@ -34,6 +34,7 @@ func (w *haWatch) check(r *scenarios.Run) []linearizability.Verdict {
 		verdict("ha-reset", w.checkResets(r), fmt.Sprintf("%d machines were reset by their watchdogs, each for a reason", len(w.resets))),
 		verdict("ha-commands", w.repeated, fmt.Sprintf("none of %d commands was carried out twice", len(w.commands))),
 		verdict("ha-recovery", w.checkServices(r), "every service that was to run was up or came back in time"),
+		verdict("ha-liveness", w.live.check(w, r), "nobody wandered, waited for ever or was guarded for nothing"),
 	}
 }
 
@@ -173,6 +174,9 @@ func (w *haWatch) checkServices(r *scenarios.Run) (violations []linearizability.
 		return violations
 	}
 	for _, sid := range wanted {
+		if len(spec.Guests.Broken[sid]) == len(w.scenario.Machines) {
+			continue // it cannot run anywhere
+		}
 		down := w.inPlace
 		for _, s := range append(w.spansOf(sid), serviceSpan{from: r.Duration}) {
 			if excused := w.lastExcuse(r, down, s.from); s.from > excused+bound {

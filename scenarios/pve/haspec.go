@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
@@ -28,6 +27,8 @@ type HASpec struct {
 	Rules      string `yaml:"rules,omitempty" json:"rules,omitempty"`
 	Groups     string `yaml:"groups,omitempty" json:"groups,omitempty"`
 	Datacenter string `yaml:"datacenter,omitempty" json:"datacenter,omitempty"`
+	// Guests is how the simulated services behave; on real nodes they are what they are.
+	Guests HAGuests `yaml:"guests,omitempty" json:"guests"`
 	// Commands are what the operator does in the course of the run.
 	Commands []HACommand `yaml:"commands,omitempty" json:"commands,omitempty"`
 	// RecoverWithin bounds how long a service that is to run may stay down without a fault that
@@ -35,6 +36,9 @@ type HASpec struct {
 	RecoverWithin time.Duration `yaml:"recover_within,omitempty" json:"recover_within,omitempty"`
 	// EndsOn says where services must run in the end.
 	EndsOn map[string]string `yaml:"ends_on,omitempty,flow" json:"ends_on,omitempty"`
+	// UpAt says when, after the warm-up, services must be running somewhere, whatever excuses faults
+	// may be for it.
+	UpAt map[string]time.Duration `yaml:"up_at,omitempty,flow" json:"up_at,omitempty"`
 }
 
 // HACommand is something that the operator does on a node at a time after the warm-up.
@@ -42,7 +46,8 @@ type HACommand struct {
 	At time.Duration `yaml:"at" json:"at"`
 	On string        `yaml:"on" json:"on"`
 	// Run is a line for the master (migrate vm:100 n2, enable-node-maintenance n1, ...),
-	// `set SID KEY VALUE` or `remove SID`.
+	// `set SID KEY VALUE`, `remove SID`, `add SID` (again, with the defaults) or `datacenter LINE`
+	// (the file's new content).
 	Run string `yaml:"run" json:"run"`
 }
 
@@ -92,27 +97,15 @@ func (h *HASpec) check(machines []string) error {
 			return fmt.Errorf("ends_on: %s on %s: no such service or machine", sid, h.EndsOn[sid])
 		}
 	}
-	return h.checkCommands(machines)
-}
-
-func (h *HASpec) checkCommands(machines []string) error {
-	for _, c := range h.Commands {
-		if !slices.Contains(machines, c.On) {
-			return fmt.Errorf("commands: %q is run on %q; the machines are %v", c.Run, c.On, machines)
-		}
-		words := strings.Fields(c.Run)
-		switch {
-		case len(words) == 4 && words[0] == "set", len(words) == 2 && words[0] == "remove":
-			if h.Services[words[1]] == "" {
-				return fmt.Errorf("commands: %q: there is no service %s", c.Run, words[1])
-			}
-		default:
-			if _, err := config.ParseCommand(c.Run); err != nil {
-				return fmt.Errorf("commands: %w", err)
-			}
+	for _, sid := range slices.Sorted(maps.Keys(h.UpAt)) {
+		if h.Services[sid] == "" {
+			return fmt.Errorf("up_at: there is no service %s", sid)
 		}
 	}
-	return nil
+	if err := h.Guests.check(h.Services, machines); err != nil {
+		return err
+	}
+	return h.checkCommands(machines)
 }
 
 func (h *HASpec) resources() string {
@@ -203,7 +196,7 @@ func (o *operator) setUp(t *env.Task) {
 			t.Sleep(retryPause)
 		}
 	}
-	o.env.Emit(OperatorDid{What: "files in place"})
+	o.env.Emit(OperatorDid{What: filesInPlace})
 }
 
 // inPlace finds out whether a file is there, as soon as the cluster can tell.
@@ -233,12 +226,7 @@ func (o *operator) create(t *env.Task, path, text string) error {
 
 // command does one thing; it is tried until the store takes it.
 func (o *operator) command(t *env.Task, line string) {
-	path, change := daemon.CommandsPath, func(old string) (string, error) { return old + line + "\n", nil }
-	words := strings.Fields(line)
-	if words[0] == "set" || words[0] == "remove" {
-		path = daemon.ResourcesPath
-		change = func(old string) (string, error) { return changeService(old, words) }
-	}
+	path, change := editOf(line)
 	for {
 		err := o.edit(t, path, change)
 		if err == nil {
@@ -268,20 +256,8 @@ func (o *operator) edit(t *env.Task, path string, change func(string) (string, e
 	return err
 }
 
-func changeService(old string, words []string) (string, error) {
-	services, _, err := config.ParseResources(old)
-	if err != nil {
-		return "", err
-	}
-	if words[0] == "remove" {
-		delete(services, words[1])
-	} else if cd := services[words[1]]; cd == nil {
-		return "", fmt.Errorf("there is no service %s", words[1])
-	} else if err := config.SetServiceProperty(cd, words[2], words[3]); err != nil {
-		return "", err
-	}
-	return config.FormatResources(services), nil
-}
+// filesInPlace is what the operator does first.
+const filesInPlace = "files in place"
 
 // OperatorDid says that the operator has done something.
 type OperatorDid struct {

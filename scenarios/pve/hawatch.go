@@ -40,6 +40,7 @@ type haWatch struct {
 	lives    []int // of each machine's agent
 	double   []linearizability.Violation
 	repeated []linearizability.Violation
+	live     liveness
 }
 
 // serviceSpan is a time in which a service ran somewhere.
@@ -73,10 +74,11 @@ type commandKey struct {
 func newHAWatch(subject *Subject, s *scenarios.Scenario) *haWatch {
 	return &haWatch{subject: subject, scenario: s, quorate: make([]bool, len(s.Machines)),
 		active: map[string][]bool{}, open: map[string]int{}, changes: map[string]*lockChange{},
-		commands: map[commandKey]bool{}, lives: make([]int, len(s.Machines))}
+		live: newLiveness(), commands: map[commandKey]bool{}, lives: make([]int, len(s.Machines))}
 }
 
 func (w *haWatch) record(r scenarios.Stamped) {
+	w.live.record(r)
 	switch rec := r.Record.(type) {
 	case resource.Active:
 		w.setActive(r, rec.SID, rec.On)
@@ -211,7 +213,7 @@ func (h *HASpec) wanted() []string {
 		panic("pve: resources that were accepted cannot be read: " + err.Error())
 	}
 	for _, c := range h.Commands {
-		if words := strings.Fields(c.Run); words[0] == "set" || words[0] == "remove" || words[0] == "stop" {
+		if words := strings.Fields(c.Run); editWords[words[0]] > 0 || words[0] == "stop" {
 			delete(services, words[1])
 		}
 		if strings.Contains(c.Run, "disarm") {

@@ -14,7 +14,6 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/corosync"
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/node"
-	"github.com/holdfast-sim/holdfast/engine/resource"
 	"github.com/holdfast-sim/holdfast/engine/ring"
 	"github.com/holdfast-sim/holdfast/scenarios"
 )
@@ -145,7 +144,7 @@ var simulationKey = bytes.Repeat([]byte("holdfast simulated cluster key. "), 4)
 func (s *Subject) compose(m env.MachineID) ([]node.Process, error) {
 	o := node.Options{Cluster: s.conf, Machine: m, Key: simulationKey}
 	if s.spec.HA != nil {
-		o.HA = &node.HA{Guests: resource.DefaultGuests()}
+		o.HA = &node.HA{Guests: s.spec.HA.Guests.options()}
 	}
 	return node.Compose(o)
 }
