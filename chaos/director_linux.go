@@ -157,6 +157,8 @@ func (d *director) inject(ctx context.Context, f *fault.Fault) error {
 			return m.beginPause(ctx, f.Process)
 		case fault.PowerCut:
 			return m.beginCut()
+		case fault.PowerOn:
+			return m.pressPower()
 		case fault.ClockStep, fault.ClockDrift:
 			return m.changeClock(ctx, f.Step, f.DriftPPM)
 		}
@@ -177,6 +179,8 @@ func (d *director) undo(ctx context.Context, f *fault.Fault) error {
 			return m.endPause(ctx, f.Process)
 		case fault.PowerCut:
 			return m.endCut()
+		case fault.PowerOn:
+			return nil // a button has no lasting effect
 		case fault.ClockStep, fault.ClockDrift:
 			return m.changeClock(ctx, -f.Step, -f.DriftPPM)
 		}

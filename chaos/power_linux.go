@@ -160,6 +160,9 @@ func (p *power) ring() {
 	p.work.Go(func() {
 		p.cut(scenarios.CauseWatchdog)
 		m := p.machine
+		if m.run.out.Scenario.Watchdog == scenarios.WatchdogPowerOff {
+			return
+		}
 		select {
 		case <-p.quit:
 		case <-time.After(m.Timescale.Of(rebootTime)):
@@ -262,6 +265,14 @@ func (m *machine) endCut() error {
 	p.cuts--
 	p.mu.Unlock()
 	return p.start()
+}
+
+// pressPower switches the machine on, if it is off and has power.
+func (m *machine) pressPower() error {
+	if m.power == nil {
+		return fmt.Errorf("the power of %s: %w", m.Name, errors.ErrUnsupported)
+	}
+	return m.power.start()
 }
 
 // write writes files into the machine's directory.

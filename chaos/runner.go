@@ -67,17 +67,19 @@ const overhead = 12 * time.Second
 // that it is.
 func (r Runner) Run(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subject,
 	o scenarios.RunOptions) (*scenarios.Run, error) {
+	choices := func(name, label string) fault.Chooser { return newStream(o.Seed, name, label) }
+	s, subject, err := scenarios.Vary(s, subject, choices)
+	if err != nil {
+		return nil, err
+	}
 	driver := subject.Driver()
 	if driver == nil {
 		return nil, fmt.Errorf("running %s: %w: use --on sim", subject.Kind(), ErrNotDriven)
 	}
-	resolved := s.Resolved(subject.Judge(), func(name, label string) fault.Chooser {
-		return newStream(o.Seed, name, label)
-	})
+	resolved := s.Resolved(subject.Judge(), choices)
 	if r.MaxWall == 0 && powered(driver) {
 		r.MaxWall = PoweredMaxWall
 	}
-	var err error
 	if o.Timescale, err = r.timescale(resolved, o.Timescale); err != nil {
 		return nil, err
 	}

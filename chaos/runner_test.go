@@ -51,7 +51,7 @@ func TestEveryKindOfFaultIsDecided(t *testing.T) {
 		supported[k] = why == ""
 	}
 	require.Equal(t, map[fault.Kind]bool{fault.Partition: true, fault.Cut: true, fault.Link: true, fault.Flap: true,
-		fault.Kill: true, fault.Pause: true, fault.PowerCut: false, fault.DiskStall: false, fault.DiskSlow: false,
+		fault.Kill: true, fault.Pause: true, fault.PowerCut: false, fault.PowerOn: false, fault.DiskStall: false, fault.DiskSlow: false,
 		fault.DiskFull: false, fault.DiskError: false, fault.ClockStep: false, fault.ClockDrift: false}, supported)
 	require.Contains(t, Unsupported(&fault.Fault{Kind: fault.Kill, Process: "store"}, plain{}), `"store"`)
 	require.Contains(t, Unsupported(&fault.Fault{Kind: "moon_phase"}, plain{}), "not known")

@@ -26,7 +26,10 @@ func Expand(s *Scenario, judge Judge, choices func(stream, label string) fault.C
 	schedule := slices.Clone(s.Faults)
 	if s.Nemesis != nil {
 		survives := MajoritySurvives
-		if judge != nil {
+		switch {
+		case s.Nemesis.BeyondSurvival:
+			survives = func(Damage) bool { return true }
+		case judge != nil:
 			survives = judge.Survives
 		}
 		e := expander{s: s, survives: survives, schedule: schedule}
@@ -54,6 +57,7 @@ type draws struct {
 	others uint64 // further machines, one bit each
 	amount uint64 // how bad, of drawSteps
 	way    uint64 // which of a few variants
+	part   uint64 // which of the processes, 0 for all of the machine
 }
 
 const (
@@ -76,6 +80,7 @@ func (e *expander) run(choices func(stream, label string) fault.Chooser) {
 	stream := func(label string) fault.Chooser { return choices(NemesisStream, label) }
 	occurs, kind, at, length := stream("occurs"), stream("kind"), stream("at"), stream("length")
 	first, others, amount, way := stream("first"), stream("others"), stream("amount"), stream("way")
+	part := stream("process")
 	machines := uint64(len(e.s.Machines))
 	// Quiet slots are paid for by shorter ones, so that Every stays the mean.
 	slot := max(n.Every*(quietOneIn-1)/quietOneIn, 1)
@@ -89,6 +94,7 @@ func (e *expander) run(choices func(stream, label string) fault.Chooser) {
 			others: others.Choose(1 << min(machines, maskBits)),
 			amount: amount.Choose(drawSteps),
 			way:    way.Choose(variants),
+			part:   part.Choose(uint64(len(n.Processes)) + 1),
 		}
 		if d.occurs {
 			e.add(d, begin, slot)
@@ -207,6 +213,11 @@ func (e *expander) fault(kind fault.Kind, d draws) fault.Fault {
 		f.Machines, f.Step = hit, signed(time.Second+share(worstStep, d.amount), d.way)
 	case fault.ClockDrift:
 		f.Machines, f.DriftPPM = hit, signed(1+int64(d.amount)*(worstDrift-1)/drawSteps, d.way)
+	case fault.Kill, fault.Pause:
+		f.Machines = hit
+		if d.part > 0 {
+			f.Process = e.s.Nemesis.Processes[d.part-1]
+		}
 	default:
 		f.Machines = hit
 	}

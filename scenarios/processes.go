@@ -18,6 +18,11 @@ func CheckProcesses(s *Scenario, subject Subject) error {
 	if builder == nil {
 		return nil
 	}
+	if s.Nemesis != nil {
+		if err := checkNemesis(s, builder); err != nil {
+			return err
+		}
+	}
 	for i := range s.Faults {
 		f := &s.Faults[i]
 		if f.Process == "" {
@@ -34,6 +39,22 @@ func CheckProcesses(s *Scenario, subject Subject) error {
 			if !slices.Contains(names, f.Process) {
 				return s.Errorf(fmt.Sprintf("faults[%d].process", i), "%s has no process %q; %s, or leave the key out for all of them",
 					machine, f.Process, insteadOf(f.Process, names))
+			}
+		}
+	}
+	return nil
+}
+
+func checkNemesis(s *Scenario, builder Builder) error {
+	for i, process := range s.Nemesis.Processes {
+		for m, machine := range s.Machines {
+			var names []string
+			for _, p := range builder.Processes(env.MachineID(m)) {
+				names = append(names, p.Name)
+			}
+			if !slices.Contains(names, process) {
+				return s.Errorf(fmt.Sprintf("nemesis.processes[%d]", i), "%s has no process %q; %s",
+					machine, process, insteadOf(process, names))
 			}
 		}
 	}

@@ -22,6 +22,9 @@ type Scenario struct {
 	Machines Machines `yaml:"machines" json:"machines"`
 	Network  Network  `yaml:"network,omitempty" json:"network"`
 	Disk     Disk     `yaml:"disk,omitempty" json:"disk"`
+	// Watchdog is what a machine's hardware watchdog does when its time has run out: reset (the
+	// machine boots again) or power_off (it stays off until somebody switches it on).
+	Watchdog WatchdogAction `yaml:"watchdog,omitempty" json:"watchdog,omitempty"`
 
 	// Warmup is how long the machines run before the workload and the faults begin.
 	Warmup time.Duration `yaml:"warmup,omitempty" json:"warmup"`
@@ -71,6 +74,20 @@ type Disk struct {
 	CapacityBytes int64 `yaml:"capacity_bytes,omitempty" json:"capacity_bytes,omitempty"`
 }
 
+// WatchdogAction is what a hardware watchdog does to its machine.
+type WatchdogAction string
+
+// The actions of a hardware watchdog; none given means a reset.
+const (
+	WatchdogResets   WatchdogAction = "reset"
+	WatchdogPowerOff WatchdogAction = "power_off"
+)
+
+// OneOf lists the words for actions, for decoders and schemas.
+func (WatchdogAction) OneOf() []string {
+	return []string{string(WatchdogResets), string(WatchdogPowerOff)}
+}
+
 // Nemesis draws faults at random. The draws depend on the seed alone, so the same faults come
 // in both worlds.
 type Nemesis struct {
@@ -83,6 +100,11 @@ type Nemesis struct {
 	ForMax time.Duration `yaml:"for_max" json:"for_max"`
 	// AtOnce is the largest number of faults that act at the same time; 1 unless given.
 	AtOnce int `yaml:"at_once,omitempty" json:"at_once,omitempty"`
+	// Processes are what kill and pause may hit instead of all of a machine, as drawn.
+	Processes []string `yaml:"processes,omitempty,flow" json:"processes,omitempty"`
+	// BeyondSurvival also draws faults that take away what the subject cannot do without. What it
+	// promises in any case must hold then, too.
+	BeyondSurvival bool `yaml:"beyond_survival,omitempty" json:"beyond_survival,omitempty"`
 }
 
 // Expect is what must come out, beyond the checks that always hold.

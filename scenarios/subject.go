@@ -3,11 +3,13 @@ package scenarios
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/netip"
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/scenarios/fault"
 	"github.com/holdfast-sim/holdfast/scenarios/workload"
 )
 
@@ -23,6 +25,27 @@ type Subject interface {
 	Client() workload.Codec
 	// Judge knows what right means.
 	Judge() Judge
+}
+
+// Varied is a subject whose scenario is another one for each seed: how many machines there are,
+// what they are to do.
+type Varied interface {
+	// Vary returns the scenario and the subject that the draws make. What it returns has nothing
+	// left to draw but the faults of a nemesis, so that it runs again with the same seed.
+	Vary(s *Scenario, choices func(stream, label string) fault.Chooser) (*Scenario, Subject, error)
+}
+
+// Vary draws what a subject leaves to the seed. Runners call it first.
+func Vary(s *Scenario, subject Subject, choices func(stream, label string) fault.Chooser) (*Scenario, Subject, error) {
+	v, ok := subject.(Varied)
+	if !ok {
+		return s, subject, nil
+	}
+	varied, of, err := v.Vary(s, choices)
+	if err != nil {
+		return nil, nil, fmt.Errorf("drawing what scenario %s leaves to the seed: %w", s.Name, err)
+	}
+	return varied, of, nil
 }
 
 // Decode makes a subject from its part of a scenario. Unknown or wrong fields are errors that

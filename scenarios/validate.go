@@ -16,18 +16,20 @@ import (
 
 // Limits of a scenario.
 const (
-	MaxEnd        = 7 * 24 * time.Hour // of a run
-	MaxLatency    = 10 * time.Second   // of a healthy link
-	MaxDiskCall   = 10 * time.Second   // of a healthy disk
-	MaxFaults     = 1000
-	MaxDraws      = 10_000 // faults that a nemesis may draw
-	MaxAtOnce     = 16
-	MaxFlaps      = 100_000 // phases of one flapping link
-	MaxNameBytes  = 64
-	MaxStoryBytes = 8 << 10
-	MaxReferences = 32
-	MaxProbes     = 64
-	MaxWeight     = 1_000_000 // of one operation in a mix
+	MaxEnd      = 7 * 24 * time.Hour // of a run
+	MaxLatency  = 10 * time.Second   // of a healthy link
+	MaxDiskCall = 10 * time.Second   // of a healthy disk
+	MaxFaults   = 1000
+	MaxDraws    = 10_000 // faults that a nemesis may draw
+
+	MaxNemesisProcesses = 32
+	MaxAtOnce           = 16
+	MaxFlaps            = 100_000 // phases of one flapping link
+	MaxNameBytes        = 64
+	MaxStoryBytes       = 8 << 10
+	MaxReferences       = 32
+	MaxProbes           = 64
+	MaxWeight           = 1_000_000 // of one operation in a mix
 )
 
 // minCapacityBytes is the least disk that anything can run on.
@@ -128,6 +130,8 @@ func (v *validator) conditions() {
 		s.Network.Loss)
 	v.within("disk.write", s.Disk.Write, 0, MaxDiskCall)
 	v.within("disk.sync", s.Disk.Sync, 0, MaxDiskCall)
+	v.check(s.Watchdog == "" || slices.Contains(s.Watchdog.OneOf(), string(s.Watchdog)), "watchdog",
+		"unknown action %q; write reset or power_off", s.Watchdog)
 	c := s.Disk.CapacityBytes
 	v.check(c == 0 || c >= minCapacityBytes, "disk.capacity_bytes",
 		"%d bytes hold nothing; write at least %d, or leave the key out for no limit", c, minCapacityBytes)
@@ -177,6 +181,12 @@ func (v *validator) nemesis() {
 	v.check(s.Duration <= 0 || n.ForMin <= s.Duration, "nemesis.for_min",
 		"no fault of %s fits into the duration of %s", span(n.ForMin), span(s.Duration))
 	v.check(n.AtOnce >= 1 && n.AtOnce <= MaxAtOnce, "nemesis.at_once", "%d is out of range; write 1 to %d", n.AtOnce, MaxAtOnce)
+	stops := slices.Contains(n.Kinds, fault.Kill) || slices.Contains(n.Kinds, fault.Pause)
+	v.check(len(n.Processes) == 0 || stops, "nemesis.processes", "only kill and pause hit processes; add one of them to kinds, or leave the key out")
+	v.check(len(n.Processes) <= MaxNemesisProcesses, "nemesis.processes", "%d are too many; write at most %d", len(n.Processes), MaxNemesisProcesses)
+	for i, name := range n.Processes {
+		v.check(name != "" && !slices.Contains(n.Processes[:i], name), fmt.Sprintf("nemesis.processes[%d]", i), "name each process once")
+	}
 }
 
 func needsTwo(k fault.Kind) bool { return (&fault.Fault{Kind: k}).IsNetwork() }
@@ -192,7 +202,7 @@ func (v *validator) expect() {
 }
 
 // verdicts are the words for the outcome of a run.
-var verdicts = []string{"valid", "invalid", "unknown"}
+var verdicts = []string{"valid", "invalid"}
 
 func kindList() string { return strings.Join(fault.Kind("").OneOf(), ", ") }
 

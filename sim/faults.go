@@ -77,6 +77,8 @@ func (n *nemesis) begin(i int) {
 			m.Each(f.Process, (*world.Proc).Pause)
 		case fault.PowerCut:
 			m.CutPower()
+		case fault.PowerOn:
+			m.PressPower()
 		default:
 			m.Begin(f)
 		}
@@ -102,6 +104,7 @@ func (n *nemesis) heal(i int) {
 			m.Each(f.Process, (*world.Proc).Unpause)
 		case fault.PowerCut:
 			m.RestorePower()
+		case fault.PowerOn: // a button has no lasting effect
 		default:
 			m.End(f)
 		}

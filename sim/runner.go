@@ -57,6 +57,13 @@ func (Runner) Run(ctx context.Context, s *scenarios.Scenario, subject scenarios.
 // simulate makes a run without judging it. prepare, when set, sees the world before time begins.
 func simulate(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subject,
 	o scenarios.RunOptions, prepare func(*world.World)) (*run, error) {
+	choices := draws(o)
+	s, subject, err := scenarios.Vary(s, subject, func(stream, label string) fault.Chooser {
+		return choices.List(stream, label)
+	})
+	if err != nil {
+		return nil, err
+	}
 	builder := subject.Builder()
 	if builder == nil {
 		return nil, fmt.Errorf("running %s: %w: use --on netns", subject.Kind(), ErrNotSimulated)
@@ -69,12 +76,12 @@ func simulate(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subj
 	r := &run{scenario: s, subject: subject, options: o, ctx: ctx,
 		out:   &scenarios.Run{Scenario: s, Subject: subject, Seed: o.Seed, World: "sim"},
 		watch: subject.Judge().Watch(s)}
-	r.build(builder)
+	r.build(builder, choices)
 	if prepare != nil {
 		prepare(r.world)
 	}
 	defer entropy.begin(r.world.Entropy())()
-	err := r.play()
+	err = r.play()
 	r.finish(err)
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
@@ -82,19 +89,23 @@ func simulate(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subj
 	return r, nil
 }
 
-func (r *run) build(builder scenarios.Builder) {
-	s := r.scenario
+// draws is where a run draws from.
+func draws(o scenarios.RunOptions) *choice.Source {
 	mode := choice.Derive
-	if r.options.ZeroDraws {
+	if o.ZeroDraws {
 		mode = choice.Zero
 	}
-	overrides := make([]choice.Override, len(r.options.Overrides))
-	for i, o := range r.options.Overrides {
-		overrides[i] = choice.Override(o)
+	overrides := make([]choice.Override, len(o.Overrides))
+	for i, override := range o.Overrides {
+		overrides[i] = choice.Override(override)
 	}
-	choices := choice.New(choice.Options{Seed: r.options.Seed, Mode: mode, Overrides: overrides})
+	return choice.New(choice.Options{Seed: o.Seed, Mode: mode, Overrides: overrides})
+}
+
+func (r *run) build(builder scenarios.Builder, choices *choice.Source) {
+	s := r.scenario
 	cfg := world.Config{Seed: r.options.Seed, Names: s.Machines, Base: s.Base(), Disk: s.Disk,
-		Builder: builder, OnRecord: r.record}
+		StaysOff: s.Watchdog == scenarios.WatchdogPowerOff, Builder: builder, OnRecord: r.record}
 	if r.options.KeepLogs {
 		cfg.OnLog = func(l scenarios.LogLine) { r.out.Logs = append(r.out.Logs, l) }
 		if r.options.Debug {
@@ -120,7 +131,7 @@ func (r *run) build(builder scenarios.Builder) {
 // power switches a machine on.
 type power struct{ machine *world.Machine }
 
-func (p power) Handle(uint32, uint64) { p.machine.PowerOn() }
+func (p power) Handle(uint32, uint64) { p.machine.PressPower() }
 
 func (r *run) record(rec scenarios.Stamped) error {
 	r.out.Records = append(r.out.Records, rec)

@@ -64,9 +64,11 @@ type Env interface {
 	// Quorate tells whether this node is in the quorate partition.
 	Quorate() bool
 
-	// ReadManagerStatus returns ha/manager_status; an empty status when there is none yet.
+	// ReadManagerStatus returns ha/manager_status; an empty status when there is none yet. Who
+	// wants to change it makes a copy.
 	ReadManagerStatus() (*ManagerStatus, error)
-	// ReadServiceConfig returns all configured services with their home nodes, by sid.
+	// ReadServiceConfig returns all configured services with their home nodes, by sid. The CRM's
+	// are a copy of its own; an LRM must not change what it gets.
 	ReadServiceConfig() (map[string]*ServiceConfig, error)
 	// ReadDatacenter returns the settings in datacenter.cfg that concern HA.
 	ReadDatacenter() (Datacenter, error)

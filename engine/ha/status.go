@@ -3,6 +3,7 @@ package ha
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 )
@@ -18,6 +19,9 @@ type ManagerStatus struct {
 	ServiceStatus map[string]*ServiceStatus `json:"service_status"`
 	NodeRequest   map[string]NodeRequest    `json:"node_request,omitempty"`
 	Disarm        *Disarm                   `json:"disarm,omitempty"`
+	// Fencing says in words how fence devices get on with nodes in state fence, by node. Nothing
+	// is decided on it; other readers may ignore it.
+	Fencing map[string]string `json:"fencing,omitempty"`
 }
 
 // NodeRequest are the wishes of the administrator for one node.
@@ -159,6 +163,7 @@ func (m *ManagerStatus) Clone() *ManagerStatus {
 	for node, request := range m.NodeRequest {
 		out.NodeRequest[node] = request
 	}
+	out.Fencing = maps.Clone(m.Fencing)
 	if m.Disarm != nil {
 		disarm := *m.Disarm
 		out.Disarm = &disarm

@@ -2,20 +2,26 @@ package node
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/corosync"
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
 	"github.com/holdfast-sim/holdfast/engine/resource"
+	"github.com/holdfast-sim/holdfast/engine/shutdown"
+	"github.com/holdfast-sim/holdfast/engine/status"
 	"github.com/holdfast-sim/holdfast/engine/watchdog"
 )
 
 // HA says how a node takes part in high availability.
 type HA struct {
-	// Guests makes the node run simulated guests with this behaviour.
+	// Guests makes the node run simulated guests with this behaviour. The node's size in it counts
+	// whatever runs.
 	Guests resource.GuestOptions
 	// Command, when given, is the program that runs as each resource, in the place of guests.
 	Command []string
+	// Self is what the node tells the others of itself.
+	Self daemon.Info
 }
 
 // haProcesses composes the HA manager of a node, in the order of their starts: what resets the
@@ -26,7 +32,7 @@ func haProcesses(o Options, conf *corosync.Config) ([]Process, error) {
 		num, den = 1, 1
 	}
 	guests, command := o.HA.Guests, o.HA.Command
-	ho := daemon.Options{Node: nodeName(conf, int(o.Machine)), Num: num, Den: den,
+	ho := daemon.Options{Node: nodeName(conf, int(o.Machine)), Num: num, Den: den, Self: o.HA.Self,
 		NewDriver: func(e env.Env) daemon.StepDriver { return resource.NewFake(e, guests) }}
 	if len(command) > 0 {
 		ho.NewDriver = func(e env.Env) daemon.StepDriver { return resource.NewProcess(e, command) }
@@ -38,16 +44,24 @@ func haProcesses(o Options, conf *corosync.Config) ([]Process, error) {
 		return nil, fmt.Errorf("%w: %w", ErrOptions, err)
 	}
 	dog := watchdog.DefaultOptions(num, den)
+	self := conf.Nodes[o.Machine].ID
 	processes := []Process{
-		{Name: watchdog.Process, Restart: restartAfter, New: func() env.Process { return watchdog.New(dog) }}}
+		{Name: watchdog.Process, Restart: restartAfter, New: func() env.Process { return watchdog.New(dog) }},
+		{Name: status.Process, Restart: restartAfter, New: func() env.Process { return status.New(self) }}}
 	if len(command) == 0 {
 		processes = append(processes, Process{Name: resource.HostProcess, Restart: restartAfter,
 			New: func() env.Process { return resource.NewHost(guests) }})
 	}
+	ending := shutdown.Options{Services: []shutdown.Service{{Name: daemon.LRMProcess},
+		{Name: daemon.CRMProcess, Within: crmStopTime * time.Duration(num) / time.Duration(den)}}}
 	return append(processes,
+		Process{Name: shutdown.Process, Restart: restartAfter, New: func() env.Process { return shutdown.New(ending) }},
 		Process{Name: daemon.LRMProcess, Restart: restartAfter, New: func() env.Process { return daemon.NewLRM(ho) }},
 		Process{Name: daemon.CRMProcess, Restart: restartAfter, New: func() env.Process { return daemon.NewCRM(ho) }}), nil
 }
+
+// crmStopTime is how long the HA manager may take to end; its agent has all the time it wants.
+const crmStopTime = 65 * time.Second
 
 // nodeName is the name of the i-th node of a configuration.
 func nodeName(conf *corosync.Config, i int) string {

@@ -111,8 +111,8 @@ func (f *Fake) Running(t *env.Task, sid string) (bool, error) {
 }
 
 // Start implements Driver.
-func (f *Fake) Start(t *env.Task, sid string) error {
-	on, err := f.ask(t, guestRequest{Op: "start", SID: sid})
+func (f *Fake) Start(t *env.Task, sid string, conf []byte) error {
+	on, err := f.ask(t, guestRequest{Op: "start", SID: sid, Conf: conf})
 	if err == nil && !on {
 		err = ErrFailed
 	}

@@ -3,10 +3,10 @@ package resource
 import (
 	"encoding/json"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/status"
 )
 
 // HostProcess is the name under which the guests of the fake driver run on a machine.
@@ -17,9 +17,16 @@ type GuestOptions struct {
 	// StartTime, StopTime and MoveTime are the means of what starting, an orderly stop and moving
 	// take; each draws between half and one and a half of it.
 	StartTime, StopTime, MoveTime time.Duration
-	// Broken and Stubborn are guests, by sid, that cannot be started on the machines named there or
-	// cannot be ended on them, not even by force.
-	Broken, Stubborn map[string][]string
+	// Flaws are how guests fail; nil for none that does.
+	Flaws *Flaws
+
+	// Measured makes the machine tell the others what it and its guests use.
+	Measured bool
+	// Has is the machine's size, Idle what it uses without guests.
+	Has, Idle Use
+	// Loads are what guests use over time, each in the order of time; the same on all machines,
+	// since guests take their load with them. One without uses its whole memory and no CPU.
+	Loads map[string][]LoadStep
 }
 
 // DefaultGuests are guests that take their time like small virtual machines.
@@ -30,9 +37,13 @@ func DefaultGuests() GuestOptions {
 // guestRequest and guestAnswer travel between driver and host as JSON.
 type guestRequest struct {
 	ID      string        `json:"id"`
-	Op      string        `json:"op"` // running, start, stop, kill, leave
+	Op      string        `json:"op"` // running, start, stop, leave, use
 	SID     string        `json:"sid"`
 	Timeout time.Duration `json:"timeout,omitempty"`
+	// Conf is the configuration of a guest that starts.
+	Conf []byte `json:"conf,omitempty"`
+	// Use is what the guest uses from now on; none lets it follow its schedule.
+	Use *Use `json:"use,omitempty"`
 }
 
 type guestAnswer struct {
@@ -48,12 +59,15 @@ type Host struct {
 	opts   GuestOptions
 	env    env.Env
 	tasks  *env.Tasks
+	status *status.Client
 	guests map[string]*guest
+	told   map[string]Use // what guests were told to use
 }
 
 type guest struct {
 	running bool
 	busy    bool
+	conf    Conf
 }
 
 // NewHost prepares a host without guests.
@@ -63,14 +77,22 @@ const firstGuestTimer env.TimerID = 1
 
 // Start implements env.Process.
 func (h *Host) Start(e env.Env) error {
-	h.env, h.tasks, h.guests = e, env.NewTasks(e, firstGuestTimer), map[string]*guest{}
+	h.env, h.tasks, h.status = e, env.NewTasks(e, firstGuestTimer), status.NewClient(e)
+	h.guests, h.told = map[string]*guest{}, map[string]Use{}
 	e.Emit(HostStarted{})
+	if h.opts.Measured {
+		h.tasks.Go(func(t *env.Task) {
+			for ; ; t.Sleep(measureEvery) {
+				h.publish()
+			}
+		})
+	}
 	return nil
 }
 
 // Step implements env.Process.
 func (h *Host) Step(ev env.Event) {
-	if h.tasks.Step(ev) {
+	if h.tasks.Step(ev) || h.status.Step(ev) {
 		return
 	}
 	msg, ok := ev.(env.LocalMessage)
@@ -82,8 +104,23 @@ func (h *Host) Step(ev env.Event) {
 		h.env.Log().Error("a request that cannot be read", "process", msg.From, "err", err.Error())
 		return
 	}
+	if r.Op == "use" {
+		h.use(&r)
+		return
+	}
 	from := msg.From
 	h.tasks.Go(func(t *env.Task) { h.serve(t, from, r) })
+}
+
+// use sets what a guest uses, wherever it runs; there is no answer.
+func (h *Host) use(r *guestRequest) {
+	switch {
+	case r.Use == nil:
+		delete(h.told, r.SID)
+	case len(h.told) < maxGuests:
+		h.told[r.SID] = *r.Use
+	}
+	h.publish()
 }
 
 func (h *Host) serve(t *env.Task, from string, r guestRequest) {
@@ -115,11 +152,12 @@ func (h *Host) serve(t *env.Task, from string, r guestRequest) {
 
 func (h *Host) carryOut(t *env.Task, g *guest, r *guestRequest) {
 	switch {
-	case r.Op == "start" && slices.Contains(h.opts.Broken[r.SID], h.env.Self().Name):
+	case r.Op == "start" && !g.running && h.opts.Flaws.fails("start", r.SID, h.env.Self().Name):
 		t.Sleep(h.takes(h.opts.StartTime))
-	case r.Op == "stop" && slices.Contains(h.opts.Stubborn[r.SID], h.env.Self().Name):
+	case r.Op == "stop" && h.opts.Flaws.stays(r.SID):
 		t.Sleep(r.Timeout)
 	case r.Op == "start" && !g.running:
+		g.conf = ParseConf(r.Conf)
 		h.set(g, r.SID, true, "") // from the first moment on it could do harm
 		t.Sleep(h.takes(h.opts.StartTime))
 	case r.Op == "stop" && g.running:
@@ -138,10 +176,21 @@ func (h *Host) carryOut(t *env.Task, g *guest, r *guestRequest) {
 func (h *Host) set(g *guest, sid string, on bool, why string) {
 	g.running = on
 	h.env.Emit(Active{SID: sid, On: on, Why: why})
+	h.publish()
 }
 
 const takesSteps = 1 << 10
 
 func (h *Host) takes(mean time.Duration) time.Duration {
 	return mean/2 + mean*time.Duration(h.env.Rand("guests").Uint64()%takesSteps)/takesSteps
+}
+
+// UseRequest is the message to [HostProcess] that sets what a guest uses wherever it runs: tell
+// all machines. A nil use lets it follow its schedule again.
+func UseRequest(sid string, use *Use) []byte {
+	b, err := json.Marshal(guestRequest{Op: "use", SID: sid, Use: use})
+	if err != nil {
+		panic("resource: encoding a request: " + err.Error())
+	}
+	return b
 }

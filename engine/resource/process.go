@@ -46,7 +46,7 @@ func (p *Process) Running(_ *env.Task, sid string) (bool, error) {
 const settleTime = 200 * time.Millisecond
 
 // Start implements Driver.
-func (p *Process) Start(t *env.Task, sid string) error {
+func (p *Process) Start(t *env.Task, sid string, _ []byte) error {
 	if p.programs == nil {
 		return ErrNoPrograms
 	}

@@ -20,8 +20,8 @@ type Driver interface {
 	// notice: one that is starting or stopping runs.
 	Running(t *env.Task, sid string) (bool, error)
 
-	// Start starts a resource; starting one that runs does nothing.
-	Start(t *env.Task, sid string) error
+	// Start starts a resource as its configuration says; starting one that runs does nothing.
+	Start(t *env.Task, sid string, conf []byte) error
 
 	// Stop asks a resource to end and ends it by force after the timeout (0: at once).
 	Stop(t *env.Task, sid string, timeout time.Duration) error

@@ -27,6 +27,9 @@ const (
 	OpDump = "dump"
 	// OpWitness lists this node's log.
 	OpWitness = "witness"
+	// OpWatch waits until something at or below a path changes after the revision Since, or for
+	// WatchLife.
+	OpWatch = "watch"
 	// OpReplaceMember gives a node's vote to the store that runs there now.
 	OpReplaceMember = "replace_member"
 )
@@ -78,7 +81,8 @@ type Request struct {
 	Deep bool `json:"deep,omitempty"`
 	// Retry marks a change that may have been sent before; Since is a revision that the client knew
 	// by then (0 always holds). They let the store tell a request that was never carried out from
-	// one that was so long ago that it is forgotten.
+	// one that was so long ago that it is forgotten. For watch, Since is the revision up to which
+	// the client knows everything.
 	Retry bool   `json:"retry,omitempty"`
 	Since uint64 `json:"since,omitempty"`
 	// After and Limit page through list and dump; From is the first revision of a witness.
@@ -103,6 +107,8 @@ type Response struct {
 	Actual uint64 `json:"actual,omitempty"`
 	// Remembered says that an earlier attempt had carried out the change.
 	Remembered bool `json:"remembered,omitempty"`
+	// Changed answers watch: something at the path may be different from what it was.
+	Changed bool `json:"changed,omitempty"`
 	// Entry answers read; Entries list and dump, in the order of paths.
 	Entry   *EntryInfo  `json:"entry,omitempty"`
 	Entries []EntryInfo `json:"entries,omitempty"`
@@ -114,10 +120,16 @@ type Response struct {
 	Log    []LogRecord `json:"log,omitempty"`
 }
 
+// Kinds of entries.
+const (
+	KindFile      = "file"
+	KindDirectory = "directory"
+)
+
 // EntryInfo describes a file or directory.
 type EntryInfo struct {
 	Path    string      `json:"path"`
-	Kind    string      `json:"kind"` // file, directory
+	Kind    string      `json:"kind"` // KindFile, KindDirectory
 	Size    int         `json:"size"`
 	Created uint64      `json:"created"` // revision
 	Mod     uint64      `json:"mod"`     // revision of the last change
@@ -230,7 +242,7 @@ func (r *Request) check() error {
 		return nil
 	}
 	switch r.Op {
-	case OpRead, OpList, OpStatus, OpDigest, OpDump, OpWitness:
+	case OpRead, OpList, OpStatus, OpDigest, OpDump, OpWitness, OpWatch:
 		return nil
 	case OpReplaceMember:
 		_, err := state.ParseIncarnation(r.Incarnation)

@@ -39,17 +39,21 @@ func (o *operations) init() { o.byRequest = map[string]*pending{} }
 
 // onRequest takes an operation of a client.
 func (s *Store) onRequest(from client, input []byte) {
-	req, err := DecodeRequest(input)
+	req, err := from.request(input)
 	if err != nil {
-		s.reply(from, (&Response{Code: tree.Invalid, Message: err.Error()}).Encode())
+		s.reply(from, &Response{Code: tree.Invalid, Message: err.Error()})
 		return
 	}
 	if req.Op == OpStatus {
-		s.reply(from, (&Response{ID: req.ID, OK: true, Status: s.status(), Revision: s.revision()}).Encode())
+		s.reply(from, &Response{ID: req.ID, OK: true, Status: s.status(), Revision: s.revision()})
 		return
 	}
 	if s.failed != nil {
 		s.refuse(from, req, CodeFailed, fmt.Sprintf("the store of node %d does not serve: %v", s.node(), s.failed))
+		return
+	}
+	if req.Op == OpWatch {
+		s.watch(from, req)
 		return
 	}
 	if isLocal(req) {
@@ -58,7 +62,7 @@ func (s *Store) onRequest(from client, input []byte) {
 			s.env.Emit(Answered{Revision: r.Revision, Epoch: s.replica.Epoch, Request: req.ID, Op: req.Op,
 				Local: true, Code: string(r.Code)})
 		}
-		s.reply(from, r.Encode())
+		s.reply(from, r)
 		return
 	}
 	s.accept(from, req)
@@ -75,7 +79,7 @@ func isLocal(req *Request) bool {
 }
 
 func (s *Store) refuse(from client, req *Request, code tree.Code, message string) {
-	s.reply(from, (&Response{ID: req.ID, Code: code, Message: message, Revision: s.revision()}).Encode())
+	s.reply(from, &Response{ID: req.ID, Code: code, Message: message, Revision: s.revision()})
 }
 
 func (s *Store) revision() uint64 {
@@ -265,9 +269,8 @@ func (s *Store) answer(p *pending, r *Response) {
 		s.env.Emit(Answered{Revision: r.Revision, Epoch: s.ring.id, Request: r.ID, Op: p.req.Op,
 			Code: string(r.Code)})
 	}
-	out := r.Encode()
 	for _, c := range p.clients {
-		s.reply(c, out)
+		s.reply(c, r)
 	}
 }
 
@@ -321,6 +324,7 @@ func (s *Store) sweep() {
 		}
 	}
 	s.compact()
+	s.sweepWatches(now)
 	s.env.SetTimer(timerSweep, s.opts.Timers.OperationLife/4)
 }
 

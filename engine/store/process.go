@@ -31,6 +31,8 @@ type Store struct {
 	out   outbox
 	in    reassembly
 	ops   operations
+
+	watchers []watcher
 }
 
 var _ env.Process = (*Store)(nil)
@@ -199,7 +201,9 @@ func (s *Store) fail(err error) {
 	s.stopRingTimers()
 	s.out.clear()
 	s.noteWritable(was)
-	s.failOperations(fmt.Sprintf("the store of node %d stopped serving: %v", s.opts.Node, err))
+	message := fmt.Sprintf("the store of node %d stopped serving: %v", s.opts.Node, err)
+	s.failOperations(message)
+	s.failWatches(message)
 	if !errors.Is(err, sqldb.ErrUnusable) {
 		s.env.SetTimer(timerRecover, s.opts.Timers.FailedRetry)
 	}
@@ -236,6 +240,7 @@ func (s *Store) commit(batch *state.Batch) bool {
 	for i := range batch.Log {
 		s.env.Emit(appliedRecord(&batch.Log[i]))
 	}
+	s.wake(batch.Log)
 	return true
 }
 

@@ -33,7 +33,7 @@ func (s *Store) query(req *Request) *Response {
 
 func (s *Store) queryEntry(req *Request, r *Response) {
 	if req.Path == "" {
-		r.Entry = &EntryInfo{Kind: "directory"}
+		r.Entry = &EntryInfo{Kind: KindDirectory}
 		return
 	}
 	e := s.replica.Tree.Get(req.Path)
@@ -46,10 +46,10 @@ func (s *Store) queryEntry(req *Request, r *Response) {
 }
 
 func infoOf(e *tree.Entry, withData bool) EntryInfo {
-	info := EntryInfo{Path: e.Path, Kind: "file", Size: len(e.Data), Created: e.Inode, Mod: e.Mod,
+	info := EntryInfo{Path: e.Path, Kind: KindFile, Size: len(e.Data), Created: e.Inode, Mod: e.Mod,
 		Writer: ring.NodeID(e.Writer), MtimeMS: e.MtimeMS}
 	if e.Kind == tree.Directory {
-		info.Kind = "directory"
+		info.Kind = KindDirectory
 	}
 	if withData {
 		info.Data = e.Data

@@ -256,6 +256,7 @@ func (s *Store) onInstalled(position uint64, how string, received []state.LogEnt
 		}
 	}
 	v.backlog, v.backlogBytes = nil, 0
+	s.wakeAll()
 	s.acknowledge()
 	s.flush()
 	if s.failed == nil {

@@ -25,6 +25,10 @@ const (
 	// PowerCut switches Machines off for For: processes, unsynced disk contents and whatever
 	// was in memory are gone.
 	PowerCut Kind = "power_cut"
+	// PowerOn switches on those of Machines that are off by themselves: shut down, or left off by
+	// their watchdogs. It is a finger on a button: it happens at once, whatever For says, and does
+	// nothing to a machine that is on or without power.
+	PowerOn Kind = "power_on"
 	// DiskStall makes every disk call that begins or is under way on Machines wait until the
 	// fault is healed.
 	DiskStall Kind = "disk_stall"
@@ -42,7 +46,7 @@ const (
 
 // Kinds lists every kind in the order of the documentation.
 func Kinds() []Kind {
-	return []Kind{Partition, Cut, Link, Flap, Kill, Pause, PowerCut,
+	return []Kind{Partition, Cut, Link, Flap, Kill, Pause, PowerCut, PowerOn,
 		DiskStall, DiskSlow, DiskFull, DiskError, ClockStep, ClockDrift}
 }
 

@@ -25,6 +25,7 @@ var uses = map[Kind]struct{ must, may []string }{
 	Kill:       {must: []string{"machines"}, may: []string{"process"}},
 	Pause:      {must: []string{"machines"}, may: []string{"process"}},
 	PowerCut:   {must: []string{"machines"}},
+	PowerOn:    {must: []string{"machines"}},
 	DiskStall:  {must: []string{"machines"}},
 	DiskSlow:   {must: []string{"machines", "latency"}},
 	DiskFull:   {must: []string{"machines"}},

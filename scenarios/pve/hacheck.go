@@ -62,7 +62,7 @@ func (w *haWatch) checkLocks(r *scenarios.Run) (violations []linearizability.Vio
 			continue
 		}
 		least := r.Timescale.Of(lock.Life) * (100 - driftAllowance) / 100
-		if age := c.at - before.at; c.op != "delete" || age < least {
+		if age := c.at - before.at; c.op != "delete" || age < least && !w.provenDead(r, before, c) {
 			violations = append(violations, linearizability.Violation{Kind: EarlyTakeover,
 				Revisions: []uint64{before.revision, c.revision},
 				Explain: fmt.Sprintf("%s took %s at %v, only %v after %s had renewed it",
@@ -174,7 +174,7 @@ func (w *haWatch) checkServices(r *scenarios.Run) (violations []linearizability.
 		return violations
 	}
 	for _, sid := range wanted {
-		if len(spec.Guests.Broken[sid]) == len(w.scenario.Machines) {
+		if spec.brokenOn(sid) == len(w.scenario.Machines) {
 			continue // it cannot run anywhere
 		}
 		down := w.inPlace

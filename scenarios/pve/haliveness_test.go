@@ -104,12 +104,12 @@ func TestAServiceThatMustBeUpAtATime(t *testing.T) {
 func TestGuestsAndOperatorsAreChecked(t *testing.T) {
 	home := map[string]string{"vm:100": "n1"}
 	for says, spec := range map[string]pve.HASpec{
-		"broken: vm:101 on n1: no such service": {Services: home, Guests: pve.HAGuests{Broken: map[string][]string{"vm:101": {"n1"}}}},
-		"stubborn: vm:100 on n9":                {Services: home, Guests: pve.HAGuests{Stubborn: map[string][]string{"vm:100": {"n9"}}}},
-		"a time is negative":                    {Services: home, Guests: pve.HAGuests{Move: -1}},
-		"up_at: there is no service vm:7":       {Services: home, UpAt: map[string]time.Duration{"vm:7": 1}},
-		"there is no service vm:9":              {Services: home, Commands: []pve.HACommand{{On: "n1", Run: "add vm:9"}}},
-		"add vm:100 now":                        {Services: home, Commands: []pve.HACommand{{On: "n1", Run: "add vm:100 now"}}},
+		"vm:100: there is no machine n9":  {Services: home, Guests: map[string]pve.HAGuest{"vm:100": {Broken: []string{"n9"}}}},
+		"vm:100: there is no machine n8":  {Services: home, Guests: map[string]pve.HAGuest{"vm:100": {Stubborn: []string{"n8"}}}},
+		"a time is negative":              {Services: home, GuestTimes: pve.HAGuestTimes{Move: -1}},
+		"up_at: there is no service vm:7": {Services: home, UpAt: map[string]time.Duration{"vm:7": 1}},
+		"there is no service vm:9":        {Services: home, Commands: []pve.HACommand{{On: "n1", Run: "add vm:9"}}},
+		"add vm:100 now":                  {Services: home, Commands: []pve.HACommand{{On: "n1", Run: "add vm:100 now"}}},
 	} {
 		s, err := scenarios.New("wrong").Story("Nothing happens.").Machines(3).Duration(time.Minute).
 			Subject(pve.Kind, pve.Spec{HA: &spec}).Build()

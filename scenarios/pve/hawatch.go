@@ -38,8 +38,10 @@ type haWatch struct {
 	order    []*lockChange
 	commands map[commandKey]bool
 	lives    []int // of each machine's agent
+	life     *haLife
 	double   []linearizability.Violation
 	repeated []linearizability.Violation
+	fences   haFences
 	live     liveness
 }
 
@@ -74,11 +76,13 @@ type commandKey struct {
 func newHAWatch(subject *Subject, s *scenarios.Scenario) *haWatch {
 	return &haWatch{subject: subject, scenario: s, quorate: make([]bool, len(s.Machines)),
 		active: map[string][]bool{}, open: map[string]int{}, changes: map[string]*lockChange{},
-		live: newLiveness(), commands: map[commandKey]bool{}, lives: make([]int, len(s.Machines))}
+		commands: map[commandKey]bool{}, lives: make([]int, len(s.Machines)), life: newHALife(s), live: newLiveness()}
 }
 
 func (w *haWatch) record(r scenarios.Stamped) {
 	w.live.record(r)
+	w.fences.record(r, w.scenario.Machines[r.Machine])
+	w.life.record(r)
 	switch rec := r.Record.(type) {
 	case resource.Active:
 		w.setActive(r, rec.SID, rec.On)

@@ -113,15 +113,6 @@ func (r *renaming) ha(h *HASpec) (err error) {
 			}
 		}
 	}
-	for _, guests := range []map[string][]string{h.Guests.Broken, h.Guests.Stubborn} {
-		for _, sid := range slices.Sorted(maps.Keys(guests)) {
-			for i := range guests[sid] {
-				if guests[sid][i], err = r.name(guests[sid][i], "guest "+sid); err != nil {
-					return err
-				}
-			}
-		}
-	}
 	for i := range h.Commands {
 		c := &h.Commands[i]
 		if c.On, err = r.name(c.On, fmt.Sprintf("command %q", c.Run)); err != nil {

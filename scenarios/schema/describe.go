@@ -19,6 +19,8 @@ var descriptions = map[string]string{
 	"disk.sync":           "Making a file durable. Default 400us.",
 	"disk.capacity_bytes": "How much all files of a machine may hold together. Default: no limit.",
 
+	"watchdog": "What a hardware watchdog does to its machine: reset (it boots again) or power_off (it stays off). Default reset.",
+
 	"warmup":     "How long the machines run before workload and faults begin. Default 10s.",
 	"duration":   "How long workload and faults last, from the end of the warm-up.",
 	"quiescence": "The time without faults afterwards, in which the system must recover. Default 40s.",
@@ -53,12 +55,14 @@ var descriptions = map[string]string{
 	"faults.step":      "How far the wall clock jumps; negative is back.",
 	"faults.drift_ppm": "How much faster the clock runs, in millionths; negative is slower.",
 
-	"nemesis":         "Faults drawn at random from the seed, never more than the system must survive.",
-	"nemesis.kinds":   "The kinds to draw from, all with equal weight.",
-	"nemesis.every":   "The mean time from the beginning of one fault to that of the next.",
-	"nemesis.for_min": "The shortest that a fault lasts.",
-	"nemesis.for_max": "The longest that a fault lasts.",
-	"nemesis.at_once": "How many drawn faults may act at the same time. Default 1.",
+	"nemesis":                 "Faults drawn at random from the seed, never more than the system must survive.",
+	"nemesis.kinds":           "The kinds to draw from, all with equal weight.",
+	"nemesis.every":           "The mean time from the beginning of one fault to that of the next.",
+	"nemesis.for_min":         "The shortest that a fault lasts.",
+	"nemesis.for_max":         "The longest that a fault lasts.",
+	"nemesis.at_once":         "How many drawn faults may act at the same time. Default 1.",
+	"nemesis.processes":       "What kill and pause may hit instead of all of a machine, as drawn, by the processes' names.",
+	"nemesis.beyond_survival": "Whether faults may take away what the system cannot do without. Default false.",
 
 	"expect":           "What must come out, beyond the checks that always hold.",
 	"expect.verdict":   "What the run must end with. Default valid; invalid documents a known loss.",
@@ -77,6 +81,7 @@ var kindDescriptions = map[fault.Kind]string{
 	fault.Kill:       "Ends processes without notice and starts them again when the fault is over.",
 	fault.Pause:      "Stops processes from running; time goes on.",
 	fault.PowerCut:   "Switches machines off: what was not durable is gone.",
+	fault.PowerOn:    "Switches on machines that are off by themselves: shut down, or left off by their watchdogs.",
 	fault.DiskStall:  "Lets disk calls wait until the fault is over.",
 	fault.DiskSlow:   "Adds latency to every disk call.",
 	fault.DiskFull:   "Fails writes that need more space.",

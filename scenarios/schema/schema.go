@@ -159,7 +159,7 @@ func text(path string) *jsonschema.Schema {
 	case "story":
 		return &jsonschema.Schema{Type: "string", MinLength: jsonschema.Ptr(1), MaxLength: jsonschema.Ptr(scenarios.MaxStoryBytes)}
 	case "expect.verdict":
-		return words("valid", "invalid", "unknown")
+		return words("valid", "invalid")
 	case "faults.operation":
 		return words("read", "write", "sync")
 	}

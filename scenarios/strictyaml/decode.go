@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -176,6 +177,8 @@ func (d *decoder) duration(n *yaml.Node, v reflect.Value, path string) {
 // Go and JSON Schema share.
 const DurationPattern = `^-?([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`
 
+var durationPattern = regexp.MustCompile(DurationPattern)
+
 // ParseDuration reads a duration with its unit, such as 250ms, 10s or 1m30s.
 func ParseDuration(text string) (time.Duration, error) {
 	if text != "" && strings.Trim(text, "-0123456789.") == "" {
@@ -186,6 +189,8 @@ func ParseDuration(text string) (time.Duration, error) {
 	}
 	value, err := time.ParseDuration(text)
 	switch {
+	case err != nil && durationPattern.MatchString(text):
+		return 0, fmt.Errorf("%q is longer than %s; write less", shorten(text), FormatDuration(MaxDuration))
 	case err != nil || text == "0" || text == "-0":
 		return 0, fmt.Errorf("%q is no duration; write one such as 250ms, 10s or 1m30s", shorten(text))
 	case value > MaxDuration || value < -MaxDuration:

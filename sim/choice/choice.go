@@ -11,8 +11,9 @@ package choice
 
 import (
 	"cmp"
-	"math/bits"
 	"slices"
+
+	"github.com/holdfast-sim/holdfast/scenarios/fault"
 )
 
 // Mode says what a draw gives that no override names.
@@ -100,7 +101,7 @@ func (s *Source) List(stream, label string) *List {
 	if l := s.lists[name]; l != nil {
 		return l
 	}
-	l := &List{source: s, name: name, key: Key(s.seed, stream, label), given: s.given[name]}
+	l := &List{source: s, name: name, key: fault.Key(s.seed, stream, label), given: s.given[name]}
 	l.plain = len(l.given) == 0 && s.mode == Derive && s.strategy == nil && !s.record
 	s.lists[name] = l
 	s.order = append(s.order, l)
@@ -112,8 +113,7 @@ func (l *List) Choose(n uint64) uint64 {
 	index := l.next
 	l.next++
 	if l.plain {
-		value, _ := bits.Mul64(Mix(l.key+index*golden), n)
-		return value
+		return fault.Derived(l.key, index, n)
 	}
 	return l.chooseSlow(index, n)
 }
@@ -121,7 +121,7 @@ func (l *List) Choose(n uint64) uint64 {
 func (l *List) chooseSlow(index, n uint64) uint64 {
 	var value uint64
 	if l.source.mode == Derive {
-		value, _ = bits.Mul64(Mix(l.key+index*golden), n)
+		value = fault.Derived(l.key, index, n)
 	}
 	if given, ok := l.given[index]; ok {
 		value = min(given, n-1)
@@ -162,25 +162,4 @@ func (s *Source) Each(f func(stream, label string, index uint64, d Draw)) {
 			f(l.name.stream, l.name.label, uint64(i), d)
 		}
 	}
-}
-
-const golden = 0x9e3779b97f4a7c15
-
-// Mix is the finalizer of splitmix64: every input bit moves every output bit.
-func Mix(z uint64) uint64 {
-	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
-	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return z ^ z>>31
-}
-
-// Key derives a stream's key from a seed and names.
-func Key(seed uint64, names ...string) uint64 {
-	key := Mix(seed + golden)
-	for _, name := range names {
-		for i := range len(name) {
-			key = (key ^ uint64(name[i])) * 0x100000001b3
-		}
-		key = Mix(key + golden)
-	}
-	return key
 }

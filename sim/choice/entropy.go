@@ -1,6 +1,10 @@
 package choice
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/holdfast-sim/holdfast/scenarios/fault"
+)
 
 // Entropy is a stream of random bits that is not recorded: keys, nonces, identifiers. It derives
 // from the seed and the names that it was made with.
@@ -8,13 +12,13 @@ type Entropy struct{ state uint64 }
 
 // NewEntropy returns the stream of these names.
 func NewEntropy(seed uint64, names ...string) *Entropy {
-	return &Entropy{state: Key(seed, append([]string{"entropy"}, names...)...)}
+	return &Entropy{state: fault.Key(seed, append([]string{"entropy"}, names...)...)}
 }
 
 // Uint64 returns 64 bits.
 func (e *Entropy) Uint64() uint64 {
-	e.state += golden
-	return Mix(e.state)
+	e.state += fault.Golden
+	return fault.Mix(e.state)
 }
 
 // Fill fills p.

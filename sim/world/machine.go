@@ -18,7 +18,7 @@ type Machine struct {
 	name  string
 	boot  uint64
 	on    bool
-	cuts  int // power cuts that act
+	cuts  int // power cuts that act, and a device's switching off
 	procs []*Proc
 	specs []scenarios.ProcessSpec
 	clock clock
@@ -26,6 +26,8 @@ type Machine struct {
 	io    diskState
 
 	hardware hardware
+	// switchedOff: a device outside keeps the power off.
+	switchedOff bool
 }
 
 // diskState is what is wrong with a machine's disk and where its draws come from.
@@ -90,6 +92,13 @@ func (m *Machine) CutPower() {
 // RestorePower ends a power cut; the machine boots when it was the last.
 func (m *Machine) RestorePower() {
 	if m.cuts--; m.cuts == 0 {
+		m.PowerOn()
+	}
+}
+
+// PressPower switches the machine on, if it is off and has power.
+func (m *Machine) PressPower() {
+	if m.cuts == 0 {
 		m.PowerOn()
 	}
 }

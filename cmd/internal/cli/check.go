@@ -11,14 +11,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/holdfast-sim/holdfast/linearizability"
-	"github.com/holdfast-sim/holdfast/linearizability/models"
 	"github.com/holdfast-sim/holdfast/reports"
 	"github.com/holdfast-sim/holdfast/scenarios"
 )
 
 const checkHelp = `Judges a recorded history again, without running anything.
 
-For a run folder, the scenario's own subject makes every check of the run from what the folder holds.
+For a run folder, or the history in one, the scenario's own subject makes every check of the run from
+what the folder holds.
 For a history file (JSON lines with Jepsen's invoke, ok, fail and info; from whatever program) one
 model decides; a witness file beside it is used when there is one.`
 
@@ -38,7 +38,7 @@ func (a *app) checkCommand() *cobra.Command {
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.check(cmd.Context(), args[0], &f) },
 	}
-	cmd.Flags().StringVar(&f.model, "model", "", "the `model` to judge a history file by: "+strings.Join(models.Names(), ", ")+
+	cmd.Flags().StringVar(&f.model, "model", "", "the `model` to judge a history file by: "+strings.Join(linearizability.ModelNames(), ", ")+
 		" (default: what the file's header says)")
 	cmd.Flags().BoolVar(&f.json, "json", false, "print the verdicts as JSON, one a line")
 	return cmd
@@ -48,6 +48,9 @@ func (a *app) check(ctx context.Context, path string, f *checkFlags) error {
 	info, err := os.Stat(path)
 	if err != nil {
 		return usagef("reading history: %w", err)
+	}
+	if !info.IsDir() && f.model == "" && isRunHistory(path) {
+		return a.check(ctx, filepath.Dir(path), f)
 	}
 	if !info.IsDir() {
 		report, err := linearizability.CheckFile(ctx, path, f.model)
@@ -73,6 +76,13 @@ func (a *app) check(ctx context.Context, path string, f *checkFlags) error {
 		fmt.Fprintf(a.Stderr, "holdfast: the run was judged %s when it was made, and %s now\n", before, now)
 	}
 	return a.showVerdicts(path, again, f)
+}
+
+// isRunHistory tells whether a file is the history of a run folder: the subject of that run knows
+// better what to check than any one model.
+func isRunHistory(path string) bool {
+	_, err := os.Stat(filepath.Join(filepath.Dir(path), reports.ScenarioFile))
+	return err == nil && filepath.Base(path) == reports.HistoryFile
 }
 
 // saved reads a run from its folder, with its subject.

@@ -12,6 +12,9 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
+	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -62,15 +65,22 @@ type Topology func(s *scenarios.Scenario, file string, data []byte) error
 // Suite is a conformance suite.
 type Suite struct {
 	Name, About string
+	// Switches are flags of its own.
+	Switches []Switch
 	// Run runs the cases in folders, writes their results and returns how they went.
 	Run func(ctx context.Context, folders []string, o SuiteOptions) (linearizability.Validity, error)
 }
+
+// Switch is a flag of a suite that is on or off.
+type Switch struct{ Name, About string }
 
 // SuiteOptions are what a suite is told besides its folders.
 type SuiteOptions struct {
 	Out io.Writer
 	// JSON asks for one value of JSON instead of text.
 	JSON bool
+	// On are the switches that are on.
+	On map[string]bool
 	// Progress is called with the name of each case that is done.
 	Progress func(name string)
 }
@@ -177,6 +187,27 @@ processes, and ends with one of three verdicts.
 Exit codes: 0 valid, 1 invalid, 2 unknown (not decided, never a success), 254 wrong usage,
 255 the harness itself failed.`
 
+// goSays is what the standard library adds to the error of a number that does not parse.
+var goSays = regexp.MustCompile(`: strconv\.Parse(\w+): parsing "[^"]*": (.*)$`)
+
+// plainFlagError says what a flag's value should be, in the place of which function did not like it.
+func plainFlagError(err error) error {
+	found := goSays.FindStringSubmatch(err.Error())
+	if found == nil {
+		return err
+	}
+	wanted := "write a whole number from 0 on"
+	switch {
+	case found[2] == strconv.ErrRange.Error():
+		wanted = "the number is too large"
+	case found[1] == "Bool":
+		wanted = "write true or false"
+	case found[1] == "Int":
+		wanted = "write a whole number"
+	}
+	return errors.New(strings.TrimSuffix(err.Error(), found[0]) + ": " + wanted)
+}
+
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "holdfast",
@@ -192,6 +223,7 @@ func (a *app) root() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return plainFlagError(err) })
 	root.AddCommand(a.runCommand(), a.replayCommand(), a.checkCommand(), a.scenarioCommand(), a.doctorCommand())
 	if len(a.Suites) > 0 {
 		root.AddCommand(a.conformanceCommand())

@@ -122,7 +122,8 @@ func (a *app) lintCommand() *cobra.Command {
 		Use:   "lint FILE|FOLDER...",
 		Short: "Check scenario files without running them",
 		Long: `Reads scenario files as strictly as run does and prints everything that is wrong with them, with file,
-line and column and what to write instead. A folder stands for the .yaml files in it.`,
+line and column and what to write instead. A folder stands for the .yaml and .yml files in it. Ends with 1
+when a file is not sound.`,
 		Example: `  holdfast scenario lint my-story.yaml
   holdfast scenario lint scenarios/`,
 		Args: cobra.MinimumNArgs(1),
@@ -176,9 +177,16 @@ func yamlFiles(words []string) ([]string, error) {
 			files = append(files, word)
 			continue
 		}
-		found, err := filepath.Glob(filepath.Join(word, "*.yaml"))
-		if err != nil || len(found) == 0 {
-			return nil, fmt.Errorf("folder %s has no .yaml files", word)
+		var found []string
+		for _, pattern := range []string{"*.yaml", "*.yml"} {
+			more, err := filepath.Glob(filepath.Join(word, pattern))
+			if err != nil {
+				return nil, err
+			}
+			found = append(found, more...)
+		}
+		if len(found) == 0 {
+			return nil, fmt.Errorf("folder %s has no .yaml or .yml files", word)
 		}
 		for _, file := range found {
 			if !isPath(file) {

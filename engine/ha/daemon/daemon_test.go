@@ -40,9 +40,3 @@ func TestLeftLocksGoAndOthersStay(t *testing.T) {
 	_, name = dropLock([]byte("cores: 2\n[snapshot]\nlock: backup\n"))
 	require.Empty(t, name, "a snapshot's lines are not the guest's")
 }
-
-func TestGuestSizes(t *testing.T) {
-	g := parseGuest([]byte("cores: 4\nmemory: 2048\nname: a:b\nnonsense\n"))
-	require.Equal(t, 4.0, g.cores)
-	require.Equal(t, float64(2048*mebibyte), g.memoryBytes)
-}

@@ -36,6 +36,8 @@ type Options struct {
 	Nodes []Node
 	// Num and Den scale every time of the HA manager; 0 means 1.
 	Num, Den uint32
+	// Self is what the node tells the others of itself.
+	Self Info
 	// NewDriver makes the driver of the resources on this node.
 	NewDriver DriverMaker
 	// StopTimeout is how long a resource has for an orderly stop when the command does not say;

@@ -14,15 +14,14 @@ func (w *world) ReadManagerStatus() (*ha.ManagerStatus, error) {
 	if err != nil {
 		return nil, err
 	}
-	status, err := ha.DecodeManagerStatus(f.data)
+	status, err := w.managerStatus.Decode(f.data)
 	if err == nil {
 		w.managed = f.revision
 	}
 	return status, err
 }
 
-// ReadServiceConfig implements ha.Env. The homes of all services are read at one revision, so none
-// is lost between two directories.
+// ReadServiceConfig implements ha.Env.
 func (w *world) ReadServiceConfig() (map[string]*ha.ServiceConfig, error) {
 	if w.services == nil || w.servicesOf != w.generation {
 		generation := w.generation
@@ -32,40 +31,32 @@ func (w *world) ReadServiceConfig() (map[string]*ha.ServiceConfig, error) {
 		}
 		w.services, w.servicesOf = services, generation
 	}
-	out := make(map[string]*ha.ServiceConfig, len(w.services))
-	for sid, cd := range w.services {
-		out[sid] = cd.Clone()
-	}
-	return out, nil
+	return w.services, nil
 }
 
-// readServices reads them anew, whatever this task has read before.
+// readServices reads them anew, whatever this task has read before. The homes of all services are
+// read at one revision, so none is lost between two directories.
 func (w *world) readServices() (map[string]*ha.ServiceConfig, error) {
 	delete(w.files, ResourcesPath)
 	f, err := w.read(ResourcesPath)
 	if err != nil {
 		return nil, err
 	}
-	services, problems, err := config.ParseResources(string(f.data))
+	resources, err := w.resources.of(f.data, parseResources)
 	if err != nil {
 		return nil, err
 	}
-	for _, p := range problems {
+	for _, p := range resources.problems {
 		w.Log(ha.LevelWarning, "ignoring part of "+ResourcesPath+", "+p.String())
 	}
-	if len(services) == 0 {
-		return services, nil
+	if len(resources.services) == 0 {
+		return resources.services, nil
 	}
 	entries, err := w.store.ListDeep(w.task, nodesDir)
 	if err != nil {
 		return nil, err
 	}
-	present := make(map[string]bool, len(entries))
-	for i := range entries {
-		present[entries[i].Path] = true
-	}
-	placeServices(services, w.opts.Nodes, present)
-	return services, nil
+	return w.placed.of(resources, entries, w.opts.Nodes), nil
 }
 
 // ReadDatacenter implements ha.Env.
@@ -74,7 +65,9 @@ func (w *world) ReadDatacenter() (ha.Datacenter, error) {
 	if err != nil {
 		return ha.Datacenter{}, err
 	}
-	return config.ParseDatacenter(string(f.data))
+	return w.datacenter.of(f.data, func(data []byte) (ha.Datacenter, error) {
+		return config.ParseDatacenter(string(data))
+	})
 }
 
 // ReadLRMStatus implements ha.CRMEnv.
@@ -126,15 +119,16 @@ func (w *world) ReadRules() (string, error) {
 	return string(f.data), err
 }
 
-// versionInfo is what a node tells of itself.
-type versionInfo struct {
+// Info is what a node tells of itself, in a file of its directory.
+type Info struct {
+	// Version is that of its HA manager; [Version] unless given.
 	Version string `json:"version"`
-	// CPUs and MemoryBytes are the node's size, for the static scheduler.
+	// CPUs and MemoryBytes are the node's size, for the static and the dynamic scheduler.
 	CPUs        float64 `json:"cpus,omitempty"`
 	MemoryBytes float64 `json:"memory_bytes,omitempty"`
 }
 
-func (w *world) nodeInfoFile(node string) (info versionInfo, err error) {
+func (w *world) nodeInfoFile(node string) (info Info, err error) {
 	f, err := w.read(VersionPath(node))
 	if err != nil || len(f.data) == 0 {
 		return info, err
@@ -149,35 +143,4 @@ func (w *world) nodeInfoFile(node string) (info versionInfo, err error) {
 func (w *world) NodeVersion(node string) (string, error) {
 	info, err := w.nodeInfoFile(node)
 	return info.Version, err
-}
-
-// NodeStats implements ha.CRMEnv: the sizes that the nodes published.
-func (w *world) NodeStats() (map[string]ha.NodeStats, error) {
-	stats := make(map[string]ha.NodeStats, len(w.opts.Nodes))
-	for _, n := range w.opts.Nodes {
-		info, err := w.nodeInfoFile(n.Name)
-		if err != nil {
-			return nil, err
-		}
-		stats[n.Name] = ha.NodeStats{MaxCPU: info.CPUs, MaxMemBytes: info.MemoryBytes}
-	}
-	return stats, nil
-}
-
-// ServiceStats implements ha.CRMEnv: the sizes in the guests' configurations.
-func (w *world) ServiceStats() (map[string]ha.ServiceStats, error) {
-	services, err := w.ReadServiceConfig()
-	if err != nil {
-		return nil, err
-	}
-	stats := make(map[string]ha.ServiceStats, len(services))
-	for sid, cd := range services {
-		f, err := w.read(GuestPath(sid, cd.Node))
-		if err != nil {
-			return nil, err
-		}
-		g := parseGuest(f.data)
-		stats[sid] = ha.ServiceStats{MaxCPU: g.cores, MaxMemBytes: g.memoryBytes}
-	}
-	return stats, nil
 }

@@ -88,7 +88,7 @@ func (c *Client) Step(ev env.Event) bool {
 func (c *Client) Up() bool { return c.up }
 
 func (c *Client) onAnswer(payload []byte) {
-	r, err := store.DecodeResponse(payload)
+	r, err := store.DecodeCompactResponse(payload)
 	if err != nil {
 		c.env.Log().Error("the store's answer cannot be read", "error", err)
 		return
@@ -103,22 +103,26 @@ func (c *Client) onAnswer(payload []byte) {
 // and only if there was none in time; then the error says whether the request can have been
 // carried out.
 func (c *Client) Do(t *env.Task, req store.Request) (*store.Response, error) {
+	return c.do(t, req, c.timeout)
+}
+
+func (c *Client) do(t *env.Task, req store.Request, timeout time.Duration) (*store.Response, error) {
 	if len(c.waiting) >= maxWaiting {
 		return nil, fmt.Errorf("%w: %d requests are waiting", ErrUnavailable, maxWaiting)
 	}
 	c.number++
 	req.ID = c.prefix + strconv.FormatUint(c.number, 10)
-	if err := c.env.Local(store.Process, req.Encode()); err != nil {
+	if err := c.env.Local(store.Process, req.EncodeCompact()); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	w := &call{}
 	c.waiting[req.ID] = w
 	defer delete(c.waiting, req.ID)
-	until := c.env.Mono() + c.timeout
+	until := c.env.Mono() + timeout
 	for w.answer == nil {
 		left := until - c.env.Mono()
 		if left <= 0 || !t.Wait(&w.done, left) && w.answer == nil {
-			return nil, fmt.Errorf("%w: no answer of the store within %v", ErrUnknown, c.timeout)
+			return nil, fmt.Errorf("%w: no answer of the store within %v", ErrUnknown, timeout)
 		}
 	}
 	return w.answer, failure(w.answer)
@@ -155,7 +159,7 @@ func (c *Client) Read(t *env.Task, path string) (data []byte, revision uint64, e
 	if err != nil {
 		return nil, 0, wrap("reading", path, err)
 	}
-	if r.Entry == nil || r.Entry.Kind != "file" {
+	if r.Entry == nil || r.Entry.Kind != store.KindFile {
 		return nil, 0, fmt.Errorf("reading %s: %w: not a file", path, ErrRefused)
 	}
 	return r.Entry.Data, r.Entry.Mod, nil
@@ -225,6 +229,17 @@ func (c *Client) Status(t *env.Task) (*store.Status, error) {
 		return nil, fmt.Errorf("asking for the status of the store: %w: an empty answer", ErrRefused)
 	}
 	return r.Status, nil
+}
+
+// Watch waits until something at or below a path, or a directory above it, may have changed on this
+// node after a revision, or for store.WatchLife. Read what is of interest then, and watch again
+// from the revision that it returns: nothing is missed.
+func (c *Client) Watch(t *env.Task, path string, since uint64) (changed bool, revision uint64, err error) {
+	r, err := c.do(t, store.Request{Op: store.OpWatch, Path: path, Since: since}, store.WatchLife+c.timeout)
+	if err != nil {
+		return false, 0, wrap("watching", path, err)
+	}
+	return r.Changed, r.Revision, nil
 }
 
 // Write replaces a file or creates it, and returns the revision that this made.

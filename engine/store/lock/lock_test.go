@@ -36,13 +36,13 @@ func (s *toyStore) Step(ev env.Event) {
 	if !ok {
 		return
 	}
-	req, err := store.DecodeRequest(m.Payload)
+	req, err := store.DecodeCompactRequest(m.Payload)
 	if err != nil {
 		panic(err)
 	}
 	r := s.answer(req)
 	if !s.deaf {
-		if err := s.env.Local(m.From, r.Encode()); err != nil {
+		if err := s.env.Local(m.From, r.EncodeCompact()); err != nil {
 			panic(err)
 		}
 	}

@@ -1,0 +1,30 @@
+package config
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/holdfast-sim/holdfast/engine/ha"
+)
+
+// What is written is read back, whatever the settings are.
+func TestFormatDatacenterIsReadBack(t *testing.T) {
+	require.Empty(t, FormatDatacenter(ha.DefaultDatacenter()))
+	rapid.Check(t, func(t *rapid.T) {
+		dc := ha.DefaultDatacenter()
+		dc.ShutdownPolicy = rapid.SampledFrom([]string{"conditional", "freeze", "failover", "migrate"}).Draw(t, "policy")
+		dc.CRS.Mode = rapid.SampledFrom([]string{dc.CRS.Mode, "basic", "static", "dynamic"}).Draw(t, "mode")
+		dc.CRS.RebalanceOnStart = rapid.Bool().Draw(t, "on start")
+		dc.CRS.AutoRebalance = rapid.Bool().Draw(t, "automatic")
+		dc.CRS.Method = rapid.SampledFrom([]string{dc.CRS.Method, "bruteforce", "topsis"}).Draw(t, "method")
+		dc.CRS.HoldRounds = rapid.IntRange(0, 20).Draw(t, "hold")
+		dc.CRS.Threshold = rapid.Float64Range(0, 1).Draw(t, "threshold")
+		dc.CRS.Margin = rapid.Float64Range(0, 1).Draw(t, "margin")
+		dc.MaxWorkers = rapid.IntRange(0, 64).Draw(t, "workers")
+		got, err := ParseDatacenter(FormatDatacenter(dc))
+		require.NoError(t, err)
+		require.Equal(t, dc, got)
+	})
+}

@@ -1,0 +1,106 @@
+package conformance
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Step is a command of a scenario at its time.
+type Step struct {
+	Seconds int64
+	// Group counts the command groups from 0.
+	Group   int
+	Command string
+}
+
+// Plan says when the commands of a scenario are executed and when the run ends, without running it:
+// groups come every five rounds, later where a delay says so. Delays themselves are no steps.
+func (s *Scenario) Plan() (steps []Step, end int64, err error) {
+	round := int64(max(minRoundSeconds, secondsPerNode*len(s.Nodes)))
+	if round >= watchdogSeconds {
+		return nil, 0, fmt.Errorf("%d nodes: %w", len(s.Nodes), ErrOverrun)
+	}
+	var now, last, next int64
+	for counter, group := 0, 0; ; {
+		if now += round; now > maxRunSeconds {
+			return nil, 0, fmt.Errorf("planning scenario %s: %w", s.Name, ErrEndless)
+		}
+		if now < next {
+			continue
+		}
+		counter++
+		if (counter-1)%roundsPerGroup != 0 {
+			continue
+		}
+		if group == len(s.Commands) {
+			if now-last > quietSeconds {
+				return steps, now, nil
+			}
+			continue
+		}
+		for _, text := range s.Commands[group] {
+			last = now
+			delay, isDelay, err := parseDelay(text)
+			switch {
+			case err != nil:
+				return nil, 0, err
+			case isDelay:
+				next = now + delay
+			default:
+				steps = append(steps, Step{Seconds: now, Group: group, Command: text})
+			}
+		}
+		group++
+	}
+}
+
+// Hardware is a node as a scenario describes it.
+type Hardware struct {
+	Name           string
+	Power, Network bool
+	Version        string
+	CPUs, MemBytes float64
+	// UsedCPUs and UsedMemBytes are what the node uses without guests.
+	UsedCPUs, UsedMemBytes float64
+}
+
+// Hardware lists the nodes in the order of their names.
+func (s *Scenario) Hardware() []Hardware {
+	var out []Hardware
+	for _, name := range sortedKeys(s.Nodes) {
+		n := s.Nodes[name]
+		out = append(out, Hardware{Name: name, Power: n.power, Network: n.network, Version: n.version,
+			CPUs: n.maxCPU, MemBytes: n.maxMem, UsedCPUs: n.baseCPU, UsedMemBytes: n.baseMem})
+	}
+	return out
+}
+
+// GuestSize is what a guest may use, and uses.
+type GuestSize struct {
+	CPUs, MemBytes, UsedCPUs, UsedMemBytes float64
+}
+
+// GuestSize is the size of a service's guest; the usual one where the scenario says nothing.
+func (s *Scenario) GuestSize(sid string) GuestSize {
+	g := s.Stats[sid]
+	if g == nil {
+		g = defaultGuestStats()
+	}
+	return GuestSize{CPUs: g.maxCPU, MemBytes: g.maxMem, UsedCPUs: g.cpu, UsedMemBytes: g.mem}
+}
+
+// CompareTransitions lists the entities whose transitions differ.
+func CompareTransitions(want, got Transitions) []string { return compareTransitions(want, got) }
+
+// CompareOutcomes lists what differs in the end, and every double run of the run itself.
+func CompareOutcomes(want, got Outcome) []string { return compareOutcomes(want, got) }
+
+// FormatLog writes lines as expected logs do.
+func FormatLog(lines []Line) string {
+	var out strings.Builder
+	for _, line := range lines {
+		out.WriteString(line.String())
+		out.WriteByte('\n')
+	}
+	return out.String()
+}

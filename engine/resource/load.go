@@ -1,0 +1,104 @@
+package resource
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// LoadKey is under which a machine tells the others its [Load], see engine/status.
+const LoadKey = "load"
+
+// Use is an amount of a machine's means.
+type Use struct {
+	MilliCPUs   int64 `json:"milli_cpus"`
+	MemoryBytes int64 `json:"memory_bytes"`
+}
+
+func (u Use) plus(o Use) Use { return Use{u.MilliCPUs + o.MilliCPUs, u.MemoryBytes + o.MemoryBytes} }
+
+// Load is what a machine has, and what it and its running guests use of that, as measured.
+type Load struct {
+	Has      Use            `json:"has"`
+	Uses     Use            `json:"uses"`
+	Services map[string]Use `json:"services,omitempty"`
+}
+
+// ErrLoad is wrapped by every complaint about a load.
+var ErrLoad = errors.New("malformed load")
+
+// Encode writes a load.
+func (l *Load) Encode() json.RawMessage {
+	b, err := json.Marshal(l)
+	if err != nil {
+		panic("resource: encoding a load: " + err.Error())
+	}
+	return b
+}
+
+// DecodeLoad reads a load. It fails with ErrLoad.
+func DecodeLoad(data []byte) (*Load, error) {
+	var l Load
+	if err := json.Unmarshal(data, &l); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrLoad, err)
+	}
+	for _, u := range append(slices.Collect(maps.Values(l.Services)), l.Has, l.Uses) {
+		if u.MilliCPUs < 0 || u.MemoryBytes < 0 {
+			return nil, fmt.Errorf("%w: something is used less than nothing", ErrLoad)
+		}
+	}
+	return &l, nil
+}
+
+// LoadStep says what a guest uses from some time on.
+type LoadStep struct {
+	// From is a time of the machine's monotonic clock.
+	From time.Duration
+	Use  Use
+}
+
+// measureEvery separates two measurements.
+const measureEvery = 10 * time.Second
+
+// wants is what a running guest uses at a time: what it was told to, or by its schedule, else the
+// memory that it was given and no CPU to speak of.
+func (h *Host) wants(sid string, g *guest) Use {
+	if u, told := h.told[sid]; told {
+		return u
+	}
+	use := Use{MemoryBytes: g.conf.MemoryBytes}
+	now := h.env.Mono()
+	for _, step := range h.opts.Loads[sid] {
+		if step.From > now {
+			break
+		}
+		use = step.Use
+	}
+	return use
+}
+
+// measure adds up what runs here.
+func (h *Host) measure() *Load {
+	l := &Load{Has: h.opts.Has, Uses: h.opts.Idle, Services: map[string]Use{}}
+	for _, sid := range slices.Sorted(maps.Keys(h.guests)) {
+		if g := h.guests[sid]; g.running {
+			use := h.wants(sid, g)
+			l.Services[sid] = use
+			l.Uses = l.Uses.plus(use)
+		}
+	}
+	return l
+}
+
+// publish tells the other machines what this one carries.
+func (h *Host) publish() {
+	if !h.opts.Measured {
+		return
+	}
+	if err := h.status.Set(LoadKey, h.measure().Encode()); err != nil {
+		h.env.Log().Error("the load cannot be told", "err", err.Error())
+	}
+}

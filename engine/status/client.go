@@ -1,0 +1,108 @@
+package status
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/ring"
+)
+
+// ErrUnavailable: the status process did not answer.
+var ErrUnavailable = errors.New("status process not available")
+
+// maxAsking bounds the questions of one process that are open at the same time.
+const maxAsking = 64
+
+// Client is a process's way to its machine's status process. Offer every event of the process to
+// Step.
+type Client struct {
+	env    env.Env
+	values map[string]json.RawMessage
+	number uint64
+	asking map[uint64]*question
+}
+
+type question struct {
+	done   env.Signal
+	answer *answer
+}
+
+// NewClient makes a client that has said nothing.
+func NewClient(e env.Env) *Client {
+	return &Client{env: e, values: map[string]json.RawMessage{}, asking: map[uint64]*question{}}
+}
+
+// Step takes an event if it is the status process's and reports whether it did.
+func (c *Client) Step(ev env.Event) bool {
+	switch ev := ev.(type) {
+	case env.LocalUp:
+		if ev.Process != Process {
+			return false
+		}
+		for _, key := range slices.Sorted(maps.Keys(c.values)) {
+			c.tell(key) // it knows nothing yet, or not any more
+		}
+		return true
+	case env.LocalDown:
+		return ev.Process == Process
+	case env.LocalMessage:
+		if ev.From != Process {
+			return false
+		}
+		var a answer
+		if err := json.Unmarshal(ev.Payload, &a); err != nil {
+			c.env.Log().Error("an answer that cannot be read", "process", Process, "err", err.Error())
+		} else if q := c.asking[a.ID]; q != nil {
+			q.answer = &a
+			q.done.Raise()
+		}
+		return true
+	}
+	return false
+}
+
+// Set says what is so from now on; it reaches the other nodes of the ring soon after. A nil value
+// takes a key back. The value must be JSON of at most [MaxValueBytes], the key 1 to [MaxKeyBytes]
+// bytes.
+func (c *Client) Set(key string, value json.RawMessage) error {
+	if err := check(key, value); err != nil {
+		return fmt.Errorf("telling the other nodes: %w", err)
+	}
+	c.values[key] = value
+	c.tell(key)
+	return nil
+}
+
+func (c *Client) tell(key string) {
+	// A process that is not there now is told when it comes up.
+	_ = c.env.Local(Process, encode(request{Op: opSet, Key: key, Value: c.values[key]}))
+}
+
+// Get asks for what the nodes of this node's ring have said last. Nodes that have not spoken, or
+// have left, are missing. It fails with ErrUnavailable.
+func (c *Client) Get(t *env.Task, key string, timeout time.Duration) (map[ring.NodeID]json.RawMessage, error) {
+	if len(c.asking) >= maxAsking {
+		return nil, fmt.Errorf("%w: %d questions are open", ErrUnavailable, maxAsking)
+	}
+	c.number++
+	id := c.number
+	if err := c.env.Local(Process, encode(request{ID: id, Op: opGet, Key: key})); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	q := &question{}
+	c.asking[id] = q
+	defer delete(c.asking, id)
+	until := c.env.Mono() + timeout
+	for q.answer == nil {
+		left := until - c.env.Mono()
+		if left <= 0 || !t.Wait(&q.done, left) && q.answer == nil {
+			return nil, fmt.Errorf("%w: no answer within %v", ErrUnavailable, timeout)
+		}
+	}
+	return q.answer.Nodes, nil
+}

@@ -1,0 +1,100 @@
+package status
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/holdfast-sim/holdfast/engine/ring"
+)
+
+// Limits of what a node may tell.
+const (
+	// MaxKeys bounds the keys of one node, MaxKeyBytes the length of each.
+	MaxKeys     = 32
+	MaxKeyBytes = 64
+	// MaxValueBytes bounds one value.
+	MaxValueBytes = 32 << 10
+	// maxMessageBytes bounds what a node tells in one message.
+	maxMessageBytes = 256 << 10
+)
+
+// ErrMalformed is wrapped by every complaint about a message.
+var ErrMalformed = errors.New("malformed status message")
+
+// said is what a node multicasts: all that it has to say.
+type said struct {
+	// Ask wants everybody else to speak, too.
+	Ask    bool                       `json:"ask,omitempty"`
+	Values map[string]json.RawMessage `json:"values,omitempty"`
+}
+
+// Operations of local processes.
+const (
+	opSet = "set"
+	opGet = "get"
+)
+
+// request is what a local process wants; answer what it gets for opGet.
+type request struct {
+	ID    uint64          `json:"id,omitempty"`
+	Op    string          `json:"op"`
+	Key   string          `json:"key"`
+	Value json.RawMessage `json:"value,omitempty"` // null or none takes the key back
+}
+
+type answer struct {
+	ID    uint64                          `json:"id"`
+	Nodes map[ring.NodeID]json.RawMessage `json:"nodes,omitempty"`
+}
+
+func encode(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic("status: encoding a message: " + err.Error())
+	}
+	return b
+}
+
+// decodeSaid reads another node's message.
+func decodeSaid(data []byte) (s said, err error) {
+	if len(data) > maxMessageBytes {
+		return s, fmt.Errorf("%w: %d bytes, at most %d", ErrMalformed, len(data), maxMessageBytes)
+	}
+	if err := json.Unmarshal(data, &s); err != nil {
+		return s, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	if len(s.Values) > MaxKeys {
+		return s, fmt.Errorf("%w: %d keys, at most %d", ErrMalformed, len(s.Values), MaxKeys)
+	}
+	for key, value := range s.Values {
+		if err := check(key, value); err != nil {
+			return s, err
+		}
+	}
+	return s, nil
+}
+
+// decodeRequest reads a local process's message.
+func decodeRequest(data []byte) (r request, err error) {
+	if err := json.Unmarshal(data, &r); err != nil {
+		return r, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	if r.Op != opSet && r.Op != opGet {
+		return r, fmt.Errorf("%w: operation %q", ErrMalformed, r.Op)
+	}
+	if string(r.Value) == "null" {
+		r.Value = nil
+	}
+	return r, check(r.Key, r.Value)
+}
+
+func check(key string, value json.RawMessage) error {
+	switch {
+	case key == "" || len(key) > MaxKeyBytes:
+		return fmt.Errorf("%w: a key of %d bytes, must be 1 to %d", ErrMalformed, len(key), MaxKeyBytes)
+	case len(value) > MaxValueBytes:
+		return fmt.Errorf("%w: the value of %q has %d bytes, at most %d", ErrMalformed, key, len(value), MaxValueBytes)
+	}
+	return nil
+}

@@ -1,0 +1,180 @@
+package store
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/holdfast-sim/holdfast/engine/ring"
+)
+
+// decoder takes values of the compact form off the front. After the first failure every value is
+// zero. Strings share the memory of text, which is a copy of the message.
+type decoder struct {
+	text string
+	at   int
+	bad  string // what could not be read
+}
+
+func (d *decoder) fail(what string) {
+	if d.bad == "" {
+		d.bad = what
+	}
+	d.at = len(d.text)
+}
+
+// end is what was wrong, if anything was.
+func (d *decoder) end() error {
+	switch {
+	case d.bad != "":
+		return fmt.Errorf("%w of %d bytes: %s", ErrBadCompact, len(d.text), d.bad)
+	case d.at != len(d.text):
+		return fmt.Errorf("%w of %d bytes: something follows it", ErrBadCompact, len(d.text))
+	}
+	return nil
+}
+
+func (d *decoder) byte() byte {
+	if d.at == len(d.text) {
+		d.fail("it is cut off")
+		return 0
+	}
+	b := d.text[d.at]
+	d.at++
+	return b
+}
+
+func (d *decoder) tag(want byte) {
+	if b := d.byte(); b != want {
+		d.fail(fmt.Sprintf("its type is %#x, not %#x", b, want))
+	}
+}
+
+// maxVarintShift is where the tenth byte of a varint begins, of which only one bit may be set.
+const maxVarintShift = 63
+
+func (d *decoder) uint() uint64 {
+	var v uint64
+	for shift := 0; ; shift += 7 {
+		b := d.byte()
+		if shift == maxVarintShift && b > 1 {
+			d.fail("a number is too large")
+			return 0
+		}
+		v |= uint64(b&0x7f) << shift
+		if b < 0x80 {
+			if b == 0 && shift > 0 {
+				d.fail("a number is longer than it need be")
+			}
+			return v
+		}
+	}
+}
+
+func (d *decoder) int() int64 {
+	v := d.uint()
+	return int64(v>>1) ^ -int64(v&1)
+}
+
+func (d *decoder) small() int {
+	v := d.int()
+	if v < math.MinInt32 || v > math.MaxInt32 {
+		d.fail("a small number is large")
+		return 0
+	}
+	return int(v)
+}
+
+func (d *decoder) u32() uint32 {
+	v := d.uint()
+	if v > math.MaxUint32 {
+		d.fail("a number of 32 bits is larger")
+		return 0
+	}
+	return uint32(v)
+}
+
+func (d *decoder) node() ring.NodeID { return ring.NodeID(d.u32()) }
+
+// count is the number of elements that follow, each of at least so many bytes.
+func (d *decoder) count(least int) int {
+	v := d.uint()
+	if v > uint64((len(d.text)-d.at)/least) {
+		d.fail("a list is longer than the message")
+		return 0
+	}
+	return int(v)
+}
+
+func (d *decoder) string() string {
+	n := d.count(1)
+	s := d.text[d.at : d.at+n]
+	d.at += n
+	return s
+}
+
+// bytes are nil when there are none.
+func (d *decoder) bytes() []byte {
+	if s := d.string(); s != "" {
+		return []byte(s)
+	}
+	return nil
+}
+
+func (d *decoder) flags(all ...*bool) {
+	b := d.byte()
+	for i, on := range all {
+		*on = b&(1<<i) != 0
+	}
+	if b>>len(all) != 0 {
+		d.fail("there are flags that nobody knows")
+	}
+}
+
+func (d *decoder) entry(i *EntryInfo) {
+	i.Path = d.string()
+	switch d.uint() {
+	case codeFile:
+		i.Kind = KindFile
+	case codeDirectory:
+		i.Kind = KindDirectory
+	case codeOther:
+		if i.Kind = d.string(); i.Kind == KindFile || i.Kind == KindDirectory {
+			d.fail("a kind is written out that need not be")
+		}
+	default:
+		d.fail("an entry's kind is unknown")
+	}
+	i.Size, i.Created, i.Mod, i.Writer = d.small(), d.uint(), d.uint(), d.node()
+	i.MtimeMS, i.Data = d.int(), d.bytes()
+}
+
+func (d *decoder) status() *Status {
+	s := &Status{}
+	for _, text := range []*string{&s.Phase, &s.Reason, &s.Role, &s.Incarnation, &s.Ring, &s.Epoch} {
+		*text = d.string()
+	}
+	s.Node = d.node()
+	if n := d.count(1); n > 0 {
+		s.Members = make([]ring.NodeID, n)
+		for i := range s.Members {
+			s.Members[i] = d.node()
+		}
+	}
+	d.flags(&s.Quorate)
+	s.Revision = d.uint()
+	if n := d.count(leastMemberBytes); n > 0 {
+		s.Config = make([]MemberStatus, n)
+		for i := range s.Config {
+			s.Config[i] = MemberStatus{Node: d.node(), Votes: d.u32(), Incarnation: d.string(), Present: d.string()}
+		}
+	}
+	s.Pending = d.small()
+	return s
+}
+
+func (d *decoder) logRecord(l *LogRecord) {
+	l.Revision = d.uint()
+	for _, text := range []*string{&l.Epoch, &l.Request, &l.Op, &l.Path, &l.To, &l.Digest, &l.Chain} {
+		*text = d.string()
+	}
+}

@@ -1,0 +1,95 @@
+package store
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/store/tree"
+)
+
+// waits says that a watch has no answer yet.
+func (n *testNode) waits(op env.OpID) bool { return n.answers[op] == nil }
+
+func TestWatchIsAnsweredByAChangeThatConcernsIt(t *testing.T) {
+	c := newTestCluster(t, 1, 1, 1).start()
+	c.formAll(1, 2, 3)
+	n := c.node(2)
+	require.True(t, n.do(Request{Op: "mkdir", Path: "ha"}).OK)
+	at := c.node(1).mustWrite("ha/a", "1")
+	c.settle()
+
+	below := n.invoke(Request{Op: OpWatch, Path: "ha", Since: at})
+	exact := n.invoke(Request{Op: OpWatch, Path: "ha/b", Since: at})
+	other := n.invoke(Request{Op: OpWatch, Path: "hab", Since: at})
+	c.settle()
+	require.True(t, n.waits(below) && n.waits(exact) && n.waits(other))
+
+	made := c.node(1).mustWrite("ha/a", "2")
+	c.settle()
+	require.True(t, n.waits(exact) && n.waits(other))
+	require.True(t, n.answers[below].Changed)
+	require.Equal(t, made, n.answers[below].Revision)
+	require.Equal(t, "2", n.mustRead("ha/a"), "what woke the client is there to be read")
+
+	require.True(t, c.node(3).do(Request{Op: "rename", Path: "ha/a", To: "ha/b"}).OK)
+	c.settle()
+	require.True(t, n.answers[exact].Changed, "the new name counts too")
+	require.True(t, n.waits(other))
+}
+
+func TestWatchTellsWhatHasHappenedAlready(t *testing.T) {
+	c := newTestCluster(t, 1, 1, 1).start()
+	c.formAll(1, 2, 3)
+	n := c.node(1)
+	first := n.mustWrite("a", "1")
+	n.mustWrite("b", "1")
+	require.True(t, n.do(Request{Op: OpWatch, Path: "b", Since: first}).Changed)
+	require.True(t, n.waits(n.invoke(Request{Op: OpWatch, Path: "a", Since: first})))
+	require.True(t, n.do(Request{Op: OpWatch, Path: "a", Since: 1000}).Changed, "nobody knows what a later revision held")
+	require.Equal(t, tree.Invalid, n.code(Request{Op: OpWatch, Path: "/a"}))
+}
+
+func TestWatchEndsWithoutAChange(t *testing.T) {
+	c := newTestCluster(t, 1, 1, 1).start()
+	c.formAll(1, 2, 3)
+	n := c.node(1)
+	at := n.mustWrite("a", "1")
+	op := n.invoke(Request{Op: OpWatch, Path: "a", Since: at})
+	c.pass(WatchLife / 2)
+	require.True(t, n.waits(op))
+	c.pass(WatchLife)
+	require.True(t, n.answers[op].OK)
+	require.False(t, n.answers[op].Changed)
+	require.Empty(t, n.store.watchers)
+}
+
+func TestWatchIsWokenByAnotherState(t *testing.T) {
+	c := newTestCluster(t, 1, 1, 1).start()
+	c.formAll(1, 2, 3)
+	at := c.node(1).mustWrite("a", "1")
+	c.settle()
+	op := c.node(3).invoke(Request{Op: OpWatch, Path: "a", Since: at})
+	c.formAll(1, 2)
+	c.formAll(3)
+	c.node(1).mustWrite("a", "2")
+	require.True(t, c.node(3).waits(op), "a node without quorum does not hear of it")
+	c.formAll(1, 2, 3)
+	c.settle()
+	require.True(t, c.node(3).answers[op].Changed)
+}
+
+func TestWatchesAreBounded(t *testing.T) {
+	c := newTestCluster(t, 1).start()
+	c.formAll(1)
+	n := c.node(1)
+	at := n.mustWrite("a", "1")
+	for i := range maxWatches {
+		require.True(t, n.waits(n.invoke(Request{ID: fmt.Sprint("w", i), Op: OpWatch, Path: "a", Since: at})))
+	}
+	require.Equal(t, CodeTryAgain, n.code(Request{Op: OpWatch, Path: "a", Since: at}))
+	n.mustWrite("a", "2")
+	require.Empty(t, n.store.watchers)
+}
