@@ -23,3 +23,12 @@ func (g *HAGuestTimes) times(o *resource.GuestOptions) {
 		}
 	}
 }
+
+// hopeless is how many starts of a guest must fail to say that it never starts.
+const hopeless = 1000
+
+// neverStarts: a service cannot run anywhere, whatever is done for it.
+func (h *HASpec) neverStarts(sid string) bool {
+	flaw, has := h.Flaws[sid]
+	return has && flaw.Starts >= hopeless && len(flaw.On) == 0
+}

@@ -23,13 +23,14 @@ const (
 	NeedlessGuard linearizability.Kind = "watchdog open for nothing"
 	// IgnoredOperator: what the operator wanted was not taken.
 	IgnoredOperator linearizability.Kind = "operator not heard"
+	// PhantomNode: the manager looks after a node that does not exist.
+	PhantomNode linearizability.Kind = "node that does not exist"
 )
 
 // liveness notes what shows that the HA manager gets somewhere.
 type liveness struct {
 	moves  map[string][]time.Duration // sid -> when a move of it began
 	guards []guardChange
-	did    []time.Duration        // when the operator did something
 	taken  map[env.MachineID]int  // the commands that were taken on a machine
 	off    map[env.MachineID]bool // machines that lost their power, and the operator with it
 }
@@ -58,15 +59,14 @@ func (l *liveness) record(r scenarios.Stamped) {
 		l.guards = append(l.guards, guardChange{machine: r.Machine, at: r.At})
 		l.off[r.Machine] = l.off[r.Machine] || !rec.On
 	case OperatorDid:
-		l.did = append(l.did, r.At)
 		if rec.What != filesInPlace {
 			l.taken[r.Machine]++
 		}
 	}
 }
 
-func (l *liveness) check(w *haWatch, r *scenarios.Run) []linearizability.Violation {
-	return slices.Concat(l.wandering(w, r), l.needlessGuards(w, r), l.ignored(w, r), l.down(w, r))
+func (l *liveness) check(j *haJudge) []linearizability.Violation {
+	return slices.Concat(l.wandering(j), l.guardsLeft(j), l.ignored(j), l.down(j), l.phantoms(j))
 }
 
 // mostMoves is how often a service may be moved after something that explains it, in machines: it
@@ -74,13 +74,13 @@ func (l *liveness) check(w *haWatch, r *scenarios.Run) []linearizability.Violati
 const mostMoves = 2
 
 // wandering: after the last fault, command or reset every service finds its place.
-func (l *liveness) wandering(w *haWatch, r *scenarios.Run) (violations []linearizability.Violation) {
-	limit := mostMoves * len(w.scenario.Machines)
+func (l *liveness) wandering(j *haJudge) (violations []linearizability.Violation) {
+	limit := mostMoves * len(j.scenario.Machines)
 	for _, sid := range slices.Sorted(maps.Keys(l.moves)) {
 		count, since := 0, time.Duration(0)
 		for _, at := range l.moves[sid] {
-			if excused := l.lastEvent(w, r, since, at); excused > since {
-				count, since = 0, excused
+			if last := l.lastEvent(j, since, at); last > since {
+				count, since = 0, last
 			}
 			if count++; count > limit {
 				violations = append(violations, linearizability.Violation{Kind: Wandering, Explain: fmt.Sprintf(
@@ -92,13 +92,24 @@ func (l *liveness) wandering(w *haWatch, r *scenarios.Run) (violations []lineari
 	return violations
 }
 
-// lastEvent is the last instant between two at which something happened that makes services move.
-func (l *liveness) lastEvent(w *haWatch, r *scenarios.Run, from, to time.Duration) time.Duration {
-	last := w.lastExcuse(r, from, to)
-	for _, at := range l.did {
+// lastEvent is the last instant between two at which something happened that may concern anybody:
+// a fault's beginning or end, power that came or went, or what the operator did.
+func (l *liveness) lastEvent(j *haJudge, from, to time.Duration) time.Duration {
+	last := from
+	event := func(at time.Duration) {
 		if at > last && at < to {
 			last = at
 		}
+	}
+	for i := range j.run.Applied {
+		event(j.run.Applied[i].Begun[1])
+		event(j.run.Applied[i].Ended[1])
+	}
+	for _, p := range j.power {
+		event(p.at)
+	}
+	for _, d := range j.did {
+		event(d.at)
 	}
 	return last
 }
@@ -107,94 +118,69 @@ func (l *liveness) lastEvent(w *haWatch, r *scenarios.Run, from, to time.Duratio
 // of ten seconds, and some for what else there was to do.
 const idleAfter = 90*10*time.Second + 2*time.Minute
 
-// needlessGuards: where nothing is configured, nothing is guarded, from the beginning or some time
-// after the operator has taken the last service away.
-func (l *liveness) needlessGuards(w *haWatch, r *scenarios.Run) (violations []linearizability.Violation) {
+// guardsLeft: some quiet time after the operator has taken the last service away, no watchdog
+// guards anything any more.
+func (l *liveness) guardsLeft(j *haJudge) (violations []linearizability.Violation) {
+	if len(j.did) == 0 || !j.subject.spec.HA.endsEmpty() {
+		return nil
+	}
 	from := time.Duration(0)
-	if len(w.subject.spec.HA.Services)+len(w.subject.spec.HA.Commands) > 0 {
-		if len(l.did) == 0 || !w.subject.spec.HA.endsEmpty() {
-			return nil
-		}
-		for last := l.did[len(l.did)-1]; from == 0 || last > from-r.Timescale.Of(idleAfter); last = w.lastExcuse(r, last, from) {
-			from = last + r.Timescale.Of(idleAfter)
-		}
+	for last := j.did[len(j.did)-1].at; last+j.scaled(idleAfter) > from; last = l.lastEvent(j, last, from) {
+		from = last + j.scaled(idleAfter)
 	}
-	type key struct {
-		machine env.MachineID
-		client  string
-	}
-	open := map[key]bool{}
-	complain := func(k key, at time.Duration) {
-		violations = append(violations, linearizability.Violation{Kind: NeedlessGuard,
-			Nodes: []string{w.scenario.Machines[k.machine]}, Explain: fmt.Sprintf(
-				"at %v the watchdog of %s guards its %s although there is nothing to guard", at, w.scenario.Machines[k.machine], k.client)})
-	}
+	open := map[guard]bool{}
 	for _, g := range l.guards {
-		if g.client == "" { // the machine lost its power or got it
-			for k := range open {
-				if k.machine == g.machine {
-					delete(open, k)
-				}
-			}
-			continue
-		}
-		k := key{g.machine, g.client}
-		if g.on && g.at >= from {
-			complain(k, g.at)
-		}
-		if g.on && g.at < from {
-			open[k] = true
-		} else {
-			if open[k] && g.at > from {
-				complain(k, from)
-			}
-			delete(open, k)
+		key := guard{machine: g.machine, client: g.client}
+		switch {
+		case g.at > from:
+		case g.client == "": // the machine lost its power or got it
+			maps.DeleteFunc(open, func(k guard, _ bool) bool { return k.machine == g.machine })
+		case g.on:
+			open[key] = true
+		default:
+			delete(open, key)
 		}
 	}
-	if r.Duration > from {
-		for m := range w.scenario.Machines {
-			for _, client := range []string{daemon.CRMProcess, daemon.LRMProcess} {
-				if k := (key{env.MachineID(m), client}); open[k] {
-					complain(k, from)
-				}
+	if from > j.run.Duration {
+		return nil
+	}
+	for m, name := range j.scenario.Machines {
+		for _, client := range []string{daemon.CRMProcess, daemon.LRMProcess} {
+			if open[guard{machine: env.MachineID(m), client: client}] {
+				violations = append(violations, linearizability.Violation{Kind: NeedlessGuard, Nodes: []string{name},
+					Explain: fmt.Sprintf("at %v the watchdog of %s still guards its %s although there is nothing to guard",
+						from, name, client)})
 			}
 		}
 	}
 	return violations
 }
 
-// endsEmpty: the operator has taken every service away in the end.
+// endsEmpty: there were services, and the operator has taken every one away in the end.
 func (h *HASpec) endsEmpty() bool {
-	left := map[string]bool{}
-	for sid := range h.Services {
-		left[sid] = true
-	}
+	left := maps.Clone(h.Services)
 	for _, c := range h.Commands {
 		switch words := strings.Fields(c.Run); words[0] {
 		case "remove":
 			delete(left, words[1])
-		case "add":
-			left[words[1]] = true
+		case "add", orderCreate:
+			left[words[1]] = c.On
 		}
 	}
-	return len(left) == 0
+	return len(h.Services) > 0 && len(left) == 0
 }
 
 // ignored: what the operator wants is taken in time, unless faults stand in the way.
-func (l *liveness) ignored(w *haWatch, r *scenarios.Run) (violations []linearizability.Violation) {
-	spec := w.subject.spec.HA
-	bound := spec.RecoverWithin
-	if bound == 0 {
-		bound = DefaultRecoverWithin
-	}
-	due := make([]int, len(w.scenario.Machines))
+func (l *liveness) ignored(j *haJudge) (violations []linearizability.Violation) {
+	spec := j.subject.spec.HA
+	due := make([]int, len(j.scenario.Machines))
 	for i := range spec.Commands {
-		at := r.Timescale.Of(w.scenario.Warmup + spec.Commands[i].At)
-		if r.Duration > w.lastExcuse(r, at, r.Duration)+r.Timescale.Of(bound) {
-			due[slices.Index(w.scenario.Machines, spec.Commands[i].On)]++
+		at := j.scaled(j.scenario.Warmup + spec.Commands[i].At)
+		if j.run.Duration > l.lastEvent(j, at, j.run.Duration)+j.bound() {
+			due[slices.Index(j.scenario.Machines, spec.Commands[i].On)]++
 		}
 	}
-	for m, name := range w.scenario.Machines {
+	for m, name := range j.scenario.Machines {
 		if id := env.MachineID(m); !l.off[id] && l.taken[id] < due[m] {
 			violations = append(violations, linearizability.Violation{Kind: IgnoredOperator, Nodes: []string{name},
 				Explain: fmt.Sprintf("of %d commands that the operator gave on %s in time only %d were taken", due[m], name, l.taken[id])})
@@ -204,14 +190,28 @@ func (l *liveness) ignored(w *haWatch, r *scenarios.Run) (violations []lineariza
 }
 
 // down: services run when the scenario says that they must.
-func (l *liveness) down(w *haWatch, r *scenarios.Run) (violations []linearizability.Violation) {
-	up := w.subject.spec.HA.UpAt
+func (l *liveness) down(j *haJudge) (violations []linearizability.Violation) {
+	up := j.subject.spec.HA.UpAt
 	for _, sid := range slices.Sorted(maps.Keys(up)) {
-		at := r.Timescale.Of(w.scenario.Warmup + up[sid])
-		runs := func(s serviceSpan) bool { return s.from <= at && (s.to > at || s.to == 0) }
-		if !slices.ContainsFunc(w.spansOf(sid), runs) {
-			violations = append(violations, linearizability.Violation{Kind: LostService, Explain: fmt.Sprintf(
-				"service %s does not run at %v", sid, at)})
+		at := j.scaled(j.scenario.Warmup + up[sid])
+		runs := func(l life) bool { return l.sid == sid && l.from <= at && at < l.to }
+		if !slices.ContainsFunc(j.ended(), runs) {
+			violations = append(violations, lost("service %s does not run at %v", sid, at))
+		}
+	}
+	return violations
+}
+
+// phantoms: the manager knows no nodes that do not exist.
+func (l *liveness) phantoms(j *haJudge) (violations []linearizability.Violation) {
+	status := j.status()
+	if status == nil {
+		return nil
+	}
+	for _, node := range slices.Sorted(maps.Keys(status.NodeStatus)) {
+		if !slices.Contains(j.nodes, node) && !strings.Contains(j.subject.spec.HA.ManagerStatus, node) {
+			violations = append(violations, linearizability.Violation{Kind: PhantomNode, Explain: fmt.Sprintf(
+				"the manager counts a node %s as %s, which the cluster does not have", node, status.NodeStatus[node])})
 		}
 	}
 	return violations

@@ -61,23 +61,18 @@ func TestAServiceThatWandersIsNoticed(t *testing.T) {
 func TestAWatchdogThatGuardsNothingIsNoticed(t *testing.T) {
 	on := watchdog.Guarded{Client: daemon.CRMProcess, On: true}
 	off := watchdog.Guarded{Client: daemon.CRMProcess}
-	v := liveness(t, pve.HASpec{}, record{5, 2, on}, record{6, 2, off})
-	require.Equal(t, linearizability.Invalid, v.Validity, "there never was anything to guard")
-	require.Equal(t, pve.NeedlessGuard, v.Violations[0].Kind)
-
 	spec := pve.HASpec{Services: map[string]string{"vm:100": "n1"},
 		Commands: []pve.HACommand{{At: 40 * time.Second, On: "n1", Run: "remove vm:100"}}}
 	removed := []record{{1, 0, pve.OperatorDid{What: "files in place"}}, {5, 2, on},
 		{100, 0, pve.OperatorDid{What: "remove vm:100"}}}
-	v = liveness(t, spec, removed...)
+	v := liveness(t, spec, removed...)
 	require.Equal(t, linearizability.Invalid, v.Validity)
-	require.Contains(t, v.Summary, "watchdog of n3 guards its crm")
+	require.Equal(t, pve.NeedlessGuard, v.Violations[0].Kind)
+	require.Contains(t, v.Summary, "watchdog of n3 still guards its crm")
 	for _, end := range []env.Record{off, scenarios.Power{Cause: scenarios.CauseFault}} {
 		v = liveness(t, spec, append(slices.Clone(removed), record{1000, 2, end})...)
 		require.Equal(t, linearizability.Valid, v.Validity, v.Summary)
 	}
-	v = liveness(t, spec, append(slices.Clone(removed), record{1000, 2, off}, record{3000, 2, on})...)
-	require.Equal(t, linearizability.Invalid, v.Validity, "opened again for nothing")
 }
 
 func TestAnOperatorWhoIsNotHeardIsNoticed(t *testing.T) {
@@ -104,12 +99,8 @@ func TestAServiceThatMustBeUpAtATime(t *testing.T) {
 func TestGuestsAndOperatorsAreChecked(t *testing.T) {
 	home := map[string]string{"vm:100": "n1"}
 	for says, spec := range map[string]pve.HASpec{
-		"vm:100: there is no machine n9":  {Services: home, Guests: map[string]pve.HAGuest{"vm:100": {Broken: []string{"n9"}}}},
-		"vm:100: there is no machine n8":  {Services: home, Guests: map[string]pve.HAGuest{"vm:100": {Stubborn: []string{"n8"}}}},
 		"a time is negative":              {Services: home, GuestTimes: pve.HAGuestTimes{Move: -1}},
 		"up_at: there is no service vm:7": {Services: home, UpAt: map[string]time.Duration{"vm:7": 1}},
-		"there is no service vm:9":        {Services: home, Commands: []pve.HACommand{{On: "n1", Run: "add vm:9"}}},
-		"add vm:100 now":                  {Services: home, Commands: []pve.HACommand{{On: "n1", Run: "add vm:100 now"}}},
 	} {
 		s, err := scenarios.New("wrong").Story("Nothing happens.").Machines(3).Duration(time.Minute).
 			Subject(pve.Kind, pve.Spec{HA: &spec}).Build()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
@@ -51,6 +52,8 @@ type HASpec struct {
 	// Guests say what the services' guests are like, Nodes what the machines tell of themselves.
 	Guests map[string]HAGuest `yaml:"guests,omitempty" json:"guests,omitempty"`
 	Nodes  map[string]HANode  `yaml:"nodes,omitempty" json:"nodes,omitempty"`
+	// Flaws are how guests fail, by service. Simulator only.
+	Flaws map[string]HAFlaw `yaml:"flaws,omitempty" json:"flaws,omitempty"`
 	// ManagerStatus is ha/manager_status as an earlier master has left it.
 	ManagerStatus string `yaml:"manager_status,omitempty" json:"manager_status,omitempty"`
 	// Prepared: the first boot of the machines, which a power cut ends, is for putting the files
@@ -63,8 +66,9 @@ type HACommand struct {
 	At time.Duration `yaml:"at" json:"at"`
 	On string        `yaml:"on" json:"on"`
 	// Run is a line for the master (migrate vm:100 n2, enable-node-maintenance n1, ...),
-	// `set SID KEY VALUE`, `remove SID`, `add SID` (again, with the defaults) or `datacenter LINE`
-	// (the file's new content).
+	// `set SID KEY VALUE`, `remove SID`, `add SID`, `datacenter LINE` (the file's new content), or an order to the machine or about a guest:
+	// shutdown, reboot, restart-lrm, stop-crm, start-crm, create SID NODE STATE, lock SID NAME,
+	// unlock SID, resize SID CORES MIB, start SID, move SID NODE, version V.
 	Run string `yaml:"run" json:"run"`
 }
 
@@ -115,7 +119,7 @@ func (h *HASpec) check(machines []string) error {
 		}
 	}
 	for _, sid := range slices.Sorted(maps.Keys(h.UpAt)) {
-		if h.Services[sid] == "" {
+		if !h.has(sid) {
 			return fmt.Errorf("up_at: there is no service %s", sid)
 		}
 	}
@@ -123,6 +127,33 @@ func (h *HASpec) check(machines []string) error {
 		return err
 	}
 	return h.checkCommands(machines)
+}
+
+func (h *HASpec) checkCommands(machines []string) error {
+	for _, c := range h.Commands {
+		if !slices.Contains(machines, c.On) {
+			return fmt.Errorf("commands: %q is run on %q; the machines are %v", c.Run, c.On, machines)
+		}
+		words := strings.Fields(c.Run)
+		switch {
+		case len(words) == 0:
+			return fmt.Errorf("commands: one at %v says nothing to run", c.At)
+		case words[0] == datacenterEdit:
+		case isOrder(words):
+			if err := h.checkOrder(words, machines); err != nil {
+				return err
+			}
+		case len(words) == 4 && words[0] == "set", len(words) == 2 && (words[0] == "remove" || words[0] == "add"):
+			if !h.has(words[1]) {
+				return fmt.Errorf("commands: %q: there is no service %s", c.Run, words[1])
+			}
+		default:
+			if _, err := config.ParseCommand(c.Run); err != nil {
+				return fmt.Errorf("commands: %w", err)
+			}
+		}
+	}
+	return nil
 }
 
 func (h *HASpec) resources() string {
@@ -143,10 +174,11 @@ const operatorProcess = "operator"
 
 // operator does on its machine what the scenario wants of an operator there.
 type operator struct {
-	spec    *HASpec
-	machine string
-	first   bool // this one puts the files into place
-	warmup  time.Duration
+	spec     *HASpec
+	machine  string
+	machines []string
+	first    bool // this one puts the files into place
+	warmup   time.Duration
 
 	env   env.Env
 	tasks *env.Tasks
@@ -244,9 +276,14 @@ func (o *operator) create(t *env.Task, path, text string) error {
 
 // command does one thing; it is tried until the store takes it.
 func (o *operator) command(t *env.Task, line string) {
+	words := strings.Fields(line)
 	path, change := editOf(line)
+	do := func() error { return o.edit(t, path, change) }
+	if isOrder(words) {
+		do = func() error { return o.order(t, words) }
+	}
 	for {
-		err := o.edit(t, path, change)
+		err := do()
 		if err == nil {
 			break
 		}
@@ -274,6 +311,34 @@ func (o *operator) edit(t *env.Task, path string, change func(string) (string, e
 	return err
 }
 
+// changesServices says whether a command is one on the list of services and none for the master.
+func changesServices(words []string) bool {
+	return words[0] == "set" || words[0] == "remove" || words[0] == "add"
+}
+
+// changeService carries out such a command. A service that is added anew is to run, with the
+// defaults.
+func changeService(old string, words []string) (string, error) {
+	services, _, err := config.ParseResources(old)
+	if err != nil {
+		return "", err
+	}
+	if words[0] == "remove" {
+		delete(services, words[1])
+	} else if words[0] == "add" {
+		if services[words[1]] == nil {
+			cd := config.DefaultService(ha.SIDType(words[1]))
+			cd.State = ha.WantStarted
+			services[words[1]] = cd
+		}
+	} else if cd := services[words[1]]; cd == nil {
+		return "", fmt.Errorf("there is no service %s", words[1])
+	} else if err := config.SetServiceProperty(cd, words[2], words[3]); err != nil {
+		return "", err
+	}
+	return config.FormatResources(services), nil
+}
+
 // filesInPlace is what the operator does first.
 const filesInPlace = "files in place"
 
@@ -288,6 +353,6 @@ func (OperatorDid) RecordKind() string { return "operator" }
 // operatorSpec is the operator's process on a machine.
 func (s *Subject) operatorSpec(m env.MachineID) scenarios.ProcessSpec {
 	return scenarios.ProcessSpec{Name: operatorProcess, Restart: retryPause, New: func() env.Process {
-		return &operator{spec: s.spec.HA, machine: s.machines[m], first: m == 0, warmup: s.warmup}
+		return &operator{spec: s.spec.HA, machine: s.machines[m], machines: s.machines, first: m == 0, warmup: s.warmup}
 	}}
 }

@@ -14,8 +14,9 @@ func (w *world) ReadManagerStatus() (*ha.ManagerStatus, error) {
 	if err != nil {
 		return nil, err
 	}
-	status, err := w.managerStatus.Decode(f.data)
+	status, err := w.managerStatus.of(f.data, ha.DecodeManagerStatus)
 	if err == nil {
+		status.Timestamp = w.received(status.Timestamp)
 		w.managed = f.revision
 	}
 	return status, err
