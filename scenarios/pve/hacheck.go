@@ -82,6 +82,7 @@ func (w *haWatch) check(r *scenarios.Run, log []*history.WitnessEntry) []lineari
 		verdict("ha-commands", w.repeated, fmt.Sprintf("none of %d commands was carried out twice", len(w.commands))),
 		verdict("ha-recovery", j.checkServices(), "every service that was to run was up or came back in time"),
 		verdict("ha-end", final, remark),
+		verdict("ha-liveness", w.live.check(j), "nobody wandered, was not heard or was guarded for nothing"),
 	}
 }
 
