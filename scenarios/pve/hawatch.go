@@ -37,12 +37,14 @@ type haWatch struct {
 	guarded  []guard
 	givenUp  []fenced
 	failures []failure
+	moves    []home                   // targets of moves that agents began
 	seen     map[string]time.Duration // request -> when the first machine had its change on disk
 	commands map[commandKey]bool
 	agents   []int // lives of each machine's agent
 	life     *haLife
 	repeated []linearizability.Violation
 	fences   haFences
+	live     liveness
 }
 
 // placed is a service on a machine.
@@ -108,10 +110,11 @@ type commandKey struct {
 func newHAWatch(subject *Subject, s *scenarios.Scenario) *haWatch {
 	return &haWatch{subject: subject, scenario: s, active: map[string][]bool{}, open: map[placed]int{},
 		expired: map[env.MachineID]watchdogSays{}, seen: map[string]time.Duration{},
-		commands: map[commandKey]bool{}, agents: make([]int, len(s.Machines)), life: newHALife(s)}
+		commands: map[commandKey]bool{}, agents: make([]int, len(s.Machines)), life: newHALife(s), live: newLiveness()}
 }
 
 func (w *haWatch) record(r scenarios.Stamped) {
+	w.live.record(r)
 	w.fences.record(r, w.scenario.Machines[r.Machine])
 	w.life.record(r)
 	switch rec := r.Record.(type) {
@@ -230,6 +233,9 @@ func (w *haWatch) commandDone(r scenarios.Stamped, rec daemon.CommandDone) {
 
 // commandBegun: a command that came to its end must not be carried out again.
 func (w *haWatch) commandBegun(r scenarios.Stamped, rec daemon.CommandBegun) {
+	if rec.Target != "" {
+		w.moves = append(w.moves, home{r.At, rec.Target})
+	}
 	if w.commands[commandKey{r.Machine, w.agents[r.Machine], rec.UID}] && rec.UID != "" {
 		w.repeated = append(w.repeated, linearizability.Violation{Kind: RepeatedCommand, Explain: fmt.Sprintf(
 			"at %v %s carries out %s of %s again, which has been done already (uid %s)",
