@@ -110,6 +110,11 @@ func (l *LRM) Round() Round {
 	l.refreshed = l.env.RefreshClusterState()
 	l.recall()
 	if !l.mark.Written {
+		// The first word of an agent must not be a wrong one: a node in maintenance that says that
+		// it is ready gets its services back before it can say that it is not.
+		if l.env.Quorate() {
+			l.readDecisions()
+		}
 		if !l.writeStatus() {
 			return Round{PauseSeconds: idleRoundSeconds, Exit: l.shutdown}
 		}
