@@ -28,13 +28,13 @@ const (
 
 // check judges the run as a whole.
 func (w *haWatch) check(r *scenarios.Run) []linearizability.Verdict {
-	return []linearizability.Verdict{
+	return w.withFences(r, []linearizability.Verdict{
 		verdict("ha-single", w.double, fmt.Sprintf("no service ran on two machines, in %d times of running", len(w.spans))),
 		verdict("ha-takeover", w.checkLocks(r), fmt.Sprintf("no lock was taken over within its life, in %d changes of locks", len(w.order))),
 		verdict("ha-reset", w.checkResets(r), fmt.Sprintf("%d machines were reset by their watchdogs, each for a reason", len(w.resets))),
 		verdict("ha-commands", w.repeated, fmt.Sprintf("none of %d commands was carried out twice", len(w.commands))),
 		verdict("ha-recovery", w.checkServices(r), "every service that was to run was up or came back in time"),
-	}
+	})
 }
 
 func verdict(checker string, violations []linearizability.Violation, fine string) linearizability.Verdict {
@@ -51,10 +51,8 @@ const driftAllowance = 5
 
 // checkLocks goes through the changes that the store has confirmed, in their order.
 func (w *haWatch) checkLocks(r *scenarios.Run) (violations []linearizability.Violation) {
-	confirmed := slices.DeleteFunc(slices.Clone(w.order), func(c *lockChange) bool { return !c.answered })
-	slices.SortStableFunc(confirmed, func(a, b *lockChange) int { return int(a.revision) - int(b.revision) })
 	last := map[string]*lockChange{}
-	for _, c := range confirmed {
+	for _, c := range w.confirmedChanges() {
 		before := last[c.name]
 		last[c.name] = c
 		if before == nil || before.op == "delete" || before.by == c.by {
@@ -69,6 +67,13 @@ func (w *haWatch) checkLocks(r *scenarios.Run) (violations []linearizability.Vio
 		}
 	}
 	return violations
+}
+
+// confirmedChanges are the changes of locks that the store has confirmed, in their order.
+func (w *haWatch) confirmedChanges() []*lockChange {
+	confirmed := slices.DeleteFunc(slices.Clone(w.order), func(c *lockChange) bool { return !c.answered })
+	slices.SortStableFunc(confirmed, func(a, b *lockChange) int { return int(a.revision) - int(b.revision) })
+	return confirmed
 }
 
 // blameWindow is how long before a reset its reason can lie: a watchdog's whole time, and what

@@ -8,6 +8,9 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/fence"
+	"github.com/holdfast-sim/holdfast/engine/ha/config"
+	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
+	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/scenarios"
 )
 
@@ -116,6 +119,64 @@ func (t *teller) takeFence(r scenarios.Stamped) {
 			show(t.subject.NodeNames()[r.Machine], "switched on by "+rec.Device, "idle")
 		}
 	}
+}
+
+// Kinds of violations of fencing.
+const (
+	// FalseProof: a fencing was taken for confirmed although the machine had power all the time.
+	FalseProof linearizability.Kind = "fencing confirmed without effect"
+	// NoProof: a node's lock was taken without the device's confirmation that is configured as needed.
+	NoProof linearizability.Kind = "takeover without fencing"
+)
+
+// withFences adds the verdict about fence devices where there are some.
+func (w *haWatch) withFences(r *scenarios.Run, verdicts []linearizability.Verdict) []linearizability.Verdict {
+	if w.subject.spec.HA.Fence == "" {
+		return verdicts
+	}
+	var violations []linearizability.Violation
+	confirmed := 0
+	for _, c := range w.fences.claims {
+		if !c.ended {
+			continue
+		}
+		confirmed++
+		m := slices.Index(w.subject.NodeNames(), c.node)
+		if m < 0 || !w.fences.wasOff(env.MachineID(m), c.from, c.to) {
+			violations = append(violations, linearizability.Violation{Kind: FalseProof, Nodes: []string{c.node},
+				Explain: fmt.Sprintf("%s fenced %s from %v to %v and takes it for confirmed, but the machine had power all the time",
+					c.by, c.node, c.from, c.to)})
+		}
+	}
+	if w.needsBoth() {
+		violations = append(violations, w.unprovenTakeovers(r)...)
+	}
+	return append(verdicts, verdict("ha-fence", violations, fmt.Sprintf(
+		"%d of %d fencings were confirmed, each of a machine that was off", confirmed, len(w.fences.claims))))
+}
+
+// needsBoth: the expiry of a lock is not enough for a takeover.
+func (w *haWatch) needsBoth() bool {
+	dc, err := config.ParseDatacenter(w.subject.spec.HA.Datacenter)
+	return err == nil && dc.Fencing == "both"
+}
+
+// unprovenTakeovers are the takeovers of agents' locks that no confirmed fencing came before.
+func (w *haWatch) unprovenTakeovers(r *scenarios.Run) (violations []linearizability.Violation) {
+	last := map[string]*lockChange{}
+	for _, c := range w.confirmedChanges() {
+		before := last[c.name]
+		last[c.name] = c
+		if before == nil || before.op == "delete" || before.by == c.by || !strings.HasSuffix(before.by, "/"+daemon.LRMProcess) {
+			continue
+		}
+		if !w.provenDead(r, before, c) {
+			violations = append(violations, linearizability.Violation{Kind: NoProof, Revisions: []uint64{before.revision, c.revision},
+				Explain: fmt.Sprintf("%s took %s from %s at %v, and no device had confirmed that the machine was off",
+					c.by, c.name, before.by, c.at)})
+		}
+	}
+	return violations
 }
 
 func (w *haWatch) machineNamed(name string) env.MachineID {
