@@ -78,8 +78,8 @@ func (w *haWatch) provenDead(r *scenarios.Run, before, taken *lockChange) bool {
 	holder, _, _ := strings.Cut(before.by, "/")
 	machine := w.machineNamed(holder)
 	for _, c := range w.fences.claims {
-		if !c.ended || c.by != taken.by || c.version != before.revision || c.from < before.at || c.to > taken.at ||
-			machine < 0 || c.node != w.subject.NodeNames()[machine] {
+		if !c.ended || c.by != taken.by || c.from < before.at || c.to > taken.at ||
+			machine < 0 || c.node != w.subject.NodeNames()[machine] || !w.heldAt(before, c.version) {
 			continue
 		}
 		if w.fences.wasOff(machine, c.from, c.to) && (r.World != "sim" || w.fences.wasSwitched(machine, c.from, c.to)) {
@@ -119,6 +119,14 @@ func (t *teller) takeFence(r scenarios.Stamped) {
 			show(t.subject.NodeNames()[r.Machine], "switched on by "+rec.Device, "idle")
 		}
 	}
+}
+
+// heldAt says whether a version of a lock is one that its holder has made since a change: that one,
+// or a renewal whose outcome the holder has never heard of.
+func (w *haWatch) heldAt(since *lockChange, version uint64) bool {
+	return version >= since.revision && slices.ContainsFunc(w.order, func(c *lockChange) bool {
+		return c.name == since.name && c.by == since.by && c.revision == version
+	})
 }
 
 // Kinds of violations of fencing.
