@@ -20,9 +20,9 @@ type Power struct {
 const (
 	CauseFault    = "power cut"
 	CauseWatchdog = "watchdog"
-	CauseDevice   = "fence device"
 	CauseShutdown = "shutdown"
 	CauseReboot   = "reboot"
+	CauseDevice   = "fence device"
 )
 
 // RecordKind implements env.Record.

@@ -13,7 +13,7 @@ import (
 type Process struct {
 	env      env.Env
 	programs env.Programs
-	command  []string
+	commands Commands
 }
 
 var _ Driver = (*Process)(nil)
@@ -21,10 +21,10 @@ var _ Driver = (*Process)(nil)
 // ErrNoPrograms: programs cannot be run on this machine.
 var ErrNoPrograms = errors.New("this machine runs no programs")
 
-// NewProcess makes the driver; command is what runs as a resource, which finds its own name in
-// the environment.
-func NewProcess(e env.Env, command []string) *Process {
-	p := &Process{env: e, command: command}
+// NewProcess makes the driver; commands are what may run as resources, which find their own names
+// in the environment.
+func NewProcess(e env.Env, commands Commands) *Process {
+	p := &Process{env: e, commands: commands}
 	if host, ok := e.(env.ProgramHost); ok {
 		p.programs = host.Programs()
 	}
@@ -45,12 +45,16 @@ func (p *Process) Running(_ *env.Task, sid string) (bool, error) {
 // settleTime is how long a program must have run to count as started.
 const settleTime = 200 * time.Millisecond
 
-// Start implements Driver.
-func (p *Process) Start(t *env.Task, sid string, _ []byte) error {
+// Start implements Driver: the configuration may name one of the commands.
+func (p *Process) Start(t *env.Task, sid string, config []byte) error {
 	if p.programs == nil {
 		return ErrNoPrograms
 	}
-	if err := p.programs.Start(sid, p.command); err != nil {
+	command, err := p.commands.Of(config)
+	if err != nil {
+		return err
+	}
+	if err := p.programs.Start(sid, command); err != nil {
 		return err
 	}
 	t.Sleep(settleTime)

@@ -86,14 +86,14 @@ func decodeHARecord(kind string, data []byte) (env.Record, error) {
 		return decodeAs[daemon.CommandBegun](data)
 	case daemon.CommandDone{}.RecordKind():
 		return decodeAs[daemon.CommandDone](data)
+	case shutdown.GoingDown{}.RecordKind():
+		return decodeAs[shutdown.GoingDown](data)
 	case fence.Started{}.RecordKind():
 		return decodeAs[fence.Started](data)
 	case fence.Attempt{}.RecordKind():
 		return decodeAs[fence.Attempt](data)
 	case fence.Ended{}.RecordKind():
 		return decodeAs[fence.Ended](data)
-	case shutdown.GoingDown{}.RecordKind():
-		return decodeAs[shutdown.GoingDown](data)
 	case OperatorDid{}.RecordKind():
 		return decodeAs[OperatorDid](data)
 	}

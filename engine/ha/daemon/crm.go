@@ -35,7 +35,7 @@ func (p *CRM) Step(ev env.Event) { p.core.step(ev) }
 func (p *CRM) run(t *env.Task) {
 	p.core.awaitStore(t)
 	w := &crmWorld{world: newWorld(&p.core, t), lastSeen: map[string]time.Duration{}, fenceTold: map[string]string{}}
-	w.fencer = fence.New(p.core.env, p.core.tasks, fence.Options{Scale: p.opts.scale, Changed: p.core.nudged.Raise})
+	w.fencer = fence.New(p.core.env, p.core.tasks, fence.Options{Scale: p.opts.scale, Changed: p.core.wake.Raise})
 	crm := manager.NewCRM(w)
 	p.tell(crm)
 	for heard := false; ; {
@@ -50,6 +50,7 @@ func (p *CRM) run(t *env.Task) {
 			p.core.exit()
 			return
 		}
+		// What has become of a fencing is worth a round of its own.
 		p.core.pause(t, begun+p.core.seconds(round.PauseSeconds)-p.core.env.Mono(), heard)
 	}
 }

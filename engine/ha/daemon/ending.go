@@ -20,21 +20,17 @@ func (c *core) takeOrder(payload []byte) {
 	}
 	if c.order == nil {
 		c.order = &order
-		c.nudged.Raise()
+		c.wake.Raise()
 		return
 	}
 	c.order.Stay = c.order.Stay || order.Stay
 }
 
-// pause waits for the next round, or for what makes one worth while before it is due. An order that
-// the last round has not heard of is not kept waiting.
+// pause waits for the next round, or for what is worth one earlier: an order that this one has not
+// heard of is.
 func (c *core) pause(t *env.Task, d time.Duration, heard bool) {
-	switch {
-	case c.order != nil && !heard:
-	case d <= 0:
-		t.Sleep(0)
-	default:
-		t.Wait(&c.nudged, d)
+	if heard || c.order == nil {
+		t.Wait(&c.wake, max(d, 1))
 	}
 }
 

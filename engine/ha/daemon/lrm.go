@@ -125,7 +125,9 @@ func (x *executor) Start(cmd lrm.Command) bool {
 	core.env.Emit(CommandBegun{UID: cmd.UID, SID: cmd.SID, State: string(cmd.State), Target: cmd.Target})
 	core.tasks.Go(func(t *env.Task) {
 		w := newWorld(core, t)
-		lookup := func(string) lrm.Resource { return &resourceOf{world: w, driver: x.process.driver} }
+		lookup := func(string) lrm.Resource {
+			return lockable{&resourceOf{world: w, driver: x.process.driver}, w, x.process.driver}
+		}
 		if w.movedBefore(cmd) {
 			core.env.Probe("ha/move-had-been-done")
 			wk.code = ha.ExitSuccess
