@@ -29,7 +29,7 @@ const (
 // check judges the run as a whole.
 func (w *haWatch) check(r *scenarios.Run) []linearizability.Verdict {
 	return []linearizability.Verdict{
-		verdict("ha-single", w.double, fmt.Sprintf("no service ran on two machines, in %d times of running", len(w.spans))),
+		verdict("ha-single", slices.Concat(w.double, w.dead.violations), fmt.Sprintf("no service ran on two machines, in %d times of running", len(w.spans))),
 		verdict("ha-takeover", w.checkLocks(r), fmt.Sprintf("no lock was taken over within its life, in %d changes of locks", len(w.order))),
 		verdict("ha-reset", w.checkResets(r), fmt.Sprintf("%d machines were reset by their watchdogs, each for a reason", len(w.resets))),
 		verdict("ha-commands", w.repeated, fmt.Sprintf("none of %d commands was carried out twice", len(w.commands))),

@@ -26,6 +26,7 @@ import (
 type haWatch struct {
 	subject  *Subject
 	scenario *scenarios.Scenario
+	dead     deadWatch
 	quorate  []bool // by machine
 	regained []time.Duration
 
@@ -79,6 +80,7 @@ func newHAWatch(subject *Subject, s *scenarios.Scenario) *haWatch {
 }
 
 func (w *haWatch) record(r scenarios.Stamped) {
+	w.dead.record(w.scenario, r)
 	w.fences.record(r, w.scenario.Machines[r.Machine])
 	w.life.record(r)
 	switch rec := r.Record.(type) {
