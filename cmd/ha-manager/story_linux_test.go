@@ -90,8 +90,7 @@ func servicesMove(t *testing.T, c *cluster) {
 
 func nodesRest(t *testing.T, c *cluster) {
 	c.must("crm-command", "node-maintenance", "enable", "n1")
-	c.until(n2, "service vm:100 (n2, started)", "service ct:200 (n2, started)")
-	require.Contains(t, c.until(n2), "lrm n1 (maintenance mode, watchdog ")
+	c.until(n2, "service vm:100 (n2, started)", "service ct:200 (n2, started)", "lrm n1 (maintenance mode, watchdog released, %T)")
 	c.must("crm-command", "node-maintenance", "disable", "n1")
 	text := c.until(n2, "service vm:100 (n1, started)", "lrm n1 (active, watchdog active, %T)")
 	require.Contains(t, text, "service ct:200 (n2, started)\n", "it does not fail back")
