@@ -165,8 +165,8 @@ func (w *When) PowerCut(machines ...string) *Injected {
 }
 
 // PowerOn is [fault.PowerOn].
-func (w *When) PowerOn(machines ...string) *Injected {
-	return w.add(fault.Fault{Kind: fault.PowerOn, Machines: machines})
+func (w *When) PowerOn(machines ...string) *B {
+	return w.add(fault.Fault{Kind: fault.PowerOn, Machines: machines}).B
 }
 
 // DiskStall is [fault.DiskStall].

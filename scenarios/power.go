@@ -12,7 +12,7 @@ import (
 type Power struct {
 	On   bool   `json:"on"`
 	Boot uint64 `json:"boot"` // counts the machine's power-ups, from 1
-	// Cause of an off: a fault, the machine's own watchdog or a device outside.
+	// Cause of an off: a fault, the machine's own watchdog, its own wish or a device outside.
 	Cause string `json:"cause,omitempty"`
 }
 
@@ -20,6 +20,8 @@ type Power struct {
 const (
 	CauseFault    = "power cut"
 	CauseWatchdog = "watchdog"
+	CauseShutdown = "shutdown"
+	CauseReboot   = "reboot"
 	CauseDevice   = "fence device"
 )
 

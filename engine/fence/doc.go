@@ -135,7 +135,7 @@ func (f *Fencer) Request(r Request) {
 	if last := f.jobs[r.Node]; last != nil && (last.running || now < last.ended+f.opts.Scale(RetryPause)) {
 		return
 	}
-	j := &job{fencer: f, Request: r, begun: now, running: true}
+	j := &job{fencer: f, Request: r, begun: now, running: true, touched: map[string]bool{}}
 	f.jobs[r.Node] = j
 	f.tasks.Go(j.run)
 }

@@ -19,6 +19,7 @@ type job struct {
 	ended   time.Duration
 	running bool
 	words   string
+	touched map[string]bool // devices that may have switched something off
 }
 
 // Reasons for failures of attempts.
@@ -51,11 +52,13 @@ func (j *job) run(t *env.Task) {
 	}
 	if confirmed == nil {
 		j.fail(err)
-		return
+	} else {
+		j.confirm(confirmed)
 	}
-	j.confirm(confirmed)
-	if confirmed.Action == Reset {
-		j.switchOn(t, confirmed)
+	for i := range j.Devices {
+		if d := &j.Devices[i]; d.Action == Reset && j.touched[d.Name] {
+			j.switchOn(t, d)
+		}
 	}
 	j.running, j.ended = false, e.Mono()
 }
@@ -63,8 +66,7 @@ func (j *job) run(t *env.Task) {
 func (j *job) fail(err error) {
 	e := j.fencer.env
 	j.words = "failed: " + err.Error()
-	j.running, j.ended = false, e.Mono()
-	e.Emit(Ended{Node: j.Node, Version: j.Version, Reason: err.Error(), TookMS: (j.ended - j.begun).Milliseconds()})
+	e.Emit(Ended{Node: j.Node, Version: j.Version, Reason: err.Error(), TookMS: (e.Mono() - j.begun).Milliseconds()})
 	if errors.Is(err, errUnwanted) {
 		e.Log().Info(fmt.Sprintf("fencing node '%s' ends: %v", j.Node, err))
 		return
@@ -160,7 +162,8 @@ func (j *job) awaitOff(t *env.Task, d *Device) error {
 	}
 }
 
-// switchOn ends a reset. That the node comes back is nice to have and proves nothing.
+// switchOn ends a reset, also one that went wrong half-way: a node need not stay dark for that. That
+// it comes back is nice to have and proves nothing.
 func (j *job) switchOn(t *env.Task, d *Device) {
 	if _, err := j.all(t, d, opOn); err != nil {
 		j.fencer.env.Log().Warn(fmt.Sprintf("fencing node '%s': device %s does not switch it on again: %v",
@@ -182,7 +185,7 @@ func (j *job) all(t *env.Task, d *Device, op operation) (off bool, err error) {
 	if f.calls == nil {
 		return false, errNoCalls
 	}
-	if ok, reason := j.Wanted(); !ok {
+	if ok, reason := j.Wanted(); !ok && op != opOn {
 		return false, fmt.Errorf("%w: %s", errUnwanted, reason)
 	}
 	limit := j.timeout(d)
@@ -205,6 +208,9 @@ func (j *job) all(t *env.Task, d *Device, op operation) (off bool, err error) {
 			case over:
 				isOff, err := judge(op, result)
 				off = off && isOff
+				if op == opOff && (err == nil || errors.Is(err, errUnknownEnd)) {
+					j.touched[d.Name] = true
+				}
 				if err != nil {
 					problems = append(problems, fmt.Errorf("%s: %w", op, err))
 				}

@@ -2,11 +2,13 @@ package node
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/corosync"
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
 	"github.com/holdfast-sim/holdfast/engine/resource"
+	"github.com/holdfast-sim/holdfast/engine/shutdown"
 	"github.com/holdfast-sim/holdfast/engine/status"
 	"github.com/holdfast-sim/holdfast/engine/watchdog"
 )
@@ -53,10 +55,16 @@ func haProcesses(o Options, conf *corosync.Config) ([]Process, error) {
 		processes = append(processes, Process{Name: resource.HostProcess, Restart: restartAfter,
 			New: func() env.Process { return resource.NewHost(guests) }})
 	}
+	ending := shutdown.Options{Services: []shutdown.Service{{Name: daemon.LRMProcess},
+		{Name: daemon.CRMProcess, Within: crmStopTime * time.Duration(num) / time.Duration(den)}}}
 	return append(processes,
+		Process{Name: shutdown.Process, Restart: restartAfter, New: func() env.Process { return shutdown.New(ending) }},
 		Process{Name: daemon.LRMProcess, Restart: restartAfter, New: func() env.Process { return daemon.NewLRM(ho) }},
 		Process{Name: daemon.CRMProcess, Restart: restartAfter, New: func() env.Process { return daemon.NewCRM(ho) }}), nil
 }
+
+// crmStopTime is how long the HA manager may take to end; its agent has all the time it wants.
+const crmStopTime = 65 * time.Second
 
 // nodeName is the name of the i-th node of a configuration.
 func nodeName(conf *corosync.Config, i int) string {

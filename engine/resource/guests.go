@@ -17,6 +17,8 @@ type GuestOptions struct {
 	// StartTime, StopTime and MoveTime are the means of what starting, an orderly stop and moving
 	// take; each draws between half and one and a half of it.
 	StartTime, StopTime, MoveTime time.Duration
+	// Flaws are how guests fail; nil for none that does.
+	Flaws *Flaws
 
 	// Measured makes the machine tell the others what it and its guests use.
 	Measured bool
@@ -150,6 +152,10 @@ func (h *Host) serve(t *env.Task, from string, r guestRequest) {
 
 func (h *Host) carryOut(t *env.Task, g *guest, r *guestRequest) {
 	switch {
+	case r.Op == "start" && !g.running && h.opts.Flaws.fails("start", r.SID, h.env.Self().Name):
+		t.Sleep(h.takes(h.opts.StartTime))
+	case r.Op == "stop" && h.opts.Flaws.stays(r.SID):
+		t.Sleep(r.Timeout)
 	case r.Op == "start" && !g.running:
 		g.conf = ParseConf(r.Conf)
 		h.set(g, r.SID, true, "") // from the first moment on it could do harm

@@ -71,11 +71,11 @@ func (f *haFences) record(r scenarios.Stamped, machine string) {
 // version is dead: the one who takes it has fenced the holder's machine after that version came into
 // being and before taking it, and the world confirms for that time that the machine had no power,
 // and, where the world knows its devices, that one of them did it.
-func (w *haWatch) provenDead(r *scenarios.Run, before, taken *lockChange) bool {
+func (w *haWatch) provenDead(r *scenarios.Run, before, taken *change) bool {
 	holder, _, _ := strings.Cut(before.by, "/")
 	machine := w.machineNamed(holder)
 	for _, c := range w.fences.claims {
-		if !c.ended || c.by != taken.by || c.version != before.revision || c.from < before.at || c.to > taken.at ||
+		if !c.ended || c.by != taken.by || c.version != before.Rev || c.from < before.at || c.to > taken.at ||
 			machine < 0 || c.node != w.subject.NodeNames()[machine] {
 			continue
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/host"
 	"github.com/holdfast-sim/holdfast/engine/node"
 	"github.com/holdfast-sim/holdfast/engine/resource"
+	"github.com/holdfast-sim/holdfast/engine/shutdown"
 	"github.com/holdfast-sim/holdfast/engine/store"
 	"github.com/holdfast-sim/holdfast/engine/store/lock"
 	"github.com/holdfast-sim/holdfast/engine/totem"
@@ -85,6 +86,8 @@ func decodeHARecord(kind string, data []byte) (env.Record, error) {
 		return decodeAs[daemon.CommandBegun](data)
 	case daemon.CommandDone{}.RecordKind():
 		return decodeAs[daemon.CommandDone](data)
+	case shutdown.GoingDown{}.RecordKind():
+		return decodeAs[shutdown.GoingDown](data)
 	case fence.Started{}.RecordKind():
 		return decodeAs[fence.Started](data)
 	case fence.Attempt{}.RecordKind():

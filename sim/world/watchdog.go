@@ -24,6 +24,8 @@ const rebootTime = 20 * time.Second
 const (
 	codeCount = iota
 	codeReboot
+	codeShutDown // the machine's own wish
+	codeRestart
 )
 
 // Watchdog implements env.WatchdogHost.
@@ -85,6 +87,10 @@ func (h *hardware) Handle(code uint32, boot uint64) {
 		if m.cuts == 0 {
 			m.PowerOn()
 		}
+		return
+	}
+	if code == codeShutDown || code == codeRestart {
+		m.shutDown(code == codeRestart)
 		return
 	}
 	h.queued = false

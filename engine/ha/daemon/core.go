@@ -11,6 +11,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/ha"
 	"github.com/holdfast-sim/holdfast/engine/resource"
+	"github.com/holdfast-sim/holdfast/engine/shutdown"
 	"github.com/holdfast-sim/holdfast/engine/status"
 	"github.com/holdfast-sim/holdfast/engine/store"
 	"github.com/holdfast-sim/holdfast/engine/store/client"
@@ -32,6 +33,10 @@ type core struct {
 	store *client.Client
 	locks *lock.Locks
 	dog   *watchdog.Client
+	// order is why this process is to end, when somebody wants that.
+	order *shutdown.Order
+	// wake ends the pause between two rounds.
+	wake env.Signal
 	// storeUp is raised when the store's process has come.
 	storeUp env.Signal
 	state   *status.Client
@@ -72,6 +77,10 @@ func (c *core) start(e env.Env, o Options) error {
 
 // step offers an event to everything that takes some.
 func (c *core) step(ev env.Event) bool {
+	if m, is := ev.(env.LocalMessage); is && m.From == shutdown.Process {
+		c.takeOrder(m.Payload)
+		return true
+	}
 	was := c.store.Up()
 	taken := c.tasks.Step(ev) || c.store.Step(ev) || c.dog.Step(ev) || c.state.Step(ev)
 	if !was && c.store.Up() {

@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"errors"
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
@@ -20,9 +19,6 @@ type CRM struct {
 // NewCRM prepares the process.
 func NewCRM(o Options) *CRM { return &CRM{opts: o} }
 
-// errDone is why a process ends that was asked to.
-var errDone = errors.New("shutdown request carried out")
-
 // Start implements env.Process.
 func (p *CRM) Start(e env.Env) error {
 	if err := p.core.start(e, p.opts); err != nil {
@@ -38,21 +34,24 @@ func (p *CRM) Step(ev env.Event) { p.core.step(ev) }
 // run makes rounds until the manager is done.
 func (p *CRM) run(t *env.Task) {
 	p.core.awaitStore(t)
-	var fenced env.Signal
 	w := &crmWorld{world: newWorld(&p.core, t), lastSeen: map[string]time.Duration{}, fenceTold: map[string]string{}}
-	w.fencer = fence.New(p.core.env, p.core.tasks, fence.Options{Scale: p.opts.scale, Changed: fenced.Raise})
+	w.fencer = fence.New(p.core.env, p.core.tasks, fence.Options{Scale: p.opts.scale, Changed: p.core.wake.Raise})
 	crm := manager.NewCRM(w)
 	p.tell(crm)
-	for {
+	for heard := false; ; {
 		begun := p.core.env.Mono()
+		if !heard && p.core.order != nil {
+			heard = true
+			crm.RequestShutdown()
+		}
 		round := crm.Round()
 		p.tell(crm)
 		if round.Exit {
-			p.core.env.Exit(errDone)
+			p.core.exit()
 			return
 		}
 		// What has become of a fencing is worth a round of its own.
-		t.Wait(&fenced, max(begun+p.core.seconds(round.PauseSeconds)-p.core.env.Mono(), 1))
+		p.core.pause(t, begun+p.core.seconds(round.PauseSeconds)-p.core.env.Mono(), heard)
 	}
 }
 

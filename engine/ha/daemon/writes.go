@@ -47,9 +47,7 @@ func (w *world) WriteLRMStatus(status *ha.LRMStatus) error {
 		return nil
 	}
 	self := w.opts.Self
-	if self.Version == "" {
-		self.Version = Version
-	}
+	self.Version = w.opts.installed(w.env)
 	info, err := json.Marshal(self)
 	if err != nil {
 		return fmt.Errorf("encoding the version: %w", err)

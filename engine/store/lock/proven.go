@@ -25,7 +25,7 @@ func (l *Locks) Holder(t *env.Task, name string) (holder string, version uint64,
 // holds the lock now lives as far as this proof goes.
 func (l *Locks) TakeProven(t *env.Task, name string, version uint64) bool {
 	holder, now, err := l.Holder(t, name)
-	if err != nil || now != version {
+	if err != nil || version == 0 || now != version {
 		return false
 	}
 	l.watch(name, now)
