@@ -76,7 +76,8 @@ func (w *haWatch) check(r *scenarios.Run, log []*history.WitnessEntry) []lineari
 	}
 	final, remark := j.checkEnd()
 	return j.withFences([]linearizability.Verdict{
-		verdict("ha-single", j.checkSingle(), fmt.Sprintf("no service ran on two machines, in %d times of running", len(w.lives))),
+		verdict("ha-single", slices.Concat(j.checkSingle(), w.dead.violations),
+			fmt.Sprintf("no service ran on two machines, in %d times of running", len(w.lives))),
 		verdict("ha-takeover", j.checkLocks(), fmt.Sprintf("no lock and no service was taken over without proof, in %d changes", len(j.order))),
 		verdict("ha-reset", resets, fine),
 		verdict("ha-commands", w.repeated, fmt.Sprintf("none of %d commands was carried out twice", len(w.commands))),
