@@ -2,6 +2,7 @@ package node
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/corosync"
 	"github.com/holdfast-sim/holdfast/engine/env"
@@ -16,6 +17,8 @@ type HA struct {
 	// Guests makes the node run simulated guests with this behaviour. The node's size in it counts
 	// whatever runs.
 	Guests resource.GuestOptions
+	// MoveTimeout ends the attempt to move a running resource; the default unless set.
+	MoveTimeout time.Duration
 	// Command, when given, is the program that runs as each resource, in the place of guests.
 	Command []string
 }
@@ -28,8 +31,12 @@ func haProcesses(o Options, conf *corosync.Config) ([]Process, error) {
 		num, den = 1, 1
 	}
 	guests, command := o.HA.Guests, o.HA.Command
+	guests.Machines = nil
+	for i := range conf.Nodes {
+		guests.Machines = append(guests.Machines, nodeName(conf, i))
+	}
 	ho := daemon.Options{Node: nodeName(conf, int(o.Machine)), Num: num, Den: den,
-		Has:       o.HA.Guests.Has,
+		Has: o.HA.Guests.Has, MoveTimeout: o.HA.MoveTimeout,
 		NewDriver: func(e env.Env) daemon.StepDriver { return resource.NewFake(e, guests) }}
 	if len(command) > 0 {
 		ho.NewDriver = func(e env.Env) daemon.StepDriver { return resource.NewProcess(e, command) }

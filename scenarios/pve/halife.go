@@ -2,7 +2,9 @@ package pve
 
 import (
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
@@ -20,6 +22,9 @@ type HAMoves struct {
 	AtLeast int `yaml:"at_least,omitempty" json:"at_least,omitempty"`
 	AtMost  int `yaml:"at_most" json:"at_most"`
 }
+
+// TooLongDown: a service was down for longer than it may be.
+const TooLongDown linearizability.Kind = "service down for too long"
 
 // haLife follows each service from machine to machine.
 type haLife struct {
@@ -60,22 +65,60 @@ func (l *haLife) runs(sid string, r scenarios.Stamped) {
 	l.last[sid] = r.Machine
 }
 
-// check compares the number of moves with what the scenario allows.
-func (l *haLife) check(h *HASpec) []linearizability.Verdict {
-	if h.Moves == nil {
-		return nil
+// checkLife compares what services went through with what the scenario allows.
+func (w *haWatch) checkLife(r *scenarios.Run) (verdicts []linearizability.Verdict) {
+	h := w.subject.spec.HA
+	if h.Moves != nil {
+		verdicts = append(verdicts, w.life.checkMoves(h.Moves))
 	}
+	if len(h.DownAtMost) > 0 {
+		verdicts = append(verdicts, w.checkDown(r, h.DownAtMost))
+	}
+	return verdicts
+}
+
+func (l *haLife) checkMoves(allowed *HAMoves) linearizability.Verdict {
 	var text []string
 	for _, m := range l.moves {
 		text = append(text, fmt.Sprintf("%s from %s to %s at %v", m.sid, l.scenario.Machines[m.from], l.scenario.Machines[m.to], m.at))
 	}
 	var violations []linearizability.Violation
-	if n := len(l.moves); n < h.Moves.AtLeast || n > h.Moves.AtMost {
+	if n := len(l.moves); n < allowed.AtLeast || n > allowed.AtMost {
 		violations = append(violations, linearizability.Violation{Kind: TooManyMoves, Explain: fmt.Sprintf(
-			"services moved %d times, which should be %d to %d: %v", n, h.Moves.AtLeast, h.Moves.AtMost, text)})
+			"services moved %d times, which should be %d to %d: %v", n, allowed.AtLeast, allowed.AtMost, text)})
 	}
 	v := verdict("ha-moves", violations, fmt.Sprintf("%d moves of services, %d to %d are right",
-		len(l.moves), h.Moves.AtLeast, h.Moves.AtMost))
+		len(l.moves), allowed.AtLeast, allowed.AtMost))
 	v.Details = slices.Concat(v.Details, text)
-	return []linearizability.Verdict{v}
+	return v
+}
+
+// checkDown adds up the times in which services ran nowhere.
+func (w *haWatch) checkDown(r *scenarios.Run, allowed map[string]time.Duration) linearizability.Verdict {
+	var violations []linearizability.Violation
+	var text []string
+	for _, sid := range slices.Sorted(maps.Keys(allowed)) {
+		spans := w.spansOf(sid)
+		down, most := time.Duration(0), r.Timescale.Of(allowed[sid])
+		for i, s := range spans {
+			next := r.Duration
+			if i+1 < len(spans) {
+				next = spans[i+1].from
+			}
+			if s.to > 0 {
+				down += next - s.to
+			}
+		}
+		if len(spans) == 0 {
+			down = r.Duration
+		}
+		text = append(text, fmt.Sprintf("%s was down for %v", sid, down))
+		if down > most {
+			violations = append(violations, linearizability.Violation{Kind: TooLongDown, Explain: fmt.Sprintf(
+				"service %s was down for %v in all, %v is the most", sid, down, most)})
+		}
+	}
+	v := verdict("ha-down", violations, strings.Join(text, ", "))
+	v.Details = slices.Concat(v.Details, text)
+	return v
 }

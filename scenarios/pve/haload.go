@@ -38,6 +38,14 @@ type HALoad struct {
 	MemoryMiB  int `yaml:"memory_mib,omitempty" json:"memory_mib,omitempty"`
 }
 
+// HAMigration is how guests migrate in the simulator.
+type HAMigration struct {
+	// MiBPerSecond is how fast memory goes over, half to one and a half of it; 64 unless given.
+	MiBPerSecond int `yaml:"mib_per_second,omitempty" json:"mib_per_second,omitempty"`
+	// Timeout ends an attempt; 30 minutes unless given.
+	Timeout time.Duration `yaml:"timeout,omitempty" json:"timeout,omitempty"`
+}
+
 // Sizes for what a scenario leaves out.
 const (
 	DefaultNodeCPUs       = 24
@@ -51,6 +59,14 @@ const (
 )
 
 func (h *HASpec) checkLoads(machines []string) error {
+	if h.Migration.MiBPerSecond < 0 || h.Migration.Timeout < 0 {
+		return fmt.Errorf("migration: speed and timeout cannot be below 0")
+	}
+	for _, sid := range slices.Sorted(maps.Keys(h.DownAtMost)) {
+		if h.Services[sid] == "" || h.DownAtMost[sid] < 0 {
+			return fmt.Errorf("down_at_most: %s at most %v: no such service, or less than nothing", sid, h.DownAtMost[sid])
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(h.Nodes)) {
 		n := h.Nodes[name]
 		if !slices.Contains(machines, name) {
@@ -104,6 +120,9 @@ func (s *Subject) guests(m env.MachineID) resource.GuestOptions {
 	n := h.Nodes[s.machines[m]]
 	o.Has = use(or(n.CPUs, DefaultNodeCPUs)*100, or(n.MemoryMiB, DefaultNodeMemoryMiB))
 	o.Idle = use(n.IdleCPUPercent, n.IdleMemoryMiB)
+	if speed := h.Migration.MiBPerSecond; speed > 0 {
+		o.BytesPerSecond = int64(speed) * mebibyte
+	}
 	o.Measured, o.Loads = h.measured(), map[string][]resource.LoadStep{}
 	for sid, g := range h.Guests {
 		for _, l := range g.Load {

@@ -84,6 +84,8 @@ func decodeHARecord(kind string, data []byte) (env.Record, error) {
 		return decodeAs[daemon.CommandBegun](data)
 	case daemon.CommandDone{}.RecordKind():
 		return decodeAs[daemon.CommandDone](data)
+	case daemon.MoveProgress{}.RecordKind():
+		return decodeAs[daemon.MoveProgress](data)
 	case OperatorDid{}.RecordKind():
 		return decodeAs[OperatorDid](data)
 	}

@@ -149,7 +149,7 @@ var simulationKey = bytes.Repeat([]byte("holdfast simulated cluster key. "), 4)
 func (s *Subject) compose(m env.MachineID) ([]node.Process, error) {
 	o := node.Options{Cluster: s.conf, Machine: m, Key: simulationKey}
 	if s.spec.HA != nil {
-		o.HA = &node.HA{Guests: s.guests(m)}
+		o.HA = &node.HA{Guests: s.guests(m), MoveTimeout: s.spec.HA.Migration.Timeout}
 	}
 	return node.Compose(o)
 }
