@@ -77,6 +77,12 @@ func (w *Witness) Load(entries []history.WitnessEntry) error {
 	return nil
 }
 
+// Log is the log that won, in the order of its revisions, without gaps' places. The entries are
+// those that the witness was made of: leave them as they are.
+func (w *Witness) Log() []*history.WitnessEntry {
+	return slices.DeleteFunc(slices.Clone(w.log), func(e *history.WitnessEntry) bool { return e == nil })
+}
+
 // node returns the log of a node, or nil.
 func (w *Witness) node(name string) *nodeLog {
 	for _, n := range w.nodes {

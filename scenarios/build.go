@@ -58,6 +58,9 @@ func (b *B) Network(n Network) *B { b.s.Network = n; return b }
 // Disk is the condition of every disk when nothing is wrong.
 func (b *B) Disk(d Disk) *B { b.s.Disk = d; return b }
 
+// Watchdog is what the machines' hardware watchdogs do.
+func (b *B) Watchdog(action WatchdogAction) *B { b.s.Watchdog = action; return b }
+
 // Warmup is how long the machines run before workload and faults begin.
 func (b *B) Warmup(d time.Duration) *B { b.s.Warmup = d; return b }
 
@@ -159,6 +162,11 @@ func (w *When) Pause(process string, machines ...string) *Injected {
 // PowerCut is [fault.PowerCut].
 func (w *When) PowerCut(machines ...string) *Injected {
 	return w.add(fault.Fault{Kind: fault.PowerCut, Machines: machines})
+}
+
+// PowerOn is [fault.PowerOn].
+func (w *When) PowerOn(machines ...string) *B {
+	return w.add(fault.Fault{Kind: fault.PowerOn, Machines: machines}).B
 }
 
 // DiskStall is [fault.DiskStall].

@@ -48,8 +48,10 @@ func TestBuildersOfEveryKind(t *testing.T) {
 		At(1).Partition(a, b).At(2).Isolate("n1").For(5).At(3).Cut(a, b).At(4).CutOneWay(a, b).
 		At(5).Degrade(a, b, fault.Condition{Loss: 1}).At(6).Flap(a, b, time.Second, time.Second).
 		At(7).Kill("store", "n1").For(5).At(15).Pause("", "n1").For(5).At(25).PowerCut("n1").For(5).
+		At(31).PowerOn("n1").
 		At(35).DiskStall("n1").At(35).DiskSlow(time.Millisecond, "n1").At(35).DiskFull("n1").
 		At(35).DiskError("sync", "n1").At(35).ClockStep(-time.Hour, "n1").At(35).ClockDrift(-7, "n1").
+		At(40).PowerOn("n2").
 		Fault(fault.Fault{Kind: fault.Kill, At: 50, Machines: []string{"n3"}}).Build()
 	require.NoError(t, err)
 	seen := map[fault.Kind]bool{}

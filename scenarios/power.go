@@ -12,7 +12,7 @@ import (
 type Power struct {
 	On   bool   `json:"on"`
 	Boot uint64 `json:"boot"` // counts the machine's power-ups, from 1
-	// Cause of an off: a fault or the machine's own watchdog.
+	// Cause of an off: a fault, the machine's own watchdog, its own wish or a device outside.
 	Cause string `json:"cause,omitempty"`
 }
 
@@ -20,6 +20,9 @@ type Power struct {
 const (
 	CauseFault    = "power cut"
 	CauseWatchdog = "watchdog"
+	CauseShutdown = "shutdown"
+	CauseReboot   = "reboot"
+	CauseDevice   = "fence device"
 )
 
 // RecordKind implements env.Record.
@@ -27,12 +30,19 @@ func (Power) RecordKind() string { return "machine-power" }
 
 // DecodeRecord reads a record of a run: one of the world's own, or one of the subject's.
 func DecodeRecord(j Judge, kind string, data []byte) (env.Record, error) {
-	if kind != (Power{}).RecordKind() {
-		return j.DecodeRecord(kind, data)
+	switch kind {
+	case Power{}.RecordKind():
+		return decodeAs[Power](kind, data)
+	case Switched{}.RecordKind():
+		return decodeAs[Switched](kind, data)
 	}
-	var p Power
-	if err := json.Unmarshal(data, &p); err != nil {
+	return j.DecodeRecord(kind, data)
+}
+
+func decodeAs[R env.Record](kind string, data []byte) (env.Record, error) {
+	var r R
+	if err := json.Unmarshal(data, &r); err != nil {
 		return nil, fmt.Errorf("reading a %s record: %w", kind, err)
 	}
-	return p, nil
+	return r, nil
 }

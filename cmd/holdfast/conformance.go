@@ -11,13 +11,20 @@ import (
 	"github.com/holdfast-sim/holdfast/cmd/internal/cli"
 	"github.com/holdfast-sim/holdfast/engine/ha/conformance"
 	"github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/fullstack"
+	"github.com/holdfast-sim/holdfast/sim"
 )
 
 // suites are the conformance suites of the HA manager.
 func suites() []cli.Suite {
 	return []cli.Suite{
 		{Name: "ha", About: "Replay scenario folders of the HA manager and compare their logs, by tiers",
+			Switches: []cli.Switch{{Name: fullStack,
+				About: "replay on whole simulated clusters instead of the logic alone; tiers T1 and T2"}},
 			Run: func(ctx context.Context, folders []string, o cli.SuiteOptions) (linearizability.Validity, error) {
+				if o.On[fullStack] {
+					return runFullStack(ctx, folders, o)
+				}
 				r, err := conformance.RunHA(ctx, folders, conformance.Options{
 					Progress: func(r conformance.Result) { o.Progress(r.Name) }})
 				if err != nil {
@@ -34,6 +41,21 @@ func suites() []cli.Suite {
 				return told(o, r, r.Passed())
 			}},
 	}
+}
+
+// fullStack is the switch for whole clusters.
+const fullStack = "full-stack"
+
+// fullStackSeed decides every draw of a replay.
+const fullStackSeed = 1
+
+func runFullStack(ctx context.Context, folders []string, o cli.SuiteOptions) (linearizability.Validity, error) {
+	r, err := fullstack.Run(ctx, folders, fullstack.Options{Runner: sim.Runner{}, Seed: fullStackSeed,
+		Progress: func(r fullstack.Result) { o.Progress(r.Name) }})
+	if err != nil {
+		return linearizability.Unknown, notFound(err)
+	}
+	return told(o, r, r.Passed())
 }
 
 // told writes a report and says how it went.

@@ -1,8 +1,10 @@
 package ha
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 )
@@ -18,6 +20,9 @@ type ManagerStatus struct {
 	ServiceStatus map[string]*ServiceStatus `json:"service_status"`
 	NodeRequest   map[string]NodeRequest    `json:"node_request,omitempty"`
 	Disarm        *Disarm                   `json:"disarm,omitempty"`
+	// Fencing says in words how fence devices get on with nodes in state fence, by node. Nothing
+	// is decided on it; other readers may ignore it.
+	Fencing map[string]string `json:"fencing,omitempty"`
 }
 
 // NodeRequest are the wishes of the administrator for one node.
@@ -86,15 +91,18 @@ func NewManagerStatus() *ManagerStatus {
 // keys are ignored; entries without a state or node are refused, since acting on them could lose a
 // service.
 func DecodeManagerStatus(data []byte) (*ManagerStatus, error) {
-	status := NewManagerStatus()
 	if len(data) > maxStatusBytes {
 		return nil, fmt.Errorf("decode manager status: %d bytes, more than %d", len(data), maxStatusBytes)
 	}
-	if strings.TrimSpace(string(data)) == "" {
-		return status, nil
+	if len(bytes.TrimSpace(data)) == 0 {
+		return NewManagerStatus(), nil
 	}
-	if err := json.Unmarshal(data, status); err != nil {
-		return nil, fmt.Errorf("decode manager status: %w", err)
+	status := plainManagerStatus(data)
+	if status == nil {
+		status = NewManagerStatus()
+		if err := json.Unmarshal(data, status); err != nil {
+			return nil, fmt.Errorf("decode manager status: %w", err)
+		}
 	}
 	if status.NodeStatus == nil {
 		status.NodeStatus = map[string]NodeState{}
@@ -159,6 +167,7 @@ func (m *ManagerStatus) Clone() *ManagerStatus {
 	for node, request := range m.NodeRequest {
 		out.NodeRequest[node] = request
 	}
+	out.Fencing = maps.Clone(m.Fencing)
 	if m.Disarm != nil {
 		disarm := *m.Disarm
 		out.Disarm = &disarm
@@ -180,15 +189,18 @@ func (s *ServiceStatus) Clone() *ServiceStatus {
 
 // DecodeLRMStatus reads the JSON of an lrm_status. Empty input is an empty status.
 func DecodeLRMStatus(data []byte) (*LRMStatus, error) {
-	status := &LRMStatus{Results: map[string]LRMResult{}}
 	if len(data) > maxStatusBytes {
 		return nil, fmt.Errorf("decode lrm status: %d bytes, more than %d", len(data), maxStatusBytes)
 	}
-	if strings.TrimSpace(string(data)) == "" {
-		return status, nil
+	if len(bytes.TrimSpace(data)) == 0 {
+		return &LRMStatus{Results: map[string]LRMResult{}}, nil
 	}
-	if err := json.Unmarshal(data, status); err != nil {
-		return nil, fmt.Errorf("decode lrm status: %w", err)
+	status := plainLRMStatus(data)
+	if status == nil {
+		status = &LRMStatus{Results: map[string]LRMResult{}}
+		if err := json.Unmarshal(data, status); err != nil {
+			return nil, fmt.Errorf("decode lrm status: %w", err)
+		}
 	}
 	if status.Results == nil {
 		status.Results = map[string]LRMResult{}

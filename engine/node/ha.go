@@ -8,6 +8,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
 	"github.com/holdfast-sim/holdfast/engine/resource"
+	"github.com/holdfast-sim/holdfast/engine/shutdown"
 	"github.com/holdfast-sim/holdfast/engine/status"
 	"github.com/holdfast-sim/holdfast/engine/watchdog"
 )
@@ -21,6 +22,8 @@ type HA struct {
 	MoveTimeout time.Duration
 	// Command, when given, is the program that runs as each resource, in the place of guests.
 	Command []string
+	// Self is what the node tells the others of itself.
+	Self daemon.Info
 }
 
 // haProcesses composes the HA manager of a node, in the order of their starts: what resets the
@@ -35,9 +38,9 @@ func haProcesses(o Options, conf *corosync.Config) ([]Process, error) {
 	for i := range conf.Nodes {
 		guests.Machines = append(guests.Machines, nodeName(conf, i))
 	}
-	ho := daemon.Options{Node: nodeName(conf, int(o.Machine)), Num: num, Den: den,
-		Has: o.HA.Guests.Has, MoveTimeout: o.HA.MoveTimeout,
-		NewDriver: func(e env.Env) daemon.StepDriver { return resource.NewFake(e, guests) }}
+	ho := daemon.Options{Node: nodeName(conf, int(o.Machine)), Num: num, Den: den, Self: o.HA.Self,
+		MoveTimeout: o.HA.MoveTimeout,
+		NewDriver:   func(e env.Env) daemon.StepDriver { return resource.NewFake(e, guests) }}
 	if len(command) > 0 {
 		ho.NewDriver = func(e env.Env) daemon.StepDriver { return resource.NewProcess(e, command) }
 	}
@@ -56,10 +59,16 @@ func haProcesses(o Options, conf *corosync.Config) ([]Process, error) {
 		processes = append(processes, Process{Name: resource.HostProcess, Restart: restartAfter,
 			New: func() env.Process { return resource.NewHost(guests) }})
 	}
+	ending := shutdown.Options{Services: []shutdown.Service{{Name: daemon.LRMProcess},
+		{Name: daemon.CRMProcess, Within: crmStopTime * time.Duration(num) / time.Duration(den)}}}
 	return append(processes,
+		Process{Name: shutdown.Process, Restart: restartAfter, New: func() env.Process { return shutdown.New(ending) }},
 		Process{Name: daemon.LRMProcess, Restart: restartAfter, New: func() env.Process { return daemon.NewLRM(ho) }},
 		Process{Name: daemon.CRMProcess, Restart: restartAfter, New: func() env.Process { return daemon.NewCRM(ho) }}), nil
 }
+
+// crmStopTime is how long the HA manager may take to end; its agent has all the time it wants.
+const crmStopTime = 65 * time.Second
 
 // nodeName is the name of the i-th node of a configuration.
 func nodeName(conf *corosync.Config, i int) string {

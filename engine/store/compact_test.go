@@ -1,6 +1,7 @@
 package store
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 
@@ -51,6 +52,29 @@ func TestCompactSaysWhatJSONSays(t *testing.T) {
 		compact, err := DecodeCompactResponse(r.EncodeCompact())
 		require.NoError(t, err)
 		require.Equal(t, viaJSON, compact)
+	}
+}
+
+// No field is forgotten when one is added.
+func TestCompactCarriesEveryFieldOfARequest(t *testing.T) {
+	whole := reflect.TypeFor[Request]()
+	for i := range whole.NumField() {
+		r := Request{ID: "1", Op: OpList}
+		switch f := reflect.ValueOf(&r).Elem().Field(i); f.Kind() {
+		case reflect.String:
+			f.SetString(OpRead)
+		case reflect.Bool:
+			f.SetBool(true)
+		case reflect.Slice:
+			f.SetBytes([]byte("x"))
+		case reflect.Int:
+			f.SetInt(7)
+		default:
+			f.SetUint(7)
+		}
+		got, err := DecodeCompactRequest(r.EncodeCompact())
+		require.NoError(t, err)
+		require.Equal(t, &r, got, whole.Field(i).Name)
 	}
 }
 

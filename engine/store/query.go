@@ -65,7 +65,6 @@ func pageLimit(req *Request) int {
 }
 
 func (s *Store) queryList(req *Request, r *Response) {
-	prefix := ""
 	if req.Path != "" {
 		e := s.replica.Tree.Get(req.Path)
 		if e == nil {
@@ -76,18 +75,15 @@ func (s *Store) queryList(req *Request, r *Response) {
 			r.OK, r.Code, r.Message = false, tree.NotDirectory, "the path is a file"
 			return
 		}
-		prefix = req.Path + "/"
 	}
-	s.listBelow(req, prefix, r)
+	s.listBelow(req, req.Path, r)
 }
 
 // listBelow adds the entries of a directory, and of those below it if the request is deep, in the
 // order in which one walks through them.
-func (s *Store) listBelow(req *Request, prefix string, r *Response) {
-	for _, name := range s.replica.Tree.Names(strings.TrimSuffix(prefix, "/")) {
-		path := prefix + name
-		e := s.replica.Tree.Get(path)
-		if req.After == "" || strings.Compare(walkKey(path), walkKey(req.After)) > 0 {
+func (s *Store) listBelow(req *Request, dir string, r *Response) {
+	for _, e := range s.replica.Tree.In(dir) {
+		if req.After == "" || strings.Compare(walkKey(e.Path), walkKey(req.After)) > 0 {
 			if len(r.Entries) == pageLimit(req) {
 				r.More = true
 				return
@@ -95,7 +91,7 @@ func (s *Store) listBelow(req *Request, prefix string, r *Response) {
 			r.Entries = append(r.Entries, infoOf(e, false))
 		}
 		if req.Deep && e.Kind == tree.Directory {
-			if s.listBelow(req, path+"/", r); r.More {
+			if s.listBelow(req, e.Path, r); r.More {
 				return
 			}
 		}

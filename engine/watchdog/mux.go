@@ -77,7 +77,7 @@ func (m *Mux) Step(ev env.Event) {
 		m.onMessage(ev.From, ev.Payload)
 	case env.LocalDown:
 		if m.find(ev.Process) != nil {
-			m.expire(ev.Process, "client did not stop watchdog")
+			m.expire(ev.Process, "client did not stop watchdog", false)
 		}
 	case env.TimerFired:
 		m.check()
@@ -170,7 +170,7 @@ func (m *Mux) check() {
 	for _, c := range m.clients {
 		late := now - c.fed
 		if late > m.opts.Client {
-			m.expire(c.client, fmt.Sprintf("client watchdog expired (%v)", late))
+			m.expire(c.client, fmt.Sprintf("client watchdog expired (%v)", late), true)
 			return
 		}
 		if late > m.opts.Warn && !c.warned {
@@ -185,7 +185,7 @@ func (m *Mux) check() {
 }
 
 // expire stops the petting for ever.
-func (m *Mux) expire(client, why string) {
+func (m *Mux) expire(client, why string, overdue bool) {
 	if m.stopped {
 		return
 	}
@@ -193,7 +193,7 @@ func (m *Mux) expire(client, why string) {
 	m.reason = "the machine is about to be reset"
 	m.env.StopTimer(timerCheck)
 	m.env.Log().Error("critical: "+why+" - disable watchdog updates", "client", client)
-	m.env.Emit(Expired{Client: client, Reason: why})
+	m.env.Emit(Expired{Client: client, Reason: why, Overdue: overdue})
 	m.env.Probe("watchdog/expired")
 }
 
@@ -213,6 +213,8 @@ type Late struct {
 type Expired struct {
 	Client string `json:"client"`
 	Reason string `json:"reason"`
+	// Overdue: the client was not fed for its time; else its process ended.
+	Overdue bool `json:"overdue,omitempty"`
 }
 
 // RecordKind implements env.Record.

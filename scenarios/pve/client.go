@@ -11,7 +11,9 @@ import (
 )
 
 // Codec speaks the store's requests.
-type Codec struct{}
+type Codec struct {
+	ha bool // also ask what became of high availability
+}
 
 // Functions implements workload.Codec.
 func (Codec) Functions() []workload.Weight {
@@ -100,9 +102,13 @@ const (
 )
 
 // Final implements workload.Codec.
-func (Codec) Final() []workload.Op {
-	return []workload.Op{{F: finalStatus}, {F: finalRead, Key: workload.KeyName(0)}, {F: finalDigest}}
+func (c Codec) Final() []workload.Op {
+	ops := []workload.Op{{F: finalStatus}, {F: finalRead, Key: workload.KeyName(0)}, {F: finalDigest}}
+	if c.ha {
+		ops = append(ops, finalHA()...)
+	}
+	return ops
 }
 
 // Client implements scenarios.Subject.
-func (s *Subject) Client() workload.Codec { return Codec{} }
+func (s *Subject) Client() workload.Codec { return Codec{ha: s.spec.HA != nil} }

@@ -1,15 +1,18 @@
 package pve
 
 import (
+	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
+	"github.com/holdfast-sim/holdfast/engine/resource"
 	"github.com/holdfast-sim/holdfast/engine/store/lock"
-	"github.com/holdfast-sim/holdfast/engine/watchdog"
+	"github.com/holdfast-sim/holdfast/engine/store/tree"
 	"github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/linearizability/history"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 )
@@ -18,22 +21,64 @@ import (
 const (
 	// EarlyTakeover: a lock was taken from a holder that had renewed it within its life.
 	EarlyTakeover linearizability.Kind = "lock taken over too early"
+	// Unproven: a service was moved by somebody who did not hold the lock of its node.
+	Unproven linearizability.Kind = "service taken without its node's lock"
 	// NeedlessReset: a machine was reset though no fault concerned it.
 	NeedlessReset linearizability.Kind = "needless reset"
+	// NeedlessFence: the master gave up a node that it could see.
+	NeedlessFence linearizability.Kind = "needless fence"
 	// RepeatedCommand: an agent carried out a command that it had carried out.
 	RepeatedCommand linearizability.Kind = "command carried out twice"
 	// LostService: a service that should run did not come back in time.
 	LostService linearizability.Kind = "service not recovered"
+	// ForgottenService: a configured service that the manager does not know of any more.
+	ForgottenService linearizability.Kind = "service forgotten"
 )
 
+// haJudge judges a finished run.
+type haJudge struct {
+	*haWatch
+	run    *scenarios.Run
+	health *health
+	order  []change
+	homes  map[string][]home // sid -> where it was at home, over time
+	master []home            // who held the manager's lock
+	wishes *wishes
+	nodes  []string // the nodes' names, by machine
+}
+
+// change is a change of a lock or of a service's place, as the order that won has it.
+type change struct {
+	*history.WitnessEntry
+	at time.Duration // when the first machine had it on disk
+	by string        // machine/process
+}
+
+// home is where something was from an instant on; "" is nowhere.
+type home struct {
+	at   time.Duration
+	node string
+}
+
 // check judges the run as a whole.
-func (w *haWatch) check(r *scenarios.Run) []linearizability.Verdict {
+func (w *haWatch) check(r *scenarios.Run, log []*history.WitnessEntry) []linearizability.Verdict {
+	j := &haJudge{haWatch: w, run: r, homes: map[string][]home{}, nodes: w.subject.NodeNames()}
+	j.health = newHealth(w.subject, w.scenario, r, w.power)
+	j.wishes = newWishes(w.subject.spec.HA, j.scaled(w.scenario.Warmup), w.inPlace, w.did)
+	j.read(log)
+	resets, unclear := j.checkResets()
+	fine := fmt.Sprintf("%d machines were reset by their watchdogs, each for a reason", len(w.resets))
+	if unclear > 0 {
+		fine += fmt.Sprintf("; %d of them while the network was not transitive", unclear)
+	}
+	final, remark := j.checkEnd()
 	return []linearizability.Verdict{
-		verdict("ha-single", w.double, fmt.Sprintf("no service ran on two machines, in %d times of running", len(w.spans))),
-		verdict("ha-takeover", w.checkLocks(r), fmt.Sprintf("no lock was taken over within its life, in %d changes of locks", len(w.order))),
-		verdict("ha-reset", w.checkResets(r), fmt.Sprintf("%d machines were reset by their watchdogs, each for a reason", len(w.resets))),
+		verdict("ha-single", j.checkSingle(), fmt.Sprintf("no service ran on two machines, in %d times of running", len(w.lives))),
+		verdict("ha-takeover", j.checkLocks(), fmt.Sprintf("no lock and no service was taken over without proof, in %d changes", len(j.order))),
+		verdict("ha-reset", resets, fine),
 		verdict("ha-commands", w.repeated, fmt.Sprintf("none of %d commands was carried out twice", len(w.commands))),
-		verdict("ha-recovery", w.checkServices(r), "every service that was to run was up or came back in time"),
+		verdict("ha-recovery", j.checkServices(), "every service that was to run was up or came back in time"),
+		verdict("ha-end", final, remark),
 	}
 }
 
@@ -45,182 +90,189 @@ func verdict(checker string, violations []linearizability.Violation, fine string
 		Summary: violations[0].Explain, Violations: violations}
 }
 
-// driftAllowance is how much shorter than its life a lock may have been, in a hundred parts: the
-// one who took it over counted by its own clock, which a fault may let run fast.
-const driftAllowance = 5
-
-// checkLocks goes through the changes that the store has confirmed, in their order.
-func (w *haWatch) checkLocks(r *scenarios.Run) (violations []linearizability.Violation) {
-	confirmed := slices.DeleteFunc(slices.Clone(w.order), func(c *lockChange) bool { return !c.answered })
-	slices.SortStableFunc(confirmed, func(a, b *lockChange) int { return int(a.revision) - int(b.revision) })
-	last := map[string]*lockChange{}
-	for _, c := range confirmed {
-		before := last[c.name]
-		last[c.name] = c
-		if before == nil || before.op == "delete" || before.by == c.by {
+// read takes what concerns locks and the places of services from the store's order.
+func (j *haJudge) read(log []*history.WitnessEntry) {
+	for _, e := range log {
+		if !strings.HasPrefix(e.Key, lock.Dir+"/") && !strings.HasSuffix(e.Key, guestSuffix) {
 			continue
 		}
-		least := r.Timescale.Of(lock.Life) * (100 - driftAllowance) / 100
-		if age := c.at - before.at; c.op != "delete" || age < least {
-			violations = append(violations, linearizability.Violation{Kind: EarlyTakeover,
-				Revisions: []uint64{before.revision, c.revision},
-				Explain: fmt.Sprintf("%s took %s at %v, only %v after %s had renewed it",
-					c.by, c.name, c.at, age, before.by)})
+		c := change{WitnessEntry: e, at: time.Duration(e.Time), by: e.ID}
+		if first, known := j.seen[e.ID]; known {
+			c.at = first
+		}
+		if parts := strings.SplitN(e.ID, "/", 3); len(parts) == 3 {
+			c.by = parts[0] + "/" + parts[1]
+		}
+		j.order = append(j.order, c)
+		name, isLock := strings.CutPrefix(e.Key, lock.Dir+"/")
+		switch {
+		case isLock && name == daemon.ManagerLock && e.F == tree.Delete.String():
+			j.master = append(j.master, home{c.at, ""})
+		case isLock && name == daemon.ManagerLock:
+			j.master = append(j.master, home{c.at, machineOf(c.by)})
+		case isLock:
+		case e.To != "":
+			j.settle(e.To, c.at)
+		default:
+			j.settle(e.Key, c.at)
 		}
 	}
-	return violations
 }
 
-// blameWindow is how long before a reset its reason can lie: a watchdog's whole time, and what
-// membership, store and rounds may have taken before that.
-const blameWindow = watchdog.ResetTime + time.Minute
+// guestSuffix ends the names of the files that say where a service is at home.
+const guestSuffix = ".conf"
 
-// longEnough is how long network and disk faults must have acted on a machine to excuse its reset:
-// shorter ones leave a lock's renewals all the time they need before a watchdog's minute is over.
-const longEnough = 30 * time.Second
+func machineOf(by string) string {
+	machine, _, _ := strings.Cut(by, "/")
+	return machine
+}
 
-// checkResets: a fault that concerns only other machines must not cost a machine its life, and
-// neither must one that is over quickly.
-func (w *haWatch) checkResets(r *scenarios.Run) (violations []linearizability.Violation) {
-	window, enough := r.Timescale.Of(blameWindow), r.Timescale.Of(longEnough)
-	for _, z := range w.resets {
-		name := w.scenario.Machines[z.machine]
-		var seen []string
-		var acted time.Duration
-		concerned := map[string]bool{}
-		blamed := false
-		for i := range r.Applied {
-			a := &r.Applied[i]
-			from, to := max(a.Begun[0], z.at-window), min(a.Ended[1], z.at)
-			if a.Begun[0] == 0 || from >= to {
-				continue
+func (j *haJudge) settle(path string, at time.Duration) {
+	if sid, node := placeOf(path); sid != "" {
+		j.homes[sid] = append(j.homes[sid], home{at, node})
+	}
+}
+
+// placeOf reads which service a file makes at home where; "" when it is no such file.
+func placeOf(path string) (sid, node string) {
+	parts := strings.Split(path, "/")
+	if len(parts) != 4 || parts[0] != "nodes" {
+		return "", ""
+	}
+	name := strings.TrimSuffix(parts[3], guestSuffix)
+	for _, kind := range []string{"vm", "ct", parts[2]} {
+		if daemon.GuestPath(kind+":"+name, parts[1]) == path {
+			return kind + ":" + name, parts[1]
+		}
+	}
+	return "", ""
+}
+
+// lastHome is where something was at an instant.
+func lastHome(homes []home, at time.Duration) string {
+	node := ""
+	for _, h := range homes {
+		if h.at > at {
+			break
+		}
+		node = h.node
+	}
+	return node
+}
+
+// ended are the times in which services ran, cut off where their guests' host was killed: in the
+// simulator guests live in that process. On real nodes they do not end with anybody.
+func (j *haJudge) ended() []life {
+	lives := slices.Clone(j.lives)
+	if j.run.World != simulated {
+		return lives
+	}
+	for i := range j.run.Applied {
+		a := &j.run.Applied[i]
+		if a.Fault.Kind != fault.Kill || a.Fault.Process != "" && a.Fault.Process != resource.HostProcess {
+			continue
+		}
+		for n := range lives {
+			if l := &lives[n]; j.health.hits(&a.Fault, l.machine) && l.from <= a.Begun[0] && a.Begun[0] < l.to && a.Begun[1] > 0 {
+				l.to = a.Begun[0]
 			}
-			who := concernedBy(&a.Fault, w.scenario.Machines)
-			seen = append(seen, fmt.Sprintf("%s of %s for %v", a.Fault.Kind, strings.Join(who, " "), to-from))
-			for _, m := range who {
-				concerned[m] = true
-			}
-			if slices.Contains(who, name) {
-				acted += to - from
-				blamed = blamed || endsProcesses(a.Fault.Kind)
-			}
-		}
-		// With half of the machines in trouble the rest may have no quorum.
-		blamed = blamed || acted >= enough || 2*len(concerned) >= len(w.scenario.Machines)
-		if !blamed {
-			violations = append(violations, linearizability.Violation{Kind: NeedlessReset, Nodes: []string{name},
-				Explain: fmt.Sprintf("at %v the watchdog of %s resets it without a reason; faults within %v before: %s",
-					z.at, name, window, strings.Join(append(seen, "that is all"), ", "))})
 		}
 	}
-	return violations
+	return lives
 }
 
-func endsProcesses(k fault.Kind) bool {
-	return k == fault.Kill || k == fault.Pause || k == fault.PowerCut
-}
-
-// concernedBy lists the machines that a fault may cost their quorum or their time: of a partition
-// those outside of the largest group.
-func concernedBy(f *fault.Fault, machines []string) []string {
-	if f.Kind == fault.Partition {
-		return smallerGroups(f.Groups, machines)
-	}
-	named := slices.Concat(f.Machines, f.From, f.To)
-	if slices.Contains(named, fault.All) {
-		return machines
-	}
-	return named
-}
-
-func smallerGroups(groups [][]string, machines []string) []string {
-	rest := slices.DeleteFunc(slices.Clone(machines), func(m string) bool {
-		return slices.ContainsFunc(groups, func(g []string) bool { return slices.Contains(g, m) })
-	})
-	all := append(slices.Clone(groups), rest)
-	largest := 0
-	for i, g := range all {
-		if len(g) > len(all[largest]) {
-			largest = i
-		}
-	}
-	var out []string
-	for i, g := range all {
-		if i != largest || 2*len(g) <= len(machines) {
-			out = append(out, g...)
-		}
-	}
-	return out
-}
-
-// checkServices: whatever is to run is back within the bound, counted from the last thing that
-// excuses its being down.
-func (w *haWatch) checkServices(r *scenarios.Run) (violations []linearizability.Violation) {
-	spec := w.subject.spec.HA
-	bound := spec.RecoverWithin
-	if bound == 0 {
-		bound = DefaultRecoverWithin
-	}
-	bound = r.Timescale.Of(bound)
-	lost := func(format string, args ...any) {
-		violations = append(violations, linearizability.Violation{Kind: LostService, Explain: fmt.Sprintf(format, args...)})
-	}
-	wanted := spec.wanted()
-	if w.inPlace == 0 {
-		if len(wanted) > 0 {
-			lost("the operator could not put the files into place in the whole run")
-		}
-		return violations
-	}
-	for _, sid := range wanted {
-		down := w.inPlace
-		for _, s := range append(w.spansOf(sid), serviceSpan{from: r.Duration}) {
-			if excused := w.lastExcuse(r, down, s.from); s.from > excused+bound {
-				lost("service %s was down from %v to %v, %v longer than the %v that recovery may take after what happened at %v",
-					sid, down, s.from, s.from-excused-bound, bound, excused)
-			}
-			down = s.to
-			if s.to == 0 {
+// checkSingle: a service must not run on two machines, not for an instant.
+func (j *haJudge) checkSingle() (violations []linearizability.Violation) {
+	lives := j.ended()
+	slices.SortStableFunc(lives, func(a, b life) int { return cmp.Or(cmp.Compare(a.sid, b.sid), cmp.Compare(a.from, b.from)) })
+	for i, a := range lives {
+		for _, b := range lives[i+1:] {
+			if b.sid != a.sid {
 				break
 			}
-		}
-	}
-	for _, sid := range slices.Sorted(maps.Keys(spec.EndsOn)) {
-		if on := w.names(w.active[sid]); on != spec.EndsOn[sid] {
-			lost("service %s runs on %q in the end, not on %s", sid, on, spec.EndsOn[sid])
+			if b.from >= a.to || a.machine == b.machine {
+				continue
+			}
+			violations = append(violations, linearizability.Violation{Kind: linearizability.DoubleRun, Explain: fmt.Sprintf(
+				"at %v service %s begins to run on %s while it runs on %s", b.from, b.sid,
+				j.scenario.Machines[b.machine], j.scenario.Machines[a.machine])})
 		}
 	}
 	return violations
 }
 
-func (w *haWatch) spansOf(sid string) []serviceSpan {
-	var spans []serviceSpan
-	for _, s := range w.spans {
-		if s.sid == sid {
-			spans = append(spans, s)
+// leastLife is the shortest time, by the judge's clock, after which a lock may be taken away: the
+// one who takes it counts by a clock of its own, which a fault may let run fast.
+func (j *haJudge) leastLife() time.Duration {
+	drift := int64(0)
+	for i := range j.run.Applied {
+		if f := &j.run.Applied[i].Fault; f.Kind == fault.ClockDrift {
+			drift = max(drift, f.DriftPPM, -f.DriftPPM)
 		}
 	}
-	return spans
+	if j.run.World != simulated {
+		drift += nodesClockPPM
+	}
+	life := j.run.Timescale.Of(lock.Life)
+	return life - life/ppmWhole*time.Duration(drift)
 }
 
-// lastExcuse is the last instant in a time of being down at which something happened that may
-// make recovery begin anew: a fault's beginning or end, or the return of quorum.
-func (w *haWatch) lastExcuse(r *scenarios.Run, from, to time.Duration) time.Duration {
-	last := from
-	excuse := func(at time.Duration) {
-		if at > last && at < to {
-			last = at
+const (
+	ppmWhole = 1_000_000
+	// nodesClockPPM is what the times of records of real nodes may be off, in parts of a lock's life.
+	nodesClockPPM = 10_000
+)
+
+// checkLocks goes through the store's order: a lock passes to another holder only when nobody has
+// renewed it for its whole life, and a service's configuration is moved only by its own node's
+// agent or by a master, in either case under the lock of that node.
+func (j *haJudge) checkLocks() (violations []linearizability.Violation) {
+	least := j.leastLife()
+	held := map[string]*change{}
+	for i := range j.order {
+		c := &j.order[i]
+		name, isLock := strings.CutPrefix(c.Key, lock.Dir+"/")
+		if !isLock {
+			if v := j.unproven(c, held); v != "" {
+				violations = append(violations, linearizability.Violation{Kind: Unproven, Revisions: []uint64{c.Rev}, Explain: v})
+			}
+			continue
+		}
+		before := held[name]
+		held[name] = c
+		if c.F == tree.Delete.String() {
+			delete(held, name)
+		}
+		if before == nil || before.by == c.by {
+			continue
+		}
+		if age := c.at - before.at; c.F != tree.Delete.String() || age < least && !j.provenDead(j.run, before, c) {
+			violations = append(violations, linearizability.Violation{Kind: EarlyTakeover,
+				Revisions: []uint64{before.Rev, c.Rev},
+				Explain: fmt.Sprintf("%s took %s at %v, only %v after %s had renewed it",
+					c.by, name, c.at, age, before.by)})
 		}
 	}
-	for i := range r.Applied {
-		excuse(r.Applied[i].Begun[1])
-		excuse(r.Applied[i].Ended[1])
+	return violations
+}
+
+// unproven says what is wrong with a move of a service's configuration; nothing when all is well.
+func (j *haJudge) unproven(c *change, held map[string]*change) string {
+	sid, from := placeOf(c.Key)
+	if c.To == "" || sid == "" {
+		return ""
 	}
-	for _, at := range w.regained {
-		excuse(at)
+	holder := "nobody"
+	if h := held[daemon.AgentLock(from)]; h != nil {
+		holder = h.by
 	}
-	for _, z := range w.resets {
-		excuse(z.at)
+	_, to := placeOf(c.To)
+	_, process, _ := strings.Cut(c.by, "/")
+	m := slices.Index(j.nodes, from)
+	own := m >= 0 && c.by == j.scenario.Machines[m]+"/"+daemon.LRMProcess
+	if (own || process == daemon.CRMProcess) && holder == c.by {
+		return ""
 	}
-	return last
+	return fmt.Sprintf("%s moved %s from %s to %s at %v, while %s held %s",
+		c.by, sid, from, to, c.at, holder, daemon.AgentLock(from))
 }

@@ -1,6 +1,7 @@
 package pve
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
 	"github.com/holdfast-sim/holdfast/engine/host"
 	"github.com/holdfast-sim/holdfast/engine/resource"
 	"github.com/holdfast-sim/holdfast/linearizability"
@@ -26,11 +28,30 @@ type HAMoves struct {
 // TooLongDown: a service was down for longer than it may be.
 const TooLongDown linearizability.Kind = "service down for too long"
 
+func (h *HASpec) checkLife() error {
+	if h.Migration.MiBPerSecond < 0 || h.Migration.Timeout < 0 {
+		return errors.New("migration: speed and timeout cannot be below 0")
+	}
+	for _, sid := range slices.Sorted(maps.Keys(h.DownAtMost)) {
+		if h.Services[sid] == "" || h.DownAtMost[sid] < 0 {
+			return fmt.Errorf("down_at_most: %s at most %v: no such service, or less than nothing", sid, h.DownAtMost[sid])
+		}
+	}
+	return nil
+}
+
 // haLife follows each service from machine to machine.
 type haLife struct {
 	scenario *scenarios.Scenario
 	last     map[string]env.MachineID // where it ran last
 	moves    []move
+	under    []underway
+}
+
+// underway is an agent's order to move a service, from its beginning to its end.
+type underway struct {
+	uid, target string
+	span
 }
 
 // move is a service's going on on another machine than before.
@@ -54,7 +75,25 @@ func (l *haLife) record(r scenarios.Stamped) {
 		if rec.Phase == host.ProgramBegins {
 			l.runs(rec.Name, r)
 		}
+	case daemon.CommandBegun:
+		if rec.Target != "" {
+			l.under = append(l.under, underway{rec.UID, rec.Target, span{r.At, forever}})
+		}
+	case daemon.CommandDone:
+		for i := range l.under {
+			if l.under[i].uid == rec.UID {
+				l.under[i].to = min(l.under[i].to, r.At)
+			}
+		}
 	}
+}
+
+// comes says whether any service was on its way to a node at some instant of a time. The way of one
+// whose source died ends with the run: nobody has said anything else.
+func (l *haLife) comes(node string, from, to time.Duration) bool {
+	return slices.ContainsFunc(l.under, func(u underway) bool {
+		return u.target == node && u.from <= to && u.to >= from
+	})
 }
 
 func (l *haLife) runs(sid string, r scenarios.Stamped) {
@@ -98,20 +137,7 @@ func (w *haWatch) checkDown(r *scenarios.Run, allowed map[string]time.Duration) 
 	var violations []linearizability.Violation
 	var text []string
 	for _, sid := range slices.Sorted(maps.Keys(allowed)) {
-		spans := w.spansOf(sid)
-		down, most := time.Duration(0), r.Timescale.Of(allowed[sid])
-		for i, s := range spans {
-			next := r.Duration
-			if i+1 < len(spans) {
-				next = spans[i+1].from
-			}
-			if s.to > 0 {
-				down += next - s.to
-			}
-		}
-		if len(spans) == 0 {
-			down = r.Duration
-		}
+		down, most := w.downFor(sid, r.Duration), r.Timescale.Of(allowed[sid])
 		text = append(text, fmt.Sprintf("%s was down for %v", sid, down))
 		if down > most {
 			violations = append(violations, linearizability.Violation{Kind: TooLongDown, Explain: fmt.Sprintf(
@@ -121,4 +147,20 @@ func (w *haWatch) checkDown(r *scenarios.Run, allowed map[string]time.Duration) 
 	v := verdict("ha-down", violations, strings.Join(text, ", "))
 	v.Details = slices.Concat(v.Details, text)
 	return v
+}
+
+// downFor is how long a service ran nowhere from its first start on, or from the beginning when it
+// was never started.
+func (w *haWatch) downFor(sid string, end time.Duration) (down time.Duration) {
+	since, began := time.Duration(0), false // since when it runs nowhere
+	for _, l := range w.lives {             // in the order of their beginnings
+		if l.sid != sid {
+			continue
+		}
+		if began && l.from > since {
+			down += l.from - since
+		}
+		since, began = max(since, l.to), true
+	}
+	return down + max(end-since, 0)
 }

@@ -2,8 +2,6 @@ package pve
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
@@ -11,24 +9,6 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
 	"github.com/holdfast-sim/holdfast/engine/resource"
 )
-
-// HANode is a node's size, for the static and the dynamic scheduler.
-type HANode struct {
-	CPUs      int `yaml:"cpus,omitempty" json:"cpus,omitempty"`
-	MemoryMiB int `yaml:"memory_mib,omitempty" json:"memory_mib,omitempty"`
-	// IdleCPUPercent (of one CPU) and IdleMemoryMiB are what it uses without guests.
-	IdleCPUPercent int `yaml:"idle_cpu_percent,omitempty" json:"idle_cpu_percent,omitempty"`
-	IdleMemoryMiB  int `yaml:"idle_memory_mib,omitempty" json:"idle_memory_mib,omitempty"`
-}
-
-// HAGuest is the size of a service and, in the simulator, what it uses over time.
-type HAGuest struct {
-	Cores     int `yaml:"cores,omitempty" json:"cores,omitempty"`
-	MemoryMiB int `yaml:"memory_mib,omitempty" json:"memory_mib,omitempty"`
-	// Load is in the order of time. Before the first step the service has its whole memory and
-	// leaves the CPU alone.
-	Load []HALoad `yaml:"load,omitempty" json:"load,omitempty"`
-}
 
 // HALoad is what a service uses from a time after the warm-up on, wherever it runs.
 type HALoad struct {
@@ -58,47 +38,15 @@ const (
 	percent = 10
 )
 
-func (h *HASpec) checkLoads(machines []string) error {
-	if h.Migration.MiBPerSecond < 0 || h.Migration.Timeout < 0 {
-		return fmt.Errorf("migration: speed and timeout cannot be below 0")
-	}
-	for _, sid := range slices.Sorted(maps.Keys(h.DownAtMost)) {
-		if h.Services[sid] == "" || h.DownAtMost[sid] < 0 {
-			return fmt.Errorf("down_at_most: %s at most %v: no such service, or less than nothing", sid, h.DownAtMost[sid])
+func checkLoad(sid string, steps []HALoad) error {
+	last := time.Duration(-1)
+	for _, l := range steps {
+		if l.At <= last || min(l.CPUPercent, l.MemoryMiB) < 0 {
+			return fmt.Errorf("guests: the load of %s at %v: times must rise from 0, and nothing can be below 0", sid, l.At)
 		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(h.Nodes)) {
-		n := h.Nodes[name]
-		if !slices.Contains(machines, name) {
-			return fmt.Errorf("nodes: no machine is called %q; the machines are %v", name, machines)
-		}
-		if min(n.CPUs, n.MemoryMiB, n.IdleCPUPercent, n.IdleMemoryMiB) < 0 {
-			return fmt.Errorf("nodes: %s has a size below nothing", name)
-		}
-	}
-	for _, sid := range slices.Sorted(maps.Keys(h.Guests)) {
-		g := h.Guests[sid]
-		if h.Services[sid] == "" {
-			return fmt.Errorf("guests: there is no service %s; list it under services", sid)
-		}
-		if min(g.Cores, g.MemoryMiB) < 0 {
-			return fmt.Errorf("guests: %s has a size below nothing", sid)
-		}
-		last := time.Duration(-1)
-		for _, l := range g.Load {
-			if l.At <= last || min(l.CPUPercent, l.MemoryMiB) < 0 {
-				return fmt.Errorf("guests: the load of %s at %v: times must rise from 0, and nothing can be below 0", sid, l.At)
-			}
-			last = l.At
-		}
+		last = l.At
 	}
 	return nil
-}
-
-// conf is a service's configuration file.
-func (h *HASpec) conf(sid string) string {
-	g := h.Guests[sid]
-	return fmt.Sprintf("memory: %d\ncores: %d\n", or(g.MemoryMiB, DefaultGuestMemoryMiB), or(g.Cores, DefaultGuestCores))
 }
 
 func or(value, other int) int {

@@ -28,9 +28,11 @@ type HASpec struct {
 	Rules      string `yaml:"rules,omitempty" json:"rules,omitempty"`
 	Groups     string `yaml:"groups,omitempty" json:"groups,omitempty"`
 	Datacenter string `yaml:"datacenter,omitempty" json:"datacenter,omitempty"`
-	// Nodes and Guests are sizes and loads, for the static and the dynamic scheduler.
-	Nodes  map[string]HANode  `yaml:"nodes,omitempty" json:"nodes,omitempty"`
-	Guests map[string]HAGuest `yaml:"guests,omitempty" json:"guests,omitempty"`
+	// Fence is ha/fence.cfg. In the simulator the devices in it are there, each agent works, and
+	// the devices named in FenceBoards draw their power from the machine that they belong to.
+	Fence       string          `yaml:"fence,omitempty" json:"fence,omitempty"`
+	FenceBoards []string        `yaml:"fence_boards,omitempty,flow" json:"fence_boards,omitempty"`
+	FenceFaults []HADeviceFault `yaml:"fence_faults,omitempty" json:"fence_faults,omitempty"`
 	// Commands are what the operator does in the course of the run.
 	Commands []HACommand `yaml:"commands,omitempty" json:"commands,omitempty"`
 	// RecoverWithin bounds how long a service that is to run may stay down without a fault that
@@ -46,6 +48,14 @@ type HASpec struct {
 	Moves *HAMoves `yaml:"moves,omitempty,flow" json:"moves,omitempty"`
 	// Random draws all of that, but for the bound, from the seed.
 	Random *HARandom `yaml:"random,omitempty" json:"random,omitempty"`
+	// Guests say what the services' guests are like, Nodes what the machines tell of themselves.
+	Guests map[string]HAGuest `yaml:"guests,omitempty" json:"guests,omitempty"`
+	Nodes  map[string]HANode  `yaml:"nodes,omitempty" json:"nodes,omitempty"`
+	// ManagerStatus is ha/manager_status as an earlier master has left it.
+	ManagerStatus string `yaml:"manager_status,omitempty" json:"manager_status,omitempty"`
+	// Prepared: the first boot of the machines, which a power cut ends, is for putting the files
+	// into place. The HA manager runs from the second boot on. Simulator only.
+	Prepared bool `yaml:"prepared,omitempty" json:"prepared,omitempty"`
 }
 
 // HACommand is something that the operator does on a node at a time after the warm-up.
@@ -103,7 +113,7 @@ func (h *HASpec) check(machines []string) error {
 			return fmt.Errorf("ends_on: %s on %s: no such service or machine", sid, h.EndsOn[sid])
 		}
 	}
-	if err := h.checkLoads(machines); err != nil {
+	if err := h.checkSetup(machines); err != nil {
 		return err
 	}
 	return h.checkCommands(machines)
@@ -193,10 +203,11 @@ type haFile struct{ path, text string }
 // files are what the operator puts into place, in this order, the services last.
 func (h *HASpec) files() (files []haFile) {
 	for _, sid := range slices.Sorted(maps.Keys(h.Services)) {
-		files = append(files, haFile{daemon.GuestPath(sid, h.Services[sid]), h.conf(sid)})
+		files = append(files, haFile{daemon.GuestPath(sid, h.Services[sid]), h.Guests[sid].config()})
 	}
+	files = append(files, haFile{daemon.ManagerStatusPath, h.ManagerStatus})
 	return append(files, haFile{daemon.DatacenterPath, h.Datacenter}, haFile{daemon.RulesPath, h.Rules},
-		haFile{daemon.GroupsPath, h.Groups}, haFile{daemon.ResourcesPath, h.resources()})
+		haFile{daemon.GroupsPath, h.Groups}, haFile{daemon.FencePath, h.Fence}, haFile{daemon.ResourcesPath, h.resources()})
 }
 
 // setUp puts the files into the store, each unless it is there, the services last.

@@ -27,11 +27,16 @@ func (s *Subject) haLanes() []string {
 		return nil
 	}
 	sids := slices.Sorted(maps.Keys(s.spec.HA.Services))
-	return append([]string{laneMaster, laneAgent, laneWatchdog}, sids[:min(len(sids), maxServiceLanes)]...)
+	lanes := []string{laneMaster, laneAgent, laneWatchdog}
+	if s.spec.HA.Fence != "" {
+		lanes = append(lanes, laneFencing)
+	}
+	return append(lanes, sids[:min(len(sids), maxServiceLanes)]...)
 }
 
 // takeHA shows who is master, whom the watchdog guards, and where services run.
 func (t *teller) takeHA(r scenarios.Stamped) {
+	t.takeFence(r)
 	switch rec := r.Record.(type) {
 	case daemon.CRMState:
 		class := "idle"
@@ -81,7 +86,7 @@ func (t *teller) takeHA(r scenarios.Stamped) {
 // everywhere says the same on all lanes of a machine that have begun.
 func (t *teller) everywhere(r scenarios.Stamped, text, class string) {
 	for _, name := range t.subject.haLanes() {
-		if l := t.lane(r.Machine, name); len(l.Spans) > 0 {
+		if l := t.lane(r.Machine, name); len(l.Spans) > 0 && name != laneFencing {
 			t.begin(r.Machine, name, r.At, text, class)
 		}
 	}

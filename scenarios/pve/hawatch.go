@@ -3,19 +3,18 @@ package pve
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/ha"
-	"github.com/holdfast-sim/holdfast/engine/ha/config"
 	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
 	"github.com/holdfast-sim/holdfast/engine/host"
-	"github.com/holdfast-sim/holdfast/engine/node"
 	"github.com/holdfast-sim/holdfast/engine/resource"
 	"github.com/holdfast-sim/holdfast/engine/store"
-	"github.com/holdfast-sim/holdfast/engine/store/lock"
+	"github.com/holdfast-sim/holdfast/engine/watchdog"
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/scenarios"
 )
@@ -26,42 +25,77 @@ import (
 type haWatch struct {
 	subject  *Subject
 	scenario *scenarios.Scenario
-	quorate  []bool // by machine
-	regained []time.Duration
 
 	active   map[string][]bool // sid -> on which machines it runs
-	spans    []serviceSpan     // in which it ran anywhere
-	open     map[string]int    // sid -> its open span
-	inPlace  time.Duration     // when the operator had put the files into place; 0 before
+	lives    []life
+	open     map[placed]int // the life that goes on
+	inPlace  time.Duration  // when the operator had put the files into place; 0 before
+	did      []didAt
+	power    []powerChange
 	resets   []reset
-	changes  map[string]*lockChange // by request
-	order    []*lockChange
+	expired  map[env.MachineID]watchdogSays // the last word of a machine's watchdog since it was on
+	guarded  []guard
+	givenUp  []fenced
+	failures []failure
+	seen     map[string]time.Duration // request -> when the first machine had its change on disk
 	commands map[commandKey]bool
-	lives    []int // of each machine's agent
+	agents   []int // lives of each machine's agent
 	life     *haLife
-	double   []linearizability.Violation
 	repeated []linearizability.Violation
+	fences   haFences
 }
 
-// serviceSpan is a time in which a service ran somewhere.
-type serviceSpan struct {
-	sid      string
-	from, to time.Duration // to is 0 while it lasts
+// placed is a service on a machine.
+type placed struct {
+	sid     string
+	machine env.MachineID
 }
 
+// life is a time in which a service ran on a machine.
+type life struct {
+	placed
+	from, to time.Duration // to is forever while it lasts
+}
+
+const forever = time.Duration(math.MaxInt64)
+
+// didAt is a command that the operator has given.
+type didAt struct {
+	what string
+	at   time.Duration
+}
+
+// reset is the end of a machine by its watchdog.
 type reset struct {
 	machine env.MachineID
 	at      time.Duration
+	says    watchdogSays // zero when the hardware was not petted and nobody decided so
 }
 
-// lockChange is a change of a lock as the store's order has it.
-type lockChange struct {
-	name     string
-	by       string // machine/process
-	op       string
-	revision uint64
-	at       time.Duration // when the first machine had it on disk
-	answered bool
+// watchdogSays is why a watchdog gave a machine up.
+type watchdogSays struct {
+	client string
+	gone   bool // the client's process ended; else it was overdue
+	at     time.Duration
+}
+
+// guard is the opening of a watchdog's connection.
+type guard struct {
+	machine env.MachineID
+	client  string
+	at      time.Duration
+}
+
+// fenced is the master's decision to do without a node.
+type fenced struct {
+	node string
+	at   time.Duration
+}
+
+// failure is a start of a service that failed.
+type failure struct {
+	placed
+	at time.Duration
 }
 
 // commandKey is a command in one life of an agent's machine.
@@ -72,12 +106,13 @@ type commandKey struct {
 }
 
 func newHAWatch(subject *Subject, s *scenarios.Scenario) *haWatch {
-	return &haWatch{subject: subject, scenario: s, quorate: make([]bool, len(s.Machines)),
-		active: map[string][]bool{}, open: map[string]int{}, changes: map[string]*lockChange{},
-		commands: map[commandKey]bool{}, lives: make([]int, len(s.Machines)), life: newHALife(s)}
+	return &haWatch{subject: subject, scenario: s, active: map[string][]bool{}, open: map[placed]int{},
+		expired: map[env.MachineID]watchdogSays{}, seen: map[string]time.Duration{},
+		commands: map[commandKey]bool{}, agents: make([]int, len(s.Machines)), life: newHALife(s)}
 }
 
 func (w *haWatch) record(r scenarios.Stamped) {
+	w.fences.record(r, w.scenario.Machines[r.Machine])
 	w.life.record(r)
 	switch rec := r.Record.(type) {
 	case resource.Active:
@@ -90,39 +125,50 @@ func (w *haWatch) record(r scenarios.Stamped) {
 			w.setActive(r, rec.Name, on)
 		}
 	case scenarios.Power:
-		if rec.On {
-			return
-		}
-		if rec.Cause == scenarios.CauseWatchdog {
-			w.resets = append(w.resets, reset{r.Machine, r.At})
-		}
-		w.quorate[r.Machine] = false
-		w.allDown(r)
-	case node.QuorumView:
-		had := slices.Contains(w.quorate, true)
-		w.quorate[r.Machine] = rec.Quorate
-		if !had && rec.Quorate {
-			w.regained = append(w.regained, r.At)
-		}
+		w.switched(r, rec)
 	case store.Applied:
-		w.applied(r, rec)
-	case store.Acknowledged:
-		if c := w.changes[rec.Request]; c != nil {
-			c.answered = true
+		if _, known := w.seen[rec.Request]; !known && byProcess(rec.Request) {
+			w.seen[rec.Request] = r.At
 		}
+	case watchdog.Guarded:
+		if rec.On {
+			w.guarded = append(w.guarded, guard{r.Machine, rec.Client, r.At})
+		}
+	case watchdog.Expired:
+		w.expired[r.Machine] = watchdogSays{client: rec.Client, gone: !rec.Overdue, at: r.At}
 	case daemon.LRMState:
 		if rec.Started {
-			w.lives[r.Machine]++
+			w.agents[r.Machine]++
 		}
 	case daemon.CommandDone:
 		w.commandDone(r, rec)
 	case daemon.CommandBegun:
 		w.commandBegun(r, rec)
+	case daemon.FenceStep:
+		if rec.Step == fenceBegins {
+			w.givenUp = append(w.givenUp, fenced{rec.Node, r.At})
+		}
 	case OperatorDid:
+		w.did = append(w.did, didAt{rec.What, r.At})
 		if w.inPlace == 0 {
 			w.inPlace = r.At
 		}
 	}
+}
+
+// fenceBegins is the step of a fence at which the master decides.
+const fenceBegins = "FENCE"
+
+func (w *haWatch) switched(r scenarios.Stamped, rec scenarios.Power) {
+	w.power = append(w.power, powerChange{r.At, r.Machine, rec.On})
+	if rec.On {
+		return
+	}
+	if rec.Cause == scenarios.CauseWatchdog {
+		w.resets = append(w.resets, reset{r.Machine, r.At, w.expired[r.Machine]})
+	}
+	delete(w.expired, r.Machine)
+	w.allDown(r)
 }
 
 func (w *haWatch) names(machines []bool) string {
@@ -135,26 +181,24 @@ func (w *haWatch) names(machines []bool) string {
 	return strings.Join(on, " and ")
 }
 
-// setActive: a service must not run on two machines, not for an instant.
+// setActive notes that a service begins or ends to run on a machine.
 func (w *haWatch) setActive(r scenarios.Stamped, sid string, on bool) {
 	machines := w.active[sid]
 	if machines == nil {
 		machines = make([]bool, len(w.scenario.Machines))
 		w.active[sid] = machines
 	}
-	before := slices.Contains(machines, true)
-	machines[r.Machine] = on
-	after := slices.Contains(machines, true)
-	switch {
-	case on && before:
-		w.double = append(w.double, linearizability.Violation{Kind: linearizability.DoubleRun, Explain: fmt.Sprintf(
-			"at %v service %s runs on %s", r.At, sid, w.names(machines))})
-	case after && !before:
-		w.open[sid] = len(w.spans)
-		w.spans = append(w.spans, serviceSpan{sid: sid, from: r.At})
-	case before && !after:
-		w.spans[w.open[sid]].to = max(r.At, w.spans[w.open[sid]].from+1)
+	if machines[r.Machine] == on {
+		return
 	}
+	machines[r.Machine] = on
+	key := placed{sid, r.Machine}
+	if on {
+		w.open[key] = len(w.lives)
+		w.lives = append(w.lives, life{key, r.At, forever})
+		return
+	}
+	w.lives[w.open[key]].to = r.At
 }
 
 func (w *haWatch) runsOn(sid string, m env.MachineID) bool {
@@ -171,59 +215,24 @@ func (w *haWatch) allDown(r scenarios.Stamped) {
 	}
 }
 
-func (w *haWatch) applied(r scenarios.Stamped, rec store.Applied) {
-	name, isLock := strings.CutPrefix(rec.Path, lock.Dir+"/")
-	if !isLock || w.changes[rec.Request] != nil {
-		return
-	}
-	parts := strings.SplitN(rec.Request, "/", 3)
-	by := rec.Request
-	if len(parts) == 3 {
-		by = parts[0] + "/" + parts[1]
-	}
-	c := &lockChange{name: name, by: by, op: rec.Op, revision: rec.Revision, at: r.At}
-	w.changes[rec.Request] = c
-	w.order = append(w.order, c)
-}
-
 // commandDone notes a command that needs no repetition. Results do not survive an agent's life.
 func (w *haWatch) commandDone(r scenarios.Stamped, rec daemon.CommandDone) {
 	if rec.UID == "" || rec.State == string(ha.Stopped) {
 		return // enforced for ever
 	}
-	key := commandKey{r.Machine, w.lives[r.Machine], rec.UID}
+	key := commandKey{r.Machine, w.agents[r.Machine], rec.UID}
+	if rec.ExitCode != int(ha.ExitSuccess) && rec.State == string(ha.Started) {
+		w.failures = append(w.failures, failure{placed{rec.SID, r.Machine}, r.At})
+	}
 	retried := rec.State == string(ha.Started) && rec.ExitCode == int(ha.ExitError)
 	w.commands[key] = !retried && rec.ExitCode != int(ha.ExitTryAgain)
 }
 
 // commandBegun: a command that came to its end must not be carried out again.
 func (w *haWatch) commandBegun(r scenarios.Stamped, rec daemon.CommandBegun) {
-	if w.commands[commandKey{r.Machine, w.lives[r.Machine], rec.UID}] && rec.UID != "" {
+	if w.commands[commandKey{r.Machine, w.agents[r.Machine], rec.UID}] && rec.UID != "" {
 		w.repeated = append(w.repeated, linearizability.Violation{Kind: RepeatedCommand, Explain: fmt.Sprintf(
 			"at %v %s carries out %s of %s again, which has been done already (uid %s)",
 			r.At, w.scenario.Machines[r.Machine], rec.State, rec.SID, rec.UID)})
 	}
-}
-
-// wanted are the services that must run all the time: requested as started at the beginning and
-// not touched by the operator.
-func (h *HASpec) wanted() []string {
-	services, _, err := config.ParseResources(h.resources())
-	if err != nil {
-		panic("pve: resources that were accepted cannot be read: " + err.Error())
-	}
-	for _, c := range h.Commands {
-		if words := strings.Fields(c.Run); words[0] == "set" || words[0] == "remove" || words[0] == "stop" {
-			delete(services, words[1])
-		}
-		if strings.Contains(c.Run, "disarm") {
-			return nil
-		}
-	}
-	for sid, cd := range services {
-		if cd.State != ha.WantStarted {
-			delete(services, sid)
-		}
-	}
-	return slices.Sorted(maps.Keys(services))
 }

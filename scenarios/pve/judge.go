@@ -151,7 +151,12 @@ func (w *watch) Check(ctx context.Context, r *scenarios.Run) []linearizability.V
 	verdicts := []linearizability.Verdict{w.checkStore(ctx, r), w.epochs.verdict(r.World != simulated),
 		w.checkQuorum(), w.checkSynchrony(), w.checkRecovery(r), w.checkTrees(r)}
 	if w.ha != nil {
-		verdicts = append(append(verdicts, w.ha.check(r)...), w.ha.checkLife(r)...)
+		if witness, err := linearizability.NewWitness(w.witness); err != nil {
+			verdicts = append(verdicts, unknown("ha", err))
+		} else {
+			verdicts = append(verdicts, w.ha.check(r, witness.Log())...)
+		}
+		verdicts = append(verdicts, w.ha.checkLife(r)...)
 	}
 	return verdicts
 }

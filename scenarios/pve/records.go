@@ -5,10 +5,12 @@ import (
 	"fmt"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/fence"
 	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
 	"github.com/holdfast-sim/holdfast/engine/host"
 	"github.com/holdfast-sim/holdfast/engine/node"
 	"github.com/holdfast-sim/holdfast/engine/resource"
+	"github.com/holdfast-sim/holdfast/engine/shutdown"
 	"github.com/holdfast-sim/holdfast/engine/store"
 	"github.com/holdfast-sim/holdfast/engine/store/lock"
 	"github.com/holdfast-sim/holdfast/engine/totem"
@@ -86,6 +88,14 @@ func decodeHARecord(kind string, data []byte) (env.Record, error) {
 		return decodeAs[daemon.CommandDone](data)
 	case daemon.MoveProgress{}.RecordKind():
 		return decodeAs[daemon.MoveProgress](data)
+	case shutdown.GoingDown{}.RecordKind():
+		return decodeAs[shutdown.GoingDown](data)
+	case fence.Started{}.RecordKind():
+		return decodeAs[fence.Started](data)
+	case fence.Attempt{}.RecordKind():
+		return decodeAs[fence.Attempt](data)
+	case fence.Ended{}.RecordKind():
+		return decodeAs[fence.Ended](data)
 	case OperatorDid{}.RecordKind():
 		return decodeAs[OperatorDid](data)
 	}

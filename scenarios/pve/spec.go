@@ -63,7 +63,11 @@ func Decode(s *scenarios.Scenario) (scenarios.Subject, error) {
 		return nil, err
 	}
 	if ha := subject.spec.HA; ha != nil {
-		if err := ha.check(s.Machines); err != nil {
+		err := ha.check(s.Machines)
+		if err == nil {
+			err = ha.checkFence(s.Machines, subject.NodeNames())
+		}
+		if err != nil {
 			return nil, s.Errorf("subject.ha", "%v", err)
 		}
 		if r := ha.Random; r != nil {
@@ -149,7 +153,7 @@ var simulationKey = bytes.Repeat([]byte("holdfast simulated cluster key. "), 4)
 func (s *Subject) compose(m env.MachineID) ([]node.Process, error) {
 	o := node.Options{Cluster: s.conf, Machine: m, Key: simulationKey}
 	if s.spec.HA != nil {
-		o.HA = &node.HA{Guests: s.guests(m), MoveTimeout: s.spec.HA.Migration.Timeout}
+		o.HA = &node.HA{Guests: s.guests(m), Self: s.spec.HA.self(s.machines[m]), MoveTimeout: s.spec.HA.Migration.Timeout}
 	}
 	return node.Compose(o)
 }
@@ -171,14 +175,7 @@ func (b builder) Processes(m env.MachineID) []scenarios.ProcessSpec {
 	if err != nil {
 		panic("pve: a configuration that was accepted cannot be composed: " + err.Error())
 	}
-	specs := make([]scenarios.ProcessSpec, len(processes))
-	for i, p := range processes {
-		specs[i] = scenarios.ProcessSpec{Name: p.Name, New: p.New, Restart: p.Restart}
-	}
-	if b.subject.spec.HA != nil {
-		specs = append(specs, b.subject.operatorSpec(m))
-	}
-	return specs
+	return b.subject.specs(m, processes)
 }
 
 // NodeNames are the names of the machines' nodes, in the order of the machines.

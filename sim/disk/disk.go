@@ -223,6 +223,14 @@ func (d *Disk) Sync(n *Inode) {
 	d.SyncNames()
 }
 
+// SyncAll makes everything durable, as an orderly shutdown does.
+func (d *Disk) SyncAll() {
+	for _, n := range d.live {
+		d.Sync(n) // whatever the order, the result is the same
+	}
+	d.SyncNames()
+}
+
 // LoseSync is a sync that failed: what was pending stays readable but will never be made durable
 // by a later sync.
 func (d *Disk) LoseSync(n *Inode) { n.pending = n.pending[:0] }

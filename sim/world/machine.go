@@ -18,7 +18,7 @@ type Machine struct {
 	name  string
 	boot  uint64
 	on    bool
-	cuts  int // power cuts that act
+	cuts  int // power cuts that act, and a device's switching off
 	procs []*Proc
 	specs []scenarios.ProcessSpec
 	clock clock
@@ -26,6 +26,8 @@ type Machine struct {
 	io    diskState
 
 	hardware hardware
+	// switchedOff: a device outside keeps the power off.
+	switchedOff bool
 }
 
 // diskState is what is wrong with a machine's disk and where its draws come from.

@@ -167,7 +167,7 @@ func (p *Proc) finish() {
 	if p.exit != nil {
 		reason := p.exit
 		p.end(reason)
-		if p.spec.Restart > 0 && p.killed == 0 {
+		if p.spec.Restart > 0 && p.killed == 0 && !errors.Is(reason, env.ErrStopped) {
 			p.scheduleStart(p.spec.Restart)
 		}
 		return

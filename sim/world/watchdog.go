@@ -24,6 +24,8 @@ const rebootTime = 20 * time.Second
 const (
 	codeCount = iota
 	codeReboot
+	codeShutDown // the machine's own wish
+	codeRestart
 )
 
 // Watchdog implements env.WatchdogHost.
@@ -87,6 +89,10 @@ func (h *hardware) Handle(code uint32, boot uint64) {
 		}
 		return
 	}
+	if code == codeShutDown || code == codeRestart {
+		m.shutDown(code == codeRestart)
+		return
+	}
 	h.queued = false
 	if !h.armed || !m.on {
 		return
@@ -105,24 +111,32 @@ func (h *hardware) Handle(code uint32, boot uint64) {
 func (m *Machine) reset() {
 	m.world.logf(m, "machine", "watchdog expired: reset")
 	m.powerOff(scenarios.CauseWatchdog)
-	for _, p := range m.procs {
-		p.paused = 0
-	}
+	m.forgetPauses()
 	if m.world.cfg.StaysOff {
 		return
 	}
 	m.world.Kernel.After(int64(rebootTime), &m.hardware, codeReboot, m.boot)
 }
 
+// forgetPauses: the processes that were paused are gone, and no longer than that lasts a pause.
+func (m *Machine) forgetPauses() {
+	for _, p := range m.procs {
+		p.paused = 0
+	}
+}
+
 // tellPower tells those who judge the run that the machine was switched on or off.
 func (m *Machine) tellPower(on bool, cause string) {
+	m.tell(scenarios.Power{On: on, Boot: m.boot, Cause: cause})
+}
+
+// tell publishes a record of the machine's own.
+func (m *Machine) tell(r env.Record) {
 	w := m.world
 	if w.cfg.OnRecord == nil {
 		return
 	}
-	err := w.cfg.OnRecord(scenarios.Stamped{At: w.Now(), Machine: m.id, Process: "machine",
-		Record: scenarios.Power{On: on, Boot: m.boot, Cause: cause}})
-	if err != nil {
+	if err := w.cfg.OnRecord(scenarios.Stamped{At: w.Now(), Machine: m.id, Process: "machine", Record: r}); err != nil {
 		w.finding(err)
 	}
 }

@@ -46,6 +46,7 @@ type World struct {
 	freePkts []uint32
 	buffers  [bufferClasses][][]byte
 	probes   map[string]int
+	outside  scenarios.Outside // nil when there is none
 	running  *Proc
 	steps    uint64
 	fault    error
@@ -64,6 +65,9 @@ func New(cfg Config, choices *choice.Source) *World {
 	w.lines = make([]line, len(cfg.Names)*len(cfg.Names))
 	for i, name := range cfg.Names {
 		w.machines = append(w.machines, newMachine(w, env.MachineID(i), name))
+	}
+	if b, ok := cfg.Builder.(scenarios.OutsideBuilder); ok {
+		w.outside = b.Outside(outsideWorld{w})
 	}
 	return w
 }
@@ -127,11 +131,12 @@ const (
 	noteEnd
 	noteDisk
 	noteComplete
+	noteCall
 )
 
 var noteWords = [...]string{noteReceived: "datagram", noteTimer: "timer", noteLocal: "local message",
 	noteLocalUp: "neighbour up", noteLocalDown: "neighbour down", noteInvoked: "operation",
-	noteStart: "start", noteEnd: "end", noteDisk: "disk call", noteComplete: "answer"}
+	noteStart: "start", noteEnd: "end", noteDisk: "disk call", noteComplete: "answer", noteCall: "call of a program"}
 
 // Describe puts a note of the digest into words.
 func (w *World) Describe(n kernel.Note) string {

@@ -65,15 +65,22 @@ type Topology func(s *scenarios.Scenario, file string, data []byte) error
 // Suite is a conformance suite.
 type Suite struct {
 	Name, About string
+	// Switches are flags of its own.
+	Switches []Switch
 	// Run runs the cases in folders, writes their results and returns how they went.
 	Run func(ctx context.Context, folders []string, o SuiteOptions) (linearizability.Validity, error)
 }
+
+// Switch is a flag of a suite that is on or off.
+type Switch struct{ Name, About string }
 
 // SuiteOptions are what a suite is told besides its folders.
 type SuiteOptions struct {
 	Out io.Writer
 	// JSON asks for one value of JSON instead of text.
 	JSON bool
+	// On are the switches that are on.
+	On map[string]bool
 	// Progress is called with the name of each case that is done.
 	Progress func(name string)
 }

@@ -24,15 +24,22 @@ func (a *app) conformanceCommand() *cobra.Command {
 
 func (a *app) suiteCommand(suite Suite) *cobra.Command {
 	var asJSON bool
+	on := map[string]bool{}
 	cmd := &cobra.Command{
 		Use:     suite.Name + " FOLDER...",
 		Short:   suite.About,
 		Example: "  holdfast conformance " + suite.Name + " test-cases/",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			again := []string{"conformance", suite.Name}
+			for _, s := range suite.Switches {
+				if on[s.Name], _ = cmd.Flags().GetBool(s.Name); on[s.Name] {
+					again = append(again, "--"+s.Name)
+				}
+			}
 			p := a.progress(false)
 			done := 0
-			v, err := suite.Run(cmd.Context(), args, SuiteOptions{Out: a.Stdout, JSON: asJSON, Progress: func(name string) {
+			v, err := suite.Run(cmd.Context(), args, SuiteOptions{Out: a.Stdout, JSON: asJSON, On: on, Progress: func(name string) {
 				done++
 				p.line(fmt.Sprintf("%d done, the last one %s", done, name))
 			}})
@@ -45,10 +52,13 @@ func (a *app) suiteCommand(suite Suite) *cobra.Command {
 				return internal(err)
 			}
 			if v != linearizability.Valid {
-				fmt.Fprintf(a.Stderr, "again:\n  %s\n", a.command(append([]string{"conformance", suite.Name}, args...)...))
+				fmt.Fprintf(a.Stderr, "again:\n  %s\n", a.command(append(again, args...)...))
 			}
 			return verdict(v)
 		},
+	}
+	for _, s := range suite.Switches {
+		cmd.Flags().Bool(s.Name, false, s.About)
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")
 	return cmd

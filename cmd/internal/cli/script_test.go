@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 			os.Exit(Main(os.Args[1:], Config{Kinds: kinds,
 				Worlds:     []World{{Name: "stage", About: "does what its seed says", Runner: puppet{}, RealTime: true}},
 				Topologies: map[string]Topology{register.Kind: twoMachines},
-				Suites:     []Suite{{"ha", "fails folders named bad", conform}},
+				Suites:     []Suite{{Name: "ha", About: "fails folders named bad", Run: conform}},
 				Doctor: func(context.Context) []Capability {
 					return []Capability{{Name: "moon", Detail: "out of reach", Remedy: "build a rocket"}}
 				}}))

@@ -11,6 +11,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/ha"
 	"github.com/holdfast-sim/holdfast/engine/resource"
+	"github.com/holdfast-sim/holdfast/engine/shutdown"
 	"github.com/holdfast-sim/holdfast/engine/status"
 	"github.com/holdfast-sim/holdfast/engine/store"
 	"github.com/holdfast-sim/holdfast/engine/store/client"
@@ -32,7 +33,13 @@ type core struct {
 	store *client.Client
 	locks *lock.Locks
 	dog   *watchdog.Client
-	state *status.Client
+	// order is why this process is to end, when somebody wants that.
+	order *shutdown.Order
+	// wake ends the pause between two rounds.
+	wake env.Signal
+	// storeUp is raised when the store's process has come.
+	storeUp env.Signal
+	state   *status.Client
 
 	// startWall and startMono tie the HA manager's clock to the time of day at the start. From
 	// then on it follows the monotonic clock, so that a stepped wall clock fences nobody.
@@ -49,10 +56,10 @@ type core struct {
 	services   map[string]*ha.ServiceConfig
 	servicesOf uint64
 
+	memos
 	// measured is what the nodes carry, as it was in a generation.
 	measured   map[string]*resource.Load
 	measuredOf uint64
-	memos
 }
 
 func (c *core) start(e env.Env, o Options) error {
@@ -70,7 +77,16 @@ func (c *core) start(e env.Env, o Options) error {
 
 // step offers an event to everything that takes some.
 func (c *core) step(ev env.Event) bool {
-	return c.tasks.Step(ev) || c.store.Step(ev) || c.dog.Step(ev) || c.state.Step(ev)
+	if m, is := ev.(env.LocalMessage); is && m.From == shutdown.Process {
+		c.takeOrder(m.Payload)
+		return true
+	}
+	was := c.store.Up()
+	taken := c.tasks.Step(ev) || c.store.Step(ev) || c.dog.Step(ev) || c.state.Step(ev)
+	if !was && c.store.Up() {
+		c.storeUp.Raise()
+	}
+	return taken
 }
 
 // haSeconds is the HA manager's clock: seconds of its own timers, which scaling makes shorter.
@@ -82,13 +98,10 @@ func (c *core) haSeconds() int64 {
 // seconds turns seconds of the HA manager's timers into time.
 func (c *core) seconds(n int) time.Duration { return c.opts.scale(time.Duration(n) * time.Second) }
 
-// retryPause separates rounds while the store's process is not there.
-const retryPause = time.Second
-
 // awaitStore waits until the store's process runs.
 func (c *core) awaitStore(t *env.Task) {
 	for !c.store.Up() {
-		t.Sleep(retryPause)
+		t.Wait(&c.storeUp, 0)
 	}
 }
 
@@ -110,7 +123,7 @@ type world struct {
 }
 
 var (
-	_ ha.CRMEnv = (*world)(nil)
+	_ ha.CRMEnv = (*crmWorld)(nil)
 	_ ha.LRMEnv = (*world)(nil)
 )
 

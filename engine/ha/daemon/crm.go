@@ -1,9 +1,10 @@
 package daemon
 
 import (
-	"errors"
+	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/fence"
 	"github.com/holdfast-sim/holdfast/engine/ha"
 	"github.com/holdfast-sim/holdfast/engine/ha/manager"
 )
@@ -17,9 +18,6 @@ type CRM struct {
 
 // NewCRM prepares the process.
 func NewCRM(o Options) *CRM { return &CRM{opts: o} }
-
-// errDone is why a process ends that was asked to.
-var errDone = errors.New("shutdown request carried out")
 
 // Start implements env.Process.
 func (p *CRM) Start(e env.Env) error {
@@ -36,17 +34,24 @@ func (p *CRM) Step(ev env.Event) { p.core.step(ev) }
 // run makes rounds until the manager is done.
 func (p *CRM) run(t *env.Task) {
 	p.core.awaitStore(t)
-	crm := manager.NewCRM(&crmWorld{newWorld(&p.core, t)})
+	w := &crmWorld{world: newWorld(&p.core, t), lastSeen: map[string]time.Duration{}, fenceTold: map[string]string{}}
+	w.fencer = fence.New(p.core.env, p.core.tasks, fence.Options{Scale: p.opts.scale, Changed: p.core.wake.Raise})
+	crm := manager.NewCRM(w)
 	p.tell(crm)
-	for {
+	for heard := false; ; {
 		begun := p.core.env.Mono()
+		if !heard && p.core.order != nil {
+			heard = true
+			crm.RequestShutdown()
+		}
 		round := crm.Round()
 		p.tell(crm)
 		if round.Exit {
-			p.core.env.Exit(errDone)
+			p.core.exit()
 			return
 		}
-		t.Sleep(begun + p.core.seconds(round.PauseSeconds) - p.core.env.Mono())
+		// What has become of a fencing is worth a round of its own.
+		p.core.pause(t, begun+p.core.seconds(round.PauseSeconds)-p.core.env.Mono(), heard)
 	}
 }
 
@@ -57,8 +62,15 @@ func (p *CRM) tell(crm *manager.CRM) {
 	}
 }
 
-// crmWorld adds what concerns the manager's lock.
-type crmWorld struct{ *world }
+// crmWorld adds what concerns the manager's lock
+// and fencing.
+type crmWorld struct {
+	*world
+	fencer *fence.Fencer
+	// lastSeen is when a node was in the ring last, fenceTold what was said of its devices last.
+	lastSeen  map[string]time.Duration
+	fenceTold map[string]string
+}
 
 // OpenWatchdog implements ha.Env.
 func (w *crmWorld) OpenWatchdog() (ha.Watchdog, error) { return w.openWatchdog(ManagerLock) }
@@ -75,9 +87,6 @@ func (w *world) AcquireManagerLock() bool { return w.acquire(ManagerLock) }
 // ReleaseManagerLock implements ha.CRMEnv.
 func (w *world) ReleaseManagerLock() bool { return w.locks.Release(w.task, ManagerLock) }
 
-// AcquireNodeLock implements ha.CRMEnv.
-func (w *world) AcquireNodeLock(node string) bool { return w.acquire(AgentLock(node)) }
-
 // OpenWatchdog implements ha.Env.
 func (w *world) OpenWatchdog() (ha.Watchdog, error) { return w.openWatchdog(AgentLock(w.opts.Node)) }
 
@@ -85,6 +94,3 @@ func (w *world) OpenWatchdog() (ha.Watchdog, error) { return w.openWatchdog(Agen
 func (w *world) Notify(n ha.FenceNotice) {
 	w.env.Emit(FenceStep{Node: n.Node, Step: n.Prefix, Subject: n.Subject})
 }
-
-// NodeConfirmedDead implements ha.CRMEnv. There are no fence devices yet, so nothing confirms it.
-func (w *world) NodeConfirmedDead(string) bool { return false }

@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/holdfast-sim/holdfast/engine/resource"
 	"github.com/holdfast-sim/holdfast/engine/ring"
 	"github.com/holdfast-sim/holdfast/engine/store/lock"
 	"github.com/holdfast-sim/holdfast/engine/watchdog"
@@ -37,8 +36,8 @@ type Options struct {
 	Nodes []Node
 	// Num and Den scale every time of the HA manager; 0 means 1.
 	Num, Den uint32
-	// Has is the node's size, which it publishes for the scheduler; unknown when zero.
-	Has resource.Use
+	// Self is what the node tells the others of itself.
+	Self Info
 	// NewDriver makes the driver of the resources on this node.
 	NewDriver DriverMaker
 	// StopTimeout is how long a resource has for an orderly stop when the command does not say;

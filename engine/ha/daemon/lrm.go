@@ -61,15 +61,20 @@ func (p *LRM) run(t *env.Task) {
 	l := lrm.New(w, &p.exec, nil)
 	p.lrm = l
 	p.tell(l)
-	for {
+	for heard := false; ; {
 		begun := p.core.env.Mono()
+		if !heard && p.core.order != nil {
+			heard = true
+			w.forget()
+			l.RequestShutdown()
+		}
 		round := l.Round()
 		p.tell(l)
 		if round.Exit {
-			p.core.env.Exit(errDone)
+			p.core.exit()
 			return
 		}
-		t.Sleep(begun + p.core.seconds(round.PauseSeconds) - p.core.env.Mono())
+		p.core.pause(t, begun+p.core.seconds(round.PauseSeconds)-p.core.env.Mono(), heard)
 	}
 }
 
@@ -85,9 +90,6 @@ func (w *world) AcquireAgentLock() bool { return w.acquire(AgentLock(w.opts.Node
 
 // ReleaseAgentLock implements ha.LRMEnv.
 func (w *world) ReleaseAgentLock() bool { return w.locks.Release(w.task, AgentLock(w.opts.Node)) }
-
-// NodeShutdown implements ha.LRMEnv: nothing tells this process of the machine's going down.
-func (w *world) NodeShutdown() (shutdown, reboot bool) { return false, false }
 
 // executor runs resource commands in tasks. It implements lrm.Executor.
 type executor struct {

@@ -33,7 +33,7 @@ func (m *memo[T]) of(data []byte, parse func([]byte) (T, error)) (T, error) {
 
 // memos are what a process has parsed.
 type memos struct {
-	managerStatus ha.StatusReader
+	managerStatus memo[*ha.ManagerStatus]
 	resources     memo[*resources]
 	placed        placement
 	datacenter    memo[ha.Datacenter]

@@ -14,7 +14,7 @@ func (w *world) ReadManagerStatus() (*ha.ManagerStatus, error) {
 	if err != nil {
 		return nil, err
 	}
-	status, err := w.managerStatus.Decode(f.data)
+	status, err := w.managerStatus.of(f.data, ha.DecodeManagerStatus)
 	if err == nil {
 		w.managed = f.revision
 	}
@@ -119,15 +119,16 @@ func (w *world) ReadRules() (string, error) {
 	return string(f.data), err
 }
 
-// versionInfo is what a node tells of itself.
-type versionInfo struct {
+// Info is what a node tells of itself, in a file of its directory.
+type Info struct {
+	// Version is that of its HA manager; [Version] unless given.
 	Version string `json:"version"`
-	// CPUs and MemoryBytes are the node's size, for the static scheduler.
+	// CPUs and MemoryBytes are the node's size, for the static and the dynamic scheduler.
 	CPUs        float64 `json:"cpus,omitempty"`
 	MemoryBytes float64 `json:"memory_bytes,omitempty"`
 }
 
-func (w *world) nodeInfoFile(node string) (info versionInfo, err error) {
+func (w *world) nodeInfoFile(node string) (info Info, err error) {
 	f, err := w.read(VersionPath(node))
 	if err != nil || len(f.data) == 0 {
 		return info, err

@@ -42,8 +42,11 @@ func (w *world) WriteLRMStatus(status *ha.LRMStatus) error {
 	if w.told {
 		return nil
 	}
-	info, err := json.Marshal(versionInfo{Version: Version,
-		CPUs: float64(w.opts.Has.MilliCPUs) / milli, MemoryBytes: float64(w.opts.Has.MemoryBytes)})
+	self := w.opts.Self
+	if self.Version == "" {
+		self.Version = Version
+	}
+	info, err := json.Marshal(self)
 	if err != nil {
 		return fmt.Errorf("encoding the version: %w", err)
 	}

@@ -270,3 +270,35 @@ func TestNoTwoHoldersWithinALife(t *testing.T) {
 		}
 	})
 }
+
+// TestTakenOnProofOnlyAtItsVersion: a proof of the holder's death is about one version of the lock.
+func TestTakenOnProofOnlyAtItsVersion(t *testing.T) {
+	c := newCluster(t, 2)
+	require.True(t, c.acquire(0, "a"))
+	proven := func(version uint64) (ok bool) {
+		c.do(1, func(u *user, task *env.Task) { ok = u.locks.TakeProven(task, "a", version) })
+		return ok
+	}
+	holder := func() (by string, version uint64) {
+		c.do(1, func(u *user, task *env.Task) {
+			var err error
+			by, version, err = u.locks.Holder(task, "a")
+			require.NoError(t, err)
+		})
+		return by, version
+	}
+	by, version := holder()
+	require.Equal(t, "n1/user", by)
+	require.True(t, c.acquire(0, "a"), "a renewal after the version was read")
+	require.False(t, proven(version), "the holder lived on")
+	require.True(t, c.acquire(0, "a"), "and nothing was taken from it")
+	_, version = holder()
+	require.True(t, proven(version))
+	require.False(t, c.acquire(0, "a"), "what comes back has to win it anew")
+	by, _ = holder()
+	require.Equal(t, "n2/user", by)
+	c.do(1, func(u *user, task *env.Task) { require.True(t, u.locks.Release(task, "a")) })
+	_, version = holder()
+	require.Zero(t, version, "nobody holds it")
+	require.False(t, proven(0), "and there is nobody to take it from")
+}

@@ -129,7 +129,7 @@ func (t *Tree) judgeDelete(entry *Entry, op *Op) *Refusal {
 			return r
 		}
 	}
-	if len(t.names[op.Path]) > 0 {
+	if len(t.below[op.Path]) > 0 {
 		return refuse(NotEmpty, "the directory is not empty")
 	}
 	return nil
@@ -139,7 +139,7 @@ func (t *Tree) judgeRename(entry *Entry, op *Op) *Refusal {
 	if entry == nil {
 		return refuse(NotFound, "no such file or directory")
 	}
-	if len(t.names[op.Path]) > 0 {
+	if len(t.below[op.Path]) > 0 {
 		return refuse(NotEmpty, "only empty directories can be renamed")
 	}
 	if r := t.parentOf(op.To); r != nil {

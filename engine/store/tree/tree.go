@@ -5,7 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 )
 
 // Kind tells files from directories. The values are those of readdir, as in pmxcfs.
@@ -78,14 +80,14 @@ func (e *Entry) seal() {
 type Tree struct {
 	limits  Limits
 	entries map[string]*Entry
-	names   map[string]map[string]struct{} // directory -> names in it
+	below   map[string][]*Entry // directory -> what is in it, by name
 	bytes   int64
 	digest  Digest
 }
 
 // New returns an empty tree.
 func New(limits Limits) *Tree {
-	return &Tree{limits: limits, entries: map[string]*Entry{}, names: map[string]map[string]struct{}{}}
+	return &Tree{limits: limits, entries: map[string]*Entry{}, below: map[string][]*Entry{}}
 }
 
 // Get returns the entry of a path, nil where there is none.
@@ -100,14 +102,22 @@ func (t *Tree) Bytes() int64 { return t.bytes }
 // Digest identifies the content of the tree.
 func (t *Tree) Digest() Digest { return t.digest }
 
-// Names lists a directory's names in order; nil where there is none.
+// Names lists the names in a directory, in order.
 func (t *Tree) Names(dir string) []string {
-	names := make([]string, 0, len(t.names[dir]))
-	for name := range t.names[dir] {
-		names = append(names, name)
+	names := make([]string, len(t.below[dir]))
+	for i, e := range t.below[dir] {
+		_, names[i] = split(e.Path)
 	}
-	slices.Sort(names)
 	return names
+}
+
+// In lists what is in a directory, by name. The list is the tree's own and holds until its next
+// change.
+func (t *Tree) In(dir string) []*Entry { return t.below[dir] }
+
+// find is the place of a path in the list of its directory, or where it would be.
+func find(in []*Entry, path string) (int, bool) {
+	return slices.BinarySearchFunc(in, path, func(e *Entry, path string) int { return strings.Compare(e.Path, path) })
 }
 
 // Paths lists every path in order.
@@ -135,25 +145,35 @@ func (t *Tree) Drop(path string) {
 }
 
 func (t *Tree) insert(e *Entry) {
-	t.Drop(e.Path)
 	e.seal()
-	t.entries[e.Path] = e
-	dir, name := split(e.Path)
-	if t.names[dir] == nil {
-		t.names[dir] = map[string]struct{}{}
+	dir, _ := split(e.Path)
+	in := t.below[dir]
+	if i, there := find(in, e.Path); there {
+		t.uncount(in[i])
+		in[i] = e
+	} else {
+		t.below[dir] = slices.Insert(in, i, e)
 	}
-	t.names[dir][name] = struct{}{}
+	t.entries[e.Path] = e
 	t.bytes += int64(len(e.Data))
 	t.digest.add(e.sum)
 }
 
 func (t *Tree) remove(e *Entry) {
 	delete(t.entries, e.Path)
-	dir, name := split(e.Path)
-	delete(t.names[dir], name)
-	if len(t.names[dir]) == 0 {
-		delete(t.names, dir)
+	dir, _ := split(e.Path)
+	in := t.below[dir]
+	if i, there := find(in, e.Path); there {
+		in = slices.Delete(in, i, i+1)
 	}
+	if t.below[dir] = in; len(in) == 0 {
+		delete(t.below, dir)
+	}
+	t.uncount(e)
+}
+
+// uncount takes an entry out of the sums.
+func (t *Tree) uncount(e *Entry) {
 	t.bytes -= int64(len(e.Data))
 	t.digest.remove(e.sum)
 }
@@ -178,13 +198,9 @@ func (t *Tree) CheckShape() error {
 // Clone returns a tree that can be changed independently; entries are shared.
 func (t *Tree) Clone() *Tree {
 	c := New(t.limits)
-	for path, e := range t.entries {
-		c.entries[path] = e
-		dir, name := split(path)
-		if c.names[dir] == nil {
-			c.names[dir] = map[string]struct{}{}
-		}
-		c.names[dir][name] = struct{}{}
+	maps.Copy(c.entries, t.entries)
+	for dir, in := range t.below {
+		c.below[dir] = slices.Clone(in)
 	}
 	c.bytes, c.digest = t.bytes, t.digest
 	return c

@@ -1,0 +1,89 @@
+package fence
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+)
+
+// operation is what an agent is called for, by the name that agents give it.
+type operation string
+
+const (
+	opOff    operation = "off"
+	opOn     operation = "on"
+	opReboot operation = "reboot"
+	opStatus operation = "status"
+)
+
+// Exit codes of agents, as the fence agent interface defines them.
+const (
+	codeDone = 0 // carried out and verified; for status: the power is on
+	codeOff  = 2 // for status: the power is off
+)
+
+// judge says what an agent's end means. Only defined codes mean anything.
+func judge(op operation, r env.CallResult) (off bool, err error) {
+	switch {
+	case r.Err != nil:
+		return false, fmt.Errorf("%w: %w", errUnknownEnd, r.Err)
+	case op == opStatus && r.Code == codeOff:
+		return true, nil
+	case r.Code == codeDone:
+		return false, nil
+	}
+	return false, fmt.Errorf("%w with code %d%s", errAgent, r.Code, lastLine(r.Output))
+}
+
+// maxReasonBytes bounds what is quoted of an agent's output.
+const maxReasonBytes = 200
+
+// lastLine quotes the last line that an agent wrote, in printable characters.
+func lastLine(output []byte) string {
+	lines := strings.Split(strings.TrimSpace(string(output)), "\n")
+	line := strings.TrimSpace(lines[len(lines)-1])
+	line = strings.Map(func(r rune) rune {
+		if r < ' ' || r == '\x7f' || r == '�' {
+			return -1
+		}
+		return r
+	}, line)
+	if line == "" {
+		return ""
+	}
+	if len(line) > maxReasonBytes {
+		line = strings.ToValidUTF8(line[:maxReasonBytes], "") + "…"
+	}
+	return ": " + line
+}
+
+// call is how the agent of a part is called. Arguments go over its standard input, one a line, where
+// no list of processes shows passwords; single letters exist on the command line only, and then
+// everything goes there.
+func (p *Part) call(op operation, node string, limit time.Duration) env.Call {
+	letters := false
+	for _, a := range p.Args {
+		letters = letters || len(a.Key) == 1
+	}
+	c := env.Call{Command: []string{p.Agent}, Limit: limit}
+	if letters {
+		for _, a := range p.Args {
+			if len(a.Key) == 1 {
+				c.Command = append(c.Command, "-"+a.Key, a.Value)
+			} else {
+				c.Command = append(c.Command, "--"+a.Key+"="+a.Value)
+			}
+		}
+		c.Command = append(c.Command, "--action="+string(op))
+		return c
+	}
+	var in strings.Builder
+	for _, a := range p.Args {
+		fmt.Fprintf(&in, "%s=%s\n", strings.ReplaceAll(a.Key, "-", "_"), a.Value)
+	}
+	fmt.Fprintf(&in, "nodename=%s\naction=%s\n", node, op)
+	c.Input = []byte(in.String())
+	return c
+}

@@ -1,0 +1,65 @@
+package fence
+
+import (
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/ha/config"
+)
+
+// FuzzJudge: only the defined codes mean anything, and nothing that an agent writes gets into the
+// log unbounded or unreadable.
+func FuzzJudge(f *testing.F) {
+	f.Add("status", 2, false, []byte("Status: OFF\n"))
+	f.Add("off", 0, false, []byte(""))
+	f.Add("off", 2, false, []byte("a\x00b\xff\nFailed: Unable to connect\r\n"))
+	f.Add("reboot", 0, true, []byte("x"))
+	f.Fuzz(func(t *testing.T, op string, code int, forced bool, output []byte) {
+		r := env.CallResult{Code: code, Output: output}
+		if forced {
+			r.Err = env.ErrCallTimeout
+		}
+		off, err := judge(operation(op), r)
+		require.Equal(t, !forced && code == codeOff && operation(op) == opStatus, off)
+		require.Equal(t, !forced && (code == codeDone || off), err == nil)
+		if err != nil {
+			require.LessOrEqual(t, len(err.Error()), maxReasonBytes+200)
+			require.True(t, utf8.ValidString(err.Error()))
+			require.NotContains(t, err.Error(), "\n")
+		}
+	})
+}
+
+// FuzzPlan: whatever stands in the file, what comes out of it is within bounds and asks agents for
+// nothing but what we want of them.
+func FuzzPlan(f *testing.F) {
+	f.Add("device a fence_x ip=1 o=off\nconnect a node=n1 plug=3 holdfast_timeout=7\n", "n1")
+	f.Add("device a:1 fence_x\ndevice a:2 fence_y action=reboot\nconnect a:1 node=n1\nconnect a:2 node=n1 action=off\n", "n1")
+	f.Fuzz(func(t *testing.T, text, node string) {
+		cfg, err := config.ParseFence(text)
+		if err != nil {
+			return
+		}
+		devices, _ := Plan(cfg, node)
+		require.LessOrEqual(t, len(devices), MaxDevices)
+		for _, d := range devices {
+			require.NotEmpty(t, d.Parts)
+			require.LessOrEqual(t, len(d.Parts), MaxParts)
+			require.LessOrEqual(t, d.Timeout, MaxTimeout)
+			require.LessOrEqual(t, d.Attempts, MaxAttempts)
+			require.True(t, d.Action != Reboot || len(d.Parts) == 1)
+			for _, p := range d.Parts {
+				for _, a := range p.Args {
+					require.NotContains(t, []string{keyAction, keyActionO, keyTimeout, keyAttempts}, a.Key)
+				}
+				c := p.call(opOff, node, time.Second)
+				require.Equal(t, p.Agent, c.Command[0])
+				require.True(t, len(c.Input) == 0 || len(c.Command) == 1)
+			}
+		}
+	})
+}

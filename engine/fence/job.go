@@ -1,0 +1,238 @@
+package fence
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+)
+
+// job is the fencing of one node: one pass over its devices.
+type job struct {
+	Request
+	fencer  *Fencer
+	begun   time.Duration
+	ended   time.Duration
+	running bool
+	words   string
+	touched map[string]bool // devices that may have switched something off
+}
+
+// Reasons for failures of attempts.
+var (
+	errNoCalls    = errors.New("programs cannot be called on this machine")
+	errUnwanted   = errors.New("not wanted any more")
+	errStillOn    = errors.New("the device reports that the power is still on")
+	errAgent      = errors.New("agent failed")
+	errUnknownEnd = errors.New("outcome unknown, which counts as failure")
+)
+
+func sortedNodes(jobs map[string]*job) []string { return slices.Sorted(maps.Keys(jobs)) }
+
+// run tries the devices one after the other until one of them confirms.
+func (j *job) run(t *env.Task) {
+	e := j.fencer.env
+	e.Emit(Started{Node: j.Node, Version: j.Version, Devices: names(j.Devices)})
+	e.Log().Info(fmt.Sprintf("fencing node '%s' with %s", j.Node, strings.Join(names(j.Devices), ", ")))
+	j.words = "under way"
+	var confirmed *Device
+	err := errors.New("no device")
+	for i := range j.Devices {
+		d := &j.Devices[i]
+		if err = j.tryDevice(t, d); err == nil {
+			confirmed = d
+		}
+		if err == nil || errors.Is(err, errUnwanted) {
+			break
+		}
+	}
+	if confirmed == nil {
+		j.fail(err)
+	} else {
+		j.confirm(confirmed)
+	}
+	for i := range j.Devices {
+		if d := &j.Devices[i]; d.Action == Reset && j.touched[d.Name] {
+			j.switchOn(t, d)
+		}
+	}
+	j.running, j.ended = false, e.Mono()
+}
+
+func (j *job) fail(err error) {
+	e := j.fencer.env
+	j.words = "failed: " + err.Error()
+	e.Emit(Ended{Node: j.Node, Version: j.Version, Reason: err.Error(), TookMS: (e.Mono() - j.begun).Milliseconds()})
+	if errors.Is(err, errUnwanted) {
+		e.Log().Info(fmt.Sprintf("fencing node '%s' ends: %v", j.Node, err))
+		return
+	}
+	e.Log().Error(fmt.Sprintf("fencing node '%s' failed: %v", j.Node, err))
+	e.Probe("fence/failed")
+	j.changed()
+}
+
+// confirm notes the proof. It is given before the node is switched on again, so that nothing of
+// what follows can take it away.
+func (j *job) confirm(d *Device) {
+	e, now := j.fencer.env, j.fencer.env.Mono()
+	j.fencer.proofs[j.Node] = Proof{Node: j.Node, Version: j.Version, Device: d.Name, Begun: j.begun, Confirmed: now}
+	j.words = "confirmed by " + d.Name
+	e.Emit(Ended{Node: j.Node, Version: j.Version, OK: true, Device: d.Name, TookMS: (now - j.begun).Milliseconds()})
+	e.Log().Info(fmt.Sprintf("fencing node '%s': device %s has confirmed that it was switched off", j.Node, d.Name))
+	e.Probe("fence/confirmed")
+	j.changed()
+}
+
+func (j *job) changed() {
+	if j.fencer.opts.Changed != nil {
+		j.fencer.opts.Changed()
+	}
+}
+
+func (j *job) tryDevice(t *env.Task, d *Device) error {
+	attempts := d.Attempts
+	if attempts == 0 {
+		attempts = DefaultAttempts
+	}
+	var err error
+	for n := 1; n <= attempts; n++ {
+		if n > 1 {
+			t.Sleep(j.fencer.opts.Scale(AttemptPause))
+		}
+		begun := j.fencer.env.Mono()
+		err = j.attempt(t, d)
+		took := j.fencer.env.Mono() - begun
+		a := Attempt{Node: j.Node, Device: d.Name, Number: n, OK: err == nil, TookMS: took.Milliseconds()}
+		if err != nil {
+			a.Reason = err.Error()
+			j.fencer.env.Log().Warn(fmt.Sprintf("fencing node '%s': device %s, attempt %d of %d: %v",
+				j.Node, d.Name, n, attempts, err))
+		}
+		j.fencer.env.Emit(a)
+		if err == nil || errors.Is(err, errUnwanted) {
+			break
+		}
+	}
+	return err
+}
+
+// attempt makes a device do its work once. Without an error the node was off after the attempt
+// began.
+func (j *job) attempt(t *env.Task, d *Device) error {
+	if d.Action == Reboot {
+		_, err := j.all(t, d, opReboot)
+		return err
+	}
+	if _, err := j.all(t, d, opOff); err != nil {
+		return err
+	}
+	return j.awaitOff(t, d)
+}
+
+// awaitOff asks until every part reports that it is off. Devices may take a while after they have
+// said yes. Parts are asked twice, one round after the other: a part that was off in both rounds was
+// off in between, when the last answer of the first round was given, so all were off at one time.
+func (j *job) awaitOff(t *env.Task, d *Device) error {
+	rounds := 1
+	if len(d.Parts) > 1 {
+		rounds = 2
+	}
+	until := j.fencer.env.Mono() + j.timeout(d)
+	for seen := 0; ; {
+		off, err := j.all(t, d, opStatus)
+		if err != nil {
+			return err
+		}
+		if seen++; !off {
+			seen = 0
+		}
+		switch {
+		case seen == rounds:
+			return nil
+		case j.fencer.env.Mono() >= until:
+			return errStillOn
+		case !off:
+			t.Sleep(j.fencer.opts.Scale(StatusPause))
+		}
+	}
+}
+
+// switchOn ends a reset, also one that went wrong half-way: a node need not stay dark for that. That
+// it comes back is nice to have and proves nothing.
+func (j *job) switchOn(t *env.Task, d *Device) {
+	if _, err := j.all(t, d, opOn); err != nil {
+		j.fencer.env.Log().Warn(fmt.Sprintf("fencing node '%s': device %s does not switch it on again: %v",
+			j.Node, d.Name, err))
+	}
+}
+
+func (j *job) timeout(d *Device) time.Duration {
+	if d.Timeout > 0 {
+		return j.fencer.opts.Scale(d.Timeout)
+	}
+	return j.fencer.opts.Scale(DefaultTimeout)
+}
+
+// all calls the agents of all parts at once and waits for the last. It says whether all report
+// that they are off, which means something for opStatus only.
+func (j *job) all(t *env.Task, d *Device, op operation) (off bool, err error) {
+	f := j.fencer
+	if f.calls == nil {
+		return false, errNoCalls
+	}
+	if ok, reason := j.Wanted(); !ok && op != opOn {
+		return false, fmt.Errorf("%w: %s", errUnwanted, reason)
+	}
+	limit := j.timeout(d)
+	waiting := make([]env.CallID, len(d.Parts))
+	var problems []error
+	for i := range d.Parts {
+		id, err := f.calls.Begin(d.Parts[i].call(op, j.Node, limit))
+		if err != nil {
+			problems = append(problems, fmt.Errorf("%s %s: %w: %w", d.Parts[i].Agent, op, errUnknownEnd, err))
+		}
+		waiting[i] = id
+	}
+	off = true
+	// The world ends every call at its limit; what is not over a whole limit later counts as lost.
+	for until := f.env.Mono() + 2*limit; len(waiting) > 0; {
+		for i := 0; i < len(waiting); {
+			result, over := f.calls.Ended(waiting[i])
+			switch {
+			case waiting[i] == 0: // it could not be begun
+			case over:
+				isOff, err := judge(op, result)
+				off = off && isOff
+				if op == opOff && (err == nil || errors.Is(err, errUnknownEnd)) {
+					j.touched[d.Name] = true
+				}
+				if err != nil {
+					problems = append(problems, fmt.Errorf("%s: %w", op, err))
+				}
+			case f.env.Mono() >= until:
+				problems = append(problems, fmt.Errorf("%s: %w: no end of the agent", op, errUnknownEnd))
+			default:
+				i++
+				continue
+			}
+			waiting = slices.Delete(waiting, i, i+1)
+		}
+		if len(waiting) > 0 {
+			t.Sleep(f.opts.Scale(callPoll))
+		}
+	}
+	return off && len(problems) == 0, errors.Join(problems...)
+}
+
+func names(devices []Device) []string {
+	out := make([]string, len(devices))
+	for i := range devices {
+		out[i] = devices[i].Name
+	}
+	return out
+}

@@ -1,0 +1,150 @@
+package fence_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/env/envtest"
+	"github.com/holdfast-sim/holdfast/engine/fence"
+)
+
+// plug is an outlet with its own history: when it was off.
+type plug struct {
+	on      bool
+	changes []change // in order; those of the future are sorted in when they are planned
+}
+
+type change struct {
+	at time.Duration
+	on bool
+}
+
+func (p *plug) plan(at time.Duration, on bool) {
+	p.changes = append(p.changes, change{at, on})
+	slices.SortStableFunc(p.changes, func(a, b change) int { return int(a.at - b.at) })
+}
+
+// at says whether the plug is on at a time.
+func (p *plug) at(t time.Duration) bool {
+	on := true
+	for _, c := range p.changes {
+		if c.at <= t {
+			on = c.on
+		}
+	}
+	return on
+}
+
+// whims is a world of plugs that obey as they like: at once, late, without saying so, or not at all.
+// They never say that they are off when they are on.
+type whims struct {
+	t     *rapid.T
+	world *envtest.World
+	plugs map[string]*plug
+	ends  []scriptedCall
+	yes   map[string][]time.Duration // when agents reported a reset done
+}
+
+// Begin implements env.Calls.
+func (w *whims) Begin(c env.Call) (env.CallID, error) {
+	agent, now := c.Command[0], w.world.Now()
+	_, op, _ := strings.Cut(string(c.Input), "action=")
+	p := w.plugs[agent]
+	takes := time.Duration(rapid.IntRange(1, 12_000).Draw(w.t, "takes")) * time.Millisecond
+	end := scriptedCall{due: now + takes}
+	late := time.Duration(rapid.SampledFrom([]int{0, 0, 500, 3000, 20_000}).Draw(w.t, "late")) * time.Millisecond
+	obeys := rapid.IntRange(0, 3).Draw(w.t, "obeys") > 0
+	switch op = strings.TrimSpace(op); {
+	case takes > c.Limit:
+		end.due, end.result.Err = now+c.Limit, env.ErrCallTimeout
+	case op == "status":
+		if !p.at(end.due) {
+			end.result.Code = 2
+		}
+	case rapid.IntRange(0, 4).Draw(w.t, "fails") == 0:
+		end.result.Code = 1
+	case op == "reboot":
+		w.yes[agent] = append(w.yes[agent], end.due)
+	}
+	if obeys && op != "status" {
+		p.plan(now+takes+late, op == "on")
+	}
+	w.ends = append(w.ends, end)
+	return env.CallID(len(w.ends)), nil
+}
+
+// Ended implements env.Calls.
+func (w *whims) Ended(id env.CallID) (env.CallResult, bool) {
+	c := &w.ends[id-1]
+	if c.told || w.world.Now() < c.due {
+		return env.CallResult{}, false
+	}
+	c.told = true
+	return c.result, true
+}
+
+// TestConfirmedMeansThatTheNodeWasOff: whatever devices do short of lying about their state, and
+// though somebody else switches each plug on once in between, a proof is given only when all plugs
+// of the device were off at one instant between beginning and proof.
+func TestConfirmedMeansThatTheNodeWasOff(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := &whims{t: t, world: envtest.New(), plugs: map[string]*plug{}, yes: map[string][]time.Duration{}}
+		c := &caller{agents: w}
+		_, err := w.world.Start(0, "crm", c)
+		require.NoError(t, err)
+		var devices []fence.Device
+		for i := range rapid.IntRange(1, 3).Draw(t, "devices") {
+			d := fence.Device{Name: fmt.Sprint("d", i), Timeout: 10 * time.Second,
+				Action: rapid.SampledFrom([]fence.Action{fence.Reset, fence.Off, fence.Reboot}).Draw(t, "action")}
+			for j := range rapid.IntRange(1, 3).Draw(t, "parts") {
+				agent := fmt.Sprintf("plug-%d-%d", i, j)
+				w.plugs[agent] = &plug{}
+				if rapid.Bool().Draw(t, "rival") {
+					w.plugs[agent].plan(time.Duration(rapid.IntRange(0, 60_000).Draw(t, "switched on"))*time.Millisecond, true)
+				}
+				d.Parts = append(d.Parts, fence.Part{Agent: agent})
+				if d.Action == fence.Reboot {
+					break
+				}
+			}
+			devices = append(devices, d)
+		}
+		w.world.RunFor(time.Second)
+		c.fencer.Request(fence.Request{Node: "n1", Version: 1, Devices: devices, Wanted: func() (bool, string) { return true, "" }})
+		w.world.RunFor(20 * time.Minute)
+		p, ok := c.fencer.Proof("n1")
+		if !ok {
+			return
+		}
+		d := devices[slices.IndexFunc(devices, func(d fence.Device) bool { return d.Name == p.Device })]
+		if d.Action == fence.Reboot {
+			require.True(t, slices.ContainsFunc(w.yes[d.Parts[0].Agent], func(at time.Duration) bool {
+				return at >= p.Begun && at <= p.Confirmed
+			}), "nobody reported a reset")
+			return
+		}
+		require.True(t, w.allOff(d, p.Begun, p.Confirmed), "the parts of %s were never all off from %v to %v", d.Name, p.Begun, p.Confirmed)
+	})
+}
+
+// allOff looks at every instant at which anything changes.
+func (w *whims) allOff(d fence.Device, from, to time.Duration) bool {
+	instants := []time.Duration{from, to}
+	for _, part := range d.Parts {
+		for _, c := range w.plugs[part.Agent].changes {
+			if c.at >= from && c.at <= to {
+				instants = append(instants, c.at)
+			}
+		}
+	}
+	return slices.ContainsFunc(instants, func(at time.Duration) bool {
+		return !slices.ContainsFunc(d.Parts, func(p fence.Part) bool { return w.plugs[p.Agent].at(at) })
+	})
+}

@@ -1,0 +1,173 @@
+package fullstack
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/ha/config"
+	"github.com/holdfast-sim/holdfast/engine/ha/conformance"
+	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/fault"
+	"github.com/holdfast-sim/holdfast/scenarios/pve"
+	"github.com/holdfast-sim/holdfast/scenarios/workload"
+)
+
+// Times of a replay.
+const (
+	// setUpTime is for the cluster's beginning: all machines are on, the store begins, and the
+	// operator puts the files into place. The HA manager does not run yet.
+	setUpTime = 20 * time.Second
+	// darkTime is how long all machines are off then. A scenario's time 0 is its end.
+	darkTime = 5 * time.Second
+	// step separates the commands of one group, so that they keep their order: machines that are
+	// switched on together begin their rounds one after the other.
+	step = 100 * time.Millisecond
+)
+
+// ErrNotExpressible means that no real cluster could do what a scenario describes.
+var ErrNotExpressible = errors.New("a real cluster cannot express this")
+
+// Translate makes an ordinary scenario of a conformance scenario. It fails with
+// ErrNotExpressible, and says why.
+func Translate(c *conformance.Scenario) (*scenarios.Scenario, error) {
+	steps, end, err := c.Plan()
+	if err != nil {
+		return nil, err
+	}
+	t := &translator{source: c, off: map[string]time.Duration{}, cut: map[string]time.Duration{},
+		ha: &pve.HASpec{Prepared: true, Services: map[string]string{}, Guests: map[string]pve.HAGuest{},
+			Nodes: map[string]pve.HANode{}, Rules: c.Rules, Groups: c.Groups,
+			Datacenter: config.FormatDatacenter(c.Datacenter)}}
+	if err := t.begin(); err != nil {
+		return nil, err
+	}
+	group, place := -1, 0
+	for _, s := range steps {
+		if s.Group != group {
+			group, place = s.Group, 0
+		}
+		at := darkTime + time.Duration(s.Seconds)*time.Second + time.Duration(place)*step
+		place++
+		if err := t.command(at, s.Command); err != nil {
+			return nil, fmt.Errorf("%q: %w", s.Command, err)
+		}
+	}
+	t.finish()
+	return t.scenario(darkTime + time.Duration(end)*time.Second)
+}
+
+// translator collects the faults and the operator's commands of a scenario.
+type translator struct {
+	source *conformance.Scenario
+	names  []string
+	faults []fault.Fault
+	ha     *pve.HASpec
+
+	// off and cut say since when a machine has no power, and no network.
+	off, cut map[string]time.Duration
+}
+
+// begin takes over nodes and services as they are at first.
+func (t *translator) begin() error {
+	for _, n := range t.source.Hardware() {
+		t.names = append(t.names, n.Name)
+		t.ha.Nodes[n.Name] = pve.HANode{Version: n.Version, CPUs: int(math.Round(n.CPUs)),
+			MemoryMiB: int(math.Round(n.MemBytes / mebibyte))}
+		t.off[n.Name] = 0
+	}
+	for _, n := range t.source.Hardware() {
+		if n.Power {
+			t.powerOn(darkTime, n.Name)
+		}
+		if n.Power && !n.Network {
+			t.cut[n.Name] = 0
+		}
+	}
+	status, err := t.source.Manager.Encode()
+	if err != nil {
+		return err
+	}
+	if len(t.source.Manager.NodeStatus)+len(t.source.Manager.ServiceStatus) > 0 {
+		t.ha.ManagerStatus = string(status)
+	}
+	for _, sid := range slices.Sorted(maps.Keys(t.source.Services)) {
+		t.ha.Services[sid] = t.source.Services[sid].Node
+		t.ha.Guests[sid] = t.guest(sid)
+	}
+	t.ha.Resources = config.FormatResources(t.source.Services)
+	return nil
+}
+
+const mebibyte = 1 << 20
+
+func (t *translator) guest(sid string) pve.HAGuest {
+	size := t.source.GuestSize(sid)
+	return pve.HAGuest{Cores: int(math.Round(size.CPUs)), MemoryMiB: int(math.Round(size.MemBytes / mebibyte)),
+		Lock: t.source.GuestLocks[sid]}
+}
+
+// others are all machines but one.
+func (t *translator) others(name string) []string {
+	return slices.DeleteFunc(slices.Clone(t.names), func(n string) bool { return n == name })
+}
+
+// powerOn ends what keeps a machine off, and what keeps it apart; one that is off by itself is
+// switched on.
+func (t *translator) powerOn(at time.Duration, name string) {
+	if since, is := t.off[name]; is {
+		t.faults = append(t.faults, fault.Fault{Kind: fault.PowerCut, At: since, For: at - since, Machines: []string{name}})
+		delete(t.off, name)
+	} else {
+		t.faults = append(t.faults, fault.Fault{Kind: fault.PowerOn, At: at, Machines: []string{name}})
+	}
+	t.connect(at, name)
+}
+
+func (t *translator) connect(at time.Duration, name string) {
+	if since, is := t.cut[name]; is {
+		t.faults = append(t.faults, fault.Fault{Kind: fault.Cut, At: since, For: at - since,
+			From: []string{name}, To: t.others(name)})
+		delete(t.cut, name)
+	}
+}
+
+// finish lets what still acts act to the end.
+func (t *translator) finish() {
+	for _, name := range slices.Sorted(maps.Keys(t.off)) {
+		t.faults = append(t.faults, fault.Fault{Kind: fault.PowerCut, At: t.off[name], Machines: []string{name}})
+	}
+	for _, name := range slices.Sorted(maps.Keys(t.cut)) {
+		t.faults = append(t.faults, fault.Fault{Kind: fault.Cut, At: t.cut[name], From: []string{name}, To: t.others(name)})
+	}
+}
+
+func (t *translator) scenario(duration time.Duration) (*scenarios.Scenario, error) {
+	slices.SortStableFunc(t.ha.Commands, func(a, b pve.HACommand) int { return int(a.At - b.At) })
+	b := scenarios.New(fileName(t.source.Name)).
+		Story("The conformance scenario "+t.source.Name+", replayed on a whole cluster.").
+		Named(t.names...).Watchdog(scenarios.WatchdogPowerOff).
+		Warmup(setUpTime).Duration(duration).Quiescence(time.Millisecond).
+		Workload(workload.Spec{Clients: 1, Operations: 1}).
+		Fault(t.faults...).
+		Subject(pve.Kind, pve.Spec{HA: t.ha})
+	return b.Build()
+}
+
+// fileName makes a scenario's name of a folder's.
+func fileName(folder string) string {
+	lower := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '-'
+	}, strings.ToLower(folder))
+	if lower = strings.Trim(lower, "-"); lower == "" {
+		return "replay"
+	}
+	return lower[:min(len(lower), scenarios.MaxNameBytes)]
+}

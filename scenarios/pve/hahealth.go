@@ -1,0 +1,239 @@
+package pve
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/cpg"
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
+	"github.com/holdfast-sim/holdfast/engine/resource"
+	"github.com/holdfast-sim/holdfast/engine/store"
+	"github.com/holdfast-sim/holdfast/engine/watchdog"
+	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/fault"
+)
+
+// health is what the faults and the power switches of a run left of the cluster, over time. It is
+// worked out from what was done to the machines, never from what they say of themselves, so it
+// tells what a cluster without mistakes could have done.
+type health struct {
+	names  []string
+	votes  []uint32
+	run    *scenarios.Run
+	power  []powerChange
+	phases []phase
+}
+
+// powerChange is a machine's going on or off.
+type powerChange struct {
+	at      time.Duration
+	machine env.MachineID
+	on      bool
+}
+
+// phase is a time in which nothing changed.
+type phase struct {
+	from, to time.Duration
+	fine     []bool // by machine: it is in a partition that must have quorum, and its store works
+	agent    []bool // fine, and its LRM and its guests' host run
+	manager  []bool // fine, and its CRM runs
+	unclear  bool   // the network is not transitive, so nobody can say who belongs together
+}
+
+// newHealth works the phases out.
+func newHealth(subject *Subject, s *scenarios.Scenario, r *scenarios.Run, power []powerChange) *health {
+	h := &health{names: s.Machines, run: r, power: power}
+	for i := range s.Machines {
+		votes := uint32(1)
+		if i < len(subject.conf.Nodes) {
+			votes = subject.conf.Nodes[i].Votes()
+		}
+		h.votes = append(h.votes, votes)
+	}
+	points := []time.Duration{0, r.Duration}
+	for i := range r.Applied {
+		a := &r.Applied[i]
+		points = append(points, a.Begun[0], h.ends(a))
+		if k := a.Fault.Kind; k == fault.DiskError || k == fault.DiskFull {
+			points = append(points, h.ends(a)+r.Timescale.Of(diskReturns))
+		}
+	}
+	for _, p := range power {
+		points = append(points, p.at)
+	}
+	points = slices.DeleteFunc(points, func(at time.Duration) bool { return at < 0 || at > r.Duration })
+	slices.Sort(points)
+	points = slices.Compact(points)
+	for i, from := range points[:len(points)-1] {
+		h.phases = append(h.phases, h.phase(from, points[i+1]))
+	}
+	return h
+}
+
+// acts says whether a fault acts on a phase that begins at an instant.
+func (h *health) acts(a *scenarios.Applied, at time.Duration) bool {
+	return a.Problem == "" && a.Begun[1] > 0 && a.Begun[0] <= at && at < h.ends(a)
+}
+
+// ends is when a fault was over; the run's end when it never was.
+func (h *health) ends(a *scenarios.Applied) time.Duration {
+	if a.Ended[1] == 0 {
+		return h.run.Duration
+	}
+	return a.Ended[1]
+}
+
+func (h *health) on(m env.MachineID, at time.Duration) bool {
+	on := false
+	for _, p := range h.power {
+		if p.machine == m && p.at <= at {
+			on = p.on
+		}
+	}
+	return on
+}
+
+// hits says whether a fault is one of this machine.
+func (h *health) hits(f *fault.Fault, m env.MachineID) bool {
+	return slices.Contains(f.Machines, h.names[m]) || slices.Contains(f.Machines, fault.All)
+}
+
+func stops(k fault.Kind) bool { return k == fault.Kill || k == fault.Pause }
+
+// stopped says whether a process of a machine is kept from running by a fault.
+func (h *health) stopped(m env.MachineID, process string, at time.Duration) bool {
+	for i := range h.run.Applied {
+		a := &h.run.Applied[i]
+		f := &a.Fault
+		if stops(f.Kind) && h.hits(f, m) && (f.Process == "" || f.Process == process) && h.acts(a, at) {
+			return true
+		}
+	}
+	return false
+}
+
+// diskReturns is how long after an error of its disk a store may take to serve again.
+const diskReturns = 15 * time.Second
+
+// broken says whether a machine's disk keeps its store from working.
+func (h *health) broken(m env.MachineID, at time.Duration) bool {
+	for i := range h.run.Applied {
+		a := &h.run.Applied[i]
+		if !h.hits(&a.Fault, m) || a.Begun[1] == 0 || a.Begun[0] > at {
+			continue
+		}
+		switch a.Fault.Kind {
+		case fault.DiskStall:
+			if h.acts(a, at) {
+				return true
+			}
+		case fault.DiskError, fault.DiskFull:
+			if at < h.ends(a)+h.run.Timescale.Of(diskReturns) && !h.started(m, h.ends(a), at) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// started says whether a machine was switched on in a time.
+func (h *health) started(m env.MachineID, from, to time.Duration) bool {
+	return slices.ContainsFunc(h.power, func(p powerChange) bool {
+		return p.on && p.machine == m && from <= p.at && p.at <= to
+	})
+}
+
+func (h *health) phase(from, to time.Duration) phase {
+	n := len(h.names)
+	p := phase{from: from, to: to, fine: make([]bool, n), agent: make([]bool, n), manager: make([]bool, n)}
+	up := make([]bool, n)
+	for m := range env.MachineID(n) {
+		up[m] = h.on(m, from) && !h.broken(m, from) && !h.stopped(m, cpg.Process, from) &&
+			!h.stopped(m, store.Process, from)
+	}
+	reaches, unclear := h.reach(from, up)
+	p.unclear = unclear
+	var all uint32
+	for _, v := range h.votes {
+		all += v
+	}
+	for m := range n {
+		var votes uint32
+		for other := range n {
+			if up[other] && reaches(m, other) {
+				votes += h.votes[other]
+			}
+		}
+		id := env.MachineID(m)
+		p.fine[m] = up[m] && !unclear && 2*votes > all
+		p.agent[m] = p.fine[m] && !h.stopped(id, daemon.LRMProcess, from) &&
+			!h.stopped(id, resource.HostProcess, from) && !h.stopped(id, watchdog.Process, from)
+		p.manager[m] = p.fine[m] && !h.stopped(id, daemon.CRMProcess, from) && !h.stopped(id, watchdog.Process, from)
+	}
+	return p
+}
+
+// reach says who reaches whom, and whether that fails to divide those who are up into groups: a
+// link that flaps or passes only one way, or two that have only a third in common.
+func (h *health) reach(at time.Duration, up []bool) (reaches func(a, b int) bool, unclear bool) {
+	net := fault.NewNet(h.names, fault.Condition{})
+	for i := range h.run.Applied {
+		a := &h.run.Applied[i]
+		if a.Fault.IsNetwork() && h.acts(a, at) {
+			f := a.Fault
+			unclear = unclear || f.Kind == fault.Flap
+			net.Begin(&f)
+		}
+	}
+	reaches = func(a, b int) bool {
+		c := net.Between(a, b)
+		return !c.Cut && c.Loss < fault.Always
+	}
+	n := len(h.names)
+	for a := range n {
+		for b := range n {
+			if !up[a] || !up[b] || a == b {
+				continue
+			}
+			unclear = unclear || reaches(a, b) != reaches(b, a)
+			for c := range n {
+				unclear = unclear || up[c] && reaches(a, b) && reaches(b, c) && !reaches(a, c)
+			}
+		}
+	}
+	return reaches, unclear
+}
+
+// at is the phase of an instant.
+func (h *health) at(at time.Duration) *phase {
+	i, found := slices.BinarySearchFunc(h.phases, at, func(p phase, at time.Duration) int { return cmp.Compare(p.from, at) })
+	if !found {
+		i--
+	}
+	return &h.phases[max(i, 0)]
+}
+
+// longest is the longest time within from and to in which something held without interruption,
+// less a toll for each change of the cluster in it that those who are fine have to live through.
+func (h *health) longest(from, to, toll time.Duration, holds func(*phase) bool) time.Duration {
+	var best, begun time.Duration
+	changes := -1
+	for i := range h.phases {
+		p := &h.phases[i]
+		if p.to <= from || p.from >= to {
+			continue
+		}
+		if !holds(p) {
+			changes = -1
+			continue
+		}
+		if changes < 0 {
+			begun = max(p.from, from)
+		}
+		changes++
+		best = max(best, min(p.to, to)-begun-time.Duration(changes)*toll)
+	}
+	return best
+}

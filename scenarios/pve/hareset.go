@@ -1,0 +1,195 @@
+package pve
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
+	"github.com/holdfast-sim/holdfast/engine/ha/manager"
+	"github.com/holdfast-sim/holdfast/engine/watchdog"
+	"github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/fault"
+)
+
+// What a machine needs to come back from trouble.
+const (
+	// settles is how long a machine may take from the end of its troubles until its lock is renewed:
+	// a new ring, the store's new epoch, a call that runs out of time, a round.
+	settles = 32 * time.Second
+	// toll is what another machine's coming or going may take from that: a new ring and epoch.
+	toll = 12 * time.Second
+	// masterSees is how long the master may take to notice that a node is there.
+	masterSees = 15 * time.Second
+)
+
+// checkResets: a machine is reset for a reason of its own or not at all. The second result counts
+// those that only a network that is not transitive excuses.
+func (j *haJudge) checkResets() (violations []linearizability.Violation, unclear int) {
+	for i := range j.resets {
+		z := &j.resets[i]
+		why, excused := j.needless(z)
+		if excused {
+			unclear++
+		}
+		if why == "" {
+			continue
+		}
+		name := j.scenario.Machines[z.machine]
+		violations = append(violations, linearizability.Violation{Kind: NeedlessReset, Nodes: []string{name},
+			Explain: fmt.Sprintf("at %v the watchdog of %s resets it, and %s; %s", z.at, name, why, j.recent(z.at))})
+	}
+	for _, f := range j.givenUp {
+		if why := j.needlessFence(f.node, f.at); why != "" {
+			violations = append(violations, linearizability.Violation{Kind: NeedlessFence, Nodes: []string{f.node},
+				Explain: fmt.Sprintf("at %v the master fences %s, and %s; %s", f.at, f.node, why, j.recent(f.at))})
+		}
+	}
+	return append(violations, j.checkGuards()...), unclear
+}
+
+// needless says why a reset has no reason; nothing when it has one. The second result says that
+// the reason is the network's not being transitive.
+func (j *haJudge) needless(z *reset) (why string, unclear bool) {
+	switch {
+	case z.says.client == "":
+		return j.unpetted(z), false
+	case z.says.gone:
+		if j.killed(z.machine, z.says.client, z.says.at, j.scaled(settles)) {
+			return "", false
+		}
+		return "its " + z.says.client + " ended by itself", false
+	}
+	name := j.nodes[z.machine]
+	from := z.says.at - j.scaled(watchdog.ClientTime)
+	good := func(p *phase) bool {
+		return p.fine[z.machine] && !j.health.stopped(z.machine, z.says.client, p.from) &&
+			!j.health.stopped(z.machine, watchdog.Process, p.from)
+	}
+	longest := j.health.longest(from, z.says.at, j.scaled(toll), good)
+	if longest < j.scaled(settles) {
+		clear := j.health.longest(from, z.says.at, j.scaled(toll), func(p *phase) bool { return good(p) || p.unclear })
+		return "", clear >= j.scaled(settles)
+	}
+	// A node that the master has given up is not to come back before it was reset.
+	for _, f := range j.givenUp {
+		if f.node == name && f.at < z.says.at && f.at > from-j.scaled(watchdog.ResetTime) && j.needlessFence(name, f.at) == "" {
+			return "", false
+		}
+	}
+	return fmt.Sprintf("its %s had %v without trouble in the %v in which it did not feed it",
+		z.says.client, longest, z.says.at-from), false
+}
+
+func (j *haJudge) scaled(d time.Duration) time.Duration { return j.run.Timescale.Of(d) }
+
+// unpetted judges a reset that nobody decided: the multiplexer did not run.
+func (j *haJudge) unpetted(z *reset) string {
+	hardware, slack := j.scaled(watchdog.HardwareTime), j.scaled(2*watchdog.CheckPeriod)
+	for i := range j.run.Applied {
+		a := &j.run.Applied[i]
+		f := &a.Fault
+		if !stops(f.Kind) || !j.health.hits(f, z.machine) || f.Process != "" && f.Process != watchdog.Process ||
+			a.Begun[1] == 0 || a.Begun[0] >= z.at {
+			continue
+		}
+		stood := min(j.health.ends(a), z.at) - a.Begun[0]
+		if f.Kind == fault.Kill && z.at-a.Begun[0] <= hardware+slack || f.Kind == fault.Pause && stood >= hardware-slack &&
+			j.health.ends(a) >= z.at-slack {
+			return ""
+		}
+	}
+	if j.run.World != simulated {
+		return "" // the last words of a machine may be lost with it
+	}
+	return "its watchdog was served all the time"
+}
+
+// killed says whether a fault ended a process at an instant or shortly before.
+func (j *haJudge) killed(m env.MachineID, process string, at, before time.Duration) bool {
+	return slices.ContainsFunc(j.run.Applied, func(a scenarios.Applied) bool {
+		return a.Fault.Kind == fault.Kill && j.health.hits(&a.Fault, m) && a.Begun[1] > 0 &&
+			(a.Fault.Process == "" || a.Fault.Process == process) && a.Begun[0] <= at && at-before <= a.Begun[1]
+	})
+}
+
+// needlessFence says why a node must not have been given up; nothing when there was a reason.
+func (j *haJudge) needlessFence(node string, at time.Duration) string {
+	m := slices.Index(j.nodes, node)
+	if m < 0 {
+		return "there is no such machine"
+	}
+	from := at - j.scaled(manager.FenceDelaySeconds*time.Second)
+	longest := j.health.longest(from, at, j.scaled(toll), func(p *phase) bool { return p.fine[m] })
+	if longest < j.scaled(settles+masterSees) {
+		return ""
+	}
+	return fmt.Sprintf("that node had %v without trouble in the %v before", longest, at-from)
+}
+
+// recent lists the faults that acted shortly before an instant.
+func (j *haJudge) recent(at time.Duration) string {
+	window := j.scaled(watchdog.ResetTime + time.Minute)
+	var seen []string
+	for i := range j.run.Applied {
+		a := &j.run.Applied[i]
+		from, to := max(a.Begun[0], at-window), min(j.health.ends(a), at)
+		if a.Begun[1] == 0 || from >= to {
+			continue
+		}
+		f := &a.Fault
+		who := slices.Concat(append([][]string{f.Machines, f.From, f.To}, f.Groups...)...)
+		seen = append(seen, strings.TrimSpace(fmt.Sprintf("%s %s of %s from %v to %v", f.Kind, f.Process,
+			strings.Join(who, " "), a.Begun[0], j.health.ends(a))))
+	}
+	return fmt.Sprintf("faults within %v before: %s", window, strings.Join(append(seen, "that is all"), ", "))
+}
+
+// guardNeeds is how long before the opening of a watchdog's connection its need may have ended.
+const guardNeeds = time.Minute
+
+// checkGuards: nobody may be exposed to a watchdog for nothing. An agent's guards services, so one
+// must be at home on its machine; a manager's is only needed while there are services at all.
+func (j *haJudge) checkGuards() (violations []linearizability.Violation) {
+	w := j.wishes
+	for _, g := range j.guarded {
+		name := j.nodes[g.machine]
+		if g.client != daemon.LRMProcess && len(j.homes) > 0 || g.client == daemon.LRMProcess &&
+			(j.hadService(name, g.at-j.scaled(guardNeeds), g.at) || j.rested(w, name, g.at) ||
+				j.life.comes(name, g.at-j.scaled(guardNeeds), g.at+j.scaled(guardNeeds))) {
+			continue
+		}
+		violations = append(violations, linearizability.Violation{Kind: NeedlessReset, Nodes: []string{name},
+			Explain: fmt.Sprintf("at %v the watchdog of %s is armed for its %s although no service needs it",
+				g.at, name, g.client)})
+	}
+	return violations
+}
+
+// rested says whether a node may have been in maintenance shortly before: its agent comes back from
+// there to full readiness, with or without services.
+func (j *haJudge) rested(w *wishes, node string, at time.Duration) bool {
+	return slices.ContainsFunc(w.resting[node], func(s span) bool {
+		return s.from <= at && (s.to == forever || at <= s.to+2*j.scaled(guardNeeds))
+	})
+}
+
+// hadService says whether any service was at home on a node at some instant of a time, or came to
+// it soon after: an agent may be told of one that is still on its way.
+func (j *haJudge) hadService(node string, from, to time.Duration) bool {
+	to += j.scaled(guardNeeds)
+	for _, homes := range j.homes {
+		if lastHome(homes, from) == node {
+			return true
+		}
+		for _, h := range homes {
+			if h.node == node && h.at > from && h.at <= to {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,127 @@
+package pve
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/ha"
+	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
+	"github.com/holdfast-sim/holdfast/engine/node"
+	"github.com/holdfast-sim/holdfast/scenarios"
+)
+
+// HAGuest is what the configuration of a service's guest says and, in the simulator, what the guest
+// uses over time.
+type HAGuest struct {
+	// Cores and MemoryMiB are the guest's size; 1 and 512 unless given.
+	Cores     int `yaml:"cores,omitempty" json:"cores,omitempty"`
+	MemoryMiB int `yaml:"memory_mib,omitempty" json:"memory_mib,omitempty"`
+	// Lock says that somebody is at work on the guest: backup, snapshot, create and so on.
+	Lock string `yaml:"lock,omitempty" json:"lock,omitempty"`
+	// Load is in the order of time. Before the first step the guest has its whole memory and
+	// leaves the CPU alone.
+	Load []HALoad `yaml:"load,omitempty" json:"load,omitempty"`
+}
+
+// config is the guest's configuration file.
+func (g HAGuest) config() string {
+	text := fmt.Sprintf("memory: %d\ncores: %d\n", or(g.MemoryMiB, DefaultGuestMemoryMiB), or(g.Cores, DefaultGuestCores))
+	if g.Lock != "" {
+		text += "lock: " + g.Lock + "\n"
+	}
+	return text
+}
+
+// HANode is what a machine tells the others of itself.
+type HANode struct {
+	// Version is that of its HA manager; the program's own unless given. An older one cannot read
+	// rules, so the master leaves groups alone.
+	Version string `yaml:"version,omitempty" json:"version,omitempty"`
+	// CPUs and MemoryMiB are its size, which the static and the dynamic scheduler ask for.
+	CPUs      int `yaml:"cpus,omitempty" json:"cpus,omitempty"`
+	MemoryMiB int `yaml:"memory_mib,omitempty" json:"memory_mib,omitempty"`
+	// IdleCPUPercent (of one CPU) and IdleMemoryMiB are what it uses without guests.
+	IdleCPUPercent int `yaml:"idle_cpu_percent,omitempty" json:"idle_cpu_percent,omitempty"`
+	IdleMemoryMiB  int `yaml:"idle_memory_mib,omitempty" json:"idle_memory_mib,omitempty"`
+}
+
+func (h *HASpec) checkSetup(machines []string) error {
+	for _, sid := range slices.Sorted(maps.Keys(h.Guests)) {
+		g := h.Guests[sid]
+		if h.Services[sid] == "" {
+			return fmt.Errorf("guests: there is no service %s", sid)
+		}
+		if err := checkLoad(sid, g.Load); err != nil {
+			return err
+		}
+		if g.Cores < 0 || g.MemoryMiB < 0 || strings.ContainsAny(g.Lock, " \n") {
+			return fmt.Errorf("guests: %s: sizes cannot be negative, and a lock is one word", sid)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(h.Nodes)) {
+		if n := h.Nodes[name]; !slices.Contains(machines, name) || min(n.CPUs, n.MemoryMiB, n.IdleCPUPercent, n.IdleMemoryMiB) < 0 {
+			return fmt.Errorf("nodes: %s: no such machine, or a negative size; the machines are %v", name, machines)
+		}
+	}
+	if err := h.checkLife(); err != nil {
+		return err
+	}
+	if _, err := ha.DecodeManagerStatus([]byte(h.ManagerStatus)); err != nil {
+		return fmt.Errorf("manager_status: %w", err)
+	}
+	return nil
+}
+
+// self is what a machine's node tells of itself.
+func (h *HASpec) self(machine string) daemon.Info {
+	n := h.Nodes[machine]
+	return daemon.Info{Version: n.Version, CPUs: float64(or(n.CPUs, DefaultNodeCPUs)),
+		MemoryBytes: float64(or(n.MemoryMiB, DefaultNodeMemoryMiB)) * mebibyte}
+}
+
+// prepared holds back the HA manager in the first boot of a machine.
+func (h *HASpec) prepared(p node.Process) func() env.Process {
+	if !h.Prepared || p.Name != daemon.CRMProcess && p.Name != daemon.LRMProcess {
+		return p.New
+	}
+	return func() env.Process { return &heldBack{process: p.New()} }
+}
+
+// heldBack is a process that does nothing in the first boot.
+type heldBack struct {
+	process env.Process
+	runs    bool
+}
+
+// Start implements env.Process.
+func (b *heldBack) Start(e env.Env) error {
+	if b.runs = e.Self().Boot > 1; b.runs {
+		return b.process.Start(e)
+	}
+	return nil
+}
+
+// Step implements env.Process.
+func (b *heldBack) Step(ev env.Event) {
+	if b.runs {
+		b.process.Step(ev)
+	}
+}
+
+// specs are the processes of a machine for the simulator.
+func (s *Subject) specs(m env.MachineID, processes []node.Process) []scenarios.ProcessSpec {
+	specs := make([]scenarios.ProcessSpec, len(processes))
+	for i, p := range processes {
+		specs[i] = scenarios.ProcessSpec{Name: p.Name, New: p.New, Restart: p.Restart}
+		if s.spec.HA != nil {
+			specs[i].New = s.spec.HA.prepared(p)
+		}
+	}
+	if s.spec.HA != nil {
+		specs = append(specs, s.operatorSpec(m))
+	}
+	return specs
+}

@@ -1,0 +1,103 @@
+package world
+
+import (
+	"bytes"
+	"errors"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/sim/kernel"
+)
+
+// Calls implements env.CallHost.
+func (p *Proc) Calls() env.Calls {
+	if p.world().outside == nil {
+		return nil
+	}
+	return &calls{proc: p, life: p.life, ends: map[env.CallID]*env.CallResult{}}
+}
+
+// maxCalls bounds the calls of one process that are under way.
+const maxCalls = 256
+
+var errTooManyCalls = errors.New("too many programs are under way")
+
+// calls are the programs that one life of a process has called.
+type calls struct {
+	proc *Proc
+	life uint64
+	last env.CallID
+	ends map[env.CallID]*env.CallResult // nil while it is under way
+}
+
+// Begin implements env.Calls.
+func (c *calls) Begin(call env.Call) (env.CallID, error) {
+	switch {
+	case c.proc.life != c.life || !c.proc.up:
+		return 0, env.ErrDead
+	case len(c.ends) >= maxCalls:
+		return 0, errTooManyCalls
+	}
+	c.last++
+	id, w := c.last, c.proc.world()
+	c.ends[id] = nil
+	over := false
+	end := func(r env.CallResult) {
+		if !over {
+			over = true
+			c.ends[id] = &r
+		}
+	}
+	w.note(c.proc, noteCall, uint64(id), kernel.Fingerprint(call.Input))
+	w.after(call.Limit, func() { end(env.CallResult{Err: env.ErrCallTimeout}) })
+	call.Input = bytes.Clone(call.Input)
+	w.outside.Call(c.proc.machine.id, call, end)
+	return id, nil
+}
+
+// Ended implements env.Calls.
+func (c *calls) Ended(id env.CallID) (env.CallResult, bool) {
+	r := c.ends[id]
+	if r == nil {
+		return env.CallResult{}, false
+	}
+	delete(c.ends, id)
+	return *r, true
+}
+
+// deferred is something to be done at a time.
+type deferred func()
+
+// Handle implements kernel.Handler.
+func (d deferred) Handle(uint32, uint64) { d() }
+
+func (w *World) after(d time.Duration, do func()) { w.Kernel.After(int64(d), deferred(do), 0, 0) }
+
+// outsideWorld is the world as the outside sees it.
+type outsideWorld struct{ *World }
+
+// After implements scenarios.OutsideWorld.
+func (w outsideWorld) After(d time.Duration, do func()) { w.after(d, do) }
+
+// Powered implements scenarios.OutsideWorld.
+func (w outsideWorld) Powered(m env.MachineID) bool { return w.machines[m].on }
+
+// SwitchPower implements scenarios.OutsideWorld.
+func (w outsideWorld) SwitchPower(id env.MachineID, on bool, device string) {
+	m := w.machines[id]
+	m.tell(scenarios.Switched{On: on, Device: device})
+	switch {
+	case on == !m.switchedOff:
+	case on:
+		m.switchedOff = false
+		if m.cuts--; m.cuts == 0 {
+			w.Kernel.After(int64(rebootTime), &m.hardware, codeReboot, m.boot)
+		}
+	default:
+		m.switchedOff = true
+		m.cuts++
+		m.powerOff(scenarios.CauseDevice)
+		m.forgetPauses()
+	}
+}
