@@ -38,7 +38,7 @@ func takeInventory(t *testing.T, root, program string) inventory {
 		}
 		return found
 	}
-	all := inventory{Namespaces: mine(lease.NamespaceDir), Programs: running(t, program)}
+	all := inventory{Namespaces: mine(lease.NamespaceDir), Programs: append(running(t, program), sentinels(t)...)}
 	if dir := lease.CgroupRoot(); dir != "" {
 		all.Cgroups = mine(dir)
 	}
@@ -77,6 +77,45 @@ func running(t *testing.T, program string) []string {
 		}
 		if at, err := os.Readlink(filepath.Join("/proc", e.Name(), "exe")); err == nil && at == program {
 			out = append(out, e.Name())
+		}
+	}
+	return out
+}
+
+// sentinels lists the sentinels that this process has posted.
+func sentinels(t *testing.T) (out []string) {
+	t.Helper()
+	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	require.NoError(t, err)
+	for _, line := range lines {
+		data, err := os.ReadFile(line)
+		pid := filepath.Base(filepath.Dir(line))
+		if err == nil && strings.Contains(string(data), "\x00holdfast-sentinel\x00") && parent(pid) == os.Getpid() {
+			out = append(out, "sentinel "+pid)
+		}
+	}
+	return out
+}
+
+// parent is a process's parent, 0 when it is gone.
+func parent(pid string) int {
+	data, err := os.ReadFile(filepath.Join("/proc", pid, "stat"))
+	if err != nil {
+		return 0
+	}
+	fields := strings.Fields(string(data[strings.LastIndexByte(string(data), ')')+1:]))
+	ppid, _ := strconv.Atoi(fields[1])
+	return ppid
+}
+
+// below lists the processes that work somewhere below a directory.
+func below(t *testing.T, dir string) (out []string) {
+	t.Helper()
+	links, err := filepath.Glob("/proc/[0-9]*/cwd")
+	require.NoError(t, err)
+	for _, link := range links {
+		if at, err := os.Readlink(link); err == nil && strings.HasPrefix(at, dir+"/") {
+			out = append(out, link)
 		}
 	}
 	return out
@@ -133,8 +172,12 @@ func TestVictim(t *testing.T) {
 	}
 	s := brief("victim").Fault(fault.Fault{Kind: fault.Pause, At: 100 * time.Millisecond, Machines: []string{"n2"}}).
 		Duration(30 * time.Second).MustBuild()
+	// Like the services of a node, something that outlives the program that has started it.
+	wrapper := filepath.Join(t.TempDir(), "wrapper")
+	script := fmt.Sprintf("#!/bin/sh\nsetsid sleep 3600 &\nexec %s \"$@\"\n", path)
+	require.NoError(t, os.WriteFile(wrapper, []byte(script), 0o700))
 	inner := subject(t, s).(driven)
-	inner.driver.(*hosted.Driver).Path = path
+	inner.driver.(*hosted.Driver).Path = wrapper
 	chaostest.Run(t, s, inner)
 }
 
@@ -153,10 +196,12 @@ func TestKilledHarnessLeavesNothing(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, running(t, path), 3, "a living harness keeps what it has")
 
+	require.Len(t, below(t, root), 6, "three programs and what each has started")
+
 	require.NoError(t, victim.Process.Kill())
 	require.Error(t, victim.Wait())
-	require.Eventually(t, func() bool { return len(running(t, path)) == 0 }, 10*time.Second, 10*time.Millisecond,
-		"programs must die with the harness")
+	require.Eventually(t, func() bool { return len(below(t, root)) == 0 }, 10*time.Second, 10*time.Millisecond,
+		"programs must die with the harness, and all that they have started")
 	require.NotEqual(t, before, takeInventory(t, root, path), "nothing was left: the test tests nothing")
 	ids, err := chaos.CleanUp()
 	require.NoError(t, err)

@@ -30,6 +30,7 @@ type run struct {
 	driver   scenarios.Driver
 	options  scenarios.RunOptions
 	lease    *lease.Lease
+	sentinel *lease.Sentinel
 	machines []*machine
 	sw       *vswitch.Switch
 	history  history.Synced
@@ -137,10 +138,14 @@ func (r *run) build() error {
 		r.machines = append(r.machines, m)
 	}
 	ports := make([]int, len(r.machines))
+	posts := make([]lease.Post, len(r.machines))
 	for i, m := range r.machines {
-		ports[i] = m.node.Port()
+		ports[i], posts[i] = m.node.Port(), m.node.Post()
 	}
 	var err error
+	if r.sentinel, err = lease.PostSentinel(posts); err != nil {
+		return err
+	}
 	r.sw, err = vswitch.New(ports, fault.NewNet(s.Machines, s.Base()), func(from, to int) fault.Draws {
 		name := "link/" + s.Machines[from] + ">" + s.Machines[to]
 		draw := func(label string) fault.Chooser { return newStream(r.options.Seed, name, label) }
@@ -327,6 +332,9 @@ func (r *run) close() error {
 	}
 	for _, m := range r.machines {
 		failed = append(failed, m.node.Close(), r.keep(m))
+	}
+	if r.sentinel != nil {
+		failed = append(failed, r.sentinel.Relieve())
 	}
 	r.out.Events = r.history.Events()
 	r.out.Logs = r.logs

@@ -67,6 +67,14 @@ func (n *Node) Caveat() error {
 	return nil
 }
 
+// Post is where everything that runs on the node can be found.
+func (n *Node) Post() lease.Post {
+	if n.cgroup != nil {
+		return lease.CgroupPost(n.cgroup)
+	}
+	return lease.NamespacePost(n.inode)
+}
+
 // Process is a program that was started on a node.
 type Process struct {
 	cmd   *exec.Cmd

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -47,6 +48,9 @@ func connect(address string) (*api, error) {
 // errNotFound: there is no such file.
 var errNotFound = errors.New("no such file or directory")
 
+// errNoQuorum is the well-known answer of a node without quorum: it reads and does not write.
+var errNoQuorum = errors.New("cluster not ready - no quorum?")
+
 // errChanged: somebody else was faster.
 var errChanged = errors.New("the file was changed meanwhile")
 
@@ -85,9 +89,36 @@ func refusal(r *store.Response, path string) error {
 	case r.Code == tree.RevisionMismatch, r.Code == tree.Exists:
 		return fmt.Errorf("%s: %w", path, errChanged)
 	case r.Code == store.CodeReadOnly, r.Code == store.CodeNoQuorum:
-		return fmt.Errorf("%s: permission denied - no quorum", path)
+		return fmt.Errorf("%s: %w", path, errNoQuorum)
 	}
 	return fmt.Errorf("%s: %s: %s", path, r.Code, r.Message)
+}
+
+// name is the name of the node that is asked.
+func (a *api) name(ctx context.Context) (string, error) {
+	hr, err := http.NewRequestWithContext(ctx, http.MethodGet, a.base+host.PathHealth, http.NoBody)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", errUsage, err)
+	}
+	answer, err := a.client.Do(hr)
+	if err != nil {
+		return "", fmt.Errorf("asking the node for its name: %w", err)
+	}
+	defer answer.Body.Close()
+	var health host.Health
+	if err := json.NewDecoder(io.LimitReader(answer.Body, host.MaxOpBytes)).Decode(&health); err != nil {
+		return "", fmt.Errorf("reading the node's name: %w", err)
+	}
+	return health.Name, nil
+}
+
+// writable fails on a node without quorum, before anything else is said about a change.
+func (a *api) writable(ctx context.Context) error {
+	r, err := a.do(ctx, store.Request{Op: store.OpStatus})
+	if err == nil && (r.Status == nil || !r.Status.Quorate) {
+		err = errNoQuorum
+	}
+	return err
 }
 
 // read reads a file as the node has it; a missing one is empty at revision 0.
@@ -107,6 +138,9 @@ const maxEdits = 20
 
 // edit changes a file; nobody else's change is lost.
 func (a *api) edit(ctx context.Context, path string, change func(string) (string, error)) error {
+	if err := a.writable(ctx); err != nil {
+		return err
+	}
 	for range maxEdits {
 		old, revision, err := a.read(ctx, path)
 		if err != nil {
@@ -118,7 +152,7 @@ func (a *api) edit(ctx context.Context, path string, change func(string) (string
 		}
 		req := store.Request{Op: "cas", Path: path, Data: []byte(text), Expect: revision}
 		if _, err = a.do(ctx, req); revision == 0 && errors.Is(err, errNotFound) {
-			if _, err = a.do(ctx, store.Request{Op: "mkdir", Path: env.Dir(path)}); err == nil {
+			if err = a.mkdir(ctx, env.Dir(path)); err == nil {
 				_, err = a.do(ctx, req)
 			}
 		}
@@ -127,6 +161,23 @@ func (a *api) edit(ctx context.Context, path string, change func(string) (string
 		}
 	}
 	return fmt.Errorf("changing %s: %w, again and again", path, errChanged)
+}
+
+// mkdir makes a directory, and those above it.
+func (a *api) mkdir(ctx context.Context, path string) error {
+	if path == "." || path == "" {
+		return nil
+	}
+	_, err := a.do(ctx, store.Request{Op: "mkdir", Path: path})
+	if errors.Is(err, errNotFound) {
+		if err = a.mkdir(ctx, env.Dir(path)); err == nil {
+			_, err = a.do(ctx, store.Request{Op: "mkdir", Path: path})
+		}
+	}
+	if errors.Is(err, errChanged) {
+		return nil // it is there
+	}
+	return err
 }
 
 // list lists everything below a directory.

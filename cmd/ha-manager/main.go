@@ -10,6 +10,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -36,7 +38,7 @@ var errUsage = errors.New("usage")
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root := newRoot()
-	root.SetArgs(args)
+	root.SetArgs(joinBooleans(args))
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
@@ -44,30 +46,48 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitOK
 	}
 	fmt.Fprintln(stderr, "ha-manager:", err)
-	if errors.Is(err, errUsage) {
+	if errors.Is(err, errUsage) || strings.HasPrefix(err.Error(), "unknown command") {
 		return exitUsage
 	}
 	return exitFailed
 }
 
 // tool is what every command needs.
-type tool struct{ api string }
+type tool struct {
+	api    string
+	format format
+}
 
 func (t *tool) connect() (*api, error) { return connect(t.api) }
 
+const about = `High availability: which services the cluster looks after, by which rules, and how they are.
+
+Every command asks one node, named by --api or $HOLDFAST_API: the path of its API socket (api_socket
+in its machine file) or http://HOST:PORT. Changes need quorum; status and the lists do not.
+
+A service has an id of kind and name, as in vm:100. A bare number stands for vm:NUMBER. Switches take
+0 or 1, as in --failback 0.
+
+Exit codes: 0 done, 1 refused or failed, 254 wrong usage. A command for the master (migrate, relocate,
+crm-command) is done when it is in the master's queue; watch "ha-manager status" for what becomes
+of it.`
+
 func newRoot() *cobra.Command {
-	t := &tool{}
+	t := &tool{format: formatText}
 	root := &cobra.Command{
 		Use:           "ha-manager",
 		Short:         "high availability: services, rules and where they run",
+		Long:          about,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
 	root.PersistentFlags().StringVar(&t.api, "api", os.Getenv(apiVariable),
 		"the node's API: the path of its `socket`, or http://HOST:PORT (default from $"+apiVariable+")")
+	root.PersistentFlags().Lookup("api").DefValue = ""
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
+	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(t.status(), t.config(), t.add(), t.remove(), t.set(), t.move("migrate"), t.move("relocate"),
-		t.crmCommand(), t.rules(), t.groupAdd(), t.groupSet(), t.groupRemove(), t.groupConfig())
+		t.crmCommand(), t.rules(), t.groupAdd(), t.groupSet(), t.groupRemove(), t.groupConfig(), t.guest())
 	return root
 }
 
@@ -79,4 +99,70 @@ func exactly(n int) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// asksFor refuses a group of commands without one of them.
+func asksFor(cmd *cobra.Command) *cobra.Command {
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		var names []string
+		for _, c := range cmd.Commands() {
+			names = append(names, c.Name())
+		}
+		what := "which one"
+		if len(args) > 0 {
+			what = "there is no " + args[0]
+		}
+		return fmt.Errorf("%w: %s: %s? write %s", errUsage, cmd.CommandPath(), what, strings.Join(names, ", "))
+	}
+	cmd.RunE = func(*cobra.Command, []string) error { return nil }
+	return cmd
+}
+
+// boolean is a switch that is written as the well-known tools take it.
+type boolean struct{ value string }
+
+// words of a switch.
+var (
+	onWords  = []string{"1", "yes", "on", "true"}
+	offWords = []string{"0", "no", "off", "false"}
+)
+
+// String implements pflag.Value.
+func (b *boolean) String() string { return b.value }
+
+// Type implements pflag.Value.
+func (b *boolean) Type() string { return "boolean" }
+
+// Set implements pflag.Value.
+func (b *boolean) Set(word string) error {
+	switch w := strings.ToLower(word); {
+	case slices.Contains(onWords, w):
+		b.value = "1"
+	case slices.Contains(offWords, w):
+		b.value = "0"
+	default:
+		return fmt.Errorf("write 0 or 1")
+	}
+	return nil
+}
+
+// switches are the names of all switches: the word after them may be their value.
+var switches = []string{"--failback", "--strict", "--disable", "--restricted", "--nofailback", "--purge"}
+
+func withSwitch(cmd *cobra.Command, name, value, usage string) {
+	cmd.Flags().Var(&boolean{value}, name, usage)
+	cmd.Flags().Lookup(name).NoOptDefVal = "1"
+}
+
+// joinBooleans writes "--failback 0" as "--failback=0".
+func joinBooleans(args []string) (out []string) {
+	for i := 0; i < len(args); i++ {
+		if slices.Contains(switches, args[i]) && i+1 < len(args) && (&boolean{}).Set(args[i+1]) == nil {
+			out = append(out, args[i]+"="+args[i+1])
+			i++
+			continue
+		}
+		out = append(out, args[i])
+	}
+	return out
 }

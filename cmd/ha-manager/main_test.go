@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -38,6 +39,9 @@ func newNode(t *testing.T) *node {
 		require.NoError(t, err)
 		_, err = w.Write(n.answer(req).Encode())
 		require.NoError(t, err)
+	})
+	mux.HandleFunc("GET "+host.PathHealth, func(w http.ResponseWriter, _ *http.Request) {
+		require.NoError(t, json.NewEncoder(w).Encode(host.Health{Name: "n1"}))
 	})
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
@@ -116,7 +120,7 @@ func (n *node) must(args ...string) string {
 func TestResources(t *testing.T) {
 	n := newNode(t)
 	n.put(daemon.GuestPath("vm:100", "n1"), "memory: 512\n")
-	n.must("add", "100", "--max_restart", "3", "--failback=false", "--comment", "the shop")
+	n.must("add", "100", "--max_restart", "3", "--failback", "0", "--comment", "the shop")
 	require.Equal(t, "vm:100\n\tstate started\n\tmax_restart 3\n\tfailback 0\n\tcomment the shop\n",
 		sorted(n.must("config")))
 	n.must("set", "vm:100", "--state", "stopped")
@@ -201,14 +205,194 @@ func TestStatus(t *testing.T) {
 	n.put(daemon.ResourcesPath, "vm: 100\n\tstate started\n\nvm: 101\n\tstate started\n\nvm: 102\n\tstate disabled\n\nvm: 103\n\tstate started\n")
 	out := n.must("status")
 	require.Contains(t, out, "quorum OK\nmaster n2 (active, ")
-	require.Contains(t, out, "lrm n1 (active, ")
+	require.Contains(t, out, "fencing armed (CRM watchdog active)\n")
+	require.Contains(t, out, "lrm n1 (active, watchdog active, ")
 	require.Contains(t, out, "lrm n2 (old timestamp - dead?, ")
 	require.Contains(t, out, "service vm:100 (n1, started)\nservice vm:101 (n2, starting)\nservice vm:102 (n1, disabled)\nservice vm:103 (---, queued)\n")
+	require.Contains(t, n.must("status", "--verbose"), "full cluster state:\n{\n   \"lrm_status\": {\n")
+	var entries []map[string]any
+	require.NoError(t, json.Unmarshal([]byte(n.must("status", "--output-format", "json")), &entries))
+	require.Equal(t, "quorum", entries[0]["id"])
+	require.EqualValues(t, 1, entries[0]["quorate"])
+	last := entries[len(entries)-1]
+	require.Equal(t, "service:vm:103", last["id"])
+	require.Equal(t, "queued", last["state"])
+	require.Equal(t, "started", last["request_state"])
+}
+
+// TestAgents: what the line of an agent says of its state and its watchdog.
+func TestAgents(t *testing.T) {
+	v := &view{manager: ha.NewManagerStatus(), agents: map[string]*ha.LRMStatus{"n1": {}}}
+	for _, c := range []struct {
+		state, mode string
+		busy        bool
+		want, dog   string
+	}{
+		{"active", "active", true, "active", "active"},
+		{"wait_for_agent_lock", "active", false, "idle", "standby"},
+		{"wait_for_agent_lock", "active", true, "wait_for_agent_lock", "standby"},
+		{"lost_agent_lock", "active", true, "lost_agent_lock", "active"},
+		{"lost_agent_lock", "maintenance", true, "lost_agent_lock", "active"},
+		{"maintenance", "maintenance", false, "maintenance mode", "active"},
+		{"wait_for_agent_lock", "disarm", true, "disarm mode", "released"},
+		{"active", "restart", true, "restart mode", "active"},
+		{"", "", false, "unknown", "standby"},
+	} {
+		v.agents["n1"].State, v.agents["n1"].Mode = c.state, ha.Mode(c.mode)
+		v.manager.ServiceStatus = map[string]*ha.ServiceStatus{}
+		if c.busy {
+			v.manager.ServiceStatus["vm:100"] = &ha.ServiceStatus{State: ha.Started, Node: "n1"}
+		}
+		state, dog := v.agentState("n1")
+		require.Equal(t, []string{c.want, c.dog}, []string{state, dog}, "%+v", c)
+	}
+}
+
+// TestFencing: what the line says of the master's watchdog.
+func TestFencing(t *testing.T) {
+	v := &view{manager: ha.NewManagerStatus()}
+	require.Equal(t, "standby (CRM watchdog standby)", v.fencing().Status)
+	v.services = map[string]*ha.ServiceConfig{"vm:100": {}}
+	require.Equal(t, "armed (CRM watchdog active)", v.fencing().Status)
+	v.manager.Disarm = &ha.Disarm{Mode: ha.DisarmFreeze, State: ha.DisarmDisarming}
+	require.Equal(t, "disarming (CRM watchdog active)", v.fencing().Status)
+	v.manager.Disarm.State = ha.DisarmDisarmed
+	require.Equal(t, "disarmed (CRM watchdog released)", v.fencing().Status)
+}
+
+// TestWithoutQuorum: a node reads and does not write, and says why in the well-known words.
+func TestWithoutQuorum(t *testing.T) {
+	n := newNode(t)
+	n.put(daemon.GuestPath("vm:100", "n1"), "memory: 512\n")
+	n.must("add", "vm:100")
 	n.readOnly = true
-	require.Contains(t, n.must("status"), "quorum No quorum on")
-	code, _, errs := n.run("remove", "vm:100")
+	require.Contains(t, n.must("status"), "quorum No quorum on node 'n1'!\n")
+	require.Contains(t, n.must("config"), "vm:100")
+	for _, change := range [][]string{{"add", "vm:101"}, {"set", "vm:100", "--state", "stopped"}, {"remove", "vm:100"},
+		{"migrate", "vm:100", "n2"}, {"crm-command", "arm-ha"}, {"crm-command", "node-maintenance", "enable", "n1"},
+		{"rules", "add", "node-affinity", "r", "--resources", "vm:100", "--nodes", "n1"},
+		{"groupadd", "g", "--nodes", "n1"}, {"guest", "create", "vm:101", "--node", "n1"}, {"guest", "destroy", "vm:100"}} {
+		code, _, errs := n.run(change...)
+		require.Equal(t, exitFailed, code, "%v", change)
+		require.Contains(t, errs, "cluster not ready - no quorum?", "%v", change)
+	}
+}
+
+// TestChangesOfOptions: options can be taken back, and a change can name what it is about.
+func TestChangesOfOptions(t *testing.T) {
+	n := newNode(t)
+	n.put(daemon.GuestPath("ct:7", "n2"), "memory: 512\n")
+	n.must("add", "7", "--type", "ct", "--comment", "x", "--max_relocate", "4", "--failback=no")
+	var list []map[string]string
+	require.NoError(t, json.Unmarshal([]byte(n.must("config", "--output-format", "json-pretty")), &list))
+	require.Equal(t, "ct:7", list[0]["sid"])
+	require.Equal(t, "0", list[0]["failback"])
+	digest := list[0]["digest"]
+	n.must("set", "ct:7", "--delete", "failback,comment", "--digest", digest)
+	require.NotContains(t, n.must("config"), "failback")
+	require.Contains(t, n.must("config"), "max_relocate 4")
+	code, _, errs := n.run("set", "ct:7", "--comment", "late", "--digest", digest)
 	require.Equal(t, exitFailed, code)
-	require.Contains(t, errs, "permission denied")
+	require.Contains(t, errs, "detected modified configuration")
+	code, _, errs = n.run("set", "ct:7", "--delete", "memory")
+	require.Equal(t, exitUsage, code, errs)
+	require.Empty(t, n.must("config", "--type", "vm"))
+
+	n.put(daemon.GuestPath("ct:8", "n2"), "memory: 512\n")
+	n.must("add", "ct:8")
+	n.must("rules", "add", "resource-affinity", "both", "--resources", "ct:7,ct:8", "--affinity", "positive")
+	n.must("rules", "add", "node-affinity", "one", "--resources", "ct:7", "--nodes", "n1")
+	n.must("remove", "ct:8", "--purge", "0")
+	require.Contains(t, n.file(daemon.RulesPath), "ct:7,ct:8")
+	n.must("remove", "ct:7")
+	require.NotContains(t, n.file(daemon.RulesPath), "ct:7")
+	require.NotContains(t, n.file(daemon.RulesPath), "node-affinity", "a rule for nothing goes")
+}
+
+// TestRulesThatContradict are listed with the reason.
+func TestRulesThatContradict(t *testing.T) {
+	n := newNode(t)
+	n.put(daemon.LRMStatusPath("n1"), "{}")
+	n.put(daemon.LRMStatusPath("n2"), "{}")
+	n.must("rules", "add", "node-affinity", "a", "--resources", "vm:1", "--nodes", "n1:2,n2", "--strict")
+	n.must("rules", "add", "node-affinity", "b", "--resources", "vm:1", "--nodes", "n2", "--comment", "why")
+	n.must("rules", "add", "resource-affinity", "c", "--resources", "vm:2,vm:3", "--affinity", "negative", "--disable", "1")
+	require.Equal(t, `enabled  state          rule  type               resources  says          comment
+1        contradictory  a     node-affinity      vm:1       n1:2,n2 only
+1        contradictory  b     node-affinity      vm:1       n2            why
+0        disabled       c     resource-affinity  vm:2,vm:3  negative
+a is not in force: resource 'vm:1' is already used in another node affinity rule
+b is not in force: resource 'vm:1' is already used in another node affinity rule
+`, n.must("rules", "list"))
+	n.must("rules", "set", "node-affinity", "a", "--delete", "strict")
+	require.Equal(t, "resource-affinity: c\n\tresources vm:2,vm:3\n\taffinity negative\n\tdisable 1\n",
+		n.must("rules", "config", "--resource", "vm:2"))
+	require.Contains(t, n.must("rules", "config", "--type", "node-affinity"), "node-affinity: a\n\tresources vm:1\n\tnodes n1:2,n2\n\n")
+	for _, wrong := range [][]string{{"rules"}, {"rules", "fly"}, {"rules", "add", "node-affinity", "x"},
+		{"rules", "add", "somewhere", "x", "--resources", "vm:1"}, {"rules", "add", "node-affinity", "x", "--resources", "vm:1"},
+		{"rules", "set", "node-affinity", "a", "--strict=perhaps"}, {"crm-command", "node-maintenance"}, {"fly"}} {
+		code, _, errs := n.run(wrong...)
+		require.Equal(t, exitUsage, code, "%v: %s", wrong, errs)
+	}
+}
+
+// TestGroupsThatAreGone: a cluster whose nodes understand rules and that has no groups gets none.
+func TestGroupsThatAreGone(t *testing.T) {
+	n := newNode(t)
+	n.put(daemon.GuestPath("vm:100", "n1"), "memory: 512\n")
+	n.put(daemon.VersionPath("n1"), "{}")
+	for _, command := range [][]string{{"groupadd", "g", "--nodes", "n1"}, {"groupset", "g", "--nodes", "n1"},
+		{"groupremove", "g"}, {"groupconfig"}, {"add", "vm:100", "--group", "g"}} {
+		code, _, errs := n.run(command...)
+		require.Equal(t, exitFailed, code, "%v", command)
+		require.Contains(t, errs, "ha groups have been migrated to rules", "%v", command)
+	}
+}
+
+// TestMovesAndTheirPartners: what rules between resources make of a move is said before.
+func TestMovesAndTheirPartners(t *testing.T) {
+	n := newNode(t)
+	now := time.Now().Unix()
+	manager := &ha.ManagerStatus{MasterNode: "n1", Timestamp: now, NodeStatus: map[string]ha.NodeState{"n1": "online", "n2": "online", "n3": "online"},
+		ServiceStatus: map[string]*ha.ServiceStatus{"vm:1": {State: ha.Started, Node: "n1"}, "vm:2": {State: ha.Started, Node: "n1"},
+			"vm:3": {State: ha.Started, Node: "n2"}}}
+	data, err := manager.Encode()
+	require.NoError(t, err)
+	n.put(daemon.ManagerStatusPath, string(data))
+	n.put(daemon.ResourcesPath, "vm: 1\n\tstate started\n\nvm: 2\n\tstate started\n\nvm: 3\n\tstate started\n")
+	n.put(daemon.RulesPath, "resource-affinity: t\n\tresources vm:1,vm:2\n\taffinity positive\n\n"+
+		"resource-affinity: a\n\tresources vm:1,vm:3\n\taffinity negative\n")
+	require.Equal(t, "also migrate resource 'vm:2' in positive affinity with resource 'vm:1' to target node 'n3'\n",
+		n.must("migrate", "vm:1", "n3"))
+	code, _, errs := n.run("relocate", "vm:2", "n2")
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, errs, "- resource 'vm:3' on target node 'n2' in negative affinity with resource 'vm:2'")
+	code, _, errs = n.run("migrate", "vm:1", "n9")
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, errs, "no such cluster node 'n9': there are n1, n2, n3")
+	require.Equal(t, "migrate vm:1 n3\n", n.file(daemon.CommandsPath), "what is refused is not sent")
+}
+
+// TestGuests: configurations of services.
+func TestGuests(t *testing.T) {
+	n := newNode(t)
+	n.must("guest", "create", "service:web", "--node", "n2", "--command", "web", "--memory", "64")
+	require.Equal(t, "command: web\ncores: 1\nmemory: 64\n", n.file("nodes/n2/service/web.conf"))
+	n.must("guest", "create", "100", "--node", "n1")
+	n.must("add", "service:web")
+	require.Equal(t, "sid          node  ha\nservice:web  n2    1\nvm:100       n1    0\n", n.must("guest", "list"))
+	for _, again := range [][]string{{"guest", "create", "vm:100", "--node", "n2"}, {"guest", "destroy", "service:web"},
+		{"guest", "destroy", "vm:101"}} {
+		code, _, errs := n.run(again...)
+		require.Equal(t, exitFailed, code, "%v: %s", again, errs)
+	}
+	for _, wrong := range [][]string{{"guest", "create", "vm:1"}, {"guest", "create", "vm:../1", "--node", "n1"},
+		{"guest", "create", "vm:1", "--node", "n1", "--command", "/bin/sh -c x"}} {
+		code, _, errs := n.run(wrong...)
+		require.Equal(t, exitUsage, code, "%v: %s", wrong, errs)
+	}
+	n.must("guest", "destroy", "vm:100")
+	require.NotContains(t, n.must("guest", "list"), "vm:100")
 }
 
 func TestWithoutAnAddress(t *testing.T) {

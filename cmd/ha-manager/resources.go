@@ -1,8 +1,11 @@
 package main
 
 import (
+	"crypto/sha1" // the well-known digest of a configuration file; it protects nothing
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strconv"
@@ -15,16 +18,19 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
 )
 
-// properties are the options of a resource, in the order of its file.
+// properties are the options of a resource.
 var properties = []string{"state", "group", "max_restart", "max_relocate", "failback", "comment"}
 
 // errNoResource names what is not configured.
 var errNoResource = errors.New("no such resource")
 
-// sidOf completes a bare number to a virtual machine's sid.
-func sidOf(word string) (string, error) {
+// sidOf completes a bare number to a sid of the kind, a virtual machine's unless given.
+func sidOf(word, kind string) (string, error) {
+	if kind == "" {
+		kind = "vm"
+	}
 	if _, err := strconv.Atoi(word); err == nil {
-		word = "vm:" + word
+		word = kind + ":" + word
 	}
 	if _, _, err := ha.SplitSID(word); err != nil {
 		return "", fmt.Errorf("%w: %w", errUsage, err)
@@ -40,8 +46,24 @@ func parseResources(text string) (map[string]*ha.ServiceConfig, error) {
 	return services, err
 }
 
+// digest is by what a change can say which configuration it is about.
+func digest(text string) string {
+	sum := sha1.Sum([]byte(text))
+	return hex.EncodeToString(sum[:])
+}
+
+var errDigest = errors.New("detected modified configuration - file changed by other user? Try again.")
+
+func sameDigest(cmd *cobra.Command, text string) error {
+	if want, err := cmd.Flags().GetString("digest"); err == nil && want != "" && want != digest(text) {
+		return errDigest
+	}
+	return nil
+}
+
 func (t *tool) config() *cobra.Command {
-	return &cobra.Command{Use: "config", Short: "list the configured resources", Args: exactly(0),
+	var kind string
+	cmd := &cobra.Command{Use: "config", Short: "list the configured resources", Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			a, err := t.connect()
 			if err != nil {
@@ -51,36 +73,64 @@ func (t *tool) config() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return printSections(cmd, text, func(s config.Section) string { return s.Kind + ":" + s.ID })
+			return t.printSections(cmd, text, sectionShape{key: "sid", kind: "type",
+				title: func(s config.Section) string { return s.Kind + ":" + s.ID },
+				id:    func(s config.Section) string { return s.Kind + ":" + s.ID },
+				keep:  func(s config.Section) bool { return kind == "" || s.Kind == kind }})
 		}}
+	cmd.Flags().StringVar(&kind, "type", "", "only resources of this kind, such as vm or ct")
+	return t.printing(cmd)
+}
+
+// sectionShape says how a file of sections is shown.
+type sectionShape struct {
+	key, kind string // the names of id and kind in JSON; no kind where it is always the same
+	title, id func(config.Section) string
+	keep      func(config.Section) bool
 }
 
 // printSections prints each section as a title and its properties below.
-func printSections(cmd *cobra.Command, text string, title func(config.Section) string) error {
+func (t *tool) printSections(cmd *cobra.Command, text string, shape sectionShape) error {
 	sections, _, err := config.ParseSections(text)
 	if err != nil {
 		return err
 	}
-	for i, s := range sections {
-		if i > 0 {
-			fmt.Fprintln(cmd.OutOrStdout())
-		}
-		fmt.Fprintln(cmd.OutOrStdout(), title(s))
-		for _, kv := range s.Keys {
-			fmt.Fprintf(cmd.OutOrStdout(), "\t%s %s\n", kv.Key, kv.Value)
-		}
+	if shape.keep != nil {
+		sections = slices.DeleteFunc(sections, func(s config.Section) bool { return !shape.keep(s) })
 	}
-	return nil
+	list := make([]map[string]string, 0, len(sections))
+	for _, s := range sections {
+		item := map[string]string{shape.key: shape.id(s), "digest": digest(text)}
+		if shape.kind != "" {
+			item[shape.kind] = s.Kind
+		}
+		for _, kv := range s.Keys {
+			item[kv.Key] = kv.Value
+		}
+		list = append(list, item)
+	}
+	return t.print(cmd, list, func(w io.Writer) error {
+		for i, s := range sections {
+			if i > 0 {
+				fmt.Fprintln(w)
+			}
+			fmt.Fprintln(w, shape.title(s))
+			for _, kv := range s.Keys {
+				fmt.Fprintf(w, "\t%s %s\n", kv.Key, kv.Value)
+			}
+		}
+		return nil
+	})
 }
 
 // withProperties gives a command the options of a resource.
 func withProperties(cmd *cobra.Command) *cobra.Command {
-	cmd.Flags().String("state", "started", "the requested state: started, stopped, disabled or ignored")
-	cmd.Flags().String("group", "", "the HA group (use rules instead)")
+	cmd.Flags().String("state", "started", "the requested `state`: started, stopped, disabled or ignored")
+	cmd.Flags().String("group", "", "the HA `group` (groups are gone once they are migrated: use rules)")
 	cmd.Flags().Int("max_restart", ha.DefaultMaxRestart, "how often a failed start is repeated on the same node")
 	cmd.Flags().Int("max_relocate", ha.DefaultMaxRelocate, "how many other nodes are tried after that")
-	cmd.Flags().Bool("failback", true, "go back to a better node when it returns")
-	cmd.Flags().String("comment", "", "any text")
+	withSwitch(cmd, "failback", "1", "go back to a better node when it returns")
+	cmd.Flags().String("comment", "", "any `text`")
 	return cmd
 }
 
@@ -90,21 +140,19 @@ func apply(cmd *cobra.Command, service *ha.ServiceConfig) error {
 		if !flag.Changed {
 			continue
 		}
-		value := flag.Value.String()
-		if name == "failback" {
-			value = map[string]string{"true": "1", "false": "0"}[value]
-		}
-		if err := config.SetServiceProperty(service, name, value); err != nil {
+		if err := config.SetServiceProperty(service, name, flag.Value.String()); err != nil {
 			return fmt.Errorf("%w: --%s: %w", errUsage, name, err)
 		}
 	}
 	return nil
 }
 
+// resourceChange is a change of the configured resources.
+type resourceChange func(a *api, sid string, services map[string]*ha.ServiceConfig) error
+
 // changeResource edits one entry of the resources file.
-func (t *tool) changeResource(cmd *cobra.Command, word string,
-	change func(a *api, sid string, services map[string]*ha.ServiceConfig) error) error {
-	sid, err := sidOf(word)
+func (t *tool) changeResource(cmd *cobra.Command, word, kind string, change resourceChange) error {
+	sid, err := sidOf(word, kind)
 	if err != nil {
 		return err
 	}
@@ -112,7 +160,15 @@ func (t *tool) changeResource(cmd *cobra.Command, word string,
 	if err != nil {
 		return err
 	}
+	if group := cmd.Flags().Lookup("group"); group != nil && group.Changed && group.Value.String() != "" {
+		if err := noGroups(cmd, a, "invalid parameter 'group'"); err != nil {
+			return err
+		}
+	}
 	return a.edit(cmd.Context(), daemon.ResourcesPath, func(old string) (string, error) {
+		if err := sameDigest(cmd, old); err != nil {
+			return "", err
+		}
 		services, err := parseResources(old)
 		if err != nil {
 			return "", err
@@ -126,14 +182,19 @@ func (t *tool) changeResource(cmd *cobra.Command, word string,
 
 func (t *tool) add() *cobra.Command {
 	var cmd *cobra.Command
+	var kind string
 	cmd = &cobra.Command{Use: "add SID", Short: "look after a resource", Args: exactly(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			return t.changeResource(cmd, args[0], func(a *api, sid string, services map[string]*ha.ServiceConfig) error {
+			return t.changeResource(cmd, args[0], kind, func(a *api, sid string, services map[string]*ha.ServiceConfig) error {
 				if services[sid] != nil {
 					return fmt.Errorf("resource ID '%s' already defined", sid)
 				}
+				if kind != "" && ha.SIDType(sid) != kind {
+					return fmt.Errorf("%w: %s is no resource of type %s", errUsage, sid, kind)
+				}
 				if home, err := homeOf(cmd, a, sid); err != nil || home == "" {
-					return errors.Join(err, fmt.Errorf("resource '%s' does not exist: no node has a configuration of it", sid))
+					return errors.Join(err, fmt.Errorf("resource '%s' does not exist: no node has a configuration of it; "+
+						"`ha-manager guest create %s --node NODE` makes one", sid, sid))
 				}
 				service := config.DefaultService(ha.SIDType(sid))
 				service.State = ha.WantStarted
@@ -141,119 +202,117 @@ func (t *tool) add() *cobra.Command {
 				return apply(cmd, service)
 			})
 		}}
+	cmd.Flags().StringVar(&kind, "type", "", "the kind of the resource, such as vm or ct")
 	return withProperties(cmd)
 }
 
 // homeOf is the node that has a resource's configuration, "" when none has.
 func homeOf(cmd *cobra.Command, a *api, sid string) (string, error) {
-	present, err := a.list(cmd.Context(), "nodes")
-	if err != nil {
-		return "", err
-	}
-	for _, path := range slices.Sorted(maps.Keys(present)) {
-		if parts := strings.Split(path, "/"); len(parts) > 1 && daemon.GuestPath(sid, parts[1]) == path {
-			return parts[1], nil
-		}
-	}
-	return "", nil
+	present, err := a.list(cmd.Context(), nodesDir)
+	return homes(present)[sid], err
 }
 
 func (t *tool) set() *cobra.Command {
 	var cmd *cobra.Command
+	var unset []string
 	cmd = &cobra.Command{Use: "set SID", Short: "change a resource's options", Args: exactly(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			return t.changeResource(cmd, args[0], func(_ *api, sid string, services map[string]*ha.ServiceConfig) error {
-				if services[sid] == nil {
-					return fmt.Errorf("%w: '%s'", errNoResource, sid)
+			return t.changeResource(cmd, args[0], "", func(_ *api, sid string, services map[string]*ha.ServiceConfig) error {
+				service := services[sid]
+				if service == nil {
+					return fmt.Errorf("%w '%s'", errNoResource, sid)
 				}
-				return apply(cmd, services[sid])
+				if err := resetProperties(service, unset); err != nil {
+					return err
+				}
+				return apply(cmd, service)
 			})
 		}}
+	cmd.Flags().StringSliceVar(&unset, "delete", nil, "the `options` to set back to their defaults, separated by commas")
+	cmd.Flags().String("digest", "", "change nothing unless the configuration has this `digest`")
 	return withProperties(cmd)
 }
 
+// resetProperties gives options their defaults.
+func resetProperties(service *ha.ServiceConfig, names []string) error {
+	fresh := config.DefaultService(service.Type)
+	fresh.State = ha.WantStarted
+	for _, name := range names {
+		switch name {
+		case "state":
+			service.State = fresh.State
+		case "group":
+			service.Group = ""
+		case "comment":
+			service.Comment = ""
+		case "failback":
+			service.Failback = fresh.Failback
+		case "max_restart":
+			service.MaxRestart = fresh.MaxRestart
+		case "max_relocate":
+			service.MaxRelocate = fresh.MaxRelocate
+		default:
+			return fmt.Errorf("%w: --delete: there is no option %q, only %s", errUsage, name, strings.Join(properties, ", "))
+		}
+	}
+	return nil
+}
+
 func (t *tool) remove() *cobra.Command {
-	return &cobra.Command{Use: "remove SID", Short: "stop looking after a resource; it is not stopped", Args: exactly(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return t.changeResource(cmd, args[0], func(_ *api, sid string, services map[string]*ha.ServiceConfig) error {
+	var cmd *cobra.Command
+	cmd = &cobra.Command{Use: "remove SID", Short: "stop looking after a resource; it is not stopped", Args: exactly(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			sid, err := sidOf(args[0], "")
+			if err != nil {
+				return err
+			}
+			err = t.changeResource(cmd, sid, "", func(_ *api, sid string, services map[string]*ha.ServiceConfig) error {
 				if services[sid] == nil {
-					return fmt.Errorf("%w: '%s'", errNoResource, sid)
+					return fmt.Errorf("%w '%s'", errNoResource, sid)
 				}
 				delete(services, sid)
 				return nil
 			})
+			if err != nil || cmd.Flags().Lookup("purge").Value.String() != "1" {
+				return err
+			}
+			return t.purge(cmd, sid)
 		}}
+	withSwitch(cmd, "purge", "1", "take the resource out of all rules, too")
+	return cmd
 }
 
-// send puts a line into the master's commands.
-func (t *tool) send(cmd *cobra.Command, line string) error {
-	if _, err := config.ParseCommand(line); err != nil {
-		return fmt.Errorf("%w: %w", errUsage, err)
-	}
+// purge takes a resource out of all rules. A rule that is left with none goes, too.
+func (t *tool) purge(cmd *cobra.Command, sid string) error {
 	a, err := t.connect()
 	if err != nil {
 		return err
 	}
-	return a.edit(cmd.Context(), daemon.CommandsPath, func(old string) (string, error) {
-		if old != "" && !strings.HasSuffix(old, "\n") {
-			old += "\n"
+	all, err := readRules(cmd.Context(), a)
+	if err != nil || !slices.ContainsFunc(slices.Collect(maps.Values(all)), func(r *config.Rule) bool { return r.Has(sid) }) {
+		return err
+	}
+	return t.changeSections(cmd, daemon.RulesPath, understoodRules, func(sections []config.Section) ([]config.Section, error) {
+		var kept []config.Section
+		for _, s := range sections {
+			if rule := all[s.ID]; rule == nil || !rule.Has(sid) || dropResource(&s, sid) {
+				kept = append(kept, s)
+			}
 		}
-		return old + line + "\n", nil
+		return kept, nil
 	})
 }
 
-// move is migrate or relocate.
-func (t *tool) move(how string) *cobra.Command {
-	short := "move a running resource to another node"
-	if how == "relocate" {
-		short = "stop a resource and start it on another node"
+// dropResource takes a resource out of a rule and says whether any is left.
+func dropResource(s *config.Section, sid string) bool {
+	for i := range s.Keys {
+		if s.Keys[i].Key != "resources" {
+			continue
+		}
+		list := slices.DeleteFunc(strings.FieldsFunc(s.Keys[i].Value, func(r rune) bool { return strings.ContainsRune(",; ", r) }),
+			func(x string) bool { return x == sid })
+		s.Keys[i].Value = strings.Join(list, ",")
+		return len(list) > 0
 	}
-	return &cobra.Command{Use: how + " SID NODE", Short: short, Args: exactly(2),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			sid, err := sidOf(args[0])
-			if err != nil {
-				return err
-			}
-			a, err := t.connect()
-			if err != nil {
-				return err
-			}
-			text, _, err := a.read(cmd.Context(), daemon.ResourcesPath)
-			if err != nil {
-				return err
-			}
-			services, err := parseResources(text)
-			if err != nil {
-				return err
-			}
-			if services[sid] == nil {
-				return fmt.Errorf("%w: '%s'", errNoResource, sid)
-			}
-			return t.send(cmd, fmt.Sprintf("%s %s %s", how, sid, args[1]))
-		}}
-}
-
-func (t *tool) crmCommand() *cobra.Command {
-	group := &cobra.Command{Use: "crm-command", Short: "tell the master what to do"}
-	stop := &cobra.Command{Use: "stop SID TIMEOUT", Short: "stop a resource within so many seconds (0: at once)", Args: exactly(2),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			sid, err := sidOf(args[0])
-			if err != nil {
-				return err
-			}
-			return t.send(cmd, fmt.Sprintf("stop %s %s", sid, args[1]))
-		}}
-	maintenance := &cobra.Command{Use: "node-maintenance", Short: "move services away from a node, and back"}
-	for _, how := range []string{"enable", "disable"} {
-		maintenance.AddCommand(&cobra.Command{Use: how + " NODE", Args: exactly(1),
-			RunE: func(cmd *cobra.Command, args []string) error {
-				return t.send(cmd, how+"-node-maintenance "+args[0])
-			}})
-	}
-	disarm := &cobra.Command{Use: "disarm-ha freeze|ignore", Short: "switch HA off on purpose", Args: exactly(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return t.send(cmd, "disarm-ha "+args[0]) }}
-	arm := &cobra.Command{Use: "arm-ha", Short: "switch HA on again", Args: exactly(0),
-		RunE: func(cmd *cobra.Command, _ []string) error { return t.send(cmd, "arm-ha") }}
-	group.AddCommand(t.move("migrate"), t.move("relocate"), stop, maintenance, disarm, arm)
-	return group
+	return true
 }

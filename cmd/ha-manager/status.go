@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -10,8 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/holdfast-sim/holdfast/engine/ha"
-	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
-	"github.com/holdfast-sim/holdfast/engine/store"
 )
 
 // Bounds of what a timestamp may differ from the present before the status says so.
@@ -23,96 +22,119 @@ const (
 func (t *tool) status() *cobra.Command {
 	verbose := false
 	cmd := &cobra.Command{Use: "status", Short: "how the HA manager and its services are", Args: exactly(0),
+		Long: `Prints the quorum of the node that is asked, who is master, whether fencing is armed, how each node's
+agent is, and each service with its node and state. It works without quorum, with what the node
+knew last.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			a, err := t.connect()
 			if err != nil {
 				return err
 			}
-			v, err := look(cmd, a)
+			v, err := look(cmd.Context(), a)
 			if err != nil {
 				return err
 			}
-			v.print(cmd.OutOrStdout(), time.Now())
-			if verbose {
-				text, err := v.manager.Encode()
-				if err != nil {
-					return err
+			entries := v.entries(time.Now())
+			return t.print(cmd, entries, func(w io.Writer) error {
+				for _, e := range entries {
+					fmt.Fprintln(w, e.Type, e.Status)
 				}
-				fmt.Fprintf(cmd.OutOrStdout(), "%s\n", text)
-			}
-			return nil
+				if verbose {
+					return v.printAll(w)
+				}
+				return nil
+			})
 		}}
-	cmd.Flags().BoolVar(&verbose, "verbose", false, "print the manager's whole status, too")
-	return cmd
+	cmd.Flags().BoolVar(&verbose, "verbose", false, "print all that the manager and the agents have written, too")
+	return t.printing(cmd)
 }
 
-// view is everything that a status is made of.
-type view struct {
-	node     *store.Status
-	manager  *ha.ManagerStatus
-	agents   map[string]*ha.LRMStatus
-	services map[string]*ha.ServiceConfig
+// entry is one line of the status.
+type entry struct {
+	ID     string `json:"id"`
+	Type   string `json:"type"`
+	Node   string `json:"node"`
+	Status string `json:"status"`
+
+	Quorate    *int   `json:"quorate,omitempty"`
+	Timestamp  int64  `json:"timestamp,omitempty"`
+	ArmedState string `json:"armed-state,omitempty"`
+	*serviceEntry
 }
 
-func look(cmd *cobra.Command, a *api) (*view, error) {
-	ctx := cmd.Context()
-	r, err := a.do(ctx, store.Request{Op: store.OpStatus})
-	if err != nil {
-		return nil, err
-	}
-	v := &view{node: r.Status, agents: map[string]*ha.LRMStatus{}}
-	text, _, err := a.read(ctx, daemon.ManagerStatusPath)
-	if err != nil {
-		return nil, err
-	}
-	if v.manager, err = ha.DecodeManagerStatus([]byte(text)); err != nil {
-		return nil, err
-	}
-	for node := range v.manager.NodeStatus {
-		if text, _, err = a.read(ctx, daemon.LRMStatusPath(node)); err != nil {
-			return nil, err
-		}
-		if v.agents[node], err = ha.DecodeLRMStatus([]byte(text)); err != nil {
-			return nil, err
-		}
-	}
-	if text, _, err = a.read(ctx, daemon.ResourcesPath); err != nil {
-		return nil, err
-	}
-	v.services, err = parseResources(text)
-	return v, err
+// serviceEntry is what a service's line says besides.
+type serviceEntry struct {
+	SID          string `json:"sid"`
+	State        string `json:"state"`
+	CRMState     string `json:"crm_state,omitempty"`
+	RequestState string `json:"request_state,omitempty"`
+	MaxRestart   int    `json:"max_restart"`
+	MaxRelocate  int    `json:"max_relocate"`
+	Failback     int    `json:"failback"`
+	Comment      string `json:"comment,omitempty"`
 }
 
-func (v *view) print(w io.Writer, now time.Time) {
-	if v.node != nil && v.node.Quorate {
-		fmt.Fprintln(w, "quorum OK")
+func (v *view) entries(now time.Time) []entry {
+	quorum := entry{ID: "quorum", Type: "quorum", Node: v.self, Status: "OK", Quorate: new(int)}
+	if v.quorate {
+		*quorum.Quorate = 1
 	} else {
-		fmt.Fprintln(w, "quorum No quorum on this node!")
+		quorum.Status = fmt.Sprintf("No quorum on node '%s'!", v.self)
 	}
+	out := []entry{quorum}
 	if m := v.manager.MasterNode; m != "" {
 		state := "active"
-		if len(v.services) == 0 && len(v.manager.ServiceStatus) == 0 {
+		if v.idle() {
 			state = "idle"
 		}
-		fmt.Fprintf(w, "master %s (%s, %s)\n", m, aged(v.manager.Timestamp, now, state), date(v.manager.Timestamp))
-	}
-	if d := v.manager.Disarm; d != nil {
-		fmt.Fprintf(w, "fencing %s\n", d.State)
+		at := v.manager.Timestamp
+		out = append(out, entry{ID: "master", Type: "master", Node: m, Timestamp: at,
+			Status: fmt.Sprintf("%s (%s, %s)", m, aged(at, now, state), date(at))}, v.fencing())
 	}
 	for _, node := range slices.Sorted(maps.Keys(v.agents)) {
-		agent := v.agents[node]
-		if agent.Timestamp == 0 {
-			fmt.Fprintf(w, "lrm %s (unable to read lrm status)\n", node)
-			continue
-		}
-		fmt.Fprintf(w, "lrm %s (%s, %s)\n", node, aged(agent.Timestamp, now, v.agentState(node)), date(agent.Timestamp))
+		out = append(out, v.agent(node, now))
 	}
 	for _, sid := range v.sids() {
-		fmt.Fprintf(w, "service %s (%s)\n", sid, v.serviceState(sid))
+		out = append(out, v.service(sid))
 	}
+	return out
 }
 
-func date(seconds int64) string { return time.Unix(seconds, 0).UTC().Format(time.ANSIC) }
+// idle: there is nothing to look after.
+func (v *view) idle() bool { return len(v.services) == 0 && len(v.manager.ServiceStatus) == 0 }
+
+// fencing says whether a node that is lost would be fenced.
+func (v *view) fencing() entry {
+	state, dog := "armed", "active"
+	switch d := v.manager.Disarm; {
+	case d != nil && d.State == ha.DisarmDisarmed:
+		state, dog = d.State, "released"
+	case d != nil:
+		state = d.State
+	case v.idle():
+		state, dog = "standby", "standby"
+	}
+	return entry{ID: "fencing", Type: "fencing", Node: v.manager.MasterNode, ArmedState: state,
+		Status: fmt.Sprintf("%s (CRM watchdog %s)", state, dog)}
+}
+
+func (v *view) agent(node string, now time.Time) entry {
+	e := entry{ID: "lrm:" + node, Type: "lrm", Node: node, Timestamp: v.agents[node].Timestamp}
+	if e.Timestamp == 0 {
+		e.Status = node + " (unable to read lrm status)"
+		return e
+	}
+	state, dog := v.agentState(node)
+	if found := aged(e.Timestamp, now, state); found != state {
+		e.Status = fmt.Sprintf("%s (%s, %s)", node, found, date(e.Timestamp))
+		return e
+	}
+	e.Status = fmt.Sprintf("%s (%s, watchdog %s, %s)", node, state, dog, date(e.Timestamp))
+	return e
+}
+
+// date is a time as the well-known tools write it, in local time.
+func date(seconds int64) string { return time.Unix(seconds, 0).Format(time.ANSIC) }
 
 // aged is a state, or what is wrong with the clock of the one who wrote it.
 func aged(seconds int64, now time.Time, state string) string {
@@ -125,51 +147,100 @@ func aged(seconds int64, now time.Time, state string) string {
 	return state
 }
 
-func (v *view) agentState(node string) string {
+// Names of an agent's states, as it writes them.
+const (
+	agentWaits = "wait_for_agent_lock"
+	agentLost  = "lost_agent_lock"
+)
+
+// agentState is how an agent is and what its watchdog does.
+func (v *view) agentState(node string) (state, dog string) {
 	agent := v.agents[node]
+	state, dog = agent.State, "active"
+	if state == "" {
+		state = "unknown"
+	}
+	if agent.State == agentWaits || agent.State == "" {
+		dog = "standby"
+		if agent.Mode == ha.ModeDisarm {
+			dog = "released"
+		}
+	}
 	switch {
-	case agent.Mode == ha.ModeMaintenance:
-		return "maintenance mode"
-	case agent.Mode == ha.ModeRestart, agent.Mode == ha.ModeShutdown, agent.Mode == ha.ModeDisarm:
-		return string(agent.Mode) + " mode"
-	case agent.State == "wait_for_agent_lock":
-		return "idle"
+	case agent.State == agentLost:
+	case agent.Mode != "" && agent.Mode != ha.ModeActive:
+		state = string(agent.Mode) + " mode"
+	case agent.State == agentWaits && !v.busy(node):
+		state = "idle"
 	}
-	return agent.State
+	return state, dog
 }
 
-func (v *view) sids() []string {
-	all := map[string]bool{}
-	for sid := range v.services {
-		all[sid] = true
+// busy: services should run on a node.
+func (v *view) busy(node string) bool {
+	for _, sd := range v.manager.ServiceStatus {
+		if sd.Node == node && sd.State != ha.Stopped && sd.State != ha.Freeze {
+			return true
+		}
 	}
-	for sid := range v.manager.ServiceStatus {
-		all[sid] = true
-	}
-	return slices.Sorted(maps.Keys(all))
+	return false
 }
 
-// serviceState is the node and the state as an operator reads it.
+func (v *view) service(sid string) entry {
+	sd, cd := v.manager.ServiceStatus[sid], v.services[sid]
+	s := &serviceEntry{SID: sid, State: v.serviceState(sid)}
+	e := entry{ID: "service:" + sid, Type: "service", Node: v.homes[sid], serviceEntry: s}
+	if sd != nil {
+		e.Node, s.CRMState = sd.Node, string(sd.State)
+	}
+	if cd != nil {
+		s.RequestState, s.Comment = cd.State, cd.Comment
+		s.MaxRestart, s.MaxRelocate = cd.MaxRestart, cd.MaxRelocate
+		if cd.Failback {
+			s.Failback = 1
+		}
+	}
+	node := e.Node
+	if node == "" {
+		node = "---"
+	}
+	e.Status = fmt.Sprintf("%s (%s, %s)", sid, node, s.State)
+	return e
+}
+
+// serviceState is the state as an operator reads it.
 func (v *view) serviceState(sid string) string {
 	sd, cd := v.manager.ServiceStatus[sid], v.services[sid]
 	switch {
 	case cd != nil && cd.State == ha.WantIgnored:
-		return "---, ignored"
+		return "ignored"
 	case sd == nil:
-		return "---, queued"
-	}
-	state := string(sd.State)
-	switch {
+		return "queued"
 	case cd == nil:
-		state = "deleting"
+		return "deleting"
 	case sd.State == ha.Error && cd.State == ha.WantDisabled:
-		state = "clearing error flag"
+		return "clearing error flag"
 	case sd.State == ha.Stopped && cd.State == ha.WantDisabled:
-		state = "disabled"
+		return "disabled"
 	case sd.State == ha.Started && sd.Running == 0:
-		state = "starting"
+		return "starting"
 	case sd.State == ha.RequestStop:
-		state = "stopping"
+		return "stopping"
 	}
-	return sd.Node + ", " + state
+	return string(sd.State)
+}
+
+// printAll prints everything that was read.
+func (v *view) printAll(w io.Writer) error {
+	quorate := 0
+	if v.quorate {
+		quorate = 1
+	}
+	data, err := json.MarshalIndent(map[string]any{"manager_status": v.manager, "lrm_status": v.agents,
+		"quorum": map[string]any{"node": v.self, "quorate": quorate}}, "", "   ")
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "full cluster state:\n%s\n", data)
+	return err
 }

@@ -19,7 +19,10 @@ func TestHighAvailabilityNeedsAWatchdog(t *testing.T) {
 		"no file":     {"", "", ""},
 		"complete":    {`{"command": ["/bin/sleep", "1000"]}`, "watchdog.sock", ""},
 		"no watchdog": {`{"command": ["/bin/sleep", "1000"]}`, "", "names no watchdog"},
+		"waived":      {`{"command": ["/bin/sleep", "1000"]}`, host.NoWatchdog, ""},
+		"by name":     {`{"commands": {"web": ["/bin/sleep", "1000"]}}`, "watchdog.sock", ""},
 		"no command":  {`{}`, "watchdog.sock", "says no command"},
+		"no program":  {`{"commands": {"web": []}}`, "watchdog.sock", `command "web" has no program`},
 		"a field":     {`{"comand": []}`, "watchdog.sock", "comand"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -19,6 +19,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/corosync"
 	"github.com/holdfast-sim/holdfast/engine/host"
 	"github.com/holdfast-sim/holdfast/engine/node"
+	"github.com/holdfast-sim/holdfast/engine/resource"
 	"github.com/holdfast-sim/holdfast/engine/wire"
 	"github.com/holdfast-sim/holdfast/scenarios/pve"
 )
@@ -31,11 +32,20 @@ nodelist is machine i.`
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("holdfastd: ")
-	if len(os.Args) > 1 && os.Args[1] == host.RunProgramArg {
-		if err := host.RunProgram(os.Args[2:]); err != nil {
-			log.Fatal(err)
+	if len(os.Args) > 1 {
+		switch os.Args[1] {
+		case host.RunProgramArg:
+			if err := host.RunProgram(os.Args[2:]); err != nil {
+				log.Fatal(err)
+			}
+			return
+		case daemon.SuperviseArg:
+			code, err := daemon.RunMachine(os.Args[2:])
+			if err != nil {
+				log.Print(err)
+			}
+			os.Exit(code)
 		}
-		return
 	}
 	os.Exit(daemon.Main("holdfastd", about, os.Args[1:], os.Stderr, processes))
 }
@@ -98,15 +108,21 @@ func highAvailability(m daemon.Machine) (*node.HA, error) {
 	if err := d.Decode(&f); err != nil {
 		return nil, fmt.Errorf("reading %s: %w", path, err)
 	}
-	switch {
-	case len(f.Command) == 0:
-		return nil, fmt.Errorf("%s says no command: write the program that runs as each service, with its arguments", path)
-	case m.File.Watchdog == "":
-		return nil, fmt.Errorf("%s asks for high availability, but the machine file names no watchdog, so nothing would "+
-			"end this node's services before others start them: write \"watchdog\": \"/dev/watchdog\", or remove %s",
-			path, pve.HAFile)
+	commands := &resource.Commands{Default: f.Command, Named: f.Commands}
+	if len(f.Command) == 0 && len(f.Commands) == 0 {
+		return nil, fmt.Errorf("%s says no command: write under \"commands\" the programs that may run as services on "+
+			"this node, each under a name, with its arguments", path)
 	}
-	return &node.HA{Command: f.Command}, nil
+	if err := commands.Check(); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if m.File.Watchdog == "" {
+		return nil, fmt.Errorf("%s asks for high availability, but the machine file names no watchdog, so nothing would "+
+			"end this node's services before others start them: write \"watchdog\": \"/dev/watchdog\", run "+
+			"holdfastd -supervise, or remove %s. Where nothing is harmed by a service that runs twice, "+
+			"\"watchdog\": %q does without", path, pve.HAFile, host.NoWatchdog)
+	}
+	return &node.HA{Commands: commands}, nil
 }
 
 // identify finds the node in its cluster and, unless the machine file says otherwise, takes the

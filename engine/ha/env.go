@@ -136,6 +136,13 @@ type CRMEnv interface {
 	Notify(FenceNotice)
 }
 
+// GuestWitness is what a CRMEnv can be in addition: it sees from outside of a node which guests run
+// there, as the host of virtual nodes does.
+type GuestWitness interface {
+	// GuestRuns tells whether a service runs on a node; known is false when nobody can tell.
+	GuestRuns(sid, node string) (runs, known bool)
+}
+
 // LRMEnv is what the local resource manager needs beyond Env.
 type LRMEnv interface {
 	Env

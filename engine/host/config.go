@@ -40,7 +40,8 @@ type Config struct {
 	RecordFile string
 
 	// Watchdog is the path of the machine's watchdog: a device such as /dev/watchdog, or the unix
-	// socket of a supervisor outside of the machine that resets it. Empty for none.
+	// socket of a supervisor outside of the machine that resets it. Empty for none, NoWatchdog for
+	// one that resets nothing.
 	Watchdog string
 
 	// BootID names this power-up of the machine. Empty takes the kernel's, where there is one.

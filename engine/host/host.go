@@ -73,6 +73,9 @@ func New(cfg Config) (h *Host, err error) {
 	if h.dog, err = openWatchdog(cfg.Watchdog); err != nil {
 		return h, err
 	}
+	if cfg.Watchdog == NoWatchdog {
+		h.log.Warn("the watchdog was waived: nothing resets this machine, so what it runs may run twice")
+	}
 	for i := range cfg.Processes {
 		if err := h.addProcess(&h.cfg.Processes[i]); err != nil {
 			return h, err

@@ -61,6 +61,10 @@ func ReadMachineFile(path string) (*MachineFile, error) {
 	var m MachineFile
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
+	if start := bytes.TrimSpace(data); len(start) == 0 || start[0] != '{' {
+		return nil, fmt.Errorf("%w: %s is no machine file: that is a JSON object, at least {\"machine\": 0}, in the "+
+			"directory with the machine's other files; give its path", ErrConfig, path)
+	}
 	if err := decoder.Decode(&m); err != nil {
 		return nil, fmt.Errorf("%w: %s:%d: %w", ErrConfig, path, lineOf(data, decoder, err), err)
 	}
@@ -94,7 +98,10 @@ func lineOf(data []byte, decoder *json.Decoder, err error) int {
 func (m *MachineFile) Config(dir string) Config {
 	c := Config{Machine: m.Machine, Name: m.Name, Dir: dir, APIAddr: m.APIAddr, BootID: m.BootID,
 		APISocket: inDir(dir, m.APISocket), ControlSocket: inDir(dir, m.ControlSocket),
-		RecordFile: inDir(dir, m.RecordFile), Watchdog: inDir(dir, m.Watchdog)}
+		RecordFile: inDir(dir, m.RecordFile), Watchdog: m.Watchdog}
+	if c.Watchdog != NoWatchdog {
+		c.Watchdog = inDir(dir, c.Watchdog)
+	}
 	for _, l := range m.Links {
 		c.Links = append(c.Links, LinkOf(l.Addrs, l.Port))
 	}

@@ -20,8 +20,8 @@ type HA struct {
 	Guests resource.GuestOptions
 	// MoveTimeout ends the attempt to move a running resource; the default unless set.
 	MoveTimeout time.Duration
-	// Command, when given, is the program that runs as each resource, in the place of guests.
-	Command []string
+	// Commands, when given, are the programs that may run as resources, in the place of guests.
+	Commands *resource.Commands
 	// Self is what the node tells the others of itself.
 	Self daemon.Info
 }
@@ -33,7 +33,7 @@ func haProcesses(o Options, conf *corosync.Config) ([]Process, error) {
 	if num == 0 || den == 0 {
 		num, den = 1, 1
 	}
-	guests, command := o.HA.Guests, o.HA.Command
+	guests, commands := o.HA.Guests, o.HA.Commands
 	guests.Machines = nil
 	for i := range conf.Nodes {
 		guests.Machines = append(guests.Machines, nodeName(conf, i))
@@ -41,8 +41,11 @@ func haProcesses(o Options, conf *corosync.Config) ([]Process, error) {
 	ho := daemon.Options{Node: nodeName(conf, int(o.Machine)), Num: num, Den: den, Self: o.HA.Self,
 		MoveTimeout: o.HA.MoveTimeout,
 		NewDriver:   func(e env.Env) daemon.StepDriver { return resource.NewFake(e, guests) }}
-	if len(command) > 0 {
-		ho.NewDriver = func(e env.Env) daemon.StepDriver { return resource.NewProcess(e, command) }
+	if commands != nil {
+		if err := commands.Check(); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrOptions, err)
+		}
+		ho.NewDriver = func(e env.Env) daemon.StepDriver { return resource.NewProcess(e, *commands) }
 	}
 	for i := range conf.Nodes {
 		ho.Nodes = append(ho.Nodes, daemon.Node{ID: conf.Nodes[i].ID, Name: nodeName(conf, i)})
@@ -55,7 +58,7 @@ func haProcesses(o Options, conf *corosync.Config) ([]Process, error) {
 	processes := []Process{
 		{Name: watchdog.Process, Restart: restartAfter, New: func() env.Process { return watchdog.New(dog) }},
 		{Name: status.Process, Restart: restartAfter, New: func() env.Process { return status.New(self) }}}
-	if len(command) == 0 {
+	if commands == nil {
 		processes = append(processes, Process{Name: resource.HostProcess, Restart: restartAfter,
 			New: func() env.Process { return resource.NewHost(guests) }})
 	}

@@ -24,6 +24,8 @@ type GuestOptions struct {
 	SwitchTime     time.Duration
 	// Machines are the names of all machines, by their numbers: where guests can migrate to.
 	Machines []string
+	// Flaws are how guests fail; nil for none that does.
+	Flaws *Flaws
 
 	// Measured makes the machine tell the others what it and its guests use.
 	Measured bool
@@ -191,6 +193,10 @@ func (h *Host) tell(t *env.Task, to string, a guestAnswer) {
 
 func (h *Host) carryOut(t *env.Task, g *guest, from string, r *guestRequest) (a guestAnswer) {
 	switch {
+	case r.Op == opStart && !g.running && h.opts.Flaws.fails("start", r.SID, h.env.Self().Name):
+		t.Sleep(h.takes(h.opts.StartTime))
+	case r.Op == opStop && g.running && h.opts.Flaws.stays(r.SID):
+		t.Sleep(r.Timeout)
 	case r.Op == opStart && !g.running:
 		delete(h.coming, r.SID)
 		g.conf = ParseConf(r.Conf)

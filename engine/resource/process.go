@@ -16,7 +16,7 @@ import (
 type Process struct {
 	env      env.Env
 	programs env.Programs
-	command  []string
+	commands Commands
 	ended    map[string]string // resource -> the life that was ended on purpose
 }
 
@@ -25,10 +25,10 @@ var _ Driver = (*Process)(nil)
 // ErrNoPrograms: programs cannot be run on this machine.
 var ErrNoPrograms = errors.New("this machine runs no programs")
 
-// NewProcess makes the driver; command is what runs as a resource, which finds its own name in
-// the environment.
-func NewProcess(e env.Env, command []string) *Process {
-	p := &Process{env: e, command: command, ended: map[string]string{}}
+// NewProcess makes the driver; commands are what may run as resources, which find their own names
+// in the environment.
+func NewProcess(e env.Env, commands Commands) *Process {
+	p := &Process{env: e, commands: commands, ended: map[string]string{}}
 	if host, ok := e.(env.ProgramHost); ok {
 		p.programs = host.Programs()
 	}
@@ -62,12 +62,16 @@ func (p *Process) Status(_ *env.Task, sid string) (Status, error) {
 // settleTime is how long a program must have run to count as started.
 const settleTime = 200 * time.Millisecond
 
-// Start implements Driver.
-func (p *Process) Start(t *env.Task, sid string, _ []byte) error {
+// Start implements Driver: the configuration may name one of the commands.
+func (p *Process) Start(t *env.Task, sid string, config []byte) error {
 	if p.programs == nil {
 		return ErrNoPrograms
 	}
-	if err := p.programs.Start(sid, p.command); err != nil {
+	command, err := p.commands.Of(config)
+	if err != nil {
+		return err
+	}
+	if err := p.programs.Start(sid, command); err != nil {
 		return err
 	}
 	t.Sleep(settleTime)

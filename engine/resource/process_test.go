@@ -72,7 +72,7 @@ type owner struct {
 
 func (o *owner) Start(e env.Env) error {
 	o.tasks = env.NewTasks(e, 1)
-	o.driver = NewProcess(programEnv{e, o.programs}, []string{"/bin/service"})
+	o.driver = NewProcess(programEnv{e, o.programs}, Commands{Default: []string{"/bin/service"}})
 	return nil
 }
 
@@ -179,7 +179,7 @@ func TestTroubleWithProgramsIsTold(t *testing.T) {
 }
 
 func TestAMachineWithoutPrograms(t *testing.T) {
-	d := NewProcess(nil, nil)
+	d := NewProcess(nil, Commands{})
 	on, err := d.Running(nil, guestSID)
 	require.NoError(t, err)
 	require.False(t, on)

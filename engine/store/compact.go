@@ -33,7 +33,7 @@ func (r *Request) EncodeCompact() []byte {
 	e.string(r.To)
 	e.bytes(r.Data)
 	e.uint(r.Expect)
-	e.flags(r.Local, r.Deep, r.Retry)
+	e.flags(r.Local, r.Deep, r.Names, r.Retry)
 	e.uint(r.Since)
 	e.string(r.After)
 	e.int(int64(r.Limit))
@@ -54,7 +54,7 @@ func DecodeCompactRequest(data []byte) (*Request, error) {
 	d.tag(compactRequest)
 	r := &Request{ID: d.string(), Op: d.string(), Path: d.string(), To: d.string(), Data: d.bytes(),
 		Expect: d.uint()}
-	d.flags(&r.Local, &r.Deep, &r.Retry)
+	d.flags(&r.Local, &r.Deep, &r.Names, &r.Retry)
 	r.Since, r.After, r.Limit, r.From = d.uint(), d.string(), d.small(), d.uint()
 	r.Node, r.Incarnation = d.node(), d.string()
 	if err := d.end(); err != nil {
@@ -83,6 +83,10 @@ func (r *Response) EncodeCompact() []byte {
 	for i := range r.Entries {
 		e.entry(&r.Entries[i])
 	}
+	e.uint(uint64(len(r.Paths)))
+	for _, path := range r.Paths {
+		e.string(path)
+	}
 	if r.Status != nil {
 		e.status(r.Status)
 	}
@@ -103,6 +107,9 @@ func (r *Response) sizeHint() int {
 	}
 	for i := range r.Entries {
 		n += 32 + len(r.Entries[i].Path) + len(r.Entries[i].Data)
+	}
+	for _, path := range r.Paths {
+		n += 2 + len(path)
 	}
 	if r.Status != nil {
 		n += 160 + 80*len(r.Status.Config)
@@ -128,6 +135,12 @@ func DecodeCompactResponse(data []byte) (*Response, error) {
 		r.Entries = make([]EntryInfo, n)
 		for i := range r.Entries {
 			d.entry(&r.Entries[i])
+		}
+	}
+	if n := d.count(1); n > 0 {
+		r.Paths = make([]string, n)
+		for i := range r.Paths {
+			r.Paths[i] = d.string()
 		}
 	}
 	if status {

@@ -18,9 +18,12 @@ const (
 
 // HAConfig is the HAFile: it makes a node take part in high availability.
 type HAConfig struct {
-	// Command is the program that runs as each service, with its arguments. It finds the service's
-	// id in the environment variable HOLDFAST_PROGRAM.
-	Command []string `json:"command"`
+	// Command is the program that runs as each service that names none, with its arguments. It
+	// finds the service's id in the environment variable HOLDFAST_PROGRAM.
+	Command []string `json:"command,omitempty"`
+	// Commands are the programs that a service's configuration may name ("command: NAME"). No
+	// other can run on this node, whatever the replicated files say.
+	Commands map[string][]string `json:"commands,omitempty"`
 }
 
 // serviceCommand is a service on real nodes: it sits there until it is asked to end.

@@ -148,12 +148,12 @@ func (h *health) started(m env.MachineID, from, to time.Duration) bool {
 func (h *health) phase(from, to time.Duration) phase {
 	n := len(h.names)
 	p := phase{from: from, to: to, fine: make([]bool, n), agent: make([]bool, n), manager: make([]bool, n)}
-	up := make([]bool, n)
+	there, up := make([]bool, n), make([]bool, n)
 	for m := range env.MachineID(n) {
-		up[m] = h.on(m, from) && !h.broken(m, from) && !h.stopped(m, cpg.Process, from) &&
-			!h.stopped(m, store.Process, from)
+		there[m] = h.on(m, from) && !h.stopped(m, cpg.Process, from)
+		up[m] = there[m] && !h.broken(m, from) && !h.stopped(m, store.Process, from)
 	}
-	reaches, unclear := h.reach(from, up)
+	reaches, unclear := h.reach(from, there) // a ring has members whose store is not up, too
 	p.unclear = unclear
 	var all uint32
 	for _, v := range h.votes {

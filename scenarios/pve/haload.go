@@ -63,8 +63,9 @@ func (h *HASpec) measured() bool {
 }
 
 // guests is how guests behave on a machine.
-func (s *Subject) guests(m env.MachineID) resource.GuestOptions {
+func (s *Subject) guests(m env.MachineID, flaws *resource.Flaws) resource.GuestOptions {
 	h, o := s.spec.HA, resource.DefaultGuests()
+	o.Flaws = flaws
 	n := h.Nodes[s.machines[m]]
 	o.Has = use(or(n.CPUs, DefaultNodeCPUs)*100, or(n.MemoryMiB, DefaultNodeMemoryMiB))
 	o.Idle = use(n.IdleCPUPercent, n.IdleMemoryMiB)

@@ -10,6 +10,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha"
 	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
 	"github.com/holdfast-sim/holdfast/engine/node"
+	"github.com/holdfast-sim/holdfast/engine/resource"
 	"github.com/holdfast-sim/holdfast/scenarios"
 )
 
@@ -48,10 +49,48 @@ type HANode struct {
 	IdleMemoryMiB  int `yaml:"idle_memory_mib,omitempty" json:"idle_memory_mib,omitempty"`
 }
 
+// HAFlaw is how a guest fails. What was tried is counted for the guest, wherever it is.
+type HAFlaw struct {
+	// Starts and Moves are how many attempts fail before one succeeds.
+	Starts int `yaml:"starts,omitempty" json:"starts,omitempty"`
+	Moves  int `yaml:"moves,omitempty" json:"moves,omitempty"`
+	// NoStop: it cannot be ended, not even by force.
+	NoStop bool `yaml:"no_stop,omitempty" json:"no_stop,omitempty"`
+	// On are the machines on which starts and moves fail; all unless given.
+	On []string `yaml:"on,omitempty,flow" json:"on,omitempty"`
+}
+
+// flaws are those of the guests' world; nil when there are none.
+func (h *HASpec) flaws() *resource.Flaws {
+	if len(h.Flaws) == 0 {
+		return nil
+	}
+	f := &resource.Flaws{Of: map[string]resource.Flaw{}}
+	for sid, flaw := range h.Flaws {
+		f.Of[sid] = resource.Flaw(flaw)
+	}
+	return f
+}
+
+func (h *HASpec) checkFlaws(machines []string) error {
+	for _, sid := range slices.Sorted(maps.Keys(h.Flaws)) {
+		f := h.Flaws[sid]
+		if !h.has(sid) || f.Starts < 0 || f.Moves < 0 {
+			return fmt.Errorf("flaws: %s: no such service, or a negative number", sid)
+		}
+		for _, m := range f.On {
+			if !slices.Contains(machines, m) {
+				return fmt.Errorf("flaws: %s: no machine is called %q; the machines are %v", sid, m, machines)
+			}
+		}
+	}
+	return nil
+}
+
 func (h *HASpec) checkSetup(machines []string) error {
 	for _, sid := range slices.Sorted(maps.Keys(h.Guests)) {
 		g := h.Guests[sid]
-		if h.Services[sid] == "" {
+		if !h.has(sid) {
 			return fmt.Errorf("guests: there is no service %s", sid)
 		}
 		if err := checkLoad(sid, g.Load); err != nil {
@@ -65,6 +104,9 @@ func (h *HASpec) checkSetup(machines []string) error {
 		if n := h.Nodes[name]; !slices.Contains(machines, name) || min(n.CPUs, n.MemoryMiB, n.IdleCPUPercent, n.IdleMemoryMiB) < 0 {
 			return fmt.Errorf("nodes: %s: no such machine, or a negative size; the machines are %v", name, machines)
 		}
+	}
+	if err := h.checkFlaws(machines); err != nil {
+		return err
 	}
 	if err := h.checkLife(); err != nil {
 		return err

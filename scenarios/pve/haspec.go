@@ -51,6 +51,8 @@ type HASpec struct {
 	// Guests say what the services' guests are like, Nodes what the machines tell of themselves.
 	Guests map[string]HAGuest `yaml:"guests,omitempty" json:"guests,omitempty"`
 	Nodes  map[string]HANode  `yaml:"nodes,omitempty" json:"nodes,omitempty"`
+	// Flaws are how guests fail, by service. Simulator only.
+	Flaws map[string]HAFlaw `yaml:"flaws,omitempty" json:"flaws,omitempty"`
 	// ManagerStatus is ha/manager_status as an earlier master has left it.
 	ManagerStatus string `yaml:"manager_status,omitempty" json:"manager_status,omitempty"`
 	// Prepared: the first boot of the machines, which a power cut ends, is for putting the files
@@ -63,7 +65,9 @@ type HACommand struct {
 	At time.Duration `yaml:"at" json:"at"`
 	On string        `yaml:"on" json:"on"`
 	// Run is a line for the master (migrate vm:100 n2, enable-node-maintenance n1, ...),
-	// `set SID KEY VALUE`, `remove SID` or `add SID`.
+	// `set SID KEY VALUE`, `remove SID`, `add SID`, or an order to the machine or about a guest:
+	// shutdown, reboot, restart-lrm, stop-crm, start-crm, create SID NODE STATE, lock SID NAME,
+	// unlock SID, resize SID CORES MIB, start SID, move SID NODE, version V.
 	Run string `yaml:"run" json:"run"`
 }
 
@@ -126,8 +130,14 @@ func (h *HASpec) checkCommands(machines []string) error {
 		}
 		words := strings.Fields(c.Run)
 		switch {
+		case len(words) == 0:
+			return fmt.Errorf("commands: one at %v says nothing to run", c.At)
+		case isOrder(words):
+			if err := h.checkOrder(words, machines); err != nil {
+				return err
+			}
 		case len(words) == 4 && words[0] == "set", len(words) == 2 && (words[0] == "remove" || words[0] == "add"):
-			if h.Services[words[1]] == "" {
+			if !h.has(words[1]) {
 				return fmt.Errorf("commands: %q: there is no service %s", c.Run, words[1])
 			}
 		default:
@@ -157,10 +167,11 @@ const operatorProcess = "operator"
 
 // operator does on its machine what the scenario wants of an operator there.
 type operator struct {
-	spec    *HASpec
-	machine string
-	first   bool // this one puts the files into place
-	warmup  time.Duration
+	spec     *HASpec
+	machine  string
+	machines []string
+	first    bool // this one puts the files into place
+	warmup   time.Duration
 
 	env   env.Env
 	tasks *env.Tasks
@@ -264,8 +275,12 @@ func (o *operator) command(t *env.Task, line string) {
 		path = daemon.ResourcesPath
 		change = func(old string) (string, error) { return changeService(old, words) }
 	}
+	do := func() error { return o.edit(t, path, change) }
+	if isOrder(words) {
+		do = func() error { return o.order(t, words) }
+	}
 	for {
-		err := o.edit(t, path, change)
+		err := do()
 		if err == nil {
 			break
 		}
@@ -332,6 +347,6 @@ func (OperatorDid) RecordKind() string { return "operator" }
 // operatorSpec is the operator's process on a machine.
 func (s *Subject) operatorSpec(m env.MachineID) scenarios.ProcessSpec {
 	return scenarios.ProcessSpec{Name: operatorProcess, Restart: retryPause, New: func() env.Process {
-		return &operator{spec: s.spec.HA, machine: s.machines[m], first: m == 0, warmup: s.warmup}
+		return &operator{spec: s.spec.HA, machine: s.machines[m], machines: s.machines, first: m == 0, warmup: s.warmup}
 	}}
 }

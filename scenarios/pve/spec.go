@@ -14,6 +14,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/corosync"
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/node"
+	"github.com/holdfast-sim/holdfast/engine/resource"
 	"github.com/holdfast-sim/holdfast/engine/ring"
 	"github.com/holdfast-sim/holdfast/scenarios"
 )
@@ -78,7 +79,7 @@ func Decode(s *scenarios.Scenario) (scenarios.Subject, error) {
 	}
 	// Compose every node once, so that a configuration that cannot run is refused here.
 	for m := range s.Machines {
-		if _, err := subject.compose(env.MachineID(m)); err != nil {
+		if _, err := subject.compose(env.MachineID(m), nil); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrSpec, err)
 		}
 	}
@@ -150,10 +151,10 @@ func (s *Subject) generate(sc *scenarios.Scenario) error {
 // listens.
 var simulationKey = bytes.Repeat([]byte("holdfast simulated cluster key. "), 4)
 
-func (s *Subject) compose(m env.MachineID) ([]node.Process, error) {
+func (s *Subject) compose(m env.MachineID, flaws *resource.Flaws) ([]node.Process, error) {
 	o := node.Options{Cluster: s.conf, Machine: m, Key: simulationKey}
 	if s.spec.HA != nil {
-		o.HA = &node.HA{Guests: s.guests(m), Self: s.spec.HA.self(s.machines[m]), MoveTimeout: s.spec.HA.Migration.Timeout}
+		o.HA = &node.HA{Guests: s.guests(m, flaws), Self: s.spec.HA.self(s.machines[m]), MoveTimeout: s.spec.HA.Migration.Timeout}
 	}
 	return node.Compose(o)
 }
@@ -162,16 +163,25 @@ func (s *Subject) compose(m env.MachineID) ([]node.Process, error) {
 func (s *Subject) Kind() string { return Kind }
 
 // Builder implements scenarios.Subject.
-func (s *Subject) Builder() scenarios.Builder { return builder{s} }
+func (s *Subject) Builder() scenarios.Builder {
+	b := builder{subject: s}
+	if s.spec.HA != nil {
+		b.flaws = s.spec.HA.flaws()
+	}
+	return b
+}
 
-type builder struct{ subject *Subject }
+type builder struct {
+	subject *Subject
+	flaws   *resource.Flaws // of one run's guests
+}
 
 // Files implements scenarios.Builder: the configuration is given to the processes directly.
 func (b builder) Files(env.MachineID) []scenarios.File { return nil }
 
 // Processes implements scenarios.Builder.
 func (b builder) Processes(m env.MachineID) []scenarios.ProcessSpec {
-	processes, err := b.subject.compose(m)
+	processes, err := b.subject.compose(m, b.flaws)
 	if err != nil {
 		panic("pve: a configuration that was accepted cannot be composed: " + err.Error())
 	}

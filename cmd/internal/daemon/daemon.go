@@ -63,6 +63,8 @@ func Main(name, what string, args []string, stderr io.Writer, processes Processe
 		flags.PrintDefaults()
 	}
 	check := flags.Bool("check", false, "check the configuration and exit")
+	guard := flags.Bool("supervise", false, "be the machine: run the program, serve the watchdog socket that the machine file\n"+
+		"names, and when the watchdog expires end everything that was started and begin anew")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return ExitOK
@@ -78,8 +80,11 @@ func Main(name, what string, args []string, stderr io.Writer, processes Processe
 		fmt.Fprintf(stderr, "%s: %v\n", name, err)
 		return ExitUsage
 	}
-	if *check {
+	switch {
+	case *check:
 		return ExitOK
+	case *guard:
+		return superviseMain(name, cfg, flags.Arg(0), stderr)
 	}
 	cfg.Log = stderr
 	return run(name, cfg, stderr)
@@ -105,6 +110,9 @@ func load(path string, processes Processes) (host.Config, error) {
 		return host.Config{}, err
 	}
 	cfg := file.Config(dir)
+	if id := os.Getenv(bootEnv); id != "" {
+		cfg.BootID = id
+	}
 	cfg.Processes = list
 	if file.Debug {
 		cfg.LogLevel = slog.LevelDebug

@@ -32,18 +32,7 @@ func ParseDatacenter(text string) (ha.Datacenter, error) {
 		var err error
 		switch key {
 		case "crs", "ha":
-			for _, entry := range strings.Split(value, ",") {
-				name, setting, found := strings.Cut(strings.TrimSpace(entry), "=")
-				if name == "" {
-					continue
-				}
-				if !found && key == "crs" { // the first key may be left out
-					name, setting = "ha", name
-				}
-				if err = setDatacenter(&dc, key, name, setting); err != nil {
-					break
-				}
-			}
+			err = setDatacenterList(&dc, key, value)
 		case "fencing":
 			dc.Fencing = value
 		case "max_workers":
@@ -56,7 +45,25 @@ func ParseDatacenter(text string) (ha.Datacenter, error) {
 	return dc, nil
 }
 
-// ParseDatacenterJSON reads the same settings from {"crs": {…}, "ha": {…}}.
+// setDatacenterList reads "name=setting,…".
+func setDatacenterList(dc *ha.Datacenter, key, value string) error {
+	for _, entry := range strings.Split(value, ",") {
+		name, setting, found := strings.Cut(strings.TrimSpace(entry), "=")
+		if name == "" {
+			continue
+		}
+		if !found && key == "crs" { // the first key may be left out
+			name, setting = "ha", name
+		}
+		if err := setDatacenter(dc, key, name, setting); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ParseDatacenterJSON reads the same settings from {"crs": {…}, "ha": {…}}, or with the lists of the
+// text file in the place of the inner objects. What is empty or null is as good as absent.
 func ParseDatacenterJSON(data []byte) (ha.Datacenter, error) {
 	dc := ha.DefaultDatacenter()
 	if strings.TrimSpace(string(data)) == "" {
@@ -70,11 +77,21 @@ func ParseDatacenterJSON(data []byte) (ha.Datacenter, error) {
 		if len(raw[key]) == 0 {
 			continue
 		}
+		var list looseText
+		if err := json.Unmarshal(raw[key], &list); err == nil {
+			if err := setDatacenterList(&dc, key, string(list)); err != nil {
+				return dc, fmt.Errorf("read datacenter settings, %s: %w", key, err)
+			}
+			continue
+		}
 		var settings map[string]looseText
 		if err := json.Unmarshal(raw[key], &settings); err != nil {
 			return dc, fmt.Errorf("read datacenter settings, %s: %w", key, err)
 		}
 		for _, name := range sortedKeys(settings) {
+			if settings[name] == "" {
+				continue
+			}
 			if err := setDatacenter(&dc, key, name, string(settings[name])); err != nil {
 				return dc, fmt.Errorf("read datacenter settings, %s: %w", key, err)
 			}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sort"
 	"strconv"
@@ -24,7 +25,8 @@ func ParseResources(text string) (map[string]*ha.ServiceConfig, []Problem, error
 	services := map[string]*ha.ServiceConfig{}
 	for _, section := range sections {
 		sid := section.Kind + ":" + section.ID
-		if _, _, err := ha.SplitSID(sid); err != nil {
+		kind, _, err := ha.SplitSID(sid)
+		if err != nil {
 			problems = append(problems, Problem{section.Line, err.Error()})
 			continue
 		}
@@ -32,7 +34,7 @@ func ParseResources(text string) (map[string]*ha.ServiceConfig, []Problem, error
 			problems = append(problems, Problem{section.Line, "duplicate resource " + sid})
 			continue
 		}
-		service := DefaultService(section.Kind)
+		service := DefaultService(kind)
 		service.State = ha.WantStarted // the file's default differs from an absent value elsewhere
 		for _, kv := range section.Keys {
 			if err := SetServiceProperty(service, kv.Key, kv.Value); err != nil {
@@ -92,7 +94,7 @@ func SetServiceProperty(service *ha.ServiceConfig, key, value string) (err error
 			service.MaxRelocate = tries
 		}
 	default:
-		return fmt.Errorf("unknown property")
+		return ErrProperty
 	}
 	return err
 }
@@ -153,8 +155,11 @@ func (t *looseText) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
+// ErrProperty means that a service has no property of this name.
+var ErrProperty = errors.New("unknown property")
+
 // ParseServiceJSON reads services in the form {sid: {node, state, …}}. An absent state means
-// disabled.
+// disabled. Properties that are not known are left to others.
 func ParseServiceJSON(data []byte) (map[string]*ha.ServiceConfig, error) {
 	services := map[string]*ha.ServiceConfig{}
 	if strings.TrimSpace(string(data)) == "" {
@@ -183,7 +188,7 @@ func ParseServiceJSON(data []byte) (map[string]*ha.ServiceConfig, error) {
 			if value == "" {
 				continue
 			}
-			if err := SetServiceProperty(service, key, value); err != nil {
+			if err := SetServiceProperty(service, key, value); err != nil && !errors.Is(err, ErrProperty) {
 				return nil, fmt.Errorf("read service %s, property %s: %w", sid, key, err)
 			}
 		}

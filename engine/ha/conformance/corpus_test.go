@@ -9,25 +9,29 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// corpusDir finds a folder of test data that is not part of the project.
-func corpusDir(t *testing.T, name string) string {
+// corpusRoots are the places where test data that is not part of the project can lie.
+func corpusRoots(t *testing.T) []string {
 	t.Helper()
-	roots := []string{os.Getenv("HOLDFAST_CORPORA")}
+	var roots []string
+	if root := os.Getenv("HOLDFAST_CORPORA"); root != "" {
+		roots = append(roots, root)
+	}
 	dir, err := os.Getwd()
 	require.NoError(t, err)
 	for ; ; dir = filepath.Dir(dir) {
 		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			roots = append(roots, filepath.Join(dir, "..", "shared", "corpora"))
-			break
+			return append(roots, filepath.Join(dir, "..", "shared", "corpora"))
 		}
 		if dir == filepath.Dir(dir) {
-			break
+			return roots
 		}
 	}
-	for _, root := range roots {
-		if root == "" {
-			continue
-		}
+}
+
+// corpusDir finds a folder of test data that is not part of the project.
+func corpusDir(t *testing.T, name string) string {
+	t.Helper()
+	for _, root := range corpusRoots(t) {
 		path := filepath.Join(root, name)
 		if _, err := os.Stat(path); err == nil {
 			return path

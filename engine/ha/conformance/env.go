@@ -21,6 +21,8 @@ type daemonEnv struct {
 var (
 	_ ha.CRMEnv = (*daemonEnv)(nil)
 	_ ha.LRMEnv = (*daemonEnv)(nil)
+
+	_ ha.GuestWitness = (*daemonEnv)(nil)
 )
 
 func (e *daemonEnv) NodeName() string  { return e.node.name }
@@ -154,6 +156,14 @@ func (e *daemonEnv) AcquireNodeLock(node string) bool {
 func (e *daemonEnv) NodeConfirmedDead(node string) bool {
 	n := e.world.nodes[node]
 	return n != nil && !n.power
+}
+
+// GuestRuns implements ha.GuestWitness: the virtual hardware knows. Without it a service that was
+// configured on a node which then left would never be recovered, since nothing proves to the
+// manager that it did not run already.
+func (e *daemonEnv) GuestRuns(sid, node string) (runs, known bool) {
+	n := e.world.nodes[node]
+	return n != nil && n.power && n.running[sid], true
 }
 
 func (e *daemonEnv) NodeShutdown() (shutdown, reboot bool) {

@@ -3,6 +3,8 @@ package conformance
 import (
 	"fmt"
 	"strings"
+
+	"github.com/holdfast-sim/holdfast/engine/ha"
 )
 
 // Step is a command of a scenario at its time.
@@ -103,4 +105,27 @@ func FormatLog(lines []Line) string {
 		out.WriteByte('\n')
 	}
 	return out.String()
+}
+
+// Flaws is how a fake service fails, as its name says.
+type Flaws struct {
+	// Starts and Moves fail that many times at first.
+	Starts, Moves int
+	// NoStop: it cannot be stopped.
+	NoStop bool
+	// OnlyNode is the only node on which starts and moves fail, "" for all.
+	OnlyNode string
+}
+
+// FlawsOf reads a service's name; services of other types have no flaws.
+func FlawsOf(sid string) Flaws {
+	if ha.SIDType(sid) != "fa" {
+		return Flaws{}
+	}
+	f := flawsOf(sid)
+	out := Flaws{Starts: f.starts, Moves: f.moves, NoStop: f.noStop}
+	if f.onlyNode > 0 {
+		out.OnlyNode = fmt.Sprintf("node%d", f.onlyNode)
+	}
+	return out
 }

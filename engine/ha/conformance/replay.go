@@ -129,6 +129,12 @@ func parseDelay(text string) (seconds int64, isDelay bool, err error) {
 }
 
 func (w *world) round() error {
+	if w.skipCRM > 0 {
+		w.emit("info", w.now, "run-loop", "skipping CRM round")
+	}
+	if w.skipLRM > 0 {
+		w.emit("info", w.now, "run-loop", "skipping LRM round")
+	}
 	for _, name := range w.names {
 		node := w.nodes[name]
 		if w.tick != nil {

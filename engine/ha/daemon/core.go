@@ -91,8 +91,31 @@ func (c *core) step(ev env.Event) bool {
 
 // haSeconds is the HA manager's clock: seconds of its own timers, which scaling makes shorter.
 func (c *core) haSeconds() int64 {
+	since := c.env.Mono() - c.startMono
+	return c.startWall + c.stretch(int64(since/time.Second)) + c.stretch(int64(since%time.Second))/int64(time.Second)
+}
+
+// stretch turns an amount of time into that of the HA manager's clock.
+func (c *core) stretch(n int64) int64 {
 	num, den := c.opts.ratio()
-	return c.startWall + int64((c.env.Mono()-c.startMono)/time.Second*time.Duration(den)/time.Duration(num))
+	return n * int64(den) / int64(num)
+}
+
+// published is a time of the HA manager's clock as others read it: the time of day. The two differ
+// only where scaling makes the clock run faster. received is the inverse.
+func (c *core) published(seconds int64) int64 {
+	num, den := c.opts.ratio()
+	if num == den || seconds == 0 {
+		return seconds
+	}
+	return c.startWall + (seconds-c.startWall)*int64(num)/int64(den)
+}
+
+func (c *core) received(seconds int64) int64 {
+	if num, den := c.opts.ratio(); num == den || seconds == 0 {
+		return seconds
+	}
+	return c.startWall + c.stretch(seconds-c.startWall)
 }
 
 // seconds turns seconds of the HA manager's timers into time.

@@ -40,3 +40,16 @@ func TestLeftLocksGoAndOthersStay(t *testing.T) {
 	_, name = dropLock([]byte("cores: 2\n[snapshot]\nlock: backup\n"))
 	require.Empty(t, name, "a snapshot's lines are not the guest's")
 }
+
+// TestScaledTimesAreWrittenAsTimesOfDay: a clock that runs faster does not look like a wrong one.
+func TestScaledTimesAreWrittenAsTimesOfDay(t *testing.T) {
+	c := core{opts: Options{Num: 1, Den: 20}, startWall: 1_000_000}
+	require.EqualValues(t, 1_000_100, c.published(1_002_000), "2000 s of its own are 100 s of the day")
+	require.EqualValues(t, 1_002_000, c.received(1_000_100))
+	require.EqualValues(t, 999_900, c.received(999_995), "written before this process started")
+	require.Zero(t, c.published(0))
+	require.Zero(t, c.received(0))
+	c.opts = Options{}
+	require.EqualValues(t, 1_002_000, c.published(1_002_000))
+	require.EqualValues(t, 1_002_000, c.received(1_002_000))
+}

@@ -128,7 +128,8 @@ func (x *executor) Start(cmd lrm.Command) bool {
 	core.tasks.Go(func(t *env.Task) {
 		w := newWorld(core, t)
 		lookup := func(string) lrm.Resource {
-			return &resourceOf{world: w, driver: x.process.driver, cmd: cmd, lrm: x.process.lrm}
+			r := &resourceOf{world: w, driver: x.process.driver, cmd: cmd, lrm: x.process.lrm}
+			return lockable{r, w, x.process.driver}
 		}
 		if w.movedBefore(cmd) {
 			core.env.Probe("ha/move-had-been-done")

@@ -18,7 +18,9 @@ const Version = "9.1.0"
 // WriteManagerStatus implements ha.CRMEnv. It writes only over what this master has read or
 // written last, so one that was overtaken without noticing changes nothing.
 func (w *world) WriteManagerStatus(status *ha.ManagerStatus) error {
-	data, err := status.Encode()
+	told := *status
+	told.Timestamp = w.published(status.Timestamp)
+	data, err := told.Encode()
 	if err != nil {
 		return err
 	}
@@ -32,7 +34,9 @@ func (w *world) WriteManagerStatus(status *ha.ManagerStatus) error {
 
 // WriteLRMStatus implements ha.LRMEnv.
 func (w *world) WriteLRMStatus(status *ha.LRMStatus) error {
-	data, err := status.Encode()
+	told := *status
+	told.Timestamp = w.published(status.Timestamp)
+	data, err := told.Encode()
 	if err != nil {
 		return err
 	}
@@ -43,9 +47,7 @@ func (w *world) WriteLRMStatus(status *ha.LRMStatus) error {
 		return nil
 	}
 	self := w.opts.Self
-	if self.Version == "" {
-		self.Version = Version
-	}
+	self.Version = w.opts.installed(w.env)
 	info, err := json.Marshal(self)
 	if err != nil {
 		return fmt.Errorf("encoding the version: %w", err)

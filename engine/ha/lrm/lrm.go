@@ -271,13 +271,24 @@ func (l *LRM) leaveActive(fence bool) {
 		l.become(StateLostAgentLock)
 	case l.mode == ha.ModeMaintenance:
 		l.become(StateMaintenance)
-	case l.mode == ha.ModeDisarm && l.finishJobs() == 0:
+	case l.mode == ha.ModeDisarm && !l.movesFromHere() && l.finishJobs() == 0:
 		l.env.Log(ha.LevelInfo, "HA disarm requested, releasing agent lock and watchdog")
 		l.release()
 		l.become(StateWaitForAgentLock)
 	default:
 		l.countIdle()
 	}
+}
+
+// movesFromHere: the manager waits for a move that only this LRM can carry out. Without it HA would
+// not be disarmed before it is armed again.
+func (l *LRM) movesFromHere() bool {
+	for _, sd := range l.services {
+		if sd.Node == l.env.NodeName() && sd.State.Moving() {
+			return true
+		}
+	}
+	return false
 }
 
 func (l *LRM) countIdle() {

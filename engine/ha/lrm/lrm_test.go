@@ -339,6 +339,26 @@ func TestARestartingLRMDeclinesMoves(t *testing.T) {
 	require.Equal(t, ha.ExitError, b.written.Results["u2"].ExitCode)
 }
 
+func TestADisarmingLRMCarriesOutItsMovesFirst(t *testing.T) {
+	b := newBench()
+	b.want("vm:1", ha.Started, "u1")
+	l := active(t, b)
+	b.finish("vm:1", ha.ExitSuccess)
+	l.Round()
+	b.want("vm:1", ha.Relocate, "u2")
+	b.manager.Disarm = &ha.Disarm{Mode: ha.DisarmFreeze, State: ha.DisarmDisarming}
+	l.Round()
+	require.Len(t, b.started, 2, "the manager waits for it before it goes on disarming")
+	require.True(t, b.locked && b.open)
+	b.finish("vm:1", ha.ExitSuccess)
+	l.Round()
+	require.Equal(t, ha.ExitSuccess, b.written.Results["u2"].ExitCode)
+	b.want("vm:1", ha.Freeze, "u3")
+	l.Round()
+	require.Equal(t, lrm.StateWaitForAgentLock, l.State())
+	require.False(t, b.locked || b.open)
+}
+
 func TestASuccessorAnswersForAMoveThatArrived(t *testing.T) {
 	for _, arrived := range []bool{true, false} {
 		b := newBench()

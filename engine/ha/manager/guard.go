@@ -46,7 +46,7 @@ func (m *Manager) mustFence(sid string, sd *ha.ServiceStatus) bool {
 	if !m.nodes.offlineDelayed(sd.Node) {
 		return false
 	}
-	if sd.Unguarded == 0 || m.env.NodeConfirmedDead(sd.Node) {
+	if sd.Unguarded == 0 || m.env.NodeConfirmedDead(sd.Node) || m.seenStopped(sid, sd.Node) {
 		return true
 	}
 	if !m.unproven[sid] {
@@ -55,4 +55,15 @@ func (m *Manager) mustFence(sid string, sd *ha.ServiceStatus) bool {
 			"service '%s' is not recovered from node '%s': the node was not guarded by its watchdog when it left", sid, sd.Node))
 	}
 	return false
+}
+
+// seenStopped: somebody who can tell says that the service does not run there. It stays so, since an
+// LRM that is cut off starts nothing.
+func (m *Manager) seenStopped(sid, node string) bool {
+	witness, ok := m.env.(ha.GuestWitness)
+	if !ok {
+		return false
+	}
+	runs, known := witness.GuestRuns(sid, node)
+	return known && !runs
 }

@@ -30,8 +30,6 @@ type Manager struct {
 	stats     map[string]ha.ServiceStats
 	nodeStats map[string]ha.NodeStats
 
-	// placed are the services that were put on a node in this round.
-	placed map[string]bool
 	// failed are the services that met an error in this round.
 	failed map[string]bool
 	// suspended are the services that were let go of while HA is disarmed.
@@ -73,7 +71,7 @@ func (m *Manager) disarmed() bool {
 // round decides once about everything. On an error nothing is written and the next round tries
 // again.
 func (m *Manager) round() error {
-	m.placed, m.failed = map[string]bool{}, map[string]bool{}
+	m.failed = map[string]bool{}
 	info, err := m.env.NodeInfo()
 	if err != nil {
 		return err
@@ -122,6 +120,7 @@ func (m *Manager) decide() {
 	}
 	for pass := 0; pass < maxPasses; pass++ {
 		if !m.pass() {
+			m.fenceLeftovers()
 			return
 		}
 	}

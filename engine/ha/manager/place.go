@@ -167,12 +167,18 @@ func (m *Manager) usage() *sched.Usage {
 }
 
 // presentStats is what a service adds to the use of the node it is on. With measured loads it is
-// already in them, unless it was placed there in this very round.
+// already in them, unless its start was not confirmed yet.
 func (m *Manager) presentStats(sid string, sd *ha.ServiceStatus) (stats sched.Stats, unlimitedCPU bool) {
-	if m.settings.CRS.Mode == ha.SchedDynamic && (sd.State != ha.Started || !m.placed[sid]) {
+	if m.settings.CRS.Mode == ha.SchedDynamic && (sd.State != ha.Started || m.confirmed(sd)) {
 		return sched.Stats{}, false
 	}
 	return m.startStats(sid)
+}
+
+// confirmed: the LRM has reported that it runs the service, if only in this round.
+func (m *Manager) confirmed(sd *ha.ServiceStatus) bool {
+	res, answered := m.results[sd.UID]
+	return sd.Running != 0 || answered && res.ExitCode == ha.ExitSuccess
 }
 
 func contains(list []string, x string) bool {

@@ -45,7 +45,6 @@ func (m *Manager) set(sid string, to change) {
 	if to.node != "" {
 		next.Node = to.node
 	}
-	m.placed[sid] = to.state == ha.Started
 	*sd = *next
 }
 
@@ -314,15 +313,24 @@ func (m *Manager) fenceNodes() (changed bool) {
 			changed = true
 		}
 	}
+	return changed
+}
+
+// fenceLeftovers goes on with fencing the nodes whose services were taken away meanwhile. Once in a
+// round, when everything else is settled.
+func (m *Manager) fenceLeftovers() {
+	waiting := map[string]bool{}
+	for _, sd := range m.status.ServiceStatus {
+		if sd.State == ha.Fence {
+			waiting[sd.Node] = true
+		}
+	}
 	for _, node := range m.nodes.list() {
-		if _, tried := fenced[node]; tried || m.nodes.state(node) != ha.NodeFence {
+		if waiting[node] || m.nodes.state(node) != ha.NodeFence {
 			continue
 		}
 		m.env.Log(ha.LevelNotice,
 			fmt.Sprintf("node '%s' in fence state but no services to-fence! admin interference?!", node))
-		if m.nodes.fence(node, m.status) {
-			changed = true
-		}
+		m.nodes.fence(node, m.status)
 	}
-	return changed
 }

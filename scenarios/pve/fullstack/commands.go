@@ -2,6 +2,7 @@ package fullstack
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,7 +22,7 @@ func (t *translator) command(at time.Duration, text string) error {
 	case "service":
 		return t.serviceCommand(at, object, args)
 	case "skip-round":
-		return fmt.Errorf("%w: its daemons are not told to leave out rounds", ErrNotExpressible)
+		return fmt.Errorf("%w: the daemons of a cluster cannot be made to leave out a round all at once", ErrNotExpressible)
 	}
 	if !t.known(object) {
 		return fmt.Errorf("unknown node: %w", conformance.ErrCommand)
@@ -61,16 +62,20 @@ func (t *translator) nodeCommand(at time.Duration, verb, name string, args []str
 }
 
 func (t *translator) daemonCommand(at time.Duration, verb, name string, args []string) error {
-	switch verb {
-	case "cfs":
+	switch {
+	case verb == "cfs":
 		return fmt.Errorf("%w: locks and files come from one store here, so a node that cannot read files "+
 			"cannot renew its lock either and is fenced, whereas the scenario goes on renewing", ErrNotExpressible)
-	case "crm":
-		if len(args) > 0 {
-			return t.crmCommand(at, name, args)
-		}
+	case verb == "shutdown" || verb == "reboot" || verb == "restart-lrm":
+		t.orderOn(at, name, verb)
+	case verb == "pve-manager-version" && len(args) == 2 && args[0] == "set":
+		t.orderOn(at, name, "version "+args[1])
+	case verb == "crm" && len(args) > 0:
+		return t.crmCommand(at, name, args)
+	default:
+		return conformance.ErrCommand
 	}
-	return fmt.Errorf("%w: not translated yet", ErrNotExpressible)
+	return nil
 }
 
 func (t *translator) crmCommand(at time.Duration, name string, args []string) error {
@@ -84,8 +89,10 @@ func (t *translator) crmCommand(at time.Duration, name string, args []string) er
 		t.order(at, args[0]+" "+args[1])
 	case config.CommandArm:
 		t.order(at, args[0])
+	case "stop", "start":
+		t.orderOn(at, name, args[0]+"-crm")
 	default:
-		return fmt.Errorf("%w: not translated yet", ErrNotExpressible)
+		return conformance.ErrCommand
 	}
 	return nil
 }
@@ -125,8 +132,77 @@ func (t *translator) serviceCommand(at time.Duration, sid string, args []string)
 		t.order(at, verb+" "+sid+" "+args[1])
 	case "delete":
 		t.order(at, "remove "+sid)
+	case "add":
+		return t.addService(at, sid, args[1:])
+	case "manual-migrate":
+		if len(args) != 2 {
+			return conformance.ErrCommand
+		}
+		for _, name := range t.names { // whoever has it moves it
+			t.orderOn(at, name, "move "+sid+" "+args[1])
+		}
+	case "lock":
+		t.order(at, "lock "+sid+" "+strings.Join(append(args[1:], defaultLock)[:1], ""))
+	case "unlock":
+		t.order(at, "unlock "+sid)
+	case "set-static-stats", "set-dynamic-stats":
+		return t.setStats(at, sid, args[1:])
 	default:
-		return fmt.Errorf("%w: not translated yet", ErrNotExpressible)
+		return conformance.ErrCommand
+	}
+	return nil
+}
+
+// defaultLock is the name of a guest's lock that has none.
+const defaultLock = "backup"
+
+func (t *translator) addService(at time.Duration, sid string, args []string) error {
+	if len(args) == 0 || !t.known(args[0]) {
+		return fmt.Errorf("unknown node: %w", conformance.ErrCommand)
+	}
+	state := "started"
+	if len(args) > 1 {
+		state = args[1]
+	}
+	t.sizes[sid] = t.source.GuestSize(sid)
+	t.adopt(sid)
+	t.load(0, sid)
+	if len(args) > 2 && args[2] == "1" {
+		// It runs before the HA manager hears of it.
+		t.orderOn(at-step/2, args[0], "start "+sid)
+	}
+	t.order(at, "create "+sid+" "+args[0]+" "+state)
+	return nil
+}
+
+// setStats changes what a guest may use, or what it uses.
+func (t *translator) setStats(at time.Duration, sid string, args []string) error {
+	if len(args)%2 != 0 {
+		return fmt.Errorf("names and values do not pair up: %w", conformance.ErrCommand)
+	}
+	size, resized := t.sizes[sid], false
+	for i := 0; i < len(args); i += 2 {
+		value, err := strconv.ParseFloat(args[i+1], 64)
+		if err != nil {
+			return fmt.Errorf("%q is not a number: %w", args[i+1], conformance.ErrCommand)
+		}
+		switch args[i] {
+		case "maxcpu":
+			size.CPUs, resized = value, true
+		case "maxmem":
+			size.MemBytes, resized = value*mebibyte, true
+		case "cpu":
+			size.UsedCPUs = value
+		case "mem":
+			size.UsedMemBytes = value * mebibyte
+		default:
+			return fmt.Errorf("unknown statistic %q: %w", args[i], conformance.ErrCommand)
+		}
+	}
+	t.sizes[sid] = size
+	t.load(at, sid)
+	if resized {
+		t.order(at, fmt.Sprintf("resize %s %.0f %.0f", sid, size.CPUs, size.MemBytes/mebibyte))
 	}
 	return nil
 }

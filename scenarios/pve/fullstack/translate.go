@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast-sim/holdfast/engine/ha"
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
 	"github.com/holdfast-sim/holdfast/engine/ha/conformance"
 	"github.com/holdfast-sim/holdfast/scenarios"
@@ -39,9 +40,9 @@ func Translate(c *conformance.Scenario) (*scenarios.Scenario, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &translator{source: c, off: map[string]time.Duration{}, cut: map[string]time.Duration{},
+	t := &translator{source: c, sizes: map[string]conformance.GuestSize{}, off: map[string]time.Duration{}, cut: map[string]time.Duration{},
 		ha: &pve.HASpec{Prepared: true, Services: map[string]string{}, Guests: map[string]pve.HAGuest{},
-			Nodes: map[string]pve.HANode{}, Rules: c.Rules, Groups: c.Groups,
+			Nodes: map[string]pve.HANode{}, Flaws: map[string]pve.HAFlaw{}, Rules: c.Rules, Groups: c.Groups,
 			Datacenter: config.FormatDatacenter(c.Datacenter)}}
 	if err := t.begin(); err != nil {
 		return nil, err
@@ -67,6 +68,7 @@ type translator struct {
 	names  []string
 	faults []fault.Fault
 	ha     *pve.HASpec
+	sizes  map[string]conformance.GuestSize
 
 	// off and cut say since when a machine has no power, and no network.
 	off, cut map[string]time.Duration
@@ -77,7 +79,8 @@ func (t *translator) begin() error {
 	for _, n := range t.source.Hardware() {
 		t.names = append(t.names, n.Name)
 		t.ha.Nodes[n.Name] = pve.HANode{Version: n.Version, CPUs: int(math.Round(n.CPUs)),
-			MemoryMiB: int(math.Round(n.MemBytes / mebibyte))}
+			MemoryMiB: int(math.Round(n.MemBytes / mebibyte)), IdleCPUPercent: int(math.Round(n.UsedCPUs * 100)),
+			IdleMemoryMiB: int(math.Round(n.UsedMemBytes / mebibyte))}
 		t.off[n.Name] = 0
 	}
 	for _, n := range t.source.Hardware() {
@@ -97,7 +100,9 @@ func (t *translator) begin() error {
 	}
 	for _, sid := range slices.Sorted(maps.Keys(t.source.Services)) {
 		t.ha.Services[sid] = t.source.Services[sid].Node
-		t.ha.Guests[sid] = t.guest(sid)
+		t.sizes[sid] = t.source.GuestSize(sid)
+		t.adopt(sid)
+		t.load(0, sid)
 	}
 	t.ha.Resources = config.FormatResources(t.source.Services)
 	return nil
@@ -105,10 +110,33 @@ func (t *translator) begin() error {
 
 const mebibyte = 1 << 20
 
-func (t *translator) guest(sid string) pve.HAGuest {
-	size := t.source.GuestSize(sid)
-	return pve.HAGuest{Cores: int(math.Round(size.CPUs)), MemoryMiB: int(math.Round(size.MemBytes / mebibyte)),
+// adopt describes a service's guest as it is at first, with the flaws that its name tells of.
+func (t *translator) adopt(sid string) {
+	size := t.sizes[sid]
+	t.ha.Guests[sid] = pve.HAGuest{Cores: int(math.Round(size.CPUs)), MemoryMiB: int(math.Round(size.MemBytes / mebibyte)),
 		Lock: t.source.GuestLocks[sid]}
+	f := conformance.FlawsOf(sid)
+	if f == (conformance.Flaws{}) {
+		return
+	}
+	flaw := pve.HAFlaw{Starts: f.Starts, Moves: f.Moves, NoStop: f.NoStop}
+	if f.OnlyNode != "" {
+		flaw.On = []string{f.OnlyNode}
+	}
+	if f.OnlyNode == "" || t.known(f.OnlyNode) {
+		t.ha.Flaws[sid] = flaw
+	}
+}
+
+// load notes what a guest uses from now on, where anybody wants to know.
+func (t *translator) load(at time.Duration, sid string) {
+	if t.source.Datacenter.CRS.Mode != ha.SchedDynamic {
+		return
+	}
+	size, g := t.sizes[sid], t.ha.Guests[sid]
+	g.Load = append(g.Load, pve.HALoad{At: at, CPUPercent: int(math.Round(size.UsedCPUs * 100)),
+		MemoryMiB: int(math.Round(size.UsedMemBytes / mebibyte))})
+	t.ha.Guests[sid] = g
 }
 
 // others are all machines but one.

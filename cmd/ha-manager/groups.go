@@ -1,0 +1,133 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/holdfast-sim/holdfast/engine/ha/config"
+	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
+)
+
+var groupOptions = []option{
+	{name: "nodes", usage: "the `nodes` with their priorities, as in n1:2,n2", needed: true},
+	{name: "restricted", usage: "on no other nodes", isSwitch: true},
+	{name: "nofailback", usage: "do not go back to a better node", isSwitch: true},
+	{name: "comment", usage: "any `text`"},
+}
+
+func understoodGroups(text string) error {
+	_, problems, err := config.ParseGroups(text)
+	return firstProblem(problems, err)
+}
+
+// errGroupsGone is the well-known answer of a cluster that has rules instead of groups.
+var errGroupsGone = errors.New("ha groups have been migrated to rules")
+
+// noGroups fails with the prefix when there are no groups any more: a master turns them into rules
+// as soon as all nodes understand those, and removes them. Where a master has been and groups are
+// none, there never will be any.
+func noGroups(cmd *cobra.Command, a *api, prefix string) error {
+	text, _, err := a.read(cmd.Context(), daemon.GroupsPath)
+	if err != nil {
+		return err
+	}
+	groups, _, err := config.ParseGroups(text)
+	if err != nil || len(groups) > 0 {
+		return err
+	}
+	present, err := a.list(cmd.Context(), nodesDir)
+	if err != nil {
+		return err
+	}
+	for path := range present {
+		if _, node, isNode := nodeOf(path); isNode && present[daemon.VersionPath(node)] {
+			return fmt.Errorf("%s: %w", prefix, errGroupsGone)
+		}
+	}
+	return nil
+}
+
+// changeGroups edits the groups, unless there are none any more.
+func (t *tool) changeGroups(cmd *cobra.Command, doing string, change func([]config.Section) ([]config.Section, error)) error {
+	a, err := t.connect()
+	if err != nil {
+		return err
+	}
+	if err := a.writable(cmd.Context()); err != nil {
+		return err
+	}
+	if err := noGroups(cmd, a, "cannot "+doing+" group"); err != nil {
+		return err
+	}
+	return t.changeSections(cmd, daemon.GroupsPath, understoodGroups, change)
+}
+
+func (t *tool) groupAdd() *cobra.Command {
+	var cmd *cobra.Command
+	cmd = &cobra.Command{Use: "groupadd GROUP", Short: "make an HA group (use rules instead)", Args: exactly(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if err := hasNeeded(cmd, groupOptions); err != nil {
+				return err
+			}
+			return t.changeGroups(cmd, "create", func(all []config.Section) ([]config.Section, error) {
+				if find(all, args[0]) >= 0 {
+					return nil, fmt.Errorf("ha group ID '%s' already defined", args[0])
+				}
+				s := config.Section{Kind: "group", ID: args[0]}
+				err := setKeys(cmd, &s, groupOptions, nil)
+				return append(all, s), err
+			})
+		}}
+	return withOptions(cmd, groupOptions)
+}
+
+func (t *tool) groupSet() *cobra.Command {
+	var cmd *cobra.Command
+	var unset []string
+	cmd = &cobra.Command{Use: "groupset GROUP", Short: "change an HA group", Args: exactly(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			return t.changeGroups(cmd, "update", func(all []config.Section) ([]config.Section, error) {
+				i := find(all, args[0])
+				if i < 0 {
+					return nil, fmt.Errorf("no such ha group '%s'", args[0])
+				}
+				return all, setKeys(cmd, &all[i], groupOptions, unset)
+			})
+		}}
+	return withChanges(withOptions(cmd, groupOptions), &unset)
+}
+
+func (t *tool) groupRemove() *cobra.Command {
+	return &cobra.Command{Use: "groupremove GROUP", Short: "remove an HA group", Args: exactly(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return t.changeGroups(cmd, "delete", func(all []config.Section) ([]config.Section, error) {
+				i := find(all, args[0])
+				if i < 0 {
+					return nil, fmt.Errorf("no such ha group '%s'", args[0])
+				}
+				return append(all[:i:i], all[i+1:]...), nil
+			})
+		}}
+}
+
+func (t *tool) groupConfig() *cobra.Command {
+	return t.printing(&cobra.Command{Use: "groupconfig", Short: "list the HA groups", Args: exactly(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			a, err := t.connect()
+			if err != nil {
+				return err
+			}
+			if err := noGroups(cmd, a, "cannot index groups"); err != nil {
+				return err
+			}
+			text, _, err := a.read(cmd.Context(), daemon.GroupsPath)
+			if err != nil {
+				return err
+			}
+			return t.printSections(cmd, text, sectionShape{key: "group",
+				title: func(s config.Section) string { return "group: " + s.ID },
+				id:    func(s config.Section) string { return s.ID }})
+		}})
+}

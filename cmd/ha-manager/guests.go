@@ -1,0 +1,146 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
+	"github.com/holdfast-sim/holdfast/engine/store"
+)
+
+// guest is for the configurations of services themselves, which other clusters have other tools
+// for: where one lies, there its service lives.
+func (t *tool) guest() *cobra.Command {
+	group := asksFor(&cobra.Command{Use: "guest", Short: "the configurations of services: what runs, and on which node it lives",
+		Long: `A service has a configuration on exactly one node; the HA manager moves it along. These commands make,
+list and remove configurations. They start and stop nothing.`})
+	group.AddCommand(t.guestCreate(), t.guestList(), t.guestDestroy())
+	return group
+}
+
+func (t *tool) guestCreate() *cobra.Command {
+	var node, command string
+	var memory, cores int
+	cmd := &cobra.Command{Use: "create SID --node NODE", Short: "make a service's configuration", Args: exactly(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			sid, err := sidOf(args[0], "")
+			if err != nil {
+				return err
+			}
+			if node == "" || strings.Contains(node, "/") || strings.Contains(sid, "/") {
+				return fmt.Errorf("%w: --node says on which node it lives, by its name", errUsage)
+			}
+			if strings.ContainsAny(command, " \t\r\n[") {
+				return fmt.Errorf("%w: --command is the name of a command of the node's ha.json, not a program", errUsage)
+			}
+			a, err := t.connect()
+			if err != nil {
+				return err
+			}
+			if err := a.writable(cmd.Context()); err != nil {
+				return err
+			}
+			v, err := look(cmd.Context(), a)
+			if err != nil {
+				return err
+			}
+			if err := v.isNode(node); err != nil {
+				return err
+			}
+			if home := v.homes[sid]; home != "" {
+				return fmt.Errorf("unable to create %s: it already exists on node '%s'", sid, home)
+			}
+			var text strings.Builder
+			if command != "" {
+				fmt.Fprintf(&text, "command: %s\n", command)
+			}
+			fmt.Fprintf(&text, "cores: %d\nmemory: %d\n", cores, memory)
+			return a.edit(cmd.Context(), daemon.GuestPath(sid, node), func(old string) (string, error) {
+				if old != "" {
+					return "", fmt.Errorf("unable to create %s: it already exists on node '%s'", sid, node)
+				}
+				return text.String(), nil
+			})
+		}}
+	cmd.Flags().StringVar(&node, "node", "", "the `node` where it lives at first")
+	cmd.Flags().StringVar(&command, "command", "", "the `name` of its command in the ha.json of the nodes (default: their default)")
+	cmd.Flags().IntVar(&memory, "memory", 512, "its size in `MiB`, for schedulers that look at it")
+	cmd.Flags().IntVar(&cores, "cores", 1, "its processors, for the same")
+	return cmd
+}
+
+func (t *tool) guestList() *cobra.Command {
+	type row struct {
+		SID  string `json:"sid"`
+		Node string `json:"node"`
+		HA   int    `json:"ha"`
+	}
+	return t.printing(&cobra.Command{Use: "list", Short: "list the services that have a configuration", Args: exactly(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			a, err := t.connect()
+			if err != nil {
+				return err
+			}
+			v, err := look(cmd.Context(), a)
+			if err != nil {
+				return err
+			}
+			list, rows := []row{}, [][]string{{"sid", "node", "ha"}}
+			for _, sid := range slices.Sorted(maps.Keys(v.homes)) {
+				r := row{SID: sid, Node: v.homes[sid]}
+				if v.services[sid] != nil {
+					r.HA = 1
+				}
+				list = append(list, r)
+				rows = append(rows, []string{r.SID, r.Node, fmt.Sprint(r.HA)})
+			}
+			return t.print(cmd, list, func(w io.Writer) error { return table(w, rows) })
+		}})
+}
+
+func (t *tool) guestDestroy() *cobra.Command {
+	return &cobra.Command{Use: "destroy SID", Short: "remove a service's configuration, once HA does not look after it", Args: exactly(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			sid, err := sidOf(args[0], "")
+			if err != nil {
+				return err
+			}
+			a, err := t.connect()
+			if err != nil {
+				return err
+			}
+			if err := a.writable(cmd.Context()); err != nil {
+				return err
+			}
+			v, err := look(cmd.Context(), a)
+			if err != nil {
+				return err
+			}
+			switch {
+			case v.homes[sid] == "":
+				return fmt.Errorf("%s does not exist", sid)
+			case v.services[sid] != nil || v.manager.ServiceStatus[sid] != nil:
+				return fmt.Errorf("unable to remove %s: it is used in HA resources; `ha-manager set %s --state stopped`, then "+
+					"`ha-manager remove %s` first", sid, sid, sid)
+			}
+			_, err = a.do(cmd.Context(), store.Request{Op: "delete", Path: daemon.GuestPath(sid, v.homes[sid])})
+			return err
+		}}
+}
+
+// nodeOf is the node whose directory a path is in.
+func nodeOf(path string) (rest, node string, ok bool) {
+	parts := strings.SplitN(path, "/", 3)
+	if len(parts) < 2 || parts[0] != nodesDir {
+		return "", "", false
+	}
+	if len(parts) == 3 {
+		rest = parts[2]
+	}
+	return rest, parts[1], true
+}

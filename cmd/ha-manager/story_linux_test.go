@@ -1,0 +1,149 @@
+package main
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// Nodes by their numbers, as the story calls them.
+const (
+	n1 = iota
+	n2
+	n3
+)
+
+// TestAnAdministratorsStory goes through an administrator's work on a cluster of real daemons with
+// real programs as services, in fast time: services and rules, moves, maintenance, disarming, a
+// node that loses its power and comes back, a daemon that dies, the loss of quorum.
+func TestAnAdministratorsStory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a cluster of three daemons works for most of a minute")
+	}
+	c := newCluster(t)
+	c.until(n1, "quorum OK", "lrm n1 (idle, watchdog standby, %T)", "lrm n2 (idle, watchdog standby, %T)",
+		"lrm n3 (idle, watchdog standby, %T)")
+	for _, chapter := range []struct {
+		title string
+		tell  func(*testing.T, *cluster)
+	}{{"services begin", servicesBegin}, {"services move", servicesMove}, {"nodes rest", nodesRest},
+		{"power is lost", powerIsLost}, {"a daemon dies", aDaemonDies}, {"quorum is lost", quorumIsLost}} {
+		begun := time.Now()
+		chapter.tell(t, c)
+		t.Logf("%s: %v", chapter.title, time.Since(begun).Round(100*time.Millisecond))
+	}
+	c.neverTwice("vm:100", "ct:200", "service:web")
+}
+
+func servicesBegin(t *testing.T, c *cluster) {
+	c.must("guest", "create", "vm:100", "--node", "n2", "--command", "web")
+	c.must("guest", "create", "ct:200", "--node", "n1", "--command", "web")
+	c.must("guest", "create", "service:web", "--node", "n3", "--command", "web")
+	c.must("rules", "add", "node-affinity", "shop-first", "--resources", "vm:100", "--nodes", "n1:2,n2:1")
+	c.must("rules", "add", "node-affinity", "db-first", "--resources", "ct:200", "--nodes", "n1:2,n2:1")
+	c.must("add", "100", "--comment", "the shop")
+	c.must("add", "ct:200", "--failback", "0")
+	c.must("add", "service:web", "--max_restart", "2")
+	text := c.until(n1, "quorum OK", "fencing armed (CRM watchdog active)", "lrm n1 (active, watchdog active, %T)",
+		"service ct:200 (n1, started)", "service service:web (n3, started)", "service vm:100 (n1, started)")
+	require.Regexp(t, `(?m)^master n[123] \(active, %T\)$`, text)
+	for i := range c.nodes {
+		require.Equal(t, text[:10], c.until(i, "quorum OK")[:10], "every node says so")
+	}
+	require.Equal(t, "ct:200\n\tfailback 0\n\tstate started\n\nservice:web\n\tmax_restart 2\n\tstate started\n\n"+
+		"vm:100\n\tcomment the shop\n\tstate started\n", c.must("config"))
+	require.Len(t, c.lives("ct:200"), 1)
+
+	for _, command := range [][]string{{"groupadd", "g", "--nodes", "n1"}, {"groupconfig"}, {"set", "vm:100", "--group", "g"}} {
+		code, _, errs := c.ask(n1, command...)
+		require.Equal(t, exitFailed, code)
+		require.Contains(t, errs, "ha groups have been migrated to rules", "%v", command)
+	}
+	var entries []map[string]any
+	require.NoError(t, json.Unmarshal([]byte(c.must("status", "--output-format", "json")), &entries))
+	require.Equal(t, "service:vm:100", entries[len(entries)-1]["id"])
+	require.Equal(t, "started", entries[len(entries)-1]["crm_state"])
+}
+
+func servicesMove(t *testing.T, c *cluster) {
+	c.must("migrate", "service:web", "n2")
+	c.until(n1, "service service:web (n2, started)")
+	c.must("crm-command", "relocate", "service:web", "n3")
+	c.until(n1, "service service:web (n3, started)")
+	require.Len(t, c.lives("service:web"), 3)
+	c.must("set", "service:web", "--state", "stopped")
+	c.until(n1, "service service:web (n3, stopped)")
+	c.must("set", "service:web", "--state", "started")
+	c.until(n1, "service service:web (n3, started)")
+	c.must("crm-command", "stop", "service:web", "0")
+	c.until(n1, "service service:web (n3, stopped)")
+	require.Contains(t, c.must("config"), "service:web\n\tmax_restart 2\n\tstate stopped\n", "the request is remembered")
+	c.must("set", "service:web", "--state", "started")
+	c.until(n1, "service service:web (n3, started)")
+	code, _, errs := c.ask(n1, "migrate", "vm:100", "n7")
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, errs, "no such cluster node 'n7': there are n1, n2, n3")
+}
+
+func nodesRest(t *testing.T, c *cluster) {
+	c.must("crm-command", "node-maintenance", "enable", "n1")
+	c.until(n2, "service vm:100 (n2, started)", "service ct:200 (n2, started)")
+	require.Contains(t, c.until(n2), "lrm n1 (maintenance mode, watchdog ")
+	c.must("crm-command", "node-maintenance", "disable", "n1")
+	text := c.until(n2, "service vm:100 (n1, started)", "lrm n1 (active, watchdog active, %T)")
+	require.Contains(t, text, "service ct:200 (n2, started)\n", "it does not fail back")
+	c.must("migrate", "ct:200", "n1")
+	c.until(n2, "service ct:200 (n1, started)")
+
+	begun := len(c.lives("vm:100"))
+	c.must("crm-command", "disarm-ha", "freeze")
+	c.until(n2, "fencing disarmed (CRM watchdog released)", "lrm n1 (disarm mode, watchdog released, %T)",
+		"lrm n2 (disarm mode, watchdog released, %T)", "service vm:100 (n1, freeze)")
+	c.must("crm-command", "arm-ha")
+	c.until(n2, "fencing armed (CRM watchdog active)", "lrm n1 (active, watchdog active, %T)", "service vm:100 (n1, started)")
+	require.Len(t, c.lives("vm:100"), begun, "nothing was touched meanwhile")
+}
+
+func powerIsLost(t *testing.T, c *cluster) {
+	begun := map[string]int{"vm:100": len(c.lives("vm:100")), "ct:200": len(c.lives("ct:200"))}
+	c.off(n1)
+	c.until(n2, "service vm:100 (n2, started)", "service ct:200 (n2, started)", "lrm n1 (old timestamp - dead?, %T)")
+	for sid, before := range begun {
+		lives := c.lives(sid)
+		require.Len(t, lives, before+1, "%s starts elsewhere, once", sid)
+		require.Equal(t, n2, lives[before].node)
+	}
+	c.on(n1)
+	c.until(n2, "service vm:100 (n1, started)", "lrm n1 (active, watchdog active, %T)")
+	require.Contains(t, c.until(n2), "service ct:200 (n2, started)\n", "it does not fail back")
+	c.neverTwice("vm:100", "ct:200")
+}
+
+// aDaemonDies: the services of a node outlive its daemon, and end with the reset that follows. The
+// node is back before anybody takes them.
+func aDaemonDies(t *testing.T, c *cluster) {
+	before := c.health(n3)
+	lives := len(c.lives("service:web"))
+	require.NoError(t, unix.Kill(before.PID, unix.SIGKILL))
+	require.Eventually(t, func() bool { return len(c.lives("service:web")) == lives+1 }, waitLimit, 100*time.Millisecond)
+	c.until(n2, "service service:web (n3, started)")
+	require.Equal(t, before.Boot+1, c.health(n3).Boot, "the machine was reset")
+	c.neverTwice("service:web")
+}
+
+func quorumIsLost(t *testing.T, c *cluster) {
+	c.off(n2, n3)
+	text := c.until(n1, "quorum No quorum on node 'n1'!")
+	require.Contains(t, text, "service vm:100 (n1, ", "what it knew is shown")
+	for _, change := range [][]string{{"set", "vm:100", "--comment", "x"}, {"migrate", "vm:100", "n2"}, {"remove", "vm:100"}} {
+		code, _, errs := c.ask(n1, change...)
+		require.Equal(t, exitFailed, code, "%v", change)
+		require.Contains(t, errs, "cluster not ready - no quorum?", "%v", change)
+	}
+	require.Contains(t, c.must("config"), "the shop")
+	c.on(n2, n3)
+	c.until(n1, "quorum OK", "service vm:100 (n1, started)", "service ct:200 (n2, started)", "service service:web (n3, started)")
+}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/holdfast-sim/holdfast/engine/ha"
+	"github.com/holdfast-sim/holdfast/engine/ha/config"
+	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
+	"github.com/holdfast-sim/holdfast/engine/store"
+)
+
+// view is what one node knows of high availability in its cluster.
+type view struct {
+	self     string // the node that was asked
+	quorate  bool
+	manager  *ha.ManagerStatus
+	agents   map[string]*ha.LRMStatus
+	services map[string]*ha.ServiceConfig
+	homes    map[string]string // sid -> the node that has its configuration
+}
+
+// look reads it, as the node that is asked has it: without quorum, too.
+func look(ctx context.Context, a *api) (*view, error) {
+	v := &view{agents: map[string]*ha.LRMStatus{}}
+	r, err := a.do(ctx, store.Request{Op: store.OpStatus})
+	if err != nil {
+		return nil, err
+	}
+	v.quorate = r.Status != nil && r.Status.Quorate
+	if v.self, err = a.name(ctx); err != nil {
+		return nil, err
+	}
+	text, _, err := a.read(ctx, daemon.ManagerStatusPath)
+	if err != nil {
+		return nil, err
+	}
+	if v.manager, err = ha.DecodeManagerStatus([]byte(text)); err != nil {
+		return nil, err
+	}
+	present, err := a.list(ctx, nodesDir)
+	if err != nil {
+		return nil, err
+	}
+	if err := v.lookAtAgents(ctx, a, present); err != nil {
+		return nil, err
+	}
+	if text, _, err = a.read(ctx, daemon.ResourcesPath); err != nil {
+		return nil, err
+	}
+	if v.services, err = parseResources(text); err != nil {
+		return nil, err
+	}
+	v.homes = homes(present)
+	return v, nil
+}
+
+func (v *view) lookAtAgents(ctx context.Context, a *api, present map[string]bool) error {
+	for node := range nodesOf(v.manager, present) {
+		text, _, err := a.read(ctx, daemon.LRMStatusPath(node))
+		if err != nil {
+			return err
+		}
+		if v.agents[node], err = ha.DecodeLRMStatus([]byte(text)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// nodesDir is the directory with a directory for each node.
+const nodesDir = "nodes"
+
+// nodesOf are the nodes of the cluster, as far as its files tell: those that the master knows, and
+// until there was one those whose agents have told how they are.
+func nodesOf(manager *ha.ManagerStatus, present map[string]bool) map[string]bool {
+	nodes := map[string]bool{}
+	for node := range manager.NodeStatus {
+		nodes[node] = true
+	}
+	if len(nodes) > 0 {
+		return nodes
+	}
+	for path := range present {
+		if parts := strings.Split(path, "/"); len(parts) == 3 && daemon.LRMStatusPath(parts[1]) == path {
+			nodes[parts[1]] = true
+		}
+	}
+	return nodes
+}
+
+// homes finds the configurations of guests.
+func homes(present map[string]bool) map[string]string {
+	out := map[string]string{}
+	for _, path := range slices.Sorted(maps.Keys(present)) {
+		if sid, node := guestOf(path); sid != "" {
+			out[sid] = node
+		}
+	}
+	return out
+}
+
+// guestOf is the guest whose configuration lies at a path, "" when none does.
+func guestOf(path string) (sid, node string) {
+	parts := strings.Split(path, "/")
+	if len(parts) != 4 || parts[0] != nodesDir {
+		return "", ""
+	}
+	name, isConf := strings.CutSuffix(parts[3], ".conf")
+	kind := map[string]string{"qemu-server": "vm", "lxc": "ct"}[parts[2]]
+	if kind == "" {
+		kind = parts[2]
+	}
+	sid = kind + ":" + name
+	if _, _, err := ha.SplitSID(sid); !isConf || err != nil || daemon.GuestPath(sid, parts[1]) != path {
+		return "", ""
+	}
+	return sid, parts[1]
+}
+
+// sids are all services, configured or still known to the master.
+func (v *view) sids() []string {
+	all := map[string]bool{}
+	for sid := range v.services {
+		all[sid] = true
+	}
+	for sid := range v.manager.ServiceStatus {
+		all[sid] = true
+	}
+	return slices.Sorted(maps.Keys(all))
+}
+
+// readRules reads ha/rules.cfg, as far as it can be understood.
+func readRules(ctx context.Context, a *api) (map[string]*config.Rule, error) {
+	text, _, err := a.read(ctx, daemon.RulesPath)
+	if err != nil {
+		return nil, err
+	}
+	parsed, _, err := config.ParseRules(text)
+	return parsed, err
+}

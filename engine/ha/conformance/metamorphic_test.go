@@ -1,0 +1,312 @@
+package conformance
+
+import (
+	"context"
+	"encoding/json"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Relations between runs: a scenario is changed in a way whose effect on the log can be said without
+// knowing the log. They find what a recorded log cannot: decisions that hang on a name, on a point in
+// time, on the order of a file or on something that has nothing to do with them.
+
+// metamorphicFolders are our own scenarios and, where they are, the recorded ones.
+func metamorphicFolders(t *testing.T) []string {
+	t.Helper()
+	dirs := []string{ownScenarios}
+	for _, root := range corpusRoots(t) {
+		if path := filepath.Join(root, "pve-ha-manager"); exists(path) {
+			dirs = append(dirs, path)
+			break
+		}
+	}
+	folders, err := FindScenarios(dirs)
+	require.NoError(t, err)
+	return folders
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// variant is a scenario folder in memory that a test may change.
+type variant struct {
+	t     *testing.T
+	name  string
+	files map[string]string
+}
+
+func openVariant(t *testing.T, folder string) *variant {
+	t.Helper()
+	v := &variant{t: t, name: filepath.Base(folder), files: map[string]string{}}
+	entries, err := os.ReadDir(folder)
+	require.NoError(t, err)
+	for _, entry := range entries {
+		if entry.Name() == "README" || entry.Name() == "log.expect" {
+			continue
+		}
+		data, err := os.ReadFile(filepath.Join(folder, entry.Name()))
+		require.NoError(t, err)
+		v.files[entry.Name()] = string(data)
+	}
+	return v
+}
+
+func (v *variant) run() []Line {
+	v.t.Helper()
+	fsys := fstest.MapFS{}
+	for name, text := range v.files {
+		fsys[name] = &fstest.MapFile{Data: []byte(text), Mode: fs.ModePerm}
+	}
+	s, err := Load(fsys, ".", v.name)
+	require.NoError(v.t, err)
+	run, err := Replay(context.Background(), s)
+	require.NoError(v.t, err)
+	require.Empty(v.t, run.Double)
+	return run.Log
+}
+
+func (v *variant) groups() (groups [][]string) {
+	v.t.Helper()
+	require.NoError(v.t, json.Unmarshal([]byte(v.files["cmdlist"]), &groups))
+	return groups
+}
+
+func (v *variant) setGroups(groups [][]string) { v.set("cmdlist", groups) }
+
+func (v *variant) object(file string) map[string]any {
+	v.t.Helper()
+	out := map[string]any{}
+	if strings.TrimSpace(v.files[file]) != "" {
+		require.NoError(v.t, json.Unmarshal([]byte(v.files[file]), &out))
+	}
+	return out
+}
+
+func (v *variant) set(file string, value any) {
+	v.t.Helper()
+	data, err := json.Marshal(value)
+	require.NoError(v.t, err)
+	v.files[file] = string(data)
+}
+
+func text(lines []Line) string { return (&Run{Log: lines}).Text() }
+
+func changed(lines []Line, change func(*Line)) []Line {
+	out := append([]Line(nil), lines...)
+	for i := range out {
+		change(&out[i])
+	}
+	return out
+}
+
+// unchanged are the logs of the folders as they are.
+var unchanged = map[string][]Line{}
+
+// before runs the scenario as it is, once for all relations.
+func (v *variant) before() []Line {
+	v.t.Helper()
+	if unchanged[v.name] == nil {
+		unchanged[v.name] = v.run()
+	}
+	return unchanged[v.name]
+}
+
+func forEachFolder(t *testing.T, test func(t *testing.T, v *variant)) {
+	for _, folder := range metamorphicFolders(t) {
+		t.Run(filepath.Base(folder), func(t *testing.T) { test(t, openVariant(t, folder)) })
+	}
+}
+
+// TestRenamedServices: other names in the same order make no difference. Fake services keep theirs,
+// since the digits say what they do.
+func TestRenamedServices(t *testing.T) {
+	pattern := regexp.MustCompile(`\b(vm|ct):(\d+)`)
+	forEachFolder(t, func(t *testing.T, v *variant) {
+		want := changed(v.before(), func(l *Line) { l.Message = pattern.ReplaceAllString(l.Message, "$1:7$2") })
+		for name, content := range v.files {
+			v.files[name] = pattern.ReplaceAllString(content, "$1:7$2")
+		}
+		require.Equal(t, text(want), text(v.run()))
+	})
+}
+
+// TestRenamedNodes: the same for nodes. Some fake services fail on a node of a certain name.
+func TestRenamedNodes(t *testing.T) {
+	pattern, picky := regexp.MustCompile(`node(\d)`), regexp.MustCompile(`fa:\d{6}`)
+	forEachFolder(t, func(t *testing.T, v *variant) {
+		if picky.MatchString(v.files["service_config"]) {
+			t.Skip("a fake service knows the names of nodes")
+		}
+		want := changed(v.before(), func(l *Line) {
+			l.ID = pattern.ReplaceAllString(l.ID, "m-node$1")
+			l.Message = pattern.ReplaceAllString(l.Message, "m-node$1")
+		})
+		for name, content := range v.files {
+			v.files[name] = pattern.ReplaceAllString(content, "m-node$1")
+		}
+		require.Equal(t, text(want), text(v.run()))
+	})
+}
+
+// TestLaterStart: nothing hangs on the time of day. A run that begins five rounds later says the
+// same five rounds later, unless something runs before the first command or the status has a time.
+func TestLaterStart(t *testing.T) {
+	const later = roundsPerGroup * minRoundSeconds
+	forEachFolder(t, func(t *testing.T, v *variant) {
+		if strings.Contains(v.files["hardware_status"], `"on"`) || strings.Contains(v.files["manager_status"], "timestamp") {
+			t.Skip("time has begun before the first command")
+		}
+		want := changed(v.before(), func(l *Line) {
+			if l.Seconds > 0 {
+				l.Seconds += later
+			}
+		})
+		v.setGroups(append([][]string{{}}, v.groups()...))
+		require.Equal(t, text(want), text(v.run()))
+	})
+}
+
+// TestOrderOfFiles: objects have no order and blanks no meaning.
+func TestOrderOfFiles(t *testing.T) {
+	forEachFolder(t, func(t *testing.T, v *variant) {
+		want := v.before()
+		for _, file := range []string{"hardware_status", "service_config", "manager_status", "datacenter.cfg"} {
+			if _, ok := v.files[file]; !ok {
+				continue
+			}
+			object := v.object(file)
+			var reversed strings.Builder
+			reversed.WriteString("\t{\n")
+			for i, keys := 0, sortedKeys(object); i < len(keys); i++ {
+				key := keys[len(keys)-1-i]
+				data, err := json.MarshalIndent(object[key], "", "\t ")
+				require.NoError(t, err)
+				if i > 0 {
+					reversed.WriteString("  ,\n")
+				}
+				reversed.WriteString("\"" + key + "\"\t:" + string(data))
+			}
+			reversed.WriteString("}\n\n ")
+			v.files[file] = reversed.String()
+		}
+		require.Equal(t, text(want), text(v.run()))
+	})
+}
+
+// TestRepeatedCommands: what is true already can be said again. Asking for the state that a service
+// or a node has by then is a command like any other, but nothing follows from it.
+func TestRepeatedCommands(t *testing.T) {
+	forEachFolder(t, func(t *testing.T, v *variant) {
+		want := v.before()
+		groups := v.groups()
+		var repeated []string
+		for i, group := range groups {
+			for _, command := range group {
+				words := strings.Fields(command)
+				again := len(words) == 3 && (words[0] == "power" && words[2] == "on" || words[0] == "network") ||
+					len(words) == 3 && words[0] == "service" && strings.Contains(" started stopped disabled ignored ", " "+words[2]+" ")
+				if again {
+					groups[i] = append(groups[i], command)
+					repeated = append(repeated, command)
+				}
+			}
+		}
+		v.setGroups(groups)
+		got := v.run()
+		require.Len(t, got, len(want)+len(repeated))
+		require.Equal(t, text(without(want, "cmdlist")), text(without(got, "cmdlist")))
+	})
+}
+
+func without(lines []Line, id string) (out []Line) {
+	for _, l := range lines {
+		if l.ID != id {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+// TestUnusedNode: a node that is never switched on changes nothing, as long as the others are a
+// majority with it as they were without it: three of four nodes, all of them on all the time.
+func TestUnusedNode(t *testing.T) {
+	forEachFolder(t, func(t *testing.T, v *variant) {
+		hardware := v.object("hardware_status")
+		if len(hardware) != 3 || goesAway(v) {
+			t.Skip("the number of nodes matters when one is away")
+		}
+		want := v.before()
+		hardware["node9"] = map[string]any{"power": "off", "network": "off"}
+		v.set("hardware_status", hardware)
+		require.Equal(t, text(want), text(v.run()))
+	})
+}
+
+func goesAway(v *variant) bool {
+	for i, group := range v.groups() {
+		for _, command := range group {
+			words := strings.Fields(command)
+			switch words[0] {
+			case "power", "network":
+				if words[2] == "off" || i > 0 {
+					return true
+				}
+			case "reboot", "shutdown":
+				return true
+			}
+		}
+	}
+	return strings.Contains(v.files["hardware_status"], `"on"`)
+}
+
+// TestUnrelatedService: a service that nobody wants to run is looked at and left alone, whatever
+// happens to its node. The node has another one anyway, so that no LRM is woken by it.
+func TestUnrelatedService(t *testing.T) {
+	forEachFolder(t, func(t *testing.T, v *variant) {
+		services := v.object("service_config")
+		host := quietHost(v, services)
+		if host == "" {
+			t.Skip("no node has a service all the time, or nodes are chosen at once")
+		}
+		want := v.before()
+		const sid = "vm:999999"
+		services[sid] = map[string]any{"node": host, "state": "disabled"}
+		v.set("service_config", services)
+		got := v.run()
+		var rest []Line
+		for _, l := range got {
+			if !strings.Contains(l.Message, "'"+sid+"'") {
+				rest = append(rest, l)
+			}
+		}
+		require.Equal(t, text(want), text(rest))
+		require.Greater(t, len(got), len(rest))
+	})
+}
+
+// quietHost is a node on which a service is wanted from the beginning to the end. While it is
+// confirmed that the other one does not run, it counts like a running one and keeps its LRM awake;
+// that is at the start and after disarming, when no node may be chosen and the first one not be let
+// go of.
+func quietHost(v *variant, services map[string]any) string {
+	if strings.Contains(v.files["datacenter.cfg"], "rebalance") || strings.Contains(v.files["manager_status"], "node_status") ||
+		strings.Contains(v.files["cmdlist"], "delete") || strings.Contains(v.files["cmdlist"], "disarm") {
+		return ""
+	}
+	for _, sid := range sortedKeys(services) {
+		if service, ok := services[sid].(map[string]any); ok && service["state"] != nil {
+			return service["node"].(string)
+		}
+	}
+	return ""
+}

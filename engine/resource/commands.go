@@ -1,0 +1,85 @@
+package resource
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Commands are the programs that a machine is willing to run as resources. They come from the
+// machine's own configuration and from nowhere else: the configuration of a resource is
+// replicated, so whoever may write it could otherwise run anything on every machine. It can only
+// choose, by name.
+type Commands struct {
+	// Default runs as a resource that names no command; empty: such a resource does not start.
+	Default []string
+	// Named are the commands that a resource may name, each with its arguments.
+	Named map[string][]string
+}
+
+// ErrNoCommand means that this machine has no program for a resource.
+var ErrNoCommand = errors.New("no command for this resource")
+
+// commandKey is the property of a resource's configuration that names its command.
+const commandKey = "command"
+
+// maxCommandName bounds a command's name.
+const maxCommandName = 100
+
+// Of is the command of the resource with this configuration.
+func (c Commands) Of(config []byte) ([]string, error) {
+	name := commandOf(config)
+	if name == "" {
+		if len(c.Default) == 0 {
+			return nil, fmt.Errorf("%w: its configuration names none, and this node has no default; write "+
+				"\"%s: NAME\" into it, with one of %s", ErrNoCommand, commandKey, c.names())
+		}
+		return c.Default, nil
+	}
+	command := c.Named[name]
+	if len(command) == 0 {
+		return nil, fmt.Errorf("%w: this node allows no command %.*q, only %s; allow it in the node's own "+
+			"ha.json", ErrNoCommand, maxCommandName, name, c.names())
+	}
+	return command, nil
+}
+
+func (c Commands) names() string {
+	if len(c.Named) == 0 {
+		return "none"
+	}
+	return strings.Join(slices.Sorted(maps.Keys(c.Named)), ", ")
+}
+
+// Check refuses commands that could never run.
+func (c Commands) Check() error {
+	if len(c.Default) == 0 && len(c.Named) == 0 {
+		return fmt.Errorf("%w: there is no command at all", ErrNoCommand)
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Named)) {
+		switch {
+		case name == "" || len(name) > maxCommandName || strings.ContainsAny(name, " \t\r\n"):
+			return fmt.Errorf("%w: %.*q is no name for a command: 1 to %d bytes without blanks", ErrNoCommand,
+				maxCommandName, name, maxCommandName)
+		case len(c.Named[name]) == 0 || c.Named[name][0] == "":
+			return fmt.Errorf("%w: command %q has no program", ErrNoCommand, name)
+		}
+	}
+	return nil
+}
+
+// commandOf finds the name of the command in a configuration of lines "key: value"; what follows
+// the first section (a snapshot's) is of the past.
+func commandOf(config []byte) string {
+	for line := range strings.Lines(string(config)) {
+		if strings.HasPrefix(line, "[") {
+			break
+		}
+		if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == commandKey {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
+}
