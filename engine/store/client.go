@@ -77,8 +77,9 @@ type Request struct {
 	Expect uint64 `json:"expect,omitempty"`
 	// Local asks this node alone: for read and list, without asking the others.
 	Local bool `json:"local,omitempty"`
-	// Deep lists everything below the directory, for list.
-	Deep bool `json:"deep,omitempty"`
+	// Deep lists everything below the directory, for list; Names lists the paths alone.
+	Deep  bool `json:"deep,omitempty"`
+	Names bool `json:"names,omitempty"`
 	// Retry marks a change that may have been sent before; Since is a revision that the client knew
 	// by then (0 always holds). They let the store tell a request that was never carried out from
 	// one that was so long ago that it is forgotten. For watch, Since is the revision up to which
@@ -109,9 +110,10 @@ type Response struct {
 	Remembered bool `json:"remembered,omitempty"`
 	// Changed answers watch: something at the path may be different from what it was.
 	Changed bool `json:"changed,omitempty"`
-	// Entry answers read; Entries list and dump, in the order of paths.
+	// Entry answers read; Entries list and dump, in the order of paths; Paths a list of names.
 	Entry   *EntryInfo  `json:"entry,omitempty"`
 	Entries []EntryInfo `json:"entries,omitempty"`
+	Paths   []string    `json:"paths,omitempty"`
 	// More says that the answer was cut: ask again with After or From set behind the last one.
 	More   bool        `json:"more,omitempty"`
 	Status *Status     `json:"status,omitempty"`

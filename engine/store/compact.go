@@ -33,7 +33,7 @@ func (r *Request) EncodeCompact() []byte {
 	e.string(r.To)
 	e.bytes(r.Data)
 	e.uint(r.Expect)
-	e.flags(r.Local, r.Deep, r.Retry)
+	e.flags(r.Local, r.Deep, r.Names, r.Retry)
 	e.uint(r.Since)
 	e.string(r.After)
 	e.int(int64(r.Limit))
@@ -50,11 +50,11 @@ func DecodeCompactRequest(data []byte) (*Request, error) {
 	if len(data) > MaxRequestBytes {
 		return nil, fmt.Errorf("%w: %d bytes is more than %d", ErrBadRequest, len(data), MaxRequestBytes)
 	}
-	d := decoder{text: string(data)}
+	d := decoder{data: data}
 	d.tag(compactRequest)
 	r := &Request{ID: d.string(), Op: d.string(), Path: d.string(), To: d.string(), Data: d.bytes(),
 		Expect: d.uint()}
-	d.flags(&r.Local, &r.Deep, &r.Retry)
+	d.flags(&r.Local, &r.Deep, &r.Names, &r.Retry)
 	r.Since, r.After, r.Limit, r.From = d.uint(), d.string(), d.small(), d.uint()
 	r.Node, r.Incarnation = d.node(), d.string()
 	if err := d.end(); err != nil {
@@ -83,6 +83,10 @@ func (r *Response) EncodeCompact() []byte {
 	for i := range r.Entries {
 		e.entry(&r.Entries[i])
 	}
+	e.uint(uint64(len(r.Paths)))
+	for _, path := range r.Paths {
+		e.string(path)
+	}
 	if r.Status != nil {
 		e.status(r.Status)
 	}
@@ -104,6 +108,9 @@ func (r *Response) sizeHint() int {
 	for i := range r.Entries {
 		n += 32 + len(r.Entries[i].Path) + len(r.Entries[i].Data)
 	}
+	for _, path := range r.Paths {
+		n += 2 + len(path)
+	}
 	if r.Status != nil {
 		n += 160 + 80*len(r.Status.Config)
 	}
@@ -113,7 +120,7 @@ func (r *Response) sizeHint() int {
 // DecodeCompactResponse reads a response in the compact form. It keeps nothing of data and fails
 // with ErrBadCompact.
 func DecodeCompactResponse(data []byte) (*Response, error) {
-	d := decoder{text: string(data)}
+	d := decoder{data: data}
 	d.tag(compactResponse)
 	r := &Response{ID: d.string()}
 	var entry, status bool
@@ -123,11 +130,19 @@ func DecodeCompactResponse(data []byte) (*Response, error) {
 	if entry {
 		r.Entry = &EntryInfo{}
 		d.entry(r.Entry)
+	} else {
+		d.share()
 	}
 	if n := d.count(leastEntryBytes); n > 0 {
 		r.Entries = make([]EntryInfo, n)
 		for i := range r.Entries {
 			d.entry(&r.Entries[i])
+		}
+	}
+	if n := d.count(1); n > 0 {
+		r.Paths = make([]string, n)
+		for i := range r.Paths {
+			r.Paths[i] = d.string()
 		}
 	}
 	if status {

@@ -19,6 +19,7 @@ func someRequests() []Request {
 		{ID: "5", Op: OpDump, After: "a", Limit: 10}, {ID: "6", Op: OpWitness, From: 1 << 63},
 		{ID: "7", Op: OpReplaceMember, Node: 3, Incarnation: "000102030405060708090a0b0c0d0e0f"},
 		{ID: "8", Op: OpList, Path: "nodes", Deep: true, Local: true},
+		{ID: "9", Op: OpList, Names: true},
 	}
 }
 
@@ -29,6 +30,7 @@ func someResponses() []Response {
 		{ID: "2", Code: tree.RevisionMismatch, Message: "not so", Actual: 4},
 		{ID: "3", OK: true, Entry: &file},
 		{ID: "4", OK: true, More: true, Entries: []EntryInfo{file, {Path: "d", Kind: KindDirectory}, {Kind: "pipe"}}},
+		{ID: "4", OK: true, Paths: []string{"a", "", "a/b"}},
 		{ID: "5", OK: true, Digest: "d", Chain: "c", Log: []LogRecord{{Revision: 2, Epoch: "1.4", Request: "r",
 			Op: "write", Path: "p", To: "t", Digest: "d", Chain: "c"}}},
 		{ID: "6", OK: true, Status: &Status{Phase: "serving", Reason: "x", Role: "voter", Node: 3, Incarnation: "i",

@@ -76,6 +76,15 @@ func (s *Store) queryList(req *Request, r *Response) {
 			return
 		}
 	}
+	room := len(s.replica.Tree.In(req.Path))
+	if req.Deep {
+		room = s.replica.Tree.Len()
+	}
+	if room = min(room, pageLimit(req)); req.Names {
+		r.Paths = make([]string, 0, room)
+	} else {
+		r.Entries = make([]EntryInfo, 0, room)
+	}
 	s.listBelow(req, req.Path, r)
 }
 
@@ -84,11 +93,15 @@ func (s *Store) queryList(req *Request, r *Response) {
 func (s *Store) listBelow(req *Request, dir string, r *Response) {
 	for _, e := range s.replica.Tree.In(dir) {
 		if req.After == "" || strings.Compare(walkKey(e.Path), walkKey(req.After)) > 0 {
-			if len(r.Entries) == pageLimit(req) {
+			if len(r.Entries)+len(r.Paths) == pageLimit(req) {
 				r.More = true
 				return
 			}
-			r.Entries = append(r.Entries, infoOf(e, false))
+			if req.Names {
+				r.Paths = append(r.Paths, e.Path)
+			} else {
+				r.Entries = append(r.Entries, infoOf(e, false))
+			}
 		}
 		if req.Deep && e.Kind == tree.Directory {
 			if s.listBelow(req, e.Path, r); r.More {

@@ -23,7 +23,7 @@ const (
 	// toll is what another machine's coming or going may take from that: a new ring and epoch.
 	toll = 12 * time.Second
 	// masterSees is how long the master may take to notice that a node is there.
-	masterSees = 15 * time.Second
+	masterSees = 3 * time.Second
 )
 
 // checkResets: a machine is reset for a reason of its own or not at all. The second result counts
@@ -58,7 +58,7 @@ func (j *haJudge) needless(z *reset) (why string, unclear bool) {
 	case z.says.client == "":
 		return j.unpetted(z), false
 	case z.says.gone:
-		if j.killed(z.machine, z.says.client, z.says.at, j.scaled(settles)) {
+		if j.killed(z.machine, z.says.client, z.says.at, j.scaled(settles)+j.stoodStill(z.machine, z.says.at)) {
 			return "", false
 		}
 		return "its " + z.says.client + " ended by itself", false
@@ -106,6 +106,19 @@ func (j *haJudge) unpetted(z *reset) string {
 		return "" // the last words of a machine may be lost with it
 	}
 	return "its watchdog was served all the time"
+}
+
+// stoodStill is for how long, until an instant or shortly before, a machine's watchdog could notice
+// nothing.
+func (j *haJudge) stoodStill(m env.MachineID, until time.Duration) (longest time.Duration) {
+	for i := range j.run.Applied {
+		a := &j.run.Applied[i]
+		if a.Fault.Kind == fault.Pause && j.health.hits(&a.Fault, m) && a.Begun[1] > 0 && a.Begun[0] <= until &&
+			(a.Fault.Process == "" || a.Fault.Process == watchdog.Process) && j.health.ends(a) >= until-j.scaled(2*watchdog.CheckPeriod) {
+			longest = max(longest, until-a.Begun[0])
+		}
+	}
+	return longest
 }
 
 // killed says whether a fault ended a process at an instant or shortly before.
@@ -168,27 +181,35 @@ func (j *haJudge) checkGuards() (violations []linearizability.Violation) {
 	return violations
 }
 
-// rested says whether a node may have been in maintenance shortly before: its agent comes back from
-// there to full readiness, with or without services.
+// rested says whether a node may have been in maintenance before: as soon as its agent can, it comes
+// back from there to full readiness, with or without services.
 func (j *haJudge) rested(w *wishes, node string, at time.Duration) bool {
-	return slices.ContainsFunc(w.resting[node], func(s span) bool {
-		return s.from <= at && (s.to == forever || at <= s.to+2*j.scaled(guardNeeds))
-	})
+	return slices.ContainsFunc(w.resting[node], func(s span) bool { return s.from <= at })
 }
 
 // hadService says whether any service was at home on a node at some instant of a time, or came to
 // it soon after: an agent may be told of one that is still on its way.
+// What agents know is what the last master has written.
 func (j *haJudge) hadService(node string, from, to time.Duration) bool {
+	if i, _ := slices.BinarySearch(j.decided, to); i > 0 {
+		from = min(from, j.decided[i-1]-j.scaled(guardNeeds))
+	}
 	to += j.scaled(guardNeeds)
 	for _, homes := range j.homes {
-		if lastHome(homes, from) == node {
+		if lastHome(homes, from) == node || comesTo(homes, node, from, to) {
 			return true
 		}
-		for _, h := range homes {
-			if h.node == node && h.at > from && h.at <= to {
-				return true
-			}
+	}
+	for _, d := range j.did {
+		words := strings.Fields(d.what)
+		if len(words) == 3 && words[2] == node && d.at > from-j.bound() && d.at <= to {
+			return true
 		}
 	}
-	return false
+	return comesTo(j.moves, node, from, to)
+}
+
+// comesTo says whether anything comes to a node in a time.
+func comesTo(places []home, node string, from, to time.Duration) bool {
+	return slices.ContainsFunc(places, func(h home) bool { return h.node == node && h.at > from && h.at <= to })
 }

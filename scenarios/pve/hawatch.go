@@ -37,6 +37,7 @@ type haWatch struct {
 	guarded  []guard
 	givenUp  []fenced
 	failures []failure
+	moves    []home                   // targets of moves that agents began
 	seen     map[string]time.Duration // request -> when the first machine had its change on disk
 	commands map[commandKey]bool
 	agents   []int // lives of each machine's agent
@@ -232,6 +233,9 @@ func (w *haWatch) commandDone(r scenarios.Stamped, rec daemon.CommandDone) {
 
 // commandBegun: a command that came to its end must not be carried out again.
 func (w *haWatch) commandBegun(r scenarios.Stamped, rec daemon.CommandBegun) {
+	if rec.Target != "" {
+		w.moves = append(w.moves, home{r.At, rec.Target})
+	}
 	if w.commands[commandKey{r.Machine, w.agents[r.Machine], rec.UID}] && rec.UID != "" {
 		w.repeated = append(w.repeated, linearizability.Violation{Kind: RepeatedCommand, Explain: fmt.Sprintf(
 			"at %v %s carries out %s of %s again, which has been done already (uid %s)",

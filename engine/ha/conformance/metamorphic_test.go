@@ -61,14 +61,6 @@ func openVariant(t *testing.T, folder string) *variant {
 	return v
 }
 
-func (v *variant) clone() *variant {
-	out := &variant{t: v.t, name: v.name, files: map[string]string{}}
-	for name, text := range v.files {
-		out.files[name] = text
-	}
-	return out
-}
-
 func (v *variant) run() []Line {
 	v.t.Helper()
 	fsys := fstest.MapFS{}
@@ -117,6 +109,18 @@ func changed(lines []Line, change func(*Line)) []Line {
 	return out
 }
 
+// unchanged are the logs of the folders as they are.
+var unchanged = map[string][]Line{}
+
+// before runs the scenario as it is, once for all relations.
+func (v *variant) before() []Line {
+	v.t.Helper()
+	if unchanged[v.name] == nil {
+		unchanged[v.name] = v.run()
+	}
+	return unchanged[v.name]
+}
+
 func forEachFolder(t *testing.T, test func(t *testing.T, v *variant)) {
 	for _, folder := range metamorphicFolders(t) {
 		t.Run(filepath.Base(folder), func(t *testing.T) { test(t, openVariant(t, folder)) })
@@ -128,7 +132,7 @@ func forEachFolder(t *testing.T, test func(t *testing.T, v *variant)) {
 func TestRenamedServices(t *testing.T) {
 	pattern := regexp.MustCompile(`\b(vm|ct):(\d+)`)
 	forEachFolder(t, func(t *testing.T, v *variant) {
-		want := changed(v.run(), func(l *Line) { l.Message = pattern.ReplaceAllString(l.Message, "$1:7$2") })
+		want := changed(v.before(), func(l *Line) { l.Message = pattern.ReplaceAllString(l.Message, "$1:7$2") })
 		for name, content := range v.files {
 			v.files[name] = pattern.ReplaceAllString(content, "$1:7$2")
 		}
@@ -143,7 +147,7 @@ func TestRenamedNodes(t *testing.T) {
 		if picky.MatchString(v.files["service_config"]) {
 			t.Skip("a fake service knows the names of nodes")
 		}
-		want := changed(v.run(), func(l *Line) {
+		want := changed(v.before(), func(l *Line) {
 			l.ID = pattern.ReplaceAllString(l.ID, "m-node$1")
 			l.Message = pattern.ReplaceAllString(l.Message, "m-node$1")
 		})
@@ -162,7 +166,7 @@ func TestLaterStart(t *testing.T) {
 		if strings.Contains(v.files["hardware_status"], `"on"`) || strings.Contains(v.files["manager_status"], "timestamp") {
 			t.Skip("time has begun before the first command")
 		}
-		want := changed(v.run(), func(l *Line) {
+		want := changed(v.before(), func(l *Line) {
 			if l.Seconds > 0 {
 				l.Seconds += later
 			}
@@ -175,7 +179,7 @@ func TestLaterStart(t *testing.T) {
 // TestOrderOfFiles: objects have no order and blanks no meaning.
 func TestOrderOfFiles(t *testing.T) {
 	forEachFolder(t, func(t *testing.T, v *variant) {
-		want := v.run()
+		want := v.before()
 		for _, file := range []string{"hardware_status", "service_config", "manager_status", "datacenter.cfg"} {
 			if _, ok := v.files[file]; !ok {
 				continue
@@ -203,7 +207,7 @@ func TestOrderOfFiles(t *testing.T) {
 // or a node has by then is a command like any other, but nothing follows from it.
 func TestRepeatedCommands(t *testing.T) {
 	forEachFolder(t, func(t *testing.T, v *variant) {
-		want := v.run()
+		want := v.before()
 		groups := v.groups()
 		var repeated []string
 		for i, group := range groups {
@@ -241,7 +245,7 @@ func TestUnusedNode(t *testing.T) {
 		if len(hardware) != 3 || goesAway(v) {
 			t.Skip("the number of nodes matters when one is away")
 		}
-		want := v.run()
+		want := v.before()
 		hardware["node9"] = map[string]any{"power": "off", "network": "off"}
 		v.set("hardware_status", hardware)
 		require.Equal(t, text(want), text(v.run()))
@@ -274,7 +278,7 @@ func TestUnrelatedService(t *testing.T) {
 		if host == "" {
 			t.Skip("no node has a service all the time, or nodes are chosen at once")
 		}
-		want := v.run()
+		want := v.before()
 		const sid = "vm:999999"
 		services[sid] = map[string]any{"node": host, "state": "disabled"}
 		v.set("service_config", services)

@@ -2,10 +2,10 @@ package daemon
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/holdfast-sim/holdfast/engine/ha"
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
-	"github.com/holdfast-sim/holdfast/engine/store"
 )
 
 // memo remembers what a file's content came to when it was read last. It is a shortcut for a pure
@@ -59,32 +59,19 @@ type placement struct {
 }
 
 // of gives every service the node where it lives, as placeServices does. Nobody may change what it
-// returns.
-func (p *placement) of(from *resources, entries []store.EntryInfo, nodes []Node) map[string]*ha.ServiceConfig {
-	if p.from == from && p.sameNames(entries) {
+// is given or returns.
+func (p *placement) of(from *resources, names []string, nodes []Node) map[string]*ha.ServiceConfig {
+	if p.from == from && slices.Equal(p.names, names) {
 		return p.services
 	}
-	p.from, p.names = from, p.names[:0]
-	present := make(map[string]bool, len(entries))
-	for i := range entries {
-		p.names = append(p.names, entries[i].Path)
-		present[entries[i].Path] = true
+	p.from, p.names = from, names
+	present := make(map[string]bool, len(names))
+	for _, name := range names {
+		present[name] = true
 	}
 	p.services = cloneServices(from.services)
 	placeServices(p.services, nodes, present)
 	return p.services
-}
-
-func (p *placement) sameNames(entries []store.EntryInfo) bool {
-	if len(entries) != len(p.names) {
-		return false
-	}
-	for i := range entries {
-		if entries[i].Path != p.names[i] {
-			return false
-		}
-	}
-	return true
 }
 
 // cloneServices returns a copy that shares nothing.

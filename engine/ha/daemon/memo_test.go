@@ -8,7 +8,6 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/holdfast-sim/holdfast/engine/ha"
-	"github.com/holdfast-sim/holdfast/engine/store"
 )
 
 func TestMemoParsesAnewWhatIsNew(t *testing.T) {
@@ -47,16 +46,15 @@ func TestPlacementRemembersNothingWrong(t *testing.T) {
 				require.NoError(t, err)
 				texts[text] = r
 			}
-			var entries []store.EntryInfo
+			names := []string{"nodes/n1/lrm_status"}
 			for _, sid := range []string{"vm:1", "vm:2"} {
 				if home := rapid.SampledFrom([]string{"", "n1", "n2"}).Draw(t, sid); home != "" {
-					entries = append(entries, store.EntryInfo{Path: GuestPath(sid, home),
-						Mod: rapid.Uint64().Draw(t, "revision")})
+					names = append(names, GuestPath(sid, home))
 				}
 			}
 			var fresh placement
-			want := fresh.of(texts[text], entries, nodes)
-			require.Equal(t, want, p.of(texts[text], entries, nodes))
+			want := fresh.of(texts[text], names, nodes)
+			require.Equal(t, want, p.of(texts[text], names, nodes))
 			for _, cd := range texts[text].services {
 				require.Empty(t, cd.Node, "what was parsed stays as it was")
 			}

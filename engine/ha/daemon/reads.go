@@ -53,11 +53,11 @@ func (w *world) readServices() (map[string]*ha.ServiceConfig, error) {
 	if len(resources.services) == 0 {
 		return resources.services, nil
 	}
-	entries, err := w.store.ListDeep(w.task, nodesDir)
+	names, err := w.store.NamesBelow(w.task, nodesDir)
 	if err != nil {
 		return nil, err
 	}
-	return w.placed.of(resources, entries, w.opts.Nodes), nil
+	return w.placed.of(resources, names, w.opts.Nodes), nil
 }
 
 // ReadDatacenter implements ha.Env.

@@ -180,42 +180,76 @@ func (c *Client) Writer(t *env.Task, path string) (ring.NodeID, error) {
 // List lists a directory as this node has it, all of it and at one revision. A missing directory
 // is empty.
 func (c *Client) List(t *env.Task, path string) ([]store.EntryInfo, error) {
-	return c.list(t, path, false)
+	var all []store.EntryInfo
+	err := c.list(t, store.Request{Path: path}, func(r *store.Response, first bool) string {
+		if first {
+			all = nil
+		}
+		all = joined(all, r.Entries)
+		return lastOf(all).Path
+	})
+	return all, err
 }
 
-// ListDeep lists everything below a directory, as it is at one revision.
-func (c *Client) ListDeep(t *env.Task, path string) ([]store.EntryInfo, error) {
-	return c.list(t, path, true)
+// NamesBelow lists the paths of everything below a directory, in the order in which one walks
+// through it, as this node has them and at one revision.
+func (c *Client) NamesBelow(t *env.Task, path string) ([]string, error) {
+	var all []string
+	err := c.list(t, store.Request{Path: path, Deep: true, Names: true}, func(r *store.Response, first bool) string {
+		if first {
+			all = nil
+		}
+		all = joined(all, r.Paths)
+		return lastOf(all)
+	})
+	return all, err
+}
+
+// joined adds a page, and copies nothing when it is the first.
+func joined[T any](all, page []T) []T {
+	if len(all) == 0 {
+		return page
+	}
+	return append(all, page...)
+}
+
+func lastOf[T any](list []T) (last T) {
+	if len(list) > 0 {
+		last = list[len(list)-1]
+	}
+	return last
 }
 
 // maxListings bounds how often a listing of several pages begins anew because of a change.
 const maxListings = 20
 
-func (c *Client) list(t *env.Task, path string, deep bool) ([]store.EntryInfo, error) {
-	var all []store.EntryInfo
+// list asks for page after page. Take gets them and returns the last path so far; the first of all
+// comes again when a change came in between.
+func (c *Client) list(t *env.Task, req store.Request, take func(r *store.Response, first bool) string) error {
+	req.Op, req.Local = store.OpList, true
 	var revision uint64
 	again := 0
-	for after := ""; ; {
-		r, err := c.Do(t, store.Request{Op: store.OpList, Path: path, Local: true, After: after, Deep: deep})
+	for {
+		r, err := c.Do(t, req)
 		if errors.Is(err, ErrNotFound) {
-			return nil, nil
+			take(&store.Response{}, true)
+			return nil
 		}
 		if err != nil {
-			return nil, wrap("listing", path, err)
+			return wrap("listing", req.Path, err)
 		}
-		if after != "" && r.Revision != revision {
+		first := req.After == ""
+		if !first && r.Revision != revision {
 			if again++; again > maxListings {
-				return nil, wrap("listing", path, fmt.Errorf("%w: it changes all the time", ErrUnavailable))
+				return wrap("listing", req.Path, fmt.Errorf("%w: it changes all the time", ErrUnavailable))
 			}
-			all, after = nil, ""
+			req.After = ""
 			continue
 		}
 		revision = r.Revision
-		all = append(all, r.Entries...)
-		if !r.More || len(r.Entries) == 0 {
-			return all, nil
+		if req.After = take(r, first); !r.More || req.After == "" {
+			return nil
 		}
-		after = r.Entries[len(r.Entries)-1].Path
 	}
 }
 
