@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -147,7 +146,7 @@ func (h *hunter) hunt(ctx context.Context, program string, m *mutant, limit time
 		args = append(args, "-conformance", strings.Join(m.folders(), ","))
 	}
 	for _, name := range m.Hunts {
-		args = append(args, filepath.Join(h.catalogue, "hunts", name+".yaml"))
+		args = append(args, huntFile(h.catalogue, name))
 	}
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
@@ -119,6 +120,9 @@ func (x *executor) Start(cmd lrm.Command) bool {
 	if x.workers[cmd.SID] != nil {
 		return false
 	}
+	// Its words are pieces of the manager's status file, and some of them will outlive it.
+	cmd.SID, cmd.UID, cmd.Target = strings.Clone(cmd.SID), strings.Clone(cmd.UID), strings.Clone(cmd.Target)
+	cmd.State = ha.ServiceState(strings.Clone(string(cmd.State)))
 	wk := &worker{}
 	x.workers[cmd.SID] = wk
 	core := &x.process.core
