@@ -111,6 +111,9 @@ func (h *HASpec) checkSetup(machines []string) error {
 	if t := h.GuestTimes; min(t.Start, t.Stop, t.Move) < 0 {
 		return fmt.Errorf("guest_times: a time is negative")
 	}
+	if err := h.checkLife(); err != nil {
+		return err
+	}
 	if _, err := ha.DecodeManagerStatus([]byte(h.ManagerStatus)); err != nil {
 		return fmt.Errorf("manager_status: %w", err)
 	}
