@@ -70,7 +70,7 @@ func New(cfg Config) (h *Host, err error) {
 	if h.records, err = openRecords(cfg.RecordFile); err != nil {
 		return h, err
 	}
-	if h.dog, err = openWatchdog(cfg.Watchdog); err != nil {
+	if h.dog, err = openWatchdog(cfg.Watchdog, cfg.Dir); err != nil {
 		return h, err
 	}
 	if cfg.Watchdog == NoWatchdog {

@@ -33,7 +33,8 @@ func BenchmarkVirtualDayHA(b *testing.B) {
 	before := cpuTime(b)
 	for b.Loop() {
 		seed++
-		run, err := sim.Runner{}.Run(context.Background(), s, subject, scenarios.RunOptions{Seed: seed})
+		run, err := sim.Runner{}.Run(context.Background(), s, subject,
+			scenarios.RunOptions{Seed: seed, Records: func(scenarios.Stamped) {}})
 		require.NoError(b, err)
 		require.Equal(b, linearizability.Valid, run.Verdict())
 		passed += run.Duration

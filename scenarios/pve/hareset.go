@@ -173,7 +173,7 @@ func (j *haJudge) checkGuards() (violations []linearizability.Violation) {
 	for _, g := range j.guarded {
 		name := j.nodes[g.machine]
 		if g.client != daemon.LRMProcess && len(j.homes) > 0 || g.client == daemon.LRMProcess &&
-			(anywhere || j.concerned(name, g.at+j.scaled(guardEarly))) {
+			(anywhere || j.concerned(name, g.at+j.scaled(guardEarly)) || j.life.comes(name, 0, g.at+j.scaled(guardEarly))) {
 			continue
 		}
 		violations = append(violations, linearizability.Violation{Kind: NeedlessReset, Nodes: []string{name},

@@ -48,18 +48,17 @@ func (w *crmWorld) AcquireNodeLock(node string) bool {
 		// before this one, which had its proof: it expires.
 		return w.acquire(name)
 	}
-	proven := w.fenced(node, version)
-	switch {
-	case mode == fencingBoth && !proven:
-		return false
-	case mode == fencingHardware && proven:
-		ok := w.locks.TakeProven(w.task, name, version)
-		if ok {
-			w.forget()
-		}
-		return ok
+	if mode == fencingBoth {
+		return w.fenced(node, version) && w.acquire(name)
 	}
-	return w.acquire(name)
+	if w.acquire(name) {
+		return true // nobody needs a device for that any more
+	}
+	if !w.fenced(node, version) || !w.locks.TakeProven(w.task, name, version) {
+		return false
+	}
+	w.forget()
+	return true
 }
 
 // NodeConfirmedDead implements ha.CRMEnv. Asking makes the devices begin.

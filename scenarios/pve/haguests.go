@@ -1,0 +1,34 @@
+package pve
+
+import (
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/resource"
+)
+
+// HAGuestTimes are the means of what starting, an orderly stop and moving take.
+type HAGuestTimes struct {
+	Start time.Duration `yaml:"start,omitempty" json:"start,omitempty"`
+	Stop  time.Duration `yaml:"stop,omitempty" json:"stop,omitempty"`
+	Move  time.Duration `yaml:"move,omitempty" json:"move,omitempty"`
+}
+
+// times puts the given ones into a machine's options.
+func (g *HAGuestTimes) times(o *resource.GuestOptions) {
+	for _, t := range []struct{ given, used *time.Duration }{
+		{&g.Start, &o.StartTime}, {&g.Stop, &o.StopTime}, {&g.Move, &o.MoveTime},
+	} {
+		if *t.given > 0 {
+			*t.used = *t.given
+		}
+	}
+}
+
+// hopeless is how many starts of a guest must fail to say that it never starts.
+const hopeless = 1000
+
+// neverStarts: a service cannot run anywhere, whatever is done for it.
+func (h *HASpec) neverStarts(sid string) bool {
+	flaw, has := h.Flaws[sid]
+	return has && flaw.Starts >= hopeless && len(flaw.On) == 0
+}
