@@ -58,7 +58,8 @@ func (j *haJudge) needless(z *reset) (why string, unclear bool) {
 	case z.says.client == "":
 		return j.unpetted(z), false
 	case z.says.gone:
-		if j.killed(z.machine, z.says.client, z.says.at, j.scaled(settles)+j.stoodStill(z.machine, z.says.at)) {
+		if j.killed(z.machine, z.says.client, z.says.at, j.scaled(settles)+j.stoodStill(z.machine, z.says.at)) ||
+			j.stuckShutdown(z.machine, z.says.at) {
 			return "", false
 		}
 		return "its " + z.says.client + " ended by itself", false
