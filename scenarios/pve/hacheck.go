@@ -65,6 +65,7 @@ func (w *haWatch) check(r *scenarios.Run, log []*history.WitnessEntry) []lineari
 	j := &haJudge{haWatch: w, run: r, homes: map[string][]home{}, nodes: w.subject.NodeNames()}
 	j.health = newHealth(w.subject, w.scenario, r, w.power)
 	j.wishes = newWishes(w.subject.spec.HA, j.scaled(w.scenario.Warmup), w.inPlace, w.did)
+	j.wishes.requested(r.Events)
 	j.read(log)
 	resets, unclear := j.checkResets()
 	fine := fmt.Sprintf("%d machines were reset by their watchdogs, each for a reason", len(w.resets))

@@ -1,6 +1,7 @@
 package pve
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -108,7 +109,7 @@ func (h *HASpec) checkSetup(machines []string) error {
 	if err := h.checkFlaws(machines); err != nil {
 		return err
 	}
-	if err := h.checkLife(); err != nil {
+	if err := errors.Join(h.checkLife(), h.checkOperations()); err != nil {
 		return err
 	}
 	if _, err := ha.DecodeManagerStatus([]byte(h.ManagerStatus)); err != nil {

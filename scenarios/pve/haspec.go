@@ -40,6 +40,8 @@ type HASpec struct {
 	RecoverWithin time.Duration `yaml:"recover_within,omitempty" json:"recover_within,omitempty"`
 	// EndsOn says where services must run in the end.
 	EndsOn map[string]string `yaml:"ends_on,omitempty,flow" json:"ends_on,omitempty"`
+	// Operations are clients that give orders for services.
+	Operations *HAOperations `yaml:"operations,omitempty" json:"operations,omitempty"`
 	// Migration says how fast guests migrate, and how long it may take.
 	Migration HAMigration `yaml:"migration,omitempty,flow" json:"migration,omitzero"`
 	// DownAtMost bounds how long services are down in the whole run, from their first start on.
