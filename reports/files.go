@@ -142,26 +142,6 @@ type Record struct {
 	Record  json.RawMessage `json:"record"`
 }
 
-func (v *view) writeRecords(w io.Writer) error {
-	enc := json.NewEncoder(w)
-	for i := range v.run.Records {
-		r := &v.run.Records[i]
-		line := Record{At: r.At, Machine: r.Machine, Process: r.Process}
-		if r.Record != nil {
-			line.Kind = r.Record.RecordKind()
-			data, err := json.Marshal(r.Record)
-			if err != nil {
-				return fmt.Errorf("encoding record %d of kind %q: %w", i, line.Kind, err)
-			}
-			line.Record = data
-		}
-		if err := enc.Encode(line); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 type finalsFile struct {
 	Schema string      `json:"schema"`
 	Finals []wireFinal `json:"finals"`

@@ -63,6 +63,9 @@ type Options struct {
 	Replay Replay
 	// Extra are further files for the folder, by plain name, such as a trace.
 	Extra map[string][]byte
+	// Records has written the records while the run was made; nil, or one that got none, when they
+	// are all in Run.Records.
+	Records *Recorder
 }
 
 // WriteRun writes the folder of a run and moves the link "latest" beside it. The folder appears
@@ -119,7 +122,6 @@ func (o Options) writeFiles(dir string, run *scenarios.Run) error {
 		{ScenarioFile, writeBytes(v.scenarioYAML)},
 		{HistoryFile, v.writeHistory},
 		{HistoryText, v.writeHistoryText},
-		{RecordsFile, v.writeRecords},
 		{FinalsFile, v.writeFinals},
 		{VerdictsFile, v.writeVerdicts},
 		{FaultsFile, v.writeFaults},
@@ -130,6 +132,9 @@ func (o Options) writeFiles(dir string, run *scenarios.Run) error {
 		{StoryFile, v.writeStory},
 		{PageFile, v.writePage},
 		{SummaryFile, v.writeSummary},
+	}
+	if err := o.writeRecords(filepath.Join(dir, RecordsFile), run); err != nil {
+		return fmt.Errorf("%s: %w", RecordsFile, err)
 	}
 	if len(v.picture) > 0 {
 		if err := writeFile(dir, PictureFile, writeBytes(v.picture)); err != nil {

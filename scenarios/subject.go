@@ -153,6 +153,12 @@ type Judge interface {
 	Survives(d Damage) bool
 }
 
+// Teller is a Judge that tells its story from some of the records only.
+type Teller interface {
+	// Tells says whether Story looks at a record.
+	Tells(r env.Record) bool
+}
+
 // Watch observes one run.
 type Watch interface {
 	// Record takes a record. A non-nil error is a violation: the run may be stopped there.

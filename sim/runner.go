@@ -35,6 +35,7 @@ type run struct {
 	out      *scenarios.Run
 	world    *world.World
 	watch    scenarios.Watch
+	teller   scenarios.Teller // nil: the story needs every record
 	history  history.Recorder
 	clients  []*world.Client
 	auditors []*world.Client
@@ -76,6 +77,7 @@ func simulate(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subj
 	r := &run{scenario: s, subject: subject, options: o, ctx: ctx,
 		out:   &scenarios.Run{Scenario: s, Subject: subject, Seed: o.Seed, World: "sim"},
 		watch: subject.Judge().Watch(s)}
+	r.teller, _ = subject.Judge().(scenarios.Teller)
 	r.build(builder, choices)
 	if prepare != nil {
 		prepare(r.world)
@@ -137,7 +139,12 @@ type power struct{ machine *world.Machine }
 func (p power) Handle(uint32, uint64) { p.machine.PressPower() }
 
 func (r *run) record(rec scenarios.Stamped) error {
-	r.out.Records = append(r.out.Records, rec)
+	if r.options.Records != nil {
+		r.options.Records(rec)
+	}
+	if r.options.Records == nil || r.teller == nil || r.teller.Tells(rec.Record) {
+		r.out.Records = append(r.out.Records, rec)
+	}
 	return r.watch.Record(rec)
 }
 

@@ -23,7 +23,8 @@ type mutant struct {
 	File      string `yaml:"file"`
 	Search    string `yaml:"search"`
 	Replace   string `yaml:"replace"`
-	// Hunts are the scenarios that look for it, in turn: files in the catalogue's hunts folder.
+	// Hunts are the scenarios that look for it, in turn: files in the catalogue's hunts folder when
+	// their names begin so, else stories of the library.
 	Hunts []string `yaml:"hunts,omitempty,flow"`
 	// Conformance are the HA manager's own scenario folders that look for it, before the hunts: for
 	// bugs of decisions that a fake world shows best.
@@ -31,8 +32,14 @@ type mutant struct {
 	// Slow, when given, is how long the bug usually takes: it is left out unless asked for.
 	Slow time.Duration `yaml:"slow,omitempty"`
 
+	// Checker, when given, must be among those who notice.
+	Checker string `yaml:"checker,omitempty"`
+
 	path string
 }
+
+// libraryDir is where the library's stories lie.
+const libraryDir = "scenarios/library"
 
 // conformanceFolders is where the HA manager's own scenario folders lie.
 const conformanceFolders = "engine/ha/conformance/testdata/scenarios"
@@ -87,6 +94,14 @@ func readMutant(path string) (*mutant, error) {
 		return nil, fmt.Errorf("%s: no hunts: nobody would look for it", path)
 	}
 	return m, nil
+}
+
+// huntFile is where a scenario that hunts lies.
+func huntFile(catalogue, name string) string {
+	if strings.HasPrefix(name, "hunt-") {
+		return filepath.Join(catalogue, "hunts", name+".yaml")
+	}
+	return filepath.Join(filepath.FromSlash(libraryDir), name+".yaml")
 }
 
 // folders are the places of the bug's scenario folders.

@@ -36,7 +36,7 @@ func TestCatalogueFitsTheSources(t *testing.T) {
 			require.DirExists(t, folder, m.Name)
 		}
 		for _, name := range m.Hunts {
-			file := filepath.Join(catalogue, "hunts", name+".yaml")
+			file := huntFile(catalogue, name)
 			data, err := os.ReadFile(file)
 			require.NoError(t, err, m.Name)
 			s, _, err := scenarios.Parse(file, data, scenarios.Kinds{pve.Kind: pve.Decode})
@@ -162,4 +162,28 @@ func TestTheCleanEngineIsNotCaught(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, c.Found, "%+v", c)
 	require.EqualValues(t, seeds*len(files), c.Runs)
+}
+
+// Scenario folders hunt, too: what is not as recorded is noticed, with the tier that noticed it.
+func TestScenarioFoldersHunt(t *testing.T) {
+	inModule(t)
+	good := (&mutant{Conformance: []string{"wrong-commands"}}).folders()[0]
+	c := compare(good)
+	require.False(t, c.Found)
+	require.EqualValues(t, 1, c.Runs)
+
+	bad := filepath.Join(t.TempDir(), "wrong-commands")
+	require.NoError(t, os.CopyFS(bad, os.DirFS(good)))
+	log, err := os.ReadFile(filepath.Join(bad, "log.expect"))
+	require.NoError(t, err)
+	text := strings.Replace(string(log), "=> 'online'", "=> 'maintenance'", 1)
+	require.NoError(t, os.WriteFile(filepath.Join(bad, "log.expect"), []byte(text), 0o600))
+	c = compare(good + "," + bad)
+	require.True(t, c.Found)
+	require.EqualValues(t, 2, c.Runs)
+	require.Equal(t, "conformance T1+conformance T0", c.Checker)
+	require.Contains(t, c.Summary, "node node1: expected [unknown => maintenance")
+
+	require.NoError(t, os.Remove(filepath.Join(bad, "log.expect")))
+	require.Contains(t, compare(bad).Summary, "log.expect is missing")
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,6 +19,7 @@ type options struct {
 	catalogue, only string
 	limit           time.Duration
 	slow, check     bool
+	netns           bool
 	json, table     bool
 	workers         int
 }
@@ -50,7 +50,10 @@ func run(ctx context.Context, o *options) error {
 		return err
 	}
 	h := &hunter{options: o, builder: b, clean: clean}
-	return h.all(ctx, mutants)
+	if err := h.all(ctx, mutants); err != nil {
+		return err
+	}
+	return h.netnsPart(ctx)
 }
 
 // hunter looks for planted bugs, several at a time.
@@ -143,7 +146,7 @@ func (h *hunter) hunt(ctx context.Context, program string, m *mutant, limit time
 		args = append(args, "-conformance", strings.Join(m.folders(), ","))
 	}
 	for _, name := range m.Hunts {
-		args = append(args, filepath.Join(h.catalogue, "hunts", name+".yaml"))
+		args = append(args, huntFile(h.catalogue, name))
 	}
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")

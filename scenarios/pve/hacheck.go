@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
 	"github.com/holdfast-sim/holdfast/engine/resource"
 	"github.com/holdfast-sim/holdfast/engine/store/lock"
@@ -44,7 +45,9 @@ type haJudge struct {
 	homes  map[string][]home // sid -> where it was at home, over time
 	master []home            // who held the manager's lock
 	wishes *wishes
-	nodes  []string // the nodes' names, by machine
+	// decided are the times at which masters wrote their status.
+	decided []time.Duration
+	nodes   []string // the nodes' names, by machine
 }
 
 // change is a change of a lock or of a service's place, as the order that won has it.
@@ -64,23 +67,24 @@ type home struct {
 func (w *haWatch) check(r *scenarios.Run, log []*history.WitnessEntry) []linearizability.Verdict {
 	j := &haJudge{haWatch: w, run: r, homes: map[string][]home{}, nodes: w.subject.NodeNames()}
 	j.health = newHealth(w.subject, w.scenario, r, w.power)
-	j.wishes = newWishes(w.subject.spec.HA, j.scaled(w.scenario.Warmup), w.inPlace, w.did)
-	j.wishes.requested(r.Events)
+	j.wishes = newWishes(w.subject.spec.HA, j.scaled(w.scenario.Warmup), w.inPlace, w.did, r.Events)
 	j.read(log)
 	resets, unclear := j.checkResets()
 	fine := fmt.Sprintf("%d machines were reset by their watchdogs, each for a reason", len(w.resets))
 	if unclear > 0 {
-		fine += fmt.Sprintf("; %d of them while the network was not transitive", unclear)
+		fine += fmt.Sprintf("; %d of them while the network was not transitive, or lost many packets", unclear)
 	}
 	final, remark := j.checkEnd()
-	return []linearizability.Verdict{
-		verdict("ha-single", j.checkSingle(), fmt.Sprintf("no service ran on two machines, in %d times of running", len(w.lives))),
+	return j.withFences([]linearizability.Verdict{
+		verdict("ha-single", slices.Concat(j.checkSingle(), w.dead.violations),
+			fmt.Sprintf("no service ran on two machines, in %d times of running", len(w.lives))),
 		verdict("ha-takeover", j.checkLocks(), fmt.Sprintf("no lock and no service was taken over without proof, in %d changes", len(j.order))),
 		verdict("ha-reset", resets, fine),
 		verdict("ha-commands", w.repeated, fmt.Sprintf("none of %d commands was carried out twice", len(w.commands))),
 		verdict("ha-recovery", j.checkServices(), "every service that was to run was up or came back in time"),
 		verdict("ha-end", final, remark),
-	}
+		verdict("ha-liveness", w.live.check(j), "nobody wandered, was not heard or was guarded for nothing"),
+	})
 }
 
 func verdict(checker string, violations []linearizability.Violation, fine string) linearizability.Verdict {
@@ -94,6 +98,9 @@ func verdict(checker string, violations []linearizability.Violation, fine string
 // read takes what concerns locks and the places of services from the store's order.
 func (j *haJudge) read(log []*history.WitnessEntry) {
 	for _, e := range log {
+		if e.Key == daemon.ManagerStatusPath {
+			j.decided = append(j.decided, cmp.Or(j.seen[e.ID], time.Duration(e.Time)))
+		}
 		if !strings.HasPrefix(e.Key, lock.Dir+"/") && !strings.HasSuffix(e.Key, guestSuffix) {
 			continue
 		}
@@ -234,7 +241,7 @@ func (j *haJudge) checkLocks() (violations []linearizability.Violation) {
 		c := &j.order[i]
 		name, isLock := strings.CutPrefix(c.Key, lock.Dir+"/")
 		if !isLock {
-			if v := j.unproven(c, held); v != "" {
+			if v := j.unproven(i, held); v != "" {
 				violations = append(violations, linearizability.Violation{Kind: Unproven, Revisions: []uint64{c.Rev}, Explain: v})
 			}
 			continue
@@ -258,7 +265,8 @@ func (j *haJudge) checkLocks() (violations []linearizability.Violation) {
 }
 
 // unproven says what is wrong with a move of a service's configuration; nothing when all is well.
-func (j *haJudge) unproven(c *change, held map[string]*change) string {
+func (j *haJudge) unproven(at int, held map[string]*change) string {
+	c := &j.order[at]
 	sid, from := placeOf(c.Key)
 	if c.To == "" || sid == "" {
 		return ""
@@ -268,12 +276,34 @@ func (j *haJudge) unproven(c *change, held map[string]*change) string {
 		holder = h.by
 	}
 	_, to := placeOf(c.To)
-	_, process, _ := strings.Cut(c.by, "/")
 	m := slices.Index(j.nodes, from)
 	own := m >= 0 && c.by == j.scenario.Machines[m]+"/"+daemon.LRMProcess
-	if (own || process == daemon.CRMProcess) && holder == c.by {
+	if (own || byMaster(c.by)) && holder == c.by || byMaster(c.by) && j.provenBefore(at, sid, env.MachineID(m)) {
 		return ""
 	}
 	return fmt.Sprintf("%s moved %s from %s to %s at %v, while %s held %s",
 		c.by, sid, from, to, c.at, holder, daemon.AgentLock(from))
+}
+
+func byMaster(by string) bool {
+	_, process, _ := strings.Cut(by, "/")
+	return process == daemon.CRMProcess
+}
+
+// provenBefore says whether an earlier master had owned the lock of a service's node, and the
+// service has not run there since: what that master knew and wrote down is as good as owning it.
+func (j *haJudge) provenBefore(at int, sid string, m env.MachineID) bool {
+	now := j.order[at].at
+	for i := range j.order[:at] {
+		proof := &j.order[i]
+		if proof.Key != lock.Dir+"/"+daemon.AgentLock(j.nodes[m]) || proof.F == tree.Delete.String() || !byMaster(proof.by) {
+			continue
+		}
+		if !slices.ContainsFunc(j.ended(), func(l life) bool {
+			return l.sid == sid && l.machine == m && l.from < now && l.to > proof.at
+		}) {
+			return true
+		}
+	}
+	return false
 }

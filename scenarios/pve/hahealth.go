@@ -39,7 +39,9 @@ type phase struct {
 	fine     []bool // by machine: it is in a partition that must have quorum, and its store works
 	agent    []bool // fine, and its LRM and its guests' host run
 	manager  []bool // fine, and its CRM runs
-	unclear  bool   // the network is not transitive, so nobody can say who belongs together
+	// unclear: the network is not transitive, or loses so much to and from a machine of the ring that
+	// the ring does not hold. Nobody can say who belongs together.
+	unclear bool
 }
 
 // newHealth works the phases out.
@@ -154,19 +156,22 @@ func (h *health) phase(from, to time.Duration) phase {
 		up[m] = there[m] && !h.broken(m, from) && !h.stopped(m, store.Process, from)
 	}
 	reaches, unclear := h.reach(from, there) // a ring has members whose store is not up, too
+	for m := range env.MachineID(n) {
+		unclear = unclear || there[m] && h.lossy(m, from)
+	}
 	p.unclear = unclear
 	var all uint32
 	for _, v := range h.votes {
 		all += v
 	}
 	for m := range n {
+		id := env.MachineID(m)
 		var votes uint32
 		for other := range n {
 			if up[other] && reaches(m, other) {
 				votes += h.votes[other]
 			}
 		}
-		id := env.MachineID(m)
 		p.fine[m] = up[m] && !unclear && 2*votes > all
 		p.agent[m] = p.fine[m] && !h.stopped(id, daemon.LRMProcess, from) &&
 			!h.stopped(id, resource.HostProcess, from) && !h.stopped(id, watchdog.Process, from)
@@ -204,6 +209,18 @@ func (h *health) reach(at time.Duration, up []bool) (reaches func(a, b int) bool
 		}
 	}
 	return reaches, unclear
+}
+
+// badLoss is how much may be lost to and from a machine before its ring cannot be relied on: a token
+// that passes it some hundred times a second gets lost for good every few seconds.
+const badLoss = fault.Always / 20
+
+// lossy says whether a machine's link loses more than that.
+func (h *health) lossy(m env.MachineID, at time.Duration) bool {
+	return slices.ContainsFunc(h.run.Applied, func(a scenarios.Applied) bool {
+		f := &a.Fault
+		return f.Kind == fault.Link && slices.Contains(f.From, h.names[m]) && h.acts(&a, at) && f.Loss >= badLoss
+	})
 }
 
 // at is the phase of an instant.

@@ -79,6 +79,7 @@ func (s *Subject) guests(m env.MachineID, flaws *resource.Flaws) resource.GuestO
 				resource.LoadStep{From: s.warmup + l.At, Use: use(l.CPUPercent, l.MemoryMiB)})
 		}
 	}
+	h.GuestTimes.times(&o)
 	return o
 }
 

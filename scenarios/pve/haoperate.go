@@ -6,12 +6,10 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
-	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
 	"github.com/holdfast-sim/holdfast/engine/store"
 	"github.com/holdfast-sim/holdfast/engine/store/tree"
 	"github.com/holdfast-sim/holdfast/scenarios"
@@ -35,7 +33,7 @@ func (d *haDriver) Operate(ctx context.Context, machines []scenarios.Machine, no
 	all.Go(func() {
 		defer first.close()
 		if first.setUp(d.spec) {
-			tell(0, OperatorDid{What: "files in place"})
+			tell(0, OperatorDid{What: filesInPlace})
 		}
 	})
 	for i, c := range d.spec.Commands {
@@ -168,12 +166,7 @@ func (c *console) mkdir(dir string) error {
 
 // command does one thing; it is tried until the store takes it.
 func (c *console) command(line string) bool {
-	file, change := daemon.CommandsPath, func(old string) (string, error) { return old + line + "\n", nil }
-	words := strings.Fields(line)
-	if changesServices(words) {
-		file = daemon.ResourcesPath
-		change = func(old string) (string, error) { return changeService(old, words) }
-	}
+	file, change := editOf(line)
 	return c.until(func() error {
 		var old string
 		var revision uint64

@@ -109,7 +109,7 @@ func (d *drawing) into(h *HASpec, duration time.Duration) {
 	h.Datacenter = []string{"", "", "crs: ha=static\n", "crs: ha=static,ha-rebalance-on-start=1\n",
 		"crs: ha=static,ha-auto-rebalance=1\n", "max_workers: 1\n"}[d.draw("datacenter", 6)]
 	if d.random.CommandEvery > 0 {
-		o := &drawnOperator{drawing: d, maintained: map[string]bool{}, gone: map[string]bool{}}
+		o := &drawnOperator{drawing: d, maintained: map[string]bool{}, everMaintained: map[string]bool{}, gone: map[string]bool{}}
 		h.Commands = o.commands(duration)
 	}
 }
@@ -175,7 +175,13 @@ type drawnOperator struct {
 	maintained map[string]bool
 	gone       map[string]bool // services that were removed
 	disarmed   bool
+	// everMaintained and everDisarmed: commands may be lost, so being taken back does not count.
+	everMaintained map[string]bool
+	everDisarmed   bool
 }
+
+// restoreLater is how long after the end of the faults the last commands come.
+const restoreLater = 25 * time.Second
 
 // commandSteps is how finely the time of a command within its slot is drawn.
 const commandSteps = 64
@@ -189,14 +195,15 @@ func (o *drawnOperator) commands(duration time.Duration) (out []HACommand) {
 			out = append(out, HACommand{At: at, On: on, Run: run})
 		}
 	}
-	// Somebody brings back what is away, from wherever there is a machine.
+	// Somebody brings back what is away, from wherever there is a machine: a disarmed manager would
+	// not listen to anything else.
 	for _, on := range o.nodes {
-		if o.disarmed {
+		if o.everDisarmed {
 			out = append(out, HACommand{At: duration, On: on, Run: config.CommandArm})
 		}
 		for _, node := range o.nodes {
-			if o.maintained[node] {
-				out = append(out, HACommand{At: duration, On: on, Run: config.CommandDisableMaintenance + " " + node})
+			if o.everMaintained[node] {
+				out = append(out, HACommand{At: duration + restoreLater, On: on, Run: config.CommandDisableMaintenance + " " + node})
 			}
 		}
 	}
@@ -238,7 +245,7 @@ func (o *drawnOperator) maintain(node string) string {
 			return config.CommandDisableMaintenance + " " + out
 		}
 	}
-	o.maintained[node] = true
+	o.maintained[node], o.everMaintained[node] = true, true
 	return config.CommandEnableMaintenance + " " + node
 }
 
@@ -247,6 +254,6 @@ func (o *drawnOperator) arm(value int) string {
 		o.disarmed = false
 		return config.CommandArm
 	}
-	o.disarmed = true
+	o.disarmed, o.everDisarmed = true, true
 	return config.CommandDisarm + " " + []string{ha.DisarmFreeze, ha.DisarmIgnore}[value%2]
 }

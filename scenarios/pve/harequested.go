@@ -81,17 +81,22 @@ func inOrder(list []asked) []asked {
 // text is the word that an event carries.
 func text(e *history.Event) string { return strings.Trim(string(e.Value), `"`) }
 
-// requested adds what clients asked for to the operator's wishes.
-func (w *wishes) requested(events []history.Event) {
+// requested adds what clients asked for to what is known of the services.
+func requested(events []history.Event, about map[string][]word) {
+	last := map[string]time.Duration{}
 	for _, a := range requests(events) {
 		if a.outcome == history.Fail || a.moves() {
 			continue
 		}
-		done := a.to
-		if a.outcome != history.OK {
-			done = forever
+		w := word{due: a.from, done: a.to, verb: "off"}
+		if a.wants() == ha.WantStarted {
+			w.verb = "on"
 		}
-		w.want(a.sid, a.wants() == ha.WantStarted, a.from, done)
+		if a.outcome == history.OK { // the store's order counts
+			w.done = max(w.done, last[a.sid]+1)
+			last[a.sid] = w.done
+		}
+		about[a.sid] = append(about[a.sid], w)
 	}
 }
 

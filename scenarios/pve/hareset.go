@@ -23,7 +23,7 @@ const (
 	// toll is what another machine's coming or going may take from that: a new ring and epoch.
 	toll = 12 * time.Second
 	// masterSees is how long the master may take to notice that a node is there.
-	masterSees = 15 * time.Second
+	masterSees = 3 * time.Second
 )
 
 // checkResets: a machine is reset for a reason of its own or not at all. The second result counts
@@ -58,7 +58,8 @@ func (j *haJudge) needless(z *reset) (why string, unclear bool) {
 	case z.says.client == "":
 		return j.unpetted(z), false
 	case z.says.gone:
-		if j.killed(z.machine, z.says.client, z.says.at, j.scaled(settles)+j.stoodStill(z.machine, z.says.at)) {
+		if j.killed(z.machine, z.says.client, z.says.at, j.scaled(settles)+j.stoodStill(z.machine, z.says.at)) ||
+			j.stuckShutdown(z.machine, z.says.at) {
 			return "", false
 		}
 		return "its " + z.says.client + " ended by itself", false
@@ -190,7 +191,11 @@ func (j *haJudge) rested(w *wishes, node string, at time.Duration) bool {
 
 // hadService says whether any service was at home on a node at some instant of a time, or came to
 // it soon after: an agent may be told of one that is still on its way.
+// What agents know is what the last master has written.
 func (j *haJudge) hadService(node string, from, to time.Duration) bool {
+	if i, _ := slices.BinarySearch(j.decided, to); i > 0 {
+		from = min(from, j.decided[i-1]-j.scaled(guardNeeds))
+	}
 	to += j.scaled(guardNeeds)
 	for _, homes := range j.homes {
 		if lastHome(homes, from) == node || comesTo(homes, node, from, to) {

@@ -109,6 +109,9 @@ func (h *HASpec) checkSetup(machines []string) error {
 	if err := h.checkFlaws(machines); err != nil {
 		return err
 	}
+	if t := h.GuestTimes; min(t.Start, t.Stop) < 0 {
+		return fmt.Errorf("guest_times: a time is negative")
+	}
 	if err := errors.Join(h.checkLife(), h.checkOperations()); err != nil {
 		return err
 	}

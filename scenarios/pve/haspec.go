@@ -40,8 +40,13 @@ type HASpec struct {
 	RecoverWithin time.Duration `yaml:"recover_within,omitempty" json:"recover_within,omitempty"`
 	// EndsOn says where services must run in the end.
 	EndsOn map[string]string `yaml:"ends_on,omitempty,flow" json:"ends_on,omitempty"`
-	// Operations are clients that give orders for services.
+	// Operations are clients that make requests for services.
 	Operations *HAOperations `yaml:"operations,omitempty" json:"operations,omitempty"`
+	// UpAt says when, after the warm-up, services must be running somewhere, whatever excuses faults
+	// may be for it.
+	UpAt map[string]time.Duration `yaml:"up_at,omitempty,flow" json:"up_at,omitempty"`
+	// GuestTimes are how long simulated guests take; small virtual machines unless given.
+	GuestTimes HAGuestTimes `yaml:"guest_times,omitempty,flow" json:"guest_times"`
 	// Migration says how fast guests migrate, and how long it may take.
 	Migration HAMigration `yaml:"migration,omitempty,flow" json:"migration,omitzero"`
 	// DownAtMost bounds how long services are down in the whole run, from their first start on.
@@ -67,7 +72,7 @@ type HACommand struct {
 	At time.Duration `yaml:"at" json:"at"`
 	On string        `yaml:"on" json:"on"`
 	// Run is a line for the master (migrate vm:100 n2, enable-node-maintenance n1, ...),
-	// `set SID KEY VALUE`, `remove SID`, `add SID`, or an order to the machine or about a guest:
+	// `set SID KEY VALUE`, `remove SID`, `add SID`, `datacenter LINE` (the file's new content), or an order to the machine or about a guest:
 	// shutdown, reboot, restart-lrm, stop-crm, start-crm, create SID NODE STATE, lock SID NAME,
 	// unlock SID, resize SID CORES MIB, start SID, move SID NODE, version V.
 	Run string `yaml:"run" json:"run"`
@@ -119,6 +124,11 @@ func (h *HASpec) check(machines []string) error {
 			return fmt.Errorf("ends_on: %s on %s: no such service or machine", sid, h.EndsOn[sid])
 		}
 	}
+	for _, sid := range slices.Sorted(maps.Keys(h.UpAt)) {
+		if !h.has(sid) {
+			return fmt.Errorf("up_at: there is no service %s", sid)
+		}
+	}
 	if err := h.checkSetup(machines); err != nil {
 		return err
 	}
@@ -134,6 +144,7 @@ func (h *HASpec) checkCommands(machines []string) error {
 		switch {
 		case len(words) == 0:
 			return fmt.Errorf("commands: one at %v says nothing to run", c.At)
+		case words[0] == datacenterEdit:
 		case isOrder(words):
 			if err := h.checkOrder(words, machines); err != nil {
 				return err
@@ -241,7 +252,7 @@ func (o *operator) setUp(t *env.Task) {
 			t.Sleep(retryPause)
 		}
 	}
-	o.env.Emit(OperatorDid{What: "files in place"})
+	o.env.Emit(OperatorDid{What: filesInPlace})
 }
 
 // inPlace finds out whether a file is there, as soon as the cluster can tell.
@@ -271,12 +282,8 @@ func (o *operator) create(t *env.Task, path, text string) error {
 
 // command does one thing; it is tried until the store takes it.
 func (o *operator) command(t *env.Task, line string) {
-	path, change := daemon.CommandsPath, func(old string) (string, error) { return old + line + "\n", nil }
 	words := strings.Fields(line)
-	if changesServices(words) {
-		path = daemon.ResourcesPath
-		change = func(old string) (string, error) { return changeService(old, words) }
-	}
+	path, change := editOf(line)
 	do := func() error { return o.edit(t, path, change) }
 	if isOrder(words) {
 		do = func() error { return o.order(t, words) }
@@ -337,6 +344,9 @@ func changeService(old string, words []string) (string, error) {
 	}
 	return config.FormatResources(services), nil
 }
+
+// filesInPlace is what the operator does first.
+const filesInPlace = "files in place"
 
 // OperatorDid says that the operator has done something.
 type OperatorDid struct {

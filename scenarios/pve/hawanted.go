@@ -1,6 +1,8 @@
 package pve
 
 import (
+	"cmp"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -8,6 +10,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha"
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
 	"github.com/holdfast-sim/holdfast/engine/ha/rules"
+	"github.com/holdfast-sim/holdfast/linearizability/history"
 )
 
 // span is a time.
@@ -24,8 +27,9 @@ type wishes struct {
 	disarmed []span            // when nothing need be done for anybody
 }
 
-// newWishes reads them from the scenario and from what the operator reports to have done.
-func newWishes(h *HASpec, warmup, inPlace time.Duration, did []didAt) *wishes {
+// newWishes reads them from the scenario, from what the operator reports to have done, and from what
+// clients asked for.
+func newWishes(h *HASpec, warmup, inPlace time.Duration, did []didAt, events []history.Event) *wishes {
 	w := &wishes{unwanted: map[string][]span{}, resting: map[string][]span{}}
 	var err error
 	if w.services, _, err = config.ParseResources(h.resources()); err != nil {
@@ -40,19 +44,51 @@ func newWishes(h *HASpec, warmup, inPlace time.Duration, did []didAt) *wishes {
 		panic("pve: groups that were accepted cannot be read: " + err.Error())
 	}
 	w.rules = rules.AddGroups(rules.Set(parsed), groups, w.services)
-	off := map[string]bool{}
-	for sid, cd := range w.services {
-		off[sid] = cd.State != ha.WantStarted
-		w.unwanted[sid] = []span{{0, inPlace}}
-		if off[sid] {
-			w.unwanted[sid] = []span{{0, forever}}
-		}
-	}
+	words := map[string][]word{}
 	for i := range h.Commands {
 		c := &h.Commands[i]
-		w.take(c.Run, warmup+c.At, doneAt(c.Run, warmup+c.At, did))
+		due := warmup + c.At
+		w.take(c.Run, due, doneAt(c.Run, due, did), words)
+	}
+	requested(events, words)
+	for sid, cd := range w.services {
+		w.unwanted[sid] = unwanted(cd.State == ha.WantStarted, inPlace, words[sid])
 	}
 	return w
+}
+
+// word is a command that says whether a service is to run.
+type word struct {
+	due, done time.Duration
+	verb      string // remove, add, on, off
+}
+
+// unwanted are the times in which a service need not run, or nobody knows. Commands count in the
+// order in which they were carried out, which is not the one in which they were due.
+func unwanted(on bool, inPlace time.Duration, words []word) []span {
+	spans := []span{{0, inPlace}}
+	slices.SortStableFunc(words, func(a, b word) int { return cmp.Compare(a.done, b.done) })
+	configured, since := true, inPlace
+	for _, word := range words {
+		spans = append(spans, span{word.due, word.done})
+		if !on || !configured {
+			spans = append(spans, span{since, word.done})
+		}
+		since = word.done
+		switch word.verb {
+		case "add":
+			on = on || !configured
+			configured = true
+		case "remove":
+			configured = false
+		default:
+			on = word.verb == "on"
+		}
+	}
+	if !on || !configured {
+		spans = append(spans, span{since, forever})
+	}
+	return spans
 }
 
 // doneAt is when a command that was due at an instant was first known to be carried out.
@@ -66,15 +102,21 @@ func doneAt(line string, due time.Duration, did []didAt) time.Duration {
 }
 
 // take notes what a command may mean from when it is due, and what it means since it was done.
-func (w *wishes) take(line string, due, done time.Duration) {
+func (w *wishes) take(line string, due, done time.Duration, about map[string][]word) {
 	words := strings.Fields(line)
+	tell := func(verb string) { about[words[1]] = append(about[words[1]], word{due, done, verb}) }
 	switch words[0] {
 	case "set":
-		if words[2] == "state" {
-			w.want(words[1], words[3] == ha.WantStarted || words[3] == "enabled", due, done)
+		switch {
+		case words[2] == "state" && (words[3] == ha.WantStarted || words[3] == "enabled"):
+			tell("on")
+		case words[2] == "state":
+			tell("off")
 		}
-	case "add", "remove", config.CommandStop:
-		w.want(words[1], words[0] == "add", due, done)
+	case "add", "remove":
+		tell(words[0])
+	case config.CommandStop:
+		tell("off")
 	case config.CommandEnableMaintenance:
 		w.resting[words[1]] = append(w.resting[words[1]], span{due, forever})
 	case config.CommandDisableMaintenance:
@@ -84,15 +126,6 @@ func (w *wishes) take(line string, due, done time.Duration) {
 	case config.CommandArm:
 		w.disarmed = closed(w.disarmed, due, done)
 	}
-}
-
-// want: a service is wanted again when a wish for it was carried out and nothing was said since.
-func (w *wishes) want(sid string, on bool, due, done time.Duration) {
-	if on {
-		w.unwanted[sid] = append(closed(w.unwanted[sid], due, done), span{due, done})
-		return
-	}
-	w.unwanted[sid] = append(w.unwanted[sid], span{due, forever})
 }
 
 // closed ends the spans that were open when a command became due at the time when it was done. A
@@ -120,13 +153,26 @@ func edges(spans []span) (at []time.Duration) {
 }
 
 // allowed are the nodes on which the rules let a service run, given those that are there: nil when
-// the rules may leave it none at all. It errs towards fewer.
+// the rules may leave it none at all. It errs towards fewer: with rules of both kinds a service waits
+// for the best of its nodes even if others are allowed.
 func (w *wishes) allowed(sid string, there []string) []string {
 	together, apart := w.partners(sid)
 	nodes := slices.Clone(there)
 	for _, r := range w.rules {
-		if r.Kind == config.NodeAffinity && r.Enabled() && r.Strict.On() && slices.ContainsFunc(together, r.Has) {
-			nodes = slices.DeleteFunc(nodes, func(n string) bool { _, listed := r.Nodes[n]; return !listed })
+		if r.Kind != config.NodeAffinity || !r.Enabled() || !slices.ContainsFunc(together, r.Has) {
+			continue
+		}
+		listed := func(n string) bool { _, is := r.Nodes[n]; return is }
+		mixed := apart > 0 || len(together) > 1
+		if r.Strict.On() || mixed && slices.ContainsFunc(there, listed) {
+			nodes = slices.DeleteFunc(nodes, func(n string) bool { return !listed(n) })
+		}
+		if mixed {
+			best := math.MinInt
+			for _, n := range nodes {
+				best = max(best, r.Nodes[n])
+			}
+			nodes = slices.DeleteFunc(nodes, func(n string) bool { return r.Nodes[n] < best })
 		}
 	}
 	if len(nodes) <= apart {

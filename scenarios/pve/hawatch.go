@@ -25,6 +25,7 @@ import (
 type haWatch struct {
 	subject  *Subject
 	scenario *scenarios.Scenario
+	dead     deadWatch
 
 	active   map[string][]bool // sid -> on which machines it runs
 	lives    []life
@@ -44,6 +45,7 @@ type haWatch struct {
 	life     *haLife
 	repeated []linearizability.Violation
 	fences   haFences
+	live     liveness
 }
 
 // placed is a service on a machine.
@@ -109,10 +111,12 @@ type commandKey struct {
 func newHAWatch(subject *Subject, s *scenarios.Scenario) *haWatch {
 	return &haWatch{subject: subject, scenario: s, active: map[string][]bool{}, open: map[placed]int{},
 		expired: map[env.MachineID]watchdogSays{}, seen: map[string]time.Duration{},
-		commands: map[commandKey]bool{}, agents: make([]int, len(s.Machines)), life: newHALife(s)}
+		commands: map[commandKey]bool{}, agents: make([]int, len(s.Machines)), life: newHALife(s), live: newLiveness()}
 }
 
 func (w *haWatch) record(r scenarios.Stamped) {
+	w.live.record(r)
+	w.dead.record(w.scenario, r)
 	w.fences.record(r, w.scenario.Machines[r.Machine])
 	w.life.record(r)
 	switch rec := r.Record.(type) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/cpg"
 	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
 	"github.com/holdfast-sim/holdfast/engine/node"
 	"github.com/holdfast-sim/holdfast/engine/ring"
 	"github.com/holdfast-sim/holdfast/engine/store"
@@ -41,6 +42,16 @@ func (j judge) Story(r *scenarios.Run) scenarios.Story {
 	}
 	story.Notes = j.notes(r)
 	return story
+}
+
+// Tells implements scenarios.Teller. Messages of the ring and commands of the agents are most of
+// the records; they are judged one by one, and the story has nothing of them.
+func (judge) Tells(r env.Record) bool {
+	switch r.(type) {
+	case totem.Sent, totem.Delivered, daemon.CommandBegun, daemon.CommandDone:
+		return false
+	}
+	return true
 }
 
 const (

@@ -71,17 +71,25 @@ func (a *app) replay(ctx context.Context, path string, f *replayFlags) error {
 	}
 	p := a.progress(f.quiet)
 	p.run(fmt.Sprintf("%s, seed %d", scenario.Name, r.Seed))
-	options.Progress = p.report
+	options.Progress, options.Records = p.report, dropRecord
+	var records *reports.Recorder
+	if f.runs != "" {
+		if records, err = reports.NewRecorder(f.runs); err != nil {
+			return internal(err)
+		}
+		defer records.Close()
+		options.Records = records.Take
+	}
 	run, err := runner.Run(ctx, scenario, subject, options)
 	p.clear()
 	if err != nil {
 		return internal(fmt.Errorf("replaying %s: %w", path, err))
 	}
 	run.Reproduce = a.command("replay", path)
-	return a.showReplay(run, r, f)
+	return a.showReplay(run, r, records, f)
 }
 
-func (a *app) showReplay(run *scenarios.Run, r *reports.Replay, f *replayFlags) error {
+func (a *app) showReplay(run *scenarios.Run, r *reports.Replay, records *reports.Recorder, f *replayFlags) error {
 	if r.Digest != "" && run.Digest != r.Digest {
 		fmt.Fprintf(a.Stderr, "holdfast: the digest is %s and was %s: the program or the scenario has changed since\n",
 			run.Digest, r.Digest)
@@ -90,7 +98,7 @@ func (a *app) showReplay(run *scenarios.Run, r *reports.Replay, f *replayFlags) 
 	if f.runs != "" {
 		var err error
 		dir := filepath.Join(f.runs, run.Scenario.Name, fmt.Sprint(run.Seed))
-		if paths, err = (reports.Options{Scenario: scenarios.Marshal, Replay: *r}).WriteRun(dir, run); err != nil {
+		if paths, err = (reports.Options{Scenario: scenarios.Marshal, Replay: *r, Records: records}).WriteRun(dir, run); err != nil {
 			return internal(err)
 		}
 	}

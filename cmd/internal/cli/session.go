@@ -149,7 +149,10 @@ func (s *session) summary(j *job, t *tally, took time.Duration) {
 // one runs one seed, shows and keeps it as the flags say, and returns how it came out: valid
 // means as expected.
 func (s *session) one(ctx context.Context, j *job, seed uint64, t *tally) (linearizability.Validity, error) {
-	run, err := s.play(ctx, j, seed)
+	run, records, err := s.play(ctx, j, seed)
+	if records != nil {
+		defer records.Close()
+	}
 	if err != nil {
 		return linearizability.Unknown, err
 	}
@@ -159,7 +162,7 @@ func (s *session) one(ctx context.Context, j *job, seed uint64, t *tally) (linea
 	var paths reports.Paths
 	if shown || s.flags.keep || !s.many {
 		dir := filepath.Join(s.flags.runs, j.scenario.Name, strconv.FormatUint(seed, 10))
-		paths, err = reports.Options{Scenario: scenarios.Marshal}.WriteRun(dir, run)
+		paths, err = reports.Options{Scenario: scenarios.Marshal, Records: records}.WriteRun(dir, run)
 		if err != nil {
 			return v, err
 		}
@@ -177,33 +180,48 @@ func (s *session) one(ctx context.Context, j *job, seed uint64, t *tally) (linea
 // errDigest means that one seed gave two different runs.
 var errDigest = errors.New("the same seed gave two different runs")
 
-func (s *session) play(ctx context.Context, j *job, seed uint64) (*scenarios.Run, error) {
+// play makes the run of a seed. The recorder, which the caller closes, has the run's records if its
+// folder is going to be written.
+func (s *session) play(ctx context.Context, j *job, seed uint64) (run *scenarios.Run, records *reports.Recorder, err error) {
 	options := scenarios.RunOptions{Seed: seed, Timescale: s.timescale, Progress: s.progress.report,
-		KeepLogs: !s.many || s.flags.keep}
-	run, err := s.runner.Run(ctx, j.scenario, j.subject, options)
-	if err != nil {
-		return nil, err
+		KeepLogs: !s.many || s.flags.keep, Records: dropRecord}
+	if options.KeepLogs {
+		if records, err = reports.NewRecorder(s.flags.runs); err != nil {
+			return nil, nil, err
+		}
+		options.Records = records.Take
+	}
+	if run, err = s.runner.Run(ctx, j.scenario, j.subject, options); err != nil {
+		return nil, records, err
 	}
 	if s.flags.twice {
+		options := options
+		options.Records = dropRecord
 		again, err := s.runner.Run(ctx, j.scenario, j.subject, options)
 		if err != nil {
-			return nil, err
+			return nil, records, err
 		}
 		if run.Digest == "" || again.Digest != run.Digest {
-			return nil, fmt.Errorf("%w: digests %q and %q\n%s", errDigest, run.Digest, again.Digest,
+			return nil, records, fmt.Errorf("%w: digests %q and %q\n%s", errDigest, run.Digest, again.Digest,
 				s.divergence(ctx, j, options))
 		}
 	}
 	if s.many && outcome(run) != linearizability.Valid && !options.KeepLogs && run.Digest != "" {
-		// The same run again, now with what processes log.
-		options.KeepLogs = true
+		// The same run again, now with what processes log and all records.
+		if records, err = reports.NewRecorder(s.flags.runs); err != nil {
+			return nil, nil, err
+		}
+		options.KeepLogs, options.Records = true, records.Take
 		if run, err = s.runner.Run(ctx, j.scenario, j.subject, options); err != nil {
-			return nil, err
+			return nil, records, err
 		}
 	}
 	run.Reproduce = s.reproduce(j, seed)
-	return run, nil
+	return run, records, nil
 }
+
+// dropRecord is for runs whose records nobody will read.
+func dropRecord(scenarios.Stamped) {}
 
 // diverger is a world that can say where two runs of one seed part.
 type diverger interface {

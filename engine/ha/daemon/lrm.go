@@ -3,6 +3,7 @@ package daemon
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/ha"
@@ -121,6 +122,9 @@ func (x *executor) Start(cmd lrm.Command) bool {
 	if x.workers[cmd.SID] != nil {
 		return false
 	}
+	// Its words are pieces of the manager's status file, and some of them will outlive it.
+	cmd.SID, cmd.UID, cmd.Target = strings.Clone(cmd.SID), strings.Clone(cmd.UID), strings.Clone(cmd.Target)
+	cmd.State = ha.ServiceState(strings.Clone(string(cmd.State)))
 	wk := &worker{}
 	x.workers[cmd.SID] = wk
 	core := &x.process.core

@@ -68,6 +68,7 @@ type LRM struct {
 	recalled bool
 	begun    map[string]string
 	results  map[string]ha.LRMResult
+	unpruned bool // a result was added since they were pruned
 	tries    map[string]int
 	jobs     map[string]*job
 }
@@ -110,6 +111,11 @@ func (l *LRM) Round() Round {
 	l.refreshed = l.env.RefreshClusterState()
 	l.recall()
 	if !l.mark.Written {
+		// The first word of an agent must not be a wrong one: a node in maintenance that says that
+		// it is ready gets its services back before it can say that it is not.
+		if l.env.Quorate() {
+			l.readDecisions()
+		}
 		if !l.writeStatus() {
 			return Round{PauseSeconds: idleRoundSeconds, Exit: l.shutdown}
 		}

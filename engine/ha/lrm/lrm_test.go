@@ -29,6 +29,7 @@ type bench struct {
 	down     bool
 	reboot   bool
 	written  *ha.LRMStatus
+	modes    []ha.Mode // of all that was written
 	open     bool
 	fed      int64
 
@@ -82,7 +83,7 @@ func (b *bench) ReadOwnLRMStatus() (*ha.LRMStatus, error) {
 
 func (b *bench) WriteLRMStatus(s *ha.LRMStatus) error {
 	if b.storeErr == nil {
-		b.written = s
+		b.written, b.modes = s, append(b.modes, s.Mode)
 	}
 	return b.storeErr
 }
@@ -257,6 +258,23 @@ func TestAQueuedCommandIsDroppedWhenTheManagerChangesItsMind(t *testing.T) {
 	}
 	for _, cmd := range b.started {
 		require.NotEqual(t, "vm:2", cmd.SID)
+	}
+}
+
+// A node in maintenance that boots must not say for a moment that it is ready: its services would
+// be sent back to it.
+func TestTheFirstWordIsNotAWrongOne(t *testing.T) {
+	b := newBench()
+	b.quorate = false
+	b.manager.NodeRequest["n1"] = ha.NodeRequest{Maintenance: 1}
+	l := lrm.New(b, b, nil)
+	l.Round()
+	require.Empty(t, b.modes)
+	b.quorate = true
+	l.Round()
+	require.NotEmpty(t, b.modes)
+	for _, mode := range b.modes {
+		require.Equal(t, ha.ModeMaintenance, mode)
 	}
 }
 

@@ -95,11 +95,6 @@ func (m *Manager) writeGroupsAsRules(groups map[string]*config.Group) error {
 	if err != nil {
 		return err
 	}
-	for id := range parsed { // left over from an interrupted attempt
-		if group, ok := groups[trimPrefix(id, rules.GroupRulePrefix)]; ok && group != nil {
-			delete(parsed, id)
-		}
-	}
 	set := rules.AddGroups(rules.Set(parsed), groups, m.services)
 	if err := m.env.WriteRules(config.FormatRules(set)); err != nil {
 		return err
@@ -130,11 +125,4 @@ func (m *Manager) writeGroupsAsRules(groups map[string]*config.Group) error {
 	}
 	m.env.Log(ha.LevelNotice, "ha groups migration: group config deletion successful")
 	return nil
-}
-
-func trimPrefix(id, prefix string) string {
-	if len(id) <= len(prefix) || id[:len(prefix)] != prefix {
-		return ""
-	}
-	return id[len(prefix):]
 }

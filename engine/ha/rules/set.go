@@ -55,7 +55,8 @@ func (s Set) lastOrder() int {
 }
 
 // AddGroups returns the rules completed by one node-affinity rule for each group that at least one
-// service uses. Groups without services say nothing and give no rule.
+// service uses. Groups without services say nothing and give no rule. A rule that an interrupted
+// migration already made of a group keeps its services: they may not name the group any more.
 func AddGroups(set Set, groups map[string]*config.Group, services map[string]*ha.ServiceConfig) Set {
 	out := set.Clone()
 	members := map[string][]string{}
@@ -78,6 +79,9 @@ func AddGroups(set Set, groups map[string]*config.Group, services map[string]*ha
 		}
 		if group.Restricted {
 			rule.Strict = config.FlagOn
+		}
+		if made := out[rule.ID]; made != nil && made.Kind == config.NodeAffinity {
+			rule.Resources, rule.Order = union(made.Resources, rule.Resources), made.Order
 		}
 		out[rule.ID] = rule
 	}

@@ -31,7 +31,7 @@ func replay(t *testing.T, folder string) {
 }
 
 // own are scenarios of this project that are quick to replay.
-var own = []string{"short-isolation", "left-in-fence", "frozen-and-isolated", "maintenance-and-disarm"}
+var own = []string{"short-isolation", "left-in-fence", "frozen-and-isolated", "maintenance-outlasts-repair"}
 
 func TestOwnScenarios(t *testing.T) {
 	for _, name := range own {

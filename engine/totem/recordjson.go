@@ -1,0 +1,35 @@
+package totem
+
+import (
+	"strconv"
+
+	"github.com/holdfast-sim/holdfast/engine/ring"
+)
+
+// Nearly all records of a run are of messages. They write their JSON themselves, to the byte as
+// encoding/json would: in a fraction of its time.
+
+// AppendJSON adds the record's JSON to b.
+func (r Sent) AppendJSON(b []byte) []byte {
+	b = appendPlace(b, r.Node, r.Ring, r.Ordinal)
+	b = strconv.AppendUint(append(b, `,"guarantee":`...), uint64(r.Guarantee), 10)
+	b = strconv.AppendUint(append(b, `,"digest":`...), r.Digest, 10)
+	return append(b, '}')
+}
+
+// AppendJSON adds the record's JSON to b.
+func (r Delivered) AppendJSON(b []byte) []byte {
+	b = appendPlace(b, r.Node, r.Ring, r.Ordinal)
+	b = strconv.AppendUint(append(b, `,"from":`...), uint64(r.From), 10)
+	b = strconv.AppendUint(append(b, `,"guarantee":`...), uint64(r.Guarantee), 10)
+	b = strconv.AppendBool(append(b, `,"transitional":`...), r.Transitional)
+	b = strconv.AppendUint(append(b, `,"digest":`...), r.Digest, 10)
+	return append(b, '}')
+}
+
+func appendPlace(b []byte, n ring.NodeID, id ring.ID, ordinal uint64) []byte {
+	b = strconv.AppendUint(append(b, `{"node":`...), uint64(n), 10)
+	b = strconv.AppendUint(append(b, `,"ring":{"Seq":`...), id.Seq, 10)
+	b = strconv.AppendUint(append(b, `,"Rep":`...), uint64(id.Rep), 10)
+	return strconv.AppendUint(append(b, `},"ordinal":`...), ordinal, 10)
+}
