@@ -75,15 +75,16 @@ func (w *haWatch) check(r *scenarios.Run, log []*history.WitnessEntry) []lineari
 		fine += fmt.Sprintf("; %d of them while the network was not transitive, or lost many packets", unclear)
 	}
 	final, remark := j.checkEnd()
-	return []linearizability.Verdict{
-		verdict("ha-single", j.checkSingle(), fmt.Sprintf("no service ran on two machines, in %d times of running", len(w.lives))),
+	return j.withFences([]linearizability.Verdict{
+		verdict("ha-single", slices.Concat(j.checkSingle(), w.dead.violations),
+			fmt.Sprintf("no service ran on two machines, in %d times of running", len(w.lives))),
 		verdict("ha-takeover", j.checkLocks(), fmt.Sprintf("no lock and no service was taken over without proof, in %d changes", len(j.order))),
 		verdict("ha-reset", resets, fine),
 		verdict("ha-commands", w.repeated, fmt.Sprintf("none of %d commands was carried out twice", len(w.commands))),
 		verdict("ha-recovery", j.checkServices(), "every service that was to run was up or came back in time"),
 		verdict("ha-end", final, remark),
 		verdict("ha-liveness", w.live.check(j), "nobody wandered, was not heard or was guarded for nothing"),
-	}
+	})
 }
 
 func verdict(checker string, violations []linearizability.Violation, fine string) linearizability.Verdict {

@@ -7,17 +7,16 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/resource"
 )
 
-// HAGuestTimes are the means of what starting, an orderly stop and moving take.
+// HAGuestTimes are the means of what starting and an orderly stop take.
 type HAGuestTimes struct {
 	Start time.Duration `yaml:"start,omitempty" json:"start,omitempty"`
 	Stop  time.Duration `yaml:"stop,omitempty" json:"stop,omitempty"`
-	Move  time.Duration `yaml:"move,omitempty" json:"move,omitempty"`
 }
 
 // times puts the given ones into a machine's options.
 func (g *HAGuestTimes) times(o *resource.GuestOptions) {
 	for _, t := range []struct{ given, used *time.Duration }{
-		{&g.Start, &o.StartTime}, {&g.Stop, &o.StopTime}, {&g.Move, &o.MoveTime},
+		{&g.Start, &o.StartTime}, {&g.Stop, &o.StopTime},
 	} {
 		if *t.given > 0 {
 			*t.used = *t.given

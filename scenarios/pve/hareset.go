@@ -172,7 +172,8 @@ func (j *haJudge) checkGuards() (violations []linearizability.Violation) {
 	for _, g := range j.guarded {
 		name := j.nodes[g.machine]
 		if g.client != daemon.LRMProcess && len(j.homes) > 0 || g.client == daemon.LRMProcess &&
-			(j.hadService(name, g.at-j.scaled(guardNeeds), g.at) || j.rested(w, name, g.at)) {
+			(j.hadService(name, g.at-j.scaled(guardNeeds), g.at) || j.rested(w, name, g.at) ||
+				j.life.comes(name, g.at-j.scaled(guardNeeds), g.at+j.scaled(guardNeeds))) {
 			continue
 		}
 		violations = append(violations, linearizability.Violation{Kind: NeedlessReset, Nodes: []string{name},
