@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/ha/config"
 	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
 	"github.com/holdfast-sim/holdfast/engine/ha/manager"
 	"github.com/holdfast-sim/holdfast/engine/watchdog"
@@ -167,10 +168,13 @@ const guardNeeds = time.Minute
 // checkGuards: nobody may be exposed to a watchdog for nothing. An agent's guards services, so one
 // must be at home on its machine; a manager's is only needed while there are services at all.
 func (j *haJudge) checkGuards() (violations []linearizability.Violation) {
+	if j.subject.spec.HA.ManagerStatus != "" {
+		return nil // the manager knows from before what nobody has seen in this run
+	}
 	w := j.wishes
 	for _, g := range j.guarded {
 		name := j.nodes[g.machine]
-		if g.client != daemon.LRMProcess && len(j.homes) > 0 || g.client == daemon.LRMProcess &&
+		if g.client != daemon.LRMProcess && (len(j.homes) > 0 || j.commanded(g.at)) || g.client == daemon.LRMProcess &&
 			(j.hadService(name, g.at-j.scaled(guardNeeds), g.at) || j.rested(w, name, g.at)) {
 			continue
 		}
@@ -179,6 +183,15 @@ func (j *haJudge) checkGuards() (violations []linearizability.Violation) {
 				g.at, name, g.client)})
 	}
 	return violations
+}
+
+// commanded says whether a master was given anything to do before an instant: a cluster without
+// services needs one for that.
+func (j *haJudge) commanded(at time.Duration) bool {
+	return slices.ContainsFunc(j.subject.spec.HA.Commands, func(c HACommand) bool {
+		_, err := config.ParseCommand(c.Run)
+		return err == nil && j.scaled(j.subject.warmup+c.At) <= at
+	})
 }
 
 // rested says whether a node may have been in maintenance before: as soon as its agent can, it comes

@@ -90,4 +90,4 @@ func (result *Result) replay(ctx context.Context, folder string, o Options) erro
 
 // ofFaults are the checks that ask whether machines and services came back, which a scenario need
 // not intend.
-var ofFaults = []string{"recovery", "ha-recovery"}
+var ofFaults = []string{"recovery", "ha-recovery", "ha-end"}
