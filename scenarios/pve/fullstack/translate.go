@@ -35,6 +35,10 @@ const (
 // ErrNotExpressible means that no real cluster could do what a scenario describes.
 var ErrNotExpressible = errors.New("a real cluster cannot express this")
 
+// migrationSpeed in MiB per second lets guests migrate within a round, as they do in the world whose
+// logs are compared: commands come a hundred seconds apart and count on it.
+const migrationSpeed = 4096
+
 // Translate makes an ordinary scenario of a conformance scenario. It fails with
 // ErrNotExpressible, and says why.
 func Translate(c *conformance.Scenario) (*scenarios.Scenario, error) {
@@ -45,7 +49,7 @@ func Translate(c *conformance.Scenario) (*scenarios.Scenario, error) {
 	t := &translator{source: c, sizes: map[string]conformance.GuestSize{}, off: map[string]time.Duration{}, cut: map[string]time.Duration{},
 		ha: &pve.HASpec{Prepared: true, Services: map[string]string{}, Guests: map[string]pve.HAGuest{},
 			Nodes: map[string]pve.HANode{}, Flaws: map[string]pve.HAFlaw{}, Rules: c.Rules, Groups: c.Groups,
-			Datacenter: datacenter(c.Datacenter)}}
+			Datacenter: datacenter(c.Datacenter), Migration: pve.HAMigration{MiBPerSecond: migrationSpeed}}}
 	if err := t.begin(); err != nil {
 		return nil, err
 	}
