@@ -1,6 +1,7 @@
 package pve
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -108,8 +109,11 @@ func (h *HASpec) checkSetup(machines []string) error {
 	if err := h.checkFlaws(machines); err != nil {
 		return err
 	}
-	if t := h.GuestTimes; min(t.Start, t.Stop, t.Move) < 0 {
+	if t := h.GuestTimes; min(t.Start, t.Stop) < 0 {
 		return fmt.Errorf("guest_times: a time is negative")
+	}
+	if err := errors.Join(h.checkLife(), h.checkOperations()); err != nil {
+		return err
 	}
 	if _, err := ha.DecodeManagerStatus([]byte(h.ManagerStatus)); err != nil {
 		return fmt.Errorf("manager_status: %w", err)

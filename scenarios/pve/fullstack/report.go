@@ -3,6 +3,7 @@ package fullstack
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/holdfast-sim/holdfast/engine/ha/conformance"
@@ -133,15 +134,16 @@ func (result *Result) judge(expected string, o *observed) {
 	w, g := conformance.ExtractTransitions(want), conformance.ExtractTransitions(o.log)
 	differences := conformance.CompareTransitions(w, g)
 	result.Exact = len(differences) == 0
-	for _, rule := range Rules {
+	for i := range Rules {
 		if len(differences) == 0 {
 			break
 		}
-		w, g = rule.apply(w), rule.apply(g)
-		if after := conformance.CompareTransitions(w, g); strings.Join(after, "\n") != strings.Join(differences, "\n") {
-			result.Rules = append(result.Rules, rule.Name)
-			differences = after
+		w, g = Rules[i].apply(w), Rules[i].apply(g)
+		after := conformance.CompareTransitions(w, g)
+		if !slices.Equal(after, differences) {
+			result.Rules = append(result.Rules, Rules[i].Name)
 		}
+		differences = after
 	}
 	result.T1Differences, result.T1 = differences, len(differences) == 0
 	result.Log = conformance.FormatLog(o.log)

@@ -43,7 +43,7 @@ func Translate(c *conformance.Scenario) (*scenarios.Scenario, error) {
 	t := &translator{source: c, sizes: map[string]conformance.GuestSize{}, off: map[string]time.Duration{}, cut: map[string]time.Duration{},
 		ha: &pve.HASpec{Prepared: true, Services: map[string]string{}, Guests: map[string]pve.HAGuest{},
 			Nodes: map[string]pve.HANode{}, Flaws: map[string]pve.HAFlaw{}, Rules: c.Rules, Groups: c.Groups,
-			Datacenter: config.FormatDatacenter(c.Datacenter)}}
+			Datacenter: datacenter(c.Datacenter)}}
 	if err := t.begin(); err != nil {
 		return nil, err
 	}
@@ -60,6 +60,15 @@ func Translate(c *conformance.Scenario) (*scenarios.Scenario, error) {
 	}
 	t.finish()
 	return t.scenario(darkTime + time.Duration(end)*time.Second)
+}
+
+// roundsPerRound is how many rounds of a real master, of 10 s, go into one of the virtual world.
+const roundsPerRound = 2
+
+// datacenter writes the settings. What they count in rounds shall take the same time.
+func datacenter(dc ha.Datacenter) string {
+	dc.CRS.HoldRounds *= roundsPerRound
+	return config.FormatDatacenter(dc)
 }
 
 // translator collects the faults and the operator's commands of a scenario.
