@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"testing"
 	"time"
 
@@ -30,7 +31,9 @@ func TestAnAdministratorsStory(t *testing.T) {
 		title string
 		tell  func(*testing.T, *cluster)
 	}{{"services begin", servicesBegin}, {"services move", servicesMove}, {"nodes rest", nodesRest},
-		{"power is lost", powerIsLost}, {"a daemon dies", aDaemonDies}, {"quorum is lost", quorumIsLost}} {
+		{"power is lost", powerIsLost}, {"a daemon dies", aDaemonDies},
+		{"a daemon is restarted", aDaemonIsRestarted}, {"a node shuts down", aNodeShutsDown},
+		{"quorum is lost", quorumIsLost}} {
 		begun := time.Now()
 		chapter.tell(t, c)
 		t.Logf("%s: %v", chapter.title, time.Since(begun).Round(100*time.Millisecond))
@@ -121,16 +124,50 @@ func powerIsLost(t *testing.T, c *cluster) {
 	c.neverTwice("vm:100", "ct:200")
 }
 
-// aDaemonDies: the services of a node outlive its daemon, and end with the reset that follows. The
-// node is back before anybody takes them.
+// aDaemonDies, and later freezes: the services of a node outlive its daemon, and end with the reset
+// that follows. The node is back before anybody takes them.
 func aDaemonDies(t *testing.T, c *cluster) {
-	before := c.health(n3)
+	for _, how := range []unix.Signal{unix.SIGKILL, unix.SIGSTOP} {
+		before := c.health(n3)
+		lives := len(c.lives("service:web"))
+		require.NoError(t, unix.Kill(before.PID, how))
+		require.Eventually(t, func() bool { return len(c.lives("service:web")) == lives+1 }, waitLimit, 100*time.Millisecond)
+		c.until(n2, "service service:web (n3, started)", "lrm n3 (active, watchdog active, %T)")
+		require.Equal(t, before.Boot+1, c.health(n3).Boot, "the machine was reset")
+		c.neverTwice("service:web")
+	}
+}
+
+// aDaemonIsRestarted, as for an update: its services do not notice.
+func aDaemonIsRestarted(t *testing.T, c *cluster) {
+	before, lives := c.health(n2), len(c.lives("ct:200"))
+	require.NoError(t, unix.Kill(before.PID, unix.SIGTERM))
+	require.Eventually(t, func() bool { h, err := c.tryHealth(n2); return err == nil && h.PID != before.PID }, waitLimit, 100*time.Millisecond)
+	c.until(n1, "service ct:200 (n2, started)", "lrm n2 (active, watchdog active, %T)")
+	require.Equal(t, before.Boot, c.health(n2).Boot, "nobody was reset")
+	require.Len(t, c.lives("ct:200"), lives)
+}
+
+// aNodeShutsDown in good order: its services are stopped, then others take them.
+func aNodeShutsDown(t *testing.T, c *cluster) {
 	lives := len(c.lives("service:web"))
-	require.NoError(t, unix.Kill(before.PID, unix.SIGKILL))
+	require.NoError(t, c.nodes[n3].Process.Signal(unix.SIGTERM))
+	ended := make(chan error, 1)
+	go func() { ended <- c.nodes[n3].Wait() }()
+	select {
+	case err := <-ended:
+		require.NoError(t, err)
+	case <-time.After(waitLimit):
+		t.Fatal("the node does not end")
+	}
+	c.nodes[n3] = nil
 	require.Eventually(t, func() bool { return len(c.lives("service:web")) == lives+1 }, waitLimit, 100*time.Millisecond)
-	c.until(n2, "service service:web (n3, started)")
-	require.Equal(t, before.Boot+1, c.health(n3).Boot, "the machine was reset")
-	c.neverTwice("service:web")
+	c.on(n3)
+	on := c.lives("service:web")[lives].node
+	require.NotEqual(t, n3, on)
+	c.until(n1, "lrm n3 (idle, watchdog standby, %T)", fmt.Sprintf("service service:web (n%d, started)", on+1))
+	c.must("migrate", "service:web", "n3")
+	c.until(n1, "service service:web (n3, started)")
 }
 
 func quorumIsLost(t *testing.T, c *cluster) {

@@ -147,7 +147,11 @@ func (h *Host) Run(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 	case err = <-h.failed:
-		h.log.Error("machine stops", "reason", err)
+		if errors.Is(err, ErrOff) || errors.Is(err, ErrReboot) {
+			h.log.Info("machine stops", "reason", err)
+		} else {
+			h.log.Error("machine stops", "reason", err)
+		}
 	}
 	h.stop()
 	return err

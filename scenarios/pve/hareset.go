@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/ha/config"
 	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
 	"github.com/holdfast-sim/holdfast/engine/ha/manager"
 	"github.com/holdfast-sim/holdfast/engine/watchdog"
@@ -54,7 +55,8 @@ func (j *haJudge) needless(z *reset) (why string, unclear bool) {
 	case z.says.client == "":
 		return j.unpetted(z), false
 	case z.says.gone:
-		if j.killed(z.machine, z.says.client, z.says.at, j.scaled(settles)+j.stoodStill(z.machine, z.says.at)) {
+		if j.killed(z.machine, z.says.client, z.says.at, j.scaled(settles)+j.stoodStill(z.machine, z.says.at)) ||
+			j.stuckShutdown(z.machine, z.says.at) {
 			return "", false
 		}
 		return "its " + z.says.client + " ended by itself", false
@@ -165,11 +167,15 @@ const guardEarly = time.Minute
 // rules and balancing may offer services to any node, every agent may have a reason.
 func (j *haJudge) checkGuards() (violations []linearizability.Violation) {
 	spec := j.subject.spec.HA
-	anywhere := spec.Rules+spec.Groups != "" || strings.Contains(spec.Datacenter, "rebalance") || spec.ManagerStatus != ""
+	if spec.ManagerStatus != "" {
+		return nil // the manager knows from before what nobody has seen in this run
+	}
+	anywhere := spec.Rules+spec.Groups != "" || strings.Contains(spec.Datacenter, "rebalance")
 	for _, g := range j.guarded {
 		name := j.nodes[g.machine]
-		if g.client != daemon.LRMProcess && len(j.homes) > 0 || g.client == daemon.LRMProcess &&
-			(anywhere || j.concerned(name, g.at+j.scaled(guardEarly)) || j.life.comes(name, 0, g.at+j.scaled(guardEarly))) {
+		soon := g.at + j.scaled(guardEarly)
+		if g.client != daemon.LRMProcess && (len(j.homes) > 0 || j.commanded(g.at)) || g.client == daemon.LRMProcess &&
+			(anywhere || j.concerned(name, soon) || j.life.comes(name, 0, soon) || j.rested(j.wishes, name, g.at)) {
 			continue
 		}
 		violations = append(violations, linearizability.Violation{Kind: NeedlessReset, Nodes: []string{name},
@@ -177,6 +183,21 @@ func (j *haJudge) checkGuards() (violations []linearizability.Violation) {
 				g.at, name, g.client)})
 	}
 	return violations
+}
+
+// commanded says whether a master was given anything to do before an instant: a cluster without
+// services needs one for that.
+func (j *haJudge) commanded(at time.Duration) bool {
+	return slices.ContainsFunc(j.subject.spec.HA.Commands, func(c HACommand) bool {
+		_, err := config.ParseCommand(c.Run)
+		return err == nil && j.scaled(j.subject.warmup+c.At) <= at
+	})
+}
+
+// rested says whether a node may have been in maintenance before: as soon as its agent can, it comes
+// back from there to full readiness, with or without services.
+func (j *haJudge) rested(w *wishes, node string, at time.Duration) bool {
+	return slices.ContainsFunc(w.resting[node], func(s span) bool { return s.from <= at })
 }
 
 // concerned says whether until an instant anything had to do with a node: a service was at home
