@@ -65,6 +65,9 @@ type HASpec struct {
 	// Prepared: the first boot of the machines, which a power cut ends, is for putting the files
 	// into place. The HA manager runs from the second boot on. Simulator only.
 	Prepared bool `yaml:"prepared,omitempty" json:"prepared,omitempty"`
+	// Disabled are machines on which the HA manager's processes do not start at boot, but when an
+	// operator starts them. Simulator only.
+	Disabled []string `yaml:"disabled,omitempty,flow" json:"disabled,omitempty"`
 }
 
 // HACommand is something that the operator does on a node at a time after the warm-up.
@@ -73,7 +76,7 @@ type HACommand struct {
 	On string        `yaml:"on" json:"on"`
 	// Run is a line for the master (migrate vm:100 n2, enable-node-maintenance n1, ...),
 	// `set SID KEY VALUE`, `remove SID`, `add SID`, `datacenter LINE` (the file's new content), or an order to the machine or about a guest:
-	// shutdown, reboot, restart-lrm, stop-crm, start-crm, create SID NODE STATE, lock SID NAME,
+	// shutdown, reboot, restart-lrm, stop-crm, start-crm, stop-lrm, start-lrm, create SID NODE STATE, lock SID NAME,
 	// unlock SID, resize SID CORES MIB, start SID, move SID NODE, version V.
 	Run string `yaml:"run" json:"run"`
 }
