@@ -208,7 +208,7 @@ func TestServicesMoveUnderTheirNodesLock(t *testing.T) {
 	x := newTrial(t)
 	x.change(50, "n1/lrm", "rename", from, to)
 	x.require("ha-takeover", valid, "")
-	for _, thief := range []string{"n2/crm", "n3/lrm", "n1/crm", "n1/operator"} {
+	for _, thief := range []string{"n2/crm", "n3/lrm", "n1/crm", "n2/lrm"} {
 		x = newTrial(t)
 		x.change(50, thief, "rename", from, to)
 		x.require("ha-takeover", invalid, pve.Unproven)
