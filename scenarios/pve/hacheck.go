@@ -45,9 +45,7 @@ type haJudge struct {
 	homes  map[string][]home // sid -> where it was at home, over time
 	master []home            // who held the manager's lock
 	wishes *wishes
-	// decided are the times at which masters wrote their status.
-	decided []time.Duration
-	nodes   []string // the nodes' names, by machine
+	nodes  []string // the nodes' names, by machine
 }
 
 // change is a change of a lock or of a service's place, as the order that won has it.
@@ -67,7 +65,7 @@ type home struct {
 func (w *haWatch) check(r *scenarios.Run, log []*history.WitnessEntry) []linearizability.Verdict {
 	j := &haJudge{haWatch: w, run: r, homes: map[string][]home{}, nodes: w.subject.NodeNames()}
 	j.health = newHealth(w.subject, w.scenario, r, w.power)
-	j.wishes = newWishes(w.subject.spec.HA, j.scaled(w.scenario.Warmup), w.inPlace, w.did)
+	j.wishes = newWishes(w.subject.spec.HA, j.scaled(w.scenario.Warmup), w.inPlace, w.did, r.Events)
 	j.read(log)
 	resets, unclear := j.checkResets()
 	fine := fmt.Sprintf("%d machines were reset by their watchdogs, each for a reason", len(w.resets))
@@ -98,9 +96,6 @@ func verdict(checker string, violations []linearizability.Violation, fine string
 // read takes what concerns locks and the places of services from the store's order.
 func (j *haJudge) read(log []*history.WitnessEntry) {
 	for _, e := range log {
-		if e.Key == daemon.ManagerStatusPath {
-			j.decided = append(j.decided, cmp.Or(j.seen[e.ID], time.Duration(e.Time)))
-		}
 		if !strings.HasPrefix(e.Key, lock.Dir+"/") && !strings.HasSuffix(e.Key, guestSuffix) {
 			continue
 		}
@@ -268,8 +263,8 @@ func (j *haJudge) checkLocks() (violations []linearizability.Violation) {
 func (j *haJudge) unproven(at int, held map[string]*change) string {
 	c := &j.order[at]
 	sid, from := placeOf(c.Key)
-	if c.To == "" || sid == "" {
-		return ""
+	if c.To == "" || sid == "" || strings.HasSuffix(c.by, "/"+operatorProcess) {
+		return "" // what a human does by hand needs no lock, only the wish that the manager keeps away
 	}
 	holder := "nobody"
 	if h := held[daemon.AgentLock(from)]; h != nil {

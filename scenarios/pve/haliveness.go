@@ -158,6 +158,9 @@ func (l *liveness) guardsLeft(j *haJudge) (violations []linearizability.Violatio
 
 // endsEmpty: there were services, and the operator has taken every one away in the end.
 func (h *HASpec) endsEmpty() bool {
+	if len(h.Services) == 0 {
+		return false
+	}
 	left := maps.Clone(h.Services)
 	for _, c := range h.Commands {
 		switch words := strings.Fields(c.Run); words[0] {
@@ -167,7 +170,7 @@ func (h *HASpec) endsEmpty() bool {
 			left[words[1]] = c.On
 		}
 	}
-	return len(h.Services) > 0 && len(left) == 0
+	return len(left) == 0
 }
 
 // ignored: what the operator wants is taken in time, unless faults stand in the way.

@@ -25,6 +25,8 @@ var machineOrders = map[string]shutdown.Request{
 	"restart-lrm": {Verb: shutdown.Restart, Service: daemon.LRMProcess},
 	"stop-crm":    {Verb: shutdown.Stop, Service: daemon.CRMProcess},
 	"start-crm":   {Verb: shutdown.Start, Service: daemon.CRMProcess},
+	"stop-lrm":    {Verb: shutdown.Stop, Service: daemon.LRMProcess},
+	"start-lrm":   {Verb: shutdown.Start, Service: daemon.LRMProcess},
 }
 
 // Orders that concern guests.

@@ -1,6 +1,7 @@
 package pve
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -108,10 +109,15 @@ func (h *HASpec) checkSetup(machines []string) error {
 	if err := h.checkFlaws(machines); err != nil {
 		return err
 	}
+	for _, name := range h.Disabled {
+		if !slices.Contains(machines, name) {
+			return fmt.Errorf("disabled: no machine is called %q; the machines are %v", name, machines)
+		}
+	}
 	if t := h.GuestTimes; min(t.Start, t.Stop) < 0 {
 		return fmt.Errorf("guest_times: a time is negative")
 	}
-	if err := h.checkLife(); err != nil {
+	if err := errors.Join(h.checkLife(), h.checkOperations()); err != nil {
 		return err
 	}
 	if _, err := ha.DecodeManagerStatus([]byte(h.ManagerStatus)); err != nil {
@@ -127,31 +133,41 @@ func (h *HASpec) self(machine string) daemon.Info {
 		MemoryBytes: float64(or(n.MemoryMiB, DefaultNodeMemoryMiB)) * mebibyte}
 }
 
-// prepared holds back the HA manager in the first boot of a machine.
-func (h *HASpec) prepared(p node.Process) func() env.Process {
-	if !h.Prepared || p.Name != daemon.CRMProcess && p.Name != daemon.LRMProcess {
+// started is how a process of a machine is made: the HA manager's may be held back.
+func (h *HASpec) started(machine string, p node.Process) func() env.Process {
+	byHand := slices.Contains(h.Disabled, machine)
+	if !h.Prepared && !byHand || p.Name != daemon.CRMProcess && p.Name != daemon.LRMProcess {
 		return p.New
 	}
-	return func() env.Process { return &heldBack{process: p.New()} }
+	var boot uint64 // the last one in which the machine has started it
+	return func() env.Process {
+		return &heldBack{process: p.New(), runs: func(s env.Self) bool {
+			first := s.Boot != boot
+			boot = s.Boot
+			return !(byHand && first) && !(h.Prepared && s.Boot == 1)
+		}}
+	}
 }
 
-// heldBack is a process that does nothing in the first boot.
+// heldBack is a process that runs only when it may.
 type heldBack struct {
 	process env.Process
-	runs    bool
+	runs    func(env.Self) bool
+	held    bool
 }
 
 // Start implements env.Process.
 func (b *heldBack) Start(e env.Env) error {
-	if b.runs = e.Self().Boot > 1; b.runs {
-		return b.process.Start(e)
+	if b.held = !b.runs(e.Self()); b.held {
+		e.Exit(env.ErrStopped)
+		return nil
 	}
-	return nil
+	return b.process.Start(e)
 }
 
 // Step implements env.Process.
 func (b *heldBack) Step(ev env.Event) {
-	if b.runs {
+	if !b.held {
 		b.process.Step(ev)
 	}
 }
@@ -162,7 +178,7 @@ func (s *Subject) specs(m env.MachineID, processes []node.Process) []scenarios.P
 	for i, p := range processes {
 		specs[i] = scenarios.ProcessSpec{Name: p.Name, New: p.New, Restart: p.Restart}
 		if s.spec.HA != nil {
-			specs[i].New = s.spec.HA.prepared(p)
+			specs[i].New = s.spec.HA.started(s.machines[m], p)
 		}
 	}
 	if s.spec.HA != nil {

@@ -40,6 +40,8 @@ type HASpec struct {
 	RecoverWithin time.Duration `yaml:"recover_within,omitempty" json:"recover_within,omitempty"`
 	// EndsOn says where services must run in the end.
 	EndsOn map[string]string `yaml:"ends_on,omitempty,flow" json:"ends_on,omitempty"`
+	// Operations are clients that make requests for services.
+	Operations *HAOperations `yaml:"operations,omitempty" json:"operations,omitempty"`
 	// UpAt says when, after the warm-up, services must be running somewhere, whatever excuses faults
 	// may be for it.
 	UpAt map[string]time.Duration `yaml:"up_at,omitempty,flow" json:"up_at,omitempty"`
@@ -63,6 +65,9 @@ type HASpec struct {
 	// Prepared: the first boot of the machines, which a power cut ends, is for putting the files
 	// into place. The HA manager runs from the second boot on. Simulator only.
 	Prepared bool `yaml:"prepared,omitempty" json:"prepared,omitempty"`
+	// Disabled are machines on which the HA manager's processes do not start at boot, but when an
+	// operator starts them. Simulator only.
+	Disabled []string `yaml:"disabled,omitempty,flow" json:"disabled,omitempty"`
 }
 
 // HACommand is something that the operator does on a node at a time after the warm-up.
@@ -71,7 +76,7 @@ type HACommand struct {
 	On string        `yaml:"on" json:"on"`
 	// Run is a line for the master (migrate vm:100 n2, enable-node-maintenance n1, ...),
 	// `set SID KEY VALUE`, `remove SID`, `add SID`, `datacenter LINE` (the file's new content), or an order to the machine or about a guest:
-	// shutdown, reboot, restart-lrm, stop-crm, start-crm, create SID NODE STATE, lock SID NAME,
+	// shutdown, reboot, restart-lrm, stop-crm, start-crm, stop-lrm, start-lrm, create SID NODE STATE, lock SID NAME,
 	// unlock SID, resize SID CORES MIB, start SID, move SID NODE, version V.
 	Run string `yaml:"run" json:"run"`
 }

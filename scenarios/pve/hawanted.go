@@ -10,6 +10,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha"
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
 	"github.com/holdfast-sim/holdfast/engine/ha/rules"
+	"github.com/holdfast-sim/holdfast/linearizability/history"
 )
 
 // span is a time.
@@ -26,8 +27,9 @@ type wishes struct {
 	disarmed []span            // when nothing need be done for anybody
 }
 
-// newWishes reads them from the scenario and from what the operator reports to have done.
-func newWishes(h *HASpec, warmup, inPlace time.Duration, did []didAt) *wishes {
+// newWishes reads them from the scenario, from what the operator reports to have done, and from what
+// clients asked for.
+func newWishes(h *HASpec, warmup, inPlace time.Duration, did []didAt, events []history.Event) *wishes {
 	w := &wishes{unwanted: map[string][]span{}, resting: map[string][]span{}}
 	var err error
 	if w.services, _, err = config.ParseResources(h.resources()); err != nil {
@@ -48,6 +50,7 @@ func newWishes(h *HASpec, warmup, inPlace time.Duration, did []didAt) *wishes {
 		due := warmup + c.At
 		w.take(c.Run, due, doneAt(c.Run, due, did), words)
 	}
+	requested(events, words)
 	for sid, cd := range w.services {
 		w.unwanted[sid] = unwanted(cd.State == ha.WantStarted, inPlace, words[sid])
 	}

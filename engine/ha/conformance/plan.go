@@ -3,6 +3,7 @@ package conformance
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/ha"
 )
@@ -54,6 +55,11 @@ func (s *Scenario) Plan() (steps []Step, end int64, err error) {
 		}
 		group++
 	}
+}
+
+// RoundOf is how long a round of a cluster takes.
+func RoundOf(nodes int) time.Duration {
+	return time.Duration(max(minRoundSeconds, secondsPerNode*nodes)) * time.Second
 }
 
 // Hardware is a node as a scenario describes it.

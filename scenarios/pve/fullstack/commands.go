@@ -8,6 +8,8 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
 	"github.com/holdfast-sim/holdfast/engine/ha/conformance"
+	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
+	"github.com/holdfast-sim/holdfast/scenarios/fault"
 	"github.com/holdfast-sim/holdfast/scenarios/pve"
 )
 
@@ -22,12 +24,41 @@ func (t *translator) command(at time.Duration, text string) error {
 	case "service":
 		return t.serviceCommand(at, object, args)
 	case "skip-round":
-		return fmt.Errorf("%w: the daemons of a cluster cannot be made to leave out a round all at once", ErrNotExpressible)
+		return t.skipRounds(at, object, args)
 	}
 	if !t.known(object) {
 		return fmt.Errorf("unknown node: %w", conformance.ErrCommand)
 	}
 	return t.nodeCommand(at, verb, object, args)
+}
+
+// skipRounds lets all daemons of a kind stand still for as long as the rounds take that they are to
+// leave out.
+func (t *translator) skipRounds(at time.Duration, daemonName string, args []string) error {
+	rounds := 1
+	if len(args) > 0 {
+		n, err := strconv.Atoi(args[0])
+		if err != nil || n < 0 {
+			return fmt.Errorf("%q is not a number of rounds: %w", args[0], conformance.ErrCommand)
+		}
+		rounds = n
+	}
+	process := map[string]string{"crm": daemon.CRMProcess, "lrm": daemon.LRMProcess}[daemonName]
+	if process == "" {
+		return fmt.Errorf("unknown daemon: %w", conformance.ErrCommand)
+	}
+	var machines []string
+	for _, name := range t.names {
+		if _, off := t.off[name]; !off {
+			machines = append(machines, name)
+		}
+	}
+	if rounds == 0 || len(machines) == 0 {
+		return nil
+	}
+	t.faults = append(t.faults, fault.Fault{Kind: fault.Pause, Process: process, Machines: machines,
+		At: at, For: time.Duration(rounds) * conformance.RoundOf(len(t.names))})
+	return nil
 }
 
 func (t *translator) known(name string) bool {

@@ -4,11 +4,13 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-sim/holdfast/engine/ha/conformance"
 	"github.com/holdfast-sim/holdfast/scenarios/pve/fullstack"
 	"github.com/holdfast-sim/holdfast/sim"
 )
@@ -16,8 +18,8 @@ import (
 const ownScenarios = "../../../engine/ha/conformance/testdata/scenarios"
 
 // replay replays one folder and fails the test where a tier fails.
-func replay(t *testing.T, folder string) {
-	result := fullstack.Replay(context.Background(), folder, fullstack.Options{Runner: sim.Runner{}, Seed: 1})
+func replay(t *testing.T, folder string, seed uint64) {
+	result := fullstack.Replay(context.Background(), folder, fullstack.Options{Runner: sim.Runner{}, Seed: seed})
 	if result.Inexpressible != "" {
 		t.Skip(result.Inexpressible)
 	}
@@ -30,22 +32,66 @@ func replay(t *testing.T, folder string) {
 	require.True(t, result.T1 && result.T2)
 }
 
-// own are scenarios of this project that are quick to replay.
-var own = []string{"short-isolation", "left-in-fence", "frozen-and-isolated", "maintenance-outlasts-repair"}
-
-func TestOwnScenarios(t *testing.T) {
-	for _, name := range own {
-		t.Run(name, func(t *testing.T) { replay(t, filepath.Join(ownScenarios, name)) })
+// What may differ is published: every rule has its row, and no row is left over.
+func TestRulesArePublished(t *testing.T) {
+	page, err := os.ReadFile("../../../docs/full-stack.md")
+	require.NoError(t, err)
+	_, table, found := strings.Cut(string(page), "| rule | what may differ | why |\n|---|---|---|\n")
+	require.True(t, found)
+	rows := strings.Split(strings.SplitN(table, "\n\n", 2)[0], "\n")
+	require.Len(t, rows, len(fullstack.Rules))
+	for i, rule := range fullstack.Rules {
+		require.Contains(t, rows[i], "| `"+rule.Name+"` |")
 	}
 }
 
-// TestFolder replays what the environment names, for whoever looks into one scenario.
-func TestFolder(t *testing.T) {
-	const name = "HOLDFAST_FULLSTACK"
+// own are scenarios of this project that are quick to replay.
+var own = []string{"short-isolation", "left-in-fence", "frozen-and-isolated", "maintenance-outlasts-repair",
+	"freeze-on-poweroff", "late-partner", "ignored-and-carried"}
+
+func TestOwnScenarios(t *testing.T) {
+	for _, name := range own {
+		t.Run(name, func(t *testing.T) { replay(t, filepath.Join(ownScenarios, name), 1) })
+	}
+}
+
+// corpusStep is the distance between the folders of the corpus that are replayed here; holdfast
+// conformance ha --full-stack replays all of them.
+const corpusStep = 21
+
+// A sample of the suite that nobody in this project wrote.
+func TestCorpus(t *testing.T) {
+	root := os.Getenv("HOLDFAST_CORPORA")
+	if root == "" {
+		root = "../../../../shared/corpora"
+	}
+	root = filepath.Join(root, "pve-ha-manager")
+	if _, err := os.Stat(root); err != nil {
+		t.Skipf("corpus pve-ha-manager not found: set HOLDFAST_CORPORA to the folder that holds it")
+	}
+	if testing.Short() {
+		t.Skip("corpus pve-ha-manager: left out by -short")
+	}
+	folders, err := conformance.FindScenarios([]string{root})
+	require.NoError(t, err)
+	for i := 0; i < len(folders); i += corpusStep {
+		t.Run(filepath.Base(folders[i]), func(t *testing.T) { replay(t, folders[i], 1) })
+	}
+}
+
+// TestFolders replays what the environment names, for whoever looks into scenarios and seeds.
+func TestFolders(t *testing.T) {
+	const name, ofSeed = "HOLDFAST_FULLSTACK", "HOLDFAST_FULLSTACK_SEED"
 	if os.Getenv(name) == "" {
 		t.Skipf("%s names no scenario folders", name)
 	}
-	for _, folder := range strings.Fields(os.Getenv(name)) {
-		t.Run(filepath.Base(folder), func(t *testing.T) { replay(t, folder) })
+	seed, err := strconv.ParseUint(os.Getenv(ofSeed), 10, 64)
+	if err != nil {
+		seed = 1
+	}
+	folders, err := conformance.FindScenarios(strings.Fields(os.Getenv(name)))
+	require.NoError(t, err)
+	for _, folder := range folders {
+		t.Run(filepath.Base(folder), func(t *testing.T) { replay(t, folder, seed) })
 	}
 }

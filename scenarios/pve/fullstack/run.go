@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 
 	"github.com/holdfast-sim/holdfast/engine/ha/conformance"
@@ -51,7 +52,7 @@ func Replay(ctx context.Context, folder string, o Options) Result {
 	err := result.replay(ctx, folder, o)
 	switch {
 	case errors.Is(err, ErrNotExpressible):
-		result.Inexpressible = err.Error()
+		result = Result{Name: result.Name, Inexpressible: err.Error(), Log: result.Log}
 	case err != nil:
 		result.Error = err.Error()
 		result.T1, result.T2, result.Exact = false, false, false
@@ -84,10 +85,34 @@ func (result *Result) replay(ctx context.Context, folder string, o Options) erro
 			result.T2Differences = append(result.T2Differences, v.Checker+": "+v.Summary)
 		}
 	}
-	result.judge(c.Expected, follow(run))
+	seen := follow(run)
+	result.judge(c.Expected, seen)
+	if why := unwitnessed(c.Expected, seen.log); why != "" && !result.T2 {
+		return fmt.Errorf("%w: %s", ErrNotExpressible, why)
+	}
 	return nil
+}
+
+// unguarded is what a master says when it leaves a service alone because nothing proves that it has
+// ended.
+var unguarded = regexp.MustCompile(`^service '([^']+)' is not recovered from node '([^']+)': the node was not guarded`)
+
+// unwitnessed says whether a scenario counts on a witness that a real cluster does not have: the
+// virtual hardware tells the master whether a node that was never guarded is off.
+func unwitnessed(expected string, log []conformance.Line) string {
+	known := map[string]bool{}
+	for _, line := range conformance.ParseLog(expected) {
+		known[unguarded.FindString(line.Message)] = true
+	}
+	for _, line := range log {
+		if m := unguarded.FindStringSubmatch(line.Message); m != nil && !known[m[0]] {
+			return fmt.Sprintf("node %s was not guarded by its watchdog while it had %s, and without a fence device "+
+				"nobody can tell whether it is off; in the scenario the hardware tells", m[2], m[1])
+		}
+	}
+	return ""
 }
 
 // ofFaults are the checks that ask whether machines and services came back, which a scenario need
 // not intend.
-var ofFaults = []string{"recovery", "ha-recovery"}
+var ofFaults = []string{"recovery", "ha-recovery", "ha-end"}

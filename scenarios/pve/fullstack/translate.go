@@ -28,6 +28,8 @@ const (
 	// step separates the commands of one group, so that they keep their order: machines that are
 	// switched on together begin their rounds one after the other.
 	step = 100 * time.Millisecond
+	// bootTime is what a machine needs until somebody can work at its console.
+	bootTime = time.Second
 )
 
 // ErrNotExpressible means that no real cluster could do what a scenario describes.
@@ -65,9 +67,10 @@ func Translate(c *conformance.Scenario) (*scenarios.Scenario, error) {
 // roundsPerRound is how many rounds of a real master, of 10 s, go into one of the virtual world.
 const roundsPerRound = 2
 
-// datacenter writes the settings. What they count in rounds shall take the same time.
+// datacenter writes the settings. What they count in rounds shall take the same time; what acts at
+// once acts one round of the virtual world after the last thing that happened.
 func datacenter(dc ha.Datacenter) string {
-	dc.CRS.HoldRounds *= roundsPerRound
+	dc.CRS.HoldRounds = max(1, dc.CRS.HoldRounds) * roundsPerRound
 	return config.FormatDatacenter(dc)
 }
 
@@ -95,6 +98,7 @@ func (t *translator) begin() error {
 	for _, n := range t.source.Hardware() {
 		if n.Power {
 			t.powerOn(darkTime, n.Name)
+			t.ha.Disabled = append(t.ha.Disabled, n.Name) // its daemons come with a command only
 		}
 		if n.Power && !n.Network {
 			t.cut[n.Name] = 0
@@ -156,11 +160,20 @@ func (t *translator) others(name string) []string {
 // powerOn ends what keeps a machine off, and what keeps it apart; one that is off by itself is
 // switched on.
 func (t *translator) powerOn(at time.Duration, name string) {
-	if since, is := t.off[name]; is {
+	since, booting := t.off[name]
+	if booting {
 		t.faults = append(t.faults, fault.Fault{Kind: fault.PowerCut, At: since, For: at - since, Machines: []string{name}})
 		delete(t.off, name)
 	} else {
 		t.faults = append(t.faults, fault.Fault{Kind: fault.PowerOn, At: at, Machines: []string{name}})
+	}
+	if slices.Contains(t.ha.Disabled, name) && at > darkTime {
+		after := time.Duration(0)
+		if booting {
+			after = bootTime
+		}
+		t.orderOn(at+after, name, "start-crm")
+		t.orderOn(at+after, name, "start-lrm")
 	}
 	t.connect(at, name)
 }
