@@ -57,6 +57,10 @@ mutants: ## plant every bug of the catalogue and find it
 mutants-check: ## only check that every planted bug still fits the sources
 	$(GO) run ./cmd/mutants -check
 
+mutants-netns: ## plant the bugs that only real nodes show, and find them (root; some fifteen minutes)
+	@test "$$(id -u)" = 0 || { echo "mutants-netns needs root: sudo make mutants-netns"; exit 1; }
+	$(GO) run ./cmd/mutants -netns
+
 library: ## every story of the library, 200 seeds each, every run twice (some ten minutes)
 	$(GO) run ./cmd/holdfast run --all --seeds 1-200 --twice
 
@@ -72,4 +76,4 @@ $(BIN)/gotestsum: $(TOOLS)/go.mod
 clean: ## what was built and run here
 	rm -rf $(BIN) runs
 
-.PHONY: help build test short race vet lint bench netns-test fuzz mutants mutants-check library clean
+.PHONY: help build test short race vet lint bench netns-test fuzz mutants mutants-check mutants-netns library clean

@@ -30,7 +30,6 @@ func CleanUp() ([]string, error) { return lease.Clean(lease.Root()) }
 func Doctor() []Capability {
 	return []Capability{root(), namespaces(), tun(), stateDir(), cgroups(), leftovers(),
 		device("fuse", "/dev/fuse", "disk faults on real nodes will need it; load the module: modprobe fuse"),
-		device("watchdog", "/dev/watchdog", "nodes here are fenced by the harness; on a real machine load softdog"),
 		netem()}
 }
 

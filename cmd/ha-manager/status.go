@@ -151,6 +151,7 @@ func aged(seconds int64, now time.Time, state string) string {
 const (
 	agentWaits = "wait_for_agent_lock"
 	agentLost  = "lost_agent_lock"
+	agentRests = "maintenance"
 )
 
 // agentState is how an agent is and what its watchdog does.
@@ -160,11 +161,13 @@ func (v *view) agentState(node string) (state, dog string) {
 	if state == "" {
 		state = "unknown"
 	}
-	if agent.State == agentWaits || agent.State == "" {
+	switch {
+	case agent.State == agentRests && !v.busy(node):
+		dog = "released"
+	case agent.State == agentWaits && agent.Mode == ha.ModeDisarm:
+		dog = "released"
+	case agent.State == agentWaits, agent.State == "":
 		dog = "standby"
-		if agent.Mode == ha.ModeDisarm {
-			dog = "released"
-		}
 	}
 	switch {
 	case agent.State == agentLost:

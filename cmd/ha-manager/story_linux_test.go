@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"testing"
 	"time"
 
@@ -30,7 +31,9 @@ func TestAnAdministratorsStory(t *testing.T) {
 		title string
 		tell  func(*testing.T, *cluster)
 	}{{"services begin", servicesBegin}, {"services move", servicesMove}, {"nodes rest", nodesRest},
-		{"power is lost", powerIsLost}, {"a daemon dies", aDaemonDies}, {"quorum is lost", quorumIsLost}} {
+		{"power is lost", powerIsLost}, {"a daemon dies", aDaemonDies},
+		{"a daemon is restarted", aDaemonIsRestarted}, {"a node shuts down", aNodeShutsDown},
+		{"quorum is lost", quorumIsLost}} {
 		begun := time.Now()
 		chapter.tell(t, c)
 		t.Logf("%s: %v", chapter.title, time.Since(begun).Round(100*time.Millisecond))
@@ -90,8 +93,7 @@ func servicesMove(t *testing.T, c *cluster) {
 
 func nodesRest(t *testing.T, c *cluster) {
 	c.must("crm-command", "node-maintenance", "enable", "n1")
-	c.until(n2, "service vm:100 (n2, started)", "service ct:200 (n2, started)")
-	require.Contains(t, c.until(n2), "lrm n1 (maintenance mode, watchdog ")
+	c.until(n2, "service vm:100 (n2, started)", "service ct:200 (n2, started)", "lrm n1 (maintenance mode, watchdog released, %T)")
 	c.must("crm-command", "node-maintenance", "disable", "n1")
 	text := c.until(n2, "service vm:100 (n1, started)", "lrm n1 (active, watchdog active, %T)")
 	require.Contains(t, text, "service ct:200 (n2, started)\n", "it does not fail back")
@@ -110,7 +112,7 @@ func nodesRest(t *testing.T, c *cluster) {
 func powerIsLost(t *testing.T, c *cluster) {
 	begun := map[string]int{"vm:100": len(c.lives("vm:100")), "ct:200": len(c.lives("ct:200"))}
 	c.off(n1)
-	c.until(n2, "service vm:100 (n2, started)", "service ct:200 (n2, started)", "lrm n1 (old timestamp - dead?, %T)")
+	c.until(n2, "service vm:100 (n2, started)", "service ct:200 (n2, started)")
 	for sid, before := range begun {
 		lives := c.lives(sid)
 		require.Len(t, lives, before+1, "%s starts elsewhere, once", sid)
@@ -132,6 +134,38 @@ func aDaemonDies(t *testing.T, c *cluster) {
 	c.until(n2, "service service:web (n3, started)")
 	require.Equal(t, before.Boot+1, c.health(n3).Boot, "the machine was reset")
 	c.neverTwice("service:web")
+}
+
+// aDaemonIsRestarted, as for an update: its services do not notice.
+func aDaemonIsRestarted(t *testing.T, c *cluster) {
+	before, lives := c.health(n2), len(c.lives("ct:200"))
+	require.NoError(t, unix.Kill(before.PID, unix.SIGTERM))
+	require.Eventually(t, func() bool { h, err := c.tryHealth(n2); return err == nil && h.PID != before.PID }, waitLimit, 100*time.Millisecond)
+	c.until(n1, "service ct:200 (n2, started)", "lrm n2 (active, watchdog active, %T)")
+	require.Equal(t, before.Boot, c.health(n2).Boot, "nobody was reset")
+	require.Len(t, c.lives("ct:200"), lives)
+}
+
+// aNodeShutsDown in good order: its services are stopped, then others take them.
+func aNodeShutsDown(t *testing.T, c *cluster) {
+	lives := len(c.lives("service:web"))
+	require.NoError(t, c.nodes[n3].Process.Signal(unix.SIGTERM))
+	ended := make(chan error, 1)
+	go func() { ended <- c.nodes[n3].Wait() }()
+	select {
+	case err := <-ended:
+		require.NoError(t, err)
+	case <-time.After(waitLimit):
+		t.Fatal("the node does not end")
+	}
+	c.nodes[n3] = nil
+	require.Eventually(t, func() bool { return len(c.lives("service:web")) == lives+1 }, waitLimit, 100*time.Millisecond)
+	c.on(n3)
+	on := c.lives("service:web")[lives].node
+	require.NotEqual(t, n3, on)
+	c.until(n1, "lrm n3 (idle, watchdog standby, %T)", fmt.Sprintf("service service:web (n%d, started)", on+1))
+	c.must("migrate", "service:web", "n3")
+	c.until(n1, "service service:web (n3, started)")
 }
 
 func quorumIsLost(t *testing.T, c *cluster) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/chaos"
 	"github.com/holdfast-sim/holdfast/cmd/internal/cli"
+	"github.com/holdfast-sim/holdfast/engine/host"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/pve"
 	"github.com/holdfast-sim/holdfast/scenarios/register"
@@ -49,11 +50,13 @@ func parts() []schema.Part {
 	}
 }
 
-// doctor says what real nodes find on this machine. Nothing of it is needed by the simulator.
+// doctor says what real nodes and the daemon find on this machine. Nothing of it is needed by the
+// simulator.
 func doctor(context.Context) []cli.Capability {
 	var out []cli.Capability
 	for _, c := range chaos.Doctor() {
 		out = append(out, cli.Capability{Name: "real nodes: " + c.Name, OK: c.OK, Detail: c.Detail, Remedy: c.Remedy})
 	}
-	return out
+	dog := host.LookAtWatchdog(host.WatchdogDevice)
+	return append(out, cli.Capability{Name: "holdfastd: watchdog", OK: dog.OK, Detail: dog.Detail, Remedy: dog.Remedy})
 }

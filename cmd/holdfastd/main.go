@@ -47,7 +47,7 @@ func main() {
 			os.Exit(code)
 		}
 	}
-	os.Exit(daemon.Main("holdfastd", about, os.Args[1:], os.Stderr, processes))
+	os.Exit(daemon.Main("holdfastd", about, os.Args[1:], os.Stderr, processes, endInGoodOrder))
 }
 
 // processes composes the node that a machine file and the files beside it describe.

@@ -17,6 +17,15 @@ func (b *builder) clean(ctx context.Context) (string, error) { return b.build(ct
 
 // planted builds the program with a bug.
 func (b *builder) planted(ctx context.Context, m *mutant) (string, error) {
+	overlay, err := b.overlay(m)
+	if err != nil {
+		return "", err
+	}
+	return b.build(ctx, m.Name, "-overlay", overlay)
+}
+
+// overlay writes what puts a bug into the place of the right code.
+func (b *builder) overlay(m *mutant) (string, error) {
 	mutated, err := m.mutate()
 	if err != nil {
 		return "", err
@@ -33,11 +42,8 @@ func (b *builder) planted(ctx context.Context, m *mutant) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	overlayFile := filepath.Join(b.dir, m.Name+".json")
-	if err := os.WriteFile(overlayFile, overlay, 0o600); err != nil {
-		return "", err
-	}
-	return b.build(ctx, m.Name, "-overlay", overlayFile)
+	file := filepath.Join(b.dir, m.Name+".json")
+	return file, os.WriteFile(file, overlay, 0o600)
 }
 
 func (b *builder) build(ctx context.Context, name string, flags ...string) (string, error) {
@@ -47,4 +53,26 @@ func (b *builder) build(ctx context.Context, name string, flags ...string) (stri
 		return "", fmt.Errorf("building %s: %w\n%s", name, err, out)
 	}
 	return program, nil
+}
+
+// programs builds the harness and the daemon that it drives, with a bug unless m is nil, into a
+// folder of their own.
+func (b *builder) programs(ctx context.Context, m *mutant) (string, error) {
+	name, args := "clean", []string{"build"}
+	if m != nil {
+		overlay, err := b.overlay(m)
+		if err != nil {
+			return "", err
+		}
+		name, args = m.Name, append(args, "-overlay", overlay)
+	}
+	dir := filepath.Join(b.dir, name+".bin")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	args = append(args, "-o", dir+string(filepath.Separator), "./cmd/holdfast", "./cmd/holdfastd")
+	if out, err := exec.CommandContext(ctx, "go", args...).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building the programs of %s: %w\n%s", name, err, out)
+	}
+	return dir, nil
 }

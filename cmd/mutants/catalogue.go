@@ -32,6 +32,9 @@ type mutant struct {
 	// Slow, when given, is how long the bug usually takes: it is left out unless asked for.
 	Slow time.Duration `yaml:"slow,omitempty"`
 
+	// Checker, when given, must be among those who notice.
+	Checker string `yaml:"checker,omitempty"`
+
 	path string
 }
 

@@ -43,6 +43,7 @@ func main() {
 	flag.BoolVar(&o.slow, "slow", false, "also look for the bugs that are listed as slow, for as long as the list says")
 	flag.BoolVar(&o.check, "check", false, "only check that every search text matches exactly once and the result compiles")
 	flag.IntVar(&o.workers, "workers", 2, "how many bugs to look for at the same `time`")
+	flag.BoolVar(&o.netns, "netns", false, "plant the bugs that real nodes show, and only those (root; some minutes each)")
 	flag.BoolVar(&o.table, "table", false, "print the rows of the table in the catalogue's README")
 	flag.BoolVar(&o.json, "json", false, "print one line of JSON for each bug")
 	flag.Usage = func() { fmt.Fprint(os.Stderr, help); flag.PrintDefaults() }
@@ -53,7 +54,11 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, &o); err != nil {
+	find := run
+	if o.netns {
+		find = runNetns
+	}
+	if err := find(ctx, &o); err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
 		stop()
 		if errors.Is(err, errMissed) {

@@ -19,6 +19,7 @@ type options struct {
 	catalogue, only string
 	limit           time.Duration
 	slow, check     bool
+	netns           bool
 	json, table     bool
 	workers         int
 }
@@ -49,7 +50,10 @@ func run(ctx context.Context, o *options) error {
 		return err
 	}
 	h := &hunter{options: o, builder: b, clean: clean}
-	return h.all(ctx, mutants)
+	if err := h.all(ctx, mutants); err != nil {
+		return err
+	}
+	return h.netnsPart(ctx)
 }
 
 // hunter looks for planted bugs, several at a time.

@@ -16,6 +16,19 @@ type Programs interface {
 	// Running says whether anything runs under a name that was started here in this boot of the
 	// machine, also by an earlier life of the process: the program or whatever it has left behind.
 	Running(name string) (bool, error)
+	// Status says more about it: see [ProgramStatus].
+	Status(name string) (ProgramStatus, error)
 	// End asks what runs under a name to end, or ends it by force.
 	End(name string, force bool) error
+}
+
+// ProgramStatus is how a program stands.
+type ProgramStatus struct {
+	Running bool
+	// Life differs for each start under this name in one boot of the machine; "" when there was none.
+	Life string
+	// Exited says that the last life is over and ExitCode how: as the program said it, or 128 and
+	// the number of the signal that ended it. What was ended by force is not known to have exited.
+	Exited   bool
+	ExitCode int
 }

@@ -70,6 +70,8 @@ const (
 	StatusPause  = time.Second
 	// RetryPause is how long a fencing that failed keeps the next one of that node waiting.
 	RetryPause = 30 * time.Second
+	// onAttempts is how often a node that was fenced is switched on again.
+	onAttempts = 3
 	// callPoll separates looks at a call under way.
 	callPoll = 100 * time.Millisecond
 )

@@ -18,6 +18,7 @@ type job struct {
 	begun   time.Duration
 	ended   time.Duration
 	running bool
+	over    bool // what came of it is known
 	words   string
 	touched map[string]bool // devices that may have switched something off
 }
@@ -55,9 +56,10 @@ func (j *job) run(t *env.Task) {
 	} else {
 		j.confirm(confirmed)
 	}
+	j.over = true
 	for i := range j.Devices {
 		if d := &j.Devices[i]; d.Action == Reset && j.touched[d.Name] {
-			j.switchOn(t, d)
+			j.switchOn(t, d, d == confirmed)
 		}
 	}
 	j.running, j.ended = false, e.Mono()
@@ -163,11 +165,24 @@ func (j *job) awaitOff(t *env.Task, d *Device) error {
 }
 
 // switchOn ends a reset, also one that went wrong half-way: a node need not stay dark for that. That
-// it comes back is nice to have and proves nothing.
-func (j *job) switchOn(t *env.Task, d *Device) {
-	if _, err := j.all(t, d, opOn); err != nil {
-		j.fencer.env.Log().Warn(fmt.Sprintf("fencing node '%s': device %s does not switch it on again: %v",
-			j.Node, d.Name, err))
+// it comes back is nice to have and proves nothing. A device that is late with switching off would
+// do it after that, so it gets its time first.
+func (j *job) switchOn(t *env.Task, d *Device, off bool) {
+	attempts := onAttempts
+	if !off {
+		_ = j.awaitOff(t, d) // on or off, it is to be on
+		attempts = 1         // a node that was not off need not be waited for
+	}
+	for n := 1; n <= attempts; n++ {
+		if n > 1 {
+			t.Sleep(j.fencer.opts.Scale(RetryPause))
+		}
+		_, err := j.all(t, d, opOn)
+		if err == nil {
+			return
+		}
+		j.fencer.env.Log().Warn(fmt.Sprintf("fencing node '%s': device %s does not switch it on again, attempt %d of %d: %v",
+			j.Node, d.Name, n, attempts, err))
 	}
 }
 
@@ -185,7 +200,7 @@ func (j *job) all(t *env.Task, d *Device, op operation) (off bool, err error) {
 	if f.calls == nil {
 		return false, errNoCalls
 	}
-	if ok, reason := j.Wanted(); !ok && op != opOn {
+	if ok, reason := j.Wanted(); !ok && !j.over {
 		return false, fmt.Errorf("%w: %s", errUnwanted, reason)
 	}
 	limit := j.timeout(d)

@@ -25,7 +25,7 @@ func guarding(t *testing.T) (*Guard, *supervisor) {
 	require.NoError(t, err)
 	g := NewGuard(l)
 	t.Cleanup(func() { g.Close() })
-	dog, err := openWatchdog(path)
+	dog, err := openWatchdog(path, "")
 	require.NoError(t, err)
 	return g, dog.(*supervisor)
 }

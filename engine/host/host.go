@@ -70,7 +70,7 @@ func New(cfg Config) (h *Host, err error) {
 	if h.records, err = openRecords(cfg.RecordFile); err != nil {
 		return h, err
 	}
-	if h.dog, err = openWatchdog(cfg.Watchdog); err != nil {
+	if h.dog, err = openWatchdog(cfg.Watchdog, cfg.Dir); err != nil {
 		return h, err
 	}
 	if cfg.Watchdog == NoWatchdog {
@@ -147,7 +147,11 @@ func (h *Host) Run(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 	case err = <-h.failed:
-		h.log.Error("machine stops", "reason", err)
+		if errors.Is(err, ErrOff) || errors.Is(err, ErrReboot) {
+			h.log.Info("machine stops", "reason", err)
+		} else {
+			h.log.Error("machine stops", "reason", err)
+		}
 	}
 	h.stop()
 	return err

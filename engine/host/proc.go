@@ -1,6 +1,7 @@
 package host
 
 import (
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"time"
@@ -107,6 +108,11 @@ func (p *proc) finish(err error) {
 	p.ended = "it ended without a reason"
 	if err != nil {
 		p.ended = err.Error()
+	}
+	if errors.Is(err, env.ErrStopped) {
+		p.held = true
+		p.host.log.Info("process ended as it was asked to", "process", p.spec.Name)
+		return
 	}
 	p.host.log.Warn("process ended by itself", "process", p.spec.Name, "reason", p.ended)
 }

@@ -46,6 +46,8 @@ const LifeFiles = programsDir + "/*" + lifeSuffix
 const (
 	lifeSuffix = ".life"
 	lockSuffix = ".lock"
+	exitSuffix = ".exit"
+	exitFormat = "%d %d\n" // the keeper's process id, and how the program ended
 )
 
 // maxProgramName bounds the name of a program.

@@ -107,6 +107,45 @@ func (p *programs) Running(name string) (bool, error) {
 	return !free, f.Close()
 }
 
+// keeperOf reads the process id of the keeper from a lock file; 0 when there is none.
+func keeperOf(f *os.File) int {
+	var text [16]byte
+	n, _ := f.ReadAt(text[:], 0) // how much there is says how it went
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text[:n])))
+	if err != nil || pid <= 1 {
+		return 0
+	}
+	return pid
+}
+
+// Status implements env.Programs. A life is named by its keeper, which also leaves its end.
+func (p *programs) Status(name string) (env.ProgramStatus, error) {
+	f, free, err := p.open(name)
+	if err != nil {
+		return env.ProgramStatus{}, err
+	}
+	defer f.Close()
+	s := env.ProgramStatus{Running: !free}
+	keeper := keeperOf(f)
+	if keeper == 0 {
+		return s, nil
+	}
+	s.Life = strconv.Itoa(keeper)
+	path, err := programFile(p.dir, name, exitSuffix)
+	if err != nil || s.Running {
+		return s, err
+	}
+	text, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return s, nil
+	}
+	var of, code int
+	if _, scan := fmt.Sscanf(string(text), exitFormat, &of, &code); err == nil && scan == nil && of == keeper {
+		s.Exited, s.ExitCode = true, code
+	}
+	return s, err
+}
+
 // End implements env.Programs.
 func (p *programs) End(name string, force bool) error {
 	f, free, err := p.open(name)
@@ -117,10 +156,8 @@ func (p *programs) End(name string, force bool) error {
 	if free {
 		return nil
 	}
-	var text [16]byte
-	n, _ := f.ReadAt(text[:], 0) // how much there is says how it went
-	pid, err := strconv.Atoi(strings.TrimSpace(string(text[:n])))
-	if err != nil || pid <= 1 {
+	pid := keeperOf(f)
+	if pid == 0 {
 		return fmt.Errorf("%w: whoever runs %s has left no process id in %s", ErrProgram, name, f.Name())
 	}
 	sig := unix.SIGTERM
@@ -172,7 +209,21 @@ func RunProgram(args []string) error {
 				return err
 			}
 		case err := <-ended:
-			return errors.Join(err, say(ProgramEnded))
+			return errors.Join(err, say(ProgramEnded), leaveExit(args[1], program.ProcessState))
 		}
 	}
+}
+
+// leaveExit notes how a program ended, for whoever asks after it. The keeper's folder is the
+// machine's.
+func leaveExit(name string, state *os.ProcessState) error {
+	code := state.ExitCode()
+	if ws, ok := state.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		code = 128 + int(ws.Signal())
+	}
+	path, err := programFile(".", name, exitSuffix)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, fmt.Appendf(nil, exitFormat, os.Getpid(), code), 0o600)
 }

@@ -46,8 +46,9 @@ var ErrWatchdog = errors.New("watchdog device failed")
 // processes find a watchdog that resets nothing.
 const NoWatchdog = "none"
 
-// openWatchdog opens the device that a configuration names; nil when it names none.
-func openWatchdog(path string) (env.Watchdog, error) {
+// openWatchdog opens the device that a configuration names, nil when it names none; dir is the
+// machine's directory.
+func openWatchdog(path, dir string) (env.Watchdog, error) {
 	switch path {
 	case "":
 		return nil, nil
@@ -65,7 +66,7 @@ func openWatchdog(path string) (env.Watchdog, error) {
 		_, err := s.ask(dogState)
 		return s, err
 	case info.Mode()&os.ModeCharDevice != 0:
-		return openDevice(path)
+		return openDevice(path, dir)
 	}
 	return nil, fmt.Errorf("%w: the watchdog %s is neither a device nor the socket of a supervisor", ErrConfig, path)
 }

@@ -41,7 +41,7 @@ func TestSupervisorIsAWatchdog(t *testing.T) {
 		}
 	}()
 	answers <- "ok"
-	dog, err := openWatchdog(path)
+	dog, err := openWatchdog(path, "")
 	require.NoError(t, err)
 	require.Equal(t, "state", <-asked)
 	running := &life{gate: newGate()}
@@ -71,14 +71,14 @@ func TestSupervisorIsAWatchdog(t *testing.T) {
 }
 
 func TestWatchdogThatIsNoneIsRefused(t *testing.T) {
-	dog, err := openWatchdog("")
+	dog, err := openWatchdog("", "")
 	require.NoError(t, err)
 	require.Nil(t, dog)
-	_, err = openWatchdog(filepath.Join(t.TempDir(), "nothing"))
+	_, err = openWatchdog(filepath.Join(t.TempDir(), "nothing"), "")
 	require.ErrorIs(t, err, ErrConfig)
 	require.ErrorContains(t, err, "softdog")
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, []byte(strings.Repeat("x", 3)), 0o600))
-	_, err = openWatchdog(file)
+	_, err = openWatchdog(file, "")
 	require.ErrorContains(t, err, "neither a device")
 }

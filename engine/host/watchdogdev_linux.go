@@ -1,6 +1,7 @@
 package host
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,49 +14,140 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 )
 
-// device is a watchdog of the Linux kernel (watchdog-api): opening arms it, every write pets it,
-// and closing it after a write of the letter V disarms it where the driver allows that.
-type device struct {
-	path string
-	mu   sync.Mutex
-	file *os.File
+// A watchdog of the Linux kernel (watchdog-api): opening arms it, every write pets it, and closing
+// it after a write of the letter V disarms it, unless it was built or loaded without a way out.
+
+// dogFile is an open watchdog device.
+type dogFile interface {
+	Write(p []byte) (int, error)
+	Close() error
+	// SetTimeout and Timeout are in the kernel's whole seconds.
+	SetTimeout(seconds int) error
+	Timeout() (int, error)
 }
 
-func openDevice(path string) (env.Watchdog, error) { return &device{path: path}, nil }
+// kernelDogs is what of the kernel a device needs.
+type kernelDogs interface {
+	Open(path string) (dogFile, error)
+	// Attribute reads what the kernel tells of a device; "" when it does not.
+	Attribute(path, name string) string
+	BootID() string
+}
+
+// device is a watchdog device as the host has it.
+type device struct {
+	path   string
+	marker string // remembers over a restart of this program that it is armed
+	kernel kernelDogs
+
+	mu   sync.Mutex
+	file dogFile
+	// stuck is why the device, once opened, is of no use and cannot be closed either: it is petted
+	// on, so that the mistake costs nobody the machine.
+	stuck error
+}
+
+// markerFile is in the machine's directory while the watchdog is armed. It holds the boot id, so a
+// reset makes it worthless.
+const markerFile = "watchdog.armed"
+
+func openDevice(path, dir string) (env.Watchdog, error) {
+	if err := unix.Access(path, unix.W_OK); err != nil {
+		return nil, fmt.Errorf("%w: the watchdog %s may not be written: %w; run as root", ErrConfig, path, err)
+	}
+	return &device{path: path, marker: filepath.Join(dir, markerFile), kernel: linuxDogs{}}, nil
+}
+
+// magic is what a device must have read last for its closing to disarm it.
+var magic = []byte("V")
 
 // Arm implements env.Watchdog. The kernel counts in whole seconds: the time is rounded down, so
 // that the reset never comes later than was asked for.
 func (d *device) Arm(timeout time.Duration) error {
-	seconds := int(timeout / time.Second)
-	if seconds < 1 {
-		return fmt.Errorf("%w: %s cannot count less than a second", ErrWatchdog, d.path)
-	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	seconds := int(timeout / time.Second)
+	switch {
+	case d.stuck != nil:
+		return d.stuck
+	case seconds < 1:
+		return fmt.Errorf("%w: %s cannot count less than a second", ErrWatchdog, d.path)
+	}
 	if d.file == nil {
-		f, err := os.OpenFile(d.path, os.O_WRONLY, 0)
-		if err != nil {
-			return fmt.Errorf("%w: %w", ErrWatchdog, err)
+		if err := d.open(); err != nil {
+			return err
 		}
-		d.file = f
 	}
-	fd := int(d.file.Fd())
-	if err := unix.IoctlSetPointerInt(fd, unix.WDIOC_SETTIMEOUT, seconds); err != nil {
-		return fmt.Errorf("%w: setting the time of %s to %d s: %w", ErrWatchdog, d.path, seconds, err)
-	}
-	// Drivers take the nearest time that they can. A longer one would eat the safety margin.
-	got, err := unix.IoctlGetInt(fd, unix.WDIOC_GETTIMEOUT)
-	if err != nil || got > seconds {
-		return fmt.Errorf("%w: %s took %d s instead of %d s (%v)", ErrWatchdog, d.path, got, seconds, err)
+	if err := d.setTimeout(seconds); err != nil {
+		return errors.Join(err, d.giveUp(err))
 	}
 	return nil
+}
+
+// open opens the device, which arms it. Before that it is noted: a program that dies in between
+// finds a device that may be armed.
+func (d *device) open() error {
+	if err := os.WriteFile(d.marker, []byte(d.kernel.BootID()), 0o600); err != nil {
+		return fmt.Errorf("%w: noting that %s is armed: %w", ErrWatchdog, d.path, err)
+	}
+	f, err := d.kernel.Open(d.path)
+	if err == nil {
+		d.file = f
+		return nil
+	}
+	if errors.Is(err, unix.EBUSY) {
+		err = fmt.Errorf("%w: another program has it, perhaps systemd (RuntimeWatchdogSec) or another cluster's "+
+			"watchdog-mux", err)
+	}
+	return errors.Join(fmt.Errorf("%w: opening %s: %w", ErrWatchdog, d.path, err), os.Remove(d.marker))
+}
+
+// setTimeout sets the countdown. Drivers take the nearest time that they can; a longer one would
+// eat the safety margin.
+func (d *device) setTimeout(seconds int) error {
+	if err := d.file.SetTimeout(seconds); err != nil {
+		return fmt.Errorf("%w: setting the time of %s to %d s: %w", ErrWatchdog, d.path, seconds, err)
+	}
+	got, err := d.file.Timeout()
+	if err != nil {
+		return fmt.Errorf("%w: asking %s for its time: %w", ErrWatchdog, d.path, err)
+	}
+	if got < 1 || got > seconds {
+		return fmt.Errorf("%w: %s took %d s instead of %d s", ErrWatchdog, d.path, got, seconds)
+	}
+	_, err = d.file.Write([]byte{0}) // the countdown begins anew with the new time
+	if err != nil {
+		return fmt.Errorf("%w: petting %s: %w", ErrWatchdog, d.path, err)
+	}
+	return nil
+}
+
+// stuckPet separates the pets of a device that nobody uses and that cannot be closed.
+const stuckPet = time.Second
+
+// giveUp closes a device that is of no use.
+func (d *device) giveUp(why error) error {
+	err := d.close()
+	if !errors.Is(err, env.ErrWatchdogStays) {
+		return err
+	}
+	d.stuck = why
+	file := d.file
+	go func() {
+		for ; ; time.Sleep(stuckPet) {
+			if _, err := file.Write([]byte{0}); err != nil {
+				return
+			}
+		}
+	}()
+	return err
 }
 
 // Pet implements env.Watchdog.
 func (d *device) Pet() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.file != nil {
+	if d.file != nil && d.stuck == nil {
 		_, _ = d.file.Write([]byte{0}) // what was not petted resets the machine
 	}
 }
@@ -64,39 +156,96 @@ func (d *device) Pet() {
 func (d *device) Disarm() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.file == nil {
+	if d.file == nil || d.stuck != nil {
 		return nil
 	}
-	if _, err := d.file.Write([]byte("V")); err != nil {
+	return d.close()
+}
+
+// close disarms the device. One without a way out stays open, since only who has it open can pet.
+func (d *device) close() error {
+	if d.kernel.Attribute(d.path, "nowayout") == "1" {
+		return fmt.Errorf("%w: %s has no way out", env.ErrWatchdogStays, d.path)
+	}
+	if _, err := d.file.Write(magic); err != nil {
 		return fmt.Errorf("%w: %w", ErrWatchdog, err)
 	}
 	err := d.file.Close()
 	d.file = nil
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrWatchdog, err)
+		return fmt.Errorf("%w: closing %s: %w", ErrWatchdog, d.path, err)
 	}
-	if d.state() == "active" {
-		return env.ErrWatchdogStays
+	if d.kernel.Attribute(d.path, "state") != "active" {
+		if err := os.Remove(d.marker); err != nil {
+			return fmt.Errorf("%w: noting that %s is disarmed: %w", ErrWatchdog, d.path, err)
+		}
+		return nil
 	}
-	return nil
+	// It did not let itself be stopped, and counts down while it is closed.
+	f, err := d.kernel.Open(d.path)
+	if err != nil {
+		return fmt.Errorf("%w: opening %s again: %w", ErrWatchdog, d.path, err)
+	}
+	d.file = f
+	if _, err := f.Write([]byte{0}); err != nil {
+		return fmt.Errorf("%w: petting %s: %w", ErrWatchdog, d.path, err)
+	}
+	return fmt.Errorf("%w: %s went on after it was closed", env.ErrWatchdogStays, d.path)
 }
 
-// Armed implements env.Watchdog.
+// Armed implements env.Watchdog. A device that this program does not hold open is armed when the
+// kernel says so, or when an earlier life of the program has armed it in this boot.
 func (d *device) Armed() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.file != nil || d.state() == "active"
+	switch {
+	case d.stuck != nil:
+		return false // it guards nobody: arming it says why
+	case d.file != nil:
+		return true
+	case d.kernel.Attribute(d.path, "state") == "active":
+		return true
+	}
+	data, err := os.ReadFile(d.marker)
+	return err == nil && string(data) == d.kernel.BootID()
 }
 
-// state is what the kernel says of a device that this program does not hold open.
-func (d *device) state() string {
-	name := filepath.Base(d.path)
-	if name == "watchdog" {
-		name = "watchdog0" // the same device under its old name
+// linuxDogs is the kernel.
+type linuxDogs struct{}
+
+// BootID implements kernelDogs.
+func (linuxDogs) BootID() string { return kernelBootID() }
+
+// Attribute implements kernelDogs, for kernels with CONFIG_WATCHDOG_SYSFS.
+func (linuxDogs) Attribute(path, name string) string {
+	device := filepath.Base(path)
+	if device == "watchdog" {
+		device = "watchdog0" // the same device under its old name
 	}
-	data, err := os.ReadFile(filepath.Join("/sys/class/watchdog", name, "state"))
+	data, err := os.ReadFile(filepath.Join("/sys/class/watchdog", device, name))
 	if err != nil {
 		return ""
 	}
 	return strings.TrimSpace(string(data))
+}
+
+// Open implements kernelDogs.
+func (linuxDogs) Open(path string) (dogFile, error) {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	return linuxDog{f}, nil
+}
+
+type linuxDog struct{ *os.File }
+
+// SetTimeout implements dogFile.
+func (f linuxDog) SetTimeout(seconds int) error {
+	return unix.IoctlSetPointerInt(int(f.Fd()), unix.WDIOC_SETTIMEOUT, seconds)
+}
+
+// Timeout implements dogFile.
+func (f linuxDog) Timeout() (int, error) {
+	return unix.IoctlGetInt(int(f.Fd()), unix.WDIOC_GETTIMEOUT)
 }

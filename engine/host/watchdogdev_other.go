@@ -9,6 +9,6 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 )
 
-func openDevice(path string) (env.Watchdog, error) {
+func openDevice(path, _ string) (env.Watchdog, error) {
 	return nil, fmt.Errorf("%w: the watchdog %s: %w on this system", ErrConfig, path, errors.ErrUnsupported)
 }

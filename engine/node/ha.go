@@ -18,6 +18,8 @@ type HA struct {
 	// Guests makes the node run simulated guests with this behaviour. The node's size in it counts
 	// whatever runs.
 	Guests resource.GuestOptions
+	// MoveTimeout ends the attempt to move a running resource; the default unless set.
+	MoveTimeout time.Duration
 	// Commands, when given, are the programs that may run as resources, in the place of guests.
 	Commands *resource.Commands
 	// Self is what the node tells the others of itself.
@@ -32,8 +34,13 @@ func haProcesses(o Options, conf *corosync.Config) ([]Process, error) {
 		num, den = 1, 1
 	}
 	guests, commands := o.HA.Guests, o.HA.Commands
+	guests.Machines = nil
+	for i := range conf.Nodes {
+		guests.Machines = append(guests.Machines, nodeName(conf, i))
+	}
 	ho := daemon.Options{Node: nodeName(conf, int(o.Machine)), Num: num, Den: den, Self: o.HA.Self,
-		NewDriver: func(e env.Env) daemon.StepDriver { return resource.NewFake(e, guests) }}
+		MoveTimeout: o.HA.MoveTimeout,
+		NewDriver:   func(e env.Env) daemon.StepDriver { return resource.NewFake(e, guests) }}
 	if commands != nil {
 		if err := commands.Check(); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrOptions, err)

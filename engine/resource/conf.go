@@ -8,11 +8,11 @@ import (
 // Conf is what a resource's configuration says of its size.
 type Conf struct {
 	// MilliCPUs is what it may use, in thousandths of a CPU; 0 is no limit.
-	MilliCPUs int64
+	MilliCPUs int64 `json:"milli_cpus,omitempty"`
 	// MemoryBytes is what it may use.
-	MemoryBytes int64
+	MemoryBytes int64 `json:"memory_bytes,omitempty"`
 	// Lock names the operation that has locked it; none when empty.
-	Lock string
+	Lock string `json:"lock,omitempty"`
 }
 
 const (

@@ -1,9 +1,11 @@
 package resource
 
 import (
-	"encoding/json"
 	"errors"
+	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
@@ -15,14 +17,15 @@ type Fake struct {
 	opts    GuestOptions
 	prefix  string
 	number  uint64
-	up      bool
 	waiting map[string]*guestCall
 }
 
 type guestCall struct {
-	done   env.Signal
-	over   bool
-	answer *guestAnswer
+	word    env.Signal
+	over    bool
+	answer  *guestAnswer
+	percent int
+	commit  bool // the host wants to know
 }
 
 // NewFake makes the driver.
@@ -37,13 +40,9 @@ var _ Driver = (*Fake)(nil)
 func (f *Fake) Step(ev env.Event) bool {
 	switch ev := ev.(type) {
 	case env.LocalUp:
-		if ev.Process == HostProcess {
-			f.up = true
-			return true
-		}
+		return ev.Process == HostProcess
 	case env.LocalDown:
 		if ev.Process == HostProcess {
-			f.up = false
 			f.abandon()
 			return true
 		}
@@ -57,63 +56,99 @@ func (f *Fake) Step(ev env.Event) bool {
 }
 
 func (f *Fake) onAnswer(payload []byte) {
-	var a guestAnswer
-	if err := json.Unmarshal(payload, &a); err != nil {
-		f.env.Log().Error("an answer that cannot be read", "err", err.Error())
+	a, err := decodeAnswer(payload)
+	if err != nil {
+		f.env.Log().Error("an answer that cannot be read", "process", HostProcess, "err", err.Error())
 		return
 	}
-	if c := f.waiting[a.ID]; c != nil {
-		c.over, c.answer = true, &a
-		c.done.Raise()
+	c := f.waiting[a.ID]
+	if c == nil {
+		return
 	}
+	switch a.Stage {
+	case "":
+		c.over, c.answer = true, &a
+	case stageProgress:
+		c.percent = max(c.percent, a.Percent)
+	case stageCommit:
+		c.commit = true
+	}
+	c.word.Raise()
 }
 
 // abandon ends all calls: with the host its guests have ended.
 func (f *Fake) abandon() {
-	for n := uint64(1); n <= f.number; n++ {
-		if c := f.waiting[f.prefix+strconv.FormatUint(n, 10)]; c != nil {
+	for _, id := range sorted(f.waiting) {
+		if c := f.waiting[id]; c != nil {
 			c.over = true
-			c.done.Raise()
+			c.word.Raise()
 		}
 	}
 }
 
-// ask sends a request and waits for its answer, however long it takes: what may have begun must
-// not be taken for not having happened.
-func (f *Fake) ask(t *env.Task, r guestRequest) (bool, error) {
+// send hands a request to the host.
+func (f *Fake) send(t *env.Task, r guestRequest) error {
+	for message := encodeMessage(r); ; t.Sleep(time.Second) {
+		err := f.env.Local(HostProcess, message)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, env.ErrLocalFull) {
+			return ErrHostDown
+		}
+	}
+}
+
+// begin sends a request whose answer is then waited for; end forgets it.
+func (f *Fake) begin(t *env.Task, r *guestRequest) (c *guestCall, end func(), err error) {
 	f.number++
 	r.ID = f.prefix + strconv.FormatUint(f.number, 10)
-	payload, err := json.Marshal(&r)
-	if err != nil {
-		panic("resource: encoding a request: " + err.Error())
-	}
-	for err = f.env.Local(HostProcess, payload); errors.Is(err, env.ErrLocalFull); err = f.env.Local(HostProcess, payload) {
-		t.Sleep(time.Second)
-	}
-	if err != nil {
-		return false, ErrHostDown
-	}
-	c := &guestCall{}
+	c = &guestCall{}
 	f.waiting[r.ID] = c
-	defer delete(f.waiting, r.ID)
+	end = func() { delete(f.waiting, r.ID) }
+	if err := f.send(t, *r); err != nil {
+		end()
+		return nil, nil, err
+	}
+	return c, end, nil
+}
+
+// ask sends a request and waits for its answer, however long it takes: what may have begun must
+// not be taken for not having happened.
+func (f *Fake) ask(t *env.Task, r guestRequest) (*guestAnswer, error) {
+	c, end, err := f.begin(t, &r)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
 	for !c.over {
-		t.Wait(&c.done, 0)
+		t.Wait(&c.word, 0)
 	}
 	if c.answer == nil {
-		return false, ErrHostDown
+		return nil, ErrHostDown
 	}
-	return c.answer.Running, nil
+	return c.answer, nil
 }
 
 // Running implements Driver.
 func (f *Fake) Running(t *env.Task, sid string) (bool, error) {
-	return f.ask(t, guestRequest{Op: "running", SID: sid})
+	s, err := f.Status(t, sid)
+	return s.Running, err
+}
+
+// Status implements Driver.
+func (f *Fake) Status(t *env.Task, sid string) (Status, error) {
+	a, err := f.ask(t, guestRequest{Op: opStatus, SID: sid})
+	if err != nil {
+		return Status{}, err
+	}
+	return Status{Running: a.Running, Life: a.Life, ExitCode: a.ExitCode}, nil
 }
 
 // Start implements Driver.
 func (f *Fake) Start(t *env.Task, sid string, conf []byte) error {
-	on, err := f.ask(t, guestRequest{Op: "start", SID: sid, Conf: conf})
-	if err == nil && !on {
+	a, err := f.ask(t, guestRequest{Op: opStart, SID: sid, Conf: conf})
+	if err == nil && !a.Running {
 		err = ErrFailed
 	}
 	return err
@@ -121,36 +156,84 @@ func (f *Fake) Start(t *env.Task, sid string, conf []byte) error {
 
 // Stop implements Driver.
 func (f *Fake) Stop(t *env.Task, sid string, timeout time.Duration) error {
-	on, err := f.ask(t, guestRequest{Op: "stop", SID: sid, Timeout: timeout})
-	if err == nil && on {
+	a, err := f.ask(t, guestRequest{Op: opStop, SID: sid, Timeout: timeout})
+	if err == nil && a.Running {
 		err = ErrFailed
 	}
 	return err
 }
 
-// moveSteps is in how many pieces a guest's memory goes over.
-const moveSteps = 10
+// cancelPoll is how often a migration asks whether it is still wanted.
+const cancelPoll = 2 * time.Second
 
-// Migrate implements Driver. The guest's memory takes its time to go over; then it ends here, and
-// the target's manager starts it there from its configuration.
+// canMigrate is the kind of guests that move while they run: containers share the machine's kernel.
+const canMigrate = "vm:"
+
+// Migrate implements Driver.
 func (f *Fake) Migrate(t *env.Task, sid, target string, m *Migration) error {
-	begun := f.env.Mono()
-	step := f.opts.MoveTime/2 + f.opts.MoveTime*time.Duration(f.env.Rand("move").Uint64()%takesSteps)/takesSteps
-	for i := range moveSteps {
+	if !strings.HasPrefix(sid, canMigrate) {
+		return ErrNoMigration
+	}
+	to := slices.Index(f.opts.Machines, target)
+	if to < 0 || env.MachineID(to) == f.env.Self().Machine {
+		return fmt.Errorf("%w: there is no other machine %q", ErrTarget, target)
+	}
+	r := guestRequest{Op: opMigrate, SID: sid, Target: env.MachineID(to), Timeout: m.Timeout}
+	c, end, err := f.begin(t, &r)
+	if err != nil {
+		return err
+	}
+	defer end()
+	told, asked := 0, f.env.Mono()
+	for !c.over {
 		switch {
-		case m.Cancelled != nil && m.Cancelled():
-			return ErrCancelled
-		case m.Timeout > 0 && f.env.Mono()-begun >= m.Timeout:
-			return ErrTimeout
+		case c.percent > told:
+			told = c.percent
+			if m.Progress != nil {
+				m.Progress(told)
+			}
+		case c.commit:
+			c.commit = false
+			word := m.Commit()
+			err = f.send(t, guestRequest{ID: r.ID, Op: opCommit, SID: sid, Handed: word == nil, Lost: errors.Is(word, ErrLost)})
+		case m.Cancelled != nil && f.env.Mono()-asked >= cancelPoll:
+			asked = f.env.Mono()
+			if m.Cancelled() {
+				err = f.send(t, guestRequest{ID: r.ID, Op: opCancel, SID: sid})
+			}
+		default:
+			t.Wait(&c.word, cancelPoll)
 		}
-		t.Sleep(step / moveSteps)
-		if m.Progress != nil {
-			m.Progress((i + 1) * 100 / moveSteps)
+		if err != nil {
+			return err
 		}
 	}
-	on, err := f.ask(t, guestRequest{Op: "leave", SID: sid})
-	if err == nil && on {
-		err = ErrFailed
+	if c.answer == nil {
+		return ErrHostDown
 	}
-	return err
+	return migrationError(c.answer)
+}
+
+func migrationError(a *guestAnswer) error {
+	kind := ErrFailed
+	switch a.Failed {
+	case "":
+		return nil
+	case failedCancelled:
+		kind = ErrCancelled
+	case failedTimeout:
+		kind = ErrTimeout
+	case failedTarget:
+		kind = ErrTarget
+	case failedLost:
+		kind = ErrLost
+	case failedNotHere:
+		return fmt.Errorf("%w: it does not run here", ErrFailed)
+	case failedCommit:
+		return fmt.Errorf("%w: it has not changed hands", ErrFailed)
+	}
+	if a.Detail == "" {
+		return kind
+	}
+	return fmt.Errorf("%w: %s", kind, a.Detail)
 }

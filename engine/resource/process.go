@@ -9,11 +9,15 @@ import (
 )
 
 // Process drives resources that are programs of the machine's operating system. They outlive the
-// process that started them, and cannot move while they run.
+// process that started them, and the program that hosts it; with the machine they end.
+//
+// A program's memory stays where it is: Migrate fails with ErrNoMigration. Such a resource moves
+// offline: it is stopped here, its configuration goes over, and the target starts it.
 type Process struct {
 	env      env.Env
 	programs env.Programs
 	commands Commands
+	ended    map[string]string // resource -> the life that was ended on purpose
 }
 
 var _ Driver = (*Process)(nil)
@@ -24,7 +28,7 @@ var ErrNoPrograms = errors.New("this machine runs no programs")
 // NewProcess makes the driver; commands are what may run as resources, which find their own names
 // in the environment.
 func NewProcess(e env.Env, commands Commands) *Process {
-	p := &Process{env: e, commands: commands}
+	p := &Process{env: e, commands: commands, ended: map[string]string{}}
 	if host, ok := e.(env.ProgramHost); ok {
 		p.programs = host.Programs()
 	}
@@ -40,6 +44,19 @@ func (p *Process) Running(_ *env.Task, sid string) (bool, error) {
 		return false, nil // and none can have been started
 	}
 	return p.programs.Running(sid)
+}
+
+// Status implements Driver.
+func (p *Process) Status(_ *env.Task, sid string) (Status, error) {
+	if p.programs == nil {
+		return Status{}, nil
+	}
+	ps, err := p.programs.Status(sid)
+	s := Status{Running: ps.Running, Life: ps.Life}
+	if ps.Exited && p.ended[sid] != ps.Life {
+		s.ExitCode = &ps.ExitCode
+	}
+	return s, err
 }
 
 // settleTime is how long a program must have run to count as started.
@@ -76,13 +93,17 @@ func (p *Process) Stop(t *env.Task, sid string, timeout time.Duration) error {
 	if p.programs == nil {
 		return nil
 	}
-	why := "stopped"
-	on, err := p.programs.Running(sid)
+	why := WhyStopped
+	ps, err := p.programs.Status(sid)
+	on := ps.Running
+	if on {
+		p.ended[sid] = ps.Life
+	}
 	if err == nil && on && timeout > 0 {
 		on, err = p.end(t, sid, false, timeout)
 	}
 	if err == nil && on {
-		why = "killed"
+		why = WhyKilled
 		on, err = p.end(t, sid, true, killTime)
 	}
 	switch {

@@ -50,7 +50,7 @@ func DecodeCompactRequest(data []byte) (*Request, error) {
 	if len(data) > MaxRequestBytes {
 		return nil, fmt.Errorf("%w: %d bytes is more than %d", ErrBadRequest, len(data), MaxRequestBytes)
 	}
-	d := decoder{text: string(data)}
+	d := decoder{data: data}
 	d.tag(compactRequest)
 	r := &Request{ID: d.string(), Op: d.string(), Path: d.string(), To: d.string(), Data: d.bytes(),
 		Expect: d.uint()}
@@ -120,7 +120,7 @@ func (r *Response) sizeHint() int {
 // DecodeCompactResponse reads a response in the compact form. It keeps nothing of data and fails
 // with ErrBadCompact.
 func DecodeCompactResponse(data []byte) (*Response, error) {
-	d := decoder{text: string(data)}
+	d := decoder{data: data}
 	d.tag(compactResponse)
 	r := &Response{ID: d.string()}
 	var entry, status bool
@@ -130,6 +130,8 @@ func DecodeCompactResponse(data []byte) (*Response, error) {
 	if entry {
 		r.Entry = &EntryInfo{}
 		d.entry(r.Entry)
+	} else {
+		d.share()
 	}
 	if n := d.count(leastEntryBytes); n > 0 {
 		r.Entries = make([]EntryInfo, n)

@@ -1,44 +1,50 @@
 package store
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 
 	"github.com/holdfast-sim/holdfast/engine/ring"
 )
 
-// decoder takes values of the compact form off the front. After the first failure every value is
-// zero. Strings share the memory of text, which is a copy of the message.
+// decoder takes values of the compact form off the front of data, of which it keeps nothing. After
+// the first failure every value is zero.
 type decoder struct {
-	text string
+	data []byte
 	at   int
 	bad  string // what could not be read
+	text string // a copy of data, which strings share; "" when each is a copy of its own
 }
+
+// share lets all strings that follow share one copy of the message: for lists, of which nobody
+// keeps a part for long.
+func (d *decoder) share() { d.text = string(d.data) }
 
 func (d *decoder) fail(what string) {
 	if d.bad == "" {
 		d.bad = what
 	}
-	d.at = len(d.text)
+	d.at = len(d.data)
 }
 
 // end is what was wrong, if anything was.
 func (d *decoder) end() error {
 	switch {
 	case d.bad != "":
-		return fmt.Errorf("%w of %d bytes: %s", ErrBadCompact, len(d.text), d.bad)
-	case d.at != len(d.text):
-		return fmt.Errorf("%w of %d bytes: something follows it", ErrBadCompact, len(d.text))
+		return fmt.Errorf("%w of %d bytes: %s", ErrBadCompact, len(d.data), d.bad)
+	case d.at != len(d.data):
+		return fmt.Errorf("%w of %d bytes: something follows it", ErrBadCompact, len(d.data))
 	}
 	return nil
 }
 
 func (d *decoder) byte() byte {
-	if d.at == len(d.text) {
+	if d.at == len(d.data) {
 		d.fail("it is cut off")
 		return 0
 	}
-	b := d.text[d.at]
+	b := d.data[d.at]
 	d.at++
 	return b
 }
@@ -98,7 +104,7 @@ func (d *decoder) node() ring.NodeID { return ring.NodeID(d.u32()) }
 // count is the number of elements that follow, each of at least so many bytes.
 func (d *decoder) count(least int) int {
 	v := d.uint()
-	if v > uint64((len(d.text)-d.at)/least) {
+	if v > uint64((len(d.data)-d.at)/least) {
 		d.fail("a list is longer than the message")
 		return 0
 	}
@@ -107,17 +113,22 @@ func (d *decoder) count(least int) int {
 
 func (d *decoder) string() string {
 	n := d.count(1)
-	s := d.text[d.at : d.at+n]
+	from := d.at
 	d.at += n
-	return s
+	if d.text != "" {
+		return d.text[from:d.at]
+	}
+	return string(d.data[from:d.at])
 }
 
 // bytes are nil when there are none.
 func (d *decoder) bytes() []byte {
-	if s := d.string(); s != "" {
-		return []byte(s)
+	n := d.count(1)
+	from := d.at
+	if d.at += n; n == 0 {
+		return nil
 	}
-	return nil
+	return bytes.Clone(d.data[from:d.at])
 }
 
 func (d *decoder) flags(all ...*bool) {

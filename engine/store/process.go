@@ -1,6 +1,7 @@
 package store
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -244,7 +245,7 @@ func (s *Store) commit(batch *state.Batch) bool {
 	return true
 }
 
-func hexOf(sum [32]byte) string { return fmt.Sprintf("%x", sum[:8]) }
+func hexOf(sum [32]byte) string { return hex.EncodeToString(sum[:8]) }
 
 // node is short for this node's id.
 func (s *Store) node() ring.NodeID { return s.opts.Node }

@@ -76,7 +76,11 @@ func (s *Store) queryList(req *Request, r *Response) {
 			return
 		}
 	}
-	if room := min(pageLimit(req), s.replica.Tree.Len()); req.Names {
+	room := len(s.replica.Tree.In(req.Path))
+	if req.Deep {
+		room = s.replica.Tree.Len()
+	}
+	if room = min(room, pageLimit(req)); req.Names {
 		r.Paths = make([]string, 0, room)
 	} else {
 		r.Entries = make([]EntryInfo, 0, room)

@@ -1,6 +1,7 @@
 package hosted
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -31,8 +32,10 @@ func Find(name string) (string, error) {
 		}
 		return path, nil
 	}
+	beside := "."
 	if self, err := os.Executable(); err == nil {
-		path := filepath.Join(filepath.Dir(self), name)
+		beside = filepath.Dir(self)
+		path := filepath.Join(beside, name)
 		if _, err := os.Stat(path); err == nil {
 			return path, nil
 		}
@@ -44,8 +47,9 @@ func Find(name string) (string, error) {
 	if path, err := exec.LookPath(name); err == nil {
 		return filepath.Abs(path)
 	}
-	return "", fmt.Errorf("%w: %s is neither beside this program nor on the PATH, and cannot be built (%w); "+
-		"set %s to the folder that it is in", ErrNoProgram, name, buildErr, BinDirEnv)
+	return "", fmt.Errorf("%w: real nodes run %s, and it is neither beside this program nor on the PATH; in the "+
+		"folder of the sources write `go build -o %s ./cmd/%s`, or set %s to the folder that it is in (building it "+
+		"here failed: %w)", ErrNoProgram, name, beside, name, BinDirEnv, buildErr)
 }
 
 // build builds the program from the sources around the working directory. go build decides
@@ -62,7 +66,9 @@ func build(name string) (string, error) {
 	path := filepath.Join(dir, name)
 	out, err := exec.Command("go", "build", "-o", path, module+name).CombinedOutput()
 	if err != nil {
-		return "", fmt.Errorf("%w: %s", err, out)
+		// The last line alone says it: a compiler's whole talk would hide what to do.
+		lines := bytes.Split(bytes.TrimSpace(out), []byte("\n"))
+		return "", fmt.Errorf("%w %s", err, lines[len(lines)-1])
 	}
 	return path, nil
 }

@@ -45,9 +45,7 @@ type haJudge struct {
 	homes  map[string][]home // sid -> where it was at home, over time
 	master []home            // who held the manager's lock
 	wishes *wishes
-	// decided are the times at which masters wrote their status.
-	decided []time.Duration
-	nodes   []string // the nodes' names, by machine
+	nodes  []string // the nodes' names, by machine
 }
 
 // change is a change of a lock or of a service's place, as the order that won has it.
@@ -75,15 +73,16 @@ func (w *haWatch) check(r *scenarios.Run, log []*history.WitnessEntry) []lineari
 		fine += fmt.Sprintf("; %d of them while the network was not transitive, or lost many packets", unclear)
 	}
 	final, remark := j.checkEnd()
-	return []linearizability.Verdict{
-		verdict("ha-single", j.checkSingle(), fmt.Sprintf("no service ran on two machines, in %d times of running", len(w.lives))),
+	return j.withFences([]linearizability.Verdict{
+		verdict("ha-single", slices.Concat(j.checkSingle(), w.dead.violations),
+			fmt.Sprintf("no service ran on two machines, in %d times of running", len(w.lives))),
 		verdict("ha-takeover", j.checkLocks(), fmt.Sprintf("no lock and no service was taken over without proof, in %d changes", len(j.order))),
 		verdict("ha-reset", resets, fine),
 		verdict("ha-commands", w.repeated, fmt.Sprintf("none of %d commands was carried out twice", len(w.commands))),
 		verdict("ha-recovery", j.checkServices(), "every service that was to run was up or came back in time"),
 		verdict("ha-end", final, remark),
 		verdict("ha-liveness", w.live.check(j), "nobody wandered, was not heard or was guarded for nothing"),
-	}
+	})
 }
 
 func verdict(checker string, violations []linearizability.Violation, fine string) linearizability.Verdict {
@@ -97,9 +96,6 @@ func verdict(checker string, violations []linearizability.Violation, fine string
 // read takes what concerns locks and the places of services from the store's order.
 func (j *haJudge) read(log []*history.WitnessEntry) {
 	for _, e := range log {
-		if e.Key == daemon.ManagerStatusPath {
-			j.decided = append(j.decided, cmp.Or(j.seen[e.ID], time.Duration(e.Time)))
-		}
 		if !strings.HasPrefix(e.Key, lock.Dir+"/") && !strings.HasSuffix(e.Key, guestSuffix) {
 			continue
 		}

@@ -8,6 +8,11 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/fence"
+	"github.com/holdfast-sim/holdfast/engine/ha/config"
+	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
+	"github.com/holdfast-sim/holdfast/engine/store/lock"
+	"github.com/holdfast-sim/holdfast/engine/store/tree"
+	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/scenarios"
 )
 
@@ -84,6 +89,72 @@ func (w *haWatch) provenDead(r *scenarios.Run, before, taken *change) bool {
 		}
 	}
 	return false
+}
+
+// Kinds of violations of fencing.
+const (
+	// FalseProof: a fencing was taken for confirmed although the machine had power all the time.
+	FalseProof linearizability.Kind = "fencing confirmed without effect"
+	// NoProof: a node's lock was taken without the device's confirmation that is configured as needed.
+	NoProof linearizability.Kind = "takeover without fencing"
+)
+
+// withFences adds the verdict about fence devices where there are some.
+func (j *haJudge) withFences(verdicts []linearizability.Verdict) []linearizability.Verdict {
+	if j.subject.spec.HA.Fence == "" {
+		return verdicts
+	}
+	var violations []linearizability.Violation
+	confirmed := 0
+	for _, c := range j.fences.claims {
+		if !c.ended {
+			continue
+		}
+		confirmed++
+		m := slices.Index(j.nodes, c.node)
+		if m < 0 || !j.fences.wasOff(env.MachineID(m), c.from, c.to) {
+			violations = append(violations, linearizability.Violation{Kind: FalseProof, Nodes: []string{c.node},
+				Explain: fmt.Sprintf("%s fenced %s from %v to %v and takes it for confirmed, but the machine had power all the time",
+					c.by, c.node, c.from, c.to)})
+		}
+	}
+	if j.needsBoth() {
+		violations = append(violations, j.unprovenTakeovers()...)
+	}
+	return append(verdicts, verdict("ha-fence", violations, fmt.Sprintf(
+		"%d of %d fencings were confirmed, each of a machine that was off", confirmed, len(j.fences.claims))))
+}
+
+// needsBoth: the expiry of a lock is not enough for a takeover.
+func (j *haJudge) needsBoth() bool {
+	dc, err := config.ParseDatacenter(j.subject.spec.HA.Datacenter)
+	return err == nil && dc.Fencing == "both"
+}
+
+// unprovenTakeovers are the takeovers of agents' locks that no confirmed fencing came before.
+func (j *haJudge) unprovenTakeovers() (violations []linearizability.Violation) {
+	held := map[string]*change{}
+	for i := range j.order {
+		c := &j.order[i]
+		name, isLock := strings.CutPrefix(c.Key, lock.Dir+"/")
+		if !isLock {
+			continue
+		}
+		before := held[name]
+		held[name] = c
+		if c.F == tree.Delete.String() {
+			delete(held, name)
+		}
+		if before == nil || before.by == c.by || !strings.HasSuffix(before.by, "/"+daemon.LRMProcess) {
+			continue
+		}
+		if !j.provenDead(j.run, before, c) {
+			violations = append(violations, linearizability.Violation{Kind: NoProof, Revisions: []uint64{before.Rev, c.Rev},
+				Explain: fmt.Sprintf("%s took %s from %s at %v, and no device had confirmed that the machine was off",
+					c.by, name, before.by, c.at)})
+		}
+	}
+	return violations
 }
 
 // laneFencing shows what fence devices do to a machine.

@@ -109,7 +109,8 @@ func (h *health) stopped(m env.MachineID, process string, at time.Duration) bool
 	for i := range h.run.Applied {
 		a := &h.run.Applied[i]
 		f := &a.Fault
-		if stops(f.Kind) && h.hits(f, m) && (f.Process == "" || f.Process == process) && h.acts(a, at) {
+		over := f.Kind == fault.Pause && h.started(m, a.Begun[0], at) // what a reset machine runs is not paused
+		if stops(f.Kind) && !over && h.hits(f, m) && (f.Process == "" || f.Process == process) && h.acts(a, at) {
 			return true
 		}
 	}

@@ -99,7 +99,7 @@ func TestAServiceThatMustBeUpAtATime(t *testing.T) {
 func TestGuestsAndOperatorsAreChecked(t *testing.T) {
 	home := map[string]string{"vm:100": "n1"}
 	for says, spec := range map[string]pve.HASpec{
-		"a time is negative":              {Services: home, GuestTimes: pve.HAGuestTimes{Move: -1}},
+		"a time is negative":              {Services: home, GuestTimes: pve.HAGuestTimes{Stop: -1}},
 		"up_at: there is no service vm:7": {Services: home, UpAt: map[string]time.Duration{"vm:7": 1}},
 	} {
 		s, err := scenarios.New("wrong").Story("Nothing happens.").Machines(3).Duration(time.Minute).

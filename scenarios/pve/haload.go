@@ -18,6 +18,14 @@ type HALoad struct {
 	MemoryMiB  int `yaml:"memory_mib,omitempty" json:"memory_mib,omitempty"`
 }
 
+// HAMigration is how guests migrate in the simulator.
+type HAMigration struct {
+	// MiBPerSecond is how fast memory goes over, half to one and a half of it; 64 unless given.
+	MiBPerSecond int `yaml:"mib_per_second,omitempty" json:"mib_per_second,omitempty"`
+	// Timeout ends an attempt; 30 minutes unless given.
+	Timeout time.Duration `yaml:"timeout,omitempty" json:"timeout,omitempty"`
+}
+
 // Sizes for what a scenario leaves out.
 const (
 	DefaultNodeCPUs       = 24
@@ -61,6 +69,9 @@ func (s *Subject) guests(m env.MachineID, flaws *resource.Flaws) resource.GuestO
 	n := h.Nodes[s.machines[m]]
 	o.Has = use(or(n.CPUs, DefaultNodeCPUs)*100, or(n.MemoryMiB, DefaultNodeMemoryMiB))
 	o.Idle = use(n.IdleCPUPercent, n.IdleMemoryMiB)
+	if speed := h.Migration.MiBPerSecond; speed > 0 {
+		o.BytesPerSecond = int64(speed) * mebibyte
+	}
 	o.Measured, o.Loads = h.measured(), map[string][]resource.LoadStep{}
 	for sid, g := range h.Guests {
 		for _, l := range g.Load {

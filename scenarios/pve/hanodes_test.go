@@ -115,4 +115,8 @@ func TestSignsOfLifeOfTwoMachinesAreADoubleRun(t *testing.T) {
 		at(4, 1, life(host.ProgramBegins))), "nothing has ended the first")
 	require.Equal(t, linearizability.Invalid, judge(at(1, 0, life(host.ProgramBegins)), at(3, 0, off),
 		at(4, 1, life(host.ProgramBegins)), at(5, 0, life(host.ProgramLives))), "the first was not dead")
+	require.Equal(t, linearizability.Invalid, judge(at(1, 0, life(host.ProgramBegins)), at(3, 0, off),
+		at(5, 0, life(host.ProgramLives))), "a machine without power has no life, whether others have taken over or not")
+	require.Equal(t, linearizability.Valid, judge(at(1, 0, life(host.ProgramBegins)), at(3, 0, off),
+		at(4, 0, scenarios.Power{On: true, Boot: 2}), at(5, 0, life(host.ProgramBegins))))
 }

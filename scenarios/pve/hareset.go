@@ -59,7 +59,8 @@ func (j *haJudge) needless(z *reset) (why string, unclear bool) {
 	case z.says.client == "":
 		return j.unpetted(z), false
 	case z.says.gone:
-		if j.killed(z.machine, z.says.client, z.says.at, j.scaled(settles)+j.stoodStill(z.machine, z.says.at)) {
+		if j.killed(z.machine, z.says.client, z.says.at, j.scaled(settles)+j.stoodStill(z.machine, z.says.at)) ||
+			j.stuckShutdown(z.machine, z.says.at) {
 			return "", false
 		}
 		return "its " + z.says.client + " ended by itself", false
@@ -162,20 +163,19 @@ func (j *haJudge) recent(at time.Duration) string {
 	return fmt.Sprintf("faults within %v before: %s", window, strings.Join(append(seen, "that is all"), ", "))
 }
 
-// guardNeeds is how long before the opening of a watchdog's connection its need may have ended.
-const guardNeeds = time.Minute
+// guardEarly is how long an agent may be armed before a service comes that it was told of.
+const guardEarly = time.Minute
 
-// checkGuards: nobody may be exposed to a watchdog for nothing. An agent's guards services, so one
-// must be at home on its machine; a manager's is only needed while there are services at all.
+// checkGuards: nobody may be exposed to a watchdog for nothing. A manager's is only needed while
+// there are services at all, an agent's on a machine that had one once, or was to get one. Where
+// rules and balancing may offer services to any node, every agent may have a reason.
 func (j *haJudge) checkGuards() (violations []linearizability.Violation) {
-	if j.subject.spec.HA.ManagerStatus != "" {
-		return nil // the manager knows from before what nobody has seen in this run
-	}
-	w := j.wishes
+	spec := j.subject.spec.HA
+	anywhere := spec.Rules+spec.Groups != "" || strings.Contains(spec.Datacenter, "rebalance") || spec.ManagerStatus != ""
 	for _, g := range j.guarded {
 		name := j.nodes[g.machine]
-		if g.client != daemon.LRMProcess && (len(j.homes) > 0 || j.commanded(g.at)) || g.client == daemon.LRMProcess &&
-			(j.hadService(name, g.at-j.scaled(guardNeeds), g.at) || j.rested(w, name, g.at)) {
+		if g.client != daemon.LRMProcess && (len(j.homes) > 0 || spec.ManagerStatus != "" || j.commanded(g.at)) || g.client == daemon.LRMProcess &&
+			(anywhere || j.concerned(name, g.at+j.scaled(guardEarly)) || j.life.comes(name, 0, g.at+j.scaled(guardEarly))) {
 			continue
 		}
 		violations = append(violations, linearizability.Violation{Kind: NeedlessReset, Nodes: []string{name},
@@ -194,35 +194,27 @@ func (j *haJudge) commanded(at time.Duration) bool {
 	})
 }
 
-// rested says whether a node may have been in maintenance before: as soon as its agent can, it comes
-// back from there to full readiness, with or without services.
-func (j *haJudge) rested(w *wishes, node string, at time.Duration) bool {
-	return slices.ContainsFunc(w.resting[node], func(s span) bool { return s.from <= at })
-}
-
-// hadService says whether any service was at home on a node at some instant of a time, or came to
-// it soon after: an agent may be told of one that is still on its way.
-// What agents know is what the last master has written.
-func (j *haJudge) hadService(node string, from, to time.Duration) bool {
-	if i, _ := slices.BinarySearch(j.decided, to); i > 0 {
-		from = min(from, j.decided[i-1]-j.scaled(guardNeeds))
-	}
-	to += j.scaled(guardNeeds)
+// concerned says whether until an instant anything had to do with a node: a service was at home
+// there or was to come, or the operator spoke of it.
+func (j *haJudge) concerned(node string, until time.Duration) bool {
+	here := func(h home) bool { return h.node == node && h.at <= until }
 	for _, homes := range j.homes {
-		if lastHome(homes, from) == node || comesTo(homes, node, from, to) {
+		if slices.ContainsFunc(homes, here) {
 			return true
 		}
 	}
-	for _, d := range j.did {
-		words := strings.Fields(d.what)
-		if len(words) == 3 && words[2] == node && d.at > from-j.bound() && d.at <= to {
-			return true
-		}
+	if slices.ContainsFunc(j.spokenOf(), here) {
+		return true
 	}
-	return comesTo(j.moves, node, from, to)
+	return slices.ContainsFunc(j.moves, here)
 }
 
-// comesTo says whether anything comes to a node in a time.
-func comesTo(places []home, node string, from, to time.Duration) bool {
-	return slices.ContainsFunc(places, func(h home) bool { return h.node == node && h.at > from && h.at <= to })
+// spokenOf are the nodes that the operator's commands named, from when they were due.
+func (j *haJudge) spokenOf() (nodes []home) {
+	for _, c := range j.subject.spec.HA.Commands {
+		for _, word := range strings.Fields(c.Run) {
+			nodes = append(nodes, home{j.scaled(j.scenario.Warmup + c.At), word})
+		}
+	}
+	return nodes
 }

@@ -113,8 +113,11 @@ func (h *HASpec) checkSetup(machines []string) error {
 			return fmt.Errorf("disabled: no machine is called %q; the machines are %v", name, machines)
 		}
 	}
-	if t := h.GuestTimes; min(t.Start, t.Stop, t.Move) < 0 {
+	if t := h.GuestTimes; min(t.Start, t.Stop) < 0 {
 		return fmt.Errorf("guest_times: a time is negative")
+	}
+	if err := h.checkLife(); err != nil {
+		return err
 	}
 	if _, err := ha.DecodeManagerStatus([]byte(h.ManagerStatus)); err != nil {
 		return fmt.Errorf("manager_status: %w", err)

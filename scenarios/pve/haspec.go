@@ -45,6 +45,10 @@ type HASpec struct {
 	UpAt map[string]time.Duration `yaml:"up_at,omitempty,flow" json:"up_at,omitempty"`
 	// GuestTimes are how long simulated guests take; small virtual machines unless given.
 	GuestTimes HAGuestTimes `yaml:"guest_times,omitempty,flow" json:"guest_times"`
+	// Migration says how fast guests migrate, and how long it may take.
+	Migration HAMigration `yaml:"migration,omitempty,flow" json:"migration,omitzero"`
+	// DownAtMost bounds how long services are down in the whole run, from their first start on.
+	DownAtMost map[string]time.Duration `yaml:"down_at_most,omitempty,flow" json:"down_at_most,omitempty"`
 	// Moves bounds how often services go on on another machine than before.
 	Moves *HAMoves `yaml:"moves,omitempty,flow" json:"moves,omitempty"`
 	// Random draws all of that, but for the bound, from the seed.

@@ -25,6 +25,7 @@ import (
 type haWatch struct {
 	subject  *Subject
 	scenario *scenarios.Scenario
+	dead     deadWatch
 
 	active   map[string][]bool // sid -> on which machines it runs
 	lives    []life
@@ -115,6 +116,7 @@ func newHAWatch(subject *Subject, s *scenarios.Scenario) *haWatch {
 
 func (w *haWatch) record(r scenarios.Stamped) {
 	w.live.record(r)
+	w.dead.record(w.scenario, r)
 	w.fences.record(r, w.scenario.Machines[r.Machine])
 	w.life.record(r)
 	switch rec := r.Record.(type) {

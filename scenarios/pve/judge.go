@@ -156,7 +156,7 @@ func (w *watch) Check(ctx context.Context, r *scenarios.Run) []linearizability.V
 		} else {
 			verdicts = append(verdicts, w.ha.check(r, witness.Log())...)
 		}
-		verdicts = append(verdicts, w.ha.life.check(w.subject.spec.HA)...)
+		verdicts = append(verdicts, w.ha.checkLife(r)...)
 	}
 	return verdicts
 }

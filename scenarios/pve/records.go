@@ -86,6 +86,8 @@ func decodeHARecord(kind string, data []byte) (env.Record, error) {
 		return decodeAs[daemon.CommandBegun](data)
 	case daemon.CommandDone{}.RecordKind():
 		return decodeAs[daemon.CommandDone](data)
+	case daemon.MoveProgress{}.RecordKind():
+		return decodeAs[daemon.MoveProgress](data)
 	case shutdown.GoingDown{}.RecordKind():
 		return decodeAs[shutdown.GoingDown](data)
 	case fence.Started{}.RecordKind():

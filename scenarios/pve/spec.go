@@ -154,7 +154,7 @@ var simulationKey = bytes.Repeat([]byte("holdfast simulated cluster key. "), 4)
 func (s *Subject) compose(m env.MachineID, flaws *resource.Flaws) ([]node.Process, error) {
 	o := node.Options{Cluster: s.conf, Machine: m, Key: simulationKey}
 	if s.spec.HA != nil {
-		o.HA = &node.HA{Guests: s.guests(m, flaws), Self: s.spec.HA.self(s.machines[m])}
+		o.HA = &node.HA{Guests: s.guests(m, flaws), Self: s.spec.HA.self(s.machines[m]), MoveTimeout: s.spec.HA.Migration.Timeout}
 	}
 	return node.Compose(o)
 }

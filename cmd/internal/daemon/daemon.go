@@ -21,6 +21,7 @@ import (
 // Exit codes.
 const (
 	ExitOK       = 0
+	ExitReboot   = 3 // the machine wants to boot anew
 	ExitUsage    = 254
 	ExitInternal = 255
 )
@@ -54,8 +55,12 @@ func FromSpecs(specs []scenarios.ProcessSpec, ts scenarios.Timescale) []host.Pro
 // of its own. Whatever error it returns is one of configuration.
 type Processes func(m Machine) ([]host.Process, error)
 
+// Ending lets the processes of a host end in good order, before the host does. It returns when they
+// have, or when its context ends.
+type Ending func(ctx context.Context, h *host.Host)
+
 // Main runs the command and returns its exit code.
-func Main(name, what string, args []string, stderr io.Writer, processes Processes) int {
+func Main(name, what string, args []string, stderr io.Writer, processes Processes, endings ...Ending) int {
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.Usage = func() {
@@ -87,7 +92,7 @@ func Main(name, what string, args []string, stderr io.Writer, processes Processe
 		return superviseMain(name, cfg, flags.Arg(0), stderr)
 	}
 	cfg.Log = stderr
-	return run(name, cfg, stderr)
+	return run(name, cfg, stderr, endings)
 }
 
 func load(path string, processes Processes) (host.Config, error) {
@@ -120,20 +125,46 @@ func load(path string, processes Processes) (host.Config, error) {
 	return cfg, nil
 }
 
-func run(name string, cfg host.Config, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+func run(name string, cfg host.Config, stderr io.Writer, endings []Ending) int {
+	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	h, err := host.New(cfg)
 	if err == nil {
+		go func() {
+			defer stop()
+			endOnSignal(h, stderr, name, endings)
+		}()
 		err = h.Run(ctx)
 	}
 	switch {
-	case err == nil:
+	case err == nil, errors.Is(err, host.ErrOff):
 		return ExitOK
+	case errors.Is(err, host.ErrReboot):
+		return ExitReboot
 	case errors.Is(err, host.ErrConfig):
 		fmt.Fprintf(stderr, "%s: %v\n", name, err)
 		return ExitUsage
 	}
 	fmt.Fprintf(stderr, "%s: %v\n", name, err)
 	return ExitInternal
+}
+
+// endOnSignal waits for a signal and lets the processes end in good order. A second signal ends the
+// host as it is.
+func endOnSignal(h *host.Host, stderr io.Writer, name string, endings []Ending) {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	<-signals
+	if len(endings) == 0 {
+		return
+	}
+	ctx, now := context.WithCancel(context.Background())
+	go func() {
+		<-signals
+		fmt.Fprintf(stderr, "%s: ending at once, as it was asked to twice\n", name)
+		now()
+	}()
+	for _, end := range endings {
+		end(ctx, h)
+	}
 }

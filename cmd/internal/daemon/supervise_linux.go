@@ -9,9 +9,11 @@ import (
 	"io"
 	"log"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"syscall"
@@ -20,6 +22,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/holdfast-sim/holdfast/engine/host"
+	"github.com/holdfast-sim/holdfast/engine/shutdown"
 	"github.com/holdfast-sim/holdfast/scenarios"
 )
 
@@ -58,11 +61,12 @@ func superviseMain(name string, cfg host.Config, file string, stderr io.Writer) 
 		fmt.Fprintf(stderr, "%s: starting the machine: %v\n", name, err)
 		return ExitInternal
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
-		<-ctx.Done()
-		_, _ = io.WriteString(line, stopWord+"\n") // if nobody reads it, it has ended already
+		for range signals {
+			_, _ = io.WriteString(line, stopWord+"\n") // if nobody reads it, it has ended already
+		}
 	}()
 	err = supply.Wait()
 	var ended *exec.ExitError
@@ -83,6 +87,8 @@ type supply struct {
 	ts    scenarios.Timescale
 	boot  int
 	child int // process id of the program, 0: none
+	api   string
+	off   bool // it shall go down
 	ended chan ending
 	line  chan string // closed when the first process is gone
 	log   *log.Logger
@@ -109,6 +115,9 @@ func RunMachine(args []string) (code int, err error) {
 	}
 	s := &supply{file: args[1], ended: make(chan ending, 64), line: make(chan string, 1),
 		log: log.New(os.Stderr, "supervisor: ", 0)}
+	if s.api = file.APISocket; s.api != "" && !filepath.IsAbs(s.api) {
+		s.api = filepath.Join(filepath.Dir(args[1]), s.api)
+	}
 	if file.Timescale != "" {
 		if s.ts, err = scenarios.ParseTimescale(file.Timescale); err != nil {
 			return ExitUsage, err
@@ -151,7 +160,7 @@ func (s *supply) live() (int, error) {
 		if !again || err != nil {
 			return code, err
 		}
-		s.log.Printf("the machine was reset by its watchdog; it begins anew in %v", s.ts.Of(rebootTime))
+		s.log.Printf("the machine was reset; it begins anew in %v", s.ts.Of(rebootTime))
 		select {
 		case <-s.line:
 			return ExitOK, nil
@@ -174,17 +183,22 @@ func (s *supply) run() (again bool, code int, err error) {
 	for {
 		select {
 		case <-s.guard.Expired():
-			return true, ExitOK, nil
+			return !s.off, ExitOK, nil
 		case word := <-s.line:
-			if word == stopWord {
-				s.stop()
+			if word != stopWord || s.off || !s.shutDown() {
+				return false, ExitOK, nil
 			}
-			return false, ExitOK, nil
+			s.off = true // until it has ended: a second word, or the end of whoever sends it, does not wait
 		case <-reaped.C:
 			s.reap()
 		case e := <-s.ended:
-			if e.status.ExitStatus() == ExitUsage {
-				return false, ExitUsage, nil // it has said why
+			switch code := e.status.ExitStatus(); {
+			case code == ExitUsage:
+				return false, code, nil // it has said why
+			case code == ExitReboot:
+				return !s.off, ExitOK, nil
+			case code == ExitOK && s.off:
+				return false, ExitOK, nil
 			}
 			s.log.Printf("the program ended (%s)", describe(e.status))
 			// As on a real machine: what it leaves behind lives on, and so does an armed watchdog.
@@ -242,17 +256,30 @@ func (s *supply) reap() {
 	}
 }
 
-// stopTime is how long the program may take for an orderly end.
-const stopTime = 10 * time.Second
-
-func (s *supply) stop() {
-	if s.child == 0 || unix.Kill(s.child, unix.SIGTERM) != nil {
-		return
+// shutDown asks the program to take the machine down in good order; false when it cannot be asked.
+func (s *supply) shutDown() bool {
+	if s.api == "" {
+		return false
 	}
-	for end := time.Now().Add(stopTime); s.child != 0 && time.Now().Before(end); time.Sleep(reapEvery) {
-		s.reap()
+	client := http.Client{Timeout: askTime, Transport: &http.Transport{DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", s.api)
+		}}}
+	request := shutdown.Request{Verb: shutdown.Shutdown}.Encode()
+	answer, err := client.Post("http://machine"+host.PathOp+shutdown.Process, "application/json", bytes.NewReader(request))
+	if err != nil {
+		return false
 	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return false // it has nothing that would have to end in good order
+	}
+	s.log.Printf("the machine shuts down; interrupt again not to wait")
+	return true
 }
+
+// askTime is how long a program may take to answer.
+const askTime = 5 * time.Second
 
 // killTime bounds how long what was killed may take to be gone.
 const killTime = 10 * time.Second

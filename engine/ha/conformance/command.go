@@ -178,6 +178,15 @@ func (w *world) serviceCommand(sid string, args []string) error {
 	if args[0] == "add" {
 		return w.addService(sid, args[1:])
 	}
+	switch verb := args[0]; verb {
+	case config.CommandMigrate, config.CommandRelocate, config.CommandStop:
+		if len(args) != 2 {
+			return fmt.Errorf("one argument is needed: %w", ErrCommand)
+		}
+		// whether there is such a service is for the manager to say
+		w.commands = append(w.commands, verb+" "+sid+" "+args[1])
+		return nil
+	}
 	cd := w.services[sid]
 	if cd == nil {
 		return fmt.Errorf("no such service: %w", ErrCommand)
@@ -189,11 +198,6 @@ func (w *world) serviceCommand(sid string, args []string) error {
 			return err
 		}
 		cd.State = state
-	case config.CommandMigrate, config.CommandRelocate, config.CommandStop:
-		if len(args) != 2 {
-			return fmt.Errorf("one argument is needed: %w", ErrCommand)
-		}
-		w.commands = append(w.commands, verb+" "+sid+" "+args[1])
 	case "manual-migrate":
 		return w.manualMigrate(sid, args[1:])
 	case "delete":

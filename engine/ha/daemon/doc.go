@@ -43,6 +43,8 @@ type Options struct {
 	// StopTimeout is how long a resource has for an orderly stop when the command does not say;
 	// DefaultStopTimeout unless set.
 	StopTimeout time.Duration
+	// MoveTimeout ends the attempt to move a running resource; DefaultMoveTimeout unless set.
+	MoveTimeout time.Duration
 }
 
 // DefaultStopTimeout is how long guests may take to shut down before they are ended by force.

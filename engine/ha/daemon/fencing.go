@@ -48,18 +48,19 @@ func (w *crmWorld) AcquireNodeLock(node string) bool {
 		// before this one, which had its proof: it expires.
 		return w.acquire(name)
 	}
-	proven := w.fenced(node, version)
-	switch {
-	case mode == fencingBoth && !proven:
-		return false
-	case mode == fencingHardware && proven:
-		ok := w.locks.TakeProven(w.task, name, version)
-		if ok {
-			w.forget()
-		}
-		return ok
+	if mode == fencingBoth {
+		// A node that is back and does not give its lock back will never do so: what its agent
+		// waits for is the end of this.
+		return w.fenced(node, version, w.locks.Expired(name, version)) && w.acquire(name)
 	}
-	return w.acquire(name)
+	if w.acquire(name) {
+		return true // nobody needs a device for that any more
+	}
+	if !w.fenced(node, version, false) || !w.locks.TakeProven(w.task, name, version) {
+		return false
+	}
+	w.forget()
+	return true
 }
 
 // NodeConfirmedDead implements ha.CRMEnv. Asking makes the devices begin.
@@ -76,13 +77,13 @@ func (w *crmWorld) NodeConfirmedDead(node string) bool {
 	if proof, ok := w.fencer.Proof(node); ok && w.lastSeen[node] >= proof.Begun {
 		w.fencer.Forget(node)
 	}
-	return w.fenced(node, version)
+	return w.fenced(node, version, false)
 }
 
 // fenced says whether a device has confirmed the death of what held the node's lock at a version.
-// If not, the node is fenced, unless it is in the ring: then it can still give its lock back in
-// good order, or its watchdog has not heard of it yet.
-func (w *crmWorld) fenced(node string, version uint64) bool {
+// If not, the node is fenced. One that is in the ring again is not, unless that is asked for: it
+// can still give its lock back in good order, and is not switched off for what time will solve.
+func (w *crmWorld) fenced(node string, version uint64, evenOnline bool) bool {
 	if proof, ok := w.fencer.Proof(node); ok && proof.Version == version {
 		return true
 	}
@@ -92,13 +93,13 @@ func (w *crmWorld) fenced(node string, version uint64) bool {
 	}
 	begun := w.env.Mono()
 	w.fencer.Request(fence.Request{Node: node, Version: version, Devices: devices,
-		Wanted: func() (bool, string) { return w.stillWanted(node, begun) }})
+		Wanted: func() (bool, string) { return w.stillWanted(node, begun, evenOnline) }})
 	return false
 }
 
 // stillWanted is asked before every call of an agent. A master that does not know to be one any
 // more must not switch off what another one has taken into service.
-func (w *crmWorld) stillWanted(node string, begun time.Duration) (bool, string) {
+func (w *crmWorld) stillWanted(node string, begun time.Duration, evenOnline bool) (bool, string) {
 	asked, held := w.locks.Asked(ManagerLock)
 	taken, ours := w.locks.Asked(AgentLock(node))
 	switch {
@@ -108,7 +109,7 @@ func (w *crmWorld) stillWanted(node string, begun time.Duration) (bool, string) 
 		return false, "this node is not the master any more"
 	case w.env.Mono()-asked >= w.opts.scale(watchdog.ClientTime):
 		return false, "this node has not renewed the master's lock for too long"
-	case w.isOnline(node):
+	case !evenOnline && w.isOnline(node):
 		return false, "the node is in the ring again"
 	}
 	return true, ""

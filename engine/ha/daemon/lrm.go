@@ -2,7 +2,8 @@ package daemon
 
 import (
 	"errors"
-	"time"
+	"fmt"
+	"strings"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/ha"
@@ -27,6 +28,7 @@ type LRM struct {
 	core   core
 	driver StepDriver
 	exec   executor
+	lrm    *lrm.LRM
 	last   lrm.State
 }
 
@@ -58,6 +60,7 @@ func (p *LRM) run(t *env.Task) {
 	w := newWorld(&p.core, t)
 	p.exec.world = w
 	l := lrm.New(w, &p.exec, nil)
+	p.lrm = l
 	p.tell(l)
 	for heard := false; ; {
 		begun := p.core.env.Mono()
@@ -119,6 +122,9 @@ func (x *executor) Start(cmd lrm.Command) bool {
 	if x.workers[cmd.SID] != nil {
 		return false
 	}
+	// Its words are pieces of the manager's status file, and some of them will outlive it.
+	cmd.SID, cmd.UID, cmd.Target = strings.Clone(cmd.SID), strings.Clone(cmd.UID), strings.Clone(cmd.Target)
+	cmd.State = ha.ServiceState(strings.Clone(string(cmd.State)))
 	wk := &worker{}
 	x.workers[cmd.SID] = wk
 	core := &x.process.core
@@ -126,7 +132,8 @@ func (x *executor) Start(cmd lrm.Command) bool {
 	core.tasks.Go(func(t *env.Task) {
 		w := newWorld(core, t)
 		lookup := func(string) lrm.Resource {
-			return lockable{&resourceOf{world: w, driver: x.process.driver}, w, x.process.driver}
+			r := &resourceOf{world: w, driver: x.process.driver, cmd: cmd, lrm: x.process.lrm}
+			return lockable{r, w, x.process.driver}
 		}
 		if w.movedBefore(cmd) {
 			core.env.Probe("ha/move-had-been-done")
@@ -174,6 +181,8 @@ func (x *executor) Wait(seconds int) {
 type resourceOf struct {
 	world  *world
 	driver resource.Driver
+	cmd    lrm.Command
+	lrm    lrmOf
 }
 
 // Running implements lrm.Resource.
@@ -188,12 +197,21 @@ func (r *resourceOf) Running(sid string) bool {
 
 // Start implements lrm.Resource.
 func (r *resourceOf) Start(sid string) {
+	r.tellEnd(sid)
 	conf, err := r.world.read(GuestPath(sid, r.world.opts.Node))
 	if err == nil {
 		err = r.driver.Start(r.world.task, sid, conf.data)
 	}
 	if err != nil {
 		r.world.Log(ha.LevelErr, "starting "+sid+": "+err.Error())
+	}
+}
+
+// tellEnd says how a resource ended that nobody has stopped.
+func (r *resourceOf) tellEnd(sid string) {
+	s, err := r.driver.Status(r.world.task, sid)
+	if err == nil && !s.Running && s.ExitCode != nil {
+		r.world.Log(ha.LevelWarning, fmt.Sprintf("service %s has ended by itself (exit code %d)", sid, *s.ExitCode))
 	}
 }
 
@@ -208,43 +226,5 @@ func (r *resourceOf) Stop(sid string, timeoutSeconds *ha.Int) {
 	}
 	if err := r.driver.Stop(r.world.task, sid, timeout); err != nil {
 		r.world.Log(ha.LevelErr, "stopping "+sid+": "+err.Error())
-	}
-}
-
-// moveTimeout ends an attempt to move a running resource, unscaled.
-const moveTimeout = 30 * time.Minute
-
-// Move implements lrm.Resource. The configuration moves when nothing runs here any more; what has
-// become of that is always found out, because both nodes act on it.
-func (r *resourceOf) Move(sid, target string, online bool) bool {
-	w := r.world
-	if online && r.Running(sid) {
-		err := r.driver.Migrate(w.task, sid, target, &resource.Migration{Timeout: w.opts.scale(moveTimeout)})
-		if err != nil && !errors.Is(err, resource.ErrNoMigration) {
-			w.Log(ha.LevelErr, "migrating "+sid+": "+err.Error())
-			return false
-		}
-	}
-	if r.Running(sid) {
-		r.Stop(sid, nil)
-		if r.Running(sid) {
-			return false
-		}
-	}
-	uncertain := false
-	for {
-		err := w.moveGuest(sid, w.opts.Node, target)
-		switch {
-		case err == nil:
-			return true
-		case errors.Is(err, client.ErrUnknown):
-			uncertain = true
-		case !uncertain:
-			w.Log(ha.LevelErr, "moving the configuration of "+sid+": "+err.Error())
-			return false
-		case errors.Is(err, client.ErrNotFound):
-			return false // neither here nor there: somebody else has it
-		}
-		w.task.Sleep(w.seconds(1))
 	}
 }

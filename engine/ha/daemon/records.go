@@ -35,6 +35,17 @@ type CommandDone struct {
 	ExitCode int    `json:"exit_code"`
 }
 
+// MoveProgress says how far a running resource's way to another node is.
+type MoveProgress struct {
+	UID     string `json:"uid,omitempty"`
+	SID     string `json:"sid"`
+	Target  string `json:"target"`
+	Percent int    `json:"percent"`
+}
+
+// RecordKind implements env.Record.
+func (MoveProgress) RecordKind() string { return "ha-move-progress" }
+
 // RecordKind implements env.Record.
 func (CRMState) RecordKind() string { return "ha-crm-state" }
 

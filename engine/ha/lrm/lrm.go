@@ -68,6 +68,7 @@ type LRM struct {
 	recalled bool
 	begun    map[string]string
 	results  map[string]ha.LRMResult
+	unpruned bool // a result was added since they were pruned
 	tries    map[string]int
 	jobs     map[string]*job
 }

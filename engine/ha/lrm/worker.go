@@ -187,6 +187,7 @@ func (l *LRM) startJobs() {
 		running++
 		if limit == 0 {
 			l.reapOne(j.command.SID)
+			l.pruneResults()
 		}
 	}
 }
@@ -205,6 +206,7 @@ func (l *LRM) reap() (count int) {
 			count++
 		}
 	}
+	l.pruneResults()
 	return count
 }
 
@@ -225,7 +227,7 @@ func (l *LRM) reapOne(sid string) bool {
 		return true // the manager hears of it when all tries are used up
 	}
 	l.results[cmd.UID] = ha.LRMResult{SID: sid, State: cmd.State, ExitCode: code}
-	l.pruneResults()
+	l.unpruned = true
 	return true
 }
 
@@ -255,8 +257,12 @@ func (l *LRM) applyRestartPolicy(cmd Command, code ha.ExitCode) ha.ExitCode {
 	return ha.ExitTryAgain
 }
 
-// pruneResults forgets the results that no service refers to.
+// pruneResults forgets the results that no service refers to, when there are new ones.
 func (l *LRM) pruneResults() {
+	if !l.unpruned {
+		return
+	}
+	l.unpruned = false
 	valid := make(map[string]bool, len(l.services))
 	for _, sd := range l.services {
 		valid[sd.UID] = true

@@ -12,7 +12,7 @@ import (
 // balance queues at most one migration when nodes have been loaded unevenly for long enough.
 func (m *Manager) balance() {
 	crs := m.settings.CRS
-	if !crs.AutoRebalance || crs.Mode == ha.SchedBasic || m.anyMoving() {
+	if !crs.AutoRebalance || crs.Mode == ha.SchedBasic || m.anyUnsettled() {
 		return
 	}
 	usage := m.usage()
@@ -52,10 +52,14 @@ func roundHundredth(x float64) string {
 	return strconv.FormatFloat(math.Floor(x*100+0.5)/100, 'f', -1, 64)
 }
 
-// anyMoving tells whether a service moves or is about to.
-func (m *Manager) anyMoving() bool {
+// anyUnsettled tells whether a service moves or is about to, or whether one that was started somewhere
+// is in no measurement yet.
+func (m *Manager) anyUnsettled() bool {
 	for _, sd := range m.status.ServiceStatus {
 		if sd.State.Moving() || len(sd.Cmd) > 0 && (sd.Cmd[0] == "migrate" || sd.Cmd[0] == "relocate") {
+			return true
+		}
+		if m.settings.CRS.Mode == ha.SchedDynamic && sd.State == ha.Started && m.nodes.isOnline(sd.Node) && !m.confirmed(sd) {
 			return true
 		}
 	}

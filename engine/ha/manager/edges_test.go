@@ -179,3 +179,48 @@ func TestGroupsWaitForEveryLRM(t *testing.T) {
 	require.Empty(t, b.groups)
 	require.Contains(t, b.rules, "ha-group-g")
 }
+
+// measured is a cluster of equal nodes whose services are measured once they run.
+type measured struct{ *bench }
+
+func (m *measured) ServiceStats() (map[string]ha.ServiceStats, error) {
+	out := map[string]ha.ServiceStats{}
+	for sid := range m.services {
+		out[sid] = ha.ServiceStats{MaxCPU: 8, MaxMemBytes: 8, CPU: 2, MemBytes: 2, HasMeasure: true}
+	}
+	return out, nil
+}
+
+func (m *measured) NodeStats() (map[string]ha.NodeStats, error) {
+	out := map[string]ha.NodeStats{}
+	for node := range m.info {
+		started := map[string]bool{}
+		for _, result := range m.lrm[node].Results {
+			started[result.SID] = true
+		}
+		use := 2 * float64(len(started))
+		out[node] = ha.NodeStats{MaxCPU: 32, MaxMemBytes: 32, CPU: use, MemBytes: use}
+	}
+	return out, nil
+}
+
+func TestBalancingWaitsForStarts(t *testing.T) {
+	m := &measured{newBench("a", "b")}
+	m.settings.CRS.Mode, m.settings.CRS.AutoRebalance, m.settings.CRS.HoldRounds = ha.SchedDynamic, true, 0
+	for _, sid := range []string{"vm:1", "vm:2", "vm:3"} {
+		m.add(sid, "a", ha.WantStarted)
+	}
+	c := NewCRM(m)
+	c.Round()
+	m.answer("vm:1", ha.ExitSuccess)
+	m.answer("vm:2", ha.ExitSuccess)
+	for range 5 {
+		c.Round()
+		require.NotContains(t, m.text(), "auto rebalance", "one service is in no measurement yet")
+	}
+	m.answer("vm:3", ha.ExitSuccess)
+	c.Round()
+	c.Round()
+	require.Contains(t, m.text(), "auto rebalance - migrate vm:1 to b (expected change for imbalance from 1 to 0.33)")
+	require.Equal(t, ha.Migrate, m.state("vm:1"))
+}

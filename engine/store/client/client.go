@@ -182,9 +182,10 @@ func (c *Client) Writer(t *env.Task, path string) (ring.NodeID, error) {
 func (c *Client) List(t *env.Task, path string) ([]store.EntryInfo, error) {
 	var all []store.EntryInfo
 	err := c.list(t, store.Request{Path: path}, func(r *store.Response, first bool) string {
-		if all = append(all, r.Entries...); first {
-			all = r.Entries
+		if first {
+			all = nil
 		}
+		all = joined(all, r.Entries)
 		return lastOf(all).Path
 	})
 	return all, err
@@ -195,12 +196,21 @@ func (c *Client) List(t *env.Task, path string) ([]store.EntryInfo, error) {
 func (c *Client) NamesBelow(t *env.Task, path string) ([]string, error) {
 	var all []string
 	err := c.list(t, store.Request{Path: path, Deep: true, Names: true}, func(r *store.Response, first bool) string {
-		if all = append(all, r.Paths...); first {
-			all = r.Paths
+		if first {
+			all = nil
 		}
+		all = joined(all, r.Paths)
 		return lastOf(all)
 	})
 	return all, err
+}
+
+// joined adds a page, and copies nothing when it is the first.
+func joined[T any](all, page []T) []T {
+	if len(all) == 0 {
+		return page
+	}
+	return append(all, page...)
 }
 
 func lastOf[T any](list []T) (last T) {

@@ -17,6 +17,10 @@ func (l *Locks) Holder(t *env.Task, name string) (holder string, version uint64,
 	return string(data), version, err
 }
 
+// Expired says whether this process has seen a lock at this version, and no other, for longer than
+// its life.
+func (l *Locks) Expired(name string, version uint64) bool { return l.expired(name, version) }
+
 // TakeProven takes a lock over before its life is over, because its holder is proved to be dead.
 //
 // The proof has to be about the version: it was the lock's before the holder was killed. The

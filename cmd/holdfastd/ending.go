@@ -1,0 +1,43 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	hadaemon "github.com/holdfast-sim/holdfast/engine/ha/daemon"
+	"github.com/holdfast-sim/holdfast/engine/host"
+	"github.com/holdfast-sim/holdfast/engine/shutdown"
+)
+
+// endPoll is how often a process that is ending is looked at.
+const endPoll = 50 * time.Millisecond
+
+// endInGoodOrder ends the HA manager for a restart of the daemon, as for an update: services go on
+// running, frozen until the daemon is back, and the watchdog is let go of. Without it the end of the
+// daemon would be the end of the machine.
+func endInGoodOrder(ctx context.Context, h *host.Host) {
+	for _, service := range []string{hadaemon.LRMProcess, hadaemon.CRMProcess} {
+		if !running(h, service) {
+			continue
+		}
+		request := shutdown.Request{Verb: shutdown.Stop, Service: service}
+		if _, err := h.Invoke(ctx, shutdown.Process, request.Encode()); err != nil {
+			return
+		}
+		for running(h, service) {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(endPoll):
+			}
+		}
+	}
+}
+
+// running says whether a process of the host lives.
+func running(h *host.Host, name string) bool {
+	return slices.ContainsFunc(h.Health().Processes, func(p host.ProcessHealth) bool {
+		return p.Name == name && p.State != host.StateDown
+	})
+}

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/chaos"
+	"github.com/holdfast-sim/holdfast/scenarios/hosted"
+)
+
+// netnsCatalogue is the folder of bugs, in a catalogue, that real nodes show: mostly bugs of the
+// harness's own hardware. A hunt is one run of a story, some one and a half minutes.
+const netnsCatalogue = "netns"
+
+// netnsAttempts is how often a hunt is run: a machine that is busy with something else can make a
+// run come out as undecided.
+const netnsAttempts = 2
+
+// netnsRunLimit is how long one run may take; a run of two minutes also takes some time to judge.
+const netnsRunLimit = 5 * time.Minute
+
+// skipNetns names the bugs that are not looked for, and why.
+func skipNetns(list []*mutant, why string) {
+	for _, m := range list {
+		fmt.Printf("skipped  %-34s %s\n", m.Name, why)
+	}
+}
+
+// netnsPart checks the bugs of real nodes where only that is asked for, and names them otherwise.
+func (h *hunter) netnsPart(ctx context.Context) error {
+	if !exists(filepath.Join(h.catalogue, netnsCatalogue)) {
+		return nil
+	}
+	list, err := readCatalogue(filepath.Join(h.catalogue, netnsCatalogue), ".")
+	if err != nil {
+		return err
+	}
+	switch {
+	case h.check && h.only == "":
+		return runNetns(ctx, h.options)
+	case h.only == "" && !h.table && !h.json:
+		skipNetns(list, "needs real nodes: run as root with -netns")
+	}
+	return nil
+}
+
+// runNetns plants the bugs of real nodes, one after the other.
+func runNetns(ctx context.Context, o *options) error {
+	list, err := readCatalogue(filepath.Join(o.catalogue, netnsCatalogue), o.only)
+	if err != nil {
+		return err
+	}
+	if why := chaos.Why(); why != nil && !o.check {
+		skipNetns(list, why.Error())
+		return nil
+	}
+	dir, err := os.MkdirTemp("", "hfm")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	h := &netnsHunter{options: o, builder: &builder{dir: dir}, clean: map[string]catch{}}
+	missed := false
+	for _, m := range list {
+		outcome, err := h.one(ctx, m)
+		if err != nil {
+			return fmt.Errorf("hunting %s: %w", m.Name, err)
+		}
+		missed = missed || outcome == "missed" || outcome == "unclean"
+	}
+	if missed {
+		return errMissed
+	}
+	return nil
+}
+
+type netnsHunter struct {
+	*options
+	builder *builder
+	clean   map[string]catch // by hunt: the run without a bug
+}
+
+func (h *netnsHunter) one(ctx context.Context, m *mutant) (outcome string, err error) {
+	bin, err := h.builder.programs(ctx, m)
+	if err != nil {
+		return "", err
+	}
+	r := result{Name: m.Name, Outcome: "compiles"}
+	if !h.check {
+		if r.Outcome, r.catch, err = h.hunt(ctx, m, bin); err != nil {
+			return "", err
+		}
+	}
+	(&hunter{options: h.options}).tell(r, m)
+	return r.Outcome, nil
+}
+
+func (h *netnsHunter) hunt(ctx context.Context, m *mutant, bin string) (string, catch, error) {
+	for _, story := range m.Hunts {
+		c, err := h.run(ctx, bin, story)
+		if err != nil {
+			return "", c, err
+		}
+		if !c.Found || m.Checker != "" && !strings.Contains("+"+c.Checker+"+", "+"+m.Checker+"+") {
+			if c.Found {
+				c.Summary = "noticed by others than " + m.Checker + ": " + c.Summary
+			}
+			continue
+		}
+		clean, err := h.cleanRun(ctx, story)
+		if err != nil {
+			return "", c, err
+		}
+		if clean.Checker != "" {
+			return "unclean", clean, nil
+		}
+		return "found", c, nil
+	}
+	return "missed", catch{Runs: uint64(len(m.Hunts))}, nil
+}
+
+// cleanRun runs a hunt without a bug, once for all bugs. What cannot be decided is run again.
+func (h *netnsHunter) cleanRun(ctx context.Context, story string) (catch, error) {
+	if c, done := h.clean[story]; done {
+		return c, nil
+	}
+	bin, err := h.builder.programs(ctx, nil)
+	if err != nil {
+		return catch{}, err
+	}
+	var c catch
+	for attempt := 1; attempt <= netnsAttempts; attempt++ {
+		if c, err = h.run(ctx, bin, story); err != nil || c.Checker == "" {
+			break
+		}
+		fmt.Printf("again    %-34s attempt %d of the clean engine: by %s: %.110s\n", story, attempt, c.Checker, c.Summary)
+	}
+	h.clean[story] = c
+	return c, err
+}
+
+// run runs a story on real nodes. Found says that it is wrong, a checker alone that it is undecided.
+func (h *netnsHunter) run(ctx context.Context, bin, story string) (catch, error) {
+	if file := filepath.Join(h.catalogue, netnsCatalogue, "hunts", story+".yaml"); exists(file) {
+		story = file
+	}
+	start := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, netnsRunLimit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, filepath.Join(bin, "holdfast"), "run", story, "--on", chaos.World, "--json",
+		"--runs", filepath.Join(h.builder.dir, "runs"))
+	cmd.Env = append(os.Environ(), hosted.BinDirEnv+"="+bin)
+	var out, problems bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &problems
+	err := cmd.Run()
+	if ctx.Err() != nil {
+		return catch{}, fmt.Errorf("running %s: it does not end: %w", story, context.Cause(ctx))
+	}
+	var ended *exec.ExitError
+	if err != nil && !errors.As(err, &ended) {
+		return catch{}, err
+	}
+	var line struct {
+		Verdict, Scenario string
+		Seed              uint64
+		Checks            []struct{ Checker, Verdict, Summary string }
+	}
+	if err := json.Unmarshal(out.Bytes(), &line); err != nil {
+		return catch{}, fmt.Errorf("reading what became of the run: %w: %s%s", err, out.Bytes(), problems.Bytes())
+	}
+	c := catch{Found: line.Verdict == "invalid", Scenario: line.Scenario, Seed: line.Seed, Runs: 1,
+		Seconds:    int(time.Since(start).Seconds()),
+		CPUSeconds: (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Round(100 * time.Millisecond).Seconds()}
+	var names []string
+	for _, check := range line.Checks {
+		if check.Verdict == "valid" {
+			continue
+		}
+		if names = append(names, check.Checker); len(names) == 1 {
+			c.Summary = check.Summary
+		}
+	}
+	c.Checker = strings.Join(names, "+")
+	return c, nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
