@@ -164,13 +164,14 @@ const guardEarly = time.Minute
 
 // checkGuards: nobody may be exposed to a watchdog for nothing. A manager's is only needed while
 // there are services at all, an agent's on a machine that had one once, or was to get one. Where
-// rules and balancing may offer services to any node, every agent may have a reason.
+// rules, balancing and maintenance may offer services to any node, every agent may have a reason.
 func (j *haJudge) checkGuards() (violations []linearizability.Violation) {
 	spec := j.subject.spec.HA
 	if spec.ManagerStatus != "" {
 		return nil // the manager knows from before what nobody has seen in this run
 	}
-	anywhere := spec.Rules+spec.Groups != "" || strings.Contains(spec.Datacenter, "rebalance")
+	anywhere := spec.Rules+spec.Groups != "" || strings.Contains(spec.Datacenter, "rebalance") ||
+		slices.ContainsFunc(spec.Commands, func(c HACommand) bool { return strings.Contains(c.Run, "maintenance") })
 	for _, g := range j.guarded {
 		name := j.nodes[g.machine]
 		soon := g.at + j.scaled(guardEarly)
