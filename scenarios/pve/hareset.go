@@ -164,10 +164,11 @@ const guardEarly = time.Minute
 
 // checkGuards: nobody may be exposed to a watchdog for nothing. A manager's is only needed while
 // there are services at all, an agent's on a machine that had one once, or was to get one. Where
-// rules and balancing may offer services to any node, every agent may have a reason.
+// rules, balancing and maintenance may offer services to any node, every agent may have a reason.
 func (j *haJudge) checkGuards() (violations []linearizability.Violation) {
 	spec := j.subject.spec.HA
-	anywhere := spec.Rules+spec.Groups != "" || strings.Contains(spec.Datacenter, "rebalance") || spec.ManagerStatus != ""
+	anywhere := spec.Rules+spec.Groups != "" || strings.Contains(spec.Datacenter, "rebalance") || spec.ManagerStatus != "" ||
+		slices.ContainsFunc(spec.Commands, func(c HACommand) bool { return strings.Contains(c.Run, "maintenance") })
 	for _, g := range j.guarded {
 		name := j.nodes[g.machine]
 		if g.client != daemon.LRMProcess && (len(j.homes) > 0 || spec.ManagerStatus != "" || j.commanded(g.at)) || g.client == daemon.LRMProcess &&
