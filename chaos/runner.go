@@ -92,6 +92,13 @@ func (r Runner) Run(ctx context.Context, s *scenarios.Scenario, subject scenario
 		out.Verdicts = []linearizability.Verdict{refusal(refused)}
 		return out, nil
 	}
+	if d, may := driver.(RefusingDriver); may {
+		if why := d.Refuses(); len(why) > 0 {
+			out.Verdicts = []linearizability.Verdict{{Checker: Checker, Validity: linearizability.Unknown, Details: why,
+				Summary: "nothing was run: the subject's part of the scenario asks for what real nodes cannot do"}}
+			return out, nil
+		}
+	}
 	return r.run(ctx, out, driver, o)
 }
 

@@ -44,6 +44,13 @@ type OperatorDriver interface {
 		tell func(machine int, record env.Record))
 }
 
+// RefusingDriver is implemented by drivers of subjects whose part of a scenario may ask for what real
+// nodes cannot do. A run is not begun when they refuse anything, and says why.
+type RefusingDriver interface {
+	// Refuses lists what cannot be done, each with its reason; none when all can be.
+	Refuses() []string
+}
+
 // ProbeDriver is implemented by drivers whose program counts the rare paths that it reaches.
 type ProbeDriver interface {
 	Probes(ctx context.Context, m scenarios.Machine) (map[string]int, error)

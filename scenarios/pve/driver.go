@@ -43,5 +43,5 @@ func (s *Subject) Driver() scenarios.Driver {
 		panic("pve: encoding a command: " + err.Error())
 	}
 	files = append(files, scenarios.File{Name: HAFile, Data: data})
-	return &haDriver{Driver: d, spec: s.spec.HA, warmup: s.warmup}
+	return &haDriver{Driver: d, spec: s.spec.HA, machines: s.machines, warmup: s.warmup}
 }

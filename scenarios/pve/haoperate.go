@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,8 +21,9 @@ import (
 // in the simulator.
 type haDriver struct {
 	*hosted.Driver
-	spec   *HASpec
-	warmup time.Duration
+	spec     *HASpec
+	machines []string
+	warmup   time.Duration
 }
 
 // Operate puts the files into place and does the operator's commands, each at its time.
@@ -166,22 +168,28 @@ func (c *console) mkdir(dir string) error {
 
 // command does one thing; it is tried until the store takes it.
 func (c *console) command(line string) bool {
+	if words := strings.Fields(line); isOrder(words) {
+		return c.until(func() error { return c.order(words) })
+	}
 	file, change := editOf(line)
-	return c.until(func() error {
-		var old string
-		var revision uint64
-		answer, err := c.ask(store.Request{Op: store.OpRead, Path: file})
-		switch {
-		case refusedAs(err, tree.NotFound):
-		case err != nil:
-			return err
-		default:
-			old, revision = string(answer.Entry.Data), answer.Entry.Mod
-		}
-		text, err := change(old)
-		if err != nil {
-			return err
-		}
-		return c.put(file, text, revision)
-	})
+	return c.until(func() error { return c.edit(file, change) })
+}
+
+// edit changes a file, or makes it.
+func (c *console) edit(file string, change func(old string) (string, error)) error {
+	var old string
+	var revision uint64
+	answer, err := c.ask(store.Request{Op: store.OpRead, Path: file})
+	switch {
+	case refusedAs(err, tree.NotFound):
+	case err != nil:
+		return err
+	default:
+		old, revision = string(answer.Entry.Data), answer.Entry.Mod
+	}
+	text, err := change(old)
+	if err != nil {
+		return err
+	}
+	return c.put(file, text, revision)
 }

@@ -50,17 +50,6 @@ func isOrder(words []string) bool {
 	return machine && len(words) == 1 || orderWords[words[0]] == len(words) && len(words) > 0
 }
 
-// onlySimulated says why an order is not possible on real nodes; "" when it is.
-func onlySimulated(words []string) string {
-	switch words[0] {
-	case orderStart, orderMove:
-		return "guests on real nodes are programs that only the HA manager starts and moves"
-	case orderVersion:
-		return "a node's version is that of its program"
-	}
-	return ""
-}
-
 // checkOrder says what is wrong with an order.
 func (h *HASpec) checkOrder(words, machines []string) error {
 	bad := func(format string, args ...any) error {
@@ -122,12 +111,17 @@ func (o *operator) createGuest(t *env.Task, sid, node, state string) error {
 		return err
 	}
 	return o.edit(t, daemon.ResourcesPath, func(old string) (string, error) {
-		added, err := changeService(old, []string{"add", sid})
-		if err != nil {
-			return "", err
-		}
-		return changeService(added, []string{"set", sid, "state", state})
+		return created(old, []string{orderCreate, sid, node, state})
 	})
+}
+
+// created is ha/resources.cfg with the service that an order creates.
+func created(old string, words []string) (string, error) {
+	added, err := changeService(old, []string{"add", words[1]})
+	if err != nil {
+		return "", err
+	}
+	return changeService(added, []string{"set", words[1], "state", words[3]})
 }
 
 // home finds the node whose directory holds a guest's configuration; "" when there is none.

@@ -51,6 +51,7 @@ func newWishes(h *HASpec, warmup, inPlace time.Duration, did []didAt, events []h
 		w.take(c.Run, due, doneAt(c.Run, due, did), words)
 	}
 	requested(events, words)
+	w.delayStops(words)
 	for sid, cd := range w.services {
 		w.unwanted[sid] = unwanted(cd.State == ha.WantStarted, inPlace, words[sid])
 	}
@@ -60,7 +61,7 @@ func newWishes(h *HASpec, warmup, inPlace time.Duration, did []didAt, events []h
 // word is a command that says whether a service is to run.
 type word struct {
 	due, done time.Duration
-	verb      string // remove, add, on, off
+	verb      string // remove, add, on, off, stop
 }
 
 // unwanted are the times in which a service need not run, or nobody knows. Commands count in the
@@ -91,6 +92,29 @@ func unwanted(on bool, inPlace time.Duration, words []word) []span {
 	return spans
 }
 
+// stopGrace is how long after it was given a master may take to carry out the order to stop a service.
+const stopGrace = time.Minute
+
+// delayStops: the order to stop a service goes to the master, who carries it out when it can, after
+// arming at the earliest, and then the service is not wanted, whatever was said in between.
+func (w *wishes) delayStops(words map[string][]word) {
+	for _, list := range words {
+		for i := range list {
+			if list[i].verb != "stop" || list[i].done == forever {
+				continue
+			}
+			for _, s := range w.disarmed {
+				if s.from <= list[i].done && list[i].done < s.to {
+					list[i].done = s.to
+				}
+			}
+			if list[i].done != forever {
+				list[i].done += stopGrace
+			}
+		}
+	}
+}
+
 // doneAt is when a command that was due at an instant was first known to be carried out.
 func doneAt(line string, due time.Duration, did []didAt) time.Duration {
 	for _, d := range did {
@@ -116,7 +140,7 @@ func (w *wishes) take(line string, due, done time.Duration, about map[string][]w
 	case "add", "remove":
 		tell(words[0])
 	case config.CommandStop:
-		tell("off")
+		tell("stop")
 	case config.CommandEnableMaintenance:
 		w.resting[words[1]] = append(w.resting[words[1]], span{due, forever})
 	case config.CommandDisableMaintenance:

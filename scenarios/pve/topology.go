@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -121,6 +122,42 @@ func (r *renaming) ha(h *HASpec) (err error) {
 		c.Run = r.words(c.Run)
 	}
 	h.Rules, h.Groups = r.nodeLines(h.Rules), r.nodeLines(h.Groups)
+	h.ManagerStatus = quoted.ReplaceAllStringFunc(h.ManagerStatus, func(word string) string {
+		if name, ok := r.to[strings.Trim(word, `"`)]; ok {
+			return `"` + name + `"`
+		}
+		return word
+	})
+	return r.machines(h)
+}
+
+// quoted is a word in JSON; names of machines have nothing in them that is written otherwise there.
+var quoted = regexp.MustCompile(`"[^"]*"`)
+
+// machines renames what is said of single machines.
+func (r *renaming) machines(h *HASpec) (err error) {
+	nodes := map[string]HANode{}
+	for _, old := range slices.Sorted(maps.Keys(h.Nodes)) {
+		name, err := r.name(old, "nodes")
+		if err != nil {
+			return err
+		}
+		nodes[name] = h.Nodes[old]
+	}
+	if len(nodes) > 0 {
+		h.Nodes = nodes
+	}
+	lists := [][]string{h.Disabled}
+	for _, sid := range slices.Sorted(maps.Keys(h.Flaws)) {
+		lists = append(lists, h.Flaws[sid].On)
+	}
+	for _, list := range lists {
+		for i, old := range list {
+			if list[i], err = r.name(old, "a list of machines"); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 

@@ -52,6 +52,11 @@ func TestTopologyKeepsTheServices(t *testing.T) {
           nodes n1:2,n2
     commands:
       - {at: 10s, on: n2, run: "migrate vm:101 n2"}
+      - {at: 20s, on: n1, run: "create vm:200 n3 started"}
+    nodes: {n3: {cpus: 8}}
+    flaws: {"vm:100": {starts: 1, on: [n2]}}
+    disabled: [n1]
+    manager_status: '{"master_node":"n1","node_status":{"n1":"online"},"service_status":{}}'
 `)
 	path, data := topologyOf(t, "east", "west", "north", "south")
 	require.NoError(t, Topology(s, path, data))
@@ -65,6 +70,11 @@ func TestTopologyKeepsTheServices(t *testing.T) {
 	require.Contains(t, ha.Rules, "    nodes east:2,west\n")
 	require.Equal(t, "west", ha.Commands[0].On)
 	require.Equal(t, "migrate vm:101 west", ha.Commands[0].Run)
+	require.Equal(t, "create vm:200 north started", ha.Commands[1].Run)
+	require.Equal(t, map[string]HANode{"north": {CPUs: 8}}, ha.Nodes)
+	require.Equal(t, []string{"west"}, ha.Flaws["vm:100"].On)
+	require.Equal(t, []string{"east"}, ha.Disabled)
+	require.Equal(t, `{"master_node":"east","node_status":{"east":"online"},"service_status":{}}`, ha.ManagerStatus)
 
 	path, data = topologyOf(t, "east", "west")
 	require.ErrorContains(t, Topology(parsed(t, threeMachines+`subject: {kind: pve, ha: {services: {"vm:100": n3}}}`), path, data),

@@ -160,7 +160,7 @@ func knownCommands(t *testing.T, root fs.FS) *known {
 		Worlds:     []cli.World{{Name: "sim", Runner: sim.Runner{}}},
 		Topologies: map[string]cli.Topology{pve.Kind: pve.Topology},
 		CleanUp:    func() ([]string, error) { return nil, nil },
-		Suites:     []cli.Suite{{Name: "ha"}}}
+		Suites:     []cli.Suite{{Name: "ha", Switches: []cli.Switch{{Name: "full-stack"}}}}}
 	k.help = func(words ...string) (string, bool) {
 		var out bytes.Buffer
 		c := config

@@ -28,6 +28,8 @@ const (
 	// step separates the commands of one group, so that they keep their order: machines that are
 	// switched on together begin their rounds one after the other.
 	step = 100 * time.Millisecond
+	// moveSpeed is that of a network on which a guest moves within a round, in MiB per second.
+	moveSpeed = 4096
 	// bootTime is what a machine needs until somebody can work at its console.
 	bootTime = time.Second
 )
@@ -45,7 +47,7 @@ func Translate(c *conformance.Scenario) (*scenarios.Scenario, error) {
 	t := &translator{source: c, sizes: map[string]conformance.GuestSize{}, off: map[string]time.Duration{}, cut: map[string]time.Duration{},
 		ha: &pve.HASpec{Prepared: true, Services: map[string]string{}, Guests: map[string]pve.HAGuest{},
 			Nodes: map[string]pve.HANode{}, Flaws: map[string]pve.HAFlaw{}, Rules: c.Rules, Groups: c.Groups,
-			Datacenter: datacenter(c.Datacenter)}}
+			Datacenter: datacenter(c.Datacenter), Migration: pve.HAMigration{MiBPerSecond: moveSpeed}}}
 	if err := t.begin(); err != nil {
 		return nil, err
 	}
