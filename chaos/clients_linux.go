@@ -33,6 +33,15 @@ func (r *run) startClients(ctx context.Context) *clients {
 			}
 		})
 	}
+	for _, a := range scenarios.Actors(r.out.Subject, r.options.Timescale) {
+		c := &client{run: r, ctx: ctx, stopped: all.stopped, name: "client/" + a.Name}
+		all.wg.Go(func() {
+			defer c.close()
+			if err := a.Run(c); err != nil {
+				r.finding("%v", err)
+			}
+		})
+	}
 	return all
 }
 

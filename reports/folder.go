@@ -26,6 +26,7 @@ const (
 	DigestFile   = "digest.txt"
 	ReplayFile   = "replay.json"
 	StoryFile    = "story.json" // lanes, policy and notes of the subject
+	StoryText    = "story.txt"  // the lanes for reading
 	SummaryFile  = "summary.json"
 	PageFile     = "report.html"
 	PictureFile  = "violation-1.html" // the search picture of a failed check, where there is one
@@ -130,6 +131,7 @@ func (o Options) writeFiles(dir string, run *scenarios.Run) error {
 		{DigestFile, writeBytes([]byte(run.Digest + "\n"))},
 		{ReplayFile, v.writeReplay},
 		{StoryFile, v.writeStory},
+		{StoryText, v.writeStoryText},
 		{PageFile, v.writePage},
 		{SummaryFile, v.writeSummary},
 	}

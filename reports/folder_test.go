@@ -22,7 +22,7 @@ func TestWriteAndReadRun(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, filepath.Join(dir, reports.PageFile), paths.Page)
 	for _, file := range []string{reports.ScenarioFile, reports.HistoryFile, reports.HistoryText, reports.RecordsFile,
-		reports.FinalsFile, reports.VerdictsFile, reports.FaultsFile, reports.LogsFile, reports.LogsJSON,
+		reports.FinalsFile, reports.VerdictsFile, reports.FaultsFile, reports.LogsFile, reports.StoryText, reports.LogsJSON,
 		reports.DigestFile, reports.ReplayFile, reports.StoryFile, reports.SummaryFile, reports.PageFile} {
 		info, err := os.Stat(filepath.Join(dir, file))
 		require.NoError(t, err)

@@ -314,6 +314,11 @@ func (t *timeline) lanes(v *view) {
 			}
 			row.Items = append(row.Items, spanItem(lane, s))
 		}
+		for _, m := range lane.Marks {
+			if spans++; spans <= maxLaneSpans {
+				row.Items = append(row.Items, markItem(lane, m))
+			}
+		}
 		groups[at].Rows = append(groups[at].Rows, row)
 	}
 	if spans > maxLaneSpans {
@@ -323,6 +328,12 @@ func (t *timeline) lanes(v *view) {
 		groups[i].Title = short(clean(groups[i].Title), maxColumnChars)
 	}
 	t.chart.Groups = append(t.chart.Groups, groups...)
+}
+
+// markItem draws an instant over the spans, in the lower third of the row.
+func markItem(lane *scenarios.Lane, m scenarios.Mark) svg.Item {
+	return svg.Item{From: m.At, To: m.At, Shape: svg.Bar, Class: svg.Class(m.Class), Low: 1, High: 380,
+		Tip: strings.Join([]string{clean(lane.Machine) + ": " + short(clean(m.Text), 2*maxValueChars), at(m.At)}, "\n")}
 }
 
 func spanItem(lane *scenarios.Lane, s scenarios.Span) svg.Item {

@@ -9,6 +9,7 @@ import (
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/linearizability/history"
 	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/workload"
 )
 
 // view is a run with everything that several outputs derive from it.
@@ -80,6 +81,9 @@ func machineName[T ~int32](run *scenarios.Run, id T) string {
 // unknown outcome goes on under a number that is larger by the number of clients.
 func clientOf(run *scenarios.Run, process int) int {
 	if s := run.Scenario; s != nil && s.Workload.Clients > 0 && process >= 0 {
+		if process >= workload.FirstActor {
+			return s.Workload.Clients // those who do not belong to the workload count as one
+		}
 		return process % s.Workload.Clients
 	}
 	return process

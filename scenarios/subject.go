@@ -191,6 +191,15 @@ type Lane struct {
 	Machine string `json:"machine"`
 	Name    string `json:"name"` // for example "membership"
 	Spans   []Span `json:"spans"`
+	// Marks are instants at which something happened that concerns it.
+	Marks []Mark `json:"marks,omitempty"`
+}
+
+// Mark is an instant on a lane.
+type Mark struct {
+	At    time.Duration `json:"at"`
+	Text  string        `json:"text"`
+	Class string        `json:"class"` // ok, fail or info: how it is coloured
 }
 
 // Span is a time in which a property had one value.

@@ -122,6 +122,9 @@ func (r *run) build(builder scenarios.Builder, choices *choice.Source) {
 	for i := range s.Workload.Clients {
 		r.addClient(i)
 	}
+	for _, a := range scenarios.Actors(r.subject, scenarios.Timescale{Num: 1, Den: 1}) {
+		r.addActor(a)
+	}
 	for i := range s.Machines {
 		r.addAuditor(i)
 	}
@@ -160,6 +163,16 @@ func (r *run) addClient(number int) {
 		return client.Run()
 	})
 	r.clients = append(r.clients, c)
+}
+
+// addActor lets somebody else work on the subject while the clients do.
+func (r *run) addActor(a scenarios.Actor) {
+	r.clients = append(r.clients, r.world.Go(a.Name, r.append, func(c *world.Client) error {
+		if c.Sleep(r.scenario.Warmup) != nil {
+			return nil
+		}
+		return a.Run(c)
+	}))
 }
 
 // addAuditor asks one machine the final questions after quiescence.

@@ -87,7 +87,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(t.status(), t.config(), t.add(), t.remove(), t.set(), t.move("migrate"), t.move("relocate"),
-		t.crmCommand(), t.rules(), t.groupAdd(), t.groupSet(), t.groupRemove(), t.groupConfig(), t.guest())
+		t.crmCommand(), t.rules(), t.groupAdd(), t.groupSet(), t.groupRemove(), t.groupConfig(), t.guest(), t.fence())
 	return root
 }
 

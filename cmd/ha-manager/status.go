@@ -94,6 +94,7 @@ func (v *view) entries(now time.Time) []entry {
 	for _, node := range slices.Sorted(maps.Keys(v.agents)) {
 		out = append(out, v.agent(node, now))
 	}
+	out = append(out, v.underFence()...)
 	for _, sid := range v.sids() {
 		out = append(out, v.service(sid))
 	}

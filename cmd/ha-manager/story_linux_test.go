@@ -124,16 +124,18 @@ func powerIsLost(t *testing.T, c *cluster) {
 	c.neverTwice("vm:100", "ct:200")
 }
 
-// aDaemonDies: the services of a node outlive its daemon, and end with the reset that follows. The
-// node is back before anybody takes them.
+// aDaemonDies, and later freezes: the services of a node outlive its daemon, and end with the reset
+// that follows. The node is back before anybody takes them.
 func aDaemonDies(t *testing.T, c *cluster) {
-	before := c.health(n3)
-	lives := len(c.lives("service:web"))
-	require.NoError(t, unix.Kill(before.PID, unix.SIGKILL))
-	require.Eventually(t, func() bool { return len(c.lives("service:web")) == lives+1 }, waitLimit, 100*time.Millisecond)
-	c.until(n2, "service service:web (n3, started)")
-	require.Equal(t, before.Boot+1, c.health(n3).Boot, "the machine was reset")
-	c.neverTwice("service:web")
+	for _, how := range []unix.Signal{unix.SIGKILL, unix.SIGSTOP} {
+		before := c.health(n3)
+		lives := len(c.lives("service:web"))
+		require.NoError(t, unix.Kill(before.PID, how))
+		require.Eventually(t, func() bool { return len(c.lives("service:web")) == lives+1 }, waitLimit, 100*time.Millisecond)
+		c.until(n2, "service service:web (n3, started)", "lrm n3 (active, watchdog active, %T)")
+		require.Equal(t, before.Boot+1, c.health(n3).Boot, "the machine was reset")
+		c.neverTwice("service:web")
+	}
 }
 
 // aDaemonIsRestarted, as for an update: its services do not notice.

@@ -24,10 +24,12 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/pve"
 )
 
-const about = `holdfastd runs a node of a cluster: membership, votes and the replicated store.
+const about = `holdfastd runs a node of a cluster: membership, votes and the replicated store, and with ha.json
+high availability. docs/operate.md tells how to begin.
 
-The machine's directory holds the machine file, corosync.conf and authkey. The i-th node of the
-nodelist is machine i.`
+The machine's directory holds the machine file, corosync.conf, authkey and perhaps ha.json. The i-th
+node of the nodelist is machine i. SIGTERM ends the node in good order, its services run on; a second
+one ends it at once.`
 
 func main() {
 	log.SetFlags(0)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 )
 
@@ -22,6 +23,19 @@ func (b *builder) planted(ctx context.Context, m *mutant) (string, error) {
 		return "", err
 	}
 	return b.build(ctx, m.Name, "-overlay", overlay)
+}
+
+// compiles builds no more than the package that the bug is in, which is what a bug can break.
+func (b *builder) compiles(ctx context.Context, m *mutant) error {
+	overlay, err := b.overlay(m)
+	if err != nil {
+		return err
+	}
+	pkg := "./" + path.Dir(m.File)
+	if out, err := exec.CommandContext(ctx, "go", "build", "-overlay", overlay, pkg).CombinedOutput(); err != nil {
+		return fmt.Errorf("building %s: %w\n%s", m.Name, err, out)
+	}
+	return nil
 }
 
 // overlay writes what puts a bug into the place of the right code.

@@ -89,15 +89,17 @@ type netnsHunter struct {
 }
 
 func (h *netnsHunter) one(ctx context.Context, m *mutant) (outcome string, err error) {
-	bin, err := h.builder.programs(ctx, m)
+	r := result{Name: m.Name, Outcome: "compiles"}
+	if h.check {
+		err = h.builder.compiles(ctx, m)
+	} else {
+		var bin string
+		if bin, err = h.builder.programs(ctx, m); err == nil {
+			r.Outcome, r.catch, err = h.hunt(ctx, m, bin)
+		}
+	}
 	if err != nil {
 		return "", err
-	}
-	r := result{Name: m.Name, Outcome: "compiles"}
-	if !h.check {
-		if r.Outcome, r.catch, err = h.hunt(ctx, m, bin); err != nil {
-			return "", err
-		}
 	}
 	(&hunter{options: h.options}).tell(r, m)
 	return r.Outcome, nil

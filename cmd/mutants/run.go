@@ -45,11 +45,12 @@ func run(ctx context.Context, o *options) error {
 	}
 	defer os.RemoveAll(dir)
 	b := &builder{dir: dir}
-	clean, err := b.clean(ctx)
-	if err != nil {
-		return err
+	h := &hunter{options: o, builder: b}
+	if !o.check {
+		if h.clean, err = b.clean(ctx); err != nil {
+			return err
+		}
 	}
-	h := &hunter{options: o, builder: b, clean: clean}
 	if err := h.all(ctx, mutants); err != nil {
 		return err
 	}
@@ -106,15 +107,18 @@ func (h *hunter) one(ctx context.Context, m *mutant) error {
 		h.tell(result{Name: m.Name, Outcome: "slow"}, m)
 		return nil
 	}
+	if h.check {
+		err := h.builder.compiles(ctx, m)
+		if err == nil {
+			h.tell(result{Name: m.Name, Outcome: "compiles"}, m)
+		}
+		return err
+	}
 	program, err := h.builder.planted(ctx, m)
 	if err != nil {
 		return err
 	}
 	defer os.Remove(program)
-	if h.check {
-		h.tell(result{Name: m.Name, Outcome: "compiles"}, m)
-		return nil
-	}
 	c, err := h.hunt(ctx, program, m, max(h.limit, 3*m.Slow), 0)
 	if err != nil {
 		return fmt.Errorf("hunting %s: %w", m.Name, err)

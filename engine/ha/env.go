@@ -96,8 +96,8 @@ type CRMEnv interface {
 	// node has not renewed the lock for its whole life (120 s), has given it back, or is provably
 	// reset by a fence device. This is the only proof of death the manager accepts.
 	AcquireNodeLock(node string) bool
-	// NodeConfirmedDead tells whether a fence device confirms that a node is switched off or was
-	// reset since it was last seen. False when there is no device or no answer.
+	// NodeConfirmedDead tells whether a fence device confirms that a node was switched off since it
+	// was last seen. False when there is no device or no answer yet; asking may make devices begin.
 	NodeConfirmedDead(node string) bool
 
 	// ReadCRMCommands returns ha/crm_commands line by line and empties the file in the same

@@ -23,6 +23,9 @@ type ManagerStatus struct {
 	// Fencing says in words how fence devices get on with nodes in state fence, by node. Nothing
 	// is decided on it; other readers may ignore it.
 	Fencing map[string]string `json:"fencing,omitempty"`
+	// Taken are the batches of commands that this status has in it already and that still lie in
+	// the store. Whoever keeps the status fills it in; the manager never looks at it.
+	Taken []string `json:"crm_commands_taken,omitempty"`
 }
 
 // NodeRequest are the wishes of the administrator for one node.
@@ -168,6 +171,7 @@ func (m *ManagerStatus) Clone() *ManagerStatus {
 		out.NodeRequest[node] = request
 	}
 	out.Fencing = maps.Clone(m.Fencing)
+	out.Taken = append([]string(nil), m.Taken...)
 	if m.Disarm != nil {
 		disarm := *m.Disarm
 		out.Disarm = &disarm

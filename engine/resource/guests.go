@@ -210,6 +210,8 @@ func (h *Host) carryOut(t *env.Task, g *guest, from string, r *guestRequest) (a 
 			t.Sleep(r.Timeout)
 			h.set(g, r.SID, false, WhyKilled)
 		}
+	case r.Op == opLeave && g.running:
+		h.set(g, r.SID, false, WhyMigrated)
 	case r.Op == opMigrate && !g.running:
 		a.Failed = failedNotHere
 	case r.Op == opMigrate:

@@ -16,6 +16,7 @@ const (
 	opStop    = "stop"
 	opCrash   = "crash"
 	opUse     = "use"
+	opLeave   = "leave" // by hand: it goes on elsewhere, at rest
 	opMigrate = "migrate"
 	opCancel  = "cancel" // of the migration that was asked for under this id
 	opCommit  = "commit" // the answer to stageCommit

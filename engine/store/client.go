@@ -62,7 +62,8 @@ const (
 	maxPageBytes = 1 << 20
 )
 
-// Request is what a client asks for: the input of an invoked operation, in JSON.
+// Request is what a client asks for: in JSON the input of an invoked operation, in the compact form a
+// local message.
 type Request struct {
 	// ID names the request. A change that is asked for again under the same id, on any node, is
 	// carried out once, as long as not more than the configuration's LogKeep changes lie
@@ -95,7 +96,7 @@ type Request struct {
 	Incarnation string      `json:"incarnation,omitempty"`
 }
 
-// Response is the output of an operation, in JSON.
+// Response is the answer, in the form of the request.
 type Response struct {
 	ID string `json:"id"`
 	OK bool   `json:"ok"`

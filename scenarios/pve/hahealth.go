@@ -233,14 +233,26 @@ func (h *health) at(at time.Duration) *phase {
 	return &h.phases[max(i, 0)]
 }
 
-// longest is the longest time within from and to in which something held without interruption,
-// less a toll for each change of the cluster in it that those who are fine have to live through.
-func (h *health) longest(from, to, toll time.Duration, holds func(*phase) bool) time.Duration {
-	var best, begun time.Duration
+// What a machine needs to come back from trouble.
+const (
+	// settles is how long a machine may take from the end of its troubles until its lock is renewed:
+	// a new ring, the store's new epoch, a call that runs out of time, a round.
+	settles = 32 * time.Second
+	// toll is what another machine's coming or going may take from that: a new ring and epoch.
+	toll = 12 * time.Second
+)
+
+// settled is the last instant within a time at which something had held for so long, without
+// interruption, that whatever is done every round has certainly been done; false when there is none.
+// Times before from count, too: who was well until a short trouble had no need to settle before it.
+func (h *health) settled(from, to time.Duration, holds func(*phase) bool) (last time.Duration, found bool) {
+	scaled := h.run.Timescale.Of
+	back := from - scaled(settles+2*toll)
+	var begun time.Duration
 	changes := -1
 	for i := range h.phases {
 		p := &h.phases[i]
-		if p.to <= from || p.from >= to {
+		if p.to <= back || p.from >= to {
 			continue
 		}
 		if !holds(p) {
@@ -248,10 +260,12 @@ func (h *health) longest(from, to, toll time.Duration, holds func(*phase) bool) 
 			continue
 		}
 		if changes < 0 {
-			begun = max(p.from, from)
+			begun = max(p.from, back)
 		}
 		changes++
-		best = max(best, min(p.to, to)-begun-time.Duration(changes)*toll)
+		if end := min(p.to, to); end > from && end-begun-time.Duration(changes)*scaled(toll) >= scaled(settles) {
+			last, found = end, true
+		}
 	}
-	return best
+	return last, found
 }

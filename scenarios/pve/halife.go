@@ -46,11 +46,25 @@ type haLife struct {
 	last     map[string]env.MachineID // where it ran last
 	moves    []move
 	under    []underway
+	taken    []takenBatch
+	said     []said
+}
+
+// takenBatch is a batch of commands that a master has carried out, said what it said to one.
+type takenBatch struct {
+	daemon.CommandsTaken
+	by env.MachineID
+	at time.Duration
+}
+
+type said struct {
+	text string
+	at   time.Duration
 }
 
 // underway is an agent's order to move a service, from its beginning to its end.
 type underway struct {
-	uid, target string
+	uid, sid, target string
 	span
 }
 
@@ -77,8 +91,12 @@ func (l *haLife) record(r scenarios.Stamped) {
 		}
 	case daemon.CommandBegun:
 		if rec.Target != "" {
-			l.under = append(l.under, underway{rec.UID, rec.Target, span{r.At, forever}})
+			l.under = append(l.under, underway{rec.UID, rec.SID, rec.Target, span{r.At, forever}})
 		}
+	case daemon.CommandsTaken:
+		l.taken = append(l.taken, takenBatch{rec, r.Machine, r.At})
+	case daemon.CommandSaid:
+		l.said = append(l.said, said{rec.Text, r.At})
 	case daemon.CommandDone:
 		for i := range l.under {
 			if l.under[i].uid == rec.UID {
@@ -109,6 +127,9 @@ func (w *haWatch) checkLife(r *scenarios.Run) (verdicts []linearizability.Verdic
 	h := w.subject.spec.HA
 	if h.Moves != nil {
 		verdicts = append(verdicts, w.life.checkMoves(h.Moves))
+	}
+	if h.Operations != nil {
+		verdicts = append(verdicts, w.checkRequests(r))
 	}
 	if len(h.DownAtMost) > 0 {
 		verdicts = append(verdicts, w.checkDown(r, h.DownAtMost))

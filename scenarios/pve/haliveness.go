@@ -179,17 +179,26 @@ func (l *liveness) ignored(j *haJudge) (violations []linearizability.Violation) 
 	due := make([]int, len(j.scenario.Machines))
 	for i := range spec.Commands {
 		at := j.scaled(j.scenario.Warmup + spec.Commands[i].At)
+		if hopelessCommand(spec, spec.Commands[i].Run) {
+			continue
+		}
 		if j.run.Duration > l.lastEvent(j, at, j.run.Duration)+j.bound() {
 			due[slices.Index(j.scenario.Machines, spec.Commands[i].On)]++
 		}
 	}
 	for m, name := range j.scenario.Machines {
-		if id := env.MachineID(m); !l.off[id] && l.taken[id] < due[m] {
+		if id := env.MachineID(m); !l.off[id] && !j.killed(id, operatorProcess, j.run.Duration, j.run.Duration) && l.taken[id] < due[m] {
 			violations = append(violations, linearizability.Violation{Kind: IgnoredOperator, Nodes: []string{name},
 				Explain: fmt.Sprintf("of %d commands that the operator gave on %s in time only %d were taken", due[m], name, l.taken[id])})
 		}
 	}
 	return violations
+}
+
+// hopelessCommand: setting something of a service that may have been removed cannot succeed.
+func hopelessCommand(spec *HASpec, line string) bool {
+	words := strings.Fields(line)
+	return words[0] == "set" && slices.ContainsFunc(spec.Commands, func(c HACommand) bool { return c.Run == "remove "+words[1] })
 }
 
 // down: services run when the scenario says that they must.

@@ -159,7 +159,7 @@ func (o *operator) moveGuest(t *env.Task, sid, target string) error {
 	case err != nil:
 		return err
 	}
-	if err := o.env.Local(resource.HostProcess, resource.EndRequest(sid)); err != nil {
+	if err := o.env.Local(resource.HostProcess, resource.LeaveRequest(sid)); err != nil {
 		return err
 	}
 	t.Sleep(retryPause) // what was asked first is done first; nothing else starts it meanwhile

@@ -16,15 +16,11 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 )
 
-// What a machine needs to come back from trouble.
 const (
-	// settles is how long a machine may take from the end of its troubles until its lock is renewed:
-	// a new ring, the store's new epoch, a call that runs out of time, a round.
-	settles = 32 * time.Second
-	// toll is what another machine's coming or going may take from that: a new ring and epoch.
-	toll = 12 * time.Second
-	// masterSees is how long the master may take to notice that a node is there.
-	masterSees = 3 * time.Second
+	// renews is how long a healthy agent may take from one renewal of its lock to the next.
+	renews = 12 * time.Second
+	// masterSees is how long a healthy master may take to notice that a node is there.
+	masterSees = 15 * time.Second
 )
 
 // checkResets: a machine is reset for a reason of its own or not at all. The second result counts
@@ -71,10 +67,10 @@ func (j *haJudge) needless(z *reset) (why string, unclear bool) {
 		return p.fine[z.machine] && !j.health.stopped(z.machine, z.says.client, p.from) &&
 			!j.health.stopped(z.machine, watchdog.Process, p.from)
 	}
-	longest := j.health.longest(from, z.says.at, j.scaled(toll), good)
-	if longest < j.scaled(settles) {
-		clear := j.health.longest(from, z.says.at, j.scaled(toll), func(p *phase) bool { return good(p) || p.unclear })
-		return "", clear >= j.scaled(settles)
+	last, settled := j.health.settled(from+j.scaled(renews), z.says.at, good)
+	if !settled {
+		_, clear := j.health.settled(from+j.scaled(renews), z.says.at, func(p *phase) bool { return good(p) || p.unclear })
+		return "", clear
 	}
 	// A node that the master has given up is not to come back before it was reset.
 	for _, f := range j.givenUp {
@@ -82,8 +78,8 @@ func (j *haJudge) needless(z *reset) (why string, unclear bool) {
 			return "", false
 		}
 	}
-	return fmt.Sprintf("its %s had %v without trouble in the %v in which it did not feed it",
-		z.says.client, longest, z.says.at-from), false
+	return fmt.Sprintf("its %s had no trouble until %v and for long before, but did not feed it since %v",
+		z.says.client, last, from), false
 }
 
 func (j *haJudge) scaled(d time.Duration) time.Duration { return j.run.Timescale.Of(d) }
@@ -138,11 +134,11 @@ func (j *haJudge) needlessFence(node string, at time.Duration) string {
 		return "there is no such machine"
 	}
 	from := at - j.scaled(manager.FenceDelaySeconds*time.Second)
-	longest := j.health.longest(from, at, j.scaled(toll), func(p *phase) bool { return p.fine[m] })
-	if longest < j.scaled(settles+masterSees) {
+	last, settled := j.health.settled(from+j.scaled(masterSees), at, func(p *phase) bool { return p.fine[m] })
+	if !settled {
 		return ""
 	}
-	return fmt.Sprintf("that node had %v without trouble in the %v before", longest, at-from)
+	return fmt.Sprintf("that node had no trouble until %v and for long before, so it was there after %v", last, from)
 }
 
 // recent lists the faults that acted shortly before an instant.
@@ -171,11 +167,15 @@ const guardEarly = time.Minute
 // rules and balancing may offer services to any node, every agent may have a reason.
 func (j *haJudge) checkGuards() (violations []linearizability.Violation) {
 	spec := j.subject.spec.HA
-	anywhere := spec.Rules+spec.Groups != "" || strings.Contains(spec.Datacenter, "rebalance") || spec.ManagerStatus != ""
+	if spec.ManagerStatus != "" {
+		return nil // the manager knows from before what nobody has seen in this run
+	}
+	anywhere := spec.Rules+spec.Groups != "" || strings.Contains(spec.Datacenter, "rebalance")
 	for _, g := range j.guarded {
 		name := j.nodes[g.machine]
-		if g.client != daemon.LRMProcess && (len(j.homes) > 0 || spec.ManagerStatus != "" || j.commanded(g.at)) || g.client == daemon.LRMProcess &&
-			(anywhere || j.concerned(name, g.at+j.scaled(guardEarly)) || j.life.comes(name, 0, g.at+j.scaled(guardEarly))) {
+		soon := g.at + j.scaled(guardEarly)
+		if g.client != daemon.LRMProcess && (len(j.homes) > 0 || j.commanded(g.at)) || g.client == daemon.LRMProcess &&
+			(anywhere || j.concerned(name, soon) || j.life.comes(name, 0, soon) || j.rested(j.wishes, name, g.at)) {
 			continue
 		}
 		violations = append(violations, linearizability.Violation{Kind: NeedlessReset, Nodes: []string{name},
@@ -192,6 +192,12 @@ func (j *haJudge) commanded(at time.Duration) bool {
 		_, err := config.ParseCommand(c.Run)
 		return err == nil && j.scaled(j.subject.warmup+c.At) <= at
 	})
+}
+
+// rested says whether a node may have been in maintenance before: as soon as its agent can, it comes
+// back from there to full readiness, with or without services.
+func (j *haJudge) rested(w *wishes, node string, at time.Duration) bool {
+	return slices.ContainsFunc(w.resting[node], func(s span) bool { return s.from <= at })
 }
 
 // concerned says whether until an instant anything had to do with a node: a service was at home

@@ -1,6 +1,7 @@
 package pve
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -116,7 +117,7 @@ func (h *HASpec) checkSetup(machines []string) error {
 	if t := h.GuestTimes; min(t.Start, t.Stop) < 0 {
 		return fmt.Errorf("guest_times: a time is negative")
 	}
-	if err := h.checkLife(); err != nil {
+	if err := errors.Join(h.checkLife(), h.checkOperations()); err != nil {
 		return err
 	}
 	if _, err := ha.DecodeManagerStatus([]byte(h.ManagerStatus)); err != nil {

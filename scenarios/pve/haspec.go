@@ -40,6 +40,8 @@ type HASpec struct {
 	RecoverWithin time.Duration `yaml:"recover_within,omitempty" json:"recover_within,omitempty"`
 	// EndsOn says where services must run in the end.
 	EndsOn map[string]string `yaml:"ends_on,omitempty,flow" json:"ends_on,omitempty"`
+	// Operations are clients that make requests for services.
+	Operations *HAOperations `yaml:"operations,omitempty" json:"operations,omitempty"`
 	// UpAt says when, after the warm-up, services must be running somewhere, whatever excuses faults
 	// may be for it.
 	UpAt map[string]time.Duration `yaml:"up_at,omitempty,flow" json:"up_at,omitempty"`

@@ -10,6 +10,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha"
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
 	"github.com/holdfast-sim/holdfast/engine/ha/rules"
+	"github.com/holdfast-sim/holdfast/linearizability/history"
 )
 
 // span is a time.
@@ -26,8 +27,9 @@ type wishes struct {
 	disarmed []span            // when nothing need be done for anybody
 }
 
-// newWishes reads them from the scenario and from what the operator reports to have done.
-func newWishes(h *HASpec, warmup, inPlace time.Duration, did []didAt) *wishes {
+// newWishes reads them from the scenario, from what the operator reports to have done, and from what
+// clients asked for.
+func newWishes(h *HASpec, warmup, inPlace time.Duration, did []didAt, events []history.Event) *wishes {
 	w := &wishes{unwanted: map[string][]span{}, resting: map[string][]span{}}
 	var err error
 	if w.services, _, err = config.ParseResources(h.resources()); err != nil {
@@ -48,6 +50,8 @@ func newWishes(h *HASpec, warmup, inPlace time.Duration, did []didAt) *wishes {
 		due := warmup + c.At
 		w.take(c.Run, due, doneAt(c.Run, due, did), words)
 	}
+	requested(events, words)
+	w.delayStops(words)
 	for sid, cd := range w.services {
 		w.unwanted[sid] = unwanted(cd.State == ha.WantStarted, inPlace, words[sid])
 	}
@@ -57,7 +61,7 @@ func newWishes(h *HASpec, warmup, inPlace time.Duration, did []didAt) *wishes {
 // word is a command that says whether a service is to run.
 type word struct {
 	due, done time.Duration
-	verb      string // remove, add, on, off
+	verb      string // remove, add, on, off, stop
 }
 
 // unwanted are the times in which a service need not run, or nobody knows. Commands count in the
@@ -88,6 +92,29 @@ func unwanted(on bool, inPlace time.Duration, words []word) []span {
 	return spans
 }
 
+// stopGrace is how long after it was given a master may take to carry out the order to stop a service.
+const stopGrace = time.Minute
+
+// delayStops: the order to stop a service goes to the master, who carries it out when it can, after
+// arming at the earliest, and then the service is not wanted, whatever was said in between.
+func (w *wishes) delayStops(words map[string][]word) {
+	for _, list := range words {
+		for i := range list {
+			if list[i].verb != "stop" || list[i].done == forever {
+				continue
+			}
+			for _, s := range w.disarmed {
+				if s.from <= list[i].done && list[i].done < s.to {
+					list[i].done = s.to
+				}
+			}
+			if list[i].done != forever {
+				list[i].done += stopGrace
+			}
+		}
+	}
+}
+
 // doneAt is when a command that was due at an instant was first known to be carried out.
 func doneAt(line string, due time.Duration, did []didAt) time.Duration {
 	for _, d := range did {
@@ -113,7 +140,7 @@ func (w *wishes) take(line string, due, done time.Duration, about map[string][]w
 	case "add", "remove":
 		tell(words[0])
 	case config.CommandStop:
-		tell("off")
+		tell("stop")
 	case config.CommandEnableMaintenance:
 		w.resting[words[1]] = append(w.resting[words[1]], span{due, forever})
 	case config.CommandDisableMaintenance:

@@ -175,7 +175,11 @@ func (w *watch) checkStore(ctx context.Context, r *scenarios.Run) linearizabilit
 	if err != nil {
 		return unknown("store", err)
 	}
-	return scenarios.CheckHistory(ctx, r, model, witness)
+	files := *r
+	files.Events = slices.DeleteFunc(slices.Clone(r.Events), func(e history.Event) bool { return isRequest(e.F) })
+	verdict := scenarios.CheckHistory(ctx, &files, model, witness)
+	r.Picture = files.Picture
+	return verdict
 }
 
 func (w *watch) checkQuorum() linearizability.Verdict {

@@ -86,6 +86,10 @@ func decodeHARecord(kind string, data []byte) (env.Record, error) {
 		return decodeAs[daemon.CommandBegun](data)
 	case daemon.CommandDone{}.RecordKind():
 		return decodeAs[daemon.CommandDone](data)
+	case daemon.CommandSaid{}.RecordKind():
+		return decodeAs[daemon.CommandSaid](data)
+	case daemon.CommandsTaken{}.RecordKind():
+		return decodeAs[daemon.CommandsTaken](data)
 	case daemon.MoveProgress{}.RecordKind():
 		return decodeAs[daemon.MoveProgress](data)
 	case shutdown.GoingDown{}.RecordKind():

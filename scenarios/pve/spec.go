@@ -49,6 +49,7 @@ type Subject struct {
 	warnings corosync.Warnings
 	machines []string
 	warmup   time.Duration
+	duration time.Duration
 }
 
 // ErrSpec is wrapped by every complaint about the subject's part of a scenario.
@@ -56,7 +57,7 @@ var ErrSpec = errors.New("subject pve")
 
 // Decode makes the subject of a scenario.
 func Decode(s *scenarios.Scenario) (scenarios.Subject, error) {
-	subject := &Subject{machines: s.Machines, warmup: s.Warmup}
+	subject := &Subject{machines: s.Machines, warmup: s.Warmup, duration: s.Duration}
 	if err := s.Subject.Decode(&subject.spec); err != nil {
 		return nil, err
 	}

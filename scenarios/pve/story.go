@@ -7,6 +7,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/cpg"
 	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/ha"
 	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
 	"github.com/holdfast-sim/holdfast/engine/node"
 	"github.com/holdfast-sim/holdfast/engine/ring"
@@ -24,8 +25,16 @@ func (j judge) Story(r *scenarios.Run) scenarios.Story {
 			t.lane(env.MachineID(m), name)
 		}
 	}
+	var lives *biographer
+	if h := j.subject.spec.HA; h != nil {
+		lives = newBiographer(h, j.subject.NodeNames())
+		lives.requests(r.Events)
+	}
 	for _, rec := range r.Records {
 		t.take(rec)
+		if lives != nil {
+			lives.take(rec)
+		}
 	}
 	story := scenarios.Story{
 		Policy: "strict: a write is acknowledged once every later quorum must contain a machine that has it on disk",
@@ -40,16 +49,23 @@ func (j judge) Story(r *scenarios.Run) scenarios.Story {
 			story.Lanes = append(story.Lanes, *l)
 		}
 	}
+	if lives != nil {
+		story.Lanes = append(lives.lanes(r.Duration), story.Lanes...)
+	}
 	story.Notes = j.notes(r)
 	return story
 }
 
-// Tells implements scenarios.Teller. Messages of the ring and commands of the agents are most of
-// the records; they are judged one by one, and the story has nothing of them.
+// Tells implements scenarios.Teller. Messages of the ring and commands of the agents, but for
+// moves, are most of the records; they are judged one by one, and the story has nothing of them.
 func (judge) Tells(r env.Record) bool {
-	switch r.(type) {
-	case totem.Sent, totem.Delivered, daemon.CommandBegun, daemon.CommandDone:
+	switch r := r.(type) {
+	case totem.Sent, totem.Delivered:
 		return false
+	case daemon.CommandBegun:
+		return r.Target != ""
+	case daemon.CommandDone:
+		return ha.ServiceState(r.State).Moving()
 	}
 	return true
 }

@@ -27,6 +27,10 @@ type Spec struct {
 	Mix map[string]int `yaml:"mix,omitempty,flow" json:"mix,omitempty"`
 }
 
+// FirstActor is where the process numbers of actors begin in a history: those who work on a subject
+// beside the workload's clients.
+const FirstActor = 1_000_000_000
+
 // Limits of a workload.
 const (
 	MaxClients    = 1000

@@ -143,6 +143,7 @@ type world struct {
 	files   map[string]file
 	managed uint64 // revision of the manager status that was read or written last
 	told    bool   // the version was published
+	taking
 }
 
 var (

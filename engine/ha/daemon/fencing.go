@@ -26,6 +26,9 @@ const (
 	fencingBoth = "both"
 )
 
+// FencingModes are the words that "fencing:" in datacenter.cfg may say.
+func FencingModes() []string { return []string{fencingWatchdog, fencingHardware, fencingBoth} }
+
 // AcquireNodeLock implements ha.CRMEnv.
 func (w *crmWorld) AcquireNodeLock(node string) bool {
 	name := AgentLock(node)

@@ -17,7 +17,7 @@ func (w *world) ReadManagerStatus() (*ha.ManagerStatus, error) {
 	status, err := w.managerStatus.of(f.data, ha.DecodeManagerStatus)
 	if err == nil {
 		status.Timestamp = w.received(status.Timestamp)
-		w.managed = f.revision
+		w.managed, w.taken = f.revision, status.Taken
 	}
 	return status, err
 }

@@ -35,6 +35,24 @@ type CommandDone struct {
 	ExitCode int    `json:"exit_code"`
 }
 
+// CommandsTaken says that the master has carried out the commands of a batch: they are in the status
+// that it has just written.
+type CommandsTaken struct {
+	Batch string   `json:"batch"`
+	Lines []string `json:"lines"`
+}
+
+// RecordKind implements env.Record.
+func (CommandsTaken) RecordKind() string { return "ha-commands-taken" }
+
+// CommandSaid is what the master says to a command of the administrator: that it took it, or why not.
+type CommandSaid struct {
+	Text string `json:"text"`
+}
+
+// RecordKind implements env.Record.
+func (CommandSaid) RecordKind() string { return "ha-command-said" }
+
 // MoveProgress says how far a running resource's way to another node is.
 type MoveProgress struct {
 	UID     string `json:"uid,omitempty"`

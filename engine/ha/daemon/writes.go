@@ -20,6 +20,7 @@ const Version = "9.1.0"
 func (w *world) WriteManagerStatus(status *ha.ManagerStatus) error {
 	told := *status
 	told.Timestamp = w.published(status.Timestamp)
+	told.Taken = w.toldBatches()
 	data, err := told.Encode()
 	if err != nil {
 		return err
@@ -29,6 +30,7 @@ func (w *world) WriteManagerStatus(status *ha.ManagerStatus) error {
 		return err
 	}
 	w.managed = revision
+	w.commandsDone()
 	return nil
 }
 
@@ -68,29 +70,6 @@ func (w *world) replace(path string, data []byte) error {
 		_, err = w.store.Write(w.task, path, data)
 	}
 	return err
-}
-
-// ReadCRMCommands implements ha.CRMEnv: the file is emptied at exactly the revision that was read,
-// so no line is lost and none is read twice.
-func (w *world) ReadCRMCommands() ([]string, error) {
-	var lines []string
-	err := w.edit(CommandsPath, func(old []byte) ([]byte, error) {
-		lines = config.SplitCommands(string(old))
-		if len(old) == 0 {
-			return nil, nil
-		}
-		return []byte{}, nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return lines, nil
-}
-
-// CRMCommandsPending implements ha.CRMEnv.
-func (w *world) CRMCommandsPending() bool {
-	f, err := w.read(CommandsPath)
-	return err == nil && len(config.SplitCommands(string(f.data))) > 0
 }
 
 // UpdateServiceState implements ha.CRMEnv.

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// fenceAgent is a fence agent whose outlets are files with the ids of two processes: the one whose
+// end is the node's power cut, and the one that carries it out. It reaches nothing while there is a
+// file "broken".
+const fenceAgent = `#!/bin/sh
+while read -r line; do
+	case "$line" in
+	plug=*) plug=${line#plug=} ;;
+	action=*) action=${line#action=} ;;
+	esac
+done
+cd "$(dirname "$0")" || exit 1
+echo "$plug $action" >> calls
+if [ -e broken ]; then echo "Failed: unable to reach the device"; exit 1; fi
+case $action in
+off)
+	read -r power supply < "$plug"
+	kill -KILL "$power"
+	kill -CONT "$supply"
+	touch "$plug.off"
+	;;
+on) rm -f "$plug.off" ;;
+status) [ ! -e "$plug.off" ] || exit 2 ;;
+esac
+`
+
+// TestADeviceIsNeeded: with "both", real daemons, a real agent and a node that is frozen with its
+// supervisor, so that no watchdog works there and its service goes on running. Nobody takes the service
+// for as long as the device cannot be reached, however long the lock has expired. Then the device
+// switches the node off, and the service runs elsewhere, at no time twice.
+func TestADeviceIsNeeded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a cluster of three daemons works for half a minute")
+	}
+	c := newCluster(t)
+	c.until(n1, "quorum OK", "lrm n1 (idle, watchdog standby, %T)", "lrm n2 (idle, watchdog standby, %T)",
+		"lrm n3 (idle, watchdog standby, %T)")
+	agent := filepath.Join(c.dir, "fence", "fence_files")
+	require.NoError(t, os.MkdirAll(filepath.Dir(agent), 0o700))
+	require.NoError(t, os.WriteFile(agent, []byte(fenceAgent), 0o700))
+	broken := filepath.Join(c.dir, "fence", "broken")
+	require.NoError(t, os.WriteFile(broken, nil, 0o600))
+	devices := filepath.Join(c.dir, "fence", "fence.cfg")
+	text := "device pdu " + agent + " action=off holdfast_attempts=1 holdfast_timeout=200\n"
+	for i, node := range c.nodes {
+		outlet := filepath.Join(c.dir, "fence", fmt.Sprint("plug", i+1))
+		supply := children(node.Process.Pid)
+		require.Len(t, supply, 1)
+		require.NoError(t, os.WriteFile(outlet, fmt.Appendln(nil, node.Process.Pid, supply[0]), 0o600))
+		text += fmt.Sprintf("connect pdu node=n%d plug=plug%d\n", i+1, i+1)
+	}
+	require.NoError(t, os.WriteFile(devices, []byte(text), 0o600))
+	c.must("fence", "set", devices)
+	require.Equal(t, text, c.must("fence", "config"))
+	c.must("fence", "mode", "both")
+	code, _, errs := c.ask(n1, "fence", "mode", "prayer")
+	require.Equal(t, exitUsage, code)
+	require.Contains(t, errs, "watchdog, hardware, both")
+
+	// A master first, so that it is not the node that is lost.
+	c.must("guest", "create", "vm:1", "--node", "n1", "--command", "web")
+	c.must("add", "vm:1")
+	status := c.until(n1, "service vm:1 (n1, started)")
+	lost := n3
+	if strings.Contains(status, "master n3") {
+		lost = n2
+	}
+	name := fmt.Sprint("n", lost+1)
+	c.must("guest", "create", "vm:2", "--node", name, "--command", "web")
+	c.must("add", "vm:2")
+	c.until(n1, fmt.Sprintf("service vm:2 (%s, started)", name), fmt.Sprintf("lrm %s (active, watchdog active, %%T)", name))
+
+	c.freeze(lost)
+	c.untilContains(n1, "fence "+name+" (failed: ", "unable to reach the device")
+	time.Sleep(3 * 120 * time.Second / 20) // three lives of a lock
+	require.Contains(t, withoutTimes(c.must("status")), fmt.Sprintf("service vm:2 (%s, fence)\n", name))
+	require.Len(t, c.lives("vm:2"), 1)
+
+	require.NoError(t, os.Remove(broken))
+	other := fmt.Sprint("n", n2+n3-lost+1) // where nothing runs yet
+	c.untilContains(n1, fmt.Sprintf("service vm:2 (%s, started)", other))
+	require.Eventually(t, func() bool { return len(c.lives("vm:2")) == 2 }, waitLimit, 50*time.Millisecond)
+	c.neverTwice("vm:1", "vm:2")
+	require.Len(t, c.lives("vm:2"), 2)
+	calls, err := os.ReadFile(filepath.Join(filepath.Dir(agent), "calls"))
+	require.NoError(t, err)
+	require.Regexp(t, fmt.Sprintf(`(plug%d off\n)+plug%d status\n`, lost+1, lost+1), string(calls))
+	require.NotContains(t, string(calls), "plug1 ", "nobody else was touched")
+}
+
+// freeze stops a node's daemon and its watchdog. The services go on.
+func (c *cluster) freeze(node int) {
+	supply := children(c.nodes[node].Process.Pid)
+	for _, p := range append(supply, children(supply[0])...) {
+		require.NoError(c.t, unix.Kill(p, unix.SIGSTOP))
+	}
+}
+
+// children are the processes that a process has started, without those that they have started.
+func children(pid int) (out []int) {
+	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	for _, file := range tasks {
+		data, _ := os.ReadFile(file)
+		for _, word := range strings.Fields(string(data)) {
+			var child int
+			if _, err := fmt.Sscan(word, &child); err == nil {
+				out = append(out, child)
+			}
+		}
+	}
+	return out
+}
+
+// untilContains waits until the status contains all words.
+func (c *cluster) untilContains(node int, words ...string) {
+	c.t.Helper()
+	var text string
+	for end := time.Now().Add(waitLimit); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		_, text, _ = c.ask(node, "status")
+		if !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(text, w) }) {
+			return
+		}
+	}
+	c.t.Fatalf("%q were not all in the status within %v; it is:\n%s", words, waitLimit, text)
+}

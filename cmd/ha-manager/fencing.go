@@ -1,0 +1,141 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/holdfast-sim/holdfast/engine/fence"
+	"github.com/holdfast-sim/holdfast/engine/ha/config"
+	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
+)
+
+func (t *tool) fence() *cobra.Command {
+	group := asksFor(&cobra.Command{Use: "fence", Short: "the devices that switch lost nodes off"})
+	group.AddCommand(t.fenceSet(), t.fenceConfig(), t.fenceMode())
+	return group
+}
+
+// maxFenceBytes bounds the file that is read.
+const maxFenceBytes = 512 << 10
+
+// fenceSet replaces the file after looking at it as the master will.
+func (t *tool) fenceSet() *cobra.Command {
+	return &cobra.Command{Use: "set FILE", Short: "put a file with fence devices in force (-: standard input)", Args: exactly(1),
+		Long: `Puts a file in force that says which device switches which node off, in the order of trying:
+
+    device pdu fence_apc ip=10.0.0.9 username=apc password=secret
+    connect pdu node=n1 plug=1
+
+Nothing changes when the file makes no sense for a node. The devices are used once the mode is
+hardware or both.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			text, err := readFence(cmd, args[0])
+			if err != nil {
+				return err
+			}
+			if err := fenceMakesSense(text); err != nil {
+				return fmt.Errorf("%s: %w", args[0], err)
+			}
+			a, err := t.connect()
+			if err != nil {
+				return err
+			}
+			return a.edit(cmd.Context(), daemon.FencePath, func(string) (string, error) { return text, nil })
+		}}
+}
+
+func readFence(cmd *cobra.Command, name string) (string, error) {
+	in := cmd.InOrStdin()
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return "", fmt.Errorf("%w: %w", errUsage, err)
+		}
+		defer f.Close()
+		in = f
+	}
+	data, err := io.ReadAll(io.LimitReader(in, maxFenceBytes))
+	if err != nil {
+		return "", fmt.Errorf("reading %s: %w", name, err)
+	}
+	return string(data), nil
+}
+
+// fenceMakesSense plans the fencing of every node that the file names.
+func fenceMakesSense(text string) error {
+	cfg, err := config.ParseFence(text)
+	if err != nil {
+		return err
+	}
+	nodes := map[string]bool{}
+	for _, device := range cfg.Devices {
+		for _, part := range device.Parts {
+			for node := range part.Nodes {
+				nodes[node] = true
+			}
+		}
+	}
+	for _, node := range slices.Sorted(maps.Keys(nodes)) {
+		if _, problems := fence.Plan(cfg, node); len(problems) > 0 {
+			return problems[0]
+		}
+	}
+	return nil
+}
+
+func (t *tool) fenceConfig() *cobra.Command {
+	return &cobra.Command{Use: "config", Short: "show the fence devices as they are written", Args: exactly(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			a, err := t.connect()
+			if err != nil {
+				return err
+			}
+			text, _, err := a.read(cmd.Context(), daemon.FencePath)
+			if err != nil {
+				return err
+			}
+			_, err = io.WriteString(cmd.OutOrStdout(), text)
+			return err
+		}}
+}
+
+// fencingKey begins the line of datacenter.cfg that says what proves a node's death.
+const fencingKey = "fencing:"
+
+func (t *tool) fenceMode() *cobra.Command {
+	modes := daemon.FencingModes()
+	return &cobra.Command{Use: "mode " + strings.Join(modes, "|"), Short: "what proves that a lost node is dead: time, a device, or both", Args: exactly(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !slices.Contains(modes, args[0]) {
+				return fmt.Errorf("%w: the mode is one of %s, not %q", errUsage, strings.Join(modes, ", "), args[0])
+			}
+			a, err := t.connect()
+			if err != nil {
+				return err
+			}
+			return a.edit(cmd.Context(), daemon.DatacenterPath, func(old string) (string, error) {
+				var out strings.Builder
+				for line := range strings.Lines(old) {
+					if !strings.HasPrefix(strings.TrimSpace(line), fencingKey) {
+						out.WriteString(strings.TrimSuffix(line, "\n") + "\n")
+					}
+				}
+				return out.String() + fencingKey + " " + args[0] + "\n", nil
+			})
+		}}
+}
+
+// underFence are the nodes that devices work on.
+func (v *view) underFence() (out []entry) {
+	for _, node := range slices.Sorted(maps.Keys(v.manager.Fencing)) {
+		out = append(out, entry{ID: "fence:" + node, Type: "fence", Node: node,
+			Status: fmt.Sprintf("%s (%s)", node, v.manager.Fencing[node])})
+	}
+	return out
+}

@@ -1,0 +1,116 @@
+package pve_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/fault"
+	"github.com/holdfast-sim/holdfast/scenarios/pve"
+	"github.com/holdfast-sim/holdfast/sim"
+)
+
+// seeded draws as both worlds do.
+type seeded struct{ key, next uint64 }
+
+func (s *seeded) Choose(n uint64) uint64 {
+	s.next++
+	return fault.Derived(s.key, s.next-1, n)
+}
+
+func choices(seed uint64) func(stream, label string) fault.Chooser {
+	lists := map[string]*seeded{}
+	return func(stream, label string) fault.Chooser {
+		name := stream + "/" + label
+		if lists[name] == nil {
+			lists[name] = &seeded{key: fault.Key(seed, stream, label)}
+		}
+		return lists[name]
+	}
+}
+
+type tame struct{}
+
+func (tame) Choose(uint64) uint64 { return 0 }
+
+// TestRandomClustersAreSound: whatever is drawn can be run and written down, and it stays within
+// what was asked for. Everything that can come does come.
+func TestRandomClustersAreSound(t *testing.T) {
+	s, subject := load(t, "ha-storm")
+	sizes, services, verbs := map[int]bool{}, map[int]bool{}, map[string]bool{}
+	for seed := range uint64(400) {
+		varied, of, err := scenarios.Vary(s, subject, choices(seed))
+		require.NoError(t, err, "seed %d", seed)
+		require.NoError(t, varied.Validate(), "seed %d", seed)
+		spec := varied.Subject.Value.(pve.Spec).HA
+		require.Nil(t, spec.Random)
+		require.LessOrEqual(t, len(spec.Services), 20)
+		sizes[len(varied.Machines)], services[len(spec.Services)] = true, true
+		for _, c := range spec.Commands {
+			var verb string
+			_, err := fmt.Sscan(c.Run, &verb)
+			require.NoError(t, err)
+			verbs[verb] = true
+		}
+		data, err := scenarios.Marshal(varied)
+		require.NoError(t, err)
+		again, same, err := scenarios.Parse("again.yaml", data, kinds)
+		require.NoError(t, err, "seed %d:\n%s", seed, data)
+		require.Equal(t, varied.Machines, again.Machines)
+		require.Equal(t, of.(*pve.Subject).NodeNames(), same.(*pve.Subject).NodeNames())
+	}
+	require.Len(t, sizes, 5, "3 to 7 machines")
+	require.Greater(t, len(services), 15)
+	require.Len(t, verbs, 10, "%v", verbs)
+}
+
+// TestTheTamestRandomCluster is the smallest one, and its operator does nothing.
+func TestTheTamestRandomCluster(t *testing.T) {
+	s, subject := load(t, "ha-storm")
+	varied, _, err := scenarios.Vary(s, subject, func(string, string) fault.Chooser { return tame{} })
+	require.NoError(t, err)
+	spec := varied.Subject.Value.(pve.Spec).HA
+	require.Len(t, varied.Machines, 3)
+	require.Equal(t, map[string]string{"vm:100": "n1"}, spec.Services)
+	require.Empty(t, spec.Rules)
+	require.Empty(t, spec.Commands)
+}
+
+// TestARandomClusterRunsAgainFromItsFolder: what a run wrote down gives the same run with its seed.
+func TestARandomClusterRunsAgainFromItsFolder(t *testing.T) {
+	s, subject := load(t, "ha-storm")
+	short := *s
+	short.Duration, short.Quiescence = 100*time.Second, 40*time.Second
+	o := scenarios.RunOptions{Seed: 7}
+	first, err := sim.Runner{}.Run(t.Context(), &short, subject, o)
+	require.NoError(t, err)
+	data, err := scenarios.Marshal(first.Scenario)
+	require.NoError(t, err)
+	again, of, err := scenarios.Parse("again.yaml", data, kinds)
+	require.NoError(t, err)
+	second, err := sim.Runner{}.Run(t.Context(), again, of, o)
+	require.NoError(t, err)
+	require.Equal(t, first.Digest, second.Digest)
+}
+
+// TestWrongRandomIsRefused with the place and what to write.
+func TestWrongRandomIsRefused(t *testing.T) {
+	for want, h := range map[string]pve.HASpec{
+		"leave them out":   {Services: map[string]string{"vm:1": "n1"}, Random: &pve.HARandom{ServicesMax: 3}},
+		"services_max: 0":  {Random: &pve.HARandom{}},
+		"machines_min: 9":  {Random: &pve.HARandom{ServicesMax: 1, MachinesMin: 9}},
+		"rules_max: -1":    {Random: &pve.HARandom{ServicesMax: 1, RulesMax: -1}},
+		"command_every":    {Random: &pve.HARandom{ServicesMax: 1, CommandEvery: time.Microsecond}},
+		"may not be drawn": {Random: &pve.HARandom{ServicesMax: 1, MachinesMin: 2}},
+	} {
+		b := scenarios.New("wrong").Story("s").Machines(5).Duration(time.Minute).Subject(pve.Kind, pve.Spec{HA: &h})
+		if want == "may not be drawn" {
+			b = b.At(time.Second).PowerCut("n1").For(time.Second)
+		}
+		_, err := pve.Decode(b.MustBuild())
+		require.ErrorContains(t, err, want)
+	}
+}
