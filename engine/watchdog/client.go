@@ -11,6 +11,7 @@ import (
 type Client struct {
 	env      env.Env
 	answered env.Signal
+	asked    time.Duration // what the request under way counts from
 	answer   byte
 	reason   string
 	open     bool
@@ -29,8 +30,10 @@ func (c *Client) Step(ev env.Event) bool {
 		if ev.From != Process {
 			return false
 		}
-		kind, _, text := decode(ev.Payload)
-		if kind == msgOpened || kind == msgRefused {
+		// A multiplexer that stood still answers everything that it was asked meanwhile. What is not
+		// the answer to the newest request was given up long ago.
+		kind, at, text := decode(ev.Payload)
+		if (kind == msgOpened || kind == msgRefused) && at == c.asked {
 			c.answer, c.reason = kind, text
 			c.answered.Raise()
 		}
@@ -53,7 +56,7 @@ func (c *Client) Step(ev env.Event) bool {
 // Open opens the connection; its time counts from the given instant of the monotonic clock. When
 // it returns without error, the machine is reset should the client not be fed in time.
 func (c *Client) Open(t *env.Task, from time.Duration) error {
-	c.answer, c.reason = 0, ""
+	c.asked, c.answer, c.reason = from, 0, ""
 	if err := c.env.Local(Process, encode(msgOpen, from, "")); err != nil {
 		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}

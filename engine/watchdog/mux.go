@@ -126,7 +126,7 @@ func (m *Mux) open(client string, at time.Duration) {
 		}
 	}
 	if refusal != "" {
-		m.answer(client, msgRefused, refusal)
+		m.answer(client, msgRefused, at, refusal)
 		return
 	}
 	if c := m.find(client); c != nil {
@@ -136,11 +136,12 @@ func (m *Mux) open(client string, at time.Duration) {
 	}
 	m.env.Emit(Guarded{Client: client, On: true})
 	m.env.SetTimer(timerCheck, m.opts.Check)
-	m.answer(client, msgOpened, "")
+	m.answer(client, msgOpened, at, "")
 }
 
-func (m *Mux) answer(client string, kind byte, text string) {
-	if err := m.env.Local(client, encode(kind, 0, text)); err != nil {
+// answer tells a client what became of its request, which it knows by the instant that it named.
+func (m *Mux) answer(client string, kind byte, at time.Duration, text string) {
+	if err := m.env.Local(client, encode(kind, at, text)); err != nil {
 		m.env.Log().Warn("a client does not take its answer", "process", client, "err", err.Error())
 	}
 }

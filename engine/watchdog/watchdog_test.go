@@ -219,3 +219,57 @@ func TestRefusals(t *testing.T) {
 	v, _ := bare.user("lrm")
 	require.ErrorContains(t, bare.open(v, w.Now()), "no watchdog device")
 }
+
+// frozen is a process that stands still at times: what reaches it meanwhile waits for it.
+type frozen struct {
+	env.Process
+	still bool
+	queue []env.Event
+}
+
+func (f *frozen) Step(ev env.Event) {
+	if f.still {
+		f.queue = append(f.queue, ev)
+		return
+	}
+	f.Process.Step(ev)
+}
+
+func (f *frozen) thaw() {
+	f.still = false
+	for _, ev := range f.queue {
+		f.Process.Step(ev)
+	}
+	f.queue = nil
+}
+
+// TestAnswersToRequestsThatWereGivenUp: a multiplexer that stood still answers all requests of that
+// time at once. The refusal of an old one must not be taken for the answer to the newest, which is
+// accepted: the machine would be reset for a client that believes it has no connection.
+func TestAnswersToRequestsThatWereGivenUp(t *testing.T) {
+	w := envtest.New()
+	m := &machine{t: t, world: w, device: &device{world: w}}
+	mux := &frozen{Process: onMachine{watchdog.New(watchdog.DefaultOptions(1, 1)), m.device}}
+	var err error
+	m.mux, err = w.Start(0, watchdog.Process, mux)
+	require.NoError(t, err)
+	u, _ := m.user("crm")
+	mux.still = true
+	var results []error
+	ask := func(from time.Duration) {
+		u.tasks.Go(func(t *env.Task) { results = append(results, u.dog.Open(t, from)) })
+	}
+	ask(w.Now())
+	w.RunFor(2 * watchdog.ClientTime)
+	ask(w.Now())
+	w.RunFor(time.Second)
+	mux.thaw()
+	w.RunFor(time.Second)
+	require.Len(t, results, 2)
+	require.ErrorIs(t, results[0], watchdog.ErrRefused)
+	require.NoError(t, results[1], "the newest request is answered for itself")
+	require.True(t, m.device.armed)
+	u.dog.Close()
+	w.RunFor(time.Second)
+	require.False(t, m.device.armed, "a client that knows of its connection closes it")
+}

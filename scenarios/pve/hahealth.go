@@ -36,6 +36,9 @@ type powerChange struct {
 // phase is a time in which nothing changed.
 type phase struct {
 	from, to time.Duration
+	there    []bool // by machine: it may be in a ring
+	up       []bool // and its store works
+	cut      []bool // by pair of machines: the link is cut
 	fine     []bool // by machine: it is in a partition that must have quorum, and its store works
 	agent    []bool // fine, and its LRM and its guests' host run
 	manager  []bool // fine, and its CRM runs
@@ -69,9 +72,20 @@ func newHealth(subject *Subject, s *scenarios.Scenario, r *scenarios.Run, power 
 	slices.Sort(points)
 	points = slices.Compact(points)
 	for i, from := range points[:len(points)-1] {
-		h.phases = append(h.phases, h.phase(from, points[i+1]))
+		p := h.phase(from, points[i+1])
+		if last := len(h.phases) - 1; last >= 0 && h.phases[last].same(&p) {
+			h.phases[last].to = p.to
+			continue
+		}
+		h.phases = append(h.phases, p)
 	}
 	return h
+}
+
+// same says whether nothing that matters is different in two phases.
+func (p *phase) same(q *phase) bool {
+	return p.unclear == q.unclear && slices.Equal(p.there, q.there) && slices.Equal(p.up, q.up) && slices.Equal(p.cut, q.cut) &&
+		slices.Equal(p.fine, q.fine) && slices.Equal(p.agent, q.agent) && slices.Equal(p.manager, q.manager)
 }
 
 // acts says whether a fault acts on a phase that begins at an instant.
@@ -156,11 +170,17 @@ func (h *health) phase(from, to time.Duration) phase {
 		there[m] = h.on(m, from) && !h.stopped(m, cpg.Process, from)
 		up[m] = there[m] && !h.broken(m, from) && !h.stopped(m, store.Process, from)
 	}
+	p.there, p.up = there, up
 	reaches, unclear := h.reach(from, there) // a ring has members whose store is not up, too
 	for m := range env.MachineID(n) {
 		unclear = unclear || there[m] && h.lossy(m, from)
 	}
 	p.unclear = unclear
+	for a := range n {
+		for b := range n {
+			p.cut = append(p.cut, !reaches(a, b))
+		}
+	}
 	var all uint32
 	for _, v := range h.votes {
 		all += v
@@ -238,32 +258,33 @@ const (
 	// settles is how long a machine may take from the end of its troubles until its lock is renewed:
 	// a new ring, the store's new epoch, a call that runs out of time, a round.
 	settles = 32 * time.Second
-	// toll is what another machine's coming or going may take from that: a new ring and epoch.
-	toll = 12 * time.Second
+	// resettles is the same after another machine came or went, for one that had settled.
+	resettles = 24 * time.Second
 )
 
 // settled is the last instant within a time at which something had held for so long, without
-// interruption, that whatever is done every round has certainly been done; false when there is none.
-// Times before from count, too: who was well until a short trouble had no need to settle before it.
+// interruption, that whatever is done every round has certainly been done shortly before; false when
+// there is none. Times before from count, too: who was well until a short trouble had no need to
+// settle before it.
 func (h *health) settled(from, to time.Duration, holds func(*phase) bool) (last time.Duration, found bool) {
 	scaled := h.run.Timescale.Of
-	back := from - scaled(settles+2*toll)
+	back := from - scaled(2*settles)
+	troubled := true
 	var begun time.Duration
-	changes := -1
 	for i := range h.phases {
 		p := &h.phases[i]
 		if p.to <= back || p.from >= to {
 			continue
 		}
 		if !holds(p) {
-			changes = -1
+			troubled = true
 			continue
 		}
-		if changes < 0 {
-			begun = max(p.from, back)
+		if troubled {
+			begun, troubled = p.from, false
 		}
-		changes++
-		if end := min(p.to, to); end > from && end-begun-time.Duration(changes)*scaled(toll) >= scaled(settles) {
+		end := min(p.to, to)
+		if needs := begun + scaled(settles); end > from && end >= needs && end-p.from >= scaled(resettles) {
 			last, found = end, true
 		}
 	}

@@ -145,7 +145,11 @@ func (j *requestJudge) checkBatches() {
 	first := map[string]takenBatch{}
 	took := map[string]int{}
 	for _, b := range j.life.taken {
-		if before, again := first[b.Batch]; again {
+		before, again := first[b.Batch]
+		if again && b.Before {
+			continue
+		}
+		if again {
 			j.violation(RepeatedRequest, "at %v %s carries out the commands %q, which %s had carried out at %v",
 				b.at, j.scenario.Machines[b.by], b.Lines, j.scenario.Machines[before.by], before.at)
 			continue

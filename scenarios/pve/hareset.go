@@ -164,18 +164,15 @@ const guardEarly = time.Minute
 
 // checkGuards: nobody may be exposed to a watchdog for nothing. A manager's is only needed while
 // there are services at all, an agent's on a machine that had one once, or was to get one. Where
-// rules and balancing may offer services to any node, every agent may have a reason.
+// rules, balancing and maintenance may offer services to any node, every agent may have a reason.
 func (j *haJudge) checkGuards() (violations []linearizability.Violation) {
 	spec := j.subject.spec.HA
-	if spec.ManagerStatus != "" {
-		return nil // the manager knows from before what nobody has seen in this run
-	}
-	anywhere := spec.Rules+spec.Groups != "" || strings.Contains(spec.Datacenter, "rebalance")
+	anywhere := spec.Rules+spec.Groups != "" || strings.Contains(spec.Datacenter, "rebalance") || spec.ManagerStatus != "" ||
+		slices.ContainsFunc(spec.Commands, func(c HACommand) bool { return strings.Contains(c.Run, "maintenance") })
 	for _, g := range j.guarded {
 		name := j.nodes[g.machine]
-		soon := g.at + j.scaled(guardEarly)
-		if g.client != daemon.LRMProcess && (len(j.homes) > 0 || j.commanded(g.at)) || g.client == daemon.LRMProcess &&
-			(anywhere || j.concerned(name, soon) || j.life.comes(name, 0, soon) || j.rested(j.wishes, name, g.at)) {
+		if g.client != daemon.LRMProcess && (len(j.homes) > 0 || spec.ManagerStatus != "" || j.commanded(g.at)) || g.client == daemon.LRMProcess &&
+			(anywhere || j.concerned(name, g.at+j.scaled(guardEarly)) || j.life.comes(name, 0, g.at+j.scaled(guardEarly))) {
 			continue
 		}
 		violations = append(violations, linearizability.Violation{Kind: NeedlessReset, Nodes: []string{name},
@@ -192,12 +189,6 @@ func (j *haJudge) commanded(at time.Duration) bool {
 		_, err := config.ParseCommand(c.Run)
 		return err == nil && j.scaled(j.subject.warmup+c.At) <= at
 	})
-}
-
-// rested says whether a node may have been in maintenance before: as soon as its agent can, it comes
-// back from there to full readiness, with or without services.
-func (j *haJudge) rested(w *wishes, node string, at time.Duration) bool {
-	return slices.ContainsFunc(w.resting[node], func(s span) bool { return s.from <= at })
 }
 
 // concerned says whether until an instant anything had to do with a node: a service was at home

@@ -49,14 +49,16 @@ func (w *world) ReadCRMCommands() ([]string, error) {
 	}
 	var lines []string
 	for _, name := range w.batches {
-		if slices.Contains(w.taken, name) {
-			continue
-		}
 		data, _, err := w.store.Read(w.task, name)
 		if err != nil {
 			return nil, err
 		}
 		batch := config.SplitCommands(string(data))
+		if slices.Contains(w.taken, name) {
+			// Whoever wrote that may not have lived to tell.
+			w.env.Emit(CommandsTaken{Batch: name, Lines: batch, Before: true})
+			continue
+		}
 		lines, w.fresh = append(lines, batch...), append(w.fresh, CommandsTaken{Batch: name, Lines: batch})
 	}
 	return lines, nil

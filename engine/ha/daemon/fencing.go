@@ -52,8 +52,8 @@ func (w *crmWorld) AcquireNodeLock(node string) bool {
 		return w.acquire(name)
 	}
 	if mode == fencingBoth {
-		// A node that is back and does not give its lock back will never do so: what its agent
-		// waits for is the end of this.
+		// The agent of a node that is back neither renews its lock nor gives it back: it waits for
+		// the end of this.
 		return w.fenced(node, version, w.locks.Expired(name, version)) && w.acquire(name)
 	}
 	if w.acquire(name) {
@@ -84,8 +84,8 @@ func (w *crmWorld) NodeConfirmedDead(node string) bool {
 }
 
 // fenced says whether a device has confirmed the death of what held the node's lock at a version.
-// If not, the node is fenced. One that is in the ring again is not, unless that is asked for: it
-// can still give its lock back in good order, and is not switched off for what time will solve.
+// If not, the node is fenced. One that is in the ring again is not, unless that is asked for: its
+// agent renews no more, and it is not switched off for what time will solve.
 func (w *crmWorld) fenced(node string, version uint64, evenOnline bool) bool {
 	if proof, ok := w.fencer.Proof(node); ok && proof.Version == version {
 		return true

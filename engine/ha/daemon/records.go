@@ -40,6 +40,8 @@ type CommandDone struct {
 type CommandsTaken struct {
 	Batch string   `json:"batch"`
 	Lines []string `json:"lines"`
+	// Before: they were found to be in the status already, and nothing was done.
+	Before bool `json:"before,omitempty"`
 }
 
 // RecordKind implements env.Record.

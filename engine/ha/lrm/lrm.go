@@ -56,6 +56,7 @@ type LRM struct {
 	refreshed bool
 
 	shutdown   bool
+	stopping   bool // and nothing may be left running here
 	stopErrors int
 	idleRounds int
 

@@ -39,6 +39,7 @@ func (l *LRM) RequestShutdown() {
 		kind = "reboot"
 	}
 	if shutdown && policy != ha.PolicyMigrate && !l.maintenance {
+		l.stopping = true
 		l.queueStops()
 	}
 	switch {

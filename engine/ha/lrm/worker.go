@@ -223,6 +223,10 @@ func (l *LRM) reapOne(sid string) bool {
 		}
 		return true
 	}
+	if l.stopping && (!cmd.State.Moving() || code != ha.ExitSuccess) {
+		// It was under way when everything was to be stopped, so no stop was queued for it.
+		l.queue(Command{SID: sid, State: ha.RequestStop})
+	}
 	if code = l.applyRestartPolicy(cmd, code); code == ha.ExitTryAgain {
 		return true // the manager hears of it when all tries are used up
 	}

@@ -28,16 +28,14 @@ const (
 	// step separates the commands of one group, so that they keep their order: machines that are
 	// switched on together begin their rounds one after the other.
 	step = 100 * time.Millisecond
+	// moveSpeed is that of a network on which a guest moves within a round, in MiB per second.
+	moveSpeed = 4096
 	// bootTime is what a machine needs until somebody can work at its console.
 	bootTime = time.Second
 )
 
 // ErrNotExpressible means that no real cluster could do what a scenario describes.
 var ErrNotExpressible = errors.New("a real cluster cannot express this")
-
-// migrationSpeed in MiB per second lets guests migrate within a round, as they do in the world whose
-// logs are compared: commands come a hundred seconds apart and count on it.
-const migrationSpeed = 4096
 
 // Translate makes an ordinary scenario of a conformance scenario. It fails with
 // ErrNotExpressible, and says why.
@@ -49,7 +47,7 @@ func Translate(c *conformance.Scenario) (*scenarios.Scenario, error) {
 	t := &translator{source: c, sizes: map[string]conformance.GuestSize{}, off: map[string]time.Duration{}, cut: map[string]time.Duration{},
 		ha: &pve.HASpec{Prepared: true, Services: map[string]string{}, Guests: map[string]pve.HAGuest{},
 			Nodes: map[string]pve.HANode{}, Flaws: map[string]pve.HAFlaw{}, Rules: c.Rules, Groups: c.Groups,
-			Datacenter: datacenter(c.Datacenter), Migration: pve.HAMigration{MiBPerSecond: migrationSpeed}}}
+			Datacenter: datacenter(c.Datacenter), Migration: pve.HAMigration{MiBPerSecond: moveSpeed}}}
 	if err := t.begin(); err != nil {
 		return nil, err
 	}
