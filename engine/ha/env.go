@@ -143,6 +143,13 @@ type GuestWitness interface {
 	GuestRuns(sid, node string) (runs, known bool)
 }
 
+// WriteOrder is what a CRMEnv is in addition when the store behind it orders all writes. Then
+// [LRMStatus.Written] is filled in.
+type WriteOrder interface {
+	// Revision is at least that of everything that was read so far.
+	Revision() (uint64, error)
+}
+
 // LRMEnv is what the local resource manager needs beyond Env.
 type LRMEnv interface {
 	Env

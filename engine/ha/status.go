@@ -57,7 +57,8 @@ type ServiceStatus struct {
 	// Running: the LRM confirmed the start. Only valid while State is started.
 	Running Int `json:"running,omitempty"`
 	// Unguarded: the guest may run on its node although no LRM was seen there that holds lock and
-	// watchdog since it came. The node's lock then proves nothing about it.
+	// watchdog since it came. The node's lock then proves nothing about it. The value is the store's
+	// revision up to which nobody has said so.
 	Unguarded Int `json:"unguarded,omitempty"`
 	// TimeoutSeconds of a requested stop, nil for the default.
 	TimeoutSeconds *Int `json:"timeout,omitempty"`
@@ -72,6 +73,9 @@ type LRMStatus struct {
 	// Begun are the targets of moves that were begun and not answered yet, by uid. An LRM that is
 	// started again can tell from it whether a service that is not here any more was moved by it.
 	Begun map[string]string `json:"begun,omitempty"`
+	// Written is the store's revision at which this was written, as whoever read it knows; 0 when
+	// unknown.
+	Written uint64 `json:"-"`
 }
 
 // LRMResult is the outcome of the command with one uid.

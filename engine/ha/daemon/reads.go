@@ -77,7 +77,20 @@ func (w *world) ReadLRMStatus(node string) (*ha.LRMStatus, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ha.DecodeLRMStatus(f.data)
+	status, err := ha.DecodeLRMStatus(f.data)
+	if err == nil {
+		status.Written = f.revision
+	}
+	return status, err
+}
+
+// Revision implements ha.WriteOrder.
+func (w *world) Revision() (uint64, error) {
+	status, err := w.store.Status(w.task)
+	if err != nil {
+		return 0, err
+	}
+	return status.Revision, nil
 }
 
 // ReadOwnLRMStatus implements ha.LRMEnv.

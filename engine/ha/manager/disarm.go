@@ -34,7 +34,7 @@ func (m *Manager) commandArm(cmd config.Command) {
 		for _, sid := range sortedKeys(m.status.ServiceStatus) {
 			sd, cd := m.status.ServiceStatus[sid], m.services[sid]
 			if cd != nil && !holdsDisarm(sd.State) {
-				sd.Unguarded = 1 // it was let go of, so nobody knows
+				sd.Unguarded = m.guardMark() // it was let go of, so nobody knows
 			}
 			if cd == nil || cd.Node == sd.Node || holdsDisarm(sd.State) {
 				continue

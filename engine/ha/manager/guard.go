@@ -12,17 +12,48 @@ import (
 // disarmed. Such a service is unguarded until the LRM of its node was seen active; while it is, it
 // is not taken away from a node that disappears.
 
-// guard notes that a guest may run on its node, which is harmless if the LRM there is active.
+// guard notes that a guest may run on its node. What the LRM there said before proves nothing about
+// the guest: the machine may have been reset since, and may take in guests again although its new LRM
+// can neither take the lock nor say so, for instance because its store cannot write. So the guest is
+// guarded when that LRM says that it is active in a status that was written later than everything the
+// manager knows of now. Where writes have no order, its last word has to do.
 func (m *Manager) guard(sd *ha.ServiceStatus) {
-	sd.Unguarded = 1
-	if m.guarding(sd.Node) {
+	sd.Unguarded = m.guardMark()
+	if m.guardedSince(sd) {
 		sd.Unguarded = 0
 	}
 }
 
+// neverGuarded is the mark of a guest of which nobody knows when it came.
+const neverGuarded ha.Int = 1 << 62
+
+// guardMark is what [ha.ServiceStatus.Unguarded] holds of a guest that comes now.
+func (m *Manager) guardMark() ha.Int {
+	order, ok := m.env.(ha.WriteOrder)
+	if !ok {
+		return 1
+	}
+	now, err := order.Revision()
+	if err != nil {
+		m.env.Log(ha.LevelErr, "asking up to where the store is known: "+err.Error())
+		return neverGuarded
+	}
+	return max(1, ha.Int(now))
+}
+
+// guardedSince: the LRM of the service's node has said that it is active since the guest came.
+func (m *Manager) guardedSince(sd *ha.ServiceStatus) bool {
+	if !m.guarding(sd.Node) {
+		return false
+	}
+	_, ordered := m.env.(ha.WriteOrder)
+	return !ordered || m.lrmWritten[sd.Node] > uint64(sd.Unguarded)
+}
+
 // guarding: the LRM of the node holds lock and watchdog and keeps them as long as a service is
 // configured there. An LRM that gives them back says so in the same round, so for a node that is
-// away this still holds: it left guarded, and nothing survives on it when its lock has expired.
+// away this still holds for what was there at that time: it left guarded, and nothing survives on it
+// when its lock has expired.
 func (m *Manager) guarding(node string) bool {
 	return m.lrmState[node] == "active" && m.modes[node] == ha.ModeActive
 }
@@ -33,7 +64,7 @@ func (m *Manager) noteGuarded() {
 		return
 	}
 	for _, sid := range sortedKeys(m.status.ServiceStatus) {
-		if sd := m.status.ServiceStatus[sid]; sd.Unguarded != 0 && m.guarding(sd.Node) {
+		if sd := m.status.ServiceStatus[sid]; sd.Unguarded != 0 && m.guardedSince(sd) {
 			sd.Unguarded = 0
 			delete(m.unproven, sid)
 		}

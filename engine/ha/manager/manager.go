@@ -24,6 +24,8 @@ type Manager struct {
 	results  map[string]ha.LRMResult
 	modes    map[string]ha.Mode
 	lrmState map[string]string
+	// lrmWritten are the revisions at which the statuses were written.
+	lrmWritten map[string]uint64
 
 	compiled  *rules.Compiled
 	rulesSeen string
@@ -130,7 +132,7 @@ func (m *Manager) decide() {
 func (m *Manager) readLRMs() error {
 	m.results = map[string]ha.LRMResult{}
 	m.modes = map[string]ha.Mode{}
-	m.lrmState = map[string]string{}
+	m.lrmState, m.lrmWritten = map[string]string{}, map[string]uint64{}
 	for _, node := range m.nodes.list() {
 		status, err := m.env.ReadLRMStatus(node)
 		if err != nil {
@@ -140,7 +142,7 @@ func (m *Manager) readLRMs() error {
 		if status.Mode == "" {
 			m.modes[node] = ha.ModeActive
 		}
-		m.lrmState[node] = status.State
+		m.lrmState[node], m.lrmWritten[node] = status.State, status.Written
 		for _, uid := range sortedKeys(status.Results) {
 			if _, known := m.results[uid]; !known {
 				m.results[uid] = status.Results[uid]
