@@ -20,6 +20,14 @@ func (m *Manager) guard(sd *ha.ServiceStatus) {
 	}
 }
 
+// arrived notes that a running guest came to a node. What the LRM there said before proves nothing:
+// its machine may have been reset since, and may have begun anew without being able to tell. The
+// guest is guarded when that LRM says so anew.
+func (m *Manager) arrived(sid string, sd *ha.ServiceStatus) {
+	sd.Unguarded = 1
+	m.saidBefore[sid] = m.lrmSaid[sd.Node]
+}
+
 // guarding: the LRM of the node holds lock and watchdog and keeps them as long as a service is
 // configured there. An LRM that gives them back says so in the same round, so for a node that is
 // away this still holds: it left guarded, and nothing survives on it when its lock has expired.
@@ -33,7 +41,12 @@ func (m *Manager) noteGuarded() {
 		return
 	}
 	for _, sid := range sortedKeys(m.status.ServiceStatus) {
-		if sd := m.status.ServiceStatus[sid]; sd.Unguarded != 0 && m.guarding(sd.Node) {
+		sd := m.status.ServiceStatus[sid]
+		if sd.Unguarded != 0 && m.guarding(sd.Node) {
+			if before, waits := m.saidBefore[sid]; waits && before == m.lrmSaid[sd.Node] {
+				continue
+			}
+			delete(m.saidBefore, sid)
 			sd.Unguarded = 0
 			delete(m.unproven, sid)
 		}

@@ -24,6 +24,9 @@ type Manager struct {
 	results  map[string]ha.LRMResult
 	modes    map[string]ha.Mode
 	lrmState map[string]string
+	// lrmSaid is when each LRM wrote its status, by its own clock; saidBefore what it was for services
+	// when their guests arrived, as long as that LRM has not spoken since.
+	lrmSaid, saidBefore map[string]int64
 
 	compiled  *rules.Compiled
 	rulesSeen string
@@ -55,6 +58,7 @@ func newManager(env ha.CRMEnv) (*Manager, error) {
 		compiled:    rules.Compile(rules.Set{}, nil),
 		groupRounds: groupFirstRounds,
 		unproven:    map[string]bool{},
+		saidBefore:  map[string]int64{},
 	}
 	m.status.MasterNode = env.NodeName()
 	if err := m.updateScheduler(); err != nil {
@@ -130,7 +134,7 @@ func (m *Manager) decide() {
 func (m *Manager) readLRMs() error {
 	m.results = map[string]ha.LRMResult{}
 	m.modes = map[string]ha.Mode{}
-	m.lrmState = map[string]string{}
+	m.lrmState, m.lrmSaid = map[string]string{}, map[string]int64{}
 	for _, node := range m.nodes.list() {
 		status, err := m.env.ReadLRMStatus(node)
 		if err != nil {
@@ -141,6 +145,7 @@ func (m *Manager) readLRMs() error {
 			m.modes[node] = ha.ModeActive
 		}
 		m.lrmState[node] = status.State
+		m.lrmSaid[node] = status.Timestamp
 		for _, uid := range sortedKeys(status.Results) {
 			if _, known := m.results[uid]; !known {
 				m.results[uid] = status.Results[uid]

@@ -154,7 +154,7 @@ func (m *Manager) stepMoving(sid string, cd *ha.ServiceConfig, sd *ha.ServiceSta
 		m.set(sid, change{state: wanted(cd), node: sd.Target})
 		sd.Unguarded = 0 // it was moved at rest, and starts only under guard
 		if live {
-			m.guard(sd)
+			m.arrived(sid, sd)
 		}
 	case ha.ExitWrongNode:
 		m.env.Log(ha.LevelErr, fmt.Sprintf("service '%s' - migration failed: service registered on wrong node!", sid))
