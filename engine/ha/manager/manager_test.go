@@ -153,6 +153,58 @@ func TestUnguardedServicesStay(t *testing.T) {
 	require.Zero(t, b.manager.ServiceStatus["vm:1"].Unguarded)
 }
 
+// orderedBench is a bench whose store orders writes.
+type orderedBench struct {
+	*bench
+	revision uint64
+	silent   bool
+}
+
+func (b *orderedBench) Revision() (uint64, error) {
+	if b.silent {
+		return 0, errAway
+	}
+	return b.revision, nil
+}
+
+// An agent's word counts for a guest only if it was said after the guest came, whoever is master.
+func TestAnOldWordGuardsNobody(t *testing.T) {
+	b := &orderedBench{bench: newBench("a", "b"), revision: 10}
+	b.lrm["b"].Written = 7 // "active", in a life of the machine that is over
+	b.add("vm:1", "b", ha.WantStarted)
+	c := NewCRM(b)
+	for range 3 {
+		c.Round()
+	}
+	require.EqualValues(t, 10, b.manager.ServiceStatus["vm:1"].Unguarded)
+
+	b.info["b"], b.dead["b"] = ha.NodeInfo{}, true
+	b.revision = 20
+	c = NewCRM(b) // the next master knows no more than the file
+	for range 5 {
+		b.now += 100
+		c.Round()
+	}
+	require.Equal(t, ha.Started, b.state("vm:1"))
+	require.Empty(t, b.stolen)
+
+	b.info["b"], b.lrm["b"].Written = ha.NodeInfo{Online: true}, 21
+	c.Round()
+	require.Zero(t, b.manager.ServiceStatus["vm:1"].Unguarded)
+}
+
+// When nobody can tell when a guest came, no word is late enough.
+func TestAGuestOfUnknownArrivalStays(t *testing.T) {
+	b := &orderedBench{bench: newBench("a", "b"), silent: true}
+	b.lrm["b"].Written = 1 << 40
+	b.add("vm:1", "b", ha.WantStarted)
+	c := NewCRM(b)
+	for range 4 {
+		c.Round()
+	}
+	require.EqualValues(t, neverGuarded, b.manager.ServiceStatus["vm:1"].Unguarded)
+}
+
 func TestAFenceDeviceProvesDeathForAll(t *testing.T) {
 	b := newBench("a", "b")
 	b.lrm["b"].State = "wait_for_agent_lock"
