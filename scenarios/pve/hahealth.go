@@ -123,7 +123,8 @@ func (h *health) stopped(m env.MachineID, process string, at time.Duration) bool
 	for i := range h.run.Applied {
 		a := &h.run.Applied[i]
 		f := &a.Fault
-		over := f.Kind == fault.Pause && h.started(m, a.Begun[0], at) // what a reset machine runs is not paused
+		// What a reset machine runs is not paused, unless the pause came while it was off.
+		over := f.Kind == fault.Pause && h.on(m, a.Begun[0]) && h.started(m, a.Begun[0], at)
 		if stops(f.Kind) && !over && h.hits(f, m) && (f.Process == "" || f.Process == process) && h.acts(a, at) {
 			return true
 		}
