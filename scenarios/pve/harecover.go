@@ -165,10 +165,31 @@ func (j *haJudge) standstill(w *wishes, sid string, at time.Duration) string {
 		return "no node was left for it"
 	case home >= 0 && p.fine[home] && !p.agent[home]:
 		return "what runs services on its node stood still"
+	case home >= 0 && !p.fine[home] && j.unsaid(sid, home, at):
+		return "its guest had come to its node just before that went away, and nobody had said that it was guarded"
 	case j.gaveUp(sid, at):
 		return "it was in error with a reason"
 	}
 	return ""
+}
+
+// saidAfter is how long after a guest has come to a node the manager may need to hear that it is
+// guarded: a round of its own, one of the agent there, and the writes of both.
+const saidAfter = 25 * time.Second
+
+// unsaid says whether a service's node had trouble so soon after the service came there that the
+// node's lock proves nothing about it. The manager leaves it alone then until the node is back.
+func (j *haJudge) unsaid(sid string, node int, at time.Duration) bool {
+	came := time.Duration(-1)
+	for _, h := range j.homes[sid] {
+		if h.at <= at {
+			came = h.at
+		}
+	}
+	until := came + j.scaled(saidAfter)
+	return came > 0 && slices.ContainsFunc(j.health.phases, func(p phase) bool {
+		return !p.fine[node] && p.from < until && p.to > came && p.from < at
+	})
 }
 
 // hostReturns is how long after its guests' host has come back a start may still fail on a machine.
