@@ -273,7 +273,7 @@ func (j *haJudge) unproven(at int, held map[string]*change) string {
 	_, to := placeOf(c.To)
 	m := slices.Index(j.nodes, from)
 	own := m >= 0 && c.by == j.scenario.Machines[m]+"/"+daemon.LRMProcess
-	if (own || byMaster(c.by)) && holder == c.by || byMaster(c.by) && j.provenBefore(at, sid, env.MachineID(m)) {
+	if (own || byMaster(c.by)) && holder == c.by || byMaster(c.by) && m >= 0 && j.provenBefore(at, sid, env.MachineID(m)) {
 		return ""
 	}
 	return fmt.Sprintf("%s moved %s from %s to %s at %v, while %s held %s",

@@ -37,6 +37,7 @@ type powerChange struct {
 type phase struct {
 	from, to time.Duration
 	there    []bool // by machine: it may be in a ring
+	failing  []bool // and its disk fails, so it falls out of the next ring and comes back with its disk
 	up       []bool // and its store works
 	cut      []bool // by pair of machines: the link is cut
 	fine     []bool // by machine: it is in a partition that must have quorum, and its store works
@@ -84,8 +85,8 @@ func newHealth(subject *Subject, s *scenarios.Scenario, r *scenarios.Run, power 
 
 // same says whether nothing that matters is different in two phases.
 func (p *phase) same(q *phase) bool {
-	return p.unclear == q.unclear && slices.Equal(p.there, q.there) && slices.Equal(p.up, q.up) && slices.Equal(p.cut, q.cut) &&
-		slices.Equal(p.fine, q.fine) && slices.Equal(p.agent, q.agent) && slices.Equal(p.manager, q.manager)
+	return p.unclear == q.unclear && slices.Equal(p.there, q.there) && slices.Equal(p.failing, q.failing) &&
+		slices.Equal(p.up, q.up) && slices.Equal(p.cut, q.cut) && slices.Equal(p.fine, q.fine) && slices.Equal(p.agent, q.agent) && slices.Equal(p.manager, q.manager)
 }
 
 // acts says whether a fault acts on a phase that begins at an instant.
@@ -156,6 +157,13 @@ func (h *health) broken(m env.MachineID, at time.Duration) bool {
 	return false
 }
 
+// failing says whether a machine's disk refuses what a ring keeps there.
+func (h *health) failing(m env.MachineID, at time.Duration) bool {
+	return slices.ContainsFunc(h.run.Applied, func(a scenarios.Applied) bool {
+		return (a.Fault.Kind == fault.DiskError || a.Fault.Kind == fault.DiskFull) && h.hits(&a.Fault, m) && h.acts(&a, at)
+	})
+}
+
 // started says whether a machine was switched on in a time.
 func (h *health) started(m env.MachineID, from, to time.Duration) bool {
 	return slices.ContainsFunc(h.power, func(p powerChange) bool {
@@ -166,12 +174,13 @@ func (h *health) started(m env.MachineID, from, to time.Duration) bool {
 func (h *health) phase(from, to time.Duration) phase {
 	n := len(h.names)
 	p := phase{from: from, to: to, fine: make([]bool, n), agent: make([]bool, n), manager: make([]bool, n)}
-	there, up := make([]bool, n), make([]bool, n)
+	there, up, failing := make([]bool, n), make([]bool, n), make([]bool, n)
 	for m := range env.MachineID(n) {
 		there[m] = h.on(m, from) && !h.stopped(m, cpg.Process, from)
+		failing[m] = there[m] && h.failing(m, from)
 		up[m] = there[m] && !h.broken(m, from) && !h.stopped(m, store.Process, from)
 	}
-	p.there, p.up = there, up
+	p.there, p.failing, p.up = there, failing, up
 	reaches, unclear := h.reach(from, there) // a ring has members whose store is not up, too
 	for m := range env.MachineID(n) {
 		unclear = unclear || there[m] && h.lossy(m, from)

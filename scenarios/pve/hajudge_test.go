@@ -155,6 +155,14 @@ func TestAResetNeedsAReasonOfItsOwn(t *testing.T) {
 		{"its disk was slow", func(x *trial) {
 			x.fault(120, 200, fault.Fault{Kind: fault.DiskSlow, Machines: []string{"n1"}, Latency: 10 * time.Millisecond})
 		}, invalid},
+		{"another one's disk failed and its ring came back with it, then it was cut off", func(x *trial) {
+			x.fault(120, 140, fault.Fault{Kind: fault.DiskError, Machines: []string{"n3"}})
+			x.fault(150, 200, cut([]string{"n1"}))
+		}, valid},
+		{"another one's disk failed for longer", func(x *trial) {
+			x.fault(120, 150, fault.Fault{Kind: fault.DiskError, Machines: []string{"n3"}})
+			x.fault(155, 200, cut([]string{"n1"}))
+		}, invalid},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			x := newTrial(t)
@@ -248,6 +256,12 @@ func TestRecoveryIsJudgedByWhatConcernsIt(t *testing.T) {
 	x = back(down(), 345)
 	x.fault(150, 160, cut([]string{"n1"})) // its own node
 	x.require("ha-recovery", valid, "")
+	for second, want := range map[int]linearizability.Validity{455: valid, 465: invalid} { // a lock's life more on the fenced node itself
+		x = down()
+		x.change(220, "n2/crm", "cas", "priv/lock/"+daemon.AgentLock("n1"), "")
+		x.at(second, 0, resource.Active{SID: "vm:100", On: true})
+		x.require("ha-recovery", want, pve.LostService)
+	}
 	x = back(down(), 600)
 	x.fault(90, 380, cut([]string{"n1"}, []string{"n2"}, []string{"n3"}))
 	x.require("ha-recovery", valid, "")

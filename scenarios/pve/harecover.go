@@ -8,7 +8,10 @@ import (
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/ha"
+	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
 	"github.com/holdfast-sim/holdfast/engine/resource"
+	"github.com/holdfast-sim/holdfast/engine/store/lock"
+	"github.com/holdfast-sim/holdfast/engine/store/tree"
 	"github.com/holdfast-sim/holdfast/linearizability"
 )
 
@@ -72,7 +75,6 @@ func (j *haJudge) downs(sid string) (downs []span) {
 
 // calm looks for a part of a time of being down in which nothing excuses it, longer than the bound.
 func (j *haJudge) calm(w *wishes, sid string, down span) string {
-	bound := j.bound()
 	moments := j.moments(w, sid, down)
 	begun, why := down.from, "it ended"
 	for i, at := range moments[:len(moments)-1] {
@@ -83,12 +85,27 @@ func (j *haJudge) calm(w *wishes, sid string, down span) string {
 		if reason := j.standstill(w, sid, at); reason != "" {
 			begun, why = until, reason+" until then"
 		}
-		if until-begun > bound {
+		if bound := j.bound() + j.kept(sid, begun, until); until-begun > bound {
 			return fmt.Sprintf("recovery may take %v, and nothing that concerns it has happened since %v (%s); at home on %q",
 				bound, begun, why, lastHome(j.homes[sid], at))
 		}
 	}
 	return ""
+}
+
+// kept is what recovery may take longer because the service stays with a node whose death the master
+// has proved within a time: nobody gives the lock back that was the proof, so the node's agent gets it
+// when its life is over.
+func (j *haJudge) kept(sid string, from, to time.Duration) time.Duration {
+	home := lastHome(j.homes[sid], to)
+	for i := range j.order {
+		c := &j.order[i]
+		if from < c.at && c.at < to && c.Key == lock.Dir+"/"+daemon.AgentLock(home) && byMaster(c.by) &&
+			c.F != tree.Delete.String() && lastHome(j.homes[sid], c.at) == home {
+			return j.scaled(lock.Life)
+		}
+	}
+	return 0
 }
 
 // moments are the instants of a time at which something may change for a service, with its
