@@ -65,7 +65,7 @@ type home struct {
 func (w *haWatch) check(r *scenarios.Run, log []*history.WitnessEntry) []linearizability.Verdict {
 	j := &haJudge{haWatch: w, run: r, homes: map[string][]home{}, nodes: w.subject.NodeNames()}
 	j.health = newHealth(w.subject, w.scenario, r, w.power)
-	j.wishes = newWishes(w.subject.spec.HA, j.scaled(w.scenario.Warmup), w.inPlace, w.did, r.Events)
+	j.wishes = newWishes(w.subject.spec.HA, j.scaled(w.scenario.Warmup), w.inPlace, w.did, w.life.taken, r.Events)
 	j.read(log)
 	resets, unclear := j.checkResets()
 	fine := fmt.Sprintf("%d machines were reset by their watchdogs, each for a reason", len(w.resets))

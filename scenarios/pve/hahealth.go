@@ -37,6 +37,7 @@ type powerChange struct {
 type phase struct {
 	from, to time.Duration
 	there    []bool // by machine: it may be in a ring
+	late     []bool // and whatever it sends or gets takes longer than the members of a ring wait for each other's joins
 	failing  []bool // and its disk fails, so it falls out of the next ring and comes back with its disk
 	up       []bool // and its store works
 	cut      []bool // by pair of machines: the link is cut
@@ -85,7 +86,7 @@ func newHealth(subject *Subject, s *scenarios.Scenario, r *scenarios.Run, power 
 
 // same says whether nothing that matters is different in two phases.
 func (p *phase) same(q *phase) bool {
-	return p.unclear == q.unclear && slices.Equal(p.there, q.there) && slices.Equal(p.failing, q.failing) &&
+	return p.unclear == q.unclear && slices.Equal(p.there, q.there) && slices.Equal(p.late, q.late) && slices.Equal(p.failing, q.failing) &&
 		slices.Equal(p.up, q.up) && slices.Equal(p.cut, q.cut) && slices.Equal(p.fine, q.fine) && slices.Equal(p.agent, q.agent) && slices.Equal(p.manager, q.manager)
 }
 
@@ -174,16 +175,17 @@ func (h *health) started(m env.MachineID, from, to time.Duration) bool {
 func (h *health) phase(from, to time.Duration) phase {
 	n := len(h.names)
 	p := phase{from: from, to: to, fine: make([]bool, n), agent: make([]bool, n), manager: make([]bool, n)}
-	there, up, failing := make([]bool, n), make([]bool, n), make([]bool, n)
+	there, late, up, failing := make([]bool, n), make([]bool, n), make([]bool, n), make([]bool, n)
 	for m := range env.MachineID(n) {
 		there[m] = h.on(m, from) && !h.stopped(m, cpg.Process, from)
+		late[m] = there[m] && h.link(m, from, func(f *fault.Fault) bool { return f.Latency >= lateJoin })
 		failing[m] = there[m] && h.failing(m, from)
 		up[m] = there[m] && !h.broken(m, from) && !h.stopped(m, store.Process, from)
 	}
-	p.there, p.failing, p.up = there, failing, up
+	p.there, p.late, p.failing, p.up = there, late, failing, up
 	reaches, unclear := h.reach(from, there) // a ring has members whose store is not up, too
 	for m := range env.MachineID(n) {
-		unclear = unclear || there[m] && h.lossy(m, from)
+		unclear = unclear || there[m] && h.link(m, from, func(f *fault.Fault) bool { return f.Loss >= badLoss })
 	}
 	p.unclear = unclear
 	for a := range n {
@@ -246,11 +248,15 @@ func (h *health) reach(at time.Duration, up []bool) (reaches func(a, b int) bool
 // that passes it some hundred times a second gets lost for good every few seconds.
 const badLoss = fault.Always / 20
 
-// lossy says whether a machine's link loses more than that.
-func (h *health) lossy(m env.MachineID, at time.Duration) bool {
+// lateJoin is what Totem waits for the others' joins before it asks again (corosync.conf(5), join). A
+// machine that is further away answers a gathering that is over, so it may take long to come back.
+const lateJoin = 50 * time.Millisecond
+
+// link says whether a fault of a kind acts on the link between a machine and the network.
+func (h *health) link(m env.MachineID, at time.Duration, is func(*fault.Fault) bool) bool {
 	return slices.ContainsFunc(h.run.Applied, func(a scenarios.Applied) bool {
 		f := &a.Fault
-		return f.Kind == fault.Link && slices.Contains(f.From, h.names[m]) && h.acts(&a, at) && f.Loss >= badLoss
+		return f.Kind == fault.Link && slices.Contains(f.From, h.names[m]) && h.acts(&a, at) && is(f)
 	})
 }
 

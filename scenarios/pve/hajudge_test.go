@@ -282,6 +282,18 @@ func TestWishesCountInTheOrderInWhichTheyCameTrue(t *testing.T) {
 	}
 }
 
+// TestTheSameWishOfTwoIsTwoWishes: the report of one says nothing about the other.
+func TestTheSameWishOfTwoIsTwoWishes(t *testing.T) {
+	stop, start := "set vm:100 state disabled", "set vm:100 state started"
+	x := newTrial(t, pve.HACommand{At: 60 * time.Second, On: "n3", Run: stop}, pve.HACommand{At: 80 * time.Second, On: "n1", Run: stop},
+		pve.HACommand{At: 90 * time.Second, On: "n2", Run: start})
+	x.at(130, 2, pve.OperatorDid{What: stop})
+	x.at(131, 1, pve.OperatorDid{What: start})
+	x.at(132, 0, pve.OperatorDid{What: stop})
+	x.at(140, 0, resource.Active{SID: "vm:100"})
+	x.require("ha-recovery", valid, "")
+}
+
 // TestNothingIsForgottenInTheEnd compares what is configured, what the manager knows and what runs.
 func TestNothingIsForgottenInTheEnd(t *testing.T) {
 	cd := config.DefaultService("vm")
@@ -319,4 +331,17 @@ func TestNothingIsForgottenInTheEnd(t *testing.T) {
 	cd.State = ha.WantStopped
 	x.ends(status(ha.Stopped), services)
 	x.require("ha-end", invalid, pve.LostService)
+}
+
+// TestAnOrderToStopCountsWhenAMasterTakesIt: what was wanted in between is over then.
+func TestAnOrderToStopCountsWhenAMasterTakesIt(t *testing.T) {
+	stop, start := "stop vm:100 20", "set vm:100 state started"
+	for taken, want := range map[int]linearizability.Validity{80: invalid, 140: valid} {
+		x := newTrial(t, pve.HACommand{At: 60 * time.Second, On: "n3", Run: stop}, pve.HACommand{At: 170 * time.Second, On: "n3", Run: start})
+		x.at(75, 2, pve.OperatorDid{What: stop})
+		x.at(taken, 1, daemon.CommandsTaken{Batch: "made up", Lines: []string{stop}})
+		x.at(taken, 0, resource.Active{SID: "vm:100"})
+		x.at(190, 2, pve.OperatorDid{What: start})
+		x.require("ha-recovery", want, pve.LostService)
+	}
 }

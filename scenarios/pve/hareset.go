@@ -64,7 +64,7 @@ func (j *haJudge) needless(z *reset) (why string, unclear bool) {
 	name := j.nodes[z.machine]
 	from := z.says.at - j.scaled(watchdog.ClientTime)
 	good := func(p *phase) bool {
-		return p.fine[z.machine] && !j.health.stopped(z.machine, z.says.client, p.from) &&
+		return p.fine[z.machine] && !p.late[z.machine] && !j.health.stopped(z.machine, z.says.client, p.from) &&
 			!j.health.stopped(z.machine, watchdog.Process, p.from)
 	}
 	last, settled := j.health.settled(from+j.scaled(renews), z.says.at, good)
@@ -134,7 +134,11 @@ func (j *haJudge) needlessFence(node string, at time.Duration) string {
 		return "there is no such machine"
 	}
 	from := at - j.scaled(manager.FenceDelaySeconds*time.Second)
-	last, settled := j.health.settled(from+j.scaled(masterSees), at, func(p *phase) bool { return p.fine[m] })
+	// A master that stands still takes that for the absence of those who are away when it goes on.
+	master := slices.Index(j.scenario.Machines, lastHome(j.master, at))
+	last, settled := j.health.settled(from+j.scaled(masterSees), at, func(p *phase) bool {
+		return p.fine[m] && !p.late[m] && (master < 0 || p.manager[master])
+	})
 	if !settled {
 		return ""
 	}

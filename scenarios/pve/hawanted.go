@@ -27,9 +27,9 @@ type wishes struct {
 	disarmed []span            // when nothing need be done for anybody
 }
 
-// newWishes reads them from the scenario, from what the operator reports to have done, and from what
-// clients asked for.
-func newWishes(h *HASpec, warmup, inPlace time.Duration, did []didAt, events []history.Event) *wishes {
+// newWishes reads them from the scenario, from what the operator reports to have done and masters to
+// have taken, and from what clients asked for.
+func newWishes(h *HASpec, warmup, inPlace time.Duration, did []didAt, taken []takenBatch, events []history.Event) *wishes {
 	w := &wishes{unwanted: map[string][]span{}, resting: map[string][]span{}}
 	var err error
 	if w.services, _, err = config.ParseResources(h.resources()); err != nil {
@@ -45,13 +45,12 @@ func newWishes(h *HASpec, warmup, inPlace time.Duration, did []didAt, events []h
 	}
 	w.rules = rules.AddGroups(rules.Set(parsed), groups, w.services)
 	words := map[string][]word{}
+	done := doneAt(h.Commands, warmup, did)
 	for i := range h.Commands {
-		c := &h.Commands[i]
-		due := warmup + c.At
-		w.take(c.Run, due, doneAt(c.Run, due, did), words)
+		w.take(h.Commands[i].Run, warmup+h.Commands[i].At, done[i], words)
 	}
 	requested(events, words)
-	w.delayStops(words)
+	w.delayStops(words, taken)
 	for sid, cd := range w.services {
 		w.unwanted[sid] = unwanted(cd.State == ha.WantStarted, inPlace, words[sid])
 	}
@@ -62,6 +61,7 @@ func newWishes(h *HASpec, warmup, inPlace time.Duration, did []didAt, events []h
 type word struct {
 	due, done time.Duration
 	verb      string // remove, add, on, off, stop
+	line      string
 }
 
 // unwanted are the times in which a service need not run, or nobody knows. Commands count in the
@@ -92,43 +92,63 @@ func unwanted(on bool, inPlace time.Duration, words []word) []span {
 	return spans
 }
 
-// stopGrace is how long after it was given a master may take to carry out the order to stop a service.
+// stopGrace is how long after it has taken an order a master may need to carry it out.
 const stopGrace = time.Minute
 
-// delayStops: the order to stop a service goes to the master, who carries it out when it can, after
-// arming at the earliest, and then the service is not wanted, whatever was said in between.
-func (w *wishes) delayStops(words map[string][]word) {
+// delayStops: the order to stop a service goes to the master, who takes it when there is one and carries
+// it out when it can, after arming at the earliest. Then the service is not wanted, whatever was said in
+// between.
+func (w *wishes) delayStops(words map[string][]word, taken []takenBatch) {
 	for _, list := range words {
 		for i := range list {
-			if list[i].verb != "stop" || list[i].done == forever {
+			word := &list[i]
+			if word.verb != "stop" || word.done == forever {
 				continue
 			}
+			first := slices.IndexFunc(taken, func(b takenBatch) bool { return b.at >= word.due && slices.Contains(b.Lines, word.line) })
+			if first < 0 {
+				word.done = forever
+				continue
+			}
+			word.done = max(word.done, taken[first].at)
 			for _, s := range w.disarmed {
-				if s.from <= list[i].done && list[i].done < s.to {
-					list[i].done = s.to
+				if s.from <= word.done && word.done < s.to {
+					word.done = s.to
 				}
 			}
-			if list[i].done != forever {
-				list[i].done += stopGrace
+			if word.done != forever {
+				word.done += stopGrace
 			}
 		}
 	}
 }
 
-// doneAt is when a command that was due at an instant was first known to be carried out.
-func doneAt(line string, due time.Duration, did []didAt) time.Duration {
-	for _, d := range did {
-		if d.what == line && d.at >= due {
-			return d.at
+// doneAt is when each command was first known to be carried out, by its place in the list. Of those
+// that say the same on the same machine, each has a report of its own.
+func doneAt(commands []HACommand, warmup time.Duration, did []didAt) []time.Duration {
+	done, counted := make([]time.Duration, len(commands)), make([]bool, len(did))
+	byDue := make([]int, len(commands))
+	for i := range byDue {
+		byDue[i] = i
+	}
+	slices.SortStableFunc(byDue, func(a, b int) int { return cmp.Compare(commands[a].At, commands[b].At) })
+	for _, i := range byDue {
+		c := &commands[i]
+		done[i] = forever
+		for n, d := range did {
+			if !counted[n] && d.on == c.On && d.what == c.Run && d.at >= warmup+c.At {
+				done[i], counted[n] = d.at, true
+				break
+			}
 		}
 	}
-	return forever
+	return done
 }
 
 // take notes what a command may mean from when it is due, and what it means since it was done.
 func (w *wishes) take(line string, due, done time.Duration, about map[string][]word) {
 	words := strings.Fields(line)
-	tell := func(verb string) { about[words[1]] = append(about[words[1]], word{due, done, verb}) }
+	tell := func(verb string) { about[words[1]] = append(about[words[1]], word{due, done, verb, line}) }
 	switch words[0] {
 	case "set":
 		switch {

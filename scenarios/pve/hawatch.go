@@ -64,8 +64,8 @@ const forever = time.Duration(math.MaxInt64)
 
 // didAt is a command that the operator has given.
 type didAt struct {
-	what string
-	at   time.Duration
+	on, what string
+	at       time.Duration
 }
 
 // reset is the end of a machine by its watchdog.
@@ -154,7 +154,7 @@ func (w *haWatch) record(r scenarios.Stamped) {
 			w.givenUp = append(w.givenUp, fenced{rec.Node, r.At})
 		}
 	case OperatorDid:
-		w.did = append(w.did, didAt{rec.What, r.At})
+		w.did = append(w.did, didAt{w.scenario.Machines[r.Machine], rec.What, r.At})
 		if w.inPlace == 0 {
 			w.inPlace = r.At
 		}
