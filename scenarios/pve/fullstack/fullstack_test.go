@@ -18,7 +18,8 @@ import (
 const ownScenarios = "../../../engine/ha/conformance/testdata/scenarios"
 
 // replay replays one folder and fails the test where a tier fails.
-func replay(t *testing.T, folder string, seed uint64) {
+func replay(t *testing.T, folder string, seed uint64) fullstack.Result {
+	t.Helper()
 	result := fullstack.Replay(context.Background(), folder, fullstack.Options{Runner: sim.Runner{}, Seed: seed})
 	if result.Inexpressible != "" {
 		t.Skip(result.Inexpressible)
@@ -30,6 +31,7 @@ func replay(t *testing.T, folder string, seed uint64) {
 	require.Empty(t, result.T2Differences)
 	require.Empty(t, result.T1Differences)
 	require.True(t, result.T1 && result.T2)
+	return result
 }
 
 // What may differ is published: every rule has its row, and no row is left over.
@@ -53,6 +55,15 @@ func TestOwnScenarios(t *testing.T) {
 	for _, name := range own {
 		t.Run(name, func(t *testing.T) { replay(t, filepath.Join(ownScenarios, name), 1) })
 	}
+}
+
+// Where a scenario's hardware tells that a node is off, a power switch tells on a cluster.
+func TestDevicesTellWhatHardwareKnows(t *testing.T) {
+	result := replay(t, filepath.Join(ownScenarios, "let-go-and-lost"), 1)
+	require.Contains(t, result.Device, "node2")
+	result = fullstack.Replay(context.Background(), filepath.Join(ownScenarios, "added-on-departed-node"),
+		fullstack.Options{Runner: sim.Runner{}, Seed: 1})
+	require.Contains(t, result.Inexpressible, "only the virtual hardware knows")
 }
 
 // corpusStep is the distance between the folders of the corpus that are replayed here; holdfast

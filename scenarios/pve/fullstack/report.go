@@ -15,6 +15,8 @@ type Result struct {
 	// Inexpressible says why a real cluster cannot do what the scenario describes; the folder then
 	// counts for nothing else.
 	Inexpressible string `json:"inexpressible,omitempty"`
+	// Device says why the folder was replayed with a fence device; nothing when it was not.
+	Device string `json:"device,omitempty"`
 	// T1 and T2 tell which tiers the folder passed; Exact, that it passed T1 without any rule.
 	T1    bool `json:"t1"`
 	T2    bool `json:"t2"`
@@ -87,6 +89,7 @@ func (r *Report) WriteText(out io.Writer) error {
 		}
 	}
 	r.writeInexpressible(&b)
+	r.writeDevices(&b)
 	r.writeRules(&b)
 	fmt.Fprintf(&b, "full stack: %d folders, %d expressible: T2 %d/%d, T1 %d/%d (%d without any rule)\n",
 		r.Total, r.Expressible, r.T2, r.Expressible, r.T1, r.Expressible, r.Exact)
@@ -102,6 +105,16 @@ func (r *Report) writeInexpressible(b *strings.Builder) {
 	for _, result := range r.Results {
 		if result.Inexpressible != "" {
 			fmt.Fprintf(b, "  %s: %s\n", result.Name, result.Inexpressible)
+		}
+	}
+}
+
+func (r *Report) writeDevices(b *strings.Builder) {
+	title := "with a fence device, where the virtual hardware tells the master that a node is off:\n"
+	for _, result := range r.Results {
+		if result.Device != "" {
+			fmt.Fprintf(b, "%s  %s: %s\n", title, result.Name, result.Device)
+			title = ""
 		}
 	}
 }
