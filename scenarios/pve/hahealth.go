@@ -44,10 +44,14 @@ type phase struct {
 	fine     []bool // by machine: it is in a partition that must have quorum, and its store works
 	agent    []bool // fine, and its LRM and its guests' host run
 	manager  []bool // fine, and its CRM runs
+	halted   []halted
 	// unclear: the network is not transitive, or loses so much to and from a machine of the ring that
 	// the ring does not hold. Nobody can say who belongs together.
 	unclear bool
 }
+
+// halted are the processes of a machine that faults keep from running.
+type halted struct{ lrm, crm, host, watchdog bool }
 
 // newHealth works the phases out.
 func newHealth(subject *Subject, s *scenarios.Scenario, r *scenarios.Run, power []powerChange) *health {
@@ -87,7 +91,7 @@ func newHealth(subject *Subject, s *scenarios.Scenario, r *scenarios.Run, power 
 // same says whether nothing that matters is different in two phases.
 func (p *phase) same(q *phase) bool {
 	return p.unclear == q.unclear && slices.Equal(p.there, q.there) && slices.Equal(p.late, q.late) && slices.Equal(p.failing, q.failing) &&
-		slices.Equal(p.up, q.up) && slices.Equal(p.cut, q.cut) && slices.Equal(p.fine, q.fine) && slices.Equal(p.agent, q.agent) && slices.Equal(p.manager, q.manager)
+		slices.Equal(p.up, q.up) && slices.Equal(p.cut, q.cut) && slices.Equal(p.fine, q.fine) && slices.Equal(p.agent, q.agent) && slices.Equal(p.manager, q.manager) && slices.Equal(p.halted, q.halted)
 }
 
 // acts says whether a fault acts on a phase that begins at an instant.
@@ -206,9 +210,11 @@ func (h *health) phase(from, to time.Duration) phase {
 			}
 		}
 		p.fine[m] = up[m] && !unclear && 2*votes > all
-		p.agent[m] = p.fine[m] && !h.stopped(id, daemon.LRMProcess, from) &&
-			!h.stopped(id, resource.HostProcess, from) && !h.stopped(id, watchdog.Process, from)
-		p.manager[m] = p.fine[m] && !h.stopped(id, daemon.CRMProcess, from) && !h.stopped(id, watchdog.Process, from)
+		off := halted{lrm: h.stopped(id, daemon.LRMProcess, from), crm: h.stopped(id, daemon.CRMProcess, from),
+			host: h.stopped(id, resource.HostProcess, from), watchdog: h.stopped(id, watchdog.Process, from)}
+		p.halted = append(p.halted, off)
+		p.agent[m] = p.fine[m] && !off.lrm && !off.host && !off.watchdog
+		p.manager[m] = p.fine[m] && !off.crm && !off.watchdog
 	}
 	return p
 }

@@ -149,6 +149,10 @@ func TestAResetNeedsAReasonOfItsOwn(t *testing.T) {
 		{"its agent was paused", func(x *trial) {
 			x.fault(120, 200, fault.Fault{Kind: fault.Pause, Machines: []string{"n1"}, Process: daemon.LRMProcess})
 		}, valid},
+		{"its guests were paused, and then its agent", func(x *trial) {
+			x.fault(50, 200, fault.Fault{Kind: fault.Pause, Machines: []string{"n1"}, Process: resource.HostProcess})
+			x.fault(120, 200, fault.Fault{Kind: fault.Pause, Machines: []string{"n1"}, Process: daemon.LRMProcess})
+		}, valid},
 		{"another one's agent was paused", func(x *trial) {
 			x.fault(120, 200, fault.Fault{Kind: fault.Pause, Machines: []string{"n3"}, Process: daemon.LRMProcess})
 		}, invalid},

@@ -17,8 +17,9 @@ import (
 )
 
 const (
-	// renews is how long a healthy agent may take from one renewal of its lock to the next.
-	renews = 12 * time.Second
+	// renews is how long a healthy agent may take from one renewal of its lock to the next: it waits
+	// 8 s for workers that do not end, pauses for 5 s, and writes.
+	renews = 17 * time.Second
 	// masterSees is how long a healthy master may take to notice that a node is there.
 	masterSees = 15 * time.Second
 )

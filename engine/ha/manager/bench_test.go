@@ -13,30 +13,31 @@ import (
 
 // bench is the world around one CRM.
 type bench struct {
-	node     string
-	now      int64
-	log      []string
-	quorate  bool
-	refresh  bool
-	lockFree bool
-	locked   bool
-	open     bool
-	storeErr error
-	uids     int
-	manager  *ha.ManagerStatus
-	lrm      map[string]*ha.LRMStatus
-	services map[string]*ha.ServiceConfig
-	info     map[string]ha.NodeInfo
-	dead     map[string]bool // nodes whose agent lock can be had
-	off      map[string]bool // nodes that a fence device reports as off
-	settings ha.Datacenter
-	queue    []string
-	rules    string
-	groups   string
-	versions map[string]string
-	stolen   []string
-	stuck    string // a service that cannot be stolen
-	notices  []ha.FenceNotice
+	node      string
+	now       int64
+	log       []string
+	quorate   bool
+	refresh   bool
+	lockFree  bool
+	locked    bool
+	open      bool
+	storeErr  error
+	statusErr error // of writing the status alone
+	uids      int
+	manager   *ha.ManagerStatus
+	lrm       map[string]*ha.LRMStatus
+	services  map[string]*ha.ServiceConfig
+	info      map[string]ha.NodeInfo
+	dead      map[string]bool // nodes whose agent lock can be had
+	off       map[string]bool // nodes that a fence device reports as off
+	settings  ha.Datacenter
+	queue     []string
+	rules     string
+	groups    string
+	versions  map[string]string
+	stolen    []string
+	stuck     string // a service that cannot be stolen
+	notices   []ha.FenceNotice
 }
 
 func newBench(nodes ...string) *bench {
@@ -88,10 +89,11 @@ func (b *bench) ReadManagerStatus() (*ha.ManagerStatus, error) {
 }
 
 func (b *bench) WriteManagerStatus(s *ha.ManagerStatus) error {
-	if b.storeErr == nil {
-		b.manager = s
+	if err := errors.Join(b.storeErr, b.statusErr); err != nil {
+		return err
 	}
-	return b.storeErr
+	b.manager = s
+	return nil
 }
 
 func (b *bench) ReadServiceConfig() (map[string]*ha.ServiceConfig, error) {

@@ -224,3 +224,52 @@ func TestBalancingWaitsForStarts(t *testing.T) {
 	require.Contains(t, m.text(), "auto rebalance - migrate vm:1 to b (expected change for imbalance from 1 to 0.33)")
 	require.Equal(t, ha.Migrate, m.state("vm:1"))
 }
+
+// A service leaves a dead node only when the published status says that it is being recovered: the next
+// master finds it with its configuration, and not in error with an agent that does not have it.
+func TestRecoveryIsPublishedBeforeItHappens(t *testing.T) {
+	b := newBench("a", "b", "c")
+	b.add("vm:1", "b", ha.WantStarted)
+	c := master(t, b)
+	b.answer("vm:1", ha.ExitSuccess)
+	c.Round()
+	b.info["b"], b.dead["b"], b.statusErr = ha.NodeInfo{}, true, errAway
+	b.now += FenceDelaySeconds
+	for range 3 {
+		c.Round()
+	}
+	require.Empty(t, b.stolen, "the status cannot be written")
+	require.Equal(t, ha.Started, b.state("vm:1"))
+
+	b.statusErr, b.stuck = nil, "vm:1"
+	c.Round()
+	require.Equal(t, ha.Recovery, b.state("vm:1"))
+	b.services["vm:1"].Node = "a" // it went there, and its master with it
+	b.stuck = ""
+	NewCRM(b).Round()
+	require.Empty(t, b.stolen)
+	require.Equal(t, ha.Started, b.state("vm:1"))
+	require.Equal(t, "a", b.manager.ServiceStatus["vm:1"].Node)
+}
+
+// A service that was taken out and put back before any master saw it is asked for again.
+func TestAServiceThatWasPutBackIsAskedForAgain(t *testing.T) {
+	for _, state := range []string{ha.WantStarted, ha.WantStopped} {
+		b := newBench("a", "b")
+		b.add("vm:1", "b", ha.WantStarted)
+		c := master(t, b)
+		b.answer("vm:1", ha.ExitSuccess)
+		b.services["vm:1"].State = state
+		c.Round()
+		before := b.manager.ServiceStatus["vm:1"].UID
+		if state == ha.WantStarted {
+			delete(b.lrm["b"].Results, before)
+		}
+		b.answer("vm:1", ha.ExitUnknownService)
+		was := b.state("vm:1")
+		c.Round()
+		require.Equal(t, was, b.state("vm:1"), b.text())
+		require.NotEqual(t, before, b.manager.ServiceStatus["vm:1"].UID)
+		require.Contains(t, b.text(), "service 'vm:1' was taken out and put back")
+	}
+}

@@ -24,6 +24,10 @@ type Manager struct {
 	results  map[string]ha.LRMResult
 	modes    map[string]ha.Mode
 	lrmState map[string]string
+	// recovering are the services whose recovery the published status tells of, and from which node.
+	recovering map[string]string
+	// unwritten is why this round could not publish its status.
+	unwritten error
 	// lrmWritten are the revisions at which the statuses were written.
 	lrmWritten map[string]uint64
 
@@ -73,7 +77,7 @@ func (m *Manager) disarmed() bool {
 // round decides once about everything. On an error nothing is written and the next round tries
 // again.
 func (m *Manager) round() error {
-	m.failed = map[string]bool{}
+	m.failed, m.unwritten = map[string]bool{}, nil
 	info, err := m.env.NodeInfo()
 	if err != nil {
 		return err
@@ -247,5 +251,27 @@ func (m *Manager) flush() error {
 		m.status.NodeStatus[node] = state
 	}
 	m.status.Timestamp = m.env.NowSeconds()
-	return m.env.WriteManagerStatus(m.status.Clone())
+	if m.unwritten = m.env.WriteManagerStatus(m.status.Clone()); m.unwritten != nil {
+		return m.unwritten
+	}
+	m.recovering = map[string]string{}
+	for sid, sd := range m.status.ServiceStatus {
+		if sd.State == ha.Recovery {
+			m.recovering[sid] = sd.Node
+		}
+	}
+	return nil
+}
+
+// announceRecovery makes sure that a service's recovery from a node stands in the published status
+// before the service is taken away from there. A master that knows of neither would send commands to
+// a node that the service has left, and take the answer for a failure of the service.
+func (m *Manager) announceRecovery(sid, from string) error {
+	if node, known := m.recovering[sid]; known && node == from {
+		return nil
+	}
+	if m.unwritten != nil {
+		return m.unwritten // once in a round is enough
+	}
+	return m.flush()
 }

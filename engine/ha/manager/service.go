@@ -128,8 +128,12 @@ func (m *Manager) step(sid string, sd *ha.ServiceStatus) error {
 
 func (m *Manager) stepRequestStop(sid string, sd *ha.ServiceStatus, res *ha.LRMResult) {
 	if res != nil {
-		if res.ExitCode == ha.ExitSuccess {
+		switch res.ExitCode {
+		case ha.ExitSuccess:
 			m.set(sid, change{state: ha.Stopped})
+			return
+		case ha.ExitUnknownService:
+			m.askAgain(sid, sd)
 			return
 		}
 		m.env.Log(ha.LevelErr, fmt.Sprintf("service '%s' stop failed (exit code %d)", sid, res.ExitCode))
@@ -139,6 +143,13 @@ func (m *Manager) stepRequestStop(sid string, sd *ha.ServiceStatus, res *ha.LRMR
 	if m.mustFence(sid, sd) {
 		m.set(sid, change{state: ha.Fence})
 	}
+}
+
+// askAgain gives an agent the same command anew. It did not know the service, so it had looked while
+// the service was taken out, and now it is there again.
+func (m *Manager) askAgain(sid string, sd *ha.ServiceStatus) {
+	m.env.Log(ha.LevelInfo, fmt.Sprintf("service '%s' was taken out and put back, asking node '%s' again", sid, sd.Node))
+	sd.UID = m.env.NewUID()
 }
 
 func (m *Manager) stepMoving(sid string, cd *ha.ServiceConfig, sd *ha.ServiceStatus, res *ha.LRMResult) {
@@ -273,6 +284,11 @@ func (m *Manager) stepRecovery(sid string, cd *ha.ServiceConfig, sd *ha.ServiceS
 	message := fmt.Sprintf("recover service '%s' from fenced node '%s' to node '%s'", sid, fenced, node)
 	if node == fenced {
 		message = fmt.Sprintf("recover service '%s' to previous failed and fenced node '%s' again", sid, fenced)
+	}
+	if node != fenced {
+		if err := m.announceRecovery(sid, fenced); err != nil {
+			return err
+		}
 	}
 	m.env.Log(ha.LevelInfo, message)
 	lock, err := m.env.RemoveServiceLock(sid)

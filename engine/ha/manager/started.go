@@ -37,8 +37,8 @@ func (m *Manager) stepStarted(sid string, cd *ha.ServiceConfig, sd *ha.ServiceSt
 	}
 	tryNext := false
 	if res != nil {
-		var failed bool
-		if tryNext, failed = m.judgeStart(sid, cd, sd, res); failed {
+		var done bool
+		if tryNext, done = m.judgeStart(sid, cd, sd, res); done {
 			return nil
 		}
 	}
@@ -79,11 +79,11 @@ func (m *Manager) startedCommand(sid string, cd *ha.ServiceConfig, sd *ha.Servic
 	return nil
 }
 
-// judgeStart looks at the result of a start. tryNext: another node is to be tried; failed: the
-// service went to error.
+// judgeStart looks at the result of a start. tryNext: another node is to be tried; done: the service
+// went to error, or its node is asked again.
 func (m *Manager) judgeStart(
 	sid string, cd *ha.ServiceConfig, sd *ha.ServiceStatus, res *ha.LRMResult,
-) (tryNext, failed bool) {
+) (tryNext, done bool) {
 	switch res.ExitCode {
 	case ha.ExitSuccess:
 		if len(sd.FailedNodes) > 0 {
@@ -93,6 +93,9 @@ func (m *Manager) judgeStart(
 		sd.FailedNodes = nil
 		sd.Running = 1
 		return false, false
+	case ha.ExitUnknownService:
+		m.askAgain(sid, sd)
+		return false, true
 	case ha.ExitError, ha.ExitWrongNode:
 		sd.Running = 0
 		m.recordFailure(sd)
