@@ -46,6 +46,43 @@ func TestCatalogueFitsTheSources(t *testing.T) {
 	}
 }
 
+// The catalogue's page has a row for every planted bug and for every hunt, and for no others.
+func TestThePageNamesWhatThereIs(t *testing.T) {
+	inModule(t)
+	page, err := os.ReadFile(filepath.Join(catalogue, "README.md"))
+	require.NoError(t, err)
+	list, err := readCatalogue(catalogue, "")
+	require.NoError(t, err)
+	var bugs, hunts []string
+	for _, m := range list {
+		bugs = append(bugs, m.Name)
+	}
+	files, err := filepath.Glob(filepath.Join(catalogue, "hunts", "*.yaml"))
+	require.NoError(t, err)
+	for _, f := range files {
+		hunts = append(hunts, strings.TrimSuffix(filepath.Base(f), ".yaml"))
+	}
+	require.ElementsMatch(t, bugs, rowsBelow(t, string(page), "| bug | outcome |"))
+	require.ElementsMatch(t, hunts, rowsBelow(t, string(page), "| hunt | the situation"))
+}
+
+// rowsBelow are the first cells of the table that begins with a line.
+func rowsBelow(t *testing.T, page, head string) (names []string) {
+	t.Helper()
+	_, table, found := strings.Cut(page, head)
+	require.True(t, found, head)
+	for i, line := range strings.Split(table, "\n") {
+		if i < 2 {
+			continue
+		}
+		if !strings.HasPrefix(line, "| ") {
+			return names
+		}
+		names = append(names, strings.TrimSpace(strings.Split(line, "|")[1]))
+	}
+	return names
+}
+
 // write makes a catalogue of one planted bug in a source file.
 func write(t *testing.T, mutant string) string {
 	t.Helper()
