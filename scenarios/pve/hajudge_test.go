@@ -349,3 +349,14 @@ func TestAnOrderToStopCountsWhenAMasterTakesIt(t *testing.T) {
 		x.require("ha-recovery", want, pve.LostService)
 	}
 }
+
+// TestDisarmingMayComeAfterArming: when the one who disarms can reach nobody for long, it holds on.
+func TestDisarmingMayComeAfterArming(t *testing.T) {
+	for disarmed, want := range map[int]linearizability.Validity{80: invalid, 200: valid} {
+		x := newTrial(t, pve.HACommand{At: 60 * time.Second, On: "n3", Run: "disarm-ha freeze"}, pve.HACommand{At: 100 * time.Second, On: "n2", Run: "arm-ha"})
+		x.at(disarmed, 2, pve.OperatorDid{What: "disarm-ha freeze"})
+		x.at(130, 1, pve.OperatorDid{What: "arm-ha"})
+		x.at(210, 0, resource.Active{SID: "vm:100"})
+		x.require("ha-recovery", want, pve.LostService)
+	}
+}

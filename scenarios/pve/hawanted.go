@@ -44,11 +44,16 @@ func newWishes(h *HASpec, warmup, inPlace time.Duration, did []didAt, taken []ta
 		panic("pve: groups that were accepted cannot be read: " + err.Error())
 	}
 	w.rules = rules.AddGroups(rules.Set(parsed), groups, w.services)
-	words := map[string][]word{}
+	words, switches := map[string][]word{}, map[string]*switched{}
 	done := doneAt(h.Commands, warmup, did)
 	for i := range h.Commands {
-		w.take(h.Commands[i].Run, warmup+h.Commands[i].At, done[i], words)
+		take(h.Commands[i].Run, warmup+h.Commands[i].At, done[i], words, switches)
 	}
+	for node, s := range switches {
+		w.resting[node] = s.spans()
+	}
+	w.disarmed = w.resting[everything]
+	delete(w.resting, everything)
 	requested(events, words)
 	w.delayStops(words, taken)
 	for sid, cd := range w.services {
@@ -145,10 +150,38 @@ func doneAt(commands []HACommand, warmup time.Duration, did []didAt) []time.Dura
 	return done
 }
 
-// take notes what a command may mean from when it is due, and what it means since it was done.
-func (w *wishes) take(line string, due, done time.Duration, about map[string][]word) {
+// switched are the commands that begin something which lasts, and those that end it.
+type switched struct{ on, off []word }
+
+// spans are the times in which it may last: from when a command that begins it is due until one that
+// was given later, and came later, is done.
+func (s *switched) spans() (spans []span) {
+	for _, on := range s.on {
+		until := forever
+		for _, off := range s.off {
+			if on.due <= off.due && (on.done == forever || on.done < off.done) {
+				until = min(until, off.done)
+			}
+		}
+		spans = append(spans, span{on.due, until})
+	}
+	return spans
+}
+
+// everything stands for the node in what concerns all nodes.
+const everything = ""
+
+// take notes what a command may mean from when it is due, and what it means since it was done: for the
+// services that it is about, and for what is switched on or off by it, by node.
+func take(line string, due, done time.Duration, about map[string][]word, switches map[string]*switched) {
 	words := strings.Fields(line)
 	tell := func(verb string) { about[words[1]] = append(about[words[1]], word{due, done, verb, line}) }
+	turn := func(node string) *switched {
+		if switches[node] == nil {
+			switches[node] = &switched{}
+		}
+		return switches[node]
+	}
 	switch words[0] {
 	case "set":
 		switch {
@@ -162,26 +195,14 @@ func (w *wishes) take(line string, due, done time.Duration, about map[string][]w
 	case config.CommandStop:
 		tell("stop")
 	case config.CommandEnableMaintenance:
-		w.resting[words[1]] = append(w.resting[words[1]], span{due, forever})
+		turn(words[1]).on = append(turn(words[1]).on, word{due: due, done: done})
 	case config.CommandDisableMaintenance:
-		w.resting[words[1]] = closed(w.resting[words[1]], due, done)
+		turn(words[1]).off = append(turn(words[1]).off, word{due: due, done: done})
 	case config.CommandDisarm:
-		w.disarmed = append(w.disarmed, span{due, forever})
+		turn(everything).on = append(turn(everything).on, word{due: due, done: done})
 	case config.CommandArm:
-		w.disarmed = closed(w.disarmed, due, done)
+		turn(everything).off = append(turn(everything).off, word{due: due, done: done})
 	}
-}
-
-// closed ends the spans that were open when a command became due at the time when it was done. A
-// command that was done before ended them already.
-func closed(spans []span, due, done time.Duration) []span {
-	out := slices.Clone(spans)
-	for i := range out {
-		if out[i].from <= due {
-			out[i].to = min(out[i].to, done)
-		}
-	}
-	return out
 }
 
 func within(spans []span, at time.Duration) bool {
