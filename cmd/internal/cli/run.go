@@ -117,6 +117,8 @@ type job struct {
 	scenario    *scenarios.Scenario
 	subject     scenarios.Subject
 	first, last uint64
+	// made are the seeds that a campaign has made already.
+	made map[uint64]bool
 }
 
 func (a *app) run(ctx context.Context, words []string, f *runFlags, seedGiven bool) error {

@@ -99,6 +99,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"append":  appendTo,
 			"exits":   exits,
 			"paste":   paste,
 			"waitfor": waitFor,
@@ -124,6 +125,17 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if code != want {
 		ts.Fatalf("exit code %d, expected %d", code, want)
 	}
+}
+
+// appendTo writes a text behind a file's end, without an end of line: append FILE TEXT.
+func appendTo(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: append FILE TEXT")
+	}
+	path := ts.MkAbs(args[0])
+	before, err := os.ReadFile(path)
+	ts.Check(err)
+	ts.Check(os.WriteFile(path, append(before, args[1]...), 0o644))
 }
 
 // paste runs the last line that a program printed, as a person would, and checks the exit code:

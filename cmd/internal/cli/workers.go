@@ -42,6 +42,7 @@ func (s *session) shares(j *job) [][2]uint64 {
 type workerLine struct {
 	reports.Summary
 	Outcome linearizability.Validity `json:"outcome"`
+	Dir     string                   `json:"dir"`
 	Page    string                   `json:"page"`
 }
 
@@ -103,10 +104,23 @@ func (s *session) worker(ctx context.Context, j *job, share [2]uint64, lines cha
 		return nil // the lines say so
 	}
 	if err != nil && ctx.Err() == nil {
-		return fmt.Errorf("worker for seeds %d to %d: %w\n%s", share[0], share[1], err, problems.Bytes())
+		return &workerError{share, problems.String(), err}
 	}
 	return nil
 }
+
+// workerError is the end of a worker that has not made all of its runs.
+type workerError struct {
+	share [2]uint64
+	said  string
+	err   error
+}
+
+func (e *workerError) Error() string {
+	return fmt.Sprintf("worker for seeds %d to %d: %v\n%s", e.share[0], e.share[1], e.err, e.said)
+}
+
+func (e *workerError) Unwrap() error { return e.err }
 
 func (s *session) workerArgs(j *job, share [2]uint64) []string {
 	args := []string{"run", j.source.word, "--json", "--workers", "1", "--runs", s.flags.runs,
