@@ -91,7 +91,8 @@ func newHealth(subject *Subject, s *scenarios.Scenario, r *scenarios.Run, power 
 // same says whether nothing that matters is different in two phases.
 func (p *phase) same(q *phase) bool {
 	return p.unclear == q.unclear && slices.Equal(p.there, q.there) && slices.Equal(p.late, q.late) && slices.Equal(p.failing, q.failing) &&
-		slices.Equal(p.up, q.up) && slices.Equal(p.cut, q.cut) && slices.Equal(p.fine, q.fine) && slices.Equal(p.agent, q.agent) && slices.Equal(p.manager, q.manager) && slices.Equal(p.halted, q.halted)
+		slices.Equal(p.up, q.up) && slices.Equal(p.cut, q.cut) && slices.Equal(p.fine, q.fine) && slices.Equal(p.agent, q.agent) &&
+		slices.Equal(p.manager, q.manager) && slices.Equal(p.halted, q.halted)
 }
 
 // acts says whether a fault acts on a phase that begins at an instant.
@@ -182,7 +183,7 @@ func (h *health) phase(from, to time.Duration) phase {
 	there, late, up, failing := make([]bool, n), make([]bool, n), make([]bool, n), make([]bool, n)
 	for m := range env.MachineID(n) {
 		there[m] = h.on(m, from) && !h.stopped(m, cpg.Process, from)
-		late[m] = there[m] && h.link(m, from, func(f *fault.Fault) bool { return f.Latency >= lateJoin })
+		late[m] = there[m] && h.link(m, from, func(f *fault.Fault) bool { return f.Latency+f.Jitter >= lateJoin })
 		failing[m] = there[m] && h.failing(m, from)
 		up[m] = there[m] && !h.broken(m, from) && !h.stopped(m, store.Process, from)
 	}
@@ -254,9 +255,10 @@ func (h *health) reach(at time.Duration, up []bool) (reaches func(a, b int) bool
 // that passes it some hundred times a second gets lost for good every few seconds.
 const badLoss = fault.Always / 20
 
-// lateJoin is what Totem waits for the others' joins before it asks again (corosync.conf(5), join). A
-// machine that is further away answers a gathering that is over, so it may take long to come back.
-const lateJoin = 50 * time.Millisecond
+// lateJoin is half of what Totem waits for the others' joins before it asks again (corosync.conf(5), join):
+// the answer of a machine that is further away comes into the next gathering, so it may take long to come
+// back.
+const lateJoin = 25 * time.Millisecond
 
 // link says whether a fault of a kind acts on the link between a machine and the network.
 func (h *health) link(m env.MachineID, at time.Duration, is func(*fault.Fault) bool) bool {
