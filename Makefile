@@ -61,6 +61,9 @@ mutants-netns: ## plant the bugs that only real nodes show, and find them (root;
 	@test "$$(id -u)" = 0 || { echo "mutants-netns needs root: sudo make mutants-netns"; exit 1; }
 	$(GO) run ./cmd/mutants -netns
 
+storms: ## ten thousand storms of the HA manager; goes on where it was interrupted (some forty minutes)
+	$(GO) run ./cmd/holdfast campaign ha-storm:1-8000 ha-storm-without-quorum:1-2000 --runs runs/storms
+
 library: ## every story of the library, 200 seeds each, every run twice (some ten minutes)
 	$(GO) run ./cmd/holdfast run --all --seeds 1-200 --twice
 
@@ -76,4 +79,4 @@ $(BIN)/gotestsum: $(TOOLS)/go.mod
 clean: ## what was built and run here
 	rm -rf $(BIN) runs
 
-.PHONY: help build test short race vet lint bench netns-test fuzz mutants mutants-check mutants-netns library clean
+.PHONY: help build test short race vet lint bench netns-test fuzz mutants mutants-check mutants-netns storms library clean
