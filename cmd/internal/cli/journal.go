@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -48,44 +49,49 @@ func openJournal(path string, anew bool, texts map[string]string) (*journal, []c
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, nil, usagef("making the journal's folder: %w", err)
 	}
-	flags := os.O_RDWR | os.O_CREATE
-	if anew {
-		flags |= os.O_TRUNC
-	}
-	if j.file, err = os.OpenFile(path, flags, 0o644); err != nil {
-		return nil, nil, usagef("opening the journal: %w", err)
-	}
-	made, whole, err := j.read()
-	if err == nil {
-		err = j.cut(whole)
-	}
+	made, whole, err := j.read(anew)
 	if err != nil {
-		return nil, nil, errors.Join(err, j.file.Close())
+		return nil, nil, err
+	}
+	if err := os.Truncate(path, whole); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, usagef("cutting the journal: %w", err)
+	}
+	// Appending keeps the lines of two campaigns apart that somebody lets write into one journal.
+	if j.file, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644); err != nil {
+		return nil, nil, usagef("opening the journal: %w", err)
 	}
 	return j, made, nil
 }
 
 // read returns the runs of this program and how many bytes of the file are whole lines: the last line
 // of a campaign that was killed may be torn. Runs of scenarios that this campaign does not have are
-// left alone.
-func (j *journal) read() (made []campaign.Outcome, whole int64, err error) {
-	in := bufio.NewReaderSize(j.file, 1<<16)
+// left alone. With anew it is enough that the file is a journal: no other file is ever cut.
+func (j *journal) read(anew bool) (made []campaign.Outcome, whole int64, err error) {
+	file, err := os.Open(j.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, 0, nil
+	}
+	if err != nil {
+		return nil, 0, usagef("opening the journal: %w", err)
+	}
+	defer file.Close()
+	in := bufio.NewReaderSize(file, 1<<16)
 	for n := 1; ; n++ {
 		line, err := in.ReadBytes('\n')
-		if errors.Is(err, io.EOF) {
-			return made, whole, nil
-		}
-		if err != nil {
+		last := errors.Is(err, io.EOF)
+		if err != nil && !last {
 			return nil, 0, internal(fmt.Errorf("reading the journal: %w", err))
 		}
-		whole += int64(len(line))
-		if len(line) > maxLineBytes {
-			return nil, 0, usagef("%s, line %d: longer than %d bytes: this is no journal of a campaign", j.path, n, maxLineBytes)
+		if !begunAsJournal(line) || len(line) > maxLineBytes {
+			return nil, 0, j.strange(n)
 		}
+		if last || anew {
+			return made, whole, nil
+		}
+		whole += int64(len(line))
 		var l journalLine
-		if err := json.Unmarshal(line, &l); err != nil || l.Schema != journalSchema {
-			return nil, 0, usagef("%s, line %d: this is no journal of a campaign (%s); name another file with --journal",
-				j.path, n, journalSchema)
+		if err := json.Unmarshal(line, &l); err != nil {
+			return nil, 0, j.strange(n)
 		}
 		text, mine := j.texts[l.Scenario]
 		switch {
@@ -101,15 +107,15 @@ func (j *journal) read() (made []campaign.Outcome, whole int64, err error) {
 	}
 }
 
-// cut removes a torn line and goes to the end.
-func (j *journal) cut(whole int64) error {
-	if err := j.file.Truncate(whole); err != nil {
-		return internal(fmt.Errorf("cutting a torn line from the journal: %w", err))
-	}
-	if _, err := j.file.Seek(whole, io.SeekStart); err != nil {
-		return internal(fmt.Errorf("going to the journal's end: %w", err))
-	}
-	return nil
+func (j *journal) strange(line int) error {
+	return usagef("%s, line %d: this is no journal of a campaign (%s); name another file with --journal", j.path, line, journalSchema)
+}
+
+// begunAsJournal says whether a line, as far as it goes, begins as those of a journal do.
+func begunAsJournal(line []byte) bool {
+	begin := []byte(`{"schema":"` + journalSchema + `"`)
+	n := min(len(line), len(begin))
+	return bytes.Equal(line[:n], begin[:n])
 }
 
 // note adds a run.

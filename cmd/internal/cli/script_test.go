@@ -133,9 +133,10 @@ func appendTo(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: append FILE TEXT")
 	}
 	path := ts.MkAbs(args[0])
-	before, err := os.ReadFile(path)
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
 	ts.Check(err)
-	ts.Check(os.WriteFile(path, append(before, args[1]...), 0o644))
+	_, err = file.WriteString(args[1])
+	ts.Check(errors.Join(err, file.Close()))
 }
 
 // paste runs the last line that a program printed, as a person would, and checks the exit code:
