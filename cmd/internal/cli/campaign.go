@@ -6,9 +6,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"math"
+	"os"
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -108,6 +110,12 @@ func (e *expedition) plan() error {
 	if e.jobs, err = e.app.jobs(names, &runFlags{all: f.all, topology: f.topology}); err != nil {
 		return err
 	}
+	var machines []byte
+	if f.topology != "" {
+		if machines, err = os.ReadFile(f.topology); err != nil {
+			return usagef("reading topology: %w", err)
+		}
+	}
 	texts := map[string]string{}
 	for i := range e.jobs {
 		j, seeds := &e.jobs[i], f.seeds
@@ -123,7 +131,7 @@ func (e *expedition) plan() error {
 		if _, twice := texts[j.scenario.Name]; twice {
 			return usagef("scenario %s is named twice: one range of seeds each", j.scenario.Name)
 		}
-		digest := sha256.Sum256(append([]byte(f.topology+"\n"), j.source.data...))
+		digest := sha256.Sum256(slices.Concat(j.source.data, []byte{0}, machines))
 		texts[j.scenario.Name] = hex.EncodeToString(digest[:8])
 		e.summary.Expect(j.scenario.Name, j.scenario.Expect.Probes)
 		e.seeds += int(j.last-j.first) + 1
