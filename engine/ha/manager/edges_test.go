@@ -244,6 +244,13 @@ func TestRecoveryIsPublishedBeforeItHappens(t *testing.T) {
 	b.statusErr, b.stuck = nil, "vm:1"
 	c.Round()
 	require.Equal(t, ha.Recovery, b.state("vm:1"))
+	b.statusErr = errAway // nobody knows what is published after this
+	c.Round()
+	b.stuck = ""
+	c.Round()
+	require.Empty(t, b.stolen)
+	b.statusErr, b.stuck = nil, "vm:1"
+	c.Round()
 	b.services["vm:1"].Node = "a" // it went there, and its master with it
 	b.stuck = ""
 	NewCRM(b).Round()

@@ -251,10 +251,10 @@ func (m *Manager) flush() error {
 		m.status.NodeStatus[node] = state
 	}
 	m.status.Timestamp = m.env.NowSeconds()
-	if m.unwritten = m.env.WriteManagerStatus(m.status.Clone()); m.unwritten != nil {
-		return m.unwritten
-	}
 	m.recovering = map[string]string{}
+	if m.unwritten = m.env.WriteManagerStatus(m.status.Clone()); m.unwritten != nil {
+		return m.unwritten // it may be published all the same, so nothing is known of what is
+	}
 	for sid, sd := range m.status.ServiceStatus {
 		if sd.State == ha.Recovery {
 			m.recovering[sid] = sd.Node
