@@ -71,20 +71,13 @@ func (c *console) order(words []string) error {
 func (c *console) askInit(r shutdown.Request) error {
 	ctx, cancel := context.WithTimeout(c.ctx, operatorTimeout)
 	defer cancel()
-	if c.conn == nil {
-		conn, err := c.driver.Dial(ctx, c.machine)
-		if err != nil {
-			return err
-		}
-		c.conn = conn
-	}
-	out, err := c.conn.Do(ctx, shutdown.Process, r.Encode())
+	out, err := c.do(ctx, shutdown.Process, r.Encode())
 	if err != nil {
 		return err
 	}
 	var answer shutdown.Answer
 	if err := json.Unmarshal(out, &answer); err != nil {
-		return err
+		return fmt.Errorf("reading the answer of the init of %s: %w", c.machine.Name, err)
 	}
 	if !answer.OK {
 		return errors.New(answer.Error)

@@ -87,12 +87,8 @@ func refusedAs(err error, codes ...tree.Code) bool {
 	return errors.As(err, &r) && slices.Contains(codes, r.code)
 }
 
-// ask makes one request.
-func (c *console) ask(r store.Request) (*store.Response, error) {
-	c.asked++
-	r.ID = fmt.Sprintf("%s/%d", c.name, c.asked)
-	ctx, cancel := context.WithTimeout(c.ctx, operatorTimeout)
-	defer cancel()
+// do has one process of the machine answer, over a connection that is made when it is needed.
+func (c *console) do(ctx context.Context, process string, request []byte) ([]byte, error) {
 	if c.conn == nil {
 		conn, err := c.driver.Dial(ctx, c.machine)
 		if err != nil {
@@ -100,7 +96,16 @@ func (c *console) ask(r store.Request) (*store.Response, error) {
 		}
 		c.conn = conn
 	}
-	out, err := c.conn.Do(ctx, store.Process, r.Encode())
+	return c.conn.Do(ctx, process, request)
+}
+
+// ask makes one request of the store.
+func (c *console) ask(r store.Request) (*store.Response, error) {
+	c.asked++
+	r.ID = fmt.Sprintf("%s/%d", c.name, c.asked)
+	ctx, cancel := context.WithTimeout(c.ctx, operatorTimeout)
+	defer cancel()
+	out, err := c.do(ctx, store.Process, r.Encode())
 	if err != nil {
 		return nil, err
 	}
