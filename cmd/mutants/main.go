@@ -39,10 +39,11 @@ func main() {
 	var o options
 	flag.StringVar(&o.catalogue, "catalogue", "scenarios/pve/mutants", "the `folder` of planted bugs")
 	flag.StringVar(&o.only, "only", "", "only bugs whose name matches this `pattern`")
-	flag.DurationVar(&o.limit, "limit", 2*time.Minute, "how long to look for each `bug`")
+	flag.DurationVar(&o.limit, "limit", 2*time.Minute, "how `long` to look for each bug, such as 5m")
 	flag.BoolVar(&o.slow, "slow", false, "also look for the bugs that are listed as slow, for as long as the list says")
 	flag.BoolVar(&o.check, "check", false, "only check that every search text matches exactly once and the result compiles")
-	flag.IntVar(&o.workers, "workers", 2, "how many bugs to look for at the same `time`")
+	flag.IntVar(&o.workers, "workers", 2, "how `many` bugs to look for at the same time")
+	flag.StringVar(&o.keep, "keep", "", "keep the harness with each bug in this `folder`, and print the command that shows what the bug does")
 	flag.BoolVar(&o.netns, "netns", false, "plant the bugs that real nodes show, and only those (root; some minutes each)")
 	flag.BoolVar(&o.table, "table", false, "print the rows of the table in the catalogue's README")
 	flag.BoolVar(&o.json, "json", false, "print one line of JSON for each bug")

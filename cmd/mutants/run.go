@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,6 +24,8 @@ type options struct {
 	netns           bool
 	json, table     bool
 	workers         int
+	// keep is a folder for programs that have the bugs that were found; nothing is kept unless given.
+	keep string
 }
 
 // errMissed means that a bug was not found, or that the clean engine is not clean.
@@ -31,6 +35,8 @@ var errMissed = errors.New("not all planted bugs were found, or the clean engine
 type result struct {
 	Name    string `json:"name"`
 	Outcome string `json:"outcome"` // found, missed, slow, unclean, compiles
+	// Again is the command that shows the bug, where the program was kept.
+	Again string `json:"again,omitempty"`
 	catch
 }
 
@@ -135,8 +141,42 @@ func (h *hunter) one(ctx context.Context, m *mutant) error {
 			r.Outcome, r.catch = "unclean", again
 		}
 	}
+	if h.keep != "" && r.Outcome == "found" && r.Seed > 0 { // a scenario folder has no seed, and no page
+		if r.Again, err = h.keepProgram(ctx, m, &r.catch); err != nil {
+			return err
+		}
+	}
 	h.tell(r, m)
 	return nil
+}
+
+// keepProgram keeps the harness with a bug in it, and returns the command that shows what it does.
+func (h *hunter) keepProgram(ctx context.Context, m *mutant, c *catch) (string, error) {
+	dir, err := h.builder.programs(ctx, m)
+	if err != nil {
+		return "", err
+	}
+	to := filepath.Join(h.keep, m.Name)
+	if err := os.MkdirAll(to, 0o755); err != nil {
+		return "", fmt.Errorf("making the folder of -keep: %w", err)
+	}
+	name := "holdfast" + exeSuffix()
+	data, err := os.ReadFile(filepath.Join(dir, name))
+	if err == nil {
+		err = os.WriteFile(filepath.Join(to, name), data, 0o755)
+	}
+	if err != nil {
+		return "", fmt.Errorf("keeping the program of %s: %w", m.Name, err)
+	}
+	return fmt.Sprintf("%s run %s --seed %d", filepath.Join(to, name), huntFile(h.catalogue, c.Scenario), c.Seed), nil
+}
+
+// exeSuffix ends the names of programs.
+func exeSuffix() string {
+	if runtime.GOOS == "windows" {
+		return ".exe"
+	}
+	return ""
 }
 
 // hunt runs a hunter program; seeds > 0 is the clean engine's share, else as many as there is time
@@ -190,6 +230,9 @@ func (h *hunter) tell(r result, m *mutant) {
 	case "found":
 		fmt.Printf("found    %-34s %4d s (%.1f s cpu)  %s seed %d, run %d, by %s: %.110s\n",
 			r.Name, r.Seconds, r.CPUSeconds, r.Scenario, r.Seed, r.Runs, r.Checker, r.Summary)
+		if r.Again != "" {
+			fmt.Printf("         to see it: %s\n", r.Again)
+		}
 	case "missed":
 		fmt.Printf("MISSED   %-34s %4d s (%.1f s cpu)  after %d runs\n", r.Name, r.Seconds, r.CPUSeconds, r.Runs)
 	case "unclean":
