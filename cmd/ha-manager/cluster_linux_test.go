@@ -82,6 +82,8 @@ func newCluster(t *testing.T) *cluster {
 		c.write(i, "ha.json", fmt.Sprintf(`{"commands": {"web": ["/bin/sh", "-c", %q]}}`, serviceProgram))
 	}
 	c.on(0, 1, 2)
+	c.until(n1, "quorum OK", "lrm n1 (idle, watchdog standby, %T)", "lrm n2 (idle, watchdog standby, %T)",
+		"lrm n3 (idle, watchdog standby, %T)")
 	return c
 }
 

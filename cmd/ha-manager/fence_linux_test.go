@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -47,8 +48,6 @@ func TestADeviceIsNeeded(t *testing.T) {
 		t.Skip("a cluster of three daemons works for half a minute")
 	}
 	c := newCluster(t)
-	c.until(n1, "quorum OK", "lrm n1 (idle, watchdog standby, %T)", "lrm n2 (idle, watchdog standby, %T)",
-		"lrm n3 (idle, watchdog standby, %T)")
 	agent := filepath.Join(c.dir, "fence", "fence_files")
 	require.NoError(t, os.MkdirAll(filepath.Dir(agent), 0o700))
 	require.NoError(t, os.WriteFile(agent, []byte(fenceAgent), 0o700))
@@ -67,7 +66,12 @@ func TestADeviceIsNeeded(t *testing.T) {
 	c.must("fence", "set", devices)
 	require.Equal(t, text, c.must("fence", "config"))
 	c.must("fence", "mode", "both")
-	code, _, errs := c.ask(n1, "fence", "mode", "prayer")
+	long := filepath.Join(c.dir, "fence", "long.cfg")
+	require.NoError(t, os.WriteFile(long, bytes.Repeat([]byte("#\n"), maxFenceBytes), 0o600))
+	code, _, errs := c.ask(n1, "fence", "set", long)
+	require.NotZero(t, code)
+	require.Contains(t, errs, "is longer than")
+	code, _, errs = c.ask(n1, "fence", "mode", "prayer")
 	require.Equal(t, exitUsage, code)
 	require.Contains(t, errs, "watchdog, hardware, both")
 

@@ -60,9 +60,12 @@ func readFence(cmd *cobra.Command, name string) (string, error) {
 		defer f.Close()
 		in = f
 	}
-	data, err := io.ReadAll(io.LimitReader(in, maxFenceBytes))
+	data, err := io.ReadAll(io.LimitReader(in, maxFenceBytes+1))
 	if err != nil {
 		return "", fmt.Errorf("reading %s: %w", name, err)
+	}
+	if len(data) > maxFenceBytes {
+		return "", fmt.Errorf("%w: %s is longer than %d bytes", errUsage, name, maxFenceBytes)
 	}
 	return string(data), nil
 }

@@ -25,8 +25,6 @@ func TestAnAdministratorsStory(t *testing.T) {
 		t.Skip("a cluster of three daemons works for most of a minute")
 	}
 	c := newCluster(t)
-	c.until(n1, "quorum OK", "lrm n1 (idle, watchdog standby, %T)", "lrm n2 (idle, watchdog standby, %T)",
-		"lrm n3 (idle, watchdog standby, %T)")
 	for _, chapter := range []struct {
 		title string
 		tell  func(*testing.T, *cluster)
