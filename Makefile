@@ -4,7 +4,7 @@ GO      ?= go
 BIN     := bin
 TOOLS   := .ci/tools
 # Packages with tests that need root and network namespaces; without both they skip by name.
-NETNS   := ./chaos/... ./engine/host/... ./scenarios/hosted/...
+NETNS   := ./chaos/... ./engine/host/... ./scenarios/hostdriver/...
 FUZZTIME ?= 20s
 
 .DEFAULT_GOAL := help

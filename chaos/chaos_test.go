@@ -15,7 +15,7 @@ import (
 	"github.com/holdfast-sim/holdfast/linearizability/history"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
-	"github.com/holdfast-sim/holdfast/scenarios/hosted"
+	"github.com/holdfast-sim/holdfast/scenarios/hostdriver"
 	"github.com/holdfast-sim/holdfast/scenarios/register"
 	"github.com/holdfast-sim/holdfast/scenarios/workload"
 )
@@ -35,7 +35,7 @@ func subject(t testing.TB, s *scenarios.Scenario) scenarios.Subject {
 	chaostest.Need(t)
 	inner, err := register.Decode(s)
 	require.NoError(t, err)
-	return driven{Subject: inner, driver: &hosted.Driver{Path: program(t)}}
+	return driven{Subject: inner, driver: &hostdriver.Driver{Path: program(t)}}
 }
 
 // programs is where the tests' program is built, once.
@@ -158,7 +158,7 @@ func TestUnsupportedFaultsMakeTheRunUnknownBeforeItBegins(t *testing.T) {
 	inner, err := register.Decode(s)
 	require.NoError(t, err)
 	began := time.Now()
-	run, err := chaos.Runner{}.Run(t.Context(), s, driven{inner, &hosted.Driver{Path: "/nonexistent"}},
+	run, err := chaos.Runner{}.Run(t.Context(), s, driven{inner, &hostdriver.Driver{Path: "/nonexistent"}},
 		scenarios.RunOptions{Seed: 1})
 	require.NoError(t, err)
 	require.Less(t, time.Since(began), time.Second)
@@ -172,7 +172,7 @@ func TestUnsupportedFaultsMakeTheRunUnknownBeforeItBegins(t *testing.T) {
 func TestProgramThatNeverServesIsUnknown(t *testing.T) {
 	s := brief("never").MustBuild()
 	good := subject(t, s).(driven)
-	good.driver.(*hosted.Driver).Args = []string{"-check"} // ends at once, without an error
+	good.driver.(*hostdriver.Driver).Args = []string{"-check"} // ends at once, without an error
 	s.Expect.Verdict = "unknown"
 	run := chaostest.Run(t, s, good)
 	require.Empty(t, run.Events)

@@ -20,7 +20,7 @@ import (
 	"github.com/holdfast-sim/holdfast/chaos/lease"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
-	"github.com/holdfast-sim/holdfast/scenarios/hosted"
+	"github.com/holdfast-sim/holdfast/scenarios/hostdriver"
 )
 
 // inventory is what runs could leave on this machine. What belongs to other programs that live is
@@ -177,7 +177,7 @@ func TestVictim(t *testing.T) {
 	script := fmt.Sprintf("#!/bin/sh\nsetsid sleep 3600 &\nexec %s \"$@\"\n", path)
 	require.NoError(t, os.WriteFile(wrapper, []byte(script), 0o700))
 	inner := subject(t, s).(driven)
-	inner.driver.(*hosted.Driver).Path = wrapper
+	inner.driver.(*hostdriver.Driver).Path = wrapper
 	chaostest.Run(t, s, inner)
 }
 
@@ -211,7 +211,7 @@ func TestKilledHarnessLeavesNothing(t *testing.T) {
 
 // suicidal is a driver whose program dies where another one would change its clock.
 type suicidal struct {
-	*hosted.Driver
+	*hostdriver.Driver
 	t *testing.T
 }
 
@@ -229,7 +229,7 @@ func TestProgramThatDiesIsAFinding(t *testing.T) {
 	s := brief("dies").At(700*time.Millisecond).ClockStep(time.Hour, "n1").For(time.Second).MustBuild()
 	s.Expect.Verdict = "invalid"
 	good := subject(t, s).(driven)
-	good.driver = suicidal{good.driver.(*hosted.Driver), t}
+	good.driver = suicidal{good.driver.(*hostdriver.Driver), t}
 	run := chaostest.Run(t, s, good)
 	require.Contains(t, run.Verdicts[0].Summary, "the program of n1 ended by itself (signal: killed)")
 }

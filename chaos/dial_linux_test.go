@@ -14,18 +14,18 @@ import (
 	"github.com/holdfast-sim/holdfast/chaos"
 	"github.com/holdfast-sim/holdfast/chaos/chaostest"
 	"github.com/holdfast-sim/holdfast/scenarios"
-	"github.com/holdfast-sim/holdfast/scenarios/hosted"
+	"github.com/holdfast-sim/holdfast/scenarios/hostdriver"
 )
 
 // overTCP drives a program that can be reached only on a TCP port of its machine.
-type overTCP struct{ *hosted.Driver }
+type overTCP struct{ *hostdriver.Driver }
 
 const tcpAddress = "127.0.0.1:8600"
 
 func (d overTCP) Files(m scenarios.Machine) ([]scenarios.File, error) {
 	files, err := d.Driver.Files(m)
 	for i := range files {
-		if files[i].Name == hosted.MachineFile {
+		if files[i].Name == hostdriver.MachineFile {
 			files[i].Data = bytes.Replace(files[i].Data, []byte("{"), []byte(`{"api_addr": "`+tcpAddress+`",`), 1)
 		}
 	}
@@ -66,7 +66,7 @@ func (c tcpConn) Close() error {
 func TestProgramThatListensOnTCPOnly(t *testing.T) {
 	s := brief("tcp").MustBuild()
 	good := subject(t, s).(driven)
-	good.driver = overTCP{good.driver.(*hosted.Driver)}
+	good.driver = overTCP{good.driver.(*hostdriver.Driver)}
 	run := chaostest.Run(t, s, good)
 	ok := okBetween(run, 0, run.Duration)
 	require.Greater(t, ok["n1"]+ok["n2"]+ok["n3"], 100)

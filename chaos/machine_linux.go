@@ -13,7 +13,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/holdfast-sim/holdfast/chaos/node"
+	"github.com/holdfast-sim/holdfast/chaos/netnode"
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/scenarios"
 )
@@ -24,7 +24,7 @@ func machineID(i int) env.MachineID { return env.MachineID(i) }
 type machine struct {
 	scenarios.Machine
 	run     *run
-	node    *node.Node
+	node    *netnode.Node
 	command scenarios.Command
 	logs    sync.WaitGroup // readers of what the program writes
 
@@ -38,7 +38,7 @@ type machine struct {
 	driftPPM      int64
 
 	mu      sync.Mutex
-	process *node.Process
+	process *netnode.Process
 	leaving bool // the present process is being ended on purpose
 	tail    []string
 }
@@ -95,7 +95,7 @@ func (m *machine) start() error {
 }
 
 // watch waits for a program's end and reports one that nobody wanted.
-func (m *machine) watch(p *node.Process) {
+func (m *machine) watch(p *netnode.Process) {
 	<-p.Ended()
 	m.mu.Lock()
 	wanted := m.leaving || m.process != p
@@ -181,7 +181,7 @@ func (m *machine) awaitReady(ctx context.Context) error {
 	}
 }
 
-func (m *machine) current() *node.Process {
+func (m *machine) current() *netnode.Process {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.process

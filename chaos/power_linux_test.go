@@ -13,7 +13,7 @@ import (
 	"github.com/holdfast-sim/holdfast/chaos"
 	"github.com/holdfast-sim/holdfast/chaos/chaostest"
 	"github.com/holdfast-sim/holdfast/scenarios"
-	"github.com/holdfast-sim/holdfast/scenarios/hosted"
+	"github.com/holdfast-sim/holdfast/scenarios/hostdriver"
 	"github.com/holdfast-sim/holdfast/scenarios/register"
 )
 
@@ -30,7 +30,7 @@ func powers(run *scenarios.Run) (list []scenarios.Stamped) {
 func TestPowerCutEndsEverything(t *testing.T) {
 	s := brief("power-cut").At(700 * time.Millisecond).PowerCut("n1").For(1500 * time.Millisecond).MustBuild()
 	sub := subject(t, s).(driven)
-	sub.driver = &hosted.Driver{Path: program(t), Powered: true}
+	sub.driver = &hostdriver.Driver{Path: program(t), Powered: true}
 	run := chaostest.Run(t, s, sub)
 	p := powers(run)
 	require.Len(t, p, 2)
@@ -45,7 +45,7 @@ func TestPowerCutEndsEverything(t *testing.T) {
 
 // arming is a driver that arms the watchdog of a machine when its program is ready; nobody pets it.
 type arming struct {
-	*hosted.Driver
+	*hostdriver.Driver
 	once sync.Once
 	err  error
 }
@@ -72,7 +72,7 @@ func TestWatchdogResetsAMachineThatStandsStill(t *testing.T) {
 		Warmup(10*time.Second).Duration(110*time.Second).Quiescence(20*time.Second).
 		At(10*time.Second).Pause("", "n1").For(80*time.Second).Subject(register.Kind, nil).MustBuild()
 	sub := subject(t, s).(driven)
-	driver := &arming{Driver: &hosted.Driver{Path: program(t), Powered: true}}
+	driver := &arming{Driver: &hostdriver.Driver{Path: program(t), Powered: true}}
 	sub.driver = driver
 	run := chaostest.Run(t, s, sub, chaostest.Timescale(scenarios.Timescale{Num: 1, Den: 20}))
 	require.NoError(t, driver.err)

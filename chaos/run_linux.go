@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/holdfast-sim/holdfast/chaos/lease"
-	"github.com/holdfast-sim/holdfast/chaos/node"
+	"github.com/holdfast-sim/holdfast/chaos/netnode"
 	"github.com/holdfast-sim/holdfast/chaos/vswitch"
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/linearizability/history"
@@ -173,14 +173,14 @@ func (r *run) newMachine(i int, name string) (*machine, error) {
 	m.Machine = scenarios.Machine{ID: machineID(i), Name: name, Dir: filepath.Join(r.lease.Dir, name),
 		Timescale: r.options.Timescale, Seed: r.options.Seed}
 	for other := range s.Machines {
-		m.Addrs = append(m.Addrs, node.Addr(other))
+		m.Addrs = append(m.Addrs, netnode.Addr(other))
 	}
 	if len(m.Dir) > maxDirBytes {
 		return nil, fmt.Errorf("the directory of %s, %s, is too long for the unix sockets in it: "+
 			"set HOLDFAST_STATE_DIR to a shorter path", name, m.Dir)
 	}
 	var err error
-	if m.node, err = node.New(r.lease.Name(i), m.Dir, i, len(s.Machines)); err != nil {
+	if m.node, err = netnode.New(r.lease.Name(i), m.Dir, i, len(s.Machines)); err != nil {
 		return nil, err
 	}
 	if err = m.prepare(r.driver); err == nil {

@@ -12,7 +12,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/fence"
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
-	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
+	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 )
 
 func (t *tool) fence() *cobra.Command {
@@ -46,7 +46,7 @@ hardware or both.`,
 			if err != nil {
 				return err
 			}
-			return a.edit(cmd.Context(), daemon.FencePath, func(string) (string, error) { return text, nil })
+			return a.edit(cmd.Context(), haproc.FencePath, func(string) (string, error) { return text, nil })
 		}}
 }
 
@@ -99,7 +99,7 @@ func (t *tool) fenceConfig() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			text, _, err := a.read(cmd.Context(), daemon.FencePath)
+			text, _, err := a.read(cmd.Context(), haproc.FencePath)
 			if err != nil {
 				return err
 			}
@@ -112,7 +112,7 @@ func (t *tool) fenceConfig() *cobra.Command {
 const fencingKey = "fencing:"
 
 func (t *tool) fenceMode() *cobra.Command {
-	modes := daemon.FencingModes()
+	modes := haproc.FencingModes()
 	return &cobra.Command{Use: "mode " + strings.Join(modes, "|"), Short: "what proves that a lost node is dead: time, a device, or both", Args: exactly(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !slices.Contains(modes, args[0]) {
@@ -122,7 +122,7 @@ func (t *tool) fenceMode() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.edit(cmd.Context(), daemon.DatacenterPath, func(old string) (string, error) {
+			return a.edit(cmd.Context(), haproc.DatacenterPath, func(old string) (string, error) {
 				var out strings.Builder
 				for line := range strings.Lines(old) {
 					if !strings.HasPrefix(strings.TrimSpace(line), fencingKey) {

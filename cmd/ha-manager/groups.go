@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
-	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
+	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 )
 
 var groupOptions = []option{
@@ -29,7 +29,7 @@ var errGroupsGone = errors.New("ha groups have been migrated to rules")
 // as soon as all nodes understand those, and removes them. Where a master has been and groups are
 // none, there never will be any.
 func noGroups(cmd *cobra.Command, a *api, prefix string) error {
-	text, _, err := a.read(cmd.Context(), daemon.GroupsPath)
+	text, _, err := a.read(cmd.Context(), haproc.GroupsPath)
 	if err != nil {
 		return err
 	}
@@ -42,7 +42,7 @@ func noGroups(cmd *cobra.Command, a *api, prefix string) error {
 		return err
 	}
 	for path := range present {
-		if _, node, isNode := nodeOf(path); isNode && present[daemon.VersionPath(node)] {
+		if _, node, isNode := nodeOf(path); isNode && present[haproc.VersionPath(node)] {
 			return fmt.Errorf("%s: %w", prefix, errGroupsGone)
 		}
 	}
@@ -61,7 +61,7 @@ func (t *tool) changeGroups(cmd *cobra.Command, doing string, change func([]conf
 	if err := noGroups(cmd, a, "cannot "+doing+" group"); err != nil {
 		return err
 	}
-	return t.changeSections(cmd, daemon.GroupsPath, understoodGroups, change)
+	return t.changeSections(cmd, haproc.GroupsPath, understoodGroups, change)
 }
 
 func (t *tool) groupAdd() *cobra.Command {
@@ -122,7 +122,7 @@ func (t *tool) groupConfig() *cobra.Command {
 			if err := noGroups(cmd, a, "cannot index groups"); err != nil {
 				return err
 			}
-			text, _, err := a.read(cmd.Context(), daemon.GroupsPath)
+			text, _, err := a.read(cmd.Context(), haproc.GroupsPath)
 			if err != nil {
 				return err
 			}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
+	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 	"github.com/holdfast-sim/holdfast/engine/store"
 )
 
@@ -60,7 +60,7 @@ func (t *tool) guestCreate() *cobra.Command {
 				fmt.Fprintf(&text, "command: %s\n", command)
 			}
 			fmt.Fprintf(&text, "cores: %d\nmemory: %d\n", cores, memory)
-			return a.edit(cmd.Context(), daemon.GuestPath(sid, node), func(old string) (string, error) {
+			return a.edit(cmd.Context(), haproc.GuestPath(sid, node), func(old string) (string, error) {
 				if old != "" {
 					return "", fmt.Errorf("unable to create %s: it already exists on node '%s'", sid, node)
 				}
@@ -128,7 +128,7 @@ func (t *tool) guestDestroy() *cobra.Command {
 				return fmt.Errorf("unable to remove %s: it is used in HA resources; `ha-manager set %s --state stopped`, then "+
 					"`ha-manager remove %s` first", sid, sid, sid)
 			}
-			_, err = a.do(cmd.Context(), store.Request{Op: "delete", Path: daemon.GuestPath(sid, v.homes[sid])})
+			_, err = a.do(cmd.Context(), store.Request{Op: "delete", Path: haproc.GuestPath(sid, v.homes[sid])})
 			return err
 		}}
 }

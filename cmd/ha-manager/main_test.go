@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast-sim/holdfast/engine/ha"
-	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
+	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 	"github.com/holdfast-sim/holdfast/engine/host"
 	"github.com/holdfast-sim/holdfast/engine/store"
 	"github.com/holdfast-sim/holdfast/engine/store/tree"
@@ -119,13 +119,13 @@ func (n *node) must(args ...string) string {
 
 func TestResources(t *testing.T) {
 	n := newNode(t)
-	n.put(daemon.GuestPath("vm:100", "n1"), "memory: 512\n")
+	n.put(haproc.GuestPath("vm:100", "n1"), "memory: 512\n")
 	n.must("add", "100", "--max_restart", "3", "--failback", "0", "--comment", "the shop")
 	require.Equal(t, "vm:100\n\tstate started\n\tmax_restart 3\n\tfailback 0\n\tcomment the shop\n",
 		sorted(n.must("config")))
 	n.must("set", "vm:100", "--state", "stopped")
-	require.Contains(t, n.file(daemon.ResourcesPath), "state stopped")
-	require.Contains(t, n.file(daemon.ResourcesPath), "max_restart 3", "what is not given stays")
+	require.Contains(t, n.file(haproc.ResourcesPath), "state stopped")
+	require.Contains(t, n.file(haproc.ResourcesPath), "max_restart 3", "what is not given stays")
 
 	code, _, errs := n.run("add", "vm:100")
 	require.Equal(t, exitFailed, code)
@@ -155,7 +155,7 @@ func sorted(text string) string {
 
 func TestCommandsForTheMaster(t *testing.T) {
 	n := newNode(t)
-	n.put(daemon.ResourcesPath, "vm: 100\n\tstate started\n")
+	n.put(haproc.ResourcesPath, "vm: 100\n\tstate started\n")
 	n.must("migrate", "vm:100", "n2")
 	n.must("crm-command", "relocate", "100", "n3")
 	n.must("crm-command", "stop", "vm:100", "30")
@@ -163,7 +163,7 @@ func TestCommandsForTheMaster(t *testing.T) {
 	n.must("crm-command", "disarm-ha", "freeze")
 	n.must("crm-command", "arm-ha")
 	require.Equal(t, "migrate vm:100 n2\nrelocate vm:100 n3\nstop vm:100 30\nenable-node-maintenance n1\n"+
-		"disarm-ha freeze\narm-ha\n", n.file(daemon.CommandsPath))
+		"disarm-ha freeze\narm-ha\n", n.file(haproc.CommandsPath))
 	for _, wrong := range [][]string{{"migrate", "vm:100"}, {"migrate", "nonsense", "n1"},
 		{"crm-command", "stop", "vm:100", "soon"}, {"crm-command", "disarm-ha", "perhaps"}} {
 		code, _, errs := n.run(wrong...)
@@ -182,7 +182,7 @@ func TestRulesAndGroups(t *testing.T) {
 	code, _, _ := n.run("rules", "add", "resource-affinity", "bad", "--resources", "vm:100,vm:101", "--affinity", "maybe")
 	require.NotZero(t, code)
 	n.must("rules", "remove", "apart")
-	require.NotContains(t, n.file(daemon.RulesPath), "apart")
+	require.NotContains(t, n.file(haproc.RulesPath), "apart")
 
 	n.must("groupadd", "g", "--nodes", "n1:1,n2")
 	n.must("groupset", "g", "--nofailback", "1")
@@ -199,10 +199,10 @@ func TestStatus(t *testing.T) {
 			"vm:101": {State: ha.Started, Node: "n2"}, "vm:102": {State: ha.Stopped, Node: "n1"}}}
 	data, err := manager.Encode()
 	require.NoError(t, err)
-	n.put(daemon.ManagerStatusPath, string(data))
-	n.put(daemon.LRMStatusPath("n1"), fmt.Sprintf(`{"state":"active","mode":"active","timestamp":%d,"results":{}}`, now))
-	n.put(daemon.LRMStatusPath("n2"), fmt.Sprintf(`{"state":"active","mode":"active","timestamp":%d,"results":{}}`, now-100))
-	n.put(daemon.ResourcesPath, "vm: 100\n\tstate started\n\nvm: 101\n\tstate started\n\nvm: 102\n\tstate disabled\n\nvm: 103\n\tstate started\n")
+	n.put(haproc.ManagerStatusPath, string(data))
+	n.put(haproc.LRMStatusPath("n1"), fmt.Sprintf(`{"state":"active","mode":"active","timestamp":%d,"results":{}}`, now))
+	n.put(haproc.LRMStatusPath("n2"), fmt.Sprintf(`{"state":"active","mode":"active","timestamp":%d,"results":{}}`, now-100))
+	n.put(haproc.ResourcesPath, "vm: 100\n\tstate started\n\nvm: 101\n\tstate started\n\nvm: 102\n\tstate disabled\n\nvm: 103\n\tstate started\n")
 	out := n.must("status")
 	require.Contains(t, out, "quorum OK\nmaster n2 (active, ")
 	require.Contains(t, out, "fencing armed (CRM watchdog active)\n")
@@ -264,7 +264,7 @@ func TestFencing(t *testing.T) {
 // TestWithoutQuorum: a node reads and does not write, and says why in the well-known words.
 func TestWithoutQuorum(t *testing.T) {
 	n := newNode(t)
-	n.put(daemon.GuestPath("vm:100", "n1"), "memory: 512\n")
+	n.put(haproc.GuestPath("vm:100", "n1"), "memory: 512\n")
 	n.must("add", "vm:100")
 	n.readOnly = true
 	require.Contains(t, n.must("status"), "quorum No quorum on node 'n1'!\n")
@@ -282,7 +282,7 @@ func TestWithoutQuorum(t *testing.T) {
 // TestChangesOfOptions: options can be taken back, and a change can name what it is about.
 func TestChangesOfOptions(t *testing.T) {
 	n := newNode(t)
-	n.put(daemon.GuestPath("ct:7", "n2"), "memory: 512\n")
+	n.put(haproc.GuestPath("ct:7", "n2"), "memory: 512\n")
 	n.must("add", "7", "--type", "ct", "--comment", "x", "--max_relocate", "4", "--failback=no")
 	var list []map[string]string
 	require.NoError(t, json.Unmarshal([]byte(n.must("config", "--output-format", "json-pretty")), &list))
@@ -299,22 +299,22 @@ func TestChangesOfOptions(t *testing.T) {
 	require.Equal(t, exitUsage, code, errs)
 	require.Empty(t, n.must("config", "--type", "vm"))
 
-	n.put(daemon.GuestPath("ct:8", "n2"), "memory: 512\n")
+	n.put(haproc.GuestPath("ct:8", "n2"), "memory: 512\n")
 	n.must("add", "ct:8")
 	n.must("rules", "add", "resource-affinity", "both", "--resources", "ct:7,ct:8", "--affinity", "positive")
 	n.must("rules", "add", "node-affinity", "one", "--resources", "ct:7", "--nodes", "n1")
 	n.must("remove", "ct:8", "--purge", "0")
-	require.Contains(t, n.file(daemon.RulesPath), "ct:7,ct:8")
+	require.Contains(t, n.file(haproc.RulesPath), "ct:7,ct:8")
 	n.must("remove", "ct:7")
-	require.NotContains(t, n.file(daemon.RulesPath), "ct:7")
-	require.NotContains(t, n.file(daemon.RulesPath), "node-affinity", "a rule for nothing goes")
+	require.NotContains(t, n.file(haproc.RulesPath), "ct:7")
+	require.NotContains(t, n.file(haproc.RulesPath), "node-affinity", "a rule for nothing goes")
 }
 
 // TestRulesThatContradict are listed with the reason.
 func TestRulesThatContradict(t *testing.T) {
 	n := newNode(t)
-	n.put(daemon.LRMStatusPath("n1"), "{}")
-	n.put(daemon.LRMStatusPath("n2"), "{}")
+	n.put(haproc.LRMStatusPath("n1"), "{}")
+	n.put(haproc.LRMStatusPath("n2"), "{}")
 	n.must("rules", "add", "node-affinity", "a", "--resources", "vm:1", "--nodes", "n1:2,n2", "--strict")
 	n.must("rules", "add", "node-affinity", "b", "--resources", "vm:1", "--nodes", "n2", "--comment", "why")
 	n.must("rules", "add", "resource-affinity", "c", "--resources", "vm:2,vm:3", "--affinity", "negative", "--disable", "1")
@@ -340,8 +340,8 @@ b is not in force: resource 'vm:1' is already used in another node affinity rule
 // TestGroupsThatAreGone: a cluster whose nodes understand rules and that has no groups gets none.
 func TestGroupsThatAreGone(t *testing.T) {
 	n := newNode(t)
-	n.put(daemon.GuestPath("vm:100", "n1"), "memory: 512\n")
-	n.put(daemon.VersionPath("n1"), "{}")
+	n.put(haproc.GuestPath("vm:100", "n1"), "memory: 512\n")
+	n.put(haproc.VersionPath("n1"), "{}")
 	for _, command := range [][]string{{"groupadd", "g", "--nodes", "n1"}, {"groupset", "g", "--nodes", "n1"},
 		{"groupremove", "g"}, {"groupconfig"}, {"add", "vm:100", "--group", "g"}} {
 		code, _, errs := n.run(command...)
@@ -359,9 +359,9 @@ func TestMovesAndTheirPartners(t *testing.T) {
 			"vm:3": {State: ha.Started, Node: "n2"}}}
 	data, err := manager.Encode()
 	require.NoError(t, err)
-	n.put(daemon.ManagerStatusPath, string(data))
-	n.put(daemon.ResourcesPath, "vm: 1\n\tstate started\n\nvm: 2\n\tstate started\n\nvm: 3\n\tstate started\n")
-	n.put(daemon.RulesPath, "resource-affinity: t\n\tresources vm:1,vm:2\n\taffinity positive\n\n"+
+	n.put(haproc.ManagerStatusPath, string(data))
+	n.put(haproc.ResourcesPath, "vm: 1\n\tstate started\n\nvm: 2\n\tstate started\n\nvm: 3\n\tstate started\n")
+	n.put(haproc.RulesPath, "resource-affinity: t\n\tresources vm:1,vm:2\n\taffinity positive\n\n"+
 		"resource-affinity: a\n\tresources vm:1,vm:3\n\taffinity negative\n")
 	require.Equal(t, "also migrate resource 'vm:2' in positive affinity with resource 'vm:1' to target node 'n3'\n",
 		n.must("migrate", "vm:1", "n3"))
@@ -371,7 +371,7 @@ func TestMovesAndTheirPartners(t *testing.T) {
 	code, _, errs = n.run("migrate", "vm:1", "n9")
 	require.Equal(t, exitFailed, code)
 	require.Contains(t, errs, "no such cluster node 'n9': there are n1, n2, n3")
-	require.Equal(t, "migrate vm:1 n3\n", n.file(daemon.CommandsPath), "what is refused is not sent")
+	require.Equal(t, "migrate vm:1 n3\n", n.file(haproc.CommandsPath), "what is refused is not sent")
 }
 
 // TestGuests: configurations of services.

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
-	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
+	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 	"github.com/holdfast-sim/holdfast/engine/ha/rules"
 )
 
@@ -25,7 +25,7 @@ func (t *tool) send(cmd *cobra.Command, line string) error {
 	if err != nil {
 		return err
 	}
-	return a.edit(cmd.Context(), daemon.CommandsPath, func(old string) (string, error) {
+	return a.edit(cmd.Context(), haproc.CommandsPath, func(old string) (string, error) {
 		if old != "" && !strings.HasSuffix(old, "\n") {
 			old += "\n"
 		}

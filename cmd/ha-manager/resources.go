@@ -15,7 +15,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/ha"
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
-	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
+	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 )
 
 // properties are the options of a resource.
@@ -41,7 +41,7 @@ func sidOf(word, kind string) (string, error) {
 func parseResources(text string) (map[string]*ha.ServiceConfig, error) {
 	services, problems, err := config.ParseResources(text)
 	if err == nil && len(problems) > 0 {
-		err = fmt.Errorf("%s: %s; correct the file first", daemon.ResourcesPath, problems[0])
+		err = fmt.Errorf("%s: %s; correct the file first", haproc.ResourcesPath, problems[0])
 	}
 	return services, err
 }
@@ -69,7 +69,7 @@ func (t *tool) config() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			text, _, err := a.read(cmd.Context(), daemon.ResourcesPath)
+			text, _, err := a.read(cmd.Context(), haproc.ResourcesPath)
 			if err != nil {
 				return err
 			}
@@ -165,7 +165,7 @@ func (t *tool) changeResource(cmd *cobra.Command, word, kind string, change reso
 			return err
 		}
 	}
-	return a.edit(cmd.Context(), daemon.ResourcesPath, func(old string) (string, error) {
+	return a.edit(cmd.Context(), haproc.ResourcesPath, func(old string) (string, error) {
 		if err := sameDigest(cmd, old); err != nil {
 			return "", err
 		}
@@ -292,7 +292,7 @@ func (t *tool) purge(cmd *cobra.Command, sid string) error {
 	if err != nil || !slices.ContainsFunc(slices.Collect(maps.Values(all)), func(r *config.Rule) bool { return r.Has(sid) }) {
 		return err
 	}
-	return t.changeSections(cmd, daemon.RulesPath, understoodRules, func(sections []config.Section) ([]config.Section, error) {
+	return t.changeSections(cmd, haproc.RulesPath, understoodRules, func(sections []config.Section) ([]config.Section, error) {
 		var kept []config.Section
 		for _, s := range sections {
 			if rule := all[s.ID]; rule == nil || !rule.Has(sid) || dropResource(&s, sid) {

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
-	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
+	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 	"github.com/holdfast-sim/holdfast/engine/ha/rules"
 )
 
@@ -31,7 +31,7 @@ func (t *tool) rules() *cobra.Command {
 	group := asksFor(&cobra.Command{Use: "rules", Short: "rules for where resources may run"})
 	remove := &cobra.Command{Use: "remove RULE", Short: "remove a rule", Args: exactly(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return t.removeSection(cmd, daemon.RulesPath, understoodRules, "ha rule", args[0])
+			return t.removeSection(cmd, haproc.RulesPath, understoodRules, "ha rule", args[0])
 		}}
 	group.AddCommand(t.rulesAdd(), t.rulesSet(), remove, t.rulesList(), t.rulesConfig())
 	return group
@@ -55,7 +55,7 @@ func (t *tool) rulesAdd() *cobra.Command {
 			if err := hasNeeded(cmd, ruleOptions); err != nil {
 				return err
 			}
-			return t.changeSections(cmd, daemon.RulesPath, understoodRules, func(all []config.Section) ([]config.Section, error) {
+			return t.changeSections(cmd, haproc.RulesPath, understoodRules, func(all []config.Section) ([]config.Section, error) {
 				if find(all, args[1]) >= 0 {
 					return nil, fmt.Errorf("HA rule '%s' already defined", args[1])
 				}
@@ -75,7 +75,7 @@ func (t *tool) rulesSet() *cobra.Command {
 			if err := ruleKind(args[0]); err != nil {
 				return err
 			}
-			return t.changeSections(cmd, daemon.RulesPath, understoodRules, func(all []config.Section) ([]config.Section, error) {
+			return t.changeSections(cmd, haproc.RulesPath, understoodRules, func(all []config.Section) ([]config.Section, error) {
 				i := find(all, args[1])
 				if i < 0 || all[i].Kind != args[0] {
 					return nil, fmt.Errorf("no such %s rule '%s'", args[0], args[1])
@@ -99,7 +99,7 @@ func (t *tool) rulesConfig() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			text, _, err := a.read(cmd.Context(), daemon.RulesPath)
+			text, _, err := a.read(cmd.Context(), haproc.RulesPath)
 			if err != nil {
 				return err
 			}

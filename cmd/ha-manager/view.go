@@ -8,7 +8,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/ha"
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
-	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
+	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 	"github.com/holdfast-sim/holdfast/engine/store"
 )
 
@@ -33,7 +33,7 @@ func look(ctx context.Context, a *api) (*view, error) {
 	if v.self, err = a.name(ctx); err != nil {
 		return nil, err
 	}
-	text, _, err := a.read(ctx, daemon.ManagerStatusPath)
+	text, _, err := a.read(ctx, haproc.ManagerStatusPath)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +47,7 @@ func look(ctx context.Context, a *api) (*view, error) {
 	if err := v.lookAtAgents(ctx, a, present); err != nil {
 		return nil, err
 	}
-	if text, _, err = a.read(ctx, daemon.ResourcesPath); err != nil {
+	if text, _, err = a.read(ctx, haproc.ResourcesPath); err != nil {
 		return nil, err
 	}
 	if v.services, err = parseResources(text); err != nil {
@@ -59,7 +59,7 @@ func look(ctx context.Context, a *api) (*view, error) {
 
 func (v *view) lookAtAgents(ctx context.Context, a *api, present map[string]bool) error {
 	for node := range nodesOf(v.manager, present) {
-		text, _, err := a.read(ctx, daemon.LRMStatusPath(node))
+		text, _, err := a.read(ctx, haproc.LRMStatusPath(node))
 		if err != nil {
 			return err
 		}
@@ -84,7 +84,7 @@ func nodesOf(manager *ha.ManagerStatus, present map[string]bool) map[string]bool
 		return nodes
 	}
 	for path := range present {
-		if parts := strings.Split(path, "/"); len(parts) == 3 && daemon.LRMStatusPath(parts[1]) == path {
+		if parts := strings.Split(path, "/"); len(parts) == 3 && haproc.LRMStatusPath(parts[1]) == path {
 			nodes[parts[1]] = true
 		}
 	}
@@ -114,7 +114,7 @@ func guestOf(path string) (sid, node string) {
 		kind = parts[2]
 	}
 	sid = kind + ":" + name
-	if _, _, err := ha.SplitSID(sid); !isConf || err != nil || daemon.GuestPath(sid, parts[1]) != path {
+	if _, _, err := ha.SplitSID(sid); !isConf || err != nil || haproc.GuestPath(sid, parts[1]) != path {
 		return "", ""
 	}
 	return sid, parts[1]
@@ -134,7 +134,7 @@ func (v *view) sids() []string {
 
 // readRules reads ha/rules.cfg, as far as it can be understood.
 func readRules(ctx context.Context, a *api) (map[string]*config.Rule, error) {
-	text, _, err := a.read(ctx, daemon.RulesPath)
+	text, _, err := a.read(ctx, haproc.RulesPath)
 	if err != nil {
 		return nil, err
 	}

@@ -5,9 +5,9 @@ import (
 	"slices"
 	"time"
 
-	hadaemon "github.com/holdfast-sim/holdfast/engine/ha/daemon"
+	hadaemon "github.com/holdfast-sim/holdfast/engine/ha/haproc"
 	"github.com/holdfast-sim/holdfast/engine/host"
-	"github.com/holdfast-sim/holdfast/engine/shutdown"
+	"github.com/holdfast-sim/holdfast/engine/initd"
 )
 
 // endPoll is how often a process that is ending is looked at.
@@ -21,8 +21,8 @@ func endInGoodOrder(ctx context.Context, h *host.Host) {
 		if !running(h, service) {
 			continue
 		}
-		request := shutdown.Request{Verb: shutdown.Stop, Service: service}
-		if _, err := h.Invoke(ctx, shutdown.Process, request.Encode()); err != nil {
+		request := initd.Request{Verb: initd.Stop, Service: service}
+		if _, err := h.Invoke(ctx, initd.Process, request.Encode()); err != nil {
 			return
 		}
 		for running(h, service) {

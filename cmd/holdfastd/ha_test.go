@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/holdfast-sim/holdfast/cmd/internal/daemon"
+	"github.com/holdfast-sim/holdfast/cmd/internal/nodemain"
 	"github.com/holdfast-sim/holdfast/engine/host"
 	"github.com/holdfast-sim/holdfast/scenarios/pve"
 )
@@ -26,7 +26,7 @@ func TestHighAvailabilityNeedsAWatchdog(t *testing.T) {
 		"a field":     {`{"comand": []}`, "watchdog.sock", "comand"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := daemon.Machine{File: &host.MachineFile{Watchdog: c.watchdog}, Dir: t.TempDir()}
+			m := nodemain.Machine{File: &host.MachineFile{Watchdog: c.watchdog}, Dir: t.TempDir()}
 			if c.file != "" {
 				require.NoError(t, os.WriteFile(filepath.Join(m.Dir, pve.HAFile), []byte(c.file), 0o600))
 			}

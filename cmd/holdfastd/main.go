@@ -15,7 +15,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/holdfast-sim/holdfast/cmd/internal/daemon"
+	"github.com/holdfast-sim/holdfast/cmd/internal/nodemain"
 	"github.com/holdfast-sim/holdfast/engine/corosync"
 	"github.com/holdfast-sim/holdfast/engine/host"
 	"github.com/holdfast-sim/holdfast/engine/node"
@@ -41,19 +41,19 @@ func main() {
 				log.Fatal(err)
 			}
 			return
-		case daemon.SuperviseArg:
-			code, err := daemon.RunMachine(os.Args[2:])
+		case nodemain.SuperviseArg:
+			code, err := nodemain.RunMachine(os.Args[2:])
 			if err != nil {
 				log.Print(err)
 			}
 			os.Exit(code)
 		}
 	}
-	os.Exit(daemon.Main("holdfastd", about, os.Args[1:], os.Stderr, processes, endInGoodOrder))
+	os.Exit(nodemain.Main("holdfastd", about, os.Args[1:], os.Stderr, processes, endInGoodOrder))
 }
 
 // processes composes the node that a machine file and the files beside it describe.
-func processes(m daemon.Machine) ([]host.Process, error) {
+func processes(m nodemain.Machine) ([]host.Process, error) {
 	path := filepath.Join(m.Dir, pve.ConfFile)
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -95,7 +95,7 @@ func processes(m daemon.Machine) ([]host.Process, error) {
 }
 
 // highAvailability reads how the node takes part in high availability; nil when it does not.
-func highAvailability(m daemon.Machine) (*node.HA, error) {
+func highAvailability(m nodemain.Machine) (*node.HA, error) {
 	path := filepath.Join(m.Dir, pve.HAFile)
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {

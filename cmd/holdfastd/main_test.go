@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/holdfast-sim/holdfast/cmd/internal/daemon"
+	"github.com/holdfast-sim/holdfast/cmd/internal/nodemain"
 )
 
 const goodConf = `totem {
@@ -50,7 +50,7 @@ func check(t *testing.T, machine, conf, key string, keyMode os.FileMode) (int, s
 	write("corosync.conf", conf, 0o600)
 	write("authkey", key, keyMode)
 	var out bytes.Buffer
-	code := daemon.Main("holdfastd", about, []string{"-check", filepath.Join(dir, "machine.json")}, &out, processes)
+	code := nodemain.Main("holdfastd", about, []string{"-check", filepath.Join(dir, "machine.json")}, &out, processes)
 	return code, out.String()
 }
 
@@ -62,7 +62,7 @@ func TestGoodConfigurationIsAccepted(t *testing.T) {
 		`{"machine": 0, "name": "n1", "links": [{"addrs": ["127.0.0.1", "127.0.0.2"], "port": 6000}], "timescale": "1/4"}`,
 	} {
 		code, said := check(t, machine, goodConf, goodKey, 0o600)
-		require.Equal(t, daemon.ExitOK, code, said)
+		require.Equal(t, nodemain.ExitOK, code, said)
 		require.Empty(t, said)
 	}
 }
@@ -88,7 +88,7 @@ func TestBadConfigurationNamesPlaceAndRemedy(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, said := check(t, c.machine, c.conf, c.key, 0o600)
-			require.Equal(t, daemon.ExitUsage, code, said)
+			require.Equal(t, nodemain.ExitUsage, code, said)
 			for _, want := range c.want {
 				require.Contains(t, said, want)
 			}
@@ -101,13 +101,13 @@ func TestKeyThatOthersMayReadIsRefused(t *testing.T) {
 		t.Skip("file modes say nothing there")
 	}
 	code, said := check(t, `{"machine": 0}`, goodConf, goodKey, 0o644)
-	require.Equal(t, daemon.ExitUsage, code)
+	require.Equal(t, nodemain.ExitUsage, code)
 	require.Contains(t, said, "chmod 600")
 }
 
 func TestUsage(t *testing.T) {
 	var out bytes.Buffer
-	require.Equal(t, daemon.ExitUsage, daemon.Main("holdfastd", about, nil, &out, processes))
+	require.Equal(t, nodemain.ExitUsage, nodemain.Main("holdfastd", about, nil, &out, processes))
 	require.Contains(t, out.String(), "Usage: holdfastd")
-	require.Equal(t, daemon.ExitOK, daemon.Main("holdfastd", about, []string{"-h"}, &out, processes))
+	require.Equal(t, nodemain.ExitOK, nodemain.Main("holdfastd", about, []string{"-h"}, &out, processes))
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/holdfast-sim/holdfast/cmd/internal/daemon"
+	"github.com/holdfast-sim/holdfast/cmd/internal/nodemain"
 )
 
 // TestWhatCannotBeSupervised says why, and what to write.
@@ -25,8 +25,8 @@ func TestWhatCannotBeSupervised(t *testing.T) {
 				require.NoError(t, os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600))
 			}
 			var out bytes.Buffer
-			code := daemon.Main("holdfastd", about, []string{"-supervise", filepath.Join(dir, "machine.json")}, &out, processes)
-			require.Equal(t, daemon.ExitUsage, code)
+			code := nodemain.Main("holdfastd", about, []string{"-supervise", filepath.Join(dir, "machine.json")}, &out, processes)
+			require.Equal(t, nodemain.ExitUsage, code)
 			require.Contains(t, out.String(), c.want)
 		})
 	}
@@ -38,7 +38,7 @@ func TestAFileOfAnotherKind(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "corosync.conf")
 		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
 		var out bytes.Buffer
-		require.Equal(t, daemon.ExitUsage, daemon.Main("holdfastd", about, []string{path}, &out, processes))
+		require.Equal(t, nodemain.ExitUsage, nodemain.Main("holdfastd", about, []string{path}, &out, processes))
 		require.Contains(t, out.String(), `corosync.conf is no machine file: that is a JSON object, at least {"machine": 0}`)
 	}
 }

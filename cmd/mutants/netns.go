@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/holdfast-sim/holdfast/chaos"
-	"github.com/holdfast-sim/holdfast/scenarios/hosted"
+	"github.com/holdfast-sim/holdfast/scenarios/hostdriver"
 )
 
 // netnsCatalogue is the folder of bugs, in a catalogue, that real nodes show: mostly bugs of the
@@ -159,7 +159,7 @@ func (h *netnsHunter) run(ctx context.Context, bin, story string) (catch, error)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, filepath.Join(bin, "holdfast"), "run", story, "--on", chaos.World, "--json",
 		"--runs", filepath.Join(h.builder.dir, "runs"))
-	cmd.Env = append(os.Environ(), hosted.BinDirEnv+"="+bin)
+	cmd.Env = append(os.Environ(), hostdriver.BinDirEnv+"="+bin)
 	var out, problems bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &problems
 	err := cmd.Run()

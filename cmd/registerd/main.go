@@ -5,22 +5,22 @@ package main
 import (
 	"os"
 
-	"github.com/holdfast-sim/holdfast/cmd/internal/daemon"
+	"github.com/holdfast-sim/holdfast/cmd/internal/nodemain"
 	"github.com/holdfast-sim/holdfast/engine/host"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/register"
 )
 
 func main() {
-	os.Exit(daemon.Main("registerd", "registerd runs one replica of the toy register.",
+	os.Exit(nodemain.Main("registerd", "registerd runs one replica of the toy register.",
 		os.Args[1:], os.Stderr, processes))
 }
 
 // processes makes a machine's processes exactly as the simulator does.
-func processes(m daemon.Machine) ([]host.Process, error) {
+func processes(m nodemain.Machine) ([]host.Process, error) {
 	subject, err := register.Decode(&scenarios.Scenario{Machines: scenarios.Count(m.Machines())})
 	if err != nil {
 		return nil, err
 	}
-	return daemon.FromSpecs(subject.Builder().Processes(m.File.Machine), m.Timescale), nil
+	return nodemain.FromSpecs(subject.Builder().Processes(m.File.Machine), m.Timescale), nil
 }

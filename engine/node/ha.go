@@ -6,9 +6,9 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/corosync"
 	"github.com/holdfast-sim/holdfast/engine/env"
-	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
+	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
+	"github.com/holdfast-sim/holdfast/engine/initd"
 	"github.com/holdfast-sim/holdfast/engine/resource"
-	"github.com/holdfast-sim/holdfast/engine/shutdown"
 	"github.com/holdfast-sim/holdfast/engine/status"
 	"github.com/holdfast-sim/holdfast/engine/watchdog"
 )
@@ -23,7 +23,7 @@ type HA struct {
 	// Commands, when given, are the programs that may run as resources, in the place of guests.
 	Commands *resource.Commands
 	// Self is what the node tells the others of itself.
-	Self daemon.Info
+	Self haproc.Info
 }
 
 // haProcesses composes the HA manager of a node, in the order of their starts: what resets the
@@ -38,17 +38,17 @@ func haProcesses(o Options, conf *corosync.Config) ([]Process, error) {
 	for i := range conf.Nodes {
 		guests.Machines = append(guests.Machines, nodeName(conf, i))
 	}
-	ho := daemon.Options{Node: nodeName(conf, int(o.Machine)), Num: num, Den: den, Self: o.HA.Self,
+	ho := haproc.Options{Node: nodeName(conf, int(o.Machine)), Num: num, Den: den, Self: o.HA.Self,
 		MoveTimeout: o.HA.MoveTimeout,
-		NewDriver:   func(e env.Env) daemon.StepDriver { return resource.NewFake(e, guests) }}
+		NewDriver:   func(e env.Env) haproc.StepDriver { return resource.NewFake(e, guests) }}
 	if commands != nil {
 		if err := commands.Check(); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrOptions, err)
 		}
-		ho.NewDriver = func(e env.Env) daemon.StepDriver { return resource.NewProcess(e, *commands) }
+		ho.NewDriver = func(e env.Env) haproc.StepDriver { return resource.NewProcess(e, *commands) }
 	}
 	for i := range conf.Nodes {
-		ho.Nodes = append(ho.Nodes, daemon.Node{ID: conf.Nodes[i].ID, Name: nodeName(conf, i)})
+		ho.Nodes = append(ho.Nodes, haproc.Node{ID: conf.Nodes[i].ID, Name: nodeName(conf, i)})
 	}
 	if err := ho.Check(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrOptions, err)
@@ -62,12 +62,12 @@ func haProcesses(o Options, conf *corosync.Config) ([]Process, error) {
 		processes = append(processes, Process{Name: resource.HostProcess, Restart: restartAfter,
 			New: func() env.Process { return resource.NewHost(guests) }})
 	}
-	ending := shutdown.Options{Services: []shutdown.Service{{Name: daemon.LRMProcess},
-		{Name: daemon.CRMProcess, Within: crmStopTime * time.Duration(num) / time.Duration(den)}}}
+	ending := initd.Options{Services: []initd.Service{{Name: haproc.LRMProcess},
+		{Name: haproc.CRMProcess, Within: crmStopTime * time.Duration(num) / time.Duration(den)}}}
 	return append(processes,
-		Process{Name: shutdown.Process, Restart: restartAfter, New: func() env.Process { return shutdown.New(ending) }},
-		Process{Name: daemon.LRMProcess, Restart: restartAfter, New: func() env.Process { return daemon.NewLRM(ho) }},
-		Process{Name: daemon.CRMProcess, Restart: restartAfter, New: func() env.Process { return daemon.NewCRM(ho) }}), nil
+		Process{Name: initd.Process, Restart: restartAfter, New: func() env.Process { return initd.New(ending) }},
+		Process{Name: haproc.LRMProcess, Restart: restartAfter, New: func() env.Process { return haproc.NewLRM(ho) }},
+		Process{Name: haproc.CRMProcess, Restart: restartAfter, New: func() env.Process { return haproc.NewCRM(ho) }}), nil
 }
 
 // crmStopTime is how long the HA manager may take to end; its agent has all the time it wants.

@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 
 	"github.com/holdfast-sim/holdfast/scenarios"
-	"github.com/holdfast-sim/holdfast/scenarios/hosted"
+	"github.com/holdfast-sim/holdfast/scenarios/hostdriver"
 )
 
 // Program is the command that runs a node of the engine on a real machine, and the names of the
@@ -33,7 +33,7 @@ var serviceCommand = []string{"/bin/sh", "-c", "trap 'exit 0' TERM; while :; do 
 // watchdogs, services are real processes, and an operator outside sets the cluster up.
 func (s *Subject) Driver() scenarios.Driver {
 	files := []scenarios.File{{Name: ConfFile, Data: s.text}, {Name: KeyFile, Data: simulationKey}}
-	d := &hosted.Driver{Program: Program, Powered: s.spec.HA != nil,
+	d := &hostdriver.Driver{Program: Program, Powered: s.spec.HA != nil,
 		Extra: func(scenarios.Machine) ([]scenarios.File, error) { return files, nil }}
 	if s.spec.HA == nil {
 		return d

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
-	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
+	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 	"github.com/holdfast-sim/holdfast/engine/resource"
 	"github.com/holdfast-sim/holdfast/engine/store/lock"
 	"github.com/holdfast-sim/holdfast/engine/store/tree"
@@ -109,9 +109,9 @@ func (j *haJudge) read(log []*history.WitnessEntry) {
 		j.order = append(j.order, c)
 		name, isLock := strings.CutPrefix(e.Key, lock.Dir+"/")
 		switch {
-		case isLock && name == daemon.ManagerLock && e.F == tree.Delete.String():
+		case isLock && name == haproc.ManagerLock && e.F == tree.Delete.String():
 			j.master = append(j.master, home{c.at, ""})
-		case isLock && name == daemon.ManagerLock:
+		case isLock && name == haproc.ManagerLock:
 			j.master = append(j.master, home{c.at, machineOf(c.by)})
 		case isLock:
 		case e.To != "":
@@ -144,7 +144,7 @@ func placeOf(path string) (sid, node string) {
 	}
 	name := strings.TrimSuffix(parts[3], guestSuffix)
 	for _, kind := range []string{"vm", "ct", parts[2]} {
-		if daemon.GuestPath(kind+":"+name, parts[1]) == path {
+		if haproc.GuestPath(kind+":"+name, parts[1]) == path {
 			return kind + ":" + name, parts[1]
 		}
 	}
@@ -267,22 +267,22 @@ func (j *haJudge) unproven(at int, held map[string]*change) string {
 		return "" // what a human does by hand needs no lock, only the wish that the manager keeps away
 	}
 	holder := "nobody"
-	if h := held[daemon.AgentLock(from)]; h != nil {
+	if h := held[haproc.AgentLock(from)]; h != nil {
 		holder = h.by
 	}
 	_, to := placeOf(c.To)
 	m := slices.Index(j.nodes, from)
-	own := m >= 0 && c.by == j.scenario.Machines[m]+"/"+daemon.LRMProcess
+	own := m >= 0 && c.by == j.scenario.Machines[m]+"/"+haproc.LRMProcess
 	if (own || byMaster(c.by)) && holder == c.by || byMaster(c.by) && m >= 0 && j.provenBefore(at, sid, env.MachineID(m)) {
 		return ""
 	}
 	return fmt.Sprintf("%s moved %s from %s to %s at %v, while %s held %s",
-		c.by, sid, from, to, c.at, holder, daemon.AgentLock(from))
+		c.by, sid, from, to, c.at, holder, haproc.AgentLock(from))
 }
 
 func byMaster(by string) bool {
 	_, process, _ := strings.Cut(by, "/")
-	return process == daemon.CRMProcess
+	return process == haproc.CRMProcess
 }
 
 // provenBefore says whether an earlier master had owned the lock of a service's node, and the
@@ -291,7 +291,7 @@ func (j *haJudge) provenBefore(at int, sid string, m env.MachineID) bool {
 	now := j.order[at].at
 	for i := range j.order[:at] {
 		proof := &j.order[i]
-		if proof.Key != lock.Dir+"/"+daemon.AgentLock(j.nodes[m]) || proof.F == tree.Delete.String() || !byMaster(proof.by) {
+		if proof.Key != lock.Dir+"/"+haproc.AgentLock(j.nodes[m]) || proof.F == tree.Delete.String() || !byMaster(proof.by) {
 			continue
 		}
 		if !slices.ContainsFunc(j.ended(), func(l life) bool {

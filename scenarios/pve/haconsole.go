@@ -8,8 +8,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
-	"github.com/holdfast-sim/holdfast/engine/shutdown"
+	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
+	"github.com/holdfast-sim/holdfast/engine/initd"
 	"github.com/holdfast-sim/holdfast/engine/store"
 	"github.com/holdfast-sim/holdfast/engine/store/tree"
 )
@@ -28,7 +28,7 @@ func (d *haDriver) Refuses() []string {
 			continue
 		}
 		verb := words[0]
-		refuse(verb == shutdown.Shutdown || verb == shutdown.Reboot, c.Run,
+		refuse(verb == initd.Shutdown || verb == initd.Reboot, c.Run,
 			"a node's program that ends by itself counts as a crash here; run it in the simulator")
 		refuse(verb == orderStart || verb == orderMove, c.Run,
 			"services of real nodes are programs that only the HA manager starts and moves; run it in the simulator")
@@ -48,14 +48,14 @@ func (c *console) order(words []string) error {
 	}
 	spec := c.driver.spec
 	if words[0] == orderCreate {
-		err := c.put(daemon.GuestPath(words[1], words[2]), spec.Guests[words[1]].config(), 0)
+		err := c.put(haproc.GuestPath(words[1], words[2]), spec.Guests[words[1]].config(), 0)
 		if err != nil && !refusedAs(err, tree.Exists, tree.RevisionMismatch) {
 			return err
 		}
-		return c.edit(daemon.ResourcesPath, func(old string) (string, error) { return created(old, words) })
+		return c.edit(haproc.ResourcesPath, func(old string) (string, error) { return created(old, words) })
 	}
 	for _, m := range c.driver.machines {
-		path := daemon.GuestPath(words[1], m)
+		path := haproc.GuestPath(words[1], m)
 		_, err := c.ask(store.Request{Op: store.OpRead, Path: path})
 		if err == nil {
 			return c.edit(path, func(old string) (string, error) { return changedGuest(old, words) })
@@ -68,14 +68,14 @@ func (c *console) order(words []string) error {
 }
 
 // askInit asks the machine's init for something.
-func (c *console) askInit(r shutdown.Request) error {
+func (c *console) askInit(r initd.Request) error {
 	ctx, cancel := context.WithTimeout(c.ctx, operatorTimeout)
 	defer cancel()
-	out, err := c.do(ctx, shutdown.Process, r.Encode())
+	out, err := c.do(ctx, initd.Process, r.Encode())
 	if err != nil {
 		return err
 	}
-	var answer shutdown.Answer
+	var answer initd.Answer
 	if err := json.Unmarshal(out, &answer); err != nil {
 		return fmt.Errorf("reading the answer of the init of %s: %w", c.machine.Name, err)
 	}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/ha"
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
-	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
+	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 	"github.com/holdfast-sim/holdfast/engine/store"
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/scenarios/workload"
@@ -32,7 +32,7 @@ func (j *haJudge) finalFile(path string) (data []byte, found bool) {
 
 // status is the manager's own account in the end; nil when there is none.
 func (j *haJudge) status() *ha.ManagerStatus {
-	data, found := j.finalFile(daemon.ManagerStatusPath)
+	data, found := j.finalFile(haproc.ManagerStatusPath)
 	if !found {
 		return nil
 	}
@@ -47,7 +47,7 @@ func (j *haJudge) status() *ha.ManagerStatus {
 // where. It is the only check that reads the manager's account, to see that nothing is missing
 // there, and it believes the guests where they differ.
 func (j *haJudge) checkEnd() (violations []linearizability.Violation, remark string) {
-	text, found := j.finalFile(daemon.ResourcesPath)
+	text, found := j.finalFile(haproc.ResourcesPath)
 	if !found || j.inPlace == 0 {
 		return nil, "nothing was configured in the end, as far as machines answered"
 	}
@@ -175,5 +175,5 @@ func (e *ending) alone(r *config.Rule) bool {
 
 // finalHA are the questions that tell what became of high availability.
 func finalHA() []workload.Op {
-	return []workload.Op{{F: workload.Read, Key: daemon.ManagerStatusPath}, {F: workload.Read, Key: daemon.ResourcesPath}}
+	return []workload.Op{{F: workload.Read, Key: haproc.ManagerStatusPath}, {F: workload.Read, Key: haproc.ResourcesPath}}
 }

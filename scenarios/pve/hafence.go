@@ -9,7 +9,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/fence"
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
-	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
+	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 	"github.com/holdfast-sim/holdfast/engine/store/lock"
 	"github.com/holdfast-sim/holdfast/engine/store/tree"
 	"github.com/holdfast-sim/holdfast/linearizability"
@@ -145,7 +145,7 @@ func (j *haJudge) unprovenTakeovers() (violations []linearizability.Violation) {
 		if c.F == tree.Delete.String() {
 			delete(held, name)
 		}
-		if before == nil || before.by == c.by || !strings.HasSuffix(before.by, "/"+daemon.LRMProcess) {
+		if before == nil || before.by == c.by || !strings.HasSuffix(before.by, "/"+haproc.LRMProcess) {
 			continue
 		}
 		if !j.provenDead(j.run, before, c) {

@@ -7,7 +7,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/cpg"
 	"github.com/holdfast-sim/holdfast/engine/env"
-	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
+	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 	"github.com/holdfast-sim/holdfast/engine/resource"
 	"github.com/holdfast-sim/holdfast/engine/store"
 	"github.com/holdfast-sim/holdfast/engine/watchdog"
@@ -211,7 +211,7 @@ func (h *health) phase(from, to time.Duration) phase {
 			}
 		}
 		p.fine[m] = up[m] && !unclear && 2*votes > all
-		off := halted{lrm: h.stopped(id, daemon.LRMProcess, from), crm: h.stopped(id, daemon.CRMProcess, from),
+		off := halted{lrm: h.stopped(id, haproc.LRMProcess, from), crm: h.stopped(id, haproc.CRMProcess, from),
 			host: h.stopped(id, resource.HostProcess, from), watchdog: h.stopped(id, watchdog.Process, from)}
 		p.halted = append(p.halted, off)
 		p.agent[m] = p.fine[m] && !off.lrm && !off.host && !off.watchdog

@@ -12,7 +12,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/ha"
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
-	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
+	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 	"github.com/holdfast-sim/holdfast/engine/resource"
 	"github.com/holdfast-sim/holdfast/engine/ring"
 	"github.com/holdfast-sim/holdfast/engine/store"
@@ -49,10 +49,10 @@ func newTrial(t *testing.T, commands ...pve.HACommand) *trial {
 	for m := range env.MachineID(3) {
 		x.at(0, m, scenarios.Power{On: true, Boot: 1})
 	}
-	x.change(1, "n1/operator", "cas", daemon.GuestPath("vm:100", "n1"), "")
+	x.change(1, "n1/operator", "cas", haproc.GuestPath("vm:100", "n1"), "")
 	x.at(2, 0, pve.OperatorDid{What: "files in place"})
-	x.change(3, "n2/crm", "cas", "priv/lock/"+daemon.ManagerLock, "")
-	x.change(3, "n1/lrm", "cas", "priv/lock/"+daemon.AgentLock("n1"), "")
+	x.change(3, "n2/crm", "cas", "priv/lock/"+haproc.ManagerLock, "")
+	x.change(3, "n1/lrm", "cas", "priv/lock/"+haproc.AgentLock("n1"), "")
 	x.at(5, 0, resource.Active{SID: "vm:100", On: true})
 	return x
 }
@@ -78,7 +78,7 @@ func (x *trial) fault(from, to int, f fault.Fault) {
 
 // reset is the end of a machine whose agent was not fed since a minute before.
 func (x *trial) reset(second int, m env.MachineID) {
-	x.at(second-10, m, watchdog.Expired{Client: daemon.LRMProcess, Reason: "made up", Overdue: true})
+	x.at(second-10, m, watchdog.Expired{Client: haproc.LRMProcess, Reason: "made up", Overdue: true})
 	x.at(second, m, scenarios.Power{Boot: 1, Cause: scenarios.CauseWatchdog})
 }
 
@@ -86,7 +86,7 @@ func (x *trial) reset(second int, m env.MachineID) {
 func (x *trial) ends(status *ha.ManagerStatus, services map[string]*ha.ServiceConfig) {
 	data, err := json.Marshal(status)
 	require.NoError(x.t, err)
-	for path, text := range map[string]string{daemon.ManagerStatusPath: string(data), daemon.ResourcesPath: config.FormatResources(services)} {
+	for path, text := range map[string]string{haproc.ManagerStatusPath: string(data), haproc.ResourcesPath: config.FormatResources(services)} {
 		answer := store.Response{OK: true, Revision: x.revision, Entry: &store.EntryInfo{Path: path, Kind: "file", Data: []byte(text)}}
 		x.finals = append(x.finals, scenarios.Final{Op: workload.Op{F: workload.Read, Key: path}, Output: answer.Encode()})
 	}
@@ -147,14 +147,14 @@ func TestAResetNeedsAReasonOfItsOwn(t *testing.T) {
 			x.fault(120, 200, fault.Fault{Kind: fault.Kill, Machines: []string{"n1"}, Process: resource.HostProcess})
 		}, invalid},
 		{"its agent was paused", func(x *trial) {
-			x.fault(120, 200, fault.Fault{Kind: fault.Pause, Machines: []string{"n1"}, Process: daemon.LRMProcess})
+			x.fault(120, 200, fault.Fault{Kind: fault.Pause, Machines: []string{"n1"}, Process: haproc.LRMProcess})
 		}, valid},
 		{"its guests were paused, and then its agent", func(x *trial) {
 			x.fault(50, 200, fault.Fault{Kind: fault.Pause, Machines: []string{"n1"}, Process: resource.HostProcess})
-			x.fault(120, 200, fault.Fault{Kind: fault.Pause, Machines: []string{"n1"}, Process: daemon.LRMProcess})
+			x.fault(120, 200, fault.Fault{Kind: fault.Pause, Machines: []string{"n1"}, Process: haproc.LRMProcess})
 		}, valid},
 		{"another one's agent was paused", func(x *trial) {
-			x.fault(120, 200, fault.Fault{Kind: fault.Pause, Machines: []string{"n3"}, Process: daemon.LRMProcess})
+			x.fault(120, 200, fault.Fault{Kind: fault.Pause, Machines: []string{"n3"}, Process: haproc.LRMProcess})
 		}, invalid},
 		{"its disk was slow", func(x *trial) {
 			x.fault(120, 200, fault.Fault{Kind: fault.DiskSlow, Machines: []string{"n1"}, Latency: 10 * time.Millisecond})
@@ -179,12 +179,12 @@ func TestAResetNeedsAReasonOfItsOwn(t *testing.T) {
 
 // TestAnAgentThatEndsByItselfIsNoReason: only a fault that kills it excuses the reset.
 func TestAnAgentThatEndsByItselfIsNoReason(t *testing.T) {
-	for killed, want := range map[string]linearizability.Validity{"": invalid, daemon.CRMProcess: invalid, daemon.LRMProcess: valid} {
+	for killed, want := range map[string]linearizability.Validity{"": invalid, haproc.CRMProcess: invalid, haproc.LRMProcess: valid} {
 		x := newTrial(t)
 		if killed != "" {
 			x.fault(179, 185, fault.Fault{Kind: fault.Kill, Machines: []string{"n1"}, Process: killed})
 		}
-		x.at(180, 0, watchdog.Expired{Client: daemon.LRMProcess, Reason: "gone"})
+		x.at(180, 0, watchdog.Expired{Client: haproc.LRMProcess, Reason: "gone"})
 		x.at(190, 0, scenarios.Power{Boot: 1, Cause: scenarios.CauseWatchdog})
 		x.require("ha-reset", want, pve.NeedlessReset)
 	}
@@ -193,7 +193,7 @@ func TestAnAgentThatEndsByItselfIsNoReason(t *testing.T) {
 // TestAFenceNeedsAReason: a node that was there must not be given up.
 func TestAFenceNeedsAReason(t *testing.T) {
 	x := newTrial(t)
-	x.at(180, 1, daemon.FenceStep{Node: "n1", Step: "FENCE"})
+	x.at(180, 1, haproc.FenceStep{Node: "n1", Step: "FENCE"})
 	x.require("ha-reset", invalid, pve.NeedlessFence)
 	x.fault(110, 300, cut([]string{"n1"}))
 	x.require("ha-reset", valid, "")
@@ -201,7 +201,7 @@ func TestAFenceNeedsAReason(t *testing.T) {
 
 // TestLocksChangeHandsOnlyWhenTheyRanOut goes by the store's order.
 func TestLocksChangeHandsOnlyWhenTheyRanOut(t *testing.T) {
-	name := "priv/lock/" + daemon.AgentLock("n1")
+	name := "priv/lock/" + haproc.AgentLock("n1")
 	for seconds, want := range map[int]linearizability.Validity{119: invalid, 121: valid} {
 		x := newTrial(t)
 		x.change(50, "n1/lrm", "cas", name, "")
@@ -216,7 +216,7 @@ func TestLocksChangeHandsOnlyWhenTheyRanOut(t *testing.T) {
 
 // TestServicesMoveUnderTheirNodesLock: by whoever holds it, agent or master.
 func TestServicesMoveUnderTheirNodesLock(t *testing.T) {
-	name, from, to := "priv/lock/"+daemon.AgentLock("n1"), daemon.GuestPath("vm:100", "n1"), daemon.GuestPath("vm:100", "n3")
+	name, from, to := "priv/lock/"+haproc.AgentLock("n1"), haproc.GuestPath("vm:100", "n1"), haproc.GuestPath("vm:100", "n3")
 	x := newTrial(t)
 	x.change(50, "n1/lrm", "rename", from, to)
 	x.require("ha-takeover", valid, "")
@@ -262,7 +262,7 @@ func TestRecoveryIsJudgedByWhatConcernsIt(t *testing.T) {
 	x.require("ha-recovery", valid, "")
 	for second, want := range map[int]linearizability.Validity{455: valid, 465: invalid} { // a lock's life more on the fenced node itself
 		x = down()
-		x.change(220, "n2/crm", "cas", "priv/lock/"+daemon.AgentLock("n1"), "")
+		x.change(220, "n2/crm", "cas", "priv/lock/"+haproc.AgentLock("n1"), "")
 		x.at(second, 0, resource.Active{SID: "vm:100", On: true})
 		x.require("ha-recovery", want, pve.LostService)
 	}
@@ -343,7 +343,7 @@ func TestAnOrderToStopCountsWhenAMasterTakesIt(t *testing.T) {
 	for taken, want := range map[int]linearizability.Validity{80: invalid, 140: valid} {
 		x := newTrial(t, pve.HACommand{At: 60 * time.Second, On: "n3", Run: stop}, pve.HACommand{At: 170 * time.Second, On: "n3", Run: start})
 		x.at(75, 2, pve.OperatorDid{What: stop})
-		x.at(taken, 1, daemon.CommandsTaken{Batch: "made up", Lines: []string{stop}})
+		x.at(taken, 1, haproc.CommandsTaken{Batch: "made up", Lines: []string{stop}})
 		x.at(taken, 0, resource.Active{SID: "vm:100"})
 		x.at(190, 2, pve.OperatorDid{What: start})
 		x.require("ha-recovery", want, pve.LostService)

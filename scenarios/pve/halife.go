@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
-	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
+	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 	"github.com/holdfast-sim/holdfast/engine/host"
 	"github.com/holdfast-sim/holdfast/engine/resource"
 	"github.com/holdfast-sim/holdfast/linearizability"
@@ -52,7 +52,7 @@ type haLife struct {
 
 // takenBatch is a batch of commands that a master has carried out, said what it said to one.
 type takenBatch struct {
-	daemon.CommandsTaken
+	haproc.CommandsTaken
 	by env.MachineID
 	at time.Duration
 }
@@ -89,15 +89,15 @@ func (l *haLife) record(r scenarios.Stamped) {
 		if rec.Phase == host.ProgramBegins {
 			l.runs(rec.Name, r)
 		}
-	case daemon.CommandBegun:
+	case haproc.CommandBegun:
 		if rec.Target != "" {
 			l.under = append(l.under, underway{rec.UID, rec.SID, rec.Target, span{r.At, forever}})
 		}
-	case daemon.CommandsTaken:
+	case haproc.CommandsTaken:
 		l.taken = append(l.taken, takenBatch{rec, r.Machine, r.At})
-	case daemon.CommandSaid:
+	case haproc.CommandSaid:
 		l.said = append(l.said, said{rec.Text, r.At})
-	case daemon.CommandDone:
+	case haproc.CommandDone:
 		for i := range l.under {
 			if l.under[i].uid == rec.UID {
 				l.under[i].to = min(l.under[i].to, r.At)

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
-	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
+	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 	"github.com/holdfast-sim/holdfast/engine/host"
 	"github.com/holdfast-sim/holdfast/engine/resource"
 	"github.com/holdfast-sim/holdfast/linearizability/history"
@@ -67,16 +67,16 @@ func (b *biographer) take(r scenarios.Stamped) {
 		if !rec.On {
 			b.allDown(r, "down: "+b.names[r.Machine]+" off, "+rec.Cause)
 		}
-	case daemon.CommandBegun:
+	case haproc.CommandBegun:
 		if l := b.lives[rec.SID]; l != nil && rec.Target != "" {
 			l.target, l.done = rec.Target, 0
 			b.write(l, r.At)
 		}
-	case daemon.MoveProgress:
+	case haproc.MoveProgress:
 		if l := b.lives[rec.SID]; l != nil {
 			l.done = rec.Percent
 		}
-	case daemon.CommandDone:
+	case haproc.CommandDone:
 		if l := b.lives[rec.SID]; l != nil && l.target != "" {
 			if rec.ExitCode != 0 {
 				b.mark(rec.SID, r.At, fmt.Sprintf("the way to %s has failed at %d%%", l.target, l.done), "fail")
@@ -84,7 +84,7 @@ func (b *biographer) take(r scenarios.Stamped) {
 			l.target = ""
 			b.write(l, r.At)
 		}
-	case daemon.FenceStep:
+	case haproc.FenceStep:
 		b.fenced(r.At, rec)
 	case OperatorDid:
 		if words := strings.Fields(rec.What); len(words) > 1 && b.lives[words[1]] != nil {
@@ -120,7 +120,7 @@ func (b *biographer) allDown(r scenarios.Stamped, why string) {
 }
 
 // fenced tells it on the lives that wait for a node's death.
-func (b *biographer) fenced(at time.Duration, f daemon.FenceStep) {
+func (b *biographer) fenced(at time.Duration, f haproc.FenceStep) {
 	for _, sid := range b.sids {
 		l := b.lives[sid]
 		if len(l.on) > 0 || !l.begun || b.names[l.last] != f.Node {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/ha"
-	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
+	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 	"github.com/holdfast-sim/holdfast/engine/watchdog"
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/scenarios"
@@ -49,7 +49,7 @@ func newLiveness() liveness {
 
 func (l *liveness) record(r scenarios.Stamped) {
 	switch rec := r.Record.(type) {
-	case daemon.CommandBegun:
+	case haproc.CommandBegun:
 		if ha.ServiceState(rec.State).Moving() {
 			l.moves[rec.SID] = append(l.moves[rec.SID], r.At)
 		}
@@ -145,7 +145,7 @@ func (l *liveness) guardsLeft(j *haJudge) (violations []linearizability.Violatio
 		return nil
 	}
 	for m, name := range j.scenario.Machines {
-		for _, client := range []string{daemon.CRMProcess, daemon.LRMProcess} {
+		for _, client := range []string{haproc.CRMProcess, haproc.LRMProcess} {
 			if open[guard{machine: env.MachineID(m), client: client}] {
 				violations = append(violations, linearizability.Violation{Kind: NeedlessGuard, Nodes: []string{name},
 					Explain: fmt.Sprintf("at %v the watchdog of %s still guards its %s although there is nothing to guard",

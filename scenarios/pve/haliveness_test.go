@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
-	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
+	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 	"github.com/holdfast-sim/holdfast/engine/resource"
 	"github.com/holdfast-sim/holdfast/engine/watchdog"
 	"github.com/holdfast-sim/holdfast/linearizability"
@@ -45,7 +45,7 @@ func TestAServiceThatWandersIsNoticed(t *testing.T) {
 	for i := range 7 {
 		state := []string{"migrate", "started", "relocate"}
 		for _, s := range state[:1+i%3] {
-			moves = append(moves, record{100 + 20*i, 0, daemon.CommandBegun{SID: "vm:100", UID: "u", State: s}})
+			moves = append(moves, record{100 + 20*i, 0, haproc.CommandBegun{SID: "vm:100", UID: "u", State: s}})
 		}
 	}
 	spec := pve.HASpec{Services: map[string]string{"vm:100": "n1"}}
@@ -59,8 +59,8 @@ func TestAServiceThatWandersIsNoticed(t *testing.T) {
 }
 
 func TestAWatchdogThatGuardsNothingIsNoticed(t *testing.T) {
-	on := watchdog.Guarded{Client: daemon.CRMProcess, On: true}
-	off := watchdog.Guarded{Client: daemon.CRMProcess}
+	on := watchdog.Guarded{Client: haproc.CRMProcess, On: true}
+	off := watchdog.Guarded{Client: haproc.CRMProcess}
 	spec := pve.HASpec{Services: map[string]string{"vm:100": "n1"},
 		Commands: []pve.HACommand{{At: 40 * time.Second, On: "n1", Run: "remove vm:100"}}}
 	removed := []record{{1, 0, pve.OperatorDid{What: "files in place"}}, {5, 2, on},

@@ -14,13 +14,13 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/store"
 	"github.com/holdfast-sim/holdfast/engine/store/tree"
 	"github.com/holdfast-sim/holdfast/scenarios"
-	"github.com/holdfast-sim/holdfast/scenarios/hosted"
+	"github.com/holdfast-sim/holdfast/scenarios/hostdriver"
 )
 
 // haDriver drives nodes with the HA manager: it does from outside what the operator's process does
 // in the simulator.
 type haDriver struct {
-	*hosted.Driver
+	*hostdriver.Driver
 	spec     *HASpec
 	machines []string
 	warmup   time.Duration

@@ -9,9 +9,9 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/ha"
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
-	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
+	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
+	"github.com/holdfast-sim/holdfast/engine/initd"
 	"github.com/holdfast-sim/holdfast/engine/resource"
-	"github.com/holdfast-sim/holdfast/engine/shutdown"
 	"github.com/holdfast-sim/holdfast/engine/store/client"
 )
 
@@ -19,14 +19,14 @@ import (
 // concern the machine itself, its processes, or guests behind the HA manager's back.
 
 // machineOrders are requests to the machine's init.
-var machineOrders = map[string]shutdown.Request{
-	"shutdown":    {Verb: shutdown.Shutdown},
-	"reboot":      {Verb: shutdown.Reboot},
-	"restart-lrm": {Verb: shutdown.Restart, Service: daemon.LRMProcess},
-	"stop-crm":    {Verb: shutdown.Stop, Service: daemon.CRMProcess},
-	"start-crm":   {Verb: shutdown.Start, Service: daemon.CRMProcess},
-	"stop-lrm":    {Verb: shutdown.Stop, Service: daemon.LRMProcess},
-	"start-lrm":   {Verb: shutdown.Start, Service: daemon.LRMProcess},
+var machineOrders = map[string]initd.Request{
+	"shutdown":    {Verb: initd.Shutdown},
+	"reboot":      {Verb: initd.Reboot},
+	"restart-lrm": {Verb: initd.Restart, Service: haproc.LRMProcess},
+	"stop-crm":    {Verb: initd.Stop, Service: haproc.CRMProcess},
+	"start-crm":   {Verb: initd.Start, Service: haproc.CRMProcess},
+	"stop-lrm":    {Verb: initd.Stop, Service: haproc.LRMProcess},
+	"start-lrm":   {Verb: initd.Start, Service: haproc.LRMProcess},
 }
 
 // Orders that concern guests.
@@ -89,7 +89,7 @@ func (h *HASpec) has(sid string) bool {
 // order carries one out; an error means that it is to be tried again.
 func (o *operator) order(t *env.Task, words []string) error {
 	if r, machine := machineOrders[words[0]]; machine {
-		return o.env.Local(shutdown.Process, r.Encode())
+		return o.env.Local(initd.Process, r.Encode())
 	}
 	switch words[0] {
 	case orderCreate:
@@ -99,18 +99,18 @@ func (o *operator) order(t *env.Task, words []string) error {
 	case orderMove:
 		return o.moveGuest(t, words[1], words[2])
 	case orderVersion:
-		return daemon.Upgrade(t, o.env, o.store, o.machine, o.spec.self(o.machine), words[1])
+		return haproc.Upgrade(t, o.env, o.store, o.machine, o.spec.self(o.machine), words[1])
 	}
 	return o.editGuest(t, words[1], func(old string) (string, error) { return changedGuest(old, words) })
 }
 
 // createGuest makes a guest's configuration, and lets the HA manager look after it.
 func (o *operator) createGuest(t *env.Task, sid, node, state string) error {
-	err := o.create(t, daemon.GuestPath(sid, node), o.spec.Guests[sid].config())
+	err := o.create(t, haproc.GuestPath(sid, node), o.spec.Guests[sid].config())
 	if err != nil && !errors.Is(err, client.ErrChanged) {
 		return err
 	}
-	return o.edit(t, daemon.ResourcesPath, func(old string) (string, error) {
+	return o.edit(t, haproc.ResourcesPath, func(old string) (string, error) {
 		return created(old, []string{orderCreate, sid, node, state})
 	})
 }
@@ -127,7 +127,7 @@ func created(old string, words []string) (string, error) {
 // home finds the node whose directory holds a guest's configuration; "" when there is none.
 func (o *operator) home(t *env.Task, sid string) (string, error) {
 	for _, n := range o.machines {
-		_, _, err := o.store.Read(t, daemon.GuestPath(sid, n))
+		_, _, err := o.store.Read(t, haproc.GuestPath(sid, n))
 		if err == nil {
 			return n, nil
 		}
@@ -146,12 +146,12 @@ func (o *operator) editGuest(t *env.Task, sid string, change func(string) (strin
 	if node == "" {
 		return fmt.Errorf("changing %s: its configuration is nowhere", sid)
 	}
-	return o.edit(t, daemon.GuestPath(sid, node), change)
+	return o.edit(t, haproc.GuestPath(sid, node), change)
 }
 
 // moveGuest moves a guest that is on this machine: it ends here, and its configuration goes over.
 func (o *operator) moveGuest(t *env.Task, sid, target string) error {
-	source := daemon.GuestPath(sid, o.machine)
+	source := haproc.GuestPath(sid, o.machine)
 	_, _, err := o.store.Read(t, source)
 	switch {
 	case errors.Is(err, client.ErrNotFound) || err == nil && target == o.machine:
@@ -163,10 +163,10 @@ func (o *operator) moveGuest(t *env.Task, sid, target string) error {
 		return err
 	}
 	t.Sleep(retryPause) // what was asked first is done first; nothing else starts it meanwhile
-	if err := o.store.Mkdir(t, env.Dir(daemon.GuestPath(sid, target))); err != nil {
+	if err := o.store.Mkdir(t, env.Dir(haproc.GuestPath(sid, target))); err != nil {
 		return err
 	}
-	return o.store.Rename(t, source, daemon.GuestPath(sid, target))
+	return o.store.Rename(t, source, haproc.GuestPath(sid, target))
 }
 
 // changedGuest is a guest's configuration after an order.

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/ha"
-	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
+	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 	"github.com/holdfast-sim/holdfast/engine/resource"
 	"github.com/holdfast-sim/holdfast/engine/store/lock"
 	"github.com/holdfast-sim/holdfast/engine/store/tree"
@@ -100,7 +100,7 @@ func (j *haJudge) kept(sid string, from, to time.Duration) time.Duration {
 	home := lastHome(j.homes[sid], to)
 	for i := range j.order {
 		c := &j.order[i]
-		if from < c.at && c.at < to && c.Key == lock.Dir+"/"+daemon.AgentLock(home) && byMaster(c.by) &&
+		if from < c.at && c.at < to && c.Key == lock.Dir+"/"+haproc.AgentLock(home) && byMaster(c.by) &&
 			c.F != tree.Delete.String() && lastHome(j.homes[sid], c.at) == home {
 			return j.scaled(lock.Life)
 		}

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/ha"
-	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
+	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 	"github.com/holdfast-sim/holdfast/engine/store"
 	"github.com/holdfast-sim/holdfast/engine/store/tree"
 	"github.com/holdfast-sim/holdfast/linearizability/history"
@@ -200,9 +200,9 @@ func (a *requester) give(number int, o request) (stopped bool, err error) {
 
 // attempt reads the file that a request changes and writes it back.
 func (a *requester) attempt(id string, o request) (t history.Type, rev uint64, code string, again bool, err error) {
-	file := daemon.ResourcesPath
+	file := haproc.ResourcesPath
 	if o.moves() {
-		file = daemon.CommandsPath
+		file = haproc.CommandsPath
 	}
 	answer, err := a.ask(id, store.Request{Op: store.OpRead, Path: file})
 	var old string

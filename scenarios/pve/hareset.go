@@ -8,7 +8,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
-	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
+	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 	"github.com/holdfast-sim/holdfast/engine/ha/manager"
 	"github.com/holdfast-sim/holdfast/engine/watchdog"
 	"github.com/holdfast-sim/holdfast/linearizability"
@@ -176,7 +176,7 @@ func (j *haJudge) checkGuards() (violations []linearizability.Violation) {
 		slices.ContainsFunc(spec.Commands, func(c HACommand) bool { return strings.Contains(c.Run, "maintenance") })
 	for _, g := range j.guarded {
 		name := j.nodes[g.machine]
-		if g.client != daemon.LRMProcess && (len(j.homes) > 0 || spec.ManagerStatus != "" || j.commanded(g.at)) || g.client == daemon.LRMProcess &&
+		if g.client != haproc.LRMProcess && (len(j.homes) > 0 || spec.ManagerStatus != "" || j.commanded(g.at)) || g.client == haproc.LRMProcess &&
 			(anywhere || j.concerned(name, g.at+j.scaled(guardEarly)) || j.life.comes(name, 0, g.at+j.scaled(guardEarly))) {
 			continue
 		}

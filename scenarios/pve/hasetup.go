@@ -9,7 +9,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/ha"
-	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
+	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 	"github.com/holdfast-sim/holdfast/engine/node"
 	"github.com/holdfast-sim/holdfast/engine/resource"
 	"github.com/holdfast-sim/holdfast/scenarios"
@@ -127,16 +127,16 @@ func (h *HASpec) checkSetup(machines []string) error {
 }
 
 // self is what a machine's node tells of itself.
-func (h *HASpec) self(machine string) daemon.Info {
+func (h *HASpec) self(machine string) haproc.Info {
 	n := h.Nodes[machine]
-	return daemon.Info{Version: n.Version, CPUs: float64(or(n.CPUs, DefaultNodeCPUs)),
+	return haproc.Info{Version: n.Version, CPUs: float64(or(n.CPUs, DefaultNodeCPUs)),
 		MemoryBytes: float64(or(n.MemoryMiB, DefaultNodeMemoryMiB)) * mebibyte}
 }
 
 // started is how a process of a machine is made: the HA manager's may be held back.
 func (h *HASpec) started(machine string, p node.Process) func() env.Process {
 	byHand := slices.Contains(h.Disabled, machine)
-	if !h.Prepared && !byHand || p.Name != daemon.CRMProcess && p.Name != daemon.LRMProcess {
+	if !h.Prepared && !byHand || p.Name != haproc.CRMProcess && p.Name != haproc.LRMProcess {
 		return p.New
 	}
 	var boot uint64 // the last one in which the machine has started it

@@ -11,7 +11,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/ha"
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
-	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
+	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 	"github.com/holdfast-sim/holdfast/engine/store"
 	"github.com/holdfast-sim/holdfast/engine/store/client"
 	"github.com/holdfast-sim/holdfast/scenarios"
@@ -230,11 +230,11 @@ type haFile struct{ path, text string }
 // files are what the operator puts into place, in this order, the services last.
 func (h *HASpec) files() (files []haFile) {
 	for _, sid := range slices.Sorted(maps.Keys(h.Services)) {
-		files = append(files, haFile{daemon.GuestPath(sid, h.Services[sid]), h.Guests[sid].config()})
+		files = append(files, haFile{haproc.GuestPath(sid, h.Services[sid]), h.Guests[sid].config()})
 	}
-	files = append(files, haFile{daemon.ManagerStatusPath, h.ManagerStatus})
-	return append(files, haFile{daemon.DatacenterPath, h.Datacenter}, haFile{daemon.RulesPath, h.Rules},
-		haFile{daemon.GroupsPath, h.Groups}, haFile{daemon.FencePath, h.Fence}, haFile{daemon.ResourcesPath, h.resources()})
+	files = append(files, haFile{haproc.ManagerStatusPath, h.ManagerStatus})
+	return append(files, haFile{haproc.DatacenterPath, h.Datacenter}, haFile{haproc.RulesPath, h.Rules},
+		haFile{haproc.GroupsPath, h.Groups}, haFile{haproc.FencePath, h.Fence}, haFile{haproc.ResourcesPath, h.resources()})
 }
 
 // setUp puts the files into the store, each unless it is there, the services last.

@@ -4,7 +4,7 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
+	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 	"github.com/holdfast-sim/holdfast/engine/resource"
 	"github.com/holdfast-sim/holdfast/engine/watchdog"
 	"github.com/holdfast-sim/holdfast/scenarios"
@@ -38,13 +38,13 @@ func (s *Subject) haLanes() []string {
 func (t *teller) takeHA(r scenarios.Stamped) {
 	t.takeFence(r)
 	switch rec := r.Record.(type) {
-	case daemon.CRMState:
+	case haproc.CRMState:
 		class := "idle"
 		if rec.State == "master" {
 			class = "good"
 		}
 		t.begin(r.Machine, laneMaster, r.At, rec.State, class)
-	case daemon.LRMState:
+	case haproc.LRMState:
 		class := "idle"
 		switch rec.State {
 		case "active":
@@ -54,7 +54,7 @@ func (t *teller) takeHA(r scenarios.Stamped) {
 		}
 		t.begin(r.Machine, laneAgent, r.At, rec.State, class)
 	case watchdog.Guarded:
-		if rec.Client != daemon.LRMProcess {
+		if rec.Client != haproc.LRMProcess {
 			return
 		}
 		text, class := "not needed", "idle"

@@ -10,7 +10,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/ha"
-	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
+	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 	"github.com/holdfast-sim/holdfast/engine/host"
 	"github.com/holdfast-sim/holdfast/engine/resource"
 	"github.com/holdfast-sim/holdfast/engine/store"
@@ -141,15 +141,15 @@ func (w *haWatch) record(r scenarios.Stamped) {
 		}
 	case watchdog.Expired:
 		w.expired[r.Machine] = watchdogSays{client: rec.Client, gone: !rec.Overdue, at: r.At}
-	case daemon.LRMState:
+	case haproc.LRMState:
 		if rec.Started {
 			w.agents[r.Machine]++
 		}
-	case daemon.CommandDone:
+	case haproc.CommandDone:
 		w.commandDone(r, rec)
-	case daemon.CommandBegun:
+	case haproc.CommandBegun:
 		w.commandBegun(r, rec)
-	case daemon.FenceStep:
+	case haproc.FenceStep:
 		if rec.Step == fenceBegins {
 			w.givenUp = append(w.givenUp, fenced{rec.Node, r.At})
 		}
@@ -221,7 +221,7 @@ func (w *haWatch) allDown(r scenarios.Stamped) {
 }
 
 // commandDone notes a command that needs no repetition. Results do not survive an agent's life.
-func (w *haWatch) commandDone(r scenarios.Stamped, rec daemon.CommandDone) {
+func (w *haWatch) commandDone(r scenarios.Stamped, rec haproc.CommandDone) {
 	if rec.UID == "" || rec.State == string(ha.Stopped) {
 		return // enforced for ever
 	}
@@ -234,7 +234,7 @@ func (w *haWatch) commandDone(r scenarios.Stamped, rec daemon.CommandDone) {
 }
 
 // commandBegun: a command that came to its end must not be carried out again.
-func (w *haWatch) commandBegun(r scenarios.Stamped, rec daemon.CommandBegun) {
+func (w *haWatch) commandBegun(r scenarios.Stamped, rec haproc.CommandBegun) {
 	if rec.Target != "" {
 		w.moves = append(w.moves, home{r.At, rec.Target})
 	}

@@ -6,11 +6,11 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/fence"
-	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
+	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 	"github.com/holdfast-sim/holdfast/engine/host"
+	"github.com/holdfast-sim/holdfast/engine/initd"
 	"github.com/holdfast-sim/holdfast/engine/node"
 	"github.com/holdfast-sim/holdfast/engine/resource"
-	"github.com/holdfast-sim/holdfast/engine/shutdown"
 	"github.com/holdfast-sim/holdfast/engine/store"
 	"github.com/holdfast-sim/holdfast/engine/store/lock"
 	"github.com/holdfast-sim/holdfast/engine/totem"
@@ -76,24 +76,24 @@ func decodeHARecord(kind string, data []byte) (env.Record, error) {
 		return decodeAs[watchdog.Late](data)
 	case watchdog.Expired{}.RecordKind():
 		return decodeAs[watchdog.Expired](data)
-	case daemon.CRMState{}.RecordKind():
-		return decodeAs[daemon.CRMState](data)
-	case daemon.LRMState{}.RecordKind():
-		return decodeAs[daemon.LRMState](data)
-	case daemon.FenceStep{}.RecordKind():
-		return decodeAs[daemon.FenceStep](data)
-	case daemon.CommandBegun{}.RecordKind():
-		return decodeAs[daemon.CommandBegun](data)
-	case daemon.CommandDone{}.RecordKind():
-		return decodeAs[daemon.CommandDone](data)
-	case daemon.CommandSaid{}.RecordKind():
-		return decodeAs[daemon.CommandSaid](data)
-	case daemon.CommandsTaken{}.RecordKind():
-		return decodeAs[daemon.CommandsTaken](data)
-	case daemon.MoveProgress{}.RecordKind():
-		return decodeAs[daemon.MoveProgress](data)
-	case shutdown.GoingDown{}.RecordKind():
-		return decodeAs[shutdown.GoingDown](data)
+	case haproc.CRMState{}.RecordKind():
+		return decodeAs[haproc.CRMState](data)
+	case haproc.LRMState{}.RecordKind():
+		return decodeAs[haproc.LRMState](data)
+	case haproc.FenceStep{}.RecordKind():
+		return decodeAs[haproc.FenceStep](data)
+	case haproc.CommandBegun{}.RecordKind():
+		return decodeAs[haproc.CommandBegun](data)
+	case haproc.CommandDone{}.RecordKind():
+		return decodeAs[haproc.CommandDone](data)
+	case haproc.CommandSaid{}.RecordKind():
+		return decodeAs[haproc.CommandSaid](data)
+	case haproc.CommandsTaken{}.RecordKind():
+		return decodeAs[haproc.CommandsTaken](data)
+	case haproc.MoveProgress{}.RecordKind():
+		return decodeAs[haproc.MoveProgress](data)
+	case initd.GoingDown{}.RecordKind():
+		return decodeAs[initd.GoingDown](data)
 	case fence.Started{}.RecordKind():
 		return decodeAs[fence.Started](data)
 	case fence.Attempt{}.RecordKind():

@@ -8,7 +8,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/cpg"
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/ha"
-	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
+	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 	"github.com/holdfast-sim/holdfast/engine/node"
 	"github.com/holdfast-sim/holdfast/engine/ring"
 	"github.com/holdfast-sim/holdfast/engine/store"
@@ -62,9 +62,9 @@ func (judge) Tells(r env.Record) bool {
 	switch r := r.(type) {
 	case totem.Sent, totem.Delivered:
 		return false
-	case daemon.CommandBegun:
+	case haproc.CommandBegun:
 		return r.Target != ""
-	case daemon.CommandDone:
+	case haproc.CommandDone:
 		return ha.ServiceState(r.State).Moving()
 	}
 	return true

@@ -11,7 +11,7 @@ import (
 	"github.com/holdfast-sim/holdfast/linearizability/history"
 	"github.com/holdfast-sim/holdfast/linearizability/models"
 	"github.com/holdfast-sim/holdfast/scenarios"
-	"github.com/holdfast-sim/holdfast/scenarios/hosted"
+	"github.com/holdfast-sim/holdfast/scenarios/hostdriver"
 	"github.com/holdfast-sim/holdfast/scenarios/workload"
 )
 
@@ -138,4 +138,4 @@ func checkHistory(ctx context.Context, r *scenarios.Run) linearizability.Verdict
 const Program = "registerd"
 
 // Driver implements scenarios.Subject.
-func (s *Subject) Driver() scenarios.Driver { return &hosted.Driver{Program: Program} }
+func (s *Subject) Driver() scenarios.Driver { return &hostdriver.Driver{Program: Program} }

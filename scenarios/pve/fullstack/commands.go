@@ -8,7 +8,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
 	"github.com/holdfast-sim/holdfast/engine/ha/conformance"
-	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
+	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 	"github.com/holdfast-sim/holdfast/scenarios/pve"
 )
@@ -43,7 +43,7 @@ func (t *translator) skipRounds(at time.Duration, daemonName string, args []stri
 		}
 		rounds = n
 	}
-	process := map[string]string{"crm": daemon.CRMProcess, "lrm": daemon.LRMProcess}[daemonName]
+	process := map[string]string{"crm": haproc.CRMProcess, "lrm": haproc.LRMProcess}[daemonName]
 	if process == "" {
 		return fmt.Errorf("unknown daemon: %w", conformance.ErrCommand)
 	}

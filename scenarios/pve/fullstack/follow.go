@@ -8,7 +8,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/ha/conformance"
-	"github.com/holdfast-sim/holdfast/engine/ha/daemon"
+	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 	"github.com/holdfast-sim/holdfast/engine/resource"
 	"github.com/holdfast-sim/holdfast/scenarios"
 )
@@ -67,7 +67,7 @@ func (f *follower) within(at time.Duration) bool { return at >= f.from && at < f
 var levels = map[string]string{"INFO": "info", "WARN": "warn", "ERROR": "err"}
 
 func (f *follower) logged(l *scenarios.LogLine) {
-	if !f.within(l.At) || l.Process != daemon.CRMProcess && l.Process != daemon.LRMProcess {
+	if !f.within(l.At) || l.Process != haproc.CRMProcess && l.Process != haproc.LRMProcess {
 		return
 	}
 	f.out.log = append(f.out.log, conformance.Line{Level: levels[l.Level], Seconds: f.seconds(l.At),

@@ -1,7 +1,0 @@
-// Package node makes machines out of network namespaces: a namespace with one interface whose
-// other end is a file descriptor, and the processes in it, which can be killed and paused
-// together with whatever they have started.
-//
-// A node's processes die with the program that made the node. Package node never carries a frame
-// and never decides when something goes wrong.
-package node

@@ -1,0 +1,33 @@
+package nodemain
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/holdfast-sim/holdfast/engine/host"
+)
+
+// bootEnv is the environment variable with which a supervisor tells its program that the machine
+// has booted anew; it replaces the machine file's boot id.
+const bootEnv = "HOLDFAST_BOOT_ID"
+
+// SuperviseArg is the argument with which a supervisor starts its own executable again as the
+// machine itself: commands that call [Main] must offer their arguments to [RunMachine] first.
+const SuperviseArg = "supervise-machine"
+
+// errSupervise is a configuration under which there is nothing to supervise.
+var errSupervise = errors.New("cannot supervise this machine")
+
+// superviseSocket is the path of the watchdog socket to serve.
+func superviseSocket(cfg *host.Config) (string, error) {
+	switch path := cfg.Watchdog; {
+	case path == "", path == host.NoWatchdog:
+		return "", fmt.Errorf("%w: the machine file names no watchdog: write \"watchdog\": \"watchdog.sock\"", errSupervise)
+	case filepath.Dir(path) == "/dev":
+		return "", fmt.Errorf("%w: its watchdog is the device %s, which guards it already; run the program without -supervise",
+			errSupervise, path)
+	default:
+		return path, nil
+	}
+}

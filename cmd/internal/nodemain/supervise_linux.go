@@ -1,0 +1,350 @@
+package nodemain
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/holdfast-sim/holdfast/engine/host"
+	"github.com/holdfast-sim/holdfast/engine/initd"
+	"github.com/holdfast-sim/holdfast/scenarios"
+)
+
+// A supervised machine is two processes. The first is what the user sees and may kill: its end is
+// the machine's power cut. The second, in a session of its own, is the power supply: it adopts
+// whatever the program and its children leave behind, so that it can end all of it, and it reads
+// from the first until there is nobody any more who could write.
+
+// rebootTime is how long a machine that its watchdog has reset takes until it begins anew,
+// unscaled.
+const rebootTime = 20 * time.Second
+
+// stopWord asks for an orderly end.
+const stopWord = "stop"
+
+// superviseMain is the first process.
+func superviseMain(name string, cfg host.Config, file string, stderr io.Writer) int {
+	socket, err := superviseSocket(&cfg)
+	if err != nil {
+		fmt.Fprintf(stderr, "%s: %v\n", name, err)
+		return ExitUsage
+	}
+	self, err := os.Executable()
+	if err != nil {
+		fmt.Fprintf(stderr, "%s: finding this program: %v\n", name, err)
+		return ExitInternal
+	}
+	supply := exec.Command(self, SuperviseArg, socket, file)
+	supply.Stdout, supply.Stderr = os.Stdout, stderr
+	supply.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	line, err := supply.StdinPipe()
+	if err == nil {
+		err = supply.Start()
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "%s: starting the machine: %v\n", name, err)
+		return ExitInternal
+	}
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		for range signals {
+			_, _ = io.WriteString(line, stopWord+"\n") // if nobody reads it, it has ended already
+		}
+	}()
+	err = supply.Wait()
+	var ended *exec.ExitError
+	if errors.As(err, &ended) && ended.ExitCode() > 0 {
+		return ended.ExitCode()
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "%s: the machine's supply ended: %v\n", name, err)
+		return ExitInternal
+	}
+	return ExitOK
+}
+
+// supply is the second process: a machine's power supply and watchdog.
+type supply struct {
+	guard *host.Guard
+	file  string
+	ts    scenarios.Timescale
+	boot  int
+	child int // process id of the program, 0: none
+	api   string
+	off   bool // it shall go down
+	ended chan ending
+	line  chan string // closed when the first process is gone
+	log   *log.Logger
+}
+
+type ending struct {
+	pid    int
+	status unix.WaitStatus
+}
+
+// RunMachine is the second process; args are those after [SuperviseArg]. The exit code is the
+// program's when it ends by itself at once, because of its configuration.
+func RunMachine(args []string) (code int, err error) {
+	if len(args) != 2 {
+		return ExitUsage, fmt.Errorf("%w: it takes a socket and a machine file", errSupervise)
+	}
+	runtime.LockOSThread() // the program dies with the thread that started it
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return ExitInternal, fmt.Errorf("%w: adopting what the program leaves behind: %w", errSupervise, err)
+	}
+	file, err := host.ReadMachineFile(args[1])
+	if err != nil {
+		return ExitUsage, err
+	}
+	s := &supply{file: args[1], ended: make(chan ending, 64), line: make(chan string, 1),
+		log: log.New(os.Stderr, "supervisor: ", 0)}
+	if s.api = file.APISocket; s.api != "" && !filepath.IsAbs(s.api) {
+		s.api = filepath.Join(filepath.Dir(args[1]), s.api)
+	}
+	if file.Timescale != "" {
+		if s.ts, err = scenarios.ParseTimescale(file.Timescale); err != nil {
+			return ExitUsage, err
+		}
+	}
+	if c, err := net.Dial("unix", args[0]); err == nil {
+		c.Close()
+		return ExitUsage, fmt.Errorf("%w: %s is served by another supervisor: stop it first", errSupervise, args[0])
+	}
+	if err := os.Remove(args[0]); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return ExitUsage, fmt.Errorf("%w: %w", errSupervise, err)
+	}
+	l, err := net.Listen("unix", args[0])
+	if err != nil {
+		return ExitUsage, fmt.Errorf("%w: %w", errSupervise, err)
+	}
+	s.guard = host.NewGuard(l)
+	defer s.guard.Close()
+	go s.listen(os.Stdin)
+	return s.live()
+}
+
+// listen passes on what the first process says, until it is gone.
+func (s *supply) listen(from io.Reader) {
+	defer close(s.line)
+	for words := bufio.NewScanner(from); words.Scan(); {
+		s.line <- words.Text()
+	}
+}
+
+// live boots the machine again and again until the first process ends it.
+func (s *supply) live() (int, error) {
+	for {
+		s.boot++
+		s.guard.Rearm()
+		again, code, err := s.run()
+		if err := s.killAll(); err != nil {
+			return ExitInternal, err
+		}
+		if !again || err != nil {
+			return code, err
+		}
+		s.log.Printf("the machine was reset; it begins anew in %v", s.ts.Of(rebootTime))
+		select {
+		case <-s.line:
+			return ExitOK, nil
+		case <-time.After(s.ts.Of(rebootTime)):
+		}
+	}
+}
+
+// restartAfter is how long a program that ended by itself is left alone.
+const restartAfter = time.Second
+
+// run is one life of the machine, from its power-up; again says that another one follows.
+func (s *supply) run() (again bool, code int, err error) {
+	if err := s.start(); err != nil {
+		return false, ExitInternal, err
+	}
+	reaped := time.NewTicker(reapEvery)
+	defer reaped.Stop()
+	var restart <-chan time.Time
+	for {
+		select {
+		case <-s.guard.Expired():
+			return !s.off, ExitOK, nil
+		case word := <-s.line:
+			if word != stopWord || s.off || !s.shutDown() {
+				return false, ExitOK, nil
+			}
+			s.off = true // until it has ended: a second word, or the end of whoever sends it, does not wait
+		case <-reaped.C:
+			s.reap()
+		case e := <-s.ended:
+			switch code := e.status.ExitStatus(); {
+			case code == ExitUsage:
+				return false, code, nil // it has said why
+			case code == ExitReboot:
+				return !s.off, ExitOK, nil
+			case code == ExitOK && s.off:
+				return false, ExitOK, nil
+			}
+			s.log.Printf("the program ended (%s)", describe(e.status))
+			// As on a real machine: what it leaves behind lives on, and so does an armed watchdog.
+			restart = time.After(restartAfter)
+		case <-restart:
+			if err := s.start(); err != nil {
+				return false, ExitInternal, err
+			}
+			restart = nil
+		}
+	}
+}
+
+func describe(w unix.WaitStatus) string {
+	if w.Signaled() {
+		return w.Signal().String()
+	}
+	return "exit code " + strconv.Itoa(w.ExitStatus())
+}
+
+func (s *supply) start() error {
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("%w: finding this program: %w", errSupervise, err)
+	}
+	p, err := os.StartProcess(self, []string{self, s.file}, &os.ProcAttr{
+		Files: []*os.File{nil, os.Stdout, os.Stderr},
+		Env:   append(os.Environ(), fmt.Sprintf("%s=%d/%d", bootEnv, os.Getpid(), s.boot)),
+		Sys:   &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}})
+	if err != nil {
+		return fmt.Errorf("%w: starting the program: %w", errSupervise, err)
+	}
+	s.child = p.Pid
+	return p.Release() // it is reaped with all others
+}
+
+// reapEvery is how often children that have ended are looked for.
+const reapEvery = 20 * time.Millisecond
+
+// reap takes leave of every child that has ended, its own and adopted ones.
+func (s *supply) reap() {
+	for {
+		var status unix.WaitStatus
+		pid, err := unix.Wait4(-1, &status, unix.WNOHANG, nil)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil || pid <= 0 {
+			return
+		}
+		if pid == s.child {
+			s.child = 0
+			s.ended <- ending{pid, status}
+		}
+	}
+}
+
+// shutDown asks the program to take the machine down in good order; false when it cannot be asked.
+func (s *supply) shutDown() bool {
+	if s.api == "" {
+		return false
+	}
+	client := http.Client{Timeout: askTime, Transport: &http.Transport{DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", s.api)
+		}}}
+	request := initd.Request{Verb: initd.Shutdown}.Encode()
+	answer, err := client.Post("http://machine"+host.PathOp+initd.Process, "application/json", bytes.NewReader(request))
+	if err != nil {
+		return false
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return false // it has nothing that would have to end in good order
+	}
+	s.log.Printf("the machine shuts down; interrupt again not to wait")
+	return true
+}
+
+// askTime is how long a program may take to answer.
+const askTime = 5 * time.Second
+
+// killTime bounds how long what was killed may take to be gone.
+const killTime = 10 * time.Second
+
+// killAll ends everything that the machine has started, however far it has gone from its parents.
+func (s *supply) killAll() error {
+	s.guard.Off()
+	for end := time.Now().Add(killTime); ; time.Sleep(time.Millisecond) {
+		s.reap()
+		pids, err := descendants(os.Getpid())
+		if err != nil || len(pids) == 0 {
+			s.child = 0
+			for len(s.ended) > 0 {
+				<-s.ended
+			}
+			return err
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("%w: processes %v are still there %v after they were killed", errSupervise, pids, killTime)
+		}
+		for _, pid := range pids {
+			if err := unix.Kill(pid, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
+				return fmt.Errorf("%w: killing process %d: %w", errSupervise, pid, err)
+			}
+		}
+	}
+}
+
+// descendants lists the processes below one, at one look: what is started meanwhile is found by
+// the next.
+func descendants(of int) ([]int, error) {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil, fmt.Errorf("%w: listing processes: %w", errSupervise, err)
+	}
+	children := map[int][]int{}
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		if parent, ok := parentOf(pid); ok {
+			children[parent] = append(children[parent], pid)
+		}
+	}
+	var out []int
+	for next := []int{of}; len(next) > 0; {
+		below := children[next[0]]
+		next = append(next[1:], below...)
+		out = append(out, below...)
+	}
+	return out, nil
+}
+
+// parentOf reads a process's parent; false when it is gone.
+func parentOf(pid int) (int, bool) {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, false
+	}
+	// The second field is the name in parentheses and may hold anything.
+	var state string
+	var parent int
+	if _, err := fmt.Sscan(string(data[bytes.LastIndexByte(data, ')')+1:]), &state, &parent); err != nil {
+		return 0, false
+	}
+	return parent, true
+}

@@ -1,0 +1,124 @@
+package haproc
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/holdfast-sim/holdfast/engine/ha"
+	"github.com/holdfast-sim/holdfast/engine/ha/config"
+	"github.com/holdfast-sim/holdfast/engine/store/client"
+)
+
+// Commands are carried out exactly once, whichever master dies when. The master moves the file with
+// the commands to a name that was never used, so that the lines in it are a batch that nobody adds
+// to, and carries them out on its status. The status that it writes then names the batch. Only
+// after that is the batch removed. A master finds the batches of those before it: one that the
+// status names has been carried out, any other has not.
+
+// batchPrefix begins the names of batches.
+const batchPrefix = CommandsPath + "."
+
+// haDir is where the files of the HA manager lie.
+const haDir = "ha"
+
+// taking is what a master knows of batches.
+type taking struct {
+	taken   []string        // those that the status names, as it was read or written last
+	batches []string        // those that lie in the store, as of this round
+	asked   bool            // in this round
+	fresh   []CommandsTaken // those that this round carries out
+}
+
+// maxBatches bounds the batches that one round takes; the rest waits for the next one.
+const maxBatches = 16
+
+// ReadCRMCommands implements ha.CRMEnv.
+func (w *world) ReadCRMCommands() ([]string, error) {
+	names, err := w.store.NamesBelow(w.task, haDir)
+	if err != nil {
+		return nil, err
+	}
+	w.batches = slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !strings.HasPrefix(n, batchPrefix) })
+	w.fresh, w.asked = nil, true
+	if slices.Contains(names, CommandsPath) && len(w.batches) < maxBatches {
+		if err := w.newBatch(); err != nil {
+			return nil, err
+		}
+	}
+	var lines []string
+	for _, name := range w.batches {
+		data, _, err := w.store.Read(w.task, name)
+		if err != nil {
+			return nil, err
+		}
+		batch := config.SplitCommands(string(data))
+		if slices.Contains(w.taken, name) {
+			// Whoever wrote that may not have lived to tell.
+			w.env.Emit(CommandsTaken{Batch: name, Lines: batch, Before: true})
+			continue
+		}
+		lines, w.fresh = append(lines, batch...), append(w.fresh, CommandsTaken{Batch: name, Lines: batch})
+	}
+	return lines, nil
+}
+
+// newBatch makes a batch of the commands that there are.
+func (w *world) newBatch() error {
+	f, err := w.read(CommandsPath)
+	if err != nil || len(config.SplitCommands(string(f.data))) == 0 {
+		return err
+	}
+	name := batchPrefix + w.NewUID()
+	delete(w.files, CommandsPath)
+	if err := w.store.Rename(w.task, CommandsPath, name); err != nil {
+		if errors.Is(err, client.ErrNotFound) {
+			return nil // somebody else was first
+		}
+		return fmt.Errorf("taking the commands: %w", err)
+	}
+	w.batches = append(w.batches, name)
+	return nil
+}
+
+// toldBatches are the batches that a status which is written now has in it.
+func (w *world) toldBatches() []string {
+	if w.asked {
+		return w.batches // what was removed need not be remembered
+	}
+	return w.taken
+}
+
+// commandsDone removes the batches that the status has in it. One that stays is removed later.
+func (w *world) commandsDone() {
+	w.taken, w.asked = w.toldBatches(), false
+	for _, f := range w.fresh {
+		w.env.Emit(f)
+	}
+	w.fresh = nil
+	for _, name := range w.batches {
+		if err := w.store.Delete(w.task, name, 0); err != nil && !errors.Is(err, client.ErrNotFound) {
+			w.Log(ha.LevelInfo, "removing commands that were carried out: "+err.Error())
+		}
+	}
+	w.batches = nil
+}
+
+// CRMCommandsPending implements ha.CRMEnv.
+func (w *world) CRMCommandsPending() bool {
+	f, err := w.read(CommandsPath)
+	if err == nil && len(config.SplitCommands(string(f.data))) > 0 {
+		return true
+	}
+	names, err := w.store.NamesBelow(w.task, haDir)
+	return err == nil && slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(n, batchPrefix) })
+}
+
+// Log implements ha.Env. What the manager says to commands is for those, too, who judge the run.
+func (w *crmWorld) Log(level ha.Level, message string) {
+	if strings.Contains(message, "crm command") {
+		w.env.Emit(CommandSaid{Text: message})
+	}
+	w.world.Log(level, message)
+}

@@ -1,0 +1,295 @@
+package haproc
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/ha"
+	"github.com/holdfast-sim/holdfast/engine/initd"
+	"github.com/holdfast-sim/holdfast/engine/resource"
+	"github.com/holdfast-sim/holdfast/engine/status"
+	"github.com/holdfast-sim/holdfast/engine/store"
+	"github.com/holdfast-sim/holdfast/engine/store/client"
+	"github.com/holdfast-sim/holdfast/engine/store/lock"
+	"github.com/holdfast-sim/holdfast/engine/watchdog"
+)
+
+// storeTimeout is how long a call of the store may take, unscaled.
+const storeTimeout = 10 * time.Second
+
+// firstTimer is where the timers of a process's tasks begin.
+const firstTimer env.TimerID = 1
+
+// core is what one process has: its ways to the store, the locks and the watchdog.
+type core struct {
+	opts  Options
+	env   env.Env
+	tasks *env.Tasks
+	store *client.Client
+	locks *lock.Locks
+	dog   *watchdog.Client
+	// order is why this process is to end, when somebody wants that.
+	order *initd.Order
+	// wake ends the pause between two rounds.
+	wake env.Signal
+	// storeUp is raised when the store's process has come.
+	storeUp env.Signal
+	state   *status.Client
+
+	// startWall and startMono tie the HA manager's clock to the time of day at the start. From
+	// then on it follows the monotonic clock, so that a stepped wall clock fences nobody.
+	startWall int64
+	startMono time.Duration
+
+	// status is the store's, as of the last refresh; nil when there was no answer.
+	status *store.Status
+
+	// services are what was read of them in the present generation. A new one begins whenever
+	// something may have to be read anew: with each round, each lock that was taken or renewed, and
+	// each guest that this process moved. Commands that begin in one round share one reading.
+	generation uint64
+	services   map[string]*ha.ServiceConfig
+	servicesOf uint64
+
+	memos
+	// measured is what the nodes carry, as it was in a generation.
+	measured   map[string]*resource.Load
+	measuredOf uint64
+}
+
+func (c *core) start(e env.Env, o Options) error {
+	if err := o.Check(); err != nil {
+		return err
+	}
+	c.opts, c.env = o, e
+	c.tasks = env.NewTasks(e, firstTimer)
+	c.store = client.New(e, o.scale(storeTimeout))
+	c.locks = lock.New(e, c.store, o.scale(lock.Life))
+	c.dog, c.state = watchdog.NewClient(e), status.NewClient(e)
+	c.startWall, c.startMono = e.Wall().Unix(), e.Mono()
+	return nil
+}
+
+// step offers an event to everything that takes some.
+func (c *core) step(ev env.Event) bool {
+	if m, is := ev.(env.LocalMessage); is && m.From == initd.Process {
+		c.takeOrder(m.Payload)
+		return true
+	}
+	was := c.store.Up()
+	taken := c.tasks.Step(ev) || c.store.Step(ev) || c.dog.Step(ev) || c.state.Step(ev)
+	if !was && c.store.Up() {
+		c.storeUp.Raise()
+	}
+	return taken
+}
+
+// haSeconds is the HA manager's clock: seconds of its own timers, which scaling makes shorter.
+func (c *core) haSeconds() int64 {
+	since := c.env.Mono() - c.startMono
+	return c.startWall + c.stretch(int64(since/time.Second)) + c.stretch(int64(since%time.Second))/int64(time.Second)
+}
+
+// stretch turns an amount of time into that of the HA manager's clock.
+func (c *core) stretch(n int64) int64 {
+	num, den := c.opts.ratio()
+	return n * int64(den) / int64(num)
+}
+
+// published is a time of the HA manager's clock as others read it: the time of day. The two differ
+// only where scaling makes the clock run faster. received is the inverse.
+func (c *core) published(seconds int64) int64 {
+	num, den := c.opts.ratio()
+	if num == den || seconds == 0 {
+		return seconds
+	}
+	return c.startWall + (seconds-c.startWall)*int64(num)/int64(den)
+}
+
+func (c *core) received(seconds int64) int64 {
+	if num, den := c.opts.ratio(); num == den || seconds == 0 {
+		return seconds
+	}
+	return c.startWall + c.stretch(seconds-c.startWall)
+}
+
+// seconds turns seconds of the HA manager's timers into time.
+func (c *core) seconds(n int) time.Duration { return c.opts.scale(time.Duration(n) * time.Second) }
+
+// awaitStore waits until the store's process runs.
+func (c *core) awaitStore(t *env.Task) {
+	for !c.store.Up() {
+		t.Wait(&c.storeUp, 0)
+	}
+}
+
+// file is a file of the store with its revision; revision 0 is none.
+type file struct {
+	data     []byte
+	revision uint64
+}
+
+// world is the HA manager's world as one task sees it. It implements ha.CRMEnv and ha.LRMEnv.
+type world struct {
+	*core
+	task *env.Task
+	// files were read in this round. What is read twice in a round is the same; a lock that was
+	// taken or renewed makes everything be read anew, since then it is at least as new as the lock.
+	files   map[string]file
+	managed uint64 // revision of the manager status that was read or written last
+	told    bool   // the version was published
+	taking
+}
+
+var (
+	_ ha.CRMEnv = (*crmWorld)(nil)
+	_ ha.LRMEnv = (*world)(nil)
+)
+
+func newWorld(c *core, t *env.Task) *world {
+	return &world{core: c, task: t, files: map[string]file{}}
+}
+
+// forget drops what was read.
+func (w *world) forget() {
+	w.files = map[string]file{}
+	w.generation++
+}
+
+// NodeName implements ha.Env.
+func (w *world) NodeName() string { return w.opts.Node }
+
+// NowSeconds implements ha.Env.
+func (w *world) NowSeconds() int64 { return w.haSeconds() }
+
+// Sleep implements ha.Env.
+func (w *world) Sleep(seconds int) { w.task.Sleep(w.seconds(seconds)) }
+
+// Log implements ha.Env.
+func (w *world) Log(level ha.Level, message string) {
+	l := slog.LevelInfo
+	switch level {
+	case ha.LevelWarning:
+		l = slog.LevelWarn
+	case ha.LevelErr:
+		l = slog.LevelError
+	}
+	w.env.Log().Log(context.Background(), l, message)
+}
+
+// uidBytes is how much randomness makes an identifier unique.
+const uidBytes = 12
+
+// NewUID implements ha.Env.
+func (w *world) NewUID() string {
+	var b [uidBytes]byte
+	w.env.Rand("uid").Fill(b[:])
+	return hex.EncodeToString(b[:])
+}
+
+// RefreshClusterState implements ha.Env. Every lock's age is brought up to date, too.
+func (w *world) RefreshClusterState() bool {
+	w.forget()
+	status, err := w.store.Status(w.task)
+	w.core.status = status
+	if err != nil || status.Phase == "failed" {
+		return false
+	}
+	return w.locks.Observe(w.task) == nil
+}
+
+// Quorate implements ha.Env: the cluster is quorate when its files can be written here.
+func (w *world) Quorate() bool { return w.status != nil && w.status.Quorate }
+
+// read reads a file, once in a round. A missing one is empty and at revision 0.
+func (w *world) read(path string) (file, error) {
+	if f, known := w.files[path]; known {
+		return f, nil
+	}
+	data, revision, err := w.store.Read(w.task, path)
+	if err != nil && !errors.Is(err, client.ErrNotFound) {
+		return file{}, err
+	}
+	f := file{data: data, revision: revision}
+	w.files[path] = f
+	return f, nil
+}
+
+// write replaces a file that is at the expected revision, making its directory where it is missing.
+func (w *world) write(path string, data []byte, expect uint64) (uint64, error) {
+	delete(w.files, path)
+	revision, err := w.store.CAS(w.task, path, data, expect)
+	if expect == 0 && errors.Is(err, client.ErrNotFound) {
+		if err := w.store.Mkdir(w.task, env.Dir(path)); err != nil {
+			return 0, err
+		}
+		revision, err = w.store.CAS(w.task, path, data, expect)
+	}
+	return revision, err
+}
+
+// maxEdits bounds how often an edit of a file begins anew because others edit it.
+const maxEdits = 10
+
+// edit changes a file in one step; change gets its content and returns the new one, nil for no
+// change.
+func (w *world) edit(path string, change func(old []byte) ([]byte, error)) error {
+	for range maxEdits {
+		delete(w.files, path)
+		f, err := w.read(path)
+		if err != nil {
+			return err
+		}
+		data, err := change(f.data)
+		if err != nil || data == nil {
+			return err
+		}
+		if _, err = w.write(path, data, f.revision); !errors.Is(err, client.ErrChanged) {
+			return err
+		}
+	}
+	return fmt.Errorf("editing %s: %w: others edit it all the time", path, client.ErrChanged)
+}
+
+// acquire takes or renews a lock. What is read after that is at least as new as the lock.
+func (w *world) acquire(name string) bool {
+	ok := w.locks.Acquire(w.task, name)
+	if ok {
+		w.forget()
+	}
+	return ok
+}
+
+// OpenWatchdog implements ha.Env. The connection counts from the newest renewal of the lock that
+// this process lives by.
+func (w *world) openWatchdog(lockName string) (ha.Watchdog, error) {
+	asked, held := w.locks.Asked(lockName)
+	if !held {
+		return nil, fmt.Errorf("%w: the lock %s is not held", watchdog.ErrRefused, lockName)
+	}
+	if err := w.dog.Open(w.task, asked); err != nil {
+		return nil, err
+	}
+	return &guard{world: w, lock: lockName}, nil
+}
+
+// guard is an open watchdog connection.
+type guard struct {
+	world *world
+	lock  string
+}
+
+// Feed implements ha.Watchdog.
+func (g *guard) Feed() {
+	if asked, held := g.world.locks.Asked(g.lock); held {
+		g.world.dog.Feed(asked)
+	}
+}
+
+// Close implements ha.Watchdog.
+func (g *guard) Close() { g.world.dog.Close() }

@@ -1,0 +1,55 @@
+package haproc
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast-sim/holdfast/engine/ha"
+)
+
+func TestMarginFollowsFromTheTimers(t *testing.T) {
+	o := Options{}
+	require.Equal(t, 49*time.Second, o.Margin(), "120 s of a lock less 60 + 1 + 10 s of the watchdog")
+	require.NoError(t, o.Check())
+	o.Num, o.Den = 1, 10
+	require.Equal(t, 4900*time.Millisecond, o.Margin())
+	require.NoError(t, o.Check())
+}
+
+func TestHomeIsWhereTheConfigurationLies(t *testing.T) {
+	nodes := []Node{{1, "n1"}, {2, "n2"}}
+	services := map[string]*ha.ServiceConfig{"vm:100": {}, "ct:101": {}, "proc:web": {}, "vm:999": {}}
+	present := map[string]bool{"nodes/n2/qemu-server/100.conf": true, "nodes/n1/lxc/101.conf": true,
+		"nodes/n2/proc/web.conf": true, "nodes/n1/qemu-server/101.conf": true}
+	require.Equal(t, []string{"vm:999"}, placeServices(services, nodes, present))
+	require.Len(t, services, 3)
+	require.Equal(t, "n2", services["vm:100"].Node)
+	require.Equal(t, "n1", services["ct:101"].Node)
+	require.Equal(t, "n2", services["proc:web"].Node)
+}
+
+func TestLeftLocksGoAndOthersStay(t *testing.T) {
+	without, name := dropLock([]byte("cores: 2\nlock: backup\nmemory: 512\n"))
+	require.Equal(t, "backup", name)
+	require.Equal(t, "cores: 2\nmemory: 512\n", string(without))
+	without, name = dropLock([]byte("lock: create\n"))
+	require.Empty(t, name)
+	require.Nil(t, without)
+	_, name = dropLock([]byte("cores: 2\n[snapshot]\nlock: backup\n"))
+	require.Empty(t, name, "a snapshot's lines are not the guest's")
+}
+
+// TestScaledTimesAreWrittenAsTimesOfDay: a clock that runs faster does not look like a wrong one.
+func TestScaledTimesAreWrittenAsTimesOfDay(t *testing.T) {
+	c := core{opts: Options{Num: 1, Den: 20}, startWall: 1_000_000}
+	require.EqualValues(t, 1_000_100, c.published(1_002_000), "2000 s of its own are 100 s of the day")
+	require.EqualValues(t, 1_002_000, c.received(1_000_100))
+	require.EqualValues(t, 999_900, c.received(999_995), "written before this process started")
+	require.Zero(t, c.published(0))
+	require.Zero(t, c.received(0))
+	c.opts = Options{}
+	require.EqualValues(t, 1_002_000, c.published(1_002_000))
+	require.EqualValues(t, 1_002_000, c.received(1_002_000))
+}

@@ -1,0 +1,202 @@
+package haproc
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/fence"
+	"github.com/holdfast-sim/holdfast/engine/ha"
+	"github.com/holdfast-sim/holdfast/engine/ha/config"
+	"github.com/holdfast-sim/holdfast/engine/watchdog"
+)
+
+// FencePath is ha/fence.cfg: the fence devices of the nodes.
+const FencePath = "ha/fence.cfg"
+
+// Values of "fencing:" in datacenter.cfg.
+const (
+	// fencingWatchdog: the expiry of a node's lock is the proof of its death. Devices are not used.
+	fencingWatchdog = "watchdog"
+	// fencingHardware: a device's confirmation is a proof, too, and comes earlier. When no device
+	// confirms, the lock expires as ever: no agent is active without an open watchdog, so that
+	// proof holds here as well.
+	fencingHardware = "hardware"
+	// fencingBoth: both are needed.
+	fencingBoth = "both"
+)
+
+// FencingModes are the words that "fencing:" in datacenter.cfg may say.
+func FencingModes() []string { return []string{fencingWatchdog, fencingHardware, fencingBoth} }
+
+// AcquireNodeLock implements ha.CRMEnv.
+func (w *crmWorld) AcquireNodeLock(node string) bool {
+	name := AgentLock(node)
+	mode, err := w.fencingMode()
+	if err != nil {
+		return false // it might be that both proofs are needed
+	}
+	if mode == fencingWatchdog {
+		return w.acquire(name)
+	}
+	if _, held := w.locks.Asked(name); held && w.acquire(name) {
+		return true
+	}
+	holder, version, err := w.locks.Holder(w.task, name)
+	if err != nil {
+		return false
+	}
+	if version == 0 || !strings.HasSuffix(holder, "/"+LRMProcess) {
+		// Given back by the node itself, which says that nothing runs under it; or taken by a master
+		// before this one, which had its proof: it expires.
+		return w.acquire(name)
+	}
+	if mode == fencingBoth {
+		// The agent of a node that is back neither renews its lock nor gives it back: it waits for
+		// the end of this.
+		return w.fenced(node, version, w.locks.Expired(name, version)) && w.acquire(name)
+	}
+	if w.acquire(name) {
+		return true // nobody needs a device for that any more
+	}
+	if !w.fenced(node, version, false) || !w.locks.TakeProven(w.task, name, version) {
+		return false
+	}
+	w.forget()
+	return true
+}
+
+// NodeConfirmedDead implements ha.CRMEnv. Asking makes the devices begin.
+func (w *crmWorld) NodeConfirmedDead(node string) bool {
+	if mode, err := w.fencingMode(); err != nil || mode == fencingWatchdog {
+		return false
+	}
+	_, version, err := w.locks.Holder(w.task, AgentLock(node))
+	if err != nil {
+		return false
+	}
+	// What this is asked about need not have run under the lock: the lock's version alone says
+	// nothing about what came when the node was there again.
+	if proof, ok := w.fencer.Proof(node); ok && w.lastSeen[node] >= proof.Begun {
+		w.fencer.Forget(node)
+	}
+	return w.fenced(node, version, false)
+}
+
+// fenced says whether a device has confirmed the death of what held the node's lock at a version.
+// If not, the node is fenced. One that is in the ring again is not, unless that is asked for: its
+// agent renews no more, and it is not switched off for what time will solve.
+func (w *crmWorld) fenced(node string, version uint64, evenOnline bool) bool {
+	if proof, ok := w.fencer.Proof(node); ok && proof.Version == version {
+		return true
+	}
+	devices := w.fenceDevices(node)
+	if len(devices) == 0 {
+		return false
+	}
+	begun := w.env.Mono()
+	w.fencer.Request(fence.Request{Node: node, Version: version, Devices: devices,
+		Wanted: func() (bool, string) { return w.stillWanted(node, begun, evenOnline) }})
+	return false
+}
+
+// stillWanted is asked before every call of an agent. A master that does not know to be one any
+// more must not switch off what another one has taken into service.
+func (w *crmWorld) stillWanted(node string, begun time.Duration, evenOnline bool) (bool, string) {
+	asked, held := w.locks.Asked(ManagerLock)
+	taken, ours := w.locks.Asked(AgentLock(node))
+	switch {
+	case ours && taken >= begun:
+		return false, "its lock is ours"
+	case !held:
+		return false, "this node is not the master any more"
+	case w.env.Mono()-asked >= w.opts.scale(watchdog.ClientTime):
+		return false, "this node has not renewed the master's lock for too long"
+	case !evenOnline && w.isOnline(node):
+		return false, "the node is in the ring again"
+	}
+	return true, ""
+}
+
+// isOnline: the node was in this node's ring at the last look.
+func (w *crmWorld) isOnline(node string) bool {
+	info, err := w.NodeInfo()
+	return err == nil && info[node].Online
+}
+
+// fencingMode is the mode in datacenter.cfg; one that there is not is the watchdog.
+func (w *crmWorld) fencingMode() (string, error) {
+	dc, err := w.ReadDatacenter()
+	if err != nil {
+		return "", err
+	}
+	switch dc.Fencing {
+	case fencingHardware, fencingBoth:
+		return dc.Fencing, nil
+	}
+	return fencingWatchdog, nil
+}
+
+// fenceDevices are the node's devices. What is wrong with them is told once for each content of the
+// file.
+func (w *crmWorld) fenceDevices(node string) []fence.Device {
+	f, err := w.read(FencePath)
+	if err != nil {
+		return nil
+	}
+	say := func(format string, args ...any) {
+		text := fmt.Sprintf(format, args...)
+		if w.fenceTold[node] != text {
+			w.fenceTold[node] = text
+			w.Log(ha.LevelErr, text)
+		}
+	}
+	cfg, err := config.ParseFence(string(f.data))
+	if err != nil {
+		say("node '%s' cannot be fenced by a device: %v", node, err)
+		return nil
+	}
+	devices, problems := fence.Plan(cfg, node)
+	switch {
+	case len(problems) > 0:
+		say("node '%s': %v", node, problems[0])
+	case len(devices) == 0:
+		say("node '%s' cannot be fenced by a device: none is connected to it in %s", node, FencePath)
+	}
+	return devices
+}
+
+// noteSeen notes which nodes are in the ring.
+func (w *crmWorld) noteSeen(now time.Duration) {
+	info, err := w.NodeInfo()
+	if err != nil {
+		return
+	}
+	for node, n := range info {
+		if n.Online {
+			w.lastSeen[node] = now
+		}
+	}
+}
+
+// RefreshClusterState implements ha.Env.
+func (w *crmWorld) RefreshClusterState() bool {
+	ok := w.world.RefreshClusterState()
+	w.noteSeen(w.env.Mono())
+	return ok
+}
+
+// WriteManagerStatus implements ha.CRMEnv: the status also tells how fencing goes.
+func (w *crmWorld) WriteManagerStatus(status *ha.ManagerStatus) error {
+	status.Fencing = nil
+	for _, node := range w.fencer.Reported() {
+		if status.NodeStatus[node] != ha.NodeFence {
+			continue
+		}
+		if status.Fencing == nil {
+			status.Fencing = map[string]string{}
+		}
+		status.Fencing[node] = w.fencer.Report(node)
+	}
+	return w.world.WriteManagerStatus(status)
+}

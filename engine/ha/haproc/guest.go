@@ -1,0 +1,31 @@
+package haproc
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/holdfast-sim/holdfast/engine/resource"
+)
+
+// leftLocks are the locks that an owner which has died may leave behind without harm. One that
+// says that the guest is just being created stays: there is nothing complete to start.
+var leftLocks = []string{"backup", "mounted", "migrate", "clone", "rollback", "snapshot", "snapshot-delete",
+	"suspending", "suspended"}
+
+// dropLock removes a guest's lock if it may go, and returns its name.
+func dropLock(data []byte) (without []byte, name string) {
+	g := resource.ParseConf(data)
+	if !slices.Contains(leftLocks, g.Lock) {
+		return nil, ""
+	}
+	var kept strings.Builder
+	dropped := false
+	for line := range strings.Lines(string(data)) {
+		if !dropped && strings.HasPrefix(line, "lock:") {
+			dropped = true
+			continue
+		}
+		kept.WriteString(line)
+	}
+	return []byte(kept.String()), g.Lock
+}

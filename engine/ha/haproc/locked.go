@@ -1,0 +1,56 @@
+package haproc
+
+import (
+	"fmt"
+
+	"github.com/holdfast-sim/holdfast/engine/ha"
+	"github.com/holdfast-sim/holdfast/engine/ha/lrm"
+	"github.com/holdfast-sim/holdfast/engine/resource"
+)
+
+// lockable keeps a worker from starting or moving a guest that somebody is at work on: its
+// configuration says so.
+type lockable struct {
+	lrm.Resource
+	world  *world
+	driver resource.Driver
+}
+
+var _ lrm.Resource = lockable{}
+
+// Start implements lrm.Resource.
+func (l lockable) Start(sid string) {
+	if !l.locked(sid, "start") {
+		l.Resource.Start(sid)
+	}
+}
+
+// Move implements lrm.Resource.
+func (l lockable) Move(sid, target string, online bool) bool {
+	if d, asks := l.driver.(leaver); asks {
+		if err := d.MayLeave(sid); err != nil {
+			l.world.Log(ha.LevelErr, "moving "+sid+": "+err.Error())
+			return false
+		}
+	}
+	return !l.locked(sid, "migrate") && l.Resource.Move(sid, target, online)
+}
+
+// leaver is a driver that is asked before a resource is moved.
+type leaver interface{ MayLeave(sid string) error }
+
+// locked says whether a guest is locked, and tells it. A configuration that cannot be read is for
+// others to complain about.
+func (l lockable) locked(sid, doing string) bool {
+	f, err := l.world.read(GuestPath(sid, l.world.opts.Node))
+	if err != nil {
+		return false
+	}
+	lock := resource.ParseConf(f.data).Lock
+	if lock == "" {
+		return false
+	}
+	l.world.env.Probe("ha/guest-locked")
+	l.world.Log(ha.LevelErr, fmt.Sprintf("service '%s' locked (%s), unable to %s!", sid, lock, doing))
+	return true
+}

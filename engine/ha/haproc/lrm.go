@@ -1,0 +1,230 @@
+package haproc
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/ha"
+	"github.com/holdfast-sim/holdfast/engine/ha/lrm"
+	"github.com/holdfast-sim/holdfast/engine/resource"
+	"github.com/holdfast-sim/holdfast/engine/store/client"
+)
+
+// StepDriver is a driver that also takes events of the process that it serves.
+type StepDriver interface {
+	resource.Driver
+	// Step takes an event if it is the driver's and reports whether it did.
+	Step(ev env.Event) bool
+}
+
+// DriverMaker makes the driver for a process.
+type DriverMaker func(e env.Env) StepDriver
+
+// LRM is the process that looks after the services of its node. It implements env.Process.
+type LRM struct {
+	opts   Options
+	core   core
+	driver StepDriver
+	exec   executor
+	lrm    *lrm.LRM
+	last   lrm.State
+}
+
+// NewLRM prepares the process.
+func NewLRM(o Options) *LRM { return &LRM{opts: o} }
+
+// Start implements env.Process.
+func (p *LRM) Start(e env.Env) error {
+	if err := p.core.start(e, p.opts); err != nil {
+		return err
+	}
+	e.Log().Info("safety margin between the watchdog's reset and a takeover", "margin", p.opts.Margin().String())
+	p.driver = p.opts.NewDriver(e)
+	p.exec.process, p.exec.workers = p, map[string]*worker{}
+	p.core.tasks.Go(p.run)
+	return nil
+}
+
+// Step implements env.Process.
+func (p *LRM) Step(ev env.Event) {
+	if !p.driver.Step(ev) {
+		p.core.step(ev)
+	}
+}
+
+// run makes rounds until the LRM is done.
+func (p *LRM) run(t *env.Task) {
+	p.core.awaitStore(t)
+	w := newWorld(&p.core, t)
+	p.exec.world = w
+	l := lrm.New(w, &p.exec, nil)
+	p.lrm = l
+	p.tell(l)
+	for heard := false; ; {
+		begun := p.core.env.Mono()
+		if !heard && p.core.order != nil {
+			heard = true
+			w.forget()
+			l.RequestShutdown()
+		}
+		round := l.Round()
+		p.tell(l)
+		if round.Exit {
+			p.core.exit()
+			return
+		}
+		p.core.pause(t, begun+p.core.seconds(round.PauseSeconds)-p.core.env.Mono(), heard)
+	}
+}
+
+func (p *LRM) tell(l *lrm.LRM) {
+	if s := l.State(); s != p.last {
+		p.core.env.Emit(LRMState{State: string(s), Started: p.last == ""})
+		p.last = s
+	}
+}
+
+// AcquireAgentLock implements ha.LRMEnv.
+func (w *world) AcquireAgentLock() bool { return w.acquire(AgentLock(w.opts.Node)) }
+
+// ReleaseAgentLock implements ha.LRMEnv.
+func (w *world) ReleaseAgentLock() bool { return w.locks.Release(w.task, AgentLock(w.opts.Node)) }
+
+// executor runs resource commands in tasks. It implements lrm.Executor.
+type executor struct {
+	process  *LRM
+	world    *world
+	workers  map[string]*worker
+	finished env.Signal
+}
+
+type worker struct {
+	done bool
+	code ha.ExitCode
+}
+
+// maxWorkers bounds max_workers of datacenter.cfg.
+const maxWorkers = 64
+
+// MaxWorkers implements lrm.Executor.
+func (x *executor) MaxWorkers() int {
+	settings, err := x.world.ReadDatacenter()
+	if err != nil || settings.MaxWorkers < 1 {
+		return ha.DefaultDatacenter().MaxWorkers
+	}
+	return min(settings.MaxWorkers, maxWorkers)
+}
+
+// Start implements lrm.Executor.
+func (x *executor) Start(cmd lrm.Command) bool {
+	if x.workers[cmd.SID] != nil {
+		return false
+	}
+	// Its words are pieces of the manager's status file, and some of them will outlive it.
+	cmd.SID, cmd.UID, cmd.Target = strings.Clone(cmd.SID), strings.Clone(cmd.UID), strings.Clone(cmd.Target)
+	cmd.State = ha.ServiceState(strings.Clone(string(cmd.State)))
+	wk := &worker{}
+	x.workers[cmd.SID] = wk
+	core := &x.process.core
+	core.env.Emit(CommandBegun{UID: cmd.UID, SID: cmd.SID, State: string(cmd.State), Target: cmd.Target})
+	core.tasks.Go(func(t *env.Task) {
+		w := newWorld(core, t)
+		lookup := func(string) lrm.Resource {
+			r := &resourceOf{world: w, driver: x.process.driver, cmd: cmd, lrm: x.process.lrm}
+			return lockable{r, w, x.process.driver}
+		}
+		if w.movedBefore(cmd) {
+			core.env.Probe("ha/move-had-been-done")
+			wk.code = ha.ExitSuccess
+		} else {
+			wk.code = lrm.Run(w, lookup, cmd)
+		}
+		wk.done = true
+		core.env.Emit(CommandDone{UID: cmd.UID, SID: cmd.SID, State: string(cmd.State), ExitCode: int(wk.code)})
+		x.finished.Raise()
+	})
+	return true
+}
+
+// movedBefore says whether a move was done already, by an earlier life of this node that was cut
+// off before it could report: the configuration is where it was to go, and this node put it there.
+// The answer would otherwise be that the service is on the wrong node, which needs a human.
+func (w *world) movedBefore(cmd lrm.Command) bool {
+	if !cmd.State.Moving() || cmd.Target == w.opts.Node {
+		return false
+	}
+	if _, _, err := w.store.Read(w.task, GuestPath(cmd.SID, w.opts.Node)); !errors.Is(err, client.ErrNotFound) {
+		return false
+	}
+	writer, err := w.store.Writer(w.task, GuestPath(cmd.SID, cmd.Target))
+	return err == nil && writer == w.opts.self()
+}
+
+// Finished implements lrm.Executor.
+func (x *executor) Finished(sid string) (ha.ExitCode, bool) {
+	wk := x.workers[sid]
+	if wk == nil || !wk.done {
+		return 0, false
+	}
+	delete(x.workers, sid)
+	return wk.code, true
+}
+
+// Wait implements lrm.Executor.
+func (x *executor) Wait(seconds int) {
+	x.world.task.Wait(&x.finished, x.process.core.seconds(seconds))
+}
+
+// resourceOf adapts a driver to what the LRM wants of a resource, within one worker.
+type resourceOf struct {
+	world  *world
+	driver resource.Driver
+	cmd    lrm.Command
+	lrm    lrmOf
+}
+
+// Running implements lrm.Resource.
+func (r *resourceOf) Running(sid string) bool {
+	on, err := r.driver.Running(r.world.task, sid)
+	if err != nil && !errors.Is(err, resource.ErrHostDown) {
+		r.world.Log(ha.LevelErr, "asking whether "+sid+" runs: "+err.Error())
+		return true // unless it is known not to
+	}
+	return on
+}
+
+// Start implements lrm.Resource.
+func (r *resourceOf) Start(sid string) {
+	r.tellEnd(sid)
+	conf, err := r.world.read(GuestPath(sid, r.world.opts.Node))
+	if err == nil {
+		err = r.driver.Start(r.world.task, sid, conf.data)
+	}
+	if err != nil {
+		r.world.Log(ha.LevelErr, "starting "+sid+": "+err.Error())
+	}
+}
+
+// tellEnd says how a resource ended that nobody has stopped.
+func (r *resourceOf) tellEnd(sid string) {
+	s, err := r.driver.Status(r.world.task, sid)
+	if err == nil && !s.Running && s.ExitCode != nil {
+		r.world.Log(ha.LevelWarning, fmt.Sprintf("service %s has ended by itself (exit code %d)", sid, *s.ExitCode))
+	}
+}
+
+// Stop implements lrm.Resource.
+func (r *resourceOf) Stop(sid string, timeoutSeconds *ha.Int) {
+	timeout := r.world.opts.scale(DefaultStopTimeout)
+	if r.world.opts.StopTimeout > 0 {
+		timeout = r.world.opts.StopTimeout
+	}
+	if timeoutSeconds != nil {
+		timeout = r.world.seconds(int(*timeoutSeconds))
+	}
+	if err := r.driver.Stop(r.world.task, sid, timeout); err != nil {
+		r.world.Log(ha.LevelErr, "stopping "+sid+": "+err.Error())
+	}
+}

@@ -1,0 +1,160 @@
+package haproc
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/holdfast-sim/holdfast/engine/ha"
+	"github.com/holdfast-sim/holdfast/engine/ha/config"
+)
+
+// ReadManagerStatus implements ha.Env.
+func (w *world) ReadManagerStatus() (*ha.ManagerStatus, error) {
+	f, err := w.read(ManagerStatusPath)
+	if err != nil {
+		return nil, err
+	}
+	status, err := w.managerStatus.of(f.data, ha.DecodeManagerStatus)
+	if err == nil {
+		status.Timestamp = w.received(status.Timestamp)
+		w.managed, w.taken = f.revision, status.Taken
+	}
+	return status, err
+}
+
+// ReadServiceConfig implements ha.Env.
+func (w *world) ReadServiceConfig() (map[string]*ha.ServiceConfig, error) {
+	if w.services == nil || w.servicesOf != w.generation {
+		generation := w.generation
+		services, err := w.readServices()
+		if err != nil {
+			return nil, err
+		}
+		w.services, w.servicesOf = services, generation
+	}
+	return w.services, nil
+}
+
+// readServices reads them anew, whatever this task has read before. The homes of all services are
+// read at one revision, so none is lost between two directories.
+func (w *world) readServices() (map[string]*ha.ServiceConfig, error) {
+	delete(w.files, ResourcesPath)
+	f, err := w.read(ResourcesPath)
+	if err != nil {
+		return nil, err
+	}
+	resources, err := w.resources.of(f.data, parseResources)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range resources.problems {
+		w.Log(ha.LevelWarning, "ignoring part of "+ResourcesPath+", "+p.String())
+	}
+	if len(resources.services) == 0 {
+		return resources.services, nil
+	}
+	names, err := w.store.NamesBelow(w.task, nodesDir)
+	if err != nil {
+		return nil, err
+	}
+	return w.placed.of(resources, names, w.opts.Nodes), nil
+}
+
+// ReadDatacenter implements ha.Env.
+func (w *world) ReadDatacenter() (ha.Datacenter, error) {
+	f, err := w.read(DatacenterPath)
+	if err != nil {
+		return ha.Datacenter{}, err
+	}
+	return w.datacenter.of(f.data, func(data []byte) (ha.Datacenter, error) {
+		return config.ParseDatacenter(string(data))
+	})
+}
+
+// ReadLRMStatus implements ha.CRMEnv.
+func (w *world) ReadLRMStatus(node string) (*ha.LRMStatus, error) {
+	f, err := w.read(LRMStatusPath(node))
+	if err != nil {
+		return nil, err
+	}
+	status, err := ha.DecodeLRMStatus(f.data)
+	if err == nil {
+		status.Written = f.revision
+	}
+	return status, err
+}
+
+// Revision implements ha.WriteOrder.
+func (w *world) Revision() (uint64, error) {
+	status, err := w.store.Status(w.task)
+	if err != nil {
+		return 0, err
+	}
+	return status.Revision, nil
+}
+
+// ReadOwnLRMStatus implements ha.LRMEnv.
+func (w *world) ReadOwnLRMStatus() (*ha.LRMStatus, error) {
+	f, err := w.read(LRMStatusPath(w.opts.Node))
+	if err != nil {
+		return nil, err
+	}
+	if len(f.data) == 0 {
+		return &ha.LRMStatus{}, nil
+	}
+	return ha.DecodeLRMStatus(f.data)
+}
+
+// NodeInfo implements ha.CRMEnv: a node is online when it is in this node's ring.
+func (w *world) NodeInfo() (map[string]ha.NodeInfo, error) {
+	if w.status == nil {
+		return nil, fmt.Errorf("asking who is online: the store did not answer")
+	}
+	info := make(map[string]ha.NodeInfo, len(w.opts.Nodes))
+	for _, n := range w.opts.Nodes {
+		online := false
+		for _, id := range w.status.Members {
+			online = online || id == n.ID
+		}
+		info[n.Name] = ha.NodeInfo{Online: online}
+	}
+	return info, nil
+}
+
+// ReadGroups implements ha.CRMEnv.
+func (w *world) ReadGroups() (string, error) {
+	f, err := w.read(GroupsPath)
+	return string(f.data), err
+}
+
+// ReadRules implements ha.CRMEnv.
+func (w *world) ReadRules() (string, error) {
+	f, err := w.read(RulesPath)
+	return string(f.data), err
+}
+
+// Info is what a node tells of itself, in a file of its directory.
+type Info struct {
+	// Version is that of its HA manager; [Version] unless given.
+	Version string `json:"version"`
+	// CPUs and MemoryBytes are the node's size, for the static and the dynamic scheduler.
+	CPUs        float64 `json:"cpus,omitempty"`
+	MemoryBytes float64 `json:"memory_bytes,omitempty"`
+}
+
+func (w *world) nodeInfoFile(node string) (info Info, err error) {
+	f, err := w.read(VersionPath(node))
+	if err != nil || len(f.data) == 0 {
+		return info, err
+	}
+	if err := json.Unmarshal(f.data, &info); err != nil {
+		return info, fmt.Errorf("reading %s: %w", VersionPath(node), err)
+	}
+	return info, nil
+}
+
+// NodeVersion implements ha.CRMEnv.
+func (w *world) NodeVersion(node string) (string, error) {
+	info, err := w.nodeInfoFile(node)
+	return info.Version, err
+}

@@ -1,0 +1,82 @@
+package haproc
+
+// CRMState says which state a node's CRM is in.
+type CRMState struct {
+	State string `json:"state"`
+}
+
+// LRMState says which state a node's LRM is in.
+type LRMState struct {
+	State string `json:"state"`
+	// Started marks the first one after the process started.
+	Started bool `json:"started,omitempty"`
+}
+
+// FenceStep is what the administrator hears of a fence.
+type FenceStep struct {
+	Node    string `json:"node"`
+	Step    string `json:"step"` // FENCE or SUCCEED
+	Subject string `json:"subject"`
+}
+
+// CommandBegun says that an LRM has begun a resource command.
+type CommandBegun struct {
+	UID    string `json:"uid,omitempty"`
+	SID    string `json:"sid"`
+	State  string `json:"state"`
+	Target string `json:"target,omitempty"`
+}
+
+// CommandDone says what came of it.
+type CommandDone struct {
+	UID      string `json:"uid,omitempty"`
+	SID      string `json:"sid"`
+	State    string `json:"state"`
+	ExitCode int    `json:"exit_code"`
+}
+
+// CommandsTaken says that the master has carried out the commands of a batch: they are in the status
+// that it has just written.
+type CommandsTaken struct {
+	Batch string   `json:"batch"`
+	Lines []string `json:"lines"`
+	// Before: they were found to be in the status already, and nothing was done.
+	Before bool `json:"before,omitempty"`
+}
+
+// RecordKind implements env.Record.
+func (CommandsTaken) RecordKind() string { return "ha-commands-taken" }
+
+// CommandSaid is what the master says to a command of the administrator: that it took it, or why not.
+type CommandSaid struct {
+	Text string `json:"text"`
+}
+
+// RecordKind implements env.Record.
+func (CommandSaid) RecordKind() string { return "ha-command-said" }
+
+// MoveProgress says how far a running resource's way to another node is.
+type MoveProgress struct {
+	UID     string `json:"uid,omitempty"`
+	SID     string `json:"sid"`
+	Target  string `json:"target"`
+	Percent int    `json:"percent"`
+}
+
+// RecordKind implements env.Record.
+func (MoveProgress) RecordKind() string { return "ha-move-progress" }
+
+// RecordKind implements env.Record.
+func (CRMState) RecordKind() string { return "ha-crm-state" }
+
+// RecordKind implements env.Record.
+func (LRMState) RecordKind() string { return "ha-lrm-state" }
+
+// RecordKind implements env.Record.
+func (FenceStep) RecordKind() string { return "ha-fence" }
+
+// RecordKind implements env.Record.
+func (CommandBegun) RecordKind() string { return "ha-command-begun" }
+
+// RecordKind implements env.Record.
+func (CommandDone) RecordKind() string { return "ha-command-done" }

@@ -1,0 +1,119 @@
+package haproc
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/ha"
+	"github.com/holdfast-sim/holdfast/engine/resource"
+)
+
+// statusTimeout is how long the status process may take to answer, unscaled.
+const statusTimeout = 2 * time.Second
+
+const milli = 1000.0
+
+// loads are what the nodes of this node's ring say that they carry, by name. A node is missing
+// that says nothing; all are when nobody can be asked.
+func (w *world) loads() map[string]*resource.Load {
+	if w.measured != nil && w.measuredOf == w.generation {
+		return w.measured
+	}
+	w.measured, w.measuredOf = map[string]*resource.Load{}, w.generation
+	said, err := w.state.Get(w.task, resource.LoadKey, w.opts.scale(statusTimeout))
+	if err != nil {
+		w.Log(ha.LevelWarning, "asking what the nodes carry: "+err.Error())
+		return w.measured
+	}
+	for _, n := range w.opts.Nodes {
+		value := said[n.ID]
+		if value == nil {
+			continue
+		}
+		load, err := resource.DecodeLoad(value)
+		if err != nil {
+			w.Log(ha.LevelWarning, "reading what node '"+n.Name+"' carries: "+err.Error())
+			continue
+		}
+		w.measured[n.Name] = load
+	}
+	return w.measured
+}
+
+// NodeStats implements ha.CRMEnv: the sizes that the nodes published, and what was measured. An
+// unmeasured node counts as if all services that live there took all that they may: it must not
+// look empty.
+func (w *world) NodeStats() (map[string]ha.NodeStats, error) {
+	loads := w.loads()
+	stats := make(map[string]ha.NodeStats, len(w.opts.Nodes))
+	for _, n := range w.opts.Nodes {
+		info, err := w.nodeInfoFile(n.Name)
+		if err != nil {
+			return nil, err
+		}
+		s := ha.NodeStats{MaxCPU: info.CPUs, MaxMemBytes: info.MemoryBytes}
+		if l := loads[n.Name]; l != nil {
+			s.CPU, s.MemBytes = float64(l.Uses.MilliCPUs)/milli, float64(l.Uses.MemoryBytes)
+			if l.Has.MilliCPUs > 0 {
+				s.MaxCPU = float64(l.Has.MilliCPUs) / milli
+			}
+			if l.Has.MemoryBytes > 0 {
+				s.MaxMemBytes = float64(l.Has.MemoryBytes)
+			}
+		} else if s.CPU, s.MemBytes, err = w.mayUse(n.Name); err != nil {
+			return nil, err
+		}
+		stats[n.Name] = s
+	}
+	return stats, nil
+}
+
+// mayUse is what the services that live on a node may take together.
+func (w *world) mayUse(node string) (cpu, memBytes float64, err error) {
+	services, err := w.ReadServiceConfig()
+	if err != nil {
+		return 0, 0, err
+	}
+	var sum resource.Use
+	for _, sid := range slices.Sorted(maps.Keys(services)) {
+		if services[sid].Node != node {
+			continue
+		}
+		f, err := w.read(GuestPath(sid, node))
+		if err != nil {
+			return 0, 0, err
+		}
+		c := resource.ParseConf(f.data)
+		sum.MilliCPUs += c.MilliCPUs
+		sum.MemoryBytes += c.MemoryBytes
+	}
+	return float64(sum.MilliCPUs) / milli, float64(sum.MemoryBytes), nil
+}
+
+// ServiceStats implements ha.CRMEnv: the sizes in the guests' configurations, and what was
+// measured on the nodes where they live.
+func (w *world) ServiceStats() (map[string]ha.ServiceStats, error) {
+	services, err := w.ReadServiceConfig()
+	if err != nil {
+		return nil, err
+	}
+	loads := w.loads()
+	stats := make(map[string]ha.ServiceStats, len(services))
+	for _, sid := range slices.Sorted(maps.Keys(services)) {
+		home := services[sid].Node
+		f, err := w.read(GuestPath(sid, home))
+		if err != nil {
+			return nil, err
+		}
+		c := resource.ParseConf(f.data)
+		s := ha.ServiceStats{MaxCPU: float64(c.MilliCPUs) / milli, MaxMemBytes: float64(c.MemoryBytes)}
+		if l := loads[home]; l != nil {
+			var use resource.Use
+			use, s.HasMeasure = l.Services[sid]
+			s.CPU, s.MemBytes = float64(use.MilliCPUs)/milli, float64(use.MemoryBytes)
+		}
+		stats[sid] = s
+	}
+	return stats, nil
+}

@@ -1,0 +1,171 @@
+package haproc
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/ha"
+	"github.com/holdfast-sim/holdfast/engine/ha/config"
+	"github.com/holdfast-sim/holdfast/engine/store/client"
+)
+
+// Version is the version of the HA manager that a node tells the others, in the numbering of the
+// well-known one: rules instead of groups are understood.
+const Version = "9.1.0"
+
+// WriteManagerStatus implements ha.CRMEnv. It writes only over what this master has read or
+// written last, so one that was overtaken without noticing changes nothing.
+func (w *world) WriteManagerStatus(status *ha.ManagerStatus) error {
+	told := *status
+	told.Timestamp = w.published(status.Timestamp)
+	told.Taken = w.toldBatches()
+	data, err := told.Encode()
+	if err != nil {
+		return err
+	}
+	revision, err := w.write(ManagerStatusPath, data, w.managed)
+	if err != nil {
+		return err
+	}
+	w.managed = revision
+	w.commandsDone()
+	return nil
+}
+
+// WriteLRMStatus implements ha.LRMEnv.
+func (w *world) WriteLRMStatus(status *ha.LRMStatus) error {
+	told := *status
+	told.Timestamp = w.published(status.Timestamp)
+	data, err := told.Encode()
+	if err != nil {
+		return err
+	}
+	if err := w.replace(LRMStatusPath(w.opts.Node), data); err != nil {
+		return err
+	}
+	if w.told {
+		return nil
+	}
+	self := w.opts.Self
+	self.Version = w.opts.installed(w.env)
+	info, err := json.Marshal(self)
+	if err != nil {
+		return fmt.Errorf("encoding the version: %w", err)
+	}
+	err = w.replace(VersionPath(w.opts.Node), info)
+	w.told = err == nil
+	return err
+}
+
+// replace writes a file of which this process is the only writer.
+func (w *world) replace(path string, data []byte) error {
+	delete(w.files, path)
+	_, err := w.store.Write(w.task, path, data)
+	if errors.Is(err, client.ErrNotFound) {
+		if err := w.store.Mkdir(w.task, env.Dir(path)); err != nil {
+			return err
+		}
+		_, err = w.store.Write(w.task, path, data)
+	}
+	return err
+}
+
+// UpdateServiceState implements ha.CRMEnv.
+func (w *world) UpdateServiceState(sid, requested string) error {
+	return w.editServices(func(services map[string]*ha.ServiceConfig) error {
+		cd := services[sid]
+		if cd == nil {
+			return fmt.Errorf("setting the state of %s: no such service", sid)
+		}
+		cd.State = requested
+		return nil
+	})
+}
+
+// UpdateServiceConfig implements ha.CRMEnv.
+func (w *world) UpdateServiceConfig(changed map[string]*ha.ServiceConfig) error {
+	return w.editServices(func(services map[string]*ha.ServiceConfig) error {
+		for sid, cd := range changed {
+			if services[sid] != nil {
+				services[sid] = cd.Clone()
+			}
+		}
+		return nil
+	})
+}
+
+func (w *world) editServices(change func(map[string]*ha.ServiceConfig) error) error {
+	defer func() { w.generation++ }()
+	return w.edit(ResourcesPath, func(old []byte) ([]byte, error) {
+		services, problems, err := config.ParseResources(string(old))
+		if err != nil {
+			return nil, err
+		}
+		if len(problems) > 0 {
+			// Writing it back would drop what could not be read.
+			return nil, fmt.Errorf("changing %s: %s; correct the file first", ResourcesPath, problems[0])
+		}
+		if err := change(services); err != nil {
+			return nil, err
+		}
+		return []byte(config.FormatResources(services)), nil
+	})
+}
+
+// StealService implements ha.CRMEnv: the configuration moves in one step, which makes the resource
+// the new node's.
+func (w *world) StealService(sid, from, to string) error {
+	return w.moveGuest(sid, from, to)
+}
+
+func (w *world) moveGuest(sid, from, to string) error {
+	w.forget()
+	source, target := GuestPath(sid, from), GuestPath(sid, to)
+	if err := w.store.Mkdir(w.task, env.Dir(target)); err != nil {
+		return err
+	}
+	err := w.store.Rename(w.task, source, target)
+	if errors.Is(err, client.ErrNotFound) {
+		if _, _, missing := w.store.Read(w.task, target); missing == nil {
+			return nil // moved by an attempt whose answer was lost
+		}
+	}
+	return err
+}
+
+// RemoveServiceLock implements ha.CRMEnv.
+func (w *world) RemoveServiceLock(sid string) (string, error) {
+	services, err := w.ReadServiceConfig()
+	if err != nil || services[sid] == nil {
+		return "", err
+	}
+	name := ""
+	err = w.edit(GuestPath(sid, services[sid].Node), func(old []byte) ([]byte, error) {
+		var without []byte
+		without, name = dropLock(old)
+		return without, nil
+	})
+	return name, err
+}
+
+// WriteRules implements ha.CRMEnv.
+func (w *world) WriteRules(text string) error {
+	f, err := w.read(RulesPath)
+	if err != nil {
+		return err
+	}
+	_, err = w.write(RulesPath, []byte(text), f.revision)
+	return err
+}
+
+// DeleteGroups implements ha.CRMEnv.
+func (w *world) DeleteGroups() error {
+	f, err := w.read(GroupsPath)
+	if err != nil || f.revision == 0 {
+		return err
+	}
+	delete(w.files, GroupsPath)
+	return w.store.Delete(w.task, GroupsPath, f.revision)
+}

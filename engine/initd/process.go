@@ -1,0 +1,180 @@
+package initd
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+)
+
+// Init is the process. It implements env.Process.
+type Init struct {
+	opts    Options
+	env     env.Env
+	machine env.Machine
+	up      map[string]bool
+
+	// going is Shutdown or Reboot while the machine goes down; next is the service whose end is
+	// waited for, asked that it was told.
+	going string
+	next  int
+	asked bool
+}
+
+// New prepares the process.
+func New(o Options) *Init { return &Init{opts: o, up: map[string]bool{}} }
+
+// Timers of the process.
+const (
+	timerRetry env.TimerID = 1 + iota
+	timerWithin
+)
+
+// retryPause separates attempts to tell a process whose queue is full.
+const retryPause = time.Second
+
+// Start implements env.Process.
+func (p *Init) Start(e env.Env) error {
+	p.env = e
+	if host, ok := e.(env.MachineHost); ok {
+		p.machine = host.Machine()
+	}
+	return nil
+}
+
+// Step implements env.Process.
+func (p *Init) Step(ev env.Event) {
+	switch ev := ev.(type) {
+	case env.LocalUp:
+		p.up[ev.Process] = true
+		if at := p.opts.index(ev.Process); p.going != "" && at >= 0 && at <= p.next {
+			p.next, p.asked = at, false // somebody has started it again: once more from there
+		}
+		p.advance()
+	case env.LocalDown:
+		p.up[ev.Process] = false
+		p.advance()
+	case env.LocalMessage:
+		if err := p.take(ev.Payload); err != nil {
+			p.env.Log().Error("a request is refused", "process", ev.From, "err", err.Error())
+		}
+	case env.Invoked:
+		answer := Answer{OK: true}
+		if err := p.take(ev.Input); err != nil {
+			answer = Answer{Error: err.Error()}
+		}
+		p.env.Complete(ev.Op, encode(answer))
+	case env.TimerFired:
+		if ev.ID == timerWithin && p.going != "" {
+			p.env.Log().Warn("a process does not end in time", "process", p.opts.Services[p.next].Name)
+			p.skip()
+		}
+		p.advance()
+	}
+}
+
+// take takes a request.
+func (p *Init) take(payload []byte) error {
+	var r Request
+	if err := json.Unmarshal(payload, &r); err != nil {
+		return fmt.Errorf("%w: %w", ErrRequest, err)
+	}
+	switch r.Verb {
+	case Shutdown, Reboot:
+		return p.goDown(r.Verb)
+	case Restart, Stop, Start:
+		if p.opts.index(r.Service) < 0 {
+			return fmt.Errorf("%w: %s %q; there is no such service", ErrRequest, r.Verb, r.Service)
+		}
+		if p.going != "" {
+			return fmt.Errorf("%s %s: the machine is going down", r.Verb, r.Service)
+		}
+		return p.single(r)
+	}
+	return fmt.Errorf("%w: %q; write %s, %s, %s, %s or %s", ErrRequest, r.Verb, Shutdown, Reboot, Restart, Stop, Start)
+}
+
+// ErrNoControls means that the machine cannot be controlled from within.
+var ErrNoControls = errors.New("nothing here can switch this machine off or start its processes: " +
+	"use the service manager of its operating system")
+
+func (p *Init) goDown(verb string) error {
+	if p.machine == nil {
+		return ErrNoControls
+	}
+	if p.going != "" {
+		return nil // a second press of the button changes nothing
+	}
+	p.env.Log().Info("the machine goes down", "how", verb)
+	p.env.Emit(GoingDown{Reboot: verb == Reboot})
+	p.going, p.next, p.asked = verb, 0, false
+	p.advance()
+	return nil
+}
+
+func (p *Init) single(r Request) error {
+	switch {
+	case r.Verb == Start && p.machine == nil:
+		return ErrNoControls
+	case r.Verb == Start:
+		return p.machine.Start(r.Service)
+	case !p.up[r.Service]:
+		return nil // it has ended already
+	}
+	if err := p.env.Local(r.Service, encode(Order{Stay: r.Verb == Stop})); err != nil {
+		return fmt.Errorf("asking %s to end: %w", r.Service, err)
+	}
+	return nil
+}
+
+// skip goes on to the next service.
+func (p *Init) skip() {
+	p.next++
+	p.asked = false
+	p.env.StopTimer(timerWithin)
+}
+
+// advance goes on with taking the machine down as far as it can.
+func (p *Init) advance() {
+	for p.going != "" && p.next < len(p.opts.Services) {
+		s := p.opts.Services[p.next]
+		if p.up[s.Name] {
+			p.ask(s)
+			return
+		}
+		p.skip()
+	}
+	if p.going == "" {
+		return
+	}
+	if err := p.machine.PowerOff(p.going == Reboot); err != nil {
+		p.env.Log().Error("the machine cannot be switched off", "err", err.Error())
+		p.env.SetTimer(timerRetry, retryPause)
+	}
+}
+
+// ask tells a service to end, once in its life.
+func (p *Init) ask(s Service) {
+	if p.asked {
+		return
+	}
+	order := Order{Down: true, Reboot: p.going == Reboot, Stay: true}
+	if err := p.env.Local(s.Name, encode(order)); err != nil {
+		p.env.SetTimer(timerRetry, retryPause)
+		return
+	}
+	p.asked = true
+	if s.Within > 0 {
+		p.env.SetTimer(timerWithin, s.Within)
+	}
+}
+
+// GoingDown says that a machine has begun to go down in good order.
+type GoingDown struct {
+	Reboot bool `json:"reboot,omitempty"`
+}
+
+// RecordKind implements env.Record.
+func (GoingDown) RecordKind() string { return "machine-going-down" }
