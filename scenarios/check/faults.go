@@ -1,0 +1,199 @@
+package check
+
+import (
+	"slices"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/fault"
+)
+
+// Faults answers what the injected faults of a run did to machines and processes, and when.
+type Faults struct {
+	Machines []string // their names, by id
+	Applied  []scenarios.Applied
+	Power    PowerLog
+	End      time.Duration // of the run: faults that never ended lasted until then
+}
+
+// StopsProcesses reports whether faults of a kind keep processes from running and leave the machine on.
+func StopsProcesses(k fault.Kind) bool { return k == fault.Kill || k == fault.Pause }
+
+// refusesWrites reports whether faults of a kind make a disk return errors.
+func refusesWrites(k fault.Kind) bool { return k == fault.DiskError || k == fault.DiskFull }
+
+// Over is when a fault was over; the run's end when it never was.
+func (f *Faults) Over(a *scenarios.Applied) time.Duration {
+	if a.Ended[1] == 0 {
+		return f.End
+	}
+	return a.Ended[1]
+}
+
+// Acts reports whether a fault acts at an instant. One that could not be applied never does.
+func (f *Faults) Acts(a *scenarios.Applied, at time.Duration) bool {
+	return a.Problem == "" && a.Begun[1] > 0 && a.Begun[0] <= at && at < f.Over(a)
+}
+
+// Concerns reports whether a fault names a machine among those that it is done to.
+func (f *Faults) Concerns(one *fault.Fault, m env.MachineID) bool {
+	return slices.Contains(one.Machines, f.Machines[m]) || slices.Contains(one.Machines, fault.All)
+}
+
+// Stopped reports whether a process of a machine is kept from running by a fault at an instant.
+//
+// A pause is over when the machine is reset, because what runs after that was not paused: with a pause
+// from 10 s to 60 s and a reset at 40 s, the process is stopped until 40 s. A pause that begins while the
+// machine is off holds for what starts later.
+func (f *Faults) Stopped(m env.MachineID, process string, at time.Duration) bool {
+	for i := range f.Applied {
+		a := &f.Applied[i]
+		one := &a.Fault
+		over := one.Kind == fault.Pause && f.Power.On(m, a.Begun[0]) && f.Power.Started(m, a.Begun[0], at)
+		if StopsProcesses(one.Kind) && !over && f.Concerns(one, m) && concernsProcess(one, process) && f.Acts(a, at) {
+			return true
+		}
+	}
+	return false
+}
+
+// concernsProcess reports whether a fault is done to a process; without a name it is done to all.
+func concernsProcess(one *fault.Fault, process string) bool {
+	return one.Process == "" || one.Process == process
+}
+
+// Killed reports whether a fault ended a process at an instant, or at most before earlier.
+func (f *Faults) Killed(m env.MachineID, process string, at, before time.Duration) bool {
+	return slices.ContainsFunc(f.Applied, func(a scenarios.Applied) bool {
+		return a.Fault.Kind == fault.Kill && f.Concerns(&a.Fault, m) && a.Begun[1] > 0 &&
+			concernsProcess(&a.Fault, process) && a.Begun[0] <= at && at-before <= a.Begun[1]
+	})
+}
+
+// StoppedSince reports whether a fault that stops a process acted at an instant, or was over at most after
+// earlier.
+func (f *Faults) StoppedSince(m env.MachineID, process string, at, after time.Duration) bool {
+	return slices.ContainsFunc(f.Applied, func(a scenarios.Applied) bool {
+		return StopsProcesses(a.Fault.Kind) && f.Concerns(&a.Fault, m) && a.Begun[1] > 0 &&
+			concernsProcess(&a.Fault, process) && a.Begun[0] <= at && at <= f.Over(&a)+after
+	})
+}
+
+// PausedFor is for how long, counted to an instant, a process had been paused at that instant or at most
+// before earlier: the longest of several pauses.
+func (f *Faults) PausedFor(m env.MachineID, process string, until, before time.Duration) (longest time.Duration) {
+	for i := range f.Applied {
+		a := &f.Applied[i]
+		if a.Fault.Kind == fault.Pause && f.Concerns(&a.Fault, m) && a.Begun[1] > 0 && a.Begun[0] <= until &&
+			concernsProcess(&a.Fault, process) && f.Over(a) >= until-before {
+			longest = max(longest, until-a.Begun[0])
+		}
+	}
+	return longest
+}
+
+// AnyActed reports whether any fault acted at some instant of a time, or failed to be taken back.
+func (f *Faults) AnyActed(from, to time.Duration) bool {
+	return slices.ContainsFunc(f.Applied, func(a scenarios.Applied) bool {
+		return a.Begun[0] <= to && (a.Ended[1] == 0 || a.Ended[1] >= from)
+	})
+}
+
+// MaxDrift is the greatest drift of a clock that a fault caused, fast or slow, in parts per million.
+func (f *Faults) MaxDrift() (ppm int64) {
+	for i := range f.Applied {
+		if one := &f.Applied[i].Fault; one.Kind == fault.ClockDrift {
+			ppm = max(ppm, one.DriftPPM, -one.DriftPPM)
+		}
+	}
+	return ppm
+}
+
+// EndAtKills returns run intervals that end where a fault killed the process that their services run in,
+// for subjects whose services do not report such an end.
+func (f *Faults) EndAtKills(intervals []Interval, process string) []Interval {
+	cut := slices.Clone(intervals)
+	for i := range f.Applied {
+		a := &f.Applied[i]
+		if a.Fault.Kind != fault.Kill || !concernsProcess(&a.Fault, process) {
+			continue
+		}
+		for n := range cut {
+			v := &cut[n]
+			if f.Concerns(&a.Fault, v.Machine) && v.From <= a.Begun[0] && a.Begun[0] < v.To && a.Begun[1] > 0 {
+				v.To = a.Begun[0]
+			}
+		}
+	}
+	return cut
+}
+
+// anyOnLink reports whether a fault on the link between a machine and the network acts, and meets a condition.
+func (f *Faults) anyOnLink(m env.MachineID, at time.Duration, is func(*fault.Fault) bool) bool {
+	return slices.ContainsFunc(f.Applied, func(a scenarios.Applied) bool {
+		one := &a.Fault
+		return one.Kind == fault.Link && slices.Contains(one.From, f.Machines[m]) && f.Acts(&a, at) && is(one)
+	})
+}
+
+// diskFailing reports whether a machine's disk returns errors at an instant.
+func (f *Faults) diskFailing(m env.MachineID, at time.Duration) bool {
+	return slices.ContainsFunc(f.Applied, func(a scenarios.Applied) bool {
+		return refusesWrites(a.Fault.Kind) && f.Concerns(&a.Fault, m) && f.Acts(&a, at)
+	})
+}
+
+// diskBroken reports whether a machine's disk keeps a process from working that may need a time to return
+// after errors, unless the machine was switched on since they ended.
+func (f *Faults) diskBroken(m env.MachineID, at, returns time.Duration) bool {
+	for i := range f.Applied {
+		a := &f.Applied[i]
+		if !f.Concerns(&a.Fault, m) || a.Begun[1] == 0 || a.Begun[0] > at {
+			continue
+		}
+		switch {
+		case a.Fault.Kind == fault.DiskStall:
+			if f.Acts(a, at) {
+				return true
+			}
+		case refusesWrites(a.Fault.Kind):
+			if at < f.Over(a)+returns && !f.Power.Started(m, f.Over(a), at) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// reach returns which machines reach which at an instant. unclear is true when those that are present are
+// not divided into groups by it: a link flaps or passes packets only one way, or two machines do not reach
+// each other and both reach a third.
+func (f *Faults) reach(at time.Duration, present []bool) (reaches func(a, b int) bool, unclear bool) {
+	net := fault.NewNet(f.Machines, fault.Condition{})
+	for i := range f.Applied {
+		a := &f.Applied[i]
+		if a.Fault.IsNetwork() && f.Acts(a, at) {
+			one := a.Fault
+			unclear = unclear || one.Kind == fault.Flap
+			net.Begin(&one)
+		}
+	}
+	reaches = func(a, b int) bool {
+		c := net.Between(a, b)
+		return !c.Cut && c.Loss < fault.Always
+	}
+	n := len(f.Machines)
+	for a := range n {
+		for b := range n {
+			if !present[a] || !present[b] || a == b {
+				continue
+			}
+			unclear = unclear || reaches(a, b) != reaches(b, a)
+			for c := range n {
+				unclear = unclear || present[c] && reaches(a, b) && reaches(b, c) && !reaches(a, c)
+			}
+		}
+	}
+	return reaches, unclear
+}
