@@ -16,6 +16,7 @@ import (
 	"github.com/holdfast-sim/holdfast/linearizability/history"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
 )
 
 // Kinds of violations of the HA manager.
@@ -96,7 +97,7 @@ func verdict(checker string, violations []linearizability.Violation, fine string
 // read takes what concerns locks and the places of services from the store's order.
 func (j *haJudge) read(log []*history.WitnessEntry) {
 	for _, e := range log {
-		if !strings.HasPrefix(e.Key, lock.Dir+"/") && !strings.HasSuffix(e.Key, guestSuffix) {
+		if !strings.HasPrefix(e.Key, lock.Dir+"/") && !strings.HasSuffix(e.Key, haspec.GuestSuffix) {
 			continue
 		}
 		c := change{WitnessEntry: e, at: time.Duration(e.Time), by: e.ID}
@@ -122,33 +123,15 @@ func (j *haJudge) read(log []*history.WitnessEntry) {
 	}
 }
 
-// guestSuffix ends the names of the files that say where a service is at home.
-const guestSuffix = ".conf"
-
 func machineOf(by string) string {
 	machine, _, _ := strings.Cut(by, "/")
 	return machine
 }
 
 func (j *haJudge) settle(path string, at time.Duration) {
-	if sid, node := placeOf(path); sid != "" {
+	if sid, node := haspec.PlacementOf(path); sid != "" {
 		j.homes[sid] = append(j.homes[sid], home{at, node})
 	}
-}
-
-// placeOf reads which service a file makes at home where; "" when it is no such file.
-func placeOf(path string) (sid, node string) {
-	parts := strings.Split(path, "/")
-	if len(parts) != 4 || parts[0] != "nodes" {
-		return "", ""
-	}
-	name := strings.TrimSuffix(parts[3], guestSuffix)
-	for _, kind := range []string{"vm", "ct", parts[2]} {
-		if haproc.GuestPath(kind+":"+name, parts[1]) == path {
-			return kind + ":" + name, parts[1]
-		}
-	}
-	return "", ""
 }
 
 // lastHome is where something was at an instant.
@@ -262,15 +245,15 @@ func (j *haJudge) checkLocks() (violations []linearizability.Violation) {
 // unproven says what is wrong with a move of a service's configuration; nothing when all is well.
 func (j *haJudge) unproven(at int, held map[string]*change) string {
 	c := &j.order[at]
-	sid, from := placeOf(c.Key)
-	if c.To == "" || sid == "" || strings.HasSuffix(c.by, "/"+operatorProcess) {
+	sid, from := haspec.PlacementOf(c.Key)
+	if c.To == "" || sid == "" || strings.HasSuffix(c.by, "/"+haspec.OperatorProcess) {
 		return "" // what a human does by hand needs no lock, only the wish that the manager keeps away
 	}
 	holder := "nobody"
 	if h := held[haproc.AgentLock(from)]; h != nil {
 		holder = h.by
 	}
-	_, to := placeOf(c.To)
+	_, to := haspec.PlacementOf(c.To)
 	m := slices.Index(j.nodes, from)
 	own := m >= 0 && c.by == j.scenario.Machines[m]+"/"+haproc.LRMProcess
 	if (own || byMaster(c.by)) && holder == c.by || byMaster(c.by) && m >= 0 && j.provenBefore(at, sid, env.MachineID(m)) {

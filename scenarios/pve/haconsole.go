@@ -48,7 +48,7 @@ func (c *console) order(words []string) error {
 	}
 	spec := c.driver.spec
 	if words[0] == orderCreate {
-		err := c.put(haproc.GuestPath(words[1], words[2]), spec.Guests[words[1]].config(), 0)
+		err := c.put(haproc.GuestPath(words[1], words[2]), spec.Guests[words[1]].Config(), 0)
 		if err != nil && !refusedAs(err, tree.Exists, tree.RevisionMismatch) {
 			return err
 		}

@@ -11,40 +11,8 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/fence"
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
 	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
 )
-
-// HADeviceFault is something that is wrong with a fence device.
-type HADeviceFault struct {
-	// Device is its name in the fence file, Nodes the nodes whose outlets are concerned; all unless
-	// given.
-	Device string   `yaml:"device" json:"device"`
-	Nodes  []string `yaml:"nodes,omitempty,flow" json:"nodes,omitempty"`
-	// From are the machines whose calls are concerned; all unless given.
-	From []string `yaml:"from,omitempty,flow" json:"from,omitempty"`
-	Kind string   `yaml:"kind" json:"kind"`
-	// At is after the warm-up; For is how long it lasts, to the end unless given.
-	At  time.Duration `yaml:"at,omitempty" json:"at,omitempty"`
-	For time.Duration `yaml:"for,omitempty" json:"for,omitempty"`
-	// Latency is what slow and late add.
-	Latency time.Duration `yaml:"latency,omitempty" json:"latency,omitempty"`
-}
-
-// What can be wrong with a device. None of these makes it say that an outlet is off which is on: no
-// manager could survive that.
-const (
-	// deviceUnreachable: agents end with a failure after a while.
-	deviceUnreachable = "unreachable"
-	// deviceSlow: everything happens Latency later.
-	deviceSlow = "slow"
-	// deviceLate: switching off is reported as done Latency before it is.
-	deviceLate = "late"
-	// deviceIgnores: switching off is reported as done and does not happen.
-	deviceIgnores = "ignores"
-	// deviceMute: the work is done, but the agent hears nothing and never ends.
-	deviceMute = "mute"
-)
-
-var deviceFaults = []string{deviceUnreachable, deviceSlow, deviceLate, deviceIgnores, deviceMute}
 
 // Times of a device that is well.
 const (
@@ -80,7 +48,7 @@ func (h *holder) off() bool {
 // devices are the fence devices around a simulated cluster. They know their outlets by what agents
 // must be given to reach them.
 type devices struct {
-	spec    *HASpec
+	spec    *haspec.Spec
 	world   scenarios.OutsideWorld
 	names   []string // of the machines
 	warmup  time.Duration
@@ -162,15 +130,15 @@ func (d *devices) Call(from env.MachineID, c env.Call, done func(env.CallResult)
 	fail := func() {
 		done(env.CallResult{Code: agentFailed, Output: []byte("Unable to connect/login to fencing device\n")})
 	}
-	if o == nil || d.wrong(o, from, deviceUnreachable) != nil || d.boardIsDead(o) {
+	if o == nil || d.wrong(o, from, haspec.DeviceUnreachable) != nil || d.boardIsDead(o) {
 		d.world.After(connectTimeout, fail)
 		return
 	}
-	if d.wrong(o, from, deviceMute) != nil {
+	if d.wrong(o, from, haspec.DeviceMute) != nil {
 		done = func(env.CallResult) {}
 	}
 	slow := time.Duration(0)
-	if f := d.wrong(o, from, deviceSlow); f != nil {
+	if f := d.wrong(o, from, haspec.DeviceSlow); f != nil {
 		slow = f.Latency
 	}
 	answer := func(after time.Duration, code int) {
@@ -187,10 +155,10 @@ func (d *devices) Call(from env.MachineID, c env.Call, done func(env.CallResult)
 		})
 	case "off":
 		effect := switchTakes
-		if f := d.wrong(o, from, deviceLate); f != nil {
+		if f := d.wrong(o, from, haspec.DeviceLate); f != nil {
 			effect += f.Latency
 		}
-		if d.wrong(o, from, deviceIgnores) == nil {
+		if d.wrong(o, from, haspec.DeviceIgnores) == nil {
 			d.world.After(slow+effect, func() { d.turn(o, false) })
 		}
 		answer(switchTakes+verifyTakes, agentDone)
@@ -226,7 +194,7 @@ func (d *devices) boardIsDead(o *outlet) bool {
 }
 
 // wrong finds a fault of a kind that acts on an outlet now; nil when there is none.
-func (d *devices) wrong(o *outlet, from env.MachineID, kind string) *HADeviceFault {
+func (d *devices) wrong(o *outlet, from env.MachineID, kind string) *haspec.DeviceFault {
 	now := d.world.Now() - d.warmup
 	for i := range d.spec.FenceFaults {
 		f := &d.spec.FenceFaults[i]
@@ -234,59 +202,6 @@ func (d *devices) wrong(o *outlet, from env.MachineID, kind string) *HADeviceFau
 			(len(f.Nodes) == 0 || slices.Contains(f.Nodes, o.node)) &&
 			(len(f.From) == 0 || slices.Contains(f.From, d.names[from])) {
 			return f
-		}
-	}
-	return nil
-}
-
-// checkFence refuses fence devices and faults of them that make no sense.
-func (h *HASpec) checkFence(machines, nodes []string) error {
-	cfg, err := config.ParseFence(h.Fence)
-	if err != nil {
-		return fmt.Errorf("fence: %w", err)
-	}
-	var known []string
-	for _, device := range cfg.Devices {
-		known = append(known, device.Name)
-		for _, part := range device.Parts {
-			for _, node := range slices.Sorted(maps.Keys(part.Nodes)) {
-				if !slices.Contains(nodes, node) {
-					return fmt.Errorf("fence: %s is connected to node %q; the nodes are %v", device.Name, node, nodes)
-				}
-			}
-		}
-	}
-	for _, node := range nodes {
-		if _, problems := fence.Plan(cfg, node); len(problems) > 0 {
-			return fmt.Errorf("fence: %w", problems[0])
-		}
-	}
-	for _, board := range h.FenceBoards {
-		if !slices.Contains(known, board) {
-			return fmt.Errorf("fence_boards: there is no device %q; the devices are %v", board, known)
-		}
-	}
-	for i := range h.FenceFaults {
-		f := &h.FenceFaults[i]
-		switch {
-		case !slices.Contains(known, f.Device):
-			return fmt.Errorf("fence_faults: there is no device %q; the devices are %v", f.Device, known)
-		case !slices.Contains(deviceFaults, f.Kind):
-			return fmt.Errorf("fence_faults: kind %q; write one of %s", f.Kind, strings.Join(deviceFaults, ", "))
-		case (f.Kind == deviceSlow || f.Kind == deviceLate) != (f.Latency > 0):
-			return fmt.Errorf("fence_faults: %s of %s: latency goes with slow and late", f.Kind, f.Device)
-		case f.At < 0 || f.For < 0:
-			return fmt.Errorf("fence_faults: %s of %s: times are not negative", f.Kind, f.Device)
-		}
-		for _, m := range f.From {
-			if !slices.Contains(machines, m) {
-				return fmt.Errorf("fence_faults: from %q; the machines are %v", m, machines)
-			}
-		}
-		for _, n := range f.Nodes {
-			if !slices.Contains(nodes, n) {
-				return fmt.Errorf("fence_faults: nodes: there is no node %q; the nodes are %v", n, nodes)
-			}
 		}
 	}
 	return nil

@@ -61,7 +61,7 @@ func (j *haJudge) checkEnd() (violations []linearizability.Violation, remark str
 	}
 	e := &ending{haJudge: j, services: services, status: status}
 	for _, sid := range slices.Sorted(maps.Keys(services)) {
-		if v := e.service(sid); v != nil && !j.subject.spec.HA.neverStarts(sid) {
+		if v := e.service(sid); v != nil && !j.subject.spec.HA.NeverStarts(sid) {
 			violations = append(violations, *v)
 		}
 	}

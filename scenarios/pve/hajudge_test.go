@@ -21,6 +21,7 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 	"github.com/holdfast-sim/holdfast/scenarios/pve"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
 	"github.com/holdfast-sim/holdfast/scenarios/workload"
 )
 
@@ -38,11 +39,11 @@ type trial struct {
 const trialEnd = 1000 * time.Second
 
 // newTrial has three machines that are on, and vm:100, which runs at home on n1, with n2 as the master.
-func newTrial(t *testing.T, commands ...pve.HACommand) *trial {
+func newTrial(t *testing.T, commands ...haspec.Command) *trial {
 	t.Helper()
 	s := scenarios.New("made-up").Story("What happens is made up.").Machines(3).Warmup(10*time.Second).
 		Duration(690*time.Second).Quiescence(300*time.Second).
-		Subject(pve.Kind, pve.Spec{HA: &pve.HASpec{Services: map[string]string{"vm:100": "n1"}, Commands: commands}}).MustBuild()
+		Subject(pve.Kind, pve.Spec{HA: &haspec.Spec{Services: map[string]string{"vm:100": "n1"}, Commands: commands}}).MustBuild()
 	subject, err := pve.Decode(s)
 	require.NoError(t, err)
 	x := &trial{t: t, scenario: s, subject: subject}
@@ -50,7 +51,7 @@ func newTrial(t *testing.T, commands ...pve.HACommand) *trial {
 		x.at(0, m, scenarios.Power{On: true, Boot: 1})
 	}
 	x.change(1, "n1/operator", "cas", haproc.GuestPath("vm:100", "n1"), "")
-	x.at(2, 0, pve.OperatorDid{What: "files in place"})
+	x.at(2, 0, haspec.OperatorDid{What: "files in place"})
 	x.change(3, "n2/crm", "cas", "priv/lock/"+haproc.ManagerLock, "")
 	x.change(3, "n1/lrm", "cas", "priv/lock/"+haproc.AgentLock("n1"), "")
 	x.at(5, 0, resource.Active{SID: "vm:100", On: true})
@@ -238,7 +239,7 @@ func TestServicesMoveUnderTheirNodesLock(t *testing.T) {
 
 // TestRecoveryIsJudgedByWhatConcernsIt: a storm elsewhere does not buy time.
 func TestRecoveryIsJudgedByWhatConcernsIt(t *testing.T) {
-	down := func(commands ...pve.HACommand) *trial {
+	down := func(commands ...haspec.Command) *trial {
 		x := newTrial(t, commands...)
 		x.at(100, 0, resource.Active{SID: "vm:100"})
 		return x
@@ -269,8 +270,8 @@ func TestRecoveryIsJudgedByWhatConcernsIt(t *testing.T) {
 	x = back(down(), 600)
 	x.fault(90, 380, cut([]string{"n1"}, []string{"n2"}, []string{"n3"}))
 	x.require("ha-recovery", valid, "")
-	x = down(pve.HACommand{At: 60 * time.Second, On: "n1", Run: "set vm:100 state stopped"})
-	x.at(75, 0, pve.OperatorDid{What: "set vm:100 state stopped"})
+	x = down(haspec.Command{At: 60 * time.Second, On: "n1", Run: "set vm:100 state stopped"})
+	x.at(75, 0, haspec.OperatorDid{What: "set vm:100 state stopped"})
 	x.require("ha-recovery", valid, "")
 }
 
@@ -278,10 +279,10 @@ func TestRecoveryIsJudgedByWhatConcernsIt(t *testing.T) {
 func TestWishesCountInTheOrderInWhichTheyCameTrue(t *testing.T) {
 	stop, start := "set vm:100 state stopped", "set vm:100 state started"
 	for stopped, want := range map[int]linearizability.Validity{80: invalid, 300: valid} {
-		x := newTrial(t, pve.HACommand{At: 60 * time.Second, On: "n3", Run: stop}, pve.HACommand{At: 100 * time.Second, On: "n2", Run: start})
+		x := newTrial(t, haspec.Command{At: 60 * time.Second, On: "n3", Run: stop}, haspec.Command{At: 100 * time.Second, On: "n2", Run: start})
 		x.at(75, 0, resource.Active{SID: "vm:100"})
-		x.at(stopped, 2, pve.OperatorDid{What: stop})
-		x.at(111, 1, pve.OperatorDid{What: start})
+		x.at(stopped, 2, haspec.OperatorDid{What: stop})
+		x.at(111, 1, haspec.OperatorDid{What: start})
 		x.require("ha-recovery", want, pve.LostService)
 	}
 }
@@ -289,11 +290,11 @@ func TestWishesCountInTheOrderInWhichTheyCameTrue(t *testing.T) {
 // TestTheSameWishOfTwoIsTwoWishes: the report of one says nothing about the other.
 func TestTheSameWishOfTwoIsTwoWishes(t *testing.T) {
 	stop, start := "set vm:100 state disabled", "set vm:100 state started"
-	x := newTrial(t, pve.HACommand{At: 60 * time.Second, On: "n3", Run: stop}, pve.HACommand{At: 80 * time.Second, On: "n1", Run: stop},
-		pve.HACommand{At: 90 * time.Second, On: "n2", Run: start})
-	x.at(130, 2, pve.OperatorDid{What: stop})
-	x.at(131, 1, pve.OperatorDid{What: start})
-	x.at(132, 0, pve.OperatorDid{What: stop})
+	x := newTrial(t, haspec.Command{At: 60 * time.Second, On: "n3", Run: stop}, haspec.Command{At: 80 * time.Second, On: "n1", Run: stop},
+		haspec.Command{At: 90 * time.Second, On: "n2", Run: start})
+	x.at(130, 2, haspec.OperatorDid{What: stop})
+	x.at(131, 1, haspec.OperatorDid{What: start})
+	x.at(132, 0, haspec.OperatorDid{What: stop})
 	x.at(140, 0, resource.Active{SID: "vm:100"})
 	x.require("ha-recovery", valid, "")
 }
@@ -341,11 +342,11 @@ func TestNothingIsForgottenInTheEnd(t *testing.T) {
 func TestAnOrderToStopCountsWhenAMasterTakesIt(t *testing.T) {
 	stop, start := "stop vm:100 20", "set vm:100 state started"
 	for taken, want := range map[int]linearizability.Validity{80: invalid, 140: valid} {
-		x := newTrial(t, pve.HACommand{At: 60 * time.Second, On: "n3", Run: stop}, pve.HACommand{At: 170 * time.Second, On: "n3", Run: start})
-		x.at(75, 2, pve.OperatorDid{What: stop})
+		x := newTrial(t, haspec.Command{At: 60 * time.Second, On: "n3", Run: stop}, haspec.Command{At: 170 * time.Second, On: "n3", Run: start})
+		x.at(75, 2, haspec.OperatorDid{What: stop})
 		x.at(taken, 1, haproc.CommandsTaken{Batch: "made up", Lines: []string{stop}})
 		x.at(taken, 0, resource.Active{SID: "vm:100"})
-		x.at(190, 2, pve.OperatorDid{What: start})
+		x.at(190, 2, haspec.OperatorDid{What: start})
 		x.require("ha-recovery", want, pve.LostService)
 	}
 }
@@ -353,9 +354,9 @@ func TestAnOrderToStopCountsWhenAMasterTakesIt(t *testing.T) {
 // TestDisarmingMayComeAfterArming: when the one who disarms can reach nobody for long, it holds on.
 func TestDisarmingMayComeAfterArming(t *testing.T) {
 	for disarmed, want := range map[int]linearizability.Validity{80: invalid, 200: valid} {
-		x := newTrial(t, pve.HACommand{At: 60 * time.Second, On: "n3", Run: "disarm-ha freeze"}, pve.HACommand{At: 100 * time.Second, On: "n2", Run: "arm-ha"})
-		x.at(disarmed, 2, pve.OperatorDid{What: "disarm-ha freeze"})
-		x.at(130, 1, pve.OperatorDid{What: "arm-ha"})
+		x := newTrial(t, haspec.Command{At: 60 * time.Second, On: "n3", Run: "disarm-ha freeze"}, haspec.Command{At: 100 * time.Second, On: "n2", Run: "arm-ha"})
+		x.at(disarmed, 2, haspec.OperatorDid{What: "disarm-ha freeze"})
+		x.at(130, 1, haspec.OperatorDid{What: "arm-ha"})
 		x.at(210, 0, resource.Active{SID: "vm:100"})
 		x.require("ha-recovery", want, pve.LostService)
 	}

@@ -1,7 +1,6 @@
 package pve
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -14,31 +13,14 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/resource"
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
 )
 
 // TooManyMoves: services went from machine to machine more often, or less often, than they should.
 const TooManyMoves linearizability.Kind = "wrong number of moves"
 
-// HAMoves bounds how often services move from one machine to another in the whole run.
-type HAMoves struct {
-	AtLeast int `yaml:"at_least,omitempty" json:"at_least,omitempty"`
-	AtMost  int `yaml:"at_most" json:"at_most"`
-}
-
 // TooLongDown: a service was down for longer than it may be.
 const TooLongDown linearizability.Kind = "service down for too long"
-
-func (h *HASpec) checkLife() error {
-	if h.Migration.MiBPerSecond < 0 || h.Migration.Timeout < 0 {
-		return errors.New("migration: speed and timeout cannot be below 0")
-	}
-	for _, sid := range slices.Sorted(maps.Keys(h.DownAtMost)) {
-		if h.Services[sid] == "" || h.DownAtMost[sid] < 0 {
-			return fmt.Errorf("down_at_most: %s at most %v: no such service, or less than nothing", sid, h.DownAtMost[sid])
-		}
-	}
-	return nil
-}
 
 // haLife follows each service from machine to machine.
 type haLife struct {
@@ -137,7 +119,7 @@ func (w *haWatch) checkLife(r *scenarios.Run) (verdicts []linearizability.Verdic
 	return verdicts
 }
 
-func (l *haLife) checkMoves(allowed *HAMoves) linearizability.Verdict {
+func (l *haLife) checkMoves(allowed *haspec.Moves) linearizability.Verdict {
 	var text []string
 	for _, m := range l.moves {
 		text = append(text, fmt.Sprintf("%s from %s to %s at %v", m.sid, l.scenario.Machines[m.from], l.scenario.Machines[m.to], m.at))

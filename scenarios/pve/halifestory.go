@@ -13,6 +13,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/resource"
 	"github.com/holdfast-sim/holdfast/linearizability/history"
 	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
 )
 
 // laneServices has one row for each service: where it runs, when it is on its way, when it is down
@@ -40,7 +41,7 @@ type biographer struct {
 	sids  []string
 }
 
-func newBiographer(h *HASpec, names []string) *biographer {
+func newBiographer(h *haspec.Spec, names []string) *biographer {
 	b := &biographer{names: names, lives: map[string]*biography{}}
 	for _, sid := range slices.Sorted(maps.Keys(h.Services)) {
 		if len(b.sids) < maxLifeLanes {
@@ -86,7 +87,7 @@ func (b *biographer) take(r scenarios.Stamped) {
 		}
 	case haproc.FenceStep:
 		b.fenced(r.At, rec)
-	case OperatorDid:
+	case haspec.OperatorDid:
 		if words := strings.Fields(rec.What); len(words) > 1 && b.lives[words[1]] != nil {
 			b.mark(words[1], r.At, "operator: "+rec.What, "info")
 		}
@@ -177,7 +178,7 @@ func (b *biographer) mark(sid string, at time.Duration, text, class string) {
 func (b *biographer) requests(events []history.Event) {
 	for i := range events {
 		e := &events[i]
-		if !isRequest(e.F) || e.Type == history.Invoke || b.lives[e.Key] == nil {
+		if !haspec.IsRequest(e.F) || e.Type == history.Invoke || b.lives[e.Key] == nil {
 			continue
 		}
 		what := strings.TrimSpace(fmt.Sprintf("%s %s %s", e.F, e.Key, text(e)))

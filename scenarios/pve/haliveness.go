@@ -13,6 +13,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/watchdog"
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
 )
 
 // Kinds of violations of the HA manager that cost nobody data, only patience.
@@ -58,8 +59,8 @@ func (l *liveness) record(r scenarios.Stamped) {
 	case scenarios.Power:
 		l.guards = append(l.guards, guardChange{machine: r.Machine, at: r.At})
 		l.off[r.Machine] = l.off[r.Machine] || !rec.On
-	case OperatorDid:
-		if rec.What != filesInPlace {
+	case haspec.OperatorDid:
+		if rec.What != haspec.FilesInPlace {
 			l.taken[r.Machine]++
 		}
 	}
@@ -121,7 +122,7 @@ const idleAfter = 90*10*time.Second + 2*time.Minute
 // guardsLeft: some quiet time after the operator has taken the last service away, no watchdog
 // guards anything any more.
 func (l *liveness) guardsLeft(j *haJudge) (violations []linearizability.Violation) {
-	if len(j.did) == 0 || !j.subject.spec.HA.endsEmpty() {
+	if len(j.did) == 0 || !j.subject.spec.HA.EndsEmpty() {
 		return nil
 	}
 	from := time.Duration(0)
@@ -156,23 +157,6 @@ func (l *liveness) guardsLeft(j *haJudge) (violations []linearizability.Violatio
 	return violations
 }
 
-// endsEmpty: there were services, and the operator has taken every one away in the end.
-func (h *HASpec) endsEmpty() bool {
-	if len(h.Services) == 0 {
-		return false
-	}
-	left := maps.Clone(h.Services)
-	for _, c := range h.Commands {
-		switch words := strings.Fields(c.Run); words[0] {
-		case "remove":
-			delete(left, words[1])
-		case "add", orderCreate:
-			left[words[1]] = c.On
-		}
-	}
-	return len(left) == 0
-}
-
 // ignored: what the operator wants is taken in time, unless faults stand in the way.
 func (l *liveness) ignored(j *haJudge) (violations []linearizability.Violation) {
 	spec := j.subject.spec.HA
@@ -187,7 +171,7 @@ func (l *liveness) ignored(j *haJudge) (violations []linearizability.Violation) 
 		}
 	}
 	for m, name := range j.scenario.Machines {
-		if id := env.MachineID(m); !l.off[id] && !j.killed(id, operatorProcess, j.run.Duration, j.run.Duration) && l.taken[id] < due[m] {
+		if id := env.MachineID(m); !l.off[id] && !j.killed(id, haspec.OperatorProcess, j.run.Duration, j.run.Duration) && l.taken[id] < due[m] {
 			violations = append(violations, linearizability.Violation{Kind: IgnoredOperator, Nodes: []string{name},
 				Explain: fmt.Sprintf("of %d commands that the operator gave on %s in time only %d were taken", due[m], name, l.taken[id])})
 		}
@@ -196,9 +180,9 @@ func (l *liveness) ignored(j *haJudge) (violations []linearizability.Violation) 
 }
 
 // hopelessCommand: setting something of a service that may have been removed cannot succeed.
-func hopelessCommand(spec *HASpec, line string) bool {
+func hopelessCommand(spec *haspec.Spec, line string) bool {
 	words := strings.Fields(line)
-	return words[0] == "set" && slices.ContainsFunc(spec.Commands, func(c HACommand) bool { return c.Run == "remove "+words[1] })
+	return words[0] == "set" && slices.ContainsFunc(spec.Commands, func(c haspec.Command) bool { return c.Run == "remove "+words[1] })
 }
 
 // down: services run when the scenario says that they must.

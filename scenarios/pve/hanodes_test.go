@@ -13,11 +13,12 @@ import (
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/pve"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
 )
 
 // takeover is longer than the HA manager may need: when the machine that is lost was its master,
 // both of its locks have to run out one after the other.
-const takeover = pve.DefaultRecoverWithin + 50*time.Second
+const takeover = haspec.DefaultRecoverWithin + 50*time.Second
 
 // haStory loses a machine to a power cut and, when that is over, another to a pause: its watchdog
 // resets it, and then it has no power to boot with.
@@ -28,7 +29,7 @@ func haStory(t *testing.T) (*scenarios.Scenario, scenarios.Subject) {
 		At(40*time.Second).PowerCut("n1").For(takeover).
 		At(390*time.Second).Pause("", "n2").For(18*time.Second).
 		At(409*time.Second).PowerCut("n2").For(takeover).
-		Subject(pve.Kind, pve.Spec{HA: &pve.HASpec{
+		Subject(pve.Kind, pve.Spec{HA: &haspec.Spec{
 			Services: map[string]string{"vm:100": "n1", "vm:101": "n2"}}}).MustBuild()
 	subject, err := pve.Decode(s)
 	require.NoError(t, err)

@@ -15,13 +15,14 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/store/tree"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/hostdriver"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
 )
 
 // haDriver drives nodes with the HA manager: it does from outside what the operator's process does
 // in the simulator.
 type haDriver struct {
 	*hostdriver.Driver
-	spec     *HASpec
+	spec     *haspec.Spec
 	machines []string
 	warmup   time.Duration
 }
@@ -35,7 +36,7 @@ func (d *haDriver) Operate(ctx context.Context, machines []scenarios.Machine, no
 	all.Go(func() {
 		defer first.close()
 		if first.setUp(d.spec) {
-			tell(0, OperatorDid{What: filesInPlace})
+			tell(0, haspec.OperatorDid{What: haspec.FilesInPlace})
 		}
 	})
 	for i, c := range d.spec.Commands {
@@ -45,7 +46,7 @@ func (d *haDriver) Operate(ctx context.Context, machines []scenarios.Machine, no
 			defer k.close()
 			due := k.machine.Timescale.Of(d.warmup + c.At)
 			if k.pause(due-now()) && k.command(c.Run) {
-				tell(on, OperatorDid{What: c.Run})
+				tell(on, haspec.OperatorDid{What: c.Run})
 			}
 		})
 	}
@@ -128,13 +129,13 @@ func (c *console) until(do func() error) bool {
 }
 
 // setUp puts the files into the store, each unless it is there.
-func (c *console) setUp(spec *HASpec) bool {
-	for _, f := range spec.files() {
-		if f.text == "" {
+func (c *console) setUp(spec *haspec.Spec) bool {
+	for _, f := range spec.Files() {
+		if f.Text == "" {
 			continue
 		}
 		if !c.until(func() error {
-			err := c.put(f.path, f.text, 0)
+			err := c.put(f.Path, f.Text, 0)
 			if refusedAs(err, tree.Exists, tree.RevisionMismatch) {
 				return nil
 			}

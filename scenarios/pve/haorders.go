@@ -3,12 +3,9 @@ package pve
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
-	"github.com/holdfast-sim/holdfast/engine/ha"
-	"github.com/holdfast-sim/holdfast/engine/ha/config"
 	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 	"github.com/holdfast-sim/holdfast/engine/initd"
 	"github.com/holdfast-sim/holdfast/engine/resource"
@@ -50,42 +47,6 @@ func isOrder(words []string) bool {
 	return machine && len(words) == 1 || orderWords[words[0]] == len(words) && len(words) > 0
 }
 
-// checkOrder says what is wrong with an order.
-func (h *HASpec) checkOrder(words, machines []string) error {
-	bad := func(format string, args ...any) error {
-		return fmt.Errorf("commands: %q: %s", strings.Join(words, " "), fmt.Sprintf(format, args...))
-	}
-	if len(words) == 1 || words[0] == orderVersion {
-		return nil
-	}
-	sid := words[1]
-	if _, _, err := ha.SplitSID(sid); err != nil {
-		return bad("%v", err)
-	}
-	if words[0] == orderCreate {
-		if _, err := config.NormalState(words[3]); err != nil {
-			return bad("%v", err)
-		}
-	} else if !h.has(sid) {
-		return bad("there is no service %s", sid)
-	}
-	if (words[0] == orderCreate || words[0] == orderMove) && !slices.Contains(machines, words[2]) {
-		return bad("no machine is called %q; the machines are %v", words[2], machines)
-	}
-	if _, err := resized("", words); words[0] == orderResize && err != nil {
-		return bad("%v", err)
-	}
-	return nil
-}
-
-// has says whether a service is there at some time of the run.
-func (h *HASpec) has(sid string) bool {
-	return h.Services[sid] != "" || slices.ContainsFunc(h.Commands, func(c HACommand) bool {
-		words := strings.Fields(c.Run)
-		return len(words) == orderWords[orderCreate] && words[0] == orderCreate && words[1] == sid
-	})
-}
-
 // order carries one out; an error means that it is to be tried again.
 func (o *operator) order(t *env.Task, words []string) error {
 	if r, machine := machineOrders[words[0]]; machine {
@@ -99,14 +60,14 @@ func (o *operator) order(t *env.Task, words []string) error {
 	case orderMove:
 		return o.moveGuest(t, words[1], words[2])
 	case orderVersion:
-		return haproc.Upgrade(t, o.env, o.store, o.machine, o.spec.self(o.machine), words[1])
+		return haproc.Upgrade(t, o.env, o.store, o.machine, o.spec.Self(o.machine), words[1])
 	}
 	return o.editGuest(t, words[1], func(old string) (string, error) { return changedGuest(old, words) })
 }
 
 // createGuest makes a guest's configuration, and lets the HA manager look after it.
 func (o *operator) createGuest(t *env.Task, sid, node, state string) error {
-	err := o.create(t, haproc.GuestPath(sid, node), o.spec.Guests[sid].config())
+	err := o.create(t, haproc.GuestPath(sid, node), o.spec.Guests[sid].Config())
 	if err != nil && !errors.Is(err, client.ErrChanged) {
 		return err
 	}

@@ -10,21 +10,8 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
 )
-
-// HARandom leaves to the seed what the cluster is and what its operator does. Zero draws are the
-// tamest: the fewest machines, one service, no rules, no commands.
-type HARandom struct {
-	// MachinesMin is the least number of the scenario's machines that exist; all unless given.
-	MachinesMin int `yaml:"machines_min,omitempty" json:"machines_min,omitempty"`
-	// ServicesMax is the largest number of services.
-	ServicesMax int `yaml:"services_max" json:"services_max"`
-	// RulesMax is the largest number of rules.
-	RulesMax int `yaml:"rules_max,omitempty" json:"rules_max,omitempty"`
-	// CommandEvery is the mean time between two commands of the operator; none come unless given.
-	// At the end of the faults whatever was disarmed or in maintenance is brought back.
-	CommandEvery time.Duration `yaml:"command_every,omitempty" json:"command_every,omitempty"`
-}
 
 // Bounds of what may be drawn.
 const (
@@ -36,8 +23,9 @@ const (
 // RandomStream is the stream from which the cluster and the operator's commands are drawn.
 const RandomStream = "ha"
 
-func (r *HARandom) check(s *scenarios.Scenario, spec *Spec) error {
-	h := spec.HA
+// checkRandom refuses a random cluster that cannot be drawn for its scenario.
+func checkRandom(s *scenarios.Scenario, spec *Spec) error {
+	h, r := spec.HA, spec.HA.Random
 	switch {
 	case len(h.Services)+len(h.Commands)+len(h.EndsOn) > 0 || h.Resources+h.Rules+h.Groups+h.Datacenter != "":
 		return fmt.Errorf("random: services, rules and commands are drawn; leave them out beside it")
@@ -72,7 +60,7 @@ func (s *Subject) Vary(sc *scenarios.Scenario, choices func(stream, label string
 	varied.Machines = sc.Machines[:d.machines(len(sc.Machines))]
 	d.nodes = varied.Machines
 	spec := s.spec
-	spec.HA = &HASpec{RecoverWithin: s.spec.HA.RecoverWithin, Services: map[string]string{}}
+	spec.HA = &haspec.Spec{RecoverWithin: s.spec.HA.RecoverWithin, Services: map[string]string{}}
 	d.into(spec.HA, sc.Duration)
 	varied.Subject.Node, varied.Subject.Value = nil, spec
 	subject, err := Decode(&varied)
@@ -81,7 +69,7 @@ func (s *Subject) Vary(sc *scenarios.Scenario, choices func(stream, label string
 
 // drawing draws one cluster.
 type drawing struct {
-	random *HARandom
+	random *haspec.Random
 	draw   func(label string, n int) int
 	nodes  []string
 	sids   []string
@@ -95,7 +83,7 @@ func (d *drawing) machines(all int) int {
 	return least + d.draw("machines", all-least+1)
 }
 
-func (d *drawing) into(h *HASpec, duration time.Duration) {
+func (d *drawing) into(h *haspec.Spec, duration time.Duration) {
 	resources := map[string]*ha.ServiceConfig{}
 	for i := range 1 + d.draw("services", d.random.ServicesMax) {
 		kind := []string{"vm", "vm", "ct"}[d.draw("kind", 3)]
@@ -186,24 +174,24 @@ const restoreLater = 25 * time.Second
 // commandSteps is how finely the time of a command within its slot is drawn.
 const commandSteps = 64
 
-func (o *drawnOperator) commands(duration time.Duration) (out []HACommand) {
+func (o *drawnOperator) commands(duration time.Duration) (out []haspec.Command) {
 	every := o.random.CommandEvery
 	for begin := time.Duration(0); begin+every <= duration; begin += every {
 		at := begin + every/commandSteps*time.Duration(o.draw("command-at", commandSteps))
 		on, run := o.node("command-on"), o.command()
 		if run != "" {
-			out = append(out, HACommand{At: at, On: on, Run: run})
+			out = append(out, haspec.Command{At: at, On: on, Run: run})
 		}
 	}
 	// Somebody brings back what is away, from wherever there is a machine: a disarmed manager would
 	// not listen to anything else.
 	for _, on := range o.nodes {
 		if o.everDisarmed {
-			out = append(out, HACommand{At: duration, On: on, Run: config.CommandArm})
+			out = append(out, haspec.Command{At: duration, On: on, Run: config.CommandArm})
 		}
 		for _, node := range o.nodes {
 			if o.everMaintained[node] {
-				out = append(out, HACommand{At: duration + restoreLater, On: on, Run: config.CommandDisableMaintenance + " " + node})
+				out = append(out, haspec.Command{At: duration + restoreLater, On: on, Run: config.CommandDisableMaintenance + " " + node})
 			}
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 	"github.com/holdfast-sim/holdfast/scenarios/pve"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
 	"github.com/holdfast-sim/holdfast/sim"
 )
 
@@ -98,13 +99,13 @@ func TestARandomClusterRunsAgainFromItsFolder(t *testing.T) {
 
 // TestWrongRandomIsRefused with the place and what to write.
 func TestWrongRandomIsRefused(t *testing.T) {
-	for want, h := range map[string]pve.HASpec{
-		"leave them out":   {Services: map[string]string{"vm:1": "n1"}, Random: &pve.HARandom{ServicesMax: 3}},
-		"services_max: 0":  {Random: &pve.HARandom{}},
-		"machines_min: 9":  {Random: &pve.HARandom{ServicesMax: 1, MachinesMin: 9}},
-		"rules_max: -1":    {Random: &pve.HARandom{ServicesMax: 1, RulesMax: -1}},
-		"command_every":    {Random: &pve.HARandom{ServicesMax: 1, CommandEvery: time.Microsecond}},
-		"may not be drawn": {Random: &pve.HARandom{ServicesMax: 1, MachinesMin: 2}},
+	for want, h := range map[string]haspec.Spec{
+		"leave them out":   {Services: map[string]string{"vm:1": "n1"}, Random: &haspec.Random{ServicesMax: 3}},
+		"services_max: 0":  {Random: &haspec.Random{}},
+		"machines_min: 9":  {Random: &haspec.Random{ServicesMax: 1, MachinesMin: 9}},
+		"rules_max: -1":    {Random: &haspec.Random{ServicesMax: 1, RulesMax: -1}},
+		"command_every":    {Random: &haspec.Random{ServicesMax: 1, CommandEvery: time.Microsecond}},
+		"may not be drawn": {Random: &haspec.Random{ServicesMax: 1, MachinesMin: 2}},
 	} {
 		b := scenarios.New("wrong").Story("s").Machines(5).Duration(time.Minute).Subject(pve.Kind, pve.Spec{HA: &h})
 		if want == "may not be drawn" {

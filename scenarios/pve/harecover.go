@@ -13,13 +13,14 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/store/lock"
 	"github.com/holdfast-sim/holdfast/engine/store/tree"
 	"github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
 )
 
 // bound is how long recovery may take.
 func (j *haJudge) bound() time.Duration {
 	bound := j.subject.spec.HA.RecoverWithin
 	if bound == 0 {
-		bound = DefaultRecoverWithin
+		bound = haspec.DefaultRecoverWithin
 	}
 	return j.scaled(bound)
 }
@@ -42,7 +43,7 @@ func (j *haJudge) checkServices() (violations []linearizability.Violation) {
 		return violations
 	}
 	for _, sid := range sids {
-		if spec.neverStarts(sid) {
+		if spec.NeverStarts(sid) {
 			continue
 		}
 		for _, down := range j.downs(sid) {

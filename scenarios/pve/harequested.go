@@ -11,6 +11,7 @@ import (
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/linearizability/history"
 	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
 )
 
 // Kinds of violations of requests.
@@ -39,7 +40,7 @@ func requests(events []history.Event) []asked {
 	open := map[int]int{}
 	for i := range events {
 		e := &events[i]
-		if !isRequest(e.F) {
+		if !haspec.IsRequest(e.F) {
 			continue
 		}
 		if e.Type == history.Invoke {
@@ -116,7 +117,7 @@ func (w *haWatch) checkRequests(r *scenarios.Run) linearizability.Verdict {
 	j := &requestJudge{haWatch: w, run: r, all: requests(r.Events), calm: w.inPlace}
 	j.within = w.subject.spec.HA.Operations.CarriedOutWithin
 	if j.within == 0 {
-		j.within = DefaultCarriedOutWithin
+		j.within = haspec.DefaultCarriedOutWithin
 	}
 	j.within = r.Timescale.Of(j.within)
 	for i := range r.Applied {
@@ -181,7 +182,7 @@ func (j *requestJudge) checkBatches() {
 // checkStops: who was stopped, and nobody wanted it since, neither begins to run nor runs on.
 func (j *requestJudge) checkStops() {
 	for i, a := range j.all {
-		if a.kind != RequestStop || a.outcome != history.OK {
+		if a.kind != haspec.RequestStop || a.outcome != history.OK {
 			continue
 		}
 		until := j.wantedAgain(i)
@@ -204,7 +205,7 @@ func (j *requestJudge) checkStops() {
 func (j *requestJudge) wantedAgain(stop int) time.Duration {
 	a, until := j.all[stop], forever
 	for i, b := range j.all {
-		if b.sid == a.sid && b.kind == RequestStart && b.outcome != history.Fail && (i > stop || b.to > a.from) {
+		if b.sid == a.sid && b.kind == haspec.RequestStart && b.outcome != history.Fail && (i > stop || b.to > a.from) {
 			until = min(until, b.from)
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"path"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/ha"
@@ -16,77 +15,18 @@ import (
 	"github.com/holdfast-sim/holdfast/linearizability/history"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
 	"github.com/holdfast-sim/holdfast/scenarios/workload"
 )
 
-// Requests that clients make for services; the history calls their operations so.
-const (
-	RequestStart    = "start"    // the service is to run from now on
-	RequestStop     = "stop"     // it is to be stopped and stay so
-	RequestMigrate  = "migrate"  // to another node, while it runs where it can
-	RequestRelocate = "relocate" // to another node, stopped on the way
-)
-
-// HAOperations are clients that make requests for services at random, as users of ha-manager do:
-// beside the workload, whose clients read and write files.
-type HAOperations struct {
-	// Clients is how many there are; one unless given. Each makes one request at a time.
-	Clients int `yaml:"clients,omitempty" json:"clients,omitempty"`
-	// Count is how many requests they give together, spread over the duration.
-	Count int `yaml:"count" json:"count"`
-	// Kinds are the requests to draw from: start, stop, migrate, relocate; all unless given.
-	Kinds []string `yaml:"kinds,omitempty,flow" json:"kinds,omitempty"`
-	// Services are those that requests are for; all unless given.
-	Services []string `yaml:"services,omitempty,flow" json:"services,omitempty"`
-	// CarriedOutWithin bounds how long a request may take that nothing stands in the way of; three
-	// minutes unless given.
-	CarriedOutWithin time.Duration `yaml:"carried_out_within,omitempty" json:"carried_out_within,omitempty"`
-}
-
 // Limits and defaults of requests.
 const (
-	maxRequestClients       = 100
-	maxRequests             = 100_000
-	DefaultCarriedOutWithin = 3 * time.Minute
-	requestTimeout          = 10 * time.Second
+	requestTimeout = 10 * time.Second
 	// maxRequestTries bounds how often a request begins anew because somebody else changed the file.
 	maxRequestTries = 5
 	// requestProcesses is where the process numbers of those who make requests begin in the history.
 	requestProcesses = workload.FirstActor
 )
-
-func requestKinds() []string {
-	return []string{RequestStart, RequestStop, RequestMigrate, RequestRelocate}
-}
-
-// isRequest says whether an operation of the history is such a request.
-func isRequest(f string) bool { return slices.Contains(requestKinds(), f) }
-
-func (h *HASpec) checkOperations() error {
-	o := h.Operations
-	switch {
-	case o == nil:
-		return nil
-	case o.Count < 1 || o.Count > maxRequests || o.Clients < 0 || o.Clients > maxRequestClients:
-		return fmt.Errorf("operations: %d requests of %d clients: there can be 1 to %d, of at most %d",
-			o.Count, o.Clients, maxRequests, maxRequestClients)
-	case o.CarriedOutWithin < 0:
-		return errors.New("operations: carried_out_within cannot be below 0")
-	case len(h.Services) == 0:
-		return errors.New("operations: there are no services to ask for")
-	}
-	for _, kind := range o.Kinds {
-		if !isRequest(kind) {
-			return fmt.Errorf("operations: no request is called %q; write some of %s", kind, strings.Join(requestKinds(), ", "))
-		}
-	}
-	for _, sid := range o.Services {
-		if h.Services[sid] == "" {
-			return fmt.Errorf("operations: there is no service %s", sid)
-		}
-	}
-	return nil
-}
 
 // Actors implements scenarios.Staffed.
 func (s *Subject) Actors(scale scenarios.Timescale) []scenarios.Actor {
@@ -100,7 +40,7 @@ func (s *Subject) Actors(scale scenarios.Timescale) []scenarios.Actor {
 		a := requester{number: i, clients: clients, subject: s, spec: h.Operations, scale: scale,
 			kinds: h.Operations.Kinds, services: h.Operations.Services, process: requestProcesses + i}
 		if len(a.kinds) == 0 {
-			a.kinds = requestKinds()
+			a.kinds = haspec.RequestKinds()
 		}
 		if len(a.services) == 0 {
 			a.services = slices.Sorted(maps.Keys(h.Services))
@@ -114,7 +54,7 @@ func (s *Subject) Actors(scale scenarios.Timescale) []scenarios.Actor {
 type requester struct {
 	number, clients int
 	subject         *Subject
-	spec            *HAOperations
+	spec            *haspec.Operations
 	scale           scenarios.Timescale
 	kinds, services []string
 
@@ -159,14 +99,16 @@ func (a requester) run(w workload.World) error {
 // request is what a client wants of a service.
 type request struct{ kind, sid, node string }
 
-func (o *request) moves() bool { return o.kind == RequestMigrate || o.kind == RequestRelocate }
+func (o *request) moves() bool {
+	return o.kind == haspec.RequestMigrate || o.kind == haspec.RequestRelocate
+}
 
 // line is a move as the master reads it.
 func (o *request) line() string { return o.kind + " " + o.sid + " " + o.node }
 
 // wants is the state that a request asks for.
 func (o *request) wants() string {
-	if o.kind == RequestStart {
+	if o.kind == haspec.RequestStart {
 		return ha.WantStarted
 	}
 	return ha.WantStopped

@@ -14,6 +14,7 @@ import (
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
 )
 
 const (
@@ -173,7 +174,7 @@ const guardEarly = time.Minute
 func (j *haJudge) checkGuards() (violations []linearizability.Violation) {
 	spec := j.subject.spec.HA
 	anywhere := spec.Rules+spec.Groups != "" || strings.Contains(spec.Datacenter, "rebalance") || spec.ManagerStatus != "" ||
-		slices.ContainsFunc(spec.Commands, func(c HACommand) bool { return strings.Contains(c.Run, "maintenance") })
+		slices.ContainsFunc(spec.Commands, func(c haspec.Command) bool { return strings.Contains(c.Run, "maintenance") })
 	for _, g := range j.guarded {
 		name := j.nodes[g.machine]
 		if g.client != haproc.LRMProcess && (len(j.homes) > 0 || spec.ManagerStatus != "" || j.commanded(g.at)) || g.client == haproc.LRMProcess &&
@@ -190,7 +191,7 @@ func (j *haJudge) checkGuards() (violations []linearizability.Violation) {
 // commanded says whether a master was given anything to do before an instant: a cluster without
 // services needs one for that.
 func (j *haJudge) commanded(at time.Duration) bool {
-	return slices.ContainsFunc(j.subject.spec.HA.Commands, func(c HACommand) bool {
+	return slices.ContainsFunc(j.subject.spec.HA.Commands, func(c haspec.Command) bool {
 		_, err := config.ParseCommand(c.Run)
 		return err == nil && j.scaled(j.subject.warmup+c.At) <= at
 	})

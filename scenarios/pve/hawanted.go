@@ -11,6 +11,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
 	"github.com/holdfast-sim/holdfast/engine/ha/rules"
 	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
 )
 
 // span is a time.
@@ -29,10 +30,10 @@ type wishes struct {
 
 // newWishes reads them from the scenario, from what the operator reports to have done and masters to
 // have taken, and from what clients asked for.
-func newWishes(h *HASpec, warmup, inPlace time.Duration, did []didAt, taken []takenBatch, events []history.Event) *wishes {
+func newWishes(h *haspec.Spec, warmup, inPlace time.Duration, did []didAt, taken []takenBatch, events []history.Event) *wishes {
 	w := &wishes{unwanted: map[string][]span{}, resting: map[string][]span{}}
 	var err error
-	if w.services, _, err = config.ParseResources(h.resources()); err != nil {
+	if w.services, _, err = config.ParseResources(h.ResourcesText()); err != nil {
 		panic("pve: resources that were accepted cannot be read: " + err.Error())
 	}
 	parsed, _, err := config.ParseRules(h.Rules)
@@ -130,7 +131,7 @@ func (w *wishes) delayStops(words map[string][]word, taken []takenBatch) {
 
 // doneAt is when each command was first known to be carried out, by its place in the list. Of those
 // that say the same on the same machine, each has a report of its own.
-func doneAt(commands []HACommand, warmup time.Duration, did []didAt) []time.Duration {
+func doneAt(commands []haspec.Command, warmup time.Duration, did []didAt) []time.Duration {
 	done, counted := make([]time.Duration, len(commands)), make([]bool, len(did))
 	byDue := make([]int, len(commands))
 	for i := range byDue {

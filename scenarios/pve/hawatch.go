@@ -17,6 +17,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/watchdog"
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
 )
 
 // haWatch observes the HA manager in one run. It believes the guests, the machines' power
@@ -153,7 +154,7 @@ func (w *haWatch) record(r scenarios.Stamped) {
 		if rec.Step == fenceBegins {
 			w.givenUp = append(w.givenUp, fenced{rec.Node, r.At})
 		}
-	case OperatorDid:
+	case haspec.OperatorDid:
 		w.did = append(w.did, didAt{w.scenario.Machines[r.Machine], rec.What, r.At})
 		if w.inPlace == 0 {
 			w.inPlace = r.At

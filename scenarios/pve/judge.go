@@ -16,6 +16,7 @@ import (
 	"github.com/holdfast-sim/holdfast/linearizability/history"
 	"github.com/holdfast-sim/holdfast/linearizability/models"
 	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
 )
 
 // Judge implements scenarios.Subject.
@@ -176,7 +177,7 @@ func (w *watch) checkStore(ctx context.Context, r *scenarios.Run) linearizabilit
 		return unknown("store", err)
 	}
 	files := *r
-	files.Events = slices.DeleteFunc(slices.Clone(r.Events), func(e history.Event) bool { return isRequest(e.F) })
+	files.Events = slices.DeleteFunc(slices.Clone(r.Events), func(e history.Event) bool { return haspec.IsRequest(e.F) })
 	verdict := scenarios.CheckHistory(ctx, &files, model, witness)
 	r.Picture = files.Picture
 	return verdict

@@ -16,6 +16,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/totem"
 	"github.com/holdfast-sim/holdfast/engine/watchdog"
 	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
 )
 
 // decodeRecord reads a record that a daemon wrote.
@@ -100,8 +101,8 @@ func decodeHARecord(kind string, data []byte) (env.Record, error) {
 		return decodeAs[fence.Attempt](data)
 	case fence.Ended{}.RecordKind():
 		return decodeAs[fence.Ended](data)
-	case OperatorDid{}.RecordKind():
-		return decodeAs[OperatorDid](data)
+	case haspec.OperatorDid{}.RecordKind():
+		return decodeAs[haspec.OperatorDid](data)
 	}
 	return nil, fmt.Errorf("unknown record %q: the daemon is of another version than the harness", kind)
 }

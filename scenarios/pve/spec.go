@@ -17,6 +17,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/resource"
 	"github.com/holdfast-sim/holdfast/engine/ring"
 	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
 )
 
 // Kind is the subject's name in scenario files.
@@ -35,7 +36,7 @@ type Spec struct {
 	// Store is the store's policy: strict.
 	Store string `yaml:"store,omitempty" json:"store,omitempty"`
 	// HA runs the HA manager; left out, nodes have none.
-	HA *HASpec `yaml:"ha,omitempty" json:"ha,omitempty"`
+	HA *haspec.Spec `yaml:"ha,omitempty" json:"ha,omitempty"`
 }
 
 // PolicyStrict acknowledges a write only when no quorum can ever miss it.
@@ -65,15 +66,11 @@ func Decode(s *scenarios.Scenario) (scenarios.Subject, error) {
 		return nil, err
 	}
 	if ha := subject.spec.HA; ha != nil {
-		err := ha.check(s.Machines)
-		if err == nil {
-			err = ha.checkFence(s.Machines, subject.NodeNames())
-		}
-		if err != nil {
+		if err := ha.Check(s.Machines, subject.NodeNames()); err != nil {
 			return nil, s.Errorf("subject.ha", "%v", err)
 		}
-		if r := ha.Random; r != nil {
-			if err := r.check(s, &subject.spec); err != nil {
+		if ha.Random != nil {
+			if err := checkRandom(s, &subject.spec); err != nil {
 				return nil, s.Errorf("subject.ha", "%v", err)
 			}
 		}
@@ -155,7 +152,8 @@ var simulationKey = bytes.Repeat([]byte("holdfast simulated cluster key. "), 4)
 func (s *Subject) compose(m env.MachineID, flaws *resource.Flaws) ([]node.Process, error) {
 	o := node.Options{Cluster: s.conf, Machine: m, Key: simulationKey}
 	if s.spec.HA != nil {
-		o.HA = &node.HA{Guests: s.guests(m, flaws), Self: s.spec.HA.self(s.machines[m]), MoveTimeout: s.spec.HA.Migration.Timeout}
+		o.HA = &node.HA{Guests: s.spec.HA.GuestOptions(s.machines[m], s.warmup, flaws),
+			Self: s.spec.HA.Self(s.machines[m]), MoveTimeout: s.spec.HA.Migration.Timeout}
 	}
 	return node.Compose(o)
 }
@@ -167,7 +165,7 @@ func (s *Subject) Kind() string { return Kind }
 func (s *Subject) Builder() scenarios.Builder {
 	b := builder{subject: s}
 	if s.spec.HA != nil {
-		b.flaws = s.spec.HA.flaws()
+		b.flaws = s.spec.HA.GuestFlaws()
 	}
 	return b
 }

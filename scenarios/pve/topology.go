@@ -11,6 +11,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/corosync"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
 )
 
 // Topology makes a scenario run on the nodes of a real corosync.conf: as many machines, with the
@@ -103,7 +104,7 @@ func (r *renaming) fault(f *fault.Fault) (err error) {
 
 // ha renames where services live and end, where the operator gives commands, and the nodes that
 // commands, rules and groups speak of. The scenario's own part is left as it was.
-func (r *renaming) ha(h *HASpec) (err error) {
+func (r *renaming) ha(h *haspec.Spec) (err error) {
 	if h == nil {
 		return nil
 	}
@@ -135,8 +136,8 @@ func (r *renaming) ha(h *HASpec) (err error) {
 var quoted = regexp.MustCompile(`"[^"]*"`)
 
 // machines renames what is said of single machines.
-func (r *renaming) machines(h *HASpec) (err error) {
-	nodes := map[string]HANode{}
+func (r *renaming) machines(h *haspec.Spec) (err error) {
+	nodes := map[string]haspec.Node{}
 	for _, old := range slices.Sorted(maps.Keys(h.Nodes)) {
 		name, err := r.name(old, "nodes")
 		if err != nil {

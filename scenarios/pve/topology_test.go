@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
 )
 
 // topologyOf writes a configuration with these nodes and gives its path and text.
@@ -71,7 +72,7 @@ func TestTopologyKeepsTheServices(t *testing.T) {
 	require.Equal(t, "west", ha.Commands[0].On)
 	require.Equal(t, "migrate vm:101 west", ha.Commands[0].Run)
 	require.Equal(t, "create vm:200 north started", ha.Commands[1].Run)
-	require.Equal(t, map[string]HANode{"north": {CPUs: 8}}, ha.Nodes)
+	require.Equal(t, map[string]haspec.Node{"north": {CPUs: 8}}, ha.Nodes)
 	require.Equal(t, []string{"west"}, ha.Flaws["vm:100"].On)
 	require.Equal(t, []string{"east"}, ha.Disabled)
 	require.Equal(t, `{"master_node":"east","node_status":{"east":"online"},"service_status":{}}`, ha.ManagerStatus)

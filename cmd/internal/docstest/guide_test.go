@@ -9,6 +9,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/pve"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
 )
 
 const guide = "docs/writing-a-scenario.md"
@@ -17,7 +18,7 @@ const guide = "docs/writing-a-scenario.md"
 // guide's examples for it are accepted.
 func TestGuideKnowsTheEngine(t *testing.T) {
 	_, docs := documents(t)
-	for _, spec := range []any{pve.Spec{}, pve.HASpec{}} {
+	for _, spec := range []any{pve.Spec{}, haspec.Spec{}} {
 		for i := range reflect.TypeOf(spec).NumField() {
 			key, _, _ := strings.Cut(reflect.TypeOf(spec).Field(i).Tag.Get("yaml"), ",")
 			require.Contains(t, docs[guide], "`"+key+"`")

@@ -10,7 +10,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha/conformance"
 	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
-	"github.com/holdfast-sim/holdfast/scenarios/pve"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
 )
 
 // command translates one command of a scenario.
@@ -134,7 +134,7 @@ func (t *translator) order(at time.Duration, run string) {
 }
 
 func (t *translator) orderOn(at time.Duration, on, run string) {
-	t.ha.Commands = append(t.ha.Commands, pve.HACommand{At: at, On: on, Run: run})
+	t.ha.Commands = append(t.ha.Commands, haspec.Command{At: at, On: on, Run: run})
 }
 
 // console is a machine at which an operator can work: one with power and network.

@@ -15,6 +15,7 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 	"github.com/holdfast-sim/holdfast/scenarios/pve"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
 	"github.com/holdfast-sim/holdfast/scenarios/workload"
 )
 
@@ -45,9 +46,9 @@ func Translate(c *conformance.Scenario, devices bool) (*scenarios.Scenario, erro
 		return nil, err
 	}
 	t := &translator{source: c, sizes: map[string]conformance.GuestSize{}, off: map[string]time.Duration{}, cut: map[string]time.Duration{},
-		ha: &pve.HASpec{Prepared: true, Services: map[string]string{}, Guests: map[string]pve.HAGuest{},
-			Nodes: map[string]pve.HANode{}, Flaws: map[string]pve.HAFlaw{}, Rules: c.Rules, Groups: c.Groups,
-			Datacenter: datacenter(c.Datacenter), Migration: pve.HAMigration{MiBPerSecond: moveSpeed}}}
+		ha: &haspec.Spec{Prepared: true, Services: map[string]string{}, Guests: map[string]haspec.Guest{},
+			Nodes: map[string]haspec.Node{}, Flaws: map[string]haspec.Flaw{}, Rules: c.Rules, Groups: c.Groups,
+			Datacenter: datacenter(c.Datacenter), Migration: haspec.Migration{MiBPerSecond: moveSpeed}}}
 	if err := t.begin(); err != nil {
 		return nil, err
 	}
@@ -84,7 +85,7 @@ type translator struct {
 	source *conformance.Scenario
 	names  []string
 	faults []fault.Fault
-	ha     *pve.HASpec
+	ha     *haspec.Spec
 	sizes  map[string]conformance.GuestSize
 
 	// off and cut say since when a machine has no power, and no network.
@@ -95,7 +96,7 @@ type translator struct {
 func (t *translator) begin() error {
 	for _, n := range t.source.Hardware() {
 		t.names = append(t.names, n.Name)
-		t.ha.Nodes[n.Name] = pve.HANode{Version: n.Version, CPUs: int(math.Round(n.CPUs)),
+		t.ha.Nodes[n.Name] = haspec.Node{Version: n.Version, CPUs: int(math.Round(n.CPUs)),
 			MemoryMiB: int(math.Round(n.MemBytes / mebibyte)), IdleCPUPercent: int(math.Round(n.UsedCPUs * 100)),
 			IdleMemoryMiB: int(math.Round(n.UsedMemBytes / mebibyte))}
 		t.off[n.Name] = 0
@@ -144,13 +145,13 @@ func (t *translator) addDevice() {
 // adopt describes a service's guest as it is at first, with the flaws that its name tells of.
 func (t *translator) adopt(sid string) {
 	size := t.sizes[sid]
-	t.ha.Guests[sid] = pve.HAGuest{Cores: int(math.Round(size.CPUs)), MemoryMiB: int(math.Round(size.MemBytes / mebibyte)),
+	t.ha.Guests[sid] = haspec.Guest{Cores: int(math.Round(size.CPUs)), MemoryMiB: int(math.Round(size.MemBytes / mebibyte)),
 		Lock: t.source.GuestLocks[sid]}
 	f := conformance.FlawsOf(sid)
 	if f == (conformance.Flaws{}) {
 		return
 	}
-	flaw := pve.HAFlaw{Starts: f.Starts, Moves: f.Moves, NoStop: f.NoStop}
+	flaw := haspec.Flaw{Starts: f.Starts, Moves: f.Moves, NoStop: f.NoStop}
 	if f.OnlyNode != "" {
 		flaw.On = []string{f.OnlyNode}
 	}
@@ -165,7 +166,7 @@ func (t *translator) load(at time.Duration, sid string) {
 		return
 	}
 	size, g := t.sizes[sid], t.ha.Guests[sid]
-	g.Load = append(g.Load, pve.HALoad{At: at, CPUPercent: int(math.Round(size.UsedCPUs * 100)),
+	g.Load = append(g.Load, haspec.Load{At: at, CPUPercent: int(math.Round(size.UsedCPUs * 100)),
 		MemoryMiB: int(math.Round(size.UsedMemBytes / mebibyte))})
 	t.ha.Guests[sid] = g
 }
@@ -215,7 +216,7 @@ func (t *translator) finish() {
 }
 
 func (t *translator) scenario(duration time.Duration) (*scenarios.Scenario, error) {
-	slices.SortStableFunc(t.ha.Commands, func(a, b pve.HACommand) int { return int(a.At - b.At) })
+	slices.SortStableFunc(t.ha.Commands, func(a, b haspec.Command) int { return int(a.At - b.At) })
 	b := scenarios.New(fileName(t.source.Name)).
 		Story("The conformance scenario "+t.source.Name+", replayed on a whole cluster.").
 		Named(t.names...).Watchdog(scenarios.WatchdogPowerOff).
