@@ -85,7 +85,7 @@ func okBetween(run *scenarios.Run, from, to time.Duration) map[string]int {
 func TestHealthyRun(t *testing.T) {
 	s := brief("healthy").MustBuild()
 	run := chaostest.Run(t, s, subject(t, s))
-	require.Equal(t, chaos.World, run.World)
+	require.Equal(t, chaos.Backend, run.Backend)
 	require.Len(t, run.Finals, 3)
 	require.NotEmpty(t, run.Records)
 	require.NotEmpty(t, run.Logs)

@@ -82,7 +82,7 @@ func TestWatchdogResetsAMachineThatStandsStill(t *testing.T) {
 	require.Equal(t, scenarios.Power{On: true, Boot: 2}, p[1].Record)
 	require.Greater(t, p[0].At, run.Applied[0].Begun[1])
 	require.InDelta(t, time.Second, p[1].At-p[0].At, float64(700*time.Millisecond))
-	require.Equal(t, "netns", chaos.World)
+	require.Equal(t, "netns", chaos.Backend)
 	for _, f := range run.Finals {
 		require.NoError(t, f.Err)
 	}

@@ -11,8 +11,8 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 )
 
-// World is the name of real nodes in runs and on command lines.
-const World = "netns"
+// Backend is the name of real nodes in runs and on command lines.
+const Backend = "netns"
 
 // Checker is the name under which a run on real nodes says how well the nodes did what they were
 // told.
@@ -86,7 +86,7 @@ func (r Runner) Run(ctx context.Context, s *scenarios.Scenario, subject scenario
 	if resolved, err = resolved.Scaled(o.Timescale); err != nil {
 		return nil, err
 	}
-	out := &scenarios.Run{Scenario: resolved, Subject: subject, Seed: o.Seed, World: World, Timescale: o.Timescale}
+	out := &scenarios.Run{Scenario: resolved, Subject: subject, Seed: o.Seed, Backend: Backend, Timescale: o.Timescale}
 	if refused := refuse(resolved, driver); refused != nil {
 		out.Applied = refused
 		out.Verdicts = []linearizability.Verdict{refusal(refused)}

@@ -15,13 +15,14 @@ import (
 )
 
 // The schemas of the JSON files. The number rises when a member changes its meaning or goes away.
+// Files of version 1 of a replay and of a summary, which call the backend "world", are still read.
 const (
 	VerdictsSchema = "holdfast.verdicts/1"
 	FaultsSchema   = "holdfast.faults/1"
 	FinalsSchema   = "holdfast.finals/1"
-	ReplaySchema   = "holdfast.replay/1"
+	ReplaySchema   = "holdfast.replay/2"
 	StorySchema    = "holdfast.story/1"
-	SummarySchema  = "holdfast.run/1"
+	SummarySchema  = "holdfast.run/2"
 )
 
 // Replay names a run so that it can be made again: the scenario beside it, the seed, and the
@@ -31,8 +32,9 @@ type Replay struct {
 	// Scenario is the scenario's name, File the file that holds it, relative to the replay file.
 	Scenario string `json:"scenario"`
 	File     string `json:"file"`
-	World    string `json:"world"`
-	Seed     uint64 `json:"seed"`
+	// Backend is where the run was made: "sim" or "netns".
+	Backend string `json:"backend"`
+	Seed    uint64 `json:"seed"`
 	// Mode says what happens to choices that Overrides does not list: "derive" them from the
 	// seed, or "zero" for the tamest.
 	Mode string `json:"mode"`
@@ -53,7 +55,7 @@ type Summary struct {
 	Schema   string                   `json:"schema"`
 	Scenario string                   `json:"scenario"`
 	Seed     uint64                   `json:"seed"`
-	World    string                   `json:"world"`
+	Backend  string                   `json:"backend"`
 	Verdict  linearizability.Validity `json:"verdict"`
 	Expected string                   `json:"expected,omitempty"`
 	Digest   string                   `json:"digest,omitempty"`
@@ -84,7 +86,7 @@ func Summarize(run *scenarios.Run) Summary { return newView(Options{}, run).summ
 
 func (v *view) summary() Summary {
 	r := v.run
-	s := Summary{Schema: SummarySchema, Scenario: name(r), Seed: r.Seed, World: r.World,
+	s := Summary{Schema: SummarySchema, Scenario: name(r), Seed: r.Seed, Backend: r.Backend,
 		Verdict: r.Verdict(), Digest: r.Digest, Duration: r.Duration, Steps: r.Steps,
 		Operations: v.counts(), Faults: len(r.Applied), MembershipChanges: v.membershipChanges(),
 		Probes: r.Probes, Reproduce: r.Reproduce, Checks: []CheckSummary{}}
@@ -123,7 +125,7 @@ func (o Options) scenarioYAML(run *scenarios.Run) ([]byte, error) {
 
 func (v *view) header() history.Header {
 	h := history.Header{Seed: v.run.Seed, Scenario: name(v.run), Clock: history.ClockVirtual}
-	if v.run.World != "" && v.run.World != "sim" {
+	if v.run.Backend != "" && v.run.Backend != "sim" {
 		h.Clock = history.ClockMonotonic
 	}
 	return h
@@ -206,7 +208,7 @@ func (v *view) writeFaults(w io.Writer) error {
 func (v *view) writeReplay(w io.Writer) error {
 	r := v.opts.Replay
 	r.Schema, r.File = ReplaySchema, ScenarioFile
-	r.Scenario, r.World, r.Seed, r.Digest = name(v.run), v.run.World, v.run.Seed, v.run.Digest
+	r.Scenario, r.Backend, r.Seed, r.Digest = name(v.run), v.run.Backend, v.run.Seed, v.run.Digest
 	if r.Mode == "" {
 		r.Mode = ModeDerive
 	}

@@ -60,7 +60,7 @@ type Options struct {
 	// Run.Picture draws; nil, or an empty
 	// document, when there is nothing to draw.
 	Picture func(*scenarios.Run) ([]byte, error)
-	// Replay is written beside the run. Seed, scenario and world are filled in.
+	// Replay is written beside the run. Seed, scenario and backend are filled in.
 	Replay Replay
 	// Extra are further files for the folder, by plain name, such as a trace.
 	Extra map[string][]byte

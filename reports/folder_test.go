@@ -40,8 +40,8 @@ func TestWriteAndReadRun(t *testing.T) {
 	require.Equal(t, run.Finals, saved.Run.Finals)
 	require.Equal(t, run.Probes, saved.Run.Probes)
 	require.Equal(t, run.Subject.Judge().Story(run), saved.Story)
-	require.Equal(t, [...]any{run.Seed, run.World, run.Digest, run.Duration, run.Steps, run.Reproduce},
-		[...]any{saved.Run.Seed, saved.Run.World, saved.Run.Digest, saved.Run.Duration, saved.Run.Steps, saved.Run.Reproduce})
+	require.Equal(t, [...]any{run.Seed, run.Backend, run.Digest, run.Duration, run.Steps, run.Reproduce},
+		[...]any{saved.Run.Seed, saved.Run.Backend, saved.Run.Digest, saved.Run.Duration, saved.Run.Steps, saved.Run.Reproduce})
 	require.Equal(t, reports.ModeDerive, saved.Replay.Mode)
 	require.Equal(t, run.Seed, saved.Replay.Seed)
 
@@ -52,6 +52,27 @@ func TestWriteAndReadRun(t *testing.T) {
 	want := *run.Scenario
 	want.Subject = saved.Run.Scenario.Subject
 	require.Equal(t, &want, saved.Run.Scenario)
+}
+
+// TestReadsVersionOne: folders of version 1 call the backend "world".
+func TestReadsVersionOne(t *testing.T) {
+	run := smallSample().make()
+	dir := filepath.Join(t.TempDir(), "1")
+	_, err := reports.WriteRun(dir, run)
+	require.NoError(t, err)
+	for _, name := range []string{reports.SummaryFile, reports.ReplayFile} {
+		path := filepath.Join(dir, name)
+		data, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.Contains(t, string(data), `"backend": "sim"`)
+		old := strings.NewReplacer(`"backend"`, `"world"`, "holdfast.run/2", "holdfast.run/1",
+			"holdfast.replay/2", "holdfast.replay/1").Replace(string(data))
+		require.NoError(t, os.WriteFile(path, []byte(old), 0o600))
+	}
+	saved, err := reports.ReadRun(dir)
+	require.NoError(t, err)
+	require.Equal(t, "sim", saved.Run.Backend)
+	require.Equal(t, "sim", saved.Replay.Backend)
 }
 
 func TestRenderingASavedRunGivesTheSameFolder(t *testing.T) {

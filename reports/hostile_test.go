@@ -24,7 +24,7 @@ func hostile(s string) *scenarios.Run {
 	sample := smallSample()
 	sample.stale = true
 	run := sample.make()
-	run.World, run.Digest, run.Reproduce = s, s, s
+	run.Backend, run.Digest, run.Reproduce = s, s, s
 	run.Probes = map[string]int{s: 1}
 	sc := run.Scenario
 	sc.Name, sc.Story, sc.References = s, s, []string{s, s}

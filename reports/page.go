@@ -58,29 +58,29 @@ func (o Options) Page(w io.Writer, run *scenarios.Run) error {
 
 // page is what the template shows: texts that are ready to be escaped, nothing to be computed.
 type page struct {
-	Title, Name, Story, World string
-	Verdict, Mark, Expected   string
-	References                []string
-	Facts                     []fact
-	Reproduce                 string
-	Checks                    []pageCheck
-	Chart                     template.HTML
-	Omitted                   []string
-	OpsProblem                string
-	Faults                    []pageFault
-	MoreFaults                int
-	Stats                     []pageStat
-	Finals                    []pageFinal
-	MoreFinals                int
-	Policy                    string
-	Notes                     []string
-	MoreNotes                 int
-	Probes                    []pageProbe
-	Picture                   string
-	PictureNote               string
-	Logs                      pageLogs
-	Scenario                  string
-	ScenarioCut               bool
+	Title, Name, Story      string
+	Verdict, Mark, Expected string
+	References              []string
+	Facts                   []fact
+	Reproduce               string
+	Checks                  []pageCheck
+	Chart                   template.HTML
+	Omitted                 []string
+	OpsProblem              string
+	Faults                  []pageFault
+	MoreFaults              int
+	Stats                   []pageStat
+	Finals                  []pageFinal
+	MoreFinals              int
+	Policy                  string
+	Notes                   []string
+	MoreNotes               int
+	Probes                  []pageProbe
+	Picture                 string
+	PictureNote             string
+	Logs                    pageLogs
+	Scenario                string
+	ScenarioCut             bool
 
 	Policies template.HTMLAttr
 	CSS      template.CSS
@@ -145,7 +145,7 @@ func (v *view) page() (*page, error) {
 		return nil, fmt.Errorf("drawing the timeline: %w", err)
 	}
 	worst := r.Verdict()
-	p := &page{Name: clean(name(r)), World: worldWords(r.World), Verdict: worst.String(), Mark: markOf(worst),
+	p := &page{Name: clean(name(r)), Verdict: worst.String(), Mark: markOf(worst),
 		Reproduce: clean(r.Reproduce), Omitted: t.omitted, OpsProblem: clean(v.opsProblem),
 		Chart: template.HTML(chart.String()), //nolint:gosec // package svg escapes every text
 		CSS:   template.CSS(svg.Style + pageCSS), JS: template.JS(pageJS)}
@@ -190,21 +190,21 @@ func policies(picture bool) template.HTMLAttr {
 		`; base-uri 'none'; form-action 'none'"`)
 }
 
-func worldWords(world string) string {
-	switch world {
+func backendTitle(backend string) string {
+	switch backend {
 	case "sim":
 		return "simulator"
 	case "netns":
 		return "real processes on namespace nodes"
 	}
-	return clean(world)
+	return clean(backend)
 }
 
 func (v *view) facts() []fact {
 	r := v.run
 	c := v.counts()
-	facts := []fact{{"seed", strconv.FormatUint(r.Seed, 10)}, {"world", worldWords(r.World)}}
-	if r.World == "sim" {
+	facts := []fact{{"seed", strconv.FormatUint(r.Seed, 10)}, {"backend", backendTitle(r.Backend)}}
+	if r.Backend == "sim" {
 		facts = append(facts, fact{"virtual time", seconds(r.Duration, 1) + " s"}, fact{"steps", grouped(r.Steps)})
 	} else {
 		facts = append(facts, fact{"time", seconds(r.Duration, 1) + " s"})

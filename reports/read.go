@@ -3,12 +3,14 @@ package reports
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/holdfast-sim/holdfast/linearizability/history"
@@ -108,11 +110,16 @@ func (s *Saved) Options() Options {
 }
 
 func (s *Saved) readSummary(data []byte) error {
-	if err := decodeJSON(data, &s.Summary, SummarySchema); err != nil {
+	file := struct {
+		*Summary
+		World string `json:"world"` // what version 1 calls the backend
+	}{Summary: &s.Summary}
+	if err := decodeJSON(data, &file, SummarySchema, "holdfast.run/1"); err != nil {
 		return err
 	}
+	s.Summary.Backend = cmp.Or(s.Summary.Backend, file.World)
 	m, r := &s.Summary, s.Run
-	r.Seed, r.World, r.Digest, r.Duration, r.Steps = m.Seed, m.World, m.Digest, m.Duration, m.Steps
+	r.Seed, r.Backend, r.Digest, r.Duration, r.Steps = m.Seed, m.Backend, m.Digest, m.Duration, m.Steps
 	r.Probes, r.Reproduce = m.Probes, m.Reproduce
 	return nil
 }
@@ -189,7 +196,28 @@ func (s *Saved) readFaults(data []byte) error {
 	return nil
 }
 
-func (s *Saved) readReplay(data []byte) error { return decodeJSON(data, &s.Replay, ReplaySchema) }
+func (s *Saved) readReplay(data []byte) (err error) {
+	s.Replay, err = DecodeReplay(data)
+	return err
+}
+
+// DecodeReplay reads a replay file, also one of version 1. Unknown members are refused, because a
+// replay without them would be another run.
+func DecodeReplay(data []byte) (Replay, error) {
+	var r Replay
+	file := struct {
+		*Replay
+		World string `json:"world"` // what version 1 calls the backend
+	}{Replay: &r}
+	if err := checkSchema(data, ReplaySchema, "holdfast.replay/1"); err != nil {
+		return r, err
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	err := dec.Decode(&file)
+	r.Backend = cmp.Or(r.Backend, file.World)
+	return r, err
+}
 
 func (s *Saved) readStory(data []byte) error {
 	var file storyFile
@@ -198,15 +226,24 @@ func (s *Saved) readStory(data []byte) error {
 	return err
 }
 
-// decodeJSON decodes a file after a look at its schema: the same name, and no newer version.
-func decodeJSON(data []byte, into any, schema string) error {
+// decodeJSON decodes a file after a look at its schema: see [checkSchema].
+func decodeJSON(data []byte, into any, schema string, older ...string) error {
+	if err := checkSchema(data, schema, older...); err != nil {
+		return err
+	}
+	return json.Unmarshal(data, into)
+}
+
+// checkSchema refuses a file whose schema is neither this program's nor one of the older ones that it
+// still reads.
+func checkSchema(data []byte, schema string, older ...string) error {
 	var head struct {
 		Schema string `json:"schema"`
 	}
 	if err := json.Unmarshal(data, &head); err != nil {
 		return err
 	}
-	if head.Schema != schema {
+	if head.Schema != schema && !slices.Contains(older, head.Schema) {
 		family, _, _ := strings.Cut(schema, "/")
 		if strings.HasPrefix(head.Schema, family+"/") {
 			return fmt.Errorf("%w: it says %q, this program reads %q; use the version that wrote it",
@@ -214,7 +251,7 @@ func decodeJSON(data []byte, into any, schema string) error {
 		}
 		return fmt.Errorf("%w: it says %q, expected %q", ErrSchema, clean(head.Schema), schema)
 	}
-	return json.Unmarshal(data, into)
+	return nil
 }
 
 func eachLine(data []byte, do func([]byte) error) error {

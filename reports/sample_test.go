@@ -118,7 +118,7 @@ type sampler struct {
 // make makes the run up. Equal samples give equal runs.
 func (s sample) make() *scenarios.Run {
 	m := &sampler{sample: s, rnd: rand.New(rand.NewPCG(s.seed, 7)), lanes: map[string]*scenarios.Lane{}}
-	m.run = &scenarios.Run{Seed: s.seed, World: "sim", Duration: s.warmup + s.duration + s.quiet,
+	m.run = &scenarios.Run{Seed: s.seed, Backend: "sim", Duration: s.warmup + s.duration + s.quiet,
 		Steps: uint64(s.operations) * 1811, Digest: fmt.Sprintf("%016x%016x", m.rnd.Uint64(), m.rnd.Uint64()),
 		Probes:    map[string]int{"totem.recovery.token_lost": 2, "store.catchup.log": 9, "store.catchup.full": 1},
 		Reproduce: fmt.Sprintf("holdfast run scenarios/library/%s.yaml --seed %d", s.name, s.seed)}

@@ -85,8 +85,8 @@ func (t *textWriter) verdict(v *view) {
 		}
 	}
 	line := fmt.Sprintf("%s  %s, seed %d", words, clean(name(r)), r.Seed)
-	if r.World != "" {
-		line += ", " + clean(r.World)
+	if r.Backend != "" {
+		line += ", " + clean(r.Backend)
 	}
 	line += ", " + seconds(r.Duration, 1) + " s"
 	if r.Steps > 0 {

@@ -19,7 +19,7 @@ type Run struct {
 	Scenario *Scenario
 	Subject  Subject
 	Seed     uint64
-	World    string // "sim" or "netns"
+	Backend  string // "sim" or "netns"
 	// Timescale is by what the scenario's times and the subject's timers were multiplied.
 	Timescale Timescale
 	// Digest is a hash over everything that happened in a simulated run: equal digests, equal

@@ -75,7 +75,7 @@ func simulate(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subj
 	entropy.run.Lock()
 	defer entropy.run.Unlock()
 	r := &run{scenario: s, subject: subject, options: o, ctx: ctx,
-		out:   &scenarios.Run{Scenario: s, Subject: subject, Seed: o.Seed, World: "sim"},
+		out:   &scenarios.Run{Scenario: s, Subject: subject, Seed: o.Seed, Backend: "sim"},
 		watch: subject.Judge().Watch(s)}
 	r.teller, _ = subject.Judge().(scenarios.Teller)
 	r.build(builder, choices)

@@ -34,9 +34,9 @@ func config() cli.Config {
 	return cli.Config{
 		Kinds: scenarios.Kinds{pve.Kind: pve.Decode, register.Kind: register.Decode},
 		Parts: parts(),
-		Worlds: []cli.World{
+		Backends: []cli.Backend{
 			{Name: "sim", About: "simulator", Runner: sim.Runner{}},
-			{Name: chaos.World, About: "real nodes in network namespaces (root)", Runner: chaos.Runner{}, RealTime: true},
+			{Name: chaos.Backend, About: "real nodes in network namespaces (root)", Runner: chaos.Runner{}, RealTime: true},
 		},
 		Doctor:     doctor,
 		CleanUp:    chaos.CleanUp,

@@ -157,7 +157,7 @@ func (h *netnsHunter) run(ctx context.Context, bin, story string) (catch, error)
 	start := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, netnsRunLimit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, filepath.Join(bin, "holdfast"), "run", story, "--on", chaos.World, "--json",
+	cmd := exec.CommandContext(ctx, filepath.Join(bin, "holdfast"), "run", story, "--on", chaos.Backend, "--json",
 		"--runs", filepath.Join(h.builder.dir, "runs"))
 	cmd.Env = append(os.Environ(), hostdriver.BinDirEnv+"="+bin)
 	var out, problems bytes.Buffer

@@ -68,7 +68,7 @@ func (s *story) judgeIn(t *testing.T, world string) linearizability.Verdict {
 	for _, r := range s.records {
 		require.NoError(t, watch.Record(r))
 	}
-	for _, v := range watch.Check(context.Background(), &scenarios.Run{Scenario: sc, Subject: subject, World: world}) {
+	for _, v := range watch.Check(context.Background(), &scenarios.Run{Scenario: sc, Subject: subject, Backend: world}) {
 		if v.Checker == "epochs" {
 			return v
 		}

@@ -150,7 +150,7 @@ func lastHome(homes []home, at time.Duration) string {
 // simulator guests live in that process. On real nodes they do not end with anybody.
 func (j *haJudge) ended() []life {
 	lives := slices.Clone(j.lives)
-	if j.run.World != simulated {
+	if j.run.Backend != simulated {
 		return lives
 	}
 	for i := range j.run.Applied {
@@ -196,7 +196,7 @@ func (j *haJudge) leastLife() time.Duration {
 			drift = max(drift, f.DriftPPM, -f.DriftPPM)
 		}
 	}
-	if j.run.World != simulated {
+	if j.run.Backend != simulated {
 		drift += nodesClockPPM
 	}
 	life := j.run.Timescale.Of(lock.Life)

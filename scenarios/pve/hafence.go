@@ -84,7 +84,7 @@ func (w *haWatch) provenDead(r *scenarios.Run, before, taken *change) bool {
 			machine < 0 || c.node != w.subject.NodeNames()[machine] {
 			continue
 		}
-		if w.fences.wasOff(machine, c.from, c.to) && (r.World != "sim" || w.fences.wasSwitched(machine, c.from, c.to)) {
+		if w.fences.wasOff(machine, c.from, c.to) && (r.Backend != "sim" || w.fences.wasSwitched(machine, c.from, c.to)) {
 			return true
 		}
 	}

@@ -100,7 +100,7 @@ func (x *trial) verdict(checker string) linearizability.Verdict {
 	for _, r := range x.records {
 		require.NoError(x.t, watch.Record(r))
 	}
-	verdicts := watch.Check(x.t.Context(), &scenarios.Run{Scenario: x.scenario, Subject: x.subject, World: "sim",
+	verdicts := watch.Check(x.t.Context(), &scenarios.Run{Scenario: x.scenario, Subject: x.subject, Backend: "sim",
 		Duration: trialEnd, Applied: x.applied, Finals: x.finals})
 	i := slices.IndexFunc(verdicts, func(v linearizability.Verdict) bool { return v.Checker == checker })
 	require.GreaterOrEqual(x.t, i, 0)

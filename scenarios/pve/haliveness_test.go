@@ -36,7 +36,7 @@ func liveness(t *testing.T, spec haspec.Spec, records ...record) *linearizabilit
 		require.NoError(t, watch.Record(scenarios.Stamped{At: time.Duration(r.second) * time.Second,
 			Machine: r.machine, Record: r.what}))
 	}
-	verdicts := watch.Check(t.Context(), &scenarios.Run{Scenario: s, Subject: subject, World: "sim", Duration: time.Hour})
+	verdicts := watch.Check(t.Context(), &scenarios.Run{Scenario: s, Subject: subject, Backend: "sim", Duration: time.Hour})
 	i := slices.IndexFunc(verdicts, func(v linearizability.Verdict) bool { return v.Checker == "ha-liveness" })
 	return &verdicts[i]
 }

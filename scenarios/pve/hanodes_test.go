@@ -100,7 +100,7 @@ func TestSignsOfLifeOfTwoMachinesAreADoubleRun(t *testing.T) {
 		for _, r := range records {
 			require.NoError(t, watch.Record(r))
 		}
-		verdicts := watch.Check(t.Context(), &scenarios.Run{Scenario: s, Subject: subject, World: "netns",
+		verdicts := watch.Check(t.Context(), &scenarios.Run{Scenario: s, Subject: subject, Backend: "netns",
 			Duration: time.Hour})
 		i := slices.IndexFunc(verdicts, func(v linearizability.Verdict) bool { return v.Checker == "ha-single" })
 		return verdicts[i].Validity

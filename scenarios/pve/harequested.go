@@ -160,7 +160,7 @@ func (j *requestJudge) checkBatches() {
 			took[line]++
 		}
 	}
-	if j.run.World != simulated {
+	if j.run.Backend != simulated {
 		return // the last words of a master that died may be missing
 	}
 	asked, by := map[string]int{}, map[string]time.Duration{}

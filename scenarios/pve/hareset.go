@@ -102,7 +102,7 @@ func (j *haJudge) unpetted(z *reset) string {
 			return ""
 		}
 	}
-	if j.run.World != simulated {
+	if j.run.Backend != simulated {
 		return "" // the last words of a machine may be lost with it
 	}
 	return "its watchdog was served all the time"

@@ -146,10 +146,10 @@ const simulated = "sim"
 
 // Check implements scenarios.Watch.
 func (w *watch) Check(ctx context.Context, r *scenarios.Run) []linearizability.Verdict {
-	if r.World != simulated {
+	if r.Backend != simulated {
 		w.evs.LastRecordsMayBeMissing()
 	}
-	verdicts := []linearizability.Verdict{w.checkStore(ctx, r), w.epochs.verdict(r.World != simulated),
+	verdicts := []linearizability.Verdict{w.checkStore(ctx, r), w.epochs.verdict(r.Backend != simulated),
 		w.checkQuorum(), w.checkSynchrony(), w.checkRecovery(r), w.checkTrees(r)}
 	if w.ha != nil {
 		if witness, err := linearizability.NewWitness(w.witness); err != nil {

@@ -1,7 +1,7 @@
 // Package cli is the command line of Holdfast: flags, files, what is printed where and how a
 // command ends. Results go to standard output, progress and problems to standard error.
 //
-// It runs nothing itself and judges nothing: worlds, subjects and suites are given to it, so that
+// It runs nothing itself and judges nothing: backends, subjects and suites are given to it, so that
 // a program holds just those that it was built with.
 package cli
 
@@ -28,8 +28,8 @@ import (
 type Config struct {
 	// Kinds are the subjects that scenarios may name.
 	Kinds scenarios.Kinds
-	// Worlds are where scenarios can run, the first being the default.
-	Worlds []World
+	// Backends are where scenarios can run, the first being the default.
+	Backends []Backend
 	// Parts describe what subjects read from their part of a scenario, for the schema.
 	Parts []schema.Part
 	// Topologies take the machines of a scenario from a subject's own configuration file, by the
@@ -49,8 +49,8 @@ type Config struct {
 	Env func(key string) string
 }
 
-// World is a place for scenarios to run in.
-type World struct {
+// Backend is a place for scenarios to run in.
+type Backend struct {
 	Name   string // for --on
 	About  string // in a few words
 	Runner scenarios.Runner

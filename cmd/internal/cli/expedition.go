@@ -138,7 +138,7 @@ func (e *expedition) run(ctx context.Context) error {
 // carryOut makes the runs of a block. When a run cannot be made, that is noted, and the next one follows.
 func (e *expedition) carryOut(ctx context.Context, b block, results chan<- campaign.Outcome) {
 	f := e.flags
-	s := &session{app: e.app, flags: &runFlags{on: e.app.defaultWorld(), runs: f.runs, topology: f.topology}, many: true}
+	s := &session{app: e.app, flags: &runFlags{on: e.app.defaultBackend(), runs: f.runs, topology: f.topology}, many: true}
 	for next := b.share[0]; next <= b.share[1] && ctx.Err() == nil; next++ {
 		lines, ended := make(chan []byte), make(chan error, 1)
 		go func() {

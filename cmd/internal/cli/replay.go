@@ -65,7 +65,7 @@ func (a *app) replay(ctx context.Context, path string, f *replayFlags) error {
 	if err != nil {
 		return usage(fmt.Errorf("replay file %s: %w", file, err))
 	}
-	runner, err := a.world(r.World, options.Timescale)
+	runner, err := a.backend(r.Backend, options.Timescale)
 	if err != nil {
 		return err
 	}
@@ -122,17 +122,11 @@ func readReplay(file string) (source, *reports.Replay, error) {
 	if err != nil {
 		return source{}, nil, fmt.Errorf("reading replay file: %w", err)
 	}
-	var r reports.Replay
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&r); err != nil {
+	r, err := reports.DecodeReplay(data)
+	if err != nil {
 		return source{}, nil, fmt.Errorf("reading replay file %s: %w", file, err)
 	}
-	switch {
-	case r.Schema != reports.ReplaySchema:
-		return source{}, nil, fmt.Errorf("reading replay file %s: its schema is %q; this program reads %q",
-			file, r.Schema, reports.ReplaySchema)
-	case r.File == "" || filepath.IsAbs(r.File) || strings.Contains(filepath.ToSlash(r.File), ".."):
+	if r.File == "" || filepath.IsAbs(r.File) || strings.Contains(filepath.ToSlash(r.File), "..") {
 		return source{}, nil, fmt.Errorf("reading replay file %s: file %q is not a path below its folder", file, r.File)
 	}
 	path := filepath.Join(filepath.Dir(file), filepath.FromSlash(r.File))

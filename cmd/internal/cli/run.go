@@ -63,7 +63,7 @@ func (a *app) runCommand() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.on, "on", a.defaultWorld(), "the `world` to run in: "+a.worldList())
+	flags.StringVar(&f.on, "on", a.defaultBackend(), "the `backend` to run in: "+a.backendList())
 	flags.Uint64Var(&f.seed, "seed", defaultSeed, "the `seed` of the run: the same seed, the same run")
 	flags.StringVar(&f.seeds, "seeds", "", "run many seeds, from A to B, as in `A-B`")
 	flags.StringVar(&f.runs, "runs", defaultRuns, "write run folders into this `folder`")
@@ -81,34 +81,34 @@ func (a *app) runCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) defaultWorld() string {
-	if len(a.Worlds) == 0 {
+func (a *app) defaultBackend() string {
+	if len(a.Backends) == 0 {
 		return ""
 	}
-	return a.Worlds[0].Name
+	return a.Backends[0].Name
 }
 
-func (a *app) worldList() string {
+func (a *app) backendList() string {
 	var list []string
-	for _, w := range a.Worlds {
-		list = append(list, w.Name+" ("+w.About+")")
+	for _, b := range a.Backends {
+		list = append(list, b.Name+" ("+b.About+")")
 	}
 	return strings.Join(list, ", ")
 }
 
-// world finds a world by its name and checks that the timescale means something there.
-func (a *app) world(name string, ts scenarios.Timescale) (scenarios.Runner, error) {
-	for _, w := range a.Worlds {
-		if w.Name != name {
+// backend finds a backend by its name and checks that the timescale means something there.
+func (a *app) backend(name string, ts scenarios.Timescale) (scenarios.Runner, error) {
+	for _, b := range a.Backends {
+		if b.Name != name {
 			continue
 		}
-		if !ts.IsOne() && !w.RealTime {
+		if !ts.IsOne() && !b.RealTime {
 			return nil, usagef("--timescale %s: time costs nothing in the %s, so it is not scaled there; leave the flag out",
-				ts, w.About)
+				ts, b.About)
 		}
-		return w.Runner, nil
+		return b.Runner, nil
 	}
-	return nil, usagef("--on %s: there is no such world here; write one of %s", name, a.worldList())
+	return nil, usagef("--on %s: there is no such backend here; write one of %s", name, a.backendList())
 }
 
 // job is one scenario to run with some seeds.
@@ -156,7 +156,7 @@ func (a *app) session(f *runFlags, seedGiven bool) (*session, error) {
 			return nil, usagef("--timescale: %w", err)
 		}
 	}
-	runner, err := a.world(f.on, ts)
+	runner, err := a.backend(f.on, ts)
 	if err != nil {
 		return nil, err
 	}
@@ -229,7 +229,7 @@ func (a *app) has(from source) bool {
 // reproduce is the command for one run.
 func (s *session) reproduce(j *job, seed uint64) string {
 	args := []string{"run", j.source.word}
-	if s.flags.on != s.app.defaultWorld() {
+	if s.flags.on != s.app.defaultBackend() {
 		args = append(args, "--on", s.flags.on)
 	}
 	args = append(args, "--seed", fmt.Sprint(seed))

@@ -20,17 +20,17 @@ import (
 )
 
 // TestMain offers two programs to the scripts: holdfast with the toy register in the simulator,
-// and one whose only world does what its seed says.
+// and one whose only backend does what its seed says.
 func TestMain(m *testing.M) {
 	kinds := scenarios.Kinds{register.Kind: register.Decode}
 	testscript.Main(m, map[string]func(){
 		"holdfast": func() {
 			os.Exit(Main(os.Args[1:], Config{Kinds: kinds, Version: "v0-test",
-				Worlds: []World{{Name: "sim", About: "simulator", Runner: sim.Runner{}}}}))
+				Backends: []Backend{{Name: "sim", About: "simulator", Runner: sim.Runner{}}}}))
 		},
 		"puppet": func() {
 			os.Exit(Main(os.Args[1:], Config{Kinds: kinds,
-				Worlds:     []World{{Name: "stage", About: "does what its seed says", Runner: puppet{}, RealTime: true}},
+				Backends:   []Backend{{Name: "stage", About: "does what its seed says", Runner: puppet{}, RealTime: true}},
 				Topologies: map[string]Topology{register.Kind: twoMachines},
 				Suites:     []Suite{{Name: "ha", About: "fails folders named bad", Run: conform}},
 				Doctor: func(context.Context) []Capability {
@@ -40,7 +40,7 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// puppet is a world in which seed 2 is invalid, 3 unknown, 4 no run at all, 5 lasts until it is
+// puppet is a backend in which seed 2 is invalid, 3 unknown, 4 no run at all, 5 lasts until it is
 // interrupted, 6 gives another digest each time, and all others are valid.
 type puppet struct{}
 
@@ -52,7 +52,7 @@ func (puppet) Run(ctx context.Context, s *scenarios.Scenario, subject scenarios.
 		return nil, err
 	}
 	o.Progress(scenarios.Progress{Phase: "faults", At: time.Second, End: s.End()})
-	run := &scenarios.Run{Scenario: s, Subject: subject, Seed: o.Seed, World: "stage", Duration: s.End(), Digest: "d1"}
+	run := &scenarios.Run{Scenario: s, Subject: subject, Seed: o.Seed, Backend: "stage", Duration: s.End(), Digest: "d1"}
 	v := linearizability.Verdict{Checker: "puppet", Validity: linearizability.Valid, Summary: "as the seed says"}
 	switch o.Seed {
 	case 2:

@@ -223,7 +223,7 @@ func (s *session) play(ctx context.Context, j *job, seed uint64) (run *scenarios
 // dropRecord is for runs whose records nobody will read.
 func dropRecord(scenarios.Stamped) {}
 
-// diverger is a world that can say where two runs of one seed part.
+// diverger is a runner that can say where two runs of one seed part.
 type diverger interface {
 	Diverge(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subject, o scenarios.RunOptions) (string, error)
 }

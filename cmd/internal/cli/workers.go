@@ -28,7 +28,7 @@ const maxLineBytes = 16 << 20
 func (s *session) shares(j *job) [][2]uint64 {
 	count := j.last - j.first + 1
 	workers := min(uint64(max(s.flags.workers, 1)), max(count/minSeedsPerWorker, 1))
-	if !s.many || s.flags.on != s.app.defaultWorld() {
+	if !s.many || s.flags.on != s.app.defaultBackend() {
 		workers = 1
 	}
 	shares := make([][2]uint64, 0, workers)

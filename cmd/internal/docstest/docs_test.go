@@ -157,7 +157,7 @@ func knownCommands(t *testing.T, root fs.FS) *known {
 	}
 	require.Contains(t, k.targets, "test")
 	config := cli.Config{Kinds: scenarios.Kinds{pve.Kind: pve.Decode, register.Kind: register.Decode},
-		Worlds:     []cli.World{{Name: "sim", Runner: sim.Runner{}}},
+		Backends:   []cli.Backend{{Name: "sim", Runner: sim.Runner{}}},
 		Topologies: map[string]cli.Topology{pve.Kind: pve.Topology},
 		CleanUp:    func() ([]string, error) { return nil, nil },
 		Suites:     []cli.Suite{{Name: "ha", Switches: []cli.Switch{{Name: "full-stack"}}}}}
