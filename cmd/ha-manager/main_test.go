@@ -76,7 +76,7 @@ func (n *node) answer(req *store.Request) *store.Response {
 	}
 	if n.readOnly {
 		r.OK, r.Code = false, store.CodeReadOnly
-	} else if no := n.tree.Judge(op); no != nil {
+	} else if no := n.tree.Check(op); no != nil {
 		r.OK, r.Code, r.Actual = false, no.Code, no.Actual
 	} else {
 		n.revision++
@@ -89,7 +89,7 @@ func (n *node) answer(req *store.Request) *store.Response {
 func (n *node) put(path, text string) {
 	for i, c := range path {
 		if c == '/' {
-			if op := (&tree.Op{Kind: tree.Mkdir, Path: path[:i]}); n.tree.Judge(op) == nil {
+			if op := (&tree.Op{Kind: tree.Mkdir, Path: path[:i]}); n.tree.Check(op) == nil {
 				n.revision++
 				n.tree.Apply(op, n.revision)
 			}

@@ -29,7 +29,18 @@ type TaskHost interface {
 	LeaveTask()
 	// SuspendLoop carries out the suspension that made the task hop.
 	SuspendLoop()
-	// AtEnd registers what must be called when the process ends for whatever reason.
+	EndNotifier
+}
+
+// EndNotifier is implemented by an Env that can call back when the process ends. A process that holds
+// something that the garbage collector does not see (memory outside of Go's heap, a coroutine) asks the
+// Env that Start gets for it, and must also work where the Env does not implement it.
+type EndNotifier interface {
+	// AtEnd registers a function that is called once, after the last Step, when this incarnation of the
+	// process ends for whatever reason: Exit, a kill in the middle of a disk call, a power cut.
+	// Functions run in the order of their registration, on the process's loop. They must not use the
+	// Env: its disk is dead by then, and a process that ended promises nothing any longer. When the
+	// operating-system process itself is killed nothing is called.
 	AtEnd(release func())
 }
 

@@ -172,5 +172,5 @@ func (e *procEnv) LeaveTask() {}
 // SuspendLoop implements env.TaskHost; nothing suspends here.
 func (e *procEnv) SuspendLoop() {}
 
-// AtEnd implements env.TaskHost: tasks of an ended process are unwound.
+// AtEnd implements env.EndNotifier: tasks of an ended process are unwound.
 func (e *procEnv) AtEnd(release func()) { e.life.atEnd = append(e.life.atEnd, release) }

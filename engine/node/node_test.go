@@ -109,7 +109,7 @@ func TestANodeWithoutANameIsCalledByItsID(t *testing.T) {
 func TestScaledTimersDoNotBecomeTooShort(t *testing.T) {
 	one := scaledStoreTimers(1, 1)
 	half := scaledStoreTimers(1, 2)
-	require.Equal(t, one.OperationLife/2, half.OperationLife)
+	require.Equal(t, one.OperationTimeout/2, half.OperationTimeout)
 	tiny := scaledStoreTimers(1, 1_000_000)
 	require.Equal(t, minStoreTimer, tiny.ReportWait)
 }

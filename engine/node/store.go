@@ -31,7 +31,7 @@ func scaledStoreTimers(num, den uint32) store.Timers {
 		return t
 	}
 	for _, d := range []*time.Duration{&t.ReportWait, &t.ProposeStep, &t.FetchRetry, &t.ReformDelay,
-		&t.ReformRetry, &t.OperationLife, &t.FailedRetry} {
+		&t.ReformRetry, &t.OperationTimeout, &t.FailedRetry} {
 		*d = max(*d*time.Duration(num)/time.Duration(den), minStoreTimer)
 	}
 	return t

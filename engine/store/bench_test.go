@@ -15,7 +15,7 @@ import (
 
 func benchOptions(d env.Disk, boot uint64) sqldb.Options {
 	return sqldb.Options{Disk: d, Name: "store/config.db", Boot: boot, Limits: tree.DefaultLimits(),
-		Draw: func() state.Incarnation { return state.Incarnation{1} }}
+		NewIncarnation: func() state.Incarnation { return state.Incarnation{1} }}
 }
 
 // BenchmarkOpen is the cost of opening a store: new, after a power cut, and after a restart of the

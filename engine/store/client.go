@@ -28,7 +28,7 @@ const (
 	// OpWitness lists this node's log.
 	OpWitness = "witness"
 	// OpWatch waits until something at or below a path changes after the revision Since, or for
-	// WatchLife.
+	// WatchTimeout.
 	OpWatch = "watch"
 	// OpReplaceMember gives a node's vote to the store that runs there now.
 	OpReplaceMember = "replace_member"
@@ -155,9 +155,9 @@ type LogRecord struct {
 
 // Status tells how a node's store stands.
 type Status struct {
-	Phase       string         `json:"phase"` // detached, exchange, fetching, serving, failed
+	Phase       Phase          `json:"phase"`
 	Reason      string         `json:"reason,omitempty"`
-	Role        string         `json:"role"` // voter, learner, unborn
+	Role        Role           `json:"role"`
 	Node        ring.NodeID    `json:"node"`
 	Incarnation string         `json:"incarnation"`
 	Ring        string         `json:"ring"`

@@ -33,7 +33,7 @@ func someResponses() []Response {
 		{ID: "4", OK: true, Paths: []string{"a", "", "a/b"}},
 		{ID: "5", OK: true, Digest: "d", Chain: "c", Log: []LogRecord{{Revision: 2, Epoch: "1.4", Request: "r",
 			Op: "write", Path: "p", To: "t", Digest: "d", Chain: "c"}}},
-		{ID: "6", OK: true, Status: &Status{Phase: "serving", Reason: "x", Role: "voter", Node: 3, Incarnation: "i",
+		{ID: "6", OK: true, Status: &Status{Phase: PhaseServing, Reason: "x", Role: RoleVoter, Node: 3, Incarnation: "i",
 			Ring: "1.4", Epoch: "1.3", Members: []ring.NodeID{1, 2}, Quorate: true, Revision: 4, Pending: 2,
 			Config: []MemberStatus{{Node: 1, Votes: 2, Incarnation: "i", Present: "p"}, {}}}},
 	}
@@ -195,4 +195,18 @@ func FuzzCompactResponse(f *testing.F) {
 		}
 		require.Equal(t, data, r.EncodeCompact())
 	})
+}
+
+// TestUninitializedKeepsItsBytes: the constant has another name than the encoded form has had from the
+// beginning.
+func TestUninitializedKeepsItsBytes(t *testing.T) {
+	r := Response{ID: "1", OK: true, Status: &Status{Role: RoleUninitialized, Members: []ring.NodeID{}}}
+	require.Contains(t, string(r.Encode()), `"role":"unborn"`)
+	viaJSON, err := DecodeResponse(r.Encode())
+	require.NoError(t, err)
+	require.Equal(t, RoleUninitialized, viaJSON.Status.Role)
+	require.Contains(t, string(r.EncodeCompact()), "unborn")
+	compact, err := DecodeCompactResponse(r.EncodeCompact())
+	require.NoError(t, err)
+	require.Equal(t, RoleUninitialized, compact.Status.Role)
 }

@@ -161,9 +161,8 @@ func (d *decoder) entry(i *EntryInfo) {
 
 func (d *decoder) status() *Status {
 	s := &Status{}
-	for _, text := range []*string{&s.Phase, &s.Reason, &s.Role, &s.Incarnation, &s.Ring, &s.Epoch} {
-		*text = d.string()
-	}
+	s.Phase, s.Reason, s.Role = Phase(d.string()), d.string(), d.role()
+	s.Incarnation, s.Ring, s.Epoch = d.string(), d.string(), d.string()
 	s.Node = d.node()
 	if n := d.count(1); n > 0 {
 		s.Members = make([]ring.NodeID, n)
@@ -181,6 +180,15 @@ func (d *decoder) status() *Status {
 	}
 	s.Pending = d.small()
 	return s
+}
+
+// role reads a role, of which there is one encoded form.
+func (d *decoder) role() Role {
+	text := d.string()
+	if Role(text) == RoleUninitialized {
+		d.fail("a role has two forms")
+	}
+	return decodedRole(text)
 }
 
 func (d *decoder) logRecord(l *LogRecord) {

@@ -53,7 +53,7 @@ type exchange struct {
 func voters(c *state.Config, reports []*arrived) []*arrived {
 	var out []*arrived
 	for _, r := range reports {
-		if c.Voter(r.node, r.Incarnation) {
+		if c.IsVoter(r.node, r.Incarnation) {
 			out = append(out, r)
 		}
 	}
@@ -84,7 +84,7 @@ func bestSource(reports []*arrived) *arrived {
 func (x *exchange) conclude() (*decision, error) {
 	var born []*arrived // stores that are listed in the configuration that they hold
 	for _, r := range x.reports {
-		if r.Config.Born() && r.Config.Voter(r.node, r.Incarnation) {
+		if r.Config.Initialized() && r.Config.IsVoter(r.node, r.Incarnation) {
 			born = append(born, r)
 		}
 	}
@@ -122,13 +122,13 @@ func (x *exchange) concludeGenesis() (*decision, error) {
 	}
 	incs := make([]state.Incarnation, len(reports))
 	for i, r := range reports {
-		if r.Config.Born() || !r.Config.Same(proposal) || proposal.Members[i].Node != r.node ||
+		if r.Config.Initialized() || !r.Config.Equal(proposal) || proposal.Members[i].Node != r.node ||
 			!r.Epoch.IsZero() || r.Mark != (state.Mark{}) {
 			return nil, errUnborn
 		}
 		incs[i] = r.Incarnation
 	}
-	return &decision{config: proposal.Found(x.epoch, incs), decide: decide{Members: nodesOf(reports),
+	return &decision{config: proposal.Initialize(x.epoch, incs), decide: decide{Members: nodesOf(reports),
 		Source: reports[0].node, Genesis: true}}, nil
 }
 

@@ -120,8 +120,8 @@ func TestGenesisNeedsAllAndAgreement(t *testing.T) {
 	other.LogKeep++
 	d, err := exchangeOf(nil, fresh(3, proposal), fresh(1, proposal), fresh(2, proposal)).conclude()
 	require.NoError(t, err)
-	require.True(t, d.Genesis && d.config.Born())
-	require.True(t, d.config.Voter(2, inc(2)))
+	require.True(t, d.Genesis && d.config.Initialized())
+	require.True(t, d.config.IsVoter(2, inc(2)))
 	for name, x := range map[string]*exchange{
 		"nobody":    exchangeOf(nil),
 		"one away":  exchangeOf(nil, fresh(1, proposal), fresh(2, proposal)),

@@ -307,7 +307,7 @@ func (n *testNode) code(r Request) tree.Code { return n.do(r).Code }
 
 // The rest implements env.Env.
 
-// AtEnd is what the store looks for in an Env that can say when the process ends.
+// AtEnd implements env.EndNotifier.
 func (n *testNode) AtEnd(release func()) { n.atEnd = append(n.atEnd, release) }
 
 func (n *testNode) Self() env.Self {

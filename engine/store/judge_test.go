@@ -148,7 +148,7 @@ func (j *judge) conclude(n *testNode) {
 		if e.Kind != state.ReplaceMember {
 			req := j.requests[e.Request]
 			op := tree.Op{Kind: treeKind(req.Op), Path: req.Path, To: req.To, Data: req.Data, Expect: req.Expect}
-			require.Nil(j.t, model.Judge(&op), "revision %d: %+v", rev, op)
+			require.Nil(j.t, model.Check(&op), "revision %d: %+v", rev, op)
 			model.Apply(&op, rev)
 		}
 		states = append(states, contents(model))

@@ -51,8 +51,8 @@ var plantedBugs = []plantedBug{
 		`	s.adopt(s.ring.reports[len(s.ring.reports)-1].at, d)
 `},
 	{"W minus 1", "state/config.go",
-		`return c.Expected() - c.Quorum() + 1`,
-		`return c.Expected() - c.Quorum()`},
+		`return c.ExpectedVotes() - c.Quorum() + 1`,
+		`return c.ExpectedVotes() - c.Quorum()`},
 	{"old ring's messages applied after reporting", "ringview.go",
 		`func (s *Store) fence() {
 	s.flush()

@@ -91,14 +91,14 @@ func (s *Store) revision() uint64 {
 
 // accept starts an operation that needs the other nodes.
 func (s *Store) accept(from client, req *Request) {
-	p := &pending{clients: []client{from}, req: req, until: s.env.Mono() + s.opts.Timers.OperationLife}
+	p := &pending{clients: []client{from}, req: req, until: s.env.Mono() + s.opts.Timers.OperationTimeout}
 	if req.Op != OpRead && req.Op != OpList {
 		p.cmd = s.commandOf(req)
 		if other := s.ops.byRequest[req.ID]; other != nil {
 			s.join(from, p, other)
 			return
 		}
-		if r := s.replica.Tree.JudgeForm(&p.cmd.Op); r != nil && p.cmd.Replace.Node == 0 {
+		if r := s.replica.Tree.CheckForm(&p.cmd.Op); r != nil && p.cmd.Replace.Node == 0 {
 			s.refuse(from, req, r.Code, r.Message)
 			return
 		}
@@ -325,7 +325,7 @@ func (s *Store) sweep() {
 	}
 	s.compact()
 	s.sweepWatches(now)
-	s.env.SetTimer(timerSweep, s.opts.Timers.OperationLife/4)
+	s.env.SetTimer(timerSweep, s.opts.Timers.OperationTimeout/4)
 }
 
 // giveUp answers without a result: definite if the operation was never sent or is a read.

@@ -54,8 +54,8 @@ type Timers struct {
 	// ReformDelay is how long a store that entered a ring late waits for a new one by itself
 	// before it asks for one, and ReformRetry how often it asks again.
 	ReformDelay, ReformRetry time.Duration
-	// OperationLife is how long an operation may stay unanswered.
-	OperationLife time.Duration
+	// OperationTimeout is how long an operation may stay unanswered.
+	OperationTimeout time.Duration
 	// BusyRetry separates attempts to multicast while the cluster process is busy.
 	BusyRetry time.Duration
 	// FailedRetry separates attempts to open the store again after a disk error.
@@ -65,15 +65,15 @@ type Timers struct {
 // DefaultTimers are the times of a store in service.
 func DefaultTimers() Timers {
 	return Timers{
-		ReportWait:    500 * time.Millisecond,
-		ProposeStep:   200 * time.Millisecond,
-		FetchRetry:    2 * time.Second,
-		ServeGather:   2 * time.Millisecond,
-		ReformDelay:   200 * time.Millisecond,
-		ReformRetry:   2 * time.Second,
-		OperationLife: 10 * time.Second,
-		BusyRetry:     10 * time.Millisecond,
-		FailedRetry:   5 * time.Second,
+		ReportWait:       500 * time.Millisecond,
+		ProposeStep:      200 * time.Millisecond,
+		FetchRetry:       2 * time.Second,
+		ServeGather:      2 * time.Millisecond,
+		ReformDelay:      200 * time.Millisecond,
+		ReformRetry:      2 * time.Second,
+		OperationTimeout: 10 * time.Second,
+		BusyRetry:        10 * time.Millisecond,
+		FailedRetry:      5 * time.Second,
 	}
 }
 
@@ -120,7 +120,7 @@ func (o *Options) proposal() (*state.Config, error) {
 	for _, v := range o.Nodes {
 		c.Members = append(c.Members, state.Member{Node: v.Node, Votes: v.Votes})
 	}
-	if err := c.Check(); err != nil {
+	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("configuring the store: %w", err)
 	}
 	if c.Member(o.Node) == nil {

@@ -168,7 +168,7 @@ func (v *ringView) presentAt(at uint64) state.Present {
 func (s *Store) acknowledge() {
 	a := ack{Incarnation: s.replica.Incarnation, Position: s.ring.position}
 	s.ring.acks[s.node()] = a
-	if len(s.ring.members) > 1 && s.role() == "voter" {
+	if len(s.ring.members) > 1 && s.role() == RoleVoter {
 		s.out.send(&a)
 	}
 	s.advance()

@@ -52,15 +52,15 @@ func (s *Store) Start(e env.Env) error {
 	s.proposed = proposed
 	s.ops.init()
 	s.out.init(s)
-	if host, ok := e.(interface{ AtEnd(func()) }); ok {
-		host.AtEnd(s.release)
+	if end, ok := e.(env.EndNotifier); ok {
+		end.AtEnd(s.release)
 	}
 	if err := s.open(false); errors.Is(err, sqldb.ErrUnusable) {
 		return err
 	} else if err != nil {
 		s.fail(err)
 	}
-	s.env.SetTimer(timerSweep, s.opts.Timers.OperationLife/4)
+	s.env.SetTimer(timerSweep, s.opts.Timers.OperationTimeout/4)
 	return nil
 }
 
@@ -75,8 +75,8 @@ func (s *Store) release() {
 // a restart or a disk error.
 func (s *Store) open(failed bool) error {
 	backend, replica, err := s.opts.Open(sqldb.Options{
-		Disk: s.env.Disk(), Name: s.opts.Database, Boot: s.env.Self().Boot, Failed: failed,
-		Limits: s.opts.Limits, Draw: s.drawIncarnation})
+		Disk: s.env.Disk(), Name: s.opts.Database, Boot: s.env.Self().Boot, AfterError: failed,
+		Limits: s.opts.Limits, NewIncarnation: s.drawIncarnation})
 	if err != nil {
 		return err
 	}

@@ -76,7 +76,7 @@ func (s *Store) queryList(req *Request, r *Response) {
 			return
 		}
 	}
-	room := len(s.replica.Tree.In(req.Path))
+	room := len(s.replica.Tree.Children(req.Path))
 	if req.Deep {
 		room = s.replica.Tree.Len()
 	}
@@ -91,7 +91,7 @@ func (s *Store) queryList(req *Request, r *Response) {
 // listBelow adds the entries of a directory, and of those below it if the request is deep, in the
 // order in which one walks through them.
 func (s *Store) listBelow(req *Request, dir string, r *Response) {
-	for _, e := range s.replica.Tree.In(dir) {
+	for _, e := range s.replica.Tree.Children(dir) {
 		if req.After == "" || strings.Compare(walkKey(e.Path), walkKey(req.After)) > 0 {
 			if len(r.Entries)+len(r.Paths) == pageLimit(req) {
 				r.More = true
@@ -170,16 +170,16 @@ func (s *Store) status() *Status {
 	return st
 }
 
-func (s *Store) phase() string {
+func (s *Store) phase() Phase {
 	switch {
 	case s.failed != nil:
-		return "failed"
+		return PhaseFailed
 	case !s.ring.present:
-		return "detached"
+		return PhaseDetached
 	case s.ring.installed:
-		return "serving"
+		return PhaseServing
 	case s.ring.fetching:
-		return "fetching"
+		return PhaseFetching
 	}
-	return "exchange"
+	return PhaseExchange
 }

@@ -16,7 +16,7 @@ type Installed struct {
 	Chain    string        `json:"chain"`
 	Tree     string        `json:"tree"`
 	How      string        `json:"how"` // same, delta, full
-	Role     string        `json:"role"`
+	Role     Role          `json:"role"`
 	// Received are the latest changes that became durable here with the state.
 	Received []Applied `json:"received,omitempty"`
 }
@@ -79,7 +79,7 @@ type Answered struct {
 
 // RoleChanged says whether a node's store votes.
 type RoleChanged struct {
-	Role        string `json:"role"` // voter, learner, unborn
+	Role        Role   `json:"role"`
 	Incarnation string `json:"incarnation"`
 	Revision    uint64 `json:"revision"`
 }
@@ -112,7 +112,7 @@ func (Acknowledged) RecordKind() string { return "store-acknowledged" }
 func (Answered) RecordKind() string { return "store-answered" }
 
 // RecordKind implements env.Record.
-func (RoleChanged) RecordKind() string { return "store-role" }
+func (RoleChanged) RecordKind() string { return "store-role-changed" }
 
 // RecordKind implements env.Record.
 func (Writable) RecordKind() string { return "store-writable" }

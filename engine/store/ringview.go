@@ -214,7 +214,7 @@ func (s *Store) adopt(at uint64, d *decision) {
 // isStranger says that this store votes in a cluster with another beginning.
 func (s *Store) isStranger(d *decision) bool {
 	c := s.replica.Config
-	return c != nil && c.Genesis != d.config.Genesis && c.Voter(s.node(), s.replica.Incarnation)
+	return c != nil && c.Genesis != d.config.Genesis && c.IsVoter(s.node(), s.replica.Incarnation)
 }
 
 // hasDecidedState says that this replica's state is the one that the epoch starts from.
@@ -222,7 +222,7 @@ func (s *Store) hasDecidedState(d *decision) bool {
 	if s.replica.Mark() != d.Mark {
 		return false
 	}
-	return s.replica.Config == nil || s.replica.Config.Same(d.config)
+	return s.replica.Config == nil || s.replica.Config.Equal(d.config)
 }
 
 // installSame installs an epoch whose state is already here.
@@ -266,14 +266,14 @@ func (s *Store) onInstalled(position uint64, how string, received []state.LogEnt
 }
 
 // role is what this store's incarnation is in its configuration.
-func (s *Store) role() string {
+func (s *Store) role() Role {
 	switch {
 	case s.replica == nil || s.replica.Config == nil:
-		return "unborn"
-	case s.replica.Config.Voter(s.node(), s.replica.Incarnation):
-		return "voter"
+		return RoleUninitialized
+	case s.replica.Config.IsVoter(s.node(), s.replica.Incarnation):
+		return RoleVoter
 	}
-	return "learner"
+	return RoleLearner
 }
 
 // writable says that changes are taken and can be acknowledged in this ring.

@@ -138,7 +138,7 @@ func TestTooManyOperations(t *testing.T) {
 		n.invoke(Request{Op: OpRead, Path: "a"})
 	}
 	require.Equal(t, CodeTryAgain, n.code(Request{Op: OpRead, Path: "a"}))
-	c.pass(DefaultTimers().OperationLife * 2)
+	c.pass(DefaultTimers().OperationTimeout * 2)
 	require.Zero(t, n.store.ops.live, "none waits for ever")
 }
 
@@ -153,7 +153,7 @@ func TestUnknownOutcome(t *testing.T) {
 	require.Equal(t, tree.Invalid, n.answers[other].Code, "the id is taken")
 	r := c.form(1)
 	n.enter(r, nil)
-	c.pass(DefaultTimers().OperationLife * 2)
+	c.pass(DefaultTimers().OperationTimeout * 2)
 	require.Equal(t, CodeUnknown, n.answers[op].Code)
 	require.Equal(t, CodeUnknown, n.answers[second].Code, "both clients get the same answer")
 }
@@ -173,9 +173,9 @@ func TestDiskErrorEndsService(t *testing.T) {
 		require.Equal(t, CodeUnknown, n.code(Request{Op: "write", Path: "a", Data: []byte("2")}))
 		require.Equal(t, CodeFailed, n.code(Request{Op: "write", Path: "a"}))
 		require.Equal(t, CodeFailed, n.code(Request{Op: OpRead, Path: "a", Local: true}))
-		require.Equal(t, "failed", n.do(Request{Op: OpStatus}).Status.Phase)
+		require.Equal(t, PhaseFailed, n.do(Request{Op: OpStatus}).Status.Phase)
 		c.pass(12 * time.Second)
-		require.Equal(t, "failed", n.do(Request{Op: OpStatus}).Status.Phase)
+		require.Equal(t, PhaseFailed, n.do(Request{Op: OpStatus}).Status.Phase)
 		n.disk.Before = nil
 		c.pass(6 * time.Second)
 		require.Positive(t, n.reforms)

@@ -9,8 +9,8 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/store/tree"
 )
 
-// WatchLife is how long a watch waits for a change before it is answered without one.
-const WatchLife = 30 * time.Second
+// WatchTimeout is how long a watch waits for a change before it is answered without one.
+const WatchTimeout = 30 * time.Second
 
 // maxWatches is the number of watches that wait on one store.
 const maxWatches = 256
@@ -40,7 +40,7 @@ func (s *Store) watch(from client, req *Request) {
 		s.refuse(from, req, CodeTryAgain, "too many watches are waiting on this node")
 		return
 	}
-	s.watchers = append(s.watchers, watcher{from: from, req: req, until: s.env.Mono() + WatchLife})
+	s.watchers = append(s.watchers, watcher{from: from, req: req, until: s.env.Mono() + WatchTimeout})
 }
 
 func (s *Store) changedSince(path string, revision uint64) bool {

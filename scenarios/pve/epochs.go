@@ -27,9 +27,9 @@ type epochs struct {
 	quorum uint32        // votes that must have reported
 	needed uint32        // votes that must have an acknowledged change on disk
 
-	all   []*epoch // ascending
-	now   []*epoch // by machine: the installed one that it is still in
-	roles []string // by machine
+	all   []*epoch     // ascending
+	now   []*epoch     // by machine: the installed one that it is still in
+	roles []store.Role // by machine
 	// opened is, by machine, the revision that its store found when it started.
 	opened []uint64
 
@@ -51,7 +51,7 @@ type epoch struct {
 }
 
 func newEpochs(s *Subject, names []string) *epochs {
-	e := &epochs{names: names, now: make([]*epoch, len(names)), roles: make([]string, len(names)),
+	e := &epochs{names: names, now: make([]*epoch, len(names)), roles: make([]store.Role, len(names)),
 		opened: make([]uint64, len(names))}
 	var expected uint32
 	for _, n := range s.conf.Nodes {
@@ -191,7 +191,7 @@ func (e *epochs) answered(m env.MachineID, id ring.ID, revision uint64, request 
 	ep := e.all[at]
 	var votes uint32
 	for k, durable := range ep.durable {
-		if durable > revision && e.roles[k] == "voter" {
+		if durable > revision && e.roles[k] == store.RoleVoter {
 			votes += e.votes[k]
 		}
 	}

@@ -32,7 +32,7 @@ func (s *story) add(r env.Record, machines ...env.MachineID) *story {
 }
 
 func (s *story) install(id ring.ID, x []ring.NodeID, rev uint64, machines ...env.MachineID) *story {
-	return s.add(store.Installed{Epoch: id, Members: x, Source: x[0], Revision: rev, How: "same", Role: "voter"}, machines...)
+	return s.add(store.Installed{Epoch: id, Members: x, Source: x[0], Revision: rev, How: "same", Role: store.RoleVoter}, machines...)
 }
 
 func (s *story) apply(id ring.ID, rev uint64, machines ...env.MachineID) *story {
@@ -110,7 +110,7 @@ func TestEpochsOfPlantedBreaches(t *testing.T) {
 		{"refused by what is on one disk", "answers q at revision 3", linearizability.LostWrite,
 			begun().apply(first, 3, 0).answer(first, 3, "revision_mismatch", 0)},
 		{"a learner's disk does not count", "while 1 votes have that", linearizability.LostWrite,
-			begun().add(store.RoleChanged{Role: "learner"}, 1).answer(first, 2, "", 0)},
+			begun().add(store.RoleChanged{Role: store.RoleLearner}, 1).answer(first, 2, "", 0)},
 		{"decided by a minority", "decided by the reports of nodes [3]: 1 votes, and 2 are needed",
 			linearizability.SplitBrain, begun().leave(2).install(second, []ring.NodeID{3}, 1, 2)},
 		{"decided twice", "has two beginnings", linearizability.SplitBrain,

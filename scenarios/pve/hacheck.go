@@ -199,7 +199,7 @@ func (j *haJudge) leastLife() time.Duration {
 	if j.run.Backend != simulated {
 		drift += nodesClockPPM
 	}
-	life := j.run.Timescale.Of(lock.Life)
+	life := j.run.Timescale.Of(lock.TTL)
 	return life - life/ppmWhole*time.Duration(drift)
 }
 

@@ -103,7 +103,7 @@ func (j *haJudge) kept(sid string, from, to time.Duration) time.Duration {
 		c := &j.order[i]
 		if from < c.at && c.at < to && c.Key == lock.Dir+"/"+haproc.AgentLock(home) && byMaster(c.by) &&
 			c.F != tree.Delete.String() && lastHome(j.homes[sid], c.at) == home {
-			return j.scaled(lock.Life)
+			return j.scaled(lock.TTL)
 		}
 	}
 	return 0

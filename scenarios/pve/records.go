@@ -67,10 +67,10 @@ func decodeHARecord(kind string, data []byte) (env.Record, error) {
 		return decodeAs[resource.Active](data)
 	case lock.Taken{}.RecordKind():
 		return decodeAs[lock.Taken](data)
-	case lock.TakenAway{}.RecordKind():
-		return decodeAs[lock.TakenAway](data)
-	case lock.GivenBack{}.RecordKind():
-		return decodeAs[lock.GivenBack](data)
+	case lock.TakenOver{}.RecordKind():
+		return decodeAs[lock.TakenOver](data)
+	case lock.Released{}.RecordKind():
+		return decodeAs[lock.Released](data)
 	case watchdog.Guarded{}.RecordKind():
 		return decodeAs[watchdog.Guarded](data)
 	case watchdog.Late{}.RecordKind():

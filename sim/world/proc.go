@@ -344,7 +344,7 @@ func (p *Proc) LeaveTask() { p.hops = p.hops[:len(p.hops)-1] }
 // SuspendLoop implements env.TaskHost.
 func (p *Proc) SuspendLoop() { p.suspend() }
 
-// AtEnd implements env.TaskHost.
+// AtEnd implements env.EndNotifier.
 func (p *Proc) AtEnd(release func()) { p.atEnd = append(p.atEnd, release) }
 
 // localLatency draws how long a local message takes.

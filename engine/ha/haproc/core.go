@@ -69,7 +69,7 @@ func (c *core) start(e env.Env, o Options) error {
 	c.opts, c.env = o, e
 	c.tasks = env.NewTasks(e, firstTimer)
 	c.store = client.New(e, o.scale(storeTimeout))
-	c.locks = lock.New(e, c.store, o.scale(lock.Life))
+	c.locks = lock.New(e, c.store, o.scale(lock.TTL))
 	c.dog, c.state = watchdog.NewClient(e), status.NewClient(e)
 	c.startWall, c.startMono = e.Wall().Unix(), e.Mono()
 	return nil
@@ -197,7 +197,7 @@ func (w *world) RefreshClusterState() bool {
 	w.forget()
 	status, err := w.store.Status(w.task)
 	w.core.status = status
-	if err != nil || status.Phase == "failed" {
+	if err != nil || status.Phase == store.PhaseFailed {
 		return false
 	}
 	return w.locks.Observe(w.task) == nil
@@ -268,7 +268,7 @@ func (w *world) acquire(name string) bool {
 // OpenWatchdog implements ha.Env. The connection counts from the newest renewal of the lock that
 // this process lives by.
 func (w *world) openWatchdog(lockName string) (ha.Watchdog, error) {
-	asked, held := w.locks.Asked(lockName)
+	asked, held := w.locks.RequestedAt(lockName)
 	if !held {
 		return nil, fmt.Errorf("%w: the lock %s is not held", watchdog.ErrRefused, lockName)
 	}
@@ -286,7 +286,7 @@ type guard struct {
 
 // Feed implements ha.Watchdog.
 func (g *guard) Feed() {
-	if asked, held := g.world.locks.Asked(g.lock); held {
+	if asked, held := g.world.locks.RequestedAt(g.lock); held {
 		g.world.dog.Feed(asked)
 	}
 }

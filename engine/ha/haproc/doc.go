@@ -56,7 +56,7 @@ var ErrNoMargin = errors.New("no safety margin")
 // Margin is the time between the last instant at which a node's watchdog resets it and the first
 // at which another node may take its services, both counted from the last renewal of its lock.
 func (o *Options) Margin() time.Duration {
-	return o.scale(lock.Life) - watchdog.DefaultOptions(o.ratio()).ResetTime()
+	return o.scale(lock.TTL) - watchdog.DefaultOptions(o.ratio()).ResetTime()
 }
 
 // driftDivisor: clocks of two machines may differ in rate by one part in that many; what a life
@@ -65,10 +65,10 @@ const driftDivisor = 100
 
 // Check refuses a configuration under which a service could run twice.
 func (o *Options) Check() error {
-	margin, least := o.Margin(), o.scale(lock.Life)/driftDivisor
+	margin, least := o.Margin(), o.scale(lock.TTL)/driftDivisor
 	if margin <= least {
 		return fmt.Errorf("%w: locks expire after %v and the watchdog may take %v, which leaves %v; more than %v is needed",
-			ErrNoMargin, o.scale(lock.Life), watchdog.DefaultOptions(o.ratio()).ResetTime(), margin, least)
+			ErrNoMargin, o.scale(lock.TTL), watchdog.DefaultOptions(o.ratio()).ResetTime(), margin, least)
 	}
 	return nil
 }

@@ -39,7 +39,7 @@ func (w *crmWorld) AcquireNodeLock(node string) bool {
 	if mode == fencingWatchdog {
 		return w.acquire(name)
 	}
-	if _, held := w.locks.Asked(name); held && w.acquire(name) {
+	if _, held := w.locks.RequestedAt(name); held && w.acquire(name) {
 		return true
 	}
 	holder, version, err := w.locks.Holder(w.task, name)
@@ -59,7 +59,7 @@ func (w *crmWorld) AcquireNodeLock(node string) bool {
 	if w.acquire(name) {
 		return true // nobody needs a device for that any more
 	}
-	if !w.fenced(node, version, false) || !w.locks.TakeProven(w.task, name, version) {
+	if !w.fenced(node, version, false) || !w.locks.TakeOverWithProof(w.task, name, version) {
 		return false
 	}
 	w.forget()
@@ -103,8 +103,8 @@ func (w *crmWorld) fenced(node string, version uint64, evenOnline bool) bool {
 // stillWanted is asked before every call of an agent. A master that does not know to be one any
 // more must not switch off what another one has taken into service.
 func (w *crmWorld) stillWanted(node string, begun time.Duration, evenOnline bool) (bool, string) {
-	asked, held := w.locks.Asked(ManagerLock)
-	taken, ours := w.locks.Asked(AgentLock(node))
+	asked, held := w.locks.RequestedAt(ManagerLock)
+	taken, ours := w.locks.RequestedAt(AgentLock(node))
 	switch {
 	case ours && taken >= begun:
 		return false, "its lock is ours"

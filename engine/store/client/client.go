@@ -39,17 +39,17 @@ const maxWaiting = 256
 
 // Client is one process's way to its machine's store. Offer every event of the process to Step.
 type Client struct {
-	env     env.Env
-	prefix  string
-	number  uint64
-	waiting map[string]*call
-	up      bool
-	timeout time.Duration
+	env        env.Env
+	prefix     string
+	lastNumber uint64
+	waiting    map[string]*call
+	up         bool
+	timeout    time.Duration
 }
 
 type call struct {
-	done   env.Signal
-	answer *store.Response
+	answered env.Signal
+	answer   *store.Response
 }
 
 // New makes a client; timeout is how long a call waits for its answer. A change that is refused
@@ -95,7 +95,7 @@ func (c *Client) onAnswer(payload []byte) {
 	}
 	if w := c.waiting[r.ID]; w != nil {
 		w.answer = r
-		w.done.Raise()
+		w.answered.Raise()
 	}
 }
 
@@ -110,8 +110,8 @@ func (c *Client) do(t *env.Task, req store.Request, timeout time.Duration) (*sto
 	if len(c.waiting) >= maxWaiting {
 		return nil, fmt.Errorf("%w: %d requests are waiting", ErrUnavailable, maxWaiting)
 	}
-	c.number++
-	req.ID = c.prefix + strconv.FormatUint(c.number, 10)
+	c.lastNumber++
+	req.ID = c.prefix + strconv.FormatUint(c.lastNumber, 10)
 	if err := c.env.Local(store.Process, req.EncodeCompact()); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
@@ -121,15 +121,15 @@ func (c *Client) do(t *env.Task, req store.Request, timeout time.Duration) (*sto
 	until := c.env.Mono() + timeout
 	for w.answer == nil {
 		left := until - c.env.Mono()
-		if left <= 0 || !t.Wait(&w.done, left) && w.answer == nil {
+		if left <= 0 || !t.Wait(&w.answered, left) && w.answer == nil {
 			return nil, fmt.Errorf("%w: no answer of the store within %v", ErrUnknown, timeout)
 		}
 	}
-	return w.answer, failure(w.answer)
+	return w.answer, errorOf(w.answer)
 }
 
-// failure is the error that an answer means.
-func failure(r *store.Response) error {
+// errorOf is the error that an answer means.
+func errorOf(r *store.Response) error {
 	if r.OK {
 		return nil
 	}
@@ -185,7 +185,7 @@ func (c *Client) List(t *env.Task, path string) ([]store.EntryInfo, error) {
 		if first {
 			all = nil
 		}
-		all = joined(all, r.Entries)
+		all = appendPage(all, r.Entries)
 		return lastOf(all).Path
 	})
 	return all, err
@@ -199,14 +199,14 @@ func (c *Client) NamesBelow(t *env.Task, path string) ([]string, error) {
 		if first {
 			all = nil
 		}
-		all = joined(all, r.Paths)
+		all = appendPage(all, r.Paths)
 		return lastOf(all)
 	})
 	return all, err
 }
 
-// joined adds a page, and copies nothing when it is the first.
-func joined[T any](all, page []T) []T {
+// appendPage adds a page, and copies nothing when it is the first.
+func appendPage[T any](all, page []T) []T {
 	if len(all) == 0 {
 		return page
 	}
@@ -220,8 +220,8 @@ func lastOf[T any](list []T) (last T) {
 	return last
 }
 
-// maxListings bounds how often a listing of several pages begins anew because of a change.
-const maxListings = 20
+// maxListRestarts bounds how often a listing of several pages begins anew because of a change.
+const maxListRestarts = 20
 
 // list asks for page after page. Take gets them and returns the last path so far; the first of all
 // comes again when a change came in between.
@@ -240,7 +240,7 @@ func (c *Client) list(t *env.Task, req store.Request, take func(r *store.Respons
 		}
 		first := req.After == ""
 		if !first && r.Revision != revision {
-			if again++; again > maxListings {
+			if again++; again > maxListRestarts {
 				return wrap("listing", req.Path, fmt.Errorf("%w: it changes all the time", ErrUnavailable))
 			}
 			req.After = ""
@@ -266,10 +266,10 @@ func (c *Client) Status(t *env.Task) (*store.Status, error) {
 }
 
 // Watch waits until something at or below a path, or a directory above it, may have changed on this
-// node after a revision, or for store.WatchLife. Read what is of interest then, and watch again
+// node after a revision, or for store.WatchTimeout. Read what is of interest then, and watch again
 // from the revision that it returns: nothing is missed.
 func (c *Client) Watch(t *env.Task, path string, since uint64) (changed bool, revision uint64, err error) {
-	r, err := c.do(t, store.Request{Op: store.OpWatch, Path: path, Since: since}, store.WatchLife+c.timeout)
+	r, err := c.do(t, store.Request{Op: store.OpWatch, Path: path, Since: since}, store.WatchTimeout+c.timeout)
 	if err != nil {
 		return false, 0, wrap("watching", path, err)
 	}

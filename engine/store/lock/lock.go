@@ -15,7 +15,7 @@
 // its own monotonic clock, and began to watch only after v was in the order. The removal demands
 // v, so no renewal lies in between. The holder's last successful renewal is therefore v's or an
 // earlier one, and the holder asked for it before v was in the order. Whoever guards the holder
-// counts from that instant (see [Locks.Asked]), not from the answer: an answer that comes late, to
+// counts from that instant (see [Locks.RequestedAt]), not from the answer: an answer that comes late, to
 // a process that was paused, proves nothing newer. So the holder's machine is reset before the
 // takeover whenever the guard's whole time is less than a life, whatever was delayed, lost or
 // repeated on the way.
@@ -42,8 +42,8 @@ import (
 const (
 	// Dir is where locks lie.
 	Dir = "priv/lock"
-	// Life is how long a lock is safe without renewal.
-	Life = 120 * time.Second
+	// TTL is how long a lock is safe without renewal.
+	TTL = 120 * time.Second
 	// maxWatched bounds the locks whose age a process remembers.
 	maxWatched = 4096
 )
@@ -53,7 +53,7 @@ type Locks struct {
 	env     env.Env
 	store   *client.Client
 	self    string
-	life    time.Duration
+	ttl     time.Duration
 	watched map[string]watched
 	held    map[string]held
 }
@@ -66,14 +66,14 @@ type watched struct {
 
 // held is the version that this process made last and when it asked for it.
 type held struct {
-	version uint64
-	asked   time.Duration // monotonic
+	version   uint64
+	requested time.Duration // monotonic
 }
 
 // New makes the locks of a process; life is Life, scaled.
 func New(e env.Env, store *client.Client, life time.Duration) *Locks {
 	self := e.Self()
-	return &Locks{env: e, store: store, self: self.Name + "/" + self.Process, life: life,
+	return &Locks{env: e, store: store, self: self.Name + "/" + self.Process, ttl: life,
 		watched: map[string]watched{}, held: map[string]held{}}
 }
 
@@ -108,7 +108,7 @@ func (l *Locks) watch(name string, version uint64) {
 // expired says whether a lock was seen at this version, and no other, for longer than its life.
 func (l *Locks) expired(name string, version uint64) bool {
 	w, known := l.watched[name]
-	return known && w.version == version && l.env.Mono()-w.since > l.life
+	return known && w.version == version && l.env.Mono()-w.since > l.ttl
 }
 
 // Acquire takes or renews a lock, one attempt. It reports true only if the store has confirmed it.
@@ -134,7 +134,7 @@ func (l *Locks) Acquire(t *env.Task, name string) bool {
 		// Ours: of an earlier life of this process, or renewed without our hearing of it.
 	default:
 		l.watch(name, version)
-		if !l.expired(name, version) || !l.takeAway(t, path, name, version, string(data)) {
+		if !l.expired(name, version) || !l.takeOver(t, path, name, version, string(data)) {
 			return false
 		}
 		version = 0
@@ -142,15 +142,15 @@ func (l *Locks) Acquire(t *env.Task, name string) bool {
 	return l.put(t, name, version) == nil
 }
 
-// takeAway removes a lock that was not renewed for its whole life.
-func (l *Locks) takeAway(t *env.Task, path, name string, version uint64, holder string) bool {
+// takeOver removes a lock that was not renewed for its whole life.
+func (l *Locks) takeOver(t *env.Task, path, name string, version uint64, holder string) bool {
 	age := l.env.Mono() - l.watched[name].since
 	if err := l.store.Delete(t, path, version); err != nil {
 		return false
 	}
 	delete(l.watched, name)
-	l.env.Emit(TakenAway{Lock: name, From: holder, By: l.self, Version: version, AgeMS: age.Milliseconds()})
-	l.env.Probe("lock/taken-away")
+	l.env.Emit(TakenOver{Lock: name, From: holder, By: l.self, Version: version, AgeMS: age.Milliseconds()})
+	l.env.Probe("lock/taken-over")
 	return true
 }
 
@@ -172,16 +172,16 @@ func (l *Locks) put(t *env.Task, name string, expect uint64) error {
 	if _, had := l.held[name]; !had {
 		l.env.Emit(Taken{Lock: name, By: l.self, Version: version})
 	}
-	l.held[name] = held{version: version, asked: asked}
+	l.held[name] = held{version: version, requested: asked}
 	l.watch(name, version)
 	return nil
 }
 
-// Asked is when this process asked for the newest version of a lock that the store has confirmed,
+// RequestedAt is when this process asked for the newest version of a lock that the store has confirmed,
 // on the monotonic clock: until a life after it nobody else holds the lock. False when it holds none.
-func (l *Locks) Asked(name string) (time.Duration, bool) {
+func (l *Locks) RequestedAt(name string) (time.Duration, bool) {
 	h, ok := l.held[name]
-	return h.asked, ok
+	return h.requested, ok
 }
 
 // Release gives a lock back and says whether it was held. When the store does not confirm, the
@@ -195,6 +195,6 @@ func (l *Locks) Release(t *env.Task, name string) bool {
 	if err := l.store.Delete(t, Dir+"/"+name, h.version); err != nil {
 		return false
 	}
-	l.env.Emit(GivenBack{Lock: name, By: l.self, Version: h.version})
+	l.env.Emit(Released{Lock: name, By: l.self, Version: h.version})
 	return true
 }

@@ -72,7 +72,7 @@ func (s *toyStore) answer(req *store.Request) *store.Response {
 			op.Kind = k
 		}
 	}
-	if no := s.shared.tree.Judge(op); no != nil {
+	if no := s.shared.tree.Check(op); no != nil {
 		r.OK, r.Code, r.Actual = false, no.Code, no.Actual
 		return r
 	}
@@ -95,7 +95,7 @@ const storeTimeout = 5 * time.Second
 func (u *user) Start(e env.Env) error {
 	u.env, u.tasks = e, env.NewTasks(e, 1)
 	u.store = client.New(e, storeTimeout)
-	u.locks = lock.New(e, u.store, lock.Life)
+	u.locks = lock.New(e, u.store, lock.TTL)
 	return nil
 }
 
@@ -172,29 +172,29 @@ func TestTakenOverOnlyAfterALifeWithoutRenewal(t *testing.T) {
 	c := newCluster(t, 2)
 	require.True(t, c.acquire(0, "a"))
 	require.False(t, c.acquire(1, "a"))
-	c.world.RunFor(lock.Life - 20*time.Second)
+	c.world.RunFor(lock.TTL - 20*time.Second)
 	require.True(t, c.acquire(0, "a"))
 	require.False(t, c.acquire(1, "a"), "a renewal begins a new age")
-	c.world.RunFor(lock.Life - time.Second)
+	c.world.RunFor(lock.TTL - time.Second)
 	require.False(t, c.acquire(1, "a"))
 	c.world.RunFor(2 * time.Second)
 	require.True(t, c.acquire(1, "a"))
 	require.False(t, c.acquire(0, "a"), "the old holder has to win it again")
-	_, held := c.users[0].locks.Asked("a")
+	_, held := c.users[0].locks.RequestedAt("a")
 	require.False(t, held)
 }
 
 func TestWhoStartsLateWatchesFromThenOn(t *testing.T) {
 	c := newCluster(t, 2)
 	require.True(t, c.acquire(0, "a"))
-	c.world.RunFor(2 * lock.Life)
+	c.world.RunFor(2 * lock.TTL)
 	require.False(t, c.acquire(1, "a"), "it has not watched the lock yet")
-	c.world.RunFor(lock.Life / 2)
+	c.world.RunFor(lock.TTL / 2)
 	c.restart(1)
 	require.False(t, c.acquire(1, "a"))
-	c.world.RunFor(lock.Life / 2)
+	c.world.RunFor(lock.TTL / 2)
 	require.False(t, c.acquire(1, "a"), "a restart begins anew")
-	c.world.RunFor(lock.Life)
+	c.world.RunFor(lock.TTL)
 	require.True(t, c.acquire(1, "a"))
 }
 
@@ -202,22 +202,22 @@ func TestObservedLocksAgeBeforeAnybodyWantsThem(t *testing.T) {
 	c := newCluster(t, 2)
 	require.True(t, c.acquire(0, "a"))
 	c.do(1, func(u *user, task *env.Task) { require.NoError(t, u.locks.Observe(task)) })
-	c.world.RunFor(lock.Life + time.Second)
+	c.world.RunFor(lock.TTL + time.Second)
 	require.True(t, c.acquire(1, "a"))
 }
 
 func TestRenewalWithoutAnswerDoesNotCount(t *testing.T) {
 	c := newCluster(t, 2)
 	require.True(t, c.acquire(0, "a"))
-	asked, _ := c.users[0].locks.Asked("a")
+	asked, _ := c.users[0].locks.RequestedAt("a")
 	c.stores[0].deaf = true
 	require.False(t, c.acquire(0, "a"))
-	again, held := c.users[0].locks.Asked("a")
+	again, held := c.users[0].locks.RequestedAt("a")
 	require.True(t, held)
 	require.Equal(t, asked, again, "only what was confirmed counts")
 	c.stores[0].deaf = false
 	require.True(t, c.acquire(0, "a"), "it recognises its name")
-	again, _ = c.users[0].locks.Asked("a")
+	again, _ = c.users[0].locks.RequestedAt("a")
 	require.Greater(t, again, asked)
 }
 
@@ -259,13 +259,13 @@ func TestNoTwoHoldersWithinALife(t *testing.T) {
 				if !c.acquire(m, "a") {
 					continue
 				}
-				asked, _ := c.users[m].locks.Asked("a")
+				asked, _ := c.users[m].locks.RequestedAt("a")
 				now := c.world.Now()
 				for other, limit := range until {
 					require.True(rt, other == m || now >= limit, fmt.Sprintf(
 						"at %v machine %d holds what machine %d holds until %v", now, m, other, limit))
 				}
-				until[m] = asked + lock.Life
+				until[m] = asked + lock.TTL
 			}
 		}
 	})
@@ -276,7 +276,7 @@ func TestTakenOnProofOnlyAtItsVersion(t *testing.T) {
 	c := newCluster(t, 2)
 	require.True(t, c.acquire(0, "a"))
 	proven := func(version uint64) (ok bool) {
-		c.do(1, func(u *user, task *env.Task) { ok = u.locks.TakeProven(task, "a", version) })
+		c.do(1, func(u *user, task *env.Task) { ok = u.locks.TakeOverWithProof(task, "a", version) })
 		return ok
 	}
 	holder := func() (by string, version uint64) {

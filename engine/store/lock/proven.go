@@ -21,19 +21,19 @@ func (l *Locks) Holder(t *env.Task, name string) (holder string, version uint64,
 // its life.
 func (l *Locks) Expired(name string, version uint64) bool { return l.expired(name, version) }
 
-// TakeProven takes a lock over before its life is over, because its holder is proved to be dead.
+// TakeOverWithProof takes a lock over before its life is over, because its holder is proved to be dead.
 //
 // The proof has to be about the version: it was the lock's before the holder was killed. The
 // removal demands exactly that version, so nothing that came back since has renewed it, and nothing
 // that comes back later can: a renewal demands the version as well. When the removal fails, whoever
 // holds the lock now lives as far as this proof goes.
-func (l *Locks) TakeProven(t *env.Task, name string, version uint64) bool {
+func (l *Locks) TakeOverWithProof(t *env.Task, name string, version uint64) bool {
 	holder, now, err := l.Holder(t, name)
 	if err != nil || version == 0 || now != version {
 		return false
 	}
 	l.watch(name, now)
-	if !l.takeAway(t, Dir+"/"+name, name, version, holder) {
+	if !l.takeOver(t, Dir+"/"+name, name, version, holder) {
 		return false
 	}
 	l.env.Probe("lock/taken-on-proof")

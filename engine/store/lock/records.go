@@ -7,8 +7,8 @@ type Taken struct {
 	Version uint64 `json:"version"`
 }
 
-// TakenAway says that a process removed a lock that its holder had not renewed.
-type TakenAway struct {
+// TakenOver says that a process removed a lock that its holder had not renewed.
+type TakenOver struct {
 	Lock    string `json:"lock"`
 	From    string `json:"from"`
 	By      string `json:"by"`
@@ -16,8 +16,8 @@ type TakenAway struct {
 	AgeMS   int64  `json:"age_ms"` // by the monotonic clock of the one who took it
 }
 
-// GivenBack says that a holder has removed its own lock.
-type GivenBack struct {
+// Released says that a holder has removed its own lock.
+type Released struct {
 	Lock    string `json:"lock"`
 	By      string `json:"by"`
 	Version uint64 `json:"version"`
@@ -27,7 +27,7 @@ type GivenBack struct {
 func (Taken) RecordKind() string { return "lock-taken" }
 
 // RecordKind implements env.Record.
-func (TakenAway) RecordKind() string { return "lock-taken-away" }
+func (TakenOver) RecordKind() string { return "lock-taken-over" }
 
 // RecordKind implements env.Record.
-func (GivenBack) RecordKind() string { return "lock-given-back" }
+func (Released) RecordKind() string { return "lock-released" }

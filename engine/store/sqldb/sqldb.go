@@ -40,11 +40,11 @@ type Options struct {
 	Name string
 	// Boot is the machine's boot counter.
 	Boot uint64
-	// Failed says that this process had a disk error since it started.
-	Failed bool
-	// Draw makes the incarnation of a new store.
-	Draw   func() state.Incarnation
-	Limits tree.Limits
+	// AfterError says that this process had a disk error since it started.
+	AfterError bool
+	// NewIncarnation makes the incarnation of a new store.
+	NewIncarnation func() state.Incarnation
+	Limits         tree.Limits
 }
 
 // DB is an open database; it implements [state.Backend].
@@ -116,10 +116,10 @@ func (d *DB) load(c *sqlite3.Conn, o Options) (*state.Replica, error) {
 	}
 	r := &state.Replica{Tree: tree.New(o.Limits)}
 	if version == 0 {
-		r.Incarnation = o.Draw()
+		r.Incarnation = o.NewIncarnation()
 		err = create(c, r.Incarnation, o.Boot)
 	} else if err = d.read(c, r); err == nil {
-		err = reopen(c, o)
+		err = rewriteIfDoubtful(c, o)
 	}
 	if err != nil {
 		return nil, err
@@ -139,16 +139,16 @@ func create(c *sqlite3.Conn, inc state.Incarnation, boot uint64) error {
 		schema, inc, int64(boot)))
 }
 
-// reopen prepares a database that existed for further use. If it was open before since the
+// rewriteIfDoubtful prepares a database that existed for further use. If it was open before since the
 // machine booted, a failed sync may have left bytes that can be read now but are not on the
 // medium; then everything is written anew, log first, so that what was read is durable before
 // it is reported to anybody.
-func reopen(c *sqlite3.Conn, o Options) error {
+func rewriteIfDoubtful(c *sqlite3.Conn, o Options) error {
 	boot, err := scalar(c, "SELECT boot FROM meta")
 	if err != nil {
 		return err
 	}
-	if uint64(boot) == o.Boot || o.Failed {
+	if uint64(boot) == o.Boot || o.AfterError {
 		if err := c.Exec("PRAGMA wal_checkpoint(TRUNCATE); VACUUM"); err != nil {
 			return fmt.Errorf("writing the store anew: %w", err)
 		}

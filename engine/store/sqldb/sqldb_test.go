@@ -20,7 +20,7 @@ type killed struct{}
 
 func options(d *faultdisk.Disk, boot uint64) Options {
 	return Options{Disk: d, Name: name, Boot: boot, Limits: tree.DefaultLimits(),
-		Draw: func() state.Incarnation { return state.Incarnation{7} }}
+		NewIncarnation: func() state.Incarnation { return state.Incarnation{7} }}
 }
 
 func born(keep uint64) *state.Config {
@@ -67,7 +67,7 @@ func TestReopenGivesTheSameReplica(t *testing.T) {
 		require.Equal(t, r.Mark(), again.Mark())
 		require.Equal(t, r.Tree.Digest(), again.Tree.Digest())
 		require.Equal(t, r.Epoch, again.Epoch)
-		require.True(t, r.Config.Same(again.Config))
+		require.True(t, r.Config.Equal(again.Config))
 		require.Equal(t, r.Incarnation, again.Incarnation)
 		got, _ := again.Log.Since(0)
 		require.GreaterOrEqual(t, len(got), 50)

@@ -62,7 +62,7 @@ func (d *DB) Release() { d.db.Release() }
 
 func (d *DB) putState(i *state.Installation) error {
 	if i.Replace {
-		if err := d.clear(); err != nil {
+		if err := d.deleteState(); err != nil {
 			return err
 		}
 	}
@@ -82,7 +82,7 @@ func (d *DB) putState(i *state.Installation) error {
 	return d.putConfig(i.Config)
 }
 
-func (d *DB) clear() error {
+func (d *DB) deleteState() error {
 	d.trimmed = 0
 	return d.db.Run(func(c *sqlite3.Conn) error { return c.Exec("DELETE FROM entry; DELETE FROM log") })
 }

@@ -31,27 +31,29 @@ var ErrReleased = errors.New("database was released")
 
 // DB is one open database.
 type DB struct {
-	conn    *sqlite3.Conn
-	life    *life
-	entry   *entry
-	cleanup runtime.Cleanup
-	inside  int // calls into SQLite that have not returned
+	conn         *sqlite3.Conn
+	session      *session
+	registration *registration
+	cleanup      runtime.Cleanup
+	activeCalls  int // calls into SQLite that have not returned
 }
 
-// entry is a place in the library's registry of file systems. Its address is its name, so no two
+// registration is a place in the library's registry of file systems. Its address is its name, so no two
 // that exist at the same time have the same one.
-type entry struct{ _ [32]byte }
+type registration struct{ _ [32]byte }
 
-func (e *entry) String() string { return fmt.Sprintf("holdfast-%016x", uintptr(unsafe.Pointer(e))) }
+func (e *registration) String() string {
+	return fmt.Sprintf("holdfast-%016x", uintptr(unsafe.Pointer(e)))
+}
 
 // Open opens a database file, creating it if it is missing. The name may hold letters, digits and
 // any of "/._-".
 func Open(disk env.Disk, name string) (*DB, error) {
-	if strings.IndexFunc(name, unfit) >= 0 || name == "" {
+	if strings.IndexFunc(name, isForbidden) >= 0 || name == "" {
 		return nil, fmt.Errorf("opening database %q: use letters, digits and /._- only", name)
 	}
-	db := &DB{life: &life{disk: disk}, entry: &entry{}}
-	vfs.Register(db.entry.String(), fileSystem{weak.Make(db.life)})
+	db := &DB{session: &session{disk: disk}, registration: &registration{}}
+	vfs.Register(db.registration.String(), fileSystem{weak.Make(db.session)})
 	if err := db.open(name); err != nil {
 		db.Release()
 		return nil, err
@@ -59,33 +61,33 @@ func Open(disk env.Disk, name string) (*DB, error) {
 	return db, nil
 }
 
-func unfit(r rune) bool {
+func isForbidden(r rune) bool {
 	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||
 		strings.ContainsRune("/._-", r))
 }
 
 func (db *DB) open(name string) error {
 	err := db.Run(func(*sqlite3.Conn) (err error) {
-		db.conn, err = sqlite3.OpenFlags("file:"+name+"?vfs="+db.entry.String(),
+		db.conn, err = sqlite3.OpenFlags("file:"+name+"?vfs="+db.registration.String(),
 			sqlite3.OPEN_READWRITE|sqlite3.OPEN_CREATE|sqlite3.OPEN_URI)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	db.cleanup = runtime.AddCleanup(db, outside.giveBack, outside{db.life.memory, db.entry})
+	db.cleanup = runtime.AddCleanup(db, offHeap.free, offHeap{db.session.memory, db.registration})
 	return db.Run(func(c *sqlite3.Conn) error { return c.Exec(settings) })
 }
 
-// outside is what a connection holds that the garbage collector does not see. It must not lead
+// offHeap is what a connection holds that the garbage collector does not see. It must not lead
 // back to the DB.
-type outside struct {
-	memory io.Closer
-	entry  *entry
+type offHeap struct {
+	memory       io.Closer
+	registration *registration
 }
 
-func (o outside) giveBack() {
-	vfs.Unregister(o.entry.String())
+func (o offHeap) free() {
+	vfs.Unregister(o.registration.String())
 	if o.memory != nil {
 		_ = o.memory.Close() // unmapping; there is nobody left to tell
 	}
@@ -102,32 +104,32 @@ func memoryOf(name *vfs.Filename) io.Closer {
 
 // Run calls into SQLite. If f panics, the database is released before the panic goes on.
 func (db *DB) Run(f func(*sqlite3.Conn) error) error {
-	if db.life.dead {
+	if db.session.dead {
 		return ErrReleased
 	}
 	returned := false
-	db.inside++
+	db.activeCalls++
 	defer func() {
-		db.inside--
+		db.activeCalls--
 		if !returned {
-			db.life.dead = true
+			db.session.dead = true
 		}
-		if db.life.dead {
+		if db.session.dead {
 			db.free()
 		}
 	}()
 	err := f(db.conn)
 	returned = true
-	return db.explain(err)
+	return db.withCause(err)
 }
 
-// explain adds the disk's own words to SQLite's.
-func (db *DB) explain(err error) error {
-	if err == nil || db.life.cause == nil {
+// withCause adds the disk's own words to SQLite's.
+func (db *DB) withCause(err error) error {
+	if err == nil || db.session.cause == nil {
 		return err
 	}
-	cause := db.life.cause
-	db.life.cause = nil
+	cause := db.session.cause
+	db.session.cause = nil
 	return fmt.Errorf("%w: %w", err, cause)
 }
 
@@ -135,18 +137,18 @@ func (db *DB) explain(err error) error {
 // would: what was committed stays, what was not is gone. It may be called at any time, also from
 // within a disk call, and more than once.
 func (db *DB) Release() {
-	db.life.dead = true
+	db.session.dead = true
 	db.free()
 }
 
 func (db *DB) free() {
-	if db.inside > 0 || db.entry == nil {
+	if db.activeCalls > 0 || db.registration == nil {
 		return // with SQLite on the stack, Run frees on the way out
 	}
 	db.cleanup.Stop()
-	outside{db.life.memory, db.entry}.giveBack()
-	for _, f := range db.life.files {
+	offHeap{db.session.memory, db.registration}.free()
+	for _, f := range db.session.files {
 		_ = f.Close() // nothing was written through it that matters now
 	}
-	db.conn, db.entry, db.life.memory, db.life.files = nil, nil, nil, nil
+	db.conn, db.registration, db.session.memory, db.session.files = nil, nil, nil, nil
 }

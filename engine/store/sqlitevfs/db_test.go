@@ -83,7 +83,7 @@ func abandon(t *testing.T, disk *faultdisk.Disk, how, i int) (name string) {
 	}
 	db, err := Open(disk, "d/x.db")
 	require.NoError(t, err)
-	name = db.entry.String()
+	name = db.registration.String()
 	require.NoError(t, exec(db, createSQL))
 	require.NoError(t, exec(db, fmt.Sprintf(insertSQL, i, 100)))
 	disk.Before = nil
@@ -142,7 +142,7 @@ func TestReleaseWithinADiskCall(t *testing.T) {
 	calls := disk.Calls
 	require.ErrorIs(t, exec(db, "SELECT 1"), ErrReleased)
 	require.Equal(t, calls, disk.Calls)
-	require.Nil(t, db.entry)
+	require.Nil(t, db.registration)
 }
 
 func TestDiskErrorsComeThrough(t *testing.T) {

@@ -11,10 +11,10 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 )
 
-// life is what a connection needs of the world. SQLite's side (the registry of file systems and
+// session is what a connection needs of the world. SQLite's side (the registry of file systems and
 // the open files) holds it weakly: so a connection that was dropped without Release is garbage
 // together with the process that it belonged to, and its memory can be given back.
-type life struct {
+type session struct {
 	disk  env.Disk
 	files []env.File
 	dead  bool
@@ -23,7 +23,7 @@ type life struct {
 	cause  error // the first disk error, which SQLite's own error code does not tell
 }
 
-func (l *life) noted(err error) error {
+func (l *session) note(err error) error {
 	if err == nil || errors.Is(err, io.EOF) {
 		return err
 	}
@@ -37,10 +37,10 @@ func (l *life) noted(err error) error {
 }
 
 // fileSystem implements vfs.VFS for one connection.
-type fileSystem struct{ life weak.Pointer[life] }
+type fileSystem struct{ session weak.Pointer[session] }
 
-func (fs fileSystem) alive() (*life, error) {
-	if l := fs.life.Value(); l != nil && !l.dead {
+func (fs fileSystem) alive() (*session, error) {
+	if l := fs.session.Value(); l != nil && !l.dead {
 		return l, nil
 	}
 	return nil, env.ErrDead
@@ -70,7 +70,7 @@ func (fs fileSystem) Open(name string, flags vfs.OpenFlag) (vfs.File, vfs.OpenFl
 	}
 	existed, err := l.disk.Exists(name)
 	if err != nil {
-		return nil, flags, l.noted(err)
+		return nil, flags, l.note(err)
 	}
 	var how env.OpenFlag
 	if flags&vfs.OPEN_CREATE != 0 {
@@ -78,10 +78,10 @@ func (fs fileSystem) Open(name string, flags vfs.OpenFlag) (vfs.File, vfs.OpenFl
 	}
 	f, err := l.disk.Open(name, how)
 	if err != nil {
-		return nil, flags, l.noted(err)
+		return nil, flags, l.note(err)
 	}
 	l.files = append(l.files, f)
-	return &file{life: fs.life, slot: len(l.files) - 1, dir: env.Dir(name), newName: !existed}, flags, nil
+	return &file{session: fs.session, slot: len(l.files) - 1, dir: env.Dir(name), newName: !existed}, flags, nil
 }
 
 // Delete implements vfs.VFS.
@@ -93,10 +93,10 @@ func (fs fileSystem) Delete(name string, syncDir bool) error {
 	if err := l.disk.Remove(name); errors.Is(err, env.ErrNotExist) {
 		return sqlite3.IOERR_DELETE_NOENT
 	} else if err != nil {
-		return l.noted(err)
+		return l.note(err)
 	}
 	if syncDir {
-		return l.noted(l.disk.SyncDir(env.Dir(name)))
+		return l.note(l.disk.SyncDir(env.Dir(name)))
 	}
 	return nil
 }
@@ -108,7 +108,7 @@ func (fs fileSystem) Access(name string, _ vfs.AccessFlag) (bool, error) {
 		return false, err
 	}
 	ok, err := l.disk.Exists(name)
-	return ok, l.noted(err)
+	return ok, l.note(err)
 }
 
 // FullPathname implements vfs.VFS.
@@ -116,14 +116,14 @@ func (fs fileSystem) FullPathname(name string) (string, error) { return name, ni
 
 // file implements vfs.File. Locks are no-ops: a database has one connection.
 type file struct {
-	life    weak.Pointer[life]
+	session weak.Pointer[session]
 	slot    int
 	dir     string
 	newName bool // the name is not yet durable
 }
 
-func (f *file) alive() (*life, env.File, error) {
-	if l := f.life.Value(); l != nil && !l.dead {
+func (f *file) alive() (*session, env.File, error) {
+	if l := f.session.Value(); l != nil && !l.dead {
 		return l, l.files[f.slot], nil
 	}
 	return nil, nil, env.ErrDead
@@ -136,7 +136,7 @@ func (f *file) ReadAt(p []byte, off int64) (int, error) {
 		return 0, err
 	}
 	n, err := h.ReadAt(p, off)
-	return n, l.noted(err)
+	return n, l.note(err)
 }
 
 // WriteAt implements vfs.File.
@@ -146,7 +146,7 @@ func (f *file) WriteAt(p []byte, off int64) (int, error) {
 		return 0, err
 	}
 	n, err := h.WriteAt(p, off)
-	return n, l.noted(err)
+	return n, l.note(err)
 }
 
 // Truncate implements vfs.File.
@@ -155,7 +155,7 @@ func (f *file) Truncate(size int64) error {
 	if err != nil {
 		return err
 	}
-	return l.noted(h.Truncate(size))
+	return l.note(h.Truncate(size))
 }
 
 // Sync implements vfs.File. The first one makes the file's name durable too.
@@ -165,11 +165,11 @@ func (f *file) Sync(vfs.SyncFlag) error {
 		return err
 	}
 	if err := h.Sync(); err != nil {
-		return l.noted(err)
+		return l.note(err)
 	}
 	if f.newName {
 		if err := l.disk.SyncDir(f.dir); err != nil {
-			return l.noted(err)
+			return l.note(err)
 		}
 		f.newName = false
 	}
@@ -183,7 +183,7 @@ func (f *file) Size() (int64, error) {
 		return 0, err
 	}
 	n, err := h.Size()
-	return n, l.noted(err)
+	return n, l.note(err)
 }
 
 // Close implements vfs.File. Once the connection is released it leaves the disk alone.
@@ -192,7 +192,7 @@ func (f *file) Close() error {
 	if err != nil {
 		return nil
 	}
-	return l.noted(h.Close())
+	return l.note(h.Close())
 }
 
 // Lock implements vfs.File.

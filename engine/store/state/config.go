@@ -62,11 +62,11 @@ const (
 	MaxLogKeep = 1 << 20
 )
 
-// Born says that the configuration has a beginning, that is, it is not only a proposal.
-func (c *Config) Born() bool { return c.Genesis != GenesisID{} }
+// Initialized says that the configuration has a beginning, that is, it is not only a proposal.
+func (c *Config) Initialized() bool { return c.Genesis != GenesisID{} }
 
-// Expected is E, the sum of all votes; without a device it is N, the votes of the nodes.
-func (c *Config) Expected() uint32 {
+// ExpectedVotes is E, the sum of all votes; without a device it is N, the votes of the nodes.
+func (c *Config) ExpectedVotes() uint32 {
 	var sum uint32
 	for _, m := range c.Members {
 		sum += m.Votes
@@ -75,11 +75,11 @@ func (c *Config) Expected() uint32 {
 }
 
 // Quorum is Q, the votes that must have reported before an epoch may be decided.
-func (c *Config) Quorum() uint32 { return c.Expected()/2 + 1 }
+func (c *Config) Quorum() uint32 { return c.ExpectedVotes()/2 + 1 }
 
 // AckVotes is W, the votes that must have made a write durable before it is acknowledged: the
 // least number that meets every quorum, W + Q = E + 1.
-func (c *Config) AckVotes() uint32 { return c.Expected() - c.Quorum() + 1 }
+func (c *Config) AckVotes() uint32 { return c.ExpectedVotes() - c.Quorum() + 1 }
 
 // Member finds a node, nil if it is not in the configuration.
 func (c *Config) Member(node ring.NodeID) *Member {
@@ -92,23 +92,23 @@ func (c *Config) Member(node ring.NodeID) *Member {
 	return &c.Members[i]
 }
 
-// Voter says whether a store is listed, by its incarnation: a disk that was replaced is another
+// IsVoter says whether a store is listed, by its incarnation: a disk that was replaced is another
 // store. A listed store may have no votes; it takes part.
-func (c *Config) Voter(node ring.NodeID, inc Incarnation) bool {
+func (c *Config) IsVoter(node ring.NodeID, inc Incarnation) bool {
 	m := c.Member(node)
 	return m != nil && m.Incarnation == inc && !inc.IsZero()
 }
 
 // Votes is the number of votes of a store: none for one that is not listed.
 func (c *Config) Votes(node ring.NodeID, inc Incarnation) uint32 {
-	if !c.Voter(node, inc) {
+	if !c.IsVoter(node, inc) {
 		return 0
 	}
 	return c.Member(node).Votes
 }
 
-// Replace returns the configuration in which a node has another incarnation.
-func (c *Config) Replace(node ring.NodeID, inc Incarnation, revision uint64) *Config {
+// ReplaceMember returns the configuration in which a node has another incarnation.
+func (c *Config) ReplaceMember(node ring.NodeID, inc Incarnation, revision uint64) *Config {
 	next := *c
 	next.Version = revision
 	next.Members = slices.Clone(c.Members)
@@ -116,9 +116,9 @@ func (c *Config) Replace(node ring.NodeID, inc Incarnation, revision uint64) *Co
 	return &next
 }
 
-// Found returns the first configuration of a new cluster: the proposal with the incarnations of
+// Initialize returns the first configuration of a new cluster: the proposal with the incarnations of
 // all its nodes, in the order of the proposal's members.
-func (c *Config) Found(epoch ring.ID, incs []Incarnation) *Config {
+func (c *Config) Initialize(epoch ring.ID, incs []Incarnation) *Config {
 	born := &Config{LogKeep: c.LogKeep, Members: slices.Clone(c.Members)}
 	for i := range born.Members {
 		born.Members[i].Incarnation = incs[i]
@@ -131,8 +131,8 @@ func (c *Config) Found(epoch ring.ID, incs []Incarnation) *Config {
 	return born
 }
 
-// Check says whether a configuration makes sense.
-func (c *Config) Check() error {
+// Validate says whether a configuration makes sense.
+func (c *Config) Validate() error {
 	if len(c.Members) == 0 || len(c.Members) > ring.MaxNodes {
 		return fmt.Errorf("configuration has %d members: want 1 to %d", len(c.Members), ring.MaxNodes)
 	}
@@ -144,7 +144,7 @@ func (c *Config) Check() error {
 			return fmt.Errorf("configuration member %d: %d votes is more than %d", m.Node, m.Votes, MaxVotes)
 		}
 	}
-	if c.Expected() == 0 {
+	if c.ExpectedVotes() == 0 {
 		return fmt.Errorf("configuration has no votes: give at least one node a vote")
 	}
 	if c.LogKeep == 0 || c.LogKeep > MaxLogKeep {
@@ -153,8 +153,8 @@ func (c *Config) Check() error {
 	return nil
 }
 
-// Same says whether two configurations are equal.
-func (c *Config) Same(o *Config) bool {
+// Equal says whether two configurations are equal.
+func (c *Config) Equal(o *Config) bool {
 	return c.Genesis == o.Genesis && c.Version == o.Version && c.LogKeep == o.LogKeep &&
 		slices.Equal(c.Members, o.Members)
 }
@@ -185,7 +185,7 @@ func ReadConfig(r *bin.Reader) *Config {
 		m.Node, m.Votes = ring.NodeID(r.U32()), r.U32()
 		r.Raw(m.Incarnation[:])
 	}
-	if !r.Failed() && c.Check() != nil {
+	if !r.Failed() && c.Validate() != nil {
 		r.Fail()
 	}
 	return c

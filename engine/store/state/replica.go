@@ -36,7 +36,7 @@ type Command struct {
 	// there was none. It tells a request that was never carried out from a forgotten one.
 	Since uint64
 	Op    tree.Op
-	// Replace, with Node > 0, asks for a new incarnation of that node instead of Op.
+	// ReplaceMember, with Node > 0, asks for a new incarnation of that node instead of Op.
 	Replace Member
 }
 
@@ -86,13 +86,13 @@ func (r *Replica) Apply(cmd *Command, present Present, batch *Batch) Outcome {
 	}
 	revision := r.Revision() + 1
 	if cmd.Replace.Node != 0 {
-		if refusal := r.judgeReplace(cmd, present); refusal != nil {
+		if refusal := r.checkReplace(cmd, present); refusal != nil {
 			return Outcome{Refusal: refusal, Revision: r.Revision()}
 		}
-		r.Config = r.Config.Replace(cmd.Replace.Node, cmd.Replace.Incarnation, revision)
+		r.Config = r.Config.ReplaceMember(cmd.Replace.Node, cmd.Replace.Incarnation, revision)
 		batch.Config = r.Config
 	} else {
-		if refusal := r.Tree.Judge(&cmd.Op); refusal != nil {
+		if refusal := r.Tree.Check(&cmd.Op); refusal != nil {
 			return Outcome{Refusal: refusal, Revision: r.Revision()}
 		}
 		batch.Changes = append(batch.Changes, r.Tree.Apply(&cmd.Op, revision))
@@ -120,9 +120,9 @@ func (r *Replica) refuse(code tree.Code, message string) Outcome {
 	return Outcome{Refusal: &tree.Refusal{Code: code, Message: message}, Revision: r.Revision()}
 }
 
-// judgeReplace allows a node's new incarnation only while the new store itself takes part in the
+// checkReplace allows a node's new incarnation only while the new store itself takes part in the
 // ring: then the machine runs the new disk, and the old one cannot vote any more.
-func (r *Replica) judgeReplace(cmd *Command, present Present) *tree.Refusal {
+func (r *Replica) checkReplace(cmd *Command, present Present) *tree.Refusal {
 	node, inc := cmd.Replace.Node, cmd.Replace.Incarnation
 	m := r.Config.Member(node)
 	switch {

@@ -44,7 +44,7 @@ var (
 func (r *Replica) SnapshotFrom(at Mark, genesis GenesisID, position uint64) *Snapshot {
 	s := &Snapshot{Epoch: r.Epoch, Position: position, Config: r.Config, Digest: r.Tree.Digest()}
 	log, reaches := r.Log.Since(at.Revision)
-	if !reaches || !r.holds(at) || genesis != r.Config.Genesis {
+	if !reaches || !r.contains(at) || genesis != r.Config.Genesis {
 		s.Full = true
 		s.Log, _ = r.Log.Since(Floor(r.Revision(), r.Config.LogKeep))
 		for _, path := range r.Tree.Paths() {
@@ -70,8 +70,8 @@ func (r *Replica) SnapshotFrom(at Mark, genesis GenesisID, position uint64) *Sna
 	return s
 }
 
-// holds says whether a place is part of the replica's history, as far as its log can tell.
-func (r *Replica) holds(at Mark) bool {
+// contains says whether a place is part of the replica's history, as far as its log can tell.
+func (r *Replica) contains(at Mark) bool {
 	if at.Revision == 0 {
 		return at.Chain == [32]byte{}
 	}
@@ -87,14 +87,14 @@ func (r *Replica) Receive(s *Snapshot) (*Replica, *Installation, error) {
 	if s.Full {
 		next.Tree = tree.New(r.Tree.Limits())
 	} else {
-		if !r.continuedBy(s) {
+		if !r.isContinuedBy(s) {
 			return nil, nil, fmt.Errorf("receiving a snapshot from revision %d at revision %d: %w",
 				s.Base.Revision, r.Revision(), ErrOtherHistory)
 		}
 		inst.Log = s.Log[r.Revision()-s.Base.Revision:]
 		next.Tree = r.Tree.Clone()
-		next.Log.carry(&r.Log)
-		inst.Drop = dropped(next.Tree, s)
+		next.Log.copyFrom(&r.Log)
+		inst.Drop = dropReplaced(next.Tree, s)
 	}
 	for i := range s.Entries {
 		next.Tree.Put(s.Entries[i])
@@ -112,8 +112,8 @@ func (r *Replica) Receive(s *Snapshot) (*Replica, *Installation, error) {
 	return next, inst, next.Check()
 }
 
-// continuedBy says whether a snapshot starts in the replica's past and leads through its present.
-func (r *Replica) continuedBy(s *Snapshot) bool {
+// isContinuedBy says whether a snapshot starts in the replica's past and leads through its present.
+func (r *Replica) isContinuedBy(s *Snapshot) bool {
 	if r.Config == nil || r.Config.Genesis != s.Config.Genesis || s.Base.Revision > r.Revision() {
 		return false
 	}
@@ -125,8 +125,8 @@ func (r *Replica) continuedBy(s *Snapshot) bool {
 		s.Log[ahead-1].Chain == r.Log.Chain()
 }
 
-// dropped removes from the tree what a snapshot removes or replaces and names the inodes.
-func dropped(t *tree.Tree, s *Snapshot) []uint64 {
+// dropReplaced removes from the tree what a snapshot removes or replaces and names the inodes.
+func dropReplaced(t *tree.Tree, s *Snapshot) []uint64 {
 	var inodes []uint64
 	drop := func(path string) {
 		if old := t.Get(path); old != nil {
@@ -170,9 +170,9 @@ func (r *Replica) Check() error {
 	return nil
 }
 
-// carry starts a log with another's entries. The capacity is cut so that appending to one never
+// copyFrom starts a log with another's entries. The capacity is cut so that appending to one never
 // shows in the other.
-func (l *Log) carry(from *Log) {
+func (l *Log) copyFrom(from *Log) {
 	l.entries = from.entries[:len(from.entries):len(from.entries)]
 	l.byRequest = make(map[string]uint64, len(l.entries))
 	for i := range l.entries {
@@ -240,7 +240,7 @@ func DecodeSnapshot(data []byte) (*Snapshot, error) {
 			Kind: tree.Kind(r.U8()), Data: r.Bytes(tree.MaxFileBytes), Mod: r.U64(),
 			Writer: r.U32(), MtimeMS: int64(r.U64())})
 	}
-	if !r.Done() || s.Config == nil || !s.Config.Born() {
+	if !r.Done() || s.Config == nil || !s.Config.Initialized() {
 		return nil, fmt.Errorf("%w: snapshot of %d bytes", ErrMalformed, len(data))
 	}
 	return s, nil

@@ -11,7 +11,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/store/tree"
 )
 
-func born(keep uint64, votes ...uint32) *Config {
+func initialized(keep uint64, votes ...uint32) *Config {
 	c := &Config{Genesis: GenesisID{1}, LogKeep: keep}
 	for i, v := range votes {
 		c.Members = append(c.Members, Member{Node: ring.NodeID(i + 1), Votes: v, Incarnation: Incarnation{byte(i + 1)}})
@@ -20,7 +20,7 @@ func born(keep uint64, votes ...uint32) *Config {
 }
 
 func fresh(keep uint64) *Replica {
-	return &Replica{Incarnation: Incarnation{1}, Epoch: ring.ID{Seq: 4, Rep: 1}, Config: born(keep, 1, 1, 1),
+	return &Replica{Incarnation: Incarnation{1}, Epoch: ring.ID{Seq: 4, Rep: 1}, Config: initialized(keep, 1, 1, 1),
 		Tree: tree.New(tree.DefaultLimits())}
 }
 
@@ -39,8 +39,8 @@ func write(id, path, data string) Command {
 // quorum; with one vote less it would not.
 func TestVotesMeet(t *testing.T) {
 	for n := uint32(1); n <= 40; n++ {
-		c := born(1, n)
-		e, q, w := c.Expected(), c.Quorum(), c.AckVotes()
+		c := initialized(1, n)
+		e, q, w := c.ExpectedVotes(), c.Quorum(), c.AckVotes()
 		require.Equal(t, n, e)
 		require.Greater(t, 2*q, e)
 		require.Equal(t, e+1, w+q, "least that meets every quorum")
@@ -49,13 +49,13 @@ func TestVotesMeet(t *testing.T) {
 }
 
 func TestVotesGoByIncarnation(t *testing.T) {
-	c := born(1, 1, 2, 0)
+	c := initialized(1, 1, 2, 0)
 	require.EqualValues(t, 2, c.Votes(2, Incarnation{2}))
 	require.EqualValues(t, 0, c.Votes(2, Incarnation{9}))
 	require.EqualValues(t, 0, c.Votes(9, Incarnation{9}))
-	require.True(t, c.Voter(3, Incarnation{3}), "without votes, but listed")
-	require.False(t, c.Voter(3, Incarnation{2}))
-	next := c.Replace(2, Incarnation{9}, 5)
+	require.True(t, c.IsVoter(3, Incarnation{3}), "without votes, but listed")
+	require.False(t, c.IsVoter(3, Incarnation{2}))
+	next := c.ReplaceMember(2, Incarnation{9}, 5)
 	require.EqualValues(t, 2, next.Votes(2, Incarnation{9}))
 	require.EqualValues(t, 0, next.Votes(2, Incarnation{2}))
 	require.EqualValues(t, 2, c.Votes(2, Incarnation{2}), "the old one is unchanged")
@@ -72,7 +72,7 @@ func TestConfigCheck(t *testing.T) {
 		{LogKeep: 1, Members: []Member{{Node: 1, Votes: MaxVotes + 1}}},
 		{LogKeep: MaxLogKeep + 1, Members: []Member{{Node: 1, Votes: 1}}},
 	} {
-		require.Error(t, c.Check(), "%+v", c)
+		require.Error(t, c.Validate(), "%+v", c)
 	}
 }
 
@@ -114,8 +114,8 @@ func TestReplaceMember(t *testing.T) {
 	require.Equal(t, tree.Invalid, ask(2, 0).Refusal.Code)
 	o := ask(3, 33)
 	require.Nil(t, o.Refusal)
-	require.True(t, r.Config.Voter(3, Incarnation{33}))
-	require.False(t, r.Config.Voter(3, Incarnation{3}))
+	require.True(t, r.Config.IsVoter(3, Incarnation{33}))
+	require.False(t, r.Config.IsVoter(3, Incarnation{3}))
 	require.EqualValues(t, 1, r.Config.Version)
 	require.NoError(t, r.Check())
 }

@@ -12,36 +12,36 @@ type Change struct {
 	Put     *Entry
 }
 
-// Judge says whether an operation can be done on the tree as it is; nil means yes.
-func (t *Tree) Judge(op *Op) *Refusal {
-	if r := t.JudgeForm(op); r != nil {
+// Check says whether an operation can be done on the tree as it is; nil means yes.
+func (t *Tree) Check(op *Op) *Refusal {
+	if r := t.CheckForm(op); r != nil {
 		return r
 	}
-	if r := t.parentOf(op.Path); r != nil {
+	if r := t.checkParent(op.Path); r != nil {
 		return r
 	}
 	entry := t.entries[op.Path]
 	switch op.Kind {
 	case Create:
-		return t.judgeNew(entry, int64(len(op.Data)))
+		return t.checkNew(entry, int64(len(op.Data)))
 	case Mkdir:
-		return t.judgeNew(entry, 0)
+		return t.checkNew(entry, 0)
 	case Write:
-		return t.judgeContent(entry, op)
+		return t.checkContent(entry, op)
 	case CAS:
-		if r := judgeExpected(entry, op.Expect); r != nil {
+		if r := checkExpected(entry, op.Expect); r != nil {
 			return r
 		}
-		return t.judgeContent(entry, op)
+		return t.checkContent(entry, op)
 	case Delete:
-		return t.judgeDelete(entry, op)
+		return t.checkDelete(entry, op)
 	default:
-		return t.judgeRename(entry, op)
+		return t.checkRename(entry, op)
 	}
 }
 
-// JudgeForm refuses what could be done on no tree of these limits.
-func (t *Tree) JudgeForm(op *Op) *Refusal {
+// CheckForm refuses what could be done on no tree of these limits.
+func (t *Tree) CheckForm(op *Op) *Refusal {
 	if op.Kind < Write || op.Kind > CAS {
 		return refuse(Invalid, "unknown operation")
 	}
@@ -63,8 +63,8 @@ func (t *Tree) JudgeForm(op *Op) *Refusal {
 	return nil
 }
 
-// parentOf checks the directories above a path.
-func (t *Tree) parentOf(path string) *Refusal {
+// checkParent checks the directories above a path.
+func (t *Tree) checkParent(path string) *Refusal {
 	dir, _ := split(path)
 	if dir == "" {
 		return nil
@@ -75,20 +75,20 @@ func (t *Tree) parentOf(path string) *Refusal {
 		}
 		return nil
 	}
-	if r := t.parentOf(dir); r != nil {
+	if r := t.checkParent(dir); r != nil {
 		return r
 	}
 	return refuse(NotFound, "a directory of the path does not exist")
 }
 
-func (t *Tree) judgeNew(entry *Entry, size int64) *Refusal {
+func (t *Tree) checkNew(entry *Entry, size int64) *Refusal {
 	if entry != nil {
 		return refuse(Exists, "the path exists already")
 	}
-	return t.judgeRoom(1, size)
+	return t.checkRoom(1, size)
 }
 
-func (t *Tree) judgeRoom(entries int, size int64) *Refusal {
+func (t *Tree) checkRoom(entries int, size int64) *Refusal {
 	if len(t.entries)+entries > t.limits.Entries {
 		return refuse(NoSpace, "the store holds its largest number of files and directories")
 	}
@@ -98,17 +98,17 @@ func (t *Tree) judgeRoom(entries int, size int64) *Refusal {
 	return nil
 }
 
-func (t *Tree) judgeContent(entry *Entry, op *Op) *Refusal {
+func (t *Tree) checkContent(entry *Entry, op *Op) *Refusal {
 	switch {
 	case entry == nil:
-		return t.judgeRoom(1, int64(len(op.Data)))
+		return t.checkRoom(1, int64(len(op.Data)))
 	case entry.Kind == Directory:
 		return refuse(IsDirectory, "the path is a directory")
 	}
-	return t.judgeRoom(0, int64(len(op.Data)-len(entry.Data)))
+	return t.checkRoom(0, int64(len(op.Data)-len(entry.Data)))
 }
 
-func judgeExpected(entry *Entry, expect uint64) *Refusal {
+func checkExpected(entry *Entry, expect uint64) *Refusal {
 	var actual uint64
 	if entry != nil {
 		actual = entry.Mod
@@ -120,29 +120,29 @@ func judgeExpected(entry *Entry, expect uint64) *Refusal {
 		Message: "the entry has another revision than expected"}
 }
 
-func (t *Tree) judgeDelete(entry *Entry, op *Op) *Refusal {
+func (t *Tree) checkDelete(entry *Entry, op *Op) *Refusal {
 	if entry == nil {
 		return refuse(NotFound, "no such file or directory")
 	}
 	if op.Expect > 0 {
-		if r := judgeExpected(entry, op.Expect); r != nil {
+		if r := checkExpected(entry, op.Expect); r != nil {
 			return r
 		}
 	}
-	if len(t.below[op.Path]) > 0 {
+	if len(t.children[op.Path]) > 0 {
 		return refuse(NotEmpty, "the directory is not empty")
 	}
 	return nil
 }
 
-func (t *Tree) judgeRename(entry *Entry, op *Op) *Refusal {
+func (t *Tree) checkRename(entry *Entry, op *Op) *Refusal {
 	if entry == nil {
 		return refuse(NotFound, "no such file or directory")
 	}
-	if len(t.below[op.Path]) > 0 {
+	if len(t.children[op.Path]) > 0 {
 		return refuse(NotEmpty, "only empty directories can be renamed")
 	}
-	if r := t.parentOf(op.To); r != nil {
+	if r := t.checkParent(op.To); r != nil {
 		return r
 	}
 	if dir, _ := split(op.To); dir == op.Path {
@@ -159,9 +159,9 @@ func (t *Tree) judgeRename(entry *Entry, op *Op) *Refusal {
 }
 
 // Apply does an operation that Judge allows; the tree's next revision is given. It panics if
-// Judge refuses.
+// Check refuses.
 func (t *Tree) Apply(op *Op, revision uint64) Change {
-	if r := t.Judge(op); r != nil {
+	if r := t.Check(op); r != nil {
 		panic("tree: applying a refused operation: " + r.Message)
 	}
 	old := t.entries[op.Path]

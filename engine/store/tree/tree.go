@@ -78,16 +78,16 @@ func (e *Entry) seal() {
 
 // Tree is one state of the store's content. The root directory has no entry.
 type Tree struct {
-	limits  Limits
-	entries map[string]*Entry
-	below   map[string][]*Entry // directory -> what is in it, by name
-	bytes   int64
-	digest  Digest
+	limits   Limits
+	entries  map[string]*Entry
+	children map[string][]*Entry // directory -> what is in it, by name
+	bytes    int64
+	digest   Digest
 }
 
 // New returns an empty tree.
 func New(limits Limits) *Tree {
-	return &Tree{limits: limits, entries: map[string]*Entry{}, below: map[string][]*Entry{}}
+	return &Tree{limits: limits, entries: map[string]*Entry{}, children: map[string][]*Entry{}}
 }
 
 // Get returns the entry of a path, nil where there is none.
@@ -104,16 +104,16 @@ func (t *Tree) Digest() Digest { return t.digest }
 
 // Names lists the names in a directory, in order.
 func (t *Tree) Names(dir string) []string {
-	names := make([]string, len(t.below[dir]))
-	for i, e := range t.below[dir] {
+	names := make([]string, len(t.children[dir]))
+	for i, e := range t.children[dir] {
 		_, names[i] = split(e.Path)
 	}
 	return names
 }
 
-// In lists what is in a directory, by name. The list is the tree's own and holds until its next
+// Children lists what is in a directory, by name. The list is the tree's own and holds until its next
 // change.
-func (t *Tree) In(dir string) []*Entry { return t.below[dir] }
+func (t *Tree) Children(dir string) []*Entry { return t.children[dir] }
 
 // find is the place of a path in the list of its directory, or where it would be.
 func find(in []*Entry, path string) (int, bool) {
@@ -147,12 +147,12 @@ func (t *Tree) Drop(path string) {
 func (t *Tree) insert(e *Entry) {
 	e.seal()
 	dir, _ := split(e.Path)
-	in := t.below[dir]
+	in := t.children[dir]
 	if i, there := find(in, e.Path); there {
-		t.uncount(in[i])
+		t.subtract(in[i])
 		in[i] = e
 	} else {
-		t.below[dir] = slices.Insert(in, i, e)
+		t.children[dir] = slices.Insert(in, i, e)
 	}
 	t.entries[e.Path] = e
 	t.bytes += int64(len(e.Data))
@@ -162,18 +162,18 @@ func (t *Tree) insert(e *Entry) {
 func (t *Tree) remove(e *Entry) {
 	delete(t.entries, e.Path)
 	dir, _ := split(e.Path)
-	in := t.below[dir]
+	in := t.children[dir]
 	if i, there := find(in, e.Path); there {
 		in = slices.Delete(in, i, i+1)
 	}
-	if t.below[dir] = in; len(in) == 0 {
-		delete(t.below, dir)
+	if t.children[dir] = in; len(in) == 0 {
+		delete(t.children, dir)
 	}
-	t.uncount(e)
+	t.subtract(e)
 }
 
-// uncount takes an entry out of the sums.
-func (t *Tree) uncount(e *Entry) {
+// subtract takes an entry out of the sums.
+func (t *Tree) subtract(e *Entry) {
 	t.bytes -= int64(len(e.Data))
 	t.digest.remove(e.sum)
 }
@@ -185,7 +185,7 @@ func (t *Tree) CheckShape() error {
 		if r := CheckPath(path); r != nil || path == "" {
 			return fmt.Errorf("entry %q has no valid path", path)
 		}
-		if r := t.parentOf(path); r != nil {
+		if r := t.checkParent(path); r != nil {
 			return fmt.Errorf("entry %q: %s", path, r.Message)
 		}
 		if e := t.entries[path]; e.Kind != File && (e.Kind != Directory || len(e.Data) > 0) {
@@ -199,8 +199,8 @@ func (t *Tree) CheckShape() error {
 func (t *Tree) Clone() *Tree {
 	c := New(t.limits)
 	maps.Copy(c.entries, t.entries)
-	for dir, in := range t.below {
-		c.below[dir] = slices.Clone(in)
+	for dir, in := range t.children {
+		c.children[dir] = slices.Clone(in)
 	}
 	c.bytes, c.digest = t.bytes, t.digest
 	return c

@@ -167,7 +167,7 @@ func TestTreeIsTheModel(t *testing.T) {
 		for range rapid.IntRange(1, 60).Draw(t, "ops") {
 			op := drawOp(t)
 			var code Code
-			if r := tr.Judge(&op); r != nil {
+			if r := tr.Check(&op); r != nil {
 				code = r.Code
 				if code == RevisionMismatch {
 					require.Equal(t, m.files[op.Path].Mod, r.Actual)
@@ -235,14 +235,14 @@ func TestPaths(t *testing.T) {
 
 func TestLimits(t *testing.T) {
 	tr := New(DefaultLimits())
-	require.Nil(t, tr.Judge(&Op{Kind: Create, Path: "a", Data: make([]byte, MaxFileBytes)}))
-	require.Equal(t, TooLarge, tr.Judge(&Op{Kind: Create, Path: "a", Data: make([]byte, MaxFileBytes+1)}).Code)
+	require.Nil(t, tr.Check(&Op{Kind: Create, Path: "a", Data: make([]byte, MaxFileBytes)}))
+	require.Equal(t, TooLarge, tr.Check(&Op{Kind: Create, Path: "a", Data: make([]byte, MaxFileBytes+1)}).Code)
 	for i := range 128 {
 		tr.Apply(&Op{Kind: Create, Path: fmt.Sprint(i), Data: make([]byte, MaxFileBytes)}, uint64(i+1))
 	}
-	require.Equal(t, NoSpace, tr.Judge(&Op{Kind: Create, Path: "x", Data: []byte("1")}).Code)
-	require.Nil(t, tr.Judge(&Op{Kind: Create, Path: "x"}), "an empty file needs no space")
-	require.Nil(t, tr.Judge(&Op{Kind: Write, Path: "1", Data: []byte("1")}), "shrinking is always possible")
+	require.Equal(t, NoSpace, tr.Check(&Op{Kind: Create, Path: "x", Data: []byte("1")}).Code)
+	require.Nil(t, tr.Check(&Op{Kind: Create, Path: "x"}), "an empty file needs no space")
+	require.Nil(t, tr.Check(&Op{Kind: Write, Path: "1", Data: []byte("1")}), "shrinking is always possible")
 }
 
 // Shape checking finds what a damaged disk or a bad peer could bring.
