@@ -65,7 +65,7 @@ func TestMain(m *testing.M) {
 }
 
 // brief begins a scenario of some seconds.
-func brief(name string) *scenarios.B {
+func brief(name string) *scenarios.ScenarioBuilder {
 	return scenarios.New(name).Story("A story of some seconds.").Machines(3).
 		Warmup(500*time.Millisecond).Duration(3*time.Second).Quiescence(time.Second).
 		Workload(workload.Spec{Clients: 3, Operations: 150, Timeout: time.Second}).Subject(register.Kind, nil)
@@ -103,11 +103,11 @@ func TestFaultsOfEveryShape(t *testing.T) {
 		"pair-cut":  brief("pair-cut").At(700*time.Millisecond).Cut(one, two).For(1500 * time.Millisecond).MustBuild(),
 		"one-way":   brief("one-way").At(700*time.Millisecond).CutOneWay(one, []string{"all"}).For(1500 * time.Millisecond).MustBuild(),
 		"flap":      brief("flap").At(700*time.Millisecond).Flap(one, two, 200*time.Millisecond, 200*time.Millisecond).For(1500 * time.Millisecond).MustBuild(),
-		"kill":      brief("kill").At(700*time.Millisecond).Kill("", "n1").For(1500 * time.Millisecond).MustBuild(),
-		"pause":     brief("pause").At(700*time.Millisecond).Pause("", "n1").For(1500 * time.Millisecond).MustBuild(),
-		"pause one process": brief("pause-one").At(700*time.Millisecond).Pause(register.ProcessName, "n1").
+		"kill":      brief("kill").At(700 * time.Millisecond).KillMachine("n1").For(1500 * time.Millisecond).MustBuild(),
+		"pause":     brief("pause").At(700 * time.Millisecond).PauseMachine("n1").For(1500 * time.Millisecond).MustBuild(),
+		"pause one process": brief("pause-one").At(700 * time.Millisecond).PauseProcess(register.ProcessName).On("n1").
 			For(1500 * time.Millisecond).MustBuild(),
-		"kill one process": brief("kill-one").At(700*time.Millisecond).Kill(register.ProcessName, "n1").
+		"kill one process": brief("kill-one").At(700 * time.Millisecond).KillProcess(register.ProcessName).On("n1").
 			For(1500 * time.Millisecond).MustBuild(),
 	} {
 		t.Run(name, func(t *testing.T) {

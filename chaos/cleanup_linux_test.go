@@ -132,8 +132,8 @@ func stateDir(t *testing.T) string {
 }
 
 func TestThreeRunsLeaveNothingBehind(t *testing.T) {
-	s := brief("tidy").At(500*time.Millisecond).Kill("", "n1").For(300*time.Millisecond).
-		At(time.Second).Pause("", "n2").For(300*time.Millisecond).
+	s := brief("tidy").At(500*time.Millisecond).KillMachine("n1").For(300*time.Millisecond).
+		At(time.Second).PauseMachine("n2").For(300*time.Millisecond).
 		At(time.Second).Cut([]string{"n1"}, []string{"n3"}).For(300 * time.Millisecond).
 		Duration(1500 * time.Millisecond).Quiescence(500 * time.Millisecond).MustBuild()
 	subject := subject(t, s)
@@ -146,7 +146,7 @@ func TestThreeRunsLeaveNothingBehind(t *testing.T) {
 }
 
 func TestCancelledRunIsUnknownAndLeavesNothing(t *testing.T) {
-	s := brief("cancelled").At(200*time.Millisecond).Pause("", "n1").For(2 * time.Second).
+	s := brief("cancelled").At(200 * time.Millisecond).PauseMachine("n1").For(2 * time.Second).
 		At(2 * time.Second).Isolate("n1").For(500 * time.Millisecond).MustBuild()
 	subject := subject(t, s)
 	root := stateDir(t)

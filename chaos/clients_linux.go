@@ -25,7 +25,7 @@ func (r *run) startClients(ctx context.Context) *clients {
 	for i := range s.Workload.Clients {
 		c := &client{run: r, ctx: ctx, stopped: all.stopped, name: fmt.Sprintf("client/c%d", i)}
 		w := workload.Client{Number: i, Machines: s.Machines, Spec: s.Workload,
-			Codec: r.out.Subject.Client(), World: c}
+			Codec: r.out.Subject.Client(), Env: c}
 		all.wg.Go(func() {
 			defer c.close()
 			if err := w.Run(); err != nil {
@@ -49,7 +49,7 @@ func (r *run) startClients(ctx context.Context) *clients {
 func (c *clients) stop() { close(c.stopped) }
 func (c *clients) wait() { c.wg.Wait() }
 
-// client is the world of one client. It implements workload.World.
+// client is the world of one client. It implements workload.ClientEnv.
 type client struct {
 	run     *run
 	ctx     context.Context
@@ -58,12 +58,12 @@ type client struct {
 	conns   map[int]scenarios.Conn
 }
 
-var _ workload.World = (*client)(nil)
+var _ workload.ClientEnv = (*client)(nil)
 
-// Now implements workload.World.
+// Now implements workload.ClientEnv.
 func (c *client) Now() time.Duration { return c.run.now() }
 
-// Sleep implements workload.World.
+// Sleep implements workload.ClientEnv.
 func (c *client) Sleep(d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -77,7 +77,7 @@ func (c *client) Sleep(d time.Duration) error {
 	}
 }
 
-// Do implements workload.World.
+// Do implements workload.ClientEnv.
 func (c *client) Do(machine int, process string, input []byte, timeout time.Duration) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(c.ctx, timeout)
 	defer cancel()
@@ -128,12 +128,12 @@ func (c *client) close() {
 	}
 }
 
-// Choices implements workload.World.
+// Choices implements workload.ClientEnv.
 func (c *client) Choices(label string) fault.Chooser {
 	return newStream(c.run.options.Seed, c.name, label)
 }
 
-// Append implements workload.World.
+// Append implements workload.ClientEnv.
 func (c *client) Append(e history.Event) {
 	c.run.history.AppendNow(e, func() int64 { return int64(c.run.now()) })
 }

@@ -70,7 +70,7 @@ func (a *arming) Ready(ctx context.Context, m scenarios.Machine, c scenarios.Con
 func TestWatchdogResetsAMachineThatStandsStill(t *testing.T) {
 	s := scenarios.New("reset").Story("A watchdog that nobody pets, on a machine that stands still.").Machines(3).
 		Warmup(10*time.Second).Duration(110*time.Second).Quiescence(20*time.Second).
-		At(10*time.Second).Pause("", "n1").For(80*time.Second).Subject(register.Kind, nil).MustBuild()
+		At(10*time.Second).PauseMachine("n1").For(80*time.Second).Subject(register.Kind, nil).MustBuild()
 	sub := subject(t, s).(driven)
 	driver := &arming{Driver: &hostdriver.Driver{Path: program(t), Powered: true}}
 	sub.driver = driver

@@ -217,11 +217,11 @@ func (v *view) writeReplay(w io.Writer) error {
 
 type storyFile struct {
 	Schema string `json:"schema"`
-	scenarios.Story
+	scenarios.Timeline
 }
 
 func (v *view) writeStory(w io.Writer) error {
-	return writeJSON(w, storyFile{Schema: StorySchema, Story: v.story})
+	return writeJSON(w, storyFile{Schema: StorySchema, Timeline: v.story})
 }
 
 func (v *view) writeLogsJSON(w io.Writer) error {

@@ -46,7 +46,7 @@ func hostile(s string) *scenarios.Run {
 	}
 	run.Finals[0].Output, run.Finals[0].Op.F, run.Finals[0].Op.Key = []byte(s), s, s
 	run.Finals[1].Err = errors.New(s)
-	story := scenarios.Story{Policy: s, Notes: []string{s}, Lanes: []scenarios.Lane{{Machine: s, Name: s,
+	story := scenarios.Timeline{Policy: s, Notes: []string{s}, Lanes: []scenarios.Lane{{Machine: s, Name: s,
 		Spans: []scenarios.Span{{To: run.Duration, Text: s, Class: s}}}}}
 	run.Subject = sampleSubject{story}
 	return run

@@ -31,7 +31,7 @@ type Saved struct {
 	// ScenarioYAML is the scenario as it was resolved, for a strict decoder.
 	ScenarioYAML []byte
 	Records      []Record
-	Story        scenarios.Story
+	Story        scenarios.Timeline
 	Replay       Replay
 	Summary      Summary
 	// Torn says that the history was cut off in the middle of its last line.
@@ -222,7 +222,7 @@ func DecodeReplay(data []byte) (Replay, error) {
 func (s *Saved) readStory(data []byte) error {
 	var file storyFile
 	err := decodeJSON(data, &file, StorySchema)
-	s.Story = file.Story
+	s.Story = file.Timeline
 	return err
 }
 

@@ -19,15 +19,15 @@ import (
 )
 
 // sampleSubject tells a prepared story and reads back the records that the sample emits.
-type sampleSubject struct{ story scenarios.Story }
+type sampleSubject struct{ story scenarios.Timeline }
 
-func (s sampleSubject) Kind() string                         { return "sample" }
-func (s sampleSubject) Builder() scenarios.Builder           { return nil }
-func (s sampleSubject) Driver() scenarios.Driver             { return nil }
-func (s sampleSubject) Client() workload.Codec               { return nil }
-func (s sampleSubject) Judge() scenarios.Judge               { return s }
-func (s sampleSubject) Survives(scenarios.Damage) bool       { return true }
-func (s sampleSubject) Story(*scenarios.Run) scenarios.Story { return s.story }
+func (s sampleSubject) Kind() string                               { return "sample" }
+func (s sampleSubject) Builder() scenarios.Builder                 { return nil }
+func (s sampleSubject) Driver() scenarios.Driver                   { return nil }
+func (s sampleSubject) Client() workload.Codec                     { return nil }
+func (s sampleSubject) Judge() scenarios.Judge                     { return s }
+func (s sampleSubject) Survives(scenarios.Damage) bool             { return true }
+func (s sampleSubject) Timeline(*scenarios.Run) scenarios.Timeline { return s.story }
 
 func (s sampleSubject) Watch(*scenarios.Scenario) scenarios.Watch { return nil }
 
@@ -186,7 +186,7 @@ func (m *sampler) faultsAndLanes() {
 	for _, edge := range edges {
 		m.reform(edge + 40*time.Millisecond)
 	}
-	story := scenarios.Story{
+	story := scenarios.Timeline{
 		Policy: "strict: a write is acknowledged once a majority of the votes has made it durable",
 		Notes: []string{"Proxmox VE would have let n1 read its stale copy of k2 while it was cut off; strict refused 3 reads.",
 			"Proxmox VE would have acknowledged 4 writes before any other node had them on disk."}}

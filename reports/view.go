@@ -16,7 +16,7 @@ import (
 type view struct {
 	opts  Options
 	run   *scenarios.Run
-	story scenarios.Story
+	story scenarios.Timeline
 	ops   []history.Operation
 	// opsProblem says why the events do not make operations; the rest is shown all the same.
 	opsProblem     string
@@ -38,14 +38,14 @@ func newView(o Options, run *scenarios.Run) *view {
 }
 
 // tell asks the run's subject for the story, unless it is known.
-func (o Options) tell(run *scenarios.Run) scenarios.Story {
+func (o Options) tell(run *scenarios.Run) scenarios.Timeline {
 	if o.Story != nil {
 		return *o.Story
 	}
 	if run.Subject == nil || run.Subject.Judge() == nil {
-		return scenarios.Story{}
+		return scenarios.Timeline{}
 	}
-	return run.Subject.Judge().Story(run)
+	return run.Subject.Judge().Timeline(run)
 }
 
 // endOf is the last instant that anything shown happened at; at least one millisecond, so that

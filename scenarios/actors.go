@@ -2,27 +2,30 @@ package scenarios
 
 import "github.com/holdfast-sim/holdfast/scenarios/workload"
 
-// Staffed is a subject with others at work on it beside the workload's clients: whoever gives it
-// orders in the course of a run. They begin at the end of the warm-up and end with the faults, as
-// clients do; what they do is in the history, and every draw of theirs is one of their world's
-// choices.
-type Staffed interface {
-	// Actors are they, in a fixed order. Durations of theirs are multiplied by the timescale.
+// ActorProvider is implemented by a [Subject] on which others work during a run beside the
+// workload's clients: an operator who gives orders, users of a second interface.
+//
+// Actors start at the end of the warm-up and stop with the faults, as clients do. What they append is
+// part of the history, and all their draws come from the run's seed.
+type ActorProvider interface {
+	// Actors returns the actors in a fixed order. Their durations must be multiplied by scale, with
+	// [Timescale.Of].
 	Actors(scale Timescale) []Actor
 }
 
-// Actor works on a subject.
+// Actor is a background client of a run.
 type Actor struct {
-	// Name is unique among actors and is no client's.
+	// Name is unique among the actors and differs from all clients' names (c0, c1 and so on).
 	Name string
-	// Run works until everything is done or a call says that the run stops. An error is a finding.
-	Run func(w workload.World) error
+	// Run works until everything is done or a call of e returns [workload.ErrStopped]. An error is a
+	// violation: it makes the run invalid.
+	Run func(e workload.ClientEnv) error
 }
 
-// Actors are a subject's actors; none when it has none.
+// Actors returns a subject's actors; none when it is no [ActorProvider].
 func Actors(s Subject, scale Timescale) []Actor {
-	if staffed, ok := s.(Staffed); ok {
-		return staffed.Actors(scale)
+	if provider, ok := s.(ActorProvider); ok {
+		return provider.Actors(scale)
 	}
 	return nil
 }

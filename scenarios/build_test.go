@@ -24,7 +24,7 @@ func TestFileAndGoAreTheSame(t *testing.T) {
 		At(5*time.Second).Partition([]string{"a"}, []string{"b", "c"}).For(10*time.Second).
 		At(20*time.Second).Degrade([]string{"a"}, []string{fault.All},
 		fault.Condition{Loss: 100_000, Latency: 30 * time.Millisecond}).
-		At(25*time.Second).Kill("store", "b").For(5*time.Second).
+		At(25*time.Second).KillProcess("store").On("b").For(5*time.Second).
 		Nemesis(scenarios.Nemesis{Kinds: []fault.Kind{fault.Pause, fault.Cut}, Every: 10 * time.Second,
 			ForMin: time.Second, ForMax: 3 * time.Second}).
 		Expect(scenarios.Expect{Verdict: "valid", Succeeded: 400_000, Probes: []string{"catch-up"}}).
@@ -47,7 +47,7 @@ func TestBuildersOfEveryKind(t *testing.T) {
 	s, err := scenarios.New("x").Story("s").Subject("toy", nil).Machines(3).Duration(time.Minute).
 		At(1).Partition(a, b).At(2).Isolate("n1").For(5).At(3).Cut(a, b).At(4).CutOneWay(a, b).
 		At(5).Degrade(a, b, fault.Condition{Loss: 1}).At(6).Flap(a, b, time.Second, time.Second).
-		At(7).Kill("store", "n1").For(5).At(15).Pause("", "n1").For(5).At(25).PowerCut("n1").For(5).
+		At(7).KillProcess("store").On("n1").For(5).At(15).PauseMachine("n1").For(5).At(25).PowerCut("n1").For(5).
 		At(31).PowerOn("n1").
 		At(35).DiskStall("n1").At(35).DiskSlow(time.Millisecond, "n1").At(35).DiskFull("n1").
 		At(35).DiskError("sync", "n1").At(35).ClockStep(-time.Hour, "n1").At(35).ClockDrift(-7, "n1").
@@ -63,7 +63,7 @@ func TestBuildersOfEveryKind(t *testing.T) {
 
 func TestBuildRefuses(t *testing.T) {
 	_, err := scenarios.New("x").Story("s").Subject("toy", nil).Machines(3).Duration(time.Minute).
-		At(2*time.Minute).Kill("", "n1").Build()
+		At(2 * time.Minute).KillMachine("n1").Build()
 	require.EqualError(t, err, "building scenario x: faults[0].at: 2m is not before the end of the faults, "+
 		"which last 1m; times count from the end of the warm-up")
 	require.Panics(t, func() { scenarios.New("x").MustBuild() })

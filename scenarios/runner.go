@@ -25,8 +25,8 @@ type RunOptions struct {
 	Progress func(Progress)
 	// KeepLogs asks for Run.Logs, Debug for debug lines too.
 	KeepLogs, Debug bool
-	// Records, when set, is given every record of a simulated run as it comes, and Run.Records has
-	// only those that the story is told from (see [Teller]): a day of a cluster has millions.
+	// Records, when set, gets every record of a simulated run as it comes, and Run.Records has only
+	// those that the timeline needs (see [TimelineFilter]): a day of a cluster has millions.
 	Records func(Stamped)
 	// Overrides replace draws of a simulated run; ZeroDraws makes every other draw the tamest.
 	Overrides []Override

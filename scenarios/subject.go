@@ -27,17 +27,19 @@ type Subject interface {
 	Judge() Judge
 }
 
-// Varied is a subject whose scenario is another one for each seed: how many machines there are,
-// what they are to do.
-type Varied interface {
-	// Vary returns the scenario and the subject that the draws make. What it returns has nothing
-	// left to draw but the faults of a nemesis, so that it runs again with the same seed.
+// Varier is implemented by a [Subject] that derives its scenario from the seed: how many machines
+// there are, what they must do.
+type Varier interface {
+	// Vary returns the scenario and the subject that the draws make. Both must be complete: nothing
+	// is left to draw but the faults of a nemesis. Equal draws must give equal results, and neither
+	// the given scenario nor the receiver may be changed.
 	Vary(s *Scenario, choices func(stream, label string) fault.Chooser) (*Scenario, Subject, error)
 }
 
-// Vary draws what a subject leaves to the seed. Runners call it first.
+// Vary returns what a [Varier] derives from the seed, and scenario and subject as they are for every
+// other subject. Runners call it first.
 func Vary(s *Scenario, subject Subject, choices func(stream, label string) fault.Chooser) (*Scenario, Subject, error) {
-	v, ok := subject.(Varied)
+	v, ok := subject.(Varier)
 	if !ok {
 		return s, subject, nil
 	}
@@ -146,17 +148,18 @@ type Judge interface {
 	Watch(s *Scenario) Watch
 	// DecodeRecord reads a record of the given kind from JSON.
 	DecodeRecord(kind string, data []byte) (env.Record, error)
-	// Story tells a finished run for a report.
-	Story(r *Run) Story
+	// Timeline returns the lanes that a report shows of a finished run.
+	Timeline(r *Run) Timeline
 	// Survives says whether the configuration must survive this damage. Faults drawn at random
 	// never go beyond it.
 	Survives(d Damage) bool
 }
 
-// Teller is a Judge that tells its story from some of the records only.
-type Teller interface {
-	// Tells says whether Story looks at a record.
-	Tells(r env.Record) bool
+// TimelineFilter is implemented by a [Judge] whose Timeline needs only some of the records. A long
+// simulated run then keeps no others in memory; see [RunOptions].
+type TimelineFilter interface {
+	// InTimeline reports whether Timeline looks at a record. It must depend on the record alone.
+	InTimeline(r env.Record) bool
 }
 
 // Watch observes one run.
@@ -176,8 +179,8 @@ type Damage struct {
 	Reaches func(from, to env.MachineID) bool
 }
 
-// Story is a run as a person should see it.
-type Story struct {
+// Timeline is a run as a report draws it.
+type Timeline struct {
 	// Lanes are drawn under each other on the run's time axis.
 	Lanes []Lane `json:"lanes"`
 	// Policy says in one line what the subject promises, for example "strict: …".

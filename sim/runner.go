@@ -35,7 +35,7 @@ type run struct {
 	out      *scenarios.Run
 	world    *world.World
 	watch    scenarios.Watch
-	teller   scenarios.Teller // nil: the story needs every record
+	filter   scenarios.TimelineFilter // nil: the story needs every record
 	history  history.Recorder
 	clients  []*world.Client
 	auditors []*world.Client
@@ -77,7 +77,7 @@ func simulate(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subj
 	r := &run{scenario: s, subject: subject, options: o, ctx: ctx,
 		out:   &scenarios.Run{Scenario: s, Subject: subject, Seed: o.Seed, Backend: "sim"},
 		watch: subject.Judge().Watch(s)}
-	r.teller, _ = subject.Judge().(scenarios.Teller)
+	r.filter, _ = subject.Judge().(scenarios.TimelineFilter)
 	r.build(builder, choices)
 	if prepare != nil {
 		prepare(r.world)
@@ -142,7 +142,7 @@ func (r *run) record(rec scenarios.Stamped) error {
 	if r.options.Records != nil {
 		r.options.Records(rec)
 	}
-	if r.options.Records == nil || r.teller == nil || r.teller.Tells(rec.Record) {
+	if r.options.Records == nil || r.filter == nil || r.filter.InTimeline(rec.Record) {
 		r.out.Records = append(r.out.Records, rec)
 	}
 	return r.watch.Record(rec)
@@ -156,7 +156,7 @@ func (r *run) addClient(number int) {
 	client := &workload.Client{Number: number, Machines: s.Machines, Spec: s.Workload,
 		Codec: r.subject.Client()}
 	c := r.world.Go(fmt.Sprintf("c%d", number), r.append, func(c *world.Client) error {
-		client.World = c
+		client.Env = c
 		if c.Sleep(s.Warmup) != nil {
 			return nil
 		}

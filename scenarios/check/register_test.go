@@ -61,7 +61,7 @@ func (c *stores) Judge(_ context.Context, r *scenarios.Run) linearizability.Verd
 func TestAnotherSubjectUsesTheChecks(t *testing.T) {
 	s := scenarios.New("checked-register").Story("A replica is paused, and another one loses its power.").Machines(3).
 		Duration(8*time.Second).Quiescence(4*time.Second).
-		At(time.Second).Pause(register.ProcessName, "n1").For(2*time.Second).
+		At(time.Second).PauseProcess(register.ProcessName).On("n1").For(2*time.Second).
 		At(5*time.Second).PowerCut("n2").For(time.Second).
 		Subject(register.Kind, nil).MustBuild()
 	subject, err := register.Decode(s)

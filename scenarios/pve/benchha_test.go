@@ -47,7 +47,7 @@ func TestDayBegins(t *testing.T) {
 	require.Equal(t, all.Verdicts, some.Verdicts)
 	require.Len(t, all.Records, taken)
 	require.Less(t, len(some.Records), taken/2)
-	require.Equal(t, subject.Judge().Story(all), subject.Judge().Story(some))
+	require.Equal(t, subject.Judge().Timeline(all), subject.Judge().Timeline(some))
 }
 
 // BenchmarkVirtualDayHA reports how much processor time a day of a cluster of five nodes with fifty

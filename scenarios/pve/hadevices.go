@@ -49,15 +49,15 @@ func (h *holder) off() bool {
 // must be given to reach them.
 type devices struct {
 	spec    *haspec.Spec
-	world   scenarios.OutsideWorld
+	world   scenarios.ExternalDeviceHost
 	names   []string // of the machines
 	warmup  time.Duration
 	outlets map[string]*outlet
 	holders map[env.MachineID][]*holder
 }
 
-// Outside implements scenarios.OutsideBuilder.
-func (b builder) Outside(w scenarios.OutsideWorld) scenarios.Outside {
+// ExternalDevices implements scenarios.ExternalDeviceBuilder.
+func (b builder) ExternalDevices(w scenarios.ExternalDeviceHost) scenarios.ExternalDevices {
 	s := b.subject
 	if s.spec.HA == nil || s.spec.HA.Fence == "" {
 		return nil
@@ -120,7 +120,7 @@ func arguments(c *env.Call) map[string]string {
 	return args
 }
 
-// Call implements scenarios.Outside.
+// Call implements scenarios.ExternalDevices.
 func (d *devices) Call(from env.MachineID, c env.Call, done func(env.CallResult)) {
 	args := arguments(&c)
 	action := args["action"]

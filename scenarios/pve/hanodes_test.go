@@ -27,7 +27,7 @@ func haStory(t *testing.T) (*scenarios.Scenario, scenarios.Subject) {
 	s := scenarios.New("ha-on-real-nodes").Story("A machine loses its power, later another one freezes.").
 		Machines(3).Warmup(60*time.Second).Duration(720*time.Second).Quiescence(60*time.Second).
 		At(40*time.Second).PowerCut("n1").For(takeover).
-		At(390*time.Second).Pause("", "n2").For(18*time.Second).
+		At(390*time.Second).PauseMachine("n2").For(18*time.Second).
 		At(409*time.Second).PowerCut("n2").For(takeover).
 		Subject(pve.Kind, pve.Spec{HA: &haspec.Spec{
 			Services: map[string]string{"vm:100": "n1", "vm:101": "n2"}}}).MustBuild()

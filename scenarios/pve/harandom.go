@@ -43,7 +43,7 @@ func checkRandom(s *scenarios.Scenario, spec *Spec) error {
 	return nil
 }
 
-// Vary implements scenarios.Varied: it draws the cluster of a scenario that leaves it to the seed.
+// Vary implements scenarios.Varier: it draws the cluster of a scenario that leaves it to the seed.
 func (s *Subject) Vary(sc *scenarios.Scenario, choices func(stream, label string) fault.Chooser) (*scenarios.Scenario,
 	scenarios.Subject, error) {
 	if s.spec.HA == nil || s.spec.HA.Random == nil {

@@ -28,7 +28,7 @@ const (
 	requestProcesses = workload.FirstActor
 )
 
-// Actors implements scenarios.Staffed.
+// Actors implements scenarios.ActorProvider.
 func (s *Subject) Actors(scale scenarios.Timescale) []scenarios.Actor {
 	h := s.spec.HA
 	if h == nil || h.Operations == nil {
@@ -58,7 +58,7 @@ type requester struct {
 	scale           scenarios.Timescale
 	kinds, services []string
 
-	world   workload.World
+	world   workload.ClientEnv
 	home    int // the machine that it talks to
 	process int // its number in the history; a new one after each unknown outcome
 	asked   int
@@ -67,7 +67,7 @@ type requester struct {
 // requestSteps is the resolution of pauses.
 const requestSteps = 1 << 12
 
-func (a requester) run(w workload.World) error {
+func (a requester) run(w workload.ClientEnv) error {
 	a.world, a.home = w, a.number%len(a.subject.machines)
 	choose := map[string]fault.Chooser{}
 	for _, label := range []string{"pause", "kind", "service", "node"} {

@@ -20,7 +20,7 @@ func TestEngineOnRealNodes(t *testing.T) {
 	s := scenarios.New("engine-on-real-nodes").Story("A minority is cut off, later a machine's programs die.").
 		Machines(3).Warmup(4*time.Second).Duration(14*time.Second).Quiescence(6*time.Second).
 		At(2*time.Second).Isolate("n1").For(4*time.Second).
-		At(9*time.Second).Kill("", "n2").For(2*time.Second).
+		At(9*time.Second).KillMachine("n2").For(2*time.Second).
 		Workload(workload.Spec{Clients: 4, Operations: 200, Timeout: 2 * time.Second}).
 		Subject(pve.Kind, pve.Spec{Token: 600 * time.Millisecond, TokenCoefficient: 50 * time.Millisecond}).MustBuild()
 	subject, err := pve.Decode(s)

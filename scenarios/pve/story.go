@@ -16,8 +16,8 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios"
 )
 
-// Story implements scenarios.Judge: membership, quorum and store of every node over time.
-func (j judge) Story(r *scenarios.Run) scenarios.Story {
+// Timeline implements scenarios.Judge: membership, quorum and store of every node over time.
+func (j judge) Timeline(r *scenarios.Run) scenarios.Timeline {
 	t := teller{subject: j.subject, lanes: map[laneKey]*scenarios.Lane{}, end: r.Duration}
 	lanes := append([]string{laneMembership, laneQuorum, laneStore}, j.subject.haLanes()...)
 	for m := range r.Scenario.Machines {
@@ -36,7 +36,7 @@ func (j judge) Story(r *scenarios.Run) scenarios.Story {
 			lives.take(rec)
 		}
 	}
-	story := scenarios.Story{
+	story := scenarios.Timeline{
 		Policy: "strict: a write is acknowledged once every later quorum must contain a machine that has it on disk",
 	}
 	for m, name := range r.Scenario.Machines {
@@ -56,9 +56,9 @@ func (j judge) Story(r *scenarios.Run) scenarios.Story {
 	return story
 }
 
-// Tells implements scenarios.Teller. Messages of the ring and commands of the agents, but for
+// InTimeline implements scenarios.TimelineFilter. Messages of the ring and commands of the agents, but for
 // moves, are most of the records; they are judged one by one, and the story has nothing of them.
-func (judge) Tells(r env.Record) bool {
+func (judge) InTimeline(r env.Record) bool {
 	switch r := r.(type) {
 	case totem.Sent, totem.Delivered:
 		return false

@@ -111,8 +111,8 @@ func (judge) DecodeRecord(kind string, data []byte) (env.Record, error) {
 	return r, err
 }
 
-func (judge) Story(*scenarios.Run) scenarios.Story {
-	return scenarios.Story{Policy: "every read and write goes through a majority of the machines"}
+func (judge) Timeline(*scenarios.Run) scenarios.Timeline {
+	return scenarios.Timeline{Policy: "every read and write goes through a majority of the machines"}
 }
 
 // Survives: a majority of machines must be up and reach each other.

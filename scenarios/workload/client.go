@@ -10,9 +10,9 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 )
 
-// World is what a client needs of the world that it runs in. Its calls block: on a coroutine in
+// Env is what a client needs of the world that it runs in. Its calls block: on a coroutine in
 // the simulator, on a goroutine on real nodes.
-type World interface {
+type ClientEnv interface {
 	// Now is the time since the run began.
 	Now() time.Duration
 	// Sleep waits; ErrStopped when the run is over.
@@ -32,7 +32,7 @@ type Client struct {
 	Machines []string
 	Spec     Spec
 	Codec    Codec
-	World    World
+	Env      ClientEnv
 
 	gen     *generator
 	home    int // the machine it talks to
@@ -52,15 +52,15 @@ func (s *Spec) Calls(client int) int {
 // Run makes the client's calls until they are done or the run stops. An error is a finding: an
 // answer that nobody can read.
 func (c *Client) Run() error {
-	c.gen = newGenerator(c.Number, c.Spec, c.Codec, c.World)
+	c.gen = newGenerator(c.Number, c.Spec, c.Codec, c.Env)
 	c.home, c.process = c.Number%len(c.Machines), c.Number
-	pause := c.World.Choices("pause")
-	roam := c.World.Choices("roam")
-	due := c.World.Now()
+	pause := c.Env.Choices("pause")
+	roam := c.Env.Choices("roam")
+	due := c.Env.Now()
 	for c.calls = 0; c.calls < c.Spec.Calls(c.Number); c.calls++ {
 		// Calls have their times: a client that was kept waiting makes up for it.
 		due += c.pause(pause)
-		if c.World.Sleep(due-c.World.Now()) != nil {
+		if c.Env.Sleep(due-c.Env.Now()) != nil {
 			return nil
 		}
 		if roam.Choose(roamOneIn) == roamOneIn-1 {
@@ -89,11 +89,11 @@ func (c *Client) call(op Op) (stopped bool, err error) {
 	process, input := c.Codec.Encode(op)
 	e := history.Event{Process: c.process, Type: history.Invoke, F: op.F, Key: op.Key,
 		Mod: op.Expect, ID: op.ID, Node: c.Machines[c.home], Value: opValue(op)}
-	c.World.Append(e)
-	output, doErr := c.World.Do(c.home, process, input, c.Spec.Timeout)
+	c.Env.Append(e)
+	output, doErr := c.Env.Do(c.home, process, input, c.Spec.Timeout)
 	result, err := c.result(op, output, doErr)
 	e.Type, e.Value, e.Rev, e.Mod, e.Error = result.Type, result.Value, result.Rev, result.Mod, result.Error
-	c.World.Append(e)
+	c.Env.Append(e)
 	if err != nil {
 		return false, fmt.Errorf("reading the answer of %s to %s %s: %w", e.Node, op.F, op.ID, err)
 	}

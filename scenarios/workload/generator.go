@@ -35,7 +35,7 @@ type generator struct {
 	seen    map[string]uint64 // key -> revision last seen by this client
 }
 
-func newGenerator(client int, spec Spec, codec Codec, w World) *generator {
+func newGenerator(client int, spec Spec, codec Codec, w ClientEnv) *generator {
 	g := &generator{client: client, spec: spec, seen: map[string]uint64{},
 		kind: w.Choices("function"), key: w.Choices("key"), other: w.Choices("other")}
 	for _, f := range codec.Functions() {

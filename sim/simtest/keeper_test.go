@@ -27,7 +27,7 @@ type state struct {
 	Done   map[env.MachineID]uint64 // each machine's last write, so that none happens twice
 }
 
-// packet is what machines say to each other.
+// packet is what clients and machines send.
 type packet struct {
 	Number uint64
 	Answer bool
@@ -43,7 +43,7 @@ const (
 
 func (k *keeper) Start(e env.Env) error {
 	k.env, k.pending = e, map[uint64]env.OpID{}
-	k.number = e.Self().Incarnation << 32 // above all numbers of earlier lives
+	k.number = e.Self().Incarnation << 32 // above all numbers of earlier incarnations
 	data, err := env.ReadFile(e.Disk(), stateFile, maxStateBytes)
 	if errors.Is(err, env.ErrNotExist) {
 		k.state = state{Values: map[string]string{}, Done: map[env.MachineID]uint64{}}
@@ -111,10 +111,12 @@ func (k *keeper) save() error {
 	return env.ReplaceFile(k.env.Disk(), stateFile, data)
 }
 
-func (k *keeper) send(to env.MachineID, p packet) {
+func (k *keeper) send(to env.MachineID, p packet) { k.env.Send(to, 0, encode(p)) }
+
+func encode(p packet) []byte {
 	data, err := json.Marshal(p)
 	if err != nil {
 		panic(err)
 	}
-	k.env.Send(to, 0, data)
+	return data
 }

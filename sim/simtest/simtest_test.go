@@ -168,21 +168,21 @@ func one(t *testing.T, s *scenarios.Scenario, sub scenarios.Subject, seed uint64
 }
 
 func TestFailureText(t *testing.T) {
-	r := one(t, roughSeas(), subject{hasty: true}, hastySeed, nil)
+	r := one(t, roughSeas(), subject(true), hastySeed, nil)
 	require.True(t, r.failed)
 	lines := strings.Split(strings.TrimSpace(r.text.String()), "\n")
 	require.Equal(t, "scenario rough-seas, seed 8: invalid, expected valid", lines[0])
 	require.Contains(t, lines[1], "register: invalid: no order of the operations explains the answers")
 	require.Equal(t, "To reproduce: go test github.com/holdfast-sim/holdfast/sim/simtest -run '^TestMine$/^of five$' -sim.seed=8", lines[len(lines)-1])
 	require.NotContains(t, r.text.String(), "recovery", "only what failed is told")
-	require.False(t, one(t, roughSeas(), subject{}, hastySeed, nil).failed)
+	require.False(t, one(t, roughSeas(), subject(false), hastySeed, nil).failed)
 }
 
 func TestExpectedViolation(t *testing.T) {
 	s := roughSeas()
 	s.Expect.Verdict = "invalid"
-	require.False(t, one(t, s, subject{hasty: true}, hastySeed, nil).failed)
-	r := one(t, s, subject{}, hastySeed, nil)
+	require.False(t, one(t, s, subject(true), hastySeed, nil).failed)
+	r := one(t, s, subject(false), hastySeed, nil)
 	require.True(t, r.failed)
 	require.Contains(t, r.text.String(), "scenario rough-seas, seed 8: valid, expected invalid")
 }
@@ -198,20 +198,22 @@ func (f *forgetless) Start(e env.Env) error {
 	return f.keeper.Start(e)
 }
 
-type unsteady struct{ subject }
+type unsteady struct{ scenarios.Subject }
 
 func (u unsteady) Builder() scenarios.Builder { return u }
+
+func (u unsteady) Files(env.MachineID) []scenarios.File { return nil }
 
 func (u unsteady) Processes(env.MachineID) []scenarios.ProcessSpec {
 	return []scenarios.ProcessSpec{{Name: "keeper", New: func() env.Process { return &forgetless{} }}}
 }
 
 func TestTwiceFindsRunsThatDiffer(t *testing.T) {
-	r := one(t, roughSeas(), unsteady{}, 1, map[string]string{"sim.twice": "true"})
+	r := one(t, roughSeas(), unsteady{subject(false)}, 1, map[string]string{"sim.twice": "true"})
 	require.True(t, r.failed)
 	require.Regexp(t, `the same seed gave two different runs: [0-9a-f]{64} and [0-9a-f]{64}`, r.text.String())
 	require.Contains(t, r.text.String(), "-sim.seed=1")
-	require.False(t, one(t, roughSeas(), subject{}, 1, map[string]string{"sim.twice": "true"}).failed)
+	require.False(t, one(t, roughSeas(), subject(false), 1, map[string]string{"sim.twice": "true"}).failed)
 }
 
 func TestFailingRunsAreKept(t *testing.T) {
@@ -223,29 +225,29 @@ func TestFailingRunsAreKept(t *testing.T) {
 		require.Equal(t, filepath.Join(folder, "rough-seas", "8"), dir)
 		return nil
 	})
-	require.False(t, one(t, roughSeas(), subject{}, hastySeed, keep, write).failed)
+	require.False(t, one(t, roughSeas(), subject(false), hastySeed, keep, write).failed)
 	require.Nil(t, got, "a run that passed was kept")
 
-	r := one(t, roughSeas(), subject{hasty: true}, hastySeed, keep, write)
+	r := one(t, roughSeas(), subject(true), hastySeed, keep, write)
 	require.NotNil(t, got)
 	require.NotEmpty(t, got.Logs, "logs are part of what is kept")
 	require.Contains(t, r.text.String(), "kept in "+filepath.Join(folder, "rough-seas", "8"))
 
-	r = one(t, roughSeas(), subject{hasty: true}, hastySeed, keep)
+	r = one(t, roughSeas(), subject(true), hastySeed, keep)
 	require.Contains(t, r.text.String(), "-sim.keep: this test does not say how runs are kept: pass simtest.KeepWith")
 
 	full := simtest.KeepWith(func(string, *scenarios.Run) error { return errors.New("disk full") })
-	r = one(t, roughSeas(), subject{hasty: true}, hastySeed, keep, full)
+	r = one(t, roughSeas(), subject(true), hastySeed, keep, full)
 	require.Contains(t, r.text.String(), "keeping the run: disk full")
 }
 
 // driverOnly is a subject that has no processes for the simulator.
-type driverOnly struct{ subject }
+type driverOnly struct{ scenarios.Subject }
 
 func (driverOnly) Builder() scenarios.Builder { return nil }
 
 func TestSubjectWithoutProcesses(t *testing.T) {
-	r := one(t, roughSeas(), driverOnly{}, 1, nil)
+	r := one(t, roughSeas(), driverOnly{subject(false)}, 1, nil)
 	require.True(t, r.fatal)
 	require.Contains(t, r.text.String(), "subject does not run in the simulator")
 }

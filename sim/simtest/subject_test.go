@@ -1,16 +1,11 @@
 package simtest_test
 
 import (
-	"context"
-	"encoding/json"
-	"fmt"
 	"os"
 	"testing"
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
-	"github.com/holdfast-sim/holdfast/linearizability"
-	"github.com/holdfast-sim/holdfast/linearizability/history"
 	"github.com/holdfast-sim/holdfast/linearizability/models"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
@@ -18,87 +13,24 @@ import (
 	"github.com/holdfast-sim/holdfast/sim/simtest"
 )
 
-// subject tells the harness about the keeper.
-type subject struct{ hasty bool }
-
-func (s subject) Kind() string               { return "keeper" }
-func (s subject) Builder() scenarios.Builder { return s }
-func (s subject) Driver() scenarios.Driver   { return nil } // not on real nodes
-func (s subject) Client() workload.Codec     { return codec{} }
-func (s subject) Judge() scenarios.Judge     { return judge{} }
-
-func (s subject) Files(env.MachineID) []scenarios.File { return nil }
-
-func (s subject) Processes(env.MachineID) []scenarios.ProcessSpec {
-	return []scenarios.ProcessSpec{{
-		Name:    "keeper",
-		New:     func() env.Process { return &keeper{hasty: s.hasty} },
-		Restart: time.Second,
-	}}
-}
-
-// codec turns the workload's operations into the keeper's requests.
-type codec struct{}
-
-func (codec) Functions() []workload.Weight {
-	return []workload.Weight{{F: workload.Read, Weight: 1}, {F: workload.Write, Weight: 1}}
-}
-
-func (codec) Encode(op workload.Op) (process string, input []byte) {
-	input, err := json.Marshal(packet{F: op.F, Key: op.Key, Value: op.Value})
-	if err != nil {
-		panic(err)
-	}
-	return "keeper", input
-}
-
-func (codec) Decode(op workload.Op, output []byte) (workload.Result, error) {
-	r := workload.Result{Type: history.OK}
-	if op.F == workload.Read && len(output) > 0 {
-		r.Value = workload.JSON(string(output))
-	}
-	return r, nil
-}
-
-func (codec) Final() []workload.Op {
-	return []workload.Op{{F: workload.Read, Key: workload.KeyName(0)}}
-}
-
-// judge knows what right means: every history is one that a single copy could have given, and in
-// the end every machine answers.
-type judge struct{}
-
-func (judge) Watch(*scenarios.Scenario) scenarios.Watch { return judge{} }
-func (judge) Record(scenarios.Stamped) error            { return nil }
-
-func (judge) DecodeRecord(kind string, _ []byte) (env.Record, error) {
-	return nil, fmt.Errorf("the keeper emits no records, but here is a %q", kind)
-}
-
-func (judge) Story(*scenarios.Run) scenarios.Story {
-	return scenarios.Story{Policy: "a value is durable before its write is answered"}
-}
-
-// Survives sets no limit to what a nemesis may do: a disk that was synced is never lost.
-func (judge) Survives(scenarios.Damage) bool { return true }
-
-func (judge) Check(ctx context.Context, r *scenarios.Run) []linearizability.Verdict {
-	unknown := func(err error) []linearizability.Verdict {
-		return []linearizability.Verdict{{Checker: "history", Validity: linearizability.Unknown, Summary: err.Error()}}
-	}
-	ops, err := history.Operations(r.Events)
-	if err != nil {
-		return unknown(err)
-	}
-	model, err := models.Register(nil)
-	if err != nil {
-		return unknown(err)
-	}
-	report, err := linearizability.Check(ctx, model, &linearizability.History{Ops: ops})
-	if err != nil {
-		return unknown(err)
-	}
-	return []linearizability.Verdict{report.Verdict(), scenarios.CheckRecovery(r)}
+// subject describes the keeper to the harness.
+func subject(hasty bool) scenarios.Subject {
+	return scenarios.Define(scenarios.Definition{
+		Kind:      "keeper",
+		Policy:    "a value is durable before its write is answered",
+		Processes: scenarios.OnEveryMachine("keeper", func() env.Process { return &keeper{hasty: hasty} }),
+		Encode: func(op workload.Op) (process string, input []byte) {
+			return "keeper", encode(packet{F: op.F, Key: op.Key, Value: op.Value})
+		},
+		Decode: func(op workload.Op, output []byte) (workload.Result, error) {
+			if op.F == workload.Read && len(output) > 0 {
+				return workload.OKValue(string(output)), nil
+			}
+			return workload.OK(), nil
+		},
+		Model:    models.Register,
+		Survives: scenarios.SurvivesAnything, // it may be unavailable, but it never forgets
+	})
 }
 
 func roughSeas() *scenarios.Scenario {
@@ -115,5 +47,5 @@ func roughSeas() *scenarios.Scenario {
 
 func TestKeeper(t *testing.T) {
 	// With KEEPER_HASTY=1 the test fails: it shows what a found bug looks like.
-	simtest.Run(t, roughSeas(), subject{hasty: os.Getenv("KEEPER_HASTY") != ""})
+	simtest.Run(t, roughSeas(), subject(os.Getenv("KEEPER_HASTY") != ""))
 }

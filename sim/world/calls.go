@@ -77,13 +77,13 @@ func (w *World) after(d time.Duration, do func()) { w.Kernel.After(int64(d), def
 // outsideWorld is the world as the outside sees it.
 type outsideWorld struct{ *World }
 
-// After implements scenarios.OutsideWorld.
+// After implements scenarios.ExternalDeviceHost.
 func (w outsideWorld) After(d time.Duration, do func()) { w.after(d, do) }
 
-// Powered implements scenarios.OutsideWorld.
+// Powered implements scenarios.ExternalDeviceHost.
 func (w outsideWorld) Powered(m env.MachineID) bool { return w.machines[m].on }
 
-// SwitchPower implements scenarios.OutsideWorld.
+// SwitchPower implements scenarios.ExternalDeviceHost.
 func (w outsideWorld) SwitchPower(id env.MachineID, on bool, device string) {
 	m := w.machines[id]
 	m.tell(scenarios.Switched{On: on, Device: device})

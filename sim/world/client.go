@@ -13,7 +13,7 @@ import (
 )
 
 // Client is a coroutine outside of the machines that calls processes. It implements
-// workload.World.
+// workload.ClientEnv.
 type Client struct {
 	world   *World
 	stream  string
@@ -109,10 +109,10 @@ func (c *Client) End() {
 	}
 }
 
-// Now implements workload.World.
+// Now implements workload.ClientEnv.
 func (c *Client) Now() time.Duration { return c.world.Now() }
 
-// Sleep implements workload.World.
+// Sleep implements workload.ClientEnv.
 func (c *Client) Sleep(d time.Duration) error {
 	if c.stopped {
 		return workload.ErrStopped
@@ -125,7 +125,7 @@ func (c *Client) Sleep(d time.Duration) error {
 	return nil
 }
 
-// Do implements workload.World.
+// Do implements workload.ClientEnv.
 func (c *Client) Do(machine int, process string, input []byte, timeout time.Duration) ([]byte, error) {
 	if c.ended {
 		return nil, workload.ErrStopped
@@ -160,10 +160,10 @@ func (c *Client) latency() int64 {
 	return int64(requestLatencyMin) + int64(c.lag.Choose(uint64(requestLatencySpan)))
 }
 
-// Choices implements workload.World.
+// Choices implements workload.ClientEnv.
 func (c *Client) Choices(label string) fault.Chooser { return c.world.Choices.List(c.stream, label) }
 
-// Append implements workload.World.
+// Append implements workload.ClientEnv.
 func (c *Client) Append(e history.Event) {
 	e.Time = int64(c.world.Now())
 	c.record(e)

@@ -46,7 +46,7 @@ type World struct {
 	freePkts []uint32
 	buffers  [bufferClasses][][]byte
 	probes   map[string]int
-	outside  scenarios.Outside // nil when there is none
+	outside  scenarios.ExternalDevices // nil when there is none
 	running  *Proc
 	steps    uint64
 	fault    error
@@ -66,8 +66,8 @@ func New(cfg Config, choices *choice.Source) *World {
 	for i, name := range cfg.Names {
 		w.machines = append(w.machines, newMachine(w, env.MachineID(i), name))
 	}
-	if b, ok := cfg.Builder.(scenarios.OutsideBuilder); ok {
-		w.outside = b.Outside(outsideWorld{w})
+	if b, ok := cfg.Builder.(scenarios.ExternalDeviceBuilder); ok {
+		w.outside = b.ExternalDevices(outsideWorld{w})
 	}
 	return w
 }

@@ -1,0 +1,291 @@
+package scenarios
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/scenarios/workload"
+)
+
+// Definition describes a system under test; [Define] makes a [Subject] of it.
+//
+// Kind, the codec (Encode and Decode, or Client), something that runs (Processes, Driver or both)
+// and something that judges (Model, Check or both) must be given. Everything else has a default.
+type Definition struct {
+	// Kind is the subject's name in scenario files.
+	Kind string
+
+	// Processes returns what a simulated machine starts at every boot, in this order. Nil: the
+	// system does not run in the simulator. For one process on every machine see [OnEveryMachine].
+	Processes func(m env.MachineID) []ProcessSpec
+	// Files returns what is on a simulated machine's disk before its first boot. Nil: nothing.
+	Files func(m env.MachineID) []File
+	// Driver starts the system on real nodes. Nil: it does not run there.
+	Driver Driver
+
+	// Encode returns the process that a client asks for an operation, and the request's bytes.
+	Encode func(op workload.Op) (process string, input []byte)
+	// Decode reads the answer to an operation; see [workload.Codec].
+	Decode func(op workload.Op, output []byte) (workload.Result, error)
+	// Functions are the operations that the system has, with their default weights. Nil: reads and
+	// writes, equally often.
+	Functions []workload.Weight
+	// Final are the questions that every machine must answer after quiescence. Nil: a read of the
+	// workload's first key.
+	Final []workload.Op
+	// Client replaces Encode, Decode, Functions and Final.
+	Client workload.Codec
+
+	// Model makes the model that the clients' history is judged by, for example
+	// [github.com/holdfast-sim/holdfast/linearizability/models.Register]; it gets a nil initial
+	// state. Nil: the history is judged by Check alone.
+	Model func(initial json.RawMessage) (*linearizability.Model, error)
+	// Witness returns the system's own log of a run, which decides operations whose outcome their
+	// client does not know. Nil: the system has none.
+	Witness func(r *Run) (*linearizability.Witness, error)
+	// Observe returns a function that gets every record of one run; its error is a violation, and
+	// a simulated run stops there. Nil: records are not observed.
+	Observe func(s *Scenario) func(Stamped) error
+	// Check returns verdicts about a finished run beside those on the history and on recovery.
+	Check func(ctx context.Context, r *Run) []linearizability.Verdict
+	// Survives reports whether the system must survive a damage; a nemesis draws nothing beyond
+	// it. Nil: [MajoritySurvives].
+	Survives func(d Damage) bool
+
+	// Records lists a zero value of each type of record that the processes emit, so that saved
+	// runs and records of real nodes can be read.
+	Records []env.Record
+	// Timeline returns the lanes that a report shows. Nil: none, with Policy above the run.
+	Timeline func(r *Run) Timeline
+	// Policy says in one line what the system promises.
+	Policy string
+}
+
+// Define makes a subject of a definition. It panics when the definition lacks something that has no
+// default: that is a mistake in the program that calls it.
+//
+// Every run is judged by [CheckHistory] with the definition's model and by [CheckRecovery]. A system
+// that needs more than a definition offers implements [Subject] itself, or embeds what Define returns
+// and replaces single methods:
+//
+//	type clustered struct{ scenarios.Subject }
+//
+//	func (c clustered) Actors(scale scenarios.Timescale) []scenarios.Actor { … }
+func Define(d Definition) Subject {
+	if problem := d.problem(); problem != "" {
+		panic(fmt.Sprintf("scenarios: defining subject %q: %s", d.Kind, problem))
+	}
+	if d.Survives == nil {
+		d.Survives = MajoritySurvives
+	}
+	if d.Client == nil {
+		d.Client = definedCodec{&d}
+	}
+	return &defined{d: d}
+}
+
+// problem returns what is missing or contradictory, with what to do; "" when nothing is.
+func (d *Definition) problem() string {
+	switch {
+	case !namePattern.MatchString(d.Kind):
+		return "set Kind to lower-case letters, digits and dashes"
+	case d.Client == nil && (d.Encode == nil || d.Decode == nil):
+		return "set Encode and Decode, or Client"
+	case d.Client != nil && (d.Encode != nil || d.Decode != nil || d.Functions != nil || d.Final != nil):
+		return "Client replaces Encode, Decode, Functions and Final; set either"
+	case d.Processes == nil && d.Driver == nil:
+		return "set Processes to simulate it, Driver to run it on real nodes, or both"
+	case d.Processes == nil && d.Files != nil:
+		return "Files belong to simulated machines; set Processes too"
+	case d.Model == nil && d.Check == nil:
+		return "set Model or Check, or no run could ever be wrong"
+	case d.Model == nil && d.Witness != nil:
+		return "a witness is compared with a model; set Model too"
+	}
+	return ""
+}
+
+// RestartDelay is how long the service manager of a machine waits before it starts a process of
+// [OnEveryMachine] again.
+const RestartDelay = time.Second
+
+// OnEveryMachine returns a [Definition]'s Processes for a system with one process on each machine.
+// newProcess makes it anew for each start; one that ends by itself is started again after
+// [RestartDelay].
+func OnEveryMachine(name string, newProcess func() env.Process) func(env.MachineID) []ProcessSpec {
+	return func(env.MachineID) []ProcessSpec {
+		return []ProcessSpec{{Name: name, New: newProcess, Restart: RestartDelay}}
+	}
+}
+
+// SurvivesAnything is a Survives for systems that must keep their promises whatever happens, and
+// that may be unavailable meanwhile.
+func SurvivesAnything(Damage) bool { return true }
+
+// KindsOf returns the kinds of subjects that scenario files only name, without anything to configure.
+// A subject with a part of its own in the file needs a [Decode] function instead.
+func KindsOf(subjects ...Subject) Kinds {
+	kinds := Kinds{}
+	for _, subject := range subjects {
+		kinds[subject.Kind()] = func(s *Scenario) (Subject, error) {
+			return subject, s.Subject.Decode(&struct{}{})
+		}
+	}
+	return kinds
+}
+
+// defined is the subject that [Define] returns. It is its own builder, judge and watch.
+type defined struct{ d Definition }
+
+// Kind implements [Subject].
+func (s *defined) Kind() string { return s.d.Kind }
+
+// Builder implements [Subject].
+func (s *defined) Builder() Builder {
+	if s.d.Processes == nil {
+		return nil
+	}
+	return definedBuilder{&s.d}
+}
+
+// Driver implements [Subject].
+func (s *defined) Driver() Driver { return s.d.Driver }
+
+// Client implements [Subject].
+func (s *defined) Client() workload.Codec { return s.d.Client }
+
+// Judge implements [Subject].
+func (s *defined) Judge() Judge { return definedJudge{&s.d} }
+
+// definedBuilder is the [Builder] of a definition.
+type definedBuilder struct{ d *Definition }
+
+// Files implements [Builder].
+func (b definedBuilder) Files(m env.MachineID) []File {
+	if b.d.Files == nil {
+		return nil
+	}
+	return b.d.Files(m)
+}
+
+// Processes implements [Builder].
+func (b definedBuilder) Processes(m env.MachineID) []ProcessSpec { return b.d.Processes(m) }
+
+// definedCodec is the [workload.Codec] of a definition without one of its own.
+type definedCodec struct{ d *Definition }
+
+// Functions implements [workload.Codec].
+func (c definedCodec) Functions() []workload.Weight {
+	if c.d.Functions != nil {
+		return c.d.Functions
+	}
+	return []workload.Weight{{F: workload.Read, Weight: 1}, {F: workload.Write, Weight: 1}}
+}
+
+// Encode implements [workload.Codec].
+func (c definedCodec) Encode(op workload.Op) (process string, input []byte) { return c.d.Encode(op) }
+
+// Decode implements [workload.Codec].
+func (c definedCodec) Decode(op workload.Op, output []byte) (workload.Result, error) {
+	return c.d.Decode(op, output)
+}
+
+// Final implements [workload.Codec].
+func (c definedCodec) Final() []workload.Op {
+	if c.d.Final != nil {
+		return c.d.Final
+	}
+	return []workload.Op{{F: workload.Read, Key: workload.KeyName(0)}}
+}
+
+// definedJudge is the [Judge] of a definition.
+type definedJudge struct{ d *Definition }
+
+// Watch implements [Judge].
+func (j definedJudge) Watch(s *Scenario) Watch {
+	w := definedWatch{d: j.d, observe: func(Stamped) error { return nil }}
+	if j.d.Observe != nil {
+		w.observe = j.d.Observe(s)
+	}
+	return w
+}
+
+// DecodeRecord implements [Judge].
+func (j definedJudge) DecodeRecord(kind string, data []byte) (env.Record, error) {
+	known := map[string]env.Record{}
+	for _, r := range j.d.Records {
+		known[r.RecordKind()] = r
+	}
+	like := known[kind]
+	if like == nil {
+		return nil, fmt.Errorf("subject %s has no record %q; it defines: %s", j.d.Kind, kind,
+			strings.Join(slices.Sorted(maps.Keys(known)), ", "))
+	}
+	record := reflect.New(reflect.TypeOf(like))
+	if err := json.Unmarshal(data, record.Interface()); err != nil {
+		return nil, fmt.Errorf("reading a record %s: %w", kind, err)
+	}
+	return record.Elem().Interface().(env.Record), nil
+}
+
+// Timeline implements [Judge].
+func (j definedJudge) Timeline(r *Run) Timeline {
+	var t Timeline
+	if j.d.Timeline != nil {
+		t = j.d.Timeline(r)
+	}
+	if t.Policy == "" {
+		t.Policy = j.d.Policy
+	}
+	return t
+}
+
+// Survives implements [Judge].
+func (j definedJudge) Survives(d Damage) bool { return j.d.Survives(d) }
+
+// definedWatch is the [Watch] of a definition.
+type definedWatch struct {
+	d       *Definition
+	observe func(Stamped) error
+}
+
+// Record implements [Watch].
+func (w definedWatch) Record(r Stamped) error { return w.observe(r) }
+
+// Check implements [Watch].
+func (w definedWatch) Check(ctx context.Context, r *Run) []linearizability.Verdict {
+	var verdicts []linearizability.Verdict
+	if w.d.Model != nil {
+		verdicts = append(verdicts, w.checkHistory(ctx, r))
+	}
+	verdicts = append(verdicts, CheckRecovery(r))
+	if w.d.Check != nil {
+		verdicts = append(verdicts, w.d.Check(ctx, r)...)
+	}
+	return verdicts
+}
+
+func (w definedWatch) checkHistory(ctx context.Context, r *Run) linearizability.Verdict {
+	undecided := func(err error) linearizability.Verdict {
+		return linearizability.Verdict{Checker: "history", Validity: linearizability.Unknown, Summary: err.Error()}
+	}
+	model, err := w.d.Model(nil)
+	if err != nil {
+		return undecided(fmt.Errorf("making the model: %w", err))
+	}
+	var witness *linearizability.Witness
+	if w.d.Witness != nil {
+		if witness, err = w.d.Witness(r); err != nil {
+			return undecided(fmt.Errorf("reading the system's log: %w", err))
+		}
+	}
+	return CheckHistory(ctx, r, model, witness)
+}

@@ -1,0 +1,49 @@
+package scenarios
+
+import (
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+)
+
+// ExternalDeviceBuilder is implemented by a [Builder] whose simulated machines can call programs that
+// act on devices outside of the machines, for example power switches with a remote control. A process
+// calls programs through env.CallHost.
+type ExternalDeviceBuilder interface {
+	// ExternalDevices makes the devices of one run; nil when there is nothing to call.
+	ExternalDevices(h ExternalDeviceHost) ExternalDevices
+}
+
+// ExternalDevices are what simulated programs can reach.
+type ExternalDevices interface {
+	// Call carries out a call of a program on a machine. It passes the program's result to done at
+	// most once, before it returns or later. A program whose done is never called hangs, until the
+	// caller's limit ends it. The caller may be gone when done is called: its limit has passed, or its
+	// machine has no power.
+	Call(from env.MachineID, c env.Call, done func(env.CallResult))
+}
+
+// ExternalDeviceHost is what external devices know of the simulated world and do to it. Its methods
+// must be called from within Call or a function given to After.
+type ExternalDeviceHost interface {
+	// Now returns the time since the run began.
+	Now() time.Duration
+	// After calls a function once, after a span of virtual time.
+	After(d time.Duration, do func())
+	// Powered reports whether a machine has power.
+	Powered(m env.MachineID) bool
+	// SwitchPower switches a machine's power off or on in the name of a device, and leaves a record
+	// [Switched]. A machine that is switched on boots after the usual time, unless a fault keeps it
+	// off. Switching to the present state changes nothing and leaves the record all the same.
+	SwitchPower(m env.MachineID, on bool, device string)
+}
+
+// Switched is the record of what an external device did to a machine's power, whether or not the
+// machine had any. The simulator emits it, not a process.
+type Switched struct {
+	On     bool   `json:"on"`
+	Device string `json:"device"`
+}
+
+// RecordKind implements env.Record.
+func (Switched) RecordKind() string { return "machine-switched" }
