@@ -10,22 +10,31 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/holdfast-sim/holdfast/scenarios/fault"
 	"github.com/holdfast-sim/holdfast/scenarios/strictyaml"
 )
 
 // Parse reads a scenario file, fills in what it leaves out and makes its subject. The error is of
 // type [strictyaml.Problems] and gives every problem its place in the file.
+//
+// All problems are reported at once: keys and values that cannot be read, values that make no sense,
+// and what the subject says of its part. Only what depends on a wrong value is not looked at:
+// faults need machines and a duration, and the subject also the other times.
 func Parse(filename string, data []byte, kinds Kinds) (*Scenario, Subject, error) {
-	s, err := ParseScenario(filename, data)
+	d, err := decodeDraft(filename, data)
 	if err != nil {
 		return nil, nil, err
 	}
-	subject, err := kinds.Subject(s)
-	if err != nil {
+	var subject Subject
+	if d.sound("machines", "warmup", "duration", "quiescence", "subject") {
+		subject, err = kinds.Subject(&d.scenario)
+		var found strictyaml.Problems
+		found.Add(strictyaml.Problem{File: filename}, err)
+		d.add(found...)
+	}
+	if err := d.problems.Err(); err != nil {
 		return nil, nil, err
 	}
-	return s, subject, nil
+	return &d.scenario, subject, nil
 }
 
 // Load is [Parse] on a file of a file system.
@@ -37,32 +46,17 @@ func Load(fsys fs.FS, path string, kinds Kinds) (*Scenario, Subject, error) {
 	return Parse(path, data, kinds)
 }
 
-// ParseScenario reads the generic part of a scenario file and leaves the subject's part alone.
+// ParseScenario reads the generic part of a scenario file and leaves the subject's part alone. Its
+// error is like that of [Parse].
 func ParseScenario(filename string, data []byte) (*Scenario, error) {
-	root, err := strictyaml.Parse(filename, data)
+	d, err := decodeDraft(filename, data)
 	if err != nil {
 		return nil, err
 	}
-	var s Scenario
-	var problems strictyaml.Problems
-	problems.Add(strictyaml.Problem{}, strictyaml.Decode(filename, root, &s))
-	s.Subject.file, s.Subject.root = filename, root
-	decoded := len(problems) == 0
-	for _, f := range givenProblems(root, &s) {
-		if p := f.in(filename, root); !problems.At(p.Line, p.Column) {
-			problems = append(problems, p)
-		}
-	}
-	if decoded {
-		s.SetDefaults()
-		for _, p := range s.problems() {
-			problems = append(problems, p.in(filename, root))
-		}
-	}
-	if err := problems.Err(); err != nil {
+	if err := d.problems.Err(); err != nil {
 		return nil, err
 	}
-	return &s, nil
+	return &d.scenario, nil
 }
 
 // Subject makes the subject that a scenario names and checks the workload against it.
@@ -86,12 +80,14 @@ func (k Kinds) Subject(s *Scenario) (Subject, error) {
 		problems.Add(at, err)
 		return nil, problems.Err()
 	}
+	var problems strictyaml.Problems
 	if client := subject.Client(); client != nil {
 		if err := s.Workload.CheckMix(client); err != nil {
-			return nil, s.Errorf("workload.mix", "%s", err)
+			problems.Add(strictyaml.Problem{}, s.Errorf("workload.mix", "%s", err))
 		}
 	}
-	if err := CheckProcesses(s, subject); err != nil {
+	problems.Add(strictyaml.Problem{}, CheckProcesses(s, subject))
+	if err := problems.Err(); err != nil {
 		return nil, err
 	}
 	return subject, nil
@@ -239,52 +235,4 @@ func Marshal(s *Scenario) ([]byte, error) {
 		return nil, fmt.Errorf("writing scenario %s: %w", s.Name, err)
 	}
 	return out, nil
-}
-
-// finding is a problem with the value at a path.
-type finding struct{ path, text string }
-
-// in gives a finding its place: that of the value, or of what it is missing in.
-func (f finding) in(file string, root *yaml.Node) *strictyaml.Problem {
-	n, _ := strictyaml.Find(root, f.path)
-	return &strictyaml.Problem{File: file, Line: n.Line, Column: n.Column, Path: f.path, Text: f.text}
-}
-
-// givenProblems reports what only the file shows: zeros that would silently become defaults, and
-// fields that a kind of fault does not have.
-func givenProblems(root *yaml.Node, s *Scenario) []finding {
-	var out []finding
-	for _, path := range defaulted {
-		n, ok := strictyaml.Find(root, path)
-		if ok && n.Kind == yaml.ScalarNode && isZero(n.Value) {
-			out = append(out, finding{path, "0 stands for the default here; leave the key out, or write more than 0"})
-		}
-	}
-	for i := range s.Faults {
-		path := fmt.Sprintf("faults[%d]", i)
-		n, ok := strictyaml.Find(root, path)
-		if !ok || n.Kind != yaml.MappingNode {
-			continue
-		}
-		must, may := fault.Fields(s.Faults[i].Kind)
-		known := append(slices.Concat(must, may), "kind", "at", "for")
-		for k := 0; k+1 < len(n.Content) && len(must) > 0; k += 2 {
-			key := n.Content[k].Value
-			if !slices.Contains(known, key) && slices.Contains(faultKeys, key) {
-				out = append(out, finding{path + "." + key, fmt.Sprintf("a %s fault has no %s; it takes %s",
-					s.Faults[i].Kind, key, strings.Join(slices.Concat(must, may), ", "))})
-			}
-		}
-	}
-	return out
-}
-
-// defaulted are the paths at which 0 means "not given".
-var defaulted = []string{"network.latency", "network.jitter", "disk.write", "disk.sync", "warmup",
-	"quiescence", "workload.clients", "workload.operations", "workload.keys", "workload.value_bytes",
-	"workload.pause", "workload.timeout", "nemesis.at_once"}
-
-func isZero(text string) bool {
-	d, err := strictyaml.ParseDuration(text)
-	return text == "0" || err == nil && d == 0
 }

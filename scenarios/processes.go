@@ -18,10 +18,9 @@ func CheckProcesses(s *Scenario, subject Subject) error {
 	if builder == nil {
 		return nil
 	}
+	var problems strictyaml.Problems
 	if s.Nemesis != nil {
-		if err := checkNemesis(s, builder); err != nil {
-			return err
-		}
+		problems.Add(strictyaml.Problem{}, checkNemesis(s, builder))
 	}
 	for i := range s.Faults {
 		f := &s.Faults[i]
@@ -37,15 +36,19 @@ func CheckProcesses(s *Scenario, subject Subject) error {
 				names = append(names, p.Name)
 			}
 			if !slices.Contains(names, f.Process) {
-				return s.Errorf(fmt.Sprintf("faults[%d].process", i), "%s has no process %q; %s, or leave the key out for all of them",
-					machine, f.Process, insteadOf(f.Process, names))
+				problems.Add(strictyaml.Problem{}, s.Errorf(fmt.Sprintf("faults[%d].process", i),
+					"%s has no process %q; %s, or leave the key out for all of them",
+					machine, f.Process, insteadOf(f.Process, names)))
+				break // one machine that lacks it is enough
 			}
 		}
 	}
-	return nil
+	return problems.Err()
 }
 
+// checkNemesis refuses processes that a nemesis may hit and that a machine does not have.
 func checkNemesis(s *Scenario, builder Builder) error {
+	var problems strictyaml.Problems
 	for i, process := range s.Nemesis.Processes {
 		for m, machine := range s.Machines {
 			var names []string
@@ -53,12 +56,13 @@ func checkNemesis(s *Scenario, builder Builder) error {
 				names = append(names, p.Name)
 			}
 			if !slices.Contains(names, process) {
-				return s.Errorf(fmt.Sprintf("nemesis.processes[%d]", i), "%s has no process %q; %s",
-					machine, process, insteadOf(process, names))
+				problems.Add(strictyaml.Problem{}, s.Errorf(fmt.Sprintf("nemesis.processes[%d]", i),
+					"%s has no process %q; %s", machine, process, insteadOf(process, names)))
+				break
 			}
 		}
 	}
-	return nil
+	return problems.Err()
 }
 
 // insteadOf says which of the known names to write instead of a wrong one.

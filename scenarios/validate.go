@@ -47,14 +47,24 @@ func (s *Scenario) Validate() error {
 
 func (s *Scenario) problems() []finding {
 	v := validator{scenario: s}
+	v.independent()
+	v.scheduled()
+	return v.found
+}
+
+// independent checks what can be checked whatever else is wrong.
+func (v *validator) independent() {
 	v.names()
 	v.times()
 	v.conditions()
 	v.workload()
+	v.expect()
+}
+
+// scheduled checks what goes wrong and when, which needs machines and times that are right.
+func (v *validator) scheduled() {
 	v.faults()
 	v.nemesis()
-	v.expect()
-	return v.found
 }
 
 // validator collects what is wrong with a scenario.

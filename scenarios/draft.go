@@ -1,0 +1,153 @@
+package scenarios
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/holdfast-sim/holdfast/scenarios/fault"
+	"github.com/holdfast-sim/holdfast/scenarios/strictyaml"
+)
+
+// draft is a scenario as far as its file can be read, with everything that is wrong so far.
+type draft struct {
+	scenario Scenario
+	file     string
+	root     *yaml.Node
+	problems strictyaml.Problems
+	decoded  int // the first so many of the problems are about values that cannot be read
+}
+
+// decodeDraft reads and validates the generic part of a file. Its error is for text that is no YAML;
+// all else that is wrong is in the draft.
+func decodeDraft(file string, data []byte) (*draft, error) {
+	root, err := strictyaml.Parse(file, data)
+	if err != nil {
+		return nil, err
+	}
+	d := &draft{file: file, root: root}
+	d.problems.Add(strictyaml.Problem{}, strictyaml.Decode(file, root, &d.scenario))
+	d.decoded = len(d.problems)
+	d.scenario.Subject.file, d.scenario.Subject.root = file, root
+	d.find(givenProblems(root, &d.scenario))
+	d.scenario.SetDefaults()
+	v := validator{scenario: &d.scenario}
+	v.independent()
+	d.find(v.found)
+	if d.sound("machines", "warmup", "duration", "quiescence") {
+		v.found = nil
+		v.scheduled()
+		d.find(v.found)
+	}
+	return d, nil
+}
+
+// find adds findings with their places.
+func (d *draft) find(found []finding) {
+	problems := make([]*strictyaml.Problem, len(found))
+	for i, f := range found {
+		problems[i] = f.in(d.file, d.root)
+	}
+	d.add(problems...)
+}
+
+// add adds problems, except those that follow from earlier ones.
+func (d *draft) add(problems ...*strictyaml.Problem) {
+	known := len(d.problems)
+	for _, p := range problems {
+		if !d.follows(p, d.problems[:known]) {
+			d.problems = append(d.problems, p)
+		}
+	}
+}
+
+// follows reports whether a problem is explained by a known one: that has the same place, or it says
+// that a part of the value, or of the same item of a list, cannot be read. For example, a fault whose
+// key is misspelled also lacks what the key was meant to give.
+func (d *draft) follows(p *strictyaml.Problem, known strictyaml.Problems) bool {
+	if known.At(p.Line, p.Column) {
+		return true
+	}
+	unit := item(p.Path)
+	return slices.ContainsFunc(d.problems[:d.decoded], func(k *strictyaml.Problem) bool {
+		return within(k.Path, p.Path) || unit != "" && item(k.Path) == unit
+	})
+}
+
+// sound reports whether nothing is known to be wrong with the values of these keys, and none is
+// missing that must be there.
+func (d *draft) sound(keys ...string) bool {
+	for _, key := range keys {
+		if slices.ContainsFunc(d.problems, func(p *strictyaml.Problem) bool { return within(p.Path, key) }) {
+			return false
+		}
+		_, given := strictyaml.Find(d.root, key)
+		if !given && slices.Contains(requiredKeys, key) {
+			return false
+		}
+	}
+	return true
+}
+
+// requiredKeys are the keys without a default on which others depend.
+var requiredKeys = []string{"machines", "duration", "subject"}
+
+// within reports whether a path is another one or leads into it.
+func within(path, whole string) bool {
+	rest, ok := strings.CutPrefix(path, whole)
+	return ok && whole != "" && (rest == "" || rest[0] == '.' || rest[0] == '[')
+}
+
+// item returns the part of a path up to the first item of a list, such as "faults[2]"; "" when the
+// path leads through no list.
+func item(path string) string { return path[:strings.IndexByte(path, ']')+1] }
+
+// finding is a problem with the value at a path.
+type finding struct{ path, text string }
+
+// in gives a finding its place: that of the value, or of what it is missing in.
+func (f finding) in(file string, root *yaml.Node) *strictyaml.Problem {
+	n, _ := strictyaml.Find(root, f.path)
+	return &strictyaml.Problem{File: file, Line: n.Line, Column: n.Column, Path: f.path, Text: f.text}
+}
+
+// givenProblems reports what only the file shows: zeros that would silently become defaults, and
+// fields that a kind of fault does not have.
+func givenProblems(root *yaml.Node, s *Scenario) []finding {
+	var out []finding
+	for _, path := range defaulted {
+		n, ok := strictyaml.Find(root, path)
+		if ok && n.Kind == yaml.ScalarNode && isZero(n.Value) {
+			out = append(out, finding{path, "0 stands for the default here; leave the key out, or write more than 0"})
+		}
+	}
+	for i := range s.Faults {
+		path := fmt.Sprintf("faults[%d]", i)
+		n, ok := strictyaml.Find(root, path)
+		if !ok || n.Kind != yaml.MappingNode {
+			continue
+		}
+		must, may := fault.Fields(s.Faults[i].Kind)
+		known := append(slices.Concat(must, may), "kind", "at", "for")
+		for k := 0; k+1 < len(n.Content) && len(must) > 0; k += 2 {
+			key := n.Content[k].Value
+			if !slices.Contains(known, key) && slices.Contains(faultKeys, key) {
+				out = append(out, finding{path + "." + key, fmt.Sprintf("a %s fault has no %s; it takes %s",
+					s.Faults[i].Kind, key, strings.Join(slices.Concat(must, may), ", "))})
+			}
+		}
+	}
+	return out
+}
+
+// defaulted are the paths at which 0 means "not given".
+var defaulted = []string{"network.latency", "network.jitter", "disk.write", "disk.sync", "warmup",
+	"quiescence", "workload.clients", "workload.operations", "workload.keys", "workload.value_bytes",
+	"workload.pause", "workload.timeout", "nemesis.at_once"}
+
+func isZero(text string) bool {
+	d, err := strictyaml.ParseDuration(text)
+	return text == "0" || err == nil && d == 0
+}
