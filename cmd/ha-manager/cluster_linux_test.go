@@ -214,20 +214,20 @@ type life struct {
 // lives reads what the services' keepers have taken down, in the order of their beginnings.
 func (c *cluster) lives(sid string) (out []life) {
 	for i := range c.nodes {
-		files, err := filepath.Glob(c.path(i, host.LifeFiles))
+		files, err := filepath.Glob(c.path(i, host.ProgramRecordFiles))
 		require.NoError(c.t, err)
 		for _, file := range files {
 			data, err := os.ReadFile(file)
 			require.NoError(c.t, err)
 			for line := range bytes.Lines(data) {
 				var r struct {
-					At     int64            `json:"at"`
-					Record host.ProgramLife `json:"record"`
+					At     int64                 `json:"at"`
+					Record host.ProgramHeartbeat `json:"record"`
 				}
 				if json.Unmarshal(line, &r) != nil || r.Record.Name != sid {
 					continue // cut off, or of another
 				}
-				if r.Record.Phase == host.ProgramBegins {
+				if r.Record.Phase == host.ProgramStarting {
 					out = append(out, life{node: i, from: r.At})
 				}
 				out[len(out)-1].to = r.At

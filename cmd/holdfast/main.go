@@ -67,6 +67,6 @@ func doctor(context.Context) []cli.Capability {
 	for _, c := range chaos.Doctor() {
 		out = append(out, cli.Capability{Name: "real nodes: " + c.Name, OK: c.OK, Detail: c.Detail, Remedy: c.Remedy})
 	}
-	dog := host.LookAtWatchdog(host.WatchdogDevice)
+	dog := host.InspectWatchdog(host.WatchdogDevice)
 	return append(out, cli.Capability{Name: "holdfastd: watchdog", OK: dog.OK, Detail: dog.Detail, Remedy: dog.Remedy})
 }

@@ -98,23 +98,36 @@ func (c *Config) waitForAll() bool {
 	return c.Quorum.WaitForAll.Or(c.Quorum.TwoNode.Value)
 }
 
-// ParseTieBreakerNode reads quorum.auto_tie_breaker_node: kind is "lowest" (also for an empty
-// value), "highest" or "list"; ids is the list, in order of preference.
-func ParseTieBreakerNode(value string) (kind string, ids []ring.NodeID, ok bool) {
+// TieBreakerSide is the side that stays quorate in a tie, see auto_tie_breaker_node in votequorum(5).
+type TieBreakerSide uint8
+
+const (
+	// SideOfLowest is the side with the lowest node id, the default.
+	SideOfLowest TieBreakerSide = iota
+	// SideOfHighest is the side with the highest node id.
+	SideOfHighest
+	// SideOfFirstListed is the side with the first node of a list.
+	SideOfFirstListed
+)
+
+// ParseTieBreakerNode reads quorum.auto_tie_breaker_node: "lowest" (also for an empty value),
+// "highest", or a list of node ids in order of preference, which it returns. ok is false when the
+// value is none of them.
+func ParseTieBreakerNode(value string) (side TieBreakerSide, ids []ring.NodeID, ok bool) {
 	switch value {
 	case "", "lowest":
-		return "lowest", nil, true
+		return SideOfLowest, nil, true
 	case "highest":
-		return "highest", nil, true
+		return SideOfHighest, nil, true
 	}
 	for field := range strings.FieldsSeq(value) {
 		n, what := parseNumber(field, 1, math.MaxUint32)
 		if what != "" || len(ids) >= MaxNodes {
-			return "", nil, false
+			return 0, nil, false
 		}
 		ids = append(ids, ring.NodeID(n))
 	}
-	return "list", ids, len(ids) > 0
+	return SideOfFirstListed, ids, len(ids) > 0
 }
 
 // validateDevice applies the rules on the quorum device.

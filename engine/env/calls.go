@@ -14,12 +14,12 @@ type CallHost interface {
 
 // Calls calls programs. No method waits for a program.
 type Calls interface {
-	// Begin starts a program, without a shell in between, and names the call. A program that has
+	// Start starts a program, without a shell in between, and names the call. A program that has
 	// not ended within the limit, or at the end of the process that called it, is ended by force.
 	// Whatever it had set going elsewhere by then goes on.
-	Begin(c Call) (CallID, error)
-	// Ended says whether a call is over and how it ended. It tells that once.
-	Ended(id CallID) (CallResult, bool)
+	Start(c Call) (CallID, error)
+	// Result says whether a call is over and how it ended. It tells that once.
+	Result(id CallID) (CallResult, bool)
 }
 
 // CallID names a call within the life of a process, from 1.

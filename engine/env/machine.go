@@ -6,11 +6,11 @@ import "errors"
 // manager does. It is no part of Env: protocols have no business with it.
 type MachineHost interface {
 	// Machine is the machine's own controls; nil when processes have none here.
-	Machine() Machine
+	Machine() MachineControl
 }
 
-// Machine are the controls of a machine in the hands of its own processes.
-type Machine interface {
+// MachineControl are the controls of a machine in the hands of its own processes.
+type MachineControl interface {
 	// PowerOff ends every process at once and switches the machine off; with restart it boots
 	// again after a while. It returns before that happens.
 	PowerOff(restart bool) error
@@ -19,5 +19,5 @@ type Machine interface {
 }
 
 // ErrStopped, given to [Env.Exit], says that the process was asked to end: the world does not start
-// it again before the machine's next boot, unless [Machine.Start] asks for it.
+// it again before the machine's next boot, unless [MachineControl.Start] asks for it.
 var ErrStopped = errors.New("stopped on request")

@@ -18,15 +18,15 @@ type Programs interface {
 	Running(name string) (bool, error)
 	// Status says more about it: see [ProgramStatus].
 	Status(name string) (ProgramStatus, error)
-	// End asks what runs under a name to end, or ends it by force.
-	End(name string, force bool) error
+	// Stop asks what runs under a name to end, or ends it by force.
+	Stop(name string, force bool) error
 }
 
 // ProgramStatus is how a program stands.
 type ProgramStatus struct {
 	Running bool
-	// Life differs for each start under this name in one boot of the machine; "" when there was none.
-	Life string
+	// Incarnation differs for each start under this name in one boot of the machine; "" when there was none.
+	Incarnation string
 	// Exited says that the last life is over and ExitCode how: as the program said it, or 128 and
 	// the number of the signal that ended it. What was ended by force is not known to have exited.
 	Exited   bool

@@ -207,7 +207,7 @@ func (j *job) all(t *env.Task, d *Device, op operation) (off bool, err error) {
 	waiting := make([]env.CallID, len(d.Parts))
 	var problems []error
 	for i := range d.Parts {
-		id, err := f.calls.Begin(d.Parts[i].call(op, j.Node, limit))
+		id, err := f.calls.Start(d.Parts[i].call(op, j.Node, limit))
 		if err != nil {
 			problems = append(problems, fmt.Errorf("%s %s: %w: %w", d.Parts[i].Agent, op, errUnknownEnd, err))
 		}
@@ -217,7 +217,7 @@ func (j *job) all(t *env.Task, d *Device, op operation) (off bool, err error) {
 	// The world ends every call at its limit; what is not over a whole limit later counts as lost.
 	for until := f.env.Mono() + 2*limit; len(waiting) > 0; {
 		for i := 0; i < len(waiting); {
-			result, over := f.calls.Ended(waiting[i])
+			result, over := f.calls.Result(waiting[i])
 			switch {
 			case waiting[i] == 0: // it could not be begun
 			case over:

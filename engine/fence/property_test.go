@@ -52,8 +52,8 @@ type whims struct {
 	yes   map[string][]time.Duration // when agents reported a reset done
 }
 
-// Begin implements env.Calls.
-func (w *whims) Begin(c env.Call) (env.CallID, error) {
+// Start implements env.Calls.
+func (w *whims) Start(c env.Call) (env.CallID, error) {
 	agent, now := c.Command[0], w.world.Now()
 	_, op, _ := strings.Cut(string(c.Input), "action=")
 	p := w.plugs[agent]
@@ -80,8 +80,8 @@ func (w *whims) Begin(c env.Call) (env.CallID, error) {
 	return env.CallID(len(w.ends)), nil
 }
 
-// Ended implements env.Calls.
-func (w *whims) Ended(id env.CallID) (env.CallResult, bool) {
+// Result implements env.Calls.
+func (w *whims) Result(id env.CallID) (env.CallResult, bool) {
 	c := &w.ends[id-1]
 	if c.told || w.world.Now() < c.due {
 		return env.CallResult{}, false

@@ -95,8 +95,8 @@ func (s *story) say(format string, args ...any) {
 
 var errNoSuchProgram = errors.New("no such program")
 
-// Begin implements env.Calls.
-func (s *story) Begin(c env.Call) (env.CallID, error) {
+// Start implements env.Calls.
+func (s *story) Start(c env.Call) (env.CallID, error) {
 	given := strings.Join(append(slices.Clone(c.Command), strings.Fields(string(c.Input))...), " ")
 	s.say("call %s (limit %v)", given, c.Limit)
 	_, op, _ := strings.Cut(given, "action=")
@@ -123,8 +123,8 @@ func (s *story) Begin(c env.Call) (env.CallID, error) {
 	return 0, nil
 }
 
-// Ended implements env.Calls.
-func (s *story) Ended(id env.CallID) (env.CallResult, bool) {
+// Result implements env.Calls.
+func (s *story) Result(id env.CallID) (env.CallResult, bool) {
 	if id == 0 {
 		return env.CallResult{}, false
 	}

@@ -15,19 +15,19 @@ import (
 )
 
 func newCalls(t *testing.T) *calls {
-	return &calls{dir: t.TempDir(), life: &life{gate: newGate(), files: map[*os.File]struct{}{}},
+	return &calls{dir: t.TempDir(), incarnation: &incarnation{gate: newGate(), files: map[*os.File]struct{}{}},
 		ends: map[env.CallID]*env.CallResult{}, stop: make(chan struct{})}
 }
 
 func (c *calls) call(t *testing.T, call env.Call) (r env.CallResult) {
-	id, err := c.Begin(call)
+	id, err := c.Start(call)
 	require.NoError(t, err)
 	require.Eventually(t, func() bool {
 		var over bool
-		r, over = c.Ended(id)
+		r, over = c.Result(id)
 		return over
 	}, 20*time.Second, 5*time.Millisecond)
-	_, over := c.Ended(id)
+	_, over := c.Result(id)
 	require.False(t, over, "an end is told once")
 	return r
 }
@@ -49,9 +49,9 @@ func TestCallsThatEndOtherwiseHaveNoCode(t *testing.T) {
 	c := newCalls(t)
 	r := c.call(t, env.Call{Command: shell("kill -9 $$"), Limit: time.Minute})
 	require.ErrorIs(t, r.Err, ErrProgram)
-	_, err := c.Begin(env.Call{Command: []string{"/nowhere/fence_nothing"}, Limit: time.Minute})
+	_, err := c.Start(env.Call{Command: []string{"/nowhere/fence_nothing"}, Limit: time.Minute})
 	require.ErrorIs(t, err, ErrProgram)
-	_, err = c.Begin(env.Call{Command: shell("exit 0")})
+	_, err = c.Start(env.Call{Command: shell("exit 0")})
 	require.ErrorIs(t, err, ErrProgram, "a call without a limit")
 }
 
@@ -68,14 +68,14 @@ func TestCallsEndWithEverythingTheyStarted(t *testing.T) {
 
 func TestCallsEndWithTheirProcess(t *testing.T) {
 	c := newCalls(t)
-	_, err := c.Begin(env.Call{Command: shell("while :; do echo x >> beat; sleep 0.02; done"), Limit: time.Minute})
+	_, err := c.Start(env.Call{Command: shell("while :; do echo x >> beat; sleep 0.02; done"), Limit: time.Minute})
 	require.NoError(t, err)
 	beat := filepath.Join(c.dir, "beat")
 	require.Eventually(t, func() bool { return size(beat) > 0 }, 10*time.Second, 5*time.Millisecond)
-	c.life.dead.Store(true)
+	c.incarnation.dead.Store(true)
 	close(c.stop)
 	requireStill(t, beat)
-	_, err = c.Begin(env.Call{Command: shell("exit 0"), Limit: time.Minute})
+	_, err = c.Start(env.Call{Command: shell("exit 0"), Limit: time.Minute})
 	require.ErrorIs(t, err, env.ErrDead)
 }
 

@@ -26,26 +26,26 @@ var errTooManyCalls = errors.New("too many programs are under way")
 
 // Calls implements env.CallHost.
 func (e *procEnv) Calls() env.Calls {
-	c := &calls{dir: e.host.cfg.Dir, life: e.life, ends: map[env.CallID]*env.CallResult{}, stop: make(chan struct{})}
-	e.life.atEnd = append(e.life.atEnd, func() { close(c.stop) })
+	c := &calls{dir: e.host.cfg.Dir, incarnation: e.incarnation, ends: map[env.CallID]*env.CallResult{}, stop: make(chan struct{})}
+	e.incarnation.atEnd = append(e.incarnation.atEnd, func() { close(c.stop) })
 	return c
 }
 
-// calls are the programs that one life of a process has called. Each runs in a process group of
+// calls are the programs that one incarnation of a process has called. Each runs in a process group of
 // its own, so that what it started ends with it.
 type calls struct {
-	dir  string
-	life *life
-	stop chan struct{} // closed when the process has ended
+	dir         string
+	incarnation *incarnation
+	stop        chan struct{} // closed when the process has ended
 
 	mu   sync.Mutex
 	last env.CallID
 	ends map[env.CallID]*env.CallResult // nil while it is under way
 }
 
-// Begin implements env.Calls.
-func (c *calls) Begin(call env.Call) (env.CallID, error) {
-	if err := c.life.pass(); err != nil {
+// Start implements env.Calls.
+func (c *calls) Start(call env.Call) (env.CallID, error) {
+	if err := c.incarnation.pass(); err != nil {
 		return 0, err
 	}
 	if len(call.Command) == 0 || call.Limit <= 0 {
@@ -114,8 +114,8 @@ func endOf(cmd *exec.Cmd, err error) env.CallResult {
 	}
 }
 
-// Ended implements env.Calls.
-func (c *calls) Ended(id env.CallID) (env.CallResult, bool) {
+// Result implements env.Calls.
+func (c *calls) Result(id env.CallID) (env.CallResult, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	r := c.ends[id]

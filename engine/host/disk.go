@@ -21,11 +21,11 @@ const (
 	dirMode  = 0o750
 )
 
-// disk is the machine's disk as one life of a process sees it: a directory that no name leads
+// disk is the machine's disk as one incarnation of a process sees it: a directory that no name leads
 // out of. Its handles die with the process.
 type disk struct {
-	root *os.Root
-	life *life
+	root        *os.Root
+	incarnation *incarnation
 }
 
 func checkName(name string) error {
@@ -57,12 +57,12 @@ func (d *disk) Open(name string, flag env.OpenFlag) (env.File, error) {
 	if err != nil {
 		return nil, diskError("opening "+name, err)
 	}
-	opened := &file{f: f, name: name, life: d.life}
+	opened := &file{f: f, name: name, incarnation: d.incarnation}
 	if err := opened.checkRegular(); err != nil {
 		f.Close()
 		return nil, err
 	}
-	if !d.life.adopt(f) {
+	if !d.incarnation.adopt(f) {
 		return nil, env.ErrDead
 	}
 	return opened, nil
@@ -115,7 +115,7 @@ func (d *disk) SyncDir(dir string) error {
 			return err
 		}
 	}
-	if err := d.life.pass(); err != nil {
+	if err := d.incarnation.pass(); err != nil {
 		return err
 	}
 	return diskError("syncing directory "+dir, d.syncDir(dir))
@@ -157,14 +157,14 @@ func (d *disk) enter(name string) error {
 	if err := checkName(name); err != nil {
 		return err
 	}
-	return d.life.pass()
+	return d.incarnation.pass()
 }
 
-// file is an open file of one life of a process.
+// file is an open file of one incarnation of a process.
 type file struct {
-	f    *os.File
-	name string
-	life *life
+	f           *os.File
+	name        string
+	incarnation *incarnation
 }
 
 func (f *file) checkRegular() error {
@@ -180,7 +180,7 @@ func (f *file) checkRegular() error {
 
 // ReadAt implements env.File.
 func (f *file) ReadAt(p []byte, off int64) (int, error) {
-	if err := f.life.pass(); err != nil {
+	if err := f.incarnation.pass(); err != nil {
 		return 0, err
 	}
 	n, err := f.f.ReadAt(p, off)
@@ -192,7 +192,7 @@ func (f *file) ReadAt(p []byte, off int64) (int, error) {
 
 // WriteAt implements env.File.
 func (f *file) WriteAt(p []byte, off int64) (int, error) {
-	if err := f.life.pass(); err != nil {
+	if err := f.incarnation.pass(); err != nil {
 		return 0, err
 	}
 	n, err := f.f.WriteAt(p, off)
@@ -201,7 +201,7 @@ func (f *file) WriteAt(p []byte, off int64) (int, error) {
 
 // Truncate implements env.File.
 func (f *file) Truncate(size int64) error {
-	if err := f.life.pass(); err != nil {
+	if err := f.incarnation.pass(); err != nil {
 		return err
 	}
 	return diskError("truncating "+f.name, f.f.Truncate(size))
@@ -209,7 +209,7 @@ func (f *file) Truncate(size int64) error {
 
 // Sync implements env.File.
 func (f *file) Sync() error {
-	if err := f.life.pass(); err != nil {
+	if err := f.incarnation.pass(); err != nil {
 		return err
 	}
 	return diskError("syncing "+f.name, f.f.Sync())
@@ -217,7 +217,7 @@ func (f *file) Sync() error {
 
 // Size implements env.File.
 func (f *file) Size() (int64, error) {
-	if err := f.life.pass(); err != nil {
+	if err := f.incarnation.pass(); err != nil {
 		return 0, err
 	}
 	info, err := f.f.Stat()
@@ -229,8 +229,8 @@ func (f *file) Size() (int64, error) {
 
 // Close implements env.File.
 func (f *file) Close() error {
-	f.life.disown(f.f)
-	if err := f.life.pass(); err != nil {
+	f.incarnation.disown(f.f)
+	if err := f.incarnation.pass(); err != nil {
 		return err
 	}
 	return diskError("closing "+f.name, f.f.Close())

@@ -19,7 +19,7 @@ func testDisk(t *testing.T) (*disk, string) {
 	root, err := os.OpenRoot(dir)
 	require.NoError(t, err)
 	t.Cleanup(func() { root.Close() })
-	return &disk{root: root, life: &life{gate: newGate(), files: map[*os.File]struct{}{}}}, dir
+	return &disk{root: root, incarnation: &incarnation{gate: newGate(), files: map[*os.File]struct{}{}}}, dir
 }
 
 func TestDisk(t *testing.T) {
@@ -88,14 +88,14 @@ func TestHandlesDieWithTheProcess(t *testing.T) {
 	d, _ := testDisk(t)
 	f, err := d.Open("a", env.Create)
 	require.NoError(t, err)
-	d.life.dead.Store(true)
+	d.incarnation.dead.Store(true)
 	_, err = f.WriteAt([]byte("x"), 0)
 	require.ErrorIs(t, err, env.ErrDead)
 	require.ErrorIs(t, f.Sync(), env.ErrDead)
 	_, err = d.Open("b", env.Create)
 	require.ErrorIs(t, err, env.ErrDead)
-	d.life.release()
-	require.Empty(t, d.life.files)
+	d.incarnation.release()
+	require.Empty(t, d.incarnation.files)
 }
 
 func TestFullDisk(t *testing.T) {
@@ -103,7 +103,7 @@ func TestFullDisk(t *testing.T) {
 	if err != nil {
 		t.Skip("needs /dev/full to see a full disk without filling one")
 	}
-	f := &file{f: full, name: "full", life: &life{gate: newGate(), files: map[*os.File]struct{}{}}}
+	f := &file{f: full, name: "full", incarnation: &incarnation{gate: newGate(), files: map[*os.File]struct{}{}}}
 	_, err = f.WriteAt([]byte("x"), 0)
 	require.ErrorIs(t, err, env.ErrNoSpace)
 	require.NoError(t, f.Close())

@@ -22,11 +22,10 @@ type Health struct {
 
 // ProcessHealth is what a host says of one process.
 type ProcessHealth struct {
-	Name string `json:"name"`
-	// State is starting, running, paused or down.
-	State       string `json:"state"`
-	Incarnation uint64 `json:"incarnation"`
-	// Ended says why its last life ended by itself, if one did.
+	Name        string       `json:"name"`
+	State       ProcessState `json:"state"`
+	Incarnation uint64       `json:"incarnation"`
+	// Ended says why its last incarnation ended by itself, if one did.
 	Ended string `json:"ended,omitempty"`
 
 	Received        uint64 `json:"received"`
@@ -39,12 +38,18 @@ type ProcessHealth struct {
 	Probes map[string]uint64 `json:"probes,omitempty"`
 }
 
-// States of a process.
+// ProcessState is whether a process runs.
+type ProcessState string
+
 const (
-	StateStarting = "starting"
-	StateRunning  = "running"
-	StatePaused   = "paused"
-	StateDown     = "down"
+	// StateStarting has not returned from its Start yet.
+	StateStarting ProcessState = "starting"
+	// StateRunning takes events.
+	StateRunning ProcessState = "running"
+	// StatePaused was paused with [Host.Pause].
+	StatePaused ProcessState = "paused"
+	// StateDown has ended and was not started again yet.
+	StateDown ProcessState = "down"
 )
 
 // Health describes the host now.
@@ -68,7 +73,7 @@ func (p *proc) health() ProcessHealth {
 		OperationsGiven: p.ops.given(), Probes: p.probes.counts()}
 }
 
-func (p *proc) state() string {
+func (p *proc) state() ProcessState {
 	switch {
 	case !p.up:
 		return StateDown
@@ -127,7 +132,7 @@ func (h *Host) Kill(process string) error {
 	return nil
 }
 
-// Start starts a process that is down. Starting one that is up does nothing. The new life begins
+// Start starts a process that is down. Starting one that is up does nothing. The new incarnation begins
 // once the old one has left its last Step.
 func (h *Host) Start(process string) error {
 	p := h.byName[process]
@@ -141,7 +146,7 @@ func (h *Host) Start(process string) error {
 		return nil
 	}
 	select {
-	case p.startAgain <- struct{}{}:
+	case p.restart <- struct{}{}:
 	default:
 	}
 	return nil

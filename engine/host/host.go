@@ -16,22 +16,22 @@ import (
 
 // Host is one machine. Make it with [New], run it once with [Host.Run].
 type Host struct {
-	cfg     Config
-	clock   clock
-	records *records
-	top     *os.Root // the machine's directory
-	disk    *os.Root // what processes see
-	log     *slog.Logger
-	logOut  *logOutput
-	procs   []*proc
-	byName  map[string]*proc
-	apis    []*apiServer
-	dog     env.Watchdog // nil: the machine has none
-	started time.Duration
+	cfg      Config
+	clock    clock
+	records  *records
+	top      *os.Root // the machine's directory
+	disk     *os.Root // what processes see
+	log      *slog.Logger
+	logOut   *logOutput
+	procs    []*proc
+	byName   map[string]*proc
+	apis     []*apiServer
+	watchdog env.Watchdog // nil: the machine has none
+	started  time.Duration
 
 	opsInFlight atomic.Int64
 
-	mu     sync.Mutex // guards state and every process's up and life
+	mu     sync.Mutex // guards state and every process's up and incarnation
 	state  state
 	closed bool
 
@@ -70,7 +70,7 @@ func New(cfg Config) (h *Host, err error) {
 	if h.records, err = openRecords(cfg.RecordFile); err != nil {
 		return h, err
 	}
-	if h.dog, err = openWatchdog(cfg.Watchdog, cfg.Dir); err != nil {
+	if h.watchdog, err = openWatchdog(cfg.Watchdog, cfg.Dir); err != nil {
 		return h, err
 	}
 	if cfg.Watchdog == NoWatchdog {
@@ -129,7 +129,7 @@ func (h *Host) addProcess(spec *Process) error {
 // Run starts the processes and serves until the context ends (the result is nil) or the host
 // cannot go on. Everything is closed when it returns.
 func (h *Host) Run(ctx context.Context) error {
-	if err := h.beginAll(); err != nil {
+	if err := h.startAll(); err != nil {
 		h.release()
 		return err
 	}
@@ -207,8 +207,8 @@ func (h *Host) fail(err error) {
 	}
 }
 
-// beginAll begins the first life of every process, before any of them runs.
-func (h *Host) beginAll() error {
+// startAll begins the first incarnation of every process, before any of them runs.
+func (h *Host) startAll() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.started = kernelNow()
@@ -219,13 +219,13 @@ func (h *Host) beginAll() error {
 		return fmt.Errorf("remembering the start: %w", err)
 	}
 	for _, p := range h.procs {
-		h.open(p)
+		h.admit(p)
 	}
 	return nil
 }
 
-// begin starts another life of a process. It reports false when the host is ending.
-func (h *Host) begin(p *proc) bool {
+// startIncarnation starts another incarnation of a process. It reports false when the host is ending.
+func (h *Host) startIncarnation(p *proc) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
@@ -236,16 +236,16 @@ func (h *Host) begin(p *proc) bool {
 		h.fail(fmt.Errorf("remembering the start of %s: %w", p.spec.Name, err))
 		return false
 	}
-	h.open(p)
+	h.admit(p)
 	return true
 }
 
-// open lets a process be seen and sent to; the caller holds the lock.
-func (h *Host) open(p *proc) {
-	p.life = &life{number: h.state.Incarnations[p.spec.Name], gate: p.gate, files: map[*os.File]struct{}{}}
+// admit lets a process be seen and sent to; the caller holds the lock.
+func (h *Host) admit(p *proc) {
+	p.incarnation = &incarnation{number: h.state.Incarnations[p.spec.Name], gate: p.gate, files: map[*os.File]struct{}{}}
 	p.inbox.reset(true)
 	select {
-	case <-p.startAgain: // asked for what begins now
+	case <-p.restart: // asked for what begins now
 	default:
 	}
 	now := h.clock.mono()
@@ -259,15 +259,15 @@ func (h *Host) open(p *proc) {
 	p.up = true
 }
 
-// markDown ends a process's present life at once: from here on it changes nothing any more. The
+// markDown ends a process's present incarnation at once: from here on it changes nothing any more. The
 // caller holds the lock.
 func (h *Host) markDown(p *proc) {
 	if !p.up {
 		return
 	}
 	p.up = false
-	p.life.dead.Store(true)
-	p.gate.look()
+	p.incarnation.dead.Store(true)
+	p.gate.recheck()
 	p.inbox.reset(false)
 	p.inbox.nudge()
 	p.ops.failAll()

@@ -13,20 +13,20 @@ var (
 	ErrReboot = errors.New("the machine was rebooted from within")
 )
 
-// controls are a machine's controls in the hands of its processes.
-type controls struct {
-	host *Host
-	life *life
+// machineControl are a machine's controls in the hands of its processes.
+type machineControl struct {
+	host        *Host
+	incarnation *incarnation
 }
 
 var _ env.MachineHost = (*procEnv)(nil)
 
-// Machine implements env.MachineHost.
-func (e *procEnv) Machine() env.Machine { return controls{e.host, e.life} }
+// MachineControl implements env.MachineHost.
+func (e *procEnv) Machine() env.MachineControl { return machineControl{e.host, e.incarnation} }
 
-// PowerOff implements env.Machine: it ends this host.
-func (c controls) PowerOff(restart bool) error {
-	if err := c.life.pass(); err != nil {
+// PowerOff implements env.MachineControl: it ends this host.
+func (c machineControl) PowerOff(restart bool) error {
+	if err := c.incarnation.pass(); err != nil {
 		return err
 	}
 	if restart {
@@ -37,9 +37,9 @@ func (c controls) PowerOff(restart bool) error {
 	return nil
 }
 
-// Start implements env.Machine.
-func (c controls) Start(process string) error {
-	if err := c.life.pass(); err != nil {
+// Start implements env.MachineControl.
+func (c machineControl) Start(process string) error {
+	if err := c.incarnation.pass(); err != nil {
 		return err
 	}
 	return c.host.Start(process)

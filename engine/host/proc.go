@@ -23,20 +23,20 @@ type proc struct {
 	probes  probes
 
 	// Guarded by the host's lock.
-	up      bool
-	life    *life
-	running bool   // Start has returned
-	held    bool   // killed from outside: stays down until started from outside
-	paused  bool   // from outside
-	ended   string // why the last life ended
+	up          bool
+	incarnation *incarnation
+	running     bool   // Start has returned
+	held        bool   // killed from outside: stays down until started from outside
+	paused      bool   // from outside
+	ended       string // why the last incarnation ended
 
-	startAgain chan struct{}
-	quit       chan struct{} // closed when the host ends
+	restart chan struct{}
+	quit    chan struct{} // closed when the host ends
 }
 
 func newProc(h *Host, spec *Process) *proc {
 	return &proc{host: h, spec: spec, inbox: newInbox(), gate: newGate(), ops: newOps(),
-		startAgain: make(chan struct{}, 1), quit: make(chan struct{})}
+		restart: make(chan struct{}, 1), quit: make(chan struct{})}
 }
 
 func upNotice(p *proc, now time.Duration) item {
@@ -53,21 +53,21 @@ func (p *proc) closeSockets() {
 	}
 }
 
-// supervise runs one life after the other until the host ends. The first has begun.
+// supervise runs one incarnation after the other until the host ends. The first has begun.
 func (p *proc) supervise() {
 	for {
-		p.live()
+		p.runIncarnation()
 		if !p.awaitStart() {
 			return
 		}
-		if !p.host.begin(p) {
+		if !p.host.startIncarnation(p) {
 			return
 		}
 	}
 }
 
-// live runs the present life to its end.
-func (p *proc) live() {
+// runIncarnation runs the present incarnation to its end.
+func (p *proc) runIncarnation() {
 	defer func() {
 		if v := recover(); v != nil {
 			err := fmt.Errorf("%w: %s: %v", ErrPanic, p.spec.Name, v)
@@ -86,7 +86,7 @@ func (p *proc) live() {
 		p.setRunning(true)
 		err = e.loop(process)
 	}
-	e.life.release()
+	e.incarnation.release()
 	p.finish(err)
 }
 
@@ -96,7 +96,7 @@ func (p *proc) setRunning(on bool) {
 	p.running = on
 }
 
-// finish records the end of a life. err is what the process said, nil when it was ended.
+// finish records the end of a incarnation. err is what the process said, nil when it was ended.
 func (p *proc) finish(err error) {
 	p.host.mu.Lock()
 	defer p.host.mu.Unlock()
@@ -129,7 +129,7 @@ func (p *proc) awaitStart() bool {
 		select {
 		case <-p.quit:
 			return false
-		case <-p.startAgain:
+		case <-p.restart:
 			return true
 		case <-delay:
 			p.host.mu.Lock()

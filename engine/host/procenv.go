@@ -8,26 +8,26 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 )
 
-// procEnv is the env.Env of one life of a process. Only the process's loop uses it.
+// procEnv is the env.Env of one incarnation of a process. Only the process's loop uses it.
 type procEnv struct {
-	proc    *proc
-	host    *Host
-	life    *life
-	disk    *disk
-	log     *slog.Logger
-	rands   map[string]*osRand
-	timers  timers
-	alarm   *time.Timer
-	exiting bool
-	reason  error
+	proc        *proc
+	host        *Host
+	incarnation *incarnation
+	disk        *disk
+	log         *slog.Logger
+	rands       map[string]*osRand
+	timers      timers
+	alarm       *time.Timer
+	exiting     bool
+	reason      error
 }
 
 func newProcEnv(p *proc) *procEnv {
 	p.host.mu.Lock()
 	defer p.host.mu.Unlock()
-	e := &procEnv{proc: p, host: p.host, life: p.life, timers: newTimers(),
+	e := &procEnv{proc: p, host: p.host, incarnation: p.incarnation, timers: newTimers(),
 		log: p.host.logger(p.spec.Name), rands: map[string]*osRand{}, alarm: time.NewTimer(time.Hour)}
-	e.disk = &disk{root: p.host.disk, life: e.life}
+	e.disk = &disk{root: p.host.disk, incarnation: e.incarnation}
 	return e
 }
 
@@ -47,7 +47,7 @@ func (e *procEnv) loop(process env.Process) error {
 // next waits for an event: what was due or had arrived first comes first.
 func (e *procEnv) next() (env.Event, bool) {
 	for {
-		if e.life.pass() != nil {
+		if e.incarnation.pass() != nil {
 			return nil, false
 		}
 		deadline, armed := e.timers.first()
@@ -81,7 +81,7 @@ func (e *procEnv) wait(deadline time.Duration, armed bool) {
 // Self implements env.Env.
 func (e *procEnv) Self() env.Self {
 	return env.Self{Machine: e.host.cfg.Machine, Name: e.host.cfg.Name, Process: e.proc.spec.Name,
-		Boot: e.host.state.Boot, Incarnation: e.life.number}
+		Boot: e.host.state.Boot, Incarnation: e.incarnation.number}
 }
 
 // Mono implements env.Env.
@@ -103,7 +103,7 @@ func (e *procEnv) Send(to env.MachineID, link env.LinkID, payload []byte) {
 	if len(payload) > env.MaxDatagramBytes {
 		panic(fmt.Sprintf("host: a datagram of %d bytes is larger than MaxDatagramBytes", len(payload)))
 	}
-	if int(link) >= len(e.proc.sockets) || e.life.dead.Load() {
+	if int(link) >= len(e.proc.sockets) || e.incarnation.dead.Load() {
 		return
 	}
 	e.proc.sockets[link].send(to, payload)
@@ -120,15 +120,15 @@ func (e *procEnv) Local(to string, payload []byte) error {
 	}
 	return target.inbox.putIf(item{class: classLocal, from: e.proc.spec.Name, bytes: len(payload),
 		at: e.host.clock.mono(), event: env.LocalMessage{From: e.proc.spec.Name,
-			Payload: append([]byte(nil), payload...)}}, e.life.alive)
+			Payload: append([]byte(nil), payload...)}}, e.incarnation.alive)
 }
 
 // Complete implements env.Env.
 func (e *procEnv) Complete(op env.OpID, output []byte) {
-	if e.life.dead.Load() {
+	if e.incarnation.dead.Load() {
 		return
 	}
-	if !e.proc.ops.complete(op, append([]byte(nil), output...)) && !e.life.dead.Load() {
+	if !e.proc.ops.complete(op, append([]byte(nil), output...)) && !e.incarnation.dead.Load() {
 		panic(fmt.Sprintf("host: operation %d was answered before or never given", op))
 	}
 }
@@ -149,7 +149,7 @@ func (e *procEnv) Log() *slog.Logger { return e.log }
 
 // Emit implements env.Env.
 func (e *procEnv) Emit(r env.Record) {
-	if e.life.dead.Load() {
+	if e.incarnation.dead.Load() {
 		return
 	}
 	if err := e.host.records.write(kernelNow(), e.proc.spec.Name, r); err != nil {
@@ -173,4 +173,4 @@ func (e *procEnv) LeaveTask() {}
 func (e *procEnv) SuspendLoop() {}
 
 // AtEnd implements env.EndNotifier: tasks of an ended process are unwound.
-func (e *procEnv) AtEnd(release func()) { e.life.atEnd = append(e.life.atEnd, release) }
+func (e *procEnv) AtEnd(release func()) { e.incarnation.atEnd = append(e.incarnation.atEnd, release) }

@@ -8,58 +8,63 @@ import (
 	"time"
 )
 
-// ProgramLife is the record of a program that runs beside the processes. The one who looks after
-// the program writes it and not the host, so it is true whatever becomes of the host.
-type ProgramLife struct {
-	Name string `json:"name"`
-	// Phase is begins (before the program does anything), lives (every [ProgramBeat]) or ended.
-	Phase string `json:"phase"`
+// ProgramHeartbeat is the record of a program that runs beside the processes. The program's keeper
+// writes it, not the host, so it stays correct when the host crashes.
+type ProgramHeartbeat struct {
+	Name  string       `json:"name"`
+	Phase ProgramPhase `json:"phase"`
 }
 
-// Phases of a program.
+// ProgramPhase is what a heartbeat reports of a program.
+type ProgramPhase string
+
 const (
-	ProgramBegins = "begins"
-	ProgramLives  = "lives"
-	ProgramEnded  = "ended"
+	// ProgramStarting is written once, before the program does anything.
+	ProgramStarting ProgramPhase = "starting"
+	// ProgramRunning is written every [ProgramHeartbeatInterval].
+	ProgramRunning ProgramPhase = "running"
+	// ProgramEnded is written once, after the program has ended.
+	ProgramEnded ProgramPhase = "ended"
 )
 
-// ProgramBeat separates the signs of life of a program.
-const ProgramBeat = 100 * time.Millisecond
+// ProgramHeartbeatInterval is the time between two heartbeats of a running program.
+const ProgramHeartbeatInterval = 100 * time.Millisecond
 
 // RecordKind implements env.Record.
-func (ProgramLife) RecordKind() string { return "program-life" }
+func (ProgramHeartbeat) RecordKind() string { return "program-heartbeat" }
 
 // RunProgramArg is the argument with which a host starts its own executable again as the keeper
-// of a program: whoever calls [Host.Run] must offer its arguments to [RunProgram] first.
+// of a program: a main that calls [Host.Run] must pass its arguments to [RunProgram] first.
 const RunProgramArg = "run-program"
 
 // ProgramEnv is the environment variable in which a program finds its name.
 const ProgramEnv = "HOLDFAST_PROGRAM"
 
-// programsDir is where programs are known, in the machine's directory.
+// programsDir is the subdirectory of the machine's directory with the files of its programs.
 const programsDir = "programs"
 
-// LifeFiles is the pattern of the files with the records of a machine's programs, in the machine's
-// directory. They are written when the host writes records, too.
-const LifeFiles = programsDir + "/*" + lifeSuffix
+// ProgramRecordFiles is the glob pattern of the files that hold the heartbeats of a machine's
+// programs, relative to the machine's directory. They are written only if the host writes records.
+const ProgramRecordFiles = programsDir + "/*" + recordsSuffix
 
 const (
-	lifeSuffix = ".life"
-	lockSuffix = ".lock"
-	exitSuffix = ".exit"
-	exitFormat = "%d %d\n" // the keeper's process id, and how the program ended
+	recordsSuffix = ".records"
+	lockSuffix    = ".lock"
+	exitSuffix    = ".exit"
+	exitFormat    = "%d %d\n" // the keeper's process id, and how the program ended
 )
 
-// maxProgramName bounds the name of a program.
-const maxProgramName = 100
+// maxProgramNameBytes bounds the name of a program.
+const maxProgramNameBytes = 100
 
 // ErrProgram means that a program could not be started, seen or ended.
 var ErrProgram = errors.New("program failed")
 
-// programFile is the path of a program's file.
+// programFile returns the path of the file of a program with a suffix. It fails with ErrProgram when
+// the program's name is empty or too long.
 func programFile(dir, name, suffix string) (string, error) {
-	if name == "" || len(name) > maxProgramName {
-		return "", fmt.Errorf("%w: a name of %d bytes, must be 1 to %d", ErrProgram, len(name), maxProgramName)
+	if name == "" || len(name) > maxProgramNameBytes {
+		return "", fmt.Errorf("%w: a name of %d bytes, must be 1 to %d", ErrProgram, len(name), maxProgramNameBytes)
 	}
 	return filepath.Join(dir, programsDir, url.PathEscape(name)+suffix), nil
 }

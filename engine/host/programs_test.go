@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 func TestProgramsOutliveTheirStarterAndEnd(t *testing.T) {
 	dir := t.TempDir()
 	fresh := func() *programs {
-		return &programs{dir: dir, records: true, life: &life{gate: newGate(), files: map[*os.File]struct{}{}}}
+		return &programs{dir: dir, records: true, incarnation: &incarnation{gate: newGate(), files: map[*os.File]struct{}{}}}
 	}
 	p := fresh()
 	running := func() bool {
@@ -36,37 +36,37 @@ func TestProgramsOutliveTheirStarterAndEnd(t *testing.T) {
 	}
 	require.False(t, running())
 	require.NoError(t, p.Start("vm:100", []string{"/bin/sh", "-c", "trap '' TERM; echo $HOLDFAST_PROGRAM >> out; while :; do sleep 0.05; done"}))
-	t.Cleanup(func() { _ = fresh().End("vm:100", true) })
+	t.Cleanup(func() { _ = fresh().Stop("vm:100", true) })
 	require.True(t, running())
 	require.NoError(t, fresh().Start("vm:100", []string{"/bin/false"}), "it runs already")
-	p.life.dead.Store(true)
-	require.Error(t, p.End("vm:100", true), "what has ended does nothing any more")
+	p.incarnation.dead.Store(true)
+	require.Error(t, p.Stop("vm:100", true), "what has ended does nothing any more")
 	require.Eventually(t, func() bool {
 		out, _ := os.ReadFile(filepath.Join(dir, "out"))
 		return string(out) == "vm:100\n"
 	}, 5*time.Second, 10*time.Millisecond)
-	require.NoError(t, fresh().End("vm:100", false))
+	require.NoError(t, fresh().Stop("vm:100", false))
 	time.Sleep(300 * time.Millisecond)
 	require.True(t, running(), "it does not listen")
-	require.NoError(t, fresh().End("vm:100", true))
+	require.NoError(t, fresh().Stop("vm:100", true))
 	require.Eventually(t, func() bool { return !running() }, 5*time.Second, 10*time.Millisecond)
 	status, err := fresh().Status("vm:100")
 	require.NoError(t, err)
-	require.NotEmpty(t, status.Life)
+	require.NotEmpty(t, status.Incarnation)
 	require.False(t, status.Running || status.Exited, "it was ended by force and could say nothing")
 	require.NoError(t, fresh().Start("vm:100", []string{"/bin/sh", "-c", "exit 3"}))
 	require.Eventually(t, func() bool { return !running() }, 5*time.Second, 10*time.Millisecond)
 	again, err := fresh().Status("vm:100")
 	require.NoError(t, err)
-	require.NotEqual(t, status.Life, again.Life, "a new life")
+	require.NotEqual(t, status.Incarnation, again.Incarnation, "a new life")
 	require.True(t, again.Exited)
 	require.Equal(t, 3, again.ExitCode)
-	files, err := filepath.Glob(filepath.Join(dir, LifeFiles))
+	files, err := filepath.Glob(filepath.Join(dir, ProgramRecordFiles))
 	require.NoError(t, err)
 	require.Len(t, files, 1)
 	data, err := os.ReadFile(files[0])
 	require.NoError(t, err)
-	require.Equal(t, 2, strings.Count(string(data), ProgramBegins))
-	require.Equal(t, 1, strings.Count(string(data), ProgramEnded), "the first was killed and could say nothing")
-	require.Contains(t, string(data), ProgramLives)
+	require.Equal(t, 2, strings.Count(string(data), string(ProgramStarting)))
+	require.Equal(t, 1, strings.Count(string(data), string(ProgramEnded)), "the first was killed and could say nothing")
+	require.Contains(t, string(data), ProgramRunning)
 }

@@ -22,19 +22,19 @@ import (
 // programs runs programs. Each has a keeper, a process of its own session, and a lock file that
 // keeper and program hold open: what is locked runs, whoever started it, and what runs is locked.
 type programs struct {
-	dir     string
-	records bool // keepers write records
-	life    *life
+	dir         string
+	records     bool // keepers write records
+	incarnation *incarnation
 }
 
 // Programs implements env.ProgramHost.
 func (e *procEnv) Programs() env.Programs {
-	return &programs{dir: e.host.cfg.Dir, records: e.host.cfg.RecordFile != "", life: e.life}
+	return &programs{dir: e.host.cfg.Dir, records: e.host.cfg.RecordFile != "", incarnation: e.incarnation}
 }
 
 // open opens a program's lock file and tries to lock it; false when something runs.
 func (p *programs) open(name string) (*os.File, bool, error) {
-	if err := p.life.pass(); err != nil {
+	if err := p.incarnation.pass(); err != nil {
 		return nil, false, err
 	}
 	path, err := programFile(p.dir, name, lockSuffix)
@@ -73,13 +73,13 @@ func (p *programs) Start(name string, command []string) error {
 	if err != nil {
 		return fmt.Errorf("%w: finding the keeper: %w", ErrProgram, err)
 	}
-	life := ""
+	records := ""
 	if p.records {
-		if life, err = programFile(p.dir, name, lifeSuffix); err != nil {
+		if records, err = programFile(p.dir, name, recordsSuffix); err != nil {
 			return err
 		}
 	}
-	keeper := exec.Command(self, append([]string{RunProgramArg, life, name}, command...)...)
+	keeper := exec.Command(self, append([]string{RunProgramArg, records, name}, command...)...)
 	keeper.Dir = p.dir
 	keeper.Env = append(os.Environ(), ProgramEnv+"="+name)
 	keeper.Stdout, keeper.Stderr = os.Stdout, os.Stderr
@@ -130,7 +130,7 @@ func (p *programs) Status(name string) (env.ProgramStatus, error) {
 	if keeper == 0 {
 		return s, nil
 	}
-	s.Life = strconv.Itoa(keeper)
+	s.Incarnation = strconv.Itoa(keeper)
 	path, err := programFile(p.dir, name, exitSuffix)
 	if err != nil || s.Running {
 		return s, err
@@ -146,8 +146,8 @@ func (p *programs) Status(name string) (env.ProgramStatus, error) {
 	return s, err
 }
 
-// End implements env.Programs.
-func (p *programs) End(name string, force bool) error {
+// Stop implements env.Programs.
+func (p *programs) Stop(name string, force bool) error {
 	f, free, err := p.open(name)
 	if err != nil {
 		return err
@@ -170,46 +170,47 @@ func (p *programs) End(name string, force bool) error {
 	return nil
 }
 
-// RunProgram keeps a program until it has ended: args are those after [RunProgramArg]. It hands
-// its lock to the program, and writes the program's life where it is told to.
+// RunProgram is the main function of a keeper: it runs a program until the program has ended. args
+// are the arguments after [RunProgramArg]: the record file ("" for none), the name and the command.
+// The keeper passes its lock on to the program and writes heartbeats to the record file.
 func RunProgram(args []string) error {
 	if len(args) < 3 {
 		return fmt.Errorf("%w: %s needs a file, a name and a command", ErrProgram, RunProgramArg)
 	}
-	life, err := openRecords(args[0])
+	heartbeats, err := openRecords(args[0])
 	if err != nil {
 		return err
 	}
-	defer life.close()
-	say := func(phase string) error {
-		return life.write(kernelNow(), "program", ProgramLife{Name: args[1], Phase: phase})
+	defer heartbeats.close()
+	report := func(phase ProgramPhase) error {
+		return heartbeats.write(kernelNow(), "program", ProgramHeartbeat{Name: args[1], Phase: phase})
 	}
 	lock := os.NewFile(3, "lock")
 	// The whole group is asked to end. The keeper waits for the program.
 	asked := make(chan os.Signal, 1)
 	signal.Notify(asked, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
-	if err := say(ProgramBegins); err != nil {
+	if err := report(ProgramStarting); err != nil {
 		return err
 	}
 	program := exec.Command(args[2], args[3:]...)
 	program.Stdout, program.Stderr = os.Stdout, os.Stderr
 	program.ExtraFiles = []*os.File{lock}
 	if err := program.Start(); err != nil {
-		return errors.Join(fmt.Errorf("%w: starting %s: %w", ErrProgram, args[1], err), say(ProgramEnded))
+		return errors.Join(fmt.Errorf("%w: starting %s: %w", ErrProgram, args[1], err), report(ProgramEnded))
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- program.Wait() }()
-	beat := time.NewTicker(ProgramBeat)
+	beat := time.NewTicker(ProgramHeartbeatInterval)
 	defer beat.Stop()
 	for {
 		select {
 		case <-asked:
 		case <-beat.C:
-			if err := say(ProgramLives); err != nil {
+			if err := report(ProgramRunning); err != nil {
 				return err
 			}
 		case err := <-ended:
-			return errors.Join(err, say(ProgramEnded), leaveExit(args[1], program.ProcessState))
+			return errors.Join(err, report(ProgramEnded), leaveExit(args[1], program.ProcessState))
 		}
 	}
 }

@@ -52,6 +52,6 @@ func (s *state) save(root *os.Root) error {
 	if err != nil {
 		return fmt.Errorf("encoding the host's state: %w", err)
 	}
-	d := &disk{root: root, life: &life{gate: newGate(), files: map[*os.File]struct{}{}}}
+	d := &disk{root: root, incarnation: &incarnation{gate: newGate(), files: map[*os.File]struct{}{}}}
 	return env.ReplaceFile(d, stateFile, data)
 }

@@ -18,18 +18,18 @@ import (
 // Words of a supervisor's protocol. A request is a line, and so is its answer: "ok", "ok armed"
 // or "error ...".
 const (
-	dogArm    = "arm" // with the time in ns
-	dogPet    = "pet"
-	dogDisarm = "disarm"
-	dogState  = "state"
+	requestArm    = "arm" // with the time in ns
+	requestPet    = "pet"
+	requestDisarm = "disarm"
+	requestState  = "state"
 )
 
-// dogTimeout bounds one exchange with a supervisor, which is on the same machine.
-const dogTimeout = time.Second
+// watchdogExchangeTimeout bounds one exchange with a supervisor, which is on the same machine.
+const watchdogExchangeTimeout = time.Second
 
-// supervisor is a watchdog outside of everything that it guards: somebody who listens on a unix
+// watchdogClient is a watchdog outside of everything that it guards: somebody who listens on a unix
 // socket and resets the whole machine when an armed time passes without a word.
-type supervisor struct {
+type watchdogClient struct {
 	path string
 
 	mu    sync.Mutex
@@ -37,7 +37,7 @@ type supervisor struct {
 	lines *bufio.Reader
 }
 
-var _ env.Watchdog = (*supervisor)(nil)
+var _ env.Watchdog = (*watchdogClient)(nil)
 
 // ErrWatchdog means that a machine's watchdog could not be reached or refused.
 var ErrWatchdog = errors.New("watchdog device failed")
@@ -53,7 +53,7 @@ func openWatchdog(path, dir string) (env.Watchdog, error) {
 	case "":
 		return nil, nil
 	case NoWatchdog:
-		return &waived{}, nil
+		return &noopWatchdog{}, nil
 	}
 	info, err := os.Stat(path)
 	if err != nil {
@@ -62,8 +62,8 @@ func openWatchdog(path, dir string) (env.Watchdog, error) {
 	}
 	switch {
 	case info.Mode()&os.ModeSocket != 0:
-		s := &supervisor{path: path}
-		_, err := s.ask(dogState)
+		s := &watchdogClient{path: path}
+		_, err := s.ask(requestState)
 		return s, err
 	case info.Mode()&os.ModeCharDevice != 0:
 		return openDevice(path, dir)
@@ -72,11 +72,11 @@ func openWatchdog(path, dir string) (env.Watchdog, error) {
 }
 
 // ask makes one exchange, on a new connection when the last one is lost.
-func (s *supervisor) ask(request string) (string, error) {
+func (s *watchdogClient) ask(request string) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.conn == nil {
-		c, err := net.DialTimeout("unix", s.path, dogTimeout)
+		c, err := net.DialTimeout("unix", s.path, watchdogExchangeTimeout)
 		if err != nil {
 			return "", fmt.Errorf("%w: %w", ErrWatchdog, err)
 		}
@@ -95,8 +95,8 @@ func (s *supervisor) ask(request string) (string, error) {
 	return strings.TrimSpace(rest), nil
 }
 
-func (s *supervisor) exchange(request string) (string, error) {
-	if err := s.conn.SetDeadline(time.Now().Add(dogTimeout)); err != nil {
+func (s *watchdogClient) exchange(request string) (string, error) {
+	if err := s.conn.SetDeadline(time.Now().Add(watchdogExchangeTimeout)); err != nil {
 		return "", err
 	}
 	if _, err := s.conn.Write([]byte(request + "\n")); err != nil {
@@ -107,66 +107,66 @@ func (s *supervisor) exchange(request string) (string, error) {
 }
 
 // Arm implements env.Watchdog.
-func (s *supervisor) Arm(timeout time.Duration) error {
-	_, err := s.ask(dogArm + " " + strconv.FormatInt(int64(timeout), 10))
+func (s *watchdogClient) Arm(timeout time.Duration) error {
+	_, err := s.ask(requestArm + " " + strconv.FormatInt(int64(timeout), 10))
 	return err
 }
 
 // Pet implements env.Watchdog. A pet that does not arrive is none: the machine is reset.
-func (s *supervisor) Pet() { _, _ = s.ask(dogPet) }
+func (s *watchdogClient) Pet() { _, _ = s.ask(requestPet) }
 
 // Disarm implements env.Watchdog.
-func (s *supervisor) Disarm() error {
-	_, err := s.ask(dogDisarm)
+func (s *watchdogClient) Disarm() error {
+	_, err := s.ask(requestDisarm)
 	return err
 }
 
 // Armed implements env.Watchdog. A device that does not answer may be armed.
-func (s *supervisor) Armed() bool {
-	state, err := s.ask(dogState)
+func (s *watchdogClient) Armed() bool {
+	state, err := s.ask(requestState)
 	return err != nil || state == "armed"
 }
 
-// waived is the watchdog of a machine that does without one. It keeps the books and resets nothing.
-type waived struct{ armed atomic.Bool }
+// noopWatchdog is the watchdog of a machine that does without one. It keeps the books and resets nothing.
+type noopWatchdog struct{ armed atomic.Bool }
 
 // Arm implements env.Watchdog.
-func (w *waived) Arm(time.Duration) error { w.armed.Store(true); return nil }
+func (w *noopWatchdog) Arm(time.Duration) error { w.armed.Store(true); return nil }
 
 // Pet implements env.Watchdog.
-func (w *waived) Pet() {}
+func (w *noopWatchdog) Pet() {}
 
 // Disarm implements env.Watchdog.
-func (w *waived) Disarm() error { w.armed.Store(false); return nil }
+func (w *noopWatchdog) Disarm() error { w.armed.Store(false); return nil }
 
 // Armed implements env.Watchdog.
-func (w *waived) Armed() bool { return w.armed.Load() }
+func (w *noopWatchdog) Armed() bool { return w.armed.Load() }
 
-// guarded is the machine's watchdog as one life of a process has it: what has ended or is paused
+// incarnationWatchdog is the machine's watchdog as one incarnation of a process has it: what has ended or is paused
 // pets nothing.
-type guarded struct {
+type incarnationWatchdog struct {
 	env.Watchdog
-	life *life
+	incarnation *incarnation
 }
 
 // Arm implements env.Watchdog.
-func (g guarded) Arm(timeout time.Duration) error {
-	if err := g.life.pass(); err != nil {
+func (g incarnationWatchdog) Arm(timeout time.Duration) error {
+	if err := g.incarnation.pass(); err != nil {
 		return err
 	}
 	return g.Watchdog.Arm(timeout)
 }
 
 // Pet implements env.Watchdog.
-func (g guarded) Pet() {
-	if g.life.pass() == nil {
+func (g incarnationWatchdog) Pet() {
+	if g.incarnation.pass() == nil {
 		g.Watchdog.Pet()
 	}
 }
 
 // Disarm implements env.Watchdog.
-func (g guarded) Disarm() error {
-	if err := g.life.pass(); err != nil {
+func (g incarnationWatchdog) Disarm() error {
+	if err := g.incarnation.pass(); err != nil {
 		return err
 	}
 	return g.Watchdog.Disarm()
@@ -174,8 +174,8 @@ func (g guarded) Disarm() error {
 
 // Watchdog implements env.WatchdogHost.
 func (e *procEnv) Watchdog() env.Watchdog {
-	if e.host.dog == nil {
+	if e.host.watchdog == nil {
 		return nil
 	}
-	return guarded{e.host.dog, e.life}
+	return incarnationWatchdog{e.host.watchdog, e.incarnation}
 }

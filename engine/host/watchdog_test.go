@@ -44,8 +44,8 @@ func TestSupervisorIsAWatchdog(t *testing.T) {
 	dog, err := openWatchdog(path, "")
 	require.NoError(t, err)
 	require.Equal(t, "state", <-asked)
-	running := &life{gate: newGate()}
-	g := guarded{dog, running}
+	running := &incarnation{gate: newGate()}
+	g := incarnationWatchdog{dog, running}
 	answers <- "ok"
 	require.NoError(t, g.Arm(1500*time.Millisecond))
 	require.Equal(t, "arm 1500000000", <-asked)
@@ -66,7 +66,7 @@ func TestSupervisorIsAWatchdog(t *testing.T) {
 	require.Empty(t, asked)
 
 	require.NoError(t, l.Close())
-	dog.(*supervisor).conn.Close()
+	dog.(*watchdogClient).conn.Close()
 	require.True(t, dog.Armed(), "one that does not answer may be armed")
 }
 

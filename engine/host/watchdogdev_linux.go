@@ -17,8 +17,8 @@ import (
 // A watchdog of the Linux kernel (watchdog-api): opening arms it, every write pets it, and closing
 // it after a write of the letter V disarms it, unless it was built or loaded without a way out.
 
-// dogFile is an open watchdog device.
-type dogFile interface {
+// watchdogFile is an open watchdog device.
+type watchdogFile interface {
 	Write(p []byte) (int, error)
 	Close() error
 	// SetTimeout and Timeout are in the kernel's whole seconds.
@@ -26,9 +26,9 @@ type dogFile interface {
 	Timeout() (int, error)
 }
 
-// kernelDogs is what of the kernel a device needs.
-type kernelDogs interface {
-	Open(path string) (dogFile, error)
+// watchdogKernel is what of the kernel a device needs.
+type watchdogKernel interface {
+	Open(path string) (watchdogFile, error)
 	// Attribute reads what the kernel tells of a device; "" when it does not.
 	Attribute(path, name string) string
 	BootID() string
@@ -38,10 +38,10 @@ type kernelDogs interface {
 type device struct {
 	path   string
 	marker string // remembers over a restart of this program that it is armed
-	kernel kernelDogs
+	kernel watchdogKernel
 
 	mu   sync.Mutex
-	file dogFile
+	file watchdogFile
 	// stuck is why the device, once opened, is of no use and cannot be closed either: it is petted
 	// on, so that the mistake costs nobody the machine.
 	stuck error
@@ -55,7 +55,7 @@ func openDevice(path, dir string) (env.Watchdog, error) {
 	if err := unix.Access(path, unix.W_OK); err != nil {
 		return nil, fmt.Errorf("%w: the watchdog %s may not be written: %w; run as root", ErrConfig, path, err)
 	}
-	return &device{path: path, marker: filepath.Join(dir, markerFile), kernel: linuxDogs{}}, nil
+	return &device{path: path, marker: filepath.Join(dir, markerFile), kernel: linuxWatchdogs{}}, nil
 }
 
 // magic is what a device must have read last for its closing to disarm it.
@@ -210,14 +210,14 @@ func (d *device) Armed() bool {
 	return err == nil && string(data) == d.kernel.BootID()
 }
 
-// linuxDogs is the kernel.
-type linuxDogs struct{}
+// linuxWatchdogs is the kernel.
+type linuxWatchdogs struct{}
 
-// BootID implements kernelDogs.
-func (linuxDogs) BootID() string { return kernelBootID() }
+// BootID implements watchdogKernel.
+func (linuxWatchdogs) BootID() string { return kernelBootID() }
 
-// Attribute implements kernelDogs, for kernels with CONFIG_WATCHDOG_SYSFS.
-func (linuxDogs) Attribute(path, name string) string {
+// Attribute implements watchdogKernel, for kernels with CONFIG_WATCHDOG_SYSFS.
+func (linuxWatchdogs) Attribute(path, name string) string {
 	device := filepath.Base(path)
 	if device == "watchdog" {
 		device = "watchdog0" // the same device under its old name
@@ -229,23 +229,23 @@ func (linuxDogs) Attribute(path, name string) string {
 	return strings.TrimSpace(string(data))
 }
 
-// Open implements kernelDogs.
-func (linuxDogs) Open(path string) (dogFile, error) {
+// Open implements watchdogKernel.
+func (linuxWatchdogs) Open(path string) (watchdogFile, error) {
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
 		return nil, err
 	}
-	return linuxDog{f}, nil
+	return linuxWatchdogFile{f}, nil
 }
 
-type linuxDog struct{ *os.File }
+type linuxWatchdogFile struct{ *os.File }
 
-// SetTimeout implements dogFile.
-func (f linuxDog) SetTimeout(seconds int) error {
+// SetTimeout implements watchdogFile.
+func (f linuxWatchdogFile) SetTimeout(seconds int) error {
 	return unix.IoctlSetPointerInt(int(f.Fd()), unix.WDIOC_SETTIMEOUT, seconds)
 }
 
-// Timeout implements dogFile.
-func (f linuxDog) Timeout() (int, error) {
+// Timeout implements watchdogFile.
+func (f linuxWatchdogFile) Timeout() (int, error) {
 	return unix.IoctlGetInt(int(f.Fd()), unix.WDIOC_GETTIMEOUT)
 }

@@ -32,7 +32,7 @@ type fakeDog struct {
 	setFails error // of setting the time
 }
 
-func (f *fakeDog) Open(string) (dogFile, error) {
+func (f *fakeDog) Open(string) (watchdogFile, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.busy || f.open {
@@ -189,17 +189,17 @@ func TestDeviceOfNoUseIsRefused(t *testing.T) {
 }
 
 func TestWhatIsSaidOfADevice(t *testing.T) {
-	info := lookAtWatchdog(filepath.Join(t.TempDir(), "watchdog"), &fakeDog{}, "load it")
+	info := inspectWatchdog(filepath.Join(t.TempDir(), "watchdog"), &fakeDog{}, "load it")
 	require.False(t, info.OK)
 	require.Contains(t, info.Remedy, "load it; without a device run holdfastd -supervise")
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
-	require.Contains(t, lookAtWatchdog(file, &fakeDog{}, "load it").Detail, "is no device")
-	info = lookAtWatchdog("/dev/null", &fakeDog{}, "") // a device that can be written
+	require.Contains(t, inspectWatchdog(file, &fakeDog{}, "load it").Detail, "is no device")
+	info = inspectWatchdog("/dev/null", &fakeDog{}, "") // a device that can be written
 	require.True(t, info.OK)
 	require.Contains(t, info.Detail, "/dev/null is there, it is inactive")
-	require.Contains(t, lookAtWatchdog("/dev/null", &fakeDog{nowayout: true}, "").Detail, "without a way out")
-	info = lookAtWatchdog("/dev/null", &fakeDog{active: true}, "")
+	require.Contains(t, inspectWatchdog("/dev/null", &fakeDog{nowayout: true}, "").Detail, "without a way out")
+	info = inspectWatchdog("/dev/null", &fakeDog{active: true}, "")
 	require.False(t, info.OK, "somebody else has it")
 	require.Contains(t, info.Remedy, "only one can have it")
 

@@ -11,12 +11,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// LookAtWatchdog says what can be said of a watchdog device.
-func LookAtWatchdog(path string) WatchdogInfo {
-	return lookAtWatchdog(path, linuxDogs{}, softdog("/lib/modules", release()))
+// InspectWatchdog says what can be said of a watchdog device.
+func InspectWatchdog(path string) WatchdogInfo {
+	return inspectWatchdog(path, linuxWatchdogs{}, softdog("/lib/modules", release()))
 }
 
-func lookAtWatchdog(path string, kernel kernelDogs, softdog string) WatchdogInfo {
+func inspectWatchdog(path string, kernel watchdogKernel, softdog string) WatchdogInfo {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

@@ -2,8 +2,8 @@
 
 package host
 
-// LookAtWatchdog says what can be said of a watchdog device.
-func LookAtWatchdog(string) WatchdogInfo {
+// InspectWatchdog says what can be said of a watchdog device.
+func InspectWatchdog(string) WatchdogInfo {
 	return WatchdogInfo{Detail: "watchdog devices are known on Linux only",
 		Remedy: "run nodes with high availability on Linux"}
 }

@@ -13,7 +13,7 @@ import (
 type Init struct {
 	opts    Options
 	env     env.Env
-	machine env.Machine
+	machine env.MachineControl
 	up      map[string]bool
 
 	// going is Shutdown or Reboot while the machine goes down; next is the service whose end is

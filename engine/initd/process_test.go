@@ -46,7 +46,7 @@ func (f *fakeEnv) Complete(_ env.OpID, output []byte) {
 	f.answer = Answer{}
 	require.NoError(f.t, json.Unmarshal(output, &f.answer))
 }
-func (f *fakeEnv) Machine() env.Machine { return f }
+func (f *fakeEnv) Machine() env.MachineControl { return f }
 func (f *fakeEnv) PowerOff(restart bool) error {
 	if f.broken {
 		return errors.New("stuck")
@@ -151,7 +151,7 @@ func TestSingleServices(t *testing.T) {
 // noControls is a machine that nobody can control from within.
 type noControls struct{ *fakeEnv }
 
-func (noControls) Machine() env.Machine { return nil }
+func (noControls) Machine() env.MachineControl { return nil }
 
 func TestWithoutControls(t *testing.T) {
 	e := newEnv(t)

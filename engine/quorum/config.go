@@ -76,15 +76,16 @@ func FromCorosync(c *corosync.Config, t corosync.Timers, self ring.NodeID) (Conf
 		DeviceSyncTimeout:     t.DeviceSyncTimeout,
 	}
 	if q.AutoTieBreaker.Value {
-		kind, list, ok := corosync.ParseTieBreakerNode(q.AutoTieBreakerNode)
+		side, list, ok := corosync.ParseTieBreakerNode(q.AutoTieBreakerNode)
 		if !ok {
 			return Config{}, fmt.Errorf("%w: auto_tie_breaker_node %q; write lowest, highest or node ids",
 				ErrConfig, q.AutoTieBreakerNode)
 		}
 		cfg.TieBreakerList = list
-		cfg.TieBreaker = map[string]TieBreaker{
-			"lowest": TieLowest, "highest": TieHighest, "list": TieList,
-		}[kind]
+		cfg.TieBreaker = map[corosync.TieBreakerSide]TieBreaker{
+			corosync.SideOfLowest: TieLowest, corosync.SideOfHighest: TieHighest,
+			corosync.SideOfFirstListed: TieList,
+		}[side]
 	}
 	return cfg, cfg.check()
 }

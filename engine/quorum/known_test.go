@@ -238,7 +238,7 @@ func TestCommandInSync(t *testing.T) {
 			w.settle()
 		}
 		for _, id := range w.ids() {
-			v := w.machines[id].Verdict()
+			v := w.machines[id].Decision()
 			require.Equal(t, [2]uint32{5, 3}, [2]uint32{v.Expected, v.Quorum}, "node %d, broken %v", id, broken)
 		}
 	}
@@ -252,8 +252,8 @@ func TestVotesChangedInSync(t *testing.T) {
 	w.queue = append([]sent{{1, w.machines[1].ring, out.Multicast[0]}}, w.queue...)
 	w.settle()
 	require.NoError(t, w.agree())
-	require.Equal(t, uint32(6), w.machines[1].Verdict().Votes)
-	require.Equal(t, uint32(6), w.machines[3].Verdict().Votes)
+	require.Equal(t, uint32(6), w.machines[1].Decision().Votes)
+	require.Equal(t, uint32(6), w.machines[3].Decision().Votes)
 }
 
 // Two files with different votes for the device: the higher number counts, until the quorate side
@@ -280,8 +280,8 @@ func TestSetVotes(t *testing.T) {
 	w.do(1, out, err)
 	w.settle()
 	for _, id := range w.ids() {
-		require.Equal(t, Verdict{Ring: w.machines[id].ring, Members: w.ids(), Quorate: true, Votes: 6, Expected: 6,
-			Quorum: 4}, w.machines[id].Verdict())
+		require.Equal(t, Decision{Ring: w.machines[id].ring, Members: w.ids(), Quorate: true, Votes: 6, Expected: 6,
+			Quorum: 4}, w.machines[id].Decision())
 	}
 	w.split(group(1, 3), group(2))
 	require.False(t, w.quorate(1))
@@ -296,13 +296,13 @@ func TestSetVotes(t *testing.T) {
 func TestGrowingByReload(t *testing.T) {
 	w := everyone(t, 3, nil)
 	reload(w, func(c *Config) { c.ExpectedVotes, c.NodeVotes, c.Nodes = 5, 5, 5 })
-	require.Equal(t, uint32(3), w.machines[1].Verdict().Quorum)
+	require.Equal(t, uint32(3), w.machines[1].Decision().Quorum)
 	w.split(group(1, 2), group(3))
 	require.Zero(t, w.quorateSides())
 	// And back: the file is shorter again, while a majority is there to take it.
 	w.form(1, 2, 3)
 	reload(w, func(c *Config) { c.ExpectedVotes, c.NodeVotes, c.Nodes = 3, 3, 3 })
-	require.Equal(t, uint32(2), w.machines[1].Verdict().Quorum)
+	require.Equal(t, uint32(2), w.machines[1].Decision().Quorum)
 	w.split(group(1, 2), group(3))
 	require.Equal(t, 1, w.quorateSides())
 }
@@ -312,7 +312,7 @@ func TestQuorumNeverGoesDown(t *testing.T) {
 	w := everyone(t, 5, nil)
 	w.machines[1].us().expected = 2 // as if everything had been forgotten
 	w.form(1)
-	require.Equal(t, uint32(3), w.machines[1].Verdict().Quorum)
+	require.Equal(t, uint32(3), w.machines[1].Decision().Quorum)
 	require.False(t, w.quorate(1))
 }
 
@@ -358,7 +358,7 @@ func TestDeviceRefusals(t *testing.T) {
 	require.ErrorIs(t, err, ErrDeviceUnknown)
 	_, err = m.PollDevice(DeviceName, ring.ID{Seq: m.ring.Seq - 4, Rep: 1}, true)
 	require.ErrorIs(t, err, ErrDeviceWrongRing)
-	require.Equal(t, uint32(2), m.Verdict().Votes, "a vote for another ring does not count")
+	require.Equal(t, uint32(2), m.Decision().Votes, "a vote for another ring does not count")
 	_, err = w.machines[2].RegisterDevice("other")
 	require.ErrorIs(t, err, ErrDeviceExists)
 	_, err = m.RegisterDevice("")

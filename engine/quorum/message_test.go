@@ -75,7 +75,7 @@ func TestDeliverRefuses(t *testing.T) {
 	m := w.machines[1]
 	before := m.Status()
 	_, err := m.Deliver(3, Encode(NodeInfo{Ring: m.ring, Votes: 9, Expected: 1, Flags: Quorate}))
-	require.ErrorIs(t, err, ErrStranger)
+	require.ErrorIs(t, err, ErrNotMember)
 	_, err = m.Deliver(2, []byte("nonsense"))
 	require.ErrorIs(t, err, ErrMalformed)
 	out, err := m.Deliver(2, Encode(NodeInfo{Ring: ring.ID{Seq: 4, Rep: 1}, Votes: 9, Expected: 1}))
@@ -122,7 +122,7 @@ func FuzzDeliver(f *testing.F) {
 		out, err := m.Deliver(ring.NodeID(from), b)
 		w.do(1, out, nil)
 		w.settle()
-		v := m.Verdict()
+		v := m.Decision()
 		if err != nil && !syncing {
 			require.Equal(t, uint32(3), v.Votes)
 		}

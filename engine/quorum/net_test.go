@@ -17,8 +17,8 @@ import (
 type world struct {
 	t        require.TestingT
 	configs  map[ring.NodeID]Config
-	sorted   []ring.NodeID            // ids of configs
-	machines map[ring.NodeID]*Machine // nil entry: the node is down
+	sorted   []ring.NodeID               // ids of configs
+	machines map[ring.NodeID]*Votequorum // nil entry: the node is down
 	queue    []sent
 	timers   map[ring.NodeID]map[Timer]time.Duration
 	persist  map[ring.NodeID]uint32
@@ -49,7 +49,7 @@ func newWorld(t require.TestingT, n int, edit func(*Config)) *world {
 }
 
 func emptyWorld(t require.TestingT) *world {
-	return &world{t: t, configs: map[ring.NodeID]Config{}, machines: map[ring.NodeID]*Machine{},
+	return &world{t: t, configs: map[ring.NodeID]Config{}, machines: map[ring.NodeID]*Votequorum{},
 		timers: map[ring.NodeID]map[Timer]time.Duration{}, persist: map[ring.NodeID]uint32{}}
 }
 
@@ -113,7 +113,7 @@ func (w *world) do(id ring.NodeID, out Output, err error) {
 	if out.HavePersist {
 		w.log(fmt.Sprintf("%d: persist expected votes %d", id, out.Persist))
 	}
-	if v := out.Verdict; out.Announce {
+	if v := out.Decision; out.Announce {
 		w.log(fmt.Sprintf("%d: verdict ring %v quorate=%v votes=%d expected=%d quorum=%d", id, v.Ring, v.Quorate,
 			v.Votes, v.Expected, v.Quorum))
 	}
@@ -161,7 +161,7 @@ func (w *world) fire(timer Timer, ids ...ring.NodeID) {
 	for _, id := range ids {
 		if _, set := w.timers[id][timer]; set {
 			delete(w.timers[id], timer)
-			w.do(id, w.machines[id].Fire(timer), nil)
+			w.do(id, w.machines[id].TimerExpired(timer), nil)
 		}
 	}
 	w.settle()
@@ -201,7 +201,7 @@ func (w *world) agree() error {
 		first := w.machines[m.members[0]]
 		if m.ring == first.ring && (m.quorate != first.quorate || m.quorum != first.quorum ||
 			m.us().expected != first.us().expected) {
-			return fmt.Errorf("ring %v: %+v and node %d: %+v", m.ring, first.Verdict(), id, m.Verdict())
+			return fmt.Errorf("ring %v: %+v and node %d: %+v", m.ring, first.Decision(), id, m.Decision())
 		}
 	}
 	return nil

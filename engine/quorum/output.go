@@ -23,10 +23,20 @@ func (l Level) String() string {
 	return [...]string{"debug", "info", "notice", "warning", "crit"}[l]
 }
 
-// LogLine is one line for the log, worded as operators know it. Subsystem is QUORUM or VOTEQ.
+// Subsystem is the part of Corosync under whose name operators find a log line.
+type Subsystem string
+
+const (
+	// SubsystemQuorum reports memberships and the primary component.
+	SubsystemQuorum Subsystem = "QUORUM"
+	// SubsystemVotequorum reports votes, options and the quorum device.
+	SubsystemVotequorum Subsystem = "VOTEQ"
+)
+
+// LogLine is one line for the log, in Corosync's words.
 type LogLine struct {
 	Level     Level
-	Subsystem string
+	Subsystem Subsystem
 	Text      string
 }
 
@@ -70,12 +80,12 @@ type Output struct {
 	// Announce: Verdict goes to whoever follows the quorum: after each sync, and whenever anything
 	// of the verdict changes in between.
 	Announce bool
-	Verdict  Verdict
+	Decision Decision
 	Log      []LogLine
 }
 
-// Verdict is votequorum's word on a ring.
-type Verdict struct {
+// Decision is votequorum's word on a ring.
+type Decision struct {
 	Ring     ring.ID
 	Members  []ring.NodeID // ascending
 	Quorate  bool
@@ -85,36 +95,38 @@ type Verdict struct {
 }
 
 // same compares all but the members, which follow from the ring.
-func (v Verdict) same(other Verdict) bool {
+func (v Decision) same(other Decision) bool {
 	return v.Ring == other.Ring && v.Quorate == other.Quorate && v.Votes == other.Votes &&
 		v.Expected == other.Expected && v.Quorum == other.Quorum
 }
 
-func (m *Machine) log(level Level, format string, args ...any) {
-	m.out.Log = append(m.out.Log, LogLine{level, "VOTEQ", fmt.Sprintf(format, args...)})
+func (vq *Votequorum) log(level Level, format string, args ...any) {
+	vq.out.Log = append(vq.out.Log, LogLine{level, SubsystemVotequorum, fmt.Sprintf(format, args...)})
 }
 
-func (m *Machine) logQuorum(format string, args ...any) {
-	m.out.Log = append(m.out.Log, LogLine{Notice, "QUORUM", fmt.Sprintf(format, args...)})
+func (vq *Votequorum) logQuorum(format string, args ...any) {
+	vq.out.Log = append(vq.out.Log, LogLine{Notice, SubsystemQuorum, fmt.Sprintf(format, args...)})
 }
 
-func (m *Machine) multicast(msg Message) { m.out.Multicast = append(m.out.Multicast, Encode(msg)) }
-
-func (m *Machine) setTimer(t Timer, after time.Duration) {
-	m.out.Timers = append(m.out.Timers, TimerChange{Timer: t, Set: true, After: after})
+func (vq *Votequorum) multicast(msg Message) {
+	vq.out.Multicast = append(vq.out.Multicast, Encode(msg))
 }
 
-func (m *Machine) stopTimer(t Timer) {
-	m.out.Timers = append(m.out.Timers, TimerChange{Timer: t})
+func (vq *Votequorum) setTimer(t Timer, after time.Duration) {
+	vq.out.Timers = append(vq.out.Timers, TimerChange{Timer: t, Set: true, After: after})
+}
+
+func (vq *Votequorum) stopTimer(t Timer) {
+	vq.out.Timers = append(vq.out.Timers, TimerChange{Timer: t})
 }
 
 // take ends a call: the output is handed over once. A verdict that has changed in some number is
 // announced, also if it is still quorate or still not.
-func (m *Machine) take() Output {
-	if v := m.Verdict(); !m.syncing && !m.out.Announce && !v.same(m.last) {
-		m.out.Announce, m.out.Verdict, m.last = true, v, v
+func (vq *Votequorum) take() Output {
+	if v := vq.Decision(); !vq.syncing && !vq.out.Announce && !v.same(vq.last) {
+		vq.out.Announce, vq.out.Decision, vq.last = true, v, v
 	}
-	out := m.out
-	m.out = Output{}
+	out := vq.out
+	vq.out = Output{}
 	return out
 }

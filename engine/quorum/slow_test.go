@@ -230,7 +230,7 @@ func step(t *rapid.T, w *world, slow *slowCluster) {
 
 func compare(t *rapid.T, w *world, slow *slowCluster) {
 	for _, id := range w.ids() {
-		v, s := w.machines[id].Verdict(), slow.nodes[id]
+		v, s := w.machines[id].Decision(), slow.nodes[id]
 		require.Equal(t, fmt.Sprintf("quorate=%v expected=%d quorum=%d", s.quorate, s.expected, s.need),
 			fmt.Sprintf("quorate=%v expected=%d quorum=%d", v.Quorate, v.Expected, v.Quorum),
 			"node %d in ring %v of %v", id, v.Ring, v.Members)
@@ -258,13 +258,13 @@ func TestOrderDoesNotMatter(t *testing.T) {
 		}
 		w.start(w.ids()...)
 		infos := w.queue
-		var verdicts []Verdict
+		var verdicts []Decision
 		for range 2 {
 			branch := w.clone()
 			branch.queue = rapid.Permutation(infos).Draw(t, "messages")
 			branch.settle()
 			for _, id := range branch.ids() {
-				verdicts = append(verdicts, branch.machines[id].Verdict())
+				verdicts = append(verdicts, branch.machines[id].Decision())
 			}
 		}
 		require.Equal(t, verdicts[:5], verdicts[5:])

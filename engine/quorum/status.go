@@ -4,7 +4,7 @@ import "github.com/holdfast-sim/holdfast/engine/ring"
 
 // Status is what the operators' status commands show.
 type Status struct {
-	Verdict
+	Decision
 	HighestExpected uint32 // among the members
 	Options         []string
 	Nodes           []NodeStatus // ascending; also nodes that are gone
@@ -22,9 +22,9 @@ type NodeStatus struct {
 
 // Status describes the machine as it stands. Options are named as in quorumtool: 2Node, Quorate,
 // WaitForAll, LastManStanding, AutoTieBreaker, AllowDownscale, Qdevice.
-func (m *Machine) Status() Status {
-	s := Status{Verdict: m.Verdict(), DeviceName: m.device.name, DeviceVotes: m.device.votes}
-	for _, n := range m.nodes {
+func (vq *Votequorum) Status() Status {
+	s := Status{Decision: vq.Decision(), DeviceName: vq.device.name, DeviceVotes: vq.device.votes}
+	for _, n := range vq.nodes {
 		here := n.state == member
 		s.Nodes = append(s.Nodes, NodeStatus{ID: n.id, Member: here, Votes: n.votes, Flags: n.flags})
 		if here {
@@ -35,13 +35,13 @@ func (m *Machine) Status() Status {
 		on   bool
 		name string
 	}{
-		{m.cfg.TwoNode, "2Node"},
-		{m.quorate, "Quorate"},
-		{m.cfg.WaitForAll, "WaitForAll"},
-		{m.cfg.LastManStanding, "LastManStanding"},
-		{m.cfg.TieBreaker != TieNone, "AutoTieBreaker"},
-		{m.cfg.AllowDownscale, "AllowDownscale"},
-		{m.us().flags&DeviceRegistered != 0, "Qdevice"},
+		{vq.cfg.TwoNode, "2Node"},
+		{vq.quorate, "Quorate"},
+		{vq.cfg.WaitForAll, "WaitForAll"},
+		{vq.cfg.LastManStanding, "LastManStanding"},
+		{vq.cfg.TieBreaker != TieNone, "AutoTieBreaker"},
+		{vq.cfg.AllowDownscale, "AllowDownscale"},
+		{vq.us().flags&DeviceRegistered != 0, "Qdevice"},
 	} {
 		if o.on {
 			s.Options = append(s.Options, o.name)

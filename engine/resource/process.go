@@ -52,8 +52,8 @@ func (p *Process) Status(_ *env.Task, sid string) (Status, error) {
 		return Status{}, nil
 	}
 	ps, err := p.programs.Status(sid)
-	s := Status{Running: ps.Running, Life: ps.Life}
-	if ps.Exited && p.ended[sid] != ps.Life {
+	s := Status{Running: ps.Running, Life: ps.Incarnation}
+	if ps.Exited && p.ended[sid] != ps.Incarnation {
 		s.ExitCode = &ps.ExitCode
 	}
 	return s, err
@@ -97,7 +97,7 @@ func (p *Process) Stop(t *env.Task, sid string, timeout time.Duration) error {
 	ps, err := p.programs.Status(sid)
 	on := ps.Running
 	if on {
-		p.ended[sid] = ps.Life
+		p.ended[sid] = ps.Incarnation
 	}
 	if err == nil && on && timeout > 0 {
 		on, err = p.end(t, sid, false, timeout)
@@ -118,7 +118,7 @@ func (p *Process) Stop(t *env.Task, sid string, timeout time.Duration) error {
 
 // end asks or forces a program to end and says whether it still runs after a time.
 func (p *Process) end(t *env.Task, sid string, force bool, limit time.Duration) (bool, error) {
-	if err := p.programs.End(sid, force); err != nil {
+	if err := p.programs.Stop(sid, force); err != nil {
 		return true, err
 	}
 	for until := p.env.Mono() + limit; ; t.Sleep(stopPoll) {

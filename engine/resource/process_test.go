@@ -33,7 +33,7 @@ func (p *programs) now() env.ProgramStatus {
 func (p *programs) Start(string, []string) error {
 	if p.fail == nil && !p.now().Running {
 		p.starts++
-		p.status = env.ProgramStatus{Running: true, Life: string(rune('0' + p.starts)), ExitCode: 7}
+		p.status = env.ProgramStatus{Running: true, Incarnation: string(rune('0' + p.starts)), ExitCode: 7}
 		if p.crash > 0 {
 			p.at = p.world.Now() + p.crash
 		}
@@ -44,7 +44,7 @@ func (p *programs) Start(string, []string) error {
 func (p *programs) Running(string) (bool, error)             { return p.now().Running, p.fail }
 func (p *programs) Status(string) (env.ProgramStatus, error) { return p.now(), p.fail }
 
-func (p *programs) End(_ string, force bool) error {
+func (p *programs) Stop(_ string, force bool) error {
 	switch {
 	case force:
 		p.forced++

@@ -43,12 +43,12 @@ type Timers struct {
 	SendJoin        time.Duration // upper bound of a random delay before a join; 0 is none
 	Merge           time.Duration // an idle ring looks for others after so long
 
-	FailRecvConst    int // rotations without progress of my receipt before I leave the ring
-	SeqnoUnchanged   int // rotations without a message before the token is held
-	MissCount        int // visits that must miss a packet before it is asked for again
-	WindowSize       int // packets that one rotation may carry
-	MaxMessages      int // packets that one visit may send
-	PauseStampsToken int // the pause clock is stamped so many times a Token
+	FailRecvConst       int // rotations without progress of my receipt before I leave the ring
+	SeqnoUnchanged      int // rotations without a message before the token is held
+	MissCount           int // visits that must miss a packet before it is asked for again
+	WindowSize          int // packets that one rotation may carry
+	MaxMessages         int // packets that one visit may send
+	PauseChecksPerToken int // the pause clock is stamped so many times a Token
 }
 
 // DefaultTimers derives the times from the effective token timeout as Corosync does: retransmit is
@@ -63,7 +63,7 @@ func DefaultTimers(token time.Duration) Timers {
 		Join:            50 * time.Millisecond,
 		Merge:           200 * time.Millisecond,
 		FailRecvConst:   2500, SeqnoUnchanged: 30, MissCount: 5,
-		WindowSize: 50, MaxMessages: 17, PauseStampsToken: 5,
+		WindowSize: 50, MaxMessages: 17, PauseChecksPerToken: 5,
 	}
 }
 
@@ -162,7 +162,7 @@ func (t *Timers) check() error {
 	}{
 		{"fail_recv_const", t.FailRecvConst, 1}, {"seqno_unchanged_const", t.SeqnoUnchanged, 1},
 		{"miss_count_const", t.MissCount, 0}, {"window_size", t.WindowSize, 1},
-		{"max_messages", t.MaxMessages, 1}, {"pause stamps a token", t.PauseStampsToken, 3},
+		{"max_messages", t.MaxMessages, 1}, {"pause stamps a token", t.PauseChecksPerToken, 3},
 	}
 	const most = 1 << 20
 	for _, v := range counts {

@@ -30,8 +30,21 @@ const (
 
 var stateNames = [...]string{"stopped", "operational", "gather", "commit", "recovery"}
 
-// String is the state's name in lower case.
+// String returns the state's name in lower case.
 func (s State) String() string { return stateNames[s] }
+
+// MarshalText returns the state's name, so that records hold names and not numbers.
+func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads a state's name. It fails on a name that is none.
+func (s *State) UnmarshalText(text []byte) error {
+	i := slices.Index(stateNames[:], string(text))
+	if i < 0 {
+		return fmt.Errorf("reading a ring protocol state: %q is none of %v", text, stateNames)
+	}
+	*s = State(i)
+	return nil
+}
 
 // Delivery is an ordered message. The payload is valid until the handler returns.
 type Delivery struct {

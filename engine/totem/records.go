@@ -47,25 +47,25 @@ type Delivered struct {
 // StateChange is the record of a change between the protocol's states.
 type StateChange struct {
 	Node   ring.NodeID `json:"node"`
-	From   string      `json:"from"`
-	To     string      `json:"to"`
+	From   State       `json:"from"`
+	To     State       `json:"to"`
 	Reason string      `json:"reason"`
 }
 
 // RecordKind implements env.Record.
-func (Started) RecordKind() string { return "totem.started" }
+func (Started) RecordKind() string { return "totem-started" }
 
 // RecordKind implements env.Record.
-func (Membership) RecordKind() string { return "totem.membership" }
+func (Membership) RecordKind() string { return "totem-membership" }
 
 // RecordKind implements env.Record.
-func (Sent) RecordKind() string { return "totem.sent" }
+func (Sent) RecordKind() string { return "totem-sent" }
 
 // RecordKind implements env.Record.
-func (Delivered) RecordKind() string { return "totem.delivered" }
+func (Delivered) RecordKind() string { return "totem-delivered" }
 
 // RecordKind implements env.Record.
-func (StateChange) RecordKind() string { return "totem.state" }
+func (StateChange) RecordKind() string { return "totem-state" }
 
 // digest is a quick 64-bit fingerprint of a payload for the records; it is no protection against
 // anybody.
@@ -84,7 +84,7 @@ func digest(b []byte) uint64 {
 
 func (n *Node) setState(to State, reason string) {
 	if !n.cfg.Quiet {
-		n.env.Emit(StateChange{Node: n.cfg.Node, From: n.state.String(), To: to.String(), Reason: reason})
+		n.env.Emit(StateChange{Node: n.cfg.Node, From: n.state, To: to, Reason: reason})
 	}
 	n.state = to
 }

@@ -82,7 +82,7 @@ func TestRecordsKeepTheirContentInFiles(t *testing.T) {
 		&Membership{Node: 1, Kind: cpg.Regular, Ring: id, Members: []ring.NodeID{1, 2}},
 		&Sent{Node: 1, Ring: id, Ordinal: 3, Guarantee: cpg.Safe, Digest: 1<<63 + 1},
 		&Delivered{Node: 1, Ring: id, Ordinal: 3, From: 2, Guarantee: cpg.Safe, Transitional: true, Digest: 7},
-		&StateChange{Node: 1, From: "gather", To: "commit", Reason: "commit token"},
+		&StateChange{Node: 1, From: Gather, To: Commit, Reason: "commit token"},
 	} {
 		text, err := json.Marshal(r)
 		require.NoError(t, err)

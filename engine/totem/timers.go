@@ -117,7 +117,7 @@ func (n *Node) onTokenTimer() {
 }
 
 func (n *Node) pauseEvery() time.Duration {
-	return n.cfg.Timers.Token / time.Duration(n.cfg.Timers.PauseStampsToken)
+	return n.cfg.Timers.Token / time.Duration(n.cfg.Timers.PauseChecksPerToken)
 }
 
 // checkPause finds out that this process did not run for long. Multicasts and joins that lie in its

@@ -60,7 +60,7 @@ const (
 	controlSocket = "control.sock"
 	dogSocket     = "watchdog.sock"
 	recordFile    = "records.jsonl"
-	lifeFiles     = "programs/*.life" // see host.LifeFiles
+	lifeFiles     = "programs/*.records" // see host.ProgramRecordFiles
 )
 
 // machineFile is what the program reads; see host.MachineFile.

@@ -34,7 +34,7 @@ func (w *deadWatch) record(s *scenarios.Scenario, r scenarios.Stamped) {
 		if !rec.On {
 			w.off[r.Machine] = r
 		}
-	case host.ProgramLife:
+	case host.ProgramHeartbeat:
 		since, off := w.off[r.Machine]
 		life := placedLife{rec.Name, r.Machine}
 		if !off || w.told[life] {

@@ -67,8 +67,8 @@ func (l *haLife) record(r scenarios.Stamped) {
 		if rec.On {
 			l.runs(rec.SID, r)
 		}
-	case host.ProgramLife:
-		if rec.Phase == host.ProgramBegins {
+	case host.ProgramHeartbeat:
+		if rec.Phase == host.ProgramStarting {
 			l.runs(rec.Name, r)
 		}
 	case haproc.CommandBegun:

@@ -60,7 +60,7 @@ func (b *biographer) take(r scenarios.Stamped) {
 			why = ""
 		}
 		b.active(r, rec.SID, rec.On, why)
-	case host.ProgramLife:
+	case host.ProgramHeartbeat:
 		b.active(r, rec.Name, rec.Phase != host.ProgramEnded, "ended")
 	case resource.HostStarted:
 		b.allDown(r, "down")

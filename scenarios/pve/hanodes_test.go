@@ -53,8 +53,8 @@ func TestHighAvailabilityOnRealNodes(t *testing.T) {
 			} else {
 				offs = append(offs, r)
 			}
-		case host.ProgramLife:
-			if rec.Phase == host.ProgramBegins {
+		case host.ProgramHeartbeat:
+			if rec.Phase == host.ProgramStarting {
 				begun[rec.Name] = append(begun[rec.Name], r)
 			}
 			if len(offs) > 0 && offs[0].Machine == r.Machine && len(ons) == 0 {
@@ -108,16 +108,16 @@ func TestSignsOfLifeOfTwoMachinesAreADoubleRun(t *testing.T) {
 	at := func(second int, machine env.MachineID, r env.Record) scenarios.Stamped {
 		return scenarios.Stamped{At: time.Duration(second) * time.Second, Machine: machine, Record: r}
 	}
-	life := func(phase string) env.Record { return host.ProgramLife{Name: "vm:100", Phase: phase} }
+	life := func(phase host.ProgramPhase) env.Record { return host.ProgramHeartbeat{Name: "vm:100", Phase: phase} }
 	off := scenarios.Power{Cause: scenarios.CauseWatchdog}
-	require.Equal(t, linearizability.Valid, judge(at(1, 0, life(host.ProgramBegins)), at(2, 0, life(host.ProgramLives)),
-		at(3, 0, off), at(4, 1, life(host.ProgramBegins)), at(5, 1, life(host.ProgramLives))))
-	require.Equal(t, linearizability.Invalid, judge(at(1, 0, life(host.ProgramBegins)),
-		at(4, 1, life(host.ProgramBegins))), "nothing has ended the first")
-	require.Equal(t, linearizability.Invalid, judge(at(1, 0, life(host.ProgramBegins)), at(3, 0, off),
-		at(4, 1, life(host.ProgramBegins)), at(5, 0, life(host.ProgramLives))), "the first was not dead")
-	require.Equal(t, linearizability.Invalid, judge(at(1, 0, life(host.ProgramBegins)), at(3, 0, off),
-		at(5, 0, life(host.ProgramLives))), "a machine without power has no life, whether others have taken over or not")
-	require.Equal(t, linearizability.Valid, judge(at(1, 0, life(host.ProgramBegins)), at(3, 0, off),
-		at(4, 0, scenarios.Power{On: true, Boot: 2}), at(5, 0, life(host.ProgramBegins))))
+	require.Equal(t, linearizability.Valid, judge(at(1, 0, life(host.ProgramStarting)), at(2, 0, life(host.ProgramRunning)),
+		at(3, 0, off), at(4, 1, life(host.ProgramStarting)), at(5, 1, life(host.ProgramRunning))))
+	require.Equal(t, linearizability.Invalid, judge(at(1, 0, life(host.ProgramStarting)),
+		at(4, 1, life(host.ProgramStarting))), "nothing has ended the first")
+	require.Equal(t, linearizability.Invalid, judge(at(1, 0, life(host.ProgramStarting)), at(3, 0, off),
+		at(4, 1, life(host.ProgramStarting)), at(5, 0, life(host.ProgramRunning))), "the first was not dead")
+	require.Equal(t, linearizability.Invalid, judge(at(1, 0, life(host.ProgramStarting)), at(3, 0, off),
+		at(5, 0, life(host.ProgramRunning))), "a machine without power has no life, whether others have taken over or not")
+	require.Equal(t, linearizability.Valid, judge(at(1, 0, life(host.ProgramStarting)), at(3, 0, off),
+		at(4, 0, scenarios.Power{On: true, Boot: 2}), at(5, 0, life(host.ProgramStarting))))
 }

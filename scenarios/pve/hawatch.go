@@ -125,7 +125,7 @@ func (w *haWatch) record(r scenarios.Stamped) {
 		w.setActive(r, rec.SID, rec.On)
 	case resource.HostStarted:
 		w.allDown(r)
-	case host.ProgramLife:
+	case host.ProgramHeartbeat:
 		// A sign of life is as good as a start: whatever gives one runs, wherever it came from.
 		if on := rec.Phase != host.ProgramEnded; on != w.runsOn(rec.Name, r.Machine) {
 			w.setActive(r, rec.Name, on)

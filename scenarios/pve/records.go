@@ -61,8 +61,8 @@ func decodeHARecord(kind string, data []byte) (env.Record, error) {
 		return decodeAs[scenarios.Power](data)
 	case resource.HostStarted{}.RecordKind():
 		return decodeAs[resource.HostStarted](data)
-	case host.ProgramLife{}.RecordKind():
-		return decodeAs[host.ProgramLife](data)
+	case host.ProgramHeartbeat{}.RecordKind():
+		return decodeAs[host.ProgramHeartbeat](data)
 	case resource.Active{}.RecordKind():
 		return decodeAs[resource.Active](data)
 	case lock.Taken{}.RecordKind():

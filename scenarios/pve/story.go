@@ -122,7 +122,7 @@ func (t *teller) take(r scenarios.Stamped) {
 				fmt.Sprintf("ring %v: %s", rec.Ring, t.names(rec.Members)), t.class(len(rec.Members)))
 		}
 	case totem.StateChange:
-		if rec.To == totem.Gather.String() {
+		if rec.To == totem.Gather {
 			t.begin(r.Machine, laneMembership, r.At, "gathering: "+rec.Reason, "warn")
 			t.begin(r.Machine, laneQuorum, r.At, "no ring", "idle")
 		}

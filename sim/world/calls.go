@@ -31,8 +31,8 @@ type calls struct {
 	ends map[env.CallID]*env.CallResult // nil while it is under way
 }
 
-// Begin implements env.Calls.
-func (c *calls) Begin(call env.Call) (env.CallID, error) {
+// Start implements env.Calls.
+func (c *calls) Start(call env.Call) (env.CallID, error) {
 	switch {
 	case c.proc.life != c.life || !c.proc.up:
 		return 0, env.ErrDead
@@ -56,8 +56,8 @@ func (c *calls) Begin(call env.Call) (env.CallID, error) {
 	return id, nil
 }
 
-// Ended implements env.Calls.
-func (c *calls) Ended(id env.CallID) (env.CallResult, bool) {
+// Result implements env.Calls.
+func (c *calls) Result(id env.CallID) (env.CallResult, bool) {
 	r := c.ends[id]
 	if r == nil {
 		return env.CallResult{}, false

@@ -8,7 +8,7 @@ import (
 )
 
 // Machine implements env.MachineHost.
-func (p *Proc) Machine() env.Machine { return control{p, p.life} }
+func (p *Proc) Machine() env.MachineControl { return control{p, p.life} }
 
 // control are a machine's controls as one life of a process has them.
 type control struct {
@@ -16,7 +16,7 @@ type control struct {
 	life uint64
 }
 
-// PowerOff implements env.Machine.
+// PowerOff implements env.MachineControl.
 func (c control) PowerOff(restart bool) error {
 	if c.proc.life != c.life || !c.proc.up {
 		return env.ErrDead
@@ -29,7 +29,7 @@ func (c control) PowerOff(restart bool) error {
 	return nil
 }
 
-// Start implements env.Machine.
+// Start implements env.MachineControl.
 func (c control) Start(process string) error {
 	if c.proc.life != c.life || !c.proc.up {
 		return env.ErrDead

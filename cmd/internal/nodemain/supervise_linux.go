@@ -82,7 +82,7 @@ func superviseMain(name string, cfg host.Config, file string, stderr io.Writer) 
 
 // supply is the second process: a machine's power supply and watchdog.
 type supply struct {
-	guard *host.Guard
+	guard *host.WatchdogServer
 	file  string
 	ts    scenarios.Timescale
 	boot  int
@@ -134,7 +134,7 @@ func RunMachine(args []string) (code int, err error) {
 	if err != nil {
 		return ExitUsage, fmt.Errorf("%w: %w", errSupervise, err)
 	}
-	s.guard = host.NewGuard(l)
+	s.guard = host.NewWatchdogServer(l)
 	defer s.guard.Close()
 	go s.listen(os.Stdin)
 	return s.live()

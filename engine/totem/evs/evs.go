@@ -141,10 +141,10 @@ func New() *Checker {
 	return &Checker{nodes: map[ring.NodeID]*node{}, rings: map[ringKey]*ringState{}}
 }
 
-// LastRecordsMayBeMissing tells the checker that a killed process may have taken its last records
+// AllowMissingTail tells the checker that a killed process may have taken its last records
 // with it, as real ones do. What was delivered without a record of its sending is then a breach
 // only if the sender is known to have moved on from that ring.
-func (c *Checker) LastRecordsMayBeMissing() { c.partial = true }
+func (c *Checker) AllowMissingTail() { c.partial = true }
 
 // Violations returns what was found so far.
 func (c *Checker) Violations() []Violation { return c.violations }

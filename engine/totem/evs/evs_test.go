@@ -187,7 +187,7 @@ func TestLastRecordsOfAKilledProcess(t *testing.T) {
 	}{{lost, false, true}, {lost, true, false}, {moved, true, true}} {
 		checker := New()
 		if c.partial {
-			checker.LastRecordsMayBeMissing()
+			checker.AllowMissingTail()
 		}
 		for _, r := range c.h.records {
 			checker.Observe(0, r)

@@ -29,46 +29,46 @@ func (QuorumView) RecordKind() string { return "quorum" }
 // newClusterProcess makes the cluster process with votequorum inside. A configuration that
 // cannot be used was refused before.
 func newClusterProcess(rc totem.Config, qc quorum.Config) env.Process {
-	p, err := cluster.NewWithService(rc, &voteService{config: qc})
+	p, err := cluster.NewWithService(rc, &votequorumService{config: qc})
 	if err != nil {
 		panic("node: a configuration that was accepted makes no cluster process: " + err.Error())
 	}
 	return p
 }
 
-// voteService lets votequorum judge every ring: what it wants ordered is ordered, what it wants
+// votequorumService lets votequorum judge every ring: what it wants ordered is ordered, what it wants
 // known is announced.
-type voteService struct {
-	config  quorum.Config
-	host    cluster.Host
-	machine *quorum.Machine
-	ring    ring.ID
+type votequorumService struct {
+	config     quorum.Config
+	host       cluster.Host
+	votequorum *quorum.Votequorum
+	ring       ring.ID
 }
 
 // Start implements cluster.Service.
-func (v *voteService) Start(h cluster.Host) error {
+func (v *votequorumService) Start(h cluster.Host) error {
 	v.host = h
 	machine, out, err := quorum.New(v.config)
 	if err != nil {
 		return err
 	}
-	v.machine = machine
+	v.votequorum = machine
 	v.carryOut(out)
 	return nil
 }
 
 // Ring implements cluster.Service.
-func (v *voteService) Ring(c totem.Configuration) {
+func (v *votequorumService) Ring(c totem.Configuration) {
 	v.ring = c.Ring
-	v.carryOut(v.machine.Ring(c.Ring, c.Members))
+	v.carryOut(v.votequorum.Ring(c.Ring, c.Members))
 }
 
 // Deliver implements cluster.Service.
-func (v *voteService) Deliver(id ring.ID, from ring.NodeID, payload []byte) {
+func (v *votequorumService) Deliver(id ring.ID, from ring.NodeID, payload []byte) {
 	if id != v.ring {
 		return // votequorum has moved on with the ring
 	}
-	out, err := v.machine.Deliver(from, payload)
+	out, err := v.votequorum.Deliver(from, payload)
 	if err != nil {
 		// The sender holds the key, so it is a node of ours that speaks another version. The
 		// ring stays without a verdict, and with it without quorum, until that node has left.
@@ -78,11 +78,13 @@ func (v *voteService) Deliver(id ring.ID, from ring.NodeID, payload []byte) {
 }
 
 // Fired implements cluster.Service.
-func (v *voteService) Fired(timer uint32) { v.carryOut(v.machine.Fire(quorum.Timer(timer))) }
+func (v *votequorumService) Fired(timer uint32) {
+	v.carryOut(v.votequorum.TimerExpired(quorum.Timer(timer)))
+}
 
 // carryOut does what votequorum wants done. Nothing has to be persisted: options that need it
 // are not supported yet, see Config.Plain.
-func (v *voteService) carryOut(out quorum.Output) {
+func (v *votequorumService) carryOut(out quorum.Output) {
 	for _, m := range out.Multicast {
 		v.host.Multicast(m)
 	}
@@ -97,7 +99,7 @@ func (v *voteService) carryOut(out quorum.Output) {
 	if !out.Announce {
 		return
 	}
-	word := out.Verdict
+	word := out.Decision
 	v.host.Env().Emit(QuorumView{Node: v.config.Self, Ring: word.Ring, Members: word.Members,
 		Quorate: word.Quorate, Votes: word.Votes, Expected: word.Expected, Quorum: word.Quorum})
 	v.host.Announce(cpg.Quorum{Ring: word.Ring, Quorate: word.Quorate, Votes: word.Votes,
@@ -105,10 +107,10 @@ func (v *voteService) carryOut(out quorum.Output) {
 }
 
 // log writes votequorum's own lines; the cluster process writes those on the membership.
-func (v *voteService) log(lines []quorum.LogLine) {
+func (v *votequorumService) log(lines []quorum.LogLine) {
 	for _, l := range lines {
-		if l.Subsystem == "VOTEQ" {
-			v.host.Env().Log().Log(context.Background(), level(l.Level), l.Text, "subsys", l.Subsystem)
+		if l.Subsystem == quorum.SubsystemVotequorum {
+			v.host.Env().Log().Log(context.Background(), level(l.Level), l.Text, "subsys", string(l.Subsystem))
 		}
 	}
 }

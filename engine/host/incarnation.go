@@ -8,9 +8,9 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 )
 
-// life is one incarnation of a process: whether it still runs, whether it is paused, and what it
+// incarnation is one incarnation of a process: whether it still runs, whether it is paused, and what it
 // holds open.
-type life struct {
+type incarnation struct {
 	number uint64
 	gate   *gate
 	dead   atomic.Bool
@@ -21,7 +21,7 @@ type life struct {
 }
 
 // pass waits while the process is paused and fails once it has ended.
-func (l *life) pass() error {
+func (l *incarnation) pass() error {
 	l.gate.wait(&l.dead)
 	if l.dead.Load() {
 		return env.ErrDead
@@ -29,10 +29,10 @@ func (l *life) pass() error {
 	return nil
 }
 
-func (l *life) alive() bool { return !l.dead.Load() }
+func (l *incarnation) alive() bool { return !l.dead.Load() }
 
 // adopt notes an open file, or closes it at once when the process has ended.
-func (l *life) adopt(f *os.File) bool {
+func (l *incarnation) adopt(f *os.File) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.files == nil {
@@ -43,14 +43,14 @@ func (l *life) adopt(f *os.File) bool {
 	return true
 }
 
-func (l *life) disown(f *os.File) {
+func (l *incarnation) disown(f *os.File) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.files, f)
 }
 
 // release closes what the process left open. The loop has ended.
-func (l *life) release() {
+func (l *incarnation) release() {
 	for _, f := range l.atEnd {
 		f()
 	}
@@ -90,8 +90,8 @@ func (g *gate) set(closed bool) {
 	g.change.Broadcast()
 }
 
-// look makes waiters look again, after their process was ended.
-func (g *gate) look() {
+// recheck makes waiters look again, after their process was ended.
+func (g *gate) recheck() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.change.Broadcast()

@@ -12,7 +12,7 @@ import (
 )
 
 // guarding makes a guard and a supervisor's client that talks to it.
-func guarding(t *testing.T) (*Guard, *supervisor) {
+func guarding(t *testing.T) (*WatchdogServer, *watchdogClient) {
 	t.Helper()
 	if runtime.GOOS == "windows" {
 		t.Skip("the kind of a socket's file is not seen there")
@@ -23,15 +23,15 @@ func guarding(t *testing.T) (*Guard, *supervisor) {
 	path := filepath.Join(dir, "dog")
 	l, err := net.Listen("unix", path)
 	require.NoError(t, err)
-	g := NewGuard(l)
+	g := NewWatchdogServer(l)
 	t.Cleanup(func() { g.Close() })
 	dog, err := openWatchdog(path, "")
 	require.NoError(t, err)
-	return g, dog.(*supervisor)
+	return g, dog.(*watchdogClient)
 }
 
 // rings says whether an expiry is told within a time.
-func rings(g *Guard, within time.Duration) bool {
+func rings(g *WatchdogServer, within time.Duration) bool {
 	select {
 	case <-g.Expired():
 		return true
@@ -87,13 +87,13 @@ func FuzzGuard(f *testing.F) {
 		f.Add(line)
 	}
 	f.Fuzz(func(t *testing.T, line string) {
-		g := &Guard{timer: time.NewTimer(time.Hour)}
+		g := &WatchdogServer{timer: time.NewTimer(time.Hour)}
 		defer g.timer.Stop()
 		state, err := g.handle([]string{line})
 		require.True(t, state == "" || state == "armed")
 		require.False(t, g.armed, "a single word arms nothing")
 		if err == nil {
-			require.Contains(t, []string{dogPet, dogDisarm, dogState}, line)
+			require.Contains(t, []string{requestPet, requestDisarm, requestState}, line)
 		}
 	})
 }

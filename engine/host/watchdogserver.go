@@ -1,0 +1,192 @@
+package host
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// WatchdogServer is the other side of a machine's watchdog socket: it listens for the programs of a machine
+// and says when an armed time has passed without a word. What it then does with the machine is its
+// owner's business; until [WatchdogServer.Rearm] it answers nobody that the machine is on.
+type WatchdogServer struct {
+	listener net.Listener
+	expired  chan struct{}
+	work     sync.WaitGroup
+
+	mu      sync.Mutex // guards what follows
+	conns   map[net.Conn]struct{}
+	closed  bool
+	off     bool
+	armed   bool
+	timeout time.Duration
+	due     time.Time
+	timer   *time.Timer
+}
+
+// maxWatchdogRequestBytes bounds a request, maxWatchdogConns the connections of a machine.
+const (
+	maxWatchdogRequestBytes = 128
+	maxWatchdogConns        = 64
+)
+
+var (
+	errMachineOff     = errors.New("the machine is off")
+	errUnknownRequest = errors.New("unknown request")
+)
+
+// NewWatchdogServer serves the watchdog's protocol on a listener, which it closes in the end.
+func NewWatchdogServer(l net.Listener) *WatchdogServer {
+	s := &WatchdogServer{listener: l, expired: make(chan struct{}, 1), conns: map[net.Conn]struct{}{}}
+	s.timer = time.AfterFunc(time.Hour, s.onTimeout)
+	s.timer.Stop()
+	s.work.Go(s.serve)
+	return s
+}
+
+// Expired delivers once for each expiry.
+func (s *WatchdogServer) Expired() <-chan struct{} { return s.expired }
+
+// Armed says whether the countdown runs.
+func (s *WatchdogServer) Armed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.armed
+}
+
+// Off ends the countdown: the machine is off until Rearm.
+func (s *WatchdogServer) Off() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.switchOff()
+}
+
+func (s *WatchdogServer) switchOff() {
+	s.off, s.armed = true, false
+	s.timer.Stop()
+	for c := range s.conns {
+		c.Close()
+	}
+}
+
+// Rearm lets the machine begin anew, with its watchdog disarmed.
+func (s *WatchdogServer) Rearm() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.off, s.armed = false, false
+	select {
+	case <-s.expired: // of the life before
+	default:
+	}
+}
+
+// Close ends everything.
+func (s *WatchdogServer) Close() error {
+	s.mu.Lock()
+	s.closed = true
+	s.switchOff()
+	s.mu.Unlock()
+	err := s.listener.Close()
+	s.work.Wait()
+	return err
+}
+
+func (s *WatchdogServer) serve() {
+	for {
+		c, err := s.listener.Accept()
+		if err != nil {
+			return // closed
+		}
+		s.mu.Lock()
+		refused := s.closed || len(s.conns) >= maxWatchdogConns
+		if !refused {
+			s.conns[c] = struct{}{}
+		}
+		s.mu.Unlock()
+		if refused {
+			c.Close()
+			continue
+		}
+		s.work.Go(func() { s.talk(c) })
+	}
+}
+
+func (s *WatchdogServer) talk(c net.Conn) {
+	defer func() {
+		c.Close()
+		s.mu.Lock()
+		delete(s.conns, c)
+		s.mu.Unlock()
+	}()
+	lines := bufio.NewScanner(c)
+	lines.Buffer(make([]byte, maxWatchdogRequestBytes), maxWatchdogRequestBytes)
+	for lines.Scan() {
+		answer := "ok"
+		state, err := s.handle(strings.Fields(lines.Text()))
+		switch {
+		case err != nil:
+			answer = "error " + err.Error()
+		case state != "":
+			answer += " " + state
+		}
+		if _, err := c.Write([]byte(answer + "\n")); err != nil {
+			return
+		}
+	}
+}
+
+// handle carries out a request and returns the state that was asked for.
+func (s *WatchdogServer) handle(words []string) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.off || s.closed {
+		return "", errMachineOff
+	}
+	switch {
+	case len(words) == 2 && words[0] == requestArm:
+		ns, err := strconv.ParseInt(words[1], 10, 64)
+		if err != nil || ns <= 0 {
+			return "", fmt.Errorf("%q is no time in ns", words[1])
+		}
+		s.armed, s.timeout = true, time.Duration(ns)
+		s.pet()
+	case len(words) == 1 && words[0] == requestPet:
+		s.pet()
+	case len(words) == 1 && words[0] == requestDisarm:
+		s.armed = false
+		s.timer.Stop()
+	case len(words) == 1 && words[0] == requestState:
+		if s.armed {
+			return "armed", nil
+		}
+	default:
+		return "", fmt.Errorf("%w %q", errUnknownRequest, words)
+	}
+	return "", nil
+}
+
+func (s *WatchdogServer) pet() {
+	if s.armed {
+		s.due = time.Now().Add(s.timeout)
+		s.timer.Reset(s.timeout)
+	}
+}
+
+// onTimeout is called when the armed time may have passed.
+func (s *WatchdogServer) onTimeout() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.off || s.closed || !s.armed || time.Now().Before(s.due) {
+		return
+	}
+	s.switchOff()
+	select {
+	case s.expired <- struct{}{}:
+	default: // nobody has looked at the last one yet
+	}
+}

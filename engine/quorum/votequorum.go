@@ -1,0 +1,383 @@
+package quorum
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/holdfast-sim/holdfast/engine/ring"
+)
+
+// ErrNotMember is wrapped when a message comes from a node that is not in the ring.
+var ErrNotMember = errors.New("quorum message from outside the ring")
+
+type state uint8
+
+const (
+	member  state = iota + 1 // its node info counts
+	dead                     // not in the ring, or not heard on it yet
+	leaving                  // said that it stops
+)
+
+// node is what the machine knows of one node, itself included.
+type node struct {
+	id       ring.NodeID
+	state    state
+	votes    uint32
+	expected uint32
+	flags    Flags
+	majority Majority
+	// What it said last of the expected votes and of the device's votes. expected is what this
+	// machine makes of it.
+	reported    uint32
+	deviceVotes uint32
+}
+
+// heldCommand is an operator's command that waits for the end of the sync.
+type heldCommand struct {
+	from ring.NodeID
+	msg  Reconfigure
+}
+
+// maxHeld bounds the commands that wait for the end of a sync; more are dropped and logged.
+const maxHeld = 64
+
+// Votequorum is votequorum on one node. It is not safe for concurrent use.
+type Votequorum struct {
+	given Config // as configured
+	cfg   Config // what is in force
+
+	nodes   []node // ascending by id
+	quorum  uint32 // votes needed
+	quorate bool
+	last    Decision // announced last
+
+	ring    ring.ID
+	members []ring.NodeID // of the ring, ascending
+	syncing bool
+	awaited []ring.NodeID // members that have not finished this sync
+	held    []heldCommand // operator's commands that came in the middle of the sync
+
+	waitingForAll bool   // wait_for_all is armed
+	floor         uint32 // allow_downscale never goes below
+	tracked       uint32 // highest expected votes ever seen, if tracking
+	lmsTimer      bool   // the last-man window is running
+	lmsDue        bool   // it passed in the middle of a sync
+
+	device deviceState
+	out    Output
+}
+
+// New starts the machine of a node that is alone until the first ring. The output has the log
+// lines of the start.
+func New(cfg Config) (*Votequorum, Output, error) {
+	if err := cfg.check(); err != nil {
+		return nil, Output{}, fmt.Errorf("starting votequorum on node %d: %w", cfg.Self, err)
+	}
+	vq := &Votequorum{given: cfg, syncing: true}
+	vq.cfg = cfg.effective(vq.log)
+	vq.nodes = []node{{id: cfg.Self, state: member, flags: First}}
+	vq.members = []ring.NodeID{cfg.Self}
+	vq.tracked = cfg.TrackedExpected
+	vq.applyVotes()
+	vq.device.allowed = true
+	vq.armWaitForAll(vq.cfg.WaitForAll)
+	vq.quorum = vq.required(0, false)
+	return vq, vq.take(), nil
+}
+
+// applyVotes takes votes and expected votes from the configuration.
+func (vq *Votequorum) applyVotes() {
+	us := vq.us()
+	us.votes, us.expected = vq.cfg.Votes, vq.cfg.ExpectedVotes
+	if vq.cfg.TrackExpected {
+		us.expected = max(us.expected, vq.tracked)
+	}
+	vq.floor = vq.cfg.ExpectedVotes
+	vq.device.votes = 0
+	if vq.cfg.Device {
+		vq.device.votes = vq.cfg.DeviceVotes
+	}
+}
+
+// us is this node's own entry.
+func (vq *Votequorum) us() *node { return vq.find(vq.cfg.Self) }
+
+func (vq *Votequorum) find(id ring.NodeID) *node {
+	i, ok := vq.search(id)
+	if !ok {
+		return nil
+	}
+	return &vq.nodes[i]
+}
+
+func (vq *Votequorum) search(id ring.NodeID) (int, bool) {
+	return slices.BinarySearchFunc(vq.nodes, id, func(n node, id ring.NodeID) int {
+		return int(int64(n.id) - int64(id))
+	})
+}
+
+// findOrAdd is find, with a new entry if there is none. Entries of dead nodes are dropped when
+// there are more than a ring can have.
+func (vq *Votequorum) findOrAdd(id ring.NodeID) *node {
+	if n := vq.find(id); n != nil {
+		return n
+	}
+	if len(vq.nodes) >= ring.MaxNodes {
+		vq.nodes = slices.DeleteFunc(vq.nodes, func(n node) bool {
+			return n.state != member && n.id != vq.cfg.Self
+		})
+	}
+	i, _ := vq.search(id)
+	vq.nodes = slices.Insert(vq.nodes, i, node{id: id, state: dead})
+	return &vq.nodes[i]
+}
+
+// Ring starts the sync of a new ring: call it at the ring's regular configuration, before any of
+// the ring's messages. A ring that comes while another is being synced replaces it. The members
+// must contain this node and be ascending.
+func (vq *Votequorum) Ring(id ring.ID, members []ring.NodeID) Output {
+	if !slices.IsSorted(members) || !slices.Contains(members, vq.cfg.Self) || len(members) > ring.MaxNodes {
+		panic(fmt.Sprintf("quorum: ring %v with members %v given to node %d", id, members, vq.cfg.Self))
+	}
+	joined, left := without(members, vq.members), without(vq.members, members)
+	vq.members, vq.ring, vq.syncing = slices.Clone(members), id, true
+	vq.awaited = slices.Clone(members)
+	vq.applyHeld()
+	for _, gone := range left {
+		if n := vq.find(gone); n != nil {
+			n.state = dead
+		}
+	}
+	if len(members) > 1 {
+		vq.us().flags &^= First
+	}
+	vq.logQuorum("Sync members[%d]: %s", len(members), list(members))
+	if len(joined) > 0 {
+		vq.logQuorum("Sync joined[%d]: %s", len(joined), list(joined))
+	}
+	if len(left) > 0 {
+		vq.logQuorum("Sync left[%d]: %s", len(left), list(left))
+	}
+	vq.startLastManStanding(len(left) > 0)
+	vq.startDeviceWait()
+	vq.announceSelf()
+	if vq.cfg.Device && vq.device.name != "" {
+		vq.multicast(DeviceRegister{Register: true, Name: vq.device.name})
+	}
+	return vq.take()
+}
+
+// announceSelf multicasts this node's info.
+func (vq *Votequorum) announceSelf() {
+	us := vq.us()
+	vq.multicast(NodeInfo{Ring: vq.ring, Votes: us.votes, Expected: us.expected, Flags: us.flags,
+		DeviceVotes: vq.device.votes, Majority: us.majority, Waiting: vq.device.syncWait})
+}
+
+// Deliver takes one of the package's messages in the ring's order, also the machine's own. A
+// message that cannot be decoded or comes from outside the ring changes nothing.
+func (vq *Votequorum) Deliver(from ring.NodeID, payload []byte) (Output, error) {
+	msg, err := Decode(payload)
+	if err != nil {
+		return Output{}, fmt.Errorf("taking a message from node %d: %w", from, err)
+	}
+	if !slices.Contains(vq.members, from) {
+		return Output{}, fmt.Errorf("taking a message from node %d on ring %v: %w", from, vq.ring, ErrNotMember)
+	}
+	switch msg := msg.(type) {
+	case NodeInfo:
+		if msg.Ring == vq.ring {
+			vq.nodeInfo(from, msg)
+			if !msg.Waiting {
+				vq.finished(from)
+			}
+		}
+	case Ready:
+		if msg.Ring == vq.ring {
+			vq.finished(from)
+		}
+	case Reconfigure:
+		vq.command(from, msg)
+	case DeviceRegister:
+		vq.deviceRegister(from, msg)
+	}
+	return vq.take(), nil
+}
+
+// finished notes that a member has done its part of the sync. The last one completes it: only now
+// is there a verdict, from what all members said, whatever the order in which they said it.
+func (vq *Votequorum) finished(id ring.NodeID) {
+	if !vq.syncing {
+		return
+	}
+	vq.awaited = without(vq.awaited, []ring.NodeID{id})
+	if len(vq.awaited) > 0 {
+		return
+	}
+	vq.absorb(vq.members)
+	vq.syncing = false
+	vq.rememberMajority()
+	vq.announce()
+	held := vq.held
+	vq.held = nil
+	for _, h := range held {
+		vq.reconfigure(h.from, h.msg)
+	}
+	if vq.lmsDue {
+		vq.lmsDue = false
+		vq.lastMenStanding()
+	}
+}
+
+// nodeInfo takes a member's word on itself.
+func (vq *Votequorum) nodeInfo(from ring.NodeID, msg NodeInfo) {
+	n := vq.findOrAdd(from)
+	n.state = member
+	if msg.Flags&Leaving != 0 {
+		n.state = leaving
+	}
+	if from != vq.cfg.Self {
+		n.votes, n.reported, n.flags = msg.Votes, msg.Expected, msg.Flags
+		n.deviceVotes, n.majority = msg.DeviceVotes, msg.Majority
+	}
+	if !vq.syncing {
+		vq.absorb([]ring.NodeID{from})
+	}
+}
+
+// absorb draws the conclusions from the latest infos of some members.
+func (vq *Votequorum) absorb(from []ring.NodeID) {
+	us := vq.us()
+	var adopted uint32
+	byPresent, released := false, false
+	for _, id := range from {
+		n := vq.find(id)
+		byPresent = byPresent || n.state == leaving && vq.cfg.AllowDownscale
+		if id == vq.cfg.Self {
+			continue
+		}
+		vq.adoptDeviceVotes(n)
+		if n.flags&Quorate != 0 {
+			released = released || n.flags&WaitingForAll == 0
+			adopted = max(adopted, n.reported)
+		}
+		if vq.cfg.LastManStanding && n.votes > 1 {
+			vq.log(Warning, "Last Man Standing feature is supported only when all cluster nodes votes are "+
+				"set to 1. Disabling LMS.")
+			vq.cfg.LastManStanding = false
+			vq.stopLastManStanding()
+		}
+	}
+	// A node that is not quorate takes the word of the quorate side on what is expected.
+	adopt := adopted > 0 && !vq.quorate
+	if adopt {
+		us.expected = adopted
+	}
+	for _, id := range from {
+		n := vq.find(id)
+		switch {
+		case id == vq.cfg.Self:
+		case n.flags&Quorate != 0 || vq.cfg.TrackExpected:
+			n.expected = n.reported
+		default:
+			n.expected = us.expected
+		}
+	}
+	if vq.waitingForAll && released {
+		vq.armWaitForAll(false)
+	}
+	vq.recalculate(adopt || byPresent, byPresent)
+}
+
+// startLastManStanding starts the window after which the nodes that are left count as the whole
+// cluster, if enough of them are left.
+func (vq *Votequorum) startLastManStanding(lost bool) {
+	if !vq.cfg.LastManStanding {
+		return
+	}
+	present := uint32(len(vq.members))
+	tie := vq.cfg.TieBreaker != TieNone && vq.decides(vq.us().majority)
+	if present >= vq.quorum && lost || present <= vq.quorum && tie {
+		vq.setTimer(LastManStandingTimer, vq.cfg.LastManStandingWindow)
+		vq.lmsTimer = true
+	}
+}
+
+func (vq *Votequorum) stopLastManStanding() {
+	if vq.lmsTimer {
+		vq.stopTimer(LastManStandingTimer)
+		vq.lmsTimer = false
+	}
+}
+
+// lastMenStanding takes the nodes that are left for the whole cluster, if they are quorate.
+func (vq *Votequorum) lastMenStanding() {
+	if vq.quorate && !vq.syncing {
+		vq.recalculate(true, true)
+	}
+}
+
+// TimerExpired tells that a timer has expired.
+func (vq *Votequorum) TimerExpired(t Timer) Output {
+	switch t {
+	case LastManStandingTimer:
+		if vq.lmsTimer {
+			vq.lmsTimer = false
+			vq.lmsDue = vq.syncing
+			vq.lastMenStanding()
+		}
+	case DeviceTimer:
+		vq.deviceSilent()
+	}
+	return vq.take()
+}
+
+// announce hands the verdict to whoever follows it, with the operators' log lines.
+func (vq *Votequorum) announce() {
+	if vq.last.Quorate != vq.quorate {
+		if vq.quorate {
+			vq.logQuorum("This node is within the primary component and will provide service.")
+		} else {
+			vq.logQuorum("This node is within the non-primary component and will NOT provide any services.")
+		}
+	}
+	vq.logQuorum("Members[%d]: %s", len(vq.members), list(vq.members))
+	vq.last = vq.Decision()
+	vq.out.Announce, vq.out.Decision = true, vq.last
+}
+
+// Syncing tells whether the members of the ring are still exchanging their votes. Until they are
+// done there is no verdict on the ring, and nobody should act on an earlier one.
+func (vq *Votequorum) Syncing() bool { return vq.syncing }
+
+// Decision is the present verdict. While Syncing it is provisional.
+func (vq *Votequorum) Decision() Decision {
+	votes, _ := vq.present()
+	return Decision{Ring: vq.ring, Members: slices.Clone(vq.members), Quorate: vq.quorate, Votes: votes,
+		Expected: vq.us().expected, Quorum: vq.quorum}
+}
+
+// without gives a minus b, in a new slice.
+func without(a, b []ring.NodeID) []ring.NodeID {
+	var out []ring.NodeID
+	for _, id := range a {
+		if !slices.Contains(b, id) {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+func list(ids []ring.NodeID) string {
+	var b strings.Builder
+	for i, id := range ids {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(strconv.FormatUint(uint64(id), 10))
+	}
+	return b.String()
+}
