@@ -100,11 +100,19 @@ type CRMEnv interface {
 	// was last seen. False when there is no device or no answer yet; asking may make devices begin.
 	NodeConfirmedDead(node string) bool
 
-	// ReadCRMCommands returns ha/crm_commands line by line and empties the file in the same
-	// critical section.
-	ReadCRMCommands() ([]string, error)
-	// CRMCommandsPending tells whether ReadCRMCommands would return something.
+	// ReadCRMCommands returns the commands of the administrator that no manager status contains
+	// yet, in the order in which they were given, lines that are no commands included. The commands
+	// count as carried out when WriteManagerStatus has succeeded, and not before: a master that ends
+	// in between leaves them to the next one. An implementation that removed them here would lose
+	// them with the master; one that did not note in the status which ones are in it would have
+	// them carried out twice.
+	ReadCRMCommands() ([]Command, error)
+	// CRMCommandsPending reports whether commands may be waiting. It may be true for commands that
+	// a status contains already and that only have to be removed.
 	CRMCommandsPending() bool
+	// CommandDecided receives what the manager decided about a command, at the moment of the
+	// decision and thus before the status with it is written.
+	CommandDecided(CommandDecision)
 
 	// UpdateServiceState sets the requested state of a service in its configuration.
 	UpdateServiceState(sid, requested string) error

@@ -29,19 +29,19 @@ type haLife struct {
 	moves    []move
 	under    []underway
 	taken    []takenBatch
-	said     []said
+	refused  []refusal
 }
 
-// takenBatch is a batch of commands that a master has carried out, said what it said to one.
+// takenBatch is a batch of commands that a master has carried out, refusal a command that it has not.
 type takenBatch struct {
 	haproc.CommandsTaken
 	by env.MachineID
 	at time.Duration
 }
 
-type said struct {
-	text string
-	at   time.Duration
+type refusal struct {
+	haproc.CommandRefused
+	at time.Duration
 }
 
 // underway is an agent's order to move a service, from its beginning to its end.
@@ -77,8 +77,8 @@ func (l *haLife) record(r scenarios.Stamped) {
 		}
 	case haproc.CommandsTaken:
 		l.taken = append(l.taken, takenBatch{rec, r.Machine, r.At})
-	case haproc.CommandSaid:
-		l.said = append(l.said, said{rec.Text, r.At})
+	case haproc.CommandRefused:
+		l.refused = append(l.refused, refusal{rec, r.At})
 	case haproc.CommandDone:
 		for i := range l.under {
 			if l.under[i].uid == rec.UID {

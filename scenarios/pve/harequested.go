@@ -235,8 +235,8 @@ func (j *requestJudge) checkMoves() {
 		began := slices.ContainsFunc(j.life.under, func(u underway) bool {
 			return u.sid == a.sid && u.target == a.node && u.from >= from && u.from <= to
 		})
-		refused := slices.ContainsFunc(j.life.said, func(s said) bool {
-			return s.at >= from && s.at <= to && strings.Contains(s.text, a.line()) && !strings.HasPrefix(s.text, "got ")
+		refused := slices.ContainsFunc(j.life.refused, func(r refusal) bool {
+			return r.at >= from && r.at <= to && r.Line == a.line()
 		})
 		if !began && !refused && !j.ranThere(&a, from, to) {
 			j.violation(LostRequest, "%s at %v (%s): nothing came of it within %v, and nobody said why",

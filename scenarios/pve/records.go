@@ -87,8 +87,10 @@ func decodeHARecord(kind string, data []byte) (env.Record, error) {
 		return decodeAs[haproc.CommandBegun](data)
 	case haproc.CommandDone{}.RecordKind():
 		return decodeAs[haproc.CommandDone](data)
-	case haproc.CommandSaid{}.RecordKind():
-		return decodeAs[haproc.CommandSaid](data)
+	case haproc.CommandAccepted{}.RecordKind():
+		return decodeAs[haproc.CommandAccepted](data)
+	case haproc.CommandRefused{}.RecordKind():
+		return decodeAs[haproc.CommandRefused](data)
 	case haproc.CommandsTaken{}.RecordKind():
 		return decodeAs[haproc.CommandsTaken](data)
 	case haproc.MoveProgress{}.RecordKind():

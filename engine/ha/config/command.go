@@ -10,44 +10,30 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha"
 )
 
-// Names of CRM commands.
+// Verbs of commands as text.
 const (
-	CommandMigrate            = "migrate"
-	CommandRelocate           = "relocate"
-	CommandStop               = "stop"
-	CommandEnableMaintenance  = "enable-node-maintenance"
-	CommandDisableMaintenance = "disable-node-maintenance"
-	CommandDisarm             = "disarm-ha"
-	CommandArm                = "arm-ha"
+	CommandMigrate            = string(ha.CommandMigrate)
+	CommandRelocate           = string(ha.CommandRelocate)
+	CommandStop               = string(ha.CommandStop)
+	CommandEnableMaintenance  = string(ha.CommandEnableMaintenance)
+	CommandDisableMaintenance = string(ha.CommandDisableMaintenance)
+	CommandDisarm             = string(ha.CommandDisarm)
+	CommandArm                = string(ha.CommandArm)
 )
 
 // ErrNoCommand means that a line is not a CRM command.
 var ErrNoCommand = errors.New("not a crm command")
 
-// Command is one line of ha/crm_commands.
-type Command struct {
-	Name string
-	// SID of migrate, relocate and stop.
-	SID string
-	// Node is the target of migrate and relocate, or the node that goes in or out of maintenance.
-	Node string
-	// TimeoutSeconds of stop, 0 for at once.
-	TimeoutSeconds int
-	// Mode of disarm-ha.
-	Mode string
-	// Text is the line.
-	Text string
-}
-
 var commandPattern = regexp.MustCompile(`^(\S+)(?:\s+(\S+))?(?:\s+(\S+))?\s*$`)
 
-// ParseCommand reads one line of ha/crm_commands.
-func ParseCommand(line string) (Command, error) {
+// ParseCommand reads one line of ha/crm_commands. For a line that is not a command it returns
+// [ErrNoCommand] and a command with nothing but the line.
+func ParseCommand(line string) (ha.Command, error) {
 	match := commandPattern.FindStringSubmatch(line)
 	if match == nil {
-		return Command{}, fmt.Errorf("parse %q: %w", line, ErrNoCommand)
+		return ha.Command{Line: line}, fmt.Errorf("parse %q: %w", line, ErrNoCommand)
 	}
-	cmd := Command{Name: match[1], Text: line}
+	cmd := ha.Command{Verb: ha.CommandVerb(match[1]), Line: line}
 	args := 0
 	for _, arg := range match[2:] {
 		if arg != "" {
@@ -55,21 +41,21 @@ func ParseCommand(line string) (Command, error) {
 		}
 	}
 	ok := false
-	switch cmd.Name {
-	case CommandMigrate, CommandRelocate:
+	switch cmd.Verb {
+	case ha.CommandMigrate, ha.CommandRelocate:
 		cmd.SID, cmd.Node, ok = match[2], match[3], args == 2
-	case CommandStop:
+	case ha.CommandStop:
 		timeout, err := strconv.Atoi(match[3])
 		cmd.SID, cmd.TimeoutSeconds, ok = match[2], timeout, args == 2 && err == nil && timeout >= 0
-	case CommandEnableMaintenance, CommandDisableMaintenance:
+	case ha.CommandEnableMaintenance, ha.CommandDisableMaintenance:
 		cmd.Node, ok = match[2], args == 1
-	case CommandDisarm:
+	case ha.CommandDisarm:
 		cmd.Mode, ok = match[2], args == 1 && (match[2] == ha.DisarmFreeze || match[2] == ha.DisarmIgnore)
-	case CommandArm:
+	case ha.CommandArm:
 		ok = args == 0
 	}
 	if !ok {
-		return Command{}, fmt.Errorf("parse %q: %w", line, ErrNoCommand)
+		return ha.Command{Line: line}, fmt.Errorf("parse %q: %w", line, ErrNoCommand)
 	}
 	return cmd, nil
 }

@@ -140,21 +140,22 @@ func TestDatacenter(t *testing.T) {
 }
 
 func TestParseCommand(t *testing.T) {
-	for _, c := range []config.Command{
-		{Name: "migrate", SID: "vm:1", Node: "b", Text: "migrate vm:1 b"},
-		{Name: "relocate", SID: "vm:1", Node: "b", Text: "relocate vm:1 b"},
-		{Name: "stop", SID: "vm:1", TimeoutSeconds: 0, Text: "stop vm:1 0"},
-		{Name: "enable-node-maintenance", Node: "b", Text: "enable-node-maintenance b"},
-		{Name: "disarm-ha", Mode: "ignore", Text: "disarm-ha ignore"},
-		{Name: "arm-ha", Text: "arm-ha"},
+	for _, c := range []ha.Command{
+		{Verb: "migrate", SID: "vm:1", Node: "b", Line: "migrate vm:1 b"},
+		{Verb: "relocate", SID: "vm:1", Node: "b", Line: "relocate vm:1 b"},
+		{Verb: "stop", SID: "vm:1", TimeoutSeconds: 0, Line: "stop vm:1 0"},
+		{Verb: "enable-node-maintenance", Node: "b", Line: "enable-node-maintenance b"},
+		{Verb: "disarm-ha", Mode: "ignore", Line: "disarm-ha ignore"},
+		{Verb: "arm-ha", Line: "arm-ha"},
 	} {
-		got, err := config.ParseCommand(c.Text)
+		got, err := config.ParseCommand(c.Line)
 		require.NoError(t, err)
 		require.Equal(t, c, got)
 	}
 	for _, text := range []string{"", "migrate vm:1", "stop vm:1", "stop vm:1 -4", "stop vm:1 x", "arm-ha now", "disarm-ha", "disarm-ha all", "dance", "migrate a b c"} {
-		_, err := config.ParseCommand(text)
+		cmd, err := config.ParseCommand(text)
 		require.ErrorIs(t, err, config.ErrNoCommand, text)
+		require.Equal(t, ha.Command{Line: text}, cmd)
 	}
 	require.Equal(t, []string{"arm-ha", "x"}, config.SplitCommands("arm-ha\n\nx\n"))
 }

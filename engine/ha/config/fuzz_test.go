@@ -143,7 +143,7 @@ func FuzzParseCommand(f *testing.F) {
 				require.ErrorIs(t, err, config.ErrNoCommand)
 				continue
 			}
-			require.Equal(t, line, cmd.Text)
+			require.Equal(t, line, cmd.Line)
 			require.GreaterOrEqual(t, cmd.TimeoutSeconds, 0)
 		}
 	})

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/holdfast-sim/holdfast/engine/ha"
+	"github.com/holdfast-sim/holdfast/engine/ha/config"
 )
 
 // shortLevel is how many characters of a level the daemons' log lines show.
@@ -170,14 +171,22 @@ func (e *daemonEnv) NodeShutdown() (shutdown, reboot bool) {
 	return e.node.shutdown != "", e.node.shutdown == "reboot"
 }
 
-func (e *daemonEnv) ReadCRMCommands() ([]string, error) {
+// ReadCRMCommands implements ha.CRMEnv. The world stops no master between reading and writing, so it
+// can forget the commands at once.
+func (e *daemonEnv) ReadCRMCommands() ([]ha.Command, error) {
 	if err := e.store(); err != nil {
 		return nil, err
 	}
-	lines := e.world.commands
+	commands := make([]ha.Command, len(e.world.commands))
+	for i, line := range e.world.commands {
+		commands[i], _ = config.ParseCommand(line) // the manager refuses what is not a command
+	}
 	e.world.commands = nil
-	return lines, nil
+	return commands, nil
 }
+
+// CommandDecided implements ha.CRMEnv. What the recorded logs show of it the manager logs itself.
+func (e *daemonEnv) CommandDecided(ha.CommandDecision) {}
 
 func (e *daemonEnv) CRMCommandsPending() bool { return len(e.world.commands) > 0 }
 

@@ -35,7 +35,7 @@ type taking struct {
 const maxBatches = 16
 
 // ReadCRMCommands implements ha.CRMEnv.
-func (w *world) ReadCRMCommands() ([]string, error) {
+func (w *world) ReadCRMCommands() ([]ha.Command, error) {
 	names, err := w.store.NamesBelow(w.task, haDir)
 	if err != nil {
 		return nil, err
@@ -47,7 +47,7 @@ func (w *world) ReadCRMCommands() ([]string, error) {
 			return nil, err
 		}
 	}
-	var lines []string
+	var commands []ha.Command
 	for _, name := range w.batches {
 		data, _, err := w.store.Read(w.task, name)
 		if err != nil {
@@ -59,9 +59,21 @@ func (w *world) ReadCRMCommands() ([]string, error) {
 			w.env.Emit(CommandsTaken{Batch: name, Lines: batch, Before: true})
 			continue
 		}
-		lines, w.fresh = append(lines, batch...), append(w.fresh, CommandsTaken{Batch: name, Lines: batch})
+		commands = append(commands, parseBatch(name, batch)...)
+		w.fresh = append(w.fresh, CommandsTaken{Batch: name, Lines: batch})
 	}
-	return lines, nil
+	return commands, nil
+}
+
+// parseBatch reads the lines of a batch. The name of a batch is never used again, so it and the
+// number of the line identify a command.
+func parseBatch(name string, lines []string) []ha.Command {
+	commands := make([]ha.Command, len(lines))
+	for i, line := range lines {
+		commands[i], _ = config.ParseCommand(line) // the manager refuses what is not a command
+		commands[i].UID = fmt.Sprintf("%s/%d", strings.TrimPrefix(name, batchPrefix), i)
+	}
+	return commands
 }
 
 // newBatch makes a batch of the commands that there are.
@@ -115,10 +127,11 @@ func (w *world) CRMCommandsPending() bool {
 	return err == nil && slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(n, batchPrefix) })
 }
 
-// Log implements ha.Env. What the manager says to commands is for those, too, who judge the run.
-func (w *crmWorld) Log(level ha.Level, message string) {
-	if strings.Contains(message, "crm command") {
-		w.env.Emit(CommandSaid{Text: message})
+// CommandDecided implements ha.CRMEnv.
+func (w *world) CommandDecided(d ha.CommandDecision) {
+	if d.Refused == "" {
+		w.env.Emit(CommandAccepted{Command: d.Command})
+		return
 	}
-	w.world.Log(level, message)
+	w.env.Emit(CommandRefused{Command: d.Command, Reason: d.Refused})
 }

@@ -53,3 +53,11 @@ func TestScaledTimesAreWrittenAsTimesOfDay(t *testing.T) {
 	require.EqualValues(t, 1_002_000, c.published(1_002_000))
 	require.EqualValues(t, 1_002_000, c.received(1_002_000))
 }
+
+func TestCommandsOfABatchAreToldApart(t *testing.T) {
+	got := parseBatch(batchPrefix+"ab12", []string{"stop vm:1 0", "stop vm:1 0", "dance"})
+	stop := ha.Command{UID: "ab12/0", Verb: ha.CommandStop, SID: "vm:1", Line: "stop vm:1 0"}
+	again := stop
+	again.UID = "ab12/1"
+	require.Equal(t, []ha.Command{stop, again, {UID: "ab12/2", Line: "dance"}}, got)
+}

@@ -1,5 +1,7 @@
 package haproc
 
+import "github.com/holdfast-sim/holdfast/engine/ha"
+
 // CRMState says which state a node's CRM is in.
 type CRMState struct {
 	State string `json:"state"`
@@ -47,13 +49,23 @@ type CommandsTaken struct {
 // RecordKind implements env.Record.
 func (CommandsTaken) RecordKind() string { return "ha-commands-taken" }
 
-// CommandSaid is what the master says to a command of the administrator: that it took it, or why not.
-type CommandSaid struct {
-	Text string `json:"text"`
+// CommandAccepted is emitted when the master accepts a command, before the status that contains it
+// is written.
+type CommandAccepted struct {
+	ha.Command
 }
 
 // RecordKind implements env.Record.
-func (CommandSaid) RecordKind() string { return "ha-command-said" }
+func (CommandAccepted) RecordKind() string { return "ha-command-accepted" }
+
+// CommandRefused is emitted when the master refuses a command.
+type CommandRefused struct {
+	ha.Command
+	Reason ha.Refusal `json:"reason"`
+}
+
+// RecordKind implements env.Record.
+func (CommandRefused) RecordKind() string { return "ha-command-refused" }
 
 // MoveProgress says how far a running resource's way to another node is.
 type MoveProgress struct {

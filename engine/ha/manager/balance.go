@@ -39,13 +39,15 @@ func (m *Manager) balance() {
 	if !found || (before-after)/before < crs.Margin {
 		return
 	}
-	task := "relocate"
+	task := ha.CommandRelocate
 	if ha.SIDType(best.SID) == "vm" {
-		task = "migrate"
+		task = ha.CommandMigrate
 	}
 	m.env.Log(ha.LevelInfo, fmt.Sprintf("auto rebalance - %s %s to %s (expected change for imbalance from %s to %s)",
 		task, best.SID, best.Target, roundHundredth(before), roundHundredth(after)))
-	m.queueMove(task+" "+best.SID+" "+best.Target, task, best.SID, best.Target)
+	move := ha.Command{Verb: task, SID: best.SID, Node: best.Target,
+		Line: fmt.Sprintf("%s %s %s", task, best.SID, best.Target)}
+	m.env.CommandDecided(ha.CommandDecision{Command: move, Refused: m.queueMove(move)})
 }
 
 func roundHundredth(x float64) string {

@@ -32,6 +32,7 @@ type bench struct {
 	off       map[string]bool // nodes that a fence device reports as off
 	settings  ha.Datacenter
 	queue     []string
+	decisions []ha.CommandDecision
 	rules     string
 	groups    string
 	versions  map[string]string
@@ -122,13 +123,19 @@ func (b *bench) ReleaseManagerLock() bool {
 	return was
 }
 
-func (b *bench) ReadCRMCommands() ([]string, error) {
-	lines := b.queue
+func (b *bench) ReadCRMCommands() ([]ha.Command, error) {
+	var commands []ha.Command
+	for _, line := range b.queue {
+		cmd, _ := config.ParseCommand(line)
+		commands = append(commands, cmd)
+	}
 	if b.storeErr == nil {
 		b.queue = nil
 	}
-	return lines, b.storeErr
+	return commands, b.storeErr
 }
+
+func (b *bench) CommandDecided(d ha.CommandDecision) { b.decisions = append(b.decisions, d) }
 
 func (b *bench) UpdateServiceState(sid, requested string) error {
 	if b.storeErr == nil && b.services[sid] != nil {

@@ -2,102 +2,111 @@ package manager
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/holdfast-sim/holdfast/engine/ha"
-	"github.com/holdfast-sim/holdfast/engine/ha/config"
 )
 
 // takeCommands reads the command queue and remembers or carries out each command.
 func (m *Manager) takeCommands() error {
-	lines, err := m.env.ReadCRMCommands()
+	commands, err := m.env.ReadCRMCommands()
 	if err != nil {
 		return err
 	}
-	for _, line := range lines {
-		cmd, err := config.ParseCommand(line)
-		if err != nil {
-			m.env.Log(ha.LevelErr, "unable to parse crm command: "+line)
-			continue
-		}
-		switch cmd.Name {
-		case config.CommandMigrate, config.CommandRelocate:
-			m.commandMove(cmd)
-		case config.CommandStop:
-			m.commandStop(cmd)
-		case config.CommandEnableMaintenance:
-			m.commandEnableMaintenance(cmd)
-		case config.CommandDisableMaintenance:
-			m.commandDisableMaintenance(cmd)
-		case config.CommandDisarm:
-			m.commandDisarm(cmd)
-		case config.CommandArm:
-			m.commandArm(cmd)
-		}
+	for _, cmd := range commands {
+		m.env.CommandDecided(ha.CommandDecision{Command: cmd, Refused: m.takeCommand(cmd)})
 	}
 	return nil
 }
 
+// takeCommand remembers or carries out a command, or returns why not.
+func (m *Manager) takeCommand(cmd ha.Command) ha.Refusal {
+	switch cmd.Verb {
+	case ha.CommandMigrate, ha.CommandRelocate:
+		return m.commandMove(cmd)
+	case ha.CommandStop:
+		return m.commandStop(cmd)
+	case ha.CommandEnableMaintenance:
+		return m.commandEnableMaintenance(cmd)
+	case ha.CommandDisableMaintenance:
+		return m.commandDisableMaintenance(cmd)
+	case ha.CommandDisarm:
+		return m.commandDisarm(cmd)
+	case ha.CommandArm:
+		return m.commandArm(cmd)
+	}
+	m.env.Log(ha.LevelErr, "unable to parse crm command: "+cmd.Line)
+	return ha.RefusedUnreadable
+}
+
 // commandMove queues a migration or relocation, and those of all services that must stay together
 // with it.
-func (m *Manager) commandMove(cmd config.Command) {
+func (m *Manager) commandMove(cmd ha.Command) ha.Refusal {
 	sd := m.status.ServiceStatus[cmd.SID]
 	switch {
 	case sd == nil:
-		m.env.Log(ha.LevelErr, "crm command error - no such service: "+cmd.Text)
+		m.env.Log(ha.LevelErr, "crm command error - no such service: "+cmd.Line)
+		return ha.RefusedUnknownService
 	case !m.nodes.isOnline(cmd.Node):
-		m.env.Log(ha.LevelErr, "crm command error - node not online: "+cmd.Text)
+		m.env.Log(ha.LevelErr, "crm command error - node not online: "+cmd.Line)
+		return ha.RefusedNodeNotOnline
 	case sd.Node == cmd.Node:
-		m.env.Log(ha.LevelInfo, "ignore crm command - service already on target node: "+cmd.Text)
-	default:
-		m.queueMove(cmd.Text, cmd.Name, cmd.SID, cmd.Node)
+		m.env.Log(ha.LevelInfo, "ignore crm command - service already on target node: "+cmd.Line)
+		return ha.RefusedAlreadyOnNode
 	}
+	return m.queueMove(cmd)
 }
 
-func (m *Manager) queueMove(text, name, sid, node string) {
+// queueMove lets the service of a command wait for its move, unless a service to stay apart from is
+// on the target.
+func (m *Manager) queueMove(cmd ha.Command) ha.Refusal {
 	blocked := false
-	for _, other := range m.compiled.Apart[sid] {
+	for _, other := range m.compiled.Apart[cmd.SID] {
 		sd := m.status.ServiceStatus[other]
 		if sd == nil {
 			continue
 		}
-		if current, target := m.occupied(sd); current == node || target == node {
+		if current, target := m.occupied(sd); current == cmd.Node || target == cmd.Node {
 			blocked = true
 			m.env.Log(ha.LevelErr, fmt.Sprintf(
 				"crm command '%s' error - service '%s' on node '%s' in negative affinity with service '%s'",
-				text, other, node, sid))
+				cmd.Line, other, cmd.Node, cmd.SID))
 		}
 	}
 	if blocked {
-		return
+		return ha.RefusedKeptApart
 	}
-	m.env.Log(ha.LevelInfo, "got crm command: "+text)
-	m.status.ServiceStatus[sid].Cmd = []string{name, node}
-	for _, other := range m.compiled.Together[sid] {
+	m.env.Log(ha.LevelInfo, "got crm command: "+cmd.Line)
+	pending := []string{string(cmd.Verb), cmd.Node}
+	m.status.ServiceStatus[cmd.SID].Cmd = pending
+	for _, other := range m.compiled.Together[cmd.SID] {
 		sd := m.status.ServiceStatus[other]
-		if sd == nil || sd.Node == node || sd.Target == node {
+		if sd == nil || sd.Node == cmd.Node || sd.Target == cmd.Node {
 			continue
 		}
 		m.env.Log(ha.LevelInfo, fmt.Sprintf("crm command '%s' - %s service '%s' to node '%s' "+
-			"(service '%s' in positive affinity with service '%s')", text, name, other, node, other, sid))
-		sd.Cmd = []string{name, node}
+			"(service '%s' in positive affinity with service '%s')", cmd.Line, cmd.Verb, other, cmd.Node, other, cmd.SID))
+		sd.Cmd = slices.Clone(pending)
 	}
+	return ""
 }
 
-func (m *Manager) commandStop(cmd config.Command) {
+func (m *Manager) commandStop(cmd ha.Command) ha.Refusal {
 	sd := m.status.ServiceStatus[cmd.SID]
 	if sd == nil {
-		m.env.Log(ha.LevelErr, "crm command error - no such service: "+cmd.Text)
-		return
+		m.env.Log(ha.LevelErr, "crm command error - no such service: "+cmd.Line)
+		return ha.RefusedUnknownService
 	}
-	m.env.Log(ha.LevelInfo, "got crm command: "+cmd.Text)
-	sd.Cmd = []string{cmd.Name, strconv.Itoa(cmd.TimeoutSeconds)}
+	m.env.Log(ha.LevelInfo, "got crm command: "+cmd.Line)
+	sd.Cmd = []string{string(cmd.Verb), strconv.Itoa(cmd.TimeoutSeconds)}
+	return ""
 }
 
-func (m *Manager) commandEnableMaintenance(cmd config.Command) {
+func (m *Manager) commandEnableMaintenance(cmd ha.Command) ha.Refusal {
 	if m.status.Disarm != nil {
-		m.env.Log(ha.LevelNotice, fmt.Sprintf("ignoring %s command - HA stack is disarmed", cmd.Name))
-		return
+		m.env.Log(ha.LevelNotice, fmt.Sprintf("ignoring %s command - HA stack is disarmed", cmd.Verb))
+		return ha.RefusedDisarmed
 	}
 	switch m.nodes.state(cmd.Node) {
 	case ha.NodeOnline:
@@ -110,14 +119,17 @@ func (m *Manager) commandEnableMaintenance(cmd config.Command) {
 		// what began as a shutdown's maintenance is now also the administrator's wish
 		m.status.NodeRequest[cmd.Node] = ha.NodeRequest{Maintenance: 1}
 	default:
-		m.env.Log(ha.LevelErr, "crm command error - node not online: "+cmd.Text)
+		m.env.Log(ha.LevelErr, "crm command error - node not online: "+cmd.Line)
+		return ha.RefusedNodeNotOnline
 	}
+	return ""
 }
 
-func (m *Manager) commandDisableMaintenance(cmd config.Command) {
+func (m *Manager) commandDisableMaintenance(cmd ha.Command) ha.Refusal {
 	if state := m.nodes.state(cmd.Node); state != ha.NodeMaintenance {
 		m.env.Log(ha.LevelWarning, fmt.Sprintf(
 			"clearing maintenance of node %s requested, but it's in state %s", cmd.Node, state))
 	}
 	delete(m.status.NodeRequest, cmd.Node)
+	return ""
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/holdfast-sim/holdfast/engine/ha"
-	"github.com/holdfast-sim/holdfast/engine/ha/config"
 )
 
 // holdsDisarm: a service in this state is under way, so that nobody may let go of it now.
@@ -12,24 +11,25 @@ func holdsDisarm(state ha.ServiceState) bool {
 	return state == ha.Fence || state == ha.Recovery || state.Moving()
 }
 
-func (m *Manager) commandDisarm(cmd config.Command) {
+func (m *Manager) commandDisarm(cmd ha.Command) ha.Refusal {
 	if d := m.status.Disarm; d != nil {
 		m.env.Log(ha.LevelNotice,
 			fmt.Sprintf("ignoring disarm-ha command - already in disarm state (%s)", d.State))
-		return
+		return ha.RefusedAlreadyDisarmed
 	}
-	m.env.Log(ha.LevelInfo, "got crm command: "+cmd.Text)
+	m.env.Log(ha.LevelInfo, "got crm command: "+cmd.Line)
 	m.suspended = map[string]bool{}
 	m.status.Disarm = &ha.Disarm{Mode: cmd.Mode, State: ha.DisarmDisarming}
+	return ""
 }
 
-func (m *Manager) commandArm(cmd config.Command) {
+func (m *Manager) commandArm(cmd ha.Command) ha.Refusal {
 	d := m.status.Disarm
 	if d == nil {
 		m.env.Log(ha.LevelNotice, "ignoring arm-ha command - HA stack is not disarmed")
-		return
+		return ha.RefusedNotDisarmed
 	}
-	m.env.Log(ha.LevelInfo, "got crm command: "+cmd.Text)
+	m.env.Log(ha.LevelInfo, "got crm command: "+cmd.Line)
 	if d.Mode == ha.DisarmIgnore {
 		for _, sid := range sortedKeys(m.status.ServiceStatus) {
 			sd, cd := m.status.ServiceStatus[sid], m.services[sid]
@@ -45,6 +45,7 @@ func (m *Manager) commandArm(cmd config.Command) {
 		}
 	}
 	m.status.Disarm, m.suspended = nil, nil
+	return ""
 }
 
 // handleDisarm goes on with switching HA off, true when services that are under way must be

@@ -53,7 +53,7 @@ func called[T any](f *faulty, effect func() (T, error)) (out T, err error) {
 func (f *faulty) ReadGroups() (string, error)            { return called(f, f.bench.ReadGroups) }
 func (f *faulty) ReadRules() (string, error)             { return called(f, f.bench.ReadRules) }
 func (f *faulty) DeleteGroups() error                    { return f.call(f.bench.DeleteGroups) }
-func (f *faulty) ReadCRMCommands() ([]string, error)     { return called(f, f.bench.ReadCRMCommands) }
+func (f *faulty) ReadCRMCommands() ([]ha.Command, error) { return called(f, f.bench.ReadCRMCommands) }
 func (f *faulty) ReadDatacenter() (ha.Datacenter, error) { return called(f, f.bench.ReadDatacenter) }
 
 func (f *faulty) ReadManagerStatus() (*ha.ManagerStatus, error) {

@@ -60,7 +60,7 @@ const (
 	VerbAdd        Verb = "add"        // SID: into ha/resources.cfg, started, with default settings
 	VerbDatacenter Verb = "datacenter" // TEXT: the new content of datacenter.cfg, valid or not
 	// VerbCRM is every command of the CRM (migrate vm:100 n2, enable-node-maintenance n1, ...), a line
-	// that is appended to ha/crm_commands. The verb itself is never written: CRM.Name is.
+	// that is appended to ha/crm_commands. The verb itself is never written: CRM.Verb is.
 	VerbCRM Verb = "crm"
 )
 
@@ -91,7 +91,7 @@ type ParsedCommand struct {
 	// Text is what a file gets: the content of datacenter.cfg, or the line for the CRM.
 	Text string
 	// CRM is the CRM's own view of its command.
-	CRM config.Command
+	CRM ha.Command
 }
 
 // errNothing means that a command has no words.
