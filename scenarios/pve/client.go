@@ -109,6 +109,3 @@ func (c Codec) Final() []workload.Op {
 	}
 	return ops
 }
-
-// Client implements scenarios.Subject.
-func (s *Subject) Client() workload.Codec { return Codec{ha: s.spec.HA != nil} }

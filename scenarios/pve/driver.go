@@ -5,6 +5,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/hostdriver"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/operator"
 )
 
 // Program is the command that runs a node of the engine on a real machine, and the names of the
@@ -30,18 +31,21 @@ type HAConfig struct {
 var serviceCommand = []string{"/bin/sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.1; done"}
 
 // Driver implements scenarios.Subject. With the HA manager, machines have power switches and
-// watchdogs, services are real processes, and an operator outside sets the cluster up.
+// watchdogs, services are real processes, and the operator works from the harness.
 func (s *Subject) Driver() scenarios.Driver {
 	files := []scenarios.File{{Name: ConfFile, Data: s.text}, {Name: KeyFile, Data: simulationKey}}
-	d := &hostdriver.Driver{Program: Program, Powered: s.spec.HA != nil,
+	ha := s.spec.HA
+	if ha != nil {
+		data, err := json.Marshal(HAConfig{Command: serviceCommand})
+		if err != nil {
+			panic("pve: encoding a command: " + err.Error())
+		}
+		files = append(files, scenarios.File{Name: HAFile, Data: data})
+	}
+	d := &hostdriver.Driver{Program: Program, Powered: ha != nil,
 		Extra: func(scenarios.Machine) ([]scenarios.File, error) { return files, nil }}
-	if s.spec.HA == nil {
+	if ha == nil {
 		return d
 	}
-	data, err := json.Marshal(HAConfig{Command: serviceCommand})
-	if err != nil {
-		panic("pve: encoding a command: " + err.Error())
-	}
-	files = append(files, scenarios.File{Name: HAFile, Data: data})
-	return &haDriver{Driver: d, spec: s.spec.HA, machines: s.machines, warmup: s.warmup}
+	return operator.New(ha, s.machines, s.warmup).Driver(d)
 }

@@ -26,16 +26,16 @@ const (
 
 // asked is a request of the history.
 type asked struct {
-	request
+	haspec.Request
 	id       string
 	from, to time.Duration // call and answer; forever without one
 	outcome  history.Type
 	rev      uint64
 }
 
-// requests are those of a history in the order in which the store took them, as far as that is
+// requestsOf are those of a history in the order in which the store took them, as far as that is
 // known: those with an unknown outcome, and those that failed, stand where they were made.
-func requests(events []history.Event) []asked {
+func requestsOf(events []history.Event) []asked {
 	var list []asked
 	open := map[int]int{}
 	for i := range events {
@@ -45,7 +45,7 @@ func requests(events []history.Event) []asked {
 		}
 		if e.Type == history.Invoke {
 			open[e.Process] = len(list)
-			list = append(list, asked{request: request{kind: e.F, sid: e.Key, node: text(e)}, id: e.ID,
+			list = append(list, asked{Request: haspec.Request{Kind: e.F, SID: e.Key, Node: text(e)}, id: e.ID,
 				from: time.Duration(e.Time), to: forever, outcome: history.Info})
 			continue
 		}
@@ -85,19 +85,19 @@ func text(e *history.Event) string { return strings.Trim(string(e.Value), `"`) }
 // requested adds what clients asked for to what is known of the services.
 func requested(events []history.Event, about map[string][]word) {
 	last := map[string]time.Duration{}
-	for _, a := range requests(events) {
-		if a.outcome == history.Fail || a.moves() {
+	for _, a := range requestsOf(events) {
+		if a.outcome == history.Fail || a.Moves() {
 			continue
 		}
 		w := word{due: a.from, done: a.to, verb: "off"}
-		if a.wants() == ha.WantStarted {
+		if a.Wants() == ha.WantStarted {
 			w.verb = "on"
 		}
 		if a.outcome == history.OK { // the store's order counts
-			w.done = max(w.done, last[a.sid]+1)
-			last[a.sid] = w.done
+			w.done = max(w.done, last[a.SID]+1)
+			last[a.SID] = w.done
 		}
-		about[a.sid] = append(about[a.sid], w)
+		about[a.SID] = append(about[a.SID], w)
 	}
 }
 
@@ -114,7 +114,7 @@ type requestJudge struct {
 
 // checkRequests: what was acknowledged is carried out once, or refused where everybody can read it.
 func (w *haWatch) checkRequests(r *scenarios.Run) linearizability.Verdict {
-	j := &requestJudge{haWatch: w, run: r, all: requests(r.Events), calm: w.inPlace}
+	j := &requestJudge{haWatch: w, run: r, all: requestsOf(r.Events), calm: w.inPlace}
 	j.within = w.subject.spec.HA.Operations.CarriedOutWithin
 	if j.within == 0 {
 		j.within = haspec.DefaultCarriedOutWithin
@@ -165,9 +165,9 @@ func (j *requestJudge) checkBatches() {
 	}
 	asked, by := map[string]int{}, map[string]time.Duration{}
 	for _, a := range j.all {
-		if a.moves() && a.outcome == history.OK && max(a.to, j.calm)+j.within <= j.run.Duration {
-			asked[a.line()]++
-			by[a.line()] = a.to
+		if a.Moves() && a.outcome == history.OK && max(a.to, j.calm)+j.within <= j.run.Duration {
+			asked[a.Line()]++
+			by[a.Line()] = a.to
 		}
 	}
 	for _, line := range slices.Sorted(maps.Keys(asked)) {
@@ -182,19 +182,19 @@ func (j *requestJudge) checkBatches() {
 // checkStops: who was stopped, and nobody wanted it since, neither begins to run nor runs on.
 func (j *requestJudge) checkStops() {
 	for i, a := range j.all {
-		if a.kind != haspec.RequestStop || a.outcome != history.OK {
+		if a.Kind != haspec.RequestStop || a.outcome != history.OK {
 			continue
 		}
 		until := j.wantedAgain(i)
 		due := a.to + j.within
 		for _, l := range j.lives {
-			if l.sid == a.sid && l.from > due && l.from < until && !j.troubled(l.from-j.within, l.from) {
+			if l.sid == a.SID && l.from > due && l.from < until && !j.troubled(l.from-j.within, l.from) {
 				j.violation(IgnoredStop, "service %s begins to run on %s at %v, though it was stopped at %v (%s)",
-					a.sid, j.scenario.Machines[l.machine], l.from, a.to, a.id)
+					a.SID, j.scenario.Machines[l.machine], l.from, a.to, a.id)
 			}
-			if calm := max(due, j.calm+j.within); until == forever && l.sid == a.sid && calm < j.run.Duration && l.to > calm {
+			if calm := max(due, j.calm+j.within); until == forever && l.sid == a.SID && calm < j.run.Duration && l.to > calm {
 				j.violation(IgnoredStop, "service %s still runs on %s at %v, though it was stopped at %v (%s)",
-					a.sid, j.scenario.Machines[l.machine], calm, a.to, a.id)
+					a.SID, j.scenario.Machines[l.machine], calm, a.to, a.id)
 			}
 		}
 		j.judged++
@@ -205,12 +205,12 @@ func (j *requestJudge) checkStops() {
 func (j *requestJudge) wantedAgain(stop int) time.Duration {
 	a, until := j.all[stop], forever
 	for i, b := range j.all {
-		if b.sid == a.sid && b.kind == haspec.RequestStart && b.outcome != history.Fail && (i > stop || b.to > a.from) {
+		if b.SID == a.SID && b.Kind == haspec.RequestStart && b.outcome != history.Fail && (i > stop || b.to > a.from) {
 			until = min(until, b.from)
 		}
 	}
 	for _, c := range j.subject.spec.HA.Commands {
-		if words := strings.Fields(c.Run); len(words) > 1 && words[1] == a.sid {
+		if words := strings.Fields(c.Run); len(words) > 1 && words[1] == a.SID {
 			return 0 // the operator has a hand in it
 		}
 	}
@@ -227,20 +227,20 @@ func (j *requestJudge) troubled(from, to time.Duration) bool {
 // checkMoves: a move that a master took, with nothing in its way, begins, or is refused in words.
 func (j *requestJudge) checkMoves() {
 	for _, a := range j.all {
-		if !a.moves() || a.outcome != history.OK || !j.undisturbed(&a) {
+		if !a.Moves() || a.outcome != history.OK || !j.undisturbed(&a) {
 			continue
 		}
 		j.judged++
 		from, to := a.from, a.to+j.within
 		began := slices.ContainsFunc(j.life.under, func(u underway) bool {
-			return u.sid == a.sid && u.target == a.node && u.from >= from && u.from <= to
+			return u.sid == a.SID && u.target == a.Node && u.from >= from && u.from <= to
 		})
 		refused := slices.ContainsFunc(j.life.refused, func(r refusal) bool {
-			return r.at >= from && r.at <= to && r.Line == a.line()
+			return r.at >= from && r.at <= to && r.Line == a.Line()
 		})
 		if !began && !refused && !j.ranThere(&a, from, to) {
 			j.violation(LostRequest, "%s at %v (%s): nothing came of it within %v, and nobody said why",
-				a.line(), a.from, a.id, j.within)
+				a.Line(), a.from, a.id, j.within)
 		}
 	}
 }
@@ -261,13 +261,13 @@ func (j *requestJudge) wantedElse(a *asked, from, to time.Duration) bool {
 		return true
 	}
 	return slices.ContainsFunc(j.all, func(b asked) bool {
-		return b.id != a.id && b.sid == a.sid && b.outcome != history.Fail && b.from <= to && b.to >= from
+		return b.id != a.id && b.SID == a.SID && b.outcome != history.Fail && b.from <= to && b.to >= from
 	})
 }
 
 // ranThere says whether the service ran on the node that a move asks for.
 func (j *requestJudge) ranThere(a *asked, from, to time.Duration) bool {
 	return slices.ContainsFunc(j.lives, func(l life) bool {
-		return l.sid == a.sid && j.subject.NodeNames()[l.machine] == a.node && l.from <= to && l.to >= from
+		return l.sid == a.SID && j.subject.NodeNames()[l.machine] == a.Node && l.from <= to && l.to >= from
 	})
 }

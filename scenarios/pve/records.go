@@ -19,94 +19,77 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
 )
 
-// decodeRecord reads a record that a daemon wrote.
-func decodeRecord(kind string, data []byte) (env.Record, error) {
-	switch kind {
-	case totem.Started{}.RecordKind():
-		return decodeAs[totem.Started](data)
-	case totem.Membership{}.RecordKind():
-		return decodeAs[totem.Membership](data)
-	case totem.Sent{}.RecordKind():
-		return decodeAs[totem.Sent](data)
-	case totem.Delivered{}.RecordKind():
-		return decodeAs[totem.Delivered](data)
-	case totem.StateChange{}.RecordKind():
-		return decodeAs[totem.StateChange](data)
-	case node.QuorumView{}.RecordKind():
-		return decodeAs[node.QuorumView](data)
-	case store.Installed{}.RecordKind():
-		return decodeAs[store.Installed](data)
-	case store.Opened{}.RecordKind():
-		return decodeAs[store.Opened](data)
-	case store.Applied{}.RecordKind():
-		return decodeAs[store.Applied](data)
-	case store.Acknowledged{}.RecordKind():
-		return decodeAs[store.Acknowledged](data)
-	case store.Answered{}.RecordKind():
-		return decodeAs[store.Answered](data)
-	case store.RoleChanged{}.RecordKind():
-		return decodeAs[store.RoleChanged](data)
-	case store.Writable{}.RecordKind():
-		return decodeAs[store.Writable](data)
-	case store.Failed{}.RecordKind():
-		return decodeAs[store.Failed](data)
-	}
-	return decodeHARecord(kind, data)
+// decoder reads the records of one kind.
+type decoder struct {
+	kind   string
+	decode func(data []byte) (env.Record, error)
 }
 
-// decodeHARecord reads a record of the HA manager and what it needs.
-func decodeHARecord(kind string, data []byte) (env.Record, error) {
-	switch kind {
-	case scenarios.Power{}.RecordKind():
-		return decodeAs[scenarios.Power](data)
-	case resource.HostStarted{}.RecordKind():
-		return decodeAs[resource.HostStarted](data)
-	case host.ProgramHeartbeat{}.RecordKind():
-		return decodeAs[host.ProgramHeartbeat](data)
-	case resource.Active{}.RecordKind():
-		return decodeAs[resource.Active](data)
-	case lock.Taken{}.RecordKind():
-		return decodeAs[lock.Taken](data)
-	case lock.TakenOver{}.RecordKind():
-		return decodeAs[lock.TakenOver](data)
-	case lock.Released{}.RecordKind():
-		return decodeAs[lock.Released](data)
-	case watchdog.Guarded{}.RecordKind():
-		return decodeAs[watchdog.Guarded](data)
-	case watchdog.Late{}.RecordKind():
-		return decodeAs[watchdog.Late](data)
-	case watchdog.Expired{}.RecordKind():
-		return decodeAs[watchdog.Expired](data)
-	case haproc.CRMState{}.RecordKind():
-		return decodeAs[haproc.CRMState](data)
-	case haproc.LRMState{}.RecordKind():
-		return decodeAs[haproc.LRMState](data)
-	case haproc.FenceStep{}.RecordKind():
-		return decodeAs[haproc.FenceStep](data)
-	case haproc.CommandBegun{}.RecordKind():
-		return decodeAs[haproc.CommandBegun](data)
-	case haproc.CommandDone{}.RecordKind():
-		return decodeAs[haproc.CommandDone](data)
-	case haproc.CommandAccepted{}.RecordKind():
-		return decodeAs[haproc.CommandAccepted](data)
-	case haproc.CommandRefused{}.RecordKind():
-		return decodeAs[haproc.CommandRefused](data)
-	case haproc.CommandsTaken{}.RecordKind():
-		return decodeAs[haproc.CommandsTaken](data)
-	case haproc.MoveProgress{}.RecordKind():
-		return decodeAs[haproc.MoveProgress](data)
-	case initd.GoingDown{}.RecordKind():
-		return decodeAs[initd.GoingDown](data)
-	case fence.Started{}.RecordKind():
-		return decodeAs[fence.Started](data)
-	case fence.Attempt{}.RecordKind():
-		return decodeAs[fence.Attempt](data)
-	case fence.Ended{}.RecordKind():
-		return decodeAs[fence.Ended](data)
-	case haspec.OperatorDid{}.RecordKind():
-		return decodeAs[haspec.OperatorDid](data)
+// decoders are the records that a daemon writes, and the operator's.
+var decoders = decodersByKind(
+	decoderOf[totem.Started](),
+	decoderOf[totem.Membership](),
+	decoderOf[totem.Sent](),
+	decoderOf[totem.Delivered](),
+	decoderOf[totem.StateChange](),
+	decoderOf[node.QuorumView](),
+	decoderOf[store.Installed](),
+	decoderOf[store.Opened](),
+	decoderOf[store.Applied](),
+	decoderOf[store.Acknowledged](),
+	decoderOf[store.Answered](),
+	decoderOf[store.RoleChanged](),
+	decoderOf[store.Writable](),
+	decoderOf[store.Failed](),
+	decoderOf[scenarios.Power](),
+	decoderOf[resource.HostStarted](),
+	decoderOf[host.ProgramHeartbeat](),
+	decoderOf[resource.Active](),
+	decoderOf[lock.Taken](),
+	decoderOf[lock.TakenOver](),
+	decoderOf[lock.Released](),
+	decoderOf[watchdog.Guarded](),
+	decoderOf[watchdog.Late](),
+	decoderOf[watchdog.Expired](),
+	decoderOf[haproc.CRMState](),
+	decoderOf[haproc.LRMState](),
+	decoderOf[haproc.FenceStep](),
+	decoderOf[haproc.CommandBegun](),
+	decoderOf[haproc.CommandDone](),
+	decoderOf[haproc.CommandAccepted](),
+	decoderOf[haproc.CommandRefused](),
+	decoderOf[haproc.CommandsTaken](),
+	decoderOf[haproc.MoveProgress](),
+	decoderOf[initd.GoingDown](),
+	decoderOf[fence.Started](),
+	decoderOf[fence.Attempt](),
+	decoderOf[fence.Ended](),
+	decoderOf[haspec.OperatorDid](),
+)
+
+func decodersByKind(list ...decoder) map[string]decoder {
+	byKind := map[string]decoder{}
+	for _, d := range list {
+		if _, twice := byKind[d.kind]; twice {
+			panic("pve: two records of kind " + d.kind)
+		}
+		byKind[d.kind] = d
 	}
-	return nil, fmt.Errorf("unknown record %q: the daemon is of another version than the harness", kind)
+	return byKind
+}
+
+func decoderOf[R env.Record]() decoder {
+	var r R
+	return decoder{r.RecordKind(), decodeAs[R]}
+}
+
+// decodeRecord reads a record that a daemon wrote.
+func decodeRecord(kind string, data []byte) (env.Record, error) {
+	d, known := decoders[kind]
+	if !known {
+		return nil, fmt.Errorf("unknown record %q: the daemon is of another version than the harness", kind)
+	}
+	return d.decode(data)
 }
 
 func decodeAs[R env.Record](data []byte) (env.Record, error) {

@@ -1,23 +1,19 @@
 package pve
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"maps"
-	"os"
-	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/corosync"
 	"github.com/holdfast-sim/holdfast/engine/env"
-	"github.com/holdfast-sim/holdfast/engine/node"
-	"github.com/holdfast-sim/holdfast/engine/resource"
 	"github.com/holdfast-sim/holdfast/engine/ring"
 	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/fault"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/clustergen"
 	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/requests"
+	"github.com/holdfast-sim/holdfast/scenarios/workload"
 )
 
 // Kind is the subject's name in scenario files.
@@ -30,7 +26,7 @@ type Spec struct {
 	CorosyncConf string `yaml:"corosync_conf,omitempty" json:"corosync_conf,omitempty"`
 	// Votes gives machines other than one vote.
 	Votes map[string]uint32 `yaml:"votes,omitempty,flow" json:"votes,omitempty"`
-	// Token and TokenCoefficient are totem's; Corosync's defaults unless given.
+	// Token and TokenCoefficient are totem's; the defaults are Corosync's.
 	Token            time.Duration `yaml:"token,omitempty" json:"token,omitempty"`
 	TokenCoefficient time.Duration `yaml:"token_coefficient,omitempty" json:"token_coefficient,omitempty"`
 	// Store is the store's policy: strict.
@@ -65,15 +61,8 @@ func Decode(s *scenarios.Scenario) (scenarios.Subject, error) {
 	if err := subject.configure(s); err != nil {
 		return nil, err
 	}
-	if ha := subject.spec.HA; ha != nil {
-		if err := ha.Check(s.Machines, subject.NodeNames()); err != nil {
-			return nil, s.Errorf("subject.ha", "%v", err)
-		}
-		if ha.Random != nil {
-			if err := checkRandom(s, &subject.spec); err != nil {
-				return nil, s.Errorf("subject.ha", "%v", err)
-			}
-		}
+	if err := subject.checkHA(s); err != nil {
+		return nil, err
 	}
 	// Compose every node once, so that a configuration that cannot run is refused here.
 	for m := range s.Machines {
@@ -84,107 +73,53 @@ func Decode(s *scenarios.Scenario) (scenarios.Subject, error) {
 	return subject, nil
 }
 
-func (s *Subject) configure(sc *scenarios.Scenario) error {
-	if p := s.spec.Store; p != "" && p != PolicyStrict {
-		return sc.Errorf("subject.store", "there is no policy %q yet; write %s", p, PolicyStrict)
+// checkHA refuses an ha: section that makes no sense for the scenario's cluster.
+func (s *Subject) checkHA(sc *scenarios.Scenario) error {
+	if s.spec.HA == nil {
+		return nil
 	}
-	if s.spec.CorosyncConf == "" {
-		return s.generate(sc)
+	err := s.spec.HA.Check(s.machines, s.NodeNames())
+	if err == nil && s.spec.HA.Random != nil {
+		err = clustergen.Check(s.spec.HA, s.drawnFrom(sc))
 	}
-	if len(s.spec.Votes) > 0 || s.spec.Token != 0 || s.spec.TokenCoefficient != 0 {
-		return sc.Errorf("subject.corosync_conf", "votes, token and token_coefficient are in that file already; leave them out here")
-	}
-	path := s.spec.CorosyncConf
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(filepath.Dir(sc.Subject.File()), path)
-	}
-	data, err := os.ReadFile(path)
 	if err != nil {
-		return sc.Errorf("subject.corosync_conf", "the file cannot be read: %v; a relative path begins at the scenario's folder", err)
-	}
-	s.text = data
-	if s.conf, s.warnings, err = corosync.Parse(path, data); err != nil {
-		return err
-	}
-	if len(s.conf.Nodes) != len(sc.Machines) {
-		return sc.Errorf("subject.corosync_conf", "%s has %d nodes, the scenario %d machines: write `machines: %d`, or give the file with --topology",
-			path, len(s.conf.Nodes), len(sc.Machines), len(s.conf.Nodes))
+		return sc.Errorf("subject.ha", "%v", err)
 	}
 	return nil
 }
 
-// generate writes the configuration that a cluster of the scenario's machines would have.
-func (s *Subject) generate(sc *scenarios.Scenario) error {
-	for _, name := range slices.Sorted(maps.Keys(s.spec.Votes)) {
-		if !slices.Contains(s.machines, name) {
-			return sc.Errorf("subject.votes."+name, "no machine is called %q; the machines are %s",
-				name, strings.Join(s.machines, ", "))
-		}
-	}
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "totem {\n  version: 2\n  cluster_name: holdfast\n  config_version: %d\n  secauth: on\n", len(s.machines))
-	if s.spec.Token > 0 {
-		fmt.Fprintf(&b, "  token: %d\n", s.spec.Token.Milliseconds())
-	}
-	if s.spec.TokenCoefficient > 0 {
-		fmt.Fprintf(&b, "  token_coefficient: %d\n", s.spec.TokenCoefficient.Milliseconds())
-	}
-	b.WriteString("}\nnodelist {\n")
-	for i, name := range s.machines {
-		votes, given := s.spec.Votes[name]
-		if !given {
-			votes = 1
-		}
-		fmt.Fprintf(&b, "  node {\n    name: %s\n    nodeid: %d\n    quorum_votes: %d\n    ring0_addr: 198.18.0.%d\n  }\n",
-			name, i+1, votes, i+1)
-	}
-	b.WriteString("}\nquorum {\n  provider: corosync_votequorum\n}\n")
-	var err error
-	s.text = b.Bytes()
-	s.conf, s.warnings, err = corosync.Parse("corosync.conf", s.text)
-	return err
-}
-
-// simulationKey is the cluster's secret in the simulator and on namespace nodes, where nobody
-// listens.
-var simulationKey = bytes.Repeat([]byte("holdfast simulated cluster key. "), 4)
-
-func (s *Subject) compose(m env.MachineID, flaws *resource.Flaws) ([]node.Process, error) {
-	o := node.Options{Cluster: s.conf, Machine: m, Key: simulationKey}
-	if s.spec.HA != nil {
-		o.HA = &node.HA{Guests: s.spec.HA.GuestOptions(s.machines[m], s.warmup, flaws),
-			Self: s.spec.HA.Self(s.machines[m]), MoveTimeout: s.spec.HA.Migration.Timeout}
-	}
-	return node.Compose(o)
+// drawnFrom is what the draws of a random cluster depend on.
+func (s *Subject) drawnFrom(sc *scenarios.Scenario) clustergen.Scenario {
+	return clustergen.Scenario{Machines: sc.Machines, Duration: sc.Duration,
+		Named: len(sc.Faults) > 0 || len(s.spec.Votes) > 0 || s.spec.CorosyncConf != ""}
 }
 
 // Kind implements scenarios.Subject.
 func (s *Subject) Kind() string { return Kind }
 
-// Builder implements scenarios.Subject.
-func (s *Subject) Builder() scenarios.Builder {
-	b := builder{subject: s}
-	if s.spec.HA != nil {
-		b.flaws = s.spec.HA.GuestFlaws()
+// Client implements scenarios.Subject.
+func (s *Subject) Client() workload.Codec { return Codec{ha: s.spec.HA != nil} }
+
+// Actors implements scenarios.ActorProvider: they are the clients that make requests for services.
+func (s *Subject) Actors(scale scenarios.Timescale) []scenarios.Actor {
+	if s.spec.HA == nil {
+		return nil
 	}
-	return b
+	return requests.Actors(s.spec.HA,
+		requests.Cluster{Machines: s.machines, Nodes: s.NodeNames(), Duration: s.duration}, scale)
 }
 
-type builder struct {
-	subject *Subject
-	flaws   *resource.Flaws // of one run's guests
-}
-
-// Files implements scenarios.Builder: the configuration is given to the processes directly.
-func (b builder) Files(env.MachineID) []scenarios.File { return nil }
-
-// Processes implements scenarios.Builder.
-func (b builder) Processes(m env.MachineID) []scenarios.ProcessSpec {
-	processes, err := b.subject.compose(m, b.flaws)
-	if err != nil {
-		panic("pve: a configuration that was accepted cannot be composed: " + err.Error())
+// Vary implements scenarios.Varier: it draws the cluster of a scenario that leaves it to the seed.
+func (s *Subject) Vary(sc *scenarios.Scenario, choices func(stream, label string) fault.Chooser) (
+	*scenarios.Scenario, scenarios.Subject, error) {
+	if s.spec.HA == nil || s.spec.HA.Random == nil {
+		return sc, s, nil
 	}
-	return b.subject.specs(m, processes)
+	varied, spec := *sc, s.spec
+	varied.Machines, spec.HA = clustergen.Draw(s.spec.HA, s.drawnFrom(sc), choices)
+	varied.Subject.Node, varied.Subject.Value = nil, spec
+	subject, err := Decode(&varied)
+	return &varied, subject, err
 }
 
 // NodeNames are the names of the machines' nodes, in the order of the machines.

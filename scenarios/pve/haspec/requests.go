@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/ha"
 )
 
 // Requests that clients make for services; the history calls their operations so.
@@ -72,4 +74,25 @@ func (s *Spec) checkOperations() error {
 		}
 	}
 	return nil
+}
+
+// Request is what a client wants of a service.
+type Request struct {
+	Kind string // RequestStart and so on
+	SID  string
+	Node string // the target of a move
+}
+
+// Moves reports whether the request is for the service to run on another node.
+func (r Request) Moves() bool { return r.Kind == RequestMigrate || r.Kind == RequestRelocate }
+
+// Line returns a move as a line of ha/crm_commands, without its end.
+func (r Request) Line() string { return r.Kind + " " + r.SID + " " + r.Node }
+
+// Wants returns the state that a request asks for that is not a move.
+func (r Request) Wants() string {
+	if r.Kind == RequestStart {
+		return ha.WantStarted
+	}
+	return ha.WantStopped
 }

@@ -1,0 +1,184 @@
+package fencesim
+
+import (
+	"slices"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/fence"
+	"github.com/holdfast-sim/holdfast/engine/ha/config"
+	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
+)
+
+// Times of a device without a fault.
+const (
+	connectTimeout = 5 * time.Second
+	statusTakes    = 500 * time.Millisecond
+	switchTakes    = 2 * time.Second
+	verifyTakes    = time.Second
+)
+
+// Exit codes of agents.
+const (
+	agentDone   = 0
+	agentFailed = 1
+	agentOff    = 2
+)
+
+// outlet is what one part of a device switches: the power of one node, or one of its supplies.
+type outlet struct {
+	device  string
+	node    string
+	machine env.MachineID
+	off     bool
+	supply  *supply
+}
+
+// supply is the outlets of one device that must all be off for the node to be off.
+type supply struct{ outlets []*outlet }
+
+func (s *supply) off() bool {
+	return !slices.ContainsFunc(s.outlets, func(o *outlet) bool { return !o.off })
+}
+
+// Devices are the fence devices of one run.
+type Devices struct {
+	spec     *haspec.Spec
+	world    scenarios.ExternalDeviceHost
+	machines []string
+	warmup   time.Duration
+	outlets  map[string]*outlet // by what agents must be given to reach them
+	supplies map[env.MachineID][]*supply
+}
+
+var _ scenarios.ExternalDevices = (*Devices)(nil)
+
+// Cluster is what devices need to know about the cluster.
+type Cluster struct {
+	Machines []string
+	Nodes    []string // the names of the machines' nodes, in the same order
+	Warmup   time.Duration
+}
+
+// New returns the devices of an ha: section that haspec.Spec.Check has accepted.
+func New(spec *haspec.Spec, c Cluster, w scenarios.ExternalDeviceHost) *Devices {
+	d := &Devices{spec: spec, world: w, machines: c.Machines, warmup: c.Warmup,
+		outlets: map[string]*outlet{}, supplies: map[env.MachineID][]*supply{}}
+	cfg, err := config.ParseFence(spec.Fence)
+	if err != nil {
+		panic("fencesim: a fence file that was accepted cannot be read: " + err.Error())
+	}
+	for m, node := range c.Nodes {
+		plan, _ := fence.Plan(cfg, node)
+		for i := range plan {
+			d.connect(env.MachineID(m), node, &plan[i])
+		}
+	}
+	return d
+}
+
+// connect gives a node the outlets of a device that are planned for it.
+func (d *Devices) connect(m env.MachineID, node string, device *fence.Device) {
+	s := &supply{}
+	d.supplies[m] = append(d.supplies[m], s)
+	for _, part := range device.Parts {
+		args := map[string]string{}
+		for _, a := range part.Args {
+			args[a.Key] = a.Value
+		}
+		o := &outlet{device: device.Name, node: node, machine: m, supply: s}
+		d.outlets[address(part.Agent, args)] = o
+		s.outlets = append(s.outlets, o)
+	}
+}
+
+// Call implements scenarios.ExternalDevices: it carries out a call of a fence agent.
+func (d *Devices) Call(from env.MachineID, c env.Call, done func(env.CallResult)) {
+	args := arguments(&c)
+	action := args["action"]
+	delete(args, "action")
+	delete(args, "nodename")
+	o := d.outlets[address(c.Command[0], args)]
+	if o == nil || d.fault(o, from, haspec.DeviceUnreachable) != nil || d.boardIsDead(o) {
+		d.world.After(connectTimeout, func() { done(unreachable()) })
+		return
+	}
+	if d.fault(o, from, haspec.DeviceMute) != nil {
+		done = func(env.CallResult) {}
+	}
+	slow := time.Duration(0)
+	if f := d.fault(o, from, haspec.DeviceSlow); f != nil {
+		slow = f.Latency
+	}
+	after := func(delay time.Duration, do func()) { d.world.After(slow+delay, do) }
+	succeed := func() { done(env.CallResult{Code: agentDone}) }
+	switch action {
+	case "status", "monitor":
+		after(statusTakes, func() { done(o.status()) })
+	case "off":
+		if d.fault(o, from, haspec.DeviceIgnores) == nil {
+			effect := switchTakes
+			if f := d.fault(o, from, haspec.DeviceLate); f != nil {
+				effect += f.Latency
+			}
+			after(effect, func() { d.turn(o, false) })
+		}
+		after(switchTakes+verifyTakes, succeed)
+	case "on":
+		after(switchTakes, func() { d.turn(o, true) })
+		after(switchTakes+verifyTakes, succeed)
+	case "reboot":
+		after(switchTakes, func() { d.turn(o, false) })
+		after(switchTakes+verifyTakes, func() { d.turn(o, true) })
+		after(switchTakes+2*verifyTakes, succeed)
+	default:
+		done(unreachable())
+	}
+}
+
+// unreachable is how an agent ends that cannot reach its device.
+func unreachable() env.CallResult {
+	return env.CallResult{Code: agentFailed, Output: []byte("Unable to connect/login to fencing device\n")}
+}
+
+// status is how an agent ends that was asked for the state of an outlet.
+func (o *outlet) status() env.CallResult {
+	if o.off {
+		return env.CallResult{Code: agentOff, Output: []byte("Status: OFF\n")}
+	}
+	return env.CallResult{Code: agentDone, Output: []byte("Status: ON\n")}
+}
+
+// turn switches an outlet. A node is off while one of its devices keeps all of its outlets off.
+func (d *Devices) turn(o *outlet, on bool) {
+	o.off = !on
+	if o.supply.off() {
+		d.world.SwitchPower(o.machine, false, o.device)
+		return
+	}
+	if !slices.ContainsFunc(d.supplies[o.machine], (*supply).off) {
+		d.world.SwitchPower(o.machine, true, o.device)
+	}
+}
+
+// boardIsDead reports whether a board that draws its power from the machine has none. A machine that
+// the board itself has switched off still feeds it.
+func (d *Devices) boardIsDead(o *outlet) bool {
+	return slices.Contains(d.spec.FenceBoards, o.device) && !d.world.Powered(o.machine) &&
+		!slices.ContainsFunc(o.supply.outlets, func(o *outlet) bool { return o.off })
+}
+
+// fault finds a fault of a kind that acts on an outlet now; nil if there is none.
+func (d *Devices) fault(o *outlet, from env.MachineID, kind string) *haspec.DeviceFault {
+	now := d.world.Now() - d.warmup
+	for i := range d.spec.FenceFaults {
+		f := &d.spec.FenceFaults[i]
+		if f.Kind == kind && f.Device == o.device && now >= f.At && (f.For == 0 || now < f.At+f.For) &&
+			(len(f.Nodes) == 0 || slices.Contains(f.Nodes, o.node)) &&
+			(len(f.From) == 0 || slices.Contains(f.From, d.machines[from])) {
+			return f
+		}
+	}
+	return nil
+}

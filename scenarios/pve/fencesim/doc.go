@@ -1,0 +1,6 @@
+// Package fencesim is the simulated fence devices around a cluster: power switches with a remote
+// control that the fence agents of the nodes call, and what a scenario wants to be wrong with them.
+//
+// It never decides whom to fence, and no device ever reports an outlet as off that is on, except where
+// a fault of the scenario demands it.
+package fencesim

@@ -1,0 +1,192 @@
+package operator
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
+	"github.com/holdfast-sim/holdfast/engine/initd"
+	"github.com/holdfast-sim/holdfast/engine/resource"
+	"github.com/holdfast-sim/holdfast/engine/store"
+	"github.com/holdfast-sim/holdfast/engine/store/tree"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
+)
+
+// console is how the operator reaches the machine at which it sits. The simulator and real nodes have
+// one implementation each.
+type console interface {
+	// do makes a request of the machine's store and returns the answer, also one that is a refusal; an
+	// error means that there was no answer.
+	do(r store.Request) (*store.Response, error)
+	// ask gives a request to another process of the machine; an error means that it was not taken.
+	ask(process string, request []byte) error
+	// upgrade installs another version of the HA manager on the machine.
+	upgrade(self haproc.Info, version string) error
+	// sleep waits and reports whether the run still continues.
+	sleep(d time.Duration) bool
+	// retries is informed that a step failed and will be tried again.
+	retries(what string, err error)
+}
+
+// script does the operator's work at one console.
+type script struct {
+	console
+	operator *Operator
+	machine  string // where the console is
+}
+
+// until tries a step until it succeeds; it returns false if the run ends before.
+func (s *script) until(what string, step func() error) bool {
+	for {
+		err := step()
+		if err == nil {
+			return true
+		}
+		s.retries(what, err)
+		if !s.sleep(retryPause) {
+			return false
+		}
+	}
+}
+
+// setUp puts the files into the store, each unless it is there; it returns false if the run ends
+// before.
+func (s *script) setUp() bool {
+	files := s.operator.spec.Files()
+	done, running := s.inPlace(files[len(files)-1].Path)
+	if done || !running {
+		return false
+	}
+	for _, f := range files {
+		if f.Text == "" {
+			continue
+		}
+		if !s.until(f.Path, func() error { return unlessThere(s.create(f.Path, f.Text)) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// inPlace reports whether a file is in the store, as soon as the store is quorate and has answered: an
+// earlier incarnation of the operator has put it there. running is false if the run ends before.
+func (s *script) inPlace(path string) (there, running bool) {
+	for {
+		if status, err := s.request(store.Request{Op: store.OpStatus}); err == nil && status.Status != nil &&
+			status.Status.Quorate {
+			_, err = s.request(store.Request{Op: store.OpRead, Path: path})
+			switch {
+			case err == nil:
+				return true, true
+			case RefusedAs(err, tree.NotFound):
+				return false, true
+			}
+		}
+		if !s.sleep(retryPause) {
+			return false, false
+		}
+	}
+}
+
+// run carries out a command; it is tried until it succeeds. It returns false if the run ends before.
+func (s *script) run(c *command) bool {
+	return s.until(c.Run, func() error { return s.attempt(&c.ParsedCommand) })
+}
+
+// attempt carries out a command once.
+func (s *script) attempt(c *haspec.ParsedCommand) error {
+	if r, isInit := initRequests[c.Verb]; isInit {
+		return s.ask(initd.Process, r.Encode())
+	}
+	if path, change := fileEdit(c); change != nil {
+		return s.edit(path, change)
+	}
+	switch c.Verb {
+	case haspec.VerbCreate:
+		return s.createGuest(c.SID, c.Node, c.State)
+	case haspec.VerbStart:
+		return s.ask(resource.HostProcess, resource.StartRequest(c.SID))
+	case haspec.VerbMove:
+		return s.moveGuest(c.SID, c.Node)
+	case haspec.VerbVersion:
+		return s.upgrade(s.operator.spec.Self(s.machine), c.Version)
+	}
+	return s.editGuest(c.SID, guestEdit(c))
+}
+
+// initRequests are the commands to the machine's init process.
+var initRequests = map[haspec.Verb]initd.Request{
+	haspec.VerbShutdown:   {Verb: initd.Shutdown},
+	haspec.VerbReboot:     {Verb: initd.Reboot},
+	haspec.VerbRestartLRM: {Verb: initd.Restart, Service: haproc.LRMProcess},
+	haspec.VerbStopCRM:    {Verb: initd.Stop, Service: haproc.CRMProcess},
+	haspec.VerbStartCRM:   {Verb: initd.Start, Service: haproc.CRMProcess},
+	haspec.VerbStopLRM:    {Verb: initd.Stop, Service: haproc.LRMProcess},
+	haspec.VerbStartLRM:   {Verb: initd.Start, Service: haproc.LRMProcess},
+}
+
+// createGuest writes a guest's configuration and puts the guest under HA.
+func (s *script) createGuest(sid, node, state string) error {
+	err := s.create(haproc.GuestPath(sid, node), s.operator.spec.Guests[sid].Config())
+	if err := unlessThere(err); err != nil {
+		return err
+	}
+	return s.edit(haproc.ResourcesPath, func(old string) (string, error) {
+		added, err := withService(old, sid)
+		if err != nil {
+			return "", err
+		}
+		return WithProperty(added, sid, "state", state)
+	})
+}
+
+// editGuest changes a guest's configuration, wherever it is.
+func (s *script) editGuest(sid string, change edit) error {
+	node, err := s.placement(sid)
+	if err != nil {
+		return err
+	}
+	if node == "" {
+		return fmt.Errorf("changing %s: no node has its configuration", sid)
+	}
+	return s.edit(haproc.GuestPath(sid, node), change)
+}
+
+// placement finds the node whose directory holds a guest's configuration; "" if there is none.
+func (s *script) placement(sid string) (string, error) {
+	for _, node := range s.operator.machines {
+		_, _, err := s.read(haproc.GuestPath(sid, node))
+		if err == nil {
+			return node, nil
+		}
+		if !RefusedAs(err, tree.NotFound) {
+			return "", err
+		}
+	}
+	return "", nil
+}
+
+// moveGuest moves a guest that is on this machine: it ends here, and its configuration is moved.
+func (s *script) moveGuest(sid, target string) error {
+	source := haproc.GuestPath(sid, s.machine)
+	_, _, err := s.read(source)
+	switch {
+	case RefusedAs(err, tree.NotFound) || err == nil && target == s.machine:
+		return nil
+	case err != nil:
+		return err
+	}
+	if err := s.ask(resource.HostProcess, resource.LeaveRequest(sid)); err != nil {
+		return err
+	}
+	// The guests' host works in the order of requests, so a request to start the guest that arrives
+	// during the pause finds it ended.
+	s.sleep(retryPause)
+	destination := haproc.GuestPath(sid, target)
+	if err := s.mkdir(env.Dir(destination)); err != nil {
+		return err
+	}
+	_, err = s.request(store.Request{Op: tree.Rename.String(), Path: source, To: destination})
+	return err
+}
