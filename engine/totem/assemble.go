@@ -4,16 +4,18 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ring"
 )
 
-// assembler puts cut messages together, per sender. Pieces never outlive a ring: a sender whose
-// message was cut short by a new ring sends it again from the beginning.
+// assembler joins the pieces of messages, for each sender apart. Pieces never cross rings: when a new ring
+// comes in the middle of a message, its sender sends the message again from the beginning.
 type assembler struct{ senders []assembly }
 
+// assembly is an unfinished message of one sender.
 type assembly struct {
 	from ring.NodeID
-	open bool // a first piece was seen and no last one
+	open bool // its first piece was received and its last one was not
 	data []byte
 }
 
+// reset drops all unfinished messages.
 func (a *assembler) reset() {
 	for i := range a.senders {
 		a.senders[i].open = false
@@ -22,6 +24,7 @@ func (a *assembler) reset() {
 	a.senders = a.senders[:0]
 }
 
+// of returns the unfinished message of a sender.
 func (a *assembler) of(from ring.NodeID) *assembly {
 	for i := range a.senders {
 		if a.senders[i].from == from {
@@ -32,8 +35,8 @@ func (a *assembler) of(from ring.NodeID) *assembly {
 	return &a.senders[len(a.senders)-1]
 }
 
-// add takes a piece and returns the message that it completes, if it does. The message is valid
-// until the sender's next piece.
+// add adds a piece and returns the message that it completes, if any. The message is valid until the
+// sender's next piece.
 func (a *assembler) add(from ring.NodeID, c chunk) (message []byte, done bool) {
 	if c.first && c.last {
 		return c.data, true

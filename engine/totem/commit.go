@@ -7,42 +7,58 @@ import (
 )
 
 const (
-	// ringSeqStep is by how much a new ring's sequence exceeds the highest one heard of.
+	// ringSeqStep is the difference between a new ring's sequence and the highest one heard of, as in
+	// Corosync.
 	ringSeqStep = 4
-	// maxRingSeq bounds what is believed of a ring sequence: far above any real one, far below
-	// the point where adding would run over.
+	// maxRingSeq is the first ring sequence that is refused in a message: no real ring gets there, and
+	// adding ringSeqStep cannot overflow.
 	maxRingSeq = 1 << 62
 )
 
-// createCommit makes the commit token of a new ring. This node is its representative.
+// forming is what a node keeps while a new ring is committed to and recovered.
+type forming struct {
+	commitToken     commitToken   // the last one received, or the one being built
+	newMembers      []ring.NodeID // of the ring being formed (my_new_memb)
+	transMembers    []ring.NodeID // of newMembers, those that come from this node's old ring (my_trans_memb)
+	tokenOriginated bool          // the representative has made the new ring's first token
+	recovery        recovery
+
+	// obligationSet are the authors whose packets of the old ring this node must deliver even behind a
+	// gap, because an earlier attempt to form a ring may have delivered them. See obligation.
+	obligationSet []ring.NodeID
+	// highRingDelivered is the highest packet of the old ring that anybody whom this node recovered with
+	// may have delivered in the regular configuration.
+	highRingDelivered uint64
+}
+
+// createCommit makes the commit token of a new ring. This node is its representative, the lowest id.
 func (n *Node) createCommit(members []ring.NodeID) {
-	c := &n.commit
-	c.ring = ringKey{ID: ring.ID{Seq: max(n.highRing, n.ringSeq) + ringSeqStep, Rep: members[0]},
+	c := &n.commitToken
+	c.ring = ringKey{ID: ring.ID{Seq: max(n.highRingSeq, n.ringSeq) + ringSeqStep, Rep: members[0]},
 		nonce: n.random.Uint64()}
 	c.tokenSeq = 0
-	c.index = 0
+	c.filled = 0
 	c.members = setCopy(c.members, members)
 	c.entries = slices.Grow(c.entries[:0], len(members))[:len(members)]
 	clear(c.entries)
-	c.owed = nil
+	c.obligations = nil
 	n.enterCommit()
 }
 
-// enterCommit adds this node's entry to the commit token, makes the ring durable and passes the
-// token on.
+// enterCommit stores the ring sequence, adds this node's entry to the commit token and forwards it.
 func (n *Node) enterCommit() {
-	c := &n.commit
+	c := &n.commitToken
 	if !n.persistRing(c.ring.Seq) {
 		return
 	}
 	n.setState(Commit, "commit token")
 	n.log.Debug("entering COMMIT state.")
 	n.newMembers = setCopy(n.newMembers, c.members)
-	c.entries[c.index] = commitEntry{filled: true, old: n.cur.ring, aru: n.cur.aru, high: n.cur.high,
-		delivered: max(n.cur.delivered, n.knownSafe)}
-	c.owe(n.cur.ring, n.obliged)
-	c.index++
-	n.originated = false
+	c.entries[c.filled] = commitEntry{filled: true, oldRing: n.current.ring, myAru: n.current.myAru, highSeq: n.current.highSeq,
+		highRingDelivered: max(n.current.highDelivered, n.highRingDelivered)}
+	c.addObligation(n.current.ring, n.obligationSet)
+	c.filled++
+	n.tokenOriginated = false
 	n.stopTimer(timerJoin)
 	n.stopTimer(timerSendJoin)
 	n.stopTimer(timerConsensus)
@@ -50,27 +66,30 @@ func (n *Node) enterCommit() {
 	n.forwardCommit()
 }
 
-// forwardCommit sends the commit token to the next member and watches over its return.
+// forwardCommit sends the commit token to the next member and arms the timers for its return.
 func (n *Node) forwardCommit() {
-	n.commit.tokenSeq++
-	n.lastToken = n.commit.append(n.lastToken[:0])
-	n.sendTo(n.next, n.lastToken)
+	n.commitToken.tokenSeq++
+	n.tokenToRepeat = n.commitToken.append(n.tokenToRepeat[:0])
+	n.sendTo(n.successor, n.tokenToRepeat)
 	n.setTimer(timerToken, n.cfg.Timers.Token)
 	n.setTimer(timerRetransmit, n.cfg.Timers.TokenRetransmit)
 }
 
-// setNext finds the machine that tokens go to.
+// setNext sets the successor, the machine to which this node forwards tokens.
 func (n *Node) setNext(members []ring.NodeID) {
 	at, ok := slices.BinarySearch(members, n.cfg.Node)
 	if !ok {
 		panic("totem: this node is not a member of its ring")
 	}
-	n.next = n.machine(members[(at+1)%len(members)])
+	n.successor = n.machineOf(members[(at+1)%len(members)])
 }
 
-// onCommit handles a commit token. It is read into n.commit only when it is going to be used.
+// onCommit handles a commit token. The commit token goes around twice: in the first round each member adds
+// its entry (from Gather to Commit), in the second all members read the complete token (from Commit to
+// Recovery). When the representative gets it a third time, all are in Recovery and it makes the first
+// token. A commit token that is not used leaves n.commitToken unchanged.
 func (n *Node) onCommit(body []byte) error {
-	var c commit
+	var c commitToken
 	if err := c.decode(body); err != nil {
 		return err
 	}
@@ -78,31 +97,31 @@ func (n *Node) onCommit(body []byte) error {
 	if !member || !subset(c.members, n.known) || c.ring.Seq >= maxRingSeq {
 		return errRefused
 	}
-	for i := range c.owed {
-		if !subset(c.owed[i].nodes, n.known) {
+	for i := range c.obligations {
+		if !subset(c.obligations[i].authors, n.known) {
 			return errRefused
 		}
 	}
 	switch n.state {
 	case Gather:
-		if c.index != at || c.ring.Seq <= n.ringSeq || !slices.Equal(c.members, n.proposed()) {
+		if c.filled != at || c.ring.Seq <= n.ringSeq || !slices.Equal(c.members, n.proposedMembers()) {
 			return nil
 		}
-		n.commit = c
+		n.commitToken = c
 		n.enterCommit()
 	case Commit:
-		if c.ring.Seq != n.ringSeq || c.ring != n.commit.ring || c.index != len(c.members) {
+		if c.ring.Seq != n.ringSeq || c.ring != n.commitToken.ring || c.filled != len(c.members) {
 			return nil
 		}
-		if !slices.Equal(c.members, n.commit.members) || c.entries[at] != n.commit.entries[at] ||
-			!subset(n.obliged, c.owedOf(n.cur.ring)) {
+		if !slices.Equal(c.members, n.commitToken.members) || c.entries[at] != n.commitToken.entries[at] ||
+			!subset(n.obligationSet, c.obligationOf(n.current.ring)) {
 			return errRefused
 		}
-		n.commit = c
+		n.commitToken = c
 		n.enterRecovery()
 	case Recovery:
-		if c.ring == n.cur.ring && n.cfg.Node == c.ring.Rep && !n.originated {
-			n.originated = true
+		if c.ring == n.current.ring && n.cfg.Node == c.ring.Rep && !n.tokenOriginated {
+			n.tokenOriginated = true
 			n.originate()
 		}
 	}

@@ -11,44 +11,44 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/wire"
 )
 
-// Limits of the protocol. Those that Corosync has too carry Corosync's values.
+// Limits of the protocol. Limits that Corosync also has, have Corosync's values.
 const (
 	// MaxRetransmits is the most entries in a token's retransmit list.
 	MaxRetransmits = 30
-	// MaxStoredPackets is how many packets of one ring a node keeps: those that not everybody
-	// is known to have.
+	// MaxStoredPackets bounds the packets of one ring that a node keeps because they are not known to be
+	// with every member.
 	MaxStoredPackets = 16384
 	// MinMTUBytes and MaxMTUBytes bound the size of a sealed multicast packet.
 	MinMTUBytes = 512
 	MaxMTUBytes = env.MaxDatagramBytes
-	// DefaultQueueBytes bounds what waits to be ordered: payload plus a fixed cost a message.
+	// DefaultQueueBytes bounds the waiting messages: payloads plus a fixed cost for each.
 	DefaultQueueBytes = 8 << 20
-	// MinTimeout is the shortest accepted timeout whose expiry is a verdict on another node (three
-	// ticks of Corosync); MinPace that of one that only paces repetitions.
+	// MinTimeout is the shortest accepted timeout after which another node counts as failed: three of
+	// Corosync's 10 ms ticks. MinPace is the shortest accepted interval between repetitions.
 	MinTimeout = 30 * time.Millisecond
 	MinPace    = time.Millisecond
-	// MaxTimeout is the longest accepted time.
+	// MaxTimeout is the longest accepted duration.
 	MaxTimeout = 24 * time.Hour
 )
 
-// Timers are the protocol's times and counts, already derived: Token is the effective token
-// timeout. See [DefaultTimers] for how Corosync derives them.
+// Timers are the protocol's durations and counts as they are in force, see corosync.conf(5): Token is the
+// token timeout including token_coefficient. [DefaultTimers] shows how Corosync derives the others.
 type Timers struct {
-	Token           time.Duration // no token for so long: the ring is lost
-	TokenWarningPct int           // warn after this share of Token, in percent; 0 is never
-	TokenRetransmit time.Duration // no sign of the forwarded token for so long: send it again
-	Hold            time.Duration // an idle ring's token rests so long at the representative
-	Consensus       time.Duration // gathering waits so long for the silent before failing them
-	Join            time.Duration // joins are repeated this often
-	SendJoin        time.Duration // upper bound of a random delay before a join; 0 is none
-	Merge           time.Duration // an idle ring looks for others after so long
+	Token           time.Duration // without a token for this long, the ring is lost
+	TokenWarningPct int           // warn after this share of Token, in percent; 0 never
+	TokenRetransmit time.Duration // without a sign of the forwarded token, send it again
+	Hold            time.Duration // the representative holds an idle ring's token this long
+	Consensus       time.Duration // in Gather, silent nodes fail after this long
+	Join            time.Duration // interval between two joins in Gather
+	SendJoin        time.Duration // upper bound of a random delay before a join; 0 none
+	Merge           time.Duration // an idle ring looks for other rings after this long
 
-	FailRecvConst       int // rotations without progress of my receipt before I leave the ring
-	SeqnoUnchanged      int // rotations without a message before the token is held
-	MissCount           int // visits that must miss a packet before it is asked for again
-	WindowSize          int // packets that one rotation may carry
-	MaxMessages         int // packets that one visit may send
-	PauseChecksPerToken int // the pause clock is stamped so many times a Token
+	FailRecvConst       int // visits without progress before the node that lacks packets leaves the ring
+	SeqnoUnchanged      int // visits without a packet before the token is held
+	MissCount           int // visits that may miss a packet before it is requested
+	WindowSize          int // packets in one rotation
+	MaxMessages         int // packets in one visit
+	PauseChecksPerToken int // checks for a paused process in one Token
 }
 
 // DefaultTimers derives the times from the effective token timeout as Corosync does: retransmit is
@@ -67,36 +67,36 @@ func DefaultTimers(token time.Duration) Timers {
 	}
 }
 
-// Peer is one configured node: who it is and where it is.
+// Peer is one configured node and its machine.
 type Peer struct {
 	ID      ring.NodeID
 	Machine env.MachineID
 }
 
-// Config is what a node must know before it starts.
+// Config is the configuration of a node.
 type Config struct {
 	Node   ring.NodeID // this node
 	Peers  []Peer      // every configured node, this one included; ids and machines are unique
 	Key    []byte      // the cluster key, see wire.CheckKey
 	Timers Timers
-	// MTUBytes is the largest sealed multicast packet; longer messages are cut, short ones share.
+	// MTUBytes bounds a sealed multicast packet. Longer messages are cut, shorter ones share packets.
 	MTUBytes int
-	// QueueBytes bounds what waits to be ordered; 0 means DefaultQueueBytes.
+	// QueueBytes bounds the messages that wait to be ordered; 0 means DefaultQueueBytes.
 	QueueBytes int
 	// Link is the network that carries the ring.
 	Link env.LinkID
 	// FirstTimer is the first of NumTimers timer ids that belong to this node.
 	FirstTimer env.TimerID
-	// StateFile keeps the ring sequence and the boot count on the disk.
+	// StateFile is the name of the file with the ring sequence and the boot count.
 	StateFile string
-	// Quiet leaves out the records for checkers.
+	// Quiet makes the node emit no records.
 	Quiet bool
 }
 
-// ErrConfig is wrapped by every complaint about a [Config].
+// ErrConfig is wrapped by every error about a [Config].
 var ErrConfig = errors.New("unusable ring configuration")
 
-// Check says what is wrong with a configuration. It fails with ErrConfig.
+// Check reports what is wrong with a configuration, wrapped in ErrConfig.
 func (c *Config) Check() error {
 	if err := c.checkPeers(); err != nil {
 		return err
@@ -125,7 +125,7 @@ func (c *Config) checkPeers() error {
 	self := false
 	for i, p := range c.Peers {
 		if p.ID == 0 {
-			return fmt.Errorf("%w: node id 0, ids begin at 1", ErrConfig)
+			return fmt.Errorf("%w: node id 0; write ids from 1", ErrConfig)
 		}
 		self = self || p.ID == c.Node
 		for _, q := range c.Peers[:i] {

@@ -8,10 +8,10 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ring"
 )
 
-// ErrMalformed is the answer of every decoder to bytes that no correct node sends.
+// ErrMalformed is returned by every decoder for bytes that no correct node sends.
 var ErrMalformed = errors.New("malformed ring message")
 
-// decoder takes values off the front; after the first failure every value is zero.
+// decoder reads values from the front of rest; after the first failure every value is zero.
 type decoder struct {
 	rest []byte
 	bad  bool
@@ -61,7 +61,7 @@ func (d *decoder) u64() uint64 {
 	return v
 }
 
-// flags reads a byte that may only have the given bits.
+// flags reads a byte and fails if it has other bits than the allowed ones.
 func (d *decoder) flags(allowed byte) byte {
 	v := d.u8()
 	if v&^allowed != 0 {
@@ -75,7 +75,7 @@ func (d *decoder) ring() ringKey {
 	return ringKey{ID: ring.ID{Seq: d.u64(), Rep: d.node()}, nonce: d.u64()}
 }
 
-// nodes reads a strictly ascending list of node ids into dst.
+// authors reads a strictly ascending list of node ids into dst.
 func (d *decoder) nodes(dst []ring.NodeID) []ring.NodeID {
 	dst = dst[:0]
 	n := int(d.u16())
@@ -110,18 +110,18 @@ func (t *token) decode(b []byte) error {
 	t.ring = d.ring()
 	t.tokenSeq, t.seq, t.ordinal, t.aru = d.u64(), d.u64(), d.u64(), d.u64()
 	t.aruNode = d.node()
-	t.backlog, t.fcc = d.u32(), d.u32()
+	t.backlog, t.flowControl = d.u32(), d.u32()
 	n := int(d.u8())
-	t.rtr = t.rtr[:0]
+	t.retransmitRequests = t.retransmitRequests[:0]
 	if n > MaxRetransmits || d.bad || len(d.rest) != 8*n {
 		return ErrMalformed
 	}
 	for range n {
 		seq := d.u64()
-		if seq == 0 || seq > t.seq || slices.Contains(t.rtr, seq) {
+		if seq == 0 || seq > t.seq || slices.Contains(t.retransmitRequests, seq) {
 			return ErrMalformed
 		}
-		t.rtr = append(t.rtr, seq)
+		t.retransmitRequests = append(t.retransmitRequests, seq)
 	}
 	if t.aru > t.seq || t.ring.IsZero() || t.tokenSeq == 0 {
 		return ErrMalformed
@@ -133,35 +133,35 @@ func (t *token) decode(b []byte) error {
 func (h *mcastHeader) decode(b []byte) (body []byte, err error) {
 	d := decoder{rest: b}
 	h.flags = d.flags(mcastFlags)
-	h.ring, h.seq, h.from, h.ordinal = d.ring(), d.u64(), d.node(), d.u64()
-	if d.bad || h.seq == 0 || h.from == 0 || h.ring.IsZero() || len(d.rest) == 0 {
+	h.ring, h.seq, h.author, h.ordinal = d.ring(), d.u64(), d.node(), d.u64()
+	if d.bad || h.seq == 0 || h.author == 0 || h.ring.IsZero() || len(d.rest) == 0 {
 		return nil, ErrMalformed
 	}
 	return d.rest, nil
 }
 
-func (j *join) decode(b []byte) error {
+func (j *joinMessage) decode(b []byte) error {
 	d := decoder{rest: b}
 	j.leave = d.flags(1) != 0
 	j.ringSeq = d.u64()
-	j.procs, j.failed = d.nodes(j.procs), d.nodes(j.failed)
-	if len(j.procs) == 0 {
+	j.procSet, j.failSet = d.nodes(j.procSet), d.nodes(j.failSet)
+	if len(j.procSet) == 0 {
 		return ErrMalformed
 	}
 	return d.end()
 }
 
-func (c *commit) decode(b []byte) error {
+func (c *commitToken) decode(b []byte) error {
 	d := decoder{rest: b}
-	c.ring, c.tokenSeq, c.index = d.ring(), d.u64(), int(d.u16())
+	c.ring, c.tokenSeq, c.filled = d.ring(), d.u64(), int(d.u16())
 	c.members = d.nodes(c.members)
 	if d.bad || len(c.members) == 0 || c.ring.Rep != c.members[0] || c.ring.Seq == 0 ||
-		c.index == 0 || c.index > len(c.members) {
+		c.filled == 0 || c.filled > len(c.members) {
 		return ErrMalformed
 	}
 	c.entries = slices.Grow(c.entries[:0], len(c.members))[:len(c.members)]
 	for i := range c.entries {
-		if err := c.entries[i].decode(&d); err != nil || c.entries[i].filled != (i < c.index) {
+		if err := c.entries[i].decode(&d); err != nil || c.entries[i].filled != (i < c.filled) {
 			return ErrMalformed
 		}
 	}
@@ -169,39 +169,39 @@ func (c *commit) decode(b []byte) error {
 	if n > len(c.members) {
 		return ErrMalformed
 	}
-	c.owed = nil
+	c.obligations = nil
 	for range n {
-		o := owed{old: d.ring(), nodes: d.nodes(nil)}
-		if d.bad || o.old.IsZero() || len(o.nodes) == 0 || c.owedOf(o.old) != nil {
+		o := obligation{oldRing: d.ring(), authors: d.nodes(nil)}
+		if d.bad || o.oldRing.IsZero() || len(o.authors) == 0 || c.obligationOf(o.oldRing) != nil {
 			return ErrMalformed
 		}
-		c.owed = append(c.owed, o)
+		c.obligations = append(c.obligations, o)
 	}
 	return d.end()
 }
 
-// owedOf is what is owed of an old ring.
-func (c *commit) owedOf(old ringKey) []ring.NodeID {
-	for i := range c.owed {
-		if c.owed[i].old == old {
-			return c.owed[i].nodes
+// obligationOf returns the authors of the obligation of an old ring, nil if there is none.
+func (c *commitToken) obligationOf(old ringKey) []ring.NodeID {
+	for i := range c.obligations {
+		if c.obligations[i].oldRing == old {
+			return c.obligations[i].authors
 		}
 	}
 	return nil
 }
 
-// owe adds to what is owed of an old ring.
-func (c *commit) owe(old ringKey, nodes []ring.NodeID) {
+// addObligation adds authors to the obligation of an old ring.
+func (c *commitToken) addObligation(old ringKey, nodes []ring.NodeID) {
 	if len(nodes) == 0 {
 		return
 	}
-	for i := range c.owed {
-		if c.owed[i].old == old {
-			c.owed[i].nodes = insertAll(c.owed[i].nodes, nodes)
+	for i := range c.obligations {
+		if c.obligations[i].oldRing == old {
+			c.obligations[i].authors = union(c.obligations[i].authors, nodes)
 			return
 		}
 	}
-	c.owed = append(c.owed, owed{old: old, nodes: slices.Clone(nodes)})
+	c.obligations = append(c.obligations, obligation{oldRing: old, authors: slices.Clone(nodes)})
 }
 
 func (e *commitEntry) decode(d *decoder) error {
@@ -209,9 +209,9 @@ func (e *commitEntry) decode(d *decoder) error {
 	if !e.filled {
 		return nil
 	}
-	e.old = d.ring()
-	e.aru, e.high, e.delivered = d.u64(), d.u64(), d.u64()
-	if d.bad || e.aru > e.high || e.old.IsZero() && (e.high != 0 || e.delivered != 0) {
+	e.oldRing = d.ring()
+	e.myAru, e.highSeq, e.highRingDelivered = d.u64(), d.u64(), d.u64()
+	if d.bad || e.myAru > e.highSeq || e.oldRing.IsZero() && (e.highSeq != 0 || e.highRingDelivered != 0) {
 		return ErrMalformed
 	}
 	return nil

@@ -12,14 +12,14 @@ import (
 // FuzzDecode holds that every decoder takes anything, and that what it accepts is written back as
 // the same bytes: there is one encoding of each message.
 func FuzzDecode(f *testing.F) {
-	t := token{ring: ringKey{ID: ring.ID{Seq: 8, Rep: 1}, nonce: 5}, tokenSeq: 3, seq: 9, ordinal: 4, aru: 7, aruNode: 2, rtr: []uint64{8, 9}}
+	t := token{ring: ringKey{ID: ring.ID{Seq: 8, Rep: 1}, nonce: 5}, tokenSeq: 3, seq: 9, ordinal: 4, aru: 7, aruNode: 2, retransmitRequests: []uint64{8, 9}}
 	f.Add(t.append(nil))
-	j := join{ringSeq: 4, procs: []ring.NodeID{1, 2, 3}, failed: []ring.NodeID{2}}
+	j := joinMessage{ringSeq: 4, procSet: []ring.NodeID{1, 2, 3}, failSet: []ring.NodeID{2}}
 	f.Add(j.append(nil))
-	c := commit{ring: ringKey{ID: ring.ID{Seq: 8, Rep: 1}, nonce: 5}, index: 1, members: []ring.NodeID{1, 2}, entries: []commitEntry{
-		{filled: true, old: ringKey{ID: ring.ID{Seq: 4, Rep: 1}, nonce: 5}, aru: 3, high: 5, delivered: 3}, {}}, owed: []owed{{old: ringKey{ID: ring.ID{Seq: 4, Rep: 1}, nonce: 5}, nodes: []ring.NodeID{1}}}}
+	c := commitToken{ring: ringKey{ID: ring.ID{Seq: 8, Rep: 1}, nonce: 5}, filled: 1, members: []ring.NodeID{1, 2}, entries: []commitEntry{
+		{filled: true, oldRing: ringKey{ID: ring.ID{Seq: 4, Rep: 1}, nonce: 5}, myAru: 3, highSeq: 5, highRingDelivered: 3}, {}}, obligations: []obligation{{oldRing: ringKey{ID: ring.ID{Seq: 4, Rep: 1}, nonce: 5}, authors: []ring.NodeID{1}}}}
 	f.Add(c.append(nil))
-	h := mcastHeader{flags: mcastSafe, ring: ringKey{ID: ring.ID{Seq: 8, Rep: 1}, nonce: 5}, seq: 1, from: 2, ordinal: 1}
+	h := mcastHeader{flags: mcastSafe, ring: ringKey{ID: ring.ID{Seq: 8, Rep: 1}, nonce: 5}, seq: 1, author: 2, ordinal: 1}
 	f.Add(append(h.append(nil), chunkFirst|chunkLast, 1, 0, 0, 0, 'x'))
 	f.Add(appendRingMessage(nil, typeMergeDetect, ringKey{ID: ring.ID{Seq: 8, Rep: 1}, nonce: 5}))
 	hint := bootHint{count: 3, id: [16]byte{1}}
@@ -44,12 +44,12 @@ func FuzzDecode(f *testing.F) {
 				again = append(m.append(nil), body...)
 			}
 		case typeJoin:
-			var m join
+			var m joinMessage
 			if err = m.decode(b[1:]); err == nil {
 				again = m.append(nil)
 			}
 		case typeCommit:
-			var m commit
+			var m commitToken
 			if err = m.decode(b[1:]); err == nil {
 				again = m.append(nil)
 			}

@@ -7,23 +7,23 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ring"
 )
 
-// newPacket keeps a copy of a multicast message, header included.
+// newPacket returns a copy of a multicast message, header included, as it is kept.
 func (n *Node) newPacket(h mcastHeader, message []byte) *packet {
 	pk := n.pool.get()
-	pk.mcastHeader, pk.coveredBy = h, 0
+	pk.mcastHeader, pk.resentOnRing = h, 0
 	pk.buf = append(pk.buf[:0], message...)
 	pk.body = pk.buf[mcastHeaderBytes:]
 	return pk
 }
 
-// onMcast handles a multicast packet. from sent this copy; the header names the author.
+// onMcast handles a multicast packet. from is the node that sent this copy; the header names the author.
 func (n *Node) onMcast(from ring.NodeID, body []byte) error {
 	var h mcastHeader
 	content, err := h.decode(body)
 	if err != nil {
 		return err
 	}
-	if !has(n.known, h.from) {
+	if !contains(n.known, h.author) {
 		return errRefused
 	}
 	encapsulated := h.flags&mcastEncapsulated != 0
@@ -32,14 +32,14 @@ func (n *Node) onMcast(from ring.NodeID, body []byte) error {
 			return err
 		}
 	}
-	if h.ring != n.cur.ring {
+	if h.ring != n.current.ring {
 		n.onForeign(from, h.ring, reasonForeign, reasonForeignGather)
 		return nil
 	}
-	if h.from == n.cfg.Node || n.state == Commit || n.state == Gather && n.ringSeq != n.cur.ring.Seq {
-		return nil // mine came back, or the old ring's state was reported and is frozen
+	if h.author == n.cfg.Node || n.state == Commit || n.state == Gather && n.ringSeq != n.current.ring.Seq {
+		return nil // our own packet came back, or this node has reported its old-ring state in a commit token
 	}
-	if !n.cur.accepts(h.seq) {
+	if !n.current.accepts(h.seq) {
 		return nil
 	}
 	if encapsulated {
@@ -47,58 +47,58 @@ func (n *Node) onMcast(from ring.NodeID, body []byte) error {
 			return err
 		}
 	}
-	message := n.in[:mcastHeaderBytes+len(content)]
-	n.cur.put(n.newPacket(h, message))
+	message := n.openBuffer[:mcastHeaderBytes+len(content)]
+	n.current.put(n.newPacket(h, message))
 	if n.state == Operational || n.state == Recovery {
 		if n.state == Operational {
 			n.deliverReady()
 		}
-		if !n.held {
+		if !n.tokenHeld {
 			n.setTimer(timerRetransmit, n.cfg.Timers.TokenRetransmit)
 		}
 	}
 	return nil
 }
 
-// deliverReady delivers in order what may be delivered in the present regular configuration.
+// deliverReady delivers, in order, the packets that may be delivered in the present regular configuration.
 func (n *Node) deliverReady() {
-	s := n.cur
-	for s.delivered < s.aru {
-		pk := s.get(s.delivered + 1)
-		if pk.flags&mcastSafe != 0 && pk.seq > n.safeUpTo {
+	s := n.current
+	for s.highDelivered < s.myAru {
+		pk := s.get(s.highDelivered + 1)
+		if pk.flags&mcastSafe != 0 && pk.seq > n.safeSeq {
 			return
 		}
-		s.delivered++
+		s.highDelivered++
 		if pk.flags&mcastEncapsulated == 0 {
 			n.deliverPacket(pk, false)
 		}
 	}
 }
 
-// skipEncapsulated passes over old packets on the new ring, which have no delivery of their own,
-// so that a long exchange does not fill the store.
+// skipEncapsulated counts old packets on the new ring as delivered, so that they can be released and a
+// long exchange does not fill the ring's memory.
 func (n *Node) skipEncapsulated() {
-	s := n.cur
-	for s.delivered < s.aru && s.get(s.delivered+1).flags&mcastEncapsulated != 0 {
-		s.delivered++
+	s := n.current
+	for s.highDelivered < s.myAru && s.get(s.highDelivered+1).flags&mcastEncapsulated != 0 {
+		s.highDelivered++
 	}
 }
 
-// deliverOld delivers what is left of the old ring, with the transitional configuration in
-// between. All members of that configuration have the same packets here, and know the same about
-// what was delivered elsewhere, so they deliver the same.
+// deliverOldRing delivers the remaining packets of the old ring, and the transitional configuration
+// between them. All members of that configuration have the same packets and the same highRingDelivered
+// now, so they deliver the same. enterRecovery has a worked example.
 //
-// In the old regular configuration: everything up to the first gap, or up to the first safe
-// message that not everybody of the old ring is known to have. Then, in the transitional one, the
-// rest; behind a gap only what comes from those who cannot have seen the missing packet.
-func (n *Node) deliverOld() {
-	s, r := n.old, &n.recovery
-	for s.delivered < s.aru {
-		pk := s.get(s.delivered + 1)
-		if pk.flags&mcastSafe != 0 && pk.seq > r.known {
+// The old regular configuration gets all packets up to the first gap, or up to the first safe packet that
+// is not known to be with every member of the old ring. The transitional configuration gets the rest;
+// behind a gap, only packets of authors that cannot have seen the missing packet.
+func (n *Node) deliverOldRing() {
+	s, r := n.oldRing, &n.recovery
+	for s.highDelivered < s.myAru {
+		pk := s.get(s.highDelivered + 1)
+		if pk.flags&mcastSafe != 0 && pk.seq > r.highRingDelivered {
 			break
 		}
-		s.delivered++
+		s.highDelivered++
 		if pk.flags&mcastEncapsulated == 0 {
 			n.deliverPacket(pk, false)
 		}
@@ -107,10 +107,10 @@ func (n *Node) deliverOld() {
 		return
 	}
 	n.configure(Configuration{Kind: cpg.Transitional, Ring: s.ring.ID,
-		Members: slices.Clone(n.transitional), Left: minus(nil, n.members, n.transitional)})
-	for gap := false; s.delivered < s.high; {
-		s.delivered++
-		pk := s.get(s.delivered)
+		Members: slices.Clone(n.transMembers), Left: difference(nil, n.members, n.transMembers)})
+	for gap := false; s.highDelivered < s.highSeq; {
+		s.highDelivered++
+		pk := s.get(s.highDelivered)
 		if pk == nil {
 			n.env.Probe("totem/recovery-gap")
 			gap = true
@@ -119,18 +119,18 @@ func (n *Node) deliverOld() {
 		if pk.flags&mcastEncapsulated != 0 {
 			continue
 		}
-		if gap && !has(r.deliver, pk.from) {
+		if gap && !contains(r.deliverMembers, pk.author) {
 			n.env.Probe("totem/recovery-discard")
 			continue
 		}
-		if gap && !has(n.transitional, pk.from) {
+		if gap && !contains(n.transMembers, pk.author) {
 			n.env.Probe("totem/owed")
 		}
 		n.deliverPacket(pk, true)
 	}
 }
 
-// deliverPacket delivers the messages that end in a packet.
+// deliverPacket delivers the messages whose last byte is in a packet.
 func (n *Node) deliverPacket(pk *packet, transitional bool) {
 	ordinal := pk.ordinal
 	for body := pk.body; len(body) > 0; {
@@ -139,9 +139,9 @@ func (n *Node) deliverPacket(pk *packet, transitional bool) {
 			panic("totem: delivering a packet that was not checked")
 		}
 		body = rest
-		message, done := n.assembly.add(pk.from, c)
+		message, done := n.assembler.add(pk.author, c)
 		if done {
-			n.deliver(Delivery{Ring: pk.ring.ID, Ordinal: ordinal, From: pk.from,
+			n.deliver(Delivery{Ring: pk.ring.ID, Ordinal: ordinal, From: pk.author,
 				Guarantee: pk.guarantee(), Transitional: transitional, Payload: message})
 		}
 		if c.last {
@@ -154,7 +154,7 @@ func (n *Node) deliver(d Delivery) {
 	n.stats.Delivered++
 	if !n.cfg.Quiet {
 		n.env.Emit(Delivered{Node: n.cfg.Node, Ring: d.Ring, Ordinal: d.Ordinal, From: d.From,
-			Guarantee: d.Guarantee, Transitional: d.Transitional, Digest: digest(d.Payload)})
+			Guarantee: d.Guarantee, Transitional: d.Transitional, Digest: fingerprint(d.Payload)})
 	}
 	n.inHandler = true
 	n.handler.Deliver(d)

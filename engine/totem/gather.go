@@ -8,29 +8,29 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ring"
 )
 
-// reason says why a node gathers; the numbers are Corosync's, 16 and up are ours.
-type reason int
+// gatherReason is why a node gathers. The numbers up to 15 are Corosync's.
+type gatherReason int
 
 const (
-	reasonConsensusTimeout reason = 0
-	reasonTokenLost        reason = 2
-	reasonConsensusExpired reason = 3
-	reasonCommitLost       reason = 4
-	reasonRecoveryLost     reason = 5
-	reasonFailedToReceive  reason = 6
-	reasonForeign          reason = 7
-	reasonForeignGather    reason = 8
-	reasonMergeOperational reason = 9
-	reasonMergeGather      reason = 10
-	reasonMergeJoin        reason = 11
-	reasonJoinOperational  reason = 12
-	reasonJoinCommit       reason = 13
-	reasonJoinRecovery     reason = 14
-	reasonInterface        reason = 15
-	reasonReform           reason = 16
+	reasonConsensusTimeout gatherReason = 0
+	reasonTokenLost        gatherReason = 2
+	reasonConsensusExpired gatherReason = 3
+	reasonCommitLost       gatherReason = 4
+	reasonRecoveryLost     gatherReason = 5
+	reasonFailedToReceive  gatherReason = 6
+	reasonForeign          gatherReason = 7
+	reasonForeignGather    gatherReason = 8
+	reasonMergeOperational gatherReason = 9
+	reasonMergeGather      gatherReason = 10
+	reasonMergeJoin        gatherReason = 11
+	reasonJoinOperational  gatherReason = 12
+	reasonJoinCommit       gatherReason = 13
+	reasonJoinRecovery     gatherReason = 14
+	reasonInterface        gatherReason = 15
+	reasonReform           gatherReason = 16
 )
 
-var reasonTexts = map[reason]string{
+var reasonTexts = map[gatherReason]string{
 	reasonConsensusTimeout: "consensus timeout",
 	reasonTokenLost:        "token lost in operational",
 	reasonConsensusExpired: "consensus timeout expired",
@@ -49,53 +49,79 @@ var reasonTexts = map[reason]string{
 	reasonReform:           "new ring asked for",
 }
 
-// cannotFormAfter is how many gathers in a row may end without consensus before the operator is
-// told that something is wrong with the host or the network.
+// gathering is what a node keeps while it looks for the members of the next ring.
+type gathering struct {
+	procSet   []ring.NodeID // nodes that this node or a join has heard of (my_proc_set)
+	failSet   []ring.NodeID // nodes of procSet that will not be members (my_fail_set)
+	consensus []ring.NodeID // nodes whose last join proposed the same two sets
+	// leaveAnnounced are the nodes that said goodbye since the last ring was installed.
+	leaveAnnounced  []ring.NodeID
+	scratchSet      []ring.NodeID // reused by proposedMembers
+	failedToReceive bool          // this node left its ring because it could not receive in it
+	expiredGathers  int           // gathers in a row that ended without consensus
+	joinBuffer      joinMessage   // reused for decoding
+}
+
+// cannotFormAfter is how many gathers in a row may end without consensus before the log reports a fault
+// of the host or the network.
 const cannotFormAfter = 3
 
-// gather begins or restarts the search for a membership.
-func (n *Node) gather(why reason) {
+// gather enters Gather, or starts it again, and sends a join. (The paper, section 5, "Gather State".)
+//
+// Worked example of a lost token. A, B, C are members of ring 8; C loses its power while it has the token:
+//
+//	t           A and B miss the token
+//	t+token     A's token timer expires: Gather, join {procSet ABC, failSet -}; B follows at A's join
+//	            A and B hear each other: consensus is {A, B}, and C is silent
+//	+consensus  the consensus timer expires: A and B put C into failSet and send joins again
+//	            A has heard the same sets from B: consensus, and A is the lowest node id
+//	            A stores ring 12, makes the commit token and sends it to B (createCommit)
+//	            B stores 12 and sends it back: both old-ring states are in it, and both enter Recovery
+//	            A originates the first token of ring 12; old packets are exchanged; both install
+//
+// Nodes that answer quickly do not wait for the consensus timer: it is there for the silent ones.
+func (n *Node) gather(why gatherReason) {
 	if n.state == Recovery {
 		n.abandonRecovery()
 	}
 	n.setState(Gather, reasonTexts[why])
 	n.log.Debug(fmt.Sprintf("entering GATHER state from %d(%s).", int(why), reasonTexts[why]))
-	n.procs = insert(n.procs, n.cfg.Node)
+	n.procSet = insert(n.procSet, n.cfg.Node)
 	n.stopTokenTimers()
-	n.held = false
-	n.agreed = append(n.agreed[:0], n.cfg.Node)
+	n.tokenHeld = false
+	n.consensus = append(n.consensus[:0], n.cfg.Node)
 	n.setTimer(timerJoin, n.cfg.Timers.Join)
 	n.setTimer(timerConsensus, n.cfg.Timers.Consensus)
 	n.sendJoin()
 	n.checkConsensus()
 }
 
-// sendJoin sends the join at once, or after a random delay where one is configured.
+// sendJoin sends the join at once, or after a random delay if totem.send_join is set.
 func (n *Node) sendJoin() {
 	if spread := n.cfg.Timers.SendJoin; spread > 0 {
 		delay := time.Duration(n.random.Uint64() % uint64(spread))
 		n.setTimer(timerSendJoin, delay)
 		return
 	}
-	n.transmitJoin()
+	n.sendJoinNow()
 }
 
-func (n *Node) transmitJoin() {
-	j := join{ringSeq: n.ringSeq, procs: n.procs, failed: n.failed}
-	n.out = j.append(n.out[:0])
-	n.sendAll(n.out)
+func (n *Node) sendJoinNow() {
+	j := joinMessage{ringSeq: n.ringSeq, procSet: n.procSet, failSet: n.failSet}
+	n.composeBuffer = j.append(n.composeBuffer[:0])
+	n.sendAll(n.composeBuffer)
 }
 
-// proposed is the membership that this node now stands for.
-func (n *Node) proposed() []ring.NodeID {
-	n.scratch = minus(n.scratch, n.procs, n.failed)
-	return n.scratch
+// proposedMembers returns the members that this node proposes: procSet without failSet.
+func (n *Node) proposedMembers() []ring.NodeID {
+	n.scratchSet = difference(n.scratchSet, n.procSet, n.failSet)
+	return n.scratchSet
 }
 
-// checkConsensus acts when everybody proposed has proposed the same.
+// checkConsensus forms a ring when all proposed members have proposed the same sets.
 func (n *Node) checkConsensus() {
-	proposed := n.proposed()
-	if n.state != Gather || len(proposed) == 0 || !subset(proposed, n.agreed) {
+	proposed := n.proposedMembers()
+	if n.state != Gather || len(proposed) == 0 || !subset(proposed, n.consensus) {
 		return
 	}
 	switch {
@@ -106,36 +132,36 @@ func (n *Node) checkConsensus() {
 	}
 }
 
-// formAlone makes a ring of one out of a node that cannot receive in its ring.
+// formAlone forms a ring of this node alone, because it could not receive in its ring.
 func (n *Node) formAlone() {
 	n.failedToReceive = false
-	n.procs = append(n.procs[:0], n.cfg.Node)
-	n.failed = n.failed[:0]
-	n.createCommit(n.proposed())
+	n.procSet = append(n.procSet[:0], n.cfg.Node)
+	n.failSet = n.failSet[:0]
+	n.createCommit(n.proposedMembers())
 }
 
-// onConsensusTimer fails those who did not agree in time.
-func (n *Node) onConsensusTimer(why reason) {
-	proposed := n.proposed()
+// onConsensusTimer moves the proposed nodes that did not agree in time to failSet.
+func (n *Node) onConsensusTimer(why gatherReason) {
+	proposed := n.proposedMembers()
 	if n.failedToReceive {
 		n.formAlone()
 		return
 	}
-	if subset(proposed, n.agreed) {
-		// Everybody agreed and yet no commit token came: hear everybody again.
-		n.agreed = append(n.agreed[:0], n.cfg.Node)
+	if subset(proposed, n.consensus) {
+		// Everybody agreed, but no commit token came: ask everybody again.
+		n.consensus = append(n.consensus[:0], n.cfg.Node)
 		n.setTimer(timerToken, n.cfg.Timers.Token)
 		return
 	}
 	for _, id := range proposed {
-		if !has(n.agreed, id) {
-			n.failed = insert(n.failed, id)
+		if !contains(n.consensus, id) {
+			n.failSet = insert(n.failSet, id)
 		}
 	}
 	n.gather(why)
 }
 
-// onGatherTokenTimer is the token timer in Gather: nothing came of the consensus.
+// onGatherTokenTimer handles the token timer in Gather: the consensus led to no ring.
 func (n *Node) onGatherTokenTimer() {
 	n.expiredGathers++
 	if n.expiredGathers == cannotFormAfter+1 {
@@ -147,18 +173,18 @@ func (n *Node) onGatherTokenTimer() {
 }
 
 func (n *Node) onJoin(from ring.NodeID, body []byte) error {
-	j := &n.joinMsg
+	j := &n.joinBuffer
 	if err := j.decode(body); err != nil {
 		return err
 	}
-	if !has(j.procs, from) || !subset(j.procs, n.known) || !subset(j.failed, j.procs) ||
-		from == n.cfg.Node || j.leave && !has(j.failed, from) || j.ringSeq >= maxRingSeq {
+	if !contains(j.procSet, from) || !subset(j.procSet, n.known) || !subset(j.failSet, j.procSet) ||
+		from == n.cfg.Node || j.leave && !contains(j.failSet, from) || j.ringSeq >= maxRingSeq {
 		return errRefused
 	}
-	n.highRing = max(n.highRing, j.ringSeq)
+	n.highRingSeq = max(n.highRingSeq, j.ringSeq)
 	switch n.state {
 	case Operational:
-		if has(j.failed, n.cfg.Node) || has(n.members, from) && j.ringSeq < n.ringSeq {
+		if contains(j.failSet, n.cfg.Node) || contains(n.members, from) && j.ringSeq < n.ringSeq {
 			return nil
 		}
 		if !n.processJoin(from, j) {
@@ -168,7 +194,7 @@ func (n *Node) onJoin(from ring.NodeID, body []byte) error {
 	case Gather:
 		n.processJoin(from, j)
 	case Commit, Recovery:
-		if !has(n.newMembers, from) || j.ringSeq < n.ringSeq {
+		if !contains(n.newMembers, from) || j.ringSeq < n.ringSeq {
 			return nil
 		}
 		why := reasonJoinCommit
@@ -183,37 +209,37 @@ func (n *Node) onJoin(from ring.NodeID, body []byte) error {
 	return nil
 }
 
-// recordConsensus counts a join that says exactly what this node says.
-func (n *Node) recordConsensus(from ring.NodeID, j *join) {
-	if j.leave || !slices.Equal(j.procs, n.procs) || !slices.Equal(j.failed, n.failed) {
+// recordConsensus notes that a node proposes exactly the sets that this node proposes.
+func (n *Node) recordConsensus(from ring.NodeID, j *joinMessage) {
+	if j.leave || !slices.Equal(j.procSet, n.procSet) || !slices.Equal(j.failSet, n.failSet) {
 		return
 	}
-	n.agreed = insert(n.agreed, from)
+	n.consensus = insert(n.consensus, from)
 	n.checkConsensus()
 }
 
-// processJoin merges a join into this node's own proposal and reports whether that made it gather.
-func (n *Node) processJoin(from ring.NodeID, j *join) (gathered bool) {
+// processJoin merges a join into this node's own proposal, and reports whether it made the node gather.
+func (n *Node) processJoin(from ring.NodeID, j *joinMessage) (gathered bool) {
 	if j.leave {
-		n.announced = insert(n.announced, from)
+		n.leaveAnnounced = insert(n.leaveAnnounced, from)
 	}
-	if slices.Equal(j.procs, n.procs) && slices.Equal(j.failed, n.failed) {
+	if slices.Equal(j.procSet, n.procSet) && slices.Equal(j.failSet, n.failSet) {
 		if n.state == Gather {
 			n.recordConsensus(from, j)
 		}
 		return false
 	}
-	if subset(j.procs, n.procs) && subset(j.failed, n.failed) || has(n.failed, from) {
+	if subset(j.procSet, n.procSet) && subset(j.failSet, n.failSet) || contains(n.failSet, from) {
 		return false
 	}
-	n.procs = insertAll(n.procs, j.procs)
-	if has(j.failed, n.cfg.Node) {
-		n.failed = insert(n.failed, from)
+	n.procSet = union(n.procSet, j.procSet)
+	if contains(j.failSet, n.cfg.Node) {
+		n.failSet = insert(n.failSet, from)
 	} else {
-		fromMember := has(n.members, from)
-		for _, id := range j.failed {
-			if fromMember || !has(n.members, id) {
-				n.failed = insert(n.failed, id)
+		fromMember := contains(n.members, from)
+		for _, id := range j.failSet {
+			if fromMember || !contains(n.members, id) {
+				n.failSet = insert(n.failSet, id)
 			}
 		}
 	}
@@ -222,21 +248,21 @@ func (n *Node) processJoin(from ring.NodeID, j *join) (gathered bool) {
 	return true
 }
 
-// onForeign handles a sign of life from another ring.
-func (n *Node) onForeign(from ring.NodeID, id ringKey, inOperational, inGather reason) {
-	if id == n.cur.ring || id.Seq >= maxRingSeq {
+// onForeign handles a message from another ring.
+func (n *Node) onForeign(from ring.NodeID, id ringKey, inOperational, inGather gatherReason) {
+	if id == n.current.ring || id.Seq >= maxRingSeq {
 		return
 	}
-	if has(n.members, from) && id.Seq <= n.ringSeq {
+	if contains(n.members, from) && id.Seq <= n.ringSeq {
 		return // a late packet of a ring that the sender has left together with this node
 	}
-	n.highRing = max(n.highRing, id.Seq)
+	n.highRingSeq = max(n.highRingSeq, id.Seq)
 	switch {
 	case n.state == Operational:
-		n.procs = insert(n.procs, from)
+		n.procSet = insert(n.procSet, from)
 		n.gather(inOperational)
-	case n.state == Gather && !has(n.procs, from):
-		n.procs = insert(n.procs, from)
+	case n.state == Gather && !contains(n.procSet, from):
+		n.procSet = insert(n.procSet, from)
 		n.gather(inGather)
 	}
 }

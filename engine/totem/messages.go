@@ -16,25 +16,25 @@ const (
 	typeCommit      = 4
 	typeHoldCancel  = 5
 	typeBootHint    = 6
-	typeFlushEnd    = 7
+	typePauseMarker = 7
 )
 
-// token is the right to send, and what the holder must know.
+// token is the right to send, with what its holder must know. The names are the paper's.
 type token struct {
-	ring        ringKey
-	tokenSeq    uint64 // grows by one a hop
-	seq         uint64 // highest packet of the ring
-	ordinal     uint64 // highest message of the ring
-	aru         uint64 // everybody has received all up to here, see setAru
-	aruNode     ring.NodeID
-	backlog     uint32
-	fcc         uint32
-	retransFlag bool // somebody still has old packets to send (recovery)
-	rtr         []uint64
+	ring               ringKey
+	tokenSeq           uint64 // grows by one with each hop
+	seq                uint64 // the highest packet number given on the ring
+	ordinal            uint64 // the highest message number given on the ring
+	aru                uint64 // every member has received all packets up to here, see updateAru
+	aruNode            ring.NodeID
+	backlog            uint32
+	flowControl        uint32
+	retransFlag        bool // in Recovery: a member still has old packets to send
+	retransmitRequests []uint64
 }
 
-// ringKey names a ring beyond doubt. A representative whose disk was wiped may give a ring the
-// same id as an earlier one; the nonce that it draws tells them apart.
+// ringKey identifies a ring. A representative whose disk was wiped may give a ring the id of an earlier
+// one; the nonce, which the representative draws, distinguishes the two.
 type ringKey struct {
 	ring.ID
 	nonce uint64
@@ -72,9 +72,9 @@ func (t *token) append(b []byte) []byte {
 	b = le.AppendUint64(b, t.aru)
 	b = le.AppendUint32(b, uint32(t.aruNode))
 	b = le.AppendUint32(b, t.backlog)
-	b = le.AppendUint32(b, t.fcc)
-	b = append(b, byte(len(t.rtr)))
-	for _, seq := range t.rtr {
+	b = le.AppendUint32(b, t.flowControl)
+	b = append(b, byte(len(t.retransmitRequests)))
+	for _, seq := range t.retransmitRequests {
 		b = le.AppendUint64(b, seq)
 	}
 	return b
@@ -95,7 +95,7 @@ type mcastHeader struct {
 	flags   byte
 	ring    ringKey
 	seq     uint64
-	from    ring.NodeID
+	author  ring.NodeID
 	ordinal uint64 // of the first message that ends in this packet
 }
 
@@ -103,7 +103,7 @@ func (h *mcastHeader) append(b []byte) []byte {
 	le := binary.LittleEndian
 	b = appendRing(append(b, typeMcast, h.flags), h.ring)
 	b = le.AppendUint64(b, h.seq)
-	b = le.AppendUint32(b, uint32(h.from))
+	b = le.AppendUint32(b, uint32(h.author))
 	return le.AppendUint64(b, h.ordinal)
 }
 
@@ -114,51 +114,52 @@ func (h *mcastHeader) guarantee() cpg.Guarantee {
 	return cpg.Agreed
 }
 
-// join proposes a membership: procs without failed.
-type join struct {
+// joinMessage proposes a membership: procSet without failSet.
+type joinMessage struct {
 	leave   bool
 	ringSeq uint64 // highest ring sequence that the sender committed to
-	procs   []ring.NodeID
-	failed  []ring.NodeID
+	procSet []ring.NodeID
+	failSet []ring.NodeID
 }
 
-func (j *join) append(b []byte) []byte {
+func (j *joinMessage) append(b []byte) []byte {
 	b = append(b, typeJoin, flagByte(j.leave))
 	b = binary.LittleEndian.AppendUint64(b, j.ringSeq)
-	return appendNodes(appendNodes(b, j.procs), j.failed)
+	return appendNodes(appendNodes(b, j.procSet), j.failSet)
 }
 
-// commitEntry is what one member of a ring that is being formed says about its old ring.
+// commitEntry is what one member of a ring being formed reports about its old ring.
 type commitEntry struct {
-	filled    bool
-	old       ringKey // zero: it had none since it started
-	aru       uint64
-	high      uint64
-	delivered uint64 // the highest packet known to have been delivered by anybody in the old ring
+	filled            bool
+	oldRing           ringKey // zero: none since the member started
+	myAru             uint64
+	highSeq           uint64
+	highRingDelivered uint64 // highest packet that anybody may have delivered in the old regular configuration
 }
 
-// owed names nodes of an old ring whose packets must be delivered even behind a gap, because a
-// member that moved on earlier may have delivered them.
-type owed struct {
-	old   ringKey
-	nodes []ring.NodeID
+// obligation names authors of an old ring whose packets must be delivered even behind a gap, because a
+// member that installed a later ring may have delivered them (the obligation set of the paper). DESIGN.md
+// has the argument under "Obligations behind a gap".
+type obligation struct {
+	oldRing ringKey
+	authors []ring.NodeID
 }
 
-// commit is the commit token.
-type commit struct {
-	ring     ringKey
-	tokenSeq uint64
-	index    int // entries filled so far
-	members  []ring.NodeID
-	entries  []commitEntry // by member
-	owed     []owed        // of those old rings of which something is owed
+// commitToken is the commit token: it goes around the new ring twice, see onCommit.
+type commitToken struct {
+	ring        ringKey
+	tokenSeq    uint64
+	filled      int // entries filled so far
+	members     []ring.NodeID
+	entries     []commitEntry // by member
+	obligations []obligation  // of those old rings that have any
 }
 
-func (c *commit) append(b []byte) []byte {
+func (c *commitToken) append(b []byte) []byte {
 	le := binary.LittleEndian
 	b = appendRing(append(b, typeCommit), c.ring)
 	b = le.AppendUint64(b, c.tokenSeq)
-	b = le.AppendUint16(b, uint16(c.index))
+	b = le.AppendUint16(b, uint16(c.filled))
 	b = appendNodes(b, c.members)
 	for i := range c.entries {
 		e := &c.entries[i]
@@ -166,14 +167,14 @@ func (c *commit) append(b []byte) []byte {
 		if !e.filled {
 			continue
 		}
-		b = appendRing(b, e.old)
-		b = le.AppendUint64(b, e.aru)
-		b = le.AppendUint64(b, e.high)
-		b = le.AppendUint64(b, e.delivered)
+		b = appendRing(b, e.oldRing)
+		b = le.AppendUint64(b, e.myAru)
+		b = le.AppendUint64(b, e.highSeq)
+		b = le.AppendUint64(b, e.highRingDelivered)
 	}
-	b = le.AppendUint16(b, uint16(len(c.owed)))
-	for i := range c.owed {
-		b = appendNodes(appendRing(b, c.owed[i].old), c.owed[i].nodes)
+	b = le.AppendUint16(b, uint16(len(c.obligations)))
+	for i := range c.obligations {
+		b = appendNodes(appendRing(b, c.obligations[i].oldRing), c.obligations[i].authors)
 	}
 	return b
 }
@@ -183,7 +184,7 @@ func appendRingMessage(b []byte, kind byte, id ringKey) []byte {
 	return appendRing(append(b, kind), id)
 }
 
-// bootHint tells a node that its boot is older than one that the sender has accepted.
+// bootHint notifies a node of a boot of that node that the sender has accepted.
 type bootHint struct {
 	count uint64
 	id    [16]byte

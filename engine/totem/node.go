@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/cpg"
 	"github.com/holdfast-sim/holdfast/engine/env"
@@ -12,19 +11,19 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/wire"
 )
 
-// State is what a node is doing.
+// State is a state of the protocol, see "The Membership Protocol" in the paper (section 5).
 type State uint8
 
 const (
-	// Stopped has not started, or has left for good.
+	// Stopped has not started, or has left and does not come back.
 	Stopped State = iota
 	// Operational passes the token and orders messages.
 	Operational
-	// Gather looks for who is there and agrees with them on a membership.
+	// Gather exchanges joins until all reachable nodes propose the same members.
 	Gather
-	// Commit waits for the commit token to bring everybody's old-ring state.
+	// Commit waits for the commit token to come back with the old-ring state of all members.
 	Commit
-	// Recovery exchanges what is missing of the old rings on the new one.
+	// Recovery exchanges missing packets of the old rings on the new ring.
 	Recovery
 )
 
@@ -46,33 +45,44 @@ func (s *State) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Delivery is an ordered message. The payload is valid until the handler returns.
+// Delivery is an ordered message. Its payload is valid until the handler returns.
 type Delivery struct {
 	Ring ring.ID
-	// Ordinal is the message's place among the ring's messages; it grows by one a message,
-	// leaving out only messages that were lost with their sender.
+	// Ordinal is the message's position among the ring's messages, from 1. It grows by one with each
+	// message; the only gaps are messages that were lost with their sender.
 	Ordinal   uint64
 	From      ring.NodeID
 	Guarantee cpg.Guarantee
-	// Transitional says that the message comes between a transitional and a regular
-	// configuration.
+	// Transitional reports whether the message was delivered in a transitional configuration.
 	Transitional bool
 	Payload      []byte
 }
 
-// Configuration is a change of the membership. The slices are ascending and the handler's to keep.
+// Configuration is a change of the membership. Its slices are ascending and belong to the handler.
+//
+// Worked example of a transitional configuration. A, B and C form ring 8; C is cut off, and A and B form
+// ring 12:
+//
+//	A and B: Regular 8 {A,B,C}   messages of ring 8
+//	         Transitional 8 {A,B}  the last messages of ring 8
+//	         Regular 12 {A,B}    messages of ring 12
+//
+// In the first part a safe message is known to be with A, B and C; in the second only with A and B. A and
+// B deliver the same messages in each part. C goes through Transitional 8 {C} to a ring of its own.
 type Configuration struct {
 	Kind    cpg.Kind
-	Ring    ring.ID // a transitional one names the ring that it closes
+	Ring    ring.ID // of a transitional configuration: the ring that it closes
 	Members []ring.NodeID
 	Joined  []ring.NodeID
 	Left    []ring.NodeID
 }
 
-// Handler is told what happens in the order that all members share. It may multicast and open the
-// ring from within, and must call nothing else of the node that changes it.
+// Handler receives messages and configurations in the order that all members share. Its methods may call
+// Multicast, MulticastFirst and Open, and no other method that changes the node.
 type Handler interface {
+	// Deliver takes the next message.
 	Deliver(d Delivery)
+	// Configure takes the next change of the membership.
 	Configure(c Configuration)
 }
 
@@ -82,80 +92,43 @@ type Stats struct {
 	Refused                                           wire.Stats
 }
 
-// Node is one member of the protocol.
+// Node is one member of the ring protocol. Its state is grouped by the phase that uses it; the paper's
+// names of the variables (my_aru, my_proc_set, ...) are noted beside them.
 type Node struct {
-	cfg     Config
-	env     env.Env
-	handler Handler
-	log     *slog.Logger
-	random  env.Rand
-	stats   Stats
-	fresh   bool // no state file was found
+	cfg              Config
+	env              env.Env
+	handler          Handler
+	log              *slog.Logger
+	random           env.Rand
+	stats            Stats
+	stateFileMissing bool // at the start
+	inHandler        bool // a Handler is running
 
-	sealer   *wire.Sealer
-	opener   *wire.Opener
-	peers    []Peer // ascending by id
-	known    []ring.NodeID
-	in, out  []byte // scratch: opened, composed
-	sealed   []byte // scratch: sealed
-	next     env.MachineID
-	badLogAt time.Duration
-	hintedAt time.Duration
+	state   State
+	members []ring.NodeID // of the installed ring (my_memb)
+	// ringSeq is the highest ring sequence that this node committed to; it is on the disk.
+	ringSeq     uint64
+	highRingSeq uint64 // highest ring sequence heard of, from anybody
 
-	state    State
-	pool     packetPool
-	cur      *store // the ring whose tokens and packets count: in Recovery the new one
-	old      *store // in Recovery the ring that is being closed, else nil
-	members  []ring.NodeID
-	ringSeq  uint64 // highest ring sequence committed to; on the disk
-	highRing uint64 // highest ring sequence heard of
+	pool packetPool
+	// current holds the packets of the ring whose token counts: in Recovery the new ring's.
+	current *ringPackets
+	// oldRing holds the packets of the ring that Recovery closes; nil in every other state.
+	oldRing *ringPackets
 
-	// gathering
-	procs, failed, agreed []ring.NodeID
-	announced             []ring.NodeID // left with a leave message
-	scratch               []ring.NodeID
-	failedToReceive       bool
-	expiredGathers        int
-	joinMsg               join
+	transport
+	gathering
+	forming
+	operating
+	pauseCheck
 
-	// committing and recovering
-	commit       commit // the one received or being built
-	newMembers   []ring.NodeID
-	transitional []ring.NodeID
-	originated   bool
-	recovery     recoveryState
-	obliged      []ring.NodeID // what this node owes of its old ring, see owed
-	knownSafe    uint64        // see commitEntry.delivered
-
-	// the token
-	tok        token
-	tokenSeq   uint64
-	seenSeq    uint64 // token.seq when it came last
-	lastSeq    uint64 // token.seq when forwarded last
-	lastAru    uint64 // token.aru when forwarded last
-	safeUpTo   uint64 // all up to here is with everybody
-	unchanged  int
-	stuck      int // visits at which this node held the ring back and received nothing
-	held       bool
-	lastToken  []byte // what to send again: the last token or commit token
-	tokenAt    time.Duration
-	sentLast   uint32 // packets at the last visit
-	backlog    uint32 // at the last visit
-	merging    bool
-	pauseStamp time.Duration
-	flushing   bool   // what lies in the socket is out of date
-	flushID    uint64 // the mark that ends it
-
-	// messages
-	first    outQueue // the owner's own, ahead of all others
-	queue    outQueue
-	open     bool // the queue may flow in this ring
-	assembly assembler
-
-	inHandler bool
+	ownerQueue      outQueue // messages of the node's owner, ahead of all others
+	clientQueue     outQueue
+	clientsAdmitted bool // the owner has called Open in this ring, so clientQueue may be sent
+	assembler       assembler
 }
 
-// New prepares a node. Nothing happens before [Node.Start]. It fails with ErrConfig.
+// New returns a node that does nothing before [Node.Start]. It fails with ErrConfig.
 func New(cfg Config, h Handler) (*Node, error) {
 	if cfg.QueueBytes == 0 {
 		cfg.QueueBytes = DefaultQueueBytes
@@ -163,7 +136,8 @@ func New(cfg Config, h Handler) (*Node, error) {
 	if err := cfg.Check(); err != nil {
 		return nil, err
 	}
-	n := &Node{cfg: cfg, handler: h, peers: slices.Clone(cfg.Peers)}
+	n := &Node{cfg: cfg, handler: h}
+	n.peers = slices.Clone(cfg.Peers)
 	slices.SortFunc(n.peers, func(a, b Peer) int { return int(a.ID) - int(b.ID) })
 	for _, p := range n.peers {
 		n.known = append(n.known, p.ID)
@@ -171,40 +145,41 @@ func New(cfg Config, h Handler) (*Node, error) {
 	return n, nil
 }
 
-// Start recovers what the disk keeps and begins to gather. It fails when the disk does.
+// Start reads the state file and begins to gather. It fails with ErrState when the file cannot be used,
+// and with the disk's error when the disk fails.
 func (n *Node) Start(e env.Env) error {
 	n.env = e
 	n.log = e.Log().With("subsys", "TOTEM")
 	n.random = e.Rand("totem")
-	if err := n.restore(); err != nil {
+	if err := n.restoreState(); err != nil {
 		return err
 	}
 	var err error
 	if n.opener, err = wire.NewOpener(n.cfg.Key, n.known); err != nil {
 		return err
 	}
-	n.cur = newStore(ringKey{}, &n.pool)
+	n.current = newRingPackets(ringKey{}, &n.pool)
 	n.members = setCopy(n.members, []ring.NodeID{n.cfg.Node})
-	n.procs = setCopy(n.procs, n.members)
+	n.procSet = setCopy(n.procSet, n.members)
 	n.state = Operational
-	n.pauseStamp = e.Mono()
+	n.pauseCheckedAt = e.Mono()
 	n.setTimer(timerPause, n.pauseEvery())
 	n.gather(reasonInterface)
 	return nil
 }
 
-// State is what the node is doing now.
+// State returns the present state.
 func (n *Node) State() State { return n.state }
 
-// Ring is the ring that was installed last; zero before the first.
+// Ring returns the ring that was installed last, the zero ID before the first.
 func (n *Node) Ring() ring.ID {
-	if n.old != nil {
-		return n.old.ring.ID
+	if n.oldRing != nil {
+		return n.oldRing.ring.ID
 	}
-	return n.cur.ring.ID
+	return n.current.ring.ID
 }
 
-// Members are those of the ring that was installed last. The slice is the node's own.
+// Members returns the members of the ring that was installed last. The caller must not change the slice.
 func (n *Node) Members() []ring.NodeID { return n.members }
 
 // Stats returns the counts so far.
@@ -216,43 +191,44 @@ func (n *Node) Stats() Stats {
 	return s
 }
 
-// Multicast queues a message; the payload is copied. It fails with ErrBusy and ErrTooLong.
+// Multicast queues a message and copies its payload. It fails with ErrTooLong, and with ErrBusy while a
+// ring is being formed or when the queue is full.
 func (n *Node) Multicast(g cpg.Guarantee, payload []byte) error {
 	if len(payload) > MaxMessageBytes {
 		return fmt.Errorf("queueing %d bytes: %w of %d", len(payload), ErrTooLong, MaxMessageBytes)
 	}
-	if n.state != Operational || n.queue.bytes+len(payload)+queueCostBytes > n.cfg.QueueBytes {
+	if n.state != Operational || n.clientQueue.bytes+len(payload)+queueCostBytes > n.cfg.QueueBytes {
 		return ErrBusy
 	}
-	n.queue.push(outMessage{guarantee: g, payload: slices.Clone(payload)})
-	if n.open {
+	n.clientQueue.push(outMessage{guarantee: g, payload: slices.Clone(payload)})
+	if n.clientsAdmitted {
 		n.cancelHold()
 	}
 	return nil
 }
 
-// MulticastFirst queues an agreed message of the node's owner ahead of all others, also before
-// [Node.Open]. What was not ordered when the ring ends is forgotten. It panics
-// when more than the queue's limit waits: the owner sends a handful a ring.
+// MulticastFirst queues an agreed message of the node's owner. It is sent before all messages of
+// [Node.Multicast], and also before [Node.Open]. When the ring ends, messages that were not ordered are
+// dropped. MulticastFirst panics when the queue's limit is exceeded: an owner sends a few messages a ring.
 func (n *Node) MulticastFirst(payload []byte) {
-	if n.first.bytes+len(payload) > n.cfg.QueueBytes || len(payload) > MaxMessageBytes {
+	if n.ownerQueue.bytes+len(payload) > n.cfg.QueueBytes || len(payload) > MaxMessageBytes {
 		panic("totem: the owner's own messages exceed the queue")
 	}
-	n.first.push(outMessage{payload: slices.Clone(payload)})
+	n.ownerQueue.push(outMessage{payload: slices.Clone(payload)})
 	n.cancelHold()
 }
 
-// Open lets the queued messages flow in the present ring. Every new ring begins closed, so that
-// its members can first exchange what MulticastFirst carries.
+// Open lets the messages of [Node.Multicast] be sent in the present ring. Every ring begins closed, so that
+// its members can exchange the messages of MulticastFirst before any other message is ordered.
 func (n *Node) Open() {
-	n.open = true
-	if !n.queue.empty() {
+	n.clientsAdmitted = true
+	if !n.clientQueue.empty() {
 		n.cancelHold()
 	}
 }
 
-// Reform gives up the present ring and gathers anew with whoever is there. It does nothing while
-// a ring is being formed. It must not be called from within a Handler.
+// Reform leaves the present ring and gathers again with all reachable nodes. It does nothing while a ring
+// is being formed. A Handler must not call it.
 func (n *Node) Reform() {
 	n.mustBeOutside("Reform")
 	if n.state == Operational {
@@ -260,31 +236,31 @@ func (n *Node) Reform() {
 	}
 }
 
-// mustBeOutside holds that the owner does not pull the ring away under a delivery.
+// mustBeOutside panics when a Handler runs: a method that ends the ring cannot be called in the middle of
+// a delivery.
 func (n *Node) mustBeOutside(what string) {
 	if n.inHandler {
 		panic("totem: " + what + " called from within a handler")
 	}
 }
 
-// Leave tells the others that this node goes, and stops for good. It must not be called from within
-// a Handler.
+// Leave notifies the others that this node leaves, and stops the node for good. A Handler must not call it.
 func (n *Node) Leave() {
 	n.mustBeOutside("Leave")
 	if n.state == Stopped {
 		return
 	}
-	n.joinMsg = join{leave: true, ringSeq: n.ringSeq, procs: n.procs,
-		failed: insert(slices.Clone(n.failed), n.cfg.Node)}
-	n.out = n.joinMsg.append(n.out[:0])
-	n.sendAll(n.out)
+	n.joinBuffer = joinMessage{leave: true, ringSeq: n.ringSeq, procSet: n.procSet,
+		failSet: insert(slices.Clone(n.failSet), n.cfg.Node)}
+	n.composeBuffer = n.joinBuffer.append(n.composeBuffer[:0])
+	n.sendAll(n.composeBuffer)
 	for t := range NumTimers {
 		n.env.StopTimer(n.cfg.FirstTimer + t)
 	}
 	n.setState(Stopped, "leave")
 }
 
-// Step takes an event that belongs to the node and reports whether it did.
+// Step handles an event if it belongs to the node, and reports whether it does.
 func (n *Node) Step(ev env.Event) bool {
 	switch ev := ev.(type) {
 	case env.Received:
@@ -300,7 +276,7 @@ func (n *Node) Step(ev env.Event) bool {
 			return false
 		}
 		if n.state != Stopped {
-			n.fired(ev.ID - n.cfg.FirstTimer)
+			n.onTimer(ev.ID - n.cfg.FirstTimer)
 		}
 		return true
 	}

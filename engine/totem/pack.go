@@ -8,41 +8,42 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/wire"
 )
 
-// The body of a multicast packet is a row of chunks: flags, length, bytes. A message that fits is
-// one chunk that is first and last; longer ones are cut, each piece in a packet of its own, and
-// small ones share a packet with others of the same guarantee.
+// The body of a multicast packet is a sequence of chunks: flags, length, bytes. A message that fits is one
+// chunk that is both first and last. Longer messages are cut, with one piece in each packet; small
+// messages share a packet with others of the same guarantee.
 const (
 	chunkHeaderBytes = 1 + 4
 
 	chunkFirst = 1 << 0
 	chunkLast  = 1 << 1
 
-	// MaxMessageBytes is the longest message: a client's, and what its owner puts around it.
+	// MaxMessageBytes bounds a message: a client's payload and what the node's owner adds to it.
 	MaxMessageBytes = cpg.MaxPayloadBytes + 512
 
-	// queueCostBytes is what a queued message costs beside its payload.
+	// queueCostBytes is counted for each queued message in addition to its payload.
 	queueCostBytes = 64
 )
 
 var (
-	// ErrBusy means that a message was not queued: the ring is being formed, or the queue is
-	// full. Try again later.
+	// ErrBusy means that a message was not queued, because a ring is being formed or the queue is
+	// full; try again later.
 	ErrBusy = errors.New("ring is being formed or its queue is full")
 	// ErrTooLong means that a message is longer than MaxMessageBytes.
 	ErrTooLong = errors.New("message is longer than the limit")
 )
 
+// outMessage is one waiting message.
 type outMessage struct {
 	guarantee cpg.Guarantee
 	payload   []byte
 }
 
-// outQueue is what waits to be ordered, oldest first.
+// outQueue holds the messages that wait to be ordered, oldest first.
 type outQueue struct {
 	messages []outMessage
 	head     int
-	bytes    int // payloads and costs of what waits
-	sent     int // bytes of the first message that went out in this ring
+	bytes    int // payloads and costs of the waiting messages
+	headSent int // bytes of the first message that were sent in this ring
 }
 
 func (q *outQueue) empty() bool { return q.head == len(q.messages) }
@@ -64,46 +65,46 @@ func (q *outQueue) pop() {
 	q.bytes -= len(m.payload) + queueCostBytes
 	*m = outMessage{}
 	q.head++
-	q.sent = 0
+	q.headSent = 0
 }
 
-// packets estimates how many packets the queue will take.
+// packets estimates how many packets the queue fills.
 func (q *outQueue) packets(bodyBytes int) uint32 {
 	if q.empty() {
 		return 0
 	}
-	return uint32((q.bytes-q.sent)/bodyBytes + 1)
+	return uint32((q.bytes-q.headSent)/bodyBytes + 1)
 }
 
-// maxBodyBytes is how much a multicast packet can carry so that it can also be sent again inside
-// another one.
+// maxBodyBytes returns the capacity of a multicast packet, small enough for sending the packet again inside
+// another one in Recovery.
 func maxBodyBytes(mtuBytes int) int { return mtuBytes - wire.OverheadBytes - 2*mcastHeaderBytes }
 
-// fill appends the next packet's body to b, at most room bytes. ended is called for each message
-// whose last byte is in it.
+// fill appends the body of the next packet to b, at most room bytes. It calls ended for each message whose
+// last byte is in the packet.
 func (q *outQueue) fill(b []byte, room int, ended func(m *outMessage)) []byte {
 	guarantee := q.messages[q.head].guarantee
 	for !q.empty() {
 		m := &q.messages[q.head]
-		rest := len(m.payload) - q.sent
+		rest := len(m.payload) - q.headSent
 		if m.guarantee != guarantee || room <= chunkHeaderBytes {
 			break
 		}
 		n := min(rest, room-chunkHeaderBytes)
 		if n < rest && n < room/4 && rest <= room {
-			break // would cut a short message for the sake of little room
+			break // do not cut a short message to fill a little room
 		}
 		flags := byte(0)
-		if q.sent == 0 {
+		if q.headSent == 0 {
 			flags |= chunkFirst
 		}
 		if n == rest {
 			flags |= chunkLast
 		}
 		b = binary.LittleEndian.AppendUint32(append(b, flags), uint32(n))
-		b = append(b, m.payload[q.sent:q.sent+n]...)
+		b = append(b, m.payload[q.headSent:q.headSent+n]...)
 		room -= chunkHeaderBytes + n
-		q.sent += n
+		q.headSent += n
 		if n < rest {
 			break
 		}
@@ -119,7 +120,7 @@ type chunk struct {
 	data        []byte
 }
 
-// nextChunk takes the first chunk off a body.
+// nextChunk reads the first chunk of a body.
 func nextChunk(body []byte) (c chunk, rest []byte, err error) {
 	if len(body) < chunkHeaderBytes || body[0]&^(chunkFirst|chunkLast) != 0 {
 		return c, nil, ErrMalformed
@@ -132,8 +133,8 @@ func nextChunk(body []byte) (c chunk, rest []byte, err error) {
 	return chunk{first: flags&chunkFirst != 0, last: flags&chunkLast != 0, data: body[:n]}, body[n:], nil
 }
 
-// checkBody says whether a body is a row of whole chunks, without which a packet is malformed. A
-// first chunk may only follow a last one, and a chunk that is not last ends the body.
+// checkBody reports a body that is not a sequence of whole chunks as ErrMalformed. Only a first chunk may
+// follow a last one, and a chunk that is not last must end the body.
 func checkBody(body []byte) error {
 	for start := true; len(body) > 0; start = false {
 		c, rest, err := nextChunk(body)

@@ -9,8 +9,8 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/wire"
 )
 
-// stateFormat is the state file: which node's it is, how often it started, and the highest ring
-// sequence that it committed to.
+// stateFormat is the content of the state file: the node's id, how often it has started, and the highest
+// ring sequence that it has committed to.
 const (
 	stateFormat     = "holdfast ring state 1\nnode %d\nboots %d\nring %d\n"
 	stateLimitBytes = 4096
@@ -19,14 +19,14 @@ const (
 // ErrState means that the state file cannot be used.
 var ErrState = errors.New("unusable ring state file")
 
-// restore reads the state file and counts this start. Both happen before anything is sent, so
-// a node whose disk fails never disturbs the others.
-func (n *Node) restore() error {
+// restoreState reads the state file and counts this start. Both happen before anything is sent, so that a
+// node with a failing disk never disturbs the others.
+func (n *Node) restoreState() error {
 	var boots uint64
 	data, err := env.ReadFile(n.env.Disk(), n.cfg.StateFile, stateLimitBytes)
 	switch {
 	case errors.Is(err, env.ErrNotExist):
-		n.fresh = true
+		n.stateFileMissing = true
 	case err != nil:
 		return fmt.Errorf("reading the ring state: %w", err)
 	default:
@@ -34,12 +34,12 @@ func (n *Node) restore() error {
 			return err
 		}
 	}
-	n.highRing = n.ringSeq
-	if err := n.newBoot(boots + 1); err != nil {
+	n.highRingSeq = n.ringSeq
+	if err := n.startBoot(boots + 1); err != nil {
 		return err
 	}
 	if !n.cfg.Quiet {
-		n.env.Emit(Started{Node: n.cfg.Node, Boot: boots + 1, RingSeq: n.ringSeq, Fresh: n.fresh})
+		n.env.Emit(Started{Node: n.cfg.Node, Boot: boots + 1, RingSeq: n.ringSeq, Fresh: n.stateFileMissing})
 	}
 	return nil
 }
@@ -58,9 +58,9 @@ func (n *Node) parseState(data []byte) (boots uint64, err error) {
 	return boots, nil
 }
 
-// newBoot begins a boot with that count: durable first, then a fresh key.
-func (n *Node) newBoot(count uint64) error {
-	if err := n.save(count, n.ringSeq); err != nil {
+// startBoot begins a boot: it stores the boot count, then draws a fresh packet key.
+func (n *Node) startBoot(count uint64) error {
+	if err := n.saveState(count, n.ringSeq); err != nil {
 		return err
 	}
 	boot := wire.Boot{Count: count}
@@ -70,7 +70,7 @@ func (n *Node) newBoot(count uint64) error {
 	return err
 }
 
-func (n *Node) save(boots, ringSeq uint64) error {
+func (n *Node) saveState(boots, ringSeq uint64) error {
 	text := fmt.Appendf(nil, stateFormat, n.cfg.Node, boots, ringSeq)
 	if err := env.ReplaceFile(n.env.Disk(), n.cfg.StateFile, text); err != nil {
 		return fmt.Errorf("keeping the ring state: %w", err)
@@ -78,14 +78,18 @@ func (n *Node) save(boots, ringSeq uint64) error {
 	return nil
 }
 
-// persistRing makes a ring sequence durable before this node says anything in that ring. When
-// the disk refuses, the process ends: a node that can commit to no ring must not keep the others
-// from forming theirs.
+// persistRing stores a ring sequence before this node sends anything in that ring. If the disk refuses, the
+// process ends: a node that can commit to no ring must not keep the others from forming theirs. It
+// reports whether the sequence is stored.
+//
+// Why every member stores it, and not only the representative that chose it: A, B and C install ring 8. C
+// loses its power, restarts, and cannot reach the others. If C did not know of 8, it would form a ring of
+// its own with sequence 4, an epoch below one in which it has acted. With 8 on its disk that ring gets 12.
 func (n *Node) persistRing(seq uint64) bool {
 	if seq <= n.ringSeq {
 		panic("totem: committing to a ring sequence that was used before")
 	}
-	if err := n.save(n.sealer.Boot().Count, seq); err != nil {
+	if err := n.saveState(n.sealer.Boot().Count, seq); err != nil {
 		n.env.Probe("totem/persist-failed")
 		n.log.Error("cannot keep the ring sequence on the disk, giving up", "err", err.Error())
 		n.Leave()
@@ -93,6 +97,6 @@ func (n *Node) persistRing(seq uint64) bool {
 		return false
 	}
 	n.ringSeq = seq
-	n.highRing = max(n.highRing, seq)
+	n.highRingSeq = max(n.highRingSeq, seq)
 	return true
 }

@@ -6,10 +6,10 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ring"
 )
 
-// Nearly all records of a run are of messages. They write their JSON themselves, to the byte as
-// encoding/json would: in a fraction of its time.
+// Nearly all records of a run are Sent and Delivered. They append their JSON themselves, byte for byte as
+// encoding/json would write it, in a fraction of the time.
 
-// AppendJSON adds the record's JSON to b.
+// AppendJSON appends the record's JSON to b.
 func (r Sent) AppendJSON(b []byte) []byte {
 	b = appendPlace(b, r.Node, r.Ring, r.Ordinal)
 	b = strconv.AppendUint(append(b, `,"guarantee":`...), uint64(r.Guarantee), 10)
@@ -17,7 +17,7 @@ func (r Sent) AppendJSON(b []byte) []byte {
 	return append(b, '}')
 }
 
-// AppendJSON adds the record's JSON to b.
+// AppendJSON appends the record's JSON to b.
 func (r Delivered) AppendJSON(b []byte) []byte {
 	b = appendPlace(b, r.Node, r.Ring, r.Ordinal)
 	b = strconv.AppendUint(append(b, `,"from":`...), uint64(r.From), 10)
@@ -27,6 +27,7 @@ func (r Delivered) AppendJSON(b []byte) []byte {
 	return append(b, '}')
 }
 
+// appendPlace appends the fields that both records begin with.
 func appendPlace(b []byte, n ring.NodeID, id ring.ID, ordinal uint64) []byte {
 	b = strconv.AppendUint(append(b, `{"node":`...), uint64(n), 10)
 	b = strconv.AppendUint(append(b, `,"ring":{"Seq":`...), id.Seq, 10)

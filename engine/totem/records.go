@@ -12,19 +12,19 @@ import (
 type Started struct {
 	Node    ring.NodeID `json:"node"`
 	Boot    uint64      `json:"boot"`
-	RingSeq uint64      `json:"ring_seq"` // restored from the disk
-	Fresh   bool        `json:"fresh"`    // the disk knew nothing
+	RingSeq uint64      `json:"ring_seq"` // read from the state file
+	Fresh   bool        `json:"fresh"`    // there was no state file
 }
 
 // Membership is the record of an installed configuration.
 type Membership struct {
 	Node    ring.NodeID   `json:"node"`
 	Kind    cpg.Kind      `json:"kind"`
-	Ring    ring.ID       `json:"ring"` // of a transitional one: the ring that it closes
+	Ring    ring.ID       `json:"ring"` // of a transitional configuration: the ring that it closes
 	Members []ring.NodeID `json:"members"`
 }
 
-// Sent is the record of a message that got its place in the order.
+// Sent is the record of a message that was given its place in the order.
 type Sent struct {
 	Node      ring.NodeID   `json:"node"`
 	Ring      ring.ID       `json:"ring"`
@@ -67,9 +67,9 @@ func (Delivered) RecordKind() string { return "totem-delivered" }
 // RecordKind implements env.Record.
 func (StateChange) RecordKind() string { return "totem-state" }
 
-// digest is a quick 64-bit fingerprint of a payload for the records; it is no protection against
-// anybody.
-func digest(b []byte) uint64 {
+// fingerprint returns a 64-bit digest of a payload, so that records can be compared without payloads. It
+// is fast and not cryptographic.
+func fingerprint(b []byte) uint64 {
 	const k0, k1 = 0x9e3779b97f4a7c15, 0xd6e8feb86659fd93
 	h := uint64(len(b)) * k0
 	for ; len(b) >= 8; b = b[8:] {
@@ -82,6 +82,7 @@ func digest(b []byte) uint64 {
 	return hi ^ lo
 }
 
+// setState changes the state and emits the change.
 func (n *Node) setState(to State, reason string) {
 	if !n.cfg.Quiet {
 		n.env.Emit(StateChange{Node: n.cfg.Node, From: n.state, To: to, Reason: reason})

@@ -9,208 +9,232 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ring"
 )
 
-// The ring leaves Recovery after nobody had old packets to send for retransDone visits and all of
-// what was sent was with everybody at installRotations visits in a row.
+// The exchange of old packets ends in three steps, counted in visits of the token at this node. The
+// numbers follow Corosync (my_retrans_flg_count, my_install_seq in the paper).
 const (
-	retransFixed     = 2 // quiet visits after which the last packet of the exchange is known
-	retransDone      = 3
-	installRotations = 2
+	// quietVisitsToFix is after how many visits in a row without the token's retransFlag the last packet
+	// of the exchange is known.
+	quietVisitsToFix = 2
+	// quietVisitsToInstall is after how many such visits the ring may be installed.
+	quietVisitsToInstall = 3
+	// completeVisitsToInstall is for how many visits in a row everybody must have all these packets.
+	completeVisitsToInstall = 2
 )
 
-// recoveryState is what a node keeps while it exchanges the packets of its old ring.
-type recoveryState struct {
-	nextSeq, lastSeq uint64 // old packets still to be sent again: those held from nextSeq to lastSeq
-	setFlag          bool   // the token's flag was set by this node
-	quiet            int    // visits in a row without the flag
-	installSeq       uint64
-	rotations        int
-	complete         bool // this node has all that the transitional members have
-	deliver          []ring.NodeID
-	known            uint64
+// recovery is what a node keeps while it exchanges the packets of its old ring on the new one.
+type recovery struct {
+	// The old packets that this node still has to send: those it has from nextOldSeq to lastOldSeq.
+	nextOldSeq, lastOldSeq uint64
+	flagSetHere            bool   // this node set token.retransFlag
+	visitsWithoutFlag      int    // in a row
+	installSeq             uint64 // the last packet of the exchange
+	visitsComplete         int    // in a row, at which everybody had all up to installSeq
+	complete               bool   // this node has every old packet that a member of transMembers has
+	// deliverMembers are the authors whose packets are delivered behind a gap: transMembers and the
+	// obligations of all of them (my_deliver_memb).
+	deliverMembers []ring.NodeID
+	// highRingDelivered is the highest old packet that any of transMembers, or a node that one of them
+	// recovered with, has delivered in the regular configuration (high_ring_delivered).
+	highRingDelivered uint64
 }
 
-// enterRecovery starts the new ring next to the old one; the commit token says who comes along
-// from the old ring and what they have of it.
+// enterRecovery opens the new ring beside the old one. The complete commit token holds which members come
+// from the same old ring and which of its packets each has. (The paper, section 6, "Recovery".)
+//
+// Worked example. A, B and D come from ring 8, whose packets end at 9; C, the author of 7 and 9, crashed:
+//
+//	       my_aru  has          delivered in ring 8
+//	A      6       8            6
+//	B      7       7 and 9      6 (7 is safe, and B does not know whether all have it)
+//	D      6       nothing more 6
+//
+// The lowest my_aru is 6, so packets 7, 8 and 9 are sent again on the new ring by whoever has them first.
+// Then all three have 7, 8 and 9. They deliver up to the first packet that is not known to be safe in the
+// old regular configuration {A,B,C,D}, install the transitional configuration {A,B,D}, and deliver 7, 8
+// and 9 in it. Had nobody 7, then 7 would be a gap: 9 is dropped, because its author C may have built it
+// on 7; 8 is delivered if its author is A, B or D, because that author did not have 7 either.
 func (n *Node) enterRecovery() {
 	n.setState(Recovery, "commit token complete")
 	n.log.Debug("entering RECOVERY state.")
-	c := &n.commit
-	n.old = n.cur
-	n.cur = newStore(c.ring, &n.pool)
-	n.transitional = append(n.transitional[:0], n.cfg.Node)
+	c := &n.commitToken
+	n.oldRing = n.current
+	n.current = newRingPackets(c.ring, &n.pool)
+	n.transMembers = append(n.transMembers[:0], n.cfg.Node)
 	r := &n.recovery
-	*r = recoveryState{deliver: r.deliver[:0], known: max(n.old.delivered, n.knownSafe)}
-	low, high, same := n.old.aru, n.old.high, true
-	if !n.old.ring.IsZero() {
-		n.transitional = n.transitional[:0]
+	*r = recovery{deliverMembers: r.deliverMembers[:0], highRingDelivered: max(n.oldRing.highDelivered, n.highRingDelivered)}
+	low, high, same := n.oldRing.myAru, n.oldRing.highSeq, true
+	if !n.oldRing.ring.IsZero() {
+		n.transMembers = n.transMembers[:0]
 		for i := range c.entries {
 			e := &c.entries[i]
-			if e.old != n.old.ring {
+			if e.oldRing != n.oldRing.ring {
 				continue
 			}
-			n.transitional = append(n.transitional, c.members[i])
-			r.known = max(r.known, e.delivered)
-			low, high = min(low, e.aru), max(high, e.high)
+			n.transMembers = append(n.transMembers, c.members[i])
+			r.highRingDelivered = max(r.highRingDelivered, e.highRingDelivered)
+			low, high = min(low, e.myAru), max(high, e.highSeq)
 		}
-		same = low == high || len(n.transitional) == 1
+		same = low == high || len(n.transMembers) == 1
 	}
-	r.deliver = insertAll(setCopy(r.deliver, c.owedOf(n.old.ring)), n.transitional)
-	r.nextSeq, r.lastSeq = low+1, n.old.high
+	r.deliverMembers = union(setCopy(r.deliverMembers, c.obligationOf(n.oldRing.ring)), n.transMembers)
+	r.nextOldSeq, r.lastOldSeq = low+1, n.oldRing.highSeq
 	if same {
-		r.lastSeq = low
+		r.lastOldSeq = low
 	}
 	n.resetToken()
 	n.forwardCommit()
 }
 
-// abandonRecovery returns to the old ring's state. What was received of the old ring meanwhile
-// stays: others may have counted on it.
+// abandonRecovery makes the old ring the current one again. Packets of the old ring that were received
+// meanwhile are kept: other nodes may have installed the new ring because this node acknowledged them.
 func (n *Node) abandonRecovery() {
-	n.cur.drop()
-	n.cur, n.old = n.old, nil
+	n.current.drop()
+	n.current, n.oldRing = n.oldRing, nil
 }
 
-// resetToken forgets the last ring's token.
+// resetToken clears the state of the last ring's token.
 func (n *Node) resetToken() {
-	n.tokenSeq, n.seenSeq, n.lastSeq, n.lastAru, n.safeUpTo = 0, 0, 0, 0, 0
-	n.unchanged, n.stuck, n.sentLast, n.backlog = 0, 0, 0, 0
-	n.held = false
+	n.myTokenSeq, n.lastSeenSeq, n.lastForwardedSeq, n.lastForwardedAru, n.safeSeq = 0, 0, 0, 0, 0
+	n.seqUnchanged, n.aruHeldBack, n.sentLastVisit, n.myBacklog = 0, 0, 0, 0
+	n.tokenHeld = false
 }
 
-// originate makes the first token of a ring. The representative does so when the commit token has
-// come back from its second round, and so all are in Recovery.
+// originate makes the first token of a ring. The representative calls it when the commit token has come
+// back from its second round: all members are in Recovery then.
 func (n *Node) originate() {
-	n.tok = token{ring: n.cur.ring, tokenSeq: 1, rtr: n.tok.rtr[:0]}
+	n.token = token{ring: n.current.ring, tokenSeq: 1, retransmitRequests: n.token.retransmitRequests[:0]}
 	if err := n.onToken(); err != nil {
 		panic(fmt.Sprintf("totem: own token refused: %v", err))
 	}
 }
 
-// recoveryBacklog is how many old packets are still to be sent, at most.
+// recoveryBacklog returns an upper bound of the old packets that this node still has to send.
 func (n *Node) recoveryBacklog() uint32 {
 	r := &n.recovery
-	for r.nextSeq <= r.lastSeq {
-		if pk := n.old.get(r.nextSeq); pk != nil && pk.coveredBy != n.cur.ring.Seq {
+	for r.nextOldSeq <= r.lastOldSeq {
+		if pk := n.oldRing.get(r.nextOldSeq); pk != nil && pk.resentOnRing != n.current.ring.Seq {
 			break
 		}
-		r.nextSeq++
+		r.nextOldSeq++
 	}
-	if r.nextSeq > r.lastSeq {
+	if r.nextOldSeq > r.lastOldSeq {
 		return 0
 	}
-	return uint32(r.lastSeq - r.nextSeq + 1)
+	return uint32(r.lastOldSeq - r.nextOldSeq + 1)
 }
 
-// sendRecovered multicasts old packets inside new ones, at most allowed, and returns how many.
+// sendRecovered multicasts at most allowed old packets, each inside a packet of the new ring, and returns
+// how many it sent.
 func (n *Node) sendRecovered(t *token, allowed int) int {
 	r := &n.recovery
 	sent := 0
 	for ; sent < allowed && n.recoveryBacklog() > 0; sent++ {
-		inner := n.old.get(r.nextSeq)
-		r.nextSeq++
+		inner := n.oldRing.get(r.nextOldSeq)
+		r.nextOldSeq++
 		t.seq++
 		pk := n.pool.get()
-		pk.mcastHeader = mcastHeader{flags: mcastEncapsulated, ring: n.cur.ring, seq: t.seq,
-			from: n.cfg.Node, ordinal: t.ordinal + 1}
+		pk.mcastHeader = mcastHeader{flags: mcastEncapsulated, ring: n.current.ring, seq: t.seq,
+			author: n.cfg.Node, ordinal: t.ordinal + 1}
 		pk.buf = append(pk.mcastHeader.append(pk.buf[:0]), inner.buf...)
 		pk.body = pk.buf[mcastHeaderBytes:]
-		n.cur.put(pk)
+		n.current.put(pk)
 		n.stats.Resent++
 		n.sendAll(pk.buf)
 	}
 	return sent
 }
 
-// onEncapsulated takes an old packet out of a new one.
+// onEncapsulated takes an old ring's packet out of a packet of the new ring.
 func (n *Node) onEncapsulated(body []byte) error {
 	if body[0] != typeMcast {
 		return ErrMalformed
 	}
 	var h mcastHeader
 	inner, err := h.decode(body[1:])
-	if err != nil || h.flags&mcastEncapsulated != 0 || checkBody(inner) != nil || !has(n.known, h.from) {
+	if err != nil || h.flags&mcastEncapsulated != 0 || checkBody(inner) != nil || !contains(n.known, h.author) {
 		return ErrMalformed
 	}
-	if n.old == nil || h.ring != n.old.ring {
+	if n.oldRing == nil || h.ring != n.oldRing.ring {
 		return nil
 	}
-	if n.old.accepts(h.seq) {
+	if n.oldRing.accepts(h.seq) {
 		n.env.Probe("totem/recovered")
-		n.old.put(n.newPacket(h, body))
+		n.oldRing.put(n.newPacket(h, body))
 	}
-	if pk := n.old.get(h.seq); pk != nil {
-		pk.coveredBy = n.cur.ring.Seq
+	if pk := n.oldRing.get(h.seq); pk != nil {
+		pk.resentOnRing = n.current.ring.Seq
 	}
 	return nil
 }
 
-// recoveryVisit follows the exchange at a visit of the token, after sending. It reports whether
-// the ring can be installed.
+// recoveryVisit updates the state of the exchange at a visit of the token, after sending. It reports
+// whether the ring can be installed.
 func (n *Node) recoveryVisit(t *token) bool {
 	r := &n.recovery
 	if n.recoveryBacklog() > 0 {
 		if !t.retransFlag {
-			t.retransFlag, r.setFlag = true, true
+			t.retransFlag, r.flagSetHere = true, true
 		}
-	} else if r.setFlag {
-		t.retransFlag, r.setFlag = false, false
+	} else if r.flagSetHere {
+		t.retransFlag, r.flagSetHere = false, false
 	}
 	if t.retransFlag {
-		r.quiet = 0
+		r.visitsWithoutFlag = 0
 	} else {
-		r.quiet++
+		r.visitsWithoutFlag++
 	}
-	if r.quiet == retransFixed {
+	if r.visitsWithoutFlag == quietVisitsToFix {
 		r.installSeq = t.seq
 	}
-	if r.quiet >= retransFixed && n.cur.aru >= r.installSeq && !r.complete {
-		// From here on others may install the ring counting on this node's copies, so what
-		// they may deliver is owed, whatever becomes of this ring.
+	if r.visitsWithoutFlag >= quietVisitsToFix && n.current.myAru >= r.installSeq && !r.complete {
+		// This node acknowledges that it has all old packets. From now on others may install the
+		// ring and deliver what its members have, so this node must deliver it too, even if the
+		// ring breaks before this node installs it. See "Obligations behind a gap" in DESIGN.md.
 		r.complete = true
-		n.obliged = setCopy(n.obliged, r.deliver)
-		n.knownSafe = max(n.knownSafe, r.known)
+		n.obligationSet = setCopy(n.obligationSet, r.deliverMembers)
+		n.highRingDelivered = max(n.highRingDelivered, r.highRingDelivered)
 	}
-	if r.quiet >= retransDone && t.aru >= r.installSeq {
-		r.rotations++
+	if r.visitsWithoutFlag >= quietVisitsToInstall && t.aru >= r.installSeq {
+		r.visitsComplete++
 	} else {
-		r.rotations = 0
+		r.visitsComplete = 0
 	}
-	return r.rotations >= installRotations
+	return r.visitsComplete >= completeVisitsToInstall
 }
 
-// install ends Recovery: the old ring's messages are delivered, and the new ring begins.
+// install ends Recovery: it delivers the old ring's messages and begins the new ring.
 func (n *Node) install() {
 	if !n.recovery.complete {
 		panic("totem: installing a ring before its old packets are complete")
 	}
-	n.deliverOld()
-	left := minus(nil, n.members, n.transitional)
-	joined := minus(nil, n.newMembers, n.transitional)
-	if n.old.ring.IsZero() {
+	n.deliverOldRing()
+	left := difference(nil, n.members, n.transMembers)
+	joined := difference(nil, n.newMembers, n.transMembers)
+	if n.oldRing.ring.IsZero() {
 		joined = slices.Clone(n.newMembers)
 	}
-	n.old.drop()
-	n.old = nil
-	n.assembly.reset()
-	n.first, n.queue.sent = outQueue{}, 0
-	n.open = false
-	n.obliged = n.obliged[:0]
-	n.knownSafe = 0
+	n.oldRing.drop()
+	n.oldRing = nil
+	n.assembler.reset()
+	n.ownerQueue, n.clientQueue.headSent = outQueue{}, 0
+	n.clientsAdmitted = false
+	n.obligationSet = n.obligationSet[:0]
+	n.highRingDelivered = 0
 	n.members = setCopy(n.members, n.newMembers)
-	n.procs = setCopy(n.procs, n.newMembers)
-	n.failed = n.failed[:0]
+	n.procSet = setCopy(n.procSet, n.newMembers)
+	n.failSet = n.failSet[:0]
 	n.expiredGathers = 0
 	n.stats.Rings++
 	n.setState(Operational, "recovered")
 	n.logMembership(joined, left)
-	n.announced = n.announced[:0]
-	n.configure(Configuration{Kind: cpg.Regular, Ring: n.cur.ring.ID,
+	n.leaveAnnounced = n.leaveAnnounced[:0]
+	n.configure(Configuration{Kind: cpg.Regular, Ring: n.current.ring.ID,
 		Members: slices.Clone(n.members), Joined: joined, Left: left})
 	n.deliverReady()
 }
 
 func (n *Node) logMembership(joined, left []ring.NodeID) {
-	text := fmt.Sprintf("A new membership (%v) was formed. Members", n.cur.ring.ID)
+	text := fmt.Sprintf("A new membership (%v) was formed. Members", n.current.ring.ID)
 	if len(joined) > 0 {
 		text += " joined:" + nodeList(joined)
 	}
@@ -218,7 +242,7 @@ func (n *Node) logMembership(joined, left []ring.NodeID) {
 		text += " left:" + nodeList(left)
 	}
 	n.log.Info(text)
-	if silent := minus(nil, left, n.announced); len(silent) > 0 {
+	if silent := difference(nil, left, n.leaveAnnounced); len(silent) > 0 {
 		n.log.Info("Failed to receive the leave message. failed:" + nodeList(silent))
 	}
 	n.log.Debug("entering OPERATIONAL state.")

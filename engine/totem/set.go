@@ -8,12 +8,13 @@ import (
 
 // Sets of nodes are ascending slices without duplicates.
 
-func has(set []ring.NodeID, id ring.NodeID) bool {
+// contains reports whether a node is in a set.
+func contains(set []ring.NodeID, id ring.NodeID) bool {
 	_, ok := slices.BinarySearch(set, id)
 	return ok
 }
 
-// insert adds a node in place.
+// insert adds a node to a set and returns the set, which may have moved.
 func insert(set []ring.NodeID, id ring.NodeID) []ring.NodeID {
 	at, ok := slices.BinarySearch(set, id)
 	if ok {
@@ -22,34 +23,34 @@ func insert(set []ring.NodeID, id ring.NodeID) []ring.NodeID {
 	return slices.Insert(set, at, id)
 }
 
-// insertAll adds nodes in place.
-func insertAll(set, more []ring.NodeID) []ring.NodeID {
+// union adds nodes to a set and returns the set, which may have moved.
+func union(set, more []ring.NodeID) []ring.NodeID {
 	for _, id := range more {
 		set = insert(set, id)
 	}
 	return set
 }
 
-// subset says whether every node of a is in b.
+// subset reports whether every node of a is in b.
 func subset(a, b []ring.NodeID) bool {
 	for _, id := range a {
-		if !has(b, id) {
+		if !contains(b, id) {
 			return false
 		}
 	}
 	return true
 }
 
-// minus appends to dst[:0] what is in a and not in b.
-func minus(dst, a, b []ring.NodeID) []ring.NodeID {
+// difference returns the nodes of a that are not in b, in the memory of dst.
+func difference(dst, a, b []ring.NodeID) []ring.NodeID {
 	dst = dst[:0]
 	for _, id := range a {
-		if !has(b, id) {
+		if !contains(b, id) {
 			dst = append(dst, id)
 		}
 	}
 	return dst
 }
 
-// setCopy copies src into dst's memory.
+// setCopy returns a copy of src in the memory of dst.
 func setCopy(dst, src []ring.NodeID) []ring.NodeID { return append(dst[:0], src...) }

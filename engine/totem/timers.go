@@ -9,7 +9,15 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ring"
 )
 
-// The node's timers, counted from Config.FirstTimer.
+// pauseCheck notices that the process did not run for a while.
+type pauseCheck struct {
+	pauseCheckedAt time.Duration
+	// discardQueued makes the node discard joins and multicasts: they were queued before the pause.
+	discardQueued bool
+	pauseMarker   uint64 // the number of the marker that ends discardQueued
+}
+
+// The node's timers, as offsets from Config.FirstTimer.
 const (
 	timerToken env.TimerID = iota
 	timerRetransmit
@@ -20,7 +28,7 @@ const (
 	timerConsensus
 	timerPause
 
-	// NumTimers is how many timer ids a node needs.
+	// NumTimers is the number of timer ids that a node uses.
 	NumTimers
 )
 
@@ -31,32 +39,32 @@ func (n *Node) setTimer(id env.TimerID, after time.Duration) {
 func (n *Node) stopTimer(id env.TimerID) { n.env.StopTimer(n.cfg.FirstTimer + id) }
 
 func (n *Node) stopTokenTimers() {
-	n.merging = false
+	n.mergeDetectArmed = false
 	n.stopTimer(timerToken)
 	n.stopTimer(timerRetransmit)
 	n.stopTimer(timerHold)
 	n.stopTimer(timerMerge)
 }
 
-func (n *Node) fired(id env.TimerID) {
+func (n *Node) onTimer(id env.TimerID) {
 	t := &n.cfg.Timers
 	switch id {
 	case timerToken:
 		n.onTokenTimer()
 	case timerRetransmit:
 		if n.state == Operational || n.state == Commit || n.state == Recovery {
-			n.sendTo(n.next, n.lastToken)
+			n.sendTo(n.successor, n.tokenToRepeat)
 			n.setTimer(timerRetransmit, t.TokenRetransmit)
 		}
 	case timerHold:
-		if n.held {
+		if n.tokenHeld {
 			n.forward()
 		}
 	case timerMerge:
-		n.merging = false
-		if n.state == Operational && n.cur.ring.Rep == n.cfg.Node {
-			n.out = appendRingMessage(n.out[:0], typeMergeDetect, n.cur.ring)
-			n.sendOthers(n.out)
+		n.mergeDetectArmed = false
+		if n.state == Operational && n.current.ring.Rep == n.cfg.Node {
+			n.composeBuffer = appendRingMessage(n.composeBuffer[:0], typeMergeDetect, n.current.ring)
+			n.sendToOutsiders(n.composeBuffer)
 		}
 	case timerJoin:
 		if n.state == Gather {
@@ -65,22 +73,22 @@ func (n *Node) fired(id env.TimerID) {
 		}
 	case timerSendJoin:
 		if n.state == Gather {
-			n.transmitJoin()
+			n.sendJoinNow()
 		}
 	case timerConsensus:
 		if n.state == Gather {
 			n.onConsensusTimer(reasonConsensusTimeout)
 		}
 	case timerPause:
-		n.flushing = false // its mark is lost
+		n.discardQueued = false // the marker is lost
 		n.checkPause()
-		n.pauseStamp = n.env.Mono()
+		n.pauseCheckedAt = n.env.Mono()
 		n.setTimer(timerPause, n.pauseEvery())
 	}
 }
 
-// armToken arms the token timer for the warning or for the loss, whichever comes first.
-func (n *Node) armToken() {
+// armTokenTimer arms the token timer for the warning or for the loss, whichever is earlier.
+func (n *Node) armTokenTimer() {
 	t := &n.cfg.Timers
 	if t.TokenWarningPct == 0 || n.state != Operational {
 		n.setTimer(timerToken, t.Token)
@@ -97,7 +105,7 @@ func (n *Node) onTokenTimer() {
 	t := &n.cfg.Timers
 	switch n.state {
 	case Operational:
-		since := n.env.Mono() - n.tokenAt
+		since := n.env.Mono() - n.tokenReceivedAt
 		if since < t.Token {
 			n.log.Warn(fmt.Sprintf("Token has not been received in %d ms", since.Milliseconds()))
 			n.setTimer(timerToken, min(n.warningEvery(), t.Token-since))
@@ -120,31 +128,31 @@ func (n *Node) pauseEvery() time.Duration {
 	return n.cfg.Timers.Token / time.Duration(n.cfg.Timers.PauseChecksPerToken)
 }
 
-// checkPause finds out that this process did not run for long. Multicasts and joins that lie in its
-// socket then speak of a past that the others have left, and are skipped: up to a mark that the
-// node sends to itself now, which arrives behind them. Where the mark is lost, the next stamp of the
-// clock ends it.
+// checkPause detects that this process did not run for more than half a token timeout. Multicasts and
+// joins that were queued meanwhile describe a membership that the others have left, so they are
+// discarded. The node sends itself a marker now, which arrives behind them; onPauseMarker ends the
+// discarding. If the marker is lost, the next pause timer ends it.
 func (n *Node) checkPause() {
-	silent := n.env.Mono() - n.pauseStamp
-	if n.flushing || silent <= n.cfg.Timers.Token/2 {
+	silent := n.env.Mono() - n.pauseCheckedAt
+	if n.discardQueued || silent <= n.cfg.Timers.Token/2 {
 		return
 	}
 	n.env.Probe("totem/pause")
 	n.log.Info(fmt.Sprintf("Process pause detected for %d ms, flushing membership messages.",
 		silent.Milliseconds()))
-	n.flushing = true
-	n.flushID++
-	n.out = binary.LittleEndian.AppendUint64(append(n.out[:0], typeFlushEnd), n.flushID)
-	n.sendTo(n.machine(n.cfg.Node), n.out)
+	n.discardQueued = true
+	n.pauseMarker++
+	n.composeBuffer = binary.LittleEndian.AppendUint64(append(n.composeBuffer[:0], typePauseMarker), n.pauseMarker)
+	n.sendTo(n.machineOf(n.cfg.Node), n.composeBuffer)
 }
 
-// onFlushEnd takes the node's own mark.
-func (n *Node) onFlushEnd(from ring.NodeID, body []byte) error {
+// onPauseMarker ends the discarding when the node's own marker arrives.
+func (n *Node) onPauseMarker(from ring.NodeID, body []byte) error {
 	if len(body) != 8 || from != n.cfg.Node {
 		return ErrMalformed
 	}
-	if binary.LittleEndian.Uint64(body) == n.flushID {
-		n.flushing = false
+	if binary.LittleEndian.Uint64(body) == n.pauseMarker {
+		n.discardQueued = false
 	}
 	return nil
 }

@@ -5,43 +5,83 @@ import (
 	"log/slog"
 	"slices"
 	"strconv"
+	"time"
 )
 
-// onToken handles the token in n.tok.
+// operating is what a node keeps of the token between two visits.
+type operating struct {
+	token            token  // the one being handled
+	myTokenSeq       uint64 // token.tokenSeq of the last token accepted (my_token_seq)
+	lastSeenSeq      uint64 // token.seq when the token came last
+	lastForwardedSeq uint64 // token.seq when this node forwarded the token last
+	lastForwardedAru uint64 // token.aru when this node forwarded the token last (my_last_aru)
+	safeSeq          uint64 // every member has all packets up to here
+	seqUnchanged     int    // visits in a row that found token.seq unchanged
+	aruHeldBack      int    // visits in a row at which this node alone held token.aru back (my_aru_count)
+
+	tokenHeld       bool   // the representative keeps the token of an idle ring
+	tokenToRepeat   []byte // the last token or commit token sent, to be sent again when it is lost
+	tokenReceivedAt time.Duration
+
+	sentLastVisit    uint32 // packets sent at the last visit
+	myBacklog        uint32 // packets that waited after the last visit
+	mergeDetectArmed bool   // timerMerge runs
+}
+
+// onToken handles the token in n.token: it retransmits, requests what it misses, multicasts, updates the
+// token's aru, forwards the token and delivers. (The paper, section 4, "The Total Ordering Protocol".)
+//
+// Worked example of aru and safe delivery. Members A, B, C; A multicasts packet 7 and B misses it
+// (miss_count_const is 0 here, so B requests it at once):
+//
+//	visit  aru in -> out  what happens
+//	A1     6 -> 7         A sends 7 and has it: my_aru is 7
+//	B1     7 -> 6         B misses 7: it lowers aru to its my_aru, names itself, and requests 7
+//	C1     6 -> 6         C sends 7 again; only B may raise the aru
+//	A2     6 -> 6
+//	B2     6 -> 7         B has 7 now and raises the aru that it had lowered
+//	C2     7 -> 7         C delivered 7 long ago if it is agreed, but cannot know whether all have it
+//	A3     7 -> 7
+//	B3     7 -> 7         aru was 7 when B forwarded the token and is 7 when it returns: 7 is safe
+//	C3, A4 7 -> 7         the same for C and A
+//
+// One token with aru 7 proves nothing: B1 received it too. A node that sees aru >= 7 at two visits in a
+// row knows that every member had the token in between and did not lower it. Therefore safeSeq is the
+// lower one of the aru received now and the aru forwarded at the last visit.
 func (n *Node) onToken() error {
-	t := &n.tok
-	if n.state != Operational && n.state != Recovery || t.ring != n.cur.ring || t.tokenSeq <= n.tokenSeq {
+	t := &n.token
+	if n.state != Operational && n.state != Recovery || t.ring != n.current.ring || t.tokenSeq <= n.myTokenSeq {
 		return nil
 	}
-	if t.seq < n.lastSeq || t.seq-n.cur.base > MaxStoredPackets || t.seq < n.cur.high ||
-		t.aruNode != 0 && !has(n.newMembers, t.aruNode) {
+	if t.seq < n.lastForwardedSeq || t.seq-n.current.released > MaxStoredPackets || t.seq < n.current.highSeq ||
+		t.aruNode != 0 && !contains(n.newMembers, t.aruNode) {
 		return errRefused
 	}
 	n.stats.Tokens++
-	n.tokenSeq = t.tokenSeq
+	n.myTokenSeq = t.tokenSeq
 	n.watchTraffic(t)
-	n.safeUpTo = max(n.safeUpTo, min(t.aru, n.lastAru))
+	n.safeSeq = max(n.safeSeq, min(t.aru, n.lastForwardedAru))
 	if n.state == Recovery {
 		n.skipEncapsulated()
 	}
-	n.cur.release(min(n.safeUpTo, n.cur.delivered))
+	n.current.release(min(n.safeSeq, n.current.highDelivered))
 
-	room, allowed := n.cur.base+MaxStoredPackets-t.seq, n.allowed(t)
-	resent := n.serveRetransmits(t, allowed)
-	n.askForMissing(t)
+	room, allowed := n.current.released+MaxStoredPackets-t.seq, n.sendAllowance(t)
+	resent := n.retransmitRequested(t, allowed)
+	n.requestMissing(t)
 	sent := 0
 	if room > uint64(n.cfg.Timers.WindowSize) {
 		sent = n.sendNew(t, allowed-resent)
 	}
-	n.account(t, uint32(resent+sent))
-	aruBefore := n.lastAru
-	n.setAru(t)
-	if n.checkStuck(t, aruBefore) {
+	n.accountVisit(t, uint32(resent+sent))
+	aruBefore := n.lastForwardedAru
+	n.updateAru(t)
+	if n.checkFailedToReceive(t, aruBefore) {
 		return nil
 	}
 	install := n.state == Recovery && n.recoveryVisit(t)
-	n.lastSeq, n.lastAru = t.seq, t.aru
-	n.passOn(t, resent+sent > 0)
+	n.lastForwardedSeq, n.lastForwardedAru = t.seq, t.aru
+	n.forwardOrHold(t, resent+sent > 0)
 	if install {
 		n.install()
 	} else if n.state == Operational {
@@ -50,31 +90,32 @@ func (n *Node) onToken() error {
 	return nil
 }
 
-// watchTraffic counts the rotations without traffic and starts the search for other rings.
+// watchTraffic counts visits without new packets, and arms the merge timer, which looks for other rings.
 func (n *Node) watchTraffic(t *token) {
-	if t.seq != n.seenSeq {
-		n.seenSeq = t.seq
-		n.unchanged = 0
-		if n.merging {
-			n.merging = false
+	if t.seq != n.lastSeenSeq {
+		n.lastSeenSeq = t.seq
+		n.seqUnchanged = 0
+		if n.mergeDetectArmed {
+			n.mergeDetectArmed = false
 			n.stopTimer(timerMerge)
 		}
 		return
 	}
-	n.unchanged++
-	if !n.merging && n.state == Operational {
-		n.merging = true
+	n.seqUnchanged++
+	if !n.mergeDetectArmed && n.state == Operational {
+		n.mergeDetectArmed = true
 		n.setTimer(timerMerge, n.cfg.Timers.Merge)
 	}
 }
 
-// allowed is how many packets this visit may send: flow control over the whole ring, fair by
-// backlog.
-func (n *Node) allowed(t *token) int {
+// sendAllowance returns how many packets this visit may send. One rotation of the ring may carry
+// window_size packets and one visit max_messages; nodes share the window in proportion to their backlogs.
+// (The paper, section 4, on flow control.)
+func (n *Node) sendAllowance(t *token) int {
 	window := uint64(n.cfg.Timers.WindowSize)
-	allowed := min(uint64(n.cfg.Timers.MaxMessages), window-min(window, uint64(t.fcc)))
-	if total := uint64(t.backlog) + uint64(n.pending()); total > uint64(n.backlog) {
-		share := window * uint64(n.backlog) / (total - uint64(n.backlog))
+	allowed := min(uint64(n.cfg.Timers.MaxMessages), window-min(window, uint64(t.flowControl)))
+	if total := uint64(t.backlog) + uint64(n.wantToSend()); total > uint64(n.myBacklog) {
+		share := window * uint64(n.myBacklog) / (total - uint64(n.myBacklog))
 		if share > 0 {
 			allowed = min(allowed, share)
 		}
@@ -82,40 +123,41 @@ func (n *Node) allowed(t *token) int {
 	return int(allowed)
 }
 
-// pending is how many packets this node would like to send.
-func (n *Node) pending() uint32 {
+// wantToSend returns how many packets wait here to be sent.
+func (n *Node) wantToSend() uint32 {
 	if n.state == Recovery {
 		return n.recoveryBacklog()
 	}
 	room := maxBodyBytes(n.cfg.MTUBytes)
-	packets := n.first.packets(room)
-	if n.open {
-		packets += n.queue.packets(room)
+	packets := n.ownerQueue.packets(room)
+	if n.clientsAdmitted {
+		packets += n.clientQueue.packets(room)
 	}
 	return packets
 }
 
-// account tells the ring what this visit sent and what is left.
-func (n *Node) account(t *token, sent uint32) {
-	t.fcc = t.fcc - min(t.fcc, n.sentLast) + sent
-	n.sentLast = sent
-	backlog := n.pending()
-	t.backlog = t.backlog - min(t.backlog, n.backlog) + backlog
-	n.backlog = backlog
+// accountVisit replaces this node's share of the token's flow control count and backlog.
+func (n *Node) accountVisit(t *token, sent uint32) {
+	t.flowControl = t.flowControl - min(t.flowControl, n.sentLastVisit) + sent
+	n.sentLastVisit = sent
+	backlog := n.wantToSend()
+	t.backlog = t.backlog - min(t.backlog, n.myBacklog) + backlog
+	n.myBacklog = backlog
 }
 
-// serveRetransmits sends what others miss and this node has, and takes it off the list.
-func (n *Node) serveRetransmits(t *token, allowed int) int {
-	if len(t.rtr) == 0 {
+// retransmitRequested sends the requested packets that this node has, takes them off the token's list and
+// returns how many it sent.
+func (n *Node) retransmitRequested(t *token, allowed int) int {
+	if len(t.retransmitRequests) == 0 {
 		return 0
 	}
 	n.env.Probe("totem/retransmit")
-	n.logRetransmits(t.rtr)
-	served, keep := 0, t.rtr[:0]
-	for _, seq := range t.rtr {
-		pk := n.cur.get(seq)
+	n.logRetransmits(t.retransmitRequests)
+	served, keep := 0, t.retransmitRequests[:0]
+	for _, seq := range t.retransmitRequests {
+		pk := n.current.get(seq)
 		if pk == nil || served >= allowed {
-			if seq > n.cur.base { // nobody misses what everybody had
+			if seq > n.current.released { // a released packet is with everybody: the request is out of date
 				keep = append(keep, seq)
 			}
 			continue
@@ -124,7 +166,7 @@ func (n *Node) serveRetransmits(t *token, allowed int) int {
 		n.stats.Resent++
 		served++
 	}
-	t.rtr = keep
+	t.retransmitRequests = keep
 	return served
 }
 
@@ -132,39 +174,40 @@ func (n *Node) logRetransmits(list []uint64) {
 	if !n.log.Enabled(context.Background(), slog.LevelInfo) {
 		return
 	}
-	text := append(n.out[:0], "Retransmit List: "...)
+	text := append(n.composeBuffer[:0], "Retransmit List: "...)
 	for _, seq := range list {
 		text = append(strconv.AppendUint(text, seq, 16), ' ')
 	}
-	n.out = text
+	n.composeBuffer = text
 	n.log.Info(string(text))
 }
 
-// askForMissing adds to the list what was missing at enough visits.
-func (n *Node) askForMissing(t *token) {
-	if n.cur.aru == t.seq {
+// requestMissing adds to the token's list the packets that were missing at more than miss_count_const
+// visits, so that a packet that is only a little late is not requested.
+func (n *Node) requestMissing(t *token) {
+	if n.current.myAru == t.seq {
 		return
 	}
-	for seq := n.cur.aru + 1; seq <= t.seq && len(t.rtr) < MaxRetransmits; seq++ {
-		if n.cur.get(seq) != nil {
+	for seq := n.current.myAru + 1; seq <= t.seq && len(t.retransmitRequests) < MaxRetransmits; seq++ {
+		if n.current.get(seq) != nil {
 			continue
 		}
-		if n.cur.miss(seq) > n.cfg.Timers.MissCount && !slices.Contains(t.rtr, seq) {
-			t.rtr = append(t.rtr, seq)
+		if n.current.countMiss(seq) > n.cfg.Timers.MissCount && !slices.Contains(t.retransmitRequests, seq) {
+			t.retransmitRequests = append(t.retransmitRequests, seq)
 		}
 	}
 }
 
-// sendNew multicasts what waits, at most allowed packets, and returns how many it sent.
+// sendNew multicasts at most allowed waiting packets and returns how many it sent.
 func (n *Node) sendNew(t *token, allowed int) int {
 	if n.state == Recovery {
 		return n.sendRecovered(t, allowed)
 	}
 	sent := 0
 	for ; sent < allowed; sent++ {
-		q := &n.first
-		if n.open && (q.empty() || n.queue.sent > 0) {
-			q = &n.queue
+		q := &n.ownerQueue
+		if n.clientsAdmitted && (q.empty() || n.clientQueue.headSent > 0) {
+			q = &n.clientQueue
 		}
 		if q.empty() {
 			break
@@ -178,62 +221,62 @@ func (n *Node) sendPacket(t *token, q *outQueue) {
 	t.seq++
 	pk := n.pool.get()
 	guarantee := q.messages[q.head].guarantee
-	pk.mcastHeader = mcastHeader{flags: byte(guarantee), ring: n.cur.ring, seq: t.seq,
-		from: n.cfg.Node, ordinal: t.ordinal + 1}
+	pk.mcastHeader = mcastHeader{flags: byte(guarantee), ring: n.current.ring, seq: t.seq,
+		author: n.cfg.Node, ordinal: t.ordinal + 1}
 	pk.buf = pk.mcastHeader.append(pk.buf[:0])
 	pk.buf = q.fill(pk.buf, maxBodyBytes(n.cfg.MTUBytes), func(m *outMessage) {
 		t.ordinal++
 		if !n.cfg.Quiet {
-			n.env.Emit(Sent{Node: n.cfg.Node, Ring: n.cur.ring.ID, Ordinal: t.ordinal,
-				Guarantee: m.guarantee, Digest: digest(m.payload)})
+			n.env.Emit(Sent{Node: n.cfg.Node, Ring: n.current.ring.ID, Ordinal: t.ordinal,
+				Guarantee: m.guarantee, Digest: fingerprint(m.payload)})
 		}
 	})
 	pk.body = pk.buf[mcastHeaderBytes:]
-	n.cur.put(pk)
+	n.current.put(pk)
 	n.stats.Sent++
 	n.sendAll(pk.buf)
 }
 
-// setAru lowers the token's mark to what this node has, or raises it where this node held it back.
-func (n *Node) setAru(t *token) {
-	if n.cur.aru >= t.aru && t.aruNode != n.cfg.Node && t.aruNode != 0 {
+// updateAru lowers token.aru to this node's my_aru, or raises it if this node is the one that lowered it.
+func (n *Node) updateAru(t *token) {
+	if n.current.myAru >= t.aru && t.aruNode != n.cfg.Node && t.aruNode != 0 {
 		return
 	}
-	t.aru = n.cur.aru
+	t.aru = n.current.myAru
 	t.aruNode = n.cfg.Node
 	if t.aru == t.seq {
 		t.aruNode = 0
 	}
 }
 
-// checkStuck leaves the ring when this node alone holds it back for too long.
-func (n *Node) checkStuck(t *token, aruBefore uint64) bool {
+// checkFailedToReceive makes this node leave the ring when it alone has held token.aru back, without any
+// progress, at more than fail_recv_const visits. It reports whether the node left.
+func (n *Node) checkFailedToReceive(t *token, aruBefore uint64) bool {
 	if t.aruNode != n.cfg.Node || t.aru != aruBefore {
-		n.stuck = 0
+		n.aruHeldBack = 0
 		return false
 	}
-	n.stuck++
-	if n.stuck <= n.cfg.Timers.FailRecvConst {
+	n.aruHeldBack++
+	if n.aruHeldBack <= n.cfg.Timers.FailRecvConst {
 		return false
 	}
 	n.env.Probe("totem/failed-to-receive")
 	n.log.Error("FAILED TO RECEIVE")
 	n.failedToReceive = true
-	n.failed = insert(n.failed, n.cfg.Node)
+	n.failSet = insert(n.failSet, n.cfg.Node)
 	n.gather(reasonFailedToReceive)
 	return true
 }
 
-// passOn forwards the token, or keeps it for a while when the ring is idle and this node is its
-// representative.
-func (n *Node) passOn(t *token, busy bool) {
+// forwardOrHold forwards the token. In an idle ring the representative holds it for the hold time first.
+func (n *Node) forwardOrHold(t *token, busy bool) {
 	t.tokenSeq++
-	n.lastToken = t.append(n.lastToken[:0])
-	n.tokenAt = n.env.Mono()
-	n.armToken()
-	idle := n.unchanged > n.cfg.Timers.SeqnoUnchanged && !busy && len(t.rtr) == 0 && t.aru == t.seq
-	if idle && n.cur.ring.Rep == n.cfg.Node && n.state == Operational {
-		n.held = true
+	n.tokenToRepeat = t.append(n.tokenToRepeat[:0])
+	n.tokenReceivedAt = n.env.Mono()
+	n.armTokenTimer()
+	idle := n.seqUnchanged > n.cfg.Timers.SeqnoUnchanged && !busy && len(t.retransmitRequests) == 0 && t.aru == t.seq
+	if idle && n.current.ring.Rep == n.cfg.Node && n.state == Operational {
+		n.tokenHeld = true
 		n.stopTimer(timerRetransmit)
 		n.setTimer(timerHold, n.cfg.Timers.Hold)
 		return
@@ -241,42 +284,42 @@ func (n *Node) passOn(t *token, busy bool) {
 	n.forward()
 }
 
-// forward sends the last token to the next member.
+// forward sends the token to the next member.
 func (n *Node) forward() {
-	if n.held {
-		n.held = false
+	if n.tokenHeld {
+		n.tokenHeld = false
 		n.stopTimer(timerHold)
 	}
-	n.sendTo(n.next, n.lastToken)
+	n.sendTo(n.successor, n.tokenToRepeat)
 	n.setTimer(timerRetransmit, n.cfg.Timers.TokenRetransmit)
 }
 
-// cancelHold sees to it that an idle ring's token comes around, because there is something to send.
+// cancelHold makes the token of an idle ring move, because this node has something to send.
 func (n *Node) cancelHold() {
 	if n.state != Operational {
 		return
 	}
-	if n.held {
-		n.unchanged = 0
+	if n.tokenHeld {
+		n.seqUnchanged = 0
 		n.forward()
 		return
 	}
-	// The representative may be one visit ahead in counting.
-	if n.unchanged < n.cfg.Timers.SeqnoUnchanged || n.cur.ring.Rep == n.cfg.Node {
+	// The representative may be one visit ahead in counting, so hold-cancel goes out one visit early.
+	if n.seqUnchanged < n.cfg.Timers.SeqnoUnchanged || n.current.ring.Rep == n.cfg.Node {
 		return
 	}
 	n.env.Probe("totem/hold-cancel")
-	n.unchanged = 0
-	n.out = appendRingMessage(n.out[:0], typeHoldCancel, n.cur.ring)
-	n.sendTo(n.machine(n.cur.ring.Rep), n.out)
+	n.seqUnchanged = 0
+	n.composeBuffer = appendRingMessage(n.composeBuffer[:0], typeHoldCancel, n.current.ring)
+	n.sendTo(n.machineOf(n.current.ring.Rep), n.composeBuffer)
 }
 
 func (n *Node) onHoldCancel(id ringKey) {
-	if n.state != Operational || id != n.cur.ring {
+	if n.state != Operational || id != n.current.ring {
 		return
 	}
-	n.unchanged = 0
-	if n.held {
+	n.seqUnchanged = 0
+	if n.tokenHeld {
 		n.forward()
 	}
 }

@@ -10,16 +10,30 @@ import (
 )
 
 const (
-	// refusalLogEvery is the least time between two log lines on refused packets.
+	// refusalLogEvery is the least time between two log lines about refused packets.
 	refusalLogEvery = 10 * time.Second
 	// hintEvery is the least time between two boot hints that a node sends.
 	hintEvery = 50 * time.Millisecond
 )
 
-// errRefused is a message that is well formed and yet impossible for this node to use.
+// transport is how a node reaches the others.
+type transport struct {
+	sealer    *wire.Sealer
+	opener    *wire.Opener
+	peers     []Peer        // every configured node, ascending by id
+	known     []ring.NodeID // their ids, ascending
+	successor env.MachineID // where this node forwards the token
+
+	openBuffer, composeBuffer, sealBuffer []byte // scratch: opened, composed and sealed messages
+
+	refusalLoggedAt time.Duration // 0: never
+	hintSentAt      time.Duration // 0: never
+}
+
+// errRefused is returned for a well-formed message whose content no correct member can have sent.
 var errRefused = errors.New("ring message refused")
 
-func (n *Node) machine(id ring.NodeID) env.MachineID {
+func (n *Node) machineOf(id ring.NodeID) env.MachineID {
 	for i := range n.peers {
 		if n.peers[i].ID == id {
 			return n.peers[i].Machine
@@ -29,16 +43,16 @@ func (n *Node) machine(id ring.NodeID) env.MachineID {
 }
 
 func (n *Node) seal(message []byte) []byte {
-	n.sealed = n.sealer.Seal(n.sealed[:0], message)
-	return n.sealed
+	n.sealBuffer = n.sealer.Seal(n.sealBuffer[:0], message)
+	return n.sealBuffer
 }
 
 func (n *Node) sendTo(m env.MachineID, message []byte) {
 	n.env.Send(m, n.cfg.Link, n.seal(message))
 }
 
-// sendAll sends to every configured node but this one: nodes outside of the ring learn so that
-// there is one.
+// sendAll sends to every configured node but this one. Nodes outside of the ring notice by it that there
+// is a ring to join.
 func (n *Node) sendAll(message []byte) {
 	sealed := n.seal(message)
 	for i := range n.peers {
@@ -48,27 +62,27 @@ func (n *Node) sendAll(message []byte) {
 	}
 }
 
-// sendOthers sends to every configured node that is not in the ring.
-func (n *Node) sendOthers(message []byte) {
+// sendToOutsiders sends to every configured node that is not in the ring.
+func (n *Node) sendToOutsiders(message []byte) {
 	if len(n.members) == len(n.peers) {
 		return
 	}
 	sealed := n.seal(message)
 	for i := range n.peers {
-		if !has(n.members, n.peers[i].ID) {
+		if !contains(n.members, n.peers[i].ID) {
 			n.env.Send(n.peers[i].Machine, n.cfg.Link, sealed)
 		}
 	}
 }
 
 func (n *Node) receive(ev env.Received) {
-	from, message, err := n.opener.Open(n.in[:0], ev.Payload)
-	n.in = message[:0]
+	from, message, err := n.opener.Open(n.openBuffer[:0], ev.Payload)
+	n.openBuffer = message[:0]
 	if err != nil {
 		if errors.Is(err, wire.ErrStaleBoot) {
-			n.hint(from)
+			n.sendBootHint(from)
 		}
-		n.refused(from, err)
+		n.logRefusal(from, err)
 		return
 	}
 	if len(message) == 0 {
@@ -78,7 +92,7 @@ func (n *Node) receive(ev env.Received) {
 	}
 	if err != nil {
 		n.stats.Malformed++
-		n.refused(from, err)
+		n.logRefusal(from, err)
 	}
 }
 
@@ -87,13 +101,13 @@ func (n *Node) handle(from ring.NodeID, kind byte, body []byte) error {
 		if kind == typeJoin {
 			n.checkPause()
 		}
-		if n.flushing {
+		if n.discardQueued {
 			return nil
 		}
 	}
 	switch kind {
 	case typeToken:
-		if err := n.tok.decode(body); err != nil {
+		if err := n.token.decode(body); err != nil {
 			return err
 		}
 		return n.onToken()
@@ -117,38 +131,38 @@ func (n *Node) handle(from ring.NodeID, kind byte, body []byte) error {
 		return err
 	case typeBootHint:
 		return n.onBootHint(body)
-	case typeFlushEnd:
-		return n.onFlushEnd(from, body)
+	case typePauseMarker:
+		return n.onPauseMarker(from, body)
 	default:
 		return ErrMalformed
 	}
 }
 
-// refused notes a packet that changed nothing; the log hears of it at a limited rate.
-func (n *Node) refused(from ring.NodeID, err error) {
+// logRefusal logs a packet that changed nothing, at most once in refusalLogEvery.
+func (n *Node) logRefusal(from ring.NodeID, err error) {
 	now := n.env.Mono()
-	if n.badLogAt != 0 && now-n.badLogAt < refusalLogEvery || errors.Is(err, wire.ErrReplayed) {
+	if n.refusalLoggedAt != 0 && now-n.refusalLoggedAt < refusalLogEvery || errors.Is(err, wire.ErrReplayed) {
 		return
 	}
-	n.badLogAt = now
+	n.refusalLoggedAt = now
 	n.log.Warn("packet refused", "from", uint32(from), "err", err.Error())
 }
 
-// hint tells a node whose genuine packet is of an earlier boot which boot is known here. It is of
-// use only to a node that lost its disk and counts boots from one again.
-func (n *Node) hint(to ring.NodeID) {
+// sendBootHint notifies a node, whose genuine packet is of an earlier boot, of the boot that this node has
+// accepted. Only a node that lost its disk, and therefore counts boots from one again, makes use of it.
+func (n *Node) sendBootHint(to ring.NodeID) {
 	now := n.env.Mono()
-	if n.hintedAt != 0 && now-n.hintedAt < hintEvery {
+	if n.hintSentAt != 0 && now-n.hintSentAt < hintEvery {
 		return
 	}
-	n.hintedAt = now
+	n.hintSentAt = now
 	boot, ok := n.opener.Newest(to)
 	if !ok {
 		panic("totem: a stale boot without a newer one")
 	}
 	h := bootHint{count: boot.Count, id: boot.ID}
-	n.out = h.append(n.out[:0])
-	n.sendTo(n.machine(to), n.out)
+	n.composeBuffer = h.append(n.composeBuffer[:0])
+	n.sendTo(n.machineOf(to), n.composeBuffer)
 }
 
 func (n *Node) onBootHint(body []byte) error {
@@ -166,5 +180,5 @@ func (n *Node) onBootHint(body []byte) error {
 	n.env.Probe("totem/boot-hint")
 	n.log.Warn("others know a later boot of this node, so its disk was replaced: counting on from there",
 		"boot", mine.Count, "known", h.count)
-	return n.newBoot(h.count + 1)
+	return n.startBoot(h.count + 1)
 }

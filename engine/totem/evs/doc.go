@@ -1,12 +1,13 @@
-// Package evs checks extended virtual synchrony from the records that the nodes of a run emit:
-// one total order, no duplicates, delivery in the ring of sending or in the transitional
-// configuration behind it, self-delivery, the same messages for those who move together, the
-// safe guarantee, one membership a ring, and ring sequences that never go back.
+// Package evs checks extended virtual synchrony from the records that the nodes of a run emit: one total
+// order, no duplicates, delivery in the ring of sending or in the transitional configuration that closes
+// it, self-delivery, the same messages for nodes that move together, the safe guarantee, one membership a
+// ring, and ring sequences that never decrease.
 //
-// The rules are those of Moser, Amir, Melliar-Smith and Agarwal (Extended Virtual Synchrony, 1994)
-// as far as they can be judged from what was installed, sent and delivered. A node that crashes
-// owes nothing further; a node whose disk was wiped starts a history of its own.
+// The rules are those of Moser, Amir, Melliar-Smith and Agarwal, "Extended Virtual Synchrony" (ICDCS 1994),
+// as far as they can be checked from records of installed configurations and of sent and delivered
+// messages. Nothing is required of a node after it crashed. A node whose disk was wiped starts a new
+// history.
 //
-// Package evs only observes. It works incrementally, in time linear in the records, and never
-// looks at the protocol's own state.
+// Package evs never reads the protocol's own state and never influences a run. It works incrementally, in
+// time linear in the number of records.
 package evs

@@ -10,15 +10,16 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/totem"
 )
 
-// Rule names what was broken.
+// Rule names a broken rule.
 type Rule string
 
 const (
-	// Monotonic: a node installs rings of ever higher sequence, over restarts too.
+	// Monotonic: a node installs rings of increasing sequence, over restarts too.
 	Monotonic Rule = "ring-sequence-monotonic"
-	// OneMembership: all who install a ring agree on its members, and on who moved together.
+	// OneMembership: all nodes that install a ring agree on its members, and on which of them moved
+	// together.
 	OneMembership Rule = "one-membership"
-	// Sequence: configurations come as regular, transitional, regular.
+	// Sequence: configurations alternate between regular and transitional.
 	Sequence Rule = "configuration-sequence"
 	// RightConfiguration: a message is delivered in its own ring or the transitional
 	// configuration that closes it.
@@ -28,19 +29,20 @@ const (
 	TotalOrder Rule = "total-order"
 	// NoDuplicates: no node delivers a message twice.
 	NoDuplicates Rule = "no-duplicates"
-	// Integrity: what is delivered was sent, by the node that it is said to come from.
+	// Integrity: every delivered message was sent, by the node that the delivery names.
 	Integrity Rule = "integrity"
-	// SelfDelivery: a node that moves on has delivered all that it sent.
+	// SelfDelivery: a node that installs the next ring has delivered all messages that it sent.
 	SelfDelivery Rule = "self-delivery"
-	// Causal: whoever delivers a message has delivered what its sender had delivered before.
+	// Causal: a node that delivers a message has delivered all messages that its sender had delivered
+	// before sending it.
 	Causal Rule = "causal"
-	// VirtualSynchrony: nodes that move together delivered the same.
+	// VirtualSynchrony: nodes that move together deliver the same messages in the ring they leave.
 	VirtualSynchrony Rule = "virtual-synchrony"
-	// Safe: what one delivered as safe, every member delivers that does not crash.
+	// Safe: a message that one node delivers as safe, every member delivers unless it crashes.
 	Safe Rule = "safe"
 )
 
-// Violation is one breach.
+// Violation is one broken rule, at a node and a ring.
 type Violation struct {
 	Rule Rule
 	Node ring.NodeID
@@ -48,15 +50,15 @@ type Violation struct {
 	Text string
 }
 
-// Error makes a violation usable as an error.
+// Error implements error.
 func (v Violation) Error() string {
 	return fmt.Sprintf("%s: node %d, ring %v: %s", v.Rule, v.Node, v.Ring, v.Text)
 }
 
-// MaxViolations is how many violations are kept; the rest is only counted.
+// MaxViolations bounds the violations that are kept; more are only counted.
 const MaxViolations = 100
 
-// Checker follows a run.
+// Checker checks one run.
 type Checker struct {
 	nodes      map[ring.NodeID]*node
 	rings      map[ringKey]*ringState
@@ -66,13 +68,14 @@ type Checker struct {
 	partial    bool
 }
 
-// ringKey tells a ring from one of the same name that its representative formed after its disk
-// had been wiped.
+// ringKey identifies a ring, also when its representative has used the same id again after a wipe of its
+// disk.
 type ringKey struct {
 	id   ring.ID
-	wipe int // how often the representative had been wiped
+	wipe int // how often the representative's disk had been wiped
 }
 
+// node is what is known of one node.
 type node struct {
 	id          ring.NodeID
 	wipes       int
@@ -82,17 +85,18 @@ type node struct {
 	highestRing ring.ID
 }
 
-// stay is what one node did in one ring.
+// stay is what one node has done in one ring.
 type stay struct {
 	transitional  []ring.NodeID // nil in the regular configuration
 	prefix        uint64        // messages 1 to here were delivered
-	regular       uint64        // messages 1 to here were delivered in the regular one
-	after         []uint64      // what was delivered in the transitional one, ascending
+	regular       uint64        // messages 1 to here were delivered in the regular configuration
+	after         []uint64      // messages delivered in the transitional configuration, ascending
 	last          uint64
 	sent, ownSeen int
-	departed      bool // moved on to another ring, as opposed to crashed
+	departed      bool // installed another ring, as opposed to crashed
 }
 
+// delivered reports whether the node delivered a message in this stay.
 func (s *stay) delivered(ordinal uint64) bool {
 	if ordinal <= s.regular {
 		return true
@@ -101,6 +105,7 @@ func (s *stay) delivered(ordinal uint64) bool {
 	return ok
 }
 
+// message is what is known of one message of a ring.
 type message struct {
 	known     bool // from Sent or the first Delivered
 	sent      bool
@@ -108,9 +113,10 @@ type message struct {
 	from      ring.NodeID
 	digest    uint64
 	guarantee cpg.Guarantee
-	after     uint64 // what its sender had delivered when it sent it, once sent is known
+	after     uint64 // with sent: the sender had delivered messages 1 to here when it sent this one
 }
 
+// ringState is what is known of one ring.
 type ringState struct {
 	key      ringKey
 	members  []ring.NodeID
@@ -121,14 +127,14 @@ type ringState struct {
 	moves    []move // groups that came into this ring together
 }
 
-// promise is a safe delivery: whom it binds.
+// promise is a safe delivery and the nodes that must deliver the message too.
 type promise struct {
 	ordinal uint64
 	by      ring.NodeID
 	binds   []ring.NodeID
 }
 
-// move is a group that came from one old ring.
+// move is a group of nodes that came together from one old ring.
 type move struct {
 	old     *ringState
 	members []ring.NodeID
@@ -136,23 +142,24 @@ type move struct {
 	stay    *stay
 }
 
-// New returns a checker that has seen nothing.
+// New returns a checker that has observed no record.
 func New() *Checker {
 	return &Checker{nodes: map[ring.NodeID]*node{}, rings: map[ringKey]*ringState{}}
 }
 
-// AllowMissingTail tells the checker that a killed process may have taken its last records
-// with it, as real ones do. What was delivered without a record of its sending is then a breach
-// only if the sender is known to have moved on from that ring.
+// AllowMissingTail makes the checker accept that a killed process may have lost its last records, as real
+// processes do. A delivered message without a record of its sending is then a violation only if the
+// sender is known to have installed another ring.
 func (c *Checker) AllowMissingTail() { c.partial = true }
 
-// Violations returns what was found so far.
+// Violations returns the violations found so far.
 func (c *Checker) Violations() []Violation { return c.violations }
 
-// Dropped is how many violations were found beyond MaxViolations.
+// Dropped returns the number of violations beyond MaxViolations.
 func (c *Checker) Dropped() int { return c.dropped }
 
-func (c *Checker) breach(rule Rule, n ring.NodeID, id ring.ID, format string, args ...any) {
+// report keeps a violation.
+func (c *Checker) report(rule Rule, n ring.NodeID, id ring.ID, format string, args ...any) {
 	if len(c.violations) >= MaxViolations {
 		c.dropped++
 		return
@@ -161,9 +168,9 @@ func (c *Checker) breach(rule Rule, n ring.NodeID, id ring.ID, format string, ar
 	c.violations = append(c.violations, Violation{Rule: rule, Node: n, Ring: id, Text: text})
 }
 
-// Observe takes the next record of a machine. Records of one machine must come in their order; how
-// machines interleave does not matter except that a Started with Fresh must come before records
-// that build on it. Records of other kinds are ignored.
+// Observe takes the next record of a machine. Records of one machine must come in their order. The
+// interleaving of machines does not matter, except that a Started record with Fresh must come before the
+// records of later rings. Records of other kinds are ignored.
 func (c *Checker) Observe(_ env.MachineID, r env.Record) {
 	switch r := r.(type) {
 	case totem.Started:
@@ -200,7 +207,7 @@ func (c *Checker) started(r totem.Started) {
 		return
 	}
 	if r.RingSeq < n.highest {
-		c.breach(Monotonic, n.id, n.highestRing, "restarted with sequence %d after installing %d",
+		c.report(Monotonic, n.id, n.highestRing, "restarted with sequence %d after installing %d",
 			r.RingSeq, n.highest)
 	}
 }
@@ -208,24 +215,24 @@ func (c *Checker) started(r totem.Started) {
 func (c *Checker) transitional(n *node, r totem.Membership) {
 	switch {
 	case n.ring == nil || n.ring.key.id != r.Ring:
-		c.breach(Sequence, n.id, r.Ring, "transitional configuration of a ring that the node is not in")
+		c.report(Sequence, n.id, r.Ring, "transitional configuration of a ring that the node is not in")
 		return
 	case n.stay.transitional != nil:
-		c.breach(Sequence, n.id, r.Ring, "second transitional configuration")
+		c.report(Sequence, n.id, r.Ring, "second transitional configuration")
 		return
 	}
 	n.stay.transitional = slices.Clone(r.Members)
 	if !slices.Contains(r.Members, n.id) {
-		c.breach(OneMembership, n.id, r.Ring, "not in its own transitional configuration %v", r.Members)
+		c.report(OneMembership, n.id, r.Ring, "not in its own transitional configuration %v", r.Members)
 	}
 	for _, m := range r.Members {
 		if !slices.Contains(n.ring.members, m) {
-			c.breach(OneMembership, n.id, r.Ring, "transitional member %d was not in the ring", m)
+			c.report(OneMembership, n.id, r.Ring, "transitional member %d was not in the ring", m)
 		}
 	}
 }
 
-// ringFor finds or makes the state of a ring that a node installs.
+// ringFor returns the state of a ring that a node installs, a new one if no node has installed it yet.
 func (c *Checker) ringFor(n *node, id ring.ID, members []ring.NodeID) *ringState {
 	key := ringKey{id: id, wipe: c.node(id.Rep).wipes}
 	rs := c.rings[key]
@@ -243,13 +250,13 @@ func (c *Checker) ringFor(n *node, id ring.ID, members []ring.NodeID) *ringState
 
 func (c *Checker) regular(n *node, r totem.Membership) {
 	if r.Ring.Seq <= n.highest {
-		c.breach(Monotonic, n.id, r.Ring, "installed after sequence %d", n.highest)
+		c.report(Monotonic, n.id, r.Ring, "installed after sequence %d", n.highest)
 	}
 	n.highest, n.highestRing = max(n.highest, r.Ring.Seq), r.Ring
 	rs := c.ringFor(n, r.Ring, r.Members)
 	at := slices.Index(rs.members, n.id)
 	if !slices.Equal(rs.members, r.Members) || at < 0 || r.Members[0] != r.Ring.Rep {
-		c.breach(OneMembership, n.id, r.Ring, "members %v, others or its own name say %v",
+		c.report(OneMembership, n.id, r.Ring, "members %v, but by other nodes or by its own id %v",
 			r.Members, rs.members)
 	}
 	if n.ring != nil {
