@@ -1,10 +1,12 @@
 package linearizability
 
 import (
+	"strings"
+
 	"github.com/holdfast-sim/holdfast/linearizability/history"
 )
 
-// Kind names a way in which a history can be wrong.
+// Kind names a way in which a history can be wrong, in kebab-case.
 type Kind string
 
 // The kinds of violation. Title gives each in words.
@@ -54,12 +56,13 @@ var kindTitles = map[Kind]string{
 	CheckerDisagreement: "two checking methods contradict each other",
 }
 
-// Title returns the kind in words.
+// Title returns the kind in words. Kinds of other packages are their own words: service-flapping
+// becomes "service flapping".
 func (k Kind) Title() string {
 	if title, ok := kindTitles[k]; ok {
 		return title
 	}
-	return string(k)
+	return strings.ReplaceAll(string(k), "-", " ")
 }
 
 // Violation is one thing that is wrong, with what proves it.

@@ -34,8 +34,8 @@ func Overlaps(intervals []Interval, machines []string) (violations []linearizabi
 	return violations
 }
 
-// Powerless finds services that show life on machines without power. Another machine may start them at any
-// moment, so each is a violation whether or not one has done so yet.
+// Powerless finds services that show life on machines without power. Another machine may start them at
+// any moment, so each is a violation whether or not one has done so yet.
 type Powerless struct {
 	machines   []string
 	off        map[env.MachineID]scenarios.Stamped // the Power record by which a machine went off
@@ -45,7 +45,8 @@ type Powerless struct {
 
 // NewPowerless makes one for the machines of these names, by id.
 func NewPowerless(machines []string) *Powerless {
-	return &Powerless{machines: machines, off: map[env.MachineID]scenarios.Stamped{}, reported: map[place]bool{}}
+	return &Powerless{machines: machines, off: map[env.MachineID]scenarios.Stamped{},
+		reported: map[place]bool{}}
 }
 
 // Power takes a record of a machine's power.

@@ -50,8 +50,9 @@ func (f *Faults) Stopped(m env.MachineID, process string, at time.Duration) bool
 	for i := range f.Applied {
 		a := &f.Applied[i]
 		one := &a.Fault
-		over := one.Kind == fault.Pause && f.Power.On(m, a.Begun[0]) && f.Power.Started(m, a.Begun[0], at)
-		if StopsProcesses(one.Kind) && !over && f.Concerns(one, m) && concernsProcess(one, process) && f.Acts(a, at) {
+		reset := one.Kind == fault.Pause && f.Power.On(m, a.Begun[0]) && f.Power.Started(m, a.Begun[0], at)
+		if StopsProcesses(one.Kind) && !reset && f.Concerns(one, m) && concernsProcess(one, process) &&
+			f.Acts(a, at) {
 			return true
 		}
 	}
@@ -82,7 +83,8 @@ func (f *Faults) StoppedSince(m env.MachineID, process string, at, after time.Du
 
 // PausedFor is for how long, counted to an instant, a process had been paused at that instant or at most
 // before earlier: the longest of several pauses.
-func (f *Faults) PausedFor(m env.MachineID, process string, until, before time.Duration) (longest time.Duration) {
+func (f *Faults) PausedFor(m env.MachineID, process string,
+	until, before time.Duration) (longest time.Duration) {
 	for i := range f.Applied {
 		a := &f.Applied[i]
 		if a.Fault.Kind == fault.Pause && f.Concerns(&a.Fault, m) && a.Begun[1] > 0 && a.Begun[0] <= until &&

@@ -110,8 +110,8 @@ func (h *Health) phase(span Span) Phase {
 	n := len(h.Machines)
 	flags := make([]bool, 5*n)
 	part := func(i int) []bool { return flags[i*n : (i+1)*n : (i+1)*n] }
-	p := Phase{Span: span, Present: part(0), Late: part(1), DiskFailing: part(2), Serving: part(3), Healthy: part(4),
-		Stopped: make([]ProcessSet, n)}
+	p := Phase{Span: span, Present: part(0), Late: part(1), DiskFailing: part(2), Serving: part(3),
+		Healthy: part(4), Stopped: make([]ProcessSet, n)}
 	at := span.From
 	for m := range env.MachineID(n) {
 		p.Present[m] = h.Power.On(m, at) && !h.Stopped(m, h.model.MemberProcess, at)

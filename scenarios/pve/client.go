@@ -7,6 +7,8 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/store"
 	"github.com/holdfast-sim/holdfast/engine/store/tree"
 	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/hacheck"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/storecheck"
 	"github.com/holdfast-sim/holdfast/scenarios/workload"
 )
 
@@ -97,7 +99,7 @@ func namesOf(entries []store.EntryInfo) json.RawMessage {
 // Questions that every machine is asked after quiescence.
 const (
 	finalRead   = workload.Read // linearizable: the machine takes part again
-	finalDigest = store.OpDigest
+	finalDigest = storecheck.FinalDigest
 	finalStatus = store.OpStatus
 )
 
@@ -105,7 +107,7 @@ const (
 func (c Codec) Final() []workload.Op {
 	ops := []workload.Op{{F: finalStatus}, {F: finalRead, Key: workload.KeyName(0)}, {F: finalDigest}}
 	if c.ha {
-		ops = append(ops, finalHA()...)
+		ops = append(ops, hacheck.FinalQuestions()...)
 	}
 	return ops
 }

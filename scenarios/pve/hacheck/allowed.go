@@ -1,0 +1,54 @@
+package hacheck
+
+import (
+	"math"
+	"slices"
+
+	"github.com/holdfast-sim/holdfast/engine/ha/config"
+)
+
+// allowed are the nodes on which the rules let a service run, of those that are available; nil when the rules
+// may leave it none at all. It errs towards fewer: with rules of both kinds a service waits for the best of
+// its nodes even if others are allowed.
+func (d *desiredState) allowed(sid string, available []string) []string {
+	together, apart := d.partners(sid)
+	nodes := slices.Clone(available)
+	for _, r := range d.rules {
+		if r.Kind != config.NodeAffinity || !r.Enabled() || !slices.ContainsFunc(together, r.Has) {
+			continue
+		}
+		listed := func(n string) bool { _, is := r.Nodes[n]; return is }
+		mixed := apart > 0 || len(together) > 1
+		if r.Strict.On() || mixed && slices.ContainsFunc(available, listed) {
+			nodes = slices.DeleteFunc(nodes, func(n string) bool { return !listed(n) })
+		}
+		if mixed {
+			best := math.MinInt
+			for _, n := range nodes {
+				best = max(best, r.Nodes[n])
+			}
+			nodes = slices.DeleteFunc(nodes, func(n string) bool { return r.Nodes[n] < best })
+		}
+	}
+	if len(nodes) <= apart {
+		return nil
+	}
+	return nodes
+}
+
+// partners are the services that must be where this one is, itself among them, and how many must not be
+// where any of them is.
+func (d *desiredState) partners(sid string) (together []string, apart int) {
+	together = []string{sid}
+	for _, r := range d.rules {
+		if r.Affinity == config.Positive && r.Enabled() && r.Has(sid) {
+			together = append(together, r.Resources...)
+		}
+	}
+	for _, r := range d.rules {
+		if r.Affinity == config.Negative && r.Enabled() && slices.ContainsFunc(together, r.Has) {
+			apart += len(r.Resources) - 1
+		}
+	}
+	return together, apart
+}

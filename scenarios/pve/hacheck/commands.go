@@ -1,0 +1,67 @@
+package hacheck
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/ha"
+	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
+	"github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/check"
+)
+
+// commands checks that no agent carries out a command that it has carried out. Results do not survive an
+// incarnation of the agent.
+type commands struct {
+	machines     []string
+	incarnations []int // of each machine's agent
+	final        map[commandKey]bool
+	repeated     []linearizability.Violation
+}
+
+// commandKey is a command in one incarnation of an agent.
+type commandKey struct {
+	machine     env.MachineID
+	incarnation int
+	uid         string
+}
+
+func newCommands(c Cluster) *commands {
+	return &commands{machines: c.Machines, incarnations: make([]int, len(c.Machines)), final: map[commandKey]bool{}}
+}
+
+// Name implements check.Check.
+func (*commands) Name() string { return "ha-commands" }
+
+// Observe implements check.Observer.
+func (c *commands) Observe(r scenarios.Stamped) {
+	switch rec := r.Record.(type) {
+	case haproc.LRMState:
+		if rec.Started {
+			c.incarnations[r.Machine]++
+		}
+	case haproc.CommandDone:
+		if rec.UID == "" || rec.State == string(ha.Stopped) {
+			return // a stop is enforced again and again
+		}
+		retried := rec.State == string(ha.Started) && rec.ExitCode == int(ha.ExitError)
+		c.final[c.key(r, rec.UID)] = !retried && rec.ExitCode != int(ha.ExitTryAgain)
+	case haproc.CommandBegun:
+		if rec.UID != "" && c.final[c.key(r, rec.UID)] {
+			c.repeated = append(c.repeated, linearizability.Violation{Kind: RepeatedCommand, Explain: fmt.Sprintf(
+				"at %v %s carries out %s of %s again, which has been done already (uid %s)",
+				r.At, c.machines[r.Machine], rec.State, rec.SID, rec.UID)})
+		}
+	}
+}
+
+func (c *commands) key(r scenarios.Stamped, uid string) commandKey {
+	return commandKey{r.Machine, c.incarnations[r.Machine], uid}
+}
+
+// Judge implements check.Check.
+func (c *commands) Judge(context.Context, *Evidence) linearizability.Verdict {
+	return check.Verdict(c.Name(), c.repeated, fmt.Sprintf("none of %d commands was carried out twice", len(c.final)))
+}

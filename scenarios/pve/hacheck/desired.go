@@ -1,0 +1,257 @@
+package hacheck
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/ha"
+	"github.com/holdfast-sim/holdfast/engine/ha/config"
+	"github.com/holdfast-sim/holdfast/engine/ha/rules"
+	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/scenarios/check"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
+)
+
+// desiredState is what operator and clients wanted of the services over time. Between the instant at which a
+// command may have been given and the one at which it is known to have been carried out, the desired state is
+// unknown and nothing is required.
+//
+// Worked example: `set vm:100 state stopped` is due at 60 s, its machine is without quorum, and the operator
+// reports it done at 300 s. Another machine has carried out `... started` at 100 s. vm:100 need not run from
+// 60 s to 300 s, because the command may take effect at any time, and after 300 s, because the commands count
+// in the order in which they were carried out.
+type desiredState struct {
+	services    map[string]*ha.ServiceConfig // at the beginning
+	rules       map[string]*config.Rule
+	notRequired map[string][]check.Span // by service: when it need not run
+	maintenance map[string][]check.Span // by node: when it may be in maintenance
+	disarmed    []check.Span            // when the HA manager may be disarmed: no service need run
+}
+
+// intent is a command or request that changes whether a service must run, or what lasts on a node.
+type intent struct {
+	due  time.Duration // when it may have been given
+	done time.Duration // when it is known to have been carried out; Forever if it never is
+	verb intentVerb
+	line string // of a command for the master
+}
+
+// intentVerb is what an intent does to a service.
+type intentVerb int
+
+const (
+	intentStart  intentVerb = iota + 1 // the service must run
+	intentStop                         // it must not
+	intentOrder                        // the order to the master to stop it
+	intentAdd                          // it is configured
+	intentRemove                       // it is not
+)
+
+// intents collects those of a run.
+type intents struct {
+	services    map[string][]intent
+	maintenance map[string]*lasting // by node
+	disarmed    lasting
+}
+
+// lasting are the intents that begin something which lasts, and those that end it.
+type lasting struct{ begin, end []intent }
+
+// newDesiredState derives it from the scenario, from what the operator reports as done and masters as taken,
+// and from what clients requested.
+func newDesiredState(e *Evidence) *desiredState {
+	d := &desiredState{notRequired: map[string][]check.Span{}, maintenance: map[string][]check.Span{}}
+	d.services = mustParse(config.ParseResources(e.HA.ResourcesText()))
+	parsed := mustParse(config.ParseRules(e.HA.Rules))
+	d.rules = rules.AddGroups(rules.Set(parsed), mustParse(config.ParseGroups(e.HA.Groups)), d.services)
+	all := intents{services: map[string][]intent{}, maintenance: map[string]*lasting{}}
+	done := doneAt(e)
+	for i := range e.HA.Commands {
+		c := &e.HA.Commands[i]
+		all.add(c, intent{due: e.due(c), done: done[i], line: c.Run})
+	}
+	all.addRequests(e.run.Events)
+	for node, l := range all.maintenance {
+		d.maintenance[node] = l.spans()
+	}
+	d.disarmed = all.disarmed.spans()
+	d.delayStops(all.services, e.orders.taken)
+	for sid, service := range d.services {
+		d.notRequired[sid] = notRequired(service.State == ha.WantStarted, e.operator.inPlace, all.services[sid])
+	}
+	return d
+}
+
+// mustParse returns what a parser made of a part of the specification, which haspec.Spec.Check has accepted.
+func mustParse[T, P any](parsed T, _ []P, err error) T {
+	if err != nil {
+		panic("hacheck: a specification that was accepted cannot be read: " + err.Error())
+	}
+	return parsed
+}
+
+// doneAt is when each command of the scenario was first known to be carried out, by its place in the list.
+// Of equal commands on one machine each has a report of its own.
+func doneAt(e *Evidence) []time.Duration {
+	commands, reports := e.HA.Commands, e.operator.done
+	done, counted := make([]time.Duration, len(commands)), make([]bool, len(reports))
+	byDue := make([]int, len(commands))
+	for i := range byDue {
+		byDue[i] = i
+	}
+	slices.SortStableFunc(byDue, func(a, b int) int { return cmp.Compare(commands[a].At, commands[b].At) })
+	for _, i := range byDue {
+		c := &commands[i]
+		done[i] = check.Forever
+		for n, r := range reports {
+			if !counted[n] && r.on == c.On && r.what == c.Run && r.at >= e.due(c) {
+				done[i], counted[n] = r.at, true
+				break
+			}
+		}
+	}
+	return done
+}
+
+// add notes what a command means, for the services that it is about or for what it begins or ends.
+func (all *intents) add(c *haspec.Command, i intent) {
+	p := c.Parsed()
+	about := func(sid string, verb intentVerb) {
+		i.verb = verb
+		all.services[sid] = append(all.services[sid], i)
+	}
+	switch p.Verb {
+	case haspec.VerbSet:
+		switch {
+		case p.Key == "state" && (p.Value == ha.WantStarted || p.Value == "enabled"):
+			about(p.SID, intentStart)
+		case p.Key == "state":
+			about(p.SID, intentStop)
+		}
+	case haspec.VerbAdd:
+		about(p.SID, intentAdd)
+	case haspec.VerbRemove:
+		about(p.SID, intentRemove)
+	case haspec.VerbCRM:
+		all.addOrder(&p, i, about)
+	}
+}
+
+// addOrder notes what a command to the master means.
+func (all *intents) addOrder(p *haspec.ParsedCommand, i intent, about func(sid string, verb intentVerb)) {
+	of := func(node string) *lasting {
+		if all.maintenance[node] == nil {
+			all.maintenance[node] = &lasting{}
+		}
+		return all.maintenance[node]
+	}
+	switch p.CRM.Verb {
+	case ha.CommandStop:
+		about(p.CRM.SID, intentOrder)
+	case ha.CommandEnableMaintenance:
+		of(p.CRM.Node).begin = append(of(p.CRM.Node).begin, i)
+	case ha.CommandDisableMaintenance:
+		of(p.CRM.Node).end = append(of(p.CRM.Node).end, i)
+	case ha.CommandDisarm:
+		all.disarmed.begin = append(all.disarmed.begin, i)
+	case ha.CommandArm:
+		all.disarmed.end = append(all.disarmed.end, i)
+	}
+}
+
+// addRequests adds what clients requested. Requests that were acknowledged count in the store's order.
+func (all *intents) addRequests(events []history.Event) {
+	last := map[string]time.Duration{}
+	for _, r := range requestsOf(events) {
+		if r.outcome == history.Fail || r.Moves() {
+			continue
+		}
+		i := intent{due: r.From, done: r.To, verb: intentStop}
+		if r.Kind == haspec.RequestStart {
+			i.verb = intentStart
+		}
+		if r.outcome == history.OK {
+			i.done = max(i.done, last[r.SID]+1)
+			last[r.SID] = i.done
+		}
+		all.services[r.SID] = append(all.services[r.SID], i)
+	}
+}
+
+// spans are the times in which it may last: from when an intent that begins it is due until one that was due
+// later, and carried out later, is done.
+func (l *lasting) spans() (spans []check.Span) {
+	for _, begin := range l.begin {
+		until := check.Forever
+		for _, end := range l.end {
+			if begin.due <= end.due && (begin.done == check.Forever || begin.done < end.done) {
+				until = min(until, end.done)
+			}
+		}
+		spans = append(spans, check.Span{From: begin.due, To: until})
+	}
+	return spans
+}
+
+// stopGrace is how long after it has taken an order a master may need to carry it out.
+const stopGrace = time.Minute
+
+// delayStops moves the end of each order to stop a service. The order goes to the master, which takes it when
+// there is one and carries it out when it can, after arming at the earliest. Then the service is not required,
+// whatever was commanded in between.
+func (d *desiredState) delayStops(services map[string][]intent, taken []takenBatch) {
+	for _, list := range services {
+		for i := range list {
+			stop := &list[i]
+			if stop.verb != intentOrder || stop.done == check.Forever {
+				continue
+			}
+			first := slices.IndexFunc(taken, func(b takenBatch) bool {
+				return b.at >= stop.due && slices.Contains(b.Lines, stop.line)
+			})
+			if first < 0 {
+				stop.done = check.Forever
+				continue
+			}
+			stop.done = max(stop.done, taken[first].at)
+			for _, s := range d.disarmed {
+				if s.Contains(stop.done) {
+					stop.done = s.To
+				}
+			}
+			if stop.done != check.Forever {
+				stop.done += stopGrace
+			}
+		}
+	}
+}
+
+// notRequired are the times in which a service need not run, or in which that is unknown. required is whether
+// it must run at the beginning, from when the files are in place. Intents count in the order in which they
+// were carried out, which is not the one in which they were due.
+func notRequired(required bool, inPlace time.Duration, intents []intent) []check.Span {
+	spans := []check.Span{{From: 0, To: inPlace}}
+	slices.SortStableFunc(intents, func(a, b intent) int { return cmp.Compare(a.done, b.done) })
+	configured, since := true, inPlace
+	for _, i := range intents {
+		spans = append(spans, check.Span{From: i.due, To: i.done})
+		if !required || !configured {
+			spans = append(spans, check.Span{From: since, To: i.done})
+		}
+		since = i.done
+		switch i.verb {
+		case intentAdd:
+			required = required || !configured
+			configured = true
+		case intentRemove:
+			configured = false
+		default:
+			required = i.verb == intentStart
+		}
+	}
+	if !required || !configured {
+		spans = append(spans, check.Span{From: since, To: check.Forever})
+	}
+	return spans
+}

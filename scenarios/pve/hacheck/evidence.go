@@ -1,0 +1,205 @@
+package hacheck
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/ha"
+	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
+	"github.com/holdfast-sim/holdfast/engine/host"
+	"github.com/holdfast-sim/holdfast/engine/resource"
+	"github.com/holdfast-sim/holdfast/engine/store"
+	"github.com/holdfast-sim/holdfast/engine/watchdog"
+	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/check"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/storecheck"
+)
+
+// Cluster is what the checks must know of a cluster.
+type Cluster struct {
+	Machines []string // their names, by id
+	Nodes    []string // the names of their nodes, by machine
+	Votes    []uint32 // by machine
+	// Warmup is that of the scenario as written: times of commands count from its end.
+	Warmup time.Duration
+	HA     *haspec.Spec
+}
+
+// Evidence is what the checks share. It observes the records once for all of them, and is finished with what
+// is known at the run's end.
+type Evidence struct {
+	Cluster
+
+	// Gathered from the records.
+	running   *check.Intervals
+	power     check.PowerLog
+	operator  operatorLog
+	watchdogs watchdogLog
+	orders    orderLog
+	fences    fenceLog
+	durable   map[string]time.Duration // request -> when the first machine had its change on disk
+
+	// Known at the end.
+	run     *scenarios.Run
+	health  *health
+	runs    []check.Interval // the run intervals, ended where a fault killed what guests run in
+	order   storeOrder
+	desired *desiredState
+
+	status     *ha.ManagerStatus // nil when there is none; use finalStatus
+	statusRead bool
+}
+
+func newEvidence(c Cluster) *Evidence {
+	return &Evidence{Cluster: c, running: check.NewIntervals(len(c.Machines)), durable: map[string]time.Duration{},
+		watchdogs: watchdogLog{expired: map[env.MachineID]expiry{}}}
+}
+
+// Observe implements check.Observer.
+func (e *Evidence) Observe(r scenarios.Stamped) {
+	switch rec := r.Record.(type) {
+	case resource.Active:
+		e.running.Set(rec.SID, r.Machine, r.At, rec.On)
+	case resource.HostStarted:
+		e.running.EndAll(r.Machine, r.At)
+	case host.ProgramHeartbeat:
+		// A sign of life is as good as a start: what gives one runs, wherever it came from.
+		e.running.Set(rec.Name, r.Machine, r.At, rec.Phase != host.ProgramEnded)
+	case scenarios.Power:
+		e.power.Observe(r)
+		e.watchdogs.power(r, rec)
+		if !rec.On {
+			e.running.EndAll(r.Machine, r.At)
+		}
+	case scenarios.Switched:
+		e.fences.switchedBy(r, rec)
+	case store.Applied:
+		if _, known := e.durable[rec.Request]; !known && storecheck.FromProcess(rec.Request) {
+			e.durable[rec.Request] = r.At
+		}
+	case watchdog.Guarded:
+		e.watchdogs.guarded(r, rec)
+	case watchdog.Expired:
+		e.watchdogs.expired[r.Machine] = expiry{client: rec.Client, gone: !rec.Overdue, at: r.At}
+	case haspec.OperatorDid:
+		e.operator.did(e.Machines[r.Machine], rec.What, r)
+	default:
+		e.orders.observe(r)
+		e.fences.observe(r, e.Machines[r.Machine])
+	}
+}
+
+// finish derives what is known at the run's end, except for what the store's order has.
+func (e *Evidence) finish(r *scenarios.Run) {
+	e.run = r
+	e.health = newHealth(e.Cluster, r, e.power)
+	e.runs = e.running.All()
+	if r.Backend == simulated {
+		// In the simulator guests live in the process of their host. On real nodes they end with no process.
+		e.runs = e.health.EndAtKills(e.runs, resource.HostProcess)
+	}
+	e.desired = newDesiredState(e)
+}
+
+// simulated is the backend in which no record is ever lost.
+const simulated = "sim"
+
+// scaled is a time of the scenario, or of the engine's timers, in the run.
+func (e *Evidence) scaled(d time.Duration) time.Duration { return e.run.Timescale.Of(d) }
+
+// due is when the operator begins to try a command.
+func (e *Evidence) due(c *haspec.Command) time.Duration { return e.scaled(e.Warmup + c.At) }
+
+// recoveryBound is how long recovery may take.
+func (e *Evidence) recoveryBound() time.Duration {
+	bound := e.HA.RecoverWithin
+	if bound == 0 {
+		bound = haspec.DefaultRecoverWithin
+	}
+	return e.scaled(bound)
+}
+
+// runningOn names the machines on which a service runs at the end; "" when there is none.
+func (e *Evidence) runningOn(sid string) string {
+	var on []string
+	for _, m := range e.running.Machines(sid) {
+		on = append(on, e.Machines[m])
+	}
+	return strings.Join(on, " and ")
+}
+
+// outages are the times in which a service ran nowhere.
+func (e *Evidence) outages(sid string) []check.Span {
+	return check.Outages(e.runs, sid, e.run.Duration)
+}
+
+// lastEvent is the last instant between two at which something happened that may concern any service: a
+// fault began or ended, power came or went, or the operator did something. It is from when there is none.
+func (e *Evidence) lastEvent(from, to time.Duration) time.Duration {
+	last := from
+	event := func(at time.Duration) {
+		if at > last && at < to {
+			last = at
+		}
+	}
+	for i := range e.run.Applied {
+		event(e.run.Applied[i].Begun[1])
+		event(e.run.Applied[i].Ended[1])
+	}
+	for _, p := range e.power {
+		event(p.At)
+	}
+	for _, d := range e.operator.done {
+		event(d.at)
+	}
+	return last
+}
+
+// operatorLog is what the operator has done.
+type operatorLog struct {
+	done []operatorDid
+	// inPlace is when the operator had put the files into place; 0 before.
+	inPlace time.Duration
+}
+
+// operatorDid is a command that the operator has carried out on a machine.
+type operatorDid struct {
+	on, what string
+	at       time.Duration
+}
+
+// did takes the operator's record. The first one is about the files.
+func (l *operatorLog) did(machine, what string, r scenarios.Stamped) {
+	l.done = append(l.done, operatorDid{machine, what, r.At})
+	if l.inPlace == 0 {
+		l.inPlace = r.At
+	}
+}
+
+// commandsOn counts the commands that were carried out on a machine.
+func (l *operatorLog) commandsOn(machine string) (count int) {
+	for _, d := range l.done {
+		if d.on == machine && d.what != haspec.FilesInPlace {
+			count++
+		}
+	}
+	return count
+}
+
+// machineNamed returns the id of a machine; false when there is no such machine.
+func (c *Cluster) machineNamed(name string) (env.MachineID, bool) {
+	m := slices.Index(c.Machines, name)
+	return env.MachineID(max(m, 0)), m >= 0
+}
+
+// machineOfNode returns the id of a node's machine; false when there is no such node.
+func (c *Cluster) machineOfNode(name string) (env.MachineID, bool) {
+	m := slices.Index(c.Nodes, name)
+	return env.MachineID(max(m, 0)), m >= 0
+}
+
+// crmProcess and lrmProcess are what manages and what runs services.
+const crmProcess, lrmProcess = haproc.CRMProcess, haproc.LRMProcess

@@ -1,0 +1,141 @@
+package hacheck
+
+import (
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/ha"
+	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
+	"github.com/holdfast-sim/holdfast/engine/resource"
+	"github.com/holdfast-sim/holdfast/engine/store"
+	"github.com/holdfast-sim/holdfast/scenarios/check"
+)
+
+// restartReason is what happens at an instant that makes the recovery of a service begin anew; "" when
+// nothing does.
+func restartReason(e *Evidence, sid string, at time.Duration) string {
+	before, now := e.health.At(at-1), e.health.At(at)
+	node, master := e.order.placementOf(sid, at), e.order.masterAt(at)
+	if was := e.order.placementOf(sid, at-1); was != node {
+		return "it moved from " + was + " to " + node
+	}
+	if was := e.order.masterAt(at - 1); was != master {
+		return "the master changed from " + was + " to " + master
+	}
+	if m, exists := e.machineOfNode(node); exists &&
+		(agentRuns(before, m) != agentRuns(now, m) || before.Healthy[m] != now.Healthy[m]) {
+		return "its node " + node + " changed"
+	}
+	if m, exists := e.machineNamed(master); exists && managerRuns(before, m) != managerRuns(now, m) {
+		return "the master's node " + master + " changed"
+	}
+	if slices.Contains(check.Edges(e.desired.maintenance[node]), at) {
+		return "maintenance of its node " + node
+	}
+	if slices.ContainsFunc(e.orders.failures, func(f failedStart) bool {
+		return f.sid == sid && f.at == at && couldNotStart(e, f)
+	}) {
+		return "a start that could not succeed"
+	}
+	return ""
+}
+
+// blockedReason is why nothing can or need be done for a service from an instant on; "" when it can.
+func blockedReason(e *Evidence, sid string, at time.Duration) string {
+	p := e.health.At(at)
+	var available []string
+	for m, name := range e.Nodes {
+		if agentRuns(p, env.MachineID(m)) && !check.Within(e.desired.maintenance[name], at) {
+			available = append(available, name)
+		}
+	}
+	m, placed := e.machineOfNode(e.order.placementOf(sid, at))
+	switch {
+	case check.Within(e.desired.notRequired[sid], at):
+		return "it need not run"
+	case check.Within(e.desired.disarmed, at):
+		return "high availability was disarmed"
+	case p.Unclear:
+		return "the network was not transitive"
+	case !anyManagerRuns(p):
+		return "no machine could be the master"
+	case len(e.desired.allowed(sid, available)) == 0:
+		return "no node was left for it"
+	case placed && p.Healthy[m] && !agentRuns(p, m):
+		return "what runs services on its node was stopped"
+	case placed && !p.Healthy[m] && unconfirmedGuard(e, sid, m, at):
+		return "its guest had come to its node just before that node was lost, and had not been reported as guarded"
+	case inErrorWithReason(e, sid, at):
+		return "it was in error with a reason"
+	}
+	return ""
+}
+
+// guardReportMax is how long after a guest has come to a node the manager may need to learn that the node's
+// watchdog is armed: a round of its own, one of the agent there, and the writes of both.
+const guardReportMax = 25 * time.Second
+
+// unconfirmedGuard reports whether a service's node had trouble so soon after the service came there that
+// the node's lock proves nothing about it. The manager leaves the service alone then until the node is back.
+func unconfirmedGuard(e *Evidence, sid string, m env.MachineID, at time.Duration) bool {
+	came := time.Duration(-1)
+	for _, p := range e.order.placements[sid] {
+		if p.at <= at {
+			came = p.at
+		}
+	}
+	until := came + e.scaled(guardReportMax)
+	return came > 0 && slices.ContainsFunc(e.health.Phases, func(p check.Phase) bool {
+		return !p.Healthy[m] && p.From < until && p.To > came && p.From < at
+	})
+}
+
+// hostReturnMax is how long after its guests' host has come back a start may still fail on a machine.
+const hostReturnMax = 15 * time.Second
+
+// couldNotStart reports whether a start failed because the machine's guests had nothing to run in.
+func couldNotStart(e *Evidence, f failedStart) bool {
+	return e.health.StoppedSince(f.machine, resource.HostProcess, f.at, e.scaled(hostReturnMax))
+}
+
+// inErrorWithReason reports whether a service that is in error at the end had come there with a reason by an
+// instant.
+func inErrorWithReason(e *Evidence, sid string, at time.Duration) bool {
+	if s := e.finalStatus(); s == nil || s.ServiceStatus[sid] == nil || s.ServiceStatus[sid].State != ha.Error {
+		return false
+	}
+	return slices.ContainsFunc(e.orders.failures, func(f failedStart) bool {
+		return f.sid == sid && f.at <= at && couldNotStart(e, f)
+	})
+}
+
+// finalFile is the newest content of a file that a machine gave after quiescence; false when none did.
+func (e *Evidence) finalFile(path string) (data []byte, found bool) {
+	var newest uint64
+	for _, f := range e.run.Finals {
+		if f.Op.Key != path || f.Err != nil {
+			continue
+		}
+		answer, err := store.DecodeResponse(f.Output)
+		if err == nil && answer.OK && answer.Entry != nil && (!found || answer.Revision >= newest) {
+			data, newest, found = answer.Entry.Data, answer.Revision, true
+		}
+	}
+	return data, found
+}
+
+// finalStatus is the manager's own account at the end; nil when there is none.
+func (e *Evidence) finalStatus() *ha.ManagerStatus {
+	if e.statusRead {
+		return e.status
+	}
+	e.statusRead = true
+	data, found := e.finalFile(haproc.ManagerStatusPath)
+	var status ha.ManagerStatus
+	if found && json.Unmarshal(data, &status) == nil {
+		e.status = &status
+	}
+	return e.status
+}

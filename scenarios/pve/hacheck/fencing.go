@@ -1,0 +1,153 @@
+package hacheck
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/fence"
+	"github.com/holdfast-sim/holdfast/engine/ha/config"
+	"github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/check"
+)
+
+// fenceLog is what processes claim of fence devices, and what the devices did to machines.
+type fenceLog struct {
+	claims   []fenceClaim
+	switched []switchedOff
+}
+
+// fenceClaim is a fencing that a process reports as begun, and as confirmed.
+type fenceClaim struct {
+	by        string // machine/process
+	node      string
+	version   uint64 // of the lock whose holder is fenced
+	from, to  time.Duration
+	confirmed bool
+}
+
+// switchedOff is an instant at which a device took a machine's power away, or kept it off.
+type switchedOff struct {
+	machine env.MachineID
+	at      time.Duration
+}
+
+// observe takes the records of fencing.
+func (f *fenceLog) observe(r scenarios.Stamped, machine string) {
+	switch rec := r.Record.(type) {
+	case fence.Started:
+		f.claims = append(f.claims, fenceClaim{by: machine + "/" + r.Process, node: rec.Node,
+			version: rec.Version, from: r.At})
+	case fence.Ended:
+		for i := len(f.claims) - 1; i >= 0; i-- {
+			if c := &f.claims[i]; c.by == machine+"/"+r.Process && c.node == rec.Node {
+				c.to, c.confirmed = r.At, rec.OK
+				break
+			}
+		}
+	}
+}
+
+// switchedBy takes what a device did to a machine's power.
+func (f *fenceLog) switchedBy(r scenarios.Stamped, rec scenarios.Switched) {
+	if !rec.On {
+		f.switched = append(f.switched, switchedOff{r.Machine, r.At})
+	}
+}
+
+// wasSwitched reports whether a device switched a machine off in a time.
+func (f *fenceLog) wasSwitched(m env.MachineID, from, to time.Duration) bool {
+	for _, s := range f.switched {
+		if s.machine == m && s.at >= from && s.at <= to {
+			return true
+		}
+	}
+	return false
+}
+
+// provenDead reports whether a lock may change hands within its TTL, because its holder of that very version
+// is dead: the process that takes it has fenced the holder's machine after that version came into being and
+// before taking it, the machine had no power in that time, and in the simulator, which knows its devices,
+// one of them switched it off.
+func (e *Evidence) provenDead(before, taken *change) bool {
+	m, exists := e.machineNamed(machineOf(before.by))
+	if !exists {
+		return false
+	}
+	for _, c := range e.fences.claims {
+		if !c.confirmed || c.by != taken.by || c.version != before.Rev || c.from < before.at || c.to > taken.at ||
+			c.node != e.Nodes[m] {
+			continue
+		}
+		if e.power.WasOff(m, c.from, c.to) && (e.run.Backend != simulated || e.fences.wasSwitched(m, c.from, c.to)) {
+			return true
+		}
+	}
+	return false
+}
+
+// fencing checks that confirmed fencings were of machines without power and, where the cluster is configured
+// to need them, that no takeover happened without one.
+type fencing struct{}
+
+// Name implements check.Check.
+func (fencing) Name() string { return "ha-fence" }
+
+// Judge implements check.Check.
+func (f fencing) Judge(_ context.Context, e *Evidence) linearizability.Verdict {
+	var violations []linearizability.Violation
+	confirmed := 0
+	for _, c := range e.fences.claims {
+		if !c.confirmed {
+			continue
+		}
+		confirmed++
+		m, exists := e.machineOfNode(c.node)
+		if !exists || !e.power.WasOff(m, c.from, c.to) {
+			violations = append(violations, linearizability.Violation{Kind: FalseFenceProof,
+				Nodes: []string{c.node}, Explain: fmt.Sprintf("%s fenced %s from %v to %v and accepts it as "+
+					"confirmed, but the machine had power all the time", c.by, c.node, c.from, c.to)})
+		}
+	}
+	if needsBoth(e) {
+		violations = append(violations, unfencedTakeovers(e)...)
+	}
+	return check.Verdict(f.Name(), violations, fmt.Sprintf(
+		"%d of %d fencings were confirmed, each of a machine that was off", confirmed, len(e.fences.claims)))
+}
+
+// fencingBoth is the value of fencing in datacenter.cfg with which the expiry of a lock is not enough for a
+// takeover.
+const fencingBoth = "both"
+
+func needsBoth(e *Evidence) bool {
+	dc, err := config.ParseDatacenter(e.HA.Datacenter)
+	return err == nil && dc.Fencing == fencingBoth
+}
+
+// unfencedTakeovers are the takeovers of agents' locks that no confirmed fencing came before.
+func unfencedTakeovers(e *Evidence) (violations []linearizability.Violation) {
+	held := map[string]*change{}
+	for i := range e.order.changes {
+		c := &e.order.changes[i]
+		name, isLock := c.lockName()
+		if !isLock {
+			continue
+		}
+		before := held[name]
+		held[name] = c
+		if c.deletes() {
+			delete(held, name)
+		}
+		if before == nil || before.by == c.by || processOf(before.by) != lrmProcess || e.provenDead(before, c) {
+			continue
+		}
+		violations = append(violations, linearizability.Violation{Kind: TakeoverWithoutFence,
+			Revisions: []uint64{before.Rev, c.Rev}, Explain: fmt.Sprintf(
+				"%s took %s from %s at %v, and no device had confirmed that the machine was off",
+				c.by, name, before.by, c.at)})
+	}
+	return violations
+}

@@ -1,0 +1,165 @@
+package hacheck
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/holdfast-sim/holdfast/engine/ha"
+	"github.com/holdfast-sim/holdfast/engine/ha/config"
+	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
+	"github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/scenarios/check"
+	"github.com/holdfast-sim/holdfast/scenarios/workload"
+)
+
+// FinalQuestions are the questions after quiescence whose answers show what became of the HA manager.
+func FinalQuestions() []workload.Op {
+	return []workload.Op{{F: workload.Read, Key: haproc.ManagerStatusPath},
+		{F: workload.Read, Key: haproc.ResourcesPath}}
+}
+
+// finalState compares, after quiescence, what is configured, what the manager knows and what runs where. It
+// is the only check that reads the manager's account, to see that nothing is missing there, and it believes
+// the guests where they differ.
+type finalState struct{}
+
+// Name implements check.Check.
+func (finalState) Name() string { return "ha-end" }
+
+// Judge implements check.Check.
+func (c finalState) Judge(_ context.Context, e *Evidence) linearizability.Verdict {
+	text, found := e.finalFile(haproc.ResourcesPath)
+	if !found || e.operator.inPlace == 0 {
+		return check.Verdict(c.Name(), nil, "nothing was configured at the end, as far as machines answered")
+	}
+	services, _, err := config.ParseResources(string(text))
+	if err != nil {
+		return check.Verdict(c.Name(), []linearizability.Violation{
+			lost("the list of services cannot be read at the end: %v", err)}, "")
+	}
+	end := &ending{Evidence: e, services: services, status: e.finalStatus()}
+	if end.status == nil {
+		end.status = &ha.ManagerStatus{}
+	}
+	var violations []linearizability.Violation
+	for _, sid := range slices.Sorted(maps.Keys(services)) {
+		if v := end.service(sid); v != nil && !e.HA.NeverStarts(sid) {
+			violations = append(violations, *v)
+		}
+	}
+	violations = append(violations, end.rules()...)
+	summary := fmt.Sprintf("%d services are known and where they belong", len(services))
+	if end.failed > 0 {
+		summary += fmt.Sprintf("; %d of them in error, after starts that could not succeed", end.failed)
+	}
+	return check.Verdict(c.Name(), violations, summary)
+}
+
+// ending is the cluster after quiescence.
+type ending struct {
+	*Evidence
+	services map[string]*ha.ServiceConfig
+	status   *ha.ManagerStatus
+	failed   int // services in error with a reason
+}
+
+// service judges how one service ended; nil when nothing is wrong.
+func (e *ending) service(sid string) *linearizability.Violation {
+	configured, known := e.services[sid], e.status.ServiceStatus[sid]
+	end := e.run.Duration
+	wrong := func(kind linearizability.Kind, format string, args ...any) *linearizability.Violation {
+		return &linearizability.Violation{Kind: kind,
+			Explain: fmt.Sprintf("at the end service "+sid+" "+format, args...)}
+	}
+	mustRun := configured.State == ha.WantStarted
+	switch {
+	case configured.State == ha.WantIgnored || check.Within(e.desired.disarmed, end):
+		return nil
+	case e.commandedRecently(sid):
+		return nil
+	case known == nil:
+		return wrong(ForgottenService, "is configured and the manager does not know it")
+	case known.State == ha.Error:
+		if !inErrorWithReason(e.Evidence, sid, end) {
+			return wrong(LostService, "is in error on %s without a reason", known.Node)
+		}
+		e.failed++
+		return nil
+	case mustRun && check.Within(e.desired.notRequired[sid], end):
+		return nil // it is unknown whether the last command was carried out
+	case (known.State == ha.Fence || known.State == ha.Recovery || known.State == ha.Freeze) && e.hasNode(sid):
+		return wrong(LostService, "is stuck in %s of %s", known.State, known.Node)
+	}
+	on := e.runningOn(sid)
+	switch {
+	case mustRun && on == "" && e.hasNode(sid) && e.longDown(sid):
+		return wrong(LostService, "must run and runs nowhere; the manager has it as %s on %s", known.State, known.Node)
+	case !mustRun && on != "" && e.hasNode(sid):
+		return wrong(LostService, "must be %s and runs on %s; the manager has it as %s", configured.State, on, known.State)
+	}
+	return nil
+}
+
+// commandedRecently reports whether the operator named a service too late for it to be carried out.
+func (e *ending) commandedRecently(sid string) bool {
+	return slices.ContainsFunc(e.operator.done, func(d operatorDid) bool {
+		return d.at > e.run.Duration-e.recoveryBound() && slices.Contains(strings.Fields(d.what), sid)
+	})
+}
+
+// hasNode reports whether the rules leave a service a node when all nodes are there.
+func (e *ending) hasNode(sid string) bool { return len(e.desired.allowed(sid, e.Nodes)) > 0 }
+
+// longDown reports whether the last outage of a service is longer than that of a move.
+func (e *ending) longDown(sid string) bool {
+	outages := e.outages(sid)
+	if len(outages) == 0 {
+		return false
+	}
+	last := outages[len(outages)-1]
+	return last.To-last.From > e.recoveryBound()/2
+}
+
+// rules judges where services run that only one rule is about: other rules may contradict each other, and
+// what results is the manager's to decide.
+func (e *ending) rules() (violations []linearizability.Violation) {
+	for _, id := range slices.Sorted(maps.Keys(e.desired.rules)) {
+		r := e.desired.rules[id]
+		if !e.alone(r) || slices.ContainsFunc(r.Resources, e.commandedRecently) {
+			continue
+		}
+		at := map[string][]string{} // services by where they run
+		for _, sid := range r.Resources {
+			if on := e.runningOn(sid); on != "" && e.services[sid] != nil {
+				at[on] = append(at[on], sid)
+			}
+		}
+		for _, on := range slices.Sorted(maps.Keys(at)) {
+			if _, listed := r.Nodes[on]; r.Strict.On() && !listed {
+				violations = append(violations, lost("at the end %v run on %s, which the strict rule %s does not list",
+					at[on], on, id))
+			}
+			if r.Affinity == config.Negative && len(at[on]) > 1 && len(r.Resources) <= len(e.Machines) {
+				violations = append(violations, lost("at the end %v run on %s, which rule %s keeps apart", at[on], on, id))
+			}
+		}
+		if r.Affinity == config.Positive && len(at) > 1 {
+			violations = append(violations, lost("at the end %v run on %v, which rule %s keeps together",
+				r.Resources, slices.Sorted(maps.Keys(at)), id))
+		}
+	}
+	return violations
+}
+
+// alone reports whether no other rule is about the services of a rule.
+func (e *ending) alone(r *config.Rule) bool {
+	for _, other := range e.desired.rules {
+		if other.ID != r.ID && slices.ContainsFunc(other.Resources, r.Has) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,49 @@
+package hacheck
+
+import (
+	"testing"
+
+	"github.com/holdfast-sim/holdfast/engine/ha"
+	"github.com/holdfast-sim/holdfast/engine/ha/config"
+	"github.com/holdfast-sim/holdfast/engine/resource"
+	"github.com/holdfast-sim/holdfast/linearizability"
+)
+
+// TestNothingIsForgottenInTheEnd compares what is configured, what the manager knows and what runs.
+func TestNothingIsForgottenInTheEnd(t *testing.T) {
+	cd := config.DefaultService("vm")
+	cd.State = ha.WantStarted
+	services := map[string]*ha.ServiceConfig{"vm:100": cd}
+	status := func(state ha.ServiceState) *ha.ManagerStatus {
+		s := ha.NewManagerStatus()
+		s.ServiceStatus["vm:100"] = &ha.ServiceStatus{State: state, Node: "n1"}
+		return s
+	}
+	for _, c := range []struct {
+		status *ha.ManagerStatus
+		kind   linearizability.Kind
+	}{
+		{status(ha.Started), ""},
+		{ha.NewManagerStatus(), ForgottenService},
+		{status(ha.Error), LostService},
+		{status(ha.Freeze), LostService},
+		{status(ha.Fence), LostService},
+		{status(ha.Recovery), LostService},
+	} {
+		x := running(t)
+		x.ends(c.status, services)
+		want := invalid
+		if c.kind == "" {
+			want = valid
+		}
+		x.require(finalState{}, want, c.kind)
+	}
+	x := running(t)
+	x.at(300, 0, resource.Active{SID: "vm:100"})
+	x.ends(status(ha.Started), services)
+	x.require(finalState{}, invalid, LostService)
+	x = running(t)
+	cd.State = ha.WantStopped
+	x.ends(status(ha.Stopped), services)
+	x.require(finalState{}, invalid, LostService)
+}

@@ -1,0 +1,77 @@
+package hacheck
+
+import (
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/cpg"
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/resource"
+	"github.com/holdfast-sim/holdfast/engine/store"
+	"github.com/holdfast-sim/holdfast/engine/watchdog"
+	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/check"
+	"github.com/holdfast-sim/holdfast/scenarios/fault"
+)
+
+// What a machine needs to return from trouble. DESIGN.md of scenarios/pve gives these numbers.
+const (
+	// settleTime is how long a machine may take from the end of its troubles until its lock is renewed: a
+	// new ring, the store's new epoch, a call that times out, a round.
+	settleTime = 32 * time.Second
+	// resettleTime is the same after another machine came or went, for a machine that had settled.
+	resettleTime = 24 * time.Second
+	// diskReturnMax is how long after an error of its disk a store may take to serve again.
+	diskReturnMax = 15 * time.Second
+	// badLoss is how much may be lost to and from a machine before its ring cannot be relied on: a token
+	// that passes it some hundred times a second gets lost for good every few seconds.
+	badLoss = fault.Always / 20
+	// lateJoin is half of what Totem waits for the others' joins before it sends its own again
+	// (corosync.conf(5), join): the answer of a machine that is further away comes into the next gathering,
+	// so it may take long to come back.
+	lateJoin = 25 * time.Millisecond
+)
+
+// Places in check.HealthModel.Watched of the processes that the checks ask for.
+const (
+	watchedLRM = iota
+	watchedCRM
+	watchedHost
+	watchedWatchdog
+)
+
+// health is what the faults left of the cluster, with what that means for the HA manager.
+type health struct{ *check.Health }
+
+func newHealth(c Cluster, r *scenarios.Run, power check.PowerLog) *health {
+	return &health{check.NewHealth(r, power, check.HealthModel{Votes: c.Votes,
+		MemberProcess: cpg.Process, ServingProcess: store.Process,
+		Watched:   []string{lrmProcess, crmProcess, resource.HostProcess, watchdog.Process},
+		LateAfter: lateJoin, LossMax: badLoss, DiskReturns: r.Timescale.Of(diskReturnMax)})}
+}
+
+// agentRuns reports whether a machine is healthy in a phase, and what runs services on it.
+func agentRuns(p *check.Phase, m env.MachineID) bool {
+	off := p.Stopped[m]
+	return p.Healthy[m] && !off.Has(watchedLRM) && !off.Has(watchedHost) && !off.Has(watchedWatchdog)
+}
+
+// managerRuns reports whether a machine is healthy in a phase, and its CRM can be the master.
+func managerRuns(p *check.Phase, m env.MachineID) bool {
+	off := p.Stopped[m]
+	return p.Healthy[m] && !off.Has(watchedCRM) && !off.Has(watchedWatchdog)
+}
+
+// anyManagerRuns reports whether some machine could be the master in a phase.
+func anyManagerRuns(p *check.Phase) bool {
+	for m := range p.Healthy {
+		if managerRuns(p, env.MachineID(m)) {
+			return true
+		}
+	}
+	return false
+}
+
+// settled is check.Health.Settled with the HA manager's times.
+func (h *health) settled(e *Evidence, span check.Span, holds func(*check.Phase) bool) (time.Duration, bool) {
+	return h.Settled(span, e.scaled(settleTime), e.scaled(resettleTime), holds)
+}

@@ -1,0 +1,115 @@
+package hacheck
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/scenarios/check"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
+)
+
+// liveness checks what costs nobody data, only patience: services that are moved again and again, watchdogs
+// that stay armed without services, commands that are not taken, services that are not up when the scenario
+// says so, and nodes that do not exist.
+type liveness struct{}
+
+// Name implements check.Check.
+func (liveness) Name() string { return "ha-liveness" }
+
+// Judge implements check.Check.
+func (c liveness) Judge(_ context.Context, e *Evidence) linearizability.Verdict {
+	return check.Verdict(c.Name(),
+		slices.Concat(flapping(e), idleWatchdogs(e), ignoredCommands(e), notUpAt(e), phantomNodes(e)),
+		"no service bounced, no operator command was ignored, no watchdog stayed armed without services")
+}
+
+// movesPerMachine is how often a service may be moved after something that explains it, for each machine: it
+// may be tried on each, and go back.
+const movesPerMachine = 2
+
+// flapping finds services that do not find their place after the last fault, command or reset.
+func flapping(e *Evidence) (violations []linearizability.Violation) {
+	limit := movesPerMachine * len(e.Machines)
+	for _, sid := range slices.Sorted(maps.Keys(e.orders.moving)) {
+		count, since := 0, time.Duration(0)
+		for _, at := range e.orders.moving[sid] {
+			if last := e.lastEvent(since, at); last > since {
+				count, since = 0, last
+			}
+			if count++; count > limit {
+				violations = append(violations, linearizability.Violation{Kind: FlappingService,
+					Explain: fmt.Sprintf("service %s is moved for the %dth time at %v although nothing has happened since %v",
+						sid, count, at, since)})
+				break
+			}
+		}
+	}
+	return violations
+}
+
+// ignoredCommands finds machines on which fewer commands were taken than the operator gave in time, unless
+// faults stand in the way.
+func ignoredCommands(e *Evidence) (violations []linearizability.Violation) {
+	due := make([]int, len(e.Machines))
+	for i := range e.HA.Commands {
+		c := &e.HA.Commands[i]
+		m, exists := e.machineNamed(c.On)
+		if exists && !hopeless(e.HA, c) &&
+			e.run.Duration > e.lastEvent(e.due(c), e.run.Duration)+e.recoveryBound() {
+			due[m]++
+		}
+	}
+	for m, name := range e.Machines {
+		id, taken := env.MachineID(m), e.operator.commandsOn(name)
+		if taken < due[m] && !e.power.LostPower(id) &&
+			!e.health.Killed(id, haspec.OperatorProcess, e.run.Duration, e.run.Duration) {
+			violations = append(violations, linearizability.Violation{Kind: IgnoredCommand, Nodes: []string{name},
+				Explain: fmt.Sprintf("of %d commands that the operator gave on %s in time only %d were taken",
+					due[m], name, taken)})
+		}
+	}
+	return violations
+}
+
+// hopeless reports whether a command may never succeed: it sets something of a service that another command
+// removes.
+func hopeless(spec *haspec.Spec, c *haspec.Command) bool {
+	p := c.Parsed()
+	return p.Verb == haspec.VerbSet && slices.ContainsFunc(spec.Commands, func(other haspec.Command) bool {
+		o := other.Parsed()
+		return o.Verb == haspec.VerbRemove && o.SID == p.SID
+	})
+}
+
+// notUpAt finds services that do not run when the scenario says that they must.
+func notUpAt(e *Evidence) (violations []linearizability.Violation) {
+	for _, sid := range slices.Sorted(maps.Keys(e.HA.UpAt)) {
+		at := e.scaled(e.Warmup + e.HA.UpAt[sid])
+		if !slices.ContainsFunc(e.runs, func(v check.Interval) bool { return v.Service == sid && v.Contains(at) }) {
+			violations = append(violations, lost("service %s does not run at %v", sid, at))
+		}
+	}
+	return violations
+}
+
+// phantomNodes finds nodes in the manager's status that do not exist, except those that an earlier master
+// left there.
+func phantomNodes(e *Evidence) (violations []linearizability.Violation) {
+	status := e.finalStatus()
+	if status == nil {
+		return nil
+	}
+	for _, node := range slices.Sorted(maps.Keys(status.NodeStatus)) {
+		if !slices.Contains(e.Nodes, node) && !strings.Contains(e.HA.ManagerStatus, node) {
+			violations = append(violations, linearizability.Violation{Kind: PhantomNode, Explain: fmt.Sprintf(
+				"the manager counts a node %s as %s, which the cluster does not have", node, status.NodeStatus[node])})
+		}
+	}
+	return violations
+}

@@ -1,0 +1,103 @@
+package hacheck
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/ha"
+	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
+	"github.com/holdfast-sim/holdfast/engine/resource"
+	"github.com/holdfast-sim/holdfast/engine/watchdog"
+	"github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
+)
+
+// record is something that a machine emitted at a second.
+type record struct {
+	second  int
+	machine env.MachineID
+	what    env.Record
+}
+
+var placed = map[string]string{"vm:100": "n1"}
+
+// quiet judges the liveness of records of a run in which nothing goes wrong.
+func quiet(t *testing.T, spec haspec.Spec, records ...record) linearizability.Verdict {
+	t.Helper()
+	x := empty(t, spec)
+	for _, r := range records {
+		x.at(r.second, r.machine, r.what)
+	}
+	return x.verdict(liveness{})
+}
+
+func TestAFlappingServiceIsNoticed(t *testing.T) {
+	var moves []record
+	for i := range 7 {
+		state := []string{"migrate", "started", "relocate"}
+		for _, s := range state[:1+i%3] {
+			moves = append(moves, record{100 + 20*i, 0, haproc.CommandBegun{SID: "vm:100", UID: "u", State: s}})
+		}
+	}
+	spec := haspec.Spec{Services: placed}
+	v := quiet(t, spec, moves...)
+	require.Equal(t, linearizability.Invalid, v.Validity)
+	require.Equal(t, FlappingService, v.Violations[0].Kind)
+	require.Contains(t, v.Summary, "service vm:100 is moved for the 7th time")
+	// Something that the operator did in between explains it.
+	v = quiet(t, spec, append(moves, record{150, 1, haspec.OperatorDid{What: haspec.FilesInPlace}})...)
+	require.Equal(t, linearizability.Valid, v.Validity, v.Summary)
+}
+
+func TestAnIdleWatchdogIsNoticed(t *testing.T) {
+	on := watchdog.Guarded{Client: haproc.CRMProcess, On: true}
+	off := watchdog.Guarded{Client: haproc.CRMProcess}
+	spec := haspec.Spec{Services: placed,
+		Commands: []haspec.Command{{At: 40 * time.Second, On: "n1", Run: "remove vm:100"}}}
+	removed := []record{{1, 0, haspec.OperatorDid{What: haspec.FilesInPlace}}, {5, 2, on},
+		{50, 0, haspec.OperatorDid{What: "remove vm:100"}}}
+	v := quiet(t, spec, removed...)
+	require.Equal(t, linearizability.Invalid, v.Validity)
+	require.Equal(t, IdleWatchdog, v.Violations[0].Kind)
+	require.Contains(t, v.Summary, "watchdog of n3 is still armed for its crm")
+	for _, end := range []env.Record{off, scenarios.Power{Cause: scenarios.CauseFault}} {
+		v = quiet(t, spec, append(slices.Clone(removed), record{700, 2, end})...)
+		require.Equal(t, linearizability.Valid, v.Validity, v.Summary)
+	}
+}
+
+func TestAnIgnoredCommandIsNoticed(t *testing.T) {
+	spec := haspec.Spec{Services: placed,
+		Commands: []haspec.Command{{At: 40 * time.Second, On: "n2", Run: "migrate vm:100 n3"}}}
+	v := quiet(t, spec, record{1, 0, haspec.OperatorDid{What: haspec.FilesInPlace}})
+	require.Equal(t, linearizability.Invalid, v.Validity)
+	require.Equal(t, IgnoredCommand, v.Violations[0].Kind)
+	v = quiet(t, spec, record{120, 1, haspec.OperatorDid{What: "migrate vm:100 n3"}})
+	require.Equal(t, linearizability.Valid, v.Validity, v.Summary)
+	v = quiet(t, spec, record{90, 1, scenarios.Power{Cause: scenarios.CauseFault}})
+	require.Equal(t, linearizability.Valid, v.Validity, "the operator's console went down with its machine")
+}
+
+func TestAServiceThatMustBeUpAtATime(t *testing.T) {
+	spec := haspec.Spec{Services: placed, UpAt: map[string]time.Duration{"vm:100": 100 * time.Second}}
+	up := record{10, 0, resource.Active{SID: "vm:100", On: true}}
+	require.Equal(t, linearizability.Valid, quiet(t, spec, up).Validity)
+	v := quiet(t, spec, up, record{105, 0, resource.Active{SID: "vm:100"}})
+	require.Equal(t, linearizability.Invalid, v.Validity)
+	require.Contains(t, v.Summary, "service vm:100 does not run at 1m50s")
+}
+
+func TestAPhantomNodeIsNoticed(t *testing.T) {
+	for node, want := range map[string]linearizability.Validity{"n3": valid, "n9": invalid} {
+		x := running(t)
+		status := ha.NewManagerStatus()
+		status.NodeStatus[node] = ha.NodeOnline
+		x.ends(status, nil)
+		x.require(liveness{}, want, PhantomNode)
+	}
+}

@@ -1,0 +1,113 @@
+package hacheck
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
+	"github.com/holdfast-sim/holdfast/engine/store/lock"
+	"github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/scenarios/check"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
+)
+
+// takeovers checks, by the store's order, that a lock passes to another holder only when it has not been
+// renewed for its whole TTL, and that the configuration of a service is moved only by its own node's agent
+// or by a master, in either case under the lock of that node.
+type takeovers struct{}
+
+// Name implements check.Check.
+func (takeovers) Name() string { return "ha-takeover" }
+
+// Judge implements check.Check.
+func (t takeovers) Judge(_ context.Context, e *Evidence) linearizability.Verdict {
+	var violations []linearizability.Violation
+	ttl := minLockTTL(e)
+	held := map[string]*change{}
+	for i := range e.order.changes {
+		c := &e.order.changes[i]
+		name, isLock := c.lockName()
+		if !isLock {
+			if v := missingProof(e, i, held); v != "" {
+				violations = append(violations, linearizability.Violation{Kind: TakeoverWithoutLock,
+					Revisions: []uint64{c.Rev}, Explain: v})
+			}
+			continue
+		}
+		before := held[name]
+		held[name] = c
+		if c.deletes() {
+			delete(held, name)
+		}
+		if before == nil || before.by == c.by {
+			continue
+		}
+		if age := c.at - before.at; !c.deletes() || age < ttl && !e.provenDead(before, c) {
+			violations = append(violations, linearizability.Violation{Kind: EarlyTakeover,
+				Revisions: []uint64{before.Rev, c.Rev}, Explain: fmt.Sprintf(
+					"%s took %s at %v, only %v after %s had renewed it", c.by, name, c.at, age, before.by)})
+		}
+	}
+	return check.Verdict(t.Name(), violations, fmt.Sprintf(
+		"no lock and no service was taken over without proof, in %d changes", len(e.order.changes)))
+}
+
+const (
+	ppmWhole = 1_000_000
+	// nodesClockPPM is by how much the times of records of real nodes may be off, as a part of a lock's TTL.
+	nodesClockPPM = 10_000
+)
+
+// minLockTTL is the shortest time, by the run's clock, after which a lock may be taken away: the process
+// that takes it counts by a clock of its own, which a fault may let run fast.
+func minLockTTL(e *Evidence) time.Duration {
+	drift := e.health.MaxDrift()
+	if e.run.Backend != simulated {
+		drift += nodesClockPPM
+	}
+	ttl := e.scaled(lock.TTL)
+	return ttl - ttl/ppmWhole*time.Duration(drift)
+}
+
+// missingProof explains what is wrong with a move of a service's configuration; "" when nothing is. held are
+// the locks at that place of the order.
+func missingProof(e *Evidence, at int, held map[string]*change) string {
+	c := &e.order.changes[at]
+	sid, from := haspec.PlacementOf(c.Key)
+	if c.To == "" || sid == "" || processOf(c.by) == haspec.OperatorProcess {
+		return "" // what the operator does by hand needs no lock, only that the manager leaves the guest alone
+	}
+	holder := "no process"
+	if h := held[haproc.AgentLock(from)]; h != nil {
+		holder = h.by
+	}
+	_, to := haspec.PlacementOf(c.To)
+	m, exists := e.machineOfNode(from)
+	own := exists && c.by == e.Machines[m]+"/"+lrmProcess
+	if (own || c.byMaster()) && holder == c.by || c.byMaster() && exists && priorFenceProof(e, at, sid, m) {
+		return ""
+	}
+	return fmt.Sprintf("%s moved %s from %s to %s at %v, while %s held %s",
+		c.by, sid, from, to, c.at, holder, haproc.AgentLock(from))
+}
+
+// priorFenceProof reports whether an earlier master had held the lock of a service's node, and the service
+// has not run there since: what that master knew and wrote down is as good as holding the lock.
+func priorFenceProof(e *Evidence, at int, sid string, m env.MachineID) bool {
+	now, name := e.order.changes[at].at, haproc.AgentLock(e.Nodes[m])
+	for i := range e.order.changes[:at] {
+		proof := &e.order.changes[i]
+		if key, isLock := proof.lockName(); !isLock || key != name || proof.deletes() || !proof.byMaster() {
+			continue
+		}
+		if !slices.ContainsFunc(e.runs, func(v check.Interval) bool {
+			return v.Service == sid && v.Machine == m && v.From < now && v.To > proof.at
+		}) {
+			return true
+		}
+	}
+	return false
+}

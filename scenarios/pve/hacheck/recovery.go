@@ -1,0 +1,120 @@
+package hacheck
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
+	"github.com/holdfast-sim/holdfast/engine/store/lock"
+	"github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/scenarios/check"
+)
+
+// recovery checks that no service that must run is down for longer than recovery may take, counted from the
+// last thing that concerns it: its own node, the master's, quorum, the desired state of it, and rules that
+// leave it no node.
+type recovery struct{}
+
+// Name implements check.Check.
+func (recovery) Name() string { return "ha-recovery" }
+
+// Judge implements check.Check.
+func (c recovery) Judge(_ context.Context, e *Evidence) linearizability.Verdict {
+	var violations []linearizability.Violation
+	sids := slices.Sorted(maps.Keys(e.desired.services))
+	switch {
+	case e.operator.inPlace > 0:
+		for _, sid := range sids {
+			violations = append(violations, unexcusedOutages(e, sid)...)
+		}
+		for _, sid := range slices.Sorted(maps.Keys(e.HA.EndsOn)) {
+			if on := e.runningOn(sid); on != e.HA.EndsOn[sid] {
+				violations = append(violations, lost("service %s runs on %q at the end, not on %s", sid, on, e.HA.EndsOn[sid]))
+			}
+		}
+	case len(sids) > 0:
+		violations = append(violations, lost("the operator could not put the files into place in the whole run"))
+	}
+	return check.Verdict(c.Name(), violations, "every service that had to run was up or came back in time")
+}
+
+// lost is a violation of kind LostService.
+func lost(format string, args ...any) linearizability.Violation {
+	return linearizability.Violation{Kind: LostService, Explain: fmt.Sprintf(format, args...)}
+}
+
+// unexcusedOutages are the outages of a service that lasted longer than recovery may take.
+func unexcusedOutages(e *Evidence, sid string) (violations []linearizability.Violation) {
+	if e.HA.NeverStarts(sid) {
+		return nil
+	}
+	for _, outage := range e.outages(sid) {
+		if why := unexcusedOutage(e, sid, outage); why != "" {
+			violations = append(violations, lost("service %s was down from %v to %v: %s", sid, outage.From, outage.To, why))
+		}
+	}
+	return violations
+}
+
+// unexcusedOutage describes the first part of an outage that is longer than the bound and that nothing
+// excuses; "" when there is none.
+func unexcusedOutage(e *Evidence, sid string, outage check.Span) string {
+	at := breakpoints(e, sid, outage)
+	since, why := outage.From, "it ended"
+	for i, from := range at[:len(at)-1] {
+		if reason := restartReason(e, sid, from); reason != "" && i > 0 {
+			since, why = from, reason
+		}
+		until := at[i+1]
+		if reason := blockedReason(e, sid, from); reason != "" {
+			since, why = until, reason+" until then"
+		}
+		if bound := e.recoveryBound() + lockGrace(e, sid, since, until); until-since > bound {
+			return fmt.Sprintf("recovery may take %v, and nothing that concerns it has happened since %v (%s); "+
+				"it is configured on %q", bound, since, why, e.order.placementOf(sid, from))
+		}
+	}
+	return ""
+}
+
+// lockGrace is what recovery may take longer because the service stays with a node whose death the master has
+// proved in a time: no process gives the lock back that was the proof, so the node's agent gets it only when
+// its TTL is over.
+func lockGrace(e *Evidence, sid string, from, to time.Duration) time.Duration {
+	node := e.order.placementOf(sid, to)
+	for i := range e.order.changes {
+		c := &e.order.changes[i]
+		if from < c.at && c.at < to && c.Key == lock.Dir+"/"+haproc.AgentLock(node) && c.byMaster() &&
+			!c.deletes() && e.order.placementOf(sid, c.at) == node {
+			return e.scaled(lock.TTL)
+		}
+	}
+	return 0
+}
+
+// breakpoints are the instants of an outage at which something may change for a service, with its beginning
+// and its end.
+func breakpoints(e *Evidence, sid string, outage check.Span) []time.Duration {
+	at := slices.Concat(check.Edges(e.desired.notRequired[sid]), check.Edges(e.desired.disarmed))
+	for i := range e.health.Phases {
+		at = append(at, e.health.Phases[i].From)
+	}
+	for _, p := range slices.Concat(e.order.placements[sid], e.order.masters) {
+		at = append(at, p.at)
+	}
+	for _, node := range e.Nodes {
+		at = append(at, check.Edges(e.desired.maintenance[node])...)
+	}
+	for _, f := range e.orders.failures {
+		if f.sid == sid {
+			at = append(at, f.at)
+		}
+	}
+	at = slices.DeleteFunc(at, func(t time.Duration) bool { return t <= outage.From || t >= outage.To })
+	at = append(at, outage.From, outage.To)
+	slices.Sort(at)
+	return slices.Compact(at)
+}

@@ -1,0 +1,176 @@
+package hacheck
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/ha/manager"
+	"github.com/holdfast-sim/holdfast/engine/watchdog"
+	"github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/scenarios/check"
+	"github.com/holdfast-sim/holdfast/scenarios/fault"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
+)
+
+const (
+	// lockRenewMax is how long a healthy agent may take from one renewal of its lock to the next: it waits
+	// 8 s for workers that do not end, pauses for 5 s, and writes.
+	lockRenewMax = 17 * time.Second
+	// masterDetectMax is how long a healthy master may take to notice that a node is there.
+	masterDetectMax = 15 * time.Second
+)
+
+// resets checks that a machine is reset, given up by the master or exposed to its watchdog for a reason of
+// its own or not at all.
+type resets struct{}
+
+// Name implements check.Check.
+func (resets) Name() string { return "ha-reset" }
+
+// Judge implements check.Check.
+func (c resets) Judge(_ context.Context, e *Evidence) linearizability.Verdict {
+	var violations []linearizability.Violation
+	unclear := 0
+	for i := range e.watchdogs.resets {
+		z := &e.watchdogs.resets[i]
+		why, excused := unjustified(e, z)
+		if excused {
+			unclear++
+		}
+		if why == "" {
+			continue
+		}
+		name := e.Machines[z.machine]
+		violations = append(violations, linearizability.Violation{Kind: UnjustifiedReset, Nodes: []string{name},
+			Explain: fmt.Sprintf("at %v the watchdog of %s resets it, and %s; %s", z.at, name, why, recentFaults(e, z.at))})
+	}
+	for _, f := range e.orders.fences {
+		if why := unjustifiedFence(e, f.node, f.at); why != "" {
+			violations = append(violations, linearizability.Violation{Kind: UnjustifiedFence, Nodes: []string{f.node},
+				Explain: fmt.Sprintf("at %v the master fences %s, and %s; %s", f.at, f.node, why, recentFaults(e, f.at))})
+		}
+	}
+	summary := fmt.Sprintf("%d machines were reset by their watchdogs, each for a reason", len(e.watchdogs.resets))
+	if unclear > 0 {
+		summary += fmt.Sprintf("; %d of them while the network was not transitive, or lost many packets", unclear)
+	}
+	return check.Verdict(c.Name(), append(violations, unneededWatchdogs(e)...), summary)
+}
+
+// unjustified explains why a reset has no reason; "" when it has one. unclear means that only a network that
+// is not transitive excuses it.
+func unjustified(e *Evidence, z *reset) (why string, unclear bool) {
+	switch {
+	case z.expiry.client == "":
+		return unfed(e, z), false
+	case z.expiry.gone:
+		within := e.scaled(settleTime) + e.health.PausedFor(z.machine, watchdog.Process, z.expiry.at,
+			e.scaled(2*watchdog.CheckPeriod))
+		if e.health.Killed(z.machine, z.expiry.client, z.expiry.at, within) || stuckShutdown(e, z.machine, z.expiry.at) {
+			return "", false
+		}
+		return "its " + z.expiry.client + " ended by itself", false
+	}
+	name := e.Nodes[z.machine]
+	from := z.expiry.at - e.scaled(watchdog.ClientTime)
+	span := check.Span{From: from + e.scaled(lockRenewMax), To: z.expiry.at}
+	good := func(p *check.Phase) bool {
+		return p.Healthy[z.machine] && !p.Late[z.machine] && !e.health.Stopped(z.machine, z.expiry.client, p.From) &&
+			!e.health.Stopped(z.machine, watchdog.Process, p.From)
+	}
+	last, settled := e.health.settled(e, span, good)
+	if !settled {
+		_, clear := e.health.settled(e, span, func(p *check.Phase) bool { return good(p) || p.Unclear })
+		return "", clear
+	}
+	// A node that the master has given up must not come back before it was reset.
+	for _, f := range e.orders.fences {
+		if f.node == name && f.at < z.expiry.at && f.at > from-e.scaled(watchdog.ResetTime) &&
+			unjustifiedFence(e, name, f.at) == "" {
+			return "", false
+		}
+	}
+	return fmt.Sprintf("its %s had no trouble until %v and for long before, but did not feed it since %v",
+		z.expiry.client, last, from), false
+}
+
+// unfed judges a reset that no watchdog server decided: the server itself did not run.
+func unfed(e *Evidence, z *reset) string {
+	hardware, slack := e.scaled(watchdog.HardwareTime), e.scaled(2*watchdog.CheckPeriod)
+	for i := range e.run.Applied {
+		a := &e.run.Applied[i]
+		f := &a.Fault
+		if !check.StopsProcesses(f.Kind) || !e.health.Concerns(f, z.machine) ||
+			f.Process != "" && f.Process != watchdog.Process || a.Begun[1] == 0 || a.Begun[0] >= z.at {
+			continue
+		}
+		over := e.health.Over(a)
+		pausedFor := min(over, z.at) - a.Begun[0]
+		if f.Kind == fault.Kill && z.at-a.Begun[0] <= hardware+slack ||
+			f.Kind == fault.Pause && pausedFor >= hardware-slack && over >= z.at-slack {
+			return ""
+		}
+	}
+	if e.run.Backend != simulated {
+		return "" // the last records of a machine may be lost with it
+	}
+	return "its watchdog was fed all the time"
+}
+
+// stuckShutdown reports whether a machine was ordered to go down and runs a service that cannot be ended.
+// Its agent then goes and leaves the rest to the watchdog.
+func stuckShutdown(e *Evidence, m env.MachineID, at time.Duration) bool {
+	if !slices.ContainsFunc(e.running.All(), func(v check.Interval) bool {
+		return v.Machine == m && e.HA.Flaws[v.Service].NoStop
+	}) {
+		return false
+	}
+	return slices.ContainsFunc(e.HA.Commands, func(c haspec.Command) bool {
+		verb := c.Parsed().Verb
+		return (verb == haspec.VerbShutdown || verb == haspec.VerbReboot) && c.On == e.Machines[m] && e.due(&c) <= at
+	})
+}
+
+// unjustifiedFence explains why a node must not have been given up; "" when there was a reason.
+func unjustifiedFence(e *Evidence, node string, at time.Duration) string {
+	m, exists := e.machineOfNode(node)
+	if !exists {
+		return "there is no such machine"
+	}
+	from := at - e.scaled(manager.FenceDelaySeconds*time.Second)
+	// A master that did not run takes that for the absence of those who are away when it continues.
+	master, known := e.machineNamed(e.order.masterAt(at))
+	last, settled := e.health.settled(e, check.Span{From: from + e.scaled(masterDetectMax), To: at},
+		func(p *check.Phase) bool {
+			return p.Healthy[m] && !p.Late[m] && (!known || managerRuns(p, master))
+		})
+	if !settled {
+		return ""
+	}
+	return fmt.Sprintf("that node had no trouble until %v and for long before, so it was there after %v", last, from)
+}
+
+// recentFaults lists the faults that acted shortly before an instant.
+func recentFaults(e *Evidence, at time.Duration) string {
+	window := e.scaled(watchdog.ResetTime + time.Minute)
+	var seen []string
+	for i := range e.run.Applied {
+		a := &e.run.Applied[i]
+		from, to := max(a.Begun[0], at-window), min(e.health.Over(a), at)
+		if a.Begun[1] == 0 || from >= to {
+			continue
+		}
+		f := &a.Fault
+		who := slices.Concat(append([][]string{f.Machines, f.From, f.To}, f.Groups...)...)
+		seen = append(seen, strings.TrimSpace(fmt.Sprintf("%s %s of %s from %v to %v", f.Kind, f.Process,
+			strings.Join(who, " "), a.Begun[0], e.health.Over(a))))
+	}
+	if len(seen) == 0 {
+		return fmt.Sprintf("no fault within %v before", window)
+	}
+	return fmt.Sprintf("faults within %v before: %s", window, strings.Join(seen, ", "))
+}

@@ -1,0 +1,80 @@
+package hacheck
+
+import (
+	"context"
+	"slices"
+
+	"github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/check"
+)
+
+// Check is a check of the HA manager.
+type Check = check.Check[*Evidence]
+
+// Suite is a watch of checks over the evidence that it gathers.
+type Suite struct {
+	evidence *Evidence
+	ordered  []Check // those that need the store's order
+	others   []Check
+	watch    []check.Observer
+}
+
+// New makes the suite of all checks that a cluster asks for.
+func New(c Cluster) *Suite {
+	ordered := []Check{newExclusion(c), takeovers{}, resets{}, newCommands(c), recovery{}, finalState{}, liveness{}}
+	if c.HA.Fence != "" {
+		ordered = append(ordered, fencing{})
+	}
+	var others []Check
+	if c.HA.Moves != nil {
+		others = append(others, newMoves(c))
+	}
+	if c.HA.Operations != nil {
+		others = append(others, requests{})
+	}
+	if len(c.HA.DownAtMost) > 0 {
+		others = append(others, downtime{})
+	}
+	return with(c, ordered, others)
+}
+
+// with makes a suite of some checks.
+func with(c Cluster, ordered, others []Check) *Suite {
+	s := &Suite{evidence: newEvidence(c), ordered: ordered, others: others}
+	for _, each := range slices.Concat(ordered, others) {
+		if o, observes := each.(check.Observer); observes {
+			s.watch = append(s.watch, o)
+		}
+	}
+	return s
+}
+
+// Observe implements check.Observer.
+func (s *Suite) Observe(r scenarios.Stamped) {
+	s.evidence.Observe(r)
+	for _, o := range s.watch {
+		o.Observe(r)
+	}
+}
+
+// Check judges the finished run. Without the store's order, for the reason given, the checks that need it
+// become one unknown verdict.
+func (s *Suite) Check(ctx context.Context, r *scenarios.Run, witness *linearizability.Witness,
+	unreadable error) []linearizability.Verdict {
+	e := s.evidence
+	e.finish(r)
+	var verdicts []linearizability.Verdict
+	if unreadable != nil {
+		verdicts = append(verdicts, check.Unknown("ha", unreadable))
+	} else {
+		e.readOrder(witness.Log())
+		for _, c := range s.ordered {
+			verdicts = append(verdicts, c.Judge(ctx, e))
+		}
+	}
+	for _, c := range s.others {
+		verdicts = append(verdicts, c.Judge(ctx, e))
+	}
+	return verdicts
+}

@@ -1,0 +1,39 @@
+package storecheck
+
+import (
+	"context"
+	"slices"
+
+	"github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/linearizability/models"
+	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/check"
+)
+
+// checkHistory judges the clients' answers by the model of one copy, with the stores' logs as witness.
+type checkHistory struct{ Cluster }
+
+// Name implements check.Check.
+func (checkHistory) Name() string { return "store" }
+
+// Judge implements check.Check.
+func (c checkHistory) Judge(ctx context.Context, e *Evidence) linearizability.Verdict {
+	model, err := models.Store(nil)
+	if err != nil {
+		return check.Unknown(c.Name(), err)
+	}
+	witness, err := e.Log.Witness()
+	if err != nil {
+		return check.Unknown(c.Name(), err)
+	}
+	files := *e.Run
+	if c.Others != nil {
+		files.Events = slices.DeleteFunc(slices.Clone(files.Events), func(e history.Event) bool {
+			return c.Others(e.F)
+		})
+	}
+	verdict := scenarios.CheckHistory(ctx, &files, model, witness)
+	e.Run.Picture = files.Picture
+	return verdict
+}

@@ -1,0 +1,67 @@
+package storecheck
+
+import (
+	"strings"
+
+	"github.com/holdfast-sim/holdfast/engine/ring"
+	"github.com/holdfast-sim/holdfast/engine/store"
+	"github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/scenarios"
+)
+
+// Log collects what the stores applied, by their own records: the witness of the clients' history.
+type Log struct {
+	cluster Cluster
+	entries []history.WitnessEntry
+}
+
+func newLog(c Cluster) *Log { return &Log{cluster: c} }
+
+// FromProcess reports whether a request came from a process of a machine and not from a client of the
+// workload: the HA manager and the operator keep to files of their own, and their request ids have the
+// machine and the process in them (n1/crm/7).
+func FromProcess(request string) bool { return strings.Contains(request, "/") }
+
+// Observe implements check.Observer.
+func (l *Log) Observe(r scenarios.Stamped) {
+	switch rec := r.Record.(type) {
+	case store.Applied:
+		l.applied(r, &rec)
+	case store.Installed:
+		l.entries = append(l.entries, history.WitnessEntry{Kind: history.WitnessInstall, Rev: rec.Revision,
+			Keep: keep(rec), Epoch: l.epoch(rec.Epoch), Chain: rec.Chain,
+			Node: l.cluster.Machines[r.Machine], Time: int64(r.At)})
+		for i := range rec.Received {
+			l.applied(r, &rec.Received[i])
+		}
+	}
+}
+
+// applied notes a change that a machine has on disk.
+func (l *Log) applied(r scenarios.Stamped, a *store.Applied) {
+	l.entries = append(l.entries, history.WitnessEntry{Rev: a.Revision, Epoch: l.epoch(a.Epoch),
+		F: a.Op, Key: a.Path, To: a.To, ID: a.Request, Chain: a.Chain,
+		Node: l.cluster.Machines[r.Machine], Time: int64(r.At),
+		Internal: a.Op == store.OpReplaceMember || FromProcess(a.Request)})
+}
+
+// keep is the revision up to which earlier entries of a node still hold after an installation: all unless
+// it took a full copy.
+func keep(r store.Installed) uint64 {
+	if r.How == "full" {
+		return 0
+	}
+	return r.Revision
+}
+
+// epoch makes one number of a ring id, so that the order of the numbers is the order of the rings.
+func (l *Log) epoch(id ring.ID) uint64 {
+	machine, _ := l.cluster.machineOf(id.Rep)
+	return id.Seq<<9 | uint64(machine)
+}
+
+// Witness makes the witness. It returns an error when the log cannot be one.
+func (l *Log) Witness() (*linearizability.Witness, error) {
+	return linearizability.NewWitness(l.entries)
+}

@@ -1,0 +1,59 @@
+package storecheck
+
+import (
+	"slices"
+
+	"github.com/holdfast-sim/holdfast/engine/ring"
+	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/check"
+)
+
+// Cluster is what the checks must know of a cluster.
+type Cluster struct {
+	Machines []string      // their names, by id
+	Nodes    []ring.NodeID // by machine
+	Votes    []uint32      // by machine
+	// Others reports whether an operation in the clients' history is no request to the store.
+	Others func(operation string) bool
+}
+
+// machineOf returns the id of a node's machine; false when the cluster has no such node.
+func (c *Cluster) machineOf(id ring.NodeID) (int, bool) {
+	m := slices.Index(c.Nodes, id)
+	return max(m, 0), m >= 0
+}
+
+// Evidence is what the checks share when the run has finished.
+type Evidence struct {
+	Run *scenarios.Run
+	Log *Log
+	// Incomplete means that records of machines that lost power may be missing: real nodes lose the last
+	// ones, the simulator never does.
+	Incomplete bool
+}
+
+// Check is a check of the store.
+type Check = check.Check[*Evidence]
+
+// Suite is a watch of checks with the log that they share.
+type Suite struct {
+	*check.Watch[*Evidence]
+	Log *Log
+}
+
+// New makes the suite of all checks.
+func New(c Cluster) *Suite {
+	return With(c, checkHistory{c}, NewEpochs(c), NewQuorum(c), newMembership(), checkRecovery{c}, checkTrees{c})
+}
+
+// With makes a suite of some checks.
+func With(c Cluster, checks ...Check) *Suite {
+	log := newLog(c)
+	gather := func(r *scenarios.Run) *Evidence {
+		return &Evidence{Run: r, Log: log, Incomplete: r.Backend != simulated}
+	}
+	return &Suite{Watch: check.NewWatch(gather, checks...).Also(log), Log: log}
+}
+
+// simulated is the backend in which no record is ever lost.
+const simulated = "sim"

@@ -1,0 +1,128 @@
+package timeline
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/fence"
+	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
+	"github.com/holdfast-sim/holdfast/engine/ha/lrm"
+	"github.com/holdfast-sim/holdfast/engine/resource"
+	"github.com/holdfast-sim/holdfast/engine/watchdog"
+	"github.com/holdfast-sim/holdfast/scenarios"
+)
+
+// Lanes of the HA manager; each service has one more, with its sid as the name.
+const (
+	laneMaster   = "ha master"
+	laneAgent    = "ha agent"
+	laneWatchdog = "watchdog"
+	laneFencing  = "fencing" // what fence devices do to the machine
+)
+
+// maxServiceLanes bounds the services that the lanes of each machine show.
+const maxServiceLanes = 20
+
+// haLanes are the names of the lanes that a machine has beside those of the cluster. The services are among
+// them, so that the way of one across the machines can be read from top to bottom.
+func (c *Cluster) haLanes() []string {
+	if c.HA == nil {
+		return nil
+	}
+	sids := slices.Sorted(maps.Keys(c.HA.Services))
+	lanes := []string{laneMaster, laneAgent, laneWatchdog}
+	if c.HA.Fence != "" {
+		lanes = append(lanes, laneFencing)
+	}
+	return append(lanes, sids[:min(len(sids), maxServiceLanes)]...)
+}
+
+// takeHA shows which CRM is master, whom the watchdog guards, and where services run.
+func (b *builder) takeHA(r scenarios.Stamped) {
+	b.takeFence(r)
+	switch rec := r.Record.(type) {
+	case haproc.CRMState:
+		class := "idle"
+		if rec.State == "master" {
+			class = "good"
+		}
+		b.begin(r.Machine, laneMaster, r.At, rec.State, class)
+	case haproc.LRMState:
+		class := "idle"
+		switch lrm.State(rec.State) {
+		case lrm.StateActive:
+			class = "good"
+		case lrm.StateLostAgentLock:
+			class = "bad"
+		}
+		b.begin(r.Machine, laneAgent, r.At, rec.State, class)
+	case watchdog.Guarded:
+		if rec.Client != haproc.LRMProcess {
+			return
+		}
+		text, class := "not needed", "idle"
+		if rec.On {
+			text, class = "guards the services", "good"
+		}
+		b.begin(r.Machine, laneWatchdog, r.At, text, class)
+	case watchdog.Late:
+		b.begin(r.Machine, laneWatchdog, r.At, rec.Client+" is late", "warn")
+	case watchdog.Expired:
+		b.begin(r.Machine, laneWatchdog, r.At, rec.Client+": "+rec.Reason, "bad")
+	case resource.Active:
+		text, class := rec.Why, "idle"
+		if rec.On {
+			text, class = "runs", "good"
+		}
+		if b.lanes[laneKey{r.Machine, rec.SID}] != nil {
+			b.begin(r.Machine, rec.SID, r.At, text, class)
+		}
+	case scenarios.Power:
+		if rec.On {
+			b.everywhere(r, "not running", "idle")
+		} else {
+			b.everywhere(r, "off: "+rec.Cause, "bad")
+		}
+	}
+}
+
+// everywhere shows the same on all lanes of a machine that have begun.
+func (b *builder) everywhere(r scenarios.Stamped, text, class string) {
+	for _, name := range b.cluster.haLanes() {
+		if l := b.lane(r.Machine, name); len(l.Spans) > 0 && name != laneFencing {
+			b.begin(r.Machine, name, r.At, text, class)
+		}
+	}
+}
+
+// takeFence shows the fencing of a machine on that machine's lane.
+func (b *builder) takeFence(r scenarios.Stamped) {
+	show := func(node, text, class string) {
+		m := slices.Index(b.cluster.Nodes, node)
+		if m >= 0 && b.cluster.HA.Fence != "" {
+			b.begin(env.MachineID(m), laneFencing, r.At, text, class)
+		}
+	}
+	switch rec := r.Record.(type) {
+	case fence.Started:
+		by := b.cluster.Nodes[r.Machine]
+		show(rec.Node, by+" fences it: "+strings.Join(rec.Devices, ", "), "warn")
+	case fence.Attempt:
+		if !rec.OK {
+			show(rec.Node, fmt.Sprintf("%s, attempt %d: %s", rec.Device, rec.Number, rec.Reason), "warn")
+		}
+	case fence.Ended:
+		if rec.OK {
+			show(rec.Node, "off, confirmed by "+rec.Device, "good")
+		} else {
+			show(rec.Node, "not confirmed: "+rec.Reason, "bad")
+		}
+	case scenarios.Switched:
+		if rec.On {
+			show(b.cluster.Nodes[r.Machine], "switched on by "+rec.Device, "idle")
+		}
+	}
+}

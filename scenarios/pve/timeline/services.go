@@ -1,0 +1,215 @@
+package timeline
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
+	"github.com/holdfast-sim/holdfast/engine/host"
+	"github.com/holdfast-sim/holdfast/engine/resource"
+	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
+)
+
+// laneServices has one row for each service: where it runs, when it moves, when it is down and why, with the
+// requests for it as marks.
+const laneServices = "services"
+
+// maxServices bounds the services that have a lane of their own.
+const maxServices = 60
+
+// serviceLane is where one service runs.
+type serviceLane struct {
+	lane    scenarios.Lane
+	on      map[env.MachineID]bool
+	last    env.MachineID // where it ran last
+	started bool
+	why     string // why it does not run
+	target  string // where it is going
+	done    int    // percent of the way there
+}
+
+// serviceLanes shows services across the machines.
+type serviceLanes struct {
+	names []string // of the nodes, by machine
+	lanes map[string]*serviceLane
+	sids  []string
+}
+
+// newServiceLanes makes the lanes of the services that exist from the beginning.
+func newServiceLanes(h *haspec.Spec, names []string) *serviceLanes {
+	s := &serviceLanes{names: names, lanes: map[string]*serviceLane{}}
+	for _, sid := range slices.Sorted(maps.Keys(h.Services)) {
+		if len(s.sids) < maxServices {
+			s.sids = append(s.sids, sid)
+			s.lanes[sid] = &serviceLane{lane: scenarios.Lane{Machine: sid, Name: laneServices}, on: map[env.MachineID]bool{}}
+		}
+	}
+	return s
+}
+
+// fenceBegins is the step of a fence at which the master decides.
+const fenceBegins = "FENCE"
+
+// take shows a record on the lanes of the services that it is about.
+func (s *serviceLanes) take(r scenarios.Stamped) {
+	switch rec := r.Record.(type) {
+	case resource.Active:
+		why := rec.Why
+		if rec.On {
+			why = ""
+		}
+		s.active(r, rec.SID, rec.On, why)
+	case host.ProgramHeartbeat:
+		s.active(r, rec.Name, rec.Phase != host.ProgramEnded, "ended")
+	case resource.HostStarted:
+		s.allDown(r, "down")
+	case scenarios.Power:
+		if !rec.On {
+			s.allDown(r, "down: "+s.names[r.Machine]+" off, "+rec.Cause)
+		}
+	case haproc.CommandBegun:
+		if l := s.lanes[rec.SID]; l != nil && rec.Target != "" {
+			l.target, l.done = rec.Target, 0
+			s.write(l, r.At)
+		}
+	case haproc.MoveProgress:
+		if l := s.lanes[rec.SID]; l != nil {
+			l.done = rec.Percent
+		}
+	case haproc.CommandDone:
+		if l := s.lanes[rec.SID]; l != nil && l.target != "" {
+			if rec.ExitCode != 0 {
+				s.mark(rec.SID, r.At, fmt.Sprintf("the way to %s has failed at %d%%", l.target, l.done), "fail")
+			}
+			l.target = ""
+			s.write(l, r.At)
+		}
+	case haproc.FenceStep:
+		s.fenced(r.At, rec)
+	case haspec.OperatorDid:
+		if words := strings.Fields(rec.What); len(words) > 1 && s.lanes[words[1]] != nil {
+			s.mark(words[1], r.At, "operator: "+rec.What, "info")
+		}
+	}
+}
+
+// active shows that a service runs on a machine, or why it no longer does.
+func (s *serviceLanes) active(r scenarios.Stamped, sid string, on bool, why string) {
+	l := s.lanes[sid]
+	if l == nil || !on && !l.on[r.Machine] {
+		return
+	}
+	if l.on[r.Machine] = on; on {
+		l.last, l.started = r.Machine, true
+	} else {
+		delete(l.on, r.Machine)
+		l.why = why
+	}
+	s.write(l, r.At)
+}
+
+// allDown shows that all services of a machine have ended with it, or with the process that they run in.
+func (s *serviceLanes) allDown(r scenarios.Stamped, why string) {
+	for _, sid := range s.sids {
+		if l := s.lanes[sid]; l.on[r.Machine] {
+			s.active(r, sid, false, why)
+			if p, ok := r.Record.(scenarios.Power); ok && p.Cause == scenarios.CauseWatchdog {
+				s.mark(sid, r.At, "the watchdog resets "+s.names[r.Machine], "fail")
+			}
+		}
+	}
+}
+
+// fenced shows the steps of a fence on the lanes of the services that wait for the node's death.
+func (s *serviceLanes) fenced(at time.Duration, f haproc.FenceStep) {
+	for _, sid := range s.sids {
+		l := s.lanes[sid]
+		if len(l.on) > 0 || !l.started || s.names[l.last] != f.Node {
+			continue
+		}
+		l.why = "down: fencing " + f.Node
+		if f.Step != fenceBegins {
+			l.why = "down: " + f.Node + " is fenced"
+		}
+		s.write(l, at)
+	}
+}
+
+// write begins a new span with the present state, unless nothing changes.
+func (s *serviceLanes) write(l *serviceLane, at time.Duration) {
+	text, class := l.why, "idle"
+	var nodes []string
+	for _, m := range slices.Sorted(maps.Keys(l.on)) {
+		nodes = append(nodes, s.names[m])
+	}
+	switch {
+	case len(nodes) > 1:
+		text, class = strings.Join(nodes, " and "), "bad"
+	case len(nodes) == 1 && l.target != "" && l.target != nodes[0]:
+		text, class = nodes[0]+" → "+l.target, "warn"
+	case len(nodes) == 1:
+		text, class = nodes[0], "good"
+	case l.why == resource.WhySwitching:
+		text, class = "stands still, "+s.names[l.last]+" ⇒ "+l.target, "warn"
+	case l.why == resource.WhyStopped || l.why == "ended":
+		text, class = "stopped", "idle"
+	case !l.started:
+		text = "not started"
+	default:
+		class = "bad"
+	}
+	spans := &l.lane.Spans
+	if n := len(*spans); n > 0 {
+		s := &(*spans)[n-1]
+		if s.Text == text && s.Class == class {
+			return
+		}
+		s.To = max(at, s.From+1)
+	}
+	*spans = append(*spans, scenarios.Span{From: at, Text: text, Class: class})
+}
+
+// mark puts an instant onto the lane of a service.
+func (s *serviceLanes) mark(sid string, at time.Duration, text, class string) {
+	l := &s.lanes[sid].lane
+	l.Marks = append(l.Marks, scenarios.Mark{At: at, Text: text, Class: class})
+}
+
+// requests marks what clients requested.
+func (s *serviceLanes) requests(events []history.Event) {
+	for i := range events {
+		e := &events[i]
+		if !haspec.IsRequest(e.F) || e.Type == history.Invoke || s.lanes[e.Key] == nil {
+			continue
+		}
+		what := strings.TrimSpace(fmt.Sprintf("%s %s %s", e.F, e.Key, strings.Trim(string(e.Value), `"`)))
+		switch e.Type {
+		case history.OK:
+			s.mark(e.Key, time.Duration(e.Time), "request "+e.ID+": "+what+", acknowledged", "ok")
+		case history.Fail:
+			s.mark(e.Key, time.Duration(e.Time), "request "+e.ID+": "+what+", failed: "+e.Error, "fail")
+		default:
+			s.mark(e.Key, time.Duration(e.Time), "request "+e.ID+": "+what+", outcome unknown: "+e.Error, "info")
+		}
+	}
+}
+
+// finished are the lanes, ended with the run.
+func (s *serviceLanes) finished(end time.Duration) []scenarios.Lane {
+	lanes := make([]scenarios.Lane, 0, len(s.sids))
+	for _, sid := range s.sids {
+		l := s.lanes[sid].lane
+		if n := len(l.Spans); n > 0 {
+			l.Spans[n-1].To = max(end, l.Spans[n-1].From+1)
+		}
+		slices.SortStableFunc(l.Marks, func(a, b scenarios.Mark) int { return int(a.At - b.At) })
+		lanes = append(lanes, l)
+	}
+	return lanes
+}
