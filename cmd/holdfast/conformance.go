@@ -8,7 +8,7 @@ import (
 	"io"
 	"io/fs"
 
-	"github.com/holdfast-sim/holdfast/cmd/internal/cli"
+	"github.com/holdfast-sim/holdfast/cmd/cli"
 	"github.com/holdfast-sim/holdfast/engine/ha/conformance"
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/scenarios/pve/fullstack"
@@ -18,9 +18,9 @@ import (
 // suites are the conformance suites of the HA manager.
 func suites() []cli.Suite {
 	return []cli.Suite{
-		{Name: "ha", About: "Replay scenario folders of the HA manager and compare their logs, by tiers",
+		{Name: "ha", About: "Replay scenario folders of the HA manager and compare their logs, by tier",
 			Switches: []cli.Switch{{Name: fullStack,
-				About: "replay on whole simulated clusters instead of the logic alone; tiers T1 and T2"}},
+				About: "replay on whole simulated clusters, not only the logic; tiers T1 and T2"}},
 			Run: func(ctx context.Context, folders []string, o cli.SuiteOptions) (linearizability.Validity, error) {
 				if o.On[fullStack] {
 					return runFullStack(ctx, folders, o)
@@ -30,15 +30,15 @@ func suites() []cli.Suite {
 				if err != nil {
 					return linearizability.Unknown, notFound(err)
 				}
-				return told(o, r, r.Passed())
+				return writeReport(o, r, r.Passed())
 			}},
-		{Name: "ha-rules", About: "Normalise rule files of the HA manager and compare what comes out",
+		{Name: "ha-rules", About: "Normalize rule files of the HA manager and compare the results",
 			Run: func(ctx context.Context, folders []string, o cli.SuiteOptions) (linearizability.Validity, error) {
 				r, err := conformance.RunRules(ctx, folders)
 				if err != nil {
 					return linearizability.Unknown, notFound(err)
 				}
-				return told(o, r, r.Passed())
+				return writeReport(o, r, r.Passed())
 			}},
 	}
 }
@@ -55,11 +55,12 @@ func runFullStack(ctx context.Context, folders []string, o cli.SuiteOptions) (li
 	if err != nil {
 		return linearizability.Unknown, notFound(err)
 	}
-	return told(o, r, r.Passed())
+	return writeReport(o, r, r.Passed())
 }
 
-// told writes a report and says how it went.
-func told(o cli.SuiteOptions, report interface{ WriteText(io.Writer) error }, passed bool) (linearizability.Validity, error) {
+// writeReport writes a report and returns whether the suite passed.
+func writeReport(o cli.SuiteOptions, report interface{ WriteText(io.Writer) error }, passed bool) (
+	linearizability.Validity, error) {
 	var err error
 	if o.JSON {
 		err = json.NewEncoder(o.Out).Encode(report)
@@ -75,7 +76,7 @@ func told(o cli.SuiteOptions, report interface{ WriteText(io.Writer) error }, pa
 	return linearizability.Invalid, nil
 }
 
-// notFound tells wrong folders from what is wrong with the program.
+// notFound marks errors about folders as errors of the command line.
 func notFound(err error) error {
 	if errors.Is(err, conformance.ErrNothing) || errors.Is(err, fs.ErrNotExist) {
 		return cli.Usage(err)

@@ -1,72 +1,57 @@
-// Command holdfast runs scenarios, judges them and shows what came out. It never decides anything
-// itself: see cmd/internal/cli for the commands, and the packages that it is given here for what
-// they do.
+// Command holdfast runs scenarios of the engine and of the toy register, judges them and shows the
+// results. It never decides anything itself: package cmd/cli has the commands, and the packages that are
+// put into its configuration here do the work.
 package main
 
 import (
 	"context"
 	"os"
-	"reflect"
 	"runtime/debug"
 
-	"github.com/holdfast-sim/holdfast/chaos"
-	"github.com/holdfast-sim/holdfast/cmd/internal/cli"
+	"github.com/holdfast-sim/holdfast/cmd/cli"
 	"github.com/holdfast-sim/holdfast/engine/host"
-	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/library"
 	"github.com/holdfast-sim/holdfast/scenarios/pve"
 	"github.com/holdfast-sim/holdfast/scenarios/register"
-	"github.com/holdfast-sim/holdfast/scenarios/schema"
-	"github.com/holdfast-sim/holdfast/sim"
 )
 
-// gcPercent lets twice as much garbage collect as Go would: a run makes little that lives long and
-// much that does not.
+// gcPercent is how much garbage may collect, in percent of what is live: twice as much as Go's
+// default, because a run makes much garbage and keeps little.
 const gcPercent = 200
 
 func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	os.Exit(cli.Main(os.Args[1:], config()))
+	cli.Main(config())
 }
 
 func config() cli.Config {
 	return cli.Config{
-		Kinds: scenarios.Kinds{pve.Kind: pve.Decode, register.Kind: register.Decode},
-		Parts: parts(),
-		Backends: []cli.Backend{
-			{Name: "sim", About: "simulator", Runner: sim.Runner{}},
-			{Name: chaos.Backend, About: "real nodes in network namespaces (root)", Runner: chaos.Runner{}, RealTime: true},
+		Name: "holdfast",
+		Kinds: []cli.Kind{
+			{Name: pve.Kind, Decode: pve.Decode, Topology: pve.Topology, Spec: pve.Spec{}, Descriptions: pveKeys},
+			{Name: register.Kind, Decode: register.Decode},
 		},
-		Doctor:     doctor,
-		CleanUp:    chaos.CleanUp,
-		Topologies: map[string]cli.Topology{pve.Kind: pve.Topology},
-		Suites:     suites(),
+		Library:  library.Files(),
+		Backends: []cli.Backend{cli.Simulator(), cli.RealNodes()},
+		Suites:   suites(),
+		Doctor:   doctor,
 	}
 }
 
-// parts describe what the subjects read from a scenario, for editors.
-func parts() []schema.Part {
-	return []schema.Part{
-		{Kind: register.Kind, Type: reflect.TypeFor[struct{}]()},
-		{Kind: pve.Kind, Type: reflect.TypeFor[pve.Spec](), Descriptions: map[string]string{
-			"corosync_conf":     "A real corosync.conf to use, relative to this file. Its i-th node is the i-th machine.",
-			"votes":             "The votes of machines that have other than one, for example {n1: 2}.",
-			"token":             "How long the ring waits for the token, before the coefficient. Default 3s.",
-			"token_coefficient": "What is added to token for every machine beyond the second. Default 650ms.",
-			"store":             "The store's policy: strict.",
-			"ha":                "Runs the HA manager on every node, with services, rules and what the operator does.",
-		}},
-	}
+// pveKeys describe the engine's part of a scenario, for editors.
+var pveKeys = map[string]string{
+	"corosync_conf":     "A real corosync.conf to use, relative to this file. Its i-th node is the i-th machine.",
+	"votes":             "The votes of machines that have other than one, for example {n1: 2}.",
+	"token":             "How long the ring waits for the token, before the coefficient. Default 3s.",
+	"token_coefficient": "What is added to token for every machine beyond the second. Default 650ms.",
+	"store":             "The store's policy: strict.",
+	"ha":                "Runs the HA manager on every node, with services, rules and what the operator does.",
 }
 
-// doctor says what real nodes and the daemon find on this machine. Nothing of it is needed by the
-// simulator.
+// doctor checks what holdfastd finds on this machine.
 func doctor(context.Context) []cli.Capability {
-	var out []cli.Capability
-	for _, c := range chaos.Doctor() {
-		out = append(out, cli.Capability{Name: "real nodes: " + c.Name, OK: c.OK, Detail: c.Detail, Remedy: c.Remedy})
-	}
-	dog := host.InspectWatchdog(host.WatchdogDevice)
-	return append(out, cli.Capability{Name: "holdfastd: watchdog", OK: dog.OK, Detail: dog.Detail, Remedy: dog.Remedy})
+	watchdog := host.InspectWatchdog(host.WatchdogDevice)
+	return []cli.Capability{{Name: "holdfastd: watchdog", OK: watchdog.OK, Detail: watchdog.Detail, Remedy: watchdog.Remedy}}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"testing"
 
@@ -8,22 +9,25 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/holdfast-sim/holdfast/cmd/cli"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/library"
-	"github.com/holdfast-sim/holdfast/scenarios/schema"
 )
 
 // TestLibraryIsOurs reads every story with the subjects of this program and checks it against the
 // schema that this program prints.
 func TestLibraryIsOurs(t *testing.T) {
-	c := config()
+	kinds := scenarios.Kinds{}
+	for _, k := range config().Kinds {
+		kinds[k.Name] = k.Decode
+	}
 	s := fullSchema(t)
 	resolved, err := s.Resolve(nil)
 	require.NoError(t, err)
 	for _, name := range library.Names() {
 		data, err := library.Get(name)
 		require.NoError(t, err)
-		_, _, err = scenarios.Parse(library.FileName(name), data, c.Kinds)
+		_, _, err = scenarios.Parse(library.FileName(name), data, kinds)
 		require.NoError(t, err)
 		var value any
 		require.NoError(t, yaml.Unmarshal(data, &value))
@@ -45,9 +49,11 @@ func TestPartsAreDescribed(t *testing.T) {
 }
 
 func fullSchema(t *testing.T) *jsonschema.Schema {
-	made, err := schema.Generate(config().Parts...)
-	require.NoError(t, err)
+	c := config()
+	var out bytes.Buffer
+	c.Stdout = &out
+	require.Equal(t, cli.ExitValid, cli.Run([]string{"scenario", "schema"}, c))
 	var s jsonschema.Schema
-	require.NoError(t, json.Unmarshal(made, &s))
+	require.NoError(t, json.Unmarshal(out.Bytes(), &s))
 	return &s
 }

@@ -20,6 +20,9 @@ var files embed.FS
 
 const extension = ".yaml"
 
+// Files returns the scenario files, for programs that offer the library.
+func Files() fs.FS { return files }
+
 // ErrUnknown means that the library has no story of a name.
 var ErrUnknown = errors.New("no such scenario in the library")
 

@@ -65,6 +65,11 @@ var Layers = []Layer{
 	{Packages: []string{"reports/..."},
 		May: harness,
 		Why: "reports show what was found and must not be able to run or re-judge anything; of the engine they know the names of machines"},
+	{Packages: []string{"cmd/cli/..."},
+		May: []string{"engine/env", "engine/host", "linearizability/...", "scenarios/...", "!scenarios/pve/...",
+			"!scenarios/library/...", "sim/...", "chaos/...", "reports/..."},
+		TestsMay: []string{"scenarios/library"},
+		Why:      "other teams build their own command from it, so it brings neither our engine nor our scenarios along"},
 	{Packages: []string{"cmd/..."}, May: []string{"..."},
 		Why: "commands put everything together"},
 }

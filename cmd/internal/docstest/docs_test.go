@@ -13,13 +13,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/holdfast-sim/holdfast/cmd/internal/cli"
+	"github.com/holdfast-sim/holdfast/cmd/cli"
 	"github.com/holdfast-sim/holdfast/cmd/internal/gosource"
-	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/library"
 	"github.com/holdfast-sim/holdfast/scenarios/pve"
-	"github.com/holdfast-sim/holdfast/scenarios/register"
-	"github.com/holdfast-sim/holdfast/sim"
 )
 
 // documents are all texts in Markdown, by path.
@@ -156,16 +153,14 @@ func knownCommands(t *testing.T, root fs.FS) *known {
 		k.targets = append(k.targets, match[1])
 	}
 	require.Contains(t, k.targets, "test")
-	config := cli.Config{Kinds: scenarios.Kinds{pve.Kind: pve.Decode, register.Kind: register.Decode},
-		Backends:   []cli.Backend{{Name: "sim", Runner: sim.Runner{}}},
-		Topologies: map[string]cli.Topology{pve.Kind: pve.Topology},
-		CleanUp:    func() ([]string, error) { return nil, nil },
-		Suites:     []cli.Suite{{Name: "ha", Switches: []cli.Switch{{Name: "full-stack"}}}}}
+	config := cli.Config{Name: "holdfast",
+		Kinds:  []cli.Kind{{Name: pve.Kind, Decode: pve.Decode, Topology: pve.Topology}},
+		Suites: []cli.Suite{{Name: "ha", Switches: []cli.Switch{{Name: "full-stack"}}}}}
 	k.help = func(words ...string) (string, bool) {
 		var out bytes.Buffer
 		c := config
 		c.Stdout, c.Stderr = &out, &out
-		cli.Main(append(slices.Clone(words), "--help"), c)
+		cli.Run(append(slices.Clone(words), "--help"), c)
 		usage := "\n  holdfast " + strings.Join(words, " ")
 		if len(words) == 0 {
 			usage = "\n  holdfast ["

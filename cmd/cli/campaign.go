@@ -1,0 +1,146 @@
+package cli
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"os"
+	"regexp"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// campaignFlags are the flags of campaign.
+type campaignFlags struct {
+	seeds    string
+	budget   time.Duration
+	journal  string
+	restart  bool
+	junit    string
+	runs     string
+	topology string
+	all      bool
+	json     bool
+	quiet    bool
+	workers  int
+}
+
+const campaignHelp = `Runs many seeds of many scenarios in the simulator and summarizes the outcomes. SCENARIO is a file or
+the name of a library scenario; it may have its own range of seeds, as in ha-storm:1-8000.
+
+Each run is recorded in the journal as soon as it has ended. After an interruption the same command
+resumes the campaign; a wider range of seeds runs only the missing ones. A journal written by another
+build, or for an edited scenario, is rejected.
+
+Unexpected runs leave a folder in RUNS. A campaign with such runs ends with the command that reproduces
+the first of them. On GitHub Actions they become annotations and a summary of the step.`
+
+func (a *app) campaignCommand() *cobra.Command {
+	var f campaignFlags
+	cmd := &cobra.Command{
+		Use:   "campaign SCENARIO[:A-B]...",
+		Short: "Run many seeds of many scenarios, resumably",
+		Long:  campaignHelp,
+		Example: a.examples(`  NAME campaign --all --seeds 200
+  NAME campaign ha-storm:1-8000 ha-storm-without-quorum:1-2000
+  NAME campaign my-scenario.yaml --seeds 1000000 --for 20m --junit report.xml`),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.campaign(cmd.Context(), args, &f) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.seeds, "seeds", defaultCampaignSeeds, "seeds `A-B` of scenarios without their own range; N means 1-N")
+	flags.DurationVar(&f.budget, "for", 0, "start nothing new after this `time`, such as 20m (default: run all seeds)")
+	flags.StringVar(&f.journal, "journal", "", "record the runs in this `file` (default RUNS/campaign.jsonl)")
+	flags.BoolVar(&f.restart, "restart", false, "discard the runs in the journal")
+	flags.BoolVar(&f.restart, "anew", false, "discard the runs in the journal")
+	if err := flags.MarkHidden("anew"); err != nil {
+		panic("cli: " + err.Error()) // the flag is defined above
+	}
+	flags.StringVar(&f.junit, "junit", "", "write a JUnit report to this `file`")
+	flags.StringVar(&f.runs, "runs", defaultRuns, "`folder` for the run folders of unexpected runs")
+	flags.BoolVar(&f.all, "all", false, "run every scenario of the library")
+	flags.BoolVar(&f.json, "json", false, "print the summary as JSON")
+	flags.BoolVar(&f.quiet, "quiet", false, "show no progress")
+	flags.IntVar(&f.workers, "workers", runtime.GOMAXPROCS(0), "worker `processes`")
+	if a.hasTopologies() {
+		flags.StringVar(&f.topology, "topology", "", "take machines and votes from this `corosync.conf`")
+	}
+	return cmd
+}
+
+// defaultCampaignSeeds are the seeds of scenarios for which none are given.
+const defaultCampaignSeeds = "1-1000"
+
+func (a *app) campaign(ctx context.Context, words []string, f *campaignFlags) error {
+	p, err := a.planCampaign(words, f)
+	if err != nil {
+		return err
+	}
+	c := newCampaignRun(p, words, f)
+	if err := c.openJournal(); err != nil {
+		return err
+	}
+	if err := c.run(ctx); err != nil {
+		return internal(err)
+	}
+	return c.report(ctx)
+}
+
+// ownSeeds is a range of seeds behind a scenario.
+var ownSeeds = regexp.MustCompile(`^(.+):([0-9]+(?:-[0-9]+)?)$`)
+
+// planCampaign checks the flags and reads the scenarios.
+func (a *app) planCampaign(words []string, f *campaignFlags) (*plan, error) {
+	if f.workers < 1 {
+		return nil, usagef("--workers %d: at least one process must run the seeds", f.workers)
+	}
+	if f.budget < 0 {
+		return nil, usagef("--for %v: write a time such as 20m", f.budget)
+	}
+	names, ranges := make([]string, len(words)), make([]string, len(words))
+	for i, word := range words {
+		names[i], ranges[i] = word, f.seeds
+		if found := ownSeeds.FindStringSubmatch(word); found != nil {
+			names[i], ranges[i] = found[1], found[2]
+		}
+	}
+	p := &plan{app: a, backend: &a.Backends[0], runs: f.runs, workers: f.workers, topology: f.topology}
+	var err error
+	if p.jobs, err = a.readJobs(names, f.all, f.topology); err != nil {
+		return nil, err
+	}
+	seen := map[string]bool{}
+	for i := range p.jobs {
+		j, seeds := &p.jobs[i], f.seeds
+		if !f.all {
+			seeds = ranges[i]
+		}
+		if j.first, j.last, err = parseSeeds(seeds); err != nil {
+			return nil, err
+		}
+		if seen[j.scenario.Name] {
+			return nil, usagef("scenario %s is named twice: one range of seeds each", j.scenario.Name)
+		}
+		seen[j.scenario.Name] = true
+	}
+	return p, nil
+}
+
+// scenarioDigests are digests of the text of each scenario, with that of the topology file.
+func (p *plan) scenarioDigests() (map[string]string, error) {
+	var machines []byte
+	if p.topology != "" {
+		var err error
+		if machines, err = os.ReadFile(p.topology); err != nil {
+			return nil, usagef("reading topology: %w", err)
+		}
+	}
+	digests := map[string]string{}
+	for i := range p.jobs {
+		sum := sha256.Sum256(slices.Concat(p.jobs[i].source.data, []byte{0}, machines))
+		digests[p.jobs[i].scenario.Name] = hex.EncodeToString(sum[:8])
+	}
+	return digests, nil
+}

@@ -1,0 +1,179 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/reports"
+	"github.com/holdfast-sim/holdfast/scenarios"
+)
+
+const checkHelp = `Judges a recorded history again, without running anything.
+
+For a run folder, or the history in one, the scenario's own subject repeats every check of the run on
+the recorded data.
+For a history file of any program (JSON lines with Jepsen's invoke, ok, fail and info) one model
+decides; a witness file beside it is used if there is one.`
+
+type checkFlags struct {
+	model string
+	json  bool
+}
+
+func (a *app) checkCommand() *cobra.Command {
+	var f checkFlags
+	cmd := &cobra.Command{
+		Use:   "check HISTORY|RUNFOLDER",
+		Short: "Judge a recorded history again",
+		Long:  checkHelp,
+		Example: a.examples(`  NAME check runs/my-scenario/latest
+  NAME check history.jsonl --model register`),
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.check(cmd.Context(), args[0], &f) },
+	}
+	cmd.Flags().StringVar(&f.model, "model", "", "`model` for a history file: "+strings.Join(linearizability.ModelNames(), ", ")+
+		" (default: that of the file's header)")
+	cmd.Flags().BoolVar(&f.json, "json", false, "print one line of JSON for each verdict")
+	return cmd
+}
+
+func (a *app) check(ctx context.Context, path string, f *checkFlags) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return usagef("reading history: %w", err)
+	}
+	if !info.IsDir() && f.model == "" && isRunHistory(path) {
+		return a.check(ctx, filepath.Dir(path), f)
+	}
+	if !info.IsDir() {
+		report, err := linearizability.CheckFile(ctx, path, f.model)
+		if err != nil {
+			return Usage(err)
+		}
+		return a.showVerdicts(path, []linearizability.Verdict{report.Verdict()}, f)
+	}
+	if f.model != "" {
+		return usagef("--model is for history files; for one model only, write %s",
+			a.command("check", filepath.Join(path, reports.HistoryFile), "--model", f.model))
+	}
+	run, err := a.saved(path)
+	if err != nil {
+		return Usage(err)
+	}
+	before := run.Verdict()
+	again, err := rejudge(ctx, run)
+	if err != nil {
+		return internal(err)
+	}
+	if now := linearizability.Worst(again); now != before {
+		fmt.Fprintf(a.Stderr, "%s: the run was judged %s when it was made, and is %s now\n", a.Name, before, now)
+	}
+	return a.showVerdicts(path, again, f)
+}
+
+// isRunHistory reports whether a file is the history of a run folder: the subject of that run checks
+// more than one model does.
+func isRunHistory(path string) bool {
+	_, err := os.Stat(filepath.Join(filepath.Dir(path), reports.ScenarioFile))
+	return err == nil && filepath.Base(path) == reports.HistoryFile
+}
+
+// saved reads a run from its folder, with its subject.
+func (a *app) saved(dir string) (*scenarios.Run, error) {
+	saved, err := reports.ReadRun(dir)
+	if err != nil {
+		return nil, err
+	}
+	file := filepath.Join(dir, reports.ScenarioFile)
+	scenario, subject, err := scenarios.Parse(file, saved.ScenarioYAML, a.decoders())
+	if err != nil {
+		return nil, err
+	}
+	saved.Run.Scenario = scenario
+	if err := saved.Decode(subject); err != nil {
+		return nil, fmt.Errorf("reading %s: %w", dir, err)
+	}
+	return saved.Run, nil
+}
+
+// rejudge repeats every check of a run. Verdicts that only its runner could give are kept.
+func rejudge(ctx context.Context, run *scenarios.Run) ([]linearizability.Verdict, error) {
+	watch := run.Subject.Judge().Watch(run.Scenario)
+	var found []linearizability.Verdict
+	for _, record := range run.Records {
+		if err := watch.Record(record); err != nil {
+			found = append(found, linearizability.Verdict{Checker: "records", Validity: linearizability.Invalid,
+				Summary: err.Error()})
+			break
+		}
+	}
+	checked := watch.Check(ctx, run)
+	repeated := map[string]bool{}
+	for _, v := range checked {
+		repeated[v.Checker] = true
+	}
+	for _, v := range run.Verdicts {
+		if !repeated[v.Checker] && (v.Checker != "records" || len(found) == 0) {
+			v.Details = append([]string{"as judged when the run was made"}, v.Details...)
+			found = append(found, v)
+		}
+	}
+	return append(found, checked...), ctx.Err()
+}
+
+func (a *app) showVerdicts(path string, verdicts []linearizability.Verdict, f *checkFlags) error {
+	if f.json {
+		enc := json.NewEncoder(a.Stdout)
+		for i := range verdicts {
+			if err := enc.Encode(&verdicts[i]); err != nil {
+				return internal(err)
+			}
+		}
+		return verdict(linearizability.Worst(verdicts))
+	}
+	worst := linearizability.Worst(verdicts)
+	args := []string{"check", path}
+	if f.model != "" {
+		args = append(args, "--model", f.model)
+	}
+	run := &scenarios.Run{Verdicts: verdicts, Reproduce: a.command(args...)}
+	fmt.Fprintf(a.Stdout, "%s\n", worst)
+	for i := range run.Verdicts {
+		showVerdict(a, &run.Verdicts[i])
+	}
+	if worst != linearizability.Valid {
+		fmt.Fprintf(a.Stdout, "%s\n  %s\n", reproduceTitle, run.Reproduce)
+	}
+	return verdict(worst)
+}
+
+// maxShownViolations bounds what a terminal shows of one check.
+const maxShownViolations = 5
+
+func showVerdict(a *app, v *linearizability.Verdict) {
+	fmt.Fprintf(a.Stdout, "  %s: %s: %s\n", v.Checker, v.Validity, oneLine(v.Summary))
+	for i := range v.Violations {
+		if i == maxShownViolations {
+			fmt.Fprintf(a.Stdout, "    and %d more\n", len(v.Violations)-i)
+			break
+		}
+		fmt.Fprintf(a.Stdout, "    %s: %s\n", v.Violations[i].Kind.Title(), oneLine(v.Violations[i].Explain))
+	}
+}
+
+// oneLine makes text that came from a subject harmless for a terminal.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+			return ' '
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,166 @@
+// Package cli is the command line of Holdfast, for any program: a main of ten lines registers its
+// subjects and has run, campaign, replay, check, scenario and doctor for them.
+//
+//	func main() {
+//		cli.Main(cli.Config{Kinds: []cli.Kind{{Name: "keeper", Decode: keeper.Decode}}})
+//	}
+//
+// Results go to standard output, progress and problems to standard error. Exit codes are those of
+// [ExitValid] and its neighbours. Every failure ends with a command that reproduces it; it names the
+// program as it was called, also through "go run".
+//
+// To use more than one processor the package runs the program again with arguments of its own, so
+// main must call [Main] (or [Run] with the arguments of the process) without reading the arguments
+// or writing to standard output first.
+//
+// Package cli never judges a history and never registers anything by itself: subjects, scenarios and
+// backends are values in [Config], and two configurations do not know of each other.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// Main runs the command line of this process and exits with its exit code.
+func Main(c Config) { os.Exit(Run(os.Args[1:], c)) }
+
+// Run runs a command line and returns the exit code. The first interrupt stops what is running
+// and reports what was done so far; a second one ends the program at once.
+func Run(args []string, c Config) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	return execute(ctx, args, c.withDefaults())
+}
+
+func execute(ctx context.Context, args []string, c Config) int {
+	a := &app{Config: c, program: invocation()}
+	err := a.Config.validate()
+	if err == nil {
+		root := a.root()
+		root.SetArgs(args)
+		root.SetOut(c.Stdout)
+		root.SetErr(c.Stderr)
+		if err = unknownCommand(root, args); err == nil {
+			err = root.ExecuteContext(ctx)
+		}
+	}
+	if err == nil {
+		return ExitValid
+	}
+	var e *exit
+	if !errors.As(err, &e) { // cobra's own errors: unknown commands and flags, wrong arguments
+		fmt.Fprintf(c.Stderr, "%s: %s\nsee: %s --help\n", c.Name, err, a.program)
+		return ExitUsage
+	}
+	if e.err != nil {
+		fmt.Fprintf(c.Stderr, "%s: %s\n", c.Name, e.err)
+	}
+	if e.code == ExitInternal && ctx.Err() == nil {
+		fmt.Fprintf(c.Stderr, "%s\n  %s\n", reproduceTitle, a.command(args...))
+	}
+	return e.code
+}
+
+// reproduceTitle precedes a command that repeats what failed.
+const reproduceTitle = "to reproduce:"
+
+// app is a program with its configuration.
+type app struct {
+	Config
+	program string // how this program was called
+}
+
+const rootHelp = `Runs distributed systems under faults and judges what their clients observed.
+
+A scenario file describes the machines, the workload, the faults and the expected outcome. It runs in a
+deterministic simulator (the same seed gives the same run, byte for byte) or on real processes. Each run
+ends with one of three verdicts: valid, invalid, unknown.
+
+Exit codes: 0 valid, 1 invalid, 2 unknown (not decided, never a success), 254 wrong usage,
+255 failure of the harness itself.`
+
+// parseError is what the standard library appends to the error of a number that does not parse.
+var parseError = regexp.MustCompile(`: strconv\.Parse(\w+): parsing "[^"]*": (.*)$`)
+
+// plainFlagError replaces the name of a Go function in a flag's error by what the value should be.
+func plainFlagError(err error) error {
+	found := parseError.FindStringSubmatch(err.Error())
+	if found == nil {
+		return err
+	}
+	wanted := "write a whole number, 0 or more"
+	switch {
+	case found[2] == strconv.ErrRange.Error():
+		wanted = "the number is too large"
+	case found[1] == "Bool":
+		wanted = "write true or false"
+	case found[1] == "Int":
+		wanted = "write a whole number"
+	}
+	return errors.New(strings.TrimSuffix(err.Error(), found[0]) + ": " + wanted)
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:           a.Name,
+		Short:         "Run distributed systems under faults and judge what clients observed",
+		Long:          rootHelp,
+		Version:       a.Version,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		Example: a.examples(`  NAME run my-scenario.yaml
+  NAME run my-scenario.yaml --seeds 1-200
+  NAME campaign my-scenario.yaml --seeds 1-10000 --junit report.xml
+  NAME scenario list`),
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return plainFlagError(err) })
+	root.AddCommand(a.runCommand(), a.campaignCommand(), a.replayCommand(), a.checkCommand(), a.scenarioCommand(),
+		a.doctorCommand())
+	if len(a.Suites) > 0 {
+		root.AddCommand(a.conformanceCommand())
+	}
+	return root
+}
+
+// examples puts the program's name into the examples of a command.
+func (a *app) examples(text string) string { return strings.ReplaceAll(text, "NAME", a.Name) }
+
+// unknownCommand refuses a command that does not exist, also where --help follows: cobra would print
+// the help of the command above it and exit with 0.
+func unknownCommand(root *cobra.Command, args []string) error {
+	if len(args) > 0 && args[0] == "help" {
+		args = args[1:]
+	}
+	if len(args) > 0 && (args[0] == "completion" || strings.HasPrefix(args[0], "__complete")) {
+		return nil // cobra adds these commands when it runs
+	}
+	cmd, rest, err := root.Find(args)
+	if err != nil || !cmd.HasSubCommands() {
+		return err
+	}
+	for _, word := range rest {
+		if strings.HasPrefix(word, "-") {
+			continue
+		}
+		cmd.SuggestionsMinimumDistance = 2 // letters
+		if near := cmd.SuggestionsFor(word); len(near) > 0 {
+			return fmt.Errorf("unknown command %q for %q; did you mean %q?", word, cmd.CommandPath(), near[0])
+		}
+		return fmt.Errorf("unknown command %q for %q", word, cmd.CommandPath())
+	}
+	return nil
+}

@@ -1,0 +1,121 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/reports"
+	"github.com/holdfast-sim/holdfast/scenarios"
+)
+
+// runInProcess makes the runs of a job in this process, one after the other, and passes each outcome
+// on. It ends early when the context does, or with the first error of emit.
+func (p *plan) runInProcess(ctx context.Context, j *job, progress *progress, emit func(*outcome) error) error {
+	for seed := j.first; ; seed++ {
+		progress.run(fmt.Sprintf("%s, seed %d", j.scenario.Name, seed))
+		begin := time.Now()
+		o, err := p.makeRun(ctx, j, seed, progress)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			o = p.unmade(j, seed, fmt.Errorf("%s, seed %d: %w", j.scenario.Name, seed, err))
+		}
+		o.took = time.Since(begin)
+		if err := emit(o); err != nil || seed == j.last {
+			return err
+		}
+	}
+}
+
+// makeRun makes the run of one seed and writes its folder, unless it ended as expected and only
+// unexpected runs are kept.
+func (p *plan) makeRun(ctx context.Context, j *job, seed uint64, progress *progress) (*outcome, error) {
+	run, records, err := p.simulate(ctx, j, seed, progress)
+	if records != nil {
+		defer records.Close()
+	}
+	if err != nil {
+		return nil, err
+	}
+	o := &outcome{job: j, run: run, line: runLine{Summary: reports.Summarize(run), Outcome: asExpected(run)}}
+	if p.keepAll || o.line.Outcome != linearizability.Valid {
+		dir := filepath.Join(p.runs, j.scenario.Name, strconv.FormatUint(seed, 10))
+		paths, err := reports.Options{Scenario: scenarios.Marshal, Records: records}.WriteRun(dir, run)
+		if err != nil {
+			return nil, err
+		}
+		o.line.Dir, o.line.Page = paths.Dir, paths.Page
+	}
+	return o, nil
+}
+
+// errDigest means that one seed gave two different runs.
+var errDigest = errors.New("the same seed gave two different runs")
+
+// simulate runs a scenario with a seed. The recorder, which the caller closes, holds the records of a
+// run whose folder will be written; it is nil for others.
+func (p *plan) simulate(ctx context.Context, j *job, seed uint64, progress *progress) (
+	run *scenarios.Run, records *reports.Recorder, err error) {
+	runner := p.backend.Runner
+	options := scenarios.RunOptions{Seed: seed, Timescale: p.timescale, Progress: progress.report, KeepLogs: p.keepAll,
+		Records: dropRecord}
+	if options.KeepLogs {
+		if records, err = reports.NewRecorder(p.runs); err != nil {
+			return nil, nil, err
+		}
+		options.Records = records.Take
+	}
+	if run, err = runner.Run(ctx, j.scenario, j.subject, options); err != nil {
+		return nil, records, err
+	}
+	if p.twice {
+		options := options
+		options.Records = dropRecord
+		again, err := runner.Run(ctx, j.scenario, j.subject, options)
+		if err != nil {
+			return nil, records, err
+		}
+		if run.Digest == "" || again.Digest != run.Digest {
+			return nil, records, fmt.Errorf("%w: digests %q and %q\n%s", errDigest, run.Digest, again.Digest,
+				p.divergence(ctx, j, options))
+		}
+	}
+	if asExpected(run) != linearizability.Valid && !options.KeepLogs && run.Digest != "" {
+		// The same run again, now with log lines and all records for its folder.
+		if records, err = reports.NewRecorder(p.runs); err != nil {
+			return nil, nil, err
+		}
+		options.KeepLogs, options.Records = true, records.Take
+		if run, err = runner.Run(ctx, j.scenario, j.subject, options); err != nil {
+			return nil, records, err
+		}
+	}
+	run.Reproduce = p.reproduce(j, seed)
+	return run, records, nil
+}
+
+// dropRecord is for runs whose records are not kept.
+func dropRecord(scenarios.Stamped) {}
+
+// diverger is a runner that finds where two runs of one seed begin to differ.
+type diverger interface {
+	Diverge(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subject, o scenarios.RunOptions) (string, error)
+}
+
+func (p *plan) divergence(ctx context.Context, j *job, o scenarios.RunOptions) string {
+	d, ok := p.backend.Runner.(diverger)
+	if !ok {
+		return ""
+	}
+	where, err := d.Diverge(ctx, j.scenario, j.subject, o)
+	if err != nil {
+		return err.Error()
+	}
+	return where
+}

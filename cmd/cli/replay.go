@@ -1,0 +1,161 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/reports"
+	"github.com/holdfast-sim/holdfast/scenarios"
+)
+
+const replayHelp = `Repeats a run from its folder, or from a replay file and the scenario that it names, with the same
+seed and the same choices. In the simulator the digest must be the recorded one; when it differs, the
+program or the scenario has changed since.
+
+Nothing is written without --runs.`
+
+type replayFlags struct {
+	runs      string
+	timescale string
+	json      bool
+	quiet     bool
+}
+
+func (a *app) replayCommand() *cobra.Command {
+	var f replayFlags
+	cmd := &cobra.Command{
+		Use:   "replay RUNFOLDER|REPLAYFILE",
+		Short: "Repeat a run from its folder",
+		Long:  replayHelp,
+		Example: a.examples(`  NAME replay runs/my-scenario/latest
+  NAME replay failing.replay.json --runs runs`),
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.replay(cmd.Context(), args[0], &f) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.runs, "runs", "", "`folder` to write the run's folder into")
+	flags.StringVar(&f.timescale, "timescale", "", "on real nodes, multiply all times by this `ratio`, as in the first run")
+	flags.BoolVar(&f.json, "json", false, "print one line of JSON")
+	flags.BoolVar(&f.quiet, "quiet", false, "print nothing when the run ends as expected, and no progress")
+	return cmd
+}
+
+func (a *app) replay(ctx context.Context, path string, f *replayFlags) error {
+	file := path
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		file = filepath.Join(path, reports.ReplayFile)
+	}
+	from, r, err := readReplay(file)
+	if err != nil {
+		return Usage(err)
+	}
+	scenario, subject, err := a.load(from, "")
+	if err != nil {
+		return err
+	}
+	options, err := replayOptions(r, f)
+	if err != nil {
+		return Usage(fmt.Errorf("replay file %s: %w", file, err))
+	}
+	backend, err := a.findBackend(r.Backend, options.Timescale)
+	if err != nil {
+		return err
+	}
+	p := a.progress(f.quiet)
+	p.run(fmt.Sprintf("%s, seed %d", scenario.Name, r.Seed))
+	options.Progress, options.Records = p.report, dropRecord
+	var records *reports.Recorder
+	if f.runs != "" {
+		if records, err = reports.NewRecorder(f.runs); err != nil {
+			return internal(err)
+		}
+		defer records.Close()
+		options.Records = records.Take
+	}
+	run, err := backend.Runner.Run(ctx, scenario, subject, options)
+	p.clear()
+	if err != nil {
+		return internal(fmt.Errorf("replaying %s: %w", path, err))
+	}
+	run.Reproduce = a.command("replay", path)
+	return a.showReplay(run, r, records, f)
+}
+
+func (a *app) showReplay(run *scenarios.Run, r *reports.Replay, records *reports.Recorder, f *replayFlags) error {
+	if r.Digest != "" && run.Digest != r.Digest {
+		fmt.Fprintf(a.Stderr, "%s: the digest is %s, recorded was %s: the program or the scenario has changed since\n",
+			a.Name, run.Digest, r.Digest)
+	}
+	var paths reports.Paths
+	if f.runs != "" {
+		var err error
+		dir := filepath.Join(f.runs, run.Scenario.Name, fmt.Sprint(run.Seed))
+		if paths, err = (reports.Options{Scenario: scenarios.Marshal, Replay: *r, Records: records}).WriteRun(dir, run); err != nil {
+			return internal(err)
+		}
+	}
+	v := asExpected(run)
+	var err error
+	switch {
+	case f.json:
+		err = json.NewEncoder(a.Stdout).Encode(&runLine{reports.Summarize(run), v, paths.Dir, paths.Page})
+	case !f.quiet || v != linearizability.Valid:
+		err = reports.TextOptions{Color: a.color(), Page: paths.Page}.Text(a.Stdout, run)
+	}
+	if err != nil {
+		return internal(err)
+	}
+	return verdict(v)
+}
+
+// readReplay reads a replay file and the scenario beside it.
+func readReplay(file string) (source, *reports.Replay, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return source{}, nil, fmt.Errorf("reading replay file: %w", err)
+	}
+	r, err := reports.DecodeReplay(data)
+	if err != nil {
+		return source{}, nil, fmt.Errorf("reading replay file %s: %w", file, err)
+	}
+	if r.File == "" || filepath.IsAbs(r.File) || strings.Contains(filepath.ToSlash(r.File), "..") {
+		return source{}, nil, fmt.Errorf("reading replay file %s: file %q is not a path below its folder", file, r.File)
+	}
+	path := filepath.Join(filepath.Dir(file), filepath.FromSlash(r.File))
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return source{}, nil, fmt.Errorf("reading the scenario of %s: %w", file, err)
+	}
+	return source{path, path, text}, &r, nil
+}
+
+func replayOptions(r *reports.Replay, f *replayFlags) (scenarios.RunOptions, error) {
+	o := scenarios.RunOptions{Seed: r.Seed, KeepLogs: true}
+	switch r.Mode {
+	case reports.ModeDerive:
+	case reports.ModeZero:
+		o.ZeroDraws = true
+	default:
+		return o, fmt.Errorf("mode %q: write %s or %s", r.Mode, reports.ModeDerive, reports.ModeZero)
+	}
+	if len(r.Overrides) > 0 {
+		dec := json.NewDecoder(bytes.NewReader(r.Overrides))
+		dec.DisallowUnknownFields()
+		if err := dec.Decode(&o.Overrides); err != nil {
+			return o, fmt.Errorf("overrides: %w", err)
+		}
+	}
+	var err error
+	if f.timescale != "" {
+		o.Timescale, err = scenarios.ParseTimescale(f.timescale)
+	}
+	return o, err
+}
