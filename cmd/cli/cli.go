@@ -2,7 +2,7 @@
 // subjects and has run, campaign, replay, check, scenario and doctor for them.
 //
 //	func main() {
-//		cli.Main(cli.Config{Kinds: []cli.Kind{{Name: "keeper", Decode: keeper.Decode}}})
+//		cli.Main(cli.Config{Subjects: []scenarios.Subject{keeper.Subject()}})
 //	}
 //
 // Results go to standard output, progress and problems to standard error. Exit codes are those of

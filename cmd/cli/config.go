@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/holdfast-sim/holdfast/chaos"
@@ -20,9 +21,11 @@ import (
 	"github.com/holdfast-sim/holdfast/sim"
 )
 
-// Config is what a program offers. Only Kinds is required.
+// Config is what a program offers. Only Subjects or Kinds is required.
 type Config struct {
-	// Kinds are the subjects that scenario files may name.
+	// Subjects are systems that scenario files only name, without anything to configure.
+	Subjects []scenarios.Subject
+	// Kinds are systems with a part of their own in scenario files.
 	Kinds []Kind
 	// Library holds scenario files (*.yaml) that can be named without a path, usually an embed.FS;
 	// nil: none. Scenarios of subjects that are not in Kinds are not offered.
@@ -45,7 +48,7 @@ type Config struct {
 	Env func(key string) string
 }
 
-// Kind is a sort of subject.
+// Kind is a system under test, made from its part of a scenario file.
 type Kind struct {
 	// Name is what scenario files write under subject.kind.
 	Name string
@@ -135,6 +138,10 @@ func (c Config) withDefaults() Config {
 	if len(c.Backends) == 0 {
 		c.Backends = []Backend{Simulator()}
 	}
+	for _, s := range c.Subjects {
+		c.Kinds = append(slices.Clip(c.Kinds), Kind{Name: s.Kind(), Decode: scenarios.KindsOf(s)[s.Kind()]})
+	}
+	c.Subjects = nil
 	c.Name = cmp.Or(c.Name, strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe"))
 	c.Version = cmp.Or(c.Version, recordedVersion())
 	return c
@@ -158,7 +165,7 @@ func recordedVersion() string {
 // validate finds mistakes in a configuration, which are mistakes of a main package.
 func (c *Config) validate() error {
 	if len(c.Kinds) == 0 {
-		return internal(errors.New("cli.Config.Kinds is empty: this program has no subject to run"))
+		return internal(errors.New("cli.Config has no Subjects and no Kinds: this program has no subject to run"))
 	}
 	seen := map[string]bool{}
 	for i, k := range c.Kinds {
@@ -178,7 +185,7 @@ func (c *Config) validate() error {
 	return nil
 }
 
-// kind finds a kind by its name; nil when the program does not have it.
+// kind finds a kind by its name; nil if the program does not have it.
 func (c *Config) kind(name string) *Kind {
 	for i := range c.Kinds {
 		if c.Kinds[i].Name == name {

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"runtime/debug"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,4 +21,24 @@ func TestProgramsOfGoRunAreKnown(t *testing.T) {
 	} {
 		require.Equal(t, want, builtByGoRun(name), name)
 	}
+}
+
+func TestGoRunNamesTheMainPackage(t *testing.T) {
+	const module = "example.com/notes"
+	for want, c := range map[string]struct {
+		path, version string
+		there         []string
+	}{
+		"go run ./cmd/mine":                        {module + "/cmd/mine", "(devel)", []string{"cmd/mine", "go.mod"}},
+		"go run example.com/notes/cmd/mine":        {module + "/cmd/mine", "(devel)", nil},
+		"go run example.com/notes/cmd/mine@v1.2.0": {module + "/cmd/mine", "v1.2.0", nil},
+		"go run .":                        {module, "(devel)", []string{"go.mod"}},
+		"go run example.com/notes@v1.0.0": {module, "v1.0.0", nil},
+	} {
+		info := &debug.BuildInfo{Path: c.path, Main: debug.Module{Path: module, Version: c.version}}
+		require.Equal(t, want, goRun(info, func(path string) bool { return slices.Contains(c.there, path) }))
+	}
+	files := &debug.BuildInfo{Path: "command-line-arguments", Main: debug.Module{Path: module}}
+	require.Equal(t, "go run .", goRun(files, exists), "what go run was given is not recorded")
+	require.Equal(t, "go run .", goRun(nil, exists))
 }
