@@ -11,148 +11,177 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/store/state"
 )
 
-// keepBacklog keeps what is ordered while the state that it applies to is on its way. When that
-// grows too long, it is dropped and the state asked for again, from a later place.
-func (s *Store) keepBacklog(o ordered) {
-	v := &s.ring
-	v.backlog = append(v.backlog, o)
-	v.backlogBytes += o.bytes()
-	if v.backlogBytes <= maxBacklogBytes {
+// catchUp is the catch-up stage: it fetches the state that an epoch starts from where this store does not
+// have it, and serves it to others.
+type catchUp struct {
+	*shared
+	acks    *acknowledgements
+	receive *reassembly
+
+	fetching     bool
+	tries        int
+	backlog      []ordered // since backlogFrom, while fetching
+	backlogBytes int
+	backlogFrom  uint64
+	requests     []fetchRequest // to be served
+}
+
+// fetchRequest is another member's request for a snapshot.
+type fetchRequest struct {
+	fetch
+	from ring.NodeID
+}
+
+// reset forgets a ring that is over.
+func (c *catchUp) reset() {
+	c.fetching, c.tries, c.backlog, c.backlogBytes, c.backlogFrom, c.requests = false, 0, nil, 0, 0, nil
+}
+
+// start asks for the state of the epoch whose decision is at a position in the order.
+func (c *catchUp) start(at uint64) {
+	c.fetching, c.backlogFrom = true, at
+	c.sendFetch()
+}
+
+// end returns what was ordered while the state was fetched.
+func (c *catchUp) end() []ordered {
+	backlog := c.backlog
+	c.fetching, c.backlog, c.backlogBytes = false, nil, 0
+	c.env.StopTimer(timerFetch)
+	return backlog
+}
+
+// keep keeps what is ordered while the state that it applies to is on its way. When that grows too long, it
+// is dropped and the state is asked for again, from a later position.
+func (c *catchUp) keep(o ordered) {
+	c.backlog = append(c.backlog, o)
+	c.backlogBytes += o.bytes()
+	if c.backlogBytes <= maxBacklogBytes {
 		return
 	}
-	s.env.Probe("store/backlog-overflow")
-	v.backlog, v.backlogBytes, v.backlogFrom = nil, 0, o.at
-	s.in.clear()
-	s.sendFetch()
+	c.env.Probe("store/backlog-overflow")
+	c.backlog, c.backlogBytes, c.backlogFrom = nil, 0, o.at
+	c.receive.clear()
+	c.sendFetch()
 }
 
 // fetchTriesBeforeReform is how often the state is asked for before a new ring is.
 const fetchTriesBeforeReform = 3
 
 // sendFetch asks for the state: first the decision's source, then any store that has installed.
-func (s *Store) sendFetch() {
-	v := &s.ring
-	if !v.fetching || v.fenced {
+func (c *catchUp) sendFetch() {
+	if !c.fetching || c.ring.closed {
 		return
 	}
-	f := &fetch{Target: s.fetchTarget(), Mark: s.replica.Mark()}
-	if s.replica.Config != nil {
-		f.Genesis = s.replica.Config.Genesis
+	f := &fetch{Target: c.fetchTarget(), Mark: c.disk.replica.Mark()}
+	if c.disk.replica.Config != nil {
+		f.Genesis = c.disk.replica.Config.Genesis
 	}
-	if v.fetchTries > 0 {
-		s.env.Probe("store/fetch-retried")
+	if c.tries > 0 {
+		c.env.Probe("store/fetch-retried")
 	}
-	if v.fetchTries >= fetchTriesBeforeReform {
-		// Nobody who has the state serves it. In a new ring those who are silent are left out.
-		s.env.Probe("store/fetch-given-up")
-		s.toCluster(cpg.Reform{})
+	if c.tries >= fetchTriesBeforeReform {
+		// No member that has the state serves it. A new ring leaves silent members out.
+		c.env.Probe("store/fetch-given-up")
+		c.toCluster(cpg.Reform{})
 	}
-	v.fetchTries++
-	s.out.send(f)
-	s.env.SetTimer(timerFetch, s.opts.Timers.FetchRetry)
+	c.tries++
+	c.out.send(f)
+	c.env.SetTimer(timerFetch, c.opts.Timers.FetchRetry)
 }
 
-func (s *Store) fetchTarget() ring.NodeID {
-	v := &s.ring
+func (c *catchUp) fetchTarget() ring.NodeID {
 	var able []ring.NodeID
-	for _, m := range v.members {
-		if m != s.node() && v.hasAck(m) {
+	for _, m := range c.ring.members {
+		if m != c.node() && c.acks.has(m) {
 			able = append(able, m)
 		}
 	}
-	if v.fetchTries == 0 || len(able) == 0 {
-		return v.decision.Source
+	if c.tries == 0 || len(able) == 0 {
+		return c.ring.decision.Source
 	}
-	return able[v.fetchTries%len(able)]
+	return able[c.tries%len(able)]
 }
 
-// want is a request for a snapshot.
-type want struct {
-	fetch
-	from ring.NodeID
-}
-
-// onFetch notes who needs the state; requests that come together are served together.
-func (s *Store) onFetch(from ring.NodeID, f *fetch) {
-	if f.Target != s.node() || s.ring.decision == nil {
+// onFetch notes a request for the state; requests that arrive together are served together.
+func (c *catchUp) onFetch(from ring.NodeID, f *fetch) {
+	if f.Target != c.node() || c.ring.decision == nil {
 		return
 	}
-	s.ring.wanted = append(s.ring.wanted, want{*f, from})
-	s.env.SetTimer(timerServe, s.opts.Timers.ServeGather)
+	c.requests = append(c.requests, fetchRequest{*f, from})
+	c.env.SetTimer(timerServe, c.opts.Timers.ServeGather)
 }
 
-// serve sends one snapshot that fits everybody who asked: the difference from the least advanced
-// if all are in this store's past, else everything.
-func (s *Store) serve() {
-	if !s.writable() {
-		return // asked again, perhaps of somebody else
+// serve sends one snapshot that fits every request: the difference from the least advanced one if all are in
+// this store's past, else everything.
+func (c *catchUp) serve() {
+	if !c.writable() {
+		return // asked again, perhaps of another member
 	}
-	s.flush()
-	s.ring.wanted = slices.DeleteFunc(s.ring.wanted, func(w want) bool { return s.ring.hasAck(w.from) })
-	if s.failed != nil || len(s.ring.wanted) == 0 {
+	c.requests = slices.DeleteFunc(c.requests, func(r fetchRequest) bool { return c.acks.has(r.from) })
+	if len(c.requests) == 0 {
 		return
 	}
-	least := slices.MinFunc(s.ring.wanted, func(a, b want) int {
+	least := slices.MinFunc(c.requests, func(a, b fetchRequest) int {
 		return cmp.Compare(a.Mark.Revision, b.Mark.Revision)
 	})
-	snap := s.replica.SnapshotFrom(least.Mark, least.Genesis, s.ring.position)
-	for _, f := range s.ring.wanted {
+	snap := c.disk.replica.SnapshotFrom(least.Mark, least.Genesis, c.acks.position)
+	for _, r := range c.requests {
 		if snap.Full {
 			break
 		}
-		snap = s.fitting(snap, f.fetch)
+		snap = c.widened(snap, r.fetch)
 	}
-	s.ring.wanted = nil
+	c.requests = nil
 	data := snap.Encode()
 	if len(data) > maxSnapshotBytes {
-		s.log.Error("critical: the state is too large to be copied", "bytes", len(data))
+		c.log.Error("critical: the state is too large to be copied", "bytes", len(data))
 		return
 	}
-	s.log.Info("start sending inode updates", "full", snap.Full, "entries", len(snap.Entries),
+	c.log.Info("start sending inode updates", "full", snap.Full, "entries", len(snap.Entries),
 		"bytes", len(data))
-	s.out.send(&snapshot{Data: data})
+	c.out.send(&snapshot{Data: data})
 }
 
-// fitting keeps a difference if it also serves another request, and turns to everything if not.
-func (s *Store) fitting(snap *state.Snapshot, f fetch) *state.Snapshot {
-	if alone := s.replica.SnapshotFrom(f.Mark, f.Genesis, s.ring.position); alone.Full {
+// widened returns the snapshot if it also serves another request, and everything if not.
+func (c *catchUp) widened(snap *state.Snapshot, f fetch) *state.Snapshot {
+	if alone := c.disk.replica.SnapshotFrom(f.Mark, f.Genesis, c.acks.position); alone.Full {
 		return alone
 	}
 	return snap
 }
 
 // onSnapshot installs the epoch with the state that another member sent, if it fits.
-func (s *Store) onSnapshot(from ring.NodeID, m *snapshot) {
-	v := &s.ring
-	if !v.fetching {
+func (c *catchUp) onSnapshot(from ring.NodeID, m *snapshot) {
+	if !c.fetching {
 		return
 	}
 	snap, err := state.DecodeSnapshot(bytes.Clone(m.Data)) // its contents stay
 	if err != nil {
-		s.log.Error("undecodable snapshot", "from", from, "error", err)
+		c.log.Error("undecodable snapshot", "from", from, "error", err)
 		return
 	}
-	if snap.Epoch != v.id || snap.Position < v.backlogFrom {
-		s.env.Probe("store/snapshot-too-old")
+	if snap.Epoch != c.ring.id || snap.Position < c.backlogFrom {
+		c.env.Probe("store/snapshot-too-old")
 		return
 	}
-	next, inst, err := s.replica.Receive(snap)
+	next, inst, err := c.disk.replica.Receive(snap)
 	if errors.Is(err, state.ErrOtherHistory) {
-		return // meant for somebody else
+		return // made for another member
 	}
 	if err != nil {
-		s.log.Error("critical: snapshot refused", "from", from, "error", err)
+		c.log.Error("critical: snapshot refused", "from", from, "error", err)
 		return
 	}
-	if err := s.backend.Install(inst); err != nil {
-		s.fail(err)
+	if err := c.disk.backend.Install(inst); err != nil {
+		c.lifecycle.fail(err)
 		return
 	}
-	s.replica = next
+	c.disk.replica = next
 	how := "delta"
 	if snap.Full {
 		how = "full"
 	}
-	s.log.Info("update complete - trying to commit", "entries", len(snap.Entries), "from", from)
-	s.onInstalled(snap.Position, how, inst.Log)
+	c.log.Info("update complete - trying to commit", "entries", len(snap.Entries), "from", from)
+	c.lifecycle.installed(snap.Position, how, inst.Log)
 }

@@ -222,7 +222,8 @@ func (e *encoder) entry(i *EntryInfo) {
 }
 
 func (e *encoder) status(s *Status) {
-	for _, text := range []string{string(s.Phase), s.Reason, string(s.Role.encoded()), s.Incarnation, s.Ring, s.Epoch} {
+	for _, text := range [...]string{string(s.Phase), s.Reason, string(s.Role.encoded()), s.Incarnation,
+		s.Ring, s.Epoch} {
 		e.string(text)
 	}
 	e.uint(uint64(s.Node))

@@ -14,8 +14,8 @@ import (
 // state the epoch starts from. Everything here is a pure function of the reports that precede it
 // in the order, so all members of the ring judge it alike.
 
-// arrived is a report and its place in the ring's order.
-type arrived struct {
+// orderedReport is a report and its place in the ring's order.
+type orderedReport struct {
 	report
 	node ring.NodeID
 	at   uint64
@@ -30,12 +30,12 @@ type decision struct {
 var (
 	errNoQuorum      = errors.New("the reports do not add up to a quorum")
 	errTwoClusters   = errors.New("stores of different clusters meet in one ring: remove the strangers")
-	errUnborn        = errors.New("the store is new and waits for all configured nodes")
+	errUninitialized = errors.New("the store is new and waits for all configured nodes")
 	errWrongDecision = errors.New("the decision does not follow from the reports")
 )
 
 // newer says that a state wins over another as source: epoch first, then revision.
-func newer(a, b *arrived) bool {
+func newer(a, b *orderedReport) bool {
 	if c := a.Epoch.Compare(b.Epoch); c != 0 {
 		return c > 0
 	}
@@ -45,13 +45,13 @@ func newer(a, b *arrived) bool {
 // exchange is what a ring's members have told each other.
 type exchange struct {
 	epoch   ring.ID
-	members []ring.NodeID // of the ring: they count for nothing by being there
-	reports []*arrived    // in the order of their arrival
+	members []ring.NodeID    // of the ring: they count for nothing by being there
+	reports []*orderedReport // in the order of their arrival
 }
 
 // voters are the reports of stores that a configuration lists, by incarnation.
-func voters(c *state.Config, reports []*arrived) []*arrived {
-	var out []*arrived
+func voters(c *state.Config, reports []*orderedReport) []*orderedReport {
+	var out []*orderedReport
 	for _, r := range reports {
 		if c.IsVoter(r.node, r.Incarnation) {
 			out = append(out, r)
@@ -61,7 +61,7 @@ func voters(c *state.Config, reports []*arrived) []*arrived {
 }
 
 // quorate says whether the votes of those who take part, not of the ring, are a quorum.
-func (x *exchange) quorate(c *state.Config, taking []*arrived) bool {
+func (x *exchange) quorate(c *state.Config, taking []*orderedReport) bool {
 	var votes uint32
 	for _, r := range taking {
 		votes += c.Votes(r.node, r.Incarnation)
@@ -70,7 +70,7 @@ func (x *exchange) quorate(c *state.Config, taking []*arrived) bool {
 }
 
 // bestSource is the newest state among the reports; among equals the lowest node.
-func bestSource(reports []*arrived) *arrived {
+func bestSource(reports []*orderedReport) *orderedReport {
 	best := reports[0]
 	for _, r := range reports[1:] {
 		if newer(r, best) || !newer(best, r) && r.node < best.node {
@@ -82,7 +82,7 @@ func bestSource(reports []*arrived) *arrived {
 
 // conclude draws the decision that follows from the reports.
 func (x *exchange) conclude() (*decision, error) {
-	var born []*arrived // stores that are listed in the configuration that they hold
+	var born []*orderedReport // stores that are listed in the configuration that they hold
 	for _, r := range x.reports {
 		if r.Config.Initialized() && r.Config.IsVoter(r.node, r.Incarnation) {
 			born = append(born, r)
@@ -112,19 +112,19 @@ func (x *exchange) conclude() (*decision, error) {
 // them has a state, and all were given the same configuration.
 func (x *exchange) concludeGenesis() (*decision, error) {
 	if len(x.reports) == 0 {
-		return nil, errUnborn
+		return nil, errUninitialized
 	}
 	reports := slices.Clone(x.reports)
-	slices.SortFunc(reports, func(a, b *arrived) int { return cmp.Compare(a.node, b.node) })
+	slices.SortFunc(reports, func(a, b *orderedReport) int { return cmp.Compare(a.node, b.node) })
 	proposal := reports[0].Config
 	if len(reports) != len(proposal.Members) {
-		return nil, errUnborn
+		return nil, errUninitialized
 	}
 	incs := make([]state.Incarnation, len(reports))
 	for i, r := range reports {
 		if r.Config.Initialized() || !r.Config.Equal(proposal) || proposal.Members[i].Node != r.node ||
 			!r.Epoch.IsZero() || r.Mark != (state.Mark{}) {
-			return nil, errUnborn
+			return nil, errUninitialized
 		}
 		incs[i] = r.Incarnation
 	}
@@ -132,7 +132,7 @@ func (x *exchange) concludeGenesis() (*decision, error) {
 		Source: reports[0].node, Genesis: true}}, nil
 }
 
-func nodesOf(reports []*arrived) []ring.NodeID {
+func nodesOf(reports []*orderedReport) []ring.NodeID {
 	nodes := make([]ring.NodeID, len(reports))
 	for i, r := range reports {
 		nodes[i] = r.node
@@ -143,7 +143,7 @@ func nodesOf(reports []*arrived) []ring.NodeID {
 // verify judges a DECIDE by the reports that precede it: X must have reported, and the rest must
 // follow from X.
 func (x *exchange) verify(d *decide) (*decision, error) {
-	var taking []*arrived
+	var taking []*orderedReport
 	for _, r := range x.reports {
 		if _, ok := slices.BinarySearch(d.Members, r.node); ok {
 			taking = append(taking, r)

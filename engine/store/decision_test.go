@@ -20,12 +20,12 @@ func configOf(genesis byte, votes ...uint32) *state.Config {
 	return c
 }
 
-func reportOf(n ring.NodeID, c *state.Config, epoch, revision uint64) *arrived {
-	return &arrived{node: n, report: report{Incarnation: inc(n), Config: c, Epoch: ring.ID{Seq: epoch, Rep: 1},
+func reportOf(n ring.NodeID, c *state.Config, epoch, revision uint64) *orderedReport {
+	return &orderedReport{node: n, report: report{Incarnation: inc(n), Config: c, Epoch: ring.ID{Seq: epoch, Rep: 1},
 		Mark: state.Mark{Revision: revision, Chain: [32]byte{byte(revision), byte(epoch)}}}}
 }
 
-func exchangeOf(members []ring.NodeID, reports ...*arrived) *exchange {
+func exchangeOf(members []ring.NodeID, reports ...*orderedReport) *exchange {
 	return &exchange{epoch: ring.ID{Seq: 99, Rep: 1}, members: members, reports: reports}
 }
 
@@ -36,7 +36,7 @@ func TestEveryExchangeOfFive(t *testing.T) {
 	states := [][2]uint64{{4, 9}, {8, 3}, {8, 5}}
 	ringOfAll := []ring.NodeID{1, 2, 3, 4, 5}
 	for code := range 4 * 4 * 4 * 4 * 4 {
-		var reports []*arrived
+		var reports []*orderedReport
 		var best [2]uint64
 		for n, rest := ring.NodeID(1), code; n <= 5; n, rest = n+1, rest/4 {
 			if k := rest % 4; k > 0 {
@@ -109,8 +109,8 @@ func TestWeightedVotes(t *testing.T) {
 }
 
 func TestGenesisNeedsAllAndAgreement(t *testing.T) {
-	fresh := func(n ring.NodeID, c *state.Config) *arrived {
-		return &arrived{node: n, report: report{Incarnation: inc(n), Config: c}}
+	fresh := func(n ring.NodeID, c *state.Config) *orderedReport {
+		return &orderedReport{node: n, report: report{Incarnation: inc(n), Config: c}}
 	}
 	proposal := configOf(0, 1, 1, 1)
 	for i := range proposal.Members {
@@ -129,7 +129,7 @@ func TestGenesisNeedsAllAndAgreement(t *testing.T) {
 		"stranger":  exchangeOf(nil, fresh(1, proposal), fresh(2, proposal), fresh(4, proposal)),
 	} {
 		_, err := x.conclude()
-		require.ErrorIs(t, err, errUnborn, name)
+		require.ErrorIs(t, err, errUninitialized, name)
 	}
 	// One that was there at the beginning and has nothing yet is a voter of the born one.
 	d, err = exchangeOf(nil, reportOf(1, configOf(1, 1, 1, 1), 4, 0), fresh(2, proposal)).conclude()

@@ -49,11 +49,11 @@ func killedDuringInstallation(t *testing.T, at int, full, power bool) bool {
 	}
 	lag()
 	for n1.deliver() || n3.deliver() || n1.fire(time.Second) {
-		if n3.store.ring.fetching {
+		if n3.store.catchUp.fetching {
 			break
 		}
 	}
-	require.True(t, n3.store.ring.fetching)
+	require.True(t, n3.store.catchUp.fetching)
 	left, hit := at, false
 	n3.disk.Before = func(op, _ string) error {
 		if op == "read" || op == "open" {
@@ -107,7 +107,7 @@ func TestFetchingMemberDoesNotConfirm(t *testing.T) {
 		for n1.deliver() || n3.deliver() || n1.fire(time.Millisecond) || n3.fire(time.Millisecond) {
 		}
 	}
-	for !n3.store.ring.fetching {
+	for !n3.store.catchUp.fetching {
 		require.True(t, n1.deliver() || n3.deliver() || n1.fire(time.Second))
 	}
 	delete(n1.timers, timerServe) // the state does not come yet

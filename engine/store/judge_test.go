@@ -59,7 +59,7 @@ func (j *judge) failf(format string, args ...any) { require.Fail(j.t, fmt.Sprint
 
 // expose says that a client has seen a node's history up to a revision.
 func (j *judge) expose(n *testNode, revision uint64) {
-	log := &n.store.replica.Log
+	log := &n.store.disk.replica.Log
 	for rev := uint64(1); rev <= revision; rev++ {
 		e := log.At(rev)
 		if e == nil {
@@ -94,7 +94,7 @@ func (j *judge) onAnswer(n *testNode, op env.OpID, r *Response) {
 	}
 	j.expose(n, r.Revision)
 	if change && r.OK {
-		if e := n.store.replica.Log.At(r.Revision); e == nil || e.Request != r.ID {
+		if e := n.store.disk.replica.Log.At(r.Revision); e == nil || e.Request != r.ID {
 			j.failf("node %d: revision %d is not %s's", n.id, r.Revision, r.ID)
 		}
 	}
@@ -110,7 +110,7 @@ func (j *judge) onRecord(n *testNode, r env.Record) {
 			j.contained(n.id, &r, &a)
 		}
 		for rev, was := range j.chain {
-			if e := n.store.replica.Log.At(rev); e != nil && was.epoch.Compare(r.Epoch) < 0 && e.Chain != was.chain {
+			if e := n.store.disk.replica.Log.At(rev); e != nil && was.epoch.Compare(r.Epoch) < 0 && e.Chain != was.chain {
 				j.failf("node %d installed %s with another history at revision %d", n.id, r.Epoch, rev)
 			}
 		}
@@ -134,13 +134,13 @@ func (j *judge) contained(node ring.NodeID, i *Installed, a *Acknowledged) {
 
 // conclude compares the end with everything that clients were told.
 func (j *judge) conclude(n *testNode) {
-	j.expose(n, n.store.replica.Revision())
-	require.GreaterOrEqual(j.t, n.store.replica.Revision(), j.top, "acknowledged changes are missing at the end")
+	j.expose(n, n.store.disk.replica.Revision())
+	require.GreaterOrEqual(j.t, n.store.disk.replica.Revision(), j.top, "acknowledged changes are missing at the end")
 	model := tree.New(tree.DefaultLimits())
 	states := []map[string]tree.Entry{contents(model)}
 	seen := map[string]bool{}
-	for rev := uint64(1); rev <= n.store.replica.Revision(); rev++ {
-		e := n.store.replica.Log.At(rev)
+	for rev := uint64(1); rev <= n.store.disk.replica.Revision(); rev++ {
+		e := n.store.disk.replica.Log.At(rev)
 		if seen[e.Request] {
 			j.failf("request %s was carried out twice", e.Request)
 		}

@@ -45,26 +45,25 @@ var plantedBugs = []plantedBug{
 			votes += m.Votes
 		}
 	}`},
-	{"every member chooses its own X", "ringview.go",
-		`	s.out.send(&d.decide)
+	{"every member chooses its own X", "epoch.go",
+		`	e.out.send(&d.decide)
 `,
-		`	s.adopt(s.ring.reports[len(s.ring.reports)-1].at, d)
+		`	e.adopt(e.reports[len(e.reports)-1].at, d)
 `},
 	{"W minus 1", "state/config.go",
 		`return c.ExpectedVotes() - c.Quorum() + 1`,
 		`return c.ExpectedVotes() - c.Quorum()`},
-	{"old ring's messages applied after reporting", "ringview.go",
-		`func (s *Store) fence() {
-	s.flush()
+	{"old ring's messages applied after reporting", "ring.go",
+		`func (s *Store) closeRing() {
+	s.apply.flush()
 }`,
-		`func (s *Store) fence() {
+		`func (s *Store) closeRing() {
 }`},
-	{"acknowledge before install", "order.go",
-		`		s.keepBacklog(o)
+	{"acknowledge before install", "apply.go",
+		`		a.catchUp.keep(o)
 `,
-		`		s.keepBacklog(o)
-		v.position = o.at
-		s.acknowledge()
+		`		a.catchUp.keep(o)
+		a.acks.confirm(o.at)
 `},
 	{"epoch before state", "sqldb/write.go",
 		`	return d.transaction(func() error {
@@ -109,50 +108,52 @@ func (d *DB) Install(i *state.Installation) error {
 	}
 	return`,
 		`	return`},
-	{"acknowledge before fsync", "order.go",
-		`	if !s.commit(&batch) {
+	{"acknowledge before fsync", "apply.go",
+		`	if err := a.disk.commit(&batch); err != nil {
+		a.lifecycle.fail(err)
 		return
 	}
-	s.ring.position = group[len(group)-1].at
-	s.acknowledge()
+	a.watches.wake(batch.Log)
+	a.acks.confirm(group[len(group)-1].at)
 `,
-		`	s.ring.position = group[len(group)-1].at
-	s.acknowledge()
-	if !s.commit(&batch) {
+		`	a.acks.confirm(group[len(group)-1].at)
+	if err := a.disk.commit(&batch); err != nil {
+		a.lifecycle.fail(err)
 		return
 	}
+	a.watches.wake(batch.Log)
 `},
 	{"no fsync", "sqlitevfs/db.go", `PRAGMA synchronous=full`, `PRAGMA synchronous=off`},
-	{"restarted store goes on in the same ring", "ringview.go",
+	{"restarted store goes on in the same ring", "ring.go",
 		`		s.env.Probe("store/ring-entered-late")
 `,
 		`		s.env.Probe("store/ring-entered-late")
-		if s.replica != nil && s.replica.Epoch == c.Ring {
+		if s.disk.replica != nil && s.disk.replica.Epoch == c.Ring {
 			s.ring.present, s.ring.installed = true, true
-			s.ring.decision = &decision{config: s.replica.Config}
+			s.ring.decision = &decision{config: s.disk.replica.Config}
 			return
 		}
 `},
 	{"wiped store votes at once", "state/config.go",
 		`	return m != nil && m.Incarnation == inc && !inc.IsZero()`,
 		`	return m != nil`},
-	{"linearizable read answered locally", "operations.go",
+	{"linearizable read answered locally", "request.go",
 		`		return req.Local
 `,
 		`		return true
 `},
-	{"read confirmed by its own marker alone", "operations.go",
-		`		if !s.ring.confirmed(p.config, p.at) {`,
-		`		if p.cmd != nil && !s.ring.confirmed(p.config, p.at) {`},
-	{"read confirmed by old acknowledgements", "operations.go",
-		`s.await(p, s.query(p.req), o.at, s.replica.Config)`,
-		`s.await(p, s.query(p.req), 0, s.replica.Config)`},
-	{"messages behind the transitional configuration applied", "ringview.go",
-		`		s.ring.fenced = true
+	{"read confirmed by its own marker alone", "acknowledge.go",
+		`		if !a.confirmed(p.config, p.at) {`,
+		`		if p.cmd != nil && !a.confirmed(p.config, p.at) {`},
+	{"read confirmed by old acknowledgements", "apply.go",
+		`a.acks.await(p, query(a.disk.replica, p.req), o.at, a.disk.replica.Config)`,
+		`a.acks.await(p, query(a.disk.replica, p.req), 0, a.disk.replica.Config)`},
+	{"messages behind the transitional configuration applied", "ring.go",
+		`		s.ring.closed = true
 `,
 		``},
 	{"failed fsync trusted after a restart of the process", "sqldb/sqldb.go",
-		`	if uint64(boot) == o.Boot || o.Failed {`,
+		`	if uint64(boot) == o.Boot || o.AfterError {`,
 		`	if false {`},
 	{"retried request carried out again", "state/replica.go",
 		`	if e := r.remembered(cmd); e != nil {`,

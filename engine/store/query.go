@@ -5,38 +5,39 @@ import (
 	"strings"
 
 	"github.com/holdfast-sim/holdfast/engine/ring"
+	"github.com/holdfast-sim/holdfast/engine/store/state"
 	"github.com/holdfast-sim/holdfast/engine/store/tree"
 )
 
-// query answers a read from the replica as it is.
-func (s *Store) query(req *Request) *Response {
-	r := &Response{ID: req.ID, OK: true, Revision: s.replica.Revision()}
+// query answers a read from a replica as it is.
+func query(replica *state.Replica, req *Request) *Response {
+	r := &Response{ID: req.ID, OK: true, Revision: replica.Revision()}
 	if bad := tree.CheckPath(req.Path); bad != nil {
 		r.OK, r.Code, r.Message = false, bad.Code, bad.Message
 		return r
 	}
 	switch req.Op {
 	case OpRead:
-		s.queryEntry(req, r)
+		queryEntry(replica, req, r)
 	case OpList:
-		s.queryList(req, r)
+		queryList(replica, req, r)
 	case OpDigest:
-		r.Digest = s.replica.Tree.Digest().String()
-		r.Chain = fmt.Sprintf("%x", s.replica.Log.Chain())
+		r.Digest = replica.Tree.Digest().String()
+		r.Chain = fmt.Sprintf("%x", replica.Log.Chain())
 	case OpDump:
-		s.queryDump(req, r)
+		queryDump(replica, req, r)
 	case OpWitness:
-		s.queryWitness(req, r)
+		queryWitness(replica, req, r)
 	}
 	return r
 }
 
-func (s *Store) queryEntry(req *Request, r *Response) {
+func queryEntry(replica *state.Replica, req *Request, r *Response) {
 	if req.Path == "" {
 		r.Entry = &EntryInfo{Kind: KindDirectory}
 		return
 	}
-	e := s.replica.Tree.Get(req.Path)
+	e := replica.Tree.Get(req.Path)
 	if e == nil {
 		r.OK, r.Code, r.Message = false, tree.NotFound, "no such file or directory"
 		return
@@ -64,9 +65,9 @@ func pageLimit(req *Request) int {
 	return req.Limit
 }
 
-func (s *Store) queryList(req *Request, r *Response) {
+func queryList(replica *state.Replica, req *Request, r *Response) {
 	if req.Path != "" {
-		e := s.replica.Tree.Get(req.Path)
+		e := replica.Tree.Get(req.Path)
 		if e == nil {
 			r.OK, r.Code, r.Message = false, tree.NotFound, "no such directory"
 			return
@@ -76,22 +77,22 @@ func (s *Store) queryList(req *Request, r *Response) {
 			return
 		}
 	}
-	room := len(s.replica.Tree.Children(req.Path))
+	room := len(replica.Tree.Children(req.Path))
 	if req.Deep {
-		room = s.replica.Tree.Len()
+		room = replica.Tree.Len()
 	}
 	if room = min(room, pageLimit(req)); req.Names {
 		r.Paths = make([]string, 0, room)
 	} else {
 		r.Entries = make([]EntryInfo, 0, room)
 	}
-	s.listBelow(req, req.Path, r)
+	listBelow(replica.Tree, req, req.Path, r)
 }
 
 // listBelow adds the entries of a directory, and of those below it if the request is deep, in the
 // order in which one walks through them.
-func (s *Store) listBelow(req *Request, dir string, r *Response) {
-	for _, e := range s.replica.Tree.Children(dir) {
+func listBelow(t *tree.Tree, req *Request, dir string, r *Response) {
+	for _, e := range t.Children(dir) {
 		if req.After == "" || strings.Compare(walkKey(e.Path), walkKey(req.After)) > 0 {
 			if len(r.Entries)+len(r.Paths) == pageLimit(req) {
 				r.More = true
@@ -104,7 +105,7 @@ func (s *Store) listBelow(req *Request, dir string, r *Response) {
 			}
 		}
 		if req.Deep && e.Kind == tree.Directory {
-			if s.listBelow(req, e.Path, r); r.More {
+			if listBelow(t, req, e.Path, r); r.More {
 				return
 			}
 		}
@@ -114,9 +115,9 @@ func (s *Store) listBelow(req *Request, dir string, r *Response) {
 // walkKey compares as one walks: everything below a directory comes right after it.
 func walkKey(path string) string { return strings.ReplaceAll(path, "/", "\x00") }
 
-func (s *Store) queryDump(req *Request, r *Response) {
+func queryDump(replica *state.Replica, req *Request, r *Response) {
 	size := 0
-	for _, path := range s.replica.Tree.Paths() {
+	for _, path := range replica.Tree.Paths() {
 		if req.After != "" && path <= req.After {
 			continue
 		}
@@ -124,14 +125,14 @@ func (s *Store) queryDump(req *Request, r *Response) {
 			r.More = true
 			return
 		}
-		e := s.replica.Tree.Get(path)
+		e := replica.Tree.Get(path)
 		r.Entries = append(r.Entries, infoOf(e, true))
 		size += len(e.Data)
 	}
 }
 
-func (s *Store) queryWitness(req *Request, r *Response) {
-	entries, _ := s.replica.Log.Since(max(req.From, 1) - 1)
+func queryWitness(replica *state.Replica, req *Request, r *Response) {
+	entries, _ := replica.Log.Since(max(req.From, 1) - 1)
 	for i := range entries {
 		if len(r.Log) == pageLimit(req) {
 			r.More = true
@@ -142,44 +143,4 @@ func (s *Store) queryWitness(req *Request, r *Response) {
 			Op: opName(e.Kind), Path: e.Path, To: e.To, Digest: fmt.Sprintf("%x", e.Digest),
 			Chain: fmt.Sprintf("%x", e.Chain)})
 	}
-}
-
-// status tells how this store stands.
-func (s *Store) status() *Status {
-	st := &Status{Phase: s.phase(), Role: s.role(), Node: s.node(), Ring: s.ring.id.String(),
-		Members: s.ring.members, Quorate: s.writable(), Pending: s.ops.live}
-	if s.failed != nil {
-		st.Reason = s.failed.Error()
-	} else if s.ring.refusal != nil && s.ring.decision == nil {
-		st.Reason = s.ring.refusal.Error()
-	}
-	if s.replica == nil {
-		return st
-	}
-	st.Incarnation = s.replica.Incarnation.String()
-	st.Epoch, st.Revision = s.replica.Epoch.String(), s.replica.Revision()
-	if c := s.replica.Config; c != nil {
-		for _, m := range c.Members {
-			ms := MemberStatus{Node: m.Node, Votes: m.Votes, Incarnation: m.Incarnation.String()}
-			if r := s.ring.reportOf(m.Node); r != nil {
-				ms.Present = r.Incarnation.String()
-			}
-			st.Config = append(st.Config, ms)
-		}
-	}
-	return st
-}
-
-func (s *Store) phase() Phase {
-	switch {
-	case s.failed != nil:
-		return PhaseFailed
-	case !s.ring.present:
-		return PhaseDetached
-	case s.ring.installed:
-		return PhaseServing
-	case s.ring.fetching:
-		return PhaseFetching
-	}
-	return PhaseExchange
 }

@@ -30,7 +30,7 @@ func TestThreeStoresAgree(t *testing.T) {
 	require.Equal(t, tree.Exists, n2.code(Request{Op: "create", Path: "a"}))
 	require.True(t, n2.do(Request{Op: "create", Path: "b", Data: []byte("x")}).OK)
 	for _, n := range c.nodes[1:] {
-		require.Equal(t, n1.store.replica.Mark(), n.store.replica.Mark())
+		require.Equal(t, n1.store.disk.replica.Mark(), n.store.disk.replica.Mark())
 	}
 }
 
@@ -85,7 +85,7 @@ func TestBacklogOverflow(t *testing.T) {
 	n1, n2, n3 := c.node(1), c.node(2), c.node(3)
 	for n1.deliver() || n2.deliver() || n3.deliver() || n1.fire(time.Millisecond) || n2.fire(time.Millisecond) {
 	} // n1 has not served n3's request: its timer is 2 ms
-	require.True(t, n3.store.ring.fetching)
+	require.True(t, n3.store.catchUp.fetching)
 	data := make([]byte, tree.MaxFileBytes)
 	delete(n1.timers, timerServe)
 	for i := range maxBacklogBytes/len(data) + 2 {
@@ -94,10 +94,10 @@ func TestBacklogOverflow(t *testing.T) {
 		}
 	}
 	require.Positive(t, c.probes["store/backlog-overflow"])
-	require.LessOrEqual(t, n3.store.ring.backlogBytes, maxBacklogBytes)
+	require.LessOrEqual(t, n3.store.catchUp.backlogBytes, maxBacklogBytes)
 	c.pass(5 * time.Second)
 	require.True(t, n3.store.writable())
-	require.Equal(t, n1.store.replica.Mark(), n3.store.replica.Mark())
+	require.Equal(t, n1.store.disk.replica.Mark(), n3.store.disk.replica.Mark())
 }
 
 // The source goes silent after the decision: another member is asked.
@@ -118,7 +118,7 @@ func TestFetchFromAnother(t *testing.T) {
 			}
 		}
 	}
-	require.True(t, c.node(3).store.ring.fetching)
+	require.True(t, c.node(3).store.catchUp.fetching)
 	require.EqualValues(t, 1, c.node(3).store.ring.decision.Source)
 	c.node(1).kill()
 	c.pass(5 * time.Second)
@@ -234,7 +234,7 @@ func TestListAndDumpPages(t *testing.T) {
 	require.True(t, r.More)
 	require.EqualValues(t, 3, r.Log[0].Revision)
 	d := n.do(Request{Op: OpDigest})
-	require.Equal(t, n.store.replica.Tree.Digest().String(), d.Digest)
+	require.Equal(t, n.store.disk.replica.Tree.Digest().String(), d.Digest)
 	require.EqualValues(t, 8, d.Revision)
 }
 
@@ -264,7 +264,7 @@ func TestSourceDiesBeforeServing(t *testing.T) {
 	n3.kill()
 	c.pass(10 * time.Second)
 	require.EqualValues(t, 3, n1.store.ring.decision.Source)
-	require.True(t, n1.store.ring.fetching && n2.store.ring.fetching)
+	require.True(t, n1.store.catchUp.fetching && n2.store.catchUp.fetching)
 	require.Positive(t, n1.reforms)
 	c.formAll(1, 2, 3)
 	c.pass(time.Second)
@@ -277,7 +277,7 @@ func TestEndOfProcessReleasesTheDatabase(t *testing.T) {
 	n := c.node(1)
 	s := n.store
 	n.kill()
-	require.ErrorIs(t, s.backend.Commit(&state.Batch{Log: []state.LogEntry{{}}}), sqlitevfs.ErrReleased)
+	require.ErrorIs(t, s.disk.backend.Commit(&state.Batch{Log: []state.LogEntry{{}}}), sqlitevfs.ErrReleased)
 }
 
 // A store whose disk fails while it installs a state is out of the ring at once: nothing that was
@@ -295,7 +295,7 @@ func TestDiskFailsDuringInstallation(t *testing.T) {
 		return nil
 	}
 	c.formAll(1, 2, 3)
-	require.Error(t, n.store.failed)
+	require.Error(t, n.store.disk.failed)
 	c.pass(4 * time.Second) // longer than every timer but that of the next attempt
 	n.disk.Before = nil
 	c.pass(6 * time.Second)

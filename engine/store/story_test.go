@@ -138,7 +138,7 @@ func (s *story) do(t *testing.T, d *datadriven.TestData, n *testNode) {
 		case "replace":
 			for _, m := range s.c.nodes {
 				if int(m.id) == number {
-					req.Node, req.Incarnation = m.id, m.store.replica.Incarnation.String()
+					req.Node, req.Incarnation = m.id, m.store.disk.replica.Incarnation.String()
 				}
 			}
 		case "settle":

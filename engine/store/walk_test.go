@@ -154,7 +154,7 @@ func (w *walk) die(n *testNode, how func()) {
 // power with it.
 func (w *walk) killInCall(n *testNode) {
 	for _, m := range w.c.nodes { // the moment of installing a state is short: aim at it
-		if m.up && m.store.ring.fetching && w.pick(2) == 0 {
+		if m.up && m.store.catchUp.fetching && w.pick(2) == 0 {
 			n = m
 		}
 	}
@@ -196,13 +196,13 @@ func (w *walk) wipe(n *testNode) {
 // replace has an operator give a wiped node's vote to its new store.
 func (w *walk) replace(n *testNode) {
 	for _, m := range w.c.nodes {
-		if !m.wiped || !m.up || m.store.replica == nil || !n.up {
+		if !m.wiped || !m.up || m.store.disk.replica == nil || !n.up {
 			continue
 		}
 		w.c.nextOp++
 		op := w.c.nextOp
 		req := Request{ID: fmt.Sprintf("r%d", op), Op: OpReplaceMember, Node: m.id,
-			Incarnation: m.store.replica.Incarnation.String()}
+			Incarnation: m.store.disk.replica.Incarnation.String()}
 		w.trace("node %d: %s replaces node %d", n.id, req.ID, m.id)
 		w.j.begin(op, req)
 		n.step(env.Invoked{Op: op, Input: req.Encode()})

@@ -63,7 +63,7 @@ func TestWatchEndsWithoutAChange(t *testing.T) {
 	c.pass(WatchTimeout)
 	require.True(t, n.answers[op].OK)
 	require.False(t, n.answers[op].Changed)
-	require.Empty(t, n.store.watchers)
+	require.Empty(t, n.store.watches.waiting)
 }
 
 func TestWatchIsWokenByAnotherState(t *testing.T) {
@@ -91,5 +91,5 @@ func TestWatchesAreBounded(t *testing.T) {
 	}
 	require.Equal(t, CodeTryAgain, n.code(Request{Op: OpWatch, Path: "a", Since: at}))
 	n.mustWrite("a", "2")
-	require.Empty(t, n.store.watchers)
+	require.Empty(t, n.store.watches.waiting)
 }

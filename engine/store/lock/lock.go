@@ -157,13 +157,13 @@ func (l *Locks) takeOver(t *env.Task, path, name string, version uint64, holder 
 // put makes this process the holder if the lock is at the expected version; 0 means that it is free.
 func (l *Locks) put(t *env.Task, name string, expect uint64) error {
 	path := Dir + "/" + name
-	asked := l.env.Mono()
+	requested := l.env.Mono()
 	version, err := l.store.CAS(t, path, []byte(l.self), expect)
 	if expect == 0 && errors.Is(err, client.ErrNotFound) { // the directory is not there yet
 		if err := l.store.Mkdir(t, Dir); err != nil {
 			return err
 		}
-		asked = l.env.Mono()
+		requested = l.env.Mono()
 		version, err = l.store.CAS(t, path, []byte(l.self), expect)
 	}
 	if err != nil {
@@ -172,7 +172,7 @@ func (l *Locks) put(t *env.Task, name string, expect uint64) error {
 	if _, had := l.held[name]; !had {
 		l.env.Emit(Taken{Lock: name, By: l.self, Version: version})
 	}
-	l.held[name] = held{version: version, requested: asked}
+	l.held[name] = held{version: version, requested: requested}
 	l.watch(name, version)
 	return nil
 }

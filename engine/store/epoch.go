@@ -1,0 +1,202 @@
+package store
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/ring"
+	"github.com/holdfast-sim/holdfast/engine/store/state"
+)
+
+// epoch is the decide stage: at the start of a ring its members exchange what they have on disk and agree,
+// in the ring's order, on who takes part and from which state the epoch starts. decision.go has the rule.
+type epoch struct {
+	*shared
+	catchUp  *catchUp
+	proposed *state.Config // what this node would start a cluster with
+
+	reports []*orderedReport // in the order of their arrival, the first of each node
+	waited  bool             // the time to wait for reports is over
+	refusal error            // why no decision could be proposed
+	// decidedAt is the decision's position in the ring's order.
+	decidedAt uint64
+}
+
+// reset forgets a ring that is over.
+func (e *epoch) reset() { e.reports, e.waited, e.refusal, e.decidedAt = nil, false, nil, 0 }
+
+// sendReport sends the ring what is durable here. From now on nothing of an older ring counts.
+func (e *epoch) sendReport() {
+	replica := e.disk.replica
+	r := &report{Incarnation: replica.Incarnation, Epoch: replica.Epoch, Mark: replica.Mark(),
+		Config: replica.Config}
+	if r.Config == nil {
+		r.Config = e.proposed
+	}
+	e.out.send(r)
+	index, _ := slices.BinarySearch(e.ring.members, e.node())
+	e.env.SetTimer(timerPropose, e.opts.Timers.ReportWait+e.proposeAfter(index))
+}
+
+func (e *epoch) proposeAfter(rank int) time.Duration {
+	return time.Duration(rank) * e.opts.Timers.ProposeStep
+}
+
+// onReport takes another member's report. A node's first report counts.
+func (e *epoch) onReport(at uint64, from ring.NodeID, r *report) {
+	if e.reportOf(from) != nil {
+		return
+	}
+	e.reports = append(e.reports, &orderedReport{report: *r, node: from, at: at})
+	if e.ring.decision != nil {
+		e.env.Probe("store/report-after-decision")
+		return
+	}
+	if len(e.reports) == len(e.ring.members) {
+		e.log.Info("received all states")
+		e.waited = true
+	}
+	if e.waited {
+		rank, _ := slices.BinarySearch(nodesOf(e.reports), e.node())
+		if rank == 0 {
+			e.propose()
+			return
+		}
+		e.env.SetTimer(timerPropose, e.proposeAfter(rank))
+	}
+}
+
+func (e *epoch) exchange() *exchange {
+	return &exchange{epoch: e.ring.id, members: e.ring.members, reports: e.reports}
+}
+
+func (e *epoch) reportOf(node ring.NodeID) *orderedReport {
+	for _, r := range e.reports {
+		if r.node == node {
+			return r
+		}
+	}
+	return nil
+}
+
+// presentAt returns which incarnations had reported before a position in the order: all members that come
+// to that position agree on it.
+func (e *epoch) presentAt(at uint64) state.Present {
+	return func(node ring.NodeID) state.Incarnation {
+		if r := e.reportOf(node); r != nil && r.at < at {
+			return r.Incarnation
+		}
+		return state.Incarnation{}
+	}
+}
+
+// propose puts the decision that follows from the reports so far into the order. Any member may; the lowest
+// reporter does so first. The first valid one counts.
+func (e *epoch) propose() {
+	if e.ring.decision != nil || !e.ring.present {
+		return
+	}
+	if len(e.reports) < len(e.ring.members) {
+		e.env.Probe("store/proposed-without-silent-member")
+	}
+	e.waited = true
+	d, err := e.exchange().conclude()
+	if err != nil {
+		e.refusal = err
+		e.log.Warn("no decision", "reason", err, "ring", e.ring.id.String())
+		if errors.Is(err, errTwoClusters) {
+			e.env.Probe("store/two-clusters")
+		}
+		e.lifecycle.undecided()
+		return
+	}
+	e.refusal = nil
+	e.out.send(&d.decide)
+}
+
+// onDecide takes the ring's first valid decision. Every member verifies it against the reports that precede
+// it in the order, so all come to the same conclusion.
+func (e *epoch) onDecide(at uint64, d *decide) {
+	if e.ring.decision != nil {
+		return
+	}
+	valid, err := e.exchange().verify(d)
+	if err != nil {
+		e.log.Error("decision refused", "reason", err)
+		return
+	}
+	e.adopt(at, valid)
+}
+
+// adopt makes a decision the ring's.
+func (e *epoch) adopt(at uint64, d *decision) {
+	e.ring.decision, e.decidedAt = d, at
+	e.env.StopTimer(timerPropose)
+	e.log.Info("leader is", "node", d.Source, "members", d.Members, "revision", d.Mark.Revision)
+	if e.hasDecidedState(d) {
+		e.installSame(d)
+		return
+	}
+	if e.isForeign(d) {
+		e.log.Error("critical: this store belongs to another cluster and keeps its data")
+		e.env.Probe("store/stranger")
+		return
+	}
+	e.log.Info("waiting for updates from leader")
+	e.catchUp.start(at)
+}
+
+// isForeign reports whether this store votes in a cluster with another genesis.
+func (e *epoch) isForeign(d *decision) bool {
+	c := e.disk.replica.Config
+	return c != nil && c.Genesis != d.config.Genesis && c.IsVoter(e.node(), e.disk.replica.Incarnation)
+}
+
+// hasDecidedState reports whether this replica's state is the one that the epoch starts from.
+func (e *epoch) hasDecidedState(d *decision) bool {
+	if e.disk.replica.Mark() != d.Mark {
+		return false
+	}
+	return e.disk.replica.Config == nil || e.disk.replica.Config.Equal(d.config)
+}
+
+// installSame installs an epoch whose state is already here. The epoch is made durable although no content
+// changes, because the next decision picks its source by it. Example: nodes 1, 2 and 3 are at revision 10 of
+// epoch 4. Node 3 applies two more changes that reach no other node: revision 12, confirmed by nobody. Nodes
+// 1 and 2 form ring 8, start from revision 10 and acknowledge a change as their revision 11. In the next ring
+// with node 3, epoch 8 on disk is what lets revision 11, acknowledged, win over revision 12 of epoch 4.
+func (e *epoch) installSame(d *decision) {
+	inst := &state.Installation{Epoch: e.ring.id}
+	if e.disk.replica.Config == nil {
+		inst.Config = d.config
+	}
+	if err := e.disk.backend.Install(inst); err != nil {
+		e.lifecycle.fail(err)
+		return
+	}
+	e.disk.replica.Epoch, e.disk.replica.Config = e.ring.id, d.config
+	e.lifecycle.installed(e.decidedAt, "same", nil)
+}
+
+// cannotAcknowledge reports whether this ring can acknowledge nothing: its members do not have the votes, or
+// those that reported do not.
+func (e *epoch) cannotAcknowledge() bool {
+	if e.writable() || e.ring.decision != nil {
+		return false
+	}
+	if e.waited && e.refusal != nil {
+		return true
+	}
+	c := e.disk.replica.Config
+	if c == nil || !e.ring.present {
+		return false
+	}
+	var votes uint32
+	for _, n := range e.ring.members {
+		if m := c.Member(n); m != nil {
+			votes += m.Votes
+		}
+	}
+	return votes < c.Quorum()
+}

@@ -1,0 +1,77 @@
+package store
+
+import (
+	"fmt"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/store/tree"
+)
+
+// client is the receiver of an answer: an operation from outside, or a process of this machine that sent
+// the request as a local message. The latter gets its answer as a local message too, and finds its request
+// by the request's id. Operations are in JSON, local messages in the compact form.
+type client struct {
+	op    env.OpID
+	local string // the process's name; "" for an operation
+}
+
+// request decodes what a client asks for.
+func (c client) request(input []byte) (*Request, error) {
+	if c.local == "" {
+		return DecodeRequest(input)
+	}
+	return DecodeCompactRequest(input)
+}
+
+// intake is the request stage: it decodes a client's request, answers at once what this node can answer
+// alone, and passes on the rest.
+type intake struct {
+	*shared
+	ops     *operations
+	watches *watches
+	status  func() *Status
+}
+
+// onRequest handles a client's request.
+func (i *intake) onRequest(from client, input []byte) {
+	req, err := from.request(input)
+	if err != nil {
+		i.reply(from, &Response{Code: tree.Invalid, Message: err.Error()})
+		return
+	}
+	switch {
+	case req.Op == OpStatus:
+		i.reply(from, &Response{ID: req.ID, OK: true, Status: i.status(), Revision: i.disk.revision()})
+	case i.disk.failed != nil:
+		i.refuse(from, req, CodeFailed,
+			fmt.Sprintf("the store of node %d does not serve: %v", i.node(), i.disk.failed))
+	case req.Op == OpWatch:
+		i.watches.watch(from, req)
+	case isLocal(req):
+		i.answerLocally(from, req)
+	default:
+		i.ops.accept(from, req)
+	}
+}
+
+// isLocal reports whether a request is answered from this node's replica as it is.
+func isLocal(req *Request) bool {
+	switch req.Op {
+	case OpDigest, OpDump, OpWitness:
+		return true
+	case OpRead, OpList:
+		return req.Local
+	}
+	return false
+}
+
+// answerLocally answers from this node's replica as it is. Lookups by processes of this machine are not
+// recorded: they are part of no history.
+func (i *intake) answerLocally(from client, req *Request) {
+	r := query(i.disk.replica, req)
+	if from.local == "" {
+		i.env.Emit(Answered{Revision: r.Revision, Epoch: i.disk.replica.Epoch, Request: req.ID, Op: req.Op,
+			Local: true, Code: string(r.Code)})
+	}
+	i.reply(from, r)
+}

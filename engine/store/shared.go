@@ -1,0 +1,85 @@
+package store
+
+import (
+	"log/slog"
+
+	"github.com/holdfast-sim/holdfast/engine/cpg"
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/ring"
+	"github.com/holdfast-sim/holdfast/engine/store/state"
+	"github.com/holdfast-sim/holdfast/engine/store/tree"
+)
+
+// shared is what every stage of one store works with. A stage changes only its own fields; of these here,
+// the ring is changed by Store and the epoch stage, the replica by the apply stage and by installations.
+type shared struct {
+	opts      Options
+	env       env.Env
+	log       *slog.Logger
+	ring      ringState
+	disk      durable
+	out       outbox
+	lifecycle lifecycle
+}
+
+// lifecycle is what happens to a store as a whole. A stage reports it here, and Store carries it out in
+// every stage that it concerns.
+type lifecycle interface {
+	// fail stops service after a disk error.
+	fail(err error)
+	// undecided reports that the reports so far allow no decision in this ring.
+	undecided()
+	// installed reports that the ring's epoch is durable here with everything up to a position in the
+	// order, and the log entries that came with it.
+	installed(position uint64, how string, received []state.LogEntry)
+}
+
+// ringState is the ring that the machine is in, as far as more than one stage needs it.
+type ringState struct {
+	id      ring.ID
+	members []ring.NodeID
+	// present reports that this store has seen the ring's messages from the first one on. A store that
+	// started within the ring has not: it stays silent and asks for a new ring.
+	present bool
+	// closed reports that the ring is over for this store: its transitional configuration was seen.
+	closed bool
+	// delivered is the position of the last message in the ring's order.
+	delivered uint64
+	// decision is the ring's decision; nil before it was delivered.
+	decision *decision
+	// installed reports that the epoch and its state are durable here.
+	installed bool
+}
+
+// node returns this node's id.
+func (s *shared) node() ring.NodeID { return s.opts.Node }
+
+// writable reports whether changes are accepted and can be acknowledged in this ring.
+func (s *shared) writable() bool { return s.ring.present && s.ring.installed && s.disk.failed == nil }
+
+// toCluster sends a local message to the cluster process and reports whether it was taken.
+func (s *shared) toCluster(m cpg.Message) bool {
+	return s.env.Local(cpg.Process, cpg.Encode(m)) == nil
+}
+
+// reply sends an answer to its client. A process that has ended or that does not take its messages gets
+// none: like every client it gives up after a while, and learns the outcome by a retry.
+func (s *shared) reply(to client, r *Response) {
+	if to.local == "" {
+		s.env.Complete(to.op, r.Encode())
+		return
+	}
+	output := r.EncodeCompact()
+	if len(output) > env.MaxLocalBytes {
+		s.log.Error("an answer is too long for a local message", "process", to.local, "bytes", len(output))
+		return
+	}
+	if err := s.env.Local(to.local, output); err != nil {
+		s.env.Probe("store/local-answer-refused")
+	}
+}
+
+// refuse answers a request that was not carried out and will not be.
+func (s *shared) refuse(to client, req *Request, code tree.Code, message string) {
+	s.reply(to, &Response{ID: req.ID, Code: code, Message: message, Revision: s.disk.revision()})
+}
