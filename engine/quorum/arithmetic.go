@@ -6,14 +6,14 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ring"
 )
 
-// Required is the number of votes that a partition needs: more than half of what is expected and
-// more than half of what is there, whichever is more.
+// Required returns the number of votes that a partition needs: more than half of the expected votes and
+// more than half of the present votes, whichever is more.
 func Required(highestExpected, present uint32) uint32 {
 	return max((highestExpected+2)/2, (present+2)/2)
 }
 
-// present counts the votes of the members, with those of the device if it votes for this node, and
-// the number of voters.
+// present returns the votes and the number of voters among the members, with the device if it casts its
+// vote for this node.
 func (vq *Votequorum) present() (votes uint32, voters int) {
 	for _, n := range vq.nodes {
 		if n.state == member {
@@ -21,17 +21,17 @@ func (vq *Votequorum) present() (votes uint32, voters int) {
 			voters++
 		}
 	}
-	if vq.us().flags&DeviceCastVote != 0 {
+	if vq.self().flags&DeviceCastVote != 0 {
 		votes += vq.device.votes
 		voters++
 	}
 	return votes, voters
 }
 
-// recalculate brings the quorum and the verdict up to date. allowDecrease lets the quorum become
-// smaller than it was; byPresent takes the members that are there for the whole cluster.
+// recalculate updates the votes needed and the decision. allowDecrease allows the needed votes to become
+// fewer than before. byPresent sets the expected votes of all members to the present votes.
 func (vq *Votequorum) recalculate(allowDecrease, byPresent bool) {
-	us := vq.us()
+	us := vq.self()
 	votes, _ := vq.present()
 	us.expected = max(us.expected, votes)
 	if vq.cfg.TrackExpected && us.expected > vq.tracked {
@@ -42,12 +42,12 @@ func (vq *Votequorum) recalculate(allowDecrease, byPresent bool) {
 	if byPresent {
 		expected = votes
 		if vq.cfg.AllowDownscale {
-			expected = max(expected, vq.floor)
+			expected = max(expected, vq.downscaleFloor)
 		}
 		vq.expectEverywhere(expected)
 	}
 	vq.quorum = vq.required(expected, allowDecrease)
-	vq.judge(votes)
+	vq.updateQuorate(votes)
 }
 
 // expectEverywhere sets the expected votes of all members.
@@ -59,7 +59,7 @@ func (vq *Votequorum) expectEverywhere(expected uint32) {
 	}
 }
 
-// required computes the votes needed. expected replaces the members' expected votes unless 0.
+// required returns the votes needed. expected replaces the members' expected votes unless it is 0.
 func (vq *Votequorum) required(expected uint32, allowDecrease bool) uint32 {
 	votes, voters := vq.present()
 	if expected == 0 {
@@ -79,9 +79,20 @@ func (vq *Votequorum) required(expected uint32, allowDecrease bool) uint32 {
 	return need
 }
 
-// judge decides whether the partition is quorate.
-func (vq *Votequorum) judge(votes uint32) {
-	us := vq.us()
+// updateQuorate decides whether the partition is quorate.
+//
+// Worked example of wait_for_all (votequorum(5)), nodes A, B, C with one vote each. All are started after
+// a power cut:
+//
+//	A, B up          2 of 3 votes, a majority; but both wait: not quorate
+//	C up             3 of 3 votes: quorate, and nobody waits any longer
+//	C crashes        2 of 3 votes, a majority: A and B stay quorate
+//	C restarts       C waits; A and B report Quorate without WaitingForAll, so C stops waiting
+//
+// Without the option A and B would be quorate at the first step. The option makes sure that C was not
+// already running with newer data on the other side of a cut.
+func (vq *Votequorum) updateQuorate(votes uint32) {
+	us := vq.self()
 	if vq.waitingForAll && votes != us.expected {
 		vq.log(Notice, "Waiting for all cluster members. Current votes: %d expected_votes: %d",
 			votes, us.expected)
@@ -98,23 +109,24 @@ func (vq *Votequorum) judge(votes uint32) {
 	}
 }
 
-// armWaitForAll sets whether the node still waits for all others.
+// armWaitForAll sets whether the node waits until it has seen all others.
 func (vq *Votequorum) armWaitForAll(on bool) {
 	vq.waitingForAll = on
 	if on {
-		vq.us().flags |= WaitingForAll
+		vq.self().flags |= WaitingForAll
 	} else {
-		vq.us().flags &^= WaitingForAll
+		vq.self().flags &^= WaitingForAll
 	}
 }
 
+// setQuorate sets whether the partition is quorate, and announces a change outside of a sync.
 func (vq *Votequorum) setQuorate(quorate bool) {
 	changed := vq.quorate != quorate
 	vq.quorate = quorate
 	if quorate {
-		vq.us().flags |= Quorate
+		vq.self().flags |= Quorate
 	} else {
-		vq.us().flags &^= Quorate
+		vq.self().flags &^= Quorate
 	}
 	if !changed {
 		return
@@ -129,18 +141,28 @@ func (vq *Votequorum) setQuorate(quorate bool) {
 	}
 }
 
-// rememberMajority notes a ring that is quorate by its votes, with the member that ties will
-// follow. Half of an even number of votes shares a node with every such ring, so that two halves
-// know of the same last one and follow the same node.
+// rememberMajority notes a ring that is quorate by its votes, and the member that later ties follow.
+//
+// Worked example of auto_tie_breaker (votequorum(5)), nodes A, B, C, D with one vote each, lowest node id
+// decides:
+//
+//	ABCD       4 of 4: a majority; the tie-breaker is A
+//	A | BCD    B, C, D: 3 of 4, a majority; the tie-breaker is now B. A: 1 of 4, not quorate
+//	AC | BD    both sides have 2 of 4: a tie. C tells A of the majority BCD, so both sides follow B
+//	           AC: B is missing, not quorate. BD: B is here, quorate
+//
+// Each side knows the same last majority, because half of an even number of votes shares a node with
+// every majority. If each node followed its own memory, A would still follow itself, and both halves
+// would be quorate.
 func (vq *Votequorum) rememberMajority() {
 	votes, _ := vq.present()
 	if !vq.quorate || votes < vq.quorum {
 		return
 	}
-	vq.us().majority = Majority{Ring: vq.ring, Votes: votes, Tie: vq.tieBreaker()}
+	vq.self().majority = Majority{Ring: vq.ring, Votes: votes, Tie: vq.tieBreaker()}
 }
 
-// tieBreaker is the member that ties follow after this ring; 0 if there is none.
+// tieBreaker returns the member that ties follow after this ring; 0 if there is none.
 func (vq *Votequorum) tieBreaker() ring.NodeID {
 	isHere := func(id ring.NodeID) bool {
 		n := vq.find(id)
@@ -160,8 +182,8 @@ func (vq *Votequorum) tieBreaker() ring.NodeID {
 	return 0
 }
 
-// lastMajority is the last ring quorate by its votes that any member was in, and how many of its
-// votes are not here.
+// lastMajority returns the last ring, quorate by its votes, that any member was in, and how many of its
+// votes are not present.
 func (vq *Votequorum) lastMajority() (last Majority, lost uint32) {
 	for _, n := range vq.nodes {
 		if n.state == member && n.majority.Ring.Compare(last.Ring) > 0 {
@@ -177,25 +199,25 @@ func (vq *Votequorum) lastMajority() (last Majority, lost uint32) {
 	return last, last.Votes - min(here, last.Votes)
 }
 
-// breaksTie: exactly half of the expected votes is here (half less one half if the number is odd),
-// those of the last majority that are gone cannot be quorate by themselves, and the node that this
-// majority left the decision to is on this side.
+// breaksTie reports whether this partition wins a tie: exactly half of the expected votes is present
+// (rounded down), the missing votes of the last majority are not enough for a quorum, and the tie-breaker
+// of that majority is a member here.
 func (vq *Votequorum) breaksTie(votes uint32) bool {
-	if vq.cfg.TieBreaker == TieNone || votes == 0 || votes != vq.us().expected/2 {
+	if vq.cfg.TieBreaker == TieNone || votes == 0 || votes != vq.self().expected/2 {
 		return false
 	}
 	last, lost := vq.lastMajority()
-	return lost < vq.quorum && vq.decides(last)
+	return lost < vq.quorum && vq.tieBreakerPresent(last)
 }
 
-// decides tells whether the node that ties follow since a majority is a member.
-func (vq *Votequorum) decides(last Majority) bool {
+// tieBreakerPresent reports whether the tie-breaker of a majority is a member.
+func (vq *Votequorum) tieBreakerPresent(last Majority) bool {
 	n := vq.find(last.Tie)
 	return last.Tie != 0 && n != nil && n.state == member
 }
 
-// masterWins: the device lets a partition be quorate without counting, if one of its members has
-// the device's vote as a master.
+// masterWins reports whether the device makes the partition quorate regardless of votes: master_wins is
+// on, and the device casts its vote for a member (corosync-qdevice(8)).
 func (vq *Votequorum) masterWins() bool {
 	const both = DeviceMasterWins | DeviceCastVote
 	return vq.device.masterWins && slices.ContainsFunc(vq.nodes, func(n node) bool {

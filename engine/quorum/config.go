@@ -10,10 +10,10 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ring"
 )
 
-// ErrConfig is wrapped when a configuration cannot be used.
+// ErrConfig is wrapped by every error about a configuration that cannot be used.
 var ErrConfig = errors.New("quorum configuration")
 
-// TieBreaker says who decides when exactly half of the votes is left.
+// TieBreaker is the rule for a tie, when exactly half of the votes is present.
 type TieBreaker uint8
 
 const (
@@ -23,7 +23,7 @@ const (
 	TieList                      // the side with the first of a list of nodes
 )
 
-// Config is what a node's corosync.conf says about quorum.
+// Config is what a node's corosync.conf configures about quorum.
 type Config struct {
 	Self          ring.NodeID
 	Votes         uint32 // of this node
@@ -48,8 +48,8 @@ type Config struct {
 	DeviceSyncTimeout time.Duration // longest wait for the device in a sync
 }
 
-// FromCorosync takes the quorum rules of a configuration as seen by one of its nodes. timers come
-// from corosync.Derive, scaled if the run is.
+// FromCorosync returns the quorum configuration of one of the nodes of a file. t comes from
+// corosync.Derive, scaled if the run is. It fails with ErrConfig.
 func FromCorosync(c *corosync.Config, t corosync.Timers, self ring.NodeID) (Config, error) {
 	node, ok := c.Node(self)
 	if !ok {
@@ -90,9 +90,9 @@ func FromCorosync(c *corosync.Config, t corosync.Timers, self ring.NodeID) (Conf
 	return cfg, cfg.check()
 }
 
-// Plain is the configuration with every option and the device taken away: the votes of the nodes
-// alone, a majority of them quorate. An expected_votes above their sum is kept, one below it is not:
-// it would let two sides be quorate.
+// Plain returns the configuration without any option and without the device: a majority of the nodes'
+// votes is quorate. It keeps expected_votes if that is above the sum of the votes. A lower value is
+// replaced by the sum, because it would let two sides be quorate.
 func (c Config) Plain() Config {
 	expected := c.NodeVotes
 	if !c.Device {
@@ -101,7 +101,7 @@ func (c Config) Plain() Config {
 	return Config{Self: c.Self, Votes: c.Votes, ExpectedVotes: expected, NodeVotes: c.NodeVotes, Nodes: c.Nodes}
 }
 
-// check refuses what votequorum refuses at its start.
+// check refuses the combinations that votequorum refuses when it starts.
 func (c Config) check() error {
 	refuse := func(what string) error { return fmt.Errorf("%w: %s", ErrConfig, what) }
 	switch {
@@ -129,15 +129,16 @@ func (c Config) check() error {
 	return nil
 }
 
-// tieNeedsWaitForAll: with an odd number of votes the half with one vote more can be without the
-// tie-breaker and must not come up quorate by itself after a restart.
+// tieNeedsWaitForAll reports whether auto_tie_breaker lacks the wait_for_all that it needs. With an odd
+// number of votes, the half with one vote more can be the side without the tie-breaker, and must not
+// become quorate by itself after a restart.
 func (c Config) tieNeedsWaitForAll() bool {
 	return c.TieBreaker != TieNone && c.NodeVotes%2 == 1 && !c.WaitForAll
 }
 
-// effective applies what votequorum switches off by itself, and says so. It is asked at the start
-// and at every reload, never remembered: a cluster that grows from odd to even gets its tie-breaker
-// back on all nodes alike.
+// effective applies what votequorum switches off by itself, and logs it. It is called at the start and at
+// each reload, and its result is not carried over, so that a cluster which grows from odd to even gets
+// its tie-breaker back on all nodes.
 func (c Config) effective(log func(Level, string, ...any)) Config {
 	if c.TwoNode && c.Nodes > 2 {
 		log(Warning, "quorum.two_node was set but there are more than 2 nodes in the cluster. It will be ignored.")

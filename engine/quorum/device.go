@@ -10,7 +10,7 @@ import (
 // DeviceName is the name under which the quorum device registers.
 const DeviceName = "Qdevice"
 
-// What a quorum device can be told.
+// Errors of the calls of a quorum device.
 var (
 	ErrDeviceRefused   = errors.New("the configuration does not allow a quorum device")
 	ErrDeviceExists    = errors.New("another quorum device is registered")
@@ -18,54 +18,55 @@ var (
 	ErrDeviceWrongRing = errors.New("the poll is not for the present ring")
 )
 
-// deviceState is the quorum device as this node sees it. The device's own word (registered, alive,
-// casts its vote, master wins) is in the node's flags.
+// deviceState is this node's view of the quorum device. Whether the device is registered, is alive, casts
+// its vote and has master_wins is in the node's flags.
 type deviceState struct {
 	allowed    bool   // the configuration lets a device register
 	name       string // known in the cluster
 	pending    bool   // this node's registration is on its way
 	votes      uint32
 	masterWins bool
-	timer      bool
+	timer      bool // DeviceTimer is set
 	syncWait   bool // this sync waits for a poll on the new ring
 }
 
-func (vq *Votequorum) deviceIs(name string) error {
+// checkDevice fails unless a device is allowed and registered under the name.
+func (vq *Votequorum) checkDevice(name string) error {
 	switch {
 	case !vq.device.allowed || !vq.cfg.Device:
 		return fmt.Errorf("quorum device %q: %w", name, ErrDeviceRefused)
-	case vq.us().flags&DeviceRegistered == 0 || vq.device.name != name:
+	case vq.self().flags&DeviceRegistered == 0 || vq.device.name != name:
 		return fmt.Errorf("quorum device %q: %w", name, ErrDeviceUnknown)
 	}
 	return nil
 }
 
-// RegisterDevice takes the registration of the device on this node. It counts once its message
-// was delivered.
+// RegisterDevice registers the device of this node. The registration counts once its message was
+// delivered. It fails with ErrDeviceRefused and ErrDeviceExists.
 func (vq *Votequorum) RegisterDevice(name string) (Output, error) {
 	switch {
 	case !vq.device.allowed || !vq.cfg.Device:
 		vq.log(Info, "Registration of quorum device is disabled by incorrect corosync.conf. "+
 			"See logs for more information")
-		return vq.take(), fmt.Errorf("registering quorum device %q: %w", name, ErrDeviceRefused)
+		return vq.takeOutput(), fmt.Errorf("registering quorum device %q: %w", name, ErrDeviceRefused)
 	case name == "" || len(name) > maxDeviceName:
 		return Output{}, fmt.Errorf("registering quorum device: a name needs 1 to %d bytes: %w",
 			maxDeviceName, ErrDeviceRefused)
-	case vq.us().flags&DeviceRegistered != 0 && vq.device.name == name:
+	case vq.self().flags&DeviceRegistered != 0 && vq.device.name == name:
 		return Output{}, nil
 	case vq.device.name != "" && vq.device.name != name:
 		vq.log(Warning, "A new qdevice with different name (new: %s old: %s) is trying to register!",
 			name, vq.device.name)
-		return vq.take(), fmt.Errorf("registering quorum device %q: %w", name, ErrDeviceExists)
+		return vq.takeOutput(), fmt.Errorf("registering quorum device %q: %w", name, ErrDeviceExists)
 	}
 	vq.device.pending = true
 	vq.multicast(DeviceRegister{Register: true, Name: name})
-	return vq.take(), nil
+	return vq.takeOutput(), nil
 }
 
-// deviceRegister takes a member's registration from the ring's order.
-func (vq *Votequorum) deviceRegister(from ring.NodeID, msg DeviceRegister) {
-	us := vq.us()
+// onDeviceRegister handles a member's registration.
+func (vq *Votequorum) onDeviceRegister(from ring.NodeID, msg DeviceRegister) {
+	us := vq.self()
 	if !msg.Register {
 		for _, n := range vq.nodes {
 			if n.state == member && n.flags&DeviceRegistered != 0 && n.id != from {
@@ -91,18 +92,19 @@ func (vq *Votequorum) deviceRegister(from ring.NodeID, msg DeviceRegister) {
 	vq.announceSelf()
 }
 
-// UnregisterDevice takes the device's good-bye.
+// UnregisterDevice withdraws the registration. It fails with ErrDeviceRefused and ErrDeviceUnknown.
 func (vq *Votequorum) UnregisterDevice(name string) (Output, error) {
-	if err := vq.deviceIs(name); err != nil {
+	if err := vq.checkDevice(name); err != nil {
 		return Output{}, fmt.Errorf("unregistering: %w", err)
 	}
 	vq.stopDevice()
-	vq.us().flags &^= DeviceRegistered | DeviceAlive | DeviceCastVote | DeviceMasterWins
+	vq.self().flags &^= DeviceRegistered | DeviceAlive | DeviceCastVote | DeviceMasterWins
 	vq.announceSelf()
 	vq.multicast(DeviceRegister{Name: name})
-	return vq.take(), nil
+	return vq.takeOutput(), nil
 }
 
+// stopDevice stops the timer of the device and the wait for it.
 func (vq *Votequorum) stopDevice() {
 	if vq.device.timer {
 		vq.stopTimer(DeviceTimer)
@@ -111,17 +113,17 @@ func (vq *Votequorum) stopDevice() {
 	vq.endDeviceWait()
 }
 
-// PollDevice is the device's sign of life on this node, with its vote for the ring that it has
-// seen. A poll for another ring is refused: its vote was for other members.
+// PollDevice takes a poll of the device: it is alive, and castVote is its vote for the ring id. A poll
+// for another ring is refused with ErrDeviceWrongRing, because its vote was for other members.
 func (vq *Votequorum) PollDevice(name string, id ring.ID, castVote bool) (Output, error) {
-	if err := vq.deviceIs(name); err != nil {
+	if err := vq.checkDevice(name); err != nil {
 		return Output{}, fmt.Errorf("polling: %w", err)
 	}
 	if id != vq.ring {
 		vq.log(Debug, "Received poll ring id (%v) != last sync ring id (%v). Ignoring poll call.", id, vq.ring)
-		return vq.take(), fmt.Errorf("polling for ring %v on ring %v: %w", id, vq.ring, ErrDeviceWrongRing)
+		return vq.takeOutput(), fmt.Errorf("polling for ring %v on ring %v: %w", id, vq.ring, ErrDeviceWrongRing)
 	}
-	us := vq.us()
+	us := vq.self()
 	before := us.flags
 	us.flags |= DeviceAlive
 	us.flags &^= DeviceCastVote
@@ -137,15 +139,15 @@ func (vq *Votequorum) PollDevice(name string, id ring.ID, castVote bool) (Output
 	} else if waited {
 		vq.multicast(Ready{Ring: vq.ring})
 	}
-	return vq.take(), nil
+	return vq.takeOutput(), nil
 }
 
 // DeviceMasterWins sets whether the device's vote alone makes a partition quorate.
 func (vq *Votequorum) DeviceMasterWins(name string, allow bool) (Output, error) {
-	if err := vq.deviceIs(name); err != nil {
+	if err := vq.checkDevice(name); err != nil {
 		return Output{}, fmt.Errorf("setting master_wins: %w", err)
 	}
-	us := vq.us()
+	us := vq.self()
 	before := us.flags
 	us.flags &^= DeviceMasterWins
 	if allow {
@@ -155,13 +157,13 @@ func (vq *Votequorum) DeviceMasterWins(name string, allow bool) (Output, error) 
 	if us.flags != before {
 		vq.announceSelf()
 	}
-	return vq.take(), nil
+	return vq.takeOutput(), nil
 }
 
-// startDeviceWait makes the sync of a new ring wait for a poll on it, for at most the sync timeout.
+// startDeviceWait makes the sync of a new ring wait for a poll, for at most the sync timeout.
 func (vq *Votequorum) startDeviceWait() {
 	vq.device.syncWait = false
-	if vq.us().flags&(DeviceRegistered|DeviceAlive) != DeviceRegistered|DeviceAlive {
+	if vq.self().flags&(DeviceRegistered|DeviceAlive) != DeviceRegistered|DeviceAlive {
 		return
 	}
 	vq.setTimer(DeviceTimer, vq.cfg.DeviceSyncTimeout)
@@ -171,6 +173,7 @@ func (vq *Votequorum) startDeviceWait() {
 		vq.cfg.DeviceSyncTimeout.Milliseconds())
 }
 
+// endDeviceWait ends the wait and notifies the members.
 func (vq *Votequorum) endDeviceWait() {
 	if vq.device.syncWait {
 		vq.device.syncWait = false
@@ -178,9 +181,9 @@ func (vq *Votequorum) endDeviceWait() {
 	}
 }
 
-// deviceSilent: the device has not polled in time.
-func (vq *Votequorum) deviceSilent() {
-	us := vq.us()
+// deviceTimedOut handles a device that has not polled in time: its vote is gone.
+func (vq *Votequorum) deviceTimedOut() {
+	us := vq.self()
 	if !vq.device.timer || us.flags&DeviceAlive == 0 {
 		return
 	}
@@ -191,7 +194,7 @@ func (vq *Votequorum) deviceSilent() {
 	vq.announceSelf()
 }
 
-// adoptDeviceVotes takes another member's idea of the device's votes: the quorate side's, else the
+// adoptDeviceVotes takes over another member's number of device votes: that of the quorate side, else the
 // highest.
 func (vq *Votequorum) adoptDeviceVotes(from *node) {
 	switch {

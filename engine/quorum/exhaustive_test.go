@@ -51,7 +51,7 @@ func TestPlainNeverTwoQuorate(t *testing.T) {
 				require.Fail(t, "two sides or no agreement", "after%s: %v", path, w.agree())
 			}
 			for _, id := range w.ids() {
-				m := w.machines[id]
+				m := w.voters[id]
 				if (2*len(m.members) > n) != m.quorate {
 					require.Fail(t, "wrong verdict", "node %d after%s: quorate=%v", id, path, m.quorate)
 				}
@@ -83,7 +83,7 @@ func TestPlainUnequalVotes(t *testing.T) {
 					require.Fail(t, "two sides are quorate", "votes %b after%s", c, path)
 				}
 				for _, id := range w.ids() {
-					m := w.machines[id]
+					m := w.voters[id]
 					votes := uint32(0)
 					for _, member := range m.members {
 						votes += w.configs[member].Votes

@@ -16,7 +16,7 @@ func reload(w *world, edit func(*Config)) {
 		w.configs[id] = cfg
 	}
 	for _, id := range w.ids() {
-		if m := w.machines[id]; m != nil {
+		if m := w.voters[id]; m != nil {
 			out, err := m.Reload(w.configs[id])
 			w.do(id, out, err)
 		}
@@ -31,21 +31,21 @@ func TestReloadDoesNotArmWaitForAll(t *testing.T) {
 	reload(w, func(*Config) {})
 	for _, id := range w.ids() {
 		require.True(t, w.quorate(id))
-		require.NotContains(t, w.machines[id].us().flags.String(), "wfa")
+		require.NotContains(t, w.voters[id].self().flags.String(), "wfa")
 	}
 	w.split(group(1, 2), group(3))
 	require.True(t, w.quorate(1) && w.quorate(2))
 	require.False(t, w.quorate(3))
 	reload(w, func(*Config) {})
 	require.True(t, w.quorate(1) && w.quorate(2), "also while a node is missing")
-	require.NotContains(t, w.machines[1].us().flags.String(), "wfa")
+	require.NotContains(t, w.voters[1].self().flags.String(), "wfa")
 }
 
 // two_node turned on at runtime did not turn on wait_for_all (corosync 8ce65bf9).
 func TestTwoNodeAtRuntimeBringsWaitForAll(t *testing.T) {
 	w := everyone(t, 2, nil)
 	reload(w, func(c *Config) { c.TwoNode, c.WaitForAll = true, true })
-	require.Equal(t, []string{"2Node", "Quorate", "WaitForAll"}, w.machines[1].Status().Options)
+	require.Equal(t, []string{"2Node", "Quorate", "WaitForAll"}, w.voters[1].Status().Options)
 	w.split(group(1), group(2))
 	require.True(t, w.quorate(1) && w.quorate(2), "two_node lets both go on")
 	w.kill(1)
@@ -57,19 +57,19 @@ func TestTwoNodeAtRuntimeBringsWaitForAll(t *testing.T) {
 
 	// Off again: wait_for_all goes with it, the quorum is two votes again.
 	reload(w, func(c *Config) { c.TwoNode, c.WaitForAll = false, false })
-	require.Equal(t, []string{"Quorate"}, w.machines[1].Status().Options)
+	require.Equal(t, []string{"Quorate"}, w.voters[1].Status().Options)
 	w.split(group(1), group(2))
 	require.Zero(t, w.quorateSides())
 
 	// An explicit "wait_for_all: 0" stays.
 	w = everyone(t, 2, func(c *Config) { c.WaitForAllGiven = true })
 	reload(w, func(c *Config) { c.TwoNode = true })
-	require.Equal(t, []string{"2Node", "Quorate"}, w.machines[1].Status().Options)
+	require.Equal(t, []string{"2Node", "Quorate"}, w.voters[1].Status().Options)
 }
 
 func TestTwoNodeIsIgnoredInLargerClusters(t *testing.T) {
 	w := everyone(t, 3, func(c *Config) { c.TwoNode, c.WaitForAll = true, true })
-	require.Equal(t, []string{"Quorate"}, w.machines[1].Status().Options)
+	require.Equal(t, []string{"Quorate"}, w.voters[1].Status().Options)
 	w.split(group(1), group(2, 3))
 	require.False(t, w.quorate(1))
 	require.True(t, w.quorate(2))
@@ -88,13 +88,13 @@ func TestTieBreakerAfterGrowing(t *testing.T) {
 		add(id, 3)
 	}
 	w.form(2, 3, 4)
-	require.NotContains(t, w.machines[2].Status().Options, "AutoTieBreaker", "off with an odd number of votes")
+	require.NotContains(t, w.voters[2].Status().Options, "AutoTieBreaker", "off with an odd number of votes")
 	reload(w, func(c *Config) { c.ExpectedVotes, c.NodeVotes, c.Nodes = 4, 4, 4 })
 	add(1, 4)
 	w.form(1, 2, 3, 4)
 	for _, id := range w.ids() {
-		require.Contains(t, w.machines[id].Status().Options, "AutoTieBreaker", "node %d", id)
-		require.Equal(t, ring.NodeID(1), w.machines[id].us().majority.Tie, "node %d", id)
+		require.Contains(t, w.voters[id].Status().Options, "AutoTieBreaker", "node %d", id)
+		require.Equal(t, ring.NodeID(1), w.voters[id].self().majority.Tie, "node %d", id)
 	}
 	w.split(group(1, 4), group(2, 3))
 	require.True(t, w.quorate(1) && w.quorate(4))
@@ -108,12 +108,12 @@ func TestTieBreakerInOddCluster(t *testing.T) {
 		w := start.clone()
 		w.split(p...)
 		for _, id := range w.ids() {
-			require.Equal(t, len(w.machines[id].members) >= 3, w.quorate(id), "%s, node %d", names(p), id)
+			require.Equal(t, len(w.voters[id].members) >= 3, w.quorate(id), "%s, node %d", names(p), id)
 		}
 		// The same rings again, as after a lost token: the minority does not become a tie-breaker's side.
 		w.split(p...)
 		for _, id := range w.ids() {
-			require.Equal(t, len(w.machines[id].members) >= 3, w.quorate(id), "%s again, node %d", names(p), id)
+			require.Equal(t, len(w.voters[id].members) >= 3, w.quorate(id), "%s again, node %d", names(p), id)
 		}
 	}
 }
@@ -158,7 +158,7 @@ func TestLastManStandingNeedsOneVoteEach(t *testing.T) {
 			c.Votes = 2
 		}
 	})
-	require.NotContains(t, w.machines[1].Status().Options, "LastManStanding")
+	require.NotContains(t, w.voters[1].Status().Options, "LastManStanding")
 	w.split(group(1, 2), group(3, 4))
 	require.Empty(t, w.timers[1])
 }
@@ -171,10 +171,10 @@ func TestLastManStandingWindowInSync(t *testing.T) {
 	queue := w.queue
 	w.queue = nil
 	w.fire(LastManStandingTimer, 1, 2, 3)
-	require.Equal(t, uint32(4), w.machines[1].us().expected)
+	require.Equal(t, uint32(4), w.voters[1].self().expected)
 	w.queue = queue
 	w.settle()
-	require.Equal(t, uint32(3), w.machines[1].us().expected)
+	require.Equal(t, uint32(3), w.voters[1].self().expected)
 }
 
 // A node that boots alone waits for ever (domain of wait_for_all), and an operator can end that.
@@ -182,7 +182,7 @@ func TestCancelWaitForAll(t *testing.T) {
 	w := newWorld(t, 2, func(c *Config) { c.TwoNode, c.WaitForAll = true, true })
 	w.form(1)
 	require.False(t, w.quorate(1))
-	w.do(1, w.machines[1].CancelWaitForAll(), nil)
+	w.do(1, w.voters[1].CancelWaitForAll(), nil)
 	w.settle()
 	require.True(t, w.quorate(1))
 }
@@ -194,14 +194,14 @@ func TestExpectedOneOnBothSides(t *testing.T) {
 	w.split(group(1), group(2))
 	require.Zero(t, w.quorateSides())
 	for _, id := range w.ids() {
-		out, err := w.machines[id].SetExpected(1)
+		out, err := w.voters[id].SetExpected(1)
 		w.do(id, out, err)
 	}
 	w.settle()
 	require.Equal(t, 2, w.quorateSides())
 	w.form(1, 2)
 	require.Equal(t, 1, w.quorateSides())
-	require.Equal(t, uint32(2), w.machines[1].us().expected)
+	require.Equal(t, uint32(2), w.voters[1].self().expected)
 	w.split(group(1), group(2))
 	require.Zero(t, w.quorateSides())
 }
@@ -209,14 +209,14 @@ func TestExpectedOneOnBothSides(t *testing.T) {
 func TestExpectedIsRefused(t *testing.T) {
 	w := everyone(t, 5, nil)
 	for k := range uint32(20) {
-		_, err := w.machines[1].SetExpected(k)
+		_, err := w.voters[1].SetExpected(k)
 		if k >= 5 && k <= 9 {
 			require.NoError(t, err, "%d", k)
 		} else {
 			require.ErrorIs(t, err, ErrInvalidParameter, "%d", k)
 		}
 	}
-	_, err := w.machines[1].SetExpected(maxExpected + 1)
+	_, err := w.voters[1].SetExpected(maxExpected + 1)
 	require.ErrorIs(t, err, ErrInvalidParameter)
 }
 
@@ -226,9 +226,9 @@ func TestCommandInSync(t *testing.T) {
 	for _, broken := range []bool{false, true} {
 		w := everyone(t, 3, nil)
 		w.start(1, 2, 3)
-		out, err := w.machines[2].SetExpected(5)
+		out, err := w.voters[2].SetExpected(5)
 		require.NoError(t, err)
-		w.queue = append([]sent{{2, w.machines[2].ring, out.Multicast[0]}}, w.queue...)
+		w.queue = append([]sent{{2, w.voters[2].ring, out.Multicast[0]}}, w.queue...)
 		if broken {
 			head := w.queue[0]
 			w.queue = []sent{head}
@@ -238,7 +238,7 @@ func TestCommandInSync(t *testing.T) {
 			w.settle()
 		}
 		for _, id := range w.ids() {
-			v := w.machines[id].Decision()
+			v := w.voters[id].Decision()
 			require.Equal(t, [2]uint32{5, 3}, [2]uint32{v.Expected, v.Quorum}, "node %d, broken %v", id, broken)
 		}
 	}
@@ -247,13 +247,13 @@ func TestCommandInSync(t *testing.T) {
 func TestVotesChangedInSync(t *testing.T) {
 	w := everyone(t, 3, nil)
 	w.start(1, 2, 3)
-	out, err := w.machines[1].SetVotes(2, 4)
+	out, err := w.voters[1].SetVotes(2, 4)
 	require.NoError(t, err)
-	w.queue = append([]sent{{1, w.machines[1].ring, out.Multicast[0]}}, w.queue...)
+	w.queue = append([]sent{{1, w.voters[1].ring, out.Multicast[0]}}, w.queue...)
 	w.settle()
 	require.NoError(t, w.agree())
-	require.Equal(t, uint32(6), w.machines[1].Decision().Votes)
-	require.Equal(t, uint32(6), w.machines[3].Decision().Votes)
+	require.Equal(t, uint32(6), w.voters[1].Decision().Votes)
+	require.Equal(t, uint32(6), w.voters[3].Decision().Votes)
 }
 
 // Two files with different votes for the device: the higher number counts, until the quorate side
@@ -263,32 +263,32 @@ func TestDeviceVotesDiffer(t *testing.T) {
 		c.Device, c.DeviceVotes, c.ExpectedVotes = true, uint32(c.Self), 5
 	})
 	w.form(1, 2)
-	require.Equal(t, uint32(2), w.machines[1].Status().DeviceVotes)
-	require.Equal(t, uint32(2), w.machines[2].Status().DeviceVotes)
+	require.Equal(t, uint32(2), w.voters[1].Status().DeviceVotes)
+	require.Equal(t, uint32(2), w.voters[2].Status().DeviceVotes)
 	w.form(1, 2, 3)
-	require.Equal(t, uint32(3), w.machines[1].Status().DeviceVotes)
+	require.Equal(t, uint32(3), w.voters[1].Status().DeviceVotes)
 	w.kill(2)
 	w.boot(2)
 	w.form(1, 2, 3)
-	require.Equal(t, uint32(3), w.machines[2].Status().DeviceVotes)
-	require.Equal(t, uint32(3), w.machines[1].Status().DeviceVotes)
+	require.Equal(t, uint32(3), w.voters[2].Status().DeviceVotes)
+	require.Equal(t, uint32(3), w.voters[1].Status().DeviceVotes)
 }
 
 func TestSetVotes(t *testing.T) {
 	w := everyone(t, 3, nil)
-	out, err := w.machines[1].SetVotes(2, 4)
+	out, err := w.voters[1].SetVotes(2, 4)
 	w.do(1, out, err)
 	w.settle()
 	for _, id := range w.ids() {
-		require.Equal(t, Decision{Ring: w.machines[id].ring, Members: w.ids(), Quorate: true, Votes: 6, Expected: 6,
-			Quorum: 4}, w.machines[id].Decision())
+		require.Equal(t, Decision{Ring: w.voters[id].ring, Members: w.ids(), Quorate: true, Votes: 6, Expected: 6,
+			Quorum: 4}, w.voters[id].Decision())
 	}
 	w.split(group(1, 3), group(2))
 	require.False(t, w.quorate(1))
 	require.True(t, w.quorate(2))
-	_, err = w.machines[1].SetVotes(9, 1)
+	_, err = w.voters[1].SetVotes(9, 1)
 	require.ErrorIs(t, err, ErrInvalidParameter)
-	_, err = w.machines[2].SetVotes(2, 0)
+	_, err = w.voters[2].SetVotes(2, 0)
 	require.ErrorIs(t, err, ErrInvalidParameter)
 }
 
@@ -296,13 +296,13 @@ func TestSetVotes(t *testing.T) {
 func TestGrowingByReload(t *testing.T) {
 	w := everyone(t, 3, nil)
 	reload(w, func(c *Config) { c.ExpectedVotes, c.NodeVotes, c.Nodes = 5, 5, 5 })
-	require.Equal(t, uint32(3), w.machines[1].Decision().Quorum)
+	require.Equal(t, uint32(3), w.voters[1].Decision().Quorum)
 	w.split(group(1, 2), group(3))
 	require.Zero(t, w.quorateSides())
 	// And back: the file is shorter again, while a majority is there to take it.
 	w.form(1, 2, 3)
 	reload(w, func(c *Config) { c.ExpectedVotes, c.NodeVotes, c.Nodes = 3, 3, 3 })
-	require.Equal(t, uint32(2), w.machines[1].Decision().Quorum)
+	require.Equal(t, uint32(2), w.voters[1].Decision().Quorum)
 	w.split(group(1, 2), group(3))
 	require.Equal(t, 1, w.quorateSides())
 }
@@ -310,9 +310,9 @@ func TestGrowingByReload(t *testing.T) {
 // The quorum never goes down by itself.
 func TestQuorumNeverGoesDown(t *testing.T) {
 	w := everyone(t, 5, nil)
-	w.machines[1].us().expected = 2 // as if everything had been forgotten
+	w.voters[1].self().expected = 2 // as if everything had been forgotten
 	w.form(1)
-	require.Equal(t, uint32(3), w.machines[1].Decision().Quorum)
+	require.Equal(t, uint32(3), w.voters[1].Decision().Quorum)
 	require.False(t, w.quorate(1))
 }
 
@@ -334,21 +334,21 @@ func TestTrackedExpectedVotes(t *testing.T) {
 func TestDeviceAndTwoNodeAtRuntime(t *testing.T) {
 	device := func(c *Config) { c.Device, c.DeviceVotes, c.ExpectedVotes = true, 1, 3 }
 	w := everyone(t, 2, device)
-	out, err := w.machines[1].RegisterDevice(DeviceName)
+	out, err := w.voters[1].RegisterDevice(DeviceName)
 	w.do(1, out, err)
 	w.settle()
 	reload(w, func(c *Config) { c.TwoNode, c.WaitForAll = true, true })
-	require.NotContains(t, w.machines[1].Status().Options, "2Node")
-	require.Contains(t, w.machines[2].Status().Options, "2Node")
-	_, err = w.machines[2].RegisterDevice(DeviceName)
+	require.NotContains(t, w.voters[1].Status().Options, "2Node")
+	require.Contains(t, w.voters[2].Status().Options, "2Node")
+	_, err = w.voters[2].RegisterDevice(DeviceName)
 	require.ErrorIs(t, err, ErrDeviceRefused)
-	_, err = everyone(t, 2, nil).machines[1].RegisterDevice(DeviceName)
+	_, err = everyone(t, 2, nil).voters[1].RegisterDevice(DeviceName)
 	require.ErrorIs(t, err, ErrDeviceRefused)
 }
 
 func TestDeviceRefusals(t *testing.T) {
 	w := everyone(t, 2, func(c *Config) { c.Device, c.DeviceVotes, c.ExpectedVotes = true, 1, 3 })
-	m := w.machines[1]
+	m := w.voters[1]
 	_, err := m.PollDevice(DeviceName, m.ring, true)
 	require.ErrorIs(t, err, ErrDeviceUnknown)
 	out, err := m.RegisterDevice(DeviceName)
@@ -359,7 +359,7 @@ func TestDeviceRefusals(t *testing.T) {
 	_, err = m.PollDevice(DeviceName, ring.ID{Seq: m.ring.Seq - 4, Rep: 1}, true)
 	require.ErrorIs(t, err, ErrDeviceWrongRing)
 	require.Equal(t, uint32(2), m.Decision().Votes, "a vote for another ring does not count")
-	_, err = w.machines[2].RegisterDevice("other")
+	_, err = w.voters[2].RegisterDevice("other")
 	require.ErrorIs(t, err, ErrDeviceExists)
 	_, err = m.RegisterDevice("")
 	require.Error(t, err)

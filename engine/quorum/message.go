@@ -9,7 +9,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ring"
 )
 
-// Flags are the states of a node that others need to know.
+// Flags are the states of a node that other nodes must know.
 type Flags uint32
 
 // The flags, in the order in which Corosync prints them.
@@ -28,7 +28,7 @@ const (
 var flagNames = []string{"quorate", "leaving", "wfa-status", "first", "qdevice-registered",
 	"qdevice-alive", "qdevice-cast-vote", "qdevice-master-wins"}
 
-// String lists the flags that are set.
+// String lists the flags that are set, in the words of corosync-quorumtool(8).
 func (f Flags) String() string {
 	var names []string
 	for i, name := range flagNames {
@@ -49,12 +49,12 @@ const (
 // ErrMalformed is wrapped by every decoding error.
 var ErrMalformed = errors.New("malformed quorum message")
 
-// Message is one of the types below. The sender of a message is known from the ring; nobody can
-// speak for another node.
+// Message is one of the types below. The sender of a message is known from the ring, so no node can send
+// one in the name of another.
 type Message interface{ quorumMessage() }
 
-// NodeInfo says how the sender stands. Every member sends one on each new ring and whenever it
-// changes.
+// NodeInfo holds the votes and the state of its sender. Every member sends one on each new ring and
+// whenever it changes.
 type NodeInfo struct {
 	Ring     ring.ID // the ring that it was sent for
 	Votes    uint32
@@ -68,18 +68,18 @@ type NodeInfo struct {
 	Waiting bool
 }
 
-// Majority is what is left of a ring that was quorate by its votes, for ties that come later. All
-// members of the ring remember the same. The zero value means that there was none.
+// Majority describes the last ring that was quorate by its votes, for later ties. All members of that
+// ring remember the same. The zero value means that there was none.
 type Majority struct {
 	Ring  ring.ID
 	Votes uint32      // of the members together
 	Tie   ring.NodeID // the member that auto_tie_breaker follows, 0 if none
 }
 
-// Ready ends the sync on the sender's side after NodeInfo with Waiting.
+// Ready ends the sync for a sender that has sent a NodeInfo with Waiting.
 type Ready struct{ Ring ring.ID }
 
-// What an operator can change at runtime.
+// The settings that an operator can change at runtime.
 const (
 	setExpected      = 1 // expected votes of the cluster
 	setVotes         = 2 // votes of one node
@@ -93,7 +93,7 @@ type Reconfigure struct {
 	Value uint32
 }
 
-// DeviceRegister tells the members which device the cluster uses.
+// DeviceRegister notifies the members of the device that the cluster uses.
 type DeviceRegister struct {
 	Register bool
 	Name     string
@@ -119,7 +119,7 @@ const (
 	deviceBytes      = 2 + 1 // and the name
 )
 
-// Encode writes a message: a version, a tag, then fixed fields in little endian.
+// Encode returns the bytes of a message: a version, a tag, and fixed fields in little endian.
 func Encode(m Message) []byte {
 	le := binary.LittleEndian
 	switch m := m.(type) {
@@ -160,7 +160,7 @@ func readRing(b []byte) ring.ID {
 	return ring.ID{Seq: binary.LittleEndian.Uint64(b), Rep: ring.NodeID(binary.LittleEndian.Uint32(b[8:]))}
 }
 
-// Decode reads a message. It accepts exactly what Encode writes.
+// Decode reads a message. It accepts exactly the bytes that Encode writes, and fails with ErrMalformed.
 func Decode(b []byte) (Message, error) {
 	if len(b) < 2 || b[0] != wireVersion {
 		return nil, fmt.Errorf("%w: %d bytes or wrong version", ErrMalformed, len(b))

@@ -72,7 +72,7 @@ func TestDecodeRefuses(t *testing.T) {
 func TestDeliverRefuses(t *testing.T) {
 	w := everyone(t, 3, nil)
 	w.split(group(1, 2), group(3))
-	m := w.machines[1]
+	m := w.voters[1]
 	before := m.Status()
 	_, err := m.Deliver(3, Encode(NodeInfo{Ring: m.ring, Votes: 9, Expected: 1, Flags: Quorate}))
 	require.ErrorIs(t, err, ErrNotMember)
@@ -114,7 +114,7 @@ func FuzzDeliver(f *testing.F) {
 		if syncing {
 			w.start(1, 2, 3)
 		}
-		m := w.machines[1]
+		m := w.voters[1]
 		// Most fuzzed rings would be ignored; let them be this one.
 		if len(b) >= 2+ringBytes {
 			b = append(appendRing(bytes.Clone(b[:2]), m.ring), b[2+ringBytes:]...)

@@ -12,18 +12,18 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ring"
 )
 
-// world is a cluster of machines whose rings are made by hand: nodes that can talk to each other
+// world is a cluster of voters whose rings are made by hand: nodes that can talk to each other
 // form a ring and deliver each other's messages in one order.
 type world struct {
-	t        require.TestingT
-	configs  map[ring.NodeID]Config
-	sorted   []ring.NodeID               // ids of configs
-	machines map[ring.NodeID]*Votequorum // nil entry: the node is down
-	queue    []sent
-	timers   map[ring.NodeID]map[Timer]time.Duration
-	persist  map[ring.NodeID]uint32
-	seq      uint64
-	log      func(string) // nil: no log
+	t       require.TestingT
+	configs map[ring.NodeID]Config
+	sorted  []ring.NodeID               // ids of configs
+	voters  map[ring.NodeID]*Votequorum // nil entry: the node is down
+	queue   []sent
+	timers  map[ring.NodeID]map[Timer]time.Duration
+	persist map[ring.NodeID]uint32
+	seq     uint64
+	log     func(string) // nil: no log
 }
 
 type sent struct {
@@ -49,7 +49,7 @@ func newWorld(t require.TestingT, n int, edit func(*Config)) *world {
 }
 
 func emptyWorld(t require.TestingT) *world {
-	return &world{t: t, configs: map[ring.NodeID]Config{}, machines: map[ring.NodeID]*Votequorum{},
+	return &world{t: t, configs: map[ring.NodeID]Config{}, voters: map[ring.NodeID]*Votequorum{},
 		timers: map[ring.NodeID]map[Timer]time.Duration{}, persist: map[ring.NodeID]uint32{}}
 }
 
@@ -71,12 +71,12 @@ func (w *world) boot(id ring.NodeID) {
 	cfg.TrackedExpected = w.persist[id]
 	m, out, err := New(cfg)
 	require.NoError(w.t, err)
-	w.machines[id] = m
+	w.voters[id] = m
 	w.timers[id] = map[Timer]time.Duration{}
 	w.do(id, out, nil)
 }
 
-func (w *world) kill(id ring.NodeID) { w.machines[id] = nil; w.timers[id] = nil }
+func (w *world) kill(id ring.NodeID) { w.voters[id] = nil; w.timers[id] = nil }
 
 // do carries out an output.
 func (w *world) do(id ring.NodeID, out Output, err error) {
@@ -87,7 +87,7 @@ func (w *world) do(id ring.NodeID, out Output, err error) {
 		w.persist[id] = out.Persist
 	}
 	for _, payload := range out.Multicast {
-		w.queue = append(w.queue, sent{id, w.machines[id].ring, payload})
+		w.queue = append(w.queue, sent{id, w.voters[id].ring, payload})
 	}
 	for _, c := range out.Timers {
 		delete(w.timers[id], c.Timer)
@@ -127,14 +127,14 @@ func (w *world) form(members ...ring.NodeID) {
 
 // start makes the ring but delivers nothing.
 func (w *world) start(members ...ring.NodeID) {
-	up := slices.DeleteFunc(ring.Sorted(members), func(id ring.NodeID) bool { return w.machines[id] == nil })
+	up := slices.DeleteFunc(ring.Sorted(members), func(id ring.NodeID) bool { return w.voters[id] == nil })
 	if len(up) == 0 {
 		return
 	}
 	w.seq += 4
 	id := ring.ID{Seq: w.seq, Rep: up[0]}
 	for _, n := range up {
-		w.do(n, w.machines[n].Ring(id, up), nil)
+		w.do(n, w.voters[n].Ring(id, up), nil)
 	}
 }
 
@@ -147,13 +147,13 @@ func (w *world) settle() {
 		s := w.queue[0]
 		w.queue = w.queue[1:]
 		for _, id := range w.ids() {
-			if m := w.machines[id]; m != nil && m.ring == s.ring {
+			if m := w.voters[id]; m != nil && m.ring == s.ring {
 				out, err := m.Deliver(s.from, s.payload)
 				w.do(id, out, err)
 			}
 		}
 	}
-	require.Fail(w.t, "the machines never stop talking")
+	require.Fail(w.t, "the voters never stop talking")
 }
 
 // fire lets a timer of every node of a ring expire, if it is set.
@@ -161,7 +161,7 @@ func (w *world) fire(timer Timer, ids ...ring.NodeID) {
 	for _, id := range ids {
 		if _, set := w.timers[id][timer]; set {
 			delete(w.timers[id], timer)
-			w.do(id, w.machines[id].TimerExpired(timer), nil)
+			w.do(id, w.voters[id].TimerExpired(timer), nil)
 		}
 	}
 	w.settle()
@@ -176,7 +176,7 @@ func (w *world) split(groups ...[]ring.NodeID) {
 }
 
 func (w *world) quorate(id ring.NodeID) bool {
-	m := w.machines[id]
+	m := w.voters[id]
 	return m != nil && !m.Syncing() && m.quorate
 }
 
@@ -184,8 +184,8 @@ func (w *world) quorate(id ring.NodeID) bool {
 func (w *world) quorateSides() int {
 	var rings []ring.ID
 	for _, id := range w.ids() {
-		if w.quorate(id) && !slices.Contains(rings, w.machines[id].ring) {
-			rings = append(rings, w.machines[id].ring)
+		if w.quorate(id) && !slices.Contains(rings, w.voters[id].ring) {
+			rings = append(rings, w.voters[id].ring)
 		}
 	}
 	return len(rings)
@@ -194,13 +194,13 @@ func (w *world) quorateSides() int {
 // agree checks that members of a ring judge alike.
 func (w *world) agree() error {
 	for _, id := range w.ids() {
-		m := w.machines[id]
-		if m == nil || m.members[0] == id || w.machines[m.members[0]] == nil {
+		m := w.voters[id]
+		if m == nil || m.members[0] == id || w.voters[m.members[0]] == nil {
 			continue
 		}
-		first := w.machines[m.members[0]]
+		first := w.voters[m.members[0]]
 		if m.ring == first.ring && (m.quorate != first.quorate || m.quorum != first.quorum ||
-			m.us().expected != first.us().expected) {
+			m.self().expected != first.self().expected) {
 			return fmt.Errorf("ring %v: %+v and node %d: %+v", m.ring, first.Decision(), id, m.Decision())
 		}
 	}
@@ -211,14 +211,14 @@ func (w *world) agree() error {
 func (w *world) clone() *world {
 	c := emptyWorld(w.t)
 	c.configs, c.sorted, c.seq = w.configs, w.sorted, w.seq
-	for id, m := range w.machines {
+	for id, m := range w.voters {
 		if m == nil {
-			c.machines[id] = nil
+			c.voters[id] = nil
 			continue
 		}
 		copied := *m
 		copied.nodes = slices.Clone(m.nodes)
-		c.machines[id] = &copied
+		c.voters[id] = &copied
 		c.timers[id] = map[Timer]time.Duration{}
 		for t, d := range w.timers[id] {
 			c.timers[id][t] = d
@@ -252,7 +252,7 @@ func partitions(n int) [][][]ring.NodeID {
 func names(groups [][]ring.NodeID) string {
 	var parts []string
 	for _, g := range groups {
-		parts = append(parts, strings.ReplaceAll(list(g), " ", ""))
+		parts = append(parts, strings.ReplaceAll(formatIDs(g), " ", ""))
 	}
 	return strings.Join(parts, "|")
 }

@@ -10,10 +10,11 @@ import (
 // ErrInvalidParameter is wrapped when an operator's command is refused.
 var ErrInvalidParameter = errors.New("invalid parameter")
 
-// SetExpected is the operator's "expected K": expected votes of the whole cluster from now on, until
-// a node with more joins or the processes restart. It is refused if more votes than K are present,
-// or if the partition could not be quorate with K. On an isolated node it can make that node
-// quorate although the others are alive: the operator says that they are not.
+// SetExpected carries out the operator's "expected K" (corosync-quorumtool(8)): it sets the expected
+// votes of the whole cluster, until a node with a higher value joins or the processes restart. It is
+// refused with ErrInvalidParameter if more than K votes are present, or if the partition could not be
+// quorate with K. On an isolated node it can make that node quorate while the other nodes run: the
+// operator states that they do not.
 func (vq *Votequorum) SetExpected(k uint32) (Output, error) {
 	votes, _ := vq.present()
 	need := vq.required(k, true)
@@ -29,10 +30,10 @@ func (vq *Votequorum) SetExpected(k uint32) (Output, error) {
 			"present; write at most %d", k, ErrInvalidParameter, need, votes, mostExpected(votes))
 	}
 	vq.multicast(Reconfigure{What: setExpected, Node: vq.cfg.Self, Value: k})
-	return vq.take(), nil
+	return vq.takeOutput(), nil
 }
 
-// mostExpected is the highest number of expected votes with which the votes are a majority.
+// mostExpected returns the highest number of expected votes of which the given votes are a majority.
 func mostExpected(votes uint32) uint32 {
 	if votes == 0 {
 		return 0
@@ -40,8 +41,8 @@ func mostExpected(votes uint32) uint32 {
 	return 2*votes - 1
 }
 
-// SetVotes changes the votes of a node at runtime. It is refused if the partition could not be
-// quorate with them.
+// SetVotes changes the votes of a node at runtime. It is refused with ErrInvalidParameter if the
+// partition could not be quorate with them.
 func (vq *Votequorum) SetVotes(id ring.NodeID, votes uint32) (Output, error) {
 	n := vq.find(id)
 	if n == nil || votes > maxVotes {
@@ -58,21 +59,21 @@ func (vq *Votequorum) SetVotes(id ring.NodeID, votes uint32) (Output, error) {
 			"be present", id, votes, ErrInvalidParameter, need, present)
 	}
 	vq.multicast(Reconfigure{What: setVotes, Node: id, Value: votes})
-	return vq.take(), nil
+	return vq.takeOutput(), nil
 }
 
-// CancelWaitForAll is the operator's word that the missing nodes will not come.
+// CancelWaitForAll ends wait_for_all on the operator's statement that the missing nodes will not come.
 func (vq *Votequorum) CancelWaitForAll() Output {
 	vq.multicast(Reconfigure{What: cancelWaitForAll, Node: vq.cfg.Self})
-	return vq.take()
+	return vq.takeOutput()
 }
 
-// command takes an operator's command from the ring's order. In the middle of a sync it waits: the
-// infos that are still to come would undo it on some members.
-func (vq *Votequorum) command(from ring.NodeID, msg Reconfigure) {
+// onCommand handles an operator's command. In the middle of a sync the command is held: the infos that
+// are still to come would undo it on some members.
+func (vq *Votequorum) onCommand(from ring.NodeID, msg Reconfigure) {
 	switch {
 	case !vq.syncing:
-		vq.reconfigure(from, msg)
+		vq.applyCommand(from, msg)
 	case len(vq.held) < maxHeld:
 		vq.held = append(vq.held, heldCommand{from, msg})
 	default:
@@ -80,14 +81,14 @@ func (vq *Votequorum) command(from ring.NodeID, msg Reconfigure) {
 	}
 }
 
-// applyHeld keeps what was commanded in a sync that a new ring has ended, before this node says how
-// it stands on the new one.
+// applyHeld applies the commands that were held when a new ring ended their sync. It runs before this
+// node sends its info on the new ring.
 func (vq *Votequorum) applyHeld() {
-	us := vq.us()
+	us := vq.self()
 	for _, h := range vq.held {
 		switch {
 		case h.msg.What == setExpected:
-			us.expected, vq.floor, vq.quorum = h.msg.Value, h.msg.Value, 0
+			us.expected, vq.downscaleFloor, vq.quorum = h.msg.Value, h.msg.Value, 0
 		case h.msg.What == setVotes && h.msg.Node == us.id:
 			us.votes, vq.quorum = h.msg.Value, 0
 		case h.msg.What == cancelWaitForAll:
@@ -97,13 +98,13 @@ func (vq *Votequorum) applyHeld() {
 	vq.held = nil
 }
 
-// reconfigure carries out an operator's command in the ring's order.
-func (vq *Votequorum) reconfigure(from ring.NodeID, msg Reconfigure) {
-	us := vq.us()
+// applyCommand carries out an operator's command.
+func (vq *Votequorum) applyCommand(from ring.NodeID, msg Reconfigure) {
+	us := vq.self()
 	switch msg.What {
 	case setExpected:
 		vq.expectEverywhere(msg.Value)
-		vq.floor = msg.Value
+		vq.downscaleFloor = msg.Value
 		if vq.cfg.TrackExpected {
 			us.expected = max(us.expected, vq.tracked)
 		}
@@ -120,30 +121,30 @@ func (vq *Votequorum) reconfigure(from ring.NodeID, msg Reconfigure) {
 	}
 }
 
-// Leave announces a clean stop. Only allow_downscale makes use of it; without it nothing is sent.
+// Leave announces an orderly stop. Only allow_downscale makes use of it; without that option nothing is
+// sent.
 func (vq *Votequorum) Leave() Output {
 	if vq.cfg.AllowDownscale {
-		vq.us().flags |= Leaving
+		vq.self().flags |= Leaving
 		vq.announceSelf()
 	}
-	return vq.take()
+	return vq.takeOutput()
 }
 
-// Reload takes a changed configuration while running. Votes, expected votes, two_node and the
-// device can change; wait_for_all, last_man_standing, auto_tie_breaker, allow_downscale and
-// expected_votes_tracking stay as they were at the start, as in Corosync. A combination that would
-// be refused at the start switches the device off, or two_node if the device is registered.
+// Reload applies a changed configuration at runtime. Votes, expected votes, two_node and the device can
+// change; wait_for_all, last_man_standing, auto_tie_breaker, allow_downscale and expected_votes_tracking
+// keep their values from the start, as in Corosync. A combination that would be refused at the start
+// switches the device off, or two_node if the device is registered.
 //
-// wait_for_all is never armed again by a reload. If it was not written in the file it follows
-// two_node.
+// A reload never arms wait_for_all again. If the file does not set it, it follows two_node.
 func (vq *Votequorum) Reload(cfg Config) (Output, error) {
 	if cfg.Self != vq.cfg.Self || cfg.ExpectedVotes == 0 {
 		vq.log(Crit, "configuration error: nodelist or quorum.expected_votes must be configured!")
 		vq.log(Crit, "will continue with current runtime data")
-		return vq.take(), fmt.Errorf("reloading on node %d: %w: not in the nodelist, or no votes",
+		return vq.takeOutput(), fmt.Errorf("reloading on node %d: %w: not in the nodelist, or no votes",
 			vq.cfg.Self, ErrConfig)
 	}
-	start := vq.given
+	start := vq.configured
 	cfg.LastManStanding, cfg.LastManStandingWindow = start.LastManStanding, start.LastManStandingWindow
 	cfg.TieBreaker, cfg.TieBreakerList = start.TieBreaker, start.TieBreakerList
 	cfg.AllowDownscale, cfg.TrackExpected = start.AllowDownscale, start.TrackExpected
@@ -153,7 +154,7 @@ func (vq *Votequorum) Reload(cfg Config) (Output, error) {
 	}
 	cfg = vq.settleDevice(cfg)
 	lms := vq.cfg.LastManStanding // once switched off it stays off
-	oldVotes, oldExpected := vq.us().votes, vq.us().expected
+	oldVotes, oldExpected := vq.self().votes, vq.self().expected
 	vq.cfg = cfg.effective(vq.log)
 	vq.cfg.LastManStanding = vq.cfg.LastManStanding && lms
 	vq.applyVotes()
@@ -161,26 +162,26 @@ func (vq *Votequorum) Reload(cfg Config) (Output, error) {
 		vq.armWaitForAll(false)
 	}
 	vq.announceSelf()
-	if us := vq.us(); us.votes != oldVotes {
+	if us := vq.self(); us.votes != oldVotes {
 		vq.multicast(Reconfigure{What: setVotes, Node: us.id, Value: us.votes})
 	}
-	if us := vq.us(); us.expected != oldExpected {
+	if us := vq.self(); us.expected != oldExpected {
 		vq.multicast(Reconfigure{What: setExpected, Node: us.id, Value: us.expected})
 	}
-	return vq.take(), nil
+	return vq.takeOutput(), nil
 }
 
-// settleDevice resolves at runtime what would be refused at the start.
+// settleDevice resolves at runtime the combinations that would be refused at the start.
 func (vq *Votequorum) settleDevice(cfg Config) Config {
 	vq.device.allowed = true
 	if !cfg.Device {
 		vq.stopDevice()
-		vq.us().flags &^= DeviceRegistered | DeviceAlive | DeviceCastVote | DeviceMasterWins
+		vq.self().flags &^= DeviceRegistered | DeviceAlive | DeviceCastVote | DeviceMasterWins
 		return cfg
 	}
 	if cfg.TwoNode {
 		vq.log(Crit, "configuration error: two_node and quorum device cannot be configured at the same time!")
-		if vq.us().flags&DeviceRegistered != 0 {
+		if vq.self().flags&DeviceRegistered != 0 {
 			vq.log(Crit, "quorum device is registered, disabling two_node")
 			cfg.TwoNode = false
 			if !cfg.WaitForAllGiven {

@@ -7,7 +7,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ring"
 )
 
-// Level is the importance of a log line, as syslog has them.
+// Level is the importance of a log line, one of the levels of syslog.
 type Level uint8
 
 const (
@@ -18,7 +18,7 @@ const (
 	Crit
 )
 
-// String is the level's name.
+// String returns the name of the level.
 func (l Level) String() string {
 	return [...]string{"debug", "info", "notice", "warning", "crit"}[l]
 }
@@ -40,20 +40,20 @@ type LogLine struct {
 	Text      string
 }
 
-// String writes the line as Corosync does.
+// String returns the line as Corosync writes it.
 func (l LogLine) String() string { return fmt.Sprintf("[%-6s] %s", l.Subsystem, l.Text) }
 
-// Timer names a timer of the machine.
+// Timer names a timer of [Votequorum].
 type Timer uint8
 
 const (
-	// LastManStandingTimer runs from the loss of a node to the recalculation.
+	// LastManStandingTimer runs from the loss of a node until the expected votes are recalculated.
 	LastManStandingTimer Timer = iota + 1
-	// DeviceTimer runs from poll to poll of the quorum device.
+	// DeviceTimer runs from one poll of the quorum device to the next.
 	DeviceTimer
 )
 
-// String is the timer's name.
+// String returns the name of the timer.
 func (t Timer) String() string {
 	return [...]string{"none", "last-man-standing", "device"}[t]
 }
@@ -65,26 +65,25 @@ type TimerChange struct {
 	After time.Duration // when Set
 }
 
-// Output is what a call of the machine wants done, in this order: persist, multicast, timers,
-// announce. Slices belong to the caller.
+// Output is what the caller must do after a call of a [Votequorum], in this order: persist, multicast,
+// set timers, announce. Its slices belong to the caller.
 type Output struct {
-	// Persist, when HavePersist, is to be stored and given back as Config.TrackedExpected after a
-	// restart.
+	// Persist, if HavePersist, must be stored, and passed as Config.TrackedExpected after a restart.
 	Persist     uint32
 	HavePersist bool
-	// Multicast are messages for all members of the ring, in the ring's order, the sender included.
-	// One that cannot be sent now must be sent later, as long as the ring lasts; a new ring makes
-	// the unsent ones void.
+	// Multicast are messages for all members of the ring, the sender included, to be delivered in the
+	// ring's order. A message that cannot be sent now must be sent later in the same ring; a new ring
+	// makes unsent messages void.
 	Multicast [][]byte
 	Timers    []TimerChange
-	// Announce: Verdict goes to whoever follows the quorum: after each sync, and whenever anything
-	// of the verdict changes in between.
+	// Announce is set after each sync and whenever the decision changes between syncs: Decision must be
+	// published to the clients.
 	Announce bool
 	Decision Decision
 	Log      []LogLine
 }
 
-// Decision is votequorum's word on a ring.
+// Decision is the decision of votequorum on a ring.
 type Decision struct {
 	Ring     ring.ID
 	Members  []ring.NodeID // ascending
@@ -94,7 +93,7 @@ type Decision struct {
 	Quorum   uint32 // votes needed
 }
 
-// same compares all but the members, which follow from the ring.
+// same compares all fields but the members, which follow from the ring.
 func (v Decision) same(other Decision) bool {
 	return v.Ring == other.Ring && v.Quorate == other.Quorate && v.Votes == other.Votes &&
 		v.Expected == other.Expected && v.Quorum == other.Quorum
@@ -120,9 +119,9 @@ func (vq *Votequorum) stopTimer(t Timer) {
 	vq.out.Timers = append(vq.out.Timers, TimerChange{Timer: t})
 }
 
-// take ends a call: the output is handed over once. A verdict that has changed in some number is
-// announced, also if it is still quorate or still not.
-func (vq *Votequorum) take() Output {
+// takeOutput ends a call and returns its output. A decision in which any number has changed is announced,
+// even if Quorate is the same.
+func (vq *Votequorum) takeOutput() Output {
 	if v := vq.Decision(); !vq.syncing && !vq.out.Announce && !v.same(vq.last) {
 		vq.out.Announce, vq.out.Decision, vq.last = true, v, v
 	}

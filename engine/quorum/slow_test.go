@@ -219,7 +219,7 @@ func step(t *rapid.T, w *world, slow *slowCluster) {
 		return
 	}
 	k := rapid.Uint32Range(0, 20).Draw(t, "expected")
-	out, err := w.machines[g[0]].SetExpected(k)
+	out, err := w.voters[g[0]].SetExpected(k)
 	if err != nil {
 		require.ErrorIs(t, err, ErrInvalidParameter)
 	}
@@ -230,7 +230,7 @@ func step(t *rapid.T, w *world, slow *slowCluster) {
 
 func compare(t *rapid.T, w *world, slow *slowCluster) {
 	for _, id := range w.ids() {
-		v, s := w.machines[id].Decision(), slow.nodes[id]
+		v, s := w.voters[id].Decision(), slow.nodes[id]
 		require.Equal(t, fmt.Sprintf("quorate=%v expected=%d quorum=%d", s.quorate, s.expected, s.need),
 			fmt.Sprintf("quorate=%v expected=%d quorum=%d", v.Quorate, v.Expected, v.Quorum),
 			"node %d in ring %v of %v", id, v.Ring, v.Members)
@@ -264,7 +264,7 @@ func TestOrderDoesNotMatter(t *testing.T) {
 			branch.queue = rapid.Permutation(infos).Draw(t, "messages")
 			branch.settle()
 			for _, id := range branch.ids() {
-				verdicts = append(verdicts, branch.machines[id].Decision())
+				verdicts = append(verdicts, branch.voters[id].Decision())
 			}
 		}
 		require.Equal(t, verdicts[:5], verdicts[5:])

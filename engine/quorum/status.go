@@ -2,7 +2,7 @@ package quorum
 
 import "github.com/holdfast-sim/holdfast/engine/ring"
 
-// Status is what the operators' status commands show.
+// Status is what the status commands of operators show.
 type Status struct {
 	Decision
 	HighestExpected uint32 // among the members
@@ -12,7 +12,7 @@ type Status struct {
 	DeviceVotes     uint32
 }
 
-// NodeStatus is what the machine knows of one node.
+// NodeStatus is what is known of one node.
 type NodeStatus struct {
 	ID     ring.NodeID
 	Member bool // of the present ring, and heard on it
@@ -20,8 +20,8 @@ type NodeStatus struct {
 	Flags  Flags
 }
 
-// Status describes the machine as it stands. Options are named as in quorumtool: 2Node, Quorate,
-// WaitForAll, LastManStanding, AutoTieBreaker, AllowDownscale, Qdevice.
+// Status returns the present state. Options are named as corosync-quorumtool(8) names them: 2Node,
+// Quorate, WaitForAll, LastManStanding, AutoTieBreaker, AllowDownscale, Qdevice.
 func (vq *Votequorum) Status() Status {
 	s := Status{Decision: vq.Decision(), DeviceName: vq.device.name, DeviceVotes: vq.device.votes}
 	for _, n := range vq.nodes {
@@ -41,7 +41,7 @@ func (vq *Votequorum) Status() Status {
 		{vq.cfg.LastManStanding, "LastManStanding"},
 		{vq.cfg.TieBreaker != TieNone, "AutoTieBreaker"},
 		{vq.cfg.AllowDownscale, "AllowDownscale"},
-		{vq.us().flags&DeviceRegistered != 0, "Qdevice"},
+		{vq.self().flags&DeviceRegistered != 0, "Qdevice"},
 	} {
 		if o.on {
 			s.Options = append(s.Options, o.name)

@@ -26,7 +26,7 @@ import (
 //	leave 3                           a clean stop
 //	register|unregister|master 1 2    the quorum device on these nodes
 //	poll 1 [vote=false]               the device's poll for the present ring
-//	status 1 2                        what the machines say
+//	status 1 2                        what the voters say
 //
 // Rewrite with: go test ./engine/quorum -run TestTraces -rewrite
 func TestTraces(t *testing.T) {
@@ -68,7 +68,7 @@ func runCommand(t *testing.T, w *world, d *datadriven.TestData) {
 		var id, votes int
 		d.ScanArgs(t, "node", &id)
 		d.ScanArgs(t, "votes", &votes)
-		out, err := w.machines[ring.NodeID(id)].SetExpected(uint32(votes))
+		out, err := w.voters[ring.NodeID(id)].SetExpected(uint32(votes))
 		w.try(ring.NodeID(id), out, err)
 	default:
 		for _, id := range nodes(t, d) {
@@ -78,7 +78,7 @@ func runCommand(t *testing.T, w *world, d *datadriven.TestData) {
 }
 
 func nodeCommand(t *testing.T, w *world, d *datadriven.TestData, id ring.NodeID) {
-	m := w.machines[id]
+	m := w.voters[id]
 	switch d.Cmd {
 	case "kill":
 		w.kill(id)

@@ -18,10 +18,10 @@ type state uint8
 const (
 	member  state = iota + 1 // its node info counts
 	dead                     // not in the ring, or not heard on it yet
-	leaving                  // said that it stops
+	leaving                  // has announced that it stops
 )
 
-// node is what the machine knows of one node, itself included.
+// node is what is known of one node, this one included.
 type node struct {
 	id       ring.NodeID
 	state    state
@@ -29,25 +29,24 @@ type node struct {
 	expected uint32
 	flags    Flags
 	majority Majority
-	// What it said last of the expected votes and of the device's votes. expected is what this
-	// machine makes of it.
+	// The expected votes and the device's votes in its last info; expected is what counts here.
 	reported    uint32
 	deviceVotes uint32
 }
 
-// heldCommand is an operator's command that waits for the end of the sync.
+// heldCommand is an operator's command that is held until the sync ends.
 type heldCommand struct {
 	from ring.NodeID
 	msg  Reconfigure
 }
 
-// maxHeld bounds the commands that wait for the end of a sync; more are dropped and logged.
+// maxHeld bounds the commands that are held until a sync ends. More are dropped and logged.
 const maxHeld = 64
 
 // Votequorum is votequorum on one node. It is not safe for concurrent use.
 type Votequorum struct {
-	given Config // as configured
-	cfg   Config // what is in force
+	configured Config // as configured
+	cfg        Config // what is in force
 
 	nodes   []node // ascending by id
 	quorum  uint32 // votes needed
@@ -60,23 +59,23 @@ type Votequorum struct {
 	awaited []ring.NodeID // members that have not finished this sync
 	held    []heldCommand // operator's commands that came in the middle of the sync
 
-	waitingForAll bool   // wait_for_all is armed
-	floor         uint32 // allow_downscale never goes below
-	tracked       uint32 // highest expected votes ever seen, if tracking
-	lmsTimer      bool   // the last-man window is running
-	lmsDue        bool   // it passed in the middle of a sync
+	waitingForAll  bool   // wait_for_all is armed
+	downscaleFloor uint32 // allow_downscale never goes below
+	tracked        uint32 // highest expected votes ever seen, if tracking
+	lmsTimerSet    bool   // the last-man window is running
+	lmsTimerDue    bool   // it passed in the middle of a sync
 
 	device deviceState
 	out    Output
 }
 
-// New starts the machine of a node that is alone until the first ring. The output has the log
-// lines of the start.
+// New returns the votequorum of a node that is alone until the first ring. The output has the log lines
+// of the start. It fails with ErrConfig.
 func New(cfg Config) (*Votequorum, Output, error) {
 	if err := cfg.check(); err != nil {
 		return nil, Output{}, fmt.Errorf("starting votequorum on node %d: %w", cfg.Self, err)
 	}
-	vq := &Votequorum{given: cfg, syncing: true}
+	vq := &Votequorum{configured: cfg, syncing: true}
 	vq.cfg = cfg.effective(vq.log)
 	vq.nodes = []node{{id: cfg.Self, state: member, flags: First}}
 	vq.members = []ring.NodeID{cfg.Self}
@@ -85,26 +84,27 @@ func New(cfg Config) (*Votequorum, Output, error) {
 	vq.device.allowed = true
 	vq.armWaitForAll(vq.cfg.WaitForAll)
 	vq.quorum = vq.required(0, false)
-	return vq, vq.take(), nil
+	return vq, vq.takeOutput(), nil
 }
 
 // applyVotes takes votes and expected votes from the configuration.
 func (vq *Votequorum) applyVotes() {
-	us := vq.us()
+	us := vq.self()
 	us.votes, us.expected = vq.cfg.Votes, vq.cfg.ExpectedVotes
 	if vq.cfg.TrackExpected {
 		us.expected = max(us.expected, vq.tracked)
 	}
-	vq.floor = vq.cfg.ExpectedVotes
+	vq.downscaleFloor = vq.cfg.ExpectedVotes
 	vq.device.votes = 0
 	if vq.cfg.Device {
 		vq.device.votes = vq.cfg.DeviceVotes
 	}
 }
 
-// us is this node's own entry.
-func (vq *Votequorum) us() *node { return vq.find(vq.cfg.Self) }
+// self returns this node's own entry.
+func (vq *Votequorum) self() *node { return vq.find(vq.cfg.Self) }
 
+// find returns the entry of a node, nil if there is none.
 func (vq *Votequorum) find(id ring.NodeID) *node {
 	i, ok := vq.search(id)
 	if !ok {
@@ -113,14 +113,15 @@ func (vq *Votequorum) find(id ring.NodeID) *node {
 	return &vq.nodes[i]
 }
 
+// search returns the index of a node, or where it belongs.
 func (vq *Votequorum) search(id ring.NodeID) (int, bool) {
 	return slices.BinarySearchFunc(vq.nodes, id, func(n node, id ring.NodeID) int {
 		return int(int64(n.id) - int64(id))
 	})
 }
 
-// findOrAdd is find, with a new entry if there is none. Entries of dead nodes are dropped when
-// there are more than a ring can have.
+// findOrAdd returns the entry of a node, a new one if there is none. When there are more entries than a
+// ring can have members, entries of dead nodes are dropped.
 func (vq *Votequorum) findOrAdd(id ring.NodeID) *node {
 	if n := vq.find(id); n != nil {
 		return n
@@ -135,9 +136,9 @@ func (vq *Votequorum) findOrAdd(id ring.NodeID) *node {
 	return &vq.nodes[i]
 }
 
-// Ring starts the sync of a new ring: call it at the ring's regular configuration, before any of
-// the ring's messages. A ring that comes while another is being synced replaces it. The members
-// must contain this node and be ascending.
+// Ring starts the sync of a new ring. Call it at the ring's regular configuration, before any of the
+// ring's messages. A ring that comes in the middle of a sync replaces it. members must be ascending and
+// contain this node.
 func (vq *Votequorum) Ring(id ring.ID, members []ring.NodeID) Output {
 	if !slices.IsSorted(members) || !slices.Contains(members, vq.cfg.Self) || len(members) > ring.MaxNodes {
 		panic(fmt.Sprintf("quorum: ring %v with members %v given to node %d", id, members, vq.cfg.Self))
@@ -152,14 +153,14 @@ func (vq *Votequorum) Ring(id ring.ID, members []ring.NodeID) Output {
 		}
 	}
 	if len(members) > 1 {
-		vq.us().flags &^= First
+		vq.self().flags &^= First
 	}
-	vq.logQuorum("Sync members[%d]: %s", len(members), list(members))
+	vq.logQuorum("Sync members[%d]: %s", len(members), formatIDs(members))
 	if len(joined) > 0 {
-		vq.logQuorum("Sync joined[%d]: %s", len(joined), list(joined))
+		vq.logQuorum("Sync joined[%d]: %s", len(joined), formatIDs(joined))
 	}
 	if len(left) > 0 {
-		vq.logQuorum("Sync left[%d]: %s", len(left), list(left))
+		vq.logQuorum("Sync left[%d]: %s", len(left), formatIDs(left))
 	}
 	vq.startLastManStanding(len(left) > 0)
 	vq.startDeviceWait()
@@ -167,18 +168,18 @@ func (vq *Votequorum) Ring(id ring.ID, members []ring.NodeID) Output {
 	if vq.cfg.Device && vq.device.name != "" {
 		vq.multicast(DeviceRegister{Register: true, Name: vq.device.name})
 	}
-	return vq.take()
+	return vq.takeOutput()
 }
 
 // announceSelf multicasts this node's info.
 func (vq *Votequorum) announceSelf() {
-	us := vq.us()
+	us := vq.self()
 	vq.multicast(NodeInfo{Ring: vq.ring, Votes: us.votes, Expected: us.expected, Flags: us.flags,
 		DeviceVotes: vq.device.votes, Majority: us.majority, Waiting: vq.device.syncWait})
 }
 
-// Deliver takes one of the package's messages in the ring's order, also the machine's own. A
-// message that cannot be decoded or comes from outside the ring changes nothing.
+// Deliver takes one of this package's messages in the ring's order, this node's own included. A message
+// that cannot be decoded (ErrMalformed) or comes from outside the ring (ErrNotMember) changes nothing.
 func (vq *Votequorum) Deliver(from ring.NodeID, payload []byte) (Output, error) {
 	msg, err := Decode(payload)
 	if err != nil {
@@ -190,26 +191,26 @@ func (vq *Votequorum) Deliver(from ring.NodeID, payload []byte) (Output, error) 
 	switch msg := msg.(type) {
 	case NodeInfo:
 		if msg.Ring == vq.ring {
-			vq.nodeInfo(from, msg)
+			vq.onNodeInfo(from, msg)
 			if !msg.Waiting {
-				vq.finished(from)
+				vq.memberDone(from)
 			}
 		}
 	case Ready:
 		if msg.Ring == vq.ring {
-			vq.finished(from)
+			vq.memberDone(from)
 		}
 	case Reconfigure:
-		vq.command(from, msg)
+		vq.onCommand(from, msg)
 	case DeviceRegister:
-		vq.deviceRegister(from, msg)
+		vq.onDeviceRegister(from, msg)
 	}
-	return vq.take(), nil
+	return vq.takeOutput(), nil
 }
 
-// finished notes that a member has done its part of the sync. The last one completes it: only now
-// is there a verdict, from what all members said, whatever the order in which they said it.
-func (vq *Votequorum) finished(id ring.NodeID) {
+// memberDone notes that a member has done its part of the sync. The last one completes the sync: only
+// then is there a decision, from the infos of all members, regardless of the order in which they came.
+func (vq *Votequorum) memberDone(id ring.NodeID) {
 	if !vq.syncing {
 		return
 	}
@@ -217,23 +218,23 @@ func (vq *Votequorum) finished(id ring.NodeID) {
 	if len(vq.awaited) > 0 {
 		return
 	}
-	vq.absorb(vq.members)
+	vq.mergeInfos(vq.members)
 	vq.syncing = false
 	vq.rememberMajority()
 	vq.announce()
 	held := vq.held
 	vq.held = nil
 	for _, h := range held {
-		vq.reconfigure(h.from, h.msg)
+		vq.applyCommand(h.from, h.msg)
 	}
-	if vq.lmsDue {
-		vq.lmsDue = false
-		vq.lastMenStanding()
+	if vq.lmsTimerDue {
+		vq.lmsTimerDue = false
+		vq.applyLastManStanding()
 	}
 }
 
-// nodeInfo takes a member's word on itself.
-func (vq *Votequorum) nodeInfo(from ring.NodeID, msg NodeInfo) {
+// onNodeInfo handles a member's info.
+func (vq *Votequorum) onNodeInfo(from ring.NodeID, msg NodeInfo) {
 	n := vq.findOrAdd(from)
 	n.state = member
 	if msg.Flags&Leaving != 0 {
@@ -244,13 +245,13 @@ func (vq *Votequorum) nodeInfo(from ring.NodeID, msg NodeInfo) {
 		n.deviceVotes, n.majority = msg.DeviceVotes, msg.Majority
 	}
 	if !vq.syncing {
-		vq.absorb([]ring.NodeID{from})
+		vq.mergeInfos([]ring.NodeID{from})
 	}
 }
 
-// absorb draws the conclusions from the latest infos of some members.
-func (vq *Votequorum) absorb(from []ring.NodeID) {
-	us := vq.us()
+// mergeInfos updates votes and expected votes from the latest infos of some members.
+func (vq *Votequorum) mergeInfos(from []ring.NodeID) {
+	us := vq.self()
 	var adopted uint32
 	byPresent, released := false, false
 	for _, id := range from {
@@ -271,7 +272,7 @@ func (vq *Votequorum) absorb(from []ring.NodeID) {
 			vq.stopLastManStanding()
 		}
 	}
-	// A node that is not quorate takes the word of the quorate side on what is expected.
+	// A node that is not quorate adopts the expected votes of the quorate side.
 	adopt := adopted > 0 && !vq.quorate
 	if adopt {
 		us.expected = adopted
@@ -292,50 +293,62 @@ func (vq *Votequorum) absorb(from []ring.NodeID) {
 	vq.recalculate(adopt || byPresent, byPresent)
 }
 
-// startLastManStanding starts the window after which the nodes that are left count as the whole
-// cluster, if enough of them are left.
+// startLastManStanding starts the window after which the present members count as the whole cluster, if
+// enough of them are present.
+//
+// Worked example of last_man_standing (votequorum(5)), nodes A, B, C, D with one vote each, window 10 s:
+//
+//	ABCD        4 expected, 3 needed
+//	ABC         D is lost: 3 of 4, quorate; the window starts
+//	+10 s       still quorate: 3 expected, 2 needed
+//	AB          C is lost: 2 of 3, quorate; the window starts again
+//	+10 s       2 expected, 2 needed
+//
+// Had B and C been lost within the window, A would have 1 of 4 and not be quorate. DESIGN.md shows how
+// the option can make two sides quorate: D does not know that the others have forgotten it.
 func (vq *Votequorum) startLastManStanding(lost bool) {
 	if !vq.cfg.LastManStanding {
 		return
 	}
 	present := uint32(len(vq.members))
-	tie := vq.cfg.TieBreaker != TieNone && vq.decides(vq.us().majority)
+	tie := vq.cfg.TieBreaker != TieNone && vq.tieBreakerPresent(vq.self().majority)
 	if present >= vq.quorum && lost || present <= vq.quorum && tie {
 		vq.setTimer(LastManStandingTimer, vq.cfg.LastManStandingWindow)
-		vq.lmsTimer = true
+		vq.lmsTimerSet = true
 	}
 }
 
+// stopLastManStanding stops the window.
 func (vq *Votequorum) stopLastManStanding() {
-	if vq.lmsTimer {
+	if vq.lmsTimerSet {
 		vq.stopTimer(LastManStandingTimer)
-		vq.lmsTimer = false
+		vq.lmsTimerSet = false
 	}
 }
 
-// lastMenStanding takes the nodes that are left for the whole cluster, if they are quorate.
-func (vq *Votequorum) lastMenStanding() {
+// applyLastManStanding makes the present members count as the whole cluster, if they are quorate.
+func (vq *Votequorum) applyLastManStanding() {
 	if vq.quorate && !vq.syncing {
 		vq.recalculate(true, true)
 	}
 }
 
-// TimerExpired tells that a timer has expired.
+// TimerExpired handles the expiry of a timer.
 func (vq *Votequorum) TimerExpired(t Timer) Output {
 	switch t {
 	case LastManStandingTimer:
-		if vq.lmsTimer {
-			vq.lmsTimer = false
-			vq.lmsDue = vq.syncing
-			vq.lastMenStanding()
+		if vq.lmsTimerSet {
+			vq.lmsTimerSet = false
+			vq.lmsTimerDue = vq.syncing
+			vq.applyLastManStanding()
 		}
 	case DeviceTimer:
-		vq.deviceSilent()
+		vq.deviceTimedOut()
 	}
-	return vq.take()
+	return vq.takeOutput()
 }
 
-// announce hands the verdict to whoever follows it, with the operators' log lines.
+// announce puts the decision into the output, with the log lines for operators.
 func (vq *Votequorum) announce() {
 	if vq.last.Quorate != vq.quorate {
 		if vq.quorate {
@@ -344,23 +357,23 @@ func (vq *Votequorum) announce() {
 			vq.logQuorum("This node is within the non-primary component and will NOT provide any services.")
 		}
 	}
-	vq.logQuorum("Members[%d]: %s", len(vq.members), list(vq.members))
+	vq.logQuorum("Members[%d]: %s", len(vq.members), formatIDs(vq.members))
 	vq.last = vq.Decision()
 	vq.out.Announce, vq.out.Decision = true, vq.last
 }
 
-// Syncing tells whether the members of the ring are still exchanging their votes. Until they are
-// done there is no verdict on the ring, and nobody should act on an earlier one.
+// Syncing reports whether the members of the ring are still exchanging their votes. Until they are done
+// there is no decision on the ring, and an earlier decision must not be acted upon.
 func (vq *Votequorum) Syncing() bool { return vq.syncing }
 
-// Decision is the present verdict. While Syncing it is provisional.
+// Decision returns the present decision. It is provisional while Syncing reports true.
 func (vq *Votequorum) Decision() Decision {
 	votes, _ := vq.present()
 	return Decision{Ring: vq.ring, Members: slices.Clone(vq.members), Quorate: vq.quorate, Votes: votes,
-		Expected: vq.us().expected, Quorum: vq.quorum}
+		Expected: vq.self().expected, Quorum: vq.quorum}
 }
 
-// without gives a minus b, in a new slice.
+// without returns the nodes of a that are not in b, in a new slice.
 func without(a, b []ring.NodeID) []ring.NodeID {
 	var out []ring.NodeID
 	for _, id := range a {
@@ -371,7 +384,8 @@ func without(a, b []ring.NodeID) []ring.NodeID {
 	return out
 }
 
-func list(ids []ring.NodeID) string {
+// formatIDs returns node ids with spaces between them.
+func formatIDs(ids []ring.NodeID) string {
 	var b strings.Builder
 	for i, id := range ids {
 		if i > 0 {
