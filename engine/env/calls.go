@@ -5,50 +5,50 @@ import (
 	"time"
 )
 
-// CallHost is implemented by an Env whose machine can call programs of its operating system that do
-// one thing and end, for example the agents of fence devices. It is no part of Env.
+// CallHost is implemented by an Env whose machine can run programs of its operating system that do one
+// thing and end, for example the agents of fence devices. It is not a part of Env.
 type CallHost interface {
-	// Calls makes such calls; nil when the machine cannot.
+	// Calls returns the interface for such calls; nil if the machine has none.
 	Calls() Calls
 }
 
-// Calls calls programs. No method waits for a program.
+// Calls runs programs. No method waits for a program.
 type Calls interface {
-	// Start starts a program, without a shell in between, and names the call. A program that has
-	// not ended within the limit, or at the end of the process that called it, is ended by force.
-	// Whatever it had set going elsewhere by then goes on.
+	// Start starts a program, without a shell, and returns the id of the call. A program that has not
+	// ended within the limit, or at the end of the process that called it, is killed. Work that it has
+	// started elsewhere by then continues.
 	Start(c Call) (CallID, error)
-	// Result says whether a call is over and how it ended. It tells that once.
+	// Result reports whether a call has ended, and how. It reports the result of a call once.
 	Result(id CallID) (CallResult, bool)
 }
 
-// CallID names a call within the life of a process, from 1.
+// CallID identifies a call within one incarnation of a process, from 1.
 type CallID uint64
 
-// Call is what to call.
+// Call is the program to run.
 type Call struct {
-	// Command is the program and its arguments. A name without a slash is looked up where the
-	// machine keeps its programs.
+	// Command is the program and its arguments. A name without a slash is looked up in the machine's
+	// search path.
 	Command []string
-	// Input is what the program reads from its standard input.
+	// Input is the program's standard input.
 	Input []byte
-	// Limit is how long it may take, in real time.
+	// Limit bounds how long the program may run, in real time.
 	Limit time.Duration
 }
 
-// MaxCallOutputBytes bounds what is kept of a program's output; the rest is thrown away.
+// MaxCallOutputBytes bounds the output of a program that is kept; further output is discarded.
 const MaxCallOutputBytes = 64 << 10
 
 // CallResult is how a call ended.
 type CallResult struct {
-	// Code is the program's exit code when it ended by itself.
+	// Code is the program's exit code if it ended by itself.
 	Code int
-	// Err says why there is no exit code: ErrCallTimeout, or the program could not be started or
-	// was ended by a signal. What it may have done is unknown.
+	// Err is not nil if there is no exit code: ErrCallTimeout, or the program could not be started or
+	// was ended by a signal. Its effects are unknown then.
 	Err error
-	// Output is the beginning of what it wrote to its standard output and error.
+	// Output is the beginning of its standard output and standard error.
 	Output []byte
 }
 
-// ErrCallTimeout means that a program was ended by force because its time was up.
+// ErrCallTimeout means that a program was killed because it exceeded its limit.
 var ErrCallTimeout = errors.New("the program was ended by force: its time was up")

@@ -1,30 +1,42 @@
-// Package env is the door between protocol code and the world.
+// Package env is the interface between protocol code and everything outside of it: clocks, timers, the
+// network, the disk, other processes, randomness, the log. In the texts of this module it is "the env
+// interface".
 //
-// A process written against [Env] runs unchanged in the deterministic simulator and, through
-// engine/host, on a real machine. It is a single-threaded event loop: the world calls Step with
-// one [Event] at a time, Step runs to completion, and everything the process wants from the world
-// it asks of its Env.
+// A process written against [Env] runs unchanged in the deterministic simulator (sim/world) and, through
+// engine/host, on a real machine. It is a single-threaded event loop: the backend calls Step with one
+// [Event] at a time, Step runs to completion, and the process calls its Env for everything it needs.
 //
-// The world is made of machines. A machine has a disk, a monotonic and a wall clock, links to
-// other machines and a power switch, and it runs several processes. Each process has its own loop,
-// so a stalled disk blocks the process that touches it and no other.
+// The backend consists of machines. A machine has a disk, a monotonic clock and a wall clock, links to
+// other machines and a power switch, and it runs several processes. Each process has its own loop, so that
+// a stalled disk blocks only the process that calls it.
 //
-// Rules that hold in both worlds:
+// # Rules
 //
-//   - A process that crashes gets no further Step. There is no shutdown hook to rely on.
-//   - Every Step takes time. Two readings of a clock in one Step may differ, because a disk call
-//     in between may have taken long or the process may have been paused there.
-//   - Datagrams may be lost, duplicated, reordered and late. Receive buffers are bounded; what
-//     does not fit is dropped.
-//   - Local messages between processes of one machine are reliable and in order for each pair of
-//     processes, for as long as neither end restarts. Queues are bounded; a full one refuses.
-//   - After a pause everything that is due (timers, datagrams, local messages, operations) is
-//     runnable and arrives in any order, except that datagrams of one socket, the messages of one
-//     local sender and the operations keep their own order.
-//   - A timer that is re-armed or stopped before its event was delivered is not delivered for the
-//     old time.
-//   - Bytes handed to a process in an event belong to the world again once Step has returned:
-//     copy what must be kept. Bytes handed to the world are copied before the call returns.
+// These rules hold in both backends. A process may rely on them and on nothing else.
 //
-// Package env imports nothing but the standard library and never touches the real world itself.
+//  1. Crash. A process that crashes gets no further Step. No code of the process runs at its end, so it
+//     must not depend on any. (A machine that loses its power calls nothing; see [EndNotifier] for
+//     resources of the Go runtime.)
+//  2. One caller. All calls of Start and Step come from one goroutine at a time. Env methods may be called
+//     only during Start and Step, on that goroutine.
+//  3. Time passes. Every Step takes time, and two readings of a clock in one Step may differ: a disk call
+//     in between may have taken long, or the process may have been paused in it.
+//  4. Datagrams may be lost, duplicated, reordered and late. Receive buffers are bounded; datagrams that
+//     do not fit are dropped.
+//  5. Local messages between processes of one machine are reliable and in order for each pair of
+//     processes, as long as neither of them restarts. Queues are bounded; a full queue refuses with
+//     [ErrLocalFull].
+//  6. After a pause, all due timers, queued datagrams, local messages and operations are delivered in any
+//     order, except that datagrams of one socket, messages of one local sender, and operations keep their
+//     own order.
+//  7. A timer that is set again or stopped before its event was delivered is not delivered for the old
+//     time.
+//  8. Bytes. Bytes in an event may be overwritten once Step has returned: copy what must be kept. Bytes
+//     passed to an Env method are copied before the method returns.
+//  9. Disk. Only synced bytes and names survive a power cut; see [Disk].
+//
+// Each rule has a test against the simulator (sim/world) and, as far as a real machine can be made to show
+// it, against engine/host.
+//
+// Package env imports only the standard library, and never does any input or output itself.
 package env

@@ -1,17 +1,17 @@
 package env
 
-// Event is something that happened to a process. The set is closed: only the types of this
-// package are events.
+// Event is something that happened to a process. The set is closed: only the types of this package are
+// events.
 type Event interface{ event() }
 
-// Received is a datagram from the process of the same name on a machine.
+// Received is a datagram from the process of the same name on another machine, or on this one.
 type Received struct {
 	From    MachineID
 	Link    LinkID
 	Payload []byte // valid until Step returns
 }
 
-// TimerFired says that a timer's time has come.
+// TimerFired is the expiry of a timer.
 type TimerFired struct{ ID TimerID }
 
 // LocalMessage is a message from another process of this machine.
@@ -20,15 +20,15 @@ type LocalMessage struct {
 	Payload []byte // valid until Step returns
 }
 
-// LocalUp says that another process of this machine runs and can be sent to. A process gets one
-// for each process that runs when it starts, and one for each that starts later.
+// LocalUp reports that another process of this machine runs and can be sent to. A process gets one for
+// each process that runs when it starts, and one for each that starts later.
 type LocalUp struct{ Process string }
 
-// LocalDown says that another process of this machine ended. Messages that it had sent and that
-// were delivered before remain; what was still queued towards it is gone.
+// LocalDown reports that another process of this machine ended. Messages of that process that were
+// delivered before stay valid; messages still queued for it are lost.
 type LocalDown struct{ Process string }
 
-// Invoked is an operation that a client wants done. It is answered with [Env.Complete].
+// Invoked is an operation of a client. The process answers it with [Env.Complete].
 type Invoked struct {
 	Op    OpID
 	Input []byte // valid until Step returns

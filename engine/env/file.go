@@ -6,7 +6,7 @@ import (
 	"io"
 )
 
-// ReadFile reads a whole file of at most limitBytes.
+// ReadFile returns the content of a file. It fails if the file is longer than limitBytes.
 func ReadFile(d Disk, name string, limitBytes int64) ([]byte, error) {
 	f, err := d.Open(name, ReadOnly)
 	if err != nil {
@@ -28,8 +28,13 @@ func ReadFile(d Disk, name string, limitBytes int64) ([]byte, error) {
 	return data[:n], nil
 }
 
-// ReplaceFile durably replaces a file's content: after it returns nil, a power cut leaves the new
-// content; after an error or a cut in the middle, the old or the new one, never a mixture.
+// ReplaceFile durably replaces the content of a file. After it returns nil, the new content survives a
+// power cut. After an error, or a power cut in the middle, the file has the old or the new content, never
+// a mixture.
+//
+// The order of the steps makes it so: write name.new, Sync it, Rename it to name, SyncDir. Without the
+// Sync, the rename could be durable before the bytes; without the SyncDir, the rename could be lost after
+// ReplaceFile has returned.
 func ReplaceFile(d Disk, name string, data []byte) error {
 	temp := name + ".new"
 	f, err := d.Open(temp, Create)
@@ -48,6 +53,7 @@ func ReplaceFile(d Disk, name string, data []byte) error {
 	return nil
 }
 
+// writeSynced replaces the content of an open file, makes it durable and closes it.
 func writeSynced(f File, data []byte) error {
 	err := f.Truncate(0)
 	if err == nil {
@@ -62,7 +68,7 @@ func writeSynced(f File, data []byte) error {
 	return err
 }
 
-// Dir is the directory part of a disk name, "" for names at the top.
+// Dir returns the directory part of a disk name, "" for a name in the top directory.
 func Dir(name string) string {
 	for i := len(name) - 1; i >= 0; i-- {
 		if name[i] == '/' {

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Tasks runs code of one process in blocking style: each [Task] is a coroutine that the process's
-// loop resumes, so there is still only one runnable thing at a time and the order is that of the
-// events. Create it in Start and offer every event to [Tasks.Step].
+// Tasks runs code of one process in blocking style. Each [Task] is a coroutine that the process's loop
+// resumes, so only one of them runs at a time, in the order of the events. Create Tasks in Start and pass
+// every event to [Tasks.Step].
 type Tasks struct {
 	env    Env
 	host   TaskHost // nil where disk calls simply block
@@ -16,18 +16,18 @@ type Tasks struct {
 	inTask *Task
 }
 
-// MaxTasks bounds the tasks of one process that are alive at the same time.
+// MaxTasks bounds the tasks of one process that exist at the same time.
 const MaxTasks = 4096
 
-// TaskHost is implemented by an Env whose disk calls suspend the process instead of blocking the
-// thread. Tasks uses it so that a disk call inside a task suspends the whole process, as it does
-// outside of tasks. Protocol code does not use it.
+// TaskHost is implemented by an Env whose disk calls suspend the process instead of blocking the thread.
+// Tasks uses it, so that a disk call in a task suspends the whole process, as it does outside of tasks.
+// Protocol code must not use it.
 type TaskHost interface {
-	// EnterTask says that a task runs now: to suspend, call hop, which gets to the loop's stack.
+	// EnterTask notes that a task runs now. To suspend, call hop, which switches to the loop's stack.
 	EnterTask(hop func())
-	// LeaveTask says that the loop's own stack runs again.
+	// LeaveTask notes that the loop's own stack runs again.
 	LeaveTask()
-	// SuspendLoop carries out the suspension that made the task hop.
+	// SuspendLoop carries out the suspension for which the task hopped.
 	SuspendLoop()
 	EndNotifier
 }
@@ -44,7 +44,7 @@ type EndNotifier interface {
 	AtEnd(release func())
 }
 
-// Task is one coroutine. Its waiting methods may be called only from its own body.
+// Task is one coroutine. Only its own body may call its waiting methods.
 type Task struct {
 	tasks *Tasks
 	slot  int
@@ -55,6 +55,7 @@ type Task struct {
 	on    *Signal
 }
 
+// hopReason is why a task gives control back to the loop.
 type hopReason uint8
 
 const (
@@ -62,11 +63,11 @@ const (
 	hopSuspend                  // the world suspends the process
 )
 
-// taskEnded unwinds a task whose process has ended.
+// taskEnded unwinds the task of an ended process.
 type taskEnded struct{}
 
-// NewTasks prepares tasks for a process. Timer ids from firstTimer to firstTimer+MaxTasks-1
-// belong to it.
+// NewTasks returns the tasks of a process. The timer ids from firstTimer to firstTimer+MaxTasks-1 belong
+// to them.
 func NewTasks(e Env, firstTimer TimerID) *Tasks {
 	ts := &Tasks{env: e, first: firstTimer}
 	if host, ok := e.(TaskHost); ok {
@@ -76,7 +77,7 @@ func NewTasks(e Env, firstTimer TimerID) *Tasks {
 	return ts
 }
 
-// Go starts a task; its body runs at once, up to its first wait.
+// Go starts a task. Its body runs at once, up to its first wait. It panics if MaxTasks tasks exist.
 func (ts *Tasks) Go(body func(*Task)) {
 	t := &Task{tasks: ts, slot: ts.freeSlot()}
 	ts.live[t.slot] = t
@@ -94,6 +95,7 @@ func (ts *Tasks) Go(body func(*Task)) {
 	ts.resume(t)
 }
 
+// freeSlot returns the index of an unused slot.
 func (ts *Tasks) freeSlot() int {
 	for i, t := range ts.live {
 		if t == nil {
@@ -107,7 +109,7 @@ func (ts *Tasks) freeSlot() int {
 	return len(ts.live) - 1
 }
 
-// Step takes an event if it belongs to a task and reports whether it did.
+// Step handles an event if it belongs to a task, and reports whether it does.
 func (ts *Tasks) Step(ev Event) bool {
 	fired, ok := ev.(TimerFired)
 	if !ok || fired.ID < ts.first || fired.ID >= ts.first+MaxTasks {
@@ -125,6 +127,7 @@ func (ts *Tasks) Step(ev Event) bool {
 	return true
 }
 
+// resume runs a task until it waits or ends.
 func (ts *Tasks) resume(t *Task) {
 	outer := ts.inTask
 	ts.inTask = t
@@ -150,6 +153,7 @@ func (ts *Tasks) resume(t *Task) {
 	}
 }
 
+// run runs a task until it hops, and returns why; false if its body has returned.
 func (ts *Tasks) run(t *Task) (hopReason, bool) {
 	if ts.host != nil {
 		ts.host.EnterTask(func() { t.hop(hopSuspend) })
@@ -158,6 +162,7 @@ func (ts *Tasks) run(t *Task) (hopReason, bool) {
 	return t.next()
 }
 
+// release unwinds all tasks.
 func (ts *Tasks) release() {
 	for _, t := range ts.live {
 		if t != nil && t != ts.inTask {
@@ -167,6 +172,7 @@ func (ts *Tasks) release() {
 	ts.live = nil
 }
 
+// hop gives control back to the loop. It panics with taskEnded if the process has ended meanwhile.
 func (t *Task) hop(why hopReason) {
 	if !t.yield(why) {
 		panic(taskEnded{})
@@ -179,10 +185,10 @@ func (t *Task) Sleep(d time.Duration) {
 	t.hop(hopWait)
 }
 
-// Signal wakes tasks that wait for something. The zero value is ready.
+// Signal wakes tasks that wait for it. The zero value is ready.
 type Signal struct{ waiting []*Task }
 
-// Wait waits until the signal is raised and reports true, or until the time is up and reports
+// Wait waits until the signal is raised and returns true, or until the timeout has passed and returns
 // false. A timeout of 0 or less waits without limit.
 func (t *Task) Wait(s *Signal, timeout time.Duration) bool {
 	s.waiting = append(s.waiting, t)
@@ -194,8 +200,8 @@ func (t *Task) Wait(s *Signal, timeout time.Duration) bool {
 	return t.woken
 }
 
-// Raise wakes every task that waits now, in the order in which they began to wait. They run
-// before Raise returns, unless Raise is called from a task: then each runs as a due timer.
+// Raise wakes all tasks that wait now, in the order in which they started to wait. They run before Raise
+// returns, unless a task calls Raise: then each runs as a due timer.
 func (s *Signal) Raise() {
 	waiting := s.waiting
 	s.waiting = nil
@@ -211,6 +217,7 @@ func (s *Signal) Raise() {
 	}
 }
 
+// forget removes a task from those that wait.
 func (s *Signal) forget(t *Task) {
 	for i, w := range s.waiting {
 		if w == t {

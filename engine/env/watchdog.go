@@ -5,26 +5,26 @@ import (
 	"time"
 )
 
-// WatchdogHost is implemented by an Env whose machine may have a hardware watchdog. It is no part
-// of Env: most processes have no business with it.
+// WatchdogHost is implemented by an Env whose machine may have a hardware watchdog. It is not a part of
+// Env: most processes must not use it.
 type WatchdogHost interface {
-	// Watchdog is the machine's watchdog; nil when it has none.
+	// Watchdog returns the machine's watchdog; nil if it has none.
 	Watchdog() Watchdog
 }
 
-// Watchdog is a machine's hardware watchdog, or what stands for it: once armed it resets the whole
-// machine when it is not petted in time. It counts on whatever the machine's processes do: a
-// process that ends or is paused, or a machine that is paused, does not stop it. A reset machine
-// boots with its watchdog disarmed.
+// Watchdog is a machine's hardware watchdog, or a substitute for it: once armed, it resets the whole
+// machine when it is not petted in time. It counts down regardless of what the machine's processes do: a
+// process that ends or is paused, or a machine that is paused, does not stop it. A reset machine boots
+// with its watchdog disarmed.
 type Watchdog interface {
-	// Arm starts the countdown, or starts it anew with another time.
+	// Arm starts the countdown, or restarts it with another timeout.
 	Arm(timeout time.Duration) error
-	// Pet starts the countdown anew. It does nothing when the watchdog is not armed.
+	// Pet restarts the countdown. It does nothing if the watchdog is not armed.
 	Pet()
-	// Disarm stops the countdown. Devices that cannot be stopped answer ErrWatchdogStays: then the
-	// owner must go on petting.
+	// Disarm stops the countdown. Devices that cannot be stopped fail with ErrWatchdogStays; the owner
+	// must then keep petting.
 	Disarm() error
-	// Armed says whether the countdown runs, whoever started it.
+	// Armed reports whether the countdown runs, regardless of who started it.
 	Armed() bool
 }
 

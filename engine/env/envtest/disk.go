@@ -7,11 +7,12 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 )
 
-// Disk keeps files in memory; everything written is durable at once. A file stays readable
-// through handles after its removal.
+// Disk keeps files in memory; everything written is durable at once. A file stays readable through open
+// handles after its removal.
 type Disk struct {
 	files map[string]*content
-	// Fail, when set, is asked before every change: a non-nil error is what the call returns.
+	// Fail, if set, is called before every change; the call returns its error. op is create, remove,
+	// rename, syncdir, write, truncate or sync.
 	Fail func(op, name string) error
 }
 
@@ -20,7 +21,7 @@ type content struct{ data []byte }
 // NewDisk returns an empty disk.
 func NewDisk() *Disk { return &Disk{files: map[string]*content{}} }
 
-// DiskOf is a machine's disk.
+// DiskOf returns a machine's disk.
 func (w *World) DiskOf(m env.MachineID) *Disk {
 	if w.disks[m] == nil {
 		w.disks[m] = NewDisk()

@@ -8,10 +8,10 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 )
 
-// Up says whether the process runs.
+// Up reports whether the process runs.
 func (p *Proc) Up() bool { return p.up }
 
-// Ended is the reason that the process gave to Exit, nil if it gave none.
+// Ended returns the reason that the process passed to Exit, nil if it has not called it.
 func (p *Proc) Ended() error { return p.ended }
 
 // Self implements env.Env.
@@ -78,7 +78,7 @@ func (p *Proc) Complete(op env.OpID, output []byte) {
 	}
 }
 
-// Disk implements env.Env: one disk a machine, kept over restarts.
+// Disk implements env.Env: each machine has one disk, which restarts keep.
 func (p *Proc) Disk() env.Disk { return p.world.DiskOf(p.self.Machine) }
 
 // Rand implements env.Env.

@@ -1,6 +1,6 @@
-// Package envtest is a small, fully ordered world for unit tests and golden traces of processes
-// written against package env: fixed latency, no randomness but what the test asks for, disks in
-// memory. It never injects faults by itself; the simulator is the place for that.
+// Package envtest is a small deterministic backend for unit tests and golden traces of processes written
+// against package env: fixed latency, no randomness except what the test provides, and disks in memory.
+// It never injects faults by itself; use the simulator for that.
 package envtest
 
 import (
@@ -16,17 +16,17 @@ import (
 
 // World is a set of machines on one virtual clock.
 type World struct {
-	// Latency is what every datagram takes; 500 µs unless set.
+	// Latency is the latency of every datagram; 500 µs unless set.
 	Latency time.Duration
-	// Deliver, when set, decides on each datagram: false drops it.
+	// Deliver, if set, is called for each datagram; false drops it.
 	Deliver func(from, to env.MachineID, process string, payload []byte) bool
-	// Delay, when set, is what a datagram takes beyond Latency.
+	// Delay, if set, returns what is added to Latency for a datagram.
 	Delay func(from, to env.MachineID, process string, payload []byte) time.Duration
-	// LocalError, when set, is asked before every local message: a non-nil error is the answer.
+	// LocalError, if set, is called before every local message; Local returns its error.
 	LocalError func(machine env.MachineID, from, to string) error
-	// Logger is what processes log to; discarded unless set. See [World.Now] for the time.
+	// Logger, if set, returns the logger of a process; otherwise log lines are discarded.
 	Logger func(p *Proc) *slog.Logger
-	// OnRecord and OnComplete observe what processes emit and answer.
+	// OnRecord and OnComplete observe the records and answers of processes.
 	OnRecord   func(p *Proc, r env.Record)
 	OnComplete func(p *Proc, op env.OpID, output []byte)
 	// OnProbe observes which rare paths processes reach.
@@ -52,15 +52,16 @@ type Proc struct {
 	ended  error
 }
 
-// New returns an empty world at time 0.
+// New returns a world without processes, at time 0.
 func New() *World {
 	return &World{Latency: 500 * time.Microsecond, disks: map[env.MachineID]*Disk{}}
 }
 
-// Now is the time since the world began.
+// Now returns the time since the start of the world.
 func (w *World) Now() time.Duration { return w.now }
 
-// Start runs a process on a machine; a second start under the same name is a restart.
+// Start starts a process on a machine. A second start under the same name is a restart. It fails with the
+// error of the process's own Start.
 func (w *World) Start(machine env.MachineID, name string, process env.Process) (*Proc, error) {
 	p := w.Find(machine, name)
 	if p == nil {
@@ -84,7 +85,7 @@ func (w *World) Start(machine env.MachineID, name string, process env.Process) (
 	return p, nil
 }
 
-// Find returns the process of that name on a machine, or nil.
+// Find returns the process with a name on a machine, or nil.
 func (w *World) Find(machine env.MachineID, name string) *Proc {
 	for _, p := range w.procs {
 		if p.self.Machine == machine && p.self.Process == name {
@@ -94,7 +95,7 @@ func (w *World) Find(machine env.MachineID, name string) *Proc {
 	return nil
 }
 
-// Kill ends a process at once; its disk stays as it is.
+// Kill ends a process at once; its disk keeps its content.
 func (w *World) Kill(p *Proc) {
 	p.up = false
 	for _, other := range w.procs {
@@ -104,11 +105,11 @@ func (w *World) Kill(p *Proc) {
 	}
 }
 
-// Pause stops delivering events to a process; they are held until Resume.
+// Pause stops the delivery of events to a process; they are held until Resume.
 func (w *World) Pause(p *Proc) { p.paused = true }
 
-// Resume delivers what was held, in order. A held timer that is set again or stopped by what comes
-// before it is not delivered.
+// Resume delivers the held events, in order. A held timer that an earlier event sets again or stops is
+// not delivered.
 func (w *World) Resume(p *Proc) {
 	p.paused = false
 	for _, held := range p.held {
@@ -117,12 +118,12 @@ func (w *World) Resume(p *Proc) {
 	p.held = nil
 }
 
-// Invoke hands an operation to a process.
+// Invoke passes an operation to a process.
 func (w *World) Invoke(p *Proc, op env.OpID, input []byte) {
 	w.push(w.now, p, env.Invoked{Op: op, Input: input}, 0)
 }
 
-// RunUntil handles every event up to and including that time.
+// RunUntil handles all events up to and including a time.
 func (w *World) RunUntil(t time.Duration) {
 	for len(w.queue) > 0 && w.queue[0].at <= t {
 		w.step()
@@ -130,7 +131,7 @@ func (w *World) RunUntil(t time.Duration) {
 	w.now = t
 }
 
-// RunFor is RunUntil relative to now.
+// RunFor handles all events of the next d.
 func (w *World) RunFor(d time.Duration) { w.RunUntil(w.now + d) }
 
 func (w *World) step() {
@@ -160,7 +161,8 @@ func (w *World) step() {
 
 func (w *World) push(at time.Duration, to *Proc, ev env.Event, timer uint64) {
 	w.seq++
-	heap.Push(&w.queue, entry{at: at, seq: w.seq, to: to, incarnation: to.self.Incarnation, ev: ev, timer: timer})
+	heap.Push(&w.queue, entry{at: at, seq: w.seq, to: to, incarnation: to.self.Incarnation,
+		ev: ev, timer: timer})
 }
 
 type entry struct {
