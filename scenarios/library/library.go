@@ -1,7 +1,7 @@
-// Package library holds the stories that Holdfast knows: one scenario file each, embedded. A bug
-// that was found becomes a file here and stays.
+// Package library holds the scenarios that come with Holdfast: one file each, embedded. A bug that
+// was found becomes a file here and stays.
 //
-// The package never parses a file: that takes a subject, which its users have.
+// Package library never parses a file: that takes a subject, which its users have.
 package library
 
 import (
@@ -23,10 +23,10 @@ const extension = ".yaml"
 // Files returns the scenario files, for programs that offer the library.
 func Files() fs.FS { return files }
 
-// ErrUnknown means that the library has no story of a name.
+// ErrUnknown means that the library has no scenario of a name.
 var ErrUnknown = errors.New("no such scenario in the library")
 
-// Names lists the stories in alphabetical order.
+// Names lists the scenarios in alphabetical order.
 func Names() []string {
 	paths, err := fs.Glob(files, "*"+extension)
 	if err != nil {
@@ -39,7 +39,7 @@ func Names() []string {
 	return paths
 }
 
-// Get returns a story's file. The error wraps [ErrUnknown] and names the story that was most
+// Get returns a scenario's file. The error wraps [ErrUnknown] and names the scenario that was most
 // likely meant.
 func Get(name string) ([]byte, error) {
 	data, err := files.ReadFile(name + extension)
@@ -52,5 +52,5 @@ func Get(name string) ([]byte, error) {
 	return nil, fmt.Errorf("%w: %q", ErrUnknown, name)
 }
 
-// FileName is the name under which problems in a story's file are reported.
+// FileName is the name under which problems in a scenario's file are reported.
 func FileName(name string) string { return name + extension }

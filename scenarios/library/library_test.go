@@ -22,12 +22,12 @@ func get(t *testing.T, name string) *scenarios.Scenario {
 	return s
 }
 
-func TestEveryStoryIsWellTold(t *testing.T) {
+func TestEveryScenarioIsComplete(t *testing.T) {
 	for _, name := range library.Names() {
 		t.Run(name, func(t *testing.T) {
 			s := get(t, name)
-			require.Equal(t, name, s.Name, "a file is named for its story")
-			require.Greater(t, len(s.Story), 150, "a story says what happens and what must hold")
+			require.Equal(t, name, s.Name, "a file is named for its scenario")
+			require.Greater(t, len(s.Story), 150, "the story says what happens and what must hold")
 			require.True(t, s.Faults != nil || s.Nemesis != nil, "something goes wrong")
 			data, err := library.Get(name)
 			require.NoError(t, err)
@@ -40,7 +40,7 @@ func TestEveryStoryIsWellTold(t *testing.T) {
 	}
 }
 
-func TestIssuedStoriesAreThere(t *testing.T) {
+func TestIssuedScenariosAreThere(t *testing.T) {
 	for _, name := range []string{"minority-partition", "majority-minority-swap", "pair-cut", "one-way-cut",
 		"flapping-link", "slow-link", "crash-during-commit", "power-loss-all", "disk-stall", "disk-full",
 		"process-pause", "clock-drift", "standard"} {
@@ -53,8 +53,8 @@ func TestIssuedStoriesAreThere(t *testing.T) {
 	require.Equal(t, 5, s.Workload.Clients)
 }
 
-// TestEveryKindOfFaultHasAStory keeps the library complete.
-func TestEveryKindOfFaultHasAStory(t *testing.T) {
+// TestEveryKindOfFaultHasAScenario keeps the library complete.
+func TestEveryKindOfFaultHasAScenario(t *testing.T) {
 	seen := map[fault.Kind]bool{}
 	for _, name := range library.Names() {
 		s := get(t, name)
@@ -63,20 +63,43 @@ func TestEveryKindOfFaultHasAStory(t *testing.T) {
 		}
 	}
 	for _, kind := range fault.Kinds() {
-		require.True(t, seen[kind], "no story shows a %s fault", kind)
+		require.True(t, seen[kind], "no scenario shows a %s fault", kind)
 	}
 }
 
-func TestEmbeddedIsWhatLiesHere(t *testing.T) {
+func TestEveryFileIsEmbedded(t *testing.T) {
 	paths, err := fs.Glob(os.DirFS("."), "*.yaml")
 	require.NoError(t, err)
 	require.Len(t, library.Names(), len(paths))
 }
 
-func TestUnknownStory(t *testing.T) {
+func TestUnknownScenario(t *testing.T) {
 	_, err := library.Get("pair-cat")
 	require.ErrorIs(t, err, library.ErrUnknown)
 	require.ErrorContains(t, err, `did you mean "pair-cut"?`)
 	_, err = library.Get("../library/pair-cut")
 	require.ErrorIs(t, err, library.ErrUnknown)
+}
+
+// TestFilesRoundTrip writes every scenario as a canonical file and reads it back.
+func TestFilesRoundTrip(t *testing.T) {
+	for _, name := range library.Names() {
+		s := get(t, name)
+		file, err := scenarios.Marshal(s)
+		require.NoError(t, err)
+		again, err := scenarios.ParseScenario(library.FileName(name), file)
+		require.NoError(t, err, name)
+		s.Subject, again.Subject = scenarios.SubjectSpec{}, scenarios.SubjectSpec{}
+		require.Equal(t, s, again)
+	}
+}
+
+func TestFilesHoldsWhatGetReturns(t *testing.T) {
+	for _, name := range library.Names() {
+		want, err := library.Get(name)
+		require.NoError(t, err)
+		have, err := fs.ReadFile(library.Files(), library.FileName(name))
+		require.NoError(t, err)
+		require.Equal(t, want, have)
+	}
 }
