@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/holdfast-sim/holdfast/engine/fence"
+	"github.com/holdfast-sim/holdfast/engine/ha"
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
 	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 )
@@ -112,7 +113,10 @@ func (t *tool) fenceConfig() *cobra.Command {
 const fencingKey = "fencing:"
 
 func (t *tool) fenceMode() *cobra.Command {
-	modes := haproc.FencingModes()
+	var modes []string
+	for _, mode := range ha.FencingModes() {
+		modes = append(modes, string(mode))
+	}
 	return &cobra.Command{Use: "mode " + strings.Join(modes, "|"), Short: "what proves that a lost node is dead: time, a device, or both", Args: exactly(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !slices.Contains(modes, args[0]) {

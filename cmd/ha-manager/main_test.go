@@ -224,9 +224,10 @@ func TestStatus(t *testing.T) {
 func TestAgents(t *testing.T) {
 	v := &view{manager: ha.NewManagerStatus(), agents: map[string]*ha.LRMStatus{"n1": {}}}
 	for _, c := range []struct {
-		state, mode string
-		busy        bool
-		want, dog   string
+		state          ha.LRMState
+		mode           ha.Mode
+		busy           bool
+		want, watchdog string
 	}{
 		{"active", "active", true, "active", "active"},
 		{"wait_for_agent_lock", "active", false, "idle", "standby"},
@@ -239,13 +240,13 @@ func TestAgents(t *testing.T) {
 		{"active", "restart", true, "restart mode", "active"},
 		{"", "", false, "unknown", "standby"},
 	} {
-		v.agents["n1"].State, v.agents["n1"].Mode = c.state, ha.Mode(c.mode)
+		v.agents["n1"].State, v.agents["n1"].Mode = c.state, c.mode
 		v.manager.ServiceStatus = map[string]*ha.ServiceStatus{}
 		if c.busy {
 			v.manager.ServiceStatus["vm:100"] = &ha.ServiceStatus{State: ha.Started, Node: "n1"}
 		}
-		state, dog := v.agentState("n1")
-		require.Equal(t, []string{c.want, c.dog}, []string{state, dog}, "%+v", c)
+		state, watchdog := v.agentState("n1")
+		require.Equal(t, []string{c.want, c.watchdog}, []string{state, watchdog}, "%+v", c)
 	}
 }
 

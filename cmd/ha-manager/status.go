@@ -109,9 +109,9 @@ func (v *view) fencing() entry {
 	state, dog := "armed", "active"
 	switch d := v.manager.Disarm; {
 	case d != nil && d.State == ha.DisarmDisarmed:
-		state, dog = d.State, "released"
+		state, dog = string(d.State), "released"
 	case d != nil:
-		state = d.State
+		state = string(d.State)
 	case v.idle():
 		state, dog = "standby", "standby"
 	}
@@ -148,33 +148,26 @@ func aged(seconds int64, now time.Time, state string) string {
 	return state
 }
 
-// Names of an agent's states, as it writes them.
-const (
-	agentWaits = "wait_for_agent_lock"
-	agentLost  = "lost_agent_lock"
-	agentRests = "maintenance"
-)
-
 // agentState is how an agent is and what its watchdog does.
 func (v *view) agentState(node string) (state, dog string) {
 	agent := v.agents[node]
-	state, dog = agent.State, "active"
+	state, dog = string(agent.State), "active"
 	if state == "" {
 		state = "unknown"
 	}
 	switch {
-	case agent.State == agentRests && !v.busy(node):
+	case agent.State == ha.LRMMaintenance && !v.busy(node):
 		dog = "released"
-	case agent.State == agentWaits && agent.Mode == ha.ModeDisarm:
+	case agent.State == ha.LRMWaitForAgentLock && agent.Mode == ha.ModeDisarm:
 		dog = "released"
-	case agent.State == agentWaits, agent.State == "":
+	case agent.State == ha.LRMWaitForAgentLock, agent.State == "":
 		dog = "standby"
 	}
 	switch {
-	case agent.State == agentLost:
+	case agent.State == ha.LRMLostAgentLock:
 	case agent.Mode != "" && agent.Mode != ha.ModeActive:
 		state = string(agent.Mode) + " mode"
-	case agent.State == agentWaits && !v.busy(node):
+	case agent.State == ha.LRMWaitForAgentLock && !v.busy(node):
 		state = "idle"
 	}
 	return state, dog
@@ -198,7 +191,7 @@ func (v *view) service(sid string) entry {
 		e.Node, s.CRMState = sd.Node, string(sd.State)
 	}
 	if cd != nil {
-		s.RequestState, s.Comment = cd.State, cd.Comment
+		s.RequestState, s.Comment = string(cd.State), cd.Comment
 		s.MaxRestart, s.MaxRelocate = cd.MaxRestart, cd.MaxRelocate
 		if cd.Failback {
 			s.Failback = 1

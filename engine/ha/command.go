@@ -1,5 +1,7 @@
 package ha
 
+import "strconv"
+
 // CommandVerb is what a command of the administrator asks for, as ha/crm_commands spells it.
 type CommandVerb string
 
@@ -27,8 +29,8 @@ type Command struct {
 	Node string `json:"node,omitempty"`
 	// TimeoutSeconds is how long the service of stop may take to stop, 0 for none.
 	TimeoutSeconds int `json:"timeout_seconds,omitempty"`
-	// Mode is the mode of disarm-ha: DisarmFreeze or DisarmIgnore.
-	Mode string `json:"mode,omitempty"`
+	// Mode is the mode of disarm-ha.
+	Mode DisarmMode `json:"mode,omitempty"`
 	// Line is the line as it was given.
 	Line string `json:"line"`
 }
@@ -63,4 +65,41 @@ type CommandDecision struct {
 	// Refused is why the command is refused, "" when it is accepted. An accepted command can still
 	// come to nothing, for instance when its target goes away before the service can move.
 	Refused Refusal
+}
+
+// PendingCommand is a command that waits at a service until the state of the service can take it. It
+// has the form of the status file, a list of verb and argument, because files with other content
+// exist: what is not understood stays readable and is reported when the service comes to it.
+type PendingCommand []string
+
+// PendingMove returns the pending form of a migration or relocation to a node.
+func PendingMove(verb CommandVerb, node string) PendingCommand {
+	return PendingCommand{string(verb), node}
+}
+
+// PendingStop returns the pending form of a stop with a timeout in seconds.
+func PendingStop(timeoutSeconds int) PendingCommand {
+	return PendingCommand{string(CommandStop), strconv.Itoa(timeoutSeconds)}
+}
+
+// Verb returns the verb, "" when no command waits.
+func (p PendingCommand) Verb() CommandVerb {
+	if len(p) == 0 {
+		return ""
+	}
+	return CommandVerb(p[0])
+}
+
+// Argument returns what follows the verb; ok is false unless that is exactly one word.
+func (p PendingCommand) Argument() (argument string, ok bool) {
+	if len(p) != 2 {
+		return "", false
+	}
+	return p[1], true
+}
+
+// Moves reports whether the command moves its service to another node.
+func (p PendingCommand) Moves() bool {
+	verb := p.Verb()
+	return verb == CommandMigrate || verb == CommandRelocate
 }

@@ -19,8 +19,8 @@ type NodeInfo struct {
 
 // FenceNotice is the message to the administrator about one fence step.
 type FenceNotice struct {
-	// Prefix is FENCE (fencing begins) or SUCCEED (the agent lock was taken).
-	Prefix string
+	// Step begins the subject of the message.
+	Step FenceStep
 	// Subject is the text of the message, in one line.
 	Subject string
 	// Node is the node that is fenced.
@@ -115,7 +115,7 @@ type CRMEnv interface {
 	CommandDecided(CommandDecision)
 
 	// UpdateServiceState sets the requested state of a service in its configuration.
-	UpdateServiceState(sid, requested string) error
+	UpdateServiceState(sid string, requested RequestedState) error
 	// UpdateServiceConfig stores the changed entries. A group of "" removes the reference.
 	UpdateServiceConfig(changed map[string]*ServiceConfig) error
 	// StealService moves the configuration of a service of a fenced node to its new node.

@@ -209,7 +209,7 @@ func (p *plainJSON) service() *ServiceStatus {
 			s.Running = Int(p.int())
 		case "unguarded":
 			p.once(&seen, 8)
-			s.Unguarded = Int(p.int())
+			s.Unprotected = Int(p.int())
 		case "timeout":
 			p.once(&seen, 9)
 			timeout := Int(p.int())
@@ -230,7 +230,7 @@ func plainLRMStatus(data []byte) *LRMStatus {
 		switch name {
 		case "state":
 			p.once(&seen, 0)
-			s.State = p.string()
+			s.State = LRMState(p.string())
 		case "mode":
 			p.once(&seen, 1)
 			s.Mode = Mode(p.string())

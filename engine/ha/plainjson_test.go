@@ -48,7 +48,7 @@ func TestOwnStatusIsPlain(t *testing.T) {
 	for i, state := range ServiceStates() {
 		m.ServiceStatus["vm:"+string(rune('a'+i))] = &ServiceStatus{State: state, Node: "n1", UID: "u", Target: "n2",
 			Cmd: []string{"stop", "5"}, FailedNodes: []string{"n2", "n3"}, MaintenanceNode: "n4", Running: 1,
-			Unguarded: 1, TimeoutSeconds: &five}
+			Unprotected: 1, TimeoutSeconds: &five}
 	}
 	m.ServiceStatus["ct:1"] = &ServiceStatus{State: Started, Node: "n1"}
 	text, err := m.Encode()

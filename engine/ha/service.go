@@ -16,10 +16,10 @@ const (
 type ServiceConfig struct {
 	// Type is the resource type, the part of the sid before the colon: vm, ct, ….
 	Type string
-	// Node is the node that owns the configuration of the guest, thus where it lives now.
+	// Node is the node that has the configuration of the guest: the service belongs to it.
 	Node string
-	// State is the requested state: WantStarted, WantStopped, WantDisabled or WantIgnored.
-	State string
+	// State is the requested state.
+	State RequestedState
 	// Group is the HA group (before rules), "" for none.
 	Group string
 	// Failback: return to a better node when it comes back.
@@ -58,47 +58,78 @@ func SIDType(sid string) string {
 	return kind
 }
 
+// ShutdownPolicy is what happens to the services of a node that goes down on purpose.
+type ShutdownPolicy string
+
 // Shutdown policies of datacenter.cfg.
 const (
-	PolicyConditional = "conditional"
-	PolicyFreeze      = "freeze"
-	PolicyFailover    = "failover"
-	PolicyMigrate     = "migrate"
+	// PolicyConditional freezes services for a reboot and lets others recover them at a shutdown.
+	PolicyConditional ShutdownPolicy = "conditional"
+	PolicyFreeze      ShutdownPolicy = "freeze"
+	PolicyFailover    ShutdownPolicy = "failover"
+	PolicyMigrate     ShutdownPolicy = "migrate"
 )
+
+// FencingMode is which proof of a node's death datacenter.cfg asks for.
+type FencingMode string
+
+// Fencing modes of datacenter.cfg.
+const (
+	// FencingWatchdog: the expiry of a node's lock is the proof of its death. Devices are not used.
+	FencingWatchdog FencingMode = "watchdog"
+	// FencingHardware: a device's confirmation is a proof, too, and comes earlier. When no device
+	// confirms, the lock expires all the same: no agent is active without an open watchdog, so that
+	// proof holds here as well.
+	FencingHardware FencingMode = "hardware"
+	// FencingBoth: both are needed.
+	FencingBoth FencingMode = "both"
+)
+
+// FencingModes returns all fencing modes.
+func FencingModes() []FencingMode {
+	return []FencingMode{FencingWatchdog, FencingHardware, FencingBoth}
+}
+
+// SchedMode is how the scheduler scores nodes.
+type SchedMode string
 
 // Scheduler modes of datacenter.cfg.
 const (
-	SchedBasic   = "basic"
-	SchedStatic  = "static"
-	SchedDynamic = "dynamic"
+	// SchedBasic counts services.
+	SchedBasic SchedMode = "basic"
+	// SchedStatic adds up configured sizes.
+	SchedStatic SchedMode = "static"
+	// SchedDynamic uses measured loads.
+	SchedDynamic SchedMode = "dynamic"
 )
+
+// RebalanceMethod is how an automatic migration is chosen.
+type RebalanceMethod string
 
 // Methods of choosing an automatic migration.
 const (
-	RebalanceBruteforce = "bruteforce"
-	RebalanceTopsis     = "topsis"
+	RebalanceBruteforce RebalanceMethod = "bruteforce"
+	RebalanceTopsis     RebalanceMethod = "topsis"
 )
 
-// Datacenter are the settings of datacenter.cfg that concern HA.
+// Datacenter holds the settings of datacenter.cfg that concern HA. A value that is none of the
+// constants is kept as it was written.
 type Datacenter struct {
-	ShutdownPolicy string
+	ShutdownPolicy ShutdownPolicy
 	CRS            CRS
-	// Fencing is watchdog, hardware or both.
-	Fencing string
+	Fencing        FencingMode
 	// MaxWorkers is how many resource commands a node runs at once.
 	MaxWorkers int
 }
 
 // CRS are the settings of the resource scheduler.
 type CRS struct {
-	// Mode is SchedBasic, SchedStatic or SchedDynamic.
-	Mode string
+	Mode SchedMode
 	// RebalanceOnStart chooses the best node each time a service is started.
 	RebalanceOnStart bool
 	// AutoRebalance moves running services when nodes are loaded unevenly.
 	AutoRebalance bool
-	// Method is RebalanceBruteforce or RebalanceTopsis.
-	Method string
+	Method        RebalanceMethod
 	// Threshold is the imbalance (fraction) above which rounds are counted.
 	Threshold float64
 	// HoldRounds is how many rounds in a row the imbalance must stay above Threshold.
@@ -111,7 +142,7 @@ type CRS struct {
 func DefaultDatacenter() Datacenter {
 	return Datacenter{
 		ShutdownPolicy: PolicyConditional,
-		Fencing:        "watchdog",
+		Fencing:        FencingWatchdog,
 		MaxWorkers:     4,
 		CRS: CRS{
 			Mode: SchedBasic, Method: RebalanceBruteforce, Threshold: 0.3, HoldRounds: 3, Margin: 0.1,

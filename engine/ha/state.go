@@ -26,17 +26,56 @@ func ServiceStates() []ServiceState {
 	}
 }
 
-// Moving tells whether a service in this state is on its way from its node to its target.
+// Moving reports whether a service in this state is on its way from its node to its target.
 func (s ServiceState) Moving() bool {
 	return s == Migrate || s == Relocate || s == RequestStartBalance
 }
 
-// Requested states of a service in its configuration.
+// RequestedState is what the administrator wants of a service, as its configuration spells it.
+type RequestedState string
+
+// Requested states.
 const (
-	WantStarted  = "started"
-	WantStopped  = "stopped"
-	WantDisabled = "disabled"
-	WantIgnored  = "ignored"
+	WantStarted  RequestedState = "started"
+	WantStopped  RequestedState = "stopped"
+	WantDisabled RequestedState = "disabled"
+	WantIgnored  RequestedState = "ignored"
+)
+
+// CRMState is the state of a node's CRM.
+type CRMState string
+
+// CRM states. Only the master decides about services.
+const (
+	CRMStartup         CRMState = "startup"
+	CRMWaitForQuorum   CRMState = "wait_for_quorum"
+	CRMSlave           CRMState = "slave"
+	CRMMaster          CRMState = "master"
+	CRMLostManagerLock CRMState = "lost_manager_lock"
+)
+
+// LRMState is the state of a node's LRM, as its status file spells it.
+type LRMState string
+
+// LRM states. An LRM holds the node's agent lock and an open watchdog in LRMActive and, as long as
+// services or workers are left, in LRMMaintenance.
+const (
+	LRMStartup          LRMState = "startup"
+	LRMWaitForAgentLock LRMState = "wait_for_agent_lock"
+	LRMActive           LRMState = "active"
+	LRMMaintenance      LRMState = "maintenance"
+	LRMLostAgentLock    LRMState = "lost_agent_lock"
+)
+
+// FenceStep is a step of fencing a node that the administrator is informed of.
+type FenceStep string
+
+// Fence steps, as the subject of the message spells them.
+const (
+	// FenceStarted: the node must be fenced.
+	FenceStarted FenceStep = "FENCE"
+	// FenceSucceeded: the node's agent lock was taken, so nothing that it guarded runs there.
+	FenceSucceeded FenceStep = "SUCCEED"
 )
 
 // NodeState is the manager's view of a node.
@@ -51,7 +90,7 @@ const (
 	NodeGone        NodeState = "gone"
 )
 
-// Mode is what an LRM tells the manager about its intentions.
+// Mode is what an LRM intends to do, as its status file spells it for the manager.
 type Mode string
 
 // LRM modes.
@@ -63,11 +102,24 @@ const (
 	ModeDisarm      Mode = "disarm"
 )
 
-// Disarm states and resource modes.
-const (
-	DisarmDisarming = "disarming"
-	DisarmDisarmed  = "disarmed"
+// DisarmState is how far switching HA off on purpose has come.
+type DisarmState string
 
-	DisarmFreeze = "freeze"
-	DisarmIgnore = "ignore"
+// Disarm states.
+const (
+	// DisarmDisarming: services are being frozen or released, and LRMs still hold locks.
+	DisarmDisarming DisarmState = "disarming"
+	// DisarmDisarmed: no online node holds an agent lock or a watchdog.
+	DisarmDisarmed DisarmState = "disarmed"
+)
+
+// DisarmMode is what happens to services while HA is disarmed.
+type DisarmMode string
+
+// Disarm modes.
+const (
+	// DisarmFreeze: services stay as they are, and HA does not touch them.
+	DisarmFreeze DisarmMode = "freeze"
+	// DisarmIgnore: services are ignored, as if they were not configured.
+	DisarmIgnore DisarmMode = "ignore"
 )

@@ -35,10 +35,8 @@ type NodeRequest struct {
 
 // Disarm says that HA is being or has been switched off on purpose.
 type Disarm struct {
-	// Mode is DisarmFreeze or DisarmIgnore.
-	Mode string `json:"mode"`
-	// State is DisarmDisarming or DisarmDisarmed.
-	State string `json:"state"`
+	Mode  DisarmMode  `json:"mode"`
+	State DisarmState `json:"state"`
 }
 
 // ServiceStatus is the manager's record of one service.
@@ -48,25 +46,25 @@ type ServiceStatus struct {
 	UID   string       `json:"uid,omitempty"`
 	// Target is set while the service moves.
 	Target string `json:"target,omitempty"`
-	// Cmd is a user's command not yet carried out: name and argument.
-	Cmd []string `json:"cmd,omitempty"`
+	// Cmd is a command of the administrator that was not carried out yet.
+	Cmd PendingCommand `json:"cmd,omitempty"`
 	// FailedNodes are nodes on which the start failed since the last success, in that order.
 	FailedNodes []string `json:"failed_nodes,omitempty"`
 	// MaintenanceNode is the node to return to when its maintenance ends.
 	MaintenanceNode string `json:"maintenance_node,omitempty"`
 	// Running: the LRM confirmed the start. Only valid while State is started.
 	Running Int `json:"running,omitempty"`
-	// Unguarded: the guest may run on its node although no LRM was seen there that holds lock and
+	// Unprotected: the guest may run on its node although no LRM was seen there that holds lock and
 	// watchdog since it came. The node's lock then proves nothing about it. The value is the store's
 	// revision up to which nobody has said so.
-	Unguarded Int `json:"unguarded,omitempty"`
+	Unprotected Int `json:"unguarded,omitempty"`
 	// TimeoutSeconds of a requested stop, nil for the default.
 	TimeoutSeconds *Int `json:"timeout,omitempty"`
 }
 
 // LRMStatus is nodes/<node>/lrm_status.
 type LRMStatus struct {
-	State     string               `json:"state,omitempty"`
+	State     LRMState             `json:"state,omitempty"`
 	Mode      Mode                 `json:"mode,omitempty"`
 	Timestamp int64                `json:"timestamp,omitempty"`
 	Results   map[string]LRMResult `json:"results"`
@@ -131,8 +129,10 @@ func DecodeManagerStatus(data []byte) (*ManagerStatus, error) {
 	return status, nil
 }
 
-func validDisarmMode(mode string) bool   { return mode == DisarmFreeze || mode == DisarmIgnore }
-func validDisarmState(state string) bool { return state == DisarmDisarming || state == DisarmDisarmed }
+func validDisarmMode(mode DisarmMode) bool { return mode == DisarmFreeze || mode == DisarmIgnore }
+func validDisarmState(state DisarmState) bool {
+	return state == DisarmDisarming || state == DisarmDisarmed
+}
 
 func (s *ServiceStatus) validate() error {
 	if s == nil {
@@ -186,7 +186,7 @@ func (m *ManagerStatus) Clone() *ManagerStatus {
 // Clone returns a copy that shares nothing.
 func (s *ServiceStatus) Clone() *ServiceStatus {
 	out := *s
-	out.Cmd = append([]string(nil), s.Cmd...)
+	out.Cmd = append(PendingCommand(nil), s.Cmd...)
 	out.FailedNodes = append([]string(nil), s.FailedNodes...)
 	if s.TimeoutSeconds != nil {
 		timeout := *s.TimeoutSeconds

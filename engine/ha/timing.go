@@ -14,8 +14,8 @@ const ppm = 1_000_000
 
 // Timing are the times on which self-fencing rests.
 type Timing struct {
-	// LockLife is how long an agent lock is held without renewal, by the clock of the node that judges it.
-	LockLife time.Duration
+	// LockTTL is how long an agent lock is held without renewal, by the clock of the node that judges it.
+	LockTTL time.Duration
 	// Watchdog is how long a client of the watchdog may be silent.
 	Watchdog time.Duration
 	// Check is how often the watchdog multiplexer looks for silent clients.
@@ -29,7 +29,7 @@ type Timing struct {
 // DefaultTiming returns the well-known times: 120 s against 60 + 1 + 10 s.
 func DefaultTiming() Timing {
 	return Timing{
-		LockLife: 120 * time.Second, Watchdog: 60 * time.Second, Check: time.Second, Device: 10 * time.Second,
+		LockTTL: 120 * time.Second, Watchdog: 60 * time.Second, Check: time.Second, Device: 10 * time.Second,
 		DriftPpm: 500,
 	}
 }
@@ -40,18 +40,18 @@ func (t Timing) ResetBound() time.Duration { return t.Watchdog + t.Check + t.Dev
 // Margin is what is left between the reset of a node and the first moment at which its lock can be taken, when the
 // clocks drift apart as far as allowed.
 func (t Timing) Margin() time.Duration {
-	drift := (t.LockLife/ppm + 1) * time.Duration(t.DriftPpm)
-	return t.LockLife - t.ResetBound() - drift
+	drift := (t.LockTTL/ppm + 1) * time.Duration(t.DriftPpm)
+	return t.LockTTL - t.ResetBound() - drift
 }
 
 // Validate refuses times without a margin.
 func (t Timing) Validate() error {
-	if t.LockLife <= 0 || t.Watchdog <= 0 || t.Check < 0 || t.Device < 0 || t.DriftPpm < 0 || t.DriftPpm > ppm {
+	if t.LockTTL <= 0 || t.Watchdog <= 0 || t.Check < 0 || t.Device < 0 || t.DriftPpm < 0 || t.DriftPpm > ppm {
 		return fmt.Errorf("check fencing times %+v: they must be positive: %w", t, ErrNoMargin)
 	}
 	if margin := t.Margin(); margin <= 0 {
 		return fmt.Errorf("check fencing times: a lock lives %v but a reset takes up to %v, raise the lock life "+
-			"by more than %v: %w", t.LockLife, t.ResetBound(), -margin, ErrNoMargin)
+			"by more than %v: %w", t.LockTTL, t.ResetBound(), -margin, ErrNoMargin)
 	}
 	return nil
 }

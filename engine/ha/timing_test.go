@@ -22,7 +22,7 @@ func TestUnsafeTimesAreRefused(t *testing.T) {
 	timing.Watchdog += 60 * time.Second
 	require.ErrorIs(t, timing.Validate(), ha.ErrNoMargin)
 	timing = ha.DefaultTiming()
-	timing.LockLife = 0
+	timing.LockTTL = 0
 	require.ErrorIs(t, timing.Validate(), ha.ErrNoMargin)
 	timing = ha.DefaultTiming()
 	timing.DriftPpm = 500_000
@@ -33,13 +33,13 @@ func TestMarginIsWhatValidateSays(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		second := rapid.Int64Range(1, 300)
 		timing := ha.Timing{
-			LockLife: time.Duration(second.Draw(t, "lock")) * time.Second,
+			LockTTL:  time.Duration(second.Draw(t, "lock")) * time.Second,
 			Watchdog: time.Duration(second.Draw(t, "watchdog")) * time.Second,
 			Device:   time.Duration(second.Draw(t, "device")) * time.Second,
 			DriftPpm: rapid.Int64Range(0, 1000).Draw(t, "drift"),
 		}
 		if timing.Validate() == nil {
-			require.Greater(t, timing.LockLife, timing.ResetBound())
+			require.Greater(t, timing.LockTTL, timing.ResetBound())
 		} else {
 			require.LessOrEqual(t, timing.Margin(), time.Duration(0))
 		}

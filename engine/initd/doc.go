@@ -1,12 +1,13 @@
-// Package initd takes a machine down in good order. Its process gets the wish to shut the machine
-// down or to reboot it, asks the agent of the HA manager to end, then the manager, each of which
-// first does what its policies say, and switches the machine off when both have ended. It also ends
-// and starts single ones of them, as an operator does for an update.
+// Package initd shuts a machine down in order. Its process receives the request to shut the machine
+// down or to reboot it, asks the LRM to end, then the CRM, each of which first does what its
+// policies require, and switches the machine off when both have ended. It also ends and starts
+// single processes, as an operator does for an update.
 //
-// An agent may take as long as it wants: it ends when its services have. The manager may not.
+// The LRM may take as long as it needs: it ends when its services have ended. The CRM has a time
+// limit.
 //
-// Package initd decides nothing about services, and keeps nothing over its own restart: a wish
-// that was cut off must be repeated.
+// Package initd never decides anything about services and never keeps a request over its own
+// restart: a request that was cut off must be repeated.
 package initd
 
 import (
@@ -17,49 +18,52 @@ import (
 	"time"
 )
 
-// Process is the name under which this runs on a machine.
+// Process is the name of the process on a machine.
 const Process = "init"
+
+// Verb is what a request asks for.
+type Verb string
 
 // Verbs of requests.
 const (
 	// Shutdown and Reboot take the machine down; after Reboot it boots again.
-	Shutdown = "shutdown"
-	Reboot   = "reboot"
+	Shutdown Verb = "shutdown"
+	Reboot   Verb = "reboot"
 	// Restart ends one process, which is then started again; Stop ends one; Start starts one.
-	Restart = "restart"
-	Stop    = "stop"
-	Start   = "start"
+	Restart Verb = "restart"
+	Stop    Verb = "stop"
+	Start   Verb = "start"
 )
 
-// ErrRequest means that a request makes no sense.
+// ErrRequest means that a request cannot be understood or names an unknown service.
 var ErrRequest = errors.New("init request not understood")
 
-// Request is what the process is asked for, as a local message or as an operation.
+// Request asks the process for something, as a local message or as an operation.
 type Request struct {
-	Verb string `json:"verb"`
+	Verb Verb `json:"verb"`
 	// Service is the process that Restart, Stop and Start are about.
 	Service string `json:"service,omitempty"`
 }
 
-// Answer is what an operation is answered with: that the request was taken, not that it is done.
+// Answer is the answer to an operation: the request was accepted, which does not mean that it is done.
 type Answer struct {
 	OK    bool   `json:"ok"`
 	Error string `json:"error,omitempty"`
 }
 
-// Order is what a process that is to end gets as a local message from this one.
+// Order is the local message that asks a process to end.
 type Order struct {
-	// Down says that the whole machine goes down, Reboot that it comes back.
+	// Down: the whole machine goes down. Reboot: it boots again.
 	Down   bool `json:"down,omitempty"`
 	Reboot bool `json:"reboot,omitempty"`
-	// Stay says that the process is not wanted again.
+	// Stay: the process must not be started again.
 	Stay bool `json:"stay,omitempty"`
 }
 
-// Encode writes a request.
+// Encode returns the request as JSON.
 func (r Request) Encode() []byte { return encode(r) }
 
-// DecodeOrder reads an order.
+// DecodeOrder reads an order from JSON. It returns ErrRequest for anything else.
 func DecodeOrder(data []byte) (Order, error) {
 	var o Order
 	if err := json.Unmarshal(data, &o); err != nil {
@@ -68,10 +72,11 @@ func DecodeOrder(data []byte) (Order, error) {
 	return o, nil
 }
 
+// encode returns the JSON form of a message.
 func encode(v any) []byte {
 	data, err := json.Marshal(v)
 	if err != nil {
-		panic("shutdown: encoding plain values: " + err.Error())
+		panic("initd: encoding plain values: " + err.Error())
 	}
 	return data
 }
@@ -82,14 +87,14 @@ type Options struct {
 	Services []Service
 }
 
-// Service is a process that ends in good order.
+// Service is a process that is asked to end before the machine goes down.
 type Service struct {
 	Name string
-	// Within is how long it may take; 0 is without limit.
+	// Within is how long it may take to end; 0 means no limit.
 	Within time.Duration
 }
 
-// index is a service's place in the order, -1 when there is none of that name.
+// index returns the position of a service in the order, or -1 when no service has that name.
 func (o *Options) index(name string) int {
 	return slices.IndexFunc(o.Services, func(s Service) bool { return s.Name == name })
 }

@@ -9,16 +9,16 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 )
 
-// Init is the process. It implements env.Process.
+// Init is the process that shuts its machine down. It implements env.Process.
 type Init struct {
 	opts    Options
 	env     env.Env
 	machine env.MachineControl
 	up      map[string]bool
 
-	// going is Shutdown or Reboot while the machine goes down; next is the service whose end is
-	// waited for, asked that it was told.
-	going string
+	// going is Shutdown or Reboot while the machine goes down. next is the service whose end the
+	// process waits for, and asked is true once that service has received its order.
+	going Verb
 	next  int
 	asked bool
 }
@@ -32,7 +32,8 @@ const (
 	timerWithin
 )
 
-// retryPause separates attempts to tell a process whose queue is full.
+// retryPause separates attempts to send an order to a process whose queue is full, and to switch
+// the machine off.
 const retryPause = time.Second
 
 // Start implements env.Process.
@@ -50,7 +51,7 @@ func (p *Init) Step(ev env.Event) {
 	case env.LocalUp:
 		p.up[ev.Process] = true
 		if at := p.opts.index(ev.Process); p.going != "" && at >= 0 && at <= p.next {
-			p.next, p.asked = at, false // somebody has started it again: once more from there
+			p.next, p.asked = at, false // it was started again: continue from there
 		}
 		p.advance()
 	case env.LocalDown:
@@ -75,7 +76,7 @@ func (p *Init) Step(ev env.Event) {
 	}
 }
 
-// take takes a request.
+// take carries out a request or returns why it is refused.
 func (p *Init) take(payload []byte) error {
 	var r Request
 	if err := json.Unmarshal(payload, &r); err != nil {
@@ -100,20 +101,22 @@ func (p *Init) take(payload []byte) error {
 var ErrNoControls = errors.New("nothing here can switch this machine off or start its processes: " +
 	"use the service manager of its operating system")
 
-func (p *Init) goDown(verb string) error {
+// goDown starts to take the machine down. A second request changes nothing.
+func (p *Init) goDown(verb Verb) error {
 	if p.machine == nil {
 		return ErrNoControls
 	}
 	if p.going != "" {
-		return nil // a second press of the button changes nothing
+		return nil
 	}
-	p.env.Log().Info("the machine goes down", "how", verb)
+	p.env.Log().Info("the machine goes down", "how", string(verb))
 	p.env.Emit(GoingDown{Reboot: verb == Reboot})
 	p.going, p.next, p.asked = verb, 0, false
 	p.advance()
 	return nil
 }
 
+// single carries out a request about one process.
 func (p *Init) single(r Request) error {
 	switch {
 	case r.Verb == Start && p.machine == nil:
@@ -129,14 +132,14 @@ func (p *Init) single(r Request) error {
 	return nil
 }
 
-// skip goes on to the next service.
+// skip continues with the next service.
 func (p *Init) skip() {
 	p.next++
 	p.asked = false
 	p.env.StopTimer(timerWithin)
 }
 
-// advance goes on with taking the machine down as far as it can.
+// advance takes the machine down as far as possible without waiting.
 func (p *Init) advance() {
 	for p.going != "" && p.next < len(p.opts.Services) {
 		s := p.opts.Services[p.next]
@@ -155,7 +158,7 @@ func (p *Init) advance() {
 	}
 }
 
-// ask tells a service to end, once in its life.
+// ask sends a service its order to end, once in each incarnation of the service.
 func (p *Init) ask(s Service) {
 	if p.asked {
 		return
@@ -171,7 +174,7 @@ func (p *Init) ask(s Service) {
 	}
 }
 
-// GoingDown says that a machine has begun to go down in good order.
+// GoingDown is emitted when a machine starts to go down in order.
 type GoingDown struct {
 	Reboot bool `json:"reboot,omitempty"`
 }

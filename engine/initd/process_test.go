@@ -68,7 +68,7 @@ func start(t *testing.T) (*Init, *fakeEnv) {
 	return p, e
 }
 
-func ask(p *Init, verb, service string) {
+func ask(p *Init, verb Verb, service string) {
 	p.Step(env.Invoked{Op: 1, Input: Request{Verb: verb, Service: service}.Encode()})
 }
 

@@ -134,7 +134,7 @@ func (m *Mux) open(client string, at time.Duration) {
 	} else {
 		m.clients = append(m.clients, &connection{client: client, fed: at})
 	}
-	m.env.Emit(Guarded{Client: client, On: true})
+	m.env.Emit(ConnectionChange{Client: client, Open: true})
 	m.env.SetTimer(timerCheck, m.opts.Check)
 	m.answer(client, msgOpened, at, "")
 }
@@ -151,7 +151,7 @@ func (m *Mux) close(client string) {
 		return
 	}
 	m.clients = slices.DeleteFunc(m.clients, func(c *connection) bool { return c.client == client })
-	m.env.Emit(Guarded{Client: client, On: false})
+	m.env.Emit(ConnectionChange{Client: client, Open: false})
 	if len(m.clients) > 0 {
 		return
 	}
@@ -198,10 +198,10 @@ func (m *Mux) expire(client, why string, overdue bool) {
 	m.env.Probe("watchdog/expired")
 }
 
-// Guarded says that a client's connection was opened or closed in good order.
-type Guarded struct {
+// ConnectionChange says that a client's connection was opened or closed in good order.
+type ConnectionChange struct {
 	Client string `json:"client"`
-	On     bool   `json:"on"`
+	Open   bool   `json:"open"`
 }
 
 // Late says that a client has not been fed for a warning time.
@@ -219,7 +219,7 @@ type Expired struct {
 }
 
 // RecordKind implements env.Record.
-func (Guarded) RecordKind() string { return "watchdog-guarded" }
+func (ConnectionChange) RecordKind() string { return "watchdog-connection" }
 
 // RecordKind implements env.Record.
 func (Late) RecordKind() string { return "watchdog-late" }

@@ -50,7 +50,8 @@ func ParseCommand(line string) (ha.Command, error) {
 	case ha.CommandEnableMaintenance, ha.CommandDisableMaintenance:
 		cmd.Node, ok = match[2], args == 1
 	case ha.CommandDisarm:
-		cmd.Mode, ok = match[2], args == 1 && (match[2] == ha.DisarmFreeze || match[2] == ha.DisarmIgnore)
+		cmd.Mode = ha.DisarmMode(match[2])
+		ok = args == 1 && (cmd.Mode == ha.DisarmFreeze || cmd.Mode == ha.DisarmIgnore)
 	case ha.CommandArm:
 		ok = args == 0
 	}

@@ -122,7 +122,7 @@ func TestDatacenter(t *testing.T) {
 	require.InDelta(t, 0.4, dc.CRS.Threshold, 1e-12)
 	require.InDelta(t, 0.1, dc.CRS.Margin, 1e-12)
 	require.Equal(t, ha.PolicyFreeze, dc.ShutdownPolicy)
-	require.Equal(t, "both", dc.Fencing)
+	require.Equal(t, ha.FencingBoth, dc.Fencing)
 	require.Equal(t, 8, dc.MaxWorkers)
 
 	empty, err := config.ParseDatacenter("crs:\n\nha:\n")

@@ -34,7 +34,7 @@ func ParseDatacenter(text string) (ha.Datacenter, error) {
 		case "crs", "ha":
 			err = setDatacenterList(&dc, key, value)
 		case "fencing":
-			dc.Fencing = value
+			dc.Fencing = ha.FencingMode(value)
 		case "max_workers":
 			err = setInt(&dc.MaxWorkers, value)
 		}
@@ -103,21 +103,21 @@ func ParseDatacenterJSON(data []byte) (ha.Datacenter, error) {
 func setDatacenter(dc *ha.Datacenter, key, name, value string) (err error) {
 	if key == "ha" {
 		if name == "shutdown_policy" && value != "" {
-			dc.ShutdownPolicy = value
+			dc.ShutdownPolicy = ha.ShutdownPolicy(value)
 		}
 		return nil
 	}
 	switch name {
 	case "ha":
 		if value != "" {
-			dc.CRS.Mode = value
+			dc.CRS.Mode = ha.SchedMode(value)
 		}
 	case "ha-rebalance-on-start":
 		err = setBool(&dc.CRS.RebalanceOnStart, value)
 	case "ha-auto-rebalance":
 		err = setBool(&dc.CRS.AutoRebalance, value)
 	case "ha-auto-rebalance-method":
-		dc.CRS.Method = value
+		dc.CRS.Method = ha.RebalanceMethod(value)
 	case "ha-auto-rebalance-hold-duration":
 		err = setInt(&dc.CRS.HoldRounds, value)
 	case "ha-auto-rebalance-threshold":

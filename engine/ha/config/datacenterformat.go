@@ -15,7 +15,7 @@ func FormatDatacenter(dc ha.Datacenter) string {
 	var crs []string
 	add := func(key, value string) { crs = append(crs, key+"="+value) }
 	if dc.CRS.Mode != usual.CRS.Mode {
-		add("ha", dc.CRS.Mode)
+		add("ha", string(dc.CRS.Mode))
 	}
 	flag := func(key string, on, was bool) {
 		if on != was {
@@ -25,7 +25,7 @@ func FormatDatacenter(dc ha.Datacenter) string {
 	flag("ha-rebalance-on-start", dc.CRS.RebalanceOnStart, usual.CRS.RebalanceOnStart)
 	flag("ha-auto-rebalance", dc.CRS.AutoRebalance, usual.CRS.AutoRebalance)
 	if dc.CRS.Method != usual.CRS.Method {
-		add("ha-auto-rebalance-method", dc.CRS.Method)
+		add("ha-auto-rebalance-method", string(dc.CRS.Method))
 	}
 	if dc.CRS.HoldRounds != usual.CRS.HoldRounds {
 		add("ha-auto-rebalance-hold-duration", strconv.Itoa(dc.CRS.HoldRounds))

@@ -94,7 +94,7 @@ func FuzzParseServiceJSON(f *testing.F) {
 			require.NoError(t, err)
 			require.Equal(t, kind, service.Type)
 			require.NotEmpty(t, service.Node)
-			_, err = config.NormalState(service.State)
+			_, err = config.NormalState(string(service.State))
 			require.NoError(t, err)
 		}
 	})

@@ -55,22 +55,22 @@ func DefaultService(kind string) *ha.ServiceConfig {
 	}
 }
 
-// NormalState turns a requested state into its canonical name; enabled is the old name of started.
-func NormalState(state string) (string, error) {
-	switch state {
+// NormalState reads a requested state; enabled is the old name of started.
+func NormalState(text string) (ha.RequestedState, error) {
+	switch state := ha.RequestedState(text); state {
 	case "enabled", ha.WantStarted:
 		return ha.WantStarted, nil
 	case ha.WantStopped, ha.WantDisabled, ha.WantIgnored:
 		return state, nil
 	}
-	return "", fmt.Errorf("requested state %q is none of started, stopped, disabled, ignored", state)
+	return "", fmt.Errorf("requested state %q is none of started, stopped, disabled, ignored", text)
 }
 
 // SetServiceProperty sets one property of a service by its name in the file.
 func SetServiceProperty(service *ha.ServiceConfig, key, value string) (err error) {
 	switch key {
 	case "state":
-		var state string
+		var state ha.RequestedState
 		if state, err = NormalState(value); err == nil {
 			service.State = state
 		}
@@ -127,7 +127,7 @@ func FormatResources(services map[string]*ha.ServiceConfig) string {
 		if service.MaxRestart != ha.DefaultMaxRestart {
 			add("max_restart", strconv.Itoa(service.MaxRestart))
 		}
-		add("state", service.State)
+		add("state", string(service.State))
 		sections = append(sections, section)
 	}
 	return FormatSections(sections)

@@ -10,8 +10,8 @@ import (
 
 // BenchmarkRound is one round of five nodes (five CRMs and five LRMs) with fifty services, of which nothing is wanted.
 func BenchmarkRound(b *testing.B) {
-	for _, mode := range []string{ha.SchedBasic, ha.SchedStatic} {
-		b.Run(mode, func(b *testing.B) {
+	for _, mode := range []ha.SchedMode{ha.SchedBasic, ha.SchedStatic} {
+		b.Run(string(mode), func(b *testing.B) {
 			s := &Scenario{
 				Nodes: map[string]*machine{}, Services: map[string]*ha.ServiceConfig{}, Manager: ha.NewManagerStatus(),
 				Running: map[string]map[string]bool{}, Datacenter: ha.DefaultDatacenter(), Stats: map[string]*guestStats{},

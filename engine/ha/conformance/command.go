@@ -191,13 +191,11 @@ func (w *world) serviceCommand(sid string, args []string) error {
 	if cd == nil {
 		return fmt.Errorf("no such service: %w", ErrCommand)
 	}
-	switch verb := args[0]; verb {
-	case ha.WantStarted, ha.WantStopped, ha.WantDisabled, ha.WantIgnored, "enabled":
-		state, err := config.NormalState(verb)
-		if err != nil {
-			return err
-		}
+	if state, err := config.NormalState(args[0]); err == nil {
 		cd.State = state
+		return nil
+	}
+	switch args[0] {
 	case "manual-migrate":
 		return w.manualMigrate(sid, args[1:])
 	case "delete":

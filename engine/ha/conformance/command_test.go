@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast-sim/holdfast/engine/ha"
 )
 
 func commandWorld(t *testing.T) *world {
@@ -60,7 +62,7 @@ func TestCommandsTakeEffect(t *testing.T) {
 	require.Equal(t, "9.1", node2.version)
 	require.Equal(t, []string{"migrate vm:9 node2", "enable-node-maintenance node2", "disarm-ha freeze", "arm-ha"}, w.commands)
 	require.Equal(t, "node2", w.services["vm:1"].Node)
-	require.Equal(t, "started", w.services["vm:2"].State)
+	require.Equal(t, ha.WantStarted, w.services["vm:2"].State)
 	require.NotContains(t, w.services, "vm:3")
 	require.Equal(t, map[string]string{"vm:2": defaultGuestLock}, w.locked)
 	require.Equal(t, guestStats{maxCPU: 3, maxMem: 5 * mebibyte, cpu: 0.5, mem: 2 * mebibyte}, *w.guests["vm:2"])

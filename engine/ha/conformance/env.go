@@ -190,7 +190,7 @@ func (e *daemonEnv) CommandDecided(ha.CommandDecision) {}
 
 func (e *daemonEnv) CRMCommandsPending() bool { return len(e.world.commands) > 0 }
 
-func (e *daemonEnv) UpdateServiceState(sid, requested string) error {
+func (e *daemonEnv) UpdateServiceState(sid string, requested ha.RequestedState) error {
 	if err := e.store(); err != nil {
 		return err
 	}
@@ -290,5 +290,5 @@ func (e *daemonEnv) ServiceStats() (map[string]ha.ServiceStats, error) {
 }
 
 func (e *daemonEnv) Notify(notice ha.FenceNotice) {
-	e.Log("email", notice.Prefix+": "+notice.Subject)
+	e.Log("email", string(notice.Step)+": "+notice.Subject)
 }

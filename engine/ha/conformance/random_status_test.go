@@ -62,8 +62,8 @@ func drawStrange(t *rapid.T) *Scenario {
 	}
 	if rapid.IntRange(0, 4).Draw(t, "disarm") == 0 {
 		s.Manager.Disarm = &ha.Disarm{
-			Mode:  rapid.SampledFrom([]string{ha.DisarmFreeze, ha.DisarmIgnore}).Draw(t, "mode"),
-			State: rapid.SampledFrom([]string{ha.DisarmDisarming, ha.DisarmDisarmed}).Draw(t, "progress"),
+			Mode:  rapid.SampledFrom([]ha.DisarmMode{ha.DisarmFreeze, ha.DisarmIgnore}).Draw(t, "mode"),
+			State: rapid.SampledFrom([]ha.DisarmState{ha.DisarmDisarming, ha.DisarmDisarmed}).Draw(t, "progress"),
 		}
 	}
 	return s

@@ -34,13 +34,14 @@ func drawScenario(t *rapid.T) *Scenario {
 		sids = append(sids, sid)
 		cd := config.DefaultService(ha.SIDType(sid))
 		cd.Node = node.Draw(t, "home")
-		cd.State = rapid.SampledFrom([]string{ha.WantStarted, ha.WantStarted, ha.WantStopped, ha.WantDisabled}).Draw(t, "state")
+		cd.State = rapid.SampledFrom([]ha.RequestedState{ha.WantStarted, ha.WantStarted, ha.WantStopped,
+			ha.WantDisabled}).Draw(t, "state")
 		cd.Failback = rapid.Bool().Draw(t, "failback")
 		s.Services[sid], s.Stats[sid] = cd, defaultGuestStats()
 	}
-	s.Datacenter.ShutdownPolicy = rapid.SampledFrom([]string{
+	s.Datacenter.ShutdownPolicy = rapid.SampledFrom([]ha.ShutdownPolicy{
 		ha.PolicyConditional, ha.PolicyFreeze, ha.PolicyFailover, ha.PolicyMigrate}).Draw(t, "policy")
-	s.Datacenter.CRS.Mode = rapid.SampledFrom([]string{ha.SchedBasic, ha.SchedStatic, ha.SchedDynamic}).Draw(t, "scheduler")
+	s.Datacenter.CRS.Mode = rapid.SampledFrom([]ha.SchedMode{ha.SchedBasic, ha.SchedStatic, ha.SchedDynamic}).Draw(t, "scheduler")
 	s.Datacenter.CRS.RebalanceOnStart = rapid.Bool().Draw(t, "rebalance")
 	s.Datacenter.CRS.AutoRebalance = rapid.Bool().Draw(t, "balance")
 	if len(sids) > 2 && rapid.Bool().Draw(t, "rules") {

@@ -23,32 +23,32 @@ const batchPrefix = CommandsPath + "."
 // haDir is where the files of the HA manager lie.
 const haDir = "ha"
 
-// taking is what a master knows of batches.
-type taking struct {
-	taken   []string        // those that the status names, as it was read or written last
-	batches []string        // those that lie in the store, as of this round
-	asked   bool            // in this round
-	fresh   []CommandsTaken // those that this round carries out
+// batches is what a master knows of batches.
+type batches struct {
+	taken         []string        // those that the status names, as it was read or written last
+	stored        []string        // those that lie in the store, as of this round
+	readThisRound bool            // in this round
+	fresh         []CommandsTaken // those that this round carries out
 }
 
 // maxBatches bounds the batches that one round takes; the rest waits for the next one.
 const maxBatches = 16
 
 // ReadCRMCommands implements ha.CRMEnv.
-func (w *world) ReadCRMCommands() ([]ha.Command, error) {
+func (w *storeEnv) ReadCRMCommands() ([]ha.Command, error) {
 	names, err := w.store.NamesBelow(w.task, haDir)
 	if err != nil {
 		return nil, err
 	}
-	w.batches = slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !strings.HasPrefix(n, batchPrefix) })
-	w.fresh, w.asked = nil, true
-	if slices.Contains(names, CommandsPath) && len(w.batches) < maxBatches {
+	w.stored = slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !strings.HasPrefix(n, batchPrefix) })
+	w.fresh, w.readThisRound = nil, true
+	if slices.Contains(names, CommandsPath) && len(w.stored) < maxBatches {
 		if err := w.newBatch(); err != nil {
 			return nil, err
 		}
 	}
 	var commands []ha.Command
-	for _, name := range w.batches {
+	for _, name := range w.stored {
 		data, _, err := w.store.Read(w.task, name)
 		if err != nil {
 			return nil, err
@@ -77,7 +77,7 @@ func parseBatch(name string, lines []string) []ha.Command {
 }
 
 // newBatch makes a batch of the commands that there are.
-func (w *world) newBatch() error {
+func (w *storeEnv) newBatch() error {
 	f, err := w.read(CommandsPath)
 	if err != nil || len(config.SplitCommands(string(f.data))) == 0 {
 		return err
@@ -90,35 +90,35 @@ func (w *world) newBatch() error {
 		}
 		return fmt.Errorf("taking the commands: %w", err)
 	}
-	w.batches = append(w.batches, name)
+	w.stored = append(w.stored, name)
 	return nil
 }
 
-// toldBatches are the batches that a status which is written now has in it.
-func (w *world) toldBatches() []string {
-	if w.asked {
-		return w.batches // what was removed need not be remembered
+// batchesInStatus are the batches that a status which is written now has in it.
+func (w *storeEnv) batchesInStatus() []string {
+	if w.readThisRound {
+		return w.stored // what was removed need not be remembered
 	}
 	return w.taken
 }
 
 // commandsDone removes the batches that the status has in it. One that stays is removed later.
-func (w *world) commandsDone() {
-	w.taken, w.asked = w.toldBatches(), false
+func (w *storeEnv) commandsDone() {
+	w.taken, w.readThisRound = w.batchesInStatus(), false
 	for _, f := range w.fresh {
 		w.env.Emit(f)
 	}
 	w.fresh = nil
-	for _, name := range w.batches {
+	for _, name := range w.stored {
 		if err := w.store.Delete(w.task, name, 0); err != nil && !errors.Is(err, client.ErrNotFound) {
 			w.Log(ha.LevelInfo, "removing commands that were carried out: "+err.Error())
 		}
 	}
-	w.batches = nil
+	w.stored = nil
 }
 
 // CRMCommandsPending implements ha.CRMEnv.
-func (w *world) CRMCommandsPending() bool {
+func (w *storeEnv) CRMCommandsPending() bool {
 	f, err := w.read(CommandsPath)
 	if err == nil && len(config.SplitCommands(string(f.data))) > 0 {
 		return true
@@ -128,7 +128,7 @@ func (w *world) CRMCommandsPending() bool {
 }
 
 // CommandDecided implements ha.CRMEnv.
-func (w *world) CommandDecided(d ha.CommandDecision) {
+func (w *storeEnv) CommandDecided(d ha.CommandDecision) {
 	if d.Refused == "" {
 		w.env.Emit(CommandAccepted{Command: d.Command})
 		return

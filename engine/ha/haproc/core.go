@@ -134,8 +134,8 @@ type file struct {
 	revision uint64
 }
 
-// world is the HA manager's world as one task sees it. It implements ha.CRMEnv and ha.LRMEnv.
-type world struct {
+// storeEnv is the HA manager's environment as one task sees it. It implements ha.CRMEnv and ha.LRMEnv.
+type storeEnv struct {
 	*core
 	task *env.Task
 	// files were read in this round. What is read twice in a round is the same; a lock that was
@@ -143,35 +143,35 @@ type world struct {
 	files   map[string]file
 	managed uint64 // revision of the manager status that was read or written last
 	told    bool   // the version was published
-	taking
+	batches
 }
 
 var (
-	_ ha.CRMEnv = (*crmWorld)(nil)
-	_ ha.LRMEnv = (*world)(nil)
+	_ ha.CRMEnv = (*crmEnv)(nil)
+	_ ha.LRMEnv = (*storeEnv)(nil)
 )
 
-func newWorld(c *core, t *env.Task) *world {
-	return &world{core: c, task: t, files: map[string]file{}}
+func newStoreEnv(c *core, t *env.Task) *storeEnv {
+	return &storeEnv{core: c, task: t, files: map[string]file{}}
 }
 
 // forget drops what was read.
-func (w *world) forget() {
+func (w *storeEnv) forget() {
 	w.files = map[string]file{}
 	w.generation++
 }
 
 // NodeName implements ha.Env.
-func (w *world) NodeName() string { return w.opts.Node }
+func (w *storeEnv) NodeName() string { return w.opts.Node }
 
 // NowSeconds implements ha.Env.
-func (w *world) NowSeconds() int64 { return w.haSeconds() }
+func (w *storeEnv) NowSeconds() int64 { return w.haSeconds() }
 
 // Sleep implements ha.Env.
-func (w *world) Sleep(seconds int) { w.task.Sleep(w.seconds(seconds)) }
+func (w *storeEnv) Sleep(seconds int) { w.task.Sleep(w.seconds(seconds)) }
 
 // Log implements ha.Env.
-func (w *world) Log(level ha.Level, message string) {
+func (w *storeEnv) Log(level ha.Level, message string) {
 	l := slog.LevelInfo
 	switch level {
 	case ha.LevelWarning:
@@ -186,14 +186,14 @@ func (w *world) Log(level ha.Level, message string) {
 const uidBytes = 12
 
 // NewUID implements ha.Env.
-func (w *world) NewUID() string {
+func (w *storeEnv) NewUID() string {
 	var b [uidBytes]byte
 	w.env.Rand("uid").Fill(b[:])
 	return hex.EncodeToString(b[:])
 }
 
 // RefreshClusterState implements ha.Env. Every lock's age is brought up to date, too.
-func (w *world) RefreshClusterState() bool {
+func (w *storeEnv) RefreshClusterState() bool {
 	w.forget()
 	status, err := w.store.Status(w.task)
 	w.core.status = status
@@ -204,10 +204,10 @@ func (w *world) RefreshClusterState() bool {
 }
 
 // Quorate implements ha.Env: the cluster is quorate when its files can be written here.
-func (w *world) Quorate() bool { return w.status != nil && w.status.Quorate }
+func (w *storeEnv) Quorate() bool { return w.status != nil && w.status.Quorate }
 
 // read reads a file, once in a round. A missing one is empty and at revision 0.
-func (w *world) read(path string) (file, error) {
+func (w *storeEnv) read(path string) (file, error) {
 	if f, known := w.files[path]; known {
 		return f, nil
 	}
@@ -221,7 +221,7 @@ func (w *world) read(path string) (file, error) {
 }
 
 // write replaces a file that is at the expected revision, making its directory where it is missing.
-func (w *world) write(path string, data []byte, expect uint64) (uint64, error) {
+func (w *storeEnv) write(path string, data []byte, expect uint64) (uint64, error) {
 	delete(w.files, path)
 	revision, err := w.store.CAS(w.task, path, data, expect)
 	if expect == 0 && errors.Is(err, client.ErrNotFound) {
@@ -238,7 +238,7 @@ const maxEdits = 10
 
 // edit changes a file in one step; change gets its content and returns the new one, nil for no
 // change.
-func (w *world) edit(path string, change func(old []byte) ([]byte, error)) error {
+func (w *storeEnv) edit(path string, change func(old []byte) ([]byte, error)) error {
 	for range maxEdits {
 		delete(w.files, path)
 		f, err := w.read(path)
@@ -257,7 +257,7 @@ func (w *world) edit(path string, change func(old []byte) ([]byte, error)) error
 }
 
 // acquire takes or renews a lock. What is read after that is at least as new as the lock.
-func (w *world) acquire(name string) bool {
+func (w *storeEnv) acquire(name string) bool {
 	ok := w.locks.Acquire(w.task, name)
 	if ok {
 		w.forget()
@@ -267,7 +267,7 @@ func (w *world) acquire(name string) bool {
 
 // OpenWatchdog implements ha.Env. The connection counts from the newest renewal of the lock that
 // this process lives by.
-func (w *world) openWatchdog(lockName string) (ha.Watchdog, error) {
+func (w *storeEnv) openWatchdog(lockName string) (ha.Watchdog, error) {
 	asked, held := w.locks.RequestedAt(lockName)
 	if !held {
 		return nil, fmt.Errorf("%w: the lock %s is not held", watchdog.ErrRefused, lockName)
@@ -275,21 +275,21 @@ func (w *world) openWatchdog(lockName string) (ha.Watchdog, error) {
 	if err := w.dog.Open(w.task, asked); err != nil {
 		return nil, err
 	}
-	return &guard{world: w, lock: lockName}, nil
+	return &watchdogHandle{env: w, lock: lockName}, nil
 }
 
-// guard is an open watchdog connection.
-type guard struct {
-	world *world
-	lock  string
+// watchdogHandle is an open watchdog connection.
+type watchdogHandle struct {
+	env  *storeEnv
+	lock string
 }
 
 // Feed implements ha.Watchdog.
-func (g *guard) Feed() {
-	if asked, held := g.world.locks.RequestedAt(g.lock); held {
-		g.world.dog.Feed(asked)
+func (g *watchdogHandle) Feed() {
+	if asked, held := g.env.locks.RequestedAt(g.lock); held {
+		g.env.dog.Feed(asked)
 	}
 }
 
 // Close implements ha.Watchdog.
-func (g *guard) Close() { g.world.dog.Close() }
+func (g *watchdogHandle) Close() { g.env.dog.Close() }

@@ -13,7 +13,7 @@ import (
 type CRM struct {
 	opts Options
 	core core
-	last manager.State
+	last ha.CRMState
 }
 
 // NewCRM prepares the process.
@@ -34,7 +34,7 @@ func (p *CRM) Step(ev env.Event) { p.core.step(ev) }
 // run makes rounds until the manager is done.
 func (p *CRM) run(t *env.Task) {
 	p.core.awaitStore(t)
-	w := &crmWorld{world: newWorld(&p.core, t), lastSeen: map[string]time.Duration{}, fenceTold: map[string]string{}}
+	w := &crmEnv{storeEnv: newStoreEnv(&p.core, t), lastSeen: map[string]time.Duration{}, fenceTold: map[string]string{}}
 	w.fencer = fence.New(p.core.env, p.core.tasks, fence.Options{Scale: p.opts.scale, Changed: p.core.wake.Raise})
 	crm := manager.NewCRM(w)
 	p.tell(crm)
@@ -58,14 +58,14 @@ func (p *CRM) run(t *env.Task) {
 func (p *CRM) tell(crm *manager.CRM) {
 	if s := crm.State(); s != p.last {
 		p.last = s
-		p.core.env.Emit(CRMState{State: string(s)})
+		p.core.env.Emit(CRMStateChange{State: s})
 	}
 }
 
-// crmWorld adds what concerns the manager's lock
+// crmEnv adds what concerns the manager's lock
 // and fencing.
-type crmWorld struct {
-	*world
+type crmEnv struct {
+	*storeEnv
 	fencer *fence.Fencer
 	// lastSeen is when a node was in the ring last, fenceTold what was said of its devices last.
 	lastSeen  map[string]time.Duration
@@ -73,24 +73,24 @@ type crmWorld struct {
 }
 
 // OpenWatchdog implements ha.Env.
-func (w *crmWorld) OpenWatchdog() (ha.Watchdog, error) { return w.openWatchdog(ManagerLock) }
+func (w *crmEnv) OpenWatchdog() (ha.Watchdog, error) { return w.openWatchdog(ManagerLock) }
 
 // ReadServiceConfig implements ha.CRMEnv: what the master gets is its own.
-func (w *crmWorld) ReadServiceConfig() (map[string]*ha.ServiceConfig, error) {
-	services, err := w.world.ReadServiceConfig()
+func (w *crmEnv) ReadServiceConfig() (map[string]*ha.ServiceConfig, error) {
+	services, err := w.storeEnv.ReadServiceConfig()
 	return cloneServices(services), err
 }
 
 // AcquireManagerLock implements ha.CRMEnv.
-func (w *world) AcquireManagerLock() bool { return w.acquire(ManagerLock) }
+func (w *storeEnv) AcquireManagerLock() bool { return w.acquire(ManagerLock) }
 
 // ReleaseManagerLock implements ha.CRMEnv.
-func (w *world) ReleaseManagerLock() bool { return w.locks.Release(w.task, ManagerLock) }
+func (w *storeEnv) ReleaseManagerLock() bool { return w.locks.Release(w.task, ManagerLock) }
 
 // OpenWatchdog implements ha.Env.
-func (w *world) OpenWatchdog() (ha.Watchdog, error) { return w.openWatchdog(AgentLock(w.opts.Node)) }
+func (w *storeEnv) OpenWatchdog() (ha.Watchdog, error) { return w.openWatchdog(AgentLock(w.opts.Node)) }
 
 // Notify implements ha.CRMEnv.
-func (w *world) Notify(n ha.FenceNotice) {
-	w.env.Emit(FenceStep{Node: n.Node, Step: n.Prefix, Subject: n.Subject})
+func (w *storeEnv) Notify(n ha.FenceNotice) {
+	w.env.Emit(FenceStep{Node: n.Node, Step: n.Step, Subject: n.Subject})
 }

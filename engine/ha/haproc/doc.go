@@ -1,5 +1,5 @@
 // Package haproc runs the HA manager's decisions on a node: the crm and the lrm process, which
-// give the pure logic of engine/ha its world. Files lie in the replicated store in their well-known
+// give the pure logic of engine/ha its environment: files are in the replicated store in their well-known
 // places and formats, locks and the watchdog are those of the store and of the machine, resource
 // commands run in tasks beside the rounds.
 //

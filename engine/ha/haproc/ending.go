@@ -44,7 +44,7 @@ func (c *core) exit() {
 }
 
 // NodeShutdown implements ha.LRMEnv.
-func (w *world) NodeShutdown() (down, reboot bool) {
+func (w *storeEnv) NodeShutdown() (down, reboot bool) {
 	if w.order == nil {
 		return false, false
 	}

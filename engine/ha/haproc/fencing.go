@@ -14,29 +14,14 @@ import (
 // FencePath is ha/fence.cfg: the fence devices of the nodes.
 const FencePath = "ha/fence.cfg"
 
-// Values of "fencing:" in datacenter.cfg.
-const (
-	// fencingWatchdog: the expiry of a node's lock is the proof of its death. Devices are not used.
-	fencingWatchdog = "watchdog"
-	// fencingHardware: a device's confirmation is a proof, too, and comes earlier. When no device
-	// confirms, the lock expires as ever: no agent is active without an open watchdog, so that
-	// proof holds here as well.
-	fencingHardware = "hardware"
-	// fencingBoth: both are needed.
-	fencingBoth = "both"
-)
-
-// FencingModes are the words that "fencing:" in datacenter.cfg may say.
-func FencingModes() []string { return []string{fencingWatchdog, fencingHardware, fencingBoth} }
-
 // AcquireNodeLock implements ha.CRMEnv.
-func (w *crmWorld) AcquireNodeLock(node string) bool {
+func (w *crmEnv) AcquireNodeLock(node string) bool {
 	name := AgentLock(node)
 	mode, err := w.fencingMode()
 	if err != nil {
 		return false // it might be that both proofs are needed
 	}
-	if mode == fencingWatchdog {
+	if mode == ha.FencingWatchdog {
 		return w.acquire(name)
 	}
 	if _, held := w.locks.RequestedAt(name); held && w.acquire(name) {
@@ -51,7 +36,7 @@ func (w *crmWorld) AcquireNodeLock(node string) bool {
 		// before this one, which had its proof: it expires.
 		return w.acquire(name)
 	}
-	if mode == fencingBoth {
+	if mode == ha.FencingBoth {
 		// The agent of a node that is back neither renews its lock nor gives it back: it waits for
 		// the end of this.
 		return w.fenced(node, version, w.locks.Expired(name, version)) && w.acquire(name)
@@ -67,8 +52,8 @@ func (w *crmWorld) AcquireNodeLock(node string) bool {
 }
 
 // NodeConfirmedDead implements ha.CRMEnv. Asking makes the devices begin.
-func (w *crmWorld) NodeConfirmedDead(node string) bool {
-	if mode, err := w.fencingMode(); err != nil || mode == fencingWatchdog {
+func (w *crmEnv) NodeConfirmedDead(node string) bool {
+	if mode, err := w.fencingMode(); err != nil || mode == ha.FencingWatchdog {
 		return false
 	}
 	_, version, err := w.locks.Holder(w.task, AgentLock(node))
@@ -86,7 +71,7 @@ func (w *crmWorld) NodeConfirmedDead(node string) bool {
 // fenced says whether a device has confirmed the death of what held the node's lock at a version.
 // If not, the node is fenced. One that is in the ring again is not, unless that is asked for: its
 // agent renews no more, and it is not switched off for what time will solve.
-func (w *crmWorld) fenced(node string, version uint64, evenOnline bool) bool {
+func (w *crmEnv) fenced(node string, version uint64, evenOnline bool) bool {
 	if proof, ok := w.fencer.Proof(node); ok && proof.Version == version {
 		return true
 	}
@@ -102,7 +87,7 @@ func (w *crmWorld) fenced(node string, version uint64, evenOnline bool) bool {
 
 // stillWanted is asked before every call of an agent. A master that does not know to be one any
 // more must not switch off what another one has taken into service.
-func (w *crmWorld) stillWanted(node string, begun time.Duration, evenOnline bool) (bool, string) {
+func (w *crmEnv) stillWanted(node string, begun time.Duration, evenOnline bool) (bool, string) {
 	asked, held := w.locks.RequestedAt(ManagerLock)
 	taken, ours := w.locks.RequestedAt(AgentLock(node))
 	switch {
@@ -119,27 +104,27 @@ func (w *crmWorld) stillWanted(node string, begun time.Duration, evenOnline bool
 }
 
 // isOnline: the node was in this node's ring at the last look.
-func (w *crmWorld) isOnline(node string) bool {
+func (w *crmEnv) isOnline(node string) bool {
 	info, err := w.NodeInfo()
 	return err == nil && info[node].Online
 }
 
-// fencingMode is the mode in datacenter.cfg; one that there is not is the watchdog.
-func (w *crmWorld) fencingMode() (string, error) {
+// fencingMode returns the mode in datacenter.cfg. A mode that does not exist counts as the watchdog.
+func (w *crmEnv) fencingMode() (ha.FencingMode, error) {
 	dc, err := w.ReadDatacenter()
 	if err != nil {
 		return "", err
 	}
 	switch dc.Fencing {
-	case fencingHardware, fencingBoth:
+	case ha.FencingHardware, ha.FencingBoth:
 		return dc.Fencing, nil
 	}
-	return fencingWatchdog, nil
+	return ha.FencingWatchdog, nil
 }
 
 // fenceDevices are the node's devices. What is wrong with them is told once for each content of the
 // file.
-func (w *crmWorld) fenceDevices(node string) []fence.Device {
+func (w *crmEnv) fenceDevices(node string) []fence.Device {
 	f, err := w.read(FencePath)
 	if err != nil {
 		return nil
@@ -167,7 +152,7 @@ func (w *crmWorld) fenceDevices(node string) []fence.Device {
 }
 
 // noteSeen notes which nodes are in the ring.
-func (w *crmWorld) noteSeen(now time.Duration) {
+func (w *crmEnv) noteSeen(now time.Duration) {
 	info, err := w.NodeInfo()
 	if err != nil {
 		return
@@ -180,14 +165,14 @@ func (w *crmWorld) noteSeen(now time.Duration) {
 }
 
 // RefreshClusterState implements ha.Env.
-func (w *crmWorld) RefreshClusterState() bool {
-	ok := w.world.RefreshClusterState()
+func (w *crmEnv) RefreshClusterState() bool {
+	ok := w.storeEnv.RefreshClusterState()
 	w.noteSeen(w.env.Mono())
 	return ok
 }
 
 // WriteManagerStatus implements ha.CRMEnv: the status also tells how fencing goes.
-func (w *crmWorld) WriteManagerStatus(status *ha.ManagerStatus) error {
+func (w *crmEnv) WriteManagerStatus(status *ha.ManagerStatus) error {
 	status.Fencing = nil
 	for _, node := range w.fencer.Reported() {
 		if status.NodeStatus[node] != ha.NodeFence {
@@ -198,5 +183,5 @@ func (w *crmWorld) WriteManagerStatus(status *ha.ManagerStatus) error {
 		}
 		status.Fencing[node] = w.fencer.Report(node)
 	}
-	return w.world.WriteManagerStatus(status)
+	return w.storeEnv.WriteManagerStatus(status)
 }

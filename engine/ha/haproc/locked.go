@@ -12,7 +12,7 @@ import (
 // configuration says so.
 type lockable struct {
 	lrm.Resource
-	world  *world
+	env    *storeEnv
 	driver resource.Driver
 }
 
@@ -29,7 +29,7 @@ func (l lockable) Start(sid string) {
 func (l lockable) Move(sid, target string, online bool) bool {
 	if d, asks := l.driver.(leaver); asks {
 		if err := d.MayLeave(sid); err != nil {
-			l.world.Log(ha.LevelErr, "moving "+sid+": "+err.Error())
+			l.env.Log(ha.LevelErr, "moving "+sid+": "+err.Error())
 			return false
 		}
 	}
@@ -42,7 +42,7 @@ type leaver interface{ MayLeave(sid string) error }
 // locked says whether a guest is locked, and tells it. A configuration that cannot be read is for
 // others to complain about.
 func (l lockable) locked(sid, doing string) bool {
-	f, err := l.world.read(GuestPath(sid, l.world.opts.Node))
+	f, err := l.env.read(GuestPath(sid, l.env.opts.Node))
 	if err != nil {
 		return false
 	}
@@ -50,7 +50,7 @@ func (l lockable) locked(sid, doing string) bool {
 	if lock == "" {
 		return false
 	}
-	l.world.env.Probe("ha/guest-locked")
-	l.world.Log(ha.LevelErr, fmt.Sprintf("service '%s' locked (%s), unable to %s!", sid, lock, doing))
+	l.env.env.Probe("ha/guest-locked")
+	l.env.Log(ha.LevelErr, fmt.Sprintf("service '%s' locked (%s), unable to %s!", sid, lock, doing))
 	return true
 }

@@ -29,7 +29,7 @@ type LRM struct {
 	driver StepDriver
 	exec   executor
 	lrm    *lrm.LRM
-	last   lrm.State
+	last   ha.LRMState
 }
 
 // NewLRM prepares the process.
@@ -57,8 +57,8 @@ func (p *LRM) Step(ev env.Event) {
 // run makes rounds until the LRM is done.
 func (p *LRM) run(t *env.Task) {
 	p.core.awaitStore(t)
-	w := newWorld(&p.core, t)
-	p.exec.world = w
+	w := newStoreEnv(&p.core, t)
+	p.exec.env = w
 	l := lrm.New(w, &p.exec, nil)
 	p.lrm = l
 	p.tell(l)
@@ -81,21 +81,21 @@ func (p *LRM) run(t *env.Task) {
 
 func (p *LRM) tell(l *lrm.LRM) {
 	if s := l.State(); s != p.last {
-		p.core.env.Emit(LRMState{State: string(s), Started: p.last == ""})
+		p.core.env.Emit(LRMStateChange{State: s, Started: p.last == ""})
 		p.last = s
 	}
 }
 
 // AcquireAgentLock implements ha.LRMEnv.
-func (w *world) AcquireAgentLock() bool { return w.acquire(AgentLock(w.opts.Node)) }
+func (w *storeEnv) AcquireAgentLock() bool { return w.acquire(AgentLock(w.opts.Node)) }
 
 // ReleaseAgentLock implements ha.LRMEnv.
-func (w *world) ReleaseAgentLock() bool { return w.locks.Release(w.task, AgentLock(w.opts.Node)) }
+func (w *storeEnv) ReleaseAgentLock() bool { return w.locks.Release(w.task, AgentLock(w.opts.Node)) }
 
 // executor runs resource commands in tasks. It implements lrm.Executor.
 type executor struct {
 	process  *LRM
-	world    *world
+	env      *storeEnv
 	workers  map[string]*worker
 	finished env.Signal
 }
@@ -110,7 +110,7 @@ const maxWorkers = 64
 
 // MaxWorkers implements lrm.Executor.
 func (x *executor) MaxWorkers() int {
-	settings, err := x.world.ReadDatacenter()
+	settings, err := x.env.ReadDatacenter()
 	if err != nil || settings.MaxWorkers < 1 {
 		return ha.DefaultDatacenter().MaxWorkers
 	}
@@ -128,11 +128,11 @@ func (x *executor) Start(cmd lrm.Command) bool {
 	wk := &worker{}
 	x.workers[cmd.SID] = wk
 	core := &x.process.core
-	core.env.Emit(CommandBegun{UID: cmd.UID, SID: cmd.SID, State: string(cmd.State), Target: cmd.Target})
+	core.env.Emit(CommandBegun{UID: cmd.UID, SID: cmd.SID, State: cmd.State, Target: cmd.Target})
 	core.tasks.Go(func(t *env.Task) {
-		w := newWorld(core, t)
+		w := newStoreEnv(core, t)
 		lookup := func(string) lrm.Resource {
-			r := &resourceOf{world: w, driver: x.process.driver, cmd: cmd, lrm: x.process.lrm}
+			r := &resourceOf{env: w, driver: x.process.driver, cmd: cmd, lrm: x.process.lrm}
 			return lockable{r, w, x.process.driver}
 		}
 		if w.movedBefore(cmd) {
@@ -142,7 +142,7 @@ func (x *executor) Start(cmd lrm.Command) bool {
 			wk.code = lrm.Run(w, lookup, cmd)
 		}
 		wk.done = true
-		core.env.Emit(CommandDone{UID: cmd.UID, SID: cmd.SID, State: string(cmd.State), ExitCode: int(wk.code)})
+		core.env.Emit(CommandDone{UID: cmd.UID, SID: cmd.SID, State: cmd.State, ExitCode: wk.code})
 		x.finished.Raise()
 	})
 	return true
@@ -151,7 +151,7 @@ func (x *executor) Start(cmd lrm.Command) bool {
 // movedBefore says whether a move was done already, by an earlier life of this node that was cut
 // off before it could report: the configuration is where it was to go, and this node put it there.
 // The answer would otherwise be that the service is on the wrong node, which needs a human.
-func (w *world) movedBefore(cmd lrm.Command) bool {
+func (w *storeEnv) movedBefore(cmd lrm.Command) bool {
 	if !cmd.State.Moving() || cmd.Target == w.opts.Node {
 		return false
 	}
@@ -174,12 +174,12 @@ func (x *executor) Finished(sid string) (ha.ExitCode, bool) {
 
 // Wait implements lrm.Executor.
 func (x *executor) Wait(seconds int) {
-	x.world.task.Wait(&x.finished, x.process.core.seconds(seconds))
+	x.env.task.Wait(&x.finished, x.process.core.seconds(seconds))
 }
 
 // resourceOf adapts a driver to what the LRM wants of a resource, within one worker.
 type resourceOf struct {
-	world  *world
+	env    *storeEnv
 	driver resource.Driver
 	cmd    lrm.Command
 	lrm    lrmOf
@@ -187,9 +187,9 @@ type resourceOf struct {
 
 // Running implements lrm.Resource.
 func (r *resourceOf) Running(sid string) bool {
-	on, err := r.driver.Running(r.world.task, sid)
+	on, err := r.driver.Running(r.env.task, sid)
 	if err != nil && !errors.Is(err, resource.ErrHostDown) {
-		r.world.Log(ha.LevelErr, "asking whether "+sid+" runs: "+err.Error())
+		r.env.Log(ha.LevelErr, "asking whether "+sid+" runs: "+err.Error())
 		return true // unless it is known not to
 	}
 	return on
@@ -198,33 +198,33 @@ func (r *resourceOf) Running(sid string) bool {
 // Start implements lrm.Resource.
 func (r *resourceOf) Start(sid string) {
 	r.tellEnd(sid)
-	conf, err := r.world.read(GuestPath(sid, r.world.opts.Node))
+	conf, err := r.env.read(GuestPath(sid, r.env.opts.Node))
 	if err == nil {
-		err = r.driver.Start(r.world.task, sid, conf.data)
+		err = r.driver.Start(r.env.task, sid, conf.data)
 	}
 	if err != nil {
-		r.world.Log(ha.LevelErr, "starting "+sid+": "+err.Error())
+		r.env.Log(ha.LevelErr, "starting "+sid+": "+err.Error())
 	}
 }
 
 // tellEnd says how a resource ended that nobody has stopped.
 func (r *resourceOf) tellEnd(sid string) {
-	s, err := r.driver.Status(r.world.task, sid)
+	s, err := r.driver.Status(r.env.task, sid)
 	if err == nil && !s.Running && s.ExitCode != nil {
-		r.world.Log(ha.LevelWarning, fmt.Sprintf("service %s has ended by itself (exit code %d)", sid, *s.ExitCode))
+		r.env.Log(ha.LevelWarning, fmt.Sprintf("service %s has ended by itself (exit code %d)", sid, *s.ExitCode))
 	}
 }
 
 // Stop implements lrm.Resource.
 func (r *resourceOf) Stop(sid string, timeoutSeconds *ha.Int) {
-	timeout := r.world.opts.scale(DefaultStopTimeout)
-	if r.world.opts.StopTimeout > 0 {
-		timeout = r.world.opts.StopTimeout
+	timeout := r.env.opts.scale(DefaultStopTimeout)
+	if r.env.opts.StopTimeout > 0 {
+		timeout = r.env.opts.StopTimeout
 	}
 	if timeoutSeconds != nil {
-		timeout = r.world.seconds(int(*timeoutSeconds))
+		timeout = r.env.seconds(int(*timeoutSeconds))
 	}
-	if err := r.driver.Stop(r.world.task, sid, timeout); err != nil {
-		r.world.Log(ha.LevelErr, "stopping "+sid+": "+err.Error())
+	if err := r.driver.Stop(r.env.task, sid, timeout); err != nil {
+		r.env.Log(ha.LevelErr, "stopping "+sid+": "+err.Error())
 	}
 }

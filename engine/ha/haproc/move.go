@@ -26,7 +26,7 @@ func (o *Options) moveTimeout() time.Duration {
 // moves when nothing runs here; what has become of that is always found out, because both nodes
 // act on it.
 func (r *resourceOf) Move(sid, target string, online bool) bool {
-	w := r.world
+	w := r.env
 	if online && r.Running(sid) {
 		handed, err := r.migrate(sid, target)
 		if !errors.Is(err, resource.ErrNoMigration) {
@@ -52,7 +52,7 @@ func (r *resourceOf) Move(sid, target string, online bool) bool {
 
 // migrate moves a running resource and says whether it has changed hands.
 func (r *resourceOf) migrate(sid, target string) (handed bool, err error) {
-	w := r.world
+	w := r.env
 	err = r.driver.Migrate(w.task, sid, target, &resource.Migration{
 		Timeout: w.opts.moveTimeout(),
 		Progress: func(percent int) {
@@ -81,7 +81,7 @@ func (r *resourceOf) migrate(sid, target string) (handed bool, err error) {
 // unwanted says why a move that is under way should be given up: nobody wants it any more, or
 // this node goes down and its services are to be stopped.
 func (r *resourceOf) unwanted() string {
-	w := r.world
+	w := r.env
 	if shutdown, _ := w.NodeShutdown(); shutdown && r.lrm != nil && r.lrm.Mode() != ha.ModeMaintenance {
 		return "the node goes down"
 	}
@@ -103,7 +103,7 @@ func (r *resourceOf) unwanted() string {
 // handOver moves the configuration of a resource that does not run here. Nil means that it has
 // moved, an error that it certainly has not; then it is here still, unless the error is
 // resource.ErrLost: it is neither here nor there, so somebody else has it.
-func (w *world) handOver(sid, target string) error {
+func (w *storeEnv) handOver(sid, target string) error {
 	uncertain := false
 	for {
 		err := w.moveGuest(sid, w.opts.Node, target)

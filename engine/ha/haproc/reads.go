@@ -9,7 +9,7 @@ import (
 )
 
 // ReadManagerStatus implements ha.Env.
-func (w *world) ReadManagerStatus() (*ha.ManagerStatus, error) {
+func (w *storeEnv) ReadManagerStatus() (*ha.ManagerStatus, error) {
 	f, err := w.read(ManagerStatusPath)
 	if err != nil {
 		return nil, err
@@ -23,7 +23,7 @@ func (w *world) ReadManagerStatus() (*ha.ManagerStatus, error) {
 }
 
 // ReadServiceConfig implements ha.Env.
-func (w *world) ReadServiceConfig() (map[string]*ha.ServiceConfig, error) {
+func (w *storeEnv) ReadServiceConfig() (map[string]*ha.ServiceConfig, error) {
 	if w.services == nil || w.servicesOf != w.generation {
 		generation := w.generation
 		services, err := w.readServices()
@@ -37,7 +37,7 @@ func (w *world) ReadServiceConfig() (map[string]*ha.ServiceConfig, error) {
 
 // readServices reads them anew, whatever this task has read before. The homes of all services are
 // read at one revision, so none is lost between two directories.
-func (w *world) readServices() (map[string]*ha.ServiceConfig, error) {
+func (w *storeEnv) readServices() (map[string]*ha.ServiceConfig, error) {
 	delete(w.files, ResourcesPath)
 	f, err := w.read(ResourcesPath)
 	if err != nil {
@@ -61,7 +61,7 @@ func (w *world) readServices() (map[string]*ha.ServiceConfig, error) {
 }
 
 // ReadDatacenter implements ha.Env.
-func (w *world) ReadDatacenter() (ha.Datacenter, error) {
+func (w *storeEnv) ReadDatacenter() (ha.Datacenter, error) {
 	f, err := w.read(DatacenterPath)
 	if err != nil {
 		return ha.Datacenter{}, err
@@ -72,7 +72,7 @@ func (w *world) ReadDatacenter() (ha.Datacenter, error) {
 }
 
 // ReadLRMStatus implements ha.CRMEnv.
-func (w *world) ReadLRMStatus(node string) (*ha.LRMStatus, error) {
+func (w *storeEnv) ReadLRMStatus(node string) (*ha.LRMStatus, error) {
 	f, err := w.read(LRMStatusPath(node))
 	if err != nil {
 		return nil, err
@@ -85,7 +85,7 @@ func (w *world) ReadLRMStatus(node string) (*ha.LRMStatus, error) {
 }
 
 // Revision implements ha.WriteOrder.
-func (w *world) Revision() (uint64, error) {
+func (w *storeEnv) Revision() (uint64, error) {
 	status, err := w.store.Status(w.task)
 	if err != nil {
 		return 0, err
@@ -94,7 +94,7 @@ func (w *world) Revision() (uint64, error) {
 }
 
 // ReadOwnLRMStatus implements ha.LRMEnv.
-func (w *world) ReadOwnLRMStatus() (*ha.LRMStatus, error) {
+func (w *storeEnv) ReadOwnLRMStatus() (*ha.LRMStatus, error) {
 	f, err := w.read(LRMStatusPath(w.opts.Node))
 	if err != nil {
 		return nil, err
@@ -106,7 +106,7 @@ func (w *world) ReadOwnLRMStatus() (*ha.LRMStatus, error) {
 }
 
 // NodeInfo implements ha.CRMEnv: a node is online when it is in this node's ring.
-func (w *world) NodeInfo() (map[string]ha.NodeInfo, error) {
+func (w *storeEnv) NodeInfo() (map[string]ha.NodeInfo, error) {
 	if w.status == nil {
 		return nil, fmt.Errorf("asking who is online: the store did not answer")
 	}
@@ -122,13 +122,13 @@ func (w *world) NodeInfo() (map[string]ha.NodeInfo, error) {
 }
 
 // ReadGroups implements ha.CRMEnv.
-func (w *world) ReadGroups() (string, error) {
+func (w *storeEnv) ReadGroups() (string, error) {
 	f, err := w.read(GroupsPath)
 	return string(f.data), err
 }
 
 // ReadRules implements ha.CRMEnv.
-func (w *world) ReadRules() (string, error) {
+func (w *storeEnv) ReadRules() (string, error) {
 	f, err := w.read(RulesPath)
 	return string(f.data), err
 }
@@ -142,7 +142,7 @@ type Info struct {
 	MemoryBytes float64 `json:"memory_bytes,omitempty"`
 }
 
-func (w *world) nodeInfoFile(node string) (info Info, err error) {
+func (w *storeEnv) nodeInfoFile(node string) (info Info, err error) {
 	f, err := w.read(VersionPath(node))
 	if err != nil || len(f.data) == 0 {
 		return info, err
@@ -154,7 +154,7 @@ func (w *world) nodeInfoFile(node string) (info Info, err error) {
 }
 
 // NodeVersion implements ha.CRMEnv.
-func (w *world) NodeVersion(node string) (string, error) {
+func (w *storeEnv) NodeVersion(node string) (string, error) {
 	info, err := w.nodeInfoFile(node)
 	return info.Version, err
 }

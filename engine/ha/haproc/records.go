@@ -2,39 +2,39 @@ package haproc
 
 import "github.com/holdfast-sim/holdfast/engine/ha"
 
-// CRMState says which state a node's CRM is in.
-type CRMState struct {
-	State string `json:"state"`
+// CRMStateChange says which state a node's CRM is in.
+type CRMStateChange struct {
+	State ha.CRMState `json:"state"`
 }
 
-// LRMState says which state a node's LRM is in.
-type LRMState struct {
-	State string `json:"state"`
+// LRMStateChange says which state a node's LRM is in.
+type LRMStateChange struct {
+	State ha.LRMState `json:"state"`
 	// Started marks the first one after the process started.
 	Started bool `json:"started,omitempty"`
 }
 
 // FenceStep is what the administrator hears of a fence.
 type FenceStep struct {
-	Node    string `json:"node"`
-	Step    string `json:"step"` // FENCE or SUCCEED
-	Subject string `json:"subject"`
+	Node    string       `json:"node"`
+	Step    ha.FenceStep `json:"step"`
+	Subject string       `json:"subject"`
 }
 
 // CommandBegun says that an LRM has begun a resource command.
 type CommandBegun struct {
-	UID    string `json:"uid,omitempty"`
-	SID    string `json:"sid"`
-	State  string `json:"state"`
-	Target string `json:"target,omitempty"`
+	UID    string          `json:"uid,omitempty"`
+	SID    string          `json:"sid"`
+	State  ha.ServiceState `json:"state"`
+	Target string          `json:"target,omitempty"`
 }
 
 // CommandDone says what came of it.
 type CommandDone struct {
-	UID      string `json:"uid,omitempty"`
-	SID      string `json:"sid"`
-	State    string `json:"state"`
-	ExitCode int    `json:"exit_code"`
+	UID      string          `json:"uid,omitempty"`
+	SID      string          `json:"sid"`
+	State    ha.ServiceState `json:"state"`
+	ExitCode ha.ExitCode     `json:"exit_code"`
 }
 
 // CommandsTaken says that the master has carried out the commands of a batch: they are in the status
@@ -79,10 +79,10 @@ type MoveProgress struct {
 func (MoveProgress) RecordKind() string { return "ha-move-progress" }
 
 // RecordKind implements env.Record.
-func (CRMState) RecordKind() string { return "ha-crm-state" }
+func (CRMStateChange) RecordKind() string { return "ha-crm-state" }
 
 // RecordKind implements env.Record.
-func (LRMState) RecordKind() string { return "ha-lrm-state" }
+func (LRMStateChange) RecordKind() string { return "ha-lrm-state" }
 
 // RecordKind implements env.Record.
 func (FenceStep) RecordKind() string { return "ha-fence" }

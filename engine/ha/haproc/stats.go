@@ -16,7 +16,7 @@ const milli = 1000.0
 
 // loads are what the nodes of this node's ring say that they carry, by name. A node is missing
 // that says nothing; all are when nobody can be asked.
-func (w *world) loads() map[string]*resource.Load {
+func (w *storeEnv) loads() map[string]*resource.Load {
 	if w.measured != nil && w.measuredOf == w.generation {
 		return w.measured
 	}
@@ -44,7 +44,7 @@ func (w *world) loads() map[string]*resource.Load {
 // NodeStats implements ha.CRMEnv: the sizes that the nodes published, and what was measured. An
 // unmeasured node counts as if all services that live there took all that they may: it must not
 // look empty.
-func (w *world) NodeStats() (map[string]ha.NodeStats, error) {
+func (w *storeEnv) NodeStats() (map[string]ha.NodeStats, error) {
 	loads := w.loads()
 	stats := make(map[string]ha.NodeStats, len(w.opts.Nodes))
 	for _, n := range w.opts.Nodes {
@@ -70,7 +70,7 @@ func (w *world) NodeStats() (map[string]ha.NodeStats, error) {
 }
 
 // mayUse is what the services that live on a node may take together.
-func (w *world) mayUse(node string) (cpu, memBytes float64, err error) {
+func (w *storeEnv) mayUse(node string) (cpu, memBytes float64, err error) {
 	services, err := w.ReadServiceConfig()
 	if err != nil {
 		return 0, 0, err
@@ -93,7 +93,7 @@ func (w *world) mayUse(node string) (cpu, memBytes float64, err error) {
 
 // ServiceStats implements ha.CRMEnv: the sizes in the guests' configurations, and what was
 // measured on the nodes where they live.
-func (w *world) ServiceStats() (map[string]ha.ServiceStats, error) {
+func (w *storeEnv) ServiceStats() (map[string]ha.ServiceStats, error) {
 	services, err := w.ReadServiceConfig()
 	if err != nil {
 		return nil, err

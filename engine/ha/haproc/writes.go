@@ -17,10 +17,10 @@ const Version = "9.1.0"
 
 // WriteManagerStatus implements ha.CRMEnv. It writes only over what this master has read or
 // written last, so one that was overtaken without noticing changes nothing.
-func (w *world) WriteManagerStatus(status *ha.ManagerStatus) error {
+func (w *storeEnv) WriteManagerStatus(status *ha.ManagerStatus) error {
 	told := *status
 	told.Timestamp = w.published(status.Timestamp)
-	told.Taken = w.toldBatches()
+	told.Taken = w.batchesInStatus()
 	data, err := told.Encode()
 	if err != nil {
 		return err
@@ -35,7 +35,7 @@ func (w *world) WriteManagerStatus(status *ha.ManagerStatus) error {
 }
 
 // WriteLRMStatus implements ha.LRMEnv.
-func (w *world) WriteLRMStatus(status *ha.LRMStatus) error {
+func (w *storeEnv) WriteLRMStatus(status *ha.LRMStatus) error {
 	told := *status
 	told.Timestamp = w.published(status.Timestamp)
 	data, err := told.Encode()
@@ -60,7 +60,7 @@ func (w *world) WriteLRMStatus(status *ha.LRMStatus) error {
 }
 
 // replace writes a file of which this process is the only writer.
-func (w *world) replace(path string, data []byte) error {
+func (w *storeEnv) replace(path string, data []byte) error {
 	delete(w.files, path)
 	_, err := w.store.Write(w.task, path, data)
 	if errors.Is(err, client.ErrNotFound) {
@@ -73,7 +73,7 @@ func (w *world) replace(path string, data []byte) error {
 }
 
 // UpdateServiceState implements ha.CRMEnv.
-func (w *world) UpdateServiceState(sid, requested string) error {
+func (w *storeEnv) UpdateServiceState(sid string, requested ha.RequestedState) error {
 	return w.editServices(func(services map[string]*ha.ServiceConfig) error {
 		cd := services[sid]
 		if cd == nil {
@@ -85,7 +85,7 @@ func (w *world) UpdateServiceState(sid, requested string) error {
 }
 
 // UpdateServiceConfig implements ha.CRMEnv.
-func (w *world) UpdateServiceConfig(changed map[string]*ha.ServiceConfig) error {
+func (w *storeEnv) UpdateServiceConfig(changed map[string]*ha.ServiceConfig) error {
 	return w.editServices(func(services map[string]*ha.ServiceConfig) error {
 		for sid, cd := range changed {
 			if services[sid] != nil {
@@ -96,7 +96,7 @@ func (w *world) UpdateServiceConfig(changed map[string]*ha.ServiceConfig) error 
 	})
 }
 
-func (w *world) editServices(change func(map[string]*ha.ServiceConfig) error) error {
+func (w *storeEnv) editServices(change func(map[string]*ha.ServiceConfig) error) error {
 	defer func() { w.generation++ }()
 	return w.edit(ResourcesPath, func(old []byte) ([]byte, error) {
 		services, problems, err := config.ParseResources(string(old))
@@ -116,11 +116,11 @@ func (w *world) editServices(change func(map[string]*ha.ServiceConfig) error) er
 
 // StealService implements ha.CRMEnv: the configuration moves in one step, which makes the resource
 // the new node's.
-func (w *world) StealService(sid, from, to string) error {
+func (w *storeEnv) StealService(sid, from, to string) error {
 	return w.moveGuest(sid, from, to)
 }
 
-func (w *world) moveGuest(sid, from, to string) error {
+func (w *storeEnv) moveGuest(sid, from, to string) error {
 	w.forget()
 	source, target := GuestPath(sid, from), GuestPath(sid, to)
 	if err := w.store.Mkdir(w.task, env.Dir(target)); err != nil {
@@ -136,7 +136,7 @@ func (w *world) moveGuest(sid, from, to string) error {
 }
 
 // RemoveServiceLock implements ha.CRMEnv.
-func (w *world) RemoveServiceLock(sid string) (string, error) {
+func (w *storeEnv) RemoveServiceLock(sid string) (string, error) {
 	services, err := w.ReadServiceConfig()
 	if err != nil || services[sid] == nil {
 		return "", err
@@ -151,7 +151,7 @@ func (w *world) RemoveServiceLock(sid string) (string, error) {
 }
 
 // WriteRules implements ha.CRMEnv.
-func (w *world) WriteRules(text string) error {
+func (w *storeEnv) WriteRules(text string) error {
 	f, err := w.read(RulesPath)
 	if err != nil {
 		return err
@@ -161,7 +161,7 @@ func (w *world) WriteRules(text string) error {
 }
 
 // DeleteGroups implements ha.CRMEnv.
-func (w *world) DeleteGroups() error {
+func (w *storeEnv) DeleteGroups() error {
 	f, err := w.read(GroupsPath)
 	if err != nil || f.revision == 0 {
 		return err

@@ -21,7 +21,7 @@ func TestWithoutAWatchdogTheLockIsGivenBack(t *testing.T) {
 	l := lrm.New(noDog{b}, b, nil)
 	for range 3 {
 		l.Round()
-		require.Equal(t, lrm.StateWaitForAgentLock, l.State())
+		require.Equal(t, ha.LRMWaitForAgentLock, l.State())
 		require.False(t, b.locked)
 	}
 	require.Empty(t, b.started)
@@ -37,7 +37,7 @@ func maintained(t *testing.T, b *bench) *lrm.LRM {
 	b.manager.NodeRequest["n1"] = ha.NodeRequest{Maintenance: 1}
 	l.Round()
 	l.Round()
-	require.Equal(t, lrm.StateMaintenance, l.State(), b.text())
+	require.Equal(t, ha.LRMMaintenance, l.State(), b.text())
 	require.Equal(t, ha.ModeMaintenance, b.written.Mode)
 	require.True(t, b.locked && b.open)
 	return l
@@ -48,7 +48,7 @@ func TestMaintenanceEndsInFencing(t *testing.T) {
 	l := maintained(t, b)
 	b.manager.NodeStatus["n1"] = ha.NodeFence
 	l.Round()
-	require.Equal(t, lrm.StateLostAgentLock, l.State())
+	require.Equal(t, ha.LRMLostAgentLock, l.State())
 	require.True(t, b.open, "the watchdog stays and runs out")
 	before := b.fed
 	for range 5 {
@@ -63,7 +63,7 @@ func TestMaintenanceLosesItsLock(t *testing.T) {
 	l := maintained(t, b)
 	b.lockFree = false
 	l.Round()
-	require.Equal(t, lrm.StateLostAgentLock, l.State())
+	require.Equal(t, ha.LRMLostAgentLock, l.State())
 	require.True(t, b.open)
 }
 
@@ -77,11 +77,11 @@ func TestMaintenanceEndsWithoutALock(t *testing.T) {
 	b.lockFree = false
 	l.Round()
 	l.Round()
-	require.Equal(t, lrm.StateLostAgentLock, l.State())
+	require.Equal(t, ha.LRMLostAgentLock, l.State())
 	require.False(t, b.open)
 	b.lockFree = true
 	l.Round()
-	require.Equal(t, lrm.StateActive, l.State())
+	require.Equal(t, ha.LRMActive, l.State())
 }
 
 func TestMaintenanceWithoutTheStoreStandsStill(t *testing.T) {

@@ -6,18 +6,6 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha"
 )
 
-// State is a state of the LRM.
-type State string
-
-// States of the LRM.
-const (
-	stateStartup          State = "startup"
-	StateWaitForAgentLock State = "wait_for_agent_lock"
-	StateActive           State = "active"
-	StateMaintenance      State = "maintenance"
-	StateLostAgentLock    State = "lost_agent_lock"
-)
-
 // Pauses and bounds of the LRM.
 const (
 	activeRoundSeconds      = 10
@@ -49,7 +37,7 @@ type LRM struct {
 	env       ha.LRMEnv
 	exec      Executor
 	mark      *StatusMark
-	state     State
+	state     ha.LRMState
 	since     int64
 	mode      ha.Mode
 	watchdog  ha.Watchdog
@@ -80,16 +68,16 @@ func New(env ha.LRMEnv, exec Executor, mark *StatusMark) *LRM {
 		mark = &StatusMark{}
 	}
 	l := &LRM{
-		env: env, exec: exec, mark: mark, state: stateStartup, mode: ha.ModeActive,
+		env: env, exec: exec, mark: mark, state: ha.LRMStartup, mode: ha.ModeActive,
 		services: map[string]*ha.ServiceStatus{}, results: map[string]ha.LRMResult{},
 		tries: map[string]int{}, jobs: map[string]*job{}, begun: map[string]string{},
 	}
-	l.become(StateWaitForAgentLock)
+	l.become(ha.LRMWaitForAgentLock)
 	return l
 }
 
 // State returns the state the LRM is in.
-func (l *LRM) State() State { return l.state }
+func (l *LRM) State() ha.LRMState { return l.state }
 
 // Mode returns the mode the LRM tells the manager.
 func (l *LRM) Mode() ha.Mode { return l.mode }
@@ -97,7 +85,7 @@ func (l *LRM) Mode() ha.Mode { return l.mode }
 // WatchdogOpen tells whether the machine is reset should this LRM stop running.
 func (l *LRM) WatchdogOpen() bool { return l.watchdog != nil }
 
-func (l *LRM) become(state State) {
+func (l *LRM) become(state ha.LRMState) {
 	if l.state == state {
 		return
 	}
@@ -125,11 +113,11 @@ func (l *LRM) Round() Round {
 	l.readDecisions()
 	l.changeState()
 	switch l.state {
-	case StateActive:
+	case ha.LRMActive:
 		return l.activeRound()
-	case StateMaintenance:
+	case ha.LRMMaintenance:
 		return l.maintenanceRound()
-	case StateLostAgentLock:
+	case ha.LRMLostAgentLock:
 		return l.lostRound()
 	}
 	if l.shutdown {
@@ -171,7 +159,7 @@ func (l *LRM) writeStatus() bool {
 		return false
 	}
 	status := &ha.LRMStatus{
-		State: string(l.state), Mode: l.mode, Timestamp: l.env.NowSeconds(), Results: l.results, Begun: l.begun,
+		State: l.state, Mode: l.mode, Timestamp: l.env.NowSeconds(), Results: l.results, Begun: l.begun,
 	}
 	if err := l.env.WriteLRMStatus(status.Clone()); err != nil {
 		l.env.Log(ha.LevelErr, fmt.Sprintf("unable to write lrm status file - %v", err))
@@ -254,17 +242,17 @@ func (l *LRM) closeWatchdog() {
 func (l *LRM) changeState() {
 	fence := l.fenceRequested()
 	switch l.state {
-	case StateWaitForAgentLock:
+	case ha.LRMWaitForAgentLock:
 		if !l.disarm && !fence && l.activeServices() > 0 && l.env.Quorate() && l.takeLock() {
-			l.become(StateActive)
+			l.become(ha.LRMActive)
 		}
-	case StateLostAgentLock:
+	case ha.LRMLostAgentLock:
 		if !fence && l.env.Quorate() && l.takeLock() {
-			l.become(StateActive)
+			l.become(ha.LRMActive)
 		}
-	case StateActive:
+	case ha.LRMActive:
 		l.leaveActive(fence)
-	case StateMaintenance:
+	case ha.LRMMaintenance:
 		l.leaveMaintenance(fence)
 	}
 }
@@ -273,15 +261,15 @@ func (l *LRM) leaveActive(fence bool) {
 	switch {
 	case fence:
 		l.env.Log(ha.LevelErr, "node needs to be fenced - releasing agent_lock")
-		l.become(StateLostAgentLock)
+		l.become(ha.LRMLostAgentLock)
 	case !l.takeLock():
-		l.become(StateLostAgentLock)
+		l.become(ha.LRMLostAgentLock)
 	case l.mode == ha.ModeMaintenance:
-		l.become(StateMaintenance)
+		l.become(ha.LRMMaintenance)
 	case l.mode == ha.ModeDisarm && !l.movesFromHere() && l.finishJobs() == 0:
 		l.env.Log(ha.LevelInfo, "HA disarm requested, releasing agent lock and watchdog")
 		l.release()
-		l.become(StateWaitForAgentLock)
+		l.become(ha.LRMWaitForAgentLock)
 	default:
 		l.countIdle()
 	}
@@ -309,7 +297,7 @@ func (l *LRM) countIdle() {
 	l.env.Log(ha.LevelInfo,
 		fmt.Sprintf("node had no service configured for %d rounds, going idle.", maxIdleRounds))
 	l.release()
-	l.become(StateWaitForAgentLock)
+	l.become(ha.LRMWaitForAgentLock)
 }
 
 // configuredHere: any service, in whatever state, is on this node or comes here.
@@ -326,20 +314,20 @@ func (l *LRM) leaveMaintenance(fence bool) {
 	switch {
 	case fence:
 		l.env.Log(ha.LevelErr, "node needs to be fenced during maintenance mode - releasing agent_lock")
-		l.become(StateLostAgentLock)
+		l.become(ha.LRMLostAgentLock)
 	case l.mode == ha.ModeDisarm && l.activeServices() == 0 && l.finishJobs() == 0:
 		l.env.Log(ha.LevelInfo, "HA disarm requested during maintenance, releasing agent lock and watchdog")
 		l.release()
-		l.become(StateWaitForAgentLock)
+		l.become(ha.LRMWaitForAgentLock)
 	case l.activeServices() > 0 || l.runJobs() > 0:
 		if !l.takeLock() {
-			l.become(StateLostAgentLock)
+			l.become(ha.LRMLostAgentLock)
 		}
 	case l.mode != ha.ModeMaintenance:
 		if l.takeLock() {
-			l.become(StateActive)
+			l.become(ha.LRMActive)
 		} else {
-			l.become(StateLostAgentLock)
+			l.become(ha.LRMLostAgentLock)
 		}
 	}
 }

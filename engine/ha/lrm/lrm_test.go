@@ -25,7 +25,7 @@ type bench struct {
 	refresh  bool
 	manager  *ha.ManagerStatus
 	services map[string]*ha.ServiceConfig
-	policy   string
+	policy   ha.ShutdownPolicy
 	down     bool
 	reboot   bool
 	written  *ha.LRMStatus
@@ -135,7 +135,7 @@ func active(t *testing.T, b *bench) *lrm.LRM {
 	t.Helper()
 	l := lrm.New(b, b, nil)
 	l.Round()
-	require.Equal(t, lrm.StateActive, l.State(), b.text())
+	require.Equal(t, ha.LRMActive, l.State(), b.text())
 	return l
 }
 
@@ -289,13 +289,13 @@ func TestLosingTheLockStopsEverythingNew(t *testing.T) {
 		b.now += 5
 		l.Round()
 	}
-	require.Equal(t, lrm.StateLostAgentLock, l.State())
+	require.Equal(t, ha.LRMLostAgentLock, l.State())
 	require.Equal(t, fed, b.fed, "the watchdog must not be fed")
 	require.True(t, b.open)
 	require.Len(t, b.started, 1)
 	b.lockFree = true
 	l.Round()
-	require.Equal(t, lrm.StateActive, l.State())
+	require.Equal(t, ha.LRMActive, l.State())
 }
 
 func TestAFencedNodeGivesUp(t *testing.T) {
@@ -304,11 +304,11 @@ func TestAFencedNodeGivesUp(t *testing.T) {
 	l := active(t, b)
 	b.want("vm:1", ha.Fence, "u2")
 	l.Round()
-	require.Equal(t, lrm.StateLostAgentLock, l.State())
+	require.Equal(t, ha.LRMLostAgentLock, l.State())
 	b.manager.ServiceStatus["vm:1"].State = ha.Started
 	b.manager.NodeStatus["n1"] = ha.NodeFence
 	l.Round()
-	require.Equal(t, lrm.StateLostAgentLock, l.State(), "the node state alone is a reason, too")
+	require.Equal(t, ha.LRMLostAgentLock, l.State(), "the node state alone is a reason, too")
 }
 
 func TestShutdownKeepsTheLockWhenAServiceDoesNotStop(t *testing.T) {
@@ -373,7 +373,7 @@ func TestADisarmingLRMCarriesOutItsMovesFirst(t *testing.T) {
 	require.Equal(t, ha.ExitSuccess, b.written.Results["u2"].ExitCode)
 	b.want("vm:1", ha.Freeze, "u3")
 	l.Round()
-	require.Equal(t, lrm.StateWaitForAgentLock, l.State())
+	require.Equal(t, ha.LRMWaitForAgentLock, l.State())
 	require.False(t, b.locked || b.open)
 }
 
@@ -427,9 +427,9 @@ func TestAnIdleLRMLetsGo(t *testing.T) {
 	for range 60 {
 		l.Round()
 	}
-	require.Equal(t, lrm.StateActive, l.State())
+	require.Equal(t, ha.LRMActive, l.State())
 	l.Round()
-	require.Equal(t, lrm.StateWaitForAgentLock, l.State())
+	require.Equal(t, ha.LRMWaitForAgentLock, l.State())
 	require.False(t, b.open || b.locked)
 }
 
@@ -441,7 +441,7 @@ func TestStoreErrorsChangeNothing(t *testing.T) {
 	for range 3 {
 		l.Round()
 	}
-	require.Equal(t, lrm.StateActive, l.State())
+	require.Equal(t, ha.LRMActive, l.State())
 	require.Len(t, b.started, 1)
 	require.Contains(t, b.text(), "updating service status from manager failed: store is away")
 }

@@ -58,10 +58,11 @@ func roundHundredth(x float64) string {
 // is in no measurement yet.
 func (m *Manager) anyUnsettled() bool {
 	for _, sd := range m.status.ServiceStatus {
-		if sd.State.Moving() || len(sd.Cmd) > 0 && (sd.Cmd[0] == "migrate" || sd.Cmd[0] == "relocate") {
+		if sd.State.Moving() || sd.Cmd.Moves() {
 			return true
 		}
-		if m.settings.CRS.Mode == ha.SchedDynamic && sd.State == ha.Started && m.nodes.isOnline(sd.Node) && !m.confirmed(sd) {
+		if m.settings.CRS.Mode == ha.SchedDynamic && sd.State == ha.Started &&
+			m.nodes.isOnline(sd.Node) && !m.confirmed(sd) {
 			return true
 		}
 	}

@@ -137,7 +137,7 @@ func (b *bench) ReadCRMCommands() ([]ha.Command, error) {
 
 func (b *bench) CommandDecided(d ha.CommandDecision) { b.decisions = append(b.decisions, d) }
 
-func (b *bench) UpdateServiceState(sid, requested string) error {
+func (b *bench) UpdateServiceState(sid string, requested ha.RequestedState) error {
 	if b.storeErr == nil && b.services[sid] != nil {
 		b.services[sid].State = requested
 	}
@@ -162,7 +162,7 @@ func (b *bench) StealService(sid, from, to string) error {
 	return b.storeErr
 }
 
-func (b *bench) add(sid, node, state string) {
+func (b *bench) add(sid, node string, state ha.RequestedState) {
 	b.services[sid] = config.DefaultService(ha.SIDType(sid))
 	b.services[sid].Node, b.services[sid].State = node, state
 }
@@ -180,6 +180,6 @@ func (b *bench) state(sid string) ha.ServiceState { return b.manager.ServiceStat
 func master(t require.TestingT, b *bench) *CRM {
 	c := NewCRM(b)
 	c.Round()
-	require.Equal(t, StateMaster, c.State(), b.text())
+	require.Equal(t, ha.CRMMaster, c.State(), b.text())
 	return c
 }

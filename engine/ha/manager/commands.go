@@ -2,8 +2,6 @@ package manager
 
 import (
 	"fmt"
-	"slices"
-	"strconv"
 
 	"github.com/holdfast-sim/holdfast/engine/ha"
 )
@@ -78,8 +76,7 @@ func (m *Manager) queueMove(cmd ha.Command) ha.Refusal {
 		return ha.RefusedKeptApart
 	}
 	m.env.Log(ha.LevelInfo, "got crm command: "+cmd.Line)
-	pending := []string{string(cmd.Verb), cmd.Node}
-	m.status.ServiceStatus[cmd.SID].Cmd = pending
+	m.status.ServiceStatus[cmd.SID].Cmd = ha.PendingMove(cmd.Verb, cmd.Node)
 	for _, other := range m.compiled.Together[cmd.SID] {
 		sd := m.status.ServiceStatus[other]
 		if sd == nil || sd.Node == cmd.Node || sd.Target == cmd.Node {
@@ -87,7 +84,7 @@ func (m *Manager) queueMove(cmd ha.Command) ha.Refusal {
 		}
 		m.env.Log(ha.LevelInfo, fmt.Sprintf("crm command '%s' - %s service '%s' to node '%s' "+
 			"(service '%s' in positive affinity with service '%s')", cmd.Line, cmd.Verb, other, cmd.Node, other, cmd.SID))
-		sd.Cmd = slices.Clone(pending)
+		sd.Cmd = ha.PendingMove(cmd.Verb, cmd.Node)
 	}
 	return ""
 }
@@ -99,7 +96,7 @@ func (m *Manager) commandStop(cmd ha.Command) ha.Refusal {
 		return ha.RefusedUnknownService
 	}
 	m.env.Log(ha.LevelInfo, "got crm command: "+cmd.Line)
-	sd.Cmd = []string{string(cmd.Verb), strconv.Itoa(cmd.TimeoutSeconds)}
+	sd.Cmd = ha.PendingStop(cmd.TimeoutSeconds)
 	return ""
 }
 

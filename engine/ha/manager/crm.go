@@ -6,18 +6,6 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha"
 )
 
-// State is a state of the CRM.
-type State string
-
-// States of the CRM.
-const (
-	stateStartup         State = "startup"
-	StateWaitForQuorum   State = "wait_for_quorum"
-	StateSlave           State = "slave"
-	StateMaster          State = "master"
-	StateLostManagerLock State = "lost_manager_lock"
-)
-
 // Pauses and bounds of the CRM.
 const (
 	masterRoundSeconds = 10
@@ -41,7 +29,7 @@ type Round struct {
 // CRM is the cluster resource manager of one node.
 type CRM struct {
 	env        ha.CRMEnv
-	state      State
+	state      ha.CRMState
 	manager    *Manager
 	watchdog   ha.Watchdog
 	refreshed  bool
@@ -51,13 +39,13 @@ type CRM struct {
 
 // NewCRM returns a CRM that knows nothing and holds nothing.
 func NewCRM(env ha.CRMEnv) *CRM {
-	c := &CRM{env: env, state: stateStartup}
-	c.become(StateWaitForQuorum)
+	c := &CRM{env: env, state: ha.CRMStartup}
+	c.become(ha.CRMWaitForQuorum)
 	return c
 }
 
 // State returns the state the CRM is in.
-func (c *CRM) State() State { return c.state }
+func (c *CRM) State() ha.CRMState { return c.state }
 
 // RequestShutdown asks the CRM to exit. A master gives its lock back in its next round.
 func (c *CRM) RequestShutdown() {
@@ -65,7 +53,7 @@ func (c *CRM) RequestShutdown() {
 	c.shutdown = true
 }
 
-func (c *CRM) become(state State) {
+func (c *CRM) become(state ha.CRMState) {
 	if c.state == state {
 		return
 	}
@@ -80,15 +68,15 @@ func (c *CRM) Round() Round {
 	c.refreshed = c.env.RefreshClusterState()
 	c.changeState()
 	switch c.state {
-	case StateMaster:
+	case ha.CRMMaster:
 		return c.masterRound()
-	case StateLostManagerLock:
+	case ha.CRMLostManagerLock:
 		// no state is written any more, so the watchdog has nothing left to guard
 		c.closeWatchdog()
 		if c.shutdown {
 			return Round{Exit: true}
 		}
-		c.become(StateWaitForQuorum)
+		c.become(ha.CRMWaitForQuorum)
 		return Round{}
 	}
 	if c.shutdown {
@@ -99,25 +87,25 @@ func (c *CRM) Round() Round {
 
 func (c *CRM) changeState() {
 	switch c.state {
-	case StateWaitForQuorum:
+	case ha.CRMWaitForQuorum:
 		if c.mayBeActive() {
 			if c.takeLock() {
-				c.become(StateMaster)
+				c.become(ha.CRMMaster)
 			} else {
-				c.become(StateSlave)
+				c.become(ha.CRMSlave)
 			}
 		}
-	case StateSlave:
+	case ha.CRMSlave:
 		if !c.mayBeActive() {
-			c.become(StateWaitForQuorum)
+			c.become(ha.CRMWaitForQuorum)
 		} else if c.takeLock() {
-			c.become(StateMaster)
+			c.become(ha.CRMMaster)
 		}
-	case StateMaster:
+	case ha.CRMMaster:
 		if !c.takeLock() {
-			c.become(StateLostManagerLock)
+			c.become(ha.CRMLostManagerLock)
 			if c.mayBeActive() && c.takeLock() {
-				c.become(StateMaster)
+				c.become(ha.CRMMaster)
 			}
 			return
 		}
@@ -137,7 +125,7 @@ func (c *CRM) countIdle() {
 		fmt.Sprintf("cluster had no service configured for %d rounds, going idle.", maxIdleRounds))
 	c.closeWatchdog()
 	c.env.ReleaseManagerLock()
-	c.become(StateWaitForQuorum)
+	c.become(ha.CRMWaitForQuorum)
 }
 
 // mayBeActive tells whether this node could be master now and whether there is anything to do.
@@ -215,7 +203,7 @@ func (c *CRM) takeLock() bool {
 
 func (c *CRM) protect() bool {
 	if c.watchdog == nil {
-		if c.state == StateMaster && c.manager != nil && c.manager.disarmed() {
+		if c.state == ha.CRMMaster && c.manager != nil && c.manager.disarmed() {
 			return true
 		}
 		status, err := c.env.ReadManagerStatus()

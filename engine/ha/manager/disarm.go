@@ -6,8 +6,8 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha"
 )
 
-// holdsDisarm: a service in this state is under way, so that nobody may let go of it now.
-func holdsDisarm(state ha.ServiceState) bool {
+// delaysDisarm: a service in this state is under way, so that nobody may let go of it now.
+func delaysDisarm(state ha.ServiceState) bool {
 	return state == ha.Fence || state == ha.Recovery || state.Moving()
 }
 
@@ -33,10 +33,10 @@ func (m *Manager) commandArm(cmd ha.Command) ha.Refusal {
 	if d.Mode == ha.DisarmIgnore {
 		for _, sid := range sortedKeys(m.status.ServiceStatus) {
 			sd, cd := m.status.ServiceStatus[sid], m.services[sid]
-			if cd != nil && !holdsDisarm(sd.State) {
-				sd.Unguarded = m.guardMark() // it was let go of, so nobody knows
+			if cd != nil && !delaysDisarm(sd.State) {
+				sd.Unprotected = m.unprotectedMark() // it was let go of, so nobody knows
 			}
-			if cd == nil || cd.Node == sd.Node || holdsDisarm(sd.State) {
+			if cd == nil || cd.Node == sd.Node || delaysDisarm(sd.State) {
 				continue
 			}
 			m.env.Log(ha.LevelInfo, fmt.Sprintf(
@@ -55,7 +55,7 @@ func (m *Manager) handleDisarm() (process bool) {
 		return false
 	}
 	for _, sid := range sortedKeys(m.status.ServiceStatus) {
-		if state := m.status.ServiceStatus[sid].State; holdsDisarm(state) {
+		if state := m.status.ServiceStatus[sid].State; delaysDisarm(state) {
 			m.env.Log(ha.LevelWarning,
 				fmt.Sprintf("deferring disarm - service '%s' is in '%s' state", sid, state))
 			process = true
@@ -70,9 +70,9 @@ func (m *Manager) handleDisarm() (process bool) {
 	for _, sid := range sortedKeys(m.status.ServiceStatus) {
 		sd := m.status.ServiceStatus[sid]
 		if m.status.Disarm.Mode == ha.DisarmIgnore {
-			m.letGo(sid, sd)
+			m.stopTracking(sid, sd)
 		} else {
-			m.hold(sid, sd)
+			m.freeze(sid, sd)
 		}
 	}
 	if m.lrmsReleased() {
@@ -82,20 +82,20 @@ func (m *Manager) handleDisarm() (process bool) {
 	return false
 }
 
-// hold freezes a service; what is in error stays so.
-func (m *Manager) hold(sid string, sd *ha.ServiceStatus) {
+// freeze freezes a service; what is in error stays so.
+func (m *Manager) freeze(sid string, sd *ha.ServiceStatus) {
 	if sd.State == ha.Freeze || sd.State == ha.Error {
 		return
 	}
 	m.env.Log(ha.LevelInfo, fmt.Sprintf("disarm: freezing service '%s' (was '%s')", sid, sd.State))
 	*sd = ha.ServiceStatus{
 		State: ha.Freeze, Node: sd.Node, UID: m.env.NewUID(),
-		FailedNodes: sd.FailedNodes, MaintenanceNode: sd.MaintenanceNode, Unguarded: sd.Unguarded,
+		FailedNodes: sd.FailedNodes, MaintenanceNode: sd.MaintenanceNode, Unprotected: sd.Unprotected,
 	}
 }
 
-// letGo keeps of a service what is needed to go on later.
-func (m *Manager) letGo(sid string, sd *ha.ServiceStatus) {
+// stopTracking keeps of a service what is needed to go on later.
+func (m *Manager) stopTracking(sid string, sd *ha.ServiceStatus) {
 	if m.suspended[sid] {
 		return
 	}
@@ -108,7 +108,7 @@ func (m *Manager) letGo(sid string, sd *ha.ServiceStatus) {
 // maintenance lets go of both by itself.
 func (m *Manager) lrmsReleased() bool {
 	for _, node := range m.nodes.online() {
-		if m.modes[node] != ha.ModeDisarm || m.lrmState[node] != "wait_for_agent_lock" {
+		if m.modes[node] != ha.ModeDisarm || m.lrmState[node] != ha.LRMWaitForAgentLock {
 			return false
 		}
 	}

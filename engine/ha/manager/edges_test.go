@@ -20,7 +20,7 @@ func TestNoMasterWithoutAWatchdog(t *testing.T) {
 	c := NewCRM(noDog{b})
 	for range 3 {
 		c.Round()
-		require.NotEqual(t, StateMaster, c.State())
+		require.NotEqual(t, ha.CRMMaster, c.State())
 		require.False(t, b.locked, "the lock is given back, so that another node can be master")
 	}
 	require.Empty(t, b.manager.ServiceStatus)
@@ -46,10 +46,10 @@ func TestALockThatComesBackAtOnce(t *testing.T) {
 	f.add("vm:1", "b", ha.WantStarted)
 	c := NewCRM(f)
 	c.Round()
-	require.Equal(t, StateMaster, c.State())
+	require.Equal(t, ha.CRMMaster, c.State())
 	f.fail = lockAttempts
 	c.Round()
-	require.Equal(t, StateMaster, c.State(), f.text())
+	require.Equal(t, ha.CRMMaster, c.State(), f.text())
 	require.Contains(t, f.text(), "status change lost_manager_lock => master")
 	require.True(t, f.open)
 	require.Equal(t, ha.Started, f.state("vm:1"))
@@ -139,7 +139,7 @@ type refusing struct {
 	refuse int
 }
 
-func (r *refusing) UpdateServiceState(sid, requested string) error {
+func (r *refusing) UpdateServiceState(sid string, requested ha.RequestedState) error {
 	if r.refuse--; r.refuse >= 0 {
 		return errors.New("refused")
 	}
@@ -261,7 +261,7 @@ func TestRecoveryIsPublishedBeforeItHappens(t *testing.T) {
 
 // A service that was taken out and put back before any master saw it is asked for again.
 func TestAServiceThatWasPutBackIsAskedForAgain(t *testing.T) {
-	for _, state := range []string{ha.WantStarted, ha.WantStopped} {
+	for _, state := range []ha.RequestedState{ha.WantStarted, ha.WantStopped} {
 		b := newBench("a", "b")
 		b.add("vm:1", "b", ha.WantStarted)
 		c := master(t, b)

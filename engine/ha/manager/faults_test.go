@@ -84,7 +84,7 @@ func (f *faulty) WriteRules(text string) error {
 	return f.call(func() error { return f.bench.WriteRules(text) })
 }
 
-func (f *faulty) UpdateServiceState(sid, requested string) error {
+func (f *faulty) UpdateServiceState(sid string, requested ha.RequestedState) error {
 	return f.call(func() error { return f.bench.UpdateServiceState(sid, requested) })
 }
 
@@ -154,7 +154,7 @@ func story(t require.TestingT, faultRound, left int, late, change bool) *faulty 
 		f.obey()
 		f.now += masterRoundSeconds
 	}
-	require.Equal(t, StateMaster, c.State(), f.text())
+	require.Equal(t, ha.CRMMaster, c.State(), f.text())
 	return f
 }
 

@@ -69,7 +69,7 @@ func (m *Manager) groupsReady() (bool, error) {
 		if mode != ha.ModeActive {
 			return abort("lrm '%s' is not in mode 'active'", node)
 		}
-		if lrmState != "wait_for_agent_lock" && lrmState != "active" {
+		if lrmState != ha.LRMWaitForAgentLock && lrmState != ha.LRMActive {
 			return abort("lrm '%s' is not in state 'wait_for_agent_lock' or 'active'", node)
 		}
 		version, err := m.env.NodeVersion(node)

@@ -23,7 +23,7 @@ type Manager struct {
 	services map[string]*ha.ServiceConfig
 	results  map[string]ha.LRMResult
 	modes    map[string]ha.Mode
-	lrmState map[string]string
+	lrmState map[string]ha.LRMState
 	// recovering are the services whose recovery the published status tells of, and from which node.
 	recovering map[string]string
 	// unwritten is why this round could not publish its status.
@@ -40,8 +40,8 @@ type Manager struct {
 	failed map[string]bool
 	// suspended are the services that were let go of while HA is disarmed.
 	suspended map[string]bool
-	// unproven are the services whose node is away and that were logged as not to be recovered.
-	unproven map[string]bool
+	// reportedUnprotected are the services whose node is away and that were logged as not to be recovered.
+	reportedUnprotected map[string]bool
 
 	groupRounds     int
 	imbalanceRounds int
@@ -54,13 +54,13 @@ func newManager(env ha.CRMEnv) (*Manager, error) {
 		return nil, fmt.Errorf("read manager status: %w", err)
 	}
 	m := &Manager{
-		env:         env,
-		status:      old.Clone(),
-		nodes:       newNodeView(env, old.NodeStatus),
-		settings:    ha.DefaultDatacenter(),
-		compiled:    rules.Compile(rules.Set{}, nil),
-		groupRounds: groupFirstRounds,
-		unproven:    map[string]bool{},
+		env:                 env,
+		status:              old.Clone(),
+		nodes:               newNodeView(env, old.NodeStatus),
+		settings:            ha.DefaultDatacenter(),
+		compiled:            rules.Compile(rules.Set{}, nil),
+		groupRounds:         groupFirstRounds,
+		reportedUnprotected: map[string]bool{},
 	}
 	m.status.MasterNode = env.NodeName()
 	if err := m.updateScheduler(); err != nil {
@@ -99,7 +99,7 @@ func (m *Manager) round() error {
 	if err := m.migrateGroups(); err != nil {
 		return err
 	}
-	m.noteGuarded()
+	m.noteProtected()
 	if !m.disarmed() {
 		m.syncServices()
 	}
@@ -136,7 +136,7 @@ func (m *Manager) decide() {
 func (m *Manager) readLRMs() error {
 	m.results = map[string]ha.LRMResult{}
 	m.modes = map[string]ha.Mode{}
-	m.lrmState, m.lrmWritten = map[string]string{}, map[string]uint64{}
+	m.lrmState, m.lrmWritten = map[string]ha.LRMState{}, map[string]uint64{}
 	for _, node := range m.nodes.list() {
 		status, err := m.env.ReadLRMStatus(node)
 		if err != nil {
@@ -186,7 +186,7 @@ func (m *Manager) syncServices() {
 			state = ha.RequestStart
 		}
 		known[sid] = &ha.ServiceStatus{State: state, Node: cd.Node, UID: m.env.NewUID()}
-		m.guard(known[sid]) // the guest may be running already
+		m.markUnprotected(known[sid]) // the guest may be running already
 	}
 	for _, sid := range sortedKeys(known) {
 		reason := "no config"

@@ -25,14 +25,14 @@ func TestNoMasterWithoutReason(t *testing.T) {
 	b := newBench("a", "b")
 	c := NewCRM(b)
 	c.Round()
-	require.Equal(t, StateWaitForQuorum, c.State())
+	require.Equal(t, ha.CRMWaitForQuorum, c.State())
 	b.queue = []string{"enable-node-maintenance b"}
 	b.manager.MasterNode, b.manager.Timestamp = "b", b.now-5
 	c.Round()
-	require.Equal(t, StateWaitForQuorum, c.State(), "the other master is alive")
+	require.Equal(t, ha.CRMWaitForQuorum, c.State(), "the other master is alive")
 	b.now += 60
 	c.Round()
-	require.Equal(t, StateMaster, c.State())
+	require.Equal(t, ha.CRMMaster, c.State())
 	require.True(t, b.open)
 	c.Round()
 	require.EqualValues(t, 1, b.manager.NodeRequest["b"].Maintenance)
@@ -46,7 +46,7 @@ func TestAMasterThatLosesItsLockStopsDeciding(t *testing.T) {
 	written := b.manager.Timestamp
 	b.now += 100
 	c.Round()
-	require.Equal(t, StateWaitForQuorum, c.State())
+	require.Equal(t, ha.CRMWaitForQuorum, c.State())
 	require.False(t, b.open)
 	require.Equal(t, written, b.manager.Timestamp)
 }
@@ -135,12 +135,12 @@ func TestAFenceSurvivesItsMaster(t *testing.T) {
 	require.Equal(t, []string{"vm:1 b a"}, next.stolen)
 }
 
-func TestUnguardedServicesStay(t *testing.T) {
+func TestUnprotectedServicesStay(t *testing.T) {
 	b := newBench("a", "b")
 	b.lrm["b"].State = "wait_for_agent_lock"
 	b.add("vm:1", "b", ha.WantStarted)
 	c := master(t, b)
-	require.EqualValues(t, 1, b.manager.ServiceStatus["vm:1"].Unguarded)
+	require.EqualValues(t, 1, b.manager.ServiceStatus["vm:1"].Unprotected)
 	b.info["b"], b.dead["b"] = ha.NodeInfo{}, true
 	for range 5 {
 		b.now += 100
@@ -150,7 +150,7 @@ func TestUnguardedServicesStay(t *testing.T) {
 	require.Equal(t, 1, strings.Count(b.text(), "is not recovered from node 'b'"))
 	b.info["b"], b.lrm["b"].State = ha.NodeInfo{Online: true}, "active"
 	c.Round()
-	require.Zero(t, b.manager.ServiceStatus["vm:1"].Unguarded)
+	require.Zero(t, b.manager.ServiceStatus["vm:1"].Unprotected)
 }
 
 // orderedBench is a bench whose store orders writes.
@@ -168,7 +168,7 @@ func (b *orderedBench) Revision() (uint64, error) {
 }
 
 // An agent's word counts for a guest only if it was said after the guest came, whoever is master.
-func TestAnOldWordGuardsNobody(t *testing.T) {
+func TestAnOlderStatusProtectsNobody(t *testing.T) {
 	b := &orderedBench{bench: newBench("a", "b"), revision: 10}
 	b.lrm["b"].Written = 7 // "active", in a life of the machine that is over
 	b.add("vm:1", "b", ha.WantStarted)
@@ -176,7 +176,7 @@ func TestAnOldWordGuardsNobody(t *testing.T) {
 	for range 3 {
 		c.Round()
 	}
-	require.EqualValues(t, 10, b.manager.ServiceStatus["vm:1"].Unguarded)
+	require.EqualValues(t, 10, b.manager.ServiceStatus["vm:1"].Unprotected)
 
 	b.info["b"], b.dead["b"] = ha.NodeInfo{}, true
 	b.revision = 20
@@ -190,7 +190,7 @@ func TestAnOldWordGuardsNobody(t *testing.T) {
 
 	b.info["b"], b.lrm["b"].Written = ha.NodeInfo{Online: true}, 21
 	c.Round()
-	require.Zero(t, b.manager.ServiceStatus["vm:1"].Unguarded)
+	require.Zero(t, b.manager.ServiceStatus["vm:1"].Unprotected)
 }
 
 // When nobody can tell when a guest came, no word is late enough.
@@ -202,7 +202,7 @@ func TestAGuestOfUnknownArrivalStays(t *testing.T) {
 	for range 4 {
 		c.Round()
 	}
-	require.EqualValues(t, neverGuarded, b.manager.ServiceStatus["vm:1"].Unguarded)
+	require.EqualValues(t, neverProtected, b.manager.ServiceStatus["vm:1"].Unprotected)
 }
 
 func TestAFenceDeviceProvesDeathForAll(t *testing.T) {
@@ -222,7 +222,7 @@ func TestANodeToBeFencedIsNoMaster(t *testing.T) {
 	b.manager.NodeStatus["a"] = ha.NodeFence
 	c := NewCRM(b)
 	c.Round()
-	require.Equal(t, StateWaitForQuorum, c.State())
+	require.Equal(t, ha.CRMWaitForQuorum, c.State())
 	require.False(t, b.locked)
 }
 

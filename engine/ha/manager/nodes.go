@@ -157,7 +157,7 @@ func (v *nodeView) fence(node string, manager *ha.ManagerStatus) bool {
 	if v.state(node) != ha.NodeFence {
 		v.set(node, ha.NodeFence)
 		v.env.Notify(ha.FenceNotice{
-			Prefix: "FENCE", Subject: fmt.Sprintf("Try to fence node '%s'", node), Node: node, Manager: manager,
+			Step: ha.FenceStarted, Subject: fmt.Sprintf("Try to fence node '%s'", node), Node: node, Manager: manager,
 		})
 	}
 	if !v.env.AcquireNodeLock(node) {
@@ -166,7 +166,7 @@ func (v *nodeView) fence(node string, manager *ha.ManagerStatus) bool {
 	message := fmt.Sprintf("fencing: acknowledged - got agent lock for node '%s'", node)
 	v.env.Log(ha.LevelInfo, message)
 	v.set(node, ha.NodeUnknown)
-	v.env.Notify(ha.FenceNotice{Prefix: "SUCCEED", Subject: message, Node: node, Manager: manager})
+	v.env.Notify(ha.FenceNotice{Step: ha.FenceSucceeded, Subject: message, Node: node, Manager: manager})
 	return true
 }
 

@@ -17,10 +17,10 @@ func drawBench(t *rapid.T) *bench {
 	b := newBench(nodes...)
 	node := rapid.SampledFrom(append(nodes, "ghost"))
 	for i := range rapid.IntRange(0, 6).Draw(t, "services") {
-		sid := fmt.Sprintf("%s:%d", rapid.SampledFrom([]string{"vm", "ct"}).Draw(t, "type"), i)
+		sid := fmt.Sprintf("%s:%d", rapid.SampledFrom([]ha.RequestedState{"vm", "ct"}).Draw(t, "type"), i)
 		if rapid.IntRange(0, 4).Draw(t, "configured") > 0 {
 			b.add(sid, node.Draw(t, "home"),
-				rapid.SampledFrom([]string{"started", "stopped", "disabled", "ignored"}).Draw(t, "want"))
+				rapid.SampledFrom([]ha.RequestedState{"started", "stopped", "disabled", "ignored"}).Draw(t, "want"))
 			b.services[sid].MaxRelocate = rapid.IntRange(0, 2).Draw(t, "max")
 		}
 		if rapid.IntRange(0, 4).Draw(t, "known") == 0 {
@@ -28,7 +28,7 @@ func drawBench(t *rapid.T) *bench {
 		}
 		sd := &ha.ServiceStatus{
 			State: rapid.SampledFrom(ha.ServiceStates()).Draw(t, "state"), Node: node.Draw(t, "node"),
-			UID: b.NewUID(), Unguarded: ha.Int(rapid.IntRange(0, 1).Draw(t, "unguarded")),
+			UID: b.NewUID(), Unprotected: ha.Int(rapid.IntRange(0, 1).Draw(t, "unguarded")),
 			FailedNodes: rapid.SliceOfN(node, 0, 2).Draw(t, "failed"),
 		}
 		if sd.State.Moving() {
@@ -52,14 +52,14 @@ func drawBench(t *rapid.T) *bench {
 		b.dead[name] = rapid.Bool().Draw(t, "dead")
 		b.lrm[name].Mode = rapid.SampledFrom([]ha.Mode{"", ha.ModeActive, ha.ModeRestart, ha.ModeShutdown,
 			ha.ModeMaintenance, ha.ModeDisarm}).Draw(t, "mode")
-		b.lrm[name].State = rapid.SampledFrom([]string{"", "active", "wait_for_agent_lock"}).Draw(t, "lrm state")
+		b.lrm[name].State = rapid.SampledFrom([]ha.LRMState{"", "active", "wait_for_agent_lock"}).Draw(t, "lrm state")
 	}
 	b.info["a"] = ha.NodeInfo{Online: true}
 	b.settings.CRS.RebalanceOnStart = rapid.Bool().Draw(t, "rebalance")
-	b.settings.CRS.Mode = rapid.SampledFrom([]string{"basic", "static", "dynamic", "odd"}).Draw(t, "scheduler")
+	b.settings.CRS.Mode = rapid.SampledFrom([]ha.SchedMode{"basic", "static", "dynamic", "odd"}).Draw(t, "scheduler")
 	if rapid.IntRange(0, 3).Draw(t, "disarm") == 0 {
-		b.manager.Disarm = &ha.Disarm{Mode: rapid.SampledFrom([]string{"freeze", "ignore"}).Draw(t, "disarm mode"),
-			State: rapid.SampledFrom([]string{"disarming", "disarmed"}).Draw(t, "disarm state")}
+		b.manager.Disarm = &ha.Disarm{Mode: rapid.SampledFrom([]ha.DisarmMode{"freeze", "ignore"}).Draw(t, "disarm mode"),
+			State: rapid.SampledFrom([]ha.DisarmState{"disarming", "disarmed"}).Draw(t, "disarm state")}
 	}
 	b.queue = rapid.SliceOfN(rapid.SampledFrom([]string{"migrate vm:1 b", "relocate ct:2 c", "stop vm:1 0", "arm-ha",
 		"disarm-ha freeze", "disarm-ha ignore", "enable-node-maintenance b", "disable-node-maintenance c", "nonsense"}), 0, 4).Draw(t, "queue")

@@ -40,7 +40,7 @@ func (m *Manager) set(sid string, to change) {
 		fmt.Sprintf("service '%s': state changed from '%s' to '%s'%s", sid, sd.State, to.state, text))
 	next := &ha.ServiceStatus{
 		State: to.state, Node: sd.Node, UID: m.env.NewUID(), Target: to.target, TimeoutSeconds: to.timeout,
-		FailedNodes: sd.FailedNodes, MaintenanceNode: sd.MaintenanceNode, Unguarded: sd.Unguarded,
+		FailedNodes: sd.FailedNodes, MaintenanceNode: sd.MaintenanceNode, Unprotected: sd.Unprotected,
 	}
 	if to.node != "" {
 		next.Node = to.node
@@ -60,7 +60,7 @@ func wanted(cd *ha.ServiceConfig) ha.ServiceState {
 func (m *Manager) pass() (changed bool) {
 	for _, sid := range sortedKeys(m.status.ServiceStatus) {
 		sd := m.status.ServiceStatus[sid]
-		if m.status.Disarm != nil && !holdsDisarm(sd.State) {
+		if m.status.Disarm != nil && !delaysDisarm(sd.State) {
 			continue // while HA is being disarmed only what is under way is finished
 		}
 		if cd := m.services[sid]; cd == nil || cd.State == ha.WantIgnored {
@@ -111,7 +111,7 @@ func (m *Manager) step(sid string, sd *ha.ServiceStatus) error {
 	case ha.Freeze:
 		if m.modes[sd.Node] == ha.ModeActive {
 			m.set(sid, change{state: wanted(cd)})
-			m.guard(sd) // it may have run on while the LRM was away
+			m.markUnprotected(sd) // it may have run on while the LRM was away
 		}
 	case ha.Error:
 		if cd.State == ha.WantDisabled {
@@ -163,9 +163,9 @@ func (m *Manager) stepMoving(sid string, cd *ha.ServiceConfig, sd *ha.ServiceSta
 	case ha.ExitSuccess:
 		live := sd.State == ha.Migrate
 		m.set(sid, change{state: wanted(cd), node: sd.Target})
-		sd.Unguarded = 0 // it was moved at rest, and starts only under guard
+		sd.Unprotected = 0 // it was moved at rest, and starts only under guard
 		if live {
-			m.guard(sd)
+			m.markUnprotected(sd)
 		}
 	case ha.ExitWrongNode:
 		m.env.Log(ha.LevelErr, fmt.Sprintf("service '%s' - migration failed: service registered on wrong node!", sid))
@@ -185,7 +185,7 @@ func (m *Manager) stepStopped(sid string, cd *ha.ServiceConfig, sd *ha.ServiceSt
 		// a service can have arrived at its target although its source was fenced meanwhile
 		m.env.Log(ha.LevelInfo, fmt.Sprintf("fixup service '%s' location (%s => %s)", sid, sd.Node, cd.Node))
 		sd.Node = cd.Node
-		m.guard(sd)
+		m.markUnprotected(sd)
 	}
 	if cmd := sd.Cmd; len(cmd) > 0 {
 		sd.Cmd = nil
@@ -212,31 +212,41 @@ func (m *Manager) stepStopped(sid string, cd *ha.ServiceConfig, sd *ha.ServiceSt
 }
 
 // stoppedCommand carries out a command on a stopped service, true when it changed the state.
-func (m *Manager) stoppedCommand(sid string, sd *ha.ServiceStatus, cmd []string) bool {
-	switch name := cmd[0]; name {
-	case "migrate", "relocate":
-		if len(cmd) != 2 || !m.moveAllowed(sid, sd, name, cmd[1]) {
+func (m *Manager) stoppedCommand(sid string, sd *ha.ServiceStatus, cmd ha.PendingCommand) bool {
+	switch cmd.Verb() {
+	case ha.CommandMigrate, ha.CommandRelocate:
+		target, ok := cmd.Argument()
+		if !ok || !m.moveAllowed(sid, sd, cmd.Verb(), target) {
 			return false
 		}
-		m.set(sid, change{state: ha.ServiceState(name), node: sd.Node, target: cmd[1]})
+		m.set(sid, change{state: movingState(cmd.Verb()), node: sd.Node, target: target})
 		return true
-	case "stop":
+	case ha.CommandStop:
 		m.env.Log(ha.LevelInfo, fmt.Sprintf("ignore service '%s' stop request - service already stopped", sid))
 	default:
-		m.env.Log(ha.LevelErr, fmt.Sprintf("unknown command '%s' for service '%s'", name, sid))
+		m.env.Log(ha.LevelErr, fmt.Sprintf("unknown command '%s' for service '%s'", cmd.Verb(), sid))
 	}
 	return false
 }
 
-func (m *Manager) moveAllowed(sid string, sd *ha.ServiceStatus, name, target string) bool {
+// movingState returns the state of a service that a command moves.
+func movingState(verb ha.CommandVerb) ha.ServiceState {
+	if verb == ha.CommandMigrate {
+		return ha.Migrate
+	}
+	return ha.Relocate
+}
+
+// moveAllowed reports whether a move that has waited at a service can begin, and logs why not.
+func (m *Manager) moveAllowed(sid string, sd *ha.ServiceStatus, verb ha.CommandVerb, target string) bool {
 	if !m.nodes.isOnline(target) {
 		m.env.Log(ha.LevelErr,
-			fmt.Sprintf("ignore service '%s' %s request - node '%s' not online", sid, name, target))
+			fmt.Sprintf("ignore service '%s' %s request - node '%s' not online", sid, verb, target))
 		return false
 	}
 	if sd.Node == target {
 		m.env.Log(ha.LevelInfo,
-			fmt.Sprintf("ignore service '%s' %s request - service already on node '%s'", sid, name, target))
+			fmt.Sprintf("ignore service '%s' %s request - service already on node '%s'", sid, verb, target))
 		return false
 	}
 	return true
@@ -266,7 +276,7 @@ func (m *Manager) stepRecovery(sid string, cd *ha.ServiceConfig, sd *ha.ServiceS
 	if cd.Node != "" && cd.Node != sd.Node {
 		m.env.Log(ha.LevelInfo, fmt.Sprintf("fixup service '%s' location (%s => %s)", sid, sd.Node, cd.Node))
 		m.set(sid, change{state: wanted(cd), node: cd.Node})
-		m.guard(sd)
+		m.markUnprotected(sd)
 		return nil
 	}
 	fenced := sd.Node
@@ -306,7 +316,7 @@ func (m *Manager) stepRecovery(sid string, cd *ha.ServiceConfig, sd *ha.ServiceS
 	}
 	cd.Node = node
 	m.set(sid, change{state: wanted(cd), node: node})
-	sd.Unguarded = 0 // its old node is dead, and on the new one it starts only under guard
+	sd.Unprotected = 0 // its old node is dead, and on the new one it starts only under guard
 	return nil
 }
 

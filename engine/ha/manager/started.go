@@ -46,18 +46,22 @@ func (m *Manager) stepStarted(sid string, cd *ha.ServiceConfig, sd *ha.ServiceSt
 	return nil
 }
 
-func (m *Manager) startedCommand(sid string, cd *ha.ServiceConfig, sd *ha.ServiceStatus, cmd []string) error {
-	name := cmd[0]
+// startedCommand carries out a command that has waited at a started service.
+func (m *Manager) startedCommand(
+	sid string, cd *ha.ServiceConfig, sd *ha.ServiceStatus, cmd ha.PendingCommand,
+) error {
+	verb := cmd.Verb()
+	argument, ok := cmd.Argument()
 	switch {
-	case (name == "migrate" || name == "relocate") && len(cmd) == 2:
-		if m.moveAllowed(sid, sd, name, cmd[1]) {
-			m.env.Log(ha.LevelInfo, fmt.Sprintf("%s service '%s' to node '%s'", name, sid, cmd[1]))
-			m.set(sid, change{state: ha.ServiceState(name), node: sd.Node, target: cmd[1]})
+	case cmd.Moves() && ok:
+		if m.moveAllowed(sid, sd, verb, argument) {
+			m.env.Log(ha.LevelInfo, fmt.Sprintf("%s service '%s' to node '%s'", verb, sid, argument))
+			m.set(sid, change{state: movingState(verb), node: sd.Node, target: argument})
 		}
-	case name == "stop" && len(cmd) == 2:
-		seconds, err := strconv.Atoi(cmd[1])
+	case verb == ha.CommandStop && ok:
+		seconds, err := strconv.Atoi(argument)
 		if err != nil {
-			m.env.Log(ha.LevelErr, fmt.Sprintf("unknown stop timeout '%s' for service '%s'", cmd[1], sid))
+			m.env.Log(ha.LevelErr, fmt.Sprintf("unknown stop timeout '%s' for service '%s'", argument, sid))
 			return nil
 		}
 		if err := m.env.UpdateServiceState(sid, ha.WantStopped); err != nil {
@@ -74,7 +78,7 @@ func (m *Manager) startedCommand(sid string, cd *ha.ServiceConfig, sd *ha.Servic
 		timeout := ha.Int(seconds)
 		m.set(sid, change{state: ha.RequestStop, timeout: &timeout})
 	default:
-		m.env.Log(ha.LevelErr, fmt.Sprintf("unknown command '%s' for service '%s'", name, sid))
+		m.env.Log(ha.LevelErr, fmt.Sprintf("unknown command '%s' for service '%s'", verb, sid))
 	}
 	return nil
 }

@@ -75,7 +75,7 @@ func (o *operator) command() string {
 	case what < 9:
 		return strings.Join([]string{config.CommandRelocate, sid, node}, " ")
 	case what < 11:
-		return "set " + sid + " state " + []string{ha.WantStarted, ha.WantStarted, ha.WantStopped, ha.WantDisabled}[value]
+		return "set " + sid + " state " + string([]ha.RequestedState{ha.WantStarted, ha.WantStarted, ha.WantStopped, ha.WantDisabled}[value])
 	case what == 11:
 		return fmt.Sprintf("%s %s %d", config.CommandStop, sid, value*10)
 	case what < 14:
@@ -109,5 +109,5 @@ func (o *operator) arm(value int) string {
 		return config.CommandArm
 	}
 	o.disarmed, o.everDisarmed = true, true
-	return config.CommandDisarm + " " + []string{ha.DisarmFreeze, ha.DisarmIgnore}[value%2]
+	return config.CommandDisarm + " " + string([]ha.DisarmMode{ha.DisarmFreeze, ha.DisarmIgnore}[value%2])
 }

@@ -38,16 +38,16 @@ func (*commands) Name() string { return "ha-commands" }
 // Observe implements check.Observer.
 func (c *commands) Observe(r scenarios.Stamped) {
 	switch rec := r.Record.(type) {
-	case haproc.LRMState:
+	case haproc.LRMStateChange:
 		if rec.Started {
 			c.incarnations[r.Machine]++
 		}
 	case haproc.CommandDone:
-		if rec.UID == "" || rec.State == string(ha.Stopped) {
+		if rec.UID == "" || rec.State == ha.Stopped {
 			return // a stop is enforced again and again
 		}
-		retried := rec.State == string(ha.Started) && rec.ExitCode == int(ha.ExitError)
-		c.final[c.key(r, rec.UID)] = !retried && rec.ExitCode != int(ha.ExitTryAgain)
+		retried := rec.State == ha.Started && rec.ExitCode == ha.ExitError
+		c.final[c.key(r, rec.UID)] = !retried && rec.ExitCode != ha.ExitTryAgain
 	case haproc.CommandBegun:
 		if rec.UID != "" && c.final[c.key(r, rec.UID)] {
 			c.repeated = append(c.repeated, linearizability.Violation{Kind: RepeatedCommand, Explain: fmt.Sprintf(

@@ -9,9 +9,9 @@ import (
 )
 
 func TestACommandIsCarriedOutOnce(t *testing.T) {
-	begun := haproc.CommandBegun{UID: "u", SID: "vm:100", State: string(ha.Started)}
+	begun := haproc.CommandBegun{UID: "u", SID: "vm:100", State: ha.Started}
 	ended := func(exit ha.ExitCode) haproc.CommandDone {
-		return haproc.CommandDone{UID: "u", SID: "vm:100", State: string(ha.Started), ExitCode: int(exit)}
+		return haproc.CommandDone{UID: "u", SID: "vm:100", State: ha.Started, ExitCode: exit}
 	}
 	for _, c := range []struct {
 		name    string
@@ -26,7 +26,7 @@ func TestACommandIsCarriedOutOnce(t *testing.T) {
 		{"on another machine", func(x *made) { x.at(51, 1, ended(ha.ExitSuccess)) }, valid},
 		{"by an agent that has restarted since", func(x *made) {
 			x.at(51, 0, ended(ha.ExitSuccess))
-			x.at(52, 0, haproc.LRMState{State: "active", Started: true})
+			x.at(52, 0, haproc.LRMStateChange{State: "active", Started: true})
 		}, valid},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -124,7 +124,7 @@ func (all *intents) add(c *haspec.Command, i intent) {
 	switch p.Verb {
 	case haspec.VerbSet:
 		switch {
-		case p.Key == "state" && (p.Value == ha.WantStarted || p.Value == "enabled"):
+		case p.Key == "state" && (p.Value == string(ha.WantStarted) || p.Value == "enabled"):
 			about(p.SID, intentStart)
 		case p.Key == "state":
 			about(p.SID, intentStop)

@@ -80,7 +80,7 @@ func (e *Evidence) Observe(r scenarios.Stamped) {
 		if _, known := e.durable[rec.Request]; !known && storecheck.FromProcess(rec.Request) {
 			e.durable[rec.Request] = r.At
 		}
-	case watchdog.Guarded:
+	case watchdog.ConnectionChange:
 		e.watchdogs.guarded(r, rec)
 	case watchdog.Expired:
 		e.watchdogs.expired[r.Machine] = expiry{client: rec.Client, gone: !rec.Overdue, at: r.At}

@@ -39,7 +39,7 @@ func quiet(t *testing.T, spec haspec.Spec, records ...record) linearizability.Ve
 func TestAFlappingServiceIsNoticed(t *testing.T) {
 	var moves []record
 	for i := range 7 {
-		state := []string{"migrate", "started", "relocate"}
+		state := []ha.ServiceState{ha.Migrate, ha.Started, ha.Relocate}
 		for _, s := range state[:1+i%3] {
 			moves = append(moves, record{100 + 20*i, 0, haproc.CommandBegun{SID: "vm:100", UID: "u", State: s}})
 		}
@@ -55,8 +55,8 @@ func TestAFlappingServiceIsNoticed(t *testing.T) {
 }
 
 func TestAnIdleWatchdogIsNoticed(t *testing.T) {
-	on := watchdog.Guarded{Client: haproc.CRMProcess, On: true}
-	off := watchdog.Guarded{Client: haproc.CRMProcess}
+	on := watchdog.ConnectionChange{Client: haproc.CRMProcess, Open: true}
+	off := watchdog.ConnectionChange{Client: haproc.CRMProcess}
 	spec := haspec.Spec{Services: placed,
 		Commands: []haspec.Command{{At: 40 * time.Second, On: "n1", Run: "remove vm:100"}}}
 	removed := []record{{1, 0, haspec.OperatorDid{What: haspec.FilesInPlace}}, {5, 2, on},

@@ -65,14 +65,11 @@ func (l *orderLog) observe(r scenarios.Stamped) {
 	case haproc.CommandRefused:
 		l.refused = append(l.refused, refusal{rec, r.At})
 	case haproc.FenceStep:
-		if rec.Step == fenceBegins {
+		if rec.Step == ha.FenceStarted {
 			l.fences = append(l.fences, fenceDecision{rec.Node, r.At})
 		}
 	}
 }
-
-// fenceBegins is the step of a fence at which the master decides.
-const fenceBegins = "FENCE"
 
 // begun takes the beginning of an agent's command.
 func (l *orderLog) begun(r scenarios.Stamped, rec *haproc.CommandBegun) {
@@ -89,7 +86,7 @@ func (l *orderLog) begun(r scenarios.Stamped, rec *haproc.CommandBegun) {
 
 // done takes the end of an agent's command.
 func (l *orderLog) done(r scenarios.Stamped, rec *haproc.CommandDone) {
-	if rec.UID != "" && rec.State == string(ha.Started) && rec.ExitCode != int(ha.ExitSuccess) {
+	if rec.UID != "" && rec.State == ha.Started && rec.ExitCode != ha.ExitSuccess {
 		l.failures = append(l.failures, failedStart{rec.SID, r.Machine, r.At})
 	}
 	for i := range l.underway {

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast-sim/holdfast/engine/ha"
 	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 	"github.com/holdfast-sim/holdfast/engine/resource"
 	"github.com/holdfast-sim/holdfast/engine/watchdog"
@@ -83,7 +84,7 @@ func TestAnAgentThatEndsByItselfIsNoReason(t *testing.T) {
 // TestAFenceNeedsAReason: a node that was there must not be given up.
 func TestAFenceNeedsAReason(t *testing.T) {
 	x := running(t)
-	x.at(180, 1, haproc.FenceStep{Node: "n1", Step: "FENCE"})
+	x.at(180, 1, haproc.FenceStep{Node: "n1", Step: ha.FenceStarted})
 	x.require(resets{}, invalid, UnjustifiedFence)
 	x.fault(110, 300, cut([]string{"n1"}))
 	x.require(resets{}, valid, "")

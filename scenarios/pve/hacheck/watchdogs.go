@@ -45,8 +45,8 @@ type expiry struct {
 }
 
 // guarded takes the opening or closing of a client's connection.
-func (l *watchdogLog) guarded(r scenarios.Stamped, rec watchdog.Guarded) {
-	l.changes = append(l.changes, watchdogChange{r.Machine, rec.Client, rec.On, r.At})
+func (l *watchdogLog) guarded(r scenarios.Stamped, rec watchdog.ConnectionChange) {
+	l.changes = append(l.changes, watchdogChange{r.Machine, rec.Client, rec.Open, r.At})
 }
 
 // power takes a change of a machine's power.

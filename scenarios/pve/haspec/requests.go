@@ -90,7 +90,7 @@ func (r Request) Moves() bool { return r.Kind == RequestMigrate || r.Kind == Req
 func (r Request) Line() string { return r.Kind + " " + r.SID + " " + r.Node }
 
 // Wants returns the state that a request asks for that is not a move.
-func (r Request) Wants() string {
+func (r Request) Wants() ha.RequestedState {
 	if r.Kind == RequestStart {
 		return ha.WantStarted
 	}

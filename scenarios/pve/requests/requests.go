@@ -163,7 +163,7 @@ func (c *client) attempt(id string, r haspec.Request) outcome {
 	}
 	text := old + r.Line() + "\n"
 	if !r.Moves() {
-		if text, err = operator.WithProperty(old, r.SID, "state", r.Wants()); err != nil {
+		if text, err = operator.WithProperty(old, r.SID, "state", string(r.Wants())); err != nil {
 			return outcome{kind: history.Fail, code: "no such service"}
 		}
 	}

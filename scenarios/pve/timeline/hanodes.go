@@ -8,8 +8,8 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/fence"
+	"github.com/holdfast-sim/holdfast/engine/ha"
 	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
-	"github.com/holdfast-sim/holdfast/engine/ha/lrm"
 	"github.com/holdfast-sim/holdfast/engine/resource"
 	"github.com/holdfast-sim/holdfast/engine/watchdog"
 	"github.com/holdfast-sim/holdfast/scenarios"
@@ -44,27 +44,27 @@ func (c *Cluster) haLanes() []string {
 func (b *builder) takeHA(r scenarios.Stamped) {
 	b.takeFence(r)
 	switch rec := r.Record.(type) {
-	case haproc.CRMState:
+	case haproc.CRMStateChange:
 		class := "idle"
-		if rec.State == "master" {
+		if rec.State == ha.CRMMaster {
 			class = "good"
 		}
-		b.begin(r.Machine, laneMaster, r.At, rec.State, class)
-	case haproc.LRMState:
+		b.begin(r.Machine, laneMaster, r.At, string(rec.State), class)
+	case haproc.LRMStateChange:
 		class := "idle"
-		switch lrm.State(rec.State) {
-		case lrm.StateActive:
+		switch rec.State {
+		case ha.LRMActive:
 			class = "good"
-		case lrm.StateLostAgentLock:
+		case ha.LRMLostAgentLock:
 			class = "bad"
 		}
-		b.begin(r.Machine, laneAgent, r.At, rec.State, class)
-	case watchdog.Guarded:
+		b.begin(r.Machine, laneAgent, r.At, string(rec.State), class)
+	case watchdog.ConnectionChange:
 		if rec.Client != haproc.LRMProcess {
 			return
 		}
 		text, class := "not needed", "idle"
-		if rec.On {
+		if rec.Open {
 			text, class = "guards the services", "good"
 		}
 		b.begin(r.Machine, laneWatchdog, r.At, text, class)

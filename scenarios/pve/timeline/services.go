@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/ha"
 	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 	"github.com/holdfast-sim/holdfast/engine/host"
 	"github.com/holdfast-sim/holdfast/engine/resource"
@@ -52,9 +53,6 @@ func newServiceLanes(h *haspec.Spec, names []string) *serviceLanes {
 	}
 	return s
 }
-
-// fenceBegins is the step of a fence at which the master decides.
-const fenceBegins = "FENCE"
 
 // take shows a record on the lanes of the services that it is about.
 func (s *serviceLanes) take(r scenarios.Stamped) {
@@ -134,7 +132,7 @@ func (s *serviceLanes) fenced(at time.Duration, f haproc.FenceStep) {
 			continue
 		}
 		l.why = "down: fencing " + f.Node
-		if f.Step != fenceBegins {
+		if f.Step != ha.FenceStarted {
 			l.why = "down: " + f.Node + " is fenced"
 		}
 		s.write(l, at)

@@ -12,23 +12,23 @@ import (
 // disarmed. Such a service is unguarded until the LRM of its node was seen active; while it is, it
 // is not taken away from a node that disappears.
 
-// guard notes that a guest may run on its node. What the LRM there said before proves nothing about
+// markUnprotected notes that a guest may run on its node. What the LRM there said before proves nothing about
 // the guest: the machine may have been reset since, and may take in guests again although its new LRM
 // can neither take the lock nor say so, for instance because its store cannot write. So the guest is
 // guarded when that LRM says that it is active in a status that was written later than everything the
 // manager knows of now. Where writes have no order, its last word has to do.
-func (m *Manager) guard(sd *ha.ServiceStatus) {
-	sd.Unguarded = m.guardMark()
-	if m.guardedSince(sd) {
-		sd.Unguarded = 0
+func (m *Manager) markUnprotected(sd *ha.ServiceStatus) {
+	sd.Unprotected = m.unprotectedMark()
+	if m.protectedSince(sd) {
+		sd.Unprotected = 0
 	}
 }
 
-// neverGuarded is the mark of a guest of which nobody knows when it came.
-const neverGuarded ha.Int = 1 << 62
+// neverProtected is the mark of a guest of which nobody knows when it came.
+const neverProtected ha.Int = 1 << 62
 
-// guardMark is what [ha.ServiceStatus.Unguarded] holds of a guest that comes now.
-func (m *Manager) guardMark() ha.Int {
+// unprotectedMark is what [ha.ServiceStatus.Unprotected] holds of a guest that comes now.
+func (m *Manager) unprotectedMark() ha.Int {
 	order, ok := m.env.(ha.WriteOrder)
 	if !ok {
 		return 1
@@ -36,37 +36,37 @@ func (m *Manager) guardMark() ha.Int {
 	now, err := order.Revision()
 	if err != nil {
 		m.env.Log(ha.LevelErr, "asking up to where the store is known: "+err.Error())
-		return neverGuarded
+		return neverProtected
 	}
 	return max(1, ha.Int(now))
 }
 
-// guardedSince: the LRM of the service's node has said that it is active since the guest came.
-func (m *Manager) guardedSince(sd *ha.ServiceStatus) bool {
-	if !m.guarding(sd.Node) {
+// protectedSince: the LRM of the service's node has said that it is active since the guest came.
+func (m *Manager) protectedSince(sd *ha.ServiceStatus) bool {
+	if !m.lrmArmed(sd.Node) {
 		return false
 	}
 	_, ordered := m.env.(ha.WriteOrder)
-	return !ordered || m.lrmWritten[sd.Node] > uint64(sd.Unguarded)
+	return !ordered || m.lrmWritten[sd.Node] > uint64(sd.Unprotected)
 }
 
 // guarding: the LRM of the node holds lock and watchdog and keeps them as long as a service is
 // configured there. An LRM that gives them back says so in the same round, so for a node that is
 // away this still holds for what was there at that time: it left guarded, and nothing survives on it
 // when its lock has expired.
-func (m *Manager) guarding(node string) bool {
-	return m.lrmState[node] == "active" && m.modes[node] == ha.ModeActive
+func (m *Manager) lrmArmed(node string) bool {
+	return m.lrmState[node] == ha.LRMActive && m.modes[node] == ha.ModeActive
 }
 
-// noteGuarded takes over what the LRMs report.
-func (m *Manager) noteGuarded() {
+// noteProtected takes over what the LRMs report.
+func (m *Manager) noteProtected() {
 	if m.status.Disarm != nil {
 		return
 	}
 	for _, sid := range sortedKeys(m.status.ServiceStatus) {
-		if sd := m.status.ServiceStatus[sid]; sd.Unguarded != 0 && m.guardedSince(sd) {
-			sd.Unguarded = 0
-			delete(m.unproven, sid)
+		if sd := m.status.ServiceStatus[sid]; sd.Unprotected != 0 && m.protectedSince(sd) {
+			sd.Unprotected = 0
+			delete(m.reportedUnprotected, sid)
 		}
 	}
 }
@@ -77,11 +77,11 @@ func (m *Manager) mustFence(sid string, sd *ha.ServiceStatus) bool {
 	if !m.nodes.offlineDelayed(sd.Node) {
 		return false
 	}
-	if sd.Unguarded == 0 || m.env.NodeConfirmedDead(sd.Node) || m.seenStopped(sid, sd.Node) {
+	if sd.Unprotected == 0 || m.env.NodeConfirmedDead(sd.Node) || m.seenStopped(sid, sd.Node) {
 		return true
 	}
-	if !m.unproven[sid] {
-		m.unproven[sid] = true
+	if !m.reportedUnprotected[sid] {
+		m.reportedUnprotected[sid] = true
 		m.env.Log(ha.LevelWarning, fmt.Sprintf(
 			"service '%s' is not recovered from node '%s': the node was not guarded by its watchdog when it left", sid, sd.Node))
 	}
