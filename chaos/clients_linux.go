@@ -9,7 +9,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/linearizability/history"
 	"github.com/holdfast-sim/holdfast/scenarios"
-	"github.com/holdfast-sim/holdfast/scenarios/fault"
+	"github.com/holdfast-sim/holdfast/scenarios/draw"
 	"github.com/holdfast-sim/holdfast/scenarios/workload"
 )
 
@@ -23,7 +23,8 @@ func (r *run) startClients(ctx context.Context) *clients {
 	s := r.out.Scenario
 	all := &clients{stopped: make(chan struct{})}
 	for i := range s.Workload.Clients {
-		c := &client{run: r, ctx: ctx, stopped: all.stopped, name: fmt.Sprintf("client/c%d", i)}
+		c := &client{run: r, ctx: ctx, stopped: all.stopped, lists: draw.Derive(r.options.Seed),
+			name: fmt.Sprintf("client/c%d", i)}
 		w := workload.Client{Number: i, Machines: s.Machines, Spec: s.Workload,
 			Codec: r.out.Subject.Client(), Env: c}
 		all.wg.Go(func() {
@@ -34,7 +35,8 @@ func (r *run) startClients(ctx context.Context) *clients {
 		})
 	}
 	for _, a := range scenarios.Actors(r.out.Subject, r.options.Timescale) {
-		c := &client{run: r, ctx: ctx, stopped: all.stopped, name: "client/" + a.Name}
+		c := &client{run: r, ctx: ctx, stopped: all.stopped, lists: draw.Derive(r.options.Seed),
+			name: "client/" + a.Name}
 		all.wg.Go(func() {
 			defer c.close()
 			if err := a.Run(c); err != nil {
@@ -55,6 +57,7 @@ type client struct {
 	ctx     context.Context
 	stopped <-chan struct{}
 	name    string
+	lists   draw.Lists // of this client alone
 	conns   map[int]scenarios.Conn
 }
 
@@ -129,8 +132,8 @@ func (c *client) close() {
 }
 
 // Choices implements workload.ClientEnv.
-func (c *client) Choices(label string) fault.Chooser {
-	return newStream(c.run.options.Seed, c.name, label)
+func (c *client) Choices(label string) draw.Chooser {
+	return c.lists(c.name, label)
 }
 
 // Append implements workload.ClientEnv.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/chaos"
 	"github.com/holdfast-sim/holdfast/chaos/chaostest"
+	"github.com/holdfast-sim/holdfast/engine/env/timescale"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/hostdriver"
 	"github.com/holdfast-sim/holdfast/scenarios/register"
@@ -74,7 +75,7 @@ func TestWatchdogResetsAMachineThatStandsStill(t *testing.T) {
 	sub := subject(t, s).(driven)
 	driver := &arming{Driver: &hostdriver.Driver{Path: program(t), Powered: true}}
 	sub.driver = driver
-	run := chaostest.Run(t, s, sub, chaostest.Timescale(scenarios.Timescale{Num: 1, Den: 20}))
+	run := chaostest.Run(t, s, sub, chaostest.Timescale(timescale.Ratio{Num: 1, Den: 20}))
 	require.NoError(t, driver.err)
 	p := powers(run)
 	require.Len(t, p, 2)

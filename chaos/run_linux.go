@@ -20,6 +20,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/linearizability/history"
 	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/draw"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 )
 
@@ -148,7 +149,7 @@ func (r *run) build() error {
 	}
 	r.sw, err = vswitch.New(ports, fault.NewNet(s.Machines, s.Base()), func(from, to int) fault.Draws {
 		name := "link/" + s.Machines[from] + ">" + s.Machines[to]
-		draw := func(label string) fault.Chooser { return newStream(r.options.Seed, name, label) }
+		draw := func(label string) draw.Chooser { return draw.NewList(r.options.Seed, name, label) }
 		return fault.Draws{Loss: draw("loss"), Duplicate: draw("duplicate"), Reorder: draw("reorder"),
 			Delay: draw("delay")}
 	})
@@ -206,18 +207,16 @@ func (r *run) happen(ctx context.Context) {
 		return
 	}
 	r.served.Store(true)
-	d := newDirector(r)
 	clients := r.startClients(ctx)
 	operating, stopOperator := context.WithCancel(ctx)
 	var operator sync.WaitGroup
 	operator.Go(func() { r.operate(operating) })
 	defer operator.Wait()
 	defer stopOperator()
-	d.play(ctx, r.now(), s.Duration)
+	r.injectFaults(ctx)
 	clients.stop()
 	r.passTime(ctx, phaseQuiescence, r.now()+s.Quiescence)
 	clients.wait()
-	r.out.Applied = d.applied
 	if ctx.Err() == nil {
 		r.progress(phaseAudit, r.now())
 		r.audit(ctx)

@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/holdfast-sim/holdfast/engine/env/timescale"
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/scenarios"
-	"github.com/holdfast-sim/holdfast/scenarios/fault"
+	"github.com/holdfast-sim/holdfast/scenarios/draw"
 )
 
 // Backend is the name of real nodes in runs and on command lines.
@@ -67,7 +68,7 @@ const overhead = 12 * time.Second
 // that it is.
 func (r Runner) Run(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subject,
 	o scenarios.RunOptions) (*scenarios.Run, error) {
-	choices := func(name, label string) fault.Chooser { return newStream(o.Seed, name, label) }
+	choices := draw.Derive(o.Seed)
 	s, subject, err := scenarios.Vary(s, subject, choices)
 	if err != nil {
 		return nil, err
@@ -103,14 +104,14 @@ func (r Runner) Run(ctx context.Context, s *scenarios.Scenario, subject scenario
 }
 
 // timescale decides how fast a scenario runs.
-func (r Runner) timescale(s *scenarios.Scenario, asked scenarios.Timescale) (scenarios.Timescale, error) {
+func (r Runner) timescale(s *scenarios.Scenario, asked timescale.Ratio) (timescale.Ratio, error) {
 	limit := r.MaxWall
 	if limit == 0 {
 		limit = DefaultMaxWall
 	}
 	const steps = 20 // timescales that nobody asked for are written in twentieths
 	room := limit - overhead
-	if asked != (scenarios.Timescale{}) {
+	if asked != (timescale.Ratio{}) {
 		if takes := asked.Of(s.End()); takes > room {
 			return asked, fmt.Errorf("%w: %s takes %v at timescale %v and may take %v; use --timescale %s",
 				ErrTooLong, s.Name, takes.Round(time.Second), asked, room, twentieths(s.End(), room, steps))
@@ -118,7 +119,7 @@ func (r Runner) timescale(s *scenarios.Scenario, asked scenarios.Timescale) (sce
 		return asked, nil
 	}
 	if s.End() <= room {
-		return scenarios.Timescale{Num: 1, Den: 1}, nil
+		return timescale.Ratio{Num: 1, Den: 1}, nil
 	}
 	ts := twentieths(s.End(), room, steps)
 	if ts.Of(s.End()) > room {
@@ -129,14 +130,14 @@ func (r Runner) timescale(s *scenarios.Scenario, asked scenarios.Timescale) (sce
 }
 
 // twentieths is the largest timescale that fits a time into the room.
-func twentieths(takes, room time.Duration, steps int64) scenarios.Timescale {
+func twentieths(takes, room time.Duration, steps int64) timescale.Ratio {
 	n := max(int64(room)*steps/int64(takes), 1)
 	for d := int64(2); d <= steps; d++ {
 		for n%d == 0 && steps%d == 0 {
 			n, steps = n/d, steps/d
 		}
 	}
-	return scenarios.Timescale{Num: n, Den: steps}
+	return timescale.Ratio{Num: n, Den: steps}
 }
 
 // refuse lists the faults that cannot be injected; nil when all can be.

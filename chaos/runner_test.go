@@ -6,37 +6,27 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-sim/holdfast/engine/env/timescale"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 )
 
-// TestDrawsAreThoseOfTheSimulator compares with what the simulator draws for the same names: one
-// seed means the same workload and the same faults in both worlds. A change here must be one there.
-func TestDrawsAreThoseOfTheSimulator(t *testing.T) {
-	s := newStream(7, "client/c0", "key")
-	var got []uint64
-	for range 8 {
-		got = append(got, s.Choose(1000))
-	}
-	require.Equal(t, []uint64{840, 339, 722, 139, 261, 616, 664, 0}, got)
-}
-
 func TestTimescale(t *testing.T) {
 	s := scenarios.New("long").Story("Long.").Machines(3).Warmup(10*time.Second).Duration(120*time.Second).
 		Quiescence(40*time.Second).Subject("register", nil).MustBuild()
-	ts, err := Runner{}.timescale(s, scenarios.Timescale{})
+	ts, err := Runner{}.timescale(s, timescale.Ratio{})
 	require.NoError(t, err)
 	require.Equal(t, "1/4", ts.String())
 	require.LessOrEqual(t, ts.Of(s.End()), DefaultMaxWall-overhead)
 
-	_, err = Runner{}.timescale(s, scenarios.Timescale{Num: 1, Den: 2})
+	_, err = Runner{}.timescale(s, timescale.Ratio{Num: 1, Den: 2})
 	require.ErrorIs(t, err, ErrTooLong)
 	require.ErrorContains(t, err, "--timescale 1/4")
-	ts, err = Runner{MaxWall: 5 * time.Minute}.timescale(s, scenarios.Timescale{})
+	ts, err = Runner{MaxWall: 5 * time.Minute}.timescale(s, timescale.Ratio{})
 	require.NoError(t, err)
 	require.Equal(t, "1", ts.String())
 	s.Duration = time.Hour
-	_, err = Runner{}.timescale(s, scenarios.Timescale{})
+	_, err = Runner{}.timescale(s, timescale.Ratio{})
 	require.ErrorIs(t, err, ErrTooLong)
 }
 

@@ -78,13 +78,13 @@ func Unsupported(f *fault.Fault, d scenarios.Driver) string {
 		if powered(d) {
 			return ""
 		}
-		return "power_cut: what was not synced would survive on these nodes, and that is what the fault is about; " +
+		return "power-cut: what was not synced would survive on these nodes, and that is what the fault is about; " +
 			"run it in the simulator, or write kill"
 	case fault.PowerOn:
 		if powered(d) {
 			return ""
 		}
-		return "power_on: the subject's machines have no power switch here; run it in the simulator"
+		return "power-on: the subject's machines have no power switch here; run it in the simulator"
 	case fault.DiskStall, fault.DiskSlow, fault.DiskFull, fault.DiskError:
 		return fmt.Sprintf("%s: nodes use this machine's disk as it is; run it in the simulator", f.Kind)
 	}

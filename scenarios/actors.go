@@ -1,6 +1,9 @@
 package scenarios
 
-import "github.com/holdfast-sim/holdfast/scenarios/workload"
+import (
+	"github.com/holdfast-sim/holdfast/engine/env/timescale"
+	"github.com/holdfast-sim/holdfast/scenarios/workload"
+)
 
 // ActorProvider is implemented by a [Subject] on which others work during a run beside the
 // workload's clients: an operator who gives orders, users of a second interface.
@@ -9,8 +12,8 @@ import "github.com/holdfast-sim/holdfast/scenarios/workload"
 // part of the history, and all their draws come from the run's seed.
 type ActorProvider interface {
 	// Actors returns the actors in a fixed order. Their durations must be multiplied by scale, with
-	// [Timescale.Of].
-	Actors(scale Timescale) []Actor
+	// timescale.Ratio.Of.
+	Actors(scale timescale.Ratio) []Actor
 }
 
 // Actor is a background client of a run.
@@ -23,7 +26,7 @@ type Actor struct {
 }
 
 // Actors returns a subject's actors; none when it is no [ActorProvider].
-func Actors(s Subject, scale Timescale) []Actor {
+func Actors(s Subject, scale timescale.Ratio) []Actor {
 	if provider, ok := s.(ActorProvider); ok {
 		return provider.Actors(scale)
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/draw"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 )
 
@@ -23,7 +24,7 @@ func BenchmarkExpand(b *testing.B) {
 	state := uint64(1)
 	faults := 0
 	for b.Loop() {
-		faults += len(scenarios.Expand(s, nil, func(_, _ string) fault.Chooser { return lcg{&state} }))
+		faults += len(scenarios.Expand(s, nil, func(_, _ string) draw.Chooser { return lcg{&state} }))
 	}
 	b.ReportMetric(float64(faults)/float64(b.N), "faults/op")
 }

@@ -7,7 +7,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/holdfast-sim/holdfast/engine/env/timescale"
 	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/draw"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 	"github.com/holdfast-sim/holdfast/scenarios/workload"
 )
@@ -105,7 +107,7 @@ func anyScenario(t *rapid.T) *scenarios.Scenario {
 	s, err := b.Build()
 	require.NoError(t, err)
 	if s.Nemesis != nil && rapid.Bool().Draw(t, "resolve") {
-		s = s.Resolved(nil, func(_, label string) fault.Chooser { return drawn{t, label} })
+		s = s.Resolved(nil, func(_, label string) draw.Chooser { return drawn{t, label} })
 	}
 	if len(s.References) == 0 {
 		s.References = nil
@@ -116,7 +118,7 @@ func anyScenario(t *rapid.T) *scenarios.Scenario {
 func TestScaled(t *testing.T) {
 	s, _, err := scenarios.Parse("everything.yaml", []byte(wholeFile), toyKinds())
 	require.NoError(t, err)
-	fifth, err := s.Scaled(scenarios.Timescale{Num: 1, Den: 5})
+	fifth, err := s.Scaled(timescale.Ratio{Num: 1, Den: 5})
 	require.NoError(t, err)
 	require.Equal(t, 18*time.Second, fifth.Duration)
 	require.Equal(t, 3*time.Second, fifth.Warmup)
@@ -133,28 +135,16 @@ func TestScaled(t *testing.T) {
 	require.Equal(t, 10*time.Second, s.Nemesis.Every)
 	require.NoError(t, fifth.Validate())
 
-	same, err := s.Scaled(scenarios.Timescale{})
+	same, err := s.Scaled(timescale.Ratio{})
 	require.NoError(t, err)
 	requireSame(t, s, same)
 
-	_, err = s.Scaled(scenarios.Timescale{Num: 1, Den: 100})
+	_, err = s.Scaled(timescale.Ratio{Num: 1, Den: 100})
 	require.ErrorIs(t, err, scenarios.ErrTimescale)
 	require.EqualError(t, err, "scaling scenario everything: timescale is too small: "+
 		"warmup of 15s times 1/100 is less than 500ms; write a larger timescale")
-	_, err = s.Scaled(scenarios.Timescale{Num: 1, Den: 0})
+	_, err = s.Scaled(timescale.Ratio{Num: 1, Den: 0})
 	require.Error(t, err)
-	_, err = s.Scaled(scenarios.Timescale{Num: 5000, Den: 1})
+	_, err = s.Scaled(timescale.Ratio{Num: 5000, Den: 1})
 	require.Error(t, err)
-}
-
-func TestParseTimescale(t *testing.T) {
-	for text, want := range map[string]scenarios.Timescale{"1": {1, 1}, "0.2": {2, 10}, "1/5": {1, 5}, "2": {2, 1}} {
-		have, err := scenarios.ParseTimescale(text)
-		require.NoError(t, err)
-		require.Equal(t, want, have)
-	}
-	for _, text := range []string{"", "0", "-1", "x", "1/0", "1/", "0.", "1e3", "99999999999"} {
-		_, err := scenarios.ParseTimescale(text)
-		require.Error(t, err, text)
-	}
 }

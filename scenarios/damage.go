@@ -27,7 +27,7 @@ func (s *Scenario) DamageAt(schedule []fault.Fault, at time.Duration) Damage {
 			continue
 		}
 		for m, name := range s.Machines {
-			down[m] = down[m] || disables(f.Kind) && names(f.Machines, name)
+			down[m] = down[m] || disables(f.Kind) && fault.Names(f.Machines, name)
 		}
 	}
 	d := Damage{Machines: len(s.Machines)}

@@ -78,7 +78,7 @@ type Definition struct {
 //
 //	type clustered struct{ scenarios.Subject }
 //
-//	func (c clustered) Actors(scale scenarios.Timescale) []scenarios.Actor { … }
+//	func (c clustered) Actors(scale timescale.Ratio) []scenarios.Actor { … }
 func Define(d Definition) Subject {
 	if problem := d.problem(); problem != "" {
 		panic(fmt.Sprintf("scenarios: defining subject %q: %s", d.Kind, problem))

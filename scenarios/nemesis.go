@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/holdfast-sim/holdfast/scenarios/draw"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 )
 
@@ -22,7 +23,7 @@ const NemesisStream = "nemesis"
 //
 // Where a timescale applies, expand first and scale what comes out ([Scenario.Resolved]): then
 // the draws mean the same at every scale.
-func Expand(s *Scenario, judge Judge, choices func(stream, label string) fault.Chooser) []fault.Fault {
+func Expand(s *Scenario, judge Judge, choices draw.Lists) []fault.Fault {
 	schedule := slices.Clone(s.Faults)
 	if s.Nemesis != nil {
 		survives := MajoritySurvives
@@ -41,7 +42,7 @@ func Expand(s *Scenario, judge Judge, choices func(stream, label string) fault.C
 }
 
 // Resolved returns the scenario with the faults of [Expand] in place of its nemesis.
-func (s *Scenario) Resolved(judge Judge, choices func(stream, label string) fault.Chooser) *Scenario {
+func (s *Scenario) Resolved(judge Judge, choices draw.Lists) *Scenario {
 	r := *s
 	r.Faults, r.Nemesis = Expand(s, judge, choices), nil
 	return &r
@@ -75,9 +76,9 @@ type expander struct {
 	drawn    []fault.Fault // a part of the schedule
 }
 
-func (e *expander) run(choices func(stream, label string) fault.Chooser) {
+func (e *expander) run(choices draw.Lists) {
 	n := e.s.Nemesis
-	stream := func(label string) fault.Chooser { return choices(NemesisStream, label) }
+	stream := func(label string) draw.Chooser { return choices(NemesisStream, label) }
 	occurs, kind, at, length := stream("occurs"), stream("kind"), stream("at"), stream("length")
 	first, others, amount, way := stream("first"), stream("others"), stream("amount"), stream("way")
 	part := stream("process")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/draw"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 )
 
@@ -21,8 +22,8 @@ type drawn struct {
 
 func (d drawn) Choose(n uint64) uint64 { return rapid.Uint64Range(0, n-1).Draw(d.t, d.label) }
 
-func drawnFrom(t *rapid.T) func(stream, label string) fault.Chooser {
-	return func(stream, label string) fault.Chooser {
+func drawnFrom(t *rapid.T) draw.Lists {
+	return func(stream, label string) draw.Chooser {
 		require.Equal(t, scenarios.NemesisStream, stream)
 		return drawn{t, label}
 	}
@@ -93,7 +94,7 @@ func TestExpandMakesSoundFaults(t *testing.T) {
 func TestExpandOfZerosIsQuiet(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := stormy(t)
-		schedule := scenarios.Expand(s, nil, func(_, _ string) fault.Chooser { return fixed(0) })
+		schedule := scenarios.Expand(s, nil, func(_, _ string) draw.Chooser { return fixed(0) })
 		require.Equal(t, len(s.Faults), len(schedule))
 	})
 }
@@ -120,8 +121,8 @@ func TestExpandAsksTheJudge(t *testing.T) {
 	s := scenarios.New("x").Story("s").Subject("toy", nil).Machines(3).Duration(time.Minute).
 		Nemesis(scenarios.Nemesis{Kinds: []fault.Kind{fault.Kill, fault.ClockStep}, Every: 4 * time.Second,
 			ForMin: time.Second, ForMax: time.Second, AtOnce: 3}).MustBuild()
-	pick := func(kind uint64) func(_, label string) fault.Chooser {
-		return func(_, label string) fault.Chooser {
+	pick := func(kind uint64) func(_, label string) draw.Chooser {
+		return func(_, label string) draw.Chooser {
 			if label == "kind" {
 				return fixed(kind)
 			}

@@ -3,6 +3,9 @@ package scenarios
 import (
 	"context"
 	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/env/timescale"
+	"github.com/holdfast-sim/holdfast/scenarios/draw"
 )
 
 // Runner is a world that scenarios run in: the simulator or real nodes.
@@ -19,7 +22,7 @@ type RunOptions struct {
 	Seed uint64
 	// Timescale multiplies the durations of the scenario (see [Scenario.Scaled]) and the timers
 	// of the subject.
-	Timescale Timescale
+	Timescale timescale.Ratio
 	// Progress is told now and then how far the run is; nil when nobody wants to know. Calls come
 	// one at a time.
 	Progress func(Progress)
@@ -29,7 +32,7 @@ type RunOptions struct {
 	// those that the timeline needs (see [TimelineFilter]): a day of a cluster has millions.
 	Records func(Stamped)
 	// Overrides replace draws of a simulated run; ZeroDraws makes every other draw the tamest.
-	Overrides []Override
+	Overrides []draw.Override
 	ZeroDraws bool
 }
 

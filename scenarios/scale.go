@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/holdfast-sim/holdfast/engine/env/timescale"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 )
 
@@ -23,8 +24,8 @@ var ErrTimescale = errors.New("timescale is too small")
 // Scaled returns the scenario with every duration written in it multiplied, except those of the
 // healthy network and disk: they say what the surroundings are like and not what happens. Timers
 // of the subject are the subject's to scale.
-func (s *Scenario) Scaled(ts Timescale) (*Scenario, error) {
-	if err := ts.check(); err != nil {
+func (s *Scenario) Scaled(ts timescale.Ratio) (*Scenario, error) {
+	if err := ts.Check(); err != nil {
 		return nil, fmt.Errorf("scaling scenario %s: %w", s.Name, err)
 	}
 	sc := scaler{ts: ts, to: *s}
@@ -39,25 +40,8 @@ func (s *Scenario) Scaled(ts Timescale) (*Scenario, error) {
 	return &sc.to, nil
 }
 
-// IsOne says whether the timescale changes nothing.
-func (t Timescale) IsOne() bool { return t.Num == t.Den }
-
-// MaxTimescale bounds the ratio in both directions.
-const MaxTimescale = 1000
-
-func (t Timescale) check() error {
-	if t == (Timescale{}) {
-		return nil
-	}
-	if t.Num <= 0 || t.Den <= 0 || t.Num/t.Den >= MaxTimescale || t.Den/t.Num >= MaxTimescale {
-		return fmt.Errorf("timescale %d/%d is out of range: write one between 1/%d and %d",
-			t.Num, t.Den, MaxTimescale, MaxTimescale)
-	}
-	return nil
-}
-
 type scaler struct {
-	ts  Timescale
+	ts  timescale.Ratio
 	to  Scenario
 	err error
 }

@@ -8,8 +8,9 @@ import (
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/env/timescale"
 	"github.com/holdfast-sim/holdfast/linearizability"
-	"github.com/holdfast-sim/holdfast/scenarios/fault"
+	"github.com/holdfast-sim/holdfast/scenarios/draw"
 	"github.com/holdfast-sim/holdfast/scenarios/workload"
 )
 
@@ -33,12 +34,12 @@ type Varier interface {
 	// Vary returns the scenario and the subject that the draws make. Both must be complete: nothing
 	// is left to draw but the faults of a nemesis. Equal draws must give equal results, and neither
 	// the given scenario nor the receiver may be changed.
-	Vary(s *Scenario, choices func(stream, label string) fault.Chooser) (*Scenario, Subject, error)
+	Vary(s *Scenario, choices draw.Lists) (*Scenario, Subject, error)
 }
 
 // Vary returns what a [Varier] derives from the seed, and scenario and subject as they are for every
 // other subject. Runners call it first.
-func Vary(s *Scenario, subject Subject, choices func(stream, label string) fault.Chooser) (*Scenario, Subject, error) {
+func Vary(s *Scenario, subject Subject, choices draw.Lists) (*Scenario, Subject, error) {
 	v, ok := subject.(Varier)
 	if !ok {
 		return s, subject, nil
@@ -90,7 +91,7 @@ type Machine struct {
 	// Addrs are the addresses of all machines, by id.
 	Addrs []netip.Addr
 	// Timescale multiplies every timer of the subject.
-	Timescale Timescale
+	Timescale timescale.Ratio
 	Seed      uint64
 }
 

@@ -142,14 +142,9 @@ func stops(f *fault.Fault) bool { return f.Kind == fault.Kill || f.Kind == fault
 func (s *Scenario) shared(a, b []string) []string {
 	var both []string
 	for _, name := range s.Machines {
-		if names(a, name) && names(b, name) {
+		if fault.Names(a, name) && fault.Names(b, name) {
 			both = append(both, name)
 		}
 	}
 	return both
-}
-
-// names says whether a list names a machine, by name or as all.
-func names(list []string, name string) bool {
-	return slices.Contains(list, name) || slices.Contains(list, fault.All)
 }

@@ -7,10 +7,10 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/holdfast-sim/holdfast/engine/env/timescale"
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/linearizability/history"
 	"github.com/holdfast-sim/holdfast/scenarios"
-	"github.com/holdfast-sim/holdfast/scenarios/fault"
 	"github.com/holdfast-sim/holdfast/scenarios/workload"
 	"github.com/holdfast-sim/holdfast/sim/choice"
 	"github.com/holdfast-sim/holdfast/sim/kernel"
@@ -39,7 +39,7 @@ type run struct {
 	history  history.Recorder
 	clients  []*world.Client
 	auditors []*world.Client
-	nemesis  *nemesis
+	faults   *faults
 	options  scenarios.RunOptions
 	ctx      context.Context
 }
@@ -59,9 +59,7 @@ func (Runner) Run(ctx context.Context, s *scenarios.Scenario, subject scenarios.
 func simulate(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subject,
 	o scenarios.RunOptions, prepare func(*world.World)) (*run, error) {
 	choices := draws(o)
-	s, subject, err := scenarios.Vary(s, subject, func(stream, label string) fault.Chooser {
-		return choices.List(stream, label)
-	})
+	s, subject, err := scenarios.Vary(s, subject, choices.Lists())
 	if err != nil {
 		return nil, err
 	}
@@ -97,11 +95,7 @@ func draws(o scenarios.RunOptions) *choice.Source {
 	if o.ZeroDraws {
 		mode = choice.Zero
 	}
-	overrides := make([]choice.Override, len(o.Overrides))
-	for i, override := range o.Overrides {
-		overrides[i] = choice.Override(override)
-	}
-	return choice.New(choice.Options{Seed: o.Seed, Mode: mode, Overrides: overrides})
+	return choice.New(choice.Options{Seed: o.Seed, Mode: mode, Overrides: o.Overrides})
 }
 
 func (r *run) build(builder scenarios.Builder, choices *choice.Source) {
@@ -115,14 +109,12 @@ func (r *run) build(builder scenarios.Builder, choices *choice.Source) {
 		}
 	}
 	r.world = world.New(cfg, choices)
-	faults := scenarios.Expand(s, r.subject.Judge(), func(stream, label string) fault.Chooser {
-		return choices.List(stream, label)
-	})
-	r.nemesis = newNemesis(r.world, s.Machines, faults, s.Warmup, s.Duration)
+	schedule := scenarios.Expand(s, r.subject.Judge(), choices.Lists())
+	r.faults = scheduleFaults(r.world, s.Machines, schedule, s.Warmup, s.Duration)
 	for i := range s.Workload.Clients {
 		r.addClient(i)
 	}
-	for _, a := range scenarios.Actors(r.subject, scenarios.Timescale{Num: 1, Den: 1}) {
+	for _, a := range scenarios.Actors(r.subject, timescale.Ratio{}) {
 		r.addActor(a)
 	}
 	for i := range s.Machines {
@@ -265,9 +257,13 @@ func (r *run) finish(err error) {
 	out.Steps = r.world.Steps()
 	out.Probes = r.world.Probes()
 	out.Digest = r.world.Kernel.Digest.String()
-	out.Applied = r.nemesis.applied
+	out.Applied = r.faults.Applied()
 	r.world.Close()
 	out.Events = r.history.Events()
+	if problems := r.faults.Problems(); len(problems) > 0 {
+		out.Verdicts = append(out.Verdicts, linearizability.Verdict{Checker: "faults",
+			Validity: linearizability.Unknown, Summary: problems[0], Details: problems[1:]})
+	}
 	if err != nil {
 		name := "run"
 		if errors.Is(err, kernel.ErrPanic) {

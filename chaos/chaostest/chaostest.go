@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/holdfast-sim/holdfast/chaos"
+	"github.com/holdfast-sim/holdfast/engine/env/timescale"
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/scenarios"
 )
@@ -37,12 +38,12 @@ func seedFromEnvironment() uint64 {
 type Option func(*config)
 
 type config struct {
-	timescale scenarios.Timescale
+	timescale timescale.Ratio
 	seed      uint64
 }
 
 // Timescale runs the scenario faster or slower.
-func Timescale(ts scenarios.Timescale) Option { return func(c *config) { c.timescale = ts } }
+func Timescale(ts timescale.Ratio) Option { return func(c *config) { c.timescale = ts } }
 
 // Seed replaces the seed of -chaos.seed.
 func Seed(seed uint64) Option { return func(c *config) { c.seed = seed } }

@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/holdfast-sim/holdfast/chaos"
+	"github.com/holdfast-sim/holdfast/engine/env/timescale"
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/schema"
@@ -228,7 +229,7 @@ func (c *Config) schemaParts() []schema.Part {
 }
 
 // findBackend finds a backend by its name and checks that a timescale is useful there.
-func (c *Config) findBackend(name string, ts scenarios.Timescale) (*Backend, error) {
+func (c *Config) findBackend(name string, ts timescale.Ratio) (*Backend, error) {
 	for i := range c.Backends {
 		b := &c.Backends[i]
 		if b.Name != name {

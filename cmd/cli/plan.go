@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/holdfast-sim/holdfast/engine/env/timescale"
 	"github.com/holdfast-sim/holdfast/scenarios"
 )
 
@@ -33,7 +34,7 @@ type plan struct {
 	app       *app
 	jobs      []job
 	backend   *Backend
-	timescale scenarios.Timescale
+	timescale timescale.Ratio
 	// runs is the folder for run folders. Those of unexpected runs are written, or with keepAll those
 	// of all runs.
 	runs    string

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/holdfast-sim/holdfast/engine/env/timescale"
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/reports"
 	"github.com/holdfast-sim/holdfast/scenarios"
@@ -155,7 +156,7 @@ func replayOptions(r *reports.Replay, f *replayFlags) (scenarios.RunOptions, err
 	}
 	var err error
 	if f.timescale != "" {
-		o.Timescale, err = scenarios.ParseTimescale(f.timescale)
+		o.Timescale, err = timescale.Parse(f.timescale)
 	}
 	return o, err
 }

@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/holdfast-sim/holdfast/engine/env/timescale"
 	"github.com/holdfast-sim/holdfast/linearizability"
-	"github.com/holdfast-sim/holdfast/scenarios"
 )
 
 // runFlags are the flags of run.
@@ -95,7 +95,7 @@ func (a *app) planRun(words []string, f *runFlags, seedGiven bool) (*plan, error
 		topology: f.topology, timescaleFlag: f.timescale}
 	var err error
 	if f.timescale != "" {
-		if p.timescale, err = scenarios.ParseTimescale(f.timescale); err != nil {
+		if p.timescale, err = timescale.Parse(f.timescale); err != nil {
 			return nil, usagef("--timescale: %w", err)
 		}
 	}

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log"
-	"math"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -73,13 +72,8 @@ func processes(m nodemain.Machine) ([]host.Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	options := node.Options{Cluster: conf, Machine: m.File.Machine, Key: key, Quiet: m.File.RecordFile == ""}
-	if ts := m.Timescale; ts.Num > 0 {
-		if ts.Num > math.MaxUint32 || ts.Den > math.MaxUint32 {
-			return nil, fmt.Errorf("timescale %v: numerator and denominator must be below 2^32", ts)
-		}
-		options.Num, options.Den = uint32(ts.Num), uint32(ts.Den)
-	}
+	options := node.Options{Cluster: conf, Machine: m.File.Machine, Key: key, Quiet: m.File.RecordFile == "",
+		Timescale: m.Timescale}
 	if options.HA, err = highAvailability(m); err != nil {
 		return nil, err
 	}

@@ -3,10 +3,10 @@ package corosync
 import (
 	"errors"
 	"fmt"
-	"math"
-	"math/bits"
 	"strings"
 	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/env/timescale"
 )
 
 // Defaults of the totem section, corosync.conf(5). Times in milliseconds.
@@ -259,13 +259,13 @@ func (t *Timers) below(floor time.Duration) []timer {
 	return short
 }
 
-// Scaled multiplies every timer by num/den, for runs on real nodes that cannot wait for the
+// Scaled multiplies every timer by a ratio, for runs on real nodes that cannot wait for the
 // original ones. It refuses, wrapping ErrTooShort, what would be too short to be kept: three ticks
 // (30 ms) for token, token_retransmit, hold and consensus, 5 ms for the timers that pace
 // repetitions. Counters stay, and so do mechanisms that are off.
-func (t Timers) Scaled(num, den uint32) (Timers, error) {
-	if num == 0 || den == 0 {
-		return Timers{}, fmt.Errorf("scaling timers by %d/%d: write two numbers above 0", num, den)
+func (t Timers) Scaled(ts timescale.Ratio) (Timers, error) {
+	if err := ts.Check(); err != nil {
+		return Timers{}, fmt.Errorf("scaling timers: %w", err)
 	}
 	out := t
 	out.Links = append([]LinkTimers(nil), t.Links...)
@@ -278,7 +278,7 @@ func (t Timers) Scaled(num, den uint32) (Timers, error) {
 		if b.paces {
 			floor = minScaledResend
 		}
-		*b.scaled = scale(b.value, num, den)
+		*b.scaled = ts.Of(b.value)
 		if *b.scaled < floor && *b.scaled < b.value {
 			name := b.key
 			if name == "" {
@@ -288,18 +288,8 @@ func (t Timers) Scaled(num, den uint32) (Timers, error) {
 		}
 	}
 	if len(short) > 0 {
-		return Timers{}, fmt.Errorf("scaling timers by %d/%d: %w: %s; choose a larger scale",
-			num, den, ErrTooShort, strings.Join(short, ", "))
+		return Timers{}, fmt.Errorf("scaling timers by %v: %w: %s; choose a larger scale",
+			ts, ErrTooShort, strings.Join(short, ", "))
 	}
 	return out, nil
-}
-
-// scale multiplies without overflow; what does not fit becomes the longest duration.
-func scale(d time.Duration, num, den uint32) time.Duration {
-	hi, lo := bits.Mul64(uint64(d), uint64(num))
-	if hi >= uint64(den) {
-		return math.MaxInt64
-	}
-	q, _ := bits.Div64(hi, lo, uint64(den))
-	return time.Duration(min(q, math.MaxInt64))
 }

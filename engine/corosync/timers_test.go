@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/holdfast-sim/holdfast/engine/env/timescale"
 	"github.com/holdfast-sim/holdfast/engine/ring"
 )
 
@@ -109,7 +110,7 @@ func TestScaled(t *testing.T) {
 	timers, err := Derive(cluster(3))
 	require.NoError(t, err)
 
-	tenth, err := timers.Scaled(1, 10)
+	tenth, err := timers.Scaled(timescale.Ratio{Num: 1, Den: 10})
 	require.NoError(t, err)
 	require.Equal(t, 365*time.Millisecond, tenth.Token)
 	require.Equal(t, 438*time.Millisecond, tenth.Consensus)
@@ -119,15 +120,15 @@ func TestScaled(t *testing.T) {
 	require.Equal(t, 91200*time.Microsecond, tenth.Links[0].PingInterval)
 	require.Equal(t, 912*time.Millisecond, timers.Links[0].PingInterval, "the original is not touched")
 
-	_, err = timers.Scaled(1, 11)
+	_, err = timers.Scaled(timescale.Ratio{Num: 1, Den: 11})
 	require.ErrorIs(t, err, ErrTooShort)
 	require.ErrorContains(t, err, "join")
-	_, err = timers.Scaled(1, 0)
+	_, err = timers.Scaled(timescale.Ratio{Num: 1, Den: 0})
 	require.Error(t, err)
-	_, err = timers.Scaled(0, 1)
+	_, err = timers.Scaled(timescale.Ratio{Num: 0, Den: 1})
 	require.Error(t, err)
 
-	triple, err := timers.Scaled(3, 1)
+	triple, err := timers.Scaled(timescale.Ratio{Num: 3, Den: 1})
 	require.NoError(t, err)
 	require.Equal(t, 3*timers.DeviceSyncTimeout, triple.DeviceSyncTimeout)
 }
@@ -137,7 +138,8 @@ func TestScaledKeepsOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		timers, err := Derive(cluster(rapid.IntRange(1, 40).Draw(t, "nodes")))
 		require.NoError(t, err)
-		s, err := timers.Scaled(rapid.Uint32Range(1, 1000).Draw(t, "num"), rapid.Uint32Range(1, 1000).Draw(t, "den"))
+		s, err := timers.Scaled(timescale.Ratio{Num: rapid.Int64Range(1, 1000).Draw(t, "num"),
+			Den: rapid.Int64Range(1, 1000).Draw(t, "den")})
 		if err != nil {
 			require.ErrorIs(t, err, ErrTooShort)
 			return

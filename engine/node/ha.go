@@ -29,16 +29,12 @@ type HA struct {
 // haProcesses composes the HA manager of a node, in the order of their starts: what resets the
 // machine first, what decides last.
 func haProcesses(o Options, conf *corosync.Config) ([]Process, error) {
-	num, den := o.Num, o.Den
-	if num == 0 || den == 0 {
-		num, den = 1, 1
-	}
 	guests, commands := o.HA.Guests, o.HA.Commands
 	guests.Machines = nil
 	for i := range conf.Nodes {
 		guests.Machines = append(guests.Machines, nodeName(conf, i))
 	}
-	ho := haproc.Options{Node: nodeName(conf, int(o.Machine)), Num: num, Den: den, Self: o.HA.Self,
+	ho := haproc.Options{Node: nodeName(conf, int(o.Machine)), Timescale: o.Timescale, Self: o.HA.Self,
 		MoveTimeout: o.HA.MoveTimeout,
 		NewDriver:   func(e env.Env) haproc.StepDriver { return resource.NewFake(e, guests) }}
 	if commands != nil {
@@ -53,7 +49,7 @@ func haProcesses(o Options, conf *corosync.Config) ([]Process, error) {
 	if err := ho.Check(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrOptions, err)
 	}
-	dog := watchdog.DefaultOptions(num, den)
+	dog := watchdog.DefaultOptions(o.Timescale)
 	self := conf.Nodes[o.Machine].ID
 	processes := []Process{
 		{Name: watchdog.Process, Restart: restartAfter, New: func() env.Process { return watchdog.New(dog) }},
@@ -63,7 +59,7 @@ func haProcesses(o Options, conf *corosync.Config) ([]Process, error) {
 			New: func() env.Process { return resource.NewHost(guests) }})
 	}
 	ending := initd.Options{Services: []initd.Service{{Name: haproc.LRMProcess},
-		{Name: haproc.CRMProcess, Within: crmStopTime * time.Duration(num) / time.Duration(den)}}}
+		{Name: haproc.CRMProcess, Within: o.Timescale.Of(crmStopTime)}}}
 	return append(processes,
 		Process{Name: initd.Process, Restart: restartAfter, New: func() env.Process { return initd.New(ending) }},
 		Process{Name: haproc.LRMProcess, Restart: restartAfter, New: func() env.Process { return haproc.NewLRM(ho) }},

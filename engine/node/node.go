@@ -8,6 +8,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/cluster"
 	"github.com/holdfast-sim/holdfast/engine/corosync"
 	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/env/timescale"
 	"github.com/holdfast-sim/holdfast/engine/quorum"
 	"github.com/holdfast-sim/holdfast/engine/ring"
 	"github.com/holdfast-sim/holdfast/engine/totem"
@@ -21,8 +22,8 @@ type Options struct {
 	Machine env.MachineID
 	// Key is the cluster's secret, at least wire.MinKeyBytes of it.
 	Key []byte
-	// Num and Den scale every timer, for runs on real nodes; 0 means 1.
-	Num, Den uint32
+	// Timescale multiplies every timer, for runs on real nodes.
+	Timescale timescale.Ratio
 	// Quiet leaves out the ring's records for checkers.
 	Quiet bool
 	// HA adds the HA manager; nil leaves it out.
@@ -58,7 +59,7 @@ func Compose(o Options) ([]Process, error) {
 		return nil, fmt.Errorf("%w: %s has %d nodes, there is no node number %d",
 			ErrOptions, conf.File, len(conf.Nodes), o.Machine+1)
 	}
-	timers, err := scaledTimers(conf, o.Num, o.Den)
+	timers, err := scaledTimers(conf, o.Timescale)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrOptions, err)
 	}
@@ -85,12 +86,12 @@ func Compose(o Options) ([]Process, error) {
 	return append(processes, more...), err
 }
 
-func scaledTimers(conf *corosync.Config, num, den uint32) (corosync.Timers, error) {
+func scaledTimers(conf *corosync.Config, ts timescale.Ratio) (corosync.Timers, error) {
 	timers, err := corosync.Derive(conf)
-	if err != nil || num == den {
+	if err != nil || ts.IsOne() {
 		return timers, err
 	}
-	return timers.Scaled(num, den)
+	return timers.Scaled(ts)
 }
 
 func totemConfig(conf *corosync.Config, self ring.NodeID, t corosync.Timers) totem.Config {

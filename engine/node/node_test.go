@@ -10,6 +10,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/corosync"
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/env/envtest"
+	"github.com/holdfast-sim/holdfast/engine/env/timescale"
 	"github.com/holdfast-sim/holdfast/engine/resource"
 )
 
@@ -95,7 +96,7 @@ func TestWhatCannotBeComposedIsRefused(t *testing.T) {
 	_, err = Compose(o)
 	require.ErrorIs(t, err, ErrOptions)
 	o = options(t, 0)
-	o.HA, o.Num, o.Den = &HA{}, 1, 1_000_000
+	o.HA, o.Timescale = &HA{}, timescale.Ratio{Num: 1, Den: timescale.Max}
 	_, err = Compose(o)
 	require.Error(t, err, "timers that short leave no margin")
 }
@@ -107,10 +108,10 @@ func TestANodeWithoutANameIsCalledByItsID(t *testing.T) {
 }
 
 func TestScaledTimersDoNotBecomeTooShort(t *testing.T) {
-	one := scaledStoreTimers(1, 1)
-	half := scaledStoreTimers(1, 2)
+	one := scaledStoreTimers(timescale.Ratio{Num: 1, Den: 1})
+	half := scaledStoreTimers(timescale.Ratio{Num: 1, Den: 2})
 	require.Equal(t, one.OperationTimeout/2, half.OperationTimeout)
-	tiny := scaledStoreTimers(1, 1_000_000)
+	tiny := scaledStoreTimers(timescale.Ratio{Num: 1, Den: 1_000_000})
 	require.Equal(t, minStoreTimer, tiny.ReportWait)
 }
 

@@ -7,13 +7,14 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/corosync"
 	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/env/timescale"
 	"github.com/holdfast-sim/holdfast/engine/ring"
 	"github.com/holdfast-sim/holdfast/engine/store"
 )
 
 // storeProcess composes the store of a node.
 func storeProcess(o Options, conf *corosync.Config, self ring.NodeID) Process {
-	so := store.Options{Node: self, Timers: scaledStoreTimers(o.Num, o.Den)}
+	so := store.Options{Node: self, Timers: scaledStoreTimers(o.Timescale)}
 	for _, n := range conf.Nodes {
 		so.Nodes = append(so.Nodes, store.Vote{Node: n.ID, Votes: n.Votes()})
 	}
@@ -25,14 +26,14 @@ func storeProcess(o Options, conf *corosync.Config, self ring.NodeID) Process {
 // again before a healthy node can answer.
 const minStoreTimer = 5 * time.Millisecond
 
-func scaledStoreTimers(num, den uint32) store.Timers {
+func scaledStoreTimers(ts timescale.Ratio) store.Timers {
 	t := store.DefaultTimers()
-	if num == den {
+	if ts.IsOne() {
 		return t
 	}
 	for _, d := range []*time.Duration{&t.ReportWait, &t.ProposeStep, &t.FetchRetry, &t.ReformDelay,
 		&t.ReformRetry, &t.OperationTimeout, &t.FailedRetry} {
-		*d = max(*d*time.Duration(num)/time.Duration(den), minStoreTimer)
+		*d = max(ts.Of(*d), minStoreTimer)
 	}
 	return t
 }

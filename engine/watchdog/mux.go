@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/env/timescale"
 )
 
 // Options configure the multiplexer.
@@ -14,16 +15,10 @@ type Options struct {
 	Client, Warn, Check, Hardware time.Duration
 }
 
-// DefaultOptions are the times of a machine in service, multiplied by num/den.
-func DefaultOptions(num, den uint32) Options {
-	scale := func(d time.Duration) time.Duration {
-		if num == den {
-			return d
-		}
-		return d * time.Duration(num) / time.Duration(den)
-	}
-	return Options{Client: scale(ClientTime), Warn: scale(WarnTime), Check: scale(CheckPeriod),
-		Hardware: scale(HardwareTime)}
+// DefaultOptions are the times of a machine in service, multiplied by a ratio.
+func DefaultOptions(ts timescale.Ratio) Options {
+	return Options{Client: ts.Of(ClientTime), Warn: ts.Of(WarnTime), Check: ts.Of(CheckPeriod),
+		Hardware: ts.Of(HardwareTime)}
 }
 
 // ResetTime is the longest time from a client's last feed to the machine's reset.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/env/envtest"
+	"github.com/holdfast-sim/holdfast/engine/env/timescale"
 	"github.com/holdfast-sim/holdfast/engine/watchdog"
 )
 
@@ -83,7 +84,7 @@ func newMachine(t *testing.T) *machine {
 
 func (m *machine) startMux() {
 	var err error
-	m.mux, err = m.world.Start(0, watchdog.Process, onMachine{watchdog.New(watchdog.DefaultOptions(1, 1)), m.device})
+	m.mux, err = m.world.Start(0, watchdog.Process, onMachine{watchdog.New(watchdog.DefaultOptions(timescale.Ratio{})), m.device})
 	require.NoError(m.t, err)
 }
 
@@ -213,7 +214,7 @@ func TestRefusals(t *testing.T) {
 	require.Zero(t, m.untilReset(5*time.Minute))
 
 	w := envtest.New()
-	_, err := w.Start(0, watchdog.Process, watchdog.New(watchdog.DefaultOptions(1, 1)))
+	_, err := w.Start(0, watchdog.Process, watchdog.New(watchdog.DefaultOptions(timescale.Ratio{})))
 	require.NoError(t, err)
 	bare := &machine{t: t, world: w}
 	v, _ := bare.user("lrm")
@@ -249,7 +250,7 @@ func (f *frozen) thaw() {
 func TestAnswersToRequestsThatWereGivenUp(t *testing.T) {
 	w := envtest.New()
 	m := &machine{t: t, world: w, device: &device{world: w}}
-	mux := &frozen{Process: onMachine{watchdog.New(watchdog.DefaultOptions(1, 1)), m.device}}
+	mux := &frozen{Process: onMachine{watchdog.New(watchdog.DefaultOptions(timescale.Ratio{})), m.device}}
 	var err error
 	m.mux, err = w.Start(0, watchdog.Process, mux)
 	require.NoError(t, err)

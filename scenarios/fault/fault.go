@@ -1,6 +1,11 @@
 package fault
 
-import "time"
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+)
 
 // Kind names what goes wrong.
 type Kind string
@@ -24,24 +29,24 @@ const (
 	Pause Kind = "pause"
 	// PowerCut switches Machines off for For: processes, unsynced disk contents and whatever
 	// was in memory are gone.
-	PowerCut Kind = "power_cut"
-	// PowerOn switches on those of Machines that are off by themselves: shut down, or left off by
-	// their watchdogs. It is a finger on a button: it happens at once, whatever For says, and does
-	// nothing to a machine that is on or without power.
-	PowerOn Kind = "power_on"
+	PowerCut Kind = "power-cut"
+	// PowerOn presses the power button of Machines: those that are off although they have power,
+	// because they were shut down or left off by their watchdogs, boot. Momentary: acts once, For is
+	// ignored. It does nothing to a machine that is on or has no power.
+	PowerOn Kind = "power-on"
 	// DiskStall makes every disk call that begins or is under way on Machines wait until the
-	// fault is healed.
-	DiskStall Kind = "disk_stall"
+	// fault ends.
+	DiskStall Kind = "disk-stall"
 	// DiskSlow adds Latency to every disk call on Machines.
-	DiskSlow Kind = "disk_slow"
+	DiskSlow Kind = "disk-slow"
 	// DiskFull makes writes that need more space on Machines fail with ENOSPC.
-	DiskFull Kind = "disk_full"
+	DiskFull Kind = "disk-full"
 	// DiskError makes disk calls of the named Operation on Machines fail with EIO.
-	DiskError Kind = "disk_error"
-	// ClockStep moves the wall clock of Machines by Step at once; healing moves it back.
-	ClockStep Kind = "clock_step"
+	DiskError Kind = "disk-error"
+	// ClockStep moves the wall clock of Machines by Step at once; the end of the fault moves it back.
+	ClockStep Kind = "clock-step"
 	// ClockDrift lets the clocks of Machines run faster (or slower, when negative) by DriftPPM.
-	ClockDrift Kind = "clock_drift"
+	ClockDrift Kind = "clock-drift"
 )
 
 // Kinds lists every kind in the order of the documentation.
@@ -50,7 +55,7 @@ func Kinds() []Kind {
 		DiskStall, DiskSlow, DiskFull, DiskError, ClockStep, ClockDrift}
 }
 
-// OneOf lists the words for kinds, for decoders and schemas.
+// OneOf returns the spellings of all kinds, for decoders and schemas.
 func (Kind) OneOf() []string {
 	words := make([]string, 0, len(Kinds()))
 	for _, k := range Kinds() {
@@ -59,8 +64,22 @@ func (Kind) OneOf() []string {
 	return words
 }
 
-// Fault is one thing that goes wrong at one time. Which fields a kind uses is said with the kind;
-// the others stay zero. Validate holds the rules.
+// Respell returns the kind that a text names. Files written before kinds were spelled with hyphens
+// have underscores: power_cut is power-cut.
+func (Kind) Respell(text string) string { return strings.ReplaceAll(text, "_", "-") }
+
+// UnmarshalJSON reads a kind in either spelling. It accepts any text: Validate knows which exist.
+func (k *Kind) UnmarshalJSON(data []byte) error {
+	var text string
+	if err := json.Unmarshal(data, &text); err != nil {
+		return fmt.Errorf("reading the kind of a fault: %w", err)
+	}
+	*k = Kind(k.Respell(text))
+	return nil
+}
+
+// Fault is one injected failure: what fails, and when. The documentation of a kind lists the fields
+// that it uses; the others are zero. [Fault.Validate] holds the rules.
 type Fault struct {
 	Kind Kind          `yaml:"kind" json:"kind"`
 	At   time.Duration `yaml:"at" json:"at"`                       // since the workload began
@@ -88,7 +107,7 @@ type Fault struct {
 	DriftPPM  int64         `yaml:"drift_ppm,omitempty" json:"drift_ppm,omitempty"`
 }
 
-// IsNetwork says whether the fault is one of links.
+// IsNetwork reports whether the fault acts on links and not on machines.
 func (f *Fault) IsNetwork() bool {
 	switch f.Kind {
 	case Partition, Cut, Link, Flap:

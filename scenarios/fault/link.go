@@ -1,12 +1,10 @@
 package fault
 
-import "time"
+import (
+	"time"
 
-// Chooser draws whole numbers. 0 is always the tamest value: no fault, shortest delay.
-type Chooser interface {
-	// Choose returns a number below n.
-	Choose(n uint64) uint64
-}
+	"github.com/holdfast-sim/holdfast/scenarios/draw"
+)
 
 // Condition is the state of one ordered pair of machines on one link.
 type Condition struct {
@@ -24,7 +22,7 @@ const TailFactor = 8
 // Draws are the streams that a link's fate is drawn from, one for each question, so that adding
 // one fault leaves the answers to the other questions as they were.
 type Draws struct {
-	Loss, Duplicate, Reorder, Delay Chooser
+	Loss, Duplicate, Reorder, Delay draw.Chooser
 }
 
 // Verdict is what becomes of one packet: Copies deliveries, each after its delay.

@@ -90,19 +90,20 @@ func (n *Net) touches(f *Fault, from, to int) bool {
 	if f.Kind == Partition {
 		return groupOf(f.Groups, a) != groupOf(f.Groups, b)
 	}
-	return has(f.From, a) && has(f.To, b) || !f.OneWay && has(f.From, b) && has(f.To, a)
+	return Names(f.From, a) && Names(f.To, b) || !f.OneWay && Names(f.From, b) && Names(f.To, a)
 }
 
 func groupOf(groups [][]string, name string) int {
 	for i, g := range groups {
-		if has(g, name) {
+		if Names(g, name) {
 			return i
 		}
 	}
 	return -1
 }
 
-func has(names []string, name string) bool {
+// Names reports whether a list of machines names a machine, by its name or as [All].
+func Names(names []string, name string) bool {
 	for _, n := range names {
 		if n == name || n == All {
 			return true

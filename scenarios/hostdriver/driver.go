@@ -112,13 +112,9 @@ func (d *Driver) machineFile(m scenarios.Machine, boot uint64) (scenarios.File, 
 	if port == 0 {
 		port = DefaultPort
 	}
-	ts := m.Timescale
-	if ts == (scenarios.Timescale{}) {
-		ts = scenarios.Timescale{Num: 1, Den: 1}
-	}
 	f := machineFile{Machine: m.ID, Name: m.Name,
 		Links: []link{{Addrs: m.Addrs, Port: port}}, APISocket: apiSocket, ControlSocket: controlSocket,
-		RecordFile: recordFile, Timescale: ts.String(), Debug: d.Debug}
+		RecordFile: recordFile, Timescale: m.Timescale.String(), Debug: d.Debug}
 	if d.Powered {
 		f.BootID, f.Watchdog = fmt.Sprintf("boot-%d", boot), dogSocket
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-sim/holdfast/engine/env/timescale"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/hostdriver"
 	"github.com/holdfast-sim/holdfast/scenarios/workload"
@@ -33,7 +34,7 @@ func serve(t *testing.T, handler http.HandlerFunc) scenarios.Machine {
 		go server.Serve(l)
 		t.Cleanup(func() { server.Close() })
 	}
-	return scenarios.Machine{ID: 1, Name: "n2", Dir: dir, Timescale: scenarios.Timescale{Num: 1, Den: 4},
+	return scenarios.Machine{ID: 1, Name: "n2", Dir: dir, Timescale: timescale.Ratio{Num: 1, Den: 4},
 		Addrs: []netip.Addr{netip.MustParseAddr("198.18.0.1"), netip.MustParseAddr("198.18.0.2")}}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/chaos/chaostest"
 	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/env/timescale"
 	"github.com/holdfast-sim/holdfast/engine/host"
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/scenarios"
@@ -41,7 +42,7 @@ func haStory(t *testing.T) (*scenarios.Scenario, scenarios.Subject) {
 func TestHighAvailabilityOnRealNodes(t *testing.T) {
 	chaostest.Need(t)
 	s, subject := haStory(t)
-	run := chaostest.Run(t, s, subject, chaostest.Timescale(scenarios.Timescale{Num: 1, Den: 8}))
+	run := chaostest.Run(t, s, subject, chaostest.Timescale(timescale.Ratio{Num: 1, Den: 8}))
 
 	var offs, ons []scenarios.Stamped
 	begun := map[string][]scenarios.Stamped{}

@@ -8,30 +8,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast-sim/holdfast/scenarios"
-	"github.com/holdfast-sim/holdfast/scenarios/fault"
+	"github.com/holdfast-sim/holdfast/scenarios/draw"
 	"github.com/holdfast-sim/holdfast/scenarios/pve"
 	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
 	"github.com/holdfast-sim/holdfast/sim"
 )
-
-// seeded draws as both worlds do.
-type seeded struct{ key, next uint64 }
-
-func (s *seeded) Choose(n uint64) uint64 {
-	s.next++
-	return fault.Derived(s.key, s.next-1, n)
-}
-
-func choices(seed uint64) func(stream, label string) fault.Chooser {
-	lists := map[string]*seeded{}
-	return func(stream, label string) fault.Chooser {
-		name := stream + "/" + label
-		if lists[name] == nil {
-			lists[name] = &seeded{key: fault.Key(seed, stream, label)}
-		}
-		return lists[name]
-	}
-}
 
 type tame struct{}
 
@@ -43,7 +24,7 @@ func TestRandomClustersAreSound(t *testing.T) {
 	s, subject := load(t, "ha-storm")
 	sizes, services, verbs := map[int]bool{}, map[int]bool{}, map[string]bool{}
 	for seed := range uint64(400) {
-		varied, of, err := scenarios.Vary(s, subject, choices(seed))
+		varied, of, err := scenarios.Vary(s, subject, draw.Derive(seed))
 		require.NoError(t, err, "seed %d", seed)
 		require.NoError(t, varied.Validate(), "seed %d", seed)
 		spec := varied.Subject.Value.(pve.Spec).HA
@@ -71,7 +52,7 @@ func TestRandomClustersAreSound(t *testing.T) {
 // TestTheTamestRandomCluster is the smallest one, and its operator does nothing.
 func TestTheTamestRandomCluster(t *testing.T) {
 	s, subject := load(t, "ha-storm")
-	varied, _, err := scenarios.Vary(s, subject, func(string, string) fault.Chooser { return tame{} })
+	varied, _, err := scenarios.Vary(s, subject, func(string, string) draw.Chooser { return tame{} })
 	require.NoError(t, err)
 	spec := varied.Subject.Value.(pve.Spec).HA
 	require.Len(t, varied.Machines, 3)

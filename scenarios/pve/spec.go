@@ -7,9 +7,10 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/corosync"
 	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/env/timescale"
 	"github.com/holdfast-sim/holdfast/engine/ring"
 	"github.com/holdfast-sim/holdfast/scenarios"
-	"github.com/holdfast-sim/holdfast/scenarios/fault"
+	"github.com/holdfast-sim/holdfast/scenarios/draw"
 	"github.com/holdfast-sim/holdfast/scenarios/pve/clustergen"
 	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
 	"github.com/holdfast-sim/holdfast/scenarios/pve/requests"
@@ -101,7 +102,7 @@ func (s *Subject) Kind() string { return Kind }
 func (s *Subject) Client() workload.Codec { return Codec{ha: s.spec.HA != nil} }
 
 // Actors implements scenarios.ActorProvider: they are the clients that make requests for services.
-func (s *Subject) Actors(scale scenarios.Timescale) []scenarios.Actor {
+func (s *Subject) Actors(scale timescale.Ratio) []scenarios.Actor {
 	if s.spec.HA == nil {
 		return nil
 	}
@@ -110,7 +111,7 @@ func (s *Subject) Actors(scale scenarios.Timescale) []scenarios.Actor {
 }
 
 // Vary implements scenarios.Varier: it draws the cluster of a scenario that leaves it to the seed.
-func (s *Subject) Vary(sc *scenarios.Scenario, choices func(stream, label string) fault.Chooser) (
+func (s *Subject) Vary(sc *scenarios.Scenario, choices draw.Lists) (
 	*scenarios.Scenario, scenarios.Subject, error) {
 	if s.spec.HA == nil || s.spec.HA.Random == nil {
 		return sc, s, nil

@@ -19,6 +19,13 @@ type OneOf interface {
 	OneOf() []string
 }
 
+// Respelled is a OneOf that also accepts other spellings, such as those of older files.
+type Respelled interface {
+	OneOf
+	// Respell returns the spelling of a text that OneOf lists; any other text unchanged.
+	Respell(text string) string
+}
+
 // Decode reads a node into what a pointer points to. The error is of type [Problems].
 //
 // It knows booleans, whole numbers, texts, durations, slices, maps with text keys, structs and
@@ -151,11 +158,15 @@ func (d *decoder) text(n *yaml.Node, v reflect.Value, path string) {
 		d.report(n, path, "this is %s; write it in quotes if text is meant: %q", kindOf(n), n.Value)
 		return
 	}
-	if set, ok := v.Interface().(OneOf); ok && !slices.Contains(set.OneOf(), n.Value) {
+	text := n.Value
+	if other, ok := v.Interface().(Respelled); ok {
+		text = other.Respell(text)
+	}
+	if set, ok := v.Interface().(OneOf); ok && !slices.Contains(set.OneOf(), text) {
 		d.report(n, path, "unknown value %q; %s", shorten(n.Value), instead(n.Value, set.OneOf()))
 		return
 	}
-	v.SetString(n.Value)
+	v.SetString(text)
 }
 
 // MaxDuration is the longest duration that a file can hold.

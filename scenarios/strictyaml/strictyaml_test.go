@@ -76,8 +76,8 @@ func TestDurations(t *testing.T) {
 }
 
 func TestNearest(t *testing.T) {
-	known := []string{"partition", "power_cut", "pause", "kill", "one_way"}
-	for word, want := range map[string]string{"partitoin": "partition", "Pause": "pause", "power-cut": "power_cut",
+	known := []string{"partition", "power-cut", "pause", "kill", "one_way"}
+	for word, want := range map[string]string{"partitoin": "partition", "Pause": "pause", "power_cut": "power-cut",
 		"kil": "kill", "oneway": "one_way", "earthquake": "", "": "", strings.Repeat("x", 500): ""} {
 		require.Equal(t, want, strictyaml.Nearest(word, known), word)
 	}

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/holdfast-sim/holdfast/linearizability/history"
-	"github.com/holdfast-sim/holdfast/scenarios/fault"
+	"github.com/holdfast-sim/holdfast/scenarios/draw"
 )
 
 // Env is what a client needs of the world that it runs in. Its calls block: on a coroutine in
@@ -21,7 +21,7 @@ type ClientEnv interface {
 	// ErrRefused, ErrTimeout, ErrReset or ErrStopped.
 	Do(machine int, process string, input []byte, timeout time.Duration) ([]byte, error)
 	// Choices is the client's stream of draws for a purpose.
-	Choices(label string) fault.Chooser
+	Choices(label string) draw.Chooser
 	// Append adds to the history, stamped with the present time.
 	Append(e history.Event)
 }
@@ -80,7 +80,7 @@ const roamOneIn = 20
 // pauseSteps is the resolution of pauses: from 0 to twice the mean.
 const pauseSteps = 1 << 12
 
-func (c *Client) pause(choices fault.Chooser) time.Duration {
+func (c *Client) pause(choices draw.Chooser) time.Duration {
 	return 2 * c.Spec.Pause * time.Duration(choices.Choose(pauseSteps)) / pauseSteps
 }
 

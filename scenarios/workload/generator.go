@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/holdfast-sim/holdfast/linearizability/history"
-	"github.com/holdfast-sim/holdfast/scenarios/fault"
+	"github.com/holdfast-sim/holdfast/scenarios/draw"
 )
 
 // The operations that generators know how to fill in. A subject offers some of them.
@@ -28,9 +28,9 @@ type generator struct {
 	spec    Spec
 	mix     []Weight
 	total   int
-	kind    fault.Chooser
-	key     fault.Chooser
-	other   fault.Chooser
+	kind    draw.Chooser
+	key     draw.Chooser
+	other   draw.Chooser
 	written int
 	seen    map[string]uint64 // key -> revision last seen by this client
 }
@@ -101,7 +101,7 @@ func (g *generator) next() Op {
 // keysPerDir spreads the keys over directories, so that mkdir, list and rename have work.
 const keysPerDir = 4
 
-func (g *generator) draw(c fault.Chooser) string {
+func (g *generator) draw(c draw.Chooser) string {
 	return KeyName(int(c.Choose(uint64(g.spec.Keys))))
 }
 

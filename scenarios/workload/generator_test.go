@@ -11,7 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/holdfast-sim/holdfast/linearizability/history"
-	"github.com/holdfast-sim/holdfast/scenarios/fault"
+	"github.com/holdfast-sim/holdfast/scenarios/draw"
 )
 
 // allFunctions are the operations that a generator fills in.
@@ -60,7 +60,7 @@ func (e *scripted) Do(machine int, process string, input []byte, timeout time.Du
 	return e.answer(machine, op)
 }
 
-func (e *scripted) Choices(label string) fault.Chooser {
+func (e *scripted) Choices(label string) draw.Chooser {
 	if c := e.choices[label]; c != nil {
 		return c
 	}

@@ -13,7 +13,7 @@ import (
 	"cmp"
 	"slices"
 
-	"github.com/holdfast-sim/holdfast/scenarios/fault"
+	"github.com/holdfast-sim/holdfast/scenarios/draw"
 )
 
 // Mode says what a draw gives that no override names.
@@ -25,15 +25,6 @@ const (
 	// Zero takes 0, the tamest value: no fault, shortest delay.
 	Zero
 )
-
-// Override replaces the value of one draw.
-type Override struct {
-	Stream string `json:"stream" yaml:"stream"`
-	Label  string `json:"label" yaml:"label"`
-	// Index is the draw's place in its list, from 0.
-	Index uint64 `json:"index" yaml:"index"`
-	Value uint64 `json:"value" yaml:"value"`
-}
 
 // Strategy may propose another value than the one that would be drawn. What it proposes is kept
 // as an override, so a replay does not consult it.
@@ -50,7 +41,7 @@ type Source struct {
 	lists    map[listKey]*List
 	order    []*List
 	given    map[listKey]map[uint64]uint64
-	proposed []Override
+	proposed []draw.Override
 }
 
 type listKey struct{ stream, label string }
@@ -59,7 +50,7 @@ type listKey struct{ stream, label string }
 type Options struct {
 	Seed      uint64
 	Mode      Mode
-	Overrides []Override
+	Overrides []draw.Override
 	Strategy  Strategy
 	// Record keeps every draw with its range and value, for [Source.Draws].
 	Record bool
@@ -81,13 +72,12 @@ func New(o Options) *Source {
 
 // List is the list of draws of one stream and label.
 type List struct {
-	source *Source
-	key    uint64
-	next   uint64
-	name   listKey
-	given  map[uint64]uint64
-	plain  bool // nothing but deriving to do
-	draws  []Draw
+	source  *Source
+	derived draw.List
+	name    listKey
+	given   map[uint64]uint64
+	plain   bool // every draw is the derived one, and nothing is recorded
+	draws   []Draw
 }
 
 // Draw is one recorded choice.
@@ -101,27 +91,31 @@ func (s *Source) List(stream, label string) *List {
 	if l := s.lists[name]; l != nil {
 		return l
 	}
-	l := &List{source: s, name: name, key: fault.Key(s.seed, stream, label), given: s.given[name]}
+	l := &List{source: s, name: name, derived: *draw.NewList(s.seed, stream, label), given: s.given[name]}
 	l.plain = len(l.given) == 0 && s.mode == Derive && s.strategy == nil && !s.record
 	s.lists[name] = l
 	s.order = append(s.order, l)
 	return l
 }
 
-// Choose draws a number below n. n must be at least 1.
-func (l *List) Choose(n uint64) uint64 {
-	index := l.next
-	l.next++
-	if l.plain {
-		return fault.Derived(l.key, index, n)
-	}
-	return l.chooseSlow(index, n)
+// Lists returns the source's lists, by stream and label.
+func (s *Source) Lists() draw.Lists {
+	return func(stream, label string) draw.Chooser { return s.List(stream, label) }
 }
 
-func (l *List) chooseSlow(index, n uint64) uint64 {
-	var value uint64
-	if l.source.mode == Derive {
-		value = fault.Derived(l.key, index, n)
+// Choose draws a number below n. n must be at least 1.
+func (l *List) Choose(n uint64) uint64 {
+	if l.plain {
+		return l.derived.Choose(n)
+	}
+	return l.chooseSlow(n)
+}
+
+func (l *List) chooseSlow(n uint64) uint64 {
+	index := l.derived.Drawn()
+	value := l.derived.Choose(n)
+	if l.source.mode == Zero {
+		value = 0
 	}
 	if given, ok := l.given[index]; ok {
 		value = min(given, n-1)
@@ -130,7 +124,7 @@ func (l *List) chooseSlow(index, n uint64) uint64 {
 		if proposed != value {
 			value = proposed
 			l.source.proposed = append(l.source.proposed,
-				Override{l.name.stream, l.name.label, index, value})
+				draw.Override{Stream: l.name.stream, Label: l.name.label, Index: index, Value: value})
 		}
 	}
 	if l.source.record {
@@ -140,13 +134,13 @@ func (l *List) chooseSlow(index, n uint64) uint64 {
 }
 
 // Proposed are the strategy's proposals so far, as overrides.
-func (s *Source) Proposed() []Override { return s.proposed }
+func (s *Source) Proposed() []draw.Override { return s.proposed }
 
 // Count is the number of draws so far.
 func (s *Source) Count() uint64 {
 	var n uint64
 	for _, l := range s.order {
-		n += l.next
+		n += l.derived.Drawn()
 	}
 	return n
 }

@@ -15,7 +15,7 @@ import (
 	"slices"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
-	"github.com/holdfast-sim/holdfast/scenarios/fault"
+	"github.com/holdfast-sim/holdfast/scenarios/draw"
 )
 
 // SectorBytes is what a disk writes as one: a torn write keeps or loses whole sectors.
@@ -243,7 +243,7 @@ func (c *change) apply(data []byte) []byte {
 }
 
 // Crash is a power cut: what is not durable is decided by draws. Draw 0 loses it.
-func (d *Disk) Crash(draw fault.Chooser) {
+func (d *Disk) Crash(draw draw.Chooser) {
 	survive := int(draw.Choose(uint64(len(d.pending) + 1)))
 	for _, c := range d.pending[:survive] {
 		c.apply(d.durable)
@@ -276,7 +276,7 @@ const (
 	fates
 )
 
-func (n *Inode) settle(draw fault.Chooser) {
+func (n *Inode) settle(draw draw.Chooser) {
 	for _, c := range n.pending {
 		switch fate := draw.Choose(fates); {
 		case fate == fateKept, fate == fateTorn && c.cut:
@@ -291,7 +291,7 @@ func (n *Inode) settle(draw fault.Chooser) {
 }
 
 // tear keeps some sectors of a write and loses the others.
-func (n *Inode) tear(c change, draw fault.Chooser) {
+func (n *Inode) tear(c change, draw draw.Chooser) {
 	for start := int64(0); start < int64(len(c.bytes)); {
 		end := min((c.off+start)/SectorBytes*SectorBytes+SectorBytes-c.off, int64(len(c.bytes)))
 		if draw.Choose(2) == 1 {

@@ -6,7 +6,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/linearizability/history"
-	"github.com/holdfast-sim/holdfast/scenarios/fault"
+	"github.com/holdfast-sim/holdfast/scenarios/draw"
 	"github.com/holdfast-sim/holdfast/scenarios/workload"
 	"github.com/holdfast-sim/holdfast/sim/choice"
 	"github.com/holdfast-sim/holdfast/sim/kernel"
@@ -161,7 +161,7 @@ func (c *Client) latency() int64 {
 }
 
 // Choices implements workload.ClientEnv.
-func (c *Client) Choices(label string) fault.Chooser { return c.world.Choices.List(c.stream, label) }
+func (c *Client) Choices(label string) draw.Chooser { return c.world.Choices.List(c.stream, label) }
 
 // Append implements workload.ClientEnv.
 func (c *Client) Append(e history.Event) {

@@ -366,16 +366,24 @@ func TestClockDriftMovesTimers(t *testing.T) {
 	}})
 	f := &fault.Fault{Kind: fault.ClockDrift, DriftPPM: 100_000}
 	runFor(t, w, time.Second)
-	w.MachineAt(0).Begin(f) // one tenth faster
+	endDrift := inject(t, w.MachineAt(0), f) // one tenth faster
 	runFor(t, w, 8*time.Second)
 	require.Empty(t, at)
 	runFor(t, w, 200*time.Millisecond)
 	require.Len(t, at, 1, "10 s on the fast clock are over after 9.18 s")
 	require.InDelta(t, 10.002, at[0].Seconds(), 0.001)
 	step := &fault.Fault{Kind: fault.ClockStep, Step: time.Hour}
-	w.MachineAt(0).Begin(step)
-	w.MachineAt(0).End(step)
-	w.MachineAt(0).End(f)
+	inject(t, w.MachineAt(0), step)()
+	endDrift()
+}
+
+// inject begins a fault on a machine and returns what ends it.
+func inject(t *testing.T, m *world.Machine, f *fault.Fault) (end func()) {
+	t.Helper()
+	begin, end, err := m.Effect(f)
+	require.NoError(t, err)
+	begin()
+	return end
 }
 
 func TestDiskFaults(t *testing.T) {
@@ -399,9 +407,9 @@ func TestDiskFaults(t *testing.T) {
 	with := func(f fault.Fault) error {
 		t.Helper()
 		before := len(errs)
-		m.Begin(&f)
+		end := inject(t, m, &f)
 		runFor(t, w, 150*time.Millisecond)
-		m.End(&f)
+		end()
 		require.Greater(t, len(errs), before)
 		return errs[len(errs)-1]
 	}
@@ -411,10 +419,10 @@ func TestDiskFaults(t *testing.T) {
 	require.NoError(t, with(fault.Fault{Kind: fault.DiskSlow, Latency: time.Millisecond}))
 	stall := fault.Fault{Kind: fault.DiskStall}
 	before := len(errs)
-	m.Begin(&stall)
+	end := inject(t, m, &stall)
 	runFor(t, w, 10*time.Second)
 	require.LessOrEqual(t, len(errs), before+1)
-	m.End(&stall)
+	end()
 	runFor(t, w, time.Second)
 	require.Greater(t, len(errs), before+5)
 }

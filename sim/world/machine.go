@@ -5,7 +5,6 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/scenarios"
-	"github.com/holdfast-sim/holdfast/scenarios/fault"
 	"github.com/holdfast-sim/holdfast/sim/choice"
 	"github.com/holdfast-sim/holdfast/sim/disk"
 	"github.com/holdfast-sim/holdfast/sim/kernel"
@@ -138,48 +137,6 @@ func (m *Machine) Proc(name string) *Proc {
 		}
 	}
 	return nil
-}
-
-// Begin makes a disk or clock fault act on the machine.
-func (m *Machine) Begin(f *fault.Fault) {
-	switch f.Kind {
-	case fault.DiskStall:
-		m.io.stalled++
-	case fault.DiskSlow:
-		m.io.slow += f.Latency
-	case fault.DiskFull:
-		m.io.full++
-	case fault.DiskError:
-		m.io.failing[f.Operation]++
-	case fault.ClockStep:
-		m.clock.wallOffset += f.Step
-	case fault.ClockDrift:
-		m.setDrift(m.clock.driftPPM + f.DriftPPM)
-	}
-}
-
-// End makes a disk or clock fault's effects go away.
-func (m *Machine) End(f *fault.Fault) {
-	switch f.Kind {
-	case fault.DiskStall:
-		if m.io.stalled--; m.io.stalled == 0 {
-			waiting := m.io.waiting
-			m.io.waiting = nil
-			for _, p := range waiting {
-				m.world.Kernel.After(0, p, codeWake, p.life)
-			}
-		}
-	case fault.DiskSlow:
-		m.io.slow -= f.Latency
-	case fault.DiskFull:
-		m.io.full--
-	case fault.DiskError:
-		m.io.failing[f.Operation]--
-	case fault.ClockStep:
-		m.clock.wallOffset -= f.Step
-	case fault.ClockDrift:
-		m.setDrift(m.clock.driftPPM - f.DriftPPM)
-	}
 }
 
 // setDrift changes the clock's rate; timers move with it.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/draw"
 	"github.com/holdfast-sim/holdfast/sim/choice"
 	"github.com/holdfast-sim/holdfast/sim/kernel"
 )
@@ -44,7 +45,7 @@ type Proc struct {
 	hops     []func()
 	atEnd    []func()
 
-	rands   map[string]*choice.Entropy
+	rands   map[string]*draw.Entropy
 	logger  *slog.Logger
 	ops     map[env.OpID]*call
 	lastOp  env.OpID
@@ -117,7 +118,7 @@ func (p *Proc) start() {
 	p.up, p.exit, p.busyUntil, p.pumpAt, p.wakeHeld = true, nil, 0, -1, false
 	p.timers.reset()
 	p.inbox.reset()
-	p.rands, p.logger = map[string]*choice.Entropy{}, nil
+	p.rands, p.logger = map[string]*draw.Entropy{}, nil
 	p.ops, p.localAt = map[env.OpID]*call{}, map[*Proc]int64{}
 	p.process = p.spec.New()
 	w.note(p, noteStart, p.incarnation, 0)

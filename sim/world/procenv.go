@@ -8,7 +8,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/scenarios"
-	"github.com/holdfast-sim/holdfast/sim/choice"
+	"github.com/holdfast-sim/holdfast/scenarios/draw"
 	"github.com/holdfast-sim/holdfast/sim/kernel"
 )
 
@@ -53,10 +53,10 @@ func (p *Proc) Complete(op env.OpID, output []byte) {
 // Rand implements env.Env.
 func (p *Proc) Rand(label string) env.Rand { return p.entropy(label) }
 
-func (p *Proc) entropy(label string) *choice.Entropy {
+func (p *Proc) entropy(label string) *draw.Entropy {
 	e := p.rands[label]
 	if e == nil {
-		e = choice.NewEntropy(p.world().cfg.Seed, p.machine.name, p.spec.Name, label,
+		e = draw.NewEntropy(p.world().cfg.Seed, p.machine.name, p.spec.Name, label,
 			strconv.FormatUint(p.incarnation, 10))
 		p.rands[label] = e
 	}

@@ -31,7 +31,7 @@ type Layer struct {
 
 // harness is what both worlds and the reports may build on: every description of runs, but not
 // the adapter to the engine.
-var harness = []string{"engine/env", "linearizability/...", "scenarios/...", "!scenarios/pve/..."}
+var harness = []string{"engine/env", "engine/env/timescale", "linearizability/...", "scenarios/...", "!scenarios/pve/..."}
 
 // Layers is the table. The first layer that names a package is its layer, so special ones come
 // first.
@@ -40,9 +40,11 @@ var Layers = []Layer{
 		Why: "the door is public and stable: whoever writes a process against it takes nothing else along"},
 	{Packages: []string{"linearizability/..."},
 		Why: "the checkers judge anybody's history, so they know nothing of who made it"},
-	{Packages: []string{"scenarios/fault/..."}, StdOnly: true,
+	{Packages: []string{"scenarios/draw/..."}, StdOnly: true,
+		Why: "one arithmetic gives both backends the same draws, so it depends on nothing else"},
+	{Packages: []string{"scenarios/fault/..."}, May: []string{"scenarios/draw"}, StdOnly: true,
 		Why: "both worlds ask the same pure arithmetic what a fault does"},
-	{Packages: []string{"engine/host/..."}, May: []string{"engine/env"}, TestsMay: []string{"engine/env/..."},
+	{Packages: []string{"engine/host/..."}, May: []string{"engine/env", "engine/env/timescale"}, TestsMay: []string{"engine/env/..."},
 		Why: "anybody's processes run for real, not only ours, so the host knows the door and no protocol"},
 	{Packages: []string{"engine/..."}, May: []string{"engine/..."},
 		Why: "the engine runs on real machines without the harness, and must not be able to tell where it runs"},
@@ -66,7 +68,7 @@ var Layers = []Layer{
 		May: harness,
 		Why: "reports show what was found and must not be able to run or re-judge anything; of the engine they know the names of machines"},
 	{Packages: []string{"cmd/cli/..."},
-		May: []string{"engine/env", "engine/host", "linearizability/...", "scenarios/...", "!scenarios/pve/...",
+		May: []string{"engine/env", "engine/env/timescale", "engine/host", "linearizability/...", "scenarios/...", "!scenarios/pve/...",
 			"!scenarios/library/...", "sim/...", "chaos/...", "reports/..."},
 		TestsMay: []string{"scenarios/library"},
 		Why:      "other teams build their own command from it, so it brings neither our engine nor our scenarios along"},

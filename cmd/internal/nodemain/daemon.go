@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/holdfast-sim/holdfast/engine/env/timescale"
 	"github.com/holdfast-sim/holdfast/engine/host"
 	"github.com/holdfast-sim/holdfast/scenarios"
 )
@@ -31,7 +32,7 @@ type Machine struct {
 	File *host.MachineFile
 	// Dir is the machine's directory, absolute.
 	Dir       string
-	Timescale scenarios.Timescale
+	Timescale timescale.Ratio
 }
 
 // Machines is the number of machines on the first link.
@@ -43,7 +44,7 @@ func (m *Machine) Machines() int {
 }
 
 // FromSpecs turns the processes of a scenarios.Builder into those of a host.
-func FromSpecs(specs []scenarios.ProcessSpec, ts scenarios.Timescale) []host.Process {
+func FromSpecs(specs []scenarios.ProcessSpec, ts timescale.Ratio) []host.Process {
 	var out []host.Process
 	for _, s := range specs {
 		out = append(out, host.Process{Name: s.Name, New: s.New, Restart: ts.Of(s.Restart)})
@@ -106,7 +107,7 @@ func load(path string, processes Processes) (host.Config, error) {
 	}
 	m := Machine{File: file, Dir: dir}
 	if file.Timescale != "" {
-		if m.Timescale, err = scenarios.ParseTimescale(file.Timescale); err != nil {
+		if m.Timescale, err = timescale.Parse(file.Timescale); err != nil {
 			return host.Config{}, fmt.Errorf("%s: %w", path, err)
 		}
 	}

@@ -21,9 +21,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/holdfast-sim/holdfast/engine/env/timescale"
 	"github.com/holdfast-sim/holdfast/engine/host"
 	"github.com/holdfast-sim/holdfast/engine/initd"
-	"github.com/holdfast-sim/holdfast/scenarios"
 )
 
 // A supervised machine is two processes. The first is what the user sees and may kill: its end is
@@ -84,7 +84,7 @@ func superviseMain(name string, cfg host.Config, file string, stderr io.Writer) 
 type supply struct {
 	guard *host.WatchdogServer
 	file  string
-	ts    scenarios.Timescale
+	ts    timescale.Ratio
 	boot  int
 	child int // process id of the program, 0: none
 	api   string
@@ -119,7 +119,7 @@ func RunMachine(args []string) (code int, err error) {
 		s.api = filepath.Join(filepath.Dir(args[1]), s.api)
 	}
 	if file.Timescale != "" {
-		if s.ts, err = scenarios.ParseTimescale(file.Timescale); err != nil {
+		if s.ts, err = timescale.Parse(file.Timescale); err != nil {
 			return ExitUsage, err
 		}
 	}

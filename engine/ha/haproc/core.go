@@ -68,8 +68,8 @@ func (c *core) start(e env.Env, o Options) error {
 	}
 	c.opts, c.env = o, e
 	c.tasks = env.NewTasks(e, firstTimer)
-	c.store = client.New(e, o.scale(storeTimeout))
-	c.locks = lock.New(e, c.store, o.scale(lock.TTL))
+	c.store = client.New(e, o.Timescale.Of(storeTimeout))
+	c.locks = lock.New(e, c.store, o.Timescale.Of(lock.TTL))
 	c.dog, c.state = watchdog.NewClient(e), status.NewClient(e)
 	c.startWall, c.startMono = e.Wall().Unix(), e.Mono()
 	return nil
@@ -97,29 +97,29 @@ func (c *core) haSeconds() int64 {
 
 // stretch turns an amount of time into that of the HA manager's clock.
 func (c *core) stretch(n int64) int64 {
-	num, den := c.opts.ratio()
-	return n * int64(den) / int64(num)
+	return c.opts.Timescale.Inverse().Times(n)
 }
 
 // published is a time of the HA manager's clock as others read it: the time of day. The two differ
 // only where scaling makes the clock run faster. received is the inverse.
 func (c *core) published(seconds int64) int64 {
-	num, den := c.opts.ratio()
-	if num == den || seconds == 0 {
+	if c.opts.Timescale.IsOne() || seconds == 0 {
 		return seconds
 	}
-	return c.startWall + (seconds-c.startWall)*int64(num)/int64(den)
+	return c.startWall + c.opts.Timescale.Times(seconds-c.startWall)
 }
 
 func (c *core) received(seconds int64) int64 {
-	if num, den := c.opts.ratio(); num == den || seconds == 0 {
+	if c.opts.Timescale.IsOne() || seconds == 0 {
 		return seconds
 	}
 	return c.startWall + c.stretch(seconds-c.startWall)
 }
 
 // seconds turns seconds of the HA manager's timers into time.
-func (c *core) seconds(n int) time.Duration { return c.opts.scale(time.Duration(n) * time.Second) }
+func (c *core) seconds(n int) time.Duration {
+	return c.opts.Timescale.Of(time.Duration(n) * time.Second)
+}
 
 // awaitStore waits until the store's process runs.
 func (c *core) awaitStore(t *env.Task) {

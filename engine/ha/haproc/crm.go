@@ -35,7 +35,7 @@ func (p *CRM) Step(ev env.Event) { p.core.step(ev) }
 func (p *CRM) run(t *env.Task) {
 	p.core.awaitStore(t)
 	w := &crmEnv{storeEnv: newStoreEnv(&p.core, t), lastSeen: map[string]time.Duration{}, fenceTold: map[string]string{}}
-	w.fencer = fence.New(p.core.env, p.core.tasks, fence.Options{Scale: p.opts.scale, Changed: p.core.wake.Raise})
+	w.fencer = fence.New(p.core.env, p.core.tasks, fence.Options{Scale: p.opts.Timescale.Of, Changed: p.core.wake.Raise})
 	crm := manager.NewCRM(w)
 	p.tell(crm)
 	for heard := false; ; {

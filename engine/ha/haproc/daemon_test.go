@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-sim/holdfast/engine/env/timescale"
 	"github.com/holdfast-sim/holdfast/engine/ha"
 )
 
@@ -13,7 +14,7 @@ func TestMarginFollowsFromTheTimers(t *testing.T) {
 	o := Options{}
 	require.Equal(t, 49*time.Second, o.Margin(), "120 s of a lock less 60 + 1 + 10 s of the watchdog")
 	require.NoError(t, o.Check())
-	o.Num, o.Den = 1, 10
+	o.Timescale = timescale.Ratio{Num: 1, Den: 10}
 	require.Equal(t, 4900*time.Millisecond, o.Margin())
 	require.NoError(t, o.Check())
 }
@@ -43,7 +44,7 @@ func TestLeftLocksGoAndOthersStay(t *testing.T) {
 
 // TestScaledTimesAreWrittenAsTimesOfDay: a clock that runs faster does not look like a wrong one.
 func TestScaledTimesAreWrittenAsTimesOfDay(t *testing.T) {
-	c := core{opts: Options{Num: 1, Den: 20}, startWall: 1_000_000}
+	c := core{opts: Options{Timescale: timescale.Ratio{Num: 1, Den: 20}}, startWall: 1_000_000}
 	require.EqualValues(t, 1_000_100, c.published(1_002_000), "2000 s of its own are 100 s of the day")
 	require.EqualValues(t, 1_002_000, c.received(1_000_100))
 	require.EqualValues(t, 999_900, c.received(999_995), "written before this process started")

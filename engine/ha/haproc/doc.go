@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/holdfast-sim/holdfast/engine/env/timescale"
 	"github.com/holdfast-sim/holdfast/engine/ring"
 	"github.com/holdfast-sim/holdfast/engine/store/lock"
 	"github.com/holdfast-sim/holdfast/engine/watchdog"
@@ -34,8 +35,8 @@ type Options struct {
 	// Node is this node's name, Nodes the configured ones in the order of their ids.
 	Node  string
 	Nodes []Node
-	// Num and Den scale every time of the HA manager; 0 means 1.
-	Num, Den uint32
+	// Timescale multiplies every time of the HA manager.
+	Timescale timescale.Ratio
 	// Self is what the node tells the others of itself.
 	Self Info
 	// NewDriver makes the driver of the resources on this node.
@@ -56,7 +57,7 @@ var ErrNoMargin = errors.New("no safety margin")
 // Margin is the time between the last instant at which a node's watchdog resets it and the first
 // at which another node may take its services, both counted from the last renewal of its lock.
 func (o *Options) Margin() time.Duration {
-	return o.scale(lock.TTL) - watchdog.DefaultOptions(o.ratio()).ResetTime()
+	return o.Timescale.Of(lock.TTL) - watchdog.DefaultOptions(o.Timescale).ResetTime()
 }
 
 // driftDivisor: clocks of two machines may differ in rate by one part in that many; what a life
@@ -65,10 +66,10 @@ const driftDivisor = 100
 
 // Check refuses a configuration under which a service could run twice.
 func (o *Options) Check() error {
-	margin, least := o.Margin(), o.scale(lock.TTL)/driftDivisor
+	margin, least := o.Margin(), o.Timescale.Of(lock.TTL)/driftDivisor
 	if margin <= least {
 		return fmt.Errorf("%w: locks expire after %v and the watchdog may take %v, which leaves %v; more than %v is needed",
-			ErrNoMargin, o.scale(lock.TTL), watchdog.DefaultOptions(o.ratio()).ResetTime(), margin, least)
+			ErrNoMargin, o.Timescale.Of(lock.TTL), watchdog.DefaultOptions(o.Timescale).ResetTime(), margin, least)
 	}
 	return nil
 }
@@ -81,19 +82,4 @@ func (o *Options) self() ring.NodeID {
 		}
 	}
 	return 0
-}
-
-func (o *Options) ratio() (num, den uint32) {
-	if o.Num == 0 || o.Den == 0 {
-		return 1, 1
-	}
-	return o.Num, o.Den
-}
-
-func (o *Options) scale(d time.Duration) time.Duration {
-	num, den := o.ratio()
-	if num == den {
-		return d
-	}
-	return d * time.Duration(num) / time.Duration(den)
 }

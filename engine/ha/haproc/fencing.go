@@ -95,7 +95,7 @@ func (w *crmEnv) stillWanted(node string, begun time.Duration, evenOnline bool) 
 		return false, "its lock is ours"
 	case !held:
 		return false, "this node is not the master any more"
-	case w.env.Mono()-asked >= w.opts.scale(watchdog.ClientTime):
+	case w.env.Mono()-asked >= w.opts.Timescale.Of(watchdog.ClientTime):
 		return false, "this node has not renewed the master's lock for too long"
 	case !evenOnline && w.isOnline(node):
 		return false, "the node is in the ring again"

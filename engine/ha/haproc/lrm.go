@@ -217,7 +217,7 @@ func (r *resourceOf) tellEnd(sid string) {
 
 // Stop implements lrm.Resource.
 func (r *resourceOf) Stop(sid string, timeoutSeconds *ha.Int) {
-	timeout := r.env.opts.scale(DefaultStopTimeout)
+	timeout := r.env.opts.Timescale.Of(DefaultStopTimeout)
 	if r.env.opts.StopTimeout > 0 {
 		timeout = r.env.opts.StopTimeout
 	}

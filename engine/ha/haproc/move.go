@@ -18,7 +18,7 @@ func (o *Options) moveTimeout() time.Duration {
 	if o.MoveTimeout > 0 {
 		return o.MoveTimeout
 	}
-	return o.scale(DefaultMoveTimeout)
+	return o.Timescale.Of(DefaultMoveTimeout)
 }
 
 // Move implements lrm.Resource. A running resource changes hands while it stands still for a moment,

@@ -21,7 +21,7 @@ func (w *storeEnv) loads() map[string]*resource.Load {
 		return w.measured
 	}
 	w.measured, w.measuredOf = map[string]*resource.Load{}, w.generation
-	said, err := w.state.Get(w.task, resource.LoadKey, w.opts.scale(statusTimeout))
+	said, err := w.state.Get(w.task, resource.LoadKey, w.opts.Timescale.Of(statusTimeout))
 	if err != nil {
 		w.Log(ha.LevelWarning, "asking what the nodes carry: "+err.Error())
 		return w.measured

@@ -8,7 +8,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/ha"
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
-	"github.com/holdfast-sim/holdfast/scenarios/fault"
+	"github.com/holdfast-sim/holdfast/scenarios/draw"
 	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
 )
 
@@ -58,7 +58,7 @@ func Check(spec *haspec.Spec, s Scenario) error {
 // Draw draws the machines that exist, the first ones of the scenario's, and the ha: section. Choices
 // returns what draws for a stream and a label. The section keeps nothing of the one with the random:
 // part except for RecoverWithin.
-func Draw(spec *haspec.Spec, s Scenario, choices func(stream, label string) fault.Chooser) ([]string, *haspec.Spec) {
+func Draw(spec *haspec.Spec, s Scenario, choices draw.Lists) ([]string, *haspec.Spec) {
 	d := &drawing{random: spec.Random, draw: func(label string, n int) int {
 		if n <= 1 {
 			return 0

@@ -8,12 +8,13 @@ import (
 	"slices"
 	"time"
 
+	"github.com/holdfast-sim/holdfast/engine/env/timescale"
 	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 	"github.com/holdfast-sim/holdfast/engine/store"
 	"github.com/holdfast-sim/holdfast/engine/store/tree"
 	"github.com/holdfast-sim/holdfast/linearizability/history"
 	"github.com/holdfast-sim/holdfast/scenarios"
-	"github.com/holdfast-sim/holdfast/scenarios/fault"
+	"github.com/holdfast-sim/holdfast/scenarios/draw"
 	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
 	"github.com/holdfast-sim/holdfast/scenarios/pve/operator"
 	"github.com/holdfast-sim/holdfast/scenarios/workload"
@@ -36,7 +37,7 @@ type Cluster struct {
 
 // Actors returns the clients of an ha: section, none if it has none. Their pauses, which spread the
 // requests over the duration, are scaled.
-func Actors(spec *haspec.Spec, c Cluster, scale scenarios.Timescale) []scenarios.Actor {
+func Actors(spec *haspec.Spec, c Cluster, scale timescale.Ratio) []scenarios.Actor {
 	if spec.Operations == nil {
 		return nil
 	}
@@ -77,7 +78,7 @@ const pauseSteps = 1 << 12
 // run makes the client's share of the requests. The i-th is due after i draws from twice the mean pause.
 func (c client) run(w workload.ClientEnv) error {
 	c.world, c.machine = w, c.number%len(c.cluster.Machines)
-	choose := map[string]fault.Chooser{}
+	choose := map[string]draw.Chooser{}
 	for _, label := range []string{"pause", "kind", "service", "node"} {
 		choose[label] = w.Choices(label)
 	}

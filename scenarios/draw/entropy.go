@@ -1,24 +1,21 @@
-package choice
+package draw
 
-import (
-	"encoding/binary"
+import "encoding/binary"
 
-	"github.com/holdfast-sim/holdfast/scenarios/fault"
-)
-
-// Entropy is a stream of random bits that is not recorded: keys, nonces, identifiers. It derives
-// from the seed and the names that it was made with.
+// Entropy is a stream of random bits for processes: keys, nonces, identifiers. It derives from the
+// seed and the names that it was made with. Nobody can override it, because no run becomes simpler
+// by a simpler nonce.
 type Entropy struct{ state uint64 }
 
 // NewEntropy returns the stream of these names.
 func NewEntropy(seed uint64, names ...string) *Entropy {
-	return &Entropy{state: fault.Key(seed, append([]string{"entropy"}, names...)...)}
+	return &Entropy{state: keyOf(seed, append([]string{"entropy"}, names...)...)}
 }
 
 // Uint64 returns 64 bits.
 func (e *Entropy) Uint64() uint64 {
-	e.state += fault.Golden
-	return fault.Mix(e.state)
+	e.state += golden
+	return mix(e.state)
 }
 
 // Fill fills p.

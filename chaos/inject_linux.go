@@ -1,0 +1,143 @@
+package chaos
+
+import (
+	"container/heap"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/scenarios/fault"
+	"github.com/holdfast-sim/holdfast/scenarios/nemesis"
+)
+
+// injector makes faults act on real nodes. It implements nemesis.Injector.
+type injector struct{ run *run }
+
+var _ nemesis.Injector = injector{}
+
+// Effect implements nemesis.Injector. Beginning and ending a fault keep the machine's watchdog from
+// booting it meanwhile.
+func (i injector) Effect(machine int, f *fault.Fault) (nemesis.Effect, error) {
+	m := i.run.machines[machine]
+	e, err := m.effect(f)
+	if err != nil {
+		return nemesis.Effect{}, err
+	}
+	locked := func(do func(context.Context) error) func(context.Context) error {
+		return func(ctx context.Context) error {
+			m.faults.Lock()
+			defer m.faults.Unlock()
+			return do(ctx)
+		}
+	}
+	return nemesis.Effect{Begin: locked(e.Begin), End: locked(e.End)}, nil
+}
+
+// ChangeLinks implements nemesis.Injector.
+func (i injector) ChangeLinks(change func(*fault.Net)) { i.run.sw.Change(change) }
+
+// Now implements nemesis.Injector.
+func (i injector) Now() time.Duration { return i.run.now() }
+
+// effect returns what a fault does to the machine.
+func (m *machine) effect(f *fault.Fault) (nemesis.Effect, error) {
+	switch f.Kind {
+	case fault.Kill:
+		return nemesis.Effect{
+			Begin: func(ctx context.Context) error { return m.beginKill(ctx, f.Process) },
+			End:   func(ctx context.Context) error { return m.endKill(ctx, f.Process) }}, nil
+	case fault.Pause:
+		return nemesis.Effect{
+			Begin: func(ctx context.Context) error { return m.beginPause(ctx, f.Process) },
+			End:   func(ctx context.Context) error { return m.endPause(ctx, f.Process) }}, nil
+	case fault.PowerCut:
+		return nemesis.Effect{
+			Begin: func(context.Context) error { return m.beginCut() },
+			End:   func(context.Context) error { return m.endCut() }}, nil
+	case fault.PowerOn:
+		return nemesis.Effect{
+			Begin: func(context.Context) error { return m.pressPower() },
+			End:   func(context.Context) error { return nil }}, nil
+	case fault.ClockStep, fault.ClockDrift:
+		return nemesis.Effect{
+			Begin: func(ctx context.Context) error { return m.changeClock(ctx, f.Step, f.DriftPPM) },
+			End:   func(ctx context.Context) error { return m.changeClock(ctx, -f.Step, -f.DriftPPM) }}, nil
+	}
+	return nemesis.Effect{}, fmt.Errorf("%s on real nodes: %w", f.Kind, errors.ErrUnsupported)
+}
+
+// agenda is a heap of actions, the next one on top; of actions at one instant, the one that was
+// planned first.
+type agenda []planned
+
+type planned struct {
+	nemesis.Action
+	seq int
+}
+
+func (a agenda) Len() int { return len(a) }
+func (a agenda) Less(i, j int) bool {
+	if a[i].At != a[j].At {
+		return a[i].At < a[j].At
+	}
+	return a[i].seq < a[j].seq
+}
+func (a agenda) Swap(i, j int) { a[i], a[j] = a[j], a[i] }
+func (a *agenda) Push(x any)   { *a = append(*a, x.(planned)) }
+func (a *agenda) Pop() any {
+	last := (*a)[len(*a)-1]
+	*a = (*a)[:len(*a)-1]
+	return last
+}
+
+// scheduler carries out the faults of a run in real time.
+type scheduler struct {
+	*nemesis.Scheduler
+	run    *run
+	agenda agenda
+	seq    int
+	latest time.Duration // the longest time from when an action was due to its start
+}
+
+func (s *scheduler) plan(actions []nemesis.Action) {
+	for _, a := range actions {
+		s.seq++
+		heap.Push(&s.agenda, planned{a, s.seq})
+	}
+}
+
+// injectFaults carries out the scenario's faults from now on for its duration, and ends what then
+// still acts.
+func (r *run) injectFaults(ctx context.Context) {
+	s := &scheduler{run: r, Scheduler: nemesis.New(injector{r}, r.out.Scenario.Machines, r.out.Scenario.Faults,
+		r.now(), r.out.Scenario.Duration)}
+	s.plan(s.Start())
+	for len(s.agenda) > 0 && s.agenda[0].At < s.End() && ctx.Err() == nil {
+		r.passTime(ctx, phaseFaults, s.agenda[0].At)
+		if ctx.Err() == nil {
+			a := heap.Pop(&s.agenda).(planned).Action
+			s.latest = max(s.latest, r.now()-a.At)
+			s.plan(s.Execute(ctx, a))
+		}
+	}
+	r.passTime(ctx, phaseFaults, s.End())
+	// Faults are ended also in a run that is being stopped: a frozen machine cannot be shut down.
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
+	defer cancel()
+	s.Finish(ending)
+	for _, problem := range s.Problems() {
+		r.problem("%s", problem)
+	}
+	if s.latest > lateAfter {
+		r.note("a fault was injected %v late: this machine is busy", s.latest.Round(time.Millisecond))
+	}
+	r.out.Applied = s.Applied()
+}
+
+const (
+	endTimeout     = 15 * time.Second // for ending all faults together
+	controlTimeout = 3 * time.Second  // for one request to a program
+	// lateAfter is from how late a fault on a run's notes mention it.
+	lateAfter = 50 * time.Millisecond
+)

@@ -1,0 +1,53 @@
+package draw
+
+// Chooser draws whole numbers. 0 is always the tamest value: no fault, shortest delay.
+type Chooser interface {
+	// Choose returns a number below n. n must be at least 1.
+	Choose(n uint64) uint64
+}
+
+// Lists returns the list of draws of a stream and a label.
+type Lists func(stream, label string) Chooser
+
+// Derive returns the lists that derive from a seed. It returns the same list for the same names
+// every time, so it must not be used by several goroutines.
+func Derive(seed uint64) Lists {
+	type name struct{ stream, label string }
+	lists := map[name]*List{}
+	return func(stream, label string) Chooser {
+		l := lists[name{stream, label}]
+		if l == nil {
+			l = NewList(seed, stream, label)
+			lists[name{stream, label}] = l
+		}
+		return l
+	}
+}
+
+// List is one list of draws that derives from a seed, a stream and a label.
+type List struct{ key, drawn uint64 }
+
+// NewList returns the list of a stream and a label, at its beginning.
+func NewList(seed uint64, stream, label string) *List {
+	return &List{key: keyOf(seed, stream, label)}
+}
+
+// Choose implements Chooser.
+func (l *List) Choose(n uint64) uint64 {
+	value := at(l.key, l.drawn, n)
+	l.drawn++
+	return value
+}
+
+// Drawn returns how many numbers were drawn, which is the index of the next one.
+func (l *List) Drawn() uint64 { return l.drawn }
+
+// Override replaces the value of one draw of a simulated run.
+type Override struct {
+	Stream string `json:"stream" yaml:"stream"`
+	Label  string `json:"label" yaml:"label"`
+	// Index is the draw's place in the list of its stream and label, from 0.
+	Index uint64 `json:"index" yaml:"index"`
+	// Value replaces the derived one. A value beyond the draw's range stands for the largest one.
+	Value uint64 `json:"value" yaml:"value"`
+}

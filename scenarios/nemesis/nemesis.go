@@ -1,0 +1,205 @@
+// Package nemesis begins and ends the faults of a run, each at its time, in any backend.
+//
+// A [Scheduler] is a state machine: it returns what must be done and when, and does it when it is
+// called. The simulator calls it from events of its kernel, real nodes call it as real time passes.
+// A backend implements [Injector], which knows how one fault acts on one machine.
+//
+// Package nemesis never waits, never reads a clock of its own and never decides which faults there
+// are: scenarios.Expand draws them.
+package nemesis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/fault"
+)
+
+// Effect is what a fault does to one machine: End undoes what Begin did. Effects of the same kind
+// overlap, so a backend counts them: a machine that was paused twice runs after both have ended.
+type Effect struct {
+	Begin, End func(context.Context) error
+}
+
+// Injector makes faults act in a backend.
+type Injector interface {
+	// Effect returns what a fault does to the machine with an index. It must not change anything.
+	// The error wraps errors.ErrUnsupported for a kind that the backend cannot inject.
+	Effect(machine int, f *fault.Fault) (Effect, error)
+	// ChangeLinks calls change with the network's conditions, while no packet is being decided.
+	ChangeLinks(change func(*fault.Net))
+	// Now returns the time since the run began.
+	Now() time.Duration
+}
+
+// Step is one of the things that are done with a fault.
+type Step uint32
+
+// The steps of a fault.
+const (
+	Begin Step = iota
+	End
+	// Toggle switches the phase of a flapping link.
+	Toggle
+)
+
+// Action is a step of one fault at one time.
+type Action struct {
+	At    time.Duration // since the run began
+	Step  Step
+	Fault int // index in the schedule
+}
+
+// Scheduler carries out the schedule of one run. It is not safe for use by several goroutines.
+type Scheduler struct {
+	injector Injector
+	machines []string
+	faults   []fault.Fault
+	offset   time.Duration
+	end      time.Duration
+	active   []bool
+	begun    []bool
+	applied  []scenarios.Applied
+	problems []string
+}
+
+// New returns the scheduler of faults on the named machines. Times of the faults count from offset,
+// and what still acts ends after the duration.
+func New(injector Injector, machines []string, faults []fault.Fault, offset, duration time.Duration) *Scheduler {
+	s := &Scheduler{injector: injector, machines: machines, faults: slices.Clone(faults), offset: offset,
+		end: offset + duration, active: make([]bool, len(faults)), begun: make([]bool, len(faults)),
+		applied: make([]scenarios.Applied, len(faults))}
+	for i := range s.faults {
+		s.applied[i].Fault = s.faults[i]
+	}
+	return s
+}
+
+// End returns when every fault that still acts must be ended.
+func (s *Scheduler) End() time.Duration { return s.end }
+
+// Start returns the beginnings of all faults, in the order of the schedule.
+func (s *Scheduler) Start() []Action {
+	actions := make([]Action, len(s.faults))
+	for i := range s.faults {
+		actions[i] = Action{At: s.offset + s.faults[i].At, Step: Begin, Fault: i}
+	}
+	return actions
+}
+
+// Execute carries out an action that is due and returns the ones that follow from it.
+func (s *Scheduler) Execute(ctx context.Context, a Action) []Action {
+	switch a.Step {
+	case Begin:
+		return s.begin(ctx, a.Fault)
+	case End:
+		s.heal(ctx, a.Fault)
+	case Toggle:
+		return s.toggle(a.Fault)
+	}
+	return nil
+}
+
+// Finish ends every fault that still acts, and reports the faults that never began.
+func (s *Scheduler) Finish(ctx context.Context) {
+	for i := range s.faults {
+		s.heal(ctx, i)
+		if !s.begun[i] {
+			s.applied[i].Problem = "the run was stopped before it was due"
+		}
+	}
+}
+
+// Applied returns the faults as they were injected.
+func (s *Scheduler) Applied() []scenarios.Applied { return s.applied }
+
+// Problems returns why faults were not injected or not ended. A run with a problem proves nothing.
+func (s *Scheduler) Problems() []string { return s.problems }
+
+// begin makes a fault act. Its end counts from the time at which the injection started. A fault that
+// could be injected only in part is ended like any other.
+func (s *Scheduler) begin(ctx context.Context, i int) []Action {
+	f := &s.faults[i]
+	before := s.injector.Now()
+	err := s.each(ctx, f, (*fault.Net).Begin, func(e Effect) func(context.Context) error { return e.Begin })
+	s.active[i], s.begun[i] = true, true
+	s.applied[i].Begun = [2]time.Duration{before, s.injector.Now()}
+	s.failed(i, "injecting", err)
+	ends := s.end
+	if f.For > 0 {
+		ends = min(ends, before+f.For)
+	}
+	next := []Action{{At: ends, Step: End, Fault: i}}
+	if f.Kind == fault.Flap {
+		next = append(next, Action{At: before + f.Down, Step: Toggle, Fault: i})
+	}
+	return next
+}
+
+func (s *Scheduler) toggle(i int) []Action {
+	if !s.active[i] {
+		return nil
+	}
+	var lasts time.Duration
+	s.injector.ChangeLinks(func(n *fault.Net) { lasts = n.Toggle(&s.faults[i]) })
+	return []Action{{At: s.injector.Now() + lasts, Step: Toggle, Fault: i}}
+}
+
+func (s *Scheduler) heal(ctx context.Context, i int) {
+	if !s.active[i] {
+		return
+	}
+	s.active[i] = false
+	before := s.injector.Now()
+	err := s.each(ctx, &s.faults[i], (*fault.Net).End, func(e Effect) func(context.Context) error { return e.End })
+	s.applied[i].Ended = [2]time.Duration{before, s.injector.Now()}
+	s.failed(i, "ending", err)
+}
+
+// failed notes why a fault was not injected or not ended. What could not begin cannot end either:
+// that is reported once.
+func (s *Scheduler) failed(i int, doing string, err error) {
+	if err == nil || s.applied[i].Problem == err.Error() {
+		return
+	}
+	if s.applied[i].Problem == "" {
+		s.applied[i].Problem = err.Error()
+	}
+	s.problems = append(s.problems, fmt.Sprintf("%s %s: %v", doing, s.faults[i].Kind, err))
+}
+
+// each makes one half of a fault's effect act: on the links, or on every machine that it names.
+func (s *Scheduler) each(ctx context.Context, f *fault.Fault, links func(*fault.Net, *fault.Fault),
+	half func(Effect) func(context.Context) error) error {
+	if f.IsNetwork() {
+		s.injector.ChangeLinks(func(n *fault.Net) { links(n, f) })
+		return nil
+	}
+	var failed []error
+	for i, name := range s.machines {
+		if !fault.Names(f.Machines, name) {
+			continue
+		}
+		e, err := s.injector.Effect(i, f)
+		if err == nil {
+			err = half(e)(ctx)
+		}
+		failed = append(failed, err)
+	}
+	return errors.Join(append(failed, s.unknown(f))...)
+}
+
+// unknown reports machines that a fault names and that do not exist.
+func (s *Scheduler) unknown(f *fault.Fault) error {
+	for _, name := range f.Machines {
+		if name != fault.All && !slices.Contains(s.machines, name) {
+			return fmt.Errorf("no machine is called %q; the machines are %s", name, strings.Join(s.machines, ", "))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,61 @@
+package world
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/holdfast-sim/holdfast/scenarios/fault"
+)
+
+// Effect returns what begins a fault on the machine and what ends it. Faults overlap: every begin
+// needs its end, in any order. The error wraps errors.ErrUnsupported for a kind that does not act on
+// machines.
+func (m *Machine) Effect(f *fault.Fault) (begin, end func(), err error) {
+	d := &m.io
+	switch f.Kind {
+	case fault.Kill, fault.Pause:
+		return m.processEffect(f)
+	case fault.PowerCut:
+		return m.CutPower, m.RestorePower, nil
+	case fault.PowerOn:
+		return m.PressPower, func() {}, nil
+	case fault.DiskStall:
+		return func() { d.stalled++ }, m.endStall, nil
+	case fault.DiskSlow:
+		return func() { d.slow += f.Latency }, func() { d.slow -= f.Latency }, nil
+	case fault.DiskFull:
+		return func() { d.full++ }, func() { d.full-- }, nil
+	case fault.DiskError:
+		return func() { d.failing[f.Operation]++ }, func() { d.failing[f.Operation]-- }, nil
+	case fault.ClockStep:
+		return func() { m.clock.wallOffset += f.Step }, func() { m.clock.wallOffset -= f.Step }, nil
+	case fault.ClockDrift:
+		return func() { m.setDrift(m.clock.driftPPM + f.DriftPPM) },
+			func() { m.setDrift(m.clock.driftPPM - f.DriftPPM) }, nil
+	}
+	return nil, nil, fmt.Errorf("%s in the simulator: %w", f.Kind, errors.ErrUnsupported)
+}
+
+// processEffect is the effect of a fault on one process, or on all processes of the machine.
+func (m *Machine) processEffect(f *fault.Fault) (begin, end func(), err error) {
+	if f.Process != "" && m.Proc(f.Process) == nil {
+		return nil, nil, fmt.Errorf("%s has no process %q", m.name, f.Process)
+	}
+	begin, end = func() { m.Each(f.Process, (*Proc).Kill) }, func() { m.Each(f.Process, (*Proc).Revive) }
+	if f.Kind == fault.Pause {
+		begin, end = func() { m.Each(f.Process, (*Proc).Pause) }, func() { m.Each(f.Process, (*Proc).Unpause) }
+	}
+	return begin, end, nil
+}
+
+// endStall ends one stall of the disk; the calls that wait go on after the last one.
+func (m *Machine) endStall() {
+	if m.io.stalled--; m.io.stalled > 0 {
+		return
+	}
+	waiting := m.io.waiting
+	m.io.waiting = nil
+	for _, p := range waiting {
+		m.world.Kernel.After(0, p, codeWake, p.life)
+	}
+}
