@@ -2,7 +2,9 @@ package pve
 
 import (
 	"context"
+	"time"
 
+	"github.com/holdfast-sim/holdfast/engine/corosync"
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/ring"
 	"github.com/holdfast-sim/holdfast/linearizability"
@@ -25,7 +27,7 @@ func (j judge) Watch(s *scenarios.Scenario) scenarios.Watch {
 		Votes: j.subject.votes(), Others: haspec.IsRequest})}
 	if spec := j.subject.spec.HA; spec != nil {
 		w.ha = hacheck.New(hacheck.Cluster{Machines: s.Machines, Nodes: j.subject.NodeNames(),
-			Votes: j.subject.votes(), Warmup: j.subject.warmup, HA: spec})
+			Votes: j.subject.votes(), JoinInterval: j.subject.joinInterval(), Warmup: j.subject.warmup, HA: spec})
 	}
 	return w
 }
@@ -87,6 +89,15 @@ func (s *Subject) votes() []uint32 {
 		votes[i] = n.Votes()
 	}
 	return votes
+}
+
+// joinInterval is the time between two joins of a node, as its configuration has it.
+func (s *Subject) joinInterval() time.Duration {
+	timers, err := corosync.Derive(s.conf)
+	if err != nil {
+		panic("pve: a configuration that was accepted has no timers: " + err.Error())
+	}
+	return timers.Join
 }
 
 // nodeIDs are the ids of the machines' nodes, in the order of the machines.

@@ -25,10 +25,6 @@ const (
 	// badLoss is how much may be lost to and from a machine before its ring cannot be relied on: a token
 	// that passes it some hundred times a second gets lost for good every few seconds.
 	badLoss = fault.Always / 20
-	// lateJoin is half of what Totem waits for the others' joins before it sends its own again
-	// (corosync.conf(5), join): the answer of a machine that is further away comes into the next gathering,
-	// so it may take long to come back.
-	lateJoin = 25 * time.Millisecond
 )
 
 // Places in check.HealthModel.Watched of the processes that the checks ask for.
@@ -42,11 +38,16 @@ const (
 // health is what the faults left of the cluster, with what that means for the HA manager.
 type health struct{ *check.Health }
 
+// newHealth derives the health of a run's machines.
+//
+// A machine is late when its link adds half of what Totem waits for the others' joins before it sends its own
+// again (corosync.conf(5), join): a join and the answer to it take longer than that, so the answer comes into
+// the next gathering, and the machine may take long to come back.
 func newHealth(c Cluster, r *scenarios.Run, power check.PowerLog) *health {
 	return &health{check.NewHealth(r, power, check.HealthModel{Votes: c.Votes,
 		MemberProcess: cpg.Process, ServingProcess: store.Process,
 		Watched:   []string{lrmProcess, crmProcess, resource.HostProcess, watchdog.Process},
-		LateAfter: lateJoin, LossMax: badLoss, DiskReturns: r.Timescale.Of(diskReturnMax)})}
+		LateAfter: r.Timescale.Of(c.JoinInterval) / 2, LossMax: badLoss, DiskReturns: r.Timescale.Of(diskReturnMax)})}
 }
 
 // agentRuns reports whether a machine is healthy in a phase, and what runs services on it.

@@ -51,7 +51,7 @@ func empty(t *testing.T, spec haspec.Spec) *made {
 	names := []string{"n1", "n2", "n3"}
 	require.NoError(t, spec.Check(names, names))
 	return &made{t: t, cluster: Cluster{Machines: names, Nodes: names, Votes: []uint32{1, 1, 1},
-		Warmup: madeWarmup, HA: &spec}}
+		JoinInterval: 50 * time.Millisecond, Warmup: madeWarmup, HA: &spec}}
 }
 
 // running is a run of three machines that are on, with vm:100, which runs on its node n1, and n2 as the

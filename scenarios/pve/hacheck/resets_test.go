@@ -89,3 +89,23 @@ func TestAFenceNeedsAReason(t *testing.T) {
 	x.fault(110, 300, cut([]string{"n1"}))
 	x.require(resets{}, valid, "")
 }
+
+// TestALateMachineHasAReason: what is late depends on the interval of the joins that the cluster is configured
+// with.
+func TestALateMachineHasAReason(t *testing.T) {
+	for _, c := range []struct {
+		join, latency time.Duration
+		want          linearizability.Validity
+	}{
+		{50 * time.Millisecond, 24 * time.Millisecond, invalid},
+		{50 * time.Millisecond, 25 * time.Millisecond, valid},
+		{100 * time.Millisecond, 25 * time.Millisecond, invalid},
+		{100 * time.Millisecond, 50 * time.Millisecond, valid},
+	} {
+		x := running(t)
+		x.cluster.JoinInterval = c.join
+		x.fault(120, 200, fault.Fault{Kind: fault.Link, From: []string{"n1"}, Latency: c.latency})
+		x.reset(190, 0)
+		x.require(resets{}, c.want, UnjustifiedReset)
+	}
+}
