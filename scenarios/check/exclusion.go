@@ -117,6 +117,7 @@ func (x *Exclusion) Observe(r scenarios.Stamped) {
 // Judge implements Check.
 func (x *Exclusion) Judge(context.Context, *scenarios.Run) linearizability.Verdict {
 	violations := slices.Concat(Overlaps(x.intervals.All(), x.machines), x.powerless.Violations())
-	return Verdict(x.name, violations, fmt.Sprintf("no service ran on two machines at once, in %d run intervals",
-		len(x.intervals.All())))
+	return Verdict(x.name, violations,
+		fmt.Sprintf("no service ran on two machines at once, in %d run intervals",
+			len(x.intervals.All())))
 }

@@ -123,7 +123,8 @@ func (f *Faults) EndAtKills(intervals []Interval, process string) []Interval {
 		}
 		for n := range cut {
 			v := &cut[n]
-			if f.Concerns(&a.Fault, v.Machine) && v.From <= a.Begun[0] && a.Begun[0] < v.To && a.Begun[1] > 0 {
+			if f.Concerns(&a.Fault, v.Machine) && v.From <= a.Begun[0] && a.Begun[0] < v.To &&
+				a.Begun[1] > 0 {
 				v.To = a.Begun[0]
 			}
 		}
@@ -131,7 +132,8 @@ func (f *Faults) EndAtKills(intervals []Interval, process string) []Interval {
 	return cut
 }
 
-// anyOnLink reports whether a fault on the link between a machine and the network acts, and meets a condition.
+// anyOnLink reports whether a fault that meets a condition acts on the link between a machine and the
+// network.
 func (f *Faults) anyOnLink(m env.MachineID, at time.Duration, is func(*fault.Fault) bool) bool {
 	return slices.ContainsFunc(f.Applied, func(a scenarios.Applied) bool {
 		one := &a.Fault

@@ -47,8 +47,10 @@ func TestHealthOfAMachine(t *testing.T) {
 		{"serving process killed", done(fault.Kill, server), true, false, true, false},
 		{"helper killed", done(fault.Kill, helper), true, true, true, false},
 		{"disk stalled", done(fault.DiskStall, ""), true, false, true, false},
-		{"not transitive", fault.Fault{Kind: fault.Cut, From: []string{"n1"}, To: []string{"n2"}}, true, false, false, true},
-		{"a link that loses much", fault.Fault{Kind: fault.Link, From: []string{"n3"}, Loss: fault.Always / 5},
+		{"not transitive", fault.Fault{Kind: fault.Cut, From: []string{"n1"}, To: []string{"n2"}}, true,
+			false, false, true},
+		{"a link that loses much", fault.Fault{Kind: fault.Link, From: []string{"n3"},
+			Loss: fault.Always / 5},
 			true, false, false, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -82,7 +84,8 @@ func TestHealthDetails(t *testing.T) {
 
 // TestAPauseEndsWithAReset: what a machine runs after a reset was not paused.
 func TestAPauseEndsWithAReset(t *testing.T) {
-	f := check.Faults{Machines: machines, End: time.Minute, Applied: []scenarios.Applied{applied(10, 50, done(fault.Pause, member))}}
+	f := check.Faults{Machines: machines, End: time.Minute,
+		Applied: []scenarios.Applied{applied(10, 50, done(fault.Pause, member))}}
 	require.True(t, f.Stopped(0, member, seconds(45)))
 	for _, r := range []scenarios.Stamped{at(0, 0, scenarios.Power{On: true}), at(30, 0, scenarios.Power{}),
 		at(40, 0, scenarios.Power{On: true})} {
@@ -119,7 +122,8 @@ func TestSettled(t *testing.T) {
 		{"no trouble", nil, 60},
 		{"trouble until shortly before", []scenarios.Applied{applied(10, 35, cut([]string{"n1"}))}, -1},
 		{"trouble that ended in time", []scenarios.Applied{applied(10, 29, cut([]string{"n1"}))}, 60},
-		{"another machine goes early", []scenarios.Applied{applied(10, 29, cut([]string{"n1"})), applied(35, 60, cut([]string{"n2"}))}, 60},
+		{"another machine goes early", []scenarios.Applied{applied(10, 29, cut([]string{"n1"})),
+			applied(35, 60, cut([]string{"n2"}))}, 60},
 		{"another machine goes late", []scenarios.Applied{applied(55, 60, cut([]string{"n2"}))}, 55},
 		{"short trouble late", []scenarios.Applied{applied(55, 56, cut([]string{"n1"}))}, 55},
 	} {

@@ -87,7 +87,8 @@ func TestOutagesAndDowntime(t *testing.T) {
 	v.Set("a", 0, seconds(21), false)
 	v.EndAll(1, seconds(30))
 	v.Set("a", 2, seconds(45), true)
-	require.Equal(t, []check.Span{{0, seconds(10)}, {seconds(30), seconds(45)}}, check.Outages(v.All(), "a", time.Minute))
+	require.Equal(t, []check.Span{{0, seconds(10)}, {seconds(30), seconds(45)}},
+		check.Outages(v.All(), "a", time.Minute))
 	require.Equal(t, seconds(15), check.Downtime(v.All(), "a", time.Minute), "not before its first start")
 	require.Equal(t, time.Minute, check.Downtime(v.All(), "b", time.Minute), "never started")
 	require.Equal(t, []env.MachineID{2}, v.Machines("a"))
@@ -119,7 +120,8 @@ func TestPowerLog(t *testing.T) {
 func TestCommonChecks(t *testing.T) {
 	watch := check.NewWatch(check.OfRun, check.Recovery())
 	run := minute()
-	require.Equal(t, linearizability.Unknown, watch.Check(t.Context(), run)[0].Validity, "no machine was asked")
+	require.Equal(t, linearizability.Unknown, watch.Check(t.Context(), run)[0].Validity,
+		"no machine was asked")
 	run.Finals = []scenarios.Final{{Machine: 0}, {Machine: 1}}
 	require.Equal(t, linearizability.Valid, watch.Check(t.Context(), run)[0].Validity)
 	run.Finals[1].Err = context.DeadlineExceeded

@@ -74,7 +74,8 @@ func TestAnotherSubjectUsesTheChecks(t *testing.T) {
 	}
 	require.Equal(t, []string{"register", "recovery", "stores"}, names[:3])
 	require.NotEqual(t, "0 values were stored", run.Verdicts[2].Summary)
-	planted := &stores{seen: []scenarios.Stamped{{At: run.Applied[0].Begun[1] + 1, Machine: env.MachineID(0)}}}
+	planted := &stores{seen: []scenarios.Stamped{{At: run.Applied[0].Begun[1] + 1,
+		Machine: env.MachineID(0)}}}
 	require.Equal(t, fault.Pause, run.Applied[0].Fault.Kind)
 	require.Equal(t, linearizability.Invalid, planted.Judge(t.Context(), run).Validity)
 }

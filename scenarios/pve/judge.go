@@ -27,7 +27,8 @@ func (j judge) Watch(s *scenarios.Scenario) scenarios.Watch {
 		Votes: j.subject.votes(), Others: haspec.IsRequest})}
 	if spec := j.subject.spec.HA; spec != nil {
 		w.ha = hacheck.New(hacheck.Cluster{Machines: s.Machines, Nodes: j.subject.NodeNames(),
-			Votes: j.subject.votes(), JoinInterval: j.subject.joinInterval(), Warmup: j.subject.warmup, HA: spec})
+			Votes: j.subject.votes(), JoinInterval: j.subject.joinInterval(), Warmup: j.subject.warmup,
+			HA: spec})
 	}
 	return w
 }

@@ -24,7 +24,8 @@ func TestBoundsOfTheScenario(t *testing.T) {
 	}
 	x.cluster.HA.Moves = &haspec.Moves{AtLeast: 2, AtMost: 3}
 	x.require(newMoves(x.cluster), invalid, WrongMoves)
-	for most, want := range map[time.Duration]linearizability.Validity{seconds(19): invalid, seconds(20): valid} {
+	for most, want := range map[time.Duration]linearizability.Validity{seconds(19): invalid,
+		seconds(20): valid} {
 		x.cluster.HA.DownAtMost = map[string]time.Duration{"vm:100": most}
 		x.require(downtime{}, want, TooLongDown)
 		require.Contains(t, x.verdict(downtime{}).Summary, "vm:100 was down for 20s")

@@ -29,7 +29,8 @@ type commandKey struct {
 }
 
 func newCommands(c Cluster) *commands {
-	return &commands{machines: c.Machines, incarnations: make([]int, len(c.Machines)), final: map[commandKey]bool{}}
+	return &commands{machines: c.Machines, incarnations: make([]int, len(c.Machines)),
+		final: map[commandKey]bool{}}
 }
 
 // Name implements check.Check.
@@ -50,9 +51,9 @@ func (c *commands) Observe(r scenarios.Stamped) {
 		c.final[c.key(r, rec.UID)] = !retried && rec.ExitCode != ha.ExitTryAgain
 	case haproc.CommandBegun:
 		if rec.UID != "" && c.final[c.key(r, rec.UID)] {
-			c.repeated = append(c.repeated, linearizability.Violation{Kind: RepeatedCommand, Explain: fmt.Sprintf(
+			c.repeated = append(c.repeated, violation(RepeatedCommand,
 				"at %v %s carries out %s of %s again, which has been done already (uid %s)",
-				r.At, c.machines[r.Machine], rec.State, rec.SID, rec.UID)})
+				r.At, c.machines[r.Machine], rec.State, rec.SID, rec.UID))
 		}
 	}
 }
@@ -63,5 +64,6 @@ func (c *commands) key(r scenarios.Stamped, uid string) commandKey {
 
 // Judge implements check.Check.
 func (c *commands) Judge(context.Context, *Evidence) linearizability.Verdict {
-	return check.Verdict(c.Name(), c.repeated, fmt.Sprintf("none of %d commands was carried out twice", len(c.final)))
+	return check.Verdict(c.Name(), c.repeated, fmt.Sprintf("none of %d commands was carried out twice",
+		len(c.final)))
 }

@@ -78,7 +78,8 @@ func newDesiredState(e *Evidence) *desiredState {
 	d.disarmed = all.disarmed.spans()
 	d.delayStops(all.services, e.orders.taken)
 	for sid, service := range d.services {
-		d.notRequired[sid] = notRequired(service.State == ha.WantStarted, e.operator.inPlace, all.services[sid])
+		d.notRequired[sid] = notRequired(service.State == ha.WantStarted, e.operator.inPlace,
+			all.services[sid])
 	}
 	return d
 }
@@ -197,9 +198,9 @@ func (l *lasting) spans() (spans []check.Span) {
 // stopGrace is how long after it has taken an order a master may need to carry it out.
 const stopGrace = time.Minute
 
-// delayStops moves the end of each order to stop a service. The order goes to the master, which takes it when
-// there is one and carries it out when it can, after arming at the earliest. Then the service is not required,
-// whatever was commanded in between.
+// delayStops moves the end of each order to stop a service. The order goes to the master, which takes it
+// when there is one and carries it out when it can, after arming at the earliest. Then the service is not
+// required, whatever was commanded in between.
 func (d *desiredState) delayStops(services map[string][]intent, taken []takenBatch) {
 	for _, list := range services {
 		for i := range list {

@@ -14,7 +14,8 @@ import (
 func TestWishesCountInTheOrderInWhichTheyCameTrue(t *testing.T) {
 	stop, start := "set vm:100 state stopped", "set vm:100 state started"
 	for stopped, want := range map[int]linearizability.Validity{80: invalid, 300: valid} {
-		x := running(t, haspec.Command{At: 60 * time.Second, On: "n3", Run: stop}, haspec.Command{At: 100 * time.Second, On: "n2", Run: start})
+		x := running(t, haspec.Command{At: 60 * time.Second, On: "n3", Run: stop},
+			haspec.Command{At: 100 * time.Second, On: "n2", Run: start})
 		x.at(75, 0, resource.Active{SID: "vm:100"})
 		x.at(stopped, 2, haspec.OperatorDid{What: stop})
 		x.at(111, 1, haspec.OperatorDid{What: start})
@@ -25,7 +26,8 @@ func TestWishesCountInTheOrderInWhichTheyCameTrue(t *testing.T) {
 // TestTheSameWishOfTwoIsTwoWishes: the report of one says nothing about the other.
 func TestTheSameWishOfTwoIsTwoWishes(t *testing.T) {
 	stop, start := "set vm:100 state disabled", "set vm:100 state started"
-	x := running(t, haspec.Command{At: 60 * time.Second, On: "n3", Run: stop}, haspec.Command{At: 80 * time.Second, On: "n1", Run: stop},
+	x := running(t, haspec.Command{At: 60 * time.Second, On: "n3", Run: stop},
+		haspec.Command{At: 80 * time.Second, On: "n1", Run: stop},
 		haspec.Command{At: 90 * time.Second, On: "n2", Run: start})
 	x.at(130, 2, haspec.OperatorDid{What: stop})
 	x.at(131, 1, haspec.OperatorDid{What: start})
@@ -38,7 +40,8 @@ func TestTheSameWishOfTwoIsTwoWishes(t *testing.T) {
 func TestAnOrderToStopCountsWhenAMasterTakesIt(t *testing.T) {
 	stop, start := "stop vm:100 20", "set vm:100 state started"
 	for taken, want := range map[int]linearizability.Validity{80: invalid, 140: valid} {
-		x := running(t, haspec.Command{At: 60 * time.Second, On: "n3", Run: stop}, haspec.Command{At: 170 * time.Second, On: "n3", Run: start})
+		x := running(t, haspec.Command{At: 60 * time.Second, On: "n3", Run: stop},
+			haspec.Command{At: 170 * time.Second, On: "n3", Run: start})
 		x.at(75, 2, haspec.OperatorDid{What: stop})
 		x.at(taken, 1, haproc.CommandsTaken{Batch: "made up", Lines: []string{stop}})
 		x.at(taken, 0, resource.Active{SID: "vm:100"})
@@ -47,10 +50,12 @@ func TestAnOrderToStopCountsWhenAMasterTakesIt(t *testing.T) {
 	}
 }
 
-// TestDisarmingMayComeAfterArming: when the one who disarms can reach nobody for long, it holds on.
+// TestDisarmingMayComeAfterArming: an operator who can reach no quorum for long disarms after another one has
+// armed, and then it is disarmed.
 func TestDisarmingMayComeAfterArming(t *testing.T) {
 	for disarmed, want := range map[int]linearizability.Validity{80: invalid, 200: valid} {
-		x := running(t, haspec.Command{At: 60 * time.Second, On: "n3", Run: "disarm-ha freeze"}, haspec.Command{At: 100 * time.Second, On: "n2", Run: "arm-ha"})
+		x := running(t, haspec.Command{At: 60 * time.Second, On: "n3", Run: "disarm-ha freeze"},
+			haspec.Command{At: 100 * time.Second, On: "n2", Run: "arm-ha"})
 		x.at(disarmed, 2, haspec.OperatorDid{What: "disarm-ha freeze"})
 		x.at(130, 1, haspec.OperatorDid{What: "arm-ha"})
 		x.at(210, 0, resource.Active{SID: "vm:100"})

@@ -25,8 +25,8 @@ func (c downtime) Judge(_ context.Context, e *Evidence) linearizability.Verdict 
 		down, most := check.Downtime(e.running.All(), sid, e.run.Duration), e.scaled(e.HA.DownAtMost[sid])
 		text = append(text, fmt.Sprintf("%s was down for %v", sid, down))
 		if down > most {
-			violations = append(violations, linearizability.Violation{Kind: TooLongDown, Explain: fmt.Sprintf(
-				"service %s was down for %v altogether, %v is the most", sid, down, most)})
+			violations = append(violations, violation(TooLongDown,
+				"service %s was down for %v altogether, %v is the most", sid, down, most))
 		}
 	}
 	v := check.Verdict(c.Name(), violations, strings.Join(text, ", "))

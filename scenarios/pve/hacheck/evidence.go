@@ -56,7 +56,8 @@ type Evidence struct {
 }
 
 func newEvidence(c Cluster) *Evidence {
-	return &Evidence{Cluster: c, running: check.NewIntervals(len(c.Machines)), durable: map[string]time.Duration{},
+	return &Evidence{Cluster: c, running: check.NewIntervals(len(c.Machines)),
+		durable:   map[string]time.Duration{},
 		watchdogs: watchdogLog{expired: map[env.MachineID]expiry{}}}
 }
 

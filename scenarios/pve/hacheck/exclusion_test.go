@@ -19,8 +19,12 @@ func TestAServiceRunsOnOneMachine(t *testing.T) {
 	}{
 		{"it moves", func(x *made) { x.at(50, 0, off); x.at(50, 2, on) }, valid},
 		{"it runs twice", func(x *made) { x.at(50, 2, on); x.at(51, 0, off) }, invalid},
-		{"its machine lost its power", func(x *made) { x.at(49, 0, scenarios.Power{}); x.at(50, 2, on) }, valid},
-		{"the host of the guests ended", func(x *made) { x.at(49, 0, resource.HostStarted{}); x.at(50, 2, on) }, valid},
+		{"its machine lost its power", func(x *made) { x.at(49, 0, scenarios.Power{}); x.at(50, 2, on) },
+			valid},
+		{"the host of the guests ended", func(x *made) {
+			x.at(49, 0, resource.HostStarted{})
+			x.at(50, 2, on)
+		}, valid},
 		{"a fault killed that host", func(x *made) {
 			x.fault(49, 60, done(fault.Kill, "n1", resource.HostProcess))
 			x.at(50, 2, on)

@@ -66,7 +66,7 @@ func blockedReason(e *Evidence, sid string, at time.Duration) string {
 	case placed && p.Healthy[m] && !agentRuns(p, m):
 		return "what runs services on its node was stopped"
 	case placed && !p.Healthy[m] && unconfirmedGuard(e, sid, m, at):
-		return "its guest had come to its node just before that node was lost, and had not been reported as guarded"
+		return "its guest had come to its node just before that was lost, and was not reported as guarded"
 	case inErrorWithReason(e, sid, at):
 		return "it was in error with a reason"
 	}
@@ -103,7 +103,8 @@ func couldNotStart(e *Evidence, f failedStart) bool {
 // inErrorWithReason reports whether a service that is in error at the end had come there with a reason by an
 // instant.
 func inErrorWithReason(e *Evidence, sid string, at time.Duration) bool {
-	if s := e.finalStatus(); s == nil || s.ServiceStatus[sid] == nil || s.ServiceStatus[sid].State != ha.Error {
+	if s := e.finalStatus(); s == nil || s.ServiceStatus[sid] == nil ||
+		s.ServiceStatus[sid].State != ha.Error {
 		return false
 	}
 	return slices.ContainsFunc(e.orders.failures, func(f failedStart) bool {

@@ -77,11 +77,13 @@ func (e *Evidence) provenDead(before, taken *change) bool {
 		return false
 	}
 	for _, c := range e.fences.claims {
-		if !c.confirmed || c.by != taken.by || c.version != before.Rev || c.from < before.at || c.to > taken.at ||
+		if !c.confirmed || c.by != taken.by || c.version != before.Rev || c.from < before.at ||
+			c.to > taken.at ||
 			c.node != e.Nodes[m] {
 			continue
 		}
-		if e.power.WasOff(m, c.from, c.to) && (e.run.Backend != simulated || e.fences.wasSwitched(m, c.from, c.to)) {
+		if e.power.WasOff(m, c.from, c.to) && (e.run.Backend != simulated ||
+			e.fences.wasSwitched(m, c.from, c.to)) {
 			return true
 		}
 	}
@@ -106,9 +108,9 @@ func (f fencing) Judge(_ context.Context, e *Evidence) linearizability.Verdict {
 		confirmed++
 		m, exists := e.machineOfNode(c.node)
 		if !exists || !e.power.WasOff(m, c.from, c.to) {
-			violations = append(violations, linearizability.Violation{Kind: FalseFenceProof,
-				Nodes: []string{c.node}, Explain: fmt.Sprintf("%s fenced %s from %v to %v and accepts it as "+
-					"confirmed, but the machine had power all the time", c.by, c.node, c.from, c.to)})
+			violations = append(violations, violationOf(c.node, FalseFenceProof,
+				"%s fenced %s from %v to %v and accepts it as "+
+					"confirmed, but the machine had power all the time", c.by, c.node, c.from, c.to))
 		}
 	}
 	if needsBoth(e) {
@@ -141,7 +143,8 @@ func unfencedTakeovers(e *Evidence) (violations []linearizability.Violation) {
 		if c.deletes() {
 			delete(held, name)
 		}
-		if before == nil || before.by == c.by || processOf(before.by) != lrmProcess || e.provenDead(before, c) {
+		if before == nil || before.by == c.by || processOf(before.by) != lrmProcess ||
+			e.provenDead(before, c) {
 			continue
 		}
 		violations = append(violations, linearizability.Violation{Kind: TakeoverWithoutFence,

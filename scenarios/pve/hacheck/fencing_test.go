@@ -14,7 +14,8 @@ import (
 func (x *made) fencedBy(process string, version uint64) {
 	for second, r := range map[int]env.Record{50: fence.Started{Node: "n1", Version: version},
 		60: fence.Ended{Node: "n1", OK: true}} {
-		x.records = append(x.records, scenarios.Stamped{At: seconds(second), Machine: 1, Process: process, Record: r})
+		x.records = append(x.records, scenarios.Stamped{At: seconds(second), Machine: 1, Process: process,
+			Record: r})
 	}
 }
 

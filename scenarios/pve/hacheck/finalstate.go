@@ -90,15 +90,18 @@ func (e *ending) service(sid string) *linearizability.Violation {
 		return nil
 	case mustRun && check.Within(e.desired.notRequired[sid], end):
 		return nil // it is unknown whether the last command was carried out
-	case (known.State == ha.Fence || known.State == ha.Recovery || known.State == ha.Freeze) && e.hasNode(sid):
+	case (known.State == ha.Fence || known.State == ha.Recovery || known.State == ha.Freeze) &&
+		e.hasNode(sid):
 		return wrong(LostService, "is stuck in %s of %s", known.State, known.Node)
 	}
 	on := e.runningOn(sid)
 	switch {
 	case mustRun && on == "" && e.hasNode(sid) && e.longDown(sid):
-		return wrong(LostService, "must run and runs nowhere; the manager has it as %s on %s", known.State, known.Node)
+		return wrong(LostService, "must run and runs nowhere; the manager has it as %s on %s", known.State,
+			known.Node)
 	case !mustRun && on != "" && e.hasNode(sid):
-		return wrong(LostService, "must be %s and runs on %s; the manager has it as %s", configured.State, on, known.State)
+		return wrong(LostService, "must be %s and runs on %s; the manager has it as %s", configured.State, on,
+			known.State)
 	}
 	return nil
 }
@@ -139,11 +142,13 @@ func (e *ending) rules() (violations []linearizability.Violation) {
 		}
 		for _, on := range slices.Sorted(maps.Keys(at)) {
 			if _, listed := r.Nodes[on]; r.Strict.On() && !listed {
-				violations = append(violations, lost("at the end %v run on %s, which the strict rule %s does not list",
-					at[on], on, id))
+				violations = append(violations,
+					lost("at the end %v run on %s, which the strict rule %s does not list",
+						at[on], on, id))
 			}
 			if r.Affinity == config.Negative && len(at[on]) > 1 && len(r.Resources) <= len(e.Machines) {
-				violations = append(violations, lost("at the end %v run on %s, which rule %s keeps apart", at[on], on, id))
+				violations = append(violations, lost("at the end %v run on %s, which rule %s keeps apart",
+					at[on], on, id))
 			}
 		}
 		if r.Affinity == config.Positive && len(at) > 1 {

@@ -47,7 +47,8 @@ func newHealth(c Cluster, r *scenarios.Run, power check.PowerLog) *health {
 	return &health{check.NewHealth(r, power, check.HealthModel{Votes: c.Votes,
 		MemberProcess: cpg.Process, ServingProcess: store.Process,
 		Watched:   []string{lrmProcess, crmProcess, resource.HostProcess, watchdog.Process},
-		LateAfter: r.Timescale.Of(c.JoinInterval) / 2, LossMax: badLoss, DiskReturns: r.Timescale.Of(diskReturnMax)})}
+		LateAfter: r.Timescale.Of(c.JoinInterval) / 2, LossMax: badLoss,
+		DiskReturns: r.Timescale.Of(diskReturnMax)})}
 }
 
 // agentRuns reports whether a machine is healthy in a phase, and what runs services on it.

@@ -88,7 +88,8 @@ func (x *made) change(second int, by, op, path, to string) {
 // fault makes a fault act for a time.
 func (x *made) fault(from, to int, f fault.Fault) {
 	x.applied = append(x.applied, scenarios.Applied{Fault: f,
-		Begun: [2]time.Duration{seconds(from), seconds(from)}, Ended: [2]time.Duration{seconds(to), seconds(to)}})
+		Begun: [2]time.Duration{seconds(from), seconds(from)},
+		Ended: [2]time.Duration{seconds(to), seconds(to)}})
 }
 
 // cut is a partition of groups of machines from the others.
@@ -107,8 +108,9 @@ func (x *made) reset(second int, m env.MachineID) {
 
 // requested adds a request of a client, acknowledged a second later as a revision.
 func (x *made) requested(second int, kind, sid, node string, revision uint64) {
-	e := history.Event{Process: len(x.events), Type: history.Invoke, Time: int64(seconds(second)), F: kind, Key: sid,
-		ID: fmt.Sprintf("h%d", len(x.events)), Value: workload.JSON(node)}
+	e := history.Event{Process: len(x.events), Type: history.Invoke, Time: int64(seconds(second)), F: kind,
+		Key: sid,
+		ID:  fmt.Sprintf("h%d", len(x.events)), Value: workload.JSON(node)}
 	answer := e
 	answer.Type, answer.Time, answer.Rev = history.OK, int64(seconds(second+1)), revision
 	x.events = append(x.events, e, answer)
@@ -122,7 +124,8 @@ func (x *made) ends(status *ha.ManagerStatus, services map[string]*ha.ServiceCon
 		haproc.ResourcesPath: config.FormatResources(services)} {
 		answer := store.Response{OK: true, Revision: x.revision,
 			Entry: &store.EntryInfo{Path: path, Kind: "file", Data: []byte(text)}}
-		x.finals = append(x.finals, scenarios.Final{Op: workload.Op{F: workload.Read, Key: path}, Output: answer.Encode()})
+		x.finals = append(x.finals, scenarios.Final{Op: workload.Op{F: workload.Read, Key: path},
+			Output: answer.Encode()})
 	}
 }
 

@@ -1,6 +1,10 @@
 package hacheck
 
-import "github.com/holdfast-sim/holdfast/linearizability"
+import (
+	"fmt"
+
+	"github.com/holdfast-sim/holdfast/linearizability"
+)
 
 // Kinds of violations of the HA manager.
 const (
@@ -54,3 +58,21 @@ const (
 	// cluster is configured to need one.
 	TakeoverWithoutFence linearizability.Kind = "takeover-without-fence"
 )
+
+// violation is one that names no node or revision.
+func violation(kind linearizability.Kind, format string, args ...any) linearizability.Violation {
+	return linearizability.Violation{Kind: kind, Explain: fmt.Sprintf(format, args...)}
+}
+
+// violationOf is one of a node.
+func violationOf(node string, kind linearizability.Kind, format string,
+	args ...any) linearizability.Violation {
+	v := violation(kind, format, args...)
+	v.Nodes = []string{node}
+	return v
+}
+
+// lost is a violation of kind LostService.
+func lost(format string, args ...any) linearizability.Violation {
+	return violation(LostService, format, args...)
+}

@@ -2,7 +2,6 @@ package hacheck
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -14,7 +13,7 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
 )
 
-// liveness checks what costs nobody data, only patience: services that are moved again and again, watchdogs
+// liveness checks what costs no data, only patience: services that are moved again and again, watchdogs
 // that stay armed without services, commands that are not taken, services that are not up when the scenario
 // says so, and nodes that do not exist.
 type liveness struct{}
@@ -43,9 +42,9 @@ func flapping(e *Evidence) (violations []linearizability.Violation) {
 				count, since = 0, last
 			}
 			if count++; count > limit {
-				violations = append(violations, linearizability.Violation{Kind: FlappingService,
-					Explain: fmt.Sprintf("service %s is moved for the %dth time at %v although nothing has happened since %v",
-						sid, count, at, since)})
+				violations = append(violations, violation(FlappingService,
+					"service %s is moved for the %dth time at %v although nothing has happened since %v",
+					sid, count, at, since))
 				break
 			}
 		}
@@ -69,9 +68,9 @@ func ignoredCommands(e *Evidence) (violations []linearizability.Violation) {
 		id, taken := env.MachineID(m), e.operator.commandsOn(name)
 		if taken < due[m] && !e.power.LostPower(id) &&
 			!e.health.Killed(id, haspec.OperatorProcess, e.run.Duration, e.run.Duration) {
-			violations = append(violations, linearizability.Violation{Kind: IgnoredCommand, Nodes: []string{name},
-				Explain: fmt.Sprintf("of %d commands that the operator gave on %s in time only %d were taken",
-					due[m], name, taken)})
+			violations = append(violations, violationOf(name, IgnoredCommand,
+				"of %d commands that the operator gave on %s in time only %d were taken",
+				due[m], name, taken))
 		}
 	}
 	return violations
@@ -91,7 +90,8 @@ func hopeless(spec *haspec.Spec, c *haspec.Command) bool {
 func notUpAt(e *Evidence) (violations []linearizability.Violation) {
 	for _, sid := range slices.Sorted(maps.Keys(e.HA.UpAt)) {
 		at := e.scaled(e.Warmup + e.HA.UpAt[sid])
-		if !slices.ContainsFunc(e.runs, func(v check.Interval) bool { return v.Service == sid && v.Contains(at) }) {
+		up := func(v check.Interval) bool { return v.Service == sid && v.Contains(at) }
+		if !slices.ContainsFunc(e.runs, up) {
 			violations = append(violations, lost("service %s does not run at %v", sid, at))
 		}
 	}
@@ -107,8 +107,9 @@ func phantomNodes(e *Evidence) (violations []linearizability.Violation) {
 	}
 	for _, node := range slices.Sorted(maps.Keys(status.NodeStatus)) {
 		if !slices.Contains(e.Nodes, node) && !strings.Contains(e.HA.ManagerStatus, node) {
-			violations = append(violations, linearizability.Violation{Kind: PhantomNode, Explain: fmt.Sprintf(
-				"the manager counts a node %s as %s, which the cluster does not have", node, status.NodeStatus[node])})
+			violations = append(violations, violation(PhantomNode,
+				"the manager counts a node %s as %s, which the cluster does not have", node,
+				status.NodeStatus[node]))
 		}
 	}
 	return violations

@@ -41,7 +41,8 @@ func TestAFlappingServiceIsNoticed(t *testing.T) {
 	for i := range 7 {
 		state := []ha.ServiceState{ha.Migrate, ha.Started, ha.Relocate}
 		for _, s := range state[:1+i%3] {
-			moves = append(moves, record{100 + 20*i, 0, haproc.CommandBegun{SID: "vm:100", UID: "u", State: s}})
+			moves = append(moves, record{100 + 20*i, 0,
+				haproc.CommandBegun{SID: "vm:100", UID: "u", State: s}})
 		}
 	}
 	spec := haspec.Spec{Services: placed}

@@ -78,7 +78,7 @@ func missingProof(e *Evidence, at int, held map[string]*change) string {
 	c := &e.order.changes[at]
 	sid, from := haspec.PlacementOf(c.Key)
 	if c.To == "" || sid == "" || processOf(c.by) == haspec.OperatorProcess {
-		return "" // what the operator does by hand needs no lock, only that the manager leaves the guest alone
+		return "" // what the operator does by hand needs no lock
 	}
 	holder := "no process"
 	if h := held[haproc.AgentLock(from)]; h != nil {

@@ -25,7 +25,8 @@ func TestLocksChangeHandsOnlyWhenTheyRanOut(t *testing.T) {
 
 // TestServicesMoveUnderTheirNodesLock: by whoever holds it, agent or master.
 func TestServicesMoveUnderTheirNodesLock(t *testing.T) {
-	name, from, to := "priv/lock/"+haproc.AgentLock("n1"), haproc.GuestPath("vm:100", "n1"), haproc.GuestPath("vm:100", "n3")
+	name, from, to := "priv/lock/"+haproc.AgentLock("n1"), haproc.GuestPath("vm:100", "n1"),
+		haproc.GuestPath("vm:100", "n3")
 	x := running(t)
 	x.change(50, "n1/lrm", "rename", from, to)
 	x.require(takeovers{}, valid, "")

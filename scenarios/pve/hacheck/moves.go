@@ -55,8 +55,9 @@ func (m *moves) Judge(_ context.Context, e *Evidence) linearizability.Verdict {
 	allowed, count := e.HA.Moves, len(m.moved)
 	var violations []linearizability.Violation
 	if count < allowed.AtLeast || count > allowed.AtMost {
-		violations = append(violations, linearizability.Violation{Kind: WrongMoves, Explain: fmt.Sprintf(
-			"services moved %d times, which should be %d to %d: %v", count, allowed.AtLeast, allowed.AtMost, m.moved)})
+		violations = append(violations, violation(WrongMoves,
+			"services moved %d times, which should be %d to %d: %v", count, allowed.AtLeast, allowed.AtMost,
+			m.moved))
 	}
 	v := check.Verdict(m.Name(), violations, fmt.Sprintf("%d moves of services, %d to %d are allowed",
 		count, allowed.AtLeast, allowed.AtMost))

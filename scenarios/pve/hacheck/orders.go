@@ -74,7 +74,8 @@ func (l *orderLog) observe(r scenarios.Stamped) {
 // begun takes the beginning of an agent's command.
 func (l *orderLog) begun(r scenarios.Stamped, rec *haproc.CommandBegun) {
 	if rec.Target != "" {
-		l.underway = append(l.underway, underway{rec.UID, rec.SID, rec.Target, check.Span{From: r.At, To: check.Forever}})
+		l.underway = append(l.underway, underway{rec.UID, rec.SID, rec.Target,
+			check.Span{From: r.At, To: check.Forever}})
 	}
 	if ha.ServiceState(rec.State).Moving() {
 		if l.moving == nil {
@@ -98,5 +99,7 @@ func (l *orderLog) done(r scenarios.Stamped, rec *haproc.CommandDone) {
 
 // cameTo reports whether any service was ordered to move to a node until an instant.
 func (l *orderLog) cameTo(node string, until time.Duration) bool {
-	return slices.ContainsFunc(l.underway, func(u underway) bool { return u.target == node && u.From <= until })
+	return slices.ContainsFunc(l.underway, func(u underway) bool {
+		return u.target == node && u.From <= until
+	})
 }

@@ -32,18 +32,15 @@ func (c recovery) Judge(_ context.Context, e *Evidence) linearizability.Verdict 
 		}
 		for _, sid := range slices.Sorted(maps.Keys(e.HA.EndsOn)) {
 			if on := e.runningOn(sid); on != e.HA.EndsOn[sid] {
-				violations = append(violations, lost("service %s runs on %q at the end, not on %s", sid, on, e.HA.EndsOn[sid]))
+				violations = append(violations, lost("service %s runs on %q at the end, not on %s", sid, on,
+					e.HA.EndsOn[sid]))
 			}
 		}
 	case len(sids) > 0:
-		violations = append(violations, lost("the operator could not put the files into place in the whole run"))
+		violations = append(violations,
+			lost("the operator could not put the files into place in the whole run"))
 	}
 	return check.Verdict(c.Name(), violations, "every service that had to run was up or came back in time")
-}
-
-// lost is a violation of kind LostService.
-func lost(format string, args ...any) linearizability.Violation {
-	return linearizability.Violation{Kind: LostService, Explain: fmt.Sprintf(format, args...)}
 }
 
 // unexcusedOutages are the outages of a service that lasted longer than recovery may take.
@@ -53,7 +50,8 @@ func unexcusedOutages(e *Evidence, sid string) (violations []linearizability.Vio
 	}
 	for _, outage := range e.outages(sid) {
 		if why := unexcusedOutage(e, sid, outage); why != "" {
-			violations = append(violations, lost("service %s was down from %v to %v: %s", sid, outage.From, outage.To, why))
+			violations = append(violations, lost("service %s was down from %v to %v: %s", sid, outage.From,
+				outage.To, why))
 		}
 	}
 	return violations
@@ -73,8 +71,8 @@ func unexcusedOutage(e *Evidence, sid string, outage check.Span) string {
 			since, why = until, reason+" until then"
 		}
 		if bound := e.recoveryBound() + lockGrace(e, sid, since, until); until-since > bound {
-			return fmt.Sprintf("recovery may take %v, and nothing that concerns it has happened since %v (%s); "+
-				"it is configured on %q", bound, since, why, e.order.placementOf(sid, from))
+			return fmt.Sprintf("recovery may take %v, and nothing that concerns it has happened since %v "+
+				"(%s); it is configured on %q", bound, since, why, e.order.placementOf(sid, from))
 		}
 	}
 	return ""

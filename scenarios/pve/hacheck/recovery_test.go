@@ -34,7 +34,8 @@ func TestRecoveryIsJudgedByWhatConcernsIt(t *testing.T) {
 	x = back(down(), 345)
 	x.fault(150, 160, cut([]string{"n1"})) // its own node
 	x.require(recovery{}, valid, "")
-	for second, want := range map[int]linearizability.Validity{455: valid, 465: invalid} { // a lock's life more on the fenced node itself
+	for second, want := range map[int]linearizability.Validity{455: valid,
+		465: invalid} { // a lock's life more on the fenced node itself
 		x = down()
 		x.change(220, "n2/crm", "cas", "priv/lock/"+haproc.AgentLock("n1"), "")
 		x.at(second, 0, resource.Active{SID: "vm:100", On: true})

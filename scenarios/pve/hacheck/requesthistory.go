@@ -31,7 +31,8 @@ func requestsOf(events []history.Event) []request {
 		}
 		if e.Type == history.Invoke {
 			open[e.Process] = len(list)
-			list = append(list, request{Request: haspec.Request{Kind: e.F, SID: e.Key, Node: textOf(e)}, id: e.ID,
+			list = append(list, request{Request: haspec.Request{Kind: e.F, SID: e.Key, Node: textOf(e)},
+				id:      e.ID,
 				outcome: history.Info, Span: check.Span{From: time.Duration(e.Time), To: check.Forever}})
 			continue
 		}

@@ -41,7 +41,7 @@ func (c requests) Judge(_ context.Context, e *Evidence) linearizability.Verdict 
 		}
 	}
 	return check.Verdict(c.Name(), j.found, fmt.Sprintf(
-		"%d requests for services, %d acknowledged, none lost or done twice; of %d the effect could be judged",
+		"%d requests for services, %d acknowledged, none lost or done twice; %d effects could be judged",
 		len(j.all), acknowledged, j.judged))
 }
 
@@ -56,7 +56,7 @@ type requestJudge struct {
 }
 
 func (j *requestJudge) violation(kind linearizability.Kind, format string, args ...any) {
-	j.found = append(j.found, linearizability.Violation{Kind: kind, Explain: fmt.Sprintf(format, args...)})
+	j.found = append(j.found, violation(kind, format, args...))
 }
 
 // batches checks that every acknowledged move has come to a master's knowledge, and each batch once.
@@ -69,7 +69,8 @@ func (j *requestJudge) batches() {
 		case again && b.Before:
 			continue
 		case again:
-			j.violation(RepeatedRequest, "at %v %s carries out the commands %q, which %s had carried out at %v",
+			j.violation(RepeatedRequest,
+				"at %v %s carries out the commands %q, which %s had carried out at %v",
 				b.at, j.Machines[b.by], b.Lines, j.Machines[before.by], before.at)
 			continue
 		}
@@ -91,8 +92,9 @@ func (j *requestJudge) batches() {
 	for _, line := range slices.Sorted(maps.Keys(acknowledged)) {
 		j.judged += acknowledged[line]
 		if took[line] < acknowledged[line] {
-			j.violation(LostRequest, "%q was acknowledged %d times, the last time at %v, and no more than %d of them "+
-				"ever came to a master's knowledge", line, acknowledged[line], last[line], took[line])
+			j.violation(LostRequest, "%q was acknowledged %d times, the last time at %v, and no more "+
+				"than %d of them ever came to a master's knowledge", line, acknowledged[line], last[line],
+				took[line])
 		}
 	}
 }
@@ -109,10 +111,11 @@ func (j *requestJudge) stops() {
 				continue
 			}
 			if v.From > due && v.From < until && !j.health.AnyActed(v.From-j.within, v.From) {
-				j.violation(IgnoredStop, "service %s begins to run on %s at %v, though it was stopped at %v (%s)",
+				j.violation(IgnoredStop, "service %s begins to run on %s at %v, though stopped at %v (%s)",
 					r.SID, j.Machines[v.Machine], v.From, r.To, r.id)
 			}
-			if quiet := max(due, j.quietFrom+j.within); until == check.Forever && quiet < j.run.Duration && v.To > quiet {
+			if quiet := max(due, j.quietFrom+j.within); until == check.Forever && quiet < j.run.Duration &&
+				v.To > quiet {
 				j.violation(IgnoredStop, "service %s still runs on %s at %v, though it was stopped at %v (%s)",
 					r.SID, j.Machines[v.Machine], quiet, r.To, r.id)
 			}
@@ -166,11 +169,13 @@ func (j *requestJudge) refusedIn(r *request, span check.Span) bool {
 // a move.
 func (j *requestJudge) undisturbed(r *request) bool {
 	from, to := r.From-j.within, r.To+j.within
-	if to > j.run.Duration || from < j.operator.inPlace || j.health.AnyActed(from, to) || len(j.HA.Commands) > 0 {
+	if to > j.run.Duration || from < j.operator.inPlace || j.health.AnyActed(from, to) ||
+		len(j.HA.Commands) > 0 {
 		return false
 	}
 	return !slices.ContainsFunc(j.all, func(other request) bool {
-		return other.id != r.id && other.SID == r.SID && other.outcome != history.Fail && other.From <= to && other.To >= from
+		return other.id != r.id && other.SID == r.SID && other.outcome != history.Fail && other.From <= to &&
+			other.To >= from
 	})
 }
 

@@ -38,7 +38,8 @@ func TestAnAcknowledgedMoveIsNotLost(t *testing.T) {
 		}, valid},
 		{"taken and refused", func(x *made) {
 			x.at(310, 1, taken("a", line))
-			x.at(310, 1, haproc.CommandRefused{Command: ha.Command{Line: line}, Reason: ha.RefusedAlreadyOnNode})
+			x.at(310, 1, haproc.CommandRefused{Command: ha.Command{Line: line},
+				Reason: ha.RefusedAlreadyOnNode})
 		}, valid},
 		{"taken, and another one refused", func(x *made) {
 			x.at(310, 1, taken("a", line))
@@ -83,7 +84,8 @@ func TestAStopIsNotIgnored(t *testing.T) {
 	}{
 		{"it ended", func(x *made) { x.at(310, 0, off) }, valid},
 		{"it runs on", func(*made) {}, invalid},
-		{"it begins again", func(x *made) { x.at(310, 0, off); x.at(600, 1, on); x.at(610, 1, off) }, invalid},
+		{"it begins again", func(x *made) { x.at(310, 0, off); x.at(600, 1, on); x.at(610, 1, off) },
+			invalid},
 		{"it is started again", func(x *made) {
 			x.at(310, 0, off)
 			x.requested(590, haspec.RequestStart, "vm:100", "", 10)

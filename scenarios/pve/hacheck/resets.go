@@ -45,18 +45,20 @@ func (c resets) Judge(_ context.Context, e *Evidence) linearizability.Verdict {
 			continue
 		}
 		name := e.Machines[z.machine]
-		violations = append(violations, linearizability.Violation{Kind: UnjustifiedReset, Nodes: []string{name},
-			Explain: fmt.Sprintf("at %v the watchdog of %s resets it, and %s; %s", z.at, name, why, recentFaults(e, z.at))})
+		violations = append(violations, violationOf(name, UnjustifiedReset,
+			"at %v the watchdog of %s resets it, and %s; %s", z.at, name, why, recentFaults(e, z.at)))
 	}
 	for _, f := range e.orders.fences {
 		if why := unjustifiedFence(e, f.node, f.at); why != "" {
-			violations = append(violations, linearizability.Violation{Kind: UnjustifiedFence, Nodes: []string{f.node},
-				Explain: fmt.Sprintf("at %v the master fences %s, and %s; %s", f.at, f.node, why, recentFaults(e, f.at))})
+			violations = append(violations, violationOf(f.node, UnjustifiedFence,
+				"at %v the master fences %s, and %s; %s", f.at, f.node, why, recentFaults(e, f.at)))
 		}
 	}
-	summary := fmt.Sprintf("%d machines were reset by their watchdogs, each for a reason", len(e.watchdogs.resets))
+	summary := fmt.Sprintf("%d machines were reset by their watchdogs, each for a reason",
+		len(e.watchdogs.resets))
 	if unclear > 0 {
-		summary += fmt.Sprintf("; %d of them while the network was not transitive, or lost many packets", unclear)
+		summary += fmt.Sprintf("; %d of them while the network was not transitive, or lost many packets",
+			unclear)
 	}
 	return check.Verdict(c.Name(), append(violations, unneededWatchdogs(e)...), summary)
 }
@@ -70,7 +72,8 @@ func unjustified(e *Evidence, z *reset) (why string, unclear bool) {
 	case z.expiry.gone:
 		within := e.scaled(settleTime) + e.health.PausedFor(z.machine, watchdog.Process, z.expiry.at,
 			e.scaled(2*watchdog.CheckPeriod))
-		if e.health.Killed(z.machine, z.expiry.client, z.expiry.at, within) || stuckShutdown(e, z.machine, z.expiry.at) {
+		if e.health.Killed(z.machine, z.expiry.client, z.expiry.at, within) ||
+			stuckShutdown(e, z.machine, z.expiry.at) {
 			return "", false
 		}
 		return "its " + z.expiry.client + " ended by itself", false
@@ -79,7 +82,8 @@ func unjustified(e *Evidence, z *reset) (why string, unclear bool) {
 	from := z.expiry.at - e.scaled(watchdog.ClientTime)
 	span := check.Span{From: from + e.scaled(lockRenewMax), To: z.expiry.at}
 	good := func(p *check.Phase) bool {
-		return p.Healthy[z.machine] && !p.Late[z.machine] && !e.health.Stopped(z.machine, z.expiry.client, p.From) &&
+		return p.Healthy[z.machine] && !p.Late[z.machine] &&
+			!e.health.Stopped(z.machine, z.expiry.client, p.From) &&
 			!e.health.Stopped(z.machine, watchdog.Process, p.From)
 	}
 	last, settled := e.health.settled(e, span, good)
@@ -131,7 +135,8 @@ func stuckShutdown(e *Evidence, m env.MachineID, at time.Duration) bool {
 	}
 	return slices.ContainsFunc(e.HA.Commands, func(c haspec.Command) bool {
 		verb := c.Parsed().Verb
-		return (verb == haspec.VerbShutdown || verb == haspec.VerbReboot) && c.On == e.Machines[m] && e.due(&c) <= at
+		return (verb == haspec.VerbShutdown || verb == haspec.VerbReboot) && c.On == e.Machines[m] &&
+			e.due(&c) <= at
 	})
 }
 
@@ -142,7 +147,7 @@ func unjustifiedFence(e *Evidence, node string, at time.Duration) string {
 		return "there is no such machine"
 	}
 	from := at - e.scaled(manager.FenceDelaySeconds*time.Second)
-	// A master that did not run takes that for the absence of those who are away when it continues.
+	// A master that did not run takes that for the absence of nodes that are away when it continues.
 	master, known := e.machineNamed(e.order.masterAt(at))
 	last, settled := e.health.settled(e, check.Span{From: from + e.scaled(masterDetectMax), To: at},
 		func(p *check.Phase) bool {
@@ -151,7 +156,8 @@ func unjustifiedFence(e *Evidence, node string, at time.Duration) string {
 	if !settled {
 		return ""
 	}
-	return fmt.Sprintf("that node had no trouble until %v and for long before, so it was there after %v", last, from)
+	return fmt.Sprintf("that node had no trouble until %v and for long before, so it was there after %v",
+		last, from)
 }
 
 // recentFaults lists the faults that acted shortly before an instant.

@@ -22,40 +22,46 @@ func TestAResetNeedsAReasonOfItsOwn(t *testing.T) {
 	}{
 		{"nothing happened", func(*made) {}, invalid},
 		{"it was cut off", func(x *made) { x.fault(120, 200, cut([]string{"n1"})) }, valid},
-		{"it was cut off for some seconds", func(x *made) { x.fault(150, 160, cut([]string{"n1"})) }, invalid},
+		{"it was cut off for some seconds", func(x *made) { x.fault(150, 160, cut([]string{"n1"})) },
+			invalid},
 		{"another one was cut off", func(x *made) { x.fault(120, 200, cut([]string{"n3"})) }, invalid},
-		{"another one lost its power", func(x *made) { x.fault(120, 200, fault.Fault{Kind: fault.PowerCut, Machines: []string{"n3"}}) }, invalid},
+		{"another one lost its power", func(x *made) {
+			x.fault(120, 200, done(fault.PowerCut, "n3", ""))
+		}, invalid},
 		{"both others did, one after the other", func(x *made) {
 			x.at(110, 1, scenarios.Power{Cause: scenarios.CauseFault})
 			x.at(125, 1, scenarios.Power{On: true, Boot: 2})
 			x.at(170, 2, scenarios.Power{Cause: scenarios.CauseFault})
 		}, invalid},
-		{"nobody had quorum", func(x *made) { x.fault(120, 200, cut([]string{"n1"}, []string{"n2"}, []string{"n3"})) }, valid},
+		{"no partition had quorum", func(x *made) {
+			x.fault(120, 200, cut([]string{"n1"}, []string{"n2"}, []string{"n3"}))
+		}, valid},
 		{"the network was not transitive", func(x *made) {
 			x.fault(120, 200, fault.Fault{Kind: fault.Cut, From: []string{"n2"}, To: []string{"n3"}})
 		}, valid},
 		{"its guests were killed", func(x *made) {
-			x.fault(120, 200, fault.Fault{Kind: fault.Kill, Machines: []string{"n1"}, Process: resource.HostProcess})
+			x.fault(120, 200, done(fault.Kill, "n1", resource.HostProcess))
 		}, invalid},
 		{"its agent was paused", func(x *made) {
-			x.fault(120, 200, fault.Fault{Kind: fault.Pause, Machines: []string{"n1"}, Process: haproc.LRMProcess})
+			x.fault(120, 200, done(fault.Pause, "n1", haproc.LRMProcess))
 		}, valid},
 		{"its guests were paused, and then its agent", func(x *made) {
-			x.fault(50, 200, fault.Fault{Kind: fault.Pause, Machines: []string{"n1"}, Process: resource.HostProcess})
-			x.fault(120, 200, fault.Fault{Kind: fault.Pause, Machines: []string{"n1"}, Process: haproc.LRMProcess})
+			x.fault(50, 200, done(fault.Pause, "n1", resource.HostProcess))
+			x.fault(120, 200, done(fault.Pause, "n1", haproc.LRMProcess))
 		}, valid},
 		{"another one's agent was paused", func(x *made) {
-			x.fault(120, 200, fault.Fault{Kind: fault.Pause, Machines: []string{"n3"}, Process: haproc.LRMProcess})
+			x.fault(120, 200, done(fault.Pause, "n3", haproc.LRMProcess))
 		}, invalid},
 		{"its disk was slow", func(x *made) {
-			x.fault(120, 200, fault.Fault{Kind: fault.DiskSlow, Machines: []string{"n1"}, Latency: 10 * time.Millisecond})
+			x.fault(120, 200, fault.Fault{Kind: fault.DiskSlow, Machines: []string{"n1"},
+				Latency: 10 * time.Millisecond})
 		}, invalid},
 		{"another one's disk failed and its ring came back with it, then it was cut off", func(x *made) {
-			x.fault(120, 140, fault.Fault{Kind: fault.DiskError, Machines: []string{"n3"}})
+			x.fault(120, 140, done(fault.DiskError, "n3", ""))
 			x.fault(150, 200, cut([]string{"n1"}))
 		}, valid},
 		{"another one's disk failed for longer", func(x *made) {
-			x.fault(120, 150, fault.Fault{Kind: fault.DiskError, Machines: []string{"n3"}})
+			x.fault(120, 150, done(fault.DiskError, "n3", ""))
 			x.fault(155, 200, cut([]string{"n1"}))
 		}, invalid},
 	} {
@@ -70,10 +76,11 @@ func TestAResetNeedsAReasonOfItsOwn(t *testing.T) {
 
 // TestAnAgentThatEndsByItselfIsNoReason: only a fault that kills it excuses the reset.
 func TestAnAgentThatEndsByItselfIsNoReason(t *testing.T) {
-	for killed, want := range map[string]linearizability.Validity{"": invalid, haproc.CRMProcess: invalid, haproc.LRMProcess: valid} {
+	for killed, want := range map[string]linearizability.Validity{"": invalid, haproc.CRMProcess: invalid,
+		haproc.LRMProcess: valid} {
 		x := running(t)
 		if killed != "" {
-			x.fault(179, 185, fault.Fault{Kind: fault.Kill, Machines: []string{"n1"}, Process: killed})
+			x.fault(179, 185, done(fault.Kill, "n1", killed))
 		}
 		x.at(180, 0, watchdog.Expired{Client: haproc.LRMProcess, Reason: "gone"})
 		x.at(190, 0, scenarios.Power{Boot: 1, Cause: scenarios.CauseWatchdog})

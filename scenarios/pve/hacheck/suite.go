@@ -22,7 +22,8 @@ type Suite struct {
 
 // New makes the suite of all checks that a cluster asks for.
 func New(c Cluster) *Suite {
-	ordered := []Check{newExclusion(c), takeovers{}, resets{}, newCommands(c), recovery{}, finalState{}, liveness{}}
+	ordered := []Check{newExclusion(c), takeovers{}, resets{}, newCommands(c), recovery{}, finalState{},
+		liveness{}}
 	if c.HA.Fence != "" {
 		ordered = append(ordered, fencing{})
 	}

@@ -1,7 +1,6 @@
 package hacheck
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -71,7 +70,9 @@ const armEarly = time.Minute
 func unneededWatchdogs(e *Evidence) (violations []linearizability.Violation) {
 	anywhere := e.HA.Rules+e.HA.Groups != "" || strings.Contains(e.HA.Datacenter, "rebalance") ||
 		e.HA.ManagerStatus != "" ||
-		slices.ContainsFunc(e.HA.Commands, func(c haspec.Command) bool { return strings.Contains(c.Run, "maintenance") })
+		slices.ContainsFunc(e.HA.Commands, func(c haspec.Command) bool {
+			return strings.Contains(c.Run, "maintenance")
+		})
 	for _, w := range e.watchdogs.changes {
 		if !w.armed {
 			continue
@@ -82,9 +83,9 @@ func unneededWatchdogs(e *Evidence) (violations []linearizability.Violation) {
 			needed = len(e.order.placements) > 0 || e.HA.ManagerStatus != "" || managerCommanded(e, w.at)
 		}
 		if !needed {
-			violations = append(violations, linearizability.Violation{Kind: IdleWatchdog, Nodes: []string{name},
-				Explain: fmt.Sprintf("at %v the watchdog of %s is armed for its %s although no service needs it",
-					w.at, name, w.client)})
+			violations = append(violations, violationOf(name, IdleWatchdog,
+				"at %v the watchdog of %s is armed for its %s although no service needs it",
+				w.at, name, w.client))
 		}
 	}
 	return violations
@@ -155,9 +156,9 @@ func idleWatchdogs(e *Evidence) (violations []linearizability.Violation) {
 	for m, name := range e.Machines {
 		for _, process := range []string{crmProcess, lrmProcess} {
 			if open[client{env.MachineID(m), process}] {
-				violations = append(violations, linearizability.Violation{Kind: IdleWatchdog, Nodes: []string{name},
-					Explain: fmt.Sprintf("at %v the watchdog of %s is still armed for its %s although there is no service",
-						from, name, process)})
+				violations = append(violations, violationOf(name, IdleWatchdog,
+					"at %v the watchdog of %s is still armed for its %s although there is no service",
+					from, name, process))
 			}
 		}
 	}

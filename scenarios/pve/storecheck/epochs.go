@@ -114,7 +114,8 @@ func (e *Epochs) broken(kind linearizability.Kind, rev uint64, format string, ar
 // violation is one at a revision.
 func violation(kind linearizability.Kind, rev uint64, format string,
 	args ...any) *linearizability.Violation {
-	return &linearizability.Violation{Kind: kind, Revisions: []uint64{rev}, Explain: fmt.Sprintf(format, args...)}
+	return &linearizability.Violation{Kind: kind, Revisions: []uint64{rev},
+		Explain: fmt.Sprintf(format, args...)}
 }
 
 // search finds the place of an epoch among all.
@@ -141,7 +142,7 @@ func (e *Epochs) installed(m env.MachineID, r store.Installed) {
 	switch had := ep.durable[m]; {
 	case ep.source != r.Source || !slices.Equal(ep.members, r.Members):
 		e.broken(linearizability.SplitBrain, r.Revision,
-			"epoch %v begins twice: with the state of node %d as decided by %v, on %s that of %d as decided by %v",
+			"epoch %v begins twice: with the state of node %d decided by %v, on %s that of %d decided by %v",
 			r.Epoch, ep.source, ep.members, e.machines[m], r.Source, r.Members)
 	case had > r.Revision+1:
 		e.broken(linearizability.LostWrite, r.Revision,
@@ -184,7 +185,8 @@ func (e *Epochs) applied(m env.MachineID, r store.Applied) {
 		e.broken(linearizability.SplitBrain, r.Revision,
 			"%s applies revision %d in epoch %v, which it is not in", e.machines[m], r.Revision, r.Epoch)
 	case r.Revision != ep.durable[m]:
-		e.broken(linearizability.SplitBrain, r.Revision, "%s applies revision %d in epoch %v after revision %d",
+		e.broken(linearizability.SplitBrain, r.Revision,
+			"%s applies revision %d in epoch %v after revision %d",
 			e.machines[m], r.Revision, r.Epoch, ep.durable[m]-1)
 	default:
 		ep.durable[m]++

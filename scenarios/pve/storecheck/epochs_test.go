@@ -15,7 +15,8 @@ import (
 )
 
 // three is a cluster of three machines with one vote each.
-var three = storecheck.Cluster{Machines: []string{"n1", "n2", "n3"}, Nodes: everybody, Votes: []uint32{1, 1, 1}}
+var three = storecheck.Cluster{Machines: []string{"n1", "n2", "n3"}, Nodes: everybody,
+	Votes: []uint32{1, 1, 1}}
 
 // story writes the records of its machines.
 type story struct{ records []scenarios.Stamped }
@@ -28,13 +29,15 @@ var (
 func (s *story) add(r env.Record, machines ...env.MachineID) *story {
 	for _, m := range machines {
 		at := time.Duration(len(s.records)) * time.Millisecond
-		s.records = append(s.records, scenarios.Stamped{At: at, Machine: m, Process: store.Process, Record: r})
+		s.records = append(s.records, scenarios.Stamped{At: at, Machine: m, Process: store.Process,
+			Record: r})
 	}
 	return s
 }
 
 func (s *story) install(id ring.ID, x []ring.NodeID, rev uint64, machines ...env.MachineID) *story {
-	return s.add(store.Installed{Epoch: id, Members: x, Source: x[0], Revision: rev, How: "same", Role: store.RoleVoter}, machines...)
+	return s.add(store.Installed{Epoch: id, Members: x, Source: x[0], Revision: rev, How: "same",
+		Role: store.RoleVoter}, machines...)
 }
 
 func (s *story) apply(id ring.ID, rev uint64, machines ...env.MachineID) *story {
@@ -105,23 +108,31 @@ func TestEpochsOfPlantedBreaches(t *testing.T) {
 		{"decided by a minority", "decided by the reports of nodes [3]: 1 votes, and 2 are needed",
 			linearizability.SplitBrain, begun().leave(2).install(second, []ring.NodeID{3}, 1, 2)},
 		{"decided twice", "begins twice", linearizability.SplitBrain,
-			begun().leave(0, 2).install(second, []ring.NodeID{1, 3}, 2, 0).install(second, []ring.NodeID{2, 3}, 2, 2)},
-		{"begins without the last change", "revision 2 was answered in epoch 1.4, and the later epoch 1.8 begins at revision 1",
+			begun().leave(0, 2).install(second, []ring.NodeID{1, 3}, 2, 0).install(second,
+				[]ring.NodeID{2, 3}, 2, 2)},
+		{"begins without the last change",
+			"revision 2 was answered in epoch 1.4, and the later epoch 1.8 begins at revision 1",
 			linearizability.LostWrite, begun().leave(1, 2).install(second, []ring.NodeID{2, 3}, 1, 2)},
-		{"answered late in an old ring", "revision 3 was answered in epoch 1.4, and the later epoch 1.8 begins at revision 2",
+		{"answered late in an old ring",
+			"revision 3 was answered in epoch 1.4, and the later epoch 1.8 begins at revision 2",
 			linearizability.LostWrite, begun().leave(2).install(second, []ring.NodeID{2, 3}, 2, 2).
 				apply(first, 3, 0, 1).acknowledge(first, 3, 0)},
-		{"installed again behind what it confirmed", "after it had confirmed revision 2", linearizability.LostWrite,
+		{"installed again behind what it confirmed", "after it had confirmed revision 2",
+			linearizability.LostWrite,
 			begun().install(first, everybody, 0, 0)},
-		{"applied after the report", "applies revision 3 in epoch 1.4, which it is not in", linearizability.SplitBrain,
+		{"applied after the report", "applies revision 3 in epoch 1.4, which it is not in",
+			linearizability.SplitBrain,
 			begun().leave(0).apply(first, 3, 0)},
 		{"applied after a disk error", "which it is not in", linearizability.SplitBrain,
 			begun().add(store.Failed{Reason: "io"}, 0).apply(first, 3, 0)},
-		{"a revision left out", "applies revision 4 in epoch 1.4 after revision 2", linearizability.SplitBrain,
+		{"a revision left out", "applies revision 4 in epoch 1.4 after revision 2",
+			linearizability.SplitBrain,
 			begun().apply(first, 4, 0)},
-		{"applied after a restart", "applies revision 3 in epoch 1.4, which it is not in", linearizability.SplitBrain,
+		{"applied after a restart", "applies revision 3 in epoch 1.4, which it is not in",
+			linearizability.SplitBrain,
 			begun().add(store.Opened{Revision: 2, Epoch: first}, 0).apply(first, 2, 0).apply(first, 3, 0)},
-		{"an epoch of nobody", "which no node has installed", linearizability.Phantom, begun().acknowledge(third, 2, 0)},
+		{"an epoch that no node has", "which no node has installed", linearizability.Phantom,
+			begun().acknowledge(third, 2, 0)},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

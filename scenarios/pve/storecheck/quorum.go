@@ -52,8 +52,9 @@ func (q *Quorum) Observe(r scenarios.Stamped) {
 			continue
 		}
 		q.split = append(q.split, linearizability.Violation{Kind: linearizability.SplitBrain,
-			Explain: fmt.Sprintf("at %v ring %v of nodes %v is quorate on %s while ring %v of nodes %v is quorate on %s",
-				r.At, view.Ring, view.Members, q.machines[r.Machine], id, members, q.machines[machine])})
+			Explain: fmt.Sprintf("at %v ring %v of nodes %v is quorate on %s "+
+				"while ring %v of nodes %v is quorate on %s", r.At, view.Ring, view.Members,
+				q.machines[r.Machine], id, members, q.machines[machine])})
 	}
 }
 

@@ -17,7 +17,7 @@ func policyNote(r *scenarios.Run) string {
 			"machine for longer than a millisecond."
 	}
 	return fmt.Sprintf(policy+"In this run %d writes were durable on only one machine for longer "+
-		"than a millisecond: had that machine died then, Proxmox VE would have lost them after acknowledging them.",
+		"than a millisecond: had that machine died then, Proxmox VE would have lost them after saying yes.",
 		early)
 }
 

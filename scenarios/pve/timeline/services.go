@@ -48,7 +48,8 @@ func newServiceLanes(h *haspec.Spec, names []string) *serviceLanes {
 	for _, sid := range slices.Sorted(maps.Keys(h.Services)) {
 		if len(s.sids) < maxServices {
 			s.sids = append(s.sids, sid)
-			s.lanes[sid] = &serviceLane{lane: scenarios.Lane{Machine: sid, Name: laneServices}, on: map[env.MachineID]bool{}}
+			s.lanes[sid] = &serviceLane{lane: scenarios.Lane{Machine: sid, Name: laneServices},
+				on: map[env.MachineID]bool{}}
 		}
 	}
 	return s
@@ -83,7 +84,8 @@ func (s *serviceLanes) take(r scenarios.Stamped) {
 	case haproc.CommandDone:
 		if l := s.lanes[rec.SID]; l != nil && l.target != "" {
 			if rec.ExitCode != 0 {
-				s.mark(rec.SID, r.At, fmt.Sprintf("the way to %s has failed at %d%%", l.target, l.done), "fail")
+				s.mark(rec.SID, r.At, fmt.Sprintf("the way to %s has failed at %d%%", l.target, l.done),
+					"fail")
 			}
 			l.target = ""
 			s.write(l, r.At)
@@ -193,7 +195,8 @@ func (s *serviceLanes) requests(events []history.Event) {
 		case history.Fail:
 			s.mark(e.Key, time.Duration(e.Time), "request "+e.ID+": "+what+", failed: "+e.Error, "fail")
 		default:
-			s.mark(e.Key, time.Duration(e.Time), "request "+e.ID+": "+what+", outcome unknown: "+e.Error, "info")
+			s.mark(e.Key, time.Duration(e.Time), "request "+e.ID+": "+what+", outcome unknown: "+e.Error,
+				"info")
 		}
 	}
 }

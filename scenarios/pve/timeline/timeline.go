@@ -48,9 +48,8 @@ func Of(c Cluster, r *scenarios.Run) scenarios.Timeline {
 			services.take(rec)
 		}
 	}
-	t := scenarios.Timeline{
-		Policy: "strict: a write is acknowledged once every later quorum must contain a machine that has it on disk",
-	}
+	t := scenarios.Timeline{Policy: "strict: a write is acknowledged once every later quorum must contain " +
+		"a machine that has it on disk"}
 	for m, name := range r.Scenario.Machines {
 		for _, lane := range lanes {
 			l := b.lane(env.MachineID(m), lane)

@@ -1,0 +1,133 @@
+package storecheck_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast-sim/holdfast/engine/cpg"
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/node"
+	"github.com/holdfast-sim/holdfast/engine/ring"
+	"github.com/holdfast-sim/holdfast/engine/store"
+	"github.com/holdfast-sim/holdfast/engine/store/tree"
+	"github.com/holdfast-sim/holdfast/engine/totem"
+	"github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/storecheck"
+	"github.com/holdfast-sim/holdfast/scenarios/workload"
+)
+
+const (
+	valid   = linearizability.Valid
+	invalid = linearizability.Invalid
+	unknown = linearizability.Unknown
+)
+
+// verdict is what a check that New makes thinks of a story, of clients' events and of final answers.
+func (s *story) verdict(t *testing.T, checker string, events []history.Event,
+	finals ...scenarios.Final) linearizability.Verdict {
+	t.Helper()
+	c := three
+	c.Others = haspec.IsRequest
+	suite := storecheck.New(c)
+	for _, r := range s.records {
+		suite.Observe(r)
+	}
+	for _, v := range suite.Check(t.Context(), &scenarios.Run{Backend: "sim", Events: events, Finals: finals,
+		Scenario: &scenarios.Scenario{Machines: three.Machines, Quiescence: time.Second}}) {
+		if v.Checker == checker {
+			return v
+		}
+	}
+	t.Fatalf("there is no check %s", checker)
+	return linearizability.Verdict{}
+}
+
+func TestQuorumOfTwoPartitions(t *testing.T) {
+	quorate := func(id ring.ID, members ...ring.NodeID) node.QuorumView {
+		return node.QuorumView{Ring: id, Members: members, Quorate: true}
+	}
+	one, two := quorate(first, 1), quorate(second, 2, 3)
+	v := (&story{}).add(one, 0).add(two, 1).verdict(t, "quorum", nil)
+	require.Equal(t, invalid, v.Validity)
+	require.Equal(t, linearizability.SplitBrain, v.Violations[0].Kind)
+	v = (&story{}).add(one, 0).add(node.QuorumView{}, 0).add(two, 1).verdict(t, "quorum", nil)
+	require.Equal(t, valid, v.Validity, "one after the other")
+	require.Equal(t, "never two quorate partitions, in 2 quorate rings", v.Summary)
+	v = (&story{}).add(quorate(first, 1, 2), 0).add(two, 1).verdict(t, "quorum", nil)
+	require.Equal(t, valid, v.Validity, "they share a member, which has left one of them")
+}
+
+func TestMembershipIsOneForEachRing(t *testing.T) {
+	ringOf := func(node ring.NodeID, members ...ring.NodeID) totem.Membership {
+		return totem.Membership{Node: node, Ring: first, Kind: cpg.Regular, Members: members}
+	}
+	v := (&story{}).add(ringOf(1, 1, 2), 0).add(ringOf(2, 1, 2), 1).verdict(t, "membership", nil)
+	require.Equal(t, valid, v.Validity, v.Summary)
+	v = (&story{}).add(ringOf(1, 1, 2), 0).add(ringOf(2, 2, 3), 1).verdict(t, "membership", nil)
+	require.Equal(t, invalid, v.Validity, "one ring with two memberships")
+}
+
+// write is a write of a client that succeeded, and read a read that found a value.
+func write(revision uint64, value string) []history.Event {
+	e := history.Event{Process: int(revision), Type: history.Invoke, Time: int64(revision * 10),
+		F:   workload.Write,
+		Key: "a", ID: value, Value: workload.JSON(value)}
+	ok := e
+	ok.Type, ok.Time, ok.Rev, ok.Mod = history.OK, e.Time+1, revision, revision
+	return []history.Event{e, ok}
+}
+
+func TestHistoryIsThatOfOneCopy(t *testing.T) {
+	applied := store.Applied{Epoch: first, Revision: 1, Request: "x", Op: "write", Path: "a", Chain: "c1"}
+	s := (&story{}).install(first, everybody, 0, 0, 1, 2).add(applied, 0, 1)
+	v := s.verdict(t, "store", write(1, "x"))
+	require.Equal(t, valid, v.Validity, v.Summary)
+	v = s.verdict(t, "store", append(write(1, "x"), write(2, "y")...))
+	require.Equal(t, invalid, v.Validity, "no store has the second write")
+	request := history.Event{Process: 9, Type: history.Invoke, Time: 1, F: haspec.RequestStop, Key: "vm:100",
+		ID: "h"}
+	v = s.verdict(t, "store", append([]history.Event{request}, write(1, "x")...))
+	require.Equal(t, valid, v.Validity, "a request for a service is none to the store")
+}
+
+// answer is what a machine answers after quiescence.
+func answer(m int, f string, r store.Response) scenarios.Final {
+	return scenarios.Final{Machine: env.MachineID(m), Op: workload.Op{F: f}, Output: r.Encode()}
+}
+
+func TestRecoveryNeedsEveryMachine(t *testing.T) {
+	fine, missing := store.Response{OK: true}, store.Response{Code: tree.NotFound}
+	refused := store.Response{Code: store.CodeNoQuorum, Message: "no quorum"}
+	s := &story{}
+	require.Equal(t, valid, s.verdict(t, "recovery", nil, answer(0, "read", fine),
+		answer(1, "read", missing)).Validity)
+	v := s.verdict(t, "recovery", nil, answer(0, "read", fine), answer(1, "read", refused))
+	require.Equal(t, invalid, v.Validity)
+	require.Contains(t, v.Summary, "n2 does not serve 1s after the last fault")
+	unreadable := answer(0, "read", fine)
+	unreadable.Output = []byte("?")
+	require.Equal(t, invalid, s.verdict(t, "recovery", nil, unreadable).Validity)
+	silent := scenarios.Final{Err: context.DeadlineExceeded}
+	require.Equal(t, invalid, s.verdict(t, "recovery", nil, silent).Validity)
+}
+
+func TestTreesAreEqual(t *testing.T) {
+	at := func(revision uint64, digest string) store.Response {
+		return store.Response{OK: true, Revision: revision, Digest: digest, Chain: "c"}
+	}
+	s := &story{}
+	require.Equal(t, unknown, s.verdict(t, "trees", nil).Validity)
+	v := s.verdict(t, "trees", nil, answer(0, storecheck.FinalDigest, at(7, "x")),
+		answer(1, storecheck.FinalDigest, at(7, "x")), answer(2, storecheck.FinalDigest, at(8, "y")))
+	require.Equal(t, valid, v.Validity, v.Summary)
+	v = s.verdict(t, "trees", nil, answer(0, storecheck.FinalDigest, at(7, "x")),
+		answer(1, storecheck.FinalDigest, at(7, "y")))
+	require.Equal(t, invalid, v.Validity)
+	require.Equal(t, "n1 and n2 hold different trees at revision 7", v.Summary)
+}
