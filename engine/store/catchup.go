@@ -16,7 +16,7 @@ import (
 type catchUp struct {
 	*shared
 	acks    *acknowledgements
-	receive *reassembly
+	partial *reassembly
 
 	fetching     bool
 	tries        int
@@ -61,7 +61,7 @@ func (c *catchUp) keep(o ordered) {
 	}
 	c.env.Probe("store/backlog-overflow")
 	c.backlog, c.backlogBytes, c.backlogFrom = nil, 0, o.at
-	c.receive.clear()
+	c.partial.clear()
 	c.sendFetch()
 }
 

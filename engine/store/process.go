@@ -16,7 +16,8 @@ type Store struct {
 	shared
 	intake  intake
 	ops     operations
-	receive reassembly
+	partial reassembly
+	receive receiver
 	apply   applier
 	acks    acknowledgements
 	epoch   epoch
@@ -63,10 +64,12 @@ func (s *Store) connect(e env.Env, proposed *state.Config) {
 	s.ops = operations{shared: all, epoch: &s.epoch, byRequest: map[string]*pending{}}
 	s.intake = intake{shared: all, ops: &s.ops, watches: &s.watches, status: s.status}
 	s.acks = acknowledgements{shared: all, ops: &s.ops}
-	s.catchUp = catchUp{shared: all, acks: &s.acks, receive: &s.receive}
+	s.catchUp = catchUp{shared: all, acks: &s.acks, partial: &s.partial}
 	s.epoch = epoch{shared: all, catchUp: &s.catchUp, proposed: proposed}
 	s.apply = applier{shared: all, epoch: &s.epoch, catchUp: &s.catchUp, ops: &s.ops, acks: &s.acks,
 		watches: &s.watches}
+	s.receive = receiver{shared: all, partial: &s.partial, epoch: &s.epoch, catchUp: &s.catchUp,
+		apply: &s.apply, acks: &s.acks}
 	s.cluster = cluster{shared: all}
 }
 
@@ -134,7 +137,7 @@ func (s *Store) onCluster(payload []byte) {
 	case cpg.Config:
 		s.onConfig(&m)
 	case cpg.Deliver:
-		s.onDeliver(&m)
+		s.receive.onDeliver(&m)
 	case cpg.Busy:
 		s.out.refused(m.Cookie)
 	}

@@ -10,44 +10,55 @@ import (
 // maxPartial is the number of incomplete messages kept per sender.
 const maxPartial = 32
 
+// receiver is the order stage, receiving: it takes what the ring delivers, drops what belongs to another ring,
+// puts frames together and hands each complete message, with its position in the order, to its stage.
+type receiver struct {
+	*shared
+	partial *reassembly
+	epoch   *epoch
+	catchUp *catchUp
+	apply   *applier
+	acks    *acknowledgements
+}
+
 // onDeliver takes a frame at its position in the ring's order.
-func (s *Store) onDeliver(d *cpg.Deliver) {
+func (r *receiver) onDeliver(d *cpg.Deliver) {
 	f, err := decodeFrame(d.Payload)
 	if err != nil {
-		s.log.Error("undecodable message", "from", d.From, "error", err)
+		r.log.Error("undecodable message", "from", d.From, "error", err)
 		return
 	}
-	if !s.isOfThisRing(d, f) {
+	if !r.isOfThisRing(d, f) {
 		return
 	}
-	s.ring.advanceTo(d.Seq)
-	if d.From == s.node() {
-		s.out.delivered(cookieOf(f.number, f.index))
-		defer s.out.pump()
+	r.ring.advanceTo(d.Seq)
+	if d.From == r.node() {
+		r.out.delivered(cookieOf(f.number, f.index))
+		defer r.out.pump()
 	}
-	if f.bulk && !s.catchUp.fetching {
+	if f.bulk && !r.catchUp.fetching {
 		return
 	}
-	whole := s.receive.add(d.From, f)
+	whole := r.partial.add(d.From, f)
 	if whole == nil {
 		return
 	}
 	m, err := decodeMessage(whole)
 	if err != nil {
-		s.log.Error("undecodable message", "from", d.From, "error", err)
+		r.log.Error("undecodable message", "from", d.From, "error", err)
 		return
 	}
-	s.onMessage(d.Seq, d.From, m)
+	r.onMessage(d.Seq, d.From, m)
 }
 
 // isOfThisRing reports whether a message belongs to the ring in which this store reported. A message that
 // was meant for an older ring and was sent late is not carried out.
-func (s *Store) isOfThisRing(d *cpg.Deliver, f *frame) bool {
-	if d.Ring != s.ring.id || f.epoch != s.ring.id {
-		s.env.Probe("store/message-of-another-ring")
+func (r *receiver) isOfThisRing(d *cpg.Deliver, f *frame) bool {
+	if d.Ring != r.ring.id || f.epoch != r.ring.id {
+		r.env.Probe("store/message-of-another-ring")
 		return false
 	}
-	return s.ring.present && !s.ring.closed && s.disk.failed == nil
+	return r.ring.present && !r.ring.closed && r.disk.failed == nil
 }
 
 // advanceTo panics unless each message has a position of its own, behind all that were delivered before:
@@ -60,24 +71,24 @@ func (r *ringState) advanceTo(at uint64) {
 }
 
 // onMessage hands a complete message to its stage.
-func (s *Store) onMessage(at uint64, from ring.NodeID, m message) {
+func (r *receiver) onMessage(at uint64, from ring.NodeID, m message) {
 	switch m := m.(type) {
 	case *report:
-		s.epoch.onReport(at, from, m)
+		r.epoch.onReport(at, from, m)
 	case *decide:
-		s.epoch.onDecide(at, m)
+		r.epoch.onDecide(at, m)
 	case *fetch:
-		s.catchUp.onFetch(from, m)
+		r.catchUp.onFetch(from, m)
 	case *snapshot:
-		s.catchUp.onSnapshot(from, m)
+		r.catchUp.onSnapshot(from, m)
 	case *command:
 		cmd := m.Command
 		cmd.Op.Data = append([]byte{}, cmd.Op.Data...)
-		s.apply.enqueue(ordered{at: at, from: from, cmd: &cmd})
+		r.apply.enqueue(ordered{at: at, from: from, cmd: &cmd})
 	case *marker:
-		s.apply.enqueue(ordered{at: at, from: from, marker: m.ID})
+		r.apply.enqueue(ordered{at: at, from: from, marker: m.ID})
 	case *ack:
-		s.acks.onAck(from, m)
+		r.acks.onAck(from, m)
 	}
 }
 

@@ -51,7 +51,7 @@ func (s *Store) onClusterDown() {
 func (s *Store) enterRing(next ringState) {
 	was := s.writable()
 	s.out.clear()
-	s.receive.clear()
+	s.partial.clear()
 	s.replaceRing(next)
 	s.ops.reopen()
 	s.noteWritable(was)
