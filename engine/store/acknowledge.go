@@ -5,7 +5,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/store/state"
 )
 
-// acknowledgements is the acknowledge stage: it counts who has what on disk in this ring, and answers
+// acknowledgements is the acknowledge stage: it counts what each store of this ring has on disk, and answers
 // clients once enough votes do.
 type acknowledgements struct {
 	*shared
@@ -30,7 +30,7 @@ func (a *acknowledgements) await(p *pending, r *Response, at uint64, config *sta
 	a.unconfirmed = append(a.unconfirmed, p)
 }
 
-// confirm tells the ring up to which position everything is durable here. It is called after the
+// confirm informs the ring up to which position everything is durable here. It is called after the
 // transaction that made it so.
 func (a *acknowledgements) confirm(position uint64) {
 	a.position = position

@@ -19,7 +19,7 @@ const (
 	OpRead = "read"
 	// OpList lists a directory.
 	OpList = "list"
-	// OpStatus tells how this node's store stands.
+	// OpStatus returns the status of this node's store.
 	OpStatus = "status"
 	// OpDigest identifies this node's tree.
 	OpDigest = "digest"
@@ -42,12 +42,12 @@ const (
 	CodeReadOnly tree.Code = "read_only"
 	// CodeNoQuorum refuses a linearizable read for the same reason; a local read is possible.
 	CodeNoQuorum tree.Code = "no_quorum"
-	// CodeTryAgain says that the store was busy, for example forming a new epoch.
+	// CodeTryAgain reports that the store was busy, for example forming a new epoch.
 	CodeTryAgain tree.Code = "try_again"
-	// CodeFailed says that this node's store stopped serving because its disk failed.
+	// CodeFailed reports that this node's store stopped serving because its disk failed.
 	CodeFailed tree.Code = "failed"
-	// CodeUnknown says that the change may or may not have been or still be carried out. A retry
-	// with the same id tells.
+	// CodeUnknown reports that the change may or may not have been carried out, or may still be. A
+	// retry with the same id returns which.
 	CodeUnknown = state.Unknown
 )
 
@@ -82,7 +82,7 @@ type Request struct {
 	Deep  bool `json:"deep,omitempty"`
 	Names bool `json:"names,omitempty"`
 	// Retry marks a change that may have been sent before; Since is a revision that the client knew
-	// by then (0 always holds). They let the store tell a request that was never carried out from
+	// by then (0 always holds). They let the store distinguish a request that was never carried out from
 	// one that was so long ago that it is forgotten. For watch, Since is the revision up to which
 	// the client knows everything.
 	Retry bool   `json:"retry,omitempty"`
@@ -91,7 +91,7 @@ type Request struct {
 	After string `json:"after,omitempty"`
 	Limit int    `json:"limit,omitempty"`
 	From  uint64 `json:"from,omitempty"`
-	// Node and Incarnation say whom replace_member lets vote.
+	// Node and Incarnation name the store that replace_member lets vote.
 	Node        ring.NodeID `json:"node,omitempty"`
 	Incarnation string      `json:"incarnation,omitempty"`
 }
@@ -100,14 +100,14 @@ type Request struct {
 type Response struct {
 	ID string `json:"id"`
 	OK bool   `json:"ok"`
-	// Code and Message say why not.
+	// Code and Message are the reason for a refusal.
 	Code    tree.Code `json:"code,omitempty"`
 	Message string    `json:"message,omitempty"`
-	// Revision is the one that the change made, else the one at which the store judged.
+	// Revision is the one that the change made, else the one at which the store evaluated the request.
 	Revision uint64 `json:"revision"`
 	// Actual is the entry's revision where Code is revision_mismatch.
 	Actual uint64 `json:"actual,omitempty"`
-	// Remembered says that an earlier attempt had carried out the change.
+	// Remembered reports that an earlier attempt had carried out the change.
 	Remembered bool `json:"remembered,omitempty"`
 	// Changed answers watch: something at the path may be different from what it was.
 	Changed bool `json:"changed,omitempty"`
@@ -115,7 +115,7 @@ type Response struct {
 	Entry   *EntryInfo  `json:"entry,omitempty"`
 	Entries []EntryInfo `json:"entries,omitempty"`
 	Paths   []string    `json:"paths,omitempty"`
-	// More says that the answer was cut: ask again with After or From set behind the last one.
+	// More reports that the answer was cut: ask again with After or From set behind the last one.
 	More   bool        `json:"more,omitempty"`
 	Status *Status     `json:"status,omitempty"`
 	Digest string      `json:"digest,omitempty"`
@@ -153,7 +153,7 @@ type LogRecord struct {
 	Chain    string `json:"chain"`
 }
 
-// Status tells how a node's store stands.
+// Status is what a node's store is doing.
 type Status struct {
 	Phase       Phase          `json:"phase"`
 	Reason      string         `json:"reason,omitempty"`

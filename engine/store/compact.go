@@ -10,7 +10,7 @@ import (
 
 // The compact form of requests and responses is what the store and the other processes of its
 // machine send each other: the HA manager asks so often that JSON cost more than all the rest.
-// Clients from outside, and people who look, use JSON.
+// External clients, and people, use JSON.
 //
 // A message is a byte that names its type and version, then every field in the order of its
 // struct. Unsigned numbers are varints, signed ones zigzag varints; strings and bytes come behind

@@ -17,8 +17,8 @@ type decoder struct {
 	text string // a copy of data, which strings share; "" when each is a copy of its own
 }
 
-// share lets all strings that follow share one copy of the message: for lists, of which nobody
-// keeps a part for long.
+// share lets all strings that follow share one copy of the message: for lists, no part of which
+// is kept for long.
 func (d *decoder) share() { d.text = string(d.data) }
 
 func (d *decoder) fail(what string) {
@@ -137,7 +137,7 @@ func (d *decoder) flags(all ...*bool) {
 		*on = b&(1<<i) != 0
 	}
 	if b>>len(all) != 0 {
-		d.fail("there are flags that nobody knows")
+		d.fail("there are unknown flags")
 	}
 }
 
@@ -175,7 +175,8 @@ func (d *decoder) status() *Status {
 	if n := d.count(leastMemberBytes); n > 0 {
 		s.Config = make([]MemberStatus, n)
 		for i := range s.Config {
-			s.Config[i] = MemberStatus{Node: d.node(), Votes: d.u32(), Incarnation: d.string(), Present: d.string()}
+			s.Config[i] = MemberStatus{Node: d.node(), Votes: d.u32(), Incarnation: d.string(),
+				Present: d.string()}
 		}
 	}
 	s.Pending = d.small()

@@ -10,9 +10,9 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/store/state"
 )
 
-// A decision fixes, once per epoch and in the ring's total order, who takes part (X) and which
+// A decision fixes, once per epoch and in the ring's total order, which stores take part (X) and which
 // state the epoch starts from. Everything here is a pure function of the reports that precede it
-// in the order, so all members of the ring judge it alike.
+// in the order, so all members of the ring come to the same result.
 
 // orderedReport is a report and its place in the ring's order.
 type orderedReport struct {
@@ -34,7 +34,7 @@ var (
 	errWrongDecision = errors.New("the decision does not follow from the reports")
 )
 
-// newer says that a state wins over another as source: epoch first, then revision.
+// newer reports whether a state wins over another as source: epoch first, then revision.
 func newer(a, b *orderedReport) bool {
 	if c := a.Epoch.Compare(b.Epoch); c != 0 {
 		return c > 0
@@ -42,7 +42,7 @@ func newer(a, b *orderedReport) bool {
 	return a.Mark.Revision > b.Mark.Revision
 }
 
-// exchange is what a ring's members have told each other.
+// exchange is what a ring's members have reported.
 type exchange struct {
 	epoch   ring.ID
 	members []ring.NodeID    // of the ring: they count for nothing by being there
@@ -60,10 +60,10 @@ func voters(c *state.Config, reports []*orderedReport) []*orderedReport {
 	return out
 }
 
-// quorate says whether the votes of those who take part, not of the ring, are a quorum.
-func (x *exchange) quorate(c *state.Config, taking []*orderedReport) bool {
+// quorate reports whether the votes of the stores that take part, not of the ring, are a quorum.
+func (x *exchange) quorate(c *state.Config, participants []*orderedReport) bool {
 	var votes uint32
-	for _, r := range taking {
+	for _, r := range participants {
 		votes += c.Votes(r.node, r.Incarnation)
 	}
 	return votes >= c.Quorum()
@@ -97,18 +97,18 @@ func (x *exchange) conclude() (*decision, error) {
 			return nil, errTwoClusters
 		}
 	}
-	taking := voters(source.Config, x.reports)
-	if bestSource(taking) != source {
+	participants := voters(source.Config, x.reports)
+	if bestSource(participants) != source {
 		return nil, errWrongDecision
 	}
-	if !x.quorate(source.Config, taking) {
+	if !x.quorate(source.Config, participants) {
 		return nil, errNoQuorum
 	}
-	return &decision{config: source.Config, decide: decide{Members: nodesOf(taking),
+	return &decision{config: source.Config, decide: decide{Members: nodesOf(participants),
 		Source: source.node, Epoch: source.Epoch, Mark: source.Mark}}, nil
 }
 
-// concludeGenesis begins a cluster: only if every node of the configured cluster reports, none of
+// concludeGenesis starts a cluster: only if every node of the configured cluster reports, none of
 // them has a state, and all were given the same configuration.
 func (x *exchange) concludeGenesis() (*decision, error) {
 	if len(x.reports) == 0 {
@@ -140,22 +140,22 @@ func nodesOf(reports []*orderedReport) []ring.NodeID {
 	return ring.Sorted(nodes)
 }
 
-// verify judges a DECIDE by the reports that precede it: X must have reported, and the rest must
+// verify checks a DECIDE against the reports that precede it: X must have reported, and the rest must
 // follow from X.
 func (x *exchange) verify(d *decide) (*decision, error) {
-	var taking []*orderedReport
+	var participants []*orderedReport
 	for _, r := range x.reports {
 		if _, ok := slices.BinarySearch(d.Members, r.node); ok {
-			taking = append(taking, r)
+			participants = append(participants, r)
 		}
 	}
-	if len(taking) != len(d.Members) {
+	if len(participants) != len(d.Members) {
 		return nil, fmt.Errorf("%w: it names nodes that did not report", errWrongDecision)
 	}
-	if len(taking) == 0 {
-		return nil, fmt.Errorf("%w: it names nobody", errWrongDecision)
+	if len(participants) == 0 {
+		return nil, fmt.Errorf("%w: it names no node", errWrongDecision)
 	}
-	own, err := (&exchange{epoch: x.epoch, members: x.members, reports: taking}).conclude()
+	own, err := (&exchange{epoch: x.epoch, members: x.members, reports: participants}).conclude()
 	if err != nil {
 		return nil, err
 	}

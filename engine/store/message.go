@@ -81,7 +81,7 @@ type decide struct {
 	Genesis bool
 }
 
-// fetch asks Target for what lies between a place in the history and its own.
+// fetch asks Target for what is between a place in the history and its own.
 type fetch struct {
 	Target  ring.NodeID
 	Mark    state.Mark
@@ -94,7 +94,7 @@ type command struct{ state.Command }
 // marker is a place in the order for reads.
 type marker struct{ ID uint64 }
 
-// ack says that everything up to Position is durable.
+// ack confirms that everything up to Position is durable.
 type ack struct {
 	Incarnation state.Incarnation
 	Position    uint64
@@ -266,8 +266,8 @@ func decodeCommand(r *bin.Reader) *command {
 	m.Request, m.Since = r.String(MaxRequestIDBytes), r.U64()
 	m.Replace.Node = ring.NodeID(r.U32())
 	r.Raw(m.Replace.Incarnation[:])
-	m.Op = tree.Op{Kind: tree.OpKind(r.U8()), Path: r.String(tree.MaxPathBytes), To: r.String(tree.MaxPathBytes),
-		Data: r.Bytes(tree.MaxFileBytes), Expect: r.U64(), Writer: r.U32(), MtimeMS: int64(r.U64())}
+	m.Op = tree.Op{Kind: tree.OpKind(r.U8()), Path: r.String(tree.MaxPathBytes),
+		To: r.String(tree.MaxPathBytes), Data: r.Bytes(tree.MaxFileBytes), Expect: r.U64(), Writer: r.U32(), MtimeMS: int64(r.U64())}
 	if m.Request == "" {
 		r.Fail()
 	}

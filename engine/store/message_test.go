@@ -105,6 +105,23 @@ func FuzzRequest(f *testing.F) {
 	})
 }
 
+// FuzzResponse: a store's answer in JSON is refused, or readable again with equal content.
+func FuzzResponse(f *testing.F) {
+	for _, r := range someResponses() {
+		f.Add(r.Encode())
+	}
+	f.Add([]byte(`{"id":"1","ok":true,"revision":1,"status":{"phase":"serving","unknown":1}}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r, err := DecodeResponse(data)
+		if err != nil {
+			return
+		}
+		again, err := DecodeResponse(r.Encode())
+		require.NoError(t, err)
+		require.Equal(t, r.Encode(), again.Encode())
+	})
+}
+
 func TestRequestsThatAreRefused(t *testing.T) {
 	for _, in := range []string{
 		``, `null`, `[]`, `{}`, `{"id":"a"}`, `{"id":"","op":"read"}`, `{"id":"a","op":"fly"}`,

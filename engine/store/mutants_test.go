@@ -37,7 +37,7 @@ func TestPlantedBugsStillFit(t *testing.T) {
 
 var plantedBugs = []plantedBug{
 	{"quorum counted over ring members", "decision.go",
-		`	for _, r := range taking {
+		`	for _, r := range participants {
 		votes += c.Votes(r.node, r.Incarnation)
 	}`,
 		`	for _, n := range x.members {

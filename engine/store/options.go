@@ -17,13 +17,13 @@ const Process = "store"
 // Options configure a store process.
 type Options struct {
 	// Node is this node's id; Nodes the configured cluster with the votes of corosync.conf. The
-	// store uses Nodes only to begin a cluster; from then on its replicated configuration counts.
+	// store uses Nodes only to start a cluster; from then on its replicated configuration counts.
 	Node  ring.NodeID
 	Nodes []Vote
 	// Database is the file's name on the machine's disk; "store/config.db" unless set.
 	Database string
 	// LogKeep is the number of revisions whose requests are remembered; state.DefaultLogKeep
-	// unless set. It is fixed when the cluster begins.
+	// unless set. It is fixed when the cluster starts.
 	LogKeep uint64
 	Limits  tree.Limits
 	Timers  Timers
@@ -114,7 +114,7 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// proposal is the configuration that this node would begin a cluster with.
+// proposal is the configuration that this node would start a cluster with.
 func (o *Options) proposal() (*state.Config, error) {
 	c := &state.Config{LogKeep: o.LogKeep}
 	for _, v := range o.Nodes {

@@ -10,8 +10,8 @@ import (
 // maxPartial is the number of incomplete messages kept per sender.
 const maxPartial = 32
 
-// receiver is the order stage, receiving: it takes what the ring delivers, drops what belongs to another ring,
-// puts frames together and hands each complete message, with its position in the order, to its stage.
+// receiver is the order stage, receiving: it takes what the ring delivers, drops what belongs to another
+// ring, puts frames together and hands each complete message, with its position in the order, to its stage.
 type receiver struct {
 	*shared
 	partial *reassembly

@@ -5,9 +5,9 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/store/state"
 )
 
-// Records for those who judge a run. Digests are shortened to 8 bytes of hexadecimal.
+// Records for checkers. Digests are shortened to 8 bytes of hexadecimal.
 
-// Installed says that a node made an epoch and its state durable.
+// Installed records that a node made an epoch and its state durable.
 type Installed struct {
 	Epoch    ring.ID       `json:"epoch"`
 	Members  []ring.NodeID `json:"members"` // X
@@ -21,8 +21,8 @@ type Installed struct {
 	Received []Applied `json:"received,omitempty"`
 }
 
-// maxReceived is how many changes an installation tells of: those who had them before it told of
-// the others.
+// maxReceived is how many changes an installation records: the older ones were recorded by the nodes that had
+// them before.
 const maxReceived = 1024
 
 func recordsOf(log []state.LogEntry) []Applied {
@@ -39,7 +39,7 @@ func appliedRecord(e *state.LogEntry) Applied {
 		Path: e.Path, To: e.To, Digest: hexOf(e.Digest), Chain: hexOf(e.Chain)}
 }
 
-// Opened says what a store found on its disk when it started, or after a disk error. Records of the
+// Opened records what a store found on its disk when it started, or after a disk error. Records of the
 // last changes follow, whether they were recorded before or not.
 type Opened struct {
 	Revision uint64  `json:"revision"`
@@ -47,7 +47,7 @@ type Opened struct {
 	Chain    string  `json:"chain"`
 }
 
-// Applied says that a change is durable on this node.
+// Applied records that a change is durable on this node.
 type Applied struct {
 	Revision uint64  `json:"revision"`
 	Epoch    ring.ID `json:"epoch"`
@@ -59,7 +59,7 @@ type Applied struct {
 	Chain    string  `json:"chain"`
 }
 
-// Acknowledged says that a change was answered with success.
+// Acknowledged records that a change was answered with success.
 type Acknowledged struct {
 	Revision uint64  `json:"revision"`
 	Epoch    ring.ID `json:"epoch"`
@@ -67,7 +67,7 @@ type Acknowledged struct {
 	Op       string  `json:"op"`
 }
 
-// Answered says that a read, or the refusal of a change, was answered.
+// Answered records that a read, or the refusal of a change, was answered.
 type Answered struct {
 	Revision uint64  `json:"revision"`
 	Epoch    ring.ID `json:"epoch"`
@@ -77,21 +77,21 @@ type Answered struct {
 	Code     string  `json:"code,omitempty"`
 }
 
-// RoleChanged says whether a node's store votes.
+// RoleChanged records whether a node's store votes.
 type RoleChanged struct {
 	Role        Role   `json:"role"`
 	Incarnation string `json:"incarnation"`
 	Revision    uint64 `json:"revision"`
 }
 
-// Writable says that this node's store has begun or ceased to accept changes.
+// Writable records that this node's store has started or stopped accepting changes.
 type Writable struct {
 	Ring     ring.ID       `json:"ring"`
 	Members  []ring.NodeID `json:"members"`
 	Writable bool          `json:"writable"`
 }
 
-// Failed says that a store stopped serving because of its disk.
+// Failed records that a store stopped serving because of its disk.
 type Failed struct {
 	Reason string `json:"reason"`
 }

@@ -80,7 +80,8 @@ func (s *Store) installed(position uint64, how string, received []state.LogEntry
 	replica, decision := s.disk.replica, s.ring.decision
 	s.env.Emit(Installed{Epoch: s.ring.id, Members: decision.Members, Source: decision.Source,
 		Revision: replica.Revision(), Chain: hexOf(replica.Log.Chain()),
-		Tree: hexOf(replica.Tree.Digest().Bytes()), How: how, Role: s.disk.role(), Received: recordsOf(received)})
+		Tree: hexOf(replica.Tree.Digest().Bytes()), How: how, Role: s.disk.role(),
+		Received: recordsOf(received)})
 	s.log.Info("all data is up to date", "revision", replica.Revision(), "role", s.disk.role(), "how", how)
 	s.apply.enqueueBacklog(backlog, position)
 	s.watches.wakeAll()

@@ -48,13 +48,13 @@ type Reader struct {
 	failed bool
 }
 
-// Failed says that the input was too short or a value was out of range.
+// Failed reports whether the input was too short or a value was out of range.
 func (r *Reader) Failed() bool { return r.failed }
 
 // Fail marks the input as malformed.
 func (r *Reader) Fail() { r.failed = true }
 
-// Done says that everything was read and nothing failed.
+// Done reports whether everything was read and nothing failed.
 func (r *Reader) Done() bool { return !r.failed && len(r.B) == 0 }
 
 func (r *Reader) take(n int) []byte {

@@ -2,7 +2,7 @@
 // made from a task returns when the store has answered or the time is up.
 //
 // Package client never retries a change whose outcome it does not know: that is for callers to
-// judge. It keeps nothing between calls.
+// decide. It keeps nothing between calls.
 package client
 
 import (
@@ -18,7 +18,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/store/tree"
 )
 
-// Answers that callers tell apart. Every error of a call wraps one of them.
+// Answers that callers distinguish. Every error of a call wraps one of them.
 var (
 	// ErrNotFound: there is no such file or directory.
 	ErrNotFound = errors.New("no such file or directory")
@@ -84,7 +84,7 @@ func (c *Client) Step(ev env.Event) bool {
 	return false
 }
 
-// Up says whether the store's process runs.
+// Up reports whether the store's process runs.
 func (c *Client) Up() bool { return c.up }
 
 func (c *Client) onAnswer(payload []byte) {
@@ -100,7 +100,7 @@ func (c *Client) onAnswer(payload []byte) {
 }
 
 // Do sends a request and waits for the answer; it fills in the request's id. The answer is nil if
-// and only if there was none in time; then the error says whether the request can have been
+// and only if there was none in time; then the error reports whether the request can have been
 // carried out.
 func (c *Client) Do(t *env.Task, req store.Request) (*store.Response, error) {
 	return c.do(t, req, c.timeout)
@@ -195,7 +195,8 @@ func (c *Client) List(t *env.Task, path string) ([]store.EntryInfo, error) {
 // through it, as this node has them and at one revision.
 func (c *Client) NamesBelow(t *env.Task, path string) ([]string, error) {
 	var all []string
-	err := c.list(t, store.Request{Path: path, Deep: true, Names: true}, func(r *store.Response, first bool) string {
+	req := store.Request{Path: path, Deep: true, Names: true}
+	err := c.list(t, req, func(r *store.Response, first bool) string {
 		if first {
 			all = nil
 		}
@@ -220,7 +221,7 @@ func lastOf[T any](list []T) (last T) {
 	return last
 }
 
-// maxListRestarts bounds how often a listing of several pages begins anew because of a change.
+// maxListRestarts bounds how often a listing of several pages restarts because of a change.
 const maxListRestarts = 20
 
 // list asks for page after page. Take gets them and returns the last path so far; the first of all
@@ -253,7 +254,7 @@ func (c *Client) list(t *env.Task, req store.Request, take func(r *store.Respons
 	}
 }
 
-// Status asks how this node's store stands.
+// Status returns the status of this node's store.
 func (c *Client) Status(t *env.Task) (*store.Status, error) {
 	r, err := c.Do(t, store.Request{Op: store.OpStatus})
 	if err != nil {

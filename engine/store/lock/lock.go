@@ -1,6 +1,6 @@
 // Package lock gives the processes of a cluster locks with an expiry on top of the store's ordered
-// changes: files below priv/lock, one holder each, taken over by somebody else only after nobody
-// has renewed them for a lock's life.
+// changes: files below priv/lock, one holder each, taken over by another process only when
+// they were not renewed for the TTL.
 //
 // What a lock is. The file's content names the holder (machine and process); the file's revision
 // is the lock's version. Every step is one conditional change of the store, so the store's total
@@ -9,15 +9,15 @@
 //   - take: create the file where there is none;
 //   - renew: write it at exactly the version that the holder made itself;
 //   - give back: remove it at that version;
-//   - take over: remove it at the version that was watched for longer than a life, then take.
+//   - take over: remove it at the version that was watched for longer than the TTL, then take.
 //
-// Why a takeover is safe. A rival that takes over at version v has watched v for a whole life by
+// Why a takeover is safe. A rival that takes over at version v has watched v for a whole TTL by
 // its own monotonic clock, and began to watch only after v was in the order. The removal demands
-// v, so no renewal lies in between. The holder's last successful renewal is therefore v's or an
-// earlier one, and the holder asked for it before v was in the order. Whoever guards the holder
+// v, so no renewal is in between. The holder's last successful renewal is therefore v's or an
+// earlier one, and the holder asked for it before v was in the order. The watchdog of the holder
 // counts from that instant (see [Locks.RequestedAt]), not from the answer: an answer that comes late, to
 // a process that was paused, proves nothing newer. So the holder's machine is reset before the
-// takeover whenever the guard's whole time is less than a life, whatever was delayed, lost or
+// takeover whenever the watchdog's whole time is less than the TTL, whatever was delayed, lost or
 // repeated on the way.
 //
 // Ages only err towards longer. A process that starts, or that reads an entry late, watches from
@@ -25,7 +25,7 @@
 // age. A renewal whose outcome is unknown counts as failed for the holder; should it happen after
 // all, it only makes rivals wait longer, and the holder recognises its name in it.
 //
-// A process that starts anew may take its own old lock at once: the name says that it is on the
+// A process that starts anew may take its own old lock at once: the name reports that it is on the
 // same machine, and one machine runs one process of a name.
 //
 // Package lock never feeds a watchdog and never decides who should hold a lock.
@@ -40,7 +40,7 @@ import (
 )
 
 const (
-	// Dir is where locks lie.
+	// Dir is the directory of the locks.
 	Dir = "priv/lock"
 	// TTL is how long a lock is safe without renewal.
 	TTL = 120 * time.Second
@@ -70,14 +70,14 @@ type held struct {
 	requested time.Duration // monotonic
 }
 
-// New makes the locks of a process; life is Life, scaled.
+// New makes the locks of a process; ttl is TTL, scaled.
 func New(e env.Env, store *client.Client, life time.Duration) *Locks {
 	self := e.Self()
 	return &Locks{env: e, store: store, self: self.Name + "/" + self.Process, ttl: life,
 		watched: map[string]watched{}, held: map[string]held{}}
 }
 
-// Observe looks at all locks, so that their ages are known when somebody wants one.
+// Observe looks at all locks, so that their ages are known when one is wanted.
 func (l *Locks) Observe(t *env.Task) error {
 	entries, err := l.store.List(t, Dir)
 	if err != nil {
@@ -105,7 +105,7 @@ func (l *Locks) watch(name string, version uint64) {
 	l.watched[name] = watched{version: version, since: l.env.Mono()}
 }
 
-// expired says whether a lock was seen at this version, and no other, for longer than its life.
+// expired reports whether a lock was seen at this version, and no other, for longer than the TTL.
 func (l *Locks) expired(name string, version uint64) bool {
 	w, known := l.watched[name]
 	return known && w.version == version && l.env.Mono()-w.since > l.ttl
@@ -131,7 +131,7 @@ func (l *Locks) Acquire(t *env.Task, name string) bool {
 	case err != nil:
 		return false
 	case string(data) == l.self:
-		// Ours: of an earlier life of this process, or renewed without our hearing of it.
+		// Ours: of an earlier incarnation of this process, or renewed by a request that got no answer.
 	default:
 		l.watch(name, version)
 		if !l.expired(name, version) || !l.takeOver(t, path, name, version, string(data)) {
@@ -142,7 +142,7 @@ func (l *Locks) Acquire(t *env.Task, name string) bool {
 	return l.put(t, name, version) == nil
 }
 
-// takeOver removes a lock that was not renewed for its whole life.
+// takeOver removes a lock that was not renewed for the TTL.
 func (l *Locks) takeOver(t *env.Task, path, name string, version uint64, holder string) bool {
 	age := l.env.Mono() - l.watched[name].since
 	if err := l.store.Delete(t, path, version); err != nil {
@@ -178,13 +178,13 @@ func (l *Locks) put(t *env.Task, name string, expect uint64) error {
 }
 
 // RequestedAt is when this process asked for the newest version of a lock that the store has confirmed,
-// on the monotonic clock: until a life after it nobody else holds the lock. False when it holds none.
+// on the monotonic clock: until a TTL after it no other process holds the lock. It reports false when it holds none.
 func (l *Locks) RequestedAt(name string) (time.Duration, bool) {
 	h, ok := l.held[name]
 	return h.requested, ok
 }
 
-// Release gives a lock back and says whether it was held. When the store does not confirm, the
+// Release gives a lock back and reports whether it was held. When the store does not confirm, the
 // lock runs out by itself.
 func (l *Locks) Release(t *env.Task, name string) bool {
 	h, ok := l.held[name]

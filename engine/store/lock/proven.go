@@ -7,8 +7,8 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/store/client"
 )
 
-// Holder is who holds a lock (machine/process), and at which version; version 0 means that nobody
-// does.
+// Holder returns the holder of a lock (machine/process) and the lock's version; version 0 means that the
+// lock is free.
 func (l *Locks) Holder(t *env.Task, name string) (holder string, version uint64, err error) {
 	data, version, err := l.store.Read(t, Dir+"/"+name)
 	if errors.Is(err, client.ErrNotFound) {
@@ -17,16 +17,16 @@ func (l *Locks) Holder(t *env.Task, name string) (holder string, version uint64,
 	return string(data), version, err
 }
 
-// Expired says whether this process has seen a lock at this version, and no other, for longer than
-// its life.
+// Expired reports whether this process has seen a lock at this version, and no other, for longer than
+// the TTL.
 func (l *Locks) Expired(name string, version uint64) bool { return l.expired(name, version) }
 
-// TakeOverWithProof takes a lock over before its life is over, because its holder is proved to be dead.
+// TakeOverWithProof takes a lock over before the TTL is over, because its holder is proved to be dead.
 //
 // The proof has to be about the version: it was the lock's before the holder was killed. The
 // removal demands exactly that version, so nothing that came back since has renewed it, and nothing
-// that comes back later can: a renewal demands the version as well. When the removal fails, whoever
-// holds the lock now lives as far as this proof goes.
+// that comes back later can: a renewal demands the version as well. When the removal fails, the
+// proof does not cover the process that holds the lock now.
 func (l *Locks) TakeOverWithProof(t *env.Task, name string, version uint64) bool {
 	holder, now, err := l.Holder(t, name)
 	if err != nil || version == 0 || now != version {

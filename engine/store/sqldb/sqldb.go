@@ -40,7 +40,7 @@ type Options struct {
 	Name string
 	// Boot is the machine's boot counter.
 	Boot uint64
-	// AfterError says that this process had a disk error since it started.
+	// AfterError reports that this process had a disk error since it started.
 	AfterError bool
 	// NewIncarnation makes the incarnation of a new store.
 	NewIncarnation func() state.Incarnation
@@ -97,7 +97,7 @@ func Open(o Options) (*DB, *state.Replica, error) {
 	return d, r, nil
 }
 
-// classify tells damage from disk errors.
+// classify marks damage, as opposed to disk errors, with ErrUnusable.
 func classify(err error) error {
 	if errors.Is(err, sqlite3.CORRUPT) || errors.Is(err, sqlite3.NOTADB) || errors.Is(err, state.ErrDamaged) {
 		return fmt.Errorf("%w: %w", ErrUnusable, err)
@@ -142,7 +142,7 @@ func create(c *sqlite3.Conn, inc state.Incarnation, boot uint64) error {
 // rewriteIfDoubtful prepares a database that existed for further use. If it was open before since the
 // machine booted, a failed sync may have left bytes that can be read now but are not on the
 // medium; then everything is written anew, log first, so that what was read is durable before
-// it is reported to anybody.
+// it is reported to other stores.
 func rewriteIfDoubtful(c *sqlite3.Conn, o Options) error {
 	boot, err := scalar(c, "SELECT boot FROM meta")
 	if err != nil {
@@ -203,8 +203,8 @@ func (d *DB) read(c *sqlite3.Conn, r *state.Replica) error {
 	}
 	err = rows(c, "SELECT inode, path, kind, mod, writer, mtime, data FROM entry", func(s *sqlite3.Stmt) error {
 		r.Tree.Put(tree.Entry{Inode: uint64(s.ColumnInt64(0)), Path: s.ColumnText(1),
-			Kind: tree.Kind(s.ColumnInt(2)), Mod: uint64(s.ColumnInt64(3)), Writer: uint32(s.ColumnInt64(4)),
-			MtimeMS: s.ColumnInt64(5), Data: s.ColumnBlob(6, nil)})
+			Kind: tree.Kind(s.ColumnInt(2)), Mod: uint64(s.ColumnInt64(3)),
+			Writer: uint32(s.ColumnInt64(4)), MtimeMS: s.ColumnInt64(5), Data: s.ColumnBlob(6, nil)})
 		return nil
 	})
 	if err != nil {
@@ -219,7 +219,8 @@ func (d *DB) readLog(c *sqlite3.Conn, r *state.Replica) error {
 	err := rows(c, sql, func(s *sqlite3.Stmt) error {
 		e := state.LogEntry{Revision: uint64(s.ColumnInt64(0)),
 			Epoch:   ring.ID{Seq: uint64(s.ColumnInt64(1)), Rep: ring.NodeID(s.ColumnInt64(2))},
-			Request: s.ColumnText(3), Kind: tree.OpKind(s.ColumnInt(4)), Path: s.ColumnText(5), To: s.ColumnText(6)}
+			Request: s.ColumnText(3), Kind: tree.OpKind(s.ColumnInt(4)), Path: s.ColumnText(5),
+			To: s.ColumnText(6)}
 		copy(e.Digest[:], s.ColumnRawBlob(7))
 		copy(e.Chain[:], s.ColumnRawBlob(8))
 		if before := r.Log.Revision(); before > 0 && e.Revision != before+1 || r.Config == nil {

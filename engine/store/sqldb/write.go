@@ -14,7 +14,7 @@ import (
 var _ state.Backend = (*DB)(nil)
 
 // transaction runs f within one transaction and returns once it is durable. After an error the
-// database is not to be used any more, so nothing is rolled back here.
+// database is not to be used any longer, so nothing is rolled back here.
 func (d *DB) transaction(f func() error) error {
 	err := d.db.Run(func(*sqlite3.Conn) error {
 		if err := d.stmts[stmtBegin].Exec(); err != nil {

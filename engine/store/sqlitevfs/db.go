@@ -89,7 +89,7 @@ type offHeap struct {
 func (o offHeap) free() {
 	vfs.Unregister(o.registration.String())
 	if o.memory != nil {
-		_ = o.memory.Close() // unmapping; there is nobody left to tell
+		_ = o.memory.Close() // unmapping; no caller is left to inform
 	}
 }
 
@@ -102,7 +102,7 @@ func memoryOf(name *vfs.Filename) io.Closer {
 	return reflect.NewAt(field.Type(), unsafe.Pointer(field.UnsafeAddr())).Elem().Interface().(io.Closer)
 }
 
-// Run calls into SQLite. If f panics, the database is released before the panic goes on.
+// Run calls into SQLite. If f panics, the database is released before the panic continues.
 func (db *DB) Run(f func(*sqlite3.Conn) error) error {
 	if db.session.dead {
 		return ErrReleased
@@ -123,7 +123,7 @@ func (db *DB) Run(f func(*sqlite3.Conn) error) error {
 	return db.withCause(err)
 }
 
-// withCause adds the disk's own words to SQLite's.
+// withCause adds the disk's error to SQLite's.
 func (db *DB) withCause(err error) error {
 	if err == nil || db.session.cause == nil {
 		return err

@@ -11,7 +11,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 )
 
-// session is what a connection needs of the world. SQLite's side (the registry of file systems and
+// session is what a connection needs of its environment. SQLite's side (the registry of file systems and
 // the open files) holds it weakly: so a connection that was dropped without Release is garbage
 // together with the process that it belonged to, and its memory can be given back.
 type session struct {
@@ -20,7 +20,7 @@ type session struct {
 	dead  bool
 	// memory owns SQLite's memory, from the first file that it opens on.
 	memory io.Closer
-	cause  error // the first disk error, which SQLite's own error code does not tell
+	cause  error // the first disk error, which SQLite's own error code does not contain
 }
 
 func (l *session) note(err error) error {
@@ -81,7 +81,8 @@ func (fs fileSystem) Open(name string, flags vfs.OpenFlag) (vfs.File, vfs.OpenFl
 		return nil, flags, l.note(err)
 	}
 	l.files = append(l.files, f)
-	return &file{session: fs.session, slot: len(l.files) - 1, dir: env.Dir(name), newName: !existed}, flags, nil
+	opened := &file{session: fs.session, slot: len(l.files) - 1, dir: env.Dir(name), newName: !existed}
+	return opened, flags, nil
 }
 
 // Delete implements vfs.VFS.

@@ -13,14 +13,14 @@ type Batch struct {
 	Config  *Config // nil: unchanged
 }
 
-// Empty says that there is nothing to persist.
+// Empty reports that there is nothing to persist.
 func (b *Batch) Empty() bool { return len(b.Log) == 0 }
 
 // Installation is a new epoch, and the state that comes with it where the replica did not have it.
 type Installation struct {
 	Epoch  ring.ID
 	Config *Config // nil: unchanged
-	// Replace says that State is the whole state; otherwise it is what differs.
+	// Replace reports that State is the whole state; otherwise it is what differs.
 	Replace bool
 	Drop    []uint64 // inodes; before Put
 	Put     []tree.Entry
@@ -29,7 +29,7 @@ type Installation struct {
 }
 
 // Backend keeps a replica on disk. Every method is one transaction that is durable when it
-// returns nil. After an error the backend must not be used any more: what is on the disk is
+// returns nil. After an error the backend must not be used any longer: what is on the disk is
 // decided by the next opening.
 type Backend interface {
 	// Commit persists applied commands.

@@ -15,7 +15,7 @@ import (
 // disk is replaced has another incarnation and with it no memory of what it promised.
 type Incarnation [16]byte
 
-// IsZero says that there is no incarnation.
+// IsZero reports that there is no incarnation.
 func (i Incarnation) IsZero() bool { return i == Incarnation{} }
 
 // String is the incarnation in hexadecimal.
@@ -31,7 +31,7 @@ func ParseIncarnation(s string) (Incarnation, error) {
 	return Incarnation(b), nil
 }
 
-// GenesisID names a cluster's beginning. States of different beginnings never mix.
+// GenesisID identifies the start of a cluster. States with different genesis ids never mix.
 type GenesisID [16]byte
 
 // Member is one node of a configuration.
@@ -41,7 +41,7 @@ type Member struct {
 	Incarnation Incarnation
 }
 
-// Config is the replicated configuration: who votes, by incarnation. It is part of the state,
+// Config is the replicated configuration: which stores vote, by incarnation. It is part of the state,
 // changed only by ordered writes. Before genesis it is only a proposal: then Genesis and the
 // incarnations are zero.
 type Config struct {
@@ -62,7 +62,7 @@ const (
 	MaxLogKeep = 1 << 20
 )
 
-// Initialized says that the configuration has a beginning, that is, it is not only a proposal.
+// Initialized reports whether the configuration has a genesis, that is, is not only a proposal.
 func (c *Config) Initialized() bool { return c.Genesis != GenesisID{} }
 
 // ExpectedVotes is E, the sum of all votes; without a device it is N, the votes of the nodes.
@@ -92,7 +92,7 @@ func (c *Config) Member(node ring.NodeID) *Member {
 	return &c.Members[i]
 }
 
-// IsVoter says whether a store is listed, by its incarnation: a disk that was replaced is another
+// IsVoter reports whether a store is listed, by its incarnation: a disk that was replaced is another
 // store. A listed store may have no votes; it takes part.
 func (c *Config) IsVoter(node ring.NodeID, inc Incarnation) bool {
 	m := c.Member(node)
@@ -131,7 +131,7 @@ func (c *Config) Initialize(epoch ring.ID, incs []Incarnation) *Config {
 	return born
 }
 
-// Validate says whether a configuration makes sense.
+// Validate reports whether a configuration makes sense.
 func (c *Config) Validate() error {
 	if len(c.Members) == 0 || len(c.Members) > ring.MaxNodes {
 		return fmt.Errorf("configuration has %d members: want 1 to %d", len(c.Members), ring.MaxNodes)
@@ -153,7 +153,7 @@ func (c *Config) Validate() error {
 	return nil
 }
 
-// Equal says whether two configurations are equal.
+// Equal reports whether two configurations are equal.
 func (c *Config) Equal(o *Config) bool {
 	return c.Genesis == o.Genesis && c.Version == o.Version && c.LogKeep == o.LogKeep &&
 		slices.Equal(c.Members, o.Members)

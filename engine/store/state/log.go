@@ -72,7 +72,7 @@ func (l *Log) At(revision uint64) *LogEntry {
 	return &l.entries[revision-l.entries[0].Revision]
 }
 
-// Since returns the entries above a revision; they must not be changed. The second result says
+// Since returns the entries above a revision; they must not be changed. The second result reports
 // whether the log reaches back that far.
 func (l *Log) Since(revision uint64) ([]LogEntry, bool) {
 	if revision >= l.Revision() {
@@ -92,7 +92,7 @@ func (l *Log) ByRequest(id string) *LogEntry {
 	return nil
 }
 
-// Append adds the next entry and forgets what lies at or below the floor. It panics on a gap.
+// Append adds the next entry and forgets what is at or below the floor. It panics on a gap.
 func (l *Log) Append(e LogEntry, floor uint64) {
 	if len(l.entries) > 0 && e.Revision != l.Revision()+1 {
 		panic(fmt.Sprintf("state: log entry %d after %d", e.Revision, l.Revision()))

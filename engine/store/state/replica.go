@@ -11,7 +11,7 @@ import (
 
 // Codes of refusals that depend on more than the tree.
 const (
-	// Unknown is not a refusal: the request is so old that the store cannot tell whether it was
+	// Unknown is not a refusal: the request is so old that the store cannot know whether it was
 	// carried out.
 	Unknown tree.Code = "unknown"
 )
@@ -33,7 +33,7 @@ func (r *Replica) Revision() uint64 { return r.Log.Revision() }
 type Command struct {
 	Request string
 	// Since is the lowest revision that the request can have made in an earlier attempt, 0 if
-	// there was none. It tells a request that was never carried out from a forgotten one.
+	// there was none. It distinguishes a request that was never carried out from a forgotten one.
 	Since uint64
 	Op    tree.Op
 	// ReplaceMember, with Node > 0, asks for a new incarnation of that node instead of Op.
@@ -63,14 +63,14 @@ func (c *Command) Kind() tree.OpKind {
 // Outcome is the result of a command, the same on every replica.
 type Outcome struct {
 	Refusal *tree.Refusal // nil: done
-	// Revision is the one that the command made; for a refusal, the one at which it was judged.
+	// Revision is the one that the command made; for a refusal, the one at which it was evaluated.
 	Revision uint64
-	// Remembered says that the request had been carried out before.
+	// Remembered reports that the request had been carried out before.
 	Remembered bool
 	Entry      *LogEntry // the new log entry; nil when nothing changed
 }
 
-// Present tells which incarnation of a node takes part in the present ring.
+// Present returns which incarnation of a node takes part in the present ring.
 type Present func(node ring.NodeID) Incarnation
 
 // Apply carries out a command and adds what must be persisted to the batch.
@@ -121,7 +121,7 @@ func (r *Replica) refuse(code tree.Code, message string) Outcome {
 }
 
 // checkReplace allows a node's new incarnation only while the new store itself takes part in the
-// ring: then the machine runs the new disk, and the old one cannot vote any more.
+// ring: then the machine runs the new disk, and the old one can vote no longer.
 func (r *Replica) checkReplace(cmd *Command, present Present) *tree.Refusal {
 	node, inc := cmd.Replace.Node, cmd.Replace.Incarnation
 	m := r.Config.Member(node)

@@ -70,7 +70,7 @@ func (r *Replica) SnapshotFrom(at Mark, genesis GenesisID, position uint64) *Sna
 	return s
 }
 
-// contains says whether a place is part of the replica's history, as far as its log can tell.
+// contains reports whether a place is part of the replica's history, as far as its log reaches.
 func (r *Replica) contains(at Mark) bool {
 	if at.Revision == 0 {
 		return at.Chain == [32]byte{}
@@ -112,7 +112,7 @@ func (r *Replica) Receive(s *Snapshot) (*Replica, *Installation, error) {
 	return next, inst, next.Check()
 }
 
-// isContinuedBy says whether a snapshot starts in the replica's past and leads through its present.
+// isContinuedBy reports whether a snapshot starts in the replica's past and leads through its present.
 func (r *Replica) isContinuedBy(s *Snapshot) bool {
 	if r.Config == nil || r.Config.Genesis != s.Config.Genesis || s.Base.Revision > r.Revision() {
 		return false

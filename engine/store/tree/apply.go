@@ -12,7 +12,7 @@ type Change struct {
 	Put     *Entry
 }
 
-// Check says whether an operation can be done on the tree as it is; nil means yes.
+// Check reports whether an operation can be done on the tree as it is; nil means yes.
 func (t *Tree) Check(op *Op) *Refusal {
 	if r := t.CheckForm(op); r != nil {
 		return r

@@ -3,5 +3,5 @@
 // every replica comes to the same result, and tests use the package as the sequential
 // specification of the whole store.
 //
-// Package tree never persists, never talks to anybody and knows nothing of epochs or votes.
+// Package tree never persists, never communicates and knows nothing of epochs or votes.
 package tree

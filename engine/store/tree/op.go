@@ -55,7 +55,7 @@ type Op struct {
 	MtimeMS int64
 }
 
-// Code says why an operation was refused.
+// Code is the reason for which an operation was refused.
 type Code string
 
 // Codes of refusals that the tree itself decides.

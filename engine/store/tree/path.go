@@ -5,7 +5,7 @@ import (
 	"unicode/utf8"
 )
 
-// CheckPath says whether a path is in its one valid form: names joined by single slashes, none at
+// CheckPath reports whether a path is in its one valid form: names joined by single slashes, none at
 // either end, no "." or "..", valid UTF-8 without control characters. "" is the root directory.
 func CheckPath(path string) *Refusal {
 	if path == "" {

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// Kind tells files from directories. The values are those of readdir, as in pmxcfs.
+// Kind distinguishes files from directories. The values are those of readdir, as in pmxcfs.
 type Kind uint8
 
 const (
@@ -117,7 +117,9 @@ func (t *Tree) Children(dir string) []*Entry { return t.children[dir] }
 
 // find is the place of a path in the list of its directory, or where it would be.
 func find(in []*Entry, path string) (int, bool) {
-	return slices.BinarySearchFunc(in, path, func(e *Entry, path string) int { return strings.Compare(e.Path, path) })
+	return slices.BinarySearchFunc(in, path, func(e *Entry, path string) int {
+		return strings.Compare(e.Path, path)
+	})
 }
 
 // Paths lists every path in order.
@@ -132,7 +134,7 @@ func (t *Tree) Paths() []string {
 
 // Put adds an entry as it was saved or received elsewhere, replacing one of the same path.
 func (t *Tree) Put(e Entry) {
-	e.Data = bytes.Clone(e.Data) // it may lie in a buffer that the world takes back
+	e.Data = bytes.Clone(e.Data) // it may alias a buffer of the environment
 	e.dataSum = sha256.Sum256(e.Data)
 	t.insert(&e)
 }
@@ -178,8 +180,8 @@ func (t *Tree) subtract(e *Entry) {
 	t.digest.remove(e.sum)
 }
 
-// CheckShape says whether every entry has its parent directory and every limit is kept: what a
-// tree that was loaded or received must fulfil before anybody answers from it.
+// CheckShape reports whether every entry has its parent directory and every limit is kept: a tree
+// that was loaded or received must pass this before it is used.
 func (t *Tree) CheckShape() error {
 	for _, path := range t.Paths() {
 		if r := CheckPath(path); r != nil || path == "" {

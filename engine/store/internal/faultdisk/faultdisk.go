@@ -1,5 +1,11 @@
-// Package faultdisk is an [env.Disk] in memory that tells what is durable from what is not, so that
+// Package faultdisk is an [env.Disk] in memory that keeps what is durable apart from what is not, so that
 // tests can cut the power, kill a process in the middle of a call, and fail calls.
+//
+// The simulator's disk (package sim/world) does the same for whole runs, but the engine must not import the
+// simulator, and tests of single packages need what a run cannot give: a hook before every single call
+// (Before), so that a test kills or fails at call number i for every i; a copy of a disk (Clone), so that it
+// tries every power cut from one state; and choices that the test enumerates instead of draws. What a power
+// cut leaves is the same in both: each sector of an unsynced write, and each unsynced name, or not.
 //
 // Package faultdisk never decides on a fault by itself: tests do.
 package faultdisk
@@ -105,7 +111,7 @@ func written(data, p []byte, off int64) []byte {
 	return data
 }
 
-// Wipe replaces the disk by an empty one.
+// Wipe replaces the disk with an empty one.
 func (d *Disk) Wipe() {
 	d.Kill()
 	d.names, d.durable = map[string]*inode{}, map[string]*inode{}
@@ -117,7 +123,8 @@ func (d *Disk) Clone() *Disk {
 	copies := map[*inode]*inode{}
 	dup := func(n *inode) *inode {
 		if copies[n] == nil {
-			copies[n] = &inode{data: slices.Clone(n.data), synced: slices.Clone(n.synced), pending: slices.Clone(n.pending)}
+			copies[n] = &inode{data: slices.Clone(n.data), synced: slices.Clone(n.synced),
+				pending: slices.Clone(n.pending)}
 		}
 		return copies[n]
 	}
