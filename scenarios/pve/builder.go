@@ -73,7 +73,8 @@ func (b builder) ExternalDevices(w scenarios.ExternalDeviceHost) scenarios.Exter
 	if s.spec.HA == nil || s.spec.HA.Fence == "" {
 		return nil
 	}
-	return fencesim.New(s.spec.HA, fencesim.Cluster{Machines: s.machines, Nodes: s.NodeNames(), Warmup: s.warmup}, w)
+	return fencesim.New(s.spec.HA,
+		fencesim.Cluster{Machines: s.machines, Nodes: s.NodeNames(), Warmup: s.warmup}, w)
 }
 
 // heldBackBy returns how a process of a machine is made. The HA manager's do not run in a first boot that

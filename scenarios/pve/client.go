@@ -75,7 +75,7 @@ func isRead(f string) bool {
 	return f == workload.Read || f == workload.ReadLocal || f == workload.List
 }
 
-// elsewhere says whether a client should turn to another machine.
+// elsewhere reports whether a client must turn to another machine.
 func elsewhere(code tree.Code) bool {
 	switch code {
 	case store.CodeReadOnly, store.CodeNoQuorum, store.CodeTryAgain, store.CodeFailed:

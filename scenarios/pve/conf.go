@@ -23,7 +23,8 @@ func (s *Subject) configure(sc *scenarios.Scenario) error {
 	}
 	const key = "subject.corosync_conf"
 	if len(s.spec.Votes) > 0 || s.spec.Token != 0 || s.spec.TokenCoefficient != 0 {
-		return sc.Errorf(key, "votes, token and token_coefficient are in that file already; leave them out here")
+		return sc.Errorf(key, "votes, token and token_coefficient are in that file already; "+
+			"leave them out here")
 	}
 	path := s.spec.CorosyncConf
 	if !filepath.IsAbs(path) {
@@ -31,7 +32,8 @@ func (s *Subject) configure(sc *scenarios.Scenario) error {
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return sc.Errorf(key, "the file cannot be read: %v; a relative path begins at the scenario's folder", err)
+		return sc.Errorf(key, "the file cannot be read: %v; "+
+			"a relative path begins at the scenario's folder", err)
 	}
 	s.text = data
 	if s.conf, s.warnings, err = corosync.Parse(path, data); err != nil {

@@ -14,8 +14,8 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
 )
 
-// Topology makes a scenario run on the nodes of a real corosync.conf: as many machines, with the
-// nodes' names and votes. Whatever names the scenario's i-th machine (faults, homes of services,
+// Topology makes a scenario run on the nodes of a real corosync.conf: it gets as many machines, with the
+// nodes' names and votes. What names the scenario's i-th machine (faults, placements of services,
 // commands) then means the i-th node. A partition that put every machine of the scenario into a
 // group has no group for further nodes; they join its largest one. Votes and timers are the file's.
 func Topology(s *scenarios.Scenario, file string, data []byte) error {
@@ -24,7 +24,8 @@ func Topology(s *scenarios.Scenario, file string, data []byte) error {
 		return err
 	}
 	if s.Subject.Kind != Kind {
-		return fmt.Errorf("%s describes a cluster of kind %s, the scenario %s is about %s", file, Kind, s.Name, s.Subject.Kind)
+		return fmt.Errorf("%s describes a cluster of kind %s, but the subject of scenario %s is %s",
+			file, Kind, s.Name, s.Subject.Kind)
 	}
 	names := make(scenarios.Machines, len(conf.Nodes))
 	for i, n := range conf.Nodes {
@@ -76,12 +77,13 @@ func joinLargest(groups [][]string, machines []string) {
 	groups[largest] = slices.Concat(groups[largest], machines)
 }
 
-// renaming gives the machines that faults name their nodes' names.
+// renaming replaces the names of machines by their nodes' names.
 type renaming struct {
 	file string
 	to   map[string]string
 }
 
+// name returns the new name of a machine; of is what names it, for the error.
 func (r *renaming) name(machine, of string) (string, error) {
 	name, ok := r.to[machine]
 	if !ok {
@@ -91,6 +93,7 @@ func (r *renaming) name(machine, of string) (string, error) {
 	return name, nil
 }
 
+// fault renames the machines of a fault.
 func (r *renaming) fault(f *fault.Fault) (err error) {
 	for _, list := range append([][]string{f.From, f.To, f.Machines}, f.Groups...) {
 		for i, old := range list {
@@ -102,8 +105,8 @@ func (r *renaming) fault(f *fault.Fault) (err error) {
 	return nil
 }
 
-// ha renames where services live and end, where the operator gives commands, and the nodes that
-// commands, rules and groups speak of. The scenario's own part is left as it was.
+// ha renames where services are placed and end, where the operator runs commands, and the nodes that
+// commands, rules and groups name.
 func (r *renaming) ha(h *haspec.Spec) (err error) {
 	if h == nil {
 		return nil
@@ -132,10 +135,10 @@ func (r *renaming) ha(h *haspec.Spec) (err error) {
 	return r.machines(h)
 }
 
-// quoted is a word in JSON; names of machines have nothing in them that is written otherwise there.
+// quoted matches a word in JSON; names of machines need no escapes there.
 var quoted = regexp.MustCompile(`"[^"]*"`)
 
-// machines renames what is said of single machines.
+// machines renames the machines that have settings of their own.
 func (r *renaming) machines(h *haspec.Spec) (err error) {
 	nodes := map[string]haspec.Node{}
 	for _, old := range slices.Sorted(maps.Keys(h.Nodes)) {

@@ -43,14 +43,16 @@ func Check(spec *haspec.Spec, s Scenario) error {
 		return fmt.Errorf("random.machines_min: %d is out of range; write 1 to %d, or leave the key out",
 			r.MachinesMin, len(s.Machines))
 	case r.MachinesMin > 0 && s.Named:
-		return errors.New("random.machines_min: faults, votes and corosync_conf name machines that may not be drawn; " +
-			"leave them or this key out")
+		return errors.New("random.machines_min: faults, votes and corosync_conf name machines that " +
+			"may not be drawn; leave them or this key out")
 	case r.ServicesMax < 1 || r.ServicesMax > MaxServices:
-		return fmt.Errorf("random.services_max: %d is out of range; write 1 to %d", r.ServicesMax, MaxServices)
+		return fmt.Errorf("random.services_max: %d is out of range; write 1 to %d",
+			r.ServicesMax, MaxServices)
 	case r.RulesMax < 0 || r.RulesMax > MaxRules:
 		return fmt.Errorf("random.rules_max: %d is out of range; write 0 to %d", r.RulesMax, MaxRules)
 	case r.CommandEvery < 0 || r.CommandEvery > 0 && s.Duration/r.CommandEvery > maxCommands:
-		return fmt.Errorf("random.command_every: %v is out of range; write at least %v", r.CommandEvery, least)
+		return fmt.Errorf("random.command_every: %v is out of range; write at least %v",
+			r.CommandEvery, least)
 	}
 	return nil
 }

@@ -65,7 +65,8 @@ func (o *operator) restoring(duration time.Duration) (out []haspec.Command) {
 
 // command draws one line; "" is to do nothing, which is also the tamest choice.
 func (o *operator) command() string {
-	what, sid, node := o.draw("command", 16), o.sids[o.draw("command-sid", len(o.sids))], o.node("command-node")
+	what := o.draw("command", 16)
+	sid, node := o.sids[o.draw("command-sid", len(o.sids))], o.node("command-node")
 	value := o.draw("command-value", 4)
 	switch {
 	case what < 4:
@@ -75,7 +76,8 @@ func (o *operator) command() string {
 	case what < 9:
 		return strings.Join([]string{config.CommandRelocate, sid, node}, " ")
 	case what < 11:
-		return "set " + sid + " state " + string([]ha.RequestedState{ha.WantStarted, ha.WantStarted, ha.WantStopped, ha.WantDisabled}[value])
+		states := []ha.RequestedState{ha.WantStarted, ha.WantStarted, ha.WantStopped, ha.WantDisabled}
+		return string(haspec.VerbSet) + " " + sid + " state " + string(states[value])
 	case what == 11:
 		return fmt.Sprintf("%s %s %d", config.CommandStop, sid, value*10)
 	case what < 14:
@@ -85,9 +87,9 @@ func (o *operator) command() string {
 	}
 	o.removed[sid] = !o.removed[sid]
 	if o.removed[sid] {
-		return "remove " + sid
+		return string(haspec.VerbRemove) + " " + sid
 	}
-	return "add " + sid
+	return string(haspec.VerbAdd) + " " + sid
 }
 
 // maintain puts a node into maintenance or, if one is in maintenance already, takes that one out.

@@ -34,7 +34,8 @@ func (s *Spec) checkServices(machines []string) error {
 			return fmt.Errorf("services: %w", err)
 		}
 		if !slices.Contains(machines, s.Services[sid]) {
-			return fmt.Errorf("services: %s is placed on %q; the machines are %v", sid, s.Services[sid], machines)
+			return fmt.Errorf("services: %s is placed on %q; the machines are %v",
+				sid, s.Services[sid], machines)
 		}
 	}
 	services, problems, err := config.ParseResources(s.ResourcesText())
@@ -90,7 +91,8 @@ func (s *Spec) checkBounds(machines []string) error {
 	}
 	for _, sid := range slices.Sorted(maps.Keys(s.DownAtMost)) {
 		if s.Services[sid] == "" || s.DownAtMost[sid] < 0 {
-			return fmt.Errorf("down_at_most: %s at most %v: no such service, or a negative time", sid, s.DownAtMost[sid])
+			return fmt.Errorf("down_at_most: %s at most %v: no such service, or a negative time",
+				sid, s.DownAtMost[sid])
 		}
 	}
 	return nil
@@ -117,7 +119,8 @@ func (s *Spec) checkGuests(machines []string) error {
 		}
 		for _, m := range f.On {
 			if !slices.Contains(machines, m) {
-				return fmt.Errorf("flaws: %s: no machine is called %q; the machines are %v", sid, m, machines)
+				return fmt.Errorf("flaws: %s: no machine is called %q; the machines are %v",
+					sid, m, machines)
 			}
 		}
 	}
@@ -134,7 +137,8 @@ func checkLoad(sid string, steps []Load) error {
 	last := time.Duration(-1)
 	for _, l := range steps {
 		if l.At <= last || min(l.CPUPercent, l.MemoryMiB) < 0 {
-			return fmt.Errorf("guests: the load of %s at %v: times must rise from 0, and no load can be below 0", sid, l.At)
+			return fmt.Errorf("guests: the load of %s at %v: times must rise from 0, "+
+				"and no load can be below 0", sid, l.At)
 		}
 		last = l.At
 	}
@@ -145,8 +149,10 @@ func checkLoad(sid string, steps []Load) error {
 func (s *Spec) checkMachines(machines []string) error {
 	for _, name := range slices.Sorted(maps.Keys(s.Nodes)) {
 		n := s.Nodes[name]
-		if !slices.Contains(machines, name) || min(n.CPUs, n.MemoryMiB, n.IdleCPUPercent, n.IdleMemoryMiB) < 0 {
-			return fmt.Errorf("nodes: %s: no such machine, or a negative size; the machines are %v", name, machines)
+		least := min(n.CPUs, n.MemoryMiB, n.IdleCPUPercent, n.IdleMemoryMiB)
+		if !slices.Contains(machines, name) || least < 0 {
+			return fmt.Errorf("nodes: %s: no such machine, or a negative size; the machines are %v",
+				name, machines)
 		}
 	}
 	for _, name := range s.Disabled {
@@ -172,7 +178,8 @@ func (s *Spec) checkCommands(machines []string) error {
 		case p.SID != "" && !s.HasService(p.SID):
 			return fmt.Errorf("commands: %q: there is no service %s", c.Run, p.SID)
 		case p.Node != "" && !slices.Contains(machines, p.Node):
-			return fmt.Errorf("commands: %q: no machine is called %q; the machines are %v", c.Run, p.Node, machines)
+			return fmt.Errorf("commands: %q: no machine is called %q; the machines are %v",
+				c.Run, p.Node, machines)
 		}
 	}
 	return nil

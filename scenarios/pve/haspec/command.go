@@ -111,7 +111,10 @@ func ParseCommand(line string) (ParsedCommand, error) {
 	}
 	if count, known := arguments[p.Verb]; !known || count != len(args) {
 		crm, err := config.ParseCommand(line)
-		return ParsedCommand{Verb: VerbCRM, SID: crm.SID, Node: crm.Node, Text: line + "\n", CRM: crm}, err
+		if err != nil {
+			return ParsedCommand{}, err
+		}
+		return ParsedCommand{Verb: VerbCRM, SID: crm.SID, Node: crm.Node, Text: line + "\n", CRM: crm}, nil
 	}
 	if err := p.parseArguments(args); err != nil {
 		return ParsedCommand{}, fmt.Errorf("%q: %w", line, err)

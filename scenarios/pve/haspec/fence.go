@@ -56,7 +56,8 @@ func (s *Spec) checkFence(machines, nodes []string) error {
 		for _, part := range device.Parts {
 			for _, node := range slices.Sorted(maps.Keys(part.Nodes)) {
 				if !slices.Contains(nodes, node) {
-					return fmt.Errorf("fence: %s is connected to node %q; the nodes are %v", device.Name, node, nodes)
+					return fmt.Errorf("fence: %s is connected to node %q; the nodes are %v",
+						device.Name, node, nodes)
 				}
 			}
 		}
@@ -86,7 +87,8 @@ func (f *DeviceFault) check(devices, machines, nodes []string) error {
 	case !slices.Contains(deviceFaults, f.Kind):
 		return fmt.Errorf("kind %q; write one of %s", f.Kind, strings.Join(deviceFaults, ", "))
 	case (f.Kind == DeviceSlow || f.Kind == DeviceLate) != (f.Latency > 0):
-		return fmt.Errorf("%s of %s: write latency with slow and late, and with no other kind", f.Kind, f.Device)
+		return fmt.Errorf("%s of %s: write latency with slow and late, and with no other kind",
+			f.Kind, f.Device)
 	case f.At < 0 || f.For < 0:
 		return fmt.Errorf("%s of %s: times cannot be negative", f.Kind, f.Device)
 	}

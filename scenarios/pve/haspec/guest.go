@@ -125,7 +125,8 @@ func (s *Spec) NeverStarts(sid string) bool {
 
 // GuestOptions returns how guests behave on a machine. Times of loads count from the warm-up's end;
 // flaws are those of the run.
-func (s *Spec) GuestOptions(machine string, warmup time.Duration, flaws *resource.Flaws) resource.GuestOptions {
+func (s *Spec) GuestOptions(machine string, warmup time.Duration,
+	flaws *resource.Flaws) resource.GuestOptions {
 	o := resource.DefaultGuests()
 	o.Flaws = flaws
 	n := s.Nodes[machine]
@@ -157,7 +158,8 @@ func (s *Spec) measured() bool {
 }
 
 func use(cpuPercent, memoryMiB int) resource.Use {
-	return resource.Use{MilliCPUs: int64(cpuPercent) * milliCPUsPercent, MemoryBytes: int64(memoryMiB) * mebibyte}
+	return resource.Use{MilliCPUs: int64(cpuPercent) * milliCPUsPercent,
+		MemoryBytes: int64(memoryMiB) * mebibyte}
 }
 
 // or returns a value, or the other one if the value is 0.

@@ -55,8 +55,8 @@ func (s *Spec) checkOperations() error {
 	case o == nil:
 		return nil
 	case o.Count < 1 || o.Count > maxRequests || o.Clients < 0 || o.Clients > maxRequestClients:
-		return fmt.Errorf("operations: %d requests of %d clients: write 1 to %d requests, and at most %d clients",
-			o.Count, o.Clients, maxRequests, maxRequestClients)
+		return fmt.Errorf("operations: %d requests of %d clients: write 1 to %d requests, "+
+			"and at most %d clients", o.Count, o.Clients, maxRequests, maxRequestClients)
 	case o.CarriedOutWithin < 0:
 		return errors.New("operations: carried_out_within cannot be below 0")
 	case len(s.Services) == 0:

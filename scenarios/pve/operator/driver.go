@@ -23,6 +23,7 @@ import (
 type Driver struct {
 	*hostdriver.Driver
 	operator *Operator
+	dial     func(ctx context.Context, m scenarios.Machine) (scenarios.Conn, error)
 }
 
 // Operate puts the files into the store and carries out the commands, each at its time. It returns
@@ -66,7 +67,8 @@ func (d *Driver) Refuses() []string {
 		case haspec.VerbShutdown, haspec.VerbReboot:
 			refuse(true, c.Run, "on a real node, a program that ends by itself counts as a crash")
 		case haspec.VerbStart, haspec.VerbMove:
-			refuse(true, c.Run, "services of real nodes are programs that only the HA manager starts and moves")
+			refuse(true, c.Run,
+				"services of real nodes are programs that only the HA manager starts and moves")
 		case haspec.VerbVersion:
 			refuse(true, c.Run, "a node's version is that of its program")
 		}
@@ -109,7 +111,7 @@ func (c *nodeConsole) send(process string, request []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(c.ctx, timeout)
 	defer cancel()
 	if c.conn == nil {
-		conn, err := c.driver.Dial(ctx, c.machine)
+		conn, err := c.driver.dial(ctx, c.machine)
 		if err != nil {
 			return nil, err
 		}

@@ -18,7 +18,9 @@ type edit func(old string) (string, error)
 func fileEdit(c *haspec.ParsedCommand) (path string, change edit) {
 	switch c.Verb {
 	case haspec.VerbSet:
-		return haproc.ResourcesPath, func(old string) (string, error) { return WithProperty(old, c.SID, c.Key, c.Value) }
+		return haproc.ResourcesPath, func(old string) (string, error) {
+			return WithProperty(old, c.SID, c.Key, c.Value)
+		}
 	case haspec.VerbAdd:
 		return haproc.ResourcesPath, func(old string) (string, error) { return withService(old, c.SID) }
 	case haspec.VerbRemove:
@@ -40,7 +42,8 @@ func guestEdit(c *haspec.ParsedCommand) edit {
 		case haspec.VerbUnlock:
 			return withLine(old, "lock", ""), nil
 		case haspec.VerbResize:
-			return withLine(withLine(old, "cores", fmt.Sprint(c.Cores)), "memory", fmt.Sprint(c.MemoryMiB)), nil
+			sized := withLine(old, "cores", fmt.Sprint(c.Cores))
+			return withLine(sized, "memory", fmt.Sprint(c.MemoryMiB)), nil
 		}
 		return "", fmt.Errorf("changing %s: %s changes no guest", c.SID, c.Verb)
 	}

@@ -48,4 +48,6 @@ func (o *Operator) Process(m env.MachineID) scenarios.ProcessSpec {
 }
 
 // Driver returns a driver of real nodes on which the operator does its work.
-func (o *Operator) Driver(d *hostdriver.Driver) *Driver { return &Driver{Driver: d, operator: o} }
+func (o *Operator) Driver(d *hostdriver.Driver) *Driver {
+	return &Driver{Driver: d, operator: o, dial: d.Dial}
+}

@@ -174,8 +174,8 @@ func (c *client) attempt(id string, r haspec.Request) outcome {
 			return failed(err)
 		}
 	}
-	answer, err = c.ask(id, store.Request{Op: tree.CAS.String(), Path: file, Data: []byte(text), Expect: revision})
-	return written(answer, err)
+	return written(c.ask(id,
+		store.Request{Op: tree.CAS.String(), Path: file, Data: []byte(text), Expect: revision}))
 }
 
 // written returns the outcome of an attempt whose change was answered with this.
