@@ -6,14 +6,14 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/cpg"
 )
 
-// client is a local process that said Hello.
+// client is a local process that has sent Hello.
 type client struct {
 	name   string
-	behind bool // something was refused: greet anew before anything else
-	warned bool // the log has been told of it
+	behind bool // its queue refused a message: it must be greeted before anything else
+	warned bool // this was logged
 }
 
-// clients are in the order of their Hello.
+// clients are in the order of their first Hello.
 type clients struct{ list []*client }
 
 func (cs *clients) find(name string) *client {
@@ -29,7 +29,7 @@ func (cs *clients) remove(name string) {
 	cs.list = slices.DeleteFunc(cs.list, func(c *client) bool { return c.name == name })
 }
 
-// hello takes a client in, or greets one that has forgotten what it knew.
+// hello adds a client, or greets one that has restarted.
 func (p *Process) hello(name string) {
 	c := p.clients.find(name)
 	if c == nil {
@@ -43,7 +43,7 @@ func (p *Process) hello(name string) {
 	p.greet(c)
 }
 
-// greet tells a client where the order stands.
+// greet sends a client the present configuration and quorum.
 func (p *Process) greet(c *client) {
 	c.behind = false
 	if !p.hasConfig {
@@ -58,14 +58,15 @@ func (p *Process) greet(c *client) {
 	}
 }
 
-// toAll sends to every client.
+// toAll sends a message to all clients.
 func (p *Process) toAll(message []byte) {
 	for _, c := range p.clients.list {
 		p.toClient(c, message)
 	}
 }
 
-// toClient sends to a client that has kept up so far. The first refusal leaves it behind.
+// toClient sends a message to a client that has kept up so far. The first refusal leaves the client
+// behind.
 func (p *Process) toClient(c *client, message []byte) {
 	if c == nil || c.behind {
 		return
@@ -81,8 +82,8 @@ func (p *Process) toClient(c *client, message []byte) {
 	}
 }
 
-// toSender answers a local process, whether it said Hello or not. A client that cannot take the
-// answer learns of its loss by being greeted anew.
+// toSender answers a local process, whether it has sent Hello or not. A client that cannot take the
+// answer is greeted again later.
 func (p *Process) toSender(name string, message []byte) {
 	if c := p.clients.find(name); c != nil {
 		p.toClient(c, message)
@@ -93,7 +94,7 @@ func (p *Process) toSender(name string, message []byte) {
 	}
 }
 
-// greetBehind tries those who fell behind.
+// greetBehind tries to greet the clients that fell behind.
 func (p *Process) greetBehind() {
 	for _, c := range p.clients.list {
 		if c.behind {

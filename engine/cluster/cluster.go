@@ -16,7 +16,7 @@ const Name = cpg.Process
 const (
 	// ReformEvery is the least time between two rings that are formed on request.
 	ReformEvery = time.Second
-	// greetEvery is how often a client that fell behind is tried again.
+	// greetEvery is the time between two attempts to greet clients that fell behind.
 	greetEvery = 20 * time.Millisecond
 	// MaxClients bounds the client processes of one machine.
 	MaxClients = 64
@@ -29,14 +29,14 @@ const (
 	FirstRingTimer env.TimerID = 16
 )
 
-// OpLeave is the operation that makes the node leave its ring in good order and end the process.
-// It is answered with OpDone.
+// OpLeave is the operation that makes the node leave its ring in an orderly way and ends the process. The
+// answer is OpDone.
 const (
 	OpLeave = "leave"
 	OpDone  = "done"
 )
 
-// errLeft is the reason of an ordered end.
+// errLeft is the reason of the end after OpLeave.
 var errLeft = errors.New("left the cluster as asked")
 
 // Process is the cluster process of one machine.
@@ -58,13 +58,13 @@ type Process struct {
 	buf         []byte
 }
 
-// New prepares the process with an exchange that opens every ring. The timer ids of the ring
-// configuration are set here.
+// New returns a cluster process whose rings open with an exchange, see [SyncService]. It sets the timer
+// ids of the ring configuration. It fails with totem.ErrConfig.
 func New(cfg totem.Config, service SyncService) (*Process, error) {
 	return NewWithService(cfg, &exchange{service: service})
 }
 
-// NewWithService is New with any other way to open a ring.
+// NewWithService is New with another way to open a ring.
 func NewWithService(cfg totem.Config, service Service) (*Process, error) {
 	p := &Process{service: service}
 	cfg.FirstTimer = FirstRingTimer
@@ -73,7 +73,7 @@ func NewWithService(cfg totem.Config, service Service) (*Process, error) {
 	return p, err
 }
 
-// Node is the ring protocol inside, for those who look on.
+// Node returns the ring protocol inside, for tests and status.
 func (p *Process) Node() *totem.Node { return p.node }
 
 // Start implements env.Process.
@@ -141,11 +141,11 @@ func (p *Process) onLocal(ev env.LocalMessage) {
 	case cpg.Reform:
 		p.reform()
 	default:
-		p.mainLog.Error("message from a local process that only this one sends", "process", ev.From)
+		p.mainLog.Error("a local process sent a message that only the cluster process may send", "process", ev.From)
 	}
 }
 
-// multicast queues a client's message for the ring, or tells the client that it cannot.
+// multicast queues a client's message for the ring, or answers Busy.
 func (p *Process) multicast(from string, m cpg.Multicast) {
 	if len(from) > maxGroupBytes || len(m.Payload) > cpg.MaxPayloadBytes {
 		p.mainLog.Error("multicast refused", "process", from, "bytes", len(m.Payload),

@@ -11,19 +11,19 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/totem"
 )
 
-// MaxInfoBytes bounds what one node tells all others when a ring begins.
+// MaxInfoBytes bounds the info that one node sends to all others when a ring begins.
 const MaxInfoBytes = 64 << 10
 
-// SyncService decides about quorum from what the members of a new ring tell each other.
+// SyncService decides about quorum from the infos of all members of a new ring.
 type SyncService interface {
-	// Info is what this node tells all members of the ring, at most MaxInfoBytes.
+	// Info returns what this node sends to all members of the ring, at most MaxInfoBytes.
 	Info(c totem.Configuration) []byte
-	// Done is told what all members said, ascending by node, once each of them has it. Its
-	// answer goes to the clients; the ring is filled in. The infos are the service's to keep.
+	// Done takes the infos of all members, ascending by node, once all members have all of them, and
+	// returns the decision for the clients; its ring is filled in. The infos belong to the service.
 	Done(c totem.Configuration, infos []NodeInfo) cpg.Quorum
 }
 
-// NodeInfo is what one member said.
+// NodeInfo is the info of one member.
 type NodeInfo struct {
 	Node ring.NodeID
 	Info []byte
@@ -35,9 +35,9 @@ const (
 	exchangeBarrier = 2
 )
 
-// exchange is the phase that opens a ring: everybody sends its info, and a barrier once it has
-// those of all others. The last barrier ends it. All of that is ordered on the ring, so it ends
-// at the same place of the order everywhere. A new ring starts it over.
+// exchange is the phase that opens a ring. Every member sends its info, and a barrier once it has the
+// infos of all others; the last barrier ends the phase. All of that is ordered on the ring, so the phase
+// ends at the same position of the order on every member. A new ring starts it again.
 type exchange struct {
 	service  SyncService
 	host     Host
@@ -56,7 +56,7 @@ func (x *exchange) Start(h Host) error {
 	return nil
 }
 
-// Fired implements Service; an exchange has no timers: what stalls a member stalls the ring.
+// Fired implements Service. An exchange has no timers: a member that stalls also stalls the ring.
 func (x *exchange) Fired(uint32) {}
 
 // Ring implements Service.
@@ -108,7 +108,7 @@ func (x *exchange) finish() {
 	x.host.Announce(q)
 }
 
-// begin starts over for a ring.
+// begin starts the phase for a ring.
 func (x *exchange) begin(c totem.Configuration) {
 	x.config, x.running = c, true
 	x.infos, x.barriers = nil, nil

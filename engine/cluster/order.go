@@ -5,10 +5,10 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/totem"
 )
 
-// What this process orders on the ring begins with one of these.
+// The first byte of a message that this process orders on the ring.
 const (
-	kindClient  = 1 // then the group's name after its length, then the client's payload
-	kindService = 2 // then the service's own
+	kindClient  = 1 // then the length of the group's name, the name, and the client's payload
+	kindService = 2 // then the service's payload
 )
 
 // Configure implements totem.Handler.
@@ -37,7 +37,7 @@ func (p *Process) Deliver(d totem.Delivery) {
 	}
 }
 
-// deliverClient hands a client's message to the process of the same name here.
+// deliverClient delivers a client's message to the process of the same name on this machine.
 func (p *Process) deliverClient(d totem.Delivery, body []byte) {
 	if len(body) == 0 || len(body)-1 < int(body[0]) {
 		return
@@ -50,7 +50,7 @@ func (p *Process) deliverClient(d totem.Delivery, body []byte) {
 	p.toClient(c, cpg.Encode(cpg.Deliver{Ring: d.Ring, Seq: d.Ordinal, From: d.From, Payload: payload}))
 }
 
-// announce publishes the service's word on the present ring.
+// announce publishes the service's decision on the present ring.
 func (p *Process) announce(q cpg.Quorum) {
 	if !p.hasConfig || q.Ring != p.config.Ring {
 		panic("cluster: the service announced something about a ring that is not the present one")

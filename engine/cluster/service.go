@@ -10,25 +10,25 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/totem"
 )
 
-// Service is the part of the cluster process that decides about quorum. It takes part in the
-// ring's order with messages of its own, which go ahead of those of the clients. A
-// [SyncService] needs none of this; a state machine of votequorum fits the interface itself.
+// Service is the part of the cluster process that decides about quorum. It takes part in the ring's order
+// with messages of its own, which go ahead of those of the clients. A [SyncService] needs none of this;
+// votequorum implements Service itself (package node).
 type Service interface {
-	// Start is called once, before anything else. The host is valid for the service's life.
+	// Start is called once, before all other methods. The host is valid as long as the service.
 	Start(h Host) error
-	// Ring says that a new ring begins. The clients' messages wait until the service calls
-	// Announce for it, which it must do at the same place of the order on every member.
+	// Ring starts a new ring. The clients' messages wait until the service calls Announce for it, which
+	// it must do at the same position of the order on every member.
 	Ring(c totem.Configuration)
 	// Deliver takes one of the service's own messages in the ring's order.
 	Deliver(id ring.ID, from ring.NodeID, payload []byte)
-	// Fired says that a timer of the service has expired.
+	// Fired handles the expiry of one of the service's timers.
 	Fired(timer uint32)
 }
 
-// OperationService is a Service that also takes the operations that clients invoke on the process.
+// OperationService is a Service that also takes operations of clients of the process.
 type OperationService interface {
 	Service
-	// Invoked takes an operation; it is answered with Env.Complete.
+	// Invoked takes an operation; the service answers it with Env.Complete.
 	Invoked(ev env.Invoked)
 }
 
@@ -38,14 +38,14 @@ const MaxServiceTimers = 64
 // firstServiceTimer is where the service's timer ids begin.
 const firstServiceTimer env.TimerID = 1024
 
-// Host is what a Service may use of the process that it is part of.
+// Host is the part of the process that a Service may use.
 type Host struct{ p *Process }
 
-// Env is the process's door. The service sets no timers there but with SetTimer.
+// Env returns the process's Env. The service must set timers with SetTimer of this type only.
 func (h Host) Env() env.Env { return h.p.env }
 
-// Multicast orders a message of the service on the present ring, ahead of the clients'. What is
-// not ordered when the ring ends is forgotten.
+// Multicast orders a message of the service on the present ring, ahead of the clients' messages. Messages
+// that are not ordered when the ring ends are dropped.
 func (h Host) Multicast(payload []byte) {
 	h.p.buf = append(append(h.p.buf[:0], kindService), payload...)
 	h.p.node.MulticastFirst(h.p.buf)
@@ -66,6 +66,6 @@ func serviceTimer(timer uint32) env.TimerID {
 	return firstServiceTimer + env.TimerID(timer)
 }
 
-// Announce publishes the word on the present ring to the clients. The first time in a ring it also
-// ends the ring's sync phase: the clients' messages may flow.
+// Announce publishes the decision on the present ring to the clients. The first call in a ring also ends
+// the ring's sync phase: the clients' messages may be ordered.
 func (h Host) Announce(q cpg.Quorum) { h.p.announce(q) }

@@ -1,13 +1,14 @@
-// Package cpg is the language between the cluster process and the processes of the same machine
-// that use it: configuration changes and ordered messages one way, multicasts the other way.
+// Package cpg is the protocol between the cluster process and the processes of the same machine that use
+// it, modelled on the closed process groups of Corosync (cpg_overview(3)): configuration changes, ordered
+// messages and decisions about quorum in one direction, multicasts in the other.
 //
-// A group is named by the process: what the "store" process multicasts is delivered to the
-// "store" processes of the ring's members, its own machine included, in the ring's one total
-// order together with the configuration changes. A process first says Hello; it is told the
-// present configuration and gets everything from there on. What was delivered while it was not
-// connected is never repeated.
+// A group has the name of its process: messages that the "store" process multicasts are delivered to the
+// "store" processes of all members of the ring, the sender's own machine included, in the ring's one total
+// order together with the configuration changes. A process first sends Hello; it receives the present
+// configuration and everything that follows. What was delivered while a process was not connected is never
+// repeated.
 //
-// Package cpg only encodes and decodes. It never keeps state and never talks to anybody.
+// Package cpg only encodes and decodes. It never keeps state and never sends anything.
 package cpg
 
 import (
@@ -18,17 +19,17 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ring"
 )
 
-// Process is the name of the process that serves this language.
+// Process is the name of the process that serves this protocol.
 const Process = "cluster"
 
-// MaxPayloadBytes is the largest message that can be multicast.
+// MaxPayloadBytes bounds the payload of a multicast.
 const MaxPayloadBytes = 1 << 20
 
-// Guarantee says when an ordered message may be delivered.
+// Guarantee is when an ordered message may be delivered.
 type Guarantee uint8
 
 const (
-	// Agreed delivers as soon as every message before it was delivered.
+	// Agreed delivers a message as soon as every message before it was delivered.
 	Agreed Guarantee = iota
 	// Safe also waits until every member of the ring has received the message.
 	Safe
@@ -40,54 +41,54 @@ type Message interface{ message() }
 // Hello asks the cluster process to deliver to the sender from now on.
 type Hello struct{}
 
-// Multicast asks for an ordered message. It is answered with Busy if it cannot be queued now.
+// Multicast asks for an ordered message. The answer is Busy if it cannot be queued now.
 type Multicast struct {
 	Cookie    uint64 // returned in Busy
 	Guarantee Guarantee
 	Payload   []byte
 }
 
-// Reform asks the cluster process to form a new ring with the members that can be reached, so
-// that the sender takes part from the ring's beginning. It is limited in rate; a request that
-// comes too early is carried out later.
+// Reform asks the cluster process to form a new ring with all reachable members, so that the sender takes
+// part from the beginning of a ring. Its rate is limited; a request that comes too early is carried out
+// later.
 type Reform struct{}
 
-// Busy says that a multicast was not queued: the ring is being formed or the queue is full.
+// Busy reports that a multicast was not queued, because a ring is being formed or the queue is full.
 type Busy struct{ Cookie uint64 }
 
-// Kind tells the two configuration changes apart.
+// Kind distinguishes the two configuration changes.
 type Kind uint8
 
 const (
-	// Transitional closes a ring: its members are those that move on together.
+	// Transitional closes a ring. Its members are the nodes that move to the next ring together.
 	Transitional Kind = iota
 	// Regular opens a ring.
 	Regular
 )
 
-// Config is a configuration change. Between a transitional and the next regular one, the last
-// messages of the old ring are delivered to those who move on together.
+// Config is a configuration change. Between a transitional and the next regular configuration, the last
+// messages of the old ring are delivered to the members of the transitional one.
 type Config struct {
 	Kind    Kind
 	Ring    ring.ID
 	Members []ring.NodeID // ascending
 	Joined  []ring.NodeID // ascending; empty in a transitional one
 	Left    []ring.NodeID // ascending
-	// Greeting marks the answer to Hello: the ring was formed earlier and messages of it may
-	// have been delivered before.
+	// Greeting marks the answer to Hello: the ring was formed earlier, and messages of it may have been
+	// delivered before.
 	Greeting bool
 }
 
 // Deliver is an ordered message.
 type Deliver struct {
 	Ring    ring.ID
-	Seq     uint64 // place in the ring's order; grows by one per ring message of any group
+	Seq     uint64 // position in the ring's order, counting the messages of all groups
 	From    ring.NodeID
 	Payload []byte
 }
 
-// Quorum is votequorum's word on a ring. It follows the ring's regular configuration, once the
-// members have exchanged their votes, and comes again whenever it changes.
+// Quorum is votequorum's decision on a ring. It follows the ring's regular configuration once the members
+// have exchanged their votes, and is sent again whenever it changes.
 type Quorum struct {
 	Ring                         ring.ID
 	Quorate                      bool
@@ -115,7 +116,7 @@ const (
 // ErrMalformed is wrapped by every decoding error.
 var ErrMalformed = errors.New("malformed local cluster message")
 
-// Encode writes a message.
+// Encode returns the bytes of a message. It panics on a type that is not declared here.
 func Encode(m Message) []byte {
 	le := binary.LittleEndian
 	switch m := m.(type) {

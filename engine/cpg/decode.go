@@ -7,7 +7,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ring"
 )
 
-// Decode reads a message. Payloads alias data. It fails with ErrMalformed.
+// Decode reads a message, whose payload aliases data. It fails with ErrMalformed.
 func Decode(data []byte) (Message, error) {
 	if len(data) == 0 {
 		return nil, fmt.Errorf("%w: empty", ErrMalformed)
@@ -41,7 +41,7 @@ func Decode(data []byte) (Message, error) {
 	return m, nil
 }
 
-// decoder takes values off the front; after the first failure every value is zero.
+// decoder reads values from the front of rest; after the first failure every value is zero.
 type decoder struct {
 	rest []byte
 	bad  bool

@@ -13,21 +13,21 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/watchdog"
 )
 
-// HA says how a node takes part in high availability.
+// HA is how a node takes part in high availability.
 type HA struct {
-	// Guests makes the node run simulated guests with this behaviour. The node's size in it counts
-	// whatever runs.
+	// Guests makes the node run simulated guests with this behaviour. The node's size in it applies to
+	// all resources.
 	Guests resource.GuestOptions
-	// MoveTimeout ends the attempt to move a running resource; the default unless set.
+	// MoveTimeout bounds an attempt to move a running resource; 0 means the default.
 	MoveTimeout time.Duration
-	// Commands, when given, are the programs that may run as resources, in the place of guests.
+	// Commands, if not nil, are the programs that may run as resources, in place of guests.
 	Commands *resource.Commands
-	// Self is what the node tells the others of itself.
+	// Self is what the node publishes about itself.
 	Self haproc.Info
 }
 
-// haProcesses composes the HA manager of a node, in the order of their starts: what resets the
-// machine first, what decides last.
+// haProcesses composes the HA manager of a node, in the order of the starts: first what resets the
+// machine, last what decides.
 func haProcesses(o Options, conf *corosync.Config) ([]Process, error) {
 	guests, commands := o.HA.Guests, o.HA.Commands
 	guests.Machines = nil
@@ -49,27 +49,33 @@ func haProcesses(o Options, conf *corosync.Config) ([]Process, error) {
 	if err := ho.Check(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrOptions, err)
 	}
-	dog := watchdog.DefaultOptions(o.Timescale)
+	wd := watchdog.DefaultOptions(o.Timescale)
 	self := conf.Nodes[o.Machine].ID
 	processes := []Process{
-		{Name: watchdog.Process, Restart: restartAfter, New: func() env.Process { return watchdog.New(dog) }},
-		{Name: status.Process, Restart: restartAfter, New: func() env.Process { return status.New(self) }}}
-	if commands == nil {
-		processes = append(processes, Process{Name: resource.HostProcess, Restart: restartAfter,
-			New: func() env.Process { return resource.NewHost(guests) }})
+		newProcess(watchdog.Process, func() env.Process { return watchdog.New(wd) }),
+		newProcess(status.Process, func() env.Process { return status.New(self) }),
 	}
-	ending := initd.Options{Services: []initd.Service{{Name: haproc.LRMProcess},
+	if commands == nil {
+		processes = append(processes,
+			newProcess(resource.HostProcess, func() env.Process { return resource.NewHost(guests) }))
+	}
+	shutdown := initd.Options{Services: []initd.Service{{Name: haproc.LRMProcess},
 		{Name: haproc.CRMProcess, Within: o.Timescale.Of(crmStopTime)}}}
 	return append(processes,
-		Process{Name: initd.Process, Restart: restartAfter, New: func() env.Process { return initd.New(ending) }},
-		Process{Name: haproc.LRMProcess, Restart: restartAfter, New: func() env.Process { return haproc.NewLRM(ho) }},
-		Process{Name: haproc.CRMProcess, Restart: restartAfter, New: func() env.Process { return haproc.NewCRM(ho) }}), nil
+		newProcess(initd.Process, func() env.Process { return initd.New(shutdown) }),
+		newProcess(haproc.LRMProcess, func() env.Process { return haproc.NewLRM(ho) }),
+		newProcess(haproc.CRMProcess, func() env.Process { return haproc.NewCRM(ho) })), nil
 }
 
-// crmStopTime is how long the HA manager may take to end; its agent has all the time it wants.
+// newProcess returns a process that is restarted after restartAfter.
+func newProcess(name string, create func() env.Process) Process {
+	return Process{Name: name, Restart: restartAfter, New: create}
+}
+
+// crmStopTime bounds how long the CRM may take to end; the LRM may take as long as it needs.
 const crmStopTime = 65 * time.Second
 
-// nodeName is the name of the i-th node of a configuration.
+// nodeName returns the name of the i-th node of a configuration, or one made of its id.
 func nodeName(conf *corosync.Config, i int) string {
 	if n := conf.Nodes[i]; n.Name != "" {
 		return n.Name

@@ -14,17 +14,17 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/totem"
 )
 
-// Options say what node to compose.
+// Options describe the node to compose.
 type Options struct {
 	// Cluster is the cluster's configuration. The i-th node of its nodelist is machine i.
 	Cluster *corosync.Config
-	// Machine is this node's place in the nodelist.
+	// Machine is this node's index in the nodelist.
 	Machine env.MachineID
-	// Key is the cluster's secret, at least wire.MinKeyBytes of it.
+	// Key is the cluster's secret, at least wire.MinKeyBytes bytes.
 	Key []byte
 	// Timescale multiplies every timer, for runs on real nodes.
 	Timescale timescale.Ratio
-	// Quiet leaves out the ring's records for checkers.
+	// Quiet makes the ring emit no records for checkers.
 	Quiet bool
 	// HA adds the HA manager; nil leaves it out.
 	HA *HA
@@ -33,26 +33,27 @@ type Options struct {
 // Process is one process of a node.
 type Process struct {
 	Name string
-	// New makes it anew for each start.
+	// New creates the process for each start.
 	New func() env.Process
-	// Restart is how long a service manager should wait before it starts the process again.
+	// Restart is how long a service manager waits before it starts the process again.
 	Restart time.Duration
 }
 
-// ErrOptions is wrapped by every complaint about Options.
+// ErrOptions is wrapped by every error about Options.
 var ErrOptions = errors.New("composing a node")
 
-// Restarts of the processes, as a service manager does them.
+// restartAfter is the delay before a restart, as of a service manager.
 const restartAfter = time.Second
 
-// DefaultMTUBytes is the size of a sealed packet of the ring unless the configuration says
-// otherwise: what every Ethernet carries in one frame.
+// DefaultMTUBytes is the size of a sealed packet of the ring unless the configuration sets netmtu: what
+// every Ethernet carries in one frame.
 const DefaultMTUBytes = 1400
 
-// StateFile keeps the ring's sequence and the boot count.
+// StateFile is the name of the file with the ring's sequence and the boot count.
 const StateFile = "cluster/ring"
 
-// Compose makes a node's processes, in the order in which a machine starts them.
+// Compose returns a node's processes, in the order in which a machine starts them. It fails with
+// ErrOptions.
 func Compose(o Options) ([]Process, error) {
 	conf := o.Cluster
 	if int(o.Machine) < 0 || int(o.Machine) >= len(conf.Nodes) {
@@ -104,7 +105,7 @@ func totemConfig(conf *corosync.Config, self ring.NodeID, t corosync.Timers) tot
 	r := &c.Timers
 	r.TokenRetransmit, r.Hold, r.Consensus = t.TokenRetransmit, t.Hold, t.Consensus
 	r.SendJoin = t.SendJoin
-	// These only pace repetitions. Scaling may make them shorter than the ring takes them.
+	// These only pace repetitions. Scaling may make them shorter than the ring accepts.
 	r.Join, r.Merge = max(t.Join, totem.MinTimeout), max(t.Merge, totem.MinTimeout)
 	r.FailRecvConst, r.SeqnoUnchanged = int(t.FailRecvConst), int(t.SeqnoUnchangedConst)
 	r.MissCount, r.WindowSize, r.MaxMessages = int(t.MissCountConst), int(t.WindowSize), int(t.MaxMessages)

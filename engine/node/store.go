@@ -19,11 +19,11 @@ func storeProcess(o Options, conf *corosync.Config, self ring.NodeID) Process {
 		so.Nodes = append(so.Nodes, store.Vote{Node: n.ID, Votes: n.Votes()})
 	}
 	slices.SortFunc(so.Nodes, func(a, b store.Vote) int { return cmp.Compare(a.Node, b.Node) })
-	return Process{Name: store.Process, Restart: restartAfter, New: func() env.Process { return store.New(so) }}
+	return newProcess(store.Process, func() env.Process { return store.New(so) })
 }
 
-// minStoreTimer is the shortest that scaling makes a store's timer: below it the store would ask
-// again before a healthy node can answer.
+// minStoreTimer is the shortest value to which scaling reduces a timer of the store: below it, the store
+// would ask again before a healthy node can answer.
 const minStoreTimer = 5 * time.Millisecond
 
 func scaledStoreTimers(ts timescale.Ratio) store.Timers {

@@ -12,7 +12,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/totem"
 )
 
-// QuorumView is the record of a verdict on a ring.
+// QuorumView is the record of votequorum's decision on a ring.
 type QuorumView struct {
 	Node     ring.NodeID   `json:"node"`
 	Ring     ring.ID       `json:"ring"`
@@ -26,8 +26,8 @@ type QuorumView struct {
 // RecordKind implements env.Record.
 func (QuorumView) RecordKind() string { return "quorum" }
 
-// newClusterProcess makes the cluster process with votequorum inside. A configuration that
-// cannot be used was refused before.
+// newClusterProcess returns the cluster process with votequorum inside. The configurations were checked
+// before.
 func newClusterProcess(rc totem.Config, qc quorum.Config) env.Process {
 	p, err := cluster.NewWithService(rc, &votequorumService{config: qc})
 	if err != nil {
@@ -36,8 +36,8 @@ func newClusterProcess(rc totem.Config, qc quorum.Config) env.Process {
 	return p
 }
 
-// votequorumService lets votequorum judge every ring: what it wants ordered is ordered, what it wants
-// known is announced.
+// votequorumService connects votequorum to the cluster process: it multicasts, sets timers and announces
+// what votequorum asks for.
 type votequorumService struct {
 	config     quorum.Config
 	host       cluster.Host
@@ -66,13 +66,13 @@ func (v *votequorumService) Ring(c totem.Configuration) {
 // Deliver implements cluster.Service.
 func (v *votequorumService) Deliver(id ring.ID, from ring.NodeID, payload []byte) {
 	if id != v.ring {
-		return // votequorum has moved on with the ring
+		return // of an earlier ring
 	}
 	out, err := v.votequorum.Deliver(from, payload)
 	if err != nil {
-		// The sender holds the key, so it is a node of ours that speaks another version. The
-		// ring stays without a verdict, and with it without quorum, until that node has left.
-		v.host.Env().Log().Error("votes of a node cannot be read", "subsys", "VOTEQ", "err", err.Error())
+		// The sender has the key, so it is a node of this cluster with another version of the engine.
+		// The ring stays without a decision, and so without quorum, until that node has left.
+		v.host.Env().Log().Error("cannot read the votes of a node", "subsys", "VOTEQ", "err", err.Error())
 	}
 	v.carryOut(out)
 }
@@ -82,8 +82,8 @@ func (v *votequorumService) Fired(timer uint32) {
 	v.carryOut(v.votequorum.TimerExpired(quorum.Timer(timer)))
 }
 
-// carryOut does what votequorum wants done. Nothing has to be persisted: options that need it
-// are not supported yet, see Config.Plain.
+// carryOut does what an output asks for. Nothing has to be persisted: the options that need it are not
+// supported yet, see Config.Plain.
 func (v *votequorumService) carryOut(out quorum.Output) {
 	for _, m := range out.Multicast {
 		v.host.Multicast(m)
@@ -99,18 +99,19 @@ func (v *votequorumService) carryOut(out quorum.Output) {
 	if !out.Announce {
 		return
 	}
-	word := out.Decision
-	v.host.Env().Emit(QuorumView{Node: v.config.Self, Ring: word.Ring, Members: word.Members,
-		Quorate: word.Quorate, Votes: word.Votes, Expected: word.Expected, Quorum: word.Quorum})
-	v.host.Announce(cpg.Quorum{Ring: word.Ring, Quorate: word.Quorate, Votes: word.Votes,
-		Expected: word.Expected, QuorumVotes: word.Quorum})
+	d := out.Decision
+	v.host.Env().Emit(QuorumView{Node: v.config.Self, Ring: d.Ring, Members: d.Members,
+		Quorate: d.Quorate, Votes: d.Votes, Expected: d.Expected, Quorum: d.Quorum})
+	v.host.Announce(cpg.Quorum{Ring: d.Ring, Quorate: d.Quorate, Votes: d.Votes,
+		Expected: d.Expected, QuorumVotes: d.Quorum})
 }
 
-// log writes votequorum's own lines; the cluster process writes those on the membership.
+// log writes votequorum's own log lines; the cluster process writes those about the membership.
 func (v *votequorumService) log(lines []quorum.LogLine) {
 	for _, l := range lines {
 		if l.Subsystem == quorum.SubsystemVotequorum {
-			v.host.Env().Log().Log(context.Background(), level(l.Level), l.Text, "subsys", string(l.Subsystem))
+			v.host.Env().Log().Log(context.Background(), level(l.Level), l.Text,
+				"subsys", string(l.Subsystem))
 		}
 	}
 }

@@ -8,18 +8,18 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ring"
 )
 
-// WindowPackets is how far behind the newest packet of a sender an older one may arrive and still
-// be accepted.
+// WindowPackets is how far behind the newest packet of a sender an older one may arrive and still be
+// accepted.
 const WindowPackets = 2048
 
 const windowWords = WindowPackets / 64
 
-// Stats counts what an [Opener] refused and accepted.
+// Stats counts the packets that an [Opener] accepted and refused.
 type Stats struct {
 	Accepted, Foreign, Replayed, StaleBoot uint64
 }
 
-// Opener opens packets of a fixed set of nodes. It keeps one cipher and one window a node.
+// Opener opens packets of a fixed set of nodes. It keeps one cipher and one window for each node.
 type Opener struct {
 	key     []byte
 	senders []sender
@@ -27,6 +27,7 @@ type Opener struct {
 	nonce   [nonceBytes]byte
 }
 
+// sender is the state kept for one sending node.
 type sender struct {
 	node    ring.NodeID
 	aead    cipher.AEAD // nil: nothing accepted yet
@@ -35,7 +36,7 @@ type sender struct {
 	seen    [windowWords]uint64 // bit counter%WindowPackets, for highest-WindowPackets < counter
 }
 
-// NewOpener prepares opening of what the given nodes send. It fails with ErrKey.
+// NewOpener returns an Opener for packets of the given nodes. It fails with ErrKey.
 func NewOpener(key []byte, nodes []ring.NodeID) (*Opener, error) {
 	if err := CheckKey(key); err != nil {
 		return nil, err
@@ -50,7 +51,7 @@ func NewOpener(key []byte, nodes []ring.NodeID) (*Opener, error) {
 // Stats returns the counts so far.
 func (o *Opener) Stats() Stats { return o.stats }
 
-// Newest is the newest boot of a node from which a packet was accepted; false when none was.
+// Newest returns the newest boot of a node from which a packet was accepted; false if there is none.
 func (o *Opener) Newest(node ring.NodeID) (Boot, bool) {
 	s := o.find(node)
 	if s == nil || s.aead == nil {
@@ -59,6 +60,7 @@ func (o *Opener) Newest(node ring.NodeID) (Boot, bool) {
 	return s.boot, true
 }
 
+// find returns the state of a node, nil if the node is unknown.
 func (o *Opener) find(node ring.NodeID) *sender {
 	for i := range o.senders {
 		if o.senders[i].node == node {
@@ -68,10 +70,10 @@ func (o *Opener) find(node ring.NodeID) *sender {
 	return nil
 }
 
-// Open authenticates a packet and appends its payload to dst. It returns the sending node with
-// the longer slice, or dst as it was with ErrForeign, ErrReplayed or ErrStaleBoot; the node is
-// named with ErrStaleBoot too, because that packet is genuine. The packet is left unchanged. It
-// does not allocate for known boots when dst has room for the payload.
+// Open authenticates a packet and appends its payload to dst. It returns the sending node and the longer
+// slice, or dst unchanged with ErrForeign, ErrReplayed or ErrStaleBoot. With ErrStaleBoot it returns the
+// node too, because that packet is genuine. Open does not change the packet, and does not allocate for
+// known boots if dst has room for the payload.
 func (o *Opener) Open(dst, packet []byte) (ring.NodeID, []byte, error) {
 	if len(packet) < OverheadBytes || packet[0] != Version {
 		o.stats.Foreign++
@@ -103,8 +105,8 @@ func (o *Opener) Open(dst, packet []byte) (ring.NodeID, []byte, error) {
 	return node, out, nil
 }
 
-// openOther handles a packet that is not of the sender's present boot. The boot is switched only
-// once the packet has proved genuine.
+// openOther opens a packet that is not of the sender's present boot. It changes the boot only after the
+// packet was authenticated.
 func (o *Opener) openOther(s *sender, boot Boot, dst, packet []byte) (ring.NodeID, []byte, error) {
 	aead := derive(o.key, s.node, &boot.ID)
 	counter := binary.LittleEndian.Uint64(packet[offsetCounter:])
@@ -123,6 +125,7 @@ func (o *Opener) openOther(s *sender, boot Boot, dst, packet []byte) (ring.NodeI
 	return s.node, out, nil
 }
 
+// decrypt appends the payload of a packet to dst; false if the packet is not authentic.
 func (o *Opener) decrypt(aead cipher.AEAD, dst, packet []byte) ([]byte, bool) {
 	copy(o.nonce[nonceBytes-8:], packet[offsetCounter:headerBytes])
 	out, err := aead.Open(dst, o.nonce[:], packet[headerBytes:], packet[:headerBytes])
@@ -132,7 +135,7 @@ func (o *Opener) decrypt(aead cipher.AEAD, dst, packet []byte) ([]byte, bool) {
 	return out, true
 }
 
-// wasSeen says that a counter was accepted before or is too old to tell.
+// wasSeen reports whether a counter was accepted before, or is too old to know.
 func (s *sender) wasSeen(counter uint64) bool {
 	if counter > s.highest {
 		return false
@@ -144,7 +147,7 @@ func (s *sender) wasSeen(counter uint64) bool {
 	return s.seen[at/64]&(1<<(at%64)) != 0
 }
 
-// mark records an accepted counter and moves the window on.
+// mark records an accepted counter and moves the window.
 func (s *sender) mark(counter uint64) {
 	if counter > s.highest {
 		s.clear(counter - s.highest)
@@ -154,7 +157,7 @@ func (s *sender) mark(counter uint64) {
 	s.seen[at/64] |= 1 << (at % 64)
 }
 
-// clear forgets the bits of the places that the window moves onto.
+// clear clears the bits of the counters that the window moves onto.
 func (s *sender) clear(steps uint64) {
 	if steps >= WindowPackets {
 		s.seen = [windowWords]uint64{}

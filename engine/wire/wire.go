@@ -38,29 +38,28 @@ const (
 )
 
 var (
-	// ErrForeign is what [Opener.Open] answers for bytes that are no packet of this cluster:
-	// too short, another version, an unknown node, another key, or altered on the way.
+	// ErrForeign is returned by [Opener.Open] for bytes that are no packet of this cluster: too short,
+	// another version, an unknown node, another key, or altered on the way.
 	ErrForeign = errors.New("not a packet of this cluster")
-	// ErrReplayed is the answer for a packet that was accepted before, or that is so old that
-	// this cannot be told any more.
+	// ErrReplayed is returned for a packet that was accepted before, or that is too old to know.
 	ErrReplayed = errors.New("packet was seen before")
-	// ErrStaleBoot is the answer for a genuine packet of a boot that is not the sender's newest.
+	// ErrStaleBoot is returned for a genuine packet of a boot that is not the sender's newest.
 	ErrStaleBoot = errors.New("packet of an earlier boot")
 	// ErrKey means that a cluster key has an unusable length.
 	ErrKey = errors.New("unusable cluster key")
 )
 
-// BootID is the random part of one boot's identity.
+// BootID is the random part of the identity of a boot.
 type BootID [BootIDBytes]byte
 
-// Boot identifies one boot of a node: Count orders the boots of a node, from 1, and ID tells
-// apart two boots that by accident (a wiped disk) carry the same count.
+// Boot identifies one boot of a node. Count orders the boots of a node, from 1. ID distinguishes two
+// boots with the same count, which a wiped disk can cause.
 type Boot struct {
 	Count uint64
 	ID    BootID
 }
 
-// CheckKey says whether a cluster key can be used. It fails with ErrKey.
+// CheckKey fails with ErrKey if a cluster key has an unusable length.
 func CheckKey(key []byte) error {
 	if len(key) < MinKeyBytes || len(key) > MaxKeyBytes {
 		return fmt.Errorf("%w: it has %d bytes, use %d to %d random bytes",
@@ -69,7 +68,7 @@ func CheckKey(key []byte) error {
 	return nil
 }
 
-// derive makes the cipher of one boot of one node.
+// derive returns the cipher of one boot of one node.
 func derive(key []byte, node ring.NodeID, id *BootID) cipher.AEAD {
 	info := binary.LittleEndian.AppendUint32([]byte(keyLabel), uint32(node))
 	subkey, err := hkdf.Key(sha256.New, key, id[:], string(info), subkeyBytes)
@@ -87,7 +86,7 @@ func derive(key []byte, node ring.NodeID, id *BootID) cipher.AEAD {
 	return aead
 }
 
-// Sealer seals what one boot of one node sends.
+// Sealer seals the packets of one boot of one node.
 type Sealer struct {
 	aead    cipher.AEAD
 	boot    Boot
@@ -96,8 +95,8 @@ type Sealer struct {
 	nonce   [nonceBytes]byte
 }
 
-// NewSealer prepares sealing for a boot. The boot's ID must be fresh random bytes: reusing one
-// under the same node id repeats nonces. It fails with ErrKey.
+// NewSealer returns the Sealer of a boot. The boot's ID must be fresh random bytes: using one twice with
+// the same node id repeats nonces. It fails with ErrKey.
 func NewSealer(key []byte, node ring.NodeID, boot Boot) (*Sealer, error) {
 	if err := CheckKey(key); err != nil {
 		return nil, err
@@ -110,11 +109,11 @@ func NewSealer(key []byte, node ring.NodeID, boot Boot) (*Sealer, error) {
 	return s, nil
 }
 
-// Boot is the boot that this sealer speaks for.
+// Boot returns the boot of this sealer.
 func (s *Sealer) Boot() Boot { return s.boot }
 
-// Seal appends the sealed packet to dst and returns the longer slice. It does not allocate when
-// dst has room for len(payload)+OverheadBytes. dst must not overlap payload.
+// Seal appends the sealed packet to dst and returns the longer slice. It does not allocate if dst has
+// room for len(payload)+OverheadBytes. dst must not overlap payload.
 func (s *Sealer) Seal(dst, payload []byte) []byte {
 	s.counter++
 	if s.counter == 0 {
