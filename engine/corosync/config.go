@@ -16,14 +16,14 @@ const (
 	pveClusterNameBytes = 15            // what pvecm create accepts
 )
 
-// Opt is a setting that may be absent from the file. Absent and "set to the default" are told
-// apart, because some options depend on it and because writing must not add what was not there.
+// Opt is a setting that may be absent from the file. An absent setting differs from one that is set to
+// the default: some options depend on it, and writing must not add what was not in the file.
 type Opt[T any] struct {
 	Value T
 	Set   bool
 }
 
-// Some is a setting that is present.
+// Some returns a setting that is present.
 func Some[T any](v T) Opt[T] { return Opt[T]{Value: v, Set: true} }
 
 // Or returns the value, or def if the setting is absent.
@@ -34,14 +34,13 @@ func (o Opt[T]) Or(def T) T {
 	return def
 }
 
-// source remembers where in the file a section and its keys stood. It is empty in a
-// configuration built by code.
+// source holds the lines of a section and of its keys. It is empty in a configuration built by code.
 type source struct {
 	line int
 	keys map[string]int
 }
 
-// at is the line of a key, or of its section if the key is absent.
+// at returns the line of a key, or of its section if the key is absent.
 func (s source) at(key string) int {
 	if line, ok := s.keys[key]; ok {
 		return line
@@ -49,7 +48,7 @@ func (s source) at(key string) int {
 	return s.line
 }
 
-// has tells whether the section had the key, with whatever value.
+// has reports whether the section had the key, with any value.
 func (s source) has(key string) bool {
 	_, ok := s.keys[key]
 	return ok
@@ -62,12 +61,12 @@ type Config struct {
 	Nodes   []Node // nodelist, in file order
 	Quorum  Quorum
 	Logging Logging
-	// Extra holds the sections that have no meaning here (uidgid, system, resources, ...), and
-	// what else stood at the top level.
+	// Extra holds the sections that have no meaning here (uidgid, system, resources, ...), and other
+	// entries of the top level.
 	Extra []Entry
 
 	nodelist source
-	// nodelistExtra holds keys of the nodelist section beside its nodes.
+	// nodelistExtra holds the entries of the nodelist section other than its nodes.
 	nodelistExtra []Entry
 }
 
@@ -120,7 +119,7 @@ type Totem struct {
 	source
 }
 
-// Interface is one interface section: settings of one link.
+// Interface is one interface section: the settings of one link.
 type Interface struct {
 	LinkNumber     Opt[uint32] // linknumber, or ringnumber in older files; absent means 0
 	BindNetAddr    string
@@ -148,7 +147,7 @@ type Node struct {
 	source
 }
 
-// Votes is the number of votes of the node, 1 unless the file says otherwise.
+// Votes returns the votes of the node: quorum_votes, 1 if absent.
 func (n Node) Votes() uint32 { return n.QuorumVotes.Or(1) }
 
 // Quorum is the quorum section.
@@ -212,7 +211,7 @@ type Logging struct {
 	source
 }
 
-// Node finds a node by id.
+// Node returns the node with an id.
 func (c *Config) Node(id ring.NodeID) (Node, bool) {
 	i := slices.IndexFunc(c.Nodes, func(n Node) bool { return n.ID == id })
 	if i < 0 {
@@ -221,7 +220,7 @@ func (c *Config) Node(id ring.NodeID) (Node, bool) {
 	return c.Nodes[i], true
 }
 
-// NodeByName finds a node by its name, or by an address if it has no name.
+// NodeByName returns the node with a name, or the node without a name that has it as an address.
 func (c *Config) NodeByName(name string) (Node, bool) {
 	i := slices.IndexFunc(c.Nodes, func(n Node) bool {
 		return n.Name == name || n.Name == "" && slices.Contains(n.Addrs[:], name)
@@ -232,7 +231,7 @@ func (c *Config) NodeByName(name string) (Node, bool) {
 	return c.Nodes[i], true
 }
 
-// NodeIDs lists the node ids in ascending order.
+// NodeIDs returns the node ids in ascending order.
 func (c *Config) NodeIDs() []ring.NodeID {
 	ids := make([]ring.NodeID, len(c.Nodes))
 	for i, n := range c.Nodes {
@@ -241,7 +240,7 @@ func (c *Config) NodeIDs() []ring.NodeID {
 	return ring.Sorted(ids)
 }
 
-// Links lists the link numbers that nodes have addresses for, ascending.
+// Links returns the numbers of the links on which nodes have addresses, ascending.
 func (c *Config) Links() []int {
 	var links []int
 	for link := range MaxLinks {
@@ -252,7 +251,7 @@ func (c *Config) Links() []int {
 	return links
 }
 
-// NodeVotes is the sum of the votes of all nodes, without the device.
+// NodeVotes returns the sum of the votes of all nodes, without the device.
 func (c *Config) NodeVotes() uint32 {
 	var sum uint32
 	for _, n := range c.Nodes {
@@ -261,8 +260,8 @@ func (c *Config) NodeVotes() uint32 {
 	return sum
 }
 
-// DeviceVotes is the number of votes of the quorum device: as written, else one less than the
-// nodes have together; 0 without a device.
+// DeviceVotes returns the votes of the quorum device: as written, otherwise one less than the sum of the
+// nodes' votes; 0 without a device.
 func (c *Config) DeviceVotes() uint32 {
 	if c.Quorum.Device == nil || c.Quorum.Device.Model == "" {
 		return 0
@@ -270,7 +269,7 @@ func (c *Config) DeviceVotes() uint32 {
 	return c.Quorum.Device.VoteCount.Or(max(c.NodeVotes(), 1) - 1)
 }
 
-// Name is what messages call the cluster: its name, or "unnamed".
+// Name returns the name of the cluster for messages: cluster_name, or "unnamed".
 func (c *Config) Name() string {
 	if c.Totem.ClusterName == "" {
 		return "unnamed"
@@ -278,7 +277,7 @@ func (c *Config) Name() string {
 	return c.Totem.ClusterName
 }
 
-// Transport is the transport in force.
+// Transport returns the transport in force, knet if the file sets none.
 func (c *Config) Transport() string {
 	if c.Totem.Transport == "" {
 		return "knet"

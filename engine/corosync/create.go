@@ -23,9 +23,9 @@ type Link struct {
 	Priority uint32 // 0 = not written
 }
 
-// Create builds the configuration of a new cluster: version 2 of the format, the first version of
-// the configuration, encryption on, links in passive mode. It refuses what Validate refuses, and
-// names longer than a new cluster may have.
+// Create returns the configuration of a new cluster: version 2 of the format, config_version 1,
+// encryption on, links in passive mode. It refuses what Validate refuses, and names longer than a new
+// cluster may have, with ErrInvalid.
 func Create(n NewCluster) (*Config, error) {
 	if n.Name == "" || len(n.Name) > pveClusterNameBytes || !isHostName(n.Name) {
 		return nil, fmt.Errorf("creating cluster %q: %w: the name needs 1 to %d letters, digits or '-'",

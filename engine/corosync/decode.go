@@ -8,10 +8,12 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ring"
 )
 
+// nodeID converts a number that was checked.
 func nodeID(n uint64) ring.NodeID { return ring.NodeID(n) }
 
-// Parse reads a corosync.conf. name is what messages call the file. The configuration is nil if
-// the error is not; the error is a *Problems and wraps ErrInvalid. Warnings are given either way.
+// Parse reads a corosync.conf. name is the file's name in messages. If the error is not nil, the
+// configuration is nil and the error is a *Problems that wraps ErrInvalid. Warnings are returned in both
+// cases.
 func Parse(name string, data []byte) (*Config, Warnings, error) {
 	f := &findings{file: name}
 	c := &Config{File: name}
@@ -32,8 +34,8 @@ func Parse(name string, data []byte) (*Config, Warnings, error) {
 	return c, warnings, nil
 }
 
-// Validate checks a configuration as Parse does. It is for configurations built or changed by
-// code; lines in the findings are those that Parse saw.
+// Validate checks a configuration as Parse does. It is for configurations that code has built or changed;
+// lines in the findings are those that Parse saw.
 func (c *Config) Validate() (Warnings, error) {
 	f := &findings{file: c.File}
 	if f.file == "" {
@@ -43,9 +45,11 @@ func (c *Config) Validate() (Warnings, error) {
 	return f.result()
 }
 
+// decoder reads entries into a Config and collects findings.
 type decoder struct{ *findings }
 
-// part says how the known subsections of a section are read: nil if it is kept as it is.
+// part is a known subsection of a section and how to read it; read is nil if the subsection is kept as it
+// is.
 type part struct {
 	name string
 	read func(e Entry)
@@ -58,19 +62,20 @@ var topSections = []string{"totem", "nodelist", "quorum", "logging"}
 var keptSections = []string{"uidgid", "system", "resources", "nozzle", "qb", "service", "aisexec",
 	"amf", "pload", "event"}
 
-// nestedSections are where sections that are not at the top level belong.
+// nestedSections maps each section that is not at the top level to the section that contains it.
 var nestedSections = map[string]string{
 	"interface": "totem", "node": "nodelist", "device": "quorum", "net": "quorum.device",
 	"heuristics": "quorum.device", "logger_subsys": "logging", "logging_daemon": "logging",
 	"member": "totem.interface",
 }
 
+// file reads the sections of a file.
 func (d *decoder) file(c *Config, entries []Entry) {
 	seen := map[string]int{}
 	for _, e := range entries {
 		switch {
 		case !e.Section:
-			d.warn(e.line, "move it into a section, or delete it", "key %s stands outside any section",
+			d.warn(e.line, "move it into a section, or delete it", "key %s is outside any section",
 				e.Name)
 			c.Extra = append(c.Extra, e)
 			continue
@@ -81,7 +86,7 @@ func (d *decoder) file(c *Config, entries []Entry) {
 			continue
 		case slices.Contains(topSections, e.Name) && seen[e.Name] != 0:
 			d.warn(e.line, "merge the two", "a second section %s (the first is at line %d); keys given "+
-				"twice count as they stand in the later one", e.Name, seen[e.Name])
+				"twice have the value of the later one", e.Name, seen[e.Name])
 		}
 		if seen[e.Name] == 0 {
 			seen[e.Name] = e.line
@@ -90,6 +95,7 @@ func (d *decoder) file(c *Config, entries []Entry) {
 	}
 }
 
+// topSection reads one section of the top level.
 func (d *decoder) topSection(c *Config, e Entry) {
 	switch e.Name {
 	case "totem":
@@ -117,6 +123,7 @@ func (d *decoder) topSection(c *Config, e Entry) {
 	}
 }
 
+// node reads a node section.
 func (d *decoder) node(c *Config, e Entry) {
 	var n Node
 	e.Entries = slices.DeleteFunc(slices.Clone(e.Entries), func(k Entry) bool {
@@ -134,6 +141,7 @@ func (d *decoder) node(c *Config, e Entry) {
 	c.Nodes = append(c.Nodes, n)
 }
 
+// device reads the quorum.device section.
 func (d *decoder) device(c *Config, e Entry) {
 	if c.Quorum.Device == nil {
 		c.Quorum.Device = &Device{}
@@ -149,7 +157,7 @@ func (d *decoder) device(c *Config, e Entry) {
 		part{name: "heuristics"})
 }
 
-// renameRingNumber maps the name that Corosync 2 used.
+// renameRingNumber renames ringnumber, as Corosync 2 called it, to linknumber.
 func (d *decoder) renameRingNumber(e *Entry) {
 	e.Entries = slices.Clone(e.Entries)
 	for i, k := range e.Entries {
@@ -172,7 +180,7 @@ func decode[S any](d *decoder, e Entry, path string, s *S, src *source, extra *[
 			continue
 		}
 		if line, again := src.keys[k.Name]; again {
-			d.warn(k.line, "delete the one that is not meant",
+			d.warn(k.line, "delete the one that is not intended",
 				"%s.%s is given again (first at line %d); the last one counts", path, k.Name, line)
 		}
 		src.keys[k.Name] = k.line
@@ -194,6 +202,7 @@ func decode[S any](d *decoder, e Entry, path string, s *S, src *source, extra *[
 	}
 }
 
+// subsection reads a section within another one.
 func (d *decoder) subsection(e Entry, path string, extra *[]Entry, parts []part) {
 	i := slices.IndexFunc(parts, func(p part) bool { return p.name == e.Name })
 	if i >= 0 && parts[i].read != nil {
@@ -209,13 +218,13 @@ func (d *decoder) subsection(e Entry, path string, extra *[]Entry, parts []part)
 	}
 }
 
-// keep stores an entry without a typed field; a key given twice counts once, as in Corosync.
+// keep stores an entry without a typed field. A key given twice counts once, as in Corosync.
 func keep(extra *[]Entry, e Entry) {
 	same := func(o Entry) bool { return !o.Section && o.Name == e.Name }
 	*extra = append(slices.DeleteFunc(*extra, same), e)
 }
 
-// strange reports an unknown entry and tells whether to keep it. path is "" at the top level.
+// strange reports an unknown entry, and returns whether to keep it. path is "" at the top level.
 func (d *decoder) strange(e Entry, path string, known []string) bool {
 	what, where := "key", path
 	if e.Section {
@@ -236,7 +245,7 @@ func (d *decoder) strange(e Entry, path string, known []string) bool {
 	if e.Section && home != "" && home != path {
 		d.lostSection = true
 		d.fail(e.line, fmt.Sprintf("it belongs to %s; check for a missing '}' above", home),
-			"section %q cannot stand in %s", e.Name, where)
+			"section %q cannot be in %s", e.Name, where)
 		return false
 	}
 	remedy := "delete it if nothing else reads it"
@@ -247,7 +256,7 @@ func (d *decoder) strange(e Entry, path string, known []string) bool {
 	return true
 }
 
-// homeOfKey names the section that has the key, "" if none or several have.
+// homeOfKey returns the section that has a key; "" if none or several have it.
 func homeOfKey(name string) string {
 	homes := []struct {
 		section string
@@ -272,6 +281,7 @@ func homeOfKey(name string) string {
 	return strings.Join(found, "")
 }
 
+// keyNames returns the names of keys.
 func keyNames[S any](keys []key[S]) []string {
 	names := make([]string, len(keys))
 	for i, k := range keys {

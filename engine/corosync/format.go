@@ -5,12 +5,12 @@ import (
 	"strings"
 )
 
-// String writes the configuration in canonical form. Parsing it gives the same configuration.
+// String returns the configuration in canonical form. Parsing it returns the same configuration.
 func (c *Config) String() string { return string(c.Format()) }
 
-// Format writes the configuration in canonical form, as Proxmox VE lays it out: entries sorted by
-// name, two spaces a level, an empty line between the sections of the top level. Nodes and
-// interfaces keep their order.
+// Format returns the configuration in canonical form, as Proxmox VE writes it: entries sorted by name,
+// two spaces a level, an empty line between the sections of the top level. Nodes and interfaces keep
+// their order.
 func (c *Config) Format() []byte {
 	top := slices.Clone(c.Extra)
 	top = appendSection(top, "totem", c.totemEntries(), c.Totem.line > 0)
@@ -59,7 +59,7 @@ func (c *Config) quorumEntries() []Entry {
 	return entries
 }
 
-// entriesOf gives the keys of s that are present, and what is carried along.
+// entriesOf returns the keys of s that are present, and its extra entries.
 func entriesOf[S any](s *S, keys []key[S], extra []Entry) []Entry {
 	entries := slices.Clone(extra)
 	for _, k := range keys {
@@ -73,7 +73,7 @@ func entriesOf[S any](s *S, keys []key[S], extra []Entry) []Entry {
 	return entries
 }
 
-// appendSection adds a section unless it is empty and was not there.
+// appendSection appends a section unless it is empty and was not in the file.
 func appendSection(to []Entry, name string, entries []Entry, present bool) []Entry {
 	if len(entries) == 0 && !present {
 		return to

@@ -8,18 +8,19 @@ import (
 	"strings"
 )
 
-// key describes one known key of a section S: how to read its value and how to write it back.
+// key is one known key of a section S: how to read its value and how to write it.
 type key[S any] struct {
 	name string
-	// read stores the value; what is not empty if the value is not acceptable.
+	// read stores the value. what is not empty if the value is not acceptable; remedy is what to write
+	// then.
 	read func(s *S, value string) (what, remedy string)
-	// write gives the value, false if the key is absent.
+	// write returns the value; false if the key is absent.
 	write func(s *S) (string, bool)
-	// ignored is not empty for a key that is understood and has no effect: why.
+	// ignored is the reason why a known key has no effect; "" if it has one.
 	ignored string
 }
 
-// number is a key with a whole number from lo to hi. example is shown with a refused value.
+// number is a key with a whole number from lo to hi. example is shown when a value is refused.
 func number[S any](name string, lo, hi uint32, ptr func(*S) *Opt[uint32], example string) key[S] {
 	return key[S]{
 		name: name,
@@ -39,7 +40,7 @@ func number[S any](name string, lo, hi uint32, ptr func(*S) *Opt[uint32], exampl
 	}
 }
 
-// millis is a timer in milliseconds. Zero is refused by the floor of the timer, not here.
+// millis is a timer in milliseconds. The floor of the timer refuses zero, not this.
 func millis[S any](name string, ptr func(*S) *Opt[uint32], example string) key[S] {
 	return number(name, 0, maxTimerMs, ptr, example)
 }
@@ -85,7 +86,7 @@ func toggle[S any](name string, ptr func(*S) *Opt[bool]) key[S] {
 	}
 }
 
-// word is a key with one of a few words; any text if none are given.
+// word is a key with one of a few words, or any text if no words are given.
 func word[S any](name string, ptr func(*S) *string, allowed ...string) key[S] {
 	return key[S]{
 		name: name,
@@ -104,7 +105,7 @@ func word[S any](name string, ptr func(*S) *string, allowed ...string) key[S] {
 	}
 }
 
-// ignored is a key that real files have and that changes nothing here. Its value is kept.
+// ignored are keys that real files have and that have no effect here. Their values are kept.
 func ignored[S any](why string, names ...string) []key[S] {
 	keys := make([]key[S], len(names))
 	for i, name := range names {
@@ -113,7 +114,7 @@ func ignored[S any](why string, names ...string) []key[S] {
 	return keys
 }
 
-// parseNumber reads a decimal number; what says why it is not one.
+// parseNumber reads a decimal number. what is not empty if the value is none between lo and hi.
 func parseNumber(value string, lo, hi uint64) (n uint64, what string) {
 	n, err := strconv.ParseUint(strings.TrimPrefix(value, "+"), 10, 64)
 	switch {
@@ -133,7 +134,7 @@ func parseNumber(value string, lo, hi uint64) (n uint64, what string) {
 // maxTypoDistance is how many single-character mistakes still count as a misspelt key.
 const maxTypoDistance = 2
 
-// nearest finds the candidate that name is most likely a misspelling of, "" if none is near.
+// nearest returns the candidate that name is most likely a misspelling of; "" if none is near.
 func nearest(name string, candidates []string) string {
 	best, bestDistance := "", maxTypoDistance+1
 	for _, c := range candidates {
@@ -145,7 +146,7 @@ func nearest(name string, candidates []string) string {
 }
 
 // distance counts the insertions, deletions, replacements and swaps of neighbours between a and b
-// (optimal string alignment).
+// (optimal string alignment distance).
 func distance(a, b string) int {
 	if len(a)-len(b) > maxTypoDistance || len(b)-len(a) > maxTypoDistance {
 		return maxTypoDistance + 1

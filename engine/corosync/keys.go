@@ -144,8 +144,8 @@ var loggingKeys = []key[Logging]{
 
 var priorities = []string{"alert", "crit", "debug", "emerg", "err", "info", "notice", "warning"}
 
-// nodeIDKey reads a node id; 0 and out of range are refused here so that the message stands at
-// the value.
+// nodeIDKey reads a node id. It refuses 0 and numbers out of range itself, so that the finding has the
+// line of the value.
 var nodeIDKey = key[Node]{
 	name: "nodeid",
 	read: func(n *Node, value string) (string, string) {

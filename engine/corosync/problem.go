@@ -10,18 +10,18 @@ import (
 // ErrInvalid is wrapped by the error of every refused configuration.
 var ErrInvalid = errors.New("invalid cluster configuration")
 
-// maxProblems bounds the errors, and separately the warnings, that one file can produce.
+// maxProblems bounds the errors, and separately the warnings, of one file.
 const maxProblems = 50
 
-// Problem is one finding: where, what is wrong and what to do about it.
+// Problem is one finding: where it is, what is wrong and what to do about it.
 type Problem struct {
 	File   string
-	Line   int // 1 and up; 0 if the finding has no line (a missing section, a value set by code)
+	Line   int // 1 and up; 0 if it has no line (a missing section, a value set by code)
 	What   string
 	Remedy string
 }
 
-// Error writes the problem on one line: "corosync.conf:12: what is wrong; what to do".
+// Error returns the problem on one line: "corosync.conf:12: what is wrong; what to do".
 func (p Problem) Error() string {
 	if p.Line == 0 {
 		return fmt.Sprintf("%s: %s; %s", p.File, p.What, p.Remedy)
@@ -38,7 +38,7 @@ type Problems struct {
 	Dropped int // how many more there were
 }
 
-// Error writes one problem a line.
+// Error returns one problem on each line.
 func (ps *Problems) Error() string {
 	lines := make([]string, 0, len(ps.List)+1)
 	for _, p := range ps.List {
@@ -56,7 +56,7 @@ func (ps *Problems) Unwrap() error { return ErrInvalid }
 // Warnings are findings that do not stop the configuration from being used.
 type Warnings []Problem
 
-// String writes one warning a line.
+// String returns one warning on each line.
 func (w Warnings) String() string {
 	lines := make([]string, len(w))
 	for i, p := range w {
@@ -65,15 +65,16 @@ func (w Warnings) String() string {
 	return strings.Join(lines, "\n")
 }
 
-// findings collects errors and warnings, bounded.
+// findings collects a bounded number of errors and warnings.
 type findings struct {
 	file     string
 	errs     Problems
 	warnings Warnings
-	// lostSection: a section was refused for its name, so what it would have held is not missing.
+	// lostSection is set when a section was refused for its name: its content is not missing then.
 	lostSection bool
 }
 
+// fail adds an error.
 func (f *findings) fail(line int, remedy, format string, args ...any) {
 	if len(f.errs.List) >= maxProblems {
 		f.errs.Dropped++
@@ -83,6 +84,7 @@ func (f *findings) fail(line int, remedy, format string, args ...any) {
 	f.errs.List = append(f.errs.List, p)
 }
 
+// warn adds a warning.
 func (f *findings) warn(line int, remedy, format string, args ...any) {
 	if len(f.warnings) >= maxProblems {
 		return
@@ -91,9 +93,10 @@ func (f *findings) warn(line int, remedy, format string, args ...any) {
 	f.warnings = append(f.warnings, p)
 }
 
+// failed reports whether there is an error.
 func (f *findings) failed() bool { return len(f.errs.List) > 0 }
 
-// result sorts by line and gives the errors as one error, nil if there are none.
+// result sorts the findings by line and returns the errors as one error, nil if there are none.
 func (f *findings) result() (Warnings, error) {
 	// What has no line (a missing section) comes last.
 	byLine := func(a, b Problem) int {

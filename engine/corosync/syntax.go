@@ -8,24 +8,24 @@ import (
 // Limits of the file format.
 const (
 	maxFileBytes = 1 << 20 // the largest file that the cluster file system distributes
-	maxLineBytes = 511     // Corosync cuts longer lines apart without a word
+	maxLineBytes = 511     // Corosync silently splits longer lines
 	maxDepth     = 8       // nested sections; real files use three
 )
 
-// Entry is one element of a file in its plain form: a key with its value, or a section with its
-// entries. Typed configuration is read from entries and written as entries; entries that have no
-// typed field are carried along unchanged.
+// Entry is one element of a file: a key with its value, or a section with its entries. The typed
+// configuration is read from entries and written as entries; entries without a typed field are kept
+// unchanged.
 type Entry struct {
 	Name    string
 	Value   string  // of a key
-	Section bool    // a section: Entries counts, Value does not
+	Section bool    // the entry is a section: it has Entries and no Value
 	Entries []Entry // of a section, in file order
-	line    int     // where the key or the section's opening brace stands
+	line    int     // of the key or the section's opening brace
 }
 
-// scanner turns lines into a tree of entries. The rules are those of Corosync's reader: one
-// element a line, a section opens with its name and '{' and closes with '}' on a line of its own,
-// a key ends at the first ':', '#' begins a comment only at the beginning of a line.
+// scanner turns lines into a tree of entries, by the rules of Corosync's reader: one element on each
+// line; a section opens with its name and '{' and closes with '}' on a line of its own; a key ends at the
+// first ':'; '#' begins a comment only at the beginning of a line.
 type scanner struct {
 	*findings
 	lines []string

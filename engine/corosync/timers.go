@@ -33,7 +33,7 @@ const (
 	defaultMcastPort          = 5405
 )
 
-// tick is the granularity that Corosync assumes of the machine's timers.
+// tick is the granularity that Corosync assumes of timers.
 const tick = 10 * time.Millisecond
 
 // minTimeout is the shortest timer that Corosync accepts: three ticks.
@@ -42,9 +42,9 @@ const minTimeout = 3 * tick
 // minPing is the shortest interval between two pings of a link.
 const minPing = time.Millisecond
 
-// minScaledResend is the floor that Scaled applies to the timers that only pace repetitions (join,
-// merge, downcheck, network delay, pings). Firing too early costs a few packets there. The timers
-// whose expiry is a verdict on another node keep minTimeout.
+// minScaledResend is the floor that Scaled applies to timers that only pace repetitions (join, merge,
+// downcheck, network delay, pings): firing too early costs a few packets there. Timers after which
+// another node counts as failed keep minTimeout.
 const minScaledResend = 5 * time.Millisecond
 
 // maxTimerMs is the longest timer that is accepted: one day.
@@ -53,13 +53,13 @@ const maxTimerMs = 24 * 60 * 60 * 1000
 // ErrTooShort is wrapped when a timer would be below its floor.
 var ErrTooShort = errors.New("timer below its floor")
 
-// Timers are the timers and counters in force, derived from a configuration. A zero duration
-// means that the mechanism is off.
+// Timers are the timers and counters in force, derived from a configuration as corosync.conf(5)
+// describes. A zero duration means that the mechanism is off.
 type Timers struct {
 	Nodes int // number of nodes that the token timeout was computed for
 
 	Token           time.Duration // token loss, with the coefficient for every node beyond two
-	TokenWarning    time.Duration // warn when the token is that late; 0 = never
+	TokenWarning    time.Duration // warn when the token is this late; 0: never
 	TokenRetransmit time.Duration // resend the token to the successor
 	Hold            time.Duration // the representative keeps the token when nothing happens
 	Consensus       time.Duration // agree on a membership
@@ -86,8 +86,8 @@ type Timers struct {
 	Links         []LinkTimers  // by link number, one for each link of the nodelist
 }
 
-// LinkTimers are the timers of one link. Ping interval and timeout follow from the token timeout,
-// so that a dead link is normally left within it.
+// LinkTimers are the timers of one link. Ping interval and timeout follow from the token timeout, so that
+// a dead link is normally detected within it.
 type LinkTimers struct {
 	Link          int
 	Port          uint16 // UDP port
@@ -98,8 +98,8 @@ type LinkTimers struct {
 	PongCount     uint32 // pongs in a row before a link counts as up
 }
 
-// Derive computes the timers in force. The error wraps ErrTooShort and names the first timer that
-// is below its floor; a configuration from Parse has none.
+// Derive computes the timers in force. The error wraps ErrTooShort and names the first timer below its
+// floor; a configuration from Parse has none.
 func Derive(c *Config) (Timers, error) {
 	t := c.derive()
 	if short := t.below(minTimeout); len(short) > 0 {
@@ -150,7 +150,7 @@ func (c *Config) derive() Timers {
 		PMTUDInterval:         time.Duration(orDefault(t.KnetPMTUDSeconds, defaultPMTUDSeconds)) * time.Second,
 	}
 	if failures := t.HeartbeatFailures.Value; failures > 0 {
-		// Heartbeats that would notice later than the token are of no use.
+		// Heartbeats that would detect a failure later than the token are useless.
 		if hb := time.Duration(failures)*out.TokenRetransmit + out.MaxNetworkDelay; hb < out.Token {
 			out.Heartbeat = hb
 		}
@@ -167,6 +167,7 @@ func (c *Config) derive() Timers {
 	return out
 }
 
+// linkTimers derives the timers of one link.
 func (c *Config) linkTimers(link int, token time.Duration) LinkTimers {
 	var in Interface
 	for _, i := range c.Totem.Interfaces {
@@ -187,7 +188,8 @@ func (c *Config) linkTimers(link int, token time.Duration) LinkTimers {
 	}
 }
 
-// orDefault takes 0 for absent, as Corosync does for all but a few settings.
+// orDefault returns the value, or def if it is absent or 0: Corosync takes 0 for absent in all but a few
+// settings.
 func orDefault(o Opt[uint32], def uint32) uint32 {
 	if o.Value == 0 {
 		return def
@@ -204,7 +206,7 @@ func msOr(o Opt[uint32], def uint64) time.Duration {
 	return ms(uint64(o.Value))
 }
 
-// timer names one timer by its key, with its value.
+// timer is one timer with its key.
 type timer struct {
 	key    string
 	value  time.Duration
@@ -212,6 +214,7 @@ type timer struct {
 	scaled *time.Duration
 }
 
+// remedy is what to do when the timer is too short.
 func (b timer) remedy() string {
 	if b.paces {
 		return "raise it"
@@ -219,7 +222,7 @@ func (b timer) remedy() string {
 	return "raise it, or raise totem.token, from which it follows unless it is given"
 }
 
-// all lists every timer; those with a key of the totem section have a floor.
+// all returns every timer. Those with a key of the totem section have a floor.
 func (t *Timers) all() []timer {
 	list := []timer{
 		{"token", t.Token, false, &t.Token},
@@ -248,7 +251,7 @@ func (t *Timers) all() []timer {
 	return list
 }
 
-// below lists the timers of the totem section that are shorter than the floor.
+// below returns the timers of the totem section that are shorter than the floor.
 func (t *Timers) below(floor time.Duration) []timer {
 	var short []timer
 	for _, b := range t.all() {
@@ -259,10 +262,10 @@ func (t *Timers) below(floor time.Duration) []timer {
 	return short
 }
 
-// Scaled multiplies every timer by a ratio, for runs on real nodes that cannot wait for the
-// original ones. It refuses, wrapping ErrTooShort, what would be too short to be kept: three ticks
-// (30 ms) for token, token_retransmit, hold and consensus, 5 ms for the timers that pace
-// repetitions. Counters stay, and so do mechanisms that are off.
+// Scaled multiplies every timer by a ratio, for runs on real nodes that cannot wait for the original
+// ones. It fails with ErrTooShort for timers that would be too short: below 30 ms for token,
+// token_retransmit, hold and consensus, below 5 ms for the timers that pace repetitions. It does not
+// change counters and mechanisms that are off.
 func (t Timers) Scaled(ts timescale.Ratio) (Timers, error) {
 	if err := ts.Check(); err != nil {
 		return Timers{}, fmt.Errorf("scaling timers: %w", err)

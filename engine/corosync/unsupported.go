@@ -2,14 +2,14 @@ package corosync
 
 import "fmt"
 
-// Limitation is an option that a file asks for and that the engine does not carry out yet.
+// Limitation is an option that a file sets and that the engine does not support yet.
 type Limitation struct {
 	Option string // "quorum.two_node"
 	Line   int    // 0 if it was not read from a file
 	Effect string // what happens instead
 }
 
-// String writes the limitation on one line.
+// String returns the limitation on one line.
 func (l Limitation) String() string {
 	if l.Line == 0 {
 		return fmt.Sprintf("%s: not supported yet: %s", l.Option, l.Effect)
@@ -17,9 +17,9 @@ func (l Limitation) String() string {
 	return fmt.Sprintf("%s (line %d): not supported yet: %s", l.Option, l.Line, l.Effect)
 }
 
-// Unsupported lists the options of the file that the engine parses and checks, but does not
-// carry out yet. Without them a plain majority of the node votes decides, which never makes two
-// disjoint sides quorate, so going on is safe; whoever starts the engine says what is missing.
+// Unsupported returns the options of the file that the engine parses and checks, but does not support
+// yet. Without them a plain majority of the node votes decides, which never makes two disjoint sides
+// quorate, so running without them is safe. The program that starts the engine must report them.
 func (c *Config) Unsupported() []Limitation {
 	q := &c.Quorum
 	var list []Limitation

@@ -18,6 +18,7 @@ func (c *Config) validate(f *findings) {
 	c.validateDevice(f)
 }
 
+// validateTotem checks format version, names and transport.
 func (c *Config) validateTotem(f *findings) {
 	t := &c.Totem
 	switch {
@@ -56,6 +57,7 @@ func (c *Config) validateTotem(f *findings) {
 	}
 }
 
+// validateCrypto checks which encryption settings go together.
 func (c *Config) validateCrypto(f *findings) {
 	t := &c.Totem
 	cipher, hash := t.CryptoCipher, t.CryptoHash
@@ -81,6 +83,7 @@ func (c *Config) validateCrypto(f *findings) {
 	}
 }
 
+// validateInterfaces checks the interface sections against the links of the nodes.
 func (c *Config) validateInterfaces(f *findings) {
 	seen := map[uint32]int{}
 	used := map[uint32]bool{}
@@ -120,8 +123,8 @@ func (c *Config) validateInterfaces(f *findings) {
 	}
 }
 
-// validateTimers reports timers below their floor at the key that sets them, else at the key
-// they are derived from.
+// validateTimers reports timers below their floor at the key that sets them, or at the key from which
+// they are derived.
 func (c *Config) validateTimers(f *findings) {
 	t := &c.Totem
 	line := func(keys ...string) int {
@@ -172,6 +175,7 @@ func (c *Config) validateTimers(f *findings) {
 	}
 }
 
+// interfaceLine returns the line of the interface section of a link, or of the totem section.
 func (c *Config) interfaceLine(link int) int {
 	for _, in := range c.Totem.Interfaces {
 		if in.LinkNumber.Or(0) == uint32(link) {

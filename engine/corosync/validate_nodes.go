@@ -9,6 +9,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ring"
 )
 
+// validateNodes checks the nodelist: ids, names and votes.
 func (c *Config) validateNodes(f *findings) {
 	if len(c.Nodes) == 0 && f.lostSection {
 		return
@@ -41,7 +42,7 @@ func (c *Config) validateNodes(f *findings) {
 		}
 		c.validateName(f, n, names)
 		if n.QuorumVotes.Set && n.QuorumVotes.Value == 0 {
-			f.warn(n.at("quorum_votes"), "write \"quorum_votes: 1\" unless this is meant",
+			f.warn(n.at("quorum_votes"), "set quorum_votes: 1, unless this is intended",
 				"node %s has no vote", n.label())
 		}
 	}
@@ -51,6 +52,7 @@ func (c *Config) validateNodes(f *findings) {
 	}
 }
 
+// validateName checks a node's name and that no other node has it.
 func (c *Config) validateName(f *findings, n *Node, names map[string]int) {
 	switch {
 	case n.Name == "" && !n.has("name"):
@@ -69,7 +71,7 @@ func (c *Config) validateName(f *findings, n *Node, names map[string]int) {
 	names[strings.ToLower(n.Name)] = n.at("name")
 }
 
-// freeID is the lowest node id that no node has, as pvecm would choose it.
+// freeID returns the lowest node id that no node has, the one that pvecm would choose.
 func (c *Config) freeID() ring.NodeID {
 	id := ring.NodeID(1)
 	for slices.ContainsFunc(c.Nodes, func(n Node) bool { return n.ID == id }) {
@@ -78,7 +80,7 @@ func (c *Config) freeID() ring.NodeID {
 	return id
 }
 
-// label names a node in messages by whatever it has.
+// label names a node in messages by its name, id, address or line, whichever it has.
 func (n *Node) label() string {
 	switch {
 	case n.Name != "":
@@ -92,7 +94,7 @@ func (n *Node) label() string {
 	}
 }
 
-// validateAddresses checks each address by itself and that no two are the same.
+// validateAddresses checks each address, and that no two are the same.
 func (c *Config) validateAddresses(f *findings) {
 	type place struct {
 		node *Node
@@ -125,7 +127,7 @@ func (c *Config) validateAddresses(f *findings) {
 	}
 }
 
-// validateLinks checks that all nodes have the same links and that a link has one IP version.
+// validateLinks checks that all nodes have the same links, and that each link has one IP version.
 func (c *Config) validateLinks(f *findings) {
 	links := c.Links()
 	if len(links) > 1 && c.Transport() != "knet" {
@@ -160,6 +162,7 @@ func (c *Config) validateLinks(f *findings) {
 	}
 }
 
+// checkVersion checks an address against totem.ip_version.
 func (c *Config) checkVersion(f *findings, n *Node, key, version string) {
 	want := c.Totem.IPVersion
 	if (want == "ipv4" || want == "ipv6") && want != version {
@@ -168,7 +171,7 @@ func (c *Config) checkVersion(f *findings, n *Node, key, version string) {
 	}
 }
 
-// checkAddress accepts an IP address or a host name and says what else the text looks like.
+// checkAddress accepts an IP address or a host name; otherwise what describes the text.
 func checkAddress(addr string) (what, remedy string) {
 	a, err := netip.ParseAddr(addr)
 	switch {
@@ -195,8 +198,8 @@ func checkAddress(addr string) (what, remedy string) {
 		"2001:db8::1 or a host name"
 }
 
-// isHostName accepts names of letters, digits, '-' and '_' in parts with dots between them. A name
-// of digits and dots alone is a mistyped IPv4 address.
+// isHostName reports whether a name consists of letters, digits, '-' and '_' in parts with dots between
+// them. A name of digits and dots alone is a mistyped IPv4 address.
 func isHostName(name string) bool {
 	if len(name) > 253 || strings.Trim(name, "0123456789.") == "" {
 		return false
@@ -212,7 +215,7 @@ func isHostName(name string) bool {
 	return true
 }
 
-// canonicalAddress makes two spellings of one address equal.
+// canonicalAddress returns one spelling for all spellings of an address.
 func canonicalAddress(addr string) string {
 	if a, err := netip.ParseAddr(addr); err == nil {
 		return a.Unmap().String()

@@ -8,8 +8,8 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ring"
 )
 
-// validateQuorum applies the rules of votequorum(5) on which options go together. What Corosync
-// refuses at start is an error; what it switches off by itself is a warning.
+// validateQuorum applies the rules of votequorum(5) about which options go together. What Corosync
+// refuses at its start is an error; what it switches off by itself is a warning.
 func (c *Config) validateQuorum(f *findings) {
 	q := &c.Quorum
 	switch {
@@ -45,6 +45,7 @@ func (c *Config) validateQuorum(f *findings) {
 	c.validateTieBreaker(f)
 }
 
+// validateLMS checks last_man_standing.
 func (c *Config) validateLMS(f *findings) {
 	q := &c.Quorum
 	for _, n := range c.Nodes {
@@ -61,6 +62,7 @@ func (c *Config) validateLMS(f *findings) {
 	}
 }
 
+// validateTieBreaker checks auto_tie_breaker.
 func (c *Config) validateTieBreaker(f *findings) {
 	q := &c.Quorum
 	if !q.AutoTieBreaker.Value {
@@ -93,7 +95,7 @@ func (c *Config) validateTieBreaker(f *findings) {
 	}
 }
 
-// waitForAll is the option in force: as written, else as two_node asks for it.
+// waitForAll returns the option in force: as written, otherwise as two_node implies it.
 func (c *Config) waitForAll() bool {
 	return c.Quorum.WaitForAll.Or(c.Quorum.TwoNode.Value)
 }
@@ -130,7 +132,7 @@ func ParseTieBreakerNode(value string) (side TieBreakerSide, ids []ring.NodeID, 
 	return SideOfFirstListed, ids, len(ids) > 0
 }
 
-// validateDevice applies the rules on the quorum device.
+// validateDevice applies the rules about the quorum device, see corosync-qdevice(8).
 func (c *Config) validateDevice(f *findings) {
 	q, d := &c.Quorum, c.Quorum.Device
 	if d == nil {
@@ -166,9 +168,10 @@ func (c *Config) validateDevice(f *findings) {
 	c.validateDeviceNet(f)
 }
 
-// minDeviceTimeoutMs keeps the heartbeats that are derived from the timeouts useful.
+// minDeviceTimeoutMs is the shortest timeout from which useful heartbeats can be derived.
 const minDeviceTimeoutMs = 100
 
+// validateDeviceVotes checks the votes of the device.
 func (c *Config) validateDeviceVotes(f *findings) {
 	q, d := &c.Quorum, c.Quorum.Device
 	if d.VoteCount.Set {
@@ -193,6 +196,7 @@ func (c *Config) validateDeviceVotes(f *findings) {
 	}
 }
 
+// validateDeviceNet checks the section quorum.device.net.
 func (c *Config) validateDeviceNet(f *findings) {
 	d := c.Quorum.Device
 	n := d.Net
