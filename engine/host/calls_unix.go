@@ -32,7 +32,7 @@ func (e *procEnv) Calls() env.Calls {
 }
 
 // calls are the programs that one incarnation of a process has called. Each runs in a process group of
-// its own, so that what it started ends with it.
+// its own, so that killing it also kills the programs that it started.
 type calls struct {
 	dir         string
 	incarnation *incarnation
@@ -99,7 +99,7 @@ func killGroup(cmd *exec.Cmd, done chan error) {
 	<-done
 }
 
-// endOf says how a program ended that was not ended by us.
+// endOf returns how a program ended that the host did not kill.
 func endOf(cmd *exec.Cmd, err error) env.CallResult {
 	var exit *exec.ExitError
 	switch state := cmd.ProcessState; {

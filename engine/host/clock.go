@@ -12,14 +12,14 @@ var (
 	startedKernel = kernelMono(startedAt)
 )
 
-// kernelNow is the kernel's monotonic clock, without any skew.
+// kernelNow returns the kernel's monotonic clock, without any skew.
 func kernelNow() time.Duration { return startedKernel + time.Since(startedAt) }
 
 // ppm is the unit of drift.
 const ppm = 1_000_000
 
-// skew is how a machine's clocks differ from the kernel's. It survives the program, because a
-// machine's clock does not jump when a program on it restarts.
+// skew is how a machine's clocks differ from the kernel's. It outlives the program, because a machine's
+// clock does not jump when a program on it restarts.
 type skew struct {
 	Offset   time.Duration `json:"offset"`    // added to the wall clock
 	DriftPPM int64         `json:"drift_ppm"` // since Since
@@ -27,7 +27,7 @@ type skew struct {
 	Gained   time.Duration `json:"gained"`    // by earlier drifts, up to Since
 }
 
-// gainedAt is what all drifts have added to the clocks at a kernel time.
+// gainedAt returns what all drifts have added to the clocks at a kernel time.
 func (s *skew) gainedAt(kernel time.Duration) time.Duration {
 	d := int64(kernel - s.Since)
 	return s.Gained + time.Duration(d/ppm*s.DriftPPM+d%ppm*s.DriftPPM/ppm)
@@ -52,7 +52,7 @@ func (c *clock) wall() time.Time {
 	return time.Now().Round(0).Add(c.skew.Offset + c.skew.gainedAt(kernelNow()))
 }
 
-// until is how long to wait really for a time on the machine's monotonic clock.
+// until returns how long to wait in kernel time for a time on the machine's monotonic clock.
 func (c *clock) until(deadline time.Duration) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -66,7 +66,7 @@ func (c *clock) until(deadline time.Duration) time.Duration {
 	return time.Duration(wait)
 }
 
-// set changes offset and drift from now on and returns the skew to remember.
+// set changes offset and drift from now on and returns the skew to store.
 func (c *clock) set(offset time.Duration, driftPPM int64) skew {
 	c.mu.Lock()
 	defer c.mu.Unlock()

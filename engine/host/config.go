@@ -11,7 +11,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 )
 
-// Config describes one machine and what runs on it.
+// Config describes one machine and its processes.
 type Config struct {
 	// Machine and Name say who this machine is.
 	Machine env.MachineID
@@ -53,13 +53,13 @@ type Config struct {
 	LogLevel slog.Level
 }
 
-// Link is one network: the address of every machine on it and the first of the ports that the
-// machine's processes use there, by [env.MachineID].
+// Link is one network: for each machine, by [env.MachineID], its address and the first of the ports that
+// its processes use there.
 type Link struct {
 	Peers []netip.AddrPort
 }
 
-// LinkOf is the link on which every machine uses the same ports.
+// LinkOf returns the link on which every machine uses the same ports.
 func LinkOf(addrs []netip.Addr, basePort uint16) Link {
 	var l Link
 	for _, a := range addrs {
@@ -68,14 +68,13 @@ func LinkOf(addrs []netip.Addr, basePort uint16) Link {
 	return l
 }
 
-// LinkPortStep is the distance between the base ports of two links where the same addresses carry
-// several links.
+// LinkPortStep is the distance between the base ports of two links that use the same addresses.
 const LinkPortStep = 100
 
 // Process is one process of the machine.
 type Process struct {
 	Name string
-	// New makes the process anew for every start.
+	// New creates the process for each start.
 	New func() env.Process
 	// Restart is how long to wait before starting the process again after it ended by itself;
 	// 0 leaves it down.

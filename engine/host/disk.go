@@ -21,13 +21,14 @@ const (
 	dirMode  = 0o750
 )
 
-// disk is the machine's disk as one incarnation of a process sees it: a directory that no name leads
-// out of. Its handles die with the process.
+// disk is the machine's disk for one incarnation of a process: a directory that no name leads out of. Its
+// handles end with the incarnation.
 type disk struct {
 	root        *os.Root
 	incarnation *incarnation
 }
 
+// checkName fails with ErrName.
 func checkName(name string) error {
 	if !fs.ValidPath(name) || name == "." || strings.ContainsRune(name, '\\') {
 		return fmt.Errorf("%w %q: write a relative name such as db/store.db", ErrName, name)
@@ -68,8 +69,8 @@ func (d *disk) Open(name string, flag env.OpenFlag) (env.File, error) {
 	return opened, nil
 }
 
-// makeDirs creates what is missing of a directory's path. The new names are made durable at once:
-// nothing else would do it for the parents.
+// makeDirs creates the missing directories of a path and makes their names durable at once, because
+// nothing else syncs the parents.
 func (d *disk) makeDirs(dir string) error {
 	if dir == "" {
 		return nil
@@ -121,6 +122,7 @@ func (d *disk) SyncDir(dir string) error {
 	return diskError("syncing directory "+dir, d.syncDir(dir))
 }
 
+// syncDir syncs a directory, where the operating system can.
 func (d *disk) syncDir(dir string) error {
 	if runtime.GOOS == "windows" {
 		return nil // directories cannot be synced there; names are journalled
@@ -151,8 +153,8 @@ func (d *disk) Exists(name string) (bool, error) {
 	return info.Mode().IsRegular(), nil
 }
 
-// enter is what every call does first: check the name, wait while the process is paused, fail
-// when it has ended.
+// enter begins every call: it checks the name, waits while the process is paused, and fails once it has
+// ended.
 func (d *disk) enter(name string) error {
 	if err := checkName(name); err != nil {
 		return err
@@ -167,6 +169,7 @@ type file struct {
 	incarnation *incarnation
 }
 
+// checkRegular refuses files that are not regular.
 func (f *file) checkRegular() error {
 	info, err := f.f.Stat()
 	if err != nil {
@@ -236,8 +239,7 @@ func (f *file) Close() error {
 	return diskError("closing "+f.name, f.f.Close())
 }
 
-// diskError puts an error of the operating system into the words of package env. The original
-// stays in the chain.
+// diskError wraps an error of the operating system in an error of package env.
 func diskError(doing string, err error) error {
 	switch {
 	case err == nil:

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Health is what a host says of itself.
+// Health is the state of a host.
 type Health struct {
 	Machine   int             `json:"machine"`
 	Name      string          `json:"name"`
@@ -20,12 +20,12 @@ type Health struct {
 	RecordsLost uint64 `json:"records_lost"`
 }
 
-// ProcessHealth is what a host says of one process.
+// ProcessHealth is the state of one process.
 type ProcessHealth struct {
 	Name        string       `json:"name"`
 	State       ProcessState `json:"state"`
 	Incarnation uint64       `json:"incarnation"`
-	// Ended says why its last incarnation ended by itself, if one did.
+	// Ended is why its last incarnation ended by itself; "" if none did.
 	Ended string `json:"ended,omitempty"`
 
 	Received        uint64 `json:"received"`
@@ -52,7 +52,7 @@ const (
 	StateDown ProcessState = "down"
 )
 
-// Health describes the host now.
+// Health returns the present state of the host.
 func (h *Host) Health() Health {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -118,8 +118,8 @@ func (p *probes) counts() map[string]uint64 {
 	return maps.Clone(p.hits)
 }
 
-// Kill ends a process as a crash would: no further event, nothing it does has an effect. It stays
-// down until [Host.Start].
+// Kill ends a process as a crash would: it gets no further event, and nothing that it still does has an
+// effect. It stays down until [Host.Start]. It fails with ErrNoProcess.
 func (h *Host) Kill(process string) error {
 	p := h.byName[process]
 	if p == nil {
@@ -132,8 +132,8 @@ func (h *Host) Kill(process string) error {
 	return nil
 }
 
-// Start starts a process that is down. Starting one that is up does nothing. The new incarnation begins
-// once the old one has left its last Step.
+// Start starts a process that is down; it does nothing if the process is up. The new incarnation starts
+// once the old one has left its last Step. It fails with ErrNoProcess.
 func (h *Host) Start(process string) error {
 	p := h.byName[process]
 	if p == nil {
@@ -152,13 +152,14 @@ func (h *Host) Start(process string) error {
 	return nil
 }
 
-// Pause stops a process where it is, between two events or on its way to the disk, until
-// [Host.Resume].
+// Pause stops a process between two events or before a disk call, until [Host.Resume]. It fails with
+// ErrNoProcess.
 func (h *Host) Pause(process string) error { return h.setPaused(process, true) }
 
-// Resume lets a paused process go on.
+// Resume continues a paused process. It fails with ErrNoProcess.
 func (h *Host) Resume(process string) error { return h.setPaused(process, false) }
 
+// setPaused pauses or resumes a process.
 func (h *Host) setPaused(process string, on bool) error {
 	p := h.byName[process]
 	if p == nil {
@@ -171,9 +172,9 @@ func (h *Host) setPaused(process string, on bool) error {
 	return nil
 }
 
-// SetClock makes the machine's clocks wrong from now on: the wall clock by offset, both clocks'
-// rate by driftPPM (within ±100,000). What earlier drifts have added stays. It survives a restart
-// of the program.
+// SetClock makes the machine's clocks wrong from now on: the wall clock by offset, the rate of both
+// clocks by driftPPM (within ±100,000). The effect of earlier drifts stays. The setting survives a
+// restart of the program.
 func (h *Host) SetClock(offset time.Duration, driftPPM int64) error {
 	if driftPPM > maxDriftPPM || driftPPM < -maxDriftPPM {
 		return fmt.Errorf("setting the clock: a drift of %d ppm is beyond ±%d", driftPPM, maxDriftPPM)

@@ -14,7 +14,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 )
 
-// Host is one machine. Make it with [New], run it once with [Host.Run].
+// Host is one machine. Create it with [New] and run it once with [Host.Run].
 type Host struct {
 	cfg      Config
 	clock    clock
@@ -31,7 +31,7 @@ type Host struct {
 
 	opsInFlight atomic.Int64
 
-	mu     sync.Mutex // guards state and every process's up and incarnation
+	mu     sync.Mutex // protects state, and up and incarnation of every process
 	state  state
 	closed bool
 
@@ -39,18 +39,18 @@ type Host struct {
 	wg     sync.WaitGroup
 }
 
-// ErrNoProcess means that no process of that name is configured.
+// ErrNoProcess means that no process with the name is configured.
 var ErrNoProcess = errors.New("no such process")
 
-// ErrPanic means that a process found a bug in itself. The whole host ends: what holds an
-// invariant for another process must not go on without it.
+// ErrPanic means that a process found a bug in itself. The whole host ends: another process may depend on
+// an invariant of the one that panicked.
 var ErrPanic = errors.New("process panicked")
 
 // endGrace is how long Run waits for processes to leave their last Step.
 const endGrace = 5 * time.Second
 
-// New opens everything a machine needs: its directory, sockets, API and record file. Nothing runs
-// yet. After an error nothing is left open.
+// New opens everything that a machine needs: its directory, sockets, API and record file. It starts
+// nothing. After an error nothing is left open.
 func New(cfg Config) (h *Host, err error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
@@ -74,7 +74,7 @@ func New(cfg Config) (h *Host, err error) {
 		return h, err
 	}
 	if cfg.Watchdog == NoWatchdog {
-		h.log.Warn("the watchdog was waived: nothing resets this machine, so what it runs may run twice")
+		h.log.Warn("running without a watchdog: nothing resets this machine, so its services may run twice")
 	}
 	for i := range cfg.Processes {
 		if err := h.addProcess(&h.cfg.Processes[i]); err != nil {
@@ -126,8 +126,9 @@ func (h *Host) addProcess(spec *Process) error {
 	return nil
 }
 
-// Run starts the processes and serves until the context ends (the result is nil) or the host
-// cannot go on. Everything is closed when it returns.
+// Run starts the processes and serves until the context ends, and returns nil then. It returns an error
+// if the host cannot continue: ErrPanic, ErrOff, ErrReboot, or an error of the operating system.
+// Everything is closed when it returns.
 func (h *Host) Run(ctx context.Context) error {
 	if err := h.startAll(); err != nil {
 		h.release()
@@ -157,7 +158,7 @@ func (h *Host) Run(ctx context.Context) error {
 	return err
 }
 
-// stop ends everything and waits a bounded time for Steps that are under way.
+// stop ends everything and waits a bounded time for the last Steps.
 func (h *Host) stop() {
 	h.mu.Lock()
 	h.closed = true
@@ -182,6 +183,7 @@ func (h *Host) stop() {
 	h.release()
 }
 
+// release closes everything that New opened.
 func (h *Host) release() {
 	for _, a := range h.apis {
 		a.close()
@@ -199,7 +201,7 @@ func (h *Host) release() {
 	}
 }
 
-// fail ends the host for a reason.
+// fail ends the host with an error.
 func (h *Host) fail(err error) {
 	select {
 	case h.failed <- err:
@@ -207,7 +209,7 @@ func (h *Host) fail(err error) {
 	}
 }
 
-// startAll begins the first incarnation of every process, before any of them runs.
+// startAll creates the first incarnation of every process, before any of them runs.
 func (h *Host) startAll() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -224,7 +226,7 @@ func (h *Host) startAll() error {
 	return nil
 }
 
-// startIncarnation starts another incarnation of a process. It reports false when the host is ending.
+// startIncarnation creates the next incarnation of a process. It returns false if the host is ending.
 func (h *Host) startIncarnation(p *proc) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -240,12 +242,13 @@ func (h *Host) startIncarnation(p *proc) bool {
 	return true
 }
 
-// admit lets a process be seen and sent to; the caller holds the lock.
+// admit makes a process visible to the others, so that they can send to it. The caller holds the lock.
 func (h *Host) admit(p *proc) {
-	p.incarnation = &incarnation{number: h.state.Incarnations[p.spec.Name], gate: p.gate, files: map[*os.File]struct{}{}}
+	p.incarnation = &incarnation{number: h.state.Incarnations[p.spec.Name], gate: p.gate,
+		files: map[*os.File]struct{}{}}
 	p.inbox.reset(true)
 	select {
-	case <-p.restart: // asked for what begins now
+	case <-p.restart: // this start was requested already
 	default:
 	}
 	now := h.clock.mono()
@@ -259,8 +262,8 @@ func (h *Host) admit(p *proc) {
 	p.up = true
 }
 
-// markDown ends a process's present incarnation at once: from here on it changes nothing any more. The
-// caller holds the lock.
+// markDown ends the present incarnation of a process at once: nothing that it still does has an effect.
+// The caller holds the lock.
 func (h *Host) markDown(p *proc) {
 	if !p.up {
 		return

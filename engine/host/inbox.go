@@ -7,7 +7,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 )
 
-// item is something that waits for a process.
+// item is something queued for a process.
 type item struct {
 	event env.Event
 	at    time.Duration // machine time of arrival
@@ -25,10 +25,10 @@ const (
 	classNotice // a process came or went: never refused
 )
 
-// load is what one source has queued.
+// load is how much one source has queued.
 type load struct{ count, bytes int }
 
-// inbox is what waits for one process, oldest first. It is closed while the process is down.
+// inbox is the queue of one process, oldest first. It is closed while the process is down.
 type inbox struct {
 	mu        sync.Mutex
 	open      bool
@@ -38,12 +38,13 @@ type inbox struct {
 	ops       int
 	locals    map[string]*load // by sender
 
-	// wake holds one token when something arrived or must be looked at.
+	// wake holds one value when something arrived or the loop must look again.
 	wake chan struct{}
 }
 
 func newInbox() *inbox { return &inbox{wake: make(chan struct{}, 1)} }
 
+// nudge wakes the loop of the process.
 func (b *inbox) nudge() {
 	select {
 	case b.wake <- struct{}{}:
@@ -51,7 +52,7 @@ func (b *inbox) nudge() {
 	}
 }
 
-// reset opens or closes the inbox and throws away what is in it.
+// reset opens or closes the inbox and drops its content.
 func (b *inbox) reset(open bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -59,11 +60,10 @@ func (b *inbox) reset(open bool) {
 	b.datagrams, b.ops, b.locals = load{}, 0, map[string]*load{}
 }
 
-// put queues an item if there is room for it. The refusal is env.ErrLocalDown or
-// env.ErrLocalFull, whatever the class.
+// put queues an item. It fails with env.ErrLocalDown or env.ErrLocalFull, for items of any class.
 func (b *inbox) put(it item) error { return b.putIf(it, nil) }
 
-// putIf is put under a condition that is looked at while the inbox is locked.
+// putIf is put under a condition that is evaluated while the inbox is locked.
 func (b *inbox) putIf(it item, alive func() bool) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -78,6 +78,7 @@ func (b *inbox) putIf(it item, alive func() bool) error {
 	return nil
 }
 
+// admit counts an item if there is room for it.
 func (b *inbox) admit(it *item) bool {
 	switch it.class {
 	case classDatagram:
@@ -107,7 +108,7 @@ func (l *load) add(bytes, maxCount, maxBytes int) bool {
 	return true
 }
 
-// peek is the arrival time of the oldest item.
+// peek returns the arrival time of the oldest item; false if there is none.
 func (b *inbox) peek() (time.Duration, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -117,7 +118,7 @@ func (b *inbox) peek() (time.Duration, bool) {
 	return b.queue[b.head].at, true
 }
 
-// take removes the oldest item.
+// take removes the oldest item and returns it; false if there is none.
 func (b *inbox) take() (item, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -146,5 +147,5 @@ func (b *inbox) take() (item, bool) {
 	return it, true
 }
 
-// compactAt is how many taken items the queue carries before they are shifted out.
+// compactAt is how many taken items the queue carries before it is compacted.
 const compactAt = 1024

@@ -8,8 +8,8 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 )
 
-// incarnation is one incarnation of a process: whether it still runs, whether it is paused, and what it
-// holds open.
+// incarnation is one run of a process: whether it still runs, whether it is paused, and what it holds
+// open.
 type incarnation struct {
 	number uint64
 	gate   *gate
@@ -17,52 +17,54 @@ type incarnation struct {
 
 	mu    sync.Mutex
 	files map[*os.File]struct{}
-	atEnd []func() // run on the loop once it has ended
+	atEnd []func() // called on the loop after it has ended
 }
 
-// pass waits while the process is paused and fails once it has ended.
-func (l *incarnation) pass() error {
-	l.gate.wait(&l.dead)
-	if l.dead.Load() {
+// pass waits while the process is paused, and fails with env.ErrDead once the process has ended.
+func (i *incarnation) pass() error {
+	i.gate.wait(&i.dead)
+	if i.dead.Load() {
 		return env.ErrDead
 	}
 	return nil
 }
 
-func (l *incarnation) alive() bool { return !l.dead.Load() }
+// alive reports whether the incarnation has not ended.
+func (i *incarnation) alive() bool { return !i.dead.Load() }
 
-// adopt notes an open file, or closes it at once when the process has ended.
-func (l *incarnation) adopt(f *os.File) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.files == nil {
+// adopt notes an open file. If the process has ended, it closes the file and returns false.
+func (i *incarnation) adopt(f *os.File) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.files == nil {
 		f.Close()
 		return false
 	}
-	l.files[f] = struct{}{}
+	i.files[f] = struct{}{}
 	return true
 }
 
-func (l *incarnation) disown(f *os.File) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.files, f)
+// disown forgets a file that was closed.
+func (i *incarnation) disown(f *os.File) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	delete(i.files, f)
 }
 
-// release closes what the process left open. The loop has ended.
-func (l *incarnation) release() {
-	for _, f := range l.atEnd {
+// release closes the files that the process left open. Its loop has ended.
+func (i *incarnation) release() {
+	for _, f := range i.atEnd {
 		f()
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for f := range l.files {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for f := range i.files {
 		f.Close()
 	}
-	l.files = nil
+	i.files = nil
 }
 
-// gate stops a process where it is, between two events or on its way to the disk.
+// gate stops a process between two events or before a disk call.
 type gate struct {
 	mu     sync.Mutex
 	change *sync.Cond
@@ -75,6 +77,7 @@ func newGate() *gate {
 	return g
 }
 
+// wait blocks while the gate is closed and the incarnation is not dead.
 func (g *gate) wait(dead *atomic.Bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -83,6 +86,7 @@ func (g *gate) wait(dead *atomic.Bool) {
 	}
 }
 
+// set closes or opens the gate.
 func (g *gate) set(closed bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -90,7 +94,7 @@ func (g *gate) set(closed bool) {
 	g.change.Broadcast()
 }
 
-// recheck makes waiters look again, after their process was ended.
+// recheck wakes the waiters after their process was ended.
 func (g *gate) recheck() {
 	g.mu.Lock()
 	defer g.mu.Unlock()

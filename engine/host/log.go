@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// SubsysKey is the attribute that names the part of a process that speaks. It is printed as
-// operators know it: `[TOTEM ] …`.
+// SubsysKey is the attribute that names the part of a process that logs. It is printed as operators know
+// it from Corosync: `[TOTEM ] …`.
 const SubsysKey = "subsys"
 
 // logHandler writes lines in the form of the system log:
@@ -134,7 +134,7 @@ func needsQuotes(text string) bool {
 	return false
 }
 
-// oneLine keeps a message from pretending to be several.
+// oneLine quotes a message of several lines.
 func oneLine(text string) string {
 	if i := bytes.IndexAny([]byte(text), "\n\r"); i < 0 {
 		return text

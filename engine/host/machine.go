@@ -6,14 +6,14 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 )
 
-// ErrOff is how Run ends when a process has switched the machine off, ErrReboot when it shall boot
-// again. What that means for the computer is the business of whoever runs the host.
+// ErrOff is returned by [Host.Run] when a process has switched the machine off, ErrReboot when the machine
+// must boot again. The program that runs the host decides what that means for the computer.
 var (
 	ErrOff    = errors.New("the machine was switched off from within")
 	ErrReboot = errors.New("the machine was rebooted from within")
 )
 
-// machineControl are a machine's controls in the hands of its processes.
+// machineControl implements env.MachineControl for one incarnation of a process.
 type machineControl struct {
 	host        *Host
 	incarnation *incarnation

@@ -14,9 +14,8 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 )
 
-// MachineFile is a machine's part of the configuration, as a JSON file in the machine's directory.
-// What the processes are and what they need to know is the program's own business. Relative paths
-// start at the file's directory.
+// MachineFile is the part of the configuration that differs between machines, as a JSON file in the
+// machine's directory. Relative paths start at the file's directory.
 type MachineFile struct {
 	Machine env.MachineID `json:"machine"`
 	Name    string        `json:"name"`
@@ -29,13 +28,13 @@ type MachineFile struct {
 	BootID        string `json:"boot_id,omitempty"`
 	Watchdog      string `json:"watchdog,omitempty"`
 
-	// Timescale multiplies the timers of the processes, as a ratio such as "1/5".
+	// Timescale multiplies the timers of the processes by a ratio such as "1/5".
 	Timescale string `json:"timescale,omitempty"`
 	// Debug writes debug lines to the log.
 	Debug bool `json:"debug,omitempty"`
 }
 
-// LinkFile is one link: the addresses of all machines on it, by id, and the base port.
+// LinkFile is one link: the addresses of all machines on it, by machine id, and the base port.
 type LinkFile struct {
 	Addrs []netip.Addr `json:"addrs"`
 	Port  uint16       `json:"port"`
@@ -43,8 +42,8 @@ type LinkFile struct {
 
 const maxMachineFileBytes = 1 << 20
 
-// ReadMachineFile reads a machine file. Unknown fields and whatever follows the object are errors
-// that name the line.
+// ReadMachineFile reads a machine file. It fails with ErrConfig and the line for unknown fields and for
+// text after the object.
 func ReadMachineFile(path string) (*MachineFile, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -62,8 +61,8 @@ func ReadMachineFile(path string) (*MachineFile, error) {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
 	if start := bytes.TrimSpace(data); len(start) == 0 || start[0] != '{' {
-		return nil, fmt.Errorf("%w: %s is no machine file: that is a JSON object, at least {\"machine\": 0}, in the "+
-			"directory with the machine's other files; give its path", ErrConfig, path)
+		return nil, fmt.Errorf("%w: %s is no machine file: that is a JSON object, at least {\"machine\": 0}, "+
+			"in the directory with the machine's other files; give its path", ErrConfig, path)
 	}
 	if err := decoder.Decode(&m); err != nil {
 		return nil, fmt.Errorf("%w: %s:%d: %w", ErrConfig, path, lineOf(data, decoder, err), err)
@@ -75,7 +74,7 @@ func ReadMachineFile(path string) (*MachineFile, error) {
 	return &m, nil
 }
 
-// lineOf is the line at which decoding stopped, from 1.
+// lineOf returns the line at which decoding stopped, from 1.
 func lineOf(data []byte, decoder *json.Decoder, err error) int {
 	offset := decoder.InputOffset()
 	var syntax *json.SyntaxError
@@ -94,7 +93,7 @@ func lineOf(data []byte, decoder *json.Decoder, err error) int {
 	return 1 + bytes.Count(data[:offset], []byte{'\n'})
 }
 
-// Config is the host configuration of the machine in the directory, still without processes.
+// Config returns the host configuration of the machine in the directory, without processes.
 func (m *MachineFile) Config(dir string) Config {
 	c := Config{Machine: m.Machine, Name: m.Name, Dir: dir, APIAddr: m.APIAddr, BootID: m.BootID,
 		APISocket: inDir(dir, m.APISocket), ControlSocket: inDir(dir, m.ControlSocket),

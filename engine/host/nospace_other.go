@@ -13,7 +13,7 @@ const (
 	errHandleDiskFull syscall.Errno = 39
 )
 
-// isNoSpace says whether the disk is full.
+// isNoSpace reports whether the disk is full.
 func isNoSpace(err error) bool {
 	return errors.Is(err, errDiskFull) || errors.Is(err, errHandleDiskFull)
 }

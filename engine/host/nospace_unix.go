@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// isNoSpace says whether the disk, or this user's share of it, is full.
+// isNoSpace reports whether the disk, or this user's share of it, is full.
 func isNoSpace(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }

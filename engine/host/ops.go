@@ -11,10 +11,10 @@ import (
 )
 
 var (
-	// ErrRefused means that an operation certainly was not given to the process.
+	// ErrRefused means that the operation was certainly not given to the process.
 	ErrRefused = errors.New("operation refused")
-	// ErrUnknown means that an operation was given to the process and no answer came: it may
-	// have happened, may happen yet, or never.
+	// ErrUnknown means that the operation was given to the process and no answer came: it may have
+	// happened, may still happen, or never will.
 	ErrUnknown = errors.New("outcome unknown")
 )
 
@@ -32,7 +32,7 @@ func newOps() *ops {
 	return &ops{pending: map[env.OpID]chan []byte{}, abandoned: map[env.OpID]bool{}}
 }
 
-// add makes room for an operation; false when too many wait already.
+// add makes room for an operation; false if too many wait already.
 func (o *ops) add() (env.OpID, chan []byte, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -45,6 +45,7 @@ func (o *ops) add() (env.OpID, chan []byte, bool) {
 	return o.next, answer, true
 }
 
+// waiting reports whether an operation waits for its answer.
 func (o *ops) waiting(op env.OpID) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -52,13 +53,14 @@ func (o *ops) waiting(op env.OpID) bool {
 	return ok
 }
 
+// withdraw removes an operation that was not given to the process.
 func (o *ops) withdraw(op env.OpID) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	delete(o.pending, op)
 }
 
-// abandon notes that nobody waits for the answer any more.
+// abandon notes that the client no longer waits for the answer.
 func (o *ops) abandon(op env.OpID) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -75,7 +77,7 @@ func (o *ops) abandon(op env.OpID) {
 	}
 }
 
-// complete hands over an answer; false when the operation was not waiting for one.
+// complete passes an answer to the client; false if the operation was not waiting for one.
 func (o *ops) complete(op env.OpID, output []byte) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -91,7 +93,7 @@ func (o *ops) complete(op env.OpID, output []byte) bool {
 	return op <= o.forgotten
 }
 
-// failAll gives up on everything: the process has ended.
+// failAll ends the wait of all clients: the process has ended.
 func (o *ops) failAll() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -103,8 +105,8 @@ func (o *ops) failAll() {
 	o.order, o.forgotten = nil, 0
 }
 
-// Invoke gives an operation to a process and waits for the answer. The error is ErrRefused or
-// ErrNoProcess when it certainly was not given, else ErrUnknown.
+// Invoke gives an operation to a process and waits for the answer. It fails with ErrRefused or
+// ErrNoProcess if the operation was certainly not given to the process, and with ErrUnknown otherwise.
 func (h *Host) Invoke(ctx context.Context, process string, input []byte) ([]byte, error) {
 	p := h.byName[process]
 	if p == nil {

@@ -9,9 +9,10 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 )
 
+// linkID converts the index of a link.
 func linkID(i int) env.LinkID { return env.LinkID(i) }
 
-// proc is one configured process: what stays the same over its lives.
+// proc is one configured process: what stays the same over its incarnations.
 type proc struct {
 	host    *Host
 	spec    *Process
@@ -26,7 +27,7 @@ type proc struct {
 	up          bool
 	incarnation *incarnation
 	running     bool   // Start has returned
-	held        bool   // killed from outside: stays down until started from outside
+	held        bool   // killed by Kill: stays down until Start
 	paused      bool   // from outside
 	ended       string // why the last incarnation ended
 
@@ -34,26 +35,30 @@ type proc struct {
 	quit    chan struct{} // closed when the host ends
 }
 
+// newProc returns a process without incarnations.
 func newProc(h *Host, spec *Process) *proc {
 	return &proc{host: h, spec: spec, inbox: newInbox(), gate: newGate(), ops: newOps(),
 		restart: make(chan struct{}, 1), quit: make(chan struct{})}
 }
 
+// upNotice is the event that a process runs.
 func upNotice(p *proc, now time.Duration) item {
 	return item{class: classNotice, at: now, event: env.LocalUp{Process: p.spec.Name}}
 }
 
+// downNotice is the event that a process has ended.
 func downNotice(p *proc, now time.Duration) item {
 	return item{class: classNotice, at: now, event: env.LocalDown{Process: p.spec.Name}}
 }
 
+// closeSockets closes the sockets of the process.
 func (p *proc) closeSockets() {
 	for _, s := range p.sockets {
 		s.conn.Close()
 	}
 }
 
-// supervise runs one incarnation after the other until the host ends. The first has begun.
+// supervise runs one incarnation after the other until the host ends. The first was created before.
 func (p *proc) supervise() {
 	for {
 		p.runIncarnation()
@@ -90,13 +95,15 @@ func (p *proc) runIncarnation() {
 	p.finish(err)
 }
 
+// setRunning notes whether Start of the process has returned.
 func (p *proc) setRunning(on bool) {
 	p.host.mu.Lock()
 	defer p.host.mu.Unlock()
 	p.running = on
 }
 
-// finish records the end of a incarnation. err is what the process said, nil when it was ended.
+// finish records the end of an incarnation. err is the reason that the process gave, nil if the host
+// ended it.
 func (p *proc) finish(err error) {
 	p.host.mu.Lock()
 	defer p.host.mu.Unlock()
@@ -111,13 +118,13 @@ func (p *proc) finish(err error) {
 	}
 	if errors.Is(err, env.ErrStopped) {
 		p.held = true
-		p.host.log.Info("process ended as it was asked to", "process", p.spec.Name)
+		p.host.log.Info("process ended on request", "process", p.spec.Name)
 		return
 	}
 	p.host.log.Warn("process ended by itself", "process", p.spec.Name, "reason", p.ended)
 }
 
-// awaitStart waits for the restart delay or a start from outside; false when the host ends.
+// awaitStart waits for the restart delay or for a Start; false if the host ends.
 func (p *proc) awaitStart() bool {
 	var delay <-chan time.Time
 	p.host.mu.Lock()

@@ -22,6 +22,7 @@ type procEnv struct {
 	reason      error
 }
 
+// newProcEnv returns the Env of the process's present incarnation.
 func newProcEnv(p *proc) *procEnv {
 	p.host.mu.Lock()
 	defer p.host.mu.Unlock()
@@ -31,7 +32,7 @@ func newProcEnv(p *proc) *procEnv {
 	return e
 }
 
-// loop hands events to the process until it ends; the result is the reason it gave.
+// loop passes events to the process until it ends, and returns the reason that the process gave.
 func (e *procEnv) loop(process env.Process) error {
 	defer e.alarm.Stop()
 	for !e.exiting {
@@ -44,7 +45,8 @@ func (e *procEnv) loop(process env.Process) error {
 	return e.reason
 }
 
-// next waits for an event: what was due or had arrived first comes first.
+// next waits for an event and returns it: the oldest of what is due or has arrived. It returns false once
+// the incarnation has ended.
 func (e *procEnv) next() (env.Event, bool) {
 	for {
 		if e.incarnation.pass() != nil {
@@ -66,6 +68,7 @@ func (e *procEnv) next() (env.Event, bool) {
 	}
 }
 
+// wait blocks until something arrives or the deadline is due.
 func (e *procEnv) wait(deadline time.Duration, armed bool) {
 	if !armed {
 		<-e.proc.inbox.wake

@@ -19,8 +19,9 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 )
 
-// programs runs programs. Each has a keeper, a process of its own session, and a lock file that
-// keeper and program hold open: what is locked runs, whoever started it, and what runs is locked.
+// programs runs programs for one incarnation of a process. Each program has a keeper, a process in a
+// session of its own, and a lock file that keeper and program hold open: a program runs if and only if
+// its file is locked, whoever started it.
 type programs struct {
 	dir         string
 	records     bool // keepers write records
@@ -32,7 +33,8 @@ func (e *procEnv) Programs() env.Programs {
 	return &programs{dir: e.host.cfg.Dir, records: e.host.cfg.RecordFile != "", incarnation: e.incarnation}
 }
 
-// open opens a program's lock file and tries to lock it; false when something runs.
+// open opens a program's lock file and tries to lock it; false if something holds the lock, that is,
+// runs.
 func (p *programs) open(name string) (*os.File, bool, error) {
 	if err := p.incarnation.pass(); err != nil {
 		return nil, false, err
@@ -88,7 +90,7 @@ func (p *programs) Start(name string, command []string) error {
 	if err := keeper.Start(); err != nil {
 		return fmt.Errorf("%w: starting %s: %w", ErrProgram, name, err)
 	}
-	go func() { _ = keeper.Wait() }() // only so that it leaves no zombie: the lock says what runs
+	go func() { _ = keeper.Wait() }() // leave no zombie; whether it runs is known from the lock
 	if err := f.Truncate(0); err == nil {
 		_, err = f.WriteAt([]byte(strconv.Itoa(keeper.Process.Pid)), 0)
 	}
@@ -107,10 +109,10 @@ func (p *programs) Running(name string) (bool, error) {
 	return !free, f.Close()
 }
 
-// keeperOf reads the process id of the keeper from a lock file; 0 when there is none.
+// keeperOf returns the process id of the keeper from a lock file; 0 if there is none.
 func keeperOf(f *os.File) int {
 	var text [16]byte
-	n, _ := f.ReadAt(text[:], 0) // how much there is says how it went
+	n, _ := f.ReadAt(text[:], 0) // an incomplete text is no number
 	pid, err := strconv.Atoi(strings.TrimSpace(string(text[:n])))
 	if err != nil || pid <= 1 {
 		return 0
@@ -118,7 +120,8 @@ func keeperOf(f *os.File) int {
 	return pid
 }
 
-// Status implements env.Programs. A life is named by its keeper, which also leaves its end.
+// Status implements env.Programs. An incarnation is named by the process id of its keeper, which also
+// writes the exit code.
 func (p *programs) Status(name string) (env.ProgramStatus, error) {
 	f, free, err := p.open(name)
 	if err != nil {
@@ -140,7 +143,8 @@ func (p *programs) Status(name string) (env.ProgramStatus, error) {
 		return s, nil
 	}
 	var of, code int
-	if _, scan := fmt.Sscanf(string(text), exitFormat, &of, &code); err == nil && scan == nil && of == keeper {
+	_, scan := fmt.Sscanf(string(text), exitFormat, &of, &code)
+	if err == nil && scan == nil && of == keeper {
 		s.Exited, s.ExitCode = true, code
 	}
 	return s, err
@@ -158,7 +162,8 @@ func (p *programs) Stop(name string, force bool) error {
 	}
 	pid := keeperOf(f)
 	if pid == 0 {
-		return fmt.Errorf("%w: whoever runs %s has left no process id in %s", ErrProgram, name, f.Name())
+		return fmt.Errorf("%w: ending %s: its lock %s is held and has no process id; end the program by hand",
+			ErrProgram, name, f.Name())
 	}
 	sig := unix.SIGTERM
 	if force {
@@ -186,7 +191,7 @@ func RunProgram(args []string) error {
 		return heartbeats.write(kernelNow(), "program", ProgramHeartbeat{Name: args[1], Phase: phase})
 	}
 	lock := os.NewFile(3, "lock")
-	// The whole group is asked to end. The keeper waits for the program.
+	// A request to end goes to the whole process group. The keeper itself only waits for the program.
 	asked := make(chan os.Signal, 1)
 	signal.Notify(asked, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	if err := report(ProgramStarting); err != nil {
@@ -215,8 +220,7 @@ func RunProgram(args []string) error {
 	}
 }
 
-// leaveExit notes how a program ended, for whoever asks after it. The keeper's folder is the
-// machine's.
+// leaveExit writes how a program ended. The keeper's working directory is the machine's directory.
 func leaveExit(name string, state *os.ProcessState) error {
 	code := state.ExitCode()
 	if ws, ok := state.Sys().(syscall.WaitStatus); ok && ws.Signaled() {

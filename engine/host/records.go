@@ -12,8 +12,8 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 )
 
-// MaxRecordFileBytes bounds a record file. A host that would exceed it drops further records,
-// counts them, and says so in its log and its health.
+// MaxRecordFileBytes bounds a record file. Beyond it the host drops records, counts them, and reports
+// that in its log and its health.
 const MaxRecordFileBytes = 4 << 30
 
 // recordLine is one line of a record file.
@@ -24,8 +24,8 @@ type recordLine struct {
 	Record  env.Record `json:"record"`
 }
 
-// records appends to a record file. Every record is handed to the operating system before Emit
-// returns, so that killing the program loses none.
+// records appends to a record file. Every record is passed to the operating system before Emit returns,
+// so that killing the program loses none.
 type records struct {
 	mu   sync.Mutex
 	file *os.File // nil: records are dropped
@@ -68,12 +68,13 @@ func (r *records) mend() error {
 	return err
 }
 
-// write appends a record. at is kernel time. The error is what a log should say.
+// write appends a record. at is kernel time. An error means that the record is lost.
 func (r *records) write(at time.Duration, process string, rec env.Record) error {
 	if r.file == nil {
 		return nil
 	}
-	line, err := json.Marshal(recordLine{At: int64(at), Process: process, Kind: rec.RecordKind(), Record: rec})
+	line, err := json.Marshal(recordLine{At: int64(at), Process: process, Kind: rec.RecordKind(),
+		Record: rec})
 	if err != nil {
 		r.lost.Add(1)
 		return fmt.Errorf("encoding a %s record: %w", rec.RecordKind(), err)
@@ -83,7 +84,8 @@ func (r *records) write(at time.Duration, process string, rec env.Record) error 
 	defer r.mu.Unlock()
 	if r.size+int64(len(line)) > MaxRecordFileBytes {
 		r.lost.Add(1)
-		return fmt.Errorf("writing a record: the file has reached its limit of %d bytes", int64(MaxRecordFileBytes))
+		return fmt.Errorf("writing a record: the file has reached its limit of %d bytes",
+			int64(MaxRecordFileBytes))
 	}
 	n, err := r.file.Write(line)
 	r.size += int64(n)

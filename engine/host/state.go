@@ -11,10 +11,10 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 )
 
-// stateFile is where a host remembers what must outlive it, in the machine's directory.
+// stateFile is the file with the host's state, in the machine's directory.
 const stateFile = "host.json"
 
-// state is what a host remembers.
+// state is what a host must remember over restarts of the program.
 type state struct {
 	BootID       string            `json:"boot_id"`
 	Boot         uint64            `json:"boot"`
@@ -22,7 +22,7 @@ type state struct {
 	Skew         skew              `json:"skew"`
 }
 
-// loadState reads the state and counts a reboot when the boot id is another one.
+// loadState reads the state. It counts a boot if the boot id has changed.
 func loadState(dir, bootID string) (state, error) {
 	s := state{Incarnations: map[string]uint64{}}
 	path := filepath.Join(dir, stateFile)
@@ -32,7 +32,8 @@ func loadState(dir, bootID string) (state, error) {
 	}
 	if err == nil {
 		if err := json.Unmarshal(data, &s); err != nil {
-			return s, fmt.Errorf("reading %s: %w; delete the file to count starts and boots from 1 again", path, err)
+			return s, fmt.Errorf("reading %s: %w; delete the file to count starts and boots from 1 again",
+				path, err)
 		}
 	}
 	if s.Incarnations == nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 )
 
-// timer is one armed timer; its deadline is on the machine's monotonic clock.
+// timer is a timer that is set; its deadline is on the machine's monotonic clock.
 type timer struct {
 	id       env.TimerID
 	deadline time.Duration
@@ -15,7 +15,7 @@ type timer struct {
 	pos      int
 }
 
-// timers are the armed timers of one process. Only the process's loop touches them.
+// timers are the timers of one process that are set. Only the process's loop uses them.
 type timers struct {
 	byID  map[env.TimerID]*timer
 	heap  timerHeap
@@ -43,7 +43,7 @@ func (t *timers) stop(id env.TimerID) {
 	}
 }
 
-// first is the deadline of the next timer.
+// first returns the deadline of the next timer; false if none is set.
 func (t *timers) first() (time.Duration, bool) {
 	if len(t.heap) == 0 {
 		return 0, false

@@ -10,11 +10,11 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 )
 
-// socketBufferBytes is what a socket asks of the kernel in each direction, so that a loop that
-// is late loses little.
+// socketBufferBytes is the buffer size that a socket requests from the kernel in each direction, so that
+// a loop that is late loses little.
 const socketBufferBytes = 4 << 20
 
-// socket is one process's end of one link.
+// socket is one process's socket on one link.
 type socket struct {
 	link    env.LinkID
 	conn    *net.UDPConn
@@ -24,7 +24,7 @@ type socket struct {
 	stats   *netStats
 }
 
-// netStats count what the network part of one process did with datagrams.
+// netStats count the datagrams of one process.
 type netStats struct {
 	received, sent           atomic.Uint64
 	unknownSource, overflows atomic.Uint64
@@ -46,7 +46,7 @@ func openSocket(l Link, id env.LinkID, self env.MachineID, port uint16, stats *n
 	if err != nil {
 		return nil, fmt.Errorf("listening on link %d: %w; is another program using the port?", id, err)
 	}
-	// A kernel that grants less buffer grants what it can; that is no reason not to run.
+	// A smaller buffer than requested is no reason not to run.
 	_ = conn.SetReadBuffer(socketBufferBytes)
 	_ = conn.SetWriteBuffer(socketBufferBytes)
 	s.conn = conn
@@ -57,7 +57,7 @@ func openSocket(l Link, id env.LinkID, self env.MachineID, port uint16, stats *n
 	return s, nil
 }
 
-// receive hands datagrams to the inbox until the socket is closed.
+// receive passes datagrams to the inbox until the socket is closed.
 func (s *socket) receive(b *inbox, c *clock) {
 	buffer := make([]byte, env.MaxDatagramBytes+1)
 	for {
@@ -66,7 +66,7 @@ func (s *socket) receive(b *inbox, c *clock) {
 			return
 		}
 		if err != nil {
-			continue // an ICMP answer to something sent earlier: as good as silence
+			continue // an ICMP answer to an earlier datagram
 		}
 		machine, known := s.sources[netip.AddrPortFrom(from.Addr().Unmap(), from.Port())]
 		if !known {
@@ -85,7 +85,7 @@ func (s *socket) receive(b *inbox, c *clock) {
 	}
 }
 
-// send passes a datagram to the kernel and forgets it.
+// send passes a datagram to the kernel.
 func (s *socket) send(to env.MachineID, payload []byte) {
 	if to < 0 || int(to) >= len(s.peers) {
 		s.stats.sendErrors.Add(1)
@@ -98,7 +98,7 @@ func (s *socket) send(to env.MachineID, payload []byte) {
 	s.stats.sent.Add(1)
 }
 
-// datagramSender sends without ever waiting for the kernel.
+// datagramSender sends without waiting for the kernel.
 type datagramSender interface {
 	send(to int, payload []byte) error
 }

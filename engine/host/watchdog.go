@@ -15,8 +15,8 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 )
 
-// Words of a supervisor's protocol. A request is a line, and so is its answer: "ok", "ok armed"
-// or "error ...".
+// The requests of the watchdog's protocol. A request is one line, and so is its answer: "ok", "ok armed" or
+// "error ...".
 const (
 	requestArm    = "arm" // with the time in ns
 	requestPet    = "pet"
@@ -24,11 +24,11 @@ const (
 	requestState  = "state"
 )
 
-// watchdogExchangeTimeout bounds one exchange with a supervisor, which is on the same machine.
+// watchdogExchangeTimeout bounds one exchange with a watchdog server, which is on the same machine.
 const watchdogExchangeTimeout = time.Second
 
-// watchdogClient is a watchdog outside of everything that it guards: somebody who listens on a unix
-// socket and resets the whole machine when an armed time passes without a word.
+// watchdogClient is a watchdog outside of the machine: a [WatchdogServer] on a unix socket that resets
+// the whole machine when an armed timeout passes without a pet.
 type watchdogClient struct {
 	path string
 
@@ -39,15 +39,15 @@ type watchdogClient struct {
 
 var _ env.Watchdog = (*watchdogClient)(nil)
 
-// ErrWatchdog means that a machine's watchdog could not be reached or refused.
+// ErrWatchdog means that a machine's watchdog could not be reached, or refused.
 var ErrWatchdog = errors.New("watchdog device failed")
 
-// NoWatchdog, in the place of a watchdog's path, says that whoever runs the machine does without:
-// processes find a watchdog that resets nothing.
+// NoWatchdog, in place of a watchdog's path, runs the machine without one: processes find a watchdog that
+// resets nothing.
 const NoWatchdog = "none"
 
-// openWatchdog opens the device that a configuration names, nil when it names none; dir is the
-// machine's directory.
+// openWatchdog opens the watchdog that a configuration names; nil if it names none. dir is the machine's
+// directory.
 func openWatchdog(path, dir string) (env.Watchdog, error) {
 	switch path {
 	case "":
@@ -68,10 +68,11 @@ func openWatchdog(path, dir string) (env.Watchdog, error) {
 	case info.Mode()&os.ModeCharDevice != 0:
 		return openDevice(path, dir)
 	}
-	return nil, fmt.Errorf("%w: the watchdog %s is neither a device nor the socket of a supervisor", ErrConfig, path)
+	return nil, fmt.Errorf("%w: the watchdog %s is neither a device nor the socket of a supervisor",
+		ErrConfig, path)
 }
 
-// ask makes one exchange, on a new connection when the last one is lost.
+// ask makes one exchange, on a new connection if the last one is lost.
 func (s *watchdogClient) ask(request string) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -95,6 +96,7 @@ func (s *watchdogClient) ask(request string) (string, error) {
 	return strings.TrimSpace(rest), nil
 }
 
+// exchange sends a request and returns the answer.
 func (s *watchdogClient) exchange(request string) (string, error) {
 	if err := s.conn.SetDeadline(time.Now().Add(watchdogExchangeTimeout)); err != nil {
 		return "", err
@@ -112,7 +114,7 @@ func (s *watchdogClient) Arm(timeout time.Duration) error {
 	return err
 }
 
-// Pet implements env.Watchdog. A pet that does not arrive is none: the machine is reset.
+// Pet implements env.Watchdog. If the pet does not arrive, the machine is reset.
 func (s *watchdogClient) Pet() { _, _ = s.ask(requestPet) }
 
 // Disarm implements env.Watchdog.
@@ -121,13 +123,14 @@ func (s *watchdogClient) Disarm() error {
 	return err
 }
 
-// Armed implements env.Watchdog. A device that does not answer may be armed.
+// Armed implements env.Watchdog. A server that does not answer may be armed.
 func (s *watchdogClient) Armed() bool {
 	state, err := s.ask(requestState)
 	return err != nil || state == "armed"
 }
 
-// noopWatchdog is the watchdog of a machine that does without one. It keeps the books and resets nothing.
+// noopWatchdog is the watchdog of a machine that runs without one. It remembers whether it is armed and
+// resets nothing.
 type noopWatchdog struct{ armed atomic.Bool }
 
 // Arm implements env.Watchdog.
@@ -142,8 +145,8 @@ func (w *noopWatchdog) Disarm() error { w.armed.Store(false); return nil }
 // Armed implements env.Watchdog.
 func (w *noopWatchdog) Armed() bool { return w.armed.Load() }
 
-// incarnationWatchdog is the machine's watchdog as one incarnation of a process has it: what has ended or is paused
-// pets nothing.
+// incarnationWatchdog is the machine's watchdog for one incarnation of a process: an incarnation that has
+// ended or is paused pets nothing.
 type incarnationWatchdog struct {
 	env.Watchdog
 	incarnation *incarnation

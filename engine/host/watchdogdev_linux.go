@@ -26,15 +26,15 @@ type watchdogFile interface {
 	Timeout() (int, error)
 }
 
-// watchdogKernel is what of the kernel a device needs.
+// watchdogKernel is the part of the kernel that a watchdog device needs.
 type watchdogKernel interface {
 	Open(path string) (watchdogFile, error)
-	// Attribute reads what the kernel tells of a device; "" when it does not.
+	// Attribute returns an attribute of a device from sysfs; "" if the kernel does not have it.
 	Attribute(path, name string) string
 	BootID() string
 }
 
-// device is a watchdog device as the host has it.
+// device is a watchdog device of the kernel.
 type device struct {
 	path   string
 	marker string // remembers over a restart of this program that it is armed
@@ -42,13 +42,13 @@ type device struct {
 
 	mu   sync.Mutex
 	file watchdogFile
-	// stuck is why the device, once opened, is of no use and cannot be closed either: it is petted
-	// on, so that the mistake costs nobody the machine.
+	// stuck is why the device, once opened, is unusable and cannot be closed: it is petted on, so that
+	// the mistake does not reset the machine.
 	stuck error
 }
 
-// markerFile is in the machine's directory while the watchdog is armed. It holds the boot id, so a
-// reset makes it worthless.
+// markerFile is in the machine's directory while the watchdog is armed. It holds the boot id, so a reset
+// makes it void.
 const markerFile = "watchdog.armed"
 
 func openDevice(path, dir string) (env.Watchdog, error) {
@@ -58,11 +58,12 @@ func openDevice(path, dir string) (env.Watchdog, error) {
 	return &device{path: path, marker: filepath.Join(dir, markerFile), kernel: linuxWatchdogs{}}, nil
 }
 
-// magic is what a device must have read last for its closing to disarm it.
+// magic is what must be written last for closing to disarm the device ("magic close" in the kernel's
+// watchdog-api).
 var magic = []byte("V")
 
-// Arm implements env.Watchdog. The kernel counts in whole seconds: the time is rounded down, so
-// that the reset never comes later than was asked for.
+// Arm implements env.Watchdog. The kernel counts in whole seconds: the timeout is rounded down, so that
+// the reset never comes later than requested.
 func (d *device) Arm(timeout time.Duration) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -84,8 +85,8 @@ func (d *device) Arm(timeout time.Duration) error {
 	return nil
 }
 
-// open opens the device, which arms it. Before that it is noted: a program that dies in between
-// finds a device that may be armed.
+// open opens the device, which arms it. The marker is written before, so that a program that dies in
+// between finds a device that may be armed.
 func (d *device) open() error {
 	if err := os.WriteFile(d.marker, []byte(d.kernel.BootID()), 0o600); err != nil {
 		return fmt.Errorf("%w: noting that %s is armed: %w", ErrWatchdog, d.path, err)
@@ -96,14 +97,14 @@ func (d *device) open() error {
 		return nil
 	}
 	if errors.Is(err, unix.EBUSY) {
-		err = fmt.Errorf("%w: another program has it, perhaps systemd (RuntimeWatchdogSec) or another cluster's "+
-			"watchdog-mux", err)
+		err = fmt.Errorf("%w: another program has it, perhaps systemd (RuntimeWatchdogSec) or another "+
+			"cluster's watchdog-mux", err)
 	}
 	return errors.Join(fmt.Errorf("%w: opening %s: %w", ErrWatchdog, d.path, err), os.Remove(d.marker))
 }
 
-// setTimeout sets the countdown. Drivers take the nearest time that they can; a longer one would
-// eat the safety margin.
+// setTimeout sets the countdown. Drivers round to a timeout that they support; a longer one than
+// requested is refused, because it would use up the safety margin.
 func (d *device) setTimeout(seconds int) error {
 	if err := d.file.SetTimeout(seconds); err != nil {
 		return fmt.Errorf("%w: setting the time of %s to %d s: %w", ErrWatchdog, d.path, seconds, err)
@@ -122,10 +123,10 @@ func (d *device) setTimeout(seconds int) error {
 	return nil
 }
 
-// stuckPet separates the pets of a device that nobody uses and that cannot be closed.
+// stuckPet is the interval of the pets of a device that is unusable and cannot be closed.
 const stuckPet = time.Second
 
-// giveUp closes a device that is of no use.
+// giveUp closes an unusable device, or keeps petting it if it cannot be closed.
 func (d *device) giveUp(why error) error {
 	err := d.close()
 	if !errors.Is(err, env.ErrWatchdogStays) {
@@ -162,7 +163,8 @@ func (d *device) Disarm() error {
 	return d.close()
 }
 
-// close disarms the device. One without a way out stays open, since only who has it open can pet.
+// close disarms the device. A device without a way out stays open, because only the program that has it
+// open can pet it.
 func (d *device) close() error {
 	if d.kernel.Attribute(d.path, "nowayout") == "1" {
 		return fmt.Errorf("%w: %s has no way out", env.ErrWatchdogStays, d.path)
@@ -193,14 +195,14 @@ func (d *device) close() error {
 	return fmt.Errorf("%w: %s went on after it was closed", env.ErrWatchdogStays, d.path)
 }
 
-// Armed implements env.Watchdog. A device that this program does not hold open is armed when the
-// kernel says so, or when an earlier life of the program has armed it in this boot.
+// Armed implements env.Watchdog. A device that this program does not have open is armed if the kernel
+// reports so, or if an earlier incarnation of the program has armed it in this boot.
 func (d *device) Armed() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch {
 	case d.stuck != nil:
-		return false // it guards nobody: arming it says why
+		return false // it is unusable: Arm returns why
 	case d.file != nil:
 		return true
 	case d.kernel.Attribute(d.path, "state") == "active":

@@ -1,14 +1,15 @@
 package host
 
-// WatchdogDevice is where Linux has a machine's first watchdog.
+// WatchdogDevice is the path of a machine's first watchdog on Linux.
 const WatchdogDevice = "/dev/watchdog"
 
-// WatchdogInfo is what can be said of a watchdog device without opening it, which would arm it.
+// WatchdogInfo describes a watchdog device as far as that is possible without opening it, which would arm
+// it.
 type WatchdogInfo struct {
-	// OK says that high availability can rest on it.
+	// OK reports whether high availability can rely on it.
 	OK bool
-	// Detail says what is there, or why nothing is.
+	// Detail describes the device, or why there is none.
 	Detail string
-	// Remedy says what to do about it; empty when it is fine.
+	// Remedy is what to do about it; "" if nothing has to be done.
 	Remedy string
 }

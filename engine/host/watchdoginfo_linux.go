@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// InspectWatchdog says what can be said of a watchdog device.
+// InspectWatchdog describes a watchdog device without opening it.
 func InspectWatchdog(path string) WatchdogInfo {
 	return inspectWatchdog(path, linuxWatchdogs{}, softdog("/lib/modules", release()))
 }
@@ -28,27 +28,32 @@ func inspectWatchdog(path string, kernel watchdogKernel, softdog string) Watchdo
 		return WatchdogInfo{Detail: path + " is no device", Remedy: "remove it, then " + softdog}
 	}
 	if err := unix.Access(path, unix.W_OK); err != nil {
-		return WatchdogInfo{Detail: fmt.Sprintf("%s is there and may not be written: %v", path, err), Remedy: "run as root"}
+		return WatchdogInfo{Detail: fmt.Sprintf("%s is there and may not be written: %v", path, err),
+			Remedy: "run as root"}
 	}
-	said := []string{path + " is there"}
-	for _, about := range []struct{ name, words string }{{"identity", "it is %s"}, {"state", "%s"}, {"timeout", "set to %s s"}} {
-		if value := kernel.Attribute(path, about.name); value != "" {
-			said = append(said, fmt.Sprintf(about.words, value))
+	details := []string{path + " is there"}
+	for _, attribute := range []struct{ name, format string }{
+		{"identity", "it is %s"}, {"state", "%s"}, {"timeout", "set to %s s"},
+	} {
+		if value := kernel.Attribute(path, attribute.name); value != "" {
+			details = append(details, fmt.Sprintf(attribute.format, value))
 		}
 	}
 	out := WatchdogInfo{OK: true}
 	if kernel.Attribute(path, "nowayout") == "1" {
-		said = append(said, "without a way out: once armed, the end of the program that pets it resets the machine")
+		details = append(details, "without a way out: once armed, the end of the program that pets it "+
+			"resets the machine")
 	}
 	if kernel.Attribute(path, "state") == "active" {
-		out.OK, out.Remedy = false, "another program has armed it: a running holdfastd, systemd (RuntimeWatchdogSec) or another "+
-			"cluster's watchdog-mux; only one can have it"
+		out.OK = false
+		out.Remedy = "another program has armed it: a running holdfastd, systemd (RuntimeWatchdogSec) or " +
+			"another cluster's watchdog-mux; only one can have it"
 	}
-	out.Detail = strings.Join(said, ", ")
+	out.Detail = strings.Join(details, ", ")
 	return out
 }
 
-// release is the running kernel's.
+// release returns the release of the running kernel.
 func release() string {
 	var name unix.Utsname
 	if err := unix.Uname(&name); err != nil {
@@ -57,7 +62,7 @@ func release() string {
 	return unix.ByteSliceToString(name.Release[:])
 }
 
-// softdog says how to get the kernel's software watchdog.
+// softdog returns how to get the kernel's software watchdog.
 func softdog(modules, release string) string {
 	for _, list := range []string{"modules.dep", "modules.builtin"} {
 		data, err := os.ReadFile(filepath.Join(modules, release, list))
@@ -65,5 +70,6 @@ func softdog(modules, release string) string {
 			return "load the software watchdog: modprobe softdog"
 		}
 	}
-	return "this kernel has no module softdog here; use the machine's own watchdog driver, or a kernel with CONFIG_SOFT_WATCHDOG"
+	return "this kernel has no module softdog here; use the machine's own watchdog driver, or a kernel with " +
+		"CONFIG_SOFT_WATCHDOG"
 }

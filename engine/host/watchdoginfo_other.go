@@ -2,7 +2,7 @@
 
 package host
 
-// InspectWatchdog says what can be said of a watchdog device.
+// InspectWatchdog describes a watchdog device without opening it.
 func InspectWatchdog(string) WatchdogInfo {
 	return WatchdogInfo{Detail: "watchdog devices are known on Linux only",
 		Remedy: "run nodes with high availability on Linux"}

@@ -11,15 +11,16 @@ import (
 	"time"
 )
 
-// WatchdogServer is the other side of a machine's watchdog socket: it listens for the programs of a machine
-// and says when an armed time has passed without a word. What it then does with the machine is its
-// owner's business; until [WatchdogServer.Rearm] it answers nobody that the machine is on.
+// WatchdogServer is the server of a machine's watchdog socket. Programs of the machine arm and pet the
+// watchdog, and Expired reports that an armed timeout has passed without a pet. What happens to the
+// machine then is up to the server's owner. Until [WatchdogServer.Rearm] it answers every request with an
+// error: the machine is off.
 type WatchdogServer struct {
 	listener net.Listener
 	expired  chan struct{}
 	work     sync.WaitGroup
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // protects the fields below
 	conns   map[net.Conn]struct{}
 	closed  bool
 	off     bool
@@ -40,7 +41,7 @@ var (
 	errUnknownRequest = errors.New("unknown request")
 )
 
-// NewWatchdogServer serves the watchdog's protocol on a listener, which it closes in the end.
+// NewWatchdogServer serves the watchdog's protocol on a listener. Close closes the listener.
 func NewWatchdogServer(l net.Listener) *WatchdogServer {
 	s := &WatchdogServer{listener: l, expired: make(chan struct{}, 1), conns: map[net.Conn]struct{}{}}
 	s.timer = time.AfterFunc(time.Hour, s.onTimeout)
@@ -49,23 +50,24 @@ func NewWatchdogServer(l net.Listener) *WatchdogServer {
 	return s
 }
 
-// Expired delivers once for each expiry.
+// Expired returns a channel that delivers once for each expiry.
 func (s *WatchdogServer) Expired() <-chan struct{} { return s.expired }
 
-// Armed says whether the countdown runs.
+// Armed reports whether the countdown runs.
 func (s *WatchdogServer) Armed() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.armed
 }
 
-// Off ends the countdown: the machine is off until Rearm.
+// Off stops the countdown: the machine is off until Rearm.
 func (s *WatchdogServer) Off() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.switchOff()
 }
 
+// switchOff stops the countdown and closes all connections. The caller holds the lock.
 func (s *WatchdogServer) switchOff() {
 	s.off, s.armed = true, false
 	s.timer.Stop()
@@ -74,18 +76,18 @@ func (s *WatchdogServer) switchOff() {
 	}
 }
 
-// Rearm lets the machine begin anew, with its watchdog disarmed.
+// Rearm notes that the machine boots, with its watchdog disarmed.
 func (s *WatchdogServer) Rearm() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.off, s.armed = false, false
 	select {
-	case <-s.expired: // of the life before
+	case <-s.expired: // of the previous boot
 	default:
 	}
 }
 
-// Close ends everything.
+// Close stops the server and waits for its goroutines.
 func (s *WatchdogServer) Close() error {
 	s.mu.Lock()
 	s.closed = true
@@ -96,6 +98,7 @@ func (s *WatchdogServer) Close() error {
 	return err
 }
 
+// serve accepts connections until the listener is closed.
 func (s *WatchdogServer) serve() {
 	for {
 		c, err := s.listener.Accept()
@@ -116,6 +119,7 @@ func (s *WatchdogServer) serve() {
 	}
 }
 
+// talk answers the requests of one connection.
 func (s *WatchdogServer) talk(c net.Conn) {
 	defer func() {
 		c.Close()
@@ -140,7 +144,7 @@ func (s *WatchdogServer) talk(c net.Conn) {
 	}
 }
 
-// handle carries out a request and returns the state that was asked for.
+// handle carries out a request and returns the state if that was requested.
 func (s *WatchdogServer) handle(words []string) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -151,7 +155,7 @@ func (s *WatchdogServer) handle(words []string) (string, error) {
 	case len(words) == 2 && words[0] == requestArm:
 		ns, err := strconv.ParseInt(words[1], 10, 64)
 		if err != nil || ns <= 0 {
-			return "", fmt.Errorf("%q is no time in ns", words[1])
+			return "", fmt.Errorf("%q is no timeout in ns", words[1])
 		}
 		s.armed, s.timeout = true, time.Duration(ns)
 		s.pet()
@@ -170,6 +174,7 @@ func (s *WatchdogServer) handle(words []string) (string, error) {
 	return "", nil
 }
 
+// pet restarts the countdown if it runs. The caller holds the lock.
 func (s *WatchdogServer) pet() {
 	if s.armed {
 		s.due = time.Now().Add(s.timeout)
@@ -177,7 +182,7 @@ func (s *WatchdogServer) pet() {
 	}
 }
 
-// onTimeout is called when the armed time may have passed.
+// onTimeout is called when the armed timeout may have passed.
 func (s *WatchdogServer) onTimeout() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -187,6 +192,6 @@ func (s *WatchdogServer) onTimeout() {
 	s.switchOff()
 	select {
 	case s.expired <- struct{}{}:
-	default: // nobody has looked at the last one yet
+	default: // the last expiry was not received yet
 	}
 }
