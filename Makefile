@@ -55,11 +55,11 @@ mutants: ## plant every bug of the catalogue and find it
 	$(GO) run ./cmd/mutants
 
 mutants-check: ## only check that every planted bug still fits the sources
-	$(GO) run ./cmd/mutants -check
+	$(GO) run ./cmd/mutants --check
 
 mutants-netns: ## plant the bugs that only real nodes show, and find them (root; some fifteen minutes)
 	@test "$$(id -u)" = 0 || { echo "mutants-netns needs root: sudo make mutants-netns"; exit 1; }
-	$(GO) run ./cmd/mutants -netns
+	$(GO) run ./cmd/mutants --netns
 
 storms: ## ten thousand storms of the HA manager; goes on where it was interrupted (some forty minutes)
 	$(GO) run ./cmd/holdfast campaign ha-storm:1-8000 ha-storm-without-quorum:1-2000 --runs runs/storms

@@ -101,7 +101,7 @@ func (c *cluster) on(nodes ...int) {
 	for _, i := range nodes {
 		logFile, err := os.OpenFile(c.path(i, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 		require.NoError(c.t, err)
-		cmd := exec.Command(c.program, "-supervise", c.path(i, "machine.json"))
+		cmd := exec.Command(c.program, "--supervise", c.path(i, "machine.json"))
 		cmd.Stdout, cmd.Stderr = logFile, logFile
 		require.NoError(c.t, cmd.Start())
 		require.NoError(c.t, logFile.Close())

@@ -24,11 +24,11 @@ import (
 )
 
 const about = `holdfastd runs a node of a cluster: membership, votes and the replicated store, and with ha.json
-high availability. docs/operate.md tells how to begin.
+high availability. See docs/operate.md.
 
-The machine's directory holds the machine file, corosync.conf, authkey and perhaps ha.json. The i-th
-node of the nodelist is machine i. SIGTERM ends the node in good order, its services run on; a second
-one ends it at once.`
+The machine's directory holds the machine file, corosync.conf, authkey and optionally ha.json. The i-th
+node of the nodelist is machine i. SIGTERM ends the node in order, while its services continue to run; a
+second one ends it at once.`
 
 func main() {
 	log.SetFlags(0)
@@ -115,7 +115,7 @@ func highAvailability(m nodemain.Machine) (*node.HA, error) {
 	if m.File.Watchdog == "" {
 		return nil, fmt.Errorf("%s asks for high availability, but the machine file names no watchdog, so nothing would "+
 			"end this node's services before others start them: write \"watchdog\": \"/dev/watchdog\", run "+
-			"holdfastd -supervise, or remove %s. Where nothing is harmed by a service that runs twice, "+
+			"holdfastd --supervise, or remove %s. Where nothing is harmed by a service that runs twice, "+
 			"\"watchdog\": %q does without", path, pve.HAFile, host.NoWatchdog)
 	}
 	return &node.HA{Commands: commands}, nil

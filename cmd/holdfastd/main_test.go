@@ -37,7 +37,7 @@ quorum {
 }
 `
 
-// check runs holdfastd -check on a directory with these files and returns what it says.
+// check runs holdfastd --check on a directory with these files and returns what it prints.
 func check(t *testing.T, machine, conf, key string, keyMode os.FileMode) (int, string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -50,7 +50,7 @@ func check(t *testing.T, machine, conf, key string, keyMode os.FileMode) (int, s
 	write("corosync.conf", conf, 0o600)
 	write("authkey", key, keyMode)
 	var out bytes.Buffer
-	code := nodemain.Main("holdfastd", about, []string{"-check", filepath.Join(dir, "machine.json")}, &out, processes)
+	code := nodemain.Main("holdfastd", about, []string{"--check", filepath.Join(dir, "machine.json")}, &out, processes)
 	return code, out.String()
 }
 
@@ -108,6 +108,6 @@ func TestKeyThatOthersMayReadIsRefused(t *testing.T) {
 func TestUsage(t *testing.T) {
 	var out bytes.Buffer
 	require.Equal(t, nodemain.ExitUsage, nodemain.Main("holdfastd", about, nil, &out, processes))
-	require.Contains(t, out.String(), "Usage: holdfastd")
+	require.Contains(t, out.String(), "Usage:\n  holdfastd MACHINE-FILE")
 	require.Equal(t, nodemain.ExitOK, nodemain.Main("holdfastd", about, []string{"-h"}, &out, processes))
 }

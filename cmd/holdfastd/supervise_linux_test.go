@@ -17,7 +17,7 @@ func TestWhatCannotBeSupervised(t *testing.T) {
 	for name, c := range map[string]struct{ machine, want string }{
 		"no watchdog": {`{"machine": 0}`, `write "watchdog": "watchdog.sock"`},
 		"waived":      {`{"machine": 0, "watchdog": "none"}`, `write "watchdog": "watchdog.sock"`},
-		"a device":    {`{"machine": 0, "watchdog": "/dev/watchdog"}`, "run the program without -supervise"},
+		"a device":    {`{"machine": 0, "watchdog": "/dev/watchdog"}`, "run the program without --supervise"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -25,7 +25,7 @@ func TestWhatCannotBeSupervised(t *testing.T) {
 				require.NoError(t, os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600))
 			}
 			var out bytes.Buffer
-			code := nodemain.Main("holdfastd", about, []string{"-supervise", filepath.Join(dir, "machine.json")}, &out, processes)
+			code := nodemain.Main("holdfastd", about, []string{"--supervise", filepath.Join(dir, "machine.json")}, &out, processes)
 			require.Equal(t, nodemain.ExitUsage, code)
 			require.Contains(t, out.String(), c.want)
 		})

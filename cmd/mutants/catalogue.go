@@ -50,7 +50,7 @@ var errMatch = errors.New("search text does not match exactly once")
 func readCatalogue(dir, only string) ([]*mutant, error) {
 	pattern, err := regexp.Compile(only)
 	if err != nil {
-		return nil, fmt.Errorf("reading -only: %w", err)
+		return nil, fmt.Errorf("reading --only: %w", err)
 	}
 	paths, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
 	if err != nil || len(paths) == 0 {

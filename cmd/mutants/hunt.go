@@ -3,12 +3,13 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"github.com/holdfast-sim/holdfast/engine/ha/conformance"
 	"github.com/holdfast-sim/holdfast/linearizability"
@@ -38,12 +39,13 @@ type catch struct {
 // huntMain runs scenarios in turn, seed by seed, until a run is invalid or time is up. A run that
 // cannot be decided counts for the clean engine only.
 func huntMain(args []string) int {
-	flags := flag.NewFlagSet(huntCommand, flag.ExitOnError)
-	limit := flags.Duration("for", time.Minute, "how long to hunt")
-	seeds := flags.Uint64("seeds", 1_000_000, "how many seeds of each scenario")
-	clean := flags.Bool("clean", false, "stop at a run that cannot be decided, too")
-	folders := flags.String("conformance", "", "scenario folders of the HA manager, separated by commas")
+	flags := (&cobra.Command{Use: huntCommand}).Flags()
+	limit := flags.Duration("for", time.Minute, "hunt for at most this `duration`")
+	seeds := flags.Uint64("seeds", 1_000_000, "seeds of each scenario: 1 to `N`")
+	clean := flags.Bool("clean", false, "also stop at a run that cannot be decided")
+	folders := flags.String("conformance", "", "scenario `folders` of the HA manager, separated by commas")
 	if err := flags.Parse(args); err != nil {
+		fmt.Fprintln(os.Stderr, "hunt:", err)
 		return exitUsage
 	}
 	c := compare(*folders)

@@ -136,7 +136,7 @@ func TestNoCatalogue(t *testing.T) {
 	_, err := readCatalogue(t.TempDir(), "")
 	require.ErrorContains(t, err, "run from the module's top folder")
 	_, err = readCatalogue(t.TempDir(), "(")
-	require.ErrorContains(t, err, "reading -only")
+	require.ErrorContains(t, err, "reading --only")
 }
 
 // sources are the module's Go files with their times and sizes.
@@ -176,8 +176,8 @@ func TestAPlantedBugThatDoesNotCompile(t *testing.T) {
 	}
 	inModule(t)
 	dir := t.TempDir()
-	text := "name: planted\nabout: x\nreference: y\nfile: engine/store/state/config.go\n" +
-		"search: 'return c.Expected() - c.Quorum() + 1'\nreplace: 'return no'\nhunts: [h]\n"
+	text := "name: planted\nabout: x\nreference: y\nfile: cmd/mutants/catalogue.go\n" +
+		"search: 'const libraryDir ='\nreplace: 'const libraryDir = no +'\nhunts: [h]\n"
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "planted.yaml"), []byte(text), 0o600))
 	list, err := readCatalogue(dir, "")
 	require.NoError(t, err)

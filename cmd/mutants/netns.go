@@ -47,7 +47,7 @@ func (h *hunter) netnsPart(ctx context.Context) error {
 	case h.check && h.only == "":
 		return runNetns(ctx, h.options)
 	case h.only == "" && !h.table && !h.json:
-		skipNetns(list, "needs real nodes: run as root with -netns")
+		skipNetns(list, "needs real nodes: run as root with --netns")
 	}
 	return nil
 }

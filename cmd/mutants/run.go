@@ -158,7 +158,7 @@ func (h *hunter) keepProgram(ctx context.Context, m *mutant, c *catch) (string, 
 	}
 	to := filepath.Join(h.keep, m.Name)
 	if err := os.MkdirAll(to, 0o755); err != nil {
-		return "", fmt.Errorf("making the folder of -keep: %w", err)
+		return "", fmt.Errorf("creating the folder of --keep: %w", err)
 	}
 	name := "holdfast" + exeSuffix()
 	data, err := os.ReadFile(filepath.Join(dir, name))
@@ -182,12 +182,12 @@ func exeSuffix() string {
 // hunt runs a hunter program; seeds > 0 is the clean engine's share, else as many as there is time
 // for are run.
 func (h *hunter) hunt(ctx context.Context, program string, m *mutant, limit time.Duration, seeds uint64) (catch, error) {
-	args := []string{huntCommand, "-for", limit.String()}
+	args := []string{huntCommand, "--for", limit.String()}
 	if seeds > 0 {
-		args = append(args, "-clean", "-seeds", strconv.FormatUint(seeds, 10))
+		args = append(args, "--clean", "--seeds", strconv.FormatUint(seeds, 10))
 	}
 	if len(m.Conformance) > 0 {
-		args = append(args, "-conformance", strings.Join(m.folders(), ","))
+		args = append(args, "--conformance", strings.Join(m.folders(), ","))
 	}
 	for _, name := range m.Hunts {
 		args = append(args, huntFile(h.catalogue, name))
@@ -239,7 +239,7 @@ func (h *hunter) tell(r result, m *mutant) {
 		fmt.Printf("UNCLEAN  %-34s the clean engine fails at %s seed %d by %s: %s\n",
 			r.Name, r.Scenario, r.Seed, r.Checker, r.Summary)
 	case "slow":
-		fmt.Printf("slow     %-34s takes about %v: run with -slow\n", r.Name, m.Slow)
+		fmt.Printf("slow     %-34s takes about %v: run with --slow\n", r.Name, m.Slow)
 	default:
 		fmt.Printf("%-8s %s\n", r.Outcome, r.Name)
 	}

@@ -191,7 +191,7 @@ func TestDeviceOfNoUseIsRefused(t *testing.T) {
 func TestWhatIsSaidOfADevice(t *testing.T) {
 	info := inspectWatchdog(filepath.Join(t.TempDir(), "watchdog"), &fakeDog{}, "load it")
 	require.False(t, info.OK)
-	require.Contains(t, info.Remedy, "load it; without a device run holdfastd -supervise")
+	require.Contains(t, info.Remedy, "load it; without a device run holdfastd --supervise")
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
 	require.Contains(t, inspectWatchdog(file, &fakeDog{}, "load it").Detail, "is no device")

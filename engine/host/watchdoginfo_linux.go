@@ -21,7 +21,7 @@ func inspectWatchdog(path string, kernel watchdogKernel, softdog string) Watchdo
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return WatchdogInfo{Detail: fmt.Sprintf("there is no %s", path), Remedy: softdog +
-			"; without a device run holdfastd -supervise"}
+			"; without a device run holdfastd --supervise"}
 	case err != nil:
 		return WatchdogInfo{Detail: err.Error(), Remedy: softdog}
 	case info.Mode()&os.ModeCharDevice == 0:

@@ -8,15 +8,15 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/host"
 )
 
-// bootEnv is the environment variable with which a supervisor tells its program that the machine
-// has booted anew; it replaces the machine file's boot id.
+// bootEnv is the environment variable in which a supervisor gives its program the id of this boot; it
+// replaces the machine file's boot id.
 const bootEnv = "HOLDFAST_BOOT_ID"
 
 // SuperviseArg is the argument with which a supervisor starts its own executable again as the
-// machine itself: commands that call [Main] must offer their arguments to [RunMachine] first.
+// machine itself: commands that call [Main] must pass their arguments to [RunMachine] first.
 const SuperviseArg = "supervise-machine"
 
-// errSupervise is a configuration under which there is nothing to supervise.
+// errSupervise means that the configuration has nothing to supervise.
 var errSupervise = errors.New("cannot supervise this machine")
 
 // superviseSocket is the path of the watchdog socket to serve.
@@ -25,7 +25,7 @@ func superviseSocket(cfg *host.Config) (string, error) {
 	case path == "", path == host.NoWatchdog:
 		return "", fmt.Errorf("%w: the machine file names no watchdog: write \"watchdog\": \"watchdog.sock\"", errSupervise)
 	case filepath.Dir(path) == "/dev":
-		return "", fmt.Errorf("%w: its watchdog is the device %s, which guards it already; run the program without -supervise",
+		return "", fmt.Errorf("%w: its watchdog is the device %s, which guards it already; run the program without --supervise",
 			errSupervise, path)
 	default:
 		return path, nil

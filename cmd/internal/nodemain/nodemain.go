@@ -1,11 +1,11 @@
-// Package nodemain is what the commands that host processes have in common: reading the machine
-// file, running until a signal, exit codes. It never knows which processes there are.
+// Package nodemain is what the commands that host processes have in common: flags, reading the machine
+// file, running until a signal, supervising a machine, exit codes. It never knows which processes there
+// are.
 package nodemain
 
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -14,6 +14,9 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/spf13/cobra"
+
+	"github.com/holdfast-sim/holdfast/cmd/internal/oldflags"
 	"github.com/holdfast-sim/holdfast/engine/env/timescale"
 	"github.com/holdfast-sim/holdfast/engine/host"
 	"github.com/holdfast-sim/holdfast/scenarios"
@@ -22,7 +25,7 @@ import (
 // Exit codes.
 const (
 	ExitOK       = 0
-	ExitReboot   = 3 // the machine wants to boot anew
+	ExitReboot   = 3 // the machine must boot again
 	ExitUsage    = 254
 	ExitInternal = 255
 )
@@ -52,45 +55,61 @@ func FromSpecs(specs []scenarios.ProcessSpec, ts timescale.Ratio) []host.Process
 	return out
 }
 
-// Processes makes the processes of a machine. It may complete the machine file from configuration
-// of its own. Whatever error it returns is one of configuration.
+// Processes makes the processes of a machine. It may complete the machine file from its own
+// configuration. Every error that it returns is an error of the configuration.
 type Processes func(m Machine) ([]host.Process, error)
 
-// Ending lets the processes of a host end in good order, before the host does. It returns when they
-// have, or when its context ends.
+// Ending ends the processes of a host in order, before the host ends. It returns when they have ended,
+// or when its context has.
 type Ending func(ctx context.Context, h *host.Host)
 
 // Main runs the command and returns its exit code.
-func Main(name, what string, args []string, stderr io.Writer, processes Processes, endings ...Ending) int {
-	flags := flag.NewFlagSet(name, flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	flags.Usage = func() {
-		fmt.Fprintf(stderr, "%s\n\nUsage: %s [flags] MACHINE-FILE\n\nMACHINE-FILE is a JSON file in the machine's directory.\n", what, name)
-		flags.PrintDefaults()
-	}
-	check := flags.Bool("check", false, "check the configuration and exit")
-	guard := flags.Bool("supervise", false, "be the machine: run the program, serve the watchdog socket that the machine file\n"+
-		"names, and when the watchdog expires end everything that was started and begin anew")
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return ExitOK
-		}
+func Main(name, about string, args []string, stderr io.Writer, processes Processes, endings ...Ending) int {
+	var check, supervise bool
+	code := ExitUsage // of cobra's own errors
+	cmd := &cobra.Command{Use: name + " MACHINE-FILE",
+		Long:         about + "\n\nMACHINE-FILE is a JSON file in the machine's directory.",
+		SilenceUsage: true, SilenceErrors: true, Args: oneFile,
+		Run: func(_ *cobra.Command, args []string) {
+			code = start(name, args[0], stderr, check, supervise, processes, endings)
+		}}
+	cmd.Flags().BoolVar(&check, "check", false, "check the configuration and exit")
+	cmd.Flags().BoolVar(&supervise, "supervise", false, "be the machine: run the program, serve the watchdog socket that the machine file\n"+
+		"names, and when the watchdog expires end everything that was started and start again")
+	cmd.SetOut(stderr)
+	cmd.SetErr(stderr)
+	cmd.SetArgs(oldflags.Args(cmd, args))
+	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
+		fmt.Fprintf(stderr, "%s\n\n%s", cmd.Long, cmd.UsageString())
+		code = ExitOK
+	})
+	if err := cmd.Execute(); err != nil {
+		fmt.Fprintf(stderr, "%s: %v\n\n%s", name, err, cmd.UsageString())
 		return ExitUsage
 	}
-	if flags.NArg() != 1 {
-		flags.Usage()
-		return ExitUsage
+	return code
+}
+
+// oneFile refuses anything but one argument.
+func oneFile(_ *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return fmt.Errorf("it takes one machine file, not %d arguments", len(args))
 	}
-	cfg, err := load(flags.Arg(0), processes)
+	return nil
+}
+
+// start reads the configuration and runs what the flags ask for.
+func start(name, file string, stderr io.Writer, check, supervise bool, processes Processes, endings []Ending) int {
+	cfg, err := load(file, processes)
 	if err != nil {
 		fmt.Fprintf(stderr, "%s: %v\n", name, err)
 		return ExitUsage
 	}
 	switch {
-	case *check:
+	case check:
 		return ExitOK
-	case *guard:
-		return superviseMain(name, cfg, flags.Arg(0), stderr)
+	case supervise:
+		return superviseMain(name, cfg, file, stderr)
 	}
 	cfg.Log = stderr
 	return run(name, cfg, stderr, endings)
@@ -131,9 +150,12 @@ func run(name string, cfg host.Config, stderr io.Writer, endings []Ending) int {
 	defer stop()
 	h, err := host.New(cfg)
 	if err == nil {
+		signals := make(chan os.Signal, 2)
+		signal.Notify(signals, os.Interrupt, syscall.SIGTERM) // before anything runs that might be interrupted
+		defer signal.Stop(signals)
 		go func() {
 			defer stop()
-			endOnSignal(h, stderr, name, endings)
+			endOnSignal(h, signals, stderr, name, endings)
 		}()
 		err = h.Run(ctx)
 	}
@@ -150,11 +172,9 @@ func run(name string, cfg host.Config, stderr io.Writer, endings []Ending) int {
 	return ExitInternal
 }
 
-// endOnSignal waits for a signal and lets the processes end in good order. A second signal ends the
-// host as it is.
-func endOnSignal(h *host.Host, stderr io.Writer, name string, endings []Ending) {
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+// endOnSignal waits for a signal and ends the processes in order. A second signal ends the host at
+// once.
+func endOnSignal(h *host.Host, signals <-chan os.Signal, stderr io.Writer, name string, endings []Ending) {
 	<-signals
 	if len(endings) == 0 {
 		return
@@ -162,7 +182,7 @@ func endOnSignal(h *host.Host, stderr io.Writer, name string, endings []Ending) 
 	ctx, now := context.WithCancel(context.Background())
 	go func() {
 		<-signals
-		fmt.Fprintf(stderr, "%s: ending at once, as it was asked to twice\n", name)
+		fmt.Fprintf(stderr, "%s: second signal: ending at once\n", name)
 		now()
 	}()
 	for _, end := range endings {
