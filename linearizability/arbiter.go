@@ -12,7 +12,7 @@ import (
 	"github.com/holdfast-sim/holdfast/linearizability/models"
 )
 
-// Limits of what porcupine judges again; beyond them it stays silent.
+// Limits of what porcupine judges again; beyond them there is no second opinion.
 const (
 	arbiterTimeout = 2 * time.Second
 	arbiterSteps   = 1 << 20
@@ -27,25 +27,25 @@ type logStep struct {
 	legal    bool // the answer fits the log at rev
 	op       *history.Operation
 
-	floats bool     // it has no revision of its own
-	fits   []uint64 // then: where its answer fits the log, rising
+	unversioned bool     // it has no revision of its own
+	fitsAt      []uint64 // then: where its answer fits the log, rising
 }
 
 // logModel is the specification "the log happened": its state is the revision reached. A mutation moves
 // to its own revision from any lower one, an observation is made at its own, and both only if their answer
-// fits the log there. What other requests did in between is in the log already, so any part of a history
+// fit the log there. What other requests did in between is in the log already, so any part of a history
 // may be judged alone: a part that is illegal proves the whole illegal.
 func logModel(first uint64) porcupine.Model {
 	return porcupine.Model{
 		Init: func() any { return first },
 		Step: func(state, _, output any) (bool, any) {
 			at, s := state.(uint64), output.(*logStep)
-			if s.floats {
-				k := sort.Search(len(s.fits), func(k int) bool { return s.fits[k] >= at })
-				if k == len(s.fits) {
+			if s.unversioned {
+				k := sort.Search(len(s.fitsAt), func(k int) bool { return s.fitsAt[k] >= at })
+				if k == len(s.fitsAt) {
 					return false, state
 				}
-				return true, s.fits[k]
+				return true, s.fitsAt[k]
 			}
 			if !s.legal || s.rev < at || (s.mutation && s.rev == at) {
 				return false, state
@@ -77,8 +77,8 @@ func (s *logStep) describe() string {
 func (c *certificate) logSteps(v *Violation) []*logStep {
 	steps := make([]*logStep, len(v.at))
 	for k, i := range v.at {
-		steps[k] = &logStep{rev: c.place[i].rev, op: &c.ops[i], mutation: c.model.Role(&c.ops[i]) == models.Mutation,
-			legal: true, floats: c.floats(i)}
+		steps[k] = &logStep{rev: c.place[i].rev, op: &c.ops[i], legal: true,
+			mutation: c.model.Role(&c.ops[i]) == models.Mutation, unversioned: c.isUnversioned(i)}
 	}
 	return steps
 }
@@ -107,7 +107,7 @@ func (c *certificate) rejudge(ctx context.Context, violations []Violation) (disp
 		steps[k] = c.logSteps(&violations[k])
 		for n, s := range steps[k] {
 			i := violations[k].at[n]
-			if s.floats {
+			if s.unversioned {
 				floating = append(floating, s)
 				continue
 			}
@@ -196,8 +196,8 @@ func (c *certificate) fit(state any, rev uint64, own, floating []*logStep) error
 				return err
 			}
 			ok, _ := c.model.Step(state, call, call)
-			if s.floats && ok {
-				s.fits = append(s.fits, rev)
+			if s.unversioned && ok {
+				s.fitsAt = append(s.fitsAt, rev)
 			}
 			s.legal = ok
 		}
@@ -205,21 +205,21 @@ func (c *certificate) fit(state any, rev uint64, own, floating []*logStep) error
 	return nil
 }
 
-// callAt returns the mutation that created a revision, nil if nobody knows it.
+// callAt returns the mutation that created a revision, nil if it is unknown.
 func (c *certificate) callAt(rev uint64) (models.Call, error) {
 	if owner := *c.ownerOf(rev); owner != noOwner {
 		op := c.ops[owner]
 		op.Outcome, op.Rev = history.OK, rev
 		return c.model.Decode(&op, nil)
 	}
-	if entry := c.w.at(rev); entry != nil && c.model.Entry != nil {
+	if entry := c.witness.at(rev); entry != nil && c.model.Entry != nil {
 		return c.model.Entry(entry)
 	}
 	return nil, nil
 }
 
-// resolved returns the whole history for porcupine, with the outcomes and revisions that resolution found
-// and the log's own mutations, which may have happened at any time.
+// resolvedHistory returns the whole history for porcupine, with the outcomes and revisions that resolution
+// found and the log's own mutations, which may have happened at any time.
 func (c *certificate) resolvedHistory() ([]porcupine.Operation, error) {
 	list := make([]porcupine.Operation, 0, len(c.ops))
 	for i := range c.ops {
@@ -251,9 +251,9 @@ func (c *certificate) resolvedHistory() ([]porcupine.Operation, error) {
 	return list, nil
 }
 
-// second asks porcupine for its own verdict about the whole resolved history. Local observations, which need
-// not be linearizable, are left out.
-func (c *certificate) second(ctx context.Context, steps int) (Validity, error) {
+// secondOpinion asks porcupine for its own verdict about the whole resolved history. Local observations,
+// which need not be linearizable, are left out.
+func (c *certificate) secondOpinion(ctx context.Context, steps int) (Validity, error) {
 	list, err := c.resolvedHistory()
 	if err != nil || list == nil {
 		return Unknown, err
@@ -303,7 +303,7 @@ func (k *Checker) arbitrate(ctx context.Context, report *Report) error {
 	default:
 		return nil
 	}
-	result, err := c.second(ctx, steps)
+	result, err := c.secondOpinion(ctx, steps)
 	if err != nil {
 		return err
 	}

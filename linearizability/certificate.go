@@ -23,16 +23,16 @@ type certificate struct {
 
 	op          history.Operation // the mutation at hand, if its outcome had to be resolved
 	cursor      []uint32
-	pending     []floater // observations without a revision that have no place yet, by call
-	latest      int64     // the latest call among operations placed so far
-	latestOp    int       // whose it is
-	latestWrite int64     // the same among mutations only
+	pending     []unversionedRead // observations without a revision that have no place yet, sorted by call
+	latest      int64             // the latest call among operations placed so far
+	latestOp    int               // the operation that made it
+	latestWrite int64             // the same among mutations only
 	writeOp     int
 
-	checked   int
-	broken    bool // the state is not known any more
-	sunken    bool // some observation without a revision found no place
-	undecided bool // some observation may belong behind the order
+	checked      int
+	stateUnknown bool // the state is no longer known
+	hasUnplaced  bool // some observation without a revision has no place
+	undecided    bool // some observation may belong after the end of the order
 }
 
 // zeroed returns a slice of n zeroes in the memory of s if that is large enough.
@@ -48,9 +48,9 @@ func zeroed[T any](s []T, n int) []T {
 // run replays and records violations. It returns false if it could not get to the end of the order.
 func (c *certificate) run() (bool, error) {
 	c.sortObservations()
-	c.listFloaters()
+	c.listUnversioned()
 	c.begin()
-	c.checked, c.broken, c.undecided, c.sunken = 0, false, false, false
+	c.checked, c.stateUnknown, c.undecided, c.hasUnplaced = 0, false, false, false
 	c.latest, c.latestWrite = math.MinInt64, math.MinInt64
 	if err := c.observe(0); err != nil {
 		return false, err
@@ -59,14 +59,14 @@ func (c *certificate) run() (bool, error) {
 		if err := c.mutate(c.first+1+uint64(k), owner); err != nil {
 			return false, err
 		}
-		if c.broken {
+		if c.stateUnknown {
 			return false, nil
 		}
 		if err := c.observe(k + 1); err != nil {
 			return false, err
 		}
 	}
-	c.sinkRest()
+	c.reportUnplaced()
 	return true, nil
 }
 
@@ -110,7 +110,9 @@ func (c *certificate) sortObservations() {
 func (c *certificate) sortByCall(group []uint32) {
 	for i := 1; i < len(group); i++ {
 		if c.ops[group[i]].Call < c.ops[group[i-1]].Call {
-			slices.SortStableFunc(group, func(a, b uint32) int { return cmp.Compare(c.ops[a].Call, c.ops[b].Call) })
+			slices.SortStableFunc(group, func(a, b uint32) int {
+				return cmp.Compare(c.ops[a].Call, c.ops[b].Call)
+			})
 			return
 		}
 	}
@@ -119,7 +121,7 @@ func (c *certificate) sortByCall(group []uint32) {
 // observes reports whether observer i has a place in the order.
 func (c *certificate) observes(i int) bool {
 	p := &c.place[i]
-	return p.role != models.Ignored && p.rev >= c.first && p.rev <= c.last && !c.floats(i)
+	return p.role != models.Ignored && p.rev >= c.first && p.rev <= c.last && !c.isUnversioned(i)
 }
 
 // mutate replays the mutation that created rev.
@@ -141,7 +143,7 @@ func (c *certificate) mutate(rev uint64, owner int32) error {
 	c.checked++
 	ok, next := c.model.Step(c.state, call, call)
 	if !ok {
-		c.broken = true
+		c.stateUnknown = true
 		c.found.add(Violation{Kind: WrongPrecondition, Revisions: []uint64{rev}, at: []int{int(owner)},
 			Explain: fmt.Sprintf("%s, but the state before it does not allow that: %s",
 				ended(&c.ops[owner], rev), c.describe())})
@@ -153,9 +155,9 @@ func (c *certificate) mutate(rev uint64, owner int32) error {
 }
 
 func (c *certificate) mutateFromWitness(rev uint64) error {
-	entry := c.w.at(rev)
+	entry := c.witness.at(rev)
 	if entry == nil || c.model.Entry == nil {
-		c.broken = true
+		c.stateUnknown = true
 		return nil
 	}
 	call, err := c.model.Entry(entry)
@@ -164,9 +166,10 @@ func (c *certificate) mutateFromWitness(rev uint64) error {
 	}
 	ok, next := c.model.Step(c.state, call, call)
 	if !ok {
-		c.broken = true
+		c.stateUnknown = true
 		c.found.add(Violation{Kind: WrongPrecondition, Revisions: []uint64{rev}, Nodes: nodesOf(entry),
-			Explain: fmt.Sprintf("the log has %s at revision %d, but the state before it does not allow that: %s",
+			Explain: fmt.Sprintf(
+				"the log has %s at revision %d, but the state before it does not allow that: %s",
 				describeEntry(entry), rev, c.describe())})
 		return nil
 	}
@@ -188,7 +191,7 @@ func (c *certificate) observe(k int) error {
 	for _, i := range c.sorted[c.starts[k]:c.starts[k+1]] {
 		op := &c.ops[i]
 		if len(c.pending) > 0 {
-			if skipped, err = c.float(k, skipped, op.Call); err != nil {
+			if skipped, err = c.placeUnversioned(k, skipped, op.Call); err != nil {
 				return err
 			}
 		}
@@ -205,7 +208,7 @@ func (c *certificate) observe(k int) error {
 		c.realTime(int(i), c.place[i].role)
 	}
 	if len(c.pending) > 0 {
-		_, err = c.float(k, skipped, math.MaxInt64)
+		_, err = c.placeUnversioned(k, skipped, math.MaxInt64)
 	}
 	return err
 }
@@ -225,7 +228,7 @@ func (c *certificate) realTime(i int, role models.Role) {
 		c.stale(i, c.latestOp)
 	}
 	if role == models.LocalObservation {
-		return // it may be old, so it binds nobody who comes after it
+		return // it may be old, so it imposes no bound on later operations
 	}
 	if op.Call > c.latest {
 		c.latest, c.latestOp = op.Call, i
@@ -240,8 +243,14 @@ func (c *certificate) future(i, write int) {
 	op, late := &c.ops[i], &c.ops[write]
 	c.found.add(Violation{Kind: FutureRead, Revisions: []uint64{c.place[i].rev, c.place[write].rev},
 		at: []int{i, write}, Explain: fmt.Sprintf(
-			"%s at %s %s, which includes revision %d of the %s; but that began at %s", opName(op),
-			seconds(op.Return), returned(op, c.place[i].rev), c.place[write].rev, opName(late), seconds(late.Call))})
+			"%s at %s %s, which includes revision %d of the %s; but that began at %s",
+			opName(op),
+			seconds(op.Return),
+			returned(op, c.place[i].rev),
+			c.place[write].rev,
+			opName(late),
+			seconds(late.Call),
+		)})
 }
 
 // reordered records that mutation i holds a higher revision than one called after i had returned.
@@ -259,7 +268,8 @@ func (c *certificate) stale(i, observation int) {
 		at: []int{i, observation}}
 	past := ended(first, c.place[i].rev)
 	if c.place[i].role != models.Mutation && first.Outcome == history.OK {
-		past = fmt.Sprintf("%s at %s %s", opName(first), seconds(first.Return), returned(first, c.place[i].rev))
+		past = fmt.Sprintf("%s at %s %s", opName(first), seconds(first.Return), returned(first,
+			c.place[i].rev))
 	}
 	v.Explain = fmt.Sprintf("%s; the %s began at %s and %s", past, opName(then), seconds(then.Call),
 		returned(then, c.place[observation].rev))
@@ -279,7 +289,8 @@ func (c *certificate) wrongAnswer(i int) {
 	v := Violation{Kind: WrongAnswer, Revisions: []uint64{rev}, at: []int{i}}
 	if op.Outcome == history.Fail {
 		v.Kind = WrongPrecondition
-		v.Explain = fmt.Sprintf("%s, but the state there does not explain that: %s", ended(op, rev), c.describe())
+		v.Explain = fmt.Sprintf("%s, but the state there does not explain that: %s", ended(op, rev),
+			c.describe())
 		c.found.add(v)
 		return
 	}
@@ -287,8 +298,8 @@ func (c *certificate) wrongAnswer(i int) {
 	switch {
 	case op.Mod > rev:
 		v.Kind = FutureRead
-		v.Explain = fmt.Sprintf("%s at %s %s, although revision %d came later", opName(op), seconds(op.Return),
-			returned(op, rev), op.Mod)
+		v.Explain = fmt.Sprintf("%s at %s %s, although revision %d came later", opName(op),
+			seconds(op.Return), returned(op, rev), op.Mod)
 	case op.Mod < changed && by >= 0:
 		v.Kind = StaleRead
 		v.at = []int{by, i}
@@ -319,8 +330,8 @@ func (c *certificate) lastChange(key string, rev uint64) (uint64, int) {
 	return 0, -1
 }
 
-// judgeStrays judges observations whose revision lies outside the order.
-func (c *certificate) judgeStrays() {
+// checkOutOfRange reports observations whose revision is outside of the order.
+func (c *certificate) checkOutOfRange() {
 	if len(c.sorted) == len(c.observers) {
 		return
 	}
@@ -328,7 +339,7 @@ func (c *certificate) judgeStrays() {
 		i := int(o)
 		op := &c.ops[i]
 		role := c.place[i].role
-		if c.observes(i) || c.floats(i) || role == models.Ignored {
+		if c.observes(i) || c.isUnversioned(i) || role == models.Ignored {
 			continue
 		}
 		if role == models.LocalObservation && c.fromDroppedBranch(op) {
@@ -343,11 +354,11 @@ func (c *certificate) judgeStrays() {
 // fromDroppedBranch reports whether a local read shows a state that its node held and dropped later, when
 // another epoch won.
 func (c *certificate) fromDroppedBranch(op *history.Operation) bool {
-	if c.w == nil || c.w.node(op.Node) == nil {
+	if c.witness == nil || c.witness.node(op.Node) == nil {
 		return false
 	}
 	var start uint64 // where a branch that the read may come from leaves the log
-	for _, e := range c.w.node(op.Node).dropped {
+	for _, e := range c.witness.node(op.Node).dropped {
 		if e.Rev > op.Rev {
 			continue
 		}

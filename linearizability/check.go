@@ -20,12 +20,12 @@ type History struct {
 	Ops []history.Operation
 	// Witness is the system's own log, nil if there is none.
 	Witness *Witness
-	// AnyStart says that the operations begin in a state that nobody knows, as in what [Minimize] returns.
+	// AnyStart says that the operations begin in an unknown state, as in what [Minimize] returns.
 	// It takes a model with Unknown.
 	AnyStart bool
 }
 
-// Method says how a verdict was reached.
+// Method is how a verdict was reached.
 type Method string
 
 const (
@@ -106,7 +106,8 @@ func (k *Checker) Check(ctx context.Context, h *History) (*Report, error) {
 	case decided:
 		err = k.arbitrate(ctx, report)
 	case h.Witness != nil && h.Witness.internal:
-		report.Reason = "the log has gaps, and the system also writes by itself, so what is missing may be anybody's"
+		report.Reason = "the log has gaps, and the system also writes by itself, so a missing write may " +
+			"be its own"
 	default:
 		err = report.search(ctx, k.model, h, k.o, &k.found)
 	}
@@ -130,7 +131,7 @@ func (k *Checker) certify(ctx context.Context, h *History, report *Report) (bool
 	if len(k.found.list) > 0 && len(c.gaps) > 0 {
 		return true, nil
 	}
-	if c.homeless > 0 || len(c.gaps) > len(c.unknown) {
+	if c.ackedWithoutRev > 0 || len(c.gaps) > len(c.unknown) {
 		return false, nil
 	}
 	filled := len(c.gaps) > 0
@@ -143,15 +144,15 @@ func (k *Checker) certify(ctx context.Context, h *History, report *Report) (bool
 	if err != nil {
 		return false, err
 	}
-	c.judgeNodes()
+	c.checkNodeReads()
 	if whole {
-		c.judgeStrays()
+		c.checkOutOfRange()
 	}
 	report.Stats.Checked = c.checked
 	if c.undecided && len(k.found.list) == 0 {
 		return false, nil
 	}
-	if filled && c.sunken {
+	if filled && c.hasUnplaced {
 		k.found.list = k.found.list[:0] // another owner of a gap might explain it
 		return false, nil
 	}
@@ -223,8 +224,8 @@ func (report *Report) search(ctx context.Context, m *Model, h *History, o *optio
 }
 
 // refuted records operations that have no order, minimised. anyStart says that m starts from anything.
-func (report *Report) refuted(ctx context.Context, m *Model, ops []history.Operation, anyStart bool, o *options,
-	found *findings) error {
+func (report *Report) refuted(ctx context.Context, m *Model, ops []history.Operation, anyStart bool,
+	o *options, found *findings) error {
 	if o.minimise {
 		s := newMinimiser(ctx, m, o)
 		s.anyStart = anyStart
@@ -276,8 +277,9 @@ func (r *Report) Verdict() Verdict {
 		r.Stats.Checked, r.Method))
 	v.Details = append(v.Details, r.notes...)
 	if r.Stats.Resolved+r.Stats.Open > 0 {
-		v.Details = append(v.Details, fmt.Sprintf("unknown outcomes: %d resolved from the witness, %d left open",
-			r.Stats.Resolved, r.Stats.Open))
+		v.Details = append(v.Details,
+			fmt.Sprintf("unknown outcomes: %d resolved from the witness, %d left open", r.Stats.Resolved,
+				r.Stats.Open))
 	}
 	if more := len(r.Violations) + r.Stats.Dropped - 1; more > 0 {
 		v.Details = append(v.Details, fmt.Sprintf("%d more violations", more))

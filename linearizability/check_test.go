@@ -223,7 +223,7 @@ func TestCheckFileIntervalsAndMutex(t *testing.T) {
 	require.Contains(t, lin.ModelNames(), "single-runner")
 }
 
-// An acknowledged write whose revision nobody knows must not be forgotten: without a log the search decides.
+// An acknowledged write whose revision is unknown must not be forgotten: without a log the search decides.
 func TestAcknowledgedWithoutRevision(t *testing.T) {
 	ops := []history.Operation{write(0, "x", 1, 0, 10), write(2, "y", 0, 20, 30),
 		{Index: 4, Process: 4, F: "read", Key: "a", Output: quote("x"), Mod: 1, Rev: 1, Call: 40, Return: 50,

@@ -98,7 +98,7 @@ func TestCrossCheckWithPorcupine(t *testing.T) {
 		require.NoError(t, err)
 		report, err := checker.Check(ctx, &History{Ops: g.Ops, Witness: w})
 		require.NoError(t, err)
-		second, err := checker.c.second(ctx, arbiterSteps)
+		second, err := checker.c.secondOpinion(ctx, arbiterSteps)
 		require.NoError(t, err)
 		switch {
 		case second == Unknown:

@@ -123,7 +123,7 @@ var plant = map[lin.Kind]broken{
 		if i < 0 || int(g.Ops[i].Rev) == len(g.Witness) {
 			return false
 		}
-		// The revision of somebody's unknown write was in truth the same request again.
+		// The revision of an unknown write was in fact the same request again.
 		j := pickOp(rng, g, func(op *history.Operation) bool { return op.Outcome == history.Info && inLog(g, op.ID) })
 		if j < 0 {
 			return false

@@ -44,10 +44,10 @@ func intervalCheck(name string) func([]history.Operation) Verdict {
 	return nil
 }
 
-// CheckFile judges a history file. An empty modelName means the one that its header names. The initial
-// state is the header's.
+// CheckFile judges a history file. With an empty modelName the model that the header names decides. The
+// initial state is the header's.
 //
-// A witness is taken from the file that [WithWitnessFile] names, or else from the one that [WitnessPath]
+// The witness is read from the file that [WithWitnessFile] names, or else from the path that [WitnessPath]
 // gives, if it exists.
 func CheckFile(ctx context.Context, path, modelName string, opts ...Option) (*Report, error) {
 	h, err := ReadFile(path, newOptions(opts).witnessFile)

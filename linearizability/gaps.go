@@ -14,16 +14,17 @@ import (
 const gapSteps = 1 << 20
 
 // gapFiller finds owners for revisions that no acknowledged call and no log explains, among the calls with
-// unknown outcome. The order of everything else is known, so there is nothing to search but who owns which
-// gap; and most gaps are settled at once by somebody who read the value.
+// unknown outcome. The order of everything else is known, so the only question is which call owns which
+// gap; and most gaps are decided at once by a read of the value.
 type gapFiller struct {
 	*certificate
 	open     []uint32        // candidates, by call
 	used     map[uint32]bool // candidates that own a gap on the way tried now
 	reserved map[uint32]uint64
 	evidence map[uint64]*history.Operation // a read whose Mod is a gap, if nothing is ever renamed
-	minimum  []int64                       // minimum[k]: earliest return among what stands at first+k or later
-	steps    int
+	// minimum[k]: earliest return among what stands at first+k or later
+	earliestReturn []int64
+	steps          int
 
 	furthest uint64 // revision at which the best way got stuck
 	stuckAt  string
@@ -92,28 +93,31 @@ func (g *gapFiller) prepare() {
 		g.open = append(g.open, uint32(i))
 	}
 	slices.SortStableFunc(g.open, func(a, b uint32) int { return compareInt64(g.ops[a].Call, g.ops[b].Call) })
-	g.minimum = make([]int64, len(g.owner)+2)
-	for k := range g.minimum {
-		g.minimum[k] = math.MaxInt64
+	g.earliestReturn = make([]int64, len(g.owner)+2)
+	for k := range g.earliestReturn {
+		g.earliestReturn[k] = math.MaxInt64
 	}
 	moves := slices.ContainsFunc(g.ops, func(op history.Operation) bool { return op.F == models.FRename })
 	for _, group := range [][]uint32{g.mutators, g.observers} {
 		for _, i := range group {
 			p, op := g.place[i], &g.ops[i]
-			if p.role == models.Ignored || p.role == models.LocalObservation || p.rev < g.first || p.rev > g.last ||
-				(p.rev == 0 && g.floats(int(i))) || (p.role == models.Mutation && p.rev == 0) {
+			if p.role == models.Ignored || p.role == models.LocalObservation || p.rev < g.first ||
+				p.rev > g.last ||
+				(p.rev == 0 && g.isUnversioned(int(i))) ||
+				(p.role == models.Mutation && p.rev == 0) {
 				continue
 			}
 			k := p.rev - g.first
-			g.minimum[k] = min(g.minimum[k], op.Return)
-			if !moves && op.F == models.FRead && op.Outcome == history.OK && op.Mod > g.first && op.Mod <= g.last &&
+			g.earliestReturn[k] = min(g.earliestReturn[k], op.Return)
+			if !moves && op.F == models.FRead && op.Outcome == history.OK && op.Mod > g.first &&
+				op.Mod <= g.last &&
 				*g.ownerOf(op.Mod) == noOwner {
 				g.evidence[op.Mod] = op
 			}
 		}
 	}
-	for k := len(g.minimum) - 2; k >= 0; k-- {
-		g.minimum[k] = min(g.minimum[k], g.minimum[k+1])
+	for k := len(g.earliestReturn) - 2; k >= 0; k-- {
+		g.earliestReturn[k] = min(g.earliestReturn[k], g.earliestReturn[k+1])
 	}
 	g.reserve()
 }
@@ -144,7 +148,7 @@ func (g *gapFiller) try(c *choice) (bool, any, error) {
 	for c.next < len(g.open) {
 		i := g.open[c.next]
 		op := &g.ops[i]
-		if op.Call > g.minimum[c.rev-g.first] {
+		if op.Call > g.earliestReturn[c.rev-g.first] {
 			break // it and all later ones were called after something that stands behind had returned
 		}
 		c.next++
@@ -167,7 +171,8 @@ func (g *gapFiller) try(c *choice) (bool, any, error) {
 	return false, nil, nil
 }
 
-// mayHaveWritten reports whether a mutation can be what a read of its revision shows, where nothing is renamed.
+// mayHaveWritten reports whether a mutation can be what a read of its revision shows, where nothing is
+// renamed.
 func mayHaveWritten(op, read *history.Operation) bool {
 	return models.CleanPath(op.Key) == models.CleanPath(read.Key) &&
 		(!writesContent(op.F) || models.SameValue(op.Input, read.Output))
@@ -228,14 +233,15 @@ func (k *Checker) fillGaps(ctx context.Context) (decided bool, err error) {
 		return false, err
 	}
 	if result == Invalid {
-		if c.w != nil && c.w.internal {
+		if c.witness != nil && c.witness.internal {
 			return false, nil // what is missing may be the system's own
 		}
 		k.found.add(Violation{Kind: NotLinearizable, at: g.stuckOn,
 			Revisions: slices.Clone(c.gaps[:min(len(c.gaps), maxViolations)]),
-			Explain: fmt.Sprintf("revisions %v were acknowledged to nobody, and no choice among the %d calls with "+
-				"unknown outcome explains all answers; the best one fails at %s", c.gaps[:min(len(c.gaps), 8)],
-				len(g.open), g.stuckAt)})
+			Explain: fmt.Sprintf(
+				"revisions %v were acknowledged to no client, and no choice among the %d calls with "+
+					"unknown outcome explains all answers; the best one fails at %s",
+				c.gaps[:min(len(c.gaps), 8)], len(g.open), g.stuckAt)})
 		return true, k.refuteAgain(ctx)
 	}
 	c.gaps = c.gaps[:0]
@@ -256,8 +262,9 @@ func (k *Checker) refuteAgain(ctx context.Context) error {
 	defer cancel()
 	b := &budget{ctx: ctx, memory: DefaultMemoryBytes}
 	if result, _ := b.search(&k.model.Model, list, arbiterSteps); result == Valid {
-		k.found.add(Violation{Kind: CheckerDisagreement, Explain: "no choice of owners explains the gaps in the " +
-			"revisions, but porcupine finds an order"})
+		k.found.add(Violation{Kind: CheckerDisagreement,
+			Explain: "no choice of owners explains the gaps in the " +
+				"revisions, but porcupine finds an order"})
 	}
 	return nil
 }

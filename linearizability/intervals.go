@@ -13,7 +13,7 @@ type Interval struct{ From, To int64 }
 
 func (i Interval) empty() bool { return i.From >= i.To }
 
-// Span is the time in which somebody holds something that only one may hold.
+// Span is the time in which a holder has something that only one holder may have.
 type Span struct {
 	// Key is what is held, Holder names who holds it.
 	Key, Holder string

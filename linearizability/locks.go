@@ -36,15 +36,20 @@ const (
 // history does not prove anything. A lease without a token on the protected write is no mutex, and
 // nothing here makes it one.
 func CheckLocks(ops []history.Operation) Verdict {
-	l := lockHistory{spans: make([]Span, 0, len(ops)/2), open: make(map[string]int), ttl: make(map[string]int64)}
+	l := lockHistory{
+		spans: make([]Span, 0, len(ops)/2),
+		open:  make(map[string]int),
+		ttl:   make(map[string]int64),
+	}
 	sorted := append([]history.Operation(nil), ops...)
 	sortByCall(sorted)
 	for i := range sorted {
 		l.add(&sorted[i])
 	}
 	found := overlaps(LeaseOverlap, l.spans, func(a, b *Span) string {
-		return fmt.Sprintf("%s held %s from %s (%s) until %s; %s got it at %s (%s)", a.Holder, lockName(a.Key),
-			seconds(a.Sure.From), opName(&a.Op), a.until(), b.Holder, seconds(b.Sure.From), opName(&b.Op))
+		return fmt.Sprintf("%s held %s from %s (%s) until %s; %s got it at %s (%s)", a.Holder,
+			lockName(a.Key), seconds(a.Sure.From), opName(&a.Op), a.until(), b.Holder, seconds(b.Sure.From),
+			opName(&b.Op))
 	})
 	violations := append(append(found.violations, l.twice...), l.tokens()...)
 	violations = append(violations, l.writes(sorted)...)
@@ -138,13 +143,14 @@ func (l *lockHistory) acquire(op *history.Operation, id, holder string) {
 	l.spans = append(l.spans, s)
 }
 
-// acquireAgain is told that the holder asks for what it has: for a lease that is another way to renew, for a
+// acquireAgain handles an acquire by the present holder: for a lease that is another way to renew, for a
 // lock it must not succeed.
 func (l *lockHistory) acquireAgain(s *Span, op *history.Operation, ttl int64) {
 	if ttl == 0 && op.Outcome == history.OK && s.Sure.From < s.Sure.To && s.Sure.To == forever &&
 		s.Sure.From < op.Call && len(l.twice) < maxViolations {
 		l.twice = append(l.twice, Violation{Kind: LeaseOverlap, Ops: []history.Operation{s.Op, *op},
-			Explain: fmt.Sprintf("%s held %s from %s (%s) and got it again at %s (%s) without giving it back", s.Holder,
+			Explain: fmt.Sprintf(
+				"%s held %s from %s (%s) and got it again at %s (%s) without giving it back", s.Holder,
 				lockName(s.Key), seconds(s.Sure.From), opName(&s.Op), seconds(op.Return), opName(op))})
 	}
 	s.end(op.Call, op.Return, op.Outcome == history.OK, opName(op))
@@ -161,7 +167,7 @@ func (l *lockHistory) renew(op *history.Operation, id string) {
 	}
 	s := &l.spans[k]
 	if op.Outcome != history.OK {
-		s.Possible.To = forever // it may be extended, nobody knows from when
+		s.Possible.To = forever // it may be extended, from an unknown instant
 		return
 	}
 	if !s.Sure.empty() && op.Return <= s.Possible.To {
@@ -222,10 +228,13 @@ func (l *lockHistory) tokens() (violations []Violation) {
 		for _, s := range group {
 			if latest != nil && len(violations) < maxViolations &&
 				(latest.Token == s.Token || s.Op.Return < latest.Op.Call) {
-				violations = append(violations, Violation{Kind: TokenOrder, Revisions: []uint64{s.Token, latest.Token},
-					Ops: []history.Operation{s.Op, latest.Op}, Explain: fmt.Sprintf(
-						"%s got token %d for %s at %s; %s asked at %s and got token %d", s.Holder, s.Token,
-						lockName(key), seconds(s.Op.Return), latest.Holder, seconds(latest.Op.Call), latest.Token)})
+				violations = append(violations, Violation{Kind: TokenOrder, Revisions: []uint64{s.Token,
+					latest.Token},
+					Ops: []history.Operation{s.Op, latest.Op},
+					Explain: fmt.Sprintf(
+						"%s got token %d for %s at %s; %s asked at %s and got token %d", s.Holder,
+						s.Token, lockName(key), seconds(s.Op.Return), latest.Holder,
+						seconds(latest.Op.Call), latest.Token)})
 			}
 			if latest == nil || s.Op.Call > latest.Op.Call {
 				latest = s
@@ -250,8 +259,8 @@ func (l *lockHistory) writes(ops []history.Operation) (violations []Violation) {
 		if top != nil && w.Expect < top.Expect && len(violations) < maxViolations {
 			violations = append(violations, Violation{Kind: TokenOrder, Revisions: []uint64{top.Rev, w.Rev},
 				Ops: []history.Operation{*top, *w}, Explain: fmt.Sprintf(
-					"%s with token %d was accepted at revision %d, after %s with the higher token %d at revision %d",
-					opName(w), w.Expect, w.Rev, opName(top), top.Expect, top.Rev)})
+					"%s with token %d was accepted at revision %d, after %s with the higher token %d at "+
+						"revision %d", opName(w), w.Expect, w.Rev, opName(top), top.Expect, top.Rev)})
 		}
 		if top == nil || w.Expect > top.Expect {
 			highest[w.Key] = w

@@ -41,7 +41,11 @@ func Minimize(ctx context.Context, m *Model, h *History, opts ...Option) (*Histo
 	for i := range pieces {
 		if pieces[i].result == Invalid {
 			s := newMinimiser(ctx, m, o)
-			return &History{Header: h.Header, Ops: s.minimise(originals(&pieces[i])), AnyStart: s.anyStart}, nil
+			return &History{
+				Header:   h.Header,
+				Ops:      s.minimise(originals(&pieces[i])),
+				AnyStart: s.anyStart,
+			}, nil
 		}
 	}
 	return nil, ErrNotInvalid
@@ -113,7 +117,8 @@ func prefix(m *Model, ops []history.Operation, instant int64) []history.Operatio
 			if m.Role(&op) != models.Mutation {
 				continue
 			}
-			op.Outcome, op.Return, op.Output, op.Rev, op.Mod, op.Error = history.Info, history.Never, nil, 0, 0, ""
+			op.Outcome, op.Return, op.Output, op.Rev, op.Mod, op.Error = history.Info, history.Never, nil,
+				0, 0, ""
 		}
 		if op.Outcome == history.Info && m.Role(&op) != models.Mutation {
 			continue
@@ -166,7 +171,8 @@ func suffix(m *Model, ops []history.Operation, instant int64) []history.Operatio
 			if op.Outcome != history.Info {
 				op.Ended = op.Return
 			}
-			op.Outcome, op.Return, op.Output, op.Rev, op.Mod, op.Error = history.Info, history.Never, nil, 0, 0, ""
+			op.Outcome, op.Return, op.Output, op.Rev, op.Mod, op.Error = history.Info, history.Never, nil,
+				0, 0, ""
 		}
 		rest = append(rest, op)
 	}
@@ -257,7 +263,8 @@ const maxNarrated = 12
 // narrate says in words why the operations of a search's counterexample have no order.
 func narrate(m *Model, ops []history.Operation, anyStart bool) string {
 	if len(ops) > maxNarrated {
-		return fmt.Sprintf("no order of these %d operations explains their answers; the first is %s, the last is %s",
+		return fmt.Sprintf(
+			"no order of these %d operations explains their answers; the first is %s, the last is %s",
 			len(ops), tell(&ops[0]), tell(&ops[len(ops)-1]))
 	}
 	text := "no order explains these answers: "

@@ -142,16 +142,17 @@ func (m *Monitor) violation(kind Kind, text string, a, b *watched) *Violation {
 	return v
 }
 
-// tooLow explains a mutation whose revision somebody had passed before it was called.
+// tooLow explains a mutation whose revision a client had already passed when it was called.
 func (m *Monitor) tooLow(w *watched) *Violation {
 	f := w.floor
 	if f.role == models.Mutation {
 		return m.violation(ReorderedRevisions, fmt.Sprintf("%s; the %s began at %s and holds revision %d",
 			ended(&f.op, f.op.Rev), opName(&w.op), seconds(w.op.Call), w.op.Rev), f, w)
 	}
-	return m.violation(FutureRead, fmt.Sprintf("%s at %s %s, which includes revision %d of the %s; but that began at %s",
-		opName(&f.op), seconds(f.op.Return), returned(&f.op, f.op.Rev), w.op.Rev, opName(&w.op),
-		seconds(w.op.Call)), f, w)
+	return m.violation(FutureRead,
+		fmt.Sprintf("%s at %s %s, which includes revision %d of the %s; but that began at %s",
+			opName(&f.op), seconds(f.op.Return), returned(&f.op, f.op.Rev), w.op.Rev, opName(&w.op),
+			seconds(w.op.Call)), f, w)
 }
 
 func (m *Monitor) stale(w *watched) *Violation {
@@ -234,8 +235,8 @@ func (m *Monitor) compare(k *watchedKey, r *watched) *Violation {
 	case r.op.Mod < last.op.Rev:
 		return m.missed(last, r)
 	case r.op.Mod == last.op.Rev && !models.SameValue(last.op.Input, r.op.Output):
-		return m.violation(WrongAnswer, fmt.Sprintf("%s; the %s at %s %s", ended(&last.op, last.op.Rev), opName(&r.op),
-			seconds(r.op.Return), returned(&r.op, r.op.Rev)), last, r)
+		return m.violation(WrongAnswer, fmt.Sprintf("%s; the %s at %s %s", ended(&last.op, last.op.Rev),
+			opName(&r.op), seconds(r.op.Return), returned(&r.op, r.op.Rev)), last, r)
 	}
 	return nil
 }
@@ -275,8 +276,13 @@ func (m *Monitor) ObserveWitness(e history.WitnessEntry) *Violation {
 	if writer.Writer != e.Writer {
 		return &Violation{Kind: TwoWriters, Revisions: []uint64{writer.Rev, e.Rev},
 			Nodes: []string{writer.Writer, e.Writer}, Explain: fmt.Sprintf(
-				"in epoch %d, %s ordered revision %d and %s ordered revision %d; one epoch has one writer", e.Epoch,
-				writer.Writer, writer.Rev, e.Writer, e.Rev)}
+				"in epoch %d, %s ordered revision %d and %s ordered revision %d; one epoch has one writer",
+				e.Epoch,
+				writer.Writer,
+				writer.Rev,
+				e.Writer,
+				e.Rev,
+			)}
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/holdfast-sim/holdfast/linearizability/models"
 )
 
-// watch feeds a history to a monitor until it finds a violation, and tells how many events that took.
+// watch feeds a history to a monitor until it finds a violation, and returns how many events that took.
 func watch(t *testing.T, g *gen.History) (*lin.Violation, int) {
 	m, err := lin.NewMonitor(storeModel(t))
 	require.NoError(t, err)

@@ -71,7 +71,7 @@ func WithParallelism(n int) Option { return func(o *options) { o.parallelism = m
 // WithArbiter says when porcupine judges again.
 func WithArbiter(a Arbiter) Option { return func(o *options) { o.arbiter = a } }
 
-// WithSample says how many of a million small histories porcupine judges as well. Which ones depends only on
+// WithSample sets how many of a million small histories porcupine judges as well. Which ones depends only on
 // the history.
 func WithSample(ppm int) Option { return func(o *options) { o.samplePpm = ppm } }
 

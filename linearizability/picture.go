@@ -162,8 +162,8 @@ func (r rows) around(context []history.Operation) []porcupine.Annotation {
 func (r *Report) marks(v *Violation) []porcupine.Annotation {
 	var notes []porcupine.Annotation
 	for _, a := range r.annotations {
-		notes = append(notes, porcupine.Annotation{Tag: a.Tag, Start: a.Start, End: a.End, Description: a.Text,
-			Details: a.Details, BackgroundColor: "#ffd9b3"})
+		notes = append(notes, porcupine.Annotation{Tag: a.Tag, Start: a.Start, End: a.End,
+			Description: a.Text, Details: a.Details, BackgroundColor: "#ffd9b3"})
 	}
 	if len(v.Ops) > 0 {
 		last := v.Ops[len(v.Ops)-1]

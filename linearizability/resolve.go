@@ -22,16 +22,16 @@ const noOwner = -1
 // know are taken from the witness by request id: whether it happened, and at which revision. Times are
 // never taken from there.
 type resolution struct {
-	model *models.Model
-	ops   []history.Operation
-	w     *Witness
+	model   *models.Model
+	ops     []history.Operation
+	witness *Witness
 
 	place []placed
 	owner []int32 // owner[rev-first-1] is the operation that created rev
 	first uint64  // revision of the initial state
-	last  uint64  // highest revision that anybody mentions
+	last  uint64  // highest revision mentioned anywhere
 
-	whole bool // the witness has every revision, to the end
+	logComplete bool // the witness has every revision, to the end
 	// mutators and observers are the operations that the model does not ignore, in order of the history.
 	// One that was rejected since stays listed, with its role set to Ignored.
 	mutators, observers []uint32
@@ -40,10 +40,10 @@ type resolution struct {
 	byID    map[string]int32
 	gaps    []uint64
 
-	resolved int // unknown outcomes that the witness decided
-	homeless int // acknowledged mutations whose revision nobody knows
-	assumed  int // unknown outcomes that may lie beyond the last revision anybody saw
-	found    *findings
+	resolved        int // unknown outcomes that the witness decided
+	ackedWithoutRev int // acknowledged mutations whose revision is unknown
+	assumed         int // unknown outcomes that may have happened after the last revision seen
+	found           *findings
 }
 
 // findings collects violations, at most maxViolations.
@@ -72,21 +72,22 @@ const maxRevisionSpan = 1 << 28
 
 // reset makes r ready for a history, reusing its memory.
 func (r *resolution) reset(m *models.Model, h *History, found *findings) {
-	r.model, r.ops, r.w, r.found = m, h.Ops, h.Witness, found
+	r.model, r.ops, r.witness, r.found = m, h.Ops, h.Witness, found
 	r.first, r.last = m.FirstRev, m.FirstRev
-	r.whole, r.resolved, r.assumed, r.homeless = false, 0, 0, 0
+	r.logComplete, r.resolved, r.assumed, r.ackedWithoutRev = false, 0, 0, 0
 	r.unknown, r.gaps = r.unknown[:0], r.gaps[:0]
 	r.mutators, r.observers = r.mutators[:0], r.observers[:0]
 	clear(r.byID)
 }
 
-// resolve does all of it. An error means that the input makes no sense.
+// resolve determines role, revision and owner of every operation. An error means that the input is not a
+// history: for example, revisions that are too far apart.
 func (r *resolution) resolve() error {
 	r.place = zeroed(r.place, len(r.ops))
 	r.mutators, r.observers = slices.Grow(r.mutators, len(r.ops)/2), slices.Grow(r.observers, len(r.ops)/2)
-	if r.w != nil {
-		r.last = max(r.last, r.w.Tip)
-		r.whole = r.w.complete(r.first)
+	if r.witness != nil {
+		r.last = max(r.last, r.witness.Tip)
+		r.logComplete = r.witness.complete(r.first)
 	}
 	for i := range r.ops {
 		op := &r.ops[i]
@@ -109,15 +110,16 @@ func (r *resolution) resolve() error {
 		}
 	}
 	if r.last-r.first > maxRevisionSpan {
-		return fmt.Errorf("the history spans revisions %d to %d; the limit is %d revisions: give the initial "+
-			"state in the header, or split the history", r.first, r.last, maxRevisionSpan)
+		return fmt.Errorf(
+			"the history spans revisions %d to %d; the limit is %d revisions: give the initial "+
+				"state in the header, or split the history", r.first, r.last, maxRevisionSpan)
 	}
 	r.owner = zeroed(r.owner, int(r.last-r.first))
 	for i := range r.owner {
 		r.owner[i] = noOwner
 	}
 	r.claimAcknowledged()
-	if r.w != nil {
+	if r.witness != nil {
 		r.claimFromWitness()
 	}
 	r.findGaps()
@@ -127,15 +129,15 @@ func (r *resolution) resolve() error {
 // beyondLog rejects an operation whose revision the complete log does not have.
 func (r *resolution) beyondLog(i int) bool {
 	op := &r.ops[i]
-	if !r.whole || op.Rev <= r.w.Tip {
+	if !r.logComplete || op.Rev <= r.witness.Tip {
 		return false
 	}
 	text := ended(op, op.Rev)
 	if r.place[i].role != models.Mutation {
 		text = fmt.Sprintf("%s at %s %s", opName(op), seconds(op.Return), returned(op, op.Rev))
 	}
-	r.reject(i, Violation{Kind: LostWrite, Revisions: []uint64{op.Rev, r.w.Tip}, at: []int{i},
-		Explain: fmt.Sprintf("%s, but the log ends at revision %d", text, r.w.Tip)})
+	r.reject(i, Violation{Kind: LostWrite, Revisions: []uint64{op.Rev, r.witness.Tip}, at: []int{i},
+		Explain: fmt.Sprintf("%s, but the log ends at revision %d", text, r.witness.Tip)})
 	return true
 }
 
@@ -161,13 +163,14 @@ func (r *resolution) claimAcknowledged() {
 		}
 		owner := r.ownerOf(rev)
 		if owner == nil {
-			r.reject(i, Violation{Kind: WrongAnswer, Revisions: []uint64{rev}, at: []int{i}, Explain: fmt.Sprintf(
-				"%s, but the history starts at revision %d", ended(op, rev), r.first)})
+			r.reject(i, Violation{Kind: WrongAnswer, Revisions: []uint64{rev}, at: []int{i},
+				Explain: fmt.Sprintf("%s, but the history starts at revision %d", ended(op, rev), r.first)})
 			continue
 		}
 		if *owner != noOwner {
 			other := &r.ops[*owner]
-			r.reject(i, Violation{Kind: DuplicateRevision, Revisions: []uint64{rev}, at: []int{int(*owner), i},
+			r.reject(i, Violation{Kind: DuplicateRevision, Revisions: []uint64{rev},
+				at:      []int{int(*owner), i},
 				Explain: fmt.Sprintf("%s; %s as well", ended(other, rev), ended(op, rev))})
 			continue
 		}
@@ -180,21 +183,22 @@ func (r *resolution) claimAcknowledged() {
 
 // contradicted reports, as a violation, that the witness holds something else at an acknowledged revision.
 func (r *resolution) contradicted(i int, rev uint64) bool {
-	if r.w == nil {
+	if r.witness == nil {
 		return false
 	}
 	op := &r.ops[i]
-	entry := r.w.at(rev)
+	entry := r.witness.at(rev)
 	switch {
 	case entry == nil || matches(op, entry):
 		return false
 	}
-	if at := r.w.find(op.ID); at != nil {
+	if at := r.witness.find(op.ID); at != nil {
 		r.reject(i, Violation{Kind: ReorderedRevisions, Revisions: []uint64{rev, at.Rev}, at: []int{i},
 			Explain: fmt.Sprintf("%s, but the log has that request at revision %d", ended(op, rev), at.Rev)})
 		return true
 	}
-	kind, text := LostWrite, fmt.Sprintf("%s, but the log holds %s there", ended(op, rev), describeEntry(entry))
+	kind, text := LostWrite, fmt.Sprintf("%s, but the log holds %s there", ended(op, rev),
+		describeEntry(entry))
 	if entry.ID != "" && entry.ID == op.ID {
 		kind = WrongAnswer // the request is there, with another content
 	}
@@ -241,7 +245,7 @@ func (r *resolution) reject(i int, v Violation) {
 	r.found.add(v)
 }
 
-// claimFromWitness gives the entries that nobody owns yet to the operations with their request ids.
+// claimFromWitness assigns the entries without an owner to the operations with their request ids.
 func (r *resolution) claimFromWitness() {
 	if r.byID == nil {
 		r.byID = make(map[string]int32, len(r.unknown))
@@ -251,8 +255,8 @@ func (r *resolution) claimFromWitness() {
 			r.byID[id] = i
 		}
 	}
-	var orphans []*history.WitnessEntry
-	for _, e := range r.w.log {
+	var unclaimed []*history.WitnessEntry
+	for _, e := range r.witness.log {
 		if e == nil || e.Internal {
 			continue
 		}
@@ -262,15 +266,17 @@ func (r *resolution) claimFromWitness() {
 		}
 		i, ok := r.byID[e.ID]
 		if !ok || e.ID == "" {
-			orphans = append(orphans, e)
+			unclaimed = append(unclaimed, e)
 			continue
 		}
 		op := &r.ops[i]
 		switch {
 		case r.place[i].rev != 0:
-			r.found.add(Violation{Kind: AppliedTwice, Revisions: []uint64{r.place[i].rev, e.Rev}, at: []int{int(i)},
-				Explain: fmt.Sprintf("the request of %s took effect at revision %d and again at revision %d",
-					what(op), r.place[i].rev, e.Rev)})
+			r.found.add(Violation{Kind: AppliedTwice, Revisions: []uint64{r.place[i].rev, e.Rev},
+				at: []int{int(i)},
+				Explain: fmt.Sprintf(
+					"the request of %s took effect at revision %d and again at revision %d", what(op),
+					r.place[i].rev, e.Rev)})
 		case !matches(op, e):
 			r.found.add(Violation{Kind: WrongAnswer, Revisions: []uint64{e.Rev}, at: []int{int(i)},
 				Explain: fmt.Sprintf("the request of %s took effect at revision %d as %s", what(op), e.Rev,
@@ -282,36 +288,38 @@ func (r *resolution) claimFromWitness() {
 			r.resolved++
 		}
 	}
-	r.judgeOrphans(orphans)
-	r.judgeMissing()
+	r.checkUnclaimed(unclaimed)
+	r.checkMissing()
 }
 
-// judgeOrphans says what is wrong with entries that no open question explains.
-func (r *resolution) judgeOrphans(orphans []*history.WitnessEntry) {
-	if len(orphans) == 0 {
+// checkUnclaimed reports entries of the log that no operation with unknown outcome explains.
+func (r *resolution) checkUnclaimed(unclaimed []*history.WitnessEntry) {
+	if len(unclaimed) == 0 {
 		return
 	}
 	byID := make(map[string]int)
-	nameless := false // some unknown mutation has no request id, so an orphan may be its
+	anonymous := false // some unknown mutation has no request id, so an unclaimed entry may be its effect
 	for i := range r.ops {
 		op := &r.ops[i]
 		if op.ID != "" {
 			byID[op.ID] = i
 		} else if op.Outcome == history.Info && r.place[i].role == models.Mutation {
-			nameless = true
+			anonymous = true
 		}
 	}
-	for _, e := range orphans {
+	for _, e := range unclaimed {
 		i, ok := byID[e.ID]
 		if !ok || e.ID == "" {
-			if nameless && e.ID == "" {
-				continue // a gap: nobody can say whose it is
+			if anonymous && e.ID == "" {
+				continue // a gap: its owner cannot be determined
 			}
-			r.found.add(Violation{Kind: Phantom, Revisions: []uint64{e.Rev}, Nodes: nodesOf(e), Explain: fmt.Sprintf(
-				"revision %d is %s, which no client asked for", e.Rev, describeEntry(e))})
+			r.found.add(
+				Violation{Kind: Phantom, Revisions: []uint64{e.Rev}, Nodes: nodesOf(e), Explain: fmt.Sprintf(
+					"revision %d is %s, which no client asked for", e.Rev, describeEntry(e))},
+			)
 			continue
 		}
-		r.orphanOf(i, e)
+		r.explainUnclaimed(i, e)
 	}
 }
 
@@ -322,8 +330,8 @@ func nodesOf(e *history.WitnessEntry) []string {
 	return []string{e.Node}
 }
 
-// orphanOf explains an entry whose request id belongs to an operation with another fate.
-func (r *resolution) orphanOf(i int, e *history.WitnessEntry) {
+// explainUnclaimed reports an entry whose request id belongs to an operation with another outcome.
+func (r *resolution) explainUnclaimed(i int, e *history.WitnessEntry) {
 	op := &r.ops[i]
 	v := Violation{Revisions: []uint64{e.Rev}, at: []int{i}, Nodes: nodesOf(e)}
 	switch {
@@ -336,23 +344,24 @@ func (r *resolution) orphanOf(i int, e *history.WitnessEntry) {
 	default:
 		v.Kind = AppliedTwice
 		v.Revisions = []uint64{op.Rev, e.Rev}
-		v.Explain = fmt.Sprintf("%s, and the same request took effect again at revision %d", ended(op, op.Rev), e.Rev)
+		v.Explain = fmt.Sprintf("%s, and the same request took effect again at revision %d", ended(op,
+			op.Rev), e.Rev)
 	}
 	r.found.add(v)
 }
 
-// judgeMissing finds acknowledged mutations without a revision that the witness does not have, and takes
+// checkMissing finds acknowledged mutations without a revision that the witness does not have, and takes
 // unknown ones that did not happen out of the order.
-func (r *resolution) judgeMissing() {
+func (r *resolution) checkMissing() {
 	left := r.unknown[:0]
 	for _, i := range r.unknown {
 		op := &r.ops[i]
 		switch {
 		case r.place[i].rev != 0:
-		case op.Outcome == history.OK && r.whole && op.ID != "":
+		case op.Outcome == history.OK && r.logComplete && op.ID != "":
 			r.reject(int(i), Violation{Kind: LostWrite, at: []int{int(i)}, Explain: fmt.Sprintf(
 				"%s was acknowledged at %s, but the log does not have it", what(op), seconds(op.Return))})
-		case r.whole && op.ID != "":
+		case r.logComplete && op.ID != "":
 			r.place[i].role = models.Ignored // it did not happen
 			r.resolved++
 		default:
@@ -363,14 +372,14 @@ func (r *resolution) judgeMissing() {
 }
 
 // findGaps lists revisions that nothing explains. Without any, unknown mutations that hold no revision
-// did not happen up to the last revision that anybody saw, and may be left out.
+// did not happen up to the last revision seen, and may be left out.
 func (r *resolution) findGaps() {
 	for k, owner := range r.owner {
 		rev := r.first + 1 + uint64(k)
 		if owner != noOwner {
 			continue
 		}
-		if e := r.w.at(rev); e != nil && r.model.Entry != nil {
+		if e := r.witness.at(rev); e != nil && r.model.Entry != nil {
 			continue // replayed from the witness
 		}
 		r.gaps = append(r.gaps, rev)
@@ -378,7 +387,7 @@ func (r *resolution) findGaps() {
 	for _, i := range r.unknown {
 		switch {
 		case r.ops[i].Outcome == history.OK:
-			r.homeless++
+			r.ackedWithoutRev++
 		case len(r.gaps) == 0:
 			r.place[i].role = models.Ignored
 			r.assumed++

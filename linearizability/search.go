@@ -24,7 +24,7 @@ var (
 )
 
 // Rounds of a search: every piece first gets few steps, so that a piece which is quickly found invalid is
-// not kept waiting by one that takes for ever.
+// not kept waiting by one that does not end.
 const (
 	firstRoundSteps  = 1 << 14
 	roundStepsFactor = 16
@@ -35,7 +35,7 @@ type budget struct {
 	ctx    context.Context
 	memory int64        // bytes allowed
 	used   atomic.Int64 // bytes that the caches of running searches hold, estimated
-	whole  *budget      // the one that this is a part of with a context of its own; nil if it is none
+	whole  *budget      // the budget that this is a part of, with a context of its own; nil for the whole
 }
 
 // hold counts bytes that a running search takes, or gives back, and returns what all hold now.
@@ -178,7 +178,7 @@ func searchAll(ctx context.Context, m *models.Model, pieces []piece, o *options)
 	steps := firstRoundSteps
 	for len(open) > 0 && ctx.Err() == nil {
 		if len(open) <= 1 {
-			steps = 0 // nobody else is waiting
+			steps = 0 // no other piece is waiting
 		}
 		r := round{budget: b, model: m, open: open, steps: steps, invalid: len(open)}
 		if r.run(o.parallelism); r.invalid < len(open) {
@@ -251,7 +251,7 @@ func (r *round) begin() (int, context.Context) {
 	return i, ctx
 }
 
-// end takes a piece's result; pieces behind an invalid one need no answer any more.
+// end takes a piece's result; pieces behind an invalid one no longer need an answer.
 func (r *round) end(i int, result Validity) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -146,7 +146,8 @@ func (n *nodeLog) at(rev uint64) *history.WitnessEntry {
 func (n *nodeLog) put(e *history.WitnessEntry) error {
 	switch {
 	case e.Rev == 0:
-		return fmt.Errorf("%s reports %s at revision 0; revisions begin at 1", nodeName(n.name), describeEntry(e))
+		return fmt.Errorf("%s reports %s at revision 0; revisions begin at 1", nodeName(n.name),
+			describeEntry(e))
 	case len(n.entries) == 0:
 		n.base = e.Rev - 1
 	case e.Rev <= n.base: // before everything known: make room
@@ -168,7 +169,8 @@ func (n *nodeLog) put(e *history.WitnessEntry) error {
 }
 
 func (n *nodeLog) tooWide(rev uint64) error {
-	return fmt.Errorf("%s reports revisions as far apart as %d and %d; the limit is a span of %d: split the history",
+	return fmt.Errorf(
+		"%s reports revisions as far apart as %d and %d; the limit is a span of %d: split the history",
 		nodeName(n.name), n.base+1, rev, maxWitnessRevisions)
 }
 
@@ -204,7 +206,8 @@ func (w *Witness) noteWriter(e *history.WitnessEntry) {
 	}
 	w.bad = append(w.bad, Violation{
 		Kind: TwoWriters, Revisions: []uint64{first.Rev, e.Rev}, Nodes: []string{first.Writer, e.Writer},
-		Explain: fmt.Sprintf("in epoch %d, %s ordered revision %d and %s ordered revision %d; one epoch has one writer",
+		Explain: fmt.Sprintf(
+			"in epoch %d, %s ordered revision %d and %s ordered revision %d; one epoch has one writer",
 			e.Epoch, first.Writer, first.Rev, e.Writer, e.Rev),
 	})
 }
@@ -213,7 +216,11 @@ func (w *Witness) noteWriter(e *history.WitnessEntry) {
 func sameEntry(a, b *history.WitnessEntry) bool {
 	differ := func(x, y string) bool { return x != "" && y != "" && x != y }
 	switch {
-	case differ(a.ID, b.ID), differ(a.Key, b.Key), differ(a.To, b.To), differ(a.F, b.F), differ(a.Chain, b.Chain):
+	case differ(a.ID, b.ID),
+		differ(a.Key, b.Key),
+		differ(a.To, b.To),
+		differ(a.F, b.F),
+		differ(a.Chain, b.Chain):
 		return false
 	case len(a.Value) > 0 && len(b.Value) > 0:
 		return models.SameValue(a.Value, b.Value)
@@ -292,8 +299,8 @@ func (w *Witness) take(n *nodeLog) {
 	w.bad = append(w.bad, differ(w.log[first.Rev-w.Base-1], first))
 }
 
-// compareDropped finds a revision that meant two things in one epoch, although the node that had the other one
-// dropped it later: in one epoch there is one order, so that somebody may have acted on either.
+// compareDropped finds a revision that meant two things in one epoch, although the node that had the other
+// one dropped it later: in one epoch there is one order, so that a client may have acted on either.
 func (w *Witness) compareDropped() {
 	type place struct{ rev, epoch uint64 }
 	var seen map[place]*history.WitnessEntry

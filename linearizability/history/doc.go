@@ -5,7 +5,7 @@
 // about, are derived from the events by [Operations] and never stored on their own.
 //
 // Beside the history stands an optional witness: the log that the system under test kept of its own
-// mutations, one [WitnessEntry] per revision and node. It says which of the calls with an unknown
+// mutations, one [WitnessEntry] per revision and node. It shows which of the calls with an unknown
 // outcome happened, and at which revision.
 //
 // The package never judges a history, never reads a clock, starts no goroutine and depends on the

@@ -7,7 +7,7 @@ import (
 	"math"
 )
 
-// Type says what an event reports about an operation.
+// Type is what an event reports about an operation.
 type Type uint8
 
 const (

@@ -34,7 +34,7 @@ type WitnessEntry struct {
 	Epoch uint64 `json:"epoch,omitempty"`
 	// Writer is the node that ordered the mutation, in systems where one node does so per epoch.
 	Writer string `json:"writer,omitempty"`
-	// F and Key say what was done: create, write, delete, mkdir, rename. To is the new path of a rename.
+	// F and Key are what was done: create, write, delete, mkdir, rename. To is the new path of a rename.
 	F   string `json:"f,omitempty"`
 	Key string `json:"k,omitempty"`
 	To  string `json:"to,omitempty"`

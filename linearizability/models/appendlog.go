@@ -65,7 +65,9 @@ func AppendLog(initial json.RawMessage) (*Model, error) {
 			Step:              stepLog,
 			Hash:              func(state any) uint64 { s := state.(logState); return s.sum.mix(s.tail).lo },
 			DescribeOperation: describeLogCall,
-			DescribeState:     func(state any) string { return fmt.Sprintf("%d records", state.(logState).tail) },
+			DescribeState: func(state any) string {
+				return fmt.Sprintf("%d records", state.(logState).tail)
+			},
 		},
 	}, nil
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // digest identifies a value or a state. It is 128 bits wide and not keyed: two different values of one
-// history share a digest with a probability of about 2^-100 at a million values, but somebody who
+// history share a digest with a probability of about 2^-100 at a million values, but an adversary who
 // wants a collision can make one. Histories are our own recordings, so that is enough.
 type digest struct{ hi, lo uint64 }
 

@@ -101,9 +101,9 @@ func decodeKV(op *history.Operation, _ Call) (Call, error) {
 	return c, nil
 }
 
-// withoutKV leaves out an append and erases its text from every get. That is sound where all texts
-// written are different and none is the beginning of another: then each answer splits into the texts written in
-// one way only, and erasing one of them everywhere turns a run into a run.
+// withoutKV leaves out an append and erases its text from every get. That is sound where all texts written
+// are different and none is the beginning of another: then each answer splits into the texts written in one
+// way only, and erasing one of them everywhere turns a run into a run.
 func withoutKV(ops []history.Operation, i int) ([]history.Operation, bool) {
 	target := &ops[i]
 	if kvFunction(target.F) != FAppend || !prefixFree(ops, target.Key) {

@@ -11,7 +11,7 @@ import (
 	"github.com/holdfast-sim/holdfast/linearizability/history"
 )
 
-// Role says what an operation can do to the state.
+// Role is what an operation can do to the state.
 type Role uint8
 
 const (

@@ -147,7 +147,8 @@ func stepRegister(state, _, output any) (bool, any) {
 
 func describeRegisterCall(_, output any) string {
 	c := output.(*RegisterCall)
-	answer := map[history.Type]string{history.OK: "ok", history.Fail: "refused", history.Info: "unknown"}[c.outcome]
+	answer := map[history.Type]string{history.OK: "ok", history.Fail: "refused",
+		history.Info: "unknown"}[c.outcome]
 	switch c.fn {
 	case fRead:
 		return fmt.Sprintf("%s → %s", c.f, shorten(json.RawMessage(c.value)))
@@ -158,9 +159,9 @@ func describeRegisterCall(_, output any) string {
 	return fmt.Sprintf("%s(%s) → %s", c.f, shorten(json.RawMessage(c.value)), answer)
 }
 
-// withoutRegister leaves out a mutation whose value nobody who is left reads. In an order that explains the
-// rest, nothing that depends on its value can follow it directly, so the order still explains the rest. A
-// refused cas might depend on the value that it replaced, so there must be none.
+// withoutRegister leaves out a mutation whose value no remaining operation reads. In an order that explains
+// the rest, nothing that depends on its value can follow it directly, so the order still explains the rest.
+// A refused cas might depend on the value that it replaced, so there must be none.
 func withoutRegister(ops []history.Operation, i int) ([]history.Operation, bool) {
 	target, err := decodeRegister(&ops[i], nil)
 	if err != nil {

@@ -124,7 +124,7 @@ func (c *StoreCall) listMatches(s *StoreState) bool {
 	return len(seen) == len(names)
 }
 
-// hasDirectory reports whether the directory that is to hold path exists.
+// hasDirectory reports whether the directory of path exists.
 func (t *storeTree) hasDirectory(path string) bool {
 	parent, _ := parentOf(path)
 	node := t.nodes[parent]

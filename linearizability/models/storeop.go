@@ -175,13 +175,14 @@ func decodeStore(op *history.Operation, reuse Call) (Call, error) {
 		call = &StoreCall{}
 	}
 	fn, _ := storeFunction(op.F)
-	call.fn, call.outcome, call.refused, call.key, call.to = fn, op.Outcome, refusedOther, cleanPath(op.Key), ""
+	call.fn, call.outcome, call.refused, call.key, call.to = fn, op.Outcome, refusedOther,
+		cleanPath(op.Key), ""
 	call.expect, call.rev, call.mod, call.f, call.code = op.Expect, op.Rev, op.Mod, op.F, op.Error
 	call.value, call.content, call.sum, call.malformed = digest{}, nil, "", false
 	call.names = call.names[:0]
 	switch op.Outcome {
 	case history.Info:
-		call.rev, call.mod = 0, 0 // nobody answered, so nobody said so
+		call.rev, call.mod = 0, 0 // no answer, so no revision is known
 	case history.Fail:
 		call.refused = refusalOf(op.Error)
 	}

@@ -111,7 +111,7 @@ func stepAnyVersion(c *StoreCall) (bool, any) {
 		after = versionedState{value: c.value, shown: shorten(c.content), version: c.mod, known: c.mod != 0}
 		after.present = c.mod != 0 || c.value != digest{}
 		if !after.present {
-			return true, versionedState{any: true} // absent, with a floor that nobody knows
+			return true, versionedState{any: true} // absent, with an unknown floor
 		}
 		return true, after
 	case c.outcome == history.OK || c.fn != fCAS:
@@ -200,8 +200,8 @@ func versionOf(op *history.Operation) uint64 {
 	return op.Rev
 }
 
-// withoutVersioned is withoutRegister for values with versions: nobody who is left may read the value or the
-// version, or expect the version, or expect any version if that of the mutation is not known.
+// withoutVersioned is withoutRegister for values with versions: no remaining operation may read the value
+// or the version, or expect the version, or expect any version if that of the mutation is not known.
 func withoutVersioned(ops []history.Operation, i int) ([]history.Operation, bool) {
 	target := &ops[i]
 	version, written := versionOf(target), valueDigest(target.Input)

@@ -308,5 +308,6 @@ func IsEDN(head []byte) bool {
 	if bytes.HasPrefix(head, []byte("#")) {
 		return true
 	}
-	return bytes.HasPrefix(head, []byte("{")) && bytes.HasPrefix(bytes.TrimLeft(head[1:], " \t\r\n,"), []byte(":"))
+	return bytes.HasPrefix(head, []byte("{")) &&
+		bytes.HasPrefix(bytes.TrimLeft(head[1:], " \t\r\n,"), []byte(":"))
 }

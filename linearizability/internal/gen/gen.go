@@ -14,7 +14,7 @@ import (
 	"github.com/holdfast-sim/holdfast/linearizability/history"
 )
 
-// Config says what to generate. Times are in ticks.
+// Config describes what to generate. Times are in ticks.
 type Config struct {
 	Seed    uint64
 	Ops     int

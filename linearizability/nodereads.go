@@ -12,9 +12,9 @@ func sortByCall(ops []history.Operation) {
 	sort.SliceStable(ops, func(i, j int) bool { return ops[i].Call < ops[j].Call })
 }
 
-// judgeNodes checks that the revisions which local reads on one node return never go backwards in real
+// checkNodeReads checks that the revisions which local reads on one node return never go backwards in real
 // time. A node that dropped a branch of its log when another epoch won may go back, and is left out.
-func (c *certificate) judgeNodes() {
+func (c *certificate) checkNodeReads() {
 	var byNode map[string][]int
 	for _, o := range c.observers {
 		i := int(o)
@@ -31,17 +31,17 @@ func (c *certificate) judgeNodes() {
 	}
 	sort.Strings(names)
 	for _, name := range names {
-		c.judgeNode(name, byNode[name])
+		c.checkNodeReadsOf(name, byNode[name])
 	}
 }
 
 func (c *certificate) wentBack(node string) bool {
-	return c.w != nil && c.w.node(node) != nil && len(c.w.node(node).dropped) > 0
+	return c.witness != nil && c.witness.node(node) != nil && len(c.witness.node(node).dropped) > 0
 }
 
-// judgeNode walks the reads in the order of their revisions: none may return before one of a lower revision,
-// placed earlier, was called.
-func (c *certificate) judgeNode(name string, reads []int) {
+// checkNodeReadsOf walks the reads in the order of their revisions: none may return before one of a lower
+// revision, placed earlier, was called.
+func (c *certificate) checkNodeReadsOf(name string, reads []int) {
 	sort.SliceStable(reads, func(i, j int) bool { return c.ops[reads[i]].Rev < c.ops[reads[j]].Rev })
 	latest := -1 // among reads of strictly lower revisions
 	pending := -1
@@ -53,9 +53,9 @@ func (c *certificate) judgeNode(name string, reads []int) {
 			high, low := &c.ops[i], &c.ops[latest]
 			c.found.add(Violation{Kind: RevisionRegression, Nodes: []string{name},
 				Revisions: []uint64{high.Rev, low.Rev}, at: []int{i, latest},
-				Explain: fmt.Sprintf("node %s: %s at %s %s; then the %s began at %s and %s", name, opName(high),
-					seconds(high.Return), returned(high, high.Rev), opName(low), seconds(low.Call),
-					returned(low, low.Rev))})
+				Explain: fmt.Sprintf("node %s: %s at %s %s; then the %s began at %s and %s", name,
+					opName(high), seconds(high.Return), returned(high, high.Rev), opName(low),
+					seconds(low.Call), returned(low, low.Rev))})
 		}
 		if pending < 0 || c.ops[i].Call > c.ops[pending].Call {
 			pending = i

@@ -9,35 +9,35 @@ import (
 	"github.com/holdfast-sim/holdfast/linearizability/models"
 )
 
-// floater is an observation whose answer carries no revision: it may stand at any revision that explains
-// its answer and that real time allows. The lowest one is as good as any (moving it down to there violates
-// nothing), so the replay tries revisions upwards.
-type floater struct {
+// unversionedRead is an observation whose answer carries no revision. It may take place at any revision that
+// explains its answer and that real time allows. The lowest such revision is as good as any other, because
+// moving the read down to it violates nothing; so the replay tries revisions upwards.
+type unversionedRead struct {
 	op  int
-	low int // it stands at revision first+low or higher
-	by  int // the operation that says so, or noOwner
+	low int // it takes place at revision first+low or higher
+	by  int // the operation that implies this bound, or noOwner
 }
 
-// floats reports whether an observer has no revision of its own.
-func (c *certificate) floats(i int) bool {
+// isUnversioned reports whether an observer has no revision of its own.
+func (c *certificate) isUnversioned(i int) bool {
 	return c.place[i].rev == 0 && c.place[i].role == models.Observation
 }
 
-// listFloaters finds the floaters and, for each, the highest position of an operation that returned before
-// it was called.
-func (c *certificate) listFloaters() {
+// listUnversioned finds the unversioned reads and, for each, the highest position of an operation that
+// returned before it was called.
+func (c *certificate) listUnversioned() {
 	c.pending = c.pending[:0]
 	latestCall := int64(math.MinInt64)
 	for _, o := range c.observers {
-		if i := int(o); c.floats(i) {
-			c.pending = append(c.pending, floater{op: i, by: noOwner})
+		if i := int(o); c.isUnversioned(i) {
+			c.pending = append(c.pending, unversionedRead{op: i, by: noOwner})
 			latestCall = max(latestCall, c.ops[i].Call)
 		}
 	}
 	if len(c.pending) == 0 {
 		return
 	}
-	slices.SortStableFunc(c.pending, func(a, b floater) int {
+	slices.SortStableFunc(c.pending, func(a, b unversionedRead) int {
 		return compareInt64(c.ops[a.op].Call, c.ops[b.op].Call)
 	})
 	before := c.returnedBefore(latestCall)
@@ -80,21 +80,21 @@ func compareInt64(a, b int64) int {
 	return 0
 }
 
-// float offers revision first+k to the pending floaters that were called before an instant, in the order of
-// their calls, from the n-th on. It returns how many of those it left pending.
-func (c *certificate) float(k, n int, before int64) (int, error) {
+// placeUnversioned offers revision first+k to the pending unversioned reads that were called before an
+// instant, in the order of their calls, from the n-th on. It returns how many of those it left pending.
+func (c *certificate) placeUnversioned(k, n int, before int64) (int, error) {
 	for n < len(c.pending) {
 		f := c.pending[n]
 		op := &c.ops[f.op]
 		if f.low > k || op.Call >= before {
 			break // they are sorted, and low rises with the call
 		}
-		if c.waits(n) {
+		if c.mustWait(n) {
 			n++
 			continue
 		}
 		if op.Return < c.latestWrite {
-			c.sunk(f, c.writeOp)
+			c.unplaced(f, c.writeOp)
 		} else {
 			call, err := c.model.Decode(op, c.scratch)
 			if err != nil {
@@ -113,8 +113,8 @@ func (c *certificate) float(k, n int, before int64) (int, error) {
 	return n, nil
 }
 
-// waits reports whether a floater that returned before the n-th was called still has no place.
-func (c *certificate) waits(n int) bool {
+// mustWait reports whether an unversioned read that returned before the n-th was called still has no place.
+func (c *certificate) mustWait(n int) bool {
 	call := c.ops[c.pending[n].op].Call
 	for _, earlier := range c.pending[:n] {
 		if c.ops[earlier.op].Return < call {
@@ -124,22 +124,22 @@ func (c *certificate) waits(n int) bool {
 	return false
 }
 
-// sinkRest records the floaters that found no place in the whole order.
-func (c *certificate) sinkRest() {
+// reportUnplaced records the unversioned reads that found no place in the whole order.
+func (c *certificate) reportUnplaced() {
 	for _, f := range c.pending {
-		c.sunk(f, noOwner)
+		c.unplaced(f, noOwner)
 	}
 	c.pending = c.pending[:0]
 }
 
-// sunk records that no revision explains the answer of f. write is the first known mutation that was called
-// after f had returned, if any.
-func (c *certificate) sunk(f floater, write int) {
+// unplaced records that no revision explains the answer of f. write is the first known mutation that was
+// called after f had returned, if any.
+func (c *certificate) unplaced(f unversionedRead, write int) {
 	if c.assumed > 0 && write == noOwner {
 		c.undecided = true // it may stand after a mutation beyond the order
 		return
 	}
-	c.sunken = true
+	c.hasUnplaced = true
 	op := &c.ops[f.op]
 	v := Violation{Kind: WrongAnswer, at: []int{f.op}}
 	if op.Outcome == history.Fail {

@@ -10,7 +10,7 @@ import (
 // Limits of the local refutation.
 const (
 	localSteps = 1 << 13 // of one window
-	localOps   = 48      // of one window after leaving out what nobody reads
+	localOps   = 48      // of one window after leaving out mutations that no read depends on
 )
 
 // localSizes are the numbers of returns that a window spans, tried in this order.
@@ -56,7 +56,8 @@ func refuteLocally(b *budget, m *Model, ops []history.Operation) []history.Opera
 	return nil
 }
 
-// simplify leaves mutations out of a window: once with its refusals, which often forbid that, and once without.
+// simplify leaves mutations out of a window: once with its refusals, which often forbid that, and once
+// without.
 func simplify(m *Model, window []history.Operation) [][]history.Operation {
 	accepted := slices.DeleteFunc(slices.Clone(window), func(op history.Operation) bool {
 		return op.Outcome == history.Fail
