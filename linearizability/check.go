@@ -265,7 +265,7 @@ func (r *Report) Verdict() Verdict {
 	v := Verdict{Checker: r.Model, Validity: r.Validity, Violations: r.Violations}
 	switch r.Validity {
 	case Valid:
-		v.Summary = fmt.Sprintf("%d operations are right (by %s)", r.Stats.Operations, r.Method)
+		v.Summary = fmt.Sprintf("%d operations linearizable (%s)", r.Stats.Operations, r.Method)
 	case Invalid:
 		first := r.Violations[0]
 		v.Summary = fmt.Sprintf("%s: %s", first.Kind.Title(), first.Explain)

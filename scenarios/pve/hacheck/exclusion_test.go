@@ -8,6 +8,7 @@ import (
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
 )
 
 func TestAServiceRunsOnOneMachine(t *testing.T) {
@@ -44,6 +45,38 @@ func TestAServiceRunsOnOneMachine(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			x := running(t)
 			c.prepare(x)
+			x.require(newExclusion(x.cluster), c.want, linearizability.DoubleRun)
+		})
+	}
+}
+
+// TestSignsOfLifeCountLikeStarts: the check believes what programs show, whatever the HA manager reports.
+func TestSignsOfLifeCountLikeStarts(t *testing.T) {
+	life := func(phase host.ProgramPhase) host.ProgramHeartbeat {
+		return host.ProgramHeartbeat{Name: "vm:100", Phase: phase}
+	}
+	starting, running := life(host.ProgramStarting), life(host.ProgramRunning)
+	off, on := scenarios.Power{Cause: scenarios.CauseWatchdog}, scenarios.Power{On: true, Boot: 2}
+	for name, c := range map[string]struct {
+		records []record
+		want    linearizability.Validity
+	}{
+		"one machine after the other": {[]record{{1, 0, starting}, {2, 0, running}, {3, 0, off},
+			{4, 1, starting},
+			{5, 1, running}}, valid},
+		"nothing has ended the first": {[]record{{1, 0, starting}, {4, 1, starting}}, invalid},
+		"the first was not dead": {[]record{{1, 0, starting}, {3, 0, off}, {4, 1, starting}, {5, 0, running}},
+			invalid},
+		"life without power, and no other machine": {[]record{{1, 0, starting}, {3, 0, off}, {5, 0, running}},
+			invalid},
+		"after the power came back": {[]record{{1, 0, starting}, {3, 0, off}, {4, 0, on}, {5, 0, starting}},
+			valid},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := empty(t, haspec.Spec{Services: placed})
+			for _, r := range c.records {
+				x.at(r.second, r.machine, r.what)
+			}
 			x.require(newExclusion(x.cluster), c.want, linearizability.DoubleRun)
 		})
 	}

@@ -1,7 +1,6 @@
 package pve_test
 
 import (
-	"slices"
 	"testing"
 	"time"
 
@@ -11,7 +10,6 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/env/timescale"
 	"github.com/holdfast-sim/holdfast/engine/host"
-	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/pve"
 	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
@@ -91,34 +89,4 @@ func TestHighAvailabilityOnRealNodes(t *testing.T) {
 		require.Less(t, run.Applied[i].Begun[0], moved[0].At)
 	}
 	require.Len(t, begun["vm:101"], 2, "started at first, and once elsewhere")
-}
-
-// TestSignsOfLifeOfTwoMachinesAreADoubleRun: the judge believes what the programs show.
-func TestSignsOfLifeOfTwoMachinesAreADoubleRun(t *testing.T) {
-	s, subject := haStory(t)
-	judge := func(records ...scenarios.Stamped) linearizability.Validity {
-		watch := subject.Judge().Watch(s)
-		for _, r := range records {
-			require.NoError(t, watch.Record(r))
-		}
-		verdicts := watch.Check(t.Context(), &scenarios.Run{Scenario: s, Subject: subject, Backend: "netns",
-			Duration: time.Hour})
-		i := slices.IndexFunc(verdicts, func(v linearizability.Verdict) bool { return v.Checker == "ha-single" })
-		return verdicts[i].Validity
-	}
-	at := func(second int, machine env.MachineID, r env.Record) scenarios.Stamped {
-		return scenarios.Stamped{At: time.Duration(second) * time.Second, Machine: machine, Record: r}
-	}
-	life := func(phase host.ProgramPhase) env.Record { return host.ProgramHeartbeat{Name: "vm:100", Phase: phase} }
-	off := scenarios.Power{Cause: scenarios.CauseWatchdog}
-	require.Equal(t, linearizability.Valid, judge(at(1, 0, life(host.ProgramStarting)), at(2, 0, life(host.ProgramRunning)),
-		at(3, 0, off), at(4, 1, life(host.ProgramStarting)), at(5, 1, life(host.ProgramRunning))))
-	require.Equal(t, linearizability.Invalid, judge(at(1, 0, life(host.ProgramStarting)),
-		at(4, 1, life(host.ProgramStarting))), "nothing has ended the first")
-	require.Equal(t, linearizability.Invalid, judge(at(1, 0, life(host.ProgramStarting)), at(3, 0, off),
-		at(4, 1, life(host.ProgramStarting)), at(5, 0, life(host.ProgramRunning))), "the first was not dead")
-	require.Equal(t, linearizability.Invalid, judge(at(1, 0, life(host.ProgramStarting)), at(3, 0, off),
-		at(5, 0, life(host.ProgramRunning))), "a machine without power has no life, whether others have taken over or not")
-	require.Equal(t, linearizability.Valid, judge(at(1, 0, life(host.ProgramStarting)), at(3, 0, off),
-		at(4, 0, scenarios.Power{On: true, Boot: 2}), at(5, 0, life(host.ProgramStarting))))
 }
