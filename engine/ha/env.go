@@ -11,7 +11,16 @@ const (
 	LevelErr     Level = "err"
 )
 
-// NodeInfo is what the membership layer says about one node.
+// Round is the outcome of one round of a CRM or an LRM.
+type Round struct {
+	// PauseSeconds is the time until the next round, counted from the beginning of this one.
+	PauseSeconds int
+	// Exit: the CRM or LRM has finished and must not be run again. An LRM whose services did not
+	// stop keeps its lock and watchdog; otherwise nothing is held.
+	Exit bool
+}
+
+// NodeInfo is what the membership layer reports about one node.
 type NodeInfo struct {
 	// Online: the node is in the same partition as this node.
 	Online bool
@@ -39,36 +48,35 @@ type Watchdog interface {
 	Close()
 }
 
-// Env is what CRM and LRM both need of the node they run on. All calls are made from one place at a
-// time; an implementation may block in any of them (a coroutine, a thread), the logic does not
-// care.
+// Env is what both CRM and LRM need from the node on which they run. Calls are never made
+// concurrently; an implementation may block in any of them (a coroutine, a thread).
 //
-// Calls that reach the replicated store return an error when it is not reachable. The round that
-// gets one stops there and is tried again in the next round, so an implementation must not hide
-// errors.
+// Calls that reach the replicated store return an error when the store is not reachable. The round
+// stops there and is tried again in the next round, so an implementation must not hide errors.
 type Env interface {
 	// NodeName is this node's name.
 	NodeName() string
 	// NowSeconds is the node's clock in whole seconds. Only differences are used.
 	NowSeconds() int64
 	// Sleep waits that many seconds. The HA logic sleeps only between lock attempts; the pause
-	// between rounds is the caller's (see manager.Round and lrm.Round).
+	// between rounds is the caller's (see [Round]).
 	Sleep(seconds int)
 	// Log writes one line to the node's log.
 	Log(level Level, message string)
-	// NewUID returns an identifier never returned before on any node.
+	// NewUID returns an identifier that was never returned before on any node.
 	NewUID() string
 
-	// RefreshClusterState brings membership and store up to date, false when it could not.
+	// RefreshClusterState brings membership and store up to date. It returns false when it could not.
 	RefreshClusterState() bool
-	// Quorate tells whether this node is in the quorate partition.
+	// Quorate reports whether this node is in the quorate partition.
 	Quorate() bool
 
-	// ReadManagerStatus returns ha/manager_status; an empty status when there is none yet. Who
-	// wants to change it makes a copy.
+	// ReadManagerStatus returns ha/manager_status; an empty status when there is none yet. The
+	// caller must not change it (see [ManagerStatus.Clone]).
 	ReadManagerStatus() (*ManagerStatus, error)
-	// ReadServiceConfig returns all configured services with their home nodes, by sid. The CRM's
-	// are a copy of its own; an LRM must not change what it gets.
+	// ReadServiceConfig returns all configured services with the nodes that have their guests'
+	// configurations, by sid. Services without such a node are left out. The CRM gets a copy of its
+	// own; an LRM must not change what it gets.
 	ReadServiceConfig() (map[string]*ServiceConfig, error)
 	// ReadDatacenter returns the settings in datacenter.cfg that concern HA.
 	ReadDatacenter() (Datacenter, error)
@@ -81,23 +89,28 @@ type Env interface {
 type CRMEnv interface {
 	Env
 
-	// WriteManagerStatus replaces ha/manager_status.
+	// WriteManagerStatus replaces ha/manager_status, provided that it is still the one that this CRM
+	// has read or written last; otherwise it returns an error. With success, the commands that
+	// ReadCRMCommands returned in this round count as carried out. The status then belongs to the
+	// implementation.
 	WriteManagerStatus(*ManagerStatus) error
-	// ReadLRMStatus returns the lrm_status of a node; an empty one when there is none.
+	// ReadLRMStatus returns the lrm_status of a node; an empty one when there is none. The caller
+	// must not change it.
 	ReadLRMStatus(node string) (*LRMStatus, error)
 	// NodeInfo returns what the membership layer knows of every member of the cluster.
 	NodeInfo() (map[string]NodeInfo, error)
 
 	// AcquireManagerLock takes or renews ha_manager_lock. One attempt.
 	AcquireManagerLock() bool
-	// ReleaseManagerLock gives ha_manager_lock back, true when it was held by this node.
+	// ReleaseManagerLock gives ha_manager_lock back. It returns true when this node held it.
 	ReleaseManagerLock() bool
 	// AcquireNodeLock takes or renews the agent lock of another node. It succeeds only when that
-	// node has not renewed the lock for its whole life (120 s), has given it back, or is provably
-	// reset by a fence device. This is the only proof of death the manager accepts.
+	// node has not renewed the lock for its whole TTL (120 s), has given it back, or was provably
+	// reset by a fence device. This is the only proof of death that the manager accepts.
 	AcquireNodeLock(node string) bool
-	// NodeConfirmedDead tells whether a fence device confirms that a node was switched off since it
-	// was last seen. False when there is no device or no answer yet; asking may make devices begin.
+	// NodeConfirmedDead reports whether a fence device confirms that a node was switched off since it
+	// was last seen. False when there is no device or no answer yet; asking
+	// may start the devices.
 	NodeConfirmedDead(node string) bool
 
 	// ReadCRMCommands returns the commands of the administrator that no manager status contains
@@ -140,21 +153,22 @@ type CRMEnv interface {
 	// ServiceStats returns the size and, when known, the measured load of every service.
 	ServiceStats() (map[string]ServiceStats, error)
 
-	// Notify tells the administrator about a fence step.
+	// Notify informs the administrator of a fence step.
 	Notify(FenceNotice)
 }
 
-// GuestWitness is what a CRMEnv can be in addition: it sees from outside of a node which guests run
+// GuestWitness is an optional interface of a CRMEnv that sees from outside a node which guests run
 // there, as the host of virtual nodes does.
 type GuestWitness interface {
-	// GuestRuns tells whether a service runs on a node; known is false when nobody can tell.
+	// GuestRuns reports whether a service runs on a node; known is false when that cannot be found
+	// out.
 	GuestRuns(sid, node string) (runs, known bool)
 }
 
-// WriteOrder is what a CRMEnv is in addition when the store behind it orders all writes. Then
-// [LRMStatus.Written] is filled in.
+// WriteOrder is an optional interface of a CRMEnv whose store orders all writes. Such an
+// implementation fills in [LRMStatus.Written].
 type WriteOrder interface {
-	// Revision is at least that of everything that was read so far.
+	// Revision returns a revision that is at least that of everything that was read so far.
 	Revision() (uint64, error)
 }
 
@@ -165,13 +179,13 @@ type LRMEnv interface {
 	// ReadOwnLRMStatus returns this node's lrm_status as it was last written, perhaps by an LRM
 	// before this one; an empty one when there is none.
 	ReadOwnLRMStatus() (*LRMStatus, error)
-	// WriteLRMStatus replaces this node's lrm_status.
+	// WriteLRMStatus replaces this node's lrm_status. The status then belongs to the implementation.
 	WriteLRMStatus(*LRMStatus) error
 	// AcquireAgentLock takes or renews this node's agent lock. One attempt.
 	AcquireAgentLock() bool
-	// ReleaseAgentLock gives the agent lock back, true when it was held.
+	// ReleaseAgentLock gives the agent lock back. It returns true when this node held it.
 	ReleaseAgentLock() bool
-	// NodeShutdown tells whether the node itself is going down and whether it will come up again.
+	// NodeShutdown reports whether the node itself is going down and whether it will boot again.
 	NodeShutdown() (shutdown, reboot bool)
 }
 

@@ -22,7 +22,7 @@ import (
 // storeTimeout is how long a call of the store may take, unscaled.
 const storeTimeout = 10 * time.Second
 
-// firstTimer is where the timers of a process's tasks begin.
+// firstTimer is the first id of the timers of a process's tasks.
 const firstTimer env.TimerID = 1
 
 // core is what one process has: its ways to the store, the locks and the watchdog.
@@ -265,8 +265,9 @@ func (w *storeEnv) acquire(name string) bool {
 	return ok
 }
 
-// OpenWatchdog implements ha.Env. The connection counts from the newest renewal of the lock that
-// this process lives by.
+// openWatchdog opens the watchdog connection of this process. The time without feeding counts from
+// the newest renewal of the named lock, which this node must hold: the manager's lock for the CRM,
+// the agent lock for the LRM. The two implement ha.Env's OpenWatchdog with it.
 func (w *storeEnv) openWatchdog(lockName string) (ha.Watchdog, error) {
 	asked, held := w.locks.RequestedAt(lockName)
 	if !held {

@@ -9,14 +9,14 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha/manager"
 )
 
-// CRM is the process of a node that may become the cluster's master. It implements env.Process.
+// CRM is the process of a node that can become the cluster's master. It implements env.Process.
 type CRM struct {
 	opts Options
 	core core
 	last ha.CRMState
 }
 
-// NewCRM prepares the process.
+// NewCRM returns the CRM process of a node; [CRM.Start] checks the options.
 func NewCRM(o Options) *CRM { return &CRM{opts: o} }
 
 // Start implements env.Process.
@@ -31,51 +31,48 @@ func (p *CRM) Start(e env.Env) error {
 // Step implements env.Process.
 func (p *CRM) Step(ev env.Event) { p.core.step(ev) }
 
-// run makes rounds until the manager is done.
+// run waits for the store and makes rounds until the CRM ends.
 func (p *CRM) run(t *env.Task) {
 	p.core.awaitStore(t)
-	w := &crmEnv{storeEnv: newStoreEnv(&p.core, t), lastSeen: map[string]time.Duration{}, fenceTold: map[string]string{}}
-	w.fencer = fence.New(p.core.env, p.core.tasks, fence.Options{Scale: p.opts.Timescale.Of, Changed: p.core.wake.Raise})
-	crm := manager.NewCRM(w)
-	p.tell(crm)
-	for heard := false; ; {
-		begun := p.core.env.Mono()
-		if !heard && p.core.order != nil {
-			heard = true
-			crm.RequestShutdown()
-		}
+	crm := manager.NewCRM(newCRMEnv(&p.core, t))
+	p.emitState(crm)
+	p.core.runRounds(t, crm.RequestShutdown, func() ha.Round {
 		round := crm.Round()
-		p.tell(crm)
-		if round.Exit {
-			p.core.exit()
-			return
-		}
-		// What has become of a fencing is worth a round of its own.
-		p.core.pause(t, begun+p.core.seconds(round.PauseSeconds)-p.core.env.Mono(), heard)
-	}
+		p.emitState(crm)
+		return round
+	})
 }
 
-func (p *CRM) tell(crm *manager.CRM) {
+// emitState emits the state of the CRM when it has changed.
+func (p *CRM) emitState(crm *manager.CRM) {
 	if s := crm.State(); s != p.last {
 		p.last = s
 		p.core.env.Emit(CRMStateChange{State: s})
 	}
 }
 
-// crmEnv adds what concerns the manager's lock
-// and fencing.
+// crmEnv is the environment of the CRM: a storeEnv with the manager's lock and fencing.
 type crmEnv struct {
 	*storeEnv
 	fencer *fence.Fencer
-	// lastSeen is when a node was in the ring last, fenceTold what was said of its devices last.
-	lastSeen  map[string]time.Duration
-	fenceTold map[string]string
+	// lastSeen is when a node was in the ring last. fenceLogged is what was logged about its devices
+	// last.
+	lastSeen    map[string]time.Duration
+	fenceLogged map[string]string
+}
+
+func newCRMEnv(c *core, t *env.Task) *crmEnv {
+	return &crmEnv{
+		storeEnv: newStoreEnv(c, t),
+		fencer:   fence.New(c.env, c.tasks, fence.Options{Scale: c.opts.Timescale.Of, Changed: c.wake.Raise}),
+		lastSeen: map[string]time.Duration{}, fenceLogged: map[string]string{},
+	}
 }
 
 // OpenWatchdog implements ha.Env.
 func (w *crmEnv) OpenWatchdog() (ha.Watchdog, error) { return w.openWatchdog(ManagerLock) }
 
-// ReadServiceConfig implements ha.CRMEnv: what the master gets is its own.
+// ReadServiceConfig implements ha.Env. The master gets a copy of its own.
 func (w *crmEnv) ReadServiceConfig() (map[string]*ha.ServiceConfig, error) {
 	services, err := w.storeEnv.ReadServiceConfig()
 	return cloneServices(services), err

@@ -2,16 +2,17 @@ package haproc
 
 import (
 	"errors"
-	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/ha"
 	"github.com/holdfast-sim/holdfast/engine/initd"
 )
 
-// errDone is why a process ends that is to be started anew.
+// errDone is the reason for which a process ends that must be started again.
 var errDone = errors.New("shutdown request carried out")
 
-// takeOrder takes the order to end. The first one counts, but a machine that goes down goes down.
+// takeOrder takes the order to end. The first order counts, except that an order to stay ended, as
+// the machine's going down contains it, is never taken back.
 func (c *core) takeOrder(payload []byte) {
 	order, err := initd.DecodeOrder(payload)
 	if err != nil {
@@ -26,15 +27,28 @@ func (c *core) takeOrder(payload []byte) {
 	c.order.Stay = c.order.Stay || order.Stay
 }
 
-// pause waits for the next round, or for what is worth one earlier: an order that this one has not
-// heard of is.
-func (c *core) pause(t *env.Task, d time.Duration, heard bool) {
-	if heard || c.order == nil {
-		t.Wait(&c.wake, max(d, 1))
+// runRounds makes rounds until one of them is the last. The pause after a round counts from the
+// beginning of that round. A pause ends early when an order arrives, and when a fencing has been
+// confirmed or has failed. Before the round that follows an order it calls shutdown, once.
+func (c *core) runRounds(t *env.Task, shutdown func(), round func() ha.Round) {
+	for ordered := false; ; {
+		started := c.env.Mono()
+		if !ordered && c.order != nil {
+			ordered = true
+			shutdown()
+		}
+		r := round()
+		if r.Exit {
+			c.exit()
+			return
+		}
+		if ordered || c.order == nil {
+			t.Wait(&c.wake, max(started+c.seconds(r.PauseSeconds)-c.env.Mono(), 1))
+		}
 	}
 }
 
-// exit ends the process, for good if that is what was wanted.
+// exit ends the process. It stays ended if the order says so.
 func (c *core) exit() {
 	if c.order != nil && c.order.Stay {
 		c.env.Exit(env.ErrStopped)

@@ -131,8 +131,8 @@ func (w *crmEnv) fenceDevices(node string) []fence.Device {
 	}
 	say := func(format string, args ...any) {
 		text := fmt.Sprintf(format, args...)
-		if w.fenceTold[node] != text {
-			w.fenceTold[node] = text
+		if w.fenceLogged[node] != text {
+			w.fenceLogged[node] = text
 			w.Log(ha.LevelErr, text)
 		}
 	}

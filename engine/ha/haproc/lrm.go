@@ -32,7 +32,7 @@ type LRM struct {
 	last   ha.LRMState
 }
 
-// NewLRM prepares the process.
+// NewLRM returns the LRM process of a node; [LRM.Start] checks the options.
 func NewLRM(o Options) *LRM { return &LRM{opts: o} }
 
 // Start implements env.Process.
@@ -54,32 +54,27 @@ func (p *LRM) Step(ev env.Event) {
 	}
 }
 
-// run makes rounds until the LRM is done.
+// run waits for the store and makes rounds until the LRM ends.
 func (p *LRM) run(t *env.Task) {
 	p.core.awaitStore(t)
 	w := newStoreEnv(&p.core, t)
 	p.exec.env = w
 	l := lrm.New(w, &p.exec, nil)
 	p.lrm = l
-	p.tell(l)
-	for heard := false; ; {
-		begun := p.core.env.Mono()
-		if !heard && p.core.order != nil {
-			heard = true
-			w.forget()
-			l.RequestShutdown()
-		}
-		round := l.Round()
-		p.tell(l)
-		if round.Exit {
-			p.core.exit()
-			return
-		}
-		p.core.pause(t, begun+p.core.seconds(round.PauseSeconds)-p.core.env.Mono(), heard)
+	p.emitState(l)
+	shutdown := func() {
+		w.forget() // the shutdown policy must be a current one
+		l.RequestShutdown()
 	}
+	p.core.runRounds(t, shutdown, func() ha.Round {
+		round := l.Round()
+		p.emitState(l)
+		return round
+	})
 }
 
-func (p *LRM) tell(l *lrm.LRM) {
+// emitState emits the state of the LRM when it has changed.
+func (p *LRM) emitState(l *lrm.LRM) {
 	if s := l.State(); s != p.last {
 		p.core.env.Emit(LRMStateChange{State: s, Started: p.last == ""})
 		p.last = s
@@ -122,7 +117,7 @@ func (x *executor) Start(cmd lrm.Command) bool {
 	if x.workers[cmd.SID] != nil {
 		return false
 	}
-	// Its words are pieces of the manager's status file, and some of them will outlive it.
+	// The strings are parts of the manager's status file; without copies they would keep it in memory.
 	cmd.SID, cmd.UID, cmd.Target = strings.Clone(cmd.SID), strings.Clone(cmd.UID), strings.Clone(cmd.Target)
 	cmd.State = ha.ServiceState(strings.Clone(string(cmd.State)))
 	wk := &worker{}
@@ -148,8 +143,8 @@ func (x *executor) Start(cmd lrm.Command) bool {
 	return true
 }
 
-// movedBefore says whether a move was done already, by an earlier life of this node that was cut
-// off before it could report: the configuration is where it was to go, and this node put it there.
+// movedBefore reports whether a move was completed already, by an earlier incarnation of this node
+// that ended before it could report: the configuration is on the target, and this node wrote it.
 // The answer would otherwise be that the service is on the wrong node, which needs a human.
 func (w *storeEnv) movedBefore(cmd lrm.Command) bool {
 	if !cmd.State.Moving() || cmd.Target == w.opts.Node {

@@ -133,7 +133,7 @@ func (w *storeEnv) ReadRules() (string, error) {
 	return string(f.data), err
 }
 
-// Info is what a node tells of itself, in a file of its directory.
+// Info is what a node publishes about itself, in a file of its directory.
 type Info struct {
 	// Version is that of its HA manager; [Version] unless given.
 	Version string `json:"version"`
@@ -142,12 +142,21 @@ type Info struct {
 	MemoryBytes float64 `json:"memory_bytes,omitempty"`
 }
 
+// nodeInfoFile returns what a node published about itself; nothing for a node without the file.
 func (w *storeEnv) nodeInfoFile(node string) (info Info, err error) {
 	f, err := w.read(VersionPath(node))
-	if err != nil || len(f.data) == 0 {
+	if err != nil {
 		return info, err
 	}
-	if err := json.Unmarshal(f.data, &info); err != nil {
+	return decodeInfo(node, f.data)
+}
+
+// decodeInfo reads what a node published about itself; an empty file holds nothing.
+func decodeInfo(node string, data []byte) (info Info, err error) {
+	if len(data) == 0 {
+		return info, nil
+	}
+	if err := json.Unmarshal(data, &info); err != nil {
 		return info, fmt.Errorf("reading %s: %w", VersionPath(node), err)
 	}
 	return info, nil

@@ -18,14 +18,6 @@ const (
 	lockAttemptSeconds      = 5
 )
 
-// Round is the outcome of one round.
-type Round struct {
-	// PauseSeconds until the next round, counted from the beginning of this one.
-	PauseSeconds int
-	// Exit: the LRM is done and must not be run again.
-	Exit bool
-}
-
 // StatusMark remembers that a status was written since the mark was made. It belongs to the
 // process, so an LRM that is replaced in its process does not write before its first round's work.
 type StatusMark struct {
@@ -96,7 +88,7 @@ func (l *LRM) become(state ha.LRMState) {
 }
 
 // Round runs one round.
-func (l *LRM) Round() Round {
+func (l *LRM) Round() ha.Round {
 	l.refreshed = l.env.RefreshClusterState()
 	l.recall()
 	if !l.mark.Written {
@@ -106,7 +98,7 @@ func (l *LRM) Round() Round {
 			l.readDecisions()
 		}
 		if !l.writeStatus() {
-			return Round{PauseSeconds: idleRoundSeconds, Exit: l.shutdown}
+			return ha.Round{PauseSeconds: idleRoundSeconds, Exit: l.shutdown}
 		}
 		l.mark.Written = true
 	}
@@ -121,10 +113,10 @@ func (l *LRM) Round() Round {
 		return l.lostRound()
 	}
 	if l.shutdown {
-		return Round{Exit: true}
+		return ha.Round{Exit: true}
 	}
 	l.writeStatus()
-	return Round{PauseSeconds: idleRoundSeconds}
+	return ha.Round{PauseSeconds: idleRoundSeconds}
 }
 
 // readDecisions reads what the manager wants, false when it cannot be read.
@@ -332,7 +324,7 @@ func (l *LRM) leaveMaintenance(fence bool) {
 	}
 }
 
-func (l *LRM) activeRound() Round {
+func (l *LRM) activeRound() ha.Round {
 	exit := false
 	if l.readDecisions() {
 		switch {
@@ -345,7 +337,7 @@ func (l *LRM) activeRound() Round {
 		}
 	}
 	l.writeStatus()
-	return Round{PauseSeconds: activeRoundSeconds, Exit: exit}
+	return ha.Round{PauseSeconds: activeRoundSeconds, Exit: exit}
 }
 
 // finishActive lets the node go once nothing of it runs any more.
@@ -368,9 +360,9 @@ func (l *LRM) finishActive() (exit bool) {
 	return true
 }
 
-func (l *LRM) maintenanceRound() Round {
+func (l *LRM) maintenanceRound() ha.Round {
 	if !l.readDecisions() {
-		return Round{PauseSeconds: maintenanceRoundSeconds}
+		return ha.Round{PauseSeconds: maintenanceRoundSeconds}
 	}
 	exit := false
 	if l.activeServices() == 0 && l.runJobs() == 0 {
@@ -383,24 +375,24 @@ func (l *LRM) maintenanceRound() Round {
 		l.manage()
 	}
 	l.writeStatus()
-	return Round{PauseSeconds: maintenanceRoundSeconds, Exit: exit}
+	return ha.Round{PauseSeconds: maintenanceRoundSeconds, Exit: exit}
 }
 
 // lostRound: the watchdog runs out soon unless the lock comes back.
-func (l *LRM) lostRound() Round {
+func (l *LRM) lostRound() ha.Round {
 	if !l.shutdown {
-		return Round{PauseSeconds: idleRoundSeconds}
+		return ha.Round{PauseSeconds: idleRoundSeconds}
 	}
 	count := l.activeServices()
 	if count == 0 {
 		l.closeWatchdog()
-		return Round{Exit: true}
+		return ha.Round{Exit: true}
 	}
 	l.env.Log(ha.LevelErr, fmt.Sprintf(
 		"got shutdown request in state 'lost_agent_lock' - detected %d running services", count))
 	if l.mode == ha.ModeRestart && l.env.NowSeconds()-l.since > lostLockGiveUpSeconds {
 		l.env.Log(ha.LevelErr, "lost agent lock and restart request for over 90 seconds - giving up!")
-		return Round{Exit: true}
+		return ha.Round{Exit: true}
 	}
-	return Round{PauseSeconds: idleRoundSeconds}
+	return ha.Round{PauseSeconds: idleRoundSeconds}
 }

@@ -18,14 +18,6 @@ const (
 	lockAttemptSeconds = 5
 )
 
-// Round is the outcome of one round.
-type Round struct {
-	// PauseSeconds until the next round, counted from the beginning of this one.
-	PauseSeconds int
-	// Exit: the CRM has let go of everything and must not be run again.
-	Exit bool
-}
-
 // CRM is the cluster resource manager of one node.
 type CRM struct {
 	env        ha.CRMEnv
@@ -64,7 +56,7 @@ func (c *CRM) become(state ha.CRMState) {
 }
 
 // Round runs one round.
-func (c *CRM) Round() Round {
+func (c *CRM) Round() ha.Round {
 	c.refreshed = c.env.RefreshClusterState()
 	c.changeState()
 	switch c.state {
@@ -74,15 +66,15 @@ func (c *CRM) Round() Round {
 		// no state is written any more, so the watchdog has nothing left to guard
 		c.closeWatchdog()
 		if c.shutdown {
-			return Round{Exit: true}
+			return ha.Round{Exit: true}
 		}
 		c.become(ha.CRMWaitForQuorum)
-		return Round{}
+		return ha.Round{}
 	}
 	if c.shutdown {
-		return Round{Exit: true}
+		return ha.Round{Exit: true}
 	}
-	return Round{PauseSeconds: idleRoundSeconds}
+	return ha.Round{PauseSeconds: idleRoundSeconds}
 }
 
 func (c *CRM) changeState() {
@@ -237,22 +229,22 @@ func (c *CRM) closeWatchdog() {
 	}
 }
 
-func (c *CRM) masterRound() Round {
+func (c *CRM) masterRound() ha.Round {
 	if c.shutdown {
 		c.closeWatchdog()
 		if c.env.ReleaseManagerLock() {
 			c.env.Log(ha.LevelInfo, "voluntary release CRM lock")
 		}
-		return Round{Exit: true}
+		return ha.Round{Exit: true}
 	}
 	if !c.refreshed && c.manager != nil {
 		c.env.Log(ha.LevelNotice, "temporary inconsistent cluster state (cfs restart?), skip round")
-		return Round{PauseSeconds: masterRoundSeconds}
+		return ha.Round{PauseSeconds: masterRoundSeconds}
 	}
 	if err := c.manage(); err != nil {
 		c.env.Log(ha.LevelErr, fmt.Sprintf("got unexpected error - %v", err))
 	}
-	return Round{PauseSeconds: masterRoundSeconds}
+	return ha.Round{PauseSeconds: masterRoundSeconds}
 }
 
 func (c *CRM) manage() error {

@@ -1,6 +1,9 @@
 package haproc
 
 import (
+	"encoding/json"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -61,4 +64,47 @@ func TestCommandsOfABatchAreToldApart(t *testing.T) {
 	again := stop
 	again.UID = "ab12/1"
 	require.Equal(t, []ha.Command{stop, again, {UID: "ab12/2", Line: "dance"}}, got)
+}
+
+// FuzzDropLock: what is dropped is one line with a lock that may be left behind, and nothing else.
+func FuzzDropLock(f *testing.F) {
+	f.Add([]byte("cores: 2\nlock: backup\nmemory: 512\n"))
+	f.Add([]byte("lock: create\n"))
+	f.Add([]byte("[snapshot]\nlock: backup"))
+	f.Add([]byte("lock: backup\nlock: backup\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		without, name := dropLock(data)
+		if name == "" {
+			require.Nil(t, without)
+			return
+		}
+		require.Contains(t, leftLocks, name)
+		before := slices.Collect(strings.Lines(string(data)))
+		after := slices.Collect(strings.Lines(string(without)))
+		require.Len(t, after, len(before)-1)
+		i := 0
+		for i < len(after) && after[i] == before[i] {
+			i++
+		}
+		require.True(t, strings.HasPrefix(before[i], "lock:"))
+		require.Equal(t, before[i+1:], after[i:])
+	})
+}
+
+// FuzzInfo reads what a node published about itself.
+func FuzzInfo(f *testing.F) {
+	f.Add([]byte(`{"version":"9.1.0","cpus":4,"memory_bytes":1e9}`))
+	f.Add([]byte(`{}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		info, err := decodeInfo("n1", data)
+		if err != nil {
+			require.ErrorContains(t, err, VersionPath("n1"))
+			return
+		}
+		again, err := json.Marshal(info)
+		require.NoError(t, err)
+		same, err := decodeInfo("n1", again)
+		require.NoError(t, err)
+		require.Equal(t, info, same)
+	})
 }
