@@ -20,8 +20,8 @@ import (
 )
 
 // The harness stands in for machines and cluster processes. A ring is a list of messages; each
-// member reads it at its own pace, enters it when the test says so, and goes on in it until it
-// enters another one. That is more than a real ring allows, which is the point.
+// member reads it at its own pace, enters it when the test decides, and continues in it until it
+// enters another one. A real ring allows less: the tests cover more than can happen.
 
 type testRing struct {
 	id      ring.ID
@@ -30,18 +30,18 @@ type testRing struct {
 }
 
 type testNode struct {
-	t      testing.TB
-	c      *testCluster
-	id     ring.NodeID
-	disk   *faultdisk.Disk
-	plain  env.Disk // instead, if set
-	opts   Options
-	store  *Store
-	up     bool
-	life   uint64
-	boot   uint64
-	now    time.Duration
-	timers map[env.TimerID]time.Duration
+	t           testing.TB
+	c           *testCluster
+	id          ring.NodeID
+	disk        *faultdisk.Disk
+	plain       env.Disk // instead, if set
+	opts        Options
+	store       *Store
+	up          bool
+	incarnation uint64
+	boot        uint64
+	now         time.Duration
+	timers      map[env.TimerID]time.Duration
 
 	floor    uint64 // of rings entered, durable unless the disk is wiped
 	reserved uint64 // of rings formed as representative
@@ -84,8 +84,8 @@ func newTestCluster(t testing.TB, votes ...uint32) *testCluster {
 		cfg = append(cfg, Vote{Node: ring.NodeID(i + 1), Votes: v})
 	}
 	for i := range votes {
-		c.nodes = append(c.nodes, &testNode{t: t, c: c, id: ring.NodeID(i + 1), disk: faultdisk.New(), boot: 1,
-			opts: Options{Node: ring.NodeID(i + 1), Nodes: cfg}, answers: map[env.OpID]*Response{}})
+		c.nodes = append(c.nodes, &testNode{t: t, c: c, id: ring.NodeID(i + 1), disk: faultdisk.New(),
+			boot: 1, opts: Options{Node: ring.NodeID(i + 1), Nodes: cfg}, answers: map[env.OpID]*Response{}})
 	}
 	return c
 }
@@ -101,7 +101,7 @@ func (c *testCluster) start() *testCluster {
 
 // start runs the store process on the machine, like a supervisor.
 func (n *testNode) start() error {
-	n.life++
+	n.incarnation++
 	n.store, n.up, n.timers = New(n.opts), true, map[env.TimerID]time.Duration{}
 	n.hello, n.pipe = false, nil
 	if err := n.store.Start(n); err != nil {
@@ -167,7 +167,8 @@ func (n *testNode) enter(r *testRing, late func() bool) {
 		n.t.Fatalf("node %d enters an old ring", n.id)
 	}
 	if n.ring != nil {
-		n.pipe = append(n.pipe, cpg.Config{Kind: cpg.Transitional, Ring: r.id, Members: []ring.NodeID{n.id}})
+		n.pipe = append(n.pipe,
+			cpg.Config{Kind: cpg.Transitional, Ring: r.id, Members: []ring.NodeID{n.id}})
 		for ; late != nil && n.cursor < len(n.ring.order); n.cursor++ {
 			if late() {
 				n.pipe = append(n.pipe, n.ring.order[n.cursor])
@@ -210,7 +211,7 @@ func (n *testNode) deliver() bool {
 	return true
 }
 
-// receive hands a message to the store; its bytes are the world's again afterwards.
+// receive hands a message to the store; its bytes belong to the environment again afterwards.
 func (n *testNode) receive(m cpg.Message) {
 	payload := cpg.Encode(m)
 	n.step(env.LocalMessage{From: cpg.Process, Payload: payload})
@@ -312,7 +313,7 @@ func (n *testNode) AtEnd(release func()) { n.atEnd = append(n.atEnd, release) }
 
 func (n *testNode) Self() env.Self {
 	return env.Self{Machine: env.MachineID(n.id - 1), Name: fmt.Sprintf("n%d", n.id), Process: Process,
-		Boot: n.boot, Incarnation: n.life}
+		Boot: n.boot, Incarnation: n.incarnation}
 }
 func (n *testNode) Mono() time.Duration { return n.now }
 func (n *testNode) Wall() time.Time {
@@ -372,7 +373,8 @@ func (n *testNode) Local(to string, payload []byte) error {
 		n.hello = true
 		if n.ring != nil {
 			n.cursor = len(n.ring.order)
-			n.pipe = append(n.pipe, cpg.Config{Kind: cpg.Regular, Ring: n.ring.id, Members: n.ring.members, Greeting: true})
+			n.pipe = append(n.pipe, cpg.Config{Kind: cpg.Regular, Ring: n.ring.id,
+				Members: n.ring.members, Greeting: true})
 		}
 	case cpg.Reform:
 		n.reforms++

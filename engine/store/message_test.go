@@ -17,11 +17,14 @@ func someConfig() *state.Config {
 
 func someMessages() []message {
 	return []message{
-		&report{Incarnation: state.Incarnation{1}, Epoch: ring.ID{Seq: 4, Rep: 1}, Mark: state.Mark{Revision: 3}, Config: someConfig()},
-		&decide{Members: []ring.NodeID{1, 3}, Source: 1, Epoch: ring.ID{Seq: 4, Rep: 1}, Mark: state.Mark{Revision: 3}},
+		&report{Incarnation: state.Incarnation{1}, Epoch: ring.ID{Seq: 4, Rep: 1},
+			Mark: state.Mark{Revision: 3}, Config: someConfig()},
+		&decide{Members: []ring.NodeID{1, 3}, Source: 1, Epoch: ring.ID{Seq: 4, Rep: 1},
+			Mark: state.Mark{Revision: 3}},
 		&decide{Members: []ring.NodeID{1}, Source: 1, Genesis: true},
 		&fetch{Target: 2, Mark: state.Mark{Revision: 3}, Genesis: state.GenesisID{9}},
-		&command{state.Command{Request: "r", Op: tree.Op{Kind: tree.CAS, Path: "a/b", Data: []byte("x"), Expect: 4, Writer: 1, MtimeMS: 5}}},
+		&command{state.Command{Request: "r", Op: tree.Op{Kind: tree.CAS, Path: "a/b", Data: []byte("x"),
+			Expect: 4, Writer: 1, MtimeMS: 5}}},
 		&command{state.Command{Request: "r", Since: 8, Op: tree.Op{Data: []byte{}},
 			Replace: state.Member{Node: 3, Incarnation: state.Incarnation{2}}}},
 		&marker{ID: 7},
@@ -63,7 +66,8 @@ func TestMessagesSurviveTheWire(t *testing.T) {
 }
 
 func FuzzFrame(f *testing.F) {
-	f.Add((&frame{epoch: ring.ID{Seq: 8, Rep: 2}, number: 3, index: 1, count: 4, piece: []byte("piece")}).encode())
+	part := &frame{epoch: ring.ID{Seq: 8, Rep: 2}, number: 3, index: 1, count: 4, piece: []byte("piece")}
+	f.Add(part.encode())
 	f.Add((&frame{epoch: ring.ID{Seq: 8, Rep: 2}, number: 3, count: 5000, bulk: true}).encode())
 	f.Fuzz(func(t *testing.T, data []byte) {
 		fr, err := decodeFrame(data)

@@ -21,7 +21,8 @@ func TestBytesOnTheWire(t *testing.T) {
 	w.Raw([]byte{9, 8})
 	w.Bytes([]byte{5})
 	w.String("ab")
-	require.Equal(t, []byte{7, 1, 0, 4, 3, 2, 1, 8, 7, 6, 5, 4, 3, 2, 1, 9, 8, 1, 0, 0, 0, 5, 2, 0, 0, 0, 'a', 'b'}, w.B)
+	require.Equal(t, []byte{7, 1, 0, 4, 3, 2, 1, 8, 7, 6, 5, 4, 3, 2, 1, 9, 8,
+		1, 0, 0, 0, 5, 2, 0, 0, 0, 'a', 'b'}, w.B)
 }
 
 // TestReaderReturnsWhatWriterWrote draws values of every kind and cuts the input at every length.
@@ -57,16 +58,19 @@ func TestReaderReturnsWhatWriterWrote(t *testing.T) {
 }
 
 func TestReaderRefuses(t *testing.T) {
-	for name, read := range map[string]func(*bin.Reader){
-		"a byte that is no bool":            func(r *bin.Reader) { r.B = []byte{2}; r.Bool() },
-		"more bytes than the limit":         func(r *bin.Reader) { r.B = []byte{2, 0, 0, 0, 1, 1}; r.Bytes(1) },
-		"a longer string than there is":     func(r *bin.Reader) { r.B = []byte{2, 0, 0, 0, 1}; _ = r.String(9) },
-		"more items than can follow":        func(r *bin.Reader) { r.B = []byte{2, 0, 0, 0, 1, 1, 1}; r.Count(2) },
-		"a count that overflows 32 bits":    func(r *bin.Reader) { r.B = []byte{255, 255, 255, 255}; r.Count(math.MaxInt32) },
-		"what its user does not understand": func(r *bin.Reader) { r.Fail() },
+	for name, c := range map[string]struct {
+		data []byte
+		read func(*bin.Reader)
+	}{
+		"a byte that is no bool":         {[]byte{2}, func(r *bin.Reader) { r.Bool() }},
+		"more bytes than the limit":      {[]byte{2, 0, 0, 0, 1, 1}, func(r *bin.Reader) { r.Bytes(1) }},
+		"a longer string than there is":  {[]byte{2, 0, 0, 0, 1}, func(r *bin.Reader) { _ = r.String(9) }},
+		"more items than can follow":     {[]byte{2, 0, 0, 0, 1, 1, 1}, func(r *bin.Reader) { r.Count(2) }},
+		"a count that overflows 32 bits": {[]byte{255, 255, 255, 255}, func(r *bin.Reader) { r.Count(math.MaxInt32) }},
+		"what its user refuses":          {nil, func(r *bin.Reader) { r.Fail() }},
 	} {
-		r := &bin.Reader{}
-		read(r)
+		r := &bin.Reader{B: c.data}
+		c.read(r)
 		require.True(t, r.Failed(), name)
 		require.False(t, r.Done(), name)
 		require.Zero(t, r.U64(), "%s: every later value is zero", name)

@@ -34,7 +34,11 @@ type Installation struct {
 type Backend interface {
 	// Commit persists applied commands.
 	Commit(b *Batch) error
-	// Install persists an epoch together with its state.
+	// Install persists an epoch together with its state. Example of why they are one transaction: of three
+	// nodes, 1 and 2 have revision 10 of epoch 4 on disk, acknowledged, and node 3 revision 9. The three
+	// form ring 8, which starts from revision 10. If node 3 made the epoch durable first and crashed before
+	// the state, it would report "epoch 8, revision 9" in a later ring with node 1, which is still at epoch
+	// 4. The highest epoch is the source, and revision 10 would be lost.
 	Install(i *Installation) error
 	// Release gives the backend's memory back without touching the disk.
 	Release()

@@ -1,7 +1,7 @@
 // Package faultdisk is an [env.Disk] in memory that keeps what is durable apart from what is not, so that
 // tests can cut the power, kill a process in the middle of a call, and fail calls.
 //
-// The simulator's disk (package sim/world) does the same for whole runs, but the engine must not import the
+// The simulator's disk (package sim/disk) does the same for whole runs, but the engine must not import the
 // simulator, and tests of single packages need what a run cannot give: a hook before every single call
 // (Before), so that a test kills or fails at call number i for every i; a copy of a disk (Clone), so that it
 // tries every power cut from one state; and choices that the test enumerates instead of draws. What a power
