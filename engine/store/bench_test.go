@@ -58,7 +58,8 @@ func BenchmarkCommit(b *testing.B) {
 	b.ResetTimer()
 	for i := range b.N {
 		var batch state.Batch
-		cmd := state.Command{Request: fmt.Sprint(i), Op: tree.Op{Kind: tree.Write, Path: fmt.Sprintf("f%d", i%20), Data: data}}
+		cmd := state.Command{Request: fmt.Sprint(i),
+			Op: tree.Op{Kind: tree.Write, Path: fmt.Sprintf("f%d", i%20), Data: data}}
 		r.Apply(&cmd, nil, &batch)
 		if err := db.Commit(&batch); err != nil {
 			b.Fatal(err)

@@ -15,7 +15,8 @@ import (
 func someRequests() []Request {
 	return []Request{
 		{ID: "1", Op: "write", Path: "a", Data: []byte("x")}, {ID: "2", Op: "cas", Path: "a/b", Expect: 3},
-		{ID: "3", Op: "rename", Path: "a", To: "b", Retry: true, Since: 4}, {ID: "4", Op: OpRead, Local: true},
+		{ID: "3", Op: "rename", Path: "a", To: "b", Retry: true, Since: 4},
+		{ID: "4", Op: OpRead, Local: true},
 		{ID: "5", Op: OpDump, After: "a", Limit: 10}, {ID: "6", Op: OpWitness, From: 1 << 63},
 		{ID: "7", Op: OpReplaceMember, Node: 3, Incarnation: "000102030405060708090a0b0c0d0e0f"},
 		{ID: "8", Op: OpList, Path: "nodes", Deep: true, Local: true},
@@ -24,17 +25,21 @@ func someRequests() []Request {
 }
 
 func someResponses() []Response {
-	file := EntryInfo{Path: "a/b", Kind: KindFile, Size: 3, Created: 7, Mod: 9, Writer: 2, MtimeMS: -5, Data: []byte("abc")}
+	file := EntryInfo{Path: "a/b", Kind: KindFile, Size: 3, Created: 7, Mod: 9, Writer: 2, MtimeMS: -5,
+		Data: []byte("abc")}
 	return []Response{
 		{}, {ID: "1", OK: true, Revision: 1<<64 - 1, Remembered: true, Changed: true},
 		{ID: "2", Code: tree.RevisionMismatch, Message: "not so", Actual: 4},
 		{ID: "3", OK: true, Entry: &file},
-		{ID: "4", OK: true, More: true, Entries: []EntryInfo{file, {Path: "d", Kind: KindDirectory}, {Kind: "pipe"}}},
+		{ID: "4", OK: true, More: true, Entries: []EntryInfo{file, {Path: "d", Kind: KindDirectory},
+			{Kind: "pipe"}}},
 		{ID: "4", OK: true, Paths: []string{"a", "", "a/b"}},
-		{ID: "5", OK: true, Digest: "d", Chain: "c", Log: []LogRecord{{Revision: 2, Epoch: "1.4", Request: "r",
-			Op: "write", Path: "p", To: "t", Digest: "d", Chain: "c"}}},
-		{ID: "6", OK: true, Status: &Status{Phase: PhaseServing, Reason: "x", Role: RoleVoter, Node: 3, Incarnation: "i",
-			Ring: "1.4", Epoch: "1.3", Members: []ring.NodeID{1, 2}, Quorate: true, Revision: 4, Pending: 2,
+		{ID: "5", OK: true, Digest: "d", Chain: "c",
+			Log: []LogRecord{{Revision: 2, Epoch: "1.4", Request: "r",
+				Op: "write", Path: "p", To: "t", Digest: "d", Chain: "c"}}},
+		{ID: "6", OK: true, Status: &Status{Phase: PhaseServing, Reason: "x", Role: RoleVoter, Node: 3,
+			Incarnation: "i",
+			Ring:        "1.4", Epoch: "1.3", Members: []ring.NodeID{1, 2}, Quorate: true, Revision: 4, Pending: 2,
 			Config: []MemberStatus{{Node: 1, Votes: 2, Incarnation: "i", Present: "p"}, {}}}},
 	}
 }

@@ -21,8 +21,9 @@ func configOf(genesis byte, votes ...uint32) *state.Config {
 }
 
 func reportOf(n ring.NodeID, c *state.Config, epoch, revision uint64) *orderedReport {
-	return &orderedReport{node: n, report: report{Incarnation: inc(n), Config: c, Epoch: ring.ID{Seq: epoch, Rep: 1},
-		Mark: state.Mark{Revision: revision, Chain: [32]byte{byte(revision), byte(epoch)}}}}
+	return &orderedReport{node: n, report: report{Incarnation: inc(n), Config: c,
+		Epoch: ring.ID{Seq: epoch, Rep: 1},
+		Mark:  state.Mark{Revision: revision, Chain: [32]byte{byte(revision), byte(epoch)}}}}
 }
 
 func exchangeOf(members []ring.NodeID, reports ...*orderedReport) *exchange {
@@ -83,7 +84,8 @@ func TestDecisionsThatDoNotFollow(t *testing.T) {
 		_, err := x.verify(&d)
 		require.Error(t, err, name)
 	}
-	smaller := decide{Members: []ring.NodeID{1, 2}, Source: 2, Epoch: ring.ID{Seq: 4, Rep: 1}, Mark: x.reports[1].Mark}
+	smaller := decide{Members: []ring.NodeID{1, 2}, Source: 2, Epoch: ring.ID{Seq: 4, Rep: 1},
+		Mark: x.reports[1].Mark}
 	_, err = x.verify(&smaller)
 	require.NoError(t, err, "X may leave a reporter out, if it is a quorum")
 }
@@ -145,6 +147,7 @@ func TestGenesisNeedsAllAndAgreement(t *testing.T) {
 }
 
 func TestTwoClustersDoNotMerge(t *testing.T) {
-	_, err := exchangeOf(nil, reportOf(1, configOf(1, 1, 1), 4, 1), reportOf(2, configOf(2, 1, 1), 4, 1)).conclude()
+	_, err := exchangeOf(nil, reportOf(1, configOf(1, 1, 1), 4, 1),
+		reportOf(2, configOf(2, 1, 1), 4, 1)).conclude()
 	require.ErrorIs(t, err, errTwoClusters)
 }

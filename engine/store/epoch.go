@@ -10,7 +10,8 @@ import (
 )
 
 // epoch is the decide stage: at the start of a ring its members exchange what they have on disk and agree,
-// in the ring's order, on which stores take part and from which state the epoch starts. decision.go has the rule.
+// in the ring's order, on which stores take part and from which state the epoch starts. decision.go has the
+// rule.
 type epoch struct {
 	*shared
 	catchUp  *catchUp
@@ -163,7 +164,7 @@ func (e *epoch) hasDecidedState(d *decision) bool {
 
 // installSame installs an epoch whose state is already here. The epoch is made durable although no content
 // changes, because the next decision picks its source by it. Example: nodes 1, 2 and 3 are at revision 10 of
-// epoch 4. Node 3 applies two more changes that reach no other node: revision 12, confirmed by no other. Nodes
+// epoch 4. Node 3 applies two more changes that reach no other node: revision 12, not confirmed. Nodes
 // 1 and 2 form ring 8, start from revision 10 and acknowledge a change as their revision 11. In the next ring
 // with node 3, epoch 8 on disk is what lets revision 11, acknowledged, win over revision 12 of epoch 4.
 func (e *epoch) installSame(d *decision) {

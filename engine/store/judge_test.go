@@ -43,7 +43,8 @@ type given struct {
 }
 
 func watch(t require.TestingT, c *testCluster) *judge {
-	j := &judge{t: t, c: c, chain: map[uint64]exposed{}, begun: map[env.OpID]begun{}, requests: map[string]Request{}}
+	j := &judge{t: t, c: c, chain: map[uint64]exposed{}, begun: map[env.OpID]begun{},
+		requests: map[string]Request{}}
 	c.onRecord = j.onRecord
 	c.onAnswer = j.onAnswer
 	return j
@@ -78,7 +79,8 @@ func (j *judge) expose(n *testNode, revision uint64) {
 
 func (j *judge) onAnswer(n *testNode, op env.OpID, r *Response) {
 	b, ok := j.begun[op]
-	if !ok || r.Code == CodeReadOnly || r.Code == CodeNoQuorum || r.Code == CodeTryAgain || r.Code == CodeFailed ||
+	if !ok || r.Code == CodeReadOnly || r.Code == CodeNoQuorum || r.Code == CodeTryAgain ||
+		r.Code == CodeFailed ||
 		r.Code == CodeUnknown || b.req.Local {
 		if ok {
 			j.answers = append(j.answers, given{b, r})
@@ -87,10 +89,12 @@ func (j *judge) onAnswer(n *testNode, op env.OpID, r *Response) {
 	}
 	change := b.req.Op != OpRead && b.req.Op != OpList
 	if change && r.OK && !r.Remembered && r.Revision <= b.seen {
-		j.failf("node %d: %s made revision %d, but %d was seen before it began", n.id, r.ID, r.Revision, b.seen)
+		j.failf("node %d: %s made revision %d, but %d was seen before it began", n.id, r.ID, r.Revision,
+			b.seen)
 	}
 	if !(change && r.OK) && r.Revision < b.seen {
-		j.failf("node %d: %s was judged at revision %d, but %d was seen before it began", n.id, r.ID, r.Revision, b.seen)
+		j.failf("node %d: %s was judged at revision %d, but %d was seen before it began", n.id, r.ID,
+			r.Revision, b.seen)
 	}
 	j.expose(n, r.Revision)
 	if change && r.OK {
@@ -110,7 +114,8 @@ func (j *judge) onRecord(n *testNode, r env.Record) {
 			j.contained(n.id, &r, &a)
 		}
 		for rev, was := range j.chain {
-			if e := n.store.disk.replica.Log.At(rev); e != nil && was.epoch.Compare(r.Epoch) < 0 && e.Chain != was.chain {
+			if e := n.store.disk.replica.Log.At(rev); e != nil && was.epoch.Compare(r.Epoch) < 0 &&
+				e.Chain != was.chain {
 				j.failf("node %d installed %s with another history at revision %d", n.id, r.Epoch, rev)
 			}
 		}
@@ -135,7 +140,8 @@ func (j *judge) contained(node ring.NodeID, i *Installed, a *Acknowledged) {
 // conclude compares the end with everything that clients were told.
 func (j *judge) conclude(n *testNode) {
 	j.expose(n, n.store.disk.replica.Revision())
-	require.GreaterOrEqual(j.t, n.store.disk.replica.Revision(), j.top, "acknowledged changes are missing at the end")
+	require.GreaterOrEqual(j.t, n.store.disk.replica.Revision(), j.top,
+		"acknowledged changes are missing at the end")
 	model := tree.New(tree.DefaultLimits())
 	states := []map[string]tree.Entry{contents(model)}
 	seen := map[string]bool{}
@@ -147,7 +153,8 @@ func (j *judge) conclude(n *testNode) {
 		seen[e.Request] = true
 		if e.Kind != state.ReplaceMember {
 			req := j.requests[e.Request]
-			op := tree.Op{Kind: treeKind(req.Op), Path: req.Path, To: req.To, Data: req.Data, Expect: req.Expect}
+			op := tree.Op{Kind: treeKind(req.Op), Path: req.Path, To: req.To, Data: req.Data,
+				Expect: req.Expect}
 			require.Nil(j.t, model.Check(&op), "revision %d: %+v", rev, op)
 			model.Apply(&op, rev)
 		}

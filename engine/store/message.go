@@ -267,7 +267,8 @@ func decodeCommand(r *bin.Reader) *command {
 	m.Replace.Node = ring.NodeID(r.U32())
 	r.Raw(m.Replace.Incarnation[:])
 	m.Op = tree.Op{Kind: tree.OpKind(r.U8()), Path: r.String(tree.MaxPathBytes),
-		To: r.String(tree.MaxPathBytes), Data: r.Bytes(tree.MaxFileBytes), Expect: r.U64(), Writer: r.U32(), MtimeMS: int64(r.U64())}
+		To: r.String(tree.MaxPathBytes), Data: r.Bytes(tree.MaxFileBytes), Expect: r.U64(), Writer: r.U32(),
+		MtimeMS: int64(r.U64())}
 	if m.Request == "" {
 		r.Fail()
 	}

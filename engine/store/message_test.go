@@ -85,7 +85,8 @@ func FuzzFrame(f *testing.F) {
 func FuzzRequest(f *testing.F) {
 	for _, r := range []Request{
 		{ID: "1", Op: "write", Path: "a", Data: []byte("x")}, {ID: "2", Op: "cas", Path: "a/b", Expect: 3},
-		{ID: "3", Op: "rename", Path: "a", To: "b", Retry: true, Since: 4}, {ID: "4", Op: OpRead, Local: true},
+		{ID: "3", Op: "rename", Path: "a", To: "b", Retry: true, Since: 4},
+		{ID: "4", Op: OpRead, Local: true},
 		{ID: "5", Op: OpDump, After: "a", Limit: 10}, {ID: "6", Op: OpWitness, From: 3},
 		{ID: "9", Op: OpWatch, Path: "ha", Since: 7},
 		{ID: "7", Op: OpReplaceMember, Node: 3, Incarnation: "000102030405060708090a0b0c0d0e0f"},

@@ -83,14 +83,16 @@ func TestBacklogOverflow(t *testing.T) {
 		n.enter(r, nil)
 	}
 	n1, n2, n3 := c.node(1), c.node(2), c.node(3)
-	for n1.deliver() || n2.deliver() || n3.deliver() || n1.fire(time.Millisecond) || n2.fire(time.Millisecond) {
+	for n1.deliver() || n2.deliver() || n3.deliver() || n1.fire(time.Millisecond) ||
+		n2.fire(time.Millisecond) {
 	} // n1 has not served n3's request: its timer is 2 ms
 	require.True(t, n3.store.catchUp.fetching)
 	data := make([]byte, tree.MaxFileBytes)
 	delete(n1.timers, timerServe)
 	for i := range maxBacklogBytes/len(data) + 2 {
 		n2.invoke(Request{Op: "write", Path: fmt.Sprintf("f%d", i), Data: data})
-		for n1.deliver() || n2.deliver() || n3.deliver() || n1.fire(time.Millisecond) || n2.fire(time.Millisecond) {
+		for n1.deliver() || n2.deliver() || n3.deliver() || n1.fire(time.Millisecond) ||
+			n2.fire(time.Millisecond) {
 		}
 	}
 	require.Positive(t, c.probes["store/backlog-overflow"])
@@ -195,7 +197,8 @@ func TestStrangersAreNotOverwritten(t *testing.T) {
 	c.node(3).mustWrite("mine", "keep me")
 	c.formAll(1, 2, 3)
 	require.Positive(t, c.probes["store/two-clusters"]+c.probes["store/stranger"])
-	require.Equal(t, "keep me", string(c.node(3).do(Request{Op: OpRead, Path: "mine", Local: true}).Entry.Data))
+	require.Equal(t, "keep me", string(c.node(3).do(Request{Op: OpRead, Path: "mine",
+		Local: true}).Entry.Data))
 	require.Equal(t, CodeReadOnly, c.node(1).code(Request{Op: "write", Path: "a"}))
 }
 
@@ -239,7 +242,8 @@ func TestListAndDumpPages(t *testing.T) {
 }
 
 func TestBadConfigurationIsRefused(t *testing.T) {
-	for _, nodes := range [][]Vote{nil, {{Node: 2, Votes: 1}}, {{Node: 1, Votes: 0}}, {{Node: 1, Votes: 1}, {Node: 1, Votes: 1}}} {
+	for _, nodes := range [][]Vote{nil, {{Node: 2, Votes: 1}}, {{Node: 1, Votes: 0}},
+		{{Node: 1, Votes: 1}, {Node: 1, Votes: 1}}} {
 		c := newTestCluster(t, 1)
 		c.node(1).opts.Nodes = nodes
 		require.Error(t, c.node(1).start(), "%+v", nodes)

@@ -291,7 +291,8 @@ func runWalks(t *testing.T, wipes, steps int, votes ...uint32) {
 		seeds /= 4
 	}
 	for seed := *walkFirst; seed < *walkFirst+uint64(seeds); seed++ {
-		if !t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { runWalk(t, seed, wipes, steps, votes) }) {
+		if !t.Run(fmt.Sprintf("seed=%d", seed),
+			func(t *testing.T) { runWalk(t, seed, wipes, steps, votes) }) {
 			return
 		}
 	}

@@ -48,7 +48,8 @@ func TestWatchTellsWhatHasHappenedAlready(t *testing.T) {
 	n.mustWrite("b", "1")
 	require.True(t, n.do(Request{Op: OpWatch, Path: "b", Since: first}).Changed)
 	require.True(t, n.waits(n.invoke(Request{Op: OpWatch, Path: "a", Since: first})))
-	require.True(t, n.do(Request{Op: OpWatch, Path: "a", Since: 1000}).Changed, "nobody knows what a later revision held")
+	require.True(t, n.do(Request{Op: OpWatch, Path: "a", Since: 1000}).Changed,
+		"nobody knows what a later revision held")
 	require.Equal(t, tree.Invalid, n.code(Request{Op: OpWatch, Path: "/a"}))
 }
 

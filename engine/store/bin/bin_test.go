@@ -62,12 +62,13 @@ func TestReaderRefuses(t *testing.T) {
 		data []byte
 		read func(*bin.Reader)
 	}{
-		"a byte that is no bool":         {[]byte{2}, func(r *bin.Reader) { r.Bool() }},
-		"more bytes than the limit":      {[]byte{2, 0, 0, 0, 1, 1}, func(r *bin.Reader) { r.Bytes(1) }},
-		"a longer string than there is":  {[]byte{2, 0, 0, 0, 1}, func(r *bin.Reader) { _ = r.String(9) }},
-		"more items than can follow":     {[]byte{2, 0, 0, 0, 1, 1, 1}, func(r *bin.Reader) { r.Count(2) }},
-		"a count that overflows 32 bits": {[]byte{255, 255, 255, 255}, func(r *bin.Reader) { r.Count(math.MaxInt32) }},
-		"what its user refuses":          {nil, func(r *bin.Reader) { r.Fail() }},
+		"a byte that is no bool":        {[]byte{2}, func(r *bin.Reader) { r.Bool() }},
+		"more bytes than the limit":     {[]byte{2, 0, 0, 0, 1, 1}, func(r *bin.Reader) { r.Bytes(1) }},
+		"a longer string than there is": {[]byte{2, 0, 0, 0, 1}, func(r *bin.Reader) { _ = r.String(9) }},
+		"more items than can follow":    {[]byte{2, 0, 0, 0, 1, 1, 1}, func(r *bin.Reader) { r.Count(2) }},
+		"a count that overflows 32 bits": {[]byte{255, 255, 255, 255},
+			func(r *bin.Reader) { r.Count(math.MaxInt32) }},
+		"what its user refuses": {nil, func(r *bin.Reader) { r.Fail() }},
 	} {
 		r := &bin.Reader{B: c.data}
 		c.read(r)

@@ -270,7 +270,8 @@ func (c *Client) Status(t *env.Task) (*store.Status, error) {
 // node after a revision, or for store.WatchTimeout. Read what is of interest then, and watch again
 // from the revision that it returns: nothing is missed.
 func (c *Client) Watch(t *env.Task, path string, since uint64) (changed bool, revision uint64, err error) {
-	r, err := c.do(t, store.Request{Op: store.OpWatch, Path: path, Since: since}, store.WatchTimeout+c.timeout)
+	r, err := c.do(t, store.Request{Op: store.OpWatch, Path: path, Since: since},
+		store.WatchTimeout+c.timeout)
 	if err != nil {
 		return false, 0, wrap("watching", path, err)
 	}

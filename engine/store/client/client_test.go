@@ -105,8 +105,9 @@ func TestReadsAndTellsWhatIsMissing(t *testing.T) {
 	b := newBench(t, func(r *store.Request) *store.Response {
 		switch r.Path {
 		case "a":
-			return &store.Response{OK: true, Revision: 9, Entry: &store.EntryInfo{Path: "a", Kind: store.KindFile,
-				Mod: 4, Writer: 3, Data: []byte("text")}}
+			return &store.Response{OK: true, Revision: 9,
+				Entry: &store.EntryInfo{Path: "a", Kind: store.KindFile,
+					Mod: 4, Writer: 3, Data: []byte("text")}}
 		case "d":
 			return &store.Response{OK: true, Entry: &store.EntryInfo{Path: "d", Kind: store.KindDirectory}}
 		}
@@ -133,7 +134,8 @@ func TestReadsAndTellsWhatIsMissing(t *testing.T) {
 
 func TestErrorsAreToldApart(t *testing.T) {
 	for code, want := range map[tree.Code]error{
-		tree.NotFound: client.ErrNotFound, tree.RevisionMismatch: client.ErrChanged, tree.Exists: client.ErrChanged,
+		tree.NotFound: client.ErrNotFound, tree.RevisionMismatch: client.ErrChanged,
+		tree.Exists:        client.ErrChanged,
 		store.CodeReadOnly: client.ErrReadOnly, store.CodeNoQuorum: client.ErrReadOnly,
 		store.CodeTryAgain: client.ErrUnavailable, store.CodeFailed: client.ErrUnavailable,
 		store.CodeUnknown: client.ErrUnknown, tree.NoSpace: client.ErrRefused,
@@ -195,7 +197,8 @@ func TestCallsAreBounded(t *testing.T) {
 }
 
 // paged serves a list in pages of two; before says what happens before a page is made.
-func paged(paths *[]string, revision *uint64, before func(after string)) func(*store.Request) *store.Response {
+func paged(paths *[]string, revision *uint64,
+	before func(after string)) func(*store.Request) *store.Response {
 	return func(r *store.Request) *store.Response {
 		before(r.After)
 		from := 0

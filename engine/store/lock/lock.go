@@ -178,7 +178,7 @@ func (l *Locks) put(t *env.Task, name string, expect uint64) error {
 }
 
 // RequestedAt is when this process asked for the newest version of a lock that the store has confirmed,
-// on the monotonic clock: until a TTL after it no other process holds the lock. It reports false when it holds none.
+// on the monotonic clock: until a TTL after it no other process holds the lock. False when it holds none.
 func (l *Locks) RequestedAt(name string) (time.Duration, bool) {
 	h, ok := l.held[name]
 	return h.requested, ok

@@ -233,7 +233,10 @@ func TestGivenBackIsFree(t *testing.T) {
 	require.True(t, c.acquire(0, "a"))
 	c.do(0, func(u *user, task *env.Task) { require.True(t, u.locks.Release(task, "a")) })
 	require.True(t, c.acquire(1, "a"))
-	c.do(0, func(u *user, task *env.Task) { require.False(t, u.locks.Release(task, "a"), "it is another's now") })
+	c.do(0, func(u *user, task *env.Task) {
+		require.False(t, u.locks.Release(task, "a"),
+			"it is another's now")
+	})
 }
 
 // Whatever the holders do, fail to do or forget: from the moment that a holder asked for what was

@@ -201,12 +201,13 @@ func (d *DB) read(c *sqlite3.Conn, r *state.Replica) error {
 	if r.Incarnation.IsZero() {
 		return fmt.Errorf("%w: no identity", ErrUnusable)
 	}
-	err = rows(c, "SELECT inode, path, kind, mod, writer, mtime, data FROM entry", func(s *sqlite3.Stmt) error {
-		r.Tree.Put(tree.Entry{Inode: uint64(s.ColumnInt64(0)), Path: s.ColumnText(1),
-			Kind: tree.Kind(s.ColumnInt(2)), Mod: uint64(s.ColumnInt64(3)),
-			Writer: uint32(s.ColumnInt64(4)), MtimeMS: s.ColumnInt64(5), Data: s.ColumnBlob(6, nil)})
-		return nil
-	})
+	err = rows(c, "SELECT inode, path, kind, mod, writer, mtime, data FROM entry",
+		func(s *sqlite3.Stmt) error {
+			r.Tree.Put(tree.Entry{Inode: uint64(s.ColumnInt64(0)), Path: s.ColumnText(1),
+				Kind: tree.Kind(s.ColumnInt(2)), Mod: uint64(s.ColumnInt64(3)),
+				Writer: uint32(s.ColumnInt64(4)), MtimeMS: s.ColumnInt64(5), Data: s.ColumnBlob(6, nil)})
+			return nil
+		})
 	if err != nil {
 		return err
 	}

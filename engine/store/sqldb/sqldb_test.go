@@ -174,7 +174,8 @@ func (h *history) check(t *testing.T, d *faultdisk.Disk, at int) {
 			return
 		}
 	}
-	require.Fail(t, "a state that never was", "cut before call %d: revision %d of epoch %s, %d commits had returned",
+	require.Fail(t, "a state that never was",
+		"cut before call %d: revision %d of epoch %s, %d commits had returned",
 		at, r.Revision(), r.Epoch, h.done)
 }
 

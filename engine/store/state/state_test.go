@@ -14,14 +14,16 @@ import (
 func initialized(keep uint64, votes ...uint32) *Config {
 	c := &Config{Genesis: GenesisID{1}, LogKeep: keep}
 	for i, v := range votes {
-		c.Members = append(c.Members, Member{Node: ring.NodeID(i + 1), Votes: v, Incarnation: Incarnation{byte(i + 1)}})
+		c.Members = append(c.Members, Member{Node: ring.NodeID(i + 1), Votes: v,
+			Incarnation: Incarnation{byte(i + 1)}})
 	}
 	return c
 }
 
 func fresh(keep uint64) *Replica {
-	return &Replica{Incarnation: Incarnation{1}, Epoch: ring.ID{Seq: 4, Rep: 1}, Config: initialized(keep, 1, 1, 1),
-		Tree: tree.New(tree.DefaultLimits())}
+	return &Replica{Incarnation: Incarnation{1}, Epoch: ring.ID{Seq: 4, Rep: 1},
+		Config: initialized(keep, 1, 1, 1),
+		Tree:   tree.New(tree.DefaultLimits())}
 }
 
 func nobody(ring.NodeID) Incarnation { return Incarnation{} }
@@ -68,7 +70,8 @@ func TestConfigCheck(t *testing.T) {
 	for _, c := range []Config{
 		{LogKeep: 1}, {LogKeep: 1, Members: []Member{{Node: 0, Votes: 1}}},
 		{LogKeep: 1, Members: []Member{{Node: 2, Votes: 1}, {Node: 1, Votes: 1}}},
-		{LogKeep: 1, Members: []Member{{Node: 1, Votes: 0}}}, {LogKeep: 0, Members: []Member{{Node: 1, Votes: 1}}},
+		{LogKeep: 1, Members: []Member{{Node: 1, Votes: 0}}},
+		{LogKeep: 0, Members: []Member{{Node: 1, Votes: 1}}},
 		{LogKeep: 1, Members: []Member{{Node: 1, Votes: MaxVotes + 1}}},
 		{LogKeep: MaxLogKeep + 1, Members: []Member{{Node: 1, Votes: 1}}},
 	} {
@@ -104,7 +107,8 @@ func TestReplaceMember(t *testing.T) {
 	}
 	ask := func(node ring.NodeID, inc byte) Outcome {
 		var b Batch
-		o := r.Apply(&Command{Request: fmt.Sprint(node, inc), Replace: Member{Node: node, Incarnation: Incarnation{inc}}}, present, &b)
+		o := r.Apply(&Command{Request: fmt.Sprint(node, inc),
+			Replace: Member{Node: node, Incarnation: Incarnation{inc}}}, present, &b)
 		require.Equal(t, o.Refusal == nil, b.Config != nil)
 		return o
 	}
@@ -122,7 +126,8 @@ func TestReplaceMember(t *testing.T) {
 
 func drawCommand(t *rapid.T, i int) Command {
 	paths := []string{"a", "b", "d", "d/x"}
-	op := tree.Op{Kind: tree.OpKind(rapid.IntRange(1, 6).Draw(t, "kind")), Path: rapid.SampledFrom(paths).Draw(t, "path")}
+	op := tree.Op{Kind: tree.OpKind(rapid.IntRange(1, 6).Draw(t, "kind")),
+		Path: rapid.SampledFrom(paths).Draw(t, "path")}
 	if op.Kind == tree.Rename {
 		op.To = rapid.SampledFrom(paths).Draw(t, "to")
 	}

@@ -146,7 +146,8 @@ func (m *model) rename(op Op, old Entry, rev uint64) Code {
 var modelPaths = []string{"a", "b", "d", "d/a", "d/b", "d/e", "d/e/f", "g/h"}
 
 func drawOp(t *rapid.T) Op {
-	op := Op{Kind: OpKind(rapid.IntRange(1, 6).Draw(t, "kind")), Path: rapid.SampledFrom(modelPaths).Draw(t, "path")}
+	op := Op{Kind: OpKind(rapid.IntRange(1, 6).Draw(t, "kind")),
+		Path: rapid.SampledFrom(modelPaths).Draw(t, "path")}
 	switch op.Kind {
 	case Write, Create, CAS:
 		op.Data = bytes.Repeat([]byte{'x'}, rapid.IntRange(0, 12).Draw(t, "size"))
@@ -185,7 +186,8 @@ func TestTreeIsTheModel(t *testing.T) {
 }
 
 func compare(t require.TestingT, tr *Tree, m *model) {
-	require.Equal(t, slices.Sorted(maps.Keys(m.files)), slices.AppendSeq([]string(nil), slices.Values(tr.Paths())))
+	require.Equal(t, slices.Sorted(maps.Keys(m.files)),
+		slices.AppendSeq([]string(nil), slices.Values(tr.Paths())))
 	rebuilt := New(tr.Limits())
 	for p, want := range m.files {
 		got := tr.Get(p)
@@ -205,7 +207,8 @@ func TestEveryFieldIsInTheDigest(t *testing.T) {
 	base := Entry{Inode: 1, Path: "a", Kind: File, Data: []byte("x"), Mod: 2, Writer: 3, MtimeMS: 4}
 	seen := map[Digest]bool{}
 	for _, change := range []func(*Entry){func(*Entry) {}, func(e *Entry) { e.Inode = 9 },
-		func(e *Entry) { e.Path = "b" }, func(e *Entry) { e.Kind = Directory }, func(e *Entry) { e.Data = []byte("y") },
+		func(e *Entry) { e.Path = "b" }, func(e *Entry) { e.Kind = Directory },
+		func(e *Entry) { e.Data = []byte("y") },
 		func(e *Entry) { e.Mod = 9 }, func(e *Entry) { e.Writer = 9 }, func(e *Entry) { e.MtimeMS = 9 }} {
 		e, tr := base, New(DefaultLimits())
 		change(&e)
@@ -236,7 +239,8 @@ func TestPaths(t *testing.T) {
 func TestLimits(t *testing.T) {
 	tr := New(DefaultLimits())
 	require.Nil(t, tr.Check(&Op{Kind: Create, Path: "a", Data: make([]byte, MaxFileBytes)}))
-	require.Equal(t, TooLarge, tr.Check(&Op{Kind: Create, Path: "a", Data: make([]byte, MaxFileBytes+1)}).Code)
+	require.Equal(t, TooLarge, tr.Check(&Op{Kind: Create, Path: "a",
+		Data: make([]byte, MaxFileBytes+1)}).Code)
 	for i := range 128 {
 		tr.Apply(&Op{Kind: Create, Path: fmt.Sprint(i), Data: make([]byte, MaxFileBytes)}, uint64(i+1))
 	}
