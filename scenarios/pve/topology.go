@@ -87,8 +87,8 @@ type renaming struct {
 func (r *renaming) name(machine, of string) (string, error) {
 	name, ok := r.to[machine]
 	if !ok {
-		return "", fmt.Errorf("%s has no node for machine %s of %s: it has fewer nodes than the scenario needs; "+
-			"take a scenario of fewer machines, or another topology", r.file, machine, of)
+		return "", fmt.Errorf("%s has no node for machine %s of %s: it has fewer nodes than the scenario "+
+			"needs; take a scenario of fewer machines, or another topology", r.file, machine, of)
 	}
 	return name, nil
 }

@@ -116,8 +116,8 @@ func (d *drawing) node(label string) string { return d.nodes[d.draw(label, len(d
 // service draws the settings of a service.
 func (d *drawing) service(kind string) *ha.ServiceConfig {
 	cd := config.DefaultService(kind)
-	cd.State = []ha.RequestedState{ha.WantStarted, ha.WantStarted, ha.WantStarted, ha.WantStarted, ha.WantStarted,
-		ha.WantStarted, ha.WantStopped, ha.WantDisabled}[d.draw("state", 8)]
+	cd.State = []ha.RequestedState{ha.WantStarted, ha.WantStarted, ha.WantStarted, ha.WantStarted,
+		ha.WantStarted, ha.WantStarted, ha.WantStopped, ha.WantDisabled}[d.draw("state", 8)]
 	cd.Failback = d.draw("failback", 2) == 0
 	cd.MaxRestart = (1 + d.draw("max-restart", 3)) % 3
 	cd.MaxRelocate = (1 + d.draw("max-relocate", 3)) % 3

@@ -2,6 +2,7 @@ package fullstack
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -32,8 +33,7 @@ func (t *translator) command(at time.Duration, text string) error {
 	return t.nodeCommand(at, verb, object, args)
 }
 
-// skipRounds lets all daemons of a kind stand still for as long as the rounds take that they are to
-// leave out.
+// skipRounds pauses all daemons of a kind for as long as the rounds take that they must skip.
 func (t *translator) skipRounds(at time.Duration, daemonName string, args []string) error {
 	rounds := 1
 	if len(args) > 0 {
@@ -61,15 +61,10 @@ func (t *translator) skipRounds(at time.Duration, daemonName string, args []stri
 	return nil
 }
 
-func (t *translator) known(name string) bool {
-	for _, n := range t.names {
-		if n == name {
-			return true
-		}
-	}
-	return false
-}
+// known reports whether a node is one of the scenario's.
+func (t *translator) known(name string) bool { return slices.Contains(t.names, name) }
 
+// nodeCommand translates a command about a node's power or network, or about its daemons.
 func (t *translator) nodeCommand(at time.Duration, verb, name string, args []string) error {
 	arg := strings.Join(args, " ")
 	switch verb + " " + arg {
@@ -92,11 +87,13 @@ func (t *translator) nodeCommand(at time.Duration, verb, name string, args []str
 	return nil
 }
 
+// daemonCommand translates a command about the daemons of a node.
 func (t *translator) daemonCommand(at time.Duration, verb, name string, args []string) error {
 	switch {
 	case verb == "cfs":
 		return fmt.Errorf("%w: locks and files come from one store here, so a node that cannot read files "+
-			"cannot renew its lock either and is fenced, whereas the scenario goes on renewing", ErrNotExpressible)
+			"cannot renew its lock either and is fenced, whereas the scenario continues to renew it",
+			ErrNotExpressible)
 	case verb == "shutdown" || verb == "reboot" || verb == "restart-lrm":
 		t.orderOn(at, name, verb)
 	case verb == "pve-manager-version" && len(args) == 2 && args[0] == "set":
@@ -109,6 +106,7 @@ func (t *translator) daemonCommand(at time.Duration, verb, name string, args []s
 	return nil
 }
 
+// crmCommand translates a command to the CRM of a node.
 func (t *translator) crmCommand(at time.Duration, name string, args []string) error {
 	switch args[0] {
 	case config.CommandEnableMaintenance, config.CommandDisableMaintenance:
@@ -128,11 +126,12 @@ func (t *translator) crmCommand(at time.Duration, name string, args []string) er
 	return nil
 }
 
-// order lets the operator do something at the console of a machine that is up.
+// order has the operator run a command at the console of a machine that is up.
 func (t *translator) order(at time.Duration, run string) {
 	t.orderOn(at, t.console(), run)
 }
 
+// orderOn has the operator run a command on a machine.
 func (t *translator) orderOn(at time.Duration, on, run string) {
 	t.ha.Commands = append(t.ha.Commands, haspec.Command{At: at, On: on, Run: run})
 }
@@ -149,6 +148,7 @@ func (t *translator) console() string {
 	return t.names[0]
 }
 
+// serviceCommand translates a command about a service.
 func (t *translator) serviceCommand(at time.Duration, sid string, args []string) error {
 	if len(args) == 0 {
 		return conformance.ErrCommand
@@ -169,7 +169,7 @@ func (t *translator) serviceCommand(at time.Duration, sid string, args []string)
 		if len(args) != 2 {
 			return conformance.ErrCommand
 		}
-		for _, name := range t.names { // whoever has it moves it
+		for _, name := range t.names { // the node that has the guest moves it
 			t.orderOn(at, name, "move "+sid+" "+args[1])
 		}
 	case "lock":
@@ -187,6 +187,7 @@ func (t *translator) serviceCommand(at time.Duration, sid string, args []string)
 // defaultLock is the name of a guest's lock that has none.
 const defaultLock = "backup"
 
+// addService translates the command that creates a service.
 func (t *translator) addService(at time.Duration, sid string, args []string) error {
 	if len(args) == 0 || !t.known(args[0]) {
 		return fmt.Errorf("unknown node: %w", conformance.ErrCommand)
@@ -199,7 +200,7 @@ func (t *translator) addService(at time.Duration, sid string, args []string) err
 	t.adopt(sid)
 	t.load(0, sid)
 	if len(args) > 2 && args[2] == "1" {
-		// It runs before the HA manager hears of it.
+		// It runs before the HA manager learns of it.
 		t.orderOn(at-step/2, args[0], "start "+sid)
 	}
 	t.order(at, "create "+sid+" "+args[0]+" "+state)

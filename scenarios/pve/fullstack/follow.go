@@ -17,12 +17,12 @@ import (
 type observed struct {
 	// log has the lines of the HA manager's daemons and of the machines' power switches.
 	log []conformance.Line
-	// running is the node on which each guest runs in the end, double who ran on two at once.
+	// running is the node on which each guest runs at the end, double the guests that ran on two at once.
 	running map[string]string
 	double  []conformance.DoubleRun
 }
 
-// follow reads a run.
+// follow returns what a run showed.
 func follow(run *scenarios.Run) *observed {
 	f := &follower{run: run, on: map[string][]bool{},
 		from: run.Scenario.Warmup + darkTime, to: run.Scenario.Warmup + run.Scenario.Duration}
@@ -51,7 +51,7 @@ func follow(run *scenarios.Run) *observed {
 	return &f.out
 }
 
-// follower goes through a run in the order of its times.
+// follower goes through the log lines and records of a run in the order of time.
 type follower struct {
 	run      *scenarios.Run
 	from, to time.Duration

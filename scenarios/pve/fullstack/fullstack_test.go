@@ -70,7 +70,7 @@ func TestDevicesTellWhatHardwareKnows(t *testing.T) {
 // conformance ha --full-stack replays all of them.
 const corpusStep = 21
 
-// A sample of the suite that nobody in this project wrote.
+// A sample of the suite that other people wrote.
 func TestCorpus(t *testing.T) {
 	root := os.Getenv("HOLDFAST_CORPORA")
 	if root == "" {

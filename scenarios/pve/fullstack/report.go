@@ -12,18 +12,18 @@ import (
 // Result is the judgement of one folder.
 type Result struct {
 	Name string `json:"name"`
-	// Inexpressible says why a real cluster cannot do what the scenario describes; the folder then
+	// Inexpressible is why a real cluster cannot do what the scenario describes; the folder then
 	// counts for nothing else.
 	Inexpressible string `json:"inexpressible,omitempty"`
-	// Device says why the folder was replayed with a fence device; nothing when it was not.
+	// Device is why the folder was replayed with a fence device; "" if it was not.
 	Device string `json:"device,omitempty"`
-	// T1 and T2 tell which tiers the folder passed; Exact, that it passed T1 without any rule.
+	// T1 and T2 report whether the folder passed these tiers; Exact, that it passed T1 without any rule.
 	T1    bool `json:"t1"`
 	T2    bool `json:"t2"`
 	Exact bool `json:"exact"`
 	// Rules are those that T1 needed, by name.
 	Rules []string `json:"rules,omitempty"`
-	// T1Differences and T2Differences say what is different on these tiers.
+	// T1Differences and T2Differences are what is different on these tiers.
 	T1Differences []string `json:"t1_differences,omitempty"`
 	T2Differences []string `json:"t2_differences,omitempty"`
 	// Error is set when the folder could not be replayed.
@@ -35,7 +35,7 @@ type Result struct {
 // Report is the judgement of all folders.
 type Report struct {
 	Results []Result `json:"results"`
-	// Rules say where a real cluster may differ on T1, and why.
+	// Rules are where a real cluster may differ on T1, and why.
 	Rules []Rule `json:"rules"`
 	// Total counts the folders, Expressible those that a real cluster can express; T1, T2 and
 	// Exact count of these.
@@ -46,11 +46,12 @@ type Report struct {
 	Exact       int `json:"exact"`
 }
 
-// Passed tells whether every folder that can be expressed passed both tiers.
+// Passed reports whether every folder that can be expressed passed both tiers.
 func (r *Report) Passed() bool {
 	return r.Expressible > 0 && r.T1 == r.Expressible && r.T2 == r.Expressible
 }
 
+// add counts a folder.
 func (r *Report) add(result Result) {
 	r.Results = append(r.Results, result)
 	r.Total++

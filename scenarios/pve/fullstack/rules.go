@@ -10,10 +10,10 @@ import (
 // Rule is a difference that a real cluster may show on T1.
 type Rule struct {
 	Name string `json:"name"`
-	// Why says what may differ and for what reason.
+	// Why is what may differ, and for what reason.
 	Why string `json:"why"`
 	// apply takes what may differ out of transitions, on both sides alike.
-	apply func(conformance.Transitions) conformance.Transitions
+	apply change
 }
 
 // Rules are applied in this order, as long as differences remain. None takes out anything about a
@@ -25,8 +25,8 @@ var Rules = []Rule{
 			return renamed(steps, map[string]string{"master": "standing", "slave": "standing"})
 		})},
 	{Name: "ring-forming",
-		Why: "while a ring forms, after a machine has come or gone, renewals and quorum fail for some seconds; " +
-			"a daemon that leaves its state for that and comes back to it has never left it",
+		Why: "while a ring forms, after a machine has come or gone, renewals and quorum fail for some " +
+			"seconds; a daemon that leaves its state for that and comes back to it has never left it",
 		apply: chain(
 			each("daemon ", "/lrm", without("lost_agent_lock")),
 			each("daemon ", "/crm", without("lost_manager_lock")),
@@ -44,11 +44,14 @@ var Rules = []Rule{
 			each("daemon ", "/crm", notLast("standing => wait_for_quorum")))},
 }
 
+// change changes the transitions of all entities.
+type change func(conformance.Transitions) conformance.Transitions
+
 // transform changes the steps of one entity.
 type transform func(steps []string) []string
 
 // each changes the steps of entities of a kind.
-func each(prefix, suffix string, f transform) func(conformance.Transitions) conformance.Transitions {
+func each(prefix, suffix string, f transform) change {
 	return func(t conformance.Transitions) conformance.Transitions {
 		out := conformance.Transitions{}
 		for entity, steps := range t {
@@ -61,7 +64,8 @@ func each(prefix, suffix string, f transform) func(conformance.Transitions) conf
 	}
 }
 
-func chain(all ...func(conformance.Transitions) conformance.Transitions) func(conformance.Transitions) conformance.Transitions {
+// chain applies changes one after the other.
+func chain(all ...change) change {
 	return func(t conformance.Transitions) conformance.Transitions {
 		for _, f := range all {
 			t = f(t)
@@ -72,7 +76,7 @@ func chain(all ...func(conformance.Transitions) conformance.Transitions) func(co
 
 const arrow = " => "
 
-// renamed gives states other names; a step from a state to itself is none.
+// renamed gives states other names; a step from a state to itself is dropped.
 func renamed(steps []string, names map[string]string) []string {
 	var out []string
 	for _, step := range steps {
@@ -90,7 +94,7 @@ func renamed(steps []string, names map[string]string) []string {
 	return out
 }
 
-// without takes out visits to a state that end where they began.
+// without removes visits to a state that end where they began.
 func without(state string) transform {
 	return func(steps []string) []string {
 		for i := 0; i+1 < len(steps); {
@@ -107,7 +111,7 @@ func without(state string) transform {
 	}
 }
 
-// notLast takes a step out where it is the last one before the end, or before the daemon begins anew.
+// notLast removes a step if it is the last one before the end, or before a restart of the daemon.
 func notLast(step string) transform {
 	return func(steps []string) []string {
 		var out []string

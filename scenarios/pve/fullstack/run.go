@@ -17,7 +17,7 @@ import (
 
 // Options of Run.
 type Options struct {
-	// Runner is the world to replay in.
+	// Runner is the backend that replays.
 	Runner scenarios.Runner
 	// Seed decides every draw of the runs.
 	Seed uint64
@@ -46,10 +46,10 @@ func Run(ctx context.Context, dirs []string, o Options) (*Report, error) {
 	return report, nil
 }
 
-// Replay replays and judges one folder. When its outcome hangs on the virtual hardware, which tells the
-// master that a node is off, it is replayed with a power switch that can tell. The virtual hardware also
-// tells which guests run on a node that is cut off, and lets somebody switch on what a device switched
-// off: when the switch does not lead to the same outcome, nothing that a real cluster has does.
+// Replay replays and judges one folder. If its outcome depends on the virtual hardware, which informs the
+// master that a node is off, the folder is replayed with a power switch that can do so. The virtual
+// hardware also knows which guests run on a node that is cut off, and lets an operator switch on what a
+// device switched off: if the switch does not lead to the same outcome, nothing in a real cluster can.
 func Replay(ctx context.Context, folder string, o Options) Result {
 	c, err := load(folder)
 	if err != nil {
@@ -62,13 +62,14 @@ func Replay(ctx context.Context, folder string, o Options) Result {
 	}
 	switched, _ := attempt(ctx, c, o, true)
 	if !switched.T1 || !switched.T2 {
-		return Result{Name: c.Name, Log: result.Log, Inexpressible: fmt.Sprintf("%v: %s, and only the virtual hardware knows "+
-			"what runs there", ErrNotExpressible, why)}
+		return Result{Name: c.Name, Log: result.Log, Inexpressible: fmt.Sprintf(
+			"%v: %s, and only the virtual hardware knows what runs there", ErrNotExpressible, why)}
 	}
 	switched.Device = why
 	return switched
 }
 
+// load reads a folder, which must have an expected log.
 func load(folder string) (*conformance.Scenario, error) {
 	c, err := conformance.Load(os.DirFS(folder), ".", filepath.Base(folder))
 	if err == nil && c.Expected == "" {
@@ -78,7 +79,8 @@ func load(folder string) (*conformance.Scenario, error) {
 }
 
 // attempt replays a scenario once.
-func attempt(ctx context.Context, c *conformance.Scenario, o Options, devices bool) (Result, []conformance.Line) {
+func attempt(ctx context.Context, c *conformance.Scenario, o Options,
+	devices bool) (Result, []conformance.Line) {
 	result := Result{Name: c.Name}
 	log, err := result.replay(ctx, c, o, devices)
 	switch {
@@ -91,7 +93,9 @@ func attempt(ctx context.Context, c *conformance.Scenario, o Options, devices bo
 	return result, log
 }
 
-func (result *Result) replay(ctx context.Context, c *conformance.Scenario, o Options, devices bool) ([]conformance.Line, error) {
+// replay runs the translated scenario and judges it; it returns the lines of the run's log.
+func (result *Result) replay(ctx context.Context, c *conformance.Scenario, o Options,
+	devices bool) ([]conformance.Line, error) {
 	s, err := Translate(c, devices)
 	if err != nil {
 		return nil, err
@@ -114,12 +118,13 @@ func (result *Result) replay(ctx context.Context, c *conformance.Scenario, o Opt
 	return seen.log, nil
 }
 
-// unguarded is what a master says when it leaves a service alone because nothing proves that it has
+// unguarded is the line of a master that does not recover a service because nothing proves that it has
 // ended.
 var unguarded = regexp.MustCompile(`^service '([^']+)' is not recovered from node '([^']+)': the node was not guarded`)
 
-// unwitnessed says for which node a scenario counts on a witness that a cluster has only with a fence
-// device: the virtual hardware tells the master whether a node that was not guarded is off.
+// unwitnessed returns for which node a scenario needs a witness that a cluster has only with a fence
+// device: the virtual hardware informs the master whether a node that was not guarded is off. It returns
+// "" if there is none.
 func unwitnessed(expected string, log []conformance.Line) string {
 	known := map[string]bool{}
 	for _, line := range conformance.ParseLog(expected) {
@@ -133,6 +138,5 @@ func unwitnessed(expected string, log []conformance.Line) string {
 	return ""
 }
 
-// ofFaults are the checks that ask whether machines and services came back, which a scenario need
-// not intend.
+// ofFaults are the checks of whether machines and services came back, which a scenario need not intend.
 var ofFaults = []string{"recovery", "ha-recovery", "ha-end"}

@@ -21,34 +21,37 @@ import (
 
 // Times of a replay.
 const (
-	// setUpTime is for the cluster's beginning: all machines are on, the store begins, and the
-	// operator puts the files into place. The HA manager does not run yet.
+	// setUpTime is for the cluster's start: all machines are on, the store starts, and the operator
+	// puts the files into place. The HA manager does not run yet.
 	setUpTime = 20 * time.Second
-	// darkTime is how long all machines are off then. A scenario's time 0 is its end.
+	// darkTime is how long all machines are off after that. A scenario's time 0 is its end.
 	darkTime = 5 * time.Second
 	// step separates the commands of one group, so that they keep their order: machines that are
 	// switched on together begin their rounds one after the other.
 	step = 100 * time.Millisecond
 	// moveSpeed is that of a network on which a guest moves within a round, in MiB per second.
 	moveSpeed = 4096
-	// bootTime is what a machine needs until somebody can work at its console.
+	// bootTime is what a machine needs until an operator can work at its console.
 	bootTime = time.Second
 )
 
 // ErrNotExpressible means that no real cluster could do what a scenario describes.
 var ErrNotExpressible = errors.New("a real cluster cannot express this")
 
-// Translate makes an ordinary scenario of a conformance scenario; with devices, it has a power switch
-// that must confirm a node's death. It fails with ErrNotExpressible, and says why.
+// Translate turns a conformance scenario into an ordinary one; with devices, it has a power switch that
+// must confirm a node's death. The error wraps ErrNotExpressible if no cluster can do what the scenario
+// describes, and gives the reason.
 func Translate(c *conformance.Scenario, devices bool) (*scenarios.Scenario, error) {
 	steps, end, err := c.Plan()
 	if err != nil {
 		return nil, err
 	}
-	t := &translator{source: c, sizes: map[string]conformance.GuestSize{}, off: map[string]time.Duration{}, cut: map[string]time.Duration{},
+	t := &translator{source: c, sizes: map[string]conformance.GuestSize{},
+		off: map[string]time.Duration{}, cut: map[string]time.Duration{},
 		ha: &haspec.Spec{Prepared: true, Services: map[string]string{}, Guests: map[string]haspec.Guest{},
-			Nodes: map[string]haspec.Node{}, Flaws: map[string]haspec.Flaw{}, Rules: c.Rules, Groups: c.Groups,
-			Datacenter: datacenter(c.Datacenter), Migration: haspec.Migration{MiBPerSecond: moveSpeed}}}
+			Nodes: map[string]haspec.Node{}, Flaws: map[string]haspec.Flaw{},
+			Rules: c.Rules, Groups: c.Groups, Datacenter: datacenter(c.Datacenter),
+			Migration: haspec.Migration{MiBPerSecond: moveSpeed}}}
 	if err := t.begin(); err != nil {
 		return nil, err
 	}
@@ -70,11 +73,11 @@ func Translate(c *conformance.Scenario, devices bool) (*scenarios.Scenario, erro
 	return t.scenario(darkTime + time.Duration(end)*time.Second)
 }
 
-// roundsPerRound is how many rounds of a real master, of 10 s, go into one of the virtual world.
+// roundsPerRound is how many rounds of a real master, of 10 s, fit into one of the virtual world.
 const roundsPerRound = 2
 
-// datacenter writes the settings. What they count in rounds shall take the same time; what acts at
-// once acts one round of the virtual world after the last thing that happened.
+// datacenter returns the settings as a file. What they count in rounds must take the same time; what acts
+// at once acts one round of the virtual world after the last event.
 func datacenter(dc ha.Datacenter) string {
 	dc.CRS.HoldRounds = max(1, dc.CRS.HoldRounds) * roundsPerRound
 	return config.FormatDatacenter(dc)
@@ -88,11 +91,11 @@ type translator struct {
 	ha     *haspec.Spec
 	sizes  map[string]conformance.GuestSize
 
-	// off and cut say since when a machine has no power, and no network.
+	// off and cut hold since when a machine has no power, and no network.
 	off, cut map[string]time.Duration
 }
 
-// begin takes over nodes and services as they are at first.
+// begin adds the nodes and services as they are at first.
 func (t *translator) begin() error {
 	for _, n := range t.source.Hardware() {
 		t.names = append(t.names, n.Name)
@@ -104,7 +107,7 @@ func (t *translator) begin() error {
 	for _, n := range t.source.Hardware() {
 		if n.Power {
 			t.powerOn(darkTime, n.Name)
-			t.ha.Disabled = append(t.ha.Disabled, n.Name) // its daemons come with a command only
+			t.ha.Disabled = append(t.ha.Disabled, n.Name) // its daemons start by command only
 		}
 		if n.Power && !n.Network {
 			t.cut[n.Name] = 0
@@ -142,11 +145,11 @@ func (t *translator) addDevice() {
 	t.ha.Datacenter = datacenter(dc)
 }
 
-// adopt describes a service's guest as it is at first, with the flaws that its name tells of.
+// adopt describes a service's guest as it is at first, with the flaws that its name stands for.
 func (t *translator) adopt(sid string) {
 	size := t.sizes[sid]
-	t.ha.Guests[sid] = haspec.Guest{Cores: int(math.Round(size.CPUs)), MemoryMiB: int(math.Round(size.MemBytes / mebibyte)),
-		Lock: t.source.GuestLocks[sid]}
+	t.ha.Guests[sid] = haspec.Guest{Cores: int(math.Round(size.CPUs)),
+		MemoryMiB: int(math.Round(size.MemBytes / mebibyte)), Lock: t.source.GuestLocks[sid]}
 	f := conformance.FlawsOf(sid)
 	if f == (conformance.Flaws{}) {
 		return
@@ -160,7 +163,7 @@ func (t *translator) adopt(sid string) {
 	}
 }
 
-// load notes what a guest uses from now on, where anybody wants to know.
+// load adds what a guest uses from a time on, if the scheduler uses loads.
 func (t *translator) load(at time.Duration, sid string) {
 	if t.source.Datacenter.CRS.Mode != ha.SchedDynamic {
 		return
@@ -171,17 +174,18 @@ func (t *translator) load(at time.Duration, sid string) {
 	t.ha.Guests[sid] = g
 }
 
-// others are all machines but one.
-func (t *translator) others(name string) []string {
-	return slices.DeleteFunc(slices.Clone(t.names), func(n string) bool { return n == name })
+// others returns all machines except for one.
+func others(names []string, name string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == name })
 }
 
-// powerOn ends what keeps a machine off, and what keeps it apart; one that is off by itself is
-// switched on.
+// powerOn ends the power cut and the network cut of a machine; a machine that is off by itself is switched
+// on.
 func (t *translator) powerOn(at time.Duration, name string) {
 	since, booting := t.off[name]
 	if booting {
-		t.faults = append(t.faults, fault.Fault{Kind: fault.PowerCut, At: since, For: at - since, Machines: []string{name}})
+		t.faults = append(t.faults, fault.Fault{Kind: fault.PowerCut, At: since, For: at - since,
+			Machines: []string{name}})
 		delete(t.off, name)
 	} else {
 		t.faults = append(t.faults, fault.Fault{Kind: fault.PowerOn, At: at, Machines: []string{name}})
@@ -197,24 +201,27 @@ func (t *translator) powerOn(at time.Duration, name string) {
 	t.connect(at, name)
 }
 
+// connect ends the network cut of a machine, if there is one.
 func (t *translator) connect(at time.Duration, name string) {
 	if since, is := t.cut[name]; is {
 		t.faults = append(t.faults, fault.Fault{Kind: fault.Cut, At: since, For: at - since,
-			From: []string{name}, To: t.others(name)})
+			From: []string{name}, To: others(t.names, name)})
 		delete(t.cut, name)
 	}
 }
 
-// finish lets what still acts act to the end.
+// finish adds the faults that last to the end.
 func (t *translator) finish() {
 	for _, name := range slices.Sorted(maps.Keys(t.off)) {
 		t.faults = append(t.faults, fault.Fault{Kind: fault.PowerCut, At: t.off[name], Machines: []string{name}})
 	}
 	for _, name := range slices.Sorted(maps.Keys(t.cut)) {
-		t.faults = append(t.faults, fault.Fault{Kind: fault.Cut, At: t.cut[name], From: []string{name}, To: t.others(name)})
+		t.faults = append(t.faults, fault.Fault{Kind: fault.Cut, At: t.cut[name],
+			From: []string{name}, To: others(t.names, name)})
 	}
 }
 
+// scenario returns what has been collected as a scenario.
 func (t *translator) scenario(duration time.Duration) (*scenarios.Scenario, error) {
 	slices.SortStableFunc(t.ha.Commands, func(a, b haspec.Command) int { return int(a.At - b.At) })
 	b := scenarios.New(fileName(t.source.Name)).
@@ -227,7 +234,7 @@ func (t *translator) scenario(duration time.Duration) (*scenarios.Scenario, erro
 	return b.Build()
 }
 
-// fileName makes a scenario's name of a folder's.
+// fileName turns a folder's name into a valid name of a scenario.
 func fileName(folder string) string {
 	lower := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
