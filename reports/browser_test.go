@@ -30,7 +30,8 @@ func TestPageInBrowser(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 		defer cancel()
 		var out, log bytes.Buffer
-		cmd := exec.CommandContext(ctx, browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
+		cmd := exec.CommandContext(ctx, browser, "--headless", "--no-sandbox", "--disable-gpu",
+			"--disable-background-networking",
 			"--disable-component-update", "--disable-sync", "--no-first-run", "--user-data-dir="+filepath.Join(dir, "profile"),
 			"--enable-logging=stderr", "--virtual-time-budget=3000", "--window-size=900,4000", "--dump-dom", "file://"+path+hash)
 		cmd.Stdout, cmd.Stderr = &out, &log
@@ -58,7 +59,10 @@ func TestPageInBrowser(t *testing.T) {
 	require.False(t, strings.Contains(dom, "<title>owned"))
 
 	for _, s := range hostileTexts {
-		asText := reports.Options{Scenario: func(*scenarios.Scenario) ([]byte, error) { return []byte(s), nil }}
+		asText := reports.Options{Scenario: func(*scenarios.Scenario) ([]byte, error) {
+			return []byte(s),
+				nil
+		}}
 		dom, console = open(pageOf(t, asText, hostile(s)), "")
 		require.Empty(t, console, "%q", s)
 		contains(t, dom, `class="scripted"`)

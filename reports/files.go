@@ -200,7 +200,8 @@ func (v *view) writeFaults(w io.Writer) error {
 	file := faultsFile{Schema: FaultsSchema, Faults: []wireFault{}}
 	for i := range v.run.Applied {
 		a := &v.run.Applied[i]
-		file.Faults = append(file.Faults, wireFault{a.Fault, a.Begun, a.Ended, a.Problem, FaultWords(&a.Fault)})
+		file.Faults = append(file.Faults, wireFault{a.Fault, a.Begun, a.Ended, a.Problem,
+			FaultWords(&a.Fault)})
 	}
 	return writeJSON(w, file)
 }

@@ -197,7 +197,8 @@ func replaceFolder(temp, dir string) error {
 		return fmt.Errorf("putting the run folder in place: %w", err)
 	}
 	if _, statErr := os.Stat(filepath.Join(dir, SummaryFile)); statErr != nil && len(entries) > 0 {
-		return fmt.Errorf("replacing %s: %w; move it away or choose another folder for runs", dir, ErrNotRunFolder)
+		return fmt.Errorf("replacing %s: %w; move it away or choose another folder for runs", dir,
+			ErrNotRunFolder)
 	}
 	old, err := os.MkdirTemp(filepath.Dir(dir), ".replaced-*")
 	if err != nil {

@@ -21,7 +21,8 @@ func TestWriteAndReadRun(t *testing.T) {
 	paths, err := reports.WriteRun(dir, run)
 	require.NoError(t, err)
 	require.Equal(t, filepath.Join(dir, reports.PageFile), paths.Page)
-	for _, file := range []string{reports.ScenarioFile, reports.HistoryFile, reports.HistoryText, reports.RecordsFile,
+	for _, file := range []string{reports.ScenarioFile, reports.HistoryFile, reports.HistoryText,
+		reports.RecordsFile,
 		reports.FinalsFile, reports.VerdictsFile, reports.FaultsFile, reports.LogsFile, reports.StoryText, reports.LogsJSON,
 		reports.DigestFile, reports.ReplayFile, reports.StoryFile, reports.SummaryFile, reports.PageFile} {
 		info, err := os.Stat(filepath.Join(dir, file))
@@ -41,7 +42,8 @@ func TestWriteAndReadRun(t *testing.T) {
 	require.Equal(t, run.Probes, saved.Run.Probes)
 	require.Equal(t, run.Subject.Judge().Timeline(run), saved.Story)
 	require.Equal(t, [...]any{run.Seed, run.Backend, run.Digest, run.Duration, run.Steps, run.Reproduce},
-		[...]any{saved.Run.Seed, saved.Run.Backend, saved.Run.Digest, saved.Run.Duration, saved.Run.Steps, saved.Run.Reproduce})
+		[...]any{saved.Run.Seed, saved.Run.Backend, saved.Run.Digest, saved.Run.Duration, saved.Run.Steps,
+			saved.Run.Reproduce})
 	require.Equal(t, reports.ModeDerive, saved.Replay.Mode)
 	require.Equal(t, run.Seed, saved.Replay.Seed)
 
@@ -89,7 +91,8 @@ func TestRenderingASavedRunGivesTheSameFolder(t *testing.T) {
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, len(entries), 14)
 	for _, e := range entries {
-		require.Equal(t, readFile(t, filepath.Join(first.Dir, e.Name())), readFile(t, filepath.Join(second.Dir, e.Name())), e.Name())
+		require.Equal(t, readFile(t, filepath.Join(first.Dir, e.Name())),
+			readFile(t, filepath.Join(second.Dir, e.Name())), e.Name())
 	}
 }
 
@@ -151,7 +154,8 @@ func TestWriteRunFailsWhole(t *testing.T) {
 	entries, err := os.ReadDir(base)
 	require.NoError(t, err)
 	require.Empty(t, entries)
-	_, err = reports.Options{Extra: map[string][]byte{"../x": nil}}.WriteRun(filepath.Join(base, "1"), smallSample().make())
+	_, err = reports.Options{Extra: map[string][]byte{"../x": nil}}.WriteRun(filepath.Join(base, "1"),
+		smallSample().make())
 	require.ErrorContains(t, err, "plain name")
 }
 
@@ -180,7 +184,8 @@ func TestReadRunRefuses(t *testing.T) {
 		require.ErrorContains(t, err, file)
 	}
 	dir := write()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, reports.VerdictsFile), []byte(`{"schema":"holdfast.verdicts/2"}`), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, reports.VerdictsFile),
+		[]byte(`{"schema":"holdfast.verdicts/2"}`), 0o644))
 	_, err = reports.ReadRun(dir)
 	require.ErrorIs(t, err, reports.ErrSchema)
 }
@@ -208,10 +213,16 @@ func TestReadRunWithAnotherScenarioReader(t *testing.T) {
 	require.Equal(t, "pve", saved.Run.Scenario.Subject.Kind)
 
 	refuse := errors.New("line 1: no")
-	_, err = reports.ReadOptions{Scenario: func([]byte) (*scenarios.Scenario, error) { return nil, refuse }}.ReadRun(paths.Dir)
+	_, err = reports.ReadOptions{Scenario: func([]byte) (*scenarios.Scenario, error) {
+		return nil,
+			refuse
+	}}.ReadRun(paths.Dir)
 	require.ErrorIs(t, err, refuse)
 	mine := &scenarios.Scenario{Name: "mine"}
-	saved, err = reports.ReadOptions{Scenario: func([]byte) (*scenarios.Scenario, error) { return mine, nil }}.ReadRun(paths.Dir)
+	saved, err = reports.ReadOptions{Scenario: func([]byte) (*scenarios.Scenario, error) {
+		return mine,
+			nil
+	}}.ReadRun(paths.Dir)
 	require.NoError(t, err)
 	require.Same(t, mine, saved.Run.Scenario)
 }
@@ -225,7 +236,8 @@ func TestVerdictsFile(t *testing.T) {
 		Schema  string
 		Verdict linearizability.Validity
 	}
-	require.NoError(t, json.Unmarshal([]byte(readFile(t, filepath.Join(paths.Dir, reports.VerdictsFile))), &file))
+	require.NoError(t, json.Unmarshal([]byte(readFile(t, filepath.Join(paths.Dir, reports.VerdictsFile))),
+		&file))
 	require.Equal(t, reports.VerdictsSchema, file.Schema)
 	require.Equal(t, linearizability.Invalid, file.Verdict)
 	sum := reports.Summarize(s.make())
@@ -237,7 +249,8 @@ func TestVerdictsFile(t *testing.T) {
 func TestLogsAreOneLineEach(t *testing.T) {
 	run := smallSample().make()
 	run.Logs = []scenarios.LogLine{
-		{At: 1500, Machine: "n1", Process: "store", Level: "INFO", Text: "two\nlines \x1b[2Jand \u202egnp\xff"},
+		{At: 1500, Machine: "n1", Process: "store", Level: "INFO",
+			Text: "two\nlines \x1b[2Jand \u202egnp\xff"},
 		{At: 61e9, Machine: "a-very-long-machine-name-indeed", Process: "p", Level: "W", Text: "ok"},
 	}
 	paths, err := reports.WriteRun(filepath.Join(t.TempDir(), "42"), run)

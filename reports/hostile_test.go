@@ -175,7 +175,8 @@ func checkHostile(t testing.TB, known map[string]bool, s string) {
 	for _, tag := range tags {
 		require.True(t, known[tag], "an element that no page has: %q", tag)
 	}
-	require.False(t, strings.Contains(page, "ZgotmplZ"), "the template met a value in a place that it cannot make safe")
+	require.False(t, strings.Contains(page, "ZgotmplZ"),
+		"the template met a value in a place that it cannot make safe")
 
 	var picture bytes.Buffer
 	require.NoError(t, reports.SVG(&picture, run))
@@ -200,7 +201,8 @@ func TestHostileTexts(t *testing.T) {
 func TestShapeSeesInjection(t *testing.T) {
 	all := known(t)
 	for _, evil := range []string{"<x-evil>", `<p onclick="x">`, `<p <b>`, "<script src=\"x\"></script>"} {
-		tags, err := shape(strings.Replace(pageOf(t, reports.Options{}, smallSample().make()), "<main", evil+"<main", 1))
+		tags, err := shape(strings.Replace(pageOf(t, reports.Options{}, smallSample().make()), "<main",
+			evil+"<main", 1))
 		bad := err != nil
 		for _, tag := range tags {
 			bad = bad || !all[tag]

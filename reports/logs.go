@@ -50,13 +50,15 @@ func (v *view) writeLogsText(w io.Writer) error {
 func (v *view) writeHistoryText(w io.Writer) error {
 	out := bufio.NewWriter(w)
 	if v.opsProblem != "" {
-		if _, err := fmt.Fprintf(out, "# the history is not well formed: %s\n", clean(v.opsProblem)); err != nil {
+		if _, err := fmt.Fprintf(out, "# the history is not well formed: %s\n",
+			clean(v.opsProblem)); err != nil {
 			return err
 		}
 	}
 	node, call := 0, 0
 	for i := range v.ops {
-		node, call = widest(node, v.ops[i].Node), max(call, min(40, utf8.RuneCountInString(CallWords(&v.ops[i]))))
+		node, call = widest(node, v.ops[i].Node), max(call, min(40,
+			utf8.RuneCountInString(CallWords(&v.ops[i]))))
 	}
 	for i := range v.ops {
 		op := &v.ops[i]
@@ -69,7 +71,8 @@ func (v *view) writeHistoryText(w io.Writer) error {
 			words += " "
 		}
 		if _, err := fmt.Fprintf(out, "%s  %9s  client %-3d %s  %s  %s\n", logTime(time.Duration(op.Call)),
-			plainSpaces.Replace(length), clientOf(v.run, op.Process), column(op.Node, node), words, OutcomeWords(op)); err != nil {
+			plainSpaces.Replace(length), clientOf(v.run, op.Process), column(op.Node,
+				node), words, OutcomeWords(op)); err != nil {
 			return err
 		}
 	}

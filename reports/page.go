@@ -205,7 +205,8 @@ func (v *view) facts() []fact {
 	c := v.counts()
 	facts := []fact{{"seed", strconv.FormatUint(r.Seed, 10)}, {"backend", backendTitle(r.Backend)}}
 	if r.Backend == "sim" {
-		facts = append(facts, fact{"virtual time", seconds(r.Duration, 1) + " s"}, fact{"steps", grouped(r.Steps)})
+		facts = append(facts, fact{"virtual time", seconds(r.Duration, 1) + " s"},
+			fact{"steps", grouped(r.Steps)})
 	} else {
 		facts = append(facts, fact{"time", seconds(r.Duration, 1) + " s"})
 	}
@@ -271,8 +272,10 @@ func (v *view) pageOps(ops []history.Operation) (out []pageOp, more int) {
 		if d, ended := v.latencyOf(op); ended {
 			length = took(d)
 		}
-		out = append(out, pageOp{ID: opID(op), Class: string(opClasses[op.Outcome]), At: at(time.Duration(op.Call)),
-			Took: length, Client: decimal(int64(clientOf(v.run, op.Process))), Node: short(clean(op.Node), maxValueChars),
+		out = append(out, pageOp{ID: opID(op), Class: string(opClasses[op.Outcome]),
+			At:   at(time.Duration(op.Call)),
+			Took: length, Client: decimal(int64(clientOf(v.run, op.Process))), Node: short(clean(op.Node),
+				maxValueChars),
 			Call: CallWords(op), Outcome: OutcomeWords(op), Request: short(clean(op.ID), maxValueChars)})
 	}
 	return out, max(0, len(ops)-maxPageOps)

@@ -37,7 +37,8 @@ func samplePages() map[string]*scenarios.Run {
 	s := largeSample()
 	s.stale = true
 	pages["invalid.html"] = s.make()
-	pages["long-names.html"] = hostile(strings.Repeat("a-very-long-name-", 8) + " & <b>words</b> that go on and on")
+	pages["long-names.html"] = hostile(strings.Repeat("a-very-long-name-", 8) +
+		" & <b>words</b> that go on and on")
 	return pages
 }
 
@@ -48,7 +49,8 @@ func TestPagesForTheEye(t *testing.T) {
 		t.Skip("HOLDFAST_SAMPLE_PAGES names no folder to write sample pages to")
 	}
 	for file, run := range samplePages() {
-		require.NoError(t, os.WriteFile(filepath.Join(dir, file), []byte(pageOf(t, reports.Options{}, run)), 0o644))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, file), []byte(pageOf(t, reports.Options{}, run)),
+			0o644))
 		var picture bytes.Buffer
 		require.NoError(t, reports.SVG(&picture, run))
 		require.NoError(t, os.WriteFile(filepath.Join(dir, file+".svg"), picture.Bytes(), 0o644))
@@ -68,7 +70,8 @@ func TestPageGolden(t *testing.T) {
 func TestPageIsSelfContained(t *testing.T) {
 	for file, run := range samplePages() {
 		page := strings.ReplaceAll(pageOf(t, reports.Options{}, run), "http://www.w3.org/2000/svg", "")
-		for _, word := range []string{"http:", "https:", "url(//", "@import", "src=", "<link", "fetch(", "XMLHttpRequest"} {
+		for _, word := range []string{"http:", "https:", "url(//", "@import", "src=", "<link", "fetch(",
+			"XMLHttpRequest"} {
 			require.False(t, strings.Contains(page, word), file)
 		}
 		for _, url := range regexp.MustCompile(`url\([^)]*\)`).FindAllString(page, -1) {
@@ -89,7 +92,8 @@ func TestPagePolicy(t *testing.T) {
 func TestPagePicture(t *testing.T) {
 	run := smallSample().make()
 	picture := func(data []byte, err error) string {
-		return pageOf(t, reports.Options{Picture: func(*scenarios.Run) ([]byte, error) { return data, err }}, run)
+		return pageOf(t, reports.Options{Picture: func(*scenarios.Run) ([]byte, error) { return data, err }},
+			run)
 	}
 	page := picture([]byte("<!doctype html><script>1 < 2 && \"3\"</script>"), nil)
 	contains(t, page, `sandbox="allow-scripts"`)
@@ -98,7 +102,10 @@ func TestPagePicture(t *testing.T) {
 	contains(t, picture(nil, errors.New("no memory")), "could not be drawn: no memory")
 	require.False(t, strings.Contains(picture(nil, nil), "<iframe"))
 
-	paths, err := reports.Options{Picture: func(*scenarios.Run) ([]byte, error) { return []byte("<p>x"), nil }}.
+	paths, err := reports.Options{Picture: func(*scenarios.Run) ([]byte, error) {
+		return []byte("<p>x"),
+			nil
+	}}.
 		WriteRun(filepath.Join(t.TempDir(), "42"), run)
 	require.NoError(t, err)
 	require.Equal(t, "<p>x", readFile(t, filepath.Join(paths.Dir, reports.PictureFile)))
@@ -110,7 +117,8 @@ func TestPageIsBounded(t *testing.T) {
 	s.operations, s.clients, s.stale = 40_000, 200, true
 	run := s.make()
 	for i := range 60_000 {
-		run.Logs = append(run.Logs, scenarios.LogLine{At: run.Duration, Machine: "n1", Level: "WARN", Text: strings.Repeat("x", i%3000)})
+		run.Logs = append(run.Logs, scenarios.LogLine{At: run.Duration, Machine: "n1", Level: "WARN",
+			Text: strings.Repeat("x", i%3000)})
 	}
 	for range 2000 {
 		run.Applied = append(run.Applied, run.Applied[0])
@@ -118,7 +126,8 @@ func TestPageIsBounded(t *testing.T) {
 	}
 	page := pageOf(t, reports.Options{}, run)
 	require.Less(t, len(page), 3<<20)
-	for _, word := range []string{"operations drawn, and ", "more faults in faults.json", "more violations, all in verdicts.json",
+	for _, word := range []string{"operations drawn, and ", "more faults in faults.json",
+		"more violations, all in verdicts.json",
 		"more lines in logs.txt", "64 of 200 clients are drawn", "more in faults.json"} {
 		contains(t, page, word)
 	}

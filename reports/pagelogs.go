@@ -53,7 +53,10 @@ func (v *view) pageLogs() pageLogs {
 	}
 	spans := v.blamedTimes()
 	take(maxLogCandidates, func(l *scenarios.LogLine) bool {
-		return slices.ContainsFunc(spans, func(s [2]time.Duration) bool { return l.At >= s[0] && l.At <= s[1] })
+		return slices.ContainsFunc(spans, func(s [2]time.Duration) bool {
+			return l.At >= s[0] &&
+				l.At <= s[1]
+		})
 	})
 	take(maxLogCandidates, func(l *scenarios.LogLine) bool { return levelClass(l.Level) != "" })
 	take(maxLogLines, func(*scenarios.LogLine) bool { return true })
@@ -100,7 +103,8 @@ func (v *view) blamedTimes() (out [][2]time.Duration) {
 		for j := range head(v.run.Verdicts[i].Violations, maxPageViolations) {
 			for k := range head(v.run.Verdicts[i].Violations[j].Ops, maxPageOps) {
 				op := &v.run.Verdicts[i].Violations[j].Ops[k]
-				out = append(out, [2]time.Duration{time.Duration(op.Call) - logAround, v.endOfOp(op) + logAround})
+				out = append(out, [2]time.Duration{time.Duration(op.Call) - logAround, v.endOfOp(op) +
+					logAround})
 			}
 		}
 	}

@@ -61,7 +61,8 @@ func (t *timeline) latency(v *view, drawn []int) {
 	level := func(d time.Duration) int {
 		return (log2(uint64(max(low, d))) - base) * svg.Full / scale
 	}
-	row := svg.Row{Label: "latency", Height: plotHeight, Tip: "how long each operation took, on a logarithmic axis"}
+	row := svg.Row{Label: "latency", Height: plotHeight,
+		Tip: "how long each operation took, on a logarithmic axis"}
 	for d := low; d <= high; d *= 10 {
 		row.Ticks = append(row.Ticks, svg.Tick{Level: level(d), Label: took(d)})
 	}
@@ -69,7 +70,8 @@ func (t *timeline) latency(v *view, drawn []int) {
 	for _, i := range drawn {
 		op := &v.ops[i]
 		if d, ended := v.latencyOf(op); ended {
-			row.Items = append(row.Items, svg.Item{From: time.Duration(op.Call), Shape: svg.Point, Low: level(d),
+			row.Items = append(row.Items, svg.Item{From: time.Duration(op.Call), Shape: svg.Point,
+				Low:   level(d),
 				Class: opClasses[op.Outcome], ID: opID(op), Alert: blamed[op.Index] > 0})
 		}
 	}
@@ -85,7 +87,8 @@ func (v *view) latencyOf(op *history.Operation) (d time.Duration, ended bool) {
 }
 
 // bucketSizes are the widths of throughput bars to choose from.
-var bucketSizes = []time.Duration{time.Millisecond, 10 * time.Millisecond, 100 * time.Millisecond, time.Second,
+var bucketSizes = []time.Duration{time.Millisecond, 10 * time.Millisecond, 100 * time.Millisecond,
+	time.Second,
 	2 * time.Second, 5 * time.Second, 10 * time.Second, 30 * time.Second, time.Minute, 5 * time.Minute,
 	10 * time.Minute, time.Hour, 6 * time.Hour}
 
@@ -112,10 +115,12 @@ func (t *timeline) throughput(v *view) {
 		b.add(v.ops[i].Outcome)
 		most = max(most, b.total())
 	}
-	row := svg.Row{Label: "per " + took(size), Height: plotHeight / 2, Tip: "how many operations ended in each " + took(size),
+	row := svg.Row{Label: "per " + took(size), Height: plotHeight / 2,
+		Tip:   "how many operations ended in each " + took(size),
 		Ticks: []svg.Tick{{Level: 0, Label: "0"}, {Level: svg.Full * 9 / 10, Label: grouped(most)}}}
 	for i, b := range buckets {
-		row.Items = append(row.Items, barsOf(b, most, time.Duration(i)*size, min(v.end, time.Duration(i+1)*size))...)
+		row.Items = append(row.Items, barsOf(b, most, time.Duration(i)*size,
+			min(v.end, time.Duration(i+1)*size))...)
 	}
 	groups := t.chart.Groups
 	if n := len(groups); n > 0 && groups[n-1].Title == "operations" {

@@ -96,7 +96,8 @@ func (s *Saved) Decode(subject scenarios.Subject) error {
 		if err != nil {
 			return fmt.Errorf("decoding record %d of kind %q: %w", i, r.Kind, err)
 		}
-		records = append(records, scenarios.Stamped{At: r.At, Machine: r.Machine, Process: r.Process, Record: record})
+		records = append(records, scenarios.Stamped{At: r.At, Machine: r.Machine, Process: r.Process,
+			Record: record})
 	}
 	s.Run.Subject, s.Run.Records = subject, records
 	return nil

@@ -94,7 +94,8 @@ func TestRecorderTellsWhatWentWrong(t *testing.T) {
 	require.NoError(t, err)
 	defer recorder.Close()
 	recorder.Take(scenarios.Stamped{Record: unwritable{}})
-	_, err = reports.Options{Records: recorder}.WriteRun(filepath.Join(dir, "story", "1"), smallSample().make())
+	_, err = reports.Options{Records: recorder}.WriteRun(filepath.Join(dir, "story", "1"),
+		smallSample().make())
 	require.ErrorContains(t, err, "encoding record 1")
 	require.NoDirExists(t, filepath.Join(dir, "story", "1"))
 }

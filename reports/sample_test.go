@@ -81,14 +81,19 @@ func largeSample() sample {
 			"Every acknowledged write must be there at the end and no two halves may both accept writes.",
 		warmup: 10 * time.Second, duration: 120 * time.Second, quiet: 40 * time.Second,
 		faults: []fault.Fault{
-			{Kind: fault.Partition, At: 8 * time.Second, For: 14 * time.Second, Groups: [][]string{{"n1", "n2"}, {"n3", "n4", "n5"}}},
-			{Kind: fault.Link, At: 26 * time.Second, For: 18 * time.Second, From: []string{"n4"}, To: []string{"all"},
+			{Kind: fault.Partition, At: 8 * time.Second, For: 14 * time.Second,
+				Groups: [][]string{{"n1", "n2"}, {"n3", "n4", "n5"}}},
+			{Kind: fault.Link, At: 26 * time.Second, For: 18 * time.Second, From: []string{"n4"},
+				To:   []string{"all"},
 				Loss: 50_000, Latency: 30 * time.Millisecond},
-			{Kind: fault.Kill, At: 34 * time.Second, For: 6 * time.Second, Machines: []string{"n2"}, Process: "store"},
-			{Kind: fault.Cut, At: 52 * time.Second, For: 12 * time.Second, From: []string{"n1"}, To: []string{"n3"}, OneWay: true},
+			{Kind: fault.Kill, At: 34 * time.Second, For: 6 * time.Second, Machines: []string{"n2"},
+				Process: "store"},
+			{Kind: fault.Cut, At: 52 * time.Second, For: 12 * time.Second, From: []string{"n1"},
+				To: []string{"n3"}, OneWay: true},
 			{Kind: fault.PowerCut, At: 71 * time.Second, For: 11 * time.Second, Machines: []string{"n3"}},
 			{Kind: fault.DiskStall, At: 78 * time.Second, For: 4 * time.Second, Machines: []string{"n5"}},
-			{Kind: fault.Flap, At: 92 * time.Second, For: 16 * time.Second, From: []string{"n2"}, To: []string{"n5"},
+			{Kind: fault.Flap, At: 92 * time.Second, For: 16 * time.Second, From: []string{"n2"},
+				To:   []string{"n5"},
 				Down: 800 * time.Millisecond, Up: 2 * time.Second},
 		},
 	}
@@ -120,7 +125,8 @@ func (s sample) make() *scenarios.Run {
 	m := &sampler{sample: s, rnd: rand.New(rand.NewPCG(s.seed, 7)), lanes: map[string]*scenarios.Lane{}}
 	m.run = &scenarios.Run{Seed: s.seed, Backend: "sim", Duration: s.warmup + s.duration + s.quiet,
 		Steps: uint64(s.operations) * 1811, Digest: fmt.Sprintf("%016x%016x", m.rnd.Uint64(), m.rnd.Uint64()),
-		Probes:    map[string]int{"totem.recovery.token_lost": 2, "store.catchup.log": 9, "store.catchup.full": 1},
+		Probes: map[string]int{"totem.recovery.token_lost": 2, "store.catchup.log": 9,
+			"store.catchup.full": 1},
 		Reproduce: fmt.Sprintf("holdfast run scenarios/library/%s.yaml --seed %d", s.name, s.seed)}
 	m.scenario()
 	m.faultsAndLanes()
@@ -135,7 +141,8 @@ func (m *sampler) scenario() {
 		References: []string{"a switch that lost one uplink"},
 		Workload:   workload.Spec{Clients: m.clients, Operations: m.operations},
 		Expect:     scenarios.Expect{Probes: []string{"store.catchup.full", "totem.pause.detected"}},
-		Subject:    scenarios.SubjectSpec{Kind: "sample", Value: map[string]any{"kind": "sample", "policy": "strict"}}}
+		Subject: scenarios.SubjectSpec{Kind: "sample", Value: map[string]any{"kind": "sample",
+			"policy": "strict"}}}
 	s.SetDefaults()
 	m.run.Scenario = s
 }
@@ -163,7 +170,8 @@ func (m *sampler) lost(machine string, t time.Duration) bool {
 func (m *sampler) names() []string { return m.run.Scenario.Machines }
 
 func (m *sampler) log(at time.Duration, machine, process, level, text string) {
-	m.run.Logs = append(m.run.Logs, scenarios.LogLine{At: at, Machine: machine, Process: process, Level: level, Text: text})
+	m.run.Logs = append(m.run.Logs, scenarios.LogLine{At: at, Machine: machine, Process: process,
+		Level: level, Text: text})
 }
 
 func (m *sampler) faultsAndLanes() {
@@ -226,16 +234,21 @@ func (m *sampler) reform(at time.Duration) {
 			group = []string{name}
 		}
 		quorate := 2*len(group) > m.machines
-		m.put(name, "membership", at, strings.Join(group, " "), map[bool]string{true: "good", false: "warn"}[len(group) == m.machines])
+		m.put(name, "membership", at, strings.Join(group, " "),
+			map[bool]string{true: "good", false: "warn"}[len(group) == m.machines])
 		m.put(name, "epoch", at, fmt.Sprintf("%s.%x", group[0][1:], m.ring), "idle")
-		m.put(name, "quorum", at, map[bool]string{true: "quorate", false: "no quorum"}[quorate], map[bool]string{true: "good", false: "bad"}[quorate])
-		m.run.Records = append(m.run.Records, scenarios.Stamped{At: at, Machine: env.MachineID(i), Process: "cluster",
-			Record: members{Ring: m.ring, Members: group}})
+		m.put(name, "quorum", at, map[bool]string{true: "quorate", false: "no quorum"}[quorate],
+			map[bool]string{true: "good", false: "bad"}[quorate])
+		m.run.Records = append(m.run.Records, scenarios.Stamped{At: at, Machine: env.MachineID(i),
+			Process: "cluster",
+			Record:  members{Ring: m.ring, Members: group}})
 		m.log(at, name, "cluster", "INFO", fmt.Sprintf("[TOTEM ] A new membership (%s.%x) was formed. Members", group[0][1:], m.ring))
 		if !quorate {
-			m.log(at+time.Millisecond, name, "cluster", "WARN", "[QUORUM] This node is within the non-primary component and will NOT provide any services.")
+			m.log(at+time.Millisecond, name, "cluster", "WARN",
+				"[QUORUM] This node is within the non-primary component and will NOT provide any services.")
 		}
-		m.log(at+2*time.Millisecond, name, "cluster", "INFO", "[MAIN  ] Completed service synchronization, ready to provide service.")
+		m.log(at+2*time.Millisecond, name, "cluster", "INFO",
+			"[MAIN  ] Completed service synchronization, ready to provide service.")
 	}
 }
 
@@ -261,7 +274,8 @@ var sampleMix = []string{workload.Read, workload.Read, workload.Read, workload.W
 
 func (m *sampler) call(client, i int, t time.Duration, home *int) time.Duration {
 	c := sampleCall{client: client, call: t, node: m.names()[*home], outcome: history.OK,
-		op: workload.Op{F: sampleMix[m.rnd.IntN(len(sampleMix))], Key: workload.KeyName(m.rnd.IntN(6)), ID: fmt.Sprintf("c%d-%d", client, i)}}
+		op: workload.Op{F: sampleMix[m.rnd.IntN(len(sampleMix))], Key: workload.KeyName(m.rnd.IntN(6)),
+			ID: fmt.Sprintf("c%d-%d", client, i)}}
 	if c.op.F == workload.Write || c.op.F == workload.CAS {
 		c.op.Value = fmt.Sprintf("c%d.%d.xxxxxxxxxxxxxxxx", client, i)
 	}
@@ -345,7 +359,8 @@ func jsonOf(s string) json.RawMessage {
 
 func (m *sampler) judge() {
 	for i, name := range m.names() {
-		final := scenarios.Final{Machine: env.MachineID(i), Op: workload.Op{F: workload.List}, Output: []byte(`{"revision":` + fmt.Sprint(len(m.calls)) + `}`)}
+		final := scenarios.Final{Machine: env.MachineID(i), Op: workload.Op{F: workload.List},
+			Output: []byte(`{"revision":` + fmt.Sprint(len(m.calls)) + `}`)}
 		if m.stale && name == "n2" {
 			final.Output, final.Err = nil, errors.New("no quorum")
 		}
@@ -356,10 +371,13 @@ func (m *sampler) judge() {
 		panic(err)
 	}
 	m.run.Verdicts = []linearizability.Verdict{
-		{Checker: "store", Validity: linearizability.Valid, Summary: fmt.Sprintf("%d operations fit one order of revisions.", len(ops)),
+		{Checker: "store", Validity: linearizability.Valid,
+			Summary: fmt.Sprintf("%d operations fit one order of revisions.", len(ops)),
 			Details: []string{fmt.Sprintf("%d operations, decided by the store's own log and one replay of the model", len(ops)), "no search was needed"}},
-		{Checker: "membership", Validity: linearizability.Valid, Summary: "At most one partition was quorate at any instant."},
-		{Checker: "recovery", Validity: linearizability.Valid, Summary: "All machines were one quorate cluster again 1.8 s after the last fault."},
+		{Checker: "membership", Validity: linearizability.Valid,
+			Summary: "At most one partition was quorate at any instant."},
+		{Checker: "recovery", Validity: linearizability.Valid,
+			Summary: "All machines were one quorate cluster again 1.8 s after the last fault."},
 	}
 	if m.stale {
 		m.plantStale(ops)
@@ -383,11 +401,13 @@ func (m *sampler) plantStale(ops []history.Operation) {
 	}
 	v := &m.run.Verdicts[0]
 	v.Validity = linearizability.Invalid
-	v.Summary = fmt.Sprintf("A read at %d ms returned revision %d although %s had been acknowledged.", read.Call/1e6, read.Rev-1, write.ID)
+	v.Summary = fmt.Sprintf("A read at %d ms returned revision %d although %s had been acknowledged.",
+		read.Call/1e6, read.Rev-1, write.ID)
 	v.Violations = []linearizability.Violation{{Kind: linearizability.StaleRead,
 		Explain: fmt.Sprintf("%s wrote %s at revision %d and was acknowledged; %s on %s was called later and still saw the value before it.",
 			write.ID, write.Key, write.Rev, read.ID, read.Node),
-		Ops: []history.Operation{*write, *read}, Revisions: []uint64{write.Rev, read.Rev}, Nodes: []string{write.Node, read.Node}}}
+		Ops: []history.Operation{*write, *read}, Revisions: []uint64{write.Rev,
+			read.Rev}, Nodes: []string{write.Node, read.Node}}}
 	m.run.Verdicts[2] = linearizability.Verdict{Checker: "recovery", Validity: linearizability.Unknown,
 		Summary: "One machine gave no answer at the end.", Details: []string{"n2: no quorum"}}
 }

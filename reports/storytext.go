@@ -41,7 +41,8 @@ func writeLane(out io.Writer, lane *scenarios.Lane) error {
 				return err
 			}
 		}
-		if _, err := fmt.Fprintf(out, "%s %s  %s\n", logTime(s.From), logTime(s.To), clean(s.Text)); err != nil {
+		if _, err := fmt.Fprintf(out, "%s %s  %s\n", logTime(s.From), logTime(s.To),
+			clean(s.Text)); err != nil {
 			return err
 		}
 	}

@@ -54,7 +54,8 @@ type textWriter struct {
 
 func (t *textWriter) line(format string, args ...any) { fmt.Fprintf(&t.out, format+"\n", args...) }
 
-var marks = [...]string{linearizability.Unknown: "?", linearizability.Valid: "✓", linearizability.Invalid: "✗"}
+var marks = [...]string{linearizability.Unknown: "?", linearizability.Valid: "✓",
+	linearizability.Invalid: "✗"}
 
 func markOf(v linearizability.Validity) string {
 	if int(v) >= len(marks) {
@@ -63,7 +64,8 @@ func markOf(v linearizability.Validity) string {
 	return marks[v]
 }
 
-var colors = [...]string{linearizability.Unknown: "33", linearizability.Valid: "32", linearizability.Invalid: "31"}
+var colors = [...]string{linearizability.Unknown: "33", linearizability.Valid: "32",
+	linearizability.Invalid: "31"}
 
 func (t *textWriter) paint(v linearizability.Validity, text string) string {
 	if !t.options.Color || int(v) >= len(colors) {

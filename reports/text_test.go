@@ -65,7 +65,8 @@ func TestTextSaysWhatIsUnusual(t *testing.T) {
 	require.Contains(t, out, `NOT APPLIED: this kernel has no\nsuch thing`)
 	require.NotContains(t, out, "page:")
 
-	run.Verdicts = []linearizability.Verdict{{Checker: "store", Validity: linearizability.Invalid, Summary: "s"}}
+	run.Verdicts = []linearizability.Verdict{{Checker: "store", Validity: linearizability.Invalid,
+		Summary: "s"}}
 	require.Contains(t, text(t, run, ""), "INVALID (as expected)")
 	run.Verdicts = nil
 	require.Contains(t, text(t, run, ""), "UNKNOWN (expected invalid)")

@@ -42,14 +42,16 @@ type timeline struct {
 
 func (v *view) timeline() *timeline {
 	t := &timeline{chart: svg.Chart{To: v.end,
-		Title: clean(name(v.run)) + ", seed " + strconv.FormatUint(v.run.Seed, 10) + ": " + v.run.Verdict().String()}}
+		Title: clean(name(v.run)) + ", seed " + strconv.FormatUint(v.run.Seed, 10) + ": " +
+			v.run.Verdict().String()}}
 	drawn := v.drawnOps()
 	if left := len(v.ops) - len(drawn); left > 0 {
 		t.omit("%s operations drawn, and %s more in %s", grouped(len(drawn)), grouped(left), HistoryFile)
 	}
 	c := v.counts()
-	t.chart.Description = fmt.Sprintf("%d faults, %d operations of clients (%d ok, %d failed, %d unknown) and the state of "+
-		"%d machines over %s seconds.", len(v.run.Applied), c.total(), c.OK, c.Fail, c.Info, v.machines(), seconds(v.end, 1))
+	t.chart.Description = fmt.Sprintf("%d faults, %d operations of clients (%d ok, %d failed, "+
+		"%d unknown) and the state of %d machines over %s seconds.", len(v.run.Applied), c.total(), c.OK, c.Fail,
+		c.Info, v.machines(), seconds(v.end, 1))
 	t.phases(v)
 	t.faults(v)
 	t.clients(v, drawn)
@@ -104,7 +106,10 @@ func (t *timeline) faults(v *view) {
 	if len(applied) == 0 {
 		return
 	}
-	slices.SortStableFunc(applied, func(a, b scenarios.Applied) int { return cmp.Compare(a.Begun[0], b.Begun[0]) })
+	slices.SortStableFunc(applied, func(a, b scenarios.Applied) int {
+		return cmp.Compare(a.Begun[0],
+			b.Begun[0])
+	})
 	var rows []svg.Row
 	var free []time.Duration
 	left := 0
@@ -238,7 +243,8 @@ func (t *timeline) clients(v *view, drawn []int) {
 		rows[row].Items = append(rows[row].Items, v.opItem(op, clients[i], number))
 		if number > 0 && !marked[number] {
 			marked[number] = true
-			t.mark(svg.Mark{At: time.Duration(op.Call), Label: "violation " + decimal(int64(number)), Class: svg.Alert})
+			t.mark(svg.Mark{At: time.Duration(op.Call), Label: "violation " + decimal(int64(number)),
+				Class: svg.Alert})
 		}
 	}
 	if len(rows) > 0 {
@@ -281,8 +287,9 @@ func (v *view) opItem(op *history.Operation, client, violation int) svg.Item {
 	if op.ID != "" {
 		tip += "\nrequest " + short(clean(op.ID), maxValueChars)
 	}
-	it := svg.Item{From: time.Duration(op.Call), To: v.endOfOp(op), Shape: svg.Bar, Class: opClasses[op.Outcome],
-		Low: 140, High: 860, Tip: tip, ID: opID(op)}
+	it := svg.Item{From: time.Duration(op.Call), To: v.endOfOp(op), Shape: svg.Bar,
+		Class: opClasses[op.Outcome],
+		Low:   140, High: 860, Tip: tip, ID: opID(op)}
 	if op.Outcome == history.Fail {
 		it.High = 500
 	}
@@ -333,7 +340,8 @@ func (t *timeline) lanes(v *view) {
 // markItem draws an instant over the spans, in the lower third of the row.
 func markItem(lane *scenarios.Lane, m scenarios.Mark) svg.Item {
 	return svg.Item{From: m.At, To: m.At, Shape: svg.Bar, Class: svg.Class(m.Class), Low: 1, High: 380,
-		Tip: strings.Join([]string{clean(lane.Machine) + ": " + short(clean(m.Text), 2*maxValueChars), at(m.At)}, "\n")}
+		Tip: strings.Join([]string{clean(lane.Machine) + ": " + short(clean(m.Text), 2*maxValueChars),
+			at(m.At)}, "\n")}
 }
 
 func spanItem(lane *scenarios.Lane, s scenarios.Span) svg.Item {

@@ -146,7 +146,8 @@ func (v *view) membershipChanges() (changes int) {
 }
 
 // firstViolation is the first violation of the first verdict that has one.
-func firstViolation(verdicts []linearizability.Verdict) (*linearizability.Verdict, *linearizability.Violation) {
+func firstViolation(verdicts []linearizability.Verdict) (*linearizability.Verdict,
+	*linearizability.Violation) {
 	for i := range verdicts {
 		if verdicts[i].Validity == linearizability.Invalid && len(verdicts[i].Violations) > 0 {
 			return &verdicts[i], &verdicts[i].Violations[0]

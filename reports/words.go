@@ -208,7 +208,7 @@ func WhenWords(op *history.Operation) string {
 
 // FaultWords names a fault in one line, such as: partition n1 | n2 n3.
 func FaultWords(f *fault.Fault) string {
-	words := strings.ReplaceAll(string(f.Kind), "_", " ")
+	words := strings.ReplaceAll(string(f.Kind), "-", " ")
 	switch f.Kind {
 	case fault.Partition:
 		groups := make([]string, len(f.Groups))

@@ -57,10 +57,13 @@ func TestFaultWords(t *testing.T) {
 		fault fault.Fault
 		want  string
 	}{
-		{fault.Fault{Kind: fault.Partition, Groups: [][]string{{"n1", "n2"}, {"n3"}}}, "partition n1 n2 | n3"},
+		{fault.Fault{Kind: fault.Partition, Groups: [][]string{{"n1", "n2"}, {"n3"}}},
+			"partition n1 n2 | n3"},
 		{fault.Fault{Kind: fault.Cut, From: one, To: []string{"n3"}, OneWay: true}, "cut n1 → n3"},
-		{fault.Fault{Kind: fault.Link, From: one, To: all, Loss: 2500, Jitter: time.Millisecond}, "link n1 ↔ all: loss 0.25%, jitter 1 ms"},
-		{fault.Fault{Kind: fault.Flap, From: one, To: all, Up: time.Second, Down: 2 * time.Second}, "flap n1 ↔ all: 2 s down, 1 s up"},
+		{fault.Fault{Kind: fault.Link, From: one, To: all, Loss: 2500, Jitter: time.Millisecond},
+			"link n1 ↔ all: loss 0.25%, jitter 1 ms"},
+		{fault.Fault{Kind: fault.Flap, From: one, To: all, Up: time.Second, Down: 2 * time.Second},
+			"flap n1 ↔ all: 2 s down, 1 s up"},
 		{fault.Fault{Kind: fault.Kill, Machines: one, Process: "store"}, "kill n1 (store)"},
 		{fault.Fault{Kind: fault.PowerCut, Machines: []string{"n1", "n2"}}, "power cut n1 n2"},
 		{fault.Fault{Kind: fault.DiskError, Machines: one, Operation: "sync"}, "disk error n1: EIO on sync"},
@@ -72,12 +75,14 @@ func TestFaultWords(t *testing.T) {
 }
 
 func TestOperationWords(t *testing.T) {
-	op := history.Operation{F: "cas", Key: "k1", Input: json.RawMessage(`"v"`), Expect: 7, Call: 1e9, Return: 1e9 + 5e6,
+	op := history.Operation{F: "cas", Key: "k1", Input: json.RawMessage(`"v"`), Expect: 7, Call: 1e9,
+		Return:  1e9 + 5e6,
 		Outcome: history.Fail, Error: "revision_mismatch", Rev: 9, Mod: 8}
 	require.Equal(t, `cas k1 = "v" if at revision 7`, CallWords(&op))
 	require.Equal(t, "failed (revision_mismatch), revision 9, last changed at 8", OutcomeWords(&op))
 	require.Equal(t, "at 1.000 s, took 5 ms", plainSpaces.Replace(WhenWords(&op)))
-	op = history.Operation{F: "rename", Key: "a", Input: json.RawMessage(`"b"`), Return: history.Never, Outcome: history.Info}
+	op = history.Operation{F: "rename", Key: "a", Input: json.RawMessage(`"b"`), Return: history.Never,
+		Outcome: history.Info}
 	require.Equal(t, `rename a to "b"`, CallWords(&op))
 	require.Equal(t, "outcome unknown", OutcomeWords(&op))
 	require.Equal(t, "at 0.000 s, never answered", plainSpaces.Replace(WhenWords(&op)))

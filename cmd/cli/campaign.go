@@ -50,7 +50,8 @@ func (a *app) campaignCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error { return a.campaign(cmd.Context(), args, &f) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.seeds, "seeds", defaultCampaignSeeds, "seeds `A-B` of scenarios without their own range; N means 1-N")
+	flags.StringVar(&f.seeds, "seeds", defaultCampaignSeeds,
+		"seeds `A-B` of scenarios without their own range; N means 1-N")
 	flags.DurationVar(&f.budget, "for", 0, "start nothing new after this `time`, such as 20m (default: run all seeds)")
 	flags.StringVar(&f.journal, "journal", "", "record the runs in this `file` (default RUNS/campaign.jsonl)")
 	flags.BoolVar(&f.restart, "restart", false, "discard the runs in the journal")

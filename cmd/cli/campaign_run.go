@@ -26,8 +26,9 @@ type campaignRun struct {
 }
 
 func newCampaignRun(p *plan, words []string, f *campaignFlags) *campaignRun {
-	c := &campaignRun{plan: p, flags: f, words: words, summary: campaign.New(), progress: p.app.progress(f.quiet),
-		begin: time.Now()}
+	c := &campaignRun{plan: p, flags: f, words: words, summary: campaign.New(),
+		progress: p.app.progress(f.quiet),
+		begin:    time.Now()}
 	for i := range p.jobs {
 		j := &p.jobs[i]
 		c.summary.Expect(j.scenario.Name, j.scenario.Expect.Probes)
@@ -137,6 +138,7 @@ func (s *status) take(*outcome) error {
 		}
 		left = fmt.Sprintf(", about %s left", max(rest, 0).Round(time.Second))
 	}
-	s.progress.line(fmt.Sprintf("%d of %d runs, %d failed%s", s.summary.Runs, s.seeds, s.summary.Failed, left))
+	s.progress.line(fmt.Sprintf("%d of %d runs, %d failed%s", s.summary.Runs, s.seeds, s.summary.Failed,
+		left))
 	return nil
 }

@@ -38,8 +38,9 @@ func (a *app) checkCommand() *cobra.Command {
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.check(cmd.Context(), args[0], &f) },
 	}
-	cmd.Flags().StringVar(&f.model, "model", "", "`model` for a history file: "+strings.Join(linearizability.ModelNames(), ", ")+
-		" (default: that of the file's header)")
+	cmd.Flags().StringVar(&f.model, "model", "",
+		"`model` for a history file: "+strings.Join(linearizability.ModelNames(), ", ")+
+			" (default: that of the file's header)")
 	cmd.Flags().BoolVar(&f.json, "json", false, "print one line of JSON for each verdict")
 	return cmd
 }
@@ -73,7 +74,8 @@ func (a *app) check(ctx context.Context, path string, f *checkFlags) error {
 		return internal(err)
 	}
 	if now := linearizability.Worst(again); now != before {
-		fmt.Fprintf(a.Stderr, "%s: the run was judged %s when it was made, and is %s now\n", a.Name, before, now)
+		fmt.Fprintf(a.Stderr, "%s: the run was judged %s when it was made, and is %s now\n", a.Name, before,
+			now)
 	}
 	return a.showVerdicts(path, again, f)
 }
@@ -109,8 +111,9 @@ func rejudge(ctx context.Context, run *scenarios.Run) ([]linearizability.Verdict
 	var found []linearizability.Verdict
 	for _, record := range run.Records {
 		if err := watch.Record(record); err != nil {
-			found = append(found, linearizability.Verdict{Checker: "records", Validity: linearizability.Invalid,
-				Summary: err.Error()})
+			found = append(found, linearizability.Verdict{Checker: "records",
+				Validity: linearizability.Invalid,
+				Summary:  err.Error()})
 			break
 		}
 	}

@@ -128,7 +128,8 @@ func (a *app) root() *cobra.Command {
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return plainFlagError(err) })
-	root.AddCommand(a.runCommand(), a.campaignCommand(), a.replayCommand(), a.checkCommand(), a.scenarioCommand(),
+	root.AddCommand(a.runCommand(), a.campaignCommand(), a.replayCommand(), a.checkCommand(),
+		a.scenarioCommand(),
 		a.doctorCommand())
 	if len(a.Suites) > 0 {
 		root.AddCommand(a.conformanceCommand())

@@ -45,7 +45,8 @@ func TestAsExpected(t *testing.T) {
 	require.Equal(t, linearizability.Valid, run("invalid", linearizability.Invalid))
 	require.Equal(t, linearizability.Invalid, run("invalid", linearizability.Valid))
 	require.Equal(t, linearizability.Unknown, run("unknown", linearizability.Unknown), "never a success")
-	require.Equal(t, linearizability.Unknown, asExpected(&scenarios.Run{Scenario: &scenarios.Scenario{}}), "nothing was checked")
+	require.Equal(t, linearizability.Unknown, asExpected(&scenarios.Run{Scenario: &scenarios.Scenario{}}),
+		"nothing was checked")
 }
 
 func TestProgress(t *testing.T) {
@@ -76,7 +77,8 @@ func TestProgress(t *testing.T) {
 
 // TestTerminal: output that is not a terminal gets plain lines.
 func TestTerminal(t *testing.T) {
-	a := &app{Config: Config{Stdout: &bytes.Buffer{}, Stderr: &bytes.Buffer{}, Env: func(string) string { return "" }}}
+	a := &app{Config: Config{Stdout: &bytes.Buffer{}, Stderr: &bytes.Buffer{},
+		Env: func(string) string { return "" }}}
 	require.False(t, a.terminal())
 	require.False(t, a.color())
 }

@@ -89,7 +89,8 @@ func Simulator() Backend { return Backend{Name: "sim", About: "simulator", Runne
 // RealNodes runs the subject's driver on network namespaces. It needs Linux and root; elsewhere its
 // runs are refused with the reason.
 func RealNodes() Backend {
-	return Backend{Name: chaos.Backend, About: "real nodes in network namespaces (root)", Runner: chaos.Runner{},
+	return Backend{Name: chaos.Backend, About: "real nodes in network namespaces (root)",
+		Runner:   chaos.Runner{},
 		RealTime: true, CleanUp: chaos.CleanUp, Doctor: realNodes}
 }
 
@@ -97,7 +98,8 @@ func RealNodes() Backend {
 func realNodes(context.Context) []Capability {
 	var out []Capability
 	for _, c := range chaos.Doctor() {
-		out = append(out, Capability{Name: "real nodes: " + c.Name, OK: c.OK, Detail: c.Detail, Remedy: c.Remedy})
+		out = append(out, Capability{Name: "real nodes: " + c.Name, OK: c.OK, Detail: c.Detail,
+			Remedy: c.Remedy})
 	}
 	return out
 }
@@ -166,7 +168,8 @@ func recordedVersion() string {
 // validate finds mistakes in a configuration, which are mistakes of a main package.
 func (c *Config) validate() error {
 	if len(c.Kinds) == 0 {
-		return internal(errors.New("cli.Config has no Subjects and no Kinds: this program has no subject to run"))
+		return internal(errors.New("cli.Config has no Subjects and no Kinds: " +
+			"this program has no subject to run"))
 	}
 	seen := map[string]bool{}
 	for i, k := range c.Kinds {
@@ -236,7 +239,8 @@ func (c *Config) findBackend(name string, ts timescale.Ratio) (*Backend, error) 
 			continue
 		}
 		if !ts.IsOne() && !b.RealTime {
-			return nil, usagef("--timescale %s: the %s uses virtual time, which is not scaled; leave the flag out", ts, b.About)
+			return nil, usagef("--timescale %s: the %s uses virtual time, which is not scaled; leave the flag out",
+				ts, b.About)
 		}
 		return b, nil
 	}

@@ -39,10 +39,11 @@ func (a *app) suiteCommand(suite Suite) *cobra.Command {
 			}
 			p := a.progress(false)
 			done := 0
-			v, err := suite.Run(cmd.Context(), args, SuiteOptions{Out: a.Stdout, JSON: asJSON, On: on, Progress: func(name string) {
-				done++
-				p.line(fmt.Sprintf("%d done, last: %s", done, name))
-			}})
+			v, err := suite.Run(cmd.Context(), args, SuiteOptions{Out: a.Stdout, JSON: asJSON, On: on,
+				Progress: func(name string) {
+					done++
+					p.line(fmt.Sprintf("%d done, last: %s", done, name))
+				}})
 			p.clear()
 			if err != nil {
 				var known *exit

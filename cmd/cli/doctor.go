@@ -100,7 +100,8 @@ func (a *app) doctor(ctx context.Context, asJSON bool) error {
 // basics checks what every program needs.
 func basics() []Capability {
 	simulator := Capability{Name: "simulator", OK: true, Needed: true,
-		Detail: fmt.Sprintf("%s on %s/%s, %d processors", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU())}
+		Detail: fmt.Sprintf("%s on %s/%s, %d processors", runtime.Version(), runtime.GOOS, runtime.GOARCH,
+			runtime.NumCPU())}
 
 	folder := Capability{Name: "run folders", OK: true, Needed: true, Detail: "can be written here"}
 	if temp, err := os.MkdirTemp(".", ".holdfast-doctor-*"); err != nil {

@@ -15,7 +15,8 @@ import (
 
 // runInProcess makes the runs of a job in this process, one after the other, and passes each outcome
 // on. It ends early when the context does, or with the first error of emit.
-func (p *plan) runInProcess(ctx context.Context, j *job, progress *progress, emit func(*outcome) error) error {
+func (p *plan) runInProcess(ctx context.Context, j *job, progress *progress,
+	emit func(*outcome) error) error {
 	for seed := j.first; ; seed++ {
 		progress.run(fmt.Sprintf("%s, seed %d", j.scenario.Name, seed))
 		begin := time.Now()
@@ -63,8 +64,9 @@ var errDigest = errors.New("the same seed gave two different runs")
 func (p *plan) simulate(ctx context.Context, j *job, seed uint64, progress *progress) (
 	run *scenarios.Run, records *reports.Recorder, err error) {
 	runner := p.backend.Runner
-	options := scenarios.RunOptions{Seed: seed, Timescale: p.timescale, Progress: progress.report, KeepLogs: p.keepAll,
-		Records: dropRecord}
+	options := scenarios.RunOptions{Seed: seed, Timescale: p.timescale, Progress: progress.report,
+		KeepLogs: p.keepAll,
+		Records:  dropRecord}
 	if options.KeepLogs {
 		if records, err = reports.NewRecorder(p.runs); err != nil {
 			return nil, nil, err
@@ -105,7 +107,8 @@ func dropRecord(scenarios.Stamped) {}
 
 // diverger is a runner that finds where two runs of one seed begin to differ.
 type diverger interface {
-	Diverge(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subject, o scenarios.RunOptions) (string, error)
+	Diverge(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subject,
+		o scenarios.RunOptions) (string, error)
 }
 
 func (p *plan) divergence(ctx context.Context, j *job, o scenarios.RunOptions) string {

@@ -19,7 +19,8 @@ func invocation() string {
 		info, _ := debug.ReadBuildInfo()
 		return goRun(info, exists)
 	}
-	if found, err := filepath.Abs(name); err == nil && !strings.ContainsRune(name, filepath.Separator) && !exists(found) {
+	if found, err := filepath.Abs(name); err == nil && !strings.ContainsRune(name, filepath.Separator) &&
+		!exists(found) {
 		return name // from the PATH
 	}
 	return quote(name)

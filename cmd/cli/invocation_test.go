@@ -29,7 +29,8 @@ func TestGoRunNamesTheMainPackage(t *testing.T) {
 		path, version string
 		there         []string
 	}{
-		"go run ./cmd/mine":                        {module + "/cmd/mine", "(devel)", []string{"cmd/mine", "go.mod"}},
+		"go run ./cmd/mine": {module + "/cmd/mine", "(devel)",
+			[]string{"cmd/mine", "go.mod"}},
 		"go run example.com/notes/cmd/mine":        {module + "/cmd/mine", "(devel)", nil},
 		"go run example.com/notes/cmd/mine@v1.2.0": {module + "/cmd/mine", "v1.2.0", nil},
 		"go run .":                        {module, "(devel)", []string{"go.mod"}},

@@ -34,8 +34,9 @@ type runLine struct {
 
 // unmade is the outcome of a run that could not be made.
 func (p *plan) unmade(j *job, seed uint64, err error) *outcome {
-	return &outcome{job: j, err: err, line: runLine{Outcome: linearizability.Unknown, Summary: reports.Summary{
-		Scenario: j.scenario.Name, Seed: seed, Expected: j.scenario.Expect.Verdict, Reproduce: p.reproduce(j, seed)}}}
+	summary := reports.Summary{Scenario: j.scenario.Name, Seed: seed, Expected: j.scenario.Expect.Verdict,
+		Reproduce: p.reproduce(j, seed)}
+	return &outcome{job: j, err: err, line: runLine{Outcome: linearizability.Unknown, Summary: summary}}
 }
 
 // title names the run.

@@ -40,7 +40,8 @@ func (a *app) progress(quiet bool) *progress {
 // terminal reports whether standard error is a terminal that a person watches.
 func (a *app) terminal() bool {
 	f, ok := a.Stderr.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd())) && a.Env("CI") == "" && a.Env("NO_COLOR") == "" && a.Env("TERM") != "dumb"
+	return ok && term.IsTerminal(int(f.Fd())) && a.Env("CI") == "" && a.Env("NO_COLOR") == "" &&
+		a.Env("TERM") != "dumb"
 }
 
 // color reports whether standard output takes colours.
@@ -62,7 +63,8 @@ func (p *progress) report(at scenarios.Progress) {
 	if at.End > 0 {
 		percent = int64(at.At) / (int64(at.End)/100 + 1)
 	}
-	p.line(fmt.Sprintf("%s, %d s of %d s (%d%%)", at.Phase, int64(at.At/time.Second), int64(at.End/time.Second), percent))
+	p.line(fmt.Sprintf("%s, %d s of %d s (%d%%)", at.Phase, int64(at.At/time.Second),
+		int64(at.End/time.Second), percent))
 }
 
 // line shows how far the command is, unless it was shown a moment ago.

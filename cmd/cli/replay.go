@@ -43,7 +43,8 @@ func (a *app) replayCommand() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.runs, "runs", "", "`folder` to write the run's folder into")
-	flags.StringVar(&f.timescale, "timescale", "", "on real nodes, multiply all times by this `ratio`, as in the first run")
+	flags.StringVar(&f.timescale, "timescale", "",
+		"on real nodes, multiply all times by this `ratio`, as in the first run")
 	flags.BoolVar(&f.json, "json", false, "print one line of JSON")
 	flags.BoolVar(&f.quiet, "quiet", false, "print nothing when the run ends as expected, and no progress")
 	return cmd
@@ -90,7 +91,8 @@ func (a *app) replay(ctx context.Context, path string, f *replayFlags) error {
 	return a.showReplay(run, r, records, f)
 }
 
-func (a *app) showReplay(run *scenarios.Run, r *reports.Replay, records *reports.Recorder, f *replayFlags) error {
+func (a *app) showReplay(run *scenarios.Run, r *reports.Replay, records *reports.Recorder,
+	f *replayFlags) error {
 	if r.Digest != "" && run.Digest != r.Digest {
 		fmt.Fprintf(a.Stderr, "%s: the digest is %s, recorded was %s: the program or the scenario has changed since\n",
 			a.Name, run.Digest, r.Digest)
@@ -99,7 +101,8 @@ func (a *app) showReplay(run *scenarios.Run, r *reports.Replay, records *reports
 	if f.runs != "" {
 		var err error
 		dir := filepath.Join(f.runs, run.Scenario.Name, fmt.Sprint(run.Seed))
-		if paths, err = (reports.Options{Scenario: scenarios.Marshal, Replay: *r, Records: records}).WriteRun(dir, run); err != nil {
+		if paths, err = (reports.Options{Scenario: scenarios.Marshal, Replay: *r,
+			Records: records}).WriteRun(dir, run); err != nil {
 			return internal(err)
 		}
 	}
@@ -128,7 +131,8 @@ func readReplay(file string) (source, *reports.Replay, error) {
 		return source{}, nil, fmt.Errorf("reading replay file %s: %w", file, err)
 	}
 	if r.File == "" || filepath.IsAbs(r.File) || strings.Contains(filepath.ToSlash(r.File), "..") {
-		return source{}, nil, fmt.Errorf("reading replay file %s: file %q is not a path below its folder", file, r.File)
+		return source{}, nil, fmt.Errorf("reading replay file %s: file %q is not a path below its folder",
+			file, r.File)
 	}
 	path := filepath.Join(filepath.Dir(file), filepath.FromSlash(r.File))
 	text, err := os.ReadFile(path)

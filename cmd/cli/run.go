@@ -57,8 +57,9 @@ func (a *app) runCommand() *cobra.Command {
 	flags.Uint64Var(&f.seed, "seed", defaultSeed, "`seed` of the run; the same seed gives the same run")
 	flags.StringVar(&f.seeds, "seeds", "", "run the seeds `A-B`; N means 1-N")
 	flags.StringVar(&f.runs, "runs", defaultRuns, "`folder` for run folders")
-	flags.StringVar(&f.timescale, "timescale", "", "on real nodes, multiply all times of scenario and subject by this `ratio`,"+
-		"\nsuch as 0.2 or 1/5 (default: what fits into a minute)")
+	flags.StringVar(&f.timescale, "timescale", "",
+		"on real nodes, multiply all times of scenario and subject by this `ratio`,"+
+			"\nsuch as 0.2 or 1/5 (default: what fits into a minute)")
 	flags.BoolVar(&f.json, "json", false, "print one line of JSON for each run")
 	flags.BoolVar(&f.quiet, "quiet", false, "print unexpected runs only, and no progress")
 	flags.BoolVar(&f.keep, "keep", false, "with --seeds, keep the folders of all runs")
@@ -91,7 +92,8 @@ func (a *app) run(ctx context.Context, words []string, f *runFlags, seedGiven bo
 
 // planRun checks the flags and reads the scenarios.
 func (a *app) planRun(words []string, f *runFlags, seedGiven bool) (*plan, error) {
-	p := &plan{app: a, runs: f.runs, keepAll: f.keep || f.seeds == "", twice: f.twice, workers: max(f.workers, 1),
+	p := &plan{app: a, runs: f.runs, keepAll: f.keep || f.seeds == "", twice: f.twice,
+		workers:  max(f.workers, 1),
 		topology: f.topology, timescaleFlag: f.timescale}
 	var err error
 	if f.timescale != "" {
@@ -156,7 +158,8 @@ func (p *plan) runJob(ctx context.Context, j *job, f *runFlags) (linearizability
 }
 
 // endOfJob prints what is to say about all seeds of a job and returns the worst result.
-func (a *app) endOfJob(ctx context.Context, t *tally, f *runFlags, took time.Duration) linearizability.Validity {
+func (a *app) endOfJob(ctx context.Context, t *tally, f *runFlags,
+	took time.Duration) linearizability.Validity {
 	worst := t.worst
 	if ctx.Err() != nil {
 		fmt.Fprintf(a.Stderr, "interrupted during %s, after %d of %d runs\n", t.job.scenario.Name, t.total(),

@@ -54,10 +54,12 @@ func (a *app) list(asJSON bool) error {
 			return internal(err)
 		}
 		if asJSON {
-			err = json.NewEncoder(a.Stdout).Encode(map[string]any{"schema": "holdfast.scenario/1", "name": name,
+			err = json.NewEncoder(a.Stdout).Encode(map[string]any{"schema": "holdfast.scenario/1",
+				"name":    name,
 				"subject": s.Subject.Kind, "machines": len(s.Machines), "story": s.Story})
 		} else {
-			_, err = fmt.Fprintf(a.Stdout, "%-*s  %-8s  %s\n", width, name, s.Subject.Kind, firstSentence(s.Story))
+			_, err = fmt.Fprintf(a.Stdout, "%-*s  %-8s  %s\n", width, name, s.Subject.Kind,
+				firstSentence(s.Story))
 		}
 		if err != nil {
 			return internal(err)
@@ -73,7 +75,8 @@ const maxSentence = 100
 func firstSentence(description string) string {
 	text := strings.Join(strings.Fields(description), " ")
 	sentence, _, _ := strings.Cut(text, ". ")
-	if end := strings.LastIndexByte(sentence[:min(len(sentence), maxSentence)], ' '); len(sentence) > maxSentence && end > 0 {
+	end := strings.LastIndexByte(sentence[:min(len(sentence), maxSentence)], ' ')
+	if len(sentence) > maxSentence && end > 0 {
 		sentence = sentence[:end] + " …"
 	}
 	return strings.TrimSuffix(sentence, ".")

@@ -25,14 +25,16 @@ import (
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"holdfast": func() {
-			Main(Config{Name: "holdfast", Version: "v0-test", Kinds: []Kind{{Name: register.Kind, Decode: register.Decode}},
+			Main(Config{Name: "holdfast", Version: "v0-test",
+				Kinds:   []Kind{{Name: register.Kind, Decode: register.Decode}},
 				Library: library.Files()})
 		},
 		"puppet": func() {
 			Main(Config{Kinds: []Kind{{Name: register.Kind, Decode: register.Decode, Topology: twoMachines}},
 				Library: library.Files(),
-				Backends: []Backend{{Name: "stage", About: "does what its seed says", Runner: puppet{}, RealTime: true,
-					CleanUp: func() ([]string, error) { return []string{"r1"}, nil }}},
+				Backends: []Backend{{Name: "stage", About: "does what its seed says", Runner: puppet{},
+					RealTime: true,
+					CleanUp:  func() ([]string, error) { return []string{"r1"}, nil }}},
 				Suites: []Suite{{Name: "ha", About: "fails folders named bad", Run: conform}},
 				Doctor: func(context.Context) []Capability {
 					return []Capability{{Name: "moon", Detail: "out of reach", Remedy: "build a rocket"}}
@@ -51,14 +53,17 @@ type puppet struct{}
 
 var played int
 
-func (puppet) Run(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subject, o scenarios.RunOptions) (*scenarios.Run, error) {
+func (puppet) Run(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subject,
+	o scenarios.RunOptions) (*scenarios.Run, error) {
 	played++
 	if _, err := s.Scaled(o.Timescale); err != nil {
 		return nil, err
 	}
 	o.Progress(scenarios.Progress{Phase: "faults", At: time.Second, End: s.End()})
-	run := &scenarios.Run{Scenario: s, Subject: subject, Seed: o.Seed, Backend: "stage", Duration: s.End(), Digest: "d1"}
-	v := linearizability.Verdict{Checker: "puppet", Validity: linearizability.Valid, Summary: "as the seed says"}
+	run := &scenarios.Run{Scenario: s, Subject: subject, Seed: o.Seed, Backend: "stage", Duration: s.End(),
+		Digest: "d1"}
+	v := linearizability.Verdict{Checker: "puppet", Validity: linearizability.Valid,
+		Summary: "as the seed says"}
 	switch o.Seed {
 	case 2:
 		v.Validity = linearizability.Invalid

@@ -24,7 +24,8 @@ const maxLineBytes = 16 << 20
 // passes each outcome on. A run that cannot be made is an outcome, too, and the block continues behind
 // it. No block is started when the context has ended or begin reports false; the first error of emit
 // stops all workers.
-func (p *plan) runInWorkers(ctx context.Context, blocks []block, begin func() bool, emit func(*outcome) error) error {
+func (p *plan) runInWorkers(ctx context.Context, blocks []block, begin func() bool,
+	emit func(*outcome) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	queue, results := make(chan block), make(chan *outcome)
@@ -141,7 +142,8 @@ type workerError struct {
 
 // Error returns the text of the error with the standard error of the process.
 func (e *workerError) Error() string {
-	return fmt.Sprintf("worker process for seeds %d to %d: %v\n%s", e.block.first, e.block.last, e.err, e.stderr)
+	return fmt.Sprintf("worker process for seeds %d to %d: %v\n%s", e.block.first, e.block.last, e.err,
+		e.stderr)
 }
 
 // Unwrap returns the error of the process.

@@ -21,7 +21,8 @@ func suites() []cli.Suite {
 		{Name: "ha", About: "Replay scenario folders of the HA manager and compare their logs, by tier",
 			Switches: []cli.Switch{{Name: fullStack,
 				About: "replay on whole simulated clusters, not only the logic; tiers T1 and T2"}},
-			Run: func(ctx context.Context, folders []string, o cli.SuiteOptions) (linearizability.Validity, error) {
+			Run: func(ctx context.Context, folders []string, o cli.SuiteOptions) (
+				linearizability.Validity, error) {
 				if o.On[fullStack] {
 					return runFullStack(ctx, folders, o)
 				}
@@ -33,7 +34,8 @@ func suites() []cli.Suite {
 				return writeReport(o, r, r.Passed())
 			}},
 		{Name: "ha-rules", About: "Normalize rule files of the HA manager and compare the results",
-			Run: func(ctx context.Context, folders []string, o cli.SuiteOptions) (linearizability.Validity, error) {
+			Run: func(ctx context.Context, folders []string, o cli.SuiteOptions) (
+				linearizability.Validity, error) {
 				r, err := conformance.RunRules(ctx, folders)
 				if err != nil {
 					return linearizability.Unknown, notFound(err)
@@ -49,7 +51,8 @@ const fullStack = "full-stack"
 // fullStackSeed decides every draw of a replay.
 const fullStackSeed = 1
 
-func runFullStack(ctx context.Context, folders []string, o cli.SuiteOptions) (linearizability.Validity, error) {
+func runFullStack(ctx context.Context, folders []string, o cli.SuiteOptions) (
+	linearizability.Validity, error) {
 	r, err := fullstack.Run(ctx, folders, fullstack.Options{Runner: sim.Runner{}, Seed: fullStackSeed,
 		Progress: func(r fullstack.Result) { o.Progress(r.Name) }})
 	if err != nil {

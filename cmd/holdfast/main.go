@@ -30,7 +30,8 @@ func config() cli.Config {
 	return cli.Config{
 		Name: "holdfast",
 		Kinds: []cli.Kind{
-			{Name: pve.Kind, Decode: pve.Decode, Topology: pve.Topology, Spec: pve.Spec{}, Descriptions: pveKeys},
+			{Name: pve.Kind, Decode: pve.Decode, Topology: pve.Topology, Spec: pve.Spec{},
+				Descriptions: pveKeys},
 			{Name: register.Kind, Decode: register.Decode},
 		},
 		Library:  library.Files(),
@@ -53,5 +54,6 @@ var pveKeys = map[string]string{
 // doctor checks what holdfastd finds on this machine.
 func doctor(context.Context) []cli.Capability {
 	watchdog := host.InspectWatchdog(host.WatchdogDevice)
-	return []cli.Capability{{Name: "holdfastd: watchdog", OK: watchdog.OK, Detail: watchdog.Detail, Remedy: watchdog.Remedy}}
+	return []cli.Capability{{Name: "holdfastd: watchdog", OK: watchdog.OK, Detail: watchdog.Detail,
+		Remedy: watchdog.Remedy}}
 }

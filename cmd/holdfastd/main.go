@@ -178,7 +178,8 @@ func readKey(path string) ([]byte, error) {
 		return nil, fmt.Errorf("reading the cluster's key: %w", err)
 	}
 	if mode := info.Mode().Perm(); mode&0o077 != 0 && os.PathSeparator == '/' {
-		return nil, fmt.Errorf("the cluster's key %s may be read by others (mode %04o): run chmod 600 %s", path, mode, path)
+		return nil, fmt.Errorf("the cluster's key %s may be read by others (mode %04o): run chmod 600 %s",
+			path, mode, path)
 	}
 	key, err := os.ReadFile(path)
 	if err != nil {

@@ -50,7 +50,8 @@ func check(t *testing.T, machine, conf, key string, keyMode os.FileMode) (int, s
 	write("corosync.conf", conf, 0o600)
 	write("authkey", key, keyMode)
 	var out bytes.Buffer
-	code := nodemain.Main("holdfastd", about, []string{"--check", filepath.Join(dir, "machine.json")}, &out, processes)
+	code := nodemain.Main("holdfastd", about, []string{"--check", filepath.Join(dir, "machine.json")}, &out,
+		processes)
 	return code, out.String()
 }
 
@@ -76,7 +77,8 @@ func TestBadConfigurationNamesPlaceAndRemedy(t *testing.T) {
 		"line": {`{"machine": 0}`, strings.Replace(goodConf, "nodeid: 2", "nodeid: two", 1), goodKey,
 			[]string{"corosync.conf:15", "two"}},
 		"machine": {`{"machine": 2}`, goodConf, goodKey, []string{"machine 2", "machines 0 to 1"}},
-		"name for an address": {`{"machine": 0}`, strings.Replace(goodConf, "127.0.0.2", "n2.lab", 1), goodKey,
+		"name for an address": {`{"machine": 0}`, strings.Replace(goodConf, "127.0.0.2", "n2.lab", 1),
+			goodKey,
 			[]string{"n2.lab", "write an IP address"}},
 		"addresses": {`{"machine": 0, "links": [{"addrs": ["127.0.0.1"], "port": 6000}]}`, goodConf, goodKey,
 			[]string{"1 addresses", "write one for each"}},

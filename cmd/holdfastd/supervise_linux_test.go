@@ -21,11 +21,13 @@ func TestWhatCannotBeSupervised(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			for file, text := range map[string]string{"machine.json": c.machine, "corosync.conf": goodConf, "authkey": goodKey} {
+			for file, text := range map[string]string{"machine.json": c.machine, "corosync.conf": goodConf,
+				"authkey": goodKey} {
 				require.NoError(t, os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600))
 			}
 			var out bytes.Buffer
-			code := nodemain.Main("holdfastd", about, []string{"--supervise", filepath.Join(dir, "machine.json")}, &out, processes)
+			code := nodemain.Main("holdfastd", about, []string{"--supervise",
+				filepath.Join(dir, "machine.json")}, &out, processes)
 			require.Equal(t, nodemain.ExitUsage, code)
 			require.Contains(t, out.String(), c.want)
 		})
@@ -38,7 +40,8 @@ func TestAFileOfAnotherKind(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "corosync.conf")
 		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
 		var out bytes.Buffer
-		require.Equal(t, nodemain.ExitUsage, nodemain.Main("holdfastd", about, []string{path}, &out, processes))
+		require.Equal(t, nodemain.ExitUsage, nodemain.Main("holdfastd", about, []string{path}, &out,
+			processes))
 		require.Contains(t, out.String(), `corosync.conf is no machine file: that is a JSON object, at least {"machine": 0}`)
 	}
 }

@@ -32,7 +32,8 @@ func (b *builder) compiles(ctx context.Context, m *mutant) error {
 		return err
 	}
 	pkg := "./" + path.Dir(m.File)
-	if out, err := exec.CommandContext(ctx, "go", "build", "-overlay", overlay, pkg).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(ctx, "go", "build", "-overlay", overlay,
+		pkg).CombinedOutput(); err != nil {
 		return fmt.Errorf("building %s: %w\n%s", m.Name, err, out)
 	}
 	return nil

@@ -121,7 +121,8 @@ func (m *mutant) mutate() ([]byte, error) {
 	}
 	search := []byte(strings.TrimRight(m.Search, "\n"))
 	if n := bytes.Count(source, search); n != 1 || len(search) == 0 {
-		return nil, fmt.Errorf("%s: %w: it is %d times in %s; follow the code's change", m.path, errMatch, n, m.File)
+		return nil, fmt.Errorf("%s: %w: it is %d times in %s; follow the code's change", m.path, errMatch, n,
+			m.File)
 	}
 	return bytes.Replace(source, search, []byte(strings.TrimRight(m.Replace, "\n")), 1), nil
 }

@@ -142,7 +142,8 @@ func hunt(files []string, limit time.Duration, seeds uint64, clean bool) (catch,
 	}
 	for seed := uint64(1); seed <= seeds && time.Since(start) < limit; seed++ {
 		for _, p := range all {
-			run, err := sim.Runner{}.Run(context.Background(), p.scenario, p.subject, scenarios.RunOptions{Seed: seed})
+			run, err := sim.Runner{}.Run(context.Background(), p.scenario, p.subject,
+				scenarios.RunOptions{Seed: seed})
 			if err != nil {
 				return c, err
 			}

@@ -52,10 +52,12 @@ func main() {
 }
 
 // execute reads the flags, calls find with them and returns the exit code.
-func execute(ctx context.Context, args []string, stderr io.Writer, find func(context.Context, *options) error) int {
+func execute(ctx context.Context, args []string, stderr io.Writer,
+	find func(context.Context, *options) error) int {
 	var o options
 	code := exitUsage // of cobra's own errors
-	cmd := &cobra.Command{Use: "mutants", Long: help, Args: cobra.NoArgs, SilenceUsage: true, SilenceErrors: true,
+	cmd := &cobra.Command{Use: "mutants", Long: help, Args: cobra.NoArgs, SilenceUsage: true,
+		SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.workers < 1 {
 				return fmt.Errorf("--workers %d: at least one bug at a time", o.workers)
@@ -71,9 +73,11 @@ func execute(ctx context.Context, args []string, stderr io.Writer, find func(con
 	f.StringVar(&o.only, "only", "", "only bugs whose names match this `pattern`")
 	f.DurationVar(&o.limit, "limit", 2*time.Minute, "search for each bug at most this `duration`, such as 5m")
 	f.BoolVar(&o.slow, "slow", false, "also search for the bugs listed as slow, for as long as the list says")
-	f.BoolVar(&o.check, "check", false, "only check that every search text matches exactly once and the result compiles")
+	f.BoolVar(&o.check, "check", false,
+		"only check that every search text matches exactly once and the result compiles")
 	f.IntVar(&o.workers, "workers", 2, "`number` of bugs to search for at the same time")
-	f.StringVar(&o.keep, "keep", "", "keep the harness with each bug in this `folder`, and print the command that shows the bug")
+	f.StringVar(&o.keep, "keep", "",
+		"keep the harness with each bug in this `folder`, and print the command that shows the bug")
 	f.BoolVar(&o.netns, "netns", false, "plant only the bugs that real nodes show (root; some minutes each)")
 	f.BoolVar(&o.table, "table", false, "print the rows of the table in the catalogue's README")
 	f.BoolVar(&o.json, "json", false, "print one line of JSON for each bug")

@@ -19,20 +19,22 @@ func TestFlagsAndExitCodes(t *testing.T) {
 		code   int
 		prints string
 	}{
-		"all found":         {nil, nil, exitFound, ""},
-		"missed":            {nil, missed, exitMissed, "mutants: after an hour"},
-		"failed":            {nil, errors.New("no disk"), exitInternal, "mutants: no disk"},
-		"an unknown flag":   {[]string{"--fast"}, nil, exitUsage, "unknown flag: --fast"},
-		"an argument":       {[]string{"store"}, nil, exitUsage, "see: go run ./cmd/mutants --help"},
-		"nobody at work":    {[]string{"--workers", "0"}, nil, exitUsage, "at least one bug at a time"},
-		"help":              {[]string{"--help"}, nil, exitFound, "--limit duration"},
-		"help, one dash":    {[]string{"-h"}, nil, exitFound, "--keep folder"},
-		"a wrong duration":  {[]string{"-limit", "long"}, nil, exitUsage, `invalid argument "long" for "--limit"`},
+		"all found":       {nil, nil, exitFound, ""},
+		"missed":          {nil, missed, exitMissed, "mutants: after an hour"},
+		"failed":          {nil, errors.New("no disk"), exitInternal, "mutants: no disk"},
+		"an unknown flag": {[]string{"--fast"}, nil, exitUsage, "unknown flag: --fast"},
+		"an argument":     {[]string{"store"}, nil, exitUsage, "see: go run ./cmd/mutants --help"},
+		"nobody at work":  {[]string{"--workers", "0"}, nil, exitUsage, "at least one bug at a time"},
+		"help":            {[]string{"--help"}, nil, exitFound, "--limit duration"},
+		"help, one dash":  {[]string{"-h"}, nil, exitFound, "--keep folder"},
+		"a wrong duration": {[]string{"-limit", "long"}, nil, exitUsage,
+			`invalid argument "long" for "--limit"`},
 		"a flag's own text": {[]string{"--only"}, nil, exitUsage, "flag needs an argument: --only"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
-			code := execute(context.Background(), c.args, &out, func(context.Context, *options) error { return c.found })
+			code := execute(context.Background(), c.args, &out,
+				func(context.Context, *options) error { return c.found })
 			require.Equal(t, c.code, code, &out)
 			require.Contains(t, out.String(), c.prints)
 		})
@@ -42,9 +44,11 @@ func TestFlagsAndExitCodes(t *testing.T) {
 // TestFlagsWithOneDash: the spelling of earlier versions.
 func TestFlagsWithOneDash(t *testing.T) {
 	var seen options
-	code := execute(context.Background(), []string{"-only", "store", "-check", "-limit=5m", "--slow"}, &bytes.Buffer{},
+	code := execute(context.Background(), []string{"-only", "store", "-check", "-limit=5m", "--slow"},
+		&bytes.Buffer{},
 		func(_ context.Context, o *options) error { seen = *o; return nil })
 	require.Equal(t, exitFound, code)
-	require.Equal(t, options{catalogue: "scenarios/pve/mutants", only: "store", check: true, limit: 5 * time.Minute,
-		slow: true, workers: 2}, seen)
+	require.Equal(t, options{catalogue: "scenarios/pve/mutants", only: "store", check: true,
+		limit: 5 * time.Minute,
+		slow:  true, workers: 2}, seen)
 }

@@ -94,7 +94,8 @@ func write(t *testing.T, mutant string) string {
 }
 
 func mutantText(search string) string {
-	return "name: planted\nabout: x\nreference: y\nfile: source.go\nsearch: '" + search + "'\nreplace: '3'\nhunts: [h]\n"
+	return "name: planted\nabout: x\nreference: y\nfile: source.go\nsearch: '" + search +
+		"'\nreplace: '3'\nhunts: [h]\n"
 }
 
 func TestMutate(t *testing.T) {
@@ -115,7 +116,8 @@ func TestCatalogueRefusals(t *testing.T) {
 		{"two matches", mutantText("1"), "it is 2 times in source.go"},
 		{"empty search", mutantText(""), "search text does not match exactly once"},
 		{"no such file", strings.Replace(good, "source.go", "gone.go", 1), "gone.go"},
-		{"another name", strings.Replace(good, "name: planted", "name: other", 1), `name is "other", must be the file's, "planted"`},
+		{"another name", strings.Replace(good, "name: planted", "name: other", 1),
+			`name is "other", must be the file's, "planted"`},
 		{"no hunts", strings.Replace(good, "[h]", "[]", 1), "no hunts: nobody would look for it"},
 		{"a misspelt key", strings.Replace(good, "about", "abut", 1), "abut"},
 		{"nothing there", "", "planted.yaml"},
@@ -164,7 +166,8 @@ func TestAPlantedBugIsFoundAndLeavesTheSourcesAlone(t *testing.T) {
 	}
 	inModule(t)
 	before := sources(t)
-	o := &options{catalogue: catalogue, only: "^store-ack-one-vote-early$", workers: 1, limit: time.Minute, json: true}
+	o := &options{catalogue: catalogue, only: "^store-ack-one-vote-early$", workers: 1, limit: time.Minute,
+		json: true}
 	require.NoError(t, run(context.Background(), o))
 	require.Equal(t, before, sources(t))
 }

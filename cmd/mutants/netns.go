@@ -143,7 +143,8 @@ func (h *netnsHunter) cleanRun(ctx context.Context, story string) (catch, error)
 		if c, err = h.run(ctx, bin, story); err != nil || c.Checker == "" {
 			break
 		}
-		fmt.Printf("again    %-34s attempt %d of the clean engine: by %s: %.110s\n", story, attempt, c.Checker, c.Summary)
+		fmt.Printf("again    %-34s attempt %d of the clean engine: by %s: %.110s\n", story, attempt,
+			c.Checker, c.Summary)
 	}
 	h.clean[story] = c
 	return c, err
@@ -157,7 +158,8 @@ func (h *netnsHunter) run(ctx context.Context, bin, story string) (catch, error)
 	start := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, netnsRunLimit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, filepath.Join(bin, "holdfast"), "run", story, "--on", chaos.Backend, "--json",
+	cmd := exec.CommandContext(ctx, filepath.Join(bin, "holdfast"), "run", story, "--on", chaos.Backend,
+		"--json",
 		"--runs", filepath.Join(h.builder.dir, "runs"))
 	cmd.Env = append(os.Environ(), hostdriver.BinDirEnv+"="+bin)
 	var out, problems bytes.Buffer
@@ -176,11 +178,13 @@ func (h *netnsHunter) run(ctx context.Context, bin, story string) (catch, error)
 		Checks            []struct{ Checker, Verdict, Summary string }
 	}
 	if err := json.Unmarshal(out.Bytes(), &line); err != nil {
-		return catch{}, fmt.Errorf("reading what became of the run: %w: %s%s", err, out.Bytes(), problems.Bytes())
+		return catch{}, fmt.Errorf("reading what became of the run: %w: %s%s", err, out.Bytes(),
+			problems.Bytes())
 	}
 	c := catch{Found: line.Verdict == "invalid", Scenario: line.Scenario, Seed: line.Seed, Runs: 1,
-		Seconds:    int(time.Since(start).Seconds()),
-		CPUSeconds: (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Round(100 * time.Millisecond).Seconds()}
+		Seconds: int(time.Since(start).Seconds()),
+		CPUSeconds: (cmd.ProcessState.UserTime() +
+			cmd.ProcessState.SystemTime()).Round(100 * time.Millisecond).Seconds()}
 	var names []string
 	for _, check := range line.Checks {
 		if check.Verdict == "valid" {

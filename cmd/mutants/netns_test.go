@@ -47,7 +47,8 @@ func TestWhatARunOnRealNodesSays(t *testing.T) {
 	}
 	says := func(dir, line string) {
 		require.NoError(t, os.MkdirAll(dir, 0o700))
-		script := "#!/bin/sh\n[ \"$HOLDFAST_BIN_DIR\" = '" + dir + "' ] || exit 9\necho '" + line + "'\nexit 1\n"
+		script := "#!/bin/sh\n[ \"$HOLDFAST_BIN_DIR\" = '" + dir + "' ] || exit 9\necho '" + line +
+			"'\nexit 1\n"
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "holdfast"), []byte(script), 0o700))
 	}
 	const invalid = `{"verdict":"invalid","scenario":"h","seed":1,"checks":[{"checker":"nodes","verdict":"valid","summary":"x"},` +
@@ -69,11 +70,13 @@ func TestWhatARunOnRealNodesSays(t *testing.T) {
 			planted, clean := filepath.Join(dir, "planted"), filepath.Join(dir, "clean")
 			says(planted, c.planted)
 			says(clean, c.clean)
-			h := &netnsHunter{options: &options{catalogue: dir}, builder: &builder{dir: dir}, clean: map[string]catch{}}
+			h := &netnsHunter{options: &options{catalogue: dir}, builder: &builder{dir: dir},
+				clean: map[string]catch{}}
 			c0, err := h.run(context.Background(), clean, "h")
 			require.NoError(t, err)
 			h.clean["h"] = c0
-			outcome, _, err := h.hunt(context.Background(), &mutant{Name: "m", Checker: c.checker, Hunts: []string{"h"}}, planted)
+			outcome, _, err := h.hunt(context.Background(), &mutant{Name: "m", Checker: c.checker,
+				Hunts: []string{"h"}}, planted)
 			require.NoError(t, err)
 			require.Equal(t, c.want, outcome)
 		})

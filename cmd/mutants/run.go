@@ -168,7 +168,8 @@ func (h *hunter) keepProgram(ctx context.Context, m *mutant, c *catch) (string, 
 	if err != nil {
 		return "", fmt.Errorf("keeping the program of %s: %w", m.Name, err)
 	}
-	return fmt.Sprintf("%s run %s --seed %d", filepath.Join(to, name), huntFile(h.catalogue, c.Scenario), c.Seed), nil
+	return fmt.Sprintf("%s run %s --seed %d", filepath.Join(to, name), huntFile(h.catalogue, c.Scenario),
+		c.Seed), nil
 }
 
 // exeSuffix ends the names of programs.
@@ -181,7 +182,8 @@ func exeSuffix() string {
 
 // hunt runs a hunter program; seeds > 0 is the clean engine's share, else as many as there is time
 // for are run.
-func (h *hunter) hunt(ctx context.Context, program string, m *mutant, limit time.Duration, seeds uint64) (catch, error) {
+func (h *hunter) hunt(ctx context.Context, program string, m *mutant, limit time.Duration,
+	seeds uint64) (catch, error) {
 	args := []string{huntCommand, "--for", limit.String()}
 	if seeds > 0 {
 		args = append(args, "--clean", "--seeds", strconv.FormatUint(seeds, 10))
@@ -203,7 +205,8 @@ func (h *hunter) hunt(ctx context.Context, program string, m *mutant, limit time
 	if err := json.Unmarshal(out.Bytes(), &c); err != nil {
 		return catch{}, fmt.Errorf("reading what the hunter brings home: %w", err)
 	}
-	c.CPUSeconds = (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Round(100 * time.Millisecond).Seconds()
+	c.CPUSeconds = (cmd.ProcessState.UserTime() +
+		cmd.ProcessState.SystemTime()).Round(100 * time.Millisecond).Seconds()
 	return c, nil
 }
 
@@ -219,7 +222,8 @@ func (h *hunter) tell(r result, m *mutant) {
 			seed = strconv.FormatUint(r.Seed, 10)
 		}
 		h.rows = append(h.rows, fmt.Sprintf("| %s | %s | %s | %s | %s | %.1f | %s |", r.Name, r.Outcome,
-			strings.ReplaceAll(m.Reference, "|", "/"), r.Scenario, seed, r.CPUSeconds, strings.ReplaceAll(r.Checker, "+", ", ")))
+			strings.ReplaceAll(m.Reference, "|",
+				"/"), r.Scenario, seed, r.CPUSeconds, strings.ReplaceAll(r.Checker, "+", ", ")))
 		return
 	}
 	if h.json {
@@ -234,7 +238,8 @@ func (h *hunter) tell(r result, m *mutant) {
 			fmt.Printf("         to see it: %s\n", r.Again)
 		}
 	case "missed":
-		fmt.Printf("MISSED   %-34s %4d s (%.1f s cpu)  after %d runs\n", r.Name, r.Seconds, r.CPUSeconds, r.Runs)
+		fmt.Printf("MISSED   %-34s %4d s (%.1f s cpu)  after %d runs\n", r.Name, r.Seconds, r.CPUSeconds,
+			r.Runs)
 	case "unclean":
 		fmt.Printf("UNCLEAN  %-34s the clean engine fails at %s seed %d by %s: %s\n",
 			r.Name, r.Scenario, r.Seed, r.Checker, r.Summary)

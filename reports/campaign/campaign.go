@@ -38,7 +38,8 @@ type Outcome struct {
 
 // Of makes an outcome of a run's summary.
 func Of(s reports.Summary, took time.Duration) Outcome {
-	return Outcome{Scenario: s.Scenario, Seed: s.Seed, Verdict: s.Verdict, Expected: s.Expected, Checks: s.Checks,
+	return Outcome{Scenario: s.Scenario, Seed: s.Seed, Verdict: s.Verdict, Expected: s.Expected,
+		Checks: s.Checks,
 		Digest: s.Digest, Probes: s.Probes, Reproduce: s.Reproduce, Steps: s.Steps, Duration: s.Duration, Took: took}
 }
 

@@ -17,10 +17,12 @@ import (
 )
 
 func outcome(scenario string, seed uint64, v linearizability.Validity) campaign.Outcome {
-	o := campaign.Of(reports.Summary{Scenario: scenario, Seed: seed, Verdict: v, Steps: 100, Duration: time.Minute,
+	o := campaign.Of(reports.Summary{Scenario: scenario, Seed: seed, Verdict: v, Steps: 100,
+		Duration:  time.Minute,
 		Probes:    map[string]int{"recovery": 3, "never": 0},
 		Reproduce: fmt.Sprintf("holdfast run %s.yaml --seed %d", scenario, seed),
-		Checks: []reports.CheckSummary{{Checker: "membership", Verdict: linearizability.Valid, Summary: "fine"},
+		Checks: []reports.CheckSummary{{Checker: "membership", Verdict: linearizability.Valid,
+			Summary: "fine"},
 			{Checker: "store", Verdict: v, Summary: "what the store says"}}}, 20*time.Millisecond)
 	if v == linearizability.Invalid {
 		o.Checks[1].Kind = linearizability.LostWrite

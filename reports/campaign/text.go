@@ -27,7 +27,8 @@ func (s *Summary) JSON(w io.Writer) error {
 func (s *Summary) Text(w io.Writer) error {
 	rows := [][]string{{"scenario", "seeds", "valid", "invalid", "unknown", "failed", "probes"}}
 	for _, c := range s.Scenarios {
-		rows = append(rows, []string{short(reports.Clean(c.Name)), number(c.Runs), number(c.Valid), number(c.Invalid),
+		rows = append(rows, []string{short(reports.Clean(c.Name)), number(c.Runs), number(c.Valid),
+			number(c.Invalid),
 			number(c.Unknown), number(c.Failed), number(len(c.Probes))})
 	}
 	var out strings.Builder

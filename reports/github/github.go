@@ -61,7 +61,8 @@ func annotate(w io.Writer, command string, list []*campaign.Outcome, most int) e
 			message += "\nreproduce: " + short(o.Reproduce)
 		}
 		if _, err := fmt.Fprintf(w, "::%s %stitle=%s::%s\n", command, where,
-			propertyText(fmt.Sprintf("%s, seed %d: %s", short(o.Scenario), o.Seed, o.Verdict)), messageText(message)); err != nil {
+			propertyText(fmt.Sprintf("%s, seed %d: %s", short(o.Scenario), o.Seed,
+				o.Verdict)), messageText(message)); err != nil {
 			return err
 		}
 	}
@@ -100,7 +101,8 @@ func Summary(w io.Writer, s *campaign.Summary) error {
 	b.WriteString("| scenario | seeds | valid | invalid | unknown | failed |\n|---|--:|--:|--:|--:|--:|\n")
 	left := 0
 	for _, c := range s.Scenarios {
-		row := fmt.Sprintf("| %s | %d | %d | %d | %d | %d |\n", cell(c.Name), c.Runs, c.Valid, c.Invalid, c.Unknown, c.Failed)
+		row := fmt.Sprintf("| %s | %d | %d | %d | %d | %d |\n", cell(c.Name), c.Runs, c.Valid, c.Invalid,
+			c.Unknown, c.Failed)
 		if b.Len()+len(row) > MaxSummaryBytes/2 {
 			left++
 			continue
@@ -120,7 +122,8 @@ func failures(b *strings.Builder, s *campaign.Summary) {
 	for _, c := range s.Scenarios {
 		total += c.Failed
 		for _, f := range c.Failures {
-			entry := fmt.Sprintf("\n**%s, seed %d: %s** %s\n", cell(f.Scenario), f.Seed, f.Verdict, cell(f.Why))
+			entry := fmt.Sprintf("\n**%s, seed %d: %s** %s\n", cell(f.Scenario), f.Seed, f.Verdict,
+				cell(f.Why))
 			if f.Reproduce != "" {
 				entry += "\n" + code(f.Reproduce) + "\n"
 			}

@@ -40,7 +40,8 @@ func TestAnnotations(t *testing.T) {
 func TestAnnotationsStayWithinTheLimits(t *testing.T) {
 	var list []campaign.Outcome
 	for seed := range uint64(40) {
-		list = append(list, failed(seed, linearizability.Invalid, "s"), failed(seed, linearizability.Unknown, "s"))
+		list = append(list, failed(seed, linearizability.Invalid, "s"),
+			failed(seed, linearizability.Unknown, "s"))
 	}
 	out := annotations(t, list)
 	require.Equal(t, github.MaxErrors, strings.Count(out, "::error "))

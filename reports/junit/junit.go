@@ -119,7 +119,8 @@ func Write(w io.Writer, outcomes []campaign.Outcome) error {
 func (s *suite) add(o *campaign.Outcome) {
 	s.Tests++
 	s.took += o.Took
-	c := &testCase{Name: "seed " + strconv.FormatUint(o.Seed, 10), Class: s.Name, File: text(o.File), Time: seconds(o.Took)}
+	c := &testCase{Name: "seed " + strconv.FormatUint(o.Seed, 10), Class: s.Name, File: text(o.File),
+		Time: seconds(o.Took)}
 	if !o.Failed() {
 		if s.passed++; s.passed <= MaxPassed {
 			s.Cases = append(s.Cases, c)

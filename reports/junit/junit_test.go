@@ -46,8 +46,10 @@ func TestWrite(t *testing.T) {
 </testsuites>
 `, write(t, []campaign.Outcome{
 		{Scenario: "pair-cut", Seed: 1, Verdict: linearizability.Valid, Took: 20 * time.Millisecond},
-		{Scenario: "pair-cut", Seed: 2, Verdict: linearizability.Invalid, Took: 1500 * time.Millisecond, File: "pair-cut.yaml",
-			Checks: []reports.CheckSummary{{Checker: "store", Verdict: linearizability.Invalid, Summary: "a <write> is missing"}},
+		{Scenario: "pair-cut", Seed: 2, Verdict: linearizability.Invalid, Took: 1500 * time.Millisecond,
+			File: "pair-cut.yaml",
+			Checks: []reports.CheckSummary{{Checker: "store", Verdict: linearizability.Invalid,
+				Summary: "a <write> is missing"}},
 			Digest: "abc", Folder: "runs/pair-cut/2", Reproduce: "holdfast run pair-cut.yaml --seed 2"},
 		{Scenario: "pair-cut", Seed: 3, Problem: "out of \x00 memory"},
 	}))
@@ -73,15 +75,18 @@ func TestBounded(t *testing.T) {
 	require.NoError(t, xml.Unmarshal([]byte(write(t, all)), &back))
 	require.Len(t, back.Suites, 1)
 	s := back.Suites[0]
-	require.Equal(t, [...]int{3000, 1000, junit.MaxPassed + junit.MaxFailed}, [...]int{s.Tests, s.Failures, len(s.Cases)})
+	require.Equal(t, [...]int{3000, 1000, junit.MaxPassed + junit.MaxFailed},
+		[...]int{s.Tests, s.Failures, len(s.Cases)})
 	require.Equal(t, "and 1800 more runs that are not listed here", s.Out)
 }
 
 func FuzzWrite(f *testing.F) {
 	f.Add("pair-cut", "store", "lost\n]]><x>", "\x00\xff\u202e")
 	f.Fuzz(func(t *testing.T, scenario, checker, summary, command string) {
-		out := write(t, []campaign.Outcome{{Scenario: scenario, Verdict: linearizability.Invalid, Reproduce: command, File: command,
-			Checks: []reports.CheckSummary{{Checker: checker, Verdict: linearizability.Invalid, Summary: summary}}}})
+		out := write(t, []campaign.Outcome{{Scenario: scenario, Verdict: linearizability.Invalid,
+			Reproduce: command, File: command,
+			Checks: []reports.CheckSummary{{Checker: checker, Verdict: linearizability.Invalid,
+				Summary: summary}}}})
 		var back struct {
 			Tests int `xml:"tests,attr"`
 		}

@@ -152,9 +152,11 @@ func (d *drawing) open(alone bool) {
 		d.width, d.height, d.width, d.height)
 	d.put(` data-from="%d" data-to="%d" data-gutter="%d" data-margin="%d" role="img" aria-labelledby="chart-title chart-desc">`,
 		micros(d.From), micros(d.From)+d.span(), gutter, margin)
-	d.put("\n<title id=\"chart-title\">%s</title>\n<desc id=\"chart-desc\">%s</desc>\n", esc(d.Title), esc(d.Description))
+	d.put("\n<title id=\"chart-title\">%s</title>\n<desc id=\"chart-desc\">%s</desc>\n", esc(d.Title),
+		esc(d.Description))
 	if alone {
-		d.put("<style>%s</style>\n<rect class=\"paper\" width=\"%d\" height=\"%d\"/>\n", Style, d.width, d.height)
+		d.put("<style>%s</style>\n<rect class=\"paper\" width=\"%d\" height=\"%d\"/>\n", Style, d.width,
+			d.height)
 	}
 	d.put(`<defs><pattern id="hatch" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">` +
 		`<rect class="hatch-ground" width="5" height="5"/><rect class="hatch-line" width="2" height="5"/></pattern>`)
@@ -166,8 +168,10 @@ func (d *drawing) windows() {
 	d.put(`<g clip-path="url(#inner)">`)
 	for i := range d.Windows {
 		w := &d.Windows[i]
-		d.put(`<rect class="window" data-a="%d" data-b="%d" x="%s" y="%d" width="%s" height="%d">%s</rect>`, micros(w.From),
-			micros(w.To), d.x(w.From), headHeight, max(50, d.x(w.To)-d.x(w.From)), d.height-headHeight-margin/2, tip(w.Tip))
+		d.put(`<rect class="window" data-a="%d" data-b="%d" x="%s" y="%d" width="%s" height="%d">%s</rect>`,
+			micros(w.From),
+			micros(w.To), d.x(w.From), headHeight, max(50,
+				d.x(w.To)-d.x(w.From)), d.height-headHeight-margin/2, tip(w.Tip))
 	}
 	d.put("</g>\n")
 }
@@ -311,7 +315,8 @@ func (d *drawing) item(r *Row, it *Item, next time.Duration) {
 	if it.ID != "" {
 		id = ` id="` + safeID(it.ID) + `"`
 	}
-	d.put(`<rect%s class="%s %s" data-a="%d" data-b="%d" x="%s" y="%s" width="%s" height="%s">%s</rect>`, id, kind, class,
+	d.put(`<rect%s class="%s %s" data-a="%d" data-b="%d" x="%s" y="%s" width="%s" height="%s">%s</rect>`, id,
+		kind, class,
 		micros(it.From), micros(it.To), x, top, max(width, 50), d.level(r, low)-top, tip(it.Tip))
 	if it.Shape == Block && it.Text != "" {
 		d.blockText(r, it, next)

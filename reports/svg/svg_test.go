@@ -50,10 +50,13 @@ func TestDrawStaysInside(t *testing.T) {
 		row := Row{Label: rapid.String().Draw(t, "label"), Height: rapid.IntRange(0, 200).Draw(t, "height")}
 		for range rapid.IntRange(0, 8).Draw(t, "items") {
 			at := time.Duration(rapid.Int64().Draw(t, "at") / 4)
-			row.Items = append(row.Items, Item{From: at, To: at + time.Duration(rapid.Int64Range(0, 1e18).Draw(t, "for")),
-				Shape: Shape(rapid.IntRange(0, 2).Draw(t, "shape")), Class: Class(rapid.String().Draw(t, "class")),
+			row.Items = append(row.Items, Item{From: at, To: at +
+				time.Duration(rapid.Int64Range(0, 1e18).Draw(t, "for")),
+				Shape: Shape(rapid.IntRange(0, 2).Draw(t, "shape")), Class: Class(rapid.String().Draw(t,
+					"class")),
 				Low: rapid.IntRange(-5, 2000).Draw(t, "low"), High: rapid.IntRange(-5, 2000).Draw(t, "high"),
-				Text: rapid.String().Draw(t, "text"), Tip: rapid.String().Draw(t, "tip"), ID: rapid.String().Draw(t, "id"),
+				Text: rapid.String().Draw(t, "text"), Tip: rapid.String().Draw(t,
+					"tip"), ID: rapid.String().Draw(t, "id"),
 				Spill: rapid.Bool().Draw(t, "spill")})
 		}
 		c.Groups = []Group{{Title: rapid.String().Draw(t, "group"), Rows: []Row{row}}}
@@ -122,7 +125,8 @@ func TestTextFindsItsPlace(t *testing.T) {
 
 func TestEscapes(t *testing.T) {
 	evil := `"><script>x</script>` + "\x00"
-	c := Chart{Title: evil, Description: evil, To: time.Second, Windows: []Window{{Tip: evil}}, Marks: []Mark{{Label: evil, Class: Class(evil)}},
+	c := Chart{Title: evil, Description: evil, To: time.Second, Windows: []Window{{Tip: evil}},
+		Marks: []Mark{{Label: evil, Class: Class(evil)}},
 		Groups: []Group{{Title: evil, Rows: []Row{{Label: evil, Tip: evil, Ticks: []Tick{{Label: evil}},
 			Items: []Item{{To: time.Second, Class: Class(evil), ID: evil, Text: evil, Tip: evil}}}}}}}
 	var out bytes.Buffer

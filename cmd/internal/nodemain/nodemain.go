@@ -74,8 +74,9 @@ func Main(name, about string, args []string, stderr io.Writer, processes Process
 			code = start(name, args[0], stderr, check, supervise, processes, endings)
 		}}
 	cmd.Flags().BoolVar(&check, "check", false, "check the configuration and exit")
-	cmd.Flags().BoolVar(&supervise, "supervise", false, "be the machine: run the program, serve the watchdog socket that the machine file\n"+
-		"names, and when the watchdog expires end everything that was started and start again")
+	cmd.Flags().BoolVar(&supervise, "supervise", false,
+		"be the machine: run the program, serve the watchdog socket that the machine file\n"+
+			"names, and when the watchdog expires end everything that was started and start again")
 	cmd.SetOut(stderr)
 	cmd.SetErr(stderr)
 	cmd.SetArgs(oldflags.Args(cmd, args))
@@ -99,7 +100,8 @@ func oneFile(_ *cobra.Command, args []string) error {
 }
 
 // start reads the configuration and runs what the flags ask for.
-func start(name, file string, stderr io.Writer, check, supervise bool, processes Processes, endings []Ending) int {
+func start(name, file string, stderr io.Writer, check, supervise bool, processes Processes,
+	endings []Ending) int {
 	cfg, err := load(file, processes)
 	if err != nil {
 		fmt.Fprintf(stderr, "%s: %v\n", name, err)

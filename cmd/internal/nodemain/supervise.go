@@ -23,7 +23,8 @@ var errSupervise = errors.New("cannot supervise this machine")
 func superviseSocket(cfg *host.Config) (string, error) {
 	switch path := cfg.Watchdog; {
 	case path == "", path == host.NoWatchdog:
-		return "", fmt.Errorf("%w: the machine file names no watchdog: write \"watchdog\": \"watchdog.sock\"", errSupervise)
+		return "", fmt.Errorf("%w: the machine file names no watchdog: write \"watchdog\": \"watchdog.sock\"",
+			errSupervise)
 	case filepath.Dir(path) == "/dev":
 		return "", fmt.Errorf("%w: its watchdog is the device %s, which guards it already; run the program without --supervise",
 			errSupervise, path)

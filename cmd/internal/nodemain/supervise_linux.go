@@ -125,7 +125,8 @@ func RunMachine(args []string) (code int, err error) {
 	}
 	if c, err := net.Dial("unix", args[0]); err == nil {
 		c.Close()
-		return ExitUsage, fmt.Errorf("%w: %s is served by another supervisor: stop it first", errSupervise, args[0])
+		return ExitUsage, fmt.Errorf("%w: %s is served by another supervisor: stop it first", errSupervise,
+			args[0])
 	}
 	if err := os.Remove(args[0]); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return ExitUsage, fmt.Errorf("%w: %w", errSupervise, err)
@@ -266,7 +267,8 @@ func (s *supply) shutDown() bool {
 			return (&net.Dialer{}).DialContext(ctx, "unix", s.api)
 		}}}
 	request := initd.Request{Verb: initd.Shutdown}.Encode()
-	answer, err := client.Post("http://machine"+host.PathOp+initd.Process, "application/json", bytes.NewReader(request))
+	answer, err := client.Post("http://machine"+host.PathOp+initd.Process, "application/json",
+		bytes.NewReader(request))
 	if err != nil {
 		return false
 	}
@@ -298,7 +300,8 @@ func (s *supply) killAll() error {
 			return err
 		}
 		if time.Now().After(end) {
-			return fmt.Errorf("%w: processes %v are still there %v after they were killed", errSupervise, pids, killTime)
+			return fmt.Errorf("%w: processes %v are still there %v after they were killed", errSupervise,
+				pids, killTime)
 		}
 		for _, pid := range pids {
 			if err := unix.Kill(pid, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {

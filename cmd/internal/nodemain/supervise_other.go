@@ -11,7 +11,8 @@ import (
 )
 
 func superviseMain(name string, _ host.Config, _ string, stderr io.Writer) int {
-	fmt.Fprintf(stderr, "%s: %v: it takes Linux to find everything that a machine has started\n", name, errSupervise)
+	fmt.Fprintf(stderr, "%s: %v: it takes Linux to find everything that a machine has started\n", name,
+		errSupervise)
 	return ExitUsage
 }
 
