@@ -116,7 +116,7 @@ func (j *requestJudge) stops() {
 			}
 			if quiet := max(due, j.quietFrom+j.within); until == check.Forever && quiet < j.run.Duration &&
 				v.To > quiet {
-				j.violation(IgnoredStop, "service %s still runs on %s at %v, though it was stopped at %v (%s)",
+				j.violation(IgnoredStop, "service %s still runs on %s at %v, though stopped at %v (%s)",
 					r.SID, j.Machines[v.Machine], quiet, r.To, r.id)
 			}
 		}
