@@ -27,7 +27,7 @@ const maxFenceBytes = 512 << 10
 
 // fenceSet replaces the file after looking at it as the master will.
 func (t *tool) fenceSet() *cobra.Command {
-	return &cobra.Command{Use: "set FILE", Short: "put a file with fence devices in force (-: standard input)", Args: exactly(1),
+	return &cobra.Command{Use: "set FILE", Short: "install a file with fence devices (-: standard input)", Args: exactly(1),
 		Long: `Puts a file in force that says which device switches which node off, in the order of trying:
 
     device pdu fence_apc ip=10.0.0.9 username=apc password=secret
@@ -96,11 +96,7 @@ func fenceMakesSense(text string) error {
 func (t *tool) fenceConfig() *cobra.Command {
 	return &cobra.Command{Use: "config", Short: "show the fence devices as they are written", Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			a, err := t.connect()
-			if err != nil {
-				return err
-			}
-			text, _, err := a.read(cmd.Context(), haproc.FencePath)
+			text, err := t.readFile(cmd.Context(), haproc.FencePath)
 			if err != nil {
 				return err
 			}

@@ -66,7 +66,7 @@ func (t *tool) changeGroups(cmd *cobra.Command, doing string, change func([]conf
 
 func (t *tool) groupAdd() *cobra.Command {
 	var cmd *cobra.Command
-	cmd = &cobra.Command{Use: "groupadd GROUP", Short: "make an HA group (use rules instead)", Args: exactly(1),
+	cmd = &cobra.Command{Use: "groupadd GROUP", Short: "create an HA group (use rules instead)", Args: exactly(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if err := hasNeeded(cmd, groupOptions); err != nil {
 				return err

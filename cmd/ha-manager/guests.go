@@ -16,7 +16,7 @@ import (
 // guest is for the configurations of services themselves, which other clusters have other tools
 // for: where one lies, there its service lives.
 func (t *tool) guest() *cobra.Command {
-	group := asksFor(&cobra.Command{Use: "guest", Short: "the configurations of services: what runs, and on which node it lives",
+	group := asksFor(&cobra.Command{Use: "guest", Short: "the configurations of services: what runs, and on which node",
 		Long: `A service has a configuration on exactly one node; the HA manager moves it along. These commands make,
 list and remove configurations. They start and stop nothing.`})
 	group.AddCommand(t.guestCreate(), t.guestList(), t.guestDestroy())
@@ -26,7 +26,7 @@ list and remove configurations. They start and stop nothing.`})
 func (t *tool) guestCreate() *cobra.Command {
 	var node, command string
 	var memory, cores int
-	cmd := &cobra.Command{Use: "create SID --node NODE", Short: "make a service's configuration", Args: exactly(1),
+	cmd := &cobra.Command{Use: "create SID --node NODE", Short: "create the configuration of a service", Args: exactly(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			sid, err := sidOf(args[0], "")
 			if err != nil {
@@ -38,14 +38,7 @@ func (t *tool) guestCreate() *cobra.Command {
 			if strings.ContainsAny(command, " \t\r\n[") {
 				return fmt.Errorf("%w: --command is the name of a command of the node's ha.json, not a program", errUsage)
 			}
-			a, err := t.connect()
-			if err != nil {
-				return err
-			}
-			if err := a.writable(cmd.Context()); err != nil {
-				return err
-			}
-			v, err := look(cmd.Context(), a)
+			a, v, err := t.writableView(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -82,11 +75,7 @@ func (t *tool) guestList() *cobra.Command {
 	}
 	return t.printing(&cobra.Command{Use: "list", Short: "list the services that have a configuration", Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			a, err := t.connect()
-			if err != nil {
-				return err
-			}
-			v, err := look(cmd.Context(), a)
+			_, v, err := t.view(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -104,20 +93,13 @@ func (t *tool) guestList() *cobra.Command {
 }
 
 func (t *tool) guestDestroy() *cobra.Command {
-	return &cobra.Command{Use: "destroy SID", Short: "remove a service's configuration, once HA does not look after it", Args: exactly(1),
+	return &cobra.Command{Use: "destroy SID", Short: "remove the configuration of a service that is not under HA", Args: exactly(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			sid, err := sidOf(args[0], "")
 			if err != nil {
 				return err
 			}
-			a, err := t.connect()
-			if err != nil {
-				return err
-			}
-			if err := a.writable(cmd.Context()); err != nil {
-				return err
-			}
-			v, err := look(cmd.Context(), a)
+			a, v, err := t.writableView(cmd.Context())
 			if err != nil {
 				return err
 			}

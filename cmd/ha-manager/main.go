@@ -1,6 +1,7 @@
-// Command ha-manager is the operator's tool for high availability, with the well-known commands:
-// what is configured, how it is, where it should go. It reads and changes the cluster's files
-// through a node's API; it never talks to the HA manager itself and decides nothing.
+// Command ha-manager is the operator's tool for high availability, with the well-known commands: it
+// shows and changes what is configured, shows the status, and orders moves. It reads and changes the
+// cluster's files through a node's API; it never talks to the HA manager itself and never decides
+// anything about services.
 package main
 
 import (
@@ -60,7 +61,7 @@ type tool struct {
 
 func (t *tool) connect() (*api, error) { return connect(t.api) }
 
-const about = `High availability: which services the cluster looks after, by which rules, and how they are.
+const about = `High availability: which services the cluster keeps running, by which rules, and their status.
 
 Every command asks one node, named by --api or $HOLDFAST_API: the path of its API socket (api_socket
 in its machine file) or http://HOST:PORT. Changes need quorum; status and the lists do not.
@@ -69,8 +70,8 @@ A service has an id of kind and name, as in vm:100. A bare number stands for vm:
 0 or 1, as in --failback 0.
 
 Exit codes: 0 done, 1 refused or failed, 254 wrong usage. A command for the master (migrate, relocate,
-crm-command) is done when it is in the master's queue; watch "ha-manager status" for what becomes
-of it.`
+crm-command) is done when it is in the master's queue; "ha-manager status" shows what results from
+it.`
 
 func newRoot() *cobra.Command {
 	t := &tool{format: formatText}

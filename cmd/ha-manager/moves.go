@@ -16,7 +16,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha/rules"
 )
 
-// send puts a line into the master's commands.
+// send adds a line to the master's commands.
 func (t *tool) send(cmd *cobra.Command, line string) error {
 	if _, err := config.ParseCommand(line); err != nil {
 		return fmt.Errorf("%w: %w", errUsage, err)
@@ -25,7 +25,12 @@ func (t *tool) send(cmd *cobra.Command, line string) error {
 	if err != nil {
 		return err
 	}
-	return a.edit(cmd.Context(), haproc.CommandsPath, func(old string) (string, error) {
+	return a.send(cmd.Context(), line)
+}
+
+// send adds a line, which must be a command, to the master's commands.
+func (a *api) send(ctx context.Context, line string) error {
+	return a.edit(ctx, haproc.CommandsPath, func(old string) (string, error) {
 		if old != "" && !strings.HasSuffix(old, "\n") {
 			old += "\n"
 		}
@@ -33,28 +38,21 @@ func (t *tool) send(cmd *cobra.Command, line string) error {
 	})
 }
 
-// sendFor sends a command about a service that must be configured.
-func (t *tool) sendFor(cmd *cobra.Command, sid, line string, fits func(v *view) error) error {
-	a, err := t.connect()
-	if err != nil {
-		return err
-	}
-	if err := a.writable(cmd.Context()); err != nil {
-		return err
-	}
-	v, err := look(cmd.Context(), a)
+// sendFor sends a command about a service that must be configured. check, when set, can refuse it.
+func (t *tool) sendFor(cmd *cobra.Command, sid, line string, check func(a *api, v *view) error) error {
+	a, v, err := t.writableView(cmd.Context())
 	if err != nil {
 		return err
 	}
 	if v.services[sid] == nil {
 		return fmt.Errorf("%w '%s'", errNoResource, sid)
 	}
-	if fits != nil {
-		if err := fits(v); err != nil {
+	if check != nil {
+		if err := check(a, v); err != nil {
 			return err
 		}
 	}
-	return t.send(cmd, line)
+	return a.send(cmd.Context(), line)
 }
 
 // move is migrate or relocate.
@@ -66,21 +64,17 @@ func (t *tool) move(how string) *cobra.Command {
 	return &cobra.Command{Use: how + " SID NODE", Short: short, Args: exactly(2),
 		Long: short + `.
 
-Resources that must stay together move together, and a resource that must stay away from one on the
-target does not go there: both are said before anything is sent. Rules on nodes are not looked at:
-a resource that may not stay on the target goes back.`,
+Resources that must stay together move together, and a resource that must stay apart from one on the
+target is not moved there: both are reported before anything is sent. Node rules are not checked:
+a resource that may not stay on the target returns.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			sid, err := sidOf(args[0], "")
 			if err != nil {
 				return err
 			}
 			target := args[1]
-			return t.sendFor(cmd, sid, fmt.Sprintf("%s %s %s", how, sid, target), func(v *view) error {
+			return t.sendFor(cmd, sid, fmt.Sprintf("%s %s %s", how, sid, target), func(a *api, v *view) error {
 				if err := v.isNode(target); err != nil {
-					return err
-				}
-				a, err := t.connect()
-				if err != nil {
 					return err
 				}
 				return v.partners(cmd.Context(), a, cmd.OutOrStdout(), how, sid, target)
@@ -88,10 +82,11 @@ a resource that may not stay on the target goes back.`,
 		}}
 }
 
-// errNoNode names a node that the cluster has not.
+// errNoNode means that the cluster has no such node.
 var errNoNode = errors.New("no such cluster node")
 
-// isNode fails for what is no node. Before the first agent has told of itself nothing is known.
+// isNode returns an error for a name that is no node. Before the first LRM has written its status the
+// nodes are not known, and every name is accepted.
 func (v *view) isNode(name string) error {
 	if v.agents[name] == nil && len(v.agents) > 0 {
 		return fmt.Errorf("%w '%s': there are %s", errNoNode, name,
@@ -100,7 +95,8 @@ func (v *view) isNode(name string) error {
 	return nil
 }
 
-// partners says what rules between resources make of a move, as the master will judge it.
+// partners prints what resource rules add to a move, or returns why they forbid it, as the master will
+// decide.
 func (v *view) partners(ctx context.Context, a *api, w io.Writer, how, sid, target string) error {
 	all, err := readRules(ctx, a)
 	if err != nil {
@@ -129,7 +125,7 @@ func (v *view) partners(ctx context.Context, a *api, w io.Writer, how, sid, targ
 }
 
 func (t *tool) crmCommand() *cobra.Command {
-	group := asksFor(&cobra.Command{Use: "crm-command", Short: "tell the master what to do"})
+	group := asksFor(&cobra.Command{Use: "crm-command", Short: "send a command to the master"})
 	stop := &cobra.Command{Use: "stop SID TIMEOUT", Short: "stop a resource within so many seconds (0: at once)", Args: exactly(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			sid, err := sidOf(args[0], "")
@@ -143,9 +139,9 @@ func (t *tool) crmCommand() *cobra.Command {
 			return t.sendFor(cmd, sid, line, nil)
 		}}
 	disarm := &cobra.Command{Use: "disarm-ha freeze|ignore", Short: "switch HA off on purpose", Args: exactly(1),
-		Long: `Switches fencing off in the whole cluster, for work that nothing must react to. With freeze, services
-stay as they are and nobody touches them; with ignore, they are let go of as if they were not
-configured. It takes effect when every agent has let go of its watchdog: see "ha-manager status".`,
+		Long: `Switches fencing off in the whole cluster, for work to which HA must not react. With freeze, services
+stay as they are and HA does not touch them; with ignore, they are ignored, as if not configured. It
+takes effect when every LRM has closed its watchdog connection: see "ha-manager status".`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if args[0] != "freeze" && args[0] != "ignore" {
 				return fmt.Errorf("%w: write freeze or ignore, not %q", errUsage, args[0])
@@ -163,21 +159,14 @@ func (t *tool) maintenance() *cobra.Command {
 	for _, how := range []string{"enable", "disable"} {
 		group.AddCommand(&cobra.Command{Use: how + " NODE", Short: how + " a node's maintenance", Args: exactly(1),
 			RunE: func(cmd *cobra.Command, args []string) error {
-				a, err := t.connect()
-				if err != nil {
-					return err
-				}
-				if err := a.writable(cmd.Context()); err != nil {
-					return err
-				}
-				v, err := look(cmd.Context(), a)
+				a, v, err := t.writableView(cmd.Context())
 				if err != nil {
 					return err
 				}
 				if err := v.isNode(args[0]); err != nil {
 					return err
 				}
-				return t.send(cmd, how+"-node-maintenance "+args[0])
+				return a.send(cmd.Context(), how+"-node-maintenance "+args[0])
 			}})
 	}
 	return group

@@ -65,11 +65,7 @@ func (t *tool) config() *cobra.Command {
 	var kind string
 	cmd := &cobra.Command{Use: "config", Short: "list the configured resources", Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			a, err := t.connect()
-			if err != nil {
-				return err
-			}
-			text, _, err := a.read(cmd.Context(), haproc.ResourcesPath)
+			text, err := t.readFile(cmd.Context(), haproc.ResourcesPath)
 			if err != nil {
 				return err
 			}
@@ -183,7 +179,7 @@ func (t *tool) changeResource(cmd *cobra.Command, word, kind string, change reso
 func (t *tool) add() *cobra.Command {
 	var cmd *cobra.Command
 	var kind string
-	cmd = &cobra.Command{Use: "add SID", Short: "look after a resource", Args: exactly(1),
+	cmd = &cobra.Command{Use: "add SID", Short: "put a resource under HA", Args: exactly(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return t.changeResource(cmd, args[0], kind, func(a *api, sid string, services map[string]*ha.ServiceConfig) error {
 				if services[sid] != nil {
@@ -260,7 +256,7 @@ func resetProperties(service *ha.ServiceConfig, names []string) error {
 
 func (t *tool) remove() *cobra.Command {
 	var cmd *cobra.Command
-	cmd = &cobra.Command{Use: "remove SID", Short: "stop looking after a resource; it is not stopped", Args: exactly(1),
+	cmd = &cobra.Command{Use: "remove SID", Short: "take a resource out of HA; it keeps running", Args: exactly(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			sid, err := sidOf(args[0], "")
 			if err != nil {
@@ -282,7 +278,7 @@ func (t *tool) remove() *cobra.Command {
 	return cmd
 }
 
-// purge takes a resource out of all rules. A rule that is left with none goes, too.
+// purge takes a resource out of all rules, and removes rules that are left without resources.
 func (t *tool) purge(cmd *cobra.Command, sid string) error {
 	a, err := t.connect()
 	if err != nil {

@@ -47,7 +47,7 @@ func ruleKind(kind string) error {
 
 func (t *tool) rulesAdd() *cobra.Command {
 	var cmd *cobra.Command
-	cmd = &cobra.Command{Use: "add node-affinity|resource-affinity RULE", Short: "make a rule", Args: exactly(2),
+	cmd = &cobra.Command{Use: "add node-affinity|resource-affinity RULE", Short: "create a rule", Args: exactly(2),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if err := ruleKind(args[0]); err != nil {
 				return err
@@ -95,11 +95,7 @@ func (t *tool) rulesConfig() *cobra.Command {
 	var kind, resource string
 	cmd := &cobra.Command{Use: "config", Short: "show the rules as they are written", Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			a, err := t.connect()
-			if err != nil {
-				return err
-			}
-			text, _, err := a.read(cmd.Context(), haproc.RulesPath)
+			text, err := t.readFile(cmd.Context(), haproc.RulesPath)
 			if err != nil {
 				return err
 			}
@@ -133,11 +129,7 @@ type ruleRow struct {
 func (t *tool) rulesList() *cobra.Command {
 	return t.printing(&cobra.Command{Use: "list", Short: "list the rules, and which contradict each other", Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			a, err := t.connect()
-			if err != nil {
-				return err
-			}
-			v, err := look(cmd.Context(), a)
+			a, v, err := t.view(cmd.Context())
 			if err != nil {
 				return err
 			}

@@ -21,16 +21,12 @@ const (
 
 func (t *tool) status() *cobra.Command {
 	verbose := false
-	cmd := &cobra.Command{Use: "status", Short: "how the HA manager and its services are", Args: exactly(0),
-		Long: `Prints the quorum of the node that is asked, who is master, whether fencing is armed, how each node's
-agent is, and each service with its node and state. It works without quorum, with what the node
-knew last.`,
+	cmd := &cobra.Command{Use: "status", Short: "show HA manager and service status", Args: exactly(0),
+		Long: `Prints the quorum of the node that is asked, the master, whether fencing is armed, the state of each
+node's LRM, and each service with its node and state. It works without quorum, with the last state
+that the node knows.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			a, err := t.connect()
-			if err != nil {
-				return err
-			}
-			v, err := look(cmd.Context(), a)
+			_, v, err := t.view(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -45,7 +41,7 @@ knew last.`,
 				return nil
 			})
 		}}
-	cmd.Flags().BoolVar(&verbose, "verbose", false, "print all that the manager and the agents have written, too")
+	cmd.Flags().BoolVar(&verbose, "verbose", false, "also print the full status files of the manager and the LRMs")
 	return t.printing(cmd)
 }
 
@@ -62,7 +58,7 @@ type entry struct {
 	*serviceEntry
 }
 
-// serviceEntry is what a service's line says besides.
+// serviceEntry holds the fields that only the line of a service has.
 type serviceEntry struct {
 	SID          string `json:"sid"`
 	State        string `json:"state"`
@@ -89,7 +85,7 @@ func (v *view) entries(now time.Time) []entry {
 		}
 		at := v.manager.Timestamp
 		out = append(out, entry{ID: "master", Type: "master", Node: m, Timestamp: at,
-			Status: fmt.Sprintf("%s (%s, %s)", m, aged(at, now, state), date(at))}, v.fencing())
+			Status: fmt.Sprintf("%s (%s, %s)", m, staleness(at, now, state), date(at))}, v.fencing())
 	}
 	for _, node := range slices.Sorted(maps.Keys(v.agents)) {
 		out = append(out, v.agent(node, now))
@@ -101,22 +97,22 @@ func (v *view) entries(now time.Time) []entry {
 	return out
 }
 
-// idle: there is nothing to look after.
+// idle reports whether there are no services.
 func (v *view) idle() bool { return len(v.services) == 0 && len(v.manager.ServiceStatus) == 0 }
 
-// fencing says whether a node that is lost would be fenced.
+// fencing returns the line that shows whether a lost node would be fenced.
 func (v *view) fencing() entry {
-	state, dog := "armed", "active"
+	state, watchdog := "armed", "active"
 	switch d := v.manager.Disarm; {
 	case d != nil && d.State == ha.DisarmDisarmed:
-		state, dog = string(d.State), "released"
+		state, watchdog = string(d.State), "released"
 	case d != nil:
 		state = string(d.State)
 	case v.idle():
-		state, dog = "standby", "standby"
+		state, watchdog = "standby", "standby"
 	}
 	return entry{ID: "fencing", Type: "fencing", Node: v.manager.MasterNode, ArmedState: state,
-		Status: fmt.Sprintf("%s (CRM watchdog %s)", state, dog)}
+		Status: fmt.Sprintf("%s (CRM watchdog %s)", state, watchdog)}
 }
 
 func (v *view) agent(node string, now time.Time) entry {
@@ -125,20 +121,21 @@ func (v *view) agent(node string, now time.Time) entry {
 		e.Status = node + " (unable to read lrm status)"
 		return e
 	}
-	state, dog := v.agentState(node)
-	if found := aged(e.Timestamp, now, state); found != state {
+	state, watchdog := v.agentState(node)
+	if found := staleness(e.Timestamp, now, state); found != state {
 		e.Status = fmt.Sprintf("%s (%s, %s)", node, found, date(e.Timestamp))
 		return e
 	}
-	e.Status = fmt.Sprintf("%s (%s, watchdog %s, %s)", node, state, dog, date(e.Timestamp))
+	e.Status = fmt.Sprintf("%s (%s, watchdog %s, %s)", node, state, watchdog, date(e.Timestamp))
 	return e
 }
 
 // date is a time as the well-known tools write it, in local time.
 func date(seconds int64) string { return time.Unix(seconds, 0).Format(time.ANSIC) }
 
-// aged is a state, or what is wrong with the clock of the one who wrote it.
-func aged(seconds int64, now time.Time, state string) string {
+// staleness returns the given state, or a warning in its place when the timestamp is too old or in the
+// future.
+func staleness(seconds int64, now time.Time, state string) string {
 	switch age := now.Unix() - seconds; {
 	case age > oldAfterSeconds:
 		return "old timestamp - dead?"
@@ -148,20 +145,20 @@ func aged(seconds int64, now time.Time, state string) string {
 	return state
 }
 
-// agentState is how an agent is and what its watchdog does.
-func (v *view) agentState(node string) (state, dog string) {
+// agentState returns the state of a node's LRM and of its watchdog, as an operator reads them.
+func (v *view) agentState(node string) (state, watchdog string) {
 	agent := v.agents[node]
-	state, dog = string(agent.State), "active"
+	state, watchdog = string(agent.State), "active"
 	if state == "" {
 		state = "unknown"
 	}
 	switch {
 	case agent.State == ha.LRMMaintenance && !v.busy(node):
-		dog = "released"
+		watchdog = "released"
 	case agent.State == ha.LRMWaitForAgentLock && agent.Mode == ha.ModeDisarm:
-		dog = "released"
+		watchdog = "released"
 	case agent.State == ha.LRMWaitForAgentLock, agent.State == "":
-		dog = "standby"
+		watchdog = "standby"
 	}
 	switch {
 	case agent.State == ha.LRMLostAgentLock:
@@ -170,10 +167,10 @@ func (v *view) agentState(node string) (state, dog string) {
 	case agent.State == ha.LRMWaitForAgentLock && !v.busy(node):
 		state = "idle"
 	}
-	return state, dog
+	return state, watchdog
 }
 
-// busy: services should run on a node.
+// busy reports whether services should run on a node.
 func (v *view) busy(node string) bool {
 	for _, sd := range v.manager.ServiceStatus {
 		if sd.Node == node && sd.State != ha.Stopped && sd.State != ha.Freeze {
@@ -205,7 +202,7 @@ func (v *view) service(sid string) entry {
 	return e
 }
 
-// serviceState is the state as an operator reads it.
+// serviceState returns the state of a service as an operator reads it.
 func (v *view) serviceState(sid string) string {
 	sd, cd := v.manager.ServiceStatus[sid], v.services[sid]
 	switch {

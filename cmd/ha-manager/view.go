@@ -22,8 +22,42 @@ type view struct {
 	homes    map[string]string // sid -> the node that has its configuration
 }
 
-// look reads it, as the node that is asked has it: without quorum, too.
-func look(ctx context.Context, a *api) (*view, error) {
+// readFile connects to the node and returns a file as the node has it, "" for a missing one.
+func (t *tool) readFile(ctx context.Context, path string) (string, error) {
+	a, err := t.connect()
+	if err != nil {
+		return "", err
+	}
+	text, _, err := a.read(ctx, path)
+	return text, err
+}
+
+// view connects to the node and reads its view.
+func (t *tool) view(ctx context.Context) (*api, *view, error) {
+	a, err := t.connect()
+	if err != nil {
+		return nil, nil, err
+	}
+	v, err := readView(ctx, a)
+	return a, v, err
+}
+
+// writableView connects to the node, and reads its view if it has quorum. Without quorum that is the
+// error, whatever else is wrong with a change.
+func (t *tool) writableView(ctx context.Context) (*api, *view, error) {
+	a, err := t.connect()
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := a.writable(ctx); err != nil {
+		return nil, nil, err
+	}
+	v, err := readView(ctx, a)
+	return a, v, err
+}
+
+// readView reads the view of the node that is asked. It works without quorum as well.
+func readView(ctx context.Context, a *api) (*view, error) {
 	v := &view{agents: map[string]*ha.LRMStatus{}}
 	r, err := a.do(ctx, store.Request{Op: store.OpStatus})
 	if err != nil {
@@ -44,7 +78,7 @@ func look(ctx context.Context, a *api) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := v.lookAtAgents(ctx, a, present); err != nil {
+	if err := v.readAgents(ctx, a, present); err != nil {
 		return nil, err
 	}
 	if text, _, err = a.read(ctx, haproc.ResourcesPath); err != nil {
@@ -57,7 +91,7 @@ func look(ctx context.Context, a *api) (*view, error) {
 	return v, nil
 }
 
-func (v *view) lookAtAgents(ctx context.Context, a *api, present map[string]bool) error {
+func (v *view) readAgents(ctx context.Context, a *api, present map[string]bool) error {
 	for node := range nodesOf(v.manager, present) {
 		text, _, err := a.read(ctx, haproc.LRMStatusPath(node))
 		if err != nil {
@@ -73,8 +107,8 @@ func (v *view) lookAtAgents(ctx context.Context, a *api, present map[string]bool
 // nodesDir is the directory with a directory for each node.
 const nodesDir = "nodes"
 
-// nodesOf are the nodes of the cluster, as far as its files tell: those that the master knows, and
-// until there was one those whose agents have told how they are.
+// nodesOf returns the nodes of the cluster according to its files: those that the master knows or,
+// before there was a master, those whose LRMs have written a status.
 func nodesOf(manager *ha.ManagerStatus, present map[string]bool) map[string]bool {
 	nodes := map[string]bool{}
 	for node := range manager.NodeStatus {
@@ -91,7 +125,7 @@ func nodesOf(manager *ha.ManagerStatus, present map[string]bool) map[string]bool
 	return nodes
 }
 
-// homes finds the configurations of guests.
+// homes returns the node that has the configuration of each guest.
 func homes(present map[string]bool) map[string]string {
 	out := map[string]string{}
 	for _, path := range slices.Sorted(maps.Keys(present)) {
@@ -102,7 +136,7 @@ func homes(present map[string]bool) map[string]string {
 	return out
 }
 
-// guestOf is the guest whose configuration lies at a path, "" when none does.
+// guestOf returns the guest whose configuration is at a path and its node, "" when the path is none.
 func guestOf(path string) (sid, node string) {
 	parts := strings.Split(path, "/")
 	if len(parts) != 4 || parts[0] != nodesDir {
@@ -120,7 +154,7 @@ func guestOf(path string) (sid, node string) {
 	return sid, parts[1]
 }
 
-// sids are all services, configured or still known to the master.
+// sids returns all services that are configured or still known to the master.
 func (v *view) sids() []string {
 	all := map[string]bool{}
 	for sid := range v.services {

@@ -1,5 +1,5 @@
-// Package ha holds what the parts of the HA manager share: the door to the world (Env), the
-// state names, and the shapes of the status files. The decisions live below it: package manager
+// Package ha holds what the parts of the HA manager share: the environment interface (Env), commands,
+// states, and the status files. The decisions live below it: package manager
 // (cluster resource manager, one master per cluster), package lrm (local resource manager, one per
 // node), package rules, package sched, package config.
 //

@@ -55,8 +55,8 @@ type ServiceStatus struct {
 	// Running: the LRM confirmed the start. Only valid while State is started.
 	Running Int `json:"running,omitempty"`
 	// Unprotected: the guest may run on its node although no LRM was seen there that holds lock and
-	// watchdog since it came. The node's lock then proves nothing about it. The value is the store's
-	// revision up to which nobody has said so.
+	// watchdog since the guest arrived. The node's lock then proves nothing about it. The value is a
+	// revision of the store: a status that an LRM writes after it can end this. 0 means protected.
 	Unprotected Int `json:"unguarded,omitempty"`
 	// TimeoutSeconds of a requested stop, nil for the default.
 	TimeoutSeconds *Int `json:"timeout,omitempty"`

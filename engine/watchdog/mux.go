@@ -38,7 +38,7 @@ type Mux struct {
 	device  env.Watchdog
 	reason  string // why no connection can be opened
 	clients []*connection
-	stopped bool // no petting any more
+	stopped bool // no more petting
 }
 
 // New prepares a multiplexer.
@@ -180,7 +180,7 @@ func (m *Mux) check() {
 	m.env.SetTimer(timerCheck, m.opts.Check)
 }
 
-// expire stops the petting for ever.
+// expire stops the petting for good.
 func (m *Mux) expire(client, why string, overdue bool) {
 	if m.stopped {
 		return
@@ -193,19 +193,19 @@ func (m *Mux) expire(client, why string, overdue bool) {
 	m.env.Probe("watchdog/expired")
 }
 
-// ConnectionChange says that a client's connection was opened or closed in good order.
+// ConnectionChange is emitted when a client's connection is opened, or closed in order.
 type ConnectionChange struct {
 	Client string `json:"client"`
 	Open   bool   `json:"open"`
 }
 
-// Late says that a client has not been fed for a warning time.
+// Late is emitted when a client was not fed for the warning time.
 type Late struct {
 	Client string `json:"client"`
 	LateMS int64  `json:"late_ms"`
 }
 
-// Expired says that the hardware is petted no more: the machine will be reset.
+// Expired is emitted when the hardware is no longer petted: the machine will be reset.
 type Expired struct {
 	Client string `json:"client"`
 	Reason string `json:"reason"`

@@ -11,27 +11,31 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/store/client"
 )
 
-// Commands are carried out exactly once, whichever master dies when. The master moves the file with
-// the commands to a name that was never used, so that the lines in it are a batch that nobody adds
-// to, and carries them out on its status. The status that it writes then names the batch. Only
-// after that is the batch removed. A master finds the batches of those before it: one that the
-// status names has been carried out, any other has not.
+// Commands are carried out exactly once, whichever master ends at which point. The master renames the
+// file with the commands to a name that was never used, so that its lines are a batch to which
+// nothing is added, and carries them out on its status. The status that it writes then names the
+// batch. Only after that is the batch removed. A new master finds the batches that earlier masters
+// left: one that the status names has been carried out, any other has not.
+//
+// For example, n1 renames ha/crm_commands to ha/crm_commands.7f and dies:
+//   - before it has written the status: the status does not name 7f, so n2 carries 7f out;
+//   - after it has written the status: the status names 7f, so n2 only removes it.
 
 // batchPrefix begins the names of batches.
 const batchPrefix = CommandsPath + "."
 
-// haDir is where the files of the HA manager lie.
+// haDir is the directory of the HA manager's files.
 const haDir = "ha"
 
-// batches is what a master knows of batches.
+// batches is what a master knows about batches.
 type batches struct {
-	taken         []string        // those that the status names, as it was read or written last
-	stored        []string        // those that lie in the store, as of this round
-	readThisRound bool            // in this round
-	fresh         []CommandsTaken // those that this round carries out
+	taken         []string        // named by the status, as it was read or written last
+	stored        []string        // in the store, as of this round
+	readThisRound bool            // stored is of this round
+	fresh         []CommandsTaken // carried out by this round
 }
 
-// maxBatches bounds the batches that one round takes; the rest waits for the next one.
+// maxBatches bounds the batches that one round takes; more wait for the next round.
 const maxBatches = 16
 
 // ReadCRMCommands implements ha.CRMEnv.
@@ -55,7 +59,7 @@ func (w *storeEnv) ReadCRMCommands() ([]ha.Command, error) {
 		}
 		batch := config.SplitCommands(string(data))
 		if slices.Contains(w.taken, name) {
-			// Whoever wrote that may not have lived to tell.
+			// The master that wrote that status may have ended before it could emit this.
 			w.env.Emit(CommandsTaken{Batch: name, Lines: batch, Before: true})
 			continue
 		}
@@ -76,7 +80,7 @@ func parseBatch(name string, lines []string) []ha.Command {
 	return commands
 }
 
-// newBatch makes a batch of the commands that there are.
+// newBatch makes a batch of the commands that are waiting.
 func (w *storeEnv) newBatch() error {
 	f, err := w.read(CommandsPath)
 	if err != nil || len(config.SplitCommands(string(f.data))) == 0 {
@@ -86,7 +90,7 @@ func (w *storeEnv) newBatch() error {
 	delete(w.files, CommandsPath)
 	if err := w.store.Rename(w.task, CommandsPath, name); err != nil {
 		if errors.Is(err, client.ErrNotFound) {
-			return nil // somebody else was first
+			return nil // another master was first
 		}
 		return fmt.Errorf("taking the commands: %w", err)
 	}
@@ -94,15 +98,15 @@ func (w *storeEnv) newBatch() error {
 	return nil
 }
 
-// batchesInStatus are the batches that a status which is written now has in it.
+// batchesInStatus returns the batches that a status written now contains.
 func (w *storeEnv) batchesInStatus() []string {
 	if w.readThisRound {
-		return w.stored // what was removed need not be remembered
+		return w.stored // removed batches need not be named
 	}
 	return w.taken
 }
 
-// commandsDone removes the batches that the status has in it. One that stays is removed later.
+// commandsDone removes the batches that the status contains. One that stays is removed later.
 func (w *storeEnv) commandsDone() {
 	w.taken, w.readThisRound = w.batchesInStatus(), false
 	for _, f := range w.fresh {

@@ -2,26 +2,26 @@ package haproc
 
 import "github.com/holdfast-sim/holdfast/engine/ha"
 
-// CRMStateChange says which state a node's CRM is in.
+// CRMStateChange is emitted when a node's CRM enters a state.
 type CRMStateChange struct {
 	State ha.CRMState `json:"state"`
 }
 
-// LRMStateChange says which state a node's LRM is in.
+// LRMStateChange is emitted when a node's LRM enters a state.
 type LRMStateChange struct {
 	State ha.LRMState `json:"state"`
-	// Started marks the first one after the process started.
+	// Started is true for the first state after the process started.
 	Started bool `json:"started,omitempty"`
 }
 
-// FenceStep is what the administrator hears of a fence.
+// FenceStep is emitted when the administrator is informed of a step of fencing.
 type FenceStep struct {
 	Node    string       `json:"node"`
 	Step    ha.FenceStep `json:"step"`
 	Subject string       `json:"subject"`
 }
 
-// CommandBegun says that an LRM has begun a resource command.
+// CommandBegun is emitted when an LRM starts a resource command.
 type CommandBegun struct {
 	UID    string          `json:"uid,omitempty"`
 	SID    string          `json:"sid"`
@@ -29,7 +29,7 @@ type CommandBegun struct {
 	Target string          `json:"target,omitempty"`
 }
 
-// CommandDone says what came of it.
+// CommandDone is emitted when a resource command has ended.
 type CommandDone struct {
 	UID      string          `json:"uid,omitempty"`
 	SID      string          `json:"sid"`
@@ -37,12 +37,12 @@ type CommandDone struct {
 	ExitCode ha.ExitCode     `json:"exit_code"`
 }
 
-// CommandsTaken says that the master has carried out the commands of a batch: they are in the status
-// that it has just written.
+// CommandsTaken is emitted when the commands of a batch have been carried out: they are in the status
+// that the master has just written.
 type CommandsTaken struct {
 	Batch string   `json:"batch"`
 	Lines []string `json:"lines"`
-	// Before: they were found to be in the status already, and nothing was done.
+	// Before: the status named the batch already when it was read, and nothing was done.
 	Before bool `json:"before,omitempty"`
 }
 
@@ -67,7 +67,7 @@ type CommandRefused struct {
 // RecordKind implements env.Record.
 func (CommandRefused) RecordKind() string { return "ha-command-refused" }
 
-// MoveProgress says how far a running resource's way to another node is.
+// MoveProgress is emitted while a running resource moves to another node.
 type MoveProgress struct {
 	UID     string `json:"uid,omitempty"`
 	SID     string `json:"sid"`

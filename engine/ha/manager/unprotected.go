@@ -9,14 +9,15 @@ import (
 // The lock of a node proves that the node is dead only if its LRM held lock and watchdog while the
 // service was there. A guest can run on a node without that: it ran before it was configured for
 // HA, it arrived there by live migration a moment ago, its LRM was just restarted, or HA was
-// disarmed. Such a service is unguarded until the LRM of its node was seen active; while it is, it
-// is not taken away from a node that disappears.
+// disarmed. Such a service is unprotected until the LRM of its node was seen active. An unprotected
+// service is not taken away from a node that disappears.
 
-// markUnprotected notes that a guest may run on its node. What the LRM there said before proves nothing about
-// the guest: the machine may have been reset since, and may take in guests again although its new LRM
-// can neither take the lock nor say so, for instance because its store cannot write. So the guest is
-// guarded when that LRM says that it is active in a status that was written later than everything the
-// manager knows of now. Where writes have no order, its last word has to do.
+// markUnprotected notes that a guest may run on its node without protection. A status that the LRM
+// there wrote before proves nothing about the guest: the machine may have been reset since, and may
+// accept guests again although its new LRM can neither take the lock nor write that it has not, for
+// instance because its store cannot write. So the guest is protected when that LRM reports that it is
+// active in a status that was written later than everything that the manager knows now. Where writes
+// have no order, the last status counts.
 func (m *Manager) markUnprotected(sd *ha.ServiceStatus) {
 	sd.Unprotected = m.unprotectedMark()
 	if m.protectedSince(sd) {
@@ -24,10 +25,10 @@ func (m *Manager) markUnprotected(sd *ha.ServiceStatus) {
 	}
 }
 
-// neverProtected is the mark of a guest of which nobody knows when it came.
+// neverProtected is the mark of a guest whose time of arrival is unknown.
 const neverProtected ha.Int = 1 << 62
 
-// unprotectedMark is what [ha.ServiceStatus.Unprotected] holds of a guest that comes now.
+// unprotectedMark returns the value of [ha.ServiceStatus.Unprotected] for a guest that arrives now.
 func (m *Manager) unprotectedMark() ha.Int {
 	order, ok := m.env.(ha.WriteOrder)
 	if !ok {
@@ -41,7 +42,8 @@ func (m *Manager) unprotectedMark() ha.Int {
 	return max(1, ha.Int(now))
 }
 
-// protectedSince: the LRM of the service's node has said that it is active since the guest came.
+// protectedSince reports whether the LRM of the service's node has written that it is active since the
+// guest arrived.
 func (m *Manager) protectedSince(sd *ha.ServiceStatus) bool {
 	if !m.lrmArmed(sd.Node) {
 		return false
@@ -50,15 +52,15 @@ func (m *Manager) protectedSince(sd *ha.ServiceStatus) bool {
 	return !ordered || m.lrmWritten[sd.Node] > uint64(sd.Unprotected)
 }
 
-// guarding: the LRM of the node holds lock and watchdog and keeps them as long as a service is
-// configured there. An LRM that gives them back says so in the same round, so for a node that is
-// away this still holds for what was there at that time: it left guarded, and nothing survives on it
-// when its lock has expired.
+// lrmArmed reports whether the LRM of the node holds lock and watchdog and keeps them as long as a
+// service is configured there. An LRM that gives them back writes that in the same round. So for a
+// node that is away this still holds for what was there at that time: it left protected, and nothing
+// survives on it when its lock has expired.
 func (m *Manager) lrmArmed(node string) bool {
 	return m.lrmState[node] == ha.LRMActive && m.modes[node] == ha.ModeActive
 }
 
-// noteProtected takes over what the LRMs report.
+// noteProtected removes the mark from the services whose LRMs report that they are active.
 func (m *Manager) noteProtected() {
 	if m.status.Disarm != nil {
 		return
@@ -71,7 +73,7 @@ func (m *Manager) noteProtected() {
 	}
 }
 
-// mustFence tells whether a service must be taken away from its node because the node has been away
+// mustFence reports whether a service must be taken away from its node because the node has been away
 // for too long.
 func (m *Manager) mustFence(sid string, sd *ha.ServiceStatus) bool {
 	if !m.nodes.offlineDelayed(sd.Node) {
@@ -88,8 +90,8 @@ func (m *Manager) mustFence(sid string, sd *ha.ServiceStatus) bool {
 	return false
 }
 
-// seenStopped: somebody who can tell says that the service does not run there. It stays so, since an
-// LRM that is cut off starts nothing.
+// seenStopped reports whether an external witness sees that the service does not run on the node. That
+// does not change later, since an LRM that is cut off starts nothing.
 func (m *Manager) seenStopped(sid, node string) bool {
 	witness, ok := m.env.(ha.GuestWitness)
 	if !ok {
