@@ -141,7 +141,8 @@ func (p *Process) onLocal(ev env.LocalMessage) {
 	case cpg.Reform:
 		p.reform()
 	default:
-		p.mainLog.Error("a local process sent a message that only the cluster process may send", "process", ev.From)
+		p.mainLog.Error("a local process sent a message that only the cluster process may send", "process",
+			ev.From)
 	}
 }
 

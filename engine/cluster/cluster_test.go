@@ -64,7 +64,8 @@ func (c *testClient) texts() []string {
 	for _, m := range c.got {
 		switch m := m.(type) {
 		case cpg.Config:
-			out = append(out, fmt.Sprintf("config %d %v %v greeting=%v", m.Kind, m.Ring, m.Members, m.Greeting))
+			out = append(out, fmt.Sprintf("config %d %v %v greeting=%v", m.Kind, m.Ring, m.Members,
+				m.Greeting))
 		case cpg.Quorum:
 			out = append(out, fmt.Sprintf("quorum %v %v", m.Ring, m.Quorate))
 		case cpg.Deliver:
@@ -196,7 +197,8 @@ func TestClientThatDoesNotKeepUpIsGreetedAnew(t *testing.T) {
 	other.multicast("two")
 	w.RunFor(50 * time.Millisecond)
 	require.Equal(t, []string{"1.8 2: one", "1.8 2: two"}, other.texts())
-	require.Equal(t, []string{"config 1 1.8 [1 2] greeting=true", "quorum 1.8 true", "1.8 2: two"}, slow.texts())
+	require.Equal(t, []string{"config 1 1.8 [1 2] greeting=true", "quorum 1.8 true", "1.8 2: two"},
+		slow.texts())
 }
 
 func TestHelloIsGreetedAndTheRestartOfAClientToo(t *testing.T) {

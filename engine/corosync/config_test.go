@@ -286,7 +286,8 @@ func TestRandomConfigsRoundTrip(t *testing.T) {
 		c.Quorum.AllowDownscale, c.Quorum.ExpectedVotesTracking = flag("downscale"), flag("tracking")
 		for i := range c.Nodes {
 			c.Nodes[i].QuorumVotes = num("votes", 1, 3)
-			c.Nodes[i].Extra = []Entry{{Name: "site", Value: rapid.StringMatching(`[a-z]([a-z :#"]*[a-z])?`).Draw(t, "site")}}
+			c.Nodes[i].Extra = []Entry{{Name: "site",
+				Value: rapid.StringMatching(`[a-z]([a-z :#"]*[a-z])?`).Draw(t, "site")}}
 		}
 		text := c.Format()
 		again, _, err := Parse("corosync.conf", text)

@@ -1,5 +1,5 @@
-// Package corosync reads, checks and writes corosync.conf, the file that describes a cluster: its nodes, their
-// addresses and votes, the membership timers and the quorum rules.
+// Package corosync reads, checks and writes corosync.conf, the file that describes a cluster: its nodes,
+// their addresses and votes, the membership timers and the quorum rules.
 //
 // [Parse] reads a file into a [Config], with every problem as file, line, what is wrong and what to write
 // instead. What Corosync itself tolerates (unknown keys, sections that only matter to Corosync) is kept for

@@ -136,10 +136,12 @@ func checkRoundTrip(t *testing.T, c *Config) {
 // withoutLines drops what only the place in the file decides.
 func withoutLines(c *Config) *Config {
 	out := *c
-	out.nodelist, out.Totem.source, out.Quorum.source, out.Logging.source = source{}, source{}, source{}, source{}
+	out.nodelist, out.Totem.source, out.Quorum.source, out.Logging.source = source{}, source{}, source{},
+		source{}
 	out.Extra = bare(c.Extra)
 	out.nodelistExtra = bare(c.nodelistExtra)
-	out.Totem.Extra, out.Quorum.Extra, out.Logging.Extra = bare(c.Totem.Extra), bare(c.Quorum.Extra), bare(c.Logging.Extra)
+	out.Totem.Extra, out.Quorum.Extra, out.Logging.Extra = bare(c.Totem.Extra), bare(c.Quorum.Extra),
+		bare(c.Logging.Extra)
 	out.Totem.Interfaces = nil
 	for _, in := range c.Totem.Interfaces {
 		in.source, in.Extra = source{}, bare(in.Extra)

@@ -147,7 +147,7 @@ func (c *Config) derive() Timers {
 		RetransmitsBeforeLoss: retransmits,
 
 		LastManStandingWindow: msOr(c.Quorum.LMSWindowMs, defaultLMSWindowMs),
-		PMTUDInterval:         time.Duration(orDefault(t.KnetPMTUDSeconds, defaultPMTUDSeconds)) * time.Second,
+		PMTUDInterval:         seconds(orDefault(t.KnetPMTUDSeconds, defaultPMTUDSeconds)),
 	}
 	if failures := t.HeartbeatFailures.Value; failures > 0 {
 		// Heartbeats that would detect a failure later than the token are useless.
@@ -196,6 +196,8 @@ func orDefault(o Opt[uint32], def uint32) uint32 {
 	}
 	return o.Value
 }
+
+func seconds(n uint32) time.Duration { return time.Duration(n) * time.Second }
 
 func ms(n uint64) time.Duration { return time.Duration(n) * time.Millisecond }
 

@@ -15,7 +15,8 @@ import (
 )
 
 func newCalls(t *testing.T) *calls {
-	return &calls{dir: t.TempDir(), incarnation: &incarnation{gate: newGate(), files: map[*os.File]struct{}{}},
+	return &calls{dir: t.TempDir(), incarnation: &incarnation{gate: newGate(),
+		files: map[*os.File]struct{}{}},
 		ends: map[env.CallID]*env.CallResult{}, stop: make(chan struct{})}
 }
 
@@ -36,7 +37,8 @@ func shell(script string) []string { return []string{"/bin/sh", "-c", script} }
 
 func TestCallsTellCodeAndOutput(t *testing.T) {
 	c := newCalls(t)
-	r := c.call(t, env.Call{Command: shell("cat; echo to-error >&2; exit 7"), Input: []byte("ip=1\n"), Limit: time.Minute})
+	r := c.call(t, env.Call{Command: shell("cat; echo to-error >&2; exit 7"), Input: []byte("ip=1\n"),
+		Limit: time.Minute})
 	require.NoError(t, r.Err)
 	require.Equal(t, 7, r.Code)
 	require.Equal(t, "ip=1\nto-error\n", string(r.Output))
@@ -68,7 +70,8 @@ func TestCallsEndWithEverythingTheyStarted(t *testing.T) {
 
 func TestCallsEndWithTheirProcess(t *testing.T) {
 	c := newCalls(t)
-	_, err := c.Start(env.Call{Command: shell("while :; do echo x >> beat; sleep 0.02; done"), Limit: time.Minute})
+	_, err := c.Start(env.Call{Command: shell("while :; do echo x >> beat; sleep 0.02; done"),
+		Limit: time.Minute})
 	require.NoError(t, err)
 	beat := filepath.Join(c.dir, "beat")
 	require.Eventually(t, func() bool { return size(beat) > 0 }, 10*time.Second, 5*time.Millisecond)

@@ -26,7 +26,8 @@ var errTooManyCalls = errors.New("too many programs are under way")
 
 // Calls implements env.CallHost.
 func (e *procEnv) Calls() env.Calls {
-	c := &calls{dir: e.host.cfg.Dir, incarnation: e.incarnation, ends: map[env.CallID]*env.CallResult{}, stop: make(chan struct{})}
+	c := &calls{dir: e.host.cfg.Dir, incarnation: e.incarnation, ends: map[env.CallID]*env.CallResult{},
+		stop: make(chan struct{})}
 	e.incarnation.atEnd = append(e.incarnation.atEnd, func() { close(c.stop) })
 	return c
 }

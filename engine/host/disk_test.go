@@ -103,7 +103,8 @@ func TestFullDisk(t *testing.T) {
 	if err != nil {
 		t.Skip("needs /dev/full to see a full disk without filling one")
 	}
-	f := &file{f: full, name: "full", incarnation: &incarnation{gate: newGate(), files: map[*os.File]struct{}{}}}
+	f := &file{f: full, name: "full", incarnation: &incarnation{gate: newGate(),
+		files: map[*os.File]struct{}{}}}
 	_, err = f.WriteAt([]byte("x"), 0)
 	require.ErrorIs(t, err, env.ErrNoSpace)
 	require.NoError(t, f.Close())

@@ -61,8 +61,9 @@ func ReadMachineFile(path string) (*MachineFile, error) {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
 	if start := bytes.TrimSpace(data); len(start) == 0 || start[0] != '{' {
-		return nil, fmt.Errorf("%w: %s is no machine file: that is a JSON object, at least {\"machine\": 0}, "+
-			"in the directory with the machine's other files; give its path", ErrConfig, path)
+		return nil,
+			fmt.Errorf("%w: %s is no machine file: that is a JSON object, at least {\"machine\": 0}, "+
+				"in the directory with the machine's other files; give its path", ErrConfig, path)
 	}
 	if err := decoder.Decode(&m); err != nil {
 		return nil, fmt.Errorf("%w: %s:%d: %w", ErrConfig, path, lineOf(data, decoder, err), err)

@@ -64,7 +64,8 @@ var ErrProgram = errors.New("program failed")
 // the program's name is empty or too long.
 func programFile(dir, name, suffix string) (string, error) {
 	if name == "" || len(name) > maxProgramNameBytes {
-		return "", fmt.Errorf("%w: a name of %d bytes, must be 1 to %d", ErrProgram, len(name), maxProgramNameBytes)
+		return "", fmt.Errorf("%w: a name of %d bytes, must be 1 to %d", ErrProgram, len(name),
+			maxProgramNameBytes)
 	}
 	return filepath.Join(dir, programsDir, url.PathEscape(name)+suffix), nil
 }

@@ -26,7 +26,8 @@ func TestMain(m *testing.M) {
 func TestProgramsOutliveTheirStarterAndEnd(t *testing.T) {
 	dir := t.TempDir()
 	fresh := func() *programs {
-		return &programs{dir: dir, records: true, incarnation: &incarnation{gate: newGate(), files: map[*os.File]struct{}{}}}
+		return &programs{dir: dir, records: true, incarnation: &incarnation{gate: newGate(),
+			files: map[*os.File]struct{}{}}}
 	}
 	p := fresh()
 	running := func() bool {
@@ -35,7 +36,8 @@ func TestProgramsOutliveTheirStarterAndEnd(t *testing.T) {
 		return on
 	}
 	require.False(t, running())
-	require.NoError(t, p.Start("vm:100", []string{"/bin/sh", "-c", "trap '' TERM; echo $HOLDFAST_PROGRAM >> out; while :; do sleep 0.05; done"}))
+	require.NoError(t, p.Start("vm:100", []string{"/bin/sh", "-c",
+		"trap '' TERM; echo $HOLDFAST_PROGRAM >> out; while :; do sleep 0.05; done"}))
 	t.Cleanup(func() { _ = fresh().Stop("vm:100", true) })
 	require.True(t, running())
 	require.NoError(t, fresh().Start("vm:100", []string{"/bin/false"}), "it runs already")
@@ -67,6 +69,7 @@ func TestProgramsOutliveTheirStarterAndEnd(t *testing.T) {
 	data, err := os.ReadFile(files[0])
 	require.NoError(t, err)
 	require.Equal(t, 2, strings.Count(string(data), string(ProgramStarting)))
-	require.Equal(t, 1, strings.Count(string(data), string(ProgramEnded)), "the first was killed and could say nothing")
+	require.Equal(t, 1, strings.Count(string(data), string(ProgramEnded)),
+		"the first was killed and could say nothing")
 	require.Contains(t, string(data), ProgramRunning)
 }

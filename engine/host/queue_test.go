@@ -98,7 +98,8 @@ func TestInboxKeepsOrderAndBounds(t *testing.T) {
 		require.NoError(t, b.put(item{class: classOp}))
 	}
 	require.ErrorIs(t, b.put(item{class: classOp}), env.ErrLocalFull)
-	require.ErrorIs(t, b.put(item{class: classLocal, from: "a", bytes: maxQueuedLocalBytes + 1}), env.ErrLocalFull)
+	require.ErrorIs(t, b.put(item{class: classLocal, from: "a", bytes: maxQueuedLocalBytes + 1}),
+		env.ErrLocalFull)
 	require.NoError(t, b.put(item{class: classLocal, from: "b", bytes: 1}))
 	for range maxQueuedDatagrams + maxQueuedOps + 1 {
 		_, ok := b.take()

@@ -53,7 +53,8 @@ const markerFile = "watchdog.armed"
 
 func openDevice(path, dir string) (env.Watchdog, error) {
 	if err := unix.Access(path, unix.W_OK); err != nil {
-		return nil, fmt.Errorf("%w: the watchdog %s may not be written: %w; run as root", ErrConfig, path, err)
+		return nil, fmt.Errorf("%w: the watchdog %s may not be written: %w; run as root", ErrConfig, path,
+			err)
 	}
 	return &device{path: path, marker: filepath.Join(dir, markerFile), kernel: linuxWatchdogs{}}, nil
 }

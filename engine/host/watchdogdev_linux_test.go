@@ -166,7 +166,8 @@ func TestDeviceWithoutAWayOutStaysOpenAndIsPetted(t *testing.T) {
 // TestDeviceOfNoUseIsRefused and leaves the machine alone.
 func TestDeviceOfNoUseIsRefused(t *testing.T) {
 	for name, f := range map[string]*fakeDog{
-		"time cannot be set": {setFails: unix.EOPNOTSUPP}, "time is longer": {coarse: 30}, "another has it": {busy: true}} {
+		"time cannot be set": {setFails: unix.EOPNOTSUPP}, "time is longer": {coarse: 30},
+		"another has it": {busy: true}} {
 		t.Run(name, func(t *testing.T) {
 			d := fakeDevice(t, f)
 			require.ErrorIs(t, d.Arm(10*time.Second), ErrWatchdog)
@@ -181,7 +182,8 @@ func TestDeviceOfNoUseIsRefused(t *testing.T) {
 		require.ErrorIs(t, d.Arm(10*time.Second), unix.EOPNOTSUPP)
 		require.ErrorIs(t, d.Arm(10*time.Second), unix.EOPNOTSUPP, "it says so again")
 		require.False(t, d.Armed(), "it guards nobody")
-		require.Eventually(t, func() bool { f.mu.Lock(); defer f.mu.Unlock(); return f.pets > 1 }, 10*time.Second, 10*time.Millisecond,
+		require.Eventually(t, func() bool { f.mu.Lock(); defer f.mu.Unlock(); return f.pets > 1 },
+			10*time.Second, 10*time.Millisecond,
 			"the mistake costs nobody the machine")
 		d.Pet()
 		require.NoError(t, d.Disarm())
@@ -198,7 +200,8 @@ func TestWhatIsSaidOfADevice(t *testing.T) {
 	info = inspectWatchdog("/dev/null", &fakeDog{}, "") // a device that can be written
 	require.True(t, info.OK)
 	require.Contains(t, info.Detail, "/dev/null is there, it is inactive")
-	require.Contains(t, inspectWatchdog("/dev/null", &fakeDog{nowayout: true}, "").Detail, "without a way out")
+	require.Contains(t, inspectWatchdog("/dev/null", &fakeDog{nowayout: true}, "").Detail,
+		"without a way out")
 	info = inspectWatchdog("/dev/null", &fakeDog{active: true}, "")
 	require.False(t, info.OK, "somebody else has it")
 	require.Contains(t, info.Remedy, "only one can have it")
@@ -206,7 +209,8 @@ func TestWhatIsSaidOfADevice(t *testing.T) {
 	dir := t.TempDir()
 	require.Contains(t, softdog(dir, "6.1"), "no module softdog")
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "6.1"), 0o700))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "6.1", "modules.dep"), []byte("kernel/drivers/watchdog/softdog.ko.zst:\n"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "6.1", "modules.dep"),
+		[]byte("kernel/drivers/watchdog/softdog.ko.zst:\n"), 0o600))
 	require.Contains(t, softdog(dir, "6.1"), "modprobe softdog")
 }
 

@@ -70,6 +70,6 @@ func softdog(modules, release string) string {
 			return "load the software watchdog: modprobe softdog"
 		}
 	}
-	return "this kernel has no module softdog here; use the machine's own watchdog driver, or a kernel with " +
-		"CONFIG_SOFT_WATCHDOG"
+	return "this kernel has no module softdog here; use the machine's own watchdog driver, or a kernel " +
+		"with CONFIG_SOFT_WATCHDOG"
 }

@@ -83,7 +83,8 @@ func TestGuardRefusesNonsense(t *testing.T) {
 
 // FuzzGuard: whatever is sent, the answer is one of three, and only words of the protocol arm it.
 func FuzzGuard(f *testing.F) {
-	for _, line := range []string{"arm 1000000000", "pet", "disarm", "state", "arm 99999999999999999999", "", "arm\x00 1"} {
+	for _, line := range []string{"arm 1000000000", "pet", "disarm", "state", "arm 99999999999999999999",
+		"", "arm\x00 1"} {
 		f.Add(line)
 	}
 	f.Fuzz(func(t *testing.T, line string) {

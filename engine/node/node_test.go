@@ -65,8 +65,10 @@ func TestWhatANodeRuns(t *testing.T) {
 	o.HA = &HA{Guests: resource.DefaultGuests()}
 	processes, err = Compose(o)
 	require.NoError(t, err)
-	require.Subset(t, names(processes), []string{"cluster", "store", "watchdog", "status", "guests", "lrm", "crm"})
-	require.Less(t, index(processes, "watchdog"), index(processes, "lrm"), "what resets the machine is there before what is guarded")
+	require.Subset(t, names(processes), []string{"cluster", "store", "watchdog", "status", "guests", "lrm",
+		"crm"})
+	require.Less(t, index(processes, "watchdog"), index(processes, "lrm"),
+		"what resets the machine is there before what is guarded")
 	o.HA.Commands = &resource.Commands{Default: []string{"/bin/true"}}
 	processes, err = Compose(o)
 	require.NoError(t, err)

@@ -98,7 +98,8 @@ func (c Config) Plain() Config {
 	if !c.Device {
 		expected = max(expected, c.ExpectedVotes)
 	}
-	return Config{Self: c.Self, Votes: c.Votes, ExpectedVotes: expected, NodeVotes: c.NodeVotes, Nodes: c.Nodes}
+	return Config{Self: c.Self, Votes: c.Votes, ExpectedVotes: expected, NodeVotes: c.NodeVotes,
+		Nodes: c.Nodes}
 }
 
 // check refuses the combinations that votequorum refuses when it starts.
@@ -141,7 +142,8 @@ func (c Config) tieNeedsWaitForAll() bool {
 // its tie-breaker back on all nodes.
 func (c Config) effective(log func(Level, string, ...any)) Config {
 	if c.TwoNode && c.Nodes > 2 {
-		log(Warning, "quorum.two_node was set but there are more than 2 nodes in the cluster. It will be ignored.")
+		log(Warning,
+			"quorum.two_node was set but there are more than 2 nodes in the cluster. It will be ignored.")
 		c.TwoNode = false
 		c.WaitForAll = c.WaitForAll && c.WaitForAllGiven
 	}

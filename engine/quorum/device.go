@@ -120,8 +120,10 @@ func (vq *Votequorum) PollDevice(name string, id ring.ID, castVote bool) (Output
 		return Output{}, fmt.Errorf("polling: %w", err)
 	}
 	if id != vq.ring {
-		vq.log(Debug, "Received poll ring id (%v) != last sync ring id (%v). Ignoring poll call.", id, vq.ring)
-		return vq.takeOutput(), fmt.Errorf("polling for ring %v on ring %v: %w", id, vq.ring, ErrDeviceWrongRing)
+		vq.log(Debug, "Received poll ring id (%v) != last sync ring id (%v). Ignoring poll call.", id,
+			vq.ring)
+		return vq.takeOutput(), fmt.Errorf("polling for ring %v on ring %v: %w", id, vq.ring,
+			ErrDeviceWrongRing)
 	}
 	us := vq.self()
 	before := us.flags

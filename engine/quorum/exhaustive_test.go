@@ -145,14 +145,15 @@ func combinations() []combination {
 			twoAt: map[int]string{4: " 123|4 12|34", 5: " 123|45 124|35"}},
 		{name: "last_man_standing + wait_for_all", edit: join(lms, wfa), windows: true, disagree: true,
 			twoAt: map[int]string{4: " 123|4 12|34", 5: " 123|45 124|35"}},
-		{name: "last_man_standing + auto_tie_breaker + wait_for_all", edit: join(lms, low, wfa), windows: true,
+		{name: "last_man_standing + auto_tie_breaker + wait_for_all", edit: join(lms, low, wfa),
+			windows:  true,
 			disagree: true, twoAt: map[int]string{3: " 12|3 1|23", 4: " 123|4 12|34", 5: " 1234|5 12|345"}},
 	}
 }
 
 // TestTwoQuorateIsKnown enumerates sequences of partitions under each combination of options: three
-// steps of up to 4 nodes, two of 5 and of combinations that are known to be unsafe. What can make two sides quorate is known; any change of that, in
-// either direction, is a change of behaviour.
+// steps of up to 4 nodes, two of 5 and of combinations that are known to be unsafe. The combinations that
+// can make two sides quorate are known; any change of that, in either direction, is a change of behaviour.
 func TestTwoQuorateIsKnown(t *testing.T) {
 	for _, c := range combinations() {
 		for n := 2; n <= 5; n++ {

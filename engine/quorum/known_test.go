@@ -103,7 +103,10 @@ func TestTieBreakerAfterGrowing(t *testing.T) {
 
 // auto_tie_breaker in a cluster of 5 made both sides of a 2/3 split quorate (corosync 74).
 func TestTieBreakerInOddCluster(t *testing.T) {
-	start := everyone(t, 5, func(c *Config) { c.TieBreaker, c.WaitForAll, c.WaitForAllGiven = TieLowest, true, true })
+	start := everyone(t, 5, func(c *Config) {
+		c.TieBreaker, c.WaitForAll, c.WaitForAllGiven = TieLowest,
+			true, true
+	})
 	for _, p := range partitions(5) {
 		w := start.clone()
 		w.split(p...)
@@ -239,7 +242,8 @@ func TestCommandInSync(t *testing.T) {
 		}
 		for _, id := range w.ids() {
 			v := w.voters[id].Decision()
-			require.Equal(t, [2]uint32{5, 3}, [2]uint32{v.Expected, v.Quorum}, "node %d, broken %v", id, broken)
+			require.Equal(t, [2]uint32{5, 3}, [2]uint32{v.Expected, v.Quorum}, "node %d, broken %v", id,
+				broken)
 		}
 	}
 }
@@ -280,8 +284,9 @@ func TestSetVotes(t *testing.T) {
 	w.do(1, out, err)
 	w.settle()
 	for _, id := range w.ids() {
-		require.Equal(t, Decision{Ring: w.voters[id].ring, Members: w.ids(), Quorate: true, Votes: 6, Expected: 6,
-			Quorum: 4}, w.voters[id].Decision())
+		require.Equal(t, Decision{Ring: w.voters[id].ring, Members: w.ids(), Quorate: true, Votes: 6,
+			Expected: 6,
+			Quorum:   4}, w.voters[id].Decision())
 	}
 	w.split(group(1, 3), group(2))
 	require.False(t, w.quorate(1))

@@ -36,7 +36,8 @@ type sent struct {
 func newWorld(t require.TestingT, n int, edit func(*Config)) *world {
 	w := emptyWorld(t)
 	for i := range n {
-		cfg := Config{Self: ring.NodeID(i + 1), Votes: 1, ExpectedVotes: uint32(n), NodeVotes: uint32(n), Nodes: n,
+		cfg := Config{Self: ring.NodeID(i + 1), Votes: 1, ExpectedVotes: uint32(n), NodeVotes: uint32(n),
+			Nodes:                 n,
 			LastManStandingWindow: 10 * time.Second, DeviceTimeout: 10 * time.Second,
 			DeviceSyncTimeout: 30 * time.Second}
 		if edit != nil {
@@ -114,7 +115,8 @@ func (w *world) do(id ring.NodeID, out Output, err error) {
 		w.log(fmt.Sprintf("%d: persist expected votes %d", id, out.Persist))
 	}
 	if v := out.Decision; out.Announce {
-		w.log(fmt.Sprintf("%d: verdict ring %v quorate=%v votes=%d expected=%d quorum=%d", id, v.Ring, v.Quorate,
+		w.log(fmt.Sprintf("%d: verdict ring %v quorate=%v votes=%d expected=%d quorum=%d", id, v.Ring,
+			v.Quorate,
 			v.Votes, v.Expected, v.Quorum))
 	}
 }

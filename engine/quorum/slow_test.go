@@ -42,8 +42,9 @@ func (s *slowCluster) boot(id ring.NodeID) {
 	for _, v := range s.configured {
 		sum += v
 	}
-	s.nodes[id] = &slowNode{votes: s.configured[id], expected: sum, waits: s.waitForAll, up: true, lives: lives,
-		need: majority(sum)}
+	s.nodes[id] = &slowNode{votes: s.configured[id], expected: sum, waits: s.waitForAll, up: true,
+		lives: lives,
+		need:  majority(sum)}
 }
 
 // majority finds the smallest number that is more than half, by trying.
@@ -163,7 +164,8 @@ func TestMachineAgainstSlow(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(1, 6).Draw(t, "nodes")
 		slow := &slowCluster{configured: map[ring.NodeID]uint32{}, nodes: map[ring.NodeID]*slowNode{},
-			waitForAll: rapid.Bool().Draw(t, "wait_for_all"), twoNode: n == 2 && rapid.Bool().Draw(t, "two_node"),
+			waitForAll: rapid.Bool().Draw(t, "wait_for_all"), twoNode: n == 2 && rapid.Bool().Draw(t,
+				"two_node"),
 			lowestBreaksTies: rapid.Bool().Draw(t, "auto_tie_breaker")}
 		sum := uint32(0)
 		for i := range n {

@@ -62,7 +62,8 @@ func runCommand(t *testing.T, w *world, d *datadriven.TestData) {
 	case "settle":
 		w.settle()
 	case "fire":
-		timer := map[string]Timer{"last-man-standing": LastManStandingTimer, "device": DeviceTimer}[d.CmdArgs[0].Key]
+		timer := map[string]Timer{"last-man-standing": LastManStandingTimer,
+			"device": DeviceTimer}[d.CmdArgs[0].Key]
 		w.fire(timer, idsOf(t, keysOf(d.CmdArgs[1:]))...)
 	case "expected":
 		var id, votes int
@@ -101,8 +102,10 @@ func nodeCommand(t *testing.T, w *world, d *datadriven.TestData, id ring.NodeID)
 		w.try(id, out, err)
 	case "status":
 		s := m.Status()
-		w.log(fmt.Sprintf("%d: quorate=%v votes=%d expected=%d highest=%d quorum=%d options=%v device=%q/%d syncing=%v",
-			id, s.Quorate, s.Votes, s.Expected, s.HighestExpected, s.Quorum, s.Options, s.DeviceName, s.DeviceVotes,
+		w.log(fmt.Sprintf("%d: quorate=%v votes=%d expected=%d highest=%d quorum=%d options=%v "+
+			"device=%q/%d syncing=%v",
+			id, s.Quorate, s.Votes, s.Expected, s.HighestExpected, s.Quorum, s.Options, s.DeviceName,
+			s.DeviceVotes,
 			m.Syncing()))
 		for _, n := range s.Nodes {
 			w.log(fmt.Sprintf("   node %d member=%v votes=%d %v", n.ID, n.Member, n.Votes, n.Flags))
@@ -135,7 +138,8 @@ func startCluster(t *testing.T, w *world, d *datadriven.TestData) {
 				}
 			}
 		}
-		fmt.Fprintf(&conf, "node {\nnodeid: %d\nname: n%d\nring0_addr: 10.0.0.%d\nquorum_votes: %s\n}\n", i, i, i, votes)
+		fmt.Fprintf(&conf, "node {\nnodeid: %d\nname: n%d\nring0_addr: 10.0.0.%d\nquorum_votes: %s\n}\n", i,
+			i, i, votes)
 	}
 	conf.WriteString("}\nquorum {\nprovider: corosync_votequorum\n" + d.Input + "\n}\n")
 	c, _, err := corosync.Parse("corosync.conf", []byte(conf.String()))

@@ -186,7 +186,8 @@ func (vq *Votequorum) Deliver(from ring.NodeID, payload []byte) (Output, error) 
 		return Output{}, fmt.Errorf("taking a message from node %d: %w", from, err)
 	}
 	if !slices.Contains(vq.members, from) {
-		return Output{}, fmt.Errorf("taking a message from node %d on ring %v: %w", from, vq.ring, ErrNotMember)
+		return Output{}, fmt.Errorf("taking a message from node %d on ring %v: %w", from, vq.ring,
+			ErrNotMember)
 	}
 	switch msg := msg.(type) {
 	case NodeInfo:

@@ -98,7 +98,8 @@ func (c *chaos) fault() {
 		c.lossPct = []int{0, 1, 5, 20}[c.r.IntN(4)]
 		c.note("loss %d%%", c.lossPct)
 	case 10:
-		c.slowMax = []time.Duration{0, time.Millisecond, 20 * time.Millisecond, 200 * time.Millisecond}[c.r.IntN(4)]
+		c.slowMax = []time.Duration{0, time.Millisecond, 20 * time.Millisecond,
+			200 * time.Millisecond}[c.r.IntN(4)]
 		c.note("slow %v", c.slowMax)
 	case 11:
 		if c.up[i] {

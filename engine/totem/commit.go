@@ -54,7 +54,8 @@ func (n *Node) enterCommit() {
 	n.setState(Commit, "commit token")
 	n.log.Debug("entering COMMIT state.")
 	n.newMembers = setCopy(n.newMembers, c.members)
-	c.entries[c.filled] = commitEntry{filled: true, oldRing: n.current.ring, myAru: n.current.myAru, highSeq: n.current.highSeq,
+	c.entries[c.filled] = commitEntry{filled: true, oldRing: n.current.ring,
+		myAru: n.current.myAru, highSeq: n.current.highSeq,
 		highRingDelivered: max(n.current.highDelivered, n.highRingDelivered)}
 	c.addObligation(n.current.ring, n.obligationSet)
 	c.filled++

@@ -134,7 +134,7 @@ type commitEntry struct {
 	oldRing           ringKey // zero: none since the member started
 	myAru             uint64
 	highSeq           uint64
-	highRingDelivered uint64 // highest packet that anybody may have delivered in the old regular configuration
+	highRingDelivered uint64 // highest packet that any node may have delivered in the old ring
 }
 
 // obligation names authors of an old ring whose packets must be delivered even behind a gap, because a

@@ -21,7 +21,8 @@ func received(c *cluster) [][]string {
 	got := make([][]string, len(c.procs))
 	c.setup = func(i int, p *testProc) {
 		p.onMsg = func(d Delivery) {
-			got[i] = append(got[i], fmt.Sprintf("%v/%d from %d %d: %x", d.Ring, d.Ordinal, d.From, d.Guarantee, d.Payload))
+			got[i] = append(got[i], fmt.Sprintf("%v/%d from %d %d: %x", d.Ring, d.Ordinal, d.From,
+				d.Guarantee, d.Payload))
 		}
 	}
 	return got

@@ -61,7 +61,8 @@ func (n *Node) enterRecovery() {
 	n.current = newRingPackets(c.ring, &n.pool)
 	n.transMembers = append(n.transMembers[:0], n.cfg.Node)
 	r := &n.recovery
-	*r = recovery{deliverMembers: r.deliverMembers[:0], highRingDelivered: max(n.oldRing.highDelivered, n.highRingDelivered)}
+	*r = recovery{deliverMembers: r.deliverMembers[:0], highRingDelivered: max(n.oldRing.highDelivered,
+		n.highRingDelivered)}
 	low, high, same := n.oldRing.myAru, n.oldRing.highSeq, true
 	if !n.oldRing.ring.IsZero() {
 		n.transMembers = n.transMembers[:0]
@@ -151,7 +152,8 @@ func (n *Node) onEncapsulated(body []byte) error {
 	}
 	var h mcastHeader
 	inner, err := h.decode(body[1:])
-	if err != nil || h.flags&mcastEncapsulated != 0 || checkBody(inner) != nil || !contains(n.known, h.author) {
+	if err != nil || h.flags&mcastEncapsulated != 0 || checkBody(inner) != nil || !contains(n.known,
+		h.author) {
 		return ErrMalformed
 	}
 	if n.oldRing == nil || h.ring != n.oldRing.ring {

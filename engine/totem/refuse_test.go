@@ -66,7 +66,8 @@ func TestMalformedBehindTheSeal(t *testing.T) {
 	liar, err := wire.NewSealer(testKey, 2, wire.Boot{Count: 1 << 40})
 	require.NoError(t, err)
 	before := c.procs[0].node.Ring()
-	bad := [][]byte{{}, {0}, {1}, {2}, {3}, {4}, {5}, {6}, {7}, {8}, {255}, make([]byte, 300), bytes.Repeat([]byte{255}, 90)}
+	bad := [][]byte{{}, {0}, {1}, {2}, {3}, {4}, {5}, {6}, {7}, {8}, {255}, make([]byte, 300),
+		bytes.Repeat([]byte{255}, 90)}
 	for _, m := range bad {
 		c.procs[0].Step(env.Received{From: 1, Payload: liar.Seal(nil, m)})
 	}
@@ -81,7 +82,8 @@ func TestRecordsKeepTheirContentInFiles(t *testing.T) {
 		&Started{Node: 1, Boot: 2, RingSeq: 4, Fresh: true},
 		&Membership{Node: 1, Kind: cpg.Regular, Ring: id, Members: []ring.NodeID{1, 2}},
 		&Sent{Node: 1, Ring: id, Ordinal: 3, Guarantee: cpg.Safe, Digest: 1<<63 + 1},
-		&Delivered{Node: 1, Ring: id, Ordinal: 3, From: 2, Guarantee: cpg.Safe, Transitional: true, Digest: 7},
+		&Delivered{Node: 1, Ring: id, Ordinal: 3, From: 2, Guarantee: cpg.Safe, Transitional: true,
+			Digest: 7},
 		&StateChange{Node: 1, From: Gather, To: Commit, Reason: "commit token"},
 	} {
 		text, err := json.Marshal(r)

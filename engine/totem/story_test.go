@@ -159,7 +159,8 @@ func (s *story) line(m env.MachineID, format string, args ...any) {
 }
 
 func (s *story) configured(i int, c Configuration) {
-	text := fmt.Sprintf("%s configuration of %v: %v", []string{"transitional", "regular"}[c.Kind], c.Ring, c.Members)
+	text := fmt.Sprintf("%s configuration of %v: %v", []string{"transitional", "regular"}[c.Kind], c.Ring,
+		c.Members)
 	if len(c.Joined) > 0 {
 		text += fmt.Sprintf(" joined %v", c.Joined)
 	}

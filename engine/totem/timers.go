@@ -142,7 +142,8 @@ func (n *Node) checkPause() {
 		silent.Milliseconds()))
 	n.discardQueued = true
 	n.pauseMarker++
-	n.composeBuffer = binary.LittleEndian.AppendUint64(append(n.composeBuffer[:0], typePauseMarker), n.pauseMarker)
+	n.composeBuffer = binary.LittleEndian.AppendUint64(append(n.composeBuffer[:0], typePauseMarker),
+		n.pauseMarker)
 	n.sendTo(n.machineOf(n.cfg.Node), n.composeBuffer)
 }
 

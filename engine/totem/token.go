@@ -50,10 +50,12 @@ type operating struct {
 // lower one of the aru received now and the aru forwarded at the last visit.
 func (n *Node) onToken() error {
 	t := &n.token
-	if n.state != Operational && n.state != Recovery || t.ring != n.current.ring || t.tokenSeq <= n.myTokenSeq {
+	if n.state != Operational && n.state != Recovery ||
+		t.ring != n.current.ring || t.tokenSeq <= n.myTokenSeq {
 		return nil
 	}
-	if t.seq < n.lastForwardedSeq || t.seq-n.current.released > MaxStoredPackets || t.seq < n.current.highSeq ||
+	if t.seq < n.lastForwardedSeq || t.seq-n.current.released > MaxStoredPackets ||
+		t.seq < n.current.highSeq ||
 		t.aruNode != 0 && !contains(n.newMembers, t.aruNode) {
 		return errRefused
 	}
@@ -274,7 +276,8 @@ func (n *Node) forwardOrHold(t *token, busy bool) {
 	n.tokenToRepeat = t.append(n.tokenToRepeat[:0])
 	n.tokenReceivedAt = n.env.Mono()
 	n.armTokenTimer()
-	idle := n.seqUnchanged > n.cfg.Timers.SeqnoUnchanged && !busy && len(t.retransmitRequests) == 0 && t.aru == t.seq
+	idle := n.seqUnchanged > n.cfg.Timers.SeqnoUnchanged && !busy && len(t.retransmitRequests) == 0 &&
+		t.aru == t.seq
 	if idle && n.current.ring.Rep == n.cfg.Node && n.state == Operational {
 		n.tokenHeld = true
 		n.stopTimer(timerRetransmit)

@@ -106,7 +106,8 @@ func (c *cluster) kill(i int) { c.w.Kill(c.envs[i]) }
 func (c *cluster) oneRing(nodes ...int) bool {
 	for _, i := range nodes {
 		p := c.procs[i].node
-		if p.State() != Operational || p.Ring() != c.procs[nodes[0]].node.Ring() || len(p.Members()) != len(nodes) {
+		if p.State() != Operational || p.Ring() != c.procs[nodes[0]].node.Ring() ||
+			len(p.Members()) != len(nodes) {
 			return false
 		}
 	}
@@ -117,7 +118,10 @@ func TestBootOfThreeAndLossOfOne(t *testing.T) {
 	c := newCluster(t, 3)
 	got := make([][]string, 3)
 	c.setup = func(i int, p *testProc) {
-		p.onMsg = func(d Delivery) { got[i] = append(got[i], fmt.Sprintf("%v/%d %s", d.Ring, d.Ordinal, d.Payload)) }
+		p.onMsg = func(d Delivery) {
+			got[i] = append(got[i], fmt.Sprintf("%v/%d %s", d.Ring, d.Ordinal,
+				d.Payload))
+		}
 	}
 	c.w.Logger = func(p *envtest.Proc) *slog.Logger {
 		return slog.New(slog.NewTextHandler(testWriter{t, p}, &slog.HandlerOptions{Level: slog.LevelDebug}))

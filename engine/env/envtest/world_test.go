@@ -63,7 +63,8 @@ func TestDatagramsTakeLatencyAndDelay(t *testing.T) {
 	a.env.Send(1, 0, []byte("lost"))
 	a.env.Send(7, 0, []byte("nobody there"))
 	w.RunFor(time.Second)
-	require.Equal(t, []string{"0s env.LocalUp q", "1.5ms env.Received 0 x", "4.5ms env.Received 0 slow"}, b.notes)
+	require.Equal(t, []string{"0s env.LocalUp q", "1.5ms env.Received 0 x", "4.5ms env.Received 0 slow"},
+		b.notes)
 	require.Panics(t, func() { a.env.Send(1, 0, make([]byte, env.MaxDatagramBytes+1)) })
 }
 

@@ -43,9 +43,11 @@ func (h *history) send(n ring.NodeID, id ring.ID, ordinal uint64, g cpg.Guarante
 	return h.add(totem.Sent{Node: n, Ring: id, Ordinal: ordinal, Guarantee: g, Digest: ordinal})
 }
 
-func (h *history) deliver(id ring.ID, ordinal uint64, from ring.NodeID, g cpg.Guarantee, trans bool, at ...ring.NodeID) *history {
+func (h *history) deliver(id ring.ID, ordinal uint64, from ring.NodeID, g cpg.Guarantee, trans bool,
+	at ...ring.NodeID) *history {
 	for _, n := range at {
-		h.add(totem.Delivered{Node: n, Ring: id, Ordinal: ordinal, From: from, Guarantee: g, Transitional: trans, Digest: ordinal})
+		h.add(totem.Delivered{Node: n, Ring: id, Ordinal: ordinal, From: from, Guarantee: g,
+			Transitional: trans, Digest: ordinal})
 	}
 	return h
 }
@@ -99,16 +101,21 @@ func TestPlantedBreaches(t *testing.T) {
 	}{
 		{"an older ring is installed", Monotonic, formed().trans(r1, all, 1).regular(rid(4, 1), all, 1)},
 		{"the ring sequence is forgotten over a restart", Monotonic, formed().start(2, 0, false)},
-		{"a lower ring after a restart", Monotonic, formed().start(2, 4, false).regular(rid(3, 2), nodes(2), 2)},
-		{"two memberships of one ring", OneMembership, formed().trans(r1, all, 1, 2).regular(r2, all, 1).regular(r2, nodes(1, 2), 2)},
-		{"a ring without the node that installs it", OneMembership, (&history{}).start(3, 0, true).regular(r1, nodes(1, 2), 3)},
+		{"a lower ring after a restart", Monotonic, formed().start(2, 4, false).regular(rid(3, 2), nodes(2),
+			2)},
+		{"two memberships of one ring", OneMembership, formed().trans(r1, all, 1, 2).regular(r2, all,
+			1).regular(r2, nodes(1, 2), 2)},
+		{"a ring without the node that installs it", OneMembership, (&history{}).start(3, 0,
+			true).regular(r1, nodes(1, 2), 3)},
 		{"different companions on the same way", OneMembership, formed().
 			trans(r1, all, 1).trans(r1, nodes(2, 3), 2).regular(r2, all, 1, 2)},
 		{"a companion that came from elsewhere", OneMembership, formed().regular(rid(5, 4), nodes(4), 4).
 			trans(r1, all, 1, 2).trans(rid(5, 4), nodes(4), 4).
 			regular(rid(8, 1), nodes(1, 2, 4), 1).
-			start(2, 4, false).regular(rid(6, 2), nodes(2), 2).trans(rid(6, 2), nodes(2), 2).regular(rid(8, 1), nodes(1, 2, 4), 2)},
-		{"a stranger in the transitional configuration", OneMembership, formed().trans(r1, nodes(1, 2, 9), 1)},
+			start(2, 4, false).regular(rid(6, 2), nodes(2), 2).trans(rid(6, 2), nodes(2), 2).regular(rid(8,
+			1), nodes(1, 2, 4), 2)},
+		{"a stranger in the transitional configuration", OneMembership, formed().trans(r1, nodes(1, 2, 9),
+			1)},
 		{"not in one's own transitional configuration", OneMembership, formed().trans(r1, nodes(2, 3), 1)},
 		{"two transitional configurations", Sequence, formed().trans(r1, all, 1).trans(r1, all, 1)},
 		{"a transitional one of another ring", Sequence, formed().trans(r2, all, 1)},
@@ -117,15 +124,19 @@ func TestPlantedBreaches(t *testing.T) {
 			deliver(r1, 1, 1, cpg.Agreed, false, 1)).deliver(r1, 1, 1, cpg.Agreed, false, 2)},
 		{"said to be transitional and is not", RightConfiguration, formed().send(1, r1, 1, cpg.Agreed).
 			deliver(r1, 1, 1, cpg.Agreed, true, 2)},
-		{"sent between the configurations", RightConfiguration, formed().trans(r1, all, 1).send(1, r1, 1, cpg.Agreed)},
-		{"delivered before lower places", TotalOrder, formed().send(1, r1, 1, cpg.Agreed).send(1, r1, 2, cpg.Agreed).
+		{"sent between the configurations", RightConfiguration, formed().trans(r1, all, 1).send(1, r1, 1,
+			cpg.Agreed)},
+		{"delivered before lower places", TotalOrder, formed().send(1, r1, 1, cpg.Agreed).send(1, r1, 2,
+			cpg.Agreed).
 			deliver(r1, 2, 1, cpg.Agreed, false, 2)},
 		{"delivered backwards", TotalOrder, formed().send(1, r1, 1, cpg.Agreed).send(1, r1, 2, cpg.Agreed).
 			deliver(r1, 2, 1, cpg.Agreed, false, 2).deliver(r1, 1, 1, cpg.Agreed, false, 2)},
 		{"another message in the same place", TotalOrder, formed().send(1, r1, 1, cpg.Agreed).
 			add(totem.Delivered{Node: 2, Ring: r1, Ordinal: 1, From: 1, Digest: 99})},
-		{"one place for two messages", TotalOrder, formed().send(1, r1, 1, cpg.Agreed).send(2, r1, 1, cpg.Agreed)},
-		{"delivered twice", NoDuplicates, formed().send(1, r1, 1, cpg.Agreed).deliver(r1, 1, 1, cpg.Agreed, false, 2, 2)},
+		{"one place for two messages", TotalOrder, formed().send(1, r1, 1, cpg.Agreed).send(2, r1, 1,
+			cpg.Agreed)},
+		{"delivered twice", NoDuplicates, formed().send(1, r1, 1, cpg.Agreed).deliver(r1, 1, 1, cpg.Agreed,
+			false, 2, 2)},
 		{"never sent", Integrity, formed().deliver(r1, 1, 1, cpg.Agreed, false, 2)},
 		{"from a stranger", Integrity, formed().deliver(r1, 1, 9, cpg.Agreed, false, 2)},
 		{"own message not delivered", SelfDelivery, moved(formed().send(1, r1, 1, cpg.Agreed))},
