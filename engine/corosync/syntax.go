@@ -97,7 +97,7 @@ func (s *scanner) closing(text string, number, depth int) {
 	}
 }
 
-// clean strips what does not count and tells whether anything is left.
+// clean strips white space and comments from a line, and reports whether anything is left.
 func (s *scanner) clean(line string, number int) (string, bool) {
 	line = strings.TrimSuffix(line, "\r")
 	text := strings.Trim(line, " \t")

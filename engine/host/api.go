@@ -24,8 +24,8 @@ const (
 	PathClock   = "/v1/control/clock"
 )
 
-// OutcomeHeader says, with every answer to an operation that is not 200 OK, whether the operation
-// certainly was not carried out or may have been.
+// OutcomeHeader reports, in every answer to an operation other than 200 OK, whether the operation was
+// certainly not carried out (OutcomeRefused) or may have been (OutcomeUnknown).
 const (
 	OutcomeHeader  = "Holdfast-Outcome"
 	OutcomeRefused = "refused"
@@ -100,8 +100,8 @@ func listen(network, address string, handler http.Handler) (*apiServer, error) {
 	return a, nil
 }
 
-// removeStaleSocket removes what a killed program left. A socket that somebody serves is left
-// alone: two programs for one machine would be a mistake.
+// removeStaleSocket removes the socket that a killed program left. It fails if a program serves the
+// socket, because two programs for one machine would be a mistake.
 func removeStaleSocket(path string) error {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -204,7 +204,7 @@ func writeOutcome(w http.ResponseWriter, status int, outcome string, err error) 
 	writeJSON(w, status, map[string]string{"error": err.Error(), "outcome": outcome})
 }
 
-// answer says how a control request went.
+// answer writes the result of a control request.
 func answer(w http.ResponseWriter, err error) {
 	if err != nil {
 		status := http.StatusBadRequest

@@ -28,8 +28,8 @@ type Config struct {
 	Processes []Process
 
 	// APISocket is the path of the unix socket for clients, APIAddr a TCP address such as
-	// "127.0.0.1:8600". Either may be empty. The API knows no users: whoever can connect may
-	// call, so give APIAddr only an address that others cannot reach.
+	// "127.0.0.1:8600". Either may be empty. The API has no authentication: every client that
+	// can connect may call it, so give APIAddr only an address that others cannot reach.
 	APISocket string
 	APIAddr   string
 

@@ -21,7 +21,7 @@ type machineControl struct {
 
 var _ env.MachineHost = (*procEnv)(nil)
 
-// MachineControl implements env.MachineHost.
+// Machine implements env.MachineHost.
 func (e *procEnv) Machine() env.MachineControl { return machineControl{e.host, e.incarnation} }
 
 // PowerOff implements env.MachineControl: it ends this host.

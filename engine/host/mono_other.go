@@ -4,8 +4,8 @@ package host
 
 import "time"
 
-// kernelMono has no portable source: the wall clock at the start serves, from where the program
-// goes on monotonically.
+// kernelMono has no portable source: it is the wall clock at the start of the program, continued
+// monotonically.
 func kernelMono(start time.Time) time.Duration { return time.Duration(start.UnixNano()) }
 
 func kernelBootID() string { return "" }

@@ -85,7 +85,7 @@ func (vq *Votequorum) required(expected uint32, allowDecrease bool) uint32 {
 // a power cut:
 //
 //	A, B up          2 of 3 votes, a majority; but both wait: not quorate
-//	C up             3 of 3 votes: quorate, and nobody waits any longer
+//	C up             3 of 3 votes: quorate, and no node waits any longer
 //	C crashes        2 of 3 votes, a majority: A and B stay quorate
 //	C restarts       C waits; A and B report Quorate without WaitingForAll, so C stops waiting
 //
@@ -148,7 +148,7 @@ func (vq *Votequorum) setQuorate(quorate bool) {
 //
 //	ABCD       4 of 4: a majority; the tie-breaker is A
 //	A | BCD    B, C, D: 3 of 4, a majority; the tie-breaker is now B. A: 1 of 4, not quorate
-//	AC | BD    both sides have 2 of 4: a tie. C tells A of the majority BCD, so both sides follow B
+//	AC | BD    both sides have 2 of 4: a tie. A learns of the majority BCD from C: both sides follow B
 //	           AC: B is missing, not quorate. BD: B is here, quorate
 //
 // Each side knows the same last majority, because half of an even number of votes shares a node with

@@ -75,7 +75,7 @@ func (d *decoder) ring() ringKey {
 	return ringKey{ID: ring.ID{Seq: d.u64(), Rep: d.node()}, nonce: d.u64()}
 }
 
-// authors reads a strictly ascending list of node ids into dst.
+// nodes reads a strictly ascending list of node ids into dst.
 func (d *decoder) nodes(dst []ring.NodeID) []ring.NodeID {
 	dst = dst[:0]
 	n := int(d.u16())

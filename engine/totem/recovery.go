@@ -48,10 +48,11 @@ type recovery struct {
 //	B      7       7 and 9      6 (7 is safe, and B does not know whether all have it)
 //	D      6       nothing more 6
 //
-// The lowest my_aru is 6, so packets 7, 8 and 9 are sent again on the new ring by whoever has them first.
+// The lowest my_aru is 6, so packets 7, 8 and 9 are sent again on the new ring, each by the first
+// member that has it.
 // Then all three have 7, 8 and 9. They deliver up to the first packet that is not known to be safe in the
 // old regular configuration {A,B,C,D}, install the transitional configuration {A,B,D}, and deliver 7, 8
-// and 9 in it. Had nobody 7, then 7 would be a gap: 9 is dropped, because its author C may have built it
+// and 9 in it. If no member had 7, it would be a gap: 9 is dropped, because its author C may have built it
 // on 7; 8 is delivered if its author is A, B or D, because that author did not have 7 either.
 func (n *Node) enterRecovery() {
 	n.setState(Recovery, "commit token complete")

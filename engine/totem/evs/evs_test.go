@@ -89,76 +89,77 @@ func TestAGoodHistory(t *testing.T) {
 	require.Empty(t, h.rules())
 }
 
-// TestPlantedBreaches has one history for each way to break each rule.
+// moved lets all three nodes move together from r1 to r2.
+func moved(h *history) *history { return h.trans(r1, all, 1, 2, 3).regular(r2, all, 1, 2, 3) }
+
+// plantedBreaches has one history for each way to break each rule.
+var plantedBreaches = []struct {
+	name string
+	rule Rule
+	h    *history
+}{
+	{"an older ring is installed", Monotonic, formed().trans(r1, all, 1).regular(rid(4, 1), all, 1)},
+	{"the ring sequence is forgotten over a restart", Monotonic, formed().start(2, 0, false)},
+	{"a lower ring after a restart", Monotonic, formed().start(2, 4, false).regular(rid(3, 2), nodes(2),
+		2)},
+	{"two memberships of one ring", OneMembership, formed().trans(r1, all, 1, 2).regular(r2, all,
+		1).regular(r2, nodes(1, 2), 2)},
+	{"a ring without the node that installs it", OneMembership, (&history{}).start(3, 0,
+		true).regular(r1, nodes(1, 2), 3)},
+	{"different companions on the same way", OneMembership, formed().
+		trans(r1, all, 1).trans(r1, nodes(2, 3), 2).regular(r2, all, 1, 2)},
+	{"a companion that came from elsewhere", OneMembership, formed().regular(rid(5, 4), nodes(4), 4).
+		trans(r1, all, 1, 2).trans(rid(5, 4), nodes(4), 4).
+		regular(rid(8, 1), nodes(1, 2, 4), 1).
+		start(2, 4, false).regular(rid(6, 2), nodes(2), 2).trans(rid(6, 2), nodes(2), 2).regular(rid(8,
+		1), nodes(1, 2, 4), 2)},
+	{"a stranger in the transitional configuration", OneMembership, formed().trans(r1, nodes(1, 2, 9),
+		1)},
+	{"not in one's own transitional configuration", OneMembership, formed().trans(r1, nodes(2, 3), 1)},
+	{"two transitional configurations", Sequence, formed().trans(r1, all, 1).trans(r1, all, 1)},
+	{"a transitional one of another ring", Sequence, formed().trans(r2, all, 1)},
+	{"regular after regular", Sequence, formed().regular(r2, all, 1)},
+	{"delivered in the next ring", RightConfiguration, moved(formed().send(1, r1, 1, cpg.Agreed).
+		deliver(r1, 1, 1, cpg.Agreed, false, 1)).deliver(r1, 1, 1, cpg.Agreed, false, 2)},
+	{"said to be transitional and is not", RightConfiguration, formed().send(1, r1, 1, cpg.Agreed).
+		deliver(r1, 1, 1, cpg.Agreed, true, 2)},
+	{"sent between the configurations", RightConfiguration, formed().trans(r1, all, 1).send(1, r1, 1,
+		cpg.Agreed)},
+	{"delivered before lower places", TotalOrder, formed().send(1, r1, 1, cpg.Agreed).send(1, r1, 2,
+		cpg.Agreed).
+		deliver(r1, 2, 1, cpg.Agreed, false, 2)},
+	{"delivered backwards", TotalOrder, formed().send(1, r1, 1, cpg.Agreed).send(1, r1, 2, cpg.Agreed).
+		deliver(r1, 2, 1, cpg.Agreed, false, 2).deliver(r1, 1, 1, cpg.Agreed, false, 2)},
+	{"another message in the same place", TotalOrder, formed().send(1, r1, 1, cpg.Agreed).
+		add(totem.Delivered{Node: 2, Ring: r1, Ordinal: 1, From: 1, Digest: 99})},
+	{"one place for two messages", TotalOrder, formed().send(1, r1, 1, cpg.Agreed).send(2, r1, 1,
+		cpg.Agreed)},
+	{"delivered twice", NoDuplicates, formed().send(1, r1, 1, cpg.Agreed).deliver(r1, 1, 1, cpg.Agreed,
+		false, 2, 2)},
+	{"never sent", Integrity, formed().deliver(r1, 1, 1, cpg.Agreed, false, 2)},
+	{"from a stranger", Integrity, formed().deliver(r1, 1, 9, cpg.Agreed, false, 2)},
+	{"own message not delivered", SelfDelivery, moved(formed().send(1, r1, 1, cpg.Agreed))},
+	{"without what the sender had seen", Causal, formed().send(1, r1, 1, cpg.Agreed).
+		deliver(r1, 1, 1, cpg.Agreed, false, 1).send(1, r1, 2, cpg.Agreed).
+		trans(r1, all, 2).deliver(r1, 2, 1, cpg.Agreed, true, 2)},
+	{"companions with different messages", VirtualSynchrony, moved(formed().send(1, r1, 1, cpg.Agreed).
+		deliver(r1, 1, 1, cpg.Agreed, false, 1, 2))},
+	{"companions with the same messages in different configurations", VirtualSynchrony, formed().
+		send(1, r1, 1, cpg.Agreed).deliver(r1, 1, 1, cpg.Agreed, false, 1).
+		trans(r1, all, 1, 2).deliver(r1, 1, 1, cpg.Agreed, true, 2).regular(r2, all, 1, 2)},
+	{"safe here, unknown to a member that moves on elsewhere", Safe, formed().send(1, r1, 1, cpg.Safe).
+		deliver(r1, 1, 1, cpg.Safe, false, 1, 2).trans(r1, nodes(3), 3).regular(rid(8, 3), nodes(3), 3)},
+	{"a member moved on before the others delivered as safe", Safe, formed().
+		trans(r1, nodes(3), 3).regular(rid(8, 3), nodes(3), 3).
+		send(1, r1, 1, cpg.Safe).deliver(r1, 1, 1, cpg.Safe, false, 1)},
+	{"safe for the companions, and one of them goes another way without it", Safe, formed().
+		send(1, r1, 1, cpg.Safe).trans(r1, nodes(1, 2), 1).deliver(r1, 1, 1, cpg.Safe, true, 1).
+		regular(r2, nodes(1, 2), 1).trans(r1, nodes(2), 2).regular(r3, nodes(2), 2)},
+}
+
 func TestPlantedBreaches(t *testing.T) {
-	moved := func(h *history) *history { // all three move on together from r1 to r2
-		return h.trans(r1, all, 1, 2, 3).regular(r2, all, 1, 2, 3)
-	}
-	cases := []struct {
-		name string
-		rule Rule
-		h    *history
-	}{
-		{"an older ring is installed", Monotonic, formed().trans(r1, all, 1).regular(rid(4, 1), all, 1)},
-		{"the ring sequence is forgotten over a restart", Monotonic, formed().start(2, 0, false)},
-		{"a lower ring after a restart", Monotonic, formed().start(2, 4, false).regular(rid(3, 2), nodes(2),
-			2)},
-		{"two memberships of one ring", OneMembership, formed().trans(r1, all, 1, 2).regular(r2, all,
-			1).regular(r2, nodes(1, 2), 2)},
-		{"a ring without the node that installs it", OneMembership, (&history{}).start(3, 0,
-			true).regular(r1, nodes(1, 2), 3)},
-		{"different companions on the same way", OneMembership, formed().
-			trans(r1, all, 1).trans(r1, nodes(2, 3), 2).regular(r2, all, 1, 2)},
-		{"a companion that came from elsewhere", OneMembership, formed().regular(rid(5, 4), nodes(4), 4).
-			trans(r1, all, 1, 2).trans(rid(5, 4), nodes(4), 4).
-			regular(rid(8, 1), nodes(1, 2, 4), 1).
-			start(2, 4, false).regular(rid(6, 2), nodes(2), 2).trans(rid(6, 2), nodes(2), 2).regular(rid(8,
-			1), nodes(1, 2, 4), 2)},
-		{"a stranger in the transitional configuration", OneMembership, formed().trans(r1, nodes(1, 2, 9),
-			1)},
-		{"not in one's own transitional configuration", OneMembership, formed().trans(r1, nodes(2, 3), 1)},
-		{"two transitional configurations", Sequence, formed().trans(r1, all, 1).trans(r1, all, 1)},
-		{"a transitional one of another ring", Sequence, formed().trans(r2, all, 1)},
-		{"regular after regular", Sequence, formed().regular(r2, all, 1)},
-		{"delivered in the next ring", RightConfiguration, moved(formed().send(1, r1, 1, cpg.Agreed).
-			deliver(r1, 1, 1, cpg.Agreed, false, 1)).deliver(r1, 1, 1, cpg.Agreed, false, 2)},
-		{"said to be transitional and is not", RightConfiguration, formed().send(1, r1, 1, cpg.Agreed).
-			deliver(r1, 1, 1, cpg.Agreed, true, 2)},
-		{"sent between the configurations", RightConfiguration, formed().trans(r1, all, 1).send(1, r1, 1,
-			cpg.Agreed)},
-		{"delivered before lower places", TotalOrder, formed().send(1, r1, 1, cpg.Agreed).send(1, r1, 2,
-			cpg.Agreed).
-			deliver(r1, 2, 1, cpg.Agreed, false, 2)},
-		{"delivered backwards", TotalOrder, formed().send(1, r1, 1, cpg.Agreed).send(1, r1, 2, cpg.Agreed).
-			deliver(r1, 2, 1, cpg.Agreed, false, 2).deliver(r1, 1, 1, cpg.Agreed, false, 2)},
-		{"another message in the same place", TotalOrder, formed().send(1, r1, 1, cpg.Agreed).
-			add(totem.Delivered{Node: 2, Ring: r1, Ordinal: 1, From: 1, Digest: 99})},
-		{"one place for two messages", TotalOrder, formed().send(1, r1, 1, cpg.Agreed).send(2, r1, 1,
-			cpg.Agreed)},
-		{"delivered twice", NoDuplicates, formed().send(1, r1, 1, cpg.Agreed).deliver(r1, 1, 1, cpg.Agreed,
-			false, 2, 2)},
-		{"never sent", Integrity, formed().deliver(r1, 1, 1, cpg.Agreed, false, 2)},
-		{"from a stranger", Integrity, formed().deliver(r1, 1, 9, cpg.Agreed, false, 2)},
-		{"own message not delivered", SelfDelivery, moved(formed().send(1, r1, 1, cpg.Agreed))},
-		{"without what the sender had seen", Causal, formed().send(1, r1, 1, cpg.Agreed).
-			deliver(r1, 1, 1, cpg.Agreed, false, 1).send(1, r1, 2, cpg.Agreed).
-			trans(r1, all, 2).deliver(r1, 2, 1, cpg.Agreed, true, 2)},
-		{"companions with different messages", VirtualSynchrony, moved(formed().send(1, r1, 1, cpg.Agreed).
-			deliver(r1, 1, 1, cpg.Agreed, false, 1, 2))},
-		{"companions with the same messages in different configurations", VirtualSynchrony, formed().
-			send(1, r1, 1, cpg.Agreed).deliver(r1, 1, 1, cpg.Agreed, false, 1).
-			trans(r1, all, 1, 2).deliver(r1, 1, 1, cpg.Agreed, true, 2).regular(r2, all, 1, 2)},
-		{"safe here, unknown to a member that moves on elsewhere", Safe, formed().send(1, r1, 1, cpg.Safe).
-			deliver(r1, 1, 1, cpg.Safe, false, 1, 2).trans(r1, nodes(3), 3).regular(rid(8, 3), nodes(3), 3)},
-		{"a member moved on before the others delivered as safe", Safe, formed().
-			trans(r1, nodes(3), 3).regular(rid(8, 3), nodes(3), 3).
-			send(1, r1, 1, cpg.Safe).deliver(r1, 1, 1, cpg.Safe, false, 1)},
-		{"safe for the companions, and one of them goes another way without it", Safe, formed().
-			send(1, r1, 1, cpg.Safe).trans(r1, nodes(1, 2), 1).deliver(r1, 1, 1, cpg.Safe, true, 1).
-			regular(r2, nodes(1, 2), 1).trans(r1, nodes(2), 2).regular(r3, nodes(2), 2)},
-	}
 	covered := map[Rule]bool{}
-	for _, c := range cases {
+	for _, c := range plantedBreaches {
 		t.Run(c.name, func(t *testing.T) {
 			require.Contains(t, c.h.rules(), c.rule)
 		})
