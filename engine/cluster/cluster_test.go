@@ -222,7 +222,7 @@ func TestLeaveOperation(t *testing.T) {
 	w.RunFor(200 * time.Millisecond)
 	require.Equal(t, OpDone, answer)
 	require.False(t, w.Find(2, Name).Up())
-	require.Equal(t, []ring.NodeID{1, 2}, w.procs[0].node.Members(), "nobody waits for a timeout")
+	require.Equal(t, []ring.NodeID{1, 2}, w.procs[0].node.Members(), "no member waits for a timeout")
 }
 
 func TestExchangeTellsEverybodyTheSame(t *testing.T) {

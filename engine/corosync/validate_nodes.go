@@ -71,7 +71,7 @@ func (c *Config) validateName(f *findings, n *Node, names map[string]int) {
 	names[strings.ToLower(n.Name)] = n.at("name")
 }
 
-// freeID returns the lowest node id that no node has, the one that pvecm would choose.
+// freeID returns the lowest node id that no node has, as pvecm would choose it.
 func (c *Config) freeID() ring.NodeID {
 	id := ring.NodeID(1)
 	for slices.ContainsFunc(c.Nodes, func(n Node) bool { return n.ID == id }) {

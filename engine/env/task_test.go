@@ -73,7 +73,7 @@ func TestWaitEndsWithTheSignalOrTheTimeout(t *testing.T) {
 		})
 	})
 	require.Equal(t, []string{"1s task 1 raised: false", "2s raised", "2s task 0 raised: true",
-		"2s task 2 raised: true"}, p.notes, "those who wait run after the task that raises")
+		"2s task 2 raised: true"}, p.notes, "the waiting tasks run after the task that raises")
 }
 
 func TestRaiseOutsideOfTasksRunsThemAtOnce(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 )
 
 // FuzzAPI: whatever is asked, the host lives on and answers in its own words, and every operation
-// that was not carried out says whether it may have been.
+// that was not carried out reports whether it may have been.
 func FuzzAPI(f *testing.F) {
 	for _, seed := range []struct{ method, path, body string }{
 		{"POST", PathOp + "p", "hi"}, {"POST", PathOp + "q", "hi"}, {"GET", PathHealth, ""}, {"GET",

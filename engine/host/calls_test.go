@@ -87,7 +87,7 @@ func size(file string) int {
 	return strings.Count(string(data), "x")
 }
 
-// requireStill: nobody writes to a file any more.
+// requireStill fails if a file still grows.
 func requireStill(t *testing.T, file string) {
 	require.Eventually(t, func() bool {
 		before := size(file)

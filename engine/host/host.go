@@ -43,7 +43,7 @@ type Host struct {
 var ErrNoProcess = errors.New("no such process")
 
 // ErrPanic means that a process found a bug in itself. The whole host ends: another process may depend on
-// an invariant of the one that panicked.
+// an invariant of the process that panicked.
 var ErrPanic = errors.New("process panicked")
 
 // endGrace is how long Run waits for processes to leave their last Step.

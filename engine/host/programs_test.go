@@ -42,7 +42,7 @@ func TestProgramsOutliveTheirStarterAndEnd(t *testing.T) {
 	require.True(t, running())
 	require.NoError(t, fresh().Start("vm:100", []string{"/bin/false"}), "it runs already")
 	p.incarnation.dead.Store(true)
-	require.Error(t, p.Stop("vm:100", true), "what has ended does nothing any more")
+	require.Error(t, p.Stop("vm:100", true), "what has ended cannot be stopped")
 	require.Eventually(t, func() bool {
 		out, _ := os.ReadFile(filepath.Join(dir, "out"))
 		return string(out) == "vm:100\n"

@@ -92,7 +92,7 @@ func (f *fakeDog) SetTimeout(seconds int) error {
 
 func (f *fakeDog) Timeout() (int, error) { return f.timeout, nil }
 
-// pass lets seconds pass and says whether the machine has been reset.
+// pass lets seconds pass and reports whether the machine has been reset.
 func (f *fakeDog) pass(seconds int) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -181,10 +181,10 @@ func TestDeviceOfNoUseIsRefused(t *testing.T) {
 		d := fakeDevice(t, f)
 		require.ErrorIs(t, d.Arm(10*time.Second), unix.EOPNOTSUPP)
 		require.ErrorIs(t, d.Arm(10*time.Second), unix.EOPNOTSUPP, "it says so again")
-		require.False(t, d.Armed(), "it guards nobody")
+		require.False(t, d.Armed(), "it is unusable")
 		require.Eventually(t, func() bool { f.mu.Lock(); defer f.mu.Unlock(); return f.pets > 1 },
 			10*time.Second, 10*time.Millisecond,
-			"the mistake costs nobody the machine")
+			"the mistake resets no machine")
 		d.Pet()
 		require.NoError(t, d.Disarm())
 	})
@@ -203,7 +203,7 @@ func TestWhatIsSaidOfADevice(t *testing.T) {
 	require.Contains(t, inspectWatchdog("/dev/null", &fakeDog{nowayout: true}, "").Detail,
 		"without a way out")
 	info = inspectWatchdog("/dev/null", &fakeDog{active: true}, "")
-	require.False(t, info.OK, "somebody else has it")
+	require.False(t, info.OK, "another program has it")
 	require.Contains(t, info.Remedy, "only one can have it")
 
 	dir := t.TempDir()

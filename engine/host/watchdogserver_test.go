@@ -30,7 +30,7 @@ func guarding(t *testing.T) (*WatchdogServer, *watchdogClient) {
 	return g, dog.(*watchdogClient)
 }
 
-// rings says whether an expiry is told within a time.
+// rings reports whether an expiry arrives within a time.
 func rings(g *WatchdogServer, within time.Duration) bool {
 	select {
 	case <-g.Expired():

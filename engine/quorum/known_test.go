@@ -180,7 +180,7 @@ func TestLastManStandingWindowInSync(t *testing.T) {
 	require.Equal(t, uint32(3), w.voters[1].self().expected)
 }
 
-// A node that boots alone waits for ever (domain of wait_for_all), and an operator can end that.
+// A node that boots alone waits forever (domain of wait_for_all), and an operator can end that.
 func TestCancelWaitForAll(t *testing.T) {
 	w := newWorld(t, 2, func(c *Config) { c.TwoNode, c.WaitForAll = true, true })
 	w.form(1)
@@ -297,7 +297,7 @@ func TestSetVotes(t *testing.T) {
 	require.ErrorIs(t, err, ErrInvalidParameter)
 }
 
-// A node with a larger nodelist raises what is expected, also of those who have the old file.
+// A node with a larger nodelist raises what is expected, also for nodes with the old file.
 func TestGrowingByReload(t *testing.T) {
 	w := everyone(t, 3, nil)
 	reload(w, func(c *Config) { c.ExpectedVotes, c.NodeVotes, c.Nodes = 5, 5, 5 })

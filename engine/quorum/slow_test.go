@@ -23,7 +23,7 @@ type slowNode struct {
 // slowRing is a ring that had a majority of the votes.
 type slowRing struct {
 	members []ring.NodeID
-	lives   map[ring.NodeID]int // of those who judged it so, in which life
+	lives   map[ring.NodeID]int // of the nodes that decided so, in which incarnation
 }
 
 type slowCluster struct {
@@ -136,7 +136,7 @@ func (s *slowCluster) judge(members []ring.NodeID, total uint32) {
 	}
 }
 
-// tieWon looks at the whole past: the latest ring with a majority that somebody here remembers.
+// tieWon looks at the whole past: the latest ring with a majority that a member remembers.
 func (s *slowCluster) tieWon(members []ring.NodeID, need uint32) bool {
 	remembers := func(id ring.NodeID, r slowRing) bool {
 		lives, took := r.lives[id]
@@ -148,7 +148,7 @@ func (s *slowCluster) tieWon(members []ring.NodeID, need uint32) bool {
 		}
 		lost := uint32(0)
 		for _, id := range r.members {
-			// Somebody who took part again later remembers a later ring, which would have been found.
+			// A node that took part again later remembers a later ring, which would have been found.
 			if !slices.Contains(members, id) || !remembers(id, r) {
 				lost += s.configured[id]
 			}

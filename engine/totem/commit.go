@@ -26,7 +26,7 @@ type forming struct {
 	// obligationSet are the authors whose packets of the old ring this node must deliver even behind a
 	// gap, because an earlier attempt to form a ring may have delivered them. See obligation.
 	obligationSet []ring.NodeID
-	// highRingDelivered is the highest packet of the old ring that anybody whom this node recovered with
+	// highRingDelivered is the highest packet of the old ring that a node which this one recovered with
 	// may have delivered in the regular configuration.
 	highRingDelivered uint64
 }

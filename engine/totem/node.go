@@ -108,7 +108,7 @@ type Node struct {
 	members []ring.NodeID // of the installed ring (my_memb)
 	// ringSeq is the highest ring sequence that this node committed to; it is on the disk.
 	ringSeq     uint64
-	highRingSeq uint64 // highest ring sequence heard of, from anybody
+	highRingSeq uint64 // highest ring sequence heard of from any node
 
 	pool packetPool
 	// current holds the packets of the ring whose token counts: in Recovery the new ring's.

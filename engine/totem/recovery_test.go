@@ -10,7 +10,7 @@ import (
 	. "github.com/holdfast-sim/holdfast/engine/totem"
 )
 
-// inRecovery says whether any running node exchanges old packets now.
+// inRecovery reports whether any running node exchanges old packets now.
 func (c *chaos) inRecovery() bool {
 	for i := range c.procs {
 		if c.up[i] && c.procs[i].node.State() == Recovery {

@@ -239,7 +239,7 @@ func (n *Node) sendPacket(t *token, q *outQueue) {
 	n.sendAll(pk.buf)
 }
 
-// updateAru lowers token.aru to this node's my_aru, or raises it if this node is the one that lowered it.
+// updateAru lowers token.aru to this node's my_aru, or raises it if this node lowered it.
 func (n *Node) updateAru(t *token) {
 	if n.current.myAru >= t.aru && t.aruNode != n.cfg.Node && t.aruNode != 0 {
 		return

@@ -102,7 +102,7 @@ func (c *cluster) bootAll() {
 
 func (c *cluster) kill(i int) { c.w.Kill(c.envs[i]) }
 
-// oneRing says whether the given nodes form one operational ring of exactly them.
+// oneRing reports whether the given nodes form one operational ring of exactly them.
 func (c *cluster) oneRing(nodes ...int) bool {
 	for _, i := range nodes {
 		p := c.procs[i].node

@@ -61,7 +61,7 @@ func TestDatagramsTakeLatencyAndDelay(t *testing.T) {
 	copy(payload, "gone") // sent bytes were copied
 	a.env.Send(1, 0, []byte("x"))
 	a.env.Send(1, 0, []byte("lost"))
-	a.env.Send(7, 0, []byte("nobody there"))
+	a.env.Send(7, 0, []byte("no such machine"))
 	w.RunFor(time.Second)
 	require.Equal(t, []string{"0s env.LocalUp q", "1.5ms env.Received 0 x", "4.5ms env.Received 0 slow"},
 		b.notes)
