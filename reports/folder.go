@@ -35,7 +35,7 @@ const (
 // LatestLink is the name of the symbolic link, beside the run folders of a scenario, to the newest.
 const LatestLink = "latest"
 
-// ErrNotRunFolder means that a folder is in the way which no run has written.
+// ErrNotRunFolder means that a folder was not written by a run.
 var ErrNotRunFolder = errors.New("not a run folder")
 
 // Paths says where the parts of a written run are.

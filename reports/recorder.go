@@ -38,7 +38,7 @@ func NewRecorder(runs string) (*Recorder, error) {
 	return &Recorder{file: f, out: bufio.NewWriterSize(f, recorderBuffer)}, nil
 }
 
-// Take writes a record. What goes wrong is told when the file is put into its folder.
+// Take writes a record. The first error is returned when the file is put into its folder.
 func (r *Recorder) Take(rec scenarios.Stamped) {
 	if r.err != nil {
 		return

@@ -82,7 +82,7 @@ func machineName[T ~int32](run *scenarios.Run, id T) string {
 func clientOf(run *scenarios.Run, process int) int {
 	if s := run.Scenario; s != nil && s.Workload.Clients > 0 && process >= 0 {
 		if process >= workload.FirstActor {
-			return s.Workload.Clients // those who do not belong to the workload count as one
+			return s.Workload.Clients // actors count as one client
 		}
 		return process % s.Workload.Clients
 	}

@@ -102,7 +102,7 @@ func isClean(s string) bool {
 	return true
 }
 
-// isPlain says whether a character shows as itself: the thin and the fixed space are ours.
+// isPlain reports whether a character is printed as itself; the thin and the fixed space are this package's own.
 func isPlain(r rune) bool {
 	return r == '\u202f' || r == '\u00a0' || unicode.IsPrint(r)
 }
@@ -147,7 +147,7 @@ func valueWords(raw json.RawMessage) string {
 	return short(clean(string(raw)), maxValueChars)
 }
 
-// CallWords says what an operation asked for, such as: write k1 = "v".
+// CallWords describes the call of an operation, such as: write k1 = "v".
 func CallWords(op *history.Operation) string {
 	words := clean(op.F)
 	if op.Key != "" {
@@ -166,7 +166,7 @@ func CallWords(op *history.Operation) string {
 	return words
 }
 
-// OutcomeWords says what came of an operation.
+// OutcomeWords describes the outcome of an operation.
 func OutcomeWords(op *history.Operation) string {
 	var parts []string
 	switch op.Outcome {
@@ -192,7 +192,7 @@ func OutcomeWords(op *history.Operation) string {
 	return strings.Join(parts, ", ")
 }
 
-// WhenWords says when an operation was called and how long it took.
+// WhenWords describes when an operation was called and how long it took.
 func WhenWords(op *history.Operation) string {
 	words := "at " + at(time.Duration(op.Call))
 	switch {

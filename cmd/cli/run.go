@@ -157,7 +157,7 @@ func (p *plan) runJob(ctx context.Context, j *job, f *runFlags) (linearizability
 	return p.app.endOfJob(ctx, tally, f, time.Since(begin)), nil
 }
 
-// endOfJob prints what is to say about all seeds of a job and returns the worst result.
+// endOfJob prints the results of all seeds of a job and returns the worst result.
 func (a *app) endOfJob(ctx context.Context, t *tally, f *runFlags,
 	took time.Duration) linearizability.Validity {
 	worst := t.worst

@@ -13,9 +13,9 @@ import (
 // endPoll is how often a process that is ending is looked at.
 const endPoll = 50 * time.Millisecond
 
-// endInGoodOrder ends the HA manager for a restart of the daemon, as for an update: services go on
-// running, frozen until the daemon is back, and the watchdog is let go of. Without it the end of the
-// daemon would be the end of the machine.
+// endInGoodOrder ends the HA manager for a restart of the daemon, for example an update: services
+// continue to run, frozen until the daemon is back, and the watchdog is disarmed. Otherwise the end of the
+// daemon would reset the machine.
 func endInGoodOrder(ctx context.Context, h *host.Host) {
 	for _, service := range []string{hadaemon.LRMProcess, hadaemon.CRMProcess} {
 		if !running(h, service) {
@@ -35,7 +35,7 @@ func endInGoodOrder(ctx context.Context, h *host.Host) {
 	}
 }
 
-// running says whether a process of the host lives.
+// running reports whether a process of the host runs.
 func running(h *host.Host, name string) bool {
 	return slices.ContainsFunc(h.Health().Processes, func(p host.ProcessHealth) bool {
 		return p.Name == name && p.State != host.StateDown

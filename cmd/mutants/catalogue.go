@@ -32,16 +32,16 @@ type mutant struct {
 	// Slow, when given, is how long the bug usually takes: it is left out unless asked for.
 	Slow time.Duration `yaml:"slow,omitempty"`
 
-	// Checker, when given, must be among those who notice.
+	// Checker, when given, must be among the checkers that find the bug.
 	Checker string `yaml:"checker,omitempty"`
 
 	path string
 }
 
-// libraryDir is where the library's stories lie.
+// libraryDir is the folder of the library scenarios.
 const libraryDir = "scenarios/library"
 
-// conformanceFolders is where the HA manager's own scenario folders lie.
+// conformanceFolders is the folder of the HA manager's own scenario folders.
 const conformanceFolders = "engine/ha/conformance/testdata/scenarios"
 
 var errMatch = errors.New("search text does not match exactly once")
@@ -91,12 +91,12 @@ func readMutant(path string) (*mutant, error) {
 		return nil, fmt.Errorf("%s: name is %q, must be the file's, %q", path, m.Name, want)
 	}
 	if len(m.Hunts)+len(m.Conformance) == 0 {
-		return nil, fmt.Errorf("%s: no hunts: nobody would look for it", path)
+		return nil, fmt.Errorf("%s: no hunts: nothing would search for it", path)
 	}
 	return m, nil
 }
 
-// huntFile is where a scenario that hunts lies.
+// huntFile is the file of a scenario that hunts.
 func huntFile(catalogue, name string) string {
 	if strings.HasPrefix(name, "hunt-") {
 		return filepath.Join(catalogue, "hunts", name+".yaml")

@@ -118,7 +118,7 @@ func TestCatalogueRefusals(t *testing.T) {
 		{"no such file", strings.Replace(good, "source.go", "gone.go", 1), "gone.go"},
 		{"another name", strings.Replace(good, "name: planted", "name: other", 1),
 			`name is "other", must be the file's, "planted"`},
-		{"no hunts", strings.Replace(good, "[h]", "[]", 1), "no hunts: nobody would look for it"},
+		{"no hunts", strings.Replace(good, "[h]", "[]", 1), "no hunts: nothing would search for it"},
 		{"a misspelt key", strings.Replace(good, "about", "abut", 1), "abut"},
 		{"nothing there", "", "planted.yaml"},
 	}

@@ -43,7 +43,7 @@ func Of(s reports.Summary, took time.Duration) Outcome {
 		Digest: s.Digest, Probes: s.Probes, Reproduce: s.Reproduce, Steps: s.Steps, Duration: s.Duration, Took: took}
 }
 
-// Failed says whether a run ended otherwise than its scenario expects.
+// Failed reports whether a run ended otherwise than its scenario expects.
 func (o *Outcome) Failed() bool {
 	if o.Expected == "" || o.Problem != "" {
 		return o.Problem != "" || o.Verdict != linearizability.Valid
@@ -195,7 +195,7 @@ func (s *Summary) Finish(took time.Duration) {
 	}
 }
 
-// OK says whether every run ended as expected and every expected probe was reached.
+// OK reports whether every run ended as expected and every expected probe was reached.
 func (s *Summary) OK() bool {
 	return s.Failed == 0 && s.Runs > 0 &&
 		!slices.ContainsFunc(s.Scenarios, func(c *Scenario) bool { return len(c.Missing) > 0 })

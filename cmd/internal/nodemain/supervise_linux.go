@@ -29,7 +29,7 @@ import (
 // A supervised machine is two processes. The first is what the user sees and may kill: its end is
 // the machine's power cut. The second, in a session of its own, is the power supply: it adopts
 // whatever the program and its children leave behind, so that it can end all of it, and it reads
-// from the first until there is nobody any more who could write.
+// from the first until no process can write any longer.
 
 // rebootTime is how long a machine that its watchdog has reset takes until it begins anew,
 // unscaled.
@@ -65,7 +65,7 @@ func superviseMain(name string, cfg host.Config, file string, stderr io.Writer) 
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		for range signals {
-			_, _ = io.WriteString(line, stopWord+"\n") // if nobody reads it, it has ended already
+			_, _ = io.WriteString(line, stopWord+"\n") // an error means that it has ended already
 		}
 	}()
 	err = supply.Wait()
@@ -173,7 +173,7 @@ func (s *supply) live() (int, error) {
 // restartAfter is how long a program that ended by itself is left alone.
 const restartAfter = time.Second
 
-// run is one life of the machine, from its power-up; again says that another one follows.
+// run is one incarnation of the machine, from its power-up; again means that another one follows.
 func (s *supply) run() (again bool, code int, err error) {
 	if err := s.start(); err != nil {
 		return false, ExitInternal, err
