@@ -8,7 +8,7 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/workload"
 )
 
-// New begins a scenario in Go. It is what a file would be:
+// New starts a scenario in Go. It equals the scenario that a file describes:
 //
 //	s, err := scenarios.New("pair-cut").Story("n1 and n3 lose sight of each other.").
 //		Machines(3).Duration(60*time.Second).
@@ -17,7 +17,7 @@ import (
 //		Build()
 func New(name string) *ScenarioBuilder { return &ScenarioBuilder{s: Scenario{Name: name}} }
 
-// ScenarioBuilder builds a scenario. Its methods return it, so that calls can be chained.
+// ScenarioBuilder builds a scenario; see [New]. Its methods return it, so that calls can be chained.
 type ScenarioBuilder struct{ s Scenario }
 
 // Build fills in what was left out and checks the scenario. Its error is that of
@@ -40,49 +40,49 @@ func (b *ScenarioBuilder) MustBuild() *Scenario {
 	return s
 }
 
-// Story says what happens and what must hold.
+// Story sets the description: what happens and what must hold.
 func (b *ScenarioBuilder) Story(text string) *ScenarioBuilder { b.s.Story = text; return b }
 
-// References lists what the story is modelled on.
+// References lists what the scenario is modelled on: incidents, papers, bug numbers.
 func (b *ScenarioBuilder) References(refs ...string) *ScenarioBuilder {
 	b.s.References = refs
 	return b
 }
 
-// Machines asks for a number of machines named n1, n2 and so on.
+// Machines sets the number of machines, which are named n1, n2 and so on.
 func (b *ScenarioBuilder) Machines(count int) *ScenarioBuilder { b.s.Machines = Count(count); return b }
 
-// Named asks for machines with these names.
+// Named sets the machines by their names.
 func (b *ScenarioBuilder) Named(names ...string) *ScenarioBuilder { b.s.Machines = names; return b }
 
-// Network is the condition of every link when nothing is wrong.
+// Network sets the condition of every link when nothing is wrong.
 func (b *ScenarioBuilder) Network(n Network) *ScenarioBuilder { b.s.Network = n; return b }
 
-// Disk is the condition of every disk when nothing is wrong.
+// Disk sets the condition of every disk when nothing is wrong.
 func (b *ScenarioBuilder) Disk(d Disk) *ScenarioBuilder { b.s.Disk = d; return b }
 
-// Watchdog is what the machines' hardware watchdogs do.
+// Watchdog sets what the machines' hardware watchdogs do.
 func (b *ScenarioBuilder) Watchdog(action WatchdogAction) *ScenarioBuilder {
 	b.s.Watchdog = action
 	return b
 }
 
-// Warmup is how long the machines run before workload and faults begin.
+// Warmup sets how long the machines run before workload and faults begin.
 func (b *ScenarioBuilder) Warmup(d time.Duration) *ScenarioBuilder { b.s.Warmup = d; return b }
 
-// Duration is how long workload and faults last.
+// Duration sets how long workload and faults last.
 func (b *ScenarioBuilder) Duration(d time.Duration) *ScenarioBuilder { b.s.Duration = d; return b }
 
-// Quiescence is the time without faults in which the system must recover.
+// Quiescence sets the time without faults in which the system must recover.
 func (b *ScenarioBuilder) Quiescence(d time.Duration) *ScenarioBuilder { b.s.Quiescence = d; return b }
 
-// Workload is what clients do.
+// Workload sets what clients do.
 func (b *ScenarioBuilder) Workload(w workload.Spec) *ScenarioBuilder { b.s.Workload = w; return b }
 
-// Nemesis draws faults.
+// Nemesis sets how faults are drawn.
 func (b *ScenarioBuilder) Nemesis(n Nemesis) *ScenarioBuilder { b.s.Nemesis = &n; return b }
 
-// Expect is what must come out.
+// Expect sets how the run must end.
 func (b *ScenarioBuilder) Expect(e Expect) *ScenarioBuilder { b.s.Expect = e; return b }
 
 // Subject names the system under test. Its part is a struct with yaml tags, a map, or nil.
@@ -91,16 +91,17 @@ func (b *ScenarioBuilder) Subject(kind string, part any) *ScenarioBuilder {
 	return b
 }
 
-// At begins a fault that starts at a time after the warm-up.
+// At starts a fault at a time after the end of the warm-up; a method of the result adds it.
 func (b *ScenarioBuilder) At(at time.Duration) *FaultTime { return &FaultTime{b: b, at: at} }
 
-// Fault adds faults as they are.
+// Fault adds faults that were made elsewhere.
 func (b *ScenarioBuilder) Fault(faults ...fault.Fault) *ScenarioBuilder {
 	b.s.Faults = append(b.s.Faults, faults...)
 	return b
 }
 
-// FaultTime is a time at which a fault is about to be named.
+// FaultTime is the time at which a fault starts. Each of its methods adds one fault. Machines and
+// processes are hit by methods with different names, so that one is never taken for the other.
 type FaultTime struct {
 	b  *ScenarioBuilder
 	at time.Duration
@@ -112,14 +113,14 @@ func (t *FaultTime) add(f fault.Fault) *AddedFault {
 	return &AddedFault{ScenarioBuilder: t.b, index: len(t.b.s.Faults) - 1}
 }
 
-// AddedFault is the builder right after a fault was added, so that the fault can be made to end.
-// Without For it lasts until faults end.
+// AddedFault is the builder right after a fault was added. Without [AddedFault.For] the fault lasts
+// until the duration of the scenario is over.
 type AddedFault struct {
 	*ScenarioBuilder
 	index int
 }
 
-// For limits how long the fault acts.
+// For sets how long the fault acts.
 func (i *AddedFault) For(d time.Duration) *ScenarioBuilder {
 	i.ScenarioBuilder.s.Faults[i.index].For = d
 	return i.ScenarioBuilder

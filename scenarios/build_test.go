@@ -21,7 +21,8 @@ func TestFileAndGoAreTheSame(t *testing.T) {
 		Network(scenarios.Network{Latency: time.Millisecond, Jitter: 2 * time.Millisecond, Loss: 5000}).
 		Disk(scenarios.Disk{Write: 5 * time.Microsecond, Sync: time.Millisecond, CapacityBytes: 1_000_000}).
 		Warmup(15*time.Second).Duration(90*time.Second).Quiescence(40*time.Second).
-		Workload(workload.Spec{Clients: 3, Operations: 30, Keys: 4, ValueBytes: 8, Pause: 100 * time.Millisecond,
+		Workload(workload.Spec{Clients: 3, Operations: 30, Keys: 4, ValueBytes: 8,
+			Pause:   100 * time.Millisecond,
 			Timeout: 2 * time.Second, Mix: map[string]int{"read": 1, "write": 2}}).
 		At(5*time.Second).Partition([]string{"a"}, []string{"b", "c"}).For(10*time.Second).
 		At(20*time.Second).Degrade([]string{"a"}, []string{fault.All},
@@ -97,12 +98,14 @@ func anyScenario(t *rapid.T) *scenarios.Scenario {
 		Machines(rapid.IntRange(2, 9).Draw(t, "machines")).
 		Network(scenarios.Network{Latency: ms("latency", 1e6), Jitter: ms("jitter", 1e6),
 			Loss: fault.PPM(rapid.IntRange(0, 999_999).Draw(t, "loss"))}).
-		Warmup(ms("warmup", 1e9)).Duration(10*time.Second+ms("duration", 1e9)).Quiescence(ms("quiescence", 1e9)).
+		Warmup(ms("warmup", 1e9)).Duration(10*time.Second+ms("duration", 1e9)).
+		Quiescence(ms("quiescence", 1e9)).
 		Workload(workload.Spec{Clients: rapid.IntRange(1, 9).Draw(t, "clients"), Timeout: ms("timeout", 1e7),
 			Mix: map[string]int{"read": 1, "write": rapid.IntRange(0, 9).Draw(t, "writes")}}).
 		Subject("toy", toyPart{Policy: story.Draw(t, "policy")})
 	if rapid.Bool().Draw(t, "nemesis") {
-		b.Nemesis(scenarios.Nemesis{Kinds: fault.Kinds(), Every: time.Second, ForMin: time.Second, ForMax: 2 * time.Second})
+		b.Nemesis(scenarios.Nemesis{Kinds: fault.Kinds(), Every: time.Second, ForMin: time.Second,
+			ForMax: 2 * time.Second})
 	}
 	s, err := b.Build()
 	require.NoError(t, err)

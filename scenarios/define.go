@@ -275,7 +275,8 @@ func (w definedWatch) Check(ctx context.Context, r *Run) []linearizability.Verdi
 
 func (w definedWatch) checkHistory(ctx context.Context, r *Run) linearizability.Verdict {
 	undecided := func(err error) linearizability.Verdict {
-		return linearizability.Verdict{Checker: "history", Validity: linearizability.Unknown, Summary: err.Error()}
+		return linearizability.Verdict{Checker: "history", Validity: linearizability.Unknown,
+			Summary: err.Error()}
 	}
 	model, err := w.d.Model(nil)
 	if err != nil {

@@ -41,10 +41,12 @@ func aRun() *scenarios.Run {
 	return &scenarios.Run{
 		Scenario: &scenarios.Scenario{Machines: scenarios.Count(1), Quiescence: time.Second},
 		Events: []history.Event{
-			{Index: 0, Time: 1, Process: 0, Type: history.Invoke, F: "write", Key: "k0", Value: workload.JSON("a")},
+			{Index: 0, Time: 1, Process: 0, Type: history.Invoke, F: "write", Key: "k0",
+				Value: workload.JSON("a")},
 			{Index: 1, Time: 2, Process: 0, Type: history.OK, F: "write", Key: "k0"},
 			{Index: 2, Time: 3, Process: 0, Type: history.Invoke, F: "read", Key: "k0"},
-			{Index: 3, Time: 4, Process: 0, Type: history.OK, F: "read", Key: "k0", Value: workload.JSON("a")},
+			{Index: 3, Time: 4, Process: 0, Type: history.OK, F: "read", Key: "k0",
+				Value: workload.JSON("a")},
 		},
 		Finals: []scenarios.Final{{Op: workload.Op{F: "read"}}},
 	}
@@ -60,7 +62,8 @@ func TestDefaultsOfADefinition(t *testing.T) {
 	require.Equal(t, "main", specs[0].Name)
 	require.Equal(t, scenarios.RestartDelay, specs[0].Restart)
 
-	require.Equal(t, []workload.Weight{{F: "read", Weight: 1}, {F: "write", Weight: 1}}, s.Client().Functions())
+	require.Equal(t, []workload.Weight{{F: "read", Weight: 1}, {F: "write", Weight: 1}},
+		s.Client().Functions())
 	require.Equal(t, []workload.Op{{F: "read", Key: "k0"}}, s.Client().Final())
 	process, input := s.Client().Encode(workload.Op{F: "read", Key: "k1"})
 	require.Equal(t, "main", process)
@@ -146,7 +149,9 @@ func TestPartsOfADefinitionReplaceDefaults(t *testing.T) {
 // TestWhatCannotBeJudgedIsUnknown covers models and logs that cannot be made.
 func TestWhatCannotBeJudgedIsUnknown(t *testing.T) {
 	d := smallest()
-	d.Witness = func(*scenarios.Run) (*linearizability.Witness, error) { return nil, errors.New("log is gone") }
+	d.Witness = func(*scenarios.Run) (*linearizability.Witness, error) {
+		return nil, errors.New("log is gone")
+	}
 	v := scenarios.Define(d).Judge().Watch(nil).Check(t.Context(), aRun())[0]
 	require.Equal(t, linearizability.Unknown, v.Validity)
 	require.Equal(t, "reading the system's log: log is gone", v.Summary)

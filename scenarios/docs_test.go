@@ -29,7 +29,8 @@ func TestExamplesOfTheGuideAreScenarios(t *testing.T) {
 	require.Greater(t, len(blocks), 5)
 	for i, block := range blocks {
 		file := block[1]
-		for _, line := range []string{"name: example", "story: s", "machines: 3", "duration: 60s", "subject: {kind: toy}"} {
+		for _, line := range []string{"name: example", "story: s", "machines: 3", "duration: 60s",
+			"subject: {kind: toy}"} {
 			key, _, _ := strings.Cut(line, ":")
 			if !strings.HasPrefix(file, key+":") && !strings.Contains(file, "\n"+key+":") {
 				file += line + "\n"

@@ -120,7 +120,8 @@ func givenProblems(root *yaml.Node, s *Scenario) []finding {
 	for _, path := range defaulted {
 		n, ok := strictyaml.Find(root, path)
 		if ok && n.Kind == yaml.ScalarNode && isZero(n.Value) {
-			out = append(out, finding{path, "0 stands for the default here; leave the key out, or write more than 0"})
+			out = append(out, finding{path,
+				"0 stands for the default here; leave the key out, or write more than 0"})
 		}
 	}
 	for i := range s.Faults {

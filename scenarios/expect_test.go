@@ -19,7 +19,8 @@ func TestCheckExpect(t *testing.T) {
 		}
 		return scenarios.CheckExpect(r).Validity
 	}
-	ok, fail, info := history.Event{Type: history.OK}, history.Event{Type: history.Fail}, history.Event{Type: history.Info}
+	ok, fail, info := history.Event{Type: history.OK}, history.Event{Type: history.Fail},
+		history.Event{Type: history.Info}
 	stopped := history.Event{Type: history.Info, Error: "stopped"}
 	require.Equal(t, linearizability.Valid, check(0))
 	require.Equal(t, linearizability.Valid, check(0, fail))

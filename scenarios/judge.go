@@ -8,11 +8,14 @@ import (
 	"github.com/holdfast-sim/holdfast/linearizability/history"
 )
 
-// CheckHistory judges the clients' history by a model and, where the system has one, by its own
-// log. A violation can be drawn afterwards, with the faults beside it.
-func CheckHistory(ctx context.Context, r *Run, m *linearizability.Model, w *linearizability.Witness) linearizability.Verdict {
+// CheckHistory judges the clients' history by a model and, where w is not nil, by the system's own log.
+// It sets r.Picture when the history is invalid, so that a report can draw the violation with the faults
+// beside it. A history that the model cannot read is unknown, never valid.
+func CheckHistory(ctx context.Context, r *Run, m *linearizability.Model,
+	w *linearizability.Witness) linearizability.Verdict {
 	undecided := func(err error) linearizability.Verdict {
-		return linearizability.Verdict{Checker: m.Name, Validity: linearizability.Unknown, Summary: err.Error()}
+		return linearizability.Verdict{Checker: m.Name, Validity: linearizability.Unknown,
+			Summary: err.Error()}
 	}
 	ops, err := history.Operations(r.Events)
 	if err != nil {
@@ -29,7 +32,7 @@ func CheckHistory(ctx context.Context, r *Run, m *linearizability.Model, w *line
 	return report.Verdict()
 }
 
-// annotations are the faults, for the picture of a violation.
+// annotations returns the faults of a run, for the picture of a violation.
 func annotations(r *Run) []linearizability.Annotation {
 	list := make([]linearizability.Annotation, 0, len(r.Applied))
 	for _, a := range r.Applied {
@@ -44,7 +47,8 @@ func annotations(r *Run) []linearizability.Annotation {
 	return list
 }
 
-// CheckRecovery judges whether every machine answered after quiescence.
+// CheckRecovery judges whether every machine answered its final questions after quiescence. Any answer
+// counts, also one that refuses; a run without final questions is unknown.
 func CheckRecovery(r *Run) linearizability.Verdict {
 	v := linearizability.Verdict{Checker: "recovery", Validity: linearizability.Valid}
 	silent := 0
@@ -58,8 +62,8 @@ func CheckRecovery(r *Run) linearizability.Verdict {
 	switch {
 	case silent > 0:
 		v.Validity = linearizability.Invalid
-		v.Summary = fmt.Sprintf("%d of %d final questions were not answered: the system did not recover within %v",
-			silent, len(r.Finals), r.Scenario.Quiescence)
+		v.Summary = fmt.Sprintf("%d of %d final questions were not answered: "+
+			"the system did not recover within %v", silent, len(r.Finals), r.Scenario.Quiescence)
 	case len(r.Finals) == 0:
 		v.Validity = linearizability.Unknown
 		v.Summary = "no machine was asked after quiescence"

@@ -78,11 +78,13 @@ func TestParseReadsEveryField(t *testing.T) {
 	require.Equal(t, "everything", s.Name)
 	require.Equal(t, "Two sentences\non two lines.\n", s.Story)
 	require.Equal(t, scenarios.Machines{"a", "b", "c"}, s.Machines)
-	require.Equal(t, scenarios.Network{Latency: time.Millisecond, Jitter: 2 * time.Millisecond, Loss: 5000}, s.Network)
+	require.Equal(t, scenarios.Network{Latency: time.Millisecond, Jitter: 2 * time.Millisecond, Loss: 5000},
+		s.Network)
 	require.Equal(t, int64(1_000_000), s.Disk.CapacityBytes)
 	require.Equal(t, 90*time.Second, s.Duration)
 	require.Equal(t, map[string]int{"read": 1, "write": 2}, s.Workload.Mix)
-	require.Equal(t, fault.Fault{Kind: fault.Link, At: 20 * time.Second, From: []string{"a"}, To: []string{"all"},
+	require.Equal(t, fault.Fault{Kind: fault.Link, At: 20 * time.Second, From: []string{"a"},
+		To:   []string{"all"},
 		Loss: 100_000, Latency: 30 * time.Millisecond}, s.Faults[1])
 	require.Equal(t, 1, s.Nemesis.AtOnce)
 	require.Equal(t, toyPart{Votes: map[string]int{"n1": 2}, Policy: "strict"}, subject.(*toy).part)

@@ -8,7 +8,7 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/draw"
 )
 
-// Runner is a world that scenarios run in: the simulator or real nodes.
+// Runner runs scenarios in a backend: the simulator or real nodes.
 type Runner interface {
 	// Run runs a scenario once and judges it. An error means that there was no run; what went
 	// wrong within one is in its verdicts. A cancelled context ends the run early, and the
@@ -23,8 +23,7 @@ type RunOptions struct {
 	// Timescale multiplies the durations of the scenario (see [Scenario.Scaled]) and the timers
 	// of the subject.
 	Timescale timescale.Ratio
-	// Progress is told now and then how far the run is; nil when nobody wants to know. Calls come
-	// one at a time.
+	// Progress, when set, is called from time to time with how far the run is, one call at a time.
 	Progress func(Progress)
 	// KeepLogs asks for Run.Logs, Debug for debug lines too.
 	KeepLogs, Debug bool

@@ -10,20 +10,20 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/workload"
 )
 
-// Scenario is one story. Together with a seed it determines a simulated run byte for byte.
+// Scenario describes one run. Together with a seed it determines a simulated run byte for byte.
 type Scenario struct {
 	// Name is the file's name without the extension: lower case, digits and dashes.
 	Name string `yaml:"name" json:"name"`
-	// Story says in a few sentences what happens and what must hold.
+	// Story describes in a few sentences what happens and what must hold.
 	Story string `yaml:"story" json:"story"`
-	// References lists what the story is modelled on: incidents, papers, bug numbers.
+	// References lists what the scenario is modelled on: incidents, papers, bug numbers.
 	References []string `yaml:"references,omitempty" json:"references,omitempty"`
 
 	Machines Machines `yaml:"machines" json:"machines"`
 	Network  Network  `yaml:"network,omitempty" json:"network"`
 	Disk     Disk     `yaml:"disk,omitempty" json:"disk"`
 	// Watchdog is what a machine's hardware watchdog does when its time has run out: reset (the
-	// machine boots again) or power_off (it stays off until somebody switches it on).
+	// machine boots again) or power_off (it stays off until it is switched on).
 	Watchdog WatchdogAction `yaml:"watchdog,omitempty" json:"watchdog,omitempty"`
 
 	// Warmup is how long the machines run before the workload and the faults begin.
@@ -88,8 +88,8 @@ func (WatchdogAction) OneOf() []string {
 	return []string{string(WatchdogResets), string(WatchdogPowerOff)}
 }
 
-// Nemesis draws faults at random. The draws depend on the seed alone, so the same faults come
-// in both worlds.
+// Nemesis draws faults at random. The draws depend on the seed alone, so both backends get the same
+// faults.
 type Nemesis struct {
 	// Kinds are the kinds of faults to draw from, all with equal weight.
 	Kinds []fault.Kind `yaml:"kinds,flow" json:"kinds"`
@@ -107,7 +107,7 @@ type Nemesis struct {
 	BeyondSurvival bool `yaml:"beyond_survival,omitempty" json:"beyond_survival,omitempty"`
 }
 
-// Expect is what must come out, beyond the checks that always hold.
+// Expect sets how a run must end, beyond the checks that always hold.
 type Expect struct {
 	// Verdict is what the run must end with: valid unless given. A scenario that documents a
 	// known loss says invalid.

@@ -14,7 +14,9 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/workload"
 )
 
-// Subject is a system under test. It comes in parts, so that each world takes what it needs.
+// Subject is a system under test. It comes in parts, so that each backend takes what it needs. [Define]
+// makes one of a [Definition]; implement it where a definition is not enough. The interfaces that a
+// subject or its parts may implement in addition are listed at the top of this package.
 type Subject interface {
 	// Kind is the subject's name in scenario files.
 	Kind() string
@@ -82,7 +84,7 @@ type File struct {
 	Data []byte
 }
 
-// Machine is what a driver is told of a real node.
+// Machine is what a driver gets to know of a real node.
 type Machine struct {
 	ID   env.MachineID
 	Name string
@@ -104,7 +106,8 @@ type Driver interface {
 	Command(m Machine) (Command, error)
 	// Dial connects the harness to the machine's program. It is called again after an error.
 	Dial(ctx context.Context, m Machine) (Conn, error)
-	// Ready says whether the program serves now, through a connection of Dial.
+	// Ready returns nil once the program serves, which it finds out through a connection of Dial;
+	// otherwise the error names the reason, and Ready is called again a little later.
 	Ready(ctx context.Context, m Machine, c Conn) error
 	// Records reads the records that the program has emitted since the last call, from its
 	// beginning at first; nil when it emits none.
@@ -176,7 +179,7 @@ type Damage struct {
 	Machines int
 	// Down are the machines that are off, paused or have a process killed.
 	Down []env.MachineID
-	// Reaches says whether what one machine sends can arrive at another.
+	// Reaches reports whether what one machine sends can arrive at another.
 	Reaches func(from, to env.MachineID) bool
 }
 

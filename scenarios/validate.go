@@ -97,21 +97,25 @@ var (
 func (v *validator) names() {
 	s := v.scenario
 	v.check(namePattern.MatchString(s.Name) && len(s.Name) <= MaxNameBytes, "name",
-		"%q is no name; write at most %d lower-case letters, digits and dashes, such as pair-cut", s.Name, MaxNameBytes)
+		"%q is no name; write at most %d lower-case letters, digits and dashes, such as pair-cut", s.Name,
+		MaxNameBytes)
 	v.check(strings.TrimSpace(s.Story) != "" && len(s.Story) <= MaxStoryBytes, "story",
 		"write one sentence to %d bytes: what happens, and what must hold", MaxStoryBytes)
 	v.check(len(s.References) <= MaxReferences, "references", "write at most %d", MaxReferences)
 	v.check(s.Subject.Kind != "", "subject.kind", "name the subject, for example pve")
 	n := len(s.Machines)
-	v.check(n >= 1 && n <= MaxMachines, "machines", "%d machines are impossible; write 1 to %d", n, MaxMachines)
+	v.check(n >= 1 && n <= MaxMachines, "machines", "%d machines are impossible; write 1 to %d", n,
+		MaxMachines)
 	first := map[string]int{}
 	for i, name := range s.Machines {
 		path := fmt.Sprintf("machines[%d]", i)
 		v.check(machinePattern.MatchString(name) && len(name) <= MaxNameBytes, path,
-			"%q is no host name; write at most %d letters, digits, dashes and dots, such as n1", name, MaxNameBytes)
+			"%q is no host name; write at most %d letters, digits, dashes and dots, such as n1", name,
+			MaxNameBytes)
 		v.check(name != fault.All, path, "%q stands for every machine; choose another name", name)
 		if other, twice := first[name]; twice {
-			v.report(path, "machine %q is given twice (also as machines[%d]); give each its own name", name, other)
+			v.report(path, "machine %q is given twice (also as machines[%d]); give each its own name", name,
+				other)
 		}
 		first[name] = i
 	}
@@ -123,20 +127,23 @@ func (v *validator) times() {
 	v.check(s.Warmup >= 0, "warmup", "cannot be negative; write for example 15s")
 	v.check(s.Quiescence >= 0, "quiescence", "cannot be negative; write for example 40s")
 	if s.Duration > 0 && s.Warmup >= 0 && s.Quiescence >= 0 {
-		v.check(s.End() <= MaxEnd, "duration", "warmup, duration and quiescence last %s together; write at most %s",
+		v.check(s.End() <= MaxEnd, "duration",
+			"warmup, duration and quiescence last %s together; write at most %s",
 			span(s.End()), span(MaxEnd))
 	}
 }
 
 func (v *validator) within(path string, d, least, most time.Duration) {
-	v.check(d >= least && d <= most, path, "%s is out of range; write %s to %s", span(d), span(least), span(most))
+	v.check(d >= least && d <= most, path, "%s is out of range; write %s to %s", span(d), span(least),
+		span(most))
 }
 
 func (v *validator) conditions() {
 	s := v.scenario
 	v.within("network.latency", s.Network.Latency, 0, MaxLatency)
 	v.within("network.jitter", s.Network.Jitter, 0, MaxLatency)
-	v.check(s.Network.Loss < fault.Always, "network.loss", "%s loses every packet; write less, or a cut among the faults",
+	v.check(s.Network.Loss < fault.Always, "network.loss",
+		"%s loses every packet; write less, or a cut among the faults",
 		s.Network.Loss)
 	v.within("disk.write", s.Disk.Write, 0, MaxDiskCall)
 	v.within("disk.sync", s.Disk.Sync, 0, MaxDiskCall)
@@ -158,7 +165,8 @@ func (v *validator) workload() {
 			"%d is out of range; write 1 to %d", f.value, f.most)
 	}
 	v.check(w.Timeout > 0, "workload.timeout", "a client must wait for its answer; write for example 5s")
-	v.check(w.Pause >= 0 || v.scenario.Duration <= 0, "workload.pause", "cannot be negative; write for example 200ms")
+	v.check(w.Pause >= 0 || v.scenario.Duration <= 0, "workload.pause",
+		"cannot be negative; write for example 200ms")
 	total := 0
 	for _, name := range slices.Sorted(maps.Keys(w.Mix)) {
 		weight := w.Mix[name]
@@ -187,15 +195,20 @@ func (v *validator) nemesis() {
 			"that makes %d faults; write at least %s", s.Duration/n.Every, span(s.Duration/MaxDraws))
 	}
 	v.check(n.ForMin > 0, "nemesis.for_min", "must be more than 0; write for example 2s")
-	v.check(n.ForMax >= n.ForMin, "nemesis.for_max", "is less than for_min (%s); write at least that", span(n.ForMin))
+	v.check(n.ForMax >= n.ForMin, "nemesis.for_max", "is less than for_min (%s); write at least that",
+		span(n.ForMin))
 	v.check(s.Duration <= 0 || n.ForMin <= s.Duration, "nemesis.for_min",
 		"no fault of %s fits into the duration of %s", span(n.ForMin), span(s.Duration))
-	v.check(n.AtOnce >= 1 && n.AtOnce <= MaxAtOnce, "nemesis.at_once", "%d is out of range; write 1 to %d", n.AtOnce, MaxAtOnce)
+	v.check(n.AtOnce >= 1 && n.AtOnce <= MaxAtOnce, "nemesis.at_once", "%d is out of range; write 1 to %d",
+		n.AtOnce, MaxAtOnce)
 	stops := slices.Contains(n.Kinds, fault.Kill) || slices.Contains(n.Kinds, fault.Pause)
-	v.check(len(n.Processes) == 0 || stops, "nemesis.processes", "only kill and pause hit processes; add one of them to kinds, or leave the key out")
-	v.check(len(n.Processes) <= MaxNemesisProcesses, "nemesis.processes", "%d are too many; write at most %d", len(n.Processes), MaxNemesisProcesses)
+	v.check(len(n.Processes) == 0 || stops, "nemesis.processes",
+		"only kill and pause hit processes; add one of them to kinds, or leave the key out")
+	v.check(len(n.Processes) <= MaxNemesisProcesses, "nemesis.processes",
+		"%d are too many; write at most %d", len(n.Processes), MaxNemesisProcesses)
 	for i, name := range n.Processes {
-		v.check(name != "" && !slices.Contains(n.Processes[:i], name), fmt.Sprintf("nemesis.processes[%d]", i), "name each process once")
+		v.check(name != "" && !slices.Contains(n.Processes[:i], name), fmt.Sprintf("nemesis.processes[%d]",
+			i), "name each process once")
 	}
 }
 

@@ -12,7 +12,8 @@ import (
 
 func (v *validator) faults() {
 	s := v.scenario
-	v.check(len(s.Faults) <= MaxFaults, "faults", "%d faults are too many; write at most %d", len(s.Faults), MaxFaults)
+	v.check(len(s.Faults) <= MaxFaults, "faults", "%d faults are too many; write at most %d", len(s.Faults),
+		MaxFaults)
 	sound := make([]bool, len(s.Faults))
 	for i := range s.Faults {
 		before := len(v.found)
@@ -25,7 +26,9 @@ func (v *validator) faults() {
 				continue
 			}
 			if why := s.conflict(&s.Faults[j], &s.Faults[i]); why != "" {
-				v.report(fmt.Sprintf("faults[%d]", i), "acts together with faults[%d]: %s; let it begin later or end the other one earlier", j, why)
+				v.report(fmt.Sprintf("faults[%d]", i),
+					"acts together with faults[%d]: %s; let it begin later or end the other one earlier", j,
+					why)
 			}
 		}
 	}
@@ -44,11 +47,13 @@ func (v *validator) fault(path string, f *fault.Fault) {
 	}
 	switch {
 	case f.At >= s.Duration && s.Duration > 0:
-		v.report(path+".at", "%s is not before the end of the faults, which last %s; times count from the end of the warm-up",
+		v.report(path+".at", "%s is not before the end of the faults, which last %s; times count from the "+
+			"end of the warm-up",
 			span(f.At), span(s.Duration))
 		return
 	case f.For > s.Duration-f.At:
-		v.report(path+".for", "the fault would last until %s, but faults end at %s; write at most %s, or leave the key out",
+		v.report(path+".for", "the fault would last until %s, but faults end at %s; write at most %s, or "+
+			"leave the key out",
 			span(f.At+f.For), span(s.Duration), span(s.Duration-f.At))
 	}
 	if f.Kind == fault.Flap && f.Up > 0 && f.Down > 0 {
@@ -62,13 +67,15 @@ func (v *validator) fault(path string, f *fault.Fault) {
 		name  string
 		names []string
 	}{{"from", f.From}, {"to", f.To}, {"machines", f.Machines}} {
-		v.check(!repeats(list.names), path+"."+list.name, "names a machine twice; name each once, or all alone")
+		v.check(!repeats(list.names), path+"."+list.name,
+			"names a machine twice; name each once, or all alone")
 	}
 }
 
 func (v *validator) nothing(f *fault.Fault) string {
 	if f.Kind == fault.Partition {
-		return "all machines are in one group, so nothing is cut; name a group that leaves some machines out, such as [[" +
+		return "all machines are in one group, so nothing is cut; name a group that leaves some machines " +
+			"out, such as [[" +
 			v.scenario.Machines[0] + "]]"
 	}
 	return "from and to hold no two different machines, so nothing is affected"
@@ -83,7 +90,7 @@ func repeats(names []string) bool {
 	return false
 }
 
-// cutsAnything says whether a network fault touches any pair of machines.
+// cutsAnything reports whether a network fault touches any pair of machines.
 func (s *Scenario) cutsAnything(f *fault.Fault) bool {
 	net := fault.NewNet(s.Machines, fault.Condition{})
 	net.Begin(f)
@@ -108,10 +115,10 @@ func (s *Scenario) lasts(f *fault.Fault) time.Duration {
 // end is when a fault ends, by the clock of At.
 func (s *Scenario) end(f *fault.Fault) time.Duration { return f.At + s.lasts(f) }
 
-// overlap says whether two faults act at the same time.
+// overlap reports whether two faults act at the same time.
 func (s *Scenario) overlap(a, b *fault.Fault) bool { return a.At < s.end(b) && b.At < s.end(a) }
 
-// conflict says why two faults cannot both act, or nothing. The order does not matter.
+// conflict returns why two faults cannot both act, "" when they can. The order does not matter.
 func (s *Scenario) conflict(a, b *fault.Fault) string {
 	if !s.overlap(a, b) || a.IsNetwork() || b.IsNetwork() {
 		return ""

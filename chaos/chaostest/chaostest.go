@@ -1,7 +1,17 @@
-// Package chaostest runs scenarios on real nodes from go test. Where real nodes are not possible
-// the test is skipped by name, with the reason and what to do.
+// Package chaostest runs scenarios on real nodes from go test.
 //
-// It never decides what right means: the subject's judge does.
+// What to use when:
+//
+//   - [Need] skips a test where real nodes are not asked for or not possible, with the reason and
+//     what to do. Call it before work that only real nodes need.
+//   - [Build] compiles the program that the machines run; [BuildTo] does it for several tests.
+//   - [Run] runs a scenario once and fails the test unless the verdict is the expected one.
+//   - [Seed] and [Timescale] are its options.
+//
+// The flags -chaos.seed and -chaos.keep, or the environment variables CHAOS_SEED and CHAOS_KEEP,
+// choose what is run; CHAOS_NODES=1 asks for real nodes at all.
+//
+// Package chaostest never decides what right means: the subject's judge does.
 package chaostest
 
 import (
@@ -11,6 +21,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"testing"
@@ -22,8 +33,9 @@ import (
 )
 
 var (
-	flagSeed = flag.Uint64("chaos.seed", seedFromEnvironment(), "`seed` of runs on real nodes; CHAOS_SEED says the same")
-	flagKeep = flag.String("chaos.keep", os.Getenv("CHAOS_KEEP"), "keep the machines' directories of failing runs in this `folder`")
+	flagSeed = flag.Uint64("chaos.seed", seedFromEnvironment(), "`seed` of runs on real nodes")
+	flagKeep = flag.String("chaos.keep", os.Getenv("CHAOS_KEEP"),
+		"keep the machines' directories in this `folder`")
 )
 
 func seedFromEnvironment() uint64 {
@@ -48,8 +60,8 @@ func Timescale(ts timescale.Ratio) Option { return func(c *config) { c.timescale
 // Seed replaces the seed of -chaos.seed.
 func Seed(seed uint64) Option { return func(c *config) { c.seed = seed } }
 
-// Nodes is the environment variable that lets tests use real nodes. They take real time and want
-// the processors for themselves, so they do not run among all other tests by themselves.
+// Nodes is the environment variable that lets tests use real nodes. Such tests take real time and
+// need the processors for themselves, so they do not run among all other tests unless asked for.
 const Nodes = "CHAOS_NODES"
 
 // Need skips the test where real nodes are not asked for or not possible.
@@ -86,13 +98,29 @@ func Run(t testing.TB, s *scenarios.Scenario, subject scenarios.Subject, opts ..
 	t.Attr("chaos.seed", strconv.FormatUint(c.seed, 10))
 	expected := cmp.Or(s.Expect.Verdict, linearizability.Valid.String())
 	if got := run.Verdict().String(); got != expected {
-		t.Errorf("%s\nTo run again: go test -run '^%s$' -chaos.seed=%d", Describe(run, expected),
-			strings.ReplaceAll(t.Name(), "/", "$/^"), c.seed)
+		t.Errorf("%s\n%s", Describe(run, expected), again(t, c.seed))
 	}
 	return run
 }
 
-// Describe says what came of a run, in several lines.
+// again returns the command that runs a test with a seed once more, on real nodes and as root.
+func again(t testing.TB, seed uint64) string {
+	return fmt.Sprintf("To run again, as root: %s=1 go test%s -run '^%s$' -chaos.seed=%d", Nodes,
+		testedPackage(),
+		strings.ReplaceAll(t.Name(), "/", "$/^"), seed)
+}
+
+// testedPackage is the import path of the package under test after a space, if the binary knows it.
+func testedPackage() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || !strings.HasSuffix(info.Path, ".test") {
+		return ""
+	}
+	return " " + strings.TrimSuffix(info.Path, ".test")
+}
+
+// Describe returns a run's verdicts as text, one line for each, with the details of those that are
+// not valid.
 func Describe(run *scenarios.Run, expected string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "scenario %s, seed %d, on real nodes: %s, expected %s",

@@ -34,3 +34,22 @@ func ExampleReader() {
 	// {"i":1,"t":20,"p":1,"type":"ok","f":"read","rev":3}
 	// 42 1 true <nil>
 }
+
+// Events become operations: intervals from a call to its answer.
+func ExampleOperations() {
+	var r history.Recorder
+	r.Append(history.Event{Time: 10, Process: 1, Type: history.Invoke, F: "write", Key: "a"})
+	r.Append(history.Event{Time: 15, Process: 2, Type: history.Invoke, F: "read", Key: "a"})
+	r.Append(history.Event{Time: 20, Process: 1, Type: history.OK, F: "write", Key: "a"})
+	r.Append(history.Event{Time: 25, Process: 2, Type: history.Info, F: "read", Key: "a", Error: "timeout"})
+	ops, err := history.Operations(r.Events())
+	if err != nil {
+		panic(err)
+	}
+	for _, op := range ops {
+		fmt.Println(op.F, op.Call, op.Return == history.Never, op.Outcome)
+	}
+	// Output:
+	// write 10 false ok
+	// read 15 true info
+}

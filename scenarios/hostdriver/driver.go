@@ -50,7 +50,7 @@ type Driver struct {
 
 var _ scenarios.Driver = (*Driver)(nil)
 
-// DefaultPort is the one that Corosync uses.
+// DefaultPort is the port that Corosync uses.
 const DefaultPort = 5405
 
 // Names of files in a machine's directory.
@@ -60,7 +60,7 @@ const (
 	controlSocket = "control.sock"
 	dogSocket     = "watchdog.sock"
 	recordFile    = "records.jsonl"
-	lifeFiles     = "programs/*.records" // see host.ProgramRecordFiles
+	programFiles  = "programs/*.records" // see host.ProgramRecordFiles
 )
 
 // machineFile is what the program reads; see host.MachineFile.
@@ -96,7 +96,7 @@ func (d *Driver) Files(m scenarios.Machine) ([]scenarios.File, error) {
 	return append(files, extra...), err
 }
 
-// PowerSwitch says whether machines have a power switch, and the name of the socket in their
+// PowerSwitch reports whether machines have a power switch, and returns the name of the socket in their
 // directory on which the harness is their watchdog.
 func (d *Driver) PowerSwitch() (watchdog string, on bool) { return dogSocket, d.Powered }
 
@@ -180,8 +180,8 @@ func (d *Driver) health(ctx context.Context, m scenarios.Machine) (*health, erro
 	return &h, nil
 }
 
-// Probes counts how often the machine's processes reached rare paths, in the present life of its
-// program. The error says when the program's records have gaps.
+// Probes counts how often the machine's processes reached rare paths, in the present incarnation of its
+// program. The error reports when the program's records have gaps.
 func (d *Driver) Probes(ctx context.Context, m scenarios.Machine) (map[string]int, error) {
 	h, err := d.health(ctx, m)
 	if err != nil {
@@ -206,11 +206,11 @@ func (d *Driver) Records(m scenarios.Machine, after int) ([]scenarios.StampedJSO
 		return nil, fmt.Errorf("reading the records of %s: %w", m.Name, err)
 	}
 	out := stampedLines(data)
-	lives, err := filepath.Glob(filepath.Join(m.Dir, lifeFiles))
+	programs, err := filepath.Glob(filepath.Join(m.Dir, programFiles))
 	if err != nil {
 		return nil, fmt.Errorf("finding the records of programs on %s: %w", m.Name, err)
 	}
-	for _, path := range lives {
+	for _, path := range programs {
 		if data, err = os.ReadFile(path); err != nil {
 			return nil, fmt.Errorf("reading the records of a program on %s: %w", m.Name, err)
 		}
@@ -260,7 +260,8 @@ func (d *Driver) ResumeProcess(ctx context.Context, m scenarios.Machine, process
 }
 
 // SetClock makes a machine's clocks wrong from now on: see host.SetClock.
-func (d *Driver) SetClock(ctx context.Context, m scenarios.Machine, offset time.Duration, driftPPM int64) error {
+func (d *Driver) SetClock(ctx context.Context, m scenarios.Machine, offset time.Duration,
+	driftPPM int64) error {
 	body, err := json.Marshal(map[string]int64{"offset_ns": int64(offset), "drift_ppm": driftPPM})
 	if err != nil {
 		return fmt.Errorf("encoding a clock setting: %w", err)
@@ -308,7 +309,7 @@ func (e *refusedError) Unwrap() error { return e.err }
 // maxAnswerBytes bounds an answer.
 const maxAnswerBytes = 64 << 20
 
-// call makes one request. The error says whether it certainly had no effect.
+// call makes one request. The error tells a request that certainly had no effect from all others.
 func call(ctx context.Context, client *http.Client, method, path string, body []byte) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, method, "http://machine"+path, bytes.NewReader(body))
 	if err != nil {

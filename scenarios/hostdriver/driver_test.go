@@ -65,7 +65,8 @@ func TestOutcomesOfOperations(t *testing.T) {
 		"without a word": {func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}, workload.ErrReset},
-		"cut off": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, workload.ErrReset},
+		"cut off": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+			workload.ErrReset},
 		"silent": {func(_ http.ResponseWriter, r *http.Request) {
 			<-r.Context().Done()
 		}, workload.ErrTimeout},
@@ -126,9 +127,10 @@ func TestControl(t *testing.T) {
 func TestFilesAndCommand(t *testing.T) {
 	m := serve(t, nil)
 	extra := scenarios.File{Name: "extra", Data: []byte("x")}
-	d := &hostdriver.Driver{Path: "/bin/true", Args: []string{"-v"}, Extra: func(scenarios.Machine) ([]scenarios.File, error) {
-		return []scenarios.File{extra}, nil
-	}}
+	d := &hostdriver.Driver{Path: "/bin/true", Args: []string{"-v"},
+		Extra: func(scenarios.Machine) ([]scenarios.File, error) {
+			return []scenarios.File{extra}, nil
+		}}
 	files, err := d.Files(m)
 	require.NoError(t, err)
 	require.Len(t, files, 2)

@@ -47,8 +47,10 @@ func Find(name string) (string, error) {
 	if path, err := exec.LookPath(name); err == nil {
 		return filepath.Abs(path)
 	}
-	return "", fmt.Errorf("%w: real nodes run %s, and it is neither beside this program nor on the PATH; in the "+
-		"folder of the sources write `go build -o %s ./cmd/%s`, or set %s to the folder that it is in (building it "+
+	return "", fmt.Errorf("%w: real nodes run %s, and it is neither beside this program nor on the PATH; "+
+		"in the folder of the sources write `go build -o %s ./cmd/%s`, or set %s to the folder that it is "+
+		"in "+
+		"(building it "+
 		"here failed: %w)", ErrNoProgram, name, beside, name, BinDirEnv, buildErr)
 }
 

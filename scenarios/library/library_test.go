@@ -31,7 +31,8 @@ func TestEveryScenarioIsComplete(t *testing.T) {
 			require.True(t, s.Faults != nil || s.Nemesis != nil, "something goes wrong")
 			data, err := library.Get(name)
 			require.NoError(t, err)
-			require.True(t, strings.HasPrefix(string(data), "# yaml-language-server: $schema=../schema/scenario.schema.json\n"))
+			require.True(t, strings.HasPrefix(string(data),
+				"# yaml-language-server: $schema=../schema/scenario.schema.json\n"))
 			if s.Subject.Kind == "pve" {
 				require.GreaterOrEqual(t, s.Warmup, 15*time.Second, "rings form in seconds, not at once")
 				require.GreaterOrEqual(t, s.Quiescence, 40*time.Second)

@@ -22,7 +22,7 @@ const (
 // restartAfter is how long the service manager waits before it starts a replica again.
 const restartAfter = 2 * time.Second
 
-// resendAfter is how long a coordinator waits before it asks again those who have not answered.
+// resendAfter is how long a coordinator waits before it asks the machines again that have not answered.
 const resendAfter = 150 * time.Millisecond
 
 // Config is what a process must know of its cluster.
@@ -119,7 +119,8 @@ func (p *Process) invoked(ev env.Invoked) {
 	case r.F != "read" && r.F != "write":
 		p.refuse(ev.Op, fmt.Sprintf("unknown operation %q: use read or write", r.F))
 	case len(r.Key) == 0 || len(r.Key) > maxKeyBytes || len(r.Value) > maxValueBytes:
-		p.refuse(ev.Op, fmt.Sprintf("key of 1 to %d bytes and value of at most %d needed", maxKeyBytes, maxValueBytes))
+		p.refuse(ev.Op, fmt.Sprintf("key of 1 to %d bytes and value of at most %d needed", maxKeyBytes,
+			maxValueBytes))
 	case len(p.pending) >= maxPending:
 		p.refuse(ev.Op, "busy: too many operations are waiting, try again")
 	default:

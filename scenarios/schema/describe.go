@@ -6,7 +6,7 @@ import "github.com/holdfast-sim/holdfast/scenarios/fault"
 var descriptions = map[string]string{
 	"name":       "The file's name without extension: lower-case letters, digits and dashes.",
 	"story":      "What happens and what must hold, in a few sentences.",
-	"references": "What the story is modelled on: incidents, papers, bug numbers.",
+	"references": "What the scenario is modelled on: incidents, papers, bug numbers.",
 	"machines":   "How many machines there are (named n1, n2, …), or the list of their names.",
 
 	"network":         "The condition of every link when nothing is wrong.",
@@ -19,7 +19,8 @@ var descriptions = map[string]string{
 	"disk.sync":           "Making a file durable. Default 400us.",
 	"disk.capacity_bytes": "How much all files of a machine may hold together. Default: no limit.",
 
-	"watchdog": "What a hardware watchdog does to its machine: reset (it boots again) or power_off (it stays off). Default reset.",
+	"watchdog": "What a hardware watchdog does to its machine: reset (it boots again) or power_off (it " +
+		"stays off). Default reset.",
 
 	"warmup":     "How long the machines run before workload and faults begin. Default 10s.",
 	"duration":   "How long workload and faults last, from the end of the warm-up.",
@@ -30,15 +31,18 @@ var descriptions = map[string]string{
 	"workload.operations":  "How many calls all clients make together. Default 200.",
 	"workload.keys":        "How many names the operations are about. Default 6.",
 	"workload.value_bytes": "The size of written values. Default 24.",
-	"workload.pause":       "A client's mean time between an answer and its next call. Default: such that the calls fill the duration.",
-	"workload.timeout":     "How long a client waits for an answer. Default 5s.",
-	"workload.mix":         "The weight of each operation, by its name, for example {read: 3, write: 2}. Default: the subject's.",
+	"workload.pause": "A client's mean time between an answer and its next call. Default: such that " +
+		"the calls fill the duration.",
+	"workload.timeout": "How long a client waits for an answer. Default 5s.",
+	"workload.mix": "The weight of each operation, by its name, for example {read: 3, write: 2}. " +
+		"Default: the subject's.",
 
-	"faults":           "What goes wrong, in any order.",
-	"faults.kind":      "What goes wrong.",
-	"faults.at":        "When it begins, counted from the end of the warm-up.",
-	"faults.for":       "How long it lasts. Default: until the duration is over.",
-	"faults.groups":    "The machines that still see each other. Those that no group names form one more group.",
+	"faults":      "What goes wrong, in any order.",
+	"faults.kind": "What goes wrong.",
+	"faults.at":   "When it begins, counted from the end of the warm-up.",
+	"faults.for":  "How long it lasts. Default: until the duration is over.",
+	"faults.groups": "The machines that still see each other. " +
+		"Machines that no group names form one more group.",
 	"faults.from":      "The machines at one end; all stands for every machine.",
 	"faults.to":        "The machines at the other end; all stands for every machine.",
 	"faults.one_way":   "Whether only what travels from from to to is hit. Default false.",
@@ -55,14 +59,17 @@ var descriptions = map[string]string{
 	"faults.step":      "How far the wall clock jumps; negative is back.",
 	"faults.drift_ppm": "How much faster the clock runs, in millionths; negative is slower.",
 
-	"nemesis":                 "Faults drawn at random from the seed, never more than the system must survive.",
-	"nemesis.kinds":           "The kinds to draw from, all with equal weight.",
-	"nemesis.every":           "The mean time from the beginning of one fault to that of the next.",
-	"nemesis.for_min":         "The shortest that a fault lasts.",
-	"nemesis.for_max":         "The longest that a fault lasts.",
-	"nemesis.at_once":         "How many drawn faults may act at the same time. Default 1.",
-	"nemesis.processes":       "What kill and pause may hit instead of all of a machine, as drawn, by the processes' names.",
-	"nemesis.beyond_survival": "Whether faults may take away what the system cannot do without. Default false.",
+	"nemesis": "Faults drawn at random from the seed, " +
+		"never more than the system must survive.",
+	"nemesis.kinds":   "The kinds to draw from, all with equal weight.",
+	"nemesis.every":   "The mean time from the beginning of one fault to that of the next.",
+	"nemesis.for_min": "The shortest that a fault lasts.",
+	"nemesis.for_max": "The longest that a fault lasts.",
+	"nemesis.at_once": "How many drawn faults may act at the same time. Default 1.",
+	"nemesis.processes": "What kill and pause may hit instead of all of a machine, as drawn, by the " +
+		"processes' names.",
+	"nemesis.beyond_survival": "Whether faults may take away what the system cannot do without. " +
+		"Default false.",
 
 	"expect":           "What must come out, beyond the checks that always hold.",
 	"expect.verdict":   "What the run must end with. Default valid; invalid documents a known loss.",
@@ -74,14 +81,15 @@ var descriptions = map[string]string{
 
 // kindDescriptions say what each kind of fault does.
 var kindDescriptions = map[fault.Kind]string{
-	fault.Partition:  "Cuts every link between machines of different groups.",
-	fault.Cut:        "Drops everything between the machines in from and those in to.",
-	fault.Link:       "Degrades what travels between the machines in from and those in to.",
-	fault.Flap:       "Cuts the machines in from and to off from each other, again and again.",
-	fault.Kill:       "Ends processes without notice and starts them again when the fault is over.",
-	fault.Pause:      "Stops processes from running; time goes on.",
-	fault.PowerCut:   "Switches machines off: what was not durable is gone.",
-	fault.PowerOn:    "Switches on machines that are off by themselves: shut down, or left off by their watchdogs.",
+	fault.Partition: "Cuts every link between machines of different groups.",
+	fault.Cut:       "Drops everything between the machines in from and those in to.",
+	fault.Link:      "Degrades what travels between the machines in from and those in to.",
+	fault.Flap:      "Cuts the machines in from and to off from each other, again and again.",
+	fault.Kill:      "Ends processes without notice and starts them again when the fault is over.",
+	fault.Pause:     "Stops processes from running; time continues.",
+	fault.PowerCut:  "Switches machines off: what was not durable is gone.",
+	fault.PowerOn: "Switches on machines that are off by themselves: shut down, or left off by their " +
+		"watchdogs.",
 	fault.DiskStall:  "Lets disk calls wait until the fault is over.",
 	fault.DiskSlow:   "Adds latency to every disk call.",
 	fault.DiskFull:   "Fails writes that need more space.",

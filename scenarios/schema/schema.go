@@ -53,7 +53,8 @@ func Generate(parts ...Part) ([]byte, error) {
 	}
 	root.Schema = "https://json-schema.org/draft/2020-12/schema"
 	root.Title = "Holdfast scenario"
-	root.Description = "One story: the machines, what clients do, what goes wrong and when, and what must come out."
+	root.Description = "One scenario: the machines, what clients do, what goes wrong and when, " +
+		"and how the run must end."
 	raw, err := json.Marshal(root)
 	if err != nil {
 		return nil, fmt.Errorf("generating the scenario schema: %w", err)
@@ -85,7 +86,8 @@ type generator struct{ descriptions map[string]string }
 
 // object describes a struct by its yaml tags.
 func (g *generator) object(t reflect.Type, path string) *jsonschema.Schema {
-	s := &jsonschema.Schema{Type: "object", Properties: map[string]*jsonschema.Schema{}, AdditionalProperties: nothing()}
+	s := &jsonschema.Schema{Type: "object", Properties: map[string]*jsonschema.Schema{},
+		AdditionalProperties: nothing()}
 	for _, f := range strictyaml.Fields(t) {
 		at := f.Name
 		if path != "" {
@@ -112,9 +114,11 @@ func nothing() *jsonschema.Schema { return &jsonschema.Schema{Not: &jsonschema.S
 func (g *generator) value(t reflect.Type, path string) *jsonschema.Schema {
 	switch t {
 	case reflect.TypeFor[time.Duration]():
-		return &jsonschema.Schema{Type: "string", Pattern: strictyaml.DurationPattern, Examples: []any{"250ms", "10s", "1m30s"}}
+		return &jsonschema.Schema{Type: "string", Pattern: strictyaml.DurationPattern,
+			Examples: []any{"250ms", "10s", "1m30s"}}
 	case reflect.TypeFor[fault.PPM]():
-		return &jsonschema.Schema{Type: "string", Pattern: `^\s*([0-9]+(\.[0-9]{0,4})?%|[0-9]+\s*ppm)\s*$`, Examples: []any{"5%", "0.25%", "200ppm"}}
+		return &jsonschema.Schema{Type: "string", Pattern: `^\s*([0-9]+(\.[0-9]{0,4})?%|[0-9]+\s*ppm)\s*$`,
+			Examples: []any{"5%", "0.25%", "200ppm"}}
 	case reflect.TypeFor[scenarios.Machines]():
 		return machines()
 	case reflect.TypeFor[scenarios.SubjectSpec]():
@@ -157,7 +161,8 @@ func text(path string) *jsonschema.Schema {
 	case "name":
 		return name(scenarios.NamePattern)
 	case "story":
-		return &jsonschema.Schema{Type: "string", MinLength: jsonschema.Ptr(1), MaxLength: jsonschema.Ptr(scenarios.MaxStoryBytes)}
+		return &jsonschema.Schema{Type: "string", MinLength: jsonschema.Ptr(1),
+			MaxLength: jsonschema.Ptr(scenarios.MaxStoryBytes)}
 	case "expect.verdict":
 		return words("valid", "invalid")
 	case "faults.operation":
@@ -167,7 +172,8 @@ func text(path string) *jsonschema.Schema {
 }
 
 func name(pattern string) *jsonschema.Schema {
-	return &jsonschema.Schema{Type: "string", Pattern: pattern, MaxLength: jsonschema.Ptr(scenarios.MaxNameBytes)}
+	return &jsonschema.Schema{Type: "string", Pattern: pattern,
+		MaxLength: jsonschema.Ptr(scenarios.MaxNameBytes)}
 }
 
 // ranges are the bounds of whole numbers by path.
@@ -195,16 +201,19 @@ func whole(path string, least float64) *jsonschema.Schema {
 
 func machines() *jsonschema.Schema {
 	return &jsonschema.Schema{OneOf: []*jsonschema.Schema{
-		{Type: "integer", Minimum: jsonschema.Ptr(1.0), Maximum: jsonschema.Ptr(float64(scenarios.MaxMachines))},
-		{Type: "array", Items: name(scenarios.MachinePattern), MinItems: jsonschema.Ptr(1), MaxItems: jsonschema.Ptr(scenarios.MaxMachines), UniqueItems: true},
+		{Type: "integer", Minimum: jsonschema.Ptr(1.0),
+			Maximum: jsonschema.Ptr(float64(scenarios.MaxMachines))},
+		{Type: "array", Items: name(scenarios.MachinePattern), MinItems: jsonschema.Ptr(1),
+			MaxItems: jsonschema.Ptr(scenarios.MaxMachines), UniqueItems: true},
 	}, Examples: []any{3, []string{"n1", "n2", "n3"}}}
 }
 
 // subject is open: what else it holds is the subject's own affair.
 func subject() *jsonschema.Schema {
-	return &jsonschema.Schema{Type: "object", Required: []string{"kind"}, Properties: map[string]*jsonschema.Schema{
-		"kind": {Type: "string", Description: "The system under test, for example pve or register."},
-	}}
+	return &jsonschema.Schema{Type: "object", Required: []string{"kind"},
+		Properties: map[string]*jsonschema.Schema{
+			"kind": {Type: "string", Description: "The system under test, for example pve or register."},
+		}}
 }
 
 // kinds says for each kind of fault which keys it must and may have.

@@ -70,8 +70,10 @@ func TestLibraryFitsTheSchema(t *testing.T) {
 func TestSchemaRefusesBrokenFiles(t *testing.T) {
 	r := resolved(t)
 	refused := 0
-	datadriven.RunTest(t, "../testdata/broken/keys-and-types", func(t *testing.T, d *datadriven.TestData) string {
-		if !strings.Contains(d.Expected, "stands for the default") && !strings.Contains(d.Expected, "longer than") &&
+	datadriven.RunTest(t, "../testdata/broken/keys-and-types", func(t *testing.T,
+		d *datadriven.TestData) string {
+		if !strings.Contains(d.Expected, "stands for the default") && !strings.Contains(d.Expected,
+			"longer than") &&
 			!strings.Contains(d.Expected, "101%") {
 			require.Error(t, r.Validate(plain(t, []byte(d.Input))), d.Pos)
 			refused++
@@ -84,7 +86,8 @@ func TestSchemaRefusesBrokenFiles(t *testing.T) {
 func TestSchemaKnowsTheFieldsOfEachFault(t *testing.T) {
 	r := resolved(t)
 	file := func(fault string) any {
-		return plain(t, []byte("{name: x, story: s, machines: 3, duration: 9s, subject: {kind: toy}, faults: ["+fault+"]}"))
+		return plain(t, []byte("{name: x, story: s, machines: 3, duration: 9s, subject: {kind: toy}, "+
+			"faults: ["+fault+"]}"))
 	}
 	require.NoError(t, r.Validate(file("{kind: kill, at: 1s, machines: [n1], process: store}")))
 	require.NoError(t, r.Validate(file("{kind: flap, at: 1s, from: [n1], to: [n2], up: 1s, down: 500ms}")))

@@ -38,7 +38,7 @@ func Parse(file string, data []byte) (*yaml.Node, error) {
 	var doc, more yaml.Node
 	switch err := dec.Decode(&doc); {
 	case errors.Is(err, io.EOF):
-		return nil, whole("the file is empty; write a mapping such as \"name: my-story\"")
+		return nil, whole("the file is empty; write a mapping such as \"name: my-scenario\"")
 	case err != nil:
 		return nil, syntax(file, data, err)
 	}
@@ -54,7 +54,7 @@ func Parse(file string, data []byte) (*yaml.Node, error) {
 	c := checker{file: file}
 	c.check(root, 1)
 	if len(c.problems) == 0 && root.Kind != yaml.MappingNode {
-		c.report(root, "the file holds %s; write a mapping such as \"name: my-story\"", kindOf(root))
+		c.report(root, "the file holds %s; write a mapping such as \"name: my-scenario\"", kindOf(root))
 	}
 	if err := c.problems.Err(); err != nil {
 		return nil, err
@@ -62,7 +62,7 @@ func Parse(file string, data []byte) (*yaml.Node, error) {
 	return root, nil
 }
 
-// nests says whether flow collections open deeper than a file may nest. It counts brackets in
+// nests reports whether flow collections open deeper than a file may nest. It counts brackets in
 // text too: the parser would spend quadratic time on what this turns away.
 func nests(data []byte) bool {
 	depth := 0
@@ -91,7 +91,8 @@ var syntaxLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
 
 // remedies say what usually helps against the parser's complaints, by a part of their text.
 var remedies = []struct{ complaint, remedy string }{
-	{"cannot start any token", "indent with spaces instead of tabs, and put text with special characters in quotes"},
+	{"cannot start any token", "indent with spaces instead of tabs, and put text with special characters " +
+		"in quotes"},
 	{"mapping values are not allowed", "check the indentation, and put text that contains \": \" in quotes"},
 	{"did not find expected key", "check the indentation here and in the lines above"},
 	{"could not find expected ':'", "write \"key: value\""},

@@ -74,7 +74,7 @@ func (ps Problems) Err() error {
 	return slices.CompactFunc(ps, func(a, b *Problem) bool { return *a == *b })
 }
 
-// At says whether something is known to be wrong at a place.
+// At reports whether something is known to be wrong at a place.
 func (ps Problems) At(line, column int) bool {
 	return slices.ContainsFunc(ps, func(p *Problem) bool { return p.Line == line && p.Column == column })
 }

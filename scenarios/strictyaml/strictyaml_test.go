@@ -56,7 +56,8 @@ func TestProblemsAreBoundedAndFound(t *testing.T) {
 
 func TestDurations(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		d := time.Duration(rapid.Int64Range(-int64(strictyaml.MaxDuration), int64(strictyaml.MaxDuration)).Draw(t, "d"))
+		d := time.Duration(rapid.Int64Range(-int64(strictyaml.MaxDuration),
+			int64(strictyaml.MaxDuration)).Draw(t, "d"))
 		d = d.Round(time.Duration(rapid.SampledFrom([]int64{1, 1e3, 1e6, 1e9, 6e10, 36e11}).Draw(t, "unit")))
 		text := strictyaml.FormatDuration(d)
 		require.Regexp(t, strictyaml.DurationPattern, text)
@@ -64,11 +65,13 @@ func TestDurations(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, d, again)
 	})
-	for _, text := range []string{"", "10", "-3", "1.5", ".5s", "+1s", "1 s", "s", "1d", "1μs", "1e3s", "0", "2000h", "9999999999h", "1s-1s"} {
+	for _, text := range []string{"", "10", "-3", "1.5", ".5s", "+1s", "1 s", "s", "1d", "1μs", "1e3s", "0",
+		"2000h", "9999999999h", "1s-1s"} {
 		_, err := strictyaml.ParseDuration(text)
 		require.Error(t, err, "%q", text)
 	}
-	for text, want := range map[string]string{"120s": "2m", "90m": "1h30m", "0s": "0s", "1500us": "1.5ms", "1µs": "1us", "1h0m0s": "1h"} {
+	for text, want := range map[string]string{"120s": "2m", "90m": "1h30m", "0s": "0s", "1500us": "1.5ms",
+		"1µs": "1us", "1h0m0s": "1h"} {
 		d, err := strictyaml.ParseDuration(text)
 		require.NoError(t, err)
 		require.Equal(t, want, strictyaml.FormatDuration(d))
@@ -77,8 +80,9 @@ func TestDurations(t *testing.T) {
 
 func TestNearest(t *testing.T) {
 	known := []string{"partition", "power-cut", "pause", "kill", "one_way"}
-	for word, want := range map[string]string{"partitoin": "partition", "Pause": "pause", "power_cut": "power-cut",
-		"kil": "kill", "oneway": "one_way", "earthquake": "", "": "", strings.Repeat("x", 500): ""} {
+	for word, want := range map[string]string{"partitoin": "partition", "Pause": "pause",
+		"power_cut": "power-cut",
+		"kil":       "kill", "oneway": "one_way", "earthquake": "", "": "", strings.Repeat("x", 500): ""} {
 		require.Equal(t, want, strictyaml.Nearest(word, known), word)
 	}
 }
@@ -103,7 +107,8 @@ func TestDecodeIntoAnyStruct(t *testing.T) {
 		var o outer
 		return o, strictyaml.Decode("f", n, &o)
 	}
-	n, err := strictyaml.Parse("f", []byte("{text: x, count: 255, below: {wait: 1s, on: true}, each: {a: {wait: 2s}}, list: [1, -2]}"))
+	n, err := strictyaml.Parse("f", []byte("{text: x, count: 255, below: {wait: 1s, on: true}, each: {a: "+
+		"{wait: 2s}}, list: [1, -2]}"))
 	require.NoError(t, err)
 	var o outer
 	require.NoError(t, strictyaml.Decode("f", n, &o))
@@ -132,12 +137,14 @@ func TestDecodeIntoAnyStruct(t *testing.T) {
 func TestFind(t *testing.T) {
 	n, err := strictyaml.Parse("f", []byte("a:\n  - b: {c: 1}\n  - d: 2\ne: 3\nf: {n.1: 4, n: 5}\n"))
 	require.NoError(t, err)
-	for path, want := range map[string]string{"e": "4:4", "a[0].b.c": "2:12", "a[1].d": "3:8", "f.n.1": "5:10", "f.n": "5:16"} {
+	for path, want := range map[string]string{"e": "4:4", "a[0].b.c": "2:12", "a[1].d": "3:8",
+		"f.n.1": "5:10", "f.n": "5:16"} {
 		found, ok := strictyaml.Find(n, path)
 		require.True(t, ok, path)
 		require.Equal(t, want, fmt.Sprintf("%d:%d", found.Line, found.Column))
 	}
-	for path, want := range map[string]string{"x": "1:1", "a[7].d": "2:3", "a[0].z": "2:5", "a[": "2:3", "[": "1:1", ".": "1:1"} {
+	for path, want := range map[string]string{"x": "1:1", "a[7].d": "2:3", "a[0].z": "2:5", "a[": "2:3",
+		"[": "1:1", ".": "1:1"} {
 		found, ok := strictyaml.Find(n, path)
 		require.False(t, ok, path)
 		require.Equal(t, want, fmt.Sprintf("%d:%d", found.Line, found.Column), path)

@@ -10,7 +10,7 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/draw"
 )
 
-// Env is what a client needs of the world that it runs in. Its calls block: on a coroutine in
+// ClientEnv is what a client needs of the backend that it runs in. Its calls block: on a coroutine in
 // the simulator, on a goroutine on real nodes.
 type ClientEnv interface {
 	// Now is the time since the run began.
@@ -49,8 +49,8 @@ func (s *Spec) Calls(client int) int {
 	return n
 }
 
-// Run makes the client's calls until they are done or the run stops. An error is a finding: an
-// answer that nobody can read.
+// Run makes the client's calls until they are done or the run stops. An error is a violation: an
+// answer that the codec cannot read.
 func (c *Client) Run() error {
 	c.gen = newGenerator(c.Number, c.Spec, c.Codec, c.Env)
 	c.home, c.process = c.Number%len(c.Machines), c.Number

@@ -20,8 +20,10 @@ var answers = []struct {
 	want  history.Type
 	error string
 }{
-	{name: "ok", bytes: mustJSON(Result{Type: history.OK, Value: JSON("v"), Rev: 3, Mod: 2}), want: history.OK},
-	{name: "refused by the system", bytes: mustJSON(Failed("no leader")), want: history.Fail, error: "no leader"},
+	{name: "ok", bytes: mustJSON(Result{Type: history.OK, Value: JSON("v"), Rev: 3, Mod: 2}),
+		want: history.OK},
+	{name: "refused by the system", bytes: mustJSON(Failed("no leader")), want: history.Fail,
+		error: "no leader"},
 	{name: "cannot serve", bytes: mustJSON(Result{Type: history.Fail, Error: "no quorum", Elsewhere: true}),
 		want: history.Fail, error: "no quorum"},
 	{name: "unknown to the system", bytes: mustJSON(Unknown("maybe")), want: history.Info, error: "maybe"},
@@ -47,7 +49,8 @@ func mustJSON(v any) []byte {
 //   - it never has two calls open, and request ids are unique.
 func TestClient(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		spec := Spec{Clients: rapid.IntRange(1, 4).Draw(t, "clients"), Operations: rapid.IntRange(1, 40).Draw(t, "operations"),
+		spec := Spec{Clients: rapid.IntRange(1, 4).Draw(t, "clients"), Operations: rapid.IntRange(1,
+			40).Draw(t, "operations"),
 			Keys: 3, ValueBytes: 8, Pause: 100 * time.Millisecond, Timeout: time.Second}
 		machines := []string{"a", "b", "c"}[:rapid.IntRange(1, 3).Draw(t, "machines")]
 		e := &scripted{t: t, end: time.Hour}
@@ -57,8 +60,12 @@ func TestClient(t *testing.T) {
 			a := answers[given[len(given)-1]]
 			return a.bytes, a.err
 		}
-		e.took = func() time.Duration { return time.Duration(rapid.IntRange(0, 300).Draw(t, "took")) * time.Millisecond }
-		c := &Client{Number: rapid.IntRange(0, spec.Clients-1).Draw(t, "number"), Machines: machines, Spec: spec,
+		e.took = func() time.Duration {
+			return time.Duration(rapid.IntRange(0, 300).Draw(t,
+				"took")) * time.Millisecond
+		}
+		c := &Client{Number: rapid.IntRange(0, spec.Clients-1).Draw(t, "number"), Machines: machines,
+			Spec:  spec,
 			Codec: jsonCodec{functions: weights(t)}, Env: e}
 		require.NoError(t, c.Run())
 		require.Len(t, given, spec.Calls(c.Number))
@@ -77,7 +84,8 @@ func requireRules(t *rapid.T, spec Spec, number int, events []history.Event, giv
 		require.Equal(t, a.error, end.Error, a.name)
 		require.Equal(t, process, call.Process)
 		require.Equal(t, process, end.Process)
-		require.Equal(t, [...]string{call.F, call.Key, call.ID, call.Node}, [...]string{end.F, end.Key, end.ID, end.Node})
+		require.Equal(t, [...]string{call.F, call.Key, call.ID, call.Node}, [...]string{end.F, end.Key,
+			end.ID, end.Node})
 		require.False(t, ids[call.ID])
 		ids[call.ID] = true
 		if a.want == history.Info {
@@ -97,8 +105,9 @@ func TestClientGoesElsewhere(t *testing.T) {
 			a := answers[given[len(given)-1]]
 			return a.bytes, a.err
 		}
-		c := &Client{Number: 1, Machines: []string{"a", "b", "c"}, Env: e, Codec: jsonCodec{functions: weights(t)},
-			Spec: Spec{Clients: 2, Operations: 30, Keys: 1, Timeout: time.Second}}
+		c := &Client{Number: 1, Machines: []string{"a", "b", "c"}, Env: e,
+			Codec: jsonCodec{functions: weights(t)},
+			Spec:  Spec{Clients: 2, Operations: 30, Keys: 1, Timeout: time.Second}}
 		require.NoError(t, c.Run())
 		at := 1
 		for i, which := range given {
@@ -125,7 +134,8 @@ func TestClientStops(t *testing.T) {
 		e.answer = func(int, Op) ([]byte, error) { return mustJSON(OK()), nil }
 		e.took = func() time.Duration { return 70 * time.Millisecond }
 		c := &Client{Machines: []string{"a"}, Env: e, Codec: jsonCodec{functions: weights(t)},
-			Spec: Spec{Clients: 1, Operations: 1000, Keys: 1, Pause: 50 * time.Millisecond, Timeout: time.Second}}
+			Spec: Spec{Clients: 1, Operations: 1000, Keys: 1, Pause: 50 * time.Millisecond,
+				Timeout: time.Second}}
 		require.NoError(t, c.Run())
 		require.Zero(t, len(e.events)%2, "every call has an end")
 		for i, ev := range e.events {
@@ -153,7 +163,8 @@ func TestPausesHaveTheirMean(t *testing.T) {
 			return 0
 		}
 		c := &Client{Machines: []string{"a"}, Env: e, Codec: jsonCodec{functions: weights(t)},
-			Spec: Spec{Clients: 1, Operations: 20, Keys: 1, Pause: 100 * time.Millisecond, Timeout: time.Second}}
+			Spec: Spec{Clients: 1, Operations: 20, Keys: 1, Pause: 100 * time.Millisecond,
+				Timeout: time.Second}}
 		require.NoError(t, c.Run())
 		require.Equal(t, 20*100*time.Millisecond, e.now)
 	})
@@ -168,8 +179,9 @@ func TestUnreadableAnswerIsAFinding(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		e := &scripted{t: t, end: time.Hour}
 		e.answer = func(int, Op) ([]byte, error) { return []byte("{"), nil }
-		c := &Client{Number: 2, Machines: []string{"a", "b", "c"}, Env: e, Codec: jsonCodec{functions: []Weight{{F: Read, Weight: 1}}},
-			Spec: Spec{Clients: 3, Operations: 9, Keys: 1}}
+		c := &Client{Number: 2, Machines: []string{"a", "b", "c"}, Env: e,
+			Codec: jsonCodec{functions: []Weight{{F: Read, Weight: 1}}},
+			Spec:  Spec{Clients: 3, Operations: 9, Keys: 1}}
 		require.ErrorContains(t, c.Run(), "reading the answer of")
 		require.Len(t, e.events, 2)
 		require.Equal(t, "unreadable", e.events[1].Error)

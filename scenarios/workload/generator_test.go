@@ -105,7 +105,8 @@ func weights(t *rapid.T) []Weight {
 // TestGeneratedOperations holds every operation to what its function needs and to the spec's limits.
 func TestGeneratedOperations(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		spec := Spec{Keys: rapid.IntRange(1, 20).Draw(t, "keys"), ValueBytes: rapid.IntRange(1, 40).Draw(t, "bytes")}
+		spec := Spec{Keys: rapid.IntRange(1, 20).Draw(t, "keys"), ValueBytes: rapid.IntRange(1, 40).Draw(t,
+			"bytes")}
 		codec := jsonCodec{functions: weights(t)}
 		if rapid.Bool().Draw(t, "mix") {
 			spec.Mix = map[string]int{Write: 2, List: 1, Read: 0}
@@ -157,7 +158,8 @@ func TestCompareAndSetExpectsTheRevisionLastSeen(t *testing.T) {
 			op := g.next()
 			require.Equal(t, want, op.Expect)
 			mod := rapid.Uint64Range(0, 5).Draw(t, "mod")
-			kind := rapid.SampledFrom([]history.Type{history.OK, history.Fail, history.Info}).Draw(t, "outcome")
+			kind := rapid.SampledFrom([]history.Type{history.OK, history.Fail, history.Info}).Draw(t,
+				"outcome")
 			f := rapid.SampledFrom([]string{Read, Write, CAS, Delete}).Draw(t, "f")
 			g.learn(Op{F: f, Key: op.Key}, Result{Type: kind, Mod: mod})
 			switch {
@@ -198,7 +200,8 @@ func TestCheckMix(t *testing.T) {
 // another.
 func TestCallsAreSharedOut(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s := Spec{Clients: rapid.IntRange(1, 20).Draw(t, "clients"), Operations: rapid.IntRange(0, 200).Draw(t, "operations")}
+		s := Spec{Clients: rapid.IntRange(1, 20).Draw(t, "clients"), Operations: rapid.IntRange(0,
+			200).Draw(t, "operations")}
 		total := 0
 		for i := range s.Clients {
 			calls := s.Calls(i)

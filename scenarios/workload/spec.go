@@ -27,8 +27,8 @@ type Spec struct {
 	Mix map[string]int `yaml:"mix,omitempty,flow" json:"mix,omitempty"`
 }
 
-// FirstActor is where the process numbers of actors begin in a history: those who work on a subject
-// beside the workload's clients.
+// FirstActor is where the process numbers of actors begin in a history. Actors work on a subject beside
+// the workload's clients.
 const FirstActor = 1_000_000_000
 
 // Limits of a workload.
@@ -68,7 +68,7 @@ func positive(field *int, value int) {
 	}
 }
 
-// Op is one operation in the words of the field; subjects use the fields that they need.
+// Op is one operation; subjects use the fields that they need.
 type Op struct {
 	F   string // for example read, write, cas
 	Key string
@@ -90,7 +90,7 @@ type Result struct {
 	// Rev and Mod are revisions as in history.Event.
 	Rev, Mod uint64
 	Error    string
-	// Elsewhere says that this machine cannot serve now: the client goes to another one.
+	// Elsewhere is set when this machine cannot serve now: the client goes to another one.
 	Elsewhere bool
 }
 
@@ -98,9 +98,9 @@ type Result struct {
 type Codec interface {
 	// Functions lists the operations that a workload may mix, with their default weights.
 	Functions() []Weight
-	// Encode says which process is asked and with which bytes.
+	// Encode returns the process that is asked and the bytes of the request.
 	Encode(op Op) (process string, input []byte)
-	// Decode reads the answer. An answer that cannot be read is an error: a finding.
+	// Decode reads the answer. An error means that the answer cannot be read, which is a violation.
 	Decode(op Op, output []byte) (Result, error)
 	// Final lists what every machine is asked after quiescence.
 	Final() []Op

@@ -23,9 +23,15 @@ import (
 // what it printed.
 func keeperTest(t *testing.T, environment []string, args ...string) (output string, passed bool) {
 	t.Helper()
+	return runTest(t, "TestKeeper", environment, args...)
+}
+
+// runTest runs one test or fuzz test of this package as keeperTest does.
+func runTest(t *testing.T, name string, environment []string, args ...string) (output string, passed bool) {
+	t.Helper()
 	program, err := os.Executable()
 	require.NoError(t, err)
-	cmd := exec.Command(program, append([]string{"-test.run=^TestKeeper$", "-test.v"}, args...)...)
+	cmd := exec.Command(program, append([]string{"-test.run=^" + name + "$", "-test.v"}, args...)...)
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "SIM_") && !strings.HasPrefix(v, "KEEPER_") {
 			cmd.Env = append(cmd.Env, v)
@@ -136,9 +142,9 @@ func (r *recorder) Helper()                   {}
 func (r *recorder) Name() string              { return "TestMine/of five/seed=3" }
 func (r *recorder) Logf(f string, a ...any)   { fmt.Fprintf(&r.text, f+"\n", a...) }
 func (r *recorder) Errorf(f string, a ...any) { r.failed = true; r.Logf(f, a...) }
-func (r *recorder) Fatal(a ...any) {
+func (r *recorder) Fatalf(f string, a ...any) {
 	r.fatal = true
-	r.Errorf("%s", fmt.Sprint(a...))
+	r.Errorf(f, a...)
 	panic(stopNow{})
 }
 
@@ -173,7 +179,8 @@ func TestFailureText(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(r.text.String()), "\n")
 	require.Equal(t, "scenario rough-seas, seed 8: invalid, expected valid", lines[0])
 	require.Contains(t, lines[1], "register: invalid: no order of the operations explains the answers")
-	require.Equal(t, "To reproduce: go test github.com/holdfast-sim/holdfast/sim/simtest -run '^TestMine$/^of five$' -sim.seed=8", lines[len(lines)-1])
+	require.Equal(t, "To reproduce: go test github.com/holdfast-sim/holdfast/sim/simtest -run "+
+		"'^TestMine$/^of five$' -sim.seed=8", lines[len(lines)-1])
 	require.NotContains(t, r.text.String(), "recovery", "only what failed is told")
 	require.False(t, one(t, roughSeas(), subject(false), hastySeed, nil).failed)
 }
@@ -212,7 +219,7 @@ func TestTwiceFindsRunsThatDiffer(t *testing.T) {
 	r := one(t, roughSeas(), unsteady{subject(false)}, 1, map[string]string{"sim.twice": "true"})
 	require.True(t, r.failed)
 	require.Regexp(t, `the same seed gave two different runs: [0-9a-f]{64} and [0-9a-f]{64}`, r.text.String())
-	require.Contains(t, r.text.String(), "-sim.seed=1")
+	require.Contains(t, r.text.String(), "-sim.seed=1 -sim.twice\n", "without -sim.twice the command passes")
 	require.False(t, one(t, roughSeas(), subject(false), 1, map[string]string{"sim.twice": "true"}).failed)
 }
 
@@ -234,7 +241,8 @@ func TestFailingRunsAreKept(t *testing.T) {
 	require.Contains(t, r.text.String(), "kept in "+filepath.Join(folder, "rough-seas", "8"))
 
 	r = one(t, roughSeas(), subject(true), hastySeed, keep)
-	require.Contains(t, r.text.String(), "-sim.keep: this test does not say how runs are kept: pass simtest.KeepWith")
+	require.Contains(t, r.text.String(), "-sim.keep: this test does not say how runs are kept: pass "+
+		"simtest.KeepWith")
 
 	full := simtest.KeepWith(func(string, *scenarios.Run) error { return errors.New("disk full") })
 	r = one(t, roughSeas(), subject(true), hastySeed, keep, full)

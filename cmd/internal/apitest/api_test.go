@@ -35,7 +35,8 @@ func TestAPI(t *testing.T) {
 		return
 	}
 	t.Errorf("the API of the public packages has changed:\n%s%s\n"+
-		"If this is meant, write the change into CHANGELOG.md, for what is gone or different under \"Changed\" with what to\n"+
+		"If this is meant, write the change into CHANGELOG.md, for what is gone or different under "+
+		"\"Changed\" with what to\n"+
 		"write instead (docs/compatibility.md says which versions may do that), and run\n"+
 		"    go test ./cmd/internal/apitest -update", lines("- ", gone), lines("+ ", added))
 }
