@@ -1,0 +1,87 @@
+package fault_test
+
+import (
+	"encoding/json"
+	"regexp"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast-sim/holdfast/scenarios/fault"
+)
+
+func TestKindsAreSpelledWithHyphens(t *testing.T) {
+	for _, k := range fault.Kinds() {
+		require.Regexp(t, regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`), string(k))
+		must, may := fault.Fields(k)
+		require.NotEmpty(t, must, "%s needs no field, so nothing says what it acts on: %v", k, may)
+	}
+	require.Equal(t, len(fault.Kinds()), len(fault.Kind("").OneOf()))
+	must, may := fault.Fields("moon-phase")
+	require.Empty(t, append(must, may...))
+}
+
+func TestOldSpellingsAreRead(t *testing.T) {
+	var f fault.Fault
+	require.NoError(t, json.Unmarshal([]byte(`{"kind": "power_cut", "at": 1, "machines": ["n1"]}`), &f))
+	require.Equal(t, fault.PowerCut, f.Kind)
+	text, err := json.Marshal(f)
+	require.NoError(t, err)
+	require.Contains(t, string(text), `"power-cut"`)
+	require.ErrorContains(t, json.Unmarshal([]byte(`{"kind": 7}`), &f), "reading the kind of a fault")
+}
+
+func TestValidate(t *testing.T) {
+	one, two, all := []string{"n1"}, []string{"n2"}, []string{fault.All}
+	for name, c := range map[string]struct {
+		f     fault.Fault
+		field string // "": valid
+		text  string
+	}{
+		"a cut":              {fault.Fault{Kind: fault.Cut, From: one, To: all, OneWay: true}, "", ""},
+		"a partition":        {fault.Fault{Kind: fault.Partition, Groups: [][]string{one, two}}, "", ""},
+		"a link with loss":   {fault.Fault{Kind: fault.Link, From: one, To: two, Loss: 1}, "", ""},
+		"a drifting clock":   {fault.Fault{Kind: fault.ClockDrift, Machines: one, DriftPPM: -fault.MaxDriftPPM}, "", ""},
+		"an unknown kind":    {fault.Fault{Kind: "moon-phase"}, "kind", "write one of partition, cut"},
+		"a negative time":    {fault.Fault{Kind: fault.Kill, Machines: one, At: -1}, "at", "cannot be negative"},
+		"a negative length":  {fault.Fault{Kind: fault.Kill, Machines: one, For: -1}, "at", "cannot be negative"},
+		"a missing field":    {fault.Fault{Kind: fault.DiskSlow, Machines: one}, "latency", "add latency: 20ms"},
+		"a foreign field":    {fault.Fault{Kind: fault.PowerCut, Machines: one, Process: "a"}, "process", "has no process"},
+		"no effect":          {fault.Fault{Kind: fault.Link, From: one, To: two}, "kind", "needs an effect"},
+		"a negative latency": {fault.Fault{Kind: fault.DiskSlow, Machines: one, Latency: -1}, "latency", "cannot be negative"},
+		"an operation":       {fault.Fault{Kind: fault.DiskError, Machines: one, Operation: "erase"}, "operation", "no disk operation"},
+		"too much drift": {fault.Fault{Kind: fault.ClockDrift, Machines: one, DriftPPM: fault.MaxDriftPPM + 1},
+			"drift_ppm", "out of range"},
+		"an unknown machine":   {fault.Fault{Kind: fault.Kill, Machines: []string{"n9"}}, "machines", "n1, n2, or write all"},
+		"an unknown member":    {fault.Fault{Kind: fault.Partition, Groups: [][]string{{"n9"}}}, "groups", "no machine"},
+		"one in two groups":    {fault.Fault{Kind: fault.Partition, Groups: [][]string{one, one}}, "groups", "in two groups"},
+		"all in a group":       {fault.Fault{Kind: fault.Partition, Groups: [][]string{all}}, "groups", "in two groups"},
+		"an unknown receiver":  {fault.Fault{Kind: fault.Cut, From: one, To: []string{"n9"}}, "to", "no machine"},
+		"a flap without phase": {fault.Fault{Kind: fault.Flap, From: one, To: two, Up: 1}, "down", "add down: 2s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := c.f.Validate([]string{"n1", "n2"})
+			if c.field == "" {
+				require.NoError(t, err)
+				return
+			}
+			var p *fault.Problem
+			require.ErrorAs(t, err, &p)
+			require.Equal(t, c.field, p.Field)
+			require.Contains(t, p.Text, c.text)
+		})
+	}
+}
+
+// TestEveryRequiredFieldIsRequired: without any of its required fields a fault of any kind is
+// refused at that field, with an example.
+func TestEveryRequiredFieldIsRequired(t *testing.T) {
+	for _, k := range fault.Kinds() {
+		must, _ := fault.Fields(k)
+		var p *fault.Problem
+		require.ErrorAs(t, (&fault.Fault{Kind: k, At: time.Second}).Validate([]string{"n1"}), &p)
+		require.Equal(t, must[0], p.Field, k)
+		require.Regexp(t, "add "+must[0]+": .", p.Text)
+	}
+}

@@ -1,0 +1,187 @@
+// Package nemesistest is the conformance suite for backends that inject faults: the same cases run
+// against the simulator and against real nodes.
+//
+// It never tests what a fault does inside of a process; tests of the backend do.
+package nemesistest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/fault"
+	"github.com/holdfast-sim/holdfast/scenarios/register"
+	"github.com/holdfast-sim/holdfast/scenarios/workload"
+)
+
+// Backend is what the suite tests.
+type Backend struct {
+	Runner scenarios.Runner
+	// Subject makes the replicated register that the cases run on.
+	Subject func(t testing.TB, s *scenarios.Scenario) scenarios.Subject
+	// Unsupported reports why the backend cannot inject a fault; "" when it can.
+	Unsupported func(f *fault.Fault) string
+}
+
+// Times of the cases, from the start of the faults.
+const (
+	warmup    = 500 * time.Millisecond
+	beginAt   = 700 * time.Millisecond
+	lasts     = 1500 * time.Millisecond
+	duration  = 3500 * time.Millisecond
+	tolerance = 300 * time.Millisecond // operations that were under way when the fault began
+	slack     = time.Second            // how late real nodes may begin or end a fault
+)
+
+// example is a fault and what clients must see of it.
+type example struct {
+	fault.Fault
+	// silences is true for a fault during which n1 cannot complete an operation.
+	silences bool
+}
+
+// examples returns one fault of every kind, all against n1.
+func examples() []example {
+	one, all := []string{"n1"}, []string{fault.All}
+	return []example{
+		{fault.Fault{Kind: fault.Partition, Groups: [][]string{one}}, true},
+		{fault.Fault{Kind: fault.Cut, From: one, To: all}, true},
+		{fault.Fault{Kind: fault.Link, From: one, To: all, Loss: fault.Always}, true},
+		{fault.Fault{Kind: fault.Flap, From: one, To: all, Down: 2 * lasts, Up: time.Second}, true},
+		{fault.Fault{Kind: fault.Kill, Machines: one}, true},
+		{fault.Fault{Kind: fault.Pause, Machines: one}, true},
+		{fault.Fault{Kind: fault.PowerCut, Machines: one}, true},
+		{fault.Fault{Kind: fault.PowerOn, Machines: one}, false},
+		{fault.Fault{Kind: fault.DiskStall, Machines: one}, true},
+		{fault.Fault{Kind: fault.DiskSlow, Machines: one, Latency: 10 * time.Second}, true},
+		{fault.Fault{Kind: fault.DiskFull, Machines: one}, false},
+		{fault.Fault{Kind: fault.DiskError, Machines: one, Operation: "sync"}, false},
+		{fault.Fault{Kind: fault.ClockStep, Machines: one, Step: time.Hour}, false},
+		{fault.Fault{Kind: fault.ClockDrift, Machines: one, DriftPPM: 500}, false},
+	}
+}
+
+// Run tests a backend.
+func Run(t *testing.T, b Backend) {
+	covered := map[fault.Kind]bool{}
+	for _, e := range examples() {
+		covered[e.Kind] = true
+		t.Run(string(e.Kind), func(t *testing.T) { b.beginsAndEnds(t, e) })
+	}
+	for _, k := range fault.Kinds() {
+		require.True(t, covered[k], "the suite has no case for %s", k)
+	}
+	t.Run("faults of one kind overlap", b.overlap)
+	t.Run("a fault without an end lasts until the end of faults", b.untilTheEnd)
+	t.Run("an unknown kind is a problem", func(t *testing.T) {
+		b.refuses(t, fault.Fault{Kind: "moon-phase", Machines: []string{"n1"}}, "moon-phase")
+	})
+	t.Run("an unknown machine is a problem", func(t *testing.T) {
+		b.refuses(t, fault.Fault{Kind: fault.Pause, Machines: []string{"n9"}}, `no machine is called "n9"`)
+	})
+}
+
+func (b Backend) run(t *testing.T, faults ...fault.Fault) *scenarios.Run {
+	t.Helper()
+	s := scenarios.New("conformance").Story("Faults begin and end.").Machines(3).
+		Warmup(warmup).Duration(duration).Quiescence(time.Second).
+		Workload(workload.Spec{Clients: 3, Operations: 180, Timeout: time.Second}).
+		Subject(register.Kind, nil).MustBuild()
+	s.Faults = faults // some are invalid on purpose: a backend must not rely on validation
+	run, err := b.Runner.Run(t.Context(), s, b.Subject(t, s), scenarios.RunOptions{Seed: 1})
+	require.NoError(t, err)
+	require.Len(t, run.Applied, len(faults))
+	return run
+}
+
+func (b Backend) beginsAndEnds(t *testing.T, e example) {
+	f := e.Fault
+	f.At, f.For = beginAt, lasts
+	run := b.run(t, f)
+	a := run.Applied[0]
+	if why := b.Unsupported(&f); why != "" {
+		require.NotEmpty(t, a.Problem, "a fault that cannot be injected must be reported")
+		require.Equal(t, linearizability.Unknown, run.Verdict())
+		return
+	}
+	require.Empty(t, a.Problem)
+	requireTimes(t, a, warmup+beginAt, lasts)
+	if e.silences {
+		during := okOf(run, "n1", a.Begun[1]+tolerance, a.Ended[0])
+		require.Zero(t, during, "n1 served during the fault")
+	}
+	others := okOf(run, "n2", a.Begun[1], a.Ended[0]) + okOf(run, "n3", a.Begun[1], a.Ended[0])
+	require.NotZero(t, others, "the fault hit machines that it does not name")
+	requireHealthy(t, run)
+}
+
+// overlap begins two equal faults, one later than the other: the machine is silent until the
+// second one ends, because effects are counted.
+func (b Backend) overlap(t *testing.T) {
+	for _, kind := range []fault.Kind{fault.Pause, fault.Kill, fault.DiskStall} {
+		first := fault.Fault{Kind: kind, At: beginAt, For: lasts / 2, Machines: []string{"n1"}}
+		if b.Unsupported(&first) != "" {
+			continue // beginsAndEnds requires that this is reported
+		}
+		second := first
+		second.At = beginAt + lasts/4
+		second.For = lasts
+		run := b.run(t, first, second)
+		one, two := run.Applied[0], run.Applied[1]
+		require.Empty(t, one.Problem+two.Problem, kind)
+		require.Less(t, one.Ended[1], two.Ended[0], kind)
+		require.Zero(t, okOf(run, "n1", one.Begun[1]+tolerance, two.Ended[0]), "%s: n1 served before the second ended", kind)
+		requireHealthy(t, run)
+	}
+}
+
+func (b Backend) untilTheEnd(t *testing.T) {
+	run := b.run(t, fault.Fault{Kind: fault.Pause, At: beginAt, Machines: []string{"n1"}},
+		fault.Fault{Kind: fault.Partition, At: beginAt, Groups: [][]string{{"n1"}}})
+	for _, a := range run.Applied {
+		require.Empty(t, a.Problem)
+		requireTimes(t, a, warmup+beginAt, duration-beginAt)
+	}
+	requireHealthy(t, run)
+}
+
+func (b Backend) refuses(t *testing.T, f fault.Fault, problem string) {
+	f.At, f.For = beginAt, lasts
+	run := b.run(t, f)
+	require.Contains(t, run.Applied[0].Problem, problem)
+	require.Equal(t, linearizability.Unknown, run.Verdict(), "what was not injected must not count as survived")
+}
+
+// requireTimes requires that a fault began and ended when it was due, each within an interval.
+func requireTimes(t *testing.T, a scenarios.Applied, begin, lasts time.Duration) {
+	t.Helper()
+	require.GreaterOrEqual(t, a.Begun[0], begin)
+	require.GreaterOrEqual(t, a.Begun[1], a.Begun[0])
+	require.GreaterOrEqual(t, a.Ended[0], a.Begun[1])
+	require.GreaterOrEqual(t, a.Ended[1], a.Ended[0])
+	require.InDelta(t, lasts, a.Ended[0]-a.Begun[0], float64(slack))
+}
+
+// requireHealthy requires that nothing of a fault is left after quiescence: every machine answers.
+func requireHealthy(t *testing.T, run *scenarios.Run) {
+	t.Helper()
+	require.Len(t, run.Finals, 3)
+	for _, f := range run.Finals {
+		require.NoError(t, f.Err, "%s does not answer after the fault", run.Scenario.Machines[f.Machine])
+	}
+}
+
+// okOf counts the operations that a machine completed in a span of the run.
+func okOf(run *scenarios.Run, machine string, from, to time.Duration) int {
+	count := 0
+	for _, e := range run.Events {
+		if at := time.Duration(e.Time); e.Node == machine && e.Type == history.OK && at >= from && at < to {
+			count++
+		}
+	}
+	return count
+}
