@@ -57,7 +57,7 @@ func takeInventory(t *testing.T, root, program string) inventory {
 	return all
 }
 
-// ofAnother says whether a namespace or control group belongs to a living program that is not
+// ofAnother reports whether a namespace or control group belongs to a living program that is not
 // this one.
 func ofAnother(name string) bool {
 	text, _, _ := strings.Cut(strings.TrimPrefix(name, lease.Prefix), ".")
@@ -156,13 +156,13 @@ func TestCancelledRunIsUnknownAndLeavesNothing(t *testing.T) {
 	run, err := chaos.Runner{}.Run(ctx, s, subject, scenarios.RunOptions{Seed: 1})
 	require.NoError(t, err)
 	require.Contains(t, fmt.Sprint(run.Verdicts[0]), "stopped early")
-	require.NotZero(t, run.Applied[0].Ended[1], "what was begun is ended")
+	require.NotZero(t, run.Applied[0].Ended[1], "a fault that began must end")
 	require.Contains(t, run.Applied[1].Problem, "stopped before it was due")
 	require.NotEqual(t, "valid", run.Verdict().String())
 	require.Equal(t, before, takeInventory(t, root, program(t)))
 }
 
-// victimEnv makes the test binary a harness that is to be killed; its value is the program.
+// victimEnv makes the test binary a harness that the test kills; its value is the program.
 const victimEnv = "HOLDFAST_CHAOS_VICTIM"
 
 func TestVictim(t *testing.T) {

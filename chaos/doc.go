@@ -2,7 +2,7 @@
 // in it, and a switch in user space between them makes the network as bad as the scenario says,
 // by the same arithmetic as in the simulator.
 //
-// It needs Linux and root. What it cannot do it says before anything is started: a fault that is
+// It needs Linux and root. What it cannot do it reports before anything is started: a fault that is
 // not supported makes the run unknown, none is skipped. Everything that a run creates is removed
 // at its end, or by the next run when this one was killed.
 //

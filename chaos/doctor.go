@@ -4,9 +4,9 @@ package chaos
 type Capability struct {
 	Name string `json:"name"`
 	OK   bool   `json:"ok"`
-	// Required says that nothing works without it.
+	// Required means that nothing works without it.
 	Required bool   `json:"required"`
 	Detail   string `json:"detail"`
-	// Remedy says what to do about it; empty when it is there.
+	// Remedy is what to do about it; empty when it is there.
 	Remedy string `json:"remedy,omitempty"`
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/holdfast-sim/holdfast/chaos/lease"
 )
 
-// Why says why real nodes are not possible here, nil if they are.
+// Why returns why real nodes are not possible here; nil if they are.
 func Why() error {
 	for _, c := range Doctor() {
 		if c.Required && !c.OK {
@@ -26,7 +26,7 @@ func Why() error {
 // CleanUp removes what killed runs have left, and returns their ids.
 func CleanUp() ([]string, error) { return lease.Clean(lease.Root()) }
 
-// Doctor says what this machine can do for real nodes. It changes nothing.
+// Doctor returns what this machine can do for real nodes. It changes nothing.
 func Doctor() []Capability {
 	return []Capability{root(), namespaces(), tun(), stateDir(), cgroups(), leftovers(),
 		device("fuse", "/dev/fuse", "disk faults on real nodes will need it; load the module: modprobe fuse"),

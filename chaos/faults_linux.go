@@ -35,7 +35,7 @@ func (m *machine) endKill(ctx context.Context, process string) error {
 	})
 }
 
-// restart starts the program again, now or once the machine is not paused any more: what is
+// restart starts the program again, now or once the machine is not paused any longer: what is
 // started in a frozen group would freeze before it runs.
 func (m *machine) restart(ctx context.Context) error {
 	if m.pauses[""] > 0 {
@@ -49,7 +49,7 @@ func (m *machine) restart(ctx context.Context) error {
 	return m.repause(ctx)
 }
 
-// repause pauses those processes of a fresh program that are to be paused.
+// repause pauses the processes of a restarted program whose pause fault still acts.
 func (m *machine) repause(ctx context.Context) error {
 	var failed []error
 	for process, count := range m.pauses {

@@ -89,7 +89,7 @@ func (r *run) judge(ctx context.Context) {
 	scenarios.Conclude(ctx, watch, out)
 }
 
-// verdict is what this world has to say: what the programs did that none may do, or why the run
+// verdict is the backend's own verdict: what the programs did that none may do, or why the run
 // proves nothing.
 func (r *run) verdict() linearizability.Verdict {
 	for _, f := range r.out.Scenario.Faults {

@@ -33,7 +33,7 @@ type machine struct {
 	// faults guards what follows: whoever plays the faults and the watchdog's reset change it.
 	faults        sync.Mutex
 	kills, pauses map[string]int // by process; "" is the whole program
-	startPending  bool           // it shall start, once it is not paused any more
+	startPending  bool           // it starts as soon as it is not paused any longer
 	offset        time.Duration
 	driftPPM      int64
 
@@ -94,7 +94,7 @@ func (m *machine) start() error {
 	return nil
 }
 
-// watch waits for a program's end and reports one that nobody wanted.
+// watch waits for a program's end and reports an unexpected one.
 func (m *machine) watch(p *netnode.Process) {
 	<-p.Ended()
 	m.mu.Lock()
@@ -108,7 +108,7 @@ func (m *machine) watch(p *netnode.Process) {
 		report = m.run.problem // it never ran: that says nothing about what it does when it runs
 	}
 	report("the program of %s ended by itself (%s) at %v; it last wrote: %s", m.Name, p.Outcome(),
-		m.run.now().Round(time.Millisecond), m.lastWords())
+		m.run.now().Round(time.Millisecond), m.logTail())
 }
 
 // kill ends the program and everything that it has started.
@@ -255,8 +255,8 @@ func levelOf(text string) string {
 	return "info"
 }
 
-// lastWords are the last lines that the program wrote.
-func (m *machine) lastWords() string {
+// logTail returns the last lines that the program wrote.
+func (m *machine) logTail() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if len(m.tail) == 0 {

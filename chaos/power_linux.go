@@ -16,7 +16,7 @@ import (
 )
 
 // power is a machine's power switch and its hardware watchdog. Both are in the harness, so nothing
-// that runs or stands still on the machine can stop them.
+// that runs or is stopped on the machine can stop them.
 type power struct {
 	machine  *machine
 	listener net.Listener
@@ -63,7 +63,7 @@ func (m *machine) openPower() error {
 	return nil
 }
 
-// close ends the watchdog: the machine is neither reset nor booted any more.
+// close ends the watchdog: the machine is neither reset nor booted any longer.
 func (p *power) close() {
 	p.mu.Lock()
 	p.closed, p.armed = true, false
@@ -190,15 +190,15 @@ func (p *power) cut(cause string) {
 		m.run.problem("switching off %s: %v", m.Name, err)
 		return
 	}
-	p.tell(false, cause)
+	p.record(false, cause)
 	m.run.note("%s was switched off at %v by a %s", m.Name, m.run.now().Round(time.Millisecond), cause)
 }
 
-func (p *power) tell(on bool, cause string) {
+func (p *power) record(on bool, cause string) {
 	p.mu.Lock()
 	boot := p.boot
 	p.mu.Unlock()
-	p.machine.run.tell(int(p.machine.ID), "machine", scenarios.Power{On: on, Boot: boot, Cause: cause})
+	p.machine.run.addRecord(int(p.machine.ID), "machine", scenarios.Power{On: on, Boot: boot, Cause: cause})
 }
 
 // start boots a machine that is off, unless a power cut still lasts. Whoever plays the faults is
@@ -229,7 +229,7 @@ func (p *power) start() error {
 	p.mu.Lock()
 	p.on = true
 	p.mu.Unlock()
-	p.tell(true, "")
+	p.record(true, "")
 	if m.kills[""] > 0 {
 		return nil // its program is started when that fault ends
 	}

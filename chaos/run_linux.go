@@ -41,15 +41,15 @@ type run struct {
 
 	served atomic.Bool // every program has been ready
 
-	mu       sync.Mutex // guards what follows
-	problems []string   // reasons why the run proves nothing
-	findings []string   // what the programs did wrong
-	notes    []string   // what a reader should know
-	logs     []scenarios.LogLine
-	told     []scenarios.Stamped // records of this world itself
+	mu         sync.Mutex // guards what follows
+	problems   []string   // reasons why the run proves nothing
+	findings   []string   // what the programs did wrong
+	notes      []string   // what a reader should know
+	logs       []scenarios.LogLine
+	ownRecords []scenarios.Stamped // records of the harness itself, such as power
 }
 
-// Phases of a run, for those who watch.
+// Phases of a run, as progress reports them.
 const (
 	phaseBuild      = "building nodes"
 	phaseWarmup     = "warm-up"
@@ -66,9 +66,9 @@ func (r Runner) run(ctx context.Context, out *scenarios.Run, driver scenarios.Dr
 	}
 	oneAtATime.Lock()
 	defer oneAtATime.Unlock()
-	defer makeRoom()()
+	defer tuneRuntime()()
 	w := &run{runner: r, out: out, driver: driver, options: o}
-	if err := w.play(ctx); err != nil {
+	if err := w.run(ctx); err != nil {
 		return nil, err
 	}
 	w.progress(phaseChecking, out.Duration)
@@ -88,8 +88,8 @@ const (
 	gcPercent = 400
 )
 
-// makeRoom prepares the Go runtime for a run and returns what undoes it.
-func makeRoom() func() {
+// tuneRuntime prepares the Go runtime for a run and returns what undoes it.
+func tuneRuntime() func() {
 	procs := runtime.GOMAXPROCS(runtime.NumCPU() + spareProcs)
 	percent := debug.SetGCPercent(gcPercent)
 	return func() {
@@ -98,8 +98,8 @@ func makeRoom() func() {
 	}
 }
 
-// play builds the nodes, lets the scenario happen and removes everything again.
-func (r *run) play(ctx context.Context) (err error) {
+// run builds the nodes, lets the scenario happen and removes everything again.
+func (r *run) run(ctx context.Context) (err error) {
 	root := r.runner.StateDir
 	if root == "" {
 		root = lease.Root()
@@ -124,7 +124,7 @@ func (r *run) play(ctx context.Context) (err error) {
 	if err := r.build(); err != nil {
 		return err
 	}
-	r.happen(ctx)
+	r.execute(ctx)
 	return nil
 }
 
@@ -144,13 +144,13 @@ func (r *run) build() error {
 		ports[i], posts[i] = m.node.Port(), m.node.Post()
 	}
 	var err error
-	if r.sentinel, err = lease.PostSentinel(posts); err != nil {
+	if r.sentinel, err = lease.StartSentinel(posts); err != nil {
 		return err
 	}
-	r.sw, err = vswitch.New(ports, fault.NewNet(s.Machines, s.Base()), func(from, to int) fault.Draws {
+	r.sw, err = vswitch.New(ports, fault.NewNet(s.Machines, s.Base()), func(from, to int) fault.LinkDraws {
 		name := "link/" + s.Machines[from] + ">" + s.Machines[to]
 		draw := func(label string) draw.Chooser { return draw.NewList(r.options.Seed, name, label) }
-		return fault.Draws{Loss: draw("loss"), Duplicate: draw("duplicate"), Reorder: draw("reorder"),
+		return fault.LinkDraws{Loss: draw("loss"), Duplicate: draw("duplicate"), Reorder: draw("reorder"),
 			Delay: draw("delay")}
 	})
 	if err != nil {
@@ -193,8 +193,8 @@ func (r *run) newMachine(i int, name string) (*machine, error) {
 	return m, nil
 }
 
-// happen lets time pass. What goes wrong here is part of the run.
-func (r *run) happen(ctx context.Context) {
+// execute lets time pass. What goes wrong here is part of the run.
+func (r *run) execute(ctx context.Context) {
 	r.begun, r.begunKernel = time.Now(), kernelNow()
 	for _, m := range r.machines {
 		if err := m.start(); err != nil {
@@ -238,14 +238,14 @@ func (r *run) operate(ctx context.Context) {
 	for i, m := range r.machines {
 		machines[i] = m.Machine
 	}
-	d.Operate(ctx, machines, r.now, func(machine int, record env.Record) { r.tell(machine, "operator", record) })
+	d.Operate(ctx, machines, r.now, func(machine int, record env.Record) { r.addRecord(machine, "operator", record) })
 }
 
-// tell takes a record of this world itself, of now.
-func (r *run) tell(machine int, process string, record env.Record) {
+// addRecord adds a record of the harness itself, with the present time.
+func (r *run) addRecord(machine int, process string, record env.Record) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.told = append(r.told, scenarios.Stamped{At: r.now(), Machine: machineID(machine), Process: process, Record: record})
+	r.ownRecords = append(r.ownRecords, scenarios.Stamped{At: r.now(), Machine: machineID(machine), Process: process, Record: record})
 }
 
 // readyExtra is how much longer than the warm-up the programs may take to get ready.
@@ -265,7 +265,7 @@ func (r *run) warmUp(ctx context.Context) bool {
 	for i, err := range errs {
 		if err != nil {
 			m := r.machines[i]
-			r.problem("%s did not get ready: %v; it last wrote: %s", m.Name, err, m.lastWords())
+			r.problem("%s did not get ready: %v; it last wrote: %s", m.Name, err, m.logTail())
 		}
 	}
 	if late := r.now() - r.out.Scenario.Warmup; late > time.Second {
@@ -333,15 +333,15 @@ func (r *run) close() error {
 		failed = append(failed, m.node.Close(), r.keep(m))
 	}
 	if r.sentinel != nil {
-		failed = append(failed, r.sentinel.Relieve())
+		failed = append(failed, r.sentinel.Stop())
 	}
 	r.out.Events = r.history.Events()
 	r.out.Logs = r.logs
-	r.out.Records = append(r.out.Records, r.told...)
+	r.out.Records = append(r.out.Records, r.ownRecords...)
 	return errors.Join(failed...)
 }
 
-// keep moves a machine's directory to where somebody wants to look into it.
+// keep copies a machine's directory to the runner's KeepDirs.
 func (r *run) keep(m *machine) error {
 	if r.runner.KeepDirs == "" {
 		return nil

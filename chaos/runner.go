@@ -15,8 +15,8 @@ import (
 // Backend is the name of real nodes in runs and on command lines.
 const Backend = "netns"
 
-// Checker is the name under which a run on real nodes says how well the nodes did what they were
-// told.
+// Checker is the name of the verdict on the nodes themselves: whether they did what the scenario
+// asked for.
 const Checker = "nodes"
 
 // Runner runs scenarios on real nodes. The zero value is ready.
@@ -33,7 +33,7 @@ type Runner struct {
 
 var _ scenarios.Runner = Runner{}
 
-// DefaultMaxWall is how long a run may take unless a Runner says otherwise.
+// DefaultMaxWall is how long a run may take unless a Runner sets another limit.
 const DefaultMaxWall = 60 * time.Second
 
 // PoweredMaxWall is the same for machines with a watchdog: watchdogs and what waits for them
@@ -109,7 +109,7 @@ func (r Runner) timescale(s *scenarios.Scenario, asked timescale.Ratio) (timesca
 	if limit == 0 {
 		limit = DefaultMaxWall
 	}
-	const steps = 20 // timescales that nobody asked for are written in twentieths
+	const steps = 20 // timescales that the user did not choose are written in twentieths
 	room := limit - overhead
 	if asked != (timescale.Ratio{}) {
 		if takes := asked.Of(s.End()); takes > room {

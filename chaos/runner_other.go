@@ -16,7 +16,7 @@ func (r Runner) run(context.Context, *scenarios.Run, scenarios.Driver, scenarios
 		ErrNeeds, runtime.GOOS)
 }
 
-// Why says why real nodes are not possible here, nil if they are.
+// Why returns why real nodes are not possible here; nil if they are.
 func Why() error {
 	return fmt.Errorf("%w: needs Linux, this is %s", ErrNeeds, runtime.GOOS)
 }
@@ -24,7 +24,7 @@ func Why() error {
 // Dial connects to an address inside of a machine; here there are no machines.
 func Dial(context.Context, scenarios.Machine, string, string) (net.Conn, error) { return nil, Why() }
 
-// Doctor says what this machine can do for real nodes.
+// Doctor returns what this machine can do for real nodes.
 func Doctor() []Capability {
 	return []Capability{{Name: "linux", Detail: "this is " + runtime.GOOS, Required: true,
 		Remedy: "run on Linux as root; the simulator runs here"}}

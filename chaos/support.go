@@ -30,22 +30,22 @@ type ClockDriver interface {
 // harness then is the watchdog: it listens on a unix socket of that name in the machine's directory
 // and, when an armed time passes without a word, ends everything on the machine and boots it again.
 type PowerDriver interface {
-	// PowerSwitch says whether there is one. What was not synced survives a power cut here, so
-	// drivers have one only for subjects of which nobody asks what a disk has lost.
+	// PowerSwitch reports whether there is one. What was not synced survives a power cut here, so
+	// drivers have one only for subjects that are not tested for what a disk loses.
 	PowerSwitch() (watchdog string, on bool)
 	// BootFiles are the files to write before a machine's power-up; boot counts from 1.
 	BootFiles(m scenarios.Machine, boot uint64) ([]scenarios.File, error)
 }
 
 // OperatorDriver is implemented by drivers that do something in the course of a run, as an operator
-// would. Operate ends with its context; what it tells becomes records of the run.
+// would. Operate ends with its context; the records that it passes become records of the run.
 type OperatorDriver interface {
 	Operate(ctx context.Context, machines []scenarios.Machine, now func() time.Duration,
 		tell func(machine int, record env.Record))
 }
 
 // RefusingDriver is implemented by drivers of subjects whose part of a scenario may ask for what real
-// nodes cannot do. A run is not begun when they refuse anything, and says why.
+// nodes cannot do. A run with a refusal is not started, and its verdict lists the reasons.
 type RefusingDriver interface {
 	// Refuses lists what cannot be done, each with its reason; none when all can be.
 	Refuses() []string
@@ -56,7 +56,7 @@ type ProbeDriver interface {
 	Probes(ctx context.Context, m scenarios.Machine) (map[string]int, error)
 }
 
-// Unsupported says why a fault cannot be injected on real nodes through this driver, and where it
+// Unsupported reports why a fault cannot be injected on real nodes through this driver, and where it
 // can be; "" when it can be injected.
 func Unsupported(f *fault.Fault, d scenarios.Driver) string {
 	switch f.Kind {

@@ -37,13 +37,13 @@ func (s *Scenario) DamageAt(schedule []fault.Fault, at time.Duration) Damage {
 		}
 	}
 	d.Reaches = func(from, to env.MachineID) bool {
-		c := net.Between(int(from), int(to))
+		c := net.Condition(int(from), int(to))
 		return !c.Cut && c.Loss < fault.Always
 	}
 	return d
 }
 
-// disables says whether a fault keeps a machine from serving.
+// disables reports whether a fault keeps a machine from serving.
 func disables(k fault.Kind) bool {
 	switch k {
 	case fault.Kill, fault.Pause, fault.PowerCut, fault.DiskStall, fault.DiskFull, fault.DiskError:
@@ -63,7 +63,7 @@ func (s *Scenario) hurtsUntil(f *fault.Fault) time.Duration {
 // maxBranches bounds the search for a majority. Real schedules need a handful.
 const maxBranches = 1 << 14
 
-// MajoritySurvives says whether more than half of the machines are up and can all talk to each
+// MajoritySurvives reports whether more than half of the machines are up and can all talk to each
 // other, both ways. It is the budget of subjects that name no other. Where the answer would take
 // too long to find it is no.
 func MajoritySurvives(d Damage) bool {

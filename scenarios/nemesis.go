@@ -13,15 +13,15 @@ import (
 const NemesisStream = "nemesis"
 
 // Expand returns every fault of a run in the order of their beginnings: those written in the
-// scenario and those that its nemesis draws. It is a pure function of the draws, so both worlds
+// scenario and those that its nemesis draws. It is a pure function of the draws, so both backends
 // get the same faults.
 //
-// Drawn faults never go beyond what the judge says the system survives, nor act where a fault
+// Drawn faults never go beyond what the judge promises that the system survives, nor act where a fault
 // makes no sense; a nil judge stands for [MajoritySurvives]. Time is divided into slots of which
 // each draws one value of every label, so that a value changed in one slot leaves the draws of
 // the others alone. A slot in which only zeros are drawn stays without a fault.
 //
-// Where a timescale applies, expand first and scale what comes out ([Scenario.Resolved]): then
+// Where a timescale applies, expand first and scale the result ([Scenario.Resolved]): then
 // the draws mean the same at every scale.
 func Expand(s *Scenario, judge Judge, choices draw.Lists) []fault.Fault {
 	schedule := slices.Clone(s.Faults)
@@ -135,7 +135,7 @@ func share(of time.Duration, steps uint64) time.Duration {
 	return whole*time.Duration(steps) + rest*time.Duration(steps)/drawSteps
 }
 
-// fits says whether a fault can be added: it acts on something, collides with no other and the
+// fits reports whether a fault can be added: it acts on something, collides with no other and the
 // system survives all faults together at every instant.
 func (e *expander) fits(f *fault.Fault) bool {
 	if f.IsNetwork() && !e.s.cutsAnything(f) {
@@ -164,7 +164,7 @@ func (e *expander) fits(f *fault.Fault) bool {
 	return true
 }
 
-// damaging says whether a fault takes anything away at all.
+// damaging reports whether a fault takes anything away at all.
 func damaging(f *fault.Fault) bool {
 	return disables(f.Kind) || f.IsNetwork() && (f.Kind != fault.Link || f.Loss >= fault.Always)
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 )
 
-// Power is the record of a machine that was switched on or off: it comes from the world, not from
+// Power is the record of a machine that was switched on or off: it comes from the backend, not from
 // a process. Nothing runs on a machine from off to on.
 type Power struct {
 	On   bool   `json:"on"`

@@ -96,7 +96,7 @@ func (s *Scenario) cutsAnything(f *fault.Fault) bool {
 	net.Begin(f)
 	for from := range s.Machines {
 		for to := range s.Machines {
-			if *net.Between(from, to) != (fault.Condition{}) {
+			if *net.Condition(from, to) != (fault.Condition{}) {
 				return true
 			}
 		}

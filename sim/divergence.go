@@ -35,7 +35,7 @@ func (d *Divergence) String() string {
 // sharedLines is how many events before the first difference are shown.
 const sharedLines = 5
 
-// Diverge says in words where two runs of one seed part.
+// Diverge describes where two runs of one seed part.
 func (Runner) Diverge(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subject,
 	o scenarios.RunOptions) (string, error) {
 	d, err := Diverge(ctx, s, subject, o)

@@ -157,7 +157,7 @@ func (r *run) addClient(number int) {
 	r.clients = append(r.clients, c)
 }
 
-// addActor lets somebody else work on the subject while the clients do.
+// addActor adds a background client of the subject.
 func (r *run) addActor(a scenarios.Actor) {
 	r.clients = append(r.clients, r.world.Go(a.Name, r.append, func(c *world.Client) error {
 		if c.Sleep(r.scenario.Warmup) != nil {

@@ -18,7 +18,7 @@ import (
 // Prefix begins the name of every namespace and control group of a run.
 const Prefix = "holdfast-"
 
-// DefaultRoot is where runs live unless HOLDFAST_STATE_DIR says otherwise. The path is short
+// DefaultRoot is where runs live unless HOLDFAST_STATE_DIR names another directory. The path is short
 // because the paths of unix sockets below it must be.
 const DefaultRoot = "/run/holdfast"
 
@@ -32,13 +32,13 @@ func Root() string {
 
 // Lease is a run that this process owns.
 type Lease struct {
-	// ID is unique among the runs of this machine and says who owns it.
+	// ID is unique among the runs of this machine and names its owner.
 	ID string
 	// Dir is the run's directory.
 	Dir string
 }
 
-// owner is what the owner file says.
+// owner is the content of the owner file.
 type owner struct {
 	PID       int    `json:"pid"`
 	StartTime uint64 `json:"start_time"` // of the process, in clock ticks since the boot
@@ -74,7 +74,7 @@ func parseID(id string) (pid int, start uint64, ok bool) {
 	return pid, start, err1 == nil && err2 == nil && err3 == nil && len(random) == 2
 }
 
-// lives says whether the process that was started then still runs.
+// lives reports whether the process that was started then still runs.
 func lives(pid int, start uint64) bool {
 	have, err := startTime(pid)
 	return err == nil && have == start
@@ -155,7 +155,7 @@ func Clean(root string) ([]string, error) {
 	return ids, errors.Join(failed...)
 }
 
-// owned says whether a run's owner lives. A directory that is only being made has its time.
+// owned reports whether a run's owner lives. A directory that is only being made has its time.
 func owned(dir string, unfinished bool) bool {
 	data, err := os.ReadFile(filepath.Join(dir, ownerFile))
 	var o owner

@@ -56,8 +56,8 @@ func CgroupPost(c *Cgroup) Post { return Post("c" + filepath.Join(c.dir, "cgroup
 // NamespacePost is the post at a network namespace, by its inode.
 func NamespacePost(inode uint64) Post { return Post("n" + strconv.FormatUint(inode, 10)) }
 
-// PostSentinel starts a sentinel for this process.
-func PostSentinel(posts []Post) (*Sentinel, error) {
+// StartSentinel starts a sentinel for this process.
+func StartSentinel(posts []Post) (*Sentinel, error) {
 	args := []string{"-c", sentinelScript, "holdfast-sentinel"}
 	for _, p := range posts {
 		args = append(args, string(p))
@@ -78,8 +78,8 @@ func PostSentinel(posts []Post) (*Sentinel, error) {
 // relieveTimeout bounds how long a sentinel may take to go.
 const relieveTimeout = 5 * time.Second
 
-// Relieve ends the sentinel; it touches nothing.
-func (s *Sentinel) Relieve() error {
+// Stop ends the sentinel; it touches nothing.
+func (s *Sentinel) Stop() error {
 	_, err := io.WriteString(s.line, "relieved\n")
 	err = errors.Join(err, s.line.Close())
 	gone := make(chan error, 1)

@@ -29,7 +29,7 @@ const (
 	tunDevice     = "/dev/net/tun"
 )
 
-// network is 198.18.0.0/24, of the range set aside for benchmarks: nobody routes it. Every run
+// network is 198.18.0.0/24, of the range reserved for benchmarks (RFC 2544), which no router forwards. Every run
 // uses the same addresses, since namespaces do not see each other.
 var network = netip.AddrFrom4([4]byte{198, 18, 0, 0})
 
@@ -124,7 +124,7 @@ func configure(machine, machines int) error {
 	return addNeighbours(link, machine, machines)
 }
 
-// addNeighbours says which hardware address every other machine has: nobody asks by ARP, so
+// addNeighbours sets the hardware address of every other machine: no ARP is needed, so
 // faults never hit the asking instead of the traffic.
 func addNeighbours(link netlink.Link, machine, machines int) error {
 	for other := range machines {

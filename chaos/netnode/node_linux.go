@@ -59,7 +59,7 @@ func (n *Node) Port() int { return n.tap }
 // TxDropped is how many frames the kernel has dropped on their way to the switch.
 func (n *Node) TxDropped() (uint64, error) { return txDropped(n.name) }
 
-// Caveat says what this node does less well than it should, nil if nothing.
+// Caveat returns what this node does less well than it should; nil if nothing.
 func (n *Node) Caveat() error {
 	if n.cgroup == nil {
 		return fmt.Errorf("processes are paused one by one and not at one instant: %w", n.why)
@@ -116,7 +116,7 @@ func (p *Process) PID() int { return p.cmd.Process.Pid }
 // Ended is closed when the process has ended.
 func (p *Process) Ended() <-chan struct{} { return p.ended }
 
-// Outcome says how the process ended. Call it only after that.
+// Outcome returns how the process ended. Call it only after that.
 func (p *Process) Outcome() string { return p.state.String() }
 
 // Kill kills everything that runs on the node and waits until it is gone.

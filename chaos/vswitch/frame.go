@@ -63,7 +63,7 @@ const MaxQueuedFrames = 1 << 17
 type table struct {
 	macs  map[MAC]int
 	net   *fault.Net
-	draws [][]fault.Draws // from, to
+	draws [][]fault.LinkDraws // from, to
 	queue frames
 	free  [][]byte
 	seq   uint64
@@ -78,7 +78,7 @@ type Stats struct {
 	// What follows was not asked for by the schedule.
 	Overflowed uint64 // the switch's own queue was full
 	Refused    uint64 // the receiving machine's interface did not take it
-	Malformed  uint64 // too short, or for nobody
+	Malformed  uint64 // too short, or addressed to no machine
 	// Late is how many frames were delivered more than LateAfter after they were due, Latest the
 	// worst of them.
 	Late   uint64
@@ -88,11 +88,11 @@ type Stats struct {
 // LateAfter is the lateness from which a delivery counts as late.
 const LateAfter = 5 * time.Millisecond
 
-func newTable(machines int, net *fault.Net, draws func(from, to int) fault.Draws) *table {
+func newTable(machines int, net *fault.Net, draws func(from, to int) fault.LinkDraws) *table {
 	t := &table{macs: map[MAC]int{}, net: net}
 	for from := range machines {
 		t.macs[MachineMAC(from)] = from
-		row := make([]fault.Draws, machines)
+		row := make([]fault.LinkDraws, machines)
 		for to := range machines {
 			if from != to {
 				row[to] = draws(from, to)
@@ -127,7 +127,7 @@ func (t *table) accept(now time.Duration, from int, data []byte) {
 }
 
 func (t *table) judge(now time.Duration, from, to int, data []byte) {
-	v := t.net.Between(from, to).Judge(&t.draws[from][to])
+	v := t.net.Condition(from, to).Deliver(&t.draws[from][to])
 	if v.Copies == 0 {
 		t.stats.Dropped++
 		return

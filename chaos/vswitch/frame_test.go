@@ -21,8 +21,8 @@ func (s *scripted) Choose(n uint64) uint64 {
 	return min(draw, n-1)
 }
 
-func tame(int, int) fault.Draws {
-	return fault.Draws{Loss: &scripted{}, Duplicate: &scripted{}, Reorder: &scripted{}, Delay: &scripted{}}
+func tame(int, int) fault.LinkDraws {
+	return fault.LinkDraws{Loss: &scripted{}, Duplicate: &scripted{}, Reorder: &scripted{}, Delay: &scripted{}}
 }
 
 var names = []string{"n1", "n2", "n3"}
@@ -38,7 +38,7 @@ type delivery struct {
 	content byte
 }
 
-// arrived delivers what is due and says what it was.
+// arrived delivers what is due and returns it.
 func arrived(t *table, now time.Duration) []delivery {
 	var out []delivery
 	t.deliver(now, func(to int, data []byte) bool {
@@ -93,8 +93,8 @@ func TestConditionsAreThoseOfOrderedPairs(t *testing.T) {
 func TestLossDuplicationAndReordering(t *testing.T) {
 	always := uint64(fault.Always) - 1
 	net := fault.NewNet(names, fault.Condition{Loss: 1, Duplicate: 1, Reorder: 1, Latency: time.Millisecond})
-	tb := newTable(3, net, func(int, int) fault.Draws {
-		return fault.Draws{Loss: &scripted{[]uint64{always}}, Duplicate: &scripted{[]uint64{0, always}},
+	tb := newTable(3, net, func(int, int) fault.LinkDraws {
+		return fault.LinkDraws{Loss: &scripted{[]uint64{always}}, Duplicate: &scripted{[]uint64{0, always}},
 			Reorder: &scripted{[]uint64{always}}, Delay: &scripted{}}
 	})
 	for i := range 3 { // the first is lost, the second late, the third comes twice

@@ -31,7 +31,7 @@ type Switch struct {
 // New makes a switch. ports are file descriptors of Ethernet interfaces in non-blocking mode, by
 // machine; they stay the caller's, who closes them after the switch. draws gives each ordered
 // pair its own streams.
-func New(ports []int, net *fault.Net, draws func(from, to int) fault.Draws) (*Switch, error) {
+func New(ports []int, net *fault.Net, draws func(from, to int) fault.LinkDraws) (*Switch, error) {
 	wake, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	if err != nil {
 		return nil, fmt.Errorf("making the switch: %w", err)
@@ -51,14 +51,14 @@ func (s *Switch) Change(do func(*fault.Net)) {
 	do(s.table.net)
 }
 
-// Stats says what the switch has done so far.
+// Stats returns what the switch has done so far.
 func (s *Switch) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.table.stats
 }
 
-// Boosted says why the switch's thread does not have the priority that it should have; nil when
+// Boosted reports why the switch's thread does not have the priority that it should have; nil when
 // it has.
 func (s *Switch) Boosted() error { return s.boost }
 
@@ -130,7 +130,7 @@ func (s *Switch) wait(polls []unix.PollFd) error {
 	return err
 }
 
-// drain reads what a machine has sent; false when its interface is of no use any more.
+// drain reads what a machine has sent; false when its interface is of no use any longer.
 func (s *Switch) drain(from int, buffer []byte) bool {
 	for range batch {
 		n, err := unix.Read(s.ports[from], buffer)

@@ -184,7 +184,7 @@ func (f *Faults) reach(at time.Duration, present []bool) (reaches func(a, b int)
 		}
 	}
 	reaches = func(a, b int) bool {
-		c := net.Between(a, b)
+		c := net.Condition(a, b)
 		return !c.Cut && c.Loss < fault.Always
 	}
 	n := len(f.Machines)

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Kind names what goes wrong.
+// Kind is what fails, and how.
 type Kind string
 
 // The kinds of faults.
@@ -25,7 +25,7 @@ const (
 	// Kill ends processes without notice; what they had written stays. They start again after
 	// For.
 	Kill Kind = "kill"
-	// Pause stops processes from running for For; time goes on.
+	// Pause stops processes from running for For; time continues.
 	Pause Kind = "pause"
 	// PowerCut switches Machines off for For: processes, unsynced disk contents and whatever
 	// was in memory are gone.

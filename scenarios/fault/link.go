@@ -19,26 +19,26 @@ type Condition struct {
 // TailFactor is how many times Jitter the longest extra delay is.
 const TailFactor = 8
 
-// Draws are the streams that a link's fate is drawn from, one for each question, so that adding
+// LinkDraws are the lists that decide on the packets of a link, one for each question, so that adding
 // one fault leaves the answers to the other questions as they were.
-type Draws struct {
+type LinkDraws struct {
 	Loss, Duplicate, Reorder, Delay draw.Chooser
 }
 
-// Verdict is what becomes of one packet: Copies deliveries, each after its delay.
-type Verdict struct {
+// Delivery is the decision on one packet: how many copies arrive, and after which delays.
+type Delivery struct {
 	Copies int // 0: dropped
 	Delay  [2]time.Duration
-	// Reordered says that the first copy does not keep its place in the line.
+	// Reordered means that the first copy may be overtaken by later packets.
 	Reordered bool
 }
 
-// Judge decides on one packet. Only questions that the condition leaves open are drawn.
-func (c *Condition) Judge(d *Draws) Verdict {
+// Deliver decides on one packet. It draws only for the questions that the condition leaves open.
+func (c *Condition) Deliver(d *LinkDraws) Delivery {
 	if c.Cut || c.Loss > 0 && c.Loss.Hit(d.Loss.Choose(uint64(Always))) {
-		return Verdict{}
+		return Delivery{}
 	}
-	v := Verdict{Copies: 1}
+	v := Delivery{Copies: 1}
 	v.Delay[0] = c.delay(d)
 	if c.Reorder > 0 && c.Reorder.Hit(d.Reorder.Choose(uint64(Always))) {
 		v.Delay[0] += c.Latency + c.Jitter // late enough for followers to overtake
@@ -56,7 +56,7 @@ const delayBits = 16
 
 // delay is the latency plus a tail: half of the packets get less than half of Jitter extra, one
 // in 256 gets between Jitter and TailFactor times Jitter.
-func (c *Condition) delay(d *Draws) time.Duration {
+func (c *Condition) delay(d *LinkDraws) time.Duration {
 	if c.Jitter <= 0 {
 		return c.Latency
 	}
@@ -69,8 +69,8 @@ func (c *Condition) delay(d *Draws) time.Duration {
 	return c.Latency + c.Jitter + c.Jitter*over/(1<<(delayBits-8))
 }
 
-// Worse returns the condition with a link fault's effects added.
-func (c Condition) Worse(f *Fault) Condition {
+// Degraded returns the condition with a link fault's effects added; no probability exceeds [Always].
+func (c Condition) Degraded(f *Fault) Condition {
 	c.Loss = min(c.Loss+f.Loss, Always)
 	c.Duplicate = min(c.Duplicate+f.Duplicate, Always)
 	c.Reorder = min(c.Reorder+f.Reorder, Always)
@@ -79,12 +79,12 @@ func (c Condition) Worse(f *Fault) Condition {
 	return c
 }
 
-// Pace keeps the packets of one line in order: a packet with a shorter delay does not overtake
+// FIFO keeps the packets of one line in order: a packet with a shorter delay does not overtake
 // the ones before it, unless it was reordered on purpose or is a duplicate.
-type Pace struct{ last time.Duration }
+type FIFO struct{ last time.Duration }
 
-// Arrivals turns a verdict into times of arrival.
-func (p *Pace) Arrivals(now time.Duration, v *Verdict) [2]time.Duration {
+// Arrivals returns when the copies of a packet that is sent now arrive.
+func (p *FIFO) Arrivals(now time.Duration, v *Delivery) [2]time.Duration {
 	at := [2]time.Duration{now + v.Delay[0], now + v.Delay[1]}
 	if v.Copies > 0 && !v.Reordered {
 		at[0] = max(at[0], p.last+1) // never at one instant: the order would be open

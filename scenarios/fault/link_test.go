@@ -16,8 +16,8 @@ type drawn struct{ t *rapid.T }
 
 func (d drawn) Choose(n uint64) uint64 { return rapid.Uint64Range(0, n-1).Draw(d.t, "draw") }
 
-func drawsOf(c draw.Chooser) *fault.Draws {
-	return &fault.Draws{Loss: c, Duplicate: c, Reorder: c, Delay: c}
+func drawsOf(c draw.Chooser) *fault.LinkDraws {
+	return &fault.LinkDraws{Loss: c, Duplicate: c, Reorder: c, Delay: c}
 }
 
 type zero struct{}
@@ -38,7 +38,7 @@ func anyCondition(t *rapid.T) fault.Condition {
 func TestNoPacketIsEarlierThanTheLatency(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := anyCondition(t)
-		v := c.Judge(drawsOf(drawn{t}))
+		v := c.Deliver(drawsOf(drawn{t}))
 		require.LessOrEqual(t, v.Copies, 2)
 		for _, delay := range v.Delay[:v.Copies] {
 			require.GreaterOrEqual(t, delay, c.Latency)
@@ -51,9 +51,9 @@ func TestACutDropsEverything(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := anyCondition(t)
 		c.Cut = true
-		require.Zero(t, c.Judge(drawsOf(drawn{t})))
+		require.Zero(t, c.Deliver(drawsOf(drawn{t})))
 		c.Cut, c.Loss = false, fault.Always
-		require.Zero(t, c.Judge(drawsOf(drawn{t})))
+		require.Zero(t, c.Deliver(drawsOf(drawn{t})))
 	})
 }
 
@@ -64,7 +64,7 @@ func TestZeroDrawsAreTheTamest(t *testing.T) {
 		c := anyCondition(t)
 		c.Cut, c.Loss = false, min(c.Loss, fault.Always-1)
 		c.Duplicate, c.Reorder = min(c.Duplicate, fault.Always-1), min(c.Reorder, fault.Always-1)
-		require.Equal(t, fault.Verdict{Copies: 1, Delay: [2]time.Duration{c.Latency}}, c.Judge(drawsOf(zero{})))
+		require.Equal(t, fault.Delivery{Copies: 1, Delay: [2]time.Duration{c.Latency}}, c.Deliver(drawsOf(zero{})))
 	})
 }
 
@@ -106,7 +106,7 @@ func FuzzPPM(f *testing.F) {
 func TestWorseNeverImprovesALink(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c, add := anyCondition(t), anyCondition(t)
-		w := c.Worse(&fault.Fault{Kind: fault.Link, Loss: add.Loss, Duplicate: add.Duplicate, Reorder: add.Reorder,
+		w := c.Degraded(&fault.Fault{Kind: fault.Link, Loss: add.Loss, Duplicate: add.Duplicate, Reorder: add.Reorder,
 			Latency: add.Latency, Jitter: add.Jitter})
 		require.Equal(t, c.Cut, w.Cut)
 		for _, p := range [][2]fault.PPM{{c.Loss, w.Loss}, {c.Duplicate, w.Duplicate}, {c.Reorder, w.Reorder}} {
@@ -123,11 +123,11 @@ func TestPaceKeepsTheOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := anyCondition(t)
 		c.Cut, c.Loss = false, 0
-		var p fault.Pace
+		var p fault.FIFO
 		var now, last time.Duration
 		for range 10 {
 			now += time.Duration(rapid.Int64Range(0, int64(time.Second)).Draw(t, "wait"))
-			v := c.Judge(drawsOf(drawn{t}))
+			v := c.Deliver(drawsOf(drawn{t}))
 			at := p.Arrivals(now, &v)
 			require.GreaterOrEqual(t, at[0], now+c.Latency)
 			if !v.Reordered {

@@ -6,7 +6,7 @@ import (
 )
 
 // Net holds the condition of every ordered pair of machines while faults come and go. Both
-// worlds ask it about every packet.
+// backends ask it about every packet.
 type Net struct {
 	names  []string
 	base   Condition
@@ -23,9 +23,9 @@ func NewNet(names []string, base Condition) *Net {
 	return n
 }
 
-// Between is the condition from one machine to another. The pointer stays valid and follows
+// Condition returns the condition from one machine to another. The pointer stays valid and follows
 // later changes.
-func (n *Net) Between(from, to int) *Condition { return &n.pairs[from*len(n.names)+to] }
+func (n *Net) Condition(from, to int) *Condition { return &n.pairs[from*len(n.names)+to] }
 
 // Begin makes a network fault act. A flapping one begins in its down phase.
 func (n *Net) Begin(f *Fault) {
@@ -44,7 +44,7 @@ func (n *Net) Toggle(f *Fault) time.Duration {
 	return f.Up
 }
 
-// End makes a fault's effects go away.
+// End takes a fault's effects back.
 func (n *Net) End(f *Fault) {
 	for i, a := range n.active {
 		if a == f {
@@ -76,7 +76,7 @@ func (n *Net) recompute() {
 func (n *Net) affect(c Condition, f *Fault) Condition {
 	switch f.Kind {
 	case Link:
-		return c.Worse(f)
+		return c.Degraded(f)
 	case Flap:
 		c.Cut = c.Cut || n.down[f]
 	default:

@@ -16,7 +16,7 @@ func conditions(n *fault.Net) []fault.Condition {
 	var out []fault.Condition
 	for from := range names {
 		for to := range names {
-			out = append(out, *n.Between(from, to))
+			out = append(out, *n.Condition(from, to))
 		}
 	}
 	return out
@@ -52,7 +52,7 @@ func TestFaultsLeaveNothingBehind(t *testing.T) {
 				n.Toggle(f)
 			}
 			for m := range names {
-				require.Zero(t, *n.Between(m, m))
+				require.Zero(t, *n.Condition(m, m))
 			}
 		}
 		for len(active) > 0 {
@@ -67,7 +67,7 @@ func TestFaultsLeaveNothingBehind(t *testing.T) {
 // TestOverlappingCutsAreCounted: a link that two faults cut works after both have ended.
 func TestOverlappingCutsAreCounted(t *testing.T) {
 	n := fault.NewNet(names, fault.Condition{})
-	link := n.Between(0, 1)
+	link := n.Condition(0, 1)
 	first := &fault.Fault{Kind: fault.Cut, From: []string{"n1"}, To: []string{"n2"}}
 	second := &fault.Fault{Kind: fault.Partition, Groups: [][]string{{"n1"}}}
 	n.Begin(first)
@@ -93,7 +93,7 @@ func TestWhichLinksAreCut(t *testing.T) {
 		got := ""
 		for from := range names {
 			for to := range names {
-				if n.Between(from, to).Cut {
+				if n.Condition(from, to).Cut {
 					got += names[from][1:] + ">" + names[to][1:] + " "
 				}
 			}
@@ -106,11 +106,11 @@ func TestAFlapTogglesBetweenDownAndUp(t *testing.T) {
 	n := fault.NewNet(names, fault.Condition{})
 	f := &fault.Fault{Kind: fault.Flap, From: []string{"n1"}, To: []string{"n2"}, Up: time.Second, Down: 2 * time.Second}
 	n.Begin(f)
-	require.True(t, n.Between(0, 1).Cut, "it begins in its down phase")
+	require.True(t, n.Condition(0, 1).Cut, "it begins in its down phase")
 	require.Equal(t, f.Up, n.Toggle(f))
-	require.False(t, n.Between(0, 1).Cut)
+	require.False(t, n.Condition(0, 1).Cut)
 	require.Equal(t, f.Down, n.Toggle(f))
-	require.True(t, n.Between(1, 0).Cut)
+	require.True(t, n.Condition(1, 0).Cut)
 }
 
 func TestIndex(t *testing.T) {

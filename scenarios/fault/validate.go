@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A Problem says which field of a fault is wrong, by its name in files, and what to write.
+// Problem names the field of a fault that is wrong, as in files, and what to write instead.
 type Problem struct {
 	Field string
 	Text  string

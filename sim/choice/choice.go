@@ -16,7 +16,7 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/draw"
 )
 
-// Mode says what a draw gives that no override names.
+// Mode is where the value of a draw comes from that no override names.
 type Mode uint8
 
 const (

@@ -1,8 +1,8 @@
-// Package kernel is the simulator's heart: virtual time, the queue of what is to happen, ties
+// Package kernel is the simulator's core: virtual time, the queue of pending events, ties
 // between things that happen at one instant, and the digest of the run.
 //
 // Handlers run one after the other on coroutines. A handler may park itself in the middle (a
-// disk call that takes time) and the loop goes on without it; nothing ever runs in parallel.
+// disk call that takes time) and the loop continues without it; nothing ever runs in parallel.
 // Package kernel knows nothing of machines or processes and never reads a real clock.
 package kernel
 
@@ -27,7 +27,7 @@ const MaxAtOneInstant = 1_000_000
 
 // Errors that stop a run.
 var (
-	// ErrLivelock means that time does not advance any more.
+	// ErrLivelock means that time does not advance any longer.
 	ErrLivelock = errors.New("events keep happening at one instant")
 	// ErrPanic means that a handler panicked.
 	ErrPanic = errors.New("panic")
@@ -97,7 +97,7 @@ func (k *Kernel) Stop(why error) {
 	}
 }
 
-// Stopped says whether Stop was called.
+// Stopped reports whether Stop was called.
 func (k *Kernel) Stopped() bool { return k.done }
 
 // Run handles events up to and including a time. It returns what Stop was given, or ErrPanic or
@@ -219,7 +219,7 @@ type reason uint8
 const (
 	whyDone    reason = iota // nothing more to do
 	whyParked                // a handler waits; another worker must run the loop
-	whySwitch                // a parked handler goes on
+	whySwitch                // a parked handler continues
 	whyUnwound               // a parked handler was unwound
 )
 
@@ -264,7 +264,7 @@ type Park struct {
 	unwind bool
 }
 
-// Waiting says whether a handler waits here.
+// Waiting reports whether a handler waits here.
 func (p *Park) Waiting() bool { return p.worker != nil }
 
 // Wait parks the running handler until Resume or Unwind.

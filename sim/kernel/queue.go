@@ -1,6 +1,6 @@
 package kernel
 
-// queue is a 4-ary heap of what is to happen, ordered by time and then by the order in which it
+// queue is a 4-ary heap of pending events, ordered by time and then by the order in which it
 // was scheduled. Entries hold no pointers; what they stand for is in the kernel's slab.
 type queue struct{ entries []entry }
 

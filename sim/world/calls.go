@@ -12,7 +12,7 @@ import (
 
 // Calls implements env.CallHost.
 func (p *Proc) Calls() env.Calls {
-	if p.world().outside == nil {
+	if p.world().devices == nil {
 		return nil
 	}
 	return &calls{proc: p, life: p.life, ends: map[env.CallID]*env.CallResult{}}
@@ -52,7 +52,7 @@ func (c *calls) Start(call env.Call) (env.CallID, error) {
 	w.note(c.proc, noteCall, uint64(id), kernel.Fingerprint(call.Input))
 	w.after(call.Limit, func() { end(env.CallResult{Err: env.ErrCallTimeout}) })
 	call.Input = bytes.Clone(call.Input)
-	w.outside.Call(c.proc.machine.id, call, end)
+	w.devices.Call(c.proc.machine.id, call, end)
 	return id, nil
 }
 
@@ -74,17 +74,17 @@ func (d deferred) Handle(uint32, uint64) { d() }
 
 func (w *World) after(d time.Duration, do func()) { w.Kernel.After(int64(d), deferred(do), 0, 0) }
 
-// outsideWorld is the world as the outside sees it.
-type outsideWorld struct{ *World }
+// deviceEnv is the world as the outside sees it.
+type deviceEnv struct{ *World }
 
 // After implements scenarios.ExternalDeviceHost.
-func (w outsideWorld) After(d time.Duration, do func()) { w.after(d, do) }
+func (w deviceEnv) After(d time.Duration, do func()) { w.after(d, do) }
 
 // Powered implements scenarios.ExternalDeviceHost.
-func (w outsideWorld) Powered(m env.MachineID) bool { return w.machines[m].on }
+func (w deviceEnv) Powered(m env.MachineID) bool { return w.machines[m].on }
 
 // SwitchPower implements scenarios.ExternalDeviceHost.
-func (w outsideWorld) SwitchPower(id env.MachineID, on bool, device string) {
+func (w deviceEnv) SwitchPower(id env.MachineID, on bool, device string) {
 	m := w.machines[id]
 	m.tell(scenarios.Switched{On: on, Device: device})
 	switch {

@@ -87,7 +87,7 @@ func (c *Client) resume() {
 	}
 }
 
-// Done says whether the body has returned.
+// Done reports whether the body has returned.
 func (c *Client) Done() bool { return c.done }
 
 // Stop lets every sleep return workload.ErrStopped from now on.

@@ -61,7 +61,7 @@ func newMachine(w *World, id env.MachineID, name string) *Machine {
 // ID is the machine's id.
 func (m *Machine) ID() env.MachineID { return m.id }
 
-// On says whether the machine has power.
+// On reports whether the machine has power.
 func (m *Machine) On() bool { return m.on }
 
 // PowerOn boots the machine: every process starts, in order.
@@ -73,7 +73,7 @@ func (m *Machine) PowerOn() {
 	m.boot++
 	m.world.logf(m, "machine", "boot %d", m.boot)
 	m.hardware = hardware{machine: m}
-	m.tellPower(true, "")
+	m.recordPower(true, "")
 	for i, p := range m.procs {
 		p.scheduleStart(time.Duration(i+1) * bootStep)
 	}
@@ -112,7 +112,7 @@ func (m *Machine) powerOff(cause string) {
 	m.on = false
 	m.hardware.armed = false
 	m.world.logf(m, "machine", "%s", cause)
-	m.tellPower(false, cause)
+	m.recordPower(false, cause)
 	for _, p := range m.procs {
 		p.end(errQuiet)
 		p.life++ // a start that was scheduled does not happen

@@ -34,8 +34,8 @@ type packet struct {
 // line is the way from one machine to another.
 type line struct {
 	condition *fault.Condition
-	draws     fault.Draws
-	pace      fault.Pace
+	draws     fault.LinkDraws
+	pace      fault.FIFO
 }
 
 // Buffers come in powers of two from 64 bytes up.
@@ -87,8 +87,8 @@ func (w *World) line(from, to env.MachineID) *line {
 	l := &w.lines[int(from)*len(w.machines)+int(to)]
 	if l.condition == nil {
 		stream := "link/" + w.machines[from].name + "/" + w.machines[to].name
-		l.condition = w.Net.Between(int(from), int(to))
-		l.draws = fault.Draws{
+		l.condition = w.Net.Condition(int(from), int(to))
+		l.draws = fault.LinkDraws{
 			Loss: w.Choices.List(stream, "loss"), Duplicate: w.Choices.List(stream, "duplicate"),
 			Reorder: w.Choices.List(stream, "reorder"), Delay: w.Choices.List(stream, "delay")}
 	}
@@ -113,7 +113,7 @@ func (p *Proc) Send(to env.MachineID, link env.LinkID, payload []byte) {
 	}
 	l := w.line(p.machine.id, to)
 	now := w.Now()
-	verdict := l.condition.Judge(&l.draws)
+	verdict := l.condition.Deliver(&l.draws)
 	at := l.pace.Arrivals(now, &verdict)
 	for i := range verdict.Copies {
 		slot := w.newPacket(packet{kind: packetDatagram, link: link, machine: p.machine.id,

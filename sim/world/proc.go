@@ -81,7 +81,7 @@ func newProc(m *Machine, spec *scenarios.ProcessSpec) *Proc {
 
 func (p *Proc) world() *World { return p.machine.world }
 
-// Up says whether the process runs.
+// Up reports whether the process runs.
 func (p *Proc) Up() bool { return p.up }
 
 // Handle implements kernel.Handler.
@@ -190,7 +190,7 @@ func (p *Proc) schedulePump() {
 	}
 }
 
-// ready says whether the process can take an event now.
+// ready reports whether the process can take an event now.
 func (p *Proc) ready() bool {
 	return p.up && !p.stepping && p.paused == 0 && p.world().Kernel.Now() >= p.busyUntil
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // TestTimersOfANewLifeAfterAPauseInADiskCall: a process is paused in a disk call, its machine loses
-// power and boots while the pause goes on, and a timer of the new life comes due within it.
+// power and boots while the pause continues, and a timer of the new life comes due within it.
 func TestTimersOfANewLifeAfterAPauseInADiskCall(t *testing.T) {
 	fired := 0
 	w := build(t, 1, 1, cast{"a": func() *script {

@@ -125,8 +125,8 @@ func (m *Machine) forgetPauses() {
 	}
 }
 
-// tellPower tells those who judge the run that the machine was switched on or off.
-func (m *Machine) tellPower(on bool, cause string) {
+// recordPower emits the record of a power change, for the checkers.
+func (m *Machine) recordPower(on bool, cause string) {
 	m.tell(scenarios.Power{On: on, Boot: m.boot, Cause: cause})
 }
 

@@ -1,7 +1,7 @@
 // Package world is the simulated world that processes meet through env.Env: machines with
 // clocks, disks and power switches, the processes on them, and the network between them.
 //
-// Package world applies faults when told to; it never decides that one happens.
+// Package world applies faults on request; it never decides that one happens.
 package world
 
 import (
@@ -17,14 +17,14 @@ import (
 	"github.com/holdfast-sim/holdfast/sim/kernel"
 )
 
-// Config says what world to make.
+// Config describes the world to make.
 type Config struct {
 	Seed    uint64
 	Names   []string
 	Base    fault.Condition
 	Disk    scenarios.Disk
 	Builder scenarios.Builder
-	// StaysOff says that a machine whose watchdog has run out does not boot by itself.
+	// StaysOff means that a machine whose watchdog has run out does not boot by itself.
 	StaysOff bool
 	// OnRecord and OnLog observe; nil discards. OnRecord's error stops the run.
 	OnRecord func(scenarios.Stamped) error
@@ -46,7 +46,7 @@ type World struct {
 	freePkts []uint32
 	buffers  [bufferClasses][][]byte
 	probes   map[string]int
-	outside  scenarios.ExternalDevices // nil when there is none
+	devices  scenarios.ExternalDevices // nil when there is none
 	running  *Proc
 	steps    uint64
 	fault    error
@@ -67,7 +67,7 @@ func New(cfg Config, choices *choice.Source) *World {
 		w.machines = append(w.machines, newMachine(w, env.MachineID(i), name))
 	}
 	if b, ok := cfg.Builder.(scenarios.ExternalDeviceBuilder); ok {
-		w.outside = b.ExternalDevices(outsideWorld{w})
+		w.devices = b.ExternalDevices(deviceEnv{w})
 	}
 	return w
 }
