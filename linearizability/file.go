@@ -85,9 +85,9 @@ func WitnessPath(path string) string {
 	return dir + name + ".witness.jsonl"
 }
 
-// ReadFile reads a history file and its witness. The history may be JSONL, EDN or a Jepsen log; its beginning
-// tells which. witnessPath may be empty: then the witness is the file
-// that [WitnessPath] gives, and it may be missing.
+// ReadFile reads a history file and its witness. The history may be JSONL, EDN or a Jepsen log;
+// ReadFile recognizes the format by the first bytes. If witnessPath is empty, the witness is the
+// file that [WitnessPath] returns, and it may be missing.
 func ReadFile(path, witnessPath string) (*History, error) {
 	h, err := readOperations(path)
 	if err != nil {

@@ -21,9 +21,10 @@ const (
 	maxConfigs   = 1 << 16 // alive at once
 )
 
-// just-in-time search for blind models: the event list is walked once, and at each return every possible
-// configuration (state, which open calls took effect, which calls with unknown outcome were used) is led to
-// one in which the returning call took effect, no further. Three things keep configurations few:
+// jit is the just-in-time search for blind models: it walks the event list once, and at each return it
+// advances every possible configuration (state, which open calls took effect, which calls with unknown
+// outcome were used) to one in which the returning call took effect, and no further. Three things keep
+// configurations few:
 //
 //   - an observation that is legal and changes nothing takes effect at once, since that closes no way;
 //   - a call with unknown outcome takes effect only right before something that needs it. In a blind model

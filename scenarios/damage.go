@@ -52,7 +52,7 @@ func disables(k fault.Kind) bool {
 	return false
 }
 
-// hurtsUntil is when the damage of a fault is over.
+// hurtsUntil returns the time at which the damage of a fault ends.
 func (s *Scenario) hurtsUntil(f *fault.Fault) time.Duration {
 	if f.Kind == fault.DiskFull || f.Kind == fault.DiskError {
 		return s.Duration
@@ -60,12 +60,12 @@ func (s *Scenario) hurtsUntil(f *fault.Fault) time.Duration {
 	return s.end(f)
 }
 
-// maxBranches bounds the search for a majority. Real schedules need a handful.
+// maxBranches limits the search for a majority. Real schedules need a handful of branches.
 const maxBranches = 1 << 14
 
-// MajoritySurvives reports whether more than half of the machines are up and can all talk to each
-// other, both ways. It is the budget of subjects that name no other. Where the answer would take
-// too long to find it is no.
+// MajoritySurvives reports whether more than half of the machines are up and can all reach each
+// other in both directions. It is the fault budget of subjects that define no other. It returns
+// false when the search for a majority takes too many steps.
 func MajoritySurvives(d Damage) bool {
 	votes := make([]uint32, d.Machines)
 	for i := range votes {

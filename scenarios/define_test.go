@@ -199,7 +199,7 @@ func TestMachinesAreNoProcesses(t *testing.T) {
 	at := reflect.TypeFor[*scenarios.FaultTime]()
 	for _, verb := range []string{"Kill", "Pause"} {
 		_, ambiguous := at.MethodByName(verb)
-		require.False(t, ambiguous, "%s does not say what is hit", verb)
+		require.False(t, ambiguous, "%s does not name what it hits", verb)
 		process, ok := at.MethodByName(verb + "Process")
 		require.True(t, ok)
 		require.Equal(t, reflect.TypeFor[scenarios.ProcessFault](), process.Type.Out(0))

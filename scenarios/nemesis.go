@@ -129,14 +129,14 @@ func (e *expander) add(d draws, begin, slot time.Duration) {
 	e.drawn = append(e.drawn, f)
 }
 
-// share is a part of a span.
+// share returns steps/drawSteps of a duration without overflow.
 func share(of time.Duration, steps uint64) time.Duration {
 	whole, rest := of/drawSteps, of%drawSteps
 	return whole*time.Duration(steps) + rest*time.Duration(steps)/drawSteps
 }
 
-// fits reports whether a fault can be added: it acts on something, collides with no other and the
-// system survives all faults together at every instant.
+// fits reports whether a fault can be added to the schedule: it acts on something, conflicts with
+// no other fault, and the subject survives all faults together at every instant.
 func (e *expander) fits(f *fault.Fault) bool {
 	if f.IsNetwork() && !e.s.cutsAnything(f) {
 		return false
@@ -164,12 +164,12 @@ func (e *expander) fits(f *fault.Fault) bool {
 	return true
 }
 
-// damaging reports whether a fault takes anything away at all.
+// damaging reports whether a fault disables a machine or cuts a link.
 func damaging(f *fault.Fault) bool {
 	return disables(f.Kind) || f.IsNetwork() && (f.Kind != fault.Link || f.Loss >= fault.Always)
 }
 
-// acting counts the drawn faults that act at an instant.
+// acting returns the number of drawn faults that are active at an instant.
 func (e *expander) acting(at time.Duration) int {
 	count := 0
 	for i := range e.drawn {

@@ -93,8 +93,8 @@ func (k Kinds) Subject(s *Scenario) (Subject, error) {
 	return subject, nil
 }
 
-// Errorf is a problem with the value at a path such as "subject.votes.n2", at its place in the
-// file when the scenario was read from one. It says what to write instead.
+// Errorf returns a problem with the value at a path such as "subject.votes.n2", at its place in the
+// file when the scenario was read from one. The text should name what to write instead.
 func (s *Scenario) Errorf(path, format string, args ...any) error {
 	return strictyaml.Problems{s.problem(path, fmt.Sprintf(format, args...))}
 }

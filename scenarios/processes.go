@@ -11,8 +11,8 @@ import (
 )
 
 // CheckProcesses refuses faults of a process that one of their machines does not have: such a fault
-// would hit nothing and count as injected. A subject without a builder does not say what its
-// processes are called; its driver answers when the fault begins.
+// would hit nothing and count as injected. A subject without a builder does not list its processes;
+// then the driver reports an unknown process when the fault begins.
 func CheckProcesses(s *Scenario, subject Subject) error {
 	builder := subject.Builder()
 	if builder == nil {
@@ -46,7 +46,7 @@ func CheckProcesses(s *Scenario, subject Subject) error {
 	return problems.Err()
 }
 
-// checkNemesis refuses processes that a nemesis may hit and that a machine does not have.
+// checkNemesis refuses a nemesis that may hit a process which a machine does not have.
 func checkNemesis(s *Scenario, builder Builder) error {
 	var problems strictyaml.Problems
 	for i, process := range s.Nemesis.Processes {
@@ -65,7 +65,7 @@ func checkNemesis(s *Scenario, builder Builder) error {
 	return problems.Err()
 }
 
-// insteadOf says which of the known names to write instead of a wrong one.
+// insteadOf returns advice which of the known names to write instead of a wrong one.
 func insteadOf(name string, known []string) string {
 	if near := strictyaml.Nearest(name, known); near != "" {
 		return fmt.Sprintf("did you mean %q?", near)

@@ -21,9 +21,9 @@ const (
 // ErrTimescale means that a timescale leaves too little time.
 var ErrTimescale = errors.New("timescale is too small")
 
-// Scaled returns the scenario with every duration written in it multiplied, except those of the
-// healthy network and disk: they say what the surroundings are like and not what happens. Timers
-// of the subject are the subject's to scale.
+// Scaled returns the scenario with all its durations multiplied by a timescale, except those of the
+// healthy network and disk: they describe the hardware, which does not become faster. The subject
+// scales its own timers.
 func (s *Scenario) Scaled(ts timescale.Ratio) (*Scenario, error) {
 	if err := ts.Check(); err != nil {
 		return nil, fmt.Errorf("scaling scenario %s: %w", s.Name, err)

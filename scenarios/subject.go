@@ -154,8 +154,8 @@ type Judge interface {
 	DecodeRecord(kind string, data []byte) (env.Record, error)
 	// Timeline returns the lanes that a report shows of a finished run.
 	Timeline(r *Run) Timeline
-	// Survives says whether the configuration must survive this damage. Faults drawn at random
-	// never go beyond it.
+	// Survives reports whether the configuration must survive this damage. Faults drawn at random
+	// never exceed it.
 	Survives(d Damage) bool
 }
 

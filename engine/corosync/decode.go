@@ -180,7 +180,7 @@ func decode[S any](d *decoder, e Entry, path string, s *S, src *source, extra *[
 			continue
 		}
 		if line, again := src.keys[k.Name]; again {
-			d.warn(k.line, "delete the one that is not intended",
+			d.warn(k.line, "delete the unintended line",
 				"%s.%s is given again (first at line %d); the last one counts", path, k.Name, line)
 		}
 		src.keys[k.Name] = k.line

@@ -103,7 +103,8 @@ type Response struct {
 	// Code and Message are the reason for a refusal.
 	Code    tree.Code `json:"code,omitempty"`
 	Message string    `json:"message,omitempty"`
-	// Revision is the one that the change made, else the one at which the store evaluated the request.
+	// Revision is the revision of the change; without a change, the revision at which the store
+	// evaluated the request.
 	Revision uint64 `json:"revision"`
 	// Actual is the entry's revision where Code is revision_mismatch.
 	Actual uint64 `json:"actual,omitempty"`

@@ -24,7 +24,7 @@ type orderedReport struct {
 // decision is a valid DECIDE.
 type decision struct {
 	decide
-	config *state.Config // of the source, or the one that genesis makes
+	config *state.Config // of the source, or made by genesis
 }
 
 var (

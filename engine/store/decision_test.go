@@ -74,7 +74,7 @@ func TestDecisionsThatDoNotFollow(t *testing.T) {
 		"epoch":      func(d *decide) { d.Epoch.Seq++ },
 		"mark":       func(d *decide) { d.Mark.Revision++ },
 		"genesis":    func(d *decide) { d.Genesis = true },
-		"nobody":     func(d *decide) { d.Members = nil },
+		"no members": func(d *decide) { d.Members = nil },
 		"not enough": func(d *decide) { d.Members = []ring.NodeID{3} },
 		"no report":  func(d *decide) { d.Members = []ring.NodeID{1, 2, 3, 4} },
 		"other X":    func(d *decide) { d.Members = []ring.NodeID{1, 2} },
@@ -125,19 +125,19 @@ func TestGenesisNeedsAllAndAgreement(t *testing.T) {
 	require.True(t, d.Genesis && d.config.Initialized())
 	require.True(t, d.config.IsVoter(2, inc(2)))
 	for name, x := range map[string]*exchange{
-		"nobody":    exchangeOf(nil),
-		"one away":  exchangeOf(nil, fresh(1, proposal), fresh(2, proposal)),
-		"different": exchangeOf(nil, fresh(1, proposal), fresh(2, proposal), fresh(3, &other)),
-		"stranger":  exchangeOf(nil, fresh(1, proposal), fresh(2, proposal), fresh(4, proposal)),
+		"no members": exchangeOf(nil),
+		"one away":   exchangeOf(nil, fresh(1, proposal), fresh(2, proposal)),
+		"different":  exchangeOf(nil, fresh(1, proposal), fresh(2, proposal), fresh(3, &other)),
+		"stranger":   exchangeOf(nil, fresh(1, proposal), fresh(2, proposal), fresh(4, proposal)),
 	} {
 		_, err := x.conclude()
 		require.ErrorIs(t, err, errUninitialized, name)
 	}
-	// One that was there at the beginning and has nothing yet is a voter of the born one.
+	// A node that was listed at genesis and has no data yet is a voter of the new cluster.
 	d, err = exchangeOf(nil, reportOf(1, configOf(1, 1, 1, 1), 4, 0), fresh(2, proposal)).conclude()
 	require.NoError(t, err)
 	require.Equal(t, []ring.NodeID{1, 2}, d.Members)
-	// Wiped stores do not begin again while anybody remembers.
+	// Wiped stores make no new cluster while another store remembers the old one.
 	w := fresh(2, proposal)
 	w.Incarnation = state.Incarnation{77}
 	v := fresh(3, proposal)

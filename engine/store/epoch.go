@@ -154,7 +154,7 @@ func (e *epoch) isForeign(d *decision) bool {
 	return c != nil && c.Genesis != d.config.Genesis && c.IsVoter(e.node(), e.disk.replica.Incarnation)
 }
 
-// hasDecidedState reports whether this replica's state is the one that the epoch starts from.
+// hasDecidedState reports whether the epoch starts from the state that this replica already has.
 func (e *epoch) hasDecidedState(d *decision) bool {
 	if e.disk.replica.Mark() != d.Mark {
 		return false

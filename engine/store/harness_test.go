@@ -145,7 +145,8 @@ func (n *testNode) powerCut(choose func(int) int) {
 	n.ring, n.cursor = nil, 0
 }
 
-// form makes a ring of nodes above all sequence numbers that its members persisted. Nobody enters.
+// form makes a ring of nodes with a sequence number above all that its members persisted. No node
+// enters the ring yet.
 func (c *testCluster) form(ids ...int) *testRing {
 	r := &testRing{}
 	for _, id := range ids {

@@ -141,7 +141,7 @@ func TestTooManyOperations(t *testing.T) {
 	}
 	require.Equal(t, CodeTryAgain, n.code(Request{Op: OpRead, Path: "a"}))
 	c.pass(DefaultTimers().OperationTimeout * 2)
-	require.Zero(t, n.store.ops.live, "none waits for ever")
+	require.Zero(t, n.store.ops.live, "no request waits forever")
 }
 
 // A change that was sent and never came back is not reported as failed.
@@ -284,8 +284,8 @@ func TestEndOfProcessReleasesTheDatabase(t *testing.T) {
 	require.ErrorIs(t, s.disk.backend.Commit(&state.Batch{Log: []state.LogEntry{{}}}), sqlitevfs.ErrReleased)
 }
 
-// A store whose disk fails while it installs a state is out of the ring at once: nothing that was
-// to be done in it happens any more.
+// TestDiskFailsDuringInstallation: a store whose disk fails while it installs a state leaves the
+// ring at once, and its queued work of that ring is dropped.
 func TestDiskFailsDuringInstallation(t *testing.T) {
 	c := newTestCluster(t, 1, 1, 1).start()
 	c.formAll(1, 2, 3)

@@ -49,7 +49,7 @@ func TestWatchTellsWhatHasHappenedAlready(t *testing.T) {
 	require.True(t, n.do(Request{Op: OpWatch, Path: "b", Since: first}).Changed)
 	require.True(t, n.waits(n.invoke(Request{Op: OpWatch, Path: "a", Since: first})))
 	require.True(t, n.do(Request{Op: OpWatch, Path: "a", Since: 1000}).Changed,
-		"nobody knows what a later revision held")
+		"what a later revision holds is not known")
 	require.Equal(t, tree.Invalid, n.code(Request{Op: OpWatch, Path: "/a"}))
 }
 

@@ -194,8 +194,8 @@ func TestConfigurationsAreChecked(t *testing.T) {
 	}
 }
 
-// TestWipedNodeIsHeardAgain: the others have heard a later boot of the node than the one that it
-// now believes to be in, and tell it.
+// TestWipedNodeIsHeardAgain: the others have seen a higher boot number of the node than it now
+// uses, and send it that number.
 func TestWipedNodeIsHeardAgain(t *testing.T) {
 	c := newCluster(t, 2)
 	c.bootAll()

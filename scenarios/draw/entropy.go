@@ -3,11 +3,11 @@ package draw
 import "encoding/binary"
 
 // Entropy is a stream of random bits for processes: keys, nonces, identifiers. It derives from the
-// seed and the names that it was made with. Nobody can override it, because no run becomes simpler
-// by a simpler nonce.
+// seed and the names that NewEntropy got. It cannot be overridden: a simpler nonce makes no run
+// simpler.
 type Entropy struct{ state uint64 }
 
-// NewEntropy returns the stream of these names.
+// NewEntropy returns the stream that belongs to a seed and names.
 func NewEntropy(seed uint64, names ...string) *Entropy {
 	return &Entropy{state: keyOf(seed, append([]string{"entropy"}, names...)...)}
 }

@@ -13,7 +13,7 @@ type PPM uint32
 // Always is certainty.
 const Always PPM = 1_000_000
 
-// Hit reports whether a draw below [Always] falls into the probability.
+// Hit reports whether the event with probability p happens for a draw from [0, Always).
 func (p PPM) Hit(draw uint64) bool { return draw >= uint64(Always-min(p, Always)) }
 
 // String writes a percentage, the shortest that is exact.

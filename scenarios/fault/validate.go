@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Problem names the field of a fault that is wrong, as in files, and what to write instead.
+// Problem is one invalid field of a fault: its name in files, what is wrong and what to write.
 type Problem struct {
 	Field string
 	Text  string
@@ -15,12 +15,12 @@ type Problem struct {
 
 func (p *Problem) Error() string { return p.Field + ": " + p.Text }
 
-// uses lists the fields of each kind besides kind, at and for; those in the first list must be
-// given.
+// uses lists the fields of each kind besides kind, at and for. The fields in must are required.
 var uses = map[Kind]struct{ must, may []string }{
-	Partition:  {must: []string{"groups"}},
-	Cut:        {must: []string{"from", "to"}, may: []string{"one_way"}},
-	Link:       {must: []string{"from", "to"}, may: []string{"one_way", "loss", "duplicate", "reorder", "latency", "jitter"}},
+	Partition: {must: []string{"groups"}},
+	Cut:       {must: []string{"from", "to"}, may: []string{"one_way"}},
+	Link: {must: []string{"from", "to"},
+		may: []string{"one_way", "loss", "duplicate", "reorder", "latency", "jitter"}},
 	Flap:       {must: []string{"from", "to", "up", "down"}, may: []string{"one_way"}},
 	Kill:       {must: []string{"machines"}, may: []string{"process"}},
 	Pause:      {must: []string{"machines"}, may: []string{"process"}},

@@ -84,7 +84,7 @@ func TestOutcomesOfOperations(t *testing.T) {
 	require.Equal(t, "/v1/op/store", out)
 	require.NoError(t, os.Remove(filepath.Join(m.Dir, "api.sock")))
 	_, err = do(t, &hostdriver.Driver{}, m, 10*time.Second)
-	require.ErrorIs(t, err, workload.ErrRefused, "nobody listens: nothing was sent")
+	require.ErrorIs(t, err, workload.ErrRefused, "no process listens: nothing was sent")
 }
 
 func TestReadyAndProbes(t *testing.T) {
@@ -107,7 +107,7 @@ func TestControl(t *testing.T) {
 	var asked []string
 	m := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		asked = append(asked, r.URL.Path)
-		if strings.HasSuffix(r.URL.Path, "/nobody") {
+		if strings.HasSuffix(r.URL.Path, "/unknown") {
 			w.WriteHeader(http.StatusNotFound)
 			return
 		}
@@ -119,9 +119,9 @@ func TestControl(t *testing.T) {
 	require.NoError(t, d.PauseProcess(ctx, m, "store"))
 	require.NoError(t, d.ResumeProcess(ctx, m, "store"))
 	require.NoError(t, d.SetClock(ctx, m, time.Hour, 3))
-	require.ErrorContains(t, d.KillProcess(ctx, m, "nobody"), "asking n2 for kill/nobody")
+	require.ErrorContains(t, d.KillProcess(ctx, m, "unknown"), "asking n2 for kill/unknown")
 	require.Equal(t, []string{"/v1/control/kill/store", "/v1/control/start/store", "/v1/control/pause/store",
-		"/v1/control/resume/store", "/v1/control/clock", "/v1/control/kill/nobody"}, asked)
+		"/v1/control/resume/store", "/v1/control/clock", "/v1/control/kill/unknown"}, asked)
 }
 
 func TestFilesAndCommand(t *testing.T) {

@@ -69,8 +69,9 @@ type Scheduler struct {
 }
 
 // New returns the scheduler of faults on the named machines. Times of the faults count from offset,
-// and what still acts ends after the duration.
-func New(injector Injector, machines []string, faults []fault.Fault, offset, duration time.Duration) *Scheduler {
+// and faults that are still active end after the duration.
+func New(injector Injector, machines []string, faults []fault.Fault,
+	offset, duration time.Duration) *Scheduler {
 	s := &Scheduler{injector: injector, machines: machines, faults: slices.Clone(faults), offset: offset,
 		end: offset + duration, active: make([]bool, len(faults)), begun: make([]bool, len(faults)),
 		applied: make([]scenarios.Applied, len(faults))}

@@ -42,7 +42,8 @@ func FuzzDecode(f *testing.F) {
 
 // FuzzDecodeRecord: a record is refused, or it is of the kind that was asked for.
 func FuzzDecodeRecord(f *testing.F) {
-	s := scenarios.New("fuzzed").Story("s").Machines(1).Duration(time.Minute).Subject(pve.Kind, pve.Spec{}).MustBuild()
+	s := scenarios.New("fuzzed").Story("s").Machines(1).Duration(time.Minute).Subject(pve.Kind,
+		pve.Spec{}).MustBuild()
 	subject, err := pve.Decode(s)
 	require.NoError(f, err)
 	f.Add("operator", []byte(`{"what":"files in place"}`))

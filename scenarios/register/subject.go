@@ -115,7 +115,7 @@ func (judge) Timeline(*scenarios.Run) scenarios.Timeline {
 	return scenarios.Timeline{Policy: "every read and write goes through a majority of the machines"}
 }
 
-// Survives: a majority of machines must be up and reach each other.
+// Survives reports whether a majority of the machines is up and connected.
 func (judge) Survives(d scenarios.Damage) bool { return scenarios.MajoritySurvives(d) }
 
 type watch struct{}

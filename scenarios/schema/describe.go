@@ -79,7 +79,7 @@ var descriptions = map[string]string{
 	"subject": "The system under test: its kind, and its own part of the description.",
 }
 
-// kindDescriptions say what each kind of fault does.
+// kindDescriptions describe the effect of each kind of fault.
 var kindDescriptions = map[fault.Kind]string{
 	fault.Partition: "Cuts every link between machines of different groups.",
 	fault.Cut:       "Drops everything between the machines in from and those in to.",

@@ -35,7 +35,7 @@ type Part struct {
 	Kind string
 	// Type is the struct that the part is read into, with yaml tags.
 	Type reflect.Type
-	// Descriptions say what the keys mean, by their paths within the part.
+	// Descriptions holds the meaning of each key, by its path within the part.
 	Descriptions map[string]string
 }
 

@@ -195,16 +195,11 @@ func ParseDuration(text string) (time.Duration, error) {
 	if text != "" && strings.Trim(text, "-0123456789.") == "" {
 		return 0, fmt.Errorf("%q has no unit; write %ss, %sms or %sm", text, text, text, text)
 	}
-	if strings.ContainsAny(text, "+ μ") || strings.HasPrefix(strings.TrimPrefix(text, "-"), ".") {
+	if !durationPattern.MatchString(text) {
 		return 0, fmt.Errorf("%q is no duration; write one such as 250ms, 10s or 1m30s", shorten(text))
 	}
 	value, err := time.ParseDuration(text)
-	switch {
-	case err != nil && durationPattern.MatchString(text):
-		return 0, fmt.Errorf("%q is longer than %s; write less", shorten(text), FormatDuration(MaxDuration))
-	case err != nil || text == "0" || text == "-0":
-		return 0, fmt.Errorf("%q is no duration; write one such as 250ms, 10s or 1m30s", shorten(text))
-	case value > MaxDuration || value < -MaxDuration:
+	if err != nil || value > MaxDuration || value < -MaxDuration {
 		return 0, fmt.Errorf("%q is longer than %s; write less", shorten(text), FormatDuration(MaxDuration))
 	}
 	return value, nil
@@ -305,7 +300,7 @@ func names(fields []Field) []string {
 	return out
 }
 
-// instead says which of the known words to write for an unknown one.
+// instead returns advice which of the known words to write instead of an unknown one.
 func instead(word string, known []string) string {
 	if near := Nearest(word, known); near != "" {
 		return fmt.Sprintf("did you mean %q?", near)

@@ -89,7 +89,7 @@ const maxOpenBrackets = 40 * MaxDepth
 
 var syntaxLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
 
-// remedies say what usually helps against the parser's complaints, by a part of their text.
+// remedies holds what usually resolves an error of the YAML parser, by a part of the error's text.
 var remedies = []struct{ complaint, remedy string }{
 	{"cannot start any token", "indent with spaces instead of tabs, and put text with special characters " +
 		"in quotes"},

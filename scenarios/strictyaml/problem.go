@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// MaxProblems is how many problems one error shows. What goes beyond it is counted.
+// MaxProblems is how many problems one error shows. Further problems are only counted.
 const MaxProblems = 20
 
 // Problem is one thing that is wrong in a file.
@@ -18,7 +18,7 @@ type Problem struct {
 	Line, Column int
 	// Path names the value, for example "faults[2].groups"; empty for the file as a whole.
 	Path string
-	// Text says what is wrong and what to write instead.
+	// Text describes what is wrong and what to write instead.
 	Text string
 }
 

@@ -23,7 +23,7 @@ type Spec struct {
 	Pause time.Duration `yaml:"pause,omitempty" json:"pause"`
 	// Timeout is how long a client waits for an answer.
 	Timeout time.Duration `yaml:"timeout,omitempty" json:"timeout"`
-	// Mix gives each operation a weight. The subject says which there are.
+	// Mix gives each operation a weight. The subject's codec lists the operations.
 	Mix map[string]int `yaml:"mix,omitempty,flow" json:"mix,omitempty"`
 }
 

@@ -47,7 +47,8 @@ func (r Ratio) Check() error {
 		return nil
 	case r.Num <= 0 || r.Den <= 0 || r.Num > maxDenominator || r.Den > maxDenominator,
 		r.Num > r.Den*Max || r.Den > r.Num*Max:
-		return fmt.Errorf("timescale %d/%d is out of range: write one between 1/%d and %d", r.Num, r.Den, Max, Max)
+		return fmt.Errorf("timescale %d/%d is out of range: write one between 1/%d and %d",
+			r.Num, r.Den, Max, Max)
 	}
 	return nil
 }

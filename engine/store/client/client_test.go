@@ -149,7 +149,8 @@ func TestErrorsAreToldApart(t *testing.T) {
 	}
 }
 
-// An answer that does not come leaves the outcome open; one that comes late is nobody's.
+// TestSilenceIsUnknown: a request without an answer has an unknown outcome, and a late answer is
+// dropped.
 func TestSilenceIsUnknown(t *testing.T) {
 	b := newBench(t, func(*store.Request) *store.Response { return nil })
 	b.do(func(c *client.Client, task *env.Task) {
@@ -196,7 +197,7 @@ func TestCallsAreBounded(t *testing.T) {
 	require.Equal(t, 300-256, refused)
 }
 
-// paged serves a list in pages of two; before says what happens before a page is made.
+// paged serves a list in pages of two and calls before ahead of each page.
 func paged(paths *[]string, revision *uint64,
 	before func(after string)) func(*store.Request) *store.Response {
 	return func(r *store.Request) *store.Response {

@@ -26,7 +26,7 @@ type shared struct {
 type toyStore struct {
 	shared *shared
 	env    env.Env
-	deaf   bool // takes requests and carries them out, but answers nobody
+	mute   bool // carries out requests without answering them
 }
 
 func (s *toyStore) Start(e env.Env) error { s.env = e; return nil }
@@ -41,7 +41,7 @@ func (s *toyStore) Step(ev env.Event) {
 		panic(err)
 	}
 	r := s.answer(req)
-	if !s.deaf {
+	if !s.mute {
 		if err := s.env.Local(m.From, r.EncodeCompact()); err != nil {
 			panic(err)
 		}
@@ -210,12 +210,12 @@ func TestRenewalWithoutAnswerDoesNotCount(t *testing.T) {
 	c := newCluster(t, 2)
 	require.True(t, c.acquire(0, "a"))
 	asked, _ := c.users[0].locks.RequestedAt("a")
-	c.stores[0].deaf = true
+	c.stores[0].mute = true
 	require.False(t, c.acquire(0, "a"))
 	again, held := c.users[0].locks.RequestedAt("a")
 	require.True(t, held)
 	require.Equal(t, asked, again, "only what was confirmed counts")
-	c.stores[0].deaf = false
+	c.stores[0].mute = false
 	require.True(t, c.acquire(0, "a"), "it recognises its name")
 	again, _ = c.users[0].locks.RequestedAt("a")
 	require.Greater(t, again, asked)
@@ -239,8 +239,8 @@ func TestGivenBackIsFree(t *testing.T) {
 	})
 }
 
-// Whatever the holders do, fail to do or forget: from the moment that a holder asked for what was
-// confirmed until a life later nobody else is confirmed.
+// TestNoTwoHoldersWithinALife: after a confirmed request no other holder is confirmed until one TTL
+// after that request was sent, whatever the holders do, omit or forget.
 func TestNoTwoHoldersWithinALife(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		const machines = 3
@@ -252,7 +252,7 @@ func TestNoTwoHoldersWithinALife(t *testing.T) {
 			case 0:
 				c.world.RunFor(time.Duration(rapid.IntRange(1, 150).Draw(rt, "seconds")) * time.Second)
 			case 1:
-				c.stores[m].deaf = !c.stores[m].deaf
+				c.stores[m].mute = !c.stores[m].mute
 			case 2:
 				c.restart(m)
 			case 3:
@@ -302,6 +302,6 @@ func TestTakenOnProofOnlyAtItsVersion(t *testing.T) {
 	require.Equal(t, "n2/user", by)
 	c.do(1, func(u *user, task *env.Task) { require.True(t, u.locks.Release(task, "a")) })
 	_, version = holder()
-	require.Zero(t, version, "nobody holds it")
-	require.False(t, proven(0), "and there is nobody to take it from")
+	require.Zero(t, version, "the lock is free")
+	require.False(t, proven(0), "so there is no holder to take it from")
 }

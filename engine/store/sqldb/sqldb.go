@@ -34,7 +34,7 @@ const trimEvery = 128
 // later version. It is left as it is.
 var ErrUnusable = errors.New("store database is unusable")
 
-// Options say how to open a database.
+// Options are the parameters of a database.
 type Options struct {
 	Disk env.Disk
 	Name string

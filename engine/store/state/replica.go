@@ -63,7 +63,8 @@ func (c *Command) Kind() tree.OpKind {
 // Outcome is the result of a command, the same on every replica.
 type Outcome struct {
 	Refusal *tree.Refusal // nil: done
-	// Revision is the one that the command made; for a refusal, the one at which it was evaluated.
+	// Revision is the revision of the command; for a refusal, the revision at which the command was
+	// evaluated.
 	Revision uint64
 	// Remembered reports that the request had been carried out before.
 	Remembered bool

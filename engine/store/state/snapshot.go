@@ -165,7 +165,7 @@ func (r *Replica) Check() error {
 		chain = before.Chain
 	}
 	if chainAfter(chain, last, r.Tree.Digest()) != last.Chain {
-		return fmt.Errorf("%w: the tree is not the one that revision %d made", ErrDamaged, last.Revision)
+		return fmt.Errorf("%w: the tree differs from the tree of revision %d", ErrDamaged, last.Revision)
 	}
 	return nil
 }

@@ -26,11 +26,11 @@ func fresh(keep uint64) *Replica {
 		Tree:   tree.New(tree.DefaultLimits())}
 }
 
-func nobody(ring.NodeID) Incarnation { return Incarnation{} }
+func noIncarnations(ring.NodeID) Incarnation { return Incarnation{} }
 
 func do(r *Replica, cmd Command) Outcome {
 	var b Batch
-	return r.Apply(&cmd, nobody, &b)
+	return r.Apply(&cmd, noIncarnations, &b)
 }
 
 func write(id, path, data string) Command {
@@ -63,7 +63,7 @@ func TestVotesGoByIncarnation(t *testing.T) {
 	require.EqualValues(t, 2, c.Votes(2, Incarnation{2}), "the old one is unchanged")
 	require.EqualValues(t, 5, next.Version)
 	unborn := &Config{LogKeep: 1, Members: []Member{{Node: 1, Votes: 1}}}
-	require.Zero(t, unborn.Votes(1, Incarnation{}), "nobody is nobody's incarnation")
+	require.Zero(t, unborn.Votes(1, Incarnation{}), "the zero incarnation is no member's")
 }
 
 func TestConfigCheck(t *testing.T) {

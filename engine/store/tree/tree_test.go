@@ -28,7 +28,7 @@ func (m *model) children(dir string) int {
 	return n
 }
 
-// missing tells what is wrong with the directories above a path, from the outermost inwards.
+// missing returns the code of the first problem with the directories above a path, outermost first.
 func (m *model) missing(path string) Code {
 	parts := strings.Split(path, "/")
 	for i := 1; i < len(parts); i++ {
