@@ -47,11 +47,11 @@ func (r *run) startClients(ctx context.Context) *clients {
 	return all
 }
 
-// stop lets every client finish the call that it is making, and no more.
+// stop makes every client return after its present call.
 func (c *clients) stop() { close(c.stopped) }
 func (c *clients) wait() { c.wg.Wait() }
 
-// client is the world of one client. It implements workload.ClientEnv.
+// client is the environment of one client. It implements workload.ClientEnv.
 type client struct {
 	run     *run
 	ctx     context.Context
@@ -112,7 +112,7 @@ func (c *client) dial(ctx context.Context, machine int) (scenarios.Conn, error) 
 	return conn, nil
 }
 
-// outcome puts an error into the words of package workload.
+// outcome converts an error of a connection to an error of package workload.
 func (c *client) outcome(err error) error {
 	switch {
 	case errors.Is(err, workload.ErrRefused):

@@ -2,10 +2,10 @@
 // in it, and a switch in user space between them makes the network as bad as the scenario says,
 // by the same arithmetic as in the simulator.
 //
-// It needs Linux and root. What it cannot do it reports before anything is started: a fault that is
-// not supported makes the run unknown, none is skipped. Everything that a run creates is removed
+// It needs Linux and root. It reports what it cannot do before it starts anything: an unsupported
+// fault makes the verdict unknown, and no fault is skipped. Everything that a run creates is removed
 // at its end, or by the next run when this one was killed.
 //
-// Package chaos never judges, never looks into the subject's traffic, and never touches what it
-// has not made.
+// Package chaos never judges, never inspects the subject's traffic, and never removes what it has not
+// created.
 package chaos

@@ -77,7 +77,8 @@ func tryNamespace() error {
 }
 
 func tun() Capability {
-	c := device("tun", "/dev/net/tun", "load the module: modprobe tun; in a container add --device /dev/net/tun")
+	c := device("tun", "/dev/net/tun",
+		"load the module: modprobe tun; in a container add --device /dev/net/tun")
 	c.Required = true
 	return c
 }

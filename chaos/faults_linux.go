@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// Faults of the same thing may overlap: it is healed when the last of them is.
+// The methods of this file begin and end faults of a machine. Faults of the same kind on the same
+// target may overlap: the target recovers when the last of them ends.
 
 func (m *machine) beginKill(ctx context.Context, process string) error {
 	m.kills[process]++
@@ -35,8 +36,8 @@ func (m *machine) endKill(ctx context.Context, process string) error {
 	})
 }
 
-// restart starts the program again, now or once the machine is not paused any longer: what is
-// started in a frozen group would freeze before it runs.
+// restart starts the program again, now or at the end of the machine's pause: a program that is
+// started in a frozen control group would freeze before it runs.
 func (m *machine) restart(ctx context.Context) error {
 	if m.pauses[""] > 0 {
 		m.startPending = true
@@ -49,7 +50,7 @@ func (m *machine) restart(ctx context.Context) error {
 	return m.repause(ctx)
 }
 
-// repause pauses the processes of a restarted program whose pause fault still acts.
+// repause pauses those processes of a restarted program whose pause fault is still active.
 func (m *machine) repause(ctx context.Context) error {
 	var failed []error
 	for process, count := range m.pauses {
@@ -80,7 +81,7 @@ func (m *machine) beginPause(ctx context.Context, process string) error {
 
 func (m *machine) endPause(ctx context.Context, process string) error {
 	if m.pauses[process] == 0 {
-		return nil // the machine was reset meanwhile
+		return nil // a reset of the machine has ended the pause
 	}
 	m.pauses[process]--
 	if m.pauses[process] > 0 {
@@ -103,7 +104,7 @@ func (m *machine) endPause(ctx context.Context, process string) error {
 	return nil
 }
 
-// changeClock adds to what the machine's clock is wrong by.
+// changeClock adds to the offset and the drift of the machine's clock.
 func (m *machine) changeClock(ctx context.Context, step time.Duration, driftPPM int64) error {
 	d, ok := m.run.driver.(ClockDriver)
 	if !ok {
@@ -116,7 +117,7 @@ func (m *machine) changeClock(ctx context.Context, step time.Duration, driftPPM 
 	})
 }
 
-// ask makes a request for a fault of one process.
+// ask sends the program a request that begins or ends a fault of one process.
 func (m *machine) ask(ctx context.Context, do func(context.Context, ProcessDriver) error) error {
 	d, ok := m.run.driver.(ProcessDriver)
 	if !ok {
@@ -125,8 +126,8 @@ func (m *machine) ask(ctx context.Context, do func(context.Context, ProcessDrive
 	return m.retry(ctx, func(ctx context.Context) error { return do(ctx, d) })
 }
 
-// retry makes a request until it is heard: a program that has just been started needs a moment.
-// Requests of this kind say what shall be, so that making one twice does no harm.
+// retry repeats a request until it succeeds, for at most controlTimeout: a program that was just
+// started does not listen yet. The requests are idempotent.
 func (m *machine) retry(ctx context.Context, do func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, controlTimeout)
 	defer cancel()

@@ -67,10 +67,11 @@ func (m *machine) effect(f *fault.Fault) (nemesis.Effect, error) {
 	return nemesis.Effect{}, fmt.Errorf("%s on real nodes: %w", f.Kind, errors.ErrUnsupported)
 }
 
-// agenda is a heap of actions, the next one on top; of actions at one instant, the one that was
-// planned first.
+// agenda is a heap of actions with the next one on top. Actions at one instant are in the order in
+// which they were planned.
 type agenda []planned
 
+// planned is an action with its position in the order of planning.
 type planned struct {
 	nemesis.Action
 	seq int
@@ -107,11 +108,11 @@ func (s *scheduler) plan(actions []nemesis.Action) {
 	}
 }
 
-// injectFaults carries out the scenario's faults from now on for its duration, and ends what then
-// still acts.
+// injectFaults carries out the scenario's faults for its duration, beginning now, and then ends the
+// faults that are still active.
 func (r *run) injectFaults(ctx context.Context) {
-	s := &scheduler{run: r, Scheduler: nemesis.New(injector{r}, r.out.Scenario.Machines, r.out.Scenario.Faults,
-		r.now(), r.out.Scenario.Duration)}
+	sc := r.out.Scenario
+	s := &scheduler{run: r, Scheduler: nemesis.New(injector{r}, sc.Machines, sc.Faults, r.now(), sc.Duration)}
 	s.plan(s.Start())
 	for len(s.agenda) > 0 && s.agenda[0].At < s.End() && ctx.Err() == nil {
 		r.passTime(ctx, phaseFaults, s.agenda[0].At)
@@ -122,7 +123,7 @@ func (r *run) injectFaults(ctx context.Context) {
 		}
 	}
 	r.passTime(ctx, phaseFaults, s.End())
-	// Faults are ended also in a run that is being stopped: a frozen machine cannot be shut down.
+	// A run that is being stopped ends its faults too: a frozen machine cannot be shut down.
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer cancel()
 	s.Finish(ending)

@@ -13,8 +13,8 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 )
 
-// collectProbes asks the programs for the rare paths that they have reached, and whether their
-// records are complete.
+// collectProbes asks the programs which rare paths they reached and whether their records are
+// complete.
 func (r *run) collectProbes(ctx context.Context) {
 	d, ok := r.driver.(ProbeDriver)
 	if !ok {
@@ -34,7 +34,7 @@ func (r *run) collectProbes(ctx context.Context) {
 	}
 }
 
-// readRecords reads what a program has emitted. It has ended.
+// readRecords reads the records that a program emitted. The program must have ended.
 func (r *run) readRecords(m *machine) {
 	found, err := r.driver.Records(m.Machine, 0)
 	if err != nil {
@@ -63,25 +63,27 @@ func (r *run) readCounters(m *machine) {
 }
 
 func (r *run) noteTraffic(s vswitch.Stats) {
-	r.note("the switch carried %d frames, and dropped %d because the scenario says so", s.Delivered, s.Dropped)
+	r.note("the switch carried %d frames, and dropped %d because of the scenario's faults",
+		s.Delivered, s.Dropped)
 	if lost := s.Overflowed + s.Refused; lost > 0 {
 		r.note("%d frames were dropped outside the schedule: the switch or an interface was full", lost)
 	}
 	if s.Late > 0 {
-		r.note("%d frames were delivered more than %v after they were due, the worst %v: this machine is busy",
+		r.note("%d frames were delivered more than %v late, at most %v: this machine is busy",
 			s.Late, vswitch.LateAfter, s.Latest.Round(time.Millisecond))
 	}
 }
 
-// judge lets the subject's judge see the records in the order of their times, and adds what this
-// world knows of the run.
+// judge passes the records to the subject's judge in the order of their times, and adds the
+// backend's own verdict.
 func (r *run) judge(ctx context.Context) {
 	out := r.out
 	slices.SortStableFunc(out.Records, func(a, b scenarios.Stamped) int { return cmp.Compare(a.At, b.At) })
 	watch := out.Subject.Judge().Watch(out.Scenario)
 	for _, record := range out.Records {
 		if err := watch.Record(record); err != nil {
-			r.finding("%s, %s at %v: %v", out.Scenario.Machines[record.Machine], record.Process, record.At, err)
+			r.finding("%s, %s at %v: %v",
+				out.Scenario.Machines[record.Machine], record.Process, record.At, err)
 			break
 		}
 	}
@@ -89,8 +91,8 @@ func (r *run) judge(ctx context.Context) {
 	scenarios.Conclude(ctx, watch, out)
 }
 
-// verdict is the backend's own verdict: what the programs did that none may do, or why the run
-// proves nothing.
+// verdict returns the backend's own verdict: invalid for what no program may do, unknown when the
+// run proves nothing.
 func (r *run) verdict() linearizability.Verdict {
 	for _, f := range r.out.Scenario.Faults {
 		if f.Kind == fault.PowerCut {

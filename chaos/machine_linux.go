@@ -30,10 +30,10 @@ type machine struct {
 
 	power *power // nil: it has no switch
 
-	// faults guards what follows: whoever plays the faults and the watchdog's reset change it.
+	// faults guards what follows: the injector and the watchdog's reset change it.
 	faults        sync.Mutex
 	kills, pauses map[string]int // by process; "" is the whole program
-	startPending  bool           // it starts as soon as it is not paused any longer
+	startPending  bool           // it starts when its pause ends
 	offset        time.Duration
 	driftPPM      int64
 
@@ -64,7 +64,7 @@ func (m *machine) prepare(d scenarios.Driver) error {
 	return nil
 }
 
-// start starts the machine's program; nothing starts on a machine that is off.
+// start starts the machine's program. On a machine that is off it does nothing.
 func (m *machine) start() error {
 	if p := m.power; p != nil {
 		p.switching.Lock()
@@ -105,7 +105,7 @@ func (m *machine) watch(p *netnode.Process) {
 	}
 	report := m.run.finding
 	if !m.run.served.Load() {
-		report = m.run.problem // it never ran: that says nothing about what it does when it runs
+		report = m.run.problem // a program that was never ready proves nothing about the subject
 	}
 	report("the program of %s ended by itself (%s) at %v; it last wrote: %s", m.Name, p.Outcome(),
 		m.run.now().Round(time.Millisecond), m.logTail())
@@ -126,7 +126,7 @@ func (m *machine) kill() error {
 	return nil
 }
 
-// reapTimeout bounds the time from a process's death to the news of it.
+// reapTimeout limits the time from a process's kill until its end is reported.
 const reapTimeout = 5 * time.Second
 
 // end ends the program for good.
@@ -135,7 +135,7 @@ func (m *machine) end() error {
 		m.power.close()
 	}
 	err := m.kill()
-	if m.pauses[""] > 0 { // killed processes of a frozen group are gone; the group must not stay so
+	if m.pauses[""] > 0 { // the control group outlives its processes and must not stay frozen
 		err = errors.Join(err, m.node.Resume())
 	}
 	return err
@@ -187,14 +187,14 @@ func (m *machine) current() *netnode.Process {
 	return m.process
 }
 
-// Limits of what is kept of the programs' output.
+// Limits on how much of the programs' output is kept.
 const (
 	maxLineBytes = 64 << 10
 	maxLogLines  = 500_000
 	tailLines    = 5
 )
 
-// readLog takes down what a program writes, until all who could write have ended.
+// readLog stores a program's output until every process that could write has ended.
 func (m *machine) readLog(from *os.File) {
 	defer from.Close()
 	file, err := os.OpenFile(filepath.Join(m.Dir, programLog), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
@@ -207,7 +207,7 @@ func (m *machine) readLog(from *os.File) {
 		line, err := lines.ReadSlice('\n')
 		if len(line) > 0 {
 			if file != nil {
-				_, _ = file.Write(line) // a full disk must not stop the program at its pipe
+				_, _ = file.Write(line) // a full disk must not block the program at its pipe
 			}
 			m.logged(strings.TrimRight(string(line), "\r\n"))
 		}
@@ -221,7 +221,8 @@ func (m *machine) readLog(from *os.File) {
 }
 
 // syslogLine is a line as system logs have them: time, machine, process[pid]: text.
-var syslogLine = regexp.MustCompile(`^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S+ ([^\s\[:]+)(?:\[\d+\])?: (.*)$`)
+var syslogLine = regexp.MustCompile(
+	`^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S+ ([^\s\[:]+)(?:\[\d+\])?: (.*)$`)
 
 func (m *machine) logged(text string) {
 	at := m.run.now()

@@ -15,8 +15,8 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios"
 )
 
-// power is a machine's power switch and its hardware watchdog. Both are in the harness, so nothing
-// that runs or is stopped on the machine can stop them.
+// power is a machine's power switch and its hardware watchdog. Both are in the harness, so no program
+// or pause of the machine can stop them.
 type power struct {
 	machine  *machine
 	listener net.Listener
@@ -27,21 +27,21 @@ type power struct {
 	closed  bool
 	on      bool
 	boot    uint64
-	cuts    int // power cuts that last
+	cuts    int // active power-cut faults
 	armed   bool
 	timeout time.Duration
 	due     time.Time
 	timer   *time.Timer
 
-	// switching is held while the machine is being switched, and while its program is started: what
-	// is started while everything is being killed must not be missed.
+	// switching is held while the machine is being switched on or off, and while its program is
+	// started: otherwise a program that starts during the kill would survive it.
 	switching sync.Mutex
 }
 
 // rebootTime is how long a machine that its watchdog has reset takes until it boots, unscaled.
 const rebootTime = 20 * time.Second
 
-// openPower gives a machine its switch, if its driver wants one.
+// openPower creates the machine's power switch, if its driver has one.
 func (m *machine) openPower() error {
 	d, ok := m.run.driver.(PowerDriver)
 	if !ok {
@@ -56,7 +56,7 @@ func (m *machine) openPower() error {
 		return fmt.Errorf("making the watchdog of %s: %w", m.Name, err)
 	}
 	p := &power{machine: m, listener: l, quit: make(chan struct{}), on: true, boot: 1}
-	p.timer = time.AfterFunc(time.Hour, p.ring)
+	p.timer = time.AfterFunc(time.Hour, p.expire)
 	p.timer.Stop()
 	m.power = p
 	p.work.Go(p.serve)
@@ -81,14 +81,15 @@ func (p *power) serve() {
 		if err != nil {
 			return // closed
 		}
-		p.work.Go(func() { p.talk(c) })
+		p.work.Go(func() { p.serveConn(c) })
 	}
 }
 
 // maxRequestBytes bounds a request to the watchdog.
 const maxRequestBytes = 128
 
-func (p *power) talk(c net.Conn) {
+// serveConn answers the watchdog requests of one connection, one per line.
+func (p *power) serveConn(c net.Conn) {
 	done := make(chan struct{})
 	defer close(done)
 	p.work.Go(func() {
@@ -149,8 +150,9 @@ func (p *power) pet() {
 	}
 }
 
-// ring is called when the armed time may have passed.
-func (p *power) ring() {
+// expire resets the machine if the watchdog's deadline has passed. The timer calls it; a renewal
+// that raced with the timer has moved the deadline.
+func (p *power) expire() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed || !p.armed || !p.on || time.Now().Before(p.due) {
@@ -181,7 +183,7 @@ func (p *power) off() {
 	p.timer.Stop()
 }
 
-// cut ends everything on the machine. It counts as off once all of it is gone.
+// cut ends everything on the machine, and records the machine as off once all processes are gone.
 func (p *power) cut(cause string) {
 	p.switching.Lock()
 	defer p.switching.Unlock()
@@ -201,8 +203,8 @@ func (p *power) record(on bool, cause string) {
 	p.machine.run.addRecord(int(p.machine.ID), "machine", scenarios.Power{On: on, Boot: boot, Cause: cause})
 }
 
-// start boots a machine that is off, unless a power cut still lasts. Whoever plays the faults is
-// kept out meanwhile.
+// start boots a machine that is off, unless a power cut is still active. The caller holds
+// machine.faults.
 func (p *power) start() error {
 	m := p.machine
 	p.mu.Lock()
@@ -220,7 +222,7 @@ func (p *power) start() error {
 	if err := m.write(files); err != nil {
 		return err
 	}
-	// What was paused went with its machine; the group must not hold what begins now.
+	// The power cut has ended all paused processes; the control group must not freeze the new ones.
 	clear(m.pauses)
 	m.startPending = false
 	if err := m.node.Resume(); err != nil {
@@ -236,7 +238,7 @@ func (p *power) start() error {
 	return m.start()
 }
 
-// beginCut makes a power cut act; whoever plays the faults calls it.
+// beginCut begins a power cut. The caller holds m.faults.
 func (m *machine) beginCut() error {
 	p := m.power
 	if p == nil {
@@ -255,7 +257,7 @@ func (m *machine) beginCut() error {
 	return nil
 }
 
-// endCut ends a power cut; the machine boots when it was the last.
+// endCut ends a power cut; the machine boots after the last one.
 func (m *machine) endCut() error {
 	p := m.power
 	if p == nil {

@@ -44,7 +44,7 @@ func TestPowerCutEndsEverything(t *testing.T) {
 	require.Contains(t, run.Verdicts[0].Details[len(run.Verdicts[0].Details)-1], "says nothing of what disks lose")
 }
 
-// arming is a driver that arms the watchdog of a machine when its program is ready; nobody pets it.
+// arming is a driver that arms the watchdog of a machine when its program is ready; no process renews it.
 type arming struct {
 	*hostdriver.Driver
 	once sync.Once
@@ -69,7 +69,7 @@ func (a *arming) Ready(ctx context.Context, m scenarios.Machine, c scenarios.Con
 }
 
 func TestWatchdogResetsAMachineThatStandsStill(t *testing.T) {
-	s := scenarios.New("reset").Story("A watchdog that nobody pets, on a machine that stands still.").Machines(3).
+	s := scenarios.New("reset").Story("A watchdog without renewals, on a paused machine.").Machines(3).
 		Warmup(10*time.Second).Duration(110*time.Second).Quiescence(20*time.Second).
 		At(10*time.Second).PauseMachine("n1").For(80*time.Second).Subject(register.Kind, nil).MustBuild()
 	sub := subject(t, s).(driven)

@@ -76,15 +76,15 @@ func (r Runner) run(ctx context.Context, out *scenarios.Run, driver scenarios.Dr
 	return out, nil
 }
 
-// oneAtATime keeps the runs of one program from being each other's noise.
+// oneAtATime keeps runs of this program from disturbing each other's timing.
 var oneAtATime sync.Mutex
 
 // Settings of the Go runtime during a run.
 const (
-	// spareProcs is how many threads more than processors may run Go code. The switch's thread
-	// must never wait for a slot that is held by a thread that the kernel does not run.
+	// spareProcs is added to the number of processors for GOMAXPROCS, so that the switch's thread
+	// never waits for a slot whose holder the kernel has not scheduled.
 	spareProcs = 4
-	// gcPercent makes collections, for which every thread must stop, rare.
+	// gcPercent makes garbage collections rare, because each one stops every thread.
 	gcPercent = 400
 )
 
@@ -98,7 +98,7 @@ func tuneRuntime() func() {
 	}
 }
 
-// run builds the nodes, lets the scenario happen and removes everything again.
+// run builds the nodes, executes the scenario and removes the nodes.
 func (r *run) run(ctx context.Context) (err error) {
 	root := r.runner.StateDir
 	if root == "" {
@@ -193,7 +193,7 @@ func (r *run) newMachine(i int, name string) (*machine, error) {
 	return m, nil
 }
 
-// execute lets time pass. What goes wrong here is part of the run.
+// execute runs the phases of the scenario. Its failures become problems or findings of the run.
 func (r *run) execute(ctx context.Context) {
 	r.begun, r.begunKernel = time.Now(), kernelNow()
 	for _, m := range r.machines {
@@ -228,7 +228,7 @@ func (r *run) execute(ctx context.Context) {
 	}
 }
 
-// operate lets the driver do what an operator would.
+// operate runs the driver's operator, if it has one.
 func (r *run) operate(ctx context.Context) {
 	d, ok := r.driver.(OperatorDriver)
 	if !ok {
@@ -238,20 +238,24 @@ func (r *run) operate(ctx context.Context) {
 	for i, m := range r.machines {
 		machines[i] = m.Machine
 	}
-	d.Operate(ctx, machines, r.now, func(machine int, record env.Record) { r.addRecord(machine, "operator", record) })
+	d.Operate(ctx, machines, r.now, func(machine int, record env.Record) {
+		r.addRecord(machine, "operator", record)
+	})
 }
 
 // addRecord adds a record of the harness itself, with the present time.
 func (r *run) addRecord(machine int, process string, record env.Record) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.ownRecords = append(r.ownRecords, scenarios.Stamped{At: r.now(), Machine: machineID(machine), Process: process, Record: record})
+	r.ownRecords = append(r.ownRecords, scenarios.Stamped{At: r.now(), Machine: machineID(machine),
+		Process: process, Record: record})
 }
 
 // readyExtra is how much longer than the warm-up the programs may take to get ready.
 const readyExtra = 20 * time.Second
 
-// warmUp lets the warm-up pass and waits until every program serves; false when one never does.
+// warmUp waits for the end of the warm-up and until every program is ready. It returns false when
+// one is not ready in time.
 func (r *run) warmUp(ctx context.Context) bool {
 	limit, cancel := context.WithTimeout(ctx, r.out.Scenario.Warmup+readyExtra)
 	defer cancel()
@@ -312,7 +316,7 @@ func (r *run) say(to *[]string, format string, args ...any) {
 	*to = append(*to, fmt.Sprintf(format, args...))
 }
 
-// close ends the programs, reads what they have left and removes the nodes.
+// close ends the programs, reads their records and output, and removes the nodes.
 func (r *run) close() error {
 	var failed []error
 	for _, m := range r.machines {

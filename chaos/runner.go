@@ -21,8 +21,8 @@ const Checker = "nodes"
 
 // Runner runs scenarios on real nodes. The zero value is ready.
 type Runner struct {
-	// StateDir is where runs live while they last; HOLDFAST_STATE_DIR or /run/holdfast unless
-	// given. Keep it short: the paths of unix sockets are limited.
+	// StateDir is the directory of runs under way; HOLDFAST_STATE_DIR or /run/holdfast unless given.
+	// Keep it short: the paths of unix sockets are limited.
 	StateDir string
 	// MaxWall refuses scenarios that would take longer; DefaultMaxWall unless given.
 	MaxWall time.Duration
@@ -36,8 +36,8 @@ var _ scenarios.Runner = Runner{}
 // DefaultMaxWall is how long a run may take unless a Runner sets another limit.
 const DefaultMaxWall = 60 * time.Second
 
-// PoweredMaxWall is the same for machines with a watchdog: watchdogs and what waits for them
-// count in minutes, and scaled down too far they would measure this machine.
+// PoweredMaxWall replaces DefaultMaxWall for machines with a watchdog: a watchdog and the timeouts
+// derived from it last minutes, and a small timescale would let them depend on this machine's load.
 const PoweredMaxWall = 2 * time.Minute
 
 func powered(d scenarios.Driver) bool {
@@ -61,11 +61,11 @@ var (
 // overhead is the part of a run's wall time that is neither warm-up nor faults nor quiescence.
 const overhead = 12 * time.Second
 
-// Run implements scenarios.Runner. The scenario of the returned run is the one that was really
-// run: scaled, and with the faults that its nemesis drew.
+// Run implements scenarios.Runner. The scenario of the returned run is the scaled scenario with the
+// faults that its nemesis drew.
 //
-// Without a timescale the scenario runs as written if that is short enough, else so much faster
-// that it is.
+// Without a timescale the scenario runs as written if it then ends within MaxWall, else with the
+// largest timescale with which it does.
 func (r Runner) Run(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subject,
 	o scenarios.RunOptions) (*scenarios.Run, error) {
 	choices := draw.Derive(o.Seed)
@@ -87,7 +87,8 @@ func (r Runner) Run(ctx context.Context, s *scenarios.Scenario, subject scenario
 	if resolved, err = resolved.Scaled(o.Timescale); err != nil {
 		return nil, err
 	}
-	out := &scenarios.Run{Scenario: resolved, Subject: subject, Seed: o.Seed, Backend: Backend, Timescale: o.Timescale}
+	out := &scenarios.Run{Scenario: resolved, Subject: subject, Seed: o.Seed, Backend: Backend,
+		Timescale: o.Timescale}
 	if refused := refuse(resolved, driver); refused != nil {
 		out.Applied = refused
 		out.Verdicts = []linearizability.Verdict{refusal(refused)}
@@ -95,15 +96,18 @@ func (r Runner) Run(ctx context.Context, s *scenarios.Scenario, subject scenario
 	}
 	if d, may := driver.(RefusingDriver); may {
 		if why := d.Refuses(); len(why) > 0 {
-			out.Verdicts = []linearizability.Verdict{{Checker: Checker, Validity: linearizability.Unknown, Details: why,
-				Summary: "nothing was run: the subject's part of the scenario asks for what real nodes cannot do"}}
+			out.Verdicts = []linearizability.Verdict{{Checker: Checker,
+				Validity: linearizability.Unknown, Details: why,
+				Summary: "nothing was run: the subject's part of the scenario asks for " +
+					"what real nodes cannot do"}}
 			return out, nil
 		}
 	}
 	return r.run(ctx, out, driver, o)
 }
 
-// timescale decides how fast a scenario runs.
+// timescale returns the timescale of a run: the requested one if the run is then short enough, else
+// the largest that is. The error is ErrTooLong.
 func (r Runner) timescale(s *scenarios.Scenario, asked timescale.Ratio) (timescale.Ratio, error) {
 	limit := r.MaxWall
 	if limit == 0 {
@@ -123,13 +127,14 @@ func (r Runner) timescale(s *scenarios.Scenario, asked timescale.Ratio) (timesca
 	}
 	ts := twentieths(s.End(), room, steps)
 	if ts.Of(s.End()) > room {
-		return ts, fmt.Errorf("%w: %s lasts %v, more than %d times what a run may take, %v; write a shorter one",
+		return ts, fmt.Errorf(
+			"%w: %s lasts %v, more than %d times what a run may take, %v; write a shorter one",
 			ErrTooLong, s.Name, s.End(), steps, room)
 	}
 	return ts, nil
 }
 
-// twentieths is the largest timescale that fits a time into the room.
+// twentieths returns the largest multiple of 1/steps that scales takes to at most room.
 func twentieths(takes, room time.Duration, steps int64) timescale.Ratio {
 	n := max(int64(room)*steps/int64(takes), 1)
 	for d := int64(2); d <= steps; d++ {
@@ -153,7 +158,8 @@ func refuse(s *scenarios.Scenario, d scenarios.Driver) []scenarios.Applied {
 
 func refusal(refused []scenarios.Applied) linearizability.Verdict {
 	v := linearizability.Verdict{Checker: Checker, Validity: linearizability.Unknown,
-		Summary: fmt.Sprintf("nothing was run: %d faults of the scenario cannot be injected on real nodes", len(refused))}
+		Summary: fmt.Sprintf("nothing was run: %d faults of the scenario cannot be injected on real nodes",
+			len(refused))}
 	seen := map[string]bool{}
 	for _, a := range refused {
 		if !seen[a.Problem] {

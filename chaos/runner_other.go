@@ -11,7 +11,8 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios"
 )
 
-func (r Runner) run(context.Context, *scenarios.Run, scenarios.Driver, scenarios.RunOptions) (*scenarios.Run, error) {
+func (r Runner) run(context.Context, *scenarios.Run, scenarios.Driver,
+	scenarios.RunOptions) (*scenarios.Run, error) {
 	return nil, fmt.Errorf("%w: they are made of Linux network namespaces, and this is %s; use --on sim",
 		ErrNeeds, runtime.GOOS)
 }

@@ -27,25 +27,26 @@ type ClockDriver interface {
 }
 
 // PowerDriver is implemented by drivers whose machines may have a power switch and a watchdog. The
-// harness then is the watchdog: it listens on a unix socket of that name in the machine's directory
-// and, when an armed time passes without a word, ends everything on the machine and boots it again.
+// harness is then the watchdog: it listens on a unix socket in the machine's directory and, when the
+// armed timeout passes without a renewal, ends everything on the machine and boots it again.
 type PowerDriver interface {
-	// PowerSwitch reports whether there is one. What was not synced survives a power cut here, so
-	// drivers have one only for subjects that are not tested for what a disk loses.
+	// PowerSwitch reports whether machines have a power switch, and returns the name of the watchdog's
+	// socket. Unsynced data survives a power cut here, so drivers return true only for subjects whose
+	// durability is not tested.
 	PowerSwitch() (watchdog string, on bool)
 	// BootFiles are the files to write before a machine's power-up; boot counts from 1.
 	BootFiles(m scenarios.Machine, boot uint64) ([]scenarios.File, error)
 }
 
-// OperatorDriver is implemented by drivers that do something in the course of a run, as an operator
-// would. Operate ends with its context; the records that it passes become records of the run.
+// OperatorDriver is implemented by drivers that act as an operator during a run. Operate returns when
+// its context ends; the records that it passes become records of the run.
 type OperatorDriver interface {
 	Operate(ctx context.Context, machines []scenarios.Machine, now func() time.Duration,
 		tell func(machine int, record env.Record))
 }
 
-// RefusingDriver is implemented by drivers of subjects whose part of a scenario may ask for what real
-// nodes cannot do. A run with a refusal is not started, and its verdict lists the reasons.
+// RefusingDriver is implemented by drivers of subjects whose part of a scenario may ask for something
+// that real nodes cannot do. A run with a refusal is not started, and its verdict lists the reasons.
 type RefusingDriver interface {
 	// Refuses lists what cannot be done, each with its reason; none when all can be.
 	Refuses() []string
@@ -64,8 +65,8 @@ func Unsupported(f *fault.Fault, d scenarios.Driver) string {
 		return ""
 	case fault.Kill, fault.Pause:
 		if _, ok := d.(ProcessDriver); f.Process != "" && !ok {
-			return fmt.Sprintf("%s of the single process %q: the subject's driver reaches whole programs only; "+
-				"leave process out, or run it in the simulator", f.Kind, f.Process)
+			return fmt.Sprintf("%s of the single process %q: the subject's driver reaches whole programs "+
+				"only; leave process out, or run it in the simulator", f.Kind, f.Process)
 		}
 		return ""
 	case fault.ClockStep, fault.ClockDrift:
@@ -78,8 +79,8 @@ func Unsupported(f *fault.Fault, d scenarios.Driver) string {
 		if powered(d) {
 			return ""
 		}
-		return "power-cut: what was not synced would survive on these nodes, and that is what the fault is about; " +
-			"run it in the simulator, or write kill"
+		return "power-cut: what was not synced would survive on these nodes, and that is what the fault " +
+			"is about; run it in the simulator, or write kill"
 	case fault.PowerOn:
 		if powered(d) {
 			return ""

@@ -22,7 +22,8 @@ type Divergence struct {
 
 // String is one paragraph for a person.
 func (d *Divergence) String() string {
-	text := fmt.Sprintf("the two runs part at event %d:\n  first:  %s\n  second: %s", d.Event, d.First, d.Second)
+	text := fmt.Sprintf("the two runs part at event %d:\n  first:  %s\n  second: %s", d.Event, d.First,
+		d.Second)
 	for i, line := range d.Before {
 		if i == 0 {
 			text += "\nbefore that, in both:"

@@ -40,7 +40,8 @@ type faults struct {
 }
 
 // scheduleFaults begins the schedule of a run.
-func scheduleFaults(w *world.World, machines []string, list []fault.Fault, warmup, duration time.Duration) *faults {
+func scheduleFaults(w *world.World, machines []string, list []fault.Fault, warmup,
+	duration time.Duration) *faults {
 	f := &faults{nemesis.New(injector{w}, machines, list, warmup, duration), w}
 	f.plan(f.Start())
 	return f
@@ -55,5 +56,6 @@ func (f *faults) plan(actions []nemesis.Action) {
 // Handle implements kernel.Handler.
 func (f *faults) Handle(code uint32, arg uint64) {
 	now := f.world.Now()
-	f.plan(f.Execute(context.Background(), nemesis.Action{At: now, Step: nemesis.Step(code), Fault: int(arg)}))
+	f.plan(f.Execute(context.Background(), nemesis.Action{At: now, Step: nemesis.Step(code),
+		Fault: int(arg)}))
 }

@@ -75,7 +75,7 @@ func Need(t testing.TB) {
 	}
 }
 
-// Run runs a scenario once on real nodes and fails t unless the verdict is the one that the
+// Run runs a scenario once on real nodes and fails t unless the run ends with the verdict that the
 // scenario expects. Runs are not parallel to each other: they share this machine's processors,
 // and the times of one would be the noise of the other.
 func Run(t testing.TB, s *scenarios.Scenario, subject scenarios.Subject, opts ...Option) *scenarios.Run {

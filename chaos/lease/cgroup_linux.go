@@ -15,7 +15,7 @@ import (
 )
 
 // CgroupRoot is where the version 2 hierarchy of control groups is mounted; "" when there is
-// none. On machines with both versions it is not where most would look.
+// none. On machines with both versions it is usually /sys/fs/cgroup/unified.
 func CgroupRoot() string {
 	f, err := os.Open("/proc/self/mountinfo")
 	if err != nil {
@@ -67,10 +67,10 @@ func NewCgroup(name string) (*Cgroup, error) {
 // Open opens the control group's directory, for starting processes in it.
 func (c *Cgroup) Open() (*os.File, error) { return os.Open(c.dir) }
 
-// freezeTimeout bounds how long a control group may take to stand still.
+// freezeTimeout limits how long a control group may take to freeze.
 const freezeTimeout = 5 * time.Second
 
-// Freeze stops or continues every process of the group and waits until they all stand still.
+// Freeze freezes or thaws the group. When it freezes, it waits until every process has stopped.
 func (c *Cgroup) Freeze(on bool) error {
 	value := "0"
 	if on {

@@ -18,15 +18,15 @@ import (
 // NamespaceDir is where named network namespaces are, for every tool of this machine.
 const NamespaceDir = "/run/netns"
 
-// killTimeout bounds how long killed processes may take to be gone. One that sits in a disk call
-// takes as long as the call.
+// killTimeout limits how long killed processes may take to end. A process in an uninterruptible disk
+// call ends only after the call.
 const killTimeout = 10 * time.Second
 
-// pollEvery is how often a condition is looked at that nothing reports.
+// pollEvery is the interval at which conditions without a notification are checked.
 const pollEvery = 5 * time.Millisecond
 
-// startTime is when a process was started, in clock ticks since the boot. Together with its id it
-// names a process for good.
+// startTime returns when a process was started, in clock ticks since the boot. Together with the
+// process id it identifies a process, because ids are reused.
 func startTime(pid int) (uint64, error) {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -118,8 +118,8 @@ func namesIn(dir string) []string {
 	return out
 }
 
-// RemoveNamespace kills what is in a namespace and takes its name away; with the last process and
-// the last name the namespace goes, and with it its interfaces.
+// RemoveNamespace kills the processes in a namespace and removes its name. The kernel removes the
+// namespace and its interfaces with the last process and the last name.
 func RemoveNamespace(name string) error {
 	var killed error
 	if isMounted(filepath.Join(NamespaceDir, name)) {

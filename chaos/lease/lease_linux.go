@@ -54,8 +54,8 @@ const (
 	newGrace = time.Minute
 )
 
-// runID names a run and its owner: process id, start time and a random part, so that what is left
-// of a run can be judged by its name alone, wherever its directory was.
+// runID names a run and its owner: process id, start time and a random part. So the name alone shows
+// whether leftovers of a run still have a running owner.
 func runID(pid int, start uint64) string {
 	random := make([]byte, 2)
 	_, _ = rand.Read(random)
@@ -74,8 +74,8 @@ func parseID(id string) (pid int, start uint64, ok bool) {
 	return pid, start, err1 == nil && err2 == nil && err3 == nil && len(random) == 2
 }
 
-// lives reports whether the process that was started then still runs.
-func lives(pid int, start uint64) bool {
+// isRunning reports whether the process with this id and start time still runs.
+func isRunning(pid int, start uint64) bool {
 	have, err := startTime(pid)
 	return err == nil && have == start
 }
@@ -129,7 +129,7 @@ func Orphans(root string) ([]string, error) {
 		id, _, _ := strings.Cut(strings.TrimPrefix(name, Prefix), "-")
 		pid, start, ok := parseID(id)
 		if _, known := seen[id]; !known && ok {
-			seen[id] = !lives(pid, start)
+			seen[id] = !isRunning(pid, start)
 		}
 	}
 	var out []string
@@ -155,7 +155,8 @@ func Clean(root string) ([]string, error) {
 	return ids, errors.Join(failed...)
 }
 
-// owned reports whether a run's owner lives. A directory that is only being made has its time.
+// owned reports whether a run's owner still runs. A directory without an owner file counts as owned
+// for newGrace.
 func owned(dir string, unfinished bool) bool {
 	data, err := os.ReadFile(filepath.Join(dir, ownerFile))
 	var o owner
@@ -163,7 +164,7 @@ func owned(dir string, unfinished bool) bool {
 		info, err := os.Stat(dir)
 		return unfinished && err == nil && time.Since(info.ModTime()) < newGrace
 	}
-	return o.BootID == bootID() && lives(o.PID, o.StartTime)
+	return o.BootID == bootID() && isRunning(o.PID, o.StartTime)
 }
 
 // remove removes what belongs to a run: processes first, since they hold the rest.

@@ -31,11 +31,11 @@ func deadOwner(t *testing.T) (string, owner) {
 	require.NoError(t, c.Start())
 	start, err := startTime(c.Process.Pid)
 	require.NoError(t, err)
-	require.True(t, lives(c.Process.Pid, start))
-	require.False(t, lives(c.Process.Pid, start+1), "another process with the same number")
+	require.True(t, isRunning(c.Process.Pid, start))
+	require.False(t, isRunning(c.Process.Pid, start+1), "another process with the same number")
 	require.NoError(t, c.Process.Kill())
 	require.Error(t, c.Wait())
-	require.False(t, lives(c.Process.Pid, start))
+	require.False(t, isRunning(c.Process.Pid, start))
 	return runID(c.Process.Pid, start), owner{PID: c.Process.Pid, StartTime: start, BootID: bootID()}
 }
 
@@ -47,7 +47,7 @@ func TestLeaseOfADeadOwnerIsCleaned(t *testing.T) {
 	dir := filepath.Join(root, id)
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "n1", "disk"), 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, ownerFile), data, 0o644))
-	other := filepath.Join(root, "notes-of-somebody")
+	other := filepath.Join(root, "notes")
 	require.NoError(t, os.Mkdir(other, 0o755))
 
 	orphans, err := Orphans(root)

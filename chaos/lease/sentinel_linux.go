@@ -11,17 +11,17 @@ import (
 	"time"
 )
 
-// Sentinel is a process beside the owner of a run that outlives it: when the owner is gone,
-// however it went, the sentinel kills everything on the run's nodes at once. What is left then is
-// names and directories, which the next run removes.
+// Sentinel is a process that outlives the owner of a run: when the owner has ended for any reason,
+// the sentinel kills everything on the run's nodes at once. Names and directories remain, and the
+// next run removes them.
 type Sentinel struct {
 	cmd  *exec.Cmd
-	line io.WriteCloser // the owner's end; it closes with the owner
+	pipe io.WriteCloser // the owner's end; the kernel closes it when the owner ends
 }
 
-// sentinelScript waits for a word of its owner. Without one the owner has died: it kills whatever
-// is in the control groups (c FILE) and in the network namespaces (n INODE) that it was given,
-// until nothing is left, within its number of rounds.
+// sentinelScript waits for a line from its owner. At the end of input without a line the owner has
+// died: the script kills every process in the control groups (c FILE) and in the network namespaces
+// (n INODE) of its arguments, until none is left, for a limited number of rounds.
 const sentinelScript = `
 read word
 [ "$word" = relieved ] && exit 0
@@ -46,14 +46,14 @@ done
 exit 1
 `
 
-// Post is a place that a sentinel looks after: a node's control group, or its network namespace
-// where there is none.
+// Post identifies what a sentinel kills: a node's control group, or its network namespace where
+// there are no control groups.
 type Post string
 
-// CgroupPost is the post at a control group.
+// CgroupPost returns the post of a control group.
 func CgroupPost(c *Cgroup) Post { return Post("c" + filepath.Join(c.dir, "cgroup.procs")) }
 
-// NamespacePost is the post at a network namespace, by its inode.
+// NamespacePost returns the post of a network namespace, given by its inode.
 func NamespacePost(inode uint64) Post { return Post("n" + strconv.FormatUint(inode, 10)) }
 
 // StartSentinel starts a sentinel for this process.
@@ -64,9 +64,9 @@ func StartSentinel(posts []Post) (*Sentinel, error) {
 	}
 	s := &Sentinel{cmd: exec.Command("/bin/sh", args...)}
 	s.cmd.Dir = "/"
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // a signal to the owner's group is not for it
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // survives signals to the owner's group
 	var err error
-	if s.line, err = s.cmd.StdinPipe(); err == nil {
+	if s.pipe, err = s.cmd.StdinPipe(); err == nil {
 		err = s.cmd.Start()
 	}
 	if err != nil {
@@ -75,19 +75,19 @@ func StartSentinel(posts []Post) (*Sentinel, error) {
 	return s, nil
 }
 
-// relieveTimeout bounds how long a sentinel may take to go.
-const relieveTimeout = 5 * time.Second
+// stopTimeout limits how long a sentinel may take to end.
+const stopTimeout = 5 * time.Second
 
-// Stop ends the sentinel; it touches nothing.
+// Stop ends the sentinel. It then kills nothing.
 func (s *Sentinel) Stop() error {
-	_, err := io.WriteString(s.line, "relieved\n")
-	err = errors.Join(err, s.line.Close())
+	_, err := io.WriteString(s.pipe, "relieved\n")
+	err = errors.Join(err, s.pipe.Close())
 	gone := make(chan error, 1)
 	go func() { gone <- s.cmd.Wait() }()
 	select {
 	case ended := <-gone:
 		err = errors.Join(err, ended)
-	case <-time.After(relieveTimeout):
+	case <-time.After(stopTimeout):
 		err = errors.Join(err, s.cmd.Process.Kill())
 	}
 	if err != nil {

@@ -29,8 +29,8 @@ const (
 	tunDevice     = "/dev/net/tun"
 )
 
-// network is 198.18.0.0/24, of the range reserved for benchmarks (RFC 2544), which no router forwards. Every run
-// uses the same addresses, since namespaces do not see each other.
+// network is 198.18.0.0/24, of the range reserved for benchmarks (RFC 2544), which no router forwards.
+// Every run uses the same addresses, since namespaces do not see each other.
 var network = netip.AddrFrom4([4]byte{198, 18, 0, 0})
 
 // Addr is the address of a machine, by its number.
@@ -65,7 +65,7 @@ func openTAP() (int, error) {
 func plug(name string, machine, machines int) (tap int, err error) {
 	tap = -1
 	err = ns.WithNetNSPath(nsPath(name), func(ns.NetNS) error {
-		quiet()
+		disableIPv6()
 		if tap, err = openTAP(); err != nil {
 			return err
 		}
@@ -82,13 +82,13 @@ func plug(name string, machine, machines int) (tap int, err error) {
 	return tap, nil
 }
 
-// quiet turns off what would send frames that no process asked for. Where the kernel has no IPv6
-// there is nothing to turn off.
-func quiet() {
+// disableIPv6 turns off IPv6, whose autoconfiguration sends frames that no process asked for. It
+// does nothing on a kernel without IPv6.
+func disableIPv6() {
 	for _, which := range []string{"all", "default"} {
 		err := os.WriteFile("/proc/sys/net/ipv6/conf/"+which+"/disable_ipv6", []byte("1"), 0)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return // a read-only /proc/sys: some more frames, which harm nothing
+			return // a read-only /proc/sys: the additional frames do no harm
 		}
 	}
 }
@@ -124,8 +124,8 @@ func configure(machine, machines int) error {
 	return addNeighbours(link, machine, machines)
 }
 
-// addNeighbours sets the hardware address of every other machine: no ARP is needed, so
-// faults never hit the asking instead of the traffic.
+// addNeighbours sets the hardware address of every other machine. So no machine sends ARP requests,
+// and faults hit only the subject's traffic.
 func addNeighbours(link netlink.Link, machine, machines int) error {
 	for other := range machines {
 		if other == machine {

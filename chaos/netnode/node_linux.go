@@ -59,7 +59,7 @@ func (n *Node) Port() int { return n.tap }
 // TxDropped is how many frames the kernel has dropped on their way to the switch.
 func (n *Node) TxDropped() (uint64, error) { return txDropped(n.name) }
 
-// Caveat returns what this node does less well than it should; nil if nothing.
+// Caveat returns why pauses of this node are not atomic; nil if they are.
 func (n *Node) Caveat() error {
 	if n.cgroup == nil {
 		return fmt.Errorf("processes are paused one by one and not at one instant: %w", n.why)
@@ -137,7 +137,7 @@ func (n *Node) Pause() error {
 	return n.signalAll(unix.SIGSTOP)
 }
 
-// Resume lets everything go on.
+// Resume continues everything that runs on the node.
 func (n *Node) Resume() error {
 	if n.cgroup != nil {
 		return n.cgroup.Freeze(false)
@@ -145,11 +145,10 @@ func (n *Node) Resume() error {
 	return n.signalAll(unix.SIGCONT)
 }
 
-// signalRounds bounds how often new processes are looked for while others are being stopped.
+// signalRounds limits how often signalAll looks for new processes.
 const signalRounds = 100
 
-// signalAll signals every process of the node, also those that the others start until they have
-// been reached.
+// signalAll signals every process of the node, including processes that start meanwhile.
 func (n *Node) signalAll(sig unix.Signal) error {
 	reached := map[int]bool{}
 	for range signalRounds {

@@ -28,7 +28,7 @@ func newThread(name string) (*thread, error) {
 
 func (t *thread) run(name string, made chan<- error) {
 	defer close(t.done)
-	// The thread goes back to others only if it gets back to the namespace that it came from.
+	// The thread is unlocked only if it could return to the namespace that it came from.
 	runtime.LockOSThread()
 	home, err := netns.Get()
 	if err != nil {

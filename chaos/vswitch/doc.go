@@ -1,8 +1,8 @@
 // Package vswitch is a network switch in user space. It holds one end of every machine's network
-// interface and treats each frame as package fault says a link in its present condition does:
-// late, lost, twice, out of order, or not at all.
+// interface and delays, drops, duplicates or reorders each frame according to the present
+// [fault.Condition] of its link.
 //
 // One thread reads, decides and delivers, so that frames of one pair with the same delay keep
-// their order. The switch never looks into a frame beyond its destination address, and it never
-// decides what goes wrong: whoever holds the [fault.Net] does.
+// their order. The switch never reads more of a frame than its destination address, and it never
+// decides which faults are active: the owner of the [fault.Net] does.
 package vswitch

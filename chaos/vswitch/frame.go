@@ -16,7 +16,7 @@ func MachineMAC(machine int) MAC {
 	return MAC{0x02, 'h', 'f', 0, byte(machine >> 8), byte(machine)}
 }
 
-// String writes the address as everybody does.
+// String returns the address in the usual form, for example "02:00:00:00:00:01".
 func (m MAC) String() string {
 	return fmt.Sprintf("%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5])
 }
@@ -56,10 +56,10 @@ func (f *frames) Pop() any {
 	return last
 }
 
-// MaxQueuedFrames bounds what waits in the switch. What comes beyond is dropped and counted.
+// MaxQueuedFrames limits the frames that wait in the switch. Further frames are dropped and counted.
 const MaxQueuedFrames = 1 << 17
 
-// table decides what becomes of frames and holds those that wait.
+// table decides what happens to each frame and holds the frames that wait.
 type table struct {
 	macs  map[MAC]int
 	net   *fault.Net
@@ -75,12 +75,12 @@ type Stats struct {
 	Received  uint64 // frames read from machines
 	Delivered uint64 // frames written to machines, copies included
 	Dropped   uint64 // by the schedule: cut or lost
-	// What follows was not asked for by the schedule.
+	// The losses below are not part of the schedule.
 	Overflowed uint64 // the switch's own queue was full
 	Refused    uint64 // the receiving machine's interface did not take it
 	Malformed  uint64 // too short, or addressed to no machine
-	// Late is how many frames were delivered more than LateAfter after they were due, Latest the
-	// worst of them.
+	// Late is how many frames were delivered more than LateAfter after they were due. Latest is the
+	// largest lateness.
 	Late   uint64
 	Latest time.Duration
 }
@@ -103,7 +103,7 @@ func newTable(machines int, net *fault.Net, draws func(from, to int) fault.LinkD
 	return t
 }
 
-// accept decides about a frame that a machine sent.
+// accept takes a frame that a machine sent and decides for each destination.
 func (t *table) accept(now time.Duration, from int, data []byte) {
 	t.stats.Received++
 	if len(data) < headerBytes {

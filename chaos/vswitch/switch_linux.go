@@ -62,8 +62,8 @@ func (s *Switch) Stats() Stats {
 // it has.
 func (s *Switch) Boosted() error { return s.boost }
 
-// Close stops the switch. Frames that still wait are dropped. The error is what stopped it
-// earlier, if anything did.
+// Close stops the switch and drops the frames that still wait. Its error is the failure that stopped
+// the switch earlier; nil if there was none.
 func (s *Switch) Close() error {
 	if s.closing.CompareAndSwap(false, true) {
 		var one [8]byte
@@ -130,7 +130,8 @@ func (s *Switch) wait(polls []unix.PollFd) error {
 	return err
 }
 
-// drain reads what a machine has sent; false when its interface is of no use any longer.
+// drain reads the frames that a machine has sent, at most batch. It returns false when the
+// machine's interface is gone.
 func (s *Switch) drain(from int, buffer []byte) bool {
 	for range batch {
 		n, err := unix.Read(s.ports[from], buffer)

@@ -121,11 +121,14 @@ func (f *Fault) validateValues() error {
 	}
 	switch {
 	case f.Kind == Link && f.Loss|f.Duplicate|f.Reorder == 0 && f.Latency|f.Jitter == 0:
-		return &Problem{"kind", "a link fault needs an effect; add some of loss, duplicate, reorder, latency and jitter"}
+		return &Problem{"kind",
+			"a link fault needs an effect; add some of loss, duplicate, reorder, latency and jitter"}
 	case f.Kind == DiskError && !slices.Contains([]string{"read", "write", "sync"}, f.Operation):
-		return &Problem{"operation", fmt.Sprintf("%q is no disk operation: write read, write or sync", f.Operation)}
+		return &Problem{"operation", fmt.Sprintf("%q is no disk operation: write read, write or sync",
+			f.Operation)}
 	case f.DriftPPM > MaxDriftPPM || f.DriftPPM < -MaxDriftPPM:
-		return &Problem{"drift_ppm", fmt.Sprintf("%d is out of range; write -%d to %d", f.DriftPPM, MaxDriftPPM, MaxDriftPPM)}
+		return &Problem{"drift_ppm", fmt.Sprintf("%d is out of range; write -%d to %d", f.DriftPPM,
+			MaxDriftPPM, MaxDriftPPM)}
 	}
 	return nil
 }
@@ -134,8 +137,9 @@ func (f *Fault) validateNames(machines []string) error {
 	check := func(field string, names []string) error {
 		for _, name := range names {
 			if name != All && !slices.Contains(machines, name) {
-				return &Problem{field, fmt.Sprintf("no machine is called %q; the machines are %s, or write all",
-					name, strings.Join(machines, ", "))}
+				return &Problem{field,
+					fmt.Sprintf("no machine is called %q; the machines are %s, or write all",
+						name, strings.Join(machines, ", "))}
 			}
 		}
 		return nil

@@ -157,7 +157,8 @@ func (s *Scheduler) heal(ctx context.Context, i int) {
 	}
 	s.active[i] = false
 	before := s.injector.Now()
-	err := s.each(ctx, &s.faults[i], (*fault.Net).End, func(e Effect) func(context.Context) error { return e.End })
+	err := s.each(ctx, &s.faults[i], (*fault.Net).End,
+		func(e Effect) func(context.Context) error { return e.End })
 	s.applied[i].Ended = [2]time.Duration{before, s.injector.Now()}
 	s.failed(i, "ending", err)
 }
@@ -199,7 +200,8 @@ func (s *Scheduler) each(ctx context.Context, f *fault.Fault, links func(*fault.
 func (s *Scheduler) unknown(f *fault.Fault) error {
 	for _, name := range f.Machines {
 		if name != fault.All && !slices.Contains(s.machines, name) {
-			return fmt.Errorf("no machine is called %q; the machines are %s", name, strings.Join(s.machines, ", "))
+			return fmt.Errorf("no machine is called %q; the machines are %s", name,
+				strings.Join(s.machines, ", "))
 		}
 	}
 	return nil

@@ -43,7 +43,8 @@ func (m *Machine) processEffect(f *fault.Fault) (begin, end func(), err error) {
 	}
 	begin, end = func() { m.Each(f.Process, (*Proc).Kill) }, func() { m.Each(f.Process, (*Proc).Revive) }
 	if f.Kind == fault.Pause {
-		begin, end = func() { m.Each(f.Process, (*Proc).Pause) }, func() { m.Each(f.Process, (*Proc).Unpause) }
+		begin, end = func() { m.Each(f.Process, (*Proc).Pause) },
+			func() { m.Each(f.Process, (*Proc).Unpause) }
 	}
 	return begin, end, nil
 }

@@ -136,7 +136,8 @@ func (m *Machine) tell(r env.Record) {
 	if w.cfg.OnRecord == nil {
 		return
 	}
-	if err := w.cfg.OnRecord(scenarios.Stamped{At: w.Now(), Machine: m.id, Process: "machine", Record: r}); err != nil {
+	if err := w.cfg.OnRecord(scenarios.Stamped{At: w.Now(), Machine: m.id, Process: "machine",
+		Record: r}); err != nil {
 		w.finding(err)
 	}
 }

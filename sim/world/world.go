@@ -136,7 +136,8 @@ const (
 
 var noteWords = [...]string{noteReceived: "datagram", noteTimer: "timer", noteLocal: "local message",
 	noteLocalUp: "neighbour up", noteLocalDown: "neighbour down", noteInvoked: "operation",
-	noteStart: "start", noteEnd: "end", noteDisk: "disk call", noteComplete: "answer", noteCall: "call of a program"}
+	noteStart: "start", noteEnd: "end", noteDisk: "disk call", noteComplete: "answer",
+	noteCall: "call of a program"}
 
 // Describe puts a note of the digest into words.
 func (w *World) Describe(n kernel.Note) string {

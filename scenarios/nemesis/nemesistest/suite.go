@@ -134,7 +134,8 @@ func (b Backend) overlap(t *testing.T) {
 		one, two := run.Applied[0], run.Applied[1]
 		require.Empty(t, one.Problem+two.Problem, kind)
 		require.Less(t, one.Ended[1], two.Ended[0], kind)
-		require.Zero(t, okOf(run, "n1", one.Begun[1]+tolerance, two.Ended[0]), "%s: n1 served before the second ended", kind)
+		require.Zero(t, okOf(run, "n1", one.Begun[1]+tolerance, two.Ended[0]),
+			"%s: n1 served before the second ended", kind)
 		requireHealthy(t, run)
 	}
 }
@@ -153,7 +154,8 @@ func (b Backend) refuses(t *testing.T, f fault.Fault, problem string) {
 	f.At, f.For = beginAt, lasts
 	run := b.run(t, f)
 	require.Contains(t, run.Applied[0].Problem, problem)
-	require.Equal(t, linearizability.Unknown, run.Verdict(), "what was not injected must not count as survived")
+	require.Equal(t, linearizability.Unknown, run.Verdict(),
+		"what was not injected must not count as survived")
 }
 
 // requireTimes requires that a fault began and ended when it was due, each within an interval.

@@ -120,7 +120,8 @@ func (result *Result) replay(ctx context.Context, c *conformance.Scenario, o Opt
 
 // unguarded is the line of a master that does not recover a service because nothing proves that it has
 // ended.
-var unguarded = regexp.MustCompile(`^service '([^']+)' is not recovered from node '([^']+)': the node was not guarded`)
+var unguarded = regexp.MustCompile(
+	`^service '([^']+)' is not recovered from node '([^']+)': the node was not guarded`)
 
 // unwitnessed returns for which node a scenario needs a witness that a cluster has only with a fence
 // device: the virtual hardware informs the master whether a node that was not guarded is off. It returns

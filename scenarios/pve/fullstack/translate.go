@@ -100,8 +100,9 @@ func (t *translator) begin() error {
 	for _, n := range t.source.Hardware() {
 		t.names = append(t.names, n.Name)
 		t.ha.Nodes[n.Name] = haspec.Node{Version: n.Version, CPUs: int(math.Round(n.CPUs)),
-			MemoryMiB: int(math.Round(n.MemBytes / mebibyte)), IdleCPUPercent: int(math.Round(n.UsedCPUs * 100)),
-			IdleMemoryMiB: int(math.Round(n.UsedMemBytes / mebibyte))}
+			MemoryMiB:      int(math.Round(n.MemBytes / mebibyte)),
+			IdleCPUPercent: int(math.Round(n.UsedCPUs * 100)),
+			IdleMemoryMiB:  int(math.Round(n.UsedMemBytes / mebibyte))}
 		t.off[n.Name] = 0
 	}
 	for _, n := range t.source.Hardware() {
@@ -213,7 +214,8 @@ func (t *translator) connect(at time.Duration, name string) {
 // finish adds the faults that last to the end.
 func (t *translator) finish() {
 	for _, name := range slices.Sorted(maps.Keys(t.off)) {
-		t.faults = append(t.faults, fault.Fault{Kind: fault.PowerCut, At: t.off[name], Machines: []string{name}})
+		t.faults = append(t.faults, fault.Fault{Kind: fault.PowerCut, At: t.off[name],
+			Machines: []string{name}})
 	}
 	for _, name := range slices.Sorted(maps.Keys(t.cut)) {
 		t.faults = append(t.faults, fault.Fault{Kind: fault.Cut, At: t.cut[name],
