@@ -112,7 +112,7 @@ func (m *machine) changeClock(ctx context.Context, step time.Duration, driftPPM 
 	}
 	m.offset += step
 	m.driftPPM += driftPPM
-	return m.retry(ctx, func(ctx context.Context) error {
+	return retry(ctx, func(ctx context.Context) error {
 		return d.SetClock(ctx, m.Machine, m.offset, m.driftPPM)
 	})
 }
@@ -123,12 +123,12 @@ func (m *machine) ask(ctx context.Context, do func(context.Context, ProcessDrive
 	if !ok {
 		return fmt.Errorf("a single process of %s: %w", m.Name, errors.ErrUnsupported)
 	}
-	return m.retry(ctx, func(ctx context.Context) error { return do(ctx, d) })
+	return retry(ctx, func(ctx context.Context) error { return do(ctx, d) })
 }
 
 // retry repeats a request until it succeeds, for at most controlTimeout: a program that was just
 // started does not listen yet. The requests are idempotent.
-func (m *machine) retry(ctx context.Context, do func(context.Context) error) error {
+func retry(ctx context.Context, do func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, controlTimeout)
 	defer cancel()
 	for {

@@ -42,6 +42,9 @@ func (i injector) Now() time.Duration { return i.run.now() }
 
 // effect returns what a fault does to the machine.
 func (m *machine) effect(f *fault.Fault) (nemesis.Effect, error) {
+	if m.power == nil && (f.Kind == fault.PowerCut || f.Kind == fault.PowerOn) {
+		return nemesis.Effect{}, fmt.Errorf("the power of %s: %w", m.Name, errors.ErrUnsupported)
+	}
 	switch f.Kind {
 	case fault.Kill:
 		return nemesis.Effect{
@@ -53,11 +56,11 @@ func (m *machine) effect(f *fault.Fault) (nemesis.Effect, error) {
 			End:   func(ctx context.Context) error { return m.endPause(ctx, f.Process) }}, nil
 	case fault.PowerCut:
 		return nemesis.Effect{
-			Begin: func(context.Context) error { return m.beginCut() },
-			End:   func(context.Context) error { return m.endCut() }}, nil
+			Begin: func(context.Context) error { return m.power.beginCut() },
+			End:   func(context.Context) error { return m.power.endCut() }}, nil
 	case fault.PowerOn:
 		return nemesis.Effect{
-			Begin: func(context.Context) error { return m.pressPower() },
+			Begin: func(context.Context) error { return m.power.start() },
 			End:   func(context.Context) error { return nil }}, nil
 	case fault.ClockStep, fault.ClockDrift:
 		return nemesis.Effect{

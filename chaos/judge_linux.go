@@ -3,14 +3,10 @@ package chaos
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
-	"github.com/holdfast-sim/holdfast/chaos/vswitch"
-	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/scenarios"
-	"github.com/holdfast-sim/holdfast/scenarios/fault"
 )
 
 // collectProbes asks the programs which rare paths they reached and whether their records are
@@ -62,18 +58,6 @@ func (r *run) readCounters(m *machine) {
 	}
 }
 
-func (r *run) noteTraffic(s vswitch.Stats) {
-	r.note("the switch carried %d frames, and dropped %d because of the scenario's faults",
-		s.Delivered, s.Dropped)
-	if lost := s.Overflowed + s.Refused; lost > 0 {
-		r.note("%d frames were dropped outside the schedule: the switch or an interface was full", lost)
-	}
-	if s.Late > 0 {
-		r.note("%d frames were delivered more than %v late, at most %v: this machine is busy",
-			s.Late, vswitch.LateAfter, s.Latest.Round(time.Millisecond))
-	}
-}
-
 // judge passes the records to the subject's judge in the order of their times, and adds the
 // backend's own verdict.
 func (r *run) judge(ctx context.Context) {
@@ -87,30 +71,6 @@ func (r *run) judge(ctx context.Context) {
 			break
 		}
 	}
-	out.Verdicts = append(out.Verdicts, r.verdict())
+	out.Verdicts = append(out.Verdicts, r.verdict(out))
 	scenarios.Conclude(ctx, watch, out)
-}
-
-// verdict returns the backend's own verdict: invalid for what no program may do, unknown when the
-// run proves nothing.
-func (r *run) verdict() linearizability.Verdict {
-	for _, f := range r.out.Scenario.Faults {
-		if f.Kind == fault.PowerCut {
-			r.note("a power cut ended everything on its machine, but what was not synced survived: " +
-				"this run says nothing of what disks lose")
-			break
-		}
-	}
-	v := linearizability.Verdict{Checker: Checker, Validity: linearizability.Valid, Details: r.notes,
-		Summary: fmt.Sprintf("%d machines ran for %v, %d faults were injected", len(r.machines),
-			r.out.Duration.Round(time.Millisecond), len(r.out.Applied))}
-	switch {
-	case len(r.findings) > 0:
-		v.Validity, v.Summary = linearizability.Invalid, r.findings[0]
-		v.Details = slices.Concat(r.findings[1:], r.problems, r.notes)
-	case len(r.problems) > 0:
-		v.Validity, v.Summary = linearizability.Unknown, r.problems[0]
-		v.Details = slices.Concat(r.problems[1:], r.notes)
-	}
-	return v
 }

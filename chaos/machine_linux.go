@@ -1,15 +1,12 @@
 package chaos
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
-	"strings"
 	"sync"
 	"time"
 
@@ -26,7 +23,7 @@ type machine struct {
 	run     *run
 	node    *netnode.Node
 	command scenarios.Command
-	logs    sync.WaitGroup // readers of what the program writes
+	output  output
 
 	power *power // nil: it has no switch
 
@@ -40,11 +37,7 @@ type machine struct {
 	mu      sync.Mutex
 	process *netnode.Process
 	leaving bool // the present process is being ended on purpose
-	tail    []string
 }
-
-// programLog is the file in a machine's directory with everything that its program wrote.
-const programLog = "program.log"
 
 // prepare writes the machine's files.
 func (m *machine) prepare(d scenarios.Driver) error {
@@ -89,7 +82,7 @@ func (m *machine) start() error {
 	m.mu.Lock()
 	m.process, m.leaving = p, false
 	m.mu.Unlock()
-	m.logs.Go(func() { m.readLog(read) })
+	m.output.readers.Go(func() { m.output.read(read) })
 	go m.watch(p)
 	return nil
 }
@@ -108,7 +101,7 @@ func (m *machine) watch(p *netnode.Process) {
 		report = m.run.problem // a program that was never ready proves nothing about the subject
 	}
 	report("the program of %s ended by itself (%s) at %v; it last wrote: %s", m.Name, p.Outcome(),
-		m.run.now().Round(time.Millisecond), m.logTail())
+		m.run.now().Round(time.Millisecond), m.output.tail())
 }
 
 // kill ends the program and everything that it has started.
@@ -185,85 +178,6 @@ func (m *machine) current() *netnode.Process {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.process
-}
-
-// Limits on how much of the programs' output is kept.
-const (
-	maxLineBytes = 64 << 10
-	maxLogLines  = 500_000
-	tailLines    = 5
-)
-
-// readLog stores a program's output until every process that could write has ended.
-func (m *machine) readLog(from *os.File) {
-	defer from.Close()
-	file, err := os.OpenFile(filepath.Join(m.Dir, programLog), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
-	if err != nil {
-		m.run.problem("keeping what %s writes: %v", m.Name, err)
-		file = nil
-	}
-	lines := bufio.NewReaderSize(from, maxLineBytes)
-	for {
-		line, err := lines.ReadSlice('\n')
-		if len(line) > 0 {
-			if file != nil {
-				_, _ = file.Write(line) // a full disk must not block the program at its pipe
-			}
-			m.logged(strings.TrimRight(string(line), "\r\n"))
-		}
-		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
-			break
-		}
-	}
-	if file != nil {
-		file.Close()
-	}
-}
-
-// syslogLine is a line as system logs have them: time, machine, process[pid]: text.
-var syslogLine = regexp.MustCompile(
-	`^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S+ ([^\s\[:]+)(?:\[\d+\])?: (.*)$`)
-
-func (m *machine) logged(text string) {
-	at := m.run.now()
-	m.mu.Lock()
-	m.tail = append(m.tail, text)
-	if len(m.tail) > tailLines {
-		m.tail = m.tail[1:]
-	}
-	m.mu.Unlock()
-	if !m.run.options.KeepLogs {
-		return
-	}
-	l := scenarios.LogLine{At: at, Machine: m.Name, Text: text}
-	if parts := syslogLine.FindStringSubmatch(text); parts != nil {
-		l.Process, l.Text = parts[1], parts[2]
-	}
-	l.Level = levelOf(l.Text)
-	m.run.mu.Lock()
-	defer m.run.mu.Unlock()
-	if len(m.run.logs) < maxLogLines {
-		m.run.logs = append(m.run.logs, l)
-	}
-}
-
-func levelOf(text string) string {
-	for _, level := range []string{"error", "warning", "debug"} {
-		if strings.HasPrefix(text, level+": ") {
-			return level
-		}
-	}
-	return "info"
-}
-
-// logTail returns the last lines that the program wrote.
-func (m *machine) logTail() string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if len(m.tail) == 0 {
-		return "nothing"
-	}
-	return strings.Join(m.tail, " | ")
 }
 
 // regularFiles hides sockets and the like from a copy.

@@ -238,12 +238,8 @@ func (p *power) start() error {
 	return m.start()
 }
 
-// beginCut begins a power cut. The caller holds m.faults.
-func (m *machine) beginCut() error {
-	p := m.power
-	if p == nil {
-		return fmt.Errorf("the power of %s: %w", m.Name, errors.ErrUnsupported)
-	}
+// beginCut begins a power cut. The caller holds machine.faults.
+func (p *power) beginCut() error {
 	p.mu.Lock()
 	p.cuts++
 	was := p.on
@@ -258,23 +254,11 @@ func (m *machine) beginCut() error {
 }
 
 // endCut ends a power cut; the machine boots after the last one.
-func (m *machine) endCut() error {
-	p := m.power
-	if p == nil {
-		return nil
-	}
+func (p *power) endCut() error {
 	p.mu.Lock()
 	p.cuts--
 	p.mu.Unlock()
 	return p.start()
-}
-
-// pressPower switches the machine on, if it is off and has power.
-func (m *machine) pressPower() error {
-	if m.power == nil {
-		return fmt.Errorf("the power of %s: %w", m.Name, errors.ErrUnsupported)
-	}
-	return m.power.start()
 }
 
 // write writes files into the machine's directory.

@@ -41,10 +41,9 @@ type run struct {
 
 	served atomic.Bool // every program has been ready
 
+	remarks
+
 	mu         sync.Mutex // guards what follows
-	problems   []string   // reasons why the run proves nothing
-	findings   []string   // what the programs did wrong
-	notes      []string   // what a reader should know
 	logs       []scenarios.LogLine
 	ownRecords []scenarios.Stamped // records of the harness itself, such as power
 }
@@ -170,7 +169,7 @@ const maxDirBytes = 107 - 20
 
 func (r *run) newMachine(i int, name string) (*machine, error) {
 	s := r.out.Scenario
-	m := &machine{run: r, kills: map[string]int{}, pauses: map[string]int{}}
+	m := &machine{run: r, output: output{run: r}, kills: map[string]int{}, pauses: map[string]int{}}
 	m.Machine = scenarios.Machine{ID: machineID(i), Name: name, Dir: filepath.Join(r.lease.Dir, name),
 		Timescale: r.options.Timescale, Seed: r.options.Seed}
 	for other := range s.Machines {
@@ -184,6 +183,7 @@ func (r *run) newMachine(i int, name string) (*machine, error) {
 	if m.node, err = netnode.New(r.lease.Name(i), m.Dir, i, len(s.Machines)); err != nil {
 		return nil, err
 	}
+	m.output.machine = m.Machine
 	if err = m.prepare(r.driver); err == nil {
 		err = m.openPower()
 	}
@@ -269,7 +269,7 @@ func (r *run) warmUp(ctx context.Context) bool {
 	for i, err := range errs {
 		if err != nil {
 			m := r.machines[i]
-			r.problem("%s did not get ready: %v; it last wrote: %s", m.Name, err, m.logTail())
+			r.problem("%s did not get ready: %v; it last wrote: %s", m.Name, err, m.output.tail())
 		}
 	}
 	if late := r.now() - r.out.Scenario.Warmup; late > time.Second {
@@ -306,16 +306,6 @@ func (r *run) progress(phase string, at time.Duration) {
 	}
 }
 
-func (r *run) problem(format string, args ...any) { r.say(&r.problems, format, args...) }
-func (r *run) finding(format string, args ...any) { r.say(&r.findings, format, args...) }
-func (r *run) note(format string, args ...any)    { r.say(&r.notes, format, args...) }
-
-func (r *run) say(to *[]string, format string, args ...any) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	*to = append(*to, fmt.Sprintf(format, args...))
-}
-
 // close ends the programs, reads their records and output, and removes the nodes.
 func (r *run) close() error {
 	var failed []error
@@ -323,7 +313,7 @@ func (r *run) close() error {
 		failed = append(failed, m.end())
 	}
 	for _, m := range r.machines {
-		m.logs.Wait()
+		m.output.readers.Wait()
 		r.readCounters(m)
 		r.readRecords(m)
 	}
