@@ -35,8 +35,8 @@ type Replay struct {
 	// Backend is where the run was made: "sim" or "netns".
 	Backend string `json:"backend"`
 	Seed    uint64 `json:"seed"`
-	// Mode says what happens to choices that Overrides does not list: "derive" them from the
-	// seed, or "zero" for the tamest.
+	// Mode is how choices that Overrides does not list are drawn: "derive" takes them from the seed,
+	// "zero" takes the first value, which disturbs least.
 	Mode string `json:"mode"`
 	// Overrides are choices with other values, in the simulator's own form.
 	Overrides json.RawMessage `json:"overrides,omitempty"`

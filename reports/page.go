@@ -186,8 +186,8 @@ func policies(picture bool) template.HTMLAttr {
 	if picture {
 		script = "'unsafe-inline'"
 	}
-	return template.HTMLAttr(`content="default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src ` + script +
-		`; base-uri 'none'; form-action 'none'"`)
+	return template.HTMLAttr(`content="default-src 'none'; style-src 'unsafe-inline'; img-src data:; ` +
+		`script-src ` + script + `; base-uri 'none'; form-action 'none'"`)
 }
 
 func backendTitle(backend string) string {

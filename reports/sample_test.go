@@ -147,7 +147,7 @@ func (m *sampler) scenario() {
 	m.run.Scenario = s
 }
 
-// lost says whether a machine is without the others at a time.
+// lost reports whether a machine is without the others at a time.
 func (m *sampler) lost(machine string, t time.Duration) bool {
 	for _, a := range m.run.Applied {
 		if t < a.Begun[1] || t >= a.Ended[1] {

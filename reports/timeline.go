@@ -50,7 +50,8 @@ func (v *view) timeline() *timeline {
 	}
 	c := v.counts()
 	t.chart.Description = fmt.Sprintf("%d faults, %d operations of clients (%d ok, %d failed, "+
-		"%d unknown) and the state of %d machines over %s seconds.", len(v.run.Applied), c.total(), c.OK, c.Fail,
+		"%d unknown) and the state of %d machines over %s seconds.", len(v.run.Applied), c.total(),
+		c.OK, c.Fail,
 		c.Info, v.machines(), seconds(v.end, 1))
 	t.phases(v)
 	t.faults(v)

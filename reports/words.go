@@ -102,7 +102,8 @@ func isClean(s string) bool {
 	return true
 }
 
-// isPlain reports whether a character is printed as itself; the thin and the fixed space are this package's own.
+// isPlain reports whether a character is printed as itself. This package writes the thin and the fixed
+// space itself.
 func isPlain(r rune) bool {
 	return r == '\u202f' || r == '\u00a0' || unicode.IsPrint(r)
 }

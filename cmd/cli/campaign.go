@@ -28,8 +28,8 @@ type campaignFlags struct {
 	workers  int
 }
 
-const campaignHelp = `Runs many seeds of many scenarios in the simulator and summarizes the outcomes. SCENARIO is a file or
-the name of a library scenario; it may have its own range of seeds, as in ha-storm:1-8000.
+const campaignHelp = `Runs many seeds of many scenarios in the simulator and summarizes the outcomes.
+SCENARIO is a file or the name of a library scenario; it may have its own range of seeds, as in ha-storm:1-8000.
 
 Each run is recorded in the journal as soon as it has ended. After an interruption the same command
 resumes the campaign; a wider range of seeds runs only the missing ones. A journal written by another
@@ -52,7 +52,8 @@ func (a *app) campaignCommand() *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&f.seeds, "seeds", defaultCampaignSeeds,
 		"seeds `A-B` of scenarios without their own range; N means 1-N")
-	flags.DurationVar(&f.budget, "for", 0, "start nothing new after this `time`, such as 20m (default: run all seeds)")
+	flags.DurationVar(&f.budget, "for", 0,
+		"start nothing new after this `time`, such as 20m (default: run all seeds)")
 	flags.StringVar(&f.journal, "journal", "", "record the runs in this `file` (default RUNS/campaign.jsonl)")
 	flags.BoolVar(&f.restart, "restart", false, "discard the runs in the journal")
 	flags.BoolVar(&f.restart, "anew", false, "discard the runs in the journal")

@@ -239,7 +239,8 @@ func (c *Config) findBackend(name string, ts timescale.Ratio) (*Backend, error) 
 			continue
 		}
 		if !ts.IsOne() && !b.RealTime {
-			return nil, usagef("--timescale %s: the %s uses virtual time, which is not scaled; leave the flag out",
+			return nil, usagef(
+				"--timescale %s: the %s uses virtual time, which is not scaled; leave the flag out",
 				ts, b.About)
 		}
 		return b, nil

@@ -29,9 +29,9 @@ func (a *app) doctorCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check this machine's capabilities",
-		Long: `Checks what this machine can run, and prints a remedy for everything that is missing. The simulator
-needs nothing special; real nodes need Linux and root. Nothing is changed, except that --clean removes
-what killed runs have left.`,
+		Long: `Checks what this machine can run, and prints a remedy for everything that is missing.
+The simulator needs nothing special; real nodes need Linux and root. Nothing is changed, except that
+--clean removes what killed runs have left.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if clean {

@@ -17,8 +17,8 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios"
 )
 
-const replayHelp = `Repeats a run from its folder, or from a replay file and the scenario that it names, with the same
-seed and the same choices. In the simulator the digest must be the recorded one; when it differs, the
+const replayHelp = `Repeats a run from its folder, or from a replay file and the scenario that it names,
+with the same seed and the same choices. In the simulator the digest must be the recorded one; when it differs, the
 program or the scenario has changed since.
 
 Nothing is written without --runs.`
@@ -94,7 +94,8 @@ func (a *app) replay(ctx context.Context, path string, f *replayFlags) error {
 func (a *app) showReplay(run *scenarios.Run, r *reports.Replay, records *reports.Recorder,
 	f *replayFlags) error {
 	if r.Digest != "" && run.Digest != r.Digest {
-		fmt.Fprintf(a.Stderr, "%s: the digest is %s, recorded was %s: the program or the scenario has changed since\n",
+		fmt.Fprintf(a.Stderr,
+			"%s: the digest is %s, recorded was %s: the program or the scenario has changed since\n",
 			a.Name, run.Digest, r.Digest)
 	}
 	var paths reports.Paths

@@ -30,7 +30,7 @@ func (a *app) listCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List the scenarios of the library",
+		Short: "List the library scenarios",
 		Args:  cobra.NoArgs,
 		RunE:  func(*cobra.Command, []string) error { return a.list(asJSON) },
 	}
@@ -87,8 +87,8 @@ func (a *app) showCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show SCENARIO",
 		Short: "Print a scenario's file",
-		Long: `Prints a scenario: one of the library, or a file. A library scenario saved under another name is a good
-start for a new one. With --resolved every default is written out.`,
+		Long: `Prints a library scenario, or a file. A library scenario that is saved under another name
+is a good start for a new one. With --resolved every default is written out.`,
 		Example: a.examples(`  NAME scenario show my-scenario.yaml --resolved`),
 		Args:    cobra.ExactArgs(1),
 		RunE:    func(_ *cobra.Command, args []string) error { return a.show(args[0], resolved) },
@@ -122,8 +122,8 @@ func (a *app) lintCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "lint FILE|FOLDER...",
 		Short: "Check scenario files without running them",
-		Long: `Reads scenario files as strictly as run does and prints every error with file, line, column and what to
-write instead. A folder stands for the .yaml and .yml files in it. Exits 1 if any file is invalid.`,
+		Long: `Reads scenario files as strictly as run does and prints every error with file, line,
+column and what to write instead. A folder stands for the .yaml and .yml files in it. Exits 1 if any file is invalid.`,
 		Example: a.examples(`  NAME scenario lint my-scenario.yaml
   NAME scenario lint scenarios/`),
 		Args: cobra.MinimumNArgs(1),
@@ -202,8 +202,8 @@ func (a *app) schemaCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema",
 		Short: "Print the JSON Schema of scenario files",
-		Long: `Prints the JSON Schema of scenario files. Editors with a YAML language server complete and check files
-whose first line names it:
+		Long: `Prints the JSON Schema of scenario files. Editors with a YAML language server complete
+and check files whose first line names it:
 
   # yaml-language-server: $schema=scenario.schema.json`,
 		Example: a.examples("  NAME scenario schema > scenario.schema.json"),

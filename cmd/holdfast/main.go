@@ -43,12 +43,12 @@ func config() cli.Config {
 
 // pveKeys describe the engine's part of a scenario, for editors.
 var pveKeys = map[string]string{
-	"corosync_conf":     "A real corosync.conf to use, relative to this file. Its i-th node is the i-th machine.",
+	"corosync_conf":     "A corosync.conf, relative to this file. Its i-th node is the i-th machine.",
 	"votes":             "The votes of machines that have other than one, for example {n1: 2}.",
 	"token":             "How long the ring waits for the token, before the coefficient. Default 3s.",
 	"token_coefficient": "What is added to token for every machine beyond the second. Default 650ms.",
 	"store":             "The store's policy: strict.",
-	"ha":                "Runs the HA manager on every node, with services, rules and what the operator does.",
+	"ha":                "The HA manager of every node: services, rules and commands of the operator.",
 }
 
 // doctor checks what holdfastd finds on this machine.

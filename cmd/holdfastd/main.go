@@ -23,8 +23,8 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/pve"
 )
 
-const about = `holdfastd runs a node of a cluster: membership, votes and the replicated store, and with ha.json
-high availability. See docs/operate.md.
+const about = `holdfastd runs a node of a cluster: membership, votes and the replicated store, and
+with ha.json high availability. See docs/operate.md.
 
 The machine's directory holds the machine file, corosync.conf, authkey and optionally ha.json. The i-th
 node of the nodelist is machine i. SIGTERM ends the node in order, while its services continue to run; a
@@ -106,17 +106,19 @@ func highAvailability(m nodemain.Machine) (*node.HA, error) {
 	}
 	commands := &resource.Commands{Default: f.Command, Named: f.Commands}
 	if len(f.Command) == 0 && len(f.Commands) == 0 {
-		return nil, fmt.Errorf("%s says no command: write under \"commands\" the programs that may run as services on "+
-			"this node, each under a name, with its arguments", path)
+		return nil, fmt.Errorf(
+			"%s has no command: write under \"commands\" the programs that may run as services on "+
+				"this node, each under a name, with its arguments", path)
 	}
 	if err := commands.Check(); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if m.File.Watchdog == "" {
-		return nil, fmt.Errorf("%s asks for high availability, but the machine file names no watchdog, so nothing would "+
-			"end this node's services before others start them: write \"watchdog\": \"/dev/watchdog\", run "+
-			"holdfastd --supervise, or remove %s. Where nothing is harmed by a service that runs twice, "+
-			"\"watchdog\": %q does without", path, pve.HAFile, host.NoWatchdog)
+		return nil, fmt.Errorf(
+			"%s asks for high availability, but the machine file names no watchdog, so nothing would "+
+				"end this node's services before others start them: "+
+				"write \"watchdog\": \"/dev/watchdog\", run holdfastd --supervise, or remove %s. Where nothing is harmed by a service that runs twice, "+
+				"\"watchdog\": %q does without", path, pve.HAFile, host.NoWatchdog)
 	}
 	return &node.HA{Commands: commands}, nil
 }
@@ -134,7 +136,8 @@ func identify(file *host.MachineFile, conf *corosync.Config) error {
 	if len(file.Links) > 0 {
 		for i, l := range file.Links {
 			if len(l.Addrs) != len(conf.Nodes) {
-				return fmt.Errorf("link %d of the machine file has %d addresses, but %s has %d nodes: write one for each",
+				return fmt.Errorf(
+					"link %d of the machine file has %d addresses, but %s has %d nodes: write one for each",
 					i, len(l.Addrs), conf.File, len(conf.Nodes))
 			}
 		}
@@ -156,7 +159,8 @@ func linksOf(file *host.MachineFile, conf *corosync.Config) error {
 	for i, n := range conf.Nodes {
 		addr, err := netip.ParseAddr(n.Addrs[0])
 		if err != nil {
-			return fmt.Errorf("%s: ring0_addr of node %d (%s) is %q: write an IP address, names are not looked up",
+			return fmt.Errorf(
+				"%s: ring0_addr of node %d (%s) is %q: write an IP address, names are not looked up",
 				conf.File, i+1, n.Name, n.Addrs[0])
 		}
 		link.Addrs = append(link.Addrs, addr)

@@ -16,7 +16,7 @@ import (
 // mutant is one planted bug.
 type mutant struct {
 	Name string `yaml:"name"`
-	// About says what is wrong with the changed code and what comes of it.
+	// About describes what is wrong with the changed code and what results from it.
 	About string `yaml:"about"`
 	// Reference is the rule that the bug breaks.
 	Reference string `yaml:"reference"`

@@ -27,8 +27,8 @@ const (
 	exitInternal = 255
 )
 
-const help = `Plants every bug of the catalogue into the engine, one at a time, and searches for a seed that shows
-it. Each bug is a file in scenarios/pve/mutants; its search text must match exactly once. The
+const help = `Plants every bug of the catalogue into the engine, one at a time, and searches for a seed
+that shows it. Each bug is a file in scenarios/pve/mutants; its search text must match exactly once. The
 same seeds are then run with the unchanged engine, which must find nothing.
 
 Run it in the module's top folder: go run ./cmd/mutants

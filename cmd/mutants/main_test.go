@@ -24,7 +24,7 @@ func TestFlagsAndExitCodes(t *testing.T) {
 		"failed":          {nil, errors.New("no disk"), exitInternal, "mutants: no disk"},
 		"an unknown flag": {[]string{"--fast"}, nil, exitUsage, "unknown flag: --fast"},
 		"an argument":     {[]string{"store"}, nil, exitUsage, "see: go run ./cmd/mutants --help"},
-		"nobody at work":  {[]string{"--workers", "0"}, nil, exitUsage, "at least one bug at a time"},
+		"no workers":      {[]string{"--workers", "0"}, nil, exitUsage, "at least one bug at a time"},
 		"help":            {[]string{"--help"}, nil, exitFound, "--limit duration"},
 		"help, one dash":  {[]string{"-h"}, nil, exitFound, "--keep folder"},
 		"a wrong duration": {[]string{"-limit", "long"}, nil, exitUsage,

@@ -189,9 +189,9 @@ func TestAPlantedBugThatDoesNotCompile(t *testing.T) {
 	require.ErrorContains(t, err, "undefined: no")
 }
 
-// The clean engine is right in every hunt, and every run can be decided. Seeds 1 and 3 of
-// hunt-half-installed could not, while a change that became durable just before a crash was told
-// by nobody.
+// TestTheCleanEngineIsNotCaught verifies that the unchanged engine is valid in every hunt, and that every
+// run can be decided. Seeds 1 and 3 of hunt-half-installed could not be decided while no process reported
+// a change that became durable just before a crash.
 func TestTheCleanEngineIsNotCaught(t *testing.T) {
 	inModule(t)
 	files, err := filepath.Glob(filepath.Join(catalogue, "hunts", "*.yaml"))

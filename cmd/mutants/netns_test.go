@@ -57,7 +57,7 @@ func TestWhatARunOnRealNodesSays(t *testing.T) {
 	const unknown = `{"verdict":"unknown","scenario":"h","seed":1,"checks":[{"checker":"nodes","verdict":"unknown","summary":"busy"}]}`
 	for name, c := range map[string]struct{ planted, clean, checker, want string }{
 		"found":               {invalid, valid, "ha-single", "found"},
-		"noticed by anybody":  {invalid, valid, "", "found"},
+		"any checker":         {invalid, valid, "", "found"},
 		"noticed by others":   {invalid, valid, "ha-reset", "missed"},
 		"not noticed":         {valid, valid, "ha-single", "missed"},
 		"undecided":           {unknown, valid, "", "missed"},

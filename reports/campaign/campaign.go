@@ -40,7 +40,8 @@ type Outcome struct {
 func Of(s reports.Summary, took time.Duration) Outcome {
 	return Outcome{Scenario: s.Scenario, Seed: s.Seed, Verdict: s.Verdict, Expected: s.Expected,
 		Checks: s.Checks,
-		Digest: s.Digest, Probes: s.Probes, Reproduce: s.Reproduce, Steps: s.Steps, Duration: s.Duration, Took: took}
+		Digest: s.Digest, Probes: s.Probes, Reproduce: s.Reproduce, Steps: s.Steps, Duration: s.Duration,
+		Took: took}
 }
 
 // Failed reports whether a run ended otherwise than its scenario expects.

@@ -1,7 +1,7 @@
 // Package github writes the outcomes of many runs for GitHub Actions: annotations that appear beside
 // the changed files, and a summary of the step.
 //
-// It keeps within the limits that GitHub sets, and says how much it left out. It judges nothing.
+// It keeps within the limits that GitHub sets, and reports how much it left out. It judges nothing.
 package github
 
 import (
@@ -27,7 +27,7 @@ const (
 const maxTextChars = 1000
 
 // Annotations writes a workflow command for each failed run: an error for an invalid one, a warning
-// for one without a verdict. The last of either kind says how many more there are.
+// for one without a verdict. The last of either kind reports how many more there are.
 func Annotations(w io.Writer, outcomes []campaign.Outcome) error {
 	var failures, unknowns []*campaign.Outcome
 	for i := range outcomes {

@@ -150,7 +150,8 @@ func (d *drawing) x(t time.Duration) cent {
 func (d *drawing) open(alone bool) {
 	d.put(`<svg xmlns="http://www.w3.org/2000/svg" class="chart" viewBox="0 0 %d %d" width="%d" height="%d"`,
 		d.width, d.height, d.width, d.height)
-	d.put(` data-from="%d" data-to="%d" data-gutter="%d" data-margin="%d" role="img" aria-labelledby="chart-title chart-desc">`,
+	d.put(` data-from="%d" data-to="%d" data-gutter="%d" data-margin="%d"`+
+		` role="img" aria-labelledby="chart-title chart-desc">`,
 		micros(d.From), micros(d.From)+d.span(), gutter, margin)
 	d.put("\n<title id=\"chart-title\">%s</title>\n<desc id=\"chart-desc\">%s</desc>\n", esc(d.Title),
 		esc(d.Description))
@@ -158,8 +159,9 @@ func (d *drawing) open(alone bool) {
 		d.put("<style>%s</style>\n<rect class=\"paper\" width=\"%d\" height=\"%d\"/>\n", Style, d.width,
 			d.height)
 	}
-	d.put(`<defs><pattern id="hatch" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">` +
-		`<rect class="hatch-ground" width="5" height="5"/><rect class="hatch-line" width="2" height="5"/></pattern>`)
+	d.put(`<defs><pattern id="hatch" width="5" height="5" patternUnits="userSpaceOnUse"` +
+		` patternTransform="rotate(45)"><rect class="hatch-ground" width="5" height="5"/>` +
+		`<rect class="hatch-line" width="2" height="5"/></pattern>`)
 	d.put(`<clipPath id="inner"><rect x="%d" y="0" width="%d" height="%d"/></clipPath></defs>`+"\n",
 		gutter-1, d.width-gutter-margin+2, d.height)
 }
@@ -235,8 +237,9 @@ func tickText(t time.Duration, decimals int) string {
 }
 
 func (d *drawing) group(g *Group) {
-	d.put(`<text class="heading" x="%d" y="%d">%s</text><line class="rule" x1="%d" x2="%d" y1="%d" y2="%d"/>`+"\n",
-		margin, d.y+titleHeight-8, esc(g.Title), gutter, d.width-margin, d.y+titleHeight-12, d.y+titleHeight-12)
+	d.put(`<text class="heading" x="%d" y="%d">%s</text>`, margin, d.y+titleHeight-8, esc(g.Title))
+	d.put(`<line class="rule" x1="%d" x2="%d" y1="%d" y2="%d"/>`+"\n",
+		gutter, d.width-margin, d.y+titleHeight-12, d.y+titleHeight-12)
 	d.y += titleHeight
 	for i := range g.Rows {
 		d.row(&g.Rows[i])

@@ -27,7 +27,7 @@ func TestEveryScenarioIsComplete(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := get(t, name)
 			require.Equal(t, name, s.Name, "a file is named for its scenario")
-			require.Greater(t, len(s.Story), 150, "the story says what happens and what must hold")
+			require.Greater(t, len(s.Story), 150, "the story describes what happens and what must hold")
 			require.True(t, s.Faults != nil || s.Nemesis != nil, "something goes wrong")
 			data, err := library.Get(name)
 			require.NoError(t, err)

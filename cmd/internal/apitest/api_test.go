@@ -37,7 +37,7 @@ func TestAPI(t *testing.T) {
 	t.Errorf("the API of the public packages has changed:\n%s%s\n"+
 		"If this is meant, write the change into CHANGELOG.md, for what is gone or different under "+
 		"\"Changed\" with what to\n"+
-		"write instead (docs/compatibility.md says which versions may do that), and run\n"+
+		"write instead (docs/compatibility.md lists the versions that may do that), and run\n"+
 		"    go test ./cmd/internal/apitest -update", lines("- ", gone), lines("+ ", added))
 }
 
@@ -140,7 +140,7 @@ func hidden() {}
 	type Box struct, embeds *Other
 	type Box[T any, K comparable] struct
 	type Closed interface
-	type Closed interface, nobody else can implement it
+	type Closed interface, sealed: other modules cannot implement it
 	type Kind string
 	type Open interface
 	type Open interface, Close() error

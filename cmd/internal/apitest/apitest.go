@@ -158,7 +158,7 @@ func (l *lister) typ(spec *ast.TypeSpec) {
 	}
 }
 
-// fields lists a struct's exported fields with their tags, which say how files hold them.
+// fields lists a struct's exported fields with their tags, which name them in files.
 func (l *lister) fields(of string, t *ast.StructType) {
 	for _, f := range t.Fields.List {
 		tag := ""
@@ -185,7 +185,7 @@ func (l *lister) methods(of string, t *ast.InterfaceType) {
 		case m.Names[0].IsExported():
 			l.add("type %s interface, %s%s", of, m.Names[0].Name, l.signature(function))
 		default:
-			l.add("type %s interface, nobody else can implement it", of)
+			l.add("type %s interface, sealed: other modules cannot implement it", of)
 		}
 	}
 }

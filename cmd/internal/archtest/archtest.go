@@ -23,85 +23,92 @@ type Layer struct {
 	May []string
 	// TestsMay lists what only their tests may import.
 	TestsMay []string
-	// StdOnly forbids modules of other people, except in tests.
+	// StdOnly forbids other modules, except in tests.
 	StdOnly bool
-	// Why is the reason, for who runs into it.
+	// Why is the reason, for the message of a violation.
 	Why string
 }
 
-// harness is what both worlds and the reports may build on: every description of runs, but not
-// the adapter to the engine.
-var harness = []string{"engine/env", "engine/env/timescale", "linearizability/...", "scenarios/...", "!scenarios/pve/..."}
+// harness is what both backends and the reports may import: every description of runs, but not the
+// adapter to the engine.
+var harness = []string{"engine/env", "engine/env/timescale", "linearizability/...", "scenarios/...",
+	"!scenarios/pve/..."}
 
 // Layers is the table. The first layer that names a package is its layer, so special ones come
 // first.
 var Layers = []Layer{
 	{Packages: []string{"engine/env/..."}, StdOnly: true,
-		Why: "the door is public and stable: whoever writes a process against it takes nothing else along"},
+		Why: "the env interface is public and stable: a process that uses it needs no other package"},
 	{Packages: []string{"linearizability/..."},
-		Why: "the checkers judge anybody's history, so they know nothing of who made it"},
+		Why: "the checkers judge the history of any system, so they know nothing of its origin"},
 	{Packages: []string{"scenarios/draw/..."}, StdOnly: true,
 		Why: "one arithmetic gives both backends the same draws, so it depends on nothing else"},
 	{Packages: []string{"scenarios/fault/..."}, May: []string{"scenarios/draw"}, StdOnly: true,
-		Why: "both worlds ask the same pure arithmetic what a fault does"},
-	{Packages: []string{"engine/host/..."}, May: []string{"engine/env", "engine/env/timescale"}, TestsMay: []string{"engine/env/..."},
-		Why: "anybody's processes run for real, not only ours, so the host knows the door and no protocol"},
+		Why: "both backends compute the effect of a fault with the same pure functions"},
+	{Packages: []string{"engine/host/..."}, May: []string{"engine/env", "engine/env/timescale"},
+		TestsMay: []string{"engine/env/..."},
+		Why:      "the host runs the processes of any system, so it knows the env interface and no protocol"},
 	{Packages: []string{"engine/..."}, May: []string{"engine/..."},
-		Why: "the engine runs on real machines without the harness, and must not be able to tell where it runs"},
+		Why: "the engine runs on real machines without the harness, and cannot know where it runs"},
 	{Packages: []string{"scenarios/pve/..."},
 		May:      []string{"engine/...", "linearizability/...", "scenarios/..."},
 		TestsMay: []string{"sim/...", "chaos/...", "reports/..."},
-		Why:      "this is the one adapter between the engine and the harness; neither world may be built into it"},
+		Why:      "this is the one adapter between the engine and the harness; it depends on no backend"},
 	{Packages: []string{"scenarios/..."},
 		May:      harness,
 		TestsMay: []string{"engine/env/...", "sim/...", "chaos/..."},
-		Why:      "scenarios describe runs of any system, so they know the door but not what is behind it"},
+		Why:      "scenarios describe runs of any system, so they know the env interface and no system"},
 	{Packages: []string{"sim/..."},
 		May:      harness,
 		TestsMay: []string{"engine/env/...", "reports/..."},
-		Why:      "the simulator runs anybody's processes: it knows the door, never the engine, and never the other world"},
+		Why:      "the simulator runs any process: it knows the env interface, not the engine, not chaos"},
 	{Packages: []string{"chaos/..."},
 		May:      harness,
 		TestsMay: []string{"engine/env/...", "engine/host/...", "reports/..."},
-		Why:      "real nodes run anybody's programs: chaos knows the door, never the engine, and never the other world"},
+		Why:      "real nodes run any program: chaos knows the env interface, not the engine, not sim"},
 	{Packages: []string{"reports/..."},
 		May: harness,
-		Why: "reports show what was found and must not be able to run or re-judge anything; of the engine they know the names of machines"},
+		Why: "reports show what was found and cannot run or judge anything; of the engine they know the " +
+			"numbers of machines"},
 	{Packages: []string{"cmd/cli/..."},
-		May: []string{"engine/env", "engine/env/timescale", "engine/host", "linearizability/...", "scenarios/...", "!scenarios/pve/...",
+		May: []string{"engine/env", "engine/env/timescale", "engine/host", "linearizability/...",
+			"scenarios/...", "!scenarios/pve/...",
 			"!scenarios/library/...", "sim/...", "chaos/...", "reports/..."},
 		TestsMay: []string{"scenarios/library"},
-		Why:      "other teams build their own command from it, so it brings neither our engine nor our scenarios along"},
+		Why:      "other teams build their own command from it, so it imports neither engine nor library"},
 	{Packages: []string{"cmd/..."}, May: []string{"..."},
-		Why: "commands put everything together"},
+		Why: "commands combine everything"},
 }
 
-// Protocol are the packages whose code must be deterministic: they touch the world through
-// engine/env alone. What is excepted has another way to be so, or is no protocol.
+// Protocol are the packages whose code must be deterministic: they have no input and no output but
+// engine/env. NotProtocol lists the exceptions.
 var Protocol = Layer{
 	Packages: []string{"engine/..."},
-	Why:      "protocol code is a pure state machine: time, input, output and chance come through engine/env, or no run could be made again",
+	Why: "protocol code is a pure state machine: time, input, output and random numbers come through " +
+		"engine/env; otherwise no run could be repeated",
 }
 
 // NotProtocol are the exceptions, each with its reason.
 var NotProtocol = map[string]string{
-	"engine/host/...":                     "the host is the real world behind the door",
-	"engine/env/envtest/...":              "a world for tests",
+	"engine/host/...":                     "the host implements the env interface with the operating system",
+	"engine/env/envtest/...":              "an environment for tests",
 	"engine/store/internal/faultdisk/...": "a disk for tests",
-	"engine/ha/conformance/...":           "reads suites from folders and prints reports; the decisions that it feeds are elsewhere",
+	"engine/ha/conformance/...":           "reads suites from folders and prints reports; it makes no decision",
 }
 
-// bannedImports are packages with which protocol code would reach around the door.
-var bannedImports = []string{"os", "os/...", "net", "net/...", "sync", "sync/...", "math/rand", "math/rand/v2",
+// bannedImports are packages with which protocol code would bypass the env interface.
+var bannedImports = []string{"os", "os/...", "net", "net/...", "sync", "sync/...", "math/rand",
+	"math/rand/v2",
 	"crypto/rand", "syscall", "log", "plugin", "golang.org/x/sys/..."}
 
 // allowedImports are exceptions of bannedImports: pure values.
 var allowedImports = []string{"net/netip"}
 
 // bannedCalls are functions of package time that read or wait for a clock.
-var bannedCalls = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Tick", "NewTimer", "NewTicker"}
+var bannedCalls = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Tick", "NewTimer",
+	"NewTicker"}
 
-// in says whether a path is in a list of folders.
+// in reports whether a path is in a list of folders.
 func in(list []string, folder string) bool {
 	found := false
 	for _, pattern := range list {
@@ -123,7 +130,7 @@ func Check(files []*gosource.File) []string {
 		layer := layerOf(f.Dir)
 		if layer == nil {
 			if !homeless[f.Dir] {
-				problems = append(problems, fmt.Sprintf("%s: package is in no layer; give it a place in the table of archtest", f.Dir))
+				problems = append(problems, f.Dir+": package is in no layer; add it to the table of archtest")
 			}
 			homeless[f.Dir] = true
 			continue
@@ -154,24 +161,27 @@ func checkImports(f *gosource.File, layer *Layer) []string {
 		switch {
 		case !ours:
 			if layer.StdOnly && !f.Test && strings.Contains(strings.Split(path, "/")[0], ".") {
-				problems = append(problems, fmt.Sprintf("%s: %s may not import %s: %s", f.Pos(imports[path]), f.Dir, path, layer.Why))
+				problems = append(problems, fmt.Sprintf("%s: %s may not import %s: %s",
+					f.Pos(imports[path]), f.Dir, path, layer.Why))
 			}
 		case in(layer.May, folder) || in(layer.Packages, folder) && !elsewhere(folder, layer):
 		case f.Test && in(layer.TestsMay, folder):
 		default:
-			problems = append(problems, fmt.Sprintf("%s: %s may not import %s: %s", f.Pos(imports[path]), f.Dir, folder, layer.Why))
+			problems = append(problems, fmt.Sprintf("%s: %s may not import %s: %s", f.Pos(imports[path]),
+				f.Dir, folder, layer.Why))
 		}
 	}
 	return problems
 }
 
-// elsewhere says whether a more special layer takes a folder out of this one.
+// elsewhere reports whether a more special layer contains the folder.
 func elsewhere(folder string, layer *Layer) bool { return layerOf(folder) != layer }
 
 func checkProtocol(f *gosource.File) []string {
 	var problems []string
 	report := func(pos token.Pos, format string, args ...any) {
-		problems = append(problems, fmt.Sprintf("%s: %s in %s: %s", f.Pos(pos), fmt.Sprintf(format, args...), f.Dir, Protocol.Why))
+		problems = append(problems, fmt.Sprintf("%s: %s in %s: %s", f.Pos(pos),
+			fmt.Sprintf(format, args...), f.Dir, Protocol.Why))
 	}
 	imports := f.Imports()
 	for _, path := range slices.Sorted(maps.Keys(imports)) {
@@ -191,7 +201,8 @@ func checkProtocol(f *gosource.File) []string {
 		case *ast.SendStmt:
 			report(n.Pos(), "send on a channel")
 		case *ast.SelectorExpr:
-			if x, ok := n.X.(*ast.Ident); ok && clock != "" && x.Name == clock && slices.Contains(bannedCalls, n.Sel.Name) {
+			if x, ok := n.X.(*ast.Ident); ok && clock != "" && x.Name == clock &&
+				slices.Contains(bannedCalls, n.Sel.Name) {
 				report(n.Pos(), "time.%s", n.Sel.Name)
 			}
 		}

@@ -23,7 +23,7 @@ var (
 	flagWord   = regexp.MustCompile(`^--?[a-z][a-z.-]*`)
 )
 
-// check says what is wrong with a command line; nil when it is none of ours.
+// check returns what is wrong with a command line; nil when it is not one of holdfast.
 func (k *known) check(line string) error {
 	line, _, _ = strings.Cut(line, " #")
 	line, _, _ = strings.Cut(line, " > ")
@@ -104,11 +104,13 @@ func (k *known) holdfast(words []string) error {
 	}
 	help, _ := k.help(words[:command]...)
 	for _, w := range words[command:] {
-		if name := flagWord.FindString(w); name != "" && !regexp.MustCompile(regexp.QuoteMeta(name)+`\b`).MatchString(help) {
+		name := flagWord.FindString(w)
+		if name != "" && !regexp.MustCompile(regexp.QuoteMeta(name)+`\b`).MatchString(help) {
 			return fmt.Errorf("holdfast %s has no flag %s", strings.Join(words[:command], " "), name)
 		}
 	}
-	takesStory := slices.Equal(words[:command], []string{"run"}) || slices.Equal(words[:command], []string{"scenario", "show"})
+	path := strings.Join(words[:command], " ")
+	takesStory := path == "run" || path == "scenario show"
 	if !takesStory || command == len(words) || flagWord.MatchString(words[command]) {
 		return nil
 	}

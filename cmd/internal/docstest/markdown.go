@@ -78,7 +78,8 @@ var notInAnchors = regexp.MustCompile(`[^a-z0-9 _-]`)
 func anchors(text string) map[string]bool {
 	out := map[string]bool{}
 	for _, line := range prose(text) {
-		if title, ok := strings.CutPrefix(strings.TrimLeft(line, "#"), " "); ok && strings.HasPrefix(line, "#") {
+		title, ok := strings.CutPrefix(strings.TrimLeft(line, "#"), " ")
+		if ok && strings.HasPrefix(line, "#") {
 			name := notInAnchors.ReplaceAllString(strings.ToLower(title), "")
 			out[strings.ReplaceAll(name, " ", "-")] = true
 		}

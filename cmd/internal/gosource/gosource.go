@@ -55,7 +55,8 @@ func Walk(fsys fs.FS, visit func(name string) error) error {
 		if name == "." {
 			return nil
 		}
-		if base == "testdata" || name == "runs" || name == "bin" || strings.HasPrefix(base, ".") || strings.HasPrefix(base, "_") {
+		if base == "testdata" || name == "runs" || name == "bin" ||
+			strings.HasPrefix(base, ".") || strings.HasPrefix(base, "_") {
 			return fs.SkipDir
 		}
 		if _, err := fs.Stat(fsys, path.Join(name, "go.mod")); err == nil {
@@ -76,7 +77,8 @@ func Load(fsys fs.FS) ([]*File, error) {
 		if err != nil {
 			return err
 		}
-		f := &File{Path: name, Dir: path.Dir(name), Test: strings.HasSuffix(name, "_test.go"), Set: token.NewFileSet(), Text: text}
+		f := &File{Path: name, Dir: path.Dir(name), Test: strings.HasSuffix(name, "_test.go"),
+			Set: token.NewFileSet(), Text: text}
 		f.AST, err = parser.ParseFile(f.Set, name, text, parser.ParseComments|parser.SkipObjectResolution)
 		if err != nil {
 			return fmt.Errorf("parsing %s: %w", name, err)

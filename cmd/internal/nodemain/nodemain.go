@@ -153,7 +153,8 @@ func run(name string, cfg host.Config, stderr io.Writer, endings []Ending) int {
 	h, err := host.New(cfg)
 	if err == nil {
 		signals := make(chan os.Signal, 2)
-		signal.Notify(signals, os.Interrupt, syscall.SIGTERM) // before anything runs that might be interrupted
+		// Before anything runs that might be interrupted.
+		signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 		defer signal.Stop(signals)
 		go func() {
 			defer stop()

@@ -26,7 +26,8 @@ func superviseSocket(cfg *host.Config) (string, error) {
 		return "", fmt.Errorf("%w: the machine file names no watchdog: write \"watchdog\": \"watchdog.sock\"",
 			errSupervise)
 	case filepath.Dir(path) == "/dev":
-		return "", fmt.Errorf("%w: its watchdog is the device %s, which guards it already; run the program without --supervise",
+		return "", fmt.Errorf(
+			"%w: its watchdog is the device %s, which resets it already; run the program without --supervise",
 			errSupervise, path)
 	default:
 		return path, nil

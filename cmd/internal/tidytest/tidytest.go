@@ -26,7 +26,7 @@ const (
 )
 
 // Exceptions are functions (as folder.Type.Function) and files that may be longer, each with its
-// reason. One that is not needed any more is a problem itself.
+// reason. An exception that is no longer needed is a problem itself.
 type Exceptions map[string]string
 
 // Excepted are the exceptions of this module.
@@ -38,7 +38,7 @@ var Excepted = Exceptions{
 // bannedWords have no place in the module. They are put together here so that this file does not
 // hold them.
 var bannedWords = []struct{ word, why string }{
-	{"TO" + "DO", "finish it, or say what is missing where its users read"},
+	{"TO" + "DO", "finish it, or document what is missing where its users read"},
 	{"FIX" + "ME", "fix it"},
 	{"XX" + "X", "finish it"},
 	{"/wo" + "rk/", "paths of one machine mean nothing on another"},
@@ -71,7 +71,8 @@ func checkFile(f *gosource.File, excepted Exceptions, used map[string]bool) []st
 	if lines > MaxFileLines {
 		used[f.Path] = true
 		if excepted[f.Path] == "" {
-			problems = append(problems, fmt.Sprintf("%s: %d lines; at most %d: one concept a file", f.Path, lines, MaxFileLines))
+			problems = append(problems, fmt.Sprintf("%s: %d lines; at most %d: one concept a file", f.Path,
+				lines, MaxFileLines))
 		}
 	}
 	if ast.IsGenerated(f.AST) {
@@ -89,8 +90,9 @@ func checkFile(f *gosource.File, excepted Exceptions, used map[string]bool) []st
 		name := f.Dir + "." + functionName(fn)
 		used[name] = true
 		if excepted[name] == "" {
-			problems = append(problems, fmt.Sprintf("%s: %s has %d lines; at most %d: split it, or name it in tidytest with a reason",
-				f.Pos(fn.Pos()), name, length, MaxFunctionLines))
+			problems = append(problems,
+				fmt.Sprintf("%s: %s has %d lines; at most %d: split it, or name it in tidytest with a reason",
+					f.Pos(fn.Pos()), name, length, MaxFunctionLines))
 		}
 	}
 	if !f.Test { // tables of tests may be wide
@@ -156,8 +158,10 @@ func checkPackages(files []*gosource.File) []string {
 	}
 	for _, dir := range slices.Sorted(maps.Keys(comments)) {
 		if n := len(comments[dir]); n != 1 {
-			problems = append(problems, fmt.Sprintf("%s: %d package comments %v; write exactly one: what it is for, and what it never does",
-				dir, n, comments[dir]))
+			problems = append(problems,
+				fmt.Sprintf(
+					"%s: %d package comments %v; write exactly one: what it is for, and what it never does",
+					dir, n, comments[dir]))
 		}
 	}
 	return problems
@@ -178,7 +182,8 @@ func checkSkips(f *gosource.File) []string {
 		}
 		fn, ok := call.Fun.(*ast.SelectorExpr)
 		if ok && (fn.Sel.Name == "SkipNow" || fn.Sel.Name == "Skip" && len(call.Args) == 0) {
-			problems = append(problems, f.Pos(call.Pos())+": this test is skipped without a reason; name what it needs")
+			problems = append(problems,
+				f.Pos(call.Pos())+": this test is skipped without a reason; name what it needs")
 		}
 		return true
 	})
@@ -189,14 +194,16 @@ func checkExceptions(excepted Exceptions, used map[string]bool) []string {
 	var problems []string
 	for _, name := range slices.Sorted(maps.Keys(excepted)) {
 		if !used[name] {
-			problems = append(problems, name+": is excepted in tidytest and need not be; remove the exception")
+			problems = append(problems,
+				name+": is excepted in tidytest and need not be; remove the exception")
 		}
 	}
 	return problems
 }
 
 // textTypes are the files in which words are looked for.
-var textTypes = []string{".go", ".md", ".yaml", ".yml", ".json", ".html", ".css", ".js", ".sh", ".txt", ".txtar", ".mod", ""}
+var textTypes = []string{".go", ".md", ".yaml", ".yml", ".json", ".html", ".css", ".js", ".sh", ".txt",
+	".txtar", ".mod", ""}
 
 func isText(name string) bool { return slices.Contains(textTypes, path.Ext(name)) }
 
@@ -205,7 +212,8 @@ func checkWords(name string, data []byte) []string {
 	for i, line := range strings.Split(string(data), "\n") {
 		for _, banned := range bannedWords {
 			if strings.Contains(line, banned.word) {
-				problems = append(problems, fmt.Sprintf("%s:%d: %q has no place here: %s", name, i+1, banned.word, banned.why))
+				problems = append(problems, fmt.Sprintf("%s:%d: %q has no place here: %s", name, i+1,
+					banned.word, banned.why))
 			}
 		}
 	}
