@@ -94,7 +94,7 @@ func parseSeeds(text string) (first, last uint64, err error) {
 	first, err1 := strconv.ParseUint(from, 10, 64)
 	last, err2 := strconv.ParseUint(to, 10, 64)
 	if err1 != nil || err2 != nil || last < first {
-		return 0, 0, usagef("--seeds %q: write the first and the last seed, such as 1-200, or 200", text)
+		return 0, 0, usagef("--seeds %q: write a range such as 1-200, or 200 for the same", text)
 	}
 	if last-first >= maxSeeds {
 		return 0, 0, usagef("--seeds %s: at most %d seeds a run", text, maxSeeds)
