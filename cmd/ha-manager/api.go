@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
-	"github.com/holdfast-sim/holdfast/engine/host"
+	"github.com/holdfast-sim/holdfast/engine/host/hostapi"
 	"github.com/holdfast-sim/holdfast/engine/store"
 	"github.com/holdfast-sim/holdfast/engine/store/tree"
 )
@@ -57,7 +57,7 @@ var errChanged = errors.New("the file was changed meanwhile")
 func (a *api) do(ctx context.Context, req store.Request) (*store.Response, error) {
 	a.number++
 	req.ID = fmt.Sprintf("%s%d", a.prefix, a.number)
-	hr, err := http.NewRequestWithContext(ctx, http.MethodPost, a.base+host.PathOp+store.Process, bytes.NewReader(req.Encode()))
+	hr, err := http.NewRequestWithContext(ctx, http.MethodPost, a.base+hostapi.PathOp+store.Process, bytes.NewReader(req.Encode()))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errUsage, err)
 	}
@@ -66,7 +66,7 @@ func (a *api) do(ctx context.Context, req store.Request) (*store.Response, error
 		return nil, fmt.Errorf("asking the node: %w", err)
 	}
 	defer answer.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(answer.Body, host.MaxOpBytes))
+	body, err := io.ReadAll(io.LimitReader(answer.Body, hostapi.MaxOpBytes))
 	if err != nil {
 		return nil, fmt.Errorf("reading the node's answer: %w", err)
 	}
@@ -96,7 +96,7 @@ func refusal(r *store.Response, path string) error {
 
 // name is the name of the node that is asked.
 func (a *api) name(ctx context.Context) (string, error) {
-	hr, err := http.NewRequestWithContext(ctx, http.MethodGet, a.base+host.PathHealth, http.NoBody)
+	hr, err := http.NewRequestWithContext(ctx, http.MethodGet, a.base+hostapi.PathHealth, http.NoBody)
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", errUsage, err)
 	}
@@ -105,8 +105,8 @@ func (a *api) name(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("asking the node for its name: %w", err)
 	}
 	defer answer.Body.Close()
-	var health host.Health
-	if err := json.NewDecoder(io.LimitReader(answer.Body, host.MaxOpBytes)).Decode(&health); err != nil {
+	var health hostapi.Health
+	if err := json.NewDecoder(io.LimitReader(answer.Body, hostapi.MaxOpBytes)).Decode(&health); err != nil {
 		return "", fmt.Errorf("reading the node's name: %w", err)
 	}
 	return health.Name, nil

@@ -18,7 +18,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/holdfast-sim/holdfast/engine/host"
+	"github.com/holdfast-sim/holdfast/engine/host/hostapi"
+	"github.com/holdfast-sim/holdfast/engine/host/programs"
 )
 
 // cluster is three supervised nodes on this machine's loopback addresses, with the HA manager's
@@ -186,18 +187,18 @@ func withoutTimes(text string) string {
 }
 
 // health asks a node for its health.
-func (c *cluster) health(node int) host.Health {
+func (c *cluster) health(node int) hostapi.Health {
 	h, err := c.tryHealth(node)
 	require.NoError(c.t, err)
 	return h
 }
 
-func (c *cluster) tryHealth(node int) (h host.Health, err error) {
+func (c *cluster) tryHealth(node int) (h hostapi.Health, err error) {
 	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "unix", c.path(node, "api.sock"))
 		}}}
-	answer, err := client.Get("http://node" + host.PathHealth)
+	answer, err := client.Get("http://node" + hostapi.PathHealth)
 	if err != nil {
 		return h, err
 	}
@@ -214,20 +215,20 @@ type life struct {
 // lives reads what the services' keepers have taken down, in the order of their beginnings.
 func (c *cluster) lives(sid string) (out []life) {
 	for i := range c.nodes {
-		files, err := filepath.Glob(c.path(i, host.ProgramRecordFiles))
+		files, err := filepath.Glob(c.path(i, programs.RecordFiles))
 		require.NoError(c.t, err)
 		for _, file := range files {
 			data, err := os.ReadFile(file)
 			require.NoError(c.t, err)
 			for line := range bytes.Lines(data) {
 				var r struct {
-					At     int64                 `json:"at"`
-					Record host.ProgramHeartbeat `json:"record"`
+					At     int64              `json:"at"`
+					Record programs.Heartbeat `json:"record"`
 				}
 				if json.Unmarshal(line, &r) != nil || r.Record.Name != sid {
 					continue // cut off, or of another
 				}
-				if r.Record.Phase == host.ProgramStarting {
+				if r.Record.Phase == programs.Starting {
 					out = append(out, life{node: i, from: r.At})
 				}
 				out[len(out)-1].to = r.At

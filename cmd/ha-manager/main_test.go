@@ -15,7 +15,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/ha"
 	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
-	"github.com/holdfast-sim/holdfast/engine/host"
+	"github.com/holdfast-sim/holdfast/engine/host/hostapi"
 	"github.com/holdfast-sim/holdfast/engine/store"
 	"github.com/holdfast-sim/holdfast/engine/store/tree"
 )
@@ -32,7 +32,7 @@ type node struct {
 func newNode(t *testing.T) *node {
 	n := &node{t: t, tree: tree.New(tree.DefaultLimits())}
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST "+host.PathOp+store.Process, func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("POST "+hostapi.PathOp+store.Process, func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		require.NoError(t, err)
 		req, err := store.DecodeRequest(body)
@@ -40,8 +40,8 @@ func newNode(t *testing.T) *node {
 		_, err = w.Write(n.answer(req).Encode())
 		require.NoError(t, err)
 	})
-	mux.HandleFunc("GET "+host.PathHealth, func(w http.ResponseWriter, _ *http.Request) {
-		require.NoError(t, json.NewEncoder(w).Encode(host.Health{Name: "n1"}))
+	mux.HandleFunc("GET "+hostapi.PathHealth, func(w http.ResponseWriter, _ *http.Request) {
+		require.NoError(t, json.NewEncoder(w).Encode(hostapi.Health{Name: "n1"}))
 	})
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)

@@ -9,7 +9,7 @@ import (
 	"runtime/debug"
 
 	"github.com/holdfast-sim/holdfast/cmd/cli"
-	"github.com/holdfast-sim/holdfast/engine/host"
+	"github.com/holdfast-sim/holdfast/engine/host/hostwatchdog"
 	"github.com/holdfast-sim/holdfast/scenarios/library"
 	"github.com/holdfast-sim/holdfast/scenarios/pve"
 	"github.com/holdfast-sim/holdfast/scenarios/register"
@@ -53,7 +53,7 @@ var pveKeys = map[string]string{
 
 // doctor checks what holdfastd finds on this machine.
 func doctor(context.Context) []cli.Capability {
-	watchdog := host.InspectWatchdog(host.WatchdogDevice)
+	watchdog := hostwatchdog.Inspect(hostwatchdog.DevicePath)
 	return []cli.Capability{{Name: "holdfastd: watchdog", OK: watchdog.OK, Detail: watchdog.Detail,
 		Remedy: watchdog.Remedy}}
 }

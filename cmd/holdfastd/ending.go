@@ -7,6 +7,7 @@ import (
 
 	hadaemon "github.com/holdfast-sim/holdfast/engine/ha/haproc"
 	"github.com/holdfast-sim/holdfast/engine/host"
+	"github.com/holdfast-sim/holdfast/engine/host/hostapi"
 	"github.com/holdfast-sim/holdfast/engine/initd"
 )
 
@@ -37,7 +38,7 @@ func endInGoodOrder(ctx context.Context, h *host.Host) {
 
 // running reports whether a process of the host runs.
 func running(h *host.Host, name string) bool {
-	return slices.ContainsFunc(h.Health().Processes, func(p host.ProcessHealth) bool {
-		return p.Name == name && p.State != host.StateDown
+	return slices.ContainsFunc(h.Health().Processes, func(p hostapi.ProcessHealth) bool {
+		return p.Name == name && p.State != hostapi.StateDown
 	})
 }

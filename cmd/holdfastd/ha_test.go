@@ -9,6 +9,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/cmd/internal/nodemain"
 	"github.com/holdfast-sim/holdfast/engine/host"
+	"github.com/holdfast-sim/holdfast/engine/host/hostwatchdog"
 	"github.com/holdfast-sim/holdfast/scenarios/pve"
 )
 
@@ -19,7 +20,7 @@ func TestHighAvailabilityNeedsAWatchdog(t *testing.T) {
 		"no file":     {"", "", ""},
 		"complete":    {`{"command": ["/bin/sleep", "1000"]}`, "watchdog.sock", ""},
 		"no watchdog": {`{"command": ["/bin/sleep", "1000"]}`, "", "names no watchdog"},
-		"waived":      {`{"command": ["/bin/sleep", "1000"]}`, host.NoWatchdog, ""},
+		"waived":      {`{"command": ["/bin/sleep", "1000"]}`, hostwatchdog.None, ""},
 		"by name":     {`{"commands": {"web": ["/bin/sleep", "1000"]}}`, "watchdog.sock", ""},
 		"no command":  {`{}`, "watchdog.sock", "says no command"},
 		"no program":  {`{"commands": {"web": []}}`, "watchdog.sock", `command "web" has no program`},

@@ -17,6 +17,8 @@ import (
 	"github.com/holdfast-sim/holdfast/cmd/internal/nodemain"
 	"github.com/holdfast-sim/holdfast/engine/corosync"
 	"github.com/holdfast-sim/holdfast/engine/host"
+	"github.com/holdfast-sim/holdfast/engine/host/hostwatchdog"
+	"github.com/holdfast-sim/holdfast/engine/host/programs"
 	"github.com/holdfast-sim/holdfast/engine/node"
 	"github.com/holdfast-sim/holdfast/engine/resource"
 	"github.com/holdfast-sim/holdfast/engine/wire"
@@ -35,8 +37,8 @@ func main() {
 	log.SetPrefix("holdfastd: ")
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
-		case host.RunProgramArg:
-			if err := host.RunProgram(os.Args[2:]); err != nil {
+		case programs.KeeperArg:
+			if err := programs.RunKeeper(os.Args[2:]); err != nil {
 				log.Fatal(err)
 			}
 			return
@@ -114,11 +116,10 @@ func highAvailability(m nodemain.Machine) (*node.HA, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if m.File.Watchdog == "" {
-		return nil, fmt.Errorf(
-			"%s asks for high availability, but the machine file names no watchdog, so nothing would "+
-				"end this node's services before others start them: "+
-				"write \"watchdog\": \"/dev/watchdog\", run holdfastd --supervise, or remove %s. Where nothing is harmed by a service that runs twice, "+
-				"\"watchdog\": %q does without", path, pve.HAFile, host.NoWatchdog)
+		return nil, fmt.Errorf("%s asks for high availability, but the machine file names no watchdog, so "+
+			"nothing would end this node's services before others start them: write \"watchdog\": "+
+			"\"/dev/watchdog\", run holdfastd --supervise, or remove %s. Where nothing is harmed by a service "+
+			"that runs twice, \"watchdog\": %q does without", path, pve.HAFile, hostwatchdog.None)
 	}
 	return &node.HA{Commands: commands}, nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/host/hostapi"
 )
 
 func TestHTTP(t *testing.T) {
@@ -23,7 +24,7 @@ func TestHTTP(t *testing.T) {
 				e.Complete(op.Op, append([]byte("re "), op.Input...))
 			}
 		})}})
-	url := "http://" + h.apis[0].listener.Addr().String()
+	url := "http://" + h.apis[0].Addr().String()
 	post := func(ctx context.Context, client *http.Client, path, body string) (int, string, string) {
 		r, err := http.NewRequestWithContext(ctx, http.MethodPost, url+path, strings.NewReader(body))
 		require.NoError(t, err)
@@ -34,25 +35,25 @@ func TestHTTP(t *testing.T) {
 		defer res.Body.Close()
 		text, err := io.ReadAll(res.Body)
 		require.NoError(t, err)
-		return res.StatusCode, res.Header.Get(OutcomeHeader), string(text)
+		return res.StatusCode, res.Header.Get(hostapi.OutcomeHeader), string(text)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	status, _, text := post(ctx, http.DefaultClient, PathOp+"p", "hi")
+	status, _, text := post(ctx, http.DefaultClient, hostapi.PathOp+"p", "hi")
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, "re hi", text)
-	status, outcome, _ := post(ctx, http.DefaultClient, PathOp+"nobody", "hi")
+	status, outcome, _ := post(ctx, http.DefaultClient, hostapi.PathOp+"absent", "hi")
 	require.Equal(t, http.StatusNotFound, status)
-	require.Equal(t, OutcomeRefused, outcome)
-	status, outcome, _ = post(ctx, http.DefaultClient, PathOp+"p", strings.Repeat("x", MaxOpBytes+1))
+	require.Equal(t, hostapi.OutcomeRefused, outcome)
+	status, outcome, _ = post(ctx, http.DefaultClient, hostapi.PathOp+"p", strings.Repeat("x", hostapi.MaxOpBytes+1))
 	require.Equal(t, http.StatusRequestEntityTooLarge, status)
-	require.Equal(t, OutcomeRefused, outcome)
-	status, _, _ = post(ctx, http.DefaultClient, PathControl+"kill/p", "")
+	require.Equal(t, hostapi.OutcomeRefused, outcome)
+	status, _, _ = post(ctx, http.DefaultClient, hostapi.PathControl+"kill/p", "")
 	require.Equal(t, http.StatusNotFound, status, "the client API must not carry the fault hooks")
 
 	short, cancelShort := context.WithTimeout(ctx, 50*time.Millisecond)
 	defer cancelShort()
-	status, _, _ = post(short, http.DefaultClient, PathOp+"p", "never")
+	status, _, _ = post(short, http.DefaultClient, hostapi.PathOp+"p", "never")
 	require.Zero(t, status)
 	within(t, "the host forgets a client that went away", func() bool {
 		return h.opsInFlight.Load() == 0
@@ -63,15 +64,15 @@ func TestHTTP(t *testing.T) {
 			return (&net.Dialer{}).DialContext(ctx, "unix", filepath.Join(dir, "ctl"))
 		}}}
 	defer control.CloseIdleConnections()
-	status, _, _ = post(ctx, control, PathControl+"kill/p", "")
+	status, _, _ = post(ctx, control, hostapi.PathControl+"kill/p", "")
 	require.Equal(t, http.StatusNoContent, status)
-	status, outcome, _ = post(ctx, http.DefaultClient, PathOp+"p", "hi")
+	status, outcome, _ = post(ctx, http.DefaultClient, hostapi.PathOp+"p", "hi")
 	require.Equal(t, http.StatusServiceUnavailable, status)
-	require.Equal(t, OutcomeRefused, outcome)
-	status, _, _ = post(ctx, control, PathClock, `{"offset_ns": 3600000000000, "drift_ppm": 5}`)
+	require.Equal(t, hostapi.OutcomeRefused, outcome)
+	status, _, _ = post(ctx, control, hostapi.PathClock, `{"offset_ns": 3600000000000, "drift_ppm": 5}`)
 	require.Equal(t, http.StatusNoContent, status)
 	require.Greater(t, time.Until(h.clock.wall()), 59*time.Minute)
-	status, _, text = post(ctx, control, PathClock, `{"offset": 1}`)
+	status, _, text = post(ctx, control, hostapi.PathClock, `{"offset": 1}`)
 	require.Equal(t, http.StatusBadRequest, status)
 	require.Contains(t, text, "unknown field")
 }

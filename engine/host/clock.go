@@ -3,17 +3,9 @@ package host
 import (
 	"sync"
 	"time"
-)
 
-// startedAt anchors the program's monotonic readings to the kernel's monotonic clock, which all
-// programs of a machine share.
-var (
-	startedAt     = time.Now()
-	startedKernel = kernelMono(startedAt)
+	"github.com/holdfast-sim/holdfast/engine/host/internal/kernel"
 )
-
-// kernelNow returns the kernel's monotonic clock, without any skew.
-func kernelNow() time.Duration { return startedKernel + time.Since(startedAt) }
 
 // ppm is the unit of drift.
 const ppm = 1_000_000
@@ -28,8 +20,8 @@ type skew struct {
 }
 
 // gainedAt returns what all drifts have added to the clocks at a kernel time.
-func (s *skew) gainedAt(kernel time.Duration) time.Duration {
-	d := int64(kernel - s.Since)
+func (s *skew) gainedAt(at time.Duration) time.Duration {
+	d := int64(at - s.Since)
 	return s.Gained + time.Duration(d/ppm*s.DriftPPM+d%ppm*s.DriftPPM/ppm)
 }
 
@@ -42,21 +34,21 @@ type clock struct {
 func (c *clock) mono() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now := kernelNow()
+	now := kernel.Now()
 	return now + c.skew.gainedAt(now)
 }
 
 func (c *clock) wall() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return time.Now().Round(0).Add(c.skew.Offset + c.skew.gainedAt(kernelNow()))
+	return time.Now().Round(0).Add(c.skew.Offset + c.skew.gainedAt(kernel.Now()))
 }
 
 // until returns how long to wait in kernel time for a time on the machine's monotonic clock.
 func (c *clock) until(deadline time.Duration) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now := kernelNow()
+	now := kernel.Now()
 	left := int64(deadline - now - c.skew.gainedAt(now))
 	rate := ppm + c.skew.DriftPPM
 	wait := left/rate*ppm + left%rate*ppm/rate
@@ -70,7 +62,7 @@ func (c *clock) until(deadline time.Duration) time.Duration {
 func (c *clock) set(offset time.Duration, driftPPM int64) skew {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now := kernelNow()
+	now := kernel.Now()
 	c.skew = skew{Offset: offset, DriftPPM: driftPPM, Since: now, Gained: c.skew.gainedAt(now)}
 	return c.skew
 }

@@ -13,7 +13,7 @@ import (
 
 // Config describes one machine and its processes.
 type Config struct {
-	// Machine and Name say who this machine is.
+	// Machine and Name identify this machine.
 	Machine env.MachineID
 	Name    string
 
@@ -40,8 +40,8 @@ type Config struct {
 	RecordFile string
 
 	// Watchdog is the path of the machine's watchdog: a device such as /dev/watchdog, or the unix
-	// socket of a supervisor outside of the machine that resets it. Empty for none, NoWatchdog for
-	// one that resets nothing.
+	// socket of a supervisor outside of the machine that resets it. Empty for none, hostwatchdog.None
+	// for one that resets nothing.
 	Watchdog string
 
 	// BootID names this power-up of the machine. Empty takes the kernel's, where there is one.
@@ -100,9 +100,6 @@ const (
 	maxOpsInFlight         = 2048 // over all processes
 
 	maxPort = 1<<16 - 1
-
-	// MaxOpBytes is the largest input of one operation.
-	MaxOpBytes = 4 << 20
 )
 
 // ErrConfig is wrapped by every error about a configuration.

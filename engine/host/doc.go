@@ -10,6 +10,10 @@
 // for faults: single processes can be killed and paused, and the machine's clock can be made to step and
 // drift. The hooks are off unless a socket is configured.
 //
+// The machine's parts are packages of their own, below this one: hostapi is the HTTP API, hostwatchdog the
+// watchdogs, programs the programs that processes start. Under internal are what a process reaches through
+// the env interface (hostdisk), what ends with it (incarnation), the record file and the kernel's clock.
+//
 // Package host never knows a protocol, never decodes what processes send to each other, and imports
-// nothing of this module but engine/env.
+// nothing of this module but engine/env and its own parts.
 package host

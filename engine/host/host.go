@@ -12,20 +12,25 @@ import (
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/host/hostapi"
+	"github.com/holdfast-sim/holdfast/engine/host/hostwatchdog"
+	"github.com/holdfast-sim/holdfast/engine/host/internal/incarnation"
+	"github.com/holdfast-sim/holdfast/engine/host/internal/kernel"
+	"github.com/holdfast-sim/holdfast/engine/host/internal/records"
 )
 
 // Host is one machine. Create it with [New] and run it once with [Host.Run].
 type Host struct {
 	cfg      Config
 	clock    clock
-	records  *records
+	records  *records.File
 	top      *os.Root // the machine's directory
 	disk     *os.Root // what processes see
 	log      *slog.Logger
 	logOut   *logOutput
 	procs    []*proc
 	byName   map[string]*proc
-	apis     []*apiServer
+	apis     []*hostapi.Server
 	watchdog env.Watchdog // nil: the machine has none
 	started  time.Duration
 
@@ -39,12 +44,12 @@ type Host struct {
 	wg     sync.WaitGroup
 }
 
-// ErrNoProcess means that no process with the name is configured.
-var ErrNoProcess = errors.New("no such process")
-
 // ErrPanic means that a process found a bug in itself. The whole host ends: another process may depend on
 // an invariant of the process that panicked.
 var ErrPanic = errors.New("process panicked")
+
+// dirMode is the mode of the directories of a machine.
+const dirMode = 0o750
 
 // endGrace is how long Run waits for processes to leave their last Step.
 const endGrace = 5 * time.Second
@@ -67,13 +72,13 @@ func New(cfg Config) (h *Host, err error) {
 	if err := h.openDir(); err != nil {
 		return h, err
 	}
-	if h.records, err = openRecords(cfg.RecordFile); err != nil {
+	if h.records, err = records.Open(cfg.RecordFile); err != nil {
 		return h, err
 	}
-	if h.watchdog, err = openWatchdog(cfg.Watchdog, cfg.Dir); err != nil {
-		return h, err
+	if h.watchdog, err = hostwatchdog.Open(cfg.Watchdog, cfg.Dir); err != nil {
+		return h, configError(err, hostwatchdog.ErrUnusable)
 	}
-	if cfg.Watchdog == NoWatchdog {
+	if cfg.Watchdog == hostwatchdog.None {
 		h.log.Warn("running without a watchdog: nothing resets this machine, so its services may run twice")
 	}
 	for i := range cfg.Processes {
@@ -81,14 +86,26 @@ func New(cfg Config) (h *Host, err error) {
 			return h, err
 		}
 	}
-	return h, h.openAPIs()
+	h.apis, err = hostapi.Open(hostapi.Addresses{ClientSocket: cfg.APISocket, ClientAddr: cfg.APIAddr,
+		ControlSocket: cfg.ControlSocket}, h)
+	return h, configError(err, hostapi.ErrSocket)
 }
 
+// configError marks an error as one of the configuration if it wraps the given cause.
+func configError(err, cause error) error {
+	if errors.Is(err, cause) {
+		return fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	return err
+}
+
+// logger returns the log of a process, or of the host itself.
 func (h *Host) logger(process string) *slog.Logger {
 	return slog.New(&logHandler{out: h.logOut, machine: h.cfg.Name, process: process,
 		wall: h.clock.wall, level: h.cfg.LogLevel})
 }
 
+// openDir opens the machine's directory, reads the host's state and counts a boot.
 func (h *Host) openDir() error {
 	disk := filepath.Join(h.cfg.Dir, "disk")
 	if err := os.MkdirAll(disk, dirMode); err != nil {
@@ -96,7 +113,7 @@ func (h *Host) openDir() error {
 	}
 	bootID := h.cfg.BootID
 	if bootID == "" {
-		bootID = kernelBootID()
+		bootID = kernel.BootID()
 	}
 	var err error
 	if h.state, err = loadState(h.cfg.Dir, bootID); err != nil {
@@ -112,6 +129,7 @@ func (h *Host) openDir() error {
 	return nil
 }
 
+// addProcess adds a configured process with its sockets.
 func (h *Host) addProcess(spec *Process) error {
 	p := newProc(h, spec)
 	h.procs = append(h.procs, p)
@@ -141,7 +159,11 @@ func (h *Host) Run(ctx context.Context) error {
 		h.wg.Go(p.supervise)
 	}
 	for _, a := range h.apis {
-		h.wg.Go(func() { a.serve(h) })
+		h.wg.Go(func() {
+			if err := a.Serve(); err != nil {
+				h.fail(err)
+			}
+		})
 	}
 	h.log.Info("machine is up", "machine", h.cfg.Machine, "boot", h.state.Boot, "processes", len(h.procs))
 	var err error
@@ -168,7 +190,7 @@ func (h *Host) stop() {
 	}
 	h.mu.Unlock()
 	for _, a := range h.apis {
-		a.close()
+		a.Close()
 	}
 	for _, p := range h.procs {
 		p.closeSockets()
@@ -186,13 +208,13 @@ func (h *Host) stop() {
 // release closes everything that New opened.
 func (h *Host) release() {
 	for _, a := range h.apis {
-		a.close()
+		a.Close()
 	}
 	for _, p := range h.procs {
 		p.closeSockets()
 	}
 	if h.records != nil {
-		h.records.close()
+		h.records.Close()
 	}
 	for _, r := range []*os.Root{h.top, h.disk} {
 		if r != nil {
@@ -213,7 +235,7 @@ func (h *Host) fail(err error) {
 func (h *Host) startAll() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.started = kernelNow()
+	h.started = kernel.Now()
 	for _, p := range h.procs {
 		h.state.Incarnations[p.spec.Name]++
 	}
@@ -244,8 +266,7 @@ func (h *Host) startIncarnation(p *proc) bool {
 
 // admit makes a process visible to the others, so that they can send to it. The caller holds the lock.
 func (h *Host) admit(p *proc) {
-	p.incarnation = &incarnation{number: h.state.Incarnations[p.spec.Name], gate: p.gate,
-		files: map[*os.File]struct{}{}}
+	p.incarnation = incarnation.New(h.state.Incarnations[p.spec.Name], p.gate)
 	p.inbox.reset(true)
 	select {
 	case <-p.restart: // this start was requested already
@@ -269,8 +290,7 @@ func (h *Host) markDown(p *proc) {
 		return
 	}
 	p.up = false
-	p.incarnation.dead.Store(true)
-	p.gate.recheck()
+	p.incarnation.End()
 	p.inbox.reset(false)
 	p.inbox.nudge()
 	p.ops.failAll()

@@ -14,6 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/host/hostapi"
+	"github.com/holdfast-sim/holdfast/engine/host/internal/kernel"
 )
 
 // patience bounds every wait of these tests; none of them measures time.
@@ -110,7 +112,7 @@ func up(t *testing.T, cfg Config) (*Host, chan error) {
 	})
 	within(t, "the processes are up", func() bool {
 		for _, p := range h.Health().Processes {
-			if p.State == StateDown && p.Ended == "" {
+			if p.State == hostapi.StateDown && p.Ended == "" {
 				return false
 			}
 		}
@@ -218,19 +220,19 @@ func TestTimers(t *testing.T) {
 func TestTimersOnADriftingClock(t *testing.T) {
 	var c clock
 	c.set(time.Hour, 100_000)
-	wall, kernel, mono := c.wall(), kernelNow(), c.mono()
+	wall, before, mono := c.wall(), kernel.Now(), c.mono()
 	require.InDelta(t, float64(time.Hour), float64(time.Until(wall)), float64(time.Second))
 	time.Sleep(50 * time.Millisecond)
-	gained := (c.mono() - mono) - (kernelNow() - kernel)
+	gained := (c.mono() - mono) - (kernel.Now() - before)
 	require.InDelta(t, float64(5*time.Millisecond), float64(gained), float64(4*time.Millisecond))
 	wait := c.until(c.mono() + 1100*time.Millisecond)
 	require.InDelta(t, float64(time.Second), float64(wait), float64(20*time.Millisecond))
-	before := c.mono()
+	mono = c.mono()
 	c.set(0, -100_000)
-	require.GreaterOrEqual(t, c.mono(), before, "the monotonic clock never goes back")
+	require.GreaterOrEqual(t, c.mono(), mono, "the monotonic clock never goes back")
 }
 
-// noticed collects what a process is told of others.
+// noticed collects the notices and messages that a process gets.
 func noticed(into chan string) func(env.Env, env.Event) {
 	return func(e env.Env, ev env.Event) {
 		switch ev := ev.(type) {
@@ -249,7 +251,7 @@ func TestLocalMessagesAndNotices(t *testing.T) {
 	var failure error
 	talker := process("talker", func(e env.Env, ev env.Event) {
 		if op, ok := ev.(env.Invoked); ok {
-			failure = e.Local("nobody", []byte("x"))
+			failure = e.Local("absent", []byte("x"))
 			for _, word := range strings.Fields(string(op.Input)) {
 				if err := e.Local("listener", []byte(word)); err != nil {
 					panic(err)
@@ -269,14 +271,14 @@ func TestLocalMessagesAndNotices(t *testing.T) {
 	require.NoError(t, h.Kill("talker"))
 	require.Equal(t, "down talker", get(t, heard, "notice"))
 	_, err = invoke(h, "talker", "x")
-	require.ErrorIs(t, err, ErrRefused)
+	require.ErrorIs(t, err, hostapi.ErrRefused)
 	require.NoError(t, h.Start("talker"))
 	require.Equal(t, "up talker", get(t, heard, "notice"))
 	require.EqualValues(t, 2, h.Health().Processes[0].Incarnation)
 	_, err = invoke(h, "talker", "again")
 	require.NoError(t, err)
 	require.Equal(t, "talker: again", get(t, heard, "message"))
-	require.ErrorIs(t, h.Kill("nobody"), ErrNoProcess)
+	require.ErrorIs(t, h.Kill("absent"), hostapi.ErrNoProcess)
 }
 
 func TestFullLocalQueueRefuses(t *testing.T) {
@@ -300,7 +302,7 @@ func TestFullLocalQueueRefuses(t *testing.T) {
 	require.NoError(t, h.Pause("sink"))
 	_, err := invoke(h, "source", "")
 	require.NoError(t, err)
-	require.Equal(t, StatePaused, h.Health().Processes[0].State)
+	require.Equal(t, hostapi.StatePaused, h.Health().Processes[0].State)
 	require.NoError(t, h.Resume("sink"))
 }
 
@@ -318,9 +320,9 @@ func TestKillMakesTheOutcomeUnknown(t *testing.T) {
 	}()
 	get(t, taken, "the operation")
 	require.NoError(t, h.Kill("p"))
-	require.ErrorIs(t, get(t, result, "an outcome"), ErrUnknown)
-	_, err := invoke(h, "nobody", "")
-	require.ErrorIs(t, err, ErrNoProcess)
+	require.ErrorIs(t, get(t, result, "an outcome"), hostapi.ErrUnknown)
+	_, err := invoke(h, "absent", "")
+	require.ErrorIs(t, err, hostapi.ErrNoProcess)
 }
 
 func TestRestartByItself(t *testing.T) {
@@ -345,10 +347,10 @@ func TestRestartByItself(t *testing.T) {
 	h, _ := up(t, Config{Processes: []Process{p}, Log: &log})
 	require.EqualValues(t, 1, get(t, starts, "first start"))
 	_, err := invoke(h, "p", "")
-	require.ErrorIs(t, err, ErrUnknown)
+	require.ErrorIs(t, err, hostapi.ErrUnknown)
 	require.EqualValues(t, 2, get(t, starts, "second start"))
 	require.EqualValues(t, 3, get(t, starts, "third start"))
-	within(t, "it runs", func() bool { return h.Health().Processes[0].State == StateRunning })
+	within(t, "it runs", func() bool { return h.Health().Processes[0].State == hostapi.StateRunning })
 	require.Equal(t, "starting: refused configuration", h.Health().Processes[0].Ended)
 	require.Contains(t, log.String(), `reason="disk is damaged"`)
 }

@@ -2,12 +2,9 @@ package host
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -25,27 +22,4 @@ func TestLogLinesLookLikeTheSystemLog(t *testing.T) {
 	require.Equal(t, pid+"[TOTEM ] A new membership (1.7b1) was formed. Members joined: 3 left: 2\n"+
 		pid+`"two\nlines" n=3 text="a b" g.x=1`+"\n"+
 		pid+"error: failed outer.why=full\n", out.String())
-}
-
-type testRecord struct{ Ring uint64 }
-
-func (testRecord) RecordKind() string { return "ring" }
-
-func TestRecordsAreAppendedAndMended(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "records.jsonl")
-	for range 2 {
-		r, err := openRecords(path)
-		require.NoError(t, err)
-		require.NoError(t, r.write(7*time.Nanosecond, "cluster", testRecord{Ring: 1<<63 + 1}))
-		_, err = r.file.WriteString(`{"at":1,"proc`) // killed in the middle
-		require.NoError(t, err)
-		require.NoError(t, r.close())
-	}
-	data, err := os.ReadFile(path)
-	require.NoError(t, err)
-	lines := strings.Split(string(data), "\n")
-	require.Len(t, lines, 4)
-	const whole = `{"at":7,"process":"cluster","kind":"ring","record":{"Ring":9223372036854775809}}`
-	require.Equal(t, []string{whole, `{"at":1,"proc`, whole, `{"at":1,"proc`}, lines)
-	require.True(t, json.Valid([]byte(lines[2])))
 }

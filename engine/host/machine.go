@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/host/internal/incarnation"
 )
 
 // ErrOff is returned by [Host.Run] when a process has switched the machine off, ErrReboot when the machine
@@ -16,7 +17,7 @@ var (
 // machineControl implements env.MachineControl for one incarnation of a process.
 type machineControl struct {
 	host        *Host
-	incarnation *incarnation
+	incarnation *incarnation.Incarnation
 }
 
 var _ env.MachineHost = (*procEnv)(nil)
@@ -26,7 +27,7 @@ func (e *procEnv) Machine() env.MachineControl { return machineControl{e.host, e
 
 // PowerOff implements env.MachineControl: it ends this host.
 func (c machineControl) PowerOff(restart bool) error {
-	if err := c.incarnation.pass(); err != nil {
+	if err := c.incarnation.Pass(); err != nil {
 		return err
 	}
 	if restart {
@@ -39,7 +40,7 @@ func (c machineControl) PowerOff(restart bool) error {
 
 // Start implements env.MachineControl.
 func (c machineControl) Start(process string) error {
-	if err := c.incarnation.pass(); err != nil {
+	if err := c.incarnation.Pass(); err != nil {
 		return err
 	}
 	return c.host.Start(process)

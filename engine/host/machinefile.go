@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/host/hostwatchdog"
 )
 
 // MachineFile is the part of the configuration that differs between machines, as a JSON file in the
@@ -61,9 +62,9 @@ func ReadMachineFile(path string) (*MachineFile, error) {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
 	if start := bytes.TrimSpace(data); len(start) == 0 || start[0] != '{' {
-		return nil,
-			fmt.Errorf("%w: %s is no machine file: that is a JSON object, at least {\"machine\": 0}, "+
-				"in the directory with the machine's other files; give its path", ErrConfig, path)
+		return nil, fmt.Errorf("%w: %s is no machine file: that is a JSON object, at least "+
+			"{\"machine\": 0}, in the directory with the machine's other files; give its path",
+			ErrConfig, path)
 	}
 	if err := decoder.Decode(&m); err != nil {
 		return nil, fmt.Errorf("%w: %s:%d: %w", ErrConfig, path, lineOf(data, decoder, err), err)
@@ -99,7 +100,7 @@ func (m *MachineFile) Config(dir string) Config {
 	c := Config{Machine: m.Machine, Name: m.Name, Dir: dir, APIAddr: m.APIAddr, BootID: m.BootID,
 		APISocket: inDir(dir, m.APISocket), ControlSocket: inDir(dir, m.ControlSocket),
 		RecordFile: inDir(dir, m.RecordFile), Watchdog: m.Watchdog}
-	if c.Watchdog != NoWatchdog {
+	if c.Watchdog != hostwatchdog.None {
 		c.Watchdog = inDir(dir, c.Watchdog)
 	}
 	for _, l := range m.Links {

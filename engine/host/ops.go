@@ -2,20 +2,12 @@ package host
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"sync"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
-)
-
-var (
-	// ErrRefused means that the operation was certainly not given to the process.
-	ErrRefused = errors.New("operation refused")
-	// ErrUnknown means that the operation was given to the process and no answer came: it may have
-	// happened, may still happen, or never will.
-	ErrUnknown = errors.New("outcome unknown")
+	"github.com/holdfast-sim/holdfast/engine/host/hostapi"
 )
 
 // ops are the operations that a process was given and has not answered.
@@ -110,30 +102,31 @@ func (o *ops) failAll() {
 func (h *Host) Invoke(ctx context.Context, process string, input []byte) ([]byte, error) {
 	p := h.byName[process]
 	if p == nil {
-		return nil, fmt.Errorf("%w: %q", ErrNoProcess, process)
+		return nil, fmt.Errorf("%w: %q", hostapi.ErrNoProcess, process)
 	}
 	if h.opsInFlight.Add(1) > maxOpsInFlight {
 		h.opsInFlight.Add(-1)
-		return nil, fmt.Errorf("%w: %d operations are under way", ErrRefused, maxOpsInFlight)
+		return nil, fmt.Errorf("%w: %d operations are under way", hostapi.ErrRefused, maxOpsInFlight)
 	}
 	defer h.opsInFlight.Add(-1)
 	op, answer, ok := p.ops.add()
 	if !ok {
-		return nil, fmt.Errorf("%w: %s has %d unanswered operations", ErrRefused, process, maxPendingOps)
+		return nil, fmt.Errorf("%w: %s has %d unanswered operations",
+			hostapi.ErrRefused, process, maxPendingOps)
 	}
 	it := item{class: classOp, at: h.clock.mono(), event: env.Invoked{Op: op, Input: input}}
 	if err := p.inbox.putIf(it, func() bool { return p.ops.waiting(op) }); err != nil {
 		p.ops.withdraw(op)
-		return nil, fmt.Errorf("%w by %s: %w", ErrRefused, process, err)
+		return nil, fmt.Errorf("%w by %s: %w", hostapi.ErrRefused, process, err)
 	}
 	select {
 	case output, ok := <-answer:
 		if !ok {
-			return nil, fmt.Errorf("%w: %s ended before it answered", ErrUnknown, process)
+			return nil, fmt.Errorf("%w: %s ended before it answered", hostapi.ErrUnknown, process)
 		}
 		return output, nil
 	case <-ctx.Done():
 		p.ops.abandon(op)
-		return nil, fmt.Errorf("%w: %s has not answered: %w", ErrUnknown, process, ctx.Err())
+		return nil, fmt.Errorf("%w: %s has not answered: %w", hostapi.ErrUnknown, process, ctx.Err())
 	}
 }

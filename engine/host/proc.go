@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/host/internal/incarnation"
 )
 
 // linkID converts the index of a link.
@@ -17,7 +18,7 @@ type proc struct {
 	host    *Host
 	spec    *Process
 	inbox   *inbox
-	gate    *gate
+	gate    *incarnation.Gate
 	ops     *ops
 	sockets []*socket
 	stats   netStats
@@ -25,7 +26,7 @@ type proc struct {
 
 	// Guarded by the host's lock.
 	up          bool
-	incarnation *incarnation
+	incarnation *incarnation.Incarnation
 	running     bool   // Start has returned
 	held        bool   // killed by Kill: stays down until Start
 	paused      bool   // from outside
@@ -37,7 +38,7 @@ type proc struct {
 
 // newProc returns a process without incarnations.
 func newProc(h *Host, spec *Process) *proc {
-	return &proc{host: h, spec: spec, inbox: newInbox(), gate: newGate(), ops: newOps(),
+	return &proc{host: h, spec: spec, inbox: newInbox(), gate: incarnation.NewGate(), ops: newOps(),
 		restart: make(chan struct{}, 1), quit: make(chan struct{})}
 }
 
@@ -89,9 +90,9 @@ func (p *proc) runIncarnation() {
 		err = fmt.Errorf("starting: %w", err)
 	} else {
 		p.setRunning(true)
-		err = e.loop(process)
+		err = newLoop(e).run(process)
 	}
-	e.incarnation.release()
+	e.incarnation.Release()
 	p.finish(err)
 }
 

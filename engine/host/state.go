@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/host/internal/hostdisk"
+	"github.com/holdfast-sim/holdfast/engine/host/internal/incarnation"
 )
 
 // stateFile is the file with the host's state, in the machine's directory.
@@ -53,6 +55,6 @@ func (s *state) save(root *os.Root) error {
 	if err != nil {
 		return fmt.Errorf("encoding the host's state: %w", err)
 	}
-	d := &disk{root: root, incarnation: &incarnation{gate: newGate(), files: map[*os.File]struct{}{}}}
+	d := hostdisk.New(root, incarnation.New(0, incarnation.NewGate())) // never paused, never ended
 	return env.ReplaceFile(d, stateFile, data)
 }

@@ -1,84 +1,36 @@
 package host
 
 import (
-	"bufio"
-	"net"
-	"os"
-	"path/filepath"
-	"runtime"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/host/internal/incarnation"
 )
 
-// TestSupervisorIsAWatchdog speaks to a supervisor that takes down what it is asked.
-func TestSupervisorIsAWatchdog(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("the kind of a socket's file is not seen there")
-	}
-	dir, err := os.MkdirTemp("", "hf") // short, because paths of sockets must be
-	require.NoError(t, err)
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	path := filepath.Join(dir, "dog")
-	l, err := net.Listen("unix", path)
-	require.NoError(t, err)
-	asked, answers := make(chan string, 10), make(chan string, 10)
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			for lines := bufio.NewScanner(c); lines.Scan(); {
-				asked <- lines.Text()
-				if _, err := c.Write([]byte(<-answers + "\n")); err != nil {
-					break
-				}
-			}
-			c.Close()
-		}
-	}()
-	answers <- "ok"
-	dog, err := openWatchdog(path, "")
-	require.NoError(t, err)
-	require.Equal(t, "state", <-asked)
-	running := &incarnation{gate: newGate()}
-	g := incarnationWatchdog{dog, running}
-	answers <- "ok"
-	require.NoError(t, g.Arm(1500*time.Millisecond))
-	require.Equal(t, "arm 1500000000", <-asked)
-	answers <- "ok"
-	g.Pet()
-	require.Equal(t, "pet", <-asked)
-	answers <- "ok armed"
-	require.True(t, g.Armed())
-	require.Equal(t, "state", <-asked)
-	answers <- "error the machine is off"
-	require.ErrorContains(t, g.Disarm(), "the machine is off")
-	require.Equal(t, "disarm", <-asked)
-
-	running.dead.Store(true) // nothing that has ended pets
-	g.Pet()
-	require.Error(t, g.Arm(time.Second))
-	require.Error(t, g.Disarm())
-	require.Empty(t, asked)
-
-	require.NoError(t, l.Close())
-	dog.(*watchdogClient).conn.Close()
-	require.True(t, dog.Armed(), "one that does not answer may be armed")
+// countingWatchdog counts the calls that reach the machine's watchdog.
+type countingWatchdog struct {
+	env.Watchdog
+	calls int
 }
 
-func TestWatchdogThatIsNoneIsRefused(t *testing.T) {
-	dog, err := openWatchdog("", "")
-	require.NoError(t, err)
-	require.Nil(t, dog)
-	_, err = openWatchdog(filepath.Join(t.TempDir(), "nothing"), "")
-	require.ErrorIs(t, err, ErrConfig)
-	require.ErrorContains(t, err, "softdog")
-	file := filepath.Join(t.TempDir(), "file")
-	require.NoError(t, os.WriteFile(file, []byte(strings.Repeat("x", 3)), 0o600))
-	_, err = openWatchdog(file, "")
-	require.ErrorContains(t, err, "neither a device")
+func (w *countingWatchdog) Arm(time.Duration) error { w.calls++; return nil }
+func (w *countingWatchdog) Pet()                    { w.calls++ }
+func (w *countingWatchdog) Disarm() error           { w.calls++; return nil }
+
+func TestAnEndedProcessDoesNotReachTheWatchdog(t *testing.T) {
+	dog, i := &countingWatchdog{}, incarnation.New(1, incarnation.NewGate())
+	w := incarnationWatchdog{dog, i}
+	require.NoError(t, w.Arm(time.Second))
+	w.Pet()
+	require.NoError(t, w.Disarm())
+	require.Equal(t, 3, dog.calls)
+
+	i.End()
+	require.ErrorIs(t, w.Arm(time.Second), env.ErrDead)
+	w.Pet()
+	require.ErrorIs(t, w.Disarm(), env.ErrDead)
+	require.Equal(t, 3, dog.calls)
 }

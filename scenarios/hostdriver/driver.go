@@ -60,7 +60,7 @@ const (
 	controlSocket = "control.sock"
 	dogSocket     = "watchdog.sock"
 	recordFile    = "records.jsonl"
-	programFiles  = "programs/*.records" // see host.ProgramRecordFiles
+	programFiles  = "programs/*.records" // see programs.RecordFiles
 )
 
 // machineFile is what the program reads; see host.MachineFile.
@@ -141,7 +141,7 @@ func (d *Driver) Command(scenarios.Machine) (scenarios.Command, error) {
 	return scenarios.Command{Path: d.found, Args: append(d.Args[:len(d.Args):len(d.Args)], MachineFile)}, nil
 }
 
-// health is the part of the program's health that is looked at; see host.Health.
+// health is the part of the program's health that is looked at; see hostapi.Health.
 type health struct {
 	RecordsLost uint64 `json:"records_lost"`
 	Processes   []struct {

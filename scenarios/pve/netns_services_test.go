@@ -9,7 +9,7 @@ import (
 	"github.com/holdfast-sim/holdfast/chaos/chaostest"
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/env/timescale"
-	"github.com/holdfast-sim/holdfast/engine/host"
+	"github.com/holdfast-sim/holdfast/engine/host/programs"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/pve"
 	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
@@ -52,8 +52,8 @@ func TestHighAvailabilityOnRealNodes(t *testing.T) {
 			} else {
 				offs = append(offs, r)
 			}
-		case host.ProgramHeartbeat:
-			if rec.Phase == host.ProgramStarting {
+		case programs.Heartbeat:
+			if rec.Phase == programs.Starting {
 				begun[rec.Name] = append(begun[rec.Name], r)
 			}
 			if len(offs) > 0 && offs[0].Machine == r.Machine && len(ons) == 0 {

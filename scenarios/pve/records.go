@@ -7,7 +7,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/fence"
 	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
-	"github.com/holdfast-sim/holdfast/engine/host"
+	"github.com/holdfast-sim/holdfast/engine/host/programs"
 	"github.com/holdfast-sim/holdfast/engine/initd"
 	"github.com/holdfast-sim/holdfast/engine/node"
 	"github.com/holdfast-sim/holdfast/engine/resource"
@@ -43,7 +43,7 @@ var decoders = decodersByKind(
 	decoderOf[store.Failed](),
 	decoderOf[scenarios.Power](),
 	decoderOf[resource.HostStarted](),
-	decoderOf[host.ProgramHeartbeat](),
+	decoderOf[programs.Heartbeat](),
 	decoderOf[resource.Active](),
 	decoderOf[lock.Taken](),
 	decoderOf[lock.TakenOver](),

@@ -19,7 +19,7 @@ import (
 
 // Public are the folders of the public packages; a final /... stands for all folders below as well.
 var Public = []string{
-	"chaos", "chaos/chaostest", "cmd/cli", "engine/env/...", "engine/host", "linearizability/...",
+	"chaos", "chaos/chaostest", "cmd/cli", "engine/env/...", "engine/host/...", "linearizability/...",
 	"reports/...", "scenarios/...", "sim", "sim/simtest",
 }
 

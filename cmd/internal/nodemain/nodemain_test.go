@@ -14,6 +14,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/env/timescale"
 	"github.com/holdfast-sim/holdfast/engine/host"
+	"github.com/holdfast-sim/holdfast/engine/host/hostwatchdog"
 	"github.com/holdfast-sim/holdfast/scenarios"
 )
 
@@ -97,9 +98,9 @@ func TestFromSpecs(t *testing.T) {
 
 func TestSuperviseSocket(t *testing.T) {
 	for watchdog, want := range map[string]string{
-		"":              "names no watchdog",
-		host.NoWatchdog: "names no watchdog",
-		"/dev/watchdog": "is the device /dev/watchdog",
+		"":                "names no watchdog",
+		hostwatchdog.None: "names no watchdog",
+		"/dev/watchdog":   "is the device /dev/watchdog",
 	} {
 		_, err := superviseSocket(&host.Config{Watchdog: watchdog})
 		require.ErrorIs(t, err, errSupervise)

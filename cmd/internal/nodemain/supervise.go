@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"github.com/holdfast-sim/holdfast/engine/host"
+	"github.com/holdfast-sim/holdfast/engine/host/hostwatchdog"
 )
 
 // bootEnv is the environment variable in which a supervisor gives its program the id of this boot; it
@@ -22,7 +23,7 @@ var errSupervise = errors.New("cannot supervise this machine")
 // superviseSocket is the path of the watchdog socket to serve.
 func superviseSocket(cfg *host.Config) (string, error) {
 	switch path := cfg.Watchdog; {
-	case path == "", path == host.NoWatchdog:
+	case path == "", path == hostwatchdog.None:
 		return "", fmt.Errorf("%w: the machine file names no watchdog: write \"watchdog\": \"watchdog.sock\"",
 			errSupervise)
 	case filepath.Dir(path) == "/dev":

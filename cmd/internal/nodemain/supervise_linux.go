@@ -23,6 +23,8 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/env/timescale"
 	"github.com/holdfast-sim/holdfast/engine/host"
+	"github.com/holdfast-sim/holdfast/engine/host/hostapi"
+	"github.com/holdfast-sim/holdfast/engine/host/hostwatchdog"
 	"github.com/holdfast-sim/holdfast/engine/initd"
 )
 
@@ -82,7 +84,7 @@ func superviseMain(name string, cfg host.Config, file string, stderr io.Writer) 
 
 // supply is the second process: a machine's power supply and watchdog.
 type supply struct {
-	guard *host.WatchdogServer
+	guard *hostwatchdog.Server
 	file  string
 	ts    timescale.Ratio
 	boot  int
@@ -135,7 +137,7 @@ func RunMachine(args []string) (code int, err error) {
 	if err != nil {
 		return ExitUsage, fmt.Errorf("%w: %w", errSupervise, err)
 	}
-	s.guard = host.NewWatchdogServer(l)
+	s.guard = hostwatchdog.NewServer(l)
 	defer s.guard.Close()
 	go s.listen(os.Stdin)
 	return s.live()
@@ -267,7 +269,7 @@ func (s *supply) shutDown() bool {
 			return (&net.Dialer{}).DialContext(ctx, "unix", s.api)
 		}}}
 	request := initd.Request{Verb: initd.Shutdown}.Encode()
-	answer, err := client.Post("http://machine"+host.PathOp+initd.Process, "application/json",
+	answer, err := client.Post("http://machine"+hostapi.PathOp+initd.Process, "application/json",
 		bytes.NewReader(request))
 	if err != nil {
 		return false

@@ -8,7 +8,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/ha"
 	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
-	"github.com/holdfast-sim/holdfast/engine/host"
+	"github.com/holdfast-sim/holdfast/engine/host/programs"
 	"github.com/holdfast-sim/holdfast/engine/resource"
 	"github.com/holdfast-sim/holdfast/engine/store"
 	"github.com/holdfast-sim/holdfast/engine/watchdog"
@@ -68,9 +68,9 @@ func (e *Evidence) Observe(r scenarios.Stamped) {
 		e.running.Set(rec.SID, r.Machine, r.At, rec.On)
 	case resource.HostStarted:
 		e.running.EndAll(r.Machine, r.At)
-	case host.ProgramHeartbeat:
+	case programs.Heartbeat:
 		// A sign of life is as good as a start: what gives one runs, wherever it came from.
-		e.running.Set(rec.Name, r.Machine, r.At, rec.Phase != host.ProgramEnded)
+		e.running.Set(rec.Name, r.Machine, r.At, rec.Phase != programs.Ended)
 	case scenarios.Power:
 		e.power.Observe(r)
 		e.watchdogs.power(r, rec)

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/holdfast-sim/holdfast/engine/host"
+	"github.com/holdfast-sim/holdfast/engine/host/programs"
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/check"
@@ -29,7 +29,7 @@ func (x *exclusion) Observe(r scenarios.Stamped) {
 	switch rec := r.Record.(type) {
 	case scenarios.Power:
 		x.powerless.Power(r, rec)
-	case host.ProgramHeartbeat:
+	case programs.Heartbeat:
 		x.powerless.Life(r, rec.Name)
 	}
 }

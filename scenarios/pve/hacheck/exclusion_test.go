@@ -3,7 +3,7 @@ package hacheck
 import (
 	"testing"
 
-	"github.com/holdfast-sim/holdfast/engine/host"
+	"github.com/holdfast-sim/holdfast/engine/host/programs"
 	"github.com/holdfast-sim/holdfast/engine/resource"
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/scenarios"
@@ -35,11 +35,11 @@ func TestAServiceRunsOnOneMachine(t *testing.T) {
 			x.at(50, 2, on)
 		}, invalid},
 		{"a program shows life elsewhere", func(x *made) {
-			x.at(50, 2, host.ProgramHeartbeat{Name: "vm:100", Phase: host.ProgramRunning})
+			x.at(50, 2, programs.Heartbeat{Name: "vm:100", Phase: programs.Running})
 		}, invalid},
 		{"a program shows life without power", func(x *made) {
 			x.at(49, 2, scenarios.Power{Cause: scenarios.CauseFault})
-			x.at(50, 2, host.ProgramHeartbeat{Name: "other", Phase: host.ProgramRunning})
+			x.at(50, 2, programs.Heartbeat{Name: "other", Phase: programs.Running})
 		}, invalid},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -52,10 +52,10 @@ func TestAServiceRunsOnOneMachine(t *testing.T) {
 
 // TestSignsOfLifeCountLikeStarts: the check believes what programs show, whatever the HA manager reports.
 func TestSignsOfLifeCountLikeStarts(t *testing.T) {
-	life := func(phase host.ProgramPhase) host.ProgramHeartbeat {
-		return host.ProgramHeartbeat{Name: "vm:100", Phase: phase}
+	life := func(phase programs.Phase) programs.Heartbeat {
+		return programs.Heartbeat{Name: "vm:100", Phase: phase}
 	}
-	starting, running := life(host.ProgramStarting), life(host.ProgramRunning)
+	starting, running := life(programs.Starting), life(programs.Running)
 	off, on := scenarios.Power{Cause: scenarios.CauseWatchdog}, scenarios.Power{On: true, Boot: 2}
 	for name, c := range map[string]struct {
 		records []record

@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
-	"github.com/holdfast-sim/holdfast/engine/host"
+	"github.com/holdfast-sim/holdfast/engine/host/programs"
 	"github.com/holdfast-sim/holdfast/engine/resource"
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/scenarios"
@@ -33,8 +33,8 @@ func (m *moves) Observe(r scenarios.Stamped) {
 		if rec.On {
 			m.runs(rec.SID, r)
 		}
-	case host.ProgramHeartbeat:
-		if rec.Phase == host.ProgramStarting {
+	case programs.Heartbeat:
+		if rec.Phase == programs.Starting {
 			m.runs(rec.Name, r)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/ha"
 	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
-	"github.com/holdfast-sim/holdfast/engine/host"
+	"github.com/holdfast-sim/holdfast/engine/host/programs"
 	"github.com/holdfast-sim/holdfast/engine/resource"
 	"github.com/holdfast-sim/holdfast/linearizability/history"
 	"github.com/holdfast-sim/holdfast/scenarios"
@@ -64,8 +64,8 @@ func (s *serviceLanes) take(r scenarios.Stamped) {
 			why = ""
 		}
 		s.active(r, rec.SID, rec.On, why)
-	case host.ProgramHeartbeat:
-		s.active(r, rec.Name, rec.Phase != host.ProgramEnded, "ended")
+	case programs.Heartbeat:
+		s.active(r, rec.Name, rec.Phase != programs.Ended, "ended")
 	case resource.HostStarted:
 		s.allDown(r, "down")
 	case scenarios.Power:
