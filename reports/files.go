@@ -81,6 +81,10 @@ type CheckSummary struct {
 	Kind linearizability.Kind `json:"kind,omitempty"`
 }
 
+// runFiles writes the files of a run's folder, one method for each file. The page and its parts are in
+// [pageBuilder].
+type runFiles struct{ *view }
+
 // Summarize returns a run's numbers.
 func Summarize(run *scenarios.Run) Summary { return newView(Options{}, run).summary() }
 
@@ -110,7 +114,7 @@ func (v *view) summary() Summary {
 	return s
 }
 
-func (v *view) writeSummary(w io.Writer) error { return writeJSON(w, v.summary()) }
+func (v runFiles) writeSummary(w io.Writer) error { return writeJSON(w, v.summary()) }
 
 // scenarioYAML writes the scenario as resolved.
 func (o Options) scenarioYAML(run *scenarios.Run) ([]byte, error) {
@@ -123,7 +127,7 @@ func (o Options) scenarioYAML(run *scenarios.Run) ([]byte, error) {
 	return scenarios.Marshal(run.Scenario)
 }
 
-func (v *view) header() history.Header {
+func (v runFiles) header() history.Header {
 	h := history.Header{Seed: v.run.Seed, Scenario: name(v.run), Clock: history.ClockVirtual}
 	if v.run.Backend != "" && v.run.Backend != "sim" {
 		h.Clock = history.ClockMonotonic
@@ -131,7 +135,7 @@ func (v *view) header() history.Header {
 	return h
 }
 
-func (v *view) writeHistory(w io.Writer) error {
+func (v runFiles) writeHistory(w io.Writer) error {
 	return history.WriteAll(w, v.header(), v.run.Events)
 }
 
@@ -156,7 +160,7 @@ type wireFinal struct {
 	Error   string        `json:"error,omitempty"`
 }
 
-func (v *view) writeFinals(w io.Writer) error {
+func (v runFiles) writeFinals(w io.Writer) error {
 	file := finalsFile{Schema: FinalsSchema, Finals: []wireFinal{}}
 	for _, f := range v.run.Finals {
 		line := wireFinal{Machine: f.Machine, Op: f.Op, Output: f.Output}
@@ -174,7 +178,7 @@ type verdictsFile struct {
 	Verdicts []linearizability.Verdict `json:"verdicts"`
 }
 
-func (v *view) writeVerdicts(w io.Writer) error {
+func (v runFiles) writeVerdicts(w io.Writer) error {
 	file := verdictsFile{Schema: VerdictsSchema, Verdict: v.run.Verdict(), Verdicts: v.run.Verdicts}
 	if file.Verdicts == nil {
 		file.Verdicts = []linearizability.Verdict{}
@@ -196,7 +200,7 @@ type wireFault struct {
 	Words   string           `json:"words"`
 }
 
-func (v *view) writeFaults(w io.Writer) error {
+func (v runFiles) writeFaults(w io.Writer) error {
 	file := faultsFile{Schema: FaultsSchema, Faults: []wireFault{}}
 	for i := range v.run.Applied {
 		a := &v.run.Applied[i]
@@ -206,7 +210,7 @@ func (v *view) writeFaults(w io.Writer) error {
 	return writeJSON(w, file)
 }
 
-func (v *view) writeReplay(w io.Writer) error {
+func (v runFiles) writeReplay(w io.Writer) error {
 	r := v.opts.Replay
 	r.Schema, r.File = ReplaySchema, ScenarioFile
 	r.Scenario, r.Backend, r.Seed, r.Digest = name(v.run), v.run.Backend, v.run.Seed, v.run.Digest
@@ -221,11 +225,11 @@ type storyFile struct {
 	scenarios.Timeline
 }
 
-func (v *view) writeStory(w io.Writer) error {
+func (v runFiles) writeStory(w io.Writer) error {
 	return writeJSON(w, storyFile{Schema: StorySchema, Timeline: v.story})
 }
 
-func (v *view) writeLogsJSON(w io.Writer) error {
+func (v runFiles) writeLogsJSON(w io.Writer) error {
 	enc := json.NewEncoder(w)
 	for i := range v.run.Logs {
 		if err := enc.Encode(&v.run.Logs[i]); err != nil {

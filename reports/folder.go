@@ -109,6 +109,7 @@ func pathsOf(dir string) Paths {
 // writeFiles fills a new folder. The summary comes last: it marks a folder as complete.
 func (o Options) writeFiles(dir string, run *scenarios.Run) error {
 	v := newView(o, run)
+	f := runFiles{v}
 	var err error
 	if v.scenarioYAML, err = o.scenarioYAML(run); err != nil {
 		return err
@@ -121,19 +122,19 @@ func (o Options) writeFiles(dir string, run *scenarios.Run) error {
 		write func(io.Writer) error
 	}{
 		{ScenarioFile, writeBytes(v.scenarioYAML)},
-		{HistoryFile, v.writeHistory},
-		{HistoryText, v.writeHistoryText},
-		{FinalsFile, v.writeFinals},
-		{VerdictsFile, v.writeVerdicts},
-		{FaultsFile, v.writeFaults},
-		{LogsFile, v.writeLogsText},
-		{LogsJSON, v.writeLogsJSON},
+		{HistoryFile, f.writeHistory},
+		{HistoryText, f.writeHistoryText},
+		{FinalsFile, f.writeFinals},
+		{VerdictsFile, f.writeVerdicts},
+		{FaultsFile, f.writeFaults},
+		{LogsFile, f.writeLogsText},
+		{LogsJSON, f.writeLogsJSON},
 		{DigestFile, writeBytes([]byte(run.Digest + "\n"))},
-		{ReplayFile, v.writeReplay},
-		{StoryFile, v.writeStory},
-		{StoryText, v.writeStoryText},
-		{PageFile, v.writePage},
-		{SummaryFile, v.writeSummary},
+		{ReplayFile, f.writeReplay},
+		{StoryFile, f.writeStory},
+		{StoryText, f.writeStoryText},
+		{PageFile, pageBuilder{v}.writePage},
+		{SummaryFile, f.writeSummary},
 	}
 	if err := o.writeRecords(filepath.Join(dir, RecordsFile), run); err != nil {
 		return fmt.Errorf("%s: %w", RecordsFile, err)

@@ -28,7 +28,7 @@ func widest(width int, s string) int {
 func logTime(t time.Duration) string { return fmt.Sprintf("%12s", seconds(t, 6)) }
 
 // writeLogsText writes the log lines in columns: time, level, machine, process, text.
-func (v *view) writeLogsText(w io.Writer) error {
+func (v runFiles) writeLogsText(w io.Writer) error {
 	var machine, process, level int
 	for i := range v.run.Logs {
 		l := &v.run.Logs[i]
@@ -47,7 +47,7 @@ func (v *view) writeLogsText(w io.Writer) error {
 }
 
 // writeHistoryText writes the operations in columns: call, length, client, machine, what, outcome.
-func (v *view) writeHistoryText(w io.Writer) error {
+func (v runFiles) writeHistoryText(w io.Writer) error {
 	out := bufio.NewWriter(w)
 	if v.opsProblem != "" {
 		if _, err := fmt.Fprintf(out, "# the history is not well formed: %s\n",

@@ -53,7 +53,7 @@ func (o Options) Page(w io.Writer, run *scenarios.Run) error {
 	if v.picture, err = o.picture(run); err != nil {
 		v.pictureProblem = err.Error()
 	}
-	return v.writePage(w)
+	return pageBuilder{v}.writePage(w)
 }
 
 // page is what the template shows: texts that are ready to be escaped, nothing to be computed.
@@ -124,7 +124,10 @@ type pageProbe struct {
 
 type pageFinal struct{ Machine, Asked, Answer, Error string }
 
-func (v *view) writePage(w io.Writer) error {
+// pageBuilder makes the page of a run, one method for each section.
+type pageBuilder struct{ *view }
+
+func (v pageBuilder) writePage(w io.Writer) error {
 	p, err := v.page()
 	if err != nil {
 		return err
@@ -137,7 +140,7 @@ func (v *view) writePage(w io.Writer) error {
 	return err
 }
 
-func (v *view) page() (*page, error) {
+func (v pageBuilder) page() (*page, error) {
 	r := v.run
 	t := v.timeline()
 	var chart bytes.Buffer
@@ -200,7 +203,7 @@ func backendTitle(backend string) string {
 	return clean(backend)
 }
 
-func (v *view) facts() []fact {
+func (v pageBuilder) facts() []fact {
 	r := v.run
 	c := v.counts()
 	facts := []fact{{"seed", strconv.FormatUint(r.Seed, 10)}, {"backend", backendTitle(r.Backend)}}
@@ -221,7 +224,7 @@ func (v *view) facts() []fact {
 	return facts
 }
 
-func (v *view) pageChecks(p *page) {
+func (v pageBuilder) pageChecks(p *page) {
 	number := 0
 	for i := range v.run.Verdicts {
 		verdict := &v.run.Verdicts[i]
@@ -246,7 +249,7 @@ func (v *view) pageChecks(p *page) {
 
 func head[T any](list []T, most int) []T { return list[:min(len(list), most)] }
 
-func (v *view) pageViolation(number int, x *linearizability.Violation) pageViolation {
+func (v pageBuilder) pageViolation(number int, x *linearizability.Violation) pageViolation {
 	out := pageViolation{Number: number, Kind: clean(string(x.Kind)), Title: clean(x.Kind.Title()),
 		Explain: short(clean(x.Explain), maxTextChars)}
 	out.Ops, out.MoreOps = v.pageOps(x.Ops)
@@ -265,7 +268,7 @@ func (v *view) pageViolation(number int, x *linearizability.Violation) pageViola
 	return out
 }
 
-func (v *view) pageOps(ops []history.Operation) (out []pageOp, more int) {
+func (v pageBuilder) pageOps(ops []history.Operation) (out []pageOp, more int) {
 	for i := range head(ops, maxPageOps) {
 		op := &ops[i]
 		length := "never answered"
@@ -281,7 +284,7 @@ func (v *view) pageOps(ops []history.Operation) (out []pageOp, more int) {
 	return out, max(0, len(ops)-maxPageOps)
 }
 
-func (v *view) pageFaults(p *page) {
+func (v pageBuilder) pageFaults(p *page) {
 	for i := range head(v.run.Applied, maxPageFaults) {
 		a := &v.run.Applied[i]
 		p.Faults = append(p.Faults, pageFault{Words: FaultWords(&a.Fault), Kind: clean(string(a.Fault.Kind)),
@@ -301,7 +304,7 @@ func interval(t [2]time.Duration) string {
 	return at(t[0]) + " (+" + took(t[1]-t[0]) + ")"
 }
 
-func (v *view) pageFinals(p *page) {
+func (v pageBuilder) pageFinals(p *page) {
 	for i := range head(v.run.Finals, maxPageFinals) {
 		f := &v.run.Finals[i]
 		asked := clean(f.Op.F)
@@ -322,7 +325,7 @@ func (v *view) pageFinals(p *page) {
 	p.MoreFinals = max(0, len(v.run.Finals)-maxPageFinals)
 }
 
-func (v *view) pageStory(p *page) {
+func (v pageBuilder) pageStory(p *page) {
 	p.Policy = short(clean(v.story.Policy), maxTextChars)
 	for _, n := range head(v.story.Notes, maxPageNotes) {
 		p.Notes = append(p.Notes, short(clean(n), maxTextChars))
@@ -330,7 +333,7 @@ func (v *view) pageStory(p *page) {
 	p.MoreNotes = max(0, len(v.story.Notes)-maxPageNotes)
 }
 
-func (v *view) probes() (out []pageProbe) {
+func (v pageBuilder) probes() (out []pageProbe) {
 	expected := map[string]bool{}
 	all := map[string]int{}
 	if v.run.Scenario != nil {
@@ -348,7 +351,7 @@ func (v *view) probes() (out []pageProbe) {
 	return out
 }
 
-func (v *view) pagePicture(p *page) {
+func (v pageBuilder) pagePicture(p *page) {
 	switch {
 	case v.pictureProblem != "":
 		p.PictureNote = "It could not be drawn: " + short(clean(v.pictureProblem), maxTextChars)

@@ -32,7 +32,7 @@ type pageLog struct {
 
 // pageLogs chooses lines: around violations, then warnings and worse, then the last ones, then as
 // many from the beginning as there is room for.
-func (v *view) pageLogs() pageLogs {
+func (v pageBuilder) pageLogs() pageLogs {
 	logs := v.run.Logs
 	chosen := make([]bool, len(logs))
 	room := maxLogLines - min(maxLogTail, len(logs))
@@ -98,7 +98,7 @@ func levelClass(level string) string {
 }
 
 // blamedTimes are the times around the operations that violations speak of.
-func (v *view) blamedTimes() (out [][2]time.Duration) {
+func (v pageBuilder) blamedTimes() (out [][2]time.Duration) {
 	for i := range v.run.Verdicts {
 		for j := range head(v.run.Verdicts[i].Violations, maxPageViolations) {
 			for k := range head(v.run.Verdicts[i].Violations[j].Ops, maxPageOps) {

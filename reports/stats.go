@@ -22,7 +22,7 @@ const maxErrorCodes = 6
 // maxFunctions is how many functions the table lists.
 const maxFunctions = 40
 
-func (v *view) stats() (out []pageStat) {
+func (v pageBuilder) stats() (out []pageStat) {
 	byF := map[string][]*history.Operation{}
 	for i := range v.ops {
 		f := short(clean(v.ops[i].F), maxColumnChars)
@@ -34,7 +34,7 @@ func (v *view) stats() (out []pageStat) {
 	return out
 }
 
-func (v *view) stat(f string, ops []*history.Operation) pageStat {
+func (v pageBuilder) stat(f string, ops []*history.Operation) pageStat {
 	var c counts
 	var lengths []time.Duration
 	codes := map[string]int{}

@@ -11,7 +11,7 @@ import (
 
 // writeStoryText writes the subject's lanes, one after the other: what was so from when to when,
 // and in between what happened at an instant.
-func (v *view) writeStoryText(w io.Writer) error {
+func (v runFiles) writeStoryText(w io.Writer) error {
 	out := bufio.NewWriter(w)
 	for i := range v.story.Lanes {
 		lane := &v.story.Lanes[i]

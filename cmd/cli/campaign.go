@@ -29,7 +29,8 @@ type campaignFlags struct {
 }
 
 const campaignHelp = `Runs many seeds of many scenarios in the simulator and summarizes the outcomes.
-SCENARIO is a file or the name of a library scenario; it may have its own range of seeds, as in ha-storm:1-8000.
+SCENARIO is a file or the name of a library scenario; it may have its own range of seeds, as in
+ha-storm:1-8000.
 
 Each run is recorded in the journal as soon as it has ended. After an interruption the same command
 resumes the campaign; a wider range of seeds runs only the missing ones. A journal written by another

@@ -27,7 +27,10 @@ type checkFlags struct {
 	json  bool
 }
 
-func (a *app) checkCommand() *cobra.Command {
+// checkCommand is the command "check".
+type checkCommand struct{ *app }
+
+func (a checkCommand) tree() *cobra.Command {
 	var f checkFlags
 	cmd := &cobra.Command{
 		Use:   "check HISTORY|RUNFOLDER",
@@ -45,7 +48,7 @@ func (a *app) checkCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) check(ctx context.Context, path string, f *checkFlags) error {
+func (a checkCommand) check(ctx context.Context, path string, f *checkFlags) error {
 	info, err := os.Stat(path)
 	if err != nil {
 		return usagef("reading history: %w", err)
@@ -88,7 +91,7 @@ func isRunHistory(path string) bool {
 }
 
 // saved reads a run from its folder, with its subject.
-func (a *app) saved(dir string) (*scenarios.Run, error) {
+func (a checkCommand) saved(dir string) (*scenarios.Run, error) {
 	saved, err := reports.ReadRun(dir)
 	if err != nil {
 		return nil, err
@@ -131,7 +134,7 @@ func rejudge(ctx context.Context, run *scenarios.Run) ([]linearizability.Verdict
 	return append(found, checked...), ctx.Err()
 }
 
-func (a *app) showVerdicts(path string, verdicts []linearizability.Verdict, f *checkFlags) error {
+func (a checkCommand) showVerdicts(path string, verdicts []linearizability.Verdict, f *checkFlags) error {
 	if f.json {
 		enc := json.NewEncoder(a.Stdout)
 		for i := range verdicts {
@@ -149,7 +152,7 @@ func (a *app) showVerdicts(path string, verdicts []linearizability.Verdict, f *c
 	run := &scenarios.Run{Verdicts: verdicts, Reproduce: a.command(args...)}
 	fmt.Fprintf(a.Stdout, "%s\n", worst)
 	for i := range run.Verdicts {
-		showVerdict(a, &run.Verdicts[i])
+		a.showVerdict(&run.Verdicts[i])
 	}
 	if worst != linearizability.Valid {
 		fmt.Fprintf(a.Stdout, "%s\n  %s\n", reproduceTitle, run.Reproduce)
@@ -160,7 +163,7 @@ func (a *app) showVerdicts(path string, verdicts []linearizability.Verdict, f *c
 // maxShownViolations bounds what a terminal shows of one check.
 const maxShownViolations = 5
 
-func showVerdict(a *app, v *linearizability.Verdict) {
+func (a checkCommand) showVerdict(v *linearizability.Verdict) {
 	fmt.Fprintf(a.Stdout, "  %s: %s: %s\n", v.Checker, v.Validity, oneLine(v.Summary))
 	for i := range v.Violations {
 		if i == maxShownViolations {

@@ -29,6 +29,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/holdfast-sim/holdfast/cmd/cli/internal/invocation"
 )
 
 // Main runs the command line of this process and exits with its exit code.
@@ -44,7 +46,7 @@ func Run(args []string, c Config) int {
 }
 
 func execute(ctx context.Context, args []string, c Config) int {
-	a := &app{Config: c, program: invocation()}
+	a := &app{Config: c, program: invocation.Program()}
 	err := a.Config.validate()
 	if err == nil {
 		root := a.root()
@@ -128,13 +130,22 @@ func (a *app) root() *cobra.Command {
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return plainFlagError(err) })
-	root.AddCommand(a.runCommand(), a.campaignCommand(), a.replayCommand(), a.checkCommand(),
-		a.scenarioCommand(),
-		a.doctorCommand())
+	root.AddCommand(a.runCommand(), a.campaignCommand(), replayCommand{a}.tree(), checkCommand{a}.tree(),
+		scenarioCommands{a}.tree(),
+		doctorCommand{a}.tree())
 	if len(a.Suites) > 0 {
-		root.AddCommand(a.conformanceCommand())
+		root.AddCommand(conformanceCommand{a}.tree())
 	}
 	return root
+}
+
+// command is a command line of this program that can be pasted into a shell.
+func (a *app) command(args ...string) string {
+	words := []string{a.program}
+	for _, arg := range args {
+		words = append(words, invocation.Quote(arg))
+	}
+	return strings.Join(words, " ")
 }
 
 // examples puts the program's name into the examples of a command.

@@ -2,37 +2,14 @@ package cli
 
 import (
 	"bytes"
-	"os/exec"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
 
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/scenarios"
 )
-
-// TestCommandsCanBePasted lets a shell take quoted words apart again.
-func TestCommandsCanBePasted(t *testing.T) {
-	sh, err := exec.LookPath("sh")
-	if err != nil {
-		t.Skip("needs a shell: " + err.Error())
-	}
-	rapid.Check(t, func(t *rapid.T) {
-		words := rapid.SliceOfN(rapid.StringMatching(`[^\x00]{0,8}`), 1, 4).Draw(t, "words")
-		var line []string
-		for _, word := range words {
-			line = append(line, quote(word))
-		}
-		out, err := exec.Command(sh, "-c", `printf '%s\0' `+strings.Join(line, " ")).Output()
-		require.NoError(t, err)
-		require.Equal(t, strings.Join(words, "\x00")+"\x00", string(out))
-	})
-	require.Equal(t, "pair-cut", quote("pair-cut"))
-	require.Equal(t, "''", quote(""))
-}
 
 func TestAsExpected(t *testing.T) {
 	run := func(expect string, v linearizability.Validity) linearizability.Validity {

@@ -150,6 +150,9 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
+// modulePath is Holdfast's own module.
+const modulePath = "github.com/holdfast-sim/holdfast"
+
 // recordedVersion is the version of the main module and, in other modules, that of Holdfast.
 func recordedVersion() string {
 	info, ok := debug.ReadBuildInfo()

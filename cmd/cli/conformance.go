@@ -9,7 +9,10 @@ import (
 	"github.com/holdfast-sim/holdfast/linearizability"
 )
 
-func (a *app) conformanceCommand() *cobra.Command {
+// conformanceCommand is the command "conformance" with one command below it for each suite.
+type conformanceCommand struct{ *app }
+
+func (a conformanceCommand) tree() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "conformance",
 		Short: "Run conformance suites",
@@ -22,7 +25,7 @@ func (a *app) conformanceCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) suiteCommand(suite Suite) *cobra.Command {
+func (a conformanceCommand) suiteCommand(suite Suite) *cobra.Command {
 	var asJSON bool
 	on := map[string]bool{}
 	cmd := &cobra.Command{

@@ -24,7 +24,10 @@ type Capability struct {
 	Needed bool `json:"needed,omitempty"`
 }
 
-func (a *app) doctorCommand() *cobra.Command {
+// doctorCommand is the command "doctor".
+type doctorCommand struct{ *app }
+
+func (a doctorCommand) tree() *cobra.Command {
 	var asJSON, clean bool
 	cmd := &cobra.Command{
 		Use:   "doctor",
@@ -47,7 +50,7 @@ The simulator needs nothing special; real nodes need Linux and root. Nothing is 
 	return cmd
 }
 
-func (a *app) clean() error {
+func (a doctorCommand) clean() error {
 	for _, b := range a.Backends {
 		if b.CleanUp == nil {
 			continue
@@ -63,7 +66,7 @@ func (a *app) clean() error {
 	return nil
 }
 
-func (a *app) doctor(ctx context.Context, asJSON bool) error {
+func (a doctorCommand) doctor(ctx context.Context, asJSON bool) error {
 	found := basics()
 	for _, b := range a.Backends {
 		if b.Doctor != nil {

@@ -38,16 +38,16 @@ func (a *app) progress(quiet bool) *progress {
 }
 
 // terminal reports whether standard error is a terminal that a person watches.
-func (a *app) terminal() bool {
-	f, ok := a.Stderr.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd())) && a.Env("CI") == "" && a.Env("NO_COLOR") == "" &&
-		a.Env("TERM") != "dumb"
+func (c *Config) terminal() bool {
+	f, ok := c.Stderr.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd())) && c.Env("CI") == "" && c.Env("NO_COLOR") == "" &&
+		c.Env("TERM") != "dumb"
 }
 
 // color reports whether standard output takes colours.
-func (a *app) color() bool {
-	f, ok := a.Stdout.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd())) && a.Env("NO_COLOR") == "" && a.Env("TERM") != "dumb"
+func (c *Config) color() bool {
+	f, ok := c.Stdout.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd())) && c.Env("NO_COLOR") == "" && c.Env("TERM") != "dumb"
 }
 
 // run names the run that starts.

@@ -18,8 +18,8 @@ import (
 )
 
 const replayHelp = `Repeats a run from its folder, or from a replay file and the scenario that it names,
-with the same seed and the same choices. In the simulator the digest must be the recorded one; when it differs, the
-program or the scenario has changed since.
+with the same seed and the same choices. In the simulator the digest must be the recorded one; when it
+differs, the program or the scenario has changed since.
 
 Nothing is written without --runs.`
 
@@ -30,7 +30,10 @@ type replayFlags struct {
 	quiet     bool
 }
 
-func (a *app) replayCommand() *cobra.Command {
+// replayCommand is the command "replay".
+type replayCommand struct{ *app }
+
+func (a replayCommand) tree() *cobra.Command {
 	var f replayFlags
 	cmd := &cobra.Command{
 		Use:   "replay RUNFOLDER|REPLAYFILE",
@@ -50,7 +53,7 @@ func (a *app) replayCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) replay(ctx context.Context, path string, f *replayFlags) error {
+func (a replayCommand) replay(ctx context.Context, path string, f *replayFlags) error {
 	file := path
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		file = filepath.Join(path, reports.ReplayFile)
@@ -91,7 +94,7 @@ func (a *app) replay(ctx context.Context, path string, f *replayFlags) error {
 	return a.showReplay(run, r, records, f)
 }
 
-func (a *app) showReplay(run *scenarios.Run, r *reports.Replay, records *reports.Recorder,
+func (a replayCommand) showReplay(run *scenarios.Run, r *reports.Replay, records *reports.Recorder,
 	f *replayFlags) error {
 	if r.Digest != "" && run.Digest != r.Digest {
 		fmt.Fprintf(a.Stderr,

@@ -15,7 +15,10 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/schema"
 )
 
-func (a *app) scenarioCommand() *cobra.Command {
+// scenarioCommands are the commands below "scenario".
+type scenarioCommands struct{ *app }
+
+func (a scenarioCommands) tree() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "scenario",
 		Short: "List, show and check scenarios",
@@ -26,7 +29,7 @@ func (a *app) scenarioCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) listCommand() *cobra.Command {
+func (a scenarioCommands) listCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "list",
@@ -38,7 +41,7 @@ func (a *app) listCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) list(asJSON bool) error {
+func (a scenarioCommands) list(asJSON bool) error {
 	names, err := a.libraryNames()
 	if err != nil {
 		return err
@@ -82,7 +85,7 @@ func firstSentence(description string) string {
 	return strings.TrimSuffix(sentence, ".")
 }
 
-func (a *app) showCommand() *cobra.Command {
+func (a scenarioCommands) showCommand() *cobra.Command {
 	var resolved bool
 	cmd := &cobra.Command{
 		Use:   "show SCENARIO",
@@ -97,7 +100,7 @@ is a good start for a new one. With --resolved every default is written out.`,
 	return cmd
 }
 
-func (a *app) show(word string, resolved bool) error {
+func (a scenarioCommands) show(word string, resolved bool) error {
 	from, err := a.find(word)
 	if err != nil {
 		return err
@@ -118,12 +121,13 @@ func (a *app) show(word string, resolved bool) error {
 	return nil
 }
 
-func (a *app) lintCommand() *cobra.Command {
+func (a scenarioCommands) lintCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "lint FILE|FOLDER...",
 		Short: "Check scenario files without running them",
 		Long: `Reads scenario files as strictly as run does and prints every error with file, line,
-column and what to write instead. A folder stands for the .yaml and .yml files in it. Exits 1 if any file is invalid.`,
+column and what to write instead. A folder stands for the .yaml and .yml files in it. Exits 1 if any
+file is invalid.`,
 		Example: a.examples(`  NAME scenario lint my-scenario.yaml
   NAME scenario lint scenarios/`),
 		Args: cobra.MinimumNArgs(1),
@@ -131,7 +135,7 @@ column and what to write instead. A folder stands for the .yaml and .yml files i
 	}
 }
 
-func (a *app) lint(words []string) error {
+func (a scenarioCommands) lint(words []string) error {
 	files, err := yamlFiles(words)
 	if err != nil {
 		return Usage(err)
@@ -198,7 +202,7 @@ func yamlFiles(words []string) ([]string, error) {
 	return files, nil
 }
 
-func (a *app) schemaCommand() *cobra.Command {
+func (a scenarioCommands) schemaCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema",
 		Short: "Print the JSON Schema of scenario files",

@@ -79,7 +79,7 @@ func (a *app) find(word string) (source, error) {
 	if from, ok := a.fromLibrary(word); ok {
 		return from, nil
 	}
-	if exists(word) {
+	if _, err := os.Stat(word); err == nil {
 		return source{}, usagef("no such scenario in the library: %q; write ./%s for the file", word, word)
 	}
 	names, err := a.libraryNames()

@@ -93,7 +93,7 @@ var NotProtocol = map[string]string{
 	"engine/host/...":                     "the host implements the env interface with the operating system",
 	"engine/env/envtest/...":              "an environment for tests",
 	"engine/store/internal/faultdisk/...": "a disk for tests",
-	"engine/ha/conformance/...":           "reads suites from folders and prints reports; it makes no decision",
+	"engine/ha/conformance/...":           "reads suites from folders, prints reports and decides nothing",
 }
 
 // bannedImports are packages with which protocol code would bypass the env interface.

@@ -71,8 +71,8 @@ func checkFile(f *gosource.File, excepted Exceptions, used map[string]bool) []st
 	if lines > MaxFileLines {
 		used[f.Path] = true
 		if excepted[f.Path] == "" {
-			problems = append(problems, fmt.Sprintf("%s: %d lines; at most %d: one concept a file", f.Path,
-				lines, MaxFileLines))
+			problems = append(problems,
+				fmt.Sprintf("%s: %d lines; at most %d: one concept a file", f.Path, lines, MaxFileLines))
 		}
 	}
 	if ast.IsGenerated(f.AST) {
@@ -212,8 +212,8 @@ func checkWords(name string, data []byte) []string {
 	for i, line := range strings.Split(string(data), "\n") {
 		for _, banned := range bannedWords {
 			if strings.Contains(line, banned.word) {
-				problems = append(problems, fmt.Sprintf("%s:%d: %q has no place here: %s", name, i+1,
-					banned.word, banned.why))
+				problems = append(problems,
+					fmt.Sprintf("%s:%d: %q has no place here: %s", name, i+1, banned.word, banned.why))
 			}
 		}
 	}

@@ -1,4 +1,8 @@
-package cli
+// Package invocation finds out how a person can run this program again: as it was called, or through
+// "go run". Messages end with such commands.
+//
+// It never runs anything.
+package invocation
 
 import (
 	"os"
@@ -8,12 +12,9 @@ import (
 	"strings"
 )
 
-// modulePath is Holdfast's own module.
-const modulePath = "github.com/holdfast-sim/holdfast"
-
-// invocation is how a person who reads the output runs this program again: as it was called now, or
+// Program is how a person who reads the output runs this program again: as it was called now, or
 // through "go run" when that has built it into a folder that is removed afterwards.
-func invocation() string {
+func Program() string {
 	name := os.Args[0]
 	if builtByGoRun(name) {
 		info, _ := debug.ReadBuildInfo()
@@ -23,7 +24,7 @@ func invocation() string {
 		!exists(found) {
 		return name // from the PATH
 	}
-	return quote(name)
+	return Quote(name)
 }
 
 // goRun is the "go run" command for the main package of a program. there reports whether a path
@@ -57,25 +58,17 @@ func builtByGoRun(name string) bool {
 	return strings.Contains(name, "/go-build") || cachedProgram.MatchString(name)
 }
 
+// exists reports whether a path exists in the current folder.
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
 }
 
-// command is a command line of this program that can be pasted into a shell.
-func (a *app) command(args ...string) string {
-	words := []string{a.program}
-	for _, arg := range args {
-		words = append(words, quote(arg))
-	}
-	return strings.Join(words, " ")
-}
-
 // plain are the characters that no shell treats specially.
 const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./,:=@%+"
 
-// quote writes a word so that a shell reads it back unchanged.
-func quote(word string) string {
+// Quote writes a word so that a shell reads it back unchanged.
+func Quote(word string) string {
 	if word != "" && strings.Trim(word, plain) == "" {
 		return word
 	}

@@ -1,12 +1,14 @@
-package cli
+package invocation
 
 import (
+	"os/exec"
 	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 )
 
 func TestProgramsOfGoRunAreKnown(t *testing.T) {
@@ -42,4 +44,24 @@ func TestGoRunNamesTheMainPackage(t *testing.T) {
 	files := &debug.BuildInfo{Path: "command-line-arguments", Main: debug.Module{Path: module}}
 	require.Equal(t, "go run .", goRun(files, exists), "what go run was given is not recorded")
 	require.Equal(t, "go run .", goRun(nil, exists))
+}
+
+// TestCommandsCanBePasted lets a shell take quoted words apart again.
+func TestCommandsCanBePasted(t *testing.T) {
+	sh, err := exec.LookPath("sh")
+	if err != nil {
+		t.Skip("needs a shell: " + err.Error())
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		words := rapid.SliceOfN(rapid.StringMatching(`[^\x00]{0,8}`), 1, 4).Draw(t, "words")
+		var line []string
+		for _, word := range words {
+			line = append(line, Quote(word))
+		}
+		out, err := exec.Command(sh, "-c", `printf '%s\0' `+strings.Join(line, " ")).Output()
+		require.NoError(t, err)
+		require.Equal(t, strings.Join(words, "\x00")+"\x00", string(out))
+	})
+	require.Equal(t, "pair-cut", Quote("pair-cut"))
+	require.Equal(t, "''", Quote(""))
 }
