@@ -5,6 +5,8 @@ BIN     := bin
 TOOLS   := .ci/tools
 # Packages with tests that need root and network namespaces; without both they skip by name.
 NETNS   := ./chaos/... ./engine/host/... ./scenarios/hostdriver/...
+# Packages with tests that cost tens of seconds of processor time: make test shortens or skips those.
+THOROUGH := ./cmd/cli ./cmd/ha-manager ./cmd/mutants ./engine/store/... ./scenarios/pve/...
 FUZZTIME ?= 20s
 
 .DEFAULT_GOAL := help
@@ -17,6 +19,9 @@ build: ## the programs, into bin/
 
 test: ## all tests; needs only Go
 	$(GO) test -timeout 30m ./...
+
+thorough: ## the tests that `make test` shortens or skips for their cost (some three minutes)
+	HOLDFAST_THOROUGH=1 $(GO) test -count=1 -timeout 30m $(THOROUGH)
 
 short: ## the tests with fewer seeds
 	$(GO) test -short ./...
@@ -64,6 +69,9 @@ mutants-netns: ## plant the bugs that only real nodes show, and find them (root;
 storms: ## ten thousand storms of the HA manager; goes on where it was interrupted (some forty minutes)
 	$(GO) run ./cmd/holdfast campaign ha-storm:1-8000 ha-storm-without-quorum:1-2000 --runs runs/storms
 
+library-short: ## every library scenario, seeds 1 to 10 (some two minutes)
+	$(GO) run ./cmd/holdfast run --all --seeds 1-10 --quiet
+
 library: ## every story of the library, 200 seeds each, every run twice (some ten minutes)
 	$(GO) run ./cmd/holdfast run --all --seeds 1-200 --twice
 
@@ -79,4 +87,4 @@ $(BIN)/gotestsum: $(TOOLS)/go.mod
 clean: ## what was built and run here
 	rm -rf $(BIN) runs
 
-.PHONY: help build test short race vet lint bench netns-test fuzz mutants mutants-check mutants-netns storms library clean
+.PHONY: help build test thorough library-short short race vet lint bench netns-test fuzz mutants mutants-check mutants-netns storms library clean

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast-sim/holdfast/engine/env/envtest/thorough"
 )
 
 // foreign is a program of another module, built as its users build it.
@@ -25,6 +27,7 @@ type foreign struct {
 // TestForeignModule gives a module of its own, with a subject of 50 lines and a main of ten, every
 // command. The module is testdata/notes; a copy is built, because building completes its go.mod.
 func TestForeignModule(t *testing.T) {
+	thorough.Only(t, "building programs of another module takes most of a minute")
 	f := buildForeign(t, "testdata/notes")
 
 	out, _ := f.run(0, "run", "calm")

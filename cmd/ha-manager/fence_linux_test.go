@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/holdfast-sim/holdfast/engine/env/envtest/thorough"
 )
 
 // fenceAgent is a fence agent whose outlets are files with the ids of two processes: the one whose
@@ -44,9 +46,7 @@ esac
 // for as long as the device cannot be reached, however long the lock has expired. Then the device
 // switches the node off, and the service runs elsewhere, at no time twice.
 func TestADeviceIsNeeded(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a cluster of three daemons works for half a minute")
-	}
+	thorough.Only(t, "a cluster of three daemons works for half a minute")
 	c := newCluster(t)
 	agent := filepath.Join(c.dir, "fence", "fence_files")
 	require.NoError(t, os.MkdirAll(filepath.Dir(agent), 0o700))

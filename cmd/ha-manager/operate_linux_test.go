@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast-sim/holdfast/engine/env/envtest/thorough"
 )
 
 // shellBlocks are the blocks of shell commands in a text in Markdown.
@@ -26,9 +28,7 @@ func shellBlocks(text string) (blocks []string) {
 
 // TestTheOperatorsPageRuns: what the page says, one block after the other, happens.
 func TestTheOperatorsPageRuns(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a cluster of three daemons works for half a minute")
-	}
+	thorough.Only(t, "a cluster of three daemons works for half a minute")
 	root, err := filepath.Abs("../..")
 	require.NoError(t, err)
 	page, err := os.ReadFile(filepath.Join(root, "docs", "operate.md"))

@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/holdfast-sim/holdfast/engine/env/envtest/thorough"
 )
 
 // Nodes by their numbers, as the story calls them.
@@ -21,9 +23,7 @@ const (
 // real programs as services, in fast time: services and rules, moves, maintenance, disarming, a
 // node that loses its power and comes back, a daemon that dies, the loss of quorum.
 func TestAnAdministratorsStory(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a cluster of three daemons works for most of a minute")
-	}
+	thorough.Only(t, "a cluster of three daemons works for most of a minute")
 	c := newCluster(t)
 	for _, chapter := range []struct {
 		title string

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-sim/holdfast/engine/env/envtest/thorough"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/pve"
 )
@@ -161,9 +162,7 @@ func sources(t *testing.T) map[string]string {
 
 // A planted bug is built into a program of its own, which finds it, and nowhere else.
 func TestAPlantedBugIsFoundAndLeavesTheSourcesAlone(t *testing.T) {
-	if testing.Short() {
-		t.Skip("building two programs takes a while")
-	}
+	thorough.Only(t, "building two programs takes most of a minute")
 	inModule(t)
 	before := sources(t)
 	o := &options{catalogue: catalogue, only: "^store-ack-one-vote-early$", workers: 1, limit: time.Minute,
@@ -197,11 +196,11 @@ func TestTheCleanEngineIsNotCaught(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(catalogue, "hunts", "*.yaml"))
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
-	const seeds = 3
+	seeds := uint64(thorough.Count(1, 3))
 	c, err := hunt(files, 5*time.Minute, seeds, true)
 	require.NoError(t, err)
 	require.False(t, c.Found, "%+v", c)
-	require.EqualValues(t, seeds*len(files), c.Runs)
+	require.EqualValues(t, int(seeds)*len(files), c.Runs)
 }
 
 // Scenario folders hunt, too: what is not as recorded is noticed, with the tier that noticed it.

@@ -16,7 +16,7 @@ import (
 // -sim.draws, that input alone is run: this is what a failure prints.
 func Fuzz(f *testing.F, s *scenarios.Scenario, subject scenarios.Subject, opts ...Option) {
 	f.Helper()
-	first, last, err := seeds()
+	first, last, err := seeds(opts)
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -65,6 +65,13 @@ type Option func(*config)
 
 type config struct {
 	write func(dir string, run *scenarios.Run) error
+	seeds uint64 // without a flag; 0: DefaultSeeds
+}
+
+// Seeds sets how many seeds Run tries without a flag, counted from 1; with -short it tries half as many,
+// but at least one. It is for expensive scenarios: -sim.seeds still asks for more.
+func Seeds(count uint64) Option {
+	return func(c *config) { c.seeds = count }
 }
 
 // KeepWith sets how a failing run is written where -sim.keep asks for it. Package simtest does
@@ -82,7 +89,7 @@ func KeepWith(write func(dir string, run *scenarios.Run) error) Option {
 // what the scenario expects. Under a TB that has no subtests it stops at the first seed that fails.
 func Run(t TB, s *scenarios.Scenario, subject scenarios.Subject, opts ...Option) {
 	t.Helper()
-	first, last, err := seeds()
+	first, last, err := seeds(opts)
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
@@ -182,7 +189,8 @@ func (c *trial) attributes() {
 	t.Attr("sim.steps", strconv.FormatUint(c.run.Steps, 10))
 }
 
-func seeds() (first, last uint64, err error) {
+// seeds returns the first and the last seed that flags and options ask for; flags win.
+func seeds(opts []Option) (first, last uint64, err error) {
 	if *flagSeed != "" {
 		first, err = strconv.ParseUint(*flagSeed, 0, 64)
 		if err != nil {
@@ -191,9 +199,13 @@ func seeds() (first, last uint64, err error) {
 		return first, first, nil
 	}
 	if *flagSeeds == "" {
-		last = DefaultSeeds
+		var c config
+		for _, o := range opts {
+			o(&c)
+		}
+		last = cmp.Or(c.seeds, DefaultSeeds)
 		if testing.Short() {
-			last /= 2
+			last = max(1, last/2)
 		}
 		return 1, last, nil
 	}

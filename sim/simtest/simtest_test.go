@@ -46,7 +46,7 @@ func runTest(t *testing.T, name string, environment []string, args ...string) (o
 	return string(out), err == nil
 }
 
-var seedRun = regexp.MustCompile(`(?m)^=== RUN +TestKeeper/seed=(\d+)$`)
+var seedRun = regexp.MustCompile(`(?m)^=== RUN +Test\w+/seed=(\d+)$`)
 
 // seedsIn lists the seeds that an output of go test speaks of, in order.
 func seedsIn(output string) string {
@@ -77,6 +77,21 @@ func TestSeedsAreChosenByFlagsAndEnvironment(t *testing.T) {
 		out, passed := keeperTest(t, c.environment, c.args...)
 		require.True(t, passed, out)
 		require.Equal(t, c.want, seedsIn(out), "%v %v", c.environment, c.args)
+	}
+}
+
+// TestThreeSeeds is run by TestFewerSeedsForAnExpensiveScenario.
+func TestThreeSeeds(t *testing.T) { simtest.Run(t, roughSeas(), subject(false), simtest.Seeds(3)) }
+
+// TestFewerSeedsForAnExpensiveScenario sets the number of seeds in the test; a flag still decides.
+func TestFewerSeedsForAnExpensiveScenario(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want string
+	}{{nil, "1 2 3"}, {[]string{"-test.short"}, "1"}, {[]string{"-sim.seeds=4-5"}, "4 5"}} {
+		out, passed := runTest(t, "TestThreeSeeds", nil, c.args...)
+		require.True(t, passed, out)
+		require.Equal(t, c.want, seedsIn(out), "%v", c.args)
 	}
 }
 

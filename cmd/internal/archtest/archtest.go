@@ -74,7 +74,7 @@ var Layers = []Layer{
 		May: []string{"engine/env", "engine/env/timescale", "engine/host", "linearizability/...",
 			"scenarios/...", "!scenarios/pve/...",
 			"!scenarios/library/...", "sim/...", "chaos/...", "reports/..."},
-		TestsMay: []string{"scenarios/library"},
+		TestsMay: []string{"engine/env/envtest/thorough", "scenarios/library"},
 		Why:      "other teams build their own command from it, so it imports neither engine nor library"},
 	{Packages: []string{"cmd/..."}, May: []string{"..."},
 		Why: "commands combine everything"},

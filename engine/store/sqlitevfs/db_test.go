@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/env/envtest/thorough"
 	"github.com/holdfast-sim/holdfast/engine/store/internal/faultdisk"
 )
 
@@ -99,10 +100,7 @@ func abandon(t *testing.T, disk *faultdisk.Disk, how, i int) (name string) {
 func TestAbandonedDatabasesLeaveNothing(t *testing.T) {
 	for how, what := range []string{"released", "dropped", "killed in a disk call"} {
 		t.Run(what, func(t *testing.T) {
-			cycles := 5000
-			if testing.Short() {
-				cycles = 500
-			}
+			cycles := thorough.Count(500, 5000)
 			var names []string
 			before := 0
 			for i := range cycles {
