@@ -9,8 +9,8 @@ import (
 	"github.com/holdfast-sim/holdfast/sim/world"
 )
 
-// Divergence is where two runs of one seed part: the subject depends on something that is not
-// the seed's, such as the order of a map.
+// Divergence is the first difference between two runs of one seed. It means that the subject depends
+// on something that does not derive from the seed, such as the order of a map.
 type Divergence struct {
 	// Event is the number of the first event that differs.
 	Event uint64
@@ -22,8 +22,8 @@ type Divergence struct {
 
 // String is one paragraph for a person.
 func (d *Divergence) String() string {
-	text := fmt.Sprintf("the two runs part at event %d:\n  first:  %s\n  second: %s", d.Event, d.First,
-		d.Second)
+	text := fmt.Sprintf("the two runs part at event %d:\n  first:  %s\n  second: %s",
+		d.Event, d.First, d.Second)
 	for i, line := range d.Before {
 		if i == 0 {
 			text += "\nbefore that, in both:"
@@ -36,7 +36,7 @@ func (d *Divergence) String() string {
 // sharedLines is how many events before the first difference are shown.
 const sharedLines = 5
 
-// Diverge describes where two runs of one seed part.
+// Diverge returns where two runs of one seed differ; see the function Diverge.
 func (Runner) Diverge(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subject,
 	o scenarios.RunOptions) (string, error) {
 	d, err := Diverge(ctx, s, subject, o)
@@ -49,8 +49,8 @@ func (Runner) Diverge(ctx context.Context, s *scenarios.Scenario, subject scenar
 	return d.String(), nil
 }
 
-// Diverge runs a scenario until two runs of one seed can be compared event by event, and says
-// where they part; nil when they do not. The marks of the digests locate the difference within
+// Diverge runs a scenario until two runs of one seed can be compared event by event, and returns
+// where they differ; nil when they do not. The marks of the digests locate the difference within
 // kernel.MarkEvery events, so only those are kept.
 func Diverge(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subject,
 	o scenarios.RunOptions) (*Divergence, error) {

@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// The process-wide randomness of libraries is sim's while a run is under way. It is installed
-// once; outside of runs it is the operating system's as before.
+// entropy is the process-wide crypto/rand.Reader. It is installed once. During a run it reads from the
+// simulated process that runs, otherwise from the operating system.
 var entropy = &entropyOwner{}
 
 type entropyOwner struct {

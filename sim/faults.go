@@ -40,8 +40,8 @@ type faults struct {
 }
 
 // scheduleFaults begins the schedule of a run.
-func scheduleFaults(w *world.World, machines []string, list []fault.Fault, warmup,
-	duration time.Duration) *faults {
+func scheduleFaults(w *world.World, machines []string, list []fault.Fault,
+	warmup, duration time.Duration) *faults {
 	f := &faults{nemesis.New(injector{w}, machines, list, warmup, duration), w}
 	f.plan(f.Start())
 	return f

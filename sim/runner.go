@@ -35,7 +35,7 @@ type run struct {
 	out      *scenarios.Run
 	world    *world.World
 	watch    scenarios.Watch
-	filter   scenarios.TimelineFilter // nil: the story needs every record
+	filter   scenarios.TimelineFilter // nil: the timeline needs every record
 	history  history.Recorder
 	clients  []*world.Client
 	auditors []*world.Client
@@ -55,7 +55,8 @@ func (Runner) Run(ctx context.Context, s *scenarios.Scenario, subject scenarios.
 	return r.out, nil
 }
 
-// simulate makes a run without judging it. prepare, when set, sees the world before time begins.
+// simulate makes a run without judging it. It calls prepare, if set, with the world before the run
+// begins.
 func simulate(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subject,
 	o scenarios.RunOptions, prepare func(*world.World)) (*run, error) {
 	choices := draws(o)
@@ -89,7 +90,7 @@ func simulate(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subj
 	return r, nil
 }
 
-// draws is where a run draws from.
+// draws returns the source of a run's draws.
 func draws(o scenarios.RunOptions) *choice.Source {
 	mode := choice.Derive
 	if o.ZeroDraws {

@@ -107,13 +107,13 @@ func TestDivergenceIsLocated(t *testing.T) {
 }
 
 func TestFaultOfAnUnknownProcessIsNotRun(t *testing.T) {
-	s := scenarios.New("nobody").Story("A process that no machine has is killed.").
+	s := scenarios.New("unknown").Story("A process that no machine has is killed.").
 		Machines(3).Duration(20*time.Second).
 		Subject("register", nil).MustBuild()
 	s.Faults = append(s.Faults, fault.Fault{Kind: fault.Kill, At: time.Second, For: time.Second,
-		Machines: []string{fault.All}, Process: "nobody"})
+		Machines: []string{fault.All}, Process: "unknown"})
 	subject, err := register.Decode(s)
 	require.NoError(t, err)
 	_, err = sim.Runner{}.Run(context.Background(), s, subject, scenarios.RunOptions{Seed: 1})
-	require.ErrorContains(t, err, `faults[0].process: n1 has no process "nobody"; write one of register`)
+	require.ErrorContains(t, err, `faults[0].process: n1 has no process "unknown"; write one of register`)
 }

@@ -15,7 +15,7 @@ func TestKindsAreSpelledWithHyphens(t *testing.T) {
 	for _, k := range fault.Kinds() {
 		require.Regexp(t, regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`), string(k))
 		must, may := fault.Fields(k)
-		require.NotEmpty(t, must, "%s needs no field, so nothing says what it acts on: %v", k, may)
+		require.NotEmpty(t, must, "%s needs no field, so its target is unknown: %v", k, may)
 	}
 	require.Equal(t, len(fault.Kinds()), len(fault.Kind("").OneOf()))
 	must, may := fault.Fields("moon-phase")

@@ -26,7 +26,7 @@ func haDay(t testing.TB, duration time.Duration) (*scenarios.Scenario, scenarios
 	return s, subject
 }
 
-// dropRecord is for runs whose records nobody reads once they are judged.
+// dropRecord is for runs whose records are not needed after judging.
 func dropRecord(scenarios.Stamped) {}
 
 // TestDayBegins runs the first minutes of the day twice, with all records kept and with most of them

@@ -84,9 +84,9 @@ func TestAllPowerFailsAtEveryInstantOfACommit(t *testing.T) {
 	}
 }
 
-// The store alone is paused at every instant of one commit, for longer than the ring waits for
-// anybody: the ring goes on, the store wakes up in the middle of its transaction, in another
-// time, and must not answer from what it meant to do.
+// TestStoreIsPausedAtEveryInstantOfACommit pauses the store alone at every instant of one commit, for
+// longer than a ring waits for a member: the ring continues, the store resumes in the middle of its
+// transaction after others have committed, and must not answer from its outdated transaction.
 func TestStoreIsPausedAtEveryInstantOfACommit(t *testing.T) {
 	from, to := commitWindow(t, 2, 8)
 	step := (to - from) / 40

@@ -26,8 +26,8 @@ const (
 	Zero
 )
 
-// Strategy may propose another value than the one that would be drawn. What it proposes is kept
-// as an override, so a replay does not consult it.
+// Strategy may propose another value in place of a draw. The proposal is kept as an override, so a
+// replay does not consult the strategy.
 type Strategy interface {
 	Propose(stream, label string, index, n, value uint64) uint64
 }

@@ -244,7 +244,7 @@ func (c *trial) keep() {
 	case *flagKeep == "":
 		return
 	case c.write == nil:
-		c.t.Errorf("-sim.keep: this test does not say how runs are kept: pass simtest.KeepWith")
+		c.t.Errorf("-sim.keep: this test has no way to keep runs: pass simtest.KeepWith")
 		return
 	}
 	dir := filepath.Join(*flagKeep, c.run.Scenario.Name, strconv.FormatUint(c.run.Seed, 10))

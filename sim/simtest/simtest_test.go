@@ -135,7 +135,7 @@ func TestFailureEndsWithTheCommandThatRepeatsIt(t *testing.T) {
 	require.True(t, passed, fixed)
 }
 
-// violation is the line of a failure that says what was wrong.
+// violation returns the line of a failure with the violation.
 func violation(t *testing.T, output string) string {
 	t.Helper()
 	line := regexp.MustCompile(`(?m)^ +register: invalid: .*$`).FindString(output)
@@ -256,7 +256,7 @@ func TestFailingRunsAreKept(t *testing.T) {
 	require.Contains(t, r.text.String(), "kept in "+filepath.Join(folder, "rough-seas", "8"))
 
 	r = one(t, roughSeas(), subject(true), hastySeed, keep)
-	require.Contains(t, r.text.String(), "-sim.keep: this test does not say how runs are kept: pass "+
+	require.Contains(t, r.text.String(), "-sim.keep: this test has no way to keep runs: pass "+
 		"simtest.KeepWith")
 
 	full := simtest.KeepWith(func(string, *scenarios.Run) error { return errors.New("disk full") })

@@ -15,26 +15,26 @@ func (p *Proc) Calls() env.Calls {
 	if p.world().devices == nil {
 		return nil
 	}
-	return &calls{proc: p, life: p.life, ends: map[env.CallID]*env.CallResult{}}
+	return &calls{proc: p, generation: p.generation, ends: map[env.CallID]*env.CallResult{}}
 }
 
-// maxCalls bounds the calls of one process that are under way.
+// maxCalls limits the calls of one process that are under way.
 const maxCalls = 256
 
 var errTooManyCalls = errors.New("too many programs are under way")
 
-// calls are the programs that one life of a process has called.
+// calls are the programs that one incarnation of a process has called.
 type calls struct {
-	proc *Proc
-	life uint64
-	last env.CallID
-	ends map[env.CallID]*env.CallResult // nil while it is under way
+	proc       *Proc
+	generation uint64
+	last       env.CallID
+	ends       map[env.CallID]*env.CallResult // nil while it is under way
 }
 
 // Start implements env.Calls.
 func (c *calls) Start(call env.Call) (env.CallID, error) {
 	switch {
-	case c.proc.life != c.life || !c.proc.up:
+	case c.proc.generation != c.generation || !c.proc.up:
 		return 0, env.ErrDead
 	case len(c.ends) >= maxCalls:
 		return 0, errTooManyCalls
@@ -66,7 +66,7 @@ func (c *calls) Result(id env.CallID) (env.CallResult, bool) {
 	return *r, true
 }
 
-// deferred is something to be done at a time.
+// deferred is a function that the kernel calls at its time.
 type deferred func()
 
 // Handle implements kernel.Handler.
@@ -74,7 +74,7 @@ func (d deferred) Handle(uint32, uint64) { d() }
 
 func (w *World) after(d time.Duration, do func()) { w.Kernel.After(int64(d), deferred(do), 0, 0) }
 
-// deviceEnv is the world as the outside sees it.
+// deviceEnv is the world as external devices see it.
 type deviceEnv struct{ *World }
 
 // After implements scenarios.ExternalDeviceHost.
@@ -86,7 +86,7 @@ func (w deviceEnv) Powered(m env.MachineID) bool { return w.machines[m].on }
 // SwitchPower implements scenarios.ExternalDeviceHost.
 func (w deviceEnv) SwitchPower(id env.MachineID, on bool, device string) {
 	m := w.machines[id]
-	m.tell(scenarios.Switched{On: on, Device: device})
+	m.emit(scenarios.Switched{On: on, Device: device})
 	switch {
 	case on == !m.switchedOff:
 	case on:
@@ -98,6 +98,6 @@ func (w deviceEnv) SwitchPower(id env.MachineID, on bool, device string) {
 		m.switchedOff = true
 		m.cuts++
 		m.powerOff(scenarios.CauseDevice)
-		m.forgetPauses()
+		m.endPauses()
 	}
 }

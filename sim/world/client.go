@@ -15,24 +15,24 @@ import (
 // Client is a coroutine outside of the machines that calls processes. It implements
 // workload.ClientEnv.
 type Client struct {
-	world   *World
-	stream  string
-	lag     *choice.List
-	record  func(history.Event)
-	next    func() (struct{}, bool)
-	yield   func(struct{}) bool
-	turn    uint64 // changes with every wait, so that late wakes are known
-	pending *call
-	stopped bool // no more sleeping
-	ended   bool // no more waiting either
-	done    bool
-	err     error
+	world     *World
+	stream    string
+	latencies *choice.List
+	record    func(history.Event)
+	next      func() (struct{}, bool)
+	yield     func(struct{}) bool
+	wait      uint64 // changes with every wait, so that a wake of an earlier wait is recognized
+	pending   *call
+	stopped   bool // every sleep returns at once
+	ended     bool // every call returns at once, too
+	done      bool
+	err       error
 }
 
 // call is one request of a client.
 type call struct {
 	client *Client
-	turn   uint64
+	wait   uint64
 	done   bool
 	output []byte
 	err    error
@@ -45,8 +45,8 @@ const (
 	codeDeadline
 )
 
-// RequestLatency and the span bound how long a request or an answer takes between a client and
-// the process that it calls on its own machine.
+// A request or an answer takes at least requestLatencyMin between a client and the process that it
+// calls, and less than requestLatencySpan more.
 const (
 	requestLatencyMin  = 20 * time.Microsecond
 	requestLatencySpan = 40 * time.Microsecond
@@ -55,7 +55,7 @@ const (
 // Go starts a client. Its body runs until its first wait when the simulation begins.
 func (w *World) Go(name string, record func(history.Event), body func(*Client) error) *Client {
 	c := &Client{world: w, stream: "client/" + name, record: record,
-		lag: w.Choices.List("client/"+name, "latency")}
+		latencies: w.Choices.List("client/"+name, "latency")}
 	c.next, _ = iter.Pull(func(yield func(struct{}) bool) {
 		c.yield = yield
 		c.err = body(c)
@@ -68,7 +68,7 @@ var _ kernel.Handler = (*Client)(nil)
 
 // Handle implements kernel.Handler.
 func (c *Client) Handle(code uint32, turn uint64) {
-	if turn != c.turn || c.done {
+	if turn != c.wait || c.done {
 		return
 	}
 	if code == codeDeadline {
@@ -78,7 +78,7 @@ func (c *Client) Handle(code uint32, turn uint64) {
 }
 
 func (c *Client) resume() {
-	c.turn++
+	c.wait++
 	if _, alive := c.next(); !alive {
 		c.done = true
 		if c.err != nil {
@@ -90,15 +90,15 @@ func (c *Client) resume() {
 // Done reports whether the body has returned.
 func (c *Client) Done() bool { return c.done }
 
-// Stop lets every sleep return workload.ErrStopped from now on.
+// Stop makes this and every later sleep return workload.ErrStopped.
 func (c *Client) Stop() {
 	c.stopped = true
 	if !c.done && c.pending == nil {
-		c.world.Kernel.After(0, c, codeResume, c.turn)
+		c.world.Kernel.After(0, c, codeResume, c.wait)
 	}
 }
 
-// End makes the body return: its call, if it waits for one, is stopped.
+// End makes the body return: a call that it waits for is stopped.
 func (c *Client) End() {
 	c.stopped, c.ended = true, true
 	if c.pending != nil {
@@ -117,7 +117,7 @@ func (c *Client) Sleep(d time.Duration) error {
 	if c.stopped {
 		return workload.ErrStopped
 	}
-	c.world.Kernel.After(max(int64(d), 0), c, codeResume, c.turn)
+	c.world.Kernel.After(max(int64(d), 0), c, codeResume, c.wait)
 	c.yield(struct{}{})
 	if c.stopped {
 		return workload.ErrStopped
@@ -134,21 +134,21 @@ func (c *Client) Do(machine int, process string, input []byte, timeout time.Dura
 	m := w.machines[machine]
 	target := m.Proc(process)
 	if target == nil || !m.on {
-		// Nobody answers at a machine without power; the client's library gives up.
+		// A machine without power does not answer; the client's library gives up after a while.
 		return nil, c.refusedAfter()
 	}
-	k := &call{client: c, turn: c.turn}
+	k := &call{client: c, wait: c.wait}
 	c.pending = k
 	slot := w.newPacket(packet{kind: packetCall, to: target, call: k, payload: w.copyOf(input)})
 	w.Kernel.After(c.latency(), target, codePacket, uint64(slot))
-	w.Kernel.After(int64(timeout), c, codeDeadline, c.turn)
+	w.Kernel.After(int64(timeout), c, codeDeadline, c.wait)
 	c.yield(struct{}{})
 	c.pending = nil
 	return k.output, k.err
 }
 
 func (c *Client) refusedAfter() error {
-	c.world.Kernel.After(c.latency(), c, codeResume, c.turn)
+	c.world.Kernel.After(c.latency(), c, codeResume, c.wait)
 	c.yield(struct{}{})
 	if c.ended {
 		return workload.ErrStopped
@@ -157,7 +157,7 @@ func (c *Client) refusedAfter() error {
 }
 
 func (c *Client) latency() int64 {
-	return int64(requestLatencyMin) + int64(c.lag.Choose(uint64(requestLatencySpan)))
+	return int64(requestLatencyMin) + int64(c.latencies.Choose(uint64(requestLatencySpan)))
 }
 
 // Choices implements workload.ClientEnv.
@@ -169,18 +169,18 @@ func (c *Client) Append(e history.Event) {
 	c.record(e)
 }
 
-// answer carries an answer to the client; refuse and reset carry the news that there is none.
+// answer passes an answer to the client; refuse and reset make the call fail without one.
 func (k *call) answer(output []byte) { k.finish(append([]byte(nil), output...), nil) }
 func (k *call) refuse()              { k.finish(nil, workload.ErrRefused) }
 func (k *call) reset()               { k.finish(nil, workload.ErrReset) }
 
 func (k *call) finish(output []byte, err error) {
 	c := k.client
-	if c.pending != k || c.turn != k.turn || k.done {
+	if c.pending != k || c.wait != k.wait || k.done {
 		return // the client has given up
 	}
 	k.done, k.output, k.err = true, output, err
-	c.world.Kernel.After(c.latency(), c, codeAnswer, k.turn)
+	c.world.Kernel.After(c.latency(), c, codeAnswer, k.wait)
 }
 
 // resetCalls breaks the connections of every call that the process has not answered.

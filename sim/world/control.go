@@ -8,17 +8,17 @@ import (
 )
 
 // Machine implements env.MachineHost.
-func (p *Proc) Machine() env.MachineControl { return control{p, p.life} }
+func (p *Proc) Machine() env.MachineControl { return control{p, p.generation} }
 
-// control are a machine's controls as one life of a process has them.
+// control is the env.MachineControl of one incarnation of a process.
 type control struct {
-	proc *Proc
-	life uint64
+	proc       *Proc
+	generation uint64
 }
 
 // PowerOff implements env.MachineControl.
 func (c control) PowerOff(restart bool) error {
-	if c.proc.life != c.life || !c.proc.up {
+	if c.proc.generation != c.generation || !c.proc.up {
 		return env.ErrDead
 	}
 	m, code := c.proc.machine, uint32(codeShutDown)
@@ -31,7 +31,7 @@ func (c control) PowerOff(restart bool) error {
 
 // Start implements env.MachineControl.
 func (c control) Start(process string) error {
-	if c.proc.life != c.life || !c.proc.up {
+	if c.proc.generation != c.generation || !c.proc.up {
 		return env.ErrDead
 	}
 	p := c.proc.machine.Proc(process)
@@ -44,8 +44,8 @@ func (c control) Start(process string) error {
 	return nil
 }
 
-// shutDown ends the machine's run in good order: what was written is on the disk. What was paused
-// ends with it.
+// shutDown switches the machine off in good order: all writes are on the disk first. Pauses end with
+// their processes.
 func (m *Machine) shutDown(restart bool) {
 	if !m.on {
 		return

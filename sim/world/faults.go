@@ -7,9 +7,9 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 )
 
-// Effect returns what begins a fault on the machine and what ends it. Faults overlap: every begin
-// needs its end, in any order. The error wraps errors.ErrUnsupported for a kind that does not act on
-// machines.
+// Effect returns the functions that begin and end a fault on the machine. Faults may overlap: each
+// begin needs one end, in any order. The error wraps errors.ErrUnsupported for a kind that does not
+// act on machines.
 func (m *Machine) Effect(f *fault.Fault) (begin, end func(), err error) {
 	d := &m.io
 	switch f.Kind {
@@ -49,7 +49,7 @@ func (m *Machine) processEffect(f *fault.Fault) (begin, end func(), err error) {
 	return begin, end, nil
 }
 
-// endStall ends one stall of the disk; the calls that wait go on after the last one.
+// endStall ends one stall of the disk; waiting calls continue after the last one.
 func (m *Machine) endStall() {
 	if m.io.stalled--; m.io.stalled > 0 {
 		return
@@ -57,6 +57,6 @@ func (m *Machine) endStall() {
 	waiting := m.io.waiting
 	m.io.waiting = nil
 	for _, p := range waiting {
-		m.world.Kernel.After(0, p, codeWake, p.life)
+		m.world.Kernel.After(0, p, codeWake, p.generation)
 	}
 }

@@ -11,32 +11,32 @@ import (
 	"github.com/holdfast-sim/holdfast/sim/kernel"
 )
 
-// maxOpenFiles is what one process may have open.
+// maxOpenFiles limits the files that one process may have open.
 const maxOpenFiles = 1024
 
-// procDisk is the machine's disk as one life of a process sees it.
+// procDisk is the machine's disk as one incarnation of a process sees it.
 type procDisk struct {
-	proc *Proc
-	life uint64
+	proc       *Proc
+	generation uint64
 }
 
 // Disk implements env.Env.
-func (p *Proc) Disk() env.Disk { return procDisk{p, p.life} }
+func (p *Proc) Disk() env.Disk { return procDisk{p, p.generation} }
 
-func (d procDisk) dead() bool { return d.proc.life != d.life || !d.proc.up }
+func (d procDisk) dead() bool { return d.proc.generation != d.generation || !d.proc.up }
 
-// enter is the beginning of every call that changes something: it takes its time, then fails if
-// the disk fails.
-func (d procDisk) enter(op string, base time.Duration, lag *choice.List) error {
+// begin starts a call that changes the disk: it waits for the latency of the call, and then returns
+// an error if a disk fault is active or the process has ended meanwhile.
+func (d procDisk) begin(op string, base time.Duration, latency *choice.List) error {
 	if d.dead() {
 		return env.ErrDead
 	}
 	m := d.proc.machine
-	cost := int64(base) + int64(lag.Choose(uint64(base)+1))
+	cost := int64(base) + int64(latency.Choose(uint64(base)+1))
 	if m.io.slow > 0 {
 		cost += int64(m.io.slow)
 	}
-	d.proc.pass(cost)
+	d.proc.waitFor(cost)
 	if d.dead() {
 		return env.ErrDead
 	}
@@ -46,9 +46,9 @@ func (d procDisk) enter(op string, base time.Duration, lag *choice.List) error {
 	return nil
 }
 
-func (d procDisk) changeNames() error {
+func (d procDisk) beginNameChange() error {
 	m := d.proc.machine
-	return d.enter("write", m.world.cfg.Disk.Write, m.io.writeLag)
+	return d.begin("write", m.world.cfg.Disk.Write, m.io.writeLatency)
 }
 
 func (d procDisk) note(op uint64, size int64, content uint64) {
@@ -71,7 +71,7 @@ func (d procDisk) Open(name string, flag env.OpenFlag) (env.File, error) {
 		return nil, env.ErrDead
 	}
 	if flag&env.Create != 0 && d.proc.machine.disk.Lookup(name) == nil {
-		if err := d.changeNames(); err != nil {
+		if err := d.beginNameChange(); err != nil {
 			return nil, fmt.Errorf("creating %s: %w", name, err)
 		}
 		if d.proc.machine.io.full > 0 {
@@ -93,7 +93,7 @@ func (d procDisk) Open(name string, flag env.OpenFlag) (env.File, error) {
 
 // Remove implements env.Disk.
 func (d procDisk) Remove(name string) error {
-	if err := d.changeNames(); err != nil {
+	if err := d.beginNameChange(); err != nil {
 		return err
 	}
 	d.note(diskRemove, 0, kernel.Fingerprint([]byte(name)))
@@ -102,7 +102,7 @@ func (d procDisk) Remove(name string) error {
 
 // Rename implements env.Disk.
 func (d procDisk) Rename(oldName, newName string) error {
-	if err := d.changeNames(); err != nil {
+	if err := d.beginNameChange(); err != nil {
 		return err
 	}
 	d.note(diskRename, 0, kernel.Fingerprint([]byte(oldName+"\x00"+newName)))
@@ -112,7 +112,7 @@ func (d procDisk) Rename(oldName, newName string) error {
 // SyncDir implements env.Disk.
 func (d procDisk) SyncDir(string) error {
 	m := d.proc.machine
-	if err := d.enter("sync", m.world.cfg.Disk.Sync, m.io.syncLag); err != nil {
+	if err := d.begin("sync", m.world.cfg.Disk.Sync, m.io.syncLatency); err != nil {
 		return err
 	}
 	d.note(diskSyncDir, 0, 0)
@@ -128,7 +128,7 @@ func (d procDisk) Exists(name string) (bool, error) {
 	return d.proc.machine.disk.Lookup(name) != nil, nil
 }
 
-// file is an open file of one life of a process.
+// file is an open file of one incarnation of a process.
 type file struct {
 	procDisk
 	inode    *disk.Inode
@@ -160,7 +160,7 @@ func (f *file) WriteAt(p []byte, off int64) (int, error) {
 		return 0, env.ErrDead
 	}
 	m := f.proc.machine
-	if err := f.changeNames(); err != nil {
+	if err := f.beginNameChange(); err != nil {
 		return 0, err
 	}
 	grows := f.inode.Grows(off, len(p))
@@ -178,7 +178,7 @@ func (f *file) Truncate(size int64) error {
 	if f.closed || f.readOnly {
 		return env.ErrDead
 	}
-	if err := f.changeNames(); err != nil {
+	if err := f.beginNameChange(); err != nil {
 		return err
 	}
 	f.note(diskTruncate, size, 0)
@@ -192,7 +192,7 @@ func (f *file) Sync() error {
 		return err
 	}
 	m := f.proc.machine
-	err := f.enter("sync", m.world.cfg.Disk.Sync, m.io.syncLag)
+	err := f.begin("sync", m.world.cfg.Disk.Sync, m.io.syncLatency)
 	if errors.Is(err, env.ErrIO) {
 		m.disk.LoseSync(f.inode)
 	}

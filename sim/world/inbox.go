@@ -2,8 +2,8 @@ package world
 
 import "slices"
 
-// inbox holds what has arrived at a process and was not delivered yet, in queues that keep their
-// own order.
+// inbox holds the packets that have arrived at a process and were not delivered yet. Each queue keeps
+// its order; which queue is next is a choice.
 type inbox struct {
 	queues []queue // 0: datagrams, 1: operations, then one for each local sender
 	count  int
@@ -17,7 +17,7 @@ type queue struct {
 	head  int
 }
 
-// Limits of what may wait for a process.
+// Limits on the packets that wait for one process.
 const (
 	maxSocketBytes = 212_992 // Linux's default receive buffer
 	maxOperations  = 4_096
@@ -40,7 +40,7 @@ func (b *inbox) reset() {
 	b.count, b.bytes = 0, 0
 }
 
-// local is the queue of a sender's messages.
+// local returns the queue of a sender's messages.
 func (b *inbox) local(from *Proc) int {
 	for i := firstLocalQueue; i < len(b.queues); i++ {
 		if b.queues[i].from == from {
@@ -58,7 +58,7 @@ func (b *inbox) put(q int, slot uint32) {
 	b.count++
 }
 
-// heads lists the queues that hold something.
+// heads lists the queues that are not empty.
 func (b *inbox) heads() []int {
 	b.list = b.list[:0]
 	if b.count == 0 {
@@ -83,7 +83,7 @@ func (b *inbox) take(q int) uint32 {
 	return slot
 }
 
-// drain empties the inbox.
+// drain empties the inbox and returns the slots of its packets.
 func (b *inbox) drain() []uint32 {
 	var all []uint32
 	for i := range b.queues {

@@ -17,37 +17,36 @@ type Machine struct {
 	name  string
 	boot  uint64
 	on    bool
-	cuts  int // power cuts that act, and a device's switching off
+	cuts  int // active power cuts, and 1 while an external device keeps the power off
 	procs []*Proc
 	specs []scenarios.ProcessSpec
 	clock clock
 	disk  *disk.Disk
 	io    diskState
 
-	hardware hardware
-	// switchedOff: a device outside keeps the power off.
-	switchedOff bool
+	hardware    hardware
+	switchedOff bool // an external device keeps the power off
 }
 
-// diskState is what is wrong with a machine's disk and where its draws come from.
+// diskState holds the active faults of a machine's disk and the lists of its draws.
 type diskState struct {
-	stalled  int // number of stall faults that act
-	full     int
-	slow     time.Duration
-	failing  map[string]int // operation -> number of faults that act
-	waiting  []*Proc        // processes whose call waits for the stall to end
-	writeLag *choice.List
-	syncLag  *choice.List
-	crash    *choice.List
+	stalled      int // number of stall faults that act
+	full         int
+	slow         time.Duration
+	failing      map[string]int // operation -> number of faults that act
+	waiting      []*Proc        // processes whose call waits for the stall to end
+	writeLatency *choice.List
+	syncLatency  *choice.List
+	crashDraws   *choice.List
 }
 
 func newMachine(w *World, id env.MachineID, name string) *Machine {
 	m := &Machine{world: w, id: id, name: name, disk: disk.New()}
 	m.hardware.machine = m
 	m.io = diskState{failing: map[string]int{},
-		writeLag: w.Choices.List("disk/"+name, "write"),
-		syncLag:  w.Choices.List("disk/"+name, "sync"),
-		crash:    w.Choices.List("disk/"+name, "crash")}
+		writeLatency: w.Choices.List("disk/"+name, "write"),
+		syncLatency:  w.Choices.List("disk/"+name, "sync"),
+		crashDraws:   w.Choices.List("disk/"+name, "crash")}
 	for _, f := range w.cfg.Builder.Files(id) {
 		m.disk.Install(f.Name, f.Data)
 	}
@@ -64,7 +63,7 @@ func (m *Machine) ID() env.MachineID { return m.id }
 // On reports whether the machine has power.
 func (m *Machine) On() bool { return m.on }
 
-// PowerOn boots the machine: every process starts, in order.
+// PowerOn boots the machine: its processes start in their order, bootStep apart.
 func (m *Machine) PowerOn() {
 	if m.on {
 		return
@@ -82,13 +81,13 @@ func (m *Machine) PowerOn() {
 // bootStep is the time between the starts of a machine's processes at boot.
 const bootStep = time.Millisecond
 
-// CutPower makes a power cut act; the machine stays off until as many are restored.
+// CutPower begins a power cut. The machine stays off until RestorePower was called as often.
 func (m *Machine) CutPower() {
 	m.cuts++
 	m.PowerOff()
 }
 
-// RestorePower ends a power cut; the machine boots when it was the last.
+// RestorePower ends a power cut. The machine boots after the last one.
 func (m *Machine) RestorePower() {
 	if m.cuts--; m.cuts == 0 {
 		m.PowerOn()
@@ -102,7 +101,7 @@ func (m *Machine) PressPower() {
 	}
 }
 
-// PowerOff cuts the power: processes end, what the disk had not made durable is decided.
+// PowerOff cuts the power: processes end, and draws decide which unsynced writes the disk keeps.
 func (m *Machine) PowerOff() { m.powerOff(scenarios.CauseFault) }
 
 func (m *Machine) powerOff(cause string) {
@@ -115,9 +114,9 @@ func (m *Machine) powerOff(cause string) {
 	m.recordPower(false, cause)
 	for _, p := range m.procs {
 		p.end(errQuiet)
-		p.life++ // a start that was scheduled does not happen
+		p.generation++ // cancels scheduled starts
 	}
-	m.disk.Crash(m.io.crash)
+	m.disk.Crash(m.io.crashDraws)
 }
 
 // Each calls f for the processes of that name, or for all when the name is empty.
@@ -139,7 +138,7 @@ func (m *Machine) Proc(name string) *Proc {
 	return nil
 }
 
-// setDrift changes the clock's rate; timers move with it.
+// setDrift changes the rate of the machine's clock and moves the timers accordingly.
 func (m *Machine) setDrift(ppm int64) {
 	m.clock.setDrift(m.world.Kernel.Now(), ppm)
 	for _, p := range m.procs {
@@ -147,12 +146,12 @@ func (m *Machine) setDrift(ppm int64) {
 	}
 }
 
-// clock is a machine's clock: monotonic time runs at a rate of its own, wall time is off by an
-// offset as well.
+// clock is a machine's clock. Monotonic time runs at a rate that differs from the kernel's by the
+// drift; wall time is monotonic time plus an offset. All times are in nanoseconds.
 type clock struct {
 	driftPPM   int64
 	since      int64 // kernel time of the last change of rate
-	monoAt     int64 // monotonic time then
+	monoAt     int64 // monotonic time at since
 	wallOffset time.Duration
 }
 

@@ -19,23 +19,23 @@ const (
 	packetCall
 )
 
-// packet is something on its way to a process.
+// packet is a message on its way to a process: a datagram, a local message or a client's request.
 type packet struct {
-	kind    packetKind
-	link    env.LinkID
-	machine env.MachineID // of the sender
-	to      *Proc
-	from    *Proc  // of a local message
-	life    uint64 // of the receiver that a local message is for
-	call    *call
-	payload []byte
+	kind       packetKind
+	link       env.LinkID
+	machine    env.MachineID // of the sender
+	to         *Proc
+	from       *Proc  // of a local message
+	generation uint64 // of the receiver that a local message is for
+	call       *call
+	payload    []byte
 }
 
-// line is the way from one machine to another.
-type line struct {
+// directedLink is the way from one machine to another.
+type directedLink struct {
 	condition *fault.Condition
 	draws     fault.LinkDraws
-	pace      fault.FIFO
+	fifo      fault.FIFO
 }
 
 // Buffers come in powers of two from 64 bytes up.
@@ -62,9 +62,9 @@ func (w *World) copyOf(p []byte) []byte {
 }
 
 func (w *World) newPacket(p packet) uint32 {
-	if n := len(w.freePkts); n > 0 {
-		slot := w.freePkts[n-1]
-		w.freePkts = w.freePkts[:n-1]
+	if n := len(w.freePackets); n > 0 {
+		slot := w.freePackets[n-1]
+		w.freePackets = w.freePackets[:n-1]
 		w.packets[slot] = p
 		return slot
 	}
@@ -80,11 +80,11 @@ func (w *World) freePacket(slot uint32) {
 		}
 	}
 	*p = packet{}
-	w.freePkts = append(w.freePkts, slot)
+	w.freePackets = append(w.freePackets, slot)
 }
 
-func (w *World) line(from, to env.MachineID) *line {
-	l := &w.lines[int(from)*len(w.machines)+int(to)]
+func (w *World) directedLink(from, to env.MachineID) *directedLink {
+	l := &w.links[int(from)*len(w.machines)+int(to)]
 	if l.condition == nil {
 		stream := "link/" + w.machines[from].name + "/" + w.machines[to].name
 		l.condition = w.Net.Condition(int(from), int(to))
@@ -95,8 +95,8 @@ func (w *World) line(from, to env.MachineID) *line {
 	return l
 }
 
-// loopback is the least time that a datagram takes.
-const loopback = 2 * time.Microsecond
+// minDatagramLatency is the least time that a datagram takes.
+const minDatagramLatency = 2 * time.Microsecond
 
 // Send implements env.Env.
 func (p *Proc) Send(to env.MachineID, link env.LinkID, payload []byte) {
@@ -111,14 +111,14 @@ func (p *Proc) Send(to env.MachineID, link env.LinkID, payload []byte) {
 	if target == nil {
 		return
 	}
-	l := w.line(p.machine.id, to)
+	l := w.directedLink(p.machine.id, to)
 	now := w.Now()
 	verdict := l.condition.Deliver(&l.draws)
-	at := l.pace.Arrivals(now, &verdict)
+	at := l.fifo.Arrivals(now, &verdict)
 	for i := range verdict.Copies {
 		slot := w.newPacket(packet{kind: packetDatagram, link: link, machine: p.machine.id,
 			to: target, payload: w.copyOf(payload)})
-		w.Kernel.At(int64(max(at[i], now+loopback)), target, codePacket, uint64(slot))
+		w.Kernel.At(int64(max(at[i], now+minDatagramLatency)), target, codePacket, uint64(slot))
 	}
 }
 
@@ -151,9 +151,9 @@ func (p *Proc) Local(to string, payload []byte) error {
 
 // local sends something between processes of one machine, in order for each pair.
 func (w *World) local(from, to *Proc, kind packetKind, payload []byte) {
-	at := max(w.Kernel.Now()+from.localLatency(), from.localAt[to]+1)
-	from.localAt[to] = at
-	slot := w.newPacket(packet{kind: kind, from: from, to: to, life: to.life, payload: payload})
+	at := max(w.Kernel.Now()+from.localLatency(), from.lastLocalArrival[to]+1)
+	from.lastLocalArrival[to] = at
+	slot := w.newPacket(packet{kind: kind, from: from, to: to, generation: to.generation, payload: payload})
 	w.Kernel.At(at, to, codePacket, uint64(slot))
 }
 
@@ -171,7 +171,7 @@ func (p *Proc) arrive(slot uint32) {
 		}
 		q = queueOperations
 	case pkt.kind != packetDatagram:
-		if !p.up || pkt.life != p.life {
+		if !p.up || pkt.generation != p.generation {
 			w.freePacket(slot)
 			return
 		}
@@ -188,7 +188,7 @@ func (p *Proc) arrive(slot uint32) {
 		return
 	}
 	p.inbox.put(q, slot)
-	p.pump()
+	p.deliverNext()
 }
 
 // deliver hands a packet to the process.

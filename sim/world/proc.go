@@ -17,52 +17,52 @@ import (
 
 // Proc is one process of a machine. It is the process's env.Env.
 type Proc struct {
-	machine *Machine
-	spec    *scenarios.ProcessSpec
-	index   uint32
-	peers   []*Proc // the process of this name on every machine
-	cost    *choice.List
-	order   *choice.List
-	lag     *choice.List
+	machine        *Machine
+	spec           *scenarios.ProcessSpec
+	index          uint32
+	peers          []*Proc // the process of this name on every machine
+	stepCosts      *choice.List
+	eventOrder     *choice.List
+	localLatencies *choice.List
 
 	process     env.Process
 	up          bool
-	life        uint64 // changes at every start and end
+	generation  uint64 // changes at every start and end
 	incarnation uint64
 	paused      int
-	killed      int // kill faults that act: no automatic restart
+	killed      int // active kill faults; while there are any, no automatic restart
 	exit        error
 
-	stepping  bool
-	busyUntil int64
-	pumpAt    int64 // time of a scheduled pump, -1 when there is none
-	timers    timers
-	dueTimers int
-	inbox     inbox
+	stepping   bool
+	busyUntil  int64
+	deliveryAt int64 // time of a scheduled pump, -1 when there is none
+	timers     timers
+	dueTimers  int
+	inbox      inbox
 
-	park     kernel.Park
-	wakeHeld bool // a wake came while the process was paused
-	hops     []func()
-	atEnd    []func()
+	park         kernel.Park
+	wakeHeld     bool // a wait ended while the process was paused
+	taskSwitches []func()
+	atEnd        []func()
 
-	rands   map[string]*draw.Entropy
-	logger  *slog.Logger
-	ops     map[env.OpID]*call
-	lastOp  env.OpID
-	localAt map[*Proc]int64 // when the last message to each neighbour arrives
-	files   int
+	rands            map[string]*draw.Entropy
+	logger           *slog.Logger
+	ops              map[env.OpID]*call
+	lastOp           env.OpID
+	lastLocalArrival map[*Proc]int64 // when the last message to each neighbour arrives
+	files            int
 }
 
 // Event codes.
 const (
 	codePacket = iota
 	codeTimer
-	codePump
+	codeDeliver
 	codeWake
 	codeStart
 )
 
-// MinLocalLatency and the span bound how long a local message takes.
+// A local message takes at least localLatencyMin and less than localLatencySpan more.
 const (
 	localLatencyMin  = 2 * time.Microsecond
 	localLatencySpan = 4 * time.Microsecond
@@ -70,10 +70,10 @@ const (
 
 func newProc(m *Machine, spec *scenarios.ProcessSpec) *Proc {
 	w := m.world
-	p := &Proc{machine: m, spec: spec, index: uint32(len(w.procs)), pumpAt: -1}
+	p := &Proc{machine: m, spec: spec, index: uint32(len(w.procs)), deliveryAt: -1}
 	stream := "process/" + m.name + "/" + spec.Name
-	p.cost, p.order = w.Choices.List(stream, "cost"), w.Choices.List(stream, "order")
-	p.lag = w.Choices.List(stream, "local")
+	p.stepCosts, p.eventOrder = w.Choices.List(stream, "cost"), w.Choices.List(stream, "order")
+	p.localLatencies = w.Choices.List(stream, "local")
 	p.timers.proc = p
 	w.procs = append(w.procs, p)
 	return p
@@ -91,35 +91,35 @@ func (p *Proc) Handle(code uint32, arg uint64) {
 		p.arrive(uint32(arg))
 	case codeTimer:
 		if p.up && p.timers.expire(arg) {
-			p.pump()
+			p.deliverNext()
 		}
-	case codePump:
-		if p.pumpAt == p.world().Kernel.Now() {
-			p.pumpAt = -1
-			p.pump()
+	case codeDeliver:
+		if p.deliveryAt == p.world().Kernel.Now() {
+			p.deliveryAt = -1
+			p.deliverNext()
 		}
 	case codeWake:
 		p.wake(arg)
 	case codeStart:
-		if arg == p.life && !p.up && p.machine.on && p.killed == 0 {
+		if arg == p.generation && !p.up && p.machine.on && p.killed == 0 {
 			p.start()
 		}
 	}
 }
 
-// start runs the process anew.
+// start begins a new incarnation of the process.
 func (p *Proc) start() {
 	if p.up {
 		return
 	}
 	w := p.world()
-	p.life++
+	p.generation++
 	p.incarnation++
-	p.up, p.exit, p.busyUntil, p.pumpAt, p.wakeHeld = true, nil, 0, -1, false
+	p.up, p.exit, p.busyUntil, p.deliveryAt, p.wakeHeld = true, nil, 0, -1, false
 	p.timers.reset()
 	p.inbox.reset()
 	p.rands, p.logger = map[string]*draw.Entropy{}, nil
-	p.ops, p.localAt = map[env.OpID]*call{}, map[*Proc]int64{}
+	p.ops, p.lastLocalArrival = map[env.OpID]*call{}, map[*Proc]int64{}
 	p.process = p.spec.New()
 	w.note(p, noteStart, p.incarnation, 0)
 	for _, other := range p.machine.procs {
@@ -136,13 +136,13 @@ func (p *Proc) start() {
 	})
 }
 
-// scheduleStart starts the process later. It never starts within another's handler: the process
-// may wait for its disk in the middle of its start.
+// scheduleStart schedules a start, also one without delay: a start may wait for the disk, so it must
+// not run inside another process's handler.
 func (p *Proc) scheduleStart(after time.Duration) {
-	p.world().Kernel.After(int64(after), p, codeStart, p.life)
+	p.world().Kernel.After(int64(after), p, codeStart, p.generation)
 }
 
-// run runs a piece of the process: Start or one Step.
+// run runs one call of the process: Start or one Step.
 func (p *Proc) run(body func()) {
 	w := p.world()
 	p.stepping = true
@@ -160,7 +160,8 @@ func (p *Proc) step(ev env.Event) {
 	p.finish()
 }
 
-// finish is what follows a Step that ran to completion.
+// finish ends a Start or Step that ran to completion: it ends a process that asked for its end, and
+// else schedules the next delivery.
 func (p *Proc) finish() {
 	w := p.world()
 	w.running = nil
@@ -174,19 +175,19 @@ func (p *Proc) finish() {
 		return
 	}
 	now := w.Kernel.Now()
-	p.busyUntil = now + int64(stepCostMin) + int64(p.cost.Choose(uint64(stepCostSpan)))
+	p.busyUntil = now + int64(stepCostMin) + int64(p.stepCosts.Choose(uint64(stepCostSpan)))
 	if p.pending() {
-		p.schedulePump()
+		p.scheduleDelivery()
 	}
 }
 
 func (p *Proc) pending() bool { return p.dueTimers > 0 || p.inbox.count > 0 }
 
-func (p *Proc) schedulePump() {
+func (p *Proc) scheduleDelivery() {
 	at := max(p.busyUntil, p.world().Kernel.Now())
-	if p.pumpAt != at {
-		p.pumpAt = at
-		p.world().Kernel.At(at, p, codePump, 0)
+	if p.deliveryAt != at {
+		p.deliveryAt = at
+		p.world().Kernel.At(at, p, codeDeliver, 0)
 	}
 }
 
@@ -195,29 +196,29 @@ func (p *Proc) ready() bool {
 	return p.up && !p.stepping && p.paused == 0 && p.world().Kernel.Now() >= p.busyUntil
 }
 
-// pump delivers one event if the process can take one.
-func (p *Proc) pump() {
+// deliverNext delivers one event if the process can take one.
+func (p *Proc) deliverNext() {
 	if !p.up || p.stepping || p.paused > 0 || !p.pending() {
 		return
 	}
 	if !p.ready() {
-		p.schedulePump()
+		p.scheduleDelivery()
 		return
 	}
 	heads := p.inbox.heads()
 	pick := 0
 	if total := len(heads) + p.dueTimers; total > 1 {
-		pick = int(p.order.Choose(uint64(total)))
+		pick = int(p.eventOrder.Choose(uint64(total)))
 	}
 	if pick < len(heads) {
 		p.deliver(p.inbox.take(heads[pick]))
 		return
 	}
-	p.fire(pick - len(heads))
+	p.fireTimer(pick - len(heads))
 }
 
-// fire delivers the n-th due timer.
-func (p *Proc) fire(n int) {
+// fireTimer delivers the n-th due timer.
+func (p *Proc) fireTimer(n int) {
 	for i := range p.timers.slots {
 		if !p.timers.slots[i].due {
 			continue
@@ -232,27 +233,28 @@ func (p *Proc) fire(n int) {
 	panic(fmt.Sprintf("world: %s counts due timers that are not there", p.spec.Name))
 }
 
-// end ends the process, whatever it is doing. A nil reason is a kill.
+// end ends the process at once, also in the middle of a Step. reason is what the process passed to
+// Exit; errQuiet logs nothing.
 func (p *Proc) end(reason error) {
 	if !p.up {
 		return
 	}
 	w := p.world()
 	p.up = false
-	p.life++
+	p.generation++
 	if reason != nil && !errors.Is(reason, errQuiet) {
 		w.logf(p.machine, p.spec.Name, "process ended: %v", reason)
 	}
 	w.note(p, noteEnd, p.incarnation, 0)
 	if p.park.Waiting() {
-		w.running = p // what unwinds may still draw
+		w.running = p // functions that unwind may still draw
 		w.Kernel.Unwind(&p.park)
 		w.running = nil
 	}
 	for _, release := range p.atEnd {
 		release()
 	}
-	p.stepping, p.hops, p.atEnd, p.process = false, nil, nil, nil
+	p.stepping, p.taskSwitches, p.atEnd, p.process = false, nil, nil, nil
 	p.machine.io.waiting = slices.DeleteFunc(p.machine.io.waiting, func(q *Proc) bool { return q == p })
 	for _, slot := range p.inbox.drain() {
 		w.freePacket(slot)
@@ -265,7 +267,7 @@ func (p *Proc) end(reason error) {
 	}
 }
 
-// errQuiet is for ends that need no log line.
+// errQuiet is the reason of ends that need no log line.
 var errQuiet = errors.New("quiet")
 
 // Kill ends the process without notice and keeps it down until Revive.
@@ -284,7 +286,7 @@ func (p *Proc) Revive() {
 // Pause stops the process from running.
 func (p *Proc) Pause() { p.paused++ }
 
-// Unpause lets it run again; what is due is delivered in drawn order.
+// Unpause ends one pause. After the last one, due events are delivered in drawn order.
 func (p *Proc) Unpause() {
 	if p.paused == 0 {
 		return // the pause ended with the process, when its machine was reset
@@ -294,18 +296,18 @@ func (p *Proc) Unpause() {
 	}
 	if p.wakeHeld {
 		p.wakeHeld = false
-		p.world().Kernel.After(0, p, codeWake, p.life)
+		p.world().Kernel.After(0, p, codeWake, p.generation)
 		return
 	}
 	if p.pending() && !p.stepping {
-		p.schedulePump()
+		p.scheduleDelivery()
 	}
 }
 
 // wake ends a wait inside a Step.
-func (p *Proc) wake(life uint64) {
+func (p *Proc) wake(generation uint64) {
 	switch {
-	case life != p.life || !p.park.Waiting():
+	case generation != p.generation || !p.park.Waiting():
 	case p.paused > 0:
 		p.wakeHeld = true
 	case p.machine.io.stalled > 0:
@@ -315,19 +317,19 @@ func (p *Proc) wake(life uint64) {
 	}
 }
 
-// pass lets time go by inside a Step.
-func (p *Proc) pass(d int64) {
+// waitFor waits d nanoseconds inside a Step.
+func (p *Proc) waitFor(d int64) {
 	k := p.world().Kernel
 	if p.machine.io.stalled == 0 && k.Advance(d) {
 		return
 	}
-	k.After(d, p, codeWake, p.life)
+	k.After(d, p, codeWake, p.generation)
 	p.suspend()
 }
 
 func (p *Proc) suspend() {
-	if n := len(p.hops); n > 0 {
-		p.hops[n-1]()
+	if n := len(p.taskSwitches); n > 0 {
+		p.taskSwitches[n-1]()
 		return
 	}
 	w := p.world()
@@ -337,10 +339,10 @@ func (p *Proc) suspend() {
 }
 
 // EnterTask implements env.TaskHost.
-func (p *Proc) EnterTask(hop func()) { p.hops = append(p.hops, hop) }
+func (p *Proc) EnterTask(hop func()) { p.taskSwitches = append(p.taskSwitches, hop) }
 
 // LeaveTask implements env.TaskHost.
-func (p *Proc) LeaveTask() { p.hops = p.hops[:len(p.hops)-1] }
+func (p *Proc) LeaveTask() { p.taskSwitches = p.taskSwitches[:len(p.taskSwitches)-1] }
 
 // SuspendLoop implements env.TaskHost.
 func (p *Proc) SuspendLoop() { p.suspend() }
@@ -350,9 +352,9 @@ func (p *Proc) AtEnd(release func()) { p.atEnd = append(p.atEnd, release) }
 
 // localLatency draws how long a local message takes.
 func (p *Proc) localLatency() int64 {
-	n := p.lag.Choose(uint64(localLatencySpan))
+	n := p.localLatencies.Choose(uint64(localLatencySpan))
 	return int64(localLatencyMin) + int64(n)
 }
 
-// sizeClass is the buffer class that holds n bytes.
+// sizeClass returns the class of buffers that hold n bytes.
 func sizeClass(n int) int { return bits.Len(uint(max(n, 1)-1) >> minBufferBits) }

@@ -11,7 +11,7 @@ import (
 )
 
 // TestTimersOfANewLifeAfterAPauseInADiskCall: a process is paused in a disk call, its machine loses
-// power and boots while the pause continues, and a timer of the new life comes due within it.
+// power and boots while the pause continues, and a timer of the new incarnation comes due within it.
 func TestTimersOfANewLifeAfterAPauseInADiskCall(t *testing.T) {
 	fired := 0
 	w := build(t, 1, 1, cast{"a": func() *script {
@@ -38,5 +38,5 @@ func TestTimersOfANewLifeAfterAPauseInADiskCall(t *testing.T) {
 	require.Equal(t, 1, fired)
 	m.Each("a", (*world.Proc).Unpause)
 	runFor(t, w, 50*time.Millisecond)
-	require.Equal(t, 2, fired, "the timer of the new life is never delivered")
+	require.Equal(t, 2, fired, "the timer of the new incarnation is never delivered")
 }

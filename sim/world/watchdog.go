@@ -7,8 +7,8 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios"
 )
 
-// hardware is a machine's watchdog device. It counts in true time: the machine's clock faults and
-// paused processes do not touch it.
+// hardware is a machine's watchdog device. It counts in the kernel's time, so clock faults of the
+// machine and paused processes do not affect it.
 type hardware struct {
 	machine  *Machine
 	armed    bool
@@ -24,21 +24,21 @@ const rebootTime = 20 * time.Second
 const (
 	codeCount = iota
 	codeReboot
-	codeShutDown // the machine's own wish
+	codeShutDown // requested by a process of the machine
 	codeRestart
 )
 
 // Watchdog implements env.WatchdogHost.
-func (p *Proc) Watchdog() env.Watchdog { return watchdog{p, p.life} }
+func (p *Proc) Watchdog() env.Watchdog { return watchdog{p, p.generation} }
 
-// watchdog is the device as one life of a process sees it.
+// watchdog is the device as one incarnation of a process sees it.
 type watchdog struct {
-	proc *Proc
-	life uint64
+	proc       *Proc
+	generation uint64
 }
 
 func (w watchdog) device() *hardware { return &w.proc.machine.hardware }
-func (w watchdog) dead() bool        { return w.proc.life != w.life || !w.proc.up }
+func (w watchdog) dead() bool        { return w.proc.generation != w.generation || !w.proc.up }
 
 // Arm implements env.Watchdog.
 func (w watchdog) Arm(timeout time.Duration) error {
@@ -81,7 +81,7 @@ func (w watchdog) Armed() bool { return w.device().armed }
 func (h *hardware) Handle(code uint32, boot uint64) {
 	m := h.machine
 	if m.boot != boot {
-		return // of an earlier life of the machine
+		return // of an earlier boot of the machine
 	}
 	if code == codeReboot {
 		if m.cuts == 0 {
@@ -106,20 +106,20 @@ func (h *hardware) Handle(code uint32, boot uint64) {
 	m.reset()
 }
 
-// reset is what an expired watchdog does: the power goes at once and comes back after a while.
-// Processes that were paused are gone; the new ones run.
+// reset is called when the watchdog expires: it cuts the power and boots the machine after rebootTime.
+// Pauses end, because their processes have ended.
 func (m *Machine) reset() {
 	m.world.logf(m, "machine", "watchdog expired: reset")
 	m.powerOff(scenarios.CauseWatchdog)
-	m.forgetPauses()
+	m.endPauses()
 	if m.world.cfg.StaysOff {
 		return
 	}
 	m.world.Kernel.After(int64(rebootTime), &m.hardware, codeReboot, m.boot)
 }
 
-// forgetPauses: the processes that were paused are gone, and no longer than that lasts a pause.
-func (m *Machine) forgetPauses() {
+// endPauses ends every pause, because the paused processes have ended.
+func (m *Machine) endPauses() {
 	for _, p := range m.procs {
 		p.paused = 0
 	}
@@ -127,11 +127,11 @@ func (m *Machine) forgetPauses() {
 
 // recordPower emits the record of a power change, for the checkers.
 func (m *Machine) recordPower(on bool, cause string) {
-	m.tell(scenarios.Power{On: on, Boot: m.boot, Cause: cause})
+	m.emit(scenarios.Power{On: on, Boot: m.boot, Cause: cause})
 }
 
-// tell publishes a record of the machine's own.
-func (m *Machine) tell(r env.Record) {
+// emit publishes a record of the machine's own.
+func (m *Machine) emit(r env.Record) {
 	w := m.world
 	if w.cfg.OnRecord == nil {
 		return

@@ -38,21 +38,21 @@ type World struct {
 	Choices *choice.Source
 	Net     *fault.Net
 
-	cfg      Config
-	machines []*Machine
-	procs    []*Proc
-	lines    []line // from*len(machines)+to
-	packets  []packet
-	freePkts []uint32
-	buffers  [bufferClasses][][]byte
-	probes   map[string]int
-	devices  scenarios.ExternalDevices // nil when there is none
-	running  *Proc
-	steps    uint64
-	fault    error
+	cfg         Config
+	machines    []*Machine
+	procs       []*Proc
+	links       []directedLink // from*len(machines)+to
+	packets     []packet
+	freePackets []uint32
+	buffers     [bufferClasses][][]byte
+	probes      map[string]int
+	devices     scenarios.ExternalDevices // nil when there is none
+	running     *Proc
+	steps       uint64
+	fault       error
 }
 
-// StepCost bounds what a Step costs: at least the first, less than the second.
+// A Step takes at least stepCostMin and less than stepCostSpan more.
 const (
 	stepCostMin  = 1 * time.Microsecond
 	stepCostSpan = 1 * time.Microsecond
@@ -62,7 +62,7 @@ const (
 func New(cfg Config, choices *choice.Source) *World {
 	w := &World{Kernel: kernel.New(choices), Choices: choices, cfg: cfg,
 		Net: fault.NewNet(cfg.Names, cfg.Base), probes: map[string]int{}}
-	w.lines = make([]line, len(cfg.Names)*len(cfg.Names))
+	w.links = make([]directedLink, len(cfg.Names)*len(cfg.Names))
 	for i, name := range cfg.Names {
 		w.machines = append(w.machines, newMachine(w, env.MachineID(i), name))
 	}
@@ -78,16 +78,16 @@ func (w *World) MachineAt(i int) *Machine { return w.machines[i] }
 // Probes counts how often each rare path was reached.
 func (w *World) Probes() map[string]int { return w.probes }
 
-// Steps is how many events processes have handled.
+// Steps returns how many events the processes have handled.
 func (w *World) Steps() uint64 { return w.steps }
 
-// Fault is the first thing that a process did that no process may do; nil if none did.
+// Fault returns the first violation of the rules for processes, such as a panic; nil if there was none.
 func (w *World) Fault() error { return w.fault }
 
-// Now is the time since the run began.
+// Now returns the time since the run began.
 func (w *World) Now() time.Duration { return time.Duration(w.Kernel.Now()) }
 
-// finding stops the run: something happened that must never happen.
+// finding stops the run because of something that must never happen.
 func (w *World) finding(err error) {
 	if w.fault == nil {
 		w.fault = err
@@ -95,7 +95,7 @@ func (w *World) finding(err error) {
 	w.Kernel.Stop(err)
 }
 
-// Close ends every process and gives back what the world holds.
+// Close ends every process and releases the world's coroutines.
 func (w *World) Close() {
 	for _, m := range w.machines {
 		for _, p := range m.procs {
@@ -105,8 +105,8 @@ func (w *World) Close() {
 	w.Kernel.Close()
 }
 
-// Entropy is the source for code that insists on crypto/rand.Reader: the stream of the process
-// that runs now.
+// Entropy returns the source of random bytes for code that uses crypto/rand.Reader: it reads from the
+// stream of the process that runs now.
 func (w *World) Entropy() io.Reader { return entropyReader{w} }
 
 type entropyReader struct{ w *World }
@@ -139,7 +139,7 @@ var noteWords = [...]string{noteReceived: "datagram", noteTimer: "timer", noteLo
 	noteStart: "start", noteEnd: "end", noteDisk: "disk call", noteComplete: "answer",
 	noteCall: "call of a program"}
 
-// Describe puts a note of the digest into words.
+// Describe returns a note of the digest as text.
 func (w *World) Describe(n kernel.Note) string {
 	p := w.procs[n.Who]
 	return fmt.Sprintf("%v %s/%s %s %#x content %016x", time.Duration(n.At), p.machine.name, p.spec.Name,
