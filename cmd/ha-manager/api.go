@@ -19,7 +19,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/store/tree"
 )
 
-// api is a node's store as clients reach it.
+// api is the store of one node, as clients reach it.
 type api struct {
 	client http.Client
 	base   string
@@ -32,32 +32,35 @@ const callTimeout = 15 * time.Second
 
 func connect(address string) (*api, error) {
 	if address == "" {
-		return nil, fmt.Errorf("%w: which node? give --api, or set %s to the path of its API socket", errUsage, apiVariable)
+		return nil, fmt.Errorf("%w: which node? give --api, or set %s to the path of its API socket",
+			errUsage, apiVariable)
 	}
 	a := &api{base: strings.TrimSuffix(address, "/"), prefix: "ha-manager/" + rand.Text()[:12] + "/"}
 	a.client.Timeout = callTimeout
 	if !strings.HasPrefix(address, "http://") {
 		a.base = "http://node"
-		a.client.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "unix", address)
-		}}
+		}
+		a.client.Transport = &http.Transport{DialContext: dial}
 	}
 	return a, nil
 }
 
-// errNotFound: there is no such file.
+// errNotFound means that the store has no such file.
 var errNotFound = errors.New("no such file or directory")
 
-// errNoQuorum is the well-known answer of a node without quorum: it reads and does not write.
+// errNoQuorum is Proxmox VE's error for a change on a node without quorum, which can only read.
 var errNoQuorum = errors.New("cluster not ready - no quorum?")
 
-// errChanged: somebody else was faster.
+// errChanged means that another client changed the file since it was read.
 var errChanged = errors.New("the file was changed meanwhile")
 
 func (a *api) do(ctx context.Context, req store.Request) (*store.Response, error) {
 	a.number++
 	req.ID = fmt.Sprintf("%s%d", a.prefix, a.number)
-	hr, err := http.NewRequestWithContext(ctx, http.MethodPost, a.base+hostapi.PathOp+store.Process, bytes.NewReader(req.Encode()))
+	hr, err := http.NewRequestWithContext(ctx, http.MethodPost, a.base+hostapi.PathOp+store.Process,
+		bytes.NewReader(req.Encode()))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errUsage, err)
 	}
@@ -133,10 +136,10 @@ func (a *api) read(ctx context.Context, path string) (string, uint64, error) {
 	return string(r.Entry.Data), r.Entry.Mod, nil
 }
 
-// maxEdits bounds how often an edit begins anew because somebody else was faster.
+// maxEdits bounds the attempts of an edit when other clients change the file.
 const maxEdits = 20
 
-// edit changes a file; nobody else's change is lost.
+// edit changes a file without losing the changes of other clients: it starts again after errChanged.
 func (a *api) edit(ctx context.Context, path string, change func(string) (string, error)) error {
 	if err := a.writable(ctx); err != nil {
 		return err
@@ -184,7 +187,9 @@ func (a *api) mkdir(ctx context.Context, path string) error {
 func (a *api) list(ctx context.Context, path string) (map[string]bool, error) {
 	all := map[string]bool{}
 	for after := ""; ; {
-		r, err := a.do(ctx, store.Request{Op: store.OpList, Path: path, Local: true, Deep: true, After: after})
+		r, err := a.do(ctx, store.Request{
+			Op: store.OpList, Path: path, Local: true, Deep: true, After: after,
+		})
 		if errors.Is(err, errNotFound) {
 			return all, nil
 		}

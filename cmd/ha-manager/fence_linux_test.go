@@ -16,9 +16,9 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env/envtest/thorough"
 )
 
-// fenceAgent is a fence agent whose outlets are files with the ids of two processes: the one whose
-// end is the node's power cut, and the one that carries it out. It reaches nothing while there is a
-// file "broken".
+// fenceAgent is a fence agent whose outlets are files with the ids of two processes: the process whose
+// end is the node's power cut, and the process that performs it. The agent reaches no outlet while
+// there is a file "broken".
 const fenceAgent = `#!/bin/sh
 while read -r line; do
 	case "$line" in
@@ -42,8 +42,8 @@ esac
 `
 
 // TestADeviceIsNeeded: with "both", real daemons, a real agent and a node that is frozen with its
-// supervisor, so that no watchdog works there and its service goes on running. Nobody takes the service
-// for as long as the device cannot be reached, however long the lock has expired. Then the device
+// supervisor, so that no watchdog works there and its service continues to run. No node takes the
+// service while the device cannot be reached, however long ago the lock has expired. Then the device
 // switches the node off, and the service runs elsewhere, at no time twice.
 func TestADeviceIsNeeded(t *testing.T) {
 	thorough.Only(t, "a cluster of three daemons works for half a minute")
@@ -103,7 +103,7 @@ func TestADeviceIsNeeded(t *testing.T) {
 	calls, err := os.ReadFile(filepath.Join(filepath.Dir(agent), "calls"))
 	require.NoError(t, err)
 	require.Regexp(t, fmt.Sprintf(`(plug%d off\n)+plug%d status\n`, lost+1, lost+1), string(calls))
-	require.NotContains(t, string(calls), "plug1 ", "nobody else was touched")
+	require.NotContains(t, string(calls), "plug1 ", "no other node was touched")
 }
 
 // freeze stops a node's daemon and its watchdog. The services go on.

@@ -17,7 +17,7 @@ import (
 )
 
 func (t *tool) fence() *cobra.Command {
-	group := asksFor(&cobra.Command{Use: "fence", Short: "the devices that switch lost nodes off"})
+	group := commandGroup(&cobra.Command{Use: "fence", Short: "the devices that switch lost nodes off"})
 	group.AddCommand(t.fenceSet(), t.fenceConfig(), t.fenceMode())
 	return group
 }
@@ -25,10 +25,11 @@ func (t *tool) fence() *cobra.Command {
 // maxFenceBytes bounds the file that is read.
 const maxFenceBytes = 512 << 10
 
-// fenceSet replaces the file after looking at it as the master will.
+// fenceSet replaces the file after it has checked it as the master will.
 func (t *tool) fenceSet() *cobra.Command {
-	return &cobra.Command{Use: "set FILE", Short: "install a file with fence devices (-: standard input)", Args: exactly(1),
-		Long: `Puts a file in force that says which device switches which node off, in the order of trying:
+	return &cobra.Command{Use: "set FILE", Short: "install a file with fence devices (-: standard input)",
+		Args: exactly(1),
+		Long: `Installs a file with the device that switches each node off, in the order of trying:
 
     device pdu fence_apc ip=10.0.0.9 username=apc password=secret
     connect pdu node=n1 plug=1
@@ -40,7 +41,7 @@ hardware or both.`,
 			if err != nil {
 				return err
 			}
-			if err := fenceMakesSense(text); err != nil {
+			if err := checkFence(text); err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)
 			}
 			a, err := t.connect()
@@ -71,8 +72,8 @@ func readFence(cmd *cobra.Command, name string) (string, error) {
 	return string(data), nil
 }
 
-// fenceMakesSense plans the fencing of every node that the file names.
-func fenceMakesSense(text string) error {
+// checkFence plans the fencing of every node that the file names.
+func checkFence(text string) error {
 	cfg, err := config.ParseFence(text)
 	if err != nil {
 		return err
@@ -94,7 +95,8 @@ func fenceMakesSense(text string) error {
 }
 
 func (t *tool) fenceConfig() *cobra.Command {
-	return &cobra.Command{Use: "config", Short: "show the fence devices as they are written", Args: exactly(0),
+	return &cobra.Command{Use: "config", Short: "show the fence devices as they are written",
+		Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			text, err := t.readFile(cmd.Context(), haproc.FencePath)
 			if err != nil {
@@ -105,7 +107,7 @@ func (t *tool) fenceConfig() *cobra.Command {
 		}}
 }
 
-// fencingKey begins the line of datacenter.cfg that says what proves a node's death.
+// fencingKey begins the line of datacenter.cfg with the accepted proof of a node's death.
 const fencingKey = "fencing:"
 
 func (t *tool) fenceMode() *cobra.Command {
@@ -113,10 +115,12 @@ func (t *tool) fenceMode() *cobra.Command {
 	for _, mode := range ha.FencingModes() {
 		modes = append(modes, string(mode))
 	}
-	return &cobra.Command{Use: "mode " + strings.Join(modes, "|"), Short: "what proves that a lost node is dead: time, a device, or both", Args: exactly(1),
+	return &cobra.Command{Use: "mode " + strings.Join(modes, "|"),
+		Short: "what proves that a lost node is dead: time, a device, or both", Args: exactly(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !slices.Contains(modes, args[0]) {
-				return fmt.Errorf("%w: the mode is one of %s, not %q", errUsage, strings.Join(modes, ", "), args[0])
+				return fmt.Errorf("%w: the mode is one of %s, not %q", errUsage, strings.Join(modes, ", "),
+					args[0])
 			}
 			a, err := t.connect()
 			if err != nil {
@@ -134,8 +138,8 @@ func (t *tool) fenceMode() *cobra.Command {
 		}}
 }
 
-// underFence are the nodes that devices work on.
-func (v *view) underFence() (out []entry) {
+// fencedNodes returns the nodes on which fence devices work.
+func (v *view) fencedNodes() (out []entry) {
 	for _, node := range slices.Sorted(maps.Keys(v.manager.Fencing)) {
 		out = append(out, entry{ID: "fence:" + node, Type: "fence", Node: node,
 			Status: fmt.Sprintf("%s (%s)", node, v.manager.Fencing[node])})

@@ -17,17 +17,17 @@ var groupOptions = []option{
 	{name: "comment", usage: "any `text`"},
 }
 
-func understoodGroups(text string) error {
+func checkGroups(text string) error {
 	_, problems, err := config.ParseGroups(text)
 	return firstProblem(problems, err)
 }
 
-// errGroupsGone is the well-known answer of a cluster that has rules instead of groups.
+// errGroupsGone is Proxmox VE's error in a cluster that has rules instead of groups.
 var errGroupsGone = errors.New("ha groups have been migrated to rules")
 
-// noGroups fails with the prefix when there are no groups any more: a master turns them into rules
-// as soon as all nodes understand those, and removes them. Where a master has been and groups are
-// none, there never will be any.
+// noGroups returns an error with the prefix if the groups are gone: a master turns them into rules and
+// removes them once all nodes understand rules. If a cluster has had a master and has no groups, it will
+// never have any.
 func noGroups(cmd *cobra.Command, a *api, prefix string) error {
 	text, _, err := a.read(cmd.Context(), haproc.GroupsPath)
 	if err != nil {
@@ -49,8 +49,9 @@ func noGroups(cmd *cobra.Command, a *api, prefix string) error {
 	return nil
 }
 
-// changeGroups edits the groups, unless there are none any more.
-func (t *tool) changeGroups(cmd *cobra.Command, doing string, change func([]config.Section) ([]config.Section, error)) error {
+// changeGroups edits the groups, unless they are gone.
+func (t *tool) changeGroups(cmd *cobra.Command, doing string,
+	change func([]config.Section) ([]config.Section, error)) error {
 	a, err := t.connect()
 	if err != nil {
 		return err
@@ -61,12 +62,13 @@ func (t *tool) changeGroups(cmd *cobra.Command, doing string, change func([]conf
 	if err := noGroups(cmd, a, "cannot "+doing+" group"); err != nil {
 		return err
 	}
-	return t.changeSections(cmd, haproc.GroupsPath, understoodGroups, change)
+	return t.changeSections(cmd, haproc.GroupsPath, checkGroups, change)
 }
 
 func (t *tool) groupAdd() *cobra.Command {
 	var cmd *cobra.Command
-	cmd = &cobra.Command{Use: "groupadd GROUP", Short: "create an HA group (use rules instead)", Args: exactly(1),
+	cmd = &cobra.Command{Use: "groupadd GROUP", Short: "create an HA group (use rules instead)",
+		Args: exactly(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if err := hasNeeded(cmd, groupOptions); err != nil {
 				return err

@@ -13,12 +13,13 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/store"
 )
 
-// guest is for the configurations of services themselves, which other clusters have other tools
-// for: where one lies, there its service lives.
+// guest manages the configurations of the services themselves, for which real clusters have other tools.
+// A service belongs to the node that has its configuration.
 func (t *tool) guest() *cobra.Command {
-	group := asksFor(&cobra.Command{Use: "guest", Short: "the configurations of services: what runs, and on which node",
-		Long: `A service has a configuration on exactly one node; the HA manager moves it along. These commands make,
-list and remove configurations. They start and stop nothing.`})
+	group := commandGroup(&cobra.Command{Use: "guest",
+		Short: "the configurations of services: what runs, and on which node",
+		Long: `A service has a configuration on exactly one node; the HA manager moves it with the service.
+These commands create, list and remove configurations. They start and stop nothing.`})
 	group.AddCommand(t.guestCreate(), t.guestList(), t.guestDestroy())
 	return group
 }
@@ -26,7 +27,8 @@ list and remove configurations. They start and stop nothing.`})
 func (t *tool) guestCreate() *cobra.Command {
 	var node, command string
 	var memory, cores int
-	cmd := &cobra.Command{Use: "create SID --node NODE", Short: "create the configuration of a service", Args: exactly(1),
+	cmd := &cobra.Command{Use: "create SID --node NODE", Short: "create the configuration of a service",
+		Args: exactly(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			sid, err := sidOf(args[0], "")
 			if err != nil {
@@ -36,7 +38,8 @@ func (t *tool) guestCreate() *cobra.Command {
 				return fmt.Errorf("%w: --node says on which node it lives, by its name", errUsage)
 			}
 			if strings.ContainsAny(command, " \t\r\n[") {
-				return fmt.Errorf("%w: --command is the name of a command of the node's ha.json, not a program", errUsage)
+				return fmt.Errorf(
+					"%w: --command is the name of a command of the node's ha.json, not a program", errUsage)
 			}
 			a, v, err := t.writableView(cmd.Context())
 			if err != nil {
@@ -61,7 +64,8 @@ func (t *tool) guestCreate() *cobra.Command {
 			})
 		}}
 	cmd.Flags().StringVar(&node, "node", "", "the `node` where it lives at first")
-	cmd.Flags().StringVar(&command, "command", "", "the `name` of its command in the ha.json of the nodes (default: their default)")
+	cmd.Flags().StringVar(&command, "command", "",
+		"the `name` of its command in the ha.json of the nodes (default: their default)")
 	cmd.Flags().IntVar(&memory, "memory", 512, "its size in `MiB`, for schedulers that look at it")
 	cmd.Flags().IntVar(&cores, "cores", 1, "its processors, for the same")
 	return cmd
@@ -73,7 +77,8 @@ func (t *tool) guestList() *cobra.Command {
 		Node string `json:"node"`
 		HA   int    `json:"ha"`
 	}
-	return t.printing(&cobra.Command{Use: "list", Short: "list the services that have a configuration", Args: exactly(0),
+	return t.printing(&cobra.Command{Use: "list", Short: "list the services that have a configuration",
+		Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, v, err := t.view(cmd.Context())
 			if err != nil {
@@ -93,7 +98,8 @@ func (t *tool) guestList() *cobra.Command {
 }
 
 func (t *tool) guestDestroy() *cobra.Command {
-	return &cobra.Command{Use: "destroy SID", Short: "remove the configuration of a service that is not under HA", Args: exactly(1),
+	return &cobra.Command{Use: "destroy SID",
+		Short: "remove the configuration of a service that is not under HA", Args: exactly(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			sid, err := sidOf(args[0], "")
 			if err != nil {
@@ -107,15 +113,17 @@ func (t *tool) guestDestroy() *cobra.Command {
 			case v.homes[sid] == "":
 				return fmt.Errorf("%s does not exist", sid)
 			case v.services[sid] != nil || v.manager.ServiceStatus[sid] != nil:
-				return fmt.Errorf("unable to remove %s: it is used in HA resources; `ha-manager set %s --state stopped`, then "+
-					"`ha-manager remove %s` first", sid, sid, sid)
+				return fmt.Errorf("unable to remove %s: it is used in HA resources; "+
+					"`ha-manager set %s --state stopped`, then `ha-manager remove %s` first", sid, sid, sid)
 			}
-			_, err = a.do(cmd.Context(), store.Request{Op: "delete", Path: haproc.GuestPath(sid, v.homes[sid])})
+			_, err = a.do(cmd.Context(), store.Request{
+				Op: "delete", Path: haproc.GuestPath(sid, v.homes[sid]),
+			})
 			return err
 		}}
 }
 
-// nodeOf is the node whose directory a path is in.
+// nodeOf returns the node whose directory contains a path, and the rest of the path.
 func nodeOf(path string) (rest, node string, ok bool) {
 	parts := strings.SplitN(path, "/", 3)
 	if len(parts) < 2 || parts[0] != nodesDir {

@@ -1,7 +1,7 @@
-// Command ha-manager is the operator's tool for high availability, with the well-known commands: it
-// shows and changes what is configured, shows the status, and orders moves. It reads and changes the
-// cluster's files through a node's API; it never talks to the HA manager itself and never decides
-// anything about services.
+// Command ha-manager is the operator's tool for high availability, with Proxmox VE's commands: it shows
+// and changes the configuration, shows the status, and orders moves. It reads and changes the cluster's
+// files through a node's API; it never contacts the HA manager itself and never decides anything about
+// services.
 package main
 
 import (
@@ -17,7 +17,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Exit codes, as everywhere in Holdfast.
+// Exit codes, the same as those of the other commands of Holdfast.
 const (
 	exitOK     = 0
 	exitFailed = 1
@@ -34,7 +34,7 @@ func main() {
 	os.Exit(code)
 }
 
-// errUsage marks what was wrong with the command line.
+// errUsage marks an error in the command line.
 var errUsage = errors.New("usage")
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
@@ -85,10 +85,13 @@ func newRoot() *cobra.Command {
 	root.PersistentFlags().StringVar(&t.api, "api", os.Getenv(apiVariable),
 		"the node's API: the path of its `socket`, or http://HOST:PORT (default from $"+apiVariable+")")
 	root.PersistentFlags().Lookup("api").DefValue = ""
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		return fmt.Errorf("%w: %w", errUsage, err)
+	})
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(t.status(), t.config(), t.add(), t.remove(), t.set(), t.move("migrate"), t.move("relocate"),
-		t.crmCommand(), t.rules(), t.groupAdd(), t.groupSet(), t.groupRemove(), t.groupConfig(), t.guest(), t.fence())
+	root.AddCommand(t.status(), t.config(), t.add(), t.remove(), t.set(), t.move("migrate"),
+		t.move("relocate"), t.crmCommand(), t.rules(), t.groupAdd(), t.groupSet(), t.groupRemove(),
+		t.groupConfig(), t.guest(), t.fence())
 	return root
 }
 
@@ -102,8 +105,8 @@ func exactly(n int) cobra.PositionalArgs {
 	}
 }
 
-// asksFor refuses a group of commands without one of them.
-func asksFor(cmd *cobra.Command) *cobra.Command {
+// commandGroup makes a group of commands refuse a call without one of them.
+func commandGroup(cmd *cobra.Command) *cobra.Command {
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		var names []string
 		for _, c := range cmd.Commands() {
@@ -113,16 +116,17 @@ func asksFor(cmd *cobra.Command) *cobra.Command {
 		if len(args) > 0 {
 			what = "there is no " + args[0]
 		}
-		return fmt.Errorf("%w: %s: %s? write %s", errUsage, cmd.CommandPath(), what, strings.Join(names, ", "))
+		return fmt.Errorf("%w: %s: %s? write %s", errUsage, cmd.CommandPath(), what,
+			strings.Join(names, ", "))
 	}
 	cmd.RunE = func(*cobra.Command, []string) error { return nil }
 	return cmd
 }
 
-// boolean is a switch that is written as the well-known tools take it.
+// boolean is a switch with Proxmox VE's values.
 type boolean struct{ value string }
 
-// words of a switch.
+// Values of a switch.
 var (
 	onWords  = []string{"1", "yes", "on", "true"}
 	offWords = []string{"0", "no", "off", "false"}
@@ -147,7 +151,7 @@ func (b *boolean) Set(word string) error {
 	return nil
 }
 
-// switches are the names of all switches: the word after them may be their value.
+// switches are the names of all switches. The word after a switch may be its value.
 var switches = []string{"--failback", "--strict", "--disable", "--restricted", "--nofailback", "--purge"}
 
 func withSwitch(cmd *cobra.Command, name, value, usage string) {

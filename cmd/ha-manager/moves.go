@@ -55,7 +55,7 @@ func (t *tool) sendFor(cmd *cobra.Command, sid, line string, check func(a *api, 
 	return a.send(cmd.Context(), line)
 }
 
-// move is migrate or relocate.
+// move returns the command migrate or relocate.
 func (t *tool) move(how string) *cobra.Command {
 	short := "move a running resource to another node"
 	if how == "relocate" {
@@ -73,12 +73,13 @@ a resource that may not stay on the target returns.`,
 				return err
 			}
 			target := args[1]
-			return t.sendFor(cmd, sid, fmt.Sprintf("%s %s %s", how, sid, target), func(a *api, v *view) error {
-				if err := v.isNode(target); err != nil {
-					return err
-				}
-				return v.partners(cmd.Context(), a, cmd.OutOrStdout(), how, sid, target)
-			})
+			return t.sendFor(cmd, sid, fmt.Sprintf("%s %s %s", how, sid, target),
+				func(a *api, v *view) error {
+					if err := v.isNode(target); err != nil {
+						return err
+					}
+					return v.partners(cmd.Context(), a, cmd.OutOrStdout(), how, sid, target)
+				})
 		}}
 }
 
@@ -95,8 +96,8 @@ func (v *view) isNode(name string) error {
 	return nil
 }
 
-// partners prints what resource rules add to a move, or returns why they forbid it, as the master will
-// decide.
+// partners prints what resource-affinity rules add to a move, or returns why they forbid it, by the same
+// rules as the master.
 func (v *view) partners(ctx context.Context, a *api, w io.Writer, how, sid, target string) error {
 	all, err := readRules(ctx, a)
 	if err != nil {
@@ -108,16 +109,19 @@ func (v *view) partners(ctx context.Context, a *api, w io.Writer, how, sid, targ
 	var blocking []string
 	for _, other := range compiled.Apart[sid] {
 		if sd := v.manager.ServiceStatus[other]; sd != nil && (sd.Node == target || sd.Target == target) {
-			blocking = append(blocking, fmt.Sprintf("- resource '%s' on target node '%s' in negative affinity with resource '%s'",
-				other, target, sid))
+			blocking = append(blocking,
+				fmt.Sprintf("- resource '%s' on target node '%s' in negative affinity with resource '%s'",
+					other, target, sid))
 		}
 	}
 	if len(blocking) > 0 {
-		return fmt.Errorf("cannot %s resource '%s' to node '%s':\n\n%s", how, sid, target, strings.Join(blocking, "\n"))
+		return fmt.Errorf("cannot %s resource '%s' to node '%s':\n\n%s", how, sid, target,
+			strings.Join(blocking, "\n"))
 	}
 	for _, other := range compiled.Together[sid] {
 		if sd := v.manager.ServiceStatus[other]; sd != nil && sd.Node != target && sd.Target != target {
-			fmt.Fprintf(w, "also %s resource '%s' in positive affinity with resource '%s' to target node '%s'\n",
+			fmt.Fprintf(w,
+				"also %s resource '%s' in positive affinity with resource '%s' to target node '%s'\n",
 				how, other, sid, target)
 		}
 	}
@@ -125,8 +129,9 @@ func (v *view) partners(ctx context.Context, a *api, w io.Writer, how, sid, targ
 }
 
 func (t *tool) crmCommand() *cobra.Command {
-	group := asksFor(&cobra.Command{Use: "crm-command", Short: "send a command to the master"})
-	stop := &cobra.Command{Use: "stop SID TIMEOUT", Short: "stop a resource within so many seconds (0: at once)", Args: exactly(2),
+	group := commandGroup(&cobra.Command{Use: "crm-command", Short: "send a command to the master"})
+	stop := &cobra.Command{Use: "stop SID TIMEOUT",
+		Short: "stop a resource within so many seconds (0: at once)", Args: exactly(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			sid, err := sidOf(args[0], "")
 			if err != nil {
@@ -138,10 +143,11 @@ func (t *tool) crmCommand() *cobra.Command {
 			}
 			return t.sendFor(cmd, sid, line, nil)
 		}}
-	disarm := &cobra.Command{Use: "disarm-ha freeze|ignore", Short: "switch HA off on purpose", Args: exactly(1),
-		Long: `Switches fencing off in the whole cluster, for work to which HA must not react. With freeze, services
-stay as they are and HA does not touch them; with ignore, they are ignored, as if not configured. It
-takes effect when every LRM has closed its watchdog connection: see "ha-manager status".`,
+	disarm := &cobra.Command{Use: "disarm-ha freeze|ignore", Short: "switch HA off on purpose",
+		Args: exactly(1),
+		Long: `Switches fencing off in the whole cluster, for work to which HA must not react. With freeze,
+services stay as they are and HA does not touch them; with ignore, they are ignored, as if not
+configured. It takes effect when every LRM has closed its watchdog connection: see "ha-manager status".`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if args[0] != "freeze" && args[0] != "ignore" {
 				return fmt.Errorf("%w: write freeze or ignore, not %q", errUsage, args[0])
@@ -155,9 +161,11 @@ takes effect when every LRM has closed its watchdog connection: see "ha-manager 
 }
 
 func (t *tool) maintenance() *cobra.Command {
-	group := asksFor(&cobra.Command{Use: "node-maintenance", Short: "move services away from a node, and back"})
+	group := commandGroup(&cobra.Command{Use: "node-maintenance",
+		Short: "move services away from a node, and back"})
 	for _, how := range []string{"enable", "disable"} {
-		group.AddCommand(&cobra.Command{Use: how + " NODE", Short: how + " a node's maintenance", Args: exactly(1),
+		group.AddCommand(&cobra.Command{Use: how + " NODE", Short: how + " a node's maintenance",
+			Args: exactly(1),
 			RunE: func(cmd *cobra.Command, args []string) error {
 				a, v, err := t.writableView(cmd.Context())
 				if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// format is how a command prints what it has found.
+// format is how a command prints its result.
 type format string
 
 const (
@@ -35,7 +35,7 @@ func (f *format) Set(word string) error {
 	return fmt.Errorf("write %s, %s or %s", formatText, formatJSON, formatPretty)
 }
 
-// printing gives a command the choice of the output's format.
+// printing gives a command the option for the format of its output.
 func (t *tool) printing(cmd *cobra.Command) *cobra.Command {
 	cmd.Flags().Var(&t.format, "output-format", "text, json or json-pretty")
 	return cmd

@@ -21,10 +21,10 @@ import (
 // properties are the options of a resource.
 var properties = []string{"state", "group", "max_restart", "max_relocate", "failback", "comment"}
 
-// errNoResource names what is not configured.
+// errNoResource means that a resource is not configured.
 var errNoResource = errors.New("no such resource")
 
-// sidOf completes a bare number to a sid of the kind, a virtual machine's unless given.
+// sidOf completes a bare number to a sid of the kind, by default a virtual machine's.
 func sidOf(word, kind string) (string, error) {
 	if kind == "" {
 		kind = "vm"
@@ -46,7 +46,7 @@ func parseResources(text string) (map[string]*ha.ServiceConfig, error) {
 	return services, err
 }
 
-// digest is by what a change can say which configuration it is about.
+// digest identifies a version of a configuration, to which a change can be restricted.
 func digest(text string) string {
 	sum := sha1.Sum([]byte(text))
 	return hex.EncodeToString(sum[:])
@@ -78,7 +78,7 @@ func (t *tool) config() *cobra.Command {
 	return t.printing(cmd)
 }
 
-// sectionShape says how a file of sections is shown.
+// sectionShape is how a file of sections is shown.
 type sectionShape struct {
 	key, kind string // the names of id and kind in JSON; no kind where it is always the same
 	title, id func(config.Section) string
@@ -123,7 +123,8 @@ func (t *tool) printSections(cmd *cobra.Command, text string, shape sectionShape
 func withProperties(cmd *cobra.Command) *cobra.Command {
 	cmd.Flags().String("state", "started", "the requested `state`: started, stopped, disabled or ignored")
 	cmd.Flags().String("group", "", "the HA `group` (groups are gone once they are migrated: use rules)")
-	cmd.Flags().Int("max_restart", ha.DefaultMaxRestart, "how often a failed start is repeated on the same node")
+	cmd.Flags().Int("max_restart", ha.DefaultMaxRestart,
+		"how often a failed start is repeated on the same node")
 	cmd.Flags().Int("max_relocate", ha.DefaultMaxRelocate, "how many other nodes are tried after that")
 	withSwitch(cmd, "failback", "1", "go back to a better node when it returns")
 	cmd.Flags().String("comment", "", "any `text`")
@@ -181,28 +182,30 @@ func (t *tool) add() *cobra.Command {
 	var kind string
 	cmd = &cobra.Command{Use: "add SID", Short: "put a resource under HA", Args: exactly(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			return t.changeResource(cmd, args[0], kind, func(a *api, sid string, services map[string]*ha.ServiceConfig) error {
-				if services[sid] != nil {
-					return fmt.Errorf("resource ID '%s' already defined", sid)
-				}
-				if kind != "" && ha.SIDType(sid) != kind {
-					return fmt.Errorf("%w: %s is no resource of type %s", errUsage, sid, kind)
-				}
-				if home, err := homeOf(cmd, a, sid); err != nil || home == "" {
-					return errors.Join(err, fmt.Errorf("resource '%s' does not exist: no node has a configuration of it; "+
-						"`ha-manager guest create %s --node NODE` makes one", sid, sid))
-				}
-				service := config.DefaultService(ha.SIDType(sid))
-				service.State = ha.WantStarted
-				services[sid] = service
-				return apply(cmd, service)
-			})
+			return t.changeResource(cmd, args[0], kind,
+				func(a *api, sid string, services map[string]*ha.ServiceConfig) error {
+					if services[sid] != nil {
+						return fmt.Errorf("resource ID '%s' already defined", sid)
+					}
+					if kind != "" && ha.SIDType(sid) != kind {
+						return fmt.Errorf("%w: %s is no resource of type %s", errUsage, sid, kind)
+					}
+					if home, err := homeOf(cmd, a, sid); err != nil || home == "" {
+						return errors.Join(err,
+							fmt.Errorf("resource '%s' does not exist: no node has a configuration of it; "+
+								"`ha-manager guest create %s --node NODE` makes one", sid, sid))
+					}
+					service := config.DefaultService(ha.SIDType(sid))
+					service.State = ha.WantStarted
+					services[sid] = service
+					return apply(cmd, service)
+				})
 		}}
 	cmd.Flags().StringVar(&kind, "type", "", "the kind of the resource, such as vm or ct")
 	return withProperties(cmd)
 }
 
-// homeOf is the node that has a resource's configuration, "" when none has.
+// homeOf returns the node that has a resource's configuration, "" when none has.
 func homeOf(cmd *cobra.Command, a *api, sid string) (string, error) {
 	present, err := a.list(cmd.Context(), nodesDir)
 	return homes(present)[sid], err
@@ -213,23 +216,25 @@ func (t *tool) set() *cobra.Command {
 	var unset []string
 	cmd = &cobra.Command{Use: "set SID", Short: "change a resource's options", Args: exactly(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			return t.changeResource(cmd, args[0], "", func(_ *api, sid string, services map[string]*ha.ServiceConfig) error {
-				service := services[sid]
-				if service == nil {
-					return fmt.Errorf("%w '%s'", errNoResource, sid)
-				}
-				if err := resetProperties(service, unset); err != nil {
-					return err
-				}
-				return apply(cmd, service)
-			})
+			return t.changeResource(cmd, args[0], "",
+				func(_ *api, sid string, services map[string]*ha.ServiceConfig) error {
+					service := services[sid]
+					if service == nil {
+						return fmt.Errorf("%w '%s'", errNoResource, sid)
+					}
+					if err := resetProperties(service, unset); err != nil {
+						return err
+					}
+					return apply(cmd, service)
+				})
 		}}
-	cmd.Flags().StringSliceVar(&unset, "delete", nil, "the `options` to set back to their defaults, separated by commas")
+	cmd.Flags().StringSliceVar(&unset, "delete", nil,
+		"the `options` to set back to their defaults, separated by commas")
 	cmd.Flags().String("digest", "", "change nothing unless the configuration has this `digest`")
 	return withProperties(cmd)
 }
 
-// resetProperties gives options their defaults.
+// resetProperties sets options back to their defaults.
 func resetProperties(service *ha.ServiceConfig, names []string) error {
 	fresh := config.DefaultService(service.Type)
 	fresh.State = ha.WantStarted
@@ -248,7 +253,8 @@ func resetProperties(service *ha.ServiceConfig, names []string) error {
 		case "max_relocate":
 			service.MaxRelocate = fresh.MaxRelocate
 		default:
-			return fmt.Errorf("%w: --delete: there is no option %q, only %s", errUsage, name, strings.Join(properties, ", "))
+			return fmt.Errorf("%w: --delete: there is no option %q, only %s", errUsage, name,
+				strings.Join(properties, ", "))
 		}
 	}
 	return nil
@@ -256,19 +262,21 @@ func resetProperties(service *ha.ServiceConfig, names []string) error {
 
 func (t *tool) remove() *cobra.Command {
 	var cmd *cobra.Command
-	cmd = &cobra.Command{Use: "remove SID", Short: "take a resource out of HA; it keeps running", Args: exactly(1),
+	cmd = &cobra.Command{Use: "remove SID", Short: "take a resource out of HA; it keeps running",
+		Args: exactly(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			sid, err := sidOf(args[0], "")
 			if err != nil {
 				return err
 			}
-			err = t.changeResource(cmd, sid, "", func(_ *api, sid string, services map[string]*ha.ServiceConfig) error {
-				if services[sid] == nil {
-					return fmt.Errorf("%w '%s'", errNoResource, sid)
-				}
-				delete(services, sid)
-				return nil
-			})
+			err = t.changeResource(cmd, sid, "",
+				func(_ *api, sid string, services map[string]*ha.ServiceConfig) error {
+					if services[sid] == nil {
+						return fmt.Errorf("%w '%s'", errNoResource, sid)
+					}
+					delete(services, sid)
+					return nil
+				})
 			if err != nil || cmd.Flags().Lookup("purge").Value.String() != "1" {
 				return err
 			}
@@ -278,34 +286,37 @@ func (t *tool) remove() *cobra.Command {
 	return cmd
 }
 
-// purge takes a resource out of all rules, and removes rules that are left without resources.
+// purge removes a resource from all rules, and removes rules that are left without resources.
 func (t *tool) purge(cmd *cobra.Command, sid string) error {
 	a, err := t.connect()
 	if err != nil {
 		return err
 	}
 	all, err := readRules(cmd.Context(), a)
-	if err != nil || !slices.ContainsFunc(slices.Collect(maps.Values(all)), func(r *config.Rule) bool { return r.Has(sid) }) {
+	if err != nil || !slices.ContainsFunc(slices.Collect(maps.Values(all)),
+		func(r *config.Rule) bool { return r.Has(sid) }) {
 		return err
 	}
-	return t.changeSections(cmd, haproc.RulesPath, understoodRules, func(sections []config.Section) ([]config.Section, error) {
-		var kept []config.Section
-		for _, s := range sections {
-			if rule := all[s.ID]; rule == nil || !rule.Has(sid) || dropResource(&s, sid) {
-				kept = append(kept, s)
+	return t.changeSections(cmd, haproc.RulesPath, checkRules,
+		func(sections []config.Section) ([]config.Section, error) {
+			var kept []config.Section
+			for _, s := range sections {
+				if rule := all[s.ID]; rule == nil || !rule.Has(sid) || dropResource(&s, sid) {
+					kept = append(kept, s)
+				}
 			}
-		}
-		return kept, nil
-	})
+			return kept, nil
+		})
 }
 
-// dropResource takes a resource out of a rule and says whether any is left.
+// dropResource removes a resource from a rule and reports whether any is left.
 func dropResource(s *config.Section, sid string) bool {
 	for i := range s.Keys {
 		if s.Keys[i].Key != "resources" {
 			continue
 		}
-		list := slices.DeleteFunc(strings.FieldsFunc(s.Keys[i].Value, func(r rune) bool { return strings.ContainsRune(",; ", r) }),
+		list := slices.DeleteFunc(strings.FieldsFunc(s.Keys[i].Value,
+			func(r rune) bool { return strings.ContainsRune(",; ", r) }),
 			func(x string) bool { return x == sid })
 		s.Keys[i].Value = strings.Join(list, ",")
 		return len(list) > 0

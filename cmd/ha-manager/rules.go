@@ -15,39 +15,42 @@ import (
 
 var ruleOptions = []option{
 	{name: "resources", usage: "the `resources`, as in vm:100,ct:101", needed: true},
-	{name: "nodes", usage: "the `nodes` with their priorities, as in n1:2,n2; the higher is preferred (node-affinity)"},
+	{name: "nodes",
+		usage: "the `nodes` with their priorities, as in n1:2,n2; the higher is preferred (node-affinity)"},
 	{name: "strict", usage: "use no other nodes at all (node-affinity)", isSwitch: true},
 	{name: "affinity", usage: "`positive`: keep together, negative: keep apart (resource-affinity)"},
 	{name: "disable", usage: "the rule has no effect", isSwitch: true},
 	{name: "comment", usage: "any `text`"},
 }
 
-func understoodRules(text string) error {
+func checkRules(text string) error {
 	_, problems, err := config.ParseRules(text)
 	return firstProblem(problems, err)
 }
 
 func (t *tool) rules() *cobra.Command {
-	group := asksFor(&cobra.Command{Use: "rules", Short: "rules for where resources may run"})
+	group := commandGroup(&cobra.Command{Use: "rules", Short: "rules for where resources may run"})
 	remove := &cobra.Command{Use: "remove RULE", Short: "remove a rule", Args: exactly(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return t.removeSection(cmd, haproc.RulesPath, understoodRules, "ha rule", args[0])
+			return t.removeSection(cmd, haproc.RulesPath, checkRules, "ha rule", args[0])
 		}}
 	group.AddCommand(t.rulesAdd(), t.rulesSet(), remove, t.rulesList(), t.rulesConfig())
 	return group
 }
 
-// ruleKind completes nothing and refuses what is no kind of rule.
+// ruleKind returns an error for a name that is not a kind of rule.
 func ruleKind(kind string) error {
 	if kind != config.NodeAffinity && kind != config.ResourceAffinity {
-		return fmt.Errorf("%w: a rule is of type %s or %s, not %q", errUsage, config.NodeAffinity, config.ResourceAffinity, kind)
+		return fmt.Errorf("%w: a rule is of type %s or %s, not %q", errUsage, config.NodeAffinity,
+			config.ResourceAffinity, kind)
 	}
 	return nil
 }
 
 func (t *tool) rulesAdd() *cobra.Command {
 	var cmd *cobra.Command
-	cmd = &cobra.Command{Use: "add node-affinity|resource-affinity RULE", Short: "create a rule", Args: exactly(2),
+	cmd = &cobra.Command{Use: "add node-affinity|resource-affinity RULE", Short: "create a rule",
+		Args: exactly(2),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if err := ruleKind(args[0]); err != nil {
 				return err
@@ -55,14 +58,15 @@ func (t *tool) rulesAdd() *cobra.Command {
 			if err := hasNeeded(cmd, ruleOptions); err != nil {
 				return err
 			}
-			return t.changeSections(cmd, haproc.RulesPath, understoodRules, func(all []config.Section) ([]config.Section, error) {
-				if find(all, args[1]) >= 0 {
-					return nil, fmt.Errorf("HA rule '%s' already defined", args[1])
-				}
-				s := config.Section{Kind: args[0], ID: args[1]}
-				err := setKeys(cmd, &s, ruleOptions, nil)
-				return append(all, s), err
-			})
+			return t.changeSections(cmd, haproc.RulesPath, checkRules,
+				func(all []config.Section) ([]config.Section, error) {
+					if find(all, args[1]) >= 0 {
+						return nil, fmt.Errorf("HA rule '%s' already defined", args[1])
+					}
+					s := config.Section{Kind: args[0], ID: args[1]}
+					err := setKeys(cmd, &s, ruleOptions, nil)
+					return append(all, s), err
+				})
 		}}
 	return withOptions(cmd, ruleOptions)
 }
@@ -70,18 +74,20 @@ func (t *tool) rulesAdd() *cobra.Command {
 func (t *tool) rulesSet() *cobra.Command {
 	var cmd *cobra.Command
 	var unset []string
-	cmd = &cobra.Command{Use: "set node-affinity|resource-affinity RULE", Short: "change a rule", Args: exactly(2),
+	cmd = &cobra.Command{Use: "set node-affinity|resource-affinity RULE", Short: "change a rule",
+		Args: exactly(2),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if err := ruleKind(args[0]); err != nil {
 				return err
 			}
-			return t.changeSections(cmd, haproc.RulesPath, understoodRules, func(all []config.Section) ([]config.Section, error) {
-				i := find(all, args[1])
-				if i < 0 || all[i].Kind != args[0] {
-					return nil, fmt.Errorf("no such %s rule '%s'", args[0], args[1])
-				}
-				return all, setKeys(cmd, &all[i], ruleOptions, unset)
-			})
+			return t.changeSections(cmd, haproc.RulesPath, checkRules,
+				func(all []config.Section) ([]config.Section, error) {
+					i := find(all, args[1])
+					if i < 0 || all[i].Kind != args[0] {
+						return nil, fmt.Errorf("no such %s rule '%s'", args[0], args[1])
+					}
+					return all, setKeys(cmd, &all[i], ruleOptions, unset)
+				})
 		}}
 	return withChanges(withOptions(cmd, ruleOptions), &unset)
 }
@@ -105,7 +111,8 @@ func (t *tool) rulesConfig() *cobra.Command {
 			}
 			shape := ruleShape
 			shape.keep = func(s config.Section) bool {
-				return (kind == "" || s.Kind == kind) && (resource == "" || all[s.ID] != nil && all[s.ID].Has(resource))
+				return (kind == "" || s.Kind == kind) &&
+					(resource == "" || all[s.ID] != nil && all[s.ID].Has(resource))
 			}
 			return t.printSections(cmd, text, shape)
 		}}
@@ -127,7 +134,8 @@ type ruleRow struct {
 }
 
 func (t *tool) rulesList() *cobra.Command {
-	return t.printing(&cobra.Command{Use: "list", Short: "list the rules, and which contradict each other", Args: exactly(0),
+	return t.printing(&cobra.Command{Use: "list", Short: "list the rules, and which contradict each other",
+		Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			a, v, err := t.view(cmd.Context())
 			if err != nil {
@@ -154,8 +162,9 @@ func (v *view) ruleRows(all map[string]*config.Rule) []ruleRow {
 	}
 	list := make([]ruleRow, 0, len(all))
 	for id, r := range all {
-		row := ruleRow{Rule: id, Type: r.Kind, Enabled: 1, State: "in use", Resources: strings.Join(r.Resources, ","),
-			Says: r.Affinity, Comment: r.Comment, Errors: dropped[id]}
+		row := ruleRow{Rule: id, Type: r.Kind, Enabled: 1, State: "in use",
+			Resources: strings.Join(r.Resources, ","), Says: r.Affinity, Comment: r.Comment,
+			Errors: dropped[id]}
 		if r.Kind == config.NodeAffinity {
 			row.Says = config.FormatNodeList(r.Nodes)
 			if r.Strict.On() {
@@ -177,7 +186,8 @@ func (v *view) ruleRows(all map[string]*config.Rule) []ruleRow {
 func printRules(w io.Writer, list []ruleRow) error {
 	rows := [][]string{{"enabled", "state", "rule", "type", "resources", "says", "comment"}}
 	for _, r := range list {
-		rows = append(rows, []string{fmt.Sprint(r.Enabled), r.State, r.Rule, r.Type, r.Resources, r.Says, r.Comment})
+		rows = append(rows, []string{fmt.Sprint(r.Enabled), r.State, r.Rule, r.Type, r.Resources, r.Says,
+			r.Comment})
 	}
 	if err := table(w, rows); err != nil {
 		return err

@@ -9,7 +9,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
 )
 
-// changeSections edits a file of sections and refuses what would not be understood afterwards.
+// changeSections edits a file of sections, and refuses a result that cannot be read.
 func (t *tool) changeSections(cmd *cobra.Command, path string, understood func(string) error,
 	change func([]config.Section) ([]config.Section, error)) error {
 	a, err := t.connect()
@@ -50,7 +50,7 @@ func find(sections []config.Section, id string) int {
 type option struct {
 	name, usage string
 	isSwitch    bool
-	needed      bool // without it a section cannot be made
+	needed      bool // a section cannot be created without it
 }
 
 func withOptions(cmd *cobra.Command, options []option) *cobra.Command {
@@ -64,14 +64,14 @@ func withOptions(cmd *cobra.Command, options []option) *cobra.Command {
 	return cmd
 }
 
-// withChanges gives a command that changes a section what such commands have in common.
+// withChanges gives a command that changes a section the options that all such commands have.
 func withChanges(cmd *cobra.Command, unset *[]string) *cobra.Command {
 	cmd.Flags().StringSliceVar(unset, "delete", nil, "the `options` to remove, separated by commas")
 	cmd.Flags().String("digest", "", "change nothing unless the configuration has this `digest`")
 	return cmd
 }
 
-// setKeys takes the given options over into a section; "" removes a property.
+// setKeys applies the given options to a section; "" removes a property.
 func setKeys(cmd *cobra.Command, s *config.Section, options []option, unset []string) error {
 	for _, name := range unset {
 		if !slices.ContainsFunc(options, func(o option) bool { return o.name == name }) {
@@ -93,7 +93,7 @@ func setKeys(cmd *cobra.Command, s *config.Section, options []option, unset []st
 	return nil
 }
 
-// hasNeeded refuses a new section without what it needs.
+// hasNeeded returns an error for a new section without a required property.
 func hasNeeded(cmd *cobra.Command, options []option) error {
 	for _, o := range options {
 		if o.needed && cmd.Flags().Lookup(o.name).Value.String() == "" {
@@ -103,7 +103,9 @@ func hasNeeded(cmd *cobra.Command, options []option) error {
 	return nil
 }
 
-func (t *tool) removeSection(cmd *cobra.Command, path string, understood func(string) error, what, id string) error {
+func (t *tool) removeSection(
+	cmd *cobra.Command, path string, understood func(string) error, what, id string,
+) error {
 	return t.changeSections(cmd, path, understood, func(all []config.Section) ([]config.Section, error) {
 		i := find(all, id)
 		if i < 0 {

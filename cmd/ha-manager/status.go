@@ -13,7 +13,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha"
 )
 
-// Bounds of what a timestamp may differ from the present before the status says so.
+// Limits of the difference between a timestamp and the present, beyond which the status shows a warning.
 const (
 	oldAfterSeconds    = 30
 	futureAfterSeconds = 2
@@ -22,9 +22,9 @@ const (
 func (t *tool) status() *cobra.Command {
 	verbose := false
 	cmd := &cobra.Command{Use: "status", Short: "show HA manager and service status", Args: exactly(0),
-		Long: `Prints the quorum of the node that is asked, the master, whether fencing is armed, the state of each
-node's LRM, and each service with its node and state. It works without quorum, with the last state
-that the node knows.`,
+		Long: `Prints the quorum of the node that is asked, the master, whether fencing is armed, the state
+of each node's LRM, and each service with its node and state. It works without quorum, with the last
+state that the node knows.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, v, err := t.view(cmd.Context())
 			if err != nil {
@@ -41,7 +41,8 @@ that the node knows.`,
 				return nil
 			})
 		}}
-	cmd.Flags().BoolVar(&verbose, "verbose", false, "also print the full status files of the manager and the LRMs")
+	cmd.Flags().BoolVar(&verbose, "verbose", false,
+		"also print the full status files of the manager and the LRMs")
 	return t.printing(cmd)
 }
 
@@ -90,7 +91,7 @@ func (v *view) entries(now time.Time) []entry {
 	for _, node := range slices.Sorted(maps.Keys(v.agents)) {
 		out = append(out, v.agent(node, now))
 	}
-	out = append(out, v.underFence()...)
+	out = append(out, v.fencedNodes()...)
 	for _, sid := range v.sids() {
 		out = append(out, v.service(sid))
 	}
@@ -130,7 +131,7 @@ func (v *view) agent(node string, now time.Time) entry {
 	return e
 }
 
-// date is a time as the well-known tools write it, in local time.
+// date formats a time as Proxmox VE does, in local time.
 func date(seconds int64) string { return time.Unix(seconds, 0).Format(time.ANSIC) }
 
 // staleness returns the given state, or a warning in its place when the timestamp is too old or in the

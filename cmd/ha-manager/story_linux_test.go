@@ -123,7 +123,7 @@ func powerIsLost(t *testing.T, c *cluster) {
 }
 
 // aDaemonDies, and later freezes: the services of a node outlive its daemon, and end with the reset
-// that follows. The node is back before anybody takes them.
+// that follows. The node is back before another node takes them.
 func aDaemonDies(t *testing.T, c *cluster) {
 	for _, how := range []unix.Signal{unix.SIGKILL, unix.SIGSTOP} {
 		before := c.health(n3)
@@ -142,7 +142,7 @@ func aDaemonIsRestarted(t *testing.T, c *cluster) {
 	require.NoError(t, unix.Kill(before.PID, unix.SIGTERM))
 	require.Eventually(t, func() bool { h, err := c.tryHealth(n2); return err == nil && h.PID != before.PID }, waitLimit, 100*time.Millisecond)
 	c.until(n1, "service ct:200 (n2, started)", "lrm n2 (active, watchdog active, %T)")
-	require.Equal(t, before.Boot, c.health(n2).Boot, "nobody was reset")
+	require.Equal(t, before.Boot, c.health(n2).Boot, "the node was not reset")
 	require.Len(t, c.lives("ct:200"), lives)
 }
 

@@ -8,7 +8,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 )
 
-// operation is what an agent is called for, by the name that agents give it.
+// operation is the operation for which an agent is called, by the name that agents use.
 type operation string
 
 const (
@@ -24,7 +24,7 @@ const (
 	codeOff  = 2 // for status: the power is off
 )
 
-// judge says what an agent's end means. Only defined codes mean anything.
+// judge returns what the end of an agent means. Only defined exit codes have a meaning.
 func judge(op operation, r env.CallResult) (off bool, err error) {
 	switch {
 	case r.Err != nil:
@@ -37,10 +37,10 @@ func judge(op operation, r env.CallResult) (off bool, err error) {
 	return false, fmt.Errorf("%w with code %d%s", errAgent, r.Code, lastLine(r.Output))
 }
 
-// maxReasonBytes bounds what is quoted of an agent's output.
+// maxReasonBytes bounds the part of an agent's output that is quoted.
 const maxReasonBytes = 200
 
-// lastLine quotes the last line that an agent wrote, in printable characters.
+// lastLine returns the last line that an agent wrote, in printable characters.
 func lastLine(output []byte) string {
 	lines := strings.Split(strings.TrimSpace(string(output)), "\n")
 	line := strings.TrimSpace(lines[len(lines)-1])
@@ -59,9 +59,9 @@ func lastLine(output []byte) string {
 	return ": " + line
 }
 
-// call is how the agent of a part is called. Arguments go over its standard input, one a line, where
-// no list of processes shows passwords; single letters exist on the command line only, and then
-// everything goes there.
+// call returns how the agent of a part is called. Arguments go to its standard input, one per line, so
+// that no list of processes shows passwords. Arguments of one letter exist only on the command line; if
+// there is any, all arguments go there.
 func (p *Part) call(op operation, node string, limit time.Duration) env.Call {
 	letters := false
 	for _, a := range p.Args {

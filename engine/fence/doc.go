@@ -1,16 +1,15 @@
-// Package fence resets machines through fence devices: power switches, management boards and
-// whatever else a fence agent speaks to. It tries the devices of a node in their order, each a few
-// times, and says of each attempt what came of it.
+// Package fence resets machines through fence devices: power switches, management boards and everything
+// else that a fence agent controls. It tries the devices of a node in their order, each a few times, and
+// reports the result of each attempt.
 //
-// What counts as success, and as nothing else: every part of one device was told to switch off
-// after the fencing began, and after that every part reported, asked anew, that it is off; or, for
-// devices that are told to reset by themselves, the agent ended with the code that stands for a
-// reset carried out. No answer, an answer that came too late and an agent that was ended by force are
-// failures, whatever the device may have done.
+// Only one thing counts as success: every part of one device was ordered to switch off after the fencing
+// began, and after that every part reported, in answer to a new query, that it is off. For devices that
+// reset by themselves, the agent must have ended with the exit code for a completed reset. No answer, a
+// late answer and an agent that was killed are failures, whatever the device may have done.
 //
-// A success proves one thing: what ran on the node when the fencing began is gone. It is worth as
-// much as the caller knows about that instant, which is why a request carries a version (of the
-// node's lock) and the proof carries it on: see [Proof].
+// A success proves one thing: what ran on the node when the fencing began is gone. What that was, only
+// the caller knows. So a request carries a version (of the node's lock), and the proof repeats it: see
+// [Proof].
 //
 // Package fence never decides that a node must be fenced or what follows from it.
 package fence
@@ -21,16 +20,16 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 )
 
-// Action is what a device is told to do to a node.
+// Action is what a device does to a node.
 type Action string
 
 // The actions that fence.cfg may ask for.
 const (
-	// Reset switches the node off, sees that it is off and switches it on again.
+	// Reset switches the node off, verifies that it is off and switches it on again.
 	Reset Action = "reset"
-	// Off switches it off and leaves it like that.
+	// Off switches the node off and leaves it off.
 	Off Action = "off"
-	// Reboot leaves the reset to the agent, whose word is all there is.
+	// Reboot leaves the reset to the agent, whose exit code is the only evidence.
 	Reboot Action = "reboot"
 )
 
@@ -56,50 +55,51 @@ type Part struct {
 // Arg is one argument of an agent, as in fence.cfg.
 type Arg struct{ Key, Value string }
 
-// Bounds and defaults, unscaled.
+// Limits and defaults, unscaled.
 const (
 	DefaultTimeout  = 40 * time.Second
 	MaxTimeout      = 10 * time.Minute
 	DefaultAttempts = 2
 	MaxAttempts     = 10
-	// MaxDevices and MaxParts bound what one node has.
+	// MaxDevices and MaxParts bound the devices of one node and the parts of one device.
 	MaxDevices = 16
 	MaxParts   = 16
-	// AttemptPause separates attempts, StatusPause questions whether a device is off by now.
+	// AttemptPause separates attempts. StatusPause separates queries whether a device is off.
 	AttemptPause = 2 * time.Second
 	StatusPause  = time.Second
-	// RetryPause is how long a fencing that failed keeps the next one of that node waiting.
+	// RetryPause is how long after a failed fencing the next one of the same node can start.
 	RetryPause = 30 * time.Second
-	// onAttempts is how often a node that was fenced is switched on again.
+	// onAttempts is how often fence tries to switch a node on again.
 	onAttempts = 3
-	// callPoll separates looks at a call under way.
+	// callPoll separates checks of a running call.
 	callPoll = 100 * time.Millisecond
 )
 
 // Request asks for the fencing of a node.
 type Request struct {
 	Node string
-	// Version stands for what the caller knows to run on the node: it was read before the request.
+	// Version identifies what the caller believes to run on the node. It was read before the request.
 	Version uint64
-	// Devices in the order in which they are to be tried.
+	// Devices are in the order in which they are tried.
 	Devices []Device
-	// Wanted is asked before every call of an agent: false ends the fencing there. The reason goes
-	// into the log.
+	// Wanted is called before every call of an agent. If it returns false, the fencing ends, and the
+	// reason is logged.
 	Wanted func() (ok bool, reason string)
 }
 
-// Proof says that whatever ran on a node at the time of its Version is gone.
+// Proof states that everything that ran on a node at the time of its Version is gone.
 type Proof struct {
 	Node    string
 	Version uint64
 	Device  string
-	// Begun and Confirmed are on the monotonic clock: the machine was off at some instant between.
+	// Begun and Confirmed are times of the monotonic clock. The machine was off at some instant between
+	// them.
 	Begun, Confirmed time.Duration
 }
 
 // Options configure a Fencer.
 type Options struct {
-	// Scale multiplies every time; nil leaves them as they are.
+	// Scale multiplies every time; nil leaves the times unchanged.
 	Scale func(time.Duration) time.Duration
 	// Changed is called when a fencing has been confirmed or has failed; nil calls nothing.
 	Changed func()
@@ -111,11 +111,11 @@ type Fencer struct {
 	tasks  *env.Tasks
 	calls  env.Calls
 	opts   Options
-	jobs   map[string]*job  // under way or the last one, by node
+	jobs   map[string]*job  // running, or the last one, by node
 	proofs map[string]Proof // the newest, by node
 }
 
-// New makes a Fencer of a process.
+// New returns the Fencer of a process.
 func New(e env.Env, tasks *env.Tasks, o Options) *Fencer {
 	if o.Scale == nil {
 		o.Scale = func(d time.Duration) time.Duration { return d }
@@ -127,8 +127,8 @@ func New(e env.Env, tasks *env.Tasks, o Options) *Fencer {
 	return f
 }
 
-// Request fences a node, unless that is under way, was done for this version, or has failed a
-// moment ago. It returns at once.
+// Request starts to fence a node, unless that is in progress, was done for this version, or failed less
+// than RetryPause ago. It does not wait for the result.
 func (f *Fencer) Request(r Request) {
 	if p, ok := f.proofs[r.Node]; ok && p.Version == r.Version || len(r.Devices) == 0 {
 		return
@@ -142,24 +142,24 @@ func (f *Fencer) Request(r Request) {
 	f.tasks.Go(j.run)
 }
 
-// Proof is the newest proof of a node's death. Whether its Version is still the present one is for
-// the caller to see.
+// Proof returns the newest proof of a node's death. The caller checks whether its Version is still
+// current.
 func (f *Fencer) Proof(node string) (Proof, bool) {
 	p, ok := f.proofs[node]
 	return p, ok
 }
 
-// Forget drops the proof of a node's death: something may have begun to run there since that no
-// version tells of.
+// Forget drops the proof of a node's death, because something may have started there since then that no
+// version shows.
 func (f *Fencer) Forget(node string) { delete(f.proofs, node) }
 
-// Report says in words how the fencing of a node goes; "" when there was none.
+// Report describes the fencing of a node in words; "" when there was none.
 func (f *Fencer) Report(node string) string {
 	if j := f.jobs[node]; j != nil {
-		return j.words
+		return j.progress
 	}
 	return ""
 }
 
-// Reported are the nodes for which there is a report.
+// Reported returns the nodes for which there is a report.
 func (f *Fencer) Reported() []string { return sortedNodes(f.jobs) }

@@ -14,13 +14,13 @@ import (
 // job is the fencing of one node: one pass over its devices.
 type job struct {
 	Request
-	fencer  *Fencer
-	begun   time.Duration
-	ended   time.Duration
-	running bool
-	over    bool // what came of it is known
-	words   string
-	touched map[string]bool // devices that may have switched something off
+	fencer   *Fencer
+	begun    time.Duration
+	ended    time.Duration
+	running  bool
+	settled  bool // its result is known
+	progress string
+	touched  map[string]bool // devices that may have switched something off
 }
 
 // Reasons for failures of attempts.
@@ -39,7 +39,7 @@ func (j *job) run(t *env.Task) {
 	e := j.fencer.env
 	e.Emit(Started{Node: j.Node, Version: j.Version, Devices: names(j.Devices)})
 	e.Log().Info(fmt.Sprintf("fencing node '%s' with %s", j.Node, strings.Join(names(j.Devices), ", ")))
-	j.words = "under way"
+	j.progress = "under way"
 	var confirmed *Device
 	err := errors.New("no device")
 	for i := range j.Devices {
@@ -56,7 +56,7 @@ func (j *job) run(t *env.Task) {
 	} else {
 		j.confirm(confirmed)
 	}
-	j.over = true
+	j.settled = true
 	for i := range j.Devices {
 		if d := &j.Devices[i]; d.Action == Reset && j.touched[d.Name] {
 			j.switchOn(t, d, d == confirmed)
@@ -67,8 +67,9 @@ func (j *job) run(t *env.Task) {
 
 func (j *job) fail(err error) {
 	e := j.fencer.env
-	j.words = "failed: " + err.Error()
-	e.Emit(Ended{Node: j.Node, Version: j.Version, Reason: err.Error(), TookMS: (e.Mono() - j.begun).Milliseconds()})
+	j.progress = "failed: " + err.Error()
+	e.Emit(Ended{Node: j.Node, Version: j.Version, Reason: err.Error(),
+		TookMS: (e.Mono() - j.begun).Milliseconds()})
 	if errors.Is(err, errUnwanted) {
 		e.Log().Info(fmt.Sprintf("fencing node '%s' ends: %v", j.Node, err))
 		return
@@ -78,14 +79,17 @@ func (j *job) fail(err error) {
 	j.changed()
 }
 
-// confirm notes the proof. It is given before the node is switched on again, so that nothing of
-// what follows can take it away.
+// confirm records the proof. It does so before the node is switched on again, so that nothing that
+// follows can revoke the proof.
 func (j *job) confirm(d *Device) {
 	e, now := j.fencer.env, j.fencer.env.Mono()
-	j.fencer.proofs[j.Node] = Proof{Node: j.Node, Version: j.Version, Device: d.Name, Begun: j.begun, Confirmed: now}
-	j.words = "confirmed by " + d.Name
-	e.Emit(Ended{Node: j.Node, Version: j.Version, OK: true, Device: d.Name, TookMS: (now - j.begun).Milliseconds()})
-	e.Log().Info(fmt.Sprintf("fencing node '%s': device %s has confirmed that it was switched off", j.Node, d.Name))
+	j.fencer.proofs[j.Node] = Proof{Node: j.Node, Version: j.Version, Device: d.Name, Begun: j.begun,
+		Confirmed: now}
+	j.progress = "confirmed by " + d.Name
+	e.Emit(Ended{Node: j.Node, Version: j.Version, OK: true, Device: d.Name,
+		TookMS: (now - j.begun).Milliseconds()})
+	e.Log().Info(fmt.Sprintf("fencing node '%s': device %s has confirmed that it was switched off", j.Node,
+		d.Name))
 	e.Probe("fence/confirmed")
 	j.changed()
 }
@@ -123,8 +127,7 @@ func (j *job) tryDevice(t *env.Task, d *Device) error {
 	return err
 }
 
-// attempt makes a device do its work once. Without an error the node was off after the attempt
-// began.
+// attempt tries a device once. If it returns nil, the node was off at some time after the attempt began.
 func (j *job) attempt(t *env.Task, d *Device) error {
 	if d.Action == Reboot {
 		_, err := j.all(t, d, opReboot)
@@ -136,9 +139,10 @@ func (j *job) attempt(t *env.Task, d *Device) error {
 	return j.awaitOff(t, d)
 }
 
-// awaitOff asks until every part reports that it is off. Devices may take a while after they have
-// said yes. Parts are asked twice, one round after the other: a part that was off in both rounds was
-// off in between, when the last answer of the first round was given, so all were off at one time.
+// awaitOff queries the parts until every part reports that it is off. A device may take a while after it
+// has accepted the order. Several parts are queried twice, one round after the other: a part that was
+// off in both rounds was also off in between, when the last answer of the first round was given, so at
+// that time all parts were off together.
 func (j *job) awaitOff(t *env.Task, d *Device) error {
 	rounds := 1
 	if len(d.Parts) > 1 {
@@ -164,14 +168,14 @@ func (j *job) awaitOff(t *env.Task, d *Device) error {
 	}
 }
 
-// switchOn ends a reset, also one that went wrong half-way: a node need not stay dark for that. That
-// it comes back is nice to have and proves nothing. A device that is late with switching off would
-// do it after that, so it gets its time first.
+// switchOn ends a reset, also a failed one, because a failure is no reason to leave the node off.
+// Whether the node comes back proves nothing. A device that switches off late would do so after it was
+// switched on, so switchOn first gives it time for that.
 func (j *job) switchOn(t *env.Task, d *Device, off bool) {
 	attempts := onAttempts
 	if !off {
-		_ = j.awaitOff(t, d) // on or off, it is to be on
-		attempts = 1         // a node that was not off need not be waited for
+		_ = j.awaitOff(t, d) // on or off, it will be switched on
+		attempts = 1         // a node that was not off is not waited for
 	}
 	for n := 1; n <= attempts; n++ {
 		if n > 1 {
@@ -181,8 +185,9 @@ func (j *job) switchOn(t *env.Task, d *Device, off bool) {
 		if err == nil {
 			return
 		}
-		j.fencer.env.Log().Warn(fmt.Sprintf("fencing node '%s': device %s does not switch it on again, attempt %d of %d: %v",
-			j.Node, d.Name, n, attempts, err))
+		j.fencer.env.Log().Warn(
+			fmt.Sprintf("fencing node '%s': device %s does not switch it on again, attempt %d of %d: %v",
+				j.Node, d.Name, n, attempts, err))
 	}
 }
 
@@ -193,14 +198,14 @@ func (j *job) timeout(d *Device) time.Duration {
 	return j.fencer.opts.Scale(DefaultTimeout)
 }
 
-// all calls the agents of all parts at once and waits for the last. It says whether all report
-// that they are off, which means something for opStatus only.
+// all calls the agents of all parts at once and waits for the last. off reports whether all parts are
+// off; it has a meaning for opStatus only.
 func (j *job) all(t *env.Task, d *Device, op operation) (off bool, err error) {
 	f := j.fencer
 	if f.calls == nil {
 		return false, errNoCalls
 	}
-	if ok, reason := j.Wanted(); !ok && !j.over {
+	if ok, reason := j.Wanted(); !ok && !j.settled {
 		return false, fmt.Errorf("%w: %s", errUnwanted, reason)
 	}
 	limit := j.timeout(d)
@@ -214,12 +219,13 @@ func (j *job) all(t *env.Task, d *Device, op operation) (off bool, err error) {
 		waiting[i] = id
 	}
 	off = true
-	// The world ends every call at its limit; what is not over a whole limit later counts as lost.
+	// The backend ends every call at its limit. A call that has no result one limit later counts as
+	// lost.
 	for until := f.env.Mono() + 2*limit; len(waiting) > 0; {
 		for i := 0; i < len(waiting); {
 			result, over := f.calls.Result(waiting[i])
 			switch {
-			case waiting[i] == 0: // it could not be begun
+			case waiting[i] == 0: // it could not be started
 			case over:
 				isOff, err := judge(op, result)
 				off = off && isOff

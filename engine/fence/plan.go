@@ -8,17 +8,17 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
 )
 
-// Arguments in fence.cfg that are not the agent's.
+// Arguments in fence.cfg that are not for the agent.
 const (
 	keyAction   = "action"
-	keyActionO  = "o" // the same as a letter
+	keyActionO  = "o" // the same, as a letter
 	keyTimeout  = "holdfast_timeout"
 	keyAttempts = "holdfast_attempts"
 )
 
-// Plan turns fence.cfg into what fences one node: devices in the order of the file, without those
-// that are not connected to the node with all of their parts. A device that makes no sense is left
-// out, too, and reported.
+// Plan turns fence.cfg into the devices that fence one node, in the order of the file. It leaves out
+// devices that are not connected to the node with all of their parts, and devices with invalid
+// arguments; it reports the latter.
 func Plan(cfg *config.FenceConfig, node string) (devices []Device, problems []error) {
 	for _, device := range cfg.Devices {
 		d, connected, err := planDevice(device, node)
@@ -26,7 +26,8 @@ func Plan(cfg *config.FenceConfig, node string) (devices []Device, problems []er
 		case err != nil:
 			problems = append(problems, fmt.Errorf("fence device %s for node %s: %w", device.Name, node, err))
 		case connected && len(devices) == MaxDevices:
-			problems = append(problems, fmt.Errorf("fence device %s for node %s: more than %d devices", device.Name, node, MaxDevices))
+			problems = append(problems, fmt.Errorf("fence device %s for node %s: more than %d devices",
+				device.Name, node, MaxDevices))
 		case connected:
 			devices = append(devices, d)
 		}
@@ -60,12 +61,14 @@ func planDevice(device *config.FenceDevice, node string) (d Device, connected bo
 		d.Parts = append(d.Parts, p)
 	}
 	if d.Action == Reboot && len(d.Parts) > 1 {
-		return d, true, fmt.Errorf("action=reboot with %d parts: they would not be off at the same time; leave the action out", len(d.Parts))
+		return d, true, fmt.Errorf("action=reboot with %d parts: "+
+			"they would not be off at the same time; leave the action out", len(d.Parts))
 	}
 	return d, len(d.Parts) > 0, nil
 }
 
-// argument takes one argument of a part: ours, or the agent's. A later one replaces an earlier one.
+// argument takes one argument of a part: one of this package's, or one for the agent. A later argument
+// replaces an earlier one.
 func (d *Device) argument(p *Part, action *Action, a config.FenceArg) error {
 	switch a.Key {
 	case keyAction, keyActionO:
@@ -82,7 +85,8 @@ func (d *Device) argument(p *Part, action *Action, a config.FenceArg) error {
 	case keyTimeout:
 		n, err := strconv.Atoi(a.Value)
 		if err != nil || n < 1 || time.Duration(n)*time.Second > MaxTimeout {
-			return fmt.Errorf("%s=%s: write seconds from 1 to %d", a.Key, a.Value, int(MaxTimeout/time.Second))
+			return fmt.Errorf("%s=%s: write seconds from 1 to %d", a.Key, a.Value,
+				int(MaxTimeout/time.Second))
 		}
 		d.Timeout = time.Duration(n) * time.Second
 	case keyAttempts:

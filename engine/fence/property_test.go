@@ -31,7 +31,7 @@ func (p *plug) plan(at time.Duration, on bool) {
 	slices.SortStableFunc(p.changes, func(a, b change) int { return int(a.at - b.at) })
 }
 
-// at says whether the plug is on at a time.
+// at reports whether the plug is on at a time.
 func (p *plug) at(t time.Duration) bool {
 	on := true
 	for _, c := range p.changes {
@@ -91,8 +91,8 @@ func (w *whims) Result(id env.CallID) (env.CallResult, bool) {
 }
 
 // TestConfirmedMeansThatTheNodeWasOff: whatever devices do short of lying about their state, and
-// though somebody else switches each plug on once in between, a proof is given only when all plugs
-// of the device were off at one instant between beginning and proof.
+// although another user switches each plug on once meanwhile, a proof is given only when all plugs
+// of the device were off at one instant between the start and the proof.
 func TestConfirmedMeansThatTheNodeWasOff(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := &whims{t: t, world: envtest.New(), plugs: map[string]*plug{}, yes: map[string][]time.Duration{}}
@@ -127,7 +127,7 @@ func TestConfirmedMeansThatTheNodeWasOff(t *testing.T) {
 		if d.Action == fence.Reboot {
 			require.True(t, slices.ContainsFunc(w.yes[d.Parts[0].Agent], func(at time.Duration) bool {
 				return at >= p.Begun && at <= p.Confirmed
-			}), "nobody reported a reset")
+			}), "no device reported a reset")
 			return
 		}
 		require.True(t, w.allOff(d, p.Begun, p.Confirmed), "the parts of %s were never all off from %v to %v", d.Name, p.Begun, p.Confirmed)

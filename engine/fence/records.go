@@ -1,13 +1,13 @@
 package fence
 
-// Started says that the fencing of a node has begun.
+// Started is emitted when the fencing of a node starts.
 type Started struct {
 	Node    string   `json:"node"`
 	Version uint64   `json:"version"`
 	Devices []string `json:"devices"`
 }
 
-// Attempt says what came of one attempt of one device.
+// Attempt is the result of one attempt with one device.
 type Attempt struct {
 	Node   string `json:"node"`
 	Device string `json:"device"`
@@ -17,8 +17,8 @@ type Attempt struct {
 	TookMS int64  `json:"took_ms"`
 }
 
-// Ended says what came of the fencing of a node. When it is OK, what ran on the node at the time of
-// the version is gone.
+// Ended is the result of the fencing of a node. If it is OK, what ran on the node at the time of the
+// version is gone.
 type Ended struct {
 	Node    string `json:"node"`
 	Version uint64 `json:"version"`

@@ -52,17 +52,17 @@ type story struct {
 	caller *caller
 	rules  []*rule
 	calls  []scriptedCall // by id, from 1
-	wanted string         // why it is not wanted any more; "" while it is
+	wanted string         // why it is no longer wanted; "" while it is
 	trace  strings.Builder
 }
 
-// rule says what comes of calls of an agent for an operation.
+// rule is the result of the calls of an agent for an operation.
 type rule struct {
 	agent, op string
 	after     time.Duration
 	code      int
 	err       error
-	times     int // how often it applies; 0 is for ever
+	times     int // how often it applies; 0 means always
 	output    string
 }
 
@@ -107,7 +107,7 @@ func (s *story) Start(c env.Call) (env.CallID, error) {
 		if r.times--; r.times == 0 {
 			r.times = -1
 		} else if r.times < 0 {
-			r.times = 0 // for ever
+			r.times = 0 // always
 		}
 		if errors.Is(r.err, errNoSuchProgram) {
 			return 0, r.err

@@ -19,7 +19,7 @@ const (
 // Command is one line of ha/crm_commands.
 type Command struct {
 	// UID identifies the command among all commands of a cluster: the same line given twice is two
-	// commands. It is empty for a move that the manager orders itself to balance the nodes.
+	// commands. It is empty for a move with which the manager itself balances the nodes.
 	UID string `json:"uid,omitempty"`
 	// Verb is empty for a line that is not a command.
 	Verb CommandVerb `json:"verb,omitempty"`
@@ -35,41 +35,43 @@ type Command struct {
 	Line string `json:"line"`
 }
 
-// Refusal is why the master does not carry out a command. It is empty for a command that the master
-// has accepted.
+// Refusal is why the master does not execute a command. It is empty for a command that the master has
+// accepted.
 type Refusal string
 
 // Reasons to refuse a command.
 const (
-	// RefusedUnreadable: the line is not a command.
+	// RefusedUnreadable means that the line is not a command.
 	RefusedUnreadable Refusal = "unreadable"
-	// RefusedUnknownService: the service is not under HA.
+	// RefusedUnknownService means that the service is not under HA.
 	RefusedUnknownService Refusal = "unknown-service"
-	// RefusedNodeNotOnline: the target, or the node that should enter maintenance, is not online.
+	// RefusedNodeNotOnline means that the target, or the node that should enter maintenance, is not
+	// online.
 	RefusedNodeNotOnline Refusal = "node-not-online"
-	// RefusedAlreadyOnNode: the service is on the target already.
+	// RefusedAlreadyOnNode means that the service is already on the target.
 	RefusedAlreadyOnNode Refusal = "already-on-node"
-	// RefusedKeptApart: a service that must stay apart from this one is on the target or moves there.
+	// RefusedKeptApart means that a service that must be kept apart from this one is on the target or
+	// moves there.
 	RefusedKeptApart Refusal = "kept-apart"
-	// RefusedDisarmed: no node enters maintenance while HA is disarmed.
+	// RefusedDisarmed means that HA is disarmed, during which no node enters maintenance.
 	RefusedDisarmed Refusal = "disarmed"
-	// RefusedAlreadyDisarmed: HA is disarmed, or being disarmed, already.
+	// RefusedAlreadyDisarmed means that HA is already disarmed, or being disarmed.
 	RefusedAlreadyDisarmed Refusal = "already-disarmed"
-	// RefusedNotDisarmed: there is nothing to arm.
+	// RefusedNotDisarmed means that HA is already armed.
 	RefusedNotDisarmed Refusal = "not-disarmed"
 )
 
 // CommandDecision is what the master has decided about one command.
 type CommandDecision struct {
 	Command Command
-	// Refused is why the command is refused, "" when it is accepted. An accepted command can still
-	// come to nothing, for instance when its target goes away before the service can move.
+	// Refused is why the command is refused, "" when it is accepted. An accepted command may have no
+	// effect, for example when its target goes away before the service can move.
 	Refused Refusal
 }
 
-// PendingCommand is a command that waits at a service until the state of the service can take it. It
-// has the form of the status file, a list of verb and argument, because files with other content
-// exist: what is not understood stays readable and is reported when the service comes to it.
+// PendingCommand is a command that is stored with a service until the state of the service allows it. It
+// has the form of the status file, a list of verb and argument, because files with other content exist:
+// an entry that is not understood survives decoding, and is reported when the service would execute it.
 type PendingCommand []string
 
 // PendingMove returns the pending form of a migration or relocation to a node.

@@ -15,14 +15,14 @@ const (
 type Round struct {
 	// PauseSeconds is the time until the next round, counted from the beginning of this one.
 	PauseSeconds int
-	// Exit: the CRM or LRM has finished and must not be run again. An LRM whose services did not
-	// stop keeps its lock and watchdog; otherwise nothing is held.
+	// Exit is true if the CRM or LRM has finished and must not be run again. An LRM whose services did
+	// not stop keeps its lock and watchdog; otherwise both were released.
 	Exit bool
 }
 
 // NodeInfo is what the membership layer reports about one node.
 type NodeInfo struct {
-	// Online: the node is in the same partition as this node.
+	// Online is true if the node is in the same partition as this node.
 	Online bool
 }
 
@@ -34,31 +34,31 @@ type FenceNotice struct {
 	Subject string
 	// Node is the node that is fenced.
 	Node string
-	// Manager is the status the decision was taken on. Not to be changed.
+	// Manager is the status on which the decision was based. It must not be changed.
 	Manager *ManagerStatus
 }
 
-// Watchdog is one opened watchdog connection. As long as it is open and not fed, the machine is
-// reset when the watchdog time (60 s) has passed.
+// Watchdog is one opened watchdog connection. The machine is reset when an open connection is not fed
+// for the watchdog time (60 s).
 type Watchdog interface {
 	// Feed restarts the watchdog time.
 	Feed()
-	// Close ends the protection without a reset. Only allowed when nothing on this node needs
-	// protection any more.
+	// Close ends the protection without a reset. Call it only when nothing on this node needs
+	// protection.
 	Close()
 }
 
 // Env is what both CRM and LRM need from the node on which they run. Calls are never made
 // concurrently; an implementation may block in any of them (a coroutine, a thread).
 //
-// Calls that reach the replicated store return an error when the store is not reachable. The round
-// stops there and is tried again in the next round, so an implementation must not hide errors.
+// Calls that reach the replicated store return an error when the store is not reachable. The round stops
+// there and the next round tries again, so an implementation must not hide errors.
 type Env interface {
 	// NodeName is this node's name.
 	NodeName() string
 	// NowSeconds is the node's clock in whole seconds. Only differences are used.
 	NowSeconds() int64
-	// Sleep waits that many seconds. The HA logic sleeps only between lock attempts; the pause
+	// Sleep waits for a number of seconds. The HA logic sleeps only between lock attempts; the pause
 	// between rounds is the caller's (see [Round]).
 	Sleep(seconds int)
 	// Log writes one line to the node's log.
@@ -71,12 +71,12 @@ type Env interface {
 	// Quorate reports whether this node is in the quorate partition.
 	Quorate() bool
 
-	// ReadManagerStatus returns ha/manager_status; an empty status when there is none yet. The
-	// caller must not change it (see [ManagerStatus.Clone]).
+	// ReadManagerStatus returns ha/manager_status, or an empty status when there is none yet. The caller
+	// must not change it (see [ManagerStatus.Clone]).
 	ReadManagerStatus() (*ManagerStatus, error)
 	// ReadServiceConfig returns all configured services with the nodes that have their guests'
-	// configurations, by sid. Services without such a node are left out. The CRM gets a copy of its
-	// own; an LRM must not change what it gets.
+	// configurations, by sid. Services without such a node are left out. The CRM gets its own copy; an
+	// LRM must not change the result.
 	ReadServiceConfig() (map[string]*ServiceConfig, error)
 	// ReadDatacenter returns the settings in datacenter.cfg that concern HA.
 	ReadDatacenter() (Datacenter, error)
@@ -89,18 +89,17 @@ type Env interface {
 type CRMEnv interface {
 	Env
 
-	// WriteManagerStatus replaces ha/manager_status, provided that it is still the one that this CRM
-	// has read or written last; otherwise it returns an error. With success, the commands that
-	// ReadCRMCommands returned in this round count as carried out. The status then belongs to the
-	// implementation.
+	// WriteManagerStatus replaces ha/manager_status if the file is still the version that this CRM last
+	// read or wrote, and returns an error otherwise. After a success, the commands that ReadCRMCommands
+	// returned in this round count as executed. The implementation then owns the status.
 	WriteManagerStatus(*ManagerStatus) error
-	// ReadLRMStatus returns the lrm_status of a node; an empty one when there is none. The caller
+	// ReadLRMStatus returns the lrm_status of a node, or an empty one when there is none. The caller
 	// must not change it.
 	ReadLRMStatus(node string) (*LRMStatus, error)
-	// NodeInfo returns what the membership layer knows of every member of the cluster.
+	// NodeInfo returns what the membership layer reports about every member of the cluster.
 	NodeInfo() (map[string]NodeInfo, error)
 
-	// AcquireManagerLock takes or renews ha_manager_lock. One attempt.
+	// AcquireManagerLock makes one attempt to take or renew ha_manager_lock.
 	AcquireManagerLock() bool
 	// ReleaseManagerLock gives ha_manager_lock back. It returns true when this node held it.
 	ReleaseManagerLock() bool
@@ -109,19 +108,19 @@ type CRMEnv interface {
 	// reset by a fence device. This is the only proof of death that the manager accepts.
 	AcquireNodeLock(node string) bool
 	// NodeConfirmedDead reports whether a fence device confirms that a node was switched off since it
-	// was last seen. False when there is no device or no answer yet; asking
-	// may start the devices.
+	// was last seen. It returns false when there is no device or no answer yet; the call may start the
+	// devices.
 	NodeConfirmedDead(node string) bool
 
-	// ReadCRMCommands returns the commands of the administrator that no manager status contains
-	// yet, in the order in which they were given, lines that are no commands included. The commands
-	// count as carried out when WriteManagerStatus has succeeded, and not before: a master that ends
-	// in between leaves them to the next one. An implementation that removed them here would lose
-	// them with the master; one that did not note in the status which ones are in it would have
-	// them carried out twice.
+	// ReadCRMCommands returns the commands of the administrator that no manager status contains yet, in
+	// the order in which they were given, including lines that are not commands. The commands count as
+	// executed only after WriteManagerStatus has succeeded: if the master ends before that, the next
+	// master executes them. An implementation that removed the commands here would lose them when the
+	// master ends. One that did not record in the status which commands it contains would execute them
+	// twice.
 	ReadCRMCommands() ([]Command, error)
-	// CRMCommandsPending reports whether commands may be waiting. It may be true for commands that
-	// a status contains already and that only have to be removed.
+	// CRMCommandsPending reports whether commands may be waiting. It may be true for commands that a
+	// status already contains and that only have to be removed.
 	CRMCommandsPending() bool
 	// CommandDecided receives what the manager decided about a command, at the moment of the
 	// decision and thus before the status with it is written.
@@ -157,11 +156,10 @@ type CRMEnv interface {
 	Notify(FenceNotice)
 }
 
-// GuestWitness is an optional interface of a CRMEnv that sees from outside a node which guests run
-// there, as the host of virtual nodes does.
+// GuestWitness is an optional interface of a CRMEnv that sees which guests run on a node without asking
+// the node, as the host of virtual nodes does.
 type GuestWitness interface {
-	// GuestRuns reports whether a service runs on a node; known is false when that cannot be found
-	// out.
+	// GuestRuns reports whether a service runs on a node; known is false when that cannot be determined.
 	GuestRuns(sid, node string) (runs, known bool)
 }
 
@@ -176,8 +174,8 @@ type WriteOrder interface {
 type LRMEnv interface {
 	Env
 
-	// ReadOwnLRMStatus returns this node's lrm_status as it was last written, perhaps by an LRM
-	// before this one; an empty one when there is none.
+	// ReadOwnLRMStatus returns this node's lrm_status as it was last written, perhaps by an earlier LRM,
+	// or an empty one when there is none.
 	ReadOwnLRMStatus() (*LRMStatus, error)
 	// WriteLRMStatus replaces this node's lrm_status. The status then belongs to the implementation.
 	WriteLRMStatus(*LRMStatus) error

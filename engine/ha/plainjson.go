@@ -5,23 +5,22 @@ import (
 	"strconv"
 )
 
-// plainJSON reads the JSON that this package writes itself, several times as fast as a decoder
-// that is made for everything. Status files are read in every round of every node.
+// plainJSON reads the JSON that this package itself writes, several times as fast as encoding/json.
+// Every node reads status files in every round.
 //
-// It takes the form without white space, with the usual members, each at most once, and strings in
-// which nothing is escaped. Whatever else it meets, be it wrong or merely unusual, is left to
-// encoding/json: ok says whether everything was plain. What it takes, it takes for what
-// encoding/json takes it for.
+// It accepts JSON without white space, with known members, each at most once, and with strings without
+// escapes. For any other input, malformed or only unusual, it sets odd, and the caller uses
+// encoding/json instead. For an input that it accepts, it returns what encoding/json would return.
 type plainJSON struct {
 	text string
 	at   int
 	odd  bool
 }
 
-// done says whether all of the text was read and plain.
+// done reports whether the whole text was read and accepted.
 func (p *plainJSON) done() bool { return !p.odd && p.at == len(p.text) }
 
-// next takes a character if it comes next.
+// next consumes the character c if it is the next one, and reports whether it was.
 func (p *plainJSON) next(c byte) bool {
 	if p.odd || p.at >= len(p.text) || p.text[p.at] != c {
 		return false
@@ -30,7 +29,7 @@ func (p *plainJSON) next(c byte) bool {
 	return true
 }
 
-// must takes a character that has to come next.
+// must consumes the character c, and rejects the text if it is not the next one.
 func (p *plainJSON) must(c byte) {
 	if !p.next(c) {
 		p.odd = true
@@ -58,7 +57,7 @@ func (p *plainJSON) string() string {
 	return ""
 }
 
-// maxPlainDigits keeps plain numbers within what every integer type here can hold.
+// maxPlainDigits bounds the digits of a number, so that every integer type used here can hold it.
 const maxPlainDigits = 18
 
 // int reads an integer without sign.
@@ -90,8 +89,8 @@ func (p *plainJSON) strings() (list []string) {
 	return nil
 }
 
-// object reads an object; member is given each name and reads the value. Names that come twice
-// are the caller's to find.
+// object reads an object and calls member with each name; member reads the value. The caller detects
+// names that occur twice.
 func (p *plainJSON) object(member func(name string)) {
 	p.must('{')
 	if p.next('}') {
@@ -111,7 +110,7 @@ func (p *plainJSON) object(member func(name string)) {
 	}
 }
 
-// once notes that a member of a struct has come, by its number.
+// once records that the member of a struct with this number was read, and rejects a second occurrence.
 func (p *plainJSON) once(seen *uint32, member int) {
 	if *seen&(1<<member) != 0 {
 		p.odd = true
@@ -119,8 +118,8 @@ func (p *plainJSON) once(seen *uint32, member int) {
 	*seen |= 1 << member
 }
 
-// plainManagerStatus reads a manager status that [ManagerStatus.Encode] has written, nil when it
-// looks otherwise. It judges no values.
+// plainManagerStatus reads a manager status in the form that [ManagerStatus.Encode] writes, and returns
+// nil for any other form. It does not validate values.
 func plainManagerStatus(data []byte) *ManagerStatus {
 	p := &plainJSON{text: string(data)}
 	m := NewManagerStatus()
@@ -142,7 +141,7 @@ func plainManagerStatus(data []byte) *ManagerStatus {
 		case "node_request":
 			p.once(&seen, 4)
 			p.object(func(node string) { m.NodeRequest[node] = p.nodeRequest() })
-		default: // disarmed clusters have time
+		default: // a disarmed cluster can afford encoding/json
 			p.odd = true
 		}
 	})
@@ -152,7 +151,7 @@ func plainManagerStatus(data []byte) *ManagerStatus {
 	return m
 }
 
-// serviceBytes is about how long a service's status is.
+// serviceBytes is the approximate length in bytes of one service's status.
 const serviceBytes = 96
 
 func (p *plainJSON) services(m *ManagerStatus) {
@@ -162,7 +161,7 @@ func (p *plainJSON) services(m *ManagerStatus) {
 		m.ServiceStatus[sid] = p.service()
 		count++
 	})
-	p.odd = p.odd || len(m.ServiceStatus) != count // one comes twice
+	p.odd = p.odd || len(m.ServiceStatus) != count // a service occurs twice
 }
 
 func (p *plainJSON) nodeRequest() (r NodeRequest) {
@@ -221,7 +220,8 @@ func (p *plainJSON) service() *ServiceStatus {
 	return s
 }
 
-// plainLRMStatus reads a status that [LRMStatus.Encode] has written, nil when it looks otherwise.
+// plainLRMStatus reads an LRM status in the form that [LRMStatus.Encode] writes, and returns nil for any
+// other form.
 func plainLRMStatus(data []byte) *LRMStatus {
 	p := &plainJSON{text: string(data)}
 	s := &LRMStatus{Results: map[string]LRMResult{}}

@@ -16,13 +16,13 @@ const (
 type ServiceConfig struct {
 	// Type is the resource type, the part of the sid before the colon: vm, ct, ….
 	Type string
-	// Node is the node that has the configuration of the guest: the service belongs to it.
+	// Node is the node that has the configuration of the guest. The service belongs to it.
 	Node string
-	// State is the requested state.
+	// State is the state that the administrator requests.
 	State RequestedState
 	// Group is the HA group (before rules), "" for none.
 	Group string
-	// Failback: return to a better node when it comes back.
+	// Failback lets the service return to a better node when that node is online again.
 	Failback bool
 	// MaxRestart is how often a failed start is repeated on the same node.
 	MaxRestart int
@@ -58,30 +58,30 @@ func SIDType(sid string) string {
 	return kind
 }
 
-// ShutdownPolicy is what happens to the services of a node that goes down on purpose.
+// ShutdownPolicy decides what happens to the services of a node that shuts down or reboots in order.
 type ShutdownPolicy string
 
 // Shutdown policies of datacenter.cfg.
 const (
-	// PolicyConditional freezes services for a reboot and lets others recover them at a shutdown.
+	// PolicyConditional freezes services at a reboot, and lets other nodes recover them at a shutdown.
 	PolicyConditional ShutdownPolicy = "conditional"
 	PolicyFreeze      ShutdownPolicy = "freeze"
 	PolicyFailover    ShutdownPolicy = "failover"
 	PolicyMigrate     ShutdownPolicy = "migrate"
 )
 
-// FencingMode is which proof of a node's death datacenter.cfg asks for.
+// FencingMode is the proof of a node's death that datacenter.cfg requires.
 type FencingMode string
 
 // Fencing modes of datacenter.cfg.
 const (
-	// FencingWatchdog: the expiry of a node's lock is the proof of its death. Devices are not used.
+	// FencingWatchdog accepts the expiry of the node's lock as proof of its death. Devices are not used.
 	FencingWatchdog FencingMode = "watchdog"
-	// FencingHardware: a device's confirmation is a proof, too, and comes earlier. When no device
-	// confirms, the lock expires all the same: no agent is active without an open watchdog, so that
-	// proof holds here as well.
+	// FencingHardware also accepts the confirmation of a fence device, which comes earlier. When no
+	// device confirms, the expiry of the lock is still a proof: no LRM is active without an open
+	// watchdog.
 	FencingHardware FencingMode = "hardware"
-	// FencingBoth: both are needed.
+	// FencingBoth requires both proofs.
 	FencingBoth FencingMode = "both"
 )
 
@@ -95,11 +95,11 @@ type SchedMode string
 
 // Scheduler modes of datacenter.cfg.
 const (
-	// SchedBasic counts services.
+	// SchedBasic compares nodes by their number of services.
 	SchedBasic SchedMode = "basic"
-	// SchedStatic adds up configured sizes.
+	// SchedStatic compares nodes by the configured sizes of their services.
 	SchedStatic SchedMode = "static"
-	// SchedDynamic uses measured loads.
+	// SchedDynamic compares nodes by measured loads.
 	SchedDynamic SchedMode = "dynamic"
 )
 
@@ -112,8 +112,8 @@ const (
 	RebalanceTopsis     RebalanceMethod = "topsis"
 )
 
-// Datacenter holds the settings of datacenter.cfg that concern HA. A value that is none of the
-// constants is kept as it was written.
+// Datacenter holds the settings of datacenter.cfg that concern HA. An unknown value is kept as it was
+// written.
 type Datacenter struct {
 	ShutdownPolicy ShutdownPolicy
 	CRS            CRS
@@ -130,15 +130,15 @@ type CRS struct {
 	// AutoRebalance moves running services when nodes are loaded unevenly.
 	AutoRebalance bool
 	Method        RebalanceMethod
-	// Threshold is the imbalance (fraction) above which rounds are counted.
+	// Threshold is the imbalance, as a fraction, above which a round counts.
 	Threshold float64
-	// HoldRounds is how many rounds in a row the imbalance must stay above Threshold.
+	// HoldRounds is how many consecutive rounds the imbalance must stay above Threshold.
 	HoldRounds int
 	// Margin is the least relative improvement (fraction) that justifies a migration.
 	Margin float64
 }
 
-// DefaultDatacenter returns the settings in force when datacenter.cfg says nothing.
+// DefaultDatacenter returns the settings that apply when datacenter.cfg is empty.
 func DefaultDatacenter() Datacenter {
 	return Datacenter{
 		ShutdownPolicy: PolicyConditional,

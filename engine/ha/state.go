@@ -31,7 +31,8 @@ func (s ServiceState) Moving() bool {
 	return s == Migrate || s == Relocate || s == RequestStartBalance
 }
 
-// RequestedState is what the administrator wants of a service, as its configuration spells it.
+// RequestedState is the state that the administrator requests for a service, as its configuration spells
+// it.
 type RequestedState string
 
 // Requested states.
@@ -72,9 +73,10 @@ type FenceStep string
 
 // Fence steps, as the subject of the message spells them.
 const (
-	// FenceStarted: the node must be fenced.
+	// FenceStarted means that the node must be fenced.
 	FenceStarted FenceStep = "FENCE"
-	// FenceSucceeded: the node's agent lock was taken, so nothing that it guarded runs there.
+	// FenceSucceeded means that the node's agent lock was taken, so that nothing it protected runs
+	// there.
 	FenceSucceeded FenceStep = "SUCCEED"
 )
 
@@ -90,7 +92,7 @@ const (
 	NodeGone        NodeState = "gone"
 )
 
-// Mode is what an LRM intends to do, as its status file spells it for the manager.
+// Mode is what an LRM intends to do, as its status file reports it to the manager.
 type Mode string
 
 // LRM modes.
@@ -102,14 +104,14 @@ const (
 	ModeDisarm      Mode = "disarm"
 )
 
-// DisarmState is how far switching HA off on purpose has come.
+// DisarmState is the progress of disarming: the administrator switches HA off.
 type DisarmState string
 
 // Disarm states.
 const (
-	// DisarmDisarming: services are being frozen or released, and LRMs still hold locks.
+	// DisarmDisarming means that services are being frozen or released, and LRMs still hold locks.
 	DisarmDisarming DisarmState = "disarming"
-	// DisarmDisarmed: no online node holds an agent lock or a watchdog.
+	// DisarmDisarmed means that no online node holds an agent lock or a watchdog.
 	DisarmDisarmed DisarmState = "disarmed"
 )
 
@@ -118,8 +120,8 @@ type DisarmMode string
 
 // Disarm modes.
 const (
-	// DisarmFreeze: services stay as they are, and HA does not touch them.
+	// DisarmFreeze leaves services as they are; HA does not touch them.
 	DisarmFreeze DisarmMode = "freeze"
-	// DisarmIgnore: services are ignored, as if they were not configured.
+	// DisarmIgnore ignores services, as if they were not configured.
 	DisarmIgnore DisarmMode = "ignore"
 )

@@ -12,7 +12,8 @@ import (
 // maxStatusBytes bounds a status file that is decoded. The store allows 1 MiB per file.
 const maxStatusBytes = 1 << 20
 
-// ManagerStatus is ha/manager_status: all the master knows, so that another node can go on from it.
+// ManagerStatus is ha/manager_status: everything that the master knows, so that the next master can
+// continue.
 type ManagerStatus struct {
 	MasterNode    string                    `json:"master_node,omitempty"`
 	Timestamp     int64                     `json:"timestamp,omitempty"`
@@ -20,20 +21,20 @@ type ManagerStatus struct {
 	ServiceStatus map[string]*ServiceStatus `json:"service_status"`
 	NodeRequest   map[string]NodeRequest    `json:"node_request,omitempty"`
 	Disarm        *Disarm                   `json:"disarm,omitempty"`
-	// Fencing says in words how fence devices get on with nodes in state fence, by node. Nothing
-	// is decided on it; other readers may ignore it.
+	// Fencing describes in words, by node, the progress of the fence devices for nodes in state fence.
+	// It is text for people: no decision depends on it.
 	Fencing map[string]string `json:"fencing,omitempty"`
-	// Taken are the batches of commands that this status has in it already and that still lie in
-	// the store. Whoever keeps the status fills it in; the manager never looks at it.
+	// Taken are the batches of commands that this status already contains and that are still in the
+	// store. The environment sets it when it writes the status; the manager never reads it.
 	Taken []string `json:"crm_commands_taken,omitempty"`
 }
 
-// NodeRequest are the wishes of the administrator for one node.
+// NodeRequest holds the administrator's requests for one node.
 type NodeRequest struct {
 	Maintenance Int `json:"maintenance,omitempty"`
 }
 
-// Disarm says that HA is being or has been switched off on purpose.
+// Disarm is how far HA is switched off, and what happens to services meanwhile.
 type Disarm struct {
 	Mode  DisarmMode  `json:"mode"`
 	State DisarmState `json:"state"`
@@ -46,19 +47,19 @@ type ServiceStatus struct {
 	UID   string       `json:"uid,omitempty"`
 	// Target is set while the service moves.
 	Target string `json:"target,omitempty"`
-	// Cmd is a command of the administrator that was not carried out yet.
+	// Cmd is a command of the administrator that is not executed yet.
 	Cmd PendingCommand `json:"cmd,omitempty"`
-	// FailedNodes are nodes on which the start failed since the last success, in that order.
+	// FailedNodes are the nodes on which the start failed since the last success, in that order.
 	FailedNodes []string `json:"failed_nodes,omitempty"`
 	// MaintenanceNode is the node to return to when its maintenance ends.
 	MaintenanceNode string `json:"maintenance_node,omitempty"`
-	// Running: the LRM confirmed the start. Only valid while State is started.
+	// Running is 1 after the LRM has confirmed the start. It is valid only while State is started.
 	Running Int `json:"running,omitempty"`
-	// Unprotected: the guest may run on its node although no LRM was seen there that holds lock and
-	// watchdog since the guest arrived. The node's lock then proves nothing about it. The value is a
-	// revision of the store: a status that an LRM writes after it can end this. 0 means protected.
+	// Unprotected is not 0 if the guest may run on its node although, since it arrived, no LRM was seen
+	// there that holds lock and watchdog. The node's lock then proves nothing about the guest. The value
+	// is a revision of the store: a status that the LRM writes after that revision can clear it.
 	Unprotected Int `json:"unguarded,omitempty"`
-	// TimeoutSeconds of a requested stop, nil for the default.
+	// TimeoutSeconds is the timeout of a requested stop, nil for the default.
 	TimeoutSeconds *Int `json:"timeout,omitempty"`
 }
 
@@ -68,15 +69,15 @@ type LRMStatus struct {
 	Mode      Mode                 `json:"mode,omitempty"`
 	Timestamp int64                `json:"timestamp,omitempty"`
 	Results   map[string]LRMResult `json:"results"`
-	// Begun are the targets of moves that were begun and not answered yet, by uid. An LRM that is
-	// started again can tell from it whether a service that is not here any more was moved by it.
+	// Begun holds the targets of moves that were started and not yet answered, by uid. A restarted LRM
+	// reads from it whether it moved a service that is no longer on this node.
 	Begun map[string]string `json:"begun,omitempty"`
-	// Written is the store's revision at which this was written, as whoever read it knows; 0 when
-	// unknown.
+	// Written is the store's revision at which this status was written, 0 when unknown. The reader sets
+	// it.
 	Written uint64 `json:"-"`
 }
 
-// LRMResult is the outcome of the command with one uid.
+// LRMResult is the result of the command with one uid.
 type LRMResult struct {
 	SID      string       `json:"sid"`
 	State    ServiceState `json:"state"`
@@ -92,8 +93,8 @@ func NewManagerStatus() *ManagerStatus {
 	}
 }
 
-// DecodeManagerStatus reads the JSON of ha/manager_status. Empty input is an empty status; unknown
-// keys are ignored; entries without a state or node are refused, since acting on them could lose a
+// DecodeManagerStatus reads the JSON of ha/manager_status. Empty input is an empty status; unknown keys
+// are ignored. An entry without a state or a node is an error, because acting on it could lose a
 // service.
 func DecodeManagerStatus(data []byte) (*ManagerStatus, error) {
 	if len(data) > maxStatusBytes {
@@ -124,7 +125,8 @@ func DecodeManagerStatus(data []byte) (*ManagerStatus, error) {
 		}
 	}
 	if d := status.Disarm; d != nil && (!validDisarmMode(d.Mode) || !validDisarmState(d.State)) {
-		return nil, fmt.Errorf("decode manager status: disarm mode %q or state %q is unknown", d.Mode, d.State)
+		return nil, fmt.Errorf("decode manager status: disarm mode %q or state %q is unknown", d.Mode,
+			d.State)
 	}
 	return status, nil
 }
@@ -152,7 +154,7 @@ func (s *ServiceStatus) validate() error {
 	return fmt.Errorf("state %q is unknown", s.State)
 }
 
-// Encode returns the JSON form, the same bytes for the same status.
+// Encode returns the JSON form; equal statuses give equal bytes.
 func (m *ManagerStatus) Encode() ([]byte, error) {
 	data, err := json.Marshal(m)
 	if err != nil {
@@ -161,7 +163,7 @@ func (m *ManagerStatus) Encode() ([]byte, error) {
 	return data, nil
 }
 
-// Clone returns a copy that shares nothing.
+// Clone returns a deep copy.
 func (m *ManagerStatus) Clone() *ManagerStatus {
 	out := NewManagerStatus()
 	out.MasterNode, out.Timestamp = m.MasterNode, m.Timestamp
@@ -183,7 +185,7 @@ func (m *ManagerStatus) Clone() *ManagerStatus {
 	return out
 }
 
-// Clone returns a copy that shares nothing.
+// Clone returns a deep copy.
 func (s *ServiceStatus) Clone() *ServiceStatus {
 	out := *s
 	out.Cmd = append(PendingCommand(nil), s.Cmd...)
@@ -216,7 +218,7 @@ func DecodeLRMStatus(data []byte) (*LRMStatus, error) {
 	return status, nil
 }
 
-// Encode returns the JSON form, the same bytes for the same status.
+// Encode returns the JSON form; equal statuses give equal bytes.
 func (s *LRMStatus) Encode() ([]byte, error) {
 	data, err := json.Marshal(s)
 	if err != nil {
@@ -225,7 +227,7 @@ func (s *LRMStatus) Encode() ([]byte, error) {
 	return data, nil
 }
 
-// Clone returns a copy that shares nothing.
+// Clone returns a deep copy.
 func (s *LRMStatus) Clone() *LRMStatus {
 	out := *s
 	out.Results = make(map[string]LRMResult, len(s.Results))
@@ -241,8 +243,8 @@ func (s *LRMStatus) Clone() *LRMStatus {
 	return &out
 }
 
-// Int is an integer that is also accepted as a JSON string or boolean, since writers of these files
-// in a loosely typed language produce all three.
+// Int is an integer that is also accepted as a JSON string or boolean, because programs in loosely typed
+// languages write all three.
 type Int int64
 
 // UnmarshalJSON accepts 1, "1", true, false, null and "" (0).

@@ -6,15 +6,16 @@ import (
 	"time"
 )
 
-// ErrNoMargin means that a node could still be running when its lock can be taken by others.
-var ErrNoMargin = errors.New("no safety margin between watchdog and lock life")
+// ErrNoMargin means that a node could still run services when another node can take its lock.
+var ErrNoMargin = errors.New("no safety margin between watchdog and lock TTL")
 
 // ppm is one part in a million.
 const ppm = 1_000_000
 
-// Timing are the times on which self-fencing rests.
+// Timing holds the times on which self-fencing relies.
 type Timing struct {
-	// LockTTL is how long an agent lock is held without renewal, by the clock of the node that judges it.
+	// LockTTL is how long an agent lock stays valid without renewal, by the clock of the node that
+	// judges it.
 	LockTTL time.Duration
 	// Watchdog is how long a client of the watchdog may be silent.
 	Watchdog time.Duration
@@ -26,7 +27,7 @@ type Timing struct {
 	DriftPpm int64
 }
 
-// DefaultTiming returns the well-known times: 120 s against 60 + 1 + 10 s.
+// DefaultTiming returns Proxmox VE's times: 120 s for the lock, and 60 + 1 + 10 s until the reset.
 func DefaultTiming() Timing {
 	return Timing{
 		LockTTL: 120 * time.Second, Watchdog: 60 * time.Second, Check: time.Second, Device: 10 * time.Second,
@@ -34,24 +35,26 @@ func DefaultTiming() Timing {
 	}
 }
 
-// ResetBound is the longest time from the last sign of life of an LRM to the reset of its machine.
+// ResetBound is the longest time from an LRM's last feed of its watchdog to the reset of its machine.
 func (t Timing) ResetBound() time.Duration { return t.Watchdog + t.Check + t.Device }
 
-// Margin is what is left between the reset of a node and the first moment at which its lock can be taken, when the
-// clocks drift apart as far as allowed.
+// Margin is the time between the reset of a node and the earliest instant at which its lock can be
+// taken, under the largest allowed clock drift.
 func (t Timing) Margin() time.Duration {
 	drift := (t.LockTTL/ppm + 1) * time.Duration(t.DriftPpm)
 	return t.LockTTL - t.ResetBound() - drift
 }
 
-// Validate refuses times without a margin.
+// Validate returns ErrNoMargin for times that leave no margin.
 func (t Timing) Validate() error {
-	if t.LockTTL <= 0 || t.Watchdog <= 0 || t.Check < 0 || t.Device < 0 || t.DriftPpm < 0 || t.DriftPpm > ppm {
+	if t.LockTTL <= 0 || t.Watchdog <= 0 || t.Check < 0 || t.Device < 0 || t.DriftPpm < 0 ||
+		t.DriftPpm > ppm {
 		return fmt.Errorf("check fencing times %+v: they must be positive: %w", t, ErrNoMargin)
 	}
 	if margin := t.Margin(); margin <= 0 {
-		return fmt.Errorf("check fencing times: a lock lives %v but a reset takes up to %v, raise the lock life "+
-			"by more than %v: %w", t.LockTTL, t.ResetBound(), -margin, ErrNoMargin)
+		return fmt.Errorf(
+			"check fencing times: a lock is valid for %v but a reset takes up to %v, raise the lock TTL "+
+				"by more than %v: %w", t.LockTTL, t.ResetBound(), -margin, ErrNoMargin)
 	}
 	return nil
 }

@@ -1,13 +1,13 @@
-// Package initd shuts a machine down in order. Its process receives the request to shut the machine
-// down or to reboot it, asks the LRM to end, then the CRM, each of which first does what its
-// policies require, and switches the machine off when both have ended. It also ends and starts
-// single processes, as an operator does for an update.
+// Package initd shuts a machine down in order. Its process receives the request to shut the machine down
+// or to reboot it, asks the LRM to end, then the CRM, and switches the machine off when both have ended.
+// Each of the two first does what its policies require. The process also ends and starts single
+// processes, as an operator does for an update.
 //
 // The LRM may take as long as it needs: it ends when its services have ended. The CRM has a time
 // limit.
 //
-// Package initd never decides anything about services and never keeps a request over its own
-// restart: a request that was cut off must be repeated.
+// Package initd never decides anything about services, and never keeps a request across its own restart:
+// an interrupted request must be repeated.
 package initd
 
 import (
@@ -38,7 +38,7 @@ const (
 // ErrRequest means that a request cannot be understood or names an unknown service.
 var ErrRequest = errors.New("init request not understood")
 
-// Request asks the process for something, as a local message or as an operation.
+// Request asks the process for an action, as a local message or as an operation.
 type Request struct {
 	Verb Verb `json:"verb"`
 	// Service is the process that Restart, Stop and Start are about.
@@ -53,10 +53,10 @@ type Answer struct {
 
 // Order is the local message that asks a process to end.
 type Order struct {
-	// Down: the whole machine goes down. Reboot: it boots again.
+	// Down is true if the whole machine goes down; Reboot is true if it boots again.
 	Down   bool `json:"down,omitempty"`
 	Reboot bool `json:"reboot,omitempty"`
-	// Stay: the process must not be started again.
+	// Stay is true if the process must not be started again.
 	Stay bool `json:"stay,omitempty"`
 }
 

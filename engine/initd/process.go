@@ -94,7 +94,8 @@ func (p *Init) take(payload []byte) error {
 		}
 		return p.single(r)
 	}
-	return fmt.Errorf("%w: %q; write %s, %s, %s, %s or %s", ErrRequest, r.Verb, Shutdown, Reboot, Restart, Stop, Start)
+	return fmt.Errorf("%w: %q; write %s, %s, %s, %s or %s", ErrRequest, r.Verb, Shutdown, Reboot, Restart,
+		Stop, Start)
 }
 
 // ErrNoControls means that the machine cannot be controlled from within.

@@ -148,7 +148,7 @@ func TestSingleServices(t *testing.T) {
 	require.Empty(t, e.off)
 }
 
-// noControls is a machine that nobody can control from within.
+// noControls is a machine that cannot be controlled from within.
 type noControls struct{ *fakeEnv }
 
 func (noControls) Machine() env.MachineControl { return nil }

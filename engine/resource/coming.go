@@ -8,7 +8,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 )
 
-// incoming is a copy of a guest of another machine, which does not run.
+// incoming is a copy of another machine's guest. It does not run.
 type incoming struct {
 	id       string
 	from     env.MachineID
@@ -16,10 +16,10 @@ type incoming struct {
 	have     int
 	pieces   int
 	complete bool
-	heard    time.Duration // of the source
+	heard    time.Duration // when the source was last heard
 }
 
-// received takes a packet of another machine's host.
+// received handles a packet of another machine's host.
 func (h *Host) received(ev env.Received) {
 	p, err := decodePacket(ev.Payload)
 	if err != nil {
@@ -31,7 +31,7 @@ func (h *Host) received(ev env.Received) {
 		for _, id := range sorted(h.leaving) {
 			if o := h.leaving[id]; o != nil && o.id == p.ID && o.to == ev.From {
 				o.heard = p
-				o.word.Raise()
+				o.arrived.Raise()
 			}
 		}
 	case packetPrepare:
@@ -43,7 +43,7 @@ func (h *Host) received(ev env.Received) {
 	}
 }
 
-// prepare makes place for a guest.
+// prepare accepts a guest for which there is room.
 func (h *Host) prepare(from env.MachineID, p *packet) {
 	g := h.guests[p.SID]
 	switch {
@@ -63,14 +63,14 @@ func (h *Host) prepare(from env.MachineID, p *packet) {
 	h.send(from, packet{Kind: packetReady, ID: p.ID, SID: p.SID})
 }
 
-// copyOf finds the copy that a packet speaks of. One that nobody has spoken of for its life is
-// thrown away: whoever sent it may have gone on without it.
+// copyOf returns the copy to which a packet belongs. A copy of which nothing was heard for copyTTL is
+// dropped, because its source may have continued without it.
 func (h *Host) copyOf(from env.MachineID, p *packet) *incoming {
 	c := h.coming[p.SID]
 	if c == nil || c.id != p.ID || c.from != from {
 		return nil
 	}
-	if h.env.Mono()-c.heard > copyLife {
+	if h.env.Mono()-c.heard > copyTTL {
 		h.env.Probe("resource/copy-expired")
 		delete(h.coming, p.SID)
 		return nil
@@ -79,7 +79,7 @@ func (h *Host) copyOf(from env.MachineID, p *packet) *incoming {
 	return c
 }
 
-// take adds to a copy, keeps it or throws it away.
+// take extends a copy, keeps it or drops it.
 func (h *Host) take(from env.MachineID, p *packet) {
 	c := h.copyOf(from, p)
 	switch {
@@ -87,7 +87,8 @@ func (h *Host) take(from env.MachineID, p *packet) {
 		if c != nil {
 			delete(h.coming, p.SID)
 		}
-	case c == nil || p.Kind == packetPiece && p.Piece > c.have+1 || p.Kind == packetFinal && c.have != c.pieces:
+	case c == nil, p.Kind == packetPiece && p.Piece > c.have+1,
+		p.Kind == packetFinal && c.have != c.pieces:
 		h.gone(from, p, "there is no such copy")
 	case p.Kind == packetPiece:
 		c.have = max(c.have, p.Piece)
@@ -98,7 +99,7 @@ func (h *Host) take(from env.MachineID, p *packet) {
 	}
 }
 
-// resume lets a copy run: the source says that the guest has changed hands.
+// resume starts a copy: the source reports that the guest was handed over.
 func (h *Host) resume(from env.MachineID, p *packet) {
 	if h.arrived[p.SID] == p.ID {
 		h.send(from, packet{Kind: packetRuns, ID: p.ID, SID: p.SID}) // the answer was lost

@@ -8,12 +8,11 @@ import (
 	"strings"
 )
 
-// Commands are the programs that a machine is willing to run as resources. They come from the
-// machine's own configuration and from nowhere else: the configuration of a resource is
-// replicated, so whoever may write it could otherwise run anything on every machine. It can only
-// choose, by name.
+// Commands are the programs that a machine may run as resources. They come only from the machine's own
+// configuration. The configuration of a resource is replicated: if it contained programs, everyone who
+// may write it could run any program on every machine. It can only choose a command by name.
 type Commands struct {
-	// Default runs as a resource that names no command; empty: such a resource does not start.
+	// Default runs as a resource that names no command. If it is empty, such a resource does not start.
 	Default []string
 	// Named are the commands that a resource may name, each with its arguments.
 	Named map[string][]string
@@ -28,7 +27,7 @@ const commandKey = "command"
 // maxCommandName bounds a command's name.
 const maxCommandName = 100
 
-// Of is the command of the resource with this configuration.
+// Of returns the command of the resource with this configuration.
 func (c Commands) Of(config []byte) ([]string, error) {
 	name := commandOf(config)
 	if name == "" {
@@ -53,7 +52,7 @@ func (c Commands) names() string {
 	return strings.Join(slices.Sorted(maps.Keys(c.Named)), ", ")
 }
 
-// Check refuses commands that could never run.
+// Check returns an error for commands that could never run.
 func (c Commands) Check() error {
 	if len(c.Default) == 0 && len(c.Named) == 0 {
 		return fmt.Errorf("%w: there is no command at all", ErrNoCommand)
@@ -70,8 +69,8 @@ func (c Commands) Check() error {
 	return nil
 }
 
-// commandOf finds the name of the command in a configuration of lines "key: value"; what follows
-// the first section (a snapshot's) is of the past.
+// commandOf returns the name of the command in a configuration of lines "key: value". It ignores
+// everything after the start of the first section, which is a snapshot's.
 func commandOf(config []byte) string {
 	for line := range strings.Lines(string(config)) {
 		if strings.HasPrefix(line, "[") {

@@ -28,7 +28,7 @@ func TestAResourceChoosesOnly(t *testing.T) {
 	for _, config := range []string{"", "command: /bin/sh -c evil", "command: web --evil", "command: ../web", "command: WEB"} {
 		_, err := c.Of([]byte(config))
 		require.ErrorIs(t, err, ErrNoCommand, config)
-		require.ErrorContains(t, err, "web", "it says what is allowed")
+		require.ErrorContains(t, err, "web", "it names what is allowed")
 	}
 }
 

@@ -5,26 +5,26 @@ import (
 	"strings"
 )
 
-// Conf is what a resource's configuration says of its size.
+// Conf is the part of a resource's configuration that concerns its size.
 type Conf struct {
-	// MilliCPUs is what it may use, in thousandths of a CPU; 0 is no limit.
+	// MilliCPUs is the CPU time that it may use, in thousandths of a CPU; 0 means no limit.
 	MilliCPUs int64 `json:"milli_cpus,omitempty"`
-	// MemoryBytes is what it may use.
+	// MemoryBytes is the memory that it may use, in bytes.
 	MemoryBytes int64 `json:"memory_bytes,omitempty"`
-	// Lock names the operation that has locked it; none when empty.
+	// Lock names the operation that has locked it, "" for none.
 	Lock string `json:"lock,omitempty"`
 }
 
 const (
 	mebibyte = 1 << 20
-	// maxMilliCPUs and maxMemoryBytes bound what a configuration may claim: a million CPUs, an exbibyte.
+	// maxMilliCPUs and maxMemoryBytes bound the sizes in a configuration: a million CPUs, an exbibyte.
 	maxMilliCPUs   = 1_000_000_000
 	maxMemoryBytes = 1 << 60
 )
 
-// ParseConf reads the lines "key: value" of a configuration before its first section (a snapshot):
-// cores (or cpulimit, which may have decimals and comes first), memory in MiB, lock. Others, and
-// numbers that make no sense, are passed over: files come from programs with more words.
+// ParseConf reads the lines "key: value" of a configuration before its first section (a snapshot): cores
+// (or cpulimit, which may have decimals and takes precedence), memory in MiB, and lock. It ignores other
+// keys and invalid numbers, because other programs write these files, too.
 func ParseConf(data []byte) (c Conf) {
 	limited := false
 	for line := range strings.Lines(string(data)) {
@@ -56,7 +56,7 @@ func ParseConf(data []byte) (c Conf) {
 	return c
 }
 
-// thousandths reads a number with up to three decimals, exactly and without sign.
+// thousandths reads an unsigned number with up to three decimals, exactly.
 func thousandths(text string, limit int64) (int64, bool) {
 	whole, decimals, _ := strings.Cut(text, ".")
 	if len(decimals) > 3 {

@@ -25,10 +25,10 @@ type guestCall struct {
 	over    bool
 	answer  *guestAnswer
 	percent int
-	commit  bool // the host wants to know
+	commit  bool // the host waits for the commit
 }
 
-// NewFake makes the driver.
+// NewFake returns the driver.
 func NewFake(e env.Env, o GuestOptions) *Fake {
 	return &Fake{env: e, opts: o, waiting: map[string]*guestCall{},
 		prefix: strconv.FormatUint(e.Rand("fake-driver").Uint64(), 16) + "/"}
@@ -36,7 +36,7 @@ func NewFake(e env.Env, o GuestOptions) *Fake {
 
 var _ Driver = (*Fake)(nil)
 
-// Step takes an event if it is the host's and reports whether it did.
+// Step takes an event if it is from the host, and reports whether it did.
 func (f *Fake) Step(ev env.Event) bool {
 	switch ev := ev.(type) {
 	case env.LocalUp:
@@ -76,7 +76,7 @@ func (f *Fake) onAnswer(payload []byte) {
 	c.word.Raise()
 }
 
-// abandon ends all calls: with the host its guests have ended.
+// abandon ends all calls: when the host ends, so do its guests.
 func (f *Fake) abandon() {
 	for _, id := range sorted(f.waiting) {
 		if c := f.waiting[id]; c != nil {
@@ -86,7 +86,7 @@ func (f *Fake) abandon() {
 	}
 }
 
-// send hands a request to the host.
+// send sends a request to the host.
 func (f *Fake) send(t *env.Task, r guestRequest) error {
 	for message := encodeMessage(r); ; t.Sleep(time.Second) {
 		err := f.env.Local(HostProcess, message)
@@ -99,7 +99,7 @@ func (f *Fake) send(t *env.Task, r guestRequest) error {
 	}
 }
 
-// begin sends a request whose answer is then waited for; end forgets it.
+// begin sends a request and registers it for its answer. end removes it.
 func (f *Fake) begin(t *env.Task, r *guestRequest) (c *guestCall, end func(), err error) {
 	f.number++
 	r.ID = f.prefix + strconv.FormatUint(f.number, 10)
@@ -113,8 +113,8 @@ func (f *Fake) begin(t *env.Task, r *guestRequest) (c *guestCall, end func(), er
 	return c, end, nil
 }
 
-// ask sends a request and waits for its answer, however long it takes: what may have begun must
-// not be taken for not having happened.
+// ask sends a request and waits for its answer without a time limit: an action that may have begun must
+// not count as not done.
 func (f *Fake) ask(t *env.Task, r guestRequest) (*guestAnswer, error) {
 	c, end, err := f.begin(t, &r)
 	if err != nil {
@@ -142,7 +142,7 @@ func (f *Fake) Status(t *env.Task, sid string) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	return Status{Running: a.Running, Life: a.Life, ExitCode: a.ExitCode}, nil
+	return Status{Running: a.Running, Incarnation: a.Incarnation, ExitCode: a.ExitCode}, nil
 }
 
 // Start implements Driver.
@@ -163,10 +163,11 @@ func (f *Fake) Stop(t *env.Task, sid string, timeout time.Duration) error {
 	return err
 }
 
-// cancelPoll is how often a migration asks whether it is still wanted.
+// cancelPoll is how often a migration checks whether it is still wanted.
 const cancelPoll = 2 * time.Second
 
-// canMigrate is the kind of guests that move while they run: containers share the machine's kernel.
+// canMigrate begins the sids of the guests that can move while they run. Containers cannot, because they
+// share the machine's kernel.
 const canMigrate = "vm:"
 
 // Migrate implements Driver.
@@ -195,7 +196,8 @@ func (f *Fake) Migrate(t *env.Task, sid, target string, m *Migration) error {
 		case c.commit:
 			c.commit = false
 			word := m.Commit()
-			err = f.send(t, guestRequest{ID: r.ID, Op: opCommit, SID: sid, Handed: word == nil, Lost: errors.Is(word, ErrLost)})
+			err = f.send(t, guestRequest{ID: r.ID, Op: opCommit, SID: sid, Handed: word == nil,
+				Lost: errors.Is(word, ErrLost)})
 		case m.Cancelled != nil && f.env.Mono()-asked >= cancelPoll:
 			asked = f.env.Mono()
 			if m.Cancelled() {

@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// Flaws say how simulated guests fail. How often something was tried is written on the guests' own
-// disks, which all machines share: it goes with a guest wherever it goes. One value therefore serves
-// all machines of a cluster.
+// Flaws are how simulated guests fail. The number of attempts is stored on the guests' own disks, which
+// all machines share: it follows a guest to every machine. So one value serves all machines of a
+// cluster.
 type Flaws struct {
 	// Of are the guests that fail, by sid.
 	Of map[string]Flaw
@@ -17,18 +17,20 @@ type Flaws struct {
 
 // Flaw is how a guest fails.
 type Flaw struct {
-	// Starts and Moves are how many attempts fail before one succeeds; then it begins anew.
+	// Starts and Moves are how many attempts fail before one succeeds. After that the count begins
+	// again.
 	Starts, Moves int
-	// NoStop: it does not end when it is asked to, not even by force.
+	// NoStop is true if it does not end when it is asked to, not even by force.
 	NoStop bool
-	// On are the machines on which it fails so; none means all. It never ends, wherever it is.
+	// On are the machines on which Starts and Moves apply; none means all. NoStop applies on every
+	// machine.
 	On []string
 }
 
 // ErrWillNotLeave means that a guest cannot be moved now.
 var ErrWillNotLeave = errors.New("guest cannot be moved")
 
-// fails counts an attempt on a machine and says whether it fails.
+// fails counts an attempt on a machine and reports whether it fails.
 func (f *Flaws) fails(action, sid, machine string) bool {
 	if f == nil {
 		return false
@@ -52,10 +54,10 @@ func (f *Flaws) fails(action, sid, machine string) bool {
 	return false
 }
 
-// stays says whether a guest cannot be ended.
+// stays reports whether a guest cannot be ended.
 func (f *Flaws) stays(sid string) bool { return f != nil && f.Of[sid].NoStop }
 
-// MayLeave is asked before a guest is moved, running or not. It fails with ErrWillNotLeave.
+// MayLeave returns ErrWillNotLeave if a guest cannot be moved, running or stopped.
 func (f *Fake) MayLeave(sid string) error {
 	if f.opts.Flaws.fails("move", sid, f.env.Self().Name) {
 		return ErrWillNotLeave

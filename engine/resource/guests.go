@@ -13,30 +13,31 @@ import (
 // HostProcess is the name under which the guests of the fake driver run on a machine.
 const HostProcess = "guests"
 
-// GuestOptions say how guests behave.
+// GuestOptions are how guests behave.
 type GuestOptions struct {
-	// StartTime and StopTime are the means of what starting and an orderly stop take; each draws
-	// between half and one and a half of it.
+	// StartTime and StopTime are the mean times of a start and of an orderly stop. Each draw is between
+	// half and one and a half of the mean.
 	StartTime, StopTime time.Duration
-	// BytesPerSecond is the mean speed at which memory goes over in a migration, SwitchTime the
-	// mean of how long a guest stands still for the rest of it. Both are drawn likewise.
+	// BytesPerSecond is the mean speed at which memory is transferred in a migration. SwitchTime is the
+	// mean pause of a guest during its switch-over. Both are drawn in the same way.
 	BytesPerSecond int64
 	SwitchTime     time.Duration
-	// Machines are the names of all machines, by their numbers: where guests can migrate to.
+	// Machines are the names of all machines, by their numbers. Guests can migrate to them.
 	Machines []string
-	// Flaws are how guests fail; nil for none that does.
+	// Flaws are how guests fail; nil means that none fails.
 	Flaws *Flaws
 
-	// Measured makes the machine tell the others what it and its guests use.
+	// Measured makes the machine publish what it and its guests use.
 	Measured bool
 	// Has is the machine's size, Idle what it uses without guests.
 	Has, Idle Use
-	// Loads are what guests use over time, each in the order of time; the same on all machines,
-	// since guests take their load with them. One without uses its whole memory and no CPU.
+	// Loads are what guests use over time, each sorted by time. They are the same on all machines,
+	// because a guest keeps its load when it moves. A guest without an entry uses its whole memory and
+	// no CPU.
 	Loads map[string][]LoadStep
 }
 
-// DefaultGuests are guests that take their time like small virtual machines.
+// DefaultGuests returns guests with the times of small virtual machines.
 func DefaultGuests() GuestOptions {
 	return GuestOptions{StartTime: 2 * time.Second, StopTime: 3 * time.Second,
 		BytesPerSecond: 64 * mebibyte, SwitchTime: 100 * time.Millisecond}
@@ -47,12 +48,12 @@ const maxGuests = 10_000
 
 // Host is the process in which the guests of a simulated machine run. It implements env.Process.
 type Host struct {
-	opts   GuestOptions
-	env    env.Env
-	tasks  *env.Tasks
-	status *status.Client
-	guests map[string]*guest
-	told   map[string]Use // what guests were told to use
+	opts       GuestOptions
+	env        env.Env
+	tasks      *env.Tasks
+	status     *status.Client
+	guests     map[string]*guest
+	orderedUse map[string]Use // the use that guests were ordered to have
 
 	leaving map[string]*outgoing // by the id of the request
 	coming  map[string]*incoming // by the guest
@@ -60,16 +61,16 @@ type Host struct {
 }
 
 type guest struct {
-	running bool
-	still   bool // it stands still while it changes hands
-	busy    bool // somebody is at work on it
-	free    env.Signal
-	conf    Conf
-	lives   uint64
-	exit    *int
+	running      bool
+	paused       bool // it is paused while it is handed over
+	busy         bool // an operation works on it
+	free         env.Signal
+	conf         Conf
+	incarnations uint64
+	exit         *int
 }
 
-// NewHost prepares a host without guests.
+// NewHost returns a host without guests.
 func NewHost(o GuestOptions) *Host { return &Host{opts: o} }
 
 const firstGuestTimer env.TimerID = 1
@@ -77,7 +78,7 @@ const firstGuestTimer env.TimerID = 1
 // Start implements env.Process.
 func (h *Host) Start(e env.Env) error {
 	h.env, h.tasks, h.status = e, env.NewTasks(e, firstGuestTimer), status.NewClient(e)
-	h.guests, h.told = map[string]*guest{}, map[string]Use{}
+	h.guests, h.orderedUse = map[string]*guest{}, map[string]Use{}
 	h.leaving, h.coming, h.arrived = map[string]*outgoing{}, map[string]*incoming{}, map[string]string{}
 	e.Emit(HostStarted{})
 	if h.opts.Measured {
@@ -105,7 +106,7 @@ func (h *Host) Step(ev env.Event) {
 	}
 }
 
-// asked takes what a process of this machine wants.
+// asked handles a request of a process of this machine.
 func (h *Host) asked(ev env.LocalMessage) {
 	r, err := decodeRequest(ev.Payload)
 	if err != nil {
@@ -125,18 +126,18 @@ func (h *Host) asked(ev env.LocalMessage) {
 	}
 }
 
-// use sets what a guest uses, wherever it runs; there is no answer.
+// use sets what a guest uses on any machine. There is no answer.
 func (h *Host) use(r *guestRequest) {
 	switch {
 	case r.Use == nil:
-		delete(h.told, r.SID)
-	case len(h.told) < maxGuests:
-		h.told[r.SID] = *r.Use
+		delete(h.orderedUse, r.SID)
+	case len(h.orderedUse) < maxGuests:
+		h.orderedUse[r.SID] = *r.Use
 	}
 	h.publish()
 }
 
-// crash ends a guest by itself; one on its way to another machine stays as it is.
+// crash ends a guest as if by itself. A guest that is migrating stays as it is.
 func (h *Host) crash(sid string) {
 	if g := h.guests[sid]; g != nil && g.running && !g.busy {
 		code := exitKilled
@@ -145,7 +146,7 @@ func (h *Host) crash(sid string) {
 	}
 }
 
-// exitKilled is how a guest ends that crashes, as a program does that is killed.
+// exitKilled is the exit code of a guest that crashes: that of a killed program.
 const exitKilled = 128 + 9
 
 func (h *Host) guest(sid string) (*guest, error) {
@@ -164,12 +165,12 @@ func (h *Host) serve(t *env.Task, from string, r guestRequest) {
 	g, err := h.guest(r.SID)
 	if err != nil {
 		h.env.Log().Error("a guest has no place", "sid", r.SID, "err", err.Error())
-		h.tell(t, from, guestAnswer{ID: r.ID})
+		h.reply(t, from, guestAnswer{ID: r.ID})
 		return
 	}
 	answer := guestAnswer{}
 	if r.Op != opStatus {
-		for g.busy { // one thing at a time
+		for g.busy { // one operation at a time
 			t.Wait(&g.free, 0)
 		}
 		g.busy = true
@@ -177,15 +178,15 @@ func (h *Host) serve(t *env.Task, from string, r guestRequest) {
 		g.busy = false
 		g.free.Raise()
 	}
-	answer.ID, answer.Running, answer.ExitCode = r.ID, g.running || g.still, g.exit
-	if g.lives > 0 {
-		answer.Life = strconv.FormatUint(g.lives, 10)
+	answer.ID, answer.Running, answer.ExitCode = r.ID, g.running || g.paused, g.exit
+	if g.incarnations > 0 {
+		answer.Incarnation = strconv.FormatUint(g.incarnations, 10)
 	}
-	h.tell(t, from, answer)
+	h.reply(t, from, answer)
 }
 
-// tell answers a process. One that is not there any more wants no answer.
-func (h *Host) tell(t *env.Task, to string, a guestAnswer) {
+// reply answers a process. A process that has ended needs no answer.
+func (h *Host) reply(t *env.Task, to string, a guestAnswer) {
 	for message := encodeMessage(a); errors.Is(h.env.Local(to, message), env.ErrLocalFull); {
 		t.Sleep(time.Second)
 	}
@@ -200,7 +201,7 @@ func (h *Host) carryOut(t *env.Task, g *guest, from string, r *guestRequest) (a 
 	case r.Op == opStart && !g.running:
 		delete(h.coming, r.SID)
 		g.conf = ParseConf(r.Conf)
-		h.set(g, r.SID, true, "") // from the first moment on it could do harm
+		h.set(g, r.SID, true, "") // it could do harm from the first moment on
 		t.Sleep(h.takes(h.opts.StartTime))
 	case r.Op == opStop && g.running:
 		if takes := h.takes(h.opts.StopTime); takes <= r.Timeout {
@@ -222,7 +223,7 @@ func (h *Host) carryOut(t *env.Task, g *guest, from string, r *guestRequest) (a 
 
 func (h *Host) set(g *guest, sid string, on bool, why string) {
 	if on && !g.running {
-		g.lives++
+		g.incarnations++
 		g.exit = nil
 	}
 	g.running = on
@@ -237,11 +238,11 @@ func (h *Host) takes(mean time.Duration) time.Duration {
 	return mean/2 + mean*time.Duration(h.env.Rand("guests").Uint64()%takesSteps)/takesSteps
 }
 
-// UseRequest is the message to [HostProcess] that sets what a guest uses wherever it runs: tell
-// all machines. A nil use lets it follow its schedule again.
+// UseRequest returns the message to [HostProcess] that sets what a guest uses on any machine. Send it to
+// all machines. A nil use lets the guest follow its schedule again.
 func UseRequest(sid string, use *Use) []byte {
 	return encodeMessage(guestRequest{Op: opUse, SID: sid, Use: use})
 }
 
-// CrashRequest is the message to [HostProcess] that makes a guest end by itself.
+// CrashRequest returns the message to [HostProcess] that makes a guest end by itself.
 func CrashRequest(sid string) []byte { return encodeMessage(guestRequest{Op: opCrash, SID: sid}) }

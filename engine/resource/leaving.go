@@ -10,38 +10,38 @@ import (
 
 // Times of a migration between hosts.
 const (
-	// repeatEvery separates attempts to get a packet answered; the target is taken for lost when
-	// none was for targetTime.
+	// repeatEvery is the time between two attempts to get a packet answered. When no attempt was
+	// answered for targetTime, the target counts as lost.
 	repeatEvery = 500 * time.Millisecond
 	targetTime  = 10 * time.Second
-	// copyLife is how long a target keeps a copy after it last heard of the source. It ends every
-	// claim on it, so it is longer than all that a source waits between two packets.
-	copyLife = 30 * time.Second
+	// copyTTL is how long a target keeps a copy after it last heard from the source. After that the copy
+	// can no longer run, so copyTTL is longer than any pause of the source between two packets.
+	copyTTL  = 30 * time.Second
 	holdEach = 5 * time.Second
-	// pieceTime is how long a piece takes at most, so that a cancellation is heard soon; there are
-	// at least leastPieces.
+	// pieceTime is how long a piece takes at most, so that a cancellation takes effect soon. There are
+	// at least leastPieces pieces.
 	pieceTime   = time.Second
 	leastPieces = 20
-	// aborts is how often the target hears that it is over.
+	// aborts is how many packets inform the target of the end.
 	aborts = 3
 )
 
-// outgoing is a migration away from here.
+// outgoing is a migration away from this machine.
 type outgoing struct {
-	id     string
-	by     string // the process that asked for it
-	sid    string
-	to     env.MachineID
-	until  time.Duration // 0: no time-out
-	word   env.Signal    // something was heard
-	heard  packet        // from the target
-	cancel bool
-	orphan bool // the process that asked for it has ended
-	asked  bool // for the commit
-	commit *guestRequest
+	id      string
+	by      string // the process that asked for it
+	sid     string
+	to      env.MachineID
+	until   time.Duration // 0 for no timeout
+	arrived env.Signal    // a packet or a message arrived
+	heard   packet        // the last packet of the target
+	cancel  bool
+	orphan  bool // the process that asked for it has ended
+	asked   bool // the commit was requested
+	commit  *guestRequest
 }
 
-// migrate brings a guest to another machine. It answers what has become of it.
+// migrate moves a guest to another machine and returns the answer for the process that requested it.
 func (h *Host) migrate(t *env.Task, g *guest, from string, r *guestRequest) guestAnswer {
 	o := &outgoing{id: h.env.Self().Name + "/" + strconv.FormatUint(h.env.Self().Boot, 10) + "/" + r.ID,
 		by: from, sid: r.SID, to: r.Target}
@@ -62,7 +62,7 @@ func (h *Host) migrate(t *env.Task, g *guest, from string, r *guestRequest) gues
 	return guestAnswer{Failed: why, Detail: detail}
 }
 
-// givenUp says why a migration is to be given up before its switch-over.
+// givenUp returns why a migration must be given up before its switch-over, "" if it continues.
 func (h *Host) givenUp(o *outgoing) string {
 	switch {
 	case o.cancel || o.orphan:
@@ -73,7 +73,7 @@ func (h *Host) givenUp(o *outgoing) string {
 	return ""
 }
 
-// transfer brings the memory over while the guest runs.
+// transfer copies the memory to the target while the guest runs.
 func (h *Host) transfer(t *env.Task, g *guest, o *outgoing, request string) (why, detail string) {
 	pieces, each := h.pieces(g.conf.MemoryBytes)
 	conf := g.conf
@@ -87,7 +87,7 @@ func (h *Host) transfer(t *env.Task, g *guest, o *outgoing, request string) (why
 		why, detail = h.exchange(t, o, packet{Kind: packetPiece, Piece: piece, Pieces: pieces}, packetHave)
 		if percent := piece * 100 / pieces; why == "" && percent/10 > told/10 {
 			told = percent
-			h.tell(t, o.by, guestAnswer{ID: request, Stage: stageProgress, Percent: percent})
+			h.reply(t, o.by, guestAnswer{ID: request, Stage: stageProgress, Percent: percent})
 		}
 	}
 	if why == "" {
@@ -96,36 +96,36 @@ func (h *Host) transfer(t *env.Task, g *guest, o *outgoing, request string) (why
 	return why, detail
 }
 
-// pieces says in how many pieces memory goes over and how long each takes.
+// pieces returns the number of pieces in which memory is transferred, and how long each takes.
 func (h *Host) pieces(memoryBytes int64) (count int, each time.Duration) {
 	total := time.Duration(0)
 	if speed := h.opts.BytesPerSecond; speed > 0 {
-		// In milliseconds: a mebibyte times a second in nanoseconds would not fit for long.
+		// In milliseconds: bytes times nanoseconds would overflow for large memories.
 		total = h.takes(time.Duration(memoryBytes/(speed/1000+1)) * time.Millisecond)
 	}
 	count = min(max(int(total/pieceTime)+1, leastPieces), maxPieces)
 	return count, total / time.Duration(count)
 }
 
-// rest waits for a time, less when the migration is given up.
+// rest waits for a time, or less if the migration is given up.
 func (h *Host) rest(t *env.Task, o *outgoing, d time.Duration) {
 	for until := h.env.Mono() + d; h.givenUp(o) == ""; {
 		left := until - h.env.Mono()
 		if left <= 0 {
 			return
 		}
-		t.Wait(&o.word, left)
+		t.Wait(&o.arrived, left)
 	}
 }
 
-// switchOver lets the guest stand still, brings the rest over and asks for the guest to change
-// hands. It runs here again unless it has.
+// switchOver pauses the guest, transfers the rest and requests the commit. If the guest is not handed
+// over, it runs here again.
 func (h *Host) switchOver(t *env.Task, g *guest, o *outgoing, request string) (why, detail string) {
-	g.still = true
+	g.paused = true
 	h.set(g, o.sid, false, WhySwitching)
-	defer func() { g.still = false }()
+	defer func() { g.paused = false }()
 	t.Sleep(h.takes(h.opts.SwitchTime))
-	// Only the target's silence counts from here on: what has come so far is soon over.
+	// From here on only the target's silence counts: a timeout or cancellation no longer applies.
 	o.until, o.cancel = 0, false
 	why, detail = h.exchange(t, o, packet{Kind: packetFinal}, packetComplete)
 	if why == "" && o.orphan {
@@ -133,13 +133,14 @@ func (h *Host) switchOver(t *env.Task, g *guest, o *outgoing, request string) (w
 	}
 	if why == "" {
 		o.asked = true
-		h.tell(t, o.by, guestAnswer{ID: request, Stage: stageCommit})
+		h.reply(t, o.by, guestAnswer{ID: request, Stage: stageCommit})
 		h.awaitCommit(t, o)
 		switch {
 		case o.orphan:
-			// Whether it has changed hands nobody here will ever know.
+			// This host can never know whether the guest was handed over.
 			h.env.Probe("resource/orphaned-at-switch-over")
-			h.env.Log().Error("the guest is thrown away: who moved it has ended in the middle of it", "sid", o.sid)
+			h.env.Log().Error("the guest is dropped: the process that moved it ended during the switch-over",
+				"sid", o.sid)
 			return failedLost, "the process that moved it has ended"
 		case o.commit.Lost:
 			return failedLost, ""
@@ -148,29 +149,30 @@ func (h *Host) switchOver(t *env.Task, g *guest, o *outgoing, request string) (w
 		}
 	}
 	if why != "" {
-		g.lives-- // the same life goes on
+		g.incarnations-- // the same incarnation continues
 		h.set(g, o.sid, true, WhyResumed)
 		return why, detail
 	}
 	if lost, what := h.exchange(t, o, packet{Kind: packetResume}, packetRuns); lost != "" {
-		// It has changed hands all the same: whoever looks after it there will start it.
+		// The guest was handed over all the same: the new node's LRM will start it.
 		h.env.Probe("resource/not-resumed")
-		h.env.Log().Warn("the target does not go on with the guest and must start it anew", "sid", o.sid, "reason", what)
+		h.env.Log().Warn("the target does not continue the guest and must start it again",
+			"sid", o.sid, "reason", what)
 	}
 	return "", ""
 }
 
-// awaitCommit waits for the word of the one who asked for the migration, and keeps the target's
-// copy meanwhile.
+// awaitCommit waits for the decision of the process that requested the migration. Meanwhile it keeps the
+// target's copy alive.
 func (h *Host) awaitCommit(t *env.Task, o *outgoing) {
 	for o.commit == nil && !o.orphan {
-		if !t.Wait(&o.word, holdEach) {
+		if !t.Wait(&o.arrived, holdEach) {
 			h.send(o.to, packet{Kind: packetHold, ID: o.id, SID: o.sid})
 		}
 	}
 }
 
-// exchange repeats a packet until it is answered as wanted.
+// exchange repeats a packet until it gets the wanted answer.
 func (h *Host) exchange(t *env.Task, o *outgoing, p packet, want string) (why, detail string) {
 	p.ID, p.SID = o.id, o.sid
 	o.heard = packet{}
@@ -191,7 +193,7 @@ func (h *Host) exchange(t *env.Task, o *outgoing, p packet, want string) (why, d
 			if left <= 0 {
 				break
 			}
-			t.Wait(&o.word, left)
+			t.Wait(&o.arrived, left)
 		}
 		if h.env.Mono()-begun >= targetTime {
 			return failedTarget, fmt.Sprintf("the target did not answer %s within %v", p.Kind, targetTime)
@@ -201,26 +203,26 @@ func (h *Host) exchange(t *env.Task, o *outgoing, p packet, want string) (why, d
 
 func (h *Host) send(to env.MachineID, p packet) { h.env.Send(to, 0, encodeMessage(p)) }
 
-// decided takes the word of the one who asked for a migration.
+// decided takes the decision of the process that requested a migration.
 func (h *Host) decided(r *guestRequest) {
 	o := h.leaving[r.ID]
 	switch {
 	case o == nil:
-		return // it is over
+		return // the migration has ended
 	case r.Op == opCancel:
 		o.cancel = true
 	case o.asked:
 		o.commit = r
 	}
-	o.word.Raise()
+	o.arrived.Raise()
 }
 
-// abandoned gives up what a process has asked for that has ended.
+// abandoned gives up the migrations that an ended process had requested.
 func (h *Host) abandoned(process string) {
 	for _, id := range sorted(h.leaving) {
 		if o := h.leaving[id]; o != nil && o.by == process {
 			o.orphan = true
-			o.word.Raise()
+			o.arrived.Raise()
 		}
 	}
 }

@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// LoadKey is under which a machine tells the others its [Load], see engine/status.
+// LoadKey is the key under which a machine publishes its [Load], see engine/status.
 const LoadKey = "load"
 
-// Use is an amount of a machine's means.
+// Use is an amount of a machine's resources.
 type Use struct {
 	MilliCPUs   int64 `json:"milli_cpus"`
 	MemoryBytes int64 `json:"memory_bytes"`
@@ -20,17 +20,17 @@ type Use struct {
 
 func (u Use) plus(o Use) Use { return Use{u.MilliCPUs + o.MilliCPUs, u.MemoryBytes + o.MemoryBytes} }
 
-// Load is what a machine has, and what it and its running guests use of that, as measured.
+// Load is the size of a machine, and what it and its running guests use of that, as measured.
 type Load struct {
 	Has      Use            `json:"has"`
 	Uses     Use            `json:"uses"`
 	Services map[string]Use `json:"services,omitempty"`
 }
 
-// ErrLoad is wrapped by every complaint about a load.
+// ErrLoad means that a load cannot be decoded.
 var ErrLoad = errors.New("malformed load")
 
-// Encode writes a load.
+// Encode returns the JSON form of a load.
 func (l *Load) Encode() json.RawMessage {
 	b, err := json.Marshal(l)
 	if err != nil {
@@ -39,7 +39,7 @@ func (l *Load) Encode() json.RawMessage {
 	return b
 }
 
-// DecodeLoad reads a load. It fails with ErrLoad.
+// DecodeLoad reads a load. It returns ErrLoad for malformed input.
 func DecodeLoad(data []byte) (*Load, error) {
 	var l Load
 	if err := json.Unmarshal(data, &l); err != nil {
@@ -53,20 +53,20 @@ func DecodeLoad(data []byte) (*Load, error) {
 	return &l, nil
 }
 
-// LoadStep says what a guest uses from some time on.
+// LoadStep is what a guest uses from a time on.
 type LoadStep struct {
 	// From is a time of the machine's monotonic clock.
 	From time.Duration
 	Use  Use
 }
 
-// measureEvery separates two measurements.
+// measureEvery is the time between two measurements.
 const measureEvery = 10 * time.Second
 
-// wants is what a running guest uses at a time: what it was told to, or by its schedule, else the
-// memory that it was given and no CPU to speak of.
+// wants returns what a running guest uses now: what it was ordered to use, or what its schedule gives,
+// or its whole memory and almost no CPU.
 func (h *Host) wants(sid string, g *guest) Use {
-	if u, told := h.told[sid]; told {
+	if u, told := h.orderedUse[sid]; told {
 		return u
 	}
 	use := Use{MemoryBytes: g.conf.MemoryBytes}
@@ -80,7 +80,7 @@ func (h *Host) wants(sid string, g *guest) Use {
 	return use
 }
 
-// measure adds up what runs here.
+// measure adds up what runs on this machine.
 func (h *Host) measure() *Load {
 	l := &Load{Has: h.opts.Has, Uses: h.opts.Idle, Services: map[string]Use{}}
 	for _, sid := range slices.Sorted(maps.Keys(h.guests)) {
@@ -93,7 +93,7 @@ func (h *Host) measure() *Load {
 	return l
 }
 
-// publish tells the other machines what this one carries.
+// publish informs the other machines of this machine's load.
 func (h *Host) publish() {
 	if !h.opts.Measured {
 		return

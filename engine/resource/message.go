@@ -9,20 +9,20 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 )
 
-// Operations that a driver asks of its machine's host.
+// Operations that a driver requests from its machine's host.
 const (
 	opStatus  = "status"
 	opStart   = "start"
 	opStop    = "stop"
 	opCrash   = "crash"
 	opUse     = "use"
-	opLeave   = "leave" // by hand: it goes on elsewhere, at rest
+	opLeave   = "leave" // by hand: it continues elsewhere, and was stopped here
 	opMigrate = "migrate"
-	opCancel  = "cancel" // of the migration that was asked for under this id
-	opCommit  = "commit" // the answer to stageCommit
+	opCancel  = "cancel" // cancels the migration that was requested under this id
+	opCommit  = "commit" // answers stageCommit
 )
 
-// guestRequest is what a driver asks for, as JSON.
+// guestRequest is the request of a driver, as JSON.
 type guestRequest struct {
 	ID      string        `json:"id,omitempty"`
 	Op      string        `json:"op"`
@@ -30,30 +30,31 @@ type guestRequest struct {
 	Timeout time.Duration `json:"timeout,omitempty"`
 	// Conf is the configuration of a guest that starts.
 	Conf []byte `json:"conf,omitempty"`
-	// Use is what the guest uses from now on; none lets it follow its schedule.
+	// Use is what the guest uses from now on; nil lets it follow its schedule.
 	Use *Use `json:"use,omitempty"`
-	// Target is where a guest is to migrate.
+	// Target is the machine to which a guest migrates.
 	Target env.MachineID `json:"target,omitempty"`
-	// Handed says with opCommit that the guest has changed hands, Lost that it is nobody's here.
+	// Handed is true for opCommit if the guest was handed over; Lost if it does not belong to this
+	// machine.
 	Handed bool `json:"handed,omitempty"`
 	Lost   bool `json:"lost,omitempty"`
 }
 
-// Stages of a migration that a driver hears of before the last answer.
+// Stages of a migration of which a driver is informed before the final answer.
 const (
 	stageProgress = "progress"
 	stageCommit   = "commit"
 )
 
-// guestAnswer is what the host says, as JSON: the last word on a request unless there is a stage.
+// guestAnswer is the answer of the host, as JSON. An answer without a stage is final.
 type guestAnswer struct {
-	ID       string `json:"id"`
-	Stage    string `json:"stage,omitempty"`
-	Percent  int    `json:"percent,omitempty"`
-	Running  bool   `json:"running,omitempty"`
-	Life     string `json:"life,omitempty"`
-	ExitCode *int   `json:"exit_code,omitempty"`
-	// Failed says why a migration has failed: one of the words below.
+	ID          string `json:"id"`
+	Stage       string `json:"stage,omitempty"`
+	Percent     int    `json:"percent,omitempty"`
+	Running     bool   `json:"running,omitempty"`
+	Incarnation string `json:"life,omitempty"`
+	ExitCode    *int   `json:"exit_code,omitempty"`
+	// Failed is why a migration failed: one of the reasons below.
 	Failed string `json:"failed,omitempty"`
 	Detail string `json:"detail,omitempty"`
 }
@@ -68,21 +69,22 @@ const (
 	failedNotHere   = "not here"
 )
 
-// Kinds of packets between hosts. The source sends those in the first group, and repeats each until
-// the target answers with the one beside it, or with gone.
+// Kinds of packets between hosts. The source sends those in the first group. It repeats each of the
+// first four until the target answers with the packet at the same place of the second group, or with
+// gone.
 const (
 	packetPrepare = "prepare"
 	packetPiece   = "piece"
 	packetFinal   = "final"
 	packetResume  = "resume"
 	packetHold    = "hold"  // keeps the target's copy while the source waits; no answer
-	packetAbort   = "abort" // throws the target's copy away; no answer
+	packetAbort   = "abort" // drops the target's copy; no answer
 
 	packetReady    = "ready"
 	packetHave     = "have"
 	packetComplete = "complete"
 	packetRuns     = "runs"
-	packetGone     = "gone" // whatever the source speaks of is not here, and will not run here
+	packetGone     = "gone" // the target does not have the copy and will not run it
 )
 
 // packet is what hosts send to each other, as JSON in one datagram.
@@ -93,22 +95,22 @@ type packet struct {
 	// Piece counts from 1 to Pieces.
 	Piece  int `json:"piece,omitempty"`
 	Pieces int `json:"pieces,omitempty"`
-	// Conf is the size of the guest, with packetPrepare.
+	// Conf is the size of the guest, for packetPrepare.
 	Conf *Conf  `json:"conf,omitempty"`
-	Why  string `json:"why,omitempty"` // with packetGone
+	Why  string `json:"why,omitempty"` // for packetGone
 }
 
 // Limits of messages.
 const (
 	maxPacketBytes = 4 << 10
 	maxTextBytes   = 512
-	// maxPieces bounds the pieces in which a guest's memory goes over.
+	// maxPieces bounds the pieces in which a guest's memory is transferred.
 	maxPieces = 10_000
-	// maxConfBytes bounds a configuration: what the store takes as one file.
+	// maxConfBytes bounds a configuration: the store accepts no larger file.
 	maxConfBytes = 512 << 10
 )
 
-// ErrMalformed is wrapped by every complaint about a message.
+// ErrMalformed means that a message cannot be decoded.
 var ErrMalformed = errors.New("malformed message about a guest")
 
 func encodeMessage(v any) []byte {
@@ -127,7 +129,8 @@ func decodeRequest(data []byte) (r guestRequest, err error) {
 	case r.SID == "" || len(r.SID) > maxTextBytes || len(r.ID) > maxTextBytes:
 		return r, fmt.Errorf("%w: a name of %d bytes", ErrMalformed, len(r.SID))
 	case len(r.Conf) > maxConfBytes:
-		return r, fmt.Errorf("%w: a configuration of %d bytes, at most %d", ErrMalformed, len(r.Conf), maxConfBytes)
+		return r, fmt.Errorf("%w: a configuration of %d bytes, at most %d", ErrMalformed, len(r.Conf),
+			maxConfBytes)
 	case r.Timeout < 0:
 		return r, fmt.Errorf("%w: a timeout of %v", ErrMalformed, r.Timeout)
 	case r.Use != nil && min(r.Use.MilliCPUs, r.Use.MemoryBytes) < 0:

@@ -259,7 +259,7 @@ func TestATargetThatCannotIsRefused(t *testing.T) {
 	b := newBench(t, nil)
 	b.start(0)
 	require.ErrorIs(t, b.migrate(0, 0, b.migration(0)), ErrTarget, "itself")
-	require.ErrorIs(t, b.migrate(0, 8, b.migration(0)), ErrTarget, "nobody")
+	require.ErrorIs(t, b.migrate(0, 8, b.migration(0)), ErrTarget, "a machine that does not exist")
 	b.cut(1)
 	require.ErrorIs(t, b.migrate(0, 1, b.migration(1)), ErrTarget, "one that is off")
 	require.Equal(t, 0, b.where())
@@ -298,7 +298,7 @@ func TestALateWordDoesNotWakeAnOldCopy(t *testing.T) {
 	commit := m.Commit
 	m.Commit = func() error { b.world.Pause(b.hosts[1]); return commit() }
 	require.NoError(t, b.migrate(0, 1, m))
-	b.world.RunFor(2 * copyLife)
+	b.world.RunFor(2 * copyTTL)
 	b.cut(0)
 	b.owner = 2 // the cluster takes it to be dead on both and gives it to the third
 	b.start(2)
@@ -338,7 +338,7 @@ func TestWhoMovesItDiesAtTheSwitchOver(t *testing.T) {
 		}})
 	})
 	b.world.RunFor(5 * time.Minute)
-	require.Equal(t, -1, b.where(), "nobody knows whose it is: it must be started anew")
+	require.Equal(t, -1, b.where(), "its owner is unknown: it must be started again")
 	require.Equal(t, 1, b.probes["resource/orphaned-at-switch-over"])
 }
 
@@ -351,9 +351,9 @@ const (
 	lost
 )
 
-// Whatever is cut, killed, delayed or refused at whatever instant, a guest never runs twice, also
-// while its owner starts it anew; and when everything has settled, a guest that nobody lost runs
-// on its owner.
+// TestAGuestNeverRunsTwice: whatever is cut, killed, delayed or refused at whatever instant, a guest
+// never runs twice, also while its owner starts it again. When everything has settled, a guest that
+// was not lost runs on its owner.
 func TestAGuestNeverRunsTwice(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		ms := func(label string, most int) time.Duration {

@@ -8,25 +8,26 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 )
 
-// Process drives resources that are programs of the machine's operating system. They outlive the
-// process that started them, and the program that hosts it; with the machine they end.
+// Process drives resources that are programs of the machine's operating system. They continue to run
+// after the process that started them, and the program that hosts it, have ended; they end with the
+// machine.
 //
-// A program's memory stays where it is: Migrate fails with ErrNoMigration. Such a resource moves
-// offline: it is stopped here, its configuration goes over, and the target starts it.
+// A program's memory cannot be moved: Migrate returns ErrNoMigration. Such a resource moves offline: it
+// is stopped here, its configuration moves, and the target starts it.
 type Process struct {
 	env      env.Env
 	programs env.Programs
 	commands Commands
-	ended    map[string]string // resource -> the life that was ended on purpose
+	ended    map[string]string // resource -> the incarnation that was ended on purpose
 }
 
 var _ Driver = (*Process)(nil)
 
-// ErrNoPrograms: programs cannot be run on this machine.
+// ErrNoPrograms means that programs cannot be run on this machine.
 var ErrNoPrograms = errors.New("this machine runs no programs")
 
-// NewProcess makes the driver; commands are what may run as resources, which find their own names
-// in the environment.
+// NewProcess returns the driver. commands are the programs that may run as resources; each finds the
+// name of its resource in its environment.
 func NewProcess(e env.Env, commands Commands) *Process {
 	p := &Process{env: e, commands: commands, ended: map[string]string{}}
 	if host, ok := e.(env.ProgramHost); ok {
@@ -52,17 +53,17 @@ func (p *Process) Status(_ *env.Task, sid string) (Status, error) {
 		return Status{}, nil
 	}
 	ps, err := p.programs.Status(sid)
-	s := Status{Running: ps.Running, Life: ps.Incarnation}
+	s := Status{Running: ps.Running, Incarnation: ps.Incarnation}
 	if ps.Exited && p.ended[sid] != ps.Incarnation {
 		s.ExitCode = &ps.ExitCode
 	}
 	return s, err
 }
 
-// settleTime is how long a program must have run to count as started.
+// settleTime is how long a program must have run before it counts as started.
 const settleTime = 200 * time.Millisecond
 
-// Start implements Driver: the configuration may name one of the commands.
+// Start implements Driver. The configuration may name one of the commands.
 func (p *Process) Start(t *env.Task, sid string, config []byte) error {
 	if p.programs == nil {
 		return ErrNoPrograms
@@ -82,7 +83,7 @@ func (p *Process) Start(t *env.Task, sid string, config []byte) error {
 	return err
 }
 
-// stopPoll separates looks at a program that is ending; killTime bounds the end of a killed one.
+// stopPoll separates checks of a program that is ending. killTime bounds the end of a killed program.
 const (
 	stopPoll = 50 * time.Millisecond
 	killTime = 10 * time.Second
@@ -116,7 +117,7 @@ func (p *Process) Stop(t *env.Task, sid string, timeout time.Duration) error {
 	return nil
 }
 
-// end asks or forces a program to end and says whether it still runs after a time.
+// end asks or forces a program to end, and reports whether it still runs after a time.
 func (p *Process) end(t *env.Task, sid string, force bool, limit time.Duration) (bool, error) {
 	if err := p.programs.Stop(sid, force); err != nil {
 		return true, err

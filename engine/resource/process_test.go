@@ -106,7 +106,7 @@ func TestAProgramIsStoppedInOrder(t *testing.T) {
 		require.InDelta(t, 2, (p.world.Now() - begun).Seconds(), 0.2)
 		s, err := d.Status(task, guestSID)
 		require.NoError(t, err)
-		require.Equal(t, Status{Life: "1"}, s, "what was ended on purpose did not end by itself")
+		require.Equal(t, Status{Incarnation: "1"}, s, "what was ended on purpose did not end by itself")
 	})
 	require.Zero(t, p.forced)
 	require.Equal(t, []Active{{SID: guestSID, Why: WhyStopped}}, *told)
@@ -136,7 +136,7 @@ func TestAProgramThatEndsByItselfIsSeen(t *testing.T) {
 		require.NoError(t, d.Start(task, guestSID, nil))
 		s, err := d.Status(task, guestSID)
 		require.NoError(t, err)
-		require.Equal(t, Status{Running: true, Life: "1"}, s)
+		require.Equal(t, Status{Running: true, Incarnation: "1"}, s)
 		task.Sleep(10 * time.Second)
 		s, err = d.Status(task, guestSID)
 		require.NoError(t, err)
@@ -149,7 +149,7 @@ func TestAProgramThatEndsByItselfIsSeen(t *testing.T) {
 		require.NoError(t, d.Start(task, guestSID, nil))
 		s, err = d.Status(task, guestSID)
 		require.NoError(t, err)
-		require.Equal(t, Status{Running: true, Life: "3"}, s, "a restart shows in its life")
+		require.Equal(t, Status{Running: true, Incarnation: "3"}, s, "a restart shows in its life")
 	})
 }
 

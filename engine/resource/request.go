@@ -2,11 +2,12 @@ package resource
 
 import "encoding/json"
 
-// StartRequest and LeaveRequest are messages to [HostProcess] of somebody who starts a guest by
-// hand, or takes it away from this machine, behind the back of whoever looks after it.
+// StartRequest returns the message to [HostProcess] that starts a guest by hand, without the knowledge
+// of the HA manager.
 func StartRequest(sid string) []byte { return requestOf(opStart, sid) }
 
-// LeaveRequest: see StartRequest.
+// LeaveRequest returns the message to [HostProcess] that takes a guest away from this machine by hand,
+// without the knowledge of the HA manager.
 func LeaveRequest(sid string) []byte { return requestOf(opLeave, sid) }
 
 func requestOf(op, sid string) []byte {

@@ -54,9 +54,9 @@ func TestStartStopAndTheirTimes(t *testing.T) {
 		}))
 		return s
 	}
-	require.Equal(t, Status{Running: true, Life: "1"}, ask())
+	require.Equal(t, Status{Running: true, Incarnation: "1"}, ask())
 	b.start(0)
-	require.Equal(t, "1", ask().Life, "starting what runs does nothing")
+	require.Equal(t, "1", ask().Incarnation, "starting what runs does nothing")
 	begun := b.world.Now()
 	b.do(0, time.Minute, func(task *env.Task, d *Fake) { require.NoError(t, d.Stop(task, guestSID, time.Minute)) })
 	require.Greater(t, b.world.Now()-begun, DefaultGuests().StopTime/2, "an orderly stop takes its time")
@@ -79,7 +79,7 @@ func TestACrashIsSeen(t *testing.T) {
 		b.do(0, time.Second, func(task *env.Task, d *Fake) {
 			s, err := d.Status(task, guestSID)
 			require.NoError(t, err)
-			require.Equal(t, wantLife, s.Life)
+			require.Equal(t, wantLife, s.Incarnation)
 			require.Equal(t, wantCode, s.ExitCode)
 		})
 	}
@@ -194,7 +194,8 @@ func FuzzMessages(f *testing.F) {
 	})
 }
 
-// Whatever packets come, a host neither breaks nor runs anything that nobody handed over.
+// FuzzForeignPackets: whatever packets arrive, a host neither crashes nor runs a guest that was not
+// handed over.
 func FuzzForeignPackets(f *testing.F) {
 	f.Add([]byte("prepare piece final resume"), uint16(3))
 	f.Fuzz(func(t *testing.T, kinds []byte, seed uint16) {

@@ -12,13 +12,13 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ring"
 )
 
-// ErrUnavailable: the status process did not answer.
+// ErrUnavailable means that the status process did not answer.
 var ErrUnavailable = errors.New("status process not available")
 
-// maxAsking bounds the questions of one process that are open at the same time.
+// maxAsking bounds the pending requests of one process.
 const maxAsking = 64
 
-// Client is a process's way to its machine's status process. Offer every event of the process to
+// Client is a process's connection to its machine's status process. Offer every event of the process to
 // Step.
 type Client struct {
 	env    env.Env
@@ -32,12 +32,12 @@ type question struct {
 	answer *answer
 }
 
-// NewClient makes a client that has said nothing.
+// NewClient returns a client without values.
 func NewClient(e env.Env) *Client {
 	return &Client{env: e, values: map[string]json.RawMessage{}, asking: map[uint64]*question{}}
 }
 
-// Step takes an event if it is the status process's and reports whether it did.
+// Step takes an event if it is from the status process, and reports whether it did.
 func (c *Client) Step(ev env.Event) bool {
 	switch ev := ev.(type) {
 	case env.LocalUp:
@@ -45,7 +45,7 @@ func (c *Client) Step(ev env.Event) bool {
 			return false
 		}
 		for _, key := range slices.Sorted(maps.Keys(c.values)) {
-			c.tell(key) // it knows nothing yet, or not any more
+			c.publish(key) // the process that started has no values of this client
 		}
 		return true
 	case env.LocalDown:
@@ -66,26 +66,27 @@ func (c *Client) Step(ev env.Event) bool {
 	return false
 }
 
-// Set says what is so from now on; it reaches the other nodes of the ring soon after. A nil value
-// takes a key back. The value must be JSON of at most [MaxValueBytes], the key 1 to [MaxKeyBytes]
-// bytes.
+// Set publishes a value, which reaches the other nodes of the ring soon after. A nil value removes the
+// key. The value must be JSON of at most [MaxValueBytes], the key 1 to [MaxKeyBytes] bytes.
 func (c *Client) Set(key string, value json.RawMessage) error {
 	if err := check(key, value); err != nil {
 		return fmt.Errorf("telling the other nodes: %w", err)
 	}
 	c.values[key] = value
-	c.tell(key)
+	c.publish(key)
 	return nil
 }
 
-func (c *Client) tell(key string) {
-	// A process that is not there now is told when it comes up.
+func (c *Client) publish(key string) {
+	// If the process does not run now, it gets the value when it starts.
 	_ = c.env.Local(Process, encode(request{Op: opSet, Key: key, Value: c.values[key]}))
 }
 
-// Get asks for what the nodes of this node's ring have said last. Nodes that have not spoken, or
-// have left, are missing. It fails with ErrUnavailable.
-func (c *Client) Get(t *env.Task, key string, timeout time.Duration) (map[ring.NodeID]json.RawMessage, error) {
+// Get returns the values that the nodes of this node's ring published last. Nodes that have published
+// nothing, or have left, are missing. It returns ErrUnavailable if there is no answer in time.
+func (c *Client) Get(
+	t *env.Task, key string, timeout time.Duration,
+) (map[ring.NodeID]json.RawMessage, error) {
 	if len(c.asking) >= maxAsking {
 		return nil, fmt.Errorf("%w: %d questions are open", ErrUnavailable, maxAsking)
 	}

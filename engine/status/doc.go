@@ -1,13 +1,12 @@
-// Package status tells the nodes of a ring facts about each other that are not worth a place in
-// the replicated store: what a node and its guests use at the moment, for example. Each node says
-// what is so at its own end; everybody in its ring hears it in the ring's order, without waiting and
-// without quorum. What a node has said is forgotten with the process that said it and when
-// the node leaves the ring.
+// Package status distributes facts among the nodes of a ring that are too short-lived for the replicated
+// store, for example the present load of a node and its guests. Each node publishes its own facts; every
+// node of its ring receives them in the ring's order, without waiting and without quorum. The facts of a
+// process are dropped when that process ends, and those of a node when the node leaves the ring.
 //
-// A node always tells all that it has to say in one message, so there is nothing to be repaired: the
-// last message counts. A process that has just begun, or that was left behind by the cluster
-// process, asks everybody to speak again.
+// A node always sends all its values in one message, so nothing needs repair: the last message counts. A
+// process that has just started, or that was left behind by the cluster process, asks all nodes to send
+// again.
 //
-// Package status never writes anything to a disk and never looks into values. Whoever decides by
-// them must live with their being old or missing.
+// Package status never writes to a disk and never interprets values. A consumer must expect old and
+// missing values.
 package status

@@ -19,7 +19,7 @@ const pace = time.Second
 
 const timerSend env.TimerID = 1
 
-// Server is the process. It implements env.Process.
+// Server is the status process. It implements env.Process.
 type Server struct {
 	self ring.NodeID
 	env  env.Env
@@ -27,20 +27,20 @@ type Server struct {
 	own   map[string]owned // by key
 	nodes map[ring.NodeID]map[string]json.RawMessage
 
-	cluster bool // the cluster process runs
-	joined  bool // and has told of a ring
-	due     bool // there is something to send
-	ask     bool // and it wants the others to speak
-	waits   bool // the timer runs
+	cluster   bool // the cluster process runs
+	joined    bool // and has reported a ring
+	due       bool // there is something to send
+	ask       bool // with the request that the other nodes send, too
+	timerRuns bool // the timer runs
 }
 
-// owned is a value and the local process that it came from.
+// owned is a value with the local process that set it.
 type owned struct {
 	by    string
 	value json.RawMessage
 }
 
-// New prepares the status process of a node.
+// New returns the status process of a node.
 func New(self ring.NodeID) *Server { return &Server{self: self} }
 
 // Start implements env.Process.
@@ -58,7 +58,7 @@ func (s *Server) Step(ev env.Event) {
 			s.cluster = s.env.Local(cpg.Process, cpg.Encode(cpg.Hello{})) == nil
 		}
 	case env.LocalDown:
-		s.down(ev.Process)
+		s.processEnded(ev.Process)
 	case env.LocalMessage:
 		if ev.From == cpg.Process {
 			s.fromCluster(ev.Payload)
@@ -67,14 +67,15 @@ func (s *Server) Step(ev env.Event) {
 		}
 	case env.TimerFired:
 		if ev.ID == timerSend {
-			s.waits = false
+			s.timerRuns = false
 			s.send()
 		}
 	}
 }
 
-// down: with the cluster process the ring is gone, with any other what it had to say.
-func (s *Server) down(process string) {
+// processEnded handles the end of a local process. Without the cluster process there is no ring; the
+// values of any other process are dropped.
+func (s *Server) processEnded(process string) {
 	if process == cpg.Process {
 		s.cluster, s.joined = false, false
 		clear(s.nodes)
@@ -99,14 +100,14 @@ func (s *Server) fromCluster(payload []byte) {
 	case cpg.Config:
 		s.configure(m)
 	case cpg.Deliver:
-		s.hear(m.From, m.Payload)
+		s.receive(m.From, m.Payload)
 	case cpg.Busy:
 		s.due = true
 		s.later()
 	}
 }
 
-// configure takes a new ring, or the one that was there before this process.
+// configure takes a new ring, or the present ring if it existed before this process.
 func (s *Server) configure(c cpg.Config) {
 	if c.Kind != cpg.Regular {
 		return
@@ -122,9 +123,9 @@ func (s *Server) configure(c cpg.Config) {
 	s.send()
 }
 
-// hear takes what a node, perhaps this one, has to say.
-func (s *Server) hear(from ring.NodeID, payload []byte) {
-	m, err := decodeSaid(payload)
+// receive takes the values of a node, possibly this one.
+func (s *Server) receive(from ring.NodeID, payload []byte) {
+	m, err := decodeAnnouncement(payload)
 	if err != nil {
 		s.env.Log().Error("the status of a node cannot be read", "node", uint32(from), "err", err.Error())
 		return
@@ -174,12 +175,12 @@ func (s *Server) answer(to string, r *request) {
 	}
 }
 
-// send says all that this node has to say, at its pace.
+// send multicasts all values of this node, at most once per pace.
 func (s *Server) send() {
-	if !s.due || !s.cluster || !s.joined || s.waits {
+	if !s.due || !s.cluster || !s.joined || s.timerRuns {
 		return
 	}
-	m := said{Ask: s.ask, Values: make(map[string]json.RawMessage, len(s.own))}
+	m := announcement{Ask: s.ask, Values: make(map[string]json.RawMessage, len(s.own))}
 	for key, o := range s.own {
 		m.Values[key] = o.value
 	}
@@ -195,10 +196,10 @@ func (s *Server) send() {
 	}
 }
 
-// later lets the next message wait for its time.
+// later starts the timer for the next message.
 func (s *Server) later() {
-	if !s.waits {
-		s.waits = true
+	if !s.timerRuns {
+		s.timerRuns = true
 		s.env.SetTimer(timerSend, pace)
 	}
 }

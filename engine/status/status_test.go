@@ -301,8 +301,8 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"id":3,"op":"get","key":"load"}`))
 	f.Add([]byte(`{"op":"set","key":"load","value":null}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if s, err := decodeSaid(data); err == nil {
-			again, err := decodeSaid(encode(s))
+		if s, err := decodeAnnouncement(data); err == nil {
+			again, err := decodeAnnouncement(encode(s))
 			require.NoError(t, err)
 			require.Len(t, again.Values, len(s.Values))
 		}

@@ -8,23 +8,23 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ring"
 )
 
-// Limits of what a node may tell.
+// Limits of what a node may publish.
 const (
 	// MaxKeys bounds the keys of one node, MaxKeyBytes the length of each.
 	MaxKeys     = 32
 	MaxKeyBytes = 64
 	// MaxValueBytes bounds one value.
 	MaxValueBytes = 32 << 10
-	// maxMessageBytes bounds what a node tells in one message.
+	// maxMessageBytes bounds one message of a node.
 	maxMessageBytes = 256 << 10
 )
 
-// ErrMalformed is wrapped by every complaint about a message.
+// ErrMalformed means that a message cannot be decoded.
 var ErrMalformed = errors.New("malformed status message")
 
-// said is what a node multicasts: all that it has to say.
-type said struct {
-	// Ask wants everybody else to speak, too.
+// announcement is what a node multicasts: all its values.
+type announcement struct {
+	// Ask requests that all other nodes send, too.
 	Ask    bool                       `json:"ask,omitempty"`
 	Values map[string]json.RawMessage `json:"values,omitempty"`
 }
@@ -35,12 +35,12 @@ const (
 	opGet = "get"
 )
 
-// request is what a local process wants; answer what it gets for opGet.
+// request is what a local process asks for. For opGet it gets an answer.
 type request struct {
 	ID    uint64          `json:"id,omitempty"`
 	Op    string          `json:"op"`
 	Key   string          `json:"key"`
-	Value json.RawMessage `json:"value,omitempty"` // null or none takes the key back
+	Value json.RawMessage `json:"value,omitempty"` // null or absent removes the key
 }
 
 type answer struct {
@@ -56,8 +56,8 @@ func encode(v any) []byte {
 	return b
 }
 
-// decodeSaid reads another node's message.
-func decodeSaid(data []byte) (s said, err error) {
+// decodeAnnouncement reads another node's message.
+func decodeAnnouncement(data []byte) (s announcement, err error) {
 	if len(data) > maxMessageBytes {
 		return s, fmt.Errorf("%w: %d bytes, at most %d", ErrMalformed, len(data), maxMessageBytes)
 	}
@@ -94,7 +94,8 @@ func check(key string, value json.RawMessage) error {
 	case key == "" || len(key) > MaxKeyBytes:
 		return fmt.Errorf("%w: a key of %d bytes, must be 1 to %d", ErrMalformed, len(key), MaxKeyBytes)
 	case len(value) > MaxValueBytes:
-		return fmt.Errorf("%w: the value of %q has %d bytes, at most %d", ErrMalformed, key, len(value), MaxValueBytes)
+		return fmt.Errorf("%w: the value of %q has %d bytes, at most %d", ErrMalformed, key, len(value),
+			MaxValueBytes)
 	}
 	return nil
 }

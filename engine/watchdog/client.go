@@ -11,27 +11,27 @@ import (
 type Client struct {
 	env      env.Env
 	answered env.Signal
-	asked    time.Duration // what the request under way counts from
+	asked    time.Duration // the instant that the request in progress names
 	answer   byte
 	reason   string
 	open     bool
 }
 
-// NewClient makes a client without a connection.
+// NewClient returns a client without a connection.
 func NewClient(e env.Env) *Client { return &Client{env: e} }
 
 // openTimeout is how long the multiplexer may take to answer.
 const openTimeout = 5 * time.Second
 
-// Step takes an event if it is the multiplexer's and reports whether it did.
+// Step takes an event if it is from the multiplexer, and reports whether it did.
 func (c *Client) Step(ev env.Event) bool {
 	switch ev := ev.(type) {
 	case env.LocalMessage:
 		if ev.From != Process {
 			return false
 		}
-		// A multiplexer that stood still answers everything that it was asked meanwhile. What is not
-		// the answer to the newest request was given up long ago.
+		// A multiplexer that was stalled answers everything that it was asked meanwhile. Only the answer
+		// to the newest request counts; the client gave up the others long ago.
 		kind, at, text := decode(ev.Payload)
 		if (kind == msgOpened || kind == msgRefused) && at == c.asked {
 			c.answer, c.reason = kind, text
@@ -53,8 +53,8 @@ func (c *Client) Step(ev env.Event) bool {
 	return false
 }
 
-// Open opens the connection; its time counts from the given instant of the monotonic clock. When
-// it returns without error, the machine is reset should the client not be fed in time.
+// Open opens the connection. Its time counts from the given instant of the monotonic clock. After Open
+// returns nil, the machine is reset if the client is not fed in time.
 func (c *Client) Open(t *env.Task, from time.Duration) error {
 	c.asked, c.answer, c.reason = from, 0, ""
 	if err := c.env.Local(Process, encode(msgOpen, from, "")); err != nil {
@@ -64,7 +64,8 @@ func (c *Client) Open(t *env.Task, from time.Duration) error {
 	for c.answer == 0 {
 		left := until - c.env.Mono()
 		if left <= 0 || !t.Wait(&c.answered, left) && c.answer == 0 {
-			// It may have been opened after all. Then this closes it: messages keep their order.
+			// The connection may be open all the same. Then this closes it, because messages keep their
+			// order.
 			_ = c.env.Local(Process, encode(msgClose, from, ""))
 			return fmt.Errorf("%w: no answer within %v", ErrRefused, openTimeout)
 		}
@@ -76,14 +77,14 @@ func (c *Client) Open(t *env.Task, from time.Duration) error {
 	return nil
 }
 
-// Feed says that the client was well at an instant of the monotonic clock.
+// Feed reports that the client was healthy at an instant of the monotonic clock.
 func (c *Client) Feed(from time.Duration) {
 	if c.open {
-		_ = c.env.Local(Process, encode(msgFeed, from, "")) // not fed is what the watchdog is there for
+		_ = c.env.Local(Process, encode(msgFeed, from, "")) // a lost feed leads to a reset, as it must
 	}
 }
 
-// Close ends the protection in good order.
+// Close ends the protection without a reset.
 func (c *Client) Close() {
 	if c.open {
 		c.open = false

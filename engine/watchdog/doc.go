@@ -1,18 +1,22 @@
-// Package watchdog shares a machine's hardware watchdog between the processes that need its
-// protection. While any process has a connection, the hardware is armed and petted once a second. A
-// client that was not fed for its time, or that ended without closing, stops the petting for good,
-// and the hardware resets the machine.
+// Package watchdog shares a machine's hardware watchdog between the processes that need its protection.
+// While any process has a connection, the hardware is armed and petted once a second. When a client is
+// not fed in time, or ends without closing its connection, the petting stops permanently, and the
+// hardware resets the machine.
 //
-// What bounds the time from a client's last sign of life to the reset: the client's time, the
-// period of the checks, and the hardware's own time-out, 60 + 1 + 10 seconds as configured by
-// default. Feeds carry the instant from which they count, on the machine's monotonic clock: it is
-// when the client asked for what keeps it safe (the renewal of its lock). So a message that waits in
-// a queue, or a client that is paused between asking and feeding, extends nothing.
+// The time from a client's last feed to the reset is bounded by the client's time, the period of the
+// checks, and the hardware's own timeout: 60 + 1 + 10 seconds by default. Each feed carries the instant
+// from which it counts, on the machine's monotonic clock: the instant at which the client requested the
+// renewal of its lock. So neither a message that waits in a queue nor a client that is paused between
+// request and feed extends the protection.
 //
-// A multiplexer that starts and finds the hardware armed does not pet it: a connection was cut when
-// the process before it ended, and whether that client was safe can no longer be found out.
+// For example, a client requests the renewal at 100 s, is paused for 50 s and feeds at 150 s with the
+// instant 100 s. It counts as late at 160 s, and not at 210 s.
 //
-// Package watchdog never decides who is healthy, and never disarms while a client is connected.
+// A multiplexer that starts and finds the hardware armed does not pet it: a connection was lost when the
+// previous multiplexer ended, and it is not known whether that client was safe.
+//
+// Package watchdog never decides which process is healthy, and never disarms while a client is
+// connected.
 package watchdog
 
 import (
@@ -23,15 +27,15 @@ import (
 // Process is the name under which the multiplexer runs on a machine.
 const Process = "watchdog"
 
-// Times of the multiplexer in service.
+// Times of the multiplexer in normal operation.
 const (
 	// ClientTime is how long a client may go without being fed.
 	ClientTime = 60 * time.Second
-	// WarnTime is after how long without feeding a client is reported as late.
+	// WarnTime is how long a client may go without being fed before it is reported as late.
 	WarnTime = 50 * time.Second
-	// CheckPeriod separates checks, each of which pets the hardware if nobody is overdue.
+	// CheckPeriod separates checks. Each check pets the hardware if no client is overdue.
 	CheckPeriod = time.Second
-	// HardwareTime is the hardware's own time-out.
+	// HardwareTime is the timeout of the hardware itself.
 	HardwareTime = 10 * time.Second
 	// MaxClients bounds the connections.
 	MaxClients = 100
@@ -40,5 +44,5 @@ const (
 // ResetTime is the longest time from a client's last feed to the machine's reset.
 const ResetTime = ClientTime + CheckPeriod + HardwareTime
 
-// ErrRefused means that no connection could be opened: there is no protection.
+// ErrRefused means that no connection was opened, so that there is no protection.
 var ErrRefused = errors.New("watchdog connection refused")

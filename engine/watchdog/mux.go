@@ -11,11 +11,11 @@ import (
 
 // Options configure the multiplexer.
 type Options struct {
-	// Times; those of the constants unless set.
+	// Client, Warn, Check and Hardware are times; a zero takes its default.
 	Client, Warn, Check, Hardware time.Duration
 }
 
-// DefaultOptions are the times of a machine in service, multiplied by a ratio.
+// DefaultOptions returns the times of normal operation, multiplied by a ratio.
 func DefaultOptions(ts timescale.Ratio) Options {
 	return Options{Client: ts.Of(ClientTime), Warn: ts.Of(WarnTime), Check: ts.Of(CheckPeriod),
 		Hardware: ts.Of(HardwareTime)}
@@ -24,7 +24,7 @@ func DefaultOptions(ts timescale.Ratio) Options {
 // ResetTime is the longest time from a client's last feed to the machine's reset.
 func (o Options) ResetTime() time.Duration { return o.Client + o.Check + o.Hardware }
 
-// connection is a client's.
+// connection is the connection of one client.
 type connection struct {
 	client string
 	fed    time.Duration
@@ -38,10 +38,10 @@ type Mux struct {
 	device  env.Watchdog
 	reason  string // why no connection can be opened
 	clients []*connection
-	stopped bool // no more petting
+	stopped bool // the hardware is no longer petted
 }
 
-// New prepares a multiplexer.
+// New returns a multiplexer.
 func New(o Options) *Mux { return &Mux{opts: o} }
 
 const timerCheck env.TimerID = 1
@@ -134,7 +134,7 @@ func (m *Mux) open(client string, at time.Duration) {
 	m.answer(client, msgOpened, at, "")
 }
 
-// answer tells a client what became of its request, which it knows by the instant that it named.
+// answer sends a client the result of its request. The client recognizes the request by its instant.
 func (m *Mux) answer(client string, kind byte, at time.Duration, text string) {
 	if err := m.env.Local(client, encode(kind, at, text)); err != nil {
 		m.env.Log().Warn("a client does not take its answer", "process", client, "err", err.Error())
@@ -180,7 +180,7 @@ func (m *Mux) check() {
 	m.env.SetTimer(timerCheck, m.opts.Check)
 }
 
-// expire stops the petting for good.
+// expire stops the petting permanently.
 func (m *Mux) expire(client, why string, overdue bool) {
 	if m.stopped {
 		return
@@ -209,7 +209,7 @@ type Late struct {
 type Expired struct {
 	Client string `json:"client"`
 	Reason string `json:"reason"`
-	// Overdue: the client was not fed for its time; else its process ended.
+	// Overdue is true if the client was not fed in time, false if its process ended.
 	Overdue bool `json:"overdue,omitempty"`
 }
 

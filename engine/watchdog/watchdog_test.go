@@ -13,7 +13,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/watchdog"
 )
 
-// device remembers what was done to it; expired says whether it would have reset the machine.
+// device remembers what was done to it; expired reports whether it would have reset the machine.
 type device struct {
 	world    *envtest.World
 	armed    bool
@@ -103,7 +103,7 @@ func (m *machine) open(u *user, from time.Duration) (err error) {
 	return err
 }
 
-// untilReset lets time pass until the device expires and says how long that took, 0 for never.
+// untilReset lets time pass until the device expires and returns how long that took, 0 for never.
 func (m *machine) untilReset(limit time.Duration) time.Duration {
 	begun := m.world.Now()
 	for m.world.Now()-begun < limit {

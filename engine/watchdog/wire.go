@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// Messages are a letter, the instant they count from, and text.
+// Messages consist of a letter, the instant from which they count, and text.
 const (
 	msgOpen    = 'o'
 	msgFeed    = 'f'
-	msgClose   = 'V' // without it, the end of a client counts as its death
+	msgClose   = 'V' // an end without it counts as the client's death
 	msgOpened  = 'k'
 	msgRefused = 'r'
 )
@@ -21,7 +21,7 @@ func encode(kind byte, at time.Duration, text string) []byte {
 	return append(b, text...)
 }
 
-// decode reads a message; kind is 0 when it is none.
+// decode reads a message; kind is 0 if it is malformed.
 func decode(data []byte) (kind byte, at time.Duration, text string) {
 	if len(data) < headerBytes {
 		return 0, 0, ""

@@ -10,17 +10,6 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha"
 )
 
-// Verbs of commands as text.
-const (
-	CommandMigrate            = string(ha.CommandMigrate)
-	CommandRelocate           = string(ha.CommandRelocate)
-	CommandStop               = string(ha.CommandStop)
-	CommandEnableMaintenance  = string(ha.CommandEnableMaintenance)
-	CommandDisableMaintenance = string(ha.CommandDisableMaintenance)
-	CommandDisarm             = string(ha.CommandDisarm)
-	CommandArm                = string(ha.CommandArm)
-)
-
 // ErrNoCommand means that a line is not a CRM command.
 var ErrNoCommand = errors.New("not a crm command")
 

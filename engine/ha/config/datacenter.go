@@ -16,8 +16,8 @@ import (
 //	fencing: watchdog
 //	max_workers: 4
 //
-// Threshold and margin are written in percent there (30 means 0.3); values up to 1 are fractions.
-// Unknown keys and lines are left to others. An empty crs entry is as good as none.
+// Threshold and margin are in percent in the file (30 means 0.3); values up to 1 are fractions. Unknown
+// keys and lines are ignored. An empty crs entry counts as absent.
 func ParseDatacenter(text string) (ha.Datacenter, error) {
 	dc := ha.DefaultDatacenter()
 	if len(text) > maxFileBytes {
@@ -62,8 +62,8 @@ func setDatacenterList(dc *ha.Datacenter, key, value string) error {
 	return nil
 }
 
-// ParseDatacenterJSON reads the same settings from {"crs": {…}, "ha": {…}}, or with the lists of the
-// text file in the place of the inner objects. What is empty or null is as good as absent.
+// ParseDatacenterJSON reads the same settings from {"crs": {…}, "ha": {…}}. The inner objects can also
+// be lists as in the text file. An empty or null value counts as absent.
 func ParseDatacenterJSON(data []byte) (ha.Datacenter, error) {
 	dc := ha.DefaultDatacenter()
 	if strings.TrimSpace(string(data)) == "" {

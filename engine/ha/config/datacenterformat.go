@@ -8,8 +8,8 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha"
 )
 
-// FormatDatacenter writes the lines of datacenter.cfg that concern HA, those that say something
-// else than the defaults. [ParseDatacenter] reads the same settings from them.
+// FormatDatacenter returns the lines of datacenter.cfg that concern HA, without settings that have their
+// defaults. [ParseDatacenter] reads the same settings from them.
 func FormatDatacenter(dc ha.Datacenter) string {
 	usual := ha.DefaultDatacenter()
 	var crs []string

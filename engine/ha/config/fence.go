@@ -14,12 +14,12 @@ const (
 	maxFenceArgs    = 100
 )
 
-// FenceConfig is ha/fence.cfg: which agents, with which arguments, reset which node.
+// FenceConfig is ha/fence.cfg: the agents that reset each node, with their arguments.
 //
 //	device <name>[:<n>] <agent> key=value …
 //	connect <name>[:<n>] node=<node> key=value …
 type FenceConfig struct {
-	// Devices in the order of their first line, which is the order in which they are tried.
+	// Devices are in the order of their first lines, in which they are tried.
 	Devices []*FenceDevice
 }
 
@@ -27,17 +27,17 @@ type FenceConfig struct {
 // succeed, for example the two power supplies of a server.
 type FenceDevice struct {
 	Name string
-	// Parts sorted by number.
+	// Parts are sorted by number.
 	Parts []*FencePart
 }
 
 // FencePart is one part of a device.
 type FencePart struct {
-	// Number is what follows the name, 1 when nothing does.
+	// Number is the number after the name, 1 when there is none.
 	Number int
-	// Agent is the program that does the work.
+	// Agent is the name of the program that is called.
 	Agent string
-	// Args hold for every node, Nodes hold the arguments for one node.
+	// Args apply to every node; Nodes holds the additional arguments for each node.
 	Args  []FenceArg
 	Nodes map[string][]FenceArg
 }
@@ -56,8 +56,8 @@ var (
 	fenceArgPattern    = regexp.MustCompile(`^([a-zA-Z][a-zA-Z0-9_-]*)=(.+)$`)
 )
 
-// ParseFence reads ha/fence.cfg. Other than elsewhere any line that is not understood is an error:
-// a device that is silently missing would be missed only when a node must be reset.
+// ParseFence reads ha/fence.cfg. Unlike in the other files, any line that is not understood is an error:
+// an operator would notice a missing device only when a node must be reset.
 func ParseFence(text string) (*FenceConfig, error) {
 	if len(text) > maxFileBytes {
 		return nil, fmt.Errorf("read fence devices: %d bytes: %w", len(text), ErrTooLarge)
@@ -75,7 +75,8 @@ func ParseFence(text string) (*FenceConfig, error) {
 	for _, device := range cfg.Devices {
 		for _, part := range device.Parts {
 			if len(part.Nodes) == 0 {
-				return nil, fmt.Errorf("read fence devices: device %s:%d is connected to no node", device.Name, part.Number)
+				return nil, fmt.Errorf("read fence devices: device %s:%d is connected to no node",
+					device.Name, part.Number)
 			}
 		}
 	}
@@ -100,7 +101,8 @@ func (c *FenceConfig) line(words []string) error {
 		if err != nil {
 			return err
 		}
-		return c.addPart(name, &FencePart{Number: number, Agent: words[2], Args: args, Nodes: map[string][]FenceArg{}})
+		return c.addPart(name, &FencePart{Number: number, Agent: words[2], Args: args,
+			Nodes: map[string][]FenceArg{}})
 	case "connect":
 		args, err := parseFenceArgs(words[2:])
 		if err != nil {
@@ -184,9 +186,9 @@ func (c *FenceConfig) connect(name string, number int, args []FenceArg) error {
 	return fmt.Errorf("device %s:%d is not defined above", name, number)
 }
 
-// Commands returns what resets a node: devices in the order to be tried, and for each the calls
-// that must all succeed. A device whose parts are not all connected to the node is left out, since
-// it could not reset it.
+// Commands returns what resets a node: the devices in the order in which they are tried, each with the
+// calls that must all succeed. A device whose parts are not all connected to the node is left out,
+// because it could not reset the node.
 func (c *FenceConfig) Commands(node string) [][]FenceCommand {
 	var out [][]FenceCommand
 	for _, device := range c.Devices {

@@ -8,9 +8,9 @@ import (
 type Group struct {
 	ID    string
 	Nodes map[string]int
-	// Restricted: services of the group run on its nodes only.
+	// Restricted confines the services of the group to its nodes.
 	Restricted bool
-	// NoFailback: services do not return to a better node.
+	// NoFailback keeps services from returning to a better node.
 	NoFailback bool
 	Comment    string
 	Order      int
@@ -65,7 +65,7 @@ func (g *Group) set(key, value string) (err error) {
 	case "comment":
 		g.Comment = value
 	case "type":
-		// written by old versions, carries nothing
+		// Old versions wrote it; it has no meaning.
 	default:
 		return fmt.Errorf("unknown property")
 	}
@@ -84,8 +84,12 @@ func FormatGroups(groups map[string]*Group) string {
 			section.Keys = append(section.Keys, KeyValue{Key: "comment", Value: group.Comment})
 		}
 		section.Keys = append(section.Keys, KeyValue{Key: "nodes", Value: FormatNodeList(group.Nodes)})
-		section.Keys = append(section.Keys, KeyValue{Key: "nofailback", Value: formatFlag(FlagOf(group.NoFailback))})
-		section.Keys = append(section.Keys, KeyValue{Key: "restricted", Value: formatFlag(FlagOf(group.Restricted))})
+		section.Keys = append(section.Keys, KeyValue{
+			Key: "nofailback", Value: formatFlag(FlagOf(group.NoFailback)),
+		})
+		section.Keys = append(section.Keys, KeyValue{
+			Key: "restricted", Value: formatFlag(FlagOf(group.Restricted)),
+		})
 		sections = append(sections, section)
 	}
 	return FormatSections(sections)

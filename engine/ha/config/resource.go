@@ -11,12 +11,12 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha"
 )
 
-// maxPolicyTries bounds max_restart and max_relocate, so that a typing error is not a retry for
-// ever.
+// maxPolicyTries bounds max_restart and max_relocate, so that a typing error does not cause endless
+// retries.
 const maxPolicyTries = 1000
 
-// ParseResources reads ha/resources.cfg. The home node of a service is not in this file (it is
-// where the guest's own configuration lies), so Node stays empty.
+// ParseResources reads ha/resources.cfg. It leaves Node empty: the file does not contain the node of a
+// service, which is where the guest's own configuration is.
 func ParseResources(text string) (map[string]*ha.ServiceConfig, []Problem, error) {
 	sections, problems, err := ParseSections(text)
 	if err != nil {
@@ -158,8 +158,8 @@ func (t *looseText) UnmarshalJSON(data []byte) error {
 // ErrProperty means that a service has no property of this name.
 var ErrProperty = errors.New("unknown property")
 
-// ParseServiceJSON reads services in the form {sid: {node, state, …}}. An absent state means
-// disabled. Properties that are not known are left to others.
+// ParseServiceJSON reads services in the form {sid: {node, state, …}}. An absent state means disabled.
+// Unknown properties are ignored.
 func ParseServiceJSON(data []byte) (map[string]*ha.ServiceConfig, error) {
 	services := map[string]*ha.ServiceConfig{}
 	if strings.TrimSpace(string(data)) == "" {

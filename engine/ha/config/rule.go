@@ -24,9 +24,9 @@ type Rule struct {
 	Kind string
 	// Resources are service ids, sorted.
 	Resources []string
-	// Nodes with priorities, only for NodeAffinity. A higher number is preferred.
+	// Nodes are the nodes with their priorities, only for NodeAffinity. A higher number is preferred.
 	Nodes map[string]int
-	// Strict: no other node may be used, only for NodeAffinity.
+	// Strict forbids all other nodes, only for NodeAffinity.
 	Strict Flag
 	// Affinity is Positive or Negative, only for ResourceAffinity.
 	Affinity string
@@ -36,16 +36,16 @@ type Rule struct {
 	Order int
 }
 
-// Enabled tells whether the rule is in force.
+// Enabled reports whether the rule is in force.
 func (r *Rule) Enabled() bool { return !r.Disable.On() }
 
-// Has tells whether a resource is in the rule.
+// Has reports whether a resource is in the rule.
 func (r *Rule) Has(sid string) bool {
 	i := sort.SearchStrings(r.Resources, sid)
 	return i < len(r.Resources) && r.Resources[i] == sid
 }
 
-// Clone returns a copy that shares nothing.
+// Clone returns a deep copy.
 func (r *Rule) Clone() *Rule {
 	out := *r
 	out.Resources = append([]string(nil), r.Resources...)
@@ -107,7 +107,7 @@ func parseResources(value string) ([]string, error) {
 	return sortedKeys(seen), nil
 }
 
-// ParseRules reads ha/rules.cfg. A section that cannot be used as a whole becomes a problem.
+// ParseRules reads ha/rules.cfg. A section that cannot be used becomes a problem.
 func ParseRules(text string) (map[string]*Rule, []Problem, error) {
 	sections, problems, err := ParseSections(text)
 	if err != nil {
@@ -140,7 +140,9 @@ func ruleOf(section Section) (*Rule, []Problem) {
 	var problems []Problem
 	for _, kv := range section.Keys {
 		if err := rule.set(kv.Key, kv.Value); err != nil {
-			problems = append(problems, Problem{kv.Line, fmt.Sprintf("rule %s, property %s: %v", rule.ID, kv.Key, err)})
+			problems = append(problems, Problem{
+				kv.Line, fmt.Sprintf("rule %s, property %s: %v", rule.ID, kv.Key, err),
+			})
 		}
 	}
 	missing := ""
@@ -153,7 +155,9 @@ func ruleOf(section Section) (*Rule, []Problem) {
 		missing = "affinity"
 	}
 	if missing != "" {
-		return nil, append(problems, Problem{section.Line, fmt.Sprintf("rule %s: property %s is missing", rule.ID, missing)})
+		return nil, append(problems, Problem{
+			section.Line, fmt.Sprintf("rule %s: property %s is missing", rule.ID, missing),
+		})
 	}
 	return rule, problems
 }

@@ -22,7 +22,7 @@ type Section struct {
 	ID   string
 	// Line is the number of the header line, from 1.
 	Line int
-	// Keys in the order in which they came.
+	// Keys are in the order of the file.
 	Keys []KeyValue
 }
 
@@ -32,13 +32,13 @@ type KeyValue struct {
 	Line       int
 }
 
-// Problem is a line that could not be used. The rest of the file is.
+// Problem is a line that could not be used. The rest of the file was read.
 type Problem struct {
 	Line int
 	Text string
 }
 
-// String tells line and text.
+// String returns the line and the text.
 func (p Problem) String() string { return fmt.Sprintf("line %d: %s", p.Line, p.Text) }
 
 var (
@@ -48,11 +48,12 @@ var (
 )
 
 // ParseSections splits a section file. A blank line ends a section; lines that begin with # are
-// comments. Lines that fit nowhere become problems and are skipped, and so are the properties of a
-// section whose header could not be read.
+// comments. A line that cannot be read becomes a problem and is skipped, and so are the properties of a
+// section whose header cannot be read.
 func ParseSections(text string) ([]Section, []Problem, error) {
 	if len(text) > maxFileBytes {
-		return nil, nil, fmt.Errorf("parse sections: %d bytes, at most %d: %w", len(text), maxFileBytes, ErrTooLarge)
+		return nil, nil, fmt.Errorf("parse sections: %d bytes, at most %d: %w", len(text), maxFileBytes,
+			ErrTooLarge)
 	}
 	var sections []Section
 	var problems []Problem
@@ -112,7 +113,7 @@ func FormatSections(sections []Section) string {
 	return out.String()
 }
 
-// Flag is an optional boolean property: what was not written stays distinguishable from 0.
+// Flag is an optional boolean property; an absent property differs from 0.
 type Flag int8
 
 // Values of a Flag.
@@ -122,7 +123,7 @@ const (
 	FlagOn
 )
 
-// On tells whether the flag is set to true.
+// On reports whether the flag is set to true.
 func (f Flag) On() bool { return f == FlagOn }
 
 // FlagOf returns the flag for a boolean.

@@ -13,7 +13,7 @@ import (
 
 const defaultGuestLock = "backup"
 
-// execute carries out one command of a scenario, in the name of who.
+// execute executes one command of a scenario. who is the actor that the log names.
 func (w *world) execute(text, who string) error {
 	w.emit("info", w.now, who, "execute "+text)
 	words := strings.Fields(text)
@@ -149,18 +149,18 @@ func (w *world) startLRM(node *machine) {
 }
 
 func (w *world) crmCommand(node *machine, name, arg string) error {
-	switch name {
+	switch ha.CommandVerb(name) {
 	case "stop":
 		if node.crm != nil {
 			node.crm.RequestShutdown()
 		}
 	case "start":
 		w.startCRM(node)
-	case config.CommandEnableMaintenance, config.CommandDisableMaintenance:
+	case ha.CommandEnableMaintenance, ha.CommandDisableMaintenance:
 		w.commands = append(w.commands, name+" "+node.name)
-	case config.CommandDisarm:
+	case ha.CommandDisarm:
 		w.commands = append(w.commands, name+" "+arg)
-	case config.CommandArm:
+	case ha.CommandArm:
 		w.commands = append(w.commands, name)
 	default:
 		return fmt.Errorf("unknown crm command: %w", ErrCommand)
@@ -178,12 +178,12 @@ func (w *world) serviceCommand(sid string, args []string) error {
 	if args[0] == "add" {
 		return w.addService(sid, args[1:])
 	}
-	switch verb := args[0]; verb {
-	case config.CommandMigrate, config.CommandRelocate, config.CommandStop:
+	switch verb := args[0]; ha.CommandVerb(verb) {
+	case ha.CommandMigrate, ha.CommandRelocate, ha.CommandStop:
 		if len(args) != 2 {
 			return fmt.Errorf("one argument is needed: %w", ErrCommand)
 		}
-		// whether there is such a service is for the manager to say
+		// the manager decides whether there is such a service
 		w.commands = append(w.commands, verb+" "+sid+" "+args[1])
 		return nil
 	}
@@ -237,7 +237,7 @@ func (w *world) addService(sid string, args []string) error {
 	return nil
 }
 
-// manualMigrate moves a guest without HA, which HA allows only while it does not look after it.
+// manualMigrate moves a guest without HA, which HA allows only for guests that it does not manage.
 func (w *world) manualMigrate(sid string, args []string) error {
 	if len(args) != 1 {
 		return fmt.Errorf("one node is needed: %w", ErrCommand)

@@ -69,7 +69,7 @@ func TestCommandsTakeEffect(t *testing.T) {
 	require.Equal(t, []int{1, 3}, []int{w.skipCRM, w.skipLRM})
 }
 
-// TestGuestsThatRunFromTheBeginning: the files service_status_<node> say which.
+// TestGuestsThatRunFromTheBeginning: the files service_status_<node> list them.
 func TestGuestsThatRunFromTheBeginning(t *testing.T) {
 	files := map[string]string{
 		"cmdlist":              `[["power node1 on","power node2 on"]]`,

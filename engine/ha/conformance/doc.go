@@ -3,7 +3,7 @@
 // daemon went through the same states in the same order, T2 the outcome is the same and no service
 // ever ran on two machines at once. It also replays rule files against their normalised form.
 //
-// The virtual world in it (hardware, clock, locks, watchdogs, guests) exists for this purpose only;
-// what is judged are the packages manager, lrm, rules and sched as they run elsewhere. No scenario
-// is known here by name or content.
+// Its virtual world (hardware, clock, locks, watchdogs, guests) exists only for this purpose; it judges
+// the packages manager, lrm, rules and sched as they run elsewhere. The package never knows a scenario
+// by name or content.
 package conformance

@@ -10,7 +10,7 @@ import (
 // shortLevel is how many characters of a level the daemons' log lines show.
 const shortLevel = 4
 
-// daemonEnv is the world as one daemon of one node sees it. It serves both kinds of daemons.
+// daemonEnv is the world as one daemon of one node sees it. It serves CRMs and LRMs.
 type daemonEnv struct {
 	world  *world
 	node   *machine
@@ -66,7 +66,7 @@ func (e *daemonEnv) WriteManagerStatus(status *ha.ManagerStatus) error {
 	if err := e.store(); err != nil {
 		return err
 	}
-	// through the file format, so that nothing survives that would not survive in a store
+	// through the file format, so that nothing survives that a store would lose
 	data, err := status.Encode()
 	if err != nil {
 		return err
@@ -153,15 +153,15 @@ func (e *daemonEnv) AcquireNodeLock(node string) bool {
 	return e.world.acquire(agentLock(node), e)
 }
 
-// NodeConfirmedDead is answered by the virtual power supply.
+// NodeConfirmedDead implements ha.CRMEnv with the state of the virtual power supply.
 func (e *daemonEnv) NodeConfirmedDead(node string) bool {
 	n := e.world.nodes[node]
 	return n != nil && !n.power
 }
 
-// GuestRuns implements ha.GuestWitness: the virtual hardware knows. Without it a service that was
-// configured on a node which then left would never be recovered, since nothing proves to the
-// manager that it did not run already.
+// GuestRuns implements ha.GuestWitness: it asks the virtual hardware. Without it, a service that was
+// configured on a node which then left would never be recovered, because nothing would prove to the
+// manager that it did not run yet.
 func (e *daemonEnv) GuestRuns(sid, node string) (runs, known bool) {
 	n := e.world.nodes[node]
 	return n != nil && n.power && n.running[sid], true
@@ -171,7 +171,7 @@ func (e *daemonEnv) NodeShutdown() (shutdown, reboot bool) {
 	return e.node.shutdown != "", e.node.shutdown == "reboot"
 }
 
-// ReadCRMCommands implements ha.CRMEnv. The world stops no master between reading and writing, so it
+// ReadCRMCommands implements ha.CRMEnv. The world stops no master between the read and the write, so it
 // can forget the commands at once.
 func (e *daemonEnv) ReadCRMCommands() ([]ha.Command, error) {
 	if err := e.store(); err != nil {
@@ -179,13 +179,13 @@ func (e *daemonEnv) ReadCRMCommands() ([]ha.Command, error) {
 	}
 	commands := make([]ha.Command, len(e.world.commands))
 	for i, line := range e.world.commands {
-		commands[i], _ = config.ParseCommand(line) // the manager refuses what is not a command
+		commands[i], _ = config.ParseCommand(line) // the manager refuses a line that is not a command
 	}
 	e.world.commands = nil
 	return commands, nil
 }
 
-// CommandDecided implements ha.CRMEnv. What the recorded logs show of it the manager logs itself.
+// CommandDecided implements ha.CRMEnv. The manager itself logs what the recorded logs contain of it.
 func (e *daemonEnv) CommandDecided(ha.CommandDecision) {}
 
 func (e *daemonEnv) CRMCommandsPending() bool { return len(e.world.commands) > 0 }
@@ -219,7 +219,7 @@ func (e *daemonEnv) StealService(sid, from, to string) error {
 	return e.world.relocate(sid, from, to)
 }
 
-// leftoverLocks are guest locks that say no more than that somebody was at work.
+// leftoverLocks are guest locks that only mark an operation in progress.
 var leftoverLocks = map[string]bool{
 	"backup": true, "mounted": true, "migrate": true, "clone": true, "rollback": true, "snapshot": true,
 	"snapshot-delete": true, "suspending": true, "suspended": true,
@@ -266,7 +266,8 @@ func (e *daemonEnv) NodeVersion(node string) (string, error) {
 func (e *daemonEnv) NodeStats() (map[string]ha.NodeStats, error) {
 	out := map[string]ha.NodeStats{}
 	for name, node := range e.world.nodes {
-		stats := ha.NodeStats{MaxCPU: node.maxCPU, MaxMemBytes: node.maxMem, CPU: node.baseCPU, MemBytes: node.baseMem}
+		stats := ha.NodeStats{MaxCPU: node.maxCPU, MaxMemBytes: node.maxMem, CPU: node.baseCPU,
+			MemBytes: node.baseMem}
 		for _, sid := range sortedKeys(node.running) {
 			if guest := e.world.guests[sid]; guest != nil {
 				stats.CPU += guest.cpu

@@ -8,15 +8,16 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha/lrm"
 )
 
-// guestSeconds is how long an action of a guest takes. It is only added up, see daemonEnv.Sleep.
+// guestSeconds is how long an action of a guest takes. The seconds are only added up, see
+// daemonEnv.Sleep.
 const guestSeconds = 2
 
 // guest is a virtual service type on one node.
 type guest struct {
 	env *daemonEnv
-	// live: it can be migrated while it runs.
+	// live is true if it can be migrated while it runs.
 	live bool
-	// fake: its name says how it fails.
+	// fake is true if its name encodes how it fails.
 	fake bool
 }
 
@@ -35,11 +36,11 @@ func (e *daemonEnv) lookup(kind string) lrm.Resource {
 	return nil
 }
 
-// flaws is how a fake service fails: fa:<abcdef>, digits left out are 0.
+// flaws are how a fake service fails: fa:<abcdef>, where missing digits are 0.
 type flaws struct {
-	// starts and moves fail that many times at first.
+	// starts and moves are how many attempts fail at first.
 	starts, moves int
-	// noStop: it cannot be stopped.
+	// noStop is true if it cannot be stopped.
 	noStop bool
 	// onlyNode is the number of the only node on which it fails, 0 for all.
 	onlyNode int
@@ -56,14 +57,14 @@ func flawsOf(sid string) flaws {
 	return flaws{starts: digit(1), moves: digit(2), noStop: digit(3) != 0, onlyNode: digit(5)}
 }
 
-// flawedHere tells whether a fake service fails on this node.
+// flawedHere reports whether a fake service fails on this node.
 func (g *guest) flawedHere(sid string) bool {
 	f := flawsOf(sid)
 	return f.onlyNode == 0 || g.env.node.name == fmt.Sprintf("node%d", f.onlyNode)
 }
 
-// failsStill counts an attempt and tells whether it is one of the first limit ones. After a success
-// the count begins anew.
+// failsStill counts an attempt and reports whether it is one of the first limit attempts. A success
+// resets the count.
 func (g *guest) failsStill(action, sid string, limit int) bool {
 	key := action + " " + sid
 	g.env.world.tries[key]++
@@ -119,7 +120,7 @@ func (g *guest) Move(sid, target string, online bool) bool {
 	} else {
 		g.env.Sleep(guestSeconds)
 	}
-	if !g.env.Quorate() { // the store takes no writes here
+	if !g.env.Quorate() { // the store accepts no writes without quorum
 		g.env.Log(ha.LevelErr, fmt.Sprintf("service %s - no quorum to move it", sid))
 		return false
 	}

@@ -128,7 +128,7 @@ func forEachFolder(t *testing.T, test func(t *testing.T, v *variant)) {
 }
 
 // TestRenamedServices: other names in the same order make no difference. Fake services keep theirs,
-// since the digits say what they do.
+// because their digits encode what they do.
 func TestRenamedServices(t *testing.T) {
 	pattern := regexp.MustCompile(`\b(vm|ct):(\d+)`)
 	forEachFolder(t, func(t *testing.T, v *variant) {
@@ -269,7 +269,7 @@ func goesAway(v *variant) bool {
 	return strings.Contains(v.files["hardware_status"], `"on"`)
 }
 
-// TestUnrelatedService: a service that nobody wants to run is looked at and left alone, whatever
+// TestUnrelatedService: a service that must not run is left alone, whatever
 // happens to its node. The node has another one anyway, so that no LRM is woken by it.
 func TestUnrelatedService(t *testing.T) {
 	forEachFolder(t, func(t *testing.T, v *variant) {

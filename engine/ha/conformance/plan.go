@@ -16,8 +16,8 @@ type Step struct {
 	Command string
 }
 
-// Plan says when the commands of a scenario are executed and when the run ends, without running it:
-// groups come every five rounds, later where a delay says so. Delays themselves are no steps.
+// Plan returns when the commands of a scenario are executed and when the run ends, without running it.
+// Groups of commands come every five rounds, or later after a delay. Delays themselves are not steps.
 func (s *Scenario) Plan() (steps []Step, end int64, err error) {
 	round := int64(max(minRoundSeconds, secondsPerNode*len(s.Nodes)))
 	if round >= watchdogSeconds {
@@ -83,12 +83,12 @@ func (s *Scenario) Hardware() []Hardware {
 	return out
 }
 
-// GuestSize is what a guest may use, and uses.
+// GuestSize is what a guest may use, and what it uses.
 type GuestSize struct {
 	CPUs, MemBytes, UsedCPUs, UsedMemBytes float64
 }
 
-// GuestSize is the size of a service's guest; the usual one where the scenario says nothing.
+// GuestSize returns the size of a service's guest, or the default if the scenario does not give one.
 func (s *Scenario) GuestSize(sid string) GuestSize {
 	g := s.Stats[sid]
 	if g == nil {
@@ -113,11 +113,11 @@ func FormatLog(lines []Line) string {
 	return out.String()
 }
 
-// Flaws is how a fake service fails, as its name says.
+// Flaws are how a fake service fails, as its name encodes it.
 type Flaws struct {
-	// Starts and Moves fail that many times at first.
+	// Starts and Moves are how many attempts fail at first.
 	Starts, Moves int
-	// NoStop: it cannot be stopped.
+	// NoStop is true if it cannot be stopped.
 	NoStop bool
 	// OnlyNode is the only node on which starts and moves fail, "" for all.
 	OnlyNode string

@@ -12,7 +12,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
 )
 
-// drawStrange adds to a random scenario what nobody would configure: services that fail in many
+// drawStrange adds to a random scenario what no administrator would configure: services that fail in many
 // ways, guest locks, and a status that an earlier master may or may not have left.
 func drawStrange(t *rapid.T) *Scenario {
 	s := drawScenario(t)

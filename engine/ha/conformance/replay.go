@@ -27,10 +27,10 @@ type DoubleRun struct {
 	Seconds int64     `json:"seconds"`
 }
 
-// Run is what a replay left behind.
+// Run is the result of a replay.
 type Run struct {
 	Log []Line
-	// Double is what the virtual hardware itself saw; it must be empty.
+	// Double is what the virtual hardware recorded; it must be empty.
 	Double []DoubleRun
 }
 
@@ -46,10 +46,10 @@ func (r *Run) Text() string {
 
 // Replay runs a scenario to its end. The scenario is not changed.
 //
-// Time goes by rounds. In a round every node has its turn, in order of names: CRM, then LRM, each
-// of which sees the clock stand still and moves it by one second when it is done. After five rounds
-// (of those in which no delay is pending) the next group of commands is executed; the run ends when
-// there has been none for 500 seconds.
+// Time advances in rounds. In a round every node has its turn, in order of names: CRM, then LRM. The
+// clock stands still during each of them and advances by one second after it. After five rounds in which
+// no delay is pending, the next group of commands is executed. The run ends 500 seconds after the last
+// group.
 func Replay(ctx context.Context, s *Scenario) (*Run, error) {
 	w := newWorld(s)
 	w.emit("info", 0, "hardware", "starting simulation")
@@ -165,7 +165,8 @@ func (w *world) begin(env *daemonEnv) {
 
 func (w *world) end(env *daemonEnv) error {
 	if env.slept > maxDaemonSleepTotal {
-		return fmt.Errorf("%s of %s slept %d s in one round: %w", env.daemon, env.node.name, env.slept, ErrEndless)
+		return fmt.Errorf("%s of %s slept %d s in one round: %w", env.daemon, env.node.name, env.slept,
+			ErrEndless)
 	}
 	env.now += iterationSeconds
 	w.now = max(w.now, env.now)

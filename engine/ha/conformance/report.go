@@ -20,16 +20,16 @@ type Options struct {
 // Result is the judgement of one folder.
 type Result struct {
 	Name string `json:"name"`
-	// T0, T1 and T2 tell which tiers the folder passed.
+	// T0, T1 and T2 are true for the tiers that the folder passed.
 	T0 bool `json:"t0"`
 	T1 bool `json:"t1"`
 	T2 bool `json:"t2"`
 	// Diff is the unified diff of the logs, "" when equal.
 	Diff string `json:"diff,omitempty"`
-	// T1Differences and T2Differences say what is different on these tiers.
+	// T1Differences and T2Differences are the differences on these tiers.
 	T1Differences []string `json:"t1_differences,omitempty"`
 	T2Differences []string `json:"t2_differences,omitempty"`
-	// DoubleRuns lists services that ran on two machines at once, as the virtual hardware saw it.
+	// DoubleRuns are the services that ran on two machines at once, as the virtual hardware recorded it.
 	DoubleRuns []DoubleRun `json:"double_runs,omitempty"`
 	// Error is set when the folder could not be replayed to its end.
 	Error string `json:"error,omitempty"`
@@ -40,14 +40,14 @@ type Result struct {
 // Report is the judgement of all folders.
 type Report struct {
 	Results []Result `json:"results"`
-	// Total is the number of folders, T0, T1 and T2 of those that passed a tier.
+	// Total is the number of folders. T0, T1 and T2 are the numbers of folders that passed these tiers.
 	Total int `json:"total"`
 	T0    int `json:"t0"`
 	T1    int `json:"t1"`
 	T2    int `json:"t2"`
 }
 
-// Passed tells whether every folder passed every tier.
+// Passed reports whether every folder passed every tier.
 func (r *Report) Passed() bool {
 	return r.Total > 0 && r.T0 == r.Total && r.T1 == r.Total && r.T2 == r.Total
 }

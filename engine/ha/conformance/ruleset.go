@@ -37,7 +37,7 @@ type RuleReport struct {
 	Count   int          `json:"passed"`
 }
 
-// Passed tells whether every file passed.
+// Passed reports whether every file passed.
 func (r *RuleReport) Passed() bool { return r.Total > 0 && r.Count == r.Total }
 
 // WriteText writes the report for people: differences first, the sum last.

@@ -147,7 +147,8 @@ func (s *Scenario) parseHardware(data []byte) error {
 		for _, set := range []struct {
 			from *float64
 			to   *float64
-		}{{r.MaxCPU, &node.maxCPU}, {r.MaxMem, &node.maxMem}, {r.CPU, &node.baseCPU}, {r.Mem, &node.baseMem}} {
+		}{{r.MaxCPU, &node.maxCPU}, {r.MaxMem, &node.maxMem}, {r.CPU, &node.baseCPU},
+			{r.Mem, &node.baseMem}} {
 			if set.from != nil {
 				*set.to = *set.from
 			}

@@ -28,7 +28,8 @@ var (
 
 	daemonChange  = regexp.MustCompile(`^status change (\S+) => (\S+)$`)
 	nodeChange    = regexp.MustCompile(`^node '([^']+)': state changed from '([^']+)' => '([^']+)'$`)
-	serviceChange = regexp.MustCompile(`^service '([^']+)': state changed from '([^']+)' to '([^']+)'(?:\s+\((.*)\))?$`)
+	serviceChange = regexp.MustCompile(
+		`^service '([^']+)': state changed from '([^']+)' to '([^']+)'(?:\s+\((.*)\))?$`)
 	serviceAdded  = regexp.MustCompile(`^adding new service '([^']+)' on node '([^']+)'$`)
 	serviceGone   = regexp.MustCompile(`^removing stale service '([^']+)'`)
 	serviceFrozen = regexp.MustCompile(`^disarm: freezing service '([^']+)' \(was '([^']+)'\)$`)
@@ -121,7 +122,7 @@ type Outcome struct {
 	Double []DoubleRun `json:"double,omitempty"`
 }
 
-// tracker follows a run by its log alone, without knowing how the log came about.
+// tracker follows a run by its log alone, independently of what wrote the log.
 type tracker struct {
 	state, node map[string]string
 	running     map[string]map[string]bool
@@ -226,7 +227,8 @@ func compareOutcomes(want, got Outcome) []string {
 		out = append(out, fmt.Sprintf("fenced nodes: expected [%s], got [%s]", w, g))
 	}
 	for _, d := range got.Double {
-		out = append(out, fmt.Sprintf("DOUBLE RUN of %s on %s and %s at %d s", d.SID, d.Nodes[0], d.Nodes[1], d.Seconds))
+		out = append(out, fmt.Sprintf("DOUBLE RUN of %s on %s and %s at %d s", d.SID, d.Nodes[0],
+			d.Nodes[1], d.Seconds))
 	}
 	return out
 }

@@ -23,7 +23,7 @@ const (
 	maxDaemonSleepTotal = 300
 )
 
-// Reasons for which a run cannot go on.
+// Reasons for which a run cannot continue.
 var (
 	ErrCommand = errors.New("command not understood")
 	ErrEndless = errors.New("scenario does not end")
@@ -106,7 +106,8 @@ func (w *watchdog) Close() { w.open = false }
 
 func newWorld(s *Scenario) *world {
 	w := &world{
-		nodes: map[string]*machine{}, services: map[string]*ha.ServiceConfig{}, guests: map[string]*guestStats{},
+		nodes: map[string]*machine{}, services: map[string]*ha.ServiceConfig{},
+		guests: map[string]*guestStats{},
 		locked: map[string]string{}, tries: map[string]int{}, locks: map[string]lockEntry{},
 		manager: s.Manager.Clone(), rules: s.Rules, groups: s.Groups, datacenter: s.Datacenter,
 	}
@@ -138,7 +139,7 @@ func newWorld(s *Scenario) *world {
 	return w
 }
 
-// quorate tells whether a node belongs to a majority of all nodes.
+// quorate reports whether a node belongs to a majority of all nodes.
 func (w *world) quorate(node *machine) bool {
 	if !node.power || !node.network {
 		return false
@@ -179,7 +180,7 @@ func (w *world) release(name string, env *daemonEnv) bool {
 	return true
 }
 
-// setRunning changes whether a guest runs on a node and notes when it then runs on two machines.
+// setRunning changes whether a guest runs on a node, and records when it then runs on two machines.
 func (w *world) setRunning(sid string, node *machine, on bool) {
 	if !on {
 		delete(node.running, sid)
@@ -189,7 +190,8 @@ func (w *world) setRunning(sid string, node *machine, on bool) {
 	for _, name := range w.names {
 		other := w.nodes[name]
 		if other != node && other.power && other.running[sid] {
-			w.double = append(w.double, DoubleRun{SID: sid, Nodes: [2]string{other.name, node.name}, Seconds: w.now})
+			w.double = append(w.double, DoubleRun{SID: sid, Nodes: [2]string{other.name, node.name},
+				Seconds: w.now})
 		}
 	}
 }
@@ -210,7 +212,7 @@ func (w *world) relocate(sid, from, to string) error {
 	return nil
 }
 
-// overdue tells whether the watchdog of a node has run out.
+// overdue reports whether the watchdog of a node has expired.
 func (w *world) overdue(node *machine) bool {
 	if !node.power {
 		return false

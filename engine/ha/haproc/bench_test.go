@@ -18,8 +18,8 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/watchdog"
 )
 
-// testStore is the store's process of one machine. All machines answer from one tree, as if they
-// agreed at once.
+// testStore is the store's process of one machine. All machines answer from one tree, without any delay
+// between them.
 type testStore struct {
 	bench *bench
 	node  int
@@ -83,13 +83,13 @@ type bench struct {
 	revision uint64
 	nodes    []Node
 	devices  []*device
-	procs    map[string]*envtest.Proc // by node and name, as in n1/crm
+	procs    map[string]*envtest.Proc // by node and name, for example n1/crm
 	records  []emitted
 	lines    []string
 	online   map[ring.NodeID]bool
 	quorate  bool
-	// before and after see every request of a process to its store; true leaves the request, or its
-	// answer, lost.
+	// before and after see every request of a process to its store. If they return true, the request, or
+	// its answer, is lost.
 	before, after func(node int, from string, req *store.Request) bool
 }
 
@@ -223,7 +223,7 @@ func (b *bench) change(node int, req *store.Request, r *store.Response) {
 	r.Revision = b.revision
 }
 
-// take runs a body with the environment of a new process of a node, as the CRM's task has it.
+// take runs a body with the environment of a new process of a node, like the CRM's task.
 func (b *bench) take(node int, body func(w *crmEnv)) {
 	p := &bareProcess{opts: b.options(node)}
 	b.start(node, CRMProcess, p)
@@ -242,7 +242,7 @@ func (b *bench) take(node int, body func(w *crmEnv)) {
 	require.FailNow(b.t, "a call does not end")
 }
 
-// bareProcess has what a process of the HA manager has, and makes no rounds.
+// bareProcess has the parts of a process of the HA manager, but makes no rounds.
 type bareProcess struct {
 	opts Options
 	core core

@@ -44,7 +44,8 @@ func (w *storeEnv) ReadCRMCommands() ([]ha.Command, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.stored = slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !strings.HasPrefix(n, batchPrefix) })
+	w.stored = slices.DeleteFunc(slices.Clone(names),
+		func(n string) bool { return !strings.HasPrefix(n, batchPrefix) })
 	w.fresh, w.readThisRound = nil, true
 	if slices.Contains(names, CommandsPath) && len(w.stored) < maxBatches {
 		if err := w.newBatch(); err != nil {
@@ -74,7 +75,7 @@ func (w *storeEnv) ReadCRMCommands() ([]ha.Command, error) {
 func parseBatch(name string, lines []string) []ha.Command {
 	commands := make([]ha.Command, len(lines))
 	for i, line := range lines {
-		commands[i], _ = config.ParseCommand(line) // the manager refuses what is not a command
+		commands[i], _ = config.ParseCommand(line) // the manager refuses a line that is not a command
 		commands[i].UID = fmt.Sprintf("%s/%d", strings.TrimPrefix(name, batchPrefix), i)
 	}
 	return commands
@@ -90,7 +91,7 @@ func (w *storeEnv) newBatch() error {
 	delete(w.files, CommandsPath)
 	if err := w.store.Rename(w.task, CommandsPath, name); err != nil {
 		if errors.Is(err, client.ErrNotFound) {
-			return nil // another master was first
+			return nil // another master was faster
 		}
 		return fmt.Errorf("taking the commands: %w", err)
 	}
@@ -128,7 +129,8 @@ func (w *storeEnv) CRMCommandsPending() bool {
 		return true
 	}
 	names, err := w.store.NamesBelow(w.task, haDir)
-	return err == nil && slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(n, batchPrefix) })
+	return err == nil && slices.ContainsFunc(names,
+		func(n string) bool { return strings.HasPrefix(n, batchPrefix) })
 }
 
 // CommandDecided implements ha.CRMEnv.

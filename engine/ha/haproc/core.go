@@ -25,7 +25,8 @@ const storeTimeout = 10 * time.Second
 // firstTimer is the first id of the timers of a process's tasks.
 const firstTimer env.TimerID = 1
 
-// core is what one process has: its ways to the store, the locks and the watchdog.
+// core is what both processes have: the clients of the store, the locks, the watchdog and the status
+// process.
 type core struct {
 	opts  Options
 	env   env.Env
@@ -33,33 +34,33 @@ type core struct {
 	store *client.Client
 	locks *lock.Locks
 	dog   *watchdog.Client
-	// order is why this process is to end, when somebody wants that.
+	// order is the order to end this process, nil when there is none.
 	order *initd.Order
 	// wake ends the pause between two rounds.
 	wake env.Signal
-	// storeUp is raised when the store's process has come.
+	// storeUp is raised when the store's process has started.
 	storeUp env.Signal
 	state   *status.Client
 
-	// startWall and startMono tie the HA manager's clock to the time of day at the start. From
-	// then on it follows the monotonic clock, so that a stepped wall clock fences nobody.
+	// startWall and startMono tie the HA manager's clock to the time of day at the start. From then on
+	// it follows the monotonic clock, so that a step of the wall clock fences no node.
 	startWall int64
 	startMono time.Duration
 
-	// status is the store's, as of the last refresh; nil when there was no answer.
+	// status is the store's status at the last refresh; nil when there was no answer.
 	status *store.Status
 
-	// services are what was read of them in the present generation. A new one begins whenever
-	// something may have to be read anew: with each round, each lock that was taken or renewed, and
-	// each guest that this process moved. Commands that begin in one round share one reading.
-	generation uint64
-	services   map[string]*ha.ServiceConfig
-	servicesOf uint64
+	// services were read in the generation servicesGeneration. A new generation begins whenever something may
+	// have to be read again: with each round, each lock that is taken or renewed, and each guest that
+	// this process moves. Commands that start in one round share one read.
+	generation         uint64
+	services           map[string]*ha.ServiceConfig
+	servicesGeneration uint64
 
 	memos
-	// measured is what the nodes carry, as it was in a generation.
-	measured   map[string]*resource.Load
-	measuredOf uint64
+	// measured holds the loads of the nodes, as read in the generation measuredGeneration.
+	measured           map[string]*resource.Load
+	measuredGeneration uint64
 }
 
 func (c *core) start(e env.Env, o Options) error {
@@ -75,7 +76,7 @@ func (c *core) start(e env.Env, o Options) error {
 	return nil
 }
 
-// step offers an event to everything that takes some.
+// step offers an event to each part in turn, and reports whether one of them took it.
 func (c *core) step(ev env.Event) bool {
 	if m, is := ev.(env.LocalMessage); is && m.From == initd.Process {
 		c.takeOrder(m.Payload)
@@ -89,19 +90,20 @@ func (c *core) step(ev env.Event) bool {
 	return taken
 }
 
-// haSeconds is the HA manager's clock: seconds of its own timers, which scaling makes shorter.
+// haSeconds returns the HA manager's clock in seconds of its own timers, which the timescale shortens.
 func (c *core) haSeconds() int64 {
 	since := c.env.Mono() - c.startMono
-	return c.startWall + c.stretch(int64(since/time.Second)) + c.stretch(int64(since%time.Second))/int64(time.Second)
+	return c.startWall + c.stretch(int64(since/time.Second)) +
+		c.stretch(int64(since%time.Second))/int64(time.Second)
 }
 
-// stretch turns an amount of time into that of the HA manager's clock.
+// stretch converts an amount of time to the HA manager's clock.
 func (c *core) stretch(n int64) int64 {
 	return c.opts.Timescale.Inverse().Times(n)
 }
 
-// published is a time of the HA manager's clock as others read it: the time of day. The two differ
-// only where scaling makes the clock run faster. received is the inverse.
+// published returns a time of the HA manager's clock as others read it: the time of day. The two differ
+// only if the timescale makes the clock run faster. received is the inverse.
 func (c *core) published(seconds int64) int64 {
 	if c.opts.Timescale.IsOne() || seconds == 0 {
 		return seconds
@@ -116,7 +118,7 @@ func (c *core) received(seconds int64) int64 {
 	return c.startWall + c.stretch(seconds-c.startWall)
 }
 
-// seconds turns seconds of the HA manager's timers into time.
+// seconds converts seconds of the HA manager's timers to a duration.
 func (c *core) seconds(n int) time.Duration {
 	return c.opts.Timescale.Of(time.Duration(n) * time.Second)
 }
@@ -128,7 +130,7 @@ func (c *core) awaitStore(t *env.Task) {
 	}
 }
 
-// file is a file of the store with its revision; revision 0 is none.
+// file is a file of the store with its revision. Revision 0 means that there is no file.
 type file struct {
 	data     []byte
 	revision uint64
@@ -138,11 +140,11 @@ type file struct {
 type storeEnv struct {
 	*core
 	task *env.Task
-	// files were read in this round. What is read twice in a round is the same; a lock that was
-	// taken or renewed makes everything be read anew, since then it is at least as new as the lock.
-	files   map[string]file
-	managed uint64 // revision of the manager status that was read or written last
-	told    bool   // the version was published
+	// files were read in this round. Reading a file twice in a round returns the same content. Taking or
+	// renewing a lock empties it, so that everything read afterwards is at least as new as the lock.
+	files            map[string]file
+	managed          uint64 // revision of the manager status that was read or written last
+	versionPublished bool   // this node has published its version
 	batches
 }
 
@@ -155,7 +157,7 @@ func newStoreEnv(c *core, t *env.Task) *storeEnv {
 	return &storeEnv{core: c, task: t, files: map[string]file{}}
 }
 
-// forget drops what was read.
+// forget drops everything that was read.
 func (w *storeEnv) forget() {
 	w.files = map[string]file{}
 	w.generation++
@@ -182,7 +184,7 @@ func (w *storeEnv) Log(level ha.Level, message string) {
 	w.env.Log().Log(context.Background(), l, message)
 }
 
-// uidBytes is how much randomness makes an identifier unique.
+// uidBytes is the number of random bytes that make an identifier unique.
 const uidBytes = 12
 
 // NewUID implements ha.Env.
@@ -192,7 +194,7 @@ func (w *storeEnv) NewUID() string {
 	return hex.EncodeToString(b[:])
 }
 
-// RefreshClusterState implements ha.Env. Every lock's age is brought up to date, too.
+// RefreshClusterState implements ha.Env. It also updates the age of every lock.
 func (w *storeEnv) RefreshClusterState() bool {
 	w.forget()
 	status, err := w.store.Status(w.task)
@@ -233,10 +235,10 @@ func (w *storeEnv) write(path string, data []byte, expect uint64) (uint64, error
 	return revision, err
 }
 
-// maxEdits bounds how often an edit of a file begins anew because others edit it.
+// maxEdits bounds the attempts to edit a file that others edit at the same time.
 const maxEdits = 10
 
-// edit changes a file in one step; change gets its content and returns the new one, nil for no
+// edit changes a file in one atomic step. change gets the content and returns the new one, nil for no
 // change.
 func (w *storeEnv) edit(path string, change func(old []byte) ([]byte, error)) error {
 	for range maxEdits {
@@ -256,7 +258,7 @@ func (w *storeEnv) edit(path string, change func(old []byte) ([]byte, error)) er
 	return fmt.Errorf("editing %s: %w: others edit it all the time", path, client.ErrChanged)
 }
 
-// acquire takes or renews a lock. What is read after that is at least as new as the lock.
+// acquire takes or renews a lock. Everything that is read after that is at least as new as the lock.
 func (w *storeEnv) acquire(name string) bool {
 	ok := w.locks.Acquire(w.task, name)
 	if ok {

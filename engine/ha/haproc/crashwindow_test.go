@@ -116,7 +116,7 @@ func runCrash(t *testing.T, c crash) (crashed bool) {
 	return crashed
 }
 
-// TestAFailedStatusWriteLeavesTheCommands covers the window in which the master lives on.
+// TestAFailedStatusWriteLeavesTheCommands covers the window in which the master continues to run.
 func TestAFailedStatusWriteLeavesTheCommands(t *testing.T) {
 	b := newBench(t, 2)
 	b.service("vm:1", "n1")

@@ -55,8 +55,8 @@ func (p *CRM) emitState(crm *manager.CRM) {
 type crmEnv struct {
 	*storeEnv
 	fencer *fence.Fencer
-	// lastSeen is when a node was in the ring last. fenceLogged is what was logged about its devices
-	// last.
+	// lastSeen is when each node was last in the ring. fenceLogged is the last log text about each
+	// node's devices.
 	lastSeen    map[string]time.Duration
 	fenceLogged map[string]string
 }

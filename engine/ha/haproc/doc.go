@@ -1,10 +1,9 @@
-// Package haproc runs the HA manager's decisions on a node: the crm and the lrm process, which
-// give the pure logic of engine/ha its environment: files are in the replicated store in their well-known
-// places and formats, locks and the watchdog are those of the store and of the machine, resource
-// commands run in tasks beside the rounds.
+// Package haproc runs the HA manager on a node, as the processes crm and lrm. It gives the pure logic of
+// engine/ha its environment: files in the replicated store, in Proxmox VE's places and formats, the
+// store's locks, the machine's watchdog, and tasks in which resource commands run beside the rounds.
 //
-// Package haproc never decides anything about services. It adds one rule of its own: what the
-// master writes is written only over what the master has read.
+// Package haproc never decides anything about services. It adds one rule of its own: the master replaces
+// only what it has read.
 package haproc
 
 import (
@@ -32,26 +31,26 @@ type Node struct {
 
 // Options configure both processes of a node.
 type Options struct {
-	// Node is this node's name, Nodes the configured ones in the order of their ids.
+	// Node is this node's name. Nodes are the configured nodes in the order of their ids.
 	Node  string
 	Nodes []Node
 	// Timescale multiplies every time of the HA manager.
 	Timescale timescale.Ratio
-	// Self is what the node tells the others of itself.
+	// Self is what the node publishes about itself.
 	Self Info
 	// NewDriver makes the driver of the resources on this node.
 	NewDriver DriverMaker
-	// StopTimeout is how long a resource has for an orderly stop when the command does not say;
-	// DefaultStopTimeout unless set.
+	// StopTimeout is how long a resource has for an orderly stop when the command has no timeout;
+	// DefaultStopTimeout when 0.
 	StopTimeout time.Duration
-	// MoveTimeout ends the attempt to move a running resource; DefaultMoveTimeout unless set.
+	// MoveTimeout ends the attempt to move a running resource; DefaultMoveTimeout when 0.
 	MoveTimeout time.Duration
 }
 
-// DefaultStopTimeout is how long guests may take to shut down before they are ended by force.
+// DefaultStopTimeout is how long a guest may take to shut down before it is stopped by force.
 const DefaultStopTimeout = 60 * time.Second
 
-// ErrNoMargin means that a takeover could come before the watchdog.
+// ErrNoMargin means that another node could take over services before the watchdog resets this one.
 var ErrNoMargin = errors.New("no safety margin")
 
 // Margin is the time between the last instant at which a node's watchdog resets it and the first
@@ -60,21 +59,23 @@ func (o *Options) Margin() time.Duration {
 	return o.Timescale.Of(lock.TTL) - watchdog.DefaultOptions(o.Timescale).ResetTime()
 }
 
-// driftDivisor: clocks of two machines may differ in rate by one part in that many; what a life
-// loses by it must fit into the margin.
+// driftDivisor bounds the drift of clocks: two machines' clocks may differ in rate by one part in
+// driftDivisor. The margin must cover what a lock's TTL loses by that.
 const driftDivisor = 100
 
-// Check refuses a configuration under which a service could run twice.
+// Check returns an error for options under which a service could run twice.
 func (o *Options) Check() error {
 	margin, least := o.Margin(), o.Timescale.Of(lock.TTL)/driftDivisor
 	if margin <= least {
-		return fmt.Errorf("%w: locks expire after %v and the watchdog may take %v, which leaves %v; more than %v is needed",
-			ErrNoMargin, o.Timescale.Of(lock.TTL), watchdog.DefaultOptions(o.Timescale).ResetTime(), margin, least)
+		return fmt.Errorf(
+			"%w: locks expire after %v and the watchdog may take %v, which leaves %v; more than %v is needed",
+			ErrNoMargin, o.Timescale.Of(lock.TTL), watchdog.DefaultOptions(o.Timescale).ResetTime(),
+			margin, least)
 	}
 	return nil
 }
 
-// self is this node's id.
+// self returns this node's id.
 func (o *Options) self() ring.NodeID {
 	for _, n := range o.Nodes {
 		if n.Name == o.Node {

@@ -8,11 +8,11 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/initd"
 )
 
-// errDone is the reason for which a process ends that must be started again.
+// errDone is the reason with which a process ends that must be started again.
 var errDone = errors.New("shutdown request carried out")
 
-// takeOrder takes the order to end. The first order counts, except that an order to stay ended, as
-// the machine's going down contains it, is never taken back.
+// takeOrder takes the order to end. The first order counts, but an order to stay ended, such as the one
+// at a shutdown of the machine, is never revoked.
 func (c *core) takeOrder(payload []byte) {
 	order, err := initd.DecodeOrder(payload)
 	if err != nil {
@@ -28,8 +28,8 @@ func (c *core) takeOrder(payload []byte) {
 }
 
 // runRounds makes rounds until one of them is the last. The pause after a round counts from the
-// beginning of that round. A pause ends early when an order arrives, and when a fencing has been
-// confirmed or has failed. Before the round that follows an order it calls shutdown, once.
+// beginning of that round. It ends early when an order arrives, or when a fencing was confirmed or has
+// failed. Before the round that follows an order, runRounds calls shutdown, once.
 func (c *core) runRounds(t *env.Task, shutdown func(), round func() ha.Round) {
 	for ordered := false; ; {
 		started := c.env.Mono()

@@ -19,7 +19,7 @@ func (w *crmEnv) AcquireNodeLock(node string) bool {
 	name := AgentLock(node)
 	mode, err := w.fencingMode()
 	if err != nil {
-		return false // it might be that both proofs are needed
+		return false // both proofs may be required
 	}
 	if mode == ha.FencingWatchdog {
 		return w.acquire(name)
@@ -32,17 +32,17 @@ func (w *crmEnv) AcquireNodeLock(node string) bool {
 		return false
 	}
 	if version == 0 || !strings.HasSuffix(holder, "/"+LRMProcess) {
-		// Given back by the node itself, which says that nothing runs under it; or taken by a master
-		// before this one, which had its proof: it expires.
+		// Either the node gave the lock back, which means that nothing runs under it, or an earlier
+		// master took it, with proof. In both cases it is free or expires.
 		return w.acquire(name)
 	}
 	if mode == ha.FencingBoth {
-		// The agent of a node that is back neither renews its lock nor gives it back: it waits for
-		// the end of this.
+		// The LRM of a node that is back neither renews its lock nor gives it back: it waits until the
+		// fencing ends.
 		return w.fenced(node, version, w.locks.Expired(name, version)) && w.acquire(name)
 	}
 	if w.acquire(name) {
-		return true // nobody needs a device for that any more
+		return true // the lock is taken, so no device is needed
 	}
 	if !w.fenced(node, version, false) || !w.locks.TakeOverWithProof(w.task, name, version) {
 		return false
@@ -51,7 +51,7 @@ func (w *crmEnv) AcquireNodeLock(node string) bool {
 	return true
 }
 
-// NodeConfirmedDead implements ha.CRMEnv. Asking makes the devices begin.
+// NodeConfirmedDead implements ha.CRMEnv. A call starts the devices.
 func (w *crmEnv) NodeConfirmedDead(node string) bool {
 	if mode, err := w.fencingMode(); err != nil || mode == ha.FencingWatchdog {
 		return false
@@ -60,17 +60,18 @@ func (w *crmEnv) NodeConfirmedDead(node string) bool {
 	if err != nil {
 		return false
 	}
-	// What this is asked about need not have run under the lock: the lock's version alone says
-	// nothing about what came when the node was there again.
+	// The service need not have run under the lock. The version of the lock alone does not prove what
+	// started on the node after it came back, so a proof from before that does not count.
 	if proof, ok := w.fencer.Proof(node); ok && w.lastSeen[node] >= proof.Begun {
 		w.fencer.Forget(node)
 	}
 	return w.fenced(node, version, false)
 }
 
-// fenced says whether a device has confirmed the death of what held the node's lock at a version.
-// If not, the node is fenced. One that is in the ring again is not, unless that is asked for: its
-// agent renews no more, and it is not switched off for what time will solve.
+// fenced reports whether a device has confirmed the death of the node that held its lock at this
+// version. If not, it starts fencing the node. It leaves a node alone that is in the ring again, unless
+// evenOnline is set: the LRM of such a node no longer renews the lock, so the lock expires without a
+// power cut.
 func (w *crmEnv) fenced(node string, version uint64, evenOnline bool) bool {
 	if proof, ok := w.fencer.Proof(node); ok && proof.Version == version {
 		return true
@@ -85,8 +86,8 @@ func (w *crmEnv) fenced(node string, version uint64, evenOnline bool) bool {
 	return false
 }
 
-// stillWanted is asked before every call of an agent. A master that does not know to be one any
-// more must not switch off what another one has taken into service.
+// stillWanted is called before every call of an agent. A CRM that does not know whether it is still
+// master must not switch off a node that another master may have put back into service.
 func (w *crmEnv) stillWanted(node string, begun time.Duration, evenOnline bool) (bool, string) {
 	asked, held := w.locks.RequestedAt(ManagerLock)
 	taken, ours := w.locks.RequestedAt(AgentLock(node))
@@ -94,7 +95,7 @@ func (w *crmEnv) stillWanted(node string, begun time.Duration, evenOnline bool) 
 	case ours && taken >= begun:
 		return false, "its lock is ours"
 	case !held:
-		return false, "this node is not the master any more"
+		return false, "this node is no longer the master"
 	case w.env.Mono()-asked >= w.opts.Timescale.Of(watchdog.ClientTime):
 		return false, "this node has not renewed the master's lock for too long"
 	case !evenOnline && w.isOnline(node):
@@ -103,13 +104,13 @@ func (w *crmEnv) stillWanted(node string, begun time.Duration, evenOnline bool) 
 	return true, ""
 }
 
-// isOnline: the node was in this node's ring at the last look.
+// isOnline reports whether the node was in this node's ring at the last refresh.
 func (w *crmEnv) isOnline(node string) bool {
 	info, err := w.NodeInfo()
 	return err == nil && info[node].Online
 }
 
-// fencingMode returns the mode in datacenter.cfg. A mode that does not exist counts as the watchdog.
+// fencingMode returns the mode in datacenter.cfg. An unknown mode counts as the watchdog's.
 func (w *crmEnv) fencingMode() (ha.FencingMode, error) {
 	dc, err := w.ReadDatacenter()
 	if err != nil {
@@ -122,7 +123,7 @@ func (w *crmEnv) fencingMode() (ha.FencingMode, error) {
 	return ha.FencingWatchdog, nil
 }
 
-// fenceDevices are the node's devices. What is wrong with them is told once for each content of the
+// fenceDevices returns the node's devices. Problems in the file are logged once for each content of the
 // file.
 func (w *crmEnv) fenceDevices(node string) []fence.Device {
 	f, err := w.read(FencePath)
@@ -151,7 +152,7 @@ func (w *crmEnv) fenceDevices(node string) []fence.Device {
 	return devices
 }
 
-// noteSeen notes which nodes are in the ring.
+// noteSeen records which nodes are in the ring.
 func (w *crmEnv) noteSeen(now time.Duration) {
 	info, err := w.NodeInfo()
 	if err != nil {
@@ -171,7 +172,7 @@ func (w *crmEnv) RefreshClusterState() bool {
 	return ok
 }
 
-// WriteManagerStatus implements ha.CRMEnv: the status also tells how fencing goes.
+// WriteManagerStatus implements ha.CRMEnv. The status also contains the progress of fencing.
 func (w *crmEnv) WriteManagerStatus(status *ha.ManagerStatus) error {
 	status.Fencing = nil
 	for _, node := range w.fencer.Reported() {

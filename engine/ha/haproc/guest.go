@@ -7,8 +7,8 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/resource"
 )
 
-// leftLocks are the locks that an owner which has died may leave behind without harm. One that
-// says that the guest is just being created stays: there is nothing complete to start.
+// leftLocks are the locks that a dead owner may leave behind without harm. A lock that marks the
+// creation of a guest stays, because nothing complete is there to start.
 var leftLocks = []string{"backup", "mounted", "migrate", "clone", "rollback", "snapshot", "snapshot-delete",
 	"suspending", "suspended"}
 

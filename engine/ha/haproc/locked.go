@@ -8,8 +8,8 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/resource"
 )
 
-// lockable keeps a worker from starting or moving a guest that somebody is at work on: its
-// configuration says so.
+// lockable keeps a worker from starting or moving a guest whose configuration is locked: another
+// operation is working on the guest.
 type lockable struct {
 	lrm.Resource
 	env    *storeEnv
@@ -39,8 +39,8 @@ func (l lockable) Move(sid, target string, online bool) bool {
 // leaver is a driver that is asked before a resource is moved.
 type leaver interface{ MayLeave(sid string) error }
 
-// locked says whether a guest is locked, and tells it. A configuration that cannot be read is for
-// others to complain about.
+// locked reports whether a guest is locked, and logs it. A configuration that cannot be read counts as
+// not locked; the operation itself reports that error.
 func (l lockable) locked(sid, doing string) bool {
 	f, err := l.env.read(GuestPath(sid, l.env.opts.Node))
 	if err != nil {

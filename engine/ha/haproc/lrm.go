@@ -12,7 +12,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/store/client"
 )
 
-// StepDriver is a driver that also takes events of the process that it serves.
+// StepDriver is a driver that also takes events of its process.
 type StepDriver interface {
 	resource.Driver
 	// Step takes an event if it is the driver's and reports whether it did.
@@ -22,7 +22,7 @@ type StepDriver interface {
 // DriverMaker makes the driver for a process.
 type DriverMaker func(e env.Env) StepDriver
 
-// LRM is the process that looks after the services of its node. It implements env.Process.
+// LRM is the process that manages the services of its node. It implements env.Process.
 type LRM struct {
 	opts   Options
 	core   core
@@ -40,7 +40,8 @@ func (p *LRM) Start(e env.Env) error {
 	if err := p.core.start(e, p.opts); err != nil {
 		return err
 	}
-	e.Log().Info("safety margin between the watchdog's reset and a takeover", "margin", p.opts.Margin().String())
+	e.Log().Info("safety margin between the watchdog's reset and a takeover",
+		"margin", p.opts.Margin().String())
 	p.driver = p.opts.NewDriver(e)
 	p.exec.process, p.exec.workers = p, map[string]*worker{}
 	p.core.tasks.Go(p.run)
@@ -63,7 +64,7 @@ func (p *LRM) run(t *env.Task) {
 	p.lrm = l
 	p.emitState(l)
 	shutdown := func() {
-		w.forget() // the shutdown policy must be a current one
+		w.forget() // the shutdown policy must be the current one
 		l.RequestShutdown()
 	}
 	p.core.runRounds(t, shutdown, func() ha.Round {
@@ -143,14 +144,16 @@ func (x *executor) Start(cmd lrm.Command) bool {
 	return true
 }
 
-// movedBefore reports whether a move was completed already, by an earlier incarnation of this node
-// that ended before it could report: the configuration is on the target, and this node wrote it.
-// The answer would otherwise be that the service is on the wrong node, which needs a human.
+// movedBefore reports whether a move was already completed by an earlier incarnation of this node that
+// ended before it could report the result: the configuration is on the target, and this node wrote it.
+// Otherwise the answer would be that the service is on the wrong node, which an administrator must
+// resolve.
 func (w *storeEnv) movedBefore(cmd lrm.Command) bool {
 	if !cmd.State.Moving() || cmd.Target == w.opts.Node {
 		return false
 	}
-	if _, _, err := w.store.Read(w.task, GuestPath(cmd.SID, w.opts.Node)); !errors.Is(err, client.ErrNotFound) {
+	_, _, err := w.store.Read(w.task, GuestPath(cmd.SID, w.opts.Node))
+	if !errors.Is(err, client.ErrNotFound) {
 		return false
 	}
 	writer, err := w.store.Writer(w.task, GuestPath(cmd.SID, cmd.Target))
@@ -172,7 +175,7 @@ func (x *executor) Wait(seconds int) {
 	x.env.task.Wait(&x.finished, x.process.core.seconds(seconds))
 }
 
-// resourceOf adapts a driver to what the LRM wants of a resource, within one worker.
+// resourceOf adapts a driver to the interface lrm.Resource, within one worker.
 type resourceOf struct {
 	env    *storeEnv
 	driver resource.Driver
@@ -185,14 +188,14 @@ func (r *resourceOf) Running(sid string) bool {
 	on, err := r.driver.Running(r.env.task, sid)
 	if err != nil && !errors.Is(err, resource.ErrHostDown) {
 		r.env.Log(ha.LevelErr, "asking whether "+sid+" runs: "+err.Error())
-		return true // unless it is known not to
+		return true // a service counts as running unless it is known to be stopped
 	}
 	return on
 }
 
 // Start implements lrm.Resource.
 func (r *resourceOf) Start(sid string) {
-	r.tellEnd(sid)
+	r.logEnd(sid)
 	conf, err := r.env.read(GuestPath(sid, r.env.opts.Node))
 	if err == nil {
 		err = r.driver.Start(r.env.task, sid, conf.data)
@@ -202,11 +205,12 @@ func (r *resourceOf) Start(sid string) {
 	}
 }
 
-// tellEnd says how a resource ended that nobody has stopped.
-func (r *resourceOf) tellEnd(sid string) {
+// logEnd logs that a resource ended without being stopped.
+func (r *resourceOf) logEnd(sid string) {
 	s, err := r.driver.Status(r.env.task, sid)
 	if err == nil && !s.Running && s.ExitCode != nil {
-		r.env.Log(ha.LevelWarning, fmt.Sprintf("service %s has ended by itself (exit code %d)", sid, *s.ExitCode))
+		r.env.Log(ha.LevelWarning, fmt.Sprintf("service %s has ended by itself (exit code %d)", sid,
+			*s.ExitCode))
 	}
 }
 

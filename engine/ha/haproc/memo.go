@@ -8,12 +8,12 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
 )
 
-// memo remembers what a file's content came to when it was read last. It is a shortcut for a pure
-// function and not a cache of the store: the content is read from the store as often as ever, and
-// only the work of parsing the very same bytes again is saved. So nothing that is stale can come
-// out of it, whatever happens to locks, rounds, rings or the store's revisions.
+// memo remembers the last content of a file and what it was parsed to. It saves calls of a pure function
+// and is not a cache of the store: the content is read from the store every time, and only parsing the
+// same bytes again is avoided. So it never returns stale data, whatever happens to locks, rounds, rings
+// or the store's revisions.
 //
-// The value is shared by all who ask; nobody may change it.
+// All callers share the value and must not change it.
 type memo[T any] struct {
 	known bool
 	data  []byte
@@ -39,7 +39,7 @@ type memos struct {
 	datacenter    memo[ha.Datacenter]
 }
 
-// resources are what ha/resources.cfg says. Nobody changes them.
+// resources is the parsed ha/resources.cfg. It must not be changed.
 type resources struct {
 	services map[string]*ha.ServiceConfig
 	problems []config.Problem
@@ -50,16 +50,16 @@ func parseResources(data []byte) (*resources, error) {
 	return &resources{services, problems}, err
 }
 
-// placement remembers where the services were found to live, which depends on what the resource
-// file says and on the names below the nodes' directory, and on nothing else.
+// placement remembers the node of each service. That depends only on the resource file and on the names
+// below the nodes' directory.
 type placement struct {
 	from     *resources
 	names    []string
 	services map[string]*ha.ServiceConfig
 }
 
-// of gives every service the node where it lives, as placeServices does. Nobody may change what it
-// is given or returns.
+// of returns every service with its node, as placeServices finds it. The caller must change neither the
+// arguments nor the result.
 func (p *placement) of(from *resources, names []string, nodes []Node) map[string]*ha.ServiceConfig {
 	if p.from == from && slices.Equal(p.names, names) {
 		return p.services
@@ -74,7 +74,7 @@ func (p *placement) of(from *resources, names []string, nodes []Node) map[string
 	return p.services
 }
 
-// cloneServices returns a copy that shares nothing.
+// cloneServices returns a deep copy.
 func cloneServices(services map[string]*ha.ServiceConfig) map[string]*ha.ServiceConfig {
 	out := make(map[string]*ha.ServiceConfig, len(services))
 	all := make([]ha.ServiceConfig, 0, len(services))

@@ -33,7 +33,7 @@ func TestMemoParsesAnewWhatIsNew(t *testing.T) {
 	}
 }
 
-// A placement that remembers says what one that begins anew says.
+// TestPlacementRemembersNothingWrong: a placement with a memory returns what a new one returns.
 func TestPlacementRemembersNothingWrong(t *testing.T) {
 	nodes := []Node{{ID: 1, Name: "n1"}, {ID: 2, Name: "n2"}}
 	rapid.Check(t, func(t *rapid.T) {

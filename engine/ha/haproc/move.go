@@ -21,10 +21,9 @@ func (o *Options) moveTimeout() time.Duration {
 	return o.Timescale.Of(DefaultMoveTimeout)
 }
 
-// Move implements lrm.Resource. A running resource changes hands while it stands still for a moment,
-// where the driver can do that and the order says so; else it is stopped first. The configuration
-// moves when nothing runs here; what has become of that is always found out, because both nodes
-// act on it.
+// Move implements lrm.Resource. If the driver supports it and the command allows it, a running resource
+// is migrated live; otherwise it is stopped first. The configuration moves when nothing runs here. Move
+// always finds out whether the configuration has moved, because both nodes act on it.
 func (r *resourceOf) Move(sid, target string, online bool) bool {
 	w := r.env
 	if online && r.Running(sid) {
@@ -35,7 +34,7 @@ func (r *resourceOf) Move(sid, target string, online bool) bool {
 			}
 			return handed
 		}
-		w.Log(ha.LevelInfo, "migrating "+sid+": it cannot move while it runs, and is stopped for that")
+		w.Log(ha.LevelInfo, "migrating "+sid+": it cannot move while it runs, so it is stopped first")
 	}
 	if r.Running(sid) {
 		r.Stop(sid, nil)
@@ -50,7 +49,7 @@ func (r *resourceOf) Move(sid, target string, online bool) bool {
 	return true
 }
 
-// migrate moves a running resource and says whether it has changed hands.
+// migrate moves a running resource and reports whether it was handed over.
 func (r *resourceOf) migrate(sid, target string) (handed bool, err error) {
 	w := r.env
 	err = r.driver.Migrate(w.task, sid, target, &resource.Migration{
@@ -78,8 +77,8 @@ func (r *resourceOf) migrate(sid, target string) (handed bool, err error) {
 	return handed, err
 }
 
-// unwanted says why a move that is under way should be given up: nobody wants it any more, or
-// this node goes down and its services are to be stopped.
+// unwanted returns why a move in progress should be given up, "" if it should not: the manager no longer
+// wants it, or this node goes down and its services must stop.
 func (r *resourceOf) unwanted() string {
 	w := r.env
 	if shutdown, _ := w.NodeShutdown(); shutdown && r.lrm != nil && r.lrm.Mode() != ha.ModeMaintenance {
@@ -88,21 +87,21 @@ func (r *resourceOf) unwanted() string {
 	w.forget()
 	status, err := w.ReadManagerStatus()
 	if err != nil {
-		return "" // nobody can be asked
+		return "" // the manager's decision is not known
 	}
 	sd := status.ServiceStatus[r.cmd.SID]
 	switch {
 	case sd == nil:
-		return "the service is not looked after any more"
+		return "HA no longer manages the service"
 	case sd.UID != r.cmd.UID:
-		return "the manager has changed its mind"
+		return "the manager has given another command"
 	}
 	return ""
 }
 
-// handOver moves the configuration of a resource that does not run here. Nil means that it has
-// moved, an error that it certainly has not; then it is here still, unless the error is
-// resource.ErrLost: it is neither here nor there, so somebody else has it.
+// handOver moves the configuration of a resource that does not run here. Nil means that it has moved. An
+// error means that it certainly has not and is still here, except for resource.ErrLost: then it is on
+// neither node, because another node has it.
 func (w *storeEnv) handOver(sid, target string) error {
 	uncertain := false
 	for {
@@ -121,7 +120,7 @@ func (w *storeEnv) handOver(sid, target string) error {
 	}
 }
 
-// lrmOf is what a resource needs to know of the LRM that it is moved for.
+// lrmOf is what a resource needs from the LRM for which it is moved.
 type lrmOf interface{ Mode() ha.Mode }
 
 var _ lrmOf = (*lrm.LRM)(nil)

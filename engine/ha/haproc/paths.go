@@ -20,20 +20,20 @@ const (
 	ManagerLock = "ha_manager_lock"
 )
 
-// AgentLock is the lock of a node's LRM.
+// AgentLock returns the name of the lock of a node's LRM.
 func AgentLock(node string) string { return "ha_agent_" + node + "_lock" }
 
-// LRMStatusPath is where a node's LRM tells how it is.
+// LRMStatusPath returns the path of the status of a node's LRM.
 func LRMStatusPath(node string) string { return nodesDir + "/" + node + "/lrm_status" }
 
-// VersionPath is where a node tells the version of its HA manager.
+// VersionPath returns the path at which a node publishes the version of its HA manager.
 func VersionPath(node string) string { return nodesDir + "/" + node + "/version-info" }
 
-// guestDirs are the directories of the well-known kinds of guests.
+// guestDirs are the directories of Proxmox VE's kinds of guests.
 var guestDirs = map[string]string{"vm": "qemu-server", "ct": "lxc"}
 
-// GuestPath is where the configuration of a resource on a node lies: it is what makes the resource
-// that node's. Kinds that are no guests have a directory of their own name.
+// GuestPath returns the path of a resource's configuration on a node. The resource belongs to the node
+// that has the file. A kind that is not a guest has a directory of its own name.
 func GuestPath(sid, node string) string {
 	kind, name, _ := strings.Cut(sid, ":")
 	dir := guestDirs[kind]
@@ -43,7 +43,7 @@ func GuestPath(sid, node string) string {
 	return nodesDir + "/" + node + "/" + dir + "/" + name + ".conf"
 }
 
-// homeOf finds the node whose directory holds the resource's configuration.
+// homeOf returns the node whose directory contains the resource's configuration.
 func homeOf(sid string, nodes []Node, present map[string]bool) string {
 	for _, n := range nodes {
 		if present[GuestPath(sid, n.Name)] {
@@ -53,8 +53,8 @@ func homeOf(sid string, nodes []Node, present map[string]bool) string {
 	return ""
 }
 
-// placeServices gives every service the node where it lives. Services whose configuration is
-// nowhere are left out: there is nothing that could be started.
+// placeServices sets the node of every service. It leaves out services without a configuration on any
+// node: there is nothing to start.
 func placeServices(services map[string]*ha.ServiceConfig, nodes []Node, present map[string]bool) []string {
 	var homeless []string
 	for sid, cd := range services {

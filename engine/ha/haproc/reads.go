@@ -24,19 +24,20 @@ func (w *storeEnv) ReadManagerStatus() (*ha.ManagerStatus, error) {
 
 // ReadServiceConfig implements ha.Env.
 func (w *storeEnv) ReadServiceConfig() (map[string]*ha.ServiceConfig, error) {
-	if w.services == nil || w.servicesOf != w.generation {
+	if w.services == nil || w.servicesGeneration != w.generation {
 		generation := w.generation
 		services, err := w.readServices()
 		if err != nil {
 			return nil, err
 		}
-		w.services, w.servicesOf = services, generation
+		w.services, w.servicesGeneration = services, generation
 	}
 	return w.services, nil
 }
 
-// readServices reads them anew, whatever this task has read before. The homes of all services are
-// read at one revision, so none is lost between two directories.
+// readServices reads the services from the store, whatever this task has read before. It reads the nodes
+// of all services at one revision, so that it does not miss a service whose configuration moves
+// meanwhile.
 func (w *storeEnv) readServices() (map[string]*ha.ServiceConfig, error) {
 	delete(w.files, ResourcesPath)
 	f, err := w.read(ResourcesPath)
@@ -135,7 +136,7 @@ func (w *storeEnv) ReadRules() (string, error) {
 
 // Info is what a node publishes about itself, in a file of its directory.
 type Info struct {
-	// Version is that of its HA manager; [Version] unless given.
+	// Version is the version of the node's HA manager; [Version] when empty.
 	Version string `json:"version"`
 	// CPUs and MemoryBytes are the node's size, for the static and the dynamic scheduler.
 	CPUs        float64 `json:"cpus,omitempty"`

@@ -42,7 +42,7 @@ type CommandDone struct {
 type CommandsTaken struct {
 	Batch string   `json:"batch"`
 	Lines []string `json:"lines"`
-	// Before: the status named the batch already when it was read, and nothing was done.
+	// Before is true if the status already named the batch when it was read, and nothing was done.
 	Before bool `json:"before,omitempty"`
 }
 

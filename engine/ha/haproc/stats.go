@@ -14,13 +14,13 @@ const statusTimeout = 2 * time.Second
 
 const milli = 1000.0
 
-// loads are what the nodes of this node's ring say that they carry, by name. A node is missing
-// that says nothing; all are when nobody can be asked.
+// loads returns the loads that the nodes of this node's ring report, by name. A node that reports
+// nothing is missing; all are missing when the status process does not answer.
 func (w *storeEnv) loads() map[string]*resource.Load {
-	if w.measured != nil && w.measuredOf == w.generation {
+	if w.measured != nil && w.measuredGeneration == w.generation {
 		return w.measured
 	}
-	w.measured, w.measuredOf = map[string]*resource.Load{}, w.generation
+	w.measured, w.measuredGeneration = map[string]*resource.Load{}, w.generation
 	said, err := w.state.Get(w.task, resource.LoadKey, w.opts.Timescale.Of(statusTimeout))
 	if err != nil {
 		w.Log(ha.LevelWarning, "asking what the nodes carry: "+err.Error())
@@ -41,9 +41,8 @@ func (w *storeEnv) loads() map[string]*resource.Load {
 	return w.measured
 }
 
-// NodeStats implements ha.CRMEnv: the sizes that the nodes published, and what was measured. An
-// unmeasured node counts as if all services that live there took all that they may: it must not
-// look empty.
+// NodeStats implements ha.CRMEnv: the sizes that the nodes published, and the measured loads. An
+// unmeasured node counts as if all its services used their limits, so that it does not look empty.
 func (w *storeEnv) NodeStats() (map[string]ha.NodeStats, error) {
 	loads := w.loads()
 	stats := make(map[string]ha.NodeStats, len(w.opts.Nodes))
@@ -69,7 +68,7 @@ func (w *storeEnv) NodeStats() (map[string]ha.NodeStats, error) {
 	return stats, nil
 }
 
-// mayUse is what the services that live on a node may take together.
+// mayUse returns the sum of the limits of the services on a node.
 func (w *storeEnv) mayUse(node string) (cpu, memBytes float64, err error) {
 	services, err := w.ReadServiceConfig()
 	if err != nil {
@@ -91,8 +90,8 @@ func (w *storeEnv) mayUse(node string) (cpu, memBytes float64, err error) {
 	return float64(sum.MilliCPUs) / milli, float64(sum.MemoryBytes), nil
 }
 
-// ServiceStats implements ha.CRMEnv: the sizes in the guests' configurations, and what was
-// measured on the nodes where they live.
+// ServiceStats implements ha.CRMEnv: the sizes in the guests' configurations, and the loads that were
+// measured on their nodes.
 func (w *storeEnv) ServiceStats() (map[string]ha.ServiceStats, error) {
 	services, err := w.ReadServiceConfig()
 	if err != nil {

@@ -10,14 +10,14 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/store/client"
 )
 
-// VersionFile on a machine's disk holds the version of the HA manager that was installed there
-// since; without it the program's own counts.
+// VersionFile is the file on a machine's disk with the version of the HA manager that was last installed
+// there. Without it, the program's own version counts.
 const VersionFile = "ha/version"
 
-// maxVersionBytes bounds the file.
+// maxVersionBytes bounds the size of VersionFile.
 const maxVersionBytes = 128
 
-// installed is the version that a node tells the others.
+// installed returns the version that a node publishes.
 func (o *Options) installed(e env.Env) string {
 	data, err := env.ReadFile(e.Disk(), VersionFile, maxVersionBytes)
 	if version := strings.TrimSpace(string(data)); err == nil && version != "" {
@@ -29,8 +29,8 @@ func (o *Options) installed(e env.Env) string {
 	return Version
 }
 
-// Upgrade installs another version of the HA manager on a machine, as far as the others notice: the
-// node tells it now, and after every restart. What else it tells is given.
+// Upgrade installs another version of the HA manager on a machine, as far as other nodes can see: the
+// node publishes that version now and after every restart. self is the rest of what it publishes.
 func Upgrade(t *env.Task, e env.Env, store *client.Client, node string, self Info, version string) error {
 	if err := env.ReplaceFile(e.Disk(), VersionFile, []byte(version+"\n")); err != nil {
 		return fmt.Errorf("installing version %s: %w", version, err)

@@ -11,12 +11,12 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/store/client"
 )
 
-// Version is the version of the HA manager that a node tells the others, in the numbering of the
-// well-known one: rules instead of groups are understood.
+// Version is the version of the HA manager that a node publishes, in Proxmox VE's numbering. This
+// version understands rules instead of groups.
 const Version = "9.1.0"
 
-// WriteManagerStatus implements ha.CRMEnv. It writes only over what this master has read or
-// written last, so one that was overtaken without noticing changes nothing.
+// WriteManagerStatus implements ha.CRMEnv. It replaces only the status that this master last read or
+// wrote, so that a master that was replaced without noticing changes nothing.
 func (w *storeEnv) WriteManagerStatus(status *ha.ManagerStatus) error {
 	told := *status
 	told.Timestamp = w.published(status.Timestamp)
@@ -45,7 +45,7 @@ func (w *storeEnv) WriteLRMStatus(status *ha.LRMStatus) error {
 	if err := w.replace(LRMStatusPath(w.opts.Node), data); err != nil {
 		return err
 	}
-	if w.told {
+	if w.versionPublished {
 		return nil
 	}
 	self := w.opts.Self
@@ -55,7 +55,7 @@ func (w *storeEnv) WriteLRMStatus(status *ha.LRMStatus) error {
 		return fmt.Errorf("encoding the version: %w", err)
 	}
 	err = w.replace(VersionPath(w.opts.Node), info)
-	w.told = err == nil
+	w.versionPublished = err == nil
 	return err
 }
 
@@ -114,8 +114,8 @@ func (w *storeEnv) editServices(change func(map[string]*ha.ServiceConfig) error)
 	})
 }
 
-// StealService implements ha.CRMEnv: the configuration moves in one step, which makes the resource
-// the new node's.
+// StealService implements ha.CRMEnv. The configuration moves in one step, after which the resource
+// belongs to the new node.
 func (w *storeEnv) StealService(sid, from, to string) error {
 	return w.moveGuest(sid, from, to)
 }

@@ -18,8 +18,9 @@ const (
 	lockAttemptSeconds      = 5
 )
 
-// StatusMark remembers that a status was written since the mark was made. It belongs to the
-// process, so an LRM that is replaced in its process does not write before its first round's work.
+// StatusMark remembers that a status was written since the mark was made. It belongs to the process, so
+// that an LRM that replaces another one in the same process does not write before the work of its first
+// round.
 type StatusMark struct {
 	Written bool
 }
@@ -36,7 +37,7 @@ type LRM struct {
 	refreshed bool
 
 	shutdown   bool
-	stopping   bool // and nothing may be left running here
+	stopping   bool // the services must stop as well
 	stopErrors int
 	idleRounds int
 
@@ -45,16 +46,16 @@ type LRM struct {
 	maintenance bool
 	disarm      bool
 
-	// recalled: begun was taken over from the LRM before this one.
+	// recalled is true once begun was taken over from the previous LRM.
 	recalled bool
 	begun    map[string]string
 	results  map[string]ha.LRMResult
-	unpruned bool // a result was added since they were pruned
+	unpruned bool // a result was added since the last pruning
 	tries    map[string]int
 	jobs     map[string]*job
 }
 
-// New returns an LRM that knows nothing and holds nothing.
+// New returns an LRM without state and without locks.
 func New(env ha.LRMEnv, exec Executor, mark *StatusMark) *LRM {
 	if mark == nil {
 		mark = &StatusMark{}
@@ -71,10 +72,10 @@ func New(env ha.LRMEnv, exec Executor, mark *StatusMark) *LRM {
 // State returns the state the LRM is in.
 func (l *LRM) State() ha.LRMState { return l.state }
 
-// Mode returns the mode the LRM tells the manager.
+// Mode returns the mode that the LRM reports to the manager.
 func (l *LRM) Mode() ha.Mode { return l.mode }
 
-// WatchdogOpen tells whether the machine is reset should this LRM stop running.
+// WatchdogOpen reports whether the machine is reset if this LRM stops running.
 func (l *LRM) WatchdogOpen() bool { return l.watchdog != nil }
 
 func (l *LRM) become(state ha.LRMState) {
@@ -92,8 +93,8 @@ func (l *LRM) Round() ha.Round {
 	l.refreshed = l.env.RefreshClusterState()
 	l.recall()
 	if !l.mark.Written {
-		// The first word of an agent must not be a wrong one: a node in maintenance that says that
-		// it is ready gets its services back before it can say that it is not.
+		// The first report of an LRM must be right. A node in maintenance that first reports that it is
+		// ready gets its services back before it can correct that.
 		if l.env.Quorate() {
 			l.readDecisions()
 		}
@@ -119,7 +120,7 @@ func (l *LRM) Round() ha.Round {
 	return ha.Round{PauseSeconds: idleRoundSeconds}
 }
 
-// readDecisions reads what the manager wants, false when it cannot be read.
+// readDecisions reads the manager's decisions. It returns false when they cannot be read.
 func (l *LRM) readDecisions() bool {
 	status, err := l.env.ReadManagerStatus()
 	if err != nil {
@@ -132,7 +133,7 @@ func (l *LRM) readDecisions() bool {
 	l.maintenance = status.NodeRequest[node].Maintenance != 0
 	l.disarm = status.Disarm != nil
 	if l.shutdown {
-		return true // the mode chosen at shutdown stays
+		return true // the mode that was chosen at shutdown stays
 	}
 	switch {
 	case l.maintenance:
@@ -145,7 +146,7 @@ func (l *LRM) readDecisions() bool {
 	return true
 }
 
-// writeStatus publishes state, mode and results, false when it could not.
+// writeStatus publishes state, mode and results. It returns false when it could not.
 func (l *LRM) writeStatus() bool {
 	if !l.recalled || !l.env.Quorate() {
 		return false
@@ -160,7 +161,7 @@ func (l *LRM) writeStatus() bool {
 	return true
 }
 
-// fenceRequested: the manager waits for this node's death.
+// fenceRequested reports whether the manager waits for this node's death.
 func (l *LRM) fenceRequested() bool {
 	if l.nodeState == ha.NodeFence {
 		return true
@@ -173,7 +174,7 @@ func (l *LRM) fenceRequested() bool {
 	return false
 }
 
-// activeServices counts the services that are here or come here, and may run.
+// activeServices counts the services that are on this node or move here, and that may run.
 func (l *LRM) activeServices() int {
 	count := 0
 	for _, sd := range l.services {
@@ -181,7 +182,7 @@ func (l *LRM) activeServices() int {
 			continue
 		}
 		if l.disarm && !sd.State.Moving() && sd.State != ha.Recovery && sd.State != ha.Fence {
-			continue // let go of, whatever its state is
+			continue // released, whatever its state is
 		}
 		switch sd.State {
 		case ha.Stopped, ha.Freeze, ha.Error, ha.RequestStart:
@@ -192,7 +193,7 @@ func (l *LRM) activeServices() int {
 	return count
 }
 
-// takeLock takes or renews the agent lock and feeds the watchdog, which is opened first.
+// takeLock takes or renews the agent lock, opens the watchdog if it is closed, and feeds it.
 func (l *LRM) takeLock() bool {
 	start := l.env.NowSeconds()
 	for attempt := 1; ; attempt++ {
@@ -217,8 +218,8 @@ func (l *LRM) takeLock() bool {
 	return true
 }
 
-// release ends the protection of this node. The watchdog goes first: a node without a lock but with
-// a watchdog is reset for nothing, the other way round it might run services unprotected.
+// release ends the protection of this node. It closes the watchdog before it gives the lock back: if the
+// LRM ended in between in the other order, the open watchdog would reset the machine for nothing.
 func (l *LRM) release() {
 	l.closeWatchdog()
 	l.env.ReleaseAgentLock()
@@ -267,8 +268,8 @@ func (l *LRM) leaveActive(fence bool) {
 	}
 }
 
-// movesFromHere: the manager waits for a move that only this LRM can carry out. Without it HA would
-// not be disarmed before it is armed again.
+// movesFromHere reports whether the manager waits for a move that only this LRM can execute. Without the
+// move HA could not be disarmed before it is armed again.
 func (l *LRM) movesFromHere() bool {
 	for _, sd := range l.services {
 		if sd.Node == l.env.NodeName() && sd.State.Moving() {
@@ -292,7 +293,7 @@ func (l *LRM) countIdle() {
 	l.become(ha.LRMWaitForAgentLock)
 }
 
-// configuredHere: any service, in whatever state, is on this node or comes here.
+// configuredHere reports whether any service, in any state, is on this node or moves here.
 func (l *LRM) configuredHere() bool {
 	for _, sd := range l.services {
 		if sd.Node == l.env.NodeName() || sd.Target == l.env.NodeName() {
@@ -340,7 +341,7 @@ func (l *LRM) activeRound() ha.Round {
 	return ha.Round{PauseSeconds: activeRoundSeconds, Exit: exit}
 }
 
-// finishActive lets the node go once nothing of it runs any more.
+// finishActive releases the node once nothing of it runs. It returns true when the LRM can exit.
 func (l *LRM) finishActive() (exit bool) {
 	running := l.runJobs()
 	if l.mode == ha.ModeRestart {
@@ -378,7 +379,8 @@ func (l *LRM) maintenanceRound() ha.Round {
 	return ha.Round{PauseSeconds: maintenanceRoundSeconds, Exit: exit}
 }
 
-// lostRound: the watchdog runs out soon unless the lock comes back.
+// lostRound runs a round without the lock. The watchdog resets the machine soon unless the lock is
+// renewed.
 func (l *LRM) lostRound() ha.Round {
 	if !l.shutdown {
 		return ha.Round{PauseSeconds: idleRoundSeconds}

@@ -165,7 +165,7 @@ func TestACommandIsExecutedOnce(t *testing.T) {
 	}
 	require.Len(t, b.started, 1)
 	require.Equal(t, ha.ExitSuccess, b.written.Results["u1"].ExitCode)
-	b.want("vm:1", ha.Stopped, "u2") // stopping is enforced for ever
+	b.want("vm:1", ha.Stopped, "u2") // stopping is enforced indefinitely
 	for range 3 {
 		l.Round()
 		b.finish("vm:1", ha.ExitSuccess)

@@ -7,20 +7,18 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha"
 )
 
-// A move changes where the configuration of a service lies, and the order is answered only
-// afterwards. An LRM that dies in between leaves an order that its successor cannot carry out any
-// more, since the service is gone. So the intention is published before a move begins, and the
-// successor answers for it.
+// A move changes the node of a service's configuration, and is answered only after that. If the LRM ends
+// in between, its successor cannot execute the command, because the service is on another node. So the
+// LRM publishes its intention before it starts a move, and its successor answers the command.
 
-// recall takes over the moves that were begun before this LRM was started. Nothing is written
-// before.
+// recall takes over the moves that the previous LRM started. Before that, this LRM writes no status.
 func (l *LRM) recall() {
 	if l.recalled {
 		return
 	}
 	old, err := l.env.ReadOwnLRMStatus()
 	if err != nil {
-		return // again in the next round
+		return // the next round tries again
 	}
 	for uid, target := range old.Begun {
 		l.begun[uid] = target
@@ -28,7 +26,8 @@ func (l *LRM) recall() {
 	l.recalled = true
 }
 
-// announce publishes that a move begins, false when it could not and the move must wait.
+// announce publishes that a move starts. It returns false when it could not, and then the move must
+// wait.
 func (l *LRM) announce(cmd Command) bool {
 	if !cmd.State.Moving() || l.begun[cmd.UID] == cmd.Target {
 		return true
@@ -41,7 +40,7 @@ func (l *LRM) announce(cmd Command) bool {
 	return false
 }
 
-// answerArrived answers the moves that an LRM before this one began and that have arrived.
+// answerArrived answers the moves that the previous LRM started and that have arrived.
 func (l *LRM) answerArrived() {
 	var uids map[string]string
 	for sid, sd := range l.services {
@@ -67,7 +66,8 @@ func (l *LRM) answerArrived() {
 	sort.Strings(sids)
 	for _, sid := range sids {
 		sd := l.services[sid]
-		if _, answered := l.results[sd.UID]; answered || services[sid] == nil || services[sid].Node != uids[sid] {
+		if _, answered := l.results[sd.UID]; answered || services[sid] == nil ||
+			services[sid].Node != uids[sid] {
 			continue
 		}
 		l.env.Log(ha.LevelInfo, fmt.Sprintf("service '%s' has arrived at node '%s' before", sid, uids[sid]))

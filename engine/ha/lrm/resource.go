@@ -8,20 +8,20 @@ import (
 
 // Resource is one type of service on one node. Calls return when they have succeeded or failed.
 type Resource interface {
-	// Running tells whether the service runs on this node.
+	// Running reports whether the service runs on this node.
 	Running(sid string) bool
-	// Start starts it. Whether it worked is asked of Running.
+	// Start starts the service. Running reports whether that succeeded.
 	Start(sid string)
-	// Stop stops it: orderly within the timeout (nil for the default, 0 for at once), then by
+	// Stop stops the service: in order within the timeout (nil for the default, 0 for at once), then by
 	// force.
 	Stop(sid string, timeoutSeconds *ha.Int)
-	// Move brings the service to another node, online (running all the time) or not. True when its
-	// configuration is on the other node and nothing runs here.
+	// Move moves the service to another node, online (while it runs) or stopped. It returns true when
+	// the configuration is on the other node and nothing runs here.
 	Move(sid, target string, online bool) bool
 }
 
-// Run carries out one command on the node of env. It is what a worker does: it blocks as long as
-// the resource does.
+// Run executes one command on the node of env. A worker calls it: it blocks as long as the resource
+// does.
 func Run(env ha.Env, lookup func(kind string) Resource, cmd Command) ha.ExitCode {
 	resource := lookup(ha.SIDType(cmd.SID))
 	if resource == nil {
@@ -100,7 +100,8 @@ func runMove(env ha.Env, resource Resource, cmd Command) ha.ExitCode {
 		return ha.ExitSuccess
 	}
 	if cmd.State == ha.RequestStartBalance && resource.Running(cmd.SID) {
-		env.Log(ha.LevelInfo, fmt.Sprintf("ignoring rebalance-on-start for service %s - already running", cmd.SID))
+		env.Log(ha.LevelInfo, fmt.Sprintf("ignoring rebalance-on-start for service %s - already running",
+			cmd.SID))
 		return ha.ExitIgnored
 	}
 	if !resource.Move(cmd.SID, cmd.Target, cmd.State == ha.Migrate) {

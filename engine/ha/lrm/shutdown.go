@@ -7,8 +7,8 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha"
 )
 
-// RequestShutdown asks the LRM to exit: because its program restarts, or because the node goes
-// down, in which case the shutdown policy decides what becomes of the services.
+// RequestShutdown asks the LRM to exit, because its program restarts or because the node goes down. In
+// the second case the shutdown policy decides what happens to the services.
 func (l *LRM) RequestShutdown() {
 	if l.shutdown {
 		return
@@ -72,8 +72,8 @@ func (l *LRM) RequestShutdown() {
 	}
 }
 
-// declineMoves answers the moves away from here that have not begun: an LRM that restarts begins
-// none, and the manager freezes a service only when it is not on its way.
+// declineMoves answers the moves from this node that have not started. An LRM that restarts starts none,
+// and the manager freezes a service only when it is not moving.
 func (l *LRM) declineMoves() {
 	for sid, sd := range l.services {
 		if !sd.State.Moving() || sd.Node != l.env.NodeName() || sd.UID == "" || l.jobs[sid] != nil {
@@ -85,9 +85,8 @@ func (l *LRM) declineMoves() {
 	}
 }
 
-// queueStops queues a stop for every service of this node: a node that goes down takes its services
-// with it, better in order than by power loss. The jobs carry no uid, so the manager does not hear
-// of them.
+// queueStops queues a stop for every service of this node: the services end with the node, and an
+// orderly stop is better than a power loss. The jobs have no uid, so the manager gets no results.
 func (l *LRM) queueStops() {
 	sids := make([]string, 0, len(l.services))
 	for sid := range l.services {

@@ -7,40 +7,39 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha"
 )
 
-// Command is one order of the manager for one service.
+// Command is one command of the manager for one service.
 type Command struct {
 	SID string
-	// UID identifies the order; "" for the LRM's own stop jobs at shutdown.
+	// UID identifies the command; "" for the LRM's own stop jobs at shutdown.
 	UID string
-	// State is the state the manager put the service in.
+	// State is the state in which the manager put the service.
 	State ha.ServiceState
-	// Target of a move.
+	// Target is the target of a move.
 	Target string
-	// TimeoutSeconds of a stop, nil for the default.
+	// TimeoutSeconds is the timeout of a stop, nil for the default.
 	TimeoutSeconds *ha.Int
 }
 
-// Executor runs commands: inline, or in workers of their own of which at most MaxWorkers run at
-// once.
+// Executor runs commands inline, or in workers of which at most MaxWorkers run at a time.
 //
-// The LRM starts a command at most once until its result is taken, and never two for one service at
-// the same time. Once started, a command runs to its end even if the LRM exits; whoever makes the
-// next LRM must wait for that end or the result would be lost.
+// The LRM starts a command at most once until its result is taken, and never two commands of one service
+// at the same time. A started command runs to its end even if the LRM exits. The caller must wait for
+// that end before it makes the next LRM, or the result would be lost.
 type Executor interface {
 	// MaxWorkers bounds the commands that run at once; 0 means that Start runs the command to its
 	// end.
 	MaxWorkers() int
-	// Start begins a command, false when it could not.
+	// Start starts a command. It returns false when it could not.
 	Start(Command) bool
-	// Finished returns the result of a started command once it has one, and forgets the command.
+	// Finished returns the result of a started command once there is one, and forgets the command.
 	Finished(sid string) (ha.ExitCode, bool)
 	// Wait lets up to this many seconds pass, less when a command finishes sooner. Not called when
 	// MaxWorkers is 0.
 	Wait(seconds int)
 }
 
-// workerSeconds is how long one round waits for workers at most, and maxWaits how often, should the
-// clock stand still.
+// workerSeconds is how long one round waits for workers at most. maxWaits bounds the number of waits if
+// the clock does not advance.
 const (
 	workerSeconds = 8
 	maxWaits      = 1000
@@ -50,11 +49,11 @@ const (
 type job struct {
 	command Command
 	running bool
-	// waited counts the rounds the job wanted to start and could not.
+	// waited counts the rounds in which the job could not start.
 	waited int
 }
 
-// manage queues what the manager wants of the services on this node, and runs it.
+// manage queues and runs the commands that the manager's decisions require on this node.
 func (l *LRM) manage() {
 	for sid := range l.tries {
 		if l.services[sid] == nil {
@@ -63,7 +62,7 @@ func (l *LRM) manage() {
 	}
 	for sid, j := range l.jobs {
 		if sd := l.services[sid]; !j.running && j.command.UID != "" && !l.mine(sd) {
-			delete(l.jobs, sid) // the manager has changed its mind since
+			delete(l.jobs, sid) // the manager has changed its decision
 		}
 	}
 	l.answerArrived()
@@ -82,7 +81,7 @@ func (l *LRM) manage() {
 	l.runJobs()
 }
 
-// mine tells whether a service is on this node and in a state that asks something of its LRM.
+// mine reports whether a service is on this node and in a state that requires an action of its LRM.
 func (l *LRM) mine(sd *ha.ServiceStatus) bool {
 	if sd == nil || sd.Node != l.env.NodeName() || sd.UID == "" {
 		return false
@@ -94,8 +93,8 @@ func (l *LRM) mine(sd *ha.ServiceStatus) bool {
 	return true
 }
 
-// finishJobs forgets what has not begun, lets the rest come to its end, and returns how many jobs
-// are left.
+// finishJobs forgets jobs that have not started, lets the others finish, and returns how many jobs are
+// left.
 func (l *LRM) finishJobs() int {
 	for sid, j := range l.jobs {
 		if !j.running {
@@ -105,9 +104,9 @@ func (l *LRM) finishJobs() int {
 	return l.runJobs()
 }
 
-// queue remembers a command. A command with a result is not done again, or manager and LRM would
-// disagree about which of the two results counts; stopping is the exception, it is enforced for
-// ever and nobody reads the result.
+// queue remembers a command. A command with a result is not executed again, or manager and LRM would
+// disagree about which of the two results counts. Stopping is the exception: the LRM enforces it
+// indefinitely, and the manager does not read the later results.
 func (l *LRM) queue(cmd Command) {
 	if cmd.State != ha.Stopped && cmd.UID != "" {
 		if _, done := l.results[cmd.UID]; done {
@@ -124,12 +123,12 @@ func (l *LRM) queue(cmd Command) {
 	l.jobs[cmd.SID] = &job{command: cmd, waited: waited}
 }
 
-// runJobs starts what may start, takes over results, and returns how many jobs are left.
+// runJobs starts the jobs that may start, takes results, and returns how many jobs are left.
 func (l *LRM) runJobs() int {
 	start := l.env.NowSeconds()
 	for try, stalled := 0, false; try < maxWaits; try++ {
 		if l.reap() == 0 && stalled {
-			break // neither time nor work goes on
+			break // neither the clock nor a job advances
 		}
 		l.startJobs()
 		if l.exec.MaxWorkers() > 0 {
@@ -154,7 +153,7 @@ func (l *LRM) runJobs() int {
 	return len(l.jobs)
 }
 
-// startJobs starts jobs in the order of how long they have waited, so that none waits for ever.
+// startJobs starts the jobs that have waited longest first, so that no job waits forever.
 func (l *LRM) startJobs() {
 	running := 0
 	var waiting []*job
@@ -177,11 +176,11 @@ func (l *LRM) startJobs() {
 			return
 		}
 		if !l.announce(j.command) {
-			continue // again in the next round
+			continue // the next round tries again
 		}
 		if !l.exec.Start(j.command) {
 			l.env.Log(ha.LevelErr, "starting resource command failed: "+j.command.SID)
-			return // again in the next round
+			return // the next round tries again
 		}
 		j.running = true
 		running++
@@ -192,7 +191,7 @@ func (l *LRM) startJobs() {
 	}
 }
 
-// reap takes over the results there are and returns how many.
+// reap takes the available results and returns how many.
 func (l *LRM) reap() (count int) {
 	sids := make([]string, 0, len(l.jobs))
 	for sid, j := range l.jobs {
@@ -224,11 +223,11 @@ func (l *LRM) reapOne(sid string) bool {
 		return true
 	}
 	if l.stopping && (!cmd.State.Moving() || code != ha.ExitSuccess) {
-		// It was under way when everything was to be stopped, so no stop was queued for it.
+		// It was running when everything had to be stopped, so no stop was queued for it.
 		l.queue(Command{SID: sid, State: ha.RequestStop})
 	}
 	if code = l.applyRestartPolicy(cmd, code); code == ha.ExitTryAgain {
-		return true // the manager hears of it when all tries are used up
+		return true // the manager gets the result when all tries are used up
 	}
 	l.results[cmd.UID] = ha.LRMResult{SID: sid, State: cmd.State, ExitCode: code}
 	l.unpruned = true
@@ -251,7 +250,8 @@ func (l *LRM) applyRestartPolicy(cmd Command, code ha.ExitCode) ha.ExitCode {
 	}
 	if l.tries[cmd.SID] >= limit {
 		l.env.Log(ha.LevelErr,
-			fmt.Sprintf("unable to start service %s on local node after %d retries", cmd.SID, l.tries[cmd.SID]))
+			fmt.Sprintf("unable to start service %s on local node after %d retries", cmd.SID,
+				l.tries[cmd.SID]))
 		delete(l.tries, cmd.SID)
 		return code
 	}
@@ -261,7 +261,7 @@ func (l *LRM) applyRestartPolicy(cmd Command, code ha.ExitCode) ha.ExitCode {
 	return ha.ExitTryAgain
 }
 
-// pruneResults forgets the results that no service refers to, when there are new ones.
+// pruneResults forgets the results to which no service refers, if there are new ones.
 func (l *LRM) pruneResults() {
 	if !l.unpruned {
 		return

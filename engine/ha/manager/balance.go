@@ -43,8 +43,9 @@ func (m *Manager) balance() {
 	if ha.SIDType(best.SID) == "vm" {
 		task = ha.CommandMigrate
 	}
-	m.env.Log(ha.LevelInfo, fmt.Sprintf("auto rebalance - %s %s to %s (expected change for imbalance from %s to %s)",
-		task, best.SID, best.Target, roundHundredth(before), roundHundredth(after)))
+	m.env.Log(ha.LevelInfo,
+		fmt.Sprintf("auto rebalance - %s %s to %s (expected change for imbalance from %s to %s)",
+			task, best.SID, best.Target, roundHundredth(before), roundHundredth(after)))
 	move := ha.Command{Verb: task, SID: best.SID, Node: best.Target,
 		Line: fmt.Sprintf("%s %s %s", task, best.SID, best.Target)}
 	m.env.CommandDecided(ha.CommandDecision{Command: move, Refused: m.queueMove(move)})
@@ -54,8 +55,8 @@ func roundHundredth(x float64) string {
 	return strconv.FormatFloat(math.Floor(x*100+0.5)/100, 'f', -1, 64)
 }
 
-// anyUnsettled tells whether a service moves or is about to, or whether one that was started somewhere
-// is in no measurement yet.
+// anyUnsettled reports whether a service is moving or will move soon, or was started on a node whose
+// measurement does not include it yet.
 func (m *Manager) anyUnsettled() bool {
 	for _, sd := range m.status.ServiceStatus {
 		if sd.State.Moving() || sd.Cmd.Moves() {
@@ -69,8 +70,8 @@ func (m *Manager) anyUnsettled() bool {
 	return false
 }
 
-// migrations lists every move of a running service, or of a bundle that must stay together, to
-// another node that the rules allow and prefer.
+// migrations returns every move of a running service, or of a bundle that must stay together, to another
+// node that the rules allow and prefer.
 func (m *Manager) migrations() []sched.Migration {
 	var out []sched.Migration
 	for _, sid := range sortedKeys(m.status.ServiceStatus) {
@@ -108,8 +109,8 @@ func (m *Manager) present(sids []string) []string {
 	return drop(sids, func(sid string) bool { return m.status.ServiceStatus[sid] == nil })
 }
 
-// movable: every member of the bundle runs on the same online node, and the first one by name
-// speaks for all.
+// movable reports whether every member of the bundle runs on the same online node. leader is the first
+// member by name.
 func (m *Manager) movable(leader *ha.ServiceStatus, bundle []string) bool {
 	if !m.nodes.isOnline(leader.Node) {
 		return false
@@ -123,7 +124,7 @@ func (m *Manager) movable(leader *ha.ServiceStatus, bundle []string) bool {
 	return true
 }
 
-// runningStats is what leaves a node when a running service does.
+// runningStats returns the load that a node loses when a running service leaves it.
 func (m *Manager) runningStats(sid string) (stats sched.Stats, unlimitedCPU bool) {
 	if s := m.stats[sid]; m.settings.CRS.Mode == ha.SchedDynamic && s.HasMeasure {
 		return sched.Stats{CPU: s.CPU, MemBytes: s.MemBytes}, false

@@ -6,7 +6,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha"
 )
 
-// takeCommands reads the command queue and remembers or carries out each command.
+// takeCommands reads the command queue, and stores or executes each command.
 func (m *Manager) takeCommands() error {
 	commands, err := m.env.ReadCRMCommands()
 	if err != nil {
@@ -18,7 +18,7 @@ func (m *Manager) takeCommands() error {
 	return nil
 }
 
-// takeCommand remembers or carries out a command, or returns why not.
+// takeCommand stores or executes a command, or returns why it is refused.
 func (m *Manager) takeCommand(cmd ha.Command) ha.Refusal {
 	switch cmd.Verb {
 	case ha.CommandMigrate, ha.CommandRelocate:
@@ -56,7 +56,7 @@ func (m *Manager) commandMove(cmd ha.Command) ha.Refusal {
 	return m.queueMove(cmd)
 }
 
-// queueMove lets the service of a command wait for its move, unless a service to stay apart from is
+// queueMove stores the move with the service of the command, unless a service that must be kept apart is
 // on the target.
 func (m *Manager) queueMove(cmd ha.Command) ha.Refusal {
 	blocked := false
@@ -83,7 +83,8 @@ func (m *Manager) queueMove(cmd ha.Command) ha.Refusal {
 			continue
 		}
 		m.env.Log(ha.LevelInfo, fmt.Sprintf("crm command '%s' - %s service '%s' to node '%s' "+
-			"(service '%s' in positive affinity with service '%s')", cmd.Line, cmd.Verb, other, cmd.Node, other, cmd.SID))
+			"(service '%s' in positive affinity with service '%s')", cmd.Line, cmd.Verb, other, cmd.Node,
+			other, cmd.SID))
 		sd.Cmd = ha.PendingMove(cmd.Verb, cmd.Node)
 	}
 	return ""
@@ -113,7 +114,7 @@ func (m *Manager) commandEnableMaintenance(cmd ha.Command) ha.Refusal {
 	case ha.NodeMaintenance:
 		m.env.Log(ha.LevelInfo,
 			fmt.Sprintf("ignoring crm command - node %s is already in maintenance state", cmd.Node))
-		// what began as a shutdown's maintenance is now also the administrator's wish
+		// the administrator now also requests a maintenance that a shutdown began
 		m.status.NodeRequest[cmd.Node] = ha.NodeRequest{Maintenance: 1}
 	default:
 		m.env.Log(ha.LevelErr, "crm command error - node not online: "+cmd.Line)

@@ -11,7 +11,8 @@ const (
 	masterRoundSeconds = 10
 	idleRoundSeconds   = 5
 	maxIdleRounds      = 90
-	// a master whose status is older than this is taken for dead when nothing but idle work waits
+	// masterAliveSeconds is how old its status may be before a master counts as dead. It is used when
+	// only idle work needs a master.
 	masterAliveSeconds = 30
 	lockAttempts       = 6
 	lockAttemptPause   = 1
@@ -29,7 +30,7 @@ type CRM struct {
 	idleRounds int
 }
 
-// NewCRM returns a CRM that knows nothing and holds nothing.
+// NewCRM returns a CRM without state and without locks.
 func NewCRM(env ha.CRMEnv) *CRM {
 	c := &CRM{env: env, state: ha.CRMStartup}
 	c.become(ha.CRMWaitForQuorum)
@@ -63,7 +64,7 @@ func (c *CRM) Round() ha.Round {
 	case ha.CRMMaster:
 		return c.masterRound()
 	case ha.CRMLostManagerLock:
-		// no state is written any more, so the watchdog has nothing left to guard
+		// no status is written from now on, so the watchdog protects nothing
 		c.closeWatchdog()
 		if c.shutdown {
 			return ha.Round{Exit: true}
@@ -120,7 +121,7 @@ func (c *CRM) countIdle() {
 	c.become(ha.CRMWaitForQuorum)
 }
 
-// mayBeActive tells whether this node could be master now and whether there is anything to do.
+// mayBeActive reports whether this node could be master now and whether there is work for a master.
 func (c *CRM) mayBeActive() bool {
 	if !c.env.Quorate() || !c.refreshed {
 		return false
@@ -131,7 +132,7 @@ func (c *CRM) mayBeActive() bool {
 		return false
 	}
 	if status.NodeStatus[c.env.NodeName()] == ha.NodeFence {
-		return false // a node that is to be fenced is fenced by others
+		return false // other nodes fence this one
 	}
 	for _, sd := range status.ServiceStatus {
 		if sd.Node == c.env.NodeName() && sd.State == ha.Fence {
@@ -146,11 +147,11 @@ func (c *CRM) mayBeActive() bool {
 	return len(services) > 0 || c.idleWork(status)
 }
 
-// idleWork tells whether a cluster without services needs a master.
+// idleWork reports whether a cluster without services needs a master.
 func (c *CRM) idleWork(status *ha.ManagerStatus) bool {
 	if status.MasterNode != "" && status.MasterNode != c.env.NodeName() && status.Timestamp > 0 &&
 		c.env.NowSeconds()-status.Timestamp <= masterAliveSeconds {
-		return false // somebody else sees to it
+		return false // another master does the work
 	}
 	for node, state := range status.NodeStatus {
 		if state == ha.NodeMaintenance && status.NodeRequest[node].Maintenance == 0 {
@@ -160,7 +161,7 @@ func (c *CRM) idleWork(status *ha.ManagerStatus) bool {
 	return c.env.CRMCommandsPending() || len(status.ServiceStatus) > 0 || status.Disarm != nil
 }
 
-// mayBeIdle tells whether a master is of no use.
+// mayBeIdle reports whether the cluster no longer needs a master.
 func (c *CRM) mayBeIdle() bool {
 	if !c.refreshed {
 		return false

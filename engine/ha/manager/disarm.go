@@ -6,7 +6,8 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha"
 )
 
-// delaysDisarm: a service in this state is under way, so that nobody may let go of it now.
+// delaysDisarm reports whether a service in this state is in transition, so that HA must not release it
+// now.
 func delaysDisarm(state ha.ServiceState) bool {
 	return state == ha.Fence || state == ha.Recovery || state.Moving()
 }
@@ -34,7 +35,7 @@ func (m *Manager) commandArm(cmd ha.Command) ha.Refusal {
 		for _, sid := range sortedKeys(m.status.ServiceStatus) {
 			sd, cd := m.status.ServiceStatus[sid], m.services[sid]
 			if cd != nil && !delaysDisarm(sd.State) {
-				sd.Unprotected = m.unprotectedMark() // it was let go of, so nobody knows
+				sd.Unprotected = m.unprotectedMark() // it was released, so its state is not known
 			}
 			if cd == nil || cd.Node == sd.Node || delaysDisarm(sd.State) {
 				continue
@@ -48,7 +49,7 @@ func (m *Manager) commandArm(cmd ha.Command) ha.Refusal {
 	return ""
 }
 
-// handleDisarm goes on with switching HA off, true when services that are under way must be
+// handleDisarm continues to switch HA off. It returns true when services that are in transition must be
 // finished first.
 func (m *Manager) handleDisarm() (process bool) {
 	if m.status.Disarm.State == ha.DisarmDisarmed {
@@ -64,7 +65,7 @@ func (m *Manager) handleDisarm() (process bool) {
 	if process {
 		return true
 	}
-	if m.suspended == nil { // a new master goes on with it
+	if m.suspended == nil { // a new master continues
 		m.suspended = map[string]bool{}
 	}
 	for _, sid := range sortedKeys(m.status.ServiceStatus) {
@@ -82,7 +83,7 @@ func (m *Manager) handleDisarm() (process bool) {
 	return false
 }
 
-// freeze freezes a service; what is in error stays so.
+// freeze freezes a service; a service in state error stays in it.
 func (m *Manager) freeze(sid string, sd *ha.ServiceStatus) {
 	if sd.State == ha.Freeze || sd.State == ha.Error {
 		return
@@ -94,7 +95,7 @@ func (m *Manager) freeze(sid string, sd *ha.ServiceStatus) {
 	}
 }
 
-// stopTracking keeps of a service what is needed to go on later.
+// stopTracking keeps only what is needed to continue with the service later.
 func (m *Manager) stopTracking(sid string, sd *ha.ServiceStatus) {
 	if m.suspended[sid] {
 		return
@@ -104,8 +105,8 @@ func (m *Manager) stopTracking(sid string, sd *ha.ServiceStatus) {
 	*sd = ha.ServiceStatus{State: sd.State, Node: sd.Node, UID: sd.UID, MaintenanceNode: sd.MaintenanceNode}
 }
 
-// lrmsReleased tells whether no online node holds its lock and watchdog any more. A node in
-// maintenance lets go of both by itself.
+// lrmsReleased reports whether no online node holds its lock and watchdog. A node in maintenance
+// releases both by itself.
 func (m *Manager) lrmsReleased() bool {
 	for _, node := range m.nodes.online() {
 		if m.modes[node] != ha.ModeDisarm || m.lrmState[node] != ha.LRMWaitForAgentLock {

@@ -244,7 +244,7 @@ func TestRecoveryIsPublishedBeforeItHappens(t *testing.T) {
 	b.statusErr, b.stuck = nil, "vm:1"
 	c.Round()
 	require.Equal(t, ha.Recovery, b.state("vm:1"))
-	b.statusErr = errAway // nobody knows what is published after this
+	b.statusErr = errAway // after this the published status is unknown
 	c.Round()
 	b.stuck = ""
 	c.Round()

@@ -8,7 +8,8 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha/rules"
 )
 
-// Rounds until the groups are tried to be migrated, and the version all nodes need for it.
+// The migration of groups to rules: the rounds before the first and each further attempt, and the
+// version that all nodes need.
 const (
 	groupFirstRounds = 3
 	groupRetryRounds = 6
@@ -16,7 +17,7 @@ const (
 	roundSeconds     = 10
 )
 
-// migrateGroups turns groups into rules for good, once all nodes understand rules.
+// migrateGroups replaces the groups by rules permanently, once all nodes understand rules.
 func (m *Manager) migrateGroups() error {
 	text, err := m.env.ReadGroups()
 	if err != nil {
@@ -51,7 +52,7 @@ func (m *Manager) migrateGroups() error {
 	return nil
 }
 
-// groupsReady checks every node: online, its LRM working as usual, and new enough.
+// groupsReady reports whether every node is online, has an LRM in normal operation, and is new enough.
 func (m *Manager) groupsReady() (bool, error) {
 	abort := func(format string, args ...any) (bool, error) {
 		m.env.Log(ha.LevelErr, "abort ha groups migration: "+fmt.Sprintf(format, args...))
@@ -76,7 +77,8 @@ func (m *Manager) groupsReady() (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		m.env.Log(ha.LevelNotice, fmt.Sprintf("ha groups migration: node '%s' has version '%s'", node, version))
+		m.env.Log(ha.LevelNotice, fmt.Sprintf("ha groups migration: node '%s' has version '%s'", node,
+			version))
 		if version == "" || compareVersions(version, groupMinVersion) < 0 {
 			return abort("node '%s' needs at least pve-manager version '%s'", node, groupMinVersion)
 		}
@@ -84,8 +86,8 @@ func (m *Manager) groupsReady() (bool, error) {
 	return true, nil
 }
 
-// writeGroupsAsRules writes rules first and deletes the groups last, so that an interruption
-// anywhere leaves a configuration with the same meaning.
+// writeGroupsAsRules writes the rules first and deletes the groups last, so that an interruption at any
+// point leaves a configuration with the same meaning.
 func (m *Manager) writeGroupsAsRules(groups map[string]*config.Group) error {
 	text, err := m.env.ReadRules()
 	if err != nil {

@@ -8,9 +8,8 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha/rules"
 )
 
-// maxPasses bounds how often one round goes over the services. Every pass but the last changes a
-// state, and no cycle of transitions is possible within a round, so the bound is only reached by a
-// bug.
+// maxPasses bounds the passes over the services in one round. Every pass except the last changes a
+// state, and the transitions within a round have no cycle, so only a bug can reach the bound.
 const maxPasses = 1000
 
 // Manager holds what the master knows. It exists only while its CRM is master.
@@ -24,11 +23,12 @@ type Manager struct {
 	results  map[string]ha.LRMResult
 	modes    map[string]ha.Mode
 	lrmState map[string]ha.LRMState
-	// recovering are the services whose recovery the published status tells of, and from which node.
+	// recovering holds the services that are in recovery in the published status, with the node that
+	// each leaves.
 	recovering map[string]string
-	// unwritten is why this round could not publish its status.
+	// unwritten is the error for which this round could not publish its status.
 	unwritten error
-	// lrmWritten are the revisions at which the statuses were written.
+	// lrmWritten holds the revisions at which the LRM statuses were written, by node.
 	lrmWritten map[string]uint64
 
 	compiled  *rules.Compiled
@@ -36,18 +36,19 @@ type Manager struct {
 	stats     map[string]ha.ServiceStats
 	nodeStats map[string]ha.NodeStats
 
-	// failed are the services that met an error in this round.
+	// failed are the services that had an error in this round.
 	failed map[string]bool
-	// suspended are the services that were let go of while HA is disarmed.
+	// suspended are the services that were released while HA is disarmed.
 	suspended map[string]bool
-	// reportedUnprotected are the services whose node is away and that were logged as not to be recovered.
+	// reportedUnprotected are the services whose node is away and that the log already reports as not
+	// recovered.
 	reportedUnprotected map[string]bool
 
 	groupRounds     int
 	imbalanceRounds int
 }
 
-// newManager goes on from the status the previous master wrote.
+// newManager continues from the status that the previous master wrote.
 func newManager(env ha.CRMEnv) (*Manager, error) {
 	old, err := env.ReadManagerStatus()
 	if err != nil {
@@ -69,12 +70,12 @@ func newManager(env ha.CRMEnv) (*Manager, error) {
 	return m, nil
 }
 
-// disarmed tells whether HA is fully switched off.
+// disarmed reports whether HA is fully switched off.
 func (m *Manager) disarmed() bool {
 	return m.status.Disarm != nil && m.status.Disarm.State == ha.DisarmDisarmed
 }
 
-// round decides once about everything. On an error nothing is written and the next round tries
+// round makes the decisions of one round. On an error nothing is written, and the next round tries
 // again.
 func (m *Manager) round() error {
 	m.failed, m.unwritten = map[string]bool{}, nil
@@ -172,7 +173,7 @@ func (m *Manager) updateScheduler() error {
 	return nil
 }
 
-// syncServices adds newly configured services and drops those that are not ours any more.
+// syncServices adds newly configured services and drops those that HA no longer manages.
 func (m *Manager) syncServices() {
 	known := m.status.ServiceStatus
 	for _, sid := range sortedKeys(m.services) {
@@ -201,7 +202,7 @@ func (m *Manager) syncServices() {
 	}
 }
 
-// updateRules rebuilds the tables when rules, groups, services or nodes changed.
+// updateRules rebuilds the tables after a change of rules, groups, services or nodes.
 func (m *Manager) updateRules() error {
 	ruleText, err := m.env.ReadRules()
 	if err != nil {
@@ -253,7 +254,7 @@ func (m *Manager) flush() error {
 	m.status.Timestamp = m.env.NowSeconds()
 	m.recovering = map[string]string{}
 	if m.unwritten = m.env.WriteManagerStatus(m.status.Clone()); m.unwritten != nil {
-		return m.unwritten // it may be published all the same, so nothing is known of what is
+		return m.unwritten // the write may have succeeded all the same, so the stored status is not known
 	}
 	for sid, sd := range m.status.ServiceStatus {
 		if sd.State == ha.Recovery {
@@ -263,15 +264,16 @@ func (m *Manager) flush() error {
 	return nil
 }
 
-// announceRecovery makes sure that a service's recovery from a node stands in the published status
-// before the service is taken away from there. A master that knows of neither would send commands to
-// a node that the service has left, and take the answer for a failure of the service.
+// announceRecovery makes sure that the published status contains the recovery of a service from a node
+// before the service is taken from that node. Otherwise the next master would not know of the recovery:
+// it would send commands to a node that the service has left, and take the answer for a failure of the
+// service.
 func (m *Manager) announceRecovery(sid, from string) error {
 	if node, known := m.recovering[sid]; known && node == from {
 		return nil
 	}
 	if m.unwritten != nil {
-		return m.unwritten // once in a round is enough
+		return m.unwritten // one attempt per round is enough
 	}
 	return m.flush()
 }

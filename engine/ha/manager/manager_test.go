@@ -193,7 +193,7 @@ func TestAnOlderStatusProtectsNobody(t *testing.T) {
 	require.Zero(t, b.manager.ServiceStatus["vm:1"].Unprotected)
 }
 
-// When nobody can tell when a guest came, no word is late enough.
+// TestAGuestOfUnknownArrivalStays: if the time of a guest's arrival is unknown, no status is late enough.
 func TestAGuestOfUnknownArrivalStays(t *testing.T) {
 	b := &orderedBench{bench: newBench("a", "b"), silent: true}
 	b.lrm["b"].Written = 1 << 40

@@ -22,8 +22,8 @@ type nodeView struct {
 	lastOnline map[string]int64
 }
 
-// newNodeView goes on from the states that the previous master left. When it last saw a node is not
-// known, so the fence delay of absent nodes begins anew.
+// newNodeView continues from the states that the previous master left. The time at which that master
+// last saw a node is not known, so the fence delay of absent nodes starts again.
 func newNodeView(env ha.CRMEnv, states map[string]ha.NodeState) *nodeView {
 	view := &nodeView{env: env, status: map[string]ha.NodeState{}, lastOnline: map[string]int64{}}
 	now := env.NowSeconds()
@@ -34,7 +34,7 @@ func newNodeView(env ha.CRMEnv, states map[string]ha.NodeState) *nodeView {
 	return view
 }
 
-// state returns the state of a node without making an entry for nodes never seen.
+// state returns the state of a node, without an entry for a node that was never seen.
 func (v *nodeView) state(node string) ha.NodeState {
 	if state, ok := v.status[node]; ok {
 		return state
@@ -74,13 +74,13 @@ func (v *nodeView) online() []string {
 
 func (v *nodeView) isOnline(node string) bool { return v.state(node) == ha.NodeOnline }
 
-// operational: the node is there, though it may be in maintenance.
+// operational reports whether the node is present, possibly in maintenance.
 func (v *nodeView) operational(node string) bool {
 	state := v.state(node)
 	return state == ha.NodeOnline || state == ha.NodeMaintenance
 }
 
-// offlineDelayed: the node has not been online for the fence delay.
+// offlineDelayed reports whether the node has not been online for the fence delay.
 func (v *nodeView) offlineDelayed(node string) bool {
 	if v.isOnline(node) {
 		return false
@@ -92,7 +92,7 @@ func (v *nodeView) offlineDelayed(node string) bool {
 	return v.env.NowSeconds()-last >= FenceDelaySeconds
 }
 
-// update takes over what membership and LRMs say.
+// update applies what the membership and the LRMs report.
 func (v *nodeView) update(info map[string]ha.NodeInfo, modes map[string]ha.Mode) {
 	now := v.env.NowSeconds()
 	for _, node := range sortedKeys(info) {
@@ -131,7 +131,7 @@ func (v *nodeView) updateAbsent(node string, listed bool, mode ha.Mode, now int6
 		return
 	case ha.NodeMaintenance:
 		if mode == ha.ModeMaintenance {
-			return // it said that it goes away
+			return // it announced that it goes away
 		}
 		v.set(node, ha.NodeUnknown)
 	case ha.NodeOnline:
@@ -143,7 +143,8 @@ func (v *nodeView) updateAbsent(node string, listed bool, mode ha.Mode, now int6
 		} else if now-last > goneSeconds {
 			delete(v.status, node)
 			delete(v.lastOnline, node)
-			v.env.Log(ha.LevelNotice, fmt.Sprintf("deleting gone node '%s', not a cluster member anymore.", node))
+			v.env.Log(ha.LevelNotice, fmt.Sprintf("deleting gone node '%s', not a cluster member anymore.",
+				node))
 		}
 	default:
 		if !listed {
@@ -152,12 +153,13 @@ func (v *nodeView) updateAbsent(node string, listed bool, mode ha.Mode, now int6
 	}
 }
 
-// fence makes sure that a node is dead, true once its agent lock is ours.
+// fence tries to prove that a node is dead. It returns true once this node holds its agent lock.
 func (v *nodeView) fence(node string, manager *ha.ManagerStatus) bool {
 	if v.state(node) != ha.NodeFence {
 		v.set(node, ha.NodeFence)
 		v.env.Notify(ha.FenceNotice{
-			Step: ha.FenceStarted, Subject: fmt.Sprintf("Try to fence node '%s'", node), Node: node, Manager: manager,
+			Step: ha.FenceStarted, Subject: fmt.Sprintf("Try to fence node '%s'", node), Node: node,
+			Manager: manager,
 		})
 	}
 	if !v.env.AcquireNodeLock(node) {

@@ -7,19 +7,19 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha/sched"
 )
 
-// preference tells choose why a node is wanted.
+// preference is why choose looks for a node.
 type preference int
 
 const (
-	// preferCurrent: stay unless the rules say otherwise.
+	// preferCurrent keeps the node unless the rules require another.
 	preferCurrent preference = iota
-	// preferBest: the node with the best score.
+	// preferBest takes the node with the best score.
 	preferBest
-	// preferNext: another node than the ones that failed.
+	// preferNext takes a node on which the start has not failed yet.
 	preferNext
 )
 
-// occupied returns the online nodes that a service loads: where it is, and where it is going.
+// occupied returns the online nodes that a service loads: the node on which it is and its target.
 func (m *Manager) occupied(sd *ha.ServiceStatus) (current, target string) {
 	switch sd.State {
 	case ha.Started, ha.RequestStop, ha.Fence, ha.Freeze, ha.Error, ha.Recovery, ha.Migrate, ha.Relocate:
@@ -33,9 +33,9 @@ func (m *Manager) occupied(sd *ha.ServiceStatus) (current, target string) {
 	return current, target
 }
 
-// partners returns how many services that must be near are on each node, and the nodes of services
-// that must be far. A moving partner counts near only at its target, but keeps others away from
-// both ends.
+// partners returns how many of the services that must be kept together with this one are on each node,
+// and the nodes of the services that must be kept apart from it. A moving partner attracts only to its
+// target, but keeps others away from both of its nodes.
 func (m *Manager) partners(sid string) (near map[string]int, far map[string]bool) {
 	near, far = map[string]int{}, map[string]bool{}
 	for _, other := range m.compiled.Together[sid] {
@@ -65,7 +65,7 @@ func (m *Manager) partners(sid string) (near map[string]int, far map[string]bool
 	return near, far
 }
 
-// choose returns the node a service should be on, "" when there is none.
+// choose returns the node on which a service should be, "" when there is none.
 func (m *Manager) choose(sid string, cd *ha.ServiceConfig, sd *ha.ServiceStatus, want preference) string {
 	allowed, candidates := m.compiled.NodesFor(sid, m.nodes.online())
 	if len(candidates) == 0 {
@@ -102,8 +102,8 @@ func (m *Manager) choose(sid string, cd *ha.ServiceConfig, sd *ha.ServiceStatus,
 	return candidates[0]
 }
 
-// applyAffinity removes the nodes of services to stay away from and, when services to stay near to
-// are on any candidate, all nodes but the one with most of them.
+// applyAffinity removes the nodes of services that must be kept apart. If services that must be kept
+// together are on any candidate, it keeps only the candidate with most of them.
 func (m *Manager) applyAffinity(candidates []string, near map[string]int, far map[string]bool) []string {
 	candidates = drop(candidates, func(node string) bool { return far[node] })
 	best := ""
@@ -118,7 +118,7 @@ func (m *Manager) applyAffinity(candidates []string, near map[string]int, far ma
 	return candidates
 }
 
-// readStats reads what the scheduler in force needs.
+// readStats reads what the configured scheduler needs.
 func (m *Manager) readStats() (err error) {
 	if m.settings.CRS.Mode == ha.SchedBasic {
 		return nil
@@ -130,13 +130,13 @@ func (m *Manager) readStats() (err error) {
 	return err
 }
 
-// startStats is what a service is expected to use once started.
+// startStats returns what a service is expected to use once started.
 func (m *Manager) startStats(sid string) (stats sched.Stats, unlimitedCPU bool) {
 	s := m.stats[sid]
 	return sched.Stats{CPU: s.MaxCPU, MemBytes: s.MaxMemBytes}, s.MaxCPU == 0
 }
 
-// usage builds what every online node carries now.
+// usage returns the present load of every online node.
 func (m *Manager) usage() *sched.Usage {
 	mode := m.settings.CRS.Mode
 	usage := sched.NewBasic()
@@ -166,8 +166,8 @@ func (m *Manager) usage() *sched.Usage {
 	return usage
 }
 
-// presentStats is what a service adds to the use of the node it is on. With measured loads it is
-// already in them, unless its start was not confirmed yet.
+// presentStats returns what a service adds to the use of its node. Measured loads already include the
+// service, unless its start was not confirmed yet.
 func (m *Manager) presentStats(sid string, sd *ha.ServiceStatus) (stats sched.Stats, unlimitedCPU bool) {
 	if m.settings.CRS.Mode == ha.SchedDynamic && (sd.State != ha.Started || m.confirmed(sd)) {
 		return sched.Stats{}, false
@@ -175,7 +175,7 @@ func (m *Manager) presentStats(sid string, sd *ha.ServiceStatus) (stats sched.St
 	return m.startStats(sid)
 }
 
-// confirmed: the LRM has reported that it runs the service, if only in this round.
+// confirmed reports whether the LRM has reported that it runs the service, possibly only in this round.
 func (m *Manager) confirmed(sd *ha.ServiceStatus) bool {
 	res, answered := m.results[sd.UID]
 	return sd.Running != 0 || answered && res.ExitCode == ha.ExitSuccess

@@ -7,7 +7,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha"
 )
 
-// target describes a state change: the new state and what is stored with it.
+// change is a state change: the new state and what is stored with it.
 type change struct {
 	state   ha.ServiceState
 	node    string
@@ -15,8 +15,8 @@ type change struct {
 	timeout *ha.Int
 }
 
-// set changes the state of a service. Node, failed nodes and maintenance node survive, everything
-// else belongs to the old state. The new uid makes results of older commands meaningless.
+// set changes the state of a service. Node, failed nodes and maintenance node survive; everything else
+// belongs to the old state. The new uid invalidates the results of older commands.
 func (m *Manager) set(sid string, to change) {
 	sd := m.status.ServiceStatus[sid]
 	if sd.State == to.state {
@@ -48,7 +48,7 @@ func (m *Manager) set(sid string, to change) {
 	*sd = *next
 }
 
-// wanted is the state a service goes to when nothing stands in the way.
+// wanted returns the state that the configuration requests, if nothing prevents it.
 func wanted(cd *ha.ServiceConfig) ha.ServiceState {
 	if cd.State == ha.WantStarted {
 		return ha.Started
@@ -56,22 +56,23 @@ func wanted(cd *ha.ServiceConfig) ha.ServiceState {
 	return ha.RequestStop
 }
 
-// pass applies one transition to each service and then fences, true when anything changed.
+// pass applies one transition to each service and then fences nodes. It reports whether anything
+// changed.
 func (m *Manager) pass() (changed bool) {
 	for _, sid := range sortedKeys(m.status.ServiceStatus) {
 		sd := m.status.ServiceStatus[sid]
 		if m.status.Disarm != nil && !delaysDisarm(sd.State) {
-			continue // while HA is being disarmed only what is under way is finished
+			continue // while HA is being disarmed, only services in transition are finished
 		}
 		if cd := m.services[sid]; cd == nil || cd.State == ha.WantIgnored {
-			continue // no longer ours, dropped in the next round
+			continue // HA no longer manages it; the next round drops it
 		}
 		if m.failed[sid] {
 			continue
 		}
 		before := sd.State
 		if err := m.step(sid, sd); err != nil {
-			// one service that cannot be worked on must not keep the others waiting
+			// an error with one service must not delay the others
 			m.env.Log(ha.LevelErr, fmt.Sprintf("service '%s': got unexpected error - %v", sid, err))
 			m.failed[sid] = true
 		}
@@ -111,7 +112,7 @@ func (m *Manager) step(sid string, sd *ha.ServiceStatus) error {
 	case ha.Freeze:
 		if m.modes[sd.Node] == ha.ModeActive {
 			m.set(sid, change{state: wanted(cd)})
-			m.markUnprotected(sd) // it may have run on while the LRM was away
+			m.markUnprotected(sd) // it may have continued to run while the LRM was away
 		}
 	case ha.Error:
 		if cd.State == ha.WantDisabled {
@@ -145,10 +146,11 @@ func (m *Manager) stepRequestStop(sid string, sd *ha.ServiceStatus, res *ha.LRMR
 	}
 }
 
-// askAgain gives an agent the same command anew. It did not know the service, so it had looked while
-// the service was taken out, and now it is there again.
+// askAgain gives the LRM the same command again, with a new uid. The LRM had read the configuration
+// while the service was removed from it, and now the service is configured again.
 func (m *Manager) askAgain(sid string, sd *ha.ServiceStatus) {
-	m.env.Log(ha.LevelInfo, fmt.Sprintf("service '%s' was taken out and put back, asking node '%s' again", sid, sd.Node))
+	m.env.Log(ha.LevelInfo, fmt.Sprintf("service '%s' was taken out and put back, asking node '%s' again",
+		sid, sd.Node))
 	sd.UID = m.env.NewUID()
 }
 
@@ -163,26 +165,28 @@ func (m *Manager) stepMoving(sid string, cd *ha.ServiceConfig, sd *ha.ServiceSta
 	case ha.ExitSuccess:
 		live := sd.State == ha.Migrate
 		m.set(sid, change{state: wanted(cd), node: sd.Target})
-		sd.Unprotected = 0 // it was moved at rest, and starts only under guard
+		sd.Unprotected = 0 // it was moved while stopped, and starts only under protection
 		if live {
 			m.markUnprotected(sd)
 		}
 	case ha.ExitWrongNode:
-		m.env.Log(ha.LevelErr, fmt.Sprintf("service '%s' - migration failed: service registered on wrong node!", sid))
+		m.env.Log(ha.LevelErr,
+			fmt.Sprintf("service '%s' - migration failed: service registered on wrong node!", sid))
 		m.set(sid, change{state: ha.Error})
 	case ha.ExitIgnored:
 		m.env.Log(ha.LevelInfo, fmt.Sprintf(
 			"service '%s' - rebalance-on-start request ignored - service already running", sid))
 		m.set(sid, change{state: wanted(cd), node: sd.Node})
 	default:
-		m.env.Log(ha.LevelErr, fmt.Sprintf("service '%s' - migration failed (exit code %d)", sid, res.ExitCode))
+		m.env.Log(ha.LevelErr, fmt.Sprintf("service '%s' - migration failed (exit code %d)", sid,
+			res.ExitCode))
 		m.set(sid, change{state: wanted(cd), node: sd.Node})
 	}
 }
 
 func (m *Manager) stepStopped(sid string, cd *ha.ServiceConfig, sd *ha.ServiceStatus) {
 	if sd.Node != cd.Node {
-		// a service can have arrived at its target although its source was fenced meanwhile
+		// a service can have arrived at its target although its source was fenced during the move
 		m.env.Log(ha.LevelInfo, fmt.Sprintf("fixup service '%s' location (%s => %s)", sid, sd.Node, cd.Node))
 		sd.Node = cd.Node
 		m.markUnprotected(sd)
@@ -203,7 +207,7 @@ func (m *Manager) stepStopped(sid string, cd *ha.ServiceConfig, sd *ha.ServiceSt
 	switch cd.State {
 	case ha.WantStopped:
 	case ha.WantStarted:
-		// wherever it is: a better node is found once it is started
+		// on any node: a better node is chosen once it is started
 		m.set(sid, change{state: ha.RequestStart, node: sd.Node})
 	default:
 		m.env.Log(ha.LevelErr,
@@ -211,7 +215,7 @@ func (m *Manager) stepStopped(sid string, cd *ha.ServiceConfig, sd *ha.ServiceSt
 	}
 }
 
-// stoppedCommand carries out a command on a stopped service, true when it changed the state.
+// stoppedCommand executes a command on a stopped service. It reports whether it changed the state.
 func (m *Manager) stoppedCommand(sid string, sd *ha.ServiceStatus, cmd ha.PendingCommand) bool {
 	switch cmd.Verb() {
 	case ha.CommandMigrate, ha.CommandRelocate:
@@ -222,7 +226,8 @@ func (m *Manager) stoppedCommand(sid string, sd *ha.ServiceStatus, cmd ha.Pendin
 		m.set(sid, change{state: movingState(cmd.Verb()), node: sd.Node, target: target})
 		return true
 	case ha.CommandStop:
-		m.env.Log(ha.LevelInfo, fmt.Sprintf("ignore service '%s' stop request - service already stopped", sid))
+		m.env.Log(ha.LevelInfo, fmt.Sprintf("ignore service '%s' stop request - service already stopped",
+			sid))
 	default:
 		m.env.Log(ha.LevelErr, fmt.Sprintf("unknown command '%s' for service '%s'", cmd.Verb(), sid))
 	}
@@ -237,7 +242,7 @@ func movingState(verb ha.CommandVerb) ha.ServiceState {
 	return ha.Relocate
 }
 
-// moveAllowed reports whether a move that has waited at a service can begin, and logs why not.
+// moveAllowed reports whether a move that has waited with a service can start, and logs why not.
 func (m *Manager) moveAllowed(sid string, sd *ha.ServiceStatus, verb ha.CommandVerb, target string) bool {
 	if !m.nodes.isOnline(target) {
 		m.env.Log(ha.LevelErr,
@@ -256,7 +261,7 @@ func (m *Manager) stepRequestStart(sid string, cd *ha.ServiceConfig, sd *ha.Serv
 	if m.settings.CRS.RebalanceOnStart {
 		node := m.choose(sid, cd, sd, preferBest)
 		if node == "" {
-			node = sd.Node // nowhere better to go
+			node = sd.Node // there is no better node
 		}
 		which := "current"
 		if node != sd.Node {
@@ -293,7 +298,8 @@ func (m *Manager) stepRecovery(sid string, cd *ha.ServiceConfig, sd *ha.ServiceS
 	}
 	message := fmt.Sprintf("recover service '%s' from fenced node '%s' to node '%s'", sid, fenced, node)
 	if node == fenced {
-		message = fmt.Sprintf("recover service '%s' to previous failed and fenced node '%s' again", sid, fenced)
+		message = fmt.Sprintf("recover service '%s' to previous failed and fenced node '%s' again", sid,
+			fenced)
 	}
 	if node != fenced {
 		if err := m.announceRecovery(sid, fenced); err != nil {
@@ -316,12 +322,12 @@ func (m *Manager) stepRecovery(sid string, cd *ha.ServiceConfig, sd *ha.ServiceS
 	}
 	cd.Node = node
 	m.set(sid, change{state: wanted(cd), node: node})
-	sd.Unprotected = 0 // its old node is dead, and on the new one it starts only under guard
+	sd.Unprotected = 0 // its old node is dead, and on the new node it starts only under protection
 	return nil
 }
 
-// fenceNodes tries to prove that the nodes of services in fence are dead. What is proved can
-// recover.
+// fenceNodes tries to prove that the nodes of services in state fence are dead. Services whose nodes are
+// proven dead go to recovery. It reports whether anything changed.
 func (m *Manager) fenceNodes() (changed bool) {
 	fenced := map[string]bool{}
 	for _, sid := range sortedKeys(m.status.ServiceStatus) {
@@ -342,8 +348,8 @@ func (m *Manager) fenceNodes() (changed bool) {
 	return changed
 }
 
-// fenceLeftovers goes on with fencing the nodes whose services were taken away meanwhile. Once in a
-// round, when everything else is settled.
+// fenceLeftovers continues to fence nodes whose services were removed since. It runs once per round,
+// after all transitions.
 func (m *Manager) fenceLeftovers() {
 	waiting := map[string]bool{}
 	for _, sd := range m.status.ServiceStatus {

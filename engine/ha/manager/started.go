@@ -8,7 +8,9 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha"
 )
 
-func (m *Manager) stepStarted(sid string, cd *ha.ServiceConfig, sd *ha.ServiceStatus, res *ha.LRMResult) error {
+func (m *Manager) stepStarted(
+	sid string, cd *ha.ServiceConfig, sd *ha.ServiceStatus, res *ha.LRMResult,
+) error {
 	if !m.nodes.isOnline(sd.Node) {
 		if m.mustFence(sid, sd) {
 			m.set(sid, change{state: ha.Fence})
@@ -16,9 +18,9 @@ func (m *Manager) stepStarted(sid string, cd *ha.ServiceConfig, sd *ha.ServiceSt
 		if m.nodes.state(sd.Node) != ha.NodeMaintenance {
 			return nil
 		}
-		// A node that went away in maintenance is to be left even if it must be fenced for it: the
-		// state chosen below is taken back to fence in the next pass of this round, but the way
-		// back is remembered.
+		// A node that went away in maintenance must be left even if that requires fencing it. The next
+		// pass of this round sets the state that is chosen below back to fence, but the way back is
+		// stored.
 		sd.MaintenanceNode = sd.Node
 	}
 	switch cd.State {
@@ -46,7 +48,7 @@ func (m *Manager) stepStarted(sid string, cd *ha.ServiceConfig, sd *ha.ServiceSt
 	return nil
 }
 
-// startedCommand carries out a command that has waited at a started service.
+// startedCommand executes a command that has waited with a started service.
 func (m *Manager) startedCommand(
 	sid string, cd *ha.ServiceConfig, sd *ha.ServiceStatus, cmd ha.PendingCommand,
 ) error {
@@ -65,7 +67,7 @@ func (m *Manager) startedCommand(
 			return nil
 		}
 		if err := m.env.UpdateServiceState(sid, ha.WantStopped); err != nil {
-			sd.Cmd = cmd // nothing was done, so the next round does it
+			sd.Cmd = cmd // nothing was done, so the next round executes it
 			return err
 		}
 		cd.State = ha.WantStopped
@@ -83,16 +85,17 @@ func (m *Manager) startedCommand(
 	return nil
 }
 
-// judgeStart looks at the result of a start. tryNext: another node is to be tried; done: the service
-// went to error, or its node is asked again.
+// judgeStart evaluates the result of a start. tryNext means that another node must be tried; done means
+// that the service is in state error, or that its node is asked again.
 func (m *Manager) judgeStart(
 	sid string, cd *ha.ServiceConfig, sd *ha.ServiceStatus, res *ha.LRMResult,
 ) (tryNext, done bool) {
 	switch res.ExitCode {
 	case ha.ExitSuccess:
 		if len(sd.FailedNodes) > 0 {
-			m.env.Log(ha.LevelInfo, fmt.Sprintf("relocation policy successful for '%s' on node '%s', failed nodes: %s",
-				sid, sd.Node, strings.Join(sd.FailedNodes, ", ")))
+			m.env.Log(ha.LevelInfo,
+				fmt.Sprintf("relocation policy successful for '%s' on node '%s', failed nodes: %s",
+					sid, sd.Node, strings.Join(sd.FailedNodes, ", ")))
 		}
 		sd.FailedNodes = nil
 		sd.Running = 1
@@ -108,25 +111,29 @@ func (m *Manager) judgeStart(
 				"starting service %s on node '%s' failed, relocating service.", sid, sd.Node))
 			return true, false
 		}
-		m.env.Log(ha.LevelErr, fmt.Sprintf("recovery policy for service %s failed, entering error state. Failed nodes: %s",
-			sid, strings.Join(sd.FailedNodes, ", ")))
+		m.env.Log(ha.LevelErr,
+			fmt.Sprintf("recovery policy for service %s failed, entering error state. Failed nodes: %s",
+				sid, strings.Join(sd.FailedNodes, ", ")))
 	default:
 		m.recordFailure(sd)
-		m.env.Log(ha.LevelErr, fmt.Sprintf("service '%s' got unrecoverable error (exit code %d))", sid, res.ExitCode))
+		m.env.Log(ha.LevelErr, fmt.Sprintf("service '%s' got unrecoverable error (exit code %d))", sid,
+			res.ExitCode))
 	}
 	m.set(sid, change{state: ha.Error})
 	return false, true
 }
 
-// recordFailure counts a failed start; the same node can count more than once, so that a service
-// that cannot be moved away comes to an end as well.
+// recordFailure counts a failed start. The same node can count more than once, so that the attempts with
+// a service that cannot leave its node end as well.
 func (m *Manager) recordFailure(sd *ha.ServiceStatus) {
 	sd.FailedNodes = append(sd.FailedNodes, sd.Node)
 }
 
-// placeStarted moves a started service when another node is better, and otherwise lets it be looked
-// after.
-func (m *Manager) placeStarted(sid string, cd *ha.ServiceConfig, sd *ha.ServiceStatus, answered, tryNext bool) {
+// placeStarted moves a started service when another node is better; otherwise its LRM continues to
+// supervise it.
+func (m *Manager) placeStarted(
+	sid string, cd *ha.ServiceConfig, sd *ha.ServiceStatus, answered, tryNext bool,
+) {
 	preference := preferCurrent
 	if tryNext {
 		preference = preferNext
@@ -137,18 +144,20 @@ func (m *Manager) placeStarted(sid string, cd *ha.ServiceConfig, sd *ha.ServiceS
 		return
 	}
 	if tryNext && node == "" {
-		m.env.Log(ha.LevelWarning, fmt.Sprintf("Start Error Recovery: Tried all available nodes for service '%s', "+
-			"retry start on current node. Tried nodes: %s", sid, strings.Join(sd.FailedNodes, ", ")))
+		m.env.Log(ha.LevelWarning,
+			fmt.Sprintf("Start Error Recovery: Tried all available nodes for service '%s', "+
+				"retry start on current node. Tried nodes: %s", sid, strings.Join(sd.FailedNodes, ", ")))
 	}
 	if sd.MaintenanceNode != "" && sd.MaintenanceNode == sd.Node && m.nodes.isOnline(sd.Node) {
-		// it never left, for example because the whole cluster went down
+		// it never left the node, for example because the whole cluster went down
 		m.env.Log(ha.LevelInfo, fmt.Sprintf(
-			"service '%s': clearing stale maintenance node '%s' setting (is current node)", sid, sd.MaintenanceNode))
+			"service '%s': clearing stale maintenance node '%s' setting (is current node)", sid,
+			sd.MaintenanceNode))
 		sd.MaintenanceNode = ""
 	}
 	if answered {
-		// a new uid lets the LRM start the service again should it go down; never before the result
-		// of the old one was seen, or failures would go unnoticed
+		// A new uid lets the LRM start the service again if it stops. It is set only after the result of
+		// the old uid was seen; otherwise failures would go unnoticed.
 		sd.UID = m.env.NewUID()
 	}
 }
@@ -160,7 +169,8 @@ func (m *Manager) moveStarted(sid string, cd *ha.ServiceConfig, sd *ha.ServiceSt
 				"moving service '%s' back to '%s', node came back from maintenance.", sid, back))
 			sd.MaintenanceNode = ""
 		} else if sd.Node != back {
-			m.env.Log(ha.LevelInfo, fmt.Sprintf("dropping maintenance fallback node '%s' for '%s'", back, sid))
+			m.env.Log(ha.LevelInfo, fmt.Sprintf("dropping maintenance fallback node '%s' for '%s'", back,
+				sid))
 			sd.MaintenanceNode = ""
 		}
 	}

@@ -7,17 +7,20 @@ import (
 )
 
 // The lock of a node proves that the node is dead only if its LRM held lock and watchdog while the
-// service was there. A guest can run on a node without that: it ran before it was configured for
-// HA, it arrived there by live migration a moment ago, its LRM was just restarted, or HA was
-// disarmed. Such a service is unprotected until the LRM of its node was seen active. An unprotected
-// service is not taken away from a node that disappears.
+// service was there. A guest can run on a node without that: it ran before it was configured for HA, it
+// has just arrived by live migration, its LRM was just restarted, or HA was disarmed. Such a service is
+// unprotected until the LRM of its node was seen active. If the node disappears, the master does not
+// recover an unprotected service.
 
-// markUnprotected notes that a guest may run on its node without protection. A status that the LRM
-// there wrote before proves nothing about the guest: the machine may have been reset since, and may
-// accept guests again although its new LRM can neither take the lock nor write that it has not, for
-// instance because its store cannot write. So the guest is protected when that LRM reports that it is
-// active in a status that was written later than everything that the manager knows now. Where writes
-// have no order, the last status counts.
+// markUnprotected records that a guest may run on its node without protection. A status that the LRM
+// wrote earlier proves nothing about the guest: the machine may have been reset since, and may accept
+// guests again although its new LRM can neither take the lock nor report that, for example because its
+// store cannot write.
+//
+// So the guest counts as protected only when the LRM reports that it is active in a status that was
+// written after everything that the manager knows now. For example, the guest arrives when the store is
+// at revision 40: a status that the LRM wrote at 38 proves nothing, a status that it writes at 43 does.
+// Without an order of writes the last status counts.
 func (m *Manager) markUnprotected(sd *ha.ServiceStatus) {
 	sd.Unprotected = m.unprotectedMark()
 	if m.protectedSince(sd) {
@@ -42,7 +45,7 @@ func (m *Manager) unprotectedMark() ha.Int {
 	return max(1, ha.Int(now))
 }
 
-// protectedSince reports whether the LRM of the service's node has written that it is active since the
+// protectedSince reports whether the LRM of the service's node has reported that it is active since the
 // guest arrived.
 func (m *Manager) protectedSince(sd *ha.ServiceStatus) bool {
 	if !m.lrmArmed(sd.Node) {
@@ -53,9 +56,9 @@ func (m *Manager) protectedSince(sd *ha.ServiceStatus) bool {
 }
 
 // lrmArmed reports whether the LRM of the node holds lock and watchdog and keeps them as long as a
-// service is configured there. An LRM that gives them back writes that in the same round. So for a
-// node that is away this still holds for what was there at that time: it left protected, and nothing
-// survives on it when its lock has expired.
+// service is configured there. An LRM that releases them reports that in the same round. So the last
+// report of an absent node still applies to the services that it had then: the node was protected when
+// it left, and nothing survives on it when its lock has expired.
 func (m *Manager) lrmArmed(node string) bool {
 	return m.lrmState[node] == ha.LRMActive && m.modes[node] == ha.ModeActive
 }
@@ -85,13 +88,15 @@ func (m *Manager) mustFence(sid string, sd *ha.ServiceStatus) bool {
 	if !m.reportedUnprotected[sid] {
 		m.reportedUnprotected[sid] = true
 		m.env.Log(ha.LevelWarning, fmt.Sprintf(
-			"service '%s' is not recovered from node '%s': the node was not guarded by its watchdog when it left", sid, sd.Node))
+			"service '%s' is not recovered from node '%s': "+
+				"the node was not guarded by its watchdog when it left",
+			sid, sd.Node))
 	}
 	return false
 }
 
 // seenStopped reports whether an external witness sees that the service does not run on the node. That
-// does not change later, since an LRM that is cut off starts nothing.
+// does not change later, because an LRM without quorum starts nothing.
 func (m *Manager) seenStopped(sid, node string) bool {
 	witness, ok := m.env.(ha.GuestWitness)
 	if !ok {

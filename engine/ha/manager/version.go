@@ -2,9 +2,8 @@ package manager
 
 import "strings"
 
-// compareVersions orders package versions the way package managers of Debian do: -1, 0 or 1. An
-// epoch (before a colon) and a revision (after the last dash) count separately; ~ sorts before the
-// end.
+// compareVersions orders package versions as Debian's package managers do, and returns -1, 0 or 1. An
+// epoch (before a colon) and a revision (after the last dash) count separately; ~ sorts before the end.
 func compareVersions(a, b string) int {
 	epochA, restA := splitEpoch(a)
 	epochB, restB := splitEpoch(b)
@@ -55,7 +54,7 @@ func compareRun(a, b string) int {
 	return 0
 }
 
-// weight of the first character in a run of non-digits: ~ before the end, letters before the rest.
+// weight ranks the first character in a run of non-digits: ~ before the end, letters before the rest.
 func weight(s string) int {
 	switch {
 	case s == "" || isDigit(s[0]):

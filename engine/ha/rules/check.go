@@ -6,7 +6,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
 )
 
-// Reasons for which a rule is dropped.
+// Reasons to drop a rule.
 const (
 	reasonReused         = "resource '%s' is already used in another node affinity rule"
 	reasonLonely         = "rule is ineffective as there are less than two resources"
@@ -48,17 +48,16 @@ func (p *problems) add(id, reason string) {
 	p.byRule[id] = append(p.byRule[id], reason)
 }
 
-// Check finds the enabled rules that contradict each other or cannot be kept on these nodes, sorted
-// by rule. All checks look at the whole input: a rule that is itself dropped still counts against
-// others.
+// Check finds the enabled rules that contradict each other or cannot be satisfied on these nodes, sorted
+// by rule. Every check sees the whole input: a rule that another check drops still counts.
 func Check(set Set, nodes []string) []Problem {
 	found := &problems{byRule: map[string][]string{}}
 	checkReuse(set, found)
 	checkSize(set, nodes, found)
 	checkContradiction(set, found)
 	checkPriorities(set, found)
-	checkTorn(set, found)
-	checkCrowded(set, found)
+	checkSplit(set, found)
+	checkTooFewNodes(set, found)
 	var out []Problem
 	for _, id := range sortedKeys(found.byRule) {
 		for _, reason := range found.byRule[id] {
@@ -68,7 +67,7 @@ func Check(set Set, nodes []string) []Problem {
 	return out
 }
 
-// checkReuse: a service may be in one node-affinity rule only.
+// checkReuse finds services in more than one node-affinity rule.
 func checkReuse(set Set, found *problems) {
 	users := map[string][]string{}
 	for _, id := range set.sortedIDs(config.NodeAffinity, "") {
@@ -86,7 +85,8 @@ func checkReuse(set Set, found *problems) {
 	}
 }
 
-// checkSize: affinity needs two services, and staying apart needs as many nodes as services.
+// checkSize finds rules with fewer than two services, and rules that keep apart more services than there
+// are nodes.
 func checkSize(set Set, nodes []string, found *problems) {
 	for _, id := range set.sortedIDs(config.ResourceAffinity, "") {
 		rule := set[id]
@@ -99,7 +99,7 @@ func checkSize(set Set, nodes []string, found *problems) {
 	}
 }
 
-// checkContradiction: two services cannot be kept together and apart.
+// checkContradiction finds services that are kept both together and apart.
 func checkContradiction(set Set, found *problems) {
 	for _, component := range positiveComponents(set) {
 		for _, negative := range set.sortedIDs(config.ResourceAffinity, config.Negative) {
@@ -114,7 +114,8 @@ func checkContradiction(set Set, found *problems) {
 	}
 }
 
-// checkPriorities: affinity between services is not defined for node rules with several priorities.
+// checkPriorities finds affinity between services of node rules with several priorities, which is not
+// defined.
 func checkPriorities(set Set, found *problems) {
 	for _, nodeRule := range set.sortedIDs(config.NodeAffinity, "") {
 		distinct := map[int]bool{}
@@ -133,8 +134,8 @@ func checkPriorities(set Set, found *problems) {
 	}
 }
 
-// checkTorn: services kept together must not be under different node rules.
-func checkTorn(set Set, found *problems) {
+// checkSplit finds services that are kept together but are in different node rules.
+func checkSplit(set Set, found *problems) {
 	for _, component := range positiveComponents(set) {
 		var touching []string
 		for _, id := range set.sortedIDs(config.NodeAffinity, "") {
@@ -154,8 +155,8 @@ func checkTorn(set Set, found *problems) {
 	}
 }
 
-// checkCrowded: services kept apart must not be confined to fewer nodes than they are.
-func checkCrowded(set Set, found *problems) {
+// checkTooFewNodes finds services that are kept apart but confined to fewer nodes than there are services.
+func checkTooFewNodes(set Set, found *problems) {
 	for _, negative := range set.sortedIDs(config.ResourceAffinity, config.Negative) {
 		allowed := map[string]bool{}
 		var confined, confining []string
@@ -183,9 +184,9 @@ func checkCrowded(set Set, found *problems) {
 
 // component is a set of positive rules connected by shared services.
 type component struct {
-	// ids in the order of a breadth-first walk from the first id.
+	// ids are in the order of a breadth-first walk from the first id.
 	ids []string
-	// resources of all of them, sorted.
+	// resources are those of all the rules, sorted.
 	resources []string
 }
 

@@ -9,9 +9,9 @@ import (
 // outsidePriority is the priority of nodes that a non-strict node rule does not name.
 const outsidePriority = -1
 
-// Compiled are rules by service.
+// Compiled holds rules as tables by service.
 type Compiled struct {
-	// Nodes is the priority of every node a service may use, for services with a node rule.
+	// Nodes holds, for services with a node rule, the priority of every node that the service may use.
 	Nodes map[string]map[string]int
 	// Together and Apart list the partners of a service, sorted.
 	Together, Apart map[string][]string
@@ -64,8 +64,8 @@ func without(list []string, drop string) []string {
 	return out
 }
 
-// NodesFor returns the nodes of online that a service may use, and of these the ones of the highest
-// priority class, both sorted.
+// NodesFor returns the nodes of online that a service may use, and those of them with the highest
+// priority, both sorted.
 func (c *Compiled) NodesFor(sid string, online []string) (allowed, preferred []string) {
 	priorities, limited := c.Nodes[sid]
 	if !limited {

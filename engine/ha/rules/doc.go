@@ -1,5 +1,5 @@
-// Package rules turns HA rules into what the scheduler asks for: it drops rules that cannot be kept
-// (Check), completes the rest (Normalize) and compiles them to tables by service (Compile), and it
-// answers which nodes a service may, should and must not use. It knows no node's state beyond what
-// it is given and never changes its input.
+// Package rules prepares HA rules for the scheduler. It drops rules that cannot be satisfied (Check),
+// completes the rest (Normalize), compiles them to tables by service (Compile), and answers which nodes
+// a service may, should and must not use. It never reads the state of a node beyond its arguments, and
+// never changes its input.
 package rules

@@ -152,8 +152,8 @@ func TestNormalizeIsDeterministicAndKeepsItsInput(t *testing.T) {
 	})
 }
 
-// TestCompiledTablesAgree: affinity is mutual, nobody is his own partner, and no two services are
-// both to be kept together and apart.
+// TestCompiledTablesAgree: affinity is mutual, no service is its own partner, and no two services are
+// kept both together and apart.
 func TestCompiledTablesAgree(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		set, _ := Normalize(drawSet(t), threeNodes)

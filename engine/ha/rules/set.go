@@ -13,7 +13,7 @@ const GroupRulePrefix = "ha-group-"
 // Set is a set of rules by id.
 type Set map[string]*config.Rule
 
-// Clone returns a copy that shares nothing.
+// Clone returns a deep copy.
 func (s Set) Clone() Set {
 	out := make(Set, len(s))
 	for id, rule := range s {
@@ -34,7 +34,7 @@ func (s Set) sortedIDs(kind, affinity string) []string {
 	return ids
 }
 
-// nextOrder is the ordinal given to inferred rules: one more than the smallest there is.
+// nextOrder returns the order of inferred rules: one more than the smallest order.
 func (s Set) nextOrder() int {
 	smallest := 0
 	for _, rule := range s {
@@ -45,7 +45,7 @@ func (s Set) nextOrder() int {
 	return smallest + 1
 }
 
-// lastOrder is the largest ordinal.
+// lastOrder returns the largest order.
 func (s Set) lastOrder() int {
 	largest := 0
 	for _, rule := range s {
@@ -54,9 +54,9 @@ func (s Set) lastOrder() int {
 	return largest
 }
 
-// AddGroups returns the rules completed by one node-affinity rule for each group that at least one
-// service uses. Groups without services say nothing and give no rule. A rule that an interrupted
-// migration already made of a group keeps its services: they may not name the group any more.
+// AddGroups returns the rules and one node-affinity rule for each group that at least one service uses.
+// A group without services gives no rule. If an interrupted migration has already made a rule of a
+// group, the rule keeps its services, even those that no longer name the group.
 func AddGroups(set Set, groups map[string]*config.Group, services map[string]*ha.ServiceConfig) Set {
 	out := set.Clone()
 	members := map[string][]string{}

@@ -18,7 +18,7 @@ const (
 //   - what stays apart from one member of a positive rule stays apart from all members,
 //   - a node rule for some members of a positive rule holds for all members.
 //
-// Completing a completed set changes nothing.
+// Normalizing a normalized set changes nothing.
 func Normalize(set Set, nodes []string) (Set, []Problem) {
 	out := set.Clone()
 	dropped := Check(out, nodes)
@@ -53,9 +53,9 @@ func mergePositive(set Set) {
 	}
 }
 
-// implyNegative looks at the rules of the administrator only: what is implied does not imply more.
-// Chains over two positive rules are kept by the members that the administrator named, the rest
-// follows them.
+// implyNegative considers only the rules of the administrator: implied rules do not imply further ones.
+// In a chain over two positive rules it is enough to keep apart the members that the administrator
+// named, because the other members follow them.
 func implyNegative(set Set) {
 	var negatives []*config.Rule
 	apart := map[[2]string]bool{}

@@ -8,13 +8,13 @@ import (
 // imbalanceDecimals is the precision at which two migrations count as equally good.
 const imbalanceDecimals = 1e15
 
-// Migration is a possible move of a service, or of a bundle of services under the name of its first
+// Migration is a possible move of a service, or of a bundle of services that is named after its first
 // one.
 type Migration struct {
 	SID, Source, Target string
-	// Stats is what leaves the source and arrives at the target.
+	// Stats is the load that leaves the source and arrives at the target.
 	Stats Stats
-	// UnlimitedCPU: the service counts as all CPUs of the node it is on.
+	// UnlimitedCPU is true if the service counts as all CPUs of its node.
 	UnlimitedCPU bool
 }
 
@@ -28,9 +28,8 @@ func (m Migration) before(o Migration) bool {
 	return m.Target < o.Target
 }
 
-// Imbalance tells how unevenly the nodes are loaded: the coefficient of variation (population
-// standard deviation divided by the mean) of (CPU load + memory load) / 2. 0 when nothing is
-// loaded.
+// Imbalance returns how unevenly the nodes are loaded: the coefficient of variation (population standard
+// deviation divided by the mean) of (CPU load + memory load) / 2. It is 0 when nothing is loaded.
 func (u *Usage) Imbalance() float64 {
 	loads := make([]load, len(u.names))
 	for i, name := range u.names {
@@ -62,7 +61,7 @@ func imbalance(loads []load) float64 {
 	return math.Sqrt(squares/n) / mean
 }
 
-// after returns the loads of all nodes when the migration is done.
+// after returns the loads of all nodes after the migration.
 func (u *Usage) after(m Migration) []load {
 	loads := make([]load, len(u.names))
 	for i, name := range u.names {
@@ -79,8 +78,8 @@ func (u *Usage) after(m Migration) []load {
 	return loads
 }
 
-// Best returns the migration after which the nodes are loaded most evenly, and that imbalance.
-// Equally good ones are ordered by service, source and target.
+// Best returns the migration after which the nodes are loaded most evenly, and the imbalance after it.
+// Ties are broken by service, source and target.
 func (u *Usage) Best(candidates []Migration) (best Migration, result float64, found bool) {
 	sorted := sortMigrations(candidates)
 	for _, m := range sorted {
@@ -92,8 +91,8 @@ func (u *Usage) Best(candidates []Migration) (best Migration, result float64, fo
 	return best, result, found
 }
 
-// BestByTopsis returns the migration that TOPSIS prefers, comparing the clusters the migrations
-// lead to, and the imbalance after it.
+// BestByTopsis returns the migration that leads to the cluster that TOPSIS scores best, and the
+// imbalance after it.
 func (u *Usage) BestByTopsis(candidates []Migration) (best Migration, result float64, found bool) {
 	sorted := sortMigrations(candidates)
 	rows := make([]alternative, len(sorted))

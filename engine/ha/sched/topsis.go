@@ -2,7 +2,7 @@ package sched
 
 import "math"
 
-// Criterion is one column of a decision matrix. All criteria here are better when smaller.
+// criterion is one column of a decision matrix. For every criterion a smaller value is better.
 type criterion int
 
 const (
@@ -13,17 +13,17 @@ const (
 	criteriaCount
 )
 
-// weights of the criteria before normalisation. Memory counts more than CPU, since it cannot be
-// shared.
+// weights are the weights of the criteria before normalisation. Memory counts more than CPU, because it
+// cannot be shared.
 var weights = [criteriaCount]float64{averageCPU: 1, highestCPU: 2, averageMem: 5, highestMem: 10}
 
 // alternative is one row of a decision matrix.
 type alternative [criteriaCount]float64
 
 // closeness scores alternatives with TOPSIS (technique for order preference by similarity to ideal
-// solution): columns are divided by their Euclidean length and weighted; the score is the distance
-// to the worst point divided by the sum of the distances to the worst and the best point. It lies
-// in [0, 1], more is better; an alternative that is best and worst at once (all are equal) scores
+// solution): columns are divided by their Euclidean length and weighted; the score is the distance to
+// the worst point divided by the sum of the distances to the worst and the best point. A score is in [0,
+// 1], and higher is better. When all alternatives are equal, each is best and worst at once and scores
 // 0.
 func closeness(rows []alternative) []float64 {
 	if len(rows) == 0 {
@@ -79,7 +79,7 @@ func distance(a, b *alternative) float64 {
 	return math.Sqrt(squares)
 }
 
-// summarize builds the row for a cluster whose nodes have these loads.
+// summarize returns the row for a cluster whose nodes have these loads.
 func summarize(loads []load) alternative {
 	var squaresCPU, squaresMem, maxCPU, maxMem float64
 	for _, l := range loads {
@@ -89,7 +89,7 @@ func summarize(loads []load) alternative {
 		squaresMem += float64(l.mem * l.mem)
 	}
 	n := float64(len(loads))
-	// One is added so that the step from 0.002 to 0.004 does not look like the step from 0.4 to
+	// One is added so that the step from 0.002 to 0.004 does not count as much as the step from 0.4 to
 	// 0.8.
 	return alternative{
 		averageCPU: 1 + math.Sqrt(squaresCPU/n),

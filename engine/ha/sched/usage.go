@@ -6,14 +6,14 @@ import (
 
 // Stats is an amount of resources.
 type Stats struct {
-	// CPU in CPUs, MemBytes in bytes.
+	// CPU is in CPUs, MemBytes in bytes.
 	CPU, MemBytes float64
 }
 
 func (s Stats) plus(o Stats) Stats  { return Stats{s.CPU + o.CPU, s.MemBytes + o.MemBytes} }
 func (s Stats) minus(o Stats) Stats { return Stats{s.CPU - o.CPU, s.MemBytes - o.MemBytes} }
 
-// node is a candidate with its size and what is in use.
+// node is a candidate with its size and its present use.
 type node struct {
 	name     string
 	size     Stats
@@ -36,11 +36,11 @@ func fraction(part, whole float64) float64 {
 	return part / whole
 }
 
-// Usage is what the nodes of a cluster carry at one moment.
+// Usage is the load of the nodes of a cluster at one moment.
 type Usage struct {
 	nodes map[string]*node
 	names []string
-	// weighted: nodes are compared by their resources and not only by their number of services.
+	// weighted is true if nodes are compared by their resources, false if by their number of services.
 	weighted bool
 }
 
@@ -50,7 +50,7 @@ func NewBasic() *Usage { return &Usage{nodes: map[string]*node{}} }
 // NewWeighted returns an empty usage that compares nodes by CPU and memory.
 func NewWeighted() *Usage { return &Usage{nodes: map[string]*node{}, weighted: true} }
 
-// AddNode adds a node of this size with something in use from the start.
+// AddNode adds a node of this size with this initial use.
 func (u *Usage) AddNode(name string, size, used Stats) {
 	if u.nodes[name] == nil {
 		u.names = append(u.names, name)
@@ -59,14 +59,14 @@ func (u *Usage) AddNode(name string, size, used Stats) {
 	u.nodes[name] = &node{name: name, size: size, used: used}
 }
 
-// Has tells whether a node was added.
+// Has reports whether a node was added.
 func (u *Usage) Has(name string) bool { return u.nodes[name] != nil }
 
 // Names returns the nodes, sorted.
 func (u *Usage) Names() []string { return append([]string(nil), u.names...) }
 
-// AddService counts one service on a node. stats is what it adds to the use of the node; a service
-// without a CPU limit (0 CPUs, limited false) counts as the whole node. Unknown nodes are ignored.
+// AddService counts one service on a node. stats is what it adds to the use of the node; with
+// unlimitedCPU it counts as all CPUs of the node. Unknown nodes are ignored.
 func (u *Usage) AddService(name string, stats Stats, unlimitedCPU bool) {
 	n := u.nodes[name]
 	if n == nil {
@@ -83,7 +83,7 @@ func (n *node) demand(stats Stats, unlimitedCPU bool) Stats {
 	return stats
 }
 
-// Scores returns a score for each node, lower is better, as if the service were started there.
+// Scores returns a score for each node, as if the service were started there. Lower is better.
 func (u *Usage) Scores(stats Stats, unlimitedCPU bool) map[string]float64 {
 	out := make(map[string]float64, len(u.names))
 	if !u.weighted {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-sim/holdfast/engine/ha"
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
 	"github.com/holdfast-sim/holdfast/scenarios/draw"
 	"github.com/holdfast-sim/holdfast/scenarios/pve/clustergen"
@@ -96,9 +97,9 @@ func TestWhatIsTakenAwayComesBack(t *testing.T) {
 			ends[string(c.Parsed().CRM.Verb)]++
 		}
 	}
-	require.Equal(t, len(machines), ends[config.CommandArm], "on every machine")
-	require.NotZero(t, ends[config.CommandDisableMaintenance])
-	require.Zero(t, ends[config.CommandDisableMaintenance]%len(machines))
+	require.Equal(t, len(machines), ends[string(ha.CommandArm)], "on every machine")
+	require.NotZero(t, ends[string(ha.CommandDisableMaintenance)])
+	require.Zero(t, ends[string(ha.CommandDisableMaintenance)]%len(machines))
 }
 
 func TestWhatCannotBeDrawnIsRefused(t *testing.T) {

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/ha"
-	"github.com/holdfast-sim/holdfast/engine/ha/config"
 	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
 )
 
@@ -51,12 +50,12 @@ func (o *operator) commands(duration time.Duration) (out []haspec.Command) {
 func (o *operator) restoring(duration time.Duration) (out []haspec.Command) {
 	for _, on := range o.nodes {
 		if o.everDisarmed {
-			out = append(out, haspec.Command{At: duration, On: on, Run: config.CommandArm})
+			out = append(out, haspec.Command{At: duration, On: on, Run: string(ha.CommandArm)})
 		}
 		for _, node := range o.nodes {
 			if o.everMaintained[node] {
 				out = append(out, haspec.Command{At: duration + restoreLater, On: on,
-					Run: config.CommandDisableMaintenance + " " + node})
+					Run: string(ha.CommandDisableMaintenance) + " " + node})
 			}
 		}
 	}
@@ -72,14 +71,14 @@ func (o *operator) command() string {
 	case what < 4:
 		return ""
 	case what < 7:
-		return strings.Join([]string{config.CommandMigrate, sid, node}, " ")
+		return strings.Join([]string{string(ha.CommandMigrate), sid, node}, " ")
 	case what < 9:
-		return strings.Join([]string{config.CommandRelocate, sid, node}, " ")
+		return strings.Join([]string{string(ha.CommandRelocate), sid, node}, " ")
 	case what < 11:
 		states := []ha.RequestedState{ha.WantStarted, ha.WantStarted, ha.WantStopped, ha.WantDisabled}
 		return string(haspec.VerbSet) + " " + sid + " state " + string(states[value])
 	case what == 11:
-		return fmt.Sprintf("%s %s %d", config.CommandStop, sid, value*10)
+		return fmt.Sprintf("%s %s %d", string(ha.CommandStop), sid, value*10)
 	case what < 14:
 		return o.maintain(node)
 	case what == 14:
@@ -97,19 +96,19 @@ func (o *operator) maintain(node string) string {
 	for _, out := range o.nodes {
 		if o.maintained[out] {
 			delete(o.maintained, out)
-			return config.CommandDisableMaintenance + " " + out
+			return string(ha.CommandDisableMaintenance) + " " + out
 		}
 	}
 	o.maintained[node], o.everMaintained[node] = true, true
-	return config.CommandEnableMaintenance + " " + node
+	return string(ha.CommandEnableMaintenance) + " " + node
 }
 
 // arm disarms the manager in one of the two ways, or arms it if it is disarmed.
 func (o *operator) arm(value int) string {
 	if o.disarmed {
 		o.disarmed = false
-		return config.CommandArm
+		return string(ha.CommandArm)
 	}
 	o.disarmed, o.everDisarmed = true, true
-	return config.CommandDisarm + " " + string([]ha.DisarmMode{ha.DisarmFreeze, ha.DisarmIgnore}[value%2])
+	return string(ha.CommandDisarm) + " " + string([]ha.DisarmMode{ha.DisarmFreeze, ha.DisarmIgnore}[value%2])
 }

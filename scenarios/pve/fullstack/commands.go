@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/holdfast-sim/holdfast/engine/ha/config"
+	"github.com/holdfast-sim/holdfast/engine/ha"
 	"github.com/holdfast-sim/holdfast/engine/ha/conformance"
 	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
@@ -108,15 +108,15 @@ func (t *translator) daemonCommand(at time.Duration, verb, name string, args []s
 
 // crmCommand translates a command to the CRM of a node.
 func (t *translator) crmCommand(at time.Duration, name string, args []string) error {
-	switch args[0] {
-	case config.CommandEnableMaintenance, config.CommandDisableMaintenance:
+	switch ha.CommandVerb(args[0]) {
+	case ha.CommandEnableMaintenance, ha.CommandDisableMaintenance:
 		t.order(at, args[0]+" "+name)
-	case config.CommandDisarm:
+	case ha.CommandDisarm:
 		if len(args) != 2 {
 			return conformance.ErrCommand
 		}
 		t.order(at, args[0]+" "+args[1])
-	case config.CommandArm:
+	case ha.CommandArm:
 		t.order(at, args[0])
 	case "stop", "start":
 		t.orderOn(at, name, args[0]+"-crm")
@@ -153,10 +153,10 @@ func (t *translator) serviceCommand(at time.Duration, sid string, args []string)
 	if len(args) == 0 {
 		return conformance.ErrCommand
 	}
-	switch verb := args[0]; verb {
+	switch verb := args[0]; ha.CommandVerb(verb) {
 	case "started", "stopped", "disabled", "ignored", "enabled":
 		t.order(at, "set "+sid+" state "+verb)
-	case config.CommandMigrate, config.CommandRelocate, config.CommandStop:
+	case ha.CommandMigrate, ha.CommandRelocate, ha.CommandStop:
 		if len(args) != 2 {
 			return conformance.ErrCommand
 		}
