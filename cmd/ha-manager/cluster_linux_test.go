@@ -206,14 +206,14 @@ func (c *cluster) tryHealth(node int) (h hostapi.Health, err error) {
 	return h, json.NewDecoder(answer.Body).Decode(&h)
 }
 
-// life is a time in which a service ran on a node.
-type life struct {
+// runInterval is a time in which a service ran on a node.
+type runInterval struct {
 	node     int
 	from, to int64
 }
 
-// lives reads what the services' keepers have taken down, in the order of their beginnings.
-func (c *cluster) lives(sid string) (out []life) {
+// runIntervals returns the intervals that the services' keepers have recorded, in the order of their starts.
+func (c *cluster) runIntervals(sid string) (out []runInterval) {
 	for i := range c.nodes {
 		files, err := filepath.Glob(c.path(i, programs.RecordFiles))
 		require.NoError(c.t, err)
@@ -229,20 +229,20 @@ func (c *cluster) lives(sid string) (out []life) {
 					continue // cut off, or of another
 				}
 				if r.Record.Phase == programs.Starting {
-					out = append(out, life{node: i, from: r.At})
+					out = append(out, runInterval{node: i, from: r.At})
 				}
 				out[len(out)-1].to = r.At
 			}
 		}
 	}
-	slices.SortFunc(out, func(a, b life) int { return int(a.from - b.from) })
+	slices.SortFunc(out, func(a, b runInterval) int { return int(a.from - b.from) })
 	return out
 }
 
-// neverTwice: no service ran on two nodes at any instant, as far as signs of life tell.
+// neverTwice: no service ran on two nodes at any instant, as far as their records show.
 func (c *cluster) neverTwice(sids ...string) {
 	for _, sid := range sids {
-		all := c.lives(sid)
+		all := c.runIntervals(sid)
 		for i := 1; i < len(all); i++ {
 			require.Less(c.t, all[i-1].to, all[i].from, "%s ran twice at a time: %+v", sid, all)
 		}

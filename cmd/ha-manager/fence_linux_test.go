@@ -90,16 +90,16 @@ func TestADeviceIsNeeded(t *testing.T) {
 
 	c.freeze(lost)
 	c.untilContains(n1, "fence "+name+" (failed: ", "unable to reach the device")
-	time.Sleep(3 * 120 * time.Second / 20) // three lives of a lock
+	time.Sleep(3 * 120 * time.Second / 20) // three times the TTL of a lock
 	require.Contains(t, withoutTimes(c.must("status")), fmt.Sprintf("service vm:2 (%s, fence)\n", name))
-	require.Len(t, c.lives("vm:2"), 1)
+	require.Len(t, c.runIntervals("vm:2"), 1)
 
 	require.NoError(t, os.Remove(broken))
 	other := fmt.Sprint("n", n2+n3-lost+1) // where nothing runs yet
 	c.untilContains(n1, fmt.Sprintf("service vm:2 (%s, started)", other))
-	require.Eventually(t, func() bool { return len(c.lives("vm:2")) == 2 }, waitLimit, 50*time.Millisecond)
+	require.Eventually(t, func() bool { return len(c.runIntervals("vm:2")) == 2 }, waitLimit, 50*time.Millisecond)
 	c.neverTwice("vm:1", "vm:2")
-	require.Len(t, c.lives("vm:2"), 2)
+	require.Len(t, c.runIntervals("vm:2"), 2)
 	calls, err := os.ReadFile(filepath.Join(filepath.Dir(agent), "calls"))
 	require.NoError(t, err)
 	require.Regexp(t, fmt.Sprintf(`(plug%d off\n)+plug%d status\n`, lost+1, lost+1), string(calls))

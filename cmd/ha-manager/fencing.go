@@ -16,7 +16,10 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 )
 
-func (t *tool) fence() *cobra.Command {
+// fenceCommands are the commands under "ha-manager fence".
+type fenceCommands struct{ *tool }
+
+func (t fenceCommands) fence() *cobra.Command {
 	group := commandGroup(&cobra.Command{Use: "fence", Short: "the devices that switch lost nodes off"})
 	group.AddCommand(t.fenceSet(), t.fenceConfig(), t.fenceMode())
 	return group
@@ -26,7 +29,7 @@ func (t *tool) fence() *cobra.Command {
 const maxFenceBytes = 512 << 10
 
 // fenceSet replaces the file after it has checked it as the master will.
-func (t *tool) fenceSet() *cobra.Command {
+func (t fenceCommands) fenceSet() *cobra.Command {
 	return &cobra.Command{Use: "set FILE", Short: "install a file with fence devices (-: standard input)",
 		Args: exactly(1),
 		Long: `Installs a file with the device that switches each node off, in the order of trying:
@@ -94,7 +97,7 @@ func checkFence(text string) error {
 	return nil
 }
 
-func (t *tool) fenceConfig() *cobra.Command {
+func (t fenceCommands) fenceConfig() *cobra.Command {
 	return &cobra.Command{Use: "config", Short: "show the fence devices as they are written",
 		Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -110,7 +113,7 @@ func (t *tool) fenceConfig() *cobra.Command {
 // fencingKey begins the line of datacenter.cfg with the accepted proof of a node's death.
 const fencingKey = "fencing:"
 
-func (t *tool) fenceMode() *cobra.Command {
+func (t fenceCommands) fenceMode() *cobra.Command {
 	var modes []string
 	for _, mode := range ha.FencingModes() {
 		modes = append(modes, string(mode))

@@ -49,8 +49,11 @@ func noGroups(cmd *cobra.Command, a *api, prefix string) error {
 	return nil
 }
 
+// groupCommands are the commands for HA groups.
+type groupCommands struct{ *tool }
+
 // changeGroups edits the groups, unless they are gone.
-func (t *tool) changeGroups(cmd *cobra.Command, doing string,
+func (t groupCommands) changeGroups(cmd *cobra.Command, doing string,
 	change func([]config.Section) ([]config.Section, error)) error {
 	a, err := t.connect()
 	if err != nil {
@@ -65,7 +68,7 @@ func (t *tool) changeGroups(cmd *cobra.Command, doing string,
 	return t.changeSections(cmd, haproc.GroupsPath, checkGroups, change)
 }
 
-func (t *tool) groupAdd() *cobra.Command {
+func (t groupCommands) groupAdd() *cobra.Command {
 	var cmd *cobra.Command
 	cmd = &cobra.Command{Use: "groupadd GROUP", Short: "create an HA group (use rules instead)",
 		Args: exactly(1),
@@ -85,7 +88,7 @@ func (t *tool) groupAdd() *cobra.Command {
 	return withOptions(cmd, groupOptions)
 }
 
-func (t *tool) groupSet() *cobra.Command {
+func (t groupCommands) groupSet() *cobra.Command {
 	var cmd *cobra.Command
 	var unset []string
 	cmd = &cobra.Command{Use: "groupset GROUP", Short: "change an HA group", Args: exactly(1),
@@ -101,7 +104,7 @@ func (t *tool) groupSet() *cobra.Command {
 	return withChanges(withOptions(cmd, groupOptions), &unset)
 }
 
-func (t *tool) groupRemove() *cobra.Command {
+func (t groupCommands) groupRemove() *cobra.Command {
 	return &cobra.Command{Use: "groupremove GROUP", Short: "remove an HA group", Args: exactly(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return t.changeGroups(cmd, "delete", func(all []config.Section) ([]config.Section, error) {
@@ -114,7 +117,7 @@ func (t *tool) groupRemove() *cobra.Command {
 		}}
 }
 
-func (t *tool) groupConfig() *cobra.Command {
+func (t groupCommands) groupConfig() *cobra.Command {
 	return t.printing(&cobra.Command{Use: "groupconfig", Short: "list the HA groups", Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			a, err := t.connect()

@@ -13,9 +13,12 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/store"
 )
 
+// guestCommands are the commands under "ha-manager guest".
+type guestCommands struct{ *tool }
+
 // guest manages the configurations of the services themselves, for which real clusters have other tools.
 // A service belongs to the node that has its configuration.
-func (t *tool) guest() *cobra.Command {
+func (t guestCommands) guest() *cobra.Command {
 	group := commandGroup(&cobra.Command{Use: "guest",
 		Short: "the configurations of services: what runs, and on which node",
 		Long: `A service has a configuration on exactly one node; the HA manager moves it with the service.
@@ -24,7 +27,7 @@ These commands create, list and remove configurations. They start and stop nothi
 	return group
 }
 
-func (t *tool) guestCreate() *cobra.Command {
+func (t guestCommands) guestCreate() *cobra.Command {
 	var node, command string
 	var memory, cores int
 	cmd := &cobra.Command{Use: "create SID --node NODE", Short: "create the configuration of a service",
@@ -35,7 +38,7 @@ func (t *tool) guestCreate() *cobra.Command {
 				return err
 			}
 			if node == "" || strings.Contains(node, "/") || strings.Contains(sid, "/") {
-				return fmt.Errorf("%w: --node says on which node it lives, by its name", errUsage)
+				return fmt.Errorf("%w: --node must name the node on which the guest will be", errUsage)
 			}
 			if strings.ContainsAny(command, " \t\r\n[") {
 				return fmt.Errorf(
@@ -63,7 +66,7 @@ func (t *tool) guestCreate() *cobra.Command {
 				return text.String(), nil
 			})
 		}}
-	cmd.Flags().StringVar(&node, "node", "", "the `node` where it lives at first")
+	cmd.Flags().StringVar(&node, "node", "", "the `node` on which it will be at first")
 	cmd.Flags().StringVar(&command, "command", "",
 		"the `name` of its command in the ha.json of the nodes (default: their default)")
 	cmd.Flags().IntVar(&memory, "memory", 512, "its size in `MiB`, for schedulers that look at it")
@@ -71,7 +74,7 @@ func (t *tool) guestCreate() *cobra.Command {
 	return cmd
 }
 
-func (t *tool) guestList() *cobra.Command {
+func (t guestCommands) guestList() *cobra.Command {
 	type row struct {
 		SID  string `json:"sid"`
 		Node string `json:"node"`
@@ -97,7 +100,7 @@ func (t *tool) guestList() *cobra.Command {
 		}})
 }
 
-func (t *tool) guestDestroy() *cobra.Command {
+func (t guestCommands) guestDestroy() *cobra.Command {
 	return &cobra.Command{Use: "destroy SID",
 		Short: "remove the configuration of a service that is not under HA", Args: exactly(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

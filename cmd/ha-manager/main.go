@@ -53,7 +53,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return exitFailed
 }
 
-// tool is what every command needs.
+// tool is what every command needs. The types that embed it hold the commands, one type per group.
 type tool struct {
 	api    string
 	format format
@@ -89,9 +89,16 @@ func newRoot() *cobra.Command {
 		return fmt.Errorf("%w: %w", errUsage, err)
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(t.status(), t.config(), t.add(), t.remove(), t.set(), t.move("migrate"),
-		t.move("relocate"), t.crmCommand(), t.rules(), t.groupAdd(), t.groupSet(), t.groupRemove(),
-		t.groupConfig(), t.guest(), t.fence())
+	resources, moves, groups := resourceCommands{t}, moveCommands{t}, groupCommands{t}
+	root.AddCommand(
+		t.status(),
+		resources.config(), resources.add(), resources.remove(), resources.set(),
+		moves.move("migrate"), moves.move("relocate"), moves.crmCommand(),
+		ruleCommands{t}.rules(),
+		groups.groupAdd(), groups.groupSet(), groups.groupRemove(), groups.groupConfig(),
+		guestCommands{t}.guest(),
+		fenceCommands{t}.fence(),
+	)
 	return root
 }
 

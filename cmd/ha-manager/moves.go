@@ -16,8 +16,11 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha/rules"
 )
 
+// moveCommands are the commands that the master executes.
+type moveCommands struct{ *tool }
+
 // send adds a line to the master's commands.
-func (t *tool) send(cmd *cobra.Command, line string) error {
+func (t moveCommands) send(cmd *cobra.Command, line string) error {
 	if _, err := config.ParseCommand(line); err != nil {
 		return fmt.Errorf("%w: %w", errUsage, err)
 	}
@@ -39,7 +42,7 @@ func (a *api) send(ctx context.Context, line string) error {
 }
 
 // sendFor sends a command about a service that must be configured. check, when set, can refuse it.
-func (t *tool) sendFor(cmd *cobra.Command, sid, line string, check func(a *api, v *view) error) error {
+func (t moveCommands) sendFor(cmd *cobra.Command, sid, line string, check func(a *api, v *view) error) error {
 	a, v, err := t.writableView(cmd.Context())
 	if err != nil {
 		return err
@@ -56,7 +59,7 @@ func (t *tool) sendFor(cmd *cobra.Command, sid, line string, check func(a *api, 
 }
 
 // move returns the command migrate or relocate.
-func (t *tool) move(how string) *cobra.Command {
+func (t moveCommands) move(how string) *cobra.Command {
 	short := "move a running resource to another node"
 	if how == "relocate" {
 		short = "stop a resource and start it on another node"
@@ -128,7 +131,7 @@ func (v *view) partners(ctx context.Context, a *api, w io.Writer, how, sid, targ
 	return nil
 }
 
-func (t *tool) crmCommand() *cobra.Command {
+func (t moveCommands) crmCommand() *cobra.Command {
 	group := commandGroup(&cobra.Command{Use: "crm-command", Short: "send a command to the master"})
 	stop := &cobra.Command{Use: "stop SID TIMEOUT",
 		Short: "stop a resource within so many seconds (0: at once)", Args: exactly(2),
@@ -160,7 +163,7 @@ configured. It takes effect when every LRM has closed its watchdog connection: s
 	return group
 }
 
-func (t *tool) maintenance() *cobra.Command {
+func (t moveCommands) maintenance() *cobra.Command {
 	group := commandGroup(&cobra.Command{Use: "node-maintenance",
 		Short: "move services away from a node, and back"})
 	for _, how := range []string{"enable", "disable"} {

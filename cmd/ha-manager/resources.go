@@ -61,7 +61,10 @@ func sameDigest(cmd *cobra.Command, text string) error {
 	return nil
 }
 
-func (t *tool) config() *cobra.Command {
+// resourceCommands are the commands that show and change the resources under HA.
+type resourceCommands struct{ *tool }
+
+func (t resourceCommands) config() *cobra.Command {
 	var kind string
 	cmd := &cobra.Command{Use: "config", Short: "list the configured resources", Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -148,7 +151,7 @@ func apply(cmd *cobra.Command, service *ha.ServiceConfig) error {
 type resourceChange func(a *api, sid string, services map[string]*ha.ServiceConfig) error
 
 // changeResource edits one entry of the resources file.
-func (t *tool) changeResource(cmd *cobra.Command, word, kind string, change resourceChange) error {
+func (t resourceCommands) changeResource(cmd *cobra.Command, word, kind string, change resourceChange) error {
 	sid, err := sidOf(word, kind)
 	if err != nil {
 		return err
@@ -177,7 +180,7 @@ func (t *tool) changeResource(cmd *cobra.Command, word, kind string, change reso
 	})
 }
 
-func (t *tool) add() *cobra.Command {
+func (t resourceCommands) add() *cobra.Command {
 	var cmd *cobra.Command
 	var kind string
 	cmd = &cobra.Command{Use: "add SID", Short: "put a resource under HA", Args: exactly(1),
@@ -211,7 +214,7 @@ func homeOf(cmd *cobra.Command, a *api, sid string) (string, error) {
 	return homes(present)[sid], err
 }
 
-func (t *tool) set() *cobra.Command {
+func (t resourceCommands) set() *cobra.Command {
 	var cmd *cobra.Command
 	var unset []string
 	cmd = &cobra.Command{Use: "set SID", Short: "change a resource's options", Args: exactly(1),
@@ -260,7 +263,7 @@ func resetProperties(service *ha.ServiceConfig, names []string) error {
 	return nil
 }
 
-func (t *tool) remove() *cobra.Command {
+func (t resourceCommands) remove() *cobra.Command {
 	var cmd *cobra.Command
 	cmd = &cobra.Command{Use: "remove SID", Short: "take a resource out of HA; it keeps running",
 		Args: exactly(1),
@@ -287,7 +290,7 @@ func (t *tool) remove() *cobra.Command {
 }
 
 // purge removes a resource from all rules, and removes rules that are left without resources.
-func (t *tool) purge(cmd *cobra.Command, sid string) error {
+func (t resourceCommands) purge(cmd *cobra.Command, sid string) error {
 	a, err := t.connect()
 	if err != nil {
 		return err

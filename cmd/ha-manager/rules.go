@@ -28,7 +28,10 @@ func checkRules(text string) error {
 	return firstProblem(problems, err)
 }
 
-func (t *tool) rules() *cobra.Command {
+// ruleCommands are the commands under "ha-manager rules".
+type ruleCommands struct{ *tool }
+
+func (t ruleCommands) rules() *cobra.Command {
 	group := commandGroup(&cobra.Command{Use: "rules", Short: "rules for where resources may run"})
 	remove := &cobra.Command{Use: "remove RULE", Short: "remove a rule", Args: exactly(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -47,7 +50,7 @@ func ruleKind(kind string) error {
 	return nil
 }
 
-func (t *tool) rulesAdd() *cobra.Command {
+func (t ruleCommands) rulesAdd() *cobra.Command {
 	var cmd *cobra.Command
 	cmd = &cobra.Command{Use: "add node-affinity|resource-affinity RULE", Short: "create a rule",
 		Args: exactly(2),
@@ -71,7 +74,7 @@ func (t *tool) rulesAdd() *cobra.Command {
 	return withOptions(cmd, ruleOptions)
 }
 
-func (t *tool) rulesSet() *cobra.Command {
+func (t ruleCommands) rulesSet() *cobra.Command {
 	var cmd *cobra.Command
 	var unset []string
 	cmd = &cobra.Command{Use: "set node-affinity|resource-affinity RULE", Short: "change a rule",
@@ -97,7 +100,7 @@ var ruleShape = sectionShape{key: "rule", kind: "type",
 	title: func(s config.Section) string { return s.Kind + ": " + s.ID },
 	id:    func(s config.Section) string { return s.ID }}
 
-func (t *tool) rulesConfig() *cobra.Command {
+func (t ruleCommands) rulesConfig() *cobra.Command {
 	var kind, resource string
 	cmd := &cobra.Command{Use: "config", Short: "show the rules as they are written", Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -133,7 +136,7 @@ type ruleRow struct {
 	Errors    []string `json:"errors,omitempty"`
 }
 
-func (t *tool) rulesList() *cobra.Command {
+func (t ruleCommands) rulesList() *cobra.Command {
 	return t.printing(&cobra.Command{Use: "list", Short: "list the rules, and which contradict each other",
 		Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -56,7 +56,7 @@ func servicesBegin(t *testing.T, c *cluster) {
 	}
 	require.Equal(t, "ct:200\n\tfailback 0\n\tstate started\n\nservice:web\n\tmax_restart 2\n\tstate started\n\n"+
 		"vm:100\n\tcomment the shop\n\tstate started\n", c.must("config"))
-	require.Len(t, c.lives("ct:200"), 1)
+	require.Len(t, c.runIntervals("ct:200"), 1)
 
 	for _, command := range [][]string{{"groupadd", "g", "--nodes", "n1"}, {"groupconfig"}, {"set", "vm:100", "--group", "g"}} {
 		code, _, errs := c.ask(n1, command...)
@@ -74,7 +74,7 @@ func servicesMove(t *testing.T, c *cluster) {
 	c.until(n1, "service service:web (n2, started)")
 	c.must("crm-command", "relocate", "service:web", "n3")
 	c.until(n1, "service service:web (n3, started)")
-	require.Len(t, c.lives("service:web"), 3)
+	require.Len(t, c.runIntervals("service:web"), 3)
 	c.must("set", "service:web", "--state", "stopped")
 	c.until(n1, "service service:web (n3, stopped)")
 	c.must("set", "service:web", "--state", "started")
@@ -98,23 +98,23 @@ func nodesRest(t *testing.T, c *cluster) {
 	c.must("migrate", "ct:200", "n1")
 	c.until(n2, "service ct:200 (n1, started)")
 
-	begun := len(c.lives("vm:100"))
+	begun := len(c.runIntervals("vm:100"))
 	c.must("crm-command", "disarm-ha", "freeze")
 	c.until(n2, "fencing disarmed (CRM watchdog released)", "lrm n1 (disarm mode, watchdog released, %T)",
 		"lrm n2 (disarm mode, watchdog released, %T)", "service vm:100 (n1, freeze)")
 	c.must("crm-command", "arm-ha")
 	c.until(n2, "fencing armed (CRM watchdog active)", "lrm n1 (active, watchdog active, %T)", "service vm:100 (n1, started)")
-	require.Len(t, c.lives("vm:100"), begun, "nothing was touched meanwhile")
+	require.Len(t, c.runIntervals("vm:100"), begun, "nothing was touched meanwhile")
 }
 
 func powerIsLost(t *testing.T, c *cluster) {
-	begun := map[string]int{"vm:100": len(c.lives("vm:100")), "ct:200": len(c.lives("ct:200"))}
+	begun := map[string]int{"vm:100": len(c.runIntervals("vm:100")), "ct:200": len(c.runIntervals("ct:200"))}
 	c.off(n1)
 	c.until(n2, "service vm:100 (n2, started)", "service ct:200 (n2, started)")
 	for sid, before := range begun {
-		lives := c.lives(sid)
-		require.Len(t, lives, before+1, "%s starts elsewhere, once", sid)
-		require.Equal(t, n2, lives[before].node)
+		intervals := c.runIntervals(sid)
+		require.Len(t, intervals, before+1, "%s starts elsewhere, once", sid)
+		require.Equal(t, n2, intervals[before].node)
 	}
 	c.on(n1)
 	c.until(n2, "service vm:100 (n1, started)", "lrm n1 (active, watchdog active, %T)")
@@ -127,9 +127,9 @@ func powerIsLost(t *testing.T, c *cluster) {
 func aDaemonDies(t *testing.T, c *cluster) {
 	for _, how := range []unix.Signal{unix.SIGKILL, unix.SIGSTOP} {
 		before := c.health(n3)
-		lives := len(c.lives("service:web"))
+		intervals := len(c.runIntervals("service:web"))
 		require.NoError(t, unix.Kill(before.PID, how))
-		require.Eventually(t, func() bool { return len(c.lives("service:web")) == lives+1 }, waitLimit, 100*time.Millisecond)
+		require.Eventually(t, func() bool { return len(c.runIntervals("service:web")) == intervals+1 }, waitLimit, 100*time.Millisecond)
 		c.until(n2, "service service:web (n3, started)", "lrm n3 (active, watchdog active, %T)")
 		require.Equal(t, before.Boot+1, c.health(n3).Boot, "the machine was reset")
 		c.neverTwice("service:web")
@@ -138,17 +138,17 @@ func aDaemonDies(t *testing.T, c *cluster) {
 
 // aDaemonIsRestarted, as for an update: its services do not notice.
 func aDaemonIsRestarted(t *testing.T, c *cluster) {
-	before, lives := c.health(n2), len(c.lives("ct:200"))
+	before, intervals := c.health(n2), len(c.runIntervals("ct:200"))
 	require.NoError(t, unix.Kill(before.PID, unix.SIGTERM))
 	require.Eventually(t, func() bool { h, err := c.tryHealth(n2); return err == nil && h.PID != before.PID }, waitLimit, 100*time.Millisecond)
 	c.until(n1, "service ct:200 (n2, started)", "lrm n2 (active, watchdog active, %T)")
 	require.Equal(t, before.Boot, c.health(n2).Boot, "the node was not reset")
-	require.Len(t, c.lives("ct:200"), lives)
+	require.Len(t, c.runIntervals("ct:200"), intervals)
 }
 
 // aNodeShutsDown in good order: its services are stopped, then others take them.
 func aNodeShutsDown(t *testing.T, c *cluster) {
-	lives := len(c.lives("service:web"))
+	intervals := len(c.runIntervals("service:web"))
 	require.NoError(t, c.nodes[n3].Process.Signal(unix.SIGTERM))
 	ended := make(chan error, 1)
 	go func() { ended <- c.nodes[n3].Wait() }()
@@ -159,9 +159,9 @@ func aNodeShutsDown(t *testing.T, c *cluster) {
 		t.Fatal("the node does not end")
 	}
 	c.nodes[n3] = nil
-	require.Eventually(t, func() bool { return len(c.lives("service:web")) == lives+1 }, waitLimit, 100*time.Millisecond)
+	require.Eventually(t, func() bool { return len(c.runIntervals("service:web")) == intervals+1 }, waitLimit, 100*time.Millisecond)
 	c.on(n3)
-	on := c.lives("service:web")[lives].node
+	on := c.runIntervals("service:web")[intervals].node
 	require.NotEqual(t, n3, on)
 	c.until(n1, "lrm n3 (idle, watchdog standby, %T)", fmt.Sprintf("service service:web (n%d, started)", on+1))
 	c.must("migrate", "service:web", "n3")
