@@ -16,6 +16,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
 )
 
 // Process is the name of the process on a machine.
@@ -61,7 +63,7 @@ type Order struct {
 }
 
 // Encode returns the request as JSON.
-func (r Request) Encode() []byte { return encode(r) }
+func (r Request) Encode() []byte { return env.EncodeJSON(r) }
 
 // DecodeOrder reads an order from JSON. It returns ErrRequest for anything else.
 func DecodeOrder(data []byte) (Order, error) {
@@ -70,15 +72,6 @@ func DecodeOrder(data []byte) (Order, error) {
 		return o, fmt.Errorf("%w: %w", ErrRequest, err)
 	}
 	return o, nil
-}
-
-// encode returns the JSON form of a message.
-func encode(v any) []byte {
-	data, err := json.Marshal(v)
-	if err != nil {
-		panic("initd: encoding plain values: " + err.Error())
-	}
-	return data
 }
 
 // Options configure the process.

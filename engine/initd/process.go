@@ -66,7 +66,7 @@ func (p *Init) Step(ev env.Event) {
 		if err := p.take(ev.Input); err != nil {
 			answer = Answer{Error: err.Error()}
 		}
-		p.env.Complete(ev.Op, encode(answer))
+		p.env.Complete(ev.Op, env.EncodeJSON(answer))
 	case env.TimerFired:
 		if ev.ID == timerWithin && p.going != "" {
 			p.env.Log().Warn("a process does not end in time", "process", p.opts.Services[p.next].Name)
@@ -127,7 +127,7 @@ func (p *Init) single(r Request) error {
 	case !p.up[r.Service]:
 		return nil // it has ended already
 	}
-	if err := p.env.Local(r.Service, encode(Order{Stay: r.Verb == Stop})); err != nil {
+	if err := p.env.Local(r.Service, env.EncodeJSON(Order{Stay: r.Verb == Stop})); err != nil {
 		return fmt.Errorf("asking %s to end: %w", r.Service, err)
 	}
 	return nil
@@ -165,7 +165,7 @@ func (p *Init) ask(s Service) {
 		return
 	}
 	order := Order{Down: true, Reboot: p.going == Reboot, Stay: true}
-	if err := p.env.Local(s.Name, encode(order)); err != nil {
+	if err := p.env.Local(s.Name, env.EncodeJSON(order)); err != nil {
 		p.env.SetTimer(timerRetry, retryPause)
 		return
 	}

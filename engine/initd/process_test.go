@@ -181,7 +181,7 @@ func FuzzDecodeOrder(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		o, err := DecodeOrder(data)
 		if err == nil {
-			again, err := DecodeOrder(encode(o))
+			again, err := DecodeOrder(env.EncodeJSON(o))
 			require.NoError(t, err)
 			require.Equal(t, o, again)
 		}

@@ -88,7 +88,7 @@ func (f *Fake) abandon() {
 
 // send sends a request to the host.
 func (f *Fake) send(t *env.Task, r guestRequest) error {
-	for message := encodeMessage(r); ; t.Sleep(time.Second) {
+	for message := env.EncodeJSON(r); ; t.Sleep(time.Second) {
 		err := f.env.Local(HostProcess, message)
 		if err == nil {
 			return nil

@@ -187,7 +187,7 @@ func (h *Host) serve(t *env.Task, from string, r guestRequest) {
 
 // reply answers a process. A process that has ended needs no answer.
 func (h *Host) reply(t *env.Task, to string, a guestAnswer) {
-	for message := encodeMessage(a); errors.Is(h.env.Local(to, message), env.ErrLocalFull); {
+	for message := env.EncodeJSON(a); errors.Is(h.env.Local(to, message), env.ErrLocalFull); {
 		t.Sleep(time.Second)
 	}
 }
@@ -241,8 +241,8 @@ func (h *Host) takes(mean time.Duration) time.Duration {
 // UseRequest returns the message to [HostProcess] that sets what a guest uses on any machine. Send it to
 // all machines. A nil use lets the guest follow its schedule again.
 func UseRequest(sid string, use *Use) []byte {
-	return encodeMessage(guestRequest{Op: opUse, SID: sid, Use: use})
+	return env.EncodeJSON(guestRequest{Op: opUse, SID: sid, Use: use})
 }
 
 // CrashRequest returns the message to [HostProcess] that makes a guest end by itself.
-func CrashRequest(sid string) []byte { return encodeMessage(guestRequest{Op: opCrash, SID: sid}) }
+func CrashRequest(sid string) []byte { return env.EncodeJSON(guestRequest{Op: opCrash, SID: sid}) }

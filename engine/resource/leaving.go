@@ -201,7 +201,7 @@ func (h *Host) exchange(t *env.Task, o *outgoing, p packet, want string) (why, d
 	}
 }
 
-func (h *Host) send(to env.MachineID, p packet) { h.env.Send(to, 0, encodeMessage(p)) }
+func (h *Host) send(to env.MachineID, p packet) { h.env.Send(to, 0, env.EncodeJSON(p)) }
 
 // decided takes the decision of the process that requested a migration.
 func (h *Host) decided(r *guestRequest) {

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
 )
 
 // LoadKey is the key under which a machine publishes its [Load], see engine/status.
@@ -32,11 +34,7 @@ var ErrLoad = errors.New("malformed load")
 
 // Encode returns the JSON form of a load.
 func (l *Load) Encode() json.RawMessage {
-	b, err := json.Marshal(l)
-	if err != nil {
-		panic("resource: encoding a load: " + err.Error())
-	}
-	return b
+	return env.EncodeJSON(l)
 }
 
 // DecodeLoad reads a load. It returns ErrLoad for malformed input.

@@ -113,14 +113,6 @@ const (
 // ErrMalformed means that a message cannot be decoded.
 var ErrMalformed = errors.New("malformed message about a guest")
 
-func encodeMessage(v any) []byte {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic("resource: encoding a message: " + err.Error())
-	}
-	return b
-}
-
 func decodeRequest(data []byte) (r guestRequest, err error) {
 	if err := json.Unmarshal(data, &r); err != nil {
 		return r, fmt.Errorf("%w: %w", ErrMalformed, err)

@@ -149,7 +149,7 @@ func TestAProgramThatEndsByItselfIsSeen(t *testing.T) {
 		require.NoError(t, d.Start(task, guestSID, nil))
 		s, err = d.Status(task, guestSID)
 		require.NoError(t, err)
-		require.Equal(t, Status{Running: true, Incarnation: "3"}, s, "a restart shows in its life")
+		require.Equal(t, Status{Running: true, Incarnation: "3"}, s, "a restart is a new incarnation")
 	})
 }
 

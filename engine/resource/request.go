@@ -1,6 +1,6 @@
 package resource
 
-import "encoding/json"
+import "github.com/holdfast-sim/holdfast/engine/env"
 
 // StartRequest returns the message to [HostProcess] that starts a guest by hand, without the knowledge
 // of the HA manager.
@@ -11,9 +11,5 @@ func StartRequest(sid string) []byte { return requestOf(opStart, sid) }
 func LeaveRequest(sid string) []byte { return requestOf(opLeave, sid) }
 
 func requestOf(op, sid string) []byte {
-	b, err := json.Marshal(guestRequest{ID: "by-hand", Op: op, SID: sid})
-	if err != nil {
-		panic("resource: encoding a request: " + err.Error())
-	}
-	return b
+	return env.EncodeJSON(guestRequest{ID: "by-hand", Op: op, SID: sid})
 }

@@ -164,22 +164,22 @@ func TestTheLoadFollowsTheGuests(t *testing.T) {
 }
 
 func FuzzMessages(f *testing.F) {
-	f.Add(encodeMessage(guestRequest{ID: "a/1", Op: opStart, SID: guestSID, Conf: guestConf}))
-	f.Add(encodeMessage(guestRequest{Op: opUse, SID: guestSID, Use: &Use{1, 2}}))
-	f.Add(encodeMessage(guestAnswer{ID: "a/1", Stage: stageProgress, Percent: 40}))
-	f.Add(encodeMessage(packet{Kind: packetPrepare, ID: "n1/1/a", SID: guestSID, Pieces: 20, Conf: &Conf{MemoryBytes: 5}}))
-	f.Add(encodeMessage(packet{Kind: packetPiece, ID: "n1/1/a", SID: guestSID, Piece: 3, Pieces: 20}))
+	f.Add(env.EncodeJSON(guestRequest{ID: "a/1", Op: opStart, SID: guestSID, Conf: guestConf}))
+	f.Add(env.EncodeJSON(guestRequest{Op: opUse, SID: guestSID, Use: &Use{1, 2}}))
+	f.Add(env.EncodeJSON(guestAnswer{ID: "a/1", Stage: stageProgress, Percent: 40}))
+	f.Add(env.EncodeJSON(packet{Kind: packetPrepare, ID: "n1/1/a", SID: guestSID, Pieces: 20, Conf: &Conf{MemoryBytes: 5}}))
+	f.Add(env.EncodeJSON(packet{Kind: packetPiece, ID: "n1/1/a", SID: guestSID, Piece: 3, Pieces: 20}))
 	f.Add([]byte((&Load{Uses: Use{1, 2}, Services: map[string]Use{guestSID: {3, 4}}}).Encode()))
 	f.Add([]byte(`{"kind":"piece","id":"x","sid":"y","piece":5,"pieces":3}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if r, err := decodeRequest(data); err == nil {
-			again, err := decodeRequest(encodeMessage(r))
+			again, err := decodeRequest(env.EncodeJSON(r))
 			require.NoError(t, err)
 			require.Equal(t, r.Op, again.Op)
 			_ = ParseConf(r.Conf)
 		}
 		if a, err := decodeAnswer(data); err == nil {
-			_, err := decodeAnswer(encodeMessage(a))
+			_, err := decodeAnswer(env.EncodeJSON(a))
 			require.NoError(t, err)
 			_ = migrationError(&a)
 		}
@@ -206,7 +206,7 @@ func FuzzForeignPackets(f *testing.F) {
 		for i, k := range kinds[:min(len(kinds), 60)] {
 			p := packet{Kind: all[int(k)%len(all)], ID: fmt.Sprint("x", seed%3), SID: guestSID, Pieces: 2, Conf: &Conf{}}
 			p.Piece = (i + int(seed)) % 3
-			b.hosts[2].Send(env.MachineID(i%2), 0, encodeMessage(p))
+			b.hosts[2].Send(env.MachineID(i%2), 0, env.EncodeJSON(p))
 			b.world.RunFor(10 * time.Millisecond)
 		}
 		b.hosts[2].Send(0, 0, kinds[:min(len(kinds), 2000)])

@@ -79,7 +79,7 @@ func (c *Client) Set(key string, value json.RawMessage) error {
 
 func (c *Client) publish(key string) {
 	// If the process does not run now, it gets the value when it starts.
-	_ = c.env.Local(Process, encode(request{Op: opSet, Key: key, Value: c.values[key]}))
+	_ = c.env.Local(Process, env.EncodeJSON(request{Op: opSet, Key: key, Value: c.values[key]}))
 }
 
 // Get returns the values that the nodes of this node's ring published last. Nodes that have published
@@ -92,7 +92,7 @@ func (c *Client) Get(
 	}
 	c.number++
 	id := c.number
-	if err := c.env.Local(Process, encode(request{ID: id, Op: opGet, Key: key})); err != nil {
+	if err := c.env.Local(Process, env.EncodeJSON(request{ID: id, Op: opGet, Key: key})); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	q := &question{}

@@ -170,7 +170,7 @@ func (s *Server) answer(to string, r *request) {
 			a.Nodes[id] = v
 		}
 	}
-	if err := s.env.Local(to, encode(a)); errors.Is(err, env.ErrLocalFull) {
+	if err := s.env.Local(to, env.EncodeJSON(a)); errors.Is(err, env.ErrLocalFull) {
 		s.env.Log().Warn("a process does not take its answer", "process", to)
 	}
 }
@@ -184,7 +184,7 @@ func (s *Server) send() {
 	for key, o := range s.own {
 		m.Values[key] = o.value
 	}
-	payload := encode(m)
+	payload := env.EncodeJSON(m)
 	if len(payload) > maxMessageBytes {
 		s.env.Log().Error("there is more to say than fits", "bytes", len(payload), "limit", maxMessageBytes)
 		s.due = false

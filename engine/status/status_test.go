@@ -302,12 +302,12 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"op":"set","key":"load","value":null}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if s, err := decodeAnnouncement(data); err == nil {
-			again, err := decodeAnnouncement(encode(s))
+			again, err := decodeAnnouncement(env.EncodeJSON(s))
 			require.NoError(t, err)
 			require.Len(t, again.Values, len(s.Values))
 		}
 		if r, err := decodeRequest(data); err == nil {
-			again, err := decodeRequest(encode(r))
+			again, err := decodeRequest(env.EncodeJSON(r))
 			require.NoError(t, err)
 			require.Equal(t, r.Key, again.Key)
 		}

@@ -48,14 +48,6 @@ type answer struct {
 	Nodes map[ring.NodeID]json.RawMessage `json:"nodes,omitempty"`
 }
 
-func encode(v any) []byte {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic("status: encoding a message: " + err.Error())
-	}
-	return b
-}
-
 // decodeAnnouncement reads another node's message.
 func decodeAnnouncement(data []byte) (s announcement, err error) {
 	if len(data) > maxMessageBytes {

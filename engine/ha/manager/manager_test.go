@@ -170,7 +170,7 @@ func (b *orderedBench) Revision() (uint64, error) {
 // An agent's word counts for a guest only if it was said after the guest came, whoever is master.
 func TestAnOlderStatusProtectsNobody(t *testing.T) {
 	b := &orderedBench{bench: newBench("a", "b"), revision: 10}
-	b.lrm["b"].Written = 7 // "active", in a life of the machine that is over
+	b.lrm["b"].Written = 7 // "active", in an earlier incarnation of the machine
 	b.add("vm:1", "b", ha.WantStarted)
 	c := NewCRM(b)
 	for range 3 {
