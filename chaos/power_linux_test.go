@@ -41,7 +41,7 @@ func TestPowerCutEndsEverything(t *testing.T) {
 	for _, r := range run.Records {
 		require.False(t, r.Machine == p[0].Machine && r.Process != "machine" && r.At > p[0].At && r.At < p[1].At)
 	}
-	require.Contains(t, run.Verdicts[0].Details[len(run.Verdicts[0].Details)-1], "says nothing of what disks lose")
+	require.Contains(t, run.Verdicts[0].Details[len(run.Verdicts[0].Details)-1], "does not show what disks lose")
 }
 
 // arming is a driver that arms the watchdog of a machine when its program is ready; no process renews it.
@@ -68,7 +68,7 @@ func (a *arming) Ready(ctx context.Context, m scenarios.Machine, c scenarios.Con
 	return a.Driver.Ready(ctx, m, c)
 }
 
-func TestWatchdogResetsAMachineThatStandsStill(t *testing.T) {
+func TestWatchdogResetsAPausedMachine(t *testing.T) {
 	s := scenarios.New("reset").Story("A watchdog without renewals, on a paused machine.").Machines(3).
 		Warmup(10*time.Second).Duration(110*time.Second).Quiescence(20*time.Second).
 		At(10*time.Second).PauseMachine("n1").For(80*time.Second).Subject(register.Kind, nil).MustBuild()

@@ -50,7 +50,7 @@ func (r *remarks) verdict(out *scenarios.Run) linearizability.Verdict {
 	for _, f := range out.Scenario.Faults {
 		if f.Kind == fault.PowerCut {
 			r.note("a power cut ended everything on its machine, but what was not synced survived: " +
-				"this run says nothing of what disks lose")
+				"this run does not show what disks lose")
 			break
 		}
 	}

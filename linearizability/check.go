@@ -12,7 +12,7 @@ import (
 // Model is a sequential specification; package models has those that come with the project.
 type Model = models.Model
 
-// History is what [Check] judges: the operations, and what the system says about itself.
+// History is what [Check] judges: the operations, and the system's own log.
 type History struct {
 	// Header is that of the recording; Check does not need it.
 	Header history.Header
@@ -20,7 +20,7 @@ type History struct {
 	Ops []history.Operation
 	// Witness is the system's own log, nil if there is none.
 	Witness *Witness
-	// AnyStart says that the operations begin in an unknown state, as in what [Minimize] returns.
+	// AnyStart means that the operations begin in an unknown state, as in what [Minimize] returns.
 	// It takes a model with Unknown.
 	AnyStart bool
 }
@@ -40,7 +40,7 @@ type Report struct {
 	Model    string   `json:"model"`
 	Validity Validity `json:"validity"`
 	Method   Method   `json:"method"`
-	// Reason says why the validity is Unknown, or is empty.
+	// Reason is why the validity is Unknown; otherwise it is empty.
 	Reason     string      `json:"reason,omitempty"`
 	Violations []Violation `json:"violations,omitempty"`
 	Stats      Stats       `json:"stats"`

@@ -139,7 +139,7 @@ func TestPartialWitness(t *testing.T) {
 	require.Equal(t, lin.Valid, report.Validity, "%+v", report)
 }
 
-// A search that hits a limit says unknown and says why; the limit holds.
+// TestLimits: a search that reaches a limit returns unknown with the reason, and the limit holds.
 func TestLimits(t *testing.T) {
 	g := gen.Store(gen.Config{Seed: 1, Ops: 1500, Clients: 40, Keys: 4, UnknownPpm: 100_000})
 	for i := range g.Ops { // without revisions nothing but a search can place a write

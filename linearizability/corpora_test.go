@@ -61,7 +61,7 @@ func labelledHistories(t testing.TB) (all []labelled) {
 	return all
 }
 
-// Every public history is judged as its label says.
+// TestPublicHistories: every public history gets the verdict of its label.
 func TestPublicHistories(t *testing.T) {
 	all := labelledHistories(t)
 	require.Greater(t, len(all), 50)

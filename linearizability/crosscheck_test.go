@@ -77,9 +77,9 @@ func order(kind Kind) bool {
 	return false
 }
 
-// The certificate and porcupine agree about random histories, good and broken:
-//   - what the certificate proves with a witness, porcupine accepts, with and without what the witness says;
-//   - what the certificate refutes by order or content, porcupine refutes once it knows the outcomes;
+// TestCrossCheckWithPorcupine: the certificate and porcupine agree about random histories, valid and broken:
+//   - if the certificate proves a history with a witness, porcupine accepts it with and without the witness;
+//   - if the certificate refutes order or content, porcupine refutes the history once it knows the outcomes;
 //   - without a witness, where revisions alone decide, the two agree exactly.
 func TestCrossCheckWithPorcupine(t *testing.T) {
 	m, err := models.Store(nil)

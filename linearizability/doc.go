@@ -11,7 +11,7 @@
 // [CheckLocks] and [CheckSingleRunner] judge what only one may hold or run at a time. A [Monitor] judges
 // while a run goes on. [CheckFile] does what Check does for files, also those of Jepsen.
 //
-// A verdict is valid, invalid or unknown. The package never says valid when time, memory or evidence ran
+// A verdict is valid, invalid or unknown. The package never returns valid when time, memory or evidence ran
 // out, never takes times from a witness, and never changes the history that it judges. DESIGN.md beside
 // this file gives the argument behind the certificate, and its limits.
 package linearizability

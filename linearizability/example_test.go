@@ -40,7 +40,7 @@ func Example() {
 	// write w0 of motd = "new" was acknowledged at 12.31 s with revision 2; the read r2 began at 12.40 s and returned revision 1 ("old", last changed at 1)
 }
 
-// A write timed out. The system's own log tells that it happened, and at which revision.
+// A write timed out. The system's own log shows that it happened, and at which revision.
 func ExampleNewWitness() {
 	witness, err := lin.NewWitness([]history.WitnessEntry{
 		{Rev: 1, F: "create", Key: "a", Value: json.RawMessage(`"x"`), ID: "c1-1", Node: "n1"},

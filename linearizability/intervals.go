@@ -22,7 +22,7 @@ type Span struct {
 	// Op is the call that began the span; Token is the fencing token it returned, 0 if none.
 	Op    history.Operation
 	Token uint64
-	// End says in words what ended the sure part.
+	// End describes what ended the sure part.
 	End string
 }
 

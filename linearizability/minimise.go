@@ -257,15 +257,15 @@ func (s *minimiser) dropMutations(ops []history.Operation) []history.Operation {
 	return ops
 }
 
-// maxNarrated bounds how many operations an explanation tells one by one.
+// maxNarrated limits how many operations an explanation describes one by one.
 const maxNarrated = 12
 
-// narrate says in words why the operations of a search's counterexample have no order.
+// narrate explains why the operations of a search's counterexample have no order.
 func narrate(m *Model, ops []history.Operation, anyStart bool) string {
 	if len(ops) > maxNarrated {
 		return fmt.Sprintf(
 			"no order of these %d operations explains their answers; the first is %s, the last is %s",
-			len(ops), tell(&ops[0]), tell(&ops[len(ops)-1]))
+			len(ops), describe(&ops[0]), describe(&ops[len(ops)-1]))
 	}
 	text := "no order explains these answers: "
 	if anyStart {
@@ -275,13 +275,13 @@ func narrate(m *Model, ops []history.Operation, anyStart bool) string {
 		if i > 0 {
 			text += "; "
 		}
-		text += tell(&ops[i])
+		text += describe(&ops[i])
 	}
 	return text + stuck(m, ops)
 }
 
-// tell describes one operation of a search's counterexample.
-func tell(op *history.Operation) string {
+// describe describes one operation of a search's counterexample.
+func describe(op *history.Operation) string {
 	switch op.Outcome {
 	case history.Info:
 		return fmt.Sprintf("%s was called at %s with unknown outcome", what(op), seconds(op.Call))

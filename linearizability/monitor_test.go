@@ -33,7 +33,8 @@ func watch(t *testing.T, g *gen.History) (*lin.Violation, int) {
 	return nil, len(events)
 }
 
-// A monitor never speaks about a correct store, and what it says about a broken one is confirmed by Check.
+// TestMonitor: a monitor reports nothing for a correct store, and Check confirms what it reports for a
+// broken one.
 func TestMonitor(t *testing.T) {
 	for seed := range uint64(200) {
 		g := gen.Store(gen.Config{Seed: seed, Ops: 200, Clients: 6, Keys: 4, UnknownPpm: 50_000, Tree: seed%2 == 0,

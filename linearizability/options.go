@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Limits of a check, unless an [Option] says otherwise.
+// Limits of a check, unless an [Option] sets others.
 const (
 	// DefaultTimeout bounds the search. The certificate needs no limit: it is linear.
 	DefaultTimeout = 60 * time.Second
@@ -19,7 +19,7 @@ const (
 	maxViolations = 64
 )
 
-// Arbiter says when porcupine judges a history that another method has already judged.
+// Arbiter determines when porcupine judges a history that another method has already judged.
 type Arbiter uint8
 
 const (
@@ -68,7 +68,7 @@ func WithSearchLimit(ops int) Option { return func(o *options) { o.searchOps = o
 // WithParallelism bounds how many searches run at once.
 func WithParallelism(n int) Option { return func(o *options) { o.parallelism = max(1, n) } }
 
-// WithArbiter says when porcupine judges again.
+// WithArbiter sets when porcupine judges again.
 func WithArbiter(a Arbiter) Option { return func(o *options) { o.arbiter = a } }
 
 // WithSample sets how many of a million small histories porcupine judges as well. Which ones depends only on

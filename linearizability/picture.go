@@ -153,7 +153,7 @@ func (r rows) around(context []history.Operation) []porcupine.Annotation {
 			end = max(op.Ended, op.Call)
 		}
 		notes = append(notes, porcupine.Annotation{ClientId: r.of(op.Process), Start: op.Call, End: end,
-			Description: opName(op), Details: tell(op), TextColor: "#444444", BackgroundColor: "#e4e4e4"})
+			Description: opName(op), Details: describe(op), TextColor: "#444444", BackgroundColor: "#e4e4e4"})
 	}
 	return notes
 }

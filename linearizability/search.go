@@ -38,7 +38,7 @@ type budget struct {
 	whole  *budget      // the budget that this is a part of, with a context of its own; nil for the whole
 }
 
-// hold counts bytes that a running search takes, or gives back, and returns what all hold now.
+// hold adds bytes to the memory held by all searches (negative: releases them), and returns the new total.
 func (b *budget) hold(bytes int64) int64 {
 	if b.whole != nil {
 		b = b.whole

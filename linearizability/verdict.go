@@ -53,16 +53,16 @@ func (v *Validity) UnmarshalText(text []byte) error {
 	return fmt.Errorf("%w %q: use valid, invalid or unknown", ErrValidity, text)
 }
 
-// Verdict is what one checker says about one run.
+// Verdict is the result of one checker for one run.
 type Verdict struct {
-	// Checker names who speaks, such as "store" or "single-runner".
+	// Checker is the checker's name, such as "store" or "single-runner".
 	Checker  string   `json:"checker"`
 	Validity Validity `json:"validity"`
 	// Summary is one sentence for a person.
 	Summary string `json:"summary"`
 	// Violations are what was found wrong, the most telling first.
 	Violations []Violation `json:"violations,omitempty"`
-	// Evidence are the operations that the summary speaks of, in the order of their calls.
+	// Evidence are the operations that the summary mentions, in the order of their calls.
 	Evidence []history.Operation `json:"evidence,omitempty"`
 	// Details are further facts, one line each: counts, limits hit, how the verdict was reached.
 	Details []string `json:"details,omitempty"`

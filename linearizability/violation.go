@@ -68,7 +68,7 @@ func (k Kind) Title() string {
 // Violation is one thing that is wrong, with what proves it.
 type Violation struct {
 	Kind Kind `json:"kind"`
-	// Explain says in words what happened, naming operations, times and revisions.
+	// Explain describes what happened, naming operations, times and revisions.
 	Explain string `json:"explain"`
 	// Ops are the operations involved, in the order of their calls.
 	Ops []history.Operation `json:"ops,omitempty"`

@@ -30,7 +30,7 @@ func TestBroken(t *testing.T) {
 	})
 }
 
-// requirePlaced checks that every problem says where it is.
+// requirePlaced checks that every problem has its place.
 func requirePlaced(t require.TestingT, err error) {
 	var problems strictyaml.Problems
 	require.ErrorAs(t, err, &problems)

@@ -24,7 +24,7 @@ func (m majority) Done(_ totem.Configuration, infos []NodeInfo) cpg.Quorum {
 		QuorumVotes: uint32(m.nodes/2 + 1)}
 }
 
-// testClient records what it is told; it says Hello when the cluster process is there.
+// testClient records the messages that it receives. It sends Hello when the cluster process is up.
 type testClient struct {
 	env  env.Env
 	got  []cpg.Message
@@ -131,7 +131,7 @@ func TestConfigThenQuorumThenMessages(t *testing.T) {
 	texts := c.texts()
 	require.Equal(t, []string{"1.8 2: before", "config 0 1.8 [2 3] greeting=false",
 		"config 1 2.c [2 3] greeting=false", "quorum 2.c true"}, texts)
-	// Its own processes see the cluster process go; the store there says Hello to the next one.
+	// The processes of its machine see the cluster process end; the store sends Hello to the next one.
 	require.Equal(t, 0, c.busy)
 }
 
@@ -178,7 +178,7 @@ func TestReformIsLimitedInRateAndNotForgotten(t *testing.T) {
 	require.Equal(t, before+2, rings())
 }
 
-func TestClientThatDoesNotKeepUpIsGreetedAnew(t *testing.T) {
+func TestSlowClientIsGreetedAgain(t *testing.T) {
 	w := newWorld(t, 2)
 	w.RunFor(2 * time.Second)
 	full := true
@@ -225,7 +225,7 @@ func TestLeaveOperation(t *testing.T) {
 	require.Equal(t, []ring.NodeID{1, 2}, w.procs[0].node.Members(), "no member waits for a timeout")
 }
 
-func TestExchangeTellsEverybodyTheSame(t *testing.T) {
+func TestExchangeGivesAllMembersTheSameInfos(t *testing.T) {
 	var x exchange
 	c := totem.Configuration{Ring: ring.ID{Seq: 4, Rep: 1}, Members: []ring.NodeID{1, 2, 3}}
 	x.begin(c)

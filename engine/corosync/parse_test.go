@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestMessages shows what every broken file gets told. Commands:
+// TestMessages shows the messages for every broken file. Commands:
 //
 //	parse file   errors, or "ok", with warnings
 //	format file  the canonical form

@@ -260,8 +260,8 @@ func TestVotesChangedInSync(t *testing.T) {
 	require.Equal(t, uint32(6), w.voters[3].Decision().Votes)
 }
 
-// Two files with different votes for the device: the higher number counts, until the quorate side
-// has said otherwise.
+// TestDeviceVotesDiffer: of two files with different votes for the device the higher number counts,
+// until the quorate side announces another.
 func TestDeviceVotesDiffer(t *testing.T) {
 	w := newWorld(t, 3, func(c *Config) {
 		c.Device, c.DeviceVotes, c.ExpectedVotes = true, uint32(c.Self), 5

@@ -11,19 +11,19 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ring"
 )
 
-// slowNode is one node of the slow, obvious votequorum: what the man page says, for a cluster whose
+// slowNode is one node of a slow, obvious votequorum that follows the man page, for a cluster whose
 // rings form at once.
 type slowNode struct {
 	votes, expected, need uint32
 	quorate, waits, up    bool
-	// lives counts restarts; memories of an earlier life do not count.
-	lives int
+	// incarnation counts restarts; what a node knew of an earlier incarnation does not count.
+	incarnation int
 }
 
 // slowRing is a ring that had a majority of the votes.
 type slowRing struct {
-	members []ring.NodeID
-	lives   map[ring.NodeID]int // of the nodes that decided so, in which incarnation
+	members     []ring.NodeID
+	incarnation map[ring.NodeID]int // of the nodes that decided so, in which incarnation
 }
 
 type slowCluster struct {
@@ -34,17 +34,17 @@ type slowCluster struct {
 }
 
 func (s *slowCluster) boot(id ring.NodeID) {
-	lives := 0
+	incarnation := 0
 	if n := s.nodes[id]; n != nil {
-		lives = n.lives + 1
+		incarnation = n.incarnation + 1
 	}
 	sum := uint32(0)
 	for _, v := range s.configured {
 		sum += v
 	}
 	s.nodes[id] = &slowNode{votes: s.configured[id], expected: sum, waits: s.waitForAll, up: true,
-		lives: lives,
-		need:  majority(sum)}
+		incarnation: incarnation,
+		need:        majority(sum)}
 }
 
 // majority finds the smallest number that is more than half, by trying.
@@ -128,9 +128,9 @@ func (s *slowCluster) judge(members []ring.NodeID, total uint32) {
 		n.waits = s.waitForAll && !n.quorate
 	}
 	if len(remembering) > 0 {
-		r := slowRing{members: members, lives: map[ring.NodeID]int{}}
+		r := slowRing{members: members, incarnation: map[ring.NodeID]int{}}
 		for _, id := range remembering {
-			r.lives[id] = s.nodes[id].lives
+			r.incarnation[id] = s.nodes[id].incarnation
 		}
 		s.majorities = append(s.majorities, r)
 	}
@@ -139,8 +139,8 @@ func (s *slowCluster) judge(members []ring.NodeID, total uint32) {
 // tieWon looks at the whole past: the latest ring with a majority that a member remembers.
 func (s *slowCluster) tieWon(members []ring.NodeID, need uint32) bool {
 	remembers := func(id ring.NodeID, r slowRing) bool {
-		lives, took := r.lives[id]
-		return took && lives == s.nodes[id].lives
+		incarnation, took := r.incarnation[id]
+		return took && incarnation == s.nodes[id].incarnation
 	}
 	for _, r := range slices.Backward(s.majorities) {
 		if !slices.ContainsFunc(members, func(id ring.NodeID) bool { return remembers(id, r) }) {

@@ -18,7 +18,7 @@ type acknowledgements struct {
 	unconfirmed []*pending
 }
 
-// reset forgets a ring that is over.
+// reset drops the state of the closed ring.
 func (a *acknowledgements) reset() {
 	a.position, a.byNode, a.unconfirmed = 0, map[ring.NodeID]ack{}, nil
 }
@@ -69,7 +69,7 @@ func (a *acknowledgements) confirmed(c *state.Config, at uint64) bool {
 	return votes >= c.AckVotes()
 }
 
-// advance answers, in order, what is confirmed: changes, their refusals and reads alike.
+// advance answers the confirmed operations in order: changes, refusals and reads.
 func (a *acknowledgements) advance() {
 	for len(a.unconfirmed) > 0 {
 		p := a.unconfirmed[0]

@@ -110,7 +110,7 @@ type Response struct {
 	Actual uint64 `json:"actual,omitempty"`
 	// Remembered reports that an earlier attempt had carried out the change.
 	Remembered bool `json:"remembered,omitempty"`
-	// Changed answers watch: something at the path may be different from what it was.
+	// Changed is the answer to a watch: the path may have changed since the requested revision.
 	Changed bool `json:"changed,omitempty"`
 	// Entry answers read; Entries list and dump, in the order of paths; Paths a list of names.
 	Entry   *EntryInfo  `json:"entry,omitempty"`

@@ -34,7 +34,7 @@ type applier struct {
 	queue []ordered // delivered, not yet carried out
 }
 
-// enqueue takes a command or marker. What is delivered at the same time is carried out together.
+// enqueue takes a delivered command or marker. All that arrive at one instant are applied in one batch.
 func (a *applier) enqueue(o ordered) {
 	switch {
 	case a.ring.decision == nil:
@@ -47,7 +47,8 @@ func (a *applier) enqueue(o ordered) {
 	}
 }
 
-// enqueueBacklog takes what was ordered while the state was fetched, as far as the state does not contain it.
+// enqueueBacklog takes the messages that were ordered while the state was fetched, without those that the
+// state already contains.
 func (a *applier) enqueueBacklog(backlog []ordered, position uint64) {
 	for _, o := range backlog {
 		if o.at > position {

@@ -32,7 +32,7 @@ type fetchRequest struct {
 	from ring.NodeID
 }
 
-// reset forgets a ring that is over.
+// reset drops the state of the closed ring.
 func (c *catchUp) reset() {
 	c.fetching, c.tries, c.backlog, c.backlogBytes, c.backlogFrom, c.requests = false, 0, nil, 0, 0, nil
 }
@@ -43,7 +43,7 @@ func (c *catchUp) start(at uint64) {
 	c.sendFetch()
 }
 
-// end returns what was ordered while the state was fetched.
+// end ends the fetch and returns the messages that were ordered meanwhile.
 func (c *catchUp) end() []ordered {
 	backlog := c.backlog
 	c.fetching, c.backlog, c.backlogBytes = false, nil, 0
@@ -51,8 +51,8 @@ func (c *catchUp) end() []ordered {
 	return backlog
 }
 
-// keep keeps what is ordered while the state that it applies to is on its way. When that grows too long, it
-// is dropped and the state is asked for again, from a later position.
+// keep appends a message to the backlog, until the state that it applies to has arrived. A backlog that
+// grows beyond maxBacklogBytes is dropped, and the state is requested again from a later position.
 func (c *catchUp) keep(o ordered) {
 	c.backlog = append(c.backlog, o)
 	c.backlogBytes += o.bytes()
@@ -65,7 +65,7 @@ func (c *catchUp) keep(o ordered) {
 	c.sendFetch()
 }
 
-// fetchTriesBeforeReform is how often the state is asked for before a new ring is.
+// fetchTriesBeforeReform is how often the state is requested before the store requests a new ring.
 const fetchTriesBeforeReform = 3
 
 // sendFetch asks for the state: first the decision's source, then any store that has installed.

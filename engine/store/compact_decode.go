@@ -8,7 +8,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ring"
 )
 
-// decoder takes values of the compact form off the front of data, of which it keeps nothing. After
+// decoder reads values of the compact form from the front of data. Its results do not alias data. After
 // the first failure every value is zero.
 type decoder struct {
 	data []byte
@@ -17,8 +17,8 @@ type decoder struct {
 	text string // a copy of data, which strings share; "" when each is a copy of its own
 }
 
-// share lets all strings that follow share one copy of the message: for lists, no part of which
-// is kept for long.
+// share makes all later strings share one copy of the message. It is for lists, whose strings are used
+// only briefly.
 func (d *decoder) share() { d.text = string(d.data) }
 
 func (d *decoder) fail(what string) {
@@ -28,7 +28,7 @@ func (d *decoder) fail(what string) {
 	d.at = len(d.data)
 }
 
-// end is what was wrong, if anything was.
+// end returns the first failure, or an error if bytes are left.
 func (d *decoder) end() error {
 	switch {
 	case d.bad != "":

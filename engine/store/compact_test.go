@@ -45,7 +45,7 @@ func someResponses() []Response {
 }
 
 // Both forms say the same.
-func TestCompactSaysWhatJSONSays(t *testing.T) {
+func TestCompactFormEqualsJSON(t *testing.T) {
 	for _, r := range someRequests() {
 		viaJSON, err := DecodeRequest(r.Encode())
 		require.NoError(t, err)
@@ -133,7 +133,7 @@ func TestCompactRefusesEveryCut(t *testing.T) {
 	}
 }
 
-func TestCompactRequestsAreBoundedLikeJSON(t *testing.T) {
+func TestCompactRequestsHaveTheLimitsOfJSON(t *testing.T) {
 	for name, r := range map[string]Request{
 		"no id":             {Op: OpRead},
 		"long id":           {ID: strings.Repeat("x", MaxRequestIDBytes+1), Op: OpRead},
@@ -152,7 +152,7 @@ func TestCompactRequestsAreBoundedLikeJSON(t *testing.T) {
 }
 
 // What was read stays when the message's memory is used again.
-func TestCompactKeepsNothingOfTheMessage(t *testing.T) {
+func TestCompactDecodingDoesNotAliasTheMessage(t *testing.T) {
 	for _, r := range someRequests() {
 		data := r.EncodeCompact()
 		got, err := DecodeCompactRequest(data)

@@ -12,7 +12,7 @@ import (
 
 // A decision fixes, once per epoch and in the ring's total order, which stores take part (X) and which
 // state the epoch starts from. Everything here is a pure function of the reports that precede it
-// in the order, so all members of the ring come to the same result.
+// in the order, so all members of the ring get the same result.
 
 // orderedReport is a report and its place in the ring's order.
 type orderedReport struct {

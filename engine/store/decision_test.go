@@ -63,7 +63,7 @@ func TestEveryExchangeOfFive(t *testing.T) {
 	}
 }
 
-func TestDecisionsThatDoNotFollow(t *testing.T) {
+func TestWrongDecisionsAreRejected(t *testing.T) {
 	c := configOf(1, 1, 1, 1)
 	x := exchangeOf([]ring.NodeID{1, 2, 3}, reportOf(1, c, 4, 1), reportOf(2, c, 4, 2), reportOf(3, c, 8, 1))
 	good, err := x.conclude()

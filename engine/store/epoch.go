@@ -24,10 +24,10 @@ type epoch struct {
 	decidedAt uint64
 }
 
-// reset forgets a ring that is over.
+// reset drops the state of the closed ring.
 func (e *epoch) reset() { e.reports, e.waited, e.refusal, e.decidedAt = nil, false, nil, 0 }
 
-// sendReport sends the ring what is durable here. From now on nothing of an older ring counts.
+// sendReport sends this store's durable state to the ring. After it, messages of older rings are ignored.
 func (e *epoch) sendReport() {
 	replica := e.disk.replica
 	r := &report{Incarnation: replica.Incarnation, Epoch: replica.Epoch, Mark: replica.Mark(),
@@ -180,8 +180,8 @@ func (e *epoch) installSame(d *decision) {
 	e.lifecycle.installed(e.decidedAt, "same", nil)
 }
 
-// cannotAcknowledge reports whether this ring can acknowledge nothing: its members do not have the votes, or
-// those that reported do not.
+// cannotAcknowledge reports whether this ring can acknowledge no change, because its members, or the members
+// that reported, lack the votes.
 func (e *epoch) cannotAcknowledge() bool {
 	if e.writable() || e.ring.decision != nil {
 		return false

@@ -161,8 +161,9 @@ func (c *testCluster) form(ids ...int) *testRing {
 	return r
 }
 
-// enter moves a node into a ring. What it had not read of the old one is lost to it, or delivered
-// after the transitional configuration where late says so: there Totem skips what is missing.
+// enter moves a node into a ring. For each message of the old ring that it had not read, late decides
+// whether the message is lost, or is delivered after the transitional configuration, where Totem skips
+// missing messages.
 func (n *testNode) enter(r *testRing, late func() bool) {
 	if r.id.Seq <= n.floor {
 		n.t.Fatalf("node %d enters an old ring", n.id)

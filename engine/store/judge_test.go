@@ -58,7 +58,7 @@ func (j *judge) begin(op env.OpID, req Request) {
 
 func (j *judge) failf(format string, args ...any) { require.Fail(j.t, fmt.Sprintf(format, args...)) }
 
-// expose says that a client has seen a node's history up to a revision.
+// expose records that a client has seen a node's history up to a revision.
 func (j *judge) expose(n *testNode, revision uint64) {
 	log := &n.store.disk.replica.Log
 	for rev := uint64(1); rev <= revision; rev++ {
@@ -137,7 +137,7 @@ func (j *judge) contained(node ring.NodeID, i *Installed, a *Acknowledged) {
 	}
 }
 
-// conclude compares the end with everything that clients were told.
+// conclude compares the final state with all answers to clients.
 func (j *judge) conclude(n *testNode) {
 	j.expose(n, n.store.disk.replica.Revision())
 	require.GreaterOrEqual(j.t, n.store.disk.replica.Revision(), j.top,

@@ -72,7 +72,7 @@ func (o *operations) accept(from client, req *Request) {
 	}
 }
 
-// join lets another client wait for a change that is on its way already.
+// join adds another client to a change that is already under way.
 func (o *operations) join(from client, p, other *pending) {
 	switch {
 	case p.cmd.Digest() != other.cmd.Digest():
@@ -123,7 +123,7 @@ func (o *operations) put(p *pending) {
 	p.sentIn = o.ring.id
 }
 
-// sendMarker puts one marker for all waiting reads into the order, unless one is on its way.
+// sendMarker sends one marker for all waiting reads, unless a marker is already under way.
 //
 // Reads need a position of their own in the order, because confirmations that are on their way when a read
 // arrives prove nothing. Example: ring 4 is {1,2,3}. Node 1 is paused with the confirmations of nodes 2 and
@@ -178,8 +178,8 @@ func (o *operations) answer(p *pending, r *Response) {
 	}
 }
 
-// reopen takes back what was on its way in the ring that is over: it is neither confirmed nor refused, and
-// is put into the next epoch's order.
+// reopen returns the operations of the closed ring to the waiting state: they are neither confirmed nor
+// refused, and are ordered again in the next epoch.
 func (o *operations) reopen() {
 	o.marked, o.reads = nil, nil
 	o.dropAnswered()
@@ -192,7 +192,7 @@ func (o *operations) reopen() {
 	o.refuseUnsent()
 }
 
-// resume puts everything that waits into the order of the epoch just installed.
+// resume sends all waiting operations in the epoch that was just installed.
 func (o *operations) resume() {
 	for _, p := range o.all {
 		if !p.done && p.cmd != nil && p.sentIn != o.ring.id {
@@ -202,8 +202,8 @@ func (o *operations) resume() {
 	o.sendMarker()
 }
 
-// refuseUnsent answers what cannot be done in this ring and was never put into any order: that is definite.
-// What was sent before stays open.
+// refuseUnsent refuses the operations that this ring cannot carry out and that were never sent, so the
+// refusal is definite. Operations that were sent before stay open.
 func (o *operations) refuseUnsent() {
 	if o.disk.failed != nil || !o.epoch.cannotAcknowledge() {
 		return

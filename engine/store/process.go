@@ -143,8 +143,8 @@ func (s *Store) onCluster(payload []byte) {
 	}
 }
 
-// fail implements lifecycle. The replica in memory may be ahead of the disk by now, so nothing is answered
-// from it any longer.
+// fail implements lifecycle. The replica in memory may be ahead of the disk by now, so the store no longer
+// answers from it.
 func (s *Store) fail(err error) {
 	s.log.Error("critical: store stops serving", "error", err)
 	s.env.Emit(Failed{Reason: err.Error()})
@@ -152,7 +152,7 @@ func (s *Store) fail(err error) {
 	was := s.writable()
 	s.disk.close(err)
 	s.apply.queue = nil
-	s.replaceRing(ringState{id: s.ring.id, members: s.ring.members}) // no part in it any longer
+	s.replaceRing(ringState{id: s.ring.id, members: s.ring.members}) // not present in it
 	s.out.clear()
 	s.noteWritable(was)
 	message := fmt.Sprintf("the store of node %d stopped serving: %v", s.opts.Node, err)

@@ -28,8 +28,8 @@ func (s *Store) onConfig(c *cpg.Config) {
 	s.epoch.sendReport()
 }
 
-// closeRing ends the processing of a ring: what was delivered before is made durable now, so that the
-// report contains it, and nothing that is delivered later counts.
+// closeRing ends the processing of a ring: it makes all earlier deliveries durable, so that the report
+// contains them, and later deliveries of the ring are dropped.
 //
 // The ring is closed by its transitional configuration, not by the next regular one, because the deliveries
 // in between may have gaps. Example: nodes 1, 2 and 3 are in ring 4, at revision 10. Message 7, a change,

@@ -2,12 +2,13 @@ package store
 
 import "github.com/holdfast-sim/holdfast/engine/cpg"
 
-// outboxWindowBytes is what may be with the cluster process and not yet delivered back.
+// outboxWindowBytes limits the bytes passed to the cluster process and not yet delivered back.
 const outboxWindowBytes = 256 << 10
 
-// outbox is the order stage, sending: it hands frames to the cluster process, a bounded amount at a time,
-// and again when that was too busy to take them. Snapshots give way to everything else. The order in which
-// they are sent does not matter: no message of the store depends on an earlier one of the same sender.
+// outbox is the order stage, sending: it passes frames to the cluster process, a bounded amount at a time,
+// and repeats those that it was too busy to take. Snapshots are sent only when nothing else waits. The
+// order of sending does not matter: no message of the store depends on an earlier message of the same
+// sender.
 type outbox struct {
 	*shared
 	number   uint64 // of the last message
@@ -18,7 +19,7 @@ type outbox struct {
 	waiting  bool              // for the busy timer
 }
 
-// clear forgets everything: it was for a ring that is over.
+// clear drops all frames, because they belong to a closed ring.
 func (o *outbox) clear() {
 	o.urgent, o.bulk, o.bytes = nil, nil, 0
 	clear(o.inFlight)

@@ -15,7 +15,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 )
 
-// TestStories runs the golden traces in testdata: what stores log, publish and answer in the main
+// TestGoldenTraces runs the golden traces in testdata: what stores log, publish and answer in the main
 // situations. Commands:
 //
 //	cluster votes=(1,1,1)        machines with stores
@@ -27,7 +27,7 @@ import (
 //	kill, power, wipe, start     node=1
 //	disk node=1 fail=enospc      writes and syncs fail; without fail they work again
 //	status node=1
-func TestStories(t *testing.T) {
+func TestGoldenTraces(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
 		s := &story{t: t}
 		datadriven.RunTest(t, path, s.command)

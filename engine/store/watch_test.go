@@ -10,10 +10,10 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/store/tree"
 )
 
-// waits says that a watch has no answer yet.
+// waits reports whether a watch has no answer yet.
 func (n *testNode) waits(op env.OpID) bool { return n.answers[op] == nil }
 
-func TestWatchIsAnsweredByAChangeThatConcernsIt(t *testing.T) {
+func TestWatchIsAnsweredByARelevantChange(t *testing.T) {
 	c := newTestCluster(t, 1, 1, 1).start()
 	c.formAll(1, 2, 3)
 	n := c.node(2)
@@ -40,7 +40,7 @@ func TestWatchIsAnsweredByAChangeThatConcernsIt(t *testing.T) {
 	require.True(t, n.waits(other))
 }
 
-func TestWatchTellsWhatHasHappenedAlready(t *testing.T) {
+func TestWatchReportsAnEarlierChange(t *testing.T) {
 	c := newTestCluster(t, 1, 1, 1).start()
 	c.formAll(1, 2, 3)
 	n := c.node(1)

@@ -21,7 +21,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/wire"
 )
 
-// TestStories replays the stories in testdata: commands, and behind each what the nodes did. Every
+// TestGoldenTraces replays the stories in testdata: commands, and behind each what the nodes did. Every
 // story is also held against extended virtual synchrony.
 //
 //	cluster n=3 [mtu=1400] [window=50] [max=17] [fail-recv=2500] [token-ms=1000]
@@ -30,7 +30,7 @@ import (
 //	multicast node=1 text=hello [safe] [count=1] [bytes=0]
 //	drop kind=token [from=1] [to=2] [count=1]     the next packets of that kind
 //	show packets | states                        trace them from here on
-func TestStories(t *testing.T) {
+func TestGoldenTraces(t *testing.T) {
 	datadriven.Walk(t, "testdata/stories", func(t *testing.T, path string) {
 		s := &story{t: t}
 		datadriven.RunTest(t, path, s.command)

@@ -110,7 +110,7 @@ func TestStoreSemantics(t *testing.T) {
 	}
 }
 
-func TestRenameMovesWhatLiesBelow(t *testing.T) {
+func TestRenameMovesTheSubtree(t *testing.T) {
 	require.True(t, sequence(t, "store", "",
 		history.Operation{F: "mkdir", Key: "a", Rev: 1},
 		history.Operation{F: "mkdir", Key: "a/b", Rev: 2},
@@ -123,7 +123,7 @@ func TestRenameMovesWhatLiesBelow(t *testing.T) {
 	))
 }
 
-func TestDigestOfWitnessStandsForContent(t *testing.T) {
+func TestWitnessDigestReplacesContent(t *testing.T) {
 	m, err := models.Store(nil)
 	require.NoError(t, err)
 	entry, err := m.Entry(&history.WitnessEntry{Rev: 1, F: "write", Key: "a", Digest: history.DigestOf(js(`"v"`))})

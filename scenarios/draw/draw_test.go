@@ -72,7 +72,7 @@ func TestDrawsAreSpread(t *testing.T) {
 	}
 }
 
-func TestEntropyFillsLikeItsWords(t *testing.T) {
+func TestEntropyFillEqualsUint64(t *testing.T) {
 	a, b := draw.NewEntropy(1, "x"), draw.NewEntropy(1, "x")
 	buf := make([]byte, 19)
 	a.Fill(buf)

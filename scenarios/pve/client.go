@@ -14,7 +14,7 @@ import (
 
 // Codec speaks the store's requests.
 type Codec struct {
-	ha bool // also ask what became of high availability
+	ha bool // also read the final state of the HA manager
 }
 
 // Functions implements workload.Codec.

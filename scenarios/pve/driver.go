@@ -17,17 +17,17 @@ const (
 	HAFile   = "ha.json"
 )
 
-// HAConfig is the HAFile: it makes a node take part in high availability.
+// HAConfig is the content of HAFile. A machine with this file runs the HA manager.
 type HAConfig struct {
-	// Command is the program that runs as each service that names none, with its arguments. It
-	// finds the service's id in the environment variable HOLDFAST_PROGRAM.
+	// Command is the program, with its arguments, of each service that names none. It gets the
+	// service's id in the environment variable HOLDFAST_PROGRAM.
 	Command []string `json:"command,omitempty"`
-	// Commands are the programs that a service's configuration may name ("command: NAME"). No
-	// other can run on this node, whatever the replicated files say.
+	// Commands are the programs that a service's configuration may name ("command: NAME"). The
+	// replicated files cannot make this node run any other program.
 	Commands map[string][]string `json:"commands,omitempty"`
 }
 
-// serviceCommand is a service on real nodes: it sits there until it is asked to end.
+// serviceCommand is a service on real nodes: it waits for SIGTERM.
 var serviceCommand = []string{"/bin/sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.1; done"}
 
 // Driver implements scenarios.Subject. With the HA manager, machines have power switches and

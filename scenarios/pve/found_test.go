@@ -11,8 +11,8 @@ import (
 	"github.com/holdfast-sim/holdfast/sim"
 )
 
-// TestFoundBugsStayFixed runs the seeds that showed a bug of this project once. Each was seen to
-// fail again with the bug planted; docs/found-bugs.md tells the stories.
+// TestFoundBugsStayFixed runs the seeds that once showed a bug of this project. Each fails again with
+// the bug planted; docs/found-bugs.md describes the bugs.
 func TestFoundBugsStayFixed(t *testing.T) {
 	for _, found := range []struct {
 		story string

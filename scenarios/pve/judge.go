@@ -44,7 +44,7 @@ func (j judge) Survives(d scenarios.Damage) bool { return scenarios.VotesSurvive
 
 // Timeline implements scenarios.Judge.
 func (j judge) Timeline(r *scenarios.Run) scenarios.Timeline {
-	var notes []string // what the configuration asks for and the engine does not do
+	var notes []string // configured features that the engine does not have
 	for _, l := range j.subject.conf.Unsupported() {
 		notes = append(notes, l.String())
 	}

@@ -223,7 +223,7 @@ func TestDefaultsFillTheDuration(t *testing.T) {
 	require.Equal(t, given, same)
 }
 
-// TestWeightsAreShares tries every draw once: each function comes as often as its weight says.
+// TestWeightsAreShares tries every draw once: the number of draws of each function equals its weight.
 func TestWeightsAreShares(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		functions := weights(t)

@@ -1,10 +1,10 @@
-// Package choice is where a simulated run draws from.
+// Package choice holds the draws of a simulated run.
 //
-// A draw is a choice: it belongs to a stream (who asks, for example the link n1→n2) and a label
-// (what for, for example loss), has a range and a value, and its value derives from the seed and
-// from its place in its own list. Lists are separate for each stream and label, so leaving out or
-// changing one draw shifts no other. A run is therefore fully described by its seed and by the
-// values that differ from what the seed gives: the overrides.
+// A draw belongs to a stream (who draws, for example the link n1→n2) and a label (what for, for
+// example loss). It has a range and a value, which derives from the seed and from its index in its
+// list. Each stream and label has its own list, so leaving out or changing one draw shifts no other.
+// So a run is fully described by its seed and its overrides: the values that differ from the derived
+// ones.
 //
 // Package choice never reads a clock or a random source.
 package choice
@@ -16,7 +16,7 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/draw"
 )
 
-// Mode is where the value of a draw comes from that no override names.
+// Mode is the source of the draws without an override.
 type Mode uint8
 
 const (
@@ -34,14 +34,14 @@ type Strategy interface {
 
 // Source holds the lists of one run.
 type Source struct {
-	seed     uint64
-	mode     Mode
-	strategy Strategy
-	record   bool
-	lists    map[listKey]*List
-	order    []*List
-	given    map[listKey]map[uint64]uint64
-	proposed []draw.Override
+	seed      uint64
+	mode      Mode
+	strategy  Strategy
+	record    bool
+	lists     map[listKey]*List
+	order     []*List
+	overrides map[listKey]map[uint64]uint64
+	proposed  []draw.Override
 }
 
 type listKey struct{ stream, label string }
@@ -59,25 +59,25 @@ type Options struct {
 // New returns a source without any draws.
 func New(o Options) *Source {
 	s := &Source{seed: o.Seed, mode: o.Mode, strategy: o.Strategy, record: o.Record,
-		lists: map[listKey]*List{}, given: map[listKey]map[uint64]uint64{}}
+		lists: map[listKey]*List{}, overrides: map[listKey]map[uint64]uint64{}}
 	for _, ov := range o.Overrides {
 		key := listKey{ov.Stream, ov.Label}
-		if s.given[key] == nil {
-			s.given[key] = map[uint64]uint64{}
+		if s.overrides[key] == nil {
+			s.overrides[key] = map[uint64]uint64{}
 		}
-		s.given[key][ov.Index] = ov.Value
+		s.overrides[key][ov.Index] = ov.Value
 	}
 	return s
 }
 
 // List is the list of draws of one stream and label.
 type List struct {
-	source  *Source
-	derived draw.List
-	name    listKey
-	given   map[uint64]uint64
-	plain   bool // every draw is the derived one, and nothing is recorded
-	draws   []Draw
+	source    *Source
+	derived   draw.List
+	name      listKey
+	overrides map[uint64]uint64 // by index
+	plain     bool              // every draw is the derived one, and nothing is recorded
+	draws     []Draw
 }
 
 // Draw is one recorded choice.
@@ -91,8 +91,9 @@ func (s *Source) List(stream, label string) *List {
 	if l := s.lists[name]; l != nil {
 		return l
 	}
-	l := &List{source: s, name: name, derived: *draw.NewList(s.seed, stream, label), given: s.given[name]}
-	l.plain = len(l.given) == 0 && s.mode == Derive && s.strategy == nil && !s.record
+	l := &List{source: s, name: name, derived: *draw.NewList(s.seed, stream, label),
+		overrides: s.overrides[name]}
+	l.plain = len(l.overrides) == 0 && s.mode == Derive && s.strategy == nil && !s.record
 	s.lists[name] = l
 	s.order = append(s.order, l)
 	return l
@@ -117,7 +118,7 @@ func (l *List) chooseSlow(n uint64) uint64 {
 	if l.source.mode == Zero {
 		value = 0
 	}
-	if given, ok := l.given[index]; ok {
+	if given, ok := l.overrides[index]; ok {
 		value = min(given, n-1)
 	} else if l.source.strategy != nil {
 		proposed := min(l.source.strategy.Propose(l.name.stream, l.name.label, index, n, value), n-1)

@@ -1,12 +1,12 @@
-// Package disk is the simulator's model of a disk: what is written, what is durable, and what a
-// power cut leaves of the rest.
+// Package disk is the simulator's model of a disk: which writes are readable, which are durable, and
+// which a power cut keeps.
 //
-// Every write is kept apart until a sync makes it durable. At a power cut each write that is not
-// durable is kept, lost or torn, sector by sector, as the draws say; of the changes to names that
-// are not durable, the first few survive, in order, as on a journalling file system.
+// A write is pending until a sync makes it durable. At a power cut, draws decide for each pending
+// write whether it is kept, lost or torn sector by sector. Of the pending changes of names a prefix
+// survives, as on a journalling file system.
 //
-// Package disk knows no time and no faults but the power cut; the machine that owns it adds
-// those.
+// Package disk never takes time and models no fault but the power cut. The machine that owns the disk
+// adds latency and the other faults.
 package disk
 
 import (
@@ -18,16 +18,16 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/draw"
 )
 
-// SectorBytes is what a disk writes as one: a torn write keeps or loses whole sectors.
+// SectorBytes is the unit that a disk writes atomically: a torn write keeps or loses whole sectors.
 const SectorBytes = 512
 
 // Disk holds files.
 type Disk struct {
-	live    map[string]*Inode // as processes see it
+	current map[string]*Inode // as processes see it
 	durable map[string]*Inode // as a power cut would leave it
-	pending []nameChange      // from durable to live, in order
+	pending []nameChange      // from durable to current, in order
 	used    int64
-	spare   [][]byte // buffers of writes that were made durable, for the next ones
+	spare   [][]byte // buffers for reuse by later writes
 }
 
 // Inode is a file's content.
@@ -35,7 +35,7 @@ type Inode struct {
 	data    []byte
 	durable []byte
 	pending []change
-	links   int // live names and open handles do not matter for content, only for space
+	links   int // names of the file; it uses space while there are any
 }
 
 // change is a write or, with nil bytes, a truncation to off.
@@ -45,62 +45,62 @@ type change struct {
 	cut   bool
 }
 
-// nameChange gives a name to an inode, or takes it away when inode is nil.
+// nameChange sets the inode of a name, or removes the name when inode is nil.
 type nameChange struct {
 	name  string
 	inode *Inode
-	from  string // a rename also takes this name away
+	from  string // a rename also removes this name
 }
 
 // New returns an empty disk.
 func New() *Disk {
-	return &Disk{live: map[string]*Inode{}, durable: map[string]*Inode{}}
+	return &Disk{current: map[string]*Inode{}, durable: map[string]*Inode{}}
 }
 
-// Install puts a durable file onto the disk.
+// Install creates a durable file.
 func (d *Disk) Install(name string, data []byte) {
 	n := &Inode{data: slices.Clone(data), durable: slices.Clone(data), links: 1}
-	d.live[name], d.durable[name] = n, n
+	d.current[name], d.durable[name] = n, n
 	d.used += int64(len(data))
 }
 
-// UsedBytes is what all files that have names hold together.
+// UsedBytes returns the total size of all files that have names.
 func (d *Disk) UsedBytes() int64 { return d.used }
 
 // Lookup finds a file; nil when there is none.
-func (d *Disk) Lookup(name string) *Inode { return d.live[name] }
+func (d *Disk) Lookup(name string) *Inode { return d.current[name] }
 
 // Create makes a file; the name must be free.
 func (d *Disk) Create(name string) *Inode {
 	n := &Inode{links: 1}
-	d.live[name] = n
+	d.current[name] = n
 	d.pending = append(d.pending, nameChange{name: name, inode: n})
 	return n
 }
 
-// Remove takes a name away.
+// Remove removes a name.
 func (d *Disk) Remove(name string) error {
-	n := d.live[name]
+	n := d.current[name]
 	if n == nil {
 		return fs.ErrNotExist
 	}
 	d.drop(n)
-	delete(d.live, name)
+	delete(d.current, name)
 	d.pending = append(d.pending, nameChange{name: name})
 	return nil
 }
 
 // Rename moves a file over another name.
 func (d *Disk) Rename(from, to string) error {
-	n := d.live[from]
+	n := d.current[from]
 	if n == nil {
 		return fs.ErrNotExist
 	}
-	if old := d.live[to]; old != nil && old != n {
+	if old := d.current[to]; old != nil && old != n {
 		d.drop(old)
 	}
-	delete(d.live, from)
-	d.live[to] = n
+	delete(d.current, from)
+	d.current[to] = n
 	d.pending = append(d.pending, nameChange{name: to, inode: n, from: from})
 	return nil
 }
@@ -144,12 +144,12 @@ func (n *Inode) ReadAt(p []byte, off int64) (int, error) {
 	return got, nil
 }
 
-// Grows is by how many bytes a write would make the file larger.
+// Grows returns by how many bytes a write would enlarge the file.
 func (n *Inode) Grows(off int64, length int) int64 {
 	return max(0, off+int64(length)-int64(len(n.data)))
 }
 
-// WriteAt changes the file; nothing of it is durable yet.
+// WriteAt writes to the file. The write is pending until the next sync.
 func (d *Disk) WriteAt(n *Inode, p []byte, off int64) {
 	if n.links > 0 {
 		d.used += n.Grows(off, len(p))
@@ -180,7 +180,7 @@ func (d *Disk) giveBack(b []byte) {
 	}
 }
 
-// minFileBytes is the least capacity of a file that grows; it doubles from there.
+// minFileBytes is the first capacity of a growing file; further growth doubles it.
 const minFileBytes = 16 << 10
 
 func writeInto(data, p []byte, off int64) []byte {
@@ -225,14 +225,13 @@ func (d *Disk) Sync(n *Inode) {
 
 // SyncAll makes everything durable, as an orderly shutdown does.
 func (d *Disk) SyncAll() {
-	for _, n := range d.live {
-		d.Sync(n) // whatever the order, the result is the same
+	for _, n := range d.current {
+		d.Sync(n) // the order of the map does not matter: files are independent
 	}
 	d.SyncNames()
 }
 
-// LoseSync is a sync that failed: what was pending stays readable but will never be made durable
-// by a later sync.
+// LoseSync is a failed sync: the pending writes stay readable, but no later sync makes them durable.
 func (d *Disk) LoseSync(n *Inode) { n.pending = n.pending[:0] }
 
 func (c *change) apply(data []byte) []byte {
@@ -242,14 +241,14 @@ func (c *change) apply(data []byte) []byte {
 	return writeInto(data, c.bytes, c.off)
 }
 
-// Crash is a power cut: what is not durable is decided by draws. Draw 0 loses it.
+// Crash is a power cut. Draws decide which pending writes and changes of names it keeps; 0 loses all.
 func (d *Disk) Crash(draw draw.Chooser) {
 	survive := int(draw.Choose(uint64(len(d.pending) + 1)))
 	for _, c := range d.pending[:survive] {
 		c.apply(d.durable)
 	}
 	d.pending = d.pending[:0]
-	d.live = make(map[string]*Inode, len(d.durable))
+	d.current = make(map[string]*Inode, len(d.durable))
 	names := make([]string, 0, len(d.durable))
 	for name := range d.durable {
 		names = append(names, name)
@@ -263,12 +262,12 @@ func (d *Disk) Crash(draw draw.Chooser) {
 			n.settle(draw)
 			settled[n] = true
 		}
-		d.live[name] = n
+		d.current[name] = n
 		d.used += int64(len(n.data))
 	}
 }
 
-// The fates of a write that was under way when the power failed.
+// The fates of a pending write at a power cut.
 const (
 	fateLost = iota
 	fateKept
@@ -276,6 +275,7 @@ const (
 	fates
 )
 
+// settle decides the fate of each pending write.
 func (n *Inode) settle(draw draw.Chooser) {
 	for _, c := range n.pending {
 		switch fate := draw.Choose(fates); {
@@ -306,7 +306,7 @@ func (d *Disk) Wipe() { *d = *New() }
 
 // OpenFile applies the rules of env.Disk's Open.
 func (d *Disk) OpenFile(name string, flag env.OpenFlag) (n *Inode, created bool, err error) {
-	n = d.live[name]
+	n = d.current[name]
 	switch {
 	case n == nil && flag&env.Create == 0:
 		return nil, false, fs.ErrNotExist

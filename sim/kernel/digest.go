@@ -9,7 +9,7 @@ import (
 
 // Digest is a hash over everything that happened in a run, in order. Equal digests mean equal
 // runs. It also keeps a mark every MarkEvery events, so that two runs that differ can be compared
-// mark by mark and the first difference be found.
+// mark by mark to find their first difference.
 type Digest struct {
 	sum    hash.Hash
 	buf    []byte
@@ -28,10 +28,10 @@ type Note struct {
 	A, B      uint64
 }
 
-// Keep asks for the notes from one event up to and without another, counted from 0.
+// Keep makes the digest keep the notes of the events in [from, to), counted from 0.
 func (d *Digest) Keep(from, to uint64) { d.from, d.to = from, to }
 
-// Kept are the notes asked for.
+// Kept returns the notes that Keep requested.
 func (d *Digest) Kept() []Note { return d.kept }
 
 // MarkEvery is the number of events between two marks.
@@ -43,7 +43,7 @@ func newDigest() *Digest {
 	return &Digest{sum: sha256.New(), buf: make([]byte, 0, digestBuffer)}
 }
 
-// Note adds an event: when, to whom, what kind, and two words about its content.
+// Note adds an event: its time in ns, the index of its process, its kind, and 128 bits of content.
 func (d *Digest) Note(at int64, who, kind uint32, a, b uint64) {
 	if len(d.buf)+32 > digestBuffer {
 		d.sum.Write(d.buf)
@@ -83,8 +83,8 @@ func (d *Digest) String() string {
 
 const fingerprintPrime = 0x9ddfea08eb382d69
 
-// Fingerprint is a fast 64-bit hash of bytes for the digest. It is not cryptographic: it tells
-// different runs apart, it does not withstand forgery.
+// Fingerprint is a fast 64-bit hash of bytes for the digest. It is not cryptographic: it distinguishes
+// different runs, but does not resist forgery.
 func Fingerprint(p []byte) uint64 {
 	h := uint64(len(p))*fingerprintPrime + 1
 	for len(p) >= 8 {

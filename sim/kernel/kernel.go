@@ -15,7 +15,7 @@ import (
 	"github.com/holdfast-sim/holdfast/sim/choice"
 )
 
-// Handler is what an event is delivered to.
+// Handler receives events.
 type Handler interface {
 	// Handle handles an event; code and arg are the scheduler's.
 	Handle(code uint32, arg uint64)
@@ -27,7 +27,7 @@ const MaxAtOneInstant = 1_000_000
 
 // Errors that stop a run.
 var (
-	// ErrLivelock means that time does not advance any longer.
+	// ErrLivelock means that time no longer advances.
 	ErrLivelock = errors.New("events keep happening at one instant")
 	// ErrPanic means that a handler panicked.
 	ErrPanic = errors.New("panic")
@@ -100,7 +100,7 @@ func (k *Kernel) Stop(why error) {
 // Stopped reports whether Stop was called.
 func (k *Kernel) Stopped() bool { return k.done }
 
-// Run handles events up to and including a time. It returns what Stop was given, or ErrPanic or
+// Run handles events up to and including a time. It returns the error passed to Stop, or ErrPanic or
 // ErrLivelock.
 func (k *Kernel) Run(until int64) error {
 	k.until = until
@@ -159,8 +159,8 @@ func (k *Kernel) loop() (why reason) {
 	return whyDone
 }
 
-// take removes the next event. Events of one instant are collected first; which of them comes
-// next is a choice.
+// take removes the next event. It first collects all events of one instant; a draw decides which of
+// them is next.
 func (k *Kernel) take() (uint32, bool) {
 	if len(k.ready) == 0 {
 		if len(k.queue.entries) == 0 || k.queue.entries[0].at > k.until {
@@ -201,8 +201,8 @@ func (k *Kernel) countInstant() bool {
 	return true
 }
 
-// Advance lets time pass for the running handler if nothing else happens meanwhile, and reports
-// whether it did. Otherwise the handler must park.
+// Advance moves the time forward by d ns for the running handler, unless another event is due by then.
+// It reports whether it did; otherwise the handler must park.
 func (k *Kernel) Advance(d int64) bool {
 	to := k.now + d
 	if len(k.ready) > 0 || to > k.until || len(k.queue.entries) > 0 && k.queue.entries[0].at <= to {
@@ -279,7 +279,7 @@ func (k *Kernel) Wait(p *Park) {
 	}
 }
 
-// Resume lets a parked handler go on as soon as the running handler has returned.
+// Resume continues a parked handler as soon as the running handler has returned.
 func (k *Kernel) Resume(p *Park) {
 	if p.worker == nil || k.switchTo != nil {
 		panic("kernel: resuming what is not parked, or two at once")

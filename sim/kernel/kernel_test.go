@@ -163,7 +163,7 @@ func TestSleepersKeepTheirTimes(t *testing.T) {
 	k.Close()
 }
 
-func TestDigestTellsRunsApart(t *testing.T) {
+func TestDigestDistinguishesRuns(t *testing.T) {
 	digest := func(b uint64) (string, []uint64) {
 		k := newKernel(1)
 		for i := range int64(5000) {

@@ -95,7 +95,7 @@ func TestFewerSeedsForAnExpensiveScenario(t *testing.T) {
 	}
 }
 
-func TestSeedsThatAreNone(t *testing.T) {
+func TestInvalidSeedsAreRefused(t *testing.T) {
 	for flags, want := range map[string]string{
 		"-sim.seed=x":    `-sim.seed "x" is not a number`,
 		"-sim.seeds=5-3": `-sim.seeds "5-3": write a range such as 1-200, or a number of seeds`,
@@ -108,8 +108,8 @@ func TestSeedsThatAreNone(t *testing.T) {
 	}
 }
 
-// TestNoSeedIsBegunShortlyBeforeTheDeadline gives a test more seeds than it has time for.
-func TestNoSeedIsBegunShortlyBeforeTheDeadline(t *testing.T) {
+// TestNoSeedStartsShortlyBeforeTheDeadline gives a test more seeds than it has time for.
+func TestNoSeedStartsShortlyBeforeTheDeadline(t *testing.T) {
 	out, passed := keeperTest(t, nil, "-sim.seeds=1-1000000", "-test.timeout=5500ms")
 	require.True(t, passed, out)
 	require.Regexp(t, `stopped before the deadline: seeds 1 to \d+ of 1 to 1000000 were run`, out)

@@ -10,9 +10,9 @@ import (
 	"github.com/holdfast-sim/holdfast/sim/world"
 )
 
-// TestTimersOfANewLifeAfterAPauseInADiskCall: a process is paused in a disk call, its machine loses
+// TestTimersOfANewIncarnationAfterAPauseInADiskCall: a process is paused in a disk call, its machine loses
 // power and boots while the pause continues, and a timer of the new incarnation comes due within it.
-func TestTimersOfANewLifeAfterAPauseInADiskCall(t *testing.T) {
+func TestTimersOfANewIncarnationAfterAPauseInADiskCall(t *testing.T) {
 	fired := 0
 	w := build(t, 1, 1, cast{"a": func() *script {
 		return &script{

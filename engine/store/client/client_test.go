@@ -101,7 +101,7 @@ func (b *bench) do(body func(c *client.Client, t *env.Task)) {
 
 func ok(*store.Request) *store.Response { return &store.Response{OK: true, Revision: 7} }
 
-func TestReadsAndTellsWhatIsMissing(t *testing.T) {
+func TestReadAndItsErrors(t *testing.T) {
 	b := newBench(t, func(r *store.Request) *store.Response {
 		switch r.Path {
 		case "a":
@@ -132,7 +132,7 @@ func TestReadsAndTellsWhatIsMissing(t *testing.T) {
 	}
 }
 
-func TestErrorsAreToldApart(t *testing.T) {
+func TestErrorsAreDistinguished(t *testing.T) {
 	for code, want := range map[tree.Code]error{
 		tree.NotFound: client.ErrNotFound, tree.RevisionMismatch: client.ErrChanged,
 		tree.Exists:        client.ErrChanged,
@@ -149,9 +149,9 @@ func TestErrorsAreToldApart(t *testing.T) {
 	}
 }
 
-// TestSilenceIsUnknown: a request without an answer has an unknown outcome, and a late answer is
+// TestNoAnswerIsAnUnknownOutcome: a request without an answer has an unknown outcome, and a late answer is
 // dropped.
-func TestSilenceIsUnknown(t *testing.T) {
+func TestNoAnswerIsAnUnknownOutcome(t *testing.T) {
 	b := newBench(t, func(*store.Request) *store.Response { return nil })
 	b.do(func(c *client.Client, task *env.Task) {
 		_, err := c.Write(task, "a", nil)
@@ -170,7 +170,7 @@ func TestSilenceIsUnknown(t *testing.T) {
 	})
 }
 
-func TestWithoutTheProcessNothingIsAsked(t *testing.T) {
+func TestNoRequestWithoutTheStoreProcess(t *testing.T) {
 	b := newBench(t, ok)
 	require.True(t, b.user.store.Up())
 	b.world.Kill(b.proc)

@@ -82,7 +82,7 @@ func (s *toyStore) answer(req *store.Request) *store.Response {
 	return r
 }
 
-// user is a process that does with locks what it is told.
+// user is a process that acquires and releases locks for the test.
 type user struct {
 	tasks *env.Tasks
 	store *client.Client
@@ -168,7 +168,7 @@ func TestOnlyOneHolds(t *testing.T) {
 	require.True(t, c.acquire(0, "a"), "the holder renews")
 }
 
-func TestTakenOverOnlyAfterALifeWithoutRenewal(t *testing.T) {
+func TestTakenOverOnlyAfterATTLWithoutRenewal(t *testing.T) {
 	c := newCluster(t, 2)
 	require.True(t, c.acquire(0, "a"))
 	require.False(t, c.acquire(1, "a"))
@@ -184,7 +184,7 @@ func TestTakenOverOnlyAfterALifeWithoutRenewal(t *testing.T) {
 	require.False(t, held)
 }
 
-func TestWhoStartsLateWatchesFromThenOn(t *testing.T) {
+func TestLateStarterWatchesFromItsStart(t *testing.T) {
 	c := newCluster(t, 2)
 	require.True(t, c.acquire(0, "a"))
 	c.world.RunFor(2 * lock.TTL)
@@ -239,9 +239,9 @@ func TestGivenBackIsFree(t *testing.T) {
 	})
 }
 
-// TestNoTwoHoldersWithinALife: after a confirmed request no other holder is confirmed until one TTL
+// TestNoTwoHoldersWithinATTL: after a confirmed request no other holder is confirmed until one TTL
 // after that request was sent, whatever the holders do, omit or forget.
-func TestNoTwoHoldersWithinALife(t *testing.T) {
+func TestNoTwoHoldersWithinATTL(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		const machines = 3
 		c := newCluster(rt, machines)

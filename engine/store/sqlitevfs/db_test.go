@@ -97,7 +97,7 @@ func abandon(t *testing.T, disk *faultdisk.Disk, how, i int) (name string) {
 }
 
 // Thousands of processes die within one run of the simulator. Neither memory nor names may stay.
-func TestAbandonedDatabasesLeaveNothing(t *testing.T) {
+func TestAbandonedDatabasesReleaseEverything(t *testing.T) {
 	for how, what := range []string{"released", "dropped", "killed in a disk call"} {
 		t.Run(what, func(t *testing.T) {
 			cycles := thorough.Count(500, 5000)

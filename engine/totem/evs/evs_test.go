@@ -181,7 +181,7 @@ func TestWipedNodeStartsANewHistory(t *testing.T) {
 	require.Empty(t, h.rules())
 }
 
-func TestACrashedNodeOwesNothing(t *testing.T) {
+func TestACrashedNodeHasNoObligations(t *testing.T) {
 	h := formed().send(3, r1, 1, cpg.Safe).deliver(r1, 1, 3, cpg.Safe, false, 1).
 		start(3, 4, false).regular(rid(8, 3), nodes(3), 3)
 	require.Empty(t, h.rules())

@@ -87,8 +87,8 @@ func TestZeroDrawsAreTheTamestCluster(t *testing.T) {
 	require.Empty(t, spec.Commands)
 }
 
-// TestWhatIsTakenAwayComesBack: after the faults every node leaves maintenance, and the manager is armed.
-func TestWhatIsTakenAwayComesBack(t *testing.T) {
+// TestNodesLeaveMaintenanceAfterTheFaults: after the faults every node leaves maintenance, and the manager is armed.
+func TestNodesLeaveMaintenanceAfterTheFaults(t *testing.T) {
 	r := &haspec.Random{ServicesMax: 1, CommandEvery: 5 * time.Second}
 	machines, spec := drawn(r, 1)
 	ends := map[string]int{}

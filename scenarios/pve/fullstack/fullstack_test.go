@@ -57,8 +57,9 @@ func TestOwnScenarios(t *testing.T) {
 	}
 }
 
-// Where a scenario's hardware tells that a node is off, a power switch tells on a cluster.
-func TestDevicesTellWhatHardwareKnows(t *testing.T) {
+// TestPowerSwitchReplacesTheVirtualHardware: where the virtual hardware reports that a node is off, a real
+// cluster learns it from a power switch.
+func TestPowerSwitchReplacesTheVirtualHardware(t *testing.T) {
 	result := replay(t, filepath.Join(ownScenarios, "let-go-and-lost"), 1)
 	require.Contains(t, result.Device, "node2")
 	result = fullstack.Replay(context.Background(), filepath.Join(ownScenarios, "added-on-departed-node"),

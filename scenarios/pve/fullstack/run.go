@@ -118,8 +118,8 @@ func (result *Result) replay(ctx context.Context, c *conformance.Scenario, o Opt
 	return seen.log, nil
 }
 
-// unguarded is the line of a master that does not recover a service because nothing proves that it has
-// ended.
+// unguarded matches the log line of a master that does not recover a service because it has no proof that
+// the service has ended.
 var unguarded = regexp.MustCompile(
 	`^service '([^']+)' is not recovered from node '([^']+)': the node was not guarded`)
 

@@ -73,7 +73,8 @@ func Translate(c *conformance.Scenario, devices bool) (*scenarios.Scenario, erro
 	return t.scenario(darkTime + time.Duration(end)*time.Second)
 }
 
-// roundsPerRound is how many rounds of a real master, of 10 s, fit into one of the virtual world.
+// roundsPerRound is how many rounds of a real master, of 10 s, take as long as one round of package
+// conformance.
 const roundsPerRound = 2
 
 // datacenter returns the settings as a file. What they count in rounds must take the same time; what acts

@@ -7,9 +7,9 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
 )
 
-// allowed are the nodes on which the rules let a service run, of those that are available; nil when the rules
-// may leave it none at all. It errs towards fewer: with rules of both kinds a service waits for the best of
-// its nodes even if others are allowed.
+// allowed returns the available nodes on which the rules let a service run; nil when they may leave it no
+// node. In doubt it returns fewer nodes: with node and resource rules together, a service waits for the best
+// of its nodes even if others are allowed.
 func (d *desiredState) allowed(sid string, available []string) []string {
 	together, apart := d.partners(sid)
 	nodes := slices.Clone(available)

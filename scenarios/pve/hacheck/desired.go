@@ -13,9 +13,9 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
 )
 
-// desiredState is what operator and clients wanted of the services over time. Between the instant at which a
-// command may have been given and the one at which it is known to have been carried out, the desired state is
-// unknown and nothing is required.
+// desiredState is what operator and clients requested of the services over time. From the earliest time at
+// which a command may have been sent until it is known to be carried out, the desired state is unknown and
+// nothing is required.
 //
 // Worked example: `set vm:100 state stopped` is due at 60 s, its machine is without quorum, and the operator
 // reports it done at 300 s. Another machine has carried out `... started` at 100 s. vm:100 need not run from
@@ -31,7 +31,7 @@ type desiredState struct {
 
 // intent is a command or request that changes whether a service must run, or what lasts on a node.
 type intent struct {
-	due  time.Duration // when it may have been given
+	due  time.Duration // the earliest time at which it may have been sent
 	done time.Duration // when it is known to have been carried out; Forever if it never is
 	verb intentVerb
 	line string // of a command for the master
@@ -48,14 +48,14 @@ const (
 	intentRemove                       // it is not
 )
 
-// intents collects those of a run.
+// intents are all commands and requests of a run that change the desired state.
 type intents struct {
 	services    map[string][]intent
 	maintenance map[string]*lasting // by node
 	disarmed    lasting
 }
 
-// lasting are the intents that begin something which lasts, and those that end it.
+// lasting are the intents that begin and end one lasting state, such as the maintenance of a node.
 type lasting struct{ begin, end []intent }
 
 // newDesiredState derives it from the scenario, from what the operator reports as done and masters as taken,
@@ -228,9 +228,9 @@ func (d *desiredState) delayStops(services map[string][]intent, taken []takenBat
 	}
 }
 
-// notRequired are the times in which a service need not run, or in which that is unknown. required is whether
-// it must run at the beginning, from when the files are in place. Intents count in the order in which they
-// were carried out, which is not the one in which they were due.
+// notRequired returns the times in which a service need not run, or in which that is unknown. required means
+// that it must run as soon as the files are in place. Intents take effect in the order in which they were
+// carried out, which may differ from the order in which they were due.
 func notRequired(required bool, inPlace time.Duration, intents []intent) []check.Span {
 	spans := []check.Span{{From: 0, To: inPlace}}
 	slices.SortStableFunc(intents, func(a, b intent) int { return cmp.Compare(a.done, b.done) })

@@ -23,8 +23,9 @@ func TestWishesCountInTheOrderInWhichTheyCameTrue(t *testing.T) {
 	}
 }
 
-// TestTheSameWishOfTwoIsTwoWishes: the report of one says nothing about the other.
-func TestTheSameWishOfTwoIsTwoWishes(t *testing.T) {
+// TestEqualCommandsOnTwoMachinesAreTwoCommands: the report of
+// one does not complete the other.
+func TestEqualCommandsOnTwoMachinesAreTwoCommands(t *testing.T) {
 	stop, start := "set vm:100 state disabled", "set vm:100 state started"
 	x := running(t, haspec.Command{At: 60 * time.Second, On: "n3", Run: stop},
 		haspec.Command{At: 80 * time.Second, On: "n1", Run: stop},

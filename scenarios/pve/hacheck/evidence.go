@@ -69,7 +69,7 @@ func (e *Evidence) Observe(r scenarios.Stamped) {
 	case resource.HostStarted:
 		e.running.EndAll(r.Machine, r.At)
 	case programs.Heartbeat:
-		// A sign of life is as good as a start: what gives one runs, wherever it came from.
+		// A heartbeat proves that the program runs, even if its start was not recorded.
 		e.running.Set(rec.Name, r.Machine, r.At, rec.Phase != programs.Ended)
 	case scenarios.Power:
 		e.power.Observe(r)
@@ -95,7 +95,7 @@ func (e *Evidence) Observe(r scenarios.Stamped) {
 	}
 }
 
-// finish derives what is known at the run's end, except for what the store's order has.
+// finish derives the evidence that needs the finished run, but not the store's order of changes.
 func (e *Evidence) finish(r *scenarios.Run) {
 	e.run = r
 	e.health = newHealth(e.Cluster, r, e.power)
@@ -139,8 +139,8 @@ func (e *Evidence) outages(sid string) []check.Span {
 	return check.Outages(e.runs, sid, e.run.Duration)
 }
 
-// lastEvent is the last instant between two at which something happened that may concern any service: a
-// fault began or ended, power came or went, or the operator did something. It is from when there is none.
+// lastEvent returns the last instant between from and to of an event that may affect any service: the begin
+// or end of a fault, a power change or a command of the operator. It returns from when there is none.
 func (e *Evidence) lastEvent(from, to time.Duration) time.Duration {
 	last := from
 	event := func(at time.Duration) {

@@ -50,8 +50,8 @@ func TestAServiceRunsOnOneMachine(t *testing.T) {
 	}
 }
 
-// TestSignsOfLifeCountLikeStarts: the check believes what programs show, whatever the HA manager reports.
-func TestSignsOfLifeCountLikeStarts(t *testing.T) {
+// TestHeartbeatsCountAsStarts: the check believes what programs show, whatever the HA manager reports.
+func TestHeartbeatsCountAsStarts(t *testing.T) {
 	life := func(phase programs.Phase) programs.Heartbeat {
 		return programs.Heartbeat{Name: "vm:100", Phase: phase}
 	}

@@ -13,8 +13,8 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/check"
 )
 
-// restartReason is what happens at an instant that makes the recovery of a service begin anew; "" when
-// nothing does.
+// restartReason returns the event at an instant that restarts the time limit for the recovery of a service;
+// "" when there is none.
 func restartReason(e *Evidence, sid string, at time.Duration) string {
 	before, now := e.health.At(at-1), e.health.At(at)
 	node, master := e.order.placementOf(sid, at), e.order.masterAt(at)
@@ -77,8 +77,8 @@ func blockedReason(e *Evidence, sid string, at time.Duration) string {
 // watchdog is armed: a round of its own, one of the agent there, and the writes of both.
 const guardReportMax = 25 * time.Second
 
-// unconfirmedGuard reports whether a service's node had trouble so soon after the service came there that
-// the node's lock proves nothing about it. The manager leaves the service alone then until the node is back.
+// unconfirmedGuard reports whether a service's node failed so soon after the service moved there that the
+// node's lock proves nothing about it. The manager then does not recover the service until the node returns.
 func unconfirmedGuard(e *Evidence, sid string, m env.MachineID, at time.Duration) bool {
 	came := time.Duration(-1)
 	for _, p := range e.order.placements[sid] {

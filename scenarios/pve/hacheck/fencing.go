@@ -19,7 +19,7 @@ type fenceLog struct {
 	switched []switchedOff
 }
 
-// fenceClaim is a fencing that a process reports as begun, and as confirmed.
+// fenceClaim is a fencing that a process reported as started and, if confirmed is set, as confirmed.
 type fenceClaim struct {
 	by        string // machine/process
 	node      string
@@ -67,10 +67,9 @@ func (f *fenceLog) wasSwitched(m env.MachineID, from, to time.Duration) bool {
 	return false
 }
 
-// provenDead reports whether a lock may change hands within its TTL, because its holder of that very version
-// is dead: the process that takes it has fenced the holder's machine after that version came into being and
-// before taking it, the machine had no power in that time, and in the simulator, which knows its devices,
-// one of them switched it off.
+// provenDead reports whether a lock may change its holder within the TTL, because the holder is dead: between
+// the lock's last renewal and the takeover, the new holder has fenced the old holder's machine, the machine
+// had no power, and (in the simulator, which records its devices) a fence device switched it off.
 func (e *Evidence) provenDead(before, taken *change) bool {
 	m, exists := e.machineNamed(machineOf(before.by))
 	if !exists {
@@ -129,7 +128,7 @@ func needsBoth(e *Evidence) bool {
 	return err == nil && dc.Fencing == fencingBoth
 }
 
-// unfencedTakeovers are the takeovers of agents' locks that no confirmed fencing came before.
+// unfencedTakeovers finds takeovers of agents' locks without a confirmed fencing before them.
 func unfencedTakeovers(e *Evidence) (violations []linearizability.Violation) {
 	held := map[string]*change{}
 	for i := range e.order.changes {

@@ -15,15 +15,15 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/workload"
 )
 
-// FinalQuestions are the questions after quiescence whose answers show what became of the HA manager.
+// FinalQuestions are the reads after quiescence whose answers show the final state of the HA manager.
 func FinalQuestions() []workload.Op {
 	return []workload.Op{{F: workload.Read, Key: haproc.ManagerStatusPath},
 		{F: workload.Read, Key: haproc.ResourcesPath}}
 }
 
-// finalState compares, after quiescence, what is configured, what the manager knows and what runs where. It
-// is the only check that reads the manager's account, to see that nothing is missing there, and it believes
-// the guests where they differ.
+// finalState compares, after quiescence, the configured services, the manager's status and the running
+// guests. It is the only check that reads the manager's status, to find missing services; where status and
+// guests differ, it trusts the guests.
 type finalState struct{}
 
 // Name implements check.Check.

@@ -9,8 +9,8 @@ import (
 	"github.com/holdfast-sim/holdfast/linearizability"
 )
 
-// TestNothingIsForgottenInTheEnd compares what is configured, what the manager knows and what runs.
-func TestNothingIsForgottenInTheEnd(t *testing.T) {
+// TestFinalStateHasEveryService compares what is configured, what the manager knows and what runs.
+func TestFinalStateHasEveryService(t *testing.T) {
 	cd := config.DefaultService("vm")
 	cd.State = ha.WantStarted
 	services := map[string]*ha.ServiceConfig{"vm:100": cd}

@@ -13,17 +13,18 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 )
 
-// What a machine needs to return from trouble. DESIGN.md of scenarios/pve gives these numbers.
+// How long a machine may take to recover from faults. DESIGN.md of scenarios/pve explains these numbers.
 const (
-	// settleTime is how long a machine may take from the end of its troubles until its lock is renewed: a
+	// settleTime is how long a machine may take from the end of its faults until its lock is renewed: a
 	// new ring, the store's new epoch, a call that times out, a round.
 	settleTime = 32 * time.Second
-	// resettleTime is the same after another machine came or went, for a machine that had settled.
+	// resettleTime replaces settleTime for a settled machine after another machine joined or failed.
 	resettleTime = 24 * time.Second
-	// diskReturnMax is how long after an error of its disk a store may take to serve again.
+	// diskReturnMax is how long a store may take to serve again after a disk error.
 	diskReturnMax = 15 * time.Second
-	// badLoss is how much may be lost to and from a machine before its ring cannot be relied on: a token
-	// that passes it some hundred times a second gets lost for good every few seconds.
+	// badLoss is the packet loss of a machine's link from which its ring is considered unstable: a token
+	// that passes the link some hundred times a second is lost, with its retransmissions, every few
+	// seconds.
 	badLoss = fault.Always / 20
 )
 
@@ -35,7 +36,7 @@ const (
 	watchedWatchdog
 )
 
-// health is what the faults left of the cluster, with what that means for the HA manager.
+// health is the health of the cluster's machines, with its meaning for the HA manager.
 type health struct{ *check.Health }
 
 // newHealth derives the health of a run's machines.

@@ -13,9 +13,9 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
 )
 
-// liveness checks what costs no data, only patience: services that are moved again and again, watchdogs
-// that stay armed without services, commands that are not taken, services that are not up when the scenario
-// says so, and nodes that do not exist.
+// liveness finds what loses no data but availability: services that are moved again and again, watchdogs that
+// stay armed without services, commands that are not taken, services that are not up when the scenario
+// requires it, and nodes that do not exist.
 type liveness struct{}
 
 // Name implements check.Check.
@@ -86,7 +86,7 @@ func hopeless(spec *haspec.Spec, c *haspec.Command) bool {
 	})
 }
 
-// notUpAt finds services that do not run when the scenario says that they must.
+// notUpAt finds services that do not run at a time at which the scenario requires it.
 func notUpAt(e *Evidence) (violations []linearizability.Violation) {
 	for _, sid := range slices.Sorted(maps.Keys(e.HA.UpAt)) {
 		at := e.scaled(e.Warmup + e.HA.UpAt[sid])

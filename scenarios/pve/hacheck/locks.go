@@ -61,8 +61,8 @@ const (
 	nodesClockPPM = 10_000
 )
 
-// minLockTTL is the shortest time, by the run's clock, after which a lock may be taken away: the process
-// that takes it counts by a clock of its own, which a fault may let run fast.
+// minLockTTL returns the shortest time, by the run's clock, after which a lock may be taken over: the process
+// that takes it over measures the TTL with its machine's clock, which a fault may speed up.
 func minLockTTL(e *Evidence) time.Duration {
 	drift := e.health.MaxDrift()
 	if e.run.Backend != simulated {

@@ -78,9 +78,9 @@ func unexcusedOutage(e *Evidence, sid string, outage check.Span) string {
 	return ""
 }
 
-// lockGrace is what recovery may take longer because the service stays with a node whose death the master has
-// proved in a time: no process gives the lock back that was the proof, so the node's agent gets it only when
-// its TTL is over.
+// lockGrace returns the additional time for the recovery of a service that stays on a node which the master
+// has proved dead in that time. The master took the node's lock as the proof and does not release it, so the
+// node's agent gets its lock only after the TTL.
 func lockGrace(e *Evidence, sid string, from, to time.Duration) time.Duration {
 	node := e.order.placementOf(sid, to)
 	for i := range e.order.changes {

@@ -19,8 +19,8 @@ type request struct {
 	revision   uint64
 }
 
-// requestsOf are the requests in a history, in the order in which the store took them as far as that is
-// known: those that failed or whose outcome is unknown are placed where they were made.
+// requestsOf returns the requests in a history in the order in which the store applied them. Requests that
+// failed or whose outcome is unknown are placed by the time of their call.
 func requestsOf(events []history.Event) []request {
 	var list []request
 	open := map[int]int{}

@@ -24,8 +24,8 @@ const (
 	masterDetectMax = 15 * time.Second
 )
 
-// resets checks that a machine is reset, given up by the master or exposed to its watchdog for a reason of
-// its own or not at all.
+// resets checks that a machine is only reset, fenced or exposed to its watchdog when it has itself caused it,
+// by a fault or a command that concerns it.
 type resets struct{}
 
 // Name implements check.Check.

@@ -13,8 +13,8 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 )
 
-// TestAResetNeedsAReasonOfItsOwn: what happens to others, or is over quickly, is none.
-func TestAResetNeedsAReasonOfItsOwn(t *testing.T) {
+// TestAResetNeedsItsOwnReason: what happens to others, or is over quickly, is none.
+func TestAResetNeedsItsOwnReason(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		prepare  func(x *made)

@@ -59,8 +59,8 @@ func (s *Suite) Observe(r scenarios.Stamped) {
 	}
 }
 
-// Check judges the finished run. Without the store's order, for the reason given, the checks that need it
-// become one unknown verdict.
+// Check judges the finished run. If the store's order could not be read, unreadable is the reason, and the
+// checks that need the order become one unknown verdict.
 func (s *Suite) Check(ctx context.Context, r *scenarios.Run, witness *linearizability.Witness,
 	unreadable error) []linearizability.Verdict {
 	e := s.evidence

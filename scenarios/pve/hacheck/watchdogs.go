@@ -20,8 +20,8 @@ type watchdogLog struct {
 	expired map[env.MachineID]expiry // the last one since a machine is on
 }
 
-// watchdogChange is a client's connection to a watchdog that was opened or closed. Without a client it is
-// the machine's power that came or went, which closes all of them.
+// watchdogChange is the opening or closing of a client's connection to a watchdog. Without a client it is a
+// power change of the machine, which closes all connections.
 type watchdogChange struct {
 	machine env.MachineID
 	client  string
@@ -33,10 +33,10 @@ type watchdogChange struct {
 type reset struct {
 	machine env.MachineID
 	at      time.Duration
-	expiry  expiry // zero when the hardware was not fed and the watchdog server had not decided so
+	expiry  expiry // zero when the hardware expired without a decision of the watchdog server
 }
 
-// expiry is why a watchdog server gave its machine up.
+// expiry is why a watchdog server stopped renewing the hardware watchdog.
 type expiry struct {
 	client string
 	gone   bool // the client's process ended; else it was overdue
@@ -60,7 +60,7 @@ func (l *watchdogLog) power(r scenarios.Stamped, rec scenarios.Power) {
 	delete(l.expired, r.Machine)
 }
 
-// armEarly is how long before a service comes the agent that expects it may arm its watchdog.
+// armEarly is how long before a service arrives the agent that expects it may arm its watchdog.
 const armEarly = time.Minute
 
 // unneededWatchdogs finds machines that were exposed to a watchdog for nothing. A manager's is only needed
@@ -91,16 +91,16 @@ func unneededWatchdogs(e *Evidence) (violations []linearizability.Violation) {
 	return violations
 }
 
-// managerCommanded reports whether a master was given a command until an instant: a cluster without services
-// needs a master for that.
+// managerCommanded reports whether the operator had sent a master a command by an instant: a cluster without
+// services needs a master for that.
 func managerCommanded(e *Evidence, until time.Duration) bool {
 	return slices.ContainsFunc(e.HA.Commands, func(c haspec.Command) bool {
 		return c.Parsed().Verb == haspec.VerbCRM && e.due(&c) <= until
 	})
 }
 
-// nodeConcerned reports whether until an instant anything had to do with a node: a service was configured
-// there or was to move there, or a command of the operator named it.
+// nodeConcerned reports whether a node had been used by an instant: a service was configured there or ordered
+// to move there, or a command of the operator named it.
 func nodeConcerned(e *Evidence, node string, until time.Duration) bool {
 	here := func(p placement) bool { return p.node == node && p.at <= until }
 	for _, placements := range e.order.placements {

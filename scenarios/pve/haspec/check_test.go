@@ -56,7 +56,7 @@ func refused(t *testing.T, cases map[string]haspec.Spec) {
 	}
 }
 
-func TestServicesAndGuestsThatMakeNoSenseAreRefused(t *testing.T) {
+func TestInvalidServicesAndGuestsAreRefused(t *testing.T) {
 	refused(t, map[string]haspec.Spec{
 		`services: `: {Services: map[string]string{"100": "n1"}},
 		`services: vm:100 is placed on "n4"; the machines are [n1 n2 n3]`: {
@@ -86,7 +86,7 @@ func TestServicesAndGuestsThatMakeNoSenseAreRefused(t *testing.T) {
 	})
 }
 
-func TestCommandsAndRequestsThatMakeNoSenseAreRefused(t *testing.T) {
+func TestInvalidCommandsAndRequestsAreRefused(t *testing.T) {
 	run := func(lines ...string) []haspec.Command {
 		var commands []haspec.Command
 		for _, line := range lines {
@@ -115,7 +115,7 @@ func TestCommandsAndRequestsThatMakeNoSenseAreRefused(t *testing.T) {
 	})
 }
 
-func TestFenceDevicesThatMakeNoSenseAreRefused(t *testing.T) {
+func TestInvalidFenceDevicesAreRefused(t *testing.T) {
 	device := func(f haspec.DeviceFault) haspec.Spec {
 		return haspec.Spec{Services: services, Fence: switchOf, FenceFaults: []haspec.DeviceFault{f}}
 	}

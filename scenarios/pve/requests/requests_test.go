@@ -150,9 +150,9 @@ func TestWhatAnAnswerMeans(t *testing.T) {
 	}
 }
 
-// TestAClientThatGotNoAnswerTurnsElsewhere: to the next machine, under a new process number if the
+// TestAClientWithoutAnswerTriesTheNextMachine: to the next machine, under a new process number if the
 // outcome is unknown, because the old process may still be at work.
-func TestAClientThatGotNoAnswerTurnsElsewhere(t *testing.T) {
+func TestAClientWithoutAnswerTriesTheNextMachine(t *testing.T) {
 	e := &clientEnv{files: withServices(t)}
 	refuse := store.CodeUnknown
 	e.files.Refuse = func(r *store.Request) tree.Code {

@@ -77,7 +77,7 @@ func begun() *story {
 		apply(first, 1, 0, 1, 2).acknowledge(first, 1, 0).apply(first, 2, 0, 1).acknowledge(first, 2, 1)
 }
 
-func TestEpochsOfAGoodStory(t *testing.T) {
+func TestEpochsOfAValidRun(t *testing.T) {
 	s := begun().answer(first, 2, "", 0).answer(first, 0, string(store.CodeNoQuorum), 2).
 		add(store.Opened{Revision: 1, Epoch: first}, 2).apply(first, 1, 2). // emitted again
 		leave(0, 2).install(second, []ring.NodeID{1, 3}, 2, 0).

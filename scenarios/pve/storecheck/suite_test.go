@@ -83,7 +83,7 @@ func write(revision uint64, value string) []history.Event {
 	return []history.Event{e, ok}
 }
 
-func TestHistoryIsThatOfOneCopy(t *testing.T) {
+func TestHistoryMustMatchASingleCopy(t *testing.T) {
 	applied := store.Applied{Epoch: first, Revision: 1, Request: "x", Op: "write", Path: "a", Chain: "c1"}
 	s := (&story{}).install(first, everybody, 0, 0, 1, 2).add(applied, 0, 1)
 	v := s.verdict(t, "store", write(1, "x"))
