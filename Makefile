@@ -1,4 +1,4 @@
-# Holdfast. `make` lists what there is; every job of CI is one of these targets.
+# Holdfast. `make` lists the targets; every job of CI is one of them.
 
 GO      ?= go
 BIN     := bin
@@ -11,44 +11,44 @@ FUZZTIME ?= 20s
 
 .DEFAULT_GOAL := help
 
-help: ## this list
+help: ## print this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
 
-build: ## the programs, into bin/
+build: ## build the programs into bin/
 	$(GO) build -o $(BIN)/ ./cmd/...
 
-test: ## all tests; needs only Go
+test: ## run all tests; needs only Go
 	$(GO) test -timeout 30m ./...
 
-thorough: ## the tests that `make test` shortens or skips for their cost (some three minutes)
+thorough: ## run the tests that `make test` shortens or skips for their cost (some three minutes)
 	HOLDFAST_THOROUGH=1 $(GO) test -count=1 -timeout 30m $(THOROUGH)
 
-short: ## the tests with fewer seeds
+short: ## run the tests with fewer seeds
 	$(GO) test -short ./...
 
-race: ## the tests with the race detector, and its digests against those without (needs a C compiler)
+race: ## run the tests with the race detector, and compare its digests with those without (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -race -short -timeout 30m ./...
 	HOLDFAST_DIGESTS_UNDER_RACE=1 $(GO) test -count=1 -run 'TestSameSeedSameDigest' ./scenarios/pve
 
-vet: ## go vet for Linux, macOS and Windows
+vet: ## run go vet for Linux, macOS and Windows
 	$(GO) vet ./...
 	GOOS=darwin $(GO) vet ./...
 	GOOS=windows $(GO) vet ./...
 
-lint: vet $(BIN)/staticcheck $(BIN)/golangci-lint ## vet, gofmt, staticcheck and golangci-lint
+lint: vet $(BIN)/staticcheck $(BIN)/golangci-lint ## run vet, gofmt, staticcheck and golangci-lint
 	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
 	$(BIN)/staticcheck ./...
 	$(BIN)/golangci-lint run ./...
 
-bench: ## the benchmarks that docs/performance.md speaks of
+bench: ## the benchmarks that docs/performance.md describes
 	$(GO) test -run '^$$' -bench . -benchtime 3x ./sim/world ./scenarios ./scenarios/pve ./chaos/vswitch ./linearizability/... ./engine/...
 
-netns-test: ## the tests that need root and network namespaces
+netns-test: ## run the tests that need root and network namespaces
 	@test "$$(id -u)" = 0 || { echo "netns-test needs root: sudo make netns-test"; exit 1; }
 	CHAOS_NODES=1 $(GO) test -count=1 -p 1 -timeout 20m $(NETNS)
 	CHAOS_NODES=1 $(GO) test -count=1 -timeout 20m -run 'RealNodes' ./scenarios/pve
 
-fuzz: ## every fuzz target, FUZZTIME each (20s)
+fuzz: ## run every fuzz target, FUZZTIME each (20s)
 	@for pkg in $$($(GO) list ./...); do \
 	  for target in $$($(GO) test -list '^Fuzz' $$pkg 2>/dev/null | grep '^Fuzz'); do \
 	    echo "$$pkg $$target"; \
@@ -66,13 +66,13 @@ mutants-netns: ## plant the bugs that only real nodes show, and find them (root;
 	@test "$$(id -u)" = 0 || { echo "mutants-netns needs root: sudo make mutants-netns"; exit 1; }
 	$(GO) run ./cmd/mutants --netns
 
-storms: ## ten thousand storms of the HA manager; goes on where it was interrupted (some forty minutes)
+storms: ## run ten thousand storms of the HA manager; resumes after an interruption (some forty minutes)
 	$(GO) run ./cmd/holdfast campaign ha-storm:1-8000 ha-storm-without-quorum:1-2000 --runs runs/storms
 
-library-short: ## every library scenario, seeds 1 to 10 (some two minutes)
+library-short: ## run every library scenario with seeds 1 to 10 (some two minutes)
 	$(GO) run ./cmd/holdfast run --all --seeds 1-10 --quiet
 
-library: ## every story of the library, 200 seeds each, every run twice (some ten minutes)
+library: ## run every library scenario with 200 seeds, every run twice (some ten minutes)
 	$(GO) run ./cmd/holdfast run --all --seeds 1-200 --twice
 
 $(BIN)/staticcheck: $(TOOLS)/go.mod
@@ -84,7 +84,7 @@ $(BIN)/golangci-lint: $(TOOLS)/go.mod
 $(BIN)/gotestsum: $(TOOLS)/go.mod
 	$(GO) -C $(TOOLS) build -o $(CURDIR)/$@ gotest.tools/gotestsum
 
-clean: ## what was built and run here
+clean: ## remove what was built and run here
 	rm -rf $(BIN) runs
 
 .PHONY: help build test thorough library-short short race vet lint bench netns-test fuzz mutants mutants-check mutants-netns storms library clean
