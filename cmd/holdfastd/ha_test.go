@@ -22,7 +22,7 @@ func TestHighAvailabilityNeedsAWatchdog(t *testing.T) {
 		"no watchdog": {`{"command": ["/bin/sleep", "1000"]}`, "", "names no watchdog"},
 		"waived":      {`{"command": ["/bin/sleep", "1000"]}`, hostwatchdog.None, ""},
 		"by name":     {`{"commands": {"web": ["/bin/sleep", "1000"]}}`, "watchdog.sock", ""},
-		"no command":  {`{}`, "watchdog.sock", "says no command"},
+		"no command":  {`{}`, "watchdog.sock", "has no command"},
 		"no program":  {`{"commands": {"web": []}}`, "watchdog.sock", `command "web" has no program`},
 		"a field":     {`{"comand": []}`, "watchdog.sock", "comand"},
 	} {

@@ -118,8 +118,8 @@ func highAvailability(m nodemain.Machine) (*node.HA, error) {
 	if m.File.Watchdog == "" {
 		return nil, fmt.Errorf("%s asks for high availability, but the machine file names no watchdog, so "+
 			"nothing would end this node's services before others start them: write \"watchdog\": "+
-			"\"/dev/watchdog\", run holdfastd --supervise, or remove %s. Where a service that runs twice does no "+
-			"harm, \"watchdog\": %q does without", path, pve.HAFile, hostwatchdog.None)
+			"\"/dev/watchdog\", run holdfastd --supervise, or remove %s. Where a service that runs twice "+
+			"does no harm, \"watchdog\": %q does without", path, pve.HAFile, hostwatchdog.None)
 	}
 	return &node.HA{Commands: commands}, nil
 }
