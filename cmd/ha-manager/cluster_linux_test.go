@@ -28,14 +28,14 @@ type cluster struct {
 	t       *testing.T
 	dir     string
 	program string
-	nodes   []*exec.Cmd // nil: switched off
+	nodes   []*exec.Cmd // nil for a node that is off
 }
 
-// clusterTimescale makes a takeover, which takes up to four minutes, one of some ten seconds.
+// clusterTimescale reduces a takeover, which takes up to four minutes, to some ten seconds.
 const clusterTimescale = "1/20"
 
-// clusterConf has longer timers of the ring than usual: two since scaling would make them shorter
-// than the ring takes them, and the token's since this machine may be busy.
+// clusterConf has longer ring timers than usual: two because the timescale would reduce them below what
+// the ring accepts, and the token's because this machine may be busy.
 const clusterConf = `totem {
   version: 2
   config_version: 1
@@ -52,7 +52,7 @@ quorum {
 }
 `
 
-// serviceProgram sits there until it is asked to end.
+// serviceProgram waits until it is asked to end.
 const serviceProgram = "trap 'exit 0' TERM; while :; do sleep 0.1; done"
 
 func newCluster(t *testing.T) *cluster {
@@ -110,7 +110,7 @@ func (c *cluster) on(nodes ...int) {
 	}
 }
 
-// off takes the nodes' power away: nothing on them gets to do anything.
+// off cuts the nodes' power: nothing on them can run to an end.
 func (c *cluster) off(nodes ...int) {
 	for _, i := range nodes {
 		if cmd := c.nodes[i]; cmd != nil {
@@ -136,8 +136,8 @@ func (c *cluster) ask(node int, args ...string) (code int, stdout, stderr string
 	return code, out.String(), errs.String()
 }
 
-// must runs a command on the first node that is on. The store may be busy with its members for a
-// moment: then an operator tries again.
+// must runs a command on the first node that is on. It tries again while the store is busy with a new
+// membership, as an operator would.
 func (c *cluster) must(args ...string) string {
 	c.t.Helper()
 	node := slices.IndexFunc(c.nodes, func(cmd *exec.Cmd) bool { return cmd != nil })
@@ -152,8 +152,8 @@ func (c *cluster) must(args ...string) string {
 	}
 }
 
-// waitLimit is how long anything may take that the cluster does by itself, in real time. It is
-// several times what a machine that does nothing else needs.
+// waitLimit is how long any action of the cluster may take, in real time. It is several times what an
+// idle machine needs.
 const waitLimit = 45 * time.Second
 
 // until waits for lines of the status, with %T in place of a time.
@@ -206,13 +206,13 @@ func (c *cluster) tryHealth(node int) (h hostapi.Health, err error) {
 	return h, json.NewDecoder(answer.Body).Decode(&h)
 }
 
-// runInterval is a time in which a service ran on a node.
+// runInterval is the time of one run of a service on a node.
 type runInterval struct {
 	node     int
 	from, to int64
 }
 
-// runIntervals returns the intervals that the services' keepers have recorded, in the order of their starts.
+// runIntervals returns what the services' programs have recorded, in the order of their starts.
 func (c *cluster) runIntervals(sid string) (out []runInterval) {
 	for i := range c.nodes {
 		files, err := filepath.Glob(c.path(i, programs.RecordFiles))
@@ -226,7 +226,7 @@ func (c *cluster) runIntervals(sid string) (out []runInterval) {
 					Record programs.Heartbeat `json:"record"`
 				}
 				if json.Unmarshal(line, &r) != nil || r.Record.Name != sid {
-					continue // cut off, or of another
+					continue // incomplete, or of another service
 				}
 				if r.Record.Phase == programs.Starting {
 					out = append(out, runInterval{node: i, from: r.At})

@@ -106,7 +106,7 @@ func TestADeviceIsNeeded(t *testing.T) {
 	require.NotContains(t, string(calls), "plug1 ", "no other node was touched")
 }
 
-// freeze stops a node's daemon and its watchdog. The services go on.
+// freeze stops a node's daemon and its watchdog. The services continue to run.
 func (c *cluster) freeze(node int) {
 	supply := children(c.nodes[node].Process.Pid)
 	for _, p := range append(supply, children(supply[0])...) {
@@ -114,7 +114,7 @@ func (c *cluster) freeze(node int) {
 	}
 }
 
-// children are the processes that a process has started, without those that they have started.
+// children are the child processes of a process, without their own children.
 func children(pid int) (out []int) {
 	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
 	for _, file := range tasks {

@@ -140,7 +140,7 @@ func TestResources(t *testing.T) {
 	require.Empty(t, n.must("config"))
 }
 
-// sorted brings the properties of one resource into a fixed order, which the file does not promise.
+// sorted sorts the properties of one resource, whose order in the file is not defined.
 func sorted(text string) string {
 	var out string
 	for _, key := range append([]string{"vm:"}, "\tstate", "\tmax_restart", "\tfailback", "\tcomment") {
@@ -220,7 +220,7 @@ func TestStatus(t *testing.T) {
 	require.Equal(t, "started", last["request_state"])
 }
 
-// TestAgents: what the line of an agent says of its state and its watchdog.
+// TestAgents: the line of an LRM reports its state and its watchdog.
 func TestAgents(t *testing.T) {
 	v := &view{manager: ha.NewManagerStatus(), agents: map[string]*ha.LRMStatus{"n1": {}}}
 	for _, c := range []struct {
@@ -250,7 +250,7 @@ func TestAgents(t *testing.T) {
 	}
 }
 
-// TestFencing: what the line says of the master's watchdog.
+// TestFencing: the line reports the master's watchdog.
 func TestFencing(t *testing.T) {
 	v := &view{manager: ha.NewManagerStatus()}
 	require.Equal(t, "standby (CRM watchdog standby)", v.fencing().Status)
@@ -262,7 +262,8 @@ func TestFencing(t *testing.T) {
 	require.Equal(t, "disarmed (CRM watchdog released)", v.fencing().Status)
 }
 
-// TestWithoutQuorum: a node reads and does not write, and says why in the well-known words.
+// TestWithoutQuorum: a node without quorum reads and does not write, and reports that in Proxmox VE's
+// words.
 func TestWithoutQuorum(t *testing.T) {
 	n := newNode(t)
 	n.put(haproc.GuestPath("vm:100", "n1"), "memory: 512\n")
@@ -280,7 +281,8 @@ func TestWithoutQuorum(t *testing.T) {
 	}
 }
 
-// TestChangesOfOptions: options can be taken back, and a change can name what it is about.
+// TestChangesOfOptions: options can be reset, and a change can be restricted to a version of the
+// configuration.
 func TestChangesOfOptions(t *testing.T) {
 	n := newNode(t)
 	n.put(haproc.GuestPath("ct:7", "n2"), "memory: 512\n")
@@ -338,7 +340,7 @@ b is not in force: resource 'vm:1' is already used in another node affinity rule
 	}
 }
 
-// TestGroupsThatAreGone: a cluster whose nodes understand rules and that has no groups gets none.
+// TestGroupsThatAreGone: a cluster without groups whose nodes understand rules gets no groups.
 func TestGroupsThatAreGone(t *testing.T) {
 	n := newNode(t)
 	n.put(haproc.GuestPath("vm:100", "n1"), "memory: 512\n")
@@ -351,7 +353,7 @@ func TestGroupsThatAreGone(t *testing.T) {
 	}
 }
 
-// TestMovesAndTheirPartners: what rules between resources make of a move is said before.
+// TestMovesAndTheirPartners: the effect of rules between resources on a move is printed in advance.
 func TestMovesAndTheirPartners(t *testing.T) {
 	n := newNode(t)
 	now := time.Now().Unix()

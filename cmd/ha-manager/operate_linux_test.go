@@ -26,7 +26,7 @@ func shellBlocks(text string) (blocks []string) {
 	return blocks
 }
 
-// TestTheOperatorsPageRuns: what the page says, one block after the other, happens.
+// TestTheOperatorsPageRuns executes the blocks of the page in order and compares the results.
 func TestTheOperatorsPageRuns(t *testing.T) {
 	thorough.Only(t, "a cluster of three daemons works for half a minute")
 	root, err := filepath.Abs("../..")

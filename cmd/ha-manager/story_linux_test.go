@@ -19,9 +19,9 @@ const (
 	n3
 )
 
-// TestAnAdministratorsStory goes through an administrator's work on a cluster of real daemons with
-// real programs as services, in fast time: services and rules, moves, maintenance, disarming, a
-// node that loses its power and comes back, a daemon that dies, the loss of quorum.
+// TestAnAdministratorsStory performs an administrator's work on a cluster of real daemons with real
+// programs as services, with a short timescale: services and rules, moves, maintenance, disarming, a
+// node that loses its power and comes back, a daemon that ends, the loss of quorum.
 func TestAnAdministratorsStory(t *testing.T) {
 	thorough.Only(t, "a cluster of three daemons works for most of a minute")
 	c := newCluster(t)
@@ -136,7 +136,7 @@ func aDaemonDies(t *testing.T, c *cluster) {
 	}
 }
 
-// aDaemonIsRestarted, as for an update: its services do not notice.
+// aDaemonIsRestarted, as for an update: its services continue to run.
 func aDaemonIsRestarted(t *testing.T, c *cluster) {
 	before, intervals := c.health(n2), len(c.runIntervals("ct:200"))
 	require.NoError(t, unix.Kill(before.PID, unix.SIGTERM))
@@ -146,7 +146,7 @@ func aDaemonIsRestarted(t *testing.T, c *cluster) {
 	require.Len(t, c.runIntervals("ct:200"), intervals)
 }
 
-// aNodeShutsDown in good order: its services are stopped, then others take them.
+// aNodeShutsDown in order: its services are stopped, then others take them.
 func aNodeShutsDown(t *testing.T, c *cluster) {
 	intervals := len(c.runIntervals("service:web"))
 	require.NoError(t, c.nodes[n3].Process.Signal(unix.SIGTERM))

@@ -11,8 +11,8 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
 )
 
-// FuzzJudge: only the defined codes mean anything, and nothing that an agent writes gets into the
-// log unbounded or unreadable.
+// FuzzJudge: only the defined exit codes have a meaning, and what an agent writes reaches the log
+// bounded and readable.
 func FuzzJudge(f *testing.F) {
 	f.Add("status", 2, false, []byte("Status: OFF\n"))
 	f.Add("off", 0, false, []byte(""))
@@ -34,8 +34,8 @@ func FuzzJudge(f *testing.F) {
 	})
 }
 
-// FuzzPlan: whatever stands in the file, what comes out of it is within bounds and asks agents for
-// nothing but what we want of them.
+// FuzzPlan: whatever the file contains, the plan is within the limits and calls agents only for the
+// operations of this package.
 func FuzzPlan(f *testing.F) {
 	f.Add("device a fence_x ip=1 o=off\nconnect a node=n1 plug=3 holdfast_timeout=7\n", "n1")
 	f.Add("device a:1 fence_x\ndevice a:2 fence_y action=reboot\nconnect a:1 node=n1\nconnect a:2 node=n1 action=off\n", "n1")

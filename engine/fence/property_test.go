@@ -15,10 +15,10 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/fence"
 )
 
-// plug is an outlet with its own history: when it was off.
+// plug is an outlet with its history: when it was off.
 type plug struct {
 	on      bool
-	changes []change // in order; those of the future are sorted in when they are planned
+	changes []change // in order; planned changes are inserted in order
 }
 
 type change struct {
@@ -42,8 +42,8 @@ func (p *plug) at(t time.Duration) bool {
 	return on
 }
 
-// whims is a world of plugs that obey as they like: at once, late, without saying so, or not at all.
-// They never say that they are off when they are on.
+// whims is a world of plugs that obey at once, late, without an answer, or not at all. They never report
+// off when they are on.
 type whims struct {
 	t     *rapid.T
 	world *envtest.World
@@ -134,7 +134,7 @@ func TestConfirmedMeansThatTheNodeWasOff(t *testing.T) {
 	})
 }
 
-// allOff looks at every instant at which anything changes.
+// allOff checks every instant at which anything changes.
 func (w *whims) allOff(d fence.Device, from, to time.Duration) bool {
 	instants := []time.Duration{from, to}
 	for _, part := range d.Parts {

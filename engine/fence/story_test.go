@@ -18,7 +18,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
 )
 
-// caller is a process with a Fencer, whose agents are what a test says they are.
+// caller is a process with a Fencer whose agents a test defines.
 type caller struct {
 	tasks  *env.Tasks
 	fencer *fence.Fencer
@@ -45,7 +45,7 @@ func (c *caller) Step(ev env.Event) { c.tasks.Step(ev) }
 
 func (c *caller) Calls() env.Calls { return c.agents }
 
-// story is one golden trace: what a Fencer does with agents that behave as written.
+// story is one golden trace: what a Fencer does with agents that behave as the test writes.
 type story struct {
 	t      *testing.T
 	world  *envtest.World

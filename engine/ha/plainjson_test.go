@@ -16,7 +16,7 @@ const (
 		`"exit_code":0}},"begun":{"u":"n2"}}`
 )
 
-// managerAgrees: what is read as plain is what encoding/json reads.
+// managerAgrees compares the plain reader with encoding/json.
 func managerAgrees(t *testing.T, text []byte) (plain bool) {
 	got := plainManagerStatus(text)
 	if got == nil {
@@ -96,7 +96,7 @@ func TestOddManagerStatus(t *testing.T) {
 	require.Nil(t, plainLRMStatus([]byte(`{"results":{"u":{"exit_code":-1}}}`)))
 }
 
-// Nothing of the text is kept, since whoever gave it may use its memory again.
+// The result keeps nothing of the text, because the caller may reuse its memory.
 func TestPlainStatusKeepsNothingOfTheText(t *testing.T) {
 	text := []byte(plainLRM)
 	got := plainLRMStatus(text)

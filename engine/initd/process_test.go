@@ -12,7 +12,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 )
 
-// fakeEnv is a machine that notes what is asked of it.
+// fakeEnv is a machine that records what it is asked to do.
 type fakeEnv struct {
 	env.Env
 	t      *testing.T
@@ -72,7 +72,7 @@ func ask(p *Init, verb Verb, service string) {
 	p.Step(env.Invoked{Op: 1, Input: Request{Verb: verb, Service: service}.Encode()})
 }
 
-// The agent ends first, then the manager, then the machine.
+// The LRM ends first, then the CRM, then the machine.
 func TestGoesDownInOrder(t *testing.T) {
 	p, e := start(t)
 	ask(p, Reboot, "")
@@ -110,7 +110,7 @@ func TestManagerHasLimitedTime(t *testing.T) {
 	require.Equal(t, "off", e.off)
 }
 
-// Who is started again in the middle of it is asked again, and a full queue is no answer.
+// A process that is started again meanwhile is asked again, and a full queue is not an answer.
 func TestAsksAgain(t *testing.T) {
 	p, e := start(t)
 	e.full = true

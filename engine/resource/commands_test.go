@@ -42,7 +42,7 @@ func TestCommandsThatCouldNeverRun(t *testing.T) {
 	}
 }
 
-// FuzzCommands: whatever a configuration says, only what the node allows comes out.
+// FuzzCommands: whatever a configuration contains, the result is a command that the node allows.
 func FuzzCommands(f *testing.F) {
 	f.Add("command: web\n")
 	f.Add("memory: 1\ncommand:\tdb")

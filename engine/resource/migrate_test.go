@@ -13,7 +13,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env/envtest"
 )
 
-// agent stands for the LRM of a machine: it has a driver and nothing else.
+// agent represents the LRM of a machine: it has a driver and nothing else.
 type agent struct {
 	tasks  *env.Tasks
 	driver *Fake
@@ -35,7 +35,7 @@ const guestSID = "vm:100"
 
 var guestConf = []byte("cores: 2\nmemory: 512\n")
 
-// bench is three machines with guests. It watches that no guest runs twice.
+// bench is three machines with guests. It checks that no guest runs twice.
 type bench struct {
 	t      require.TestingT
 	world  *envtest.World
@@ -45,7 +45,7 @@ type bench struct {
 	runs   map[string][]bool // sid -> by machine
 	told   []string          // what happened to guestSID, with times in milliseconds
 	probes map[string]int
-	owner  int // of guestSID: the machine where its configuration lies
+	owner  int // of guestSID: the machine that has its configuration
 }
 
 func newBench(t require.TestingT, change func(*GuestOptions)) *bench {
@@ -99,7 +99,7 @@ func (b *bench) record(p *envtest.Proc, r env.Record) {
 	}
 }
 
-// where is the machine on which guestSID runs, -1 when it runs nowhere.
+// where returns the machine on which guestSID runs, -1 when it runs on none.
 func (b *bench) where() int {
 	for m, on := range b.runs[guestSID] {
 		if on && b.hosts[m].Up() {
@@ -118,7 +118,7 @@ func (b *bench) cut(m int) {
 	}
 }
 
-// do runs something as a task of a machine's agent, to its end if it ends within a limit.
+// do runs a function as a task of a machine's agent, and waits for its end up to a limit.
 func (b *bench) do(m int, limit time.Duration, what func(t *env.Task, d *Fake)) (done bool) {
 	b.agents[m].tasks.Go(func(t *env.Task) {
 		what(t, b.agents[m].driver)
@@ -136,7 +136,7 @@ func (b *bench) start(m int) {
 	}))
 }
 
-// migration is one that commits at once.
+// migration returns a migration that commits at once.
 func (b *bench) migration(target int) *Migration {
 	return &Migration{Commit: func() error {
 		require.Equal(b.t, -1, b.where(), "it changes hands while it runs nowhere")
@@ -300,9 +300,9 @@ func TestALateWordDoesNotWakeAnOldCopy(t *testing.T) {
 	require.NoError(t, b.migrate(0, 1, m))
 	b.world.RunFor(2 * copyTTL)
 	b.cut(0)
-	b.owner = 2 // the cluster takes it to be dead on both and gives it to the third
+	b.owner = 2 // the cluster counts it as dead on both and gives it to the third
 	b.start(2)
-	b.world.Resume(b.hosts[1]) // with the source's words in its queue
+	b.world.Resume(b.hosts[1]) // with the source's packets in its queue
 	b.world.RunFor(time.Minute)
 	require.Equal(t, 2, b.where())
 	require.Positive(t, b.probes["resource/copy-expired"])
@@ -342,7 +342,7 @@ func TestWhoMovesItDiesAtTheSwitchOver(t *testing.T) {
 	require.Equal(t, 1, b.probes["resource/orphaned-at-switch-over"])
 }
 
-// outcome is what becomes of the configuration in a commit.
+// outcome is what happens to the configuration in a commit.
 type outcome int
 
 const (
@@ -417,8 +417,8 @@ func TestAGuestNeverRunsTwice(t *testing.T) {
 	})
 }
 
-// settle does what the cluster does then: whoever is dead loses what it owned, and the owner starts
-// what it owns.
+// settle does what the cluster does after that: a dead machine loses what it owned, and the new owner
+// starts it.
 func settle(b *bench, cut int, over bool, result error) {
 	if over && result != nil && !errors.Is(result, ErrLost) && !errors.Is(result, ErrHostDown) && b.owner == 0 {
 		require.Equal(b.t, 0, b.where(), "after %v it runs where it was: %v", result, b.told)
@@ -427,7 +427,7 @@ func settle(b *bench, cut int, over bool, result error) {
 	if cut == b.owner {
 		b.owner = 2
 	}
-	if cut == 3 { // the agent begins anew, later than what it left behind is known
+	if cut == 3 { // the agent starts again, before it knows what it left behind
 		b.world.RunFor(time.Minute)
 		var err error
 		b.procs[0], err = b.world.Start(0, "lrm", b.agents[0])

@@ -11,12 +11,12 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env/envtest"
 )
 
-// programs are programs that live in a test: each ends when it is asked to after some time, or not.
+// programs are programs of a test: each ends some time after it is asked to, or never.
 type programs struct {
 	world  *envtest.World
 	status env.ProgramStatus
-	ends   time.Duration // from now, when it is asked; below 0 it does not listen
-	at     time.Duration // when it ends; 0 is never
+	ends   time.Duration // from the request on; negative if it ignores the request
+	at     time.Duration // when it ends; 0 for never
 	starts int
 	fail   error
 	forced int

@@ -119,7 +119,7 @@ func TestOneThingAtATime(t *testing.T) {
 	require.Equal(t, 0, b.where())
 }
 
-// listener stands for the status process and keeps what it is told.
+// listener represents the status process and keeps what it receives.
 type listener struct{ last *Load }
 
 func (l *listener) Start(env.Env) error { return nil }

@@ -17,8 +17,8 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ring"
 )
 
-// rings stands for the cluster processes of all machines: each machine is in one ring, whose
-// messages reach its members in one order.
+// rings represents the cluster processes of all machines. Each machine is in one ring, whose messages
+// reach its members in one order.
 type rings struct {
 	t      testing.TB
 	world  *envtest.World
@@ -89,7 +89,7 @@ func (r *rings) form(groups ...[]int) {
 	}
 }
 
-// user says and asks.
+// user is a process that publishes and reads values.
 type user struct {
 	env    env.Env
 	tasks  *env.Tasks
@@ -140,7 +140,7 @@ func (f *fixture) set(m int, key, value string) {
 	require.NoError(f.t, f.users[m].client.Set(key, json.RawMessage(value)))
 }
 
-// get is what a machine knows, as text.
+// get returns what a machine knows, as text.
 func (f *fixture) get(m int, key string) string {
 	text := "no answer"
 	f.users[m].tasks.Go(func(t *env.Task) {
@@ -187,7 +187,7 @@ func TestSayingTheSameAgainCostsNothing(t *testing.T) {
 		f.world.RunFor(pace)
 	}
 	require.Equal(t, sent, f.sent)
-	for i := range 30 { // and many changes at once cost one message for each pace
+	for i := range 30 { // many changes at once cost one message per pace
 		f.set(0, "load", fmt.Sprint(i))
 		f.world.RunFor(pace / 10)
 	}
@@ -259,8 +259,8 @@ func TestLimits(t *testing.T) {
 	require.Empty(t, f.get(1, fmt.Sprintf("k%02d", MaxKeys)))
 }
 
-// Whatever rings come and go and whoever begins anew: in the end everybody knows what the members
-// of its ring have said last.
+// Whatever rings form and end and whichever process restarts, in the end every node knows the last
+// values of the members of its ring.
 func TestEverybodyAgreesInTheEnd(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		f := newFixture(t)

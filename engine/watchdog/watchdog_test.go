@@ -13,7 +13,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/watchdog"
 )
 
-// device remembers what was done to it; expired reports whether it would have reset the machine.
+// device records what was done to it; expired reports whether it would have reset the machine.
 type device struct {
 	world    *envtest.World
 	armed    bool
@@ -151,7 +151,7 @@ func TestFeedsCountFromWhatTheySay(t *testing.T) {
 	u, _ := m.user("lrm")
 	opened := m.world.Now()
 	require.NoError(t, m.open(u, opened))
-	for range 100 { // fed all the time, for something long ago
+	for range 100 { // fed all the time, but with an old instant
 		u.dog.Feed(opened)
 		if m.untilReset(5*time.Second) > 0 {
 			break
@@ -176,7 +176,7 @@ func TestDeadMultiplexerResets(t *testing.T) {
 	u, _ := m.user("lrm")
 	require.NoError(t, m.open(u, m.world.Now()))
 	m.world.Kill(m.mux)
-	m.startMux() // a new one must not hide that connections were cut
+	m.startMux() // a new multiplexer must not hide that connections were lost
 	require.Error(t, m.open(u, m.world.Now()))
 	require.NotZero(t, m.untilReset(time.Minute))
 }
@@ -221,7 +221,7 @@ func TestRefusals(t *testing.T) {
 	require.ErrorContains(t, bare.open(v, w.Now()), "no watchdog device")
 }
 
-// frozen is a process that stands still at times: what reaches it meanwhile waits for it.
+// frozen is a process that is paused at times. What reaches it meanwhile waits for it.
 type frozen struct {
 	env.Process
 	still bool
@@ -244,9 +244,9 @@ func (f *frozen) thaw() {
 	f.queue = nil
 }
 
-// TestAnswersToRequestsThatWereGivenUp: a multiplexer that stood still answers all requests of that
-// time at once. The refusal of an old one must not be taken for the answer to the newest, which is
-// accepted: the machine would be reset for a client that believes it has no connection.
+// TestAnswersToRequestsThatWereGivenUp: a multiplexer that was paused answers all requests of that time
+// at once. A client must not take the refusal of an old request for the answer to its newest one, which
+// is accepted: the machine would be reset for a client that believes it has no connection.
 func TestAnswersToRequestsThatWereGivenUp(t *testing.T) {
 	w := envtest.New()
 	m := &machine{t: t, world: w, device: &device{world: w}}

@@ -9,7 +9,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha"
 )
 
-// What is written is read back, whatever the settings are.
+// Any settings that are written are read back unchanged.
 func TestFormatDatacenterIsReadBack(t *testing.T) {
 	require.Empty(t, FormatDatacenter(ha.DefaultDatacenter()))
 	rapid.Check(t, func(t *rapid.T) {

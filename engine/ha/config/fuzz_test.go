@@ -9,8 +9,8 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
 )
 
-// Each decoder is given any text: it must not panic, and what it understood must survive being
-// written and read again.
+// Each decoder gets arbitrary text. It must not panic, and what it accepted must survive being written
+// and read again.
 
 func FuzzParseSections(f *testing.F) {
 	f.Add(someRules)

@@ -17,7 +17,7 @@ func commandWorld(t *testing.T) *world {
 	return newWorld(s)
 }
 
-// TestUnknownCommands: what is not a command of the format is an error that names it, and has no
+// TestUnknownCommands: a command that the format does not have is an error that names it, and has no
 // effect.
 func TestUnknownCommands(t *testing.T) {
 	for _, text := range []string{

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// corpusRoots are the places where test data that is not part of the project can lie.
+// corpusRoots are the places of test data that is not part of the project.
 func corpusRoots(t *testing.T) []string {
 	t.Helper()
 	var roots []string
@@ -41,7 +41,7 @@ func corpusDir(t *testing.T, name string) string {
 	return ""
 }
 
-// knownExact is how many folders of the corpus gave a byte-equal log so far.
+// knownExact is how many folders of the corpus give a byte-equal log.
 const knownExact = 105
 
 func TestCorpusScenarios(t *testing.T) {

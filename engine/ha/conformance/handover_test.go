@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestHandover: all that a master knows is in the status. When the CRM of the first node leaves at
-// every second group of commands, and comes back at the next, other nodes go on and the end is the
+// TestHandover: all that a master knows is in the status. When the CRM of the first node ends at every
+// second group of commands, and starts again at the next, other nodes continue and the result is the
 // same.
 func TestHandover(t *testing.T) {
 	pattern := regexp.MustCompile(`(shutdown|reboot|cfs) node1`)

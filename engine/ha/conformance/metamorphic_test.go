@@ -14,11 +14,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Relations between runs: a scenario is changed in a way whose effect on the log can be said without
-// knowing the log. They find what a recorded log cannot: decisions that hang on a name, on a point in
-// time, on the order of a file or on something that has nothing to do with them.
+// Relations between runs: a scenario is changed in a way whose effect on the log is known without
+// knowing the log. They find what a recorded log cannot: decisions that depend on a name, on a point in
+// time, on the order of a file or on something unrelated.
 
-// metamorphicFolders are our own scenarios and, where they are, the recorded ones.
+// metamorphicFolders are this project's scenarios and, where available, the recorded ones.
 func metamorphicFolders(t *testing.T) []string {
 	t.Helper()
 	dirs := []string{ownScenarios}
@@ -109,10 +109,10 @@ func changed(lines []Line, change func(*Line)) []Line {
 	return out
 }
 
-// unchanged are the logs of the folders as they are.
+// unchanged are the logs of the unchanged folders.
 var unchanged = map[string][]Line{}
 
-// before runs the scenario as it is, once for all relations.
+// before runs the unchanged scenario, once for all relations.
 func (v *variant) before() []Line {
 	v.t.Helper()
 	if unchanged[v.name] == nil {
@@ -140,7 +140,7 @@ func TestRenamedServices(t *testing.T) {
 	})
 }
 
-// TestRenamedNodes: the same for nodes. Some fake services fail on a node of a certain name.
+// TestRenamedNodes: the same for nodes. Some fake services fail on a node of a given name.
 func TestRenamedNodes(t *testing.T) {
 	pattern, picky := regexp.MustCompile(`node(\d)`), regexp.MustCompile(`fa:\d{6}`)
 	forEachFolder(t, func(t *testing.T, v *variant) {
@@ -158,8 +158,8 @@ func TestRenamedNodes(t *testing.T) {
 	})
 }
 
-// TestLaterStart: nothing hangs on the time of day. A run that begins five rounds later says the
-// same five rounds later, unless something runs before the first command or the status has a time.
+// TestLaterStart: nothing depends on the time of day. A run that starts five rounds later logs the same
+// five rounds later, unless something runs before the first command or the status has a time.
 func TestLaterStart(t *testing.T) {
 	const later = roundsPerGroup * minRoundSeconds
 	forEachFolder(t, func(t *testing.T, v *variant) {
@@ -176,7 +176,7 @@ func TestLaterStart(t *testing.T) {
 	})
 }
 
-// TestOrderOfFiles: objects have no order and blanks no meaning.
+// TestOrderOfFiles: the order of objects and blanks have no meaning.
 func TestOrderOfFiles(t *testing.T) {
 	forEachFolder(t, func(t *testing.T, v *variant) {
 		want := v.before()
@@ -203,8 +203,8 @@ func TestOrderOfFiles(t *testing.T) {
 	})
 }
 
-// TestRepeatedCommands: what is true already can be said again. Asking for the state that a service
-// or a node has by then is a command like any other, but nothing follows from it.
+// TestRepeatedCommands: a command for a state that a service or a node already has is accepted and
+// changes nothing.
 func TestRepeatedCommands(t *testing.T) {
 	forEachFolder(t, func(t *testing.T, v *variant) {
 		want := v.before()
@@ -237,8 +237,8 @@ func without(lines []Line, id string) (out []Line) {
 	return out
 }
 
-// TestUnusedNode: a node that is never switched on changes nothing, as long as the others are a
-// majority with it as they were without it: three of four nodes, all of them on all the time.
+// TestUnusedNode: a node that is never switched on changes nothing, as long as the others are a majority
+// with it as they were without it: three of four nodes, all of which are on all the time.
 func TestUnusedNode(t *testing.T) {
 	forEachFolder(t, func(t *testing.T, v *variant) {
 		hardware := v.object("hardware_status")
@@ -269,8 +269,8 @@ func goesAway(v *variant) bool {
 	return strings.Contains(v.files["hardware_status"], `"on"`)
 }
 
-// TestUnrelatedService: a service that must not run is left alone, whatever
-// happens to its node. The node has another one anyway, so that no LRM is woken by it.
+// TestUnrelatedService: a service that must not run is left alone, whatever happens to its node. The
+// node has another service anyway, so that the added one wakes no LRM.
 func TestUnrelatedService(t *testing.T) {
 	forEachFolder(t, func(t *testing.T, v *variant) {
 		services := v.object("service_config")
@@ -294,10 +294,10 @@ func TestUnrelatedService(t *testing.T) {
 	})
 }
 
-// quietHost is a node on which a service is wanted from the beginning to the end. While it is
-// confirmed that the other one does not run, it counts like a running one and keeps its LRM awake;
-// that is at the start and after disarming, when no node may be chosen and the first one not be let
-// go of.
+// quietHost returns a node on which a service must run from the beginning to the end. While the LRM
+// confirms that the other service does not run, that service counts like a running one and keeps its LRM
+// active. That is the case at the start and after disarming, when no node may be chosen and the first
+// one must not be released.
 func quietHost(v *variant, services map[string]any) string {
 	if strings.Contains(v.files["datacenter.cfg"], "rebalance") || strings.Contains(v.files["manager_status"], "node_status") ||
 		strings.Contains(v.files["cmdlist"], "delete") || strings.Contains(v.files["cmdlist"], "disarm") {

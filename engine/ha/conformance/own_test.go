@@ -14,8 +14,8 @@ var rewrite = flag.Bool("rewrite", false, "rewrite the expected logs of our own 
 
 const ownScenarios = "testdata/scenarios"
 
-// TestOwnScenarios replays the scenarios of this project. Their expected logs were read and
-// approved; -rewrite replaces them, and the commit that does so says why.
+// TestOwnScenarios replays the scenarios of this project. Their expected logs were read and approved;
+// -rewrite replaces them, and the commit must give the reason.
 func TestOwnScenarios(t *testing.T) {
 	folders, err := FindScenarios([]string{ownScenarios})
 	require.NoError(t, err)

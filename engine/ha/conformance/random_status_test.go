@@ -69,8 +69,8 @@ func drawStrange(t *rapid.T) *Scenario {
 	return s
 }
 
-// TestRandomStatus: whatever an earlier master left, a run comes to its end, no service runs on two
-// machines, and none is forgotten.
+// TestRandomStatus: whatever an earlier master left, a run ends, no service runs on two machines, and
+// none is forgotten.
 func TestRandomStatus(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawStrange(t)
@@ -89,8 +89,8 @@ func TestRandomStatus(t *testing.T) {
 	})
 }
 
-// masterPossible: not every node is to be fenced, or has a service that waits for that. Such nodes
-// would wait for each other.
+// masterPossible reports whether some node neither must be fenced nor has a service that waits for that.
+// Otherwise the nodes would wait for each other.
 func masterPossible(w *world) bool {
 	fenced := map[string]bool{}
 	for node, state := range w.manager.NodeStatus {

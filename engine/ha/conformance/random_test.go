@@ -94,7 +94,8 @@ func drawScenario(t *rapid.T) *Scenario {
 		}
 		s.Commands = append(s.Commands, group)
 	}
-	// Repair: first give what is going down the time to do so, then switch on and arm everything.
+	// Repair: first give nodes that are shutting down the time for it, then switch on and arm
+	// everything.
 	s.Commands = append(s.Commands, []string{"delay 400"}, on(), []string{"delay 200"}, on(), []string{"crm node1 arm-ha"})
 	var last []string
 	for _, name := range names {
@@ -107,8 +108,8 @@ func drawScenario(t *rapid.T) *Scenario {
 	return s
 }
 
-// TestRandomFaults: whatever happens, no service runs on two machines at once, and when everything
-// works again every service runs exactly once, where its configuration is.
+// TestRandomFaults: whatever happens, no service runs on two machines at once, and after the repair
+// every service runs exactly once, where its configuration is.
 func TestRandomFaults(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawScenario(t)
@@ -133,8 +134,8 @@ func TestRandomFaults(t *testing.T) {
 	})
 }
 
-// slow runs commands in workers that take their time and go on whatever becomes of their LRM, as long as the
-// machine has power.
+// slow runs commands in workers that take time and continue whatever happens to their LRM, as long as
+// the machine has power.
 type slow struct {
 	env     *daemonEnv
 	limit   int
@@ -163,7 +164,7 @@ func (x *slow) Finished(sid string) (ha.ExitCode, bool) {
 	return code, ok
 }
 
-// work finishes what is due.
+// work finishes the commands that are due.
 func (x *slow) work() {
 	var left []slowJob
 	for _, job := range x.jobs {
@@ -176,8 +177,8 @@ func (x *slow) work() {
 	x.jobs = left
 }
 
-// TestRandomFaultsWithSlowWorkers: the same promises when commands take up to ninety seconds and finish while the node is
-// cut off, while the manager changes, or after their order was withdrawn.
+// TestRandomFaultsWithSlowWorkers: the same properties when commands take up to ninety seconds and
+// finish while the node is cut off, while the manager changes, or after their command was withdrawn.
 func TestRandomFaultsWithSlowWorkers(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawScenario(t)

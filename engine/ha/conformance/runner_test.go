@@ -167,7 +167,7 @@ func TestRuleFiles(t *testing.T) {
 	require.NotEmpty(t, JudgeRules(fsys, "c.cfg").Diff)
 }
 
-// FuzzReplay: no folder, however strange, makes the runner or the logic panic.
+// FuzzReplay: no folder makes the runner or the HA logic panic.
 func FuzzReplay(f *testing.F) {
 	f.Add(switchTwoOn, twoNodes, oneService, "{}", "{}", "", "")
 	f.Add(`[["power node1 on","power node2 on"],["service vm:1 migrate node2","crm node1 disarm-ha freeze"],["shutdown node1"]]`,

@@ -45,7 +45,7 @@ func TestLeftLocksGoAndOthersStay(t *testing.T) {
 	require.Empty(t, name, "a snapshot's lines are not the guest's")
 }
 
-// TestScaledTimesAreWrittenAsTimesOfDay: a clock that runs faster does not look like a wrong one.
+// TestScaledTimesAreWrittenAsTimesOfDay: a clock that runs faster does not look like a wrong clock.
 func TestScaledTimesAreWrittenAsTimesOfDay(t *testing.T) {
 	c := core{opts: Options{Timescale: timescale.Ratio{Num: 1, Den: 20}}, startWall: 1_000_000}
 	require.EqualValues(t, 1_000_100, c.published(1_002_000), "2000 s of its own are 100 s of the day")

@@ -46,7 +46,7 @@ func (d *memoryDriver) Migrate(*env.Task, string, string, *resource.Migration) e
 	return resource.ErrNoMigration
 }
 
-// startLRM starts the LRM of a node and returns what drives its resources.
+// startLRM starts the LRM of a node and returns the driver of its resources.
 func (b *bench) startLRM(node int) *memoryDriver {
 	d := &memoryDriver{running: map[string]bool{}}
 	o := b.options(node)
@@ -77,8 +77,7 @@ func (b *bench) states(node string) (list []string) {
 	return list
 }
 
-// TestAServiceIsStartedUnderLockAndWatchdog is the ordinary way from a configuration to a running
-// service.
+// TestAServiceIsStartedUnderLockAndWatchdog is the usual path from a configuration to a running service.
 func TestAServiceIsStartedUnderLockAndWatchdog(t *testing.T) {
 	b := newBench(t, 1)
 	b.service("vm:1", "n1")
@@ -97,8 +96,8 @@ func TestAServiceIsStartedUnderLockAndWatchdog(t *testing.T) {
 	require.Equal(t, ha.Started, b.managerStatus().ServiceStatus["vm:1"].State)
 }
 
-// TestWithoutQuorumNothingIsRenewed ends in the reset of the machine: the watchdog's clients are no
-// longer fed, and the LRM stays.
+// TestWithoutQuorumNothingIsRenewed ends with the reset of the machine: the watchdog's clients are no
+// longer fed, and the LRM keeps its connection.
 func TestWithoutQuorumNothingIsRenewed(t *testing.T) {
 	b := newBench(t, 1)
 	b.service("vm:1", "n1")
@@ -165,8 +164,8 @@ func TestFailoverTakesTheLockFirst(t *testing.T) {
 	require.Equal(t, []ha.FenceStep{ha.FenceStarted, ha.FenceSucceeded}, []ha.FenceStep{steps[0].Step, steps[1].Step})
 }
 
-// TestAMasterThatWasOvertakenWritesNothing: the status is written over what was read and not over
-// what others wrote since.
+// TestAMasterThatWasOvertakenWritesNothing: the status replaces what the master read, and not what
+// others wrote since.
 func TestAMasterThatWasOvertakenWritesNothing(t *testing.T) {
 	b := newBench(t, 1)
 	b.put(ManagerStatusPath, "{}")
@@ -182,7 +181,7 @@ func TestAMasterThatWasOvertakenWritesNothing(t *testing.T) {
 	require.Equal(t, "n9", b.managerStatus().MasterNode)
 }
 
-// TestFilesAreReadOncePerRound: within a round the answer stays, and a lock that was taken ends it.
+// TestFilesAreReadOncePerRound: within a round the content stays the same, until a lock is taken.
 func TestFilesAreReadOncePerRound(t *testing.T) {
 	b := newBench(t, 1)
 	b.put(RulesPath, "first")

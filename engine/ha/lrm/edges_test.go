@@ -114,7 +114,7 @@ func TestAnUnknownPolicyIsTheUsualOne(t *testing.T) {
 	}
 }
 
-// shop is a resource type that counts.
+// shop is a resource type that counts its calls.
 type shop struct{ on, moved bool }
 
 func (s *shop) Running(string) bool            { return s.on }

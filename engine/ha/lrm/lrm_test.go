@@ -14,7 +14,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha/lrm"
 )
 
-// bench is a node with an LRM whose workers take as many rounds as the test wants.
+// bench is a node with an LRM whose workers take as many rounds as the test requires.
 type bench struct {
 	now      int64
 	log      []string
@@ -29,7 +29,7 @@ type bench struct {
 	down     bool
 	reboot   bool
 	written  *ha.LRMStatus
-	modes    []ha.Mode // of all that was written
+	modes    []ha.Mode // of everything that was written
 	open     bool
 	fed      int64
 
@@ -230,7 +230,7 @@ func TestWorkersAreSharedFairly(t *testing.T) {
 		for _, sid := range running {
 			b.finish(sid, ha.ExitSuccess)
 		}
-		for sid := range b.services { // every result is answered by a new uid, so all want a worker again
+		for sid := range b.services { // every result is answered by a new uid, so all need a worker again
 			b.manager.ServiceStatus[sid].UID = b.manager.ServiceStatus[sid].UID + "x"
 		}
 		l.Round()
@@ -261,8 +261,8 @@ func TestAQueuedCommandIsDroppedWhenTheManagerChangesItsMind(t *testing.T) {
 	}
 }
 
-// A node in maintenance that boots must not say for a moment that it is ready: its services would
-// be sent back to it.
+// A node in maintenance that boots must not report even briefly that it is ready: its services would be
+// moved back to it.
 func TestTheFirstWordIsNotAWrongOne(t *testing.T) {
 	b := newBench()
 	b.quorate = false
@@ -384,7 +384,7 @@ func TestASuccessorAnswersForAMoveThatArrived(t *testing.T) {
 		active(t, b)
 		require.Len(t, b.started, 1)
 		require.Equal(t, map[string]string{"u1": "n2"}, b.written.Begun)
-		// the LRM dies with its machine; the move may have come to its end before
+		// The LRM ends with its machine; the move may have completed before.
 		b.busy, b.locked, b.open = map[string]lrm.Command{}, false, false
 		if arrived {
 			b.services["vm:1"].Node = "n2"
@@ -446,9 +446,9 @@ func TestStoreErrorsChangeNothing(t *testing.T) {
 	require.Contains(t, b.text(), "updating service status from manager failed: store is away")
 }
 
-// TestRandomDecisions: whatever the manager wants in whatever order, the LRM starts nothing without
-// lock and watchdog, runs no two commands of one service at once, executes no uid twice and never
-// asks for more workers than there are.
+// TestRandomDecisions: whatever the manager decides in whatever order, the LRM starts nothing without
+// lock and watchdog, runs no two commands of one service at once, executes no uid twice and never asks
+// for more workers than there are.
 func TestRandomDecisions(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b := newBench()

@@ -28,7 +28,7 @@ type bench struct {
 	lrm       map[string]*ha.LRMStatus
 	services  map[string]*ha.ServiceConfig
 	info      map[string]ha.NodeInfo
-	dead      map[string]bool // nodes whose agent lock can be had
+	dead      map[string]bool // nodes whose agent lock can be taken
 	off       map[string]bool // nodes that a fence device reports as off
 	settings  ha.Datacenter
 	queue     []string

@@ -118,7 +118,7 @@ func TestAStopThatCannotBeWrittenIsNotForgotten(t *testing.T) {
 	require.Greater(t, f.calls, before)
 	require.EqualValues(t, 5, *f.manager.ServiceStatus["vm:1"].TimeoutSeconds)
 
-	// the same with a store that refuses exactly the write of the requested state
+	// The same with a store that refuses exactly the write of the requested state.
 	g := &refusing{bench: newBench("a", "b"), refuse: 1}
 	g.add("vm:1", "a", ha.WantStarted)
 	d := NewCRM(g)
@@ -133,7 +133,7 @@ func TestAStopThatCannotBeWrittenIsNotForgotten(t *testing.T) {
 	require.Equal(t, ha.WantStopped, g.services["vm:1"].State)
 }
 
-// refusing is a store that refuses to change a service some times.
+// refusing is a store that refuses to change a service a number of times.
 type refusing struct {
 	*bench
 	refuse int
@@ -225,8 +225,9 @@ func TestBalancingWaitsForStarts(t *testing.T) {
 	require.Equal(t, ha.Migrate, m.state("vm:1"))
 }
 
-// A service leaves a dead node only when the published status says that it is being recovered: the next
-// master finds it with its configuration, and not in error with an agent that does not have it.
+// A service leaves a dead node only after the published status shows that it is in recovery. The next
+// master then finds the service with its configuration, and not in error because an LRM does not have
+// it.
 func TestRecoveryIsPublishedBeforeItHappens(t *testing.T) {
 	b := newBench("a", "b", "c")
 	b.add("vm:1", "b", ha.WantStarted)
@@ -251,7 +252,7 @@ func TestRecoveryIsPublishedBeforeItHappens(t *testing.T) {
 	require.Empty(t, b.stolen)
 	b.statusErr, b.stuck = nil, "vm:1"
 	c.Round()
-	b.services["vm:1"].Node = "a" // it went there, and its master with it
+	b.services["vm:1"].Node = "a" // it moved there, and the master ended
 	b.stuck = ""
 	NewCRM(b).Round()
 	require.Empty(t, b.stolen)
@@ -259,7 +260,7 @@ func TestRecoveryIsPublishedBeforeItHappens(t *testing.T) {
 	require.Equal(t, "a", b.manager.ServiceStatus["vm:1"].Node)
 }
 
-// A service that was taken out and put back before any master saw it is asked for again.
+// A service that was removed and added again before any master noticed is requested again.
 func TestAServiceThatWasPutBackIsAskedForAgain(t *testing.T) {
 	for _, state := range []ha.RequestedState{ha.WantStarted, ha.WantStopped} {
 		b := newBench("a", "b")

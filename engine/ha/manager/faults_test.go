@@ -12,18 +12,18 @@ import (
 
 var errAway = errors.New("store went away")
 
-// faulty is a bench whose store goes away after some calls. The call that meets the fault is lost, or
-// has its effect and only the answer is lost.
+// faulty is a bench whose store becomes unreachable after some calls. The call that meets the fault is
+// lost, or has its effect and only the answer is lost.
 type faulty struct {
 	*bench
-	// left are the calls until the store goes away, negative for never.
+	// left are the calls until the store becomes unreachable, negative for never.
 	left  int
 	calls int
-	// late: the call in which the store goes away has its effect.
+	// late is true if the call that meets the fault has its effect.
 	late bool
 }
 
-// call carries out one call.
+// call executes one call.
 func (f *faulty) call(effect func() error) error {
 	f.calls++
 	if f.left == 0 {
@@ -96,7 +96,7 @@ func (f *faulty) StealService(sid, from, to string) error {
 	return f.call(func() error { return f.bench.StealService(sid, from, to) })
 }
 
-// obey lets the LRMs of the nodes that are there carry out what the status says.
+// obey lets the LRMs of the present nodes execute what the status requests.
 func (b *bench) obey() {
 	for _, sid := range sortedKeys(b.manager.ServiceStatus) {
 		sd := b.manager.ServiceStatus[sid]
@@ -116,9 +116,9 @@ func (b *bench) obey() {
 	}
 }
 
-// story runs a cluster through a loss of a node, a command and the end of its groups. In round
-// faultRound the store goes away after left calls; afterwards it is back, and the master is the same
-// one or, with change, another one.
+// story runs a cluster through the loss of a node, a command and the end of its groups. In round
+// faultRound the store becomes unreachable after left calls. Afterwards it is back, and the master is
+// the same or, with change, another one.
 func story(t require.TestingT, faultRound, left int, late, change bool) *faulty {
 	f := &faulty{bench: newBench("a", "b", "c"), left: -1, late: late}
 	f.groups = "group: g\n\tnodes a:2,b:3\n\tnofailback 1\n"
@@ -158,8 +158,9 @@ func story(t require.TestingT, faultRound, left int, late, change bool) *faulty 
 	return f
 }
 
-// TestTheStoreGoesAwayAnywhere: in whatever call of whatever round the store goes away, and whoever
-// goes on afterwards, the end is the same, nothing is taken twice and the groups become rules.
+// TestTheStoreGoesAwayAnywhere: in whatever call of whatever round the store becomes unreachable, and
+// whichever master continues, the result is the same, nothing is taken twice and the groups become
+// rules.
 func TestTheStoreGoesAwayAnywhere(t *testing.T) {
 	want := story(t, -1, 0, false, false)
 	require.Contains(t, want.text(), "ha groups migration successful")
@@ -180,7 +181,7 @@ func TestTheStoreGoesAwayAnywhere(t *testing.T) {
 					require.Equal(t, want.manager.ServiceStatus[sid].State, sd.State, "%s %s\n%s", name, sid, got.text())
 					require.Equal(t, got.services[sid].Node, sd.Node, "%s %s", name, sid)
 				}
-				if !change && !late { // a command whose reader never spoke again is lost
+				if !change && !late { // a command is lost if its reader never writes again
 					require.Equal(t, ha.Stopped, got.state("vm:3"), "%s\n%s", name, got.text())
 				}
 			}

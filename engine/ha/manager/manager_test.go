@@ -89,7 +89,7 @@ func TestTakeoverNeedsDelayAndProof(t *testing.T) {
 	c.Round()
 	require.Equal(t, ha.Fence, b.state("vm:1"))
 	require.Len(t, b.notices, 1)
-	for range 20 { // no proof, no takeover, however long it takes
+	for range 20 { // without proof no takeover, however long it takes
 		b.now += 100
 		c.Round()
 	}
@@ -167,7 +167,8 @@ func (b *orderedBench) Revision() (uint64, error) {
 	return b.revision, nil
 }
 
-// An agent's word counts for a guest only if it was said after the guest came, whoever is master.
+// The status of an LRM counts for a guest only if it was written after the guest arrived, whichever node
+// is master.
 func TestAnOlderStatusProtectsNobody(t *testing.T) {
 	b := &orderedBench{bench: newBench("a", "b"), revision: 10}
 	b.lrm["b"].Written = 7 // "active", in an earlier incarnation of the machine
@@ -341,7 +342,7 @@ func TestAutoRebalanceWaits(t *testing.T) {
 		}
 		return n
 	}
-	// without any size the nodes count as empty, so nothing is out of balance
+	// Without any size the nodes count as empty, so nothing is out of balance.
 	for range 10 {
 		c.Round()
 	}

@@ -68,9 +68,9 @@ func drawBench(t *rapid.T) *bench {
 	return b
 }
 
-// TestRandomStatus: whatever status a master finds, rounds end, every service keeps a node and a
-// known state, what moves has a target, a configured service is not forgotten, and nothing is taken
-// over without proof.
+// TestRandomStatus: whatever status a master finds, its rounds end, every service keeps a node and a
+// known state, a moving service has a target, a configured service is not forgotten, and nothing is
+// taken over without proof.
 func TestRandomStatus(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b := drawBench(t)
