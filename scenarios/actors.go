@@ -5,11 +5,11 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/workload"
 )
 
-// ActorProvider is implemented by a [Subject] on which others work during a run beside the
-// workload's clients: an operator who gives orders, users of a second interface.
+// ActorProvider is implemented by a [Subject] with background clients beside the workload, for example
+// an operator that sends commands, or users of a second interface.
 //
-// Actors start at the end of the warm-up and stop with the faults, as clients do. What they append is
-// part of the history, and all their draws come from the run's seed.
+// Actors start at the end of the warm-up and stop with the faults, as clients do. The events that they
+// append are part of the history, and all their draws derive from the run's seed.
 type ActorProvider interface {
 	// Actors returns the actors in a fixed order. Their durations must be multiplied by scale, with
 	// timescale.Ratio.Of.

@@ -8,12 +8,13 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 )
 
-// DamageAt is what a schedule has done to the system at an instant, counted like Fault.At.
+// DamageAt returns the damage of a schedule at an instant, which counts from the end of the warm-up as
+// Fault.At does.
 //
-// Flapping links count as cut in both phases, and links that lose everything as cut. A machine is
-// down while it is off, one of its processes is killed or paused, or its disk stalls. A machine
-// whose disk was full or failed stays down until the end of faults: a store that could not write
-// may wait for its operator.
+// Flapping links count as cut in both phases, as do links that lose everything. A machine is down while
+// it is off, one of its processes is killed or paused, or its disk stalls. A machine whose disk was full
+// or failed stays down until the end of the faults, because a store that could not write may wait for
+// its operator.
 func (s *Scenario) DamageAt(schedule []fault.Fault, at time.Duration) Damage {
 	net := fault.NewNet(s.Machines, fault.Condition{})
 	down := make([]bool, len(s.Machines))

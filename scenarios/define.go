@@ -23,41 +23,42 @@ type Definition struct {
 	// Kind is the subject's name in scenario files.
 	Kind string
 
-	// Processes returns what a simulated machine starts at every boot, in this order. Nil: the
-	// system does not run in the simulator. For one process on every machine see [OnEveryMachine].
+	// Processes returns the processes that a simulated machine starts at every boot, in this order.
+	// Nil: the system does not run in the simulator. For one process on every machine see
+	// [OnEveryMachine].
 	Processes func(m env.MachineID) []ProcessSpec
-	// Files returns what is on a simulated machine's disk before its first boot. Nil: nothing.
+	// Files returns the files on a simulated machine's disk before its first boot. Nil: none.
 	Files func(m env.MachineID) []File
 	// Driver starts the system on real nodes. Nil: it does not run there.
 	Driver Driver
 
-	// Encode returns the process that a client asks for an operation, and the request's bytes.
+	// Encode returns the request of an operation, and the process that it is sent to.
 	Encode func(op workload.Op) (process string, input []byte)
 	// Decode reads the answer to an operation; see [workload.Codec].
 	Decode func(op workload.Op, output []byte) (workload.Result, error)
 	// Functions are the operations that the system has, with their default weights. Nil: reads and
 	// writes, equally often.
 	Functions []workload.Weight
-	// Final are the questions that every machine must answer after quiescence. Nil: a read of the
+	// Final are the operations that every machine must answer after quiescence. Nil: a read of the
 	// workload's first key.
 	Final []workload.Op
 	// Client replaces Encode, Decode, Functions and Final.
 	Client workload.Codec
 
-	// Model makes the model that the clients' history is judged by, for example
+	// Model makes the model by which the clients' history is judged, for example
 	// [github.com/holdfast-sim/holdfast/linearizability/models.Register]; it gets a nil initial
 	// state. Nil: the history is judged by Check alone.
 	Model func(initial json.RawMessage) (*linearizability.Model, error)
 	// Witness returns the system's own log of a run, which decides operations whose outcome their
 	// client does not know. Nil: the system has none.
 	Witness func(r *Run) (*linearizability.Witness, error)
-	// Observe returns a function that gets every record of one run; its error is a violation, and
-	// a simulated run stops there. Nil: records are not observed.
+	// Observe returns a function that is called with every record of one run. Its error is a violation,
+	// and stops a simulated run. Nil: records are not observed.
 	Observe func(s *Scenario) func(Stamped) error
-	// Check returns verdicts about a finished run beside those on the history and on recovery.
+	// Check returns further verdicts on a finished run, in addition to those on history and recovery.
 	Check func(ctx context.Context, r *Run) []linearizability.Verdict
-	// Survives reports whether the system must survive a damage; a nemesis draws nothing beyond
-	// it. Nil: [MajoritySurvives].
+	// Survives reports whether the system must survive a damage. A nemesis draws only faults that it
+	// survives. Nil: [MajoritySurvives].
 	Survives func(d Damage) bool
 
 	// Records lists a zero value of each type of record that the processes emit, so that saved
@@ -65,7 +66,7 @@ type Definition struct {
 	Records []env.Record
 	// Timeline returns the lanes that a report shows. Nil: none, with Policy above the run.
 	Timeline func(r *Run) Timeline
-	// Policy says in one line what the system promises.
+	// Policy is what the system promises, in one line.
 	Policy string
 }
 
@@ -118,7 +119,7 @@ func (d *Definition) problem() string {
 const RestartDelay = time.Second
 
 // OnEveryMachine returns a [Definition]'s Processes for a system with one process on each machine.
-// newProcess makes it anew for each start; one that ends by itself is started again after
+// newProcess makes the process for each start. A process that ends by itself is started again after
 // [RestartDelay].
 func OnEveryMachine(name string, newProcess func() env.Process) func(env.MachineID) []ProcessSpec {
 	return func(env.MachineID) []ProcessSpec {
@@ -126,8 +127,8 @@ func OnEveryMachine(name string, newProcess func() env.Process) func(env.Machine
 	}
 }
 
-// SurvivesAnything is a Survives for systems that must keep their promises whatever happens, and
-// that may be unavailable meanwhile.
+// SurvivesAnything is a Survives for systems that must keep their promises under any damage, but may be
+// unavailable while it lasts.
 func SurvivesAnything(Damage) bool { return true }
 
 // KindsOf returns the kinds of subjects that scenario files only name, without anything to configure.

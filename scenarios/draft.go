@@ -11,13 +11,13 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/strictyaml"
 )
 
-// draft is a scenario as far as its file can be read, with everything that is wrong so far.
+// draft is the readable part of a scenario file, with the problems found so far.
 type draft struct {
 	scenario Scenario
 	file     string
 	root     *yaml.Node
 	problems strictyaml.Problems
-	decoded  int // the first so many of the problems are about values that cannot be read
+	decoded  int // so many problems, the first ones, are about values that cannot be read
 }
 
 // decodeDraft reads and validates the generic part of a file. Its error is for text that is no YAML;
@@ -63,9 +63,9 @@ func (d *draft) add(problems ...*strictyaml.Problem) {
 	}
 }
 
-// follows reports whether a problem is explained by a known one: that has the same place, or it says
-// that a part of the value, or of the same item of a list, cannot be read. For example, a fault whose
-// key is misspelled also lacks what the key was meant to give.
+// follows reports whether a problem is only a consequence of a known one, which has the same place or is
+// about an unreadable part of the same value or list item. For example, a fault with a misspelled key
+// also lacks the correct key.
 func (d *draft) follows(p *strictyaml.Problem, known strictyaml.Problems) bool {
 	if known.At(p.Line, p.Column) {
 		return true
@@ -107,14 +107,14 @@ func item(path string) string { return path[:strings.IndexByte(path, ']')+1] }
 // finding is a problem with the value at a path.
 type finding struct{ path, text string }
 
-// in gives a finding its place: that of the value, or of what it is missing in.
+// in returns the finding with its place: the place of the value, or of the mapping that lacks it.
 func (f finding) in(file string, root *yaml.Node) *strictyaml.Problem {
 	n, _ := strictyaml.Find(root, f.path)
 	return &strictyaml.Problem{File: file, Line: n.Line, Column: n.Column, Path: f.path, Text: f.text}
 }
 
-// givenProblems reports what only the file shows: zeros that would silently become defaults, and
-// fields that a kind of fault does not have.
+// givenProblems reports problems that are visible only in the file: zeros that would silently become
+// defaults, and fields that a kind of fault does not have.
 func givenProblems(root *yaml.Node, s *Scenario) []finding {
 	var out []finding
 	for _, path := range defaulted {

@@ -9,7 +9,7 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 )
 
-// Conclude judges a finished run: the subject's own checks, and what the scenario asks for.
+// Conclude judges a finished run by the subject's checks and by the scenario's expectations.
 func Conclude(ctx context.Context, w Watch, r *Run) {
 	r.Verdicts = append(r.Verdicts, w.Check(ctx, r)...)
 	if r.Scenario.Expect.Succeeded > 0 {
@@ -17,8 +17,8 @@ func Conclude(ctx context.Context, w Watch, r *Run) {
 	}
 }
 
-// CheckExpect judges whether enough operations succeeded, where the scenario asks for a share. A
-// call whose client was stopped with the run counts as not made.
+// CheckExpect judges whether at least the share of operations succeeded that the scenario expects. Calls
+// of clients that were stopped at the end of the run are not counted.
 func CheckExpect(r *Run) linearizability.Verdict {
 	v := linearizability.Verdict{Checker: "expect", Validity: linearizability.Valid,
 		Summary: "the scenario asks for no share of operations"}

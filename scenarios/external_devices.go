@@ -14,17 +14,17 @@ type ExternalDeviceBuilder interface {
 	ExternalDevices(h ExternalDeviceHost) ExternalDevices
 }
 
-// ExternalDevices are what simulated programs can reach.
+// ExternalDevices are the devices that simulated programs can call.
 type ExternalDevices interface {
 	// Call carries out a call of a program on a machine. It passes the program's result to done at
-	// most once, before it returns or later. A program whose done is never called hangs, until the
-	// caller's limit ends it. The caller may be gone when done is called: its limit has passed, or its
-	// machine has no power.
+	// most once, before it returns or later. Until done is called the program runs; the caller's limit
+	// ends it. done may be called after the caller has ended or its limit has passed: then it does
+	// nothing.
 	Call(from env.MachineID, c env.Call, done func(env.CallResult))
 }
 
-// ExternalDeviceHost is what external devices know of the simulated world and do to it. Its methods
-// must be called from within Call or a function given to After.
+// ExternalDeviceHost gives external devices access to the simulated world. Its methods must be called
+// from within Call or a function passed to After.
 type ExternalDeviceHost interface {
 	// Now returns the time since the run began.
 	Now() time.Duration
@@ -32,14 +32,14 @@ type ExternalDeviceHost interface {
 	After(d time.Duration, do func())
 	// Powered reports whether a machine has power.
 	Powered(m env.MachineID) bool
-	// SwitchPower switches a machine's power off or on in the name of a device, and leaves a record
-	// [Switched]. A machine that is switched on boots after the usual time, unless a fault keeps it
-	// off. Switching to the present state changes nothing and leaves the record all the same.
+	// SwitchPower switches a machine's power off or on in the name of a device, and emits a record
+	// [Switched], also when the machine already is in that state. A machine that is switched on boots
+	// after the usual time, unless a fault keeps it off.
 	SwitchPower(m env.MachineID, on bool, device string)
 }
 
-// Switched is the record of what an external device did to a machine's power, whether or not the
-// machine had any. The simulator emits it, not a process.
+// Switched is the record of an external device that switched a machine's power, whether or not the power
+// changed. The simulator emits it, not a process.
 type Switched struct {
 	On     bool   `json:"on"`
 	Device string `json:"device"`

@@ -9,8 +9,8 @@ import (
 )
 
 // CheckHistory judges the clients' history by a model and, where w is not nil, by the system's own log.
-// It sets r.Picture when the history is invalid, so that a report can draw the violation with the faults
-// beside it. A history that the model cannot read is unknown, never valid.
+// It sets r.Picture when the history is invalid, so that a report can draw the violation together with
+// the faults. A history that the model cannot read is unknown, never valid.
 func CheckHistory(ctx context.Context, r *Run, m *linearizability.Model,
 	w *linearizability.Witness) linearizability.Verdict {
 	undecided := func(err error) linearizability.Verdict {
@@ -48,7 +48,7 @@ func annotations(r *Run) []linearizability.Annotation {
 }
 
 // CheckRecovery judges whether every machine answered its final questions after quiescence. Any answer
-// counts, also one that refuses; a run without final questions is unknown.
+// counts, also a refusal. A run without final operations is unknown.
 func CheckRecovery(r *Run) linearizability.Verdict {
 	v := linearizability.Verdict{Checker: "recovery", Validity: linearizability.Valid}
 	silent := 0

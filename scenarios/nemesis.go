@@ -16,13 +16,13 @@ const NemesisStream = "nemesis"
 // scenario and those that its nemesis draws. It is a pure function of the draws, so both backends
 // get the same faults.
 //
-// Drawn faults never go beyond what the judge promises that the system survives, nor act where a fault
-// makes no sense; a nil judge stands for [MajoritySurvives]. Time is divided into slots of which
-// each draws one value of every label, so that a value changed in one slot leaves the draws of
-// the others alone. A slot in which only zeros are drawn stays without a fault.
+// Drawn faults never exceed the damage that the judge's Survives accepts; a nil judge stands for
+// [MajoritySurvives]. Faults without effect are not drawn. Time is divided into slots, and each slot
+// draws one value of every label, so that a value changed in one slot leaves the draws of the others
+// unchanged. A slot that draws only zeros has no fault.
 //
-// Where a timescale applies, expand first and scale the result ([Scenario.Resolved]): then
-// the draws mean the same at every scale.
+// With a timescale, expand first and scale the result ([Scenario.Resolved]): then the draws mean the
+// same at every scale.
 func Expand(s *Scenario, judge Judge, choices draw.Lists) []fault.Fault {
 	schedule := slices.Clone(s.Faults)
 	if s.Nemesis != nil {

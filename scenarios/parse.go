@@ -13,12 +13,12 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/strictyaml"
 )
 
-// Parse reads a scenario file, fills in what it leaves out and makes its subject. The error is of
-// type [strictyaml.Problems] and gives every problem its place in the file.
+// Parse reads a scenario file, sets its defaults and makes its subject. The error is of type
+// [strictyaml.Problems] and gives every problem its place in the file.
 //
-// All problems are reported at once: keys and values that cannot be read, values that make no sense,
-// and what the subject says of its part. Only what depends on a wrong value is not looked at:
-// faults need machines and a duration, and the subject also the other times.
+// Parse reports all problems at once: unreadable keys and values, invalid values, and the problems that
+// the subject finds in its part. It skips only checks that depend on an invalid value: those of the
+// faults need the machines and the duration, and the subject also the other times.
 func Parse(filename string, data []byte, kinds Kinds) (*Scenario, Subject, error) {
 	d, err := decodeDraft(filename, data)
 	if err != nil {

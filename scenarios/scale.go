@@ -46,7 +46,7 @@ type scaler struct {
 	err error
 }
 
-// scale multiplies one duration. Zero stays zero; what was above the floor must stay there.
+// scale multiplies one duration. Zero stays zero. It fails for a duration that falls below the floor.
 func (sc *scaler) scale(path string, d *time.Duration, floor time.Duration) {
 	was := *d
 	*d = sc.ts.Of(was)

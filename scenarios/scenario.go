@@ -22,8 +22,8 @@ type Scenario struct {
 	Machines Machines `yaml:"machines" json:"machines"`
 	Network  Network  `yaml:"network,omitempty" json:"network"`
 	Disk     Disk     `yaml:"disk,omitempty" json:"disk"`
-	// Watchdog is what a machine's hardware watchdog does when its time has run out: reset (the
-	// machine boots again) or power_off (it stays off until it is switched on).
+	// Watchdog is what a machine's hardware watchdog does when it expires: reset (the machine boots
+	// again) or power_off (it stays off until it is switched on).
 	Watchdog WatchdogAction `yaml:"watchdog,omitempty" json:"watchdog,omitempty"`
 
 	// Warmup is how long the machines run before the workload and the faults begin.
@@ -46,7 +46,7 @@ type Scenario struct {
 // Machines are the names of the machines. In a file a number stands for n1, n2 and so on.
 type Machines []string
 
-// MaxMachines bounds a scenario's size.
+// MaxMachines limits the machines of a scenario.
 const MaxMachines = 64
 
 // Count returns machines named n1 to n<count>.
@@ -58,26 +58,27 @@ func Count(count int) Machines {
 	return names
 }
 
-// Network is the condition of every link when nothing is wrong.
+// Network is the condition of every link without faults.
 type Network struct {
-	// Latency is the least one-way delay; Jitter the usual extra, see [fault.Condition].
+	// Latency is the minimum one-way delay, Jitter the usual additional delay; see [fault.Condition].
 	Latency time.Duration `yaml:"latency,omitempty" json:"latency"`
 	Jitter  time.Duration `yaml:"jitter,omitempty" json:"jitter"`
 	Loss    fault.PPM     `yaml:"loss,omitempty" json:"loss,omitempty"`
 }
 
-// Disk is how long disk calls take when nothing is wrong. Real nodes have the disk they have.
+// Disk is the latency of disk calls without faults, and the capacity. It applies in the simulator only:
+// real nodes use the disk of their machine as it is.
 type Disk struct {
 	Write time.Duration `yaml:"write,omitempty" json:"write"` // a write into the page cache
 	Sync  time.Duration `yaml:"sync,omitempty" json:"sync"`   // making a file durable
-	// CapacityBytes limits what all files of a machine may hold together; 0 means no limit.
+	// CapacityBytes limits the total size of a machine's files; 0 means no limit.
 	CapacityBytes int64 `yaml:"capacity_bytes,omitempty" json:"capacity_bytes,omitempty"`
 }
 
 // WatchdogAction is what a hardware watchdog does to its machine.
 type WatchdogAction string
 
-// The actions of a hardware watchdog; none given means a reset.
+// The actions of a hardware watchdog. The default is a reset.
 const (
 	WatchdogResets   WatchdogAction = "reset"
 	WatchdogPowerOff WatchdogAction = "power_off"
@@ -100,19 +101,20 @@ type Nemesis struct {
 	ForMax time.Duration `yaml:"for_max" json:"for_max"`
 	// AtOnce is the largest number of faults that act at the same time; 1 unless given.
 	AtOnce int `yaml:"at_once,omitempty" json:"at_once,omitempty"`
-	// Processes are what kill and pause may hit instead of all of a machine, as drawn.
+	// Processes are the single processes that kill and pause may hit; a draw chooses one of them or
+	// the whole machine.
 	Processes []string `yaml:"processes,omitempty,flow" json:"processes,omitempty"`
-	// BeyondSurvival also draws faults that take away what the subject cannot do without. What it
-	// promises in any case must hold then, too.
+	// BeyondSurvival also draws faults that exceed the damage which the subject must survive. Its
+	// safety must hold then, too.
 	BeyondSurvival bool `yaml:"beyond_survival,omitempty" json:"beyond_survival,omitempty"`
 }
 
 // Expect sets how a run must end, beyond the checks that always hold.
 type Expect struct {
-	// Verdict is what the run must end with: valid unless given. A scenario that documents a
-	// known loss says invalid.
+	// Verdict is the required verdict of the run; valid unless given. A scenario that documents a known
+	// loss of data expects invalid.
 	Verdict string `yaml:"verdict,omitempty" json:"verdict,omitempty"`
-	// Succeeded is the least share of operations that must have succeeded.
+	// Succeeded is the minimum share of operations that must succeed.
 	Succeeded fault.PPM `yaml:"succeeded,omitempty" json:"succeeded,omitempty"`
 	// Probes are rare paths that some seed of a campaign must reach.
 	Probes []string `yaml:"probes,omitempty" json:"probes,omitempty"`
@@ -130,7 +132,7 @@ type SubjectSpec struct {
 	root *yaml.Node // the whole file, for the places of problems
 }
 
-// Defaults for what a scenario leaves out.
+// Defaults of a scenario's optional values.
 const (
 	DefaultLatency    = 500 * time.Microsecond
 	DefaultJitter     = 200 * time.Microsecond
@@ -140,7 +142,7 @@ const (
 	DefaultQuiescence = 40 * time.Second
 )
 
-// SetDefaults fills in what was left out.
+// SetDefaults sets the values that are not given.
 func (s *Scenario) SetDefaults() {
 	setDefault(&s.Network.Latency, DefaultLatency)
 	setDefault(&s.Network.Jitter, DefaultJitter)

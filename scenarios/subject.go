@@ -14,9 +14,9 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/workload"
 )
 
-// Subject is a system under test. It comes in parts, so that each backend takes what it needs. [Define]
-// makes one of a [Definition]; implement it where a definition is not enough. The interfaces that a
-// subject or its parts may implement in addition are listed at the top of this package.
+// Subject is a system under test. It has parts, so that each backend uses only those that it needs.
+// [Define] makes a subject from a [Definition]; implement the interface where a definition is not
+// enough. The package documentation lists the optional interfaces of a subject and its parts.
 type Subject interface {
 	// Kind is the subject's name in scenario files.
 	Kind() string
@@ -26,21 +26,21 @@ type Subject interface {
 	Driver() Driver
 	// Client turns workload operations into requests and answers into results.
 	Client() workload.Codec
-	// Judge knows what right means.
+	// Judge judges runs of the subject.
 	Judge() Judge
 }
 
-// Varier is implemented by a [Subject] that derives its scenario from the seed: how many machines
-// there are, what they must do.
+// Varier is implemented by a [Subject] that derives its scenario from the seed, for example the number
+// of machines and their work.
 type Varier interface {
-	// Vary returns the scenario and the subject that the draws make. Both must be complete: nothing
-	// is left to draw but the faults of a nemesis. Equal draws must give equal results, and neither
-	// the given scenario nor the receiver may be changed.
+	// Vary returns the scenario and the subject that the draws determine. Both must be complete, except
+	// for the faults of a nemesis. Equal draws must give equal results, and Vary must change neither s
+	// nor the receiver.
 	Vary(s *Scenario, choices draw.Lists) (*Scenario, Subject, error)
 }
 
-// Vary returns what a [Varier] derives from the seed, and scenario and subject as they are for every
-// other subject. Runners call it first.
+// Vary returns the scenario and subject that a [Varier] derives from the seed. For every other subject
+// it returns its arguments. Runners call it first.
 func Vary(s *Scenario, subject Subject, choices draw.Lists) (*Scenario, Subject, error) {
 	v, ok := subject.(Varier)
 	if !ok {
@@ -62,29 +62,29 @@ type Kinds map[string]Decode
 
 // Builder makes processes for the simulator.
 type Builder interface {
-	// Files are put onto a machine's disk, durably, before its first boot.
+	// Files returns the files that are durable on a machine's disk before its first boot.
 	Files(m env.MachineID) []File
-	// Processes is what a machine starts at every boot, in this order.
+	// Processes returns the processes that a machine starts at every boot, in this order.
 	Processes(m env.MachineID) []ProcessSpec
 }
 
 // ProcessSpec describes one process of a machine.
 type ProcessSpec struct {
 	Name string
-	// New makes the process anew for each start.
+	// New makes the process for each start.
 	New func() env.Process
-	// Restart is how long the machine's service manager waits before it starts the process
-	// again after it ended by itself; 0 means that it stays down until the next boot.
+	// Restart is how long the machine's service manager waits before it restarts a process that ended
+	// by itself; 0 means that the process stays down until the next boot.
 	Restart time.Duration
 }
 
-// File is a file to put onto a machine.
+// File is a file of a machine.
 type File struct {
 	Name string // as in env.Disk: slash-separated, relative
 	Data []byte
 }
 
-// Machine is what a driver gets to know of a real node.
+// Machine describes a real node to a driver.
 type Machine struct {
 	ID   env.MachineID
 	Name string
@@ -99,15 +99,15 @@ type Machine struct {
 
 // Driver starts a program on real nodes. Any program can be driven.
 type Driver interface {
-	// Files are written into the machine's directory before its first start.
+	// Files returns the files of the machine's directory before its first start.
 	Files(m Machine) ([]File, error)
-	// Command is the program to run in the machine's namespace, with Dir as its working
-	// directory. Program paths are absolute.
+	// Command returns the program to run in the machine's namespace, with Dir as its working directory.
+	// Its path must be absolute.
 	Command(m Machine) (Command, error)
 	// Dial connects the harness to the machine's program. It is called again after an error.
 	Dial(ctx context.Context, m Machine) (Conn, error)
-	// Ready returns nil once the program serves, which it finds out through a connection of Dial;
-	// otherwise the error names the reason, and Ready is called again a little later.
+	// Ready returns nil once the program serves; c is a connection made by Dial. Otherwise it returns
+	// the reason, and is called again a little later.
 	Ready(ctx context.Context, m Machine, c Conn) error
 	// Records reads the records that the program has emitted since the last call, from its
 	// beginning at first; nil when it emits none.
@@ -146,7 +146,7 @@ type Stamped struct {
 	Record  env.Record
 }
 
-// Judge knows what right means for a subject.
+// Judge judges the runs of a subject.
 type Judge interface {
 	// Watch begins the observation of one run.
 	Watch(s *Scenario) Watch
@@ -168,18 +168,19 @@ type TimelineFilter interface {
 
 // Watch observes one run.
 type Watch interface {
-	// Record takes a record. A non-nil error is a violation: the run may be stopped there.
+	// Record is called with each record of the run. An error is a violation, and the backend may stop
+	// the run.
 	Record(r Stamped) error
 	// Check judges the finished run.
 	Check(ctx context.Context, r *Run) []linearizability.Verdict
 }
 
-// Damage is what faults have done to a system at one instant.
+// Damage is the effect of all active faults on a system at one instant.
 type Damage struct {
 	Machines int
 	// Down are the machines that are off, paused or have a process killed.
 	Down []env.MachineID
-	// Reaches reports whether what one machine sends can arrive at another.
+	// Reaches reports whether packets of one machine can arrive at another.
 	Reaches func(from, to env.MachineID) bool
 }
 
@@ -187,7 +188,7 @@ type Damage struct {
 type Timeline struct {
 	// Lanes are drawn under each other on the run's time axis.
 	Lanes []Lane `json:"lanes"`
-	// Policy says in one line what the subject promises, for example "strict: …".
+	// Policy is what the subject promises, in one line, for example "strict: …".
 	Policy string `json:"policy"`
 	// Notes are remarks, for example where another system would have answered differently.
 	Notes []string `json:"notes,omitempty"`

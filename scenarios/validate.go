@@ -52,7 +52,7 @@ func (s *Scenario) problems() []finding {
 	return v.found
 }
 
-// independent checks what can be checked whatever else is wrong.
+// independent checks the values that can be checked even if others are wrong.
 func (v *validator) independent() {
 	v.names()
 	v.times()
@@ -61,13 +61,13 @@ func (v *validator) independent() {
 	v.expect()
 }
 
-// scheduled checks what goes wrong and when, which needs machines and times that are right.
+// scheduled checks faults and nemesis, which requires valid machines and times.
 func (v *validator) scheduled() {
 	v.faults()
 	v.nemesis()
 }
 
-// validator collects what is wrong with a scenario.
+// validator collects the problems of a scenario.
 type validator struct {
 	scenario *Scenario
 	found    []finding

@@ -18,10 +18,9 @@ type Check[E any] interface {
 	Judge(ctx context.Context, evidence E) linearizability.Verdict
 }
 
-// Observer sees the records of a run while it goes, in their order.
+// Observer sees the records of a run in their order, during the run.
 type Observer interface {
-	// Observe takes one record. It is called for every record of the run, so it must be cheap for those
-	// that it ignores.
+	// Observe is called with every record of the run, so it must return quickly for records that it ignores.
 	Observe(r scenarios.Stamped)
 }
 

@@ -49,7 +49,7 @@ func NewPowerless(machines []string) *Powerless {
 		reported: map[place]bool{}}
 }
 
-// Power takes a record of a machine's power.
+// Power must be called with each record of a machine's power.
 func (p *Powerless) Power(r scenarios.Stamped, power scenarios.Power) {
 	delete(p.off, r.Machine)
 	clear(p.reported)
@@ -58,7 +58,7 @@ func (p *Powerless) Power(r scenarios.Stamped, power scenarios.Power) {
 	}
 }
 
-// Life takes a sign of life of a service at the place and time of a record.
+// Life must be called when a record shows that a service runs on the record's machine.
 func (p *Powerless) Life(r scenarios.Stamped, service string) {
 	since, off := p.off[r.Machine]
 	at := place{service, r.Machine}
@@ -71,11 +71,11 @@ func (p *Powerless) Life(r scenarios.Stamped, service string) {
 			service, p.machines[r.Machine], since.At, since.Record.(scenarios.Power).Cause)})
 }
 
-// Violations are what was found, in the order of the records.
+// Violations returns the violations in the order of the records.
 func (p *Powerless) Violations() []linearizability.Violation { return p.violations }
 
 // Exclusion is the check that a service runs on at most one machine at any instant, for subjects whose
-// records show when one begins and ends to run. A machine that loses its power ends what runs on it.
+// records show when a service starts and stops. A machine that loses power ends all its services.
 type Exclusion struct {
 	name      string
 	machines  []string

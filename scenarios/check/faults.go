@@ -9,7 +9,7 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 )
 
-// Faults answers what the injected faults of a run did to machines and processes, and when.
+// Faults evaluates which machines and processes the injected faults of a run affected, and when.
 type Faults struct {
 	Machines []string // their names, by id
 	Applied  []scenarios.Applied
@@ -23,7 +23,7 @@ func StopsProcesses(k fault.Kind) bool { return k == fault.Kill || k == fault.Pa
 // refusesWrites reports whether faults of a kind make a disk return errors.
 func refusesWrites(k fault.Kind) bool { return k == fault.DiskError || k == fault.DiskFull }
 
-// Over is when a fault was over; the run's end when it never was.
+// Over returns when a fault ended; the run's end when it never did.
 func (f *Faults) Over(a *scenarios.Applied) time.Duration {
 	if a.Ended[1] == 0 {
 		return f.End
@@ -36,16 +36,16 @@ func (f *Faults) Acts(a *scenarios.Applied, at time.Duration) bool {
 	return a.Problem == "" && a.Begun[1] > 0 && a.Begun[0] <= at && at < f.Over(a)
 }
 
-// Concerns reports whether a fault names a machine among those that it is done to.
+// Concerns reports whether a machine is among the targets of a fault.
 func (f *Faults) Concerns(one *fault.Fault, m env.MachineID) bool {
 	return slices.Contains(one.Machines, f.Machines[m]) || slices.Contains(one.Machines, fault.All)
 }
 
-// Stopped reports whether a process of a machine is kept from running by a fault at an instant.
+// Stopped reports whether a fault stops a process of a machine at an instant.
 //
-// A pause is over when the machine is reset, because what runs after that was not paused: with a pause
-// from 10 s to 60 s and a reset at 40 s, the process is stopped until 40 s. A pause that begins while the
-// machine is off holds for what starts later.
+// A pause ends when the machine is reset, because the processes that start then are not paused: with a
+// pause from 10 s to 60 s and a reset at 40 s, the process is stopped until 40 s. A pause that begins
+// while the machine is off applies to the processes that start later.
 func (f *Faults) Stopped(m env.MachineID, process string, at time.Duration) bool {
 	for i := range f.Applied {
 		a := &f.Applied[i]

@@ -10,8 +10,8 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 )
 
-// HealthModel is what the health of a subject's machines depends on. Times are those of the run, so they
-// are scaled already.
+// HealthModel holds the parameters of the health of a subject's machines. Its times are already multiplied
+// by the run's timescale.
 type HealthModel struct {
 	Votes []uint32 // by machine
 	// MemberProcess must run for a machine to be a member of the cluster, ServingProcess for its votes to
@@ -24,15 +24,15 @@ type HealthModel struct {
 	LateAfter time.Duration
 	// LossMax is the loss of a link from which on the membership of its machine does not hold.
 	LossMax fault.PPM
-	// DiskReturns is how long after an error of its disk the serving process may take to serve again.
+	// DiskReturns is how long the serving process may take to serve again after a disk error.
 	DiskReturns time.Duration
 }
 
-// MaxWatched bounds the watched processes.
+// MaxWatched limits the watched processes.
 const MaxWatched = 64
 
-// Health is what faults and power left of a cluster over time. It is derived from what was done to the
-// machines, never from what their processes report, so it is what a cluster without bugs could have done.
+// Health is the state of a cluster's machines over time, derived from faults and power alone and never from
+// the records of processes. So it shows what a cluster without bugs could have done.
 type Health struct {
 	Faults
 	// Phases divide the run; nothing changes within one, and neighbours differ.
@@ -40,7 +40,7 @@ type Health struct {
 	model  HealthModel
 }
 
-// Phase is a time in which nothing that matters changed.
+// Phase is a time in which the health did not change.
 type Phase struct {
 	Span
 	Present     []bool       // by machine: it has power, and its member process is not stopped
@@ -169,16 +169,17 @@ func (h *Health) At(at time.Duration) *Phase {
 	return &h.Phases[max(i, 0)]
 }
 
-// Settled is the last instant in a span at which something had held for so long that whatever a machine
-// does every round has certainly been done shortly before. It is false when there is none.
+// Settled returns the last instant in a span at which holds had been true for so long that a machine has
+// certainly completed its periodic work. found is false when there is none.
 //
-// A machine needs settle from the end of its troubles, and resettle from each later change of the phase
-// that leaves it without trouble: another machine came or went. Times before the span count, up to twice
-// settle: a machine that was well until a short trouble need not settle first.
+// A machine needs the time settle after holds becomes true, and resettle after each later change of the phase
+// in which it stays true, for example because another machine joined or failed. Times before the span count,
+// up to twice settle, so a machine that was settled before a short interruption need not settle again.
 //
-// Worked example, with settle 30 s, resettle 20 s and a span from 100 s to 160 s. Trouble ends at 90 s, so
-// the machine has settled at 120 s. If another machine goes at 115 s, the last instant is 160 s, because 45 s
-// have passed since then. If it goes at 150 s, the last instant is 150 s: at 160 s only 10 s have passed.
+// Worked example, with settle 30 s, resettle 20 s and a span from 100 s to 160 s. holds becomes true at 90
+// s, so the machine has settled at 120 s. If another machine fails at 115 s, the last instant is 160 s,
+// because 45 s have passed since then. If it fails at 150 s, the last instant is 150 s: at 160 s only 10 s
+// have passed.
 func (h *Health) Settled(span Span, settle, resettle time.Duration,
 	holds func(*Phase) bool) (last time.Duration, found bool) {
 	back := span.From - 2*settle

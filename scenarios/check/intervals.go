@@ -16,8 +16,8 @@ type Interval struct {
 	Span
 }
 
-// Intervals collects the run intervals of services: of whatever must not run on two machines at once, such
-// as virtual machines, leaders or holders of a lock.
+// Intervals collects the run intervals of services. A service is anything that must not run on two machines
+// at once, such as a virtual machine, a leader or the holder of a lock.
 type Intervals struct {
 	machines int
 	running  map[string][]bool // by service: on which machines it runs now
@@ -36,8 +36,8 @@ func NewIntervals(machines int) *Intervals {
 	return &Intervals{machines: machines, running: map[string][]bool{}, open: map[place]int{}}
 }
 
-// Set notes that a service runs on a machine from an instant on, or no longer. It does nothing if that was
-// known. Instants must not decrease.
+// Set records that a service starts or stops on a machine at an instant. It does nothing if the service is
+// already in that state. Instants must not decrease.
 func (v *Intervals) Set(service string, m env.MachineID, at time.Duration, running bool) {
 	machines := v.running[service]
 	if machines == nil {
@@ -56,7 +56,8 @@ func (v *Intervals) Set(service string, m env.MachineID, at time.Duration, runni
 	v.all[v.open[place{service, m}]].To = at
 }
 
-// EndAll notes that everything on a machine has ended: its power is off, or what services run in has ended.
+// EndAll records that all services of a machine have stopped, because it lost power or their host process
+// ended.
 func (v *Intervals) EndAll(m env.MachineID, at time.Duration) {
 	for _, service := range slices.Sorted(maps.Keys(v.running)) {
 		v.Set(service, m, at, false)
@@ -69,7 +70,7 @@ func (v *Intervals) Running(service string, m env.MachineID) bool {
 	return machines != nil && machines[m]
 }
 
-// Machines are those on which a service runs now, or ran when the run ended.
+// Machines returns the machines on which a service runs now, or ran when the run ended.
 func (v *Intervals) Machines(service string) (on []env.MachineID) {
 	for m, is := range v.running[service] {
 		if is {

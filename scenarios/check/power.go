@@ -48,8 +48,8 @@ func (l PowerLog) LostPower(m env.MachineID) bool {
 	return slices.ContainsFunc(l, func(p PowerChange) bool { return !p.On && p.Machine == m })
 }
 
-// WasOff reports whether a machine had no power at some instant of a time. Only the time after it was
-// switched off counts, not that before it was first switched on.
+// WasOff reports whether a machine was switched off at some instant between from and to. The time before it
+// was first switched on does not count.
 func (l PowerLog) WasOff(m env.MachineID, from, to time.Duration) bool {
 	off, since := false, time.Duration(0)
 	for _, p := range l {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Forever is the end of what had not ended when the run did.
+// Forever is the end of spans that had not ended when the run ended.
 const Forever = time.Duration(math.MaxInt64)
 
 // Span is the time from From until before To, since the run began.
@@ -20,7 +20,7 @@ func Within(spans []Span, at time.Duration) bool {
 	return slices.ContainsFunc(spans, func(s Span) bool { return s.Contains(at) })
 }
 
-// Edges are the instants at which spans begin and end.
+// Edges returns the instants at which spans begin and end.
 func Edges(spans []Span) []time.Duration {
 	at := make([]time.Duration, 0, 2*len(spans))
 	for _, s := range spans {
