@@ -115,7 +115,7 @@ func (a *api) name(ctx context.Context) (string, error) {
 	return health.Name, nil
 }
 
-// writable fails on a node without quorum, before anything else is said about a change.
+// writable fails on a node without quorum, before any other check of a change.
 func (a *api) writable(ctx context.Context) error {
 	r, err := a.do(ctx, store.Request{Op: store.OpStatus})
 	if err == nil && (r.Status == nil || !r.Status.Quorate) {

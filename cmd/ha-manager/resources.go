@@ -1,7 +1,7 @@
 package main
 
 import (
-	"crypto/sha1" // the well-known digest of a configuration file; it protects nothing
+	"crypto/sha1" // Proxmox VE's digest of a configuration file; it protects nothing
 	"encoding/hex"
 	"errors"
 	"fmt"

@@ -92,9 +92,9 @@ type Proof struct {
 	Node    string
 	Version uint64
 	Device  string
-	// Begun and Confirmed are times of the monotonic clock. The machine was off at some instant between
+	// Started and Confirmed are times of the monotonic clock. The machine was off at some instant between
 	// them.
-	Begun, Confirmed time.Duration
+	Started, Confirmed time.Duration
 }
 
 // Options configure a Fencer.
@@ -137,7 +137,7 @@ func (f *Fencer) Request(r Request) {
 	if last := f.jobs[r.Node]; last != nil && (last.running || now < last.ended+f.opts.Scale(RetryPause)) {
 		return
 	}
-	j := &job{fencer: f, Request: r, begun: now, running: true, touched: map[string]bool{}}
+	j := &job{fencer: f, Request: r, started: now, running: true, touched: map[string]bool{}}
 	f.jobs[r.Node] = j
 	f.tasks.Go(j.run)
 }

@@ -15,7 +15,7 @@ import (
 type job struct {
 	Request
 	fencer   *Fencer
-	begun    time.Duration
+	started  time.Duration
 	ended    time.Duration
 	running  bool
 	settled  bool // its result is known
@@ -69,7 +69,7 @@ func (j *job) fail(err error) {
 	e := j.fencer.env
 	j.progress = "failed: " + err.Error()
 	e.Emit(Ended{Node: j.Node, Version: j.Version, Reason: err.Error(),
-		TookMS: (e.Mono() - j.begun).Milliseconds()})
+		TookMS: (e.Mono() - j.started).Milliseconds()})
 	if errors.Is(err, errUnwanted) {
 		e.Log().Info(fmt.Sprintf("fencing node '%s' ends: %v", j.Node, err))
 		return
@@ -83,11 +83,11 @@ func (j *job) fail(err error) {
 // follows can revoke the proof.
 func (j *job) confirm(d *Device) {
 	e, now := j.fencer.env, j.fencer.env.Mono()
-	j.fencer.proofs[j.Node] = Proof{Node: j.Node, Version: j.Version, Device: d.Name, Begun: j.begun,
+	j.fencer.proofs[j.Node] = Proof{Node: j.Node, Version: j.Version, Device: d.Name, Started: j.started,
 		Confirmed: now}
 	j.progress = "confirmed by " + d.Name
 	e.Emit(Ended{Node: j.Node, Version: j.Version, OK: true, Device: d.Name,
-		TookMS: (now - j.begun).Milliseconds()})
+		TookMS: (now - j.started).Milliseconds()})
 	e.Log().Info(fmt.Sprintf("fencing node '%s': device %s has confirmed that it was switched off", j.Node,
 		d.Name))
 	e.Probe("fence/confirmed")
@@ -110,9 +110,9 @@ func (j *job) tryDevice(t *env.Task, d *Device) error {
 		if n > 1 {
 			t.Sleep(j.fencer.opts.Scale(AttemptPause))
 		}
-		begun := j.fencer.env.Mono()
+		started := j.fencer.env.Mono()
 		err = j.attempt(t, d)
-		took := j.fencer.env.Mono() - begun
+		took := j.fencer.env.Mono() - started
 		a := Attempt{Node: j.Node, Device: d.Name, Number: n, OK: err == nil, TookMS: took.Milliseconds()}
 		if err != nil {
 			a.Reason = err.Error()

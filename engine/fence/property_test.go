@@ -126,11 +126,11 @@ func TestConfirmedMeansThatTheNodeWasOff(t *testing.T) {
 		d := devices[slices.IndexFunc(devices, func(d fence.Device) bool { return d.Name == p.Device })]
 		if d.Action == fence.Reboot {
 			require.True(t, slices.ContainsFunc(w.yes[d.Parts[0].Agent], func(at time.Duration) bool {
-				return at >= p.Begun && at <= p.Confirmed
+				return at >= p.Started && at <= p.Confirmed
 			}), "no device reported a reset")
 			return
 		}
-		require.True(t, w.allOff(d, p.Begun, p.Confirmed), "the parts of %s were never all off from %v to %v", d.Name, p.Begun, p.Confirmed)
+		require.True(t, w.allOff(d, p.Started, p.Confirmed), "the parts of %s were never all off from %v to %v", d.Name, p.Started, p.Confirmed)
 	})
 }
 

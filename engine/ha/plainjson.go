@@ -242,8 +242,8 @@ func plainLRMStatus(data []byte) *LRMStatus {
 			p.object(func(uid string) { s.Results[uid] = p.result() })
 		case "begun":
 			p.once(&seen, 4)
-			s.Begun = map[string]string{}
-			p.object(func(uid string) { s.Begun[uid] = p.string() })
+			s.StartedMoves = map[string]string{}
+			p.object(func(uid string) { s.StartedMoves[uid] = p.string() })
 		default:
 			p.odd = true
 		}

@@ -56,7 +56,7 @@ func TestOwnStatusIsPlain(t *testing.T) {
 	require.True(t, managerAgrees(t, text))
 	require.Equal(t, m, plainManagerStatus(text))
 
-	l := &LRMStatus{State: "active", Mode: ModeActive, Timestamp: 9, Begun: map[string]string{"u": "n2"},
+	l := &LRMStatus{State: "active", Mode: ModeActive, Timestamp: 9, StartedMoves: map[string]string{"u": "n2"},
 		Results: map[string]LRMResult{"u": {SID: "vm:1", State: Started, ExitCode: ExitWrongNode}, "v": {}}}
 	text, err = l.Encode()
 	require.NoError(t, err)

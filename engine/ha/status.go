@@ -69,9 +69,9 @@ type LRMStatus struct {
 	Mode      Mode                 `json:"mode,omitempty"`
 	Timestamp int64                `json:"timestamp,omitempty"`
 	Results   map[string]LRMResult `json:"results"`
-	// Begun holds the targets of moves that were started and not yet answered, by uid. A restarted LRM
+	// StartedMoves holds the targets of moves that were started and not yet answered, by uid. A restarted LRM
 	// reads from it whether it moved a service that is no longer on this node.
-	Begun map[string]string `json:"begun,omitempty"`
+	StartedMoves map[string]string `json:"begun,omitempty"`
 	// Written is the store's revision at which this status was written, 0 when unknown. The reader sets
 	// it.
 	Written uint64 `json:"-"`
@@ -234,10 +234,10 @@ func (s *LRMStatus) Clone() *LRMStatus {
 	for uid, result := range s.Results {
 		out.Results[uid] = result
 	}
-	if s.Begun != nil {
-		out.Begun = make(map[string]string, len(s.Begun))
-		for uid, target := range s.Begun {
-			out.Begun[uid] = target
+	if s.StartedMoves != nil {
+		out.StartedMoves = make(map[string]string, len(s.StartedMoves))
+		for uid, target := range s.StartedMoves {
+			out.StartedMoves[uid] = target
 		}
 	}
 	return &out

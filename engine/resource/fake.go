@@ -21,7 +21,7 @@ type Fake struct {
 }
 
 type guestCall struct {
-	word    env.Signal
+	arrived env.Signal
 	over    bool
 	answer  *guestAnswer
 	percent int
@@ -73,7 +73,7 @@ func (f *Fake) onAnswer(payload []byte) {
 	case stageCommit:
 		c.commit = true
 	}
-	c.word.Raise()
+	c.arrived.Raise()
 }
 
 // abandon ends all calls: when the host ends, so do its guests.
@@ -81,7 +81,7 @@ func (f *Fake) abandon() {
 	for _, id := range sorted(f.waiting) {
 		if c := f.waiting[id]; c != nil {
 			c.over = true
-			c.word.Raise()
+			c.arrived.Raise()
 		}
 	}
 }
@@ -122,7 +122,7 @@ func (f *Fake) ask(t *env.Task, r guestRequest) (*guestAnswer, error) {
 	}
 	defer end()
 	for !c.over {
-		t.Wait(&c.word, 0)
+		t.Wait(&c.arrived, 0)
 	}
 	if c.answer == nil {
 		return nil, ErrHostDown
@@ -185,26 +185,26 @@ func (f *Fake) Migrate(t *env.Task, sid, target string, m *Migration) error {
 		return err
 	}
 	defer end()
-	told, asked := 0, f.env.Mono()
+	reported, asked := 0, f.env.Mono()
 	for !c.over {
 		switch {
-		case c.percent > told:
-			told = c.percent
+		case c.percent > reported:
+			reported = c.percent
 			if m.Progress != nil {
-				m.Progress(told)
+				m.Progress(reported)
 			}
 		case c.commit:
 			c.commit = false
-			word := m.Commit()
-			err = f.send(t, guestRequest{ID: r.ID, Op: opCommit, SID: sid, Handed: word == nil,
-				Lost: errors.Is(word, ErrLost)})
+			commitErr := m.Commit()
+			err = f.send(t, guestRequest{ID: r.ID, Op: opCommit, SID: sid, Handed: commitErr == nil,
+				Lost: errors.Is(commitErr, ErrLost)})
 		case m.Cancelled != nil && f.env.Mono()-asked >= cancelPoll:
 			asked = f.env.Mono()
 			if m.Cancelled() {
 				err = f.send(t, guestRequest{ID: r.ID, Op: opCancel, SID: sid})
 			}
 		default:
-			t.Wait(&c.word, cancelPoll)
+			t.Wait(&c.arrived, cancelPoll)
 		}
 		if err != nil {
 			return err

@@ -78,15 +78,15 @@ func (h *Host) transfer(t *env.Task, g *guest, o *outgoing, request string) (why
 	pieces, each := h.pieces(g.conf.MemoryBytes)
 	conf := g.conf
 	why, detail = h.exchange(t, o, packet{Kind: packetPrepare, Pieces: pieces, Conf: &conf}, packetReady)
-	told := 0
+	reported := 0
 	for piece := 1; why == "" && piece <= pieces; piece++ {
 		h.rest(t, o, each)
 		if why = h.givenUp(o); why != "" {
 			break
 		}
 		why, detail = h.exchange(t, o, packet{Kind: packetPiece, Piece: piece, Pieces: pieces}, packetHave)
-		if percent := piece * 100 / pieces; why == "" && percent/10 > told/10 {
-			told = percent
+		if percent := piece * 100 / pieces; why == "" && percent/10 > reported/10 {
+			reported = percent
 			h.reply(t, o.by, guestAnswer{ID: request, Stage: stageProgress, Percent: percent})
 		}
 	}
@@ -176,7 +176,7 @@ func (h *Host) awaitCommit(t *env.Task, o *outgoing) {
 func (h *Host) exchange(t *env.Task, o *outgoing, p packet, want string) (why, detail string) {
 	p.ID, p.SID = o.id, o.sid
 	o.heard = packet{}
-	begun := h.env.Mono()
+	started := h.env.Mono()
 	for {
 		h.send(o.to, p)
 		for until := h.env.Mono() + repeatEvery; ; {
@@ -195,7 +195,7 @@ func (h *Host) exchange(t *env.Task, o *outgoing, p packet, want string) (why, d
 			}
 			t.Wait(&o.arrived, left)
 		}
-		if h.env.Mono()-begun >= targetTime {
+		if h.env.Mono()-started >= targetTime {
 			return failedTarget, fmt.Sprintf("the target did not answer %s within %v", p.Kind, targetTime)
 		}
 	}

@@ -64,7 +64,7 @@ const measureEvery = 10 * time.Second
 // wants returns what a running guest uses now: what it was ordered to use, or what its schedule gives,
 // or its whole memory and almost no CPU.
 func (h *Host) wants(sid string, g *guest) Use {
-	if u, told := h.orderedUse[sid]; told {
+	if u, ordered := h.orderedUse[sid]; ordered {
 		return u
 	}
 	use := Use{MemoryBytes: g.conf.MemoryBytes}
@@ -97,6 +97,6 @@ func (h *Host) publish() {
 		return
 	}
 	if err := h.status.Set(LoadKey, h.measure().Encode()); err != nil {
-		h.env.Log().Error("the load cannot be told", "err", err.Error())
+		h.env.Log().Error("the load cannot be published", "err", err.Error())
 	}
 }

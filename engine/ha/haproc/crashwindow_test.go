@@ -112,7 +112,7 @@ func runCrash(t *testing.T, c crash) (crashed bool) {
 		require.Equal(t, ha.CommandDisarm, r.Verb)
 		uids[r.UID] = true
 	}
-	require.Len(t, uids, 1, "whoever accepts it knows it by the same id")
+	require.Len(t, uids, 1, "every master that accepts it knows it by the same id")
 	return crashed
 }
 

@@ -62,7 +62,7 @@ func (w *crmEnv) NodeConfirmedDead(node string) bool {
 	}
 	// The service need not have run under the lock. The version of the lock alone does not prove what
 	// started on the node after it came back, so a proof from before that does not count.
-	if proof, ok := w.fencer.Proof(node); ok && w.lastSeen[node] >= proof.Begun {
+	if proof, ok := w.fencer.Proof(node); ok && w.lastSeen[node] >= proof.Started {
 		w.fencer.Forget(node)
 	}
 	return w.fenced(node, version, false)
@@ -80,19 +80,19 @@ func (w *crmEnv) fenced(node string, version uint64, evenOnline bool) bool {
 	if len(devices) == 0 {
 		return false
 	}
-	begun := w.env.Mono()
+	started := w.env.Mono()
 	w.fencer.Request(fence.Request{Node: node, Version: version, Devices: devices,
-		Wanted: func() (bool, string) { return w.stillWanted(node, begun, evenOnline) }})
+		Wanted: func() (bool, string) { return w.stillWanted(node, started, evenOnline) }})
 	return false
 }
 
 // stillWanted is called before every call of an agent. A CRM that does not know whether it is still
 // master must not switch off a node that another master may have put back into service.
-func (w *crmEnv) stillWanted(node string, begun time.Duration, evenOnline bool) (bool, string) {
+func (w *crmEnv) stillWanted(node string, started time.Duration, evenOnline bool) (bool, string) {
 	asked, held := w.locks.RequestedAt(ManagerLock)
 	taken, ours := w.locks.RequestedAt(AgentLock(node))
 	switch {
-	case ours && taken >= begun:
+	case ours && taken >= started:
 		return false, "its lock is ours"
 	case !held:
 		return false, "this node is no longer the master"

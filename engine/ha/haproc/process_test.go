@@ -251,7 +251,7 @@ func TestFencingModesDecideWhatProvesADeath(t *testing.T) {
 	}
 }
 
-// TestEditsKeepTheChangesOfOthers begins an edit anew when the file has changed meanwhile.
+// TestEditsKeepTheChangesOfOthers starts an edit again when the file has changed meanwhile.
 func TestEditsKeepTheChangesOfOthers(t *testing.T) {
 	b := newBench(t, 1)
 	b.service("vm:1", "n1")

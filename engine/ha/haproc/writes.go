@@ -18,10 +18,10 @@ const Version = "9.1.0"
 // WriteManagerStatus implements ha.CRMEnv. It replaces only the status that this master last read or
 // wrote, so that a master that was replaced without noticing changes nothing.
 func (w *storeEnv) WriteManagerStatus(status *ha.ManagerStatus) error {
-	told := *status
-	told.Timestamp = w.published(status.Timestamp)
-	told.Taken = w.batchesInStatus()
-	data, err := told.Encode()
+	out := *status
+	out.Timestamp = w.published(status.Timestamp)
+	out.Taken = w.batchesInStatus()
+	data, err := out.Encode()
 	if err != nil {
 		return err
 	}
@@ -36,9 +36,9 @@ func (w *storeEnv) WriteManagerStatus(status *ha.ManagerStatus) error {
 
 // WriteLRMStatus implements ha.LRMEnv.
 func (w *storeEnv) WriteLRMStatus(status *ha.LRMStatus) error {
-	told := *status
-	told.Timestamp = w.published(status.Timestamp)
-	data, err := told.Encode()
+	out := *status
+	out.Timestamp = w.published(status.Timestamp)
+	data, err := out.Encode()
 	if err != nil {
 		return err
 	}

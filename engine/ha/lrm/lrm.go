@@ -46,13 +46,13 @@ type LRM struct {
 	maintenance bool
 	disarm      bool
 
-	// recalled is true once begun was taken over from the previous LRM.
-	recalled bool
-	begun    map[string]string
-	results  map[string]ha.LRMResult
-	unpruned bool // a result was added since the last pruning
-	tries    map[string]int
-	jobs     map[string]*job
+	// recalled is true once startedMoves was taken over from the previous LRM.
+	recalled     bool
+	startedMoves map[string]string
+	results      map[string]ha.LRMResult
+	unpruned     bool // a result was added since the last pruning
+	tries        map[string]int
+	jobs         map[string]*job
 }
 
 // New returns an LRM without state and without locks.
@@ -63,7 +63,7 @@ func New(env ha.LRMEnv, exec Executor, mark *StatusMark) *LRM {
 	l := &LRM{
 		env: env, exec: exec, mark: mark, state: ha.LRMStartup, mode: ha.ModeActive,
 		services: map[string]*ha.ServiceStatus{}, results: map[string]ha.LRMResult{},
-		tries: map[string]int{}, jobs: map[string]*job{}, begun: map[string]string{},
+		tries: map[string]int{}, jobs: map[string]*job{}, startedMoves: map[string]string{},
 	}
 	l.become(ha.LRMWaitForAgentLock)
 	return l
@@ -152,7 +152,8 @@ func (l *LRM) writeStatus() bool {
 		return false
 	}
 	status := &ha.LRMStatus{
-		State: l.state, Mode: l.mode, Timestamp: l.env.NowSeconds(), Results: l.results, Begun: l.begun,
+		State: l.state, Mode: l.mode, Timestamp: l.env.NowSeconds(), Results: l.results,
+		StartedMoves: l.startedMoves,
 	}
 	if err := l.env.WriteLRMStatus(status.Clone()); err != nil {
 		l.env.Log(ha.LevelErr, fmt.Sprintf("unable to write lrm status file - %v", err))

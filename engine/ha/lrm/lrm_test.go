@@ -366,7 +366,7 @@ func TestADisarmingLRMCarriesOutItsMovesFirst(t *testing.T) {
 	b.want("vm:1", ha.Relocate, "u2")
 	b.manager.Disarm = &ha.Disarm{Mode: ha.DisarmFreeze, State: ha.DisarmDisarming}
 	l.Round()
-	require.Len(t, b.started, 2, "the manager waits for it before it goes on disarming")
+	require.Len(t, b.started, 2, "the manager waits for it before it continues to disarm")
 	require.True(t, b.locked && b.open)
 	b.finish("vm:1", ha.ExitSuccess)
 	l.Round()
@@ -383,7 +383,7 @@ func TestASuccessorAnswersForAMoveThatArrived(t *testing.T) {
 		b.want("vm:1", ha.Migrate, "u1")
 		active(t, b)
 		require.Len(t, b.started, 1)
-		require.Equal(t, map[string]string{"u1": "n2"}, b.written.Begun)
+		require.Equal(t, map[string]string{"u1": "n2"}, b.written.StartedMoves)
 		// The LRM ends with its machine; the move may have completed before.
 		b.busy, b.locked, b.open = map[string]lrm.Command{}, false, false
 		if arrived {
@@ -399,7 +399,7 @@ func TestASuccessorAnswersForAMoveThatArrived(t *testing.T) {
 		b.finish("vm:1", ha.ExitSuccess)
 		l.Round()
 		require.Equal(t, ha.ExitSuccess, b.written.Results["u1"].ExitCode)
-		require.Empty(t, b.written.Begun)
+		require.Empty(t, b.written.StartedMoves)
 	}
 }
 

@@ -20,8 +20,8 @@ func (l *LRM) recall() {
 	if err != nil {
 		return // the next round tries again
 	}
-	for uid, target := range old.Begun {
-		l.begun[uid] = target
+	for uid, target := range old.StartedMoves {
+		l.startedMoves[uid] = target
 	}
 	l.recalled = true
 }
@@ -29,14 +29,14 @@ func (l *LRM) recall() {
 // announce publishes that a move starts. It returns false when it could not, and then the move must
 // wait.
 func (l *LRM) announce(cmd Command) bool {
-	if !cmd.State.Moving() || l.begun[cmd.UID] == cmd.Target {
+	if !cmd.State.Moving() || l.startedMoves[cmd.UID] == cmd.Target {
 		return true
 	}
-	l.begun[cmd.UID] = cmd.Target
+	l.startedMoves[cmd.UID] = cmd.Target
 	if l.writeStatus() {
 		return true
 	}
-	delete(l.begun, cmd.UID)
+	delete(l.startedMoves, cmd.UID)
 	return false
 }
 
@@ -44,8 +44,8 @@ func (l *LRM) announce(cmd Command) bool {
 func (l *LRM) answerArrived() {
 	var uids map[string]string
 	for sid, sd := range l.services {
-		target, begun := l.begun[sd.UID]
-		if begun && l.mine(sd) && sd.State.Moving() && target == sd.Target && l.jobs[sid] == nil {
+		target, started := l.startedMoves[sd.UID]
+		if started && l.mine(sd) && sd.State.Moving() && target == sd.Target && l.jobs[sid] == nil {
 			if uids == nil {
 				uids = map[string]string{}
 			}

@@ -276,9 +276,9 @@ func (l *LRM) pruneResults() {
 			delete(l.results, uid)
 		}
 	}
-	for uid := range l.begun {
+	for uid := range l.startedMoves {
 		if _, answered := l.results[uid]; answered || !valid[uid] {
-			delete(l.begun, uid)
+			delete(l.startedMoves, uid)
 		}
 	}
 }
