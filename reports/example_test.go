@@ -30,7 +30,7 @@ func ExampleWriteRun() {
 	// true true
 }
 
-// Summarize returns what a program wants to know of a run.
+// ExampleSummarize prints the summary of a run.
 func ExampleSummarize() {
 	s := reports.Summarize(smallSample().make())
 	fmt.Println(s.Scenario, s.Seed, s.Verdict, s.Faults)

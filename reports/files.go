@@ -193,7 +193,7 @@ type faultsFile struct {
 
 type wireFault struct {
 	Fault fault.Fault `json:"fault"`
-	// Begun and Ended are in nanoseconds since the run began, each from ... to.
+	// Begun and Ended are in nanoseconds since the start of the run, each as an interval.
 	Begun   [2]time.Duration `json:"begun"`
 	Ended   [2]time.Duration `json:"ended"`
 	Problem string           `json:"problem,omitempty"`

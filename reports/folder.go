@@ -54,8 +54,8 @@ type Paths struct {
 type Options struct {
 	// Scenario writes the resolved scenario; by default [scenarios.Marshal] does.
 	Scenario func(*scenarios.Scenario) ([]byte, error)
-	// Timeline overrides what the run's subject tells; needed for a run without its subject.
-	Story *scenarios.Timeline
+	// Timeline replaces the timeline of the run's subject; a run without its subject needs it.
+	Timeline *scenarios.Timeline
 	// Picture draws the search of a failed check as an HTML document of its own, instead of what
 	// Run.Picture draws; nil, or an empty
 	// document, when there is nothing to draw.

@@ -40,7 +40,7 @@ func TestWriteAndReadRun(t *testing.T) {
 	require.Equal(t, run.Verdicts, saved.Run.Verdicts)
 	require.Equal(t, run.Finals, saved.Run.Finals)
 	require.Equal(t, run.Probes, saved.Run.Probes)
-	require.Equal(t, run.Subject.Judge().Timeline(run), saved.Story)
+	require.Equal(t, run.Subject.Judge().Timeline(run), saved.Timeline)
 	require.Equal(t, [...]any{run.Seed, run.Backend, run.Digest, run.Duration, run.Steps, run.Reproduce},
 		[...]any{saved.Run.Seed, saved.Run.Backend, saved.Run.Digest, saved.Run.Duration, saved.Run.Steps,
 			saved.Run.Reproduce})

@@ -29,7 +29,7 @@ var pageJS string
 
 var pageTemplate = template.Must(template.New("page").Parse(pageHTML))
 
-// Limits of the page. What is left out is counted and said.
+// Limits of the page. What is left out is counted and mentioned.
 const (
 	maxPageViolations = 20
 	maxPageOps        = 40 // for each violation, and for each verdict's evidence
@@ -276,9 +276,8 @@ func (v pageBuilder) pageOps(ops []history.Operation) (out []pageOp, more int) {
 			length = took(d)
 		}
 		out = append(out, pageOp{ID: opID(op), Class: string(opClasses[op.Outcome]),
-			At:   at(time.Duration(op.Call)),
-			Took: length, Client: decimal(int64(clientOf(v.run, op.Process))), Node: short(clean(op.Node),
-				maxValueChars),
+			At: at(time.Duration(op.Call)), Took: length,
+			Client: decimal(int64(clientOf(v.run, op.Process))), Node: short(clean(op.Node), maxValueChars),
 			Call: CallWords(op), Outcome: OutcomeWords(op), Request: short(clean(op.ID), maxValueChars)})
 	}
 	return out, max(0, len(ops)-maxPageOps)

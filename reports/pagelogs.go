@@ -54,8 +54,7 @@ func (v pageBuilder) pageLogs() pageLogs {
 	spans := v.blamedTimes()
 	take(maxLogCandidates, func(l *scenarios.LogLine) bool {
 		return slices.ContainsFunc(spans, func(s [2]time.Duration) bool {
-			return l.At >= s[0] &&
-				l.At <= s[1]
+			return l.At >= s[0] && l.At <= s[1]
 		})
 	})
 	take(maxLogCandidates, func(l *scenarios.LogLine) bool { return levelClass(l.Level) != "" })

@@ -31,7 +31,7 @@ type Saved struct {
 	// ScenarioYAML is the scenario as it was resolved, for a strict decoder.
 	ScenarioYAML []byte
 	Records      []Record
-	Story        scenarios.Timeline
+	Timeline     scenarios.Timeline
 	Replay       Replay
 	Summary      Summary
 	// Torn says that the history was cut off in the middle of its last line.
@@ -106,7 +106,7 @@ func (s *Saved) Decode(subject scenarios.Subject) error {
 // Options are those that render the run again as it was, without its subject.
 func (s *Saved) Options() Options {
 	yamlAsRead := s.ScenarioYAML
-	return Options{Story: &s.Story, Replay: s.Replay,
+	return Options{Timeline: &s.Timeline, Replay: s.Replay,
 		Scenario: func(*scenarios.Scenario) ([]byte, error) { return yamlAsRead, nil }}
 }
 
@@ -223,7 +223,7 @@ func DecodeReplay(data []byte) (Replay, error) {
 func (s *Saved) readStory(data []byte) error {
 	var file storyFile
 	err := decodeJSON(data, &file, StorySchema)
-	s.Story = file.Timeline
+	s.Timeline = file.Timeline
 	return err
 }
 

@@ -87,8 +87,8 @@ func TestRecorderTidiesUp(t *testing.T) {
 	require.Empty(t, left)
 }
 
-// What could not be written is told, and no folder appears.
-func TestRecorderTellsWhatWentWrong(t *testing.T) {
+// TestRecorderReportsWhatWentWrong verifies that a failed write is reported and that no folder appears.
+func TestRecorderReportsWhatWentWrong(t *testing.T) {
 	dir := t.TempDir()
 	recorder, err := reports.NewRecorder(dir)
 	require.NoError(t, err)

@@ -18,7 +18,7 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/workload"
 )
 
-// sampleSubject tells a prepared story and reads back the records that the sample emits.
+// sampleSubject has a prepared timeline and reads back the records that the sample emits.
 type sampleSubject struct{ story scenarios.Timeline }
 
 func (s sampleSubject) Kind() string                               { return "sample" }

@@ -14,7 +14,7 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios"
 )
 
-// Limits of what is drawn. What is left out is counted and said.
+// Limits of what is drawn. What is left out is counted and mentioned.
 const (
 	maxDrawnOps    = 1500
 	maxDrawnFaults = 200
@@ -108,8 +108,7 @@ func (t *timeline) faults(v *view) {
 		return
 	}
 	slices.SortStableFunc(applied, func(a, b scenarios.Applied) int {
-		return cmp.Compare(a.Begun[0],
-			b.Begun[0])
+		return cmp.Compare(a.Begun[0], b.Begun[0])
 	})
 	var rows []svg.Row
 	var free []time.Duration
@@ -163,7 +162,7 @@ func (t *timeline) shade(a *scenarios.Applied, end time.Duration) {
 	t.chart.Windows = append(t.chart.Windows, svg.Window{From: a.Begun[0], To: end})
 }
 
-// drawnOps chooses the operations to draw, as indexes in order: those that a verdict speaks of,
+// drawnOps chooses the operations to draw, as indexes in order: those that a verdict names,
 // then unknown and failed ones, then successful ones spread evenly.
 func (v *view) drawnOps() []int {
 	if len(v.ops) <= maxDrawnOps {
@@ -300,7 +299,7 @@ func (v *view) opItem(op *history.Operation, client, violation int) svg.Item {
 	return it
 }
 
-// lanes draws what the subject tells, one group for each property, one row for each machine.
+// lanes draws the subject's timeline: one group for each property, one row for each machine.
 func (t *timeline) lanes(v *view) {
 	var groups []svg.Group
 	rows, spans := 0, 0

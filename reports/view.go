@@ -28,7 +28,7 @@ type view struct {
 
 func newView(o Options, run *scenarios.Run) *view {
 	v := &view{opts: o, run: run}
-	v.story = o.tell(run)
+	v.story = o.timelineOf(run)
 	ops, err := history.Operations(run.Events)
 	if err != nil {
 		v.opsProblem = err.Error()
@@ -37,10 +37,10 @@ func newView(o Options, run *scenarios.Run) *view {
 	return v
 }
 
-// tell asks the run's subject for the story, unless it is known.
-func (o Options) tell(run *scenarios.Run) scenarios.Timeline {
-	if o.Story != nil {
-		return *o.Story
+// timelineOf returns the timeline of the run's subject, unless the options have one.
+func (o Options) timelineOf(run *scenarios.Run) scenarios.Timeline {
+	if o.Timeline != nil {
+		return *o.Timeline
 	}
 	if run.Subject == nil || run.Subject.Judge() == nil {
 		return scenarios.Timeline{}
@@ -78,7 +78,7 @@ func machineName[T ~int32](run *scenarios.Run, id T) string {
 }
 
 // clientOf is the client behind a process number of the history: a client whose call ended with an
-// unknown outcome goes on under a number that is larger by the number of clients.
+// unknown outcome continues under a number that is larger by the number of clients.
 func clientOf(run *scenarios.Run, process int) int {
 	if s := run.Scenario; s != nil && s.Workload.Clients > 0 && process >= 0 {
 		if process >= workload.FirstActor {
@@ -146,8 +146,9 @@ func (v *view) membershipChanges() (changes int) {
 }
 
 // firstViolation is the first violation of the first verdict that has one.
-func firstViolation(verdicts []linearizability.Verdict) (*linearizability.Verdict,
-	*linearizability.Violation) {
+func firstViolation(
+	verdicts []linearizability.Verdict,
+) (*linearizability.Verdict, *linearizability.Violation) {
 	for i := range verdicts {
 		if verdicts[i].Validity == linearizability.Invalid && len(verdicts[i].Violations) > 0 {
 			return &verdicts[i], &verdicts[i].Violations[0]

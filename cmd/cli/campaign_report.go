@@ -34,8 +34,8 @@ func (c *campaignRun) report(ctx context.Context) error {
 		if ctx.Err() != nil {
 			why = "interrupted"
 		}
-		fmt.Fprintf(c.app.Stderr, "%s: %d of %d runs are missing; to resume:\n  %s\n", why, missing, c.seeds,
-			c.resume())
+		fmt.Fprintf(c.app.Stderr, "%s: %d of %d runs are missing; to resume:\n  %s\n",
+			why, missing, c.seeds, c.resume())
 	}
 	switch {
 	case c.anyInvalid():

@@ -138,7 +138,7 @@ func (s *status) take(*outcome) error {
 		}
 		left = fmt.Sprintf(", about %s left", max(rest, 0).Round(time.Second))
 	}
-	s.progress.line(fmt.Sprintf("%d of %d runs, %d failed%s", s.summary.Runs, s.seeds, s.summary.Failed,
-		left))
+	s.progress.line(fmt.Sprintf("%d of %d runs, %d failed%s",
+		s.summary.Runs, s.seeds, s.summary.Failed, left))
 	return nil
 }

@@ -77,8 +77,8 @@ func (a checkCommand) check(ctx context.Context, path string, f *checkFlags) err
 		return internal(err)
 	}
 	if now := linearizability.Worst(again); now != before {
-		fmt.Fprintf(a.Stderr, "%s: the run was judged %s when it was made, and is %s now\n", a.Name, before,
-			now)
+		fmt.Fprintf(a.Stderr, "%s: the run was judged %s when it was made, and is %s now\n",
+			a.Name, before, now)
 	}
 	return a.showVerdicts(path, again, f)
 }

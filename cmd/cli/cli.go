@@ -130,9 +130,8 @@ func (a *app) root() *cobra.Command {
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return plainFlagError(err) })
-	root.AddCommand(a.runCommand(), a.campaignCommand(), replayCommand{a}.tree(), checkCommand{a}.tree(),
-		scenarioCommands{a}.tree(),
-		doctorCommand{a}.tree())
+	root.AddCommand(a.runCommand(), a.campaignCommand(), replayCommand{a}.tree(),
+		checkCommand{a}.tree(), scenarioCommands{a}.tree(), doctorCommand{a}.tree())
 	if len(a.Suites) > 0 {
 		root.AddCommand(conformanceCommand{a}.tree())
 	}

@@ -90,8 +90,7 @@ func Simulator() Backend { return Backend{Name: "sim", About: "simulator", Runne
 // runs are refused with the reason.
 func RealNodes() Backend {
 	return Backend{Name: chaos.Backend, About: "real nodes in network namespaces (root)",
-		Runner:   chaos.Runner{},
-		RealTime: true, CleanUp: chaos.CleanUp, Doctor: realNodes}
+		Runner: chaos.Runner{}, RealTime: true, CleanUp: chaos.CleanUp, Doctor: realNodes}
 }
 
 // realNodes checks what real nodes need.
@@ -202,7 +201,7 @@ func (c *Config) kind(name string) *Kind {
 	return nil
 }
 
-// decoders are the kinds as package scenarios wants them.
+// decoders are the kinds in the form of package scenarios.
 func (c *Config) decoders() scenarios.Kinds {
 	out := scenarios.Kinds{}
 	for _, k := range c.Kinds {

@@ -110,8 +110,7 @@ func (j *journal) read(restart bool) (completed []campaign.Outcome, whole int64,
 
 func (j *journal) notAJournal(line int) error {
 	return usagef("%s, line %d: this is not a campaign journal (%s); name another file with --journal",
-		j.path, line,
-		journalSchema)
+		j.path, line, journalSchema)
 }
 
 // startsAsJournal reports whether a line, which may be torn, starts as those of a journal do.
@@ -125,8 +124,8 @@ func startsAsJournal(line []byte) bool {
 func (j *journal) take(o *outcome) error {
 	var line bytes.Buffer
 	of := o.campaign()
-	if err := json.NewEncoder(&line).Encode(journalLine{journalSchema, j.program, j.texts[of.Scenario],
-		of}); err != nil {
+	entry := journalLine{journalSchema, j.program, j.texts[of.Scenario], of}
+	if err := json.NewEncoder(&line).Encode(entry); err != nil {
 		return err
 	}
 	if _, err := j.file.Write(line.Bytes()); err != nil {

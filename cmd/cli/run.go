@@ -93,8 +93,7 @@ func (a *app) run(ctx context.Context, words []string, f *runFlags, seedGiven bo
 // planRun checks the flags and reads the scenarios.
 func (a *app) planRun(words []string, f *runFlags, seedGiven bool) (*plan, error) {
 	p := &plan{app: a, runs: f.runs, keepAll: f.keep || f.seeds == "", twice: f.twice,
-		workers:  max(f.workers, 1),
-		topology: f.topology, timescaleFlag: f.timescale}
+		workers: max(f.workers, 1), topology: f.topology, timescaleFlag: f.timescale}
 	var err error
 	if f.timescale != "" {
 		if p.timescale, err = timescale.Parse(f.timescale); err != nil {
@@ -162,8 +161,8 @@ func (a *app) endOfJob(ctx context.Context, t *tally, f *runFlags,
 	took time.Duration) linearizability.Validity {
 	worst := t.worst
 	if ctx.Err() != nil {
-		fmt.Fprintf(a.Stderr, "interrupted during %s, after %d of %d runs\n", t.job.scenario.Name, t.total(),
-			t.job.last-t.job.first+1)
+		fmt.Fprintf(a.Stderr, "interrupted during %s, after %d of %d runs\n",
+			t.job.scenario.Name, t.total(), t.job.last-t.job.first+1)
 		worst = worse(worst, linearizability.Unknown)
 	}
 	if f.seeds == "" {

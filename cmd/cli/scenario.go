@@ -57,9 +57,10 @@ func (a scenarioCommands) list(asJSON bool) error {
 			return internal(err)
 		}
 		if asJSON {
-			err = json.NewEncoder(a.Stdout).Encode(map[string]any{"schema": "holdfast.scenario/1",
-				"name":    name,
-				"subject": s.Subject.Kind, "machines": len(s.Machines), "story": s.Story})
+			err = json.NewEncoder(a.Stdout).Encode(map[string]any{
+				"schema": "holdfast.scenario/1", "name": name, "subject": s.Subject.Kind,
+				"machines": len(s.Machines), "story": s.Story,
+			})
 		} else {
 			_, err = fmt.Fprintf(a.Stdout, "%-*s  %-8s  %s\n", width, name, s.Subject.Kind,
 				firstSentence(s.Story))

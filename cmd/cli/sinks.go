@@ -82,8 +82,8 @@ func (t *tally) print(w io.Writer, took time.Duration) {
 	if t.job.scenario.Expect.Verdict != "valid" {
 		expected = t.job.scenario.Expect.Verdict + " as expected"
 	}
-	fmt.Fprintf(w, "%s: %d seeds: %d %s, %d not, %d unknown (%s)\n", t.job.scenario.Name, t.total(),
-		t.expected, expected,
+	fmt.Fprintf(w, "%s: %d seeds: %d %s, %d not, %d unknown (%s)\n",
+		t.job.scenario.Name, t.total(), t.expected, expected,
 		t.invalid, t.unknown, took.Round(10*time.Millisecond))
 	if t.firstBad != "" {
 		fmt.Fprintf(w, "reproduce the first one:\n  %s\n", t.firstBad)

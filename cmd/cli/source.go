@@ -67,8 +67,8 @@ func (a *app) find(word string) (source, error) {
 		if errors.Is(err, os.ErrNotExist) && !strings.ContainsAny(word, `/\`) {
 			name := strings.TrimSuffix(strings.TrimSuffix(word, ".yaml"), ".yml")
 			if _, ok := a.fromLibrary(name); ok {
-				return source{}, usagef("file %s does not exist; the library scenario is called %s", word,
-					name)
+				return source{}, usagef("file %s does not exist; the library scenario is called %s",
+					word, name)
 			}
 		}
 		if err != nil {
@@ -91,8 +91,7 @@ func (a *app) find(word string) (source, error) {
 	}
 	if near := strictyaml.Nearest(word, names); near != "" {
 		return source{}, usagef("no such scenario in the library: %q; did you mean %q? List all with: %s",
-			word, near,
-			a.command("scenario", "list"))
+			word, near, a.command("scenario", "list"))
 	}
 	return source{}, usagef("no such scenario in the library: %q; list all with: %s", word,
 		a.command("scenario", "list"))

@@ -142,8 +142,8 @@ type workerError struct {
 
 // Error returns the text of the error with the standard error of the process.
 func (e *workerError) Error() string {
-	return fmt.Sprintf("worker process for seeds %d to %d: %v\n%s", e.block.first, e.block.last, e.err,
-		e.stderr)
+	return fmt.Sprintf("worker process for seeds %d to %d: %v\n%s",
+		e.block.first, e.block.last, e.err, e.stderr)
 }
 
 // Unwrap returns the error of the process.

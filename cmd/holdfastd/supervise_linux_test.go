@@ -34,7 +34,7 @@ func TestWhatCannotBeSupervised(t *testing.T) {
 	}
 }
 
-// TestAFileOfAnotherKind: the daemon wants its machine file and not the cluster's.
+// TestAFileOfAnotherKind: the daemon requires its machine file and not the cluster's.
 func TestAFileOfAnotherKind(t *testing.T) {
 	for _, text := range []string{goodConf, "", "[1, 2]", strings.Repeat("\n", 10)} {
 		path := filepath.Join(t.TempDir(), "corosync.conf")

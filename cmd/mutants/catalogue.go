@@ -24,7 +24,7 @@ type mutant struct {
 	Search    string `yaml:"search"`
 	Replace   string `yaml:"replace"`
 	// Hunts are the scenarios that look for it, in turn: files in the catalogue's hunts folder when
-	// their names begin so, else stories of the library.
+	// their names begin so, else library scenarios.
 	Hunts []string `yaml:"hunts,omitempty,flow"`
 	// Conformance are the HA manager's own scenario folders that look for it, before the hunts: for
 	// bugs of decisions that a fake world shows best.

@@ -20,8 +20,8 @@ import (
 // harness's own hardware. A hunt is one run of a story, some one and a half minutes.
 const netnsCatalogue = "netns"
 
-// netnsAttempts is how often a hunt is run: a machine that is busy with something else can make a
-// run come out as undecided.
+// netnsAttempts is how often a hunt is run: on a machine with other load a run may end
+// undecided.
 const netnsAttempts = 2
 
 // netnsRunLimit is how long one run may take; a run of two minutes also takes some time to judge.
@@ -101,7 +101,7 @@ func (h *netnsHunter) one(ctx context.Context, m *mutant) (outcome string, err e
 	if err != nil {
 		return "", err
 	}
-	(&hunter{options: h.options}).tell(r, m)
+	(&hunter{options: h.options}).report(r, m)
 	return r.Outcome, nil
 }
 

@@ -110,13 +110,13 @@ func (h *hunter) all(ctx context.Context, mutants []*mutant) error {
 
 func (h *hunter) one(ctx context.Context, m *mutant) error {
 	if m.Slow > 0 && !h.slow && !h.check {
-		h.tell(result{Name: m.Name, Outcome: "slow"}, m)
+		h.report(result{Name: m.Name, Outcome: "slow"}, m)
 		return nil
 	}
 	if h.check {
 		err := h.builder.compiles(ctx, m)
 		if err == nil {
-			h.tell(result{Name: m.Name, Outcome: "compiles"}, m)
+			h.report(result{Name: m.Name, Outcome: "compiles"}, m)
 		}
 		return err
 	}
@@ -146,7 +146,7 @@ func (h *hunter) one(ctx context.Context, m *mutant) error {
 			return err
 		}
 	}
-	h.tell(r, m)
+	h.report(r, m)
 	return nil
 }
 
@@ -210,7 +210,7 @@ func (h *hunter) hunt(ctx context.Context, program string, m *mutant, limit time
 	return c, nil
 }
 
-func (h *hunter) tell(r result, m *mutant) {
+func (h *hunter) report(r result, m *mutant) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if r.Outcome == "missed" || r.Outcome == "unclean" {

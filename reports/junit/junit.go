@@ -170,7 +170,7 @@ func text(s string) string {
 	return s
 }
 
-// seconds writes a time as JUnit wants it, without floating point.
+// seconds writes a time as JUnit expects it, without floating point.
 func seconds(d time.Duration) string {
 	ms := max(0, d.Milliseconds())
 	return fmt.Sprintf("%d.%03d", ms/1000, ms%1000)

@@ -27,7 +27,7 @@ var Public = []string{
 var notPublic = map[string]string{
 	"engine/env/envtest/thorough": "what the tests of this module cost",
 	"scenarios/nemesis":           "the interface between the fault driver and the two backends",
-	"scenarios/pve":               "the adapter between the engine and the harness, which changes with the engine",
+	"scenarios/pve":               "the adapter between engine and harness, which changes with the engine",
 }
 
 // IsPublic reports whether a folder holds a public package.

@@ -90,7 +90,7 @@ func (k *known) goTest(words []string) error {
 	return nil
 }
 
-// holdfast checks subcommand, flags, and names of stories.
+// holdfast checks subcommand, flags, and names of scenarios.
 func (k *known) holdfast(words []string) error {
 	command := 0
 	for command < len(words) && regexp.MustCompile(`^[a-z]+$`).MatchString(words[command]) {

@@ -48,7 +48,7 @@ func incidentRows(doc string) (rows []incidentRow) {
 	return rows
 }
 
-// references are what a story is modelled on, in one text.
+// references are what a scenario is based on, in one text.
 func references(t *testing.T, story string) string {
 	t.Helper()
 	data, err := library.Get(story)
@@ -58,8 +58,8 @@ func references(t *testing.T, story string) string {
 	return strings.Join(s.References, "\n")
 }
 
-// TestIncidents: each incident has a story and a planted bug that name it, or a reason; and each
-// story and planted bug that names one is in its row.
+// TestIncidents verifies that each incident has a scenario and a planted bug that name it, or a reason, and
+// that each scenario and planted bug that names an incident is in its row.
 func TestIncidents(t *testing.T) {
 	_, docs := documents(t)
 	rows := incidentRows(docs[incidents])
@@ -83,7 +83,7 @@ func TestIncidents(t *testing.T) {
 	}
 	for _, story := range library.Names() {
 		for _, id := range incident.FindAllString(references(t, story), -1) {
-			require.Contains(t, byID[id].stories, story, "story %s tells of %s", story, id)
+			require.Contains(t, byID[id].stories, story, "scenario %s refers to %s", story, id)
 		}
 	}
 	checkPlanted(t, byID)
@@ -113,7 +113,7 @@ func checkPlanted(t *testing.T, rows map[string]incidentRow) {
 			require.Contains(t, named[id], bug, "%s: the planted bug says so itself", id)
 		}
 		for _, bug := range named[id] {
-			require.True(t, slices.Contains(row.bugs, bug) || strings.HasPrefix(bug, "ha-invariant-"), "planted bug %s tells of %s", bug, id)
+			require.True(t, slices.Contains(row.bugs, bug) || strings.HasPrefix(bug, "ha-invariant-"), "planted bug %s refers to %s", bug, id)
 		}
 	}
 }

@@ -52,7 +52,7 @@ var outputs = []pasted{
 	{"docs/testing-your-own-system.md", "KEEPER_HASTY=1 go test -run TestKeeper ./sim/simtest -sim.seed=8", hastyKeeper},
 }
 
-// TestPastedOutputs compares what is pasted with what comes out, apart from digits, so that a
+// TestPastedOutputs compares pasted outputs with those of the commands, apart from digits, so that a
 // change of the engine does not need a change of every document.
 func TestPastedOutputs(t *testing.T) {
 	for _, p := range outputs {

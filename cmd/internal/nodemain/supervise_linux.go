@@ -191,7 +191,7 @@ func (s *supply) run() (again bool, code int, err error) {
 			if word != stopWord || s.off || !s.shutDown() {
 				return false, ExitOK, nil
 			}
-			s.off = true // until it has ended: a second word, or the end of whoever sends it, does not wait
+			s.off = true // until it has ended: a second request, or the end of its sender, does not wait
 		case <-reaped.C:
 			s.reap()
 		case e := <-s.ended:
@@ -204,7 +204,7 @@ func (s *supply) run() (again bool, code int, err error) {
 				return false, ExitOK, nil
 			}
 			s.log.Printf("the program ended (%s)", describe(e.status))
-			// As on a real machine: what it leaves behind lives on, and so does an armed watchdog.
+			// As on a real machine: what it leaves behind keeps running, and so does an armed watchdog.
 			restart = time.After(restartAfter)
 		case <-restart:
 			if err := s.start(); err != nil {
