@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/env/envtest/thorough"
 )
 
 // A walk takes random steps in a cluster whose rings overlap, whose members lag as they like and
@@ -287,7 +288,7 @@ func (w *walk) heal() {
 // and -walk.seeds=1, and with -walk.trace to see its steps.
 func runWalks(t *testing.T, wipes, steps int, votes ...uint32) {
 	seeds := *walkSeeds
-	if testing.Short() {
+	if !thorough.On() {
 		seeds /= 4
 	}
 	for seed := *walkFirst; seed < *walkFirst+uint64(seeds); seed++ {
@@ -357,8 +358,8 @@ func TestWalkLosingDisks(t *testing.T) { runWalks(t, 2, 400, 1, 1, 1, 1, 1) }
 // TestWalksReachTheRarePaths runs after the walks and fails when they have become too tame. What
 // it does not name has a test of its own.
 func TestWalksReachTheRarePaths(t *testing.T) {
-	if testing.Short() || *walkSeeds < 60 || len(walkProbes) == 0 {
-		t.Skip("rare paths need all walks of all kinds, at least 60 of each")
+	if !thorough.On() || *walkSeeds < 60 || len(walkProbes) == 0 {
+		t.Skip("rare paths need all walks of all kinds, at least 60 of each: run make thorough")
 	}
 	for _, id := range []string{"change-sent-again", "failed", "fetch-retried",
 		"message-of-another-ring", "multicast-busy", "outcome-unknown", "proposed-without-silent-member",

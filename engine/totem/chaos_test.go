@@ -12,6 +12,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/cpg"
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/env/envtest"
+	"github.com/holdfast-sim/holdfast/engine/env/envtest/thorough"
 	. "github.com/holdfast-sim/holdfast/engine/totem"
 	"github.com/holdfast-sim/holdfast/engine/totem/evs"
 )
@@ -213,7 +214,7 @@ var (
 
 func TestRandomFaults(t *testing.T) {
 	runs := 150
-	if testing.Short() {
+	if !thorough.On() {
 		runs = 40
 	}
 	if *seedCount > 0 {

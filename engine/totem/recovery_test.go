@@ -7,6 +7,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/cpg"
 	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/env/envtest/thorough"
 	. "github.com/holdfast-sim/holdfast/engine/totem"
 )
 
@@ -36,7 +37,7 @@ func (c *chaos) untilRecovery() bool {
 // some having installed the new ring and others not; up to three times in a row.
 func TestRandomFaultsInRecovery(t *testing.T) {
 	runs := uint64(400)
-	if testing.Short() {
+	if !thorough.On() {
 		runs = 60
 	}
 	if *seedCount > 0 {
@@ -56,7 +57,7 @@ func TestRandomFaultsInRecovery(t *testing.T) {
 	}
 	for _, id := range []string{"totem/owed", "totem/recovery-gap", "totem/recovery-discard",
 		"totem/token-lost-in-recovery"} {
-		if *seedCount == 0 && !testing.Short() && probes[id] == 0 {
+		if *seedCount == 0 && thorough.On() && probes[id] == 0 {
 			t.Errorf("no run reached %s", id)
 		}
 		t.Logf("%s: %d", id, probes[id])

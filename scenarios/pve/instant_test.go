@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-sim/holdfast/engine/env/envtest/thorough"
 	"github.com/holdfast-sim/holdfast/engine/store"
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/scenarios"
@@ -63,7 +64,7 @@ func commitWindow(t testing.TB, machine, n int) (from, to time.Duration) {
 func TestPowerFailsAtEveryInstantOfACommit(t *testing.T) {
 	from, to := commitWindow(t, 1, 8)
 	step := (to - from) / 120
-	if testing.Short() {
+	if !thorough.On() {
 		step *= 4
 	}
 	warmup := 2 * time.Second
