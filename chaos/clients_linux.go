@@ -30,7 +30,7 @@ func (r *run) startClients(ctx context.Context) *clients {
 		all.wg.Go(func() {
 			defer c.close()
 			if err := w.Run(); err != nil {
-				r.finding("%v", err)
+				r.addFinding("%v", err)
 			}
 		})
 	}
@@ -40,7 +40,7 @@ func (r *run) startClients(ctx context.Context) *clients {
 		all.wg.Go(func() {
 			defer c.close()
 			if err := a.Run(c); err != nil {
-				r.finding("%v", err)
+				r.addFinding("%v", err)
 			}
 		})
 	}
@@ -144,8 +144,8 @@ func (c *client) Append(e history.Event) {
 // auditTimeout is how long a machine may take to answer one question after quiescence.
 const auditTimeout = 10 * time.Second
 
-// audit asks every machine the final questions, all machines at once.
-func (r *run) audit(ctx context.Context) {
+// askFinalQuestions asks every machine the final questions, all machines at once.
+func (r *run) askFinalQuestions(ctx context.Context) {
 	codec := r.out.Subject.Client()
 	answers := make([][]scenarios.Final, len(r.machines))
 	var wg sync.WaitGroup

@@ -28,9 +28,10 @@ func CleanUp() ([]string, error) { return lease.Clean(lease.Root()) }
 
 // Doctor returns what this machine can do for real nodes. It changes nothing.
 func Doctor() []Capability {
-	return []Capability{root(), namespaces(), tun(), stateDir(), cgroups(), leftovers(),
-		device("fuse", "/dev/fuse", "disk faults on real nodes will need it; load the module: modprobe fuse"),
-		netem()}
+	return []Capability{root(), probeNamespaces(), probeTUN(), stateDir(), probeCgroups(), probeLeftovers(),
+		probeDevice("fuse", "/dev/fuse",
+			"disk faults on real nodes will need it; load the module: modprobe fuse"),
+		probeNetem()}
 }
 
 func root() Capability {
@@ -39,18 +40,18 @@ func root() Capability {
 	if !c.OK {
 		c.Detail = fmt.Sprintf("running as user %d", os.Geteuid())
 	}
-	return c.settled()
+	return c.withoutNeedlessRemedy()
 }
 
-// settled drops the remedy of what needs none.
-func (c Capability) settled() Capability {
+// withoutNeedlessRemedy drops the remedy of what needs none.
+func (c Capability) withoutNeedlessRemedy() Capability {
 	if c.OK {
 		c.Remedy = ""
 	}
 	return c
 }
 
-func namespaces() Capability {
+func probeNamespaces() Capability {
 	c := Capability{Name: "namespaces", Required: true, Detail: "network namespaces can be made",
 		Remedy: "give this process CAP_SYS_ADMIN, for example with docker run --privileged"}
 	err := tryNamespace()
@@ -58,7 +59,7 @@ func namespaces() Capability {
 	if err != nil {
 		c.Detail = err.Error()
 	}
-	return c.settled()
+	return c.withoutNeedlessRemedy()
 }
 
 // tryNamespace makes a nameless namespace on a thread that ends with it.
@@ -76,21 +77,21 @@ func tryNamespace() error {
 	return <-result
 }
 
-func tun() Capability {
-	c := device("tun", "/dev/net/tun",
+func probeTUN() Capability {
+	c := probeDevice("tun", "/dev/net/tun",
 		"load the module: modprobe tun; in a container add --device /dev/net/tun")
 	c.Required = true
 	return c
 }
 
-func device(name, path, remedy string) Capability {
+func probeDevice(name, path, remedy string) Capability {
 	c := Capability{Name: name, Detail: path + " is there", Remedy: remedy}
 	_, err := os.Stat(path)
 	c.OK = err == nil
 	if err != nil {
 		c.Detail = err.Error()
 	}
-	return c.settled()
+	return c.withoutNeedlessRemedy()
 }
 
 func stateDir() Capability {
@@ -105,10 +106,10 @@ func stateDir() Capability {
 	if err != nil {
 		c.Detail = err.Error()
 	}
-	return c.settled()
+	return c.withoutNeedlessRemedy()
 }
 
-func cgroups() Capability {
+func probeCgroups() Capability {
 	c := Capability{Name: "cgroups", Detail: "version 2, processes are paused at one instant",
 		Remedy: "mount cgroup2 and allow groups to be made in it; without it processes are paused one by one"}
 	group, err := lease.NewCgroup(fmt.Sprintf("%sdoctor-%d", lease.Prefix, os.Getpid()))
@@ -119,10 +120,10 @@ func cgroups() Capability {
 	if err != nil {
 		c.Detail = err.Error()
 	}
-	return c.settled()
+	return c.withoutNeedlessRemedy()
 }
 
-func leftovers() Capability {
+func probeLeftovers() Capability {
 	c := Capability{Name: "leftovers", Detail: "no killed run has left anything",
 		Remedy: "the next run removes them, and so does: holdfast doctor --clean"}
 	ids, err := lease.Orphans(lease.Root())
@@ -133,11 +134,11 @@ func leftovers() Capability {
 	case len(ids) > 0:
 		c.Detail = "killed runs have left something: " + strings.Join(ids, ", ")
 	}
-	return c.settled()
+	return c.withoutNeedlessRemedy()
 }
 
-// netem looks for the kernel's own network emulation. Nothing here needs it.
-func netem() Capability {
+// probeNetem looks for the kernel's own network emulation. Nothing here needs it.
+func probeNetem() Capability {
 	c := Capability{Name: "netem", Detail: "the kernel's network emulation is there; it is not used",
 		Remedy: "nothing to do: the switch in user space does its work"}
 	err := exec.Command("modinfo", "sch_netem").Run()
@@ -149,5 +150,5 @@ func netem() Capability {
 		return c
 	}
 	c.OK = true
-	return c.settled()
+	return c.withoutNeedlessRemedy()
 }

@@ -18,7 +18,7 @@ func (m *machine) beginKill(ctx context.Context, process string) error {
 	if process == "" {
 		return m.kill()
 	}
-	return m.ask(ctx, func(ctx context.Context, d ProcessDriver) error {
+	return m.controlProcess(ctx, func(ctx context.Context, d ProcessDriver) error {
 		return d.KillProcess(ctx, m.Machine, process)
 	})
 }
@@ -31,7 +31,7 @@ func (m *machine) endKill(ctx context.Context, process string) error {
 	if process == "" {
 		return m.restart(ctx)
 	}
-	return m.ask(ctx, func(ctx context.Context, d ProcessDriver) error {
+	return m.controlProcess(ctx, func(ctx context.Context, d ProcessDriver) error {
 		return d.StartProcess(ctx, m.Machine, process)
 	})
 }
@@ -47,15 +47,15 @@ func (m *machine) restart(ctx context.Context) error {
 	if err := m.start(); err != nil {
 		return err
 	}
-	return m.repause(ctx)
+	return m.pauseAgain(ctx)
 }
 
-// repause pauses those processes of a restarted program whose pause fault is still active.
-func (m *machine) repause(ctx context.Context) error {
+// pauseAgain pauses those processes of a restarted program whose pause fault is still active.
+func (m *machine) pauseAgain(ctx context.Context) error {
 	var failed []error
 	for process, count := range m.pauses {
 		if process != "" && count > 0 {
-			failed = append(failed, m.ask(ctx, func(ctx context.Context, d ProcessDriver) error {
+			failed = append(failed, m.controlProcess(ctx, func(ctx context.Context, d ProcessDriver) error {
 				return d.PauseProcess(ctx, m.Machine, process)
 			}))
 		}
@@ -74,7 +74,7 @@ func (m *machine) beginPause(ctx context.Context, process string) error {
 	if m.kills[""] > 0 {
 		return nil // it is paused when its program starts
 	}
-	return m.ask(ctx, func(ctx context.Context, d ProcessDriver) error {
+	return m.controlProcess(ctx, func(ctx context.Context, d ProcessDriver) error {
 		return d.PauseProcess(ctx, m.Machine, process)
 	})
 }
@@ -91,7 +91,7 @@ func (m *machine) endPause(ctx context.Context, process string) error {
 		if m.kills[""] > 0 {
 			return nil
 		}
-		return m.ask(ctx, func(ctx context.Context, d ProcessDriver) error {
+		return m.controlProcess(ctx, func(ctx context.Context, d ProcessDriver) error {
 			return d.ResumeProcess(ctx, m.Machine, process)
 		})
 	}
@@ -117,8 +117,8 @@ func (m *machine) changeClock(ctx context.Context, step time.Duration, driftPPM 
 	})
 }
 
-// ask sends the program a request that begins or ends a fault of one process.
-func (m *machine) ask(ctx context.Context, do func(context.Context, ProcessDriver) error) error {
+// controlProcess sends the program a request that begins or ends a fault of one process.
+func (m *machine) controlProcess(ctx context.Context, do func(context.Context, ProcessDriver) error) error {
 	d, ok := m.run.driver.(ProcessDriver)
 	if !ok {
 		return fmt.Errorf("a single process of %s: %w", m.Name, errors.ErrUnsupported)

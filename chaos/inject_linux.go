@@ -131,10 +131,10 @@ func (r *run) injectFaults(ctx context.Context) {
 	defer cancel()
 	s.Finish(ending)
 	for _, problem := range s.Problems() {
-		r.problem("%s", problem)
+		r.addProblem("%s", problem)
 	}
 	if s.latest > lateAfter {
-		r.note("a fault was injected %v late: this machine is busy", s.latest.Round(time.Millisecond))
+		r.addNote("a fault was injected %v late: this machine is busy", s.latest.Round(time.Millisecond))
 	}
 	r.out.Applied = s.Applied()
 }

@@ -22,7 +22,7 @@ func (r *run) collectProbes(ctx context.Context) {
 		probes, err := d.Probes(limited, m.Machine)
 		cancel()
 		if err != nil {
-			r.problem("asking %s what it has reached: %v", m.Name, err)
+			r.addProblem("asking %s what it has reached: %v", m.Name, err)
 		}
 		for id, n := range probes {
 			r.out.Probes[id] += n
@@ -34,13 +34,13 @@ func (r *run) collectProbes(ctx context.Context) {
 func (r *run) readRecords(m *machine) {
 	found, err := r.driver.Records(m.Machine, 0)
 	if err != nil {
-		r.problem("%v", err)
+		r.addProblem("%v", err)
 	}
 	judge := r.out.Subject.Judge()
 	for _, f := range found {
 		record, err := scenarios.DecodeRecord(judge, f.Kind, f.Record)
 		if err != nil {
-			r.problem("reading a %s record of %s: %v", f.Kind, m.Name, err)
+			r.addProblem("reading a %s record of %s: %v", f.Kind, m.Name, err)
 			continue
 		}
 		r.out.Records = append(r.out.Records, scenarios.Stamped{At: time.Duration(f.At - r.begunKernel),
@@ -52,9 +52,9 @@ func (r *run) readCounters(m *machine) {
 	dropped, err := m.node.TxDropped()
 	switch {
 	case err != nil:
-		r.problem("%v", err)
+		r.addProblem("%v", err)
 	case dropped > 0:
-		r.note("the kernel dropped %d frames of %s before the switch could read them", dropped, m.Name)
+		r.addNote("the kernel dropped %d frames of %s before the switch could read them", dropped, m.Name)
 	}
 }
 
@@ -66,7 +66,7 @@ func (r *run) judge(ctx context.Context) {
 	watch := out.Subject.Judge().Watch(out.Scenario)
 	for _, record := range out.Records {
 		if err := watch.Record(record); err != nil {
-			r.finding("%s, %s at %v: %v",
+			r.addFinding("%s, %s at %v: %v",
 				out.Scenario.Machines[record.Machine], record.Process, record.At, err)
 			break
 		}

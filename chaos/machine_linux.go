@@ -96,9 +96,9 @@ func (m *machine) watch(p *netnode.Process) {
 	if wanted {
 		return
 	}
-	report := m.run.finding
+	report := m.run.addFinding
 	if !m.run.served.Load() {
-		report = m.run.problem // a program that was never ready proves nothing about the subject
+		report = m.run.addProblem // a program that was never ready proves nothing about the subject
 	}
 	report("the program of %s ended by itself (%s) at %v; it last wrote: %s", m.Name, p.Outcome(),
 		m.run.now().Round(time.Millisecond), m.output.tail())
@@ -165,7 +165,7 @@ func (m *machine) awaitReady(ctx context.Context) error {
 			conn = nil
 		}
 		select {
-		case <-m.current().Ended():
+		case <-m.currentProcess().Ended():
 			return errors.New("its program has ended")
 		case <-ctx.Done():
 			return err
@@ -174,7 +174,7 @@ func (m *machine) awaitReady(ctx context.Context) error {
 	}
 }
 
-func (m *machine) current() *netnode.Process {
+func (m *machine) currentProcess() *netnode.Process {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.process

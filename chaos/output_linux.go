@@ -39,7 +39,7 @@ func (o *output) read(from *os.File) {
 	file, err := os.OpenFile(filepath.Join(o.machine.Dir, programLog),
 		os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
-		o.run.problem("keeping what %s writes: %v", o.machine.Name, err)
+		o.run.addProblem("keeping what %s writes: %v", o.machine.Name, err)
 		file = nil
 	}
 	lines := bufio.NewReaderSize(from, maxLineBytes)

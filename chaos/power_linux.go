@@ -56,7 +56,7 @@ func (m *machine) openPower() error {
 		return fmt.Errorf("making the watchdog of %s: %w", m.Name, err)
 	}
 	p := &power{machine: m, listener: l, quit: make(chan struct{}), on: true, boot: 1}
-	p.timer = time.AfterFunc(time.Hour, p.expire)
+	p.timer = time.AfterFunc(time.Hour, p.watchdogExpired)
 	p.timer.Stop()
 	m.power = p
 	p.work.Go(p.serve)
@@ -127,9 +127,9 @@ func (p *power) handle(words []string) (string, error) {
 			return "", fmt.Errorf("%q is no time in ns", words[1])
 		}
 		p.armed, p.timeout = true, time.Duration(ns)
-		p.pet()
+		p.renewWatchdog()
 	case len(words) == 1 && words[0] == "pet":
-		p.pet()
+		p.renewWatchdog()
 	case len(words) == 1 && words[0] == "disarm":
 		p.armed = false
 		p.timer.Stop()
@@ -143,24 +143,24 @@ func (p *power) handle(words []string) (string, error) {
 	return "", nil
 }
 
-func (p *power) pet() {
+func (p *power) renewWatchdog() {
 	if p.armed {
 		p.due = time.Now().Add(p.timeout)
 		p.timer.Reset(p.timeout)
 	}
 }
 
-// expire resets the machine if the watchdog's deadline has passed. The timer calls it; a renewal
+// watchdogExpired resets the machine if the watchdog's deadline has passed. The timer calls it; a renewal
 // that raced with the timer has moved the deadline.
-func (p *power) expire() {
+func (p *power) watchdogExpired() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed || !p.armed || !p.on || time.Now().Before(p.due) {
 		return
 	}
-	p.off()
+	p.switchOff()
 	p.work.Go(func() {
-		p.cut(scenarios.CauseWatchdog)
+		p.cutPower(scenarios.CauseWatchdog)
 		m := p.machine
 		if m.run.out.Scenario.Watchdog == scenarios.WatchdogPowerOff {
 			return
@@ -171,29 +171,29 @@ func (p *power) expire() {
 			m.faults.Lock()
 			defer m.faults.Unlock()
 			if err := p.start(); err != nil {
-				m.run.problem("booting %s after its reset: %v", m.Name, err)
+				m.run.addProblem("booting %s after its reset: %v", m.Name, err)
 			}
 		}
 	})
 }
 
-// off marks the machine as switched off; the caller holds the lock.
-func (p *power) off() {
+// switchOff marks the machine as switched off; the caller holds the lock.
+func (p *power) switchOff() {
 	p.on, p.armed = false, false
 	p.timer.Stop()
 }
 
-// cut ends everything on the machine, and records the machine as off once all processes are gone.
-func (p *power) cut(cause string) {
+// cutPower ends everything on the machine, and records the machine as off once all processes are gone.
+func (p *power) cutPower(cause string) {
 	p.switching.Lock()
 	defer p.switching.Unlock()
 	m := p.machine
 	if err := errors.Join(m.kill(), m.node.Resume()); err != nil {
-		m.run.problem("switching off %s: %v", m.Name, err)
+		m.run.addProblem("switching off %s: %v", m.Name, err)
 		return
 	}
 	p.record(false, cause)
-	m.run.note("%s was switched off at %v by a %s", m.Name, m.run.now().Round(time.Millisecond), cause)
+	m.run.addNote("%s was switched off at %v by a %s", m.Name, m.run.now().Round(time.Millisecond), cause)
 }
 
 func (p *power) record(on bool, cause string) {
@@ -244,11 +244,11 @@ func (p *power) beginCut() error {
 	p.cuts++
 	was := p.on
 	if was {
-		p.off()
+		p.switchOff()
 	}
 	p.mu.Unlock()
 	if was {
-		p.cut(scenarios.CauseFault)
+		p.cutPower(scenarios.CauseFault)
 	}
 	return nil
 }

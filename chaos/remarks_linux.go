@@ -21,9 +21,9 @@ type remarks struct {
 	notes    []string   // what a reader should know
 }
 
-func (r *remarks) problem(format string, args ...any) { r.add(&r.problems, format, args...) }
-func (r *remarks) finding(format string, args ...any) { r.add(&r.findings, format, args...) }
-func (r *remarks) note(format string, args ...any)    { r.add(&r.notes, format, args...) }
+func (r *remarks) addProblem(format string, args ...any) { r.add(&r.problems, format, args...) }
+func (r *remarks) addFinding(format string, args ...any) { r.add(&r.findings, format, args...) }
+func (r *remarks) addNote(format string, args ...any)    { r.add(&r.notes, format, args...) }
 
 func (r *remarks) add(to *[]string, format string, args ...any) {
 	r.mu.Lock()
@@ -33,13 +33,13 @@ func (r *remarks) add(to *[]string, format string, args ...any) {
 
 // noteTraffic notes what the switch did and lost.
 func (r *remarks) noteTraffic(s vswitch.Stats) {
-	r.note("the switch carried %d frames, and dropped %d because of the scenario's faults",
+	r.addNote("the switch carried %d frames, and dropped %d because of the scenario's faults",
 		s.Delivered, s.Dropped)
 	if lost := s.Overflowed + s.Refused; lost > 0 {
-		r.note("%d frames were dropped outside the schedule: the switch or an interface was full", lost)
+		r.addNote("%d frames were dropped outside the schedule: the switch or an interface was full", lost)
 	}
 	if s.Late > 0 {
-		r.note("%d frames were delivered more than %v late, at most %v: this machine is busy",
+		r.addNote("%d frames were delivered more than %v late, at most %v: this machine is busy",
 			s.Late, vswitch.LateAfter, s.Latest.Round(time.Millisecond))
 	}
 }
@@ -49,7 +49,7 @@ func (r *remarks) noteTraffic(s vswitch.Stats) {
 func (r *remarks) verdict(out *scenarios.Run) linearizability.Verdict {
 	for _, f := range out.Scenario.Faults {
 		if f.Kind == fault.PowerCut {
-			r.note("a power cut ended everything on its machine, but what was not synced survived: " +
+			r.addNote("a power cut ended everything on its machine, but what was not synced survived: " +
 				"this run does not show what disks lose")
 			break
 		}

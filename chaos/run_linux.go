@@ -70,7 +70,7 @@ func (r Runner) run(ctx context.Context, out *scenarios.Run, driver scenarios.Dr
 	if err := w.run(ctx); err != nil {
 		return nil, err
 	}
-	w.progress(phaseChecking, out.Duration)
+	w.reportProgress(phaseChecking, out.Duration)
 	w.judge(ctx)
 	return out, nil
 }
@@ -108,7 +108,7 @@ func (r *run) run(ctx context.Context) (err error) {
 		return fmt.Errorf("cleaning up after runs that were killed: %w", err)
 	}
 	if len(cleaned) > 0 {
-		r.note("removed what was left of the killed runs %v", cleaned)
+		r.addNote("removed what was left of the killed runs %v", cleaned)
 	}
 	if r.lease, err = lease.Take(root); err != nil {
 		return err
@@ -118,7 +118,7 @@ func (r *run) run(ctx context.Context) (err error) {
 			err = errors.Join(err, removal)
 		}
 	}()
-	r.progress(phaseBuild, 0)
+	r.reportProgress(phaseBuild, 0)
 	defer func() { err = errors.Join(err, r.close()) }()
 	if err := r.build(); err != nil {
 		return err
@@ -156,10 +156,10 @@ func (r *run) build() error {
 		return err
 	}
 	if caveat := r.sw.Boosted(); caveat != nil {
-		r.note("%v", caveat)
+		r.addNote("%v", caveat)
 	}
 	if caveat := r.machines[0].node.Caveat(); caveat != nil {
-		r.note("%v", caveat)
+		r.addNote("%v", caveat)
 	}
 	return nil
 }
@@ -198,7 +198,7 @@ func (r *run) execute(ctx context.Context) {
 	r.begun, r.begunKernel = time.Now(), kernelNow()
 	for _, m := range r.machines {
 		if err := m.start(); err != nil {
-			r.problem("%v", err)
+			r.addProblem("%v", err)
 			return
 		}
 	}
@@ -218,13 +218,13 @@ func (r *run) execute(ctx context.Context) {
 	r.passTime(ctx, phaseQuiescence, r.now()+s.Quiescence)
 	clients.wait()
 	if ctx.Err() == nil {
-		r.progress(phaseAudit, r.now())
-		r.audit(ctx)
+		r.reportProgress(phaseAudit, r.now())
+		r.askFinalQuestions(ctx)
 		r.collectProbes(ctx)
 	}
 	r.out.Duration = r.now()
 	if err := context.Cause(ctx); err != nil {
-		r.problem("the run was stopped early: %v", err)
+		r.addProblem("the run was stopped early: %v", err)
 	}
 }
 
@@ -269,11 +269,11 @@ func (r *run) warmUp(ctx context.Context) bool {
 	for i, err := range errs {
 		if err != nil {
 			m := r.machines[i]
-			r.problem("%s did not get ready: %v; it last wrote: %s", m.Name, err, m.output.tail())
+			r.addProblem("%s did not get ready: %v; it last wrote: %s", m.Name, err, m.output.tail())
 		}
 	}
 	if late := r.now() - r.out.Scenario.Warmup; late > time.Second {
-		r.note("the warm-up took %v longer than the scenario says, until every program was ready",
+		r.addNote("the warm-up took %v longer than the scenario says, until every program was ready",
 			late.Round(time.Millisecond))
 	}
 	return errors.Join(errs...) == nil && ctx.Err() == nil
@@ -282,7 +282,7 @@ func (r *run) warmUp(ctx context.Context) bool {
 // passTime waits until a time of the run.
 func (r *run) passTime(ctx context.Context, phase string, until time.Duration) {
 	for r.now() < until && ctx.Err() == nil {
-		r.progress(phase, r.now())
+		r.reportProgress(phase, r.now())
 		sleep(ctx, min(progressEvery, until-r.now()))
 	}
 }
@@ -300,7 +300,7 @@ func sleep(ctx context.Context, d time.Duration) {
 
 func (r *run) now() time.Duration { return time.Since(r.begun) }
 
-func (r *run) progress(phase string, at time.Duration) {
+func (r *run) reportProgress(phase string, at time.Duration) {
 	if r.options.Progress != nil {
 		r.options.Progress(scenarios.Progress{Phase: phase, At: at, End: r.out.Scenario.End()})
 	}
@@ -319,7 +319,7 @@ func (r *run) close() error {
 	}
 	if r.sw != nil {
 		if err := r.sw.Close(); err != nil {
-			r.problem("%v", err)
+			r.addProblem("%v", err)
 		}
 		r.noteTraffic(r.sw.Stats())
 	}

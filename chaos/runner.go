@@ -89,9 +89,9 @@ func (r Runner) Run(ctx context.Context, s *scenarios.Scenario, subject scenario
 	}
 	out := &scenarios.Run{Scenario: resolved, Subject: subject, Seed: o.Seed, Backend: Backend,
 		Timescale: o.Timescale}
-	if refused := refuse(resolved, driver); refused != nil {
+	if refused := unsupportedFaults(resolved, driver); refused != nil {
 		out.Applied = refused
-		out.Verdicts = []linearizability.Verdict{refusal(refused)}
+		out.Verdicts = []linearizability.Verdict{unsupportedError(refused)}
 		return out, nil
 	}
 	if d, may := driver.(RefusingDriver); may {
@@ -118,14 +118,15 @@ func (r Runner) timescale(s *scenarios.Scenario, asked timescale.Ratio) (timesca
 	if asked != (timescale.Ratio{}) {
 		if takes := asked.Of(s.End()); takes > room {
 			return asked, fmt.Errorf("%w: %s takes %v at timescale %v and may take %v; use --timescale %s",
-				ErrTooLong, s.Name, takes.Round(time.Second), asked, room, twentieths(s.End(), room, steps))
+				ErrTooLong, s.Name, takes.Round(time.Second), asked, room, timescaleInTwentieths(s.End(),
+					room, steps))
 		}
 		return asked, nil
 	}
 	if s.End() <= room {
 		return timescale.Ratio{Num: 1, Den: 1}, nil
 	}
-	ts := twentieths(s.End(), room, steps)
+	ts := timescaleInTwentieths(s.End(), room, steps)
 	if ts.Of(s.End()) > room {
 		return ts, fmt.Errorf(
 			"%w: %s lasts %v, more than %d times what a run may take, %v; write a shorter one",
@@ -134,8 +135,8 @@ func (r Runner) timescale(s *scenarios.Scenario, asked timescale.Ratio) (timesca
 	return ts, nil
 }
 
-// twentieths returns the largest multiple of 1/steps that scales takes to at most room.
-func twentieths(takes, room time.Duration, steps int64) timescale.Ratio {
+// timescaleInTwentieths returns the largest multiple of 1/steps that scales takes to at most room.
+func timescaleInTwentieths(takes, room time.Duration, steps int64) timescale.Ratio {
 	n := max(int64(room)*steps/int64(takes), 1)
 	for d := int64(2); d <= steps; d++ {
 		for n%d == 0 && steps%d == 0 {
@@ -145,8 +146,8 @@ func twentieths(takes, room time.Duration, steps int64) timescale.Ratio {
 	return timescale.Ratio{Num: n, Den: steps}
 }
 
-// refuse lists the faults that cannot be injected; nil when all can be.
-func refuse(s *scenarios.Scenario, d scenarios.Driver) []scenarios.Applied {
+// unsupportedFaults lists the faults that cannot be injected; nil when all can be.
+func unsupportedFaults(s *scenarios.Scenario, d scenarios.Driver) []scenarios.Applied {
 	var out []scenarios.Applied
 	for i := range s.Faults {
 		if why := Unsupported(&s.Faults[i], d); why != "" {
@@ -156,7 +157,7 @@ func refuse(s *scenarios.Scenario, d scenarios.Driver) []scenarios.Applied {
 	return out
 }
 
-func refusal(refused []scenarios.Applied) linearizability.Verdict {
+func unsupportedError(refused []scenarios.Applied) linearizability.Verdict {
 	v := linearizability.Verdict{Checker: Checker, Validity: linearizability.Unknown,
 		Summary: fmt.Sprintf("nothing was run: %d faults of the scenario cannot be injected on real nodes",
 			len(refused))}

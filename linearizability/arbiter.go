@@ -58,14 +58,14 @@ func logModel(first uint64) porcupine.Model {
 }
 
 func (s *logStep) describe() string {
-	text := what(s.op)
+	text := describeOp(s.op)
 	switch {
 	case s.op.Outcome == history.Info:
 		text += fmt.Sprintf(" → unknown, in the log at %d", s.rev)
 	case s.mutation:
 		text += fmt.Sprintf(" → revision %d", s.rev)
 	default:
-		text += " → " + returned(s.op, s.rev)
+		text += " → " + describeAnswer(s.op, s.rev)
 	}
 	if !s.legal {
 		text += " ✗"
@@ -166,7 +166,7 @@ func (c *certificate) replayAgain(byRev map[uint64][]*logStep, floating []*logSt
 	}
 	state := c.model.Init()
 	for rev := c.first; ; rev++ {
-		if err := c.fit(state, rev, byRev[rev], floating); err != nil || rev == last {
+		if err := c.markFitting(state, rev, byRev[rev], floating); err != nil || rev == last {
 			return err
 		}
 		call, err := c.callAt(rev + 1)
@@ -184,8 +184,8 @@ func (c *certificate) replayAgain(byRev map[uint64][]*logStep, floating []*logSt
 	}
 }
 
-// fit notes which observations fit the state at rev. A mutation has taken its step by then.
-func (c *certificate) fit(state any, rev uint64, own, floating []*logStep) error {
+// markFitting notes which observations fit the state at rev. A mutation has taken its step by then.
+func (c *certificate) markFitting(state any, rev uint64, own, floating []*logStep) error {
 	for _, group := range [][]*logStep{own, floating} {
 		for _, s := range group {
 			if s.mutation {

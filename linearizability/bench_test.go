@@ -156,8 +156,8 @@ func benchmarkPorcupine(b *testing.B, histories []*gen.History) {
 // the searches that reach it; their time means nothing.
 const porcupineLimit = 5 * time.Second
 
-// BenchmarkLarge compares on whole-store histories: the certificate, which has the log; porcupine as it is; and
-// porcupine given the outcomes and revisions that the log resolves.
+// BenchmarkLarge compares on whole-store histories: the certificate, which has the log; porcupine as it is;
+// and porcupine given the outcomes and revisions that the log resolves.
 func BenchmarkLarge(b *testing.B) {
 	for _, c := range []gen.Config{
 		{Ops: 1_000, Clients: 5, Keys: 16},

@@ -49,7 +49,7 @@ func zeroed[T any](s []T, n int) []T {
 func (c *certificate) run() (bool, error) {
 	c.sortObservations()
 	c.listUnversioned()
-	c.begin()
+	c.resetState()
 	c.checked, c.stateUnknown, c.undecided, c.hasUnplaced = 0, false, false, false
 	c.latest, c.latestWrite = math.MinInt64, math.MinInt64
 	if err := c.observe(0); err != nil {
@@ -70,7 +70,7 @@ func (c *certificate) run() (bool, error) {
 	return true, nil
 }
 
-func (c *certificate) begin() {
+func (c *certificate) resetState() {
 	if c.model.Replay == nil {
 		c.state = c.model.Init()
 		return
@@ -146,7 +146,7 @@ func (c *certificate) mutate(rev uint64, owner int32) error {
 		c.stateUnknown = true
 		c.found.add(Violation{Kind: WrongPrecondition, Revisions: []uint64{rev}, at: []int{int(owner)},
 			Explain: fmt.Sprintf("%s, but the state before it does not allow that: %s",
-				ended(&c.ops[owner], rev), c.describe())})
+				describeEnding(&c.ops[owner], rev), c.describe())})
 		return nil
 	}
 	c.state = next
@@ -221,11 +221,11 @@ func (c *certificate) realTime(i int, role models.Role) {
 	case op.Return < c.latestWrite && role == models.LocalObservation && c.fromDroppedBranch(op):
 		return // its revision meant something else on the node that it asked
 	case op.Return < c.latestWrite && role != models.Mutation:
-		c.future(i, c.writeOp)
+		c.addFutureRead(i, c.writeOp)
 	case op.Return < c.latestWrite:
-		c.reordered(i, c.writeOp)
+		c.addReordered(i, c.writeOp)
 	case op.Return < c.latest && role != models.LocalObservation:
-		c.stale(i, c.latestOp)
+		c.addStaleRead(i, c.latestOp)
 	}
 	if role == models.LocalObservation {
 		return // it may be old, so it imposes no bound on later operations
@@ -238,41 +238,42 @@ func (c *certificate) realTime(i int, role models.Role) {
 	}
 }
 
-// future records that observation i includes a write that was called after i had returned.
-func (c *certificate) future(i, write int) {
+// addFutureRead records that observation i includes a write that was called after i had returned.
+func (c *certificate) addFutureRead(i, write int) {
 	op, late := &c.ops[i], &c.ops[write]
 	c.found.add(Violation{Kind: FutureRead, Revisions: []uint64{c.place[i].rev, c.place[write].rev},
 		at: []int{i, write}, Explain: fmt.Sprintf(
 			"%s at %s %s, which includes revision %d of the %s; but that began at %s",
 			opName(op),
 			seconds(op.Return),
-			returned(op, c.place[i].rev),
+			describeAnswer(op, c.place[i].rev),
 			c.place[write].rev,
 			opName(late),
 			seconds(late.Call),
 		)})
 }
 
-// reordered records that mutation i holds a higher revision than one called after i had returned.
-func (c *certificate) reordered(i, write int) {
+// addReordered records that mutation i holds a higher revision than one called after i had returned.
+func (c *certificate) addReordered(i, write int) {
 	late := &c.ops[write]
 	c.found.add(Violation{Kind: ReorderedRevisions, Revisions: []uint64{c.place[i].rev, c.place[write].rev},
 		at: []int{i, write}, Explain: fmt.Sprintf("%s; the %s began at %s and holds the lower revision %d",
-			ended(&c.ops[i], c.place[i].rev), opName(late), seconds(late.Call), c.place[write].rev)})
+			describeEnding(&c.ops[i], c.place[i].rev), opName(late), seconds(late.Call), c.place[write].rev)})
 }
 
-// stale records that an observation misses the revision of i, although it was called after i had returned.
-func (c *certificate) stale(i, observation int) {
+// addStaleRead records that an observation misses the revision of i, although it was called after i had
+// returned.
+func (c *certificate) addStaleRead(i, observation int) {
 	first, then := &c.ops[i], &c.ops[observation]
 	v := Violation{Kind: StaleRead, Revisions: []uint64{c.place[i].rev, c.place[observation].rev},
 		at: []int{i, observation}}
-	past := ended(first, c.place[i].rev)
+	past := describeEnding(first, c.place[i].rev)
 	if c.place[i].role != models.Mutation && first.Outcome == history.OK {
-		past = fmt.Sprintf("%s at %s %s", opName(first), seconds(first.Return), returned(first,
+		past = fmt.Sprintf("%s at %s %s", opName(first), seconds(first.Return), describeAnswer(first,
 			c.place[i].rev))
 	}
 	v.Explain = fmt.Sprintf("%s; the %s began at %s and %s", past, opName(then), seconds(then.Call),
-		returned(then, c.place[observation].rev))
+		describeAnswer(then, c.place[observation].rev))
 	if first.Process == then.Process {
 		v.Kind = RevisionRegression
 		v.Explain = fmt.Sprintf("process %d: %s", first.Process, v.Explain)
@@ -289,7 +290,7 @@ func (c *certificate) wrongAnswer(i int) {
 	v := Violation{Kind: WrongAnswer, Revisions: []uint64{rev}, at: []int{i}}
 	if op.Outcome == history.Fail {
 		v.Kind = WrongPrecondition
-		v.Explain = fmt.Sprintf("%s, but the state there does not explain that: %s", ended(op, rev),
+		v.Explain = fmt.Sprintf("%s, but the state there does not explain that: %s", describeEnding(op, rev),
 			c.describe())
 		c.found.add(v)
 		return
@@ -299,16 +300,17 @@ func (c *certificate) wrongAnswer(i int) {
 	case op.Mod > rev:
 		v.Kind = FutureRead
 		v.Explain = fmt.Sprintf("%s at %s %s, although revision %d came later", opName(op),
-			seconds(op.Return), returned(op, rev), op.Mod)
+			seconds(op.Return), describeAnswer(op, rev), op.Mod)
 	case op.Mod < changed && by >= 0:
 		v.Kind = StaleRead
 		v.at = []int{by, i}
 		v.Revisions = []uint64{changed, rev}
-		v.Explain = fmt.Sprintf("%s; the %s began at %s and %s, which misses it", ended(&c.ops[by], changed),
-			opName(op), seconds(op.Call), returned(op, rev))
+		v.Explain = fmt.Sprintf("%s; the %s began at %s and %s, which misses it", describeEnding(&c.ops[by],
+			changed),
+			opName(op), seconds(op.Call), describeAnswer(op, rev))
 	default:
 		v.Explain = fmt.Sprintf("%s at %s %s, but the state there is: %s", opName(op), seconds(op.Return),
-			returned(op, rev), c.describe())
+			describeAnswer(op, rev), c.describe())
 	}
 	c.found.add(v)
 }
@@ -347,7 +349,7 @@ func (c *certificate) checkOutOfRange() {
 		}
 		c.found.add(Violation{Kind: WrongAnswer, Revisions: []uint64{op.Rev}, at: []int{i},
 			Explain: fmt.Sprintf("%s at %s %s, but the order has revisions %d to %d only", opName(op),
-				seconds(op.Return), returned(op, op.Rev), c.first, c.last)})
+				seconds(op.Return), describeAnswer(op, op.Rev), c.first, c.last)})
 	}
 }
 

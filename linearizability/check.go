@@ -212,7 +212,7 @@ func (report *Report) search(ctx context.Context, m *Model, h *History, o *optio
 		report.Stats.Checked += len(p.ops)
 		switch p.result {
 		case Invalid:
-			return report.refuted(ctx, m, originals(p), h.AnyStart, o, found)
+			return report.refuted(ctx, m, originalOps(p), h.AnyStart, o, found)
 		case Unknown:
 			report.Validity = Unknown
 			if p.reason != nil {
@@ -236,7 +236,7 @@ func (report *Report) refuted(ctx context.Context, m *Model, ops []history.Opera
 	if err != nil {
 		return err
 	}
-	v := Violation{Kind: NotLinearizable, Ops: ops, Explain: narrate(m, ops, anyStart),
+	v := Violation{Kind: NotLinearizable, Ops: ops, Explain: explainSteps(m, ops, anyStart),
 		picture: &picture{model: m.Model, ops: list}}
 	found.add(v)
 	if o.arbiter == ArbiterNever {
@@ -251,7 +251,7 @@ func (report *Report) refuted(ctx context.Context, m *Model, ops []history.Opera
 	return nil
 }
 
-func originals(p *piece) []history.Operation {
+func originalOps(p *piece) []history.Operation {
 	ops := make([]history.Operation, 0, len(p.ops))
 	for i := range p.ops {
 		ops = append(ops, *p.ops[i].Metadata.(*history.Operation))

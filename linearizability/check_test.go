@@ -48,8 +48,8 @@ func TestPicture(t *testing.T) {
 	require.Contains(t, page.String(), "n1 &lt;differs&gt; from n2")
 }
 
-// A branch that another epoch won over is no split brain, local reads of it are legal, and what it acknowledged is
-// lost.
+// A branch that another epoch won over is no split brain, local reads of it are legal, and what it
+// acknowledged is lost.
 func TestEpochs(t *testing.T) {
 	entry := func(node string, rev, epoch uint64, id string) history.WitnessEntry {
 		return history.WitnessEntry{Node: node, Rev: rev, Epoch: epoch, ID: id, F: "write", Key: "a", Value: quote(id)}
@@ -297,7 +297,8 @@ func TestSameHistorySameReport(t *testing.T) {
 	}
 }
 
-// Without a log, gaps in the revisions are filled by calls with unknown outcome, also where a search could not.
+// Without a log, gaps in the revisions are filled by calls with unknown outcome, also where a search could
+// not.
 func TestGapsAreFilled(t *testing.T) {
 	ctx := context.Background()
 	for seed := range uint64(20) {

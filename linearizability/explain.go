@@ -43,8 +43,8 @@ func seconds(ns int64) string {
 	return fmt.Sprintf("%s%d.%s s", sign, u/1e9, fraction)
 }
 
-// what describes what an operation did, without times.
-func what(op *history.Operation) string {
+// describeOp describes what an operation did, without times.
+func describeOp(op *history.Operation) string {
 	text := opName(op)
 	if op.Key != "" {
 		text += " of " + op.Key
@@ -55,34 +55,36 @@ func what(op *history.Operation) string {
 	return text
 }
 
-// ended describes how and when an operation ended, as a clause with its name as subject.
-func ended(op *history.Operation, rev uint64) string {
+// describeEnding describes how and when an operation ended, as a clause with its name as subject.
+func describeEnding(op *history.Operation, rev uint64) string {
 	switch op.Outcome {
 	case history.OK:
-		return fmt.Sprintf("%s was acknowledged at %s with revision %d", what(op), seconds(op.Return), rev)
+		return fmt.Sprintf("%s was acknowledged at %s with revision %d", describeOp(op), seconds(op.Return),
+			rev)
 	case history.Fail:
-		return fmt.Sprintf("%s was refused (%s) at %s, judged at revision %d", what(op), op.Error,
+		return fmt.Sprintf("%s was refused (%s) at %s, judged at revision %d", describeOp(op), op.Error,
 			seconds(op.Return), rev)
 	}
-	return fmt.Sprintf("%s, called at %s, had an unknown outcome and holds revision %d in the log", what(op),
+	return fmt.Sprintf("%s, called at %s, had an unknown outcome and holds revision %d in the log",
+		describeOp(op),
 		seconds(op.Call), rev)
 }
 
-// returned describes what an observation returned.
-func returned(op *history.Operation, rev uint64) string {
+// describeAnswer describes what an observation returned.
+func describeAnswer(op *history.Operation, rev uint64) string {
 	if op.Outcome == history.Fail {
 		return fmt.Sprintf("was refused (%s) at revision %d", op.Error, rev)
 	}
 	text := fmt.Sprintf("returned revision %d", rev)
 	if op.Mod != 0 {
-		text += fmt.Sprintf(" (%s, last changed at %d)", shorten(value(op)), op.Mod)
+		text += fmt.Sprintf(" (%s, last changed at %d)", shorten(outputText(op)), op.Mod)
 	} else if len(op.Output) > 0 {
-		text += fmt.Sprintf(" (%s)", shorten(value(op)))
+		text += fmt.Sprintf(" (%s)", shorten(outputText(op)))
 	}
 	return text
 }
 
-func value(op *history.Operation) string {
+func outputText(op *history.Operation) string {
 	if len(op.Output) == 0 {
 		return "no value"
 	}

@@ -45,7 +45,7 @@ func (g *gapFiller) fill() (Validity, error) {
 	g.prepare()
 	var stack []choice
 	state, rev := g.model.Init(), g.first
-	ok, err := g.observations(state, 0)
+	ok, err := g.replayObservations(state, 0)
 	if err != nil || !ok {
 		return Invalid, err
 	}
@@ -65,7 +65,7 @@ func (g *gapFiller) fill() (Validity, error) {
 			if len(stack) == 0 {
 				return Invalid, nil
 			}
-			if ok, state, err = g.try(&stack[len(stack)-1]); !ok {
+			if ok, state, err = g.tryNextCandidate(&stack[len(stack)-1]); !ok {
 				if g.steps > limit {
 					return Unknown, err
 				}
@@ -140,8 +140,8 @@ func (g *gapFiller) reserve() {
 	}
 }
 
-// try gives the gap of c to its next candidate that fits, and returns the state after it.
-func (g *gapFiller) try(c *choice) (bool, any, error) {
+// tryNextCandidate gives the gap of c to its next candidate that fits, and returns the state after it.
+func (g *gapFiller) tryNextCandidate(c *choice) (bool, any, error) {
 	if c.next > 0 {
 		delete(g.used, c.owner)
 	}
@@ -192,11 +192,11 @@ func (g *gapFiller) advance(state any, rev uint64, owner int32) (bool, any, erro
 		g.stuck(rev, int(owner))
 		return false, nil, nil
 	}
-	ok, err = g.observations(next, int(rev-g.first))
+	ok, err = g.replayObservations(next, int(rev-g.first))
 	return ok, next, err
 }
 
-func (g *gapFiller) observations(state any, k int) (bool, error) {
+func (g *gapFiller) replayObservations(state any, k int) (bool, error) {
 	for _, i := range g.sorted[g.starts[k]:g.starts[k+1]] {
 		if g.place[i].role == models.LocalObservation {
 			continue // judged with the whole order
@@ -220,7 +220,7 @@ func (g *gapFiller) stuck(rev uint64, i int) {
 		return
 	}
 	g.furthest, g.stuckOn = rev, []int{i}
-	g.stuckAt = fmt.Sprintf("%s at revision %d", what(&g.ops[i]), rev)
+	g.stuckAt = fmt.Sprintf("%s at revision %d", describeOp(&g.ops[i]), rev)
 }
 
 // fillGaps decides a history whose revisions have gaps. It reports whether it could.

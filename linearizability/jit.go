@@ -176,8 +176,8 @@ func (j *jit) observes(state any, op *porcupine.Operation) bool {
 	return ok && j.equal(state, next)
 }
 
-// settle lets every open observation that is legal and changes nothing take effect.
-func (j *jit) settle(c *config) {
+// takeNoOps lets every open observation that is legal and changes nothing take effect.
+func (j *jit) takeNoOps(c *config) {
 	for left := j.reads & j.isOpen &^ c.done; left != 0; left &= left - 1 {
 		slot := bits.TrailingZeros64(left)
 		if j.observes(c.state, j.open[slot]) {
@@ -239,7 +239,7 @@ func (j *jit) expand(c *config, work []*config) []*config {
 		slot := bits.TrailingZeros64(left)
 		if ok, state := j.step(c.state, j.open[slot]); ok {
 			next := &config{state: state, done: c.done | 1<<slot, used: c.used}
-			j.settle(next)
+			j.takeNoOps(next)
 			work = append(work, next)
 		}
 	}
@@ -252,7 +252,7 @@ func (j *jit) expand(c *config, work []*config) []*config {
 			continue
 		}
 		next := &config{state: state, done: c.done, used: insert(c.used, int32(class))}
-		j.settle(next)
+		j.takeNoOps(next)
 		work = append(work, next)
 	}
 	return work

@@ -43,7 +43,7 @@ func Minimize(ctx context.Context, m *Model, h *History, opts ...Option) (*Histo
 			s := newMinimiser(ctx, m, o)
 			return &History{
 				Header:   h.Header,
-				Ops:      s.minimise(originals(&pieces[i])),
+				Ops:      s.minimise(originalOps(&pieces[i])),
 				AnyStart: s.anyStart,
 			}, nil
 		}
@@ -79,7 +79,7 @@ func (s *minimiser) invalid(ops []history.Operation) bool {
 func (s *minimiser) minimise(ops []history.Operation) []history.Operation {
 	ops = s.cutPrefix(ops)
 	ops = s.cutStart(ops)
-	if part := s.window(ops); part != nil {
+	if part := s.jumpToWindow(ops); part != nil {
 		ops = part
 	}
 	for {
@@ -94,8 +94,8 @@ func (s *minimiser) minimise(ops []history.Operation) []history.Operation {
 	}
 }
 
-// window jumps to a short window that is invalid on its own, if there is one.
-func (s *minimiser) window(ops []history.Operation) []history.Operation {
+// jumpToWindow jumps to a short window that is invalid on its own, if there is one.
+func (s *minimiser) jumpToWindow(ops []history.Operation) []history.Operation {
 	if s.anyStart || len(ops) > maxWindowed {
 		return nil
 	}
@@ -260,8 +260,8 @@ func (s *minimiser) dropMutations(ops []history.Operation) []history.Operation {
 // maxNarrated limits how many operations an explanation describes one by one.
 const maxNarrated = 12
 
-// narrate explains why the operations of a search's counterexample have no order.
-func narrate(m *Model, ops []history.Operation, anyStart bool) string {
+// explainSteps explains why the operations of a search's counterexample have no order.
+func explainSteps(m *Model, ops []history.Operation, anyStart bool) string {
 	if len(ops) > maxNarrated {
 		return fmt.Sprintf(
 			"no order of these %d operations explains their answers; the first is %s, the last is %s",
@@ -284,14 +284,17 @@ func narrate(m *Model, ops []history.Operation, anyStart bool) string {
 func describe(op *history.Operation) string {
 	switch op.Outcome {
 	case history.Info:
-		return fmt.Sprintf("%s was called at %s with unknown outcome", what(op), seconds(op.Call))
+		return fmt.Sprintf("%s was called at %s with unknown outcome", describeOp(op), seconds(op.Call))
 	case history.Fail:
-		return fmt.Sprintf("%s was refused between %s and %s", what(op), seconds(op.Call), seconds(op.Return))
+		return fmt.Sprintf("%s was refused between %s and %s", describeOp(op), seconds(op.Call),
+			seconds(op.Return))
 	}
-	text := fmt.Sprintf("%s took effect between %s and %s", what(op), seconds(op.Call), seconds(op.Return))
+	text := fmt.Sprintf("%s took effect between %s and %s", describeOp(op), seconds(op.Call),
+		seconds(op.Return))
 	if len(op.Input) == 0 {
-		text = fmt.Sprintf("%s between %s and %s returned %s", what(op), seconds(op.Call), seconds(op.Return),
-			shorten(value(op)))
+		text = fmt.Sprintf("%s between %s and %s returned %s", describeOp(op), seconds(op.Call),
+			seconds(op.Return),
+			shorten(outputText(op)))
 	}
 	return text
 }

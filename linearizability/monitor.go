@@ -83,7 +83,7 @@ func (m *Monitor) Observe(e history.Event) (*Violation, error) {
 		return nil, fmt.Errorf("event %d, process %d: %w", e.Index, e.Process, err)
 	}
 	if w.op.F == models.FDelete {
-		m.key(w.op.Key).deletes--
+		m.keyState(w.op.Key).deletes--
 	}
 	w.role = m.model.Role(&w.op)
 	if w.role == models.Ignored || w.role == models.LocalObservation || w.op.Rev == 0 {
@@ -110,7 +110,7 @@ func (m *Monitor) invoke(e *history.Event) error {
 	case models.FRename:
 		m.renames = true
 	case models.FDelete:
-		m.key(e.Key).deletes++
+		m.keyState(e.Key).deletes++
 	}
 	return nil
 }
@@ -127,10 +127,10 @@ func (m *Monitor) judge(w *watched) *Violation {
 		}
 	}
 	if w.role == models.Mutation {
-		return m.wrote(w)
+		return m.noteWrite(w)
 	}
 	if w.op.F == models.FRead && w.op.Outcome == history.OK {
-		return m.read(w)
+		return m.checkRead(w)
 	}
 	return nil
 }
@@ -147,11 +147,11 @@ func (m *Monitor) tooLow(w *watched) *Violation {
 	f := w.floor
 	if f.role == models.Mutation {
 		return m.violation(ReorderedRevisions, fmt.Sprintf("%s; the %s began at %s and holds revision %d",
-			ended(&f.op, f.op.Rev), opName(&w.op), seconds(w.op.Call), w.op.Rev), f, w)
+			describeEnding(&f.op, f.op.Rev), opName(&w.op), seconds(w.op.Call), w.op.Rev), f, w)
 	}
 	return m.violation(FutureRead,
 		fmt.Sprintf("%s at %s %s, which includes revision %d of the %s; but that began at %s",
-			opName(&f.op), seconds(f.op.Return), returned(&f.op, f.op.Rev), w.op.Rev, opName(&w.op),
+			opName(&f.op), seconds(f.op.Return), describeAnswer(&f.op, f.op.Rev), w.op.Rev, opName(&w.op),
 			seconds(w.op.Call)), f, w)
 }
 
@@ -161,15 +161,16 @@ func (m *Monitor) stale(w *watched) *Violation {
 	if f.op.Process == w.op.Process {
 		kind = RevisionRegression
 	}
-	past := ended(&f.op, f.op.Rev)
+	past := describeEnding(&f.op, f.op.Rev)
 	if f.role != models.Mutation {
-		past = fmt.Sprintf("%s at %s %s", opName(&f.op), seconds(f.op.Return), returned(&f.op, f.op.Rev))
+		past = fmt.Sprintf("%s at %s %s", opName(&f.op), seconds(f.op.Return),
+			describeAnswer(&f.op, f.op.Rev))
 	}
 	return m.violation(kind, fmt.Sprintf("%s; the %s began at %s and %s", past, opName(&w.op),
-		seconds(w.op.Call), returned(&w.op, w.op.Rev)), f, w)
+		seconds(w.op.Call), describeAnswer(&w.op, w.op.Rev)), f, w)
 }
 
-func (m *Monitor) key(path string) *watchedKey {
+func (m *Monitor) keyState(path string) *watchedKey {
 	path = models.CleanPath(path)
 	k := m.byKey[path]
 	if k == nil {
@@ -179,14 +180,15 @@ func (m *Monitor) key(path string) *watchedKey {
 	return k
 }
 
-// wrote notes an acknowledged mutation.
-func (m *Monitor) wrote(w *watched) *Violation {
+// noteWrite notes an acknowledged mutation.
+func (m *Monitor) noteWrite(w *watched) *Violation {
 	if other := m.byRev[w.op.Rev]; other != nil {
-		return m.violation(DuplicateRevision, fmt.Sprintf("%s; %s as well", ended(&other.op, other.op.Rev),
-			ended(&w.op, w.op.Rev)), other, w)
+		return m.violation(DuplicateRevision, fmt.Sprintf("%s; %s as well",
+			describeEnding(&other.op, other.op.Rev),
+			describeEnding(&w.op, w.op.Rev)), other, w)
 	}
 	m.byRev[w.op.Rev] = w
-	k := m.key(w.op.Key)
+	k := m.keyState(w.op.Key)
 	at := sort.Search(len(k.writes), func(i int) bool { return k.writes[i].op.Rev > w.op.Rev })
 	k.writes = append(k.writes, nil)
 	copy(k.writes[at+1:], k.writes[at:])
@@ -203,15 +205,16 @@ func (m *Monitor) wrote(w *watched) *Violation {
 	return nil
 }
 
-// missed explains a read that does not show the last change of its key.
-func (m *Monitor) missed(w, r *watched) *Violation {
+// explainMissed explains a read that does not show the last change of its key.
+func (m *Monitor) explainMissed(w, r *watched) *Violation {
 	return m.violation(StaleRead, fmt.Sprintf("%s; the %s began at %s and %s, which misses it",
-		ended(&w.op, w.op.Rev), opName(&r.op), seconds(r.op.Call), returned(&r.op, r.op.Rev)), w, r)
+		describeEnding(&w.op, w.op.Rev), opName(&r.op), seconds(r.op.Call),
+		describeAnswer(&r.op, r.op.Rev)), w, r)
 }
 
-// read compares a read with the acknowledged changes of its key, those that are known and those to come.
-func (m *Monitor) read(r *watched) *Violation {
-	k := m.key(r.op.Key)
+// checkRead compares a read with the acknowledged changes of its key, those that are known and those to come.
+func (m *Monitor) checkRead(r *watched) *Violation {
+	k := m.keyState(r.op.Key)
 	if v := m.compare(k, r); v != nil {
 		return v
 	}
@@ -233,10 +236,11 @@ func (m *Monitor) compare(k *watchedKey, r *watched) *Violation {
 	case !writesContent(last.op.F):
 		return nil
 	case r.op.Mod < last.op.Rev:
-		return m.missed(last, r)
+		return m.explainMissed(last, r)
 	case r.op.Mod == last.op.Rev && !models.SameValue(last.op.Input, r.op.Output):
-		return m.violation(WrongAnswer, fmt.Sprintf("%s; the %s at %s %s", ended(&last.op, last.op.Rev),
-			opName(&r.op), seconds(r.op.Return), returned(&r.op, r.op.Rev)), last, r)
+		return m.violation(WrongAnswer, fmt.Sprintf("%s; the %s at %s %s",
+			describeEnding(&last.op, last.op.Rev),
+			opName(&r.op), seconds(r.op.Return), describeAnswer(&r.op, r.op.Rev)), last, r)
 	}
 	return nil
 }
@@ -262,7 +266,7 @@ func (m *Monitor) ObserveWitness(e history.WitnessEntry) *Violation {
 	case !ok:
 		m.entries[place] = e
 	case !sameEntry(&first, &e):
-		v := differ(&first, &e)
+		v := splitBrain(&first, &e)
 		return &v
 	}
 	if e.Writer == "" {

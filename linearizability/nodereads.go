@@ -54,8 +54,8 @@ func (c *certificate) checkNodeReadsOf(name string, reads []int) {
 			c.found.add(Violation{Kind: RevisionRegression, Nodes: []string{name},
 				Revisions: []uint64{high.Rev, low.Rev}, at: []int{i, latest},
 				Explain: fmt.Sprintf("node %s: %s at %s %s; then the %s began at %s and %s", name,
-					opName(high), seconds(high.Return), returned(high, high.Rev), opName(low),
-					seconds(low.Call), returned(low, low.Rev))})
+					opName(high), seconds(high.Return), describeAnswer(high, high.Rev), opName(low),
+					seconds(low.Call), describeAnswer(low, low.Rev))})
 		}
 		if pending < 0 || c.ops[i].Call > c.ops[pending].Call {
 			pending = i

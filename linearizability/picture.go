@@ -109,7 +109,7 @@ func (r *Report) WriteHTML(w io.Writer) error {
 	rows := newRows(v, r.context)
 	ops := make([]porcupine.Operation, len(v.picture.ops))
 	for i, op := range v.picture.ops {
-		op.ClientId, op.Metadata = rows.of(operationOf(&op).Process), nil
+		op.ClientId, op.Metadata = rows.rowOf(operationOf(&op).Process), nil
 		ops[i] = op
 	}
 	_, info := porcupine.CheckOperationsVerbose(v.picture.model, ops, arbiterTimeout)
@@ -141,7 +141,7 @@ func newRows(v *Violation, context []history.Operation) rows {
 	return r
 }
 
-func (r rows) of(process int) int { return r[process] }
+func (r rows) rowOf(process int) int { return r[process] }
 
 // around shows the context as annotations, so that it costs no search.
 func (r rows) around(context []history.Operation) []porcupine.Annotation {
@@ -152,7 +152,7 @@ func (r rows) around(context []history.Operation) []porcupine.Annotation {
 		if end == history.Never {
 			end = max(op.Ended, op.Call)
 		}
-		notes = append(notes, porcupine.Annotation{ClientId: r.of(op.Process), Start: op.Call, End: end,
+		notes = append(notes, porcupine.Annotation{ClientId: r.rowOf(op.Process), Start: op.Call, End: end,
 			Description: opName(op), Details: describe(op), TextColor: "#444444", BackgroundColor: "#e4e4e4"})
 	}
 	return notes

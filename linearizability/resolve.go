@@ -132,9 +132,9 @@ func (r *resolution) beyondLog(i int) bool {
 	if !r.logComplete || op.Rev <= r.witness.Tip {
 		return false
 	}
-	text := ended(op, op.Rev)
+	text := describeEnding(op, op.Rev)
 	if r.place[i].role != models.Mutation {
-		text = fmt.Sprintf("%s at %s %s", opName(op), seconds(op.Return), returned(op, op.Rev))
+		text = fmt.Sprintf("%s at %s %s", opName(op), seconds(op.Return), describeAnswer(op, op.Rev))
 	}
 	r.reject(i, Violation{Kind: LostWrite, Revisions: []uint64{op.Rev, r.witness.Tip}, at: []int{i},
 		Explain: fmt.Sprintf("%s, but the log ends at revision %d", text, r.witness.Tip)})
@@ -164,14 +164,15 @@ func (r *resolution) claimAcknowledged() {
 		owner := r.ownerOf(rev)
 		if owner == nil {
 			r.reject(i, Violation{Kind: WrongAnswer, Revisions: []uint64{rev}, at: []int{i},
-				Explain: fmt.Sprintf("%s, but the history starts at revision %d", ended(op, rev), r.first)})
+				Explain: fmt.Sprintf("%s, but the history starts at revision %d", describeEnding(op, rev),
+					r.first)})
 			continue
 		}
 		if *owner != noOwner {
 			other := &r.ops[*owner]
 			r.reject(i, Violation{Kind: DuplicateRevision, Revisions: []uint64{rev},
 				at:      []int{int(*owner), i},
-				Explain: fmt.Sprintf("%s; %s as well", ended(other, rev), ended(op, rev))})
+				Explain: fmt.Sprintf("%s; %s as well", describeEnding(other, rev), describeEnding(op, rev))})
 			continue
 		}
 		if r.contradicted(i, rev) {
@@ -194,10 +195,11 @@ func (r *resolution) contradicted(i int, rev uint64) bool {
 	}
 	if at := r.witness.find(op.ID); at != nil {
 		r.reject(i, Violation{Kind: ReorderedRevisions, Revisions: []uint64{rev, at.Rev}, at: []int{i},
-			Explain: fmt.Sprintf("%s, but the log has that request at revision %d", ended(op, rev), at.Rev)})
+			Explain: fmt.Sprintf("%s, but the log has that request at revision %d", describeEnding(op, rev),
+				at.Rev)})
 		return true
 	}
-	kind, text := LostWrite, fmt.Sprintf("%s, but the log holds %s there", ended(op, rev),
+	kind, text := LostWrite, fmt.Sprintf("%s, but the log holds %s there", describeEnding(op, rev),
 		describeEntry(entry))
 	if entry.ID != "" && entry.ID == op.ID {
 		kind = WrongAnswer // the request is there, with another content
@@ -275,11 +277,12 @@ func (r *resolution) claimFromWitness() {
 			r.found.add(Violation{Kind: AppliedTwice, Revisions: []uint64{r.place[i].rev, e.Rev},
 				at: []int{int(i)},
 				Explain: fmt.Sprintf(
-					"the request of %s took effect at revision %d and again at revision %d", what(op),
+					"the request of %s took effect at revision %d and again at revision %d", describeOp(op),
 					r.place[i].rev, e.Rev)})
 		case !matches(op, e):
 			r.found.add(Violation{Kind: WrongAnswer, Revisions: []uint64{e.Rev}, at: []int{int(i)},
-				Explain: fmt.Sprintf("the request of %s took effect at revision %d as %s", what(op), e.Rev,
+				Explain: fmt.Sprintf("the request of %s took effect at revision %d as %s", describeOp(op),
+					e.Rev,
 					describeEntry(e))})
 			r.place[i].rev = e.Rev
 		default:
@@ -337,15 +340,17 @@ func (r *resolution) explainUnclaimed(i int, e *history.WitnessEntry) {
 	switch {
 	case op.Outcome == history.Fail:
 		v.Kind = AbortedWrite
-		v.Explain = fmt.Sprintf("%s failed (%s) at %s, but took effect at revision %d", what(op), op.Error,
+		v.Explain = fmt.Sprintf("%s failed (%s) at %s, but took effect at revision %d", describeOp(op),
+			op.Error,
 			seconds(op.Return), e.Rev)
 	case r.place[i].role != models.Mutation:
 		return // rejected before, with its own explanation
 	default:
 		v.Kind = AppliedTwice
 		v.Revisions = []uint64{op.Rev, e.Rev}
-		v.Explain = fmt.Sprintf("%s, and the same request took effect again at revision %d", ended(op,
-			op.Rev), e.Rev)
+		v.Explain = fmt.Sprintf("%s, and the same request took effect again at revision %d",
+			describeEnding(op,
+				op.Rev), e.Rev)
 	}
 	r.found.add(v)
 }
@@ -360,7 +365,8 @@ func (r *resolution) checkMissing() {
 		case r.place[i].rev != 0:
 		case op.Outcome == history.OK && r.logComplete && op.ID != "":
 			r.reject(int(i), Violation{Kind: LostWrite, at: []int{int(i)}, Explain: fmt.Sprintf(
-				"%s was acknowledged at %s, but the log does not have it", what(op), seconds(op.Return))})
+				"%s was acknowledged at %s, but the log does not have it", describeOp(op),
+				seconds(op.Return))})
 		case r.logComplete && op.ID != "":
 			r.place[i].role = models.Ignored // it did not happen
 			r.resolved++

@@ -38,8 +38,9 @@ type budget struct {
 	whole  *budget      // the budget that this is a part of, with a context of its own; nil for the whole
 }
 
-// hold adds bytes to the memory held by all searches (negative: releases them), and returns the new total.
-func (b *budget) hold(bytes int64) int64 {
+// addHeldBytes adds bytes to the memory held by all searches (negative: releases them), and returns the new
+// total.
+func (b *budget) addHeldBytes(bytes int64) int64 {
 	if b.whole != nil {
 		b = b.whole
 	}
@@ -83,14 +84,14 @@ func (b *budget) search(m *porcupine.Model, ops []porcupine.Operation, maxSteps 
 			return false, next
 		}
 		held += perStep
-		if b.hold(perStep) > b.memory {
+		if b.addHeldBytes(perStep) > b.memory {
 			stopped = errSearchMemory
 			return false, state
 		}
 		return true, next
 	}
 	ok := porcupine.CheckOperations(guarded, ops)
-	b.hold(-held)
+	b.addHeldBytes(-held)
 	switch {
 	case ok && stopped == nil:
 		return Valid, nil

@@ -147,12 +147,12 @@ func (c *certificate) unplaced(f unversionedRead, write int) {
 	}
 	answer := fmt.Sprintf("%s at %s was refused (%s)", opName(op), seconds(op.Return), op.Error)
 	if op.Outcome != history.Fail {
-		answer = fmt.Sprintf("%s at %s returned %s", opName(op), seconds(op.Return), shorten(value(op)))
+		answer = fmt.Sprintf("%s at %s returned %s", opName(op), seconds(op.Return), shorten(outputText(op)))
 	}
 	bounds := fmt.Sprintf("no revision from %d", c.first+uint64(f.low))
 	if f.by != noOwner {
 		v.at = append(v.at, f.by)
-		bounds += fmt.Sprintf(" (%s)", ended(&c.ops[f.by], c.place[f.by].rev))
+		bounds += fmt.Sprintf(" (%s)", describeEnding(&c.ops[f.by], c.place[f.by].rev))
 	}
 	if write != noOwner {
 		v.at = append(v.at, write)

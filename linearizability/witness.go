@@ -113,14 +113,14 @@ func (w *Witness) add(n *nodeLog, e *history.WitnessEntry) error {
 		w.trees = append(w.trees, e)
 		return nil
 	case history.WitnessInstall:
-		n.cut(e.Keep)
+		n.truncateAfter(e.Keep)
 		n.tip = e.Rev
 	default:
 		if old := n.at(e.Rev); old != nil && sameEntry(old, e) {
 			return nil // reported again after a restart
 		}
 		if e.Rev <= n.tip {
-			n.cut(e.Rev - 1)
+			n.truncateAfter(e.Rev - 1)
 		}
 		if err := n.put(e); err != nil {
 			return err
@@ -174,8 +174,8 @@ func (n *nodeLog) tooWide(rev uint64) error {
 		nodeName(n.name), n.base+1, rev, maxWitnessRevisions)
 }
 
-// cut drops everything after revision keep.
-func (n *nodeLog) cut(keep uint64) {
+// truncateAfter drops everything after revision keep.
+func (n *nodeLog) truncateAfter(keep uint64) {
 	from := uint64(0)
 	if keep > n.base {
 		from = min(keep-n.base, uint64(len(n.entries)))
@@ -259,7 +259,7 @@ func (w *Witness) merge() {
 	w.log = w.log[:need]
 	clear(w.log)
 	for _, n := range order {
-		w.take(n)
+		w.mergeNode(n)
 	}
 }
 
@@ -271,8 +271,8 @@ func (w *Witness) byAuthority() []*nodeLog {
 	return w.nodes
 }
 
-// take compares a node's log with what is known, and fills gaps from it.
-func (w *Witness) take(n *nodeLog) {
+// mergeNode compares a node's log with what is known, and fills gaps from it.
+func (w *Witness) mergeNode(n *nodeLog) {
 	var first *history.WitnessEntry // the lowest revision of disagreement in one epoch
 	for _, e := range n.entries {
 		if e == nil {
@@ -296,7 +296,7 @@ func (w *Witness) take(n *nodeLog) {
 	if first == nil || len(w.bad) >= maxViolations {
 		return
 	}
-	w.bad = append(w.bad, differ(w.log[first.Rev-w.Base-1], first))
+	w.bad = append(w.bad, splitBrain(w.log[first.Rev-w.Base-1], first))
 }
 
 // compareDropped finds a revision that meant two things in one epoch, although the node that had the other
@@ -318,14 +318,14 @@ func (w *Witness) compareDropped() {
 				seen[place{e.Rev, e.Epoch}] = e
 			}
 			if other != nil && !sameEntry(other, e) && len(w.bad) < maxViolations {
-				w.bad = append(w.bad, differ(other, e))
+				w.bad = append(w.bad, splitBrain(other, e))
 			}
 		}
 	}
 }
 
-// differ is the violation of two nodes that disagree about a revision in one epoch.
-func differ(a, b *history.WitnessEntry) Violation {
+// splitBrain is the violation of two nodes that disagree about a revision in one epoch.
+func splitBrain(a, b *history.WitnessEntry) Violation {
 	return Violation{Kind: SplitBrain, Revisions: []uint64{a.Rev}, Nodes: []string{a.Node, b.Node},
 		Explain: fmt.Sprintf("at revision %d %s holds %s, but %s holds %s", a.Rev, nodeName(a.Node),
 			describeEntry(a), nodeName(b.Node), describeEntry(b))}

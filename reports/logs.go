@@ -13,7 +13,7 @@ const maxColumnChars = 24
 
 // column pads a text to a width; widths come from widest.
 func column(s string, width int) string {
-	s = short(clean(s), maxColumnChars)
+	s = shortened(clean(s), maxColumnChars)
 	for n := utf8.RuneCountInString(s); n < width; n++ {
 		s += " "
 	}

@@ -154,7 +154,7 @@ func (v pageBuilder) page() (*page, error) {
 		CSS:   template.CSS(svg.Style + pageCSS), JS: template.JS(pageJS)}
 	p.Title = fmt.Sprintf("%s: %s, seed %d", worst, p.Name, r.Seed)
 	if s := r.Scenario; s != nil {
-		p.Story, p.References = short(flowing(s.Story), maxTextChars), s.References
+		p.Story, p.References = shortened(joinLines(s.Story), maxTextChars), s.References
 		if e := s.Expect.Verdict; e != "" && (e != worst.String() || worst != linearizability.Valid) {
 			p.Expected = "as expected"
 			if e != worst.String() {
@@ -229,7 +229,7 @@ func (v pageBuilder) pageChecks(p *page) {
 	for i := range v.run.Verdicts {
 		verdict := &v.run.Verdicts[i]
 		c := pageCheck{Verdict: verdict.Validity.String(), Mark: markOf(verdict.Validity),
-			Checker: clean(verdict.Checker), Summary: short(clean(verdict.Summary), maxTextChars)}
+			Checker: clean(verdict.Checker), Summary: shortened(clean(verdict.Summary), maxTextChars)}
 		for j := range verdict.Violations {
 			number++
 			if j >= maxPageViolations {
@@ -240,7 +240,7 @@ func (v pageBuilder) pageChecks(p *page) {
 		}
 		c.Evidence, c.MoreEvidence = v.pageOps(verdict.Evidence)
 		for _, d := range head(verdict.Details, maxPageDetails) {
-			c.Details = append(c.Details, short(clean(d), maxTextChars))
+			c.Details = append(c.Details, shortened(clean(d), maxTextChars))
 		}
 		c.MoreDetails = max(0, len(verdict.Details)-maxPageDetails)
 		p.Checks = append(p.Checks, c)
@@ -251,7 +251,7 @@ func head[T any](list []T, most int) []T { return list[:min(len(list), most)] }
 
 func (v pageBuilder) pageViolation(number int, x *linearizability.Violation) pageViolation {
 	out := pageViolation{Number: number, Kind: clean(string(x.Kind)), Title: clean(x.Kind.Title()),
-		Explain: short(clean(x.Explain), maxTextChars)}
+		Explain: shortened(clean(x.Explain), maxTextChars)}
 	out.Ops, out.MoreOps = v.pageOps(x.Ops)
 	for i, rev := range head(x.Revisions, maxPageOps) {
 		if i > 0 {
@@ -263,7 +263,7 @@ func (v pageBuilder) pageViolation(number int, x *linearizability.Violation) pag
 		if i > 0 {
 			out.Nodes += ", "
 		}
-		out.Nodes += short(clean(node), maxValueChars)
+		out.Nodes += shortened(clean(node), maxValueChars)
 	}
 	return out
 }
@@ -276,9 +276,10 @@ func (v pageBuilder) pageOps(ops []history.Operation) (out []pageOp, more int) {
 			length = took(d)
 		}
 		out = append(out, pageOp{ID: opID(op), Class: string(opClasses[op.Outcome]),
-			At: at(time.Duration(op.Call)), Took: length,
-			Client: decimal(int64(clientOf(v.run, op.Process))), Node: short(clean(op.Node), maxValueChars),
-			Call: CallWords(op), Outcome: OutcomeWords(op), Request: short(clean(op.ID), maxValueChars)})
+			At:   at(time.Duration(op.Call)),
+			Took: length, Client: decimal(int64(clientOf(v.run, op.Process))), Node: shortened(clean(op.Node),
+				maxValueChars),
+			Call: CallWords(op), Outcome: OutcomeWords(op), Request: shortened(clean(op.ID), maxValueChars)})
 	}
 	return out, max(0, len(ops)-maxPageOps)
 }
@@ -287,7 +288,8 @@ func (v pageBuilder) pageFaults(p *page) {
 	for i := range head(v.run.Applied, maxPageFaults) {
 		a := &v.run.Applied[i]
 		p.Faults = append(p.Faults, pageFault{Words: FaultWords(&a.Fault), Kind: clean(string(a.Fault.Kind)),
-			From: interval(a.Begun), To: interval(a.Ended), Problem: short(clean(a.Problem), maxTextChars)})
+			From: interval(a.Begun), To: interval(a.Ended), Problem: shortened(clean(a.Problem),
+				maxTextChars)})
 	}
 	p.MoreFaults = max(0, len(v.run.Applied)-maxPageFaults)
 }
@@ -308,14 +310,14 @@ func (v pageBuilder) pageFinals(p *page) {
 		f := &v.run.Finals[i]
 		asked := clean(f.Op.F)
 		if f.Op.Key != "" {
-			asked += " " + short(clean(f.Op.Key), maxValueChars)
+			asked += " " + shortened(clean(f.Op.Key), maxValueChars)
 		}
 		row := pageFinal{Machine: clean(machineName(v.run, f.Machine)), Asked: asked}
 		switch {
 		case f.Err != nil:
-			row.Error = short(clean(f.Err.Error()), maxTextChars)
+			row.Error = shortened(clean(f.Err.Error()), maxTextChars)
 		case utf8.Valid(f.Output):
-			row.Answer = short(clean(string(f.Output)), maxTextChars/4)
+			row.Answer = shortened(clean(string(f.Output)), maxTextChars/4)
 		default:
 			row.Answer = fmt.Sprintf("%d bytes that are no text", len(f.Output))
 		}
@@ -325,9 +327,9 @@ func (v pageBuilder) pageFinals(p *page) {
 }
 
 func (v pageBuilder) pageStory(p *page) {
-	p.Policy = short(clean(v.story.Policy), maxTextChars)
+	p.Policy = shortened(clean(v.story.Policy), maxTextChars)
 	for _, n := range head(v.story.Notes, maxPageNotes) {
-		p.Notes = append(p.Notes, short(clean(n), maxTextChars))
+		p.Notes = append(p.Notes, shortened(clean(n), maxTextChars))
 	}
 	p.MoreNotes = max(0, len(v.story.Notes)-maxPageNotes)
 }
@@ -344,7 +346,7 @@ func (v pageBuilder) probes() (out []pageProbe) {
 		all[id] = n
 	}
 	for _, id := range head(sortedKeys(all), maxPageProbes) {
-		out = append(out, pageProbe{Name: short(clean(id), maxValueChars), Count: grouped(all[id]),
+		out = append(out, pageProbe{Name: shortened(clean(id), maxValueChars), Count: grouped(all[id]),
 			Expected: expected[id], Missed: all[id] == 0})
 	}
 	return out
@@ -353,7 +355,7 @@ func (v pageBuilder) probes() (out []pageProbe) {
 func (v pageBuilder) pagePicture(p *page) {
 	switch {
 	case v.pictureProblem != "":
-		p.PictureNote = "It could not be drawn: " + short(clean(v.pictureProblem), maxTextChars)
+		p.PictureNote = "It could not be drawn: " + shortened(clean(v.pictureProblem), maxTextChars)
 	case len(v.picture) > maxPictureBytes:
 		p.PictureNote = "It is too large for this page: see " + PictureFile + " beside it."
 	case len(v.picture) > 0:

@@ -72,9 +72,10 @@ func logsOf(logs []scenarios.LogLine, chosen []bool) (out pageLogs) {
 			continue
 		}
 		l := &logs[i]
-		line := pageLog{At: seconds(l.At, 6), Machine: short(clean(l.Machine), maxColumnChars),
-			Process: short(clean(l.Process), maxColumnChars), Level: short(clean(l.Level), maxColumnChars),
-			Text: short(clean(l.Text), maxLogTextChars), Class: levelClass(l.Level), Gap: gap}
+		line := pageLog{At: seconds(l.At, 6), Machine: shortened(clean(l.Machine), maxColumnChars),
+			Process: shortened(clean(l.Process), maxColumnChars), Level: shortened(clean(l.Level),
+				maxColumnChars),
+			Text: shortened(clean(l.Text), maxLogTextChars), Class: levelClass(l.Level), Gap: gap}
 		gap = false
 		machines[line.Machine], levels[line.Level] = true, true
 		out.Lines = append(out.Lines, line)

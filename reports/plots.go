@@ -66,7 +66,7 @@ func (t *timeline) latency(v *view, drawn []int) {
 	for d := low; d <= high; d *= 10 {
 		row.Ticks = append(row.Ticks, svg.Tick{Level: level(d), Label: took(d)})
 	}
-	blamed := v.blamed()
+	blamed := v.violationOfOp()
 	for _, i := range drawn {
 		op := &v.ops[i]
 		if d, ended := v.latencyOf(op); ended {

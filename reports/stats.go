@@ -25,7 +25,7 @@ const maxFunctions = 40
 func (v pageBuilder) stats() (out []pageStat) {
 	byF := map[string][]*history.Operation{}
 	for i := range v.ops {
-		f := short(clean(v.ops[i].F), maxColumnChars)
+		f := shortened(clean(v.ops[i].F), maxColumnChars)
 		byF[f] = append(byF[f], &v.ops[i])
 	}
 	for _, f := range head(sortedKeys(byF), maxFunctions) {
@@ -45,7 +45,7 @@ func (v pageBuilder) stat(f string, ops []*history.Operation) pageStat {
 			lengths = append(lengths, d)
 		}
 		if op.Error != "" {
-			codes[short(clean(op.Error), maxColumnChars)]++
+			codes[shortened(clean(op.Error), maxColumnChars)]++
 		}
 	}
 	s := pageStat{F: f, OK: c.OK, Fail: c.Fail, Info: c.Info, Median: "–", High: "–", Max: "–"}

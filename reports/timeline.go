@@ -46,7 +46,8 @@ func (v *view) timeline() *timeline {
 			v.run.Verdict().String()}}
 	drawn := v.drawnOps()
 	if left := len(v.ops) - len(drawn); left > 0 {
-		t.omit("%s operations drawn, and %s more in %s", grouped(len(drawn)), grouped(left), HistoryFile)
+		t.noteOmitted("%s operations drawn, and %s more in %s", grouped(len(drawn)), grouped(left),
+			HistoryFile)
 	}
 	c := v.counts()
 	t.chart.Description = fmt.Sprintf("%d faults, %d operations of clients (%d ok, %d failed, "+
@@ -62,7 +63,7 @@ func (v *view) timeline() *timeline {
 	return t
 }
 
-func (t *timeline) omit(format string, args ...any) {
+func (t *timeline) noteOmitted(format string, args ...any) {
 	t.omitted = append(t.omitted, fmt.Sprintf(format, args...))
 }
 
@@ -131,7 +132,7 @@ func (t *timeline) faults(v *view) {
 		}
 	}
 	if left > 0 {
-		t.omit("%s more faults in %s", grouped(left), FaultsFile)
+		t.noteOmitted("%s more faults in %s", grouped(left), FaultsFile)
 	}
 	rows[0].Label = "applied"
 	t.chart.Groups = append(t.chart.Groups, svg.Group{Title: "faults", Rows: rows})
@@ -172,7 +173,7 @@ func (v *view) drawnOps() []int {
 		}
 		return all
 	}
-	blamed := v.blamed()
+	blamed := v.violationOfOp()
 	var classes [4][]int
 	for i := range v.ops {
 		class := 3
@@ -198,9 +199,9 @@ func (v *view) drawnOps() []int {
 	return chosen
 }
 
-// blamed maps the operations that violations speak of, by index in the history, to the number of
+// violationOfOp maps the operations that violations speak of, by index in the history, to the number of
 // their first violation, from 1.
-func (v *view) blamed() map[int64]int {
+func (v *view) violationOfOp() map[int64]int {
 	out := map[int64]int{}
 	number := 0
 	for i := range v.run.Verdicts {
@@ -221,7 +222,7 @@ func opID(op *history.Operation) string { return "op-" + decimal(op.Index) }
 var opClasses = map[history.Type]svg.Class{history.OK: svg.OK, history.Fail: svg.Fail, history.Info: svg.Info}
 
 func (t *timeline) clients(v *view, drawn []int) {
-	blamed := v.blamed()
+	blamed := v.violationOfOp()
 	clients := make([]int, len(v.ops))
 	for i := range v.ops {
 		clients[i] = clientOf(v.run, v.ops[i].Process)
@@ -259,7 +260,7 @@ func (t *timeline) shownClients(v *view, clients []int, blamed map[int64]int) []
 	if len(all) <= maxClientRows {
 		return all
 	}
-	t.omit("%d of %d clients are drawn", maxClientRows, len(all))
+	t.noteOmitted("%d of %d clients are drawn", maxClientRows, len(all))
 	var first []int
 	for i := range v.ops {
 		if blamed[v.ops[i].Index] > 0 && !slices.Contains(first, clients[i]) && len(first) < maxClientRows {
@@ -285,7 +286,7 @@ func (v *view) opItem(op *history.Operation, client, violation int) svg.Item {
 	}
 	tip += ", " + WhenWords(op)
 	if op.ID != "" {
-		tip += "\nrequest " + short(clean(op.ID), maxValueChars)
+		tip += "\nrequest " + shortened(clean(op.ID), maxValueChars)
 	}
 	it := svg.Item{From: time.Duration(op.Call), To: v.endOfOp(op), Shape: svg.Bar,
 		Class: opClasses[op.Outcome],
@@ -306,7 +307,7 @@ func (t *timeline) lanes(v *view) {
 	for i := range v.story.Lanes {
 		lane := &v.story.Lanes[i]
 		if rows == maxLaneRows {
-			t.omit("%s more lanes in %s", grouped(len(v.story.Lanes)-rows), StoryFile)
+			t.noteOmitted("%s more lanes in %s", grouped(len(v.story.Lanes)-rows), StoryFile)
 			break
 		}
 		rows++
@@ -329,10 +330,10 @@ func (t *timeline) lanes(v *view) {
 		groups[at].Rows = append(groups[at].Rows, row)
 	}
 	if spans > maxLaneSpans {
-		t.omit("%s more spans in %s", grouped(spans-maxLaneSpans), StoryFile)
+		t.noteOmitted("%s more spans in %s", grouped(spans-maxLaneSpans), StoryFile)
 	}
 	for i := range groups {
-		groups[i].Title = short(clean(groups[i].Title), maxColumnChars)
+		groups[i].Title = shortened(clean(groups[i].Title), maxColumnChars)
 	}
 	t.chart.Groups = append(t.chart.Groups, groups...)
 }
@@ -340,12 +341,12 @@ func (t *timeline) lanes(v *view) {
 // markItem draws an instant over the spans, in the lower third of the row.
 func markItem(lane *scenarios.Lane, m scenarios.Mark) svg.Item {
 	return svg.Item{From: m.At, To: m.At, Shape: svg.Bar, Class: svg.Class(m.Class), Low: 1, High: 380,
-		Tip: strings.Join([]string{clean(lane.Machine) + ": " + short(clean(m.Text), 2*maxValueChars),
+		Tip: strings.Join([]string{clean(lane.Machine) + ": " + shortened(clean(m.Text), 2*maxValueChars),
 			at(m.At)}, "\n")}
 }
 
 func spanItem(lane *scenarios.Lane, s scenarios.Span) svg.Item {
-	text := short(clean(s.Text), 2*maxValueChars)
+	text := shortened(clean(s.Text), 2*maxValueChars)
 	return svg.Item{From: s.From, To: s.To, Class: svg.Class(s.Class), Text: text, Low: 40, High: 960,
 		Tip: strings.Join([]string{clean(lane.Machine) + ": " + clean(lane.Name) + " " + text,
 			at(s.From) + " to " + at(s.To)}, "\n")}

@@ -37,7 +37,7 @@ func newView(o Options, run *scenarios.Run) *view {
 	return v
 }
 
-// timelineOf returns the timeline of the run's subject, unless the options have one.
+// timelineOf asks the run's subject for the story, unless it is known.
 func (o Options) timelineOf(run *scenarios.Run) scenarios.Timeline {
 	if o.Timeline != nil {
 		return *o.Timeline

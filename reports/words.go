@@ -108,9 +108,9 @@ func isPlain(r rune) bool {
 	return r == '\u202f' || r == '\u00a0' || unicode.IsPrint(r)
 }
 
-// flowing joins the lines of each paragraph: where a file breaks them says nothing about a page's
+// joinLines joins the lines of each paragraph: where a file breaks them says nothing about a page's
 // width. Empty lines stay, and so do lines that are indented, such as lists.
-func flowing(text string) string {
+func joinLines(text string) string {
 	var b strings.Builder
 	previous := ""
 	for i, line := range strings.Split(strings.TrimSpace(text), "\n") {
@@ -128,8 +128,8 @@ func flowing(text string) string {
 	return b.String()
 }
 
-// short cuts a text to a number of characters, with a mark where something is missing.
-func short(s string, limit int) string {
+// shortened cuts a text to a number of characters, with a mark where something is missing.
+func shortened(s string, limit int) string {
 	if utf8.RuneCountInString(s) <= limit {
 		return s
 	}
@@ -145,14 +145,14 @@ func valueWords(raw json.RawMessage) string {
 	if len(raw) == 0 {
 		return ""
 	}
-	return short(clean(string(raw)), maxValueChars)
+	return shortened(clean(string(raw)), maxValueChars)
 }
 
 // CallWords describes the call of an operation, such as: write k1 = "v".
 func CallWords(op *history.Operation) string {
 	words := clean(op.F)
 	if op.Key != "" {
-		words += " " + short(clean(op.Key), maxValueChars)
+		words += " " + shortened(clean(op.Key), maxValueChars)
 	}
 	if len(op.Input) > 0 {
 		sign := " = "
@@ -179,7 +179,7 @@ func OutcomeWords(op *history.Operation) string {
 		parts = append(parts, "outcome unknown")
 	}
 	if op.Error != "" {
-		parts[0] += " (" + short(clean(op.Error), maxValueChars) + ")"
+		parts[0] += " (" + shortened(clean(op.Error), maxValueChars) + ")"
 	}
 	if len(op.Output) > 0 {
 		parts = append(parts, "answer "+valueWords(op.Output))

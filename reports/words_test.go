@@ -111,6 +111,6 @@ func TestFlowingJoinsTheLinesOfAParagraph(t *testing.T) {
 		"two things:\n- a\n- b\n  b2":  "two things:\n- a\n- b\n  b2",
 		"":                             "",
 	} {
-		require.Equal(t, want, flowing(text))
+		require.Equal(t, want, joinLines(text))
 	}
 }

@@ -28,7 +28,7 @@ func (s *Scenario) DamageAt(schedule []fault.Fault, at time.Duration) Damage {
 			continue
 		}
 		for m, name := range s.Machines {
-			down[m] = down[m] || disables(f.Kind) && fault.Names(f.Machines, name)
+			down[m] = down[m] || disablesMachine(f.Kind) && fault.Names(f.Machines, name)
 		}
 	}
 	d := Damage{Machines: len(s.Machines)}
@@ -44,8 +44,8 @@ func (s *Scenario) DamageAt(schedule []fault.Fault, at time.Duration) Damage {
 	return d
 }
 
-// disables reports whether a fault keeps a machine from serving.
-func disables(k fault.Kind) bool {
+// disablesMachine reports whether a fault keeps a machine from serving.
+func disablesMachine(k fault.Kind) bool {
 	switch k {
 	case fault.Kill, fault.Pause, fault.PowerCut, fault.DiskStall, fault.DiskFull, fault.DiskError:
 		return true

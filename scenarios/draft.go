@@ -36,7 +36,7 @@ func decodeDraft(file string, data []byte) (*draft, error) {
 	v := validator{scenario: &d.scenario}
 	v.independent()
 	d.find(v.found)
-	if d.sound("machines", "warmup", "duration", "quiescence") {
+	if d.knownSound("machines", "warmup", "duration", "quiescence") {
 		v.found = nil
 		v.scheduled()
 		d.find(v.found)
@@ -57,28 +57,28 @@ func (d *draft) find(found []finding) {
 func (d *draft) add(problems ...*strictyaml.Problem) {
 	known := len(d.problems)
 	for _, p := range problems {
-		if !d.follows(p, d.problems[:known]) {
+		if !d.isConsequence(p, d.problems[:known]) {
 			d.problems = append(d.problems, p)
 		}
 	}
 }
 
-// follows reports whether a problem is only a consequence of a known one, which has the same place or is
-// about an unreadable part of the same value or list item. For example, a fault with a misspelled key
+// isConsequence reports whether a problem is only a consequence of a known one, which has the same place or
+// is about an unreadable part of the same value or list item. For example, a fault with a misspelled key
 // also lacks the correct key.
-func (d *draft) follows(p *strictyaml.Problem, known strictyaml.Problems) bool {
+func (d *draft) isConsequence(p *strictyaml.Problem, known strictyaml.Problems) bool {
 	if known.At(p.Line, p.Column) {
 		return true
 	}
-	unit := item(p.Path)
+	unit := itemPrefix(p.Path)
 	return slices.ContainsFunc(d.problems[:d.decoded], func(k *strictyaml.Problem) bool {
-		return within(k.Path, p.Path) || unit != "" && item(k.Path) == unit
+		return within(k.Path, p.Path) || unit != "" && itemPrefix(k.Path) == unit
 	})
 }
 
-// sound reports whether nothing is known to be wrong with the values of these keys, and none is
+// knownSound reports whether nothing is known to be wrong with the values of these keys, and none is
 // missing that must be there.
-func (d *draft) sound(keys ...string) bool {
+func (d *draft) knownSound(keys ...string) bool {
 	for _, key := range keys {
 		if slices.ContainsFunc(d.problems, func(p *strictyaml.Problem) bool { return within(p.Path, key) }) {
 			return false
@@ -100,9 +100,9 @@ func within(path, whole string) bool {
 	return ok && whole != "" && (rest == "" || rest[0] == '.' || rest[0] == '[')
 }
 
-// item returns the part of a path up to the first item of a list, such as "faults[2]"; "" when the
+// itemPrefix returns the part of a path up to the first item of a list, such as "faults[2]"; "" when the
 // path leads through no list.
-func item(path string) string { return path[:strings.IndexByte(path, ']')+1] }
+func itemPrefix(path string) string { return path[:strings.IndexByte(path, ']')+1] }
 
 // finding is a problem with the value at a path.
 type finding struct{ path, text string }

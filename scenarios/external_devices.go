@@ -16,11 +16,11 @@ type ExternalDeviceBuilder interface {
 
 // ExternalDevices are the devices that simulated programs can call.
 type ExternalDevices interface {
-	// Call carries out a call of a program on a machine. It passes the program's result to done at
+	// Command carries out a call of a program on a machine. It passes the program's result to done at
 	// most once, before it returns or later. Until done is called the program runs; the caller's limit
 	// ends it. done may be called after the caller has ended or its limit has passed: then it does
 	// nothing.
-	Call(from env.MachineID, c env.Call, done func(env.CallResult))
+	Call(from env.MachineID, c env.Command, done func(env.CommandResult))
 }
 
 // ExternalDeviceHost gives external devices access to the simulated world. Its methods must be called

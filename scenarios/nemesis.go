@@ -138,7 +138,7 @@ func share(of time.Duration, steps uint64) time.Duration {
 // fits reports whether a fault can be added to the schedule: it acts on something, conflicts with
 // no other fault, and the subject survives all faults together at every instant.
 func (e *expander) fits(f *fault.Fault) bool {
-	if f.IsNetwork() && !e.s.cutsAnything(f) {
+	if f.IsNetwork() && !e.s.affectsAnyPair(f) {
 		return false
 	}
 	for i := range e.schedule {
@@ -154,23 +154,23 @@ func (e *expander) fits(f *fault.Fault) bool {
 		if at < f.At || at >= until {
 			continue
 		}
-		if at < e.s.end(f) && e.acting(at) >= e.s.Nemesis.AtOnce {
+		if at < e.s.end(f) && e.activeCount(at) >= e.s.Nemesis.AtOnce {
 			return false
 		}
-		if damaging(f) && !e.survives(e.s.DamageAt(with, at)) {
+		if doesDamage(f) && !e.survives(e.s.DamageAt(with, at)) {
 			return false
 		}
 	}
 	return true
 }
 
-// damaging reports whether a fault disables a machine or cuts a link.
-func damaging(f *fault.Fault) bool {
-	return disables(f.Kind) || f.IsNetwork() && (f.Kind != fault.Link || f.Loss >= fault.Always)
+// doesDamage reports whether a fault disables a machine or cuts a link.
+func doesDamage(f *fault.Fault) bool {
+	return disablesMachine(f.Kind) || f.IsNetwork() && (f.Kind != fault.Link || f.Loss >= fault.Always)
 }
 
-// acting returns the number of drawn faults that are active at an instant.
-func (e *expander) acting(at time.Duration) int {
+// activeCount returns the number of drawn faults that are active at an instant.
+func (e *expander) activeCount(at time.Duration) int {
 	count := 0
 	for i := range e.drawn {
 		if e.drawn[i].At <= at && at < e.s.end(&e.drawn[i]) {
@@ -192,10 +192,10 @@ const (
 // fault makes a slot's fault of a kind, but for its time.
 func (e *expander) fault(kind fault.Kind, d draws) fault.Fault {
 	f := fault.Fault{Kind: kind}
-	hit := e.hit(d)
+	hit := e.drawMachines(d)
 	switch kind {
 	case fault.Partition:
-		f.Groups = [][]string{hit, e.except(hit)}
+		f.Groups = [][]string{hit, e.otherMachines(hit)}
 	case fault.Cut:
 		f.From, f.To, f.OneWay = e.pair(d)
 	case fault.Flap:
@@ -211,9 +211,9 @@ func (e *expander) fault(kind fault.Kind, d draws) fault.Fault {
 	case fault.DiskFull:
 		f.Machines = hit[:1]
 	case fault.ClockStep:
-		f.Machines, f.Step = hit, signed(time.Second+share(worstStep, d.amount), d.way)
+		f.Machines, f.Step = hit, signedDraw(time.Second+share(worstStep, d.amount), d.way)
 	case fault.ClockDrift:
-		f.Machines, f.DriftPPM = hit, signed(1+int64(d.amount)*(worstDrift-1)/drawSteps, d.way)
+		f.Machines, f.DriftPPM = hit, signedDraw(1+int64(d.amount)*(worstDrift-1)/drawSteps, d.way)
 	case fault.Kill, fault.Pause:
 		f.Machines = hit
 		if d.part > 0 {
@@ -225,7 +225,7 @@ func (e *expander) fault(kind fault.Kind, d draws) fault.Fault {
 	return f
 }
 
-func signed[T ~int64](value T, way uint64) T {
+func signedDraw[T ~int64](value T, way uint64) T {
 	if way%2 == 1 {
 		return -value
 	}
@@ -248,8 +248,8 @@ func (e *expander) link(f *fault.Fault, d draws) {
 	}
 }
 
-// hit lists the machines that a slot hits: the first, then the others drawn, never all of them.
-func (e *expander) hit(d draws) []string {
+// drawMachines lists the machines that a slot hits: the first, then the others drawn, never all of them.
+func (e *expander) drawMachines(d draws) []string {
 	all := e.s.Machines
 	out := []string{all[d.first]}
 	for m, name := range all {
@@ -260,7 +260,7 @@ func (e *expander) hit(d draws) []string {
 	return out
 }
 
-func (e *expander) except(hit []string) []string {
+func (e *expander) otherMachines(hit []string) []string {
 	var out []string
 	for _, name := range e.s.Machines {
 		if !slices.Contains(hit, name) {

@@ -57,22 +57,22 @@ func (v *validator) fault(path string, f *fault.Fault) {
 			span(f.At+f.For), span(s.Duration), span(s.Duration-f.At))
 	}
 	if f.Kind == fault.Flap && f.Up > 0 && f.Down > 0 {
-		phases := (s.lasts(f)) / ((f.Up + f.Down) / 2)
+		phases := (s.durationOf(f)) / ((f.Up + f.Down) / 2)
 		v.check(phases <= MaxFlaps, path+".up", "the link would flap %d times; write longer phases", phases)
 	}
 	if f.IsNetwork() {
-		v.check(s.cutsAnything(f), path, "%s", v.nothing(f))
+		v.check(s.affectsAnyPair(f), path, "%s", v.hasNoEffect(f))
 	}
 	for _, list := range []struct {
 		name  string
 		names []string
 	}{{"from", f.From}, {"to", f.To}, {"machines", f.Machines}} {
-		v.check(!repeats(list.names), path+"."+list.name,
+		v.check(!hasDuplicates(list.names), path+"."+list.name,
 			"names a machine twice; name each once, or all alone")
 	}
 }
 
-func (v *validator) nothing(f *fault.Fault) string {
+func (v *validator) hasNoEffect(f *fault.Fault) string {
 	if f.Kind == fault.Partition {
 		return "all machines are in one group, so nothing is cut; name a group that leaves some machines " +
 			"out, such as [[" +
@@ -81,7 +81,7 @@ func (v *validator) nothing(f *fault.Fault) string {
 	return "from and to hold no two different machines, so nothing is affected"
 }
 
-func repeats(names []string) bool {
+func hasDuplicates(names []string) bool {
 	for i, name := range names {
 		if slices.Contains(names[:i], name) || name == fault.All && len(names) > 1 {
 			return true
@@ -90,8 +90,8 @@ func repeats(names []string) bool {
 	return false
 }
 
-// cutsAnything reports whether a network fault touches any pair of machines.
-func (s *Scenario) cutsAnything(f *fault.Fault) bool {
+// affectsAnyPair reports whether a network fault touches any pair of machines.
+func (s *Scenario) affectsAnyPair(f *fault.Fault) bool {
 	net := fault.NewNet(s.Machines, fault.Condition{})
 	net.Begin(f)
 	for from := range s.Machines {
@@ -104,8 +104,8 @@ func (s *Scenario) cutsAnything(f *fault.Fault) bool {
 	return false
 }
 
-// lasts is how long a fault acts.
-func (s *Scenario) lasts(f *fault.Fault) time.Duration {
+// durationOf is how long a fault acts.
+func (s *Scenario) durationOf(f *fault.Fault) time.Duration {
 	if f.For == 0 {
 		return s.Duration - f.At
 	}
@@ -113,7 +113,7 @@ func (s *Scenario) lasts(f *fault.Fault) time.Duration {
 }
 
 // end is when a fault ends, by the clock of At.
-func (s *Scenario) end(f *fault.Fault) time.Duration { return f.At + s.lasts(f) }
+func (s *Scenario) end(f *fault.Fault) time.Duration { return f.At + s.durationOf(f) }
 
 // overlap reports whether two faults act at the same time.
 func (s *Scenario) overlap(a, b *fault.Fault) bool { return a.At < s.end(b) && b.At < s.end(a) }
@@ -123,7 +123,7 @@ func (s *Scenario) conflict(a, b *fault.Fault) string {
 	if !s.overlap(a, b) || a.IsNetwork() || b.IsNetwork() {
 		return ""
 	}
-	both := s.shared(a.Machines, b.Machines)
+	both := s.inBoth(a.Machines, b.Machines)
 	if len(both) == 0 {
 		return ""
 	}
@@ -145,8 +145,8 @@ func (s *Scenario) conflict(a, b *fault.Fault) string {
 
 func stops(f *fault.Fault) bool { return f.Kind == fault.Kill || f.Kind == fault.Pause }
 
-// shared lists the machines that are in both lists.
-func (s *Scenario) shared(a, b []string) []string {
+// inBoth lists the machines that are in both lists.
+func (s *Scenario) inBoth(a, b []string) []string {
 	var both []string
 	for _, name := range s.Machines {
 		if fault.Names(a, name) && fault.Names(b, name) {

@@ -55,7 +55,7 @@ func (Runner) Diverge(ctx context.Context, s *scenarios.Scenario, subject scenar
 func Diverge(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subject,
 	o scenarios.RunOptions) (*Divergence, error) {
 	var from uint64
-	runs, err := twice(ctx, s, subject, o, 0, 0)
+	runs, err := runTwice(ctx, s, subject, o, 0, 0)
 	if err != nil || runs[0].out.Digest == runs[1].out.Digest {
 		return nil, err
 	}
@@ -65,13 +65,13 @@ func Diverge(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subje
 	}
 	// What differs from run to run may differ again: the window begins a little earlier.
 	start := from - min(from, kernel.MarkEvery)
-	if runs, err = twice(ctx, s, subject, o, start, from+2*kernel.MarkEvery); err != nil {
+	if runs, err = runTwice(ctx, s, subject, o, start, from+2*kernel.MarkEvery); err != nil {
 		return nil, err
 	}
 	return compare(start, runs), nil
 }
 
-func twice(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subject, o scenarios.RunOptions,
+func runTwice(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subject, o scenarios.RunOptions,
 	from, to uint64) (runs [2]*run, err error) {
 	for i := range runs {
 		runs[i], err = simulate(ctx, s, subject, o, func(w *world.World) { w.Kernel.Digest.Keep(from, to) })

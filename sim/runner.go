@@ -59,7 +59,7 @@ func (Runner) Run(ctx context.Context, s *scenarios.Scenario, subject scenarios.
 // begins.
 func simulate(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subject,
 	o scenarios.RunOptions, prepare func(*world.World)) (*run, error) {
-	choices := draws(o)
+	choices := choicesOf(o)
 	s, subject, err := scenarios.Vary(s, subject, choices.Lists())
 	if err != nil {
 		return nil, err
@@ -77,12 +77,12 @@ func simulate(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subj
 		out:   &scenarios.Run{Scenario: s, Subject: subject, Seed: o.Seed, Backend: "sim"},
 		watch: subject.Judge().Watch(s)}
 	r.filter, _ = subject.Judge().(scenarios.TimelineFilter)
-	r.build(builder, choices)
+	r.setUp(builder, choices)
 	if prepare != nil {
 		prepare(r.world)
 	}
 	defer entropy.begin(r.world.Entropy())()
-	err = r.play()
+	err = r.runToEnd()
 	r.finish(err)
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
@@ -90,8 +90,8 @@ func simulate(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subj
 	return r, nil
 }
 
-// draws returns the source of a run's draws.
-func draws(o scenarios.RunOptions) *choice.Source {
+// choicesOf returns the source of a run's draws.
+func choicesOf(o scenarios.RunOptions) *choice.Source {
 	mode := choice.Derive
 	if o.ZeroDraws {
 		mode = choice.Zero
@@ -99,7 +99,7 @@ func draws(o scenarios.RunOptions) *choice.Source {
 	return choice.New(choice.Options{Seed: o.Seed, Mode: mode, Overrides: o.Overrides})
 }
 
-func (r *run) build(builder scenarios.Builder, choices *choice.Source) {
+func (r *run) setUp(builder scenarios.Builder, choices *choice.Source) {
 	s := r.scenario
 	cfg := world.Config{Seed: r.options.Seed, Names: s.Machines, Base: s.Base(), Disk: s.Disk,
 		StaysOff: s.Watchdog == scenarios.WatchdogPowerOff, Builder: builder, OnRecord: r.record}
@@ -187,8 +187,8 @@ func (r *run) addAuditor(machine int) {
 	r.auditors = append(r.auditors, a)
 }
 
-// play lets virtual time pass until every auditor has its answers.
-func (r *run) play() error {
+// runToEnd lets virtual time pass until every auditor has its answers.
+func (r *run) runToEnd() error {
 	s := r.scenario
 	end := s.Warmup + s.Duration
 	if err := r.advance(end); err != nil {
@@ -198,7 +198,7 @@ func (r *run) play() error {
 		c.Stop()
 	}
 	limit := s.End() + time.Duration(len(r.subject.Client().Final())+1)*auditTimeout
-	for at := end; at < limit && !r.audited(); {
+	for at := end; at < limit && !r.finalsAnswered(); {
 		step := min(time.Second, limit-at)
 		if at < s.End() {
 			step = s.End() - at
@@ -239,7 +239,7 @@ func (r *run) phase() string {
 	return "quiescence"
 }
 
-func (r *run) audited() bool {
+func (r *run) finalsAnswered() bool {
 	for _, a := range r.auditors {
 		if !a.Done() {
 			return false

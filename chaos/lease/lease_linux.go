@@ -123,7 +123,7 @@ func Orphans(root string) ([]string, error) {
 		if _, _, ok := parseID(id); !e.IsDir() || !ok {
 			continue
 		}
-		seen[id] = !owned(filepath.Join(root, e.Name()), unfinished)
+		seen[id] = !ownedByLiveProcess(filepath.Join(root, e.Name()), unfinished)
 	}
 	for _, name := range append(namespaceNames(), cgroupNames()...) {
 		id, _, _ := strings.Cut(strings.TrimPrefix(name, Prefix), "-")
@@ -155,9 +155,9 @@ func Clean(root string) ([]string, error) {
 	return ids, errors.Join(failed...)
 }
 
-// owned reports whether a run's owner still runs. A directory without an owner file counts as owned
-// for newGrace.
-func owned(dir string, unfinished bool) bool {
+// ownedByLiveProcess reports whether a run's owner still runs. A directory without an owner file counts as
+// owned for newGrace.
+func ownedByLiveProcess(dir string, unfinished bool) bool {
 	data, err := os.ReadFile(filepath.Join(dir, ownerFile))
 	var o owner
 	if err != nil || json.Unmarshal(data, &o) != nil {

@@ -61,15 +61,15 @@ func openTAP() (int, error) {
 	return fd, nil
 }
 
-// plug gives a namespace its interface, with the addresses of all machines.
-func plug(name string, machine, machines int) (tap int, err error) {
+// attachInterface gives a namespace its interface, with the addresses of all machines.
+func attachInterface(name string, machine, machines int) (tap int, err error) {
 	tap = -1
 	err = ns.WithNetNSPath(nsPath(name), func(ns.NetNS) error {
 		disableIPv6()
 		if tap, err = openTAP(); err != nil {
 			return err
 		}
-		if err := configure(machine, machines); err != nil {
+		if err := configureInterface(machine, machines); err != nil {
 			unix.Close(tap)
 			tap = -1
 			return err
@@ -93,7 +93,7 @@ func disableIPv6() {
 	}
 }
 
-func configure(machine, machines int) error {
+func configureInterface(machine, machines int) error {
 	lo, err := netlink.LinkByName("lo")
 	if err != nil {
 		return fmt.Errorf("finding lo: %w", err)

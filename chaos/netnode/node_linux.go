@@ -43,7 +43,7 @@ func New(name, dir string, machine, machines int) (n *Node, err error) {
 	if n.inode, err = lease.Inode(name); err != nil {
 		return n, err
 	}
-	if n.tap, err = plug(name, machine, machines); err != nil {
+	if n.tap, err = attachInterface(name, machine, machines); err != nil {
 		return n, err
 	}
 	n.cgroup, n.why = lease.NewCgroup(name)

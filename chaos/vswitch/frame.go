@@ -29,8 +29,8 @@ const (
 // MaxFrameBytes is the largest frame that the switch carries.
 const MaxFrameBytes = 64 << 10
 
-// frame waits for its delivery.
-type frame struct {
+// queuedFrame waits for its delivery.
+type queuedFrame struct {
 	due  time.Duration // by the switch's clock
 	seq  uint64
 	to   int
@@ -38,7 +38,7 @@ type frame struct {
 }
 
 // frames is a heap of frames, the next to deliver on top.
-type frames []*frame
+type frames []*queuedFrame
 
 func (f frames) Len() int { return len(f) }
 func (f frames) Less(i, j int) bool {
@@ -48,7 +48,7 @@ func (f frames) Less(i, j int) bool {
 	return f[i].seq < f[j].seq
 }
 func (f frames) Swap(i, j int) { f[i], f[j] = f[j], f[i] }
-func (f *frames) Push(x any)   { *f = append(*f, x.(*frame)) }
+func (f *frames) Push(x any)   { *f = append(*f, x.(*queuedFrame)) }
 func (f *frames) Pop() any {
 	last := (*f)[len(*f)-1]
 	(*f)[len(*f)-1] = nil
@@ -103,8 +103,8 @@ func newTable(machines int, net *fault.Net, draws func(from, to int) fault.LinkD
 	return t
 }
 
-// accept takes a frame that a machine sent and decides for each destination.
-func (t *table) accept(now time.Duration, from int, data []byte) {
+// acceptFrame takes a frame that a machine sent and decides for each destination.
+func (t *table) acceptFrame(now time.Duration, from int, data []byte) {
 	t.stats.Received++
 	if len(data) < headerBytes {
 		t.stats.Malformed++
@@ -113,7 +113,7 @@ func (t *table) accept(now time.Duration, from int, data []byte) {
 	if data[0]&groupBit != 0 {
 		for to := range t.draws {
 			if to != from {
-				t.judge(now, from, to, data)
+				t.decideDelivery(now, from, to, data)
 			}
 		}
 		return
@@ -123,10 +123,10 @@ func (t *table) accept(now time.Duration, from int, data []byte) {
 		t.stats.Malformed++
 		return
 	}
-	t.judge(now, from, to, data)
+	t.decideDelivery(now, from, to, data)
 }
 
-func (t *table) judge(now time.Duration, from, to int, data []byte) {
+func (t *table) decideDelivery(now time.Duration, from, to int, data []byte) {
 	v := t.net.Condition(from, to).Deliver(&t.draws[from][to])
 	if v.Copies == 0 {
 		t.stats.Dropped++
@@ -138,7 +138,7 @@ func (t *table) judge(now time.Duration, from, to int, data []byte) {
 			return
 		}
 		t.seq++
-		heap.Push(&t.queue, &frame{due: now + v.Delay[i], seq: t.seq, to: to, data: t.copyOf(data)})
+		heap.Push(&t.queue, &queuedFrame{due: now + v.Delay[i], seq: t.seq, to: to, data: t.copyOf(data)})
 	}
 }
 
@@ -153,7 +153,7 @@ func (t *table) next() (time.Duration, bool) {
 // deliver writes every frame that is due.
 func (t *table) deliver(now time.Duration, write func(to int, data []byte) bool) {
 	for len(t.queue) > 0 && t.queue[0].due <= now {
-		f := heap.Pop(&t.queue).(*frame)
+		f := heap.Pop(&t.queue).(*queuedFrame)
 		if late := now - f.due; late > LateAfter {
 			t.stats.Late++
 			t.stats.Latest = max(t.stats.Latest, late)

@@ -52,7 +52,7 @@ func TestFramesGoWhereTheyShallInTheirOrder(t *testing.T) {
 	net := fault.NewNet(names, fault.Condition{Latency: time.Millisecond})
 	tb := newTable(3, net, tame)
 	for i := range 5 {
-		tb.accept(0, 0, ethernet(MachineMAC(1), MachineMAC(0), byte(i)))
+		tb.acceptFrame(0, 0, ethernet(MachineMAC(1), MachineMAC(0), byte(i)))
 	}
 	require.Empty(t, arrived(tb, time.Millisecond-1))
 	due, waiting := tb.next()
@@ -60,13 +60,13 @@ func TestFramesGoWhereTheyShallInTheirOrder(t *testing.T) {
 	require.Equal(t, time.Millisecond, due)
 	require.Equal(t, []delivery{{1, 0}, {1, 1}, {1, 2}, {1, 3}, {1, 4}}, arrived(tb, time.Millisecond))
 
-	tb.accept(0, 2, ethernet(MAC{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, MachineMAC(2), 9))
+	tb.acceptFrame(0, 2, ethernet(MAC{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, MachineMAC(2), 9))
 	require.Equal(t, []delivery{{0, 9}, {1, 9}}, arrived(tb, time.Second), "to everybody else")
 	require.EqualValues(t, 2, tb.stats.Late)
 
-	tb.accept(0, 0, ethernet(MAC{2, 2, 2, 2, 2, 2}, MachineMAC(0), 1))
-	tb.accept(0, 0, []byte("short"))
-	tb.accept(0, 0, ethernet(MachineMAC(0), MachineMAC(0), 1))
+	tb.acceptFrame(0, 0, ethernet(MAC{2, 2, 2, 2, 2, 2}, MachineMAC(0), 1))
+	tb.acceptFrame(0, 0, []byte("short"))
+	tb.acceptFrame(0, 0, ethernet(MachineMAC(0), MachineMAC(0), 1))
 	require.Empty(t, arrived(tb, time.Hour))
 	require.EqualValues(t, 3, tb.stats.Malformed)
 	require.EqualValues(t, 9, tb.stats.Received)
@@ -79,13 +79,13 @@ func TestConditionsAreThoseOfOrderedPairs(t *testing.T) {
 	slow := &fault.Fault{Kind: fault.Link, From: []string{"n1"}, To: []string{"n3"}, OneWay: true, Latency: time.Second}
 	net.Begin(slow)
 	for from, to := range map[int]int{0: 1, 1: 0} {
-		tb.accept(0, from, ethernet(MachineMAC(to), MachineMAC(from), byte(from)))
+		tb.acceptFrame(0, from, ethernet(MachineMAC(to), MachineMAC(from), byte(from)))
 	}
-	tb.accept(0, 0, ethernet(MachineMAC(2), MachineMAC(0), 7))
+	tb.acceptFrame(0, 0, ethernet(MachineMAC(2), MachineMAC(0), 7))
 	require.Equal(t, []delivery{{0, 1}}, arrived(tb, 0), "the other way is open")
 	require.EqualValues(t, 1, tb.stats.Dropped)
 	net.End(slow)
-	tb.accept(0, 0, ethernet(MachineMAC(2), MachineMAC(0), 8))
+	tb.acceptFrame(0, 0, ethernet(MachineMAC(2), MachineMAC(0), 8))
 	require.Equal(t, []delivery{{2, 8}}, arrived(tb, 0), "what waits keeps waiting")
 	require.Equal(t, []delivery{{2, 7}}, arrived(tb, time.Second))
 }
@@ -98,7 +98,7 @@ func TestLossDuplicationAndReordering(t *testing.T) {
 			Reorder: &scripted{[]uint64{always}}, Delay: &scripted{}}
 	})
 	for i := range 3 { // the first is lost, the second late, the third comes twice
-		tb.accept(0, 0, ethernet(MachineMAC(1), MachineMAC(0), byte(i)))
+		tb.acceptFrame(0, 0, ethernet(MachineMAC(1), MachineMAC(0), byte(i)))
 	}
 	require.Equal(t, []delivery{{1, 2}, {1, 2}, {1, 1}}, arrived(tb, time.Second))
 }
@@ -107,7 +107,7 @@ func TestQueueIsBounded(t *testing.T) {
 	net := fault.NewNet(names, fault.Condition{Latency: time.Hour})
 	tb := newTable(3, net, tame)
 	for range MaxQueuedFrames + 5 {
-		tb.accept(0, 0, ethernet(MachineMAC(1), MachineMAC(0), 0))
+		tb.acceptFrame(0, 0, ethernet(MachineMAC(1), MachineMAC(0), 0))
 	}
 	require.EqualValues(t, 5, tb.stats.Overflowed)
 	require.Len(t, tb.queue, MaxQueuedFrames)
@@ -115,7 +115,7 @@ func TestQueueIsBounded(t *testing.T) {
 
 func TestRefusedFramesAreCounted(t *testing.T) {
 	tb := newTable(3, fault.NewNet(names, fault.Condition{}), tame)
-	tb.accept(0, 0, ethernet(MachineMAC(1), MachineMAC(0), 0))
+	tb.acceptFrame(0, 0, ethernet(MachineMAC(1), MachineMAC(0), 0))
 	tb.deliver(0, func(int, []byte) bool { return false })
 	require.EqualValues(t, 1, tb.stats.Refused)
 	require.Zero(t, tb.stats.Delivered)

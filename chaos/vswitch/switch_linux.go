@@ -138,7 +138,7 @@ func (s *Switch) drain(from int, buffer []byte) bool {
 		if err != nil || n <= 0 {
 			return errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR)
 		}
-		s.table.accept(s.now(), from, buffer[:n])
+		s.table.acceptFrame(s.now(), from, buffer[:n])
 	}
 	return true
 }

@@ -39,7 +39,7 @@ build, or for an edited scenario, is rejected.
 Unexpected runs leave a folder in RUNS. A campaign with such runs ends with the command that reproduces
 the first of them. On GitHub Actions they become annotations and a summary of the step.`
 
-func (a *app) campaignCommand() *cobra.Command {
+func (a *app) newCampaignCommand() *cobra.Command {
 	var f campaignFlags
 	cmd := &cobra.Command{
 		Use:   "campaign SCENARIO[:A-B]...",
@@ -86,7 +86,7 @@ func (a *app) campaign(ctx context.Context, words []string, f *campaignFlags) er
 		return err
 	}
 	if err := c.run(ctx); err != nil {
-		return internal(err)
+		return internalError(err)
 	}
 	return c.report(ctx)
 }

@@ -25,7 +25,7 @@ func (c *campaignRun) report(ctx context.Context) error {
 	}
 	for _, write := range []func() error{c.reportJUnit, c.reportGitHub, c.reportSummary} {
 		if err := write(); err != nil {
-			return internal(err)
+			return internalError(err)
 		}
 	}
 	missing := c.seeds - c.summary.Runs
@@ -39,9 +39,9 @@ func (c *campaignRun) report(ctx context.Context) error {
 	}
 	switch {
 	case c.anyInvalid():
-		return verdict(linearizability.Invalid)
+		return exitFor(linearizability.Invalid)
 	case !c.summary.OK(), missing > 0 && c.flags.budget == 0:
-		return verdict(linearizability.Unknown)
+		return exitFor(linearizability.Unknown)
 	}
 	return nil
 }

@@ -91,7 +91,7 @@ const blockSeeds = 25
 // run makes the missing runs. Each outcome goes into the journal first: what was counted or shown is
 // never run again.
 func (c *campaignRun) run(ctx context.Context) error {
-	sinks := []sink{c.journal, (*counts)(c), (*failures)(c), (*status)(c)}
+	sinks := []sink{c.journal, (*countSink)(c), (*failureSink)(c), (*statusSink)(c)}
 	inTime := func() bool { return c.flags.budget == 0 || time.Since(c.begin) < c.flags.budget }
 	err := c.runInWorkers(ctx, openBlocks(c.jobs, blockSeeds), inTime, func(o *outcome) error {
 		return takeAll(sinks, o)
@@ -100,21 +100,21 @@ func (c *campaignRun) run(ctx context.Context) error {
 	return errors.Join(err, c.journal.close())
 }
 
-// counts is the sink that counts outcomes.
-type counts campaignRun
+// countSink is the sink that counts outcomes.
+type countSink campaignRun
 
 // take implements sink.
-func (s *counts) take(o *outcome) error {
+func (s *countSink) take(o *outcome) error {
 	of := o.campaign()
 	(*campaignRun)(s).count(&of)
 	return nil
 }
 
-// failures is the sink that prints failed runs at once.
-type failures campaignRun
+// failureSink is the sink that prints failed runs at once.
+type failureSink campaignRun
 
 // take implements sink.
-func (s *failures) take(o *outcome) error {
+func (s *failureSink) take(o *outcome) error {
 	of := o.campaign()
 	if !of.Failed() {
 		return nil
@@ -124,11 +124,11 @@ func (s *failures) take(o *outcome) error {
 	return err
 }
 
-// status is the sink that shows how far the campaign is.
-type status campaignRun
+// statusSink is the sink that shows how far the campaign is.
+type statusSink campaignRun
 
 // take implements sink.
-func (s *status) take(*outcome) error {
+func (s *statusSink) take(*outcome) error {
 	left := ""
 	if done := s.summary.Runs - s.restored; done > 0 {
 		each := time.Since(s.begin) / time.Duration(done)

@@ -74,7 +74,7 @@ func (a checkCommand) check(ctx context.Context, path string, f *checkFlags) err
 	before := run.Verdict()
 	again, err := rejudge(ctx, run)
 	if err != nil {
-		return internal(err)
+		return internalError(err)
 	}
 	if now := linearizability.Worst(again); now != before {
 		fmt.Fprintf(a.Stderr, "%s: the run was judged %s when it was made, and is %s now\n",
@@ -139,10 +139,10 @@ func (a checkCommand) showVerdicts(path string, verdicts []linearizability.Verdi
 		enc := json.NewEncoder(a.Stdout)
 		for i := range verdicts {
 			if err := enc.Encode(&verdicts[i]); err != nil {
-				return internal(err)
+				return internalError(err)
 			}
 		}
-		return verdict(linearizability.Worst(verdicts))
+		return exitFor(linearizability.Worst(verdicts))
 	}
 	worst := linearizability.Worst(verdicts)
 	args := []string{"check", path}
@@ -157,7 +157,7 @@ func (a checkCommand) showVerdicts(path string, verdicts []linearizability.Verdi
 	if worst != linearizability.Valid {
 		fmt.Fprintf(a.Stdout, "%s\n  %s\n", reproduceTitle, run.Reproduce)
 	}
-	return verdict(worst)
+	return exitFor(worst)
 }
 
 // maxShownViolations bounds what a terminal shows of one check.

@@ -42,10 +42,10 @@ func Run(args []string, c Config) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
-	return execute(ctx, args, c.withDefaults())
+	return executeCommand(ctx, args, c.withDefaults())
 }
 
-func execute(ctx context.Context, args []string, c Config) int {
+func executeCommand(ctx context.Context, args []string, c Config) int {
 	a := &app{Config: c, program: invocation.Program()}
 	err := a.Config.validate()
 	if err == nil {
@@ -130,8 +130,10 @@ func (a *app) root() *cobra.Command {
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return plainFlagError(err) })
-	root.AddCommand(a.runCommand(), a.campaignCommand(), replayCommand{a}.tree(),
-		checkCommand{a}.tree(), scenarioCommands{a}.tree(), doctorCommand{a}.tree())
+	root.AddCommand(a.newRunCommand(), a.newCampaignCommand(), replayCommand{a}.tree(),
+		checkCommand{a}.tree(),
+		scenarioCommands{a}.tree(),
+		doctorCommand{a}.tree())
 	if len(a.Suites) > 0 {
 		root.AddCommand(conformanceCommand{a}.tree())
 	}

@@ -170,22 +170,22 @@ func recordedVersion() string {
 // validate finds mistakes in a configuration, which are mistakes of a main package.
 func (c *Config) validate() error {
 	if len(c.Kinds) == 0 {
-		return internal(errors.New("cli.Config has no Subjects and no Kinds: " +
+		return internalError(errors.New("cli.Config has no Subjects and no Kinds: " +
 			"this program has no subject to run"))
 	}
 	seen := map[string]bool{}
 	for i, k := range c.Kinds {
 		switch {
 		case k.Name == "" || k.Decode == nil:
-			return internal(fmt.Errorf("cli.Config.Kinds[%d] needs a Name and Decode", i))
+			return internalError(fmt.Errorf("cli.Config.Kinds[%d] needs a Name and Decode", i))
 		case seen[k.Name]:
-			return internal(fmt.Errorf("cli.Config.Kinds names %q twice", k.Name))
+			return internalError(fmt.Errorf("cli.Config.Kinds names %q twice", k.Name))
 		}
 		seen[k.Name] = true
 	}
 	for i, b := range c.Backends {
 		if b.Name == "" || b.Runner == nil {
-			return internal(fmt.Errorf("cli.Config.Backends[%d] needs a Name and a Runner", i))
+			return internalError(fmt.Errorf("cli.Config.Backends[%d] needs a Name and a Runner", i))
 		}
 	}
 	return nil

@@ -53,12 +53,12 @@ func (a conformanceCommand) suiteCommand(suite Suite) *cobra.Command {
 				if errors.As(err, &known) {
 					return err
 				}
-				return internal(err)
+				return internalError(err)
 			}
 			if v != linearizability.Valid {
 				fmt.Fprintf(a.Stderr, "%s\n  %s\n", reproduceTitle, a.command(append(again, args...)...))
 			}
-			return verdict(v)
+			return exitFor(v)
 		},
 	}
 	for _, s := range suite.Switches {

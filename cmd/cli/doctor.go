@@ -57,7 +57,7 @@ func (a doctorCommand) clean() error {
 		}
 		runs, err := b.CleanUp()
 		if err != nil {
-			return internal(err)
+			return internalError(err)
 		}
 		for _, id := range runs {
 			fmt.Fprintf(a.Stderr, "removed what was left of run %s\n", id)
@@ -67,7 +67,7 @@ func (a doctorCommand) clean() error {
 }
 
 func (a doctorCommand) doctor(ctx context.Context, asJSON bool) error {
-	found := basics()
+	found := basicCapabilities()
 	for _, b := range a.Backends {
 		if b.Doctor != nil {
 			found = append(found, b.Doctor(ctx)...)
@@ -81,7 +81,7 @@ func (a doctorCommand) doctor(ctx context.Context, asJSON bool) error {
 		missing = missing || c.Needed && !c.OK
 		if asJSON {
 			if err := json.NewEncoder(a.Stdout).Encode(c); err != nil {
-				return internal(err)
+				return internalError(err)
 			}
 			continue
 		}
@@ -100,8 +100,8 @@ func (a doctorCommand) doctor(ctx context.Context, asJSON bool) error {
 	return nil
 }
 
-// basics checks what every program needs.
-func basics() []Capability {
+// basicCapabilities checks what every program needs.
+func basicCapabilities() []Capability {
 	simulator := Capability{Name: "simulator", OK: true, Needed: true,
 		Detail: fmt.Sprintf("%s on %s/%s, %d processors", runtime.Version(), runtime.GOOS, runtime.GOARCH,
 			runtime.NumCPU())}

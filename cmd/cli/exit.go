@@ -38,11 +38,11 @@ func Usage(err error) error { return &exit{ExitUsage, err} }
 
 func usagef(format string, args ...any) error { return Usage(fmt.Errorf(format, args...)) }
 
-// internal marks an error as one of the harness or of the computer, not of the subject.
-func internal(err error) error { return &exit{ExitInternal, err} }
+// internalError marks an error as one of the harness or of the computer, not of the subject.
+func internalError(err error) error { return &exit{ExitInternal, err} }
 
-// verdict ends a command that has printed its result.
-func verdict(v linearizability.Validity) error {
+// exitFor ends a command that has printed its result.
+func exitFor(v linearizability.Validity) error {
 	switch v {
 	case linearizability.Valid:
 		return nil
@@ -52,7 +52,7 @@ func verdict(v linearizability.Validity) error {
 	return &exit{code: ExitUnknown}
 }
 
-// worse returns the worse of two results: invalid before unknown before valid.
-func worse(a, b linearizability.Validity) linearizability.Validity {
+// worseValidity returns the worse of two results: invalid before unknown before valid.
+func worseValidity(a, b linearizability.Validity) linearizability.Validity {
 	return linearizability.Worst([]linearizability.Verdict{{Validity: a}, {Validity: b}})
 }

@@ -25,7 +25,7 @@ func (p *plan) runInProcess(ctx context.Context, j *job, progress *progress,
 			return nil
 		}
 		if err != nil {
-			o = p.unmade(j, seed, fmt.Errorf("%s, seed %d: %w", j.scenario.Name, seed, err))
+			o = p.failedOutcome(j, seed, fmt.Errorf("%s, seed %d: %w", j.scenario.Name, seed, err))
 		}
 		o.took = time.Since(begin)
 		if err := emit(o); err != nil || seed == j.last {

@@ -43,7 +43,7 @@ type journalLine struct {
 func openJournal(path string, restart bool, texts map[string]string) (*journal, []campaign.Outcome, error) {
 	program, err := programDigest()
 	if err != nil {
-		return nil, nil, internal(err)
+		return nil, nil, internalError(err)
 	}
 	j := &journal{path: path, program: program, texts: texts}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -81,7 +81,7 @@ func (j *journal) read(restart bool) (completed []campaign.Outcome, whole int64,
 		line, err := in.ReadBytes('\n')
 		last := errors.Is(err, io.EOF)
 		if err != nil && !last {
-			return nil, 0, internal(fmt.Errorf("reading the journal: %w", err))
+			return nil, 0, internalError(fmt.Errorf("reading the journal: %w", err))
 		}
 		if !startsAsJournal(line) || len(line) > maxLineBytes {
 			return nil, 0, j.notAJournal(n)

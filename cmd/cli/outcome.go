@@ -32,8 +32,8 @@ type runLine struct {
 	Page string `json:"page,omitempty"`
 }
 
-// unmade is the outcome of a run that could not be made.
-func (p *plan) unmade(j *job, seed uint64, err error) *outcome {
+// failedOutcome is the outcome of a run that could not be made.
+func (p *plan) failedOutcome(j *job, seed uint64, err error) *outcome {
 	summary := reports.Summary{Scenario: j.scenario.Name, Seed: seed, Expected: j.scenario.Expect.Verdict,
 		Reproduce: p.reproduce(j, seed)}
 	return &outcome{job: j, err: err, line: runLine{Outcome: linearizability.Unknown, Summary: summary}}

@@ -67,12 +67,12 @@ func (a *app) readJobs(words []string, all bool, topology string) ([]job, error)
 	var jobs []job
 	var problems []error
 	for _, word := range words {
-		from, err := a.find(word)
+		from, err := a.findScenario(word)
 		if err != nil {
 			problems = append(problems, err)
 			continue
 		}
-		s, subject, err := a.load(from, topology)
+		s, subject, err := a.loadScenario(from, topology)
 		if err != nil {
 			problems = append(problems, err)
 			continue

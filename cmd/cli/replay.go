@@ -62,11 +62,11 @@ func (a replayCommand) replay(ctx context.Context, path string, f *replayFlags) 
 	if err != nil {
 		return Usage(err)
 	}
-	scenario, subject, err := a.load(from, "")
+	scenario, subject, err := a.loadScenario(from, "")
 	if err != nil {
 		return err
 	}
-	options, err := replayOptions(r, f)
+	options, err := runOptionsOf(r, f)
 	if err != nil {
 		return Usage(fmt.Errorf("replay file %s: %w", file, err))
 	}
@@ -80,7 +80,7 @@ func (a replayCommand) replay(ctx context.Context, path string, f *replayFlags) 
 	var records *reports.Recorder
 	if f.runs != "" {
 		if records, err = reports.NewRecorder(f.runs); err != nil {
-			return internal(err)
+			return internalError(err)
 		}
 		defer records.Close()
 		options.Records = records.Take
@@ -88,7 +88,7 @@ func (a replayCommand) replay(ctx context.Context, path string, f *replayFlags) 
 	run, err := backend.Runner.Run(ctx, scenario, subject, options)
 	p.clear()
 	if err != nil {
-		return internal(fmt.Errorf("replaying %s: %w", path, err))
+		return internalError(fmt.Errorf("replaying %s: %w", path, err))
 	}
 	run.Reproduce = a.command("replay", path)
 	return a.showReplay(run, r, records, f)
@@ -107,7 +107,7 @@ func (a replayCommand) showReplay(run *scenarios.Run, r *reports.Replay, records
 		dir := filepath.Join(f.runs, run.Scenario.Name, fmt.Sprint(run.Seed))
 		if paths, err = (reports.Options{Scenario: scenarios.Marshal, Replay: *r,
 			Records: records}).WriteRun(dir, run); err != nil {
-			return internal(err)
+			return internalError(err)
 		}
 	}
 	v := asExpected(run)
@@ -119,9 +119,9 @@ func (a replayCommand) showReplay(run *scenarios.Run, r *reports.Replay, records
 		err = reports.TextOptions{Color: a.color(), Page: paths.Page}.Text(a.Stdout, run)
 	}
 	if err != nil {
-		return internal(err)
+		return internalError(err)
 	}
-	return verdict(v)
+	return exitFor(v)
 }
 
 // readReplay reads a replay file and the scenario beside it.
@@ -146,7 +146,7 @@ func readReplay(file string) (source, *reports.Replay, error) {
 	return source{path, path, text}, &r, nil
 }
 
-func replayOptions(r *reports.Replay, f *replayFlags) (scenarios.RunOptions, error) {
+func runOptionsOf(r *reports.Replay, f *replayFlags) (scenarios.RunOptions, error) {
 	o := scenarios.RunOptions{Seed: r.Seed, KeepLogs: true}
 	switch r.Mode {
 	case reports.ModeDerive:

@@ -38,7 +38,7 @@ printed and kept, and one line counts all of them.
 
 Every failure ends with a command that reproduces it.`
 
-func (a *app) runCommand() *cobra.Command {
+func (a *app) newRunCommand() *cobra.Command {
 	var f runFlags
 	cmd := &cobra.Command{
 		Use:   "run SCENARIO...",
@@ -83,11 +83,11 @@ func (a *app) run(ctx context.Context, words []string, f *runFlags, seedGiven bo
 		if err != nil {
 			return err
 		}
-		if worst = worse(worst, v); ctx.Err() != nil {
+		if worst = worseValidity(worst, v); ctx.Err() != nil {
 			break
 		}
 	}
-	return verdict(worst)
+	return exitFor(worst)
 }
 
 // planRun checks the flags and reads the scenarios.
@@ -133,7 +133,8 @@ func (p *plan) runJob(ctx context.Context, j *job, f *runFlags) (linearizability
 	sinks := []sink{tally, p.app.runSink(f, progress)}
 	emit := func(o *outcome) error {
 		if o.err != nil {
-			return internal(fmt.Errorf("%s\n%s\n  %s", problemText(o.err), reproduceTitle, o.line.Reproduce))
+			return internalError(fmt.Errorf("%s\n%s\n  %s", problemText(o.err), reproduceTitle,
+				o.line.Reproduce))
 		}
 		return takeAll(sinks, o)
 	}
@@ -150,7 +151,7 @@ func (p *plan) runJob(ctx context.Context, j *job, f *runFlags) (linearizability
 		if errors.As(err, &known) {
 			return linearizability.Unknown, err
 		}
-		return linearizability.Unknown, internal(err)
+		return linearizability.Unknown, internalError(err)
 	}
 	progress.clear()
 	return p.app.endOfJob(ctx, tally, f, time.Since(begin)), nil
@@ -161,9 +162,9 @@ func (a *app) endOfJob(ctx context.Context, t *tally, f *runFlags,
 	took time.Duration) linearizability.Validity {
 	worst := t.worst
 	if ctx.Err() != nil {
-		fmt.Fprintf(a.Stderr, "interrupted during %s, after %d of %d runs\n",
-			t.job.scenario.Name, t.total(), t.job.last-t.job.first+1)
-		worst = worse(worst, linearizability.Unknown)
+		fmt.Fprintf(a.Stderr, "interrupted during %s, after %d of %d runs\n", t.job.scenario.Name, t.total(),
+			t.job.last-t.job.first+1)
+		worst = worseValidity(worst, linearizability.Unknown)
 	}
 	if f.seeds == "" {
 		return worst
@@ -171,7 +172,7 @@ func (a *app) endOfJob(ctx context.Context, t *tally, f *runFlags,
 	if missed := t.missed(); len(missed) > 0 {
 		// A path that no seed took was not shown to be correct.
 		t.printMissed(a.Stderr, missed)
-		worst = worse(worst, linearizability.Unknown)
+		worst = worseValidity(worst, linearizability.Unknown)
 	}
 	if !f.json && (!f.quiet || t.firstBad != "") {
 		t.print(a.Stdout, took)

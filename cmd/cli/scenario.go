@@ -54,7 +54,7 @@ func (a scenarioCommands) list(asJSON bool) error {
 		from, _ := a.fromLibrary(name)
 		s, err := scenarios.ParseScenario(from.file, from.data)
 		if err != nil {
-			return internal(err)
+			return internalError(err)
 		}
 		if asJSON {
 			err = json.NewEncoder(a.Stdout).Encode(map[string]any{
@@ -66,7 +66,7 @@ func (a scenarioCommands) list(asJSON bool) error {
 				firstSentence(s.Story))
 		}
 		if err != nil {
-			return internal(err)
+			return internalError(err)
 		}
 	}
 	return nil
@@ -102,7 +102,7 @@ is a good start for a new one. With --resolved every default is written out.`,
 }
 
 func (a scenarioCommands) show(word string, resolved bool) error {
-	from, err := a.find(word)
+	from, err := a.findScenario(word)
 	if err != nil {
 		return err
 	}
@@ -113,11 +113,11 @@ func (a scenarioCommands) show(word string, resolved bool) error {
 			return Usage(err)
 		}
 		if out, err = scenarios.Marshal(s); err != nil {
-			return internal(err)
+			return internalError(err)
 		}
 	}
 	if _, err := a.Stdout.Write(out); err != nil {
-		return internal(err)
+		return internalError(err)
 	}
 	return nil
 }
@@ -143,9 +143,9 @@ func (a scenarioCommands) lint(words []string) error {
 	}
 	invalid := 0
 	for _, file := range files {
-		from, err := a.find(file)
+		from, err := a.findScenario(file)
 		if err == nil {
-			_, _, err = a.load(from, "")
+			_, _, err = a.loadScenario(from, "")
 		}
 		if err != nil {
 			invalid++
@@ -219,7 +219,7 @@ and check files whose first line names it:
 				_, err = a.Stdout.Write(out)
 			}
 			if err != nil {
-				return internal(err)
+				return internalError(err)
 			}
 			return nil
 		},

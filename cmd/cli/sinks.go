@@ -42,7 +42,7 @@ func (t *tally) take(o *outcome) error {
 	for id, n := range o.line.Probes {
 		t.probes[id] += n
 	}
-	t.worst = worse(t.worst, o.line.Outcome)
+	t.worst = worseValidity(t.worst, o.line.Outcome)
 	switch o.line.Outcome {
 	case linearizability.Valid:
 		t.expected++

@@ -30,17 +30,17 @@ func (a *app) libraryNames() ([]string, error) {
 	}
 	files, err := fs.Glob(a.Library, "*"+scenarioExtension)
 	if err != nil {
-		return nil, internal(fmt.Errorf("listing the library: %w", err))
+		return nil, internalError(fmt.Errorf("listing the library: %w", err))
 	}
 	var names []string
 	for _, file := range files {
 		data, err := fs.ReadFile(a.Library, file)
 		if err != nil {
-			return nil, internal(fmt.Errorf("reading the library: %w", err))
+			return nil, internalError(fmt.Errorf("reading the library: %w", err))
 		}
 		s, err := scenarios.ParseScenario(file, data)
 		if err != nil {
-			return nil, internal(fmt.Errorf("reading the library: %w", err))
+			return nil, internalError(fmt.Errorf("reading the library: %w", err))
 		}
 		if a.kind(s.Subject.Kind) != nil {
 			names = append(names, strings.TrimSuffix(file, scenarioExtension))
@@ -60,8 +60,8 @@ func (a *app) fromLibrary(name string) (source, bool) {
 	return source{name, file, data}, err == nil
 }
 
-// find reads a scenario: a file, or a scenario of the library.
-func (a *app) find(word string) (source, error) {
+// findScenario reads a scenario: a file, or a scenario of the library.
+func (a *app) findScenario(word string) (source, error) {
 	if isPath(word) {
 		data, err := os.ReadFile(word)
 		if errors.Is(err, os.ErrNotExist) && !strings.ContainsAny(word, `/\`) {
@@ -111,9 +111,9 @@ func (s *source) ownFile() string {
 	return ""
 }
 
-// load reads a scenario and makes its subject, on the machines of a topology file if one is
+// loadScenario reads a scenario and makes its subject, on the machines of a topology file if one is
 // given.
-func (a *app) load(from source, topology string) (*scenarios.Scenario, scenarios.Subject, error) {
+func (a *app) loadScenario(from source, topology string) (*scenarios.Scenario, scenarios.Subject, error) {
 	if topology == "" {
 		s, subject, err := scenarios.Parse(from.file, from.data, a.decoders())
 		if err != nil {

@@ -92,7 +92,7 @@ func (p *plan) runBlock(ctx context.Context, b block, results chan<- *outcome) {
 		if err == nil {
 			err = errors.New("the worker process ended without a result")
 		}
-		o := p.unmade(b.job, next, err)
+		o := p.failedOutcome(b.job, next, err)
 		o.took = time.Since(begin)
 		results <- o
 	}

@@ -80,10 +80,10 @@ func (a *api) do(ctx context.Context, req store.Request) (*store.Response, error
 	if err != nil {
 		return nil, err
 	}
-	return r, refusal(r, req.Path)
+	return r, refusalError(r, req.Path)
 }
 
-func refusal(r *store.Response, path string) error {
+func refusalError(r *store.Response, path string) error {
 	switch {
 	case r.OK:
 		return nil

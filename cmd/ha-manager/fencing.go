@@ -31,7 +31,7 @@ const maxFenceBytes = 512 << 10
 // fenceSet replaces the file after it has checked it as the master will.
 func (t fenceCommands) fenceSet() *cobra.Command {
 	return &cobra.Command{Use: "set FILE", Short: "install a file with fence devices (-: standard input)",
-		Args: exactly(1),
+		Args: exactArgs(1),
 		Long: `Installs a file with the device that switches each node off, in the order of trying:
 
     device pdu fence_apc ip=10.0.0.9 username=apc password=secret
@@ -99,7 +99,7 @@ func checkFence(text string) error {
 
 func (t fenceCommands) fenceConfig() *cobra.Command {
 	return &cobra.Command{Use: "config", Short: "show the fence devices as they are written",
-		Args: exactly(0),
+		Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			text, err := t.readFile(cmd.Context(), haproc.FencePath)
 			if err != nil {
@@ -119,7 +119,7 @@ func (t fenceCommands) fenceMode() *cobra.Command {
 		modes = append(modes, string(mode))
 	}
 	return &cobra.Command{Use: "mode " + strings.Join(modes, "|"),
-		Short: "what proves that a lost node is dead: time, a device, or both", Args: exactly(1),
+		Short: "what proves that a lost node is dead: time, a device, or both", Args: exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !slices.Contains(modes, args[0]) {
 				return fmt.Errorf("%w: the mode is one of %s, not %q", errUsage, strings.Join(modes, ", "),

@@ -71,7 +71,7 @@ func (t groupCommands) changeGroups(cmd *cobra.Command, doing string,
 func (t groupCommands) groupAdd() *cobra.Command {
 	var cmd *cobra.Command
 	cmd = &cobra.Command{Use: "groupadd GROUP", Short: "create an HA group (use rules instead)",
-		Args: exactly(1),
+		Args: exactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if err := hasNeeded(cmd, groupOptions); err != nil {
 				return err
@@ -91,7 +91,7 @@ func (t groupCommands) groupAdd() *cobra.Command {
 func (t groupCommands) groupSet() *cobra.Command {
 	var cmd *cobra.Command
 	var unset []string
-	cmd = &cobra.Command{Use: "groupset GROUP", Short: "change an HA group", Args: exactly(1),
+	cmd = &cobra.Command{Use: "groupset GROUP", Short: "change an HA group", Args: exactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return t.changeGroups(cmd, "update", func(all []config.Section) ([]config.Section, error) {
 				i := find(all, args[0])
@@ -105,7 +105,7 @@ func (t groupCommands) groupSet() *cobra.Command {
 }
 
 func (t groupCommands) groupRemove() *cobra.Command {
-	return &cobra.Command{Use: "groupremove GROUP", Short: "remove an HA group", Args: exactly(1),
+	return &cobra.Command{Use: "groupremove GROUP", Short: "remove an HA group", Args: exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return t.changeGroups(cmd, "delete", func(all []config.Section) ([]config.Section, error) {
 				i := find(all, args[0])
@@ -118,7 +118,7 @@ func (t groupCommands) groupRemove() *cobra.Command {
 }
 
 func (t groupCommands) groupConfig() *cobra.Command {
-	return t.printing(&cobra.Command{Use: "groupconfig", Short: "list the HA groups", Args: exactly(0),
+	return t.printing(&cobra.Command{Use: "groupconfig", Short: "list the HA groups", Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			a, err := t.connect()
 			if err != nil {

@@ -31,7 +31,7 @@ func (t guestCommands) guestCreate() *cobra.Command {
 	var node, command string
 	var memory, cores int
 	cmd := &cobra.Command{Use: "create SID --node NODE", Short: "create the configuration of a service",
-		Args: exactly(1),
+		Args: exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			sid, err := sidOf(args[0], "")
 			if err != nil {
@@ -81,7 +81,7 @@ func (t guestCommands) guestList() *cobra.Command {
 		HA   int    `json:"ha"`
 	}
 	return t.printing(&cobra.Command{Use: "list", Short: "list the services that have a configuration",
-		Args: exactly(0),
+		Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, v, err := t.view(cmd.Context())
 			if err != nil {
@@ -96,13 +96,13 @@ func (t guestCommands) guestList() *cobra.Command {
 				list = append(list, r)
 				rows = append(rows, []string{r.SID, r.Node, fmt.Sprint(r.HA)})
 			}
-			return t.print(cmd, list, func(w io.Writer) error { return table(w, rows) })
+			return t.print(cmd, list, func(w io.Writer) error { return printTable(w, rows) })
 		}})
 }
 
 func (t guestCommands) guestDestroy() *cobra.Command {
 	return &cobra.Command{Use: "destroy SID",
-		Short: "remove the configuration of a service that is not under HA", Args: exactly(1),
+		Short: "remove the configuration of a service that is not under HA", Args: exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			sid, err := sidOf(args[0], "")
 			if err != nil {

@@ -102,8 +102,8 @@ func newRoot() *cobra.Command {
 	return root
 }
 
-// exactly is cobra.ExactArgs with the exit code of wrong usage.
-func exactly(n int) cobra.PositionalArgs {
+// exactArgs is cobra.ExactArgs with the exit code of wrong usage.
+func exactArgs(n int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != n {
 			return fmt.Errorf("%w: write `%s`", errUsage, cmd.UseLine())

@@ -253,13 +253,13 @@ func TestAgents(t *testing.T) {
 // TestFencing: the line reports the master's watchdog.
 func TestFencing(t *testing.T) {
 	v := &view{manager: ha.NewManagerStatus()}
-	require.Equal(t, "standby (CRM watchdog standby)", v.fencing().Status)
+	require.Equal(t, "standby (CRM watchdog standby)", v.fencingLines().Status)
 	v.services = map[string]*ha.ServiceConfig{"vm:100": {}}
-	require.Equal(t, "armed (CRM watchdog active)", v.fencing().Status)
+	require.Equal(t, "armed (CRM watchdog active)", v.fencingLines().Status)
 	v.manager.Disarm = &ha.Disarm{Mode: ha.DisarmFreeze, State: ha.DisarmDisarming}
-	require.Equal(t, "disarming (CRM watchdog active)", v.fencing().Status)
+	require.Equal(t, "disarming (CRM watchdog active)", v.fencingLines().Status)
 	v.manager.Disarm.State = ha.DisarmDisarmed
-	require.Equal(t, "disarmed (CRM watchdog released)", v.fencing().Status)
+	require.Equal(t, "disarmed (CRM watchdog released)", v.fencingLines().Status)
 }
 
 // TestWithoutQuorum: a node without quorum reads and does not write, and reports that in Proxmox VE's

@@ -64,7 +64,7 @@ func (t moveCommands) move(how string) *cobra.Command {
 	if how == "relocate" {
 		short = "stop a resource and start it on another node"
 	}
-	return &cobra.Command{Use: how + " SID NODE", Short: short, Args: exactly(2),
+	return &cobra.Command{Use: how + " SID NODE", Short: short, Args: exactArgs(2),
 		Long: short + `.
 
 Resources that must stay together move together, and a resource that must stay apart from one on the
@@ -134,7 +134,7 @@ func (v *view) partners(ctx context.Context, a *api, w io.Writer, how, sid, targ
 func (t moveCommands) crmCommand() *cobra.Command {
 	group := commandGroup(&cobra.Command{Use: "crm-command", Short: "send a command to the master"})
 	stop := &cobra.Command{Use: "stop SID TIMEOUT",
-		Short: "stop a resource within so many seconds (0: at once)", Args: exactly(2),
+		Short: "stop a resource within so many seconds (0: at once)", Args: exactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			sid, err := sidOf(args[0], "")
 			if err != nil {
@@ -147,7 +147,7 @@ func (t moveCommands) crmCommand() *cobra.Command {
 			return t.sendFor(cmd, sid, line, nil)
 		}}
 	disarm := &cobra.Command{Use: "disarm-ha freeze|ignore", Short: "switch HA off on purpose",
-		Args: exactly(1),
+		Args: exactArgs(1),
 		Long: `Switches fencing off in the whole cluster, for work to which HA must not react. With freeze,
 services stay as they are and HA does not touch them; with ignore, they are ignored, as if not
 configured. It takes effect when every LRM has closed its watchdog connection: see "ha-manager status".`,
@@ -157,7 +157,7 @@ configured. It takes effect when every LRM has closed its watchdog connection: s
 			}
 			return t.send(cmd, "disarm-ha "+args[0])
 		}}
-	arm := &cobra.Command{Use: "arm-ha", Short: "switch HA on again", Args: exactly(0),
+	arm := &cobra.Command{Use: "arm-ha", Short: "switch HA on again", Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error { return t.send(cmd, "arm-ha") }}
 	group.AddCommand(t.move("migrate"), t.move("relocate"), stop, t.maintenance(), disarm, arm)
 	return group
@@ -168,7 +168,7 @@ func (t moveCommands) maintenance() *cobra.Command {
 		Short: "move services away from a node, and back"})
 	for _, how := range []string{"enable", "disable"} {
 		group.AddCommand(&cobra.Command{Use: how + " NODE", Short: how + " a node's maintenance",
-			Args: exactly(1),
+			Args: exactArgs(1),
 			RunE: func(cmd *cobra.Command, args []string) error {
 				a, v, err := t.writableView(cmd.Context())
 				if err != nil {

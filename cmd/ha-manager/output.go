@@ -55,8 +55,8 @@ func (t *tool) print(cmd *cobra.Command, value any, text func(w io.Writer) error
 	return encoder.Encode(value)
 }
 
-// table writes rows in columns, the first of which are the titles.
-func table(w io.Writer, rows [][]string) error {
+// printTable writes rows in columns, the first of which are the titles.
+func printTable(w io.Writer, rows [][]string) error {
 	var text strings.Builder
 	tw := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	for _, row := range rows {

@@ -66,7 +66,7 @@ type resourceCommands struct{ *tool }
 
 func (t resourceCommands) config() *cobra.Command {
 	var kind string
-	cmd := &cobra.Command{Use: "config", Short: "list the configured resources", Args: exactly(0),
+	cmd := &cobra.Command{Use: "config", Short: "list the configured resources", Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			text, err := t.readFile(cmd.Context(), haproc.ResourcesPath)
 			if err != nil {
@@ -183,7 +183,7 @@ func (t resourceCommands) changeResource(cmd *cobra.Command, word, kind string, 
 func (t resourceCommands) add() *cobra.Command {
 	var cmd *cobra.Command
 	var kind string
-	cmd = &cobra.Command{Use: "add SID", Short: "put a resource under HA", Args: exactly(1),
+	cmd = &cobra.Command{Use: "add SID", Short: "put a resource under HA", Args: exactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return t.changeResource(cmd, args[0], kind,
 				func(a *api, sid string, services map[string]*ha.ServiceConfig) error {
@@ -217,7 +217,7 @@ func homeOf(cmd *cobra.Command, a *api, sid string) (string, error) {
 func (t resourceCommands) set() *cobra.Command {
 	var cmd *cobra.Command
 	var unset []string
-	cmd = &cobra.Command{Use: "set SID", Short: "change a resource's options", Args: exactly(1),
+	cmd = &cobra.Command{Use: "set SID", Short: "change a resource's options", Args: exactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return t.changeResource(cmd, args[0], "",
 				func(_ *api, sid string, services map[string]*ha.ServiceConfig) error {
@@ -266,7 +266,7 @@ func resetProperties(service *ha.ServiceConfig, names []string) error {
 func (t resourceCommands) remove() *cobra.Command {
 	var cmd *cobra.Command
 	cmd = &cobra.Command{Use: "remove SID", Short: "take a resource out of HA; it keeps running",
-		Args: exactly(1),
+		Args: exactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			sid, err := sidOf(args[0], "")
 			if err != nil {

@@ -33,7 +33,7 @@ type ruleCommands struct{ *tool }
 
 func (t ruleCommands) rules() *cobra.Command {
 	group := commandGroup(&cobra.Command{Use: "rules", Short: "rules for where resources may run"})
-	remove := &cobra.Command{Use: "remove RULE", Short: "remove a rule", Args: exactly(1),
+	remove := &cobra.Command{Use: "remove RULE", Short: "remove a rule", Args: exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return t.removeSection(cmd, haproc.RulesPath, checkRules, "ha rule", args[0])
 		}}
@@ -53,7 +53,7 @@ func ruleKind(kind string) error {
 func (t ruleCommands) rulesAdd() *cobra.Command {
 	var cmd *cobra.Command
 	cmd = &cobra.Command{Use: "add node-affinity|resource-affinity RULE", Short: "create a rule",
-		Args: exactly(2),
+		Args: exactArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if err := ruleKind(args[0]); err != nil {
 				return err
@@ -78,7 +78,7 @@ func (t ruleCommands) rulesSet() *cobra.Command {
 	var cmd *cobra.Command
 	var unset []string
 	cmd = &cobra.Command{Use: "set node-affinity|resource-affinity RULE", Short: "change a rule",
-		Args: exactly(2),
+		Args: exactArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if err := ruleKind(args[0]); err != nil {
 				return err
@@ -102,7 +102,7 @@ var ruleShape = sectionShape{key: "rule", kind: "type",
 
 func (t ruleCommands) rulesConfig() *cobra.Command {
 	var kind, resource string
-	cmd := &cobra.Command{Use: "config", Short: "show the rules as they are written", Args: exactly(0),
+	cmd := &cobra.Command{Use: "config", Short: "show the rules as they are written", Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			text, err := t.readFile(cmd.Context(), haproc.RulesPath)
 			if err != nil {
@@ -138,7 +138,7 @@ type ruleRow struct {
 
 func (t ruleCommands) rulesList() *cobra.Command {
 	return t.printing(&cobra.Command{Use: "list", Short: "list the rules, and which contradict each other",
-		Args: exactly(0),
+		Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			a, v, err := t.view(cmd.Context())
 			if err != nil {
@@ -192,7 +192,7 @@ func printRules(w io.Writer, list []ruleRow) error {
 		rows = append(rows, []string{fmt.Sprint(r.Enabled), r.State, r.Rule, r.Type, r.Resources, r.Says,
 			r.Comment})
 	}
-	if err := table(w, rows); err != nil {
+	if err := printTable(w, rows); err != nil {
 		return err
 	}
 	for _, r := range list {

@@ -21,7 +21,7 @@ const (
 
 func (t *tool) status() *cobra.Command {
 	verbose := false
-	cmd := &cobra.Command{Use: "status", Short: "show HA manager and service status", Args: exactly(0),
+	cmd := &cobra.Command{Use: "status", Short: "show HA manager and service status", Args: exactArgs(0),
 		Long: `Prints the quorum of the node that is asked, the master, whether fencing is armed, the state
 of each node's LRM, and each service with its node and state. It works without quorum, with the last
 state that the node knows.`,
@@ -81,12 +81,13 @@ func (v *view) entries(now time.Time) []entry {
 	out := []entry{quorum}
 	if m := v.manager.MasterNode; m != "" {
 		state := "active"
-		if v.idle() {
+		if v.isIdle() {
 			state = "idle"
 		}
 		at := v.manager.Timestamp
 		out = append(out, entry{ID: "master", Type: "master", Node: m, Timestamp: at,
-			Status: fmt.Sprintf("%s (%s, %s)", m, staleness(at, now, state), date(at))}, v.fencing())
+			Status: fmt.Sprintf("%s (%s, %s)", m, staleness(at, now, state), formatDate(at))},
+			v.fencingLines())
 	}
 	for _, node := range slices.Sorted(maps.Keys(v.agents)) {
 		out = append(out, v.agent(node, now))
@@ -98,18 +99,18 @@ func (v *view) entries(now time.Time) []entry {
 	return out
 }
 
-// idle reports whether there are no services.
-func (v *view) idle() bool { return len(v.services) == 0 && len(v.manager.ServiceStatus) == 0 }
+// isIdle reports whether there are no services.
+func (v *view) isIdle() bool { return len(v.services) == 0 && len(v.manager.ServiceStatus) == 0 }
 
-// fencing returns the line that shows whether a lost node would be fenced.
-func (v *view) fencing() entry {
+// fencingLines returns the line that shows whether a lost node would be fenced.
+func (v *view) fencingLines() entry {
 	state, watchdog := "armed", "active"
 	switch d := v.manager.Disarm; {
 	case d != nil && d.State == ha.DisarmDisarmed:
 		state, watchdog = string(d.State), "released"
 	case d != nil:
 		state = string(d.State)
-	case v.idle():
+	case v.isIdle():
 		state, watchdog = "standby", "standby"
 	}
 	return entry{ID: "fencing", Type: "fencing", Node: v.manager.MasterNode, ArmedState: state,
@@ -124,15 +125,15 @@ func (v *view) agent(node string, now time.Time) entry {
 	}
 	state, watchdog := v.agentState(node)
 	if found := staleness(e.Timestamp, now, state); found != state {
-		e.Status = fmt.Sprintf("%s (%s, %s)", node, found, date(e.Timestamp))
+		e.Status = fmt.Sprintf("%s (%s, %s)", node, found, formatDate(e.Timestamp))
 		return e
 	}
-	e.Status = fmt.Sprintf("%s (%s, watchdog %s, %s)", node, state, watchdog, date(e.Timestamp))
+	e.Status = fmt.Sprintf("%s (%s, watchdog %s, %s)", node, state, watchdog, formatDate(e.Timestamp))
 	return e
 }
 
-// date formats a time as Proxmox VE does, in local time.
-func date(seconds int64) string { return time.Unix(seconds, 0).Format(time.ANSIC) }
+// formatDate formats a time as Proxmox VE does, in local time.
+func formatDate(seconds int64) string { return time.Unix(seconds, 0).Format(time.ANSIC) }
 
 // staleness returns the given state, or a warning in its place when the timestamp is too old or in the
 // future.
@@ -154,7 +155,7 @@ func (v *view) agentState(node string) (state, watchdog string) {
 		state = "unknown"
 	}
 	switch {
-	case agent.State == ha.LRMMaintenance && !v.busy(node):
+	case agent.State == ha.LRMMaintenance && !v.shouldRunServices(node):
 		watchdog = "released"
 	case agent.State == ha.LRMWaitForAgentLock && agent.Mode == ha.ModeDisarm:
 		watchdog = "released"
@@ -165,14 +166,14 @@ func (v *view) agentState(node string) (state, watchdog string) {
 	case agent.State == ha.LRMLostAgentLock:
 	case agent.Mode != "" && agent.Mode != ha.ModeActive:
 		state = string(agent.Mode) + " mode"
-	case agent.State == ha.LRMWaitForAgentLock && !v.busy(node):
+	case agent.State == ha.LRMWaitForAgentLock && !v.shouldRunServices(node):
 		state = "idle"
 	}
 	return state, watchdog
 }
 
-// busy reports whether services should run on a node.
-func (v *view) busy(node string) bool {
+// shouldRunServices reports whether services should run on a node.
+func (v *view) shouldRunServices(node string) bool {
 	for _, sd := range v.manager.ServiceStatus {
 		if sd.Node == node && sd.State != ha.Stopped && sd.State != ha.Freeze {
 			return true

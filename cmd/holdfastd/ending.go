@@ -19,14 +19,14 @@ const endPoll = 50 * time.Millisecond
 // daemon would reset the machine.
 func endInGoodOrder(ctx context.Context, h *host.Host) {
 	for _, service := range []string{hadaemon.LRMProcess, hadaemon.CRMProcess} {
-		if !running(h, service) {
+		if !isRunning(h, service) {
 			continue
 		}
 		request := initd.Request{Verb: initd.Stop, Service: service}
 		if _, err := h.Invoke(ctx, initd.Process, request.Encode()); err != nil {
 			return
 		}
-		for running(h, service) {
+		for isRunning(h, service) {
 			select {
 			case <-ctx.Done():
 				return
@@ -36,8 +36,8 @@ func endInGoodOrder(ctx context.Context, h *host.Host) {
 	}
 }
 
-// running reports whether a process of the host runs.
-func running(h *host.Host, name string) bool {
+// isRunning reports whether a process of the host runs.
+func isRunning(h *host.Host, name string) bool {
 	return slices.ContainsFunc(h.Health().Processes, func(p hostapi.ProcessHealth) bool {
 		return p.Name == name && p.State != hostapi.StateDown
 	})

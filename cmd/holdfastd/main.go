@@ -67,7 +67,7 @@ func processes(m nodemain.Machine) ([]host.Process, error) {
 	if len(warnings) > 0 {
 		log.Print(warnings)
 	}
-	if err := identify(m.File, conf); err != nil {
+	if err := findNode(m.File, conf); err != nil {
 		return nil, err
 	}
 	key, err := readKey(filepath.Join(m.Dir, pve.KeyFile))
@@ -124,9 +124,9 @@ func highAvailability(m nodemain.Machine) (*node.HA, error) {
 	return &node.HA{Commands: commands}, nil
 }
 
-// identify finds the node in its cluster and, unless the machine file says otherwise, takes the
+// findNode finds the node in its cluster and, unless the machine file says otherwise, takes the
 // addresses of its links from the nodelist.
-func identify(file *host.MachineFile, conf *corosync.Config) error {
+func findNode(file *host.MachineFile, conf *corosync.Config) error {
 	if int(file.Machine) < 0 || int(file.Machine) >= len(conf.Nodes) {
 		return fmt.Errorf("the machine file says machine %d, but %s has nodes for machines 0 to %d",
 			file.Machine, conf.File, len(conf.Nodes)-1)

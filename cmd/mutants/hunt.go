@@ -21,8 +21,8 @@ import (
 // huntCommand is the word that makes this program hunt instead of building hunters.
 const huntCommand = "hunt"
 
-// catch is what a hunt brings home.
-type catch struct {
+// huntResult is what a hunt brings home.
+type huntResult struct {
 	Found    bool   `json:"found"`
 	Scenario string `json:"scenario,omitempty"`
 	Seed     uint64 `json:"seed,omitempty"`
@@ -65,7 +65,7 @@ func huntMain(args []string) int {
 }
 
 // compare replays scenario folders and stops at one whose log is not the recorded one.
-func compare(folders string) (c catch) {
+func compare(folders string) (c huntResult) {
 	for _, folder := range strings.FieldsFunc(folders, func(r rune) bool { return r == ',' }) {
 		c.Runs++
 		r := replay(folder)
@@ -73,7 +73,7 @@ func compare(folders string) (c catch) {
 			continue
 		}
 		c.Found, c.Scenario = true, r.Name
-		c.Checker, c.Summary = tiers(&r)
+		c.Checker, c.Summary = differingTiers(&r)
 		break
 	}
 	return c
@@ -91,9 +91,9 @@ func replay(folder string) (r conformance.Result) {
 	return conformance.JudgeFolder(context.Background(), os.DirFS(folder), ".", name)
 }
 
-// tiers names the tiers that a folder does not pass, and the first difference on the most telling
+// differingTiers names the tiers that a folder does not pass, and the first difference on the most telling
 // one: a service that ran twice, another outcome, another way, another wording.
-func tiers(r *conformance.Result) (names, difference string) {
+func differingTiers(r *conformance.Result) (names, difference string) {
 	var failed []string
 	for _, t := range []struct {
 		passed      bool
@@ -121,9 +121,9 @@ func tiers(r *conformance.Result) (names, difference string) {
 	return strings.Join(failed, "+"), difference
 }
 
-func hunt(files []string, limit time.Duration, seeds uint64, clean bool) (catch, error) {
+func hunt(files []string, limit time.Duration, seeds uint64, clean bool) (huntResult, error) {
 	start := time.Now()
-	c := catch{}
+	c := huntResult{}
 	type prey struct {
 		scenario *scenarios.Scenario
 		subject  scenarios.Subject
@@ -162,7 +162,7 @@ func hunt(files []string, limit time.Duration, seeds uint64, clean bool) (catch,
 }
 
 // note keeps who is not content with a run.
-func (c *catch) note(verdicts []linearizability.Verdict) {
+func (c *huntResult) note(verdicts []linearizability.Verdict) {
 	var names []string
 	for _, v := range verdicts {
 		if v.Validity == linearizability.Valid {

@@ -67,7 +67,7 @@ func runNetns(ctx context.Context, o *options) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	h := &netnsHunter{options: o, builder: &builder{dir: dir}, clean: map[string]catch{}}
+	h := &netnsHunter{options: o, builder: &builder{dir: dir}, clean: map[string]huntResult{}}
 	missed := false
 	for _, m := range list {
 		outcome, err := h.one(ctx, m)
@@ -85,7 +85,7 @@ func runNetns(ctx context.Context, o *options) error {
 type netnsHunter struct {
 	*options
 	builder *builder
-	clean   map[string]catch // by hunt: the run without a bug
+	clean   map[string]huntResult // by hunt: the run without a bug
 }
 
 func (h *netnsHunter) one(ctx context.Context, m *mutant) (outcome string, err error) {
@@ -95,17 +95,17 @@ func (h *netnsHunter) one(ctx context.Context, m *mutant) (outcome string, err e
 	} else {
 		var bin string
 		if bin, err = h.builder.programs(ctx, m); err == nil {
-			r.Outcome, r.catch, err = h.hunt(ctx, m, bin)
+			r.Outcome, r.huntResult, err = h.hunt(ctx, m, bin)
 		}
 	}
 	if err != nil {
 		return "", err
 	}
-	(&hunter{options: h.options}).report(r, m)
+	(&hunter{options: h.options}).reportProgress(r, m)
 	return r.Outcome, nil
 }
 
-func (h *netnsHunter) hunt(ctx context.Context, m *mutant, bin string) (string, catch, error) {
+func (h *netnsHunter) hunt(ctx context.Context, m *mutant, bin string) (string, huntResult, error) {
 	for _, story := range m.Hunts {
 		c, err := h.run(ctx, bin, story)
 		if err != nil {
@@ -126,19 +126,19 @@ func (h *netnsHunter) hunt(ctx context.Context, m *mutant, bin string) (string, 
 		}
 		return "found", c, nil
 	}
-	return "missed", catch{Runs: uint64(len(m.Hunts))}, nil
+	return "missed", huntResult{Runs: uint64(len(m.Hunts))}, nil
 }
 
 // cleanRun runs a hunt without a bug, once for all bugs. What cannot be decided is run again.
-func (h *netnsHunter) cleanRun(ctx context.Context, story string) (catch, error) {
+func (h *netnsHunter) cleanRun(ctx context.Context, story string) (huntResult, error) {
 	if c, done := h.clean[story]; done {
 		return c, nil
 	}
 	bin, err := h.builder.programs(ctx, nil)
 	if err != nil {
-		return catch{}, err
+		return huntResult{}, err
 	}
-	var c catch
+	var c huntResult
 	for attempt := 1; attempt <= netnsAttempts; attempt++ {
 		if c, err = h.run(ctx, bin, story); err != nil || c.Checker == "" {
 			break
@@ -151,7 +151,7 @@ func (h *netnsHunter) cleanRun(ctx context.Context, story string) (catch, error)
 }
 
 // run runs a story on real nodes. Found says that it is wrong, a checker alone that it is undecided.
-func (h *netnsHunter) run(ctx context.Context, bin, story string) (catch, error) {
+func (h *netnsHunter) run(ctx context.Context, bin, story string) (huntResult, error) {
 	if file := filepath.Join(h.catalogue, netnsCatalogue, "hunts", story+".yaml"); exists(file) {
 		story = file
 	}
@@ -166,11 +166,11 @@ func (h *netnsHunter) run(ctx context.Context, bin, story string) (catch, error)
 	cmd.Stdout, cmd.Stderr = &out, &problems
 	err := cmd.Run()
 	if ctx.Err() != nil {
-		return catch{}, fmt.Errorf("running %s: it does not end: %w", story, context.Cause(ctx))
+		return huntResult{}, fmt.Errorf("running %s: it does not end: %w", story, context.Cause(ctx))
 	}
 	var ended *exec.ExitError
 	if err != nil && !errors.As(err, &ended) {
-		return catch{}, err
+		return huntResult{}, err
 	}
 	var line struct {
 		Verdict, Scenario string
@@ -178,10 +178,10 @@ func (h *netnsHunter) run(ctx context.Context, bin, story string) (catch, error)
 		Checks            []struct{ Checker, Verdict, Summary string }
 	}
 	if err := json.Unmarshal(out.Bytes(), &line); err != nil {
-		return catch{}, fmt.Errorf("reading what became of the run: %w: %s%s", err, out.Bytes(),
+		return huntResult{}, fmt.Errorf("reading what became of the run: %w: %s%s", err, out.Bytes(),
 			problems.Bytes())
 	}
-	c := catch{Found: line.Verdict == "invalid", Scenario: line.Scenario, Seed: line.Seed, Runs: 1,
+	c := huntResult{Found: line.Verdict == "invalid", Scenario: line.Scenario, Seed: line.Seed, Runs: 1,
 		Seconds: int(time.Since(start).Seconds()),
 		CPUSeconds: (cmd.ProcessState.UserTime() +
 			cmd.ProcessState.SystemTime()).Round(100 * time.Millisecond).Seconds()}

@@ -71,7 +71,7 @@ func TestWhatARunOnRealNodesSays(t *testing.T) {
 			says(planted, c.planted)
 			says(clean, c.clean)
 			h := &netnsHunter{options: &options{catalogue: dir}, builder: &builder{dir: dir},
-				clean: map[string]catch{}}
+				clean: map[string]huntResult{}}
 			c0, err := h.run(context.Background(), clean, "h")
 			require.NoError(t, err)
 			h.clean["h"] = c0

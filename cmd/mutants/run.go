@@ -37,7 +37,7 @@ type result struct {
 	Outcome string `json:"outcome"` // found, missed, slow, unclean, compiles
 	// Again is the command that shows the bug, where the program was kept.
 	Again string `json:"again,omitempty"`
-	catch
+	huntResult
 }
 
 func run(ctx context.Context, o *options) error {
@@ -57,7 +57,7 @@ func run(ctx context.Context, o *options) error {
 			return err
 		}
 	}
-	if err := h.all(ctx, mutants); err != nil {
+	if err := h.huntAll(ctx, mutants); err != nil {
 		return err
 	}
 	return h.netnsPart(ctx)
@@ -73,7 +73,7 @@ type hunter struct {
 	rows    []string // of the table
 }
 
-func (h *hunter) all(ctx context.Context, mutants []*mutant) error {
+func (h *hunter) huntAll(ctx context.Context, mutants []*mutant) error {
 	jobs := make(chan *mutant)
 	errs := make(chan error, h.workers)
 	for range h.workers {
@@ -81,7 +81,7 @@ func (h *hunter) all(ctx context.Context, mutants []*mutant) error {
 			var failed error
 			for m := range jobs {
 				if failed == nil {
-					failed = h.one(ctx, m)
+					failed = h.huntOne(ctx, m)
 				}
 			}
 			errs <- failed
@@ -108,15 +108,15 @@ func (h *hunter) all(ctx context.Context, mutants []*mutant) error {
 	return nil
 }
 
-func (h *hunter) one(ctx context.Context, m *mutant) error {
+func (h *hunter) huntOne(ctx context.Context, m *mutant) error {
 	if m.Slow > 0 && !h.slow && !h.check {
-		h.report(result{Name: m.Name, Outcome: "slow"}, m)
+		h.reportProgress(result{Name: m.Name, Outcome: "slow"}, m)
 		return nil
 	}
 	if h.check {
 		err := h.builder.compiles(ctx, m)
 		if err == nil {
-			h.report(result{Name: m.Name, Outcome: "compiles"}, m)
+			h.reportProgress(result{Name: m.Name, Outcome: "compiles"}, m)
 		}
 		return err
 	}
@@ -129,7 +129,7 @@ func (h *hunter) one(ctx context.Context, m *mutant) error {
 	if err != nil {
 		return fmt.Errorf("hunting %s: %w", m.Name, err)
 	}
-	r := result{Name: m.Name, Outcome: "found", catch: c}
+	r := result{Name: m.Name, Outcome: "found", huntResult: c}
 	if !c.Found {
 		r.Outcome = "missed"
 	} else {
@@ -138,20 +138,20 @@ func (h *hunter) one(ctx context.Context, m *mutant) error {
 			return fmt.Errorf("running the seeds of %s with the clean engine: %w", m.Name, err)
 		}
 		if again.Found {
-			r.Outcome, r.catch = "unclean", again
+			r.Outcome, r.huntResult = "unclean", again
 		}
 	}
 	if h.keep != "" && r.Outcome == "found" && r.Seed > 0 { // a scenario folder has no seed, and no page
-		if r.Again, err = h.keepProgram(ctx, m, &r.catch); err != nil {
+		if r.Again, err = h.keepProgram(ctx, m, &r.huntResult); err != nil {
 			return err
 		}
 	}
-	h.report(r, m)
+	h.reportProgress(r, m)
 	return nil
 }
 
 // keepProgram keeps the harness with a bug in it, and returns the command that shows what it does.
-func (h *hunter) keepProgram(ctx context.Context, m *mutant, c *catch) (string, error) {
+func (h *hunter) keepProgram(ctx context.Context, m *mutant, c *huntResult) (string, error) {
 	dir, err := h.builder.programs(ctx, m)
 	if err != nil {
 		return "", err
@@ -183,7 +183,7 @@ func exeSuffix() string {
 // hunt runs a hunter program; seeds > 0 is the clean engine's share, else as many as there is time
 // for are run.
 func (h *hunter) hunt(ctx context.Context, program string, m *mutant, limit time.Duration,
-	seeds uint64) (catch, error) {
+	seeds uint64) (huntResult, error) {
 	args := []string{huntCommand, "--for", limit.String()}
 	if seeds > 0 {
 		args = append(args, "--clean", "--seeds", strconv.FormatUint(seeds, 10))
@@ -199,18 +199,18 @@ func (h *hunter) hunt(ctx context.Context, program string, m *mutant, limit time
 	var out, problems bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &problems
 	if err := cmd.Run(); err != nil {
-		return catch{}, fmt.Errorf("%w: %s", err, problems.Bytes())
+		return huntResult{}, fmt.Errorf("%w: %s", err, problems.Bytes())
 	}
-	var c catch
+	var c huntResult
 	if err := json.Unmarshal(out.Bytes(), &c); err != nil {
-		return catch{}, fmt.Errorf("reading what the hunter brings home: %w", err)
+		return huntResult{}, fmt.Errorf("reading what the hunter brings home: %w", err)
 	}
 	c.CPUSeconds = (cmd.ProcessState.UserTime() +
 		cmd.ProcessState.SystemTime()).Round(100 * time.Millisecond).Seconds()
 	return c, nil
 }
 
-func (h *hunter) report(r result, m *mutant) {
+func (h *hunter) reportProgress(r result, m *mutant) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if r.Outcome == "missed" || r.Outcome == "unclean" {

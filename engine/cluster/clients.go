@@ -29,8 +29,8 @@ func (cs *clients) remove(name string) {
 	cs.list = slices.DeleteFunc(cs.list, func(c *client) bool { return c.name == name })
 }
 
-// hello adds a client, or greets one that has restarted.
-func (p *Process) hello(name string) {
+// addClient adds a client, or greets one that has restarted.
+func (p *Process) addClient(name string) {
 	c := p.clients.find(name)
 	if c == nil {
 		if len(p.clients.list) >= MaxClients {
@@ -40,11 +40,11 @@ func (p *Process) hello(name string) {
 		c = &client{name: name}
 		p.clients.list = append(p.clients.list, c)
 	}
-	p.greet(c)
+	p.sendConfiguration(c)
 }
 
-// greet sends a client the present configuration and quorum.
-func (p *Process) greet(c *client) {
+// sendConfiguration sends a client the present configuration and quorum.
+func (p *Process) sendConfiguration(c *client) {
 	c.behind = false
 	if !p.hasConfig {
 		return
@@ -98,7 +98,7 @@ func (p *Process) toSender(name string, message []byte) {
 func (p *Process) greetBehind() {
 	for _, c := range p.clients.list {
 		if c.behind {
-			p.greet(c)
+			p.sendConfiguration(c)
 		}
 	}
 }

@@ -97,13 +97,13 @@ func (p *Process) Step(ev env.Event) {
 	case env.LocalDown:
 		p.clients.remove(ev.Process)
 	case env.TimerFired:
-		p.fired(ev.ID)
+		p.onTimer(ev.ID)
 	case env.Invoked:
-		p.invoked(ev)
+		p.onOperation(ev)
 	}
 }
 
-func (p *Process) fired(id env.TimerID) {
+func (p *Process) onTimer(id env.TimerID) {
 	switch {
 	case id == timerReform:
 		p.reformWaits = false
@@ -115,7 +115,7 @@ func (p *Process) fired(id env.TimerID) {
 	}
 }
 
-func (p *Process) invoked(ev env.Invoked) {
+func (p *Process) onOperation(ev env.Invoked) {
 	if string(ev.Input) == OpLeave {
 		p.node.Leave()
 		p.env.Complete(ev.Op, []byte(OpDone))
@@ -135,7 +135,7 @@ func (p *Process) onLocal(ev env.LocalMessage) {
 	}
 	switch m := m.(type) {
 	case cpg.Hello:
-		p.hello(ev.From)
+		p.addClient(ev.From)
 	case cpg.Multicast:
 		p.multicast(ev.From, m)
 	case cpg.Reform:

@@ -83,11 +83,11 @@ func (x *exchange) Deliver(id ring.ID, from ring.NodeID, payload []byte) {
 	}
 	switch payload[0] {
 	case exchangeInfo:
-		if x.info(from, payload[1:]) {
+		if x.onInfo(from, payload[1:]) {
 			x.host.Multicast([]byte{exchangeBarrier})
 		}
 	case exchangeBarrier:
-		if x.barrier(from) {
+		if x.onBarrier(from) {
 			x.finish()
 		}
 	}
@@ -114,8 +114,8 @@ func (x *exchange) begin(c totem.Configuration) {
 	x.infos, x.barriers = nil, nil
 }
 
-// info takes a member's info and reports whether it was the last one.
-func (x *exchange) info(from ring.NodeID, data []byte) bool {
+// onInfo takes a member's info and reports whether it was the last one.
+func (x *exchange) onInfo(from ring.NodeID, data []byte) bool {
 	at, there := slices.BinarySearchFunc(x.infos, from, func(i NodeInfo, id ring.NodeID) int {
 		return int(int64(i.Node) - int64(id))
 	})
@@ -126,8 +126,8 @@ func (x *exchange) info(from ring.NodeID, data []byte) bool {
 	return len(x.infos) == len(x.config.Members)
 }
 
-// barrier takes a member's barrier and reports whether it was the last one.
-func (x *exchange) barrier(from ring.NodeID) bool {
+// onBarrier takes a member's barrier and reports whether it was the last one.
+func (x *exchange) onBarrier(from ring.NodeID) bool {
 	if !x.running || slices.Contains(x.barriers, from) || !slices.Contains(x.config.Members, from) {
 		return false
 	}

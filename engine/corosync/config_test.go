@@ -170,10 +170,10 @@ func TestNearest(t *testing.T) {
 		"confg_verison": "config_version", "intreface": "", "fail_to_recv_const": "", "xyz": "",
 		"token_retransmits_before_loss": "",
 	} {
-		require.Equal(t, want, nearest(name, known), name)
+		require.Equal(t, want, nearestKey(name, known), name)
 	}
-	require.Equal(t, 1, distance("ab", "ba"))
-	require.Equal(t, 2, distance("token", "tkn"))
+	require.Equal(t, 1, editDistance("ab", "ba"))
+	require.Equal(t, 2, editDistance("token", "tkn"))
 }
 
 func TestCreate(t *testing.T) {

@@ -17,7 +17,7 @@ func nodeID(n uint64) ring.NodeID { return ring.NodeID(n) }
 func Parse(name string, data []byte) (*Config, Warnings, error) {
 	f := &findings{file: name}
 	c := &Config{File: name}
-	entries := scan(f, data)
+	entries := scanLines(f, data)
 	broken := f.failed()
 	d := &decoder{findings: f}
 	d.file(c, entries)
@@ -116,7 +116,7 @@ func (d *decoder) topSection(c *Config, e Entry) {
 		decode(d, e, "logging", &c.Logging, &c.Logging.source, &c.Logging.Extra, loggingKeys,
 			part{name: "logger_subsys"}, part{name: "logging_daemon"})
 	default:
-		if !slices.Contains(keptSections, e.Name) && !d.strange(e, "", topSections) {
+		if !slices.Contains(keptSections, e.Name) && !d.reportUnknown(e, "", topSections) {
 			return
 		}
 		c.Extra = append(c.Extra, e)
@@ -187,13 +187,13 @@ func decode[S any](d *decoder, e Entry, path string, s *S, src *source, extra *[
 		i := slices.IndexFunc(keys, func(known key[S]) bool { return known.name == k.Name })
 		switch {
 		case i < 0:
-			if d.strange(k, path, keyNames(keys)) {
-				keep(extra, k)
+			if d.reportUnknown(k, path, keyNames(keys)) {
+				keepUntyped(extra, k)
 			}
 		case keys[i].ignored != "":
 			d.warn(k.line, "delete it when convenient", "%s.%s has no effect: %s", path, k.Name,
 				keys[i].ignored)
-			keep(extra, k)
+			keepUntyped(extra, k)
 		default:
 			if what, remedy := keys[i].read(s, k.Value); what != "" {
 				d.fail(k.line, remedy, "%s.%s: %q %s", path, k.Name, k.Value, what)
@@ -213,19 +213,19 @@ func (d *decoder) subsection(e Entry, path string, extra *[]Entry, parts []part)
 	for j, p := range parts {
 		names[j] = p.name
 	}
-	if i >= 0 || d.strange(e, path, names) {
+	if i >= 0 || d.reportUnknown(e, path, names) {
 		*extra = append(*extra, e)
 	}
 }
 
-// keep stores an entry without a typed field. A key given twice counts once, as in Corosync.
-func keep(extra *[]Entry, e Entry) {
+// keepUntyped stores an entry without a typed field. A key given twice counts once, as in Corosync.
+func keepUntyped(extra *[]Entry, e Entry) {
 	same := func(o Entry) bool { return !o.Section && o.Name == e.Name }
 	*extra = append(slices.DeleteFunc(*extra, same), e)
 }
 
-// strange reports an unknown entry, and returns whether to keep it. path is "" at the top level.
-func (d *decoder) strange(e Entry, path string, known []string) bool {
+// reportUnknown reports an unknown entry, and returns whether to keep it. path is "" at the top level.
+func (d *decoder) reportUnknown(e Entry, path string, known []string) bool {
 	what, where := "key", path
 	if e.Section {
 		what = "section"
@@ -237,7 +237,7 @@ func (d *decoder) strange(e Entry, path string, known []string) bool {
 	if slices.Contains(topSections, e.Name) {
 		home = "the top level of the file"
 	}
-	if near := nearest(e.Name, known); near != "" {
+	if near := nearestKey(e.Name, known); near != "" {
 		d.lostSection = d.lostSection || e.Section
 		d.fail(e.line, fmt.Sprintf("did you mean %q?", near), "%s has no %s %q", where, what, e.Name)
 		return false

@@ -64,8 +64,8 @@ func version[S any](name string, ptr func(*S) *Opt[uint64]) key[S] {
 	}
 }
 
-// toggle is a key with 0 or 1.
-func toggle[S any](name string, ptr func(*S) *Opt[bool]) key[S] {
+// boolKey is a key with 0 or 1.
+func boolKey[S any](name string, ptr func(*S) *Opt[bool]) key[S] {
 	return key[S]{
 		name: name,
 		read: func(s *S, value string) (string, string) {
@@ -86,14 +86,14 @@ func toggle[S any](name string, ptr func(*S) *Opt[bool]) key[S] {
 	}
 }
 
-// word is a key with one of a few words, or any text if no words are given.
-func word[S any](name string, ptr func(*S) *string, allowed ...string) key[S] {
+// enumKey is a key with one of a few words, or any text if no words are given.
+func enumKey[S any](name string, ptr func(*S) *string, allowed ...string) key[S] {
 	return key[S]{
 		name: name,
 		read: func(s *S, value string) (string, string) {
 			if len(allowed) > 0 && !slices.Contains(allowed, value) {
 				what := "is not one of the possible values"
-				if near := nearest(strings.ToLower(value), allowed); near != "" {
+				if near := nearestKey(strings.ToLower(value), allowed); near != "" {
 					return what, fmt.Sprintf("write \"%s: %s\"", name, near)
 				}
 				return what, "write one of: " + strings.Join(allowed, ", ")
@@ -134,20 +134,20 @@ func parseNumber(value string, lo, hi uint64) (n uint64, what string) {
 // maxTypoDistance is how many single-character mistakes still count as a misspelt key.
 const maxTypoDistance = 2
 
-// nearest returns the candidate that name is most likely a misspelling of; "" if none is near.
-func nearest(name string, candidates []string) string {
+// nearestKey returns the candidate that name is most likely a misspelling of; "" if none is near.
+func nearestKey(name string, candidates []string) string {
 	best, bestDistance := "", maxTypoDistance+1
 	for _, c := range candidates {
-		if d := distance(strings.ToLower(name), c); d < bestDistance && d*3 <= len(c) {
+		if d := editDistance(strings.ToLower(name), c); d < bestDistance && d*3 <= len(c) {
 			best, bestDistance = c, d
 		}
 	}
 	return best
 }
 
-// distance counts the insertions, deletions, replacements and swaps of neighbours between a and b
+// editDistance counts the insertions, deletions, replacements and swaps of neighbours between a and b
 // (optimal string alignment distance).
-func distance(a, b string) int {
+func editDistance(a, b string) int {
 	if len(a)-len(b) > maxTypoDistance || len(b)-len(a) > maxTypoDistance {
 		return maxTypoDistance + 1
 	}

@@ -13,20 +13,20 @@ const anyNumber = 1<<32 - 1
 
 var totemKeys = slices.Concat([]key[Totem]{
 	number("version", 0, anyNumber, func(t *Totem) optNum { return &t.Version }, "2"),
-	word("cluster_name", func(t *Totem) *string { return &t.ClusterName }),
+	enumKey("cluster_name", func(t *Totem) *string { return &t.ClusterName }),
 	version("config_version", func(t *Totem) *Opt[uint64] { return &t.ConfigVersion }),
-	word("transport", func(t *Totem) *string { return &t.Transport }, "knet", "udpu", "udp"),
-	word("ip_version", func(t *Totem) *string { return &t.IPVersion },
+	enumKey("transport", func(t *Totem) *string { return &t.Transport }, "knet", "udpu", "udp"),
+	enumKey("ip_version", func(t *Totem) *string { return &t.IPVersion },
 		"ipv4", "ipv6", "ipv4-6", "ipv6-4"),
-	word("link_mode", func(t *Totem) *string { return &t.LinkMode }, "passive", "active", "rr"),
-	word("secauth", func(t *Totem) *string { return &t.SecAuth }, "on", "off"),
-	word("crypto_model", func(t *Totem) *string { return &t.CryptoModel }, "nss", "openssl", "gcrypt"),
-	word("crypto_cipher", func(t *Totem) *string { return &t.CryptoCipher },
+	enumKey("link_mode", func(t *Totem) *string { return &t.LinkMode }, "passive", "active", "rr"),
+	enumKey("secauth", func(t *Totem) *string { return &t.SecAuth }, "on", "off"),
+	enumKey("crypto_model", func(t *Totem) *string { return &t.CryptoModel }, "nss", "openssl", "gcrypt"),
+	enumKey("crypto_cipher", func(t *Totem) *string { return &t.CryptoCipher },
 		"none", "aes256", "aes192", "aes128", "3des"),
-	word("crypto_hash", func(t *Totem) *string { return &t.CryptoHash },
+	enumKey("crypto_hash", func(t *Totem) *string { return &t.CryptoHash },
 		"none", "md5", "sha1", "sha256", "sha384", "sha512"),
-	word("keyfile", func(t *Totem) *string { return &t.KeyFile }),
-	word("key", func(t *Totem) *string { return &t.Key }),
+	enumKey("keyfile", func(t *Totem) *string { return &t.KeyFile }),
+	enumKey("key", func(t *Totem) *string { return &t.Key }),
 	millis("token", func(t *Totem) optNum { return &t.TokenMs }, "3000"),
 	millis("token_coefficient", func(t *Totem) optNum { return &t.TokenCoefficientMs }, "650"),
 	number("token_warning", 0, 100, func(t *Totem) optNum { return &t.TokenWarningPct }, "75"),
@@ -48,9 +48,9 @@ var totemKeys = slices.Concat([]key[Totem]{
 	number("heartbeat_failures_allowed", 0, 1000,
 		func(t *Totem) optNum { return &t.HeartbeatFailures }, "0"),
 	millis("max_network_delay", func(t *Totem) optNum { return &t.MaxNetworkDelayMs }, "50"),
-	word("cancel_token_hold_on_retransmit", func(t *Totem) *string { return &t.CancelHoldOnRetrans },
+	enumKey("cancel_token_hold_on_retransmit", func(t *Totem) *string { return &t.CancelHoldOnRetrans },
 		"yes", "no"),
-	word("block_unlisted_ips", func(t *Totem) *string { return &t.BlockUnlistedIPs }, "yes", "no"),
+	enumKey("block_unlisted_ips", func(t *Totem) *string { return &t.BlockUnlistedIPs }, "yes", "no"),
 	number("netmtu", 0, 65536, func(t *Totem) optNum { return &t.NetMTU }, "1500"),
 	number("knet_mtu", 0, 65536, func(t *Totem) optNum { return &t.KnetMTU }, "0"),
 	number("knet_pmtud_interval", 0, 86400, func(t *Totem) optNum { return &t.KnetPMTUDSeconds }, "30"),
@@ -70,12 +70,12 @@ var totemKeys = slices.Concat([]key[Totem]{
 
 var interfaceKeys = []key[Interface]{
 	number("linknumber", 0, anyNumber, func(i *Interface) optNum { return &i.LinkNumber }, "0"),
-	word("bindnetaddr", func(i *Interface) *string { return &i.BindNetAddr }),
-	word("broadcast", func(i *Interface) *string { return &i.Broadcast }, "yes", "no"),
-	word("mcastaddr", func(i *Interface) *string { return &i.McastAddr }),
+	enumKey("bindnetaddr", func(i *Interface) *string { return &i.BindNetAddr }),
+	enumKey("broadcast", func(i *Interface) *string { return &i.Broadcast }, "yes", "no"),
+	enumKey("mcastaddr", func(i *Interface) *string { return &i.McastAddr }),
 	number("mcastport", 1, 65535, func(i *Interface) optNum { return &i.McastPort }, "5405"),
 	number("ttl", 0, 255, func(i *Interface) optNum { return &i.TTL }, "1"),
-	word("knet_transport", func(i *Interface) *string { return &i.KnetTransport }, "udp", "sctp"),
+	enumKey("knet_transport", func(i *Interface) *string { return &i.KnetTransport }, "udp", "sctp"),
 	number("knet_link_priority", 0, 255, func(i *Interface) optNum { return &i.LinkPriority }, "1"),
 	millis("knet_ping_interval", func(i *Interface) optNum { return &i.PingIntervalMs }, "750"),
 	millis("knet_ping_timeout", func(i *Interface) optNum { return &i.PingTimeoutMs }, "1500"),
@@ -84,62 +84,62 @@ var interfaceKeys = []key[Interface]{
 }
 
 var nodeKeys = slices.Concat([]key[Node]{
-	word("name", func(n *Node) *string { return &n.Name }),
+	enumKey("name", func(n *Node) *string { return &n.Name }),
 	number("quorum_votes", 0, MaxVotes, func(n *Node) optNum { return &n.QuorumVotes }, "1"),
 	nodeIDKey,
 }, addressKeys())
 
 var quorumKeys = slices.Concat([]key[Quorum]{
-	word("provider", func(q *Quorum) *string { return &q.Provider }),
+	enumKey("provider", func(q *Quorum) *string { return &q.Provider }),
 	number("expected_votes", 0, MaxNodes*MaxVotes,
 		func(q *Quorum) optNum { return &q.ExpectedVotes }, "3"),
-	toggle("two_node", func(q *Quorum) *Opt[bool] { return &q.TwoNode }),
-	toggle("wait_for_all", func(q *Quorum) *Opt[bool] { return &q.WaitForAll }),
-	toggle("last_man_standing", func(q *Quorum) *Opt[bool] { return &q.LastManStanding }),
+	boolKey("two_node", func(q *Quorum) *Opt[bool] { return &q.TwoNode }),
+	boolKey("wait_for_all", func(q *Quorum) *Opt[bool] { return &q.WaitForAll }),
+	boolKey("last_man_standing", func(q *Quorum) *Opt[bool] { return &q.LastManStanding }),
 	millis("last_man_standing_window", func(q *Quorum) optNum { return &q.LMSWindowMs }, "10000"),
-	toggle("auto_tie_breaker", func(q *Quorum) *Opt[bool] { return &q.AutoTieBreaker }),
-	word("auto_tie_breaker_node", func(q *Quorum) *string { return &q.AutoTieBreakerNode }),
-	toggle("allow_downscale", func(q *Quorum) *Opt[bool] { return &q.AllowDownscale }),
-	toggle("expected_votes_tracking", func(q *Quorum) *Opt[bool] { return &q.ExpectedVotesTracking }),
+	boolKey("auto_tie_breaker", func(q *Quorum) *Opt[bool] { return &q.AutoTieBreaker }),
+	enumKey("auto_tie_breaker_node", func(q *Quorum) *string { return &q.AutoTieBreakerNode }),
+	boolKey("allow_downscale", func(q *Quorum) *Opt[bool] { return &q.AllowDownscale }),
+	boolKey("expected_votes_tracking", func(q *Quorum) *Opt[bool] { return &q.ExpectedVotesTracking }),
 },
 	ignored[Quorum]("votes come from the nodelist", "votes"),
 	ignored[Quorum]("Corosync no longer uses it", "leaving_timeout", "disallow_lost"),
 )
 
 var deviceKeys = []key[Device]{
-	word("model", func(d *Device) *string { return &d.Model }, "net"),
+	enumKey("model", func(d *Device) *string { return &d.Model }, "net"),
 	number("votes", 0, MaxVotes, func(d *Device) optNum { return &d.VoteCount }, "1"),
 	millis("timeout", func(d *Device) optNum { return &d.TimeoutMs }, "10000"),
 	millis("sync_timeout", func(d *Device) optNum { return &d.SyncTimeoutMs }, "30000"),
-	toggle("master_wins", func(d *Device) *Opt[bool] { return &d.MasterWins }),
+	boolKey("master_wins", func(d *Device) *Opt[bool] { return &d.MasterWins }),
 }
 
 var deviceNetKeys = []key[DeviceNet]{
-	word("host", func(d *DeviceNet) *string { return &d.Host }),
+	enumKey("host", func(d *DeviceNet) *string { return &d.Host }),
 	number("port", 1, 65535, func(d *DeviceNet) optNum { return &d.Port }, "5403"),
-	word("algorithm", func(d *DeviceNet) *string { return &d.Algorithm },
+	enumKey("algorithm", func(d *DeviceNet) *string { return &d.Algorithm },
 		"ffsplit", "lms", "2nodelms", "test"),
-	word("tie_breaker", func(d *DeviceNet) *string { return &d.TieBreaker }),
-	word("tls", func(d *DeviceNet) *string { return &d.TLS }, "on", "off", "required"),
+	enumKey("tie_breaker", func(d *DeviceNet) *string { return &d.TieBreaker }),
+	enumKey("tls", func(d *DeviceNet) *string { return &d.TLS }, "on", "off", "required"),
 	millis("connect_timeout", func(d *DeviceNet) optNum { return &d.ConnectTimeoutMs }, "8000"),
 	number("force_ip_version", 0, 6, func(d *DeviceNet) optNum { return &d.ForceIPVersion }, "0"),
-	word("keep_active_partition_tie_breaker", func(d *DeviceNet) *string { return &d.KeepActive },
+	enumKey("keep_active_partition_tie_breaker", func(d *DeviceNet) *string { return &d.KeepActive },
 		"on", "off"),
 }
 
 var loggingKeys = []key[Logging]{
-	word("debug", func(l *Logging) *string { return &l.Debug }, "on", "off", "trace"),
-	word("timestamp", func(l *Logging) *string { return &l.Timestamp }, "on", "off", "hires"),
-	word("fileline", func(l *Logging) *string { return &l.FileLine }, "on", "off"),
-	word("function_name", func(l *Logging) *string { return &l.FunctionName }, "on", "off"),
-	word("blackbox", func(l *Logging) *string { return &l.Blackbox }, "on", "off"),
-	word("to_stderr", func(l *Logging) *string { return &l.ToStderr }, "yes", "no", "on", "off"),
-	word("to_logfile", func(l *Logging) *string { return &l.ToLogfile }, "yes", "no", "on", "off"),
-	word("to_syslog", func(l *Logging) *string { return &l.ToSyslog }, "yes", "no", "on", "off"),
-	word("logfile", func(l *Logging) *string { return &l.Logfile }),
-	word("logfile_priority", func(l *Logging) *string { return &l.LogfilePrio }, priorities...),
-	word("syslog_facility", func(l *Logging) *string { return &l.SyslogFacility }),
-	word("syslog_priority", func(l *Logging) *string { return &l.SyslogPrio }, priorities...),
+	enumKey("debug", func(l *Logging) *string { return &l.Debug }, "on", "off", "trace"),
+	enumKey("timestamp", func(l *Logging) *string { return &l.Timestamp }, "on", "off", "hires"),
+	enumKey("fileline", func(l *Logging) *string { return &l.FileLine }, "on", "off"),
+	enumKey("function_name", func(l *Logging) *string { return &l.FunctionName }, "on", "off"),
+	enumKey("blackbox", func(l *Logging) *string { return &l.Blackbox }, "on", "off"),
+	enumKey("to_stderr", func(l *Logging) *string { return &l.ToStderr }, "yes", "no", "on", "off"),
+	enumKey("to_logfile", func(l *Logging) *string { return &l.ToLogfile }, "yes", "no", "on", "off"),
+	enumKey("to_syslog", func(l *Logging) *string { return &l.ToSyslog }, "yes", "no", "on", "off"),
+	enumKey("logfile", func(l *Logging) *string { return &l.Logfile }),
+	enumKey("logfile_priority", func(l *Logging) *string { return &l.LogfilePrio }, priorities...),
+	enumKey("syslog_facility", func(l *Logging) *string { return &l.SyslogFacility }),
+	enumKey("syslog_priority", func(l *Logging) *string { return &l.SyslogPrio }, priorities...),
 }
 
 var priorities = []string{"alert", "crit", "debug", "emerg", "err", "info", "notice", "warning"}
@@ -162,7 +162,7 @@ var nodeIDKey = key[Node]{
 func addressKeys() []key[Node] {
 	keys := make([]key[Node], MaxLinks)
 	for link := range keys {
-		keys[link] = word(ringKey(link), func(n *Node) *string { return &n.Addrs[link] })
+		keys[link] = enumKey(ringKey(link), func(n *Node) *string { return &n.Addrs[link] })
 	}
 	return keys
 }

@@ -32,7 +32,7 @@ type scanner struct {
 	next  int
 }
 
-func scan(f *findings, data []byte) []Entry {
+func scanLines(f *findings, data []byte) []Entry {
 	if len(data) > maxFileBytes {
 		f.fail(0, "check that this is the right file", "the file has %d bytes, more than %d",
 			len(data), maxFileBytes)

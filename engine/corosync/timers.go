@@ -104,7 +104,7 @@ func Derive(c *Config) (Timers, error) {
 	t := c.derive()
 	if short := t.below(minTimeout); len(short) > 0 {
 		return Timers{}, fmt.Errorf("deriving timers from %s: totem.%s is %v, %w of %v; %s",
-			c.File, short[0].key, short[0].value, ErrTooShort, minTimeout, short[0].remedy())
+			c.File, short[0].key, short[0].value, ErrTooShort, minTimeout, short[0].remedyFor())
 	}
 	return t, nil
 }
@@ -216,8 +216,8 @@ type timer struct {
 	scaled *time.Duration
 }
 
-// remedy is what to do when the timer is too short.
-func (b timer) remedy() string {
+// remedyFor is what to do when the timer is too short.
+func (b timer) remedyFor() string {
 	if b.paces {
 		return "raise it"
 	}

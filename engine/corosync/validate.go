@@ -140,7 +140,7 @@ func (c *Config) validateTimers(f *findings) {
 		if b.key != "token" && timers.Token < minTimeout && !t.has(b.key) {
 			continue // follows from the token timeout, which was reported
 		}
-		f.fail(line(b.key, "token"), b.remedy(), "totem.%s is %d ms, less than the minimum of %d ms",
+		f.fail(line(b.key, "token"), b.remedyFor(), "totem.%s is %d ms, less than the minimum of %d ms",
 			b.key, b.value.Milliseconds(), minTimeout.Milliseconds())
 	}
 	switch {

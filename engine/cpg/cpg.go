@@ -134,10 +134,10 @@ func Encode(m Message) []byte {
 		b = le.AppendUint32(le.AppendUint64(b, m.Seq), uint32(m.From))
 		return append(b, m.Payload...)
 	case Config:
-		b := appendRing([]byte{tagConfig, byte(m.Kind), flag(m.Greeting)}, m.Ring)
+		b := appendRing([]byte{tagConfig, byte(m.Kind), flagByte(m.Greeting)}, m.Ring)
 		return appendNodes(appendNodes(appendNodes(b, m.Members), m.Joined), m.Left)
 	case Quorum:
-		b := appendRing([]byte{tagQuorum, flag(m.Quorate)}, m.Ring)
+		b := appendRing([]byte{tagQuorum, flagByte(m.Quorate)}, m.Ring)
 		b = le.AppendUint32(le.AppendUint32(b, m.Votes), m.Expected)
 		return le.AppendUint32(b, m.QuorumVotes)
 	default:
@@ -145,7 +145,7 @@ func Encode(m Message) []byte {
 	}
 }
 
-func flag(on bool) byte {
+func flagByte(on bool) byte {
 	if on {
 		return 1
 	}

@@ -20,17 +20,17 @@ func Decode(data []byte) (Message, error) {
 	case tagReform:
 		m = Reform{}
 	case tagMulticast:
-		m = Multicast{Guarantee: Guarantee(d.enum(2)), Cookie: d.u64(), Payload: d.all()}
+		m = Multicast{Guarantee: Guarantee(d.takeEnum(2)), Cookie: d.u64(), Payload: d.takeRest()}
 	case tagBusy:
 		m = Busy{Cookie: d.u64()}
 	case tagDeliver:
-		m = Deliver{Ring: d.ring(), Seq: d.u64(), From: d.node(), Payload: d.all()}
+		m = Deliver{Ring: d.ring(), Seq: d.u64(), From: d.node(), Payload: d.takeRest()}
 	case tagConfig:
-		kind, greeting := Kind(d.enum(2)), d.enum(2) == 1
+		kind, greeting := Kind(d.takeEnum(2)), d.takeEnum(2) == 1
 		m = Config{Kind: kind, Greeting: greeting, Ring: d.ring(),
 			Members: d.nodes(), Joined: d.nodes(), Left: d.nodes()}
 	case tagQuorum:
-		quorate := d.enum(2) == 1
+		quorate := d.takeEnum(2) == 1
 		m = Quorum{Quorate: quorate, Ring: d.ring(), Votes: d.u32(), Expected: d.u32(), QuorumVotes: d.u32()}
 	default:
 		return nil, fmt.Errorf("%w: unknown type %d", ErrMalformed, data[0])
@@ -47,7 +47,7 @@ type decoder struct {
 	bad  bool
 }
 
-func (d *decoder) take(n int) []byte {
+func (d *decoder) takeBytes(n int) []byte {
 	if d.bad || len(d.rest) < n {
 		d.bad = true
 		return make([]byte, n)
@@ -57,10 +57,10 @@ func (d *decoder) take(n int) []byte {
 	return b
 }
 
-func (d *decoder) all() []byte { return d.take(len(d.rest)) }
+func (d *decoder) takeRest() []byte { return d.takeBytes(len(d.rest)) }
 
-func (d *decoder) enum(limit byte) byte {
-	v := d.take(1)[0]
+func (d *decoder) takeEnum(limit byte) byte {
+	v := d.takeBytes(1)[0]
 	if v >= limit {
 		d.bad = true
 		return 0
@@ -68,13 +68,13 @@ func (d *decoder) enum(limit byte) byte {
 	return v
 }
 
-func (d *decoder) u32() uint32       { return binary.LittleEndian.Uint32(d.take(4)) }
-func (d *decoder) u64() uint64       { return binary.LittleEndian.Uint64(d.take(8)) }
+func (d *decoder) u32() uint32       { return binary.LittleEndian.Uint32(d.takeBytes(4)) }
+func (d *decoder) u64() uint64       { return binary.LittleEndian.Uint64(d.takeBytes(8)) }
 func (d *decoder) node() ring.NodeID { return ring.NodeID(d.u32()) }
 func (d *decoder) ring() ring.ID     { return ring.ID{Seq: d.u64(), Rep: d.node()} }
 
 func (d *decoder) nodes() []ring.NodeID {
-	n := int(binary.LittleEndian.Uint16(d.take(2)))
+	n := int(binary.LittleEndian.Uint16(d.takeBytes(2)))
 	if n > ring.MaxNodes {
 		d.bad = true
 	}

@@ -24,8 +24,8 @@ const (
 	codeOff  = 2 // for status: the power is off
 )
 
-// judge returns what the end of an agent means. Only defined exit codes have a meaning.
-func judge(op operation, r env.CallResult) (off bool, err error) {
+// interpretResult returns what the end of an agent means. Only defined exit codes have a meaning.
+func interpretResult(op operation, r env.CommandResult) (off bool, err error) {
 	switch {
 	case r.Err != nil:
 		return false, fmt.Errorf("%w: %w", errUnknownEnd, r.Err)
@@ -62,21 +62,21 @@ func lastLine(output []byte) string {
 // call returns how the agent of a part is called. Arguments go to its standard input, one per line, so
 // that no list of processes shows passwords. Arguments of one letter exist only on the command line; if
 // there is any, all arguments go there.
-func (p *Part) call(op operation, node string, limit time.Duration) env.Call {
+func (p *Part) call(op operation, node string, limit time.Duration) env.Command {
 	letters := false
 	for _, a := range p.Args {
 		letters = letters || len(a.Key) == 1
 	}
-	c := env.Call{Command: []string{p.Agent}, Limit: limit}
+	c := env.Command{Args: []string{p.Agent}, Limit: limit}
 	if letters {
 		for _, a := range p.Args {
 			if len(a.Key) == 1 {
-				c.Command = append(c.Command, "-"+a.Key, a.Value)
+				c.Args = append(c.Args, "-"+a.Key, a.Value)
 			} else {
-				c.Command = append(c.Command, "--"+a.Key+"="+a.Value)
+				c.Args = append(c.Args, "--"+a.Key+"="+a.Value)
 			}
 		}
-		c.Command = append(c.Command, "--action="+string(op))
+		c.Args = append(c.Args, "--action="+string(op))
 		return c
 	}
 	var in strings.Builder

@@ -109,7 +109,7 @@ type Options struct {
 type Fencer struct {
 	env    env.Env
 	tasks  *env.Tasks
-	calls  env.Calls
+	calls  env.CommandRunner
 	opts   Options
 	jobs   map[string]*job  // running, or the last one, by node
 	proofs map[string]Proof // the newest, by node
@@ -121,8 +121,8 @@ func New(e env.Env, tasks *env.Tasks, o Options) *Fencer {
 		o.Scale = func(d time.Duration) time.Duration { return d }
 	}
 	f := &Fencer{env: e, tasks: tasks, opts: o, jobs: map[string]*job{}, proofs: map[string]Proof{}}
-	if host, ok := e.(env.CallHost); ok {
-		f.calls = host.Calls()
+	if host, ok := e.(env.CommandHost); ok {
+		f.calls = host.Commands()
 	}
 	return f
 }

@@ -19,11 +19,11 @@ func FuzzJudge(f *testing.F) {
 	f.Add("off", 2, false, []byte("a\x00b\xff\nFailed: Unable to connect\r\n"))
 	f.Add("reboot", 0, true, []byte("x"))
 	f.Fuzz(func(t *testing.T, op string, code int, forced bool, output []byte) {
-		r := env.CallResult{Code: code, Output: output}
+		r := env.CommandResult{Code: code, Output: output}
 		if forced {
-			r.Err = env.ErrCallTimeout
+			r.Err = env.ErrCommandTimeout
 		}
-		off, err := judge(operation(op), r)
+		off, err := interpretResult(operation(op), r)
 		require.Equal(t, !forced && code == codeOff && operation(op) == opStatus, off)
 		require.Equal(t, !forced && (code == codeDone || off), err == nil)
 		if err != nil {
@@ -57,8 +57,8 @@ func FuzzPlan(f *testing.F) {
 					require.NotContains(t, []string{keyAction, keyActionO, keyTimeout, keyAttempts}, a.Key)
 				}
 				c := p.call(opOff, node, time.Second)
-				require.Equal(t, p.Agent, c.Command[0])
-				require.True(t, len(c.Input) == 0 || len(c.Command) == 1)
+				require.Equal(t, p.Agent, c.Args[0])
+				require.True(t, len(c.Input) == 0 || len(c.Args) == 1)
 			}
 		}
 	})

@@ -37,8 +37,8 @@ func sortedNodes(jobs map[string]*job) []string { return slices.Sorted(maps.Keys
 // run tries the devices one after the other until one of them confirms.
 func (j *job) run(t *env.Task) {
 	e := j.fencer.env
-	e.Emit(Started{Node: j.Node, Version: j.Version, Devices: names(j.Devices)})
-	e.Log().Info(fmt.Sprintf("fencing node '%s' with %s", j.Node, strings.Join(names(j.Devices), ", ")))
+	e.Emit(Started{Node: j.Node, Version: j.Version, Devices: deviceNames(j.Devices)})
+	e.Log().Info(fmt.Sprintf("fencing node '%s' with %s", j.Node, strings.Join(deviceNames(j.Devices), ", ")))
 	j.progress = "under way"
 	var confirmed *Device
 	err := errors.New("no device")
@@ -130,10 +130,10 @@ func (j *job) tryDevice(t *env.Task, d *Device) error {
 // attempt tries a device once. If it returns nil, the node was off at some time after the attempt began.
 func (j *job) attempt(t *env.Task, d *Device) error {
 	if d.Action == Reboot {
-		_, err := j.all(t, d, opReboot)
+		_, err := j.callAll(t, d, opReboot)
 		return err
 	}
-	if _, err := j.all(t, d, opOff); err != nil {
+	if _, err := j.callAll(t, d, opOff); err != nil {
 		return err
 	}
 	return j.awaitOff(t, d)
@@ -150,7 +150,7 @@ func (j *job) awaitOff(t *env.Task, d *Device) error {
 	}
 	until := j.fencer.env.Mono() + j.timeout(d)
 	for seen := 0; ; {
-		off, err := j.all(t, d, opStatus)
+		off, err := j.callAll(t, d, opStatus)
 		if err != nil {
 			return err
 		}
@@ -181,7 +181,7 @@ func (j *job) switchOn(t *env.Task, d *Device, off bool) {
 		if n > 1 {
 			t.Sleep(j.fencer.opts.Scale(RetryPause))
 		}
-		_, err := j.all(t, d, opOn)
+		_, err := j.callAll(t, d, opOn)
 		if err == nil {
 			return
 		}
@@ -198,9 +198,9 @@ func (j *job) timeout(d *Device) time.Duration {
 	return j.fencer.opts.Scale(DefaultTimeout)
 }
 
-// all calls the agents of all parts at once and waits for the last. off reports whether all parts are
+// callAll calls the agents of all parts at once and waits for the last. off reports whether all parts are
 // off; it has a meaning for opStatus only.
-func (j *job) all(t *env.Task, d *Device, op operation) (off bool, err error) {
+func (j *job) callAll(t *env.Task, d *Device, op operation) (off bool, err error) {
 	f := j.fencer
 	if f.calls == nil {
 		return false, errNoCalls
@@ -209,7 +209,7 @@ func (j *job) all(t *env.Task, d *Device, op operation) (off bool, err error) {
 		return false, fmt.Errorf("%w: %s", errUnwanted, reason)
 	}
 	limit := j.timeout(d)
-	waiting := make([]env.CallID, len(d.Parts))
+	waiting := make([]env.CommandID, len(d.Parts))
 	var problems []error
 	for i := range d.Parts {
 		id, err := f.calls.Start(d.Parts[i].call(op, j.Node, limit))
@@ -227,7 +227,7 @@ func (j *job) all(t *env.Task, d *Device, op operation) (off bool, err error) {
 			switch {
 			case waiting[i] == 0: // it could not be started
 			case over:
-				isOff, err := judge(op, result)
+				isOff, err := interpretResult(op, result)
 				off = off && isOff
 				if op == opOff && (err == nil || errors.Is(err, errUnknownEnd)) {
 					j.touched[d.Name] = true
@@ -250,7 +250,7 @@ func (j *job) all(t *env.Task, d *Device, op operation) (off bool, err error) {
 	return off && len(problems) == 0, errors.Join(problems...)
 }
 
-func names(devices []Device) []string {
+func deviceNames(devices []Device) []string {
 	out := make([]string, len(devices))
 	for i := range devices {
 		out[i] = devices[i].Name

@@ -53,8 +53,8 @@ type whims struct {
 }
 
 // Start implements env.Calls.
-func (w *whims) Start(c env.Call) (env.CallID, error) {
-	agent, now := c.Command[0], w.world.Now()
+func (w *whims) Start(c env.Command) (env.CommandID, error) {
+	agent, now := c.Args[0], w.world.Now()
 	_, op, _ := strings.Cut(string(c.Input), "action=")
 	p := w.plugs[agent]
 	takes := time.Duration(rapid.IntRange(1, 12_000).Draw(w.t, "takes")) * time.Millisecond
@@ -63,7 +63,7 @@ func (w *whims) Start(c env.Call) (env.CallID, error) {
 	obeys := rapid.IntRange(0, 3).Draw(w.t, "obeys") > 0
 	switch op = strings.TrimSpace(op); {
 	case takes > c.Limit:
-		end.due, end.result.Err = now+c.Limit, env.ErrCallTimeout
+		end.due, end.result.Err = now+c.Limit, env.ErrCommandTimeout
 	case op == "status":
 		if !p.at(end.due) {
 			end.result.Code = 2
@@ -77,14 +77,14 @@ func (w *whims) Start(c env.Call) (env.CallID, error) {
 		p.plan(now+takes+late, op == "on")
 	}
 	w.ends = append(w.ends, end)
-	return env.CallID(len(w.ends)), nil
+	return env.CommandID(len(w.ends)), nil
 }
 
 // Result implements env.Calls.
-func (w *whims) Result(id env.CallID) (env.CallResult, bool) {
+func (w *whims) Result(id env.CommandID) (env.CommandResult, bool) {
 	c := &w.ends[id-1]
 	if c.told || w.world.Now() < c.due {
-		return env.CallResult{}, false
+		return env.CommandResult{}, false
 	}
 	c.told = true
 	return c.result, true

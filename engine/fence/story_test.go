@@ -23,17 +23,17 @@ type caller struct {
 	tasks  *env.Tasks
 	fencer *fence.Fencer
 	env    env.Env
-	agents env.Calls
+	agents env.CommandRunner
 	told   int // how often Changed was called
 }
 
 // callEnv adds agents to an Env.
 type callEnv struct {
 	env.Env
-	calls env.Calls
+	calls env.CommandRunner
 }
 
-func (e callEnv) Calls() env.Calls { return e.calls }
+func (e callEnv) Commands() env.CommandRunner { return e.calls }
 
 func (c *caller) Start(e env.Env) error {
 	c.env, c.tasks = e, env.NewTasks(e, 1)
@@ -43,7 +43,7 @@ func (c *caller) Start(e env.Env) error {
 
 func (c *caller) Step(ev env.Event) { c.tasks.Step(ev) }
 
-func (c *caller) Calls() env.Calls { return c.agents }
+func (c *caller) Commands() env.CommandRunner { return c.agents }
 
 // story is one golden trace: what a Fencer does with agents that behave as the test writes.
 type story struct {
@@ -68,7 +68,7 @@ type rule struct {
 
 type scriptedCall struct {
 	due    time.Duration
-	result env.CallResult
+	result env.CommandResult
 	told   bool
 }
 
@@ -95,13 +95,13 @@ func (s *story) say(format string, args ...any) {
 
 var errNoSuchProgram = errors.New("no such program")
 
-// Start implements env.Calls.
-func (s *story) Start(c env.Call) (env.CallID, error) {
-	given := strings.Join(append(slices.Clone(c.Command), strings.Fields(string(c.Input))...), " ")
+// Start implements env.CommandRunner.
+func (s *story) Start(c env.Command) (env.CommandID, error) {
+	given := strings.Join(append(slices.Clone(c.Args), strings.Fields(string(c.Input))...), " ")
 	s.say("call %s (limit %v)", given, c.Limit)
 	_, op, _ := strings.Cut(given, "action=")
 	for _, r := range s.rules {
-		if r.times < 0 || r.agent != c.Command[0] || r.op != op {
+		if r.times < 0 || r.agent != c.Args[0] || r.op != op {
 			continue
 		}
 		if r.times--; r.times == 0 {
@@ -112,25 +112,25 @@ func (s *story) Start(c env.Call) (env.CallID, error) {
 		if errors.Is(r.err, errNoSuchProgram) {
 			return 0, r.err
 		}
-		call := scriptedCall{due: s.world.Now() + r.after, result: env.CallResult{Code: r.code, Err: r.err, Output: []byte(r.output)}}
+		call := scriptedCall{due: s.world.Now() + r.after, result: env.CommandResult{Code: r.code, Err: r.err, Output: []byte(r.output)}}
 		if r.after > c.Limit {
-			call.due, call.result = s.world.Now()+c.Limit, env.CallResult{Err: env.ErrCallTimeout}
+			call.due, call.result = s.world.Now()+c.Limit, env.CommandResult{Err: env.ErrCommandTimeout}
 		}
 		s.calls = append(s.calls, call)
-		return env.CallID(len(s.calls)), nil
+		return env.CommandID(len(s.calls)), nil
 	}
 	require.Failf(s.t, "no rule", "for %s", given)
 	return 0, nil
 }
 
-// Result implements env.Calls.
-func (s *story) Result(id env.CallID) (env.CallResult, bool) {
+// Result implements env.CommandRunner.
+func (s *story) Result(id env.CommandID) (env.CommandResult, bool) {
 	if id == 0 {
-		return env.CallResult{}, false
+		return env.CommandResult{}, false
 	}
 	c := &s.calls[id-1]
 	if c.told || s.world.Now() < c.due {
-		return env.CallResult{}, false
+		return env.CommandResult{}, false
 	}
 	c.told = true
 	return c.result, true

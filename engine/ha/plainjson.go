@@ -29,8 +29,8 @@ func (p *plainJSON) next(c byte) bool {
 	return true
 }
 
-// must consumes the character c, and rejects the text if it is not the next one.
-func (p *plainJSON) must(c byte) {
+// expect consumes the character c, and rejects the text if it is not the next one.
+func (p *plainJSON) expect(c byte) {
 	if !p.next(c) {
 		p.odd = true
 	}
@@ -38,7 +38,7 @@ func (p *plainJSON) must(c byte) {
 
 // string reads a string of printable ASCII.
 func (p *plainJSON) string() string {
-	p.must('"')
+	p.expect('"')
 	if p.odd {
 		return ""
 	}
@@ -78,13 +78,13 @@ func (p *plainJSON) int() int64 {
 
 // strings reads a list of at least one string.
 func (p *plainJSON) strings() (list []string) {
-	p.must('[')
+	p.expect('[')
 	for !p.odd {
 		list = append(list, p.string())
 		if p.next(']') {
 			return list
 		}
-		p.must(',')
+		p.expect(',')
 	}
 	return nil
 }
@@ -92,13 +92,13 @@ func (p *plainJSON) strings() (list []string) {
 // object reads an object and calls member with each name; member reads the value. The caller detects
 // names that occur twice.
 func (p *plainJSON) object(member func(name string)) {
-	p.must('{')
+	p.expect('{')
 	if p.next('}') {
 		return
 	}
 	for !p.odd {
 		name := p.string()
-		p.must(':')
+		p.expect(':')
 		if p.odd {
 			return
 		}
@@ -106,12 +106,12 @@ func (p *plainJSON) object(member func(name string)) {
 		if p.next('}') {
 			return
 		}
-		p.must(',')
+		p.expect(',')
 	}
 }
 
-// once records that the member of a struct with this number was read, and rejects a second occurrence.
-func (p *plainJSON) once(seen *uint32, member int) {
+// markSeen records that the member of a struct with this number was read, and rejects a second occurrence.
+func (p *plainJSON) markSeen(seen *uint32, member int) {
 	if *seen&(1<<member) != 0 {
 		p.odd = true
 	}
@@ -127,19 +127,19 @@ func plainManagerStatus(data []byte) *ManagerStatus {
 	p.object(func(name string) {
 		switch name {
 		case "master_node":
-			p.once(&seen, 0)
+			p.markSeen(&seen, 0)
 			m.MasterNode = p.string()
 		case "timestamp":
-			p.once(&seen, 1)
+			p.markSeen(&seen, 1)
 			m.Timestamp = p.int()
 		case "node_status":
-			p.once(&seen, 2)
+			p.markSeen(&seen, 2)
 			p.object(func(node string) { m.NodeStatus[node] = NodeState(p.string()) })
 		case "service_status":
-			p.once(&seen, 3)
+			p.markSeen(&seen, 3)
 			p.services(m)
 		case "node_request":
-			p.once(&seen, 4)
+			p.markSeen(&seen, 4)
 			p.object(func(node string) { m.NodeRequest[node] = p.nodeRequest() })
 		default: // a disarmed cluster can afford encoding/json
 			p.odd = true
@@ -167,7 +167,7 @@ func (p *plainJSON) services(m *ManagerStatus) {
 func (p *plainJSON) nodeRequest() (r NodeRequest) {
 	var seen uint32
 	p.object(func(name string) {
-		p.once(&seen, 0)
+		p.markSeen(&seen, 0)
 		if name != "maintenance" {
 			p.odd = true
 			return
@@ -183,34 +183,34 @@ func (p *plainJSON) service() *ServiceStatus {
 	p.object(func(name string) {
 		switch name {
 		case "state":
-			p.once(&seen, 0)
+			p.markSeen(&seen, 0)
 			s.State = ServiceState(p.string())
 		case "node":
-			p.once(&seen, 1)
+			p.markSeen(&seen, 1)
 			s.Node = p.string()
 		case "uid":
-			p.once(&seen, 2)
+			p.markSeen(&seen, 2)
 			s.UID = p.string()
 		case "target":
-			p.once(&seen, 3)
+			p.markSeen(&seen, 3)
 			s.Target = p.string()
 		case "cmd":
-			p.once(&seen, 4)
+			p.markSeen(&seen, 4)
 			s.Cmd = p.strings()
 		case "failed_nodes":
-			p.once(&seen, 5)
+			p.markSeen(&seen, 5)
 			s.FailedNodes = p.strings()
 		case "maintenance_node":
-			p.once(&seen, 6)
+			p.markSeen(&seen, 6)
 			s.MaintenanceNode = p.string()
 		case "running":
-			p.once(&seen, 7)
+			p.markSeen(&seen, 7)
 			s.Running = Int(p.int())
 		case "unguarded":
-			p.once(&seen, 8)
+			p.markSeen(&seen, 8)
 			s.Unprotected = Int(p.int())
 		case "timeout":
-			p.once(&seen, 9)
+			p.markSeen(&seen, 9)
 			timeout := Int(p.int())
 			s.TimeoutSeconds = &timeout
 		default:
@@ -229,19 +229,19 @@ func plainLRMStatus(data []byte) *LRMStatus {
 	p.object(func(name string) {
 		switch name {
 		case "state":
-			p.once(&seen, 0)
+			p.markSeen(&seen, 0)
 			s.State = LRMState(p.string())
 		case "mode":
-			p.once(&seen, 1)
+			p.markSeen(&seen, 1)
 			s.Mode = Mode(p.string())
 		case "timestamp":
-			p.once(&seen, 2)
+			p.markSeen(&seen, 2)
 			s.Timestamp = p.int()
 		case "results":
-			p.once(&seen, 3)
+			p.markSeen(&seen, 3)
 			p.object(func(uid string) { s.Results[uid] = p.result() })
 		case "begun":
-			p.once(&seen, 4)
+			p.markSeen(&seen, 4)
 			s.StartedMoves = map[string]string{}
 			p.object(func(uid string) { s.StartedMoves[uid] = p.string() })
 		default:
@@ -259,13 +259,13 @@ func (p *plainJSON) result() (r LRMResult) {
 	p.object(func(name string) {
 		switch name {
 		case "sid":
-			p.once(&seen, 0)
+			p.markSeen(&seen, 0)
 			r.SID = p.string()
 		case "state":
-			p.once(&seen, 1)
+			p.markSeen(&seen, 1)
 			r.State = ServiceState(p.string())
 		case "exit_code":
-			p.once(&seen, 2)
+			p.markSeen(&seen, 2)
 			code := p.int()
 			p.odd = p.odd || code > math.MaxInt32
 			r.ExitCode = ExitCode(code)

@@ -75,7 +75,7 @@ func (h *Host) SetClock(offset time.Duration, driftPPM int64) error {
 	defer h.mu.Unlock()
 	h.state.Skew = h.clock.set(offset, driftPPM)
 	for _, p := range h.procs {
-		p.inbox.nudge()
+		p.inbox.wakeLoop()
 	}
 	if err := h.state.save(h.top); err != nil {
 		return fmt.Errorf("setting the clock: %w", err)

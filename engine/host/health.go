@@ -29,7 +29,7 @@ func (p *proc) health() hostapi.ProcessHealth {
 		Incarnation: p.host.state.Incarnations[p.spec.Name],
 		Received:    s.received.Load(), Sent: s.sent.Load(), SendErrors: s.sendErrors.Load(),
 		QueueOverflows: s.overflows.Load(), UnknownSources: s.unknownSource.Load(),
-		OperationsGiven: p.ops.given(), Probes: p.probes.counts()}
+		OperationsGiven: p.ops.givenCount(), Probes: p.probes.counts()}
 }
 
 // state returns whether and how a process runs. The caller holds the host's lock.
@@ -45,8 +45,8 @@ func (p *proc) state() hostapi.ProcessState {
 	return hostapi.StateRunning
 }
 
-// given returns how many operations the process was given.
-func (o *ops) given() uint64 {
+// givenCount returns how many operations the process was given.
+func (o *ops) givenCount() uint64 {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return uint64(o.next)

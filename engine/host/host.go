@@ -64,7 +64,7 @@ func New(cfg Config) (h *Host, err error) {
 		logOut: &logOutput{w: cfg.Log}}
 	defer func() {
 		if err != nil {
-			h.release()
+			h.closeAll()
 			h = nil
 		}
 	}()
@@ -149,7 +149,7 @@ func (h *Host) addProcess(spec *Process) error {
 // Everything is closed when it returns.
 func (h *Host) Run(ctx context.Context) error {
 	if err := h.startAll(); err != nil {
-		h.release()
+		h.closeAll()
 		return err
 	}
 	for _, p := range h.procs {
@@ -202,11 +202,11 @@ func (h *Host) stop() {
 	case <-time.After(endGrace):
 		h.log.Warn("a process has not left its last step", "after", endGrace)
 	}
-	h.release()
+	h.closeAll()
 }
 
-// release closes everything that New opened.
-func (h *Host) release() {
+// closeAll closes everything that New opened.
+func (h *Host) closeAll() {
 	for _, a := range h.apis {
 		a.Close()
 	}
@@ -292,7 +292,7 @@ func (h *Host) markDown(p *proc) {
 	p.up = false
 	p.incarnation.End()
 	p.inbox.reset(false)
-	p.inbox.nudge()
+	p.inbox.wakeLoop()
 	p.ops.failAll()
 	now := h.clock.mono()
 	for _, other := range h.procs {

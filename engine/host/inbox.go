@@ -44,8 +44,8 @@ type inbox struct {
 
 func newInbox() *inbox { return &inbox{wake: make(chan struct{}, 1)} }
 
-// nudge wakes the loop of the process.
-func (b *inbox) nudge() {
+// wakeLoop wakes the loop of the process.
+func (b *inbox) wakeLoop() {
 	select {
 	case b.wake <- struct{}{}:
 	default:
@@ -74,7 +74,7 @@ func (b *inbox) putIf(it item, alive func() bool) error {
 		return env.ErrLocalFull
 	}
 	b.queue = append(b.queue, it)
-	b.nudge()
+	b.wakeLoop()
 	return nil
 }
 

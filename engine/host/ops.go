@@ -37,8 +37,8 @@ func (o *ops) add() (env.OpID, chan []byte, bool) {
 	return o.next, answer, true
 }
 
-// waiting reports whether an operation waits for its answer.
-func (o *ops) waiting(op env.OpID) bool {
+// isWaiting reports whether an operation waits for its answer.
+func (o *ops) isWaiting(op env.OpID) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	_, ok := o.pending[op]
@@ -115,7 +115,7 @@ func (h *Host) Invoke(ctx context.Context, process string, input []byte) ([]byte
 			hostapi.ErrRefused, process, maxPendingOps)
 	}
 	it := item{class: classOp, at: h.clock.mono(), event: env.Invoked{Op: op, Input: input}}
-	if err := p.inbox.putIf(it, func() bool { return p.ops.waiting(op) }); err != nil {
+	if err := p.inbox.putIf(it, func() bool { return p.ops.isWaiting(op) }); err != nil {
 		p.ops.withdraw(op)
 		return nil, fmt.Errorf("%w by %s: %w", hostapi.ErrRefused, process, err)
 	}

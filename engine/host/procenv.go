@@ -129,8 +129,8 @@ func (e *procEnv) Programs() env.Programs {
 	return programs.New(e.host.cfg.Dir, e.host.cfg.RecordFile != "", e.incarnation.Pass)
 }
 
-// Calls implements env.CallHost.
-func (e *procEnv) Calls() env.Calls {
+// Commands implements env.CallHost.
+func (e *procEnv) Commands() env.CommandRunner {
 	calls, end := programs.NewCalls(e.host.cfg.Dir, e.incarnation.Pass)
 	e.incarnation.AtEnd(end)
 	return calls

@@ -58,26 +58,26 @@ func (p *Init) Step(ev env.Event) {
 		p.up[ev.Process] = false
 		p.advance()
 	case env.LocalMessage:
-		if err := p.take(ev.Payload); err != nil {
+		if err := p.carryOut(ev.Payload); err != nil {
 			p.env.Log().Error("a request is refused", "process", ev.From, "err", err.Error())
 		}
 	case env.Invoked:
 		answer := Answer{OK: true}
-		if err := p.take(ev.Input); err != nil {
+		if err := p.carryOut(ev.Input); err != nil {
 			answer = Answer{Error: err.Error()}
 		}
 		p.env.Complete(ev.Op, env.EncodeJSON(answer))
 	case env.TimerFired:
 		if ev.ID == timerWithin && p.going != "" {
 			p.env.Log().Warn("a process does not end in time", "process", p.opts.Services[p.next].Name)
-			p.skip()
+			p.toNextService()
 		}
 		p.advance()
 	}
 }
 
-// take carries out a request or returns why it is refused.
-func (p *Init) take(payload []byte) error {
+// carryOut carries out a request or returns why it is refused.
+func (p *Init) carryOut(payload []byte) error {
 	var r Request
 	if err := json.Unmarshal(payload, &r); err != nil {
 		return fmt.Errorf("%w: %w", ErrRequest, err)
@@ -92,7 +92,7 @@ func (p *Init) take(payload []byte) error {
 		if p.going != "" {
 			return fmt.Errorf("%s %s: the machine is going down", r.Verb, r.Service)
 		}
-		return p.single(r)
+		return p.carryOutForProcess(r)
 	}
 	return fmt.Errorf("%w: %q; write %s, %s, %s, %s or %s", ErrRequest, r.Verb, Shutdown, Reboot, Restart,
 		Stop, Start)
@@ -117,8 +117,8 @@ func (p *Init) goDown(verb Verb) error {
 	return nil
 }
 
-// single carries out a request about one process.
-func (p *Init) single(r Request) error {
+// carryOutForProcess carries out a request about one process.
+func (p *Init) carryOutForProcess(r Request) error {
 	switch {
 	case r.Verb == Start && p.machine == nil:
 		return ErrNoControls
@@ -133,8 +133,8 @@ func (p *Init) single(r Request) error {
 	return nil
 }
 
-// skip continues with the next service.
-func (p *Init) skip() {
+// toNextService continues with the next service.
+func (p *Init) toNextService() {
 	p.next++
 	p.asked = false
 	p.env.StopTimer(timerWithin)
@@ -145,10 +145,10 @@ func (p *Init) advance() {
 	for p.going != "" && p.next < len(p.opts.Services) {
 		s := p.opts.Services[p.next]
 		if p.up[s.Name] {
-			p.ask(s)
+			p.askToStop(s)
 			return
 		}
-		p.skip()
+		p.toNextService()
 	}
 	if p.going == "" {
 		return
@@ -159,8 +159,8 @@ func (p *Init) advance() {
 	}
 }
 
-// ask sends a service its order to end, once in each incarnation of the service.
-func (p *Init) ask(s Service) {
+// askToStop sends a service its order to end, once in each incarnation of the service.
+func (p *Init) askToStop(s Service) {
 	if p.asked {
 		return
 	}

@@ -12,9 +12,9 @@ func Required(highestExpected, present uint32) uint32 {
 	return max((highestExpected+2)/2, (present+2)/2)
 }
 
-// present returns the votes and the number of voters among the members, with the device if it casts its
+// votesPresent returns the votes and the number of voters among the members, with the device if it casts its
 // vote for this node.
-func (vq *Votequorum) present() (votes uint32, voters int) {
+func (vq *Votequorum) votesPresent() (votes uint32, voters int) {
 	for _, n := range vq.nodes {
 		if n.state == member {
 			votes += n.votes
@@ -32,7 +32,7 @@ func (vq *Votequorum) present() (votes uint32, voters int) {
 // fewer than before. byPresent sets the expected votes of all members to the present votes.
 func (vq *Votequorum) recalculate(allowDecrease, byPresent bool) {
 	us := vq.self()
-	votes, _ := vq.present()
+	votes, _ := vq.votesPresent()
 	us.expected = max(us.expected, votes)
 	if vq.cfg.TrackExpected && us.expected > vq.tracked {
 		vq.tracked = us.expected
@@ -46,7 +46,7 @@ func (vq *Votequorum) recalculate(allowDecrease, byPresent bool) {
 		}
 		vq.expectEverywhere(expected)
 	}
-	vq.quorum = vq.required(expected, allowDecrease)
+	vq.quorum = vq.votesRequired(expected, allowDecrease)
 	vq.updateQuorate(votes)
 }
 
@@ -59,9 +59,9 @@ func (vq *Votequorum) expectEverywhere(expected uint32) {
 	}
 }
 
-// required returns the votes needed. expected replaces the members' expected votes unless it is 0.
-func (vq *Votequorum) required(expected uint32, allowDecrease bool) uint32 {
-	votes, voters := vq.present()
+// votesRequired returns the votes needed. expected replaces the members' expected votes unless it is 0.
+func (vq *Votequorum) votesRequired(expected uint32, allowDecrease bool) uint32 {
+	votes, voters := vq.votesPresent()
 	if expected == 0 {
 		for _, n := range vq.nodes {
 			if n.state == member {
@@ -155,7 +155,7 @@ func (vq *Votequorum) setQuorate(quorate bool) {
 // every majority. If each node followed its own memory, A would still follow itself, and both halves
 // would be quorate.
 func (vq *Votequorum) rememberMajority() {
-	votes, _ := vq.present()
+	votes, _ := vq.votesPresent()
 	if !vq.quorate || votes < vq.quorum {
 		return
 	}

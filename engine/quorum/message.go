@@ -129,7 +129,7 @@ func Encode(m Message) []byte {
 		b = le.AppendUint32(le.AppendUint32(b, uint32(m.Flags)), m.DeviceVotes)
 		b = appendRing(b, m.Majority.Ring)
 		b = le.AppendUint32(le.AppendUint32(b, m.Majority.Votes), uint32(m.Majority.Tie))
-		return append(b, bit(m.Waiting))
+		return append(b, boolByte(m.Waiting))
 	case Ready:
 		return appendRing([]byte{wireVersion, tagReady}, m.Ring)
 	case Reconfigure:
@@ -139,13 +139,13 @@ func Encode(m Message) []byte {
 		if len(m.Name) > maxDeviceName {
 			panic("quorum: device name too long to encode")
 		}
-		return append([]byte{wireVersion, tagDevice, bit(m.Register)}, m.Name...)
+		return append([]byte{wireVersion, tagDevice, boolByte(m.Register)}, m.Name...)
 	default:
 		panic(fmt.Sprintf("quorum: unknown message type %T", m))
 	}
 }
 
-func bit(on bool) byte {
+func boolByte(on bool) byte {
 	if on {
 		return 1
 	}

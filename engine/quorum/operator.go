@@ -16,8 +16,8 @@ var ErrInvalidParameter = errors.New("invalid parameter")
 // quorate with K. On an isolated node it can make that node quorate while the other nodes run: the
 // operator states that they do not.
 func (vq *Votequorum) SetExpected(k uint32) (Output, error) {
-	votes, _ := vq.present()
-	need := vq.required(k, true)
+	votes, _ := vq.votesPresent()
+	need := vq.votesRequired(k, true)
 	switch {
 	case k == 0 || k > maxExpected:
 		return Output{}, fmt.Errorf("setting expected votes to %d: %w: write 1 to %d", k,
@@ -51,8 +51,8 @@ func (vq *Votequorum) SetVotes(id ring.NodeID, votes uint32) (Output, error) {
 	}
 	before := n.votes
 	n.votes = votes
-	present, _ := vq.present()
-	need := vq.required(0, true)
+	present, _ := vq.votesPresent()
+	need := vq.votesRequired(0, true)
 	n.votes = before
 	if need > present {
 		return Output{}, fmt.Errorf("setting votes of node %d to %d: %w: %d votes would be needed, %d would "+

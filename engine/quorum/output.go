@@ -93,8 +93,8 @@ type Decision struct {
 	Quorum   uint32 // votes needed
 }
 
-// same compares all fields but the members, which follow from the ring.
-func (v Decision) same(other Decision) bool {
+// equal compares all fields but the members, which follow from the ring.
+func (v Decision) equal(other Decision) bool {
 	return v.Ring == other.Ring && v.Quorate == other.Quorate && v.Votes == other.Votes &&
 		v.Expected == other.Expected && v.Quorum == other.Quorum
 }
@@ -122,7 +122,7 @@ func (vq *Votequorum) stopTimer(t Timer) {
 // takeOutput ends a call and returns its output. A decision in which any number has changed is announced,
 // even if Quorate is the same.
 func (vq *Votequorum) takeOutput() Output {
-	if v := vq.Decision(); !vq.syncing && !vq.out.Announce && !v.same(vq.last) {
+	if v := vq.Decision(); !vq.syncing && !vq.out.Announce && !v.equal(vq.last) {
 		vq.out.Announce, vq.out.Decision, vq.last = true, v, v
 	}
 	out := vq.out

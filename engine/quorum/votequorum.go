@@ -83,7 +83,7 @@ func New(cfg Config) (*Votequorum, Output, error) {
 	vq.applyVotes()
 	vq.device.allowed = true
 	vq.armWaitForAll(vq.cfg.WaitForAll)
-	vq.quorum = vq.required(0, false)
+	vq.quorum = vq.votesRequired(0, false)
 	return vq, vq.takeOutput(), nil
 }
 
@@ -143,7 +143,7 @@ func (vq *Votequorum) Ring(id ring.ID, members []ring.NodeID) Output {
 	if !slices.IsSorted(members) || !slices.Contains(members, vq.cfg.Self) || len(members) > ring.MaxNodes {
 		panic(fmt.Sprintf("quorum: ring %v with members %v given to node %d", id, members, vq.cfg.Self))
 	}
-	joined, left := without(members, vq.members), without(vq.members, members)
+	joined, left := difference(members, vq.members), difference(vq.members, members)
 	vq.members, vq.ring, vq.syncing = slices.Clone(members), id, true
 	vq.awaited = slices.Clone(members)
 	vq.applyHeld()
@@ -215,7 +215,7 @@ func (vq *Votequorum) memberDone(id ring.NodeID) {
 	if !vq.syncing {
 		return
 	}
-	vq.awaited = without(vq.awaited, []ring.NodeID{id})
+	vq.awaited = difference(vq.awaited, []ring.NodeID{id})
 	if len(vq.awaited) > 0 {
 		return
 	}
@@ -369,13 +369,13 @@ func (vq *Votequorum) Syncing() bool { return vq.syncing }
 
 // Decision returns the present decision. It is provisional while Syncing reports true.
 func (vq *Votequorum) Decision() Decision {
-	votes, _ := vq.present()
+	votes, _ := vq.votesPresent()
 	return Decision{Ring: vq.ring, Members: slices.Clone(vq.members), Quorate: vq.quorate, Votes: votes,
 		Expected: vq.self().expected, Quorum: vq.quorum}
 }
 
-// without returns the nodes of a that are not in b, in a new slice.
-func without(a, b []ring.NodeID) []ring.NodeID {
+// difference returns the nodes of a that are not in b, in a new slice.
+func difference(a, b []ring.NodeID) []ring.NodeID {
 	var out []ring.NodeID
 	for _, id := range a {
 		if !slices.Contains(b, id) {

@@ -19,8 +19,8 @@ type incoming struct {
 	heard    time.Duration // when the source was last heard
 }
 
-// received handles a packet of another machine's host.
-func (h *Host) received(ev env.Received) {
+// onMessage handles a packet of another machine's host.
+func (h *Host) onMessage(ev env.Received) {
 	p, err := decodePacket(ev.Payload)
 	if err != nil {
 		h.env.Log().Error("a packet that cannot be read", "machine", int(ev.From), "err", err.Error())
@@ -39,7 +39,7 @@ func (h *Host) received(ev env.Received) {
 	case packetResume:
 		h.resume(ev.From, &p)
 	case packetPiece, packetFinal, packetHold, packetAbort:
-		h.take(ev.From, &p)
+		h.addToCopy(ev.From, &p)
 	}
 }
 
@@ -79,8 +79,8 @@ func (h *Host) copyOf(from env.MachineID, p *packet) *incoming {
 	return c
 }
 
-// take extends a copy, keeps it or drops it.
-func (h *Host) take(from env.MachineID, p *packet) {
+// addToCopy extends a copy, keeps it or drops it.
+func (h *Host) addToCopy(from env.MachineID, p *packet) {
 	c := h.copyOf(from, p)
 	switch {
 	case p.Kind == packetAbort:

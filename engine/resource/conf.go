@@ -38,15 +38,15 @@ func ParseConf(data []byte) (c Conf) {
 		value = strings.TrimSpace(value)
 		switch key {
 		case "cores":
-			if n, ok := thousandths(value, maxMilliCPUs); ok && !limited {
+			if n, ok := parseThousandths(value, maxMilliCPUs); ok && !limited {
 				c.MilliCPUs = n
 			}
 		case "cpulimit":
-			if n, ok := thousandths(value, maxMilliCPUs); ok && n > 0 {
+			if n, ok := parseThousandths(value, maxMilliCPUs); ok && n > 0 {
 				c.MilliCPUs, limited = n, true
 			}
 		case "memory":
-			if n, ok := thousandths(value, maxMemoryBytes/mebibyte*1000); ok {
+			if n, ok := parseThousandths(value, maxMemoryBytes/mebibyte*1000); ok {
 				c.MemoryBytes = n/1000*mebibyte + n%1000*mebibyte/1000
 			}
 		case "lock":
@@ -56,8 +56,8 @@ func ParseConf(data []byte) (c Conf) {
 	return c
 }
 
-// thousandths reads an unsigned number with up to three decimals, exactly.
-func thousandths(text string, limit int64) (int64, bool) {
+// parseThousandths reads an unsigned number with up to three decimals, exactly.
+func parseThousandths(text string, limit int64) (int64, bool) {
 	whole, decimals, _ := strings.Cut(text, ".")
 	if len(decimals) > 3 {
 		decimals = decimals[:3]

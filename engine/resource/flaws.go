@@ -54,8 +54,8 @@ func (f *Flaws) fails(action, sid, machine string) bool {
 	return false
 }
 
-// stays reports whether a guest cannot be ended.
-func (f *Flaws) stays(sid string) bool { return f != nil && f.Of[sid].NoStop }
+// cannotStop reports whether a guest cannot be ended.
+func (f *Flaws) cannotStop(sid string) bool { return f != nil && f.Of[sid].NoStop }
 
 // MayLeave returns ErrWillNotLeave if a guest cannot be moved, running or stopped.
 func (f *Fake) MayLeave(sid string) error {

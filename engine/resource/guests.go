@@ -98,16 +98,16 @@ func (h *Host) Step(ev env.Event) {
 	}
 	switch ev := ev.(type) {
 	case env.LocalMessage:
-		h.asked(ev)
+		h.onRequest(ev)
 	case env.LocalDown:
-		h.abandoned(ev.Process)
+		h.onRequesterEnded(ev.Process)
 	case env.Received:
-		h.received(ev)
+		h.onMessage(ev)
 	}
 }
 
-// asked handles a request of a process of this machine.
-func (h *Host) asked(ev env.LocalMessage) {
+// onRequest handles a request of a process of this machine.
+func (h *Host) onRequest(ev env.LocalMessage) {
 	r, err := decodeRequest(ev.Payload)
 	if err != nil {
 		h.env.Log().Error("a request that cannot be read", "process", ev.From, "err", err.Error())
@@ -115,19 +115,19 @@ func (h *Host) asked(ev env.LocalMessage) {
 	}
 	switch r.Op {
 	case opUse:
-		h.use(&r)
+		h.setUse(&r)
 	case opCrash:
 		h.crash(r.SID)
 	case opCancel, opCommit:
-		h.decided(&r)
+		h.onDecision(&r)
 	default:
 		from := ev.From
 		h.tasks.Go(func(t *env.Task) { h.serve(t, from, r) })
 	}
 }
 
-// use sets what a guest uses on any machine. There is no answer.
-func (h *Host) use(r *guestRequest) {
+// setUse sets what a guest uses on any machine. There is no answer.
+func (h *Host) setUse(r *guestRequest) {
 	switch {
 	case r.Use == nil:
 		delete(h.orderedUse, r.SID)
@@ -196,7 +196,7 @@ func (h *Host) carryOut(t *env.Task, g *guest, from string, r *guestRequest) (a 
 	switch {
 	case r.Op == opStart && !g.running && h.opts.Flaws.fails("start", r.SID, h.env.Self().Name):
 		t.Sleep(h.takes(h.opts.StartTime))
-	case r.Op == opStop && g.running && h.opts.Flaws.stays(r.SID):
+	case r.Op == opStop && g.running && h.opts.Flaws.cannotStop(r.SID):
 		t.Sleep(r.Timeout)
 	case r.Op == opStart && !g.running:
 		delete(h.coming, r.SID)

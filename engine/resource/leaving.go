@@ -75,12 +75,12 @@ func (h *Host) givenUp(o *outgoing) string {
 
 // transfer copies the memory to the target while the guest runs.
 func (h *Host) transfer(t *env.Task, g *guest, o *outgoing, request string) (why, detail string) {
-	pieces, each := h.pieces(g.conf.MemoryBytes)
+	pieces, each := h.splitMemory(g.conf.MemoryBytes)
 	conf := g.conf
 	why, detail = h.exchange(t, o, packet{Kind: packetPrepare, Pieces: pieces, Conf: &conf}, packetReady)
 	reported := 0
 	for piece := 1; why == "" && piece <= pieces; piece++ {
-		h.rest(t, o, each)
+		h.sleepUnlessCancelled(t, o, each)
 		if why = h.givenUp(o); why != "" {
 			break
 		}
@@ -96,8 +96,8 @@ func (h *Host) transfer(t *env.Task, g *guest, o *outgoing, request string) (why
 	return why, detail
 }
 
-// pieces returns the number of pieces in which memory is transferred, and how long each takes.
-func (h *Host) pieces(memoryBytes int64) (count int, each time.Duration) {
+// splitMemory returns the number of pieces in which memory is transferred, and how long each takes.
+func (h *Host) splitMemory(memoryBytes int64) (count int, each time.Duration) {
 	total := time.Duration(0)
 	if speed := h.opts.BytesPerSecond; speed > 0 {
 		// In milliseconds: bytes times nanoseconds would overflow for large memories.
@@ -107,8 +107,8 @@ func (h *Host) pieces(memoryBytes int64) (count int, each time.Duration) {
 	return count, total / time.Duration(count)
 }
 
-// rest waits for a time, or less if the migration is given up.
-func (h *Host) rest(t *env.Task, o *outgoing, d time.Duration) {
+// sleepUnlessCancelled waits for a time, or less if the migration is given up.
+func (h *Host) sleepUnlessCancelled(t *env.Task, o *outgoing, d time.Duration) {
 	for until := h.env.Mono() + d; h.givenUp(o) == ""; {
 		left := until - h.env.Mono()
 		if left <= 0 {
@@ -203,8 +203,8 @@ func (h *Host) exchange(t *env.Task, o *outgoing, p packet, want string) (why, d
 
 func (h *Host) send(to env.MachineID, p packet) { h.env.Send(to, 0, env.EncodeJSON(p)) }
 
-// decided takes the decision of the process that requested a migration.
-func (h *Host) decided(r *guestRequest) {
+// onDecision takes the decision of the process that requested a migration.
+func (h *Host) onDecision(r *guestRequest) {
 	o := h.leaving[r.ID]
 	switch {
 	case o == nil:
@@ -217,8 +217,8 @@ func (h *Host) decided(r *guestRequest) {
 	o.arrived.Raise()
 }
 
-// abandoned gives up the migrations that an ended process had requested.
-func (h *Host) abandoned(process string) {
+// onRequesterEnded gives up the migrations that an ended process had requested.
+func (h *Host) onRequesterEnded(process string) {
 	for _, id := range sorted(h.leaving) {
 		if o := h.leaving[id]; o != nil && o.by == process {
 			o.orphan = true

@@ -61,9 +61,9 @@ type LoadStep struct {
 // measureEvery is the time between two measurements.
 const measureEvery = 10 * time.Second
 
-// wants returns what a running guest uses now: what it was ordered to use, or what its schedule gives,
+// currentUse returns what a running guest uses now: what it was ordered to use, or what its schedule gives,
 // or its whole memory and almost no CPU.
-func (h *Host) wants(sid string, g *guest) Use {
+func (h *Host) currentUse(sid string, g *guest) Use {
 	if u, ordered := h.orderedUse[sid]; ordered {
 		return u
 	}
@@ -83,7 +83,7 @@ func (h *Host) measure() *Load {
 	l := &Load{Has: h.opts.Has, Uses: h.opts.Idle, Services: map[string]Use{}}
 	for _, sid := range slices.Sorted(maps.Keys(h.guests)) {
 		if g := h.guests[sid]; g.running {
-			use := h.wants(sid, g)
+			use := h.currentUse(sid, g)
 			l.Services[sid] = use
 			l.Uses = l.Uses.plus(use)
 		}

@@ -191,16 +191,16 @@ func TestALiveMigrationStandsStillForAMomentOnly(t *testing.T) {
 func TestMemoryTakesItsTimeToGoOver(t *testing.T) {
 	o := DefaultGuests()
 	h := &Host{opts: o, env: must(t)}
-	small, each := h.pieces(64 * mebibyte)
+	small, each := h.splitMemory(64 * mebibyte)
 	require.Equal(t, leastPieces, small)
 	require.Less(t, each*time.Duration(small), 2*time.Second)
-	big, each := h.pieces(64 << 30) // 64 GiB: 1024 s
+	big, each := h.splitMemory(64 << 30) // 64 GiB: 1024 s
 	require.Greater(t, big, 500)
 	require.LessOrEqual(t, each, pieceTime)
-	_, each = h.pieces(1 << 50)
+	_, each = h.splitMemory(1 << 50)
 	require.Positive(t, each, "absurd sizes do not wrap around")
 	h.opts.BytesPerSecond = 0
-	_, each = h.pieces(1 << 30)
+	_, each = h.splitMemory(1 << 30)
 	require.Zero(t, each)
 }
 

@@ -34,11 +34,11 @@ func TestConfigurations(t *testing.T) {
 func TestThousandthsAreExact(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		n := rapid.Int64Range(0, maxMilliCPUs).Draw(r, "n")
-		got, ok := thousandths(fmt.Sprintf("%d.%03d", n/1000, n%1000), maxMilliCPUs)
+		got, ok := parseThousandths(fmt.Sprintf("%d.%03d", n/1000, n%1000), maxMilliCPUs)
 		require.True(r, ok)
 		require.Equal(r, n, got)
 	})
-	_, ok := thousandths("1000001", maxMilliCPUs)
+	_, ok := parseThousandths("1000001", maxMilliCPUs)
 	require.False(t, ok)
 }
 

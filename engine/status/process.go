@@ -103,7 +103,7 @@ func (s *Server) fromCluster(payload []byte) {
 		s.receive(m.From, m.Payload)
 	case cpg.Busy:
 		s.due = true
-		s.later()
+		s.deferNextMessage()
 	}
 }
 
@@ -190,14 +190,14 @@ func (s *Server) send() {
 		s.due = false
 		return
 	}
-	s.later()
+	s.deferNextMessage()
 	if s.env.Local(cpg.Process, cpg.Encode(cpg.Multicast{Payload: payload})) == nil {
 		s.due, s.ask = false, false
 	}
 }
 
-// later starts the timer for the next message.
-func (s *Server) later() {
+// deferNextMessage starts the timer for the next message.
+func (s *Server) deferNextMessage() {
 	if !s.timerRuns {
 		s.timerRuns = true
 		s.env.SetTimer(timerSend, pace)

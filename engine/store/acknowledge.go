@@ -45,14 +45,14 @@ func (a *acknowledgements) confirm(position uint64) {
 // onAck counts a confirmation. It names the incarnation that gives it, and is only ever sent by a store
 // that has installed this epoch; that store's report may come later in the order.
 func (a *acknowledgements) onAck(from ring.NodeID, m *ack) {
-	if !a.has(from) || m.Position > a.byNode[from].Position {
+	if !a.hasConfirmed(from) || m.Position > a.byNode[from].Position {
 		a.byNode[from] = *m
 	}
 	a.advance()
 }
 
-// has reports whether a node has confirmed anything, that is, whether it has installed the epoch.
-func (a *acknowledgements) has(node ring.NodeID) bool {
+// hasConfirmed reports whether a node has confirmed anything, that is, whether it has installed the epoch.
+func (a *acknowledgements) hasConfirmed(node ring.NodeID) bool {
 	_, ok := a.byNode[node]
 	return ok
 }

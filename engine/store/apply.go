@@ -43,7 +43,7 @@ func (a *applier) enqueue(o ordered) {
 		a.queue = append(a.queue, o)
 		a.env.SetTimer(timerFlush, 0)
 	case a.catchUp.fetching:
-		a.catchUp.keep(o)
+		a.catchUp.deferOrdered(o)
 	}
 }
 

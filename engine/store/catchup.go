@@ -51,9 +51,9 @@ func (c *catchUp) end() []ordered {
 	return backlog
 }
 
-// keep appends a message to the backlog, until the state that it applies to has arrived. A backlog that
-// grows beyond maxBacklogBytes is dropped, and the state is requested again from a later position.
-func (c *catchUp) keep(o ordered) {
+// deferOrdered appends a message to the backlog, until the state that it applies to has arrived. A backlog
+// that grows beyond maxBacklogBytes is dropped, and the state is requested again from a later position.
+func (c *catchUp) deferOrdered(o ordered) {
 	c.backlog = append(c.backlog, o)
 	c.backlogBytes += o.bytes()
 	if c.backlogBytes <= maxBacklogBytes {
@@ -93,7 +93,7 @@ func (c *catchUp) sendFetch() {
 func (c *catchUp) fetchTarget() ring.NodeID {
 	var able []ring.NodeID
 	for _, m := range c.ring.members {
-		if m != c.node() && c.acks.has(m) {
+		if m != c.node() && c.acks.hasConfirmed(m) {
 			able = append(able, m)
 		}
 	}
@@ -118,7 +118,8 @@ func (c *catchUp) serve() {
 	if !c.writable() {
 		return // asked again, perhaps of another member
 	}
-	c.requests = slices.DeleteFunc(c.requests, func(r fetchRequest) bool { return c.acks.has(r.from) })
+	c.requests = slices.DeleteFunc(c.requests,
+		func(r fetchRequest) bool { return c.acks.hasConfirmed(r.from) })
 	if len(c.requests) == 0 {
 		return
 	}
@@ -130,7 +131,7 @@ func (c *catchUp) serve() {
 		if snap.Full {
 			break
 		}
-		snap = c.widened(snap, r.fetch)
+		snap = c.widenedFor(snap, r.fetch)
 	}
 	c.requests = nil
 	data := snap.Encode()
@@ -143,8 +144,8 @@ func (c *catchUp) serve() {
 	c.out.send(&snapshot{Data: data})
 }
 
-// widened returns the snapshot if it also serves another request, and everything if not.
-func (c *catchUp) widened(snap *state.Snapshot, f fetch) *state.Snapshot {
+// widenedFor returns the snapshot if it also serves another request, and everything if not.
+func (c *catchUp) widenedFor(snap *state.Snapshot, f fetch) *state.Snapshot {
 	if alone := c.disk.replica.SnapshotFrom(f.Mark, f.Genesis, c.acks.position); alone.Full {
 		return alone
 	}

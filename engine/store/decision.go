@@ -34,8 +34,8 @@ var (
 	errWrongDecision = errors.New("the decision does not follow from the reports")
 )
 
-// newer reports whether a state wins over another as source: epoch first, then revision.
-func newer(a, b *orderedReport) bool {
+// isNewer reports whether a state wins over another as source: epoch first, then revision.
+func isNewer(a, b *orderedReport) bool {
 	if c := a.Epoch.Compare(b.Epoch); c != 0 {
 		return c > 0
 	}
@@ -49,8 +49,8 @@ type exchange struct {
 	reports []*orderedReport // in the order of their arrival
 }
 
-// voters are the reports of stores that a configuration lists, by incarnation.
-func voters(c *state.Config, reports []*orderedReport) []*orderedReport {
+// voterReports are the reports of stores that a configuration lists, by incarnation.
+func voterReports(c *state.Config, reports []*orderedReport) []*orderedReport {
 	var out []*orderedReport
 	for _, r := range reports {
 		if c.IsVoter(r.node, r.Incarnation) {
@@ -73,7 +73,7 @@ func (x *exchange) quorate(c *state.Config, participants []*orderedReport) bool 
 func bestSource(reports []*orderedReport) *orderedReport {
 	best := reports[0]
 	for _, r := range reports[1:] {
-		if newer(r, best) || !newer(best, r) && r.node < best.node {
+		if isNewer(r, best) || !isNewer(best, r) && r.node < best.node {
 			best = r
 		}
 	}
@@ -97,7 +97,7 @@ func (x *exchange) conclude() (*decision, error) {
 			return nil, errTwoClusters
 		}
 	}
-	participants := voters(source.Config, x.reports)
+	participants := voterReports(source.Config, x.reports)
 	if bestSource(participants) != source {
 		return nil, errWrongDecision
 	}

@@ -43,7 +43,7 @@ func (o *operations) accept(from client, req *Request) {
 	if req.Op != OpRead && req.Op != OpList {
 		p.cmd = o.commandOf(req)
 		if other := o.byRequest[req.ID]; other != nil {
-			o.join(from, p, other)
+			o.joinPending(from, p, other)
 			return
 		}
 		if r := o.disk.replica.Tree.CheckForm(&p.cmd.Op); r != nil && p.cmd.Replace.Node == 0 {
@@ -68,12 +68,12 @@ func (o *operations) accept(from client, req *Request) {
 		o.reads = append(o.reads, p)
 	}
 	if o.writable() {
-		o.put(p)
+		o.order(p)
 	}
 }
 
-// join adds another client to a change that is already under way.
-func (o *operations) join(from client, p, other *pending) {
+// joinPending adds another client to a change that is already under way.
+func (o *operations) joinPending(from client, p, other *pending) {
 	switch {
 	case p.cmd.Digest() != other.cmd.Digest():
 		o.refuse(from, p.req, tree.Invalid, "the request id is in use for another operation")
@@ -106,9 +106,9 @@ func (p *pending) noQuorumCode() tree.Code {
 	return CodeReadOnly
 }
 
-// put puts an operation into the order of the present ring. A change that was sent before carries the
+// order puts an operation into the order of the present ring. A change that was sent before carries the
 // revision of that time, so that a store that has forgotten the change does not carry it out again.
-func (o *operations) put(p *pending) {
+func (o *operations) order(p *pending) {
 	if p.cmd == nil {
 		o.sendMarker()
 		return
@@ -174,7 +174,7 @@ func (o *operations) answer(p *pending, r *Response) {
 			Code: string(r.Code)})
 	}
 	for _, c := range p.clients {
-		o.reply(c, r)
+		o.replyTo(c, r)
 	}
 }
 
@@ -192,11 +192,11 @@ func (o *operations) reopen() {
 	o.refuseUnsent()
 }
 
-// resume sends all waiting operations in the epoch that was just installed.
-func (o *operations) resume() {
+// orderAll sends all waiting operations in the epoch that was just installed.
+func (o *operations) orderAll() {
 	for _, p := range o.all {
 		if !p.done && p.cmd != nil && p.sentIn != o.ring.id {
-			o.put(p)
+			o.order(p)
 		}
 	}
 	o.sendMarker()
@@ -210,12 +210,12 @@ func (o *operations) refuseUnsent() {
 	}
 	for _, p := range o.all {
 		if !p.done && p.sentIn.IsZero() {
-			o.answer(p, o.refusal(p, p.noQuorumCode(), "this node's ring has no quorum"))
+			o.answer(p, o.refusalFor(p, p.noQuorumCode(), "this node's ring has no quorum"))
 		}
 	}
 }
 
-func (o *operations) refusal(p *pending, code tree.Code, message string) *Response {
+func (o *operations) refusalFor(p *pending, code tree.Code, message string) *Response {
 	return &Response{ID: p.req.ID, Code: code, Message: message, Revision: o.disk.revision()}
 }
 
@@ -235,7 +235,7 @@ func (o *operations) giveUp(p *pending, code tree.Code, message string) {
 		o.env.Probe("store/outcome-unknown")
 		code, message = CodeUnknown, "the change may or may not have been carried out: "+message
 	}
-	o.answer(p, o.refusal(p, code, message))
+	o.answer(p, o.refusalFor(p, code, message))
 }
 
 // failAll gives up every operation after a disk error.

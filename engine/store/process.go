@@ -78,7 +78,7 @@ func (s *Store) Step(ev env.Event) {
 	switch ev := ev.(type) {
 	case env.LocalUp:
 		if ev.Process == cpg.Process {
-			s.cluster.hello()
+			s.cluster.subscribe()
 		}
 	case env.LocalDown:
 		if ev.Process == cpg.Process {
@@ -109,11 +109,11 @@ func (s *Store) onTimer(id env.TimerID) {
 		s.apply.flush() // the snapshot is of everything that was delivered
 		s.catchUp.serve()
 	case timerReform:
-		s.cluster.reform()
+		s.cluster.requestReform()
 	case timerSweep:
 		s.sweep()
 	case timerOutbox:
-		s.out.pump()
+		s.out.sendQueued()
 	case timerRecover:
 		s.recover()
 	}
@@ -178,6 +178,6 @@ func (s *Store) recover() {
 	}
 	s.env.Probe("store/recovered")
 	if !s.ring.id.IsZero() {
-		s.cluster.reform()
+		s.cluster.requestReform()
 	}
 }

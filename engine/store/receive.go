@@ -34,7 +34,7 @@ func (r *receiver) onDeliver(d *cpg.Deliver) {
 	r.ring.advanceTo(d.Seq)
 	if d.From == r.node() {
 		r.out.delivered(cookieOf(f.number, f.index))
-		defer r.out.pump()
+		defer r.out.sendQueued()
 	}
 	if f.bulk && !r.catchUp.fetching {
 		return

@@ -36,12 +36,12 @@ type intake struct {
 func (i *intake) onRequest(from client, input []byte) {
 	req, err := from.request(input)
 	if err != nil {
-		i.reply(from, &Response{Code: tree.Invalid, Message: err.Error()})
+		i.replyTo(from, &Response{Code: tree.Invalid, Message: err.Error()})
 		return
 	}
 	switch {
 	case req.Op == OpStatus:
-		i.reply(from, &Response{ID: req.ID, OK: true, Status: i.status(), Revision: i.disk.revision()})
+		i.replyTo(from, &Response{ID: req.ID, OK: true, Status: i.status(), Revision: i.disk.revision()})
 	case i.disk.failed != nil:
 		i.refuse(from, req, CodeFailed,
 			fmt.Sprintf("the store of node %d does not serve: %v", i.node(), i.disk.failed))
@@ -73,5 +73,5 @@ func (i *intake) answerLocally(from client, req *Request) {
 		i.env.Emit(Answered{Revision: r.Revision, Epoch: i.disk.replica.Epoch, Request: req.ID, Op: req.Op,
 			Local: true, Code: string(r.Code)})
 	}
-	i.reply(from, r)
+	i.replyTo(from, r)
 }

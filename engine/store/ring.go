@@ -89,7 +89,7 @@ func (s *Store) installed(position uint64, how string, received []state.LogEntry
 	s.apply.flush()
 	if s.disk.failed == nil {
 		s.noteWritable(was)
-		s.ops.resume()
+		s.ops.orderAll()
 	}
 }
 
@@ -114,17 +114,17 @@ type cluster struct {
 	helloPending bool
 }
 
-// hello asks the cluster process to deliver from now on.
-func (c *cluster) hello() {
+// subscribe asks the cluster process to deliver from now on.
+func (c *cluster) subscribe() {
 	if c.helloPending = !c.toCluster(cpg.Hello{}); c.helloPending {
 		c.env.SetTimer(timerReform, c.opts.Timers.ReformDelay)
 	}
 }
 
-// reform asks for a new ring in which this store takes part from the start.
-func (c *cluster) reform() {
+// requestReform asks for a new ring in which this store takes part from the start.
+func (c *cluster) requestReform() {
 	if c.helloPending {
-		c.hello()
+		c.subscribe()
 		return
 	}
 	if c.ring.present || c.disk.failed != nil {

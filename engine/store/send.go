@@ -43,11 +43,11 @@ func (o *outbox) send(m message) {
 			o.urgent = append(o.urgent, f)
 		}
 	}
-	o.pump()
+	o.sendQueued()
 }
 
-// pump hands over what the window allows.
-func (o *outbox) pump() {
+// sendQueued hands over what the window allows.
+func (o *outbox) sendQueued() {
 	o.waiting = false
 	for o.bytes < outboxWindowBytes {
 		queue := &o.urgent

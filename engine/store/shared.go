@@ -62,9 +62,9 @@ func (s *shared) toCluster(m cpg.Message) bool {
 	return s.env.Local(cpg.Process, cpg.Encode(m)) == nil
 }
 
-// reply sends an answer to its client. A process that has ended or that does not take its messages gets
+// replyTo sends an answer to its client. A process that has ended or that does not take its messages gets
 // none: like every client it gives up after a while, and learns the outcome by a retry.
-func (s *shared) reply(to client, r *Response) {
+func (s *shared) replyTo(to client, r *Response) {
 	if to.local == "" {
 		s.env.Complete(to.op, r.Encode())
 		return
@@ -81,5 +81,5 @@ func (s *shared) reply(to client, r *Response) {
 
 // refuse answers a request that was not carried out and will not be.
 func (s *shared) refuse(to client, req *Request, code tree.Code, message string) {
-	s.reply(to, &Response{ID: req.ID, Code: code, Message: message, Revision: s.disk.revision()})
+	s.replyTo(to, &Response{ID: req.ID, Code: code, Message: message, Revision: s.disk.revision()})
 }

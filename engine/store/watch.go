@@ -51,20 +51,21 @@ func (w *watches) watch(from client, req *Request) {
 
 func (w *watches) changedSince(path string, revision uint64) bool {
 	log, known := w.disk.replica.Log.Since(revision)
-	return !known || slices.ContainsFunc(log, func(e state.LogEntry) bool { return touches(&e, path) })
+	return !known || slices.ContainsFunc(log, func(e state.LogEntry) bool { return changesPath(&e, path) })
 }
 
-// touches reports whether a change concerns a path: the entry itself, one below it, or a directory above it.
-func touches(e *state.LogEntry, path string) bool {
-	return related(e.Path, path) || e.To != "" && related(e.To, path)
+// changesPath reports whether a change concerns a path: the entry itself, one below it, or a directory
+// above it.
+func changesPath(e *state.LogEntry, path string) bool {
+	return overlapsPath(e.Path, path) || e.To != "" && overlapsPath(e.To, path)
 }
 
-func related(a, b string) bool {
+func overlapsPath(a, b string) bool {
 	return a == b || a == "" || b == "" || strings.HasPrefix(a, b+"/") || strings.HasPrefix(b, a+"/")
 }
 
 func (w *watches) wakeOne(to client, req *Request, changed bool) {
-	w.reply(to, &Response{ID: req.ID, OK: true, Revision: w.disk.revision(), Changed: changed})
+	w.replyTo(to, &Response{ID: req.ID, OK: true, Revision: w.disk.revision(), Changed: changed})
 }
 
 // wake answers the watches that wait for one of these changes, which are durable here.
@@ -73,7 +74,7 @@ func (w *watches) wake(log []state.LogEntry) {
 		return
 	}
 	w.end(func(one *watcher) bool {
-		return slices.ContainsFunc(log, func(e state.LogEntry) bool { return touches(&e, one.req.Path) })
+		return slices.ContainsFunc(log, func(e state.LogEntry) bool { return changesPath(&e, one.req.Path) })
 	}, true)
 }
 

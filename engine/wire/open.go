@@ -100,7 +100,7 @@ func (o *Opener) Open(dst, packet []byte) (ring.NodeID, []byte, error) {
 		o.stats.Foreign++
 		return 0, dst, ErrForeign
 	}
-	s.mark(counter)
+	s.markSeen(counter)
 	o.stats.Accepted++
 	return node, out, nil
 }
@@ -108,7 +108,7 @@ func (o *Opener) Open(dst, packet []byte) (ring.NodeID, []byte, error) {
 // openOther opens a packet that is not of the sender's present boot. It changes the boot only after the
 // packet was authenticated.
 func (o *Opener) openOther(s *sender, boot Boot, dst, packet []byte) (ring.NodeID, []byte, error) {
-	aead := derive(o.key, s.node, &boot.ID)
+	aead := newBootCipher(o.key, s.node, &boot.ID)
 	counter := binary.LittleEndian.Uint64(packet[offsetCounter:])
 	out, ok := o.decrypt(aead, dst, packet)
 	if !ok || counter == 0 || boot.Count == 0 {
@@ -120,7 +120,7 @@ func (o *Opener) openOther(s *sender, boot Boot, dst, packet []byte) (ring.NodeI
 		return s.node, dst, ErrStaleBoot
 	}
 	*s = sender{node: s.node, aead: aead, boot: boot}
-	s.mark(counter)
+	s.markSeen(counter)
 	o.stats.Accepted++
 	return s.node, out, nil
 }
@@ -147,8 +147,8 @@ func (s *sender) wasSeen(counter uint64) bool {
 	return s.seen[at/64]&(1<<(at%64)) != 0
 }
 
-// mark records an accepted counter and moves the window.
-func (s *sender) mark(counter uint64) {
+// markSeen records an accepted counter and moves the window.
+func (s *sender) markSeen(counter uint64) {
 	if counter > s.highest {
 		s.clear(counter - s.highest)
 		s.highest = counter

@@ -68,8 +68,8 @@ func CheckKey(key []byte) error {
 	return nil
 }
 
-// derive returns the cipher of one boot of one node.
-func derive(key []byte, node ring.NodeID, id *BootID) cipher.AEAD {
+// newBootCipher returns the cipher of one boot of one node.
+func newBootCipher(key []byte, node ring.NodeID, id *BootID) cipher.AEAD {
 	info := binary.LittleEndian.AppendUint32([]byte(keyLabel), uint32(node))
 	subkey, err := hkdf.Key(sha256.New, key, id[:], string(info), subkeyBytes)
 	if err != nil {
@@ -101,7 +101,7 @@ func NewSealer(key []byte, node ring.NodeID, boot Boot) (*Sealer, error) {
 	if err := CheckKey(key); err != nil {
 		return nil, err
 	}
-	s := &Sealer{aead: derive(key, node, &boot.ID), boot: boot}
+	s := &Sealer{aead: newBootCipher(key, node, &boot.ID), boot: boot}
 	s.header[0] = Version
 	binary.LittleEndian.PutUint32(s.header[offsetNode:], uint32(node))
 	binary.LittleEndian.PutUint64(s.header[offsetBoot:], boot.Count)

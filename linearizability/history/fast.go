@@ -16,7 +16,7 @@ type fastDecoder struct {
 // maxWords bounds the copies; beyond it strings are copied each time.
 const maxWords = 1 << 16
 
-func (d *fastDecoder) intern(b []byte) string {
+func (d *fastDecoder) internString(b []byte) string {
 	if s, ok := d.words[string(b)]; ok {
 		return s
 	}
@@ -122,7 +122,7 @@ func (d *fastDecoder) member(name, rest []byte, e *Event) ([]byte, bool) {
 	}
 	text, after, ok := plainString(rest)
 	if ok {
-		*into = d.intern(text)
+		*into = d.internString(text)
 	}
 	return after, ok
 }

@@ -45,7 +45,7 @@ func Store(initial json.RawMessage) (*Model, error) {
 		Entry:      storeEntry,
 		Revisioned: true,
 		FirstRev:   first.Rev,
-		Replay:     func(reuse any) any { return first.linear(reuse) },
+		Replay:     func(reuse any) any { return first.linearState(reuse) },
 		Model: porcupine.Model{
 			Init:              func() any { return first.state() },
 			Step:              stepStore,

@@ -57,7 +57,7 @@ type StoreState struct {
 	undo storeChange
 	more []storeChange
 
-	// linear says that only the newest version is ever used: steps then change the state in place.
+	// linear means that only the newest version is ever used: steps then change the state in place.
 	linear bool
 	spare  *spareNodes
 }
@@ -114,13 +114,13 @@ func (t *storeTree) put(path string, node *storeNode) *storeNode {
 // view returns the tree spelling out this version.
 func (s *StoreState) view() *storeTree {
 	if s.tree == nil {
-		s.reroot()
+		s.makeRoot()
 	}
 	return s.tree
 }
 
-// reroot moves the tree from the version that holds it to s, turning the path between them around.
-func (s *StoreState) reroot() {
+// makeRoot moves the tree from the version that holds it to s, turning the path between them around.
+func (s *StoreState) makeRoot() {
 	var path []*StoreState
 	at := s
 	for at.tree == nil {
@@ -264,8 +264,9 @@ func parseStoreInitial(raw json.RawMessage) (storeInitial, error) {
 	return initial, nil
 }
 
-// linear returns the initial state for a replay that never goes back, in the memory of reuse if that is one.
-func (initial *storeInitial) linear(reuse any) *StoreState {
+// linearState returns the initial state for a replay that never goes back, in the memory of reuse if that
+// is one.
+func (initial *storeInitial) linearState(reuse any) *StoreState {
 	s, ok := reuse.(*StoreState)
 	if !ok || !s.linear {
 		s = initial.state()

@@ -99,7 +99,7 @@ func stepVersioned(state, _, output any) (bool, any) {
 	case fCAS:
 		return s.compareAndSet(c)
 	}
-	next, ok := s.changed(c)
+	next, ok := s.afterMutation(c)
 	return ok, next
 }
 
@@ -115,14 +115,14 @@ func stepAnyVersion(c *StoreCall) (bool, any) {
 		}
 		return true, after
 	case c.outcome == history.OK || c.fn != fCAS:
-		next, ok := after.changed(c)
+		next, ok := after.afterMutation(c)
 		return ok, next
 	}
 	return true, versionedState{any: true}
 }
 
-// pin returns the state with its version fixed, or false if it cannot be that.
-func (s versionedState) pin(version uint64) (versionedState, bool) {
+// withVersion returns the state with its version fixed, or false if it cannot be that.
+func (s versionedState) withVersion(version uint64) (versionedState, bool) {
 	if s.known {
 		return s, s.version == version
 	}
@@ -141,7 +141,7 @@ func (s versionedState) read(c *StoreCall) (bool, any) {
 	if c.mod == 0 {
 		return c.value != digest{}, s
 	}
-	next, ok := s.pin(c.mod)
+	next, ok := s.withVersion(c.mod)
 	return ok, next
 }
 
@@ -155,20 +155,20 @@ func (s versionedState) compareAndSet(c *StoreCall) (bool, any) {
 		if c.outcome == history.Fail {
 			return true, s
 		}
-		before, hit = s.pin(c.expect)
+		before, hit = s.withVersion(c.expect)
 	}
 	switch {
 	case c.outcome == history.Fail:
 		return !hit && (c.mod == 0 || c.mod == version), s
 	case hit:
-		next, ok := before.changed(c)
+		next, ok := before.afterMutation(c)
 		return ok, next
 	}
 	return c.outcome == history.Info, s
 }
 
-// changed returns the state after a mutation that succeeds.
-func (s versionedState) changed(c *StoreCall) (versionedState, bool) {
+// afterMutation returns the state after a mutation that succeeds.
+func (s versionedState) afterMutation(c *StoreCall) (versionedState, bool) {
 	version := c.mod
 	if version == 0 {
 		version = c.rev

@@ -27,7 +27,7 @@ func (s *Summary) JSON(w io.Writer) error {
 func (s *Summary) Text(w io.Writer) error {
 	rows := [][]string{{"scenario", "seeds", "valid", "invalid", "unknown", "failed", "probes"}}
 	for _, c := range s.Scenarios {
-		rows = append(rows, []string{short(reports.Clean(c.Name)), number(c.Runs), number(c.Valid),
+		rows = append(rows, []string{shortName(reports.Clean(c.Name)), number(c.Runs), number(c.Valid),
 			number(c.Invalid),
 			number(c.Unknown), number(c.Failed), number(len(c.Probes))})
 	}
@@ -72,7 +72,7 @@ func number[T int | int64](n T) string { return strconv.FormatInt(int64(n), 10) 
 
 const maxNameChars = 40
 
-func short(s string) string {
+func shortName(s string) string {
 	if utf8.RuneCountInString(s) <= maxNameChars {
 		return s
 	}

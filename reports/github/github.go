@@ -101,7 +101,7 @@ func Summary(w io.Writer, s *campaign.Summary) error {
 	b.WriteString("| scenario | seeds | valid | invalid | unknown | failed |\n|---|--:|--:|--:|--:|--:|\n")
 	left := 0
 	for _, c := range s.Scenarios {
-		row := fmt.Sprintf("| %s | %d | %d | %d | %d | %d |\n", cell(c.Name), c.Runs, c.Valid, c.Invalid,
+		row := fmt.Sprintf("| %s | %d | %d | %d | %d | %d |\n", tableCell(c.Name), c.Runs, c.Valid, c.Invalid,
 			c.Unknown, c.Failed)
 		if b.Len()+len(row) > MaxSummaryBytes/2 {
 			left++
@@ -122,10 +122,10 @@ func failures(b *strings.Builder, s *campaign.Summary) {
 	for _, c := range s.Scenarios {
 		total += c.Failed
 		for _, f := range c.Failures {
-			entry := fmt.Sprintf("\n**%s, seed %d: %s** %s\n", cell(f.Scenario), f.Seed, f.Verdict,
-				cell(f.Why))
+			entry := fmt.Sprintf("\n**%s, seed %d: %s** %s\n", tableCell(f.Scenario), f.Seed, f.Verdict,
+				tableCell(f.Why))
 			if f.Reproduce != "" {
-				entry += "\n" + code(f.Reproduce) + "\n"
+				entry += "\n" + codeSpan(f.Reproduce) + "\n"
 			}
 			if b.Len()+len(entry) > MaxSummaryBytes-200 {
 				continue
@@ -134,7 +134,7 @@ func failures(b *strings.Builder, s *campaign.Summary) {
 			written++
 		}
 		for _, id := range c.Missing {
-			entry := fmt.Sprintf("\n%s: probe %s was never reached\n", cell(c.Name), cell(id))
+			entry := fmt.Sprintf("\n%s: probe %s was never reached\n", tableCell(c.Name), tableCell(id))
 			if b.Len()+len(entry) <= MaxSummaryBytes-200 {
 				b.WriteString(entry)
 			}
@@ -145,8 +145,8 @@ func failures(b *strings.Builder, s *campaign.Summary) {
 	}
 }
 
-// cell writes a text so that Markdown shows it and obeys none of it.
-func cell(s string) string {
+// tableCell writes a text so that Markdown shows it and obeys none of it.
+func tableCell(s string) string {
 	var b strings.Builder
 	for _, r := range short(reports.Clean(s)) {
 		switch r {
@@ -166,8 +166,8 @@ func cell(s string) string {
 	return b.String()
 }
 
-// code writes a text as a block of code with a fence that the text does not contain.
-func code(s string) string {
+// codeSpan writes a text as a block of code with a fence that the text does not contain.
+func codeSpan(s string) string {
 	s = short(reports.Clean(s))
 	fence := "```"
 	for strings.Contains(s, fence) {

@@ -46,7 +46,7 @@ func (c cent) String() string {
 	return s
 }
 
-func px(n int) cent { return cent(n) * 100 }
+func pixels(n int) cent { return cent(n) * 100 }
 
 // esc makes a text safe inside elements and attributes, in XML and in HTML.
 func esc(s string) string {
@@ -139,12 +139,12 @@ func (d *drawing) span() int64 { return max(1, micros(d.To)-micros(d.From)) }
 
 func micros(t time.Duration) int64 { return int64(t / time.Microsecond) }
 
-func (d *drawing) x(t time.Duration) cent {
+func (d *drawing) xOf(t time.Duration) cent {
 	t = min(max(t, d.From), d.To)
-	inner := int64(px(d.width - gutter - margin))
+	inner := int64(pixels(d.width - gutter - margin))
 	us := micros(t) - micros(d.From)
 	span := d.span()
-	return px(gutter) + cent(us/span*inner+us%span*inner/span)
+	return pixels(gutter) + cent(us/span*inner+us%span*inner/span)
 }
 
 func (d *drawing) open(alone bool) {
@@ -172,13 +172,13 @@ func (d *drawing) windows() {
 		w := &d.Windows[i]
 		d.put(`<rect class="window" data-a="%d" data-b="%d" x="%s" y="%d" width="%s" height="%d">%s</rect>`,
 			micros(w.From),
-			micros(w.To), d.x(w.From), headHeight, max(50,
-				d.x(w.To)-d.x(w.From)), d.height-headHeight-margin/2, tip(w.Tip))
+			micros(w.To), d.xOf(w.From), headHeight, max(50,
+				d.xOf(w.To)-d.xOf(w.From)), d.height-headHeight-margin/2, tooltip(w.Tip))
 	}
 	d.put("</g>\n")
 }
 
-func tip(text string) string {
+func tooltip(text string) string {
 	if text == "" {
 		return ""
 	}
@@ -191,7 +191,7 @@ func (d *drawing) axis() {
 	step, decimals := tickStep(d.To-d.From, (d.width-gutter-margin)/90)
 	first := (d.From + step - 1) / step * step
 	for t := first; t <= d.To; t += step {
-		x := d.x(t)
+		x := d.xOf(t)
 		d.put(`<line class="grid" x1="%s" x2="%s" y1="%d" y2="%d"/>`, x, x, headHeight-4, d.height-margin/2)
 		d.put(`<text class="tick" x="%s" y="%d">%s</text>`, x, headHeight-10, tickText(t, decimals))
 	}
@@ -258,7 +258,7 @@ func (d *drawing) row(r *Row) {
 		middle = d.y + 12
 	}
 	d.put(`<text class="label" x="%d" y="%d" data-full="%s">%s%s</text>`, margin, middle, esc(r.Label),
-		esc(cut(r.Label, room)), tip(labelTip))
+		esc(cutText(r.Label, room)), tooltip(labelTip))
 	d.put(`<g class="row" clip-path="url(#inner)"><rect class="lane" x="%d" y="%d" width="%d" height="%d"/>`,
 		gutter, d.y, d.width-gutter-margin, h)
 	for _, t := range r.Ticks {
@@ -283,10 +283,10 @@ func (d *drawing) row(r *Row) {
 // level is the height of a level in a row, downwards from the top of the picture.
 func (d *drawing) level(r *Row, level int) cent {
 	level = min(Full, max(0, level))
-	return px(d.y) + px(r.height())*cent(Full-level)/Full
+	return pixels(d.y) + pixels(r.height())*cent(Full-level)/Full
 }
 
-func cut(s string, limit int) string {
+func cutText(s string, limit int) string {
 	if utf8.RuneCountInString(s) <= limit {
 		return s
 	}
@@ -298,10 +298,10 @@ func (d *drawing) item(r *Row, it *Item, next time.Duration) {
 	if it.Alert {
 		class += " alert"
 	}
-	x := d.x(it.From)
+	x := d.xOf(it.From)
 	if it.Shape == Point {
 		d.put(`<circle class="point %s" data-a="%d" data-o="%s" cx="%s" cy="%s" r="2.2">%s</circle>`,
-			class, micros(it.From), safeID(it.ID), x, d.level(r, it.Low), tip(it.Tip))
+			class, micros(it.From), safeID(it.ID), x, d.level(r, it.Low), tooltip(it.Tip))
 		return
 	}
 	low, high := it.Low, max(it.Low, it.High)
@@ -309,7 +309,7 @@ func (d *drawing) item(r *Row, it *Item, next time.Duration) {
 		high = Full
 	}
 	top := d.level(r, high)
-	width := d.x(it.To) - x
+	width := d.xOf(it.To) - x
 	kind := "block"
 	if it.Shape == Bar {
 		kind, width = "bar", max(width, barMinimum)
@@ -320,7 +320,7 @@ func (d *drawing) item(r *Row, it *Item, next time.Duration) {
 	}
 	d.put(`<rect%s class="%s %s" data-a="%d" data-b="%d" x="%s" y="%s" width="%s" height="%s">%s</rect>`, id,
 		kind, class,
-		micros(it.From), micros(it.To), x, top, max(width, 50), d.level(r, low)-top, tip(it.Tip))
+		micros(it.From), micros(it.To), x, top, max(width, 50), d.level(r, low)-top, tooltip(it.Tip))
 	if it.Shape == Block && it.Text != "" {
 		d.blockText(r, it, next)
 	}
@@ -337,7 +337,7 @@ func TextWidth(text string) int {
 // blockText writes a block's text: inside if it fits, else after it where that is allowed and
 // there is room, else as much of it inside as fits.
 func (d *drawing) blockText(r *Row, it *Item, next time.Duration) {
-	x, end := d.x(it.From), d.x(it.To)
+	x, end := d.xOf(it.From), d.xOf(it.To)
 	chars := utf8.RuneCountInString(it.Text)
 	class, text := string(it.Class.known()), it.Text
 	attrs := ""
@@ -346,10 +346,10 @@ func (d *drawing) blockText(r *Row, it *Item, next time.Duration) {
 	}
 	switch room := fits(end - x); {
 	case room >= chars:
-	case it.Spill && fits(d.x(next)-end) >= chars:
+	case it.Spill && fits(d.xOf(next)-end) >= chars:
 		x, class = end, class+" spilt"
 	case room >= leastChars:
-		text = cut(it.Text, room)
+		text = cutText(it.Text, room)
 	default:
 		text = ""
 	}
@@ -367,7 +367,7 @@ func (d *drawing) marks() {
 		if m.At < d.From || m.At > d.To {
 			continue
 		}
-		x := d.x(m.At)
+		x := d.xOf(m.At)
 		d.put(`<g class="mark %s" data-a="%d" transform="translate(%s 0)">`, m.Class.known(), micros(m.At), x)
 		d.put(`<line y1="%d" y2="%d"/><text x="3" y="%d">%s</text></g>`,
 			headHeight-6, d.height-margin/2, headHeight+9, esc(m.Label))

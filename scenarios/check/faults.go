@@ -170,10 +170,10 @@ func (f *Faults) diskBroken(m env.MachineID, at, returns time.Duration) bool {
 	return false
 }
 
-// reach returns which machines reach which at an instant. unclear is true when those that are present are
-// not divided into groups by it: a link flaps or passes packets only one way, or two machines do not reach
-// each other and both reach a third.
-func (f *Faults) reach(at time.Duration, present []bool) (reaches func(a, b int) bool, unclear bool) {
+// reachableAt returns which machines reach which at an instant. unclear is true when those that are present
+// are not divided into groups by it: a link flaps or passes packets only one way, or two machines do not
+// reach each other and both reach a third.
+func (f *Faults) reachableAt(at time.Duration, present []bool) (reaches func(a, b int) bool, unclear bool) {
 	net := fault.NewNet(f.Machines, fault.Condition{})
 	for i := range f.Applied {
 		a := &f.Applied[i]

@@ -47,7 +47,7 @@ type Phase struct {
 	Late        []bool       // present, with a link slower than LateAfter
 	DiskFailing []bool       // present, with a disk that returns errors
 	Serving     []bool       // present, with a working disk, and its serving process is not stopped
-	Healthy     []bool       // serving, in a group that has the votes of a majority; false while Unclear
+	InMajority  []bool       // serving, in a group that has the votes of a majority; false while Unclear
 	Stopped     []ProcessSet // by machine: the watched processes that faults stop
 	Cut         []bool       // by ordered pair of machines, a*len+b: nothing passes from a to b
 	// Unclear means that reachability does not divide the present machines into groups, or that a link of
@@ -102,7 +102,8 @@ func (h *Health) breakpoints() []time.Duration {
 func (p *Phase) same(q *Phase) bool {
 	return p.Unclear == q.Unclear && slices.Equal(p.Present, q.Present) && slices.Equal(p.Late, q.Late) &&
 		slices.Equal(p.DiskFailing, q.DiskFailing) && slices.Equal(p.Serving, q.Serving) &&
-		slices.Equal(p.Healthy, q.Healthy) && slices.Equal(p.Stopped, q.Stopped) && slices.Equal(p.Cut, q.Cut)
+		slices.Equal(p.InMajority, q.InMajority) && slices.Equal(p.Stopped, q.Stopped) &&
+		slices.Equal(p.Cut, q.Cut)
 }
 
 // phase derives the health in a span that has no breakpoint inside.
@@ -111,7 +112,7 @@ func (h *Health) phase(span Span) Phase {
 	flags := make([]bool, 5*n)
 	part := func(i int) []bool { return flags[i*n : (i+1)*n : (i+1)*n] }
 	p := Phase{Span: span, Present: part(0), Late: part(1), DiskFailing: part(2), Serving: part(3),
-		Healthy: part(4), Stopped: make([]ProcessSet, n)}
+		InMajority: part(4), Stopped: make([]ProcessSet, n)}
 	at := span.From
 	for m := range env.MachineID(n) {
 		p.Present[m] = h.Power.On(m, at) && !h.Stopped(m, h.model.MemberProcess, at)
@@ -134,7 +135,7 @@ func (h *Health) phase(span Span) Phase {
 // connect derives which machines of a phase belong together.
 func (h *Health) connect(p *Phase) {
 	n := len(h.Machines)
-	reaches, unclear := h.reach(p.From, p.Present) // members may be without their serving process
+	reaches, unclear := h.reachableAt(p.From, p.Present) // members may be without their serving process
 	lossy := func(f *fault.Fault) bool { return f.Loss >= h.model.LossMax }
 	for m := range env.MachineID(n) {
 		unclear = unclear || p.Present[m] && h.anyOnLink(m, p.From, lossy)
@@ -154,7 +155,7 @@ func (h *Health) connect(p *Phase) {
 				votes += h.model.Votes[other]
 			}
 		}
-		p.Healthy[m] = p.Serving[m] && !unclear && 2*votes > all
+		p.InMajority[m] = p.Serving[m] && !unclear && 2*votes > all
 	}
 }
 

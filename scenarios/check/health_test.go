@@ -56,12 +56,12 @@ func TestHealthOfAMachine(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			h := health(applied(10, 20, c.fault))
 			for _, second := range []int{9, 25} {
-				require.Equal(t, []bool{true, true, true}, h.At(seconds(second)).Healthy, "at %d s", second)
+				require.Equal(t, []bool{true, true, true}, h.At(seconds(second)).InMajority, "at %d s", second)
 			}
 			p := h.At(seconds(10))
 			require.Equal(t, c.present, p.Present[0])
-			require.Equal(t, c.healthy, p.Healthy[0])
-			require.Equal(t, c.others, p.Healthy[1] && p.Healthy[2])
+			require.Equal(t, c.healthy, p.InMajority[0])
+			require.Equal(t, c.others, p.InMajority[1] && p.InMajority[2])
 			require.Equal(t, c.unclear, p.Unclear)
 		})
 	}
@@ -113,7 +113,7 @@ func TestFaultsNearAnInstant(t *testing.T) {
 
 // TestSettled is the worked example of Health.Settled, and what comes before a span.
 func TestSettled(t *testing.T) {
-	first := func(p *check.Phase) bool { return p.Healthy[0] }
+	first := func(p *check.Phase) bool { return p.InMajority[0] }
 	for _, c := range []struct {
 		name   string
 		faults []scenarios.Applied

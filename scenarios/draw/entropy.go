@@ -15,7 +15,7 @@ func NewEntropy(seed uint64, names ...string) *Entropy {
 // Uint64 returns 64 bits.
 func (e *Entropy) Uint64() uint64 {
 	e.state += golden
-	return mix(e.state)
+	return mixBits(e.state)
 }
 
 // Fill fills p.

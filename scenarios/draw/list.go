@@ -34,7 +34,7 @@ func NewList(seed uint64, stream, label string) *List {
 
 // Choose implements Chooser.
 func (l *List) Choose(n uint64) uint64 {
-	value := at(l.key, l.drawn, n)
+	value := valueAt(l.key, l.drawn, n)
 	l.drawn++
 	return value
 }

@@ -64,7 +64,7 @@ func (n *Net) recompute() {
 				c = Condition{} // a machine always reaches itself
 			}
 			for _, f := range n.active {
-				if from != to && n.touches(f, from, to) {
+				if from != to && n.affectsPair(f, from, to) {
 					c = n.affect(c, f)
 				}
 			}
@@ -85,7 +85,7 @@ func (n *Net) affect(c Condition, f *Fault) Condition {
 	return c
 }
 
-func (n *Net) touches(f *Fault, from, to int) bool {
+func (n *Net) affectsPair(f *Fault, from, to int) bool {
 	a, b := n.names[from], n.names[to]
 	if f.Kind == Partition {
 		return groupOf(f.Groups, a) != groupOf(f.Groups, b)

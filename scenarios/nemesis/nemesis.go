@@ -99,7 +99,7 @@ func (s *Scheduler) Execute(ctx context.Context, a Action) []Action {
 	case Begin:
 		return s.begin(ctx, a.Fault)
 	case End:
-		s.heal(ctx, a.Fault)
+		s.endFault(ctx, a.Fault)
 	case Toggle:
 		return s.toggle(a.Fault)
 	}
@@ -109,7 +109,7 @@ func (s *Scheduler) Execute(ctx context.Context, a Action) []Action {
 // Finish ends every fault that still acts, and reports the faults that never began.
 func (s *Scheduler) Finish(ctx context.Context) {
 	for i := range s.faults {
-		s.heal(ctx, i)
+		s.endFault(ctx, i)
 		if !s.begun[i] {
 			s.applied[i].Problem = "the run was stopped before it was due"
 		}
@@ -127,10 +127,11 @@ func (s *Scheduler) Problems() []string { return s.problems }
 func (s *Scheduler) begin(ctx context.Context, i int) []Action {
 	f := &s.faults[i]
 	before := s.injector.Now()
-	err := s.each(ctx, f, (*fault.Net).Begin, func(e Effect) func(context.Context) error { return e.Begin })
+	err := s.forEachMachine(ctx, f, (*fault.Net).Begin,
+		func(e Effect) func(context.Context) error { return e.Begin })
 	s.active[i], s.begun[i] = true, true
 	s.applied[i].Begun = [2]time.Duration{before, s.injector.Now()}
-	s.failed(i, "injecting", err)
+	s.recordProblem(i, "injecting", err)
 	ends := s.end
 	if f.For > 0 {
 		ends = min(ends, before+f.For)
@@ -151,21 +152,21 @@ func (s *Scheduler) toggle(i int) []Action {
 	return []Action{{At: s.injector.Now() + lasts, Step: Toggle, Fault: i}}
 }
 
-func (s *Scheduler) heal(ctx context.Context, i int) {
+func (s *Scheduler) endFault(ctx context.Context, i int) {
 	if !s.active[i] {
 		return
 	}
 	s.active[i] = false
 	before := s.injector.Now()
-	err := s.each(ctx, &s.faults[i], (*fault.Net).End,
+	err := s.forEachMachine(ctx, &s.faults[i], (*fault.Net).End,
 		func(e Effect) func(context.Context) error { return e.End })
 	s.applied[i].Ended = [2]time.Duration{before, s.injector.Now()}
-	s.failed(i, "ending", err)
+	s.recordProblem(i, "ending", err)
 }
 
-// failed notes why a fault was not injected or not ended. What could not begin cannot end either:
+// recordProblem notes why a fault was not injected or not ended. What could not begin cannot end either:
 // that is reported once.
-func (s *Scheduler) failed(i int, doing string, err error) {
+func (s *Scheduler) recordProblem(i int, doing string, err error) {
 	if err == nil || s.applied[i].Problem == err.Error() {
 		return
 	}
@@ -175,8 +176,8 @@ func (s *Scheduler) failed(i int, doing string, err error) {
 	s.problems = append(s.problems, fmt.Sprintf("%s %s: %v", doing, s.faults[i].Kind, err))
 }
 
-// each makes one half of a fault's effect act: on the links, or on every machine that it names.
-func (s *Scheduler) each(ctx context.Context, f *fault.Fault, links func(*fault.Net, *fault.Fault),
+// forEachMachine makes one half of a fault's effect act: on the links, or on every machine that it names.
+func (s *Scheduler) forEachMachine(ctx context.Context, f *fault.Fault, links func(*fault.Net, *fault.Fault),
 	half func(Effect) func(context.Context) error) error {
 	if f.IsNetwork() {
 		s.injector.ChangeLinks(func(n *fault.Net) { links(n, f) })
@@ -193,11 +194,11 @@ func (s *Scheduler) each(ctx context.Context, f *fault.Fault, links func(*fault.
 		}
 		failed = append(failed, err)
 	}
-	return errors.Join(append(failed, s.unknown(f))...)
+	return errors.Join(append(failed, s.checkMachines(f))...)
 }
 
-// unknown reports machines that a fault names and that do not exist.
-func (s *Scheduler) unknown(f *fault.Fault) error {
+// checkMachines reports machines that a fault names and that do not exist.
+func (s *Scheduler) checkMachines(f *fault.Fault) error {
 	for _, name := range f.Machines {
 		if name != fault.All && !slices.Contains(s.machines, name) {
 			return fmt.Errorf("no machine is called %q; the machines are %s", name,

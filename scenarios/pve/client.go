@@ -49,12 +49,13 @@ func (Codec) Decode(op workload.Op, output []byte) (workload.Result, error) {
 	case r.Code == store.CodeUnknown:
 		return workload.Result{Type: history.Info, Error: string(r.Code)}, nil
 	case !r.OK && op.F == workload.ReadLocal && r.Code != tree.NotFound:
-		result = workload.Result{Type: history.Fail, Error: string(r.Code), Elsewhere: elsewhere(r.Code)}
+		result = workload.Result{Type: history.Fail, Error: string(r.Code),
+			Elsewhere: triesAnotherMachine(r.Code)}
 	case !r.OK && isRead(op.F) && r.Code == tree.NotFound && op.F != workload.List:
 		// Nothing is there: for the history that is an answer.
 	case !r.OK:
 		result.Type, result.Error, result.Mod = history.Fail, string(r.Code), r.Actual
-		result.Elsewhere = elsewhere(r.Code)
+		result.Elsewhere = triesAnotherMachine(r.Code)
 	case isRead(op.F) && op.F != workload.List:
 		if r.Entry == nil {
 			return workload.Result{}, fmt.Errorf("a successful read without an entry: %s", output)
@@ -75,8 +76,8 @@ func isRead(f string) bool {
 	return f == workload.Read || f == workload.ReadLocal || f == workload.List
 }
 
-// elsewhere reports whether a client must turn to another machine.
-func elsewhere(code tree.Code) bool {
+// triesAnotherMachine reports whether a client must turn to another machine.
+func triesAnotherMachine(code tree.Code) bool {
 	switch code {
 	case store.CodeReadOnly, store.CodeNoQuorum, store.CodeTryAgain, store.CodeFailed:
 		return true

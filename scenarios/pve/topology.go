@@ -123,7 +123,7 @@ func (r *renaming) ha(h *haspec.Spec) (err error) {
 		if c.On, err = r.name(c.On, fmt.Sprintf("command %q", c.Run)); err != nil {
 			return err
 		}
-		c.Run = r.words(c.Run)
+		c.Run = r.renameInText(c.Run)
 	}
 	h.Rules, h.Groups = r.nodeLines(h.Rules), r.nodeLines(h.Groups)
 	h.ManagerStatus = quoted.ReplaceAllStringFunc(h.ManagerStatus, func(word string) string {
@@ -170,14 +170,14 @@ func (r *renaming) nodeLines(text string) string {
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {
 		if words := strings.Fields(line); len(words) > 1 && words[0] == "nodes" {
-			lines[i] = r.words(line)
+			lines[i] = r.renameInText(line)
 		}
 	}
 	return strings.Join(lines, "\n")
 }
 
-// words renames the machines in a line; spaces, commas and colons end a word.
-func (r *renaming) words(line string) string {
+// renameInText renames the machines in a line; spaces, commas and colons end a word.
+func (r *renaming) renameInText(line string) string {
 	var b strings.Builder
 	for line != "" {
 		end := strings.IndexAny(line, " \t,:")

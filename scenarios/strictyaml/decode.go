@@ -163,7 +163,7 @@ func (d *decoder) text(n *yaml.Node, v reflect.Value, path string) {
 		text = other.Respell(text)
 	}
 	if set, ok := v.Interface().(OneOf); ok && !slices.Contains(set.OneOf(), text) {
-		d.report(n, path, "unknown value %q; %s", shorten(n.Value), instead(n.Value, set.OneOf()))
+		d.report(n, path, "unknown value %q; %s", shorten(n.Value), advice(n.Value, set.OneOf()))
 		return
 	}
 	v.SetString(text)
@@ -253,7 +253,7 @@ func (d *decoder) structure(n *yaml.Node, v reflect.Value, path string) {
 		key, value := n.Content[i], n.Content[i+1]
 		at := slices.IndexFunc(fields, func(f Field) bool { return f.Name == key.Value })
 		if at < 0 {
-			d.report(key, path, "unknown key %q; %s", shorten(key.Value), instead(key.Value, names(fields)))
+			d.report(key, path, "unknown key %q; %s", shorten(key.Value), advice(key.Value, names(fields)))
 			continue
 		}
 		given[key.Value] = true
@@ -300,8 +300,8 @@ func names(fields []Field) []string {
 	return out
 }
 
-// instead returns advice which of the known words to write instead of an unknown one.
-func instead(word string, known []string) string {
+// advice returns advice which of the known words to write instead of an unknown one.
+func advice(word string, known []string) string {
 	if near := Nearest(word, known); near != "" {
 		return fmt.Sprintf("did you mean %q?", near)
 	}

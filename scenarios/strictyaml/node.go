@@ -31,7 +31,7 @@ func Parse(file string, data []byte) (*yaml.Node, error) {
 		return nil, whole("the file has %d bytes; at most %d are read", len(data), MaxFileBytes)
 	case !utf8.Valid(data):
 		return nil, whole("the file is not UTF-8 text; save it as UTF-8")
-	case nests(data):
+	case nestsTooDeep(data):
 		return nil, whole("the file nests deeper than %d levels; write it flatter", MaxDepth)
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(data))
@@ -62,9 +62,9 @@ func Parse(file string, data []byte) (*yaml.Node, error) {
 	return root, nil
 }
 
-// nests reports whether flow collections open deeper than a file may nest. It counts brackets in
+// nestsTooDeep reports whether flow collections open deeper than a file may nest. It counts brackets in
 // text too: the parser would spend quadratic time on what this turns away.
-func nests(data []byte) bool {
+func nestsTooDeep(data []byte) bool {
 	depth := 0
 	for _, b := range data {
 		switch b {

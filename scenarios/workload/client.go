@@ -97,7 +97,7 @@ func (c *Client) call(op Op) (stopped bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("reading the answer of %s to %s %s: %w", e.Node, op.F, op.ID, err)
 	}
-	c.gen.learn(op, result)
+	c.gen.learnFromAnswer(op, result)
 	if result.Type == history.Info {
 		c.process += c.Spec.Clients
 	}

@@ -131,7 +131,7 @@ func (g *generator) value() string {
 	return v
 }
 
-func (g *generator) learn(op Op, r Result) {
+func (g *generator) learnFromAnswer(op Op, r Result) {
 	switch {
 	case r.Type == history.OK && r.Mod != 0:
 		g.seen[op.Key] = r.Mod

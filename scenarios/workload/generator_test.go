@@ -161,7 +161,7 @@ func TestCompareAndSetExpectsTheRevisionLastSeen(t *testing.T) {
 			kind := rapid.SampledFrom([]history.Type{history.OK, history.Fail, history.Info}).Draw(t,
 				"outcome")
 			f := rapid.SampledFrom([]string{Read, Write, CAS, Delete}).Draw(t, "f")
-			g.learn(Op{F: f, Key: op.Key}, Result{Type: kind, Mod: mod})
+			g.learnFromAnswer(Op{F: f, Key: op.Key}, Result{Type: kind, Mod: mod})
 			switch {
 			case kind == history.OK && mod != 0, kind == history.Fail && f == CAS && mod != 0:
 				want = mod

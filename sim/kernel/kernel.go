@@ -106,7 +106,7 @@ func (k *Kernel) Run(until int64) error {
 	k.until = until
 	next := k.worker()
 	for {
-		switch why := next.run(); why {
+		switch why := next.resume(); why {
 		case whyParked:
 			next = k.worker()
 		case whySwitch:
@@ -144,7 +144,7 @@ func (k *Kernel) loop() (why reason) {
 		}
 	}()
 	for !k.done {
-		slot, ok := k.take()
+		slot, ok := k.takeNext()
 		if !ok {
 			return whyDone
 		}
@@ -159,9 +159,9 @@ func (k *Kernel) loop() (why reason) {
 	return whyDone
 }
 
-// take removes the next event. It first collects all events of one instant; a draw decides which of
+// takeNext removes the next event. It first collects all events of one instant; a draw decides which of
 // them is next.
-func (k *Kernel) take() (uint32, bool) {
+func (k *Kernel) takeNext() (uint32, bool) {
 	if len(k.ready) == 0 {
 		if len(k.queue.entries) == 0 || k.queue.entries[0].at > k.until {
 			return 0, false
@@ -250,7 +250,7 @@ func (k *Kernel) worker() *worker {
 	return w
 }
 
-func (w *worker) run() reason {
+func (w *worker) resume() reason {
 	why, ok := w.next()
 	if !ok {
 		panic("kernel: a worker ended")
@@ -291,7 +291,7 @@ func (k *Kernel) Resume(p *Park) {
 func (k *Kernel) Unwind(p *Park) {
 	w, caller := p.worker, k.current
 	p.unwind = true
-	if why := w.run(); why != whyUnwound {
+	if why := w.resume(); why != whyUnwound {
 		panic("kernel: an unwound handler went on; it must not recover foreign panics")
 	}
 	k.current = caller

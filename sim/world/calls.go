@@ -10,12 +10,12 @@ import (
 	"github.com/holdfast-sim/holdfast/sim/kernel"
 )
 
-// Calls implements env.CallHost.
-func (p *Proc) Calls() env.Calls {
+// Commands implements env.CallHost.
+func (p *Proc) Commands() env.CommandRunner {
 	if p.world().devices == nil {
 		return nil
 	}
-	return &calls{proc: p, generation: p.generation, ends: map[env.CallID]*env.CallResult{}}
+	return &calls{proc: p, generation: p.generation, ends: map[env.CommandID]*env.CommandResult{}}
 }
 
 // maxCalls limits the calls of one process that are under way.
@@ -27,12 +27,12 @@ var errTooManyCalls = errors.New("too many programs are under way")
 type calls struct {
 	proc       *Proc
 	generation uint64
-	last       env.CallID
-	ends       map[env.CallID]*env.CallResult // nil while it is under way
+	last       env.CommandID
+	ends       map[env.CommandID]*env.CommandResult // nil while it is under way
 }
 
-// Start implements env.Calls.
-func (c *calls) Start(call env.Call) (env.CallID, error) {
+// Start implements env.Commands.
+func (c *calls) Start(call env.Command) (env.CommandID, error) {
 	switch {
 	case c.proc.generation != c.generation || !c.proc.up:
 		return 0, env.ErrDead
@@ -43,24 +43,24 @@ func (c *calls) Start(call env.Call) (env.CallID, error) {
 	id, w := c.last, c.proc.world()
 	c.ends[id] = nil
 	over := false
-	end := func(r env.CallResult) {
+	end := func(r env.CommandResult) {
 		if !over {
 			over = true
 			c.ends[id] = &r
 		}
 	}
 	w.note(c.proc, noteCall, uint64(id), kernel.Fingerprint(call.Input))
-	w.after(call.Limit, func() { end(env.CallResult{Err: env.ErrCallTimeout}) })
+	w.after(call.Limit, func() { end(env.CommandResult{Err: env.ErrCommandTimeout}) })
 	call.Input = bytes.Clone(call.Input)
 	w.devices.Call(c.proc.machine.id, call, end)
 	return id, nil
 }
 
-// Result implements env.Calls.
-func (c *calls) Result(id env.CallID) (env.CallResult, bool) {
+// Result implements env.Commands.
+func (c *calls) Result(id env.CommandID) (env.CommandResult, bool) {
 	r := c.ends[id]
 	if r == nil {
-		return env.CallResult{}, false
+		return env.CommandResult{}, false
 	}
 	delete(c.ends, id)
 	return *r, true

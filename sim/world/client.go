@@ -82,7 +82,7 @@ func (c *Client) resume() {
 	if _, alive := c.next(); !alive {
 		c.done = true
 		if c.err != nil {
-			c.world.finding(c.err)
+			c.world.stopWithFinding(c.err)
 		}
 	}
 }

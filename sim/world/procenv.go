@@ -80,7 +80,7 @@ func (p *Proc) Emit(r env.Record) {
 	err := w.cfg.OnRecord(scenarios.Stamped{At: w.Now(), Machine: p.machine.id,
 		Process: p.spec.Name, Record: r})
 	if err != nil {
-		w.finding(err)
+		w.stopWithFinding(err)
 	}
 }
 

@@ -102,7 +102,7 @@ func (ts *timers) set(id env.TimerID, after int64) {
 	m := ts.proc.machine
 	i := ts.slot(id)
 	t := &ts.slots[i]
-	ts.undue(t)
+	ts.withdrawDue(t)
 	t.armed = true
 	t.deadline = m.clock.mono(m.world.Kernel.Now()) + max(after, 0)
 	ts.queue(i)
@@ -128,13 +128,13 @@ func (ts *timers) arg(i int) uint64 {
 
 func (ts *timers) stop(id env.TimerID) {
 	if i := ts.find(id); i >= 0 {
-		ts.undue(&ts.slots[i])
+		ts.withdrawDue(&ts.slots[i])
 		ts.slots[i].armed = false
 	}
 }
 
-// undue withdraws a timer that is due but was not delivered.
-func (ts *timers) undue(t *timer) {
+// withdrawDue withdraws a timer that is due but was not delivered.
+func (ts *timers) withdrawDue(t *timer) {
 	if t.due {
 		t.due = false
 		ts.proc.dueTimers--
@@ -167,7 +167,7 @@ func (ts *timers) expire(arg uint64) bool {
 
 // take disarms a due timer for delivery.
 func (ts *timers) take(i int) env.TimerID {
-	ts.undue(&ts.slots[i])
+	ts.withdrawDue(&ts.slots[i])
 	ts.slots[i].armed = false
 	return ts.slots[i].id
 }

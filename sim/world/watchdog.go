@@ -138,6 +138,6 @@ func (m *Machine) emit(r env.Record) {
 	}
 	if err := w.cfg.OnRecord(scenarios.Stamped{At: w.Now(), Machine: m.id, Process: "machine",
 		Record: r}); err != nil {
-		w.finding(err)
+		w.stopWithFinding(err)
 	}
 }

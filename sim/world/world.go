@@ -87,8 +87,8 @@ func (w *World) Fault() error { return w.fault }
 // Now returns the time since the run began.
 func (w *World) Now() time.Duration { return time.Duration(w.Kernel.Now()) }
 
-// finding stops the run because of something that must never happen.
-func (w *World) finding(err error) {
+// stopWithFinding stops the run because of something that must never happen.
+func (w *World) stopWithFinding(err error) {
 	if w.fault == nil {
 		w.fault = err
 	}

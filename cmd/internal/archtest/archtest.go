@@ -164,7 +164,7 @@ func checkImports(f *gosource.File, layer *Layer) []string {
 				problems = append(problems, fmt.Sprintf("%s: %s may not import %s: %s",
 					f.Pos(imports[path]), f.Dir, path, layer.Why))
 			}
-		case in(layer.May, folder) || in(layer.Packages, folder) && !elsewhere(folder, layer):
+		case in(layer.May, folder) || in(layer.Packages, folder) && !inSpecialLayer(folder, layer):
 		case f.Test && in(layer.TestsMay, folder):
 		default:
 			problems = append(problems, fmt.Sprintf("%s: %s may not import %s: %s", f.Pos(imports[path]),
@@ -174,8 +174,8 @@ func checkImports(f *gosource.File, layer *Layer) []string {
 	return problems
 }
 
-// elsewhere reports whether a more special layer contains the folder.
-func elsewhere(folder string, layer *Layer) bool { return layerOf(folder) != layer }
+// inSpecialLayer reports whether a more special layer contains the folder.
+func inSpecialLayer(folder string, layer *Layer) bool { return layerOf(folder) != layer }
 
 func checkProtocol(f *gosource.File) []string {
 	var problems []string

@@ -82,8 +82,8 @@ func superviseMain(name string, cfg host.Config, file string, stderr io.Writer) 
 	return ExitOK
 }
 
-// supply is the second process: a machine's power supply and watchdog.
-type supply struct {
+// powerSupply is the second process: a machine's power supply and watchdog.
+type powerSupply struct {
 	guard *hostwatchdog.Server
 	file  string
 	ts    timescale.Ratio
@@ -115,7 +115,7 @@ func RunMachine(args []string) (code int, err error) {
 	if err != nil {
 		return ExitUsage, err
 	}
-	s := &supply{file: args[1], ended: make(chan ending, 64), line: make(chan string, 1),
+	s := &powerSupply{file: args[1], ended: make(chan ending, 64), line: make(chan string, 1),
 		log: log.New(os.Stderr, "supervisor: ", 0)}
 	if s.api = file.APISocket; s.api != "" && !filepath.IsAbs(s.api) {
 		s.api = filepath.Join(filepath.Dir(args[1]), s.api)
@@ -140,23 +140,23 @@ func RunMachine(args []string) (code int, err error) {
 	s.guard = hostwatchdog.NewServer(l)
 	defer s.guard.Close()
 	go s.listen(os.Stdin)
-	return s.live()
+	return s.bootUntilStopped()
 }
 
 // listen passes on what the first process says, until it is gone.
-func (s *supply) listen(from io.Reader) {
+func (s *powerSupply) listen(from io.Reader) {
 	defer close(s.line)
 	for words := bufio.NewScanner(from); words.Scan(); {
 		s.line <- words.Text()
 	}
 }
 
-// live boots the machine again and again until the first process ends it.
-func (s *supply) live() (int, error) {
+// bootUntilStopped boots the machine again and again until the first process ends it.
+func (s *powerSupply) bootUntilStopped() (int, error) {
 	for {
 		s.boot++
 		s.guard.Rearm()
-		again, code, err := s.run()
+		again, code, err := s.runBoot()
 		if err := s.killAll(); err != nil {
 			return ExitInternal, err
 		}
@@ -175,9 +175,9 @@ func (s *supply) live() (int, error) {
 // restartAfter is how long a program that ended by itself is left alone.
 const restartAfter = time.Second
 
-// run is one incarnation of the machine, from its power-up; again means that another one follows.
-func (s *supply) run() (again bool, code int, err error) {
-	if err := s.start(); err != nil {
+// runBoot is one incarnation of the machine, from its power-up; again means that another one follows.
+func (s *powerSupply) runBoot() (again bool, code int, err error) {
+	if err := s.startProgram(); err != nil {
 		return false, ExitInternal, err
 	}
 	reaped := time.NewTicker(reapEvery)
@@ -193,7 +193,7 @@ func (s *supply) run() (again bool, code int, err error) {
 			}
 			s.off = true // until it has ended: a second request, or the end of its sender, does not wait
 		case <-reaped.C:
-			s.reap()
+			s.reapOrphans()
 		case e := <-s.ended:
 			switch code := e.status.ExitStatus(); {
 			case code == ExitUsage:
@@ -207,7 +207,7 @@ func (s *supply) run() (again bool, code int, err error) {
 			// As on a real machine: what it leaves behind keeps running, and so does an armed watchdog.
 			restart = time.After(restartAfter)
 		case <-restart:
-			if err := s.start(); err != nil {
+			if err := s.startProgram(); err != nil {
 				return false, ExitInternal, err
 			}
 			restart = nil
@@ -222,7 +222,7 @@ func describe(w unix.WaitStatus) string {
 	return "exit code " + strconv.Itoa(w.ExitStatus())
 }
 
-func (s *supply) start() error {
+func (s *powerSupply) startProgram() error {
 	self, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("%w: finding this program: %w", errSupervise, err)
@@ -241,8 +241,8 @@ func (s *supply) start() error {
 // reapEvery is how often children that have ended are looked for.
 const reapEvery = 20 * time.Millisecond
 
-// reap takes leave of every child that has ended, its own and adopted ones.
-func (s *supply) reap() {
+// reapOrphans takes leave of every child that has ended, its own and adopted ones.
+func (s *powerSupply) reapOrphans() {
 	for {
 		var status unix.WaitStatus
 		pid, err := unix.Wait4(-1, &status, unix.WNOHANG, nil)
@@ -260,7 +260,7 @@ func (s *supply) reap() {
 }
 
 // shutDown asks the program to take the machine down in good order; false when it cannot be asked.
-func (s *supply) shutDown() bool {
+func (s *powerSupply) shutDown() bool {
 	if s.api == "" {
 		return false
 	}
@@ -289,10 +289,10 @@ const askTime = 5 * time.Second
 const killTime = 10 * time.Second
 
 // killAll ends everything that the machine has started, however far it has gone from its parents.
-func (s *supply) killAll() error {
+func (s *powerSupply) killAll() error {
 	s.guard.Off()
 	for end := time.Now().Add(killTime); ; time.Sleep(time.Millisecond) {
-		s.reap()
+		s.reapOrphans()
 		pids, err := descendants(os.Getpid())
 		if err != nil || len(pids) == 0 {
 			s.child = 0

@@ -93,29 +93,29 @@ func (c *core) step(ev env.Event) bool {
 // haSeconds returns the HA manager's clock in seconds of its own timers, which the timescale shortens.
 func (c *core) haSeconds() int64 {
 	since := c.env.Mono() - c.startMono
-	return c.startWall + c.stretch(int64(since/time.Second)) +
-		c.stretch(int64(since%time.Second))/int64(time.Second)
+	return c.startWall + c.toManagerClock(int64(since/time.Second)) +
+		c.toManagerClock(int64(since%time.Second))/int64(time.Second)
 }
 
-// stretch converts an amount of time to the HA manager's clock.
-func (c *core) stretch(n int64) int64 {
+// toManagerClock converts an amount of time to the HA manager's clock.
+func (c *core) toManagerClock(n int64) int64 {
 	return c.opts.Timescale.Inverse().Times(n)
 }
 
-// published returns a time of the HA manager's clock as others read it: the time of day. The two differ
+// toWallSeconds returns a time of the HA manager's clock as others read it: the time of day. The two differ
 // only if the timescale makes the clock run faster. received is the inverse.
-func (c *core) published(seconds int64) int64 {
+func (c *core) toWallSeconds(seconds int64) int64 {
 	if c.opts.Timescale.IsOne() || seconds == 0 {
 		return seconds
 	}
 	return c.startWall + c.opts.Timescale.Times(seconds-c.startWall)
 }
 
-func (c *core) received(seconds int64) int64 {
+func (c *core) fromWallSeconds(seconds int64) int64 {
 	if c.opts.Timescale.IsOne() || seconds == 0 {
 		return seconds
 	}
-	return c.startWall + c.stretch(seconds-c.startWall)
+	return c.startWall + c.toManagerClock(seconds-c.startWall)
 }
 
 // seconds converts seconds of the HA manager's timers to a duration.
@@ -157,8 +157,8 @@ func newStoreEnv(c *core, t *env.Task) *storeEnv {
 	return &storeEnv{core: c, task: t, files: map[string]file{}}
 }
 
-// forget drops everything that was read.
-func (w *storeEnv) forget() {
+// dropCache drops everything that was read.
+func (w *storeEnv) dropCache() {
 	w.files = map[string]file{}
 	w.generation++
 }
@@ -196,7 +196,7 @@ func (w *storeEnv) NewUID() string {
 
 // RefreshClusterState implements ha.Env. It also updates the age of every lock.
 func (w *storeEnv) RefreshClusterState() bool {
-	w.forget()
+	w.dropCache()
 	status, err := w.store.Status(w.task)
 	w.core.status = status
 	if err != nil || status.Phase == store.PhaseFailed {
@@ -262,7 +262,7 @@ func (w *storeEnv) edit(path string, change func(old []byte) ([]byte, error)) er
 func (w *storeEnv) acquire(name string) bool {
 	ok := w.locks.Acquire(w.task, name)
 	if ok {
-		w.forget()
+		w.dropCache()
 	}
 	return ok
 }

@@ -47,7 +47,7 @@ func (w *crmEnv) AcquireNodeLock(node string) bool {
 	if !w.fenced(node, version, false) || !w.locks.TakeOverWithProof(w.task, name, version) {
 		return false
 	}
-	w.forget()
+	w.dropCache()
 	return true
 }
 

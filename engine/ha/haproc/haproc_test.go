@@ -48,14 +48,14 @@ func TestLeftLocksGoAndOthersStay(t *testing.T) {
 // TestScaledTimesAreWrittenAsTimesOfDay: a clock that runs faster does not look like a wrong clock.
 func TestScaledTimesAreWrittenAsTimesOfDay(t *testing.T) {
 	c := core{opts: Options{Timescale: timescale.Ratio{Num: 1, Den: 20}}, startWall: 1_000_000}
-	require.EqualValues(t, 1_000_100, c.published(1_002_000), "2000 s of its own are 100 s of the day")
-	require.EqualValues(t, 1_002_000, c.received(1_000_100))
-	require.EqualValues(t, 999_900, c.received(999_995), "written before this process started")
-	require.Zero(t, c.published(0))
-	require.Zero(t, c.received(0))
+	require.EqualValues(t, 1_000_100, c.toWallSeconds(1_002_000), "2000 s of its own are 100 s of the day")
+	require.EqualValues(t, 1_002_000, c.fromWallSeconds(1_000_100))
+	require.EqualValues(t, 999_900, c.fromWallSeconds(999_995), "written before this process started")
+	require.Zero(t, c.toWallSeconds(0))
+	require.Zero(t, c.fromWallSeconds(0))
 	c.opts = Options{}
-	require.EqualValues(t, 1_002_000, c.published(1_002_000))
-	require.EqualValues(t, 1_002_000, c.received(1_002_000))
+	require.EqualValues(t, 1_002_000, c.toWallSeconds(1_002_000))
+	require.EqualValues(t, 1_002_000, c.fromWallSeconds(1_002_000))
 }
 
 func TestCommandsOfABatchAreToldApart(t *testing.T) {

@@ -20,7 +20,7 @@ var _ lrm.Resource = lockable{}
 
 // Start implements lrm.Resource.
 func (l lockable) Start(sid string) {
-	if !l.locked(sid, "start") {
+	if !l.refusedByLock(sid, "start") {
 		l.Resource.Start(sid)
 	}
 }
@@ -33,15 +33,15 @@ func (l lockable) Move(sid, target string, online bool) bool {
 			return false
 		}
 	}
-	return !l.locked(sid, "migrate") && l.Resource.Move(sid, target, online)
+	return !l.refusedByLock(sid, "migrate") && l.Resource.Move(sid, target, online)
 }
 
 // leaver is a driver that is asked before a resource is moved.
 type leaver interface{ MayLeave(sid string) error }
 
-// locked reports whether a guest is locked, and logs it. A configuration that cannot be read counts as
+// refusedByLock reports whether a guest is locked, and logs it. A configuration that cannot be read counts as
 // not locked; the operation itself reports that error.
-func (l lockable) locked(sid, doing string) bool {
+func (l lockable) refusedByLock(sid, doing string) bool {
 	f, err := l.env.read(GuestPath(sid, l.env.opts.Node))
 	if err != nil {
 		return false

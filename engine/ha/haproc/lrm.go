@@ -64,7 +64,7 @@ func (p *LRM) run(t *env.Task) {
 	p.lrm = l
 	p.emitState(l)
 	shutdown := func() {
-		w.forget() // the shutdown policy must be the current one
+		w.dropCache() // the shutdown policy must be the current one
 		l.RequestShutdown()
 	}
 	p.core.runRounds(t, shutdown, func() ha.Round {

@@ -21,8 +21,8 @@ type memo[T any] struct {
 	err   error
 }
 
-// of is parse(data). parse must depend on nothing else and keep nothing of data.
-func (m *memo[T]) of(data []byte, parse func([]byte) (T, error)) (T, error) {
+// parseCached returns parse(data). parse must depend on nothing else and keep nothing of data.
+func (m *memo[T]) parseCached(data []byte, parse func([]byte) (T, error)) (T, error) {
 	if !m.known || !bytes.Equal(m.data, data) {
 		m.value, m.err = parse(data)
 		m.data = append(m.data[:0], data...)
@@ -58,9 +58,9 @@ type placement struct {
 	services map[string]*ha.ServiceConfig
 }
 
-// of returns every service with its node, as placeServices finds it. The caller must change neither the
-// arguments nor the result.
-func (p *placement) of(from *resources, names []string, nodes []Node) map[string]*ha.ServiceConfig {
+// placementsOf returns every service with its node, as placeServices finds it. The caller must change
+// neither the arguments nor the result.
+func (p *placement) placementsOf(from *resources, names []string, nodes []Node) map[string]*ha.ServiceConfig {
 	if p.from == from && slices.Equal(p.names, names) {
 		return p.services
 	}

@@ -26,7 +26,7 @@ func TestMemoParsesAnewWhatIsNew(t *testing.T) {
 		parsed int
 	}{{"a", 1}, {"a", 1}, {"b", 2}, {"a", 3}, {"", 4}, {"", 4}, {"a", 5}} {
 		data = append(data[:0], step.text...) // the same memory every time
-		value, err := m.of(data, parse)
+		value, err := m.parseCached(data, parse)
 		require.Equal(t, step.text, value)
 		require.Equal(t, step.text == "", err != nil)
 		require.Equal(t, step.parsed, parsed)
@@ -53,8 +53,8 @@ func TestPlacementRemembersNothingWrong(t *testing.T) {
 				}
 			}
 			var fresh placement
-			want := fresh.of(texts[text], names, nodes)
-			require.Equal(t, want, p.of(texts[text], names, nodes))
+			want := fresh.placementsOf(texts[text], names, nodes)
+			require.Equal(t, want, p.placementsOf(texts[text], names, nodes))
 			for _, cd := range texts[text].services {
 				require.Empty(t, cd.Node, "what was parsed stays as it was")
 			}

@@ -59,7 +59,7 @@ func (r *resourceOf) migrate(sid, target string) (handed bool, err error) {
 			w.Log(ha.LevelInfo, fmt.Sprintf("migrating %s to %s: %d%%", sid, target, percent))
 		},
 		Cancelled: func() bool {
-			why := r.unwanted()
+			why := r.abandonReason()
 			if why != "" {
 				w.Log(ha.LevelWarning, "migrating "+sid+" is cancelled: "+why)
 			}
@@ -77,14 +77,14 @@ func (r *resourceOf) migrate(sid, target string) (handed bool, err error) {
 	return handed, err
 }
 
-// unwanted returns why a move in progress should be given up, "" if it should not: the manager no longer
+// abandonReason returns why a move in progress should be given up, "" if it should not: the manager no longer
 // wants it, or this node goes down and its services must stop.
-func (r *resourceOf) unwanted() string {
+func (r *resourceOf) abandonReason() string {
 	w := r.env
 	if shutdown, _ := w.NodeShutdown(); shutdown && r.lrm != nil && r.lrm.Mode() != ha.ModeMaintenance {
 		return "the node goes down"
 	}
-	w.forget()
+	w.dropCache()
 	status, err := w.ReadManagerStatus()
 	if err != nil {
 		return "" // the manager's decision is not known

@@ -14,9 +14,9 @@ func (w *storeEnv) ReadManagerStatus() (*ha.ManagerStatus, error) {
 	if err != nil {
 		return nil, err
 	}
-	status, err := w.managerStatus.of(f.data, ha.DecodeManagerStatus)
+	status, err := w.managerStatus.parseCached(f.data, ha.DecodeManagerStatus)
 	if err == nil {
-		status.Timestamp = w.received(status.Timestamp)
+		status.Timestamp = w.fromWallSeconds(status.Timestamp)
 		w.managed, w.taken = f.revision, status.Taken
 	}
 	return status, err
@@ -44,7 +44,7 @@ func (w *storeEnv) readServices() (map[string]*ha.ServiceConfig, error) {
 	if err != nil {
 		return nil, err
 	}
-	resources, err := w.resources.of(f.data, parseResources)
+	resources, err := w.resources.parseCached(f.data, parseResources)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func (w *storeEnv) readServices() (map[string]*ha.ServiceConfig, error) {
 	if err != nil {
 		return nil, err
 	}
-	return w.placed.of(resources, names, w.opts.Nodes), nil
+	return w.placed.placementsOf(resources, names, w.opts.Nodes), nil
 }
 
 // ReadDatacenter implements ha.Env.
@@ -67,7 +67,7 @@ func (w *storeEnv) ReadDatacenter() (ha.Datacenter, error) {
 	if err != nil {
 		return ha.Datacenter{}, err
 	}
-	return w.datacenter.of(f.data, func(data []byte) (ha.Datacenter, error) {
+	return w.datacenter.parseCached(f.data, func(data []byte) (ha.Datacenter, error) {
 		return config.ParseDatacenter(string(data))
 	})
 }

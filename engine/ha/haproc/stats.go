@@ -14,9 +14,9 @@ const statusTimeout = 2 * time.Second
 
 const milli = 1000.0
 
-// loads returns the loads that the nodes of this node's ring report, by name. A node that reports
+// loadsByNode returns the loads that the nodes of this node's ring report, by name. A node that reports
 // nothing is missing; all are missing when the status process does not answer.
-func (w *storeEnv) loads() map[string]*resource.Load {
+func (w *storeEnv) loadsByNode() map[string]*resource.Load {
 	if w.measured != nil && w.measuredGeneration == w.generation {
 		return w.measured
 	}
@@ -44,7 +44,7 @@ func (w *storeEnv) loads() map[string]*resource.Load {
 // NodeStats implements ha.CRMEnv: the sizes that the nodes published, and the measured loads. An
 // unmeasured node counts as if all its services used their limits, so that it does not look empty.
 func (w *storeEnv) NodeStats() (map[string]ha.NodeStats, error) {
-	loads := w.loads()
+	loads := w.loadsByNode()
 	stats := make(map[string]ha.NodeStats, len(w.opts.Nodes))
 	for _, n := range w.opts.Nodes {
 		info, err := w.nodeInfoFile(n.Name)
@@ -97,7 +97,7 @@ func (w *storeEnv) ServiceStats() (map[string]ha.ServiceStats, error) {
 	if err != nil {
 		return nil, err
 	}
-	loads := w.loads()
+	loads := w.loadsByNode()
 	stats := make(map[string]ha.ServiceStats, len(services))
 	for _, sid := range slices.Sorted(maps.Keys(services)) {
 		home := services[sid].Node

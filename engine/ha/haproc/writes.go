@@ -19,7 +19,7 @@ const Version = "9.1.0"
 // wrote, so that a master that was replaced without noticing changes nothing.
 func (w *storeEnv) WriteManagerStatus(status *ha.ManagerStatus) error {
 	out := *status
-	out.Timestamp = w.published(status.Timestamp)
+	out.Timestamp = w.toWallSeconds(status.Timestamp)
 	out.Taken = w.batchesInStatus()
 	data, err := out.Encode()
 	if err != nil {
@@ -37,7 +37,7 @@ func (w *storeEnv) WriteManagerStatus(status *ha.ManagerStatus) error {
 // WriteLRMStatus implements ha.LRMEnv.
 func (w *storeEnv) WriteLRMStatus(status *ha.LRMStatus) error {
 	out := *status
-	out.Timestamp = w.published(status.Timestamp)
+	out.Timestamp = w.toWallSeconds(status.Timestamp)
 	data, err := out.Encode()
 	if err != nil {
 		return err
@@ -121,7 +121,7 @@ func (w *storeEnv) StealService(sid, from, to string) error {
 }
 
 func (w *storeEnv) moveGuest(sid, from, to string) error {
-	w.forget()
+	w.dropCache()
 	source, target := GuestPath(sid, from), GuestPath(sid, to)
 	if err := w.store.Mkdir(w.task, env.Dir(target)); err != nil {
 		return err

@@ -91,7 +91,7 @@ func (l *LRM) become(state ha.LRMState) {
 // Round runs one round.
 func (l *LRM) Round() ha.Round {
 	l.refreshed = l.env.RefreshClusterState()
-	l.recall()
+	l.adoptRunningMoves()
 	if !l.mark.Written {
 		// The first report of an LRM must be right. A node in maintenance that first reports that it is
 		// ready gets its services back before it can correct that.

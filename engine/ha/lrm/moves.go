@@ -11,8 +11,9 @@ import (
 // in between, its successor cannot execute the command, because the service is on another node. So the
 // LRM publishes its intention before it starts a move, and its successor answers the command.
 
-// recall takes over the moves that the previous LRM started. Before that, this LRM writes no status.
-func (l *LRM) recall() {
+// adoptRunningMoves takes over the moves that the previous LRM started. Before that, this LRM writes no
+// status.
+func (l *LRM) adoptRunningMoves() {
 	if l.recalled {
 		return
 	}
@@ -26,9 +27,9 @@ func (l *LRM) recall() {
 	l.recalled = true
 }
 
-// announce publishes that a move starts. It returns false when it could not, and then the move must
+// publishMove publishes that a move starts. It returns false when it could not, and then the move must
 // wait.
-func (l *LRM) announce(cmd Command) bool {
+func (l *LRM) publishMove(cmd Command) bool {
 	if !cmd.State.Moving() || l.startedMoves[cmd.UID] == cmd.Target {
 		return true
 	}
@@ -45,7 +46,7 @@ func (l *LRM) answerArrived() {
 	var uids map[string]string
 	for sid, sd := range l.services {
 		target, started := l.startedMoves[sd.UID]
-		if started && l.mine(sd) && sd.State.Moving() && target == sd.Target && l.jobs[sid] == nil {
+		if started && l.isMine(sd) && sd.State.Moving() && target == sd.Target && l.jobs[sid] == nil {
 			if uids == nil {
 				uids = map[string]string{}
 			}

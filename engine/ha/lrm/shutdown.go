@@ -95,7 +95,7 @@ func (l *LRM) queueStops() {
 	sort.Strings(sids)
 	for _, sid := range sids {
 		if l.services[sid].Node == l.env.NodeName() {
-			l.queue(Command{SID: sid, State: ha.RequestStop})
+			l.queueCommand(Command{SID: sid, State: ha.RequestStop})
 		}
 	}
 }

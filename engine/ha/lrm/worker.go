@@ -61,7 +61,7 @@ func (l *LRM) manage() {
 		}
 	}
 	for sid, j := range l.jobs {
-		if sd := l.services[sid]; !j.running && j.command.UID != "" && !l.mine(sd) {
+		if sd := l.services[sid]; !j.running && j.command.UID != "" && !l.isMine(sd) {
 			delete(l.jobs, sid) // the manager has changed its decision
 		}
 	}
@@ -72,8 +72,8 @@ func (l *LRM) manage() {
 	}
 	sort.Strings(sids)
 	for _, sid := range sids {
-		if sd := l.services[sid]; l.mine(sd) {
-			l.queue(Command{
+		if sd := l.services[sid]; l.isMine(sd) {
+			l.queueCommand(Command{
 				SID: sid, UID: sd.UID, State: sd.State, Target: sd.Target, TimeoutSeconds: sd.TimeoutSeconds,
 			})
 		}
@@ -81,8 +81,8 @@ func (l *LRM) manage() {
 	l.runJobs()
 }
 
-// mine reports whether a service is on this node and in a state that requires an action of its LRM.
-func (l *LRM) mine(sd *ha.ServiceStatus) bool {
+// isMine reports whether a service is on this node and in a state that requires an action of its LRM.
+func (l *LRM) isMine(sd *ha.ServiceStatus) bool {
 	if sd == nil || sd.Node != l.env.NodeName() || sd.UID == "" {
 		return false
 	}
@@ -104,10 +104,10 @@ func (l *LRM) finishJobs() int {
 	return l.runJobs()
 }
 
-// queue remembers a command. A command with a result is not executed again, or manager and LRM would
+// queueCommand remembers a command. A command with a result is not executed again, or manager and LRM would
 // disagree about which of the two results counts. Stopping is the exception: the LRM enforces it
 // indefinitely, and the manager does not read the later results.
-func (l *LRM) queue(cmd Command) {
+func (l *LRM) queueCommand(cmd Command) {
 	if cmd.State != ha.Stopped && cmd.UID != "" {
 		if _, done := l.results[cmd.UID]; done {
 			return
@@ -127,12 +127,12 @@ func (l *LRM) queue(cmd Command) {
 func (l *LRM) runJobs() int {
 	start := l.env.NowSeconds()
 	for try, stalled := 0, false; try < maxWaits; try++ {
-		if l.reap() == 0 && stalled {
+		if l.collectResults() == 0 && stalled {
 			break // neither the clock nor a job advances
 		}
 		l.startJobs()
 		if l.exec.MaxWorkers() > 0 {
-			l.reap()
+			l.collectResults()
 		}
 		if len(l.jobs) == 0 || l.exec.MaxWorkers() == 0 {
 			break
@@ -175,7 +175,7 @@ func (l *LRM) startJobs() {
 		if limit > 0 && running >= limit {
 			return
 		}
-		if !l.announce(j.command) {
+		if !l.publishMove(j.command) {
 			continue // the next round tries again
 		}
 		if !l.exec.Start(j.command) {
@@ -191,8 +191,8 @@ func (l *LRM) startJobs() {
 	}
 }
 
-// reap takes the available results and returns how many.
-func (l *LRM) reap() (count int) {
+// collectResults takes the available results and returns how many.
+func (l *LRM) collectResults() (count int) {
 	sids := make([]string, 0, len(l.jobs))
 	for sid, j := range l.jobs {
 		if j.running {
@@ -224,7 +224,7 @@ func (l *LRM) reapOne(sid string) bool {
 	}
 	if l.stopping && (!cmd.State.Moving() || code != ha.ExitSuccess) {
 		// It was running when everything had to be stopped, so no stop was queued for it.
-		l.queue(Command{SID: sid, State: ha.RequestStop})
+		l.queueCommand(Command{SID: sid, State: ha.RequestStop})
 	}
 	if code = l.applyRestartPolicy(cmd, code); code == ha.ExitTryAgain {
 		return true // the manager gets the result when all tries are used up

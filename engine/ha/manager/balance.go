@@ -15,7 +15,7 @@ func (m *Manager) balance() {
 	if !crs.AutoRebalance || crs.Mode == ha.SchedBasic || m.anyUnsettled() {
 		return
 	}
-	usage := m.usage()
+	usage := m.currentUsage()
 	before := usage.Imbalance()
 	if before <= crs.Threshold {
 		m.imbalanceRounds = 0
@@ -63,7 +63,7 @@ func (m *Manager) anyUnsettled() bool {
 			return true
 		}
 		if m.settings.CRS.Mode == ha.SchedDynamic && sd.State == ha.Started &&
-			m.nodes.isOnline(sd.Node) && !m.confirmed(sd) {
+			m.nodes.isOnline(sd.Node) && !m.confirmedByLRM(sd) {
 			return true
 		}
 	}
@@ -106,7 +106,7 @@ func (m *Manager) migrations() []sched.Migration {
 }
 
 func (m *Manager) present(sids []string) []string {
-	return drop(sids, func(sid string) bool { return m.status.ServiceStatus[sid] == nil })
+	return without(sids, func(sid string) bool { return m.status.ServiceStatus[sid] == nil })
 }
 
 // movable reports whether every member of the bundle runs on the same online node. leader is the first

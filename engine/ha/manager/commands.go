@@ -65,7 +65,7 @@ func (m *Manager) queueMove(cmd ha.Command) ha.Refusal {
 		if sd == nil {
 			continue
 		}
-		if current, target := m.occupied(sd); current == cmd.Node || target == cmd.Node {
+		if current, target := m.loadedNodes(sd); current == cmd.Node || target == cmd.Node {
 			blocked = true
 			m.env.Log(ha.LevelErr, fmt.Sprintf(
 				"crm command '%s' error - service '%s' on node '%s' in negative affinity with service '%s'",

@@ -114,7 +114,7 @@ func (m *Manager) round() error {
 		return err
 	}
 	m.decide()
-	return m.flush()
+	return m.publish()
 }
 
 func (m *Manager) decide() {
@@ -126,7 +126,7 @@ func (m *Manager) decide() {
 		m.balance()
 	}
 	for pass := 0; pass < maxPasses; pass++ {
-		if !m.pass() {
+		if !m.stepAllServices() {
 			m.fenceLeftovers()
 			return
 		}
@@ -245,8 +245,8 @@ func (m *Manager) updateRules() error {
 	return nil
 }
 
-// flush publishes the decisions.
-func (m *Manager) flush() error {
+// publish publishes the decisions.
+func (m *Manager) publish() error {
 	m.status.NodeStatus = map[string]ha.NodeState{}
 	for node, state := range m.nodes.status {
 		m.status.NodeStatus[node] = state
@@ -275,5 +275,5 @@ func (m *Manager) announceRecovery(sid, from string) error {
 	if m.unwritten != nil {
 		return m.unwritten // one attempt per round is enough
 	}
-	return m.flush()
+	return m.publish()
 }

@@ -19,8 +19,8 @@ const (
 	preferNext
 )
 
-// occupied returns the online nodes that a service loads: the node on which it is and its target.
-func (m *Manager) occupied(sd *ha.ServiceStatus) (current, target string) {
+// loadedNodes returns the online nodes that a service loads: the node on which it is and its target.
+func (m *Manager) loadedNodes(sd *ha.ServiceStatus) (current, target string) {
 	switch sd.State {
 	case ha.Started, ha.RequestStop, ha.Fence, ha.Freeze, ha.Error, ha.Recovery, ha.Migrate, ha.Relocate:
 		if m.nodes.isOnline(sd.Node) {
@@ -43,7 +43,7 @@ func (m *Manager) partners(sid string) (near map[string]int, far map[string]bool
 		if sd == nil {
 			continue
 		}
-		current, target := m.occupied(sd)
+		current, target := m.loadedNodes(sd)
 		if target != "" {
 			near[target]++
 		} else if current != "" {
@@ -55,7 +55,7 @@ func (m *Manager) partners(sid string) (near map[string]int, far map[string]bool
 		if sd == nil {
 			continue
 		}
-		current, target := m.occupied(sd)
+		current, target := m.loadedNodes(sd)
 		for _, node := range []string{current, target} {
 			if node != "" {
 				far[node] = true
@@ -77,7 +77,7 @@ func (m *Manager) choose(sid string, cd *ha.ServiceConfig, sd *ha.ServiceStatus,
 		return sd.Node
 	}
 	if want == preferNext {
-		candidates = drop(candidates, func(node string) bool { return contains(sd.FailedNodes, node) })
+		candidates = without(candidates, func(node string) bool { return contains(sd.FailedNodes, node) })
 	}
 	candidates = m.applyAffinity(candidates, near, far)
 	if sd.MaintenanceNode != "" && contains(candidates, sd.MaintenanceNode) {
@@ -90,7 +90,7 @@ func (m *Manager) choose(sid string, cd *ha.ServiceConfig, sd *ha.ServiceStatus,
 		return ""
 	}
 	stats, unlimited := m.startStats(sid)
-	scores := m.usage().Scores(stats, unlimited)
+	scores := m.currentUsage().Scores(stats, unlimited)
 	sort.SliceStable(candidates, func(i, j int) bool { return scores[candidates[i]] < scores[candidates[j]] })
 	if want == preferNext {
 		for i, node := range candidates[:len(candidates)-1] {
@@ -105,7 +105,7 @@ func (m *Manager) choose(sid string, cd *ha.ServiceConfig, sd *ha.ServiceStatus,
 // applyAffinity removes the nodes of services that must be kept apart. If services that must be kept
 // together are on any candidate, it keeps only the candidate with most of them.
 func (m *Manager) applyAffinity(candidates []string, near map[string]int, far map[string]bool) []string {
-	candidates = drop(candidates, func(node string) bool { return far[node] })
+	candidates = without(candidates, func(node string) bool { return far[node] })
 	best := ""
 	for _, node := range candidates { // sorted by name, so the first of equals wins
 		if near[node] > 0 && (best == "" || near[node] > near[best]) {
@@ -136,8 +136,8 @@ func (m *Manager) startStats(sid string) (stats sched.Stats, unlimitedCPU bool) 
 	return sched.Stats{CPU: s.MaxCPU, MemBytes: s.MaxMemBytes}, s.MaxCPU == 0
 }
 
-// usage returns the present load of every online node.
-func (m *Manager) usage() *sched.Usage {
+// currentUsage returns the present load of every online node.
+func (m *Manager) currentUsage() *sched.Usage {
 	mode := m.settings.CRS.Mode
 	usage := sched.NewBasic()
 	if mode != ha.SchedBasic {
@@ -153,7 +153,7 @@ func (m *Manager) usage() *sched.Usage {
 	}
 	for _, sid := range sortedKeys(m.status.ServiceStatus) {
 		sd := m.status.ServiceStatus[sid]
-		current, target := m.occupied(sd)
+		current, target := m.loadedNodes(sd)
 		if current != "" {
 			stats, unlimited := m.presentStats(sid, sd)
 			usage.AddService(current, stats, unlimited)
@@ -169,14 +169,14 @@ func (m *Manager) usage() *sched.Usage {
 // presentStats returns what a service adds to the use of its node. Measured loads already include the
 // service, unless its start was not confirmed yet.
 func (m *Manager) presentStats(sid string, sd *ha.ServiceStatus) (stats sched.Stats, unlimitedCPU bool) {
-	if m.settings.CRS.Mode == ha.SchedDynamic && (sd.State != ha.Started || m.confirmed(sd)) {
+	if m.settings.CRS.Mode == ha.SchedDynamic && (sd.State != ha.Started || m.confirmedByLRM(sd)) {
 		return sched.Stats{}, false
 	}
 	return m.startStats(sid)
 }
 
-// confirmed reports whether the LRM has reported that it runs the service, possibly only in this round.
-func (m *Manager) confirmed(sd *ha.ServiceStatus) bool {
+// confirmedByLRM reports whether the LRM has reported that it runs the service, possibly only in this round.
+func (m *Manager) confirmedByLRM(sd *ha.ServiceStatus) bool {
 	res, answered := m.results[sd.UID]
 	return sd.Running != 0 || answered && res.ExitCode == ha.ExitSuccess
 }
@@ -190,7 +190,7 @@ func contains(list []string, x string) bool {
 	return false
 }
 
-func drop(list []string, unwanted func(string) bool) []string {
+func without(list []string, unwanted func(string) bool) []string {
 	out := make([]string, 0, len(list))
 	for _, x := range list {
 		if !unwanted(x) {

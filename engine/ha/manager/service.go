@@ -48,17 +48,17 @@ func (m *Manager) set(sid string, to change) {
 	*sd = *next
 }
 
-// wanted returns the state that the configuration requests, if nothing prevents it.
-func wanted(cd *ha.ServiceConfig) ha.ServiceState {
+// requestedState returns the state that the configuration requests, if nothing prevents it.
+func requestedState(cd *ha.ServiceConfig) ha.ServiceState {
 	if cd.State == ha.WantStarted {
 		return ha.Started
 	}
 	return ha.RequestStop
 }
 
-// pass applies one transition to each service and then fences nodes. It reports whether anything
+// stepAllServices applies one transition to each service and then fences nodes. It reports whether anything
 // changed.
-func (m *Manager) pass() (changed bool) {
+func (m *Manager) stepAllServices() (changed bool) {
 	for _, sid := range sortedKeys(m.status.ServiceStatus) {
 		sd := m.status.ServiceStatus[sid]
 		if m.status.Disarm != nil && !delaysDisarm(sd.State) {
@@ -111,7 +111,7 @@ func (m *Manager) step(sid string, sd *ha.ServiceStatus) error {
 		return m.stepRecovery(sid, cd, sd)
 	case ha.Freeze:
 		if m.modes[sd.Node] == ha.ModeActive {
-			m.set(sid, change{state: wanted(cd)})
+			m.set(sid, change{state: requestedState(cd)})
 			m.markUnprotected(sd) // it may have continued to run while the LRM was away
 		}
 	case ha.Error:
@@ -164,7 +164,7 @@ func (m *Manager) stepMoving(sid string, cd *ha.ServiceConfig, sd *ha.ServiceSta
 	switch res.ExitCode {
 	case ha.ExitSuccess:
 		live := sd.State == ha.Migrate
-		m.set(sid, change{state: wanted(cd), node: sd.Target})
+		m.set(sid, change{state: requestedState(cd), node: sd.Target})
 		sd.Unprotected = 0 // it was moved while stopped, and starts only under protection
 		if live {
 			m.markUnprotected(sd)
@@ -176,11 +176,11 @@ func (m *Manager) stepMoving(sid string, cd *ha.ServiceConfig, sd *ha.ServiceSta
 	case ha.ExitIgnored:
 		m.env.Log(ha.LevelInfo, fmt.Sprintf(
 			"service '%s' - rebalance-on-start request ignored - service already running", sid))
-		m.set(sid, change{state: wanted(cd), node: sd.Node})
+		m.set(sid, change{state: requestedState(cd), node: sd.Node})
 	default:
 		m.env.Log(ha.LevelErr, fmt.Sprintf("service '%s' - migration failed (exit code %d)", sid,
 			res.ExitCode))
-		m.set(sid, change{state: wanted(cd), node: sd.Node})
+		m.set(sid, change{state: requestedState(cd), node: sd.Node})
 	}
 }
 
@@ -280,7 +280,7 @@ func (m *Manager) stepRequestStart(sid string, cd *ha.ServiceConfig, sd *ha.Serv
 func (m *Manager) stepRecovery(sid string, cd *ha.ServiceConfig, sd *ha.ServiceStatus) error {
 	if cd.Node != "" && cd.Node != sd.Node {
 		m.env.Log(ha.LevelInfo, fmt.Sprintf("fixup service '%s' location (%s => %s)", sid, sd.Node, cd.Node))
-		m.set(sid, change{state: wanted(cd), node: cd.Node})
+		m.set(sid, change{state: requestedState(cd), node: cd.Node})
 		m.markUnprotected(sd)
 		return nil
 	}
@@ -321,7 +321,7 @@ func (m *Manager) stepRecovery(sid string, cd *ha.ServiceConfig, sd *ha.ServiceS
 		}
 	}
 	cd.Node = node
-	m.set(sid, change{state: wanted(cd), node: node})
+	m.set(sid, change{state: requestedState(cd), node: node})
 	sd.Unprotected = 0 // its old node is dead, and on the new node it starts only under protection
 	return nil
 }

@@ -100,7 +100,7 @@ func (u *Usage) BestByTopsis(candidates []Migration) (best Migration, result flo
 		rows[i] = summarize(u.after(m))
 	}
 	highest := 0.0
-	for i, score := range closeness(rows) {
+	for i, score := range topsisScores(rows) {
 		if !found || score > highest {
 			best, highest, found = sorted[i], score, true
 		}

@@ -20,16 +20,16 @@ var weights = [criteriaCount]float64{averageCPU: 1, highestCPU: 2, averageMem: 5
 // alternative is one row of a decision matrix.
 type alternative [criteriaCount]float64
 
-// closeness scores alternatives with TOPSIS (technique for order preference by similarity to ideal
+// topsisScores scores alternatives with TOPSIS (technique for order preference by similarity to ideal
 // solution): columns are divided by their Euclidean length and weighted; the score is the distance to
 // the worst point divided by the sum of the distances to the worst and the best point. A score is in [0,
 // 1], and higher is better. When all alternatives are equal, each is best and worst at once and scores
 // 0.
-func closeness(rows []alternative) []float64 {
+func topsisScores(rows []alternative) []float64 {
 	if len(rows) == 0 {
 		return nil
 	}
-	weighted := weigh(rows)
+	weighted := weighted(rows)
 	best, worst := weighted[0], weighted[0]
 	for _, row := range weighted {
 		for c := range row {
@@ -47,7 +47,7 @@ func closeness(rows []alternative) []float64 {
 	return scores
 }
 
-func weigh(rows []alternative) []alternative {
+func weighted(rows []alternative) []alternative {
 	total := 0.0
 	for _, weight := range weights {
 		total += weight

@@ -26,10 +26,10 @@ type load struct{ cpu, mem float64 }
 
 func (n *node) load(extra Stats) load {
 	used := n.used.plus(extra)
-	return load{cpu: fraction(used.CPU, n.size.CPU), mem: fraction(used.MemBytes, n.size.MemBytes)}
+	return load{cpu: loadFraction(used.CPU, n.size.CPU), mem: loadFraction(used.MemBytes, n.size.MemBytes)}
 }
 
-func fraction(part, whole float64) float64 {
+func loadFraction(part, whole float64) float64 {
 	if whole <= 0 {
 		return 0
 	}
@@ -105,7 +105,7 @@ func (u *Usage) Scores(stats Stats, unlimitedCPU bool) map[string]float64 {
 		}
 		rows[target] = summarize(loads)
 	}
-	for i, score := range closeness(rows) {
+	for i, score := range topsisScores(rows) {
 		out[u.names[i]] = -score
 	}
 	return out

@@ -115,12 +115,12 @@ func (s *Server) serve() {
 			c.Close()
 			continue
 		}
-		s.work.Go(func() { s.talk(c) })
+		s.work.Go(func() { s.serveConnection(c) })
 	}
 }
 
-// talk answers the requests of one connection.
-func (s *Server) talk(c net.Conn) {
+// serveConnection answers the requests of one connection.
+func (s *Server) serveConnection(c net.Conn) {
 	defer func() {
 		c.Close()
 		s.mu.Lock()
@@ -158,9 +158,9 @@ func (s *Server) handle(words []string) (string, error) {
 			return "", fmt.Errorf("%q is no timeout in ns", words[1])
 		}
 		s.armed, s.timeout = true, time.Duration(ns)
-		s.pet()
+		s.restartCountdown()
 	case len(words) == 1 && words[0] == requestPet:
-		s.pet()
+		s.restartCountdown()
 	case len(words) == 1 && words[0] == requestDisarm:
 		s.armed = false
 		s.timer.Stop()
@@ -174,8 +174,8 @@ func (s *Server) handle(words []string) (string, error) {
 	return "", nil
 }
 
-// pet restarts the countdown if it runs. The caller holds the lock.
-func (s *Server) pet() {
+// restartCountdown restarts the countdown if it runs. The caller holds the lock.
+func (s *Server) restartCountdown() {
 	if s.armed {
 		s.due = time.Now().Add(s.timeout)
 		s.timer.Reset(s.timeout)

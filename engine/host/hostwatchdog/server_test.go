@@ -75,7 +75,7 @@ func TestServerOfAWatchdogThatIsPetted(t *testing.T) {
 func TestServerRefusesUnknownRequests(t *testing.T) {
 	_, dog := serving(t)
 	for _, nonsense := range []string{"arm", "arm soon", "arm -1", "fly", "pet pet"} {
-		_, err := dog.ask(nonsense)
+		_, err := dog.request(nonsense)
 		require.ErrorIs(t, err, ErrWatchdog, nonsense)
 	}
 	require.False(t, dog.Armed())

@@ -72,7 +72,7 @@ func Open(path, dir string) (env.Watchdog, error) {
 	switch {
 	case info.Mode()&os.ModeSocket != 0:
 		c := &client{path: path}
-		_, err := c.ask(requestState)
+		_, err := c.request(requestState)
 		return c, err
 	case info.Mode()&os.ModeCharDevice != 0:
 		return openDevice(path, dir)
@@ -80,8 +80,8 @@ func Open(path, dir string) (env.Watchdog, error) {
 	return nil, fmt.Errorf("%w: %s is neither a device nor the socket of a supervisor", ErrUnusable, path)
 }
 
-// ask makes one exchange, on a new connection if the last one is lost.
-func (c *client) ask(request string) (string, error) {
+// request makes one exchange, on a new connection if the last one is lost.
+func (c *client) request(request string) (string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.conn == nil {
@@ -118,22 +118,22 @@ func (c *client) exchange(request string) (string, error) {
 
 // Arm implements env.Watchdog.
 func (c *client) Arm(timeout time.Duration) error {
-	_, err := c.ask(requestArm + " " + strconv.FormatInt(int64(timeout), 10))
+	_, err := c.request(requestArm + " " + strconv.FormatInt(int64(timeout), 10))
 	return err
 }
 
 // Pet implements env.Watchdog. If the pet does not arrive, the machine is reset.
-func (c *client) Pet() { _, _ = c.ask(requestPet) }
+func (c *client) Pet() { _, _ = c.request(requestPet) }
 
 // Disarm implements env.Watchdog.
 func (c *client) Disarm() error {
-	_, err := c.ask(requestDisarm)
+	_, err := c.request(requestDisarm)
 	return err
 }
 
 // Armed implements env.Watchdog. A server that does not answer may be armed.
 func (c *client) Armed() bool {
-	state, err := c.ask(requestState)
+	state, err := c.request(requestState)
 	return err != nil || state == "armed"
 }
 

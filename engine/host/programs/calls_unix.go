@@ -33,29 +33,30 @@ type calls struct {
 	stop chan struct{} // closed when the incarnation has ended
 
 	mu   sync.Mutex
-	last env.CallID
-	ends map[env.CallID]*env.CallResult // nil while it is under way
+	last env.CommandID
+	ends map[env.CommandID]*env.CommandResult // nil while it is under way
 }
 
 // NewCalls returns the calls of one incarnation of a process, which run in the directory dir, and the
 // function that ends all of them. Start asks pass first, which waits while the process is paused and
 // fails once it has ended. The calls are nil on systems that are not Unix.
-func NewCalls(dir string, pass func() error) (env.Calls, func()) {
+func NewCalls(dir string, pass func() error) (env.CommandRunner, func()) {
 	c := newCalls(dir, pass)
 	return c, func() { close(c.stop) }
 }
 
 // newCalls returns calls of which none is under way.
 func newCalls(dir string, pass func() error) *calls {
-	return &calls{dir: dir, pass: pass, ends: map[env.CallID]*env.CallResult{}, stop: make(chan struct{})}
+	return &calls{dir: dir, pass: pass, ends: map[env.CommandID]*env.CommandResult{},
+		stop: make(chan struct{})}
 }
 
-// Start implements env.Calls.
-func (c *calls) Start(call env.Call) (env.CallID, error) {
+// Start implements env.CommandRunner.
+func (c *calls) Start(call env.Command) (env.CommandID, error) {
 	if err := c.pass(); err != nil {
 		return 0, err
 	}
-	if len(call.Command) == 0 || call.Limit <= 0 {
+	if len(call.Args) == 0 || call.Limit <= 0 {
 		return 0, fmt.Errorf("%w: a call needs a command and a time", ErrProgram)
 	}
 	c.mu.Lock()
@@ -64,12 +65,12 @@ func (c *calls) Start(call env.Call) (env.CallID, error) {
 		return 0, fmt.Errorf("%w: %w", ErrProgram, errTooManyCalls)
 	}
 	out := &head{}
-	cmd := exec.Command(call.Command[0], call.Command[1:]...)
+	cmd := exec.Command(call.Args[0], call.Args[1:]...)
 	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = c.dir, bytes.NewReader(bytes.Clone(call.Input)), out, out
 	cmd.WaitDelay = pipeGrace
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
-		return 0, fmt.Errorf("%w: starting %s: %w", ErrProgram, call.Command[0], err)
+		return 0, fmt.Errorf("%w: starting %s: %w", ErrProgram, call.Args[0], err)
 	}
 	c.last++
 	id := c.last
@@ -79,23 +80,23 @@ func (c *calls) Start(call env.Call) (env.CallID, error) {
 }
 
 // await sees a program to its end.
-func (c *calls) await(id env.CallID, cmd *exec.Cmd, out *head, limit time.Duration) {
+func (c *calls) await(id env.CommandID, cmd *exec.Cmd, out *head, limit time.Duration) {
 	done := make(chan error, 1)
 	go func() { done <- cmd.Wait() }()
 	alarm := time.NewTimer(limit)
 	defer alarm.Stop()
-	var r env.CallResult
+	var r env.CommandResult
 	select {
 	case err := <-done:
 		r = endOf(cmd, err)
 	case <-alarm.C:
-		r.Err = env.ErrCallTimeout
+		r.Err = env.ErrCommandTimeout
 		killGroup(cmd, done)
 	case <-c.stop:
 		killGroup(cmd, done)
 		return
 	}
-	r.Output = out.taken()
+	r.Output = out.kept()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.ends[id] = &r
@@ -108,27 +109,27 @@ func killGroup(cmd *exec.Cmd, done chan error) {
 }
 
 // endOf returns how a program ended that the host did not kill.
-func endOf(cmd *exec.Cmd, err error) env.CallResult {
+func endOf(cmd *exec.Cmd, err error) env.CommandResult {
 	var exit *exec.ExitError
 	switch state := cmd.ProcessState; {
 	case state == nil:
-		return env.CallResult{Err: fmt.Errorf("%w: %w", ErrProgram, err)}
+		return env.CommandResult{Err: fmt.Errorf("%w: %w", ErrProgram, err)}
 	case !state.Exited():
-		return env.CallResult{Err: fmt.Errorf("%w: %s", ErrProgram, state)}
+		return env.CommandResult{Err: fmt.Errorf("%w: %s", ErrProgram, state)}
 	case err != nil && !errors.As(err, &exit) && !errors.Is(err, exec.ErrWaitDelay):
-		return env.CallResult{Err: fmt.Errorf("%w: %w", ErrProgram, err)}
+		return env.CommandResult{Err: fmt.Errorf("%w: %w", ErrProgram, err)}
 	default:
-		return env.CallResult{Code: state.ExitCode()}
+		return env.CommandResult{Code: state.ExitCode()}
 	}
 }
 
-// Result implements env.Calls.
-func (c *calls) Result(id env.CallID) (env.CallResult, bool) {
+// Result implements env.CommandRunner.
+func (c *calls) Result(id env.CommandID) (env.CommandResult, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	r := c.ends[id]
 	if r == nil {
-		return env.CallResult{}, false
+		return env.CommandResult{}, false
 	}
 	delete(c.ends, id)
 	return *r, true
@@ -148,8 +149,8 @@ func (h *head) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// taken returns a copy of what was kept.
-func (h *head) taken() []byte {
+// kept returns a copy of what was kept.
+func (h *head) kept() []byte {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return bytes.Clone(h.data)

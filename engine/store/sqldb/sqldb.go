@@ -106,7 +106,7 @@ func classify(err error) error {
 }
 
 func (d *DB) load(c *sqlite3.Conn, o Options) (*state.Replica, error) {
-	version, err := scalar(c, "PRAGMA user_version")
+	version, err := queryInt(c, "PRAGMA user_version")
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +144,7 @@ func create(c *sqlite3.Conn, inc state.Incarnation, boot uint64) error {
 // medium; then everything is written anew, log first, so that what was read is durable before
 // it is reported to other stores.
 func rewriteIfDoubtful(c *sqlite3.Conn, o Options) error {
-	boot, err := scalar(c, "SELECT boot FROM meta")
+	boot, err := queryInt(c, "SELECT boot FROM meta")
 	if err != nil {
 		return err
 	}
@@ -156,7 +156,7 @@ func rewriteIfDoubtful(c *sqlite3.Conn, o Options) error {
 	return c.Exec(fmt.Sprintf("UPDATE meta SET boot=%d", int64(o.Boot)))
 }
 
-func scalar(c *sqlite3.Conn, sql string) (int64, error) {
+func queryInt(c *sqlite3.Conn, sql string) (int64, error) {
 	s, _, err := c.Prepare(sql)
 	if err != nil {
 		return 0, err

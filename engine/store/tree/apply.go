@@ -174,7 +174,7 @@ func (t *Tree) Apply(op *Op, revision uint64) Change {
 		moved := *old
 		moved.Path = op.To
 		t.remove(old)
-		return t.stamp(&moved, op, revision, replaced)
+		return t.setModified(&moved, op, revision, replaced)
 	}
 	e := &Entry{Inode: revision, Path: op.Path, Kind: File, Data: bytes.Clone(op.Data)}
 	if op.Kind == Mkdir {
@@ -184,10 +184,10 @@ func (t *Tree) Apply(op *Op, revision uint64) Change {
 		e.Inode = old.Inode
 	}
 	e.dataSum = sha256.Sum256(e.Data)
-	return t.stamp(e, op, revision, nil)
+	return t.setModified(e, op, revision, nil)
 }
 
-func (t *Tree) stamp(e *Entry, op *Op, revision uint64, removed *Entry) Change {
+func (t *Tree) setModified(e *Entry, op *Op, revision uint64, removed *Entry) Change {
 	e.Mod, e.Writer, e.MtimeMS = revision, op.Writer, op.MtimeMS
 	t.insert(e)
 	return Change{Removed: removed, Put: e}

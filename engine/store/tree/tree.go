@@ -63,7 +63,7 @@ func (d Digest) Bytes() [32]byte {
 // String is the digest in hexadecimal.
 func (d Digest) String() string { return fmt.Sprintf("%x", d.Bytes()) }
 
-func (e *Entry) seal() {
+func (e *Entry) updateDigest() {
 	b := make([]byte, 0, 96+len(e.Path))
 	b = append(b, byte(e.Kind))
 	for _, v := range [...]uint64{e.Inode, e.Mod, uint64(e.Writer), uint64(e.MtimeMS), uint64(len(e.Data))} {
@@ -147,7 +147,7 @@ func (t *Tree) Drop(path string) {
 }
 
 func (t *Tree) insert(e *Entry) {
-	e.seal()
+	e.updateDigest()
 	dir, _ := split(e.Path)
 	in := t.children[dir]
 	if i, there := find(in, e.Path); there {

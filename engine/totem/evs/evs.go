@@ -96,8 +96,8 @@ type stay struct {
 	departed      bool // installed another ring, as opposed to crashed
 }
 
-// delivered reports whether the node delivered a message in this stay.
-func (s *stay) delivered(ordinal uint64) bool {
+// hasDelivered reports whether the node delivered a message in this stay.
+func (s *stay) hasDelivered(ordinal uint64) bool {
 	if ordinal <= s.regular {
 		return true
 	}
@@ -260,7 +260,7 @@ func (c *Checker) regular(n *node, r totem.Membership) {
 			r.Members, rs.members)
 	}
 	if n.ring != nil {
-		c.depart(n, rs)
+		c.checkDeparture(n, rs)
 	}
 	n.ring, n.stay = rs, &stay{}
 	if at >= 0 {

@@ -8,8 +8,8 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/totem"
 )
 
-// depart checks a node that leaves its ring for another one.
-func (c *Checker) depart(n *node, next *ringState) {
+// checkDeparture checks a node that leaves its ring for another one.
+func (c *Checker) checkDeparture(n *node, next *ringState) {
 	s, old := n.stay, n.ring
 	id := old.key.id
 	s.departed = true
@@ -20,15 +20,15 @@ func (c *Checker) depart(n *node, next *ringState) {
 		c.report(SelfDelivery, n.id, id, "sent %d messages and delivered %d of them", s.sent, s.ownSeen)
 	}
 	for _, p := range old.promises {
-		if slices.Contains(p.binds, n.id) && !s.delivered(p.ordinal) {
+		if slices.Contains(p.binds, n.id) && !s.hasDelivered(p.ordinal) {
 			c.report(Safe, n.id, id, "left without safe message %d that node %d delivered", p.ordinal, p.by)
 		}
 	}
-	c.together(n, next)
+	c.checkVirtualSynchrony(n, next)
 }
 
-// together checks a node against the nodes that made the same move before.
-func (c *Checker) together(n *node, next *ringState) {
+// checkVirtualSynchrony checks a node against the nodes that made the same move before.
+func (c *Checker) checkVirtualSynchrony(n *node, next *ringState) {
 	s, old := n.stay, n.ring
 	for i := range next.moves {
 		m := &next.moves[i]
@@ -115,7 +115,7 @@ func (c *Checker) delivered(n *node, r totem.Delivered) {
 	}
 	s := n.stay
 	switch {
-	case r.Ordinal == 0 || r.Ordinal <= s.last && !s.delivered(r.Ordinal):
+	case r.Ordinal == 0 || r.Ordinal <= s.last && !s.hasDelivered(r.Ordinal):
 		c.report(TotalOrder, n.id, r.Ring, "message %d delivered after %d", r.Ordinal, s.last)
 		return
 	case r.Ordinal <= s.last:
@@ -147,19 +147,19 @@ func (c *Checker) delivered(n *node, r totem.Delivered) {
 	}
 	c.agree(n, r.Ring, m, message{from: r.From, digest: r.Digest, guarantee: r.Guarantee}, r.Ordinal)
 	if r.Guarantee == cpg.Safe {
-		c.promise(n, r)
+		c.noteSafeDelivery(n, r)
 	}
 }
 
-// promise notes a safe delivery, and checks the nodes that have left the ring already.
-func (c *Checker) promise(n *node, r totem.Delivered) {
+// noteSafeDelivery notes a safe delivery, and checks the nodes that have left the ring already.
+func (c *Checker) noteSafeDelivery(n *node, r totem.Delivered) {
 	binds := n.ring.members
 	if r.Transitional {
 		binds = n.stay.transitional
 	}
 	n.ring.promises = addPromise(n.ring.promises, promise{ordinal: r.Ordinal, by: n.id, binds: binds})
 	for i, s := range n.ring.stays {
-		if s != nil && s.departed && slices.Contains(binds, n.ring.members[i]) && !s.delivered(r.Ordinal) {
+		if s != nil && s.departed && slices.Contains(binds, n.ring.members[i]) && !s.hasDelivered(r.Ordinal) {
 			c.report(Safe, n.ring.members[i], r.Ring, "left without safe message %d that node %d delivered",
 				r.Ordinal, n.id)
 		}
@@ -186,7 +186,7 @@ func addPromise(ps []promise, p promise) []promise {
 func (c *Checker) Finish() []Violation {
 	for _, rs := range c.order {
 		for i := range rs.messages {
-			c.integrity(rs, uint64(i+1), &rs.messages[i])
+			c.checkIntegrity(rs, uint64(i+1), &rs.messages[i])
 		}
 		sparse := make([]uint64, 0, len(rs.sparse))
 		for o := range rs.sparse {
@@ -194,7 +194,7 @@ func (c *Checker) Finish() []Violation {
 		}
 		slices.Sort(sparse)
 		for _, o := range sparse {
-			c.integrity(rs, o, rs.sparse[o])
+			c.checkIntegrity(rs, o, rs.sparse[o])
 		}
 	}
 	return c.violations
@@ -206,8 +206,8 @@ func (rs *ringState) departed(id ring.NodeID) bool {
 	return at >= 0 && rs.stays[at] != nil && rs.stays[at].departed
 }
 
-// integrity reports a message that was delivered and never sent.
-func (c *Checker) integrity(rs *ringState, ordinal uint64, m *message) {
+// checkIntegrity reports a message that was delivered and never sent.
+func (c *Checker) checkIntegrity(rs *ringState, ordinal uint64, m *message) {
 	if m.delivered && !m.sent && !(c.partial && !rs.departed(m.from)) {
 		c.report(Integrity, m.from, rs.key.id, "message %d was delivered and never sent", ordinal)
 	}

@@ -69,7 +69,7 @@ func Draw(spec *haspec.Spec, s Scenario, choices draw.Lists) ([]string, *haspec.
 	}}
 	d.nodes = s.Machines[:d.machines(len(s.Machines))]
 	drawn := &haspec.Spec{RecoverWithin: spec.RecoverWithin, Services: map[string]string{}}
-	d.into(drawn, s.Duration)
+	d.fillSpec(drawn, s.Duration)
 	return d.nodes, drawn
 }
 
@@ -90,8 +90,8 @@ func (d *drawing) machines(all int) int {
 	return least + d.draw("machines", all-least+1)
 }
 
-// into draws the services, their rules, the datacenter's settings and the commands, in this order.
-func (d *drawing) into(h *haspec.Spec, duration time.Duration) {
+// fillSpec draws the services, their rules, the datacenter's settings and the commands, in this order.
+func (d *drawing) fillSpec(h *haspec.Spec, duration time.Duration) {
 	resources := map[string]*ha.ServiceConfig{}
 	for i := range 1 + d.draw("services", d.random.ServicesMax) {
 		kind := []string{"vm", "vm", "ct"}[d.draw("kind", 3)]
@@ -147,15 +147,15 @@ func (d *drawing) rules() map[string]*config.Rule {
 		}
 		slices.Sort(r.Resources)
 		if r.Kind == config.NodeAffinity {
-			d.affine(r)
+			d.drawNodes(r)
 		}
 		rules[r.ID] = r
 	}
 	return rules
 }
 
-// affine draws the nodes of a rule. A strict one names at least two.
-func (d *drawing) affine(r *config.Rule) {
+// drawNodes draws the nodes of a rule. A strict one names at least two.
+func (d *drawing) drawNodes(r *config.Rule) {
 	least := 1
 	if d.draw("strict", 3) == 2 {
 		r.Strict, least = config.FlagOn, 2

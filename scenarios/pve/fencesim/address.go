@@ -22,9 +22,9 @@ func address(agent string, args map[string]string) string {
 
 // arguments returns what an agent is given: its options ("--key=value", "-k value") if there are any, or
 // else the lines of its input ("key=value").
-func arguments(c *env.Call) map[string]string {
+func arguments(c *env.Command) map[string]string {
 	args := map[string]string{}
-	words := c.Command[1:]
+	words := c.Args[1:]
 	if len(words) == 0 {
 		for line := range strings.Lines(string(c.Input)) {
 			if key, value, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "="); ok {

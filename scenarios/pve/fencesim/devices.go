@@ -38,7 +38,7 @@ type outlet struct {
 // supply is the outlets of one device that must all be off for the node to be off.
 type supply struct{ outlets []*outlet }
 
-func (s *supply) off() bool {
+func (s *supply) isOff() bool {
 	return !slices.ContainsFunc(s.outlets, func(o *outlet) bool { return !o.off })
 }
 
@@ -94,25 +94,25 @@ func (d *Devices) connect(m env.MachineID, node string, device *fence.Device) {
 }
 
 // Call implements scenarios.ExternalDevices: it carries out a call of a fence agent.
-func (d *Devices) Call(from env.MachineID, c env.Call, done func(env.CallResult)) {
+func (d *Devices) Call(from env.MachineID, c env.Command, done func(env.CommandResult)) {
 	args := arguments(&c)
 	action := args["action"]
 	delete(args, "action")
 	delete(args, "nodename")
-	o := d.outlets[address(c.Command[0], args)]
+	o := d.outlets[address(c.Args[0], args)]
 	if o == nil || d.fault(o, from, haspec.DeviceUnreachable) != nil || d.boardIsDead(o) {
 		d.world.After(connectTimeout, func() { done(unreachable()) })
 		return
 	}
 	if d.fault(o, from, haspec.DeviceMute) != nil {
-		done = func(env.CallResult) {}
+		done = func(env.CommandResult) {}
 	}
 	slow := time.Duration(0)
 	if f := d.fault(o, from, haspec.DeviceSlow); f != nil {
 		slow = f.Latency
 	}
 	after := func(delay time.Duration, do func()) { d.world.After(slow+delay, do) }
-	succeed := func() { done(env.CallResult{Code: agentDone}) }
+	succeed := func() { done(env.CommandResult{Code: agentDone}) }
 	switch action {
 	case "status", "monitor":
 		after(statusTakes, func() { done(o.status()) })
@@ -122,15 +122,15 @@ func (d *Devices) Call(from env.MachineID, c env.Call, done func(env.CallResult)
 			if f := d.fault(o, from, haspec.DeviceLate); f != nil {
 				effect += f.Latency
 			}
-			after(effect, func() { d.turn(o, false) })
+			after(effect, func() { d.switchOutlet(o, false) })
 		}
 		after(switchTakes+verifyTakes, succeed)
 	case "on":
-		after(switchTakes, func() { d.turn(o, true) })
+		after(switchTakes, func() { d.switchOutlet(o, true) })
 		after(switchTakes+verifyTakes, succeed)
 	case "reboot":
-		after(switchTakes, func() { d.turn(o, false) })
-		after(switchTakes+verifyTakes, func() { d.turn(o, true) })
+		after(switchTakes, func() { d.switchOutlet(o, false) })
+		after(switchTakes+verifyTakes, func() { d.switchOutlet(o, true) })
 		after(switchTakes+2*verifyTakes, succeed)
 	default:
 		done(unreachable())
@@ -138,26 +138,26 @@ func (d *Devices) Call(from env.MachineID, c env.Call, done func(env.CallResult)
 }
 
 // unreachable is how an agent ends that cannot reach its device.
-func unreachable() env.CallResult {
-	return env.CallResult{Code: agentFailed, Output: []byte("Unable to connect/login to fencing device\n")}
+func unreachable() env.CommandResult {
+	return env.CommandResult{Code: agentFailed, Output: []byte("Unable to connect/login to fencing device\n")}
 }
 
 // status is how an agent ends that was asked for the state of an outlet.
-func (o *outlet) status() env.CallResult {
+func (o *outlet) status() env.CommandResult {
 	if o.off {
-		return env.CallResult{Code: agentOff, Output: []byte("Status: OFF\n")}
+		return env.CommandResult{Code: agentOff, Output: []byte("Status: OFF\n")}
 	}
-	return env.CallResult{Code: agentDone, Output: []byte("Status: ON\n")}
+	return env.CommandResult{Code: agentDone, Output: []byte("Status: ON\n")}
 }
 
-// turn switches an outlet. A node is off while one of its devices keeps all of its outlets off.
-func (d *Devices) turn(o *outlet, on bool) {
+// switchOutlet switches an outlet. A node is off while one of its devices keeps all of its outlets off.
+func (d *Devices) switchOutlet(o *outlet, on bool) {
 	o.off = !on
-	if o.supply.off() {
+	if o.supply.isOff() {
 		d.world.SwitchPower(o.machine, false, o.device)
 		return
 	}
-	if !slices.ContainsFunc(d.supplies[o.machine], (*supply).off) {
+	if !slices.ContainsFunc(d.supplies[o.machine], (*supply).isOff) {
 		d.world.SwitchPower(o.machine, true, o.device)
 	}
 }

@@ -67,12 +67,12 @@ func newDevices(t *testing.T, spec haspec.Spec) (*fencesim.Devices, *host) {
 }
 
 // call calls an agent for an outlet of pdu and returns how it ended and when; never is a hanging agent.
-func call(d *fencesim.Devices, h *host, from env.MachineID, action string, plug int) (out env.CallResult, took time.Duration) {
+func call(d *fencesim.Devices, h *host, from env.MachineID, action string, plug int) (out env.CommandResult, took time.Duration) {
 	start := h.now
 	took = never
-	d.Call(from, env.Call{Command: []string{"fence_apc"},
+	d.Call(from, env.Command{Args: []string{"fence_apc"},
 		Input: fmt.Appendf(nil, "ip=198.18.9.1\nplug=%d\naction=%s\nnodename=n1\n", plug, action)},
-		func(r env.CallResult) { out, took = r, h.now-start })
+		func(r env.CommandResult) { out, took = r, h.now-start })
 	h.run()
 	return out, took
 }
@@ -115,9 +115,9 @@ func TestWhatNoDeviceHasFails(t *testing.T) {
 // TestAgentsTakeOptionsToo instead of lines of input.
 func TestAgentsTakeOptionsToo(t *testing.T) {
 	d, h := newDevices(t, haspec.Spec{})
-	var got env.CallResult
-	d.Call(0, env.Call{Command: []string{"fence_raritan", "--ip=198.18.9.2", "--plug=5", "--action=off"}},
-		func(r env.CallResult) { got = r })
+	var got env.CommandResult
+	d.Call(0, env.Command{Args: []string{"fence_raritan", "--ip=198.18.9.2", "--plug=5", "--action=off"}},
+		func(r env.CommandResult) { got = r })
 	h.run()
 	require.Zero(t, got.Code)
 	require.Equal(t, []string{"12s: machine 1 on=false by left"}, h.log)

@@ -22,8 +22,8 @@ type observed struct {
 	double  []conformance.DoubleRun
 }
 
-// follow returns what a run showed.
-func follow(run *scenarios.Run) *observed {
+// observe returns what a run showed.
+func observe(run *scenarios.Run) *observed {
 	f := &follower{run: run, on: map[string][]bool{},
 		from: run.Scenario.Warmup + darkTime, to: run.Scenario.Warmup + run.Scenario.Duration}
 	logs, records := run.Logs, run.Records

@@ -22,12 +22,12 @@ var Rules = []Rule{
 	{Name: "order-of-masters",
 		Why: "who becomes master is a race for a lock; master and slave count as one state of a manager",
 		apply: each("daemon ", "/crm", func(steps []string) []string {
-			return renamed(steps, map[string]string{"master": "standing", "slave": "standing"})
+			return renameStates(steps, map[string]string{"master": "standing", "slave": "standing"})
 		})},
 	{Name: "ring-forming",
 		Why: "while a ring forms, after a machine has come or gone, renewals and quorum fail for some " +
 			"seconds; a daemon that leaves its state for that and comes back to it has never left it",
-		apply: chain(
+		apply: inSequence(
 			each("daemon ", "/lrm", without("lost_agent_lock")),
 			each("daemon ", "/crm", without("lost_manager_lock")),
 			each("daemon ", "/crm", without("wait_for_quorum")))},
@@ -38,7 +38,7 @@ var Rules = []Rule{
 	{Name: "going-idle",
 		Why: "daemons go idle after a number of rounds, and rounds last 10 s and not 20 s; " +
 			"when a daemon has nothing to do, it may wait or stand by",
-		apply: chain(
+		apply: inSequence(
 			each("daemon ", "/lrm", without("wait_for_agent_lock")),
 			each("daemon ", "/lrm", notLast("active => wait_for_agent_lock")),
 			each("daemon ", "/crm", notLast("standing => wait_for_quorum")))},
@@ -64,8 +64,8 @@ func each(prefix, suffix string, f transform) change {
 	}
 }
 
-// chain applies changes one after the other.
-func chain(all ...change) change {
+// inSequence applies changes one after the other.
+func inSequence(all ...change) change {
 	return func(t conformance.Transitions) conformance.Transitions {
 		for _, f := range all {
 			t = f(t)
@@ -76,8 +76,8 @@ func chain(all ...change) change {
 
 const arrow = " => "
 
-// renamed gives states other names; a step from a state to itself is dropped.
-func renamed(steps []string, names map[string]string) []string {
+// renameStates gives states other names; a step from a state to itself is dropped.
+func renameStates(steps []string, names map[string]string) []string {
 	var out []string
 	for _, step := range steps {
 		from, to, ok := strings.Cut(step, arrow)

@@ -88,7 +88,7 @@ func TestFollowReadsLogsAndGuests(t *testing.T) {
 			{At: zero, Machine: 0, Record: resource.Active{SID: "vm:1", On: true}},
 			{At: zero + time.Second, Machine: 1, Record: resource.Active{SID: "vm:1", On: true}},
 			{At: zero + 5*time.Second, Machine: 0, Record: scenarios.Power{Cause: "fault"}}}}
-	o := follow(run)
+	o := observe(run)
 	require.Equal(t, []conformance.Line{
 		{Level: "warn", Seconds: 2, ID: "node1/crm", Message: "heard"},
 		{Level: "info", Seconds: 5, ID: "fault", Message: "execute power node1 off"}}, o.log)
@@ -99,6 +99,6 @@ func TestFollowReadsLogsAndGuests(t *testing.T) {
 func TestNamesOfFoldersBecomeNamesOfScenarios(t *testing.T) {
 	for folder, want := range map[string]string{"Test_Basic 1": "test-basic-1", "--": "replay",
 		strings.Repeat("a", 99): strings.Repeat("a", scenarios.MaxNameBytes)} {
-		require.Equal(t, want, fileName(folder))
+		require.Equal(t, want, scenarioName(folder))
 	}
 }

@@ -51,7 +51,7 @@ func Run(ctx context.Context, dirs []string, o Options) (*Report, error) {
 // hardware also knows which guests run on a node that is cut off, and lets an operator switch on what a
 // device switched off: if the switch does not lead to the same outcome, nothing in a real cluster can.
 func Replay(ctx context.Context, folder string, o Options) Result {
-	c, err := load(folder)
+	c, err := loadFolder(folder)
 	if err != nil {
 		return Result{Name: filepath.Base(folder), Error: err.Error()}
 	}
@@ -69,8 +69,8 @@ func Replay(ctx context.Context, folder string, o Options) Result {
 	return switched
 }
 
-// load reads a folder, which must have an expected log.
-func load(folder string) (*conformance.Scenario, error) {
+// loadFolder reads a folder, which must have an expected log.
+func loadFolder(folder string) (*conformance.Scenario, error) {
 	c, err := conformance.Load(os.DirFS(folder), ".", filepath.Base(folder))
 	if err == nil && c.Expected == "" {
 		err = fmt.Errorf("log.expect is missing: %w", conformance.ErrScenario)
@@ -113,7 +113,7 @@ func (result *Result) replay(ctx context.Context, c *conformance.Scenario, o Opt
 			result.T2Differences = append(result.T2Differences, v.Checker+": "+v.Summary)
 		}
 	}
-	seen := follow(run)
+	seen := observe(run)
 	result.judge(c.Expected, seen)
 	return seen.log, nil
 }

@@ -176,8 +176,8 @@ func (t *translator) load(at time.Duration, sid string) {
 	t.ha.Guests[sid] = g
 }
 
-// others returns all machines except for one.
-func others(names []string, name string) []string {
+// allExcept returns all machines except for one.
+func allExcept(names []string, name string) []string {
 	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == name })
 }
 
@@ -207,7 +207,7 @@ func (t *translator) powerOn(at time.Duration, name string) {
 func (t *translator) connect(at time.Duration, name string) {
 	if since, is := t.cut[name]; is {
 		t.faults = append(t.faults, fault.Fault{Kind: fault.Cut, At: since, For: at - since,
-			From: []string{name}, To: others(t.names, name)})
+			From: []string{name}, To: allExcept(t.names, name)})
 		delete(t.cut, name)
 	}
 }
@@ -220,14 +220,14 @@ func (t *translator) finish() {
 	}
 	for _, name := range slices.Sorted(maps.Keys(t.cut)) {
 		t.faults = append(t.faults, fault.Fault{Kind: fault.Cut, At: t.cut[name],
-			From: []string{name}, To: others(t.names, name)})
+			From: []string{name}, To: allExcept(t.names, name)})
 	}
 }
 
 // scenario returns what has been collected as a scenario.
 func (t *translator) scenario(duration time.Duration) (*scenarios.Scenario, error) {
 	slices.SortStableFunc(t.ha.Commands, func(a, b haspec.Command) int { return int(a.At - b.At) })
-	b := scenarios.New(fileName(t.source.Name)).
+	b := scenarios.New(scenarioName(t.source.Name)).
 		Story("The conformance scenario "+t.source.Name+", replayed on a whole cluster.").
 		Named(t.names...).Watchdog(scenarios.WatchdogPowerOff).
 		Warmup(setUpTime).Duration(duration).Quiescence(time.Millisecond).
@@ -237,8 +237,8 @@ func (t *translator) scenario(duration time.Duration) (*scenarios.Scenario, erro
 	return b.Build()
 }
 
-// fileName turns a folder's name into a valid name of a scenario.
-func fileName(folder string) string {
+// scenarioName turns a folder's name into a valid name of a scenario.
+func scenarioName(folder string) string {
 	lower := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
 			return r

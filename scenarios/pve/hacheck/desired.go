@@ -51,12 +51,12 @@ const (
 // intents are all commands and requests of a run that change the desired state.
 type intents struct {
 	services    map[string][]intent
-	maintenance map[string]*lasting // by node
-	disarmed    lasting
+	maintenance map[string]*lastingIntents // by node
+	disarmed    lastingIntents
 }
 
-// lasting are the intents that begin and end one lasting state, such as the maintenance of a node.
-type lasting struct{ begin, end []intent }
+// lastingIntents are the intents that begin and end one lasting state, such as the maintenance of a node.
+type lastingIntents struct{ begin, end []intent }
 
 // newDesiredState derives it from the scenario, from what the operator reports as done and masters as taken,
 // and from what clients requested.
@@ -65,7 +65,7 @@ func newDesiredState(e *Evidence) *desiredState {
 	d.services = mustParse(config.ParseResources(e.HA.ResourcesText()))
 	parsed := mustParse(config.ParseRules(e.HA.Rules))
 	d.rules = rules.AddGroups(rules.Set(parsed), mustParse(config.ParseGroups(e.HA.Groups)), d.services)
-	all := intents{services: map[string][]intent{}, maintenance: map[string]*lasting{}}
+	all := intents{services: map[string][]intent{}, maintenance: map[string]*lastingIntents{}}
 	done := doneAt(e)
 	for i := range e.HA.Commands {
 		c := &e.HA.Commands[i]
@@ -76,7 +76,7 @@ func newDesiredState(e *Evidence) *desiredState {
 		d.maintenance[node] = l.spans()
 	}
 	d.disarmed = all.disarmed.spans()
-	d.delayStops(all.services, e.orders.taken)
+	d.delayStops(all.services, e.decisions.taken)
 	for sid, service := range d.services {
 		d.notRequired[sid] = notRequired(service.State == ha.WantStarted, e.operator.inPlace,
 			all.services[sid])
@@ -141,9 +141,9 @@ func (all *intents) add(c *haspec.Command, i intent) {
 
 // addOrder notes what a command to the master means.
 func (all *intents) addOrder(p *haspec.ParsedCommand, i intent, about func(sid string, verb intentVerb)) {
-	of := func(node string) *lasting {
+	of := func(node string) *lastingIntents {
 		if all.maintenance[node] == nil {
-			all.maintenance[node] = &lasting{}
+			all.maintenance[node] = &lastingIntents{}
 		}
 		return all.maintenance[node]
 	}
@@ -182,7 +182,7 @@ func (all *intents) addRequests(events []history.Event) {
 
 // spans are the times in which it may last: from when an intent that begins it is due until one that was due
 // later, and carried out later, is done.
-func (l *lasting) spans() (spans []check.Span) {
+func (l *lastingIntents) spans() (spans []check.Span) {
 	for _, begin := range l.begin {
 		until := check.Forever
 		for _, end := range l.end {

@@ -40,16 +40,16 @@ type Evidence struct {
 	power     check.PowerLog
 	operator  operatorLog
 	watchdogs watchdogLog
-	orders    orderLog
+	decisions orderLog
 	fences    fenceLog
 	durable   map[string]time.Duration // request -> when the first machine had its change on disk
 
 	// Known at the end.
-	run     *scenarios.Run
-	health  *health
-	runs    []check.Interval // the run intervals, ended where a fault killed what guests run in
-	order   storeOrder
-	desired *desiredState
+	run          *scenarios.Run
+	health       *health
+	runs         []check.Interval // the run intervals, ended where a fault killed what guests run in
+	storeChanges storeOrder
+	desired      *desiredState
 
 	status     *ha.ManagerStatus // nil when there is none; use finalStatus
 	statusRead bool
@@ -90,7 +90,7 @@ func (e *Evidence) Observe(r scenarios.Stamped) {
 	case haspec.OperatorDid:
 		e.operator.did(e.Machines[r.Machine], rec.What, r)
 	default:
-		e.orders.observe(r)
+		e.decisions.observe(r)
 		e.fences.observe(r, e.Machines[r.Machine])
 	}
 }

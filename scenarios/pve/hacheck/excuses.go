@@ -17,15 +17,15 @@ import (
 // "" when there is none.
 func restartReason(e *Evidence, sid string, at time.Duration) string {
 	before, now := e.health.At(at-1), e.health.At(at)
-	node, master := e.order.placementOf(sid, at), e.order.masterAt(at)
-	if was := e.order.placementOf(sid, at-1); was != node {
+	node, master := e.storeChanges.placementOf(sid, at), e.storeChanges.masterAt(at)
+	if was := e.storeChanges.placementOf(sid, at-1); was != node {
 		return "it moved from " + was + " to " + node
 	}
-	if was := e.order.masterAt(at - 1); was != master {
+	if was := e.storeChanges.masterAt(at - 1); was != master {
 		return "the master changed from " + was + " to " + master
 	}
 	if m, exists := e.machineOfNode(node); exists &&
-		(agentRuns(before, m) != agentRuns(now, m) || before.Healthy[m] != now.Healthy[m]) {
+		(agentRuns(before, m) != agentRuns(now, m) || before.InMajority[m] != now.InMajority[m]) {
 		return "its node " + node + " changed"
 	}
 	if m, exists := e.machineNamed(master); exists && managerRuns(before, m) != managerRuns(now, m) {
@@ -34,7 +34,7 @@ func restartReason(e *Evidence, sid string, at time.Duration) string {
 	if slices.Contains(check.Edges(e.desired.maintenance[node]), at) {
 		return "maintenance of its node " + node
 	}
-	if slices.ContainsFunc(e.orders.failures, func(f failedStart) bool {
+	if slices.ContainsFunc(e.decisions.failures, func(f failedStart) bool {
 		return f.sid == sid && f.at == at && couldNotStart(e, f)
 	}) {
 		return "a start that could not succeed"
@@ -51,7 +51,7 @@ func blockedReason(e *Evidence, sid string, at time.Duration) string {
 			available = append(available, name)
 		}
 	}
-	m, placed := e.machineOfNode(e.order.placementOf(sid, at))
+	m, placed := e.machineOfNode(e.storeChanges.placementOf(sid, at))
 	switch {
 	case check.Within(e.desired.notRequired[sid], at):
 		return "it need not run"
@@ -63,9 +63,9 @@ func blockedReason(e *Evidence, sid string, at time.Duration) string {
 		return "no machine could be the master"
 	case len(e.desired.allowed(sid, available)) == 0:
 		return "no node was left for it"
-	case placed && p.Healthy[m] && !agentRuns(p, m):
+	case placed && p.InMajority[m] && !agentRuns(p, m):
 		return "what runs services on its node was stopped"
-	case placed && !p.Healthy[m] && unconfirmedGuard(e, sid, m, at):
+	case placed && !p.InMajority[m] && unconfirmedGuard(e, sid, m, at):
 		return "its guest had come to its node just before that was lost, and was not reported as guarded"
 	case inErrorWithReason(e, sid, at):
 		return "it was in error with a reason"
@@ -81,14 +81,14 @@ const guardReportMax = 25 * time.Second
 // node's lock proves nothing about it. The manager then does not recover the service until the node returns.
 func unconfirmedGuard(e *Evidence, sid string, m env.MachineID, at time.Duration) bool {
 	came := time.Duration(-1)
-	for _, p := range e.order.placements[sid] {
+	for _, p := range e.storeChanges.placements[sid] {
 		if p.at <= at {
 			came = p.at
 		}
 	}
 	until := came + e.scaled(guardReportMax)
 	return came > 0 && slices.ContainsFunc(e.health.Phases, func(p check.Phase) bool {
-		return !p.Healthy[m] && p.From < until && p.To > came && p.From < at
+		return !p.InMajority[m] && p.From < until && p.To > came && p.From < at
 	})
 }
 
@@ -107,7 +107,7 @@ func inErrorWithReason(e *Evidence, sid string, at time.Duration) bool {
 		s.ServiceStatus[sid].State != ha.Error {
 		return false
 	}
-	return slices.ContainsFunc(e.orders.failures, func(f failedStart) bool {
+	return slices.ContainsFunc(e.decisions.failures, func(f failedStart) bool {
 		return f.sid == sid && f.at <= at && couldNotStart(e, f)
 	})
 }

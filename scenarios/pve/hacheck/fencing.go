@@ -131,8 +131,8 @@ func needsBoth(e *Evidence) bool {
 // unfencedTakeovers finds takeovers of agents' locks without a confirmed fencing before them.
 func unfencedTakeovers(e *Evidence) (violations []linearizability.Violation) {
 	held := map[string]*change{}
-	for i := range e.order.changes {
-		c := &e.order.changes[i]
+	for i := range e.storeChanges.changes {
+		c := &e.storeChanges.changes[i]
 		name, isLock := c.lockName()
 		if !isLock {
 			continue

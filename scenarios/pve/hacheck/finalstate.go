@@ -38,7 +38,7 @@ func (c finalState) Judge(_ context.Context, e *Evidence) linearizability.Verdic
 	services, _, err := config.ParseResources(string(text))
 	if err != nil {
 		return check.Verdict(c.Name(), []linearizability.Violation{
-			lost("the list of services cannot be read at the end: %v", err)}, "")
+			lostService("the list of services cannot be read at the end: %v", err)}, "")
 	}
 	end := &ending{Evidence: e, services: services, status: e.finalStatus()}
 	if end.status == nil {
@@ -143,17 +143,19 @@ func (e *ending) rules() (violations []linearizability.Violation) {
 		for _, on := range slices.Sorted(maps.Keys(at)) {
 			if _, listed := r.Nodes[on]; r.Strict.On() && !listed {
 				violations = append(violations,
-					lost("at the end %v run on %s, which the strict rule %s does not list",
+					lostService("at the end %v run on %s, which the strict rule %s does not list",
 						at[on], on, id))
 			}
 			if r.Affinity == config.Negative && len(at[on]) > 1 && len(r.Resources) <= len(e.Machines) {
-				violations = append(violations, lost("at the end %v run on %s, which rule %s keeps apart",
-					at[on], on, id))
+				violations = append(violations,
+					lostService("at the end %v run on %s, which rule %s keeps apart",
+						at[on], on, id))
 			}
 		}
 		if r.Affinity == config.Positive && len(at) > 1 {
-			violations = append(violations, lost("at the end %v run on %v, which rule %s keeps together",
-				r.Resources, slices.Sorted(maps.Keys(at)), id))
+			violations = append(violations,
+				lostService("at the end %v run on %v, which rule %s keeps together",
+					r.Resources, slices.Sorted(maps.Keys(at)), id))
 		}
 	}
 	return violations

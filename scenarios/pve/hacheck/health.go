@@ -55,18 +55,18 @@ func newHealth(c Cluster, r *scenarios.Run, power check.PowerLog) *health {
 // agentRuns reports whether a machine is healthy in a phase, and what runs services on it.
 func agentRuns(p *check.Phase, m env.MachineID) bool {
 	off := p.Stopped[m]
-	return p.Healthy[m] && !off.Has(watchedLRM) && !off.Has(watchedHost) && !off.Has(watchedWatchdog)
+	return p.InMajority[m] && !off.Has(watchedLRM) && !off.Has(watchedHost) && !off.Has(watchedWatchdog)
 }
 
 // managerRuns reports whether a machine is healthy in a phase, and its CRM can be the master.
 func managerRuns(p *check.Phase, m env.MachineID) bool {
 	off := p.Stopped[m]
-	return p.Healthy[m] && !off.Has(watchedCRM) && !off.Has(watchedWatchdog)
+	return p.InMajority[m] && !off.Has(watchedCRM) && !off.Has(watchedWatchdog)
 }
 
 // anyManagerRuns reports whether some machine could be the master in a phase.
 func anyManagerRuns(p *check.Phase) bool {
-	for m := range p.Healthy {
+	for m := range p.InMajority {
 		if managerRuns(p, env.MachineID(m)) {
 			return true
 		}

@@ -72,7 +72,7 @@ func violationOf(node string, kind linearizability.Kind, format string,
 	return v
 }
 
-// lost is a violation of kind LostService.
-func lost(format string, args ...any) linearizability.Violation {
+// lostService is a violation of kind LostService.
+func lostService(format string, args ...any) linearizability.Violation {
 	return violation(LostService, format, args...)
 }

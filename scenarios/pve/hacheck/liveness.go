@@ -35,9 +35,9 @@ const movesPerMachine = 2
 // flapping finds services that do not find their place after the last fault, command or reset.
 func flapping(e *Evidence) (violations []linearizability.Violation) {
 	limit := movesPerMachine * len(e.Machines)
-	for _, sid := range slices.Sorted(maps.Keys(e.orders.moving)) {
+	for _, sid := range slices.Sorted(maps.Keys(e.decisions.moving)) {
 		count, since := 0, time.Duration(0)
-		for _, at := range e.orders.moving[sid] {
+		for _, at := range e.decisions.moving[sid] {
 			if last := e.lastEvent(since, at); last > since {
 				count, since = 0, last
 			}
@@ -59,7 +59,7 @@ func ignoredCommands(e *Evidence) (violations []linearizability.Violation) {
 	for i := range e.HA.Commands {
 		c := &e.HA.Commands[i]
 		m, exists := e.machineNamed(c.On)
-		if exists && !hopeless(e.HA, c) &&
+		if exists && !mayNeverSucceed(e.HA, c) &&
 			e.run.Duration > e.lastEvent(e.due(c), e.run.Duration)+e.recoveryBound() {
 			due[m]++
 		}
@@ -76,9 +76,9 @@ func ignoredCommands(e *Evidence) (violations []linearizability.Violation) {
 	return violations
 }
 
-// hopeless reports whether a command may never succeed: it sets something of a service that another command
-// removes.
-func hopeless(spec *haspec.Spec, c *haspec.Command) bool {
+// mayNeverSucceed reports whether a command may never succeed: it sets something of a service that another
+// command removes.
+func mayNeverSucceed(spec *haspec.Spec, c *haspec.Command) bool {
 	p := c.Parsed()
 	return p.Verb == haspec.VerbSet && slices.ContainsFunc(spec.Commands, func(other haspec.Command) bool {
 		o := other.Parsed()
@@ -92,7 +92,7 @@ func notUpAt(e *Evidence) (violations []linearizability.Violation) {
 		at := e.scaled(e.Warmup + e.HA.UpAt[sid])
 		up := func(v check.Interval) bool { return v.Service == sid && v.Contains(at) }
 		if !slices.ContainsFunc(e.runs, up) {
-			violations = append(violations, lost("service %s does not run at %v", sid, at))
+			violations = append(violations, lostService("service %s does not run at %v", sid, at))
 		}
 	}
 	return violations

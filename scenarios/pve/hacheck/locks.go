@@ -27,8 +27,8 @@ func (t takeovers) Judge(_ context.Context, e *Evidence) linearizability.Verdict
 	var violations []linearizability.Violation
 	ttl := minLockTTL(e)
 	held := map[string]*change{}
-	for i := range e.order.changes {
-		c := &e.order.changes[i]
+	for i := range e.storeChanges.changes {
+		c := &e.storeChanges.changes[i]
 		name, isLock := c.lockName()
 		if !isLock {
 			if v := missingProof(e, i, held); v != "" {
@@ -52,7 +52,7 @@ func (t takeovers) Judge(_ context.Context, e *Evidence) linearizability.Verdict
 		}
 	}
 	return check.Verdict(t.Name(), violations, fmt.Sprintf(
-		"no lock and no service was taken over without proof, in %d changes", len(e.order.changes)))
+		"no lock and no service was taken over without proof, in %d changes", len(e.storeChanges.changes)))
 }
 
 const (
@@ -75,7 +75,7 @@ func minLockTTL(e *Evidence) time.Duration {
 // missingProof explains what is wrong with a move of a service's configuration; "" when nothing is. held are
 // the locks at that place of the order.
 func missingProof(e *Evidence, at int, held map[string]*change) string {
-	c := &e.order.changes[at]
+	c := &e.storeChanges.changes[at]
 	sid, from := haspec.PlacementOf(c.Key)
 	if c.To == "" || sid == "" || processOf(c.by) == haspec.OperatorProcess {
 		return "" // what the operator does by hand needs no lock
@@ -97,9 +97,9 @@ func missingProof(e *Evidence, at int, held map[string]*change) string {
 // priorFenceProof reports whether an earlier master had held the lock of a service's node, and the service
 // has not run there since: what that master knew and wrote down is as good as holding the lock.
 func priorFenceProof(e *Evidence, at int, sid string, m env.MachineID) bool {
-	now, name := e.order.changes[at].at, haproc.AgentLock(e.Nodes[m])
-	for i := range e.order.changes[:at] {
-		proof := &e.order.changes[i]
+	now, name := e.storeChanges.changes[at].at, haproc.AgentLock(e.Nodes[m])
+	for i := range e.storeChanges.changes[:at] {
+		proof := &e.storeChanges.changes[i]
 		if key, isLock := proof.lockName(); !isLock || key != name || proof.deletes() || !proof.byMaster() {
 			continue
 		}

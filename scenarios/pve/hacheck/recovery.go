@@ -32,13 +32,14 @@ func (c recovery) Judge(_ context.Context, e *Evidence) linearizability.Verdict 
 		}
 		for _, sid := range slices.Sorted(maps.Keys(e.HA.EndsOn)) {
 			if on := e.runningOn(sid); on != e.HA.EndsOn[sid] {
-				violations = append(violations, lost("service %s runs on %q at the end, not on %s", sid, on,
+				violations = append(violations, lostService("service %s runs on %q at the end, not on %s",
+					sid, on,
 					e.HA.EndsOn[sid]))
 			}
 		}
 	case len(sids) > 0:
 		violations = append(violations,
-			lost("the operator could not put the files into place in the whole run"))
+			lostService("the operator could not put the files into place in the whole run"))
 	}
 	return check.Verdict(c.Name(), violations, "every service that had to run was up or came back in time")
 }
@@ -50,7 +51,8 @@ func unexcusedOutages(e *Evidence, sid string) (violations []linearizability.Vio
 	}
 	for _, outage := range e.outages(sid) {
 		if why := unexcusedOutage(e, sid, outage); why != "" {
-			violations = append(violations, lost("service %s was down from %v to %v: %s", sid, outage.From,
+			violations = append(violations, lostService("service %s was down from %v to %v: %s", sid,
+				outage.From,
 				outage.To, why))
 		}
 	}
@@ -72,7 +74,7 @@ func unexcusedOutage(e *Evidence, sid string, outage check.Span) string {
 		}
 		if bound := e.recoveryBound() + lockGrace(e, sid, since, until); until-since > bound {
 			return fmt.Sprintf("recovery may take %v, and nothing that concerns it has happened since %v "+
-				"(%s); it is configured on %q", bound, since, why, e.order.placementOf(sid, from))
+				"(%s); it is configured on %q", bound, since, why, e.storeChanges.placementOf(sid, from))
 		}
 	}
 	return ""
@@ -82,11 +84,11 @@ func unexcusedOutage(e *Evidence, sid string, outage check.Span) string {
 // has proved dead in that time. The master took the node's lock as the proof and does not release it, so the
 // node's agent gets its lock only after the TTL.
 func lockGrace(e *Evidence, sid string, from, to time.Duration) time.Duration {
-	node := e.order.placementOf(sid, to)
-	for i := range e.order.changes {
-		c := &e.order.changes[i]
+	node := e.storeChanges.placementOf(sid, to)
+	for i := range e.storeChanges.changes {
+		c := &e.storeChanges.changes[i]
 		if from < c.at && c.at < to && c.Key == lock.Dir+"/"+haproc.AgentLock(node) && c.byMaster() &&
-			!c.deletes() && e.order.placementOf(sid, c.at) == node {
+			!c.deletes() && e.storeChanges.placementOf(sid, c.at) == node {
 			return e.scaled(lock.TTL)
 		}
 	}
@@ -100,13 +102,13 @@ func breakpoints(e *Evidence, sid string, outage check.Span) []time.Duration {
 	for i := range e.health.Phases {
 		at = append(at, e.health.Phases[i].From)
 	}
-	for _, p := range slices.Concat(e.order.placements[sid], e.order.masters) {
+	for _, p := range slices.Concat(e.storeChanges.placements[sid], e.storeChanges.masters) {
 		at = append(at, p.at)
 	}
 	for _, node := range e.Nodes {
 		at = append(at, check.Edges(e.desired.maintenance[node])...)
 	}
-	for _, f := range e.orders.failures {
+	for _, f := range e.decisions.failures {
 		if f.sid == sid {
 			at = append(at, f.at)
 		}

@@ -63,7 +63,7 @@ func (j *requestJudge) violation(kind linearizability.Kind, format string, args 
 func (j *requestJudge) batches() {
 	first := map[string]takenBatch{}
 	took := map[string]int{} // by command
-	for _, b := range j.orders.taken {
+	for _, b := range j.decisions.taken {
 		before, again := first[b.Batch]
 		switch {
 		case again && b.Before:
@@ -143,12 +143,12 @@ func (j *requestJudge) wantedAgain(stop int) time.Duration {
 func (j *requestJudge) moves() {
 	for i := range j.all {
 		r := &j.all[i]
-		if !r.Moves() || r.outcome != history.OK || !j.undisturbed(r) {
+		if !r.Moves() || r.outcome != history.OK || !j.isUndisturbed(r) {
 			continue
 		}
 		j.judged++
 		span := check.Span{From: r.From, To: r.To + j.within}
-		began := slices.ContainsFunc(j.orders.underway, func(u underway) bool {
+		began := slices.ContainsFunc(j.decisions.underway, func(u underway) bool {
 			return u.sid == r.SID && u.target == r.Node && u.From >= span.From && u.From <= span.To
 		})
 		if !began && !j.refusedIn(r, span) && !j.ranThere(r, span) {
@@ -160,14 +160,14 @@ func (j *requestJudge) moves() {
 
 // refusedIn reports whether a master refused the command of a request in a time.
 func (j *requestJudge) refusedIn(r *request, span check.Span) bool {
-	return slices.ContainsFunc(j.orders.refused, func(f refusal) bool {
+	return slices.ContainsFunc(j.decisions.refused, func(f refusal) bool {
 		return f.at >= span.From && f.at <= span.To && f.Line == r.Line()
 	})
 }
 
-// undisturbed reports whether neither a fault nor another request for the service can have got in the way of
-// a move.
-func (j *requestJudge) undisturbed(r *request) bool {
+// isUndisturbed reports whether neither a fault nor another request for the service can have got in the way
+// of a move.
+func (j *requestJudge) isUndisturbed(r *request) bool {
 	from, to := r.From-j.within, r.To+j.within
 	if to > j.run.Duration || from < j.operator.inPlace || j.health.AnyActed(from, to) ||
 		len(j.HA.Commands) > 0 {

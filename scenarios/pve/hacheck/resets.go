@@ -48,7 +48,7 @@ func (c resets) Judge(_ context.Context, e *Evidence) linearizability.Verdict {
 		violations = append(violations, violationOf(name, UnjustifiedReset,
 			"at %v the watchdog of %s resets it, and %s; %s", z.at, name, why, recentFaults(e, z.at)))
 	}
-	for _, f := range e.orders.fences {
+	for _, f := range e.decisions.fences {
 		if why := unjustifiedFence(e, f.node, f.at); why != "" {
 			violations = append(violations, violationOf(f.node, UnjustifiedFence,
 				"at %v the master fences %s, and %s; %s", f.at, f.node, why, recentFaults(e, f.at)))
@@ -68,7 +68,7 @@ func (c resets) Judge(_ context.Context, e *Evidence) linearizability.Verdict {
 func unjustified(e *Evidence, z *reset) (why string, unclear bool) {
 	switch {
 	case z.expiry.client == "":
-		return unfed(e, z), false
+		return serverStoodStill(e, z), false
 	case z.expiry.gone:
 		within := e.scaled(settleTime) + e.health.PausedFor(z.machine, watchdog.Process, z.expiry.at,
 			e.scaled(2*watchdog.CheckPeriod))
@@ -82,7 +82,7 @@ func unjustified(e *Evidence, z *reset) (why string, unclear bool) {
 	from := z.expiry.at - e.scaled(watchdog.ClientTime)
 	span := check.Span{From: from + e.scaled(lockRenewMax), To: z.expiry.at}
 	good := func(p *check.Phase) bool {
-		return p.Healthy[z.machine] && !p.Late[z.machine] &&
+		return p.InMajority[z.machine] && !p.Late[z.machine] &&
 			!e.health.Stopped(z.machine, z.expiry.client, p.From) &&
 			!e.health.Stopped(z.machine, watchdog.Process, p.From)
 	}
@@ -92,7 +92,7 @@ func unjustified(e *Evidence, z *reset) (why string, unclear bool) {
 		return "", clear
 	}
 	// A node that the master has given up must not come back before it was reset.
-	for _, f := range e.orders.fences {
+	for _, f := range e.decisions.fences {
 		if f.node == name && f.at < z.expiry.at && f.at > from-e.scaled(watchdog.ResetTime) &&
 			unjustifiedFence(e, name, f.at) == "" {
 			return "", false
@@ -102,8 +102,8 @@ func unjustified(e *Evidence, z *reset) (why string, unclear bool) {
 		z.expiry.client, last, from), false
 }
 
-// unfed judges a reset that no watchdog server decided: the server itself did not run.
-func unfed(e *Evidence, z *reset) string {
+// serverStoodStill judges a reset that no watchdog server decided: the server itself did not run.
+func serverStoodStill(e *Evidence, z *reset) string {
 	hardware, slack := e.scaled(watchdog.HardwareTime), e.scaled(2*watchdog.CheckPeriod)
 	for i := range e.run.Applied {
 		a := &e.run.Applied[i]
@@ -148,10 +148,10 @@ func unjustifiedFence(e *Evidence, node string, at time.Duration) string {
 	}
 	from := at - e.scaled(manager.FenceDelaySeconds*time.Second)
 	// A master that did not run takes that for the absence of nodes that are away when it continues.
-	master, known := e.machineNamed(e.order.masterAt(at))
+	master, known := e.machineNamed(e.storeChanges.masterAt(at))
 	last, settled := e.health.settled(e, check.Span{From: from + e.scaled(masterDetectMax), To: at},
 		func(p *check.Phase) bool {
-			return p.Healthy[m] && !p.Late[m] && (!known || managerRuns(p, master))
+			return p.InMajority[m] && !p.Late[m] && (!known || managerRuns(p, master))
 		})
 	if !settled {
 		return ""

@@ -97,8 +97,8 @@ func TestAFenceNeedsAReason(t *testing.T) {
 	x.require(resets{}, valid, "")
 }
 
-// TestALateMachineHasAReason: what is late depends on the interval of the joins that the cluster is configured
-// with.
+// TestALateMachineHasAReason: what is late depends on the interval of the joins that the cluster is
+// configured with.
 func TestALateMachineHasAReason(t *testing.T) {
 	for _, c := range []struct {
 		join, latency time.Duration

@@ -80,7 +80,8 @@ func unneededWatchdogs(e *Evidence) (violations []linearizability.Violation) {
 		name := e.Nodes[w.machine]
 		needed := anywhere || nodeConcerned(e, name, w.at+e.scaled(armEarly))
 		if w.client != lrmProcess {
-			needed = len(e.order.placements) > 0 || e.HA.ManagerStatus != "" || managerCommanded(e, w.at)
+			needed = len(e.storeChanges.placements) > 0 || e.HA.ManagerStatus != "" ||
+				managerCommanded(e, w.at)
 		}
 		if !needed {
 			violations = append(violations, violationOf(name, IdleWatchdog,
@@ -103,12 +104,12 @@ func managerCommanded(e *Evidence, until time.Duration) bool {
 // to move there, or a command of the operator named it.
 func nodeConcerned(e *Evidence, node string, until time.Duration) bool {
 	here := func(p placement) bool { return p.node == node && p.at <= until }
-	for _, placements := range e.order.placements {
+	for _, placements := range e.storeChanges.placements {
 		if slices.ContainsFunc(placements, here) {
 			return true
 		}
 	}
-	return slices.ContainsFunc(namedByOperator(e), here) || e.orders.cameTo(node, until)
+	return slices.ContainsFunc(namedByOperator(e), here) || e.decisions.cameTo(node, until)
 }
 
 // namedByOperator are the words of the operator's commands, nodes among them, from when they were due.

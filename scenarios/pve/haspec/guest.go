@@ -87,7 +87,7 @@ const (
 // Config returns the guest's configuration file.
 func (g Guest) Config() string {
 	text := fmt.Sprintf("memory: %d\ncores: %d\n",
-		or(g.MemoryMiB, DefaultGuestMemoryMiB), or(g.Cores, DefaultGuestCores))
+		valueOr(g.MemoryMiB, DefaultGuestMemoryMiB), valueOr(g.Cores, DefaultGuestCores))
 	if g.Lock != "" {
 		text += "lock: " + g.Lock + "\n"
 	}
@@ -97,8 +97,8 @@ func (g Guest) Config() string {
 // Self returns what the node of a machine reports about itself.
 func (s *Spec) Self(machine string) haproc.Info {
 	n := s.Nodes[machine]
-	return haproc.Info{Version: n.Version, CPUs: float64(or(n.CPUs, DefaultNodeCPUs)),
-		MemoryBytes: float64(or(n.MemoryMiB, DefaultNodeMemoryMiB)) * mebibyte}
+	return haproc.Info{Version: n.Version, CPUs: float64(valueOr(n.CPUs, DefaultNodeCPUs)),
+		MemoryBytes: float64(valueOr(n.MemoryMiB, DefaultNodeMemoryMiB)) * mebibyte}
 }
 
 // GuestFlaws returns the flaws of the guests of one run, which counts the attempts; nil if there are
@@ -130,8 +130,9 @@ func (s *Spec) GuestOptions(machine string, warmup time.Duration,
 	o := resource.DefaultGuests()
 	o.Flaws = flaws
 	n := s.Nodes[machine]
-	o.Has = use(or(n.CPUs, DefaultNodeCPUs)*percentPerCPU, or(n.MemoryMiB, DefaultNodeMemoryMiB))
-	o.Idle = use(n.IdleCPUPercent, n.IdleMemoryMiB)
+	o.Has = usageOf(valueOr(n.CPUs, DefaultNodeCPUs)*percentPerCPU,
+		valueOr(n.MemoryMiB, DefaultNodeMemoryMiB))
+	o.Idle = usageOf(n.IdleCPUPercent, n.IdleMemoryMiB)
 	if speed := s.Migration.MiBPerSecond; speed > 0 {
 		o.BytesPerSecond = int64(speed) * mebibyte
 	}
@@ -139,7 +140,7 @@ func (s *Spec) GuestOptions(machine string, warmup time.Duration,
 	for sid, g := range s.Guests {
 		for _, l := range g.Load {
 			o.Loads[sid] = append(o.Loads[sid],
-				resource.LoadStep{From: warmup + l.At, Use: use(l.CPUPercent, l.MemoryMiB)})
+				resource.LoadStep{From: warmup + l.At, Use: usageOf(l.CPUPercent, l.MemoryMiB)})
 		}
 	}
 	if s.GuestTimes.Start > 0 {
@@ -157,13 +158,13 @@ func (s *Spec) measured() bool {
 	return len(s.Guests) > 0 || err == nil && dc.CRS.Mode == ha.SchedDynamic
 }
 
-func use(cpuPercent, memoryMiB int) resource.Use {
+func usageOf(cpuPercent, memoryMiB int) resource.Use {
 	return resource.Use{MilliCPUs: int64(cpuPercent) * milliCPUsPercent,
 		MemoryBytes: int64(memoryMiB) * mebibyte}
 }
 
-// or returns a value, or the other one if the value is 0.
-func or(value, other int) int {
+// valueOr returns a value, or the other one if the value is 0.
+func valueOr(value, other int) int {
 	if value != 0 {
 		return value
 	}

@@ -36,8 +36,8 @@ type script struct {
 	machine  string // where the console is
 }
 
-// until tries a step until it succeeds; it returns false if the run ends before.
-func (s *script) until(what string, step func() error) bool {
+// retryUntilDone tries a step until it succeeds; it returns false if the run ends before.
+func (s *script) retryUntilDone(what string, step func() error) bool {
 	for {
 		err := step()
 		if err == nil {
@@ -62,7 +62,7 @@ func (s *script) setUp() bool {
 		if f.Text == "" {
 			continue
 		}
-		if !s.until(f.Path, func() error { return unlessThere(s.create(f.Path, f.Text)) }) {
+		if !s.retryUntilDone(f.Path, func() error { return unlessThere(s.create(f.Path, f.Text)) }) {
 			return false
 		}
 	}
@@ -91,11 +91,11 @@ func (s *script) inPlace(path string) (there, running bool) {
 
 // run carries out a command; it is tried until it succeeds. It returns false if the run ends before.
 func (s *script) run(c *command) bool {
-	return s.until(c.Run, func() error { return s.attempt(&c.ParsedCommand) })
+	return s.retryUntilDone(c.Run, func() error { return s.attemptCommand(&c.ParsedCommand) })
 }
 
-// attempt carries out a command once.
-func (s *script) attempt(c *haspec.ParsedCommand) error {
+// attemptCommand carries out a command once.
+func (s *script) attemptCommand(c *haspec.ParsedCommand) error {
 	if r, isInit := initRequests[c.Verb]; isInit {
 		return s.ask(initd.Process, r.Encode())
 	}

@@ -174,12 +174,12 @@ func (c *client) attempt(id string, r haspec.Request) outcome {
 			return failed(err)
 		}
 	}
-	return written(c.ask(id,
+	return outcomeOf(c.ask(id,
 		store.Request{Op: tree.CAS.String(), Path: file, Data: []byte(text), Expect: revision}))
 }
 
-// written returns the outcome of an attempt whose change was answered with this.
-func written(answer *store.Response, err error) outcome {
+// outcomeOf returns the outcome of an attempt whose change was answered with this.
+func outcomeOf(answer *store.Response, err error) outcome {
 	var refused *operator.RefusedError
 	switch {
 	case err == nil:

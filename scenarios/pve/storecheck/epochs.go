@@ -106,8 +106,8 @@ func fromTheOrder(code string) bool {
 	return true
 }
 
-// broken notes a breach of the rules.
-func (e *Epochs) broken(kind linearizability.Kind, rev uint64, format string, args ...any) {
+// addViolation notes a breach of the rules.
+func (e *Epochs) addViolation(kind linearizability.Kind, rev uint64, format string, args ...any) {
 	e.breach = violation(kind, rev, format, args...)
 }
 
@@ -133,7 +133,7 @@ func (e *Epochs) installed(m env.MachineID, r store.Installed) {
 		e.all = slices.Insert(e.all, at, &epoch{id: r.Epoch, members: r.Members, source: r.Source,
 			start: r.Revision, durable: make([]uint64, len(e.nodes))})
 		if votes := e.votesOf(r.Members); votes < e.quorum {
-			e.broken(linearizability.SplitBrain, r.Revision,
+			e.addViolation(linearizability.SplitBrain, r.Revision,
 				"%s installs epoch %v, decided by the reports of nodes %v: %d votes, and %d are needed",
 				e.machines[m], r.Epoch, r.Members, votes, e.quorum)
 		}
@@ -141,11 +141,11 @@ func (e *Epochs) installed(m env.MachineID, r store.Installed) {
 	ep := e.all[at]
 	switch had := ep.durable[m]; {
 	case ep.source != r.Source || !slices.Equal(ep.members, r.Members):
-		e.broken(linearizability.SplitBrain, r.Revision,
+		e.addViolation(linearizability.SplitBrain, r.Revision,
 			"epoch %v begins twice: with the state of node %d decided by %v, on %s that of %d decided by %v",
 			r.Epoch, ep.source, ep.members, e.machines[m], r.Source, r.Members)
 	case had > r.Revision+1:
-		e.broken(linearizability.LostWrite, r.Revision,
+		e.addViolation(linearizability.LostWrite, r.Revision,
 			"%s installs epoch %v again, at revision %d, after it had confirmed revision %d there",
 			e.machines[m], r.Epoch, r.Revision, had-1)
 	}
@@ -160,7 +160,7 @@ func (e *Epochs) installed(m env.MachineID, r store.Installed) {
 // compare checks that an epoch begins with everything that was acknowledged in an older one.
 func (e *Epochs) compare(old, ep *epoch) {
 	if e.breach == nil && old.acknowledged > ep.start {
-		e.broken(linearizability.LostWrite, old.acknowledged,
+		e.addViolation(linearizability.LostWrite, old.acknowledged,
 			"revision %d was answered in epoch %v, and the later epoch %v begins at revision %d without it",
 			old.acknowledged, old.id, ep.id, ep.start)
 	}
@@ -182,10 +182,10 @@ func (e *Epochs) applied(m env.MachineID, r store.Applied) {
 	switch {
 	case ep == nil && r.Revision <= e.opened[m]: // emitted again after a restart
 	case ep == nil || ep.id != r.Epoch:
-		e.broken(linearizability.SplitBrain, r.Revision,
+		e.addViolation(linearizability.SplitBrain, r.Revision,
 			"%s applies revision %d in epoch %v, which it is not in", e.machines[m], r.Revision, r.Epoch)
 	case r.Revision != ep.durable[m]:
-		e.broken(linearizability.SplitBrain, r.Revision,
+		e.addViolation(linearizability.SplitBrain, r.Revision,
 			"%s applies revision %d in epoch %v after revision %d",
 			e.machines[m], r.Revision, r.Epoch, ep.durable[m]-1)
 	default:
@@ -198,7 +198,8 @@ func (e *Epochs) answered(m env.MachineID, id ring.ID, revision uint64, request 
 	e.answers++
 	at, ok := e.search(id)
 	if !ok {
-		e.broken(linearizability.Phantom, revision, "%s answers %s in epoch %v, which no node has installed",
+		e.addViolation(linearizability.Phantom, revision,
+			"%s answers %s in epoch %v, which no node has installed",
 			e.machines[m], request, id)
 		return
 	}

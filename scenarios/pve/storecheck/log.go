@@ -30,7 +30,7 @@ func (l *Log) Observe(r scenarios.Stamped) {
 		l.applied(r, &rec)
 	case store.Installed:
 		l.entries = append(l.entries, history.WitnessEntry{Kind: history.WitnessInstall, Rev: rec.Revision,
-			Keep: keep(rec), Epoch: l.epoch(rec.Epoch), Chain: rec.Chain,
+			Keep: keptUpTo(rec), Epoch: l.epoch(rec.Epoch), Chain: rec.Chain,
 			Node: l.cluster.Machines[r.Machine], Time: int64(r.At)})
 		for i := range rec.Received {
 			l.applied(r, &rec.Received[i])
@@ -46,9 +46,9 @@ func (l *Log) applied(r scenarios.Stamped, a *store.Applied) {
 		Internal: a.Op == store.OpReplaceMember || FromProcess(a.Request)})
 }
 
-// keep is the revision up to which earlier entries of a node still hold after an installation: all unless
+// keptUpTo is the revision up to which earlier entries of a node still hold after an installation: all unless
 // it took a full copy.
-func keep(r store.Installed) uint64 {
+func keptUpTo(r store.Installed) uint64 {
 	if r.How == "full" {
 		return 0
 	}

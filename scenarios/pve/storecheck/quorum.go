@@ -48,7 +48,7 @@ func (q *Quorum) Observe(r scenarios.Stamped) {
 	}
 	for machine, id := range q.now {
 		members := q.members[id]
-		if id.IsZero() || id == view.Ring || len(q.split) > 0 || share(members, view.Members) {
+		if id.IsZero() || id == view.Ring || len(q.split) > 0 || shareMember(members, view.Members) {
 			continue
 		}
 		q.split = append(q.split, linearizability.Violation{Kind: linearizability.SplitBrain,
@@ -58,8 +58,8 @@ func (q *Quorum) Observe(r scenarios.Stamped) {
 	}
 }
 
-// share reports whether two rings have a member in common.
-func share(a, b []ring.NodeID) bool {
+// shareMember reports whether two rings have a member in common.
+func shareMember(a, b []ring.NodeID) bool {
 	return slices.ContainsFunc(a, func(id ring.NodeID) bool { return slices.Contains(b, id) })
 }
 

@@ -82,15 +82,15 @@ func (b *builder) takeHA(r scenarios.Stamped) {
 		}
 	case scenarios.Power:
 		if rec.On {
-			b.everywhere(r, "not running", "idle")
+			b.markAllLanes(r, "not running", "idle")
 		} else {
-			b.everywhere(r, "off: "+rec.Cause, "bad")
+			b.markAllLanes(r, "off: "+rec.Cause, "bad")
 		}
 	}
 }
 
-// everywhere shows the same on all lanes of a machine that have begun.
-func (b *builder) everywhere(r scenarios.Stamped, text, class string) {
+// markAllLanes shows the same on all lanes of a machine that have begun.
+func (b *builder) markAllLanes(r scenarios.Stamped, text, class string) {
 	for _, name := range b.cluster.haLanes() {
 		if l := b.lane(r.Machine, name); len(l.Spans) > 0 && name != laneFencing {
 			b.begin(r.Machine, name, r.At, text, class)

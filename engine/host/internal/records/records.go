@@ -45,15 +45,15 @@ func Open(path string) (*File, error) {
 		return nil, fmt.Errorf("opening the record file: %w", err)
 	}
 	r := &File{file: f}
-	if err := r.mend(); err != nil {
+	if err := r.endTornLine(); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("opening the record file: %w", err)
 	}
 	return r, nil
 }
 
-// mend ends a line that an earlier run of the program left unfinished.
-func (r *File) mend() error {
+// endTornLine ends a line that an earlier run of the program left unfinished.
+func (r *File) endTornLine() error {
 	size, err := r.file.Seek(0, io.SeekEnd)
 	if err != nil {
 		return err

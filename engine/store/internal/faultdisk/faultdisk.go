@@ -278,12 +278,12 @@ func (f *file) Sync() error {
 	if err := f.begin("sync", true); err != nil {
 		return err
 	}
-	f.n.settle()
+	f.n.applyPending()
 	return nil
 }
 
-// settle carries the pending changes to the medium: those only, not what a failed sync lost.
-func (n *inode) settle() {
+// applyPending carries the pending changes to the medium: those only, not what a failed sync lost.
+func (n *inode) applyPending() {
 	for _, c := range n.pending {
 		size := int64(len(n.synced))
 		if need := c.off + int64(len(c.data)); c.truncate && need < size {

@@ -64,7 +64,7 @@ func processOf(by string) string {
 
 // readOrder takes from the store's order what concerns locks and services.
 func (e *Evidence) readOrder(log []*history.WitnessEntry) {
-	o := &e.order
+	o := &e.storeChanges
 	o.placements = map[string][]placement{}
 	for _, entry := range log {
 		if !strings.HasPrefix(entry.Key, lock.Dir+"/") && !strings.HasSuffix(entry.Key, haspec.GuestSuffix) {
