@@ -60,9 +60,9 @@ var plantedBugs = []plantedBug{
 		`func (s *Store) closeRing() {
 }`},
 	{"acknowledge before install", "apply.go",
-		`		a.catchUp.keep(o)
+		`		a.catchUp.deferOrdered(o)
 `,
-		`		a.catchUp.keep(o)
+		`		a.catchUp.deferOrdered(o)
 		a.acks.confirm(o.at)
 `},
 	{"epoch before state", "sqldb/write.go",
