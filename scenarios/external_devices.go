@@ -8,7 +8,7 @@ import (
 
 // ExternalDeviceBuilder is implemented by a [Builder] whose simulated machines can call programs that
 // act on devices outside of the machines, for example power switches with a remote control. A process
-// calls programs through env.CallHost.
+// calls programs through env.CommandHost.
 type ExternalDeviceBuilder interface {
 	// ExternalDevices makes the devices of one run; nil when there is nothing to call.
 	ExternalDevices(h ExternalDeviceHost) ExternalDevices

@@ -52,7 +52,7 @@ type whims struct {
 	yes   map[string][]time.Duration // when agents reported a reset done
 }
 
-// Start implements env.Calls.
+// Start implements env.CommandRunner.
 func (w *whims) Start(c env.Command) (env.CommandID, error) {
 	agent, now := c.Args[0], w.world.Now()
 	_, op, _ := strings.Cut(string(c.Input), "action=")
@@ -80,7 +80,7 @@ func (w *whims) Start(c env.Command) (env.CommandID, error) {
 	return env.CommandID(len(w.ends)), nil
 }
 
-// Result implements env.Calls.
+// Result implements env.CommandRunner.
 func (w *whims) Result(id env.CommandID) (env.CommandResult, bool) {
 	c := &w.ends[id-1]
 	if c.told || w.world.Now() < c.due {

@@ -129,7 +129,7 @@ func (e *procEnv) Programs() env.Programs {
 	return programs.New(e.host.cfg.Dir, e.host.cfg.RecordFile != "", e.incarnation.Pass)
 }
 
-// Commands implements env.CallHost.
+// Commands implements env.CommandHost.
 func (e *procEnv) Commands() env.CommandRunner {
 	calls, end := programs.NewCalls(e.host.cfg.Dir, e.incarnation.Pass)
 	e.incarnation.AtEnd(end)

@@ -10,7 +10,7 @@ import (
 	"github.com/holdfast-sim/holdfast/sim/kernel"
 )
 
-// Commands implements env.CallHost.
+// Commands implements env.CommandHost.
 func (p *Proc) Commands() env.CommandRunner {
 	if p.world().devices == nil {
 		return nil

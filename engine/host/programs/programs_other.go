@@ -13,7 +13,7 @@ import (
 func New(string, bool, func() error) env.Programs { return nil }
 
 // NewCalls returns nil: programs cannot be called on this system.
-func NewCalls(string, func() error) (env.Calls, func()) { return nil, func() {} }
+func NewCalls(string, func() error) (env.CommandRunner, func()) { return nil, func() {} }
 
 // RunKeeper keeps a program; not on this system.
 func RunKeeper([]string) error {
