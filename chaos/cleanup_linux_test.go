@@ -38,7 +38,8 @@ func takeInventory(t *testing.T, root, program string) inventory {
 		}
 		return found
 	}
-	all := inventory{Namespaces: mine(lease.NamespaceDir), Programs: append(running(t, program), sentinels(t)...)}
+	all := inventory{Namespaces: mine(lease.NamespaceDir),
+		Programs: append(running(t, program), sentinels(t)...)}
 	if dir := lease.CgroupRoot(); dir != "" {
 		all.Cgroups = mine(dir)
 	}
@@ -46,7 +47,8 @@ func takeInventory(t *testing.T, root, program string) inventory {
 	require.NoError(t, err)
 	for line := range strings.Lines(string(mounts)) {
 		at := strings.Fields(line)[4]
-		if strings.HasPrefix(at, root) || strings.Contains(at, lease.Prefix) && !ofAnother(filepath.Base(at)) {
+		if strings.HasPrefix(at, root) || strings.Contains(at, lease.Prefix) &&
+			!ofAnother(filepath.Base(at)) {
 			all.Mounts = append(all.Mounts, at)
 		}
 	}
@@ -90,7 +92,8 @@ func sentinels(t *testing.T) (out []string) {
 	for _, line := range lines {
 		data, err := os.ReadFile(line)
 		pid := filepath.Base(filepath.Dir(line))
-		if err == nil && strings.Contains(string(data), "\x00holdfast-sentinel\x00") && parent(pid) == os.Getpid() {
+		if err == nil && strings.Contains(string(data), "\x00holdfast-sentinel\x00") &&
+			parent(pid) == os.Getpid() {
 			out = append(out, "sentinel "+pid)
 		}
 	}
@@ -121,8 +124,8 @@ func below(t *testing.T, dir string) (out []string) {
 	return out
 }
 
-// stateDir gives the runs of a test a place of their own.
-func stateDir(t *testing.T) string {
+// probeStateDir gives the runs of a test a place of their own.
+func probeStateDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "hf")
 	require.NoError(t, err)
@@ -137,7 +140,7 @@ func TestThreeRunsLeaveNothingBehind(t *testing.T) {
 		At(time.Second).Cut([]string{"n1"}, []string{"n3"}).For(300 * time.Millisecond).
 		Duration(1500 * time.Millisecond).Quiescence(500 * time.Millisecond).MustBuild()
 	subject := subject(t, s)
-	root := stateDir(t)
+	root := probeStateDir(t)
 	before := takeInventory(t, root, program(t))
 	for range 3 {
 		chaostest.Run(t, s, subject)
@@ -149,7 +152,7 @@ func TestCancelledRunIsUnknownAndLeavesNothing(t *testing.T) {
 	s := brief("cancelled").At(200 * time.Millisecond).PauseMachine("n1").For(2 * time.Second).
 		At(2 * time.Second).Isolate("n1").For(500 * time.Millisecond).MustBuild()
 	subject := subject(t, s)
-	root := stateDir(t)
+	root := probeStateDir(t)
 	before := takeInventory(t, root, program(t))
 	ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
 	defer cancel()
@@ -170,7 +173,8 @@ func TestVictim(t *testing.T) {
 	if path == "" {
 		t.Skip("is the harness that TestKilledHarnessLeavesNothing kills; it is not for itself")
 	}
-	s := brief("victim").Fault(fault.Fault{Kind: fault.Pause, At: 100 * time.Millisecond, Machines: []string{"n2"}}).
+	s := brief("victim").Fault(fault.Fault{Kind: fault.Pause, At: 100 * time.Millisecond,
+		Machines: []string{"n2"}}).
 		Duration(30 * time.Second).MustBuild()
 	// Like the services of a node, something that outlives the program that has started it.
 	wrapper := filepath.Join(t.TempDir(), "wrapper")
@@ -183,14 +187,15 @@ func TestVictim(t *testing.T) {
 
 func TestKilledHarnessLeavesNothing(t *testing.T) {
 	chaostest.Need(t)
-	root := stateDir(t)
+	root := probeStateDir(t)
 	path := program(t)
 	before := takeInventory(t, root, path)
 	victim := exec.Command(os.Args[0], "-test.run=^TestVictim$")
 	victim.Env = append(os.Environ(), victimEnv+"="+path)
 	victim.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	require.NoError(t, victim.Start())
-	require.Eventually(t, func() bool { return len(running(t, path)) == 3 }, 30*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return len(running(t, path)) == 3 }, 30*time.Second,
+		10*time.Millisecond)
 	time.Sleep(time.Second) // into the fault: one program is frozen
 	_, err := chaos.CleanUp()
 	require.NoError(t, err)
@@ -200,7 +205,8 @@ func TestKilledHarnessLeavesNothing(t *testing.T) {
 
 	require.NoError(t, victim.Process.Kill())
 	require.Error(t, victim.Wait())
-	require.Eventually(t, func() bool { return len(below(t, root)) == 0 }, 10*time.Second, 10*time.Millisecond,
+	require.Eventually(t, func() bool { return len(below(t, root)) == 0 }, 10*time.Second,
+		10*time.Millisecond,
 		"programs must die with the harness, and all that they have started")
 	require.NotEqual(t, before, takeInventory(t, root, path), "nothing was left: the test tests nothing")
 	ids, err := chaos.CleanUp()

@@ -20,13 +20,13 @@ type clients struct {
 }
 
 func (r *run) startClients(ctx context.Context) *clients {
-	s := r.out.Scenario
+	s := r.result.Scenario
 	all := &clients{stopped: make(chan struct{})}
 	for i := range s.Workload.Clients {
-		c := &client{run: r, ctx: ctx, stopped: all.stopped, lists: draw.Derive(r.options.Seed),
+		c := &client{run: r, ctx: ctx, stopped: all.stopped, drawLists: draw.Derive(r.options.Seed),
 			name: fmt.Sprintf("client/c%d", i)}
 		w := workload.Client{Number: i, Machines: s.Machines, Spec: s.Workload,
-			Codec: r.out.Subject.Client(), Env: c}
+			Codec: r.result.Subject.Client(), Env: c}
 		all.wg.Go(func() {
 			defer c.close()
 			if err := w.Run(); err != nil {
@@ -34,8 +34,8 @@ func (r *run) startClients(ctx context.Context) *clients {
 			}
 		})
 	}
-	for _, a := range scenarios.Actors(r.out.Subject, r.options.Timescale) {
-		c := &client{run: r, ctx: ctx, stopped: all.stopped, lists: draw.Derive(r.options.Seed),
+	for _, a := range scenarios.Actors(r.result.Subject, r.options.Timescale) {
+		c := &client{run: r, ctx: ctx, stopped: all.stopped, drawLists: draw.Derive(r.options.Seed),
 			name: "client/" + a.Name}
 		all.wg.Go(func() {
 			defer c.close()
@@ -53,12 +53,12 @@ func (c *clients) wait() { c.wg.Wait() }
 
 // client is the environment of one client. It implements workload.ClientEnv.
 type client struct {
-	run     *run
-	ctx     context.Context
-	stopped <-chan struct{}
-	name    string
-	lists   draw.Lists // of this client alone
-	conns   map[int]scenarios.Conn
+	run         *run
+	ctx         context.Context
+	stopped     <-chan struct{}
+	name        string
+	drawLists   draw.Lists // of this client alone
+	connections map[int]scenarios.Conn
 }
 
 var _ workload.ClientEnv = (*client)(nil)
@@ -93,27 +93,27 @@ func (c *client) Do(machine int, process string, input []byte, timeout time.Dura
 		return output, nil
 	}
 	conn.Close()
-	delete(c.conns, machine)
-	return nil, c.outcome(err)
+	delete(c.connections, machine)
+	return nil, c.workloadError(err)
 }
 
 func (c *client) dial(ctx context.Context, machine int) (scenarios.Conn, error) {
-	if conn := c.conns[machine]; conn != nil {
+	if conn := c.connections[machine]; conn != nil {
 		return conn, nil
 	}
 	conn, err := c.run.driver.Dial(ctx, c.run.machines[machine].Machine)
 	if err != nil {
 		return nil, err
 	}
-	if c.conns == nil {
-		c.conns = map[int]scenarios.Conn{}
+	if c.connections == nil {
+		c.connections = map[int]scenarios.Conn{}
 	}
-	c.conns[machine] = conn
+	c.connections[machine] = conn
 	return conn, nil
 }
 
-// outcome converts an error of a connection to an error of package workload.
-func (c *client) outcome(err error) error {
+// workloadError converts an error of a connection to an error of package workload.
+func (c *client) workloadError(err error) error {
 	switch {
 	case errors.Is(err, workload.ErrRefused):
 		return workload.ErrRefused
@@ -126,14 +126,14 @@ func (c *client) outcome(err error) error {
 }
 
 func (c *client) close() {
-	for _, conn := range c.conns {
+	for _, conn := range c.connections {
 		conn.Close()
 	}
 }
 
 // Choices implements workload.ClientEnv.
 func (c *client) Choices(label string) draw.Chooser {
-	return c.lists(c.name, label)
+	return c.drawLists(c.name, label)
 }
 
 // Append implements workload.ClientEnv.
@@ -146,7 +146,7 @@ const auditTimeout = 10 * time.Second
 
 // askFinalQuestions asks every machine the final questions, all machines at once.
 func (r *run) askFinalQuestions(ctx context.Context) {
-	codec := r.out.Subject.Client()
+	codec := r.result.Subject.Client()
 	answers := make([][]scenarios.Final, len(r.machines))
 	var wg sync.WaitGroup
 	for i, m := range r.machines {
@@ -163,6 +163,6 @@ func (r *run) askFinalQuestions(ctx context.Context) {
 	}
 	wg.Wait()
 	for _, a := range answers {
-		r.out.Finals = append(r.out.Finals, a...)
+		r.result.Finals = append(r.result.Finals, a...)
 	}
 }

@@ -28,13 +28,14 @@ func CleanUp() ([]string, error) { return lease.Clean(lease.Root()) }
 
 // Doctor returns what this machine can do for real nodes. It changes nothing.
 func Doctor() []Capability {
-	return []Capability{root(), probeNamespaces(), probeTUN(), stateDir(), probeCgroups(), probeLeftovers(),
+	return []Capability{probeRoot(), probeNamespaces(), probeTUN(), probeStateDir(), probeCgroups(),
+		probeLeftovers(),
 		probeDevice("fuse", "/dev/fuse",
 			"disk faults on real nodes will need it; load the module: modprobe fuse"),
 		probeNetem()}
 }
 
-func root() Capability {
+func probeRoot() Capability {
 	c := Capability{Name: "root", Required: true, OK: os.Geteuid() == 0, Detail: "running as root",
 		Remedy: "run as root: sudo, or make netns-test in a privileged container"}
 	if !c.OK {
@@ -94,7 +95,7 @@ func probeDevice(name, path, remedy string) Capability {
 	return c.withoutNeedlessRemedy()
 }
 
-func stateDir() Capability {
+func probeStateDir() Capability {
 	dir := lease.Root()
 	c := Capability{Name: "state", Required: true, Detail: dir + " can be written",
 		Remedy: "set HOLDFAST_STATE_DIR to a directory with a short path that you may write"}

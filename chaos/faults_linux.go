@@ -11,12 +11,12 @@ import (
 // target may overlap: the target recovers when the last of them ends.
 
 func (m *machine) beginKill(ctx context.Context, process string) error {
-	m.kills[process]++
-	if m.kills[process] > 1 {
+	m.activeKills[process]++
+	if m.activeKills[process] > 1 {
 		return nil
 	}
 	if process == "" {
-		return m.kill()
+		return m.killProgram()
 	}
 	return m.controlProcess(ctx, func(ctx context.Context, d ProcessDriver) error {
 		return d.KillProcess(ctx, m.Machine, process)
@@ -24,27 +24,27 @@ func (m *machine) beginKill(ctx context.Context, process string) error {
 }
 
 func (m *machine) endKill(ctx context.Context, process string) error {
-	m.kills[process]--
-	if m.kills[process] > 0 {
+	m.activeKills[process]--
+	if m.activeKills[process] > 0 {
 		return nil
 	}
 	if process == "" {
-		return m.restart(ctx)
+		return m.restartProgram(ctx)
 	}
 	return m.controlProcess(ctx, func(ctx context.Context, d ProcessDriver) error {
 		return d.StartProcess(ctx, m.Machine, process)
 	})
 }
 
-// restart starts the program again, now or at the end of the machine's pause: a program that is
+// restartProgram starts the program again, now or at the end of the machine's pause: a program that is
 // started in a frozen control group would freeze before it runs.
-func (m *machine) restart(ctx context.Context) error {
-	if m.pauses[""] > 0 {
-		m.startPending = true
+func (m *machine) restartProgram(ctx context.Context) error {
+	if m.activePauses[""] > 0 {
+		m.startAfterPause = true
 		return nil
 	}
-	m.startPending = false
-	if err := m.start(); err != nil {
+	m.startAfterPause = false
+	if err := m.startProgram(); err != nil {
 		return err
 	}
 	return m.pauseAgain(ctx)
@@ -53,7 +53,7 @@ func (m *machine) restart(ctx context.Context) error {
 // pauseAgain pauses those processes of a restarted program whose pause fault is still active.
 func (m *machine) pauseAgain(ctx context.Context) error {
 	var failed []error
-	for process, count := range m.pauses {
+	for process, count := range m.activePauses {
 		if process != "" && count > 0 {
 			failed = append(failed, m.controlProcess(ctx, func(ctx context.Context, d ProcessDriver) error {
 				return d.PauseProcess(ctx, m.Machine, process)
@@ -64,14 +64,14 @@ func (m *machine) pauseAgain(ctx context.Context) error {
 }
 
 func (m *machine) beginPause(ctx context.Context, process string) error {
-	m.pauses[process]++
-	if m.pauses[process] > 1 {
+	m.activePauses[process]++
+	if m.activePauses[process] > 1 {
 		return nil
 	}
 	if process == "" {
 		return m.node.Pause()
 	}
-	if m.kills[""] > 0 {
+	if m.activeKills[""] > 0 {
 		return nil // it is paused when its program starts
 	}
 	return m.controlProcess(ctx, func(ctx context.Context, d ProcessDriver) error {
@@ -80,15 +80,15 @@ func (m *machine) beginPause(ctx context.Context, process string) error {
 }
 
 func (m *machine) endPause(ctx context.Context, process string) error {
-	if m.pauses[process] == 0 {
+	if m.activePauses[process] == 0 {
 		return nil // a reset of the machine has ended the pause
 	}
-	m.pauses[process]--
-	if m.pauses[process] > 0 {
+	m.activePauses[process]--
+	if m.activePauses[process] > 0 {
 		return nil
 	}
 	if process != "" {
-		if m.kills[""] > 0 {
+		if m.activeKills[""] > 0 {
 			return nil
 		}
 		return m.controlProcess(ctx, func(ctx context.Context, d ProcessDriver) error {
@@ -98,8 +98,8 @@ func (m *machine) endPause(ctx context.Context, process string) error {
 	if err := m.node.Resume(); err != nil {
 		return err
 	}
-	if m.startPending {
-		return m.restart(ctx)
+	if m.startAfterPause {
+		return m.restartProgram(ctx)
 	}
 	return nil
 }
@@ -110,10 +110,10 @@ func (m *machine) changeClock(ctx context.Context, step time.Duration, driftPPM 
 	if !ok {
 		return fmt.Errorf("the clock of %s: %w", m.Name, errors.ErrUnsupported)
 	}
-	m.offset += step
-	m.driftPPM += driftPPM
+	m.clockOffset += step
+	m.clockDriftPPM += driftPPM
 	return retry(ctx, func(ctx context.Context) error {
-		return d.SetClock(ctx, m.Machine, m.offset, m.driftPPM)
+		return d.SetClock(ctx, m.Machine, m.clockOffset, m.clockDriftPPM)
 	})
 }
 

@@ -20,14 +20,14 @@ var _ nemesis.Injector = injector{}
 // booting it meanwhile.
 func (i injector) Effect(machine int, f *fault.Fault) (nemesis.Effect, error) {
 	m := i.run.machines[machine]
-	e, err := m.effect(f)
+	e, err := m.faultEffect(f)
 	if err != nil {
 		return nemesis.Effect{}, err
 	}
 	locked := func(do func(context.Context) error) func(context.Context) error {
 		return func(ctx context.Context) error {
-			m.faults.Lock()
-			defer m.faults.Unlock()
+			m.faultMu.Lock()
+			defer m.faultMu.Unlock()
 			return do(ctx)
 		}
 	}
@@ -35,14 +35,14 @@ func (i injector) Effect(machine int, f *fault.Fault) (nemesis.Effect, error) {
 }
 
 // ChangeLinks implements nemesis.Injector.
-func (i injector) ChangeLinks(change func(*fault.Net)) { i.run.sw.Change(change) }
+func (i injector) ChangeLinks(change func(*fault.Net)) { i.run.frameSwitch.Change(change) }
 
 // Now implements nemesis.Injector.
 func (i injector) Now() time.Duration { return i.run.now() }
 
-// effect returns what a fault does to the machine.
-func (m *machine) effect(f *fault.Fault) (nemesis.Effect, error) {
-	if m.power == nil && (f.Kind == fault.PowerCut || f.Kind == fault.PowerOn) {
+// faultEffect returns what a fault does to the machine.
+func (m *machine) faultEffect(f *fault.Fault) (nemesis.Effect, error) {
+	if m.powerSwitch == nil && (f.Kind == fault.PowerCut || f.Kind == fault.PowerOn) {
 		return nemesis.Effect{}, fmt.Errorf("the power of %s: %w", m.Name, errors.ErrUnsupported)
 	}
 	switch f.Kind {
@@ -56,11 +56,11 @@ func (m *machine) effect(f *fault.Fault) (nemesis.Effect, error) {
 			End:   func(ctx context.Context) error { return m.endPause(ctx, f.Process) }}, nil
 	case fault.PowerCut:
 		return nemesis.Effect{
-			Begin: func(context.Context) error { return m.power.beginCut() },
-			End:   func(context.Context) error { return m.power.endCut() }}, nil
+			Begin: func(context.Context) error { return m.powerSwitch.beginCut() },
+			End:   func(context.Context) error { return m.powerSwitch.endCut() }}, nil
 	case fault.PowerOn:
 		return nemesis.Effect{
-			Begin: func(context.Context) error { return m.power.start() },
+			Begin: func(context.Context) error { return m.powerSwitch.boot() },
 			End:   func(context.Context) error { return nil }}, nil
 	case fault.ClockStep, fault.ClockDrift:
 		return nemesis.Effect{
@@ -70,26 +70,26 @@ func (m *machine) effect(f *fault.Fault) (nemesis.Effect, error) {
 	return nemesis.Effect{}, fmt.Errorf("%s on real nodes: %w", f.Kind, errors.ErrUnsupported)
 }
 
-// agenda is a heap of actions with the next one on top. Actions at one instant are in the order in
+// actionHeap is a heap of actions with the next one on top. Actions at one instant are in the order in
 // which they were planned.
-type agenda []planned
+type actionHeap []plannedAction
 
-// planned is an action with its position in the order of planning.
-type planned struct {
+// plannedAction is an action with its position in the order of planning.
+type plannedAction struct {
 	nemesis.Action
 	seq int
 }
 
-func (a agenda) Len() int { return len(a) }
-func (a agenda) Less(i, j int) bool {
+func (a actionHeap) Len() int { return len(a) }
+func (a actionHeap) Less(i, j int) bool {
 	if a[i].At != a[j].At {
 		return a[i].At < a[j].At
 	}
 	return a[i].seq < a[j].seq
 }
-func (a agenda) Swap(i, j int) { a[i], a[j] = a[j], a[i] }
-func (a *agenda) Push(x any)   { *a = append(*a, x.(planned)) }
-func (a *agenda) Pop() any {
+func (a actionHeap) Swap(i, j int) { a[i], a[j] = a[j], a[i] }
+func (a *actionHeap) Push(x any)   { *a = append(*a, x.(plannedAction)) }
+func (a *actionHeap) Pop() any {
 	last := (*a)[len(*a)-1]
 	*a = (*a)[:len(*a)-1]
 	return last
@@ -98,34 +98,34 @@ func (a *agenda) Pop() any {
 // scheduler carries out the faults of a run in real time.
 type scheduler struct {
 	*nemesis.Scheduler
-	run    *run
-	agenda agenda
-	seq    int
-	latest time.Duration // the longest time from when an action was due to its start
+	run            *run
+	pendingActions actionHeap
+	seq            int
+	maxLateness    time.Duration // the longest time from when an action was due to its start
 }
 
-func (s *scheduler) plan(actions []nemesis.Action) {
+func (s *scheduler) addActions(actions []nemesis.Action) {
 	for _, a := range actions {
 		s.seq++
-		heap.Push(&s.agenda, planned{a, s.seq})
+		heap.Push(&s.pendingActions, plannedAction{a, s.seq})
 	}
 }
 
 // injectFaults carries out the scenario's faults for its duration, beginning now, and then ends the
 // faults that are still active.
 func (r *run) injectFaults(ctx context.Context) {
-	sc := r.out.Scenario
+	sc := r.result.Scenario
 	s := &scheduler{run: r, Scheduler: nemesis.New(injector{r}, sc.Machines, sc.Faults, r.now(), sc.Duration)}
-	s.plan(s.Start())
-	for len(s.agenda) > 0 && s.agenda[0].At < s.End() && ctx.Err() == nil {
-		r.passTime(ctx, phaseFaults, s.agenda[0].At)
+	s.addActions(s.Start())
+	for len(s.pendingActions) > 0 && s.pendingActions[0].At < s.End() && ctx.Err() == nil {
+		r.waitUntil(ctx, phaseFaults, s.pendingActions[0].At)
 		if ctx.Err() == nil {
-			a := heap.Pop(&s.agenda).(planned).Action
-			s.latest = max(s.latest, r.now()-a.At)
-			s.plan(s.Execute(ctx, a))
+			a := heap.Pop(&s.pendingActions).(plannedAction).Action
+			s.maxLateness = max(s.maxLateness, r.now()-a.At)
+			s.addActions(s.Execute(ctx, a))
 		}
 	}
-	r.passTime(ctx, phaseFaults, s.End())
+	r.waitUntil(ctx, phaseFaults, s.End())
 	// A run that is being stopped ends its faults too: a frozen machine cannot be shut down.
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer cancel()
@@ -133,10 +133,10 @@ func (r *run) injectFaults(ctx context.Context) {
 	for _, problem := range s.Problems() {
 		r.addProblem("%s", problem)
 	}
-	if s.latest > lateAfter {
-		r.addNote("a fault was injected %v late: this machine is busy", s.latest.Round(time.Millisecond))
+	if s.maxLateness > lateAfter {
+		r.addNote("a fault was injected %v late: this machine is busy", s.maxLateness.Round(time.Millisecond))
 	}
-	r.out.Applied = s.Applied()
+	r.result.Applied = s.Applied()
 }
 
 const (

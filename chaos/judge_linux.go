@@ -16,7 +16,7 @@ func (r *run) collectProbes(ctx context.Context) {
 	if !ok {
 		return
 	}
-	r.out.Probes = map[string]int{}
+	r.result.Probes = map[string]int{}
 	for _, m := range r.machines {
 		limited, cancel := context.WithTimeout(ctx, controlTimeout)
 		probes, err := d.Probes(limited, m.Machine)
@@ -25,7 +25,7 @@ func (r *run) collectProbes(ctx context.Context) {
 			r.addProblem("asking %s what it has reached: %v", m.Name, err)
 		}
 		for id, n := range probes {
-			r.out.Probes[id] += n
+			r.result.Probes[id] += n
 		}
 	}
 }
@@ -36,15 +36,16 @@ func (r *run) readRecords(m *machine) {
 	if err != nil {
 		r.addProblem("%v", err)
 	}
-	judge := r.out.Subject.Judge()
+	judge := r.result.Subject.Judge()
 	for _, f := range found {
 		record, err := scenarios.DecodeRecord(judge, f.Kind, f.Record)
 		if err != nil {
 			r.addProblem("reading a %s record of %s: %v", f.Kind, m.Name, err)
 			continue
 		}
-		r.out.Records = append(r.out.Records, scenarios.Stamped{At: time.Duration(f.At - r.begunKernel),
-			Machine: m.ID, Process: f.Process, Record: record})
+		r.result.Records = append(r.result.Records,
+			scenarios.Stamped{At: time.Duration(f.At - r.startedKernelTime),
+				Machine: m.ID, Process: f.Process, Record: record})
 	}
 }
 
@@ -61,7 +62,7 @@ func (r *run) readCounters(m *machine) {
 // judge passes the records to the subject's judge in the order of their times, and adds the
 // backend's own verdict.
 func (r *run) judge(ctx context.Context) {
-	out := r.out
+	out := r.result
 	slices.SortStableFunc(out.Records, func(a, b scenarios.Stamped) int { return cmp.Compare(a.At, b.At) })
 	watch := out.Subject.Judge().Watch(out.Scenario)
 	for _, record := range out.Records {

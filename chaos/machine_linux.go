@@ -20,32 +20,32 @@ func machineID(i int) env.MachineID { return env.MachineID(i) }
 // machine is a node with its program.
 type machine struct {
 	scenarios.Machine
-	run     *run
-	node    *netnode.Node
-	command scenarios.Command
-	output  output
+	run           *run
+	node          *netnode.Node
+	command       scenarios.Command
+	programOutput programOutput
 
-	power *power // nil: it has no switch
+	powerSwitch *powerSwitch // nil: it has no switch
 
-	// faults guards what follows: the injector and the watchdog's reset change it.
-	faults        sync.Mutex
-	kills, pauses map[string]int // by process; "" is the whole program
-	startPending  bool           // it starts when its pause ends
-	offset        time.Duration
-	driftPPM      int64
+	// faultMu guards what follows: the injector and the watchdog's reset change it.
+	faultMu                   sync.Mutex
+	activeKills, activePauses map[string]int // by process; "" is the whole program
+	startAfterPause           bool           // it starts when its pause ends
+	clockOffset               time.Duration
+	clockDriftPPM             int64
 
-	mu      sync.Mutex
-	process *netnode.Process
-	leaving bool // the present process is being ended on purpose
+	mu          sync.Mutex
+	process     *netnode.Process
+	endExpected bool // the present process is being ended on purpose
 }
 
-// prepare writes the machine's files.
-func (m *machine) prepare(d scenarios.Driver) error {
+// prepareFiles writes the machine's files.
+func (m *machine) prepareFiles(d scenarios.Driver) error {
 	files, err := d.Files(m.Machine)
 	if err != nil {
 		return fmt.Errorf("making the files of %s: %w", m.Name, err)
 	}
-	if err := m.write(files); err != nil {
+	if err := m.writeFiles(files); err != nil {
 		return err
 	}
 	if m.command, err = d.Command(m.Machine); err != nil {
@@ -57,13 +57,13 @@ func (m *machine) prepare(d scenarios.Driver) error {
 	return nil
 }
 
-// start starts the machine's program. On a machine that is off it does nothing.
-func (m *machine) start() error {
-	if p := m.power; p != nil {
-		p.switching.Lock()
-		defer p.switching.Unlock()
+// startProgram starts the machine's program. On a machine that is off it does nothing.
+func (m *machine) startProgram() error {
+	if p := m.powerSwitch; p != nil {
+		p.switchMu.Lock()
+		defer p.switchMu.Unlock()
 		p.mu.Lock()
-		off := !p.on
+		off := !p.isOn
 		p.mu.Unlock()
 		if off {
 			return nil
@@ -80,34 +80,34 @@ func (m *machine) start() error {
 		return err
 	}
 	m.mu.Lock()
-	m.process, m.leaving = p, false
+	m.process, m.endExpected = p, false
 	m.mu.Unlock()
-	m.output.readers.Go(func() { m.output.read(read) })
-	go m.watch(p)
+	m.programOutput.readersWG.Go(func() { m.programOutput.readUntilClosed(read) })
+	go m.watchProgram(p)
 	return nil
 }
 
-// watch waits for a program's end and reports an unexpected one.
-func (m *machine) watch(p *netnode.Process) {
+// watchProgram waits for a program's end and reports an unexpected one.
+func (m *machine) watchProgram(p *netnode.Process) {
 	<-p.Ended()
 	m.mu.Lock()
-	wanted := m.leaving || m.process != p
+	wanted := m.endExpected || m.process != p
 	m.mu.Unlock()
 	if wanted {
 		return
 	}
 	report := m.run.addFinding
-	if !m.run.served.Load() {
+	if !m.run.allWereReady.Load() {
 		report = m.run.addProblem // a program that was never ready proves nothing about the subject
 	}
 	report("the program of %s ended by itself (%s) at %v; it last wrote: %s", m.Name, p.Outcome(),
-		m.run.now().Round(time.Millisecond), m.output.tail())
+		m.run.now().Round(time.Millisecond), m.programOutput.lastText())
 }
 
-// kill ends the program and everything that it has started.
-func (m *machine) kill() error {
+// killProgram ends the program and everything that it has started.
+func (m *machine) killProgram() error {
 	m.mu.Lock()
-	m.leaving = true
+	m.endExpected = true
 	p := m.process
 	m.mu.Unlock()
 	if err := m.node.Kill(); err != nil {
@@ -122,13 +122,13 @@ func (m *machine) kill() error {
 // reapTimeout limits the time from a process's kill until its end is reported.
 const reapTimeout = 5 * time.Second
 
-// end ends the program for good.
-func (m *machine) end() error {
-	if m.power != nil {
-		m.power.close()
+// endProgram ends the program for good.
+func (m *machine) endProgram() error {
+	if m.powerSwitch != nil {
+		m.powerSwitch.close()
 	}
-	err := m.kill()
-	if m.pauses[""] > 0 { // the control group outlives its processes and must not stay frozen
+	err := m.killProgram()
+	if m.activePauses[""] > 0 { // the control group outlives its processes and must not stay frozen
 		err = errors.Join(err, m.node.Resume())
 	}
 	return err

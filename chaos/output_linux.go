@@ -12,15 +12,15 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios"
 )
 
-// output keeps what the program of one machine writes: all of it in a file, the last lines for
+// programOutput keeps what the program of one machine writes: all of it in a file, the last lines for
 // messages, and log lines for the run if they were requested.
-type output struct {
-	run     *run
-	machine scenarios.Machine
-	readers sync.WaitGroup // one for each start of the program
+type programOutput struct {
+	run       *run
+	machine   scenarios.Machine
+	readersWG sync.WaitGroup // one for each start of the program
 
-	mu   sync.Mutex
-	last []string
+	mu        sync.Mutex
+	lastLines []string
 }
 
 // programLog is the file in a machine's directory with everything that its program wrote.
@@ -33,8 +33,8 @@ const (
 	tailLines    = 5
 )
 
-// read stores a program's output until every process that could write has ended.
-func (o *output) read(from *os.File) {
+// readUntilClosed stores a program's output until every process that could write has ended.
+func (o *programOutput) readUntilClosed(from *os.File) {
 	defer from.Close()
 	file, err := os.OpenFile(filepath.Join(o.machine.Dir, programLog),
 		os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
@@ -49,7 +49,7 @@ func (o *output) read(from *os.File) {
 			if file != nil {
 				_, _ = file.Write(line) // a full disk must not block the program at its pipe
 			}
-			o.line(strings.TrimRight(string(line), "\r\n"))
+			o.addLine(strings.TrimRight(string(line), "\r\n"))
 		}
 		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
 			break
@@ -64,13 +64,13 @@ func (o *output) read(from *os.File) {
 var syslogLine = regexp.MustCompile(
 	`^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S+ ([^\s\[:]+)(?:\[\d+\])?: (.*)$`)
 
-// line keeps one line of output.
-func (o *output) line(text string) {
+// addLine keeps one line of output.
+func (o *programOutput) addLine(text string) {
 	at := o.run.now()
 	o.mu.Lock()
-	o.last = append(o.last, text)
-	if len(o.last) > tailLines {
-		o.last = o.last[1:]
+	o.lastLines = append(o.lastLines, text)
+	if len(o.lastLines) > tailLines {
+		o.lastLines = o.lastLines[1:]
 	}
 	o.mu.Unlock()
 	if !o.run.options.KeepLogs {
@@ -80,7 +80,7 @@ func (o *output) line(text string) {
 	if parts := syslogLine.FindStringSubmatch(text); parts != nil {
 		l.Process, l.Text = parts[1], parts[2]
 	}
-	l.Level = levelOf(l.Text)
+	l.Level = syslogLevel(l.Text)
 	o.run.mu.Lock()
 	defer o.run.mu.Unlock()
 	if len(o.run.logs) < maxLogLines {
@@ -88,7 +88,7 @@ func (o *output) line(text string) {
 	}
 }
 
-func levelOf(text string) string {
+func syslogLevel(text string) string {
 	for _, level := range []string{"error", "warning", "debug"} {
 		if strings.HasPrefix(text, level+": ") {
 			return level
@@ -97,12 +97,12 @@ func levelOf(text string) string {
 	return "info"
 }
 
-// tail returns the last lines that the program wrote.
-func (o *output) tail() string {
+// lastText returns the last lines that the program wrote.
+func (o *programOutput) lastText() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if len(o.last) == 0 {
+	if len(o.lastLines) == 0 {
 		return "nothing"
 	}
-	return strings.Join(o.last, " | ")
+	return strings.Join(o.lastLines, " | ")
 }

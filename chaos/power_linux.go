@@ -15,34 +15,34 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios"
 )
 
-// power is a machine's power switch and its hardware watchdog. Both are in the harness, so no program
+// powerSwitch is a machine's power switch and its hardware watchdog. Both are in the harness, so no program
 // or pause of the machine can stop them.
-type power struct {
+type powerSwitch struct {
 	machine  *machine
 	listener net.Listener
-	quit     chan struct{}
-	work     sync.WaitGroup
+	closing  chan struct{}
+	serveWG  sync.WaitGroup
 
-	mu      sync.Mutex // guards what follows
-	closed  bool
-	on      bool
-	boot    uint64
-	cuts    int // active power-cut faults
-	armed   bool
-	timeout time.Duration
-	due     time.Time
-	timer   *time.Timer
+	mu              sync.Mutex // guards what follows
+	closed          bool
+	isOn            bool
+	bootCount       uint64
+	activeCuts      int // active power-cut faults
+	watchdogArmed   bool
+	watchdogTimeout time.Duration
+	watchdogDue     time.Time
+	watchdogTimer   *time.Timer
 
-	// switching is held while the machine is being switched on or off, and while its program is
+	// switchMu is held while the machine is being switched on or off, and while its program is
 	// started: otherwise a program that starts during the kill would survive it.
-	switching sync.Mutex
+	switchMu sync.Mutex
 }
 
 // rebootTime is how long a machine that its watchdog has reset takes until it boots, unscaled.
 const rebootTime = 20 * time.Second
 
-// openPower creates the machine's power switch, if its driver has one.
-func (m *machine) openPower() error {
+// openPowerSwitch creates the machine's power switch, if its driver has one.
+func (m *machine) openPowerSwitch() error {
 	d, ok := m.run.driver.(PowerDriver)
 	if !ok {
 		return nil
@@ -55,46 +55,46 @@ func (m *machine) openPower() error {
 	if err != nil {
 		return fmt.Errorf("making the watchdog of %s: %w", m.Name, err)
 	}
-	p := &power{machine: m, listener: l, quit: make(chan struct{}), on: true, boot: 1}
-	p.timer = time.AfterFunc(time.Hour, p.watchdogExpired)
-	p.timer.Stop()
-	m.power = p
-	p.work.Go(p.serve)
+	p := &powerSwitch{machine: m, listener: l, closing: make(chan struct{}), isOn: true, bootCount: 1}
+	p.watchdogTimer = time.AfterFunc(time.Hour, p.watchdogExpired)
+	p.watchdogTimer.Stop()
+	m.powerSwitch = p
+	p.serveWG.Go(p.serveWatchdog)
 	return nil
 }
 
 // close ends the watchdog: the machine is neither reset nor booted any longer.
-func (p *power) close() {
+func (p *powerSwitch) close() {
 	p.mu.Lock()
-	p.closed, p.armed = true, false
-	p.timer.Stop()
+	p.closed, p.watchdogArmed = true, false
+	p.watchdogTimer.Stop()
 	p.mu.Unlock()
-	close(p.quit)
+	close(p.closing)
 	p.listener.Close()
-	p.work.Wait()
+	p.serveWG.Wait()
 }
 
-// serve takes connections of the programs on the machine. They end with their programs.
-func (p *power) serve() {
+// serveWatchdog takes connections of the programs on the machine. They end with their programs.
+func (p *powerSwitch) serveWatchdog() {
 	for {
 		c, err := p.listener.Accept()
 		if err != nil {
 			return // closed
 		}
-		p.work.Go(func() { p.serveConn(c) })
+		p.serveWG.Go(func() { p.serveConnection(c) })
 	}
 }
 
 // maxRequestBytes bounds a request to the watchdog.
 const maxRequestBytes = 128
 
-// serveConn answers the watchdog requests of one connection, one per line.
-func (p *power) serveConn(c net.Conn) {
+// serveConnection answers the watchdog requests of one connection, one per line.
+func (p *powerSwitch) serveConnection(c net.Conn) {
 	done := make(chan struct{})
 	defer close(done)
-	p.work.Go(func() {
+	p.serveWG.Go(func() {
 		select {
-		case <-p.quit:
+		case <-p.closing:
 		case <-done:
 		}
 		c.Close()
@@ -103,7 +103,7 @@ func (p *power) serveConn(c net.Conn) {
 	lines.Buffer(make([]byte, maxRequestBytes), maxRequestBytes)
 	for lines.Scan() {
 		answer := "ok"
-		if state, err := p.handle(strings.Fields(lines.Text())); err != nil {
+		if state, err := p.handleRequest(strings.Fields(lines.Text())); err != nil {
 			answer = "error " + err.Error()
 		} else if state != "" {
 			answer += " " + state
@@ -114,27 +114,27 @@ func (p *power) serveConn(c net.Conn) {
 	}
 }
 
-// handle carries out a request.
-func (p *power) handle(words []string) (string, error) {
+// handleRequest carries out a request.
+func (p *powerSwitch) handleRequest(words []string) (string, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case p.closed || !p.on:
+	case p.closed || !p.isOn:
 		return "", errors.New("the machine is off")
 	case len(words) == 2 && words[0] == "arm":
 		ns, err := strconv.ParseInt(words[1], 10, 64)
 		if err != nil || ns <= 0 {
 			return "", fmt.Errorf("%q is no time in ns", words[1])
 		}
-		p.armed, p.timeout = true, time.Duration(ns)
+		p.watchdogArmed, p.watchdogTimeout = true, time.Duration(ns)
 		p.renewWatchdog()
 	case len(words) == 1 && words[0] == "pet":
 		p.renewWatchdog()
 	case len(words) == 1 && words[0] == "disarm":
-		p.armed = false
-		p.timer.Stop()
+		p.watchdogArmed = false
+		p.watchdogTimer.Stop()
 	case len(words) == 1 && words[0] == "state":
-		if p.armed {
+		if p.watchdogArmed {
 			return "armed", nil
 		}
 	default:
@@ -143,34 +143,34 @@ func (p *power) handle(words []string) (string, error) {
 	return "", nil
 }
 
-func (p *power) renewWatchdog() {
-	if p.armed {
-		p.due = time.Now().Add(p.timeout)
-		p.timer.Reset(p.timeout)
+func (p *powerSwitch) renewWatchdog() {
+	if p.watchdogArmed {
+		p.watchdogDue = time.Now().Add(p.watchdogTimeout)
+		p.watchdogTimer.Reset(p.watchdogTimeout)
 	}
 }
 
 // watchdogExpired resets the machine if the watchdog's deadline has passed. The timer calls it; a renewal
 // that raced with the timer has moved the deadline.
-func (p *power) watchdogExpired() {
+func (p *powerSwitch) watchdogExpired() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed || !p.armed || !p.on || time.Now().Before(p.due) {
+	if p.closed || !p.watchdogArmed || !p.isOn || time.Now().Before(p.watchdogDue) {
 		return
 	}
 	p.switchOff()
-	p.work.Go(func() {
+	p.serveWG.Go(func() {
 		p.cutPower(scenarios.CauseWatchdog)
 		m := p.machine
-		if m.run.out.Scenario.Watchdog == scenarios.WatchdogPowerOff {
+		if m.run.result.Scenario.Watchdog == scenarios.WatchdogPowerOff {
 			return
 		}
 		select {
-		case <-p.quit:
+		case <-p.closing:
 		case <-time.After(m.Timescale.Of(rebootTime)):
-			m.faults.Lock()
-			defer m.faults.Unlock()
-			if err := p.start(); err != nil {
+			m.faultMu.Lock()
+			defer m.faultMu.Unlock()
+			if err := p.boot(); err != nil {
 				m.run.addProblem("booting %s after its reset: %v", m.Name, err)
 			}
 		}
@@ -178,71 +178,71 @@ func (p *power) watchdogExpired() {
 }
 
 // switchOff marks the machine as switched off; the caller holds the lock.
-func (p *power) switchOff() {
-	p.on, p.armed = false, false
-	p.timer.Stop()
+func (p *powerSwitch) switchOff() {
+	p.isOn, p.watchdogArmed = false, false
+	p.watchdogTimer.Stop()
 }
 
 // cutPower ends everything on the machine, and records the machine as off once all processes are gone.
-func (p *power) cutPower(cause string) {
-	p.switching.Lock()
-	defer p.switching.Unlock()
+func (p *powerSwitch) cutPower(cause string) {
+	p.switchMu.Lock()
+	defer p.switchMu.Unlock()
 	m := p.machine
-	if err := errors.Join(m.kill(), m.node.Resume()); err != nil {
+	if err := errors.Join(m.killProgram(), m.node.Resume()); err != nil {
 		m.run.addProblem("switching off %s: %v", m.Name, err)
 		return
 	}
-	p.record(false, cause)
+	p.recordPower(false, cause)
 	m.run.addNote("%s was switched off at %v by a %s", m.Name, m.run.now().Round(time.Millisecond), cause)
 }
 
-func (p *power) record(on bool, cause string) {
+func (p *powerSwitch) recordPower(on bool, cause string) {
 	p.mu.Lock()
-	boot := p.boot
+	boot := p.bootCount
 	p.mu.Unlock()
 	p.machine.run.addRecord(int(p.machine.ID), "machine", scenarios.Power{On: on, Boot: boot, Cause: cause})
 }
 
-// start boots a machine that is off, unless a power cut is still active. The caller holds
+// boot boots a machine that is off, unless a power cut is still active. The caller holds
 // machine.faults.
-func (p *power) start() error {
+func (p *powerSwitch) boot() error {
 	m := p.machine
 	p.mu.Lock()
-	if p.closed || p.on || p.cuts > 0 {
+	if p.closed || p.isOn || p.activeCuts > 0 {
 		p.mu.Unlock()
 		return nil
 	}
-	p.boot++
-	boot := p.boot
+	p.bootCount++
+	boot := p.bootCount
 	p.mu.Unlock()
 	files, err := m.run.driver.(PowerDriver).BootFiles(m.Machine, boot)
 	if err != nil {
 		return err
 	}
-	if err := m.write(files); err != nil {
+	if err := m.writeFiles(files); err != nil {
 		return err
 	}
 	// The power cut has ended all paused processes; the control group must not freeze the new ones.
-	clear(m.pauses)
-	m.startPending = false
+	clear(m.activePauses)
+	m.startAfterPause = false
 	if err := m.node.Resume(); err != nil {
 		return err
 	}
 	p.mu.Lock()
-	p.on = true
+	p.isOn = true
 	p.mu.Unlock()
-	p.record(true, "")
-	if m.kills[""] > 0 {
+	p.recordPower(true, "")
+	if m.activeKills[""] > 0 {
 		return nil // its program is started when that fault ends
 	}
-	return m.start()
+	return m.startProgram()
 }
 
 // beginCut begins a power cut. The caller holds machine.faults.
-func (p *power) beginCut() error {
+func (p *powerSwitch) beginCut() error {
 	p.mu.Lock()
-	p.cuts++
-	was := p.on
+	p.activeCuts++
+	was := p.isOn
 	if was {
 		p.switchOff()
 	}
@@ -254,15 +254,15 @@ func (p *power) beginCut() error {
 }
 
 // endCut ends a power cut; the machine boots after the last one.
-func (p *power) endCut() error {
+func (p *powerSwitch) endCut() error {
 	p.mu.Lock()
-	p.cuts--
+	p.activeCuts--
 	p.mu.Unlock()
-	return p.start()
+	return p.boot()
 }
 
-// write writes files into the machine's directory.
-func (m *machine) write(files []scenarios.File) error {
+// writeFiles writes files into the machine's directory.
+func (m *machine) writeFiles(files []scenarios.File) error {
 	root, err := os.OpenRoot(m.Dir)
 	if err != nil {
 		return fmt.Errorf("writing the files of %s: %w", m.Name, err)

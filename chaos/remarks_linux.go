@@ -21,11 +21,11 @@ type remarks struct {
 	notes    []string   // what a reader should know
 }
 
-func (r *remarks) addProblem(format string, args ...any) { r.add(&r.problems, format, args...) }
-func (r *remarks) addFinding(format string, args ...any) { r.add(&r.findings, format, args...) }
-func (r *remarks) addNote(format string, args ...any)    { r.add(&r.notes, format, args...) }
+func (r *remarks) addProblem(format string, args ...any) { r.addTo(&r.problems, format, args...) }
+func (r *remarks) addFinding(format string, args ...any) { r.addTo(&r.findings, format, args...) }
+func (r *remarks) addNote(format string, args ...any)    { r.addTo(&r.notes, format, args...) }
 
-func (r *remarks) add(to *[]string, format string, args ...any) {
+func (r *remarks) addTo(to *[]string, format string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	*to = append(*to, fmt.Sprintf(format, args...))
@@ -40,7 +40,7 @@ func (r *remarks) noteTraffic(s vswitch.Stats) {
 	}
 	if s.Late > 0 {
 		r.addNote("%d frames were delivered more than %v late, at most %v: this machine is busy",
-			s.Late, vswitch.LateAfter, s.Latest.Round(time.Millisecond))
+			s.Late, vswitch.LateAfter, s.MaxLateness.Round(time.Millisecond))
 	}
 }
 

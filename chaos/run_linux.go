@@ -26,20 +26,20 @@ import (
 
 // run is one run under way.
 type run struct {
-	runner   Runner
-	out      *scenarios.Run
-	driver   scenarios.Driver
-	options  scenarios.RunOptions
-	lease    *lease.Lease
-	sentinel *lease.Sentinel
-	machines []*machine
-	sw       *vswitch.Switch
-	history  history.Synced
+	runner      Runner
+	result      *scenarios.Run
+	driver      scenarios.Driver
+	options     scenarios.RunOptions
+	lease       *lease.Lease
+	sentinel    *lease.Sentinel
+	machines    []*machine
+	frameSwitch *vswitch.Switch
+	history     history.Synced
 
-	begun       time.Time
-	begunKernel int64 // the same instant on CLOCK_MONOTONIC, ns
+	startedAt         time.Time
+	startedKernelTime int64 // the same instant on CLOCK_MONOTONIC, ns
 
-	served atomic.Bool // every program has been ready
+	allWereReady atomic.Bool // every program has been ready
 
 	remarks
 
@@ -63,10 +63,10 @@ func (r Runner) run(ctx context.Context, out *scenarios.Run, driver scenarios.Dr
 	if err := Why(); err != nil {
 		return nil, err
 	}
-	oneAtATime.Lock()
-	defer oneAtATime.Unlock()
+	runTurn.Lock()
+	defer runTurn.Unlock()
 	defer tuneRuntime()()
-	w := &run{runner: r, out: out, driver: driver, options: o}
+	w := &run{runner: r, result: out, driver: driver, options: o}
 	if err := w.run(ctx); err != nil {
 		return nil, err
 	}
@@ -75,21 +75,21 @@ func (r Runner) run(ctx context.Context, out *scenarios.Run, driver scenarios.Dr
 	return out, nil
 }
 
-// oneAtATime keeps runs of this program from disturbing each other's timing.
-var oneAtATime sync.Mutex
+// runTurn keeps runs of this program from disturbing each other's timing.
+var runTurn sync.Mutex
 
 // Settings of the Go runtime during a run.
 const (
-	// spareProcs is added to the number of processors for GOMAXPROCS, so that the switch's thread
+	// reservedProcs is added to the number of processors for GOMAXPROCS, so that the switch's thread
 	// never waits for a slot whose holder the kernel has not scheduled.
-	spareProcs = 4
+	reservedProcs = 4
 	// gcPercent makes garbage collections rare, because each one stops every thread.
 	gcPercent = 400
 )
 
 // tuneRuntime prepares the Go runtime for a run and returns what undoes it.
 func tuneRuntime() func() {
-	procs := runtime.GOMAXPROCS(runtime.NumCPU() + spareProcs)
+	procs := runtime.GOMAXPROCS(runtime.NumCPU() + reservedProcs)
 	percent := debug.SetGCPercent(gcPercent)
 	return func() {
 		debug.SetGCPercent(percent)
@@ -120,16 +120,16 @@ func (r *run) run(ctx context.Context) (err error) {
 	}()
 	r.reportProgress(phaseBuild, 0)
 	defer func() { err = errors.Join(err, r.close()) }()
-	if err := r.build(); err != nil {
+	if err := r.buildNodes(); err != nil {
 		return err
 	}
-	r.execute(ctx)
+	r.runPhases(ctx)
 	return nil
 }
 
-// build makes the nodes, their files and the switch between them.
-func (r *run) build() error {
-	s := r.out.Scenario
+// buildNodes makes the nodes, their files and the switch between them.
+func (r *run) buildNodes() error {
+	s := r.result.Scenario
 	for i, name := range s.Machines {
 		m, err := r.newMachine(i, name)
 		if err != nil {
@@ -146,16 +146,17 @@ func (r *run) build() error {
 	if r.sentinel, err = lease.StartSentinel(posts); err != nil {
 		return err
 	}
-	r.sw, err = vswitch.New(ports, fault.NewNet(s.Machines, s.Base()), func(from, to int) fault.LinkDraws {
-		name := "link/" + s.Machines[from] + ">" + s.Machines[to]
-		draw := func(label string) draw.Chooser { return draw.NewList(r.options.Seed, name, label) }
-		return fault.LinkDraws{Loss: draw("loss"), Duplicate: draw("duplicate"), Reorder: draw("reorder"),
-			Delay: draw("delay")}
-	})
+	r.frameSwitch, err = vswitch.New(ports, fault.NewNet(s.Machines, s.Base()),
+		func(from, to int) fault.LinkDraws {
+			name := "link/" + s.Machines[from] + ">" + s.Machines[to]
+			draw := func(label string) draw.Chooser { return draw.NewList(r.options.Seed, name, label) }
+			return fault.LinkDraws{Loss: draw("loss"), Duplicate: draw("duplicate"), Reorder: draw("reorder"),
+				Delay: draw("delay")}
+		})
 	if err != nil {
 		return err
 	}
-	if caveat := r.sw.Boosted(); caveat != nil {
+	if caveat := r.frameSwitch.Boosted(); caveat != nil {
 		r.addNote("%v", caveat)
 	}
 	if caveat := r.machines[0].node.Caveat(); caveat != nil {
@@ -168,8 +169,9 @@ func (r *run) build() error {
 const maxDirBytes = 107 - 20
 
 func (r *run) newMachine(i int, name string) (*machine, error) {
-	s := r.out.Scenario
-	m := &machine{run: r, output: output{run: r}, kills: map[string]int{}, pauses: map[string]int{}}
+	s := r.result.Scenario
+	m := &machine{run: r, programOutput: programOutput{run: r}, activeKills: map[string]int{},
+		activePauses: map[string]int{}}
 	m.Machine = scenarios.Machine{ID: machineID(i), Name: name, Dir: filepath.Join(r.lease.Dir, name),
 		Timescale: r.options.Timescale, Seed: r.options.Seed}
 	for other := range s.Machines {
@@ -183,9 +185,9 @@ func (r *run) newMachine(i int, name string) (*machine, error) {
 	if m.node, err = netnode.New(r.lease.Name(i), m.Dir, i, len(s.Machines)); err != nil {
 		return nil, err
 	}
-	m.output.machine = m.Machine
-	if err = m.prepare(r.driver); err == nil {
-		err = m.openPower()
+	m.programOutput.machine = m.Machine
+	if err = m.prepareFiles(r.driver); err == nil {
+		err = m.openPowerSwitch()
 	}
 	if err != nil {
 		return nil, errors.Join(err, m.node.Close())
@@ -193,43 +195,43 @@ func (r *run) newMachine(i int, name string) (*machine, error) {
 	return m, nil
 }
 
-// execute runs the phases of the scenario. Its failures become problems or findings of the run.
-func (r *run) execute(ctx context.Context) {
-	r.begun, r.begunKernel = time.Now(), kernelNow()
+// runPhases runs the phases of the scenario. Its failures become problems or findings of the run.
+func (r *run) runPhases(ctx context.Context) {
+	r.startedAt, r.startedKernelTime = time.Now(), kernelNow()
 	for _, m := range r.machines {
-		if err := m.start(); err != nil {
+		if err := m.startProgram(); err != nil {
 			r.addProblem("%v", err)
 			return
 		}
 	}
-	s := r.out.Scenario
+	s := r.result.Scenario
 	if !r.warmUp(ctx) {
 		return
 	}
-	r.served.Store(true)
+	r.allWereReady.Store(true)
 	clients := r.startClients(ctx)
 	operating, stopOperator := context.WithCancel(ctx)
 	var operator sync.WaitGroup
-	operator.Go(func() { r.operate(operating) })
+	operator.Go(func() { r.runOperator(operating) })
 	defer operator.Wait()
 	defer stopOperator()
 	r.injectFaults(ctx)
 	clients.stop()
-	r.passTime(ctx, phaseQuiescence, r.now()+s.Quiescence)
+	r.waitUntil(ctx, phaseQuiescence, r.now()+s.Quiescence)
 	clients.wait()
 	if ctx.Err() == nil {
 		r.reportProgress(phaseAudit, r.now())
 		r.askFinalQuestions(ctx)
 		r.collectProbes(ctx)
 	}
-	r.out.Duration = r.now()
+	r.result.Duration = r.now()
 	if err := context.Cause(ctx); err != nil {
 		r.addProblem("the run was stopped early: %v", err)
 	}
 }
 
-// operate runs the driver's operator, if it has one.
-func (r *run) operate(ctx context.Context) {
+// runOperator runs the driver's operator, if it has one.
+func (r *run) runOperator(ctx context.Context) {
 	d, ok := r.driver.(OperatorDriver)
 	if !ok {
 		return
@@ -257,30 +259,31 @@ const readyExtra = 20 * time.Second
 // warmUp waits for the end of the warm-up and until every program is ready. It returns false when
 // one is not ready in time.
 func (r *run) warmUp(ctx context.Context) bool {
-	limit, cancel := context.WithTimeout(ctx, r.out.Scenario.Warmup+readyExtra)
+	limit, cancel := context.WithTimeout(ctx, r.result.Scenario.Warmup+readyExtra)
 	defer cancel()
 	var ready sync.WaitGroup
 	errs := make([]error, len(r.machines))
 	for i, m := range r.machines {
 		ready.Go(func() { errs[i] = m.awaitReady(limit) })
 	}
-	r.passTime(ctx, phaseWarmup, r.out.Scenario.Warmup)
+	r.waitUntil(ctx, phaseWarmup, r.result.Scenario.Warmup)
 	ready.Wait()
 	for i, err := range errs {
 		if err != nil {
 			m := r.machines[i]
-			r.addProblem("%s did not get ready: %v; it last wrote: %s", m.Name, err, m.output.tail())
+			r.addProblem("%s did not get ready: %v; it last wrote: %s", m.Name, err,
+				m.programOutput.lastText())
 		}
 	}
-	if late := r.now() - r.out.Scenario.Warmup; late > time.Second {
+	if late := r.now() - r.result.Scenario.Warmup; late > time.Second {
 		r.addNote("the warm-up took %v longer than the scenario says, until every program was ready",
 			late.Round(time.Millisecond))
 	}
 	return errors.Join(errs...) == nil && ctx.Err() == nil
 }
 
-// passTime waits until a time of the run.
-func (r *run) passTime(ctx context.Context, phase string, until time.Duration) {
+// waitUntil waits until a time of the run.
+func (r *run) waitUntil(ctx context.Context, phase string, until time.Duration) {
 	for r.now() < until && ctx.Err() == nil {
 		r.reportProgress(phase, r.now())
 		sleep(ctx, min(progressEvery, until-r.now()))
@@ -298,11 +301,11 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-func (r *run) now() time.Duration { return time.Since(r.begun) }
+func (r *run) now() time.Duration { return time.Since(r.startedAt) }
 
 func (r *run) reportProgress(phase string, at time.Duration) {
 	if r.options.Progress != nil {
-		r.options.Progress(scenarios.Progress{Phase: phase, At: at, End: r.out.Scenario.End()})
+		r.options.Progress(scenarios.Progress{Phase: phase, At: at, End: r.result.Scenario.End()})
 	}
 }
 
@@ -310,33 +313,33 @@ func (r *run) reportProgress(phase string, at time.Duration) {
 func (r *run) close() error {
 	var failed []error
 	for _, m := range r.machines {
-		failed = append(failed, m.end())
+		failed = append(failed, m.endProgram())
 	}
 	for _, m := range r.machines {
-		m.output.readers.Wait()
+		m.programOutput.readersWG.Wait()
 		r.readCounters(m)
 		r.readRecords(m)
 	}
-	if r.sw != nil {
-		if err := r.sw.Close(); err != nil {
+	if r.frameSwitch != nil {
+		if err := r.frameSwitch.Close(); err != nil {
 			r.addProblem("%v", err)
 		}
-		r.noteTraffic(r.sw.Stats())
+		r.noteTraffic(r.frameSwitch.Stats())
 	}
 	for _, m := range r.machines {
-		failed = append(failed, m.node.Close(), r.keep(m))
+		failed = append(failed, m.node.Close(), r.keepDirectory(m))
 	}
 	if r.sentinel != nil {
 		failed = append(failed, r.sentinel.Stop())
 	}
-	r.out.Events = r.history.Events()
-	r.out.Logs = r.logs
-	r.out.Records = append(r.out.Records, r.ownRecords...)
+	r.result.Events = r.history.Events()
+	r.result.Logs = r.logs
+	r.result.Records = append(r.result.Records, r.ownRecords...)
 	return errors.Join(failed...)
 }
 
-// keep copies a machine's directory to the runner's KeepDirs.
-func (r *run) keep(m *machine) error {
+// keepDirectory copies a machine's directory to the runner's KeepDirs.
+func (r *run) keepDirectory(m *machine) error {
 	if r.runner.KeepDirs == "" {
 		return nil
 	}

@@ -40,7 +40,7 @@ const DefaultMaxWall = 60 * time.Second
 // derived from it last minutes, and a small timescale would let them depend on this machine's load.
 const PoweredMaxWall = 2 * time.Minute
 
-func powered(d scenarios.Driver) bool {
+func hasPowerSwitch(d scenarios.Driver) bool {
 	p, ok := d.(PowerDriver)
 	if !ok {
 		return false
@@ -58,8 +58,8 @@ var (
 	ErrNeeds = errors.New("real nodes are not possible here")
 )
 
-// overhead is the part of a run's wall time that is neither warm-up nor faults nor quiescence.
-const overhead = 12 * time.Second
+// maxOverheadTime is the part of a run's wall time that is neither warm-up nor faults nor quiescence.
+const maxOverheadTime = 12 * time.Second
 
 // Run implements scenarios.Runner. The scenario of the returned run is the scaled scenario with the
 // faults that its nemesis drew.
@@ -78,7 +78,7 @@ func (r Runner) Run(ctx context.Context, s *scenarios.Scenario, subject scenario
 		return nil, fmt.Errorf("running %s: %w: use --on sim", subject.Kind(), ErrNotDriven)
 	}
 	resolved := s.Resolved(subject.Judge(), choices)
-	if r.MaxWall == 0 && powered(driver) {
+	if r.MaxWall == 0 && hasPowerSwitch(driver) {
 		r.MaxWall = PoweredMaxWall
 	}
 	if o.Timescale, err = r.timescale(resolved, o.Timescale); err != nil {
@@ -114,7 +114,7 @@ func (r Runner) timescale(s *scenarios.Scenario, asked timescale.Ratio) (timesca
 		limit = DefaultMaxWall
 	}
 	const steps = 20 // timescales that the user did not choose are written in twentieths
-	room := limit - overhead
+	room := limit - maxOverheadTime
 	if asked != (timescale.Ratio{}) {
 		if takes := asked.Of(s.End()); takes > room {
 			return asked, fmt.Errorf("%w: %s takes %v at timescale %v and may take %v; use --timescale %s",

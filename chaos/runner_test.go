@@ -17,7 +17,7 @@ func TestTimescale(t *testing.T) {
 	ts, err := Runner{}.timescale(s, timescale.Ratio{})
 	require.NoError(t, err)
 	require.Equal(t, "1/4", ts.String())
-	require.LessOrEqual(t, ts.Of(s.End()), DefaultMaxWall-overhead)
+	require.LessOrEqual(t, ts.Of(s.End()), DefaultMaxWall-maxOverheadTime)
 
 	_, err = Runner{}.timescale(s, timescale.Ratio{Num: 1, Den: 2})
 	require.ErrorIs(t, err, ErrTooLong)
@@ -40,9 +40,12 @@ func TestEveryKindOfFaultIsDecided(t *testing.T) {
 		require.NotContains(t, why, "not known", "the fault %s was forgotten", k)
 		supported[k] = why == ""
 	}
-	require.Equal(t, map[fault.Kind]bool{fault.Partition: true, fault.Cut: true, fault.Link: true, fault.Flap: true,
-		fault.Kill: true, fault.Pause: true, fault.PowerCut: false, fault.PowerOn: false, fault.DiskStall: false, fault.DiskSlow: false,
-		fault.DiskFull: false, fault.DiskError: false, fault.ClockStep: false, fault.ClockDrift: false}, supported)
+	require.Equal(t, map[fault.Kind]bool{fault.Partition: true, fault.Cut: true, fault.Link: true,
+		fault.Flap: true,
+		fault.Kill: true, fault.Pause: true, fault.PowerCut: false, fault.PowerOn: false,
+		fault.DiskStall: false, fault.DiskSlow: false,
+		fault.DiskFull: false, fault.DiskError: false, fault.ClockStep: false, fault.ClockDrift: false},
+		supported)
 	require.Contains(t, Unsupported(&fault.Fault{Kind: fault.Kill, Process: "store"}, plain{}), `"store"`)
 	require.Contains(t, Unsupported(&fault.Fault{Kind: "moon_phase"}, plain{}), "not known")
 }

@@ -76,13 +76,13 @@ func Unsupported(f *fault.Fault, d scenarios.Driver) string {
 		}
 		return ""
 	case fault.PowerCut:
-		if powered(d) {
+		if hasPowerSwitch(d) {
 			return ""
 		}
 		return "power-cut: what was not synced would survive on these nodes, and that is what the fault " +
 			"is about; run it in the simulator, or write kill"
 	case fault.PowerOn:
-		if powered(d) {
+		if hasPowerSwitch(d) {
 			return ""
 		}
 		return "power-on: the subject's machines have no power switch here; run it in the simulator"

@@ -33,8 +33,8 @@ func (d *Divergence) String() string {
 	return text
 }
 
-// sharedLines is how many events before the first difference are shown.
-const sharedLines = 5
+// sharedEventLines is how many events before the first difference are shown.
+const sharedEventLines = 5
 
 // Diverge returns where two runs of one seed differ; see the function Diverge.
 func (Runner) Diverge(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subject,
@@ -56,7 +56,7 @@ func Diverge(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subje
 	o scenarios.RunOptions) (*Divergence, error) {
 	var from uint64
 	runs, err := runTwice(ctx, s, subject, o, 0, 0)
-	if err != nil || runs[0].out.Digest == runs[1].out.Digest {
+	if err != nil || runs[0].result.Digest == runs[1].result.Digest {
 		return nil, err
 	}
 	one, two := runs[0].world.Kernel.Digest.Marks(), runs[1].world.Kernel.Digest.Marks()
@@ -68,7 +68,7 @@ func Diverge(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subje
 	if runs, err = runTwice(ctx, s, subject, o, start, from+2*kernel.MarkEvery); err != nil {
 		return nil, err
 	}
-	return compare(start, runs), nil
+	return compareRuns(start, runs), nil
 }
 
 func runTwice(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subject, o scenarios.RunOptions,
@@ -82,7 +82,7 @@ func runTwice(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subj
 	return runs, nil
 }
 
-func compare(start uint64, runs [2]*run) *Divergence {
+func compareRuns(start uint64, runs [2]*run) *Divergence {
 	kept := [2][]kernel.Note{runs[0].world.Kernel.Digest.Kept(), runs[1].world.Kernel.Digest.Kept()}
 	describe := func(of, i int) string {
 		if i >= len(kept[of]) {
@@ -95,7 +95,7 @@ func compare(start uint64, runs [2]*run) *Divergence {
 		at++
 	}
 	d := &Divergence{Event: start + uint64(at), First: describe(0, at), Second: describe(1, at)}
-	for i := max(0, at-sharedLines); i < at; i++ {
+	for i := max(0, at-sharedEventLines); i < at; i++ {
 		d.Before = append(d.Before, describe(0, i))
 	}
 	return d

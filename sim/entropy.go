@@ -11,11 +11,11 @@ import (
 var entropy = &entropyOwner{}
 
 type entropyOwner struct {
-	run     sync.Mutex // held for a whole run
-	install sync.Once
-	mu      sync.Mutex
-	system  io.Reader
-	world   io.Reader
+	runTurn      sync.Mutex // held for a whole run
+	install      sync.Once
+	mu           sync.Mutex
+	systemReader io.Reader
+	world        io.Reader
 }
 
 // Read implements io.Reader.
@@ -23,23 +23,23 @@ func (o *entropyOwner) Read(p []byte) (int, error) {
 	o.mu.Lock()
 	from := o.world
 	if from == nil {
-		from = o.system
+		from = o.systemReader
 	}
 	o.mu.Unlock()
 	return from.Read(p)
 }
 
-// begin makes a world the source of randomness until the returned function is called.
-func (o *entropyOwner) begin(world io.Reader) (end func()) {
+// useWorld makes a world the source of randomness until the returned function is called.
+func (o *entropyOwner) useWorld(world io.Reader) (end func()) {
 	o.install.Do(func() {
-		o.system = rand.Reader
+		o.systemReader = rand.Reader
 		rand.Reader = o
 	})
-	o.set(world)
-	return func() { o.set(nil) }
+	o.setWorld(world)
+	return func() { o.setWorld(nil) }
 }
 
-func (o *entropyOwner) set(world io.Reader) {
+func (o *entropyOwner) setWorld(world io.Reader) {
 	o.mu.Lock()
 	o.world = world
 	o.mu.Unlock()

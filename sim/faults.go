@@ -32,30 +32,30 @@ func (i injector) ChangeLinks(change func(*fault.Net)) { change(i.world.Net) }
 // Now implements nemesis.Injector.
 func (i injector) Now() time.Duration { return i.world.Now() }
 
-// faults lets the kernel carry out the actions of a scheduler. The code of an event is the
+// faultInjection lets the kernel carry out the actions of a scheduler. The code of an event is the
 // action's step, its argument the fault.
-type faults struct {
+type faultInjection struct {
 	*nemesis.Scheduler
 	world *world.World
 }
 
 // scheduleFaults begins the schedule of a run.
 func scheduleFaults(w *world.World, machines []string, list []fault.Fault,
-	warmup, duration time.Duration) *faults {
-	f := &faults{nemesis.New(injector{w}, machines, list, warmup, duration), w}
-	f.plan(f.Start())
+	warmup, duration time.Duration) *faultInjection {
+	f := &faultInjection{nemesis.New(injector{w}, machines, list, warmup, duration), w}
+	f.planActions(f.Start())
 	return f
 }
 
-func (f *faults) plan(actions []nemesis.Action) {
+func (f *faultInjection) planActions(actions []nemesis.Action) {
 	for _, a := range actions {
 		f.world.Kernel.At(int64(a.At), f, uint32(a.Step), uint64(a.Fault))
 	}
 }
 
 // Handle implements kernel.Handler.
-func (f *faults) Handle(code uint32, arg uint64) {
+func (f *faultInjection) Handle(code uint32, arg uint64) {
 	now := f.world.Now()
-	f.plan(f.Execute(context.Background(), nemesis.Action{At: now, Step: nemesis.Step(code),
+	f.planActions(f.Execute(context.Background(), nemesis.Action{At: now, Step: nemesis.Step(code),
 		Fault: int(arg)}))
 }

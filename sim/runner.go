@@ -30,18 +30,18 @@ const auditTimeout = 10 * time.Second
 
 // run is one run under way.
 type run struct {
-	scenario *scenarios.Scenario
-	subject  scenarios.Subject
-	out      *scenarios.Run
-	world    *world.World
-	watch    scenarios.Watch
-	filter   scenarios.TimelineFilter // nil: the timeline needs every record
-	history  history.Recorder
-	clients  []*world.Client
-	auditors []*world.Client
-	faults   *faults
-	options  scenarios.RunOptions
-	ctx      context.Context
+	scenario       *scenarios.Scenario
+	subject        scenarios.Subject
+	result         *scenarios.Run
+	world          *world.World
+	judgeWatch     scenarios.Watch
+	timelineFilter scenarios.TimelineFilter // nil: the timeline needs every record
+	history        history.Recorder
+	clients        []*world.Client
+	auditors       []*world.Client
+	faults         *faultInjection
+	options        scenarios.RunOptions
+	ctx            context.Context
 }
 
 // Run implements scenarios.Runner.
@@ -51,8 +51,8 @@ func (Runner) Run(ctx context.Context, s *scenarios.Scenario, subject scenarios.
 	if err != nil {
 		return nil, err
 	}
-	scenarios.Conclude(ctx, r.watch, r.out)
-	return r.out, nil
+	scenarios.Conclude(ctx, r.judgeWatch, r.result)
+	return r.result, nil
 }
 
 // simulate makes a run without judging it. It calls prepare, if set, with the world before the run
@@ -71,19 +71,19 @@ func simulate(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subj
 	if err := scenarios.CheckProcesses(s, subject); err != nil {
 		return nil, fmt.Errorf("running %s: %w", s.Name, err)
 	}
-	entropy.run.Lock()
-	defer entropy.run.Unlock()
+	entropy.runTurn.Lock()
+	defer entropy.runTurn.Unlock()
 	r := &run{scenario: s, subject: subject, options: o, ctx: ctx,
-		out:   &scenarios.Run{Scenario: s, Subject: subject, Seed: o.Seed, Backend: "sim"},
-		watch: subject.Judge().Watch(s)}
-	r.filter, _ = subject.Judge().(scenarios.TimelineFilter)
+		result:     &scenarios.Run{Scenario: s, Subject: subject, Seed: o.Seed, Backend: "sim"},
+		judgeWatch: subject.Judge().Watch(s)}
+	r.timelineFilter, _ = subject.Judge().(scenarios.TimelineFilter)
 	r.setUp(builder, choices)
 	if prepare != nil {
 		prepare(r.world)
 	}
-	defer entropy.begin(r.world.Entropy())()
+	defer entropy.useWorld(r.world.Entropy())()
 	err = r.runToEnd()
-	r.finish(err)
+	r.finishRun(err)
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -102,9 +102,9 @@ func choicesOf(o scenarios.RunOptions) *choice.Source {
 func (r *run) setUp(builder scenarios.Builder, choices *choice.Source) {
 	s := r.scenario
 	cfg := world.Config{Seed: r.options.Seed, Names: s.Machines, Base: s.Base(), Disk: s.Disk,
-		StaysOff: s.Watchdog == scenarios.WatchdogPowerOff, Builder: builder, OnRecord: r.record}
+		StaysOff: s.Watchdog == scenarios.WatchdogPowerOff, Builder: builder, OnRecord: r.onRecord}
 	if r.options.KeepLogs {
-		cfg.OnLog = func(l scenarios.LogLine) { r.out.Logs = append(r.out.Logs, l) }
+		cfg.OnLog = func(l scenarios.LogLine) { r.result.Logs = append(r.result.Logs, l) }
 		if r.options.Debug {
 			cfg.LogLevel = slog.LevelDebug
 		}
@@ -122,33 +122,33 @@ func (r *run) setUp(builder scenarios.Builder, choices *choice.Source) {
 		r.addAuditor(i)
 	}
 	for i := range s.Machines {
-		r.world.Kernel.At(int64(time.Duration(i)*time.Millisecond), power{r.world.MachineAt(i)}, 0, 0)
+		r.world.Kernel.At(int64(time.Duration(i)*time.Millisecond), powerPresser{r.world.MachineAt(i)}, 0, 0)
 	}
 }
 
-// power switches a machine on.
-type power struct{ machine *world.Machine }
+// powerPresser switches a machine on.
+type powerPresser struct{ machine *world.Machine }
 
-func (p power) Handle(uint32, uint64) { p.machine.PressPower() }
+func (p powerPresser) Handle(uint32, uint64) { p.machine.PressPower() }
 
-func (r *run) record(rec scenarios.Stamped) error {
+func (r *run) onRecord(rec scenarios.Stamped) error {
 	if r.options.Records != nil {
 		r.options.Records(rec)
 	}
-	if r.options.Records == nil || r.filter == nil || r.filter.InTimeline(rec.Record) {
-		r.out.Records = append(r.out.Records, rec)
+	if r.options.Records == nil || r.timelineFilter == nil || r.timelineFilter.InTimeline(rec.Record) {
+		r.result.Records = append(r.result.Records, rec)
 	}
-	return r.watch.Record(rec)
+	return r.judgeWatch.Record(rec)
 }
 
-// append adds an event to the clients' history.
-func (r *run) append(e history.Event) { r.history.Append(e) }
+// appendEvent adds an event to the clients' history.
+func (r *run) appendEvent(e history.Event) { r.history.Append(e) }
 
 func (r *run) addClient(number int) {
 	s := r.scenario
 	client := &workload.Client{Number: number, Machines: s.Machines, Spec: s.Workload,
 		Codec: r.subject.Client()}
-	c := r.world.Go(fmt.Sprintf("c%d", number), r.append, func(c *world.Client) error {
+	c := r.world.Go(fmt.Sprintf("c%d", number), r.appendEvent, func(c *world.Client) error {
 		client.Env = c
 		if c.Sleep(s.Warmup) != nil {
 			return nil
@@ -160,7 +160,7 @@ func (r *run) addClient(number int) {
 
 // addActor adds a background client of the subject.
 func (r *run) addActor(a scenarios.Actor) {
-	r.clients = append(r.clients, r.world.Go(a.Name, r.append, func(c *world.Client) error {
+	r.clients = append(r.clients, r.world.Go(a.Name, r.appendEvent, func(c *world.Client) error {
 		if c.Sleep(r.scenario.Warmup) != nil {
 			return nil
 		}
@@ -179,7 +179,7 @@ func (r *run) addAuditor(machine int) {
 			op.ID = fmt.Sprintf("audit-%d-%d", machine, i)
 			process, input := codec.Encode(op)
 			out, err := c.Do(machine, process, input, auditTimeout)
-			r.out.Finals = append(r.out.Finals, scenarios.Final{
+			r.result.Finals = append(r.result.Finals, scenarios.Final{
 				Machine: r.world.MachineAt(machine).ID(), Op: op, Output: out, Err: err})
 		}
 		return nil
@@ -191,7 +191,7 @@ func (r *run) addAuditor(machine int) {
 func (r *run) runToEnd() error {
 	s := r.scenario
 	end := s.Warmup + s.Duration
-	if err := r.advance(end); err != nil {
+	if err := r.advanceTo(end); err != nil {
 		return err
 	}
 	for _, c := range r.clients {
@@ -204,7 +204,7 @@ func (r *run) runToEnd() error {
 			step = s.End() - at
 		}
 		at += step
-		if err := r.advance(at); err != nil {
+		if err := r.advanceTo(at); err != nil {
 			return err
 		}
 	}
@@ -214,7 +214,7 @@ func (r *run) runToEnd() error {
 // progressStep is the virtual time between two looks at the context and calls of Progress.
 const progressStep = 10 * time.Second
 
-func (r *run) advance(to time.Duration) error {
+func (r *run) advanceTo(to time.Duration) error {
 	for r.world.Now() < to {
 		if err := context.Cause(r.ctx); err != nil {
 			return err
@@ -223,13 +223,14 @@ func (r *run) advance(to time.Duration) error {
 			return err
 		}
 		if r.options.Progress != nil {
-			r.options.Progress(scenarios.Progress{Phase: r.phase(), At: r.world.Now(), End: r.scenario.End()})
+			r.options.Progress(scenarios.Progress{Phase: r.phaseName(), At: r.world.Now(),
+				End: r.scenario.End()})
 		}
 	}
 	return nil
 }
 
-func (r *run) phase() string {
+func (r *run) phaseName() string {
 	switch s, now := r.scenario, r.world.Now(); {
 	case now < s.Warmup:
 		return "warm-up"
@@ -248,12 +249,12 @@ func (r *run) finalsAnswered() bool {
 	return true
 }
 
-// finish ends everything and turns an error of the run into a verdict.
-func (r *run) finish(err error) {
+// finishRun ends everything and turns an error of the run into a verdict.
+func (r *run) finishRun(err error) {
 	for _, c := range append(r.clients, r.auditors...) {
 		c.End()
 	}
-	out := r.out
+	out := r.result
 	out.Duration = r.world.Now()
 	out.Steps = r.world.Steps()
 	out.Probes = r.world.Probes()

@@ -38,8 +38,8 @@ type Lease struct {
 	Dir string
 }
 
-// owner is the content of the owner file.
-type owner struct {
+// runOwner is the content of the owner file.
+type runOwner struct {
 	PID       int    `json:"pid"`
 	StartTime uint64 `json:"start_time"` // of the process, in clock ticks since the boot
 	BootID    string `json:"boot_id"`
@@ -87,7 +87,7 @@ func Take(root string) (*Lease, error) {
 		return nil, fmt.Errorf("taking a lease: %w", err)
 	}
 	id := runID(os.Getpid(), start)
-	data, err := json.Marshal(owner{PID: os.Getpid(), StartTime: start, BootID: bootID(),
+	data, err := json.Marshal(runOwner{PID: os.Getpid(), StartTime: start, BootID: bootID(),
 		Created: time.Now().UTC().Format(time.RFC3339)})
 	if err != nil {
 		return nil, fmt.Errorf("taking a lease: %w", err)
@@ -109,7 +109,7 @@ func Take(root string) (*Lease, error) {
 func (l *Lease) Name(n int) string { return fmt.Sprintf("%s%s-%d", Prefix, l.ID, n+1) }
 
 // Return ends the run and removes everything that belongs to it.
-func (l *Lease) Return() error { return remove(filepath.Dir(l.Dir), l.ID) }
+func (l *Lease) Return() error { return removeRun(filepath.Dir(l.Dir), l.ID) }
 
 // Orphans are the ids of runs whose owner is gone, sorted.
 func Orphans(root string) ([]string, error) {
@@ -150,7 +150,7 @@ func Clean(root string) ([]string, error) {
 	}
 	var failed []error
 	for _, id := range ids {
-		failed = append(failed, remove(root, id))
+		failed = append(failed, removeRun(root, id))
 	}
 	return ids, errors.Join(failed...)
 }
@@ -159,7 +159,7 @@ func Clean(root string) ([]string, error) {
 // owned for newGrace.
 func ownedByLiveProcess(dir string, unfinished bool) bool {
 	data, err := os.ReadFile(filepath.Join(dir, ownerFile))
-	var o owner
+	var o runOwner
 	if err != nil || json.Unmarshal(data, &o) != nil {
 		info, err := os.Stat(dir)
 		return unfinished && err == nil && time.Since(info.ModTime()) < newGrace
@@ -167,8 +167,8 @@ func ownedByLiveProcess(dir string, unfinished bool) bool {
 	return o.BootID == bootID() && isRunning(o.PID, o.StartTime)
 }
 
-// remove removes what belongs to a run: processes first, since they hold the rest.
-func remove(root, id string) error {
+// removeRun removes what belongs to a run: processes first, since they hold the rest.
+func removeRun(root, id string) error {
 	prefix := Prefix + id + "-"
 	var failed []error
 	for _, name := range namespaceNames() {

@@ -25,7 +25,7 @@ func TestLeaseOfALivingOwnerIsKept(t *testing.T) {
 }
 
 // deadOwner is the id of a run whose owner has ended.
-func deadOwner(t *testing.T) (string, owner) {
+func deadOwner(t *testing.T) (string, runOwner) {
 	t.Helper()
 	c := exec.Command("sleep", "60")
 	require.NoError(t, c.Start())
@@ -36,7 +36,7 @@ func deadOwner(t *testing.T) (string, owner) {
 	require.NoError(t, c.Process.Kill())
 	require.Error(t, c.Wait())
 	require.False(t, isRunning(c.Process.Pid, start))
-	return runID(c.Process.Pid, start), owner{PID: c.Process.Pid, StartTime: start, BootID: bootID()}
+	return runID(c.Process.Pid, start), runOwner{PID: c.Process.Pid, StartTime: start, BootID: bootID()}
 }
 
 func TestLeaseOfADeadOwnerIsCleaned(t *testing.T) {
@@ -53,7 +53,7 @@ func TestLeaseOfADeadOwnerIsCleaned(t *testing.T) {
 	orphans, err := Orphans(root)
 	require.NoError(t, err)
 	require.Contains(t, orphans, id)
-	require.NoError(t, remove(root, id))
+	require.NoError(t, removeRun(root, id))
 	require.NoDirExists(t, dir)
 	require.DirExists(t, other, "what is no run is not touched")
 }
@@ -71,7 +71,7 @@ func TestUnfinishedLeaseHasItsTime(t *testing.T) {
 	orphans, err = Orphans(root)
 	require.NoError(t, err)
 	require.Contains(t, orphans, id)
-	require.NoError(t, remove(root, id))
+	require.NoError(t, removeRun(root, id))
 	require.NoDirExists(t, dir)
 }
 

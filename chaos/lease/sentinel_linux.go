@@ -15,8 +15,8 @@ import (
 // the sentinel kills everything on the run's nodes at once. Names and directories remain, and the
 // next run removes them.
 type Sentinel struct {
-	cmd  *exec.Cmd
-	pipe io.WriteCloser // the owner's end; the kernel closes it when the owner ends
+	cmd       *exec.Cmd
+	ownerPipe io.WriteCloser // the owner's end; the kernel closes it when the owner ends
 }
 
 // sentinelScript waits for a line from its owner. At the end of input without a line the owner has
@@ -66,7 +66,7 @@ func StartSentinel(posts []Post) (*Sentinel, error) {
 	s.cmd.Dir = "/"
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // survives signals to the owner's group
 	var err error
-	if s.pipe, err = s.cmd.StdinPipe(); err == nil {
+	if s.ownerPipe, err = s.cmd.StdinPipe(); err == nil {
 		err = s.cmd.Start()
 	}
 	if err != nil {
@@ -80,8 +80,8 @@ const stopTimeout = 5 * time.Second
 
 // Stop ends the sentinel. It then kills nothing.
 func (s *Sentinel) Stop() error {
-	_, err := io.WriteString(s.pipe, "relieved\n")
-	err = errors.Join(err, s.pipe.Close())
+	_, err := io.WriteString(s.ownerPipe, "relieved\n")
+	err = errors.Join(err, s.ownerPipe.Close())
 	gone := make(chan error, 1)
 	go func() { gone <- s.cmd.Wait() }()
 	select {

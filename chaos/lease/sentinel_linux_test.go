@@ -40,7 +40,7 @@ func TestSentinelKillsWhatItsOwnerLeaves(t *testing.T) {
 		t.Fatal("a sentinel with an owner kills nothing")
 	case <-time.After(300 * time.Millisecond):
 	}
-	require.NoError(t, s.pipe.Close(), "as when the owner dies")
+	require.NoError(t, s.ownerPipe.Close(), "as when the owner dies")
 	for _, ended := range ends[:2] {
 		select {
 		case err := <-ended:

@@ -29,13 +29,13 @@ const (
 	tunDevice     = "/dev/net/tun"
 )
 
-// network is 198.18.0.0/24, of the range reserved for benchmarks (RFC 2544), which no router forwards.
+// nodeNetwork is 198.18.0.0/24, of the range reserved for benchmarks (RFC 2544), which no router forwards.
 // Every run uses the same addresses, since namespaces do not see each other.
-var network = netip.AddrFrom4([4]byte{198, 18, 0, 0})
+var nodeNetwork = netip.AddrFrom4([4]byte{198, 18, 0, 0})
 
 // Addr is the address of a machine, by its number.
 func Addr(machine int) netip.Addr {
-	b := network.As4()
+	b := nodeNetwork.As4()
 	b[3] = byte(machine + 1)
 	return netip.AddrFrom4(b)
 }

@@ -19,34 +19,34 @@ type Node struct {
 	// Dir is the node's directory.
 	Dir string
 
-	name   string // of namespace and control group
-	inode  uint64
-	thread *thread
-	tap    int
-	cgroup *lease.Cgroup // nil where there are none
-	why    error         // why there is no control group
+	name           string // of namespace and control group
+	namespaceInode uint64
+	thread         *namespaceThread
+	tapFD          int
+	cgroup         *lease.Cgroup // nil where there are none
+	noCgroupReason error         // why there is no control group
 }
 
 // New makes the machine with this number. name is that of its namespace and control group; after
 // an error nothing is left of it.
 func New(name, dir string, machine, machines int) (n *Node, err error) {
-	n = &Node{Machine: machine, Dir: dir, name: name, tap: -1}
+	n = &Node{Machine: machine, Dir: dir, name: name, tapFD: -1}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, n.Close())
 			n = nil
 		}
 	}()
-	if n.thread, err = newThread(name); err != nil {
+	if n.thread, err = newNamespaceThread(name); err != nil {
 		return n, err
 	}
-	if n.inode, err = lease.Inode(name); err != nil {
+	if n.namespaceInode, err = lease.Inode(name); err != nil {
 		return n, err
 	}
-	if n.tap, err = attachInterface(name, machine, machines); err != nil {
+	if n.tapFD, err = attachInterface(name, machine, machines); err != nil {
 		return n, err
 	}
-	n.cgroup, n.why = lease.NewCgroup(name)
+	n.cgroup, n.noCgroupReason = lease.NewCgroup(name)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return n, fmt.Errorf("making the directory of %s: %w", name, err)
 	}
@@ -54,7 +54,7 @@ func New(name, dir string, machine, machines int) (n *Node, err error) {
 }
 
 // Port is the file descriptor of the other end of the node's interface. It is the node's.
-func (n *Node) Port() int { return n.tap }
+func (n *Node) Port() int { return n.tapFD }
 
 // TxDropped is how many frames the kernel has dropped on their way to the switch.
 func (n *Node) TxDropped() (uint64, error) { return txDropped(n.name) }
@@ -62,7 +62,7 @@ func (n *Node) TxDropped() (uint64, error) { return txDropped(n.name) }
 // Caveat returns why pauses of this node are not atomic; nil if they are.
 func (n *Node) Caveat() error {
 	if n.cgroup == nil {
-		return fmt.Errorf("processes are paused one by one and not at one instant: %w", n.why)
+		return fmt.Errorf("processes are paused one by one and not at one instant: %w", n.noCgroupReason)
 	}
 	return nil
 }
@@ -72,15 +72,15 @@ func (n *Node) Post() lease.Post {
 	if n.cgroup != nil {
 		return lease.CgroupPost(n.cgroup)
 	}
-	return lease.NamespacePost(n.inode)
+	return lease.NamespacePost(n.namespaceInode)
 }
 
 // Process is a program that was started on a node.
 type Process struct {
-	cmd   *exec.Cmd
-	ended chan struct{}
-	state *os.ProcessState
-	err   error
+	cmd       *exec.Cmd
+	ended     chan struct{}
+	exitState *os.ProcessState
+	err       error
 }
 
 // Spawn starts a program in the node's namespace with its directory as the working directory.
@@ -98,13 +98,13 @@ func (n *Node) Spawn(path string, args, environ []string, output *os.File) (*Pro
 		defer group.Close()
 		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(group.Fd())
 	}
-	if err := n.thread.do(cmd.Start); err != nil {
+	if err := n.thread.callInside(cmd.Start); err != nil {
 		return nil, fmt.Errorf("starting %s on %s: %w", path, n.name, err)
 	}
 	p := &Process{cmd: cmd, ended: make(chan struct{})}
 	go func() {
 		p.err = cmd.Wait()
-		p.state = cmd.ProcessState
+		p.exitState = cmd.ProcessState
 		close(p.ended)
 	}()
 	return p, nil
@@ -117,7 +117,7 @@ func (p *Process) PID() int { return p.cmd.Process.Pid }
 func (p *Process) Ended() <-chan struct{} { return p.ended }
 
 // Outcome returns how the process ended. Call it only after that.
-func (p *Process) Outcome() string { return p.state.String() }
+func (p *Process) Outcome() string { return p.exitState.String() }
 
 // Kill kills everything that runs on the node and waits until it is gone.
 func (n *Node) Kill() error {
@@ -126,7 +126,7 @@ func (n *Node) Kill() error {
 			return err
 		}
 	}
-	return lease.KillIn(n.inode)
+	return lease.KillIn(n.namespaceInode)
 }
 
 // Pause stops everything that runs on the node, at one instant where there are control groups.
@@ -152,7 +152,7 @@ const signalRounds = 100
 func (n *Node) signalAll(sig unix.Signal) error {
 	reached := map[int]bool{}
 	for range signalRounds {
-		pids, err := lease.ProcessesIn(n.inode)
+		pids, err := lease.ProcessesIn(n.namespaceInode)
 		if err != nil {
 			return err
 		}
@@ -176,12 +176,12 @@ func (n *Node) signalAll(sig unix.Signal) error {
 // Close kills what is left on the node and removes it. Its directory stays.
 func (n *Node) Close() error {
 	var failed []error
-	if n.inode != 0 {
+	if n.namespaceInode != 0 {
 		failed = append(failed, n.Kill())
 	}
-	if n.tap >= 0 {
-		failed = append(failed, unix.Close(n.tap))
-		n.tap = -1
+	if n.tapFD >= 0 {
+		failed = append(failed, unix.Close(n.tapFD))
+		n.tapFD = -1
 	}
 	if n.thread != nil {
 		n.thread.close()
@@ -192,7 +192,7 @@ func (n *Node) Close() error {
 		failed = append(failed, n.cgroup.Remove())
 		n.cgroup = nil
 	}
-	n.inode = 0
+	n.namespaceInode = 0
 	return errors.Join(failed...)
 }
 

@@ -31,25 +31,25 @@ const MaxFrameBytes = 64 << 10
 
 // queuedFrame waits for its delivery.
 type queuedFrame struct {
-	due  time.Duration // by the switch's clock
-	seq  uint64
-	to   int
-	data []byte
+	dueAt     time.Duration // by the switch's clock
+	seq       uint64
+	toMachine int
+	frame     []byte
 }
 
-// frames is a heap of frames, the next to deliver on top.
-type frames []*queuedFrame
+// frameHeap is a heap of frames, the next to deliver on top.
+type frameHeap []*queuedFrame
 
-func (f frames) Len() int { return len(f) }
-func (f frames) Less(i, j int) bool {
-	if f[i].due != f[j].due {
-		return f[i].due < f[j].due
+func (f frameHeap) Len() int { return len(f) }
+func (f frameHeap) Less(i, j int) bool {
+	if f[i].dueAt != f[j].dueAt {
+		return f[i].dueAt < f[j].dueAt
 	}
 	return f[i].seq < f[j].seq
 }
-func (f frames) Swap(i, j int) { f[i], f[j] = f[j], f[i] }
-func (f *frames) Push(x any)   { *f = append(*f, x.(*queuedFrame)) }
-func (f *frames) Pop() any {
+func (f frameHeap) Swap(i, j int) { f[i], f[j] = f[j], f[i] }
+func (f *frameHeap) Push(x any)   { *f = append(*f, x.(*queuedFrame)) }
+func (f *frameHeap) Pop() any {
 	last := (*f)[len(*f)-1]
 	(*f)[len(*f)-1] = nil
 	*f = (*f)[:len(*f)-1]
@@ -59,15 +59,15 @@ func (f *frames) Pop() any {
 // MaxQueuedFrames limits the frames that wait in the switch. Further frames are dropped and counted.
 const MaxQueuedFrames = 1 << 17
 
-// table decides what happens to each frame and holds the frames that wait.
-type table struct {
-	macs  map[MAC]int
-	net   *fault.Net
-	draws [][]fault.LinkDraws // from, to
-	queue frames
-	free  [][]byte
-	seq   uint64
-	stats Stats
+// deliverySchedule decides what happens to each frame and holds the frames that wait.
+type deliverySchedule struct {
+	machineByMAC map[MAC]int
+	faultNet     *fault.Net
+	linkDraws    [][]fault.LinkDraws // from, to
+	dueFrames    frameHeap
+	freeBuffers  [][]byte
+	lastSeq      uint64
+	stats        Stats
 }
 
 // Stats are what the switch has done.
@@ -81,44 +81,45 @@ type Stats struct {
 	Malformed  uint64 // too short, or addressed to no machine
 	// Late is how many frames were delivered more than LateAfter after they were due. Latest is the
 	// largest lateness.
-	Late   uint64
-	Latest time.Duration
+	Late        uint64
+	MaxLateness time.Duration
 }
 
 // LateAfter is the lateness from which a delivery counts as late.
 const LateAfter = 5 * time.Millisecond
 
-func newTable(machines int, net *fault.Net, draws func(from, to int) fault.LinkDraws) *table {
-	t := &table{macs: map[MAC]int{}, net: net}
+func newDeliverySchedule(machines int, net *fault.Net,
+	draws func(from, to int) fault.LinkDraws) *deliverySchedule {
+	t := &deliverySchedule{machineByMAC: map[MAC]int{}, faultNet: net}
 	for from := range machines {
-		t.macs[MachineMAC(from)] = from
+		t.machineByMAC[MachineMAC(from)] = from
 		row := make([]fault.LinkDraws, machines)
 		for to := range machines {
 			if from != to {
 				row[to] = draws(from, to)
 			}
 		}
-		t.draws = append(t.draws, row)
+		t.linkDraws = append(t.linkDraws, row)
 	}
 	return t
 }
 
 // acceptFrame takes a frame that a machine sent and decides for each destination.
-func (t *table) acceptFrame(now time.Duration, from int, data []byte) {
+func (t *deliverySchedule) acceptFrame(now time.Duration, from int, data []byte) {
 	t.stats.Received++
 	if len(data) < headerBytes {
 		t.stats.Malformed++
 		return
 	}
 	if data[0]&groupBit != 0 {
-		for to := range t.draws {
+		for to := range t.linkDraws {
 			if to != from {
 				t.decideDelivery(now, from, to, data)
 			}
 		}
 		return
 	}
-	to, known := t.macs[MAC(data[:6])]
+	to, known := t.machineByMAC[MAC(data[:6])]
 	if !known || to == from {
 		t.stats.Malformed++
 		return
@@ -126,44 +127,45 @@ func (t *table) acceptFrame(now time.Duration, from int, data []byte) {
 	t.decideDelivery(now, from, to, data)
 }
 
-func (t *table) decideDelivery(now time.Duration, from, to int, data []byte) {
-	v := t.net.Condition(from, to).Deliver(&t.draws[from][to])
+func (t *deliverySchedule) decideDelivery(now time.Duration, from, to int, data []byte) {
+	v := t.faultNet.Condition(from, to).Deliver(&t.linkDraws[from][to])
 	if v.Copies == 0 {
 		t.stats.Dropped++
 		return
 	}
 	for i := range v.Copies {
-		if len(t.queue) >= MaxQueuedFrames {
+		if len(t.dueFrames) >= MaxQueuedFrames {
 			t.stats.Overflowed++
 			return
 		}
-		t.seq++
-		heap.Push(&t.queue, &queuedFrame{due: now + v.Delay[i], seq: t.seq, to: to, data: t.copyOf(data)})
+		t.lastSeq++
+		heap.Push(&t.dueFrames, &queuedFrame{dueAt: now + v.Delay[i], seq: t.lastSeq, toMachine: to,
+			frame: t.copyFrame(data)})
 	}
 }
 
-// next is when the next frame is due.
-func (t *table) next() (time.Duration, bool) {
-	if len(t.queue) == 0 {
+// nextDue is when the next frame is due.
+func (t *deliverySchedule) nextDue() (time.Duration, bool) {
+	if len(t.dueFrames) == 0 {
 		return 0, false
 	}
-	return t.queue[0].due, true
+	return t.dueFrames[0].dueAt, true
 }
 
-// deliver writes every frame that is due.
-func (t *table) deliver(now time.Duration, write func(to int, data []byte) bool) {
-	for len(t.queue) > 0 && t.queue[0].due <= now {
-		f := heap.Pop(&t.queue).(*queuedFrame)
-		if late := now - f.due; late > LateAfter {
+// deliverDue writes every frame that is due.
+func (t *deliverySchedule) deliverDue(now time.Duration, write func(to int, data []byte) bool) {
+	for len(t.dueFrames) > 0 && t.dueFrames[0].dueAt <= now {
+		f := heap.Pop(&t.dueFrames).(*queuedFrame)
+		if late := now - f.dueAt; late > LateAfter {
 			t.stats.Late++
-			t.stats.Latest = max(t.stats.Latest, late)
+			t.stats.MaxLateness = max(t.stats.MaxLateness, late)
 		}
-		if write(f.to, f.data) {
+		if write(f.toMachine, f.frame) {
 			t.stats.Delivered++
 		} else {
 			t.stats.Refused++
 		}
-		t.release(f.data)
+		t.releaseBuffer(f.frame)
 	}
 }
 
@@ -173,17 +175,17 @@ const (
 	maxFreeBuffers = 1024
 )
 
-func (t *table) copyOf(data []byte) []byte {
-	if n := len(t.free); n > 0 && len(data) <= bufferBytes {
-		b := t.free[n-1]
-		t.free = t.free[:n-1]
+func (t *deliverySchedule) copyFrame(data []byte) []byte {
+	if n := len(t.freeBuffers); n > 0 && len(data) <= bufferBytes {
+		b := t.freeBuffers[n-1]
+		t.freeBuffers = t.freeBuffers[:n-1]
 		return append(b[:0], data...)
 	}
 	return append(make([]byte, 0, max(bufferBytes, len(data))), data...)
 }
 
-func (t *table) release(b []byte) {
-	if cap(b) == bufferBytes && len(t.free) < maxFreeBuffers {
-		t.free = append(t.free, b)
+func (t *deliverySchedule) releaseBuffer(b []byte) {
+	if cap(b) == bufferBytes && len(t.freeBuffers) < maxFreeBuffers {
+		t.freeBuffers = append(t.freeBuffers, b)
 	}
 }

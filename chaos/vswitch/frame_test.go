@@ -22,7 +22,8 @@ func (s *scripted) Choose(n uint64) uint64 {
 }
 
 func tame(int, int) fault.LinkDraws {
-	return fault.LinkDraws{Loss: &scripted{}, Duplicate: &scripted{}, Reorder: &scripted{}, Delay: &scripted{}}
+	return fault.LinkDraws{Loss: &scripted{}, Duplicate: &scripted{}, Reorder: &scripted{},
+		Delay: &scripted{}}
 }
 
 var names = []string{"n1", "n2", "n3"}
@@ -39,9 +40,9 @@ type delivery struct {
 }
 
 // arrived delivers what is due and returns it.
-func arrived(t *table, now time.Duration) []delivery {
+func arrived(t *deliverySchedule, now time.Duration) []delivery {
 	var out []delivery
-	t.deliver(now, func(to int, data []byte) bool {
+	t.deliverDue(now, func(to int, data []byte) bool {
 		out = append(out, delivery{to, data[len(data)-1]})
 		return true
 	})
@@ -50,12 +51,12 @@ func arrived(t *table, now time.Duration) []delivery {
 
 func TestFramesGoWhereTheyShallInTheirOrder(t *testing.T) {
 	net := fault.NewNet(names, fault.Condition{Latency: time.Millisecond})
-	tb := newTable(3, net, tame)
+	tb := newDeliverySchedule(3, net, tame)
 	for i := range 5 {
 		tb.acceptFrame(0, 0, ethernet(MachineMAC(1), MachineMAC(0), byte(i)))
 	}
 	require.Empty(t, arrived(tb, time.Millisecond-1))
-	due, waiting := tb.next()
+	due, waiting := tb.nextDue()
 	require.True(t, waiting)
 	require.Equal(t, time.Millisecond, due)
 	require.Equal(t, []delivery{{1, 0}, {1, 1}, {1, 2}, {1, 3}, {1, 4}}, arrived(tb, time.Millisecond))
@@ -74,9 +75,10 @@ func TestFramesGoWhereTheyShallInTheirOrder(t *testing.T) {
 
 func TestConditionsAreThoseOfOrderedPairs(t *testing.T) {
 	net := fault.NewNet(names, fault.Condition{})
-	tb := newTable(3, net, tame)
+	tb := newDeliverySchedule(3, net, tame)
 	net.Begin(&fault.Fault{Kind: fault.Cut, From: []string{"n1"}, To: []string{"n2"}, OneWay: true})
-	slow := &fault.Fault{Kind: fault.Link, From: []string{"n1"}, To: []string{"n3"}, OneWay: true, Latency: time.Second}
+	slow := &fault.Fault{Kind: fault.Link, From: []string{"n1"}, To: []string{"n3"}, OneWay: true,
+		Latency: time.Second}
 	net.Begin(slow)
 	for from, to := range map[int]int{0: 1, 1: 0} {
 		tb.acceptFrame(0, from, ethernet(MachineMAC(to), MachineMAC(from), byte(from)))
@@ -93,7 +95,7 @@ func TestConditionsAreThoseOfOrderedPairs(t *testing.T) {
 func TestLossDuplicationAndReordering(t *testing.T) {
 	always := uint64(fault.Always) - 1
 	net := fault.NewNet(names, fault.Condition{Loss: 1, Duplicate: 1, Reorder: 1, Latency: time.Millisecond})
-	tb := newTable(3, net, func(int, int) fault.LinkDraws {
+	tb := newDeliverySchedule(3, net, func(int, int) fault.LinkDraws {
 		return fault.LinkDraws{Loss: &scripted{[]uint64{always}}, Duplicate: &scripted{[]uint64{0, always}},
 			Reorder: &scripted{[]uint64{always}}, Delay: &scripted{}}
 	})
@@ -105,18 +107,18 @@ func TestLossDuplicationAndReordering(t *testing.T) {
 
 func TestQueueIsBounded(t *testing.T) {
 	net := fault.NewNet(names, fault.Condition{Latency: time.Hour})
-	tb := newTable(3, net, tame)
+	tb := newDeliverySchedule(3, net, tame)
 	for range MaxQueuedFrames + 5 {
 		tb.acceptFrame(0, 0, ethernet(MachineMAC(1), MachineMAC(0), 0))
 	}
 	require.EqualValues(t, 5, tb.stats.Overflowed)
-	require.Len(t, tb.queue, MaxQueuedFrames)
+	require.Len(t, tb.dueFrames, MaxQueuedFrames)
 }
 
 func TestRefusedFramesAreCounted(t *testing.T) {
-	tb := newTable(3, fault.NewNet(names, fault.Condition{}), tame)
+	tb := newDeliverySchedule(3, fault.NewNet(names, fault.Condition{}), tame)
 	tb.acceptFrame(0, 0, ethernet(MachineMAC(1), MachineMAC(0), 0))
-	tb.deliver(0, func(int, []byte) bool { return false })
+	tb.deliverDue(0, func(int, []byte) bool { return false })
 	require.EqualValues(t, 1, tb.stats.Refused)
 	require.Zero(t, tb.stats.Delivered)
 }

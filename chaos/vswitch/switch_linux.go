@@ -16,16 +16,16 @@ import (
 
 // Switch connects the machines whose interfaces it was given.
 type Switch struct {
-	mu    sync.Mutex // guards table
-	table *table
+	mu       sync.Mutex // guards table
+	schedule *deliverySchedule
 
-	ports   []int
-	begun   time.Time
-	wakeFD  int
-	closing atomic.Bool
-	done    chan struct{}
-	boost   error
-	failure error
+	portFDs   []int
+	startedAt time.Time
+	wakeFD    int
+	closing   atomic.Bool
+	loopEnded chan struct{}
+	boostErr  error
+	loopErr   error
 }
 
 // New makes a switch. ports are file descriptors of Ethernet interfaces in non-blocking mode, by
@@ -36,10 +36,10 @@ func New(ports []int, net *fault.Net, draws func(from, to int) fault.LinkDraws) 
 	if err != nil {
 		return nil, fmt.Errorf("making the switch: %w", err)
 	}
-	s := &Switch{table: newTable(len(ports), net, draws), ports: ports, begun: time.Now(),
-		wakeFD: wake, done: make(chan struct{})}
+	s := &Switch{schedule: newDeliverySchedule(len(ports), net, draws), portFDs: ports, startedAt: time.Now(),
+		wakeFD: wake, loopEnded: make(chan struct{})}
 	started := make(chan struct{})
-	go s.loop(started)
+	go s.forwardFrames(started)
 	<-started
 	return s, nil
 }
@@ -48,19 +48,19 @@ func New(ports []int, net *fault.Net, draws func(from, to int) fault.LinkDraws) 
 func (s *Switch) Change(do func(*fault.Net)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	do(s.table.net)
+	do(s.schedule.faultNet)
 }
 
 // Stats returns what the switch has done so far.
 func (s *Switch) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.table.stats
+	return s.schedule.stats
 }
 
 // Boosted reports why the switch's thread does not have the priority that it should have; nil when
 // it has.
-func (s *Switch) Boosted() error { return s.boost }
+func (s *Switch) Boosted() error { return s.boostErr }
 
 // Close stops the switch and drops the frames that still wait. Its error is the failure that stopped
 // the switch earlier; nil if there was none.
@@ -71,53 +71,53 @@ func (s *Switch) Close() error {
 		if _, err := unix.Write(s.wakeFD, one[:]); err != nil {
 			return fmt.Errorf("stopping the switch: %w", err)
 		}
-		<-s.done
+		<-s.loopEnded
 		unix.Close(s.wakeFD)
 	}
-	return s.failure
+	return s.loopErr
 }
 
-// batch is how many frames of one machine are read before the others get their turn.
-const batch = 32
+// maxFramesPerTurn is how many frames of one machine are read before the others get their turn.
+const maxFramesPerTurn = 32
 
-func (s *Switch) loop(started chan<- struct{}) {
+func (s *Switch) forwardFrames(started chan<- struct{}) {
 	// The thread has a priority of its own and therefore ends with the loop: it stays locked.
 	runtime.LockOSThread()
-	defer close(s.done)
-	s.boost = boostThread()
+	defer close(s.loopEnded)
+	s.boostErr = boostThread()
 	close(started)
-	polls := make([]unix.PollFd, 0, len(s.ports)+1)
-	for _, fd := range s.ports {
+	polls := make([]unix.PollFd, 0, len(s.portFDs)+1)
+	for _, fd := range s.portFDs {
 		polls = append(polls, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
 	}
 	polls = append(polls, unix.PollFd{Fd: int32(s.wakeFD), Events: unix.POLLIN})
 	buffer := make([]byte, MaxFrameBytes)
 	for !s.closing.Load() {
-		if err := s.wait(polls); err != nil {
-			s.failure = fmt.Errorf("switching: %w", err)
+		if err := s.waitForFrames(polls); err != nil {
+			s.loopErr = fmt.Errorf("switching: %w", err)
 			return
 		}
 		s.mu.Lock()
-		s.table.deliver(s.now(), s.write)
-		for i := range s.ports {
-			if polls[i].Revents != 0 && !s.drain(i, buffer) {
+		s.schedule.deliverDue(s.elapsed(), s.writeFrame)
+		for i := range s.portFDs {
+			if polls[i].Revents != 0 && !s.readFrames(i, buffer) {
 				polls[i].Fd = -1 // the interface is gone for good
 			}
 		}
-		s.table.deliver(s.now(), s.write)
+		s.schedule.deliverDue(s.elapsed(), s.writeFrame)
 		s.mu.Unlock()
 	}
 }
 
-func (s *Switch) now() time.Duration { return time.Since(s.begun) }
+func (s *Switch) elapsed() time.Duration { return time.Since(s.startedAt) }
 
-func (s *Switch) wait(polls []unix.PollFd) error {
+func (s *Switch) waitForFrames(polls []unix.PollFd) error {
 	var timeout *unix.Timespec
 	s.mu.Lock()
-	due, waiting := s.table.next()
+	due, waiting := s.schedule.nextDue()
 	s.mu.Unlock()
 	if waiting {
-		ts := unix.NsecToTimespec(int64(max(due-s.now(), 0)))
+		ts := unix.NsecToTimespec(int64(max(due-s.elapsed(), 0)))
 		timeout = &ts
 	}
 	_, err := unix.Ppoll(polls, timeout, nil)
@@ -130,20 +130,20 @@ func (s *Switch) wait(polls []unix.PollFd) error {
 	return err
 }
 
-// drain reads the frames that a machine has sent, at most batch. It returns false when the
+// readFrames reads the frames that a machine has sent, at most batch. It returns false when the
 // machine's interface is gone.
-func (s *Switch) drain(from int, buffer []byte) bool {
-	for range batch {
-		n, err := unix.Read(s.ports[from], buffer)
+func (s *Switch) readFrames(from int, buffer []byte) bool {
+	for range maxFramesPerTurn {
+		n, err := unix.Read(s.portFDs[from], buffer)
 		if err != nil || n <= 0 {
 			return errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR)
 		}
-		s.table.acceptFrame(s.now(), from, buffer[:n])
+		s.schedule.acceptFrame(s.elapsed(), from, buffer[:n])
 	}
 	return true
 }
 
-func (s *Switch) write(to int, data []byte) bool {
-	n, err := unix.Write(s.ports[to], data)
+func (s *Switch) writeFrame(to int, data []byte) bool {
+	n, err := unix.Write(s.portFDs[to], data)
 	return err == nil && n == len(data)
 }

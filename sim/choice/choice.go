@@ -34,14 +34,14 @@ type Strategy interface {
 
 // Source holds the lists of one run.
 type Source struct {
-	seed      uint64
-	mode      Mode
-	strategy  Strategy
-	record    bool
-	lists     map[listKey]*List
-	order     []*List
-	overrides map[listKey]map[uint64]uint64
-	proposed  []draw.Override
+	seed          uint64
+	mode          Mode
+	strategy      Strategy
+	recordsDraws  bool
+	listByKey     map[listKey]*List
+	listOrder     []*List
+	overrides     map[listKey]map[uint64]uint64
+	proposedDraws []draw.Override
 }
 
 type listKey struct{ stream, label string }
@@ -58,8 +58,8 @@ type Options struct {
 
 // New returns a source without any draws.
 func New(o Options) *Source {
-	s := &Source{seed: o.Seed, mode: o.Mode, strategy: o.Strategy, record: o.Record,
-		lists: map[listKey]*List{}, overrides: map[listKey]map[uint64]uint64{}}
+	s := &Source{seed: o.Seed, mode: o.Mode, strategy: o.Strategy, recordsDraws: o.Record,
+		listByKey: map[listKey]*List{}, overrides: map[listKey]map[uint64]uint64{}}
 	for _, ov := range o.Overrides {
 		key := listKey{ov.Stream, ov.Label}
 		if s.overrides[key] == nil {
@@ -72,12 +72,12 @@ func New(o Options) *Source {
 
 // List is the list of draws of one stream and label.
 type List struct {
-	source    *Source
-	derived   draw.List
-	name      listKey
-	overrides map[uint64]uint64 // by index
-	plain     bool              // every draw is the derived one, and nothing is recorded
-	draws     []Draw
+	source        *Source
+	derivedDraws  draw.List
+	key           listKey
+	overrides     map[uint64]uint64 // by index
+	alwaysDerived bool              // every draw is the derived one, and nothing is recorded
+	recordedDraws []Draw
 }
 
 // Draw is one recorded choice.
@@ -88,14 +88,14 @@ type Draw struct {
 // List returns the list of a stream and label, the same one every time.
 func (s *Source) List(stream, label string) *List {
 	name := listKey{stream, label}
-	if l := s.lists[name]; l != nil {
+	if l := s.listByKey[name]; l != nil {
 		return l
 	}
-	l := &List{source: s, name: name, derived: *draw.NewList(s.seed, stream, label),
+	l := &List{source: s, key: name, derivedDraws: *draw.NewList(s.seed, stream, label),
 		overrides: s.overrides[name]}
-	l.plain = len(l.overrides) == 0 && s.mode == Derive && s.strategy == nil && !s.record
-	s.lists[name] = l
-	s.order = append(s.order, l)
+	l.alwaysDerived = len(l.overrides) == 0 && s.mode == Derive && s.strategy == nil && !s.recordsDraws
+	s.listByKey[name] = l
+	s.listOrder = append(s.listOrder, l)
 	return l
 }
 
@@ -106,55 +106,55 @@ func (s *Source) Lists() draw.Lists {
 
 // Choose draws a number below n. n must be at least 1.
 func (l *List) Choose(n uint64) uint64 {
-	if l.plain {
-		return l.derived.Choose(n)
+	if l.alwaysDerived {
+		return l.derivedDraws.Choose(n)
 	}
 	return l.chooseSlow(n)
 }
 
 func (l *List) chooseSlow(n uint64) uint64 {
-	index := l.derived.Drawn()
-	value := l.derived.Choose(n)
+	index := l.derivedDraws.Drawn()
+	value := l.derivedDraws.Choose(n)
 	if l.source.mode == Zero {
 		value = 0
 	}
 	if given, ok := l.overrides[index]; ok {
 		value = min(given, n-1)
 	} else if l.source.strategy != nil {
-		proposed := min(l.source.strategy.Propose(l.name.stream, l.name.label, index, n, value), n-1)
+		proposed := min(l.source.strategy.Propose(l.key.stream, l.key.label, index, n, value), n-1)
 		if proposed != value {
 			value = proposed
-			l.source.proposed = append(l.source.proposed,
-				draw.Override{Stream: l.name.stream, Label: l.name.label, Index: index, Value: value})
+			l.source.proposedDraws = append(l.source.proposedDraws,
+				draw.Override{Stream: l.key.stream, Label: l.key.label, Index: index, Value: value})
 		}
 	}
-	if l.source.record {
-		l.draws = append(l.draws, Draw{N: n, Value: value})
+	if l.source.recordsDraws {
+		l.recordedDraws = append(l.recordedDraws, Draw{N: n, Value: value})
 	}
 	return value
 }
 
 // Proposed are the strategy's proposals so far, as overrides.
-func (s *Source) Proposed() []draw.Override { return s.proposed }
+func (s *Source) Proposed() []draw.Override { return s.proposedDraws }
 
 // Count is the number of draws so far.
 func (s *Source) Count() uint64 {
 	var n uint64
-	for _, l := range s.order {
-		n += l.derived.Drawn()
+	for _, l := range s.listOrder {
+		n += l.derivedDraws.Drawn()
 	}
 	return n
 }
 
 // Each calls f for every recorded draw, list by list in the order of stream and label.
 func (s *Source) Each(f func(stream, label string, index uint64, d Draw)) {
-	lists := slices.Clone(s.order)
+	lists := slices.Clone(s.listOrder)
 	slices.SortFunc(lists, func(a, b *List) int {
-		return cmp.Or(cmp.Compare(a.name.stream, b.name.stream), cmp.Compare(a.name.label, b.name.label))
+		return cmp.Or(cmp.Compare(a.key.stream, b.key.stream), cmp.Compare(a.key.label, b.key.label))
 	})
 	for _, l := range lists {
-		for i, d := range l.draws {
-			f(l.name.stream, l.name.label, uint64(i), d)
+		for i, d := range l.recordedDraws {
+			f(l.key.stream, l.key.label, uint64(i), d)
 		}
 	}
 }

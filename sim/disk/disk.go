@@ -23,121 +23,121 @@ const SectorBytes = 512
 
 // Disk holds files.
 type Disk struct {
-	current map[string]*Inode // as processes see it
-	durable map[string]*Inode // as a power cut would leave it
-	pending []nameChange      // from durable to current, in order
-	used    int64
-	spare   [][]byte // buffers for reuse by later writes
+	visibleNames map[string]*Inode // as processes see it
+	durableNames map[string]*Inode // as a power cut would leave it
+	pendingNames []nameChange      // from durable to current, in order
+	usedBytes    int64
+	spareBuffers [][]byte // buffers for reuse by later writes
 }
 
 // Inode is a file's content.
 type Inode struct {
-	data    []byte
-	durable []byte
-	pending []change
-	links   int // names of the file; it uses space while there are any
+	visibleData   []byte
+	durableData   []byte
+	pendingWrites []change
+	linkCount     int // names of the file; it uses space while there are any
 }
 
 // change is a write or, with nil bytes, a truncation to off.
 type change struct {
-	off   int64
-	bytes []byte
-	cut   bool
+	offset    int64
+	bytes     []byte
+	truncates bool
 }
 
 // nameChange sets the inode of a name, or removes the name when inode is nil.
 type nameChange struct {
-	name  string
-	inode *Inode
-	from  string // a rename also removes this name
+	newName string
+	inode   *Inode
+	oldName string // a rename also removes this name
 }
 
 // New returns an empty disk.
 func New() *Disk {
-	return &Disk{current: map[string]*Inode{}, durable: map[string]*Inode{}}
+	return &Disk{visibleNames: map[string]*Inode{}, durableNames: map[string]*Inode{}}
 }
 
 // Install creates a durable file.
 func (d *Disk) Install(name string, data []byte) {
-	n := &Inode{data: slices.Clone(data), durable: slices.Clone(data), links: 1}
-	d.current[name], d.durable[name] = n, n
-	d.used += int64(len(data))
+	n := &Inode{visibleData: slices.Clone(data), durableData: slices.Clone(data), linkCount: 1}
+	d.visibleNames[name], d.durableNames[name] = n, n
+	d.usedBytes += int64(len(data))
 }
 
 // UsedBytes returns the total size of all files that have names.
-func (d *Disk) UsedBytes() int64 { return d.used }
+func (d *Disk) UsedBytes() int64 { return d.usedBytes }
 
 // Lookup finds a file; nil when there is none.
-func (d *Disk) Lookup(name string) *Inode { return d.current[name] }
+func (d *Disk) Lookup(name string) *Inode { return d.visibleNames[name] }
 
 // Create makes a file; the name must be free.
 func (d *Disk) Create(name string) *Inode {
-	n := &Inode{links: 1}
-	d.current[name] = n
-	d.pending = append(d.pending, nameChange{name: name, inode: n})
+	n := &Inode{linkCount: 1}
+	d.visibleNames[name] = n
+	d.pendingNames = append(d.pendingNames, nameChange{newName: name, inode: n})
 	return n
 }
 
 // Remove removes a name.
 func (d *Disk) Remove(name string) error {
-	n := d.current[name]
+	n := d.visibleNames[name]
 	if n == nil {
 		return fs.ErrNotExist
 	}
-	d.drop(n)
-	delete(d.current, name)
-	d.pending = append(d.pending, nameChange{name: name})
+	d.dropLink(n)
+	delete(d.visibleNames, name)
+	d.pendingNames = append(d.pendingNames, nameChange{newName: name})
 	return nil
 }
 
 // Rename moves a file over another name.
 func (d *Disk) Rename(from, to string) error {
-	n := d.current[from]
+	n := d.visibleNames[from]
 	if n == nil {
 		return fs.ErrNotExist
 	}
-	if old := d.current[to]; old != nil && old != n {
-		d.drop(old)
+	if old := d.visibleNames[to]; old != nil && old != n {
+		d.dropLink(old)
 	}
-	delete(d.current, from)
-	d.current[to] = n
-	d.pending = append(d.pending, nameChange{name: to, inode: n, from: from})
+	delete(d.visibleNames, from)
+	d.visibleNames[to] = n
+	d.pendingNames = append(d.pendingNames, nameChange{newName: to, inode: n, oldName: from})
 	return nil
 }
 
-func (d *Disk) drop(n *Inode) {
-	n.links = 0
-	d.used -= int64(len(n.data))
+func (d *Disk) dropLink(n *Inode) {
+	n.linkCount = 0
+	d.usedBytes -= int64(len(n.visibleData))
 }
 
 // SyncNames makes every change of names durable.
 func (d *Disk) SyncNames() {
-	for _, c := range d.pending {
-		c.apply(d.durable)
+	for _, c := range d.pendingNames {
+		c.apply(d.durableNames)
 	}
-	d.pending = d.pending[:0]
+	d.pendingNames = d.pendingNames[:0]
 }
 
 func (c *nameChange) apply(names map[string]*Inode) {
-	if c.from != "" {
-		delete(names, c.from)
+	if c.oldName != "" {
+		delete(names, c.oldName)
 	}
 	if c.inode == nil {
-		delete(names, c.name)
+		delete(names, c.newName)
 		return
 	}
-	names[c.name] = c.inode
+	names[c.newName] = c.inode
 }
 
 // Size is the file's size.
-func (n *Inode) Size() int64 { return int64(len(n.data)) }
+func (n *Inode) Size() int64 { return int64(len(n.visibleData)) }
 
 // ReadAt reads as io.ReaderAt does.
 func (n *Inode) ReadAt(p []byte, off int64) (int, error) {
-	if off >= int64(len(n.data)) {
+	if off >= int64(len(n.visibleData)) {
 		return 0, io.EOF
 	}
-	got := copy(p, n.data[off:])
+	got := copy(p, n.visibleData[off:])
 	if got < len(p) {
 		return got, io.EOF
 	}
@@ -146,16 +146,16 @@ func (n *Inode) ReadAt(p []byte, off int64) (int, error) {
 
 // Grows returns by how many bytes a write would enlarge the file.
 func (n *Inode) Grows(off int64, length int) int64 {
-	return max(0, off+int64(length)-int64(len(n.data)))
+	return max(0, off+int64(length)-int64(len(n.visibleData)))
 }
 
 // WriteAt writes to the file. The write is pending until the next sync.
 func (d *Disk) WriteAt(n *Inode, p []byte, off int64) {
-	if n.links > 0 {
-		d.used += n.Grows(off, len(p))
+	if n.linkCount > 0 {
+		d.usedBytes += n.Grows(off, len(p))
 	}
-	n.data = writeInto(n.data, p, off)
-	n.pending = append(n.pending, change{off: off, bytes: append(d.buffer(), p...)})
+	n.visibleData = writeInto(n.visibleData, p, off)
+	n.pendingWrites = append(n.pendingWrites, change{offset: off, bytes: append(d.takeBuffer(), p...)})
 }
 
 // spareBytes is the size of the buffers that are kept, enough for a page of a database;
@@ -165,18 +165,18 @@ const (
 	maxSpare   = 256
 )
 
-func (d *Disk) buffer() []byte {
-	if last := len(d.spare) - 1; last >= 0 {
-		b := d.spare[last]
-		d.spare = d.spare[:last]
+func (d *Disk) takeBuffer() []byte {
+	if last := len(d.spareBuffers) - 1; last >= 0 {
+		b := d.spareBuffers[last]
+		d.spareBuffers = d.spareBuffers[:last]
 		return b
 	}
 	return make([]byte, 0, spareBytes)
 }
 
-func (d *Disk) giveBack(b []byte) {
-	if cap(b) == spareBytes && len(d.spare) < maxSpare {
-		d.spare = append(d.spare, b[:0])
+func (d *Disk) returnBuffer(b []byte) {
+	if cap(b) == spareBytes && len(d.spareBuffers) < maxSpare {
+		d.spareBuffers = append(d.spareBuffers, b[:0])
 	}
 }
 
@@ -199,14 +199,14 @@ func writeInto(data, p []byte, off int64) []byte {
 
 // Truncate sets the size.
 func (d *Disk) Truncate(n *Inode, size int64) {
-	if n.links > 0 {
-		d.used += size - int64(len(n.data))
+	if n.linkCount > 0 {
+		d.usedBytes += size - int64(len(n.visibleData))
 	}
-	n.data = resize(n.data, size)
-	n.pending = append(n.pending, change{off: size, cut: true})
+	n.visibleData = resizeData(n.visibleData, size)
+	n.pendingWrites = append(n.pendingWrites, change{offset: size, truncates: true})
 }
 
-func resize(data []byte, size int64) []byte {
+func resizeData(data []byte, size int64) []byte {
 	if size <= int64(len(data)) {
 		return data[:size]
 	}
@@ -215,55 +215,55 @@ func resize(data []byte, size int64) []byte {
 
 // Sync makes a file's content durable and, with it, every change of names.
 func (d *Disk) Sync(n *Inode) {
-	for _, c := range n.pending {
-		n.durable = c.apply(n.durable)
-		d.giveBack(c.bytes)
+	for _, c := range n.pendingWrites {
+		n.durableData = c.apply(n.durableData)
+		d.returnBuffer(c.bytes)
 	}
-	n.pending = n.pending[:0]
+	n.pendingWrites = n.pendingWrites[:0]
 	d.SyncNames()
 }
 
 // SyncAll makes everything durable, as an orderly shutdown does.
 func (d *Disk) SyncAll() {
-	for _, n := range d.current {
+	for _, n := range d.visibleNames {
 		d.Sync(n) // the order of the map does not matter: files are independent
 	}
 	d.SyncNames()
 }
 
 // LoseSync is a failed sync: the pending writes stay readable, but no later sync makes them durable.
-func (d *Disk) LoseSync(n *Inode) { n.pending = n.pending[:0] }
+func (d *Disk) LoseSync(n *Inode) { n.pendingWrites = n.pendingWrites[:0] }
 
 func (c *change) apply(data []byte) []byte {
-	if c.cut {
-		return resize(data, c.off)
+	if c.truncates {
+		return resizeData(data, c.offset)
 	}
-	return writeInto(data, c.bytes, c.off)
+	return writeInto(data, c.bytes, c.offset)
 }
 
 // Crash is a power cut. Draws decide which pending writes and changes of names it keeps; 0 loses all.
 func (d *Disk) Crash(draw draw.Chooser) {
-	survive := int(draw.Choose(uint64(len(d.pending) + 1)))
-	for _, c := range d.pending[:survive] {
-		c.apply(d.durable)
+	survive := int(draw.Choose(uint64(len(d.pendingNames) + 1)))
+	for _, c := range d.pendingNames[:survive] {
+		c.apply(d.durableNames)
 	}
-	d.pending = d.pending[:0]
-	d.current = make(map[string]*Inode, len(d.durable))
-	names := make([]string, 0, len(d.durable))
-	for name := range d.durable {
+	d.pendingNames = d.pendingNames[:0]
+	d.visibleNames = make(map[string]*Inode, len(d.durableNames))
+	names := make([]string, 0, len(d.durableNames))
+	for name := range d.durableNames {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	d.used = 0
+	d.usedBytes = 0
 	settled := map[*Inode]bool{}
 	for _, name := range names {
-		n := d.durable[name]
+		n := d.durableNames[name]
 		if !settled[n] {
-			n.settle(draw)
+			n.settlePending(draw)
 			settled[n] = true
 		}
-		d.current[name] = n
-		d.used += int64(len(n.data))
+		d.visibleNames[name] = n
+		d.usedBytes += int64(len(n.visibleData))
 	}
 }
 
@@ -275,27 +275,27 @@ const (
 	fates
 )
 
-// settle decides the fate of each pending write.
-func (n *Inode) settle(draw draw.Chooser) {
-	for _, c := range n.pending {
+// settlePending decides the fate of each pending write.
+func (n *Inode) settlePending(draw draw.Chooser) {
+	for _, c := range n.pendingWrites {
 		switch fate := draw.Choose(fates); {
-		case fate == fateKept, fate == fateTorn && c.cut:
-			n.durable = c.apply(n.durable)
+		case fate == fateKept, fate == fateTorn && c.truncates:
+			n.durableData = c.apply(n.durableData)
 		case fate == fateTorn:
-			n.tear(c, draw)
+			n.tearWrite(c, draw)
 		}
 	}
-	n.pending = n.pending[:0]
-	n.data = slices.Clone(n.durable)
-	n.links = 1
+	n.pendingWrites = n.pendingWrites[:0]
+	n.visibleData = slices.Clone(n.durableData)
+	n.linkCount = 1
 }
 
-// tear keeps some sectors of a write and loses the others.
-func (n *Inode) tear(c change, draw draw.Chooser) {
+// tearWrite keeps some sectors of a write and loses the others.
+func (n *Inode) tearWrite(c change, draw draw.Chooser) {
 	for start := int64(0); start < int64(len(c.bytes)); {
-		end := min((c.off+start)/SectorBytes*SectorBytes+SectorBytes-c.off, int64(len(c.bytes)))
+		end := min((c.offset+start)/SectorBytes*SectorBytes+SectorBytes-c.offset, int64(len(c.bytes)))
 		if draw.Choose(2) == 1 {
-			n.durable = writeInto(n.durable, c.bytes[start:end], c.off+start)
+			n.durableData = writeInto(n.durableData, c.bytes[start:end], c.offset+start)
 		}
 		start = end
 	}
@@ -306,7 +306,7 @@ func (d *Disk) Wipe() { *d = *New() }
 
 // OpenFile applies the rules of env.Disk's Open.
 func (d *Disk) OpenFile(name string, flag env.OpenFlag) (n *Inode, created bool, err error) {
-	n = d.current[name]
+	n = d.visibleNames[name]
 	switch {
 	case n == nil && flag&env.Create == 0:
 		return nil, false, fs.ErrNotExist

@@ -11,14 +11,14 @@ import (
 // runs. It also keeps a mark every MarkEvery events, so that two runs that differ can be compared
 // mark by mark to find their first difference.
 type Digest struct {
-	sum    hash.Hash
-	buf    []byte
-	rolled uint64
-	events uint64
-	marks  []uint64
-	from   uint64
-	to     uint64
-	kept   []Note
+	hash       hash.Hash
+	buf        []byte
+	rolling    uint64
+	eventCount uint64
+	markHashes []uint64
+	keepFrom   uint64
+	keepTo     uint64
+	keptNotes  []Note
 }
 
 // Note is one event as the digest saw it.
@@ -29,10 +29,10 @@ type Note struct {
 }
 
 // Keep makes the digest keep the notes of the events in [from, to), counted from 0.
-func (d *Digest) Keep(from, to uint64) { d.from, d.to = from, to }
+func (d *Digest) Keep(from, to uint64) { d.keepFrom, d.keepTo = from, to }
 
 // Kept returns the notes that Keep requested.
-func (d *Digest) Kept() []Note { return d.kept }
+func (d *Digest) Kept() []Note { return d.keptNotes }
 
 // MarkEvery is the number of events between two marks.
 const MarkEvery = 1024
@@ -40,13 +40,13 @@ const MarkEvery = 1024
 const digestBuffer = 32 << 10
 
 func newDigest() *Digest {
-	return &Digest{sum: sha256.New(), buf: make([]byte, 0, digestBuffer)}
+	return &Digest{hash: sha256.New(), buf: make([]byte, 0, digestBuffer)}
 }
 
 // Note adds an event: its time in ns, the index of its process, its kind, and 128 bits of content.
 func (d *Digest) Note(at int64, who, kind uint32, a, b uint64) {
 	if len(d.buf)+32 > digestBuffer {
-		d.sum.Write(d.buf)
+		d.hash.Write(d.buf)
 		d.buf = d.buf[:0]
 	}
 	n := len(d.buf)
@@ -57,28 +57,28 @@ func (d *Digest) Note(at int64, who, kind uint32, a, b uint64) {
 	binary.LittleEndian.PutUint32(p[12:], kind)
 	binary.LittleEndian.PutUint64(p[16:], a)
 	binary.LittleEndian.PutUint64(p[24:], b)
-	d.rolled = (d.rolled ^ uint64(at) ^ a<<17 ^ b ^ uint64(who)<<40 ^ uint64(kind)) * fingerprintPrime
-	d.rolled ^= d.rolled >> 29
-	if d.events >= d.from && d.events < d.to {
-		d.kept = append(d.kept, Note{at, who, kind, a, b})
+	d.rolling = (d.rolling ^ uint64(at) ^ a<<17 ^ b ^ uint64(who)<<40 ^ uint64(kind)) * fingerprintPrime
+	d.rolling ^= d.rolling >> 29
+	if d.eventCount >= d.keepFrom && d.eventCount < d.keepTo {
+		d.keptNotes = append(d.keptNotes, Note{at, who, kind, a, b})
 	}
-	d.events++
-	if d.events%MarkEvery == 0 {
-		d.marks = append(d.marks, d.rolled)
+	d.eventCount++
+	if d.eventCount%MarkEvery == 0 {
+		d.markHashes = append(d.markHashes, d.rolling)
 	}
 }
 
 // Events is the number of events noted.
-func (d *Digest) Events() uint64 { return d.events }
+func (d *Digest) Events() uint64 { return d.eventCount }
 
 // Marks are the running values after every MarkEvery events.
-func (d *Digest) Marks() []uint64 { return d.marks }
+func (d *Digest) Marks() []uint64 { return d.markHashes }
 
 // String returns the digest so far, in hexadecimal.
 func (d *Digest) String() string {
-	d.sum.Write(d.buf)
+	d.hash.Write(d.buf)
 	d.buf = d.buf[:0]
-	return hex.EncodeToString(d.sum.Sum(nil))
+	return hex.EncodeToString(d.hash.Sum(nil))
 }
 
 const fingerprintPrime = 0x9ddfea08eb382d69

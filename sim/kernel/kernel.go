@@ -37,32 +37,32 @@ var (
 type Kernel struct {
 	Digest *Digest
 
-	now     int64
-	until   int64
-	seq     uint64
-	queue   queue
-	ready   []uint32 // slots that are due at the present instant, in order
-	slab    []item
-	free    []uint32
-	ties    *choice.List
-	atOnce  int
-	stopped error
-	done    bool
+	now              int64
+	runUntil         int64
+	lastSeq          uint64
+	queue            queue
+	readySlots       []uint32 // slots that are due at the present instant, in order
+	slab             []slabEvent
+	freeSlots        []uint32
+	tieDraws         *choice.List
+	sameInstantCount int
+	stopReason       error
+	isDone           bool
 
-	idle     []*worker
-	current  *worker
-	switchTo *Park
+	idleWorkers   []*worker
+	currentWorker *worker
+	resumedPark   *Park
 }
 
-type item struct {
-	to   Handler
-	code uint32
-	arg  uint64
+type slabEvent struct {
+	handler Handler
+	code    uint32
+	arg     uint64
 }
 
 // New returns a kernel at time 0 that draws the order of simultaneous events from choices.
 func New(choices *choice.Source) *Kernel {
-	return &Kernel{Digest: newDigest(), ties: choices.List("kernel", "tie")}
+	return &Kernel{Digest: newDigest(), tieDraws: choices.List("kernel", "tie")}
 }
 
 // Now is the virtual time in nanoseconds since the run began.
@@ -71,20 +71,20 @@ func (k *Kernel) Now() int64 { return k.now }
 // At schedules an event for a time, at the earliest now.
 func (k *Kernel) At(at int64, to Handler, code uint32, arg uint64) {
 	var slot uint32
-	if n := len(k.free); n > 0 {
-		slot = k.free[n-1]
-		k.free = k.free[:n-1]
-		k.slab[slot] = item{to, code, arg}
+	if n := len(k.freeSlots); n > 0 {
+		slot = k.freeSlots[n-1]
+		k.freeSlots = k.freeSlots[:n-1]
+		k.slab[slot] = slabEvent{to, code, arg}
 	} else {
 		slot = uint32(len(k.slab))
-		k.slab = append(k.slab, item{to, code, arg})
+		k.slab = append(k.slab, slabEvent{to, code, arg})
 	}
-	if at <= k.now && len(k.ready) > 0 {
-		k.ready = append(k.ready, slot)
+	if at <= k.now && len(k.readySlots) > 0 {
+		k.readySlots = append(k.readySlots, slot)
 		return
 	}
-	k.seq++
-	k.queue.push(entry{max(at, k.now), k.seq, slot})
+	k.lastSeq++
+	k.queue.push(queueEntry{max(at, k.now), k.lastSeq, slot})
 }
 
 // After schedules an event for a time from now.
@@ -92,50 +92,50 @@ func (k *Kernel) After(d int64, to Handler, code uint32, arg uint64) { k.At(k.no
 
 // Stop ends the run after the present handler; nil is an orderly end.
 func (k *Kernel) Stop(why error) {
-	if !k.done {
-		k.done, k.stopped = true, why
+	if !k.isDone {
+		k.isDone, k.stopReason = true, why
 	}
 }
 
 // Stopped reports whether Stop was called.
-func (k *Kernel) Stopped() bool { return k.done }
+func (k *Kernel) Stopped() bool { return k.isDone }
 
 // Run handles events up to and including a time. It returns the error passed to Stop, or ErrPanic or
 // ErrLivelock.
 func (k *Kernel) Run(until int64) error {
-	k.until = until
-	next := k.worker()
+	k.runUntil = until
+	next := k.takeWorker()
 	for {
 		switch why := next.resume(); why {
 		case whyParked:
-			next = k.worker()
+			next = k.takeWorker()
 		case whySwitch:
-			k.idle = append(k.idle, next)
-			next = k.switchTo.worker
-			k.switchTo = nil
+			k.idleWorkers = append(k.idleWorkers, next)
+			next = k.resumedPark.worker
+			k.resumedPark = nil
 		case whyDone:
-			k.idle = append(k.idle, next)
-			if !k.done {
+			k.idleWorkers = append(k.idleWorkers, next)
+			if !k.isDone {
 				k.now = until
 			}
-			return k.stopped
+			return k.stopReason
 		}
 	}
 }
 
 // Close ends the kernel's coroutines. Everything that is parked must have been unwound.
 func (k *Kernel) Close() {
-	for _, w := range k.idle {
-		w.stop()
+	for _, w := range k.idleWorkers {
+		w.stopFunc()
 	}
-	k.idle = nil
+	k.idleWorkers = nil
 }
 
-// loop handles events until there is a reason to leave it.
-func (k *Kernel) loop() (why reason) {
+// handleEvents handles events until there is a reason to leave it.
+func (k *Kernel) handleEvents() (why loopExit) {
 	defer func() {
 		if p := recover(); p != nil {
-			if _, ok := p.(unwinding); ok {
+			if _, ok := p.(unwindPanic); ok {
 				why = whyUnwound
 				return
 			}
@@ -143,16 +143,16 @@ func (k *Kernel) loop() (why reason) {
 			why = whyDone
 		}
 	}()
-	for !k.done {
+	for !k.isDone {
 		slot, ok := k.takeNext()
 		if !ok {
 			return whyDone
 		}
 		it := k.slab[slot]
-		k.slab[slot].to = nil
-		k.free = append(k.free, slot)
-		it.to.Handle(it.code, it.arg)
-		if k.switchTo != nil {
+		k.slab[slot].handler = nil
+		k.freeSlots = append(k.freeSlots, slot)
+		it.handler.Handle(it.code, it.arg)
+		if k.resumedPark != nil {
 			return whySwitch
 		}
 	}
@@ -162,39 +162,39 @@ func (k *Kernel) loop() (why reason) {
 // takeNext removes the next event. It first collects all events of one instant; a draw decides which of
 // them is next.
 func (k *Kernel) takeNext() (uint32, bool) {
-	if len(k.ready) == 0 {
-		if len(k.queue.entries) == 0 || k.queue.entries[0].at > k.until {
+	if len(k.readySlots) == 0 {
+		if len(k.queue.heap) == 0 || k.queue.heap[0].dueAt > k.runUntil {
 			return 0, false
 		}
 		first := k.queue.pop()
-		if first.at != k.now {
-			k.now, k.atOnce = first.at, 0
+		if first.dueAt != k.now {
+			k.now, k.sameInstantCount = first.dueAt, 0
 		}
 		if !k.countInstant() {
 			return 0, false
 		}
-		if len(k.queue.entries) == 0 || k.queue.entries[0].at != first.at {
+		if len(k.queue.heap) == 0 || k.queue.heap[0].dueAt != first.dueAt {
 			return first.slot, true
 		}
-		k.ready = append(k.ready, first.slot)
-		for len(k.queue.entries) > 0 && k.queue.entries[0].at == first.at {
-			k.ready = append(k.ready, k.queue.pop().slot)
+		k.readySlots = append(k.readySlots, first.slot)
+		for len(k.queue.heap) > 0 && k.queue.heap[0].dueAt == first.dueAt {
+			k.readySlots = append(k.readySlots, k.queue.pop().slot)
 		}
 	}
 	if !k.countInstant() {
 		return 0, false
 	}
 	pick := 0
-	if len(k.ready) > 1 {
-		pick = int(k.ties.Choose(uint64(len(k.ready))))
+	if len(k.readySlots) > 1 {
+		pick = int(k.tieDraws.Choose(uint64(len(k.readySlots))))
 	}
-	slot := k.ready[pick]
-	k.ready = append(k.ready[:pick], k.ready[pick+1:]...)
+	slot := k.readySlots[pick]
+	k.readySlots = append(k.readySlots[:pick], k.readySlots[pick+1:]...)
 	return slot, true
 }
 
 func (k *Kernel) countInstant() bool {
-	if k.atOnce++; k.atOnce > MaxAtOneInstant {
+	if k.sameInstantCount++; k.sameInstantCount > MaxAtOneInstant {
 		k.Stop(fmt.Errorf("%w: more than %d at %d ns", ErrLivelock, MaxAtOneInstant, k.now))
 		return false
 	}
@@ -205,53 +205,53 @@ func (k *Kernel) countInstant() bool {
 // It reports whether it did; otherwise the handler must park.
 func (k *Kernel) Advance(d int64) bool {
 	to := k.now + d
-	if len(k.ready) > 0 || to > k.until || len(k.queue.entries) > 0 && k.queue.entries[0].at <= to {
+	if len(k.readySlots) > 0 || to > k.runUntil || len(k.queue.heap) > 0 && k.queue.heap[0].dueAt <= to {
 		return false
 	}
-	k.now, k.atOnce = to, 0
+	k.now, k.sameInstantCount = to, 0
 	return true
 }
 
 // Coroutines.
 
-type reason uint8
+type loopExit uint8
 
 const (
-	whyDone    reason = iota // nothing more to do
-	whyParked                // a handler waits; another worker must run the loop
-	whySwitch                // a parked handler continues
-	whyUnwound               // a parked handler was unwound
+	whyDone    loopExit = iota // nothing more to do
+	whyParked                  // a handler waits; another worker must run the loop
+	whySwitch                  // a parked handler continues
+	whyUnwound                 // a parked handler was unwound
 )
 
-// unwinding is the panic that unwinds a parked handler.
-type unwinding struct{}
+// unwindPanic is the panic that unwinds a parked handler.
+type unwindPanic struct{}
 
 // worker is a coroutine that runs the loop.
 type worker struct {
-	next  func() (reason, bool)
-	stop  func()
-	yield func(reason) bool
+	resumeFunc func() (loopExit, bool)
+	stopFunc   func()
+	yieldFunc  func(loopExit) bool
 }
 
-func (k *Kernel) worker() *worker {
-	if n := len(k.idle); n > 0 {
-		w := k.idle[n-1]
-		k.idle = k.idle[:n-1]
-		k.current = w
+func (k *Kernel) takeWorker() *worker {
+	if n := len(k.idleWorkers); n > 0 {
+		w := k.idleWorkers[n-1]
+		k.idleWorkers = k.idleWorkers[:n-1]
+		k.currentWorker = w
 		return w
 	}
 	w := &worker{}
-	w.next, w.stop = iter.Pull(func(yield func(reason) bool) {
-		w.yield = yield
-		for yield(k.loop()) {
+	w.resumeFunc, w.stopFunc = iter.Pull(func(yield func(loopExit) bool) {
+		w.yieldFunc = yield
+		for yield(k.handleEvents()) {
 		}
 	})
-	k.current = w
+	k.currentWorker = w
 	return w
 }
 
-func (w *worker) resume() reason {
-	why, ok := w.next()
+func (w *worker) resume() loopExit {
+	why, ok := w.resumeFunc()
 	if !ok {
 		panic("kernel: a worker ended")
 	}
@@ -269,31 +269,31 @@ func (p *Park) Waiting() bool { return p.worker != nil }
 
 // Wait parks the running handler until Resume or Unwind.
 func (k *Kernel) Wait(p *Park) {
-	w := k.current
+	w := k.currentWorker
 	p.worker, p.unwind = w, false
-	w.yield(whyParked)
-	k.current = w
+	w.yieldFunc(whyParked)
+	k.currentWorker = w
 	p.worker = nil
 	if p.unwind {
-		panic(unwinding{})
+		panic(unwindPanic{})
 	}
 }
 
 // Resume continues a parked handler as soon as the running handler has returned.
 func (k *Kernel) Resume(p *Park) {
-	if p.worker == nil || k.switchTo != nil {
+	if p.worker == nil || k.resumedPark != nil {
 		panic("kernel: resuming what is not parked, or two at once")
 	}
-	k.switchTo = p
+	k.resumedPark = p
 }
 
 // Unwind makes a parked handler panic out of its wait, up to the loop, before it returns.
 func (k *Kernel) Unwind(p *Park) {
-	w, caller := p.worker, k.current
+	w, caller := p.worker, k.currentWorker
 	p.unwind = true
 	if why := w.resume(); why != whyUnwound {
 		panic("kernel: an unwound handler went on; it must not recover foreign panics")
 	}
-	k.current = caller
-	k.idle = append(k.idle, w)
+	k.currentWorker = caller
+	k.idleWorkers = append(k.idleWorkers, w)
 }

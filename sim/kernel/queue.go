@@ -2,23 +2,25 @@ package kernel
 
 // queue is a 4-ary heap of pending events, ordered by time and then by the order in which it
 // was scheduled. Entries hold no pointers; what they stand for is in the kernel's slab.
-type queue struct{ entries []entry }
+type queue struct{ heap []queueEntry }
 
-type entry struct {
-	at   int64
-	seq  uint64
-	slot uint32
+type queueEntry struct {
+	dueAt int64
+	seq   uint64
+	slot  uint32
 }
 
-func (e *entry) before(o *entry) bool { return e.at < o.at || e.at == o.at && e.seq < o.seq }
+func (e *queueEntry) isBefore(o *queueEntry) bool {
+	return e.dueAt < o.dueAt || e.dueAt == o.dueAt && e.seq < o.seq
+}
 
-func (q *queue) push(e entry) {
-	q.entries = append(q.entries, e)
-	h := q.entries
+func (q *queue) push(e queueEntry) {
+	q.heap = append(q.heap, e)
+	h := q.heap
 	i := len(h) - 1
 	for i > 0 {
 		parent := (i - 1) / 4
-		if !e.before(&h[parent]) {
+		if !e.isBefore(&h[parent]) {
 			break
 		}
 		h[i] = h[parent]
@@ -27,12 +29,12 @@ func (q *queue) push(e entry) {
 	h[i] = e
 }
 
-func (q *queue) pop() entry {
-	h := q.entries
+func (q *queue) pop() queueEntry {
+	h := q.heap
 	top := h[0]
 	last := h[len(h)-1]
 	h = h[:len(h)-1]
-	q.entries = h
+	q.heap = h
 	if len(h) == 0 {
 		return top
 	}
@@ -44,11 +46,11 @@ func (q *queue) pop() entry {
 		}
 		least := child
 		for c := child + 1; c < min(child+4, len(h)); c++ {
-			if h[c].before(&h[least]) {
+			if h[c].isBefore(&h[least]) {
 				least = c
 			}
 		}
-		if !h[least].before(&last) {
+		if !h[least].isBefore(&last) {
 			break
 		}
 		h[i] = h[least]

@@ -12,10 +12,11 @@ import (
 
 // Commands implements env.CommandHost.
 func (p *Proc) Commands() env.CommandRunner {
-	if p.world().devices == nil {
+	if p.world().externalDevices == nil {
 		return nil
 	}
-	return &calls{proc: p, generation: p.generation, ends: map[env.CommandID]*env.CommandResult{}}
+	return &commandRunner{proc: p, generation: p.generation,
+		resultByID: map[env.CommandID]*env.CommandResult{}}
 }
 
 // maxCalls limits the calls of one process that are under way.
@@ -23,80 +24,82 @@ const maxCalls = 256
 
 var errTooManyCalls = errors.New("too many programs are under way")
 
-// calls are the programs that one incarnation of a process has called.
-type calls struct {
+// commandRunner are the programs that one incarnation of a process has called.
+type commandRunner struct {
 	proc       *Proc
 	generation uint64
-	last       env.CommandID
-	ends       map[env.CommandID]*env.CommandResult // nil while it is under way
+	lastID     env.CommandID
+	resultByID map[env.CommandID]*env.CommandResult // nil while it is under way
 }
 
 // Start implements env.Commands.
-func (c *calls) Start(call env.Command) (env.CommandID, error) {
+func (c *commandRunner) Start(call env.Command) (env.CommandID, error) {
 	switch {
 	case c.proc.generation != c.generation || !c.proc.up:
 		return 0, env.ErrDead
-	case len(c.ends) >= maxCalls:
+	case len(c.resultByID) >= maxCalls:
 		return 0, errTooManyCalls
 	}
-	c.last++
-	id, w := c.last, c.proc.world()
-	c.ends[id] = nil
+	c.lastID++
+	id, w := c.lastID, c.proc.world()
+	c.resultByID[id] = nil
 	over := false
 	end := func(r env.CommandResult) {
 		if !over {
 			over = true
-			c.ends[id] = &r
+			c.resultByID[id] = &r
 		}
 	}
-	w.note(c.proc, noteCall, uint64(id), kernel.Fingerprint(call.Input))
-	w.after(call.Limit, func() { end(env.CommandResult{Err: env.ErrCommandTimeout}) })
+	w.noteInDigest(c.proc, noteCall, uint64(id), kernel.Fingerprint(call.Input))
+	w.callAfter(call.Limit, func() { end(env.CommandResult{Err: env.ErrCommandTimeout}) })
 	call.Input = bytes.Clone(call.Input)
-	w.devices.Call(c.proc.machine.id, call, end)
+	w.externalDevices.Call(c.proc.machine.id, call, end)
 	return id, nil
 }
 
 // Result implements env.Commands.
-func (c *calls) Result(id env.CommandID) (env.CommandResult, bool) {
-	r := c.ends[id]
+func (c *commandRunner) Result(id env.CommandID) (env.CommandResult, bool) {
+	r := c.resultByID[id]
 	if r == nil {
 		return env.CommandResult{}, false
 	}
-	delete(c.ends, id)
+	delete(c.resultByID, id)
 	return *r, true
 }
 
-// deferred is a function that the kernel calls at its time.
-type deferred func()
+// deferredFunc is a function that the kernel calls at its time.
+type deferredFunc func()
 
 // Handle implements kernel.Handler.
-func (d deferred) Handle(uint32, uint64) { d() }
+func (d deferredFunc) Handle(uint32, uint64) { d() }
 
-func (w *World) after(d time.Duration, do func()) { w.Kernel.After(int64(d), deferred(do), 0, 0) }
+func (w *World) callAfter(d time.Duration, do func()) {
+	w.Kernel.After(int64(d), deferredFunc(do), 0, 0)
+}
 
-// deviceEnv is the world as external devices see it.
-type deviceEnv struct{ *World }
+// externalDeviceEnv is the world as external devices see it.
+type externalDeviceEnv struct{ *World }
 
 // After implements scenarios.ExternalDeviceHost.
-func (w deviceEnv) After(d time.Duration, do func()) { w.after(d, do) }
+func (w externalDeviceEnv) After(d time.Duration, do func()) { w.callAfter(d, do) }
 
 // Powered implements scenarios.ExternalDeviceHost.
-func (w deviceEnv) Powered(m env.MachineID) bool { return w.machines[m].on }
+func (w externalDeviceEnv) Powered(m env.MachineID) bool { return w.machines[m].isOn }
 
 // SwitchPower implements scenarios.ExternalDeviceHost.
-func (w deviceEnv) SwitchPower(id env.MachineID, on bool, device string) {
+func (w externalDeviceEnv) SwitchPower(id env.MachineID, on bool, device string) {
 	m := w.machines[id]
-	m.emit(scenarios.Switched{On: on, Device: device})
+	m.emitRecord(scenarios.Switched{On: on, Device: device})
 	switch {
-	case on == !m.switchedOff:
+	case on == !m.deviceKeepsOff:
 	case on:
-		m.switchedOff = false
-		if m.cuts--; m.cuts == 0 {
-			w.Kernel.After(int64(rebootTime), &m.hardware, codeReboot, m.boot)
+		m.deviceKeepsOff = false
+		if m.activeCuts--; m.activeCuts == 0 {
+			w.Kernel.After(int64(rebootTime), &m.hardwareWatchdog, codeReboot, m.bootCount)
 		}
 	default:
-		m.switchedOff = true
-		m.cuts++
+		m.deviceKeepsOff = true
+		m.activeCuts++
 		m.powerOff(scenarios.CauseDevice)
 		m.endPauses()
 	}

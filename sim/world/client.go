@@ -15,27 +15,27 @@ import (
 // Client is a coroutine outside of the machines that calls processes. It implements
 // workload.ClientEnv.
 type Client struct {
-	world     *World
-	stream    string
-	latencies *choice.List
-	record    func(history.Event)
-	next      func() (struct{}, bool)
-	yield     func(struct{}) bool
-	wait      uint64 // changes with every wait, so that a wake of an earlier wait is recognized
-	pending   *call
-	stopped   bool // every sleep returns at once
-	ended     bool // every call returns at once, too
-	done      bool
-	err       error
+	world        *World
+	drawStream   string
+	latencies    *choice.List
+	recordEvent  func(history.Event)
+	resumeFunc   func() (struct{}, bool)
+	yieldFunc    func(struct{}) bool
+	waitNumber   uint64 // changes with every wait, so that a wake of an earlier wait is recognized
+	pendingCall  *call
+	sleepsEnded  bool // every sleep returns at once
+	callsEnded   bool // every call returns at once, too
+	bodyReturned bool
+	err          error
 }
 
 // call is one request of a client.
 type call struct {
-	client *Client
-	wait   uint64
-	done   bool
-	output []byte
-	err    error
+	client     *Client
+	waitNumber uint64
+	finished   bool
+	output     []byte
+	err        error
 }
 
 // Client codes.
@@ -54,10 +54,10 @@ const (
 
 // Go starts a client. Its body runs until its first wait when the simulation begins.
 func (w *World) Go(name string, record func(history.Event), body func(*Client) error) *Client {
-	c := &Client{world: w, stream: "client/" + name, record: record,
+	c := &Client{world: w, drawStream: "client/" + name, recordEvent: record,
 		latencies: w.Choices.List("client/"+name, "latency")}
-	c.next, _ = iter.Pull(func(yield func(struct{}) bool) {
-		c.yield = yield
+	c.resumeFunc, _ = iter.Pull(func(yield func(struct{}) bool) {
+		c.yieldFunc = yield
 		c.err = body(c)
 	})
 	w.Kernel.After(0, c, codeResume, 0)
@@ -68,19 +68,19 @@ var _ kernel.Handler = (*Client)(nil)
 
 // Handle implements kernel.Handler.
 func (c *Client) Handle(code uint32, turn uint64) {
-	if turn != c.wait || c.done {
+	if turn != c.waitNumber || c.bodyReturned {
 		return
 	}
 	if code == codeDeadline {
-		c.pending.err = workload.ErrTimeout
+		c.pendingCall.err = workload.ErrTimeout
 	}
 	c.resume()
 }
 
 func (c *Client) resume() {
-	c.wait++
-	if _, alive := c.next(); !alive {
-		c.done = true
+	c.waitNumber++
+	if _, alive := c.resumeFunc(); !alive {
+		c.bodyReturned = true
 		if c.err != nil {
 			c.world.stopWithFinding(c.err)
 		}
@@ -88,23 +88,23 @@ func (c *Client) resume() {
 }
 
 // Done reports whether the body has returned.
-func (c *Client) Done() bool { return c.done }
+func (c *Client) Done() bool { return c.bodyReturned }
 
 // Stop makes this and every later sleep return workload.ErrStopped.
 func (c *Client) Stop() {
-	c.stopped = true
-	if !c.done && c.pending == nil {
-		c.world.Kernel.After(0, c, codeResume, c.wait)
+	c.sleepsEnded = true
+	if !c.bodyReturned && c.pendingCall == nil {
+		c.world.Kernel.After(0, c, codeResume, c.waitNumber)
 	}
 }
 
 // End makes the body return: a call that it waits for is stopped.
 func (c *Client) End() {
-	c.stopped, c.ended = true, true
-	if c.pending != nil {
-		c.pending.err = workload.ErrStopped
+	c.sleepsEnded, c.callsEnded = true, true
+	if c.pendingCall != nil {
+		c.pendingCall.err = workload.ErrStopped
 	}
-	for !c.done {
+	for !c.bodyReturned {
 		c.resume()
 	}
 }
@@ -114,12 +114,12 @@ func (c *Client) Now() time.Duration { return c.world.Now() }
 
 // Sleep implements workload.ClientEnv.
 func (c *Client) Sleep(d time.Duration) error {
-	if c.stopped {
+	if c.sleepsEnded {
 		return workload.ErrStopped
 	}
-	c.world.Kernel.After(max(int64(d), 0), c, codeResume, c.wait)
-	c.yield(struct{}{})
-	if c.stopped {
+	c.world.Kernel.After(max(int64(d), 0), c, codeResume, c.waitNumber)
+	c.yieldFunc(struct{}{})
+	if c.sleepsEnded {
 		return workload.ErrStopped
 	}
 	return nil
@@ -127,68 +127,68 @@ func (c *Client) Sleep(d time.Duration) error {
 
 // Do implements workload.ClientEnv.
 func (c *Client) Do(machine int, process string, input []byte, timeout time.Duration) ([]byte, error) {
-	if c.ended {
+	if c.callsEnded {
 		return nil, workload.ErrStopped
 	}
 	w := c.world
 	m := w.machines[machine]
 	target := m.Proc(process)
-	if target == nil || !m.on {
+	if target == nil || !m.isOn {
 		// A machine without power does not answer; the client's library gives up after a while.
-		return nil, c.refusedAfter()
+		return nil, c.refuseAfter()
 	}
-	k := &call{client: c, wait: c.wait}
-	c.pending = k
-	slot := w.newPacket(packet{kind: packetCall, to: target, call: k, payload: w.copyOf(input)})
-	w.Kernel.After(c.latency(), target, codePacket, uint64(slot))
-	w.Kernel.After(int64(timeout), c, codeDeadline, c.wait)
-	c.yield(struct{}{})
-	c.pending = nil
+	k := &call{client: c, waitNumber: c.waitNumber}
+	c.pendingCall = k
+	slot := w.newPacket(packet{kind: packetCall, to: target, call: k, payload: w.copyPayload(input)})
+	w.Kernel.After(c.drawLatency(), target, codePacket, uint64(slot))
+	w.Kernel.After(int64(timeout), c, codeDeadline, c.waitNumber)
+	c.yieldFunc(struct{}{})
+	c.pendingCall = nil
 	return k.output, k.err
 }
 
-func (c *Client) refusedAfter() error {
-	c.world.Kernel.After(c.latency(), c, codeResume, c.wait)
-	c.yield(struct{}{})
-	if c.ended {
+func (c *Client) refuseAfter() error {
+	c.world.Kernel.After(c.drawLatency(), c, codeResume, c.waitNumber)
+	c.yieldFunc(struct{}{})
+	if c.callsEnded {
 		return workload.ErrStopped
 	}
 	return workload.ErrRefused
 }
 
-func (c *Client) latency() int64 {
+func (c *Client) drawLatency() int64 {
 	return int64(requestLatencyMin) + int64(c.latencies.Choose(uint64(requestLatencySpan)))
 }
 
 // Choices implements workload.ClientEnv.
-func (c *Client) Choices(label string) draw.Chooser { return c.world.Choices.List(c.stream, label) }
+func (c *Client) Choices(label string) draw.Chooser { return c.world.Choices.List(c.drawStream, label) }
 
 // Append implements workload.ClientEnv.
 func (c *Client) Append(e history.Event) {
 	e.Time = int64(c.world.Now())
-	c.record(e)
+	c.recordEvent(e)
 }
 
-// answer passes an answer to the client; refuse and reset make the call fail without one.
-func (k *call) answer(output []byte) { k.finish(append([]byte(nil), output...), nil) }
-func (k *call) refuse()              { k.finish(nil, workload.ErrRefused) }
-func (k *call) reset()               { k.finish(nil, workload.ErrReset) }
+// finishAnswered passes an answer to the client; refuse and reset make the call fail without one.
+func (k *call) finishAnswered(output []byte) { k.finish(append([]byte(nil), output...), nil) }
+func (k *call) finishRefused()               { k.finish(nil, workload.ErrRefused) }
+func (k *call) finishReset()                 { k.finish(nil, workload.ErrReset) }
 
 func (k *call) finish(output []byte, err error) {
 	c := k.client
-	if c.pending != k || c.wait != k.wait || k.done {
+	if c.pendingCall != k || c.waitNumber != k.waitNumber || k.finished {
 		return // the client has given up
 	}
-	k.done, k.output, k.err = true, output, err
-	c.world.Kernel.After(c.latency(), c, codeAnswer, k.wait)
+	k.finished, k.output, k.err = true, output, err
+	c.world.Kernel.After(c.drawLatency(), c, codeAnswer, k.waitNumber)
 }
 
 // resetCalls breaks the connections of every call that the process has not answered.
 func (p *Proc) resetCalls() {
 	for op := env.OpID(1); op <= p.lastOp; op++ {
-		if k := p.ops[op]; k != nil {
-			k.reset()
+		if k := p.pendingOps[op]; k != nil {
+			k.finishReset()
 		}
 	}
-	p.ops, p.lastOp = nil, 0
+	p.pendingOps, p.lastOp = nil, 0
 }

@@ -8,16 +8,16 @@ import (
 )
 
 // Machine implements env.MachineHost.
-func (p *Proc) Machine() env.MachineControl { return control{p, p.generation} }
+func (p *Proc) Machine() env.MachineControl { return machineControl{p, p.generation} }
 
-// control is the env.MachineControl of one incarnation of a process.
-type control struct {
+// machineControl is the env.MachineControl of one incarnation of a process.
+type machineControl struct {
 	proc       *Proc
 	generation uint64
 }
 
 // PowerOff implements env.MachineControl.
-func (c control) PowerOff(restart bool) error {
+func (c machineControl) PowerOff(restart bool) error {
 	if c.proc.generation != c.generation || !c.proc.up {
 		return env.ErrDead
 	}
@@ -25,12 +25,12 @@ func (c control) PowerOff(restart bool) error {
 	if restart {
 		code = codeRestart
 	}
-	m.world.Kernel.After(0, &m.hardware, code, m.boot)
+	m.world.Kernel.After(0, &m.hardwareWatchdog, code, m.bootCount)
 	return nil
 }
 
 // Start implements env.MachineControl.
-func (c control) Start(process string) error {
+func (c machineControl) Start(process string) error {
 	if c.proc.generation != c.generation || !c.proc.up {
 		return env.ErrDead
 	}
@@ -44,13 +44,13 @@ func (c control) Start(process string) error {
 	return nil
 }
 
-// shutDown switches the machine off in good order: all writes are on the disk first. Pauses end with
+// shutDownOrderly switches the machine off in good order: all writes are on the disk first. Pauses end with
 // their processes.
-func (m *Machine) shutDown(restart bool) {
-	if !m.on {
+func (m *Machine) shutDownOrderly(restart bool) {
+	if !m.isOn {
 		return
 	}
-	if m.io.stalled == 0 && m.io.failing["sync"] == 0 {
+	if m.diskState.stallFaults == 0 && m.diskState.failingOps["sync"] == 0 {
 		m.disk.SyncAll()
 	}
 	cause := scenarios.CauseShutdown
@@ -59,9 +59,9 @@ func (m *Machine) shutDown(restart bool) {
 	}
 	m.powerOff(cause)
 	for _, p := range m.procs {
-		p.paused = 0
+		p.activePauses = 0
 	}
 	if restart {
-		m.world.Kernel.After(int64(rebootTime), &m.hardware, codeReboot, m.boot)
+		m.world.Kernel.After(int64(rebootTime), &m.hardwareWatchdog, codeReboot, m.bootCount)
 	}
 }

@@ -11,7 +11,7 @@ import (
 // begin needs one end, in any order. The error wraps errors.ErrUnsupported for a kind that does not
 // act on machines.
 func (m *Machine) Effect(f *fault.Fault) (begin, end func(), err error) {
-	d := &m.io
+	d := &m.diskState
 	switch f.Kind {
 	case fault.Kill, fault.Pause:
 		return m.processEffect(f)
@@ -20,13 +20,13 @@ func (m *Machine) Effect(f *fault.Fault) (begin, end func(), err error) {
 	case fault.PowerOn:
 		return m.PressPower, func() {}, nil
 	case fault.DiskStall:
-		return func() { d.stalled++ }, m.endStall, nil
+		return func() { d.stallFaults++ }, m.endStall, nil
 	case fault.DiskSlow:
-		return func() { d.slow += f.Latency }, func() { d.slow -= f.Latency }, nil
+		return func() { d.addedLatency += f.Latency }, func() { d.addedLatency -= f.Latency }, nil
 	case fault.DiskFull:
-		return func() { d.full++ }, func() { d.full-- }, nil
+		return func() { d.fullFaults++ }, func() { d.fullFaults-- }, nil
 	case fault.DiskError:
-		return func() { d.failing[f.Operation]++ }, func() { d.failing[f.Operation]-- }, nil
+		return func() { d.failingOps[f.Operation]++ }, func() { d.failingOps[f.Operation]-- }, nil
 	case fault.ClockStep:
 		return func() { m.clock.wallOffset += f.Step }, func() { m.clock.wallOffset -= f.Step }, nil
 	case fault.ClockDrift:
@@ -51,11 +51,11 @@ func (m *Machine) processEffect(f *fault.Fault) (begin, end func(), err error) {
 
 // endStall ends one stall of the disk; waiting calls continue after the last one.
 func (m *Machine) endStall() {
-	if m.io.stalled--; m.io.stalled > 0 {
+	if m.diskState.stallFaults--; m.diskState.stallFaults > 0 {
 		return
 	}
-	waiting := m.io.waiting
-	m.io.waiting = nil
+	waiting := m.diskState.stalledProcs
+	m.diskState.stalledProcs = nil
 	for _, p := range waiting {
 		m.world.Kernel.After(0, p, codeWake, p.generation)
 	}

@@ -23,24 +23,24 @@ type procDisk struct {
 // Disk implements env.Env.
 func (p *Proc) Disk() env.Disk { return procDisk{p, p.generation} }
 
-func (d procDisk) dead() bool { return d.proc.generation != d.generation || !d.proc.up }
+func (d procDisk) hasEnded() bool { return d.proc.generation != d.generation || !d.proc.up }
 
-// begin starts a call that changes the disk: it waits for the latency of the call, and then returns
+// beginChange starts a call that changes the disk: it waits for the latency of the call, and then returns
 // an error if a disk fault is active or the process has ended meanwhile.
-func (d procDisk) begin(op string, base time.Duration, latency *choice.List) error {
-	if d.dead() {
+func (d procDisk) beginChange(op string, base time.Duration, latency *choice.List) error {
+	if d.hasEnded() {
 		return env.ErrDead
 	}
 	m := d.proc.machine
 	cost := int64(base) + int64(latency.Choose(uint64(base)+1))
-	if m.io.slow > 0 {
-		cost += int64(m.io.slow)
+	if m.diskState.addedLatency > 0 {
+		cost += int64(m.diskState.addedLatency)
 	}
-	d.proc.waitFor(cost)
-	if d.dead() {
+	d.proc.waitInStep(cost)
+	if d.hasEnded() {
 		return env.ErrDead
 	}
-	if m.io.failing[op] > 0 {
+	if m.diskState.failingOps[op] > 0 {
 		return env.ErrIO
 	}
 	return nil
@@ -48,11 +48,11 @@ func (d procDisk) begin(op string, base time.Duration, latency *choice.List) err
 
 func (d procDisk) beginNameChange() error {
 	m := d.proc.machine
-	return d.begin("write", m.world.cfg.Disk.Write, m.io.writeLatency)
+	return d.beginChange("write", m.world.cfg.Disk.Write, m.diskState.writeLatency)
 }
 
-func (d procDisk) note(op uint64, size int64, content uint64) {
-	d.proc.world().note(d.proc, noteDisk, op<<56|uint64(size), content)
+func (d procDisk) noteInDigest(op uint64, size int64, content uint64) {
+	d.proc.world().noteInDigest(d.proc, noteDisk, op<<56|uint64(size), content)
 }
 
 const (
@@ -67,14 +67,14 @@ const (
 
 // Open implements env.Disk.
 func (d procDisk) Open(name string, flag env.OpenFlag) (env.File, error) {
-	if d.dead() {
+	if d.hasEnded() {
 		return nil, env.ErrDead
 	}
 	if flag&env.Create != 0 && d.proc.machine.disk.Lookup(name) == nil {
 		if err := d.beginNameChange(); err != nil {
 			return nil, fmt.Errorf("creating %s: %w", name, err)
 		}
-		if d.proc.machine.io.full > 0 {
+		if d.proc.machine.diskState.fullFaults > 0 {
 			return nil, fmt.Errorf("creating %s: %w", name, env.ErrNoSpace)
 		}
 	}
@@ -83,9 +83,9 @@ func (d procDisk) Open(name string, flag env.OpenFlag) (env.File, error) {
 		return nil, err
 	}
 	if created {
-		d.note(diskOpen, 0, kernel.Fingerprint([]byte(name)))
+		d.noteInDigest(diskOpen, 0, kernel.Fingerprint([]byte(name)))
 	}
-	if d.proc.files++; d.proc.files > maxOpenFiles {
+	if d.proc.openFiles++; d.proc.openFiles > maxOpenFiles {
 		panic(fmt.Sprintf("env: %s has more than %d files open", d.proc.spec.Name, maxOpenFiles))
 	}
 	return &file{procDisk: d, inode: inode, readOnly: flag&env.ReadOnly != 0}, nil
@@ -96,7 +96,7 @@ func (d procDisk) Remove(name string) error {
 	if err := d.beginNameChange(); err != nil {
 		return err
 	}
-	d.note(diskRemove, 0, kernel.Fingerprint([]byte(name)))
+	d.noteInDigest(diskRemove, 0, kernel.Fingerprint([]byte(name)))
 	return d.proc.machine.disk.Remove(name)
 }
 
@@ -105,24 +105,24 @@ func (d procDisk) Rename(oldName, newName string) error {
 	if err := d.beginNameChange(); err != nil {
 		return err
 	}
-	d.note(diskRename, 0, kernel.Fingerprint([]byte(oldName+"\x00"+newName)))
+	d.noteInDigest(diskRename, 0, kernel.Fingerprint([]byte(oldName+"\x00"+newName)))
 	return d.proc.machine.disk.Rename(oldName, newName)
 }
 
 // SyncDir implements env.Disk.
 func (d procDisk) SyncDir(string) error {
 	m := d.proc.machine
-	if err := d.begin("sync", m.world.cfg.Disk.Sync, m.io.syncLatency); err != nil {
+	if err := d.beginChange("sync", m.world.cfg.Disk.Sync, m.diskState.syncLatency); err != nil {
 		return err
 	}
-	d.note(diskSyncDir, 0, 0)
+	d.noteInDigest(diskSyncDir, 0, 0)
 	m.disk.SyncNames()
 	return nil
 }
 
 // Exists implements env.Disk.
 func (d procDisk) Exists(name string) (bool, error) {
-	if d.dead() {
+	if d.hasEnded() {
 		return false, env.ErrDead
 	}
 	return d.proc.machine.disk.Lookup(name) != nil, nil
@@ -136,8 +136,8 @@ type file struct {
 	closed   bool
 }
 
-func (f *file) usable() error {
-	if f.dead() || f.closed {
+func (f *file) checkUsable() error {
+	if f.hasEnded() || f.closed {
 		return env.ErrDead
 	}
 	return nil
@@ -145,10 +145,10 @@ func (f *file) usable() error {
 
 // ReadAt implements env.File. Reads come from the page cache: they take no time.
 func (f *file) ReadAt(p []byte, off int64) (int, error) {
-	if err := f.usable(); err != nil {
+	if err := f.checkUsable(); err != nil {
 		return 0, err
 	}
-	if f.proc.machine.io.failing["read"] > 0 {
+	if f.proc.machine.diskState.failingOps["read"] > 0 {
 		return 0, env.ErrIO
 	}
 	return f.inode.ReadAt(p, off)
@@ -165,10 +165,10 @@ func (f *file) WriteAt(p []byte, off int64) (int, error) {
 	}
 	grows := f.inode.Grows(off, len(p))
 	capacity := m.world.cfg.Disk.CapacityBytes
-	if grows > 0 && (m.io.full > 0 || capacity > 0 && m.disk.UsedBytes()+grows > capacity) {
+	if grows > 0 && (m.diskState.fullFaults > 0 || capacity > 0 && m.disk.UsedBytes()+grows > capacity) {
 		return 0, env.ErrNoSpace
 	}
-	f.note(diskWrite, off, kernel.Fingerprint(p))
+	f.noteInDigest(diskWrite, off, kernel.Fingerprint(p))
 	m.disk.WriteAt(f.inode, p, off)
 	return len(p), nil
 }
@@ -181,32 +181,32 @@ func (f *file) Truncate(size int64) error {
 	if err := f.beginNameChange(); err != nil {
 		return err
 	}
-	f.note(diskTruncate, size, 0)
+	f.noteInDigest(diskTruncate, size, 0)
 	f.proc.machine.disk.Truncate(f.inode, size)
 	return nil
 }
 
 // Sync implements env.File.
 func (f *file) Sync() error {
-	if err := f.usable(); err != nil {
+	if err := f.checkUsable(); err != nil {
 		return err
 	}
 	m := f.proc.machine
-	err := f.begin("sync", m.world.cfg.Disk.Sync, m.io.syncLatency)
+	err := f.beginChange("sync", m.world.cfg.Disk.Sync, m.diskState.syncLatency)
 	if errors.Is(err, env.ErrIO) {
 		m.disk.LoseSync(f.inode)
 	}
 	if err != nil {
 		return err
 	}
-	f.note(diskSync, f.inode.Size(), 0)
+	f.noteInDigest(diskSync, f.inode.Size(), 0)
 	m.disk.Sync(f.inode)
 	return nil
 }
 
 // Size implements env.File.
 func (f *file) Size() (int64, error) {
-	if err := f.usable(); err != nil {
+	if err := f.checkUsable(); err != nil {
 		return 0, err
 	}
 	return f.inode.Size(), nil
@@ -218,8 +218,8 @@ func (f *file) Close() error {
 		return env.ErrDead
 	}
 	f.closed = true
-	if !f.dead() {
-		f.proc.files--
+	if !f.hasEnded() {
+		f.proc.openFiles--
 	}
 	return nil
 }

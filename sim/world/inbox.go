@@ -5,16 +5,16 @@ import "slices"
 // inbox holds the packets that have arrived at a process and were not delivered yet. Each queue keeps
 // its order; which queue is next is a choice.
 type inbox struct {
-	queues []queue // 0: datagrams, 1: operations, then one for each local sender
-	count  int
-	bytes  int // of datagrams
-	list   []int
+	queues          []packetQueue // 0: datagrams, 1: operations, then one for each local sender
+	packetCount     int
+	datagramBytes   int // of datagrams
+	nonEmptyScratch []int
 }
 
-type queue struct {
-	from  *Proc
-	slots []uint32
-	head  int
+type packetQueue struct {
+	sender      *Proc
+	packetSlots []uint32
+	head        int
 }
 
 // Limits on the packets that wait for one process.
@@ -30,66 +30,66 @@ const (
 	firstLocalQueue
 )
 
-func (b *inbox) reset() {
+func (b *inbox) clear() {
 	if b.queues == nil {
-		b.queues = make([]queue, firstLocalQueue)
+		b.queues = make([]packetQueue, firstLocalQueue)
 	}
 	for i := range b.queues {
-		b.queues[i].slots, b.queues[i].head = b.queues[i].slots[:0], 0
+		b.queues[i].packetSlots, b.queues[i].head = b.queues[i].packetSlots[:0], 0
 	}
-	b.count, b.bytes = 0, 0
+	b.packetCount, b.datagramBytes = 0, 0
 }
 
-// local returns the queue of a sender's messages.
-func (b *inbox) local(from *Proc) int {
+// localQueue returns the queue of a sender's messages.
+func (b *inbox) localQueue(from *Proc) int {
 	for i := firstLocalQueue; i < len(b.queues); i++ {
-		if b.queues[i].from == from {
+		if b.queues[i].sender == from {
 			return i
 		}
 	}
-	b.queues = append(b.queues, queue{from: from})
+	b.queues = append(b.queues, packetQueue{sender: from})
 	return len(b.queues) - 1
 }
 
-func (b *inbox) length(q int) int { return len(b.queues[q].slots) - b.queues[q].head }
+func (b *inbox) queueLength(q int) int { return len(b.queues[q].packetSlots) - b.queues[q].head }
 
-func (b *inbox) put(q int, slot uint32) {
-	b.queues[q].slots = append(b.queues[q].slots, slot)
-	b.count++
+func (b *inbox) putPacket(q int, slot uint32) {
+	b.queues[q].packetSlots = append(b.queues[q].packetSlots, slot)
+	b.packetCount++
 }
 
-// heads lists the queues that are not empty.
-func (b *inbox) heads() []int {
-	b.list = b.list[:0]
-	if b.count == 0 {
-		return b.list
+// nonEmptyQueues lists the queues that are not empty.
+func (b *inbox) nonEmptyQueues() []int {
+	b.nonEmptyScratch = b.nonEmptyScratch[:0]
+	if b.packetCount == 0 {
+		return b.nonEmptyScratch
 	}
 	for i := range b.queues {
-		if b.length(i) > 0 {
-			b.list = append(b.list, i)
+		if b.queueLength(i) > 0 {
+			b.nonEmptyScratch = append(b.nonEmptyScratch, i)
 		}
 	}
-	return b.list
+	return b.nonEmptyScratch
 }
 
-func (b *inbox) take(q int) uint32 {
+func (b *inbox) takePacket(q int) uint32 {
 	at := &b.queues[q]
-	slot := at.slots[at.head]
+	slot := at.packetSlots[at.head]
 	at.head++
-	if at.head == len(at.slots) {
-		at.slots, at.head = at.slots[:0], 0
+	if at.head == len(at.packetSlots) {
+		at.packetSlots, at.head = at.packetSlots[:0], 0
 	}
-	b.count--
+	b.packetCount--
 	return slot
 }
 
-// drain empties the inbox and returns the slots of its packets.
-func (b *inbox) drain() []uint32 {
+// takeAll empties the inbox and returns the slots of its packets.
+func (b *inbox) takeAll() []uint32 {
 	var all []uint32
 	for i := range b.queues {
-		all = append(all, b.queues[i].slots[b.queues[i].head:]...)
+		all = append(all, b.queues[i].packetSlots[b.queues[i].head:]...)
 	}
 	all = slices.Clip(all)
-	b.reset()
+	b.clear()
 	return all
 }

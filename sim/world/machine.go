@@ -12,29 +12,29 @@ import (
 
 // Machine is one simulated machine.
 type Machine struct {
-	world *World
-	id    env.MachineID
-	name  string
-	boot  uint64
-	on    bool
-	cuts  int // active power cuts, and 1 while an external device keeps the power off
-	procs []*Proc
-	specs []scenarios.ProcessSpec
-	clock clock
-	disk  *disk.Disk
-	io    diskState
+	world        *World
+	id           env.MachineID
+	name         string
+	bootCount    uint64
+	isOn         bool
+	activeCuts   int // active power cuts, and 1 while an external device keeps the power off
+	procs        []*Proc
+	processSpecs []scenarios.ProcessSpec
+	clock        clock
+	disk         *disk.Disk
+	diskState    diskState
 
-	hardware    hardware
-	switchedOff bool // an external device keeps the power off
+	hardwareWatchdog hardwareWatchdog
+	deviceKeepsOff   bool // an external device keeps the power off
 }
 
 // diskState holds the active faults of a machine's disk and the lists of its draws.
 type diskState struct {
-	stalled      int // number of stall faults that act
-	full         int
-	slow         time.Duration
-	failing      map[string]int // operation -> number of faults that act
-	waiting      []*Proc        // processes whose call waits for the stall to end
+	stallFaults  int // number of stall faults that act
+	fullFaults   int
+	addedLatency time.Duration
+	failingOps   map[string]int // operation -> number of faults that act
+	stalledProcs []*Proc        // processes whose call waits for the stall to end
 	writeLatency *choice.List
 	syncLatency  *choice.List
 	crashDraws   *choice.List
@@ -42,17 +42,17 @@ type diskState struct {
 
 func newMachine(w *World, id env.MachineID, name string) *Machine {
 	m := &Machine{world: w, id: id, name: name, disk: disk.New()}
-	m.hardware.machine = m
-	m.io = diskState{failing: map[string]int{},
+	m.hardwareWatchdog.machine = m
+	m.diskState = diskState{failingOps: map[string]int{},
 		writeLatency: w.Choices.List("disk/"+name, "write"),
 		syncLatency:  w.Choices.List("disk/"+name, "sync"),
 		crashDraws:   w.Choices.List("disk/"+name, "crash")}
 	for _, f := range w.cfg.Builder.Files(id) {
 		m.disk.Install(f.Name, f.Data)
 	}
-	m.specs = w.cfg.Builder.Processes(id)
-	for i := range m.specs {
-		m.procs = append(m.procs, newProc(m, &m.specs[i]))
+	m.processSpecs = w.cfg.Builder.Processes(id)
+	for i := range m.processSpecs {
+		m.procs = append(m.procs, newProc(m, &m.processSpecs[i]))
 	}
 	return m
 }
@@ -61,17 +61,17 @@ func newMachine(w *World, id env.MachineID, name string) *Machine {
 func (m *Machine) ID() env.MachineID { return m.id }
 
 // On reports whether the machine has power.
-func (m *Machine) On() bool { return m.on }
+func (m *Machine) On() bool { return m.isOn }
 
 // PowerOn boots the machine: its processes start in their order, bootStep apart.
 func (m *Machine) PowerOn() {
-	if m.on {
+	if m.isOn {
 		return
 	}
-	m.on = true
-	m.boot++
-	m.world.logf(m, "machine", "boot %d", m.boot)
-	m.hardware = hardware{machine: m}
+	m.isOn = true
+	m.bootCount++
+	m.world.logMachine(m, "machine", "boot %d", m.bootCount)
+	m.hardwareWatchdog = hardwareWatchdog{machine: m}
 	m.recordPower(true, "")
 	for i, p := range m.procs {
 		p.scheduleStart(time.Duration(i+1) * bootStep)
@@ -83,20 +83,20 @@ const bootStep = time.Millisecond
 
 // CutPower begins a power cut. The machine stays off until RestorePower was called as often.
 func (m *Machine) CutPower() {
-	m.cuts++
+	m.activeCuts++
 	m.PowerOff()
 }
 
 // RestorePower ends a power cut. The machine boots after the last one.
 func (m *Machine) RestorePower() {
-	if m.cuts--; m.cuts == 0 {
+	if m.activeCuts--; m.activeCuts == 0 {
 		m.PowerOn()
 	}
 }
 
 // PressPower switches the machine on, if it is off and has power.
 func (m *Machine) PressPower() {
-	if m.cuts == 0 {
+	if m.activeCuts == 0 {
 		m.PowerOn()
 	}
 }
@@ -105,18 +105,18 @@ func (m *Machine) PressPower() {
 func (m *Machine) PowerOff() { m.powerOff(scenarios.CauseFault) }
 
 func (m *Machine) powerOff(cause string) {
-	if !m.on {
+	if !m.isOn {
 		return
 	}
-	m.on = false
-	m.hardware.armed = false
-	m.world.logf(m, "machine", "%s", cause)
+	m.isOn = false
+	m.hardwareWatchdog.armed = false
+	m.world.logMachine(m, "machine", "%s", cause)
 	m.recordPower(false, cause)
 	for _, p := range m.procs {
-		p.end(errQuiet)
+		p.endIncarnation(errEndedSilently)
 		p.generation++ // cancels scheduled starts
 	}
-	m.disk.Crash(m.io.crashDraws)
+	m.disk.Crash(m.diskState.crashDraws)
 }
 
 // Each calls f for the processes of that name, or for all when the name is empty.
@@ -149,10 +149,10 @@ func (m *Machine) setDrift(ppm int64) {
 // clock is a machine's clock. Monotonic time runs at a rate that differs from the kernel's by the
 // drift; wall time is monotonic time plus an offset. All times are in nanoseconds.
 type clock struct {
-	driftPPM   int64
-	since      int64 // kernel time of the last change of rate
-	monoAt     int64 // monotonic time at since
-	wallOffset time.Duration
+	driftPPM      int64
+	rateChangedAt int64 // kernel time of the last change of rate
+	monoAt        int64 // monotonic time at since
+	wallOffset    time.Duration
 }
 
 // wallEpoch is the time of day at which every run begins.
@@ -161,7 +161,7 @@ var wallEpoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 const million = 1_000_000
 
 func (c *clock) mono(now int64) int64 {
-	d := now - c.since
+	d := now - c.rateChangedAt
 	return c.monoAt + d + d/million*c.driftPPM + d%million*c.driftPPM/million
 }
 
@@ -169,10 +169,10 @@ func (c *clock) mono(now int64) int64 {
 func (c *clock) kernelTime(mono int64) int64 {
 	d := mono - c.monoAt
 	if c.driftPPM == 0 {
-		return c.since + d
+		return c.rateChangedAt + d
 	}
 	rate := million + c.driftPPM
-	at := c.since + d/rate*million + (d%rate*million+rate-1)/rate
+	at := c.rateChangedAt + d/rate*million + (d%rate*million+rate-1)/rate
 	for c.mono(at) < mono {
 		at++
 	}
@@ -180,7 +180,7 @@ func (c *clock) kernelTime(mono int64) int64 {
 }
 
 func (c *clock) setDrift(now, ppm int64) {
-	c.monoAt, c.since, c.driftPPM = c.mono(now), now, ppm
+	c.monoAt, c.rateChangedAt, c.driftPPM = c.mono(now), now, ppm
 }
 
 func (c *clock) wall(now int64) time.Time {

@@ -44,8 +44,8 @@ const (
 	bufferClasses = 20
 )
 
-func (w *World) copyOf(p []byte) []byte {
-	class := sizeClass(len(p))
+func (w *World) copyPayload(p []byte) []byte {
+	class := bufferClass(len(p))
 	if class >= bufferClasses {
 		return append([]byte(nil), p...)
 	}
@@ -75,7 +75,7 @@ func (w *World) newPacket(p packet) uint32 {
 func (w *World) freePacket(slot uint32) {
 	p := &w.packets[slot]
 	if b := p.payload; b != nil {
-		if class := sizeClass(cap(b)); class < bufferClasses && cap(b) == 1<<(class+minBufferBits) {
+		if class := bufferClass(cap(b)); class < bufferClasses && cap(b) == 1<<(class+minBufferBits) {
 			w.buffers[class] = append(w.buffers[class], b)
 		}
 	}
@@ -83,7 +83,7 @@ func (w *World) freePacket(slot uint32) {
 	w.freePackets = append(w.freePackets, slot)
 }
 
-func (w *World) directedLink(from, to env.MachineID) *directedLink {
+func (w *World) linkBetween(from, to env.MachineID) *directedLink {
 	l := &w.links[int(from)*len(w.machines)+int(to)]
 	if l.condition == nil {
 		stream := "link/" + w.machines[from].name + "/" + w.machines[to].name
@@ -111,13 +111,13 @@ func (p *Proc) Send(to env.MachineID, link env.LinkID, payload []byte) {
 	if target == nil {
 		return
 	}
-	l := w.directedLink(p.machine.id, to)
+	l := w.linkBetween(p.machine.id, to)
 	now := w.Now()
 	verdict := l.condition.Deliver(&l.draws)
 	at := l.fifo.Arrivals(now, &verdict)
 	for i := range verdict.Copies {
 		slot := w.newPacket(packet{kind: packetDatagram, link: link, machine: p.machine.id,
-			to: target, payload: w.copyOf(payload)})
+			to: target, payload: w.copyPayload(payload)})
 		w.Kernel.At(int64(max(at[i], now+minDatagramLatency)), target, codePacket, uint64(slot))
 	}
 }
@@ -141,31 +141,31 @@ func (p *Proc) Local(to string, payload []byte) error {
 	if len(payload) > env.MaxLocalBytes {
 		panic(fmt.Sprintf("env: %s sends a local message of %d bytes", p.spec.Name, len(payload)))
 	}
-	if target.inbox.length(target.inbox.local(p)) >= maxLocal {
+	if target.inbox.queueLength(target.inbox.localQueue(p)) >= maxLocal {
 		return env.ErrLocalFull
 	}
 	w := p.world()
-	w.local(p, target, packetLocal, w.copyOf(payload))
+	w.sendLocal(p, target, packetLocal, w.copyPayload(payload))
 	return nil
 }
 
-// local sends something between processes of one machine, in order for each pair.
-func (w *World) local(from, to *Proc, kind packetKind, payload []byte) {
+// sendLocal sends something between processes of one machine, in order for each pair.
+func (w *World) sendLocal(from, to *Proc, kind packetKind, payload []byte) {
 	at := max(w.Kernel.Now()+from.localLatency(), from.lastLocalArrival[to]+1)
 	from.lastLocalArrival[to] = at
 	slot := w.newPacket(packet{kind: kind, from: from, to: to, generation: to.generation, payload: payload})
 	w.Kernel.At(at, to, codePacket, uint64(slot))
 }
 
-// arrive takes a packet that has reached the process's machine.
-func (p *Proc) arrive(slot uint32) {
+// receivePacket takes a packet that has reached the process's machine.
+func (p *Proc) receivePacket(slot uint32) {
 	w := p.world()
 	pkt := &w.packets[slot]
 	q := queueDatagrams
 	switch {
 	case pkt.kind == packetCall:
-		if !p.up || p.inbox.length(queueOperations) >= maxOperations {
-			pkt.call.refuse()
+		if !p.up || p.inbox.queueLength(queueOperations) >= maxOperations {
+			pkt.call.finishRefused()
 			w.freePacket(slot)
 			return
 		}
@@ -175,45 +175,46 @@ func (p *Proc) arrive(slot uint32) {
 			w.freePacket(slot)
 			return
 		}
-		q = p.inbox.local(pkt.from)
-	case !p.up || p.inbox.bytes+len(pkt.payload) > maxSocketBytes:
+		q = p.inbox.localQueue(pkt.from)
+	case !p.up || p.inbox.datagramBytes+len(pkt.payload) > maxSocketBytes:
 		w.freePacket(slot)
 		return
 	}
 	if pkt.kind == packetDatagram {
-		p.inbox.bytes += len(pkt.payload)
+		p.inbox.datagramBytes += len(pkt.payload)
 	}
-	if !p.pending() && p.ready() {
-		p.deliver(slot)
+	if !p.hasPending() && p.canTakeEvent() {
+		p.deliverPacket(slot)
 		return
 	}
-	p.inbox.put(q, slot)
+	p.inbox.putPacket(q, slot)
 	p.deliverNext()
 }
 
-// deliver hands a packet to the process.
-func (p *Proc) deliver(slot uint32) {
+// deliverPacket hands a packet to the process.
+func (p *Proc) deliverPacket(slot uint32) {
 	w := p.world()
 	pkt := w.packets[slot] // a copy: the slab may move during the Step
 	switch pkt.kind {
 	case packetDatagram:
-		p.inbox.bytes -= len(pkt.payload)
-		w.note(p, noteReceived, uint64(pkt.machine)<<8|uint64(pkt.link), kernel.Fingerprint(pkt.payload))
-		p.step(env.Received{From: pkt.machine, Link: pkt.link, Payload: pkt.payload})
+		p.inbox.datagramBytes -= len(pkt.payload)
+		w.noteInDigest(p, noteReceived, uint64(pkt.machine)<<8|uint64(pkt.link),
+			kernel.Fingerprint(pkt.payload))
+		p.runStep(env.Received{From: pkt.machine, Link: pkt.link, Payload: pkt.payload})
 	case packetLocal:
-		w.note(p, noteLocal, uint64(pkt.from.index), kernel.Fingerprint(pkt.payload))
-		p.step(env.LocalMessage{From: pkt.from.spec.Name, Payload: pkt.payload})
+		w.noteInDigest(p, noteLocal, uint64(pkt.from.worldIndex), kernel.Fingerprint(pkt.payload))
+		p.runStep(env.LocalMessage{From: pkt.from.spec.Name, Payload: pkt.payload})
 	case packetUp:
-		w.note(p, noteLocalUp, uint64(pkt.from.index), 0)
-		p.step(env.LocalUp{Process: pkt.from.spec.Name})
+		w.noteInDigest(p, noteLocalUp, uint64(pkt.from.worldIndex), 0)
+		p.runStep(env.LocalUp{Process: pkt.from.spec.Name})
 	case packetDown:
-		w.note(p, noteLocalDown, uint64(pkt.from.index), 0)
-		p.step(env.LocalDown{Process: pkt.from.spec.Name})
+		w.noteInDigest(p, noteLocalDown, uint64(pkt.from.worldIndex), 0)
+		p.runStep(env.LocalDown{Process: pkt.from.spec.Name})
 	case packetCall:
 		p.lastOp++
-		p.ops[p.lastOp] = pkt.call
-		w.note(p, noteInvoked, uint64(p.lastOp), kernel.Fingerprint(pkt.payload))
-		p.step(env.Invoked{Op: p.lastOp, Input: pkt.payload})
+		p.pendingOps[p.lastOp] = pkt.call
+		w.noteInDigest(p, noteInvoked, uint64(p.lastOp), kernel.Fingerprint(pkt.payload))
+		p.runStep(env.Invoked{Op: p.lastOp, Input: pkt.payload})
 	}
 	w.freePacket(slot)
 }

@@ -19,19 +19,19 @@ import (
 type Proc struct {
 	machine        *Machine
 	spec           *scenarios.ProcessSpec
-	index          uint32
+	worldIndex     uint32
 	peers          []*Proc // the process of this name on every machine
 	stepCosts      *choice.List
 	eventOrder     *choice.List
 	localLatencies *choice.List
 
-	process     env.Process
-	up          bool
-	generation  uint64 // changes at every start and end
-	incarnation uint64
-	paused      int
-	killed      int // active kill faults; while there are any, no automatic restart
-	exit        error
+	process      env.Process
+	up           bool
+	generation   uint64 // changes at every start and end
+	incarnation  uint64
+	activePauses int
+	activeKills  int // active kill faults; while there are any, no automatic restart
+	exitReason   error
 
 	stepping   bool
 	busyUntil  int64
@@ -40,17 +40,17 @@ type Proc struct {
 	dueTimers  int
 	inbox      inbox
 
-	park         kernel.Park
-	wakeHeld     bool // a wait ended while the process was paused
-	taskSwitches []func()
-	atEnd        []func()
+	park           kernel.Park
+	wakeAfterPause bool // a wait ended while the process was paused
+	taskSwitches   []func()
+	endFuncs       []func()
 
-	rands            map[string]*draw.Entropy
+	randByLabel      map[string]*draw.Entropy
 	logger           *slog.Logger
-	ops              map[env.OpID]*call
+	pendingOps       map[env.OpID]*call
 	lastOp           env.OpID
 	lastLocalArrival map[*Proc]int64 // when the last message to each neighbour arrives
-	files            int
+	openFiles        int
 }
 
 // Event codes.
@@ -70,7 +70,7 @@ const (
 
 func newProc(m *Machine, spec *scenarios.ProcessSpec) *Proc {
 	w := m.world
-	p := &Proc{machine: m, spec: spec, index: uint32(len(w.procs)), deliveryAt: -1}
+	p := &Proc{machine: m, spec: spec, worldIndex: uint32(len(w.procs)), deliveryAt: -1}
 	stream := "process/" + m.name + "/" + spec.Name
 	p.stepCosts, p.eventOrder = w.Choices.List(stream, "cost"), w.Choices.List(stream, "order")
 	p.localLatencies = w.Choices.List(stream, "local")
@@ -88,9 +88,9 @@ func (p *Proc) Up() bool { return p.up }
 func (p *Proc) Handle(code uint32, arg uint64) {
 	switch code {
 	case codePacket:
-		p.arrive(uint32(arg))
+		p.receivePacket(uint32(arg))
 	case codeTimer:
-		if p.up && p.timers.expire(arg) {
+		if p.up && p.timers.onExpiry(arg) {
 			p.deliverNext()
 		}
 	case codeDeliver:
@@ -99,39 +99,39 @@ func (p *Proc) Handle(code uint32, arg uint64) {
 			p.deliverNext()
 		}
 	case codeWake:
-		p.wake(arg)
+		p.endWait(arg)
 	case codeStart:
-		if arg == p.generation && !p.up && p.machine.on && p.killed == 0 {
-			p.start()
+		if arg == p.generation && !p.up && p.machine.isOn && p.activeKills == 0 {
+			p.startIncarnation()
 		}
 	}
 }
 
-// start begins a new incarnation of the process.
-func (p *Proc) start() {
+// startIncarnation begins a new incarnation of the process.
+func (p *Proc) startIncarnation() {
 	if p.up {
 		return
 	}
 	w := p.world()
 	p.generation++
 	p.incarnation++
-	p.up, p.exit, p.busyUntil, p.deliveryAt, p.wakeHeld = true, nil, 0, -1, false
+	p.up, p.exitReason, p.busyUntil, p.deliveryAt, p.wakeAfterPause = true, nil, 0, -1, false
 	p.timers.reset()
-	p.inbox.reset()
-	p.rands, p.logger = map[string]*draw.Entropy{}, nil
-	p.ops, p.lastLocalArrival = map[env.OpID]*call{}, map[*Proc]int64{}
+	p.inbox.clear()
+	p.randByLabel, p.logger = map[string]*draw.Entropy{}, nil
+	p.pendingOps, p.lastLocalArrival = map[env.OpID]*call{}, map[*Proc]int64{}
 	p.process = p.spec.New()
-	w.note(p, noteStart, p.incarnation, 0)
+	w.noteInDigest(p, noteStart, p.incarnation, 0)
 	for _, other := range p.machine.procs {
 		if other != p && other.up {
-			w.local(other, p, packetUp, nil)
-			w.local(p, other, packetUp, nil)
+			w.sendLocal(other, p, packetUp, nil)
+			w.sendLocal(p, other, packetUp, nil)
 		}
 	}
-	p.run(func() {
+	p.runBody(func() {
 		if err := p.process.Start(p); err != nil {
-			w.logf(p.machine, p.spec.Name, "process cannot start: %v", err)
-			p.exit = err
+			w.logMachine(p.machine, p.spec.Name, "process cannot start: %v", err)
+			p.exitReason = err
 		}
 	})
 }
@@ -142,46 +142,46 @@ func (p *Proc) scheduleStart(after time.Duration) {
 	p.world().Kernel.After(int64(after), p, codeStart, p.generation)
 }
 
-// run runs one call of the process: Start or one Step.
-func (p *Proc) run(body func()) {
+// runBody runs one call of the process: Start or one Step.
+func (p *Proc) runBody(body func()) {
 	w := p.world()
 	p.stepping = true
-	w.running = p
+	w.runningProc = p
 	body()
-	p.finish()
+	p.finishStep()
 }
 
-func (p *Proc) step(ev env.Event) {
+func (p *Proc) runStep(ev env.Event) {
 	w := p.world()
 	w.steps++
 	p.stepping = true
-	w.running = p
+	w.runningProc = p
 	p.process.Step(ev)
-	p.finish()
+	p.finishStep()
 }
 
-// finish ends a Start or Step that ran to completion: it ends a process that asked for its end, and
+// finishStep ends a Start or Step that ran to completion: it ends a process that asked for its end, and
 // else schedules the next delivery.
-func (p *Proc) finish() {
+func (p *Proc) finishStep() {
 	w := p.world()
-	w.running = nil
+	w.runningProc = nil
 	p.stepping = false
-	if p.exit != nil {
-		reason := p.exit
-		p.end(reason)
-		if p.spec.Restart > 0 && p.killed == 0 && !errors.Is(reason, env.ErrStopped) {
+	if p.exitReason != nil {
+		reason := p.exitReason
+		p.endIncarnation(reason)
+		if p.spec.Restart > 0 && p.activeKills == 0 && !errors.Is(reason, env.ErrStopped) {
 			p.scheduleStart(p.spec.Restart)
 		}
 		return
 	}
 	now := w.Kernel.Now()
 	p.busyUntil = now + int64(stepCostMin) + int64(p.stepCosts.Choose(uint64(stepCostSpan)))
-	if p.pending() {
+	if p.hasPending() {
 		p.scheduleDelivery()
 	}
 }
 
-func (p *Proc) pending() bool { return p.dueTimers > 0 || p.inbox.count > 0 }
+func (p *Proc) hasPending() bool { return p.dueTimers > 0 || p.inbox.packetCount > 0 }
 
 func (p *Proc) scheduleDelivery() {
 	at := max(p.busyUntil, p.world().Kernel.Now())
@@ -191,27 +191,27 @@ func (p *Proc) scheduleDelivery() {
 	}
 }
 
-// ready reports whether the process can take an event now.
-func (p *Proc) ready() bool {
-	return p.up && !p.stepping && p.paused == 0 && p.world().Kernel.Now() >= p.busyUntil
+// canTakeEvent reports whether the process can take an event now.
+func (p *Proc) canTakeEvent() bool {
+	return p.up && !p.stepping && p.activePauses == 0 && p.world().Kernel.Now() >= p.busyUntil
 }
 
 // deliverNext delivers one event if the process can take one.
 func (p *Proc) deliverNext() {
-	if !p.up || p.stepping || p.paused > 0 || !p.pending() {
+	if !p.up || p.stepping || p.activePauses > 0 || !p.hasPending() {
 		return
 	}
-	if !p.ready() {
+	if !p.canTakeEvent() {
 		p.scheduleDelivery()
 		return
 	}
-	heads := p.inbox.heads()
+	heads := p.inbox.nonEmptyQueues()
 	pick := 0
 	if total := len(heads) + p.dueTimers; total > 1 {
 		pick = int(p.eventOrder.Choose(uint64(total)))
 	}
 	if pick < len(heads) {
-		p.deliver(p.inbox.take(heads[pick]))
+		p.deliverPacket(p.inbox.takePacket(heads[pick]))
 		return
 	}
 	p.fireTimer(pick - len(heads))
@@ -219,123 +219,124 @@ func (p *Proc) deliverNext() {
 
 // fireTimer delivers the n-th due timer.
 func (p *Proc) fireTimer(n int) {
-	for i := range p.timers.slots {
-		if !p.timers.slots[i].due {
+	for i := range p.timers.timerSlots {
+		if !p.timers.timerSlots[i].isDue {
 			continue
 		}
 		if n--; n < 0 {
-			id := p.timers.take(i)
-			p.world().note(p, noteTimer, uint64(id), 0)
-			p.step(env.TimerFired{ID: id})
+			id := p.timers.takeDue(i)
+			p.world().noteInDigest(p, noteTimer, uint64(id), 0)
+			p.runStep(env.TimerFired{ID: id})
 			return
 		}
 	}
 	panic(fmt.Sprintf("world: %s counts due timers that are not there", p.spec.Name))
 }
 
-// end ends the process at once, also in the middle of a Step. reason is what the process passed to
+// endIncarnation ends the process at once, also in the middle of a Step. reason is what the process passed to
 // Exit; errQuiet logs nothing.
-func (p *Proc) end(reason error) {
+func (p *Proc) endIncarnation(reason error) {
 	if !p.up {
 		return
 	}
 	w := p.world()
 	p.up = false
 	p.generation++
-	if reason != nil && !errors.Is(reason, errQuiet) {
-		w.logf(p.machine, p.spec.Name, "process ended: %v", reason)
+	if reason != nil && !errors.Is(reason, errEndedSilently) {
+		w.logMachine(p.machine, p.spec.Name, "process ended: %v", reason)
 	}
-	w.note(p, noteEnd, p.incarnation, 0)
+	w.noteInDigest(p, noteEnd, p.incarnation, 0)
 	if p.park.Waiting() {
-		w.running = p // functions that unwind may still draw
+		w.runningProc = p // functions that unwind may still draw
 		w.Kernel.Unwind(&p.park)
-		w.running = nil
+		w.runningProc = nil
 	}
-	for _, release := range p.atEnd {
+	for _, release := range p.endFuncs {
 		release()
 	}
-	p.stepping, p.taskSwitches, p.atEnd, p.process = false, nil, nil, nil
-	p.machine.io.waiting = slices.DeleteFunc(p.machine.io.waiting, func(q *Proc) bool { return q == p })
-	for _, slot := range p.inbox.drain() {
+	p.stepping, p.taskSwitches, p.endFuncs, p.process = false, nil, nil, nil
+	p.machine.diskState.stalledProcs = slices.DeleteFunc(p.machine.diskState.stalledProcs,
+		func(q *Proc) bool { return q == p })
+	for _, slot := range p.inbox.takeAll() {
 		w.freePacket(slot)
 	}
 	p.resetCalls()
 	for _, other := range p.machine.procs {
-		if other != p && other.up && p.machine.on {
-			w.local(p, other, packetDown, nil)
+		if other != p && other.up && p.machine.isOn {
+			w.sendLocal(p, other, packetDown, nil)
 		}
 	}
 }
 
-// errQuiet is the reason of ends that need no log line.
-var errQuiet = errors.New("quiet")
+// errEndedSilently is the reason of ends that need no log line.
+var errEndedSilently = errors.New("quiet")
 
 // Kill ends the process without notice and keeps it down until Revive.
 func (p *Proc) Kill() {
-	p.killed++
-	p.end(errQuiet)
+	p.activeKills++
+	p.endIncarnation(errEndedSilently)
 }
 
 // Revive lets a killed process run again.
 func (p *Proc) Revive() {
-	if p.killed--; p.killed == 0 && p.machine.on {
+	if p.activeKills--; p.activeKills == 0 && p.machine.isOn {
 		p.scheduleStart(0)
 	}
 }
 
 // Pause stops the process from running.
-func (p *Proc) Pause() { p.paused++ }
+func (p *Proc) Pause() { p.activePauses++ }
 
 // Unpause ends one pause. After the last one, due events are delivered in drawn order.
 func (p *Proc) Unpause() {
-	if p.paused == 0 {
+	if p.activePauses == 0 {
 		return // the pause ended with the process, when its machine was reset
 	}
-	if p.paused--; p.paused > 0 || !p.up {
+	if p.activePauses--; p.activePauses > 0 || !p.up {
 		return
 	}
-	if p.wakeHeld {
-		p.wakeHeld = false
+	if p.wakeAfterPause {
+		p.wakeAfterPause = false
 		p.world().Kernel.After(0, p, codeWake, p.generation)
 		return
 	}
-	if p.pending() && !p.stepping {
+	if p.hasPending() && !p.stepping {
 		p.scheduleDelivery()
 	}
 }
 
-// wake ends a wait inside a Step.
-func (p *Proc) wake(generation uint64) {
+// endWait ends a wait inside a Step.
+func (p *Proc) endWait(generation uint64) {
 	switch {
 	case generation != p.generation || !p.park.Waiting():
-	case p.paused > 0:
-		p.wakeHeld = true
-	case p.machine.io.stalled > 0:
-		p.machine.io.waiting = append(p.machine.io.waiting, p)
+	case p.activePauses > 0:
+		p.wakeAfterPause = true
+	case p.machine.diskState.stallFaults > 0:
+		p.machine.diskState.stalledProcs = append(p.machine.diskState.stalledProcs, p)
 	default:
 		p.world().Kernel.Resume(&p.park)
 	}
 }
 
-// waitFor waits d nanoseconds inside a Step.
-func (p *Proc) waitFor(d int64) {
+// waitInStep waits d nanoseconds inside a Step.
+func (p *Proc) waitInStep(d int64) {
 	k := p.world().Kernel
-	if p.machine.io.stalled == 0 && k.Advance(d) {
+	if p.machine.diskState.stallFaults == 0 && k.Advance(d) {
 		return
 	}
 	k.After(d, p, codeWake, p.generation)
-	p.suspend()
+	p.suspendStep()
 }
 
-func (p *Proc) suspend() {
+func (p *Proc) suspendStep() {
 	if n := len(p.taskSwitches); n > 0 {
 		p.taskSwitches[n-1]()
 		return
 	}
 	w := p.world()
-	w.running = nil
+	w.runningProc = nil
 	w.Kernel.Wait(&p.park)
-	w.running = p
+	w.runningProc = p
 }
 
 // EnterTask implements env.TaskHost.
@@ -345,10 +346,10 @@ func (p *Proc) EnterTask(hop func()) { p.taskSwitches = append(p.taskSwitches, h
 func (p *Proc) LeaveTask() { p.taskSwitches = p.taskSwitches[:len(p.taskSwitches)-1] }
 
 // SuspendLoop implements env.TaskHost.
-func (p *Proc) SuspendLoop() { p.suspend() }
+func (p *Proc) SuspendLoop() { p.suspendStep() }
 
 // AtEnd implements env.EndNotifier.
-func (p *Proc) AtEnd(release func()) { p.atEnd = append(p.atEnd, release) }
+func (p *Proc) AtEnd(release func()) { p.endFuncs = append(p.endFuncs, release) }
 
 // localLatency draws how long a local message takes.
 func (p *Proc) localLatency() int64 {
@@ -356,5 +357,5 @@ func (p *Proc) localLatency() int64 {
 	return int64(localLatencyMin) + int64(n)
 }
 
-// sizeClass returns the class of buffers that hold n bytes.
-func sizeClass(n int) int { return bits.Len(uint(max(n, 1)-1) >> minBufferBits) }
+// bufferClass returns the class of buffers that hold n bytes.
+func bufferClass(n int) int { return bits.Len(uint(max(n, 1)-1) >> minBufferBits) }

@@ -15,7 +15,7 @@ import (
 // Self implements env.Env.
 func (p *Proc) Self() env.Self {
 	return env.Self{Machine: p.machine.id, Name: p.machine.name, Process: p.spec.Name,
-		Boot: p.machine.boot, Incarnation: p.incarnation}
+		Boot: p.machine.bootCount, Incarnation: p.incarnation}
 }
 
 // Mono implements env.Env.
@@ -29,36 +29,36 @@ func (p *Proc) Wall() time.Time { return p.machine.clock.wall(p.world().Kernel.N
 // SetTimer implements env.Env.
 func (p *Proc) SetTimer(id env.TimerID, after time.Duration) {
 	if p.up {
-		p.timers.set(id, int64(after))
+		p.timers.setTimer(id, int64(after))
 	}
 }
 
 // StopTimer implements env.Env.
-func (p *Proc) StopTimer(id env.TimerID) { p.timers.stop(id) }
+func (p *Proc) StopTimer(id env.TimerID) { p.timers.stopTimer(id) }
 
 // Complete implements env.Env.
 func (p *Proc) Complete(op env.OpID, output []byte) {
 	if !p.up {
 		return
 	}
-	c := p.ops[op]
+	c := p.pendingOps[op]
 	if c == nil {
 		panic(fmt.Sprintf("env: %s answers operation %d, which it does not have", p.spec.Name, op))
 	}
-	delete(p.ops, op)
-	p.world().note(p, noteComplete, uint64(op), kernel.Fingerprint(output))
-	c.answer(output)
+	delete(p.pendingOps, op)
+	p.world().noteInDigest(p, noteComplete, uint64(op), kernel.Fingerprint(output))
+	c.finishAnswered(output)
 }
 
 // Rand implements env.Env.
-func (p *Proc) Rand(label string) env.Rand { return p.entropy(label) }
+func (p *Proc) Rand(label string) env.Rand { return p.entropyFor(label) }
 
-func (p *Proc) entropy(label string) *draw.Entropy {
-	e := p.rands[label]
+func (p *Proc) entropyFor(label string) *draw.Entropy {
+	e := p.randByLabel[label]
 	if e == nil {
 		e = draw.NewEntropy(p.world().cfg.Seed, p.machine.name, p.spec.Name, label,
 			strconv.FormatUint(p.incarnation, 10))
-		p.rands[label] = e
+		p.randByLabel[label] = e
 	}
 	return e
 }
@@ -90,9 +90,9 @@ func (p *Proc) Probe(id string) { p.world().probes[id]++ }
 // Exit implements env.Env.
 func (p *Proc) Exit(reason error) {
 	if reason == nil {
-		reason = errQuiet
+		reason = errEndedSilently
 	}
-	if p.exit == nil {
-		p.exit = reason
+	if p.exitReason == nil {
+		p.exitReason = reason
 	}
 }

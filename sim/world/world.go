@@ -38,18 +38,18 @@ type World struct {
 	Choices *choice.Source
 	Net     *fault.Net
 
-	cfg         Config
-	machines    []*Machine
-	procs       []*Proc
-	links       []directedLink // from*len(machines)+to
-	packets     []packet
-	freePackets []uint32
-	buffers     [bufferClasses][][]byte
-	probes      map[string]int
-	devices     scenarios.ExternalDevices // nil when there is none
-	running     *Proc
-	steps       uint64
-	fault       error
+	cfg             Config
+	machines        []*Machine
+	procs           []*Proc
+	links           []directedLink // from*len(machines)+to
+	packets         []packet
+	freePackets     []uint32
+	buffers         [bufferClasses][][]byte
+	probes          map[string]int
+	externalDevices scenarios.ExternalDevices // nil when there is none
+	runningProc     *Proc
+	steps           uint64
+	foundFault      error
 }
 
 // A Step takes at least stepCostMin and less than stepCostSpan more.
@@ -67,7 +67,7 @@ func New(cfg Config, choices *choice.Source) *World {
 		w.machines = append(w.machines, newMachine(w, env.MachineID(i), name))
 	}
 	if b, ok := cfg.Builder.(scenarios.ExternalDeviceBuilder); ok {
-		w.devices = b.ExternalDevices(deviceEnv{w})
+		w.externalDevices = b.ExternalDevices(externalDeviceEnv{w})
 	}
 	return w
 }
@@ -82,15 +82,15 @@ func (w *World) Probes() map[string]int { return w.probes }
 func (w *World) Steps() uint64 { return w.steps }
 
 // Fault returns the first violation of the rules for processes, such as a panic; nil if there was none.
-func (w *World) Fault() error { return w.fault }
+func (w *World) Fault() error { return w.foundFault }
 
 // Now returns the time since the run began.
 func (w *World) Now() time.Duration { return time.Duration(w.Kernel.Now()) }
 
 // stopWithFinding stops the run because of something that must never happen.
 func (w *World) stopWithFinding(err error) {
-	if w.fault == nil {
-		w.fault = err
+	if w.foundFault == nil {
+		w.foundFault = err
 	}
 	w.Kernel.Stop(err)
 }
@@ -99,7 +99,7 @@ func (w *World) stopWithFinding(err error) {
 func (w *World) Close() {
 	for _, m := range w.machines {
 		for _, p := range m.procs {
-			p.end(errQuiet)
+			p.endIncarnation(errEndedSilently)
 		}
 	}
 	w.Kernel.Close()
@@ -109,13 +109,13 @@ func (w *World) Close() {
 // stream of the process that runs now.
 func (w *World) Entropy() io.Reader { return entropyReader{w} }
 
-type entropyReader struct{ w *World }
+type entropyReader struct{ world *World }
 
 func (r entropyReader) Read(p []byte) (int, error) {
-	if r.w.running == nil {
+	if r.world.runningProc == nil {
 		panic("world: randomness is drawn while no simulated process runs")
 	}
-	r.w.running.Rand("crypto").Fill(p)
+	r.world.runningProc.Rand("crypto").Fill(p)
 	return len(p), nil
 }
 
@@ -134,7 +134,7 @@ const (
 	noteCall
 )
 
-var noteWords = [...]string{noteReceived: "datagram", noteTimer: "timer", noteLocal: "local message",
+var noteKindWords = [...]string{noteReceived: "datagram", noteTimer: "timer", noteLocal: "local message",
 	noteLocalUp: "neighbour up", noteLocalDown: "neighbour down", noteInvoked: "operation",
 	noteStart: "start", noteEnd: "end", noteDisk: "disk call", noteComplete: "answer",
 	noteCall: "call of a program"}
@@ -143,14 +143,14 @@ var noteWords = [...]string{noteReceived: "datagram", noteTimer: "timer", noteLo
 func (w *World) Describe(n kernel.Note) string {
 	p := w.procs[n.Who]
 	return fmt.Sprintf("%v %s/%s %s %#x content %016x", time.Duration(n.At), p.machine.name, p.spec.Name,
-		noteWords[n.Kind], n.A, n.B)
+		noteKindWords[n.Kind], n.A, n.B)
 }
 
-func (w *World) note(p *Proc, kind uint32, a, b uint64) {
-	w.Kernel.Digest.Note(w.Kernel.Now(), p.index, kind, a, b)
+func (w *World) noteInDigest(p *Proc, kind uint32, a, b uint64) {
+	w.Kernel.Digest.Note(w.Kernel.Now(), p.worldIndex, kind, a, b)
 }
 
-func (w *World) logf(m *Machine, process, format string, args ...any) {
+func (w *World) logMachine(m *Machine, process, format string, args ...any) {
 	if w.cfg.OnLog != nil {
 		w.cfg.OnLog(scenarios.LogLine{At: w.Now(), Machine: m.name, Process: process,
 			Level: "INFO", Text: fmt.Sprintf(format, args...)})
