@@ -47,13 +47,13 @@ type Process struct {
 	service Service
 	clients clients
 
-	config    cpg.Config // the ring's, as regular
-	hasConfig bool
-	quorum    cpg.Quorum
-	hasQuorum bool
+	regularConfig cpg.Config // the ring's, as regular
+	hasConfig     bool
+	lastQuorum    cpg.Quorum
+	hasQuorum     bool
 
 	reformedAt  time.Duration
-	reformed    bool
+	hasReformed bool
 	reformWaits bool
 	buf         []byte
 }
@@ -95,7 +95,7 @@ func (p *Process) Step(ev env.Event) {
 	case env.LocalMessage:
 		p.onLocal(ev)
 	case env.LocalDown:
-		p.clients.remove(ev.Process)
+		p.clients.removeClient(ev.Process)
 	case env.TimerFired:
 		p.onTimer(ev.ID)
 	case env.Invoked:
@@ -107,7 +107,7 @@ func (p *Process) onTimer(id env.TimerID) {
 	switch {
 	case id == timerReform:
 		p.reformWaits = false
-		p.reform()
+		p.requestReform()
 	case id == timerGreet:
 		p.greetBehind()
 	case id >= firstServiceTimer && id < firstServiceTimer+MaxServiceTimers:
@@ -139,7 +139,7 @@ func (p *Process) onLocal(ev env.LocalMessage) {
 	case cpg.Multicast:
 		p.multicast(ev.From, m)
 	case cpg.Reform:
-		p.reform()
+		p.requestReform()
 	default:
 		p.mainLog.Error("a local process sent a message that only the cluster process may send", "process",
 			ev.From)
@@ -156,20 +156,20 @@ func (p *Process) multicast(from string, m cpg.Multicast) {
 	p.buf = append(p.buf[:0], kindClient, byte(len(from)))
 	p.buf = append(append(p.buf, from...), m.Payload...)
 	if err := p.node.Multicast(m.Guarantee, p.buf); err != nil {
-		p.toSender(from, cpg.Encode(cpg.Busy{Cookie: m.Cookie}))
+		p.replyTo(from, cpg.Encode(cpg.Busy{Cookie: m.Cookie}))
 	}
 }
 
-// reform forms a new ring on request, at a limited rate.
-func (p *Process) reform() {
+// requestReform forms a new ring on request, at a limited rate.
+func (p *Process) requestReform() {
 	now := p.env.Mono()
-	if wait := p.reformedAt + ReformEvery - now; p.reformed && wait > 0 {
+	if wait := p.reformedAt + ReformEvery - now; p.hasReformed && wait > 0 {
 		if !p.reformWaits {
 			p.reformWaits = true
 			p.env.SetTimer(timerReform, wait)
 		}
 		return
 	}
-	p.reformed, p.reformedAt = true, now
+	p.hasReformed, p.reformedAt = true, now
 	p.node.Reform()
 }

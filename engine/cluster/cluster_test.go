@@ -228,7 +228,7 @@ func TestLeaveOperation(t *testing.T) {
 func TestExchangeGivesAllMembersTheSameInfos(t *testing.T) {
 	var x exchange
 	c := totem.Configuration{Ring: ring.ID{Seq: 4, Rep: 1}, Members: []ring.NodeID{1, 2, 3}}
-	x.begin(c)
+	x.beginPhase(c)
 	require.False(t, x.onBarrier(1), "a barrier before the infos is no end")
 	require.False(t, x.onInfo(3, []byte("c")))
 	require.False(t, x.onInfo(3, []byte("again")))
@@ -240,7 +240,7 @@ func TestExchangeGivesAllMembersTheSameInfos(t *testing.T) {
 	require.False(t, x.onBarrier(2))
 	require.True(t, x.onBarrier(3))
 	require.False(t, x.onBarrier(3), "it ends once")
-	x.begin(c)
+	x.beginPhase(c)
 	require.Empty(t, x.infos, "a new ring starts over")
 }
 

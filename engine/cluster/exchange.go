@@ -39,14 +39,14 @@ const (
 // infos of all others; the last barrier ends the phase. All of that is ordered on the ring, so the phase
 // ends at the same position of the order on every member. A new ring starts it again.
 type exchange struct {
-	service  SyncService
-	host     Host
-	log      *slog.Logger
-	config   totem.Configuration
-	infos    []NodeInfo // ascending by node
-	barriers []ring.NodeID
-	running  bool
-	quorate  bool
+	service   SyncService
+	host      Host
+	log       *slog.Logger
+	config    totem.Configuration
+	infos     []NodeInfo // ascending by node
+	barriers  []ring.NodeID
+	isRunning bool
+	quorate   bool
 }
 
 // Start implements Service.
@@ -61,7 +61,7 @@ func (x *exchange) Fired(uint32) {}
 
 // Ring implements Service.
 func (x *exchange) Ring(c totem.Configuration) {
-	x.begin(c)
+	x.beginPhase(c)
 	x.log.Info(fmt.Sprintf("Sync members[%d]:%s", len(c.Members), idList(c.Members)))
 	if len(c.Joined) > 0 {
 		x.log.Info(fmt.Sprintf("Sync joined[%d]:%s", len(c.Joined), idList(c.Joined)))
@@ -88,12 +88,12 @@ func (x *exchange) Deliver(id ring.ID, from ring.NodeID, payload []byte) {
 		}
 	case exchangeBarrier:
 		if x.onBarrier(from) {
-			x.finish()
+			x.finishPhase()
 		}
 	}
 }
 
-func (x *exchange) finish() {
+func (x *exchange) finishPhase() {
 	q := x.service.Done(x.config, x.infos)
 	q.Ring = x.config.Ring
 	if q.Quorate != x.quorate {
@@ -108,9 +108,9 @@ func (x *exchange) finish() {
 	x.host.Announce(q)
 }
 
-// begin starts the phase for a ring.
-func (x *exchange) begin(c totem.Configuration) {
-	x.config, x.running = c, true
+// beginPhase starts the phase for a ring.
+func (x *exchange) beginPhase(c totem.Configuration) {
+	x.config, x.isRunning = c, true
 	x.infos, x.barriers = nil, nil
 }
 
@@ -119,7 +119,7 @@ func (x *exchange) onInfo(from ring.NodeID, data []byte) bool {
 	at, there := slices.BinarySearchFunc(x.infos, from, func(i NodeInfo, id ring.NodeID) int {
 		return int(int64(i.Node) - int64(id))
 	})
-	if !x.running || there || !slices.Contains(x.config.Members, from) {
+	if !x.isRunning || there || !slices.Contains(x.config.Members, from) {
 		return false
 	}
 	x.infos = slices.Insert(x.infos, at, NodeInfo{Node: from, Info: slices.Clone(data)})
@@ -128,14 +128,14 @@ func (x *exchange) onInfo(from ring.NodeID, data []byte) bool {
 
 // onBarrier takes a member's barrier and reports whether it was the last one.
 func (x *exchange) onBarrier(from ring.NodeID) bool {
-	if !x.running || slices.Contains(x.barriers, from) || !slices.Contains(x.config.Members, from) {
+	if !x.isRunning || slices.Contains(x.barriers, from) || !slices.Contains(x.config.Members, from) {
 		return false
 	}
 	x.barriers = append(x.barriers, from)
 	if len(x.barriers) < len(x.config.Members) || len(x.infos) < len(x.config.Members) {
 		return false
 	}
-	x.running = false
+	x.isRunning = false
 	return true
 }
 

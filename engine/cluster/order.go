@@ -15,10 +15,10 @@ const (
 func (p *Process) Configure(c totem.Configuration) {
 	change := cpg.Config{Kind: c.Kind, Ring: c.Ring, Members: c.Members, Joined: c.Joined, Left: c.Left}
 	if c.Kind == cpg.Regular {
-		p.config = change
+		p.regularConfig = change
 		p.hasConfig, p.hasQuorum = true, false
 	}
-	p.toAll(cpg.Encode(change))
+	p.sendToAll(cpg.Encode(change))
 	if c.Kind == cpg.Regular {
 		p.service.Ring(c)
 	}
@@ -43,27 +43,27 @@ func (p *Process) deliverClient(d totem.Delivery, body []byte) {
 		return
 	}
 	group, payload := body[1:1+body[0]], body[1+body[0]:]
-	c := p.clients.find(string(group))
-	if c == nil || c.behind {
+	c := p.clients.findClient(string(group))
+	if c == nil || c.isBehind {
 		return
 	}
-	p.toClient(c, cpg.Encode(cpg.Deliver{Ring: d.Ring, Seq: d.Ordinal, From: d.From, Payload: payload}))
+	p.sendToClient(c, cpg.Encode(cpg.Deliver{Ring: d.Ring, Seq: d.Ordinal, From: d.From, Payload: payload}))
 }
 
 // announce publishes the service's decision on the present ring.
 func (p *Process) announce(q cpg.Quorum) {
-	if !p.hasConfig || q.Ring != p.config.Ring {
+	if !p.hasConfig || q.Ring != p.regularConfig.Ring {
 		panic("cluster: the service announced something about a ring that is not the present one")
 	}
 	first := !p.hasQuorum
-	if !first && q == p.quorum {
+	if !first && q == p.lastQuorum {
 		return
 	}
-	p.quorum, p.hasQuorum = q, true
+	p.lastQuorum, p.hasQuorum = q, true
 	if first {
 		p.mainLog.Info("Completed service synchronization, ready to provide service.")
 	}
-	p.toAll(cpg.Encode(q))
+	p.sendToAll(cpg.Encode(q))
 	if first {
 		p.node.Open()
 	}

@@ -39,25 +39,25 @@ const MaxServiceTimers = 64
 const firstServiceTimer env.TimerID = 1024
 
 // Host is the part of the process that a Service may use.
-type Host struct{ p *Process }
+type Host struct{ process *Process }
 
 // Env returns the process's Env. The service must set timers with SetTimer of this type only.
-func (h Host) Env() env.Env { return h.p.env }
+func (h Host) Env() env.Env { return h.process.env }
 
 // Multicast orders a message of the service on the present ring, ahead of the clients' messages. Messages
 // that are not ordered when the ring ends are dropped.
 func (h Host) Multicast(payload []byte) {
-	h.p.buf = append(append(h.p.buf[:0], kindService), payload...)
-	h.p.node.MulticastFirst(h.p.buf)
+	h.process.buf = append(append(h.process.buf[:0], kindService), payload...)
+	h.process.node.MulticastFirst(h.process.buf)
 }
 
 // SetTimer arms one of the service's timers, 0 to MaxServiceTimers-1, as Env.SetTimer does.
 func (h Host) SetTimer(timer uint32, after time.Duration) {
-	h.p.env.SetTimer(serviceTimer(timer), after)
+	h.process.env.SetTimer(serviceTimer(timer), after)
 }
 
 // StopTimer withdraws one of the service's timers.
-func (h Host) StopTimer(timer uint32) { h.p.env.StopTimer(serviceTimer(timer)) }
+func (h Host) StopTimer(timer uint32) { h.process.env.StopTimer(serviceTimer(timer)) }
 
 func serviceTimer(timer uint32) env.TimerID {
 	if timer >= MaxServiceTimers {
@@ -68,4 +68,4 @@ func serviceTimer(timer uint32) env.TimerID {
 
 // Announce publishes the decision on the present ring to the clients. The first call in a ring also ends
 // the ring's sync phase: the clients' messages may be ordered.
-func (h Host) Announce(q cpg.Quorum) { h.p.announce(q) }
+func (h Host) Announce(q cpg.Quorum) { h.process.announce(q) }

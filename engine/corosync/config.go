@@ -34,23 +34,23 @@ func (o Opt[T]) Or(def T) T {
 	return def
 }
 
-// source holds the lines of a section and of its keys. It is empty in a configuration built by code.
-type source struct {
-	line int
-	keys map[string]int
+// sourceLines holds the lines of a section and of its keys. It is empty in a configuration built by code.
+type sourceLines struct {
+	sectionLine int
+	keyLines    map[string]int
 }
 
-// at returns the line of a key, or of its section if the key is absent.
-func (s source) at(key string) int {
-	if line, ok := s.keys[key]; ok {
+// lineOf returns the line of a key, or of its section if the key is absent.
+func (s sourceLines) lineOf(key string) int {
+	if line, ok := s.keyLines[key]; ok {
 		return line
 	}
-	return s.line
+	return s.sectionLine
 }
 
-// has reports whether the section had the key, with any value.
-func (s source) has(key string) bool {
-	_, ok := s.keys[key]
+// hasKey reports whether the section had the key, with any value.
+func (s sourceLines) hasKey(key string) bool {
+	_, ok := s.keyLines[key]
 	return ok
 }
 
@@ -65,7 +65,7 @@ type Config struct {
 	// entries of the top level.
 	Extra []Entry
 
-	nodelist source
+	nodelistLines sourceLines
 	// nodelistExtra holds the entries of the nodelist section other than its nodes.
 	nodelistExtra []Entry
 }
@@ -116,7 +116,7 @@ type Totem struct {
 
 	Interfaces []Interface
 	Extra      []Entry
-	source
+	sourceLines
 }
 
 // Interface is one interface section: the settings of one link.
@@ -134,7 +134,7 @@ type Interface struct {
 	PingPrecision  Opt[uint32] // samples
 	PongCount      Opt[uint32]
 	Extra          []Entry
-	source
+	sourceLines
 }
 
 // Node is one node section of the nodelist.
@@ -144,7 +144,7 @@ type Node struct {
 	QuorumVotes Opt[uint32]
 	Addrs       [MaxLinks]string // ringX_addr by link; IPv4, IPv6 or a host name; "" if absent
 	Extra       []Entry
-	source
+	sourceLines
 }
 
 // Votes returns the votes of the node: quorum_votes, 1 if absent.
@@ -164,7 +164,7 @@ type Quorum struct {
 	ExpectedVotesTracking Opt[bool] // expected_votes_tracking
 	Device                *Device   // nil if there is none
 	Extra                 []Entry
-	source
+	sourceLines
 }
 
 // Device is the quorum.device section.
@@ -176,7 +176,7 @@ type Device struct {
 	MasterWins    Opt[bool]
 	Net           *DeviceNet
 	Extra         []Entry // among them heuristics
-	source
+	sourceLines
 }
 
 // DeviceNet is the quorum.device.net section.
@@ -190,7 +190,7 @@ type DeviceNet struct {
 	ForceIPVersion   Opt[uint32] // 0, 4, 6
 	KeepActive       string      // keep_active_partition_tie_breaker: on, off
 	Extra            []Entry
-	source
+	sourceLines
 }
 
 // Logging is the logging section.
@@ -208,7 +208,7 @@ type Logging struct {
 	SyslogFacility string
 	SyslogPrio     string // syslog_priority
 	Extra          []Entry
-	source
+	sourceLines
 }
 
 // Node returns the node with an id.

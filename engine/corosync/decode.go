@@ -18,9 +18,9 @@ func Parse(name string, data []byte) (*Config, Warnings, error) {
 	f := &findings{file: name}
 	c := &Config{File: name}
 	entries := scanLines(f, data)
-	broken := f.failed()
+	broken := f.hasErrors()
 	d := &decoder{findings: f}
-	d.file(c, entries)
+	d.readFile(c, entries)
 	if broken {
 		// Sections that do not close where they should would only add noise.
 		f.warnings = nil
@@ -48,9 +48,9 @@ func (c *Config) Validate() (Warnings, error) {
 // decoder reads entries into a Config and collects findings.
 type decoder struct{ *findings }
 
-// part is a known subsection of a section and how to read it; read is nil if the subsection is kept as it
-// is.
-type part struct {
+// subsection is a known subsection of a section and how to read it; read is nil if the subsection is kept as
+// it is.
+type subsection struct {
 	name string
 	read func(e Entry)
 }
@@ -69,52 +69,54 @@ var nestedSections = map[string]string{
 	"member": "totem.interface",
 }
 
-// file reads the sections of a file.
-func (d *decoder) file(c *Config, entries []Entry) {
+// readFile reads the sections of a file.
+func (d *decoder) readFile(c *Config, entries []Entry) {
 	seen := map[string]int{}
 	for _, e := range entries {
 		switch {
 		case !e.Section:
-			d.warn(e.line, "move it into a section, or delete it", "key %s is outside any section",
+			d.addWarning(e.line, "move it into a section, or delete it", "key %s is outside any section",
 				e.Name)
 			c.Extra = append(c.Extra, e)
 			continue
 		case e.Name == "nodelist" && seen[e.Name] != 0:
-			d.fail(e.line, "merge the two", "a second nodelist section (the first is at line %d); "+
+			d.addError(e.line, "merge the two", "a second nodelist section (the first is at line %d); "+
 				"Corosync would mix up the nodes of both", seen[e.Name])
 			d.lostSection = true
 			continue
 		case slices.Contains(topSections, e.Name) && seen[e.Name] != 0:
-			d.warn(e.line, "merge the two", "a second section %s (the first is at line %d); keys given "+
-				"twice have the value of the later one", e.Name, seen[e.Name])
+			d.addWarning(e.line, "merge the two",
+				"a second section %s (the first is at line %d); keys given "+
+					"twice have the value of the later one", e.Name, seen[e.Name])
 		}
 		if seen[e.Name] == 0 {
 			seen[e.Name] = e.line
 		}
-		d.topSection(c, e)
+		d.readTopSection(c, e)
 	}
 }
 
-// topSection reads one section of the top level.
-func (d *decoder) topSection(c *Config, e Entry) {
+// readTopSection reads one section of the top level.
+func (d *decoder) readTopSection(c *Config, e Entry) {
 	switch e.Name {
 	case "totem":
-		decode(d, e, "totem", &c.Totem, &c.Totem.source, &c.Totem.Extra, totemKeys,
-			part{"interface", func(e Entry) {
+		decode(d, e, "totem", &c.Totem, &c.Totem.sourceLines, &c.Totem.Extra, totemKeys,
+			subsection{"interface", func(e Entry) {
 				var i Interface
 				d.renameRingNumber(&e)
-				decode(d, e, "totem.interface", &i, &i.source, &i.Extra, interfaceKeys, part{name: "member"})
+				decode(d, e, "totem.interface", &i, &i.sourceLines, &i.Extra, interfaceKeys,
+					subsection{name: "member"})
 				c.Totem.Interfaces = append(c.Totem.Interfaces, i)
 			}})
 	case "nodelist":
-		decode(d, e, "nodelist", &struct{}{}, &c.nodelist, &c.nodelistExtra, nil,
-			part{"node", func(e Entry) { d.node(c, e) }})
+		decode(d, e, "nodelist", &struct{}{}, &c.nodelistLines, &c.nodelistExtra, nil,
+			subsection{"node", func(e Entry) { d.readNode(c, e) }})
 	case "quorum":
-		decode(d, e, "quorum", &c.Quorum, &c.Quorum.source, &c.Quorum.Extra, quorumKeys,
-			part{"device", func(e Entry) { d.device(c, e) }})
+		decode(d, e, "quorum", &c.Quorum, &c.Quorum.sourceLines, &c.Quorum.Extra, quorumKeys,
+			subsection{"device", func(e Entry) { d.readDevice(c, e) }})
 	case "logging":
-		decode(d, e, "logging", &c.Logging, &c.Logging.source, &c.Logging.Extra, loggingKeys,
-			part{name: "logger_subsys"}, part{name: "logging_daemon"})
+		decode(d, e, "logging", &c.Logging, &c.Logging.sourceLines, &c.Logging.Extra, loggingKeys,
+			subsection{name: "logger_subsys"}, subsection{name: "logging_daemon"})
 	default:
 		if !slices.Contains(keptSections, e.Name) && !d.reportUnknown(e, "", topSections) {
 			return
@@ -123,8 +125,8 @@ func (d *decoder) topSection(c *Config, e Entry) {
 	}
 }
 
-// node reads a node section.
-func (d *decoder) node(c *Config, e Entry) {
+// readNode reads a node section.
+func (d *decoder) readNode(c *Config, e Entry) {
 	var n Node
 	e.Entries = slices.DeleteFunc(slices.Clone(e.Entries), func(k Entry) bool {
 		link, isAddr := strings.CutPrefix(k.Name, "ring")
@@ -132,29 +134,29 @@ func (d *decoder) node(c *Config, e Entry) {
 		number, what := parseNumber(link, 0, anyNumber)
 		beyond := isAddr && isAddr2 && what == "" && number >= MaxLinks
 		if beyond {
-			d.fail(k.line, fmt.Sprintf("use ring0_addr to ring%d_addr", MaxLinks-1),
+			d.addError(k.line, fmt.Sprintf("use ring0_addr to ring%d_addr", MaxLinks-1),
 				"%s: a node has at most %d links", k.Name, MaxLinks)
 		}
 		return beyond
 	})
-	decode(d, e, "nodelist.node", &n, &n.source, &n.Extra, nodeKeys)
+	decode(d, e, "nodelist.node", &n, &n.sourceLines, &n.Extra, nodeKeys)
 	c.Nodes = append(c.Nodes, n)
 }
 
-// device reads the quorum.device section.
-func (d *decoder) device(c *Config, e Entry) {
+// readDevice reads the quorum.device section.
+func (d *decoder) readDevice(c *Config, e Entry) {
 	if c.Quorum.Device == nil {
 		c.Quorum.Device = &Device{}
 	}
 	dev := c.Quorum.Device
-	decode(d, e, "quorum.device", dev, &dev.source, &dev.Extra, deviceKeys,
-		part{"net", func(e Entry) {
+	decode(d, e, "quorum.device", dev, &dev.sourceLines, &dev.Extra, deviceKeys,
+		subsection{"net", func(e Entry) {
 			if dev.Net == nil {
 				dev.Net = &DeviceNet{}
 			}
-			decode(d, e, "quorum.device.net", dev.Net, &dev.Net.source, &dev.Net.Extra, deviceNetKeys)
+			decode(d, e, "quorum.device.net", dev.Net, &dev.Net.sourceLines, &dev.Net.Extra, deviceNetKeys)
 		}},
-		part{name: "heuristics"})
+		subsection{name: "heuristics"})
 }
 
 // renameRingNumber renames ringnumber, as Corosync 2 called it, to linknumber.
@@ -168,43 +170,43 @@ func (d *decoder) renameRingNumber(e *Entry) {
 }
 
 // decode reads the entries of one section into s.
-func decode[S any](d *decoder, e Entry, path string, s *S, src *source, extra *[]Entry,
-	keys []key[S], parts ...part,
+func decode[S any](d *decoder, e Entry, path string, s *S, src *sourceLines, extra *[]Entry,
+	keys []key[S], parts ...subsection,
 ) {
-	if src.keys == nil {
-		*src = source{line: e.line, keys: map[string]int{}}
+	if src.keyLines == nil {
+		*src = sourceLines{sectionLine: e.line, keyLines: map[string]int{}}
 	}
 	for _, k := range e.Entries {
 		if k.Section {
-			d.subsection(k, path, extra, parts)
+			d.readSubsection(k, path, extra, parts)
 			continue
 		}
-		if line, again := src.keys[k.Name]; again {
-			d.warn(k.line, "delete the unintended line",
+		if line, again := src.keyLines[k.Name]; again {
+			d.addWarning(k.line, "delete the unintended line",
 				"%s.%s is given again (first at line %d); the last one counts", path, k.Name, line)
 		}
-		src.keys[k.Name] = k.line
+		src.keyLines[k.Name] = k.line
 		i := slices.IndexFunc(keys, func(known key[S]) bool { return known.name == k.Name })
 		switch {
 		case i < 0:
 			if d.reportUnknown(k, path, keyNames(keys)) {
 				keepUntyped(extra, k)
 			}
-		case keys[i].ignored != "":
-			d.warn(k.line, "delete it when convenient", "%s.%s has no effect: %s", path, k.Name,
-				keys[i].ignored)
+		case keys[i].ignoredReason != "":
+			d.addWarning(k.line, "delete it when convenient", "%s.%s has no effect: %s", path, k.Name,
+				keys[i].ignoredReason)
 			keepUntyped(extra, k)
 		default:
-			if what, remedy := keys[i].read(s, k.Value); what != "" {
-				d.fail(k.line, remedy, "%s.%s: %q %s", path, k.Name, k.Value, what)
+			if what, remedy := keys[i].parseInto(s, k.Value); what != "" {
+				d.addError(k.line, remedy, "%s.%s: %q %s", path, k.Name, k.Value, what)
 			}
 		}
 	}
 }
 
-// subsection reads a section within another one.
-func (d *decoder) subsection(e Entry, path string, extra *[]Entry, parts []part) {
-	i := slices.IndexFunc(parts, func(p part) bool { return p.name == e.Name })
+// readSubsection reads a section within another one.
+func (d *decoder) readSubsection(e Entry, path string, extra *[]Entry, parts []subsection) {
+	i := slices.IndexFunc(parts, func(p subsection) bool { return p.name == e.Name })
 	if i >= 0 && parts[i].read != nil {
 		parts[i].read(e)
 		return
@@ -239,12 +241,12 @@ func (d *decoder) reportUnknown(e Entry, path string, known []string) bool {
 	}
 	if near := nearestKey(e.Name, known); near != "" {
 		d.lostSection = d.lostSection || e.Section
-		d.fail(e.line, fmt.Sprintf("did you mean %q?", near), "%s has no %s %q", where, what, e.Name)
+		d.addError(e.line, fmt.Sprintf("did you mean %q?", near), "%s has no %s %q", where, what, e.Name)
 		return false
 	}
 	if e.Section && home != "" && home != path {
 		d.lostSection = true
-		d.fail(e.line, fmt.Sprintf("it belongs to %s; check for a missing '}' above", home),
+		d.addError(e.line, fmt.Sprintf("it belongs to %s; check for a missing '}' above", home),
 			"section %q cannot be in %s", e.Name, where)
 		return false
 	}
@@ -252,7 +254,7 @@ func (d *decoder) reportUnknown(e Entry, path string, known []string) bool {
 	if other := homeOfKey(e.Name); !e.Section && other != "" {
 		remedy = fmt.Sprintf("move it: %s belongs to section %s", e.Name, other)
 	}
-	d.warn(e.line, remedy, "%s has no %s %q; it is kept and has no effect", where, what, e.Name)
+	d.addWarning(e.line, remedy, "%s has no %s %q; it is kept and has no effect", where, what, e.Name)
 	return true
 }
 

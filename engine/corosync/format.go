@@ -13,11 +13,11 @@ func (c *Config) String() string { return string(c.Format()) }
 // their order.
 func (c *Config) Format() []byte {
 	top := slices.Clone(c.Extra)
-	top = appendSection(top, "totem", c.totemEntries(), c.Totem.line > 0)
-	top = appendSection(top, "nodelist", c.nodeEntries(), c.nodelist.line > 0)
-	top = appendSection(top, "quorum", c.quorumEntries(), c.Quorum.line > 0)
+	top = appendSection(top, "totem", c.totemEntries(), c.Totem.sectionLine > 0)
+	top = appendSection(top, "nodelist", c.nodeEntries(), c.nodelistLines.sectionLine > 0)
+	top = appendSection(top, "quorum", c.quorumEntries(), c.Quorum.sectionLine > 0)
 	top = appendSection(top, "logging", entriesOf(&c.Logging, loggingKeys, c.Logging.Extra),
-		c.Logging.line > 0)
+		c.Logging.sectionLine > 0)
 	sortEntries(top)
 	var b strings.Builder
 	for i, e := range top {
@@ -63,10 +63,10 @@ func (c *Config) quorumEntries() []Entry {
 func entriesOf[S any](s *S, keys []key[S], extra []Entry) []Entry {
 	entries := slices.Clone(extra)
 	for _, k := range keys {
-		if k.write == nil {
+		if k.formatFrom == nil {
 			continue
 		}
-		if value, ok := k.write(s); ok {
+		if value, ok := k.formatFrom(s); ok {
 			entries = append(entries, Entry{Name: k.name, Value: value})
 		}
 	}

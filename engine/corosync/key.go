@@ -11,20 +11,20 @@ import (
 // key is one known key of a section S: how to read its value and how to write it.
 type key[S any] struct {
 	name string
-	// read stores the value. what is not empty if the value is not acceptable; remedy is what to write
+	// parseInto stores the value. what is not empty if the value is not acceptable; remedy is what to write
 	// then.
-	read func(s *S, value string) (what, remedy string)
-	// write returns the value; false if the key is absent.
-	write func(s *S) (string, bool)
-	// ignored is the reason why a known key has no effect; "" if it has one.
-	ignored string
+	parseInto func(s *S, value string) (what, remedy string)
+	// formatFrom returns the value; false if the key is absent.
+	formatFrom func(s *S) (string, bool)
+	// ignoredReason is the reason why a known key has no effect; "" if it has one.
+	ignoredReason string
 }
 
 // number is a key with a whole number from lo to hi. example is shown when a value is refused.
 func number[S any](name string, lo, hi uint32, ptr func(*S) *Opt[uint32], example string) key[S] {
 	return key[S]{
 		name: name,
-		read: func(s *S, value string) (string, string) {
+		parseInto: func(s *S, value string) (string, string) {
 			n, what := parseNumber(value, uint64(lo), uint64(hi))
 			if what != "" {
 				return what, fmt.Sprintf("write a whole number from %d to %d, for example \"%s: %s\"",
@@ -33,7 +33,7 @@ func number[S any](name string, lo, hi uint32, ptr func(*S) *Opt[uint32], exampl
 			*ptr(s) = Some(uint32(n))
 			return "", ""
 		},
-		write: func(s *S) (string, bool) {
+		formatFrom: func(s *S) (string, bool) {
 			o := *ptr(s)
 			return strconv.FormatUint(uint64(o.Value), 10), o.Set
 		},
@@ -49,7 +49,7 @@ func millis[S any](name string, ptr func(*S) *Opt[uint32], example string) key[S
 func version[S any](name string, ptr func(*S) *Opt[uint64]) key[S] {
 	return key[S]{
 		name: name,
-		read: func(s *S, value string) (string, string) {
+		parseInto: func(s *S, value string) (string, string) {
 			n, what := parseNumber(value, 0, math.MaxUint64)
 			if what != "" {
 				return what, fmt.Sprintf("write a whole number, for example \"%s: 1\"", name)
@@ -57,7 +57,7 @@ func version[S any](name string, ptr func(*S) *Opt[uint64]) key[S] {
 			*ptr(s) = Some(n)
 			return "", ""
 		},
-		write: func(s *S) (string, bool) {
+		formatFrom: func(s *S) (string, bool) {
 			o := *ptr(s)
 			return strconv.FormatUint(o.Value, 10), o.Set
 		},
@@ -68,7 +68,7 @@ func version[S any](name string, ptr func(*S) *Opt[uint64]) key[S] {
 func boolKey[S any](name string, ptr func(*S) *Opt[bool]) key[S] {
 	return key[S]{
 		name: name,
-		read: func(s *S, value string) (string, string) {
+		parseInto: func(s *S, value string) (string, string) {
 			switch value {
 			case "0", "1":
 				*ptr(s) = Some(value == "1")
@@ -76,7 +76,7 @@ func boolKey[S any](name string, ptr func(*S) *Opt[bool]) key[S] {
 			}
 			return "is neither 0 nor 1", fmt.Sprintf("write \"%s: 1\" to turn it on or \"%s: 0\"", name, name)
 		},
-		write: func(s *S) (string, bool) {
+		formatFrom: func(s *S) (string, bool) {
 			o := *ptr(s)
 			if o.Value {
 				return "1", o.Set
@@ -90,7 +90,7 @@ func boolKey[S any](name string, ptr func(*S) *Opt[bool]) key[S] {
 func enumKey[S any](name string, ptr func(*S) *string, allowed ...string) key[S] {
 	return key[S]{
 		name: name,
-		read: func(s *S, value string) (string, string) {
+		parseInto: func(s *S, value string) (string, string) {
 			if len(allowed) > 0 && !slices.Contains(allowed, value) {
 				what := "is not one of the possible values"
 				if near := nearestKey(strings.ToLower(value), allowed); near != "" {
@@ -101,7 +101,7 @@ func enumKey[S any](name string, ptr func(*S) *string, allowed ...string) key[S]
 			*ptr(s) = value
 			return "", ""
 		},
-		write: func(s *S) (string, bool) { return *ptr(s), *ptr(s) != "" },
+		formatFrom: func(s *S) (string, bool) { return *ptr(s), *ptr(s) != "" },
 	}
 }
 
@@ -109,7 +109,7 @@ func enumKey[S any](name string, ptr func(*S) *string, allowed ...string) key[S]
 func ignored[S any](why string, names ...string) []key[S] {
 	keys := make([]key[S], len(names))
 	for i, name := range names {
-		keys[i] = key[S]{name: name, ignored: why}
+		keys[i] = key[S]{name: name, ignoredReason: why}
 	}
 	return keys
 }

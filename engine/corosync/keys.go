@@ -7,12 +7,12 @@ import (
 
 // The known keys of each section, from corosync.conf(5), votequorum(5) and corosync-qdevice(8).
 
-type optNum = *Opt[uint32]
+type optionalNumber = *Opt[uint32]
 
 const anyNumber = 1<<32 - 1
 
 var totemKeys = slices.Concat([]key[Totem]{
-	number("version", 0, anyNumber, func(t *Totem) optNum { return &t.Version }, "2"),
+	number("version", 0, anyNumber, func(t *Totem) optionalNumber { return &t.Version }, "2"),
 	enumKey("cluster_name", func(t *Totem) *string { return &t.ClusterName }),
 	version("config_version", func(t *Totem) *Opt[uint64] { return &t.ConfigVersion }),
 	enumKey("transport", func(t *Totem) *string { return &t.Transport }, "knet", "udpu", "udp"),
@@ -27,34 +27,36 @@ var totemKeys = slices.Concat([]key[Totem]{
 		"none", "md5", "sha1", "sha256", "sha384", "sha512"),
 	enumKey("keyfile", func(t *Totem) *string { return &t.KeyFile }),
 	enumKey("key", func(t *Totem) *string { return &t.Key }),
-	millis("token", func(t *Totem) optNum { return &t.TokenMs }, "3000"),
-	millis("token_coefficient", func(t *Totem) optNum { return &t.TokenCoefficientMs }, "650"),
-	number("token_warning", 0, 100, func(t *Totem) optNum { return &t.TokenWarningPct }, "75"),
-	millis("token_retransmit", func(t *Totem) optNum { return &t.TokenRetransmitMs }, "714"),
+	millis("token", func(t *Totem) optionalNumber { return &t.TokenMs }, "3000"),
+	millis("token_coefficient", func(t *Totem) optionalNumber { return &t.TokenCoefficientMs }, "650"),
+	number("token_warning", 0, 100, func(t *Totem) optionalNumber { return &t.TokenWarningPct }, "75"),
+	millis("token_retransmit", func(t *Totem) optionalNumber { return &t.TokenRetransmitMs }, "714"),
 	number("token_retransmits_before_loss_const", 1, 1000,
-		func(t *Totem) optNum { return &t.RetransmitsBeforeLoss }, "4"),
-	millis("hold", func(t *Totem) optNum { return &t.HoldMs }, "561"),
-	millis("consensus", func(t *Totem) optNum { return &t.ConsensusMs }, "3600"),
-	millis("join", func(t *Totem) optNum { return &t.JoinMs }, "50"),
-	millis("send_join", func(t *Totem) optNum { return &t.SendJoinMs }, "0"),
-	millis("merge", func(t *Totem) optNum { return &t.MergeMs }, "200"),
-	millis("downcheck", func(t *Totem) optNum { return &t.DowncheckMs }, "1000"),
-	number("fail_recv_const", 0, anyNumber, func(t *Totem) optNum { return &t.FailRecvConst }, "2500"),
+		func(t *Totem) optionalNumber { return &t.RetransmitsBeforeLoss }, "4"),
+	millis("hold", func(t *Totem) optionalNumber { return &t.HoldMs }, "561"),
+	millis("consensus", func(t *Totem) optionalNumber { return &t.ConsensusMs }, "3600"),
+	millis("join", func(t *Totem) optionalNumber { return &t.JoinMs }, "50"),
+	millis("send_join", func(t *Totem) optionalNumber { return &t.SendJoinMs }, "0"),
+	millis("merge", func(t *Totem) optionalNumber { return &t.MergeMs }, "200"),
+	millis("downcheck", func(t *Totem) optionalNumber { return &t.DowncheckMs }, "1000"),
+	number("fail_recv_const", 0, anyNumber, func(t *Totem) optionalNumber { return &t.FailRecvConst },
+		"2500"),
 	number("seqno_unchanged_const", 0, anyNumber,
-		func(t *Totem) optNum { return &t.SeqnoUnchangedConst }, "30"),
-	number("miss_count_const", 0, anyNumber, func(t *Totem) optNum { return &t.MissCountConst }, "5"),
-	number("window_size", 0, 16384, func(t *Totem) optNum { return &t.WindowSize }, "50"),
-	number("max_messages", 0, 16384, func(t *Totem) optNum { return &t.MaxMessages }, "17"),
+		func(t *Totem) optionalNumber { return &t.SeqnoUnchangedConst }, "30"),
+	number("miss_count_const", 0, anyNumber, func(t *Totem) optionalNumber { return &t.MissCountConst }, "5"),
+	number("window_size", 0, 16384, func(t *Totem) optionalNumber { return &t.WindowSize }, "50"),
+	number("max_messages", 0, 16384, func(t *Totem) optionalNumber { return &t.MaxMessages }, "17"),
 	number("heartbeat_failures_allowed", 0, 1000,
-		func(t *Totem) optNum { return &t.HeartbeatFailures }, "0"),
-	millis("max_network_delay", func(t *Totem) optNum { return &t.MaxNetworkDelayMs }, "50"),
+		func(t *Totem) optionalNumber { return &t.HeartbeatFailures }, "0"),
+	millis("max_network_delay", func(t *Totem) optionalNumber { return &t.MaxNetworkDelayMs }, "50"),
 	enumKey("cancel_token_hold_on_retransmit", func(t *Totem) *string { return &t.CancelHoldOnRetrans },
 		"yes", "no"),
 	enumKey("block_unlisted_ips", func(t *Totem) *string { return &t.BlockUnlistedIPs }, "yes", "no"),
-	number("netmtu", 0, 65536, func(t *Totem) optNum { return &t.NetMTU }, "1500"),
-	number("knet_mtu", 0, 65536, func(t *Totem) optNum { return &t.KnetMTU }, "0"),
-	number("knet_pmtud_interval", 0, 86400, func(t *Totem) optNum { return &t.KnetPMTUDSeconds }, "30"),
-	number("ip_dscp", 0, 63, func(t *Totem) optNum { return &t.IPDSCP }, "0"),
+	number("netmtu", 0, 65536, func(t *Totem) optionalNumber { return &t.NetMTU }, "1500"),
+	number("knet_mtu", 0, 65536, func(t *Totem) optionalNumber { return &t.KnetMTU }, "0"),
+	number("knet_pmtud_interval", 0, 86400, func(t *Totem) optionalNumber { return &t.KnetPMTUDSeconds },
+		"30"),
+	number("ip_dscp", 0, 63, func(t *Totem) optionalNumber { return &t.IPDSCP }, "0"),
 },
 	ignored[Totem]("this engine does not compress", "knet_compression_model",
 		"knet_compression_threshold", "knet_compression_level"),
@@ -69,34 +71,35 @@ var totemKeys = slices.Concat([]key[Totem]{
 )
 
 var interfaceKeys = []key[Interface]{
-	number("linknumber", 0, anyNumber, func(i *Interface) optNum { return &i.LinkNumber }, "0"),
+	number("linknumber", 0, anyNumber, func(i *Interface) optionalNumber { return &i.LinkNumber }, "0"),
 	enumKey("bindnetaddr", func(i *Interface) *string { return &i.BindNetAddr }),
 	enumKey("broadcast", func(i *Interface) *string { return &i.Broadcast }, "yes", "no"),
 	enumKey("mcastaddr", func(i *Interface) *string { return &i.McastAddr }),
-	number("mcastport", 1, 65535, func(i *Interface) optNum { return &i.McastPort }, "5405"),
-	number("ttl", 0, 255, func(i *Interface) optNum { return &i.TTL }, "1"),
+	number("mcastport", 1, 65535, func(i *Interface) optionalNumber { return &i.McastPort }, "5405"),
+	number("ttl", 0, 255, func(i *Interface) optionalNumber { return &i.TTL }, "1"),
 	enumKey("knet_transport", func(i *Interface) *string { return &i.KnetTransport }, "udp", "sctp"),
-	number("knet_link_priority", 0, 255, func(i *Interface) optNum { return &i.LinkPriority }, "1"),
-	millis("knet_ping_interval", func(i *Interface) optNum { return &i.PingIntervalMs }, "750"),
-	millis("knet_ping_timeout", func(i *Interface) optNum { return &i.PingTimeoutMs }, "1500"),
-	number("knet_ping_precision", 1, 65535, func(i *Interface) optNum { return &i.PingPrecision }, "2048"),
-	number("knet_pong_count", 1, 255, func(i *Interface) optNum { return &i.PongCount }, "2"),
+	number("knet_link_priority", 0, 255, func(i *Interface) optionalNumber { return &i.LinkPriority }, "1"),
+	millis("knet_ping_interval", func(i *Interface) optionalNumber { return &i.PingIntervalMs }, "750"),
+	millis("knet_ping_timeout", func(i *Interface) optionalNumber { return &i.PingTimeoutMs }, "1500"),
+	number("knet_ping_precision", 1, 65535, func(i *Interface) optionalNumber { return &i.PingPrecision },
+		"2048"),
+	number("knet_pong_count", 1, 255, func(i *Interface) optionalNumber { return &i.PongCount }, "2"),
 }
 
 var nodeKeys = slices.Concat([]key[Node]{
 	enumKey("name", func(n *Node) *string { return &n.Name }),
-	number("quorum_votes", 0, MaxVotes, func(n *Node) optNum { return &n.QuorumVotes }, "1"),
+	number("quorum_votes", 0, MaxVotes, func(n *Node) optionalNumber { return &n.QuorumVotes }, "1"),
 	nodeIDKey,
 }, addressKeys())
 
 var quorumKeys = slices.Concat([]key[Quorum]{
 	enumKey("provider", func(q *Quorum) *string { return &q.Provider }),
 	number("expected_votes", 0, MaxNodes*MaxVotes,
-		func(q *Quorum) optNum { return &q.ExpectedVotes }, "3"),
+		func(q *Quorum) optionalNumber { return &q.ExpectedVotes }, "3"),
 	boolKey("two_node", func(q *Quorum) *Opt[bool] { return &q.TwoNode }),
 	boolKey("wait_for_all", func(q *Quorum) *Opt[bool] { return &q.WaitForAll }),
 	boolKey("last_man_standing", func(q *Quorum) *Opt[bool] { return &q.LastManStanding }),
-	millis("last_man_standing_window", func(q *Quorum) optNum { return &q.LMSWindowMs }, "10000"),
+	millis("last_man_standing_window", func(q *Quorum) optionalNumber { return &q.LMSWindowMs }, "10000"),
 	boolKey("auto_tie_breaker", func(q *Quorum) *Opt[bool] { return &q.AutoTieBreaker }),
 	enumKey("auto_tie_breaker_node", func(q *Quorum) *string { return &q.AutoTieBreakerNode }),
 	boolKey("allow_downscale", func(q *Quorum) *Opt[bool] { return &q.AllowDownscale }),
@@ -108,21 +111,21 @@ var quorumKeys = slices.Concat([]key[Quorum]{
 
 var deviceKeys = []key[Device]{
 	enumKey("model", func(d *Device) *string { return &d.Model }, "net"),
-	number("votes", 0, MaxVotes, func(d *Device) optNum { return &d.VoteCount }, "1"),
-	millis("timeout", func(d *Device) optNum { return &d.TimeoutMs }, "10000"),
-	millis("sync_timeout", func(d *Device) optNum { return &d.SyncTimeoutMs }, "30000"),
+	number("votes", 0, MaxVotes, func(d *Device) optionalNumber { return &d.VoteCount }, "1"),
+	millis("timeout", func(d *Device) optionalNumber { return &d.TimeoutMs }, "10000"),
+	millis("sync_timeout", func(d *Device) optionalNumber { return &d.SyncTimeoutMs }, "30000"),
 	boolKey("master_wins", func(d *Device) *Opt[bool] { return &d.MasterWins }),
 }
 
 var deviceNetKeys = []key[DeviceNet]{
 	enumKey("host", func(d *DeviceNet) *string { return &d.Host }),
-	number("port", 1, 65535, func(d *DeviceNet) optNum { return &d.Port }, "5403"),
+	number("port", 1, 65535, func(d *DeviceNet) optionalNumber { return &d.Port }, "5403"),
 	enumKey("algorithm", func(d *DeviceNet) *string { return &d.Algorithm },
 		"ffsplit", "lms", "2nodelms", "test"),
 	enumKey("tie_breaker", func(d *DeviceNet) *string { return &d.TieBreaker }),
 	enumKey("tls", func(d *DeviceNet) *string { return &d.TLS }, "on", "off", "required"),
-	millis("connect_timeout", func(d *DeviceNet) optNum { return &d.ConnectTimeoutMs }, "8000"),
-	number("force_ip_version", 0, 6, func(d *DeviceNet) optNum { return &d.ForceIPVersion }, "0"),
+	millis("connect_timeout", func(d *DeviceNet) optionalNumber { return &d.ConnectTimeoutMs }, "8000"),
+	number("force_ip_version", 0, 6, func(d *DeviceNet) optionalNumber { return &d.ForceIPVersion }, "0"),
 	enumKey("keep_active_partition_tie_breaker", func(d *DeviceNet) *string { return &d.KeepActive },
 		"on", "off"),
 }
@@ -148,7 +151,7 @@ var priorities = []string{"alert", "crit", "debug", "emerg", "err", "info", "not
 // line of the value.
 var nodeIDKey = key[Node]{
 	name: "nodeid",
-	read: func(n *Node, value string) (string, string) {
+	parseInto: func(n *Node, value string) (string, string) {
 		id, what := parseNumber(value, 1, anyNumber)
 		if what != "" {
 			return what, "write a whole number from 1 up, different for every node"
@@ -156,7 +159,7 @@ var nodeIDKey = key[Node]{
 		n.ID = nodeID(id)
 		return "", ""
 	},
-	write: func(n *Node) (string, bool) { return fmt.Sprint(uint32(n.ID)), n.ID != 0 },
+	formatFrom: func(n *Node) (string, bool) { return fmt.Sprint(uint32(n.ID)), n.ID != 0 },
 }
 
 func addressKeys() []key[Node] {

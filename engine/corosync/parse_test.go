@@ -136,28 +136,29 @@ func checkRoundTrip(t *testing.T, c *Config) {
 // withoutLines drops what only the place in the file decides.
 func withoutLines(c *Config) *Config {
 	out := *c
-	out.nodelist, out.Totem.source, out.Quorum.source, out.Logging.source = source{}, source{}, source{},
-		source{}
+	out.nodelistLines, out.Totem.sourceLines, out.Quorum.sourceLines, out.Logging.sourceLines = sourceLines{},
+		sourceLines{}, sourceLines{},
+		sourceLines{}
 	out.Extra = bare(c.Extra)
 	out.nodelistExtra = bare(c.nodelistExtra)
 	out.Totem.Extra, out.Quorum.Extra, out.Logging.Extra = bare(c.Totem.Extra), bare(c.Quorum.Extra),
 		bare(c.Logging.Extra)
 	out.Totem.Interfaces = nil
 	for _, in := range c.Totem.Interfaces {
-		in.source, in.Extra = source{}, bare(in.Extra)
+		in.sourceLines, in.Extra = sourceLines{}, bare(in.Extra)
 		out.Totem.Interfaces = append(out.Totem.Interfaces, in)
 	}
 	out.Nodes = nil
 	for _, n := range c.Nodes {
-		n.source, n.Extra = source{}, bare(n.Extra)
+		n.sourceLines, n.Extra = sourceLines{}, bare(n.Extra)
 		out.Nodes = append(out.Nodes, n)
 	}
 	if c.Quorum.Device != nil {
 		d := *c.Quorum.Device
-		d.source, d.Extra = source{}, bare(d.Extra)
+		d.sourceLines, d.Extra = sourceLines{}, bare(d.Extra)
 		if d.Net != nil {
 			n := *d.Net
-			n.source, n.Extra = source{}, bare(n.Extra)
+			n.sourceLines, n.Extra = sourceLines{}, bare(n.Extra)
 			d.Net = &n
 		}
 		out.Quorum.Device = &d

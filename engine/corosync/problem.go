@@ -68,24 +68,24 @@ func (w Warnings) String() string {
 // findings collects a bounded number of errors and warnings.
 type findings struct {
 	file     string
-	errs     Problems
+	errors   Problems
 	warnings Warnings
 	// lostSection is set when a section was refused for its name: its content is not missing then.
 	lostSection bool
 }
 
-// fail adds an error.
-func (f *findings) fail(line int, remedy, format string, args ...any) {
-	if len(f.errs.List) >= maxProblems {
-		f.errs.Dropped++
+// addError adds an error.
+func (f *findings) addError(line int, remedy, format string, args ...any) {
+	if len(f.errors.List) >= maxProblems {
+		f.errors.Dropped++
 		return
 	}
 	p := Problem{File: f.file, Line: line, What: fmt.Sprintf(format, args...), Remedy: remedy}
-	f.errs.List = append(f.errs.List, p)
+	f.errors.List = append(f.errors.List, p)
 }
 
-// warn adds a warning.
-func (f *findings) warn(line int, remedy, format string, args ...any) {
+// addWarning adds a warning.
+func (f *findings) addWarning(line int, remedy, format string, args ...any) {
 	if len(f.warnings) >= maxProblems {
 		return
 	}
@@ -93,8 +93,8 @@ func (f *findings) warn(line int, remedy, format string, args ...any) {
 	f.warnings = append(f.warnings, p)
 }
 
-// failed reports whether there is an error.
-func (f *findings) failed() bool { return len(f.errs.List) > 0 }
+// hasErrors reports whether there is an error.
+func (f *findings) hasErrors() bool { return len(f.errors.List) > 0 }
 
 // result sorts the findings by line and returns the errors as one error, nil if there are none.
 func (f *findings) result() (Warnings, error) {
@@ -106,9 +106,9 @@ func (f *findings) result() (Warnings, error) {
 		return a.Line - b.Line
 	}
 	slices.SortStableFunc(f.warnings, byLine)
-	slices.SortStableFunc(f.errs.List, byLine)
-	if !f.failed() {
+	slices.SortStableFunc(f.errors.List, byLine)
+	if !f.hasErrors() {
 		return f.warnings, nil
 	}
-	return f.warnings, &f.errs
+	return f.warnings, &f.errors
 }

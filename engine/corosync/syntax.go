@@ -28,89 +28,89 @@ type Entry struct {
 // first ':'; '#' begins a comment only at the beginning of a line.
 type scanner struct {
 	*findings
-	lines []string
-	next  int
+	sourceLines []string
+	nextLine    int
 }
 
 func scanLines(f *findings, data []byte) []Entry {
 	if len(data) > maxFileBytes {
-		f.fail(0, "check that this is the right file", "the file has %d bytes, more than %d",
+		f.addError(0, "check that this is the right file", "the file has %d bytes, more than %d",
 			len(data), maxFileBytes)
 		return nil
 	}
 	text := strings.TrimPrefix(string(data), "\ufeff")
 	if len(text) != len(data) {
-		f.warn(1, "save the file as plain UTF-8", "the file begins with a byte order mark")
+		f.addWarning(1, "save the file as plain UTF-8", "the file begins with a byte order mark")
 	}
-	s := &scanner{findings: f, lines: strings.Split(text, "\n")}
-	return s.section("", 0, 0)
+	s := &scanner{findings: f, sourceLines: strings.Split(text, "\n")}
+	return s.readSection("", 0, 0)
 }
 
-// section reads entries up to the closing brace, or to the end of the file at depth 0.
-func (s *scanner) section(name string, openedAt, depth int) []Entry {
+// readSection reads entries up to the closing brace, or to the end of the file at depth 0.
+func (s *scanner) readSection(name string, openedAt, depth int) []Entry {
 	var entries []Entry
-	for s.next < len(s.lines) {
-		s.next++
-		number := s.next
-		text, ok := s.clean(s.lines[number-1], number)
+	for s.nextLine < len(s.sourceLines) {
+		s.nextLine++
+		number := s.nextLine
+		text, ok := s.cleanLine(s.sourceLines[number-1], number)
 		if !ok {
 			continue
 		}
 		switch {
 		case strings.Contains(text, "{"):
-			if e, ok := s.open(text, number, depth); ok {
+			if e, ok := s.openSection(text, number, depth); ok {
 				entries = append(entries, e)
 			}
 		case strings.Contains(text, ":"):
-			if e, ok := s.keyValue(text, number); ok {
+			if e, ok := s.readKeyValue(text, number); ok {
 				entries = append(entries, e)
 			}
 		case strings.Contains(text, "}"):
-			s.closing(text, number, depth)
+			s.isClosing(text, number, depth)
 			if depth > 0 {
 				return entries
 			}
 		default:
-			s.fail(number, "write \"key: value\", \"section {\" or \"}\", or begin a comment with '#'",
+			s.addError(number, "write \"key: value\", \"section {\" or \"}\", or begin a comment with '#'",
 				"%q is neither a key with a value nor the beginning or end of a section", text)
 		}
 	}
 	if depth > 0 {
-		s.fail(openedAt, "add '}' on a line of its own where the section ends",
+		s.addError(openedAt, "add '}' on a line of its own where the section ends",
 			"section %q that opens here is never closed", name)
 	}
 	return entries
 }
 
-// closing judges a line with a closing brace. Whatever else is on it, the section ends there: one
+// isClosing judges a line with a closing brace. Whatever else is on it, the section ends there: one
 // finding for one line, instead of one for every line that follows.
-func (s *scanner) closing(text string, number, depth int) {
+func (s *scanner) isClosing(text string, number, depth int) {
 	rest, first := strings.CutPrefix(text, "}")
 	switch {
 	case depth == 0:
-		s.fail(number, "delete it, or check which section it was meant to close",
+		s.addError(number, "delete it, or check which section it was meant to close",
 			"this '}' closes nothing")
 	case first && strings.HasPrefix(strings.TrimLeft(rest, " \t"), "#"):
-		s.warn(number, "put the comment on a line of its own", "a comment follows the closing brace")
+		s.addWarning(number, "put the comment on a line of its own", "a comment follows the closing brace")
 	case rest != "" || !first:
-		s.fail(number, "put '}' on a line of its own", "%q has text beside the closing brace", text)
+		s.addError(number, "put '}' on a line of its own", "%q has text beside the closing brace", text)
 	}
 }
 
-// clean strips white space and comments from a line, and reports whether anything is left.
-func (s *scanner) clean(line string, number int) (string, bool) {
+// cleanLine strips white space and comments from a line, and reports whether anything is left.
+func (s *scanner) cleanLine(line string, number int) (string, bool) {
 	line = strings.TrimSuffix(line, "\r")
 	text := strings.Trim(line, " \t")
 	if text == "" || text[0] == '#' {
 		return "", false
 	}
 	if len(line) > maxLineBytes {
-		s.fail(number, "shorten it", "the line has %d bytes; Corosync reads at most %d",
+		s.addError(number, "shorten it", "the line has %d bytes; Corosync reads at most %d",
 			len(line), maxLineBytes)
 		return "", false
 	}
 	if i := strings.IndexFunc(text, isControl); i >= 0 || !utf8.ValidString(text) {
-		s.fail(number, "retype the line", "the line has a control character or is not UTF-8")
+		s.addError(number, "retype the line", "the line has a control character or is not UTF-8")
 		return "", false
 	}
 	return text, true
@@ -118,46 +118,46 @@ func (s *scanner) clean(line string, number int) (string, bool) {
 
 func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
 
-func (s *scanner) open(text string, number, depth int) (Entry, bool) {
+func (s *scanner) openSection(text string, number, depth int) (Entry, bool) {
 	at := strings.IndexByte(text, '{')
 	name := strings.TrimRight(text[:at], " \t:{")
 	rest := strings.Trim(text[at+1:], " \t")
 	e := Entry{Name: name, Section: true, line: number}
 	switch {
 	case rest != "":
-		s.fail(number, "put what follows on lines of its own, also a comment",
+		s.addError(number, "put what follows on lines of its own, also a comment",
 			"%q goes on after the opening brace", text)
 		// A section on one line closes itself; reading on as if it were open would hide the rest.
 		if strings.HasSuffix(rest, "}") {
 			return e, false
 		}
 	case name == "":
-		s.fail(number, "write the section's name before the brace", "'{' without a section name")
+		s.addError(number, "write the section's name before the brace", "'{' without a section name")
 	case !isName(name):
-		s.fail(number, "use letters, digits, '_', '-' and '.'", "%q is not a section name", name)
+		s.addError(number, "use letters, digits, '_', '-' and '.'", "%q is not a section name", name)
 	case depth >= maxDepth:
-		s.fail(number, "check for a missing '}' above", "sections are nested more than %d deep", maxDepth)
-		s.next = len(s.lines)
+		s.addError(number, "check for a missing '}' above", "sections are nested more than %d deep", maxDepth)
+		s.nextLine = len(s.sourceLines)
 		return e, false
 	}
-	e.Entries = s.section(name, number, depth+1)
+	e.Entries = s.readSection(name, number, depth+1)
 	return e, isName(name)
 }
 
-func (s *scanner) keyValue(text string, number int) (Entry, bool) {
+func (s *scanner) readKeyValue(text string, number int) (Entry, bool) {
 	key, value, _ := strings.Cut(text, ":")
 	key, value = strings.Trim(key, " \t"), strings.Trim(value, " \t")
 	e := Entry{Name: key, Value: value, line: number}
 	switch {
 	case key == "":
-		s.fail(number, "write the key before ':'", "the line has a value without a key")
+		s.addError(number, "write the key before ':'", "the line has a value without a key")
 	case !isName(key):
-		s.fail(number, "use letters, digits, '_', '-' and '.'; comments need a line of their own",
+		s.addError(number, "use letters, digits, '_', '-' and '.'; comments need a line of their own",
 			"%q is not a key", key)
 	case value == "":
-		s.fail(number, "write a value or delete the line", "%s has no value", key)
+		s.addError(number, "write a value or delete the line", "%s has no value", key)
 	case strings.Contains(value, "}"):
-		s.fail(number, "put '}' on a line of its own", "the value of %s contains a closing brace", key)
+		s.addError(number, "put '}' on a line of its own", "the value of %s contains a closing brace", key)
 	default:
 		return e, true
 	}

@@ -33,11 +33,11 @@ const (
 	defaultMcastPort          = 5405
 )
 
-// tick is the granularity that Corosync assumes of timers.
-const tick = 10 * time.Millisecond
+// timerTick is the granularity that Corosync assumes of timers.
+const timerTick = 10 * time.Millisecond
 
 // minTimeout is the shortest timer that Corosync accepts: three ticks.
-const minTimeout = 3 * tick
+const minTimeout = 3 * timerTick
 
 // minPing is the shortest interval between two pings of a link.
 const minPing = time.Millisecond
@@ -102,7 +102,7 @@ type LinkTimers struct {
 // floor; a configuration from Parse has none.
 func Derive(c *Config) (Timers, error) {
 	t := c.derive()
-	if short := t.below(minTimeout); len(short) > 0 {
+	if short := t.timersBelow(minTimeout); len(short) > 0 {
 		return Timers{}, fmt.Errorf("deriving timers from %s: totem.%s is %v, %w of %v; %s",
 			c.File, short[0].key, short[0].value, ErrTooShort, minTimeout, short[0].remedyFor())
 	}
@@ -121,7 +121,7 @@ func (c *Config) derive() Timers {
 	if given := t.TokenRetransmitMs.Value; given > 0 {
 		retransmit = uint64(given)
 	}
-	tickMs := uint64(tick.Milliseconds())
+	tickMs := uint64(timerTick.Milliseconds())
 	hold := uint64(0)
 	if retransmit*8 > tickMs*10 {
 		hold = (retransmit*8 - tickMs*10) / 10
@@ -208,25 +208,25 @@ func msOr(o Opt[uint32], def uint64) time.Duration {
 	return ms(uint64(o.Value))
 }
 
-// timer is one timer with its key.
-type timer struct {
-	key    string
-	value  time.Duration
-	paces  bool // only paces repetitions
-	scaled *time.Duration
+// namedTimer is one timer with its key.
+type namedTimer struct {
+	key         string
+	value       time.Duration
+	onlyPaces   bool // only paces repetitions
+	scaledField *time.Duration
 }
 
 // remedyFor is what to do when the timer is too short.
-func (b timer) remedyFor() string {
-	if b.paces {
+func (b namedTimer) remedyFor() string {
+	if b.onlyPaces {
 		return "raise it"
 	}
 	return "raise it, or raise totem.token, from which it follows unless it is given"
 }
 
-// all returns every timer. Those with a key of the totem section have a floor.
-func (t *Timers) all() []timer {
-	list := []timer{
+// allTimers returns every timer. Those with a key of the totem section have a floor.
+func (t *Timers) allTimers() []namedTimer {
+	list := []namedTimer{
 		{"token", t.Token, false, &t.Token},
 		{"token_retransmit", t.TokenRetransmit, false, &t.TokenRetransmit},
 		{"hold", t.Hold, false, &t.Hold},
@@ -247,16 +247,16 @@ func (t *Timers) all() []timer {
 	for i := range t.Links {
 		l := &t.Links[i]
 		list = append(list,
-			timer{"", l.PingInterval, true, &l.PingInterval},
-			timer{"", l.PingTimeout, true, &l.PingTimeout})
+			namedTimer{"", l.PingInterval, true, &l.PingInterval},
+			namedTimer{"", l.PingTimeout, true, &l.PingTimeout})
 	}
 	return list
 }
 
-// below returns the timers of the totem section that are shorter than the floor.
-func (t *Timers) below(floor time.Duration) []timer {
-	var short []timer
-	for _, b := range t.all() {
+// timersBelow returns the timers of the totem section that are shorter than the floor.
+func (t *Timers) timersBelow(floor time.Duration) []namedTimer {
+	var short []namedTimer
+	for _, b := range t.allTimers() {
 		if b.key != "" && b.value < floor {
 			short = append(short, b)
 		}
@@ -275,21 +275,21 @@ func (t Timers) Scaled(ts timescale.Ratio) (Timers, error) {
 	out := t
 	out.Links = append([]LinkTimers(nil), t.Links...)
 	var short []string
-	for _, b := range out.all() {
+	for _, b := range out.allTimers() {
 		if b.value == 0 {
 			continue
 		}
 		floor := minTimeout
-		if b.paces {
+		if b.onlyPaces {
 			floor = minScaledResend
 		}
-		*b.scaled = ts.Of(b.value)
-		if *b.scaled < floor && *b.scaled < b.value {
+		*b.scaledField = ts.Of(b.value)
+		if *b.scaledField < floor && *b.scaledField < b.value {
 			name := b.key
 			if name == "" {
 				name = "a derived timer"
 			}
-			short = append(short, fmt.Sprintf("%s would be %v, below %v", name, *b.scaled, floor))
+			short = append(short, fmt.Sprintf("%s would be %v, below %v", name, *b.scaledField, floor))
 		}
 	}
 	if len(short) > 0 {

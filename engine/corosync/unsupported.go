@@ -25,7 +25,7 @@ func (c *Config) Unsupported() []Limitation {
 	var list []Limitation
 	add := func(on bool, key, effect string) {
 		if on {
-			list = append(list, Limitation{"quorum." + key, q.at(key), effect})
+			list = append(list, Limitation{"quorum." + key, q.lineOf(key), effect})
 		}
 	}
 	add(q.ExpectedVotes.Set && q.ExpectedVotes.Value < c.NodeVotes(), "expected_votes",
@@ -38,11 +38,12 @@ func (c *Config) Unsupported() []Limitation {
 	add(q.ExpectedVotesTracking.Value, "expected_votes_tracking",
 		"the highest expected votes are forgotten at a restart")
 	if d := q.Device; d != nil {
-		list = append(list, Limitation{"quorum.device", d.line,
+		list = append(list, Limitation{"quorum.device", d.sectionLine,
 			"the device has no vote; the nodes alone decide"})
 	}
 	if links := c.Links(); len(links) > 1 {
-		list = append(list, Limitation{"nodelist.node." + ringKey(links[1]), c.Nodes[0].at(ringKey(links[1])),
+		list = append(list, Limitation{"nodelist.node." + ringKey(links[1]),
+			c.Nodes[0].lineOf(ringKey(links[1])),
 			fmt.Sprintf("%d links are configured, only link %d is used", len(links), links[0])})
 	}
 	return list

@@ -22,37 +22,37 @@ func (c *Config) validate(f *findings) {
 func (c *Config) validateTotem(f *findings) {
 	t := &c.Totem
 	switch {
-	case t.line == 0 && f.lostSection:
+	case t.sectionLine == 0 && f.lostSection:
 		return
-	case t.line == 0 && !t.Version.Set && c.File != "":
-		f.fail(0, "add \"totem {\", \"version: 2\", \"}\"", "section totem is missing")
-	case !t.Version.Set && !t.has("version"):
-		f.fail(t.line, "add \"version: 2\" to section totem", "totem.version is missing")
+	case t.sectionLine == 0 && !t.Version.Set && c.File != "":
+		f.addError(0, "add \"totem {\", \"version: 2\", \"}\"", "section totem is missing")
+	case !t.Version.Set && !t.hasKey("version"):
+		f.addError(t.sectionLine, "add \"version: 2\" to section totem", "totem.version is missing")
 	case t.Version.Set && t.Version.Value != 2:
-		f.fail(t.at("version"), "write \"version: 2\"",
+		f.addError(t.lineOf("version"), "write \"version: 2\"",
 			"totem.version is %d; the only version of this file format is 2", t.Version.Value)
 	}
 	name := t.ClusterName
 	switch {
-	case name == "" && !t.has("cluster_name"):
-		f.warn(t.line, "add \"cluster_name: NAME\" to section totem", "the cluster has no name")
+	case name == "" && !t.hasKey("cluster_name"):
+		f.addWarning(t.sectionLine, "add \"cluster_name: NAME\" to section totem", "the cluster has no name")
 	case strings.ContainsAny(name, " \t"):
-		f.fail(t.at("cluster_name"), "use letters, digits and '-'",
+		f.addError(t.lineOf("cluster_name"), "use letters, digits and '-'",
 			"totem.cluster_name %q contains white space", name)
 	case len(name) > MaxClusterNameBytes:
-		f.fail(t.at("cluster_name"), fmt.Sprintf("use at most %d characters", pveClusterNameBytes),
+		f.addError(t.lineOf("cluster_name"), fmt.Sprintf("use at most %d characters", pveClusterNameBytes),
 			"totem.cluster_name has %d characters, more than %d", len(name), MaxClusterNameBytes)
 	case len(name) > pveClusterNameBytes:
-		f.warn(t.at("cluster_name"), "keep it; a running cluster should not be renamed",
+		f.addWarning(t.lineOf("cluster_name"), "keep it; a running cluster should not be renamed",
 			"totem.cluster_name has %d characters, more than the %d that Proxmox VE allows in a new cluster",
 			len(name), pveClusterNameBytes)
 	}
-	if !t.ConfigVersion.Set && !t.has("config_version") {
-		f.warn(t.line, "add \"config_version: 1\" and raise it with every change",
+	if !t.ConfigVersion.Set && !t.hasKey("config_version") {
+		f.addWarning(t.sectionLine, "add \"config_version: 1\" and raise it with every change",
 			"totem.config_version is missing, so an outdated file cannot be told from a new one")
 	}
 	if t.Transport == "udp" || t.Transport == "udpu" {
-		f.warn(t.at("transport"), "write \"transport: knet\" or delete the line",
+		f.addWarning(t.lineOf("transport"), "write \"transport: knet\" or delete the line",
 			"totem.transport %s is accepted; this engine always sends sealed unicast datagrams", t.Transport)
 	}
 }
@@ -70,15 +70,15 @@ func (c *Config) validateCrypto(f *findings) {
 	encrypts := cipher != "" && cipher != "none"
 	hashes := hash != "" && hash != "none"
 	if encrypts && !hashes {
-		f.fail(t.at("crypto_cipher"), "write \"crypto_hash: sha256\", or use \"secauth: on\" alone",
+		f.addError(t.lineOf("crypto_cipher"), "write \"crypto_hash: sha256\", or use \"secauth: on\" alone",
 			"totem.crypto_cipher %s without a crypto_hash", cipher)
 	}
 	if (encrypts || hashes) && c.Transport() != "knet" {
-		f.warn(t.at("transport"), "write \"transport: knet\"",
+		f.addWarning(t.lineOf("transport"), "write \"transport: knet\"",
 			"Corosync 3 encrypts with transport knet only, not with %s", c.Transport())
 	}
 	if !encrypts && (t.SecAuth == "off" || t.CryptoCipher == "none") {
-		f.warn(max(t.keys["secauth"], t.keys["crypto_cipher"]), "write \"secauth: on\"",
+		f.addWarning(max(t.keyLines["secauth"], t.keyLines["crypto_cipher"]), "write \"secauth: on\"",
 			"the file turns encryption off; this engine seals every packet with the cluster key all the same")
 	}
 }
@@ -93,31 +93,31 @@ func (c *Config) validateInterfaces(f *findings) {
 	for i := range c.Totem.Interfaces {
 		in := &c.Totem.Interfaces[i]
 		link := in.LinkNumber.Or(0)
-		line := in.at("linknumber")
+		line := in.lineOf("linknumber")
 		first, again := seen[link]
 		switch {
 		case link >= MaxLinks:
-			f.fail(line, fmt.Sprintf("write a number from 0 to %d", MaxLinks-1),
+			f.addError(line, fmt.Sprintf("write a number from 0 to %d", MaxLinks-1),
 				"totem.interface: link %d; there are at most %d links", link, MaxLinks)
 			continue
 		case again:
-			f.fail(line, "give every interface section its own linknumber",
+			f.addError(line, "give every interface section its own linknumber",
 				"totem.interface: link %d has a second section (the first is at line %d)", link, first)
 		case len(c.Nodes) > 0 && !used[link]:
-			f.warn(line, fmt.Sprintf("delete the section, or add %s to every node", ringKey(int(link))),
+			f.addWarning(line, fmt.Sprintf("delete the section, or add %s to every node", ringKey(int(link))),
 				"totem.interface: link %d is configured, but no node has an address on it", link)
 		}
 		seen[link] = line
 		if (in.PingIntervalMs.Set) != (in.PingTimeoutMs.Set) {
-			f.warn(in.line, "write both knet_ping_interval and knet_ping_timeout, or neither",
+			f.addWarning(in.sectionLine, "write both knet_ping_interval and knet_ping_timeout, or neither",
 				"totem.interface: link %d sets one of two settings that belong together", link)
 		}
 		if in.KnetTransport == "sctp" {
-			f.warn(in.at("knet_transport"), "write \"knet_transport: udp\"",
+			f.addWarning(in.lineOf("knet_transport"), "write \"knet_transport: udp\"",
 				"totem.interface: link %d asks for SCTP; this engine uses UDP", link)
 		}
 		if in.LinkPriority.Set && in.LinkPriority.Value == 0 {
-			f.warn(in.at("knet_link_priority"), "write 1 to 255; the highest number is preferred",
+			f.addWarning(in.lineOf("knet_link_priority"), "write 1 to 255; the highest number is preferred",
 				"totem.interface: priority 0 of link %d counts as 1", link)
 		}
 	}
@@ -129,45 +129,45 @@ func (c *Config) validateTimers(f *findings) {
 	t := &c.Totem
 	line := func(keys ...string) int {
 		for _, k := range keys {
-			if t.has(k) {
-				return t.at(k)
+			if t.hasKey(k) {
+				return t.lineOf(k)
 			}
 		}
-		return t.line
+		return t.sectionLine
 	}
 	timers := c.derive()
-	for _, b := range timers.below(minTimeout) {
-		if b.key != "token" && timers.Token < minTimeout && !t.has(b.key) {
+	for _, b := range timers.timersBelow(minTimeout) {
+		if b.key != "token" && timers.Token < minTimeout && !t.hasKey(b.key) {
 			continue // follows from the token timeout, which was reported
 		}
-		f.fail(line(b.key, "token"), b.remedyFor(), "totem.%s is %d ms, less than the minimum of %d ms",
+		f.addError(line(b.key, "token"), b.remedyFor(), "totem.%s is %d ms, less than the minimum of %d ms",
 			b.key, b.value.Milliseconds(), minTimeout.Milliseconds())
 	}
 	switch {
 	case timers.Token < minTimeout:
 		return
 	case timers.Consensus < timers.Join:
-		f.fail(line("consensus", "join", "token"), "raise consensus (1.2 times the token timeout is "+
+		f.addError(line("consensus", "join", "token"), "raise consensus (1.2 times the token timeout is "+
 			"usual) or lower join",
 			"totem.consensus is %d ms, less than totem.join with %d ms",
 			timers.Consensus.Milliseconds(), timers.Join.Milliseconds())
 	case timers.Consensus < timers.Token:
-		f.warn(line("consensus"), "delete the line to get 1.2 times the token timeout",
+		f.addWarning(line("consensus"), "delete the line to get 1.2 times the token timeout",
 			"totem.consensus is %d ms, less than the token timeout of %d ms that %d nodes lead to",
 			timers.Consensus.Milliseconds(), timers.Token.Milliseconds(), len(c.Nodes))
 	}
 	if timers.TokenRetransmit >= timers.Token {
-		f.fail(line("token_retransmit"), "delete the line, or write less than the token timeout",
+		f.addError(line("token_retransmit"), "delete the line, or write less than the token timeout",
 			"totem.token_retransmit is %d ms, not less than the token timeout of %d ms",
 			timers.TokenRetransmit.Milliseconds(), timers.Token.Milliseconds())
 	} else if timers.Hold > timers.TokenRetransmit {
-		f.warn(line("hold"), "delete the line, or write less than token_retransmit",
+		f.addWarning(line("hold"), "delete the line, or write less than token_retransmit",
 			"totem.hold is %d ms, more than totem.token_retransmit with %d ms: every held token is resent",
 			timers.Hold.Milliseconds(), timers.TokenRetransmit.Milliseconds())
 	}
 	for _, l := range timers.Links {
 		if l.PingInterval < minPing || l.PingTimeout < l.PingInterval {
-			f.fail(c.interfaceLine(l.Link), "delete knet_ping_interval and knet_ping_timeout; "+
+			f.addError(c.interfaceLine(l.Link), "delete knet_ping_interval and knet_ping_timeout; "+
 				"they follow from the token timeout",
 				"totem.interface: link %d pings every %d ms with a timeout of %d ms", l.Link,
 				l.PingInterval.Milliseconds(), l.PingTimeout.Milliseconds())
@@ -179,8 +179,8 @@ func (c *Config) validateTimers(f *findings) {
 func (c *Config) interfaceLine(link int) int {
 	for _, in := range c.Totem.Interfaces {
 		if in.LinkNumber.Or(0) == uint32(link) {
-			return in.line
+			return in.sectionLine
 		}
 	}
-	return c.Totem.line
+	return c.Totem.sectionLine
 }

@@ -15,12 +15,13 @@ func (c *Config) validateNodes(f *findings) {
 		return
 	}
 	if len(c.Nodes) == 0 {
-		f.fail(c.nodelist.line, "add \"nodelist {\" with one \"node {\" section for each node: "+
-			"name, nodeid, quorum_votes, ring0_addr", "the nodelist has no nodes")
+		f.addError(c.nodelistLines.sectionLine,
+			"add \"nodelist {\" with one \"node {\" section for each node: "+
+				"name, nodeid, quorum_votes, ring0_addr", "the nodelist has no nodes")
 		return
 	}
 	if len(c.Nodes) > MaxNodes {
-		f.fail(c.nodelist.line, "split the cluster", "%d nodes; a ring has at most %d",
+		f.addError(c.nodelistLines.sectionLine, "split the cluster", "%d nodes; a ring has at most %d",
 			len(c.Nodes), MaxNodes)
 	}
 	ids, names := map[ring.NodeID]int{}, map[string]int{}
@@ -28,26 +29,28 @@ func (c *Config) validateNodes(f *findings) {
 		n := &c.Nodes[i]
 		first, again := ids[n.ID]
 		switch {
-		case n.ID == 0 && !n.has("nodeid"):
-			f.fail(n.line, fmt.Sprintf("add \"nodeid: %d\"", c.freeID()), "node %s has no nodeid", n.label())
+		case n.ID == 0 && !n.hasKey("nodeid"):
+			f.addError(n.sectionLine, fmt.Sprintf("add \"nodeid: %d\"", c.freeID()), "node %s has no nodeid",
+				n.label())
 		case n.ID > maxKnetNodeID && c.Transport() == "knet":
-			f.fail(n.at("nodeid"), fmt.Sprintf("use 1 to %d, for example %d", maxKnetNodeID, c.freeID()),
+			f.addError(n.lineOf("nodeid"), fmt.Sprintf("use 1 to %d, for example %d", maxKnetNodeID,
+				c.freeID()),
 				"node %s: nodeid %d is too large for transport knet", n.label(), n.ID)
 		case n.ID != 0 && again:
-			f.fail(n.at("nodeid"), fmt.Sprintf("give it another one, for example %d", c.freeID()),
+			f.addError(n.lineOf("nodeid"), fmt.Sprintf("give it another one, for example %d", c.freeID()),
 				"node %s has the same nodeid %d as the node at line %d", n.label(), n.ID, first)
 		}
 		if !again {
-			ids[n.ID] = n.at("nodeid")
+			ids[n.ID] = n.lineOf("nodeid")
 		}
 		c.validateName(f, n, names)
 		if n.QuorumVotes.Set && n.QuorumVotes.Value == 0 {
-			f.warn(n.at("quorum_votes"), "set quorum_votes: 1, unless this is intended",
+			f.addWarning(n.lineOf("quorum_votes"), "set quorum_votes: 1, unless this is intended",
 				"node %s has no vote", n.label())
 		}
 	}
 	if c.NodeVotes() == 0 {
-		f.fail(c.nodelist.line, "write \"quorum_votes: 1\" for every node",
+		f.addError(c.nodelistLines.sectionLine, "write \"quorum_votes: 1\" for every node",
 			"no node has a vote, so the cluster can never be quorate")
 	}
 }
@@ -55,20 +58,20 @@ func (c *Config) validateNodes(f *findings) {
 // validateName checks a node's name and that no other node has it.
 func (c *Config) validateName(f *findings, n *Node, names map[string]int) {
 	switch {
-	case n.Name == "" && !n.has("name"):
-		f.warn(n.line, "add \"name: HOSTNAME\"", "node %s has no name", n.label())
+	case n.Name == "" && !n.hasKey("name"):
+		f.addWarning(n.sectionLine, "add \"name: HOSTNAME\"", "node %s has no name", n.label())
 		return
 	case n.Name == "":
 		return
 	case !isHostName(n.Name):
-		f.fail(n.at("name"), "use letters, digits, '-' and '.'", "%q is not a node name", n.Name)
+		f.addError(n.lineOf("name"), "use letters, digits, '-' and '.'", "%q is not a node name", n.Name)
 	}
 	if first, again := names[strings.ToLower(n.Name)]; again {
-		f.fail(n.at("name"), "give every node its own name",
+		f.addError(n.lineOf("name"), "give every node its own name",
 			"node %d has the same name %q as the node at line %d", n.ID, n.Name, first)
 		return
 	}
-	names[strings.ToLower(n.Name)] = n.at("name")
+	names[strings.ToLower(n.Name)] = n.lineOf("name")
 }
 
 // freeID returns the lowest node id that no node has, as pvecm would choose it.
@@ -90,7 +93,7 @@ func (n *Node) label() string {
 	case n.Addrs[0] != "":
 		return n.Addrs[0]
 	default:
-		return fmt.Sprintf("at line %d", n.line)
+		return fmt.Sprintf("at line %d", n.sectionLine)
 	}
 }
 
@@ -103,8 +106,8 @@ func (c *Config) validateAddresses(f *findings) {
 	seen := map[string]place{}
 	for i := range c.Nodes {
 		n := &c.Nodes[i]
-		if n.Addrs[0] == "" && !n.has(ringKey(0)) {
-			f.fail(n.line, "add \"ring0_addr: ADDRESS\"", "node %s has no ring0_addr", n.label())
+		if n.Addrs[0] == "" && !n.hasKey(ringKey(0)) {
+			f.addError(n.sectionLine, "add \"ring0_addr: ADDRESS\"", "node %s has no ring0_addr", n.label())
 		}
 		for link, addr := range n.Addrs {
 			if addr == "" {
@@ -112,14 +115,14 @@ func (c *Config) validateAddresses(f *findings) {
 			}
 			key := ringKey(link)
 			if what, remedy := checkAddress(addr); what != "" {
-				f.fail(n.at(key), remedy, "node %s: %s %q %s", n.label(), key, addr, what)
+				f.addError(n.lineOf(key), remedy, "node %s: %s %q %s", n.label(), key, addr, what)
 				continue
 			}
 			same := canonicalAddress(addr)
 			if other, again := seen[same]; again {
-				f.fail(n.at(key), "every node needs its own address on every link",
+				f.addError(n.lineOf(key), "every node needs its own address on every link",
 					"node %s: %s %s is already %s of node %s at line %d", n.label(), key, addr,
-					other.key, other.node.label(), other.node.at(other.key))
+					other.key, other.node.label(), other.node.lineOf(other.key))
 				continue
 			}
 			seen[same] = place{n, key}
@@ -131,7 +134,7 @@ func (c *Config) validateAddresses(f *findings) {
 func (c *Config) validateLinks(f *findings) {
 	links := c.Links()
 	if len(links) > 1 && c.Transport() != "knet" {
-		f.fail(c.Totem.at("transport"), "write \"transport: knet\", or keep ring0_addr only",
+		f.addError(c.Totem.lineOf("transport"), "write \"transport: knet\", or keep ring0_addr only",
 			"transport %s has one link, but the nodes have %d addresses each", c.Transport(), len(links))
 	}
 	for _, link := range links {
@@ -139,8 +142,8 @@ func (c *Config) validateLinks(f *findings) {
 		var v4, v6 *Node
 		for i := range c.Nodes {
 			n := &c.Nodes[i]
-			if n.Addrs[link] == "" && link > 0 && !n.has(key) {
-				f.fail(n.line, fmt.Sprintf("add %s to it, or delete %s from every node", key, key),
+			if n.Addrs[link] == "" && link > 0 && !n.hasKey(key) {
+				f.addError(n.sectionLine, fmt.Sprintf("add %s to it, or delete %s from every node", key, key),
 					"node %s has no %s, but other nodes have one", n.label(), key)
 				continue
 			}
@@ -156,7 +159,7 @@ func (c *Config) validateLinks(f *findings) {
 			}
 		}
 		if v4 != nil && v6 != nil {
-			f.fail(v6.at(key), "use one IP version on all nodes of a link",
+			f.addError(v6.lineOf(key), "use one IP version on all nodes of a link",
 				"%s of node %s is IPv6 and that of node %s is IPv4", key, v6.label(), v4.label())
 		}
 	}
@@ -166,7 +169,7 @@ func (c *Config) validateLinks(f *findings) {
 func (c *Config) checkVersion(f *findings, n *Node, key, version string) {
 	want := c.Totem.IPVersion
 	if (want == "ipv4" || want == "ipv6") && want != version {
-		f.fail(n.at(key), "change the address, or write \"ip_version: ipv4-6\"",
+		f.addError(n.lineOf(key), "change the address, or write \"ip_version: ipv4-6\"",
 			"node %s: %s is %s, but totem.ip_version is %s", n.label(), key, version, want)
 	}
 }

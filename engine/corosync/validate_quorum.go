@@ -13,30 +13,30 @@ import (
 func (c *Config) validateQuorum(f *findings) {
 	q := &c.Quorum
 	switch {
-	case q.Provider == "" && !q.has("provider"):
-		f.warn(q.line, "add \"provider: corosync_votequorum\" to section quorum",
+	case q.Provider == "" && !q.hasKey("provider"):
+		f.addWarning(q.sectionLine, "add \"provider: corosync_votequorum\" to section quorum",
 			"quorum.provider is missing; this engine always uses corosync_votequorum")
 	case q.Provider != "" && q.Provider != "corosync_votequorum":
-		f.fail(q.at("provider"), "write \"provider: corosync_votequorum\"",
+		f.addError(q.lineOf("provider"), "write \"provider: corosync_votequorum\"",
 			"quorum.provider %q is unknown", q.Provider)
 	}
 	if q.ExpectedVotes.Set && q.ExpectedVotes.Value == 0 {
-		f.fail(q.at("expected_votes"), "delete the line; the votes of the nodelist are added up",
+		f.addError(q.lineOf("expected_votes"), "delete the line; the votes of the nodelist are added up",
 			"quorum.expected_votes is 0")
 	} else if ev := q.ExpectedVotes.Or(math.MaxUint32); ev < c.NodeVotes() {
-		f.warn(q.at("expected_votes"), "delete the line; the votes of the nodelist are added up",
+		f.addWarning(q.lineOf("expected_votes"), "delete the line; the votes of the nodelist are added up",
 			"quorum.expected_votes is %d, but the nodes have %d votes", ev, c.NodeVotes())
 	}
 	if q.TwoNode.Value && len(c.Nodes) != 2 {
-		f.warn(q.at("two_node"), "delete the line",
+		f.addWarning(q.lineOf("two_node"), "delete the line",
 			"quorum.two_node is set in a cluster of %d nodes and is ignored there", len(c.Nodes))
 	}
 	if q.TwoNode.Value && q.AutoTieBreaker.Value {
-		f.warn(q.at("two_node"), "choose one of them",
+		f.addWarning(q.lineOf("two_node"), "choose one of them",
 			"quorum.two_node is switched off because auto_tie_breaker is set")
 	}
 	if q.TwoNode.Value && q.WaitForAll.Set && !q.WaitForAll.Value {
-		f.warn(q.at("wait_for_all"), "write \"wait_for_all: 1\" or delete the line",
+		f.addWarning(q.lineOf("wait_for_all"), "write \"wait_for_all: 1\" or delete the line",
 			"quorum.two_node without wait_for_all lets both nodes start alone and be quorate at once")
 	}
 	if q.LastManStanding.Value {
@@ -50,13 +50,13 @@ func (c *Config) validateLMS(f *findings) {
 	q := &c.Quorum
 	for _, n := range c.Nodes {
 		if n.Votes() > 1 {
-			f.warn(n.at("quorum_votes"), "write \"quorum_votes: 1\" for every node",
+			f.addWarning(n.lineOf("quorum_votes"), "write \"quorum_votes: 1\" for every node",
 				"quorum.last_man_standing is switched off because node %s has %d votes", n.label(), n.Votes())
 			break
 		}
 	}
 	if q.LMSWindowMs.Set && q.LMSWindowMs.Value < uint32(minTimeout.Milliseconds()) {
-		f.fail(q.at("last_man_standing_window"), "write \"last_man_standing_window: 10000\"",
+		f.addError(q.lineOf("last_man_standing_window"), "write \"last_man_standing_window: 10000\"",
 			"quorum.last_man_standing_window is %d ms, less than the minimum of %d ms",
 			q.LMSWindowMs.Value, minTimeout.Milliseconds())
 	}
@@ -67,30 +67,32 @@ func (c *Config) validateTieBreaker(f *findings) {
 	q := &c.Quorum
 	if !q.AutoTieBreaker.Value {
 		if q.AutoTieBreakerNode != "" {
-			f.warn(q.at("auto_tie_breaker_node"), "add \"auto_tie_breaker: 1\" or delete the line",
+			f.addWarning(q.lineOf("auto_tie_breaker_node"), "add \"auto_tie_breaker: 1\" or delete the line",
 				"quorum.auto_tie_breaker_node has no effect without auto_tie_breaker")
 		}
 		return
 	}
 	if _, ids, ok := ParseTieBreakerNode(q.AutoTieBreakerNode); !ok {
-		f.fail(q.at("auto_tie_breaker_node"), "write lowest, highest, or node ids with spaces between",
+		f.addError(q.lineOf("auto_tie_breaker_node"),
+			"write lowest, highest, or node ids with spaces between",
 			"quorum.auto_tie_breaker_node %q is not valid", q.AutoTieBreakerNode)
 	} else {
 		for _, id := range ids {
 			if _, known := c.Node(id); !known {
-				f.fail(q.at("auto_tie_breaker_node"), "write ids of the nodelist",
+				f.addError(q.lineOf("auto_tie_breaker_node"), "write ids of the nodelist",
 					"quorum.auto_tie_breaker_node: there is no node %d", id)
 			}
 		}
 	}
 	if c.NodeVotes()%2 == 1 && !c.waitForAll() {
 		if q.LastManStanding.Value {
-			f.fail(q.at("auto_tie_breaker"), "add \"wait_for_all: 1\", and better drop last_man_standing",
+			f.addError(q.lineOf("auto_tie_breaker"),
+				"add \"wait_for_all: 1\", and better drop last_man_standing",
 				"quorum.auto_tie_breaker and last_man_standing together need wait_for_all in a cluster with "+
 					"an odd number of votes")
 			return
 		}
-		f.warn(q.at("auto_tie_breaker"), "add \"wait_for_all: 1\"",
+		f.addWarning(q.lineOf("auto_tie_breaker"), "add \"wait_for_all: 1\"",
 			"quorum.auto_tie_breaker is switched off: with an odd number of votes it needs wait_for_all")
 	}
 }
@@ -138,8 +140,8 @@ func (c *Config) validateDevice(f *findings) {
 	if d == nil {
 		return
 	}
-	if d.Model == "" && !d.has("model") {
-		f.fail(d.line, "add \"model: net\" or delete the section", "quorum.device has no model")
+	if d.Model == "" && !d.hasKey("model") {
+		f.addError(d.sectionLine, "add \"model: net\" or delete the section", "quorum.device has no model")
 	}
 	for _, clash := range []struct {
 		key string
@@ -151,7 +153,7 @@ func (c *Config) validateDevice(f *findings) {
 		{"allow_downscale", q.AllowDownscale.Value},
 	} {
 		if clash.on {
-			f.fail(q.at(clash.key), fmt.Sprintf("delete %s or the device", clash.key),
+			f.addError(q.lineOf(clash.key), fmt.Sprintf("delete %s or the device", clash.key),
 				"quorum.%s and a quorum device cannot be used together", clash.key)
 		}
 	}
@@ -161,7 +163,7 @@ func (c *Config) validateDevice(f *findings) {
 		ms  Opt[uint32]
 	}{{"timeout", d.TimeoutMs}, {"sync_timeout", d.SyncTimeoutMs}} {
 		if t.ms.Set && t.ms.Value < minDeviceTimeoutMs {
-			f.fail(d.at(t.key), "delete the line or write at least 1000",
+			f.addError(d.lineOf(t.key), "delete the line or write at least 1000",
 				"quorum.device.%s is %d ms, less than %d ms", t.key, t.ms.Value, minDeviceTimeoutMs)
 		}
 	}
@@ -177,21 +179,21 @@ func (c *Config) validateDeviceVotes(f *findings) {
 	if d.VoteCount.Set {
 		if q.ExpectedVotes.Set && q.ExpectedVotes.Value > 0 &&
 			uint64(q.ExpectedVotes.Value) < uint64(d.VoteCount.Value)+2 {
-			f.fail(d.at("votes"), "lower the device's votes or delete quorum.expected_votes",
+			f.addError(d.lineOf("votes"), "lower the device's votes or delete quorum.expected_votes",
 				"quorum.device.votes is %d with quorum.expected_votes %d; the nodes need at least 2",
 				d.VoteCount.Value, q.ExpectedVotes.Value)
 		}
 		return
 	}
-	if d.has("votes") {
+	if d.hasKey("votes") {
 		return
 	}
 	if q.ExpectedVotes.Set {
-		f.fail(d.line, "add \"votes: N\" to section device, or delete quorum.expected_votes",
+		f.addError(d.sectionLine, "add \"votes: N\" to section device, or delete quorum.expected_votes",
 			"quorum.device.votes is needed when quorum.expected_votes is given")
 	}
 	if c.NodeVotes() != uint32(len(c.Nodes)) {
-		f.fail(d.line, "add \"votes: N\" to section device",
+		f.addError(d.sectionLine, "add \"votes: N\" to section device",
 			"quorum.device.votes is needed when not every node has one vote")
 	}
 }
@@ -202,24 +204,25 @@ func (c *Config) validateDeviceNet(f *findings) {
 	n := d.Net
 	if n == nil {
 		if d.Model == "net" {
-			f.fail(d.line, "add \"net {\" with host and algorithm", "quorum.device has no section net")
+			f.addError(d.sectionLine, "add \"net {\" with host and algorithm",
+				"quorum.device has no section net")
 		}
 		return
 	}
-	if n.Host == "" && !n.has("host") {
-		f.fail(n.line, "add \"host: ADDRESS\" of the arbiter", "quorum.device.net has no host")
+	if n.Host == "" && !n.hasKey("host") {
+		f.addError(n.sectionLine, "add \"host: ADDRESS\" of the arbiter", "quorum.device.net has no host")
 	} else if what, remedy := checkAddress(n.Host); n.Host != "" && what != "" {
-		f.fail(n.at("host"), remedy, "quorum.device.net.host %q %s", n.Host, what)
+		f.addError(n.lineOf("host"), remedy, "quorum.device.net.host %q %s", n.Host, what)
 	}
-	ffsplit := n.Algorithm == "ffsplit" || n.Algorithm == "" && !n.has("algorithm")
+	ffsplit := n.Algorithm == "ffsplit" || n.Algorithm == "" && !n.hasKey("algorithm")
 	if ffsplit && c.DeviceVotes() != 1 {
-		f.warn(d.at("votes"), "write \"votes: 1\" in section device",
+		f.addWarning(d.lineOf("votes"), "write \"votes: 1\" in section device",
 			"algorithm ffsplit is made for a device with 1 vote, not %d", c.DeviceVotes())
 	}
 	if n.TieBreaker != "" && n.TieBreaker != "lowest" && n.TieBreaker != "highest" {
 		id, what := parseNumber(n.TieBreaker, 1, math.MaxUint32)
 		if _, known := c.Node(ring.NodeID(id)); what != "" || !known {
-			f.fail(n.at("tie_breaker"), "write lowest, highest or a node id of the nodelist",
+			f.addError(n.lineOf("tie_breaker"), "write lowest, highest or a node id of the nodelist",
 				"quorum.device.net.tie_breaker %q names no node", n.TieBreaker)
 		}
 	}

@@ -35,7 +35,7 @@ func Decode(data []byte) (Message, error) {
 	default:
 		return nil, fmt.Errorf("%w: unknown type %d", ErrMalformed, data[0])
 	}
-	if d.bad || len(d.rest) != 0 {
+	if d.isMalformed || len(d.rest) != 0 {
 		return nil, fmt.Errorf("%w: type %d with %d bytes", ErrMalformed, data[0], len(data))
 	}
 	return m, nil
@@ -43,13 +43,13 @@ func Decode(data []byte) (Message, error) {
 
 // decoder reads values from the front of rest; after the first failure every value is zero.
 type decoder struct {
-	rest []byte
-	bad  bool
+	rest        []byte
+	isMalformed bool
 }
 
 func (d *decoder) takeBytes(n int) []byte {
-	if d.bad || len(d.rest) < n {
-		d.bad = true
+	if d.isMalformed || len(d.rest) < n {
+		d.isMalformed = true
 		return make([]byte, n)
 	}
 	b := d.rest[:n]
@@ -62,7 +62,7 @@ func (d *decoder) takeRest() []byte { return d.takeBytes(len(d.rest)) }
 func (d *decoder) takeEnum(limit byte) byte {
 	v := d.takeBytes(1)[0]
 	if v >= limit {
-		d.bad = true
+		d.isMalformed = true
 		return 0
 	}
 	return v
@@ -76,9 +76,9 @@ func (d *decoder) ring() ring.ID     { return ring.ID{Seq: d.u64(), Rep: d.node(
 func (d *decoder) nodes() []ring.NodeID {
 	n := int(binary.LittleEndian.Uint16(d.takeBytes(2)))
 	if n > ring.MaxNodes {
-		d.bad = true
+		d.isMalformed = true
 	}
-	if d.bad || n == 0 {
+	if d.isMalformed || n == 0 {
 		return nil
 	}
 	ids := make([]ring.NodeID, n)

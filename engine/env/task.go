@@ -9,11 +9,11 @@ import (
 // resumes, so only one of them runs at a time, in the order of the events. Create Tasks in Start and pass
 // every event to [Tasks.Step].
 type Tasks struct {
-	env    Env
-	host   TaskHost // nil where disk calls simply block
-	first  TimerID
-	live   []*Task // by slot; the slot is the timer's offset
-	inTask *Task
+	env         Env
+	host        TaskHost // nil where disk calls simply block
+	firstTimer  TimerID
+	liveTasks   []*Task // by slot; the slot is the timer's offset
+	currentTask *Task
 }
 
 // MaxTasks bounds the tasks of one process that exist at the same time.
@@ -46,21 +46,21 @@ type EndNotifier interface {
 
 // Task is one coroutine. Only its own body may call its waiting methods.
 type Task struct {
-	tasks *Tasks
-	slot  int
-	next  func() (hopReason, bool)
-	stop  func()
-	yield func(hopReason) bool
-	woken bool // by a signal, as opposed to the timer
-	on    *Signal
+	tasks         *Tasks
+	timerSlot     int
+	resumeFunc    func() (yieldReason, bool)
+	stopFunc      func()
+	yieldFunc     func(yieldReason) bool
+	wokenBySignal bool // by a signal, as opposed to the timer
+	awaitedSignal *Signal
 }
 
-// hopReason is why a task gives control back to the loop.
-type hopReason uint8
+// yieldReason is why a task gives control back to the loop.
+type yieldReason uint8
 
 const (
-	hopWait    hopReason = iota // the task waits for its timer or a signal
-	hopSuspend                  // the world suspends the process
+	yieldWait    yieldReason = iota // the task waits for its timer or a signal
+	yieldSuspend                    // the world suspends the process
 )
 
 // taskEnded unwinds the task of an ended process.
@@ -69,19 +69,19 @@ type taskEnded struct{}
 // NewTasks returns the tasks of a process. The timer ids from firstTimer to firstTimer+MaxTasks-1 belong
 // to them.
 func NewTasks(e Env, firstTimer TimerID) *Tasks {
-	ts := &Tasks{env: e, first: firstTimer}
+	ts := &Tasks{env: e, firstTimer: firstTimer}
 	if host, ok := e.(TaskHost); ok {
 		ts.host = host
-		host.AtEnd(ts.release)
+		host.AtEnd(ts.unwindAll)
 	}
 	return ts
 }
 
 // Go starts a task. Its body runs at once, up to its first wait. It panics if MaxTasks tasks exist.
 func (ts *Tasks) Go(body func(*Task)) {
-	t := &Task{tasks: ts, slot: ts.freeSlot()}
-	ts.live[t.slot] = t
-	t.next, t.stop = iter.Pull(func(yield func(hopReason) bool) {
+	t := &Task{tasks: ts, timerSlot: ts.freeSlot()}
+	ts.liveTasks[t.timerSlot] = t
+	t.resumeFunc, t.stopFunc = iter.Pull(func(yield func(yieldReason) bool) {
 		defer func() {
 			if p := recover(); p != nil {
 				if _, ended := p.(taskEnded); !ended {
@@ -89,139 +89,139 @@ func (ts *Tasks) Go(body func(*Task)) {
 				}
 			}
 		}()
-		t.yield = yield
+		t.yieldFunc = yield
 		body(t)
 	})
-	ts.resume(t)
+	ts.resumeTask(t)
 }
 
 // freeSlot returns the index of an unused slot.
 func (ts *Tasks) freeSlot() int {
-	for i, t := range ts.live {
+	for i, t := range ts.liveTasks {
 		if t == nil {
 			return i
 		}
 	}
-	if len(ts.live) >= MaxTasks {
+	if len(ts.liveTasks) >= MaxTasks {
 		panic("env: more tasks than MaxTasks are alive: a task leaks")
 	}
-	ts.live = append(ts.live, nil)
-	return len(ts.live) - 1
+	ts.liveTasks = append(ts.liveTasks, nil)
+	return len(ts.liveTasks) - 1
 }
 
 // Step handles an event if it belongs to a task, and reports whether it does.
 func (ts *Tasks) Step(ev Event) bool {
 	fired, ok := ev.(TimerFired)
-	if !ok || fired.ID < ts.first || fired.ID >= ts.first+MaxTasks {
+	if !ok || fired.ID < ts.firstTimer || fired.ID >= ts.firstTimer+MaxTasks {
 		return false
 	}
-	slot := int(fired.ID - ts.first)
-	if slot < len(ts.live) && ts.live[slot] != nil {
-		t := ts.live[slot]
-		if t.on != nil {
-			t.on.forget(t)
-			t.on = nil
+	slot := int(fired.ID - ts.firstTimer)
+	if slot < len(ts.liveTasks) && ts.liveTasks[slot] != nil {
+		t := ts.liveTasks[slot]
+		if t.awaitedSignal != nil {
+			t.awaitedSignal.removeWaiter(t)
+			t.awaitedSignal = nil
 		}
-		ts.resume(t)
+		ts.resumeTask(t)
 	}
 	return true
 }
 
-// resume runs a task until it waits or ends.
-func (ts *Tasks) resume(t *Task) {
-	outer := ts.inTask
-	ts.inTask = t
+// resumeTask runs a task until it waits or ends.
+func (ts *Tasks) resumeTask(t *Task) {
+	outer := ts.currentTask
+	ts.currentTask = t
 	finished := false
 	defer func() {
-		ts.inTask = outer
+		ts.currentTask = outer
 		if !finished { // unwinding: the process has ended while the task was suspended
-			t.stop()
+			t.stopFunc()
 		}
 	}()
 	for {
-		why, alive := ts.run(t)
-		if alive && why == hopSuspend {
+		why, alive := ts.runUntilYield(t)
+		if alive && why == yieldSuspend {
 			ts.host.SuspendLoop()
 			continue
 		}
 		if !alive {
-			ts.env.StopTimer(ts.first + TimerID(t.slot))
-			ts.live[t.slot] = nil
+			ts.env.StopTimer(ts.firstTimer + TimerID(t.timerSlot))
+			ts.liveTasks[t.timerSlot] = nil
 		}
 		finished = true
 		return
 	}
 }
 
-// run runs a task until it hops, and returns why; false if its body has returned.
-func (ts *Tasks) run(t *Task) (hopReason, bool) {
+// runUntilYield runs a task until it hops, and returns why; false if its body has returned.
+func (ts *Tasks) runUntilYield(t *Task) (yieldReason, bool) {
 	if ts.host != nil {
-		ts.host.EnterTask(func() { t.hop(hopSuspend) })
+		ts.host.EnterTask(func() { t.yieldToLoop(yieldSuspend) })
 		defer ts.host.LeaveTask()
 	}
-	return t.next()
+	return t.resumeFunc()
 }
 
-// release unwinds all tasks.
-func (ts *Tasks) release() {
-	for _, t := range ts.live {
-		if t != nil && t != ts.inTask {
-			t.stop()
+// unwindAll unwinds all tasks.
+func (ts *Tasks) unwindAll() {
+	for _, t := range ts.liveTasks {
+		if t != nil && t != ts.currentTask {
+			t.stopFunc()
 		}
 	}
-	ts.live = nil
+	ts.liveTasks = nil
 }
 
-// hop gives control back to the loop. It panics with taskEnded if the process has ended meanwhile.
-func (t *Task) hop(why hopReason) {
-	if !t.yield(why) {
+// yieldToLoop gives control back to the loop. It panics with taskEnded if the process has ended meanwhile.
+func (t *Task) yieldToLoop(why yieldReason) {
+	if !t.yieldFunc(why) {
 		panic(taskEnded{})
 	}
 }
 
 // Sleep waits for a duration on the monotonic clock.
 func (t *Task) Sleep(d time.Duration) {
-	t.tasks.env.SetTimer(t.tasks.first+TimerID(t.slot), d)
-	t.hop(hopWait)
+	t.tasks.env.SetTimer(t.tasks.firstTimer+TimerID(t.timerSlot), d)
+	t.yieldToLoop(yieldWait)
 }
 
 // Signal wakes tasks that wait for it. The zero value is ready.
-type Signal struct{ waiting []*Task }
+type Signal struct{ waitingTasks []*Task }
 
 // Wait waits until the signal is raised and returns true, or until the timeout has passed and returns
 // false. A timeout of 0 or less waits without limit.
 func (t *Task) Wait(s *Signal, timeout time.Duration) bool {
-	s.waiting = append(s.waiting, t)
-	t.on, t.woken = s, false
+	s.waitingTasks = append(s.waitingTasks, t)
+	t.awaitedSignal, t.wokenBySignal = s, false
 	if timeout > 0 {
-		t.tasks.env.SetTimer(t.tasks.first+TimerID(t.slot), timeout)
+		t.tasks.env.SetTimer(t.tasks.firstTimer+TimerID(t.timerSlot), timeout)
 	}
-	t.hop(hopWait)
-	return t.woken
+	t.yieldToLoop(yieldWait)
+	return t.wokenBySignal
 }
 
 // Raise wakes all tasks that wait now, in the order in which they started to wait. They run before Raise
 // returns, unless a task calls Raise: then each runs as a due timer.
 func (s *Signal) Raise() {
-	waiting := s.waiting
-	s.waiting = nil
+	waiting := s.waitingTasks
+	s.waitingTasks = nil
 	for _, t := range waiting {
-		t.on, t.woken = nil, true
-		timer := t.tasks.first + TimerID(t.slot)
-		if t.tasks.inTask != nil {
+		t.awaitedSignal, t.wokenBySignal = nil, true
+		timer := t.tasks.firstTimer + TimerID(t.timerSlot)
+		if t.tasks.currentTask != nil {
 			t.tasks.env.SetTimer(timer, 0)
 			continue
 		}
 		t.tasks.env.StopTimer(timer)
-		t.tasks.resume(t)
+		t.tasks.resumeTask(t)
 	}
 }
 
-// forget removes a task from those that wait.
-func (s *Signal) forget(t *Task) {
-	for i, w := range s.waiting {
+// removeWaiter removes a task from those that wait.
+func (s *Signal) removeWaiter(t *Task) {
+	for i, w := range s.waitingTasks {
 		if w == t {
-			s.waiting = append(s.waiting[:i], s.waiting[i+1:]...)
+			s.waitingTasks = append(s.waitingTasks[:i], s.waitingTasks[i+1:]...)
 			return
 		}
 	}

@@ -20,8 +20,8 @@ const (
 
 // Exit codes of agents, as the fence agent interface defines them.
 const (
-	codeDone = 0 // carried out and verified; for status: the power is on
-	codeOff  = 2 // for status: the power is off
+	exitCodeDone = 0 // carried out and verified; for status: the power is on
+	exitCodeOff  = 2 // for status: the power is off
 )
 
 // interpretResult returns what the end of an agent means. Only defined exit codes have a meaning.
@@ -29,9 +29,9 @@ func interpretResult(op operation, r env.CommandResult) (off bool, err error) {
 	switch {
 	case r.Err != nil:
 		return false, fmt.Errorf("%w: %w", errUnknownEnd, r.Err)
-	case op == opStatus && r.Code == codeOff:
+	case op == opStatus && r.Code == exitCodeOff:
 		return true, nil
-	case r.Code == codeDone:
+	case r.Code == exitCodeDone:
 		return false, nil
 	}
 	return false, fmt.Errorf("%w with code %d%s", errAgent, r.Code, lastLine(r.Output))
@@ -59,10 +59,10 @@ func lastLine(output []byte) string {
 	return ": " + line
 }
 
-// call returns how the agent of a part is called. Arguments go to its standard input, one per line, so
-// that no list of processes shows passwords. Arguments of one letter exist only on the command line; if
+// agentCommand returns how the agent of a part is called. Arguments go to its standard input, one per line,
+// so that no list of processes shows passwords. Arguments of one letter exist only on the command line; if
 // there is any, all arguments go there.
-func (p *Part) call(op operation, node string, limit time.Duration) env.Command {
+func (p *Part) agentCommand(op operation, node string, limit time.Duration) env.Command {
 	letters := false
 	for _, a := range p.Args {
 		letters = letters || len(a.Key) == 1

@@ -107,12 +107,12 @@ type Options struct {
 
 // Fencer fences nodes, each in a task of its own.
 type Fencer struct {
-	env    env.Env
-	tasks  *env.Tasks
-	calls  env.CommandRunner
-	opts   Options
-	jobs   map[string]*job  // running, or the last one, by node
-	proofs map[string]Proof // the newest, by node
+	env           env.Env
+	tasks         *env.Tasks
+	commandRunner env.CommandRunner
+	opts          Options
+	jobByNode     map[string]*fencingJob // running, or the last one, by node
+	proofByNode   map[string]Proof       // the newest, by node
 }
 
 // New returns the Fencer of a process.
@@ -120,9 +120,10 @@ func New(e env.Env, tasks *env.Tasks, o Options) *Fencer {
 	if o.Scale == nil {
 		o.Scale = func(d time.Duration) time.Duration { return d }
 	}
-	f := &Fencer{env: e, tasks: tasks, opts: o, jobs: map[string]*job{}, proofs: map[string]Proof{}}
+	f := &Fencer{env: e, tasks: tasks, opts: o, jobByNode: map[string]*fencingJob{},
+		proofByNode: map[string]Proof{}}
 	if host, ok := e.(env.CommandHost); ok {
-		f.calls = host.Commands()
+		f.commandRunner = host.Commands()
 	}
 	return f
 }
@@ -130,36 +131,37 @@ func New(e env.Env, tasks *env.Tasks, o Options) *Fencer {
 // Request starts to fence a node, unless that is in progress, was done for this version, or failed less
 // than RetryPause ago. It does not wait for the result.
 func (f *Fencer) Request(r Request) {
-	if p, ok := f.proofs[r.Node]; ok && p.Version == r.Version || len(r.Devices) == 0 {
+	if p, ok := f.proofByNode[r.Node]; ok && p.Version == r.Version || len(r.Devices) == 0 {
 		return
 	}
 	now := f.env.Mono()
-	if last := f.jobs[r.Node]; last != nil && (last.running || now < last.ended+f.opts.Scale(RetryPause)) {
+	if last := f.jobByNode[r.Node]; last != nil && (last.running ||
+		now < last.ended+f.opts.Scale(RetryPause)) {
 		return
 	}
-	j := &job{fencer: f, Request: r, started: now, running: true, touched: map[string]bool{}}
-	f.jobs[r.Node] = j
-	f.tasks.Go(j.run)
+	j := &fencingJob{fencer: f, Request: r, started: now, running: true, touchedDevices: map[string]bool{}}
+	f.jobByNode[r.Node] = j
+	f.tasks.Go(j.tryDevices)
 }
 
 // Proof returns the newest proof of a node's death. The caller checks whether its Version is still
 // current.
 func (f *Fencer) Proof(node string) (Proof, bool) {
-	p, ok := f.proofs[node]
+	p, ok := f.proofByNode[node]
 	return p, ok
 }
 
 // Forget drops the proof of a node's death, because something may have started there since then that no
 // version shows.
-func (f *Fencer) Forget(node string) { delete(f.proofs, node) }
+func (f *Fencer) Forget(node string) { delete(f.proofByNode, node) }
 
 // Report describes the fencing of a node in words; "" when there was none.
 func (f *Fencer) Report(node string) string {
-	if j := f.jobs[node]; j != nil {
+	if j := f.jobByNode[node]; j != nil {
 		return j.progress
 	}
 	return ""
 }
 
 // Reported returns the nodes for which there is a report.
-func (f *Fencer) Reported() []string { return sortedNodes(f.jobs) }
+func (f *Fencer) Reported() []string { return sortedNodes(f.jobByNode) }

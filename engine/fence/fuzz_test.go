@@ -24,8 +24,8 @@ func FuzzJudge(f *testing.F) {
 			r.Err = env.ErrCommandTimeout
 		}
 		off, err := interpretResult(operation(op), r)
-		require.Equal(t, !forced && code == codeOff && operation(op) == opStatus, off)
-		require.Equal(t, !forced && (code == codeDone || off), err == nil)
+		require.Equal(t, !forced && code == exitCodeOff && operation(op) == opStatus, off)
+		require.Equal(t, !forced && (code == exitCodeDone || off), err == nil)
 		if err != nil {
 			require.LessOrEqual(t, len(err.Error()), maxReasonBytes+200)
 			require.True(t, utf8.ValidString(err.Error()))
@@ -56,7 +56,7 @@ func FuzzPlan(f *testing.F) {
 				for _, a := range p.Args {
 					require.NotContains(t, []string{keyAction, keyActionO, keyTimeout, keyAttempts}, a.Key)
 				}
-				c := p.call(opOff, node, time.Second)
+				c := p.agentCommand(opOff, node, time.Second)
 				require.Equal(t, p.Agent, c.Args[0])
 				require.True(t, len(c.Input) == 0 || len(c.Args) == 1)
 			}

@@ -11,16 +11,16 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 )
 
-// job is the fencing of one node: one pass over its devices.
-type job struct {
+// fencingJob is the fencing of one node: one pass over its devices.
+type fencingJob struct {
 	Request
-	fencer   *Fencer
-	started  time.Duration
-	ended    time.Duration
-	running  bool
-	settled  bool // its result is known
-	progress string
-	touched  map[string]bool // devices that may have switched something off
+	fencer         *Fencer
+	started        time.Duration
+	ended          time.Duration
+	running        bool
+	resultKnown    bool // its result is known
+	progress       string
+	touchedDevices map[string]bool // devices that may have switched something off
 }
 
 // Reasons for failures of attempts.
@@ -32,10 +32,10 @@ var (
 	errUnknownEnd = errors.New("outcome unknown, which counts as failure")
 )
 
-func sortedNodes(jobs map[string]*job) []string { return slices.Sorted(maps.Keys(jobs)) }
+func sortedNodes(jobs map[string]*fencingJob) []string { return slices.Sorted(maps.Keys(jobs)) }
 
-// run tries the devices one after the other until one of them confirms.
-func (j *job) run(t *env.Task) {
+// tryDevices tries the devices one after the other until one of them confirms.
+func (j *fencingJob) tryDevices(t *env.Task) {
 	e := j.fencer.env
 	e.Emit(Started{Node: j.Node, Version: j.Version, Devices: deviceNames(j.Devices)})
 	e.Log().Info(fmt.Sprintf("fencing node '%s' with %s", j.Node, strings.Join(deviceNames(j.Devices), ", ")))
@@ -52,20 +52,20 @@ func (j *job) run(t *env.Task) {
 		}
 	}
 	if confirmed == nil {
-		j.fail(err)
+		j.finishFailed(err)
 	} else {
-		j.confirm(confirmed)
+		j.finishConfirmed(confirmed)
 	}
-	j.settled = true
+	j.resultKnown = true
 	for i := range j.Devices {
-		if d := &j.Devices[i]; d.Action == Reset && j.touched[d.Name] {
+		if d := &j.Devices[i]; d.Action == Reset && j.touchedDevices[d.Name] {
 			j.switchOn(t, d, d == confirmed)
 		}
 	}
 	j.running, j.ended = false, e.Mono()
 }
 
-func (j *job) fail(err error) {
+func (j *fencingJob) finishFailed(err error) {
 	e := j.fencer.env
 	j.progress = "failed: " + err.Error()
 	e.Emit(Ended{Node: j.Node, Version: j.Version, Reason: err.Error(),
@@ -76,14 +76,14 @@ func (j *job) fail(err error) {
 	}
 	e.Log().Error(fmt.Sprintf("fencing node '%s' failed: %v", j.Node, err))
 	e.Probe("fence/failed")
-	j.changed()
+	j.notifyChanged()
 }
 
-// confirm records the proof. It does so before the node is switched on again, so that nothing that
+// finishConfirmed records the proof. It does so before the node is switched on again, so that nothing that
 // follows can revoke the proof.
-func (j *job) confirm(d *Device) {
+func (j *fencingJob) finishConfirmed(d *Device) {
 	e, now := j.fencer.env, j.fencer.env.Mono()
-	j.fencer.proofs[j.Node] = Proof{Node: j.Node, Version: j.Version, Device: d.Name, Started: j.started,
+	j.fencer.proofByNode[j.Node] = Proof{Node: j.Node, Version: j.Version, Device: d.Name, Started: j.started,
 		Confirmed: now}
 	j.progress = "confirmed by " + d.Name
 	e.Emit(Ended{Node: j.Node, Version: j.Version, OK: true, Device: d.Name,
@@ -91,16 +91,16 @@ func (j *job) confirm(d *Device) {
 	e.Log().Info(fmt.Sprintf("fencing node '%s': device %s has confirmed that it was switched off", j.Node,
 		d.Name))
 	e.Probe("fence/confirmed")
-	j.changed()
+	j.notifyChanged()
 }
 
-func (j *job) changed() {
+func (j *fencingJob) notifyChanged() {
 	if j.fencer.opts.Changed != nil {
 		j.fencer.opts.Changed()
 	}
 }
 
-func (j *job) tryDevice(t *env.Task, d *Device) error {
+func (j *fencingJob) tryDevice(t *env.Task, d *Device) error {
 	attempts := d.Attempts
 	if attempts == 0 {
 		attempts = DefaultAttempts
@@ -111,7 +111,7 @@ func (j *job) tryDevice(t *env.Task, d *Device) error {
 			t.Sleep(j.fencer.opts.Scale(AttemptPause))
 		}
 		started := j.fencer.env.Mono()
-		err = j.attempt(t, d)
+		err = j.attemptOnce(t, d)
 		took := j.fencer.env.Mono() - started
 		a := Attempt{Node: j.Node, Device: d.Name, Number: n, OK: err == nil, TookMS: took.Milliseconds()}
 		if err != nil {
@@ -127,13 +127,13 @@ func (j *job) tryDevice(t *env.Task, d *Device) error {
 	return err
 }
 
-// attempt tries a device once. If it returns nil, the node was off at some time after the attempt began.
-func (j *job) attempt(t *env.Task, d *Device) error {
+// attemptOnce tries a device once. If it returns nil, the node was off at some time after the attempt began.
+func (j *fencingJob) attemptOnce(t *env.Task, d *Device) error {
 	if d.Action == Reboot {
-		_, err := j.callAll(t, d, opReboot)
+		_, err := j.callAllAgents(t, d, opReboot)
 		return err
 	}
-	if _, err := j.callAll(t, d, opOff); err != nil {
+	if _, err := j.callAllAgents(t, d, opOff); err != nil {
 		return err
 	}
 	return j.awaitOff(t, d)
@@ -143,14 +143,14 @@ func (j *job) attempt(t *env.Task, d *Device) error {
 // has accepted the order. Several parts are queried twice, one round after the other: a part that was
 // off in both rounds was also off in between, when the last answer of the first round was given, so at
 // that time all parts were off together.
-func (j *job) awaitOff(t *env.Task, d *Device) error {
+func (j *fencingJob) awaitOff(t *env.Task, d *Device) error {
 	rounds := 1
 	if len(d.Parts) > 1 {
 		rounds = 2
 	}
-	until := j.fencer.env.Mono() + j.timeout(d)
+	until := j.fencer.env.Mono() + j.scaledTimeout(d)
 	for seen := 0; ; {
-		off, err := j.callAll(t, d, opStatus)
+		off, err := j.callAllAgents(t, d, opStatus)
 		if err != nil {
 			return err
 		}
@@ -171,7 +171,7 @@ func (j *job) awaitOff(t *env.Task, d *Device) error {
 // switchOn ends a reset, also a failed one, because a failure is no reason to leave the node off.
 // Whether the node comes back proves nothing. A device that switches off late would do so after it was
 // switched on, so switchOn first gives it time for that.
-func (j *job) switchOn(t *env.Task, d *Device, off bool) {
+func (j *fencingJob) switchOn(t *env.Task, d *Device, off bool) {
 	attempts := onAttempts
 	if !off {
 		_ = j.awaitOff(t, d) // on or off, it will be switched on
@@ -181,7 +181,7 @@ func (j *job) switchOn(t *env.Task, d *Device, off bool) {
 		if n > 1 {
 			t.Sleep(j.fencer.opts.Scale(RetryPause))
 		}
-		_, err := j.callAll(t, d, opOn)
+		_, err := j.callAllAgents(t, d, opOn)
 		if err == nil {
 			return
 		}
@@ -191,28 +191,28 @@ func (j *job) switchOn(t *env.Task, d *Device, off bool) {
 	}
 }
 
-func (j *job) timeout(d *Device) time.Duration {
+func (j *fencingJob) scaledTimeout(d *Device) time.Duration {
 	if d.Timeout > 0 {
 		return j.fencer.opts.Scale(d.Timeout)
 	}
 	return j.fencer.opts.Scale(DefaultTimeout)
 }
 
-// callAll calls the agents of all parts at once and waits for the last. off reports whether all parts are
-// off; it has a meaning for opStatus only.
-func (j *job) callAll(t *env.Task, d *Device, op operation) (off bool, err error) {
+// callAllAgents calls the agents of all parts at once and waits for the last. off reports whether all parts
+// are off; it has a meaning for opStatus only.
+func (j *fencingJob) callAllAgents(t *env.Task, d *Device, op operation) (off bool, err error) {
 	f := j.fencer
-	if f.calls == nil {
+	if f.commandRunner == nil {
 		return false, errNoCalls
 	}
-	if ok, reason := j.Wanted(); !ok && !j.settled {
+	if ok, reason := j.Wanted(); !ok && !j.resultKnown {
 		return false, fmt.Errorf("%w: %s", errUnwanted, reason)
 	}
-	limit := j.timeout(d)
+	limit := j.scaledTimeout(d)
 	waiting := make([]env.CommandID, len(d.Parts))
 	var problems []error
 	for i := range d.Parts {
-		id, err := f.calls.Start(d.Parts[i].call(op, j.Node, limit))
+		id, err := f.commandRunner.Start(d.Parts[i].agentCommand(op, j.Node, limit))
 		if err != nil {
 			problems = append(problems, fmt.Errorf("%s %s: %w: %w", d.Parts[i].Agent, op, errUnknownEnd, err))
 		}
@@ -223,14 +223,14 @@ func (j *job) callAll(t *env.Task, d *Device, op operation) (off bool, err error
 	// lost.
 	for until := f.env.Mono() + 2*limit; len(waiting) > 0; {
 		for i := 0; i < len(waiting); {
-			result, over := f.calls.Result(waiting[i])
+			result, over := f.commandRunner.Result(waiting[i])
 			switch {
 			case waiting[i] == 0: // it could not be started
 			case over:
 				isOff, err := interpretResult(op, result)
 				off = off && isOff
 				if op == opOff && (err == nil || errors.Is(err, errUnknownEnd)) {
-					j.touched[d.Name] = true
+					j.touchedDevices[d.Name] = true
 				}
 				if err != nil {
 					problems = append(problems, fmt.Errorf("%s: %w", op, err))

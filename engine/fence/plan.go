@@ -49,7 +49,7 @@ func planDevice(device *config.FenceDevice, node string) (d Device, connected bo
 		action := Reset
 		for _, list := range [][]config.FenceArg{part.Args, own} {
 			for _, a := range list {
-				if err := d.argument(&p, &action, a); err != nil {
+				if err := d.addArgument(&p, &action, a); err != nil {
 					return d, true, err
 				}
 			}
@@ -67,9 +67,9 @@ func planDevice(device *config.FenceDevice, node string) (d Device, connected bo
 	return d, len(d.Parts) > 0, nil
 }
 
-// argument takes one argument of a part: one of this package's, or one for the agent. A later argument
+// addArgument takes one argument of a part: one of this package's, or one for the agent. A later argument
 // replaces an earlier one.
-func (d *Device) argument(p *Part, action *Action, a config.FenceArg) error {
+func (d *Device) addArgument(p *Part, action *Action, a config.FenceArg) error {
 	switch a.Key {
 	case keyAction, keyActionO:
 		switch a.Value {

@@ -12,76 +12,76 @@ import (
 // escapes. For any other input, malformed or only unusual, it sets odd, and the caller uses
 // encoding/json instead. For an input that it accepts, it returns what encoding/json would return.
 type plainJSON struct {
-	text string
-	at   int
-	odd  bool
+	text     string
+	offset   int
+	rejected bool
 }
 
-// done reports whether the whole text was read and accepted.
-func (p *plainJSON) done() bool { return !p.odd && p.at == len(p.text) }
+// readWhole reports whether the whole text was read and accepted.
+func (p *plainJSON) readWhole() bool { return !p.rejected && p.offset == len(p.text) }
 
-// next consumes the character c if it is the next one, and reports whether it was.
-func (p *plainJSON) next(c byte) bool {
-	if p.odd || p.at >= len(p.text) || p.text[p.at] != c {
+// consumeIfNext consumes the character c if it is the next one, and reports whether it was.
+func (p *plainJSON) consumeIfNext(c byte) bool {
+	if p.rejected || p.offset >= len(p.text) || p.text[p.offset] != c {
 		return false
 	}
-	p.at++
+	p.offset++
 	return true
 }
 
 // expect consumes the character c, and rejects the text if it is not the next one.
 func (p *plainJSON) expect(c byte) {
-	if !p.next(c) {
-		p.odd = true
+	if !p.consumeIfNext(c) {
+		p.rejected = true
 	}
 }
 
-// string reads a string of printable ASCII.
-func (p *plainJSON) string() string {
+// readString reads a string of printable ASCII.
+func (p *plainJSON) readString() string {
 	p.expect('"')
-	if p.odd {
+	if p.rejected {
 		return ""
 	}
-	for i := p.at; i < len(p.text); i++ {
+	for i := p.offset; i < len(p.text); i++ {
 		switch c := p.text[i]; {
 		case c == '"':
-			s := p.text[p.at:i]
-			p.at = i + 1
+			s := p.text[p.offset:i]
+			p.offset = i + 1
 			return s
 		case c < ' ' || c > '~' || c == '\\':
-			p.odd = true
+			p.rejected = true
 			return ""
 		}
 	}
-	p.odd = true
+	p.rejected = true
 	return ""
 }
 
 // maxPlainDigits bounds the digits of a number, so that every integer type used here can hold it.
 const maxPlainDigits = 18
 
-// int reads an integer without sign.
-func (p *plainJSON) int() int64 {
-	from := p.at
-	for !p.odd && p.at < len(p.text) && p.text[p.at] >= '0' && p.text[p.at] <= '9' {
-		p.at++
+// readInt reads an integer without sign.
+func (p *plainJSON) readInt() int64 {
+	from := p.offset
+	for !p.rejected && p.offset < len(p.text) && p.text[p.offset] >= '0' && p.text[p.offset] <= '9' {
+		p.offset++
 	}
-	digits := p.text[from:p.at]
+	digits := p.text[from:p.offset]
 	if digits == "" || len(digits) > maxPlainDigits || digits[0] == '0' && len(digits) > 1 {
-		p.odd = true
+		p.rejected = true
 		return 0
 	}
 	v, err := strconv.ParseInt(digits, 10, 64)
-	p.odd = p.odd || err != nil
+	p.rejected = p.rejected || err != nil
 	return v
 }
 
-// strings reads a list of at least one string.
-func (p *plainJSON) strings() (list []string) {
+// readStrings reads a list of at least one string.
+func (p *plainJSON) readStrings() (list []string) {
 	p.expect('[')
-	for !p.odd {
-		list = append(list, p.string())
-		if p.next(']') {
+	for !p.rejected {
+		list = append(list, p.readString())
+		if p.consumeIfNext(']') {
 			return list
 		}
 		p.expect(',')
@@ -89,21 +89,21 @@ func (p *plainJSON) strings() (list []string) {
 	return nil
 }
 
-// object reads an object and calls member with each name; member reads the value. The caller detects
+// readObject reads an object and calls member with each name; member reads the value. The caller detects
 // names that occur twice.
-func (p *plainJSON) object(member func(name string)) {
+func (p *plainJSON) readObject(member func(name string)) {
 	p.expect('{')
-	if p.next('}') {
+	if p.consumeIfNext('}') {
 		return
 	}
-	for !p.odd {
-		name := p.string()
+	for !p.rejected {
+		name := p.readString()
 		p.expect(':')
-		if p.odd {
+		if p.rejected {
 			return
 		}
 		member(name)
-		if p.next('}') {
+		if p.consumeIfNext('}') {
 			return
 		}
 		p.expect(',')
@@ -113,7 +113,7 @@ func (p *plainJSON) object(member func(name string)) {
 // markSeen records that the member of a struct with this number was read, and rejects a second occurrence.
 func (p *plainJSON) markSeen(seen *uint32, member int) {
 	if *seen&(1<<member) != 0 {
-		p.odd = true
+		p.rejected = true
 	}
 	*seen |= 1 << member
 }
@@ -124,28 +124,28 @@ func plainManagerStatus(data []byte) *ManagerStatus {
 	p := &plainJSON{text: string(data)}
 	m := NewManagerStatus()
 	var seen uint32
-	p.object(func(name string) {
+	p.readObject(func(name string) {
 		switch name {
 		case "master_node":
 			p.markSeen(&seen, 0)
-			m.MasterNode = p.string()
+			m.MasterNode = p.readString()
 		case "timestamp":
 			p.markSeen(&seen, 1)
-			m.Timestamp = p.int()
+			m.Timestamp = p.readInt()
 		case "node_status":
 			p.markSeen(&seen, 2)
-			p.object(func(node string) { m.NodeStatus[node] = NodeState(p.string()) })
+			p.readObject(func(node string) { m.NodeStatus[node] = NodeState(p.readString()) })
 		case "service_status":
 			p.markSeen(&seen, 3)
-			p.services(m)
+			p.readServices(m)
 		case "node_request":
 			p.markSeen(&seen, 4)
-			p.object(func(node string) { m.NodeRequest[node] = p.nodeRequest() })
+			p.readObject(func(node string) { m.NodeRequest[node] = p.readNodeRequest() })
 		default: // a disarmed cluster can afford encoding/json
-			p.odd = true
+			p.rejected = true
 		}
 	})
-	if !p.done() {
+	if !p.readWhole() {
 		return nil
 	}
 	return m
@@ -154,67 +154,67 @@ func plainManagerStatus(data []byte) *ManagerStatus {
 // serviceBytes is the approximate length in bytes of one service's status.
 const serviceBytes = 96
 
-func (p *plainJSON) services(m *ManagerStatus) {
-	m.ServiceStatus = make(map[string]*ServiceStatus, (len(p.text)-p.at)/serviceBytes)
+func (p *plainJSON) readServices(m *ManagerStatus) {
+	m.ServiceStatus = make(map[string]*ServiceStatus, (len(p.text)-p.offset)/serviceBytes)
 	count := 0
-	p.object(func(sid string) {
-		m.ServiceStatus[sid] = p.service()
+	p.readObject(func(sid string) {
+		m.ServiceStatus[sid] = p.readService()
 		count++
 	})
-	p.odd = p.odd || len(m.ServiceStatus) != count // a service occurs twice
+	p.rejected = p.rejected || len(m.ServiceStatus) != count // a service occurs twice
 }
 
-func (p *plainJSON) nodeRequest() (r NodeRequest) {
+func (p *plainJSON) readNodeRequest() (r NodeRequest) {
 	var seen uint32
-	p.object(func(name string) {
+	p.readObject(func(name string) {
 		p.markSeen(&seen, 0)
 		if name != "maintenance" {
-			p.odd = true
+			p.rejected = true
 			return
 		}
-		r.Maintenance = Int(p.int())
+		r.Maintenance = Int(p.readInt())
 	})
 	return r
 }
 
-func (p *plainJSON) service() *ServiceStatus {
+func (p *plainJSON) readService() *ServiceStatus {
 	s := &ServiceStatus{}
 	var seen uint32
-	p.object(func(name string) {
+	p.readObject(func(name string) {
 		switch name {
 		case "state":
 			p.markSeen(&seen, 0)
-			s.State = ServiceState(p.string())
+			s.State = ServiceState(p.readString())
 		case "node":
 			p.markSeen(&seen, 1)
-			s.Node = p.string()
+			s.Node = p.readString()
 		case "uid":
 			p.markSeen(&seen, 2)
-			s.UID = p.string()
+			s.UID = p.readString()
 		case "target":
 			p.markSeen(&seen, 3)
-			s.Target = p.string()
+			s.Target = p.readString()
 		case "cmd":
 			p.markSeen(&seen, 4)
-			s.Cmd = p.strings()
+			s.Cmd = p.readStrings()
 		case "failed_nodes":
 			p.markSeen(&seen, 5)
-			s.FailedNodes = p.strings()
+			s.FailedNodes = p.readStrings()
 		case "maintenance_node":
 			p.markSeen(&seen, 6)
-			s.MaintenanceNode = p.string()
+			s.MaintenanceNode = p.readString()
 		case "running":
 			p.markSeen(&seen, 7)
-			s.Running = Int(p.int())
+			s.Running = Int(p.readInt())
 		case "unguarded":
 			p.markSeen(&seen, 8)
-			s.Unprotected = Int(p.int())
+			s.Unprotected = Int(p.readInt())
 		case "timeout":
 			p.markSeen(&seen, 9)
-			timeout := Int(p.int())
+			timeout := Int(p.readInt())
 			s.TimeoutSeconds = &timeout
 		default:
-			p.odd = true
+			p.rejected = true
 		}
 	})
 	return s
@@ -226,51 +226,51 @@ func plainLRMStatus(data []byte) *LRMStatus {
 	p := &plainJSON{text: string(data)}
 	s := &LRMStatus{Results: map[string]LRMResult{}}
 	var seen uint32
-	p.object(func(name string) {
+	p.readObject(func(name string) {
 		switch name {
 		case "state":
 			p.markSeen(&seen, 0)
-			s.State = LRMState(p.string())
+			s.State = LRMState(p.readString())
 		case "mode":
 			p.markSeen(&seen, 1)
-			s.Mode = Mode(p.string())
+			s.Mode = Mode(p.readString())
 		case "timestamp":
 			p.markSeen(&seen, 2)
-			s.Timestamp = p.int()
+			s.Timestamp = p.readInt()
 		case "results":
 			p.markSeen(&seen, 3)
-			p.object(func(uid string) { s.Results[uid] = p.result() })
+			p.readObject(func(uid string) { s.Results[uid] = p.readResult() })
 		case "begun":
 			p.markSeen(&seen, 4)
 			s.StartedMoves = map[string]string{}
-			p.object(func(uid string) { s.StartedMoves[uid] = p.string() })
+			p.readObject(func(uid string) { s.StartedMoves[uid] = p.readString() })
 		default:
-			p.odd = true
+			p.rejected = true
 		}
 	})
-	if !p.done() {
+	if !p.readWhole() {
 		return nil
 	}
 	return s
 }
 
-func (p *plainJSON) result() (r LRMResult) {
+func (p *plainJSON) readResult() (r LRMResult) {
 	var seen uint32
-	p.object(func(name string) {
+	p.readObject(func(name string) {
 		switch name {
 		case "sid":
 			p.markSeen(&seen, 0)
-			r.SID = p.string()
+			r.SID = p.readString()
 		case "state":
 			p.markSeen(&seen, 1)
-			r.State = ServiceState(p.string())
+			r.State = ServiceState(p.readString())
 		case "exit_code":
 			p.markSeen(&seen, 2)
-			code := p.int()
-			p.odd = p.odd || code > math.MaxInt32
+			code := p.readInt()
+			p.rejected = p.rejected || code > math.MaxInt32
 			r.ExitCode = ExitCode(code)
 		default:
-			p.odd = true
+			p.rejected = true
 		}
 	})
 	return r

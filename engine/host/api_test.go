@@ -24,7 +24,7 @@ func TestHTTP(t *testing.T) {
 				e.Complete(op.Op, append([]byte("re "), op.Input...))
 			}
 		})}})
-	url := "http://" + h.apis[0].Addr().String()
+	url := "http://" + h.apiServers[0].Addr().String()
 	post := func(ctx context.Context, client *http.Client, path, body string) (int, string, string) {
 		r, err := http.NewRequestWithContext(ctx, http.MethodPost, url+path, strings.NewReader(body))
 		require.NoError(t, err)
@@ -45,7 +45,8 @@ func TestHTTP(t *testing.T) {
 	status, outcome, _ := post(ctx, http.DefaultClient, hostapi.PathOp+"absent", "hi")
 	require.Equal(t, http.StatusNotFound, status)
 	require.Equal(t, hostapi.OutcomeRefused, outcome)
-	status, outcome, _ = post(ctx, http.DefaultClient, hostapi.PathOp+"p", strings.Repeat("x", hostapi.MaxOpBytes+1))
+	status, outcome, _ = post(ctx, http.DefaultClient, hostapi.PathOp+"p",
+		strings.Repeat("x", hostapi.MaxOpBytes+1))
 	require.Equal(t, http.StatusRequestEntityTooLarge, status)
 	require.Equal(t, hostapi.OutcomeRefused, outcome)
 	status, _, _ = post(ctx, http.DefaultClient, hostapi.PathControl+"kill/p", "")
@@ -71,7 +72,7 @@ func TestHTTP(t *testing.T) {
 	require.Equal(t, hostapi.OutcomeRefused, outcome)
 	status, _, _ = post(ctx, control, hostapi.PathClock, `{"offset_ns": 3600000000000, "drift_ppm": 5}`)
 	require.Equal(t, http.StatusNoContent, status)
-	require.Greater(t, time.Until(h.clock.wall()), 59*time.Minute)
+	require.Greater(t, time.Until(h.clock.wallTime()), 59*time.Minute)
 	status, _, text = post(ctx, control, hostapi.PathClock, `{"offset": 1}`)
 	require.Equal(t, http.StatusBadRequest, status)
 	require.Contains(t, text, "unknown field")

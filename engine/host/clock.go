@@ -19,8 +19,8 @@ type skew struct {
 	Gained   time.Duration `json:"gained"`    // by earlier drifts, up to Since
 }
 
-// gainedAt returns what all drifts have added to the clocks at a kernel time.
-func (s *skew) gainedAt(at time.Duration) time.Duration {
+// driftGainedAt returns what all drifts have added to the clocks at a kernel time.
+func (s *skew) driftGainedAt(at time.Duration) time.Duration {
 	d := int64(at - s.Since)
 	return s.Gained + time.Duration(d/ppm*s.DriftPPM+d%ppm*s.DriftPPM/ppm)
 }
@@ -31,25 +31,25 @@ type clock struct {
 	skew skew
 }
 
-func (c *clock) mono() time.Duration {
+func (c *clock) monotonic() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := kernel.Now()
-	return now + c.skew.gainedAt(now)
+	return now + c.skew.driftGainedAt(now)
 }
 
-func (c *clock) wall() time.Time {
+func (c *clock) wallTime() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return time.Now().Round(0).Add(c.skew.Offset + c.skew.gainedAt(kernel.Now()))
+	return time.Now().Round(0).Add(c.skew.Offset + c.skew.driftGainedAt(kernel.Now()))
 }
 
-// until returns how long to wait in kernel time for a time on the machine's monotonic clock.
-func (c *clock) until(deadline time.Duration) time.Duration {
+// kernelWait returns how long to wait in kernel time for a time on the machine's monotonic clock.
+func (c *clock) kernelWait(deadline time.Duration) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := kernel.Now()
-	left := int64(deadline - now - c.skew.gainedAt(now))
+	left := int64(deadline - now - c.skew.driftGainedAt(now))
 	rate := ppm + c.skew.DriftPPM
 	wait := left/rate*ppm + left%rate*ppm/rate
 	if wait == 0 && left > 0 {
@@ -58,11 +58,11 @@ func (c *clock) until(deadline time.Duration) time.Duration {
 	return time.Duration(wait)
 }
 
-// set changes offset and drift from now on and returns the skew to store.
-func (c *clock) set(offset time.Duration, driftPPM int64) skew {
+// setSkew changes offset and drift from now on and returns the skew to store.
+func (c *clock) setSkew(offset time.Duration, driftPPM int64) skew {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := kernel.Now()
-	c.skew = skew{Offset: offset, DriftPPM: driftPPM, Since: now, Gained: c.skew.gainedAt(now)}
+	c.skew = skew{Offset: offset, DriftPPM: driftPPM, Since: now, Gained: c.skew.driftGainedAt(now)}
 	return c.skew
 }

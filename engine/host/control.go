@@ -19,7 +19,7 @@ func (h *Host) Kill(process string) error {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	p.held = true
+	p.heldDown = true
 	h.markDown(p)
 	return nil
 }
@@ -33,12 +33,12 @@ func (h *Host) Start(process string) error {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	p.held = false
-	if p.up {
+	p.heldDown = false
+	if p.isUp {
 		return nil
 	}
 	select {
-	case p.restart <- struct{}{}:
+	case p.startSignal <- struct{}{}:
 	default:
 	}
 	return nil
@@ -59,7 +59,7 @@ func (h *Host) setPaused(process string, on bool) error {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	p.paused = on
+	p.isPaused = on
 	p.gate.Set(on)
 	return nil
 }
@@ -73,11 +73,11 @@ func (h *Host) SetClock(offset time.Duration, driftPPM int64) error {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.state.Skew = h.clock.set(offset, driftPPM)
+	h.savedState.Skew = h.clock.setSkew(offset, driftPPM)
 	for _, p := range h.procs {
 		p.inbox.wakeLoop()
 	}
-	if err := h.state.save(h.top); err != nil {
+	if err := h.savedState.save(h.machineRoot); err != nil {
 		return fmt.Errorf("setting the clock: %w", err)
 	}
 	return nil

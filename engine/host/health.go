@@ -14,7 +14,8 @@ import (
 func (h *Host) Health() hostapi.Health {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	out := hostapi.Health{Machine: int(h.cfg.Machine), Name: h.cfg.Name, PID: os.Getpid(), Boot: h.state.Boot,
+	out := hostapi.Health{Machine: int(h.cfg.Machine), Name: h.cfg.Name, PID: os.Getpid(),
+		Boot:   h.savedState.Boot,
 		Uptime: kernel.Now() - h.started, RecordsLost: h.records.Lost()}
 	for _, p := range h.procs {
 		out.Processes = append(out.Processes, p.health())
@@ -25,8 +26,8 @@ func (h *Host) Health() hostapi.Health {
 // health returns the state of a process. The caller holds the host's lock.
 func (p *proc) health() hostapi.ProcessHealth {
 	s := &p.stats
-	return hostapi.ProcessHealth{Name: p.spec.Name, State: p.state(), Ended: p.ended,
-		Incarnation: p.host.state.Incarnations[p.spec.Name],
+	return hostapi.ProcessHealth{Name: p.spec.Name, State: p.state(), Ended: p.endReason,
+		Incarnation: p.host.savedState.Incarnations[p.spec.Name],
 		Received:    s.received.Load(), Sent: s.sent.Load(), SendErrors: s.sendErrors.Load(),
 		QueueOverflows: s.overflows.Load(), UnknownSources: s.unknownSource.Load(),
 		OperationsGiven: p.ops.givenCount(), Probes: p.probes.counts()}
@@ -35,21 +36,21 @@ func (p *proc) health() hostapi.ProcessHealth {
 // state returns whether and how a process runs. The caller holds the host's lock.
 func (p *proc) state() hostapi.ProcessState {
 	switch {
-	case !p.up:
+	case !p.isUp:
 		return hostapi.StateDown
-	case p.paused:
+	case p.isPaused:
 		return hostapi.StatePaused
-	case !p.running:
+	case !p.startReturned:
 		return hostapi.StateStarting
 	}
 	return hostapi.StateRunning
 }
 
 // givenCount returns how many operations the process was given.
-func (o *ops) givenCount() uint64 {
+func (o *clientOperations) givenCount() uint64 {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return uint64(o.next)
+	return uint64(o.nextID)
 }
 
 // maxProbes bounds the different probes of one process.
@@ -57,26 +58,26 @@ const maxProbes = 4096
 
 // probes count the rare paths that a process reached.
 type probes struct {
-	mu   sync.Mutex
-	hits map[string]uint64
+	mu       sync.Mutex
+	hitsByID map[string]uint64
 }
 
-// hit counts a probe.
-func (p *probes) hit(id string) {
+// countHit counts a probe.
+func (p *probes) countHit(id string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.hits == nil {
-		p.hits = map[string]uint64{}
+	if p.hitsByID == nil {
+		p.hitsByID = map[string]uint64{}
 	}
-	if _, known := p.hits[id]; !known && len(p.hits) >= maxProbes {
+	if _, known := p.hitsByID[id]; !known && len(p.hitsByID) >= maxProbes {
 		panic(fmt.Sprintf("host: more than %d different probes: %q is made at run time", maxProbes, id))
 	}
-	p.hits[id]++
+	p.hitsByID[id]++
 }
 
 // counts returns the number of hits of each probe.
 func (p *probes) counts() map[string]uint64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return maps.Clone(p.hits)
+	return maps.Clone(p.hitsByID)
 }

@@ -21,27 +21,27 @@ import (
 
 // Host is one machine. Create it with [New] and run it once with [Host.Run].
 type Host struct {
-	cfg      Config
-	clock    clock
-	records  *records.File
-	top      *os.Root // the machine's directory
-	disk     *os.Root // what processes see
-	log      *slog.Logger
-	logOut   *logOutput
-	procs    []*proc
-	byName   map[string]*proc
-	apis     []*hostapi.Server
-	watchdog env.Watchdog // nil: the machine has none
-	started  time.Duration
+	cfg         Config
+	clock       clock
+	records     *records.File
+	machineRoot *os.Root // the machine's directory
+	diskRoot    *os.Root // what processes see
+	log         *slog.Logger
+	logOut      *logOutput
+	procs       []*proc
+	byName      map[string]*proc
+	apiServers  []*hostapi.Server
+	watchdog    env.Watchdog // nil: the machine has none
+	started     time.Duration
 
 	opsInFlight atomic.Int64
 
-	mu     sync.Mutex // protects state, and up and incarnation of every process
-	state  state
-	closed bool
+	mu         sync.Mutex // protects state, and up and incarnation of every process
+	savedState savedState
+	closed     bool
 
-	failed chan error // the first fatal error
-	wg     sync.WaitGroup
+	fatalErr chan error // the first fatal error
+	wg       sync.WaitGroup
 }
 
 // ErrPanic means that a process found a bug in itself. The whole host ends: another process may depend on
@@ -60,7 +60,7 @@ func New(cfg Config) (h *Host, err error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	h = &Host{cfg: cfg, byName: map[string]*proc{}, failed: make(chan error, 1),
+	h = &Host{cfg: cfg, byName: map[string]*proc{}, fatalErr: make(chan error, 1),
 		logOut: &logOutput{w: cfg.Log}}
 	defer func() {
 		if err != nil {
@@ -68,7 +68,7 @@ func New(cfg Config) (h *Host, err error) {
 			h = nil
 		}
 	}()
-	h.log = h.logger("host")
+	h.log = h.loggerFor("host")
 	if err := h.openDir(); err != nil {
 		return h, err
 	}
@@ -86,7 +86,7 @@ func New(cfg Config) (h *Host, err error) {
 			return h, err
 		}
 	}
-	h.apis, err = hostapi.Open(hostapi.Addresses{ClientSocket: cfg.APISocket, ClientAddr: cfg.APIAddr,
+	h.apiServers, err = hostapi.Open(hostapi.Addresses{ClientSocket: cfg.APISocket, ClientAddr: cfg.APIAddr,
 		ControlSocket: cfg.ControlSocket}, h)
 	return h, configError(err, hostapi.ErrSocket)
 }
@@ -99,10 +99,10 @@ func configError(err, cause error) error {
 	return err
 }
 
-// logger returns the log of a process, or of the host itself.
-func (h *Host) logger(process string) *slog.Logger {
-	return slog.New(&logHandler{out: h.logOut, machine: h.cfg.Name, process: process,
-		wall: h.clock.wall, level: h.cfg.LogLevel})
+// loggerFor returns the log of a process, or of the host itself.
+func (h *Host) loggerFor(process string) *slog.Logger {
+	return slog.New(&logHandler{output: h.logOut, machine: h.cfg.Name, process: process,
+		wallClock: h.clock.wallTime, level: h.cfg.LogLevel})
 }
 
 // openDir opens the machine's directory, reads the host's state and counts a boot.
@@ -116,14 +116,14 @@ func (h *Host) openDir() error {
 		bootID = kernel.BootID()
 	}
 	var err error
-	if h.state, err = loadState(h.cfg.Dir, bootID); err != nil {
+	if h.savedState, err = loadState(h.cfg.Dir, bootID); err != nil {
 		return err
 	}
-	h.clock.skew = h.state.Skew
-	if h.top, err = os.OpenRoot(h.cfg.Dir); err != nil {
+	h.clock.skew = h.savedState.Skew
+	if h.machineRoot, err = os.OpenRoot(h.cfg.Dir); err != nil {
 		return fmt.Errorf("opening the machine's directory: %w", err)
 	}
-	if h.disk, err = os.OpenRoot(disk); err != nil {
+	if h.diskRoot, err = os.OpenRoot(disk); err != nil {
 		return fmt.Errorf("opening the machine's disk: %w", err)
 	}
 	return nil
@@ -154,42 +154,43 @@ func (h *Host) Run(ctx context.Context) error {
 	}
 	for _, p := range h.procs {
 		for _, s := range p.sockets {
-			h.wg.Go(func() { s.receive(p.inbox, &h.clock) })
+			h.wg.Go(func() { s.receiveInto(p.inbox, &h.clock) })
 		}
 		h.wg.Go(p.supervise)
 	}
-	for _, a := range h.apis {
+	for _, a := range h.apiServers {
 		h.wg.Go(func() {
 			if err := a.Serve(); err != nil {
-				h.fail(err)
+				h.failWith(err)
 			}
 		})
 	}
-	h.log.Info("machine is up", "machine", h.cfg.Machine, "boot", h.state.Boot, "processes", len(h.procs))
+	h.log.Info("machine is up", "machine", h.cfg.Machine, "boot", h.savedState.Boot, "processes",
+		len(h.procs))
 	var err error
 	select {
 	case <-ctx.Done():
-	case err = <-h.failed:
+	case err = <-h.fatalErr:
 		if errors.Is(err, ErrOff) || errors.Is(err, ErrReboot) {
 			h.log.Info("machine stops", "reason", err)
 		} else {
 			h.log.Error("machine stops", "reason", err)
 		}
 	}
-	h.stop()
+	h.stopAll()
 	return err
 }
 
-// stop ends everything and waits a bounded time for the last Steps.
-func (h *Host) stop() {
+// stopAll ends everything and waits a bounded time for the last Steps.
+func (h *Host) stopAll() {
 	h.mu.Lock()
 	h.closed = true
 	for _, p := range h.procs {
 		h.markDown(p)
-		close(p.quit)
+		close(p.hostEnded)
 	}
 	h.mu.Unlock()
-	for _, a := range h.apis {
+	for _, a := range h.apiServers {
 		a.Close()
 	}
 	for _, p := range h.procs {
@@ -207,7 +208,7 @@ func (h *Host) stop() {
 
 // closeAll closes everything that New opened.
 func (h *Host) closeAll() {
-	for _, a := range h.apis {
+	for _, a := range h.apiServers {
 		a.Close()
 	}
 	for _, p := range h.procs {
@@ -216,17 +217,17 @@ func (h *Host) closeAll() {
 	if h.records != nil {
 		h.records.Close()
 	}
-	for _, r := range []*os.Root{h.top, h.disk} {
+	for _, r := range []*os.Root{h.machineRoot, h.diskRoot} {
 		if r != nil {
 			r.Close()
 		}
 	}
 }
 
-// fail ends the host with an error.
-func (h *Host) fail(err error) {
+// failWith ends the host with an error.
+func (h *Host) failWith(err error) {
 	select {
-	case h.failed <- err:
+	case h.fatalErr <- err:
 	default:
 	}
 }
@@ -237,13 +238,13 @@ func (h *Host) startAll() error {
 	defer h.mu.Unlock()
 	h.started = kernel.Now()
 	for _, p := range h.procs {
-		h.state.Incarnations[p.spec.Name]++
+		h.savedState.Incarnations[p.spec.Name]++
 	}
-	if err := h.state.save(h.top); err != nil {
+	if err := h.savedState.save(h.machineRoot); err != nil {
 		return fmt.Errorf("remembering the start: %w", err)
 	}
 	for _, p := range h.procs {
-		h.admit(p)
+		h.markUp(p)
 	}
 	return nil
 }
@@ -255,49 +256,49 @@ func (h *Host) startIncarnation(p *proc) bool {
 	if h.closed {
 		return false
 	}
-	h.state.Incarnations[p.spec.Name]++
-	if err := h.state.save(h.top); err != nil {
-		h.fail(fmt.Errorf("remembering the start of %s: %w", p.spec.Name, err))
+	h.savedState.Incarnations[p.spec.Name]++
+	if err := h.savedState.save(h.machineRoot); err != nil {
+		h.failWith(fmt.Errorf("remembering the start of %s: %w", p.spec.Name, err))
 		return false
 	}
-	h.admit(p)
+	h.markUp(p)
 	return true
 }
 
-// admit makes a process visible to the others, so that they can send to it. The caller holds the lock.
-func (h *Host) admit(p *proc) {
-	p.incarnation = incarnation.New(h.state.Incarnations[p.spec.Name], p.gate)
-	p.inbox.reset(true)
+// markUp makes a process visible to the others, so that they can send to it. The caller holds the lock.
+func (h *Host) markUp(p *proc) {
+	p.incarnation = incarnation.New(h.savedState.Incarnations[p.spec.Name], p.gate)
+	p.inbox.resetTo(true)
 	select {
-	case <-p.restart: // this start was requested already
+	case <-p.startSignal: // this start was requested already
 	default:
 	}
-	now := h.clock.mono()
+	now := h.clock.monotonic()
 	for _, other := range h.procs {
-		if other == p || !other.up {
+		if other == p || !other.isUp {
 			continue
 		}
-		p.inbox.put(upNotice(other, now))
-		other.inbox.put(upNotice(p, now))
+		p.inbox.putItem(upNotice(other, now))
+		other.inbox.putItem(upNotice(p, now))
 	}
-	p.up = true
+	p.isUp = true
 }
 
 // markDown ends the present incarnation of a process at once: nothing that it still does has an effect.
 // The caller holds the lock.
 func (h *Host) markDown(p *proc) {
-	if !p.up {
+	if !p.isUp {
 		return
 	}
-	p.up = false
+	p.isUp = false
 	p.incarnation.End()
-	p.inbox.reset(false)
+	p.inbox.resetTo(false)
 	p.inbox.wakeLoop()
 	p.ops.failAll()
-	now := h.clock.mono()
+	now := h.clock.monotonic()
 	for _, other := range h.procs {
-		if other != p && other.up {
-			other.inbox.put(downNotice(p, now))
+		if other != p && other.isUp {
+			other.inbox.putItem(downNotice(p, now))
 		}
 	}
 }

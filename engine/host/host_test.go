@@ -219,17 +219,17 @@ func TestTimers(t *testing.T) {
 
 func TestTimersOnADriftingClock(t *testing.T) {
 	var c clock
-	c.set(time.Hour, 100_000)
-	wall, before, mono := c.wall(), kernel.Now(), c.mono()
+	c.setSkew(time.Hour, 100_000)
+	wall, before, mono := c.wallTime(), kernel.Now(), c.monotonic()
 	require.InDelta(t, float64(time.Hour), float64(time.Until(wall)), float64(time.Second))
 	time.Sleep(50 * time.Millisecond)
-	gained := (c.mono() - mono) - (kernel.Now() - before)
+	gained := (c.monotonic() - mono) - (kernel.Now() - before)
 	require.InDelta(t, float64(5*time.Millisecond), float64(gained), float64(4*time.Millisecond))
-	wait := c.until(c.mono() + 1100*time.Millisecond)
+	wait := c.kernelWait(c.monotonic() + 1100*time.Millisecond)
 	require.InDelta(t, float64(time.Second), float64(wait), float64(20*time.Millisecond))
-	mono = c.mono()
-	c.set(0, -100_000)
-	require.GreaterOrEqual(t, c.mono(), mono, "the monotonic clock never goes back")
+	mono = c.monotonic()
+	c.setSkew(0, -100_000)
+	require.GreaterOrEqual(t, c.monotonic(), mono, "the monotonic clock never goes back")
 }
 
 // noticed collects the notices and messages that a process gets.

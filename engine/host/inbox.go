@@ -7,70 +7,70 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 )
 
-// item is something queued for a process.
-type item struct {
-	event env.Event
-	at    time.Duration // machine time of arrival
-	bytes int
-	from  string // sender of a local message
-	class class
+// inboxItem is something queued for a process.
+type inboxItem struct {
+	event     env.Event
+	arrivedAt time.Duration // machine time of arrival
+	bytes     int
+	sender    string // sender of a local message
+	class     itemClass
 }
 
-type class uint8
+type itemClass uint8
 
 const (
-	classDatagram class = iota
+	classDatagram itemClass = iota
 	classLocal
 	classOp
 	classNotice // a process came or went: never refused
 )
 
-// load is how much one source has queued.
-type load struct{ count, bytes int }
+// queueLoad is how much one source has queued.
+type queueLoad struct{ count, bytes int }
 
 // inbox is the queue of one process, oldest first. It is closed while the process is down.
 type inbox struct {
-	mu        sync.Mutex
-	open      bool
-	queue     []item
-	head      int
-	datagrams load
-	ops       int
-	locals    map[string]*load // by sender
+	mu           sync.Mutex
+	isOpen       bool
+	queue        []inboxItem
+	headIndex    int
+	datagramLoad queueLoad
+	opCount      int
+	localLoad    map[string]*queueLoad // by sender
 
-	// wake holds one value when something arrived or the loop must look again.
-	wake chan struct{}
+	// wakeSignal holds one value when something arrived or the loop must look again.
+	wakeSignal chan struct{}
 }
 
-func newInbox() *inbox { return &inbox{wake: make(chan struct{}, 1)} }
+func newInbox() *inbox { return &inbox{wakeSignal: make(chan struct{}, 1)} }
 
 // wakeLoop wakes the loop of the process.
 func (b *inbox) wakeLoop() {
 	select {
-	case b.wake <- struct{}{}:
+	case b.wakeSignal <- struct{}{}:
 	default:
 	}
 }
 
-// reset opens or closes the inbox and drops its content.
-func (b *inbox) reset(open bool) {
+// resetTo opens or closes the inbox and drops its content.
+func (b *inbox) resetTo(open bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.open, b.queue, b.head = open, nil, 0
-	b.datagrams, b.ops, b.locals = load{}, 0, map[string]*load{}
+	b.isOpen, b.queue, b.headIndex = open, nil, 0
+	b.datagramLoad, b.opCount, b.localLoad = queueLoad{}, 0, map[string]*queueLoad{}
 }
 
-// put queues an item. It fails with env.ErrLocalDown or env.ErrLocalFull, for items of any class.
-func (b *inbox) put(it item) error { return b.putIf(it, nil) }
+// putItem queues an item. It fails with env.ErrLocalDown or env.ErrLocalFull, for items of any class.
+func (b *inbox) putItem(it inboxItem) error { return b.putIf(it, nil) }
 
 // putIf is put under a condition that is evaluated while the inbox is locked.
-func (b *inbox) putIf(it item, alive func() bool) error {
+func (b *inbox) putIf(it inboxItem, alive func() bool) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.open || alive != nil && !alive() {
+	if !b.isOpen || alive != nil && !alive() {
 		return env.ErrLocalDown
 	}
-	if !b.admit(&it) {
+	if !b.countItem(&it) {
 		return env.ErrLocalFull
 	}
 	b.queue = append(b.queue, it)
@@ -78,28 +78,28 @@ func (b *inbox) putIf(it item, alive func() bool) error {
 	return nil
 }
 
-// admit counts an item if there is room for it.
-func (b *inbox) admit(it *item) bool {
+// countItem counts an item if there is room for it.
+func (b *inbox) countItem(it *inboxItem) bool {
 	switch it.class {
 	case classDatagram:
-		return b.datagrams.add(it.bytes, maxQueuedDatagrams, maxQueuedDatagramBytes)
+		return b.datagramLoad.addWithin(it.bytes, maxQueuedDatagrams, maxQueuedDatagramBytes)
 	case classLocal:
-		l := b.locals[it.from]
+		l := b.localLoad[it.sender]
 		if l == nil {
-			l = &load{}
-			b.locals[it.from] = l
+			l = &queueLoad{}
+			b.localLoad[it.sender] = l
 		}
-		return l.add(it.bytes, maxQueuedLocals, maxQueuedLocalBytes)
+		return l.addWithin(it.bytes, maxQueuedLocals, maxQueuedLocalBytes)
 	case classOp:
-		if b.ops >= maxQueuedOps {
+		if b.opCount >= maxQueuedOps {
 			return false
 		}
-		b.ops++
+		b.opCount++
 	}
 	return true
 }
 
-func (l *load) add(bytes, maxCount, maxBytes int) bool {
+func (l *queueLoad) addWithin(bytes, maxCount, maxBytes int) bool {
 	if l.count >= maxCount || l.bytes+bytes > maxBytes {
 		return false
 	}
@@ -108,41 +108,41 @@ func (l *load) add(bytes, maxCount, maxBytes int) bool {
 	return true
 }
 
-// peek returns the arrival time of the oldest item; false if there is none.
-func (b *inbox) peek() (time.Duration, bool) {
+// oldestArrival returns the arrival time of the oldest item; false if there is none.
+func (b *inbox) oldestArrival() (time.Duration, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.head == len(b.queue) {
+	if b.headIndex == len(b.queue) {
 		return 0, false
 	}
-	return b.queue[b.head].at, true
+	return b.queue[b.headIndex].arrivedAt, true
 }
 
-// take removes the oldest item and returns it; false if there is none.
-func (b *inbox) take() (item, bool) {
+// takeItem removes the oldest item and returns it; false if there is none.
+func (b *inbox) takeItem() (inboxItem, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.head == len(b.queue) {
-		return item{}, false
+	if b.headIndex == len(b.queue) {
+		return inboxItem{}, false
 	}
-	it := b.queue[b.head]
-	b.queue[b.head] = item{}
-	b.head++
-	if b.head == len(b.queue) {
-		b.queue, b.head = b.queue[:0], 0
-	} else if b.head >= compactAt {
-		b.queue = append(b.queue[:0], b.queue[b.head:]...)
-		b.head = 0
+	it := b.queue[b.headIndex]
+	b.queue[b.headIndex] = inboxItem{}
+	b.headIndex++
+	if b.headIndex == len(b.queue) {
+		b.queue, b.headIndex = b.queue[:0], 0
+	} else if b.headIndex >= compactAt {
+		b.queue = append(b.queue[:0], b.queue[b.headIndex:]...)
+		b.headIndex = 0
 	}
 	switch it.class {
 	case classDatagram:
-		b.datagrams.count--
-		b.datagrams.bytes -= it.bytes
+		b.datagramLoad.count--
+		b.datagramLoad.bytes -= it.bytes
 	case classLocal:
-		b.locals[it.from].count--
-		b.locals[it.from].bytes -= it.bytes
+		b.localLoad[it.sender].count--
+		b.localLoad[it.sender].bytes -= it.bytes
 	case classOp:
-		b.ops--
+		b.opCount--
 	}
 	return it, true
 }

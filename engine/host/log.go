@@ -19,14 +19,14 @@ const SubsysKey = "subsys"
 //
 //	Nov 22 14:03:07 n1 cluster[411]: [TOTEM ] A new membership (1.7b1) was formed. Members
 type logHandler struct {
-	out     *logOutput
-	machine string
-	process string
-	wall    func() time.Time
-	level   slog.Level
-	subsys  string
-	prefix  string // of groups
-	attrs   []byte // already formatted
+	output    *logOutput
+	machine   string
+	process   string
+	wallClock func() time.Time
+	level     slog.Level
+	subsys    string
+	prefix    string // of groups
+	attrs     []byte // already formatted
 }
 
 type logOutput struct {
@@ -36,7 +36,7 @@ type logOutput struct {
 
 // Enabled implements slog.Handler.
 func (h *logHandler) Enabled(_ context.Context, level slog.Level) bool {
-	return h.out.w != nil && level >= h.level
+	return h.output.w != nil && level >= h.level
 }
 
 // Handle implements slog.Handler.
@@ -51,7 +51,7 @@ func (h *logHandler) Handle(_ context.Context, r slog.Record) error {
 		return true
 	})
 	var line bytes.Buffer
-	fmt.Fprintf(&line, "%s %s %s[%d]: ", h.wall().Format(time.Stamp), h.machine, h.process, os.Getpid())
+	fmt.Fprintf(&line, "%s %s %s[%d]: ", h.wallClock().Format(time.Stamp), h.machine, h.process, os.Getpid())
 	if subsys != "" {
 		fmt.Fprintf(&line, "[%-6s] ", subsys)
 	} else if r.Level != slog.LevelInfo {
@@ -60,9 +60,9 @@ func (h *logHandler) Handle(_ context.Context, r slog.Record) error {
 	line.WriteString(oneLine(r.Message))
 	line.Write(attrs)
 	line.WriteByte('\n')
-	h.out.mu.Lock()
-	defer h.out.mu.Unlock()
-	_, err := h.out.w.Write(line.Bytes())
+	h.output.mu.Lock()
+	defer h.output.mu.Unlock()
+	_, err := h.output.w.Write(line.Bytes())
 	return err
 }
 

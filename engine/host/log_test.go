@@ -13,8 +13,8 @@ import (
 
 func TestLogLinesLookLikeTheSystemLog(t *testing.T) {
 	var out bytes.Buffer
-	l := slog.New(&logHandler{out: &logOutput{w: &out}, machine: "n1", process: "cluster",
-		wall: func() time.Time { return time.Date(2026, 11, 2, 14, 3, 7, 0, time.UTC) }})
+	l := slog.New(&logHandler{output: &logOutput{w: &out}, machine: "n1", process: "cluster",
+		wallClock: func() time.Time { return time.Date(2026, 11, 2, 14, 3, 7, 0, time.UTC) }})
 	l.With(SubsysKey, "TOTEM").Warn("A new membership (1.7b1) was formed. Members joined: 3 left: 2")
 	l.Info("two\nlines", "n", 3, "text", "a b", slog.Group("g", "x", 1))
 	l.WithGroup("outer").Error("failed", "why", "full")

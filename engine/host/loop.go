@@ -8,64 +8,64 @@ import (
 
 // loop passes events to one incarnation of a process, one at a time.
 type loop struct {
-	env   *procEnv
-	inbox *inbox
-	clock *clock
-	alarm *time.Timer
+	env           *procEnv
+	inbox         *inbox
+	clock         *clock
+	deadlineTimer *time.Timer
 }
 
 // newLoop returns the loop of an Env.
 func newLoop(e *procEnv) *loop {
-	return &loop{env: e, inbox: e.proc.inbox, clock: &e.host.clock, alarm: time.NewTimer(time.Hour)}
+	return &loop{env: e, inbox: e.proc.inbox, clock: &e.host.clock, deadlineTimer: time.NewTimer(time.Hour)}
 }
 
-// run passes events to the process until it ends, and returns the reason that the process gave.
-func (l *loop) run(process env.Process) error {
-	defer l.alarm.Stop()
-	for !l.env.exiting {
-		ev, ok := l.next()
+// runProcess passes events to the process until it ends, and returns the reason that the process gave.
+func (l *loop) runProcess(process env.Process) error {
+	defer l.deadlineTimer.Stop()
+	for !l.env.hasCalledExit {
+		ev, ok := l.nextEvent()
 		if !ok {
 			return nil
 		}
 		process.Step(ev)
 	}
-	return l.env.reason
+	return l.env.exitReason
 }
 
-// next waits for an event and returns it: the oldest of what is due or has arrived. It returns false once
-// the incarnation has ended.
-func (l *loop) next() (env.Event, bool) {
+// nextEvent waits for an event and returns it: the oldest of what is due or has arrived. It returns false
+// once the incarnation has ended.
+func (l *loop) nextEvent() (env.Event, bool) {
 	timers := &l.env.timers
 	for {
 		if l.env.incarnation.Pass() != nil {
 			return nil, false
 		}
-		deadline, armed := timers.first()
-		arrived, queued := l.inbox.peek()
-		now := l.clock.mono()
+		deadline, armed := timers.nextDeadline()
+		arrived, queued := l.inbox.oldestArrival()
+		now := l.clock.monotonic()
 		if armed && deadline <= now && (!queued || deadline <= arrived) {
-			return env.TimerFired{ID: timers.pop()}, true
+			return env.TimerFired{ID: timers.popTimer()}, true
 		}
 		if queued {
-			if it, ok := l.inbox.take(); ok {
+			if it, ok := l.inbox.takeItem(); ok {
 				return it.event, true
 			}
 			continue
 		}
-		l.wait(deadline, armed)
+		l.waitUntil(deadline, armed)
 	}
 }
 
-// wait blocks until something arrives or the deadline is due.
-func (l *loop) wait(deadline time.Duration, armed bool) {
+// waitUntil blocks until something arrives or the deadline is due.
+func (l *loop) waitUntil(deadline time.Duration, armed bool) {
 	if !armed {
-		<-l.inbox.wake
+		<-l.inbox.wakeSignal
 		return
 	}
-	l.alarm.Reset(l.clock.until(deadline))
+	l.deadlineTimer.Reset(l.clock.kernelWait(deadline))
 	select {
-	case <-l.inbox.wake:
-	case <-l.alarm.C:
+	case <-l.inbox.wakeSignal:
+	case <-l.deadlineTimer.C:
 	}
 }
 

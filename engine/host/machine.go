@@ -31,9 +31,9 @@ func (c machineControl) PowerOff(restart bool) error {
 		return err
 	}
 	if restart {
-		c.host.fail(ErrReboot)
+		c.host.failWith(ErrReboot)
 	} else {
-		c.host.fail(ErrOff)
+		c.host.failWith(ErrOff)
 	}
 	return nil
 }

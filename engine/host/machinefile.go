@@ -67,17 +67,17 @@ func ReadMachineFile(path string) (*MachineFile, error) {
 			ErrConfig, path)
 	}
 	if err := decoder.Decode(&m); err != nil {
-		return nil, fmt.Errorf("%w: %s:%d: %w", ErrConfig, path, lineOf(data, decoder, err), err)
+		return nil, fmt.Errorf("%w: %s:%d: %w", ErrConfig, path, lineOfError(data, decoder, err), err)
 	}
 	if decoder.More() {
 		return nil, fmt.Errorf("%w: %s:%d: text after the end of the object", ErrConfig, path,
-			lineOf(data, decoder, nil))
+			lineOfError(data, decoder, nil))
 	}
 	return &m, nil
 }
 
-// lineOf returns the line at which decoding stopped, from 1.
-func lineOf(data []byte, decoder *json.Decoder, err error) int {
+// lineOfError returns the line at which decoding stopped, from 1.
+func lineOfError(data []byte, decoder *json.Decoder, err error) int {
 	offset := decoder.InputOffset()
 	var syntax *json.SyntaxError
 	var kind *json.UnmarshalTypeError
@@ -98,10 +98,10 @@ func lineOf(data []byte, decoder *json.Decoder, err error) int {
 // Config returns the host configuration of the machine in the directory, without processes.
 func (m *MachineFile) Config(dir string) Config {
 	c := Config{Machine: m.Machine, Name: m.Name, Dir: dir, APIAddr: m.APIAddr, BootID: m.BootID,
-		APISocket: inDir(dir, m.APISocket), ControlSocket: inDir(dir, m.ControlSocket),
-		RecordFile: inDir(dir, m.RecordFile), Watchdog: m.Watchdog}
+		APISocket: resolveIn(dir, m.APISocket), ControlSocket: resolveIn(dir, m.ControlSocket),
+		RecordFile: resolveIn(dir, m.RecordFile), Watchdog: m.Watchdog}
 	if c.Watchdog != hostwatchdog.None {
-		c.Watchdog = inDir(dir, c.Watchdog)
+		c.Watchdog = resolveIn(dir, c.Watchdog)
 	}
 	for _, l := range m.Links {
 		c.Links = append(c.Links, LinkOf(l.Addrs, l.Port))
@@ -109,7 +109,7 @@ func (m *MachineFile) Config(dir string) Config {
 	return c
 }
 
-func inDir(dir, path string) string {
+func resolveIn(dir, path string) string {
 	if path == "" || filepath.IsAbs(path) {
 		return path
 	}

@@ -10,71 +10,71 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/host/hostapi"
 )
 
-// ops are the operations that a process was given and has not answered.
-type ops struct {
-	mu        sync.Mutex
-	next      env.OpID
-	pending   map[env.OpID]chan []byte
-	abandoned map[env.OpID]bool // the client went away; an answer may still come
-	order     []env.OpID        // of abandonment
-	forgotten env.OpID          // abandoned ones up to here are no longer remembered
+// clientOperations are the operations that a process was given and has not answered.
+type clientOperations struct {
+	mu             sync.Mutex
+	nextID         env.OpID
+	answerChannels map[env.OpID]chan []byte
+	abandoned      map[env.OpID]bool // the client went away; an answer may still come
+	abandonOrder   []env.OpID        // of abandonment
+	forgottenCount env.OpID          // abandoned ones up to here are no longer remembered
 }
 
-func newOps() *ops {
-	return &ops{pending: map[env.OpID]chan []byte{}, abandoned: map[env.OpID]bool{}}
+func newOps() *clientOperations {
+	return &clientOperations{answerChannels: map[env.OpID]chan []byte{}, abandoned: map[env.OpID]bool{}}
 }
 
-// add makes room for an operation; false if too many wait already.
-func (o *ops) add() (env.OpID, chan []byte, bool) {
+// addOperation makes room for an operation; false if too many wait already.
+func (o *clientOperations) addOperation() (env.OpID, chan []byte, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if len(o.pending) >= maxPendingOps {
+	if len(o.answerChannels) >= maxPendingOps {
 		return 0, nil, false
 	}
-	o.next++
+	o.nextID++
 	answer := make(chan []byte, 1)
-	o.pending[o.next] = answer
-	return o.next, answer, true
+	o.answerChannels[o.nextID] = answer
+	return o.nextID, answer, true
 }
 
 // isWaiting reports whether an operation waits for its answer.
-func (o *ops) isWaiting(op env.OpID) bool {
+func (o *clientOperations) isWaiting(op env.OpID) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	_, ok := o.pending[op]
+	_, ok := o.answerChannels[op]
 	return ok
 }
 
-// withdraw removes an operation that was not given to the process.
-func (o *ops) withdraw(op env.OpID) {
+// withdrawOperation removes an operation that was not given to the process.
+func (o *clientOperations) withdrawOperation(op env.OpID) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	delete(o.pending, op)
+	delete(o.answerChannels, op)
 }
 
-// abandon notes that the client no longer waits for the answer.
-func (o *ops) abandon(op env.OpID) {
+// abandonOperation notes that the client no longer waits for the answer.
+func (o *clientOperations) abandonOperation(op env.OpID) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if _, ok := o.pending[op]; !ok {
+	if _, ok := o.answerChannels[op]; !ok {
 		return
 	}
-	delete(o.pending, op)
+	delete(o.answerChannels, op)
 	o.abandoned[op] = true
-	o.order = append(o.order, op)
-	if len(o.order) > maxAbandonedOps {
-		o.forgotten = max(o.forgotten, o.order[0])
-		delete(o.abandoned, o.order[0])
-		o.order = o.order[1:]
+	o.abandonOrder = append(o.abandonOrder, op)
+	if len(o.abandonOrder) > maxAbandonedOps {
+		o.forgottenCount = max(o.forgottenCount, o.abandonOrder[0])
+		delete(o.abandoned, o.abandonOrder[0])
+		o.abandonOrder = o.abandonOrder[1:]
 	}
 }
 
-// complete passes an answer to the client; false if the operation was not waiting for one.
-func (o *ops) complete(op env.OpID, output []byte) bool {
+// completeOperation passes an answer to the client; false if the operation was not waiting for one.
+func (o *clientOperations) completeOperation(op env.OpID, output []byte) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if answer, ok := o.pending[op]; ok {
-		delete(o.pending, op)
+	if answer, ok := o.answerChannels[op]; ok {
+		delete(o.answerChannels, op)
 		answer <- output
 		return true
 	}
@@ -82,19 +82,19 @@ func (o *ops) complete(op env.OpID, output []byte) bool {
 		delete(o.abandoned, op)
 		return true
 	}
-	return op <= o.forgotten
+	return op <= o.forgottenCount
 }
 
 // failAll ends the wait of all clients: the process has ended.
-func (o *ops) failAll() {
+func (o *clientOperations) failAll() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for _, answer := range maps.All(o.pending) {
+	for _, answer := range maps.All(o.answerChannels) {
 		close(answer)
 	}
-	clear(o.pending)
+	clear(o.answerChannels)
 	clear(o.abandoned)
-	o.order, o.forgotten = nil, 0
+	o.abandonOrder, o.forgottenCount = nil, 0
 }
 
 // Invoke gives an operation to a process and waits for the answer. It fails with ErrRefused or
@@ -109,14 +109,14 @@ func (h *Host) Invoke(ctx context.Context, process string, input []byte) ([]byte
 		return nil, fmt.Errorf("%w: %d operations are under way", hostapi.ErrRefused, maxOpsInFlight)
 	}
 	defer h.opsInFlight.Add(-1)
-	op, answer, ok := p.ops.add()
+	op, answer, ok := p.ops.addOperation()
 	if !ok {
 		return nil, fmt.Errorf("%w: %s has %d unanswered operations",
 			hostapi.ErrRefused, process, maxPendingOps)
 	}
-	it := item{class: classOp, at: h.clock.mono(), event: env.Invoked{Op: op, Input: input}}
+	it := inboxItem{class: classOp, arrivedAt: h.clock.monotonic(), event: env.Invoked{Op: op, Input: input}}
 	if err := p.inbox.putIf(it, func() bool { return p.ops.isWaiting(op) }); err != nil {
-		p.ops.withdraw(op)
+		p.ops.withdrawOperation(op)
 		return nil, fmt.Errorf("%w by %s: %w", hostapi.ErrRefused, process, err)
 	}
 	select {
@@ -126,7 +126,7 @@ func (h *Host) Invoke(ctx context.Context, process string, input []byte) ([]byte
 		}
 		return output, nil
 	case <-ctx.Done():
-		p.ops.abandon(op)
+		p.ops.abandonOperation(op)
 		return nil, fmt.Errorf("%w: %s has not answered: %w", hostapi.ErrUnknown, process, ctx.Err())
 	}
 }

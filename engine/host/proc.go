@@ -19,37 +19,37 @@ type proc struct {
 	spec    *Process
 	inbox   *inbox
 	gate    *incarnation.Gate
-	ops     *ops
+	ops     *clientOperations
 	sockets []*socket
 	stats   netStats
 	probes  probes
 
 	// Guarded by the host's lock.
-	up          bool
-	incarnation *incarnation.Incarnation
-	running     bool   // Start has returned
-	held        bool   // killed by Kill: stays down until Start
-	paused      bool   // from outside
-	ended       string // why the last incarnation ended
+	isUp          bool
+	incarnation   *incarnation.Incarnation
+	startReturned bool   // Start has returned
+	heldDown      bool   // killed by Kill: stays down until Start
+	isPaused      bool   // from outside
+	endReason     string // why the last incarnation ended
 
-	restart chan struct{}
-	quit    chan struct{} // closed when the host ends
+	startSignal chan struct{}
+	hostEnded   chan struct{} // closed when the host ends
 }
 
 // newProc returns a process without incarnations.
 func newProc(h *Host, spec *Process) *proc {
 	return &proc{host: h, spec: spec, inbox: newInbox(), gate: incarnation.NewGate(), ops: newOps(),
-		restart: make(chan struct{}, 1), quit: make(chan struct{})}
+		startSignal: make(chan struct{}, 1), hostEnded: make(chan struct{})}
 }
 
 // upNotice is the event that a process runs.
-func upNotice(p *proc, now time.Duration) item {
-	return item{class: classNotice, at: now, event: env.LocalUp{Process: p.spec.Name}}
+func upNotice(p *proc, now time.Duration) inboxItem {
+	return inboxItem{class: classNotice, arrivedAt: now, event: env.LocalUp{Process: p.spec.Name}}
 }
 
 // downNotice is the event that a process has ended.
-func downNotice(p *proc, now time.Duration) item {
-	return item{class: classNotice, at: now, event: env.LocalDown{Process: p.spec.Name}}
+func downNotice(p *proc, now time.Duration) inboxItem {
+	return inboxItem{class: classNotice, arrivedAt: now, event: env.LocalDown{Process: p.spec.Name}}
 }
 
 // closeSockets closes the sockets of the process.
@@ -79,8 +79,8 @@ func (p *proc) runIncarnation() {
 			err := fmt.Errorf("%w: %s: %v", ErrPanic, p.spec.Name, v)
 			p.host.log.Error("process panicked", "process", p.spec.Name, "panic", v,
 				"stack", string(debug.Stack()))
-			p.finish(err)
-			p.host.fail(err)
+			p.recordEnd(err)
+			p.host.failWith(err)
 		}
 	}()
 	e := newProcEnv(p)
@@ -90,58 +90,58 @@ func (p *proc) runIncarnation() {
 		err = fmt.Errorf("starting: %w", err)
 	} else {
 		p.setRunning(true)
-		err = newLoop(e).run(process)
+		err = newLoop(e).runProcess(process)
 	}
 	e.incarnation.Release()
-	p.finish(err)
+	p.recordEnd(err)
 }
 
 // setRunning notes whether Start of the process has returned.
 func (p *proc) setRunning(on bool) {
 	p.host.mu.Lock()
 	defer p.host.mu.Unlock()
-	p.running = on
+	p.startReturned = on
 }
 
-// finish records the end of an incarnation. err is the reason that the process gave, nil if the host
+// recordEnd records the end of an incarnation. err is the reason that the process gave, nil if the host
 // ended it.
-func (p *proc) finish(err error) {
+func (p *proc) recordEnd(err error) {
 	p.host.mu.Lock()
 	defer p.host.mu.Unlock()
-	p.running = false
-	if !p.up { // ended from outside
+	p.startReturned = false
+	if !p.isUp { // ended from outside
 		return
 	}
 	p.host.markDown(p)
-	p.ended = "it ended without a reason"
+	p.endReason = "it ended without a reason"
 	if err != nil {
-		p.ended = err.Error()
+		p.endReason = err.Error()
 	}
 	if errors.Is(err, env.ErrStopped) {
-		p.held = true
+		p.heldDown = true
 		p.host.log.Info("process ended on request", "process", p.spec.Name)
 		return
 	}
-	p.host.log.Warn("process ended by itself", "process", p.spec.Name, "reason", p.ended)
+	p.host.log.Warn("process ended by itself", "process", p.spec.Name, "reason", p.endReason)
 }
 
 // awaitStart waits for the restart delay or for a Start; false if the host ends.
 func (p *proc) awaitStart() bool {
 	var delay <-chan time.Time
 	p.host.mu.Lock()
-	if !p.held && p.spec.Restart > 0 {
+	if !p.heldDown && p.spec.Restart > 0 {
 		delay = time.After(p.spec.Restart)
 	}
 	p.host.mu.Unlock()
 	for {
 		select {
-		case <-p.quit:
+		case <-p.hostEnded:
 			return false
-		case <-p.restart:
+		case <-p.startSignal:
 			return true
 		case <-delay:
 			p.host.mu.Lock()
-			held := p.held
+			held := p.heldDown
 			p.host.mu.Unlock()
 			if !held {
 				return true

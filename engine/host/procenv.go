@@ -15,15 +15,15 @@ import (
 // procEnv is the env.Env of one incarnation of a process. Only the process's loop uses it.
 type procEnv struct {
 	blockingTasks
-	proc        *proc
-	host        *Host
-	incarnation *incarnation.Incarnation
-	disk        *hostdisk.Disk
-	log         *slog.Logger
-	rands       map[string]*osRand
-	timers      timers
-	exiting     bool  // the process has called Exit
-	reason      error // of Exit
+	proc          *proc
+	host          *Host
+	incarnation   *incarnation.Incarnation
+	disk          *hostdisk.Disk
+	log           *slog.Logger
+	randByLabel   map[string]*osRand
+	timers        timers
+	hasCalledExit bool  // the process has called Exit
+	exitReason    error // of Exit
 }
 
 // newProcEnv returns the Env of the process's present incarnation.
@@ -31,30 +31,30 @@ func newProcEnv(p *proc) *procEnv {
 	p.host.mu.Lock()
 	defer p.host.mu.Unlock()
 	e := &procEnv{proc: p, host: p.host, incarnation: p.incarnation, timers: newTimers(),
-		log: p.host.logger(p.spec.Name), rands: map[string]*osRand{}}
-	e.disk = hostdisk.New(p.host.disk, e.incarnation)
+		log: p.host.loggerFor(p.spec.Name), randByLabel: map[string]*osRand{}}
+	e.disk = hostdisk.New(p.host.diskRoot, e.incarnation)
 	return e
 }
 
 // Self implements env.Env.
 func (e *procEnv) Self() env.Self {
 	return env.Self{Machine: e.host.cfg.Machine, Name: e.host.cfg.Name, Process: e.proc.spec.Name,
-		Boot: e.host.state.Boot, Incarnation: e.incarnation.Number()}
+		Boot: e.host.savedState.Boot, Incarnation: e.incarnation.Number()}
 }
 
 // Mono implements env.Env.
-func (e *procEnv) Mono() time.Duration { return e.host.clock.mono() }
+func (e *procEnv) Mono() time.Duration { return e.host.clock.monotonic() }
 
 // Wall implements env.Env.
-func (e *procEnv) Wall() time.Time { return e.host.clock.wall() }
+func (e *procEnv) Wall() time.Time { return e.host.clock.wallTime() }
 
 // SetTimer implements env.Env.
 func (e *procEnv) SetTimer(id env.TimerID, after time.Duration) {
-	e.timers.set(id, e.host.clock.mono()+max(after, 0))
+	e.timers.setTimer(id, e.host.clock.monotonic()+max(after, 0))
 }
 
 // StopTimer implements env.Env.
-func (e *procEnv) StopTimer(id env.TimerID) { e.timers.stop(id) }
+func (e *procEnv) StopTimer(id env.TimerID) { e.timers.stopTimer(id) }
 
 // Send implements env.Env.
 func (e *procEnv) Send(to env.MachineID, link env.LinkID, payload []byte) {
@@ -64,7 +64,7 @@ func (e *procEnv) Send(to env.MachineID, link env.LinkID, payload []byte) {
 	if int(link) >= len(e.proc.sockets) || !e.incarnation.Alive() {
 		return
 	}
-	e.proc.sockets[link].send(to, payload)
+	e.proc.sockets[link].sendTo(to, payload)
 }
 
 // Local implements env.Env.
@@ -76,8 +76,8 @@ func (e *procEnv) Local(to string, payload []byte) error {
 	if target == nil {
 		return env.ErrLocalDown
 	}
-	return target.inbox.putIf(item{class: classLocal, from: e.proc.spec.Name, bytes: len(payload),
-		at: e.host.clock.mono(), event: env.LocalMessage{From: e.proc.spec.Name,
+	return target.inbox.putIf(inboxItem{class: classLocal, sender: e.proc.spec.Name, bytes: len(payload),
+		arrivedAt: e.host.clock.monotonic(), event: env.LocalMessage{From: e.proc.spec.Name,
 			Payload: append([]byte(nil), payload...)}}, e.incarnation.Alive)
 }
 
@@ -86,7 +86,7 @@ func (e *procEnv) Complete(op env.OpID, output []byte) {
 	if !e.incarnation.Alive() {
 		return
 	}
-	if !e.proc.ops.complete(op, append([]byte(nil), output...)) && e.incarnation.Alive() {
+	if !e.proc.ops.completeOperation(op, append([]byte(nil), output...)) && e.incarnation.Alive() {
 		panic(fmt.Sprintf("host: operation %d was answered before or never given", op))
 	}
 }
@@ -96,10 +96,10 @@ func (e *procEnv) Disk() env.Disk { return e.disk }
 
 // Rand implements env.Env.
 func (e *procEnv) Rand(label string) env.Rand {
-	if e.rands[label] == nil {
-		e.rands[label] = &osRand{}
+	if e.randByLabel[label] == nil {
+		e.randByLabel[label] = &osRand{}
 	}
-	return e.rands[label]
+	return e.randByLabel[label]
 }
 
 // Log implements env.Env.
@@ -116,10 +116,10 @@ func (e *procEnv) Emit(r env.Record) {
 }
 
 // Probe implements env.Env.
-func (e *procEnv) Probe(id string) { e.proc.probes.hit(id) }
+func (e *procEnv) Probe(id string) { e.proc.probes.countHit(id) }
 
 // Exit implements env.Env.
-func (e *procEnv) Exit(reason error) { e.exiting, e.reason = true, reason }
+func (e *procEnv) Exit(reason error) { e.hasCalledExit, e.exitReason = true, reason }
 
 // AtEnd implements env.EndNotifier: tasks of an ended process are unwound.
 func (e *procEnv) AtEnd(release func()) { e.incarnation.AtEnd(release) }

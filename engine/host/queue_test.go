@@ -32,15 +32,15 @@ func TestTimersAgainstAList(t *testing.T) {
 				order++
 				remove(id)
 				list = append(list, armed{id, deadline, order})
-				timers.set(id, deadline)
+				timers.setTimer(id, deadline)
 			},
 			"stop": func(t *rapid.T) {
 				id := env.TimerID(rapid.IntRange(0, 5).Draw(t, "id"))
 				remove(id)
-				timers.stop(id)
+				timers.stopTimer(id)
 			},
 			"pop": func(t *rapid.T) {
-				deadline, ok := timers.first()
+				deadline, ok := timers.nextDeadline()
 				require.Equal(t, len(list) > 0, ok)
 				if !ok {
 					return
@@ -52,7 +52,7 @@ func TestTimersAgainstAList(t *testing.T) {
 					return a.order - b.order
 				})
 				require.Equal(t, first.deadline, deadline)
-				require.Equal(t, first.id, timers.pop())
+				require.Equal(t, first.id, timers.popTimer())
 				remove(first.id)
 			},
 		})
@@ -64,49 +64,50 @@ func TestTimersAgainstAList(t *testing.T) {
 func TestInboxKeepsOrderAndBounds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b := newInbox()
-		require.ErrorIs(t, b.put(item{class: classOp}), env.ErrLocalDown)
-		b.reset(true)
+		require.ErrorIs(t, b.putItem(inboxItem{class: classOp}), env.ErrLocalDown)
+		b.resetTo(true)
 		var want []time.Duration
 		at := time.Duration(0)
 		t.Repeat(map[string]func(*rapid.T){
 			"put": func(t *rapid.T) {
 				at++
-				it := item{at: at, class: class(rapid.IntRange(0, 3).Draw(t, "class")), from: "p", bytes: 10}
-				require.NoError(t, b.put(it))
+				it := inboxItem{arrivedAt: at, class: itemClass(rapid.IntRange(0, 3).Draw(t, "class")),
+					sender: "p", bytes: 10}
+				require.NoError(t, b.putItem(it))
 				want = append(want, at)
 			},
 			"take": func(t *rapid.T) {
-				peeked, some := b.peek()
-				it, ok := b.take()
+				peeked, some := b.oldestArrival()
+				it, ok := b.takeItem()
 				require.Equal(t, some, ok)
 				require.Equal(t, len(want) > 0, ok)
 				if ok {
-					require.Equal(t, want[0], it.at)
-					require.Equal(t, peeked, it.at)
+					require.Equal(t, want[0], it.arrivedAt)
+					require.Equal(t, peeked, it.arrivedAt)
 					want = want[1:]
 				}
 			},
 		})
 	})
 	b := newInbox()
-	b.reset(true)
+	b.resetTo(true)
 	for range maxQueuedDatagrams {
-		require.NoError(t, b.put(item{class: classDatagram}))
+		require.NoError(t, b.putItem(inboxItem{class: classDatagram}))
 	}
-	require.ErrorIs(t, b.put(item{class: classDatagram}), env.ErrLocalFull)
+	require.ErrorIs(t, b.putItem(inboxItem{class: classDatagram}), env.ErrLocalFull)
 	for range maxQueuedOps {
-		require.NoError(t, b.put(item{class: classOp}))
+		require.NoError(t, b.putItem(inboxItem{class: classOp}))
 	}
-	require.ErrorIs(t, b.put(item{class: classOp}), env.ErrLocalFull)
-	require.ErrorIs(t, b.put(item{class: classLocal, from: "a", bytes: maxQueuedLocalBytes + 1}),
+	require.ErrorIs(t, b.putItem(inboxItem{class: classOp}), env.ErrLocalFull)
+	require.ErrorIs(t, b.putItem(inboxItem{class: classLocal, sender: "a", bytes: maxQueuedLocalBytes + 1}),
 		env.ErrLocalFull)
-	require.NoError(t, b.put(item{class: classLocal, from: "b", bytes: 1}))
+	require.NoError(t, b.putItem(inboxItem{class: classLocal, sender: "b", bytes: 1}))
 	for range maxQueuedDatagrams + maxQueuedOps + 1 {
-		_, ok := b.take()
+		_, ok := b.takeItem()
 		require.True(t, ok)
 	}
-	require.NoError(t, b.put(item{class: classDatagram}), "there is room again")
-	b.reset(false)
-	_, ok := b.take()
+	require.NoError(t, b.putItem(inboxItem{class: classDatagram}), "there is room again")
+	b.resetTo(false)
+	_, ok := b.takeItem()
 	require.False(t, ok, "what was queued towards an ended process is gone")
 }

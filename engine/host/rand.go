@@ -7,19 +7,19 @@ import (
 
 // osRand draws from the operating system, some bytes at a time.
 type osRand struct {
-	buffer [256]byte
-	used   int
-	filled bool
+	buffer    [256]byte
+	usedBytes int
+	isFilled  bool
 }
 
 // Uint64 implements env.Rand.
 func (r *osRand) Uint64() uint64 {
-	if !r.filled || r.used == len(r.buffer) {
+	if !r.isFilled || r.usedBytes == len(r.buffer) {
 		r.Fill(r.buffer[:])
-		r.used, r.filled = 0, true
+		r.usedBytes, r.isFilled = 0, true
 	}
-	r.used += 8
-	return binary.LittleEndian.Uint64(r.buffer[r.used-8:])
+	r.usedBytes += 8
+	return binary.LittleEndian.Uint64(r.buffer[r.usedBytes-8:])
 }
 
 // Fill implements env.Rand. The operating system never fails to deliver: rand.Read ends the

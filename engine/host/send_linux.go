@@ -11,8 +11,8 @@ import (
 // rawSender calls the kernel with MSG_DONTWAIT: where a full send buffer would make the caller
 // wait, the datagram is lost instead.
 type rawSender struct {
-	raw   syscall.RawConn
-	peers []unix.Sockaddr
+	rawConn syscall.RawConn
+	peers   []unix.Sockaddr
 }
 
 func newSender(conn *net.UDPConn, peers []netip.AddrPort) (datagramSender, error) {
@@ -20,7 +20,7 @@ func newSender(conn *net.UDPConn, peers []netip.AddrPort) (datagramSender, error
 	if err != nil {
 		return nil, err
 	}
-	s := &rawSender{raw: raw}
+	s := &rawSender{rawConn: raw}
 	v4 := conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap().Is4()
 	for _, p := range peers {
 		if v4 {
@@ -32,9 +32,9 @@ func newSender(conn *net.UDPConn, peers []netip.AddrPort) (datagramSender, error
 	return s, nil
 }
 
-func (s *rawSender) send(to int, payload []byte) error {
+func (s *rawSender) sendTo(to int, payload []byte) error {
 	var sent error
-	err := s.raw.Write(func(fd uintptr) bool {
+	err := s.rawConn.Write(func(fd uintptr) bool {
 		sent = unix.Sendto(int(fd), payload, unix.MSG_DONTWAIT, s.peers[to])
 		return true
 	})

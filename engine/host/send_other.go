@@ -18,7 +18,7 @@ func newSender(conn *net.UDPConn, peers []netip.AddrPort) (datagramSender, error
 	return &connSender{conn: conn, peers: peers}, nil
 }
 
-func (s *connSender) send(to int, payload []byte) error {
+func (s *connSender) sendTo(to int, payload []byte) error {
 	_, err := s.conn.WriteToUDPAddrPort(payload, s.peers[to])
 	return err
 }

@@ -16,8 +16,8 @@ import (
 // stateFile is the file with the host's state, in the machine's directory.
 const stateFile = "host.json"
 
-// state is what a host must remember over restarts of the program.
-type state struct {
+// savedState is what a host must remember over restarts of the program.
+type savedState struct {
 	BootID       string            `json:"boot_id"`
 	Boot         uint64            `json:"boot"`
 	Incarnations map[string]uint64 `json:"incarnations"`
@@ -25,8 +25,8 @@ type state struct {
 }
 
 // loadState reads the state. It counts a boot if the boot id has changed.
-func loadState(dir, bootID string) (state, error) {
-	s := state{Incarnations: map[string]uint64{}}
+func loadState(dir, bootID string) (savedState, error) {
+	s := savedState{Incarnations: map[string]uint64{}}
 	path := filepath.Join(dir, stateFile)
 	data, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -50,7 +50,7 @@ func loadState(dir, bootID string) (state, error) {
 }
 
 // save writes the state durably.
-func (s *state) save(root *os.Root) error {
+func (s *savedState) save(root *os.Root) error {
 	data, err := json.Marshal(s)
 	if err != nil {
 		return fmt.Errorf("encoding the host's state: %w", err)

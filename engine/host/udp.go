@@ -16,12 +16,12 @@ const socketBufferBytes = 4 << 20
 
 // socket is one process's socket on one link.
 type socket struct {
-	link    env.LinkID
-	conn    *net.UDPConn
-	peers   []netip.AddrPort // by machine
-	sources map[netip.AddrPort]env.MachineID
-	sender  datagramSender
-	stats   *netStats
+	link            env.LinkID
+	conn            *net.UDPConn
+	peers           []netip.AddrPort // by machine
+	machineBySource map[netip.AddrPort]env.MachineID
+	sender          datagramSender
+	stats           *netStats
 }
 
 // netStats count the datagrams of one process.
@@ -32,15 +32,15 @@ type netStats struct {
 }
 
 func openSocket(l Link, id env.LinkID, self env.MachineID, port uint16, stats *netStats) (*socket, error) {
-	s := &socket{link: id, sources: map[netip.AddrPort]env.MachineID{}, stats: stats}
+	s := &socket{link: id, machineBySource: map[netip.AddrPort]env.MachineID{}, stats: stats}
 	for m, base := range l.Peers {
 		at := netip.AddrPortFrom(base.Addr().Unmap(), base.Port()+port)
-		if other, twice := s.sources[at]; twice {
+		if other, twice := s.machineBySource[at]; twice {
 			return nil, fmt.Errorf("%w: machines %d and %d have the same address %v on link %d",
 				ErrConfig, other, m, at, id)
 		}
 		s.peers = append(s.peers, at)
-		s.sources[at] = env.MachineID(m)
+		s.machineBySource[at] = env.MachineID(m)
 	}
 	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(s.peers[self]))
 	if err != nil {
@@ -57,8 +57,8 @@ func openSocket(l Link, id env.LinkID, self env.MachineID, port uint16, stats *n
 	return s, nil
 }
 
-// receive passes datagrams to the inbox until the socket is closed.
-func (s *socket) receive(b *inbox, c *clock) {
+// receiveInto passes datagrams to the inbox until the socket is closed.
+func (s *socket) receiveInto(b *inbox, c *clock) {
 	buffer := make([]byte, env.MaxDatagramBytes+1)
 	for {
 		n, from, err := s.conn.ReadFromUDPAddrPort(buffer)
@@ -68,15 +68,15 @@ func (s *socket) receive(b *inbox, c *clock) {
 		if err != nil {
 			continue // an ICMP answer to an earlier datagram
 		}
-		machine, known := s.sources[netip.AddrPortFrom(from.Addr().Unmap(), from.Port())]
+		machine, known := s.machineBySource[netip.AddrPortFrom(from.Addr().Unmap(), from.Port())]
 		if !known {
 			s.stats.unknownSource.Add(1)
 			continue
 		}
 		payload := append([]byte(nil), buffer[:n]...)
-		it := item{class: classDatagram, bytes: n, at: c.mono(),
+		it := inboxItem{class: classDatagram, bytes: n, arrivedAt: c.monotonic(),
 			event: env.Received{From: machine, Link: s.link, Payload: payload}}
-		switch err := b.put(it); {
+		switch err := b.putItem(it); {
 		case err == nil:
 			s.stats.received.Add(1)
 		case errors.Is(err, env.ErrLocalFull):
@@ -85,13 +85,13 @@ func (s *socket) receive(b *inbox, c *clock) {
 	}
 }
 
-// send passes a datagram to the kernel.
-func (s *socket) send(to env.MachineID, payload []byte) {
+// sendTo passes a datagram to the kernel.
+func (s *socket) sendTo(to env.MachineID, payload []byte) {
 	if to < 0 || int(to) >= len(s.peers) {
 		s.stats.sendErrors.Add(1)
 		return
 	}
-	if err := s.sender.send(int(to), payload); err != nil {
+	if err := s.sender.sendTo(int(to), payload); err != nil {
 		s.stats.sendErrors.Add(1)
 		return
 	}
@@ -100,5 +100,5 @@ func (s *socket) send(to env.MachineID, payload []byte) {
 
 // datagramSender sends without waiting for the kernel.
 type datagramSender interface {
-	send(to int, payload []byte) error
+	sendTo(to int, payload []byte) error
 }

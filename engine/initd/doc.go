@@ -87,7 +87,7 @@ type Service struct {
 	Within time.Duration
 }
 
-// index returns the position of a service in the order, or -1 when no service has that name.
-func (o *Options) index(name string) int {
+// indexOf returns the position of a service in the order, or -1 when no service has that name.
+func (o *Options) indexOf(name string) int {
 	return slices.IndexFunc(o.Services, func(s Service) bool { return s.Name == name })
 }

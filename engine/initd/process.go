@@ -11,20 +11,20 @@ import (
 
 // Init is the process that shuts its machine down. It implements env.Process.
 type Init struct {
-	opts    Options
-	env     env.Env
-	machine env.MachineControl
-	up      map[string]bool
+	opts           Options
+	env            env.Env
+	machineControl env.MachineControl
+	serviceUp      map[string]bool
 
-	// going is Shutdown or Reboot while the machine goes down. next is the service whose end the
+	// downVerb is Shutdown or Reboot while the machine goes down. next is the service whose end the
 	// process waits for, and asked is true once that service has received its order.
-	going Verb
-	next  int
-	asked bool
+	downVerb     Verb
+	nextService  int
+	endRequested bool
 }
 
 // New prepares the process.
-func New(o Options) *Init { return &Init{opts: o, up: map[string]bool{}} }
+func New(o Options) *Init { return &Init{opts: o, serviceUp: map[string]bool{}} }
 
 // Timers of the process.
 const (
@@ -40,7 +40,7 @@ const retryPause = time.Second
 func (p *Init) Start(e env.Env) error {
 	p.env = e
 	if host, ok := e.(env.MachineHost); ok {
-		p.machine = host.Machine()
+		p.machineControl = host.Machine()
 	}
 	return nil
 }
@@ -49,14 +49,14 @@ func (p *Init) Start(e env.Env) error {
 func (p *Init) Step(ev env.Event) {
 	switch ev := ev.(type) {
 	case env.LocalUp:
-		p.up[ev.Process] = true
-		if at := p.opts.index(ev.Process); p.going != "" && at >= 0 && at <= p.next {
-			p.next, p.asked = at, false // it was started again: continue from there
+		p.serviceUp[ev.Process] = true
+		if at := p.opts.indexOf(ev.Process); p.downVerb != "" && at >= 0 && at <= p.nextService {
+			p.nextService, p.endRequested = at, false // it was started again: continue from there
 		}
-		p.advance()
+		p.continueDown()
 	case env.LocalDown:
-		p.up[ev.Process] = false
-		p.advance()
+		p.serviceUp[ev.Process] = false
+		p.continueDown()
 	case env.LocalMessage:
 		if err := p.carryOut(ev.Payload); err != nil {
 			p.env.Log().Error("a request is refused", "process", ev.From, "err", err.Error())
@@ -68,11 +68,11 @@ func (p *Init) Step(ev env.Event) {
 		}
 		p.env.Complete(ev.Op, env.EncodeJSON(answer))
 	case env.TimerFired:
-		if ev.ID == timerWithin && p.going != "" {
-			p.env.Log().Warn("a process does not end in time", "process", p.opts.Services[p.next].Name)
+		if ev.ID == timerWithin && p.downVerb != "" {
+			p.env.Log().Warn("a process does not end in time", "process", p.opts.Services[p.nextService].Name)
 			p.toNextService()
 		}
-		p.advance()
+		p.continueDown()
 	}
 }
 
@@ -86,10 +86,10 @@ func (p *Init) carryOut(payload []byte) error {
 	case Shutdown, Reboot:
 		return p.goDown(r.Verb)
 	case Restart, Stop, Start:
-		if p.opts.index(r.Service) < 0 {
+		if p.opts.indexOf(r.Service) < 0 {
 			return fmt.Errorf("%w: %s %q; there is no such service", ErrRequest, r.Verb, r.Service)
 		}
-		if p.going != "" {
+		if p.downVerb != "" {
 			return fmt.Errorf("%s %s: the machine is going down", r.Verb, r.Service)
 		}
 		return p.carryOutForProcess(r)
@@ -104,27 +104,27 @@ var ErrNoControls = errors.New("nothing here can switch this machine off or star
 
 // goDown starts to take the machine down. A second request changes nothing.
 func (p *Init) goDown(verb Verb) error {
-	if p.machine == nil {
+	if p.machineControl == nil {
 		return ErrNoControls
 	}
-	if p.going != "" {
+	if p.downVerb != "" {
 		return nil
 	}
 	p.env.Log().Info("the machine goes down", "how", string(verb))
 	p.env.Emit(GoingDown{Reboot: verb == Reboot})
-	p.going, p.next, p.asked = verb, 0, false
-	p.advance()
+	p.downVerb, p.nextService, p.endRequested = verb, 0, false
+	p.continueDown()
 	return nil
 }
 
 // carryOutForProcess carries out a request about one process.
 func (p *Init) carryOutForProcess(r Request) error {
 	switch {
-	case r.Verb == Start && p.machine == nil:
+	case r.Verb == Start && p.machineControl == nil:
 		return ErrNoControls
 	case r.Verb == Start:
-		return p.machine.Start(r.Service)
-	case !p.up[r.Service]:
+		return p.machineControl.Start(r.Service)
+	case !p.serviceUp[r.Service]:
 		return nil // it has ended already
 	}
 	if err := p.env.Local(r.Service, env.EncodeJSON(Order{Stay: r.Verb == Stop})); err != nil {
@@ -135,25 +135,25 @@ func (p *Init) carryOutForProcess(r Request) error {
 
 // toNextService continues with the next service.
 func (p *Init) toNextService() {
-	p.next++
-	p.asked = false
+	p.nextService++
+	p.endRequested = false
 	p.env.StopTimer(timerWithin)
 }
 
-// advance takes the machine down as far as possible without waiting.
-func (p *Init) advance() {
-	for p.going != "" && p.next < len(p.opts.Services) {
-		s := p.opts.Services[p.next]
-		if p.up[s.Name] {
+// continueDown takes the machine down as far as possible without waiting.
+func (p *Init) continueDown() {
+	for p.downVerb != "" && p.nextService < len(p.opts.Services) {
+		s := p.opts.Services[p.nextService]
+		if p.serviceUp[s.Name] {
 			p.askToStop(s)
 			return
 		}
 		p.toNextService()
 	}
-	if p.going == "" {
+	if p.downVerb == "" {
 		return
 	}
-	if err := p.machine.PowerOff(p.going == Reboot); err != nil {
+	if err := p.machineControl.PowerOff(p.downVerb == Reboot); err != nil {
 		p.env.Log().Error("the machine cannot be switched off", "err", err.Error())
 		p.env.SetTimer(timerRetry, retryPause)
 	}
@@ -161,15 +161,15 @@ func (p *Init) advance() {
 
 // askToStop sends a service its order to end, once in each incarnation of the service.
 func (p *Init) askToStop(s Service) {
-	if p.asked {
+	if p.endRequested {
 		return
 	}
-	order := Order{Down: true, Reboot: p.going == Reboot, Stay: true}
+	order := Order{Down: true, Reboot: p.downVerb == Reboot, Stay: true}
 	if err := p.env.Local(s.Name, env.EncodeJSON(order)); err != nil {
 		p.env.SetTimer(timerRetry, retryPause)
 		return
 	}
-	p.asked = true
+	p.endRequested = true
 	if s.Within > 0 {
 		p.env.SetTimer(timerWithin, s.Within)
 	}

@@ -110,13 +110,13 @@ func (v *votequorumService) carryOut(out quorum.Output) {
 func (v *votequorumService) log(lines []quorum.LogLine) {
 	for _, l := range lines {
 		if l.Subsystem == quorum.SubsystemVotequorum {
-			v.host.Env().Log().Log(context.Background(), level(l.Level), l.Text,
+			v.host.Env().Log().Log(context.Background(), logLevel(l.Level), l.Text,
 				"subsys", string(l.Subsystem))
 		}
 	}
 }
 
-func level(l quorum.Level) slog.Level {
+func logLevel(l quorum.Level) slog.Level {
 	switch l {
 	case quorum.Debug:
 		return slog.LevelDebug

@@ -16,12 +16,12 @@ func Required(highestExpected, present uint32) uint32 {
 // vote for this node.
 func (vq *Votequorum) votesPresent() (votes uint32, voters int) {
 	for _, n := range vq.nodes {
-		if n.state == member {
+		if n.state == stateMember {
 			votes += n.votes
 			voters++
 		}
 	}
-	if vq.self().flags&DeviceCastVote != 0 {
+	if vq.ownEntry().flags&DeviceCastVote != 0 {
 		votes += vq.device.votes
 		voters++
 	}
@@ -31,12 +31,12 @@ func (vq *Votequorum) votesPresent() (votes uint32, voters int) {
 // recalculate updates the votes needed and the decision. allowDecrease allows the needed votes to become
 // fewer than before. byPresent sets the expected votes of all members to the present votes.
 func (vq *Votequorum) recalculate(allowDecrease, byPresent bool) {
-	us := vq.self()
+	us := vq.ownEntry()
 	votes, _ := vq.votesPresent()
-	us.expected = max(us.expected, votes)
-	if vq.cfg.TrackExpected && us.expected > vq.tracked {
-		vq.tracked = us.expected
-		vq.out.Persist, vq.out.HavePersist = vq.tracked, true
+	us.effectiveExpected = max(us.effectiveExpected, votes)
+	if vq.cfg.TrackExpected && us.effectiveExpected > vq.trackedExpected {
+		vq.trackedExpected = us.effectiveExpected
+		vq.output.Persist, vq.output.HavePersist = vq.trackedExpected, true
 	}
 	expected := uint32(0)
 	if byPresent {
@@ -46,15 +46,15 @@ func (vq *Votequorum) recalculate(allowDecrease, byPresent bool) {
 		}
 		vq.expectEverywhere(expected)
 	}
-	vq.quorum = vq.votesRequired(expected, allowDecrease)
+	vq.quorumVotes = vq.votesRequired(expected, allowDecrease)
 	vq.updateQuorate(votes)
 }
 
 // expectEverywhere sets the expected votes of all members.
 func (vq *Votequorum) expectEverywhere(expected uint32) {
 	for i := range vq.nodes {
-		if vq.nodes[i].state == member {
-			vq.nodes[i].expected = expected
+		if vq.nodes[i].state == stateMember {
+			vq.nodes[i].effectiveExpected = expected
 		}
 	}
 }
@@ -64,14 +64,14 @@ func (vq *Votequorum) votesRequired(expected uint32, allowDecrease bool) uint32 
 	votes, voters := vq.votesPresent()
 	if expected == 0 {
 		for _, n := range vq.nodes {
-			if n.state == member {
-				expected = max(expected, n.expected)
+			if n.state == stateMember {
+				expected = max(expected, n.effectiveExpected)
 			}
 		}
 	}
 	need := Required(expected, votes)
 	if !allowDecrease {
-		need = max(need, vq.quorum)
+		need = max(need, vq.quorumVotes)
 	}
 	if vq.cfg.TwoNode && voters <= 2 {
 		need = 1
@@ -92,14 +92,14 @@ func (vq *Votequorum) votesRequired(expected uint32, allowDecrease bool) uint32 
 // Without the option A and B would be quorate at the first step. The option makes sure that C was not
 // already running with newer data on the other side of a cut.
 func (vq *Votequorum) updateQuorate(votes uint32) {
-	us := vq.self()
-	if vq.waitingForAll && votes != us.expected {
+	us := vq.ownEntry()
+	if vq.waitingForAll && votes != us.effectiveExpected {
 		vq.log(Notice, "Waiting for all cluster members. Current votes: %d expected_votes: %d",
-			votes, us.expected)
+			votes, us.effectiveExpected)
 		vq.setQuorate(false)
 		return
 	}
-	quorate := votes >= vq.quorum || vq.breaksTie(votes) || vq.masterWins()
+	quorate := votes >= vq.quorumVotes || vq.breaksTie(votes) || vq.masterWins()
 	vq.setQuorate(quorate)
 	if vq.cfg.WaitForAll {
 		vq.armWaitForAll(!quorate)
@@ -113,9 +113,9 @@ func (vq *Votequorum) updateQuorate(votes uint32) {
 func (vq *Votequorum) armWaitForAll(on bool) {
 	vq.waitingForAll = on
 	if on {
-		vq.self().flags |= WaitingForAll
+		vq.ownEntry().flags |= WaitingForAll
 	} else {
-		vq.self().flags &^= WaitingForAll
+		vq.ownEntry().flags &^= WaitingForAll
 	}
 }
 
@@ -124,9 +124,9 @@ func (vq *Votequorum) setQuorate(quorate bool) {
 	changed := vq.quorate != quorate
 	vq.quorate = quorate
 	if quorate {
-		vq.self().flags |= Quorate
+		vq.ownEntry().flags |= Quorate
 	} else {
-		vq.self().flags &^= Quorate
+		vq.ownEntry().flags &^= Quorate
 	}
 	if !changed {
 		return
@@ -137,7 +137,7 @@ func (vq *Votequorum) setQuorate(quorate bool) {
 		vq.log(Debug, "quorum lost, blocking activity")
 	}
 	if !vq.syncing {
-		vq.announce()
+		vq.announceDecision()
 	}
 }
 
@@ -156,17 +156,17 @@ func (vq *Votequorum) setQuorate(quorate bool) {
 // would be quorate.
 func (vq *Votequorum) rememberMajority() {
 	votes, _ := vq.votesPresent()
-	if !vq.quorate || votes < vq.quorum {
+	if !vq.quorate || votes < vq.quorumVotes {
 		return
 	}
-	vq.self().majority = Majority{Ring: vq.ring, Votes: votes, Tie: vq.tieBreaker()}
+	vq.ownEntry().majority = Majority{Ring: vq.ring, Votes: votes, Tie: vq.tieBreaker()}
 }
 
 // tieBreaker returns the member that ties follow after this ring; 0 if there is none.
 func (vq *Votequorum) tieBreaker() ring.NodeID {
 	isHere := func(id ring.NodeID) bool {
-		n := vq.find(id)
-		return n != nil && n.state == member
+		n := vq.findNode(id)
+		return n != nil && n.state == stateMember
 	}
 	here := slices.DeleteFunc(slices.Clone(vq.members), func(id ring.NodeID) bool { return !isHere(id) })
 	switch {
@@ -186,13 +186,13 @@ func (vq *Votequorum) tieBreaker() ring.NodeID {
 // votes are not present.
 func (vq *Votequorum) lastMajority() (last Majority, lost uint32) {
 	for _, n := range vq.nodes {
-		if n.state == member && n.majority.Ring.Compare(last.Ring) > 0 {
+		if n.state == stateMember && n.majority.Ring.Compare(last.Ring) > 0 {
 			last = n.majority
 		}
 	}
 	here := uint32(0)
 	for _, n := range vq.nodes {
-		if n.state == member && n.majority.Ring == last.Ring {
+		if n.state == stateMember && n.majority.Ring == last.Ring {
 			here += n.votes
 		}
 	}
@@ -203,17 +203,17 @@ func (vq *Votequorum) lastMajority() (last Majority, lost uint32) {
 // (rounded down), the missing votes of the last majority are not enough for a quorum, and the tie-breaker
 // of that majority is a member here.
 func (vq *Votequorum) breaksTie(votes uint32) bool {
-	if vq.cfg.TieBreaker == TieNone || votes == 0 || votes != vq.self().expected/2 {
+	if vq.cfg.TieBreaker == TieNone || votes == 0 || votes != vq.ownEntry().effectiveExpected/2 {
 		return false
 	}
 	last, lost := vq.lastMajority()
-	return lost < vq.quorum && vq.tieBreakerPresent(last)
+	return lost < vq.quorumVotes && vq.tieBreakerPresent(last)
 }
 
 // tieBreakerPresent reports whether the tie-breaker of a majority is a member.
 func (vq *Votequorum) tieBreakerPresent(last Majority) bool {
-	n := vq.find(last.Tie)
-	return last.Tie != 0 && n != nil && n.state == member
+	n := vq.findNode(last.Tie)
+	return last.Tie != 0 && n != nil && n.state == stateMember
 }
 
 // masterWins reports whether the device makes the partition quorate regardless of votes: master_wins is
@@ -221,6 +221,6 @@ func (vq *Votequorum) tieBreakerPresent(last Majority) bool {
 func (vq *Votequorum) masterWins() bool {
 	const both = DeviceMasterWins | DeviceCastVote
 	return vq.device.masterWins && slices.ContainsFunc(vq.nodes, func(n node) bool {
-		return n.state == member && n.flags&both == both
+		return n.state == stateMember && n.flags&both == both
 	})
 }

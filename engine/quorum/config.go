@@ -87,7 +87,7 @@ func FromCorosync(c *corosync.Config, t corosync.Timers, self ring.NodeID) (Conf
 			corosync.SideOfFirstListed: TieList,
 		}[side]
 	}
-	return cfg, cfg.check()
+	return cfg, cfg.checkCombinations()
 }
 
 // Plain returns the configuration without any option and without the device: a majority of the nodes'
@@ -102,8 +102,8 @@ func (c Config) Plain() Config {
 		Nodes: c.Nodes}
 }
 
-// check refuses the combinations that votequorum refuses when it starts.
-func (c Config) check() error {
+// checkCombinations refuses the combinations that votequorum refuses when it starts.
+func (c Config) checkCombinations() error {
 	refuse := func(what string) error { return fmt.Errorf("%w: %s", ErrConfig, what) }
 	switch {
 	case c.Self == 0:
@@ -137,10 +137,10 @@ func (c Config) tieNeedsWaitForAll() bool {
 	return c.TieBreaker != TieNone && c.NodeVotes%2 == 1 && !c.WaitForAll
 }
 
-// effective applies what votequorum switches off by itself, and logs it. It is called at the start and at
-// each reload, and its result is not carried over, so that a cluster which grows from odd to even gets
+// withoutConflicts applies what votequorum switches off by itself, and logs it. It is called at the start and
+// at each reload, and its result is not carried over, so that a cluster which grows from odd to even gets
 // its tie-breaker back on all nodes.
-func (c Config) effective(log func(Level, string, ...any)) Config {
+func (c Config) withoutConflicts(log func(Level, string, ...any)) Config {
 	if c.TwoNode && c.Nodes > 2 {
 		log(Warning,
 			"quorum.two_node was set but there are more than 2 nodes in the cluster. It will be ignored.")

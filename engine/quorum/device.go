@@ -21,21 +21,21 @@ var (
 // deviceState is this node's view of the quorum device. Whether the device is registered, is alive, casts
 // its vote and has master_wins is in the node's flags.
 type deviceState struct {
-	allowed    bool   // the configuration lets a device register
-	name       string // known in the cluster
-	pending    bool   // this node's registration is on its way
-	votes      uint32
-	masterWins bool
-	timer      bool // DeviceTimer is set
-	syncWait   bool // this sync waits for a poll on the new ring
+	registrationAllowed bool   // the configuration lets a device register
+	name                string // known in the cluster
+	registrationPending bool   // this node's registration is on its way
+	votes               uint32
+	masterWins          bool
+	timerSet            bool // DeviceTimer is set
+	syncWaitsForPoll    bool // this sync waits for a poll on the new ring
 }
 
 // checkDevice fails unless a device is allowed and registered under the name.
 func (vq *Votequorum) checkDevice(name string) error {
 	switch {
-	case !vq.device.allowed || !vq.cfg.Device:
+	case !vq.device.registrationAllowed || !vq.cfg.Device:
 		return fmt.Errorf("quorum device %q: %w", name, ErrDeviceRefused)
-	case vq.self().flags&DeviceRegistered == 0 || vq.device.name != name:
+	case vq.ownEntry().flags&DeviceRegistered == 0 || vq.device.name != name:
 		return fmt.Errorf("quorum device %q: %w", name, ErrDeviceUnknown)
 	}
 	return nil
@@ -45,31 +45,31 @@ func (vq *Votequorum) checkDevice(name string) error {
 // delivered. It fails with ErrDeviceRefused and ErrDeviceExists.
 func (vq *Votequorum) RegisterDevice(name string) (Output, error) {
 	switch {
-	case !vq.device.allowed || !vq.cfg.Device:
+	case !vq.device.registrationAllowed || !vq.cfg.Device:
 		vq.log(Info, "Registration of quorum device is disabled by incorrect corosync.conf. "+
 			"See logs for more information")
 		return vq.takeOutput(), fmt.Errorf("registering quorum device %q: %w", name, ErrDeviceRefused)
 	case name == "" || len(name) > maxDeviceName:
 		return Output{}, fmt.Errorf("registering quorum device: a name needs 1 to %d bytes: %w",
 			maxDeviceName, ErrDeviceRefused)
-	case vq.self().flags&DeviceRegistered != 0 && vq.device.name == name:
+	case vq.ownEntry().flags&DeviceRegistered != 0 && vq.device.name == name:
 		return Output{}, nil
 	case vq.device.name != "" && vq.device.name != name:
 		vq.log(Warning, "A new qdevice with different name (new: %s old: %s) is trying to register!",
 			name, vq.device.name)
 		return vq.takeOutput(), fmt.Errorf("registering quorum device %q: %w", name, ErrDeviceExists)
 	}
-	vq.device.pending = true
+	vq.device.registrationPending = true
 	vq.multicast(DeviceRegister{Register: true, Name: name})
 	return vq.takeOutput(), nil
 }
 
 // onDeviceRegister handles a member's registration.
 func (vq *Votequorum) onDeviceRegister(from ring.NodeID, msg DeviceRegister) {
-	us := vq.self()
+	us := vq.ownEntry()
 	if !msg.Register {
 		for _, n := range vq.nodes {
-			if n.state == member && n.flags&DeviceRegistered != 0 && n.id != from {
+			if n.state == stateMember && n.flags&DeviceRegistered != 0 && n.id != from {
 				return
 			}
 		}
@@ -79,10 +79,10 @@ func (vq *Votequorum) onDeviceRegister(from ring.NodeID, msg DeviceRegister) {
 	if vq.device.name == "" {
 		vq.device.name = msg.Name
 	}
-	if from != vq.cfg.Self || !vq.device.pending {
+	if from != vq.cfg.Self || !vq.device.registrationPending {
 		return
 	}
-	vq.device.pending = false
+	vq.device.registrationPending = false
 	if msg.Name != vq.device.name {
 		vq.log(Warning, "A new qdevice with different name (new: %s old: %s) is trying to register!",
 			msg.Name, vq.device.name)
@@ -98,7 +98,7 @@ func (vq *Votequorum) UnregisterDevice(name string) (Output, error) {
 		return Output{}, fmt.Errorf("unregistering: %w", err)
 	}
 	vq.stopDevice()
-	vq.self().flags &^= DeviceRegistered | DeviceAlive | DeviceCastVote | DeviceMasterWins
+	vq.ownEntry().flags &^= DeviceRegistered | DeviceAlive | DeviceCastVote | DeviceMasterWins
 	vq.announceSelf()
 	vq.multicast(DeviceRegister{Name: name})
 	return vq.takeOutput(), nil
@@ -106,9 +106,9 @@ func (vq *Votequorum) UnregisterDevice(name string) (Output, error) {
 
 // stopDevice stops the timer of the device and the wait for it.
 func (vq *Votequorum) stopDevice() {
-	if vq.device.timer {
+	if vq.device.timerSet {
 		vq.stopTimer(DeviceTimer)
-		vq.device.timer = false
+		vq.device.timerSet = false
 	}
 	vq.endDeviceWait()
 }
@@ -125,7 +125,7 @@ func (vq *Votequorum) PollDevice(name string, id ring.ID, castVote bool) (Output
 		return vq.takeOutput(), fmt.Errorf("polling for ring %v on ring %v: %w", id, vq.ring,
 			ErrDeviceWrongRing)
 	}
-	us := vq.self()
+	us := vq.ownEntry()
 	before := us.flags
 	us.flags |= DeviceAlive
 	us.flags &^= DeviceCastVote
@@ -133,9 +133,9 @@ func (vq *Votequorum) PollDevice(name string, id ring.ID, castVote bool) (Output
 		us.flags |= DeviceCastVote
 	}
 	vq.setTimer(DeviceTimer, vq.cfg.DeviceTimeout)
-	vq.device.timer = true
-	waited := vq.device.syncWait
-	vq.device.syncWait = false
+	vq.device.timerSet = true
+	waited := vq.device.syncWaitsForPoll
+	vq.device.syncWaitsForPoll = false
 	if us.flags != before {
 		vq.announceSelf() // also ends the wait
 	} else if waited {
@@ -149,7 +149,7 @@ func (vq *Votequorum) DeviceMasterWins(name string, allow bool) (Output, error) 
 	if err := vq.checkDevice(name); err != nil {
 		return Output{}, fmt.Errorf("setting master_wins: %w", err)
 	}
-	us := vq.self()
+	us := vq.ownEntry()
 	before := us.flags
 	us.flags &^= DeviceMasterWins
 	if allow {
@@ -164,35 +164,35 @@ func (vq *Votequorum) DeviceMasterWins(name string, allow bool) (Output, error) 
 
 // startDeviceWait makes the sync of a new ring wait for a poll, for at most the sync timeout.
 func (vq *Votequorum) startDeviceWait() {
-	vq.device.syncWait = false
-	if vq.self().flags&(DeviceRegistered|DeviceAlive) != DeviceRegistered|DeviceAlive {
+	vq.device.syncWaitsForPoll = false
+	if vq.ownEntry().flags&(DeviceRegistered|DeviceAlive) != DeviceRegistered|DeviceAlive {
 		return
 	}
 	vq.setTimer(DeviceTimer, vq.cfg.DeviceSyncTimeout)
-	vq.device.timer = true
-	vq.device.syncWait = true
+	vq.device.timerSet = true
+	vq.device.syncWaitsForPoll = true
 	vq.log(Info, "waiting for quorum device %s poll (but maximum for %d ms)", vq.device.name,
 		vq.cfg.DeviceSyncTimeout.Milliseconds())
 }
 
 // endDeviceWait ends the wait and notifies the members.
 func (vq *Votequorum) endDeviceWait() {
-	if vq.device.syncWait {
-		vq.device.syncWait = false
+	if vq.device.syncWaitsForPoll {
+		vq.device.syncWaitsForPoll = false
 		vq.multicast(Ready{Ring: vq.ring})
 	}
 }
 
 // deviceTimedOut handles a device that has not polled in time: its vote is gone.
 func (vq *Votequorum) deviceTimedOut() {
-	us := vq.self()
-	if !vq.device.timer || us.flags&DeviceAlive == 0 {
+	us := vq.ownEntry()
+	if !vq.device.timerSet || us.flags&DeviceAlive == 0 {
 		return
 	}
-	vq.device.timer = false
+	vq.device.timerSet = false
 	us.flags &^= DeviceAlive | DeviceCastVote
 	vq.log(Info, "lost contact with quorum device %s", vq.device.name)
-	vq.device.syncWait = false
+	vq.device.syncWaitsForPoll = false
 	vq.announceSelf()
 }
 

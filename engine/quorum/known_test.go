@@ -31,14 +31,14 @@ func TestReloadDoesNotArmWaitForAll(t *testing.T) {
 	reload(w, func(*Config) {})
 	for _, id := range w.ids() {
 		require.True(t, w.quorate(id))
-		require.NotContains(t, w.voters[id].self().flags.String(), "wfa")
+		require.NotContains(t, w.voters[id].ownEntry().flags.String(), "wfa")
 	}
 	w.split(group(1, 2), group(3))
 	require.True(t, w.quorate(1) && w.quorate(2))
 	require.False(t, w.quorate(3))
 	reload(w, func(*Config) {})
 	require.True(t, w.quorate(1) && w.quorate(2), "also while a node is missing")
-	require.NotContains(t, w.voters[1].self().flags.String(), "wfa")
+	require.NotContains(t, w.voters[1].ownEntry().flags.String(), "wfa")
 }
 
 // two_node turned on at runtime did not turn on wait_for_all (corosync 8ce65bf9).
@@ -94,7 +94,7 @@ func TestTieBreakerAfterGrowing(t *testing.T) {
 	w.form(1, 2, 3, 4)
 	for _, id := range w.ids() {
 		require.Contains(t, w.voters[id].Status().Options, "AutoTieBreaker", "node %d", id)
-		require.Equal(t, ring.NodeID(1), w.voters[id].self().majority.Tie, "node %d", id)
+		require.Equal(t, ring.NodeID(1), w.voters[id].ownEntry().majority.Tie, "node %d", id)
 	}
 	w.split(group(1, 4), group(2, 3))
 	require.True(t, w.quorate(1) && w.quorate(4))
@@ -174,10 +174,10 @@ func TestLastManStandingWindowInSync(t *testing.T) {
 	queue := w.queue
 	w.queue = nil
 	w.fire(LastManStandingTimer, 1, 2, 3)
-	require.Equal(t, uint32(4), w.voters[1].self().expected)
+	require.Equal(t, uint32(4), w.voters[1].ownEntry().effectiveExpected)
 	w.queue = queue
 	w.settle()
-	require.Equal(t, uint32(3), w.voters[1].self().expected)
+	require.Equal(t, uint32(3), w.voters[1].ownEntry().effectiveExpected)
 }
 
 // A node that boots alone waits forever (domain of wait_for_all), and an operator can end that.
@@ -204,7 +204,7 @@ func TestExpectedOneOnBothSides(t *testing.T) {
 	require.Equal(t, 2, w.quorateSides())
 	w.form(1, 2)
 	require.Equal(t, 1, w.quorateSides())
-	require.Equal(t, uint32(2), w.voters[1].self().expected)
+	require.Equal(t, uint32(2), w.voters[1].ownEntry().effectiveExpected)
 	w.split(group(1), group(2))
 	require.Zero(t, w.quorateSides())
 }
@@ -315,7 +315,7 @@ func TestGrowingByReload(t *testing.T) {
 // The quorum never goes down by itself.
 func TestQuorumNeverGoesDown(t *testing.T) {
 	w := everyone(t, 5, nil)
-	w.voters[1].self().expected = 2 // as if everything had been forgotten
+	w.voters[1].ownEntry().effectiveExpected = 2 // as if everything had been forgotten
 	w.form(1)
 	require.Equal(t, uint32(3), w.voters[1].Decision().Quorum)
 	require.False(t, w.quorate(1))

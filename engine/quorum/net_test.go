@@ -201,8 +201,8 @@ func (w *world) agree() error {
 			continue
 		}
 		first := w.voters[m.members[0]]
-		if m.ring == first.ring && (m.quorate != first.quorate || m.quorum != first.quorum ||
-			m.self().expected != first.self().expected) {
+		if m.ring == first.ring && (m.quorate != first.quorate || m.quorumVotes != first.quorumVotes ||
+			m.ownEntry().effectiveExpected != first.ownEntry().effectiveExpected) {
 			return fmt.Errorf("ring %v: %+v and node %d: %+v", m.ring, first.Decision(), id, m.Decision())
 		}
 	}

@@ -44,7 +44,7 @@ func mostExpected(votes uint32) uint32 {
 // SetVotes changes the votes of a node at runtime. It is refused with ErrInvalidParameter if the
 // partition could not be quorate with them.
 func (vq *Votequorum) SetVotes(id ring.NodeID, votes uint32) (Output, error) {
-	n := vq.find(id)
+	n := vq.findNode(id)
 	if n == nil || votes > maxVotes {
 		return Output{}, fmt.Errorf("setting votes of node %d to %d: %w: write a known node and at most "+
 			"%d votes", id, votes, ErrInvalidParameter, maxVotes)
@@ -74,8 +74,8 @@ func (vq *Votequorum) onCommand(from ring.NodeID, msg Reconfigure) {
 	switch {
 	case !vq.syncing:
 		vq.applyCommand(from, msg)
-	case len(vq.held) < maxHeld:
-		vq.held = append(vq.held, heldCommand{from, msg})
+	case len(vq.heldCommands) < maxHeld:
+		vq.heldCommands = append(vq.heldCommands, heldCommand{from, msg})
 	default:
 		vq.log(Warning, "too many commands during a sync; one of node %d is dropped", from)
 	}
@@ -84,33 +84,33 @@ func (vq *Votequorum) onCommand(from ring.NodeID, msg Reconfigure) {
 // applyHeld applies the commands that were held when a new ring ended their sync. It runs before this
 // node sends its info on the new ring.
 func (vq *Votequorum) applyHeld() {
-	us := vq.self()
-	for _, h := range vq.held {
+	us := vq.ownEntry()
+	for _, h := range vq.heldCommands {
 		switch {
 		case h.msg.What == setExpected:
-			us.expected, vq.downscaleFloor, vq.quorum = h.msg.Value, h.msg.Value, 0
+			us.effectiveExpected, vq.downscaleFloor, vq.quorumVotes = h.msg.Value, h.msg.Value, 0
 		case h.msg.What == setVotes && h.msg.Node == us.id:
-			us.votes, vq.quorum = h.msg.Value, 0
+			us.votes, vq.quorumVotes = h.msg.Value, 0
 		case h.msg.What == cancelWaitForAll:
 			vq.armWaitForAll(false)
 		}
 	}
-	vq.held = nil
+	vq.heldCommands = nil
 }
 
 // applyCommand carries out an operator's command.
 func (vq *Votequorum) applyCommand(from ring.NodeID, msg Reconfigure) {
-	us := vq.self()
+	us := vq.ownEntry()
 	switch msg.What {
 	case setExpected:
 		vq.expectEverywhere(msg.Value)
 		vq.downscaleFloor = msg.Value
 		if vq.cfg.TrackExpected {
-			us.expected = max(us.expected, vq.tracked)
+			us.effectiveExpected = max(us.effectiveExpected, vq.trackedExpected)
 		}
 		vq.recalculate(true, false)
 	case setVotes:
-		if n := vq.find(msg.Node); n != nil {
+		if n := vq.findNode(msg.Node); n != nil {
 			n.votes = msg.Value
 			vq.recalculate(true, false)
 		}
@@ -125,7 +125,7 @@ func (vq *Votequorum) applyCommand(from ring.NodeID, msg Reconfigure) {
 // sent.
 func (vq *Votequorum) Leave() Output {
 	if vq.cfg.AllowDownscale {
-		vq.self().flags |= Leaving
+		vq.ownEntry().flags |= Leaving
 		vq.announceSelf()
 	}
 	return vq.takeOutput()
@@ -154,34 +154,34 @@ func (vq *Votequorum) Reload(cfg Config) (Output, error) {
 	}
 	cfg = vq.settleDevice(cfg)
 	lms := vq.cfg.LastManStanding // once switched off it stays off
-	oldVotes, oldExpected := vq.self().votes, vq.self().expected
-	vq.cfg = cfg.effective(vq.log)
+	oldVotes, oldExpected := vq.ownEntry().votes, vq.ownEntry().effectiveExpected
+	vq.cfg = cfg.withoutConflicts(vq.log)
 	vq.cfg.LastManStanding = vq.cfg.LastManStanding && lms
 	vq.applyVotes()
 	if !vq.cfg.WaitForAll {
 		vq.armWaitForAll(false)
 	}
 	vq.announceSelf()
-	if us := vq.self(); us.votes != oldVotes {
+	if us := vq.ownEntry(); us.votes != oldVotes {
 		vq.multicast(Reconfigure{What: setVotes, Node: us.id, Value: us.votes})
 	}
-	if us := vq.self(); us.expected != oldExpected {
-		vq.multicast(Reconfigure{What: setExpected, Node: us.id, Value: us.expected})
+	if us := vq.ownEntry(); us.effectiveExpected != oldExpected {
+		vq.multicast(Reconfigure{What: setExpected, Node: us.id, Value: us.effectiveExpected})
 	}
 	return vq.takeOutput(), nil
 }
 
 // settleDevice resolves at runtime the combinations that would be refused at the start.
 func (vq *Votequorum) settleDevice(cfg Config) Config {
-	vq.device.allowed = true
+	vq.device.registrationAllowed = true
 	if !cfg.Device {
 		vq.stopDevice()
-		vq.self().flags &^= DeviceRegistered | DeviceAlive | DeviceCastVote | DeviceMasterWins
+		vq.ownEntry().flags &^= DeviceRegistered | DeviceAlive | DeviceCastVote | DeviceMasterWins
 		return cfg
 	}
 	if cfg.TwoNode {
 		vq.log(Crit, "configuration error: two_node and quorum device cannot be configured at the same time!")
-		if vq.self().flags&DeviceRegistered != 0 {
+		if vq.ownEntry().flags&DeviceRegistered != 0 {
 			vq.log(Crit, "quorum device is registered, disabling two_node")
 			cfg.TwoNode = false
 			if !cfg.WaitForAllGiven {
@@ -189,7 +189,7 @@ func (vq *Votequorum) settleDevice(cfg Config) Config {
 			}
 		} else {
 			vq.log(Crit, "quorum device is not registered, allowing two_node")
-			vq.device.allowed = false
+			vq.device.registrationAllowed = false
 		}
 	}
 	clash := ""
@@ -204,7 +204,7 @@ func (vq *Votequorum) settleDevice(cfg Config) Config {
 	if clash != "" {
 		vq.log(Crit, "configuration error: quorum.device is not compatible with %s", clash)
 		vq.log(Crit, "disabling quorum device operations")
-		vq.device.allowed = false
+		vq.device.registrationAllowed = false
 	}
 	return cfg
 }

@@ -100,32 +100,32 @@ func (v Decision) equal(other Decision) bool {
 }
 
 func (vq *Votequorum) log(level Level, format string, args ...any) {
-	vq.out.Log = append(vq.out.Log, LogLine{level, SubsystemVotequorum, fmt.Sprintf(format, args...)})
+	vq.output.Log = append(vq.output.Log, LogLine{level, SubsystemVotequorum, fmt.Sprintf(format, args...)})
 }
 
 func (vq *Votequorum) logQuorum(format string, args ...any) {
-	vq.out.Log = append(vq.out.Log, LogLine{Notice, SubsystemQuorum, fmt.Sprintf(format, args...)})
+	vq.output.Log = append(vq.output.Log, LogLine{Notice, SubsystemQuorum, fmt.Sprintf(format, args...)})
 }
 
 func (vq *Votequorum) multicast(msg Message) {
-	vq.out.Multicast = append(vq.out.Multicast, Encode(msg))
+	vq.output.Multicast = append(vq.output.Multicast, Encode(msg))
 }
 
 func (vq *Votequorum) setTimer(t Timer, after time.Duration) {
-	vq.out.Timers = append(vq.out.Timers, TimerChange{Timer: t, Set: true, After: after})
+	vq.output.Timers = append(vq.output.Timers, TimerChange{Timer: t, Set: true, After: after})
 }
 
 func (vq *Votequorum) stopTimer(t Timer) {
-	vq.out.Timers = append(vq.out.Timers, TimerChange{Timer: t})
+	vq.output.Timers = append(vq.output.Timers, TimerChange{Timer: t})
 }
 
 // takeOutput ends a call and returns its output. A decision in which any number has changed is announced,
 // even if Quorate is the same.
 func (vq *Votequorum) takeOutput() Output {
-	if v := vq.Decision(); !vq.syncing && !vq.out.Announce && !v.equal(vq.last) {
-		vq.out.Announce, vq.out.Decision, vq.last = true, v, v
+	if v := vq.Decision(); !vq.syncing && !vq.output.Announce && !v.equal(vq.lastAnnounced) {
+		vq.output.Announce, vq.output.Decision, vq.lastAnnounced = true, v, v
 	}
-	out := vq.out
-	vq.out = Output{}
+	out := vq.output
+	vq.output = Output{}
 	return out
 }

@@ -25,10 +25,10 @@ type NodeStatus struct {
 func (vq *Votequorum) Status() Status {
 	s := Status{Decision: vq.Decision(), DeviceName: vq.device.name, DeviceVotes: vq.device.votes}
 	for _, n := range vq.nodes {
-		here := n.state == member
+		here := n.state == stateMember
 		s.Nodes = append(s.Nodes, NodeStatus{ID: n.id, Member: here, Votes: n.votes, Flags: n.flags})
 		if here {
-			s.HighestExpected = max(s.HighestExpected, n.expected)
+			s.HighestExpected = max(s.HighestExpected, n.effectiveExpected)
 		}
 	}
 	for _, o := range []struct {
@@ -41,7 +41,7 @@ func (vq *Votequorum) Status() Status {
 		{vq.cfg.LastManStanding, "LastManStanding"},
 		{vq.cfg.TieBreaker != TieNone, "AutoTieBreaker"},
 		{vq.cfg.AllowDownscale, "AllowDownscale"},
-		{vq.self().flags&DeviceRegistered != 0, "Qdevice"},
+		{vq.ownEntry().flags&DeviceRegistered != 0, "Qdevice"},
 	} {
 		if o.on {
 			s.Options = append(s.Options, o.name)

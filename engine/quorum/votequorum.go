@@ -13,31 +13,31 @@ import (
 // ErrNotMember is wrapped when a message comes from a node that is not in the ring.
 var ErrNotMember = errors.New("quorum message from outside the ring")
 
-type state uint8
+type nodeState uint8
 
 const (
-	member  state = iota + 1 // its node info counts
-	dead                     // not in the ring, or not heard on it yet
-	leaving                  // has announced that it stops
+	stateMember  nodeState = iota + 1 // its node info counts
+	stateDead                         // not in the ring, or not heard on it yet
+	stateLeaving                      // has announced that it stops
 )
 
 // node is what is known of one node, this one included.
 type node struct {
-	id       ring.NodeID
-	state    state
-	votes    uint32
-	expected uint32
-	flags    Flags
-	majority Majority
+	id                ring.NodeID
+	state             nodeState
+	votes             uint32
+	effectiveExpected uint32
+	flags             Flags
+	majority          Majority
 	// The expected votes and the device's votes in its last info; expected is what counts here.
-	reported    uint32
-	deviceVotes uint32
+	reportedExpected uint32
+	deviceVotes      uint32
 }
 
 // heldCommand is an operator's command that is held until the sync ends.
 type heldCommand struct {
-	from ring.NodeID
-	msg  Reconfigure
+	sender ring.NodeID
+	msg    Reconfigure
 }
 
 // maxHeld bounds the commands that are held until a sync ends. More are dropped and logged.
@@ -48,51 +48,51 @@ type Votequorum struct {
 	configured Config // as configured
 	cfg        Config // what is in force
 
-	nodes   []node // ascending by id
-	quorum  uint32 // votes needed
-	quorate bool
-	last    Decision // announced last
+	nodes         []node // ascending by id
+	quorumVotes   uint32 // votes needed
+	quorate       bool
+	lastAnnounced Decision // announced last
 
-	ring    ring.ID
-	members []ring.NodeID // of the ring, ascending
-	syncing bool
-	awaited []ring.NodeID // members that have not finished this sync
-	held    []heldCommand // operator's commands that came in the middle of the sync
+	ring           ring.ID
+	members        []ring.NodeID // of the ring, ascending
+	syncing        bool
+	awaitedMembers []ring.NodeID // members that have not finished this sync
+	heldCommands   []heldCommand // operator's commands that came in the middle of the sync
 
-	waitingForAll  bool   // wait_for_all is armed
-	downscaleFloor uint32 // allow_downscale never goes below
-	tracked        uint32 // highest expected votes ever seen, if tracking
-	lmsTimerSet    bool   // the last-man window is running
-	lmsTimerDue    bool   // it passed in the middle of a sync
+	waitingForAll   bool   // wait_for_all is armed
+	downscaleFloor  uint32 // allow_downscale never goes below
+	trackedExpected uint32 // highest expected votes ever seen, if tracking
+	lmsTimerSet     bool   // the last-man window is running
+	lmsTimerDue     bool   // it passed in the middle of a sync
 
 	device deviceState
-	out    Output
+	output Output
 }
 
 // New returns the votequorum of a node that is alone until the first ring. The output has the log lines
 // of the start. It fails with ErrConfig.
 func New(cfg Config) (*Votequorum, Output, error) {
-	if err := cfg.check(); err != nil {
+	if err := cfg.checkCombinations(); err != nil {
 		return nil, Output{}, fmt.Errorf("starting votequorum on node %d: %w", cfg.Self, err)
 	}
 	vq := &Votequorum{configured: cfg, syncing: true}
-	vq.cfg = cfg.effective(vq.log)
-	vq.nodes = []node{{id: cfg.Self, state: member, flags: First}}
+	vq.cfg = cfg.withoutConflicts(vq.log)
+	vq.nodes = []node{{id: cfg.Self, state: stateMember, flags: First}}
 	vq.members = []ring.NodeID{cfg.Self}
-	vq.tracked = cfg.TrackedExpected
+	vq.trackedExpected = cfg.TrackedExpected
 	vq.applyVotes()
-	vq.device.allowed = true
+	vq.device.registrationAllowed = true
 	vq.armWaitForAll(vq.cfg.WaitForAll)
-	vq.quorum = vq.votesRequired(0, false)
+	vq.quorumVotes = vq.votesRequired(0, false)
 	return vq, vq.takeOutput(), nil
 }
 
 // applyVotes takes votes and expected votes from the configuration.
 func (vq *Votequorum) applyVotes() {
-	us := vq.self()
-	us.votes, us.expected = vq.cfg.Votes, vq.cfg.ExpectedVotes
+	us := vq.ownEntry()
+	us.votes, us.effectiveExpected = vq.cfg.Votes, vq.cfg.ExpectedVotes
 	if vq.cfg.TrackExpected {
-		us.expected = max(us.expected, vq.tracked)
+		us.effectiveExpected = max(us.effectiveExpected, vq.trackedExpected)
 	}
 	vq.downscaleFloor = vq.cfg.ExpectedVotes
 	vq.device.votes = 0
@@ -101,20 +101,20 @@ func (vq *Votequorum) applyVotes() {
 	}
 }
 
-// self returns this node's own entry.
-func (vq *Votequorum) self() *node { return vq.find(vq.cfg.Self) }
+// ownEntry returns this node's own entry.
+func (vq *Votequorum) ownEntry() *node { return vq.findNode(vq.cfg.Self) }
 
-// find returns the entry of a node, nil if there is none.
-func (vq *Votequorum) find(id ring.NodeID) *node {
-	i, ok := vq.search(id)
+// findNode returns the entry of a node, nil if there is none.
+func (vq *Votequorum) findNode(id ring.NodeID) *node {
+	i, ok := vq.searchNode(id)
 	if !ok {
 		return nil
 	}
 	return &vq.nodes[i]
 }
 
-// search returns the index of a node, or where it belongs.
-func (vq *Votequorum) search(id ring.NodeID) (int, bool) {
+// searchNode returns the index of a node, or where it belongs.
+func (vq *Votequorum) searchNode(id ring.NodeID) (int, bool) {
 	return slices.BinarySearchFunc(vq.nodes, id, func(n node, id ring.NodeID) int {
 		return int(int64(n.id) - int64(id))
 	})
@@ -123,16 +123,16 @@ func (vq *Votequorum) search(id ring.NodeID) (int, bool) {
 // findOrAdd returns the entry of a node, a new one if there is none. When there are more entries than a
 // ring can have members, entries of dead nodes are dropped.
 func (vq *Votequorum) findOrAdd(id ring.NodeID) *node {
-	if n := vq.find(id); n != nil {
+	if n := vq.findNode(id); n != nil {
 		return n
 	}
 	if len(vq.nodes) >= ring.MaxNodes {
 		vq.nodes = slices.DeleteFunc(vq.nodes, func(n node) bool {
-			return n.state != member && n.id != vq.cfg.Self
+			return n.state != stateMember && n.id != vq.cfg.Self
 		})
 	}
-	i, _ := vq.search(id)
-	vq.nodes = slices.Insert(vq.nodes, i, node{id: id, state: dead})
+	i, _ := vq.searchNode(id)
+	vq.nodes = slices.Insert(vq.nodes, i, node{id: id, state: stateDead})
 	return &vq.nodes[i]
 }
 
@@ -145,15 +145,15 @@ func (vq *Votequorum) Ring(id ring.ID, members []ring.NodeID) Output {
 	}
 	joined, left := difference(members, vq.members), difference(vq.members, members)
 	vq.members, vq.ring, vq.syncing = slices.Clone(members), id, true
-	vq.awaited = slices.Clone(members)
+	vq.awaitedMembers = slices.Clone(members)
 	vq.applyHeld()
 	for _, gone := range left {
-		if n := vq.find(gone); n != nil {
-			n.state = dead
+		if n := vq.findNode(gone); n != nil {
+			n.state = stateDead
 		}
 	}
 	if len(members) > 1 {
-		vq.self().flags &^= First
+		vq.ownEntry().flags &^= First
 	}
 	vq.logQuorum("Sync members[%d]: %s", len(members), formatIDs(members))
 	if len(joined) > 0 {
@@ -173,9 +173,9 @@ func (vq *Votequorum) Ring(id ring.ID, members []ring.NodeID) Output {
 
 // announceSelf multicasts this node's info.
 func (vq *Votequorum) announceSelf() {
-	us := vq.self()
-	vq.multicast(NodeInfo{Ring: vq.ring, Votes: us.votes, Expected: us.expected, Flags: us.flags,
-		DeviceVotes: vq.device.votes, Majority: us.majority, Waiting: vq.device.syncWait})
+	us := vq.ownEntry()
+	vq.multicast(NodeInfo{Ring: vq.ring, Votes: us.votes, Expected: us.effectiveExpected, Flags: us.flags,
+		DeviceVotes: vq.device.votes, Majority: us.majority, Waiting: vq.device.syncWaitsForPoll})
 }
 
 // Deliver takes one of this package's messages in the ring's order, this node's own included. A message
@@ -215,18 +215,18 @@ func (vq *Votequorum) memberDone(id ring.NodeID) {
 	if !vq.syncing {
 		return
 	}
-	vq.awaited = difference(vq.awaited, []ring.NodeID{id})
-	if len(vq.awaited) > 0 {
+	vq.awaitedMembers = difference(vq.awaitedMembers, []ring.NodeID{id})
+	if len(vq.awaitedMembers) > 0 {
 		return
 	}
 	vq.mergeInfos(vq.members)
 	vq.syncing = false
 	vq.rememberMajority()
-	vq.announce()
-	held := vq.held
-	vq.held = nil
+	vq.announceDecision()
+	held := vq.heldCommands
+	vq.heldCommands = nil
 	for _, h := range held {
-		vq.applyCommand(h.from, h.msg)
+		vq.applyCommand(h.sender, h.msg)
 	}
 	if vq.lmsTimerDue {
 		vq.lmsTimerDue = false
@@ -237,12 +237,12 @@ func (vq *Votequorum) memberDone(id ring.NodeID) {
 // onNodeInfo handles a member's info.
 func (vq *Votequorum) onNodeInfo(from ring.NodeID, msg NodeInfo) {
 	n := vq.findOrAdd(from)
-	n.state = member
+	n.state = stateMember
 	if msg.Flags&Leaving != 0 {
-		n.state = leaving
+		n.state = stateLeaving
 	}
 	if from != vq.cfg.Self {
-		n.votes, n.reported, n.flags = msg.Votes, msg.Expected, msg.Flags
+		n.votes, n.reportedExpected, n.flags = msg.Votes, msg.Expected, msg.Flags
 		n.deviceVotes, n.majority = msg.DeviceVotes, msg.Majority
 	}
 	if !vq.syncing {
@@ -252,19 +252,19 @@ func (vq *Votequorum) onNodeInfo(from ring.NodeID, msg NodeInfo) {
 
 // mergeInfos updates votes and expected votes from the latest infos of some members.
 func (vq *Votequorum) mergeInfos(from []ring.NodeID) {
-	us := vq.self()
+	us := vq.ownEntry()
 	var adopted uint32
 	byPresent, released := false, false
 	for _, id := range from {
-		n := vq.find(id)
-		byPresent = byPresent || n.state == leaving && vq.cfg.AllowDownscale
+		n := vq.findNode(id)
+		byPresent = byPresent || n.state == stateLeaving && vq.cfg.AllowDownscale
 		if id == vq.cfg.Self {
 			continue
 		}
 		vq.adoptDeviceVotes(n)
 		if n.flags&Quorate != 0 {
 			released = released || n.flags&WaitingForAll == 0
-			adopted = max(adopted, n.reported)
+			adopted = max(adopted, n.reportedExpected)
 		}
 		if vq.cfg.LastManStanding && n.votes > 1 {
 			vq.log(Warning, "Last Man Standing feature is supported only when all cluster nodes votes are "+
@@ -276,16 +276,16 @@ func (vq *Votequorum) mergeInfos(from []ring.NodeID) {
 	// A node that is not quorate adopts the expected votes of the quorate side.
 	adopt := adopted > 0 && !vq.quorate
 	if adopt {
-		us.expected = adopted
+		us.effectiveExpected = adopted
 	}
 	for _, id := range from {
-		n := vq.find(id)
+		n := vq.findNode(id)
 		switch {
 		case id == vq.cfg.Self:
 		case n.flags&Quorate != 0 || vq.cfg.TrackExpected:
-			n.expected = n.reported
+			n.effectiveExpected = n.reportedExpected
 		default:
-			n.expected = us.expected
+			n.effectiveExpected = us.effectiveExpected
 		}
 	}
 	if vq.waitingForAll && released {
@@ -312,8 +312,8 @@ func (vq *Votequorum) startLastManStanding(lost bool) {
 		return
 	}
 	present := uint32(len(vq.members))
-	tie := vq.cfg.TieBreaker != TieNone && vq.tieBreakerPresent(vq.self().majority)
-	if present >= vq.quorum && lost || present <= vq.quorum && tie {
+	tie := vq.cfg.TieBreaker != TieNone && vq.tieBreakerPresent(vq.ownEntry().majority)
+	if present >= vq.quorumVotes && lost || present <= vq.quorumVotes && tie {
 		vq.setTimer(LastManStandingTimer, vq.cfg.LastManStandingWindow)
 		vq.lmsTimerSet = true
 	}
@@ -349,9 +349,9 @@ func (vq *Votequorum) TimerExpired(t Timer) Output {
 	return vq.takeOutput()
 }
 
-// announce puts the decision into the output, with the log lines for operators.
-func (vq *Votequorum) announce() {
-	if vq.last.Quorate != vq.quorate {
+// announceDecision puts the decision into the output, with the log lines for operators.
+func (vq *Votequorum) announceDecision() {
+	if vq.lastAnnounced.Quorate != vq.quorate {
 		if vq.quorate {
 			vq.logQuorum("This node is within the primary component and will provide service.")
 		} else {
@@ -359,8 +359,8 @@ func (vq *Votequorum) announce() {
 		}
 	}
 	vq.logQuorum("Members[%d]: %s", len(vq.members), formatIDs(vq.members))
-	vq.last = vq.Decision()
-	vq.out.Announce, vq.out.Decision = true, vq.last
+	vq.lastAnnounced = vq.Decision()
+	vq.output.Announce, vq.output.Decision = true, vq.lastAnnounced
 }
 
 // Syncing reports whether the members of the ring are still exchanging their votes. Until they are done
@@ -371,7 +371,7 @@ func (vq *Votequorum) Syncing() bool { return vq.syncing }
 func (vq *Votequorum) Decision() Decision {
 	votes, _ := vq.votesPresent()
 	return Decision{Ring: vq.ring, Members: slices.Clone(vq.members), Quorate: vq.quorate, Votes: votes,
-		Expected: vq.self().expected, Quorum: vq.quorum}
+		Expected: vq.ownEntry().effectiveExpected, Quorum: vq.quorumVotes}
 }
 
 // difference returns the nodes of a that are not in b, in a new slice.

@@ -29,23 +29,23 @@ const maxCommandName = 100
 
 // Of returns the command of the resource with this configuration.
 func (c Commands) Of(config []byte) ([]string, error) {
-	name := commandOf(config)
+	name := commandNameIn(config)
 	if name == "" {
 		if len(c.Default) == 0 {
 			return nil, fmt.Errorf("%w: its configuration names none, and this node has no default; write "+
-				"\"%s: NAME\" into it, with one of %s", ErrNoCommand, commandKey, c.names())
+				"\"%s: NAME\" into it, with one of %s", ErrNoCommand, commandKey, c.knownNames())
 		}
 		return c.Default, nil
 	}
 	command := c.Named[name]
 	if len(command) == 0 {
 		return nil, fmt.Errorf("%w: this node allows no command %.*q, only %s; allow it in the node's own "+
-			"ha.json", ErrNoCommand, maxCommandName, name, c.names())
+			"ha.json", ErrNoCommand, maxCommandName, name, c.knownNames())
 	}
 	return command, nil
 }
 
-func (c Commands) names() string {
+func (c Commands) knownNames() string {
 	if len(c.Named) == 0 {
 		return "none"
 	}
@@ -69,9 +69,9 @@ func (c Commands) Check() error {
 	return nil
 }
 
-// commandOf returns the name of the command in a configuration of lines "key: value". It ignores
+// commandNameIn returns the name of the command in a configuration of lines "key: value". It ignores
 // everything after the start of the first section, which is a snapshot's.
-func commandOf(config []byte) string {
+func commandNameIn(config []byte) string {
 	for line := range strings.Lines(string(config)) {
 		if strings.HasPrefix(line, "[") {
 			break

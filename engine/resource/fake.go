@@ -13,25 +13,25 @@ import (
 
 // Fake drives the guests of a [Host] on the same machine. Offer every event of the process to Step.
 type Fake struct {
-	env     env.Env
-	opts    GuestOptions
-	prefix  string
-	number  uint64
-	waiting map[string]*guestCall
+	env        env.Env
+	opts       GuestOptions
+	idPrefix   string
+	lastNumber uint64
+	openCalls  map[string]*guestCall
 }
 
 type guestCall struct {
-	arrived env.Signal
-	over    bool
-	answer  *guestAnswer
-	percent int
-	commit  bool // the host waits for the commit
+	messageArrived env.Signal
+	hostEnded      bool
+	answer         *guestAnswer
+	percentDone    int
+	awaitsCommit   bool // the host waits for the commit
 }
 
 // NewFake returns the driver.
 func NewFake(e env.Env, o GuestOptions) *Fake {
-	return &Fake{env: e, opts: o, waiting: map[string]*guestCall{},
-		prefix: strconv.FormatUint(e.Rand("fake-driver").Uint64(), 16) + "/"}
+	return &Fake{env: e, opts: o, openCalls: map[string]*guestCall{},
+		idPrefix: strconv.FormatUint(e.Rand("fake-driver").Uint64(), 16) + "/"}
 }
 
 var _ Driver = (*Fake)(nil)
@@ -43,7 +43,7 @@ func (f *Fake) Step(ev env.Event) bool {
 		return ev.Process == HostProcess
 	case env.LocalDown:
 		if ev.Process == HostProcess {
-			f.abandon()
+			f.endAllCalls()
 			return true
 		}
 	case env.LocalMessage:
@@ -61,33 +61,33 @@ func (f *Fake) onAnswer(payload []byte) {
 		f.env.Log().Error("an answer that cannot be read", "process", HostProcess, "err", err.Error())
 		return
 	}
-	c := f.waiting[a.ID]
+	c := f.openCalls[a.ID]
 	if c == nil {
 		return
 	}
 	switch a.Stage {
 	case "":
-		c.over, c.answer = true, &a
+		c.hostEnded, c.answer = true, &a
 	case stageProgress:
-		c.percent = max(c.percent, a.Percent)
+		c.percentDone = max(c.percentDone, a.Percent)
 	case stageCommit:
-		c.commit = true
+		c.awaitsCommit = true
 	}
-	c.arrived.Raise()
+	c.messageArrived.Raise()
 }
 
-// abandon ends all calls: when the host ends, so do its guests.
-func (f *Fake) abandon() {
-	for _, id := range sorted(f.waiting) {
-		if c := f.waiting[id]; c != nil {
-			c.over = true
-			c.arrived.Raise()
+// endAllCalls ends all calls: when the host ends, so do its guests.
+func (f *Fake) endAllCalls() {
+	for _, id := range sortedKeys(f.openCalls) {
+		if c := f.openCalls[id]; c != nil {
+			c.hostEnded = true
+			c.messageArrived.Raise()
 		}
 	}
 }
 
-// send sends a request to the host.
-func (f *Fake) send(t *env.Task, r guestRequest) error {
+// sendRequest sends a request to the host.
+func (f *Fake) sendRequest(t *env.Task, r guestRequest) error {
 	for message := env.EncodeJSON(r); ; t.Sleep(time.Second) {
 		err := f.env.Local(HostProcess, message)
 		if err == nil {
@@ -99,30 +99,30 @@ func (f *Fake) send(t *env.Task, r guestRequest) error {
 	}
 }
 
-// begin sends a request and registers it for its answer. end removes it.
-func (f *Fake) begin(t *env.Task, r *guestRequest) (c *guestCall, end func(), err error) {
-	f.number++
-	r.ID = f.prefix + strconv.FormatUint(f.number, 10)
+// beginCall sends a request and registers it for its answer. end removes it.
+func (f *Fake) beginCall(t *env.Task, r *guestRequest) (c *guestCall, end func(), err error) {
+	f.lastNumber++
+	r.ID = f.idPrefix + strconv.FormatUint(f.lastNumber, 10)
 	c = &guestCall{}
-	f.waiting[r.ID] = c
-	end = func() { delete(f.waiting, r.ID) }
-	if err := f.send(t, *r); err != nil {
+	f.openCalls[r.ID] = c
+	end = func() { delete(f.openCalls, r.ID) }
+	if err := f.sendRequest(t, *r); err != nil {
 		end()
 		return nil, nil, err
 	}
 	return c, end, nil
 }
 
-// ask sends a request and waits for its answer without a time limit: an action that may have begun must
+// callHost sends a request and waits for its answer without a time limit: an action that may have begun must
 // not count as not done.
-func (f *Fake) ask(t *env.Task, r guestRequest) (*guestAnswer, error) {
-	c, end, err := f.begin(t, &r)
+func (f *Fake) callHost(t *env.Task, r guestRequest) (*guestAnswer, error) {
+	c, end, err := f.beginCall(t, &r)
 	if err != nil {
 		return nil, err
 	}
 	defer end()
-	for !c.over {
-		t.Wait(&c.arrived, 0)
+	for !c.hostEnded {
+		t.Wait(&c.messageArrived, 0)
 	}
 	if c.answer == nil {
 		return nil, ErrHostDown
@@ -138,7 +138,7 @@ func (f *Fake) Running(t *env.Task, sid string) (bool, error) {
 
 // Status implements Driver.
 func (f *Fake) Status(t *env.Task, sid string) (Status, error) {
-	a, err := f.ask(t, guestRequest{Op: opStatus, SID: sid})
+	a, err := f.callHost(t, guestRequest{Op: opStatus, SID: sid})
 	if err != nil {
 		return Status{}, err
 	}
@@ -147,7 +147,7 @@ func (f *Fake) Status(t *env.Task, sid string) (Status, error) {
 
 // Start implements Driver.
 func (f *Fake) Start(t *env.Task, sid string, conf []byte) error {
-	a, err := f.ask(t, guestRequest{Op: opStart, SID: sid, Conf: conf})
+	a, err := f.callHost(t, guestRequest{Op: opStart, SID: sid, Conf: conf})
 	if err == nil && !a.Running {
 		err = ErrFailed
 	}
@@ -156,7 +156,7 @@ func (f *Fake) Start(t *env.Task, sid string, conf []byte) error {
 
 // Stop implements Driver.
 func (f *Fake) Stop(t *env.Task, sid string, timeout time.Duration) error {
-	a, err := f.ask(t, guestRequest{Op: opStop, SID: sid, Timeout: timeout})
+	a, err := f.callHost(t, guestRequest{Op: opStop, SID: sid, Timeout: timeout})
 	if err == nil && a.Running {
 		err = ErrFailed
 	}
@@ -180,31 +180,31 @@ func (f *Fake) Migrate(t *env.Task, sid, target string, m *Migration) error {
 		return fmt.Errorf("%w: there is no other machine %q", ErrTarget, target)
 	}
 	r := guestRequest{Op: opMigrate, SID: sid, Target: env.MachineID(to), Timeout: m.Timeout}
-	c, end, err := f.begin(t, &r)
+	c, end, err := f.beginCall(t, &r)
 	if err != nil {
 		return err
 	}
 	defer end()
 	reported, asked := 0, f.env.Mono()
-	for !c.over {
+	for !c.hostEnded {
 		switch {
-		case c.percent > reported:
-			reported = c.percent
+		case c.percentDone > reported:
+			reported = c.percentDone
 			if m.Progress != nil {
 				m.Progress(reported)
 			}
-		case c.commit:
-			c.commit = false
+		case c.awaitsCommit:
+			c.awaitsCommit = false
 			commitErr := m.Commit()
-			err = f.send(t, guestRequest{ID: r.ID, Op: opCommit, SID: sid, Handed: commitErr == nil,
+			err = f.sendRequest(t, guestRequest{ID: r.ID, Op: opCommit, SID: sid, Handed: commitErr == nil,
 				Lost: errors.Is(commitErr, ErrLost)})
 		case m.Cancelled != nil && f.env.Mono()-asked >= cancelPoll:
 			asked = f.env.Mono()
 			if m.Cancelled() {
-				err = f.send(t, guestRequest{ID: r.ID, Op: opCancel, SID: sid})
+				err = f.sendRequest(t, guestRequest{ID: r.ID, Op: opCancel, SID: sid})
 			}
 		default:
-			t.Wait(&c.arrived, cancelPoll)
+			t.Wait(&c.messageArrived, cancelPoll)
 		}
 		if err != nil {
 			return err

@@ -12,7 +12,7 @@ type Flaws struct {
 	// Of are the guests that fail, by sid.
 	Of map[string]Flaw
 
-	tried map[string]int
+	attempts map[string]int
 }
 
 // Flaw is how a guest fails.
@@ -30,8 +30,8 @@ type Flaw struct {
 // ErrWillNotLeave means that a guest cannot be moved now.
 var ErrWillNotLeave = errors.New("guest cannot be moved")
 
-// fails counts an attempt on a machine and reports whether it fails.
-func (f *Flaws) fails(action, sid, machine string) bool {
+// countAndFail counts an attempt on a machine and reports whether it fails.
+func (f *Flaws) countAndFail(action, sid, machine string) bool {
 	if f == nil {
 		return false
 	}
@@ -43,14 +43,14 @@ func (f *Flaws) fails(action, sid, machine string) bool {
 	if !has || limit == 0 || len(flaw.On) > 0 && !slices.Contains(flaw.On, machine) {
 		return false
 	}
-	if f.tried == nil {
-		f.tried = map[string]int{}
+	if f.attempts == nil {
+		f.attempts = map[string]int{}
 	}
 	key := action + " " + sid
-	if f.tried[key]++; f.tried[key] <= limit {
+	if f.attempts[key]++; f.attempts[key] <= limit {
 		return true
 	}
-	f.tried[key] = 0
+	f.attempts[key] = 0
 	return false
 }
 
@@ -59,7 +59,7 @@ func (f *Flaws) cannotStop(sid string) bool { return f != nil && f.Of[sid].NoSto
 
 // MayLeave returns ErrWillNotLeave if a guest cannot be moved, running or stopped.
 func (f *Fake) MayLeave(sid string) error {
-	if f.opts.Flaws.fails("move", sid, f.env.Self().Name) {
+	if f.opts.Flaws.countAndFail("move", sid, f.env.Self().Name) {
 		return ErrWillNotLeave
 	}
 	return nil

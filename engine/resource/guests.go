@@ -55,19 +55,19 @@ type Host struct {
 	guests     map[string]*guest
 	orderedUse map[string]Use // the use that guests were ordered to have
 
-	leaving map[string]*outgoing // by the id of the request
-	coming  map[string]*incoming // by the guest
-	arrived map[string]string    // guest -> the migration that brought it last
+	outgoing  map[string]*outgoingGuest // by the id of the request
+	incoming  map[string]*incomingGuest // by the guest
+	arrivedBy map[string]string         // guest -> the migration that brought it last
 }
 
 type guest struct {
 	running      bool
 	paused       bool // it is paused while it is handed over
-	busy         bool // an operation works on it
-	free         env.Signal
+	inOperation  bool // an operation works on it
+	freed        env.Signal
 	conf         Conf
 	incarnations uint64
-	exit         *int
+	exitCode     *int
 }
 
 // NewHost returns a host without guests.
@@ -79,12 +79,13 @@ const firstGuestTimer env.TimerID = 1
 func (h *Host) Start(e env.Env) error {
 	h.env, h.tasks, h.status = e, env.NewTasks(e, firstGuestTimer), status.NewClient(e)
 	h.guests, h.orderedUse = map[string]*guest{}, map[string]Use{}
-	h.leaving, h.coming, h.arrived = map[string]*outgoing{}, map[string]*incoming{}, map[string]string{}
+	h.outgoing, h.incoming, h.arrivedBy = map[string]*outgoingGuest{}, map[string]*incomingGuest{},
+		map[string]string{}
 	e.Emit(HostStarted{})
 	if h.opts.Measured {
 		h.tasks.Go(func(t *env.Task) {
 			for ; ; t.Sleep(measureEvery) {
-				h.publish()
+				h.publishLoad()
 			}
 		})
 	}
@@ -115,41 +116,41 @@ func (h *Host) onRequest(ev env.LocalMessage) {
 	}
 	switch r.Op {
 	case opUse:
-		h.setUse(&r)
+		h.setGuestUse(&r)
 	case opCrash:
-		h.crash(r.SID)
+		h.crashGuest(r.SID)
 	case opCancel, opCommit:
 		h.onDecision(&r)
 	default:
 		from := ev.From
-		h.tasks.Go(func(t *env.Task) { h.serve(t, from, r) })
+		h.tasks.Go(func(t *env.Task) { h.serveRequest(t, from, r) })
 	}
 }
 
-// setUse sets what a guest uses on any machine. There is no answer.
-func (h *Host) setUse(r *guestRequest) {
+// setGuestUse sets what a guest uses on any machine. There is no answer.
+func (h *Host) setGuestUse(r *guestRequest) {
 	switch {
 	case r.Use == nil:
 		delete(h.orderedUse, r.SID)
 	case len(h.orderedUse) < maxGuests:
 		h.orderedUse[r.SID] = *r.Use
 	}
-	h.publish()
+	h.publishLoad()
 }
 
-// crash ends a guest as if by itself. A guest that is migrating stays as it is.
-func (h *Host) crash(sid string) {
-	if g := h.guests[sid]; g != nil && g.running && !g.busy {
-		code := exitKilled
-		g.exit = &code
-		h.set(g, sid, false, WhyCrashed)
+// crashGuest ends a guest as if by itself. A guest that is migrating stays as it is.
+func (h *Host) crashGuest(sid string) {
+	if g := h.guests[sid]; g != nil && g.running && !g.inOperation {
+		code := exitCodeOfKill
+		g.exitCode = &code
+		h.setRunning(g, sid, false, WhyCrashed)
 	}
 }
 
-// exitKilled is the exit code of a guest that crashes: that of a killed program.
-const exitKilled = 128 + 9
+// exitCodeOfKill is the exit code of a guest that crashes: that of a killed program.
+const exitCodeOfKill = 128 + 9
 
-func (h *Host) guest(sid string) (*guest, error) {
+func (h *Host) findGuest(sid string) (*guest, error) {
 	g := h.guests[sid]
 	if g == nil {
 		if len(h.guests) >= maxGuests {
@@ -161,8 +162,8 @@ func (h *Host) guest(sid string) (*guest, error) {
 	return g, nil
 }
 
-func (h *Host) serve(t *env.Task, from string, r guestRequest) {
-	g, err := h.guest(r.SID)
+func (h *Host) serveRequest(t *env.Task, from string, r guestRequest) {
+	g, err := h.findGuest(r.SID)
 	if err != nil {
 		h.env.Log().Error("a guest has no place", "sid", r.SID, "err", err.Error())
 		h.reply(t, from, guestAnswer{ID: r.ID})
@@ -170,15 +171,15 @@ func (h *Host) serve(t *env.Task, from string, r guestRequest) {
 	}
 	answer := guestAnswer{}
 	if r.Op != opStatus {
-		for g.busy { // one operation at a time
-			t.Wait(&g.free, 0)
+		for g.inOperation { // one operation at a time
+			t.Wait(&g.freed, 0)
 		}
-		g.busy = true
+		g.inOperation = true
 		answer = h.carryOut(t, g, from, &r)
-		g.busy = false
-		g.free.Raise()
+		g.inOperation = false
+		g.freed.Raise()
 	}
-	answer.ID, answer.Running, answer.ExitCode = r.ID, g.running || g.paused, g.exit
+	answer.ID, answer.Running, answer.ExitCode = r.ID, g.running || g.paused, g.exitCode
 	if g.incarnations > 0 {
 		answer.Incarnation = strconv.FormatUint(g.incarnations, 10)
 	}
@@ -194,48 +195,48 @@ func (h *Host) reply(t *env.Task, to string, a guestAnswer) {
 
 func (h *Host) carryOut(t *env.Task, g *guest, from string, r *guestRequest) (a guestAnswer) {
 	switch {
-	case r.Op == opStart && !g.running && h.opts.Flaws.fails("start", r.SID, h.env.Self().Name):
-		t.Sleep(h.takes(h.opts.StartTime))
+	case r.Op == opStart && !g.running && h.opts.Flaws.countAndFail("start", r.SID, h.env.Self().Name):
+		t.Sleep(h.drawDuration(h.opts.StartTime))
 	case r.Op == opStop && g.running && h.opts.Flaws.cannotStop(r.SID):
 		t.Sleep(r.Timeout)
 	case r.Op == opStart && !g.running:
-		delete(h.coming, r.SID)
+		delete(h.incoming, r.SID)
 		g.conf = ParseConf(r.Conf)
-		h.set(g, r.SID, true, "") // it could do harm from the first moment on
-		t.Sleep(h.takes(h.opts.StartTime))
+		h.setRunning(g, r.SID, true, "") // it could do harm from the first moment on
+		t.Sleep(h.drawDuration(h.opts.StartTime))
 	case r.Op == opStop && g.running:
-		if takes := h.takes(h.opts.StopTime); takes <= r.Timeout {
+		if takes := h.drawDuration(h.opts.StopTime); takes <= r.Timeout {
 			t.Sleep(takes)
-			h.set(g, r.SID, false, WhyStopped)
+			h.setRunning(g, r.SID, false, WhyStopped)
 		} else {
 			t.Sleep(r.Timeout)
-			h.set(g, r.SID, false, WhyKilled)
+			h.setRunning(g, r.SID, false, WhyKilled)
 		}
 	case r.Op == opLeave && g.running:
-		h.set(g, r.SID, false, WhyMigrated)
+		h.setRunning(g, r.SID, false, WhyMigrated)
 	case r.Op == opMigrate && !g.running:
 		a.Failed = failedNotHere
 	case r.Op == opMigrate:
-		a = h.migrate(t, g, from, r)
+		a = h.migrateGuest(t, g, from, r)
 	}
 	return a
 }
 
-func (h *Host) set(g *guest, sid string, on bool, why string) {
+func (h *Host) setRunning(g *guest, sid string, on bool, why string) {
 	if on && !g.running {
 		g.incarnations++
-		g.exit = nil
+		g.exitCode = nil
 	}
 	g.running = on
 	h.env.Emit(Active{SID: sid, On: on, Why: why})
-	h.publish()
+	h.publishLoad()
 }
 
-const takesSteps = 1 << 10
+const durationSteps = 1 << 10
 
-// takes draws between half and one and a half of a mean.
-func (h *Host) takes(mean time.Duration) time.Duration {
-	return mean/2 + mean*time.Duration(h.env.Rand("guests").Uint64()%takesSteps)/takesSteps
+// drawDuration draws between half and one and a half of a mean.
+func (h *Host) drawDuration(mean time.Duration) time.Duration {
+	return mean/2 + mean*time.Duration(h.env.Rand("guests").Uint64()%durationSteps)/durationSteps
 }
 
 // UseRequest returns the message to [HostProcess] that sets what a guest uses on any machine. Send it to

@@ -78,8 +78,8 @@ func (h *Host) currentUse(sid string, g *guest) Use {
 	return use
 }
 
-// measure adds up what runs on this machine.
-func (h *Host) measure() *Load {
+// measureLoad adds up what runs on this machine.
+func (h *Host) measureLoad() *Load {
 	l := &Load{Has: h.opts.Has, Uses: h.opts.Idle, Services: map[string]Use{}}
 	for _, sid := range slices.Sorted(maps.Keys(h.guests)) {
 		if g := h.guests[sid]; g.running {
@@ -91,12 +91,12 @@ func (h *Host) measure() *Load {
 	return l
 }
 
-// publish informs the other machines of this machine's load.
-func (h *Host) publish() {
+// publishLoad informs the other machines of this machine's load.
+func (h *Host) publishLoad() {
 	if !h.opts.Measured {
 		return
 	}
-	if err := h.status.Set(LoadKey, h.measure().Encode()); err != nil {
+	if err := h.status.Set(LoadKey, h.measureLoad().Encode()); err != nil {
 		h.env.Log().Error("the load cannot be published", "err", err.Error())
 	}
 }

@@ -87,7 +87,8 @@ func (b *bench) record(p *envtest.Proc, r env.Record) {
 		}
 		b.runs[rec.SID][m] = rec.On
 		if rec.SID == guestSID {
-			b.told = append(b.told, fmt.Sprintf("%d n%d %t %s", b.world.Now().Milliseconds(), m+1, rec.On, rec.Why))
+			b.told = append(b.told, fmt.Sprintf("%d n%d %t %s", b.world.Now().Milliseconds(), m+1, rec.On,
+				rec.Why))
 		}
 		count := 0
 		for _, on := range b.runs[rec.SID] {
@@ -192,11 +193,11 @@ func TestMemoryTakesItsTimeToGoOver(t *testing.T) {
 	o := DefaultGuests()
 	h := &Host{opts: o, env: must(t)}
 	small, each := h.splitMemory(64 * mebibyte)
-	require.Equal(t, leastPieces, small)
+	require.Equal(t, minPieces, small)
 	require.Less(t, each*time.Duration(small), 2*time.Second)
 	big, each := h.splitMemory(64 << 30) // 64 GiB: 1024 s
 	require.Greater(t, big, 500)
-	require.LessOrEqual(t, each, pieceTime)
+	require.LessOrEqual(t, each, timePerPiece)
 	_, each = h.splitMemory(1 << 50)
 	require.Positive(t, each, "absurd sizes do not wrap around")
 	h.opts.BytesPerSecond = 0
@@ -269,7 +270,8 @@ func TestATargetThatCannotIsRefused(t *testing.T) {
 	b.cut(0)
 	b.boot(0, b.agents[0].opts)
 	b.world.RunFor(time.Second)
-	require.ErrorIs(t, b.migrate(0, 2, b.migration(2)), ErrFailed, "what does not run cannot move while it runs")
+	require.ErrorIs(t, b.migrate(0, 2, b.migration(2)), ErrFailed,
+		"what does not run cannot move while it runs")
 }
 
 func TestATargetThatIsLostAfterTheSwitchOverHasToStartAnew(t *testing.T) {
@@ -313,7 +315,7 @@ func TestAColdStartThrowsTheCopyAway(t *testing.T) {
 	b.start(0)
 	b.world.Delay = func(_, _ env.MachineID, _ string, payload []byte) time.Duration {
 		if p, err := decodePacket(payload); err == nil && p.Kind == packetResume {
-			return targetTime + 10*time.Second
+			return targetTimeout + 10*time.Second
 		}
 		return 0
 	}
@@ -378,21 +380,22 @@ func TestAGuestNeverRunsTwice(t *testing.T) {
 		}
 		var result error
 		b.agents[0].tasks.Go(func(task *env.Task) {
-			result = b.agents[0].driver.Migrate(task, guestSID, "n2", &Migration{Timeout: time.Minute, Commit: func() error {
-				if atCommit {
-					at = b.world.Now() + ms("after commit began", 3000)
-				}
-				task.Sleep(takes)
-				switch ends {
-				case handed:
-					b.owner = 1
-					return nil
-				case refused:
-					return ErrFailed
-				}
-				b.owner = 2
-				return ErrLost
-			}})
+			result = b.agents[0].driver.Migrate(task, guestSID, "n2",
+				&Migration{Timeout: time.Minute, Commit: func() error {
+					if atCommit {
+						at = b.world.Now() + ms("after commit began", 3000)
+					}
+					task.Sleep(takes)
+					switch ends {
+					case handed:
+						b.owner = 1
+						return nil
+					case refused:
+						return ErrFailed
+					}
+					b.owner = 2
+					return ErrLost
+				}})
 			over = true
 		})
 		cut := -1
@@ -420,7 +423,8 @@ func TestAGuestNeverRunsTwice(t *testing.T) {
 // settle does what the cluster does after that: a dead machine loses what it owned, and the new owner
 // starts it.
 func settle(b *bench, cut int, over bool, result error) {
-	if over && result != nil && !errors.Is(result, ErrLost) && !errors.Is(result, ErrHostDown) && b.owner == 0 {
+	if over && result != nil && !errors.Is(result, ErrLost) && !errors.Is(result, ErrHostDown) &&
+		b.owner == 0 {
 		require.Equal(b.t, 0, b.where(), "after %v it runs where it was: %v", result, b.told)
 	}
 	b.world.RunFor(2 * time.Second)

@@ -15,10 +15,10 @@ import (
 // A program's memory cannot be moved: Migrate returns ErrNoMigration. Such a resource moves offline: it
 // is stopped here, its configuration moves, and the target starts it.
 type Process struct {
-	env      env.Env
-	programs env.Programs
-	commands Commands
-	ended    map[string]string // resource -> the incarnation that was ended on purpose
+	env            env.Env
+	programs       env.Programs
+	commands       Commands
+	endedOnPurpose map[string]string // resource -> the incarnation that was ended on purpose
 }
 
 var _ Driver = (*Process)(nil)
@@ -29,7 +29,7 @@ var ErrNoPrograms = errors.New("this machine runs no programs")
 // NewProcess returns the driver. commands are the programs that may run as resources; each finds the
 // name of its resource in its environment.
 func NewProcess(e env.Env, commands Commands) *Process {
-	p := &Process{env: e, commands: commands, ended: map[string]string{}}
+	p := &Process{env: e, commands: commands, endedOnPurpose: map[string]string{}}
 	if host, ok := e.(env.ProgramHost); ok {
 		p.programs = host.Programs()
 	}
@@ -54,7 +54,7 @@ func (p *Process) Status(_ *env.Task, sid string) (Status, error) {
 	}
 	ps, err := p.programs.Status(sid)
 	s := Status{Running: ps.Running, Incarnation: ps.Incarnation}
-	if ps.Exited && p.ended[sid] != ps.Incarnation {
+	if ps.Exited && p.endedOnPurpose[sid] != ps.Incarnation {
 		s.ExitCode = &ps.ExitCode
 	}
 	return s, err
@@ -98,14 +98,14 @@ func (p *Process) Stop(t *env.Task, sid string, timeout time.Duration) error {
 	ps, err := p.programs.Status(sid)
 	on := ps.Running
 	if on {
-		p.ended[sid] = ps.Incarnation
+		p.endedOnPurpose[sid] = ps.Incarnation
 	}
 	if err == nil && on && timeout > 0 {
-		on, err = p.end(t, sid, false, timeout)
+		on, err = p.endProgram(t, sid, false, timeout)
 	}
 	if err == nil && on {
 		why = WhyKilled
-		on, err = p.end(t, sid, true, killTime)
+		on, err = p.endProgram(t, sid, true, killTime)
 	}
 	switch {
 	case err != nil:
@@ -117,8 +117,8 @@ func (p *Process) Stop(t *env.Task, sid string, timeout time.Duration) error {
 	return nil
 }
 
-// end asks or forces a program to end, and reports whether it still runs after a time.
-func (p *Process) end(t *env.Task, sid string, force bool, limit time.Duration) (bool, error) {
+// endProgram asks or forces a program to end, and reports whether it still runs after a time.
+func (p *Process) endProgram(t *env.Task, sid string, force bool, limit time.Duration) (bool, error) {
 	if err := p.programs.Stop(sid, force); err != nil {
 		return true, err
 	}

@@ -4,12 +4,12 @@ import "github.com/holdfast-sim/holdfast/engine/env"
 
 // StartRequest returns the message to [HostProcess] that starts a guest by hand, without the knowledge
 // of the HA manager.
-func StartRequest(sid string) []byte { return requestOf(opStart, sid) }
+func StartRequest(sid string) []byte { return encodeRequest(opStart, sid) }
 
 // LeaveRequest returns the message to [HostProcess] that takes a guest away from this machine by hand,
 // without the knowledge of the HA manager.
-func LeaveRequest(sid string) []byte { return requestOf(opLeave, sid) }
+func LeaveRequest(sid string) []byte { return encodeRequest(opLeave, sid) }
 
-func requestOf(op, sid string) []byte {
+func encodeRequest(op, sid string) []byte {
 	return env.EncodeJSON(guestRequest{ID: "by-hand", Op: op, SID: sid})
 }

@@ -58,13 +58,19 @@ func TestStartStopAndTheirTimes(t *testing.T) {
 	b.start(0)
 	require.Equal(t, "1", ask().Incarnation, "starting what runs does nothing")
 	begun := b.world.Now()
-	b.do(0, time.Minute, func(task *env.Task, d *Fake) { require.NoError(t, d.Stop(task, guestSID, time.Minute)) })
+	b.do(0, time.Minute, func(task *env.Task, d *Fake) {
+		require.NoError(t, d.Stop(task, guestSID,
+			time.Minute))
+	})
 	require.Greater(t, b.world.Now()-begun, DefaultGuests().StopTime/2, "an orderly stop takes its time")
 	require.Contains(t, b.told[len(b.told)-1], WhyStopped)
 	require.False(t, ask().Running)
 	b.start(0)
 	begun = b.world.Now()
-	b.do(0, time.Minute, func(task *env.Task, d *Fake) { require.NoError(t, d.Stop(task, guestSID, time.Second)) })
+	b.do(0, time.Minute, func(task *env.Task, d *Fake) {
+		require.NoError(t, d.Stop(task, guestSID,
+			time.Second))
+	})
 	require.InDelta(t, 1, (b.world.Now() - begun).Seconds(), 0.1)
 	require.Contains(t, b.told[len(b.told)-1], WhyKilled, "by force after the timeout")
 }
@@ -83,7 +89,7 @@ func TestACrashIsSeen(t *testing.T) {
 			require.Equal(t, wantCode, s.ExitCode)
 		})
 	}
-	code := exitKilled
+	code := exitCodeOfKill
 	check("1", &code)
 	b.start(0)
 	check("2", nil)
@@ -137,7 +143,8 @@ func TestTheLoadFollowsTheGuests(t *testing.T) {
 	b := newBench(t, func(o *GuestOptions) {
 		o.Measured = true
 		o.Has, o.Idle = Use{8000, 16 << 30}, Use{500, 1 << 30}
-		o.Loads = map[string][]LoadStep{guestSID: {{From: time.Minute, Use: Use{1500, 2 << 30}}, {From: 5 * time.Minute, Use: Use{3000, 1 << 30}}}}
+		o.Loads = map[string][]LoadStep{guestSID: {{From: time.Minute, Use: Use{1500, 2 << 30}},
+			{From: 5 * time.Minute, Use: Use{3000, 1 << 30}}}}
 	})
 	l := &listener{}
 	_, err := b.world.Start(0, status.Process, l)
@@ -146,7 +153,8 @@ func TestTheLoadFollowsTheGuests(t *testing.T) {
 	require.Equal(t, &Load{Has: Use{8000, 16 << 30}, Uses: Use{500, 1 << 30}}, l.last)
 	b.start(0)
 	b.world.RunFor(measureEvery)
-	require.Equal(t, map[string]Use{guestSID: {0, 512 * mebibyte}}, l.last.Services, "its memory, before its schedule begins")
+	require.Equal(t, map[string]Use{guestSID: {0, 512 * mebibyte}}, l.last.Services,
+		"its memory, before its schedule begins")
 	b.world.RunUntil(time.Minute + measureEvery)
 	require.Equal(t, Use{2000, 3 << 30}, l.last.Uses)
 	b.world.RunUntil(5*time.Minute + measureEvery)
@@ -167,7 +175,8 @@ func FuzzMessages(f *testing.F) {
 	f.Add(env.EncodeJSON(guestRequest{ID: "a/1", Op: opStart, SID: guestSID, Conf: guestConf}))
 	f.Add(env.EncodeJSON(guestRequest{Op: opUse, SID: guestSID, Use: &Use{1, 2}}))
 	f.Add(env.EncodeJSON(guestAnswer{ID: "a/1", Stage: stageProgress, Percent: 40}))
-	f.Add(env.EncodeJSON(packet{Kind: packetPrepare, ID: "n1/1/a", SID: guestSID, Pieces: 20, Conf: &Conf{MemoryBytes: 5}}))
+	f.Add(env.EncodeJSON(packet{Kind: packetPrepare, ID: "n1/1/a", SID: guestSID, Pieces: 20,
+		Conf: &Conf{MemoryBytes: 5}}))
 	f.Add(env.EncodeJSON(packet{Kind: packetPiece, ID: "n1/1/a", SID: guestSID, Piece: 3, Pieces: 20}))
 	f.Add([]byte((&Load{Uses: Use{1, 2}, Services: map[string]Use{guestSID: {3, 4}}}).Encode()))
 	f.Add([]byte(`{"kind":"piece","id":"x","sid":"y","piece":5,"pieces":3}`))
@@ -200,11 +209,13 @@ func FuzzForeignPackets(f *testing.F) {
 	f.Add([]byte("prepare piece final resume"), uint16(3))
 	f.Fuzz(func(t *testing.T, kinds []byte, seed uint16) {
 		b := newBench(t, nil)
-		all := []string{packetPrepare, packetPiece, packetFinal, packetHold, packetAbort, packetReady, packetHave,
+		all := []string{packetPrepare, packetPiece, packetFinal, packetHold, packetAbort, packetReady,
+			packetHave,
 			packetComplete, packetRuns, packetGone}
 		b.start(0)
 		for i, k := range kinds[:min(len(kinds), 60)] {
-			p := packet{Kind: all[int(k)%len(all)], ID: fmt.Sprint("x", seed%3), SID: guestSID, Pieces: 2, Conf: &Conf{}}
+			p := packet{Kind: all[int(k)%len(all)], ID: fmt.Sprint("x", seed%3), SID: guestSID, Pieces: 2,
+				Conf: &Conf{}}
 			p.Piece = (i + int(seed)) % 3
 			b.hosts[2].Send(env.MachineID(i%2), 0, env.EncodeJSON(p))
 			b.world.RunFor(10 * time.Millisecond)

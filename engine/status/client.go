@@ -15,26 +15,26 @@ import (
 // ErrUnavailable means that the status process did not answer.
 var ErrUnavailable = errors.New("status process not available")
 
-// maxAsking bounds the pending requests of one process.
-const maxAsking = 64
+// maxOpenQuestions bounds the pending requests of one process.
+const maxOpenQuestions = 64
 
 // Client is a process's connection to its machine's status process. Offer every event of the process to
 // Step.
 type Client struct {
-	env    env.Env
-	values map[string]json.RawMessage
-	number uint64
-	asking map[uint64]*question
+	env           env.Env
+	values        map[string]json.RawMessage
+	lastNumber    uint64
+	openQuestions map[uint64]*question
 }
 
 type question struct {
-	done   env.Signal
-	answer *answer
+	answered env.Signal
+	answer   *answer
 }
 
 // NewClient returns a client without values.
 func NewClient(e env.Env) *Client {
-	return &Client{env: e, values: map[string]json.RawMessage{}, asking: map[uint64]*question{}}
+	return &Client{env: e, values: map[string]json.RawMessage{}, openQuestions: map[uint64]*question{}}
 }
 
 // Step takes an event if it is from the status process, and reports whether it did.
@@ -45,7 +45,7 @@ func (c *Client) Step(ev env.Event) bool {
 			return false
 		}
 		for _, key := range slices.Sorted(maps.Keys(c.values)) {
-			c.publish(key) // the process that started has no values of this client
+			c.sendSet(key) // the process that started has no values of this client
 		}
 		return true
 	case env.LocalDown:
@@ -57,9 +57,9 @@ func (c *Client) Step(ev env.Event) bool {
 		var a answer
 		if err := json.Unmarshal(ev.Payload, &a); err != nil {
 			c.env.Log().Error("an answer that cannot be read", "process", Process, "err", err.Error())
-		} else if q := c.asking[a.ID]; q != nil {
+		} else if q := c.openQuestions[a.ID]; q != nil {
 			q.answer = &a
-			q.done.Raise()
+			q.answered.Raise()
 		}
 		return true
 	}
@@ -69,15 +69,15 @@ func (c *Client) Step(ev env.Event) bool {
 // Set publishes a value, which reaches the other nodes of the ring soon after. A nil value removes the
 // key. The value must be JSON of at most [MaxValueBytes], the key 1 to [MaxKeyBytes] bytes.
 func (c *Client) Set(key string, value json.RawMessage) error {
-	if err := check(key, value); err != nil {
+	if err := checkValue(key, value); err != nil {
 		return fmt.Errorf("telling the other nodes: %w", err)
 	}
 	c.values[key] = value
-	c.publish(key)
+	c.sendSet(key)
 	return nil
 }
 
-func (c *Client) publish(key string) {
+func (c *Client) sendSet(key string) {
 	// If the process does not run now, it gets the value when it starts.
 	_ = c.env.Local(Process, env.EncodeJSON(request{Op: opSet, Key: key, Value: c.values[key]}))
 }
@@ -87,21 +87,21 @@ func (c *Client) publish(key string) {
 func (c *Client) Get(
 	t *env.Task, key string, timeout time.Duration,
 ) (map[ring.NodeID]json.RawMessage, error) {
-	if len(c.asking) >= maxAsking {
-		return nil, fmt.Errorf("%w: %d questions are open", ErrUnavailable, maxAsking)
+	if len(c.openQuestions) >= maxOpenQuestions {
+		return nil, fmt.Errorf("%w: %d questions are open", ErrUnavailable, maxOpenQuestions)
 	}
-	c.number++
-	id := c.number
+	c.lastNumber++
+	id := c.lastNumber
 	if err := c.env.Local(Process, env.EncodeJSON(request{ID: id, Op: opGet, Key: key})); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	q := &question{}
-	c.asking[id] = q
-	defer delete(c.asking, id)
+	c.openQuestions[id] = q
+	defer delete(c.openQuestions, id)
 	until := c.env.Mono() + timeout
 	for q.answer == nil {
 		left := until - c.env.Mono()
-		if left <= 0 || !t.Wait(&q.done, left) && q.answer == nil {
+		if left <= 0 || !t.Wait(&q.answered, left) && q.answer == nil {
 			return nil, fmt.Errorf("%w: no answer within %v", ErrUnavailable, timeout)
 		}
 	}

@@ -14,8 +14,8 @@ import (
 // Process is the name under which the status process runs on a machine.
 const Process = "status"
 
-// pace is the least time between two messages of a node, and between attempts to send one.
-const pace = time.Second
+// minSendInterval is the least time between two messages of a node, and between attempts to send one.
+const minSendInterval = time.Second
 
 const timerSend env.TimerID = 1
 
@@ -24,20 +24,20 @@ type Server struct {
 	self ring.NodeID
 	env  env.Env
 
-	own   map[string]owned // by key
-	nodes map[ring.NodeID]map[string]json.RawMessage
+	ownValues map[string]ownedValue // by key
+	nodes     map[ring.NodeID]map[string]json.RawMessage
 
-	cluster   bool // the cluster process runs
-	joined    bool // and has reported a ring
-	due       bool // there is something to send
-	ask       bool // with the request that the other nodes send, too
-	timerRuns bool // the timer runs
+	clusterUp   bool // the cluster process runs
+	hasRing     bool // and has reported a ring
+	sendPending bool // there is something to send
+	askOthers   bool // with the request that the other nodes send, too
+	timerRuns   bool // the timer runs
 }
 
-// owned is a value with the local process that set it.
-type owned struct {
-	by    string
-	value json.RawMessage
+// ownedValue is a value with the local process that set it.
+type ownedValue struct {
+	ownerProcess string
+	value        json.RawMessage
 }
 
 // New returns the status process of a node.
@@ -46,7 +46,7 @@ func New(self ring.NodeID) *Server { return &Server{self: self} }
 // Start implements env.Process.
 func (s *Server) Start(e env.Env) error {
 	s.env = e
-	s.own, s.nodes = map[string]owned{}, map[ring.NodeID]map[string]json.RawMessage{}
+	s.ownValues, s.nodes = map[string]ownedValue{}, map[ring.NodeID]map[string]json.RawMessage{}
 	return nil
 }
 
@@ -55,7 +55,7 @@ func (s *Server) Step(ev env.Event) {
 	switch ev := ev.(type) {
 	case env.LocalUp:
 		if ev.Process == cpg.Process {
-			s.cluster = s.env.Local(cpg.Process, cpg.Encode(cpg.Hello{})) == nil
+			s.clusterUp = s.env.Local(cpg.Process, cpg.Encode(cpg.Hello{})) == nil
 		}
 	case env.LocalDown:
 		s.processEnded(ev.Process)
@@ -68,7 +68,7 @@ func (s *Server) Step(ev env.Event) {
 	case env.TimerFired:
 		if ev.ID == timerSend {
 			s.timerRuns = false
-			s.send()
+			s.multicastValues()
 		}
 	}
 }
@@ -77,17 +77,17 @@ func (s *Server) Step(ev env.Event) {
 // values of any other process are dropped.
 func (s *Server) processEnded(process string) {
 	if process == cpg.Process {
-		s.cluster, s.joined = false, false
+		s.clusterUp, s.hasRing = false, false
 		clear(s.nodes)
 		return
 	}
-	for key, o := range s.own {
-		if o.by == process {
-			delete(s.own, key)
-			s.due = true
+	for key, o := range s.ownValues {
+		if o.ownerProcess == process {
+			delete(s.ownValues, key)
+			s.sendPending = true
 		}
 	}
-	s.send()
+	s.multicastValues()
 }
 
 func (s *Server) fromCluster(payload []byte) {
@@ -98,17 +98,17 @@ func (s *Server) fromCluster(payload []byte) {
 	}
 	switch m := m.(type) {
 	case cpg.Config:
-		s.configure(m)
+		s.onConfiguration(m)
 	case cpg.Deliver:
-		s.receive(m.From, m.Payload)
+		s.takeValues(m.From, m.Payload)
 	case cpg.Busy:
-		s.due = true
+		s.sendPending = true
 		s.deferNextMessage()
 	}
 }
 
-// configure takes a new ring, or the present ring if it existed before this process.
-func (s *Server) configure(c cpg.Config) {
+// onConfiguration takes a new ring, or the present ring if it existed before this process.
+func (s *Server) onConfiguration(c cpg.Config) {
 	if c.Kind != cpg.Regular {
 		return
 	}
@@ -117,23 +117,23 @@ func (s *Server) configure(c cpg.Config) {
 			delete(s.nodes, id)
 		}
 	}
-	s.joined = true
-	s.ask = s.ask || c.Greeting
-	s.due = s.due || s.ask || len(s.own) > 0
-	s.send()
+	s.hasRing = true
+	s.askOthers = s.askOthers || c.Greeting
+	s.sendPending = s.sendPending || s.askOthers || len(s.ownValues) > 0
+	s.multicastValues()
 }
 
-// receive takes the values of a node, possibly this one.
-func (s *Server) receive(from ring.NodeID, payload []byte) {
+// takeValues takes the values of a node, possibly this one.
+func (s *Server) takeValues(from ring.NodeID, payload []byte) {
 	m, err := decodeAnnouncement(payload)
 	if err != nil {
 		s.env.Log().Error("the status of a node cannot be read", "node", uint32(from), "err", err.Error())
 		return
 	}
 	s.nodes[from] = m.Values
-	if m.Ask && from != s.self && len(s.own) > 0 {
-		s.due = true
-		s.send()
+	if m.Ask && from != s.self && len(s.ownValues) > 0 {
+		s.sendPending = true
+		s.multicastValues()
 	}
 }
 
@@ -144,26 +144,26 @@ func (s *Server) fromProcess(from string, payload []byte) {
 		return
 	}
 	if r.Op == opGet {
-		s.answer(from, &r)
+		s.answerRequest(from, &r)
 		return
 	}
-	old, known := s.own[r.Key]
+	old, known := s.ownValues[r.Key]
 	switch {
 	case len(r.Value) == 0:
-		delete(s.own, r.Key)
-	case !known && len(s.own) >= MaxKeys:
+		delete(s.ownValues, r.Key)
+	case !known && len(s.ownValues) >= MaxKeys:
 		s.env.Log().Error("too many keys", "process", from, "key", r.Key, "limit", MaxKeys)
 		return
 	default:
-		s.own[r.Key] = owned{from, r.Value}
+		s.ownValues[r.Key] = ownedValue{from, r.Value}
 	}
 	if string(old.value) != string(r.Value) {
-		s.due = true
-		s.send()
+		s.sendPending = true
+		s.multicastValues()
 	}
 }
 
-func (s *Server) answer(to string, r *request) {
+func (s *Server) answerRequest(to string, r *request) {
 	a := answer{ID: r.ID, Nodes: map[ring.NodeID]json.RawMessage{}}
 	for id, values := range s.nodes {
 		if v := values[r.Key]; len(v) > 0 {
@@ -175,24 +175,24 @@ func (s *Server) answer(to string, r *request) {
 	}
 }
 
-// send multicasts all values of this node, at most once per pace.
-func (s *Server) send() {
-	if !s.due || !s.cluster || !s.joined || s.timerRuns {
+// multicastValues multicasts all values of this node, at most once per pace.
+func (s *Server) multicastValues() {
+	if !s.sendPending || !s.clusterUp || !s.hasRing || s.timerRuns {
 		return
 	}
-	m := announcement{Ask: s.ask, Values: make(map[string]json.RawMessage, len(s.own))}
-	for key, o := range s.own {
+	m := announcement{Ask: s.askOthers, Values: make(map[string]json.RawMessage, len(s.ownValues))}
+	for key, o := range s.ownValues {
 		m.Values[key] = o.value
 	}
 	payload := env.EncodeJSON(m)
 	if len(payload) > maxMessageBytes {
 		s.env.Log().Error("there is more to say than fits", "bytes", len(payload), "limit", maxMessageBytes)
-		s.due = false
+		s.sendPending = false
 		return
 	}
 	s.deferNextMessage()
 	if s.env.Local(cpg.Process, cpg.Encode(cpg.Multicast{Payload: payload})) == nil {
-		s.due, s.ask = false, false
+		s.sendPending, s.askOthers = false, false
 	}
 }
 
@@ -200,6 +200,6 @@ func (s *Server) send() {
 func (s *Server) deferNextMessage() {
 	if !s.timerRuns {
 		s.timerRuns = true
-		s.env.SetTimer(timerSend, pace)
+		s.env.SetTimer(timerSend, minSendInterval)
 	}
 }

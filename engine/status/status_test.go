@@ -58,7 +58,8 @@ func (c *cluster) Step(ev env.Event) {
 		for _, to := range c.rings.member[c.machine] {
 			other := c.rings.local[to]
 			if other != nil && other.hello {
-				_ = other.env.Local(Process, cpg.Encode(cpg.Deliver{From: nodeOf(c.machine), Payload: message.Payload}))
+				_ = other.env.Local(Process, cpg.Encode(cpg.Deliver{From: nodeOf(c.machine),
+					Payload: message.Payload}))
 			}
 		}
 	}
@@ -116,7 +117,8 @@ type fixture struct {
 const nodes = 3
 
 func newFixture(t testing.TB) *fixture {
-	f := &fixture{rings: &rings{t: t, world: envtest.New(), member: make([][]int, nodes), local: make([]*cluster, nodes)},
+	f := &fixture{rings: &rings{t: t, world: envtest.New(), member: make([][]int, nodes),
+		local: make([]*cluster, nodes)},
 		users: make([]*user, nodes), server: make([]*envtest.Proc, nodes)}
 	f.form([]int{0, 1, 2})
 	for m := range nodes {
@@ -126,7 +128,7 @@ func newFixture(t testing.TB) *fixture {
 		f.users[m] = &user{}
 		f.start(m, "user", f.users[m])
 	}
-	f.world.RunFor(2 * pace)
+	f.world.RunFor(2 * minSendInterval)
 	return f
 }
 
@@ -166,32 +168,32 @@ func TestEverybodyHearsWhatANodeSays(t *testing.T) {
 	f.set(0, "load", `1`)
 	f.set(1, "load", `2`)
 	f.set(1, "other", `"x"`)
-	f.world.RunFor(2 * pace)
+	f.world.RunFor(2 * minSendInterval)
 	for m := range nodes {
 		require.Equal(t, "1=1 2=2", f.get(m, "load"), "machine %d", m)
 	}
 	require.Equal(t, `2="x"`, f.get(0, "other"))
 	f.set(0, "load", `5`)
 	require.NoError(t, f.users[1].client.Set("load", nil))
-	f.world.RunFor(2 * pace)
+	f.world.RunFor(2 * minSendInterval)
 	require.Equal(t, "1=5", f.get(2, "load"))
 }
 
 func TestSayingTheSameAgainCostsNothing(t *testing.T) {
 	f := newFixture(t)
 	f.set(0, "load", `1`)
-	f.world.RunFor(2 * pace)
+	f.world.RunFor(2 * minSendInterval)
 	sent := f.sent
 	for range 20 {
 		f.set(0, "load", `1`)
-		f.world.RunFor(pace)
+		f.world.RunFor(minSendInterval)
 	}
 	require.Equal(t, sent, f.sent)
 	for i := range 30 { // many changes at once cost one message per pace
 		f.set(0, "load", fmt.Sprint(i))
-		f.world.RunFor(pace / 10)
+		f.world.RunFor(minSendInterval / 10)
 	}
-	f.world.RunFor(2 * pace)
+	f.world.RunFor(2 * minSendInterval)
 	require.LessOrEqual(t, f.sent-sent, 6)
 	require.Equal(t, "1=29", f.get(1, "load"))
 }
@@ -201,14 +203,14 @@ func TestWhatANodeSaidEndsWithItsRing(t *testing.T) {
 	for m := range nodes {
 		f.set(m, "load", fmt.Sprint(m))
 	}
-	f.world.RunFor(2 * pace)
+	f.world.RunFor(2 * minSendInterval)
 	f.form([]int{0, 1}, []int{2})
-	f.world.RunFor(2 * pace)
+	f.world.RunFor(2 * minSendInterval)
 	require.Equal(t, "1=0 2=1", f.get(0, "load"))
 	require.Equal(t, "3=2", f.get(2, "load"))
 	f.set(2, "load", `9`)
 	f.form([]int{0, 1, 2})
-	f.world.RunFor(2 * pace)
+	f.world.RunFor(2 * minSendInterval)
 	require.Equal(t, "1=0 2=1 3=9", f.get(0, "load"))
 	require.Equal(t, "1=0 2=1 3=9", f.get(2, "load"))
 }
@@ -218,20 +220,20 @@ func TestAProcessThatBeginsAnewLearnsEverything(t *testing.T) {
 	for m := range nodes {
 		f.set(m, "load", fmt.Sprint(m))
 	}
-	f.world.RunFor(2 * pace)
+	f.world.RunFor(2 * minSendInterval)
 	f.world.Kill(f.server[0])
 	require.Contains(t, f.get(0, "load"), "local process is down")
 	f.server[0] = f.start(0, Process, New(nodeOf(0)))
-	f.world.RunFor(3 * pace)
+	f.world.RunFor(3 * minSendInterval)
 	require.Equal(t, "1=0 2=1 3=2", f.get(0, "load"), "the user repeats its own, the others theirs")
 }
 
 func TestWhatAProcessSaidEndsWithIt(t *testing.T) {
 	f := newFixture(t)
 	f.set(0, "load", `1`)
-	f.world.RunFor(2 * pace)
+	f.world.RunFor(2 * minSendInterval)
 	f.world.Kill(f.world.Find(0, "user"))
-	f.world.RunFor(2 * pace)
+	f.world.RunFor(2 * minSendInterval)
 	require.Empty(t, f.get(1, "load"))
 }
 
@@ -239,10 +241,10 @@ func TestARefusedMessageIsSentAgain(t *testing.T) {
 	f := newFixture(t)
 	f.busy = true
 	f.set(0, "load", `1`)
-	f.world.RunFor(5 * pace)
+	f.world.RunFor(5 * minSendInterval)
 	require.Empty(t, f.get(1, "load"))
 	f.busy = false
-	f.world.RunFor(2 * pace)
+	f.world.RunFor(2 * minSendInterval)
 	require.Equal(t, "1=1", f.get(1, "load"))
 }
 
@@ -254,7 +256,7 @@ func TestLimits(t *testing.T) {
 	for i := range MaxKeys + 3 {
 		f.set(0, fmt.Sprintf("k%02d", i), `1`)
 	}
-	f.world.RunFor(2 * pace)
+	f.world.RunFor(2 * minSendInterval)
 	require.Equal(t, "1=1", f.get(1, fmt.Sprintf("k%02d", MaxKeys-1)))
 	require.Empty(t, f.get(1, fmt.Sprintf("k%02d", MaxKeys)))
 }
@@ -283,7 +285,7 @@ func TestEverybodyAgreesInTheEnd(t *testing.T) {
 			}
 			f.world.RunFor(time.Duration(rapid.IntRange(0, 1500).Draw(r, "ms")) * time.Millisecond)
 		}
-		f.world.RunFor(5 * pace)
+		f.world.RunFor(5 * minSendInterval)
 		for m := range nodes {
 			var want []string
 			for _, o := range slices.Sorted(slices.Values(f.member[m])) {

@@ -60,7 +60,7 @@ func decodeAnnouncement(data []byte) (s announcement, err error) {
 		return s, fmt.Errorf("%w: %d keys, at most %d", ErrMalformed, len(s.Values), MaxKeys)
 	}
 	for key, value := range s.Values {
-		if err := check(key, value); err != nil {
+		if err := checkValue(key, value); err != nil {
 			return s, err
 		}
 	}
@@ -78,10 +78,10 @@ func decodeRequest(data []byte) (r request, err error) {
 	if string(r.Value) == "null" {
 		r.Value = nil
 	}
-	return r, check(r.Key, r.Value)
+	return r, checkValue(r.Key, r.Value)
 }
 
-func check(key string, value json.RawMessage) error {
+func checkValue(key string, value json.RawMessage) error {
 	switch {
 	case key == "" || len(key) > MaxKeyBytes:
 		return fmt.Errorf("%w: a key of %d bytes, must be 1 to %d", ErrMalformed, len(key), MaxKeyBytes)

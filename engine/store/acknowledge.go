@@ -11,72 +11,73 @@ type acknowledgements struct {
 	*shared
 	ops *operations
 
-	// position is the last message up to which everything is durable here.
-	position uint64
-	byNode   map[ring.NodeID]ack
-	// unconfirmed are operations with a result, by position in the order.
-	unconfirmed []*pending
+	// durablePosition is the last message up to which everything is durable here.
+	durablePosition uint64
+	ackByNode       map[ring.NodeID]ack
+	// unconfirmedOps are operations with a result, by position in the order.
+	unconfirmedOps []*pendingOperation
 }
 
 // reset drops the state of the closed ring.
 func (a *acknowledgements) reset() {
-	a.position, a.byNode, a.unconfirmed = 0, map[ring.NodeID]ack{}, nil
+	a.durablePosition, a.ackByNode, a.unconfirmedOps = 0, map[ring.NodeID]ack{}, nil
 }
 
-// await holds back the result of an operation until its position in the order is confirmed, as judged by
-// the configuration that was in force there.
-func (a *acknowledgements) await(p *pending, r *Response, at uint64, config *state.Config) {
-	p.response, p.at, p.config = r, at, config
-	a.unconfirmed = append(a.unconfirmed, p)
+// awaitConfirmation holds back the result of an operation until its position in the order is confirmed, as
+// judged by the configuration that was in force there.
+func (a *acknowledgements) awaitConfirmation(p *pendingOperation, r *Response, at uint64,
+	config *state.Config) {
+	p.response, p.position, p.configAtPosition = r, at, config
+	a.unconfirmedOps = append(a.unconfirmedOps, p)
 }
 
-// confirm informs the ring up to which position everything is durable here. It is called after the
+// sendAck informs the ring up to which position everything is durable here. It is called after the
 // transaction that made it so.
-func (a *acknowledgements) confirm(position uint64) {
-	a.position = position
+func (a *acknowledgements) sendAck(position uint64) {
+	a.durablePosition = position
 	own := ack{Incarnation: a.disk.replica.Incarnation, Position: position}
-	a.byNode[a.node()] = own
+	a.ackByNode[a.node()] = own
 	if len(a.ring.members) > 1 && a.disk.role() == RoleVoter {
-		a.out.send(&own)
+		a.outbox.send(&own)
 	}
-	a.advance()
+	a.answerConfirmed()
 }
 
 // onAck counts a confirmation. It names the incarnation that gives it, and is only ever sent by a store
 // that has installed this epoch; that store's report may come later in the order.
 func (a *acknowledgements) onAck(from ring.NodeID, m *ack) {
-	if !a.hasConfirmed(from) || m.Position > a.byNode[from].Position {
-		a.byNode[from] = *m
+	if !a.hasConfirmed(from) || m.Position > a.ackByNode[from].Position {
+		a.ackByNode[from] = *m
 	}
-	a.advance()
+	a.answerConfirmed()
 }
 
 // hasConfirmed reports whether a node has confirmed anything, that is, whether it has installed the epoch.
 func (a *acknowledgements) hasConfirmed(node ring.NodeID) bool {
-	_, ok := a.byNode[node]
+	_, ok := a.ackByNode[node]
 	return ok
 }
 
-// confirmed reports whether a position in the order is durable on W votes: of stores that installed this
+// isConfirmed reports whether a position in the order is durable on W votes: of stores that installed this
 // epoch, as judged by the configuration that was in force at that position.
-func (a *acknowledgements) confirmed(c *state.Config, at uint64) bool {
+func (a *acknowledgements) isConfirmed(c *state.Config, at uint64) bool {
 	var votes uint32
 	for _, m := range c.Members {
-		if own, ok := a.byNode[m.Node]; ok && own.Position >= at {
+		if own, ok := a.ackByNode[m.Node]; ok && own.Position >= at {
 			votes += c.Votes(m.Node, own.Incarnation)
 		}
 	}
 	return votes >= c.AckVotes()
 }
 
-// advance answers the confirmed operations in order: changes, refusals and reads.
-func (a *acknowledgements) advance() {
-	for len(a.unconfirmed) > 0 {
-		p := a.unconfirmed[0]
-		if !a.confirmed(p.config, p.at) {
+// answerConfirmed answers the confirmed operations in order: changes, refusals and reads.
+func (a *acknowledgements) answerConfirmed() {
+	for len(a.unconfirmedOps) > 0 {
+		p := a.unconfirmedOps[0]
+		if !a.isConfirmed(p.configAtPosition, p.position) {
 			return
 		}
-		a.unconfirmed = a.unconfirmed[1:]
-		a.ops.answer(p, p.response)
+		a.unconfirmedOps = a.unconfirmedOps[1:]
+		a.ops.answerOperation(p, p.response)
 	}
 }

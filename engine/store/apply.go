@@ -5,20 +5,20 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/store/state"
 )
 
-// ordered is a command or a marker at its position in the ring's order.
-type ordered struct {
-	at     uint64
-	from   ring.NodeID
-	cmd    *state.Command // nil for a marker
-	marker uint64
+// orderedRequest is a command or a marker at its position in the ring's order.
+type orderedRequest struct {
+	position uint64
+	fromNode ring.NodeID
+	command  *state.Command // nil for a marker
+	marker   uint64
 }
 
 // bytes returns about how much memory the item takes.
-func (o *ordered) bytes() int {
-	if o.cmd == nil {
+func (o *orderedRequest) bytes() int {
+	if o.command == nil {
 		return 64
 	}
-	return 256 + len(o.cmd.Op.Data) + len(o.cmd.Op.Path) + len(o.cmd.Op.To)
+	return 256 + len(o.command.Op.Data) + len(o.command.Op.Path) + len(o.command.Op.To)
 }
 
 // applier is the apply stage: it carries out what the ring has ordered, in order, and makes it durable
@@ -31,16 +31,16 @@ type applier struct {
 	acks    *acknowledgements
 	watches *watches
 
-	queue []ordered // delivered, not yet carried out
+	delivered []orderedRequest // delivered, not yet carried out
 }
 
 // enqueue takes a delivered command or marker. All that arrive at one instant are applied in one batch.
-func (a *applier) enqueue(o ordered) {
+func (a *applier) enqueue(o orderedRequest) {
 	switch {
 	case a.ring.decision == nil:
 		return // ordered before the decision: no member carries it out
 	case a.ring.installed:
-		a.queue = append(a.queue, o)
+		a.delivered = append(a.delivered, o)
 		a.env.SetTimer(timerFlush, 0)
 	case a.catchUp.fetching:
 		a.catchUp.deferOrdered(o)
@@ -49,45 +49,45 @@ func (a *applier) enqueue(o ordered) {
 
 // enqueueBacklog takes the messages that were ordered while the state was fetched, without those that the
 // state already contains.
-func (a *applier) enqueueBacklog(backlog []ordered, position uint64) {
+func (a *applier) enqueueBacklog(backlog []orderedRequest, position uint64) {
 	for _, o := range backlog {
-		if o.at > position {
-			a.queue = append(a.queue, o)
+		if o.position > position {
+			a.delivered = append(a.delivered, o)
 		}
 	}
 }
 
-// flush carries out everything that was delivered.
-func (a *applier) flush() {
-	for len(a.queue) > 0 && a.disk.failed == nil {
-		n := min(len(a.queue), maxBatchCommands)
-		group := a.queue[:n]
-		a.queue = a.queue[n:]
-		a.carryOut(group)
+// applyDelivered carries out everything that was delivered.
+func (a *applier) applyDelivered() {
+	for len(a.delivered) > 0 && a.disk.failure == nil {
+		n := min(len(a.delivered), maxBatchCommands)
+		group := a.delivered[:n]
+		a.delivered = a.delivered[n:]
+		a.applyGroup(group)
 	}
-	if len(a.queue) == 0 {
-		a.queue = nil
+	if len(a.delivered) == 0 {
+		a.delivered = nil
 	}
 }
 
-// carryOut applies a group in order, makes it durable as one transaction, and only then confirms it to the
+// applyGroup applies a group in order, makes it durable as one transaction, and only then confirms it to the
 // others and to clients.
-func (a *applier) carryOut(group []ordered) {
+func (a *applier) applyGroup(group []orderedRequest) {
 	var batch state.Batch
 	before := a.disk.role()
 	for i := range group {
-		if o := &group[i]; o.cmd != nil {
+		if o := &group[i]; o.command != nil {
 			a.applyCommand(o, &batch)
 		} else {
-			a.readAt(o)
+			a.answerReadsAt(o)
 		}
 	}
 	if err := a.disk.commit(&batch); err != nil {
-		a.lifecycle.fail(err)
+		a.lifecycle.onDiskError(err)
 		return
 	}
-	a.watches.wake(batch.Log)
-	a.acks.confirm(group[len(group)-1].at)
+	a.watches.wakeChanged(batch.Log)
+	a.acks.sendAck(group[len(group)-1].position)
 	if now := a.disk.role(); now != before {
 		a.env.Emit(RoleChanged{Role: now, Incarnation: a.disk.replica.Incarnation.String(),
 			Revision: a.disk.replica.Revision()})
@@ -95,20 +95,20 @@ func (a *applier) carryOut(group []ordered) {
 }
 
 // applyCommand changes the replica. If the command is this node's, its result waits for confirmation.
-func (a *applier) applyCommand(o *ordered, batch *state.Batch) {
+func (a *applier) applyCommand(o *orderedRequest, batch *state.Batch) {
 	config := a.disk.replica.Config
-	outcome := a.disk.replica.Apply(o.cmd, a.epoch.presentAt(o.at), batch)
-	if o.from != a.node() {
+	outcome := a.disk.replica.Apply(o.command, a.epoch.presentAt(o.position), batch)
+	if o.fromNode != a.node() {
 		return
 	}
-	if p := a.ops.sentHere(o.cmd.Request); p != nil {
-		a.acks.await(p, responseTo(p, &outcome), o.at, config)
+	if p := a.ops.sentInThisRing(o.command.Request); p != nil {
+		a.acks.awaitConfirmation(p, responseTo(p, &outcome), o.position, config)
 	}
 }
 
 // responseTo is the answer that a change's outcome means.
-func responseTo(p *pending, outcome *state.Outcome) *Response {
-	r := &Response{ID: p.req.ID, OK: outcome.Refusal == nil, Revision: outcome.Revision,
+func responseTo(p *pendingOperation, outcome *state.Outcome) *Response {
+	r := &Response{ID: p.request.ID, OK: outcome.Refusal == nil, Revision: outcome.Revision,
 		Remembered: outcome.Remembered}
 	if f := outcome.Refusal; f != nil {
 		r.Code, r.Message, r.Actual = f.Code, f.Message, f.Actual
@@ -116,15 +116,16 @@ func responseTo(p *pending, outcome *state.Outcome) *Response {
 	return r
 }
 
-// readAt answers this node's reads from the state at their marker's position in the order. The answers wait
-// until that position is confirmed.
-func (a *applier) readAt(o *ordered) {
-	if o.from != a.node() || o.marker != a.ops.marker {
+// answerReadsAt answers this node's reads from the state at their marker's position in the order. The answers
+// wait until that position is confirmed.
+func (a *applier) answerReadsAt(o *orderedRequest) {
+	if o.fromNode != a.node() || o.marker != a.ops.lastMarker {
 		return
 	}
 	for _, p := range a.ops.takeMarked() {
-		if !p.done {
-			a.acks.await(p, query(a.disk.replica, p.req), o.at, a.disk.replica.Config)
+		if !p.isAnswered {
+			a.acks.awaitConfirmation(p, answerQuery(a.disk.replica, p.request), o.position,
+				a.disk.replica.Config)
 		}
 	}
 	a.ops.sendMarker()

@@ -15,15 +15,15 @@ import (
 // have it, and serves it to others.
 type catchUp struct {
 	*shared
-	acks    *acknowledgements
-	partial *reassembly
+	acks       *acknowledgements
+	reassembly *reassembly
 
-	fetching     bool
-	tries        int
-	backlog      []ordered // since backlogFrom, while fetching
-	backlogBytes int
-	backlogFrom  uint64
-	requests     []fetchRequest // to be served
+	fetching      bool
+	fetchTries    int
+	backlog       []orderedRequest // since backlogFrom, while fetching
+	backlogBytes  int
+	backlogFrom   uint64
+	fetchRequests []fetchRequest // to be served
 }
 
 // fetchRequest is another member's request for a snapshot.
@@ -34,17 +34,18 @@ type fetchRequest struct {
 
 // reset drops the state of the closed ring.
 func (c *catchUp) reset() {
-	c.fetching, c.tries, c.backlog, c.backlogBytes, c.backlogFrom, c.requests = false, 0, nil, 0, 0, nil
+	c.fetching, c.fetchTries, c.backlog, c.backlogBytes, c.backlogFrom, c.fetchRequests = false, 0, nil, 0, 0,
+		nil
 }
 
-// start asks for the state of the epoch whose decision is at a position in the order.
-func (c *catchUp) start(at uint64) {
+// startFetch asks for the state of the epoch whose decision is at a position in the order.
+func (c *catchUp) startFetch(at uint64) {
 	c.fetching, c.backlogFrom = true, at
 	c.sendFetch()
 }
 
-// end ends the fetch and returns the messages that were ordered meanwhile.
-func (c *catchUp) end() []ordered {
+// endFetch ends the fetch and returns the messages that were ordered meanwhile.
+func (c *catchUp) endFetch() []orderedRequest {
 	backlog := c.backlog
 	c.fetching, c.backlog, c.backlogBytes = false, nil, 0
 	c.env.StopTimer(timerFetch)
@@ -53,15 +54,15 @@ func (c *catchUp) end() []ordered {
 
 // deferOrdered appends a message to the backlog, until the state that it applies to has arrived. A backlog
 // that grows beyond maxBacklogBytes is dropped, and the state is requested again from a later position.
-func (c *catchUp) deferOrdered(o ordered) {
+func (c *catchUp) deferOrdered(o orderedRequest) {
 	c.backlog = append(c.backlog, o)
 	c.backlogBytes += o.bytes()
 	if c.backlogBytes <= maxBacklogBytes {
 		return
 	}
 	c.env.Probe("store/backlog-overflow")
-	c.backlog, c.backlogBytes, c.backlogFrom = nil, 0, o.at
-	c.partial.clear()
+	c.backlog, c.backlogBytes, c.backlogFrom = nil, 0, o.position
+	c.reassembly.dropAll()
 	c.sendFetch()
 }
 
@@ -70,23 +71,23 @@ const fetchTriesBeforeReform = 3
 
 // sendFetch asks for the state: first the decision's source, then any store that has installed.
 func (c *catchUp) sendFetch() {
-	if !c.fetching || c.ring.closed {
+	if !c.fetching || c.ring.isClosed {
 		return
 	}
 	f := &fetch{Target: c.fetchTarget(), Mark: c.disk.replica.Mark()}
 	if c.disk.replica.Config != nil {
 		f.Genesis = c.disk.replica.Config.Genesis
 	}
-	if c.tries > 0 {
+	if c.fetchTries > 0 {
 		c.env.Probe("store/fetch-retried")
 	}
-	if c.tries >= fetchTriesBeforeReform {
+	if c.fetchTries >= fetchTriesBeforeReform {
 		// No member that has the state serves it. A new ring leaves silent members out.
 		c.env.Probe("store/fetch-given-up")
 		c.toCluster(cpg.Reform{})
 	}
-	c.tries++
-	c.out.send(f)
+	c.fetchTries++
+	c.outbox.send(f)
 	c.env.SetTimer(timerFetch, c.opts.Timers.FetchRetry)
 }
 
@@ -97,10 +98,10 @@ func (c *catchUp) fetchTarget() ring.NodeID {
 			able = append(able, m)
 		}
 	}
-	if c.tries == 0 || len(able) == 0 {
+	if c.fetchTries == 0 || len(able) == 0 {
 		return c.ring.decision.Source
 	}
-	return able[c.tries%len(able)]
+	return able[c.fetchTries%len(able)]
 }
 
 // onFetch notes a request for the state; requests that arrive together are served together.
@@ -108,32 +109,32 @@ func (c *catchUp) onFetch(from ring.NodeID, f *fetch) {
 	if f.Target != c.node() || c.ring.decision == nil {
 		return
 	}
-	c.requests = append(c.requests, fetchRequest{*f, from})
+	c.fetchRequests = append(c.fetchRequests, fetchRequest{*f, from})
 	c.env.SetTimer(timerServe, c.opts.Timers.ServeGather)
 }
 
-// serve sends one snapshot that fits every request: the difference from the least advanced one if all are in
-// this store's past, else everything.
-func (c *catchUp) serve() {
+// sendSnapshot sends one snapshot that fits every request: the difference from the least advanced one if all
+// are in this store's past, else everything.
+func (c *catchUp) sendSnapshot() {
 	if !c.writable() {
 		return // asked again, perhaps of another member
 	}
-	c.requests = slices.DeleteFunc(c.requests,
+	c.fetchRequests = slices.DeleteFunc(c.fetchRequests,
 		func(r fetchRequest) bool { return c.acks.hasConfirmed(r.from) })
-	if len(c.requests) == 0 {
+	if len(c.fetchRequests) == 0 {
 		return
 	}
-	least := slices.MinFunc(c.requests, func(a, b fetchRequest) int {
+	least := slices.MinFunc(c.fetchRequests, func(a, b fetchRequest) int {
 		return cmp.Compare(a.Mark.Revision, b.Mark.Revision)
 	})
-	snap := c.disk.replica.SnapshotFrom(least.Mark, least.Genesis, c.acks.position)
-	for _, r := range c.requests {
+	snap := c.disk.replica.SnapshotFrom(least.Mark, least.Genesis, c.acks.durablePosition)
+	for _, r := range c.fetchRequests {
 		if snap.Full {
 			break
 		}
 		snap = c.widenedFor(snap, r.fetch)
 	}
-	c.requests = nil
+	c.fetchRequests = nil
 	data := snap.Encode()
 	if len(data) > maxSnapshotBytes {
 		c.log.Error("critical: the state is too large to be copied", "bytes", len(data))
@@ -141,12 +142,12 @@ func (c *catchUp) serve() {
 	}
 	c.log.Info("start sending inode updates", "full", snap.Full, "entries", len(snap.Entries),
 		"bytes", len(data))
-	c.out.send(&snapshot{Data: data})
+	c.outbox.send(&snapshot{Data: data})
 }
 
 // widenedFor returns the snapshot if it also serves another request, and everything if not.
 func (c *catchUp) widenedFor(snap *state.Snapshot, f fetch) *state.Snapshot {
-	if alone := c.disk.replica.SnapshotFrom(f.Mark, f.Genesis, c.acks.position); alone.Full {
+	if alone := c.disk.replica.SnapshotFrom(f.Mark, f.Genesis, c.acks.durablePosition); alone.Full {
 		return alone
 	}
 	return snap
@@ -175,7 +176,7 @@ func (c *catchUp) onSnapshot(from ring.NodeID, m *snapshot) {
 		return
 	}
 	if err := c.disk.backend.Install(inst); err != nil {
-		c.lifecycle.fail(err)
+		c.lifecycle.onDiskError(err)
 		return
 	}
 	c.disk.replica = next
@@ -184,5 +185,5 @@ func (c *catchUp) onSnapshot(from ring.NodeID, m *snapshot) {
 		how = "full"
 	}
 	c.log.Info("update complete - trying to commit", "entries", len(snap.Entries), "from", from)
-	c.lifecycle.installed(snap.Position, how, inst.Log)
+	c.lifecycle.onInstalled(snap.Position, how, inst.Log)
 }

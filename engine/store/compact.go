@@ -51,13 +51,13 @@ func DecodeCompactRequest(data []byte) (*Request, error) {
 		return nil, fmt.Errorf("%w: %d bytes is more than %d", ErrBadRequest, len(data), MaxRequestBytes)
 	}
 	d := decoder{data: data}
-	d.tag(compactRequest)
+	d.expectTag(compactRequest)
 	r := &Request{ID: d.string(), Op: d.string(), Path: d.string(), To: d.string(), Data: d.bytes(),
 		Expect: d.uint()}
 	d.flags(&r.Local, &r.Deep, &r.Names, &r.Retry)
-	r.Since, r.After, r.Limit, r.From = d.uint(), d.string(), d.small(), d.uint()
+	r.Since, r.After, r.Limit, r.From = d.uint(), d.string(), d.readSmallInt(), d.uint()
 	r.Node, r.Incarnation = d.node(), d.string()
-	if err := d.end(); err != nil {
+	if err := d.finish(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBadRequest, err)
 	}
 	if err := r.check(); err != nil {
@@ -121,7 +121,7 @@ func (r *Response) sizeHint() int {
 // with ErrBadCompact.
 func DecodeCompactResponse(data []byte) (*Response, error) {
 	d := decoder{data: data}
-	d.tag(compactResponse)
+	d.expectTag(compactResponse)
 	r := &Response{ID: d.string()}
 	var entry, status bool
 	d.flags(&r.OK, &r.Remembered, &r.More, &entry, &status, &r.Changed)
@@ -131,15 +131,15 @@ func DecodeCompactResponse(data []byte) (*Response, error) {
 		r.Entry = &EntryInfo{}
 		d.entry(r.Entry)
 	} else {
-		d.share()
+		d.shareStrings()
 	}
-	if n := d.count(leastEntryBytes); n > 0 {
+	if n := d.elementCount(leastEntryBytes); n > 0 {
 		r.Entries = make([]EntryInfo, n)
 		for i := range r.Entries {
 			d.entry(&r.Entries[i])
 		}
 	}
-	if n := d.count(1); n > 0 {
+	if n := d.elementCount(1); n > 0 {
 		r.Paths = make([]string, n)
 		for i := range r.Paths {
 			r.Paths[i] = d.string()
@@ -149,13 +149,13 @@ func DecodeCompactResponse(data []byte) (*Response, error) {
 		r.Status = d.status()
 	}
 	r.Digest, r.Chain = d.string(), d.string()
-	if n := d.count(leastLogBytes); n > 0 {
+	if n := d.elementCount(leastLogBytes); n > 0 {
 		r.Log = make([]LogRecord, n)
 		for i := range r.Log {
 			d.logRecord(&r.Log[i])
 		}
 	}
-	if err := d.end(); err != nil {
+	if err := d.finish(); err != nil {
 		return nil, err
 	}
 	return r, nil

@@ -11,45 +11,45 @@ import (
 // decoder reads values of the compact form from the front of data. Its results do not alias data. After
 // the first failure every value is zero.
 type decoder struct {
-	data []byte
-	at   int
-	bad  string // what could not be read
-	text string // a copy of data, which strings share; "" when each is a copy of its own
+	data       []byte
+	offset     int
+	failure    string // what could not be read
+	sharedText string // a copy of data, which strings share; "" when each is a copy of its own
 }
 
-// share makes all later strings share one copy of the message. It is for lists, whose strings are used
+// shareStrings makes all later strings share one copy of the message. It is for lists, whose strings are used
 // only briefly.
-func (d *decoder) share() { d.text = string(d.data) }
+func (d *decoder) shareStrings() { d.sharedText = string(d.data) }
 
 func (d *decoder) fail(what string) {
-	if d.bad == "" {
-		d.bad = what
+	if d.failure == "" {
+		d.failure = what
 	}
-	d.at = len(d.data)
+	d.offset = len(d.data)
 }
 
-// end returns the first failure, or an error if bytes are left.
-func (d *decoder) end() error {
+// finish returns the first failure, or an error if bytes are left.
+func (d *decoder) finish() error {
 	switch {
-	case d.bad != "":
-		return fmt.Errorf("%w of %d bytes: %s", ErrBadCompact, len(d.data), d.bad)
-	case d.at != len(d.data):
+	case d.failure != "":
+		return fmt.Errorf("%w of %d bytes: %s", ErrBadCompact, len(d.data), d.failure)
+	case d.offset != len(d.data):
 		return fmt.Errorf("%w of %d bytes: something follows it", ErrBadCompact, len(d.data))
 	}
 	return nil
 }
 
 func (d *decoder) byte() byte {
-	if d.at == len(d.data) {
+	if d.offset == len(d.data) {
 		d.fail("it is cut off")
 		return 0
 	}
-	b := d.data[d.at]
-	d.at++
+	b := d.data[d.offset]
+	d.offset++
 	return b
 }
 
-func (d *decoder) tag(want byte) {
+func (d *decoder) expectTag(want byte) {
 	if b := d.byte(); b != want {
 		d.fail(fmt.Sprintf("its type is %#x, not %#x", b, want))
 	}
@@ -81,7 +81,7 @@ func (d *decoder) int() int64 {
 	return int64(v>>1) ^ -int64(v&1)
 }
 
-func (d *decoder) small() int {
+func (d *decoder) readSmallInt() int {
 	v := d.int()
 	if v < math.MinInt32 || v > math.MaxInt32 {
 		d.fail("a small number is large")
@@ -101,10 +101,10 @@ func (d *decoder) u32() uint32 {
 
 func (d *decoder) node() ring.NodeID { return ring.NodeID(d.u32()) }
 
-// count is the number of elements that follow, each of at least so many bytes.
-func (d *decoder) count(least int) int {
+// elementCount is the number of elements that follow, each of at least so many bytes.
+func (d *decoder) elementCount(least int) int {
 	v := d.uint()
-	if v > uint64((len(d.data)-d.at)/least) {
+	if v > uint64((len(d.data)-d.offset)/least) {
 		d.fail("a list is longer than the message")
 		return 0
 	}
@@ -112,23 +112,23 @@ func (d *decoder) count(least int) int {
 }
 
 func (d *decoder) string() string {
-	n := d.count(1)
-	from := d.at
-	d.at += n
-	if d.text != "" {
-		return d.text[from:d.at]
+	n := d.elementCount(1)
+	from := d.offset
+	d.offset += n
+	if d.sharedText != "" {
+		return d.sharedText[from:d.offset]
 	}
-	return string(d.data[from:d.at])
+	return string(d.data[from:d.offset])
 }
 
 // bytes are nil when there are none.
 func (d *decoder) bytes() []byte {
-	n := d.count(1)
-	from := d.at
-	if d.at += n; n == 0 {
+	n := d.elementCount(1)
+	from := d.offset
+	if d.offset += n; n == 0 {
 		return nil
 	}
-	return bytes.Clone(d.data[from:d.at])
+	return bytes.Clone(d.data[from:d.offset])
 }
 
 func (d *decoder) flags(all ...*bool) {
@@ -155,7 +155,7 @@ func (d *decoder) entry(i *EntryInfo) {
 	default:
 		d.fail("an entry's kind is unknown")
 	}
-	i.Size, i.Created, i.Mod, i.Writer = d.small(), d.uint(), d.uint(), d.node()
+	i.Size, i.Created, i.Mod, i.Writer = d.readSmallInt(), d.uint(), d.uint(), d.node()
 	i.MtimeMS, i.Data = d.int(), d.bytes()
 }
 
@@ -164,7 +164,7 @@ func (d *decoder) status() *Status {
 	s.Phase, s.Reason, s.Role = Phase(d.string()), d.string(), d.role()
 	s.Incarnation, s.Ring, s.Epoch = d.string(), d.string(), d.string()
 	s.Node = d.node()
-	if n := d.count(1); n > 0 {
+	if n := d.elementCount(1); n > 0 {
 		s.Members = make([]ring.NodeID, n)
 		for i := range s.Members {
 			s.Members[i] = d.node()
@@ -172,14 +172,14 @@ func (d *decoder) status() *Status {
 	}
 	d.flags(&s.Quorate)
 	s.Revision = d.uint()
-	if n := d.count(leastMemberBytes); n > 0 {
+	if n := d.elementCount(leastMemberBytes); n > 0 {
 		s.Config = make([]MemberStatus, n)
 		for i := range s.Config {
 			s.Config[i] = MemberStatus{Node: d.node(), Votes: d.u32(), Incarnation: d.string(),
 				Present: d.string()}
 		}
 	}
-	s.Pending = d.small()
+	s.Pending = d.readSmallInt()
 	return s
 }
 

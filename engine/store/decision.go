@@ -17,8 +17,8 @@ import (
 // orderedReport is a report and its place in the ring's order.
 type orderedReport struct {
 	report
-	node ring.NodeID
-	at   uint64
+	node     ring.NodeID
+	position uint64
 }
 
 // decision is a valid DECIDE.
@@ -42,8 +42,8 @@ func isNewer(a, b *orderedReport) bool {
 	return a.Mark.Revision > b.Mark.Revision
 }
 
-// exchange is what a ring's members have reported.
-type exchange struct {
+// reportExchange is what a ring's members have reported.
+type reportExchange struct {
 	epoch   ring.ID
 	members []ring.NodeID    // of the ring: they count for nothing by being there
 	reports []*orderedReport // in the order of their arrival
@@ -60,8 +60,8 @@ func voterReports(c *state.Config, reports []*orderedReport) []*orderedReport {
 	return out
 }
 
-// quorate reports whether the votes of the stores that take part, not of the ring, are a quorum.
-func (x *exchange) quorate(c *state.Config, participants []*orderedReport) bool {
+// isQuorate reports whether the votes of the stores that take part, not of the ring, are a quorum.
+func (x *reportExchange) isQuorate(c *state.Config, participants []*orderedReport) bool {
 	var votes uint32
 	for _, r := range participants {
 		votes += c.Votes(r.node, r.Incarnation)
@@ -80,8 +80,8 @@ func bestSource(reports []*orderedReport) *orderedReport {
 	return best
 }
 
-// conclude draws the decision that follows from the reports.
-func (x *exchange) conclude() (*decision, error) {
+// concludeDecision draws the decision that follows from the reports.
+func (x *reportExchange) concludeDecision() (*decision, error) {
 	var born []*orderedReport // stores that are listed in the configuration that they hold
 	for _, r := range x.reports {
 		if r.Config.Initialized() && r.Config.IsVoter(r.node, r.Incarnation) {
@@ -101,7 +101,7 @@ func (x *exchange) conclude() (*decision, error) {
 	if bestSource(participants) != source {
 		return nil, errWrongDecision
 	}
-	if !x.quorate(source.Config, participants) {
+	if !x.isQuorate(source.Config, participants) {
 		return nil, errNoQuorum
 	}
 	return &decision{config: source.Config, decide: decide{Members: nodesOf(participants),
@@ -110,7 +110,7 @@ func (x *exchange) conclude() (*decision, error) {
 
 // concludeGenesis starts a cluster: only if every node of the configured cluster reports, none of
 // them has a state, and all were given the same configuration.
-func (x *exchange) concludeGenesis() (*decision, error) {
+func (x *reportExchange) concludeGenesis() (*decision, error) {
 	if len(x.reports) == 0 {
 		return nil, errUninitialized
 	}
@@ -140,9 +140,9 @@ func nodesOf(reports []*orderedReport) []ring.NodeID {
 	return ring.Sorted(nodes)
 }
 
-// verify checks a DECIDE against the reports that precede it: X must have reported, and the rest must
+// verifyDecide checks a DECIDE against the reports that precede it: X must have reported, and the rest must
 // follow from X.
-func (x *exchange) verify(d *decide) (*decision, error) {
+func (x *reportExchange) verifyDecide(d *decide) (*decision, error) {
 	var participants []*orderedReport
 	for _, r := range x.reports {
 		if _, ok := slices.BinarySearch(d.Members, r.node); ok {
@@ -155,7 +155,8 @@ func (x *exchange) verify(d *decide) (*decision, error) {
 	if len(participants) == 0 {
 		return nil, fmt.Errorf("%w: it names no node", errWrongDecision)
 	}
-	own, err := (&exchange{epoch: x.epoch, members: x.members, reports: participants}).conclude()
+	own, err := (&reportExchange{epoch: x.epoch, members: x.members,
+		reports: participants}).concludeDecision()
 	if err != nil {
 		return nil, err
 	}

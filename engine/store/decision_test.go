@@ -26,8 +26,8 @@ func reportOf(n ring.NodeID, c *state.Config, epoch, revision uint64) *orderedRe
 		Mark:  state.Mark{Revision: revision, Chain: [32]byte{byte(revision), byte(epoch)}}}}
 }
 
-func exchangeOf(members []ring.NodeID, reports ...*orderedReport) *exchange {
-	return &exchange{epoch: ring.ID{Seq: 99, Rep: 1}, members: members, reports: reports}
+func exchangeOf(members []ring.NodeID, reports ...*orderedReport) *reportExchange {
+	return &reportExchange{epoch: ring.ID{Seq: 99, Rep: 1}, members: members, reports: reports}
 }
 
 // Every set of reporters of five, every one of a few states each: a decision comes exactly when
@@ -49,7 +49,7 @@ func TestEveryExchangeOfFive(t *testing.T) {
 			}
 		}
 		x := exchangeOf(ringOfAll, reports...)
-		d, err := x.conclude()
+		d, err := x.concludeDecision()
 		if len(reports) < 3 {
 			require.Error(t, err)
 			continue
@@ -57,7 +57,7 @@ func TestEveryExchangeOfFive(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, best, [2]uint64{d.Epoch.Seq, d.Mark.Revision})
 		require.Len(t, d.Members, len(reports))
-		again, err := x.verify(&d.decide)
+		again, err := x.verifyDecide(&d.decide)
 		require.NoError(t, err)
 		require.Equal(t, d, again)
 	}
@@ -66,7 +66,7 @@ func TestEveryExchangeOfFive(t *testing.T) {
 func TestWrongDecisionsAreRejected(t *testing.T) {
 	c := configOf(1, 1, 1, 1)
 	x := exchangeOf([]ring.NodeID{1, 2, 3}, reportOf(1, c, 4, 1), reportOf(2, c, 4, 2), reportOf(3, c, 8, 1))
-	good, err := x.conclude()
+	good, err := x.concludeDecision()
 	require.NoError(t, err)
 	require.EqualValues(t, 3, good.Source)
 	for name, change := range map[string]func(*decide){
@@ -81,12 +81,12 @@ func TestWrongDecisionsAreRejected(t *testing.T) {
 	} {
 		d := good.decide
 		change(&d)
-		_, err := x.verify(&d)
+		_, err := x.verifyDecide(&d)
 		require.Error(t, err, name)
 	}
 	smaller := decide{Members: []ring.NodeID{1, 2}, Source: 2, Epoch: ring.ID{Seq: 4, Rep: 1},
 		Mark: x.reports[1].Mark}
-	_, err = x.verify(&smaller)
+	_, err = x.verifyDecide(&smaller)
 	require.NoError(t, err, "X may leave a reporter out, if it is a quorum")
 }
 
@@ -94,9 +94,9 @@ func TestLearnersDoNotDecide(t *testing.T) {
 	c := configOf(1, 1, 1, 1)
 	wiped := reportOf(3, c, 12, 50) // a copy of the newest state, under another incarnation
 	wiped.Incarnation = state.Incarnation{77}
-	_, err := exchangeOf(nil, reportOf(1, c, 4, 1), wiped).conclude()
+	_, err := exchangeOf(nil, reportOf(1, c, 4, 1), wiped).concludeDecision()
 	require.ErrorIs(t, err, errNoQuorum)
-	d, err := exchangeOf(nil, reportOf(1, c, 4, 1), reportOf(2, c, 4, 1), wiped).conclude()
+	d, err := exchangeOf(nil, reportOf(1, c, 4, 1), reportOf(2, c, 4, 1), wiped).concludeDecision()
 	require.NoError(t, err)
 	require.Equal(t, []ring.NodeID{1, 2}, d.Members)
 	require.EqualValues(t, 1, d.Source)
@@ -104,9 +104,10 @@ func TestLearnersDoNotDecide(t *testing.T) {
 
 func TestWeightedVotes(t *testing.T) {
 	c := configOf(1, 3, 1, 1, 0) // E = 5, Q = 3
-	_, err := exchangeOf(nil, reportOf(1, c, 4, 1)).conclude()
+	_, err := exchangeOf(nil, reportOf(1, c, 4, 1)).concludeDecision()
 	require.NoError(t, err)
-	_, err = exchangeOf(nil, reportOf(2, c, 4, 1), reportOf(3, c, 4, 1), reportOf(4, c, 4, 1)).conclude()
+	_, err = exchangeOf(nil, reportOf(2, c, 4, 1), reportOf(3, c, 4, 1),
+		reportOf(4, c, 4, 1)).concludeDecision()
 	require.ErrorIs(t, err, errNoQuorum)
 }
 
@@ -120,21 +121,21 @@ func TestGenesisNeedsAllAndAgreement(t *testing.T) {
 	}
 	other := *proposal
 	other.LogKeep++
-	d, err := exchangeOf(nil, fresh(3, proposal), fresh(1, proposal), fresh(2, proposal)).conclude()
+	d, err := exchangeOf(nil, fresh(3, proposal), fresh(1, proposal), fresh(2, proposal)).concludeDecision()
 	require.NoError(t, err)
 	require.True(t, d.Genesis && d.config.Initialized())
 	require.True(t, d.config.IsVoter(2, inc(2)))
-	for name, x := range map[string]*exchange{
+	for name, x := range map[string]*reportExchange{
 		"no members": exchangeOf(nil),
 		"one away":   exchangeOf(nil, fresh(1, proposal), fresh(2, proposal)),
 		"different":  exchangeOf(nil, fresh(1, proposal), fresh(2, proposal), fresh(3, &other)),
 		"stranger":   exchangeOf(nil, fresh(1, proposal), fresh(2, proposal), fresh(4, proposal)),
 	} {
-		_, err := x.conclude()
+		_, err := x.concludeDecision()
 		require.ErrorIs(t, err, errUninitialized, name)
 	}
 	// A node that was listed at genesis and has no data yet is a voter of the new cluster.
-	d, err = exchangeOf(nil, reportOf(1, configOf(1, 1, 1, 1), 4, 0), fresh(2, proposal)).conclude()
+	d, err = exchangeOf(nil, reportOf(1, configOf(1, 1, 1, 1), 4, 0), fresh(2, proposal)).concludeDecision()
 	require.NoError(t, err)
 	require.Equal(t, []ring.NodeID{1, 2}, d.Members)
 	// Wiped stores make no new cluster while another store remembers the old one.
@@ -142,12 +143,12 @@ func TestGenesisNeedsAllAndAgreement(t *testing.T) {
 	w.Incarnation = state.Incarnation{77}
 	v := fresh(3, proposal)
 	v.Incarnation = state.Incarnation{78}
-	_, err = exchangeOf(nil, reportOf(1, configOf(1, 1, 1, 1), 4, 7), w, v).conclude()
+	_, err = exchangeOf(nil, reportOf(1, configOf(1, 1, 1, 1), 4, 7), w, v).concludeDecision()
 	require.ErrorIs(t, err, errNoQuorum)
 }
 
 func TestTwoClustersDoNotMerge(t *testing.T) {
 	_, err := exchangeOf(nil, reportOf(1, configOf(1, 1, 1), 4, 1),
-		reportOf(2, configOf(2, 1, 1), 4, 1)).conclude()
+		reportOf(2, configOf(2, 1, 1), 4, 1)).concludeDecision()
 	require.ErrorIs(t, err, errTwoClusters)
 }

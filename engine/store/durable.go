@@ -18,20 +18,20 @@ type durable struct {
 	backend state.Backend
 	// replica equals the disk, except while the apply stage works on a batch; nil after a disk error.
 	replica *state.Replica
-	// failed is why this store does not serve; nil while it does.
-	failed error
+	// failure is why this store does not serve; nil while it does.
+	failure error
 }
 
-// open loads what is durable. It is the only source of the replica: memory is never trusted over a restart
+// load loads what is durable. It is the only source of the replica: memory is never trusted over a restart
 // or a disk error.
-func (d *durable) open(afterError bool) error {
+func (d *durable) load(afterError bool) error {
 	backend, replica, err := d.opts.Open(sqldb.Options{
 		Disk: d.env.Disk(), Name: d.opts.Database, Boot: d.env.Self().Boot, AfterError: afterError,
 		Limits: d.opts.Limits, NewIncarnation: d.newIncarnation})
 	if err != nil {
 		return err
 	}
-	d.backend, d.replica, d.failed = backend, replica, nil
+	d.backend, d.replica, d.failure = backend, replica, nil
 	d.log.Info("store opened", "revision", replica.Revision(), "epoch", replica.Epoch.String(),
 		"incarnation", replica.Incarnation.String())
 	d.emitLatest()
@@ -42,7 +42,7 @@ func (d *durable) open(afterError bool) error {
 // the two: the changes of the last transaction, which were all of one epoch.
 func (d *durable) emitLatest() {
 	at := d.replica.Mark()
-	d.env.Emit(Opened{Revision: at.Revision, Epoch: d.replica.Epoch, Chain: hexOf(at.Chain)})
+	d.env.Emit(Opened{Revision: at.Revision, Epoch: d.replica.Epoch, Chain: shortHex(at.Chain)})
 	last := d.replica.Log.At(at.Revision)
 	if last == nil {
 		return
@@ -77,7 +77,7 @@ func (d *durable) commit(batch *state.Batch) error {
 // close gives up the database after an error.
 func (d *durable) close(err error) {
 	d.release()
-	d.backend, d.replica, d.failed = nil, nil, err
+	d.backend, d.replica, d.failure = nil, nil, err
 }
 
 // release frees the memory that the garbage collector does not see.
@@ -106,4 +106,4 @@ func (d *durable) role() Role {
 	return RoleLearner
 }
 
-func hexOf(sum [32]byte) string { return hex.EncodeToString(sum[:8]) }
+func shortHex(sum [32]byte) string { return hex.EncodeToString(sum[:8]) }

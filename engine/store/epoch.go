@@ -14,18 +14,20 @@ import (
 // rule.
 type epoch struct {
 	*shared
-	catchUp  *catchUp
-	proposed *state.Config // what this node would start a cluster with
+	catchUp        *catchUp
+	proposedConfig *state.Config // what this node would start a cluster with
 
-	reports []*orderedReport // in the order of their arrival, the first of each node
-	waited  bool             // the time to wait for reports is over
-	refusal error            // why no decision could be proposed
+	reports          []*orderedReport // in the order of their arrival, the first of each node
+	waitIsOver       bool             // the time to wait for reports is over
+	noDecisionReason error            // why no decision could be proposed
 	// decidedAt is the decision's position in the ring's order.
 	decidedAt uint64
 }
 
 // reset drops the state of the closed ring.
-func (e *epoch) reset() { e.reports, e.waited, e.refusal, e.decidedAt = nil, false, nil, 0 }
+func (e *epoch) reset() {
+	e.reports, e.waitIsOver, e.noDecisionReason, e.decidedAt = nil, false, nil, 0
+}
 
 // sendReport sends this store's durable state to the ring. After it, messages of older rings are ignored.
 func (e *epoch) sendReport() {
@@ -33,9 +35,9 @@ func (e *epoch) sendReport() {
 	r := &report{Incarnation: replica.Incarnation, Epoch: replica.Epoch, Mark: replica.Mark(),
 		Config: replica.Config}
 	if r.Config == nil {
-		r.Config = e.proposed
+		r.Config = e.proposedConfig
 	}
-	e.out.send(r)
+	e.outbox.send(r)
 	index, _ := slices.BinarySearch(e.ring.members, e.node())
 	e.env.SetTimer(timerPropose, e.opts.Timers.ReportWait+e.proposeAfter(index))
 }
@@ -49,27 +51,27 @@ func (e *epoch) onReport(at uint64, from ring.NodeID, r *report) {
 	if e.reportOf(from) != nil {
 		return
 	}
-	e.reports = append(e.reports, &orderedReport{report: *r, node: from, at: at})
+	e.reports = append(e.reports, &orderedReport{report: *r, node: from, position: at})
 	if e.ring.decision != nil {
 		e.env.Probe("store/report-after-decision")
 		return
 	}
 	if len(e.reports) == len(e.ring.members) {
 		e.log.Info("received all states")
-		e.waited = true
+		e.waitIsOver = true
 	}
-	if e.waited {
+	if e.waitIsOver {
 		rank, _ := slices.BinarySearch(nodesOf(e.reports), e.node())
 		if rank == 0 {
-			e.propose()
+			e.sendDecide()
 			return
 		}
 		e.env.SetTimer(timerPropose, e.proposeAfter(rank))
 	}
 }
 
-func (e *epoch) exchange() *exchange {
-	return &exchange{epoch: e.ring.id, members: e.ring.members, reports: e.reports}
+func (e *epoch) exchange() *reportExchange {
+	return &reportExchange{epoch: e.ring.id, members: e.ring.members, reports: e.reports}
 }
 
 func (e *epoch) reportOf(node ring.NodeID) *orderedReport {
@@ -85,35 +87,35 @@ func (e *epoch) reportOf(node ring.NodeID) *orderedReport {
 // to that position agree on it.
 func (e *epoch) presentAt(at uint64) state.Present {
 	return func(node ring.NodeID) state.Incarnation {
-		if r := e.reportOf(node); r != nil && r.at < at {
+		if r := e.reportOf(node); r != nil && r.position < at {
 			return r.Incarnation
 		}
 		return state.Incarnation{}
 	}
 }
 
-// propose puts the decision that follows from the reports so far into the order. Any member may; the lowest
-// reporter does so first. The first valid one counts.
-func (e *epoch) propose() {
-	if e.ring.decision != nil || !e.ring.present {
+// sendDecide puts the decision that follows from the reports so far into the order. Any member may; the
+// lowest reporter does so first. The first valid one counts.
+func (e *epoch) sendDecide() {
+	if e.ring.decision != nil || !e.ring.seenFromStart {
 		return
 	}
 	if len(e.reports) < len(e.ring.members) {
 		e.env.Probe("store/proposed-without-silent-member")
 	}
-	e.waited = true
-	d, err := e.exchange().conclude()
+	e.waitIsOver = true
+	d, err := e.exchange().concludeDecision()
 	if err != nil {
-		e.refusal = err
+		e.noDecisionReason = err
 		e.log.Warn("no decision", "reason", err, "ring", e.ring.id.String())
 		if errors.Is(err, errTwoClusters) {
 			e.env.Probe("store/two-clusters")
 		}
-		e.lifecycle.undecided()
+		e.lifecycle.onUndecided()
 		return
 	}
-	e.refusal = nil
-	e.out.send(&d.decide)
+	e.noDecisionReason = nil
+	e.outbox.send(&d.decide)
 }
 
 // onDecide takes the ring's first valid decision. Every member verifies it against the reports that precede
@@ -122,16 +124,16 @@ func (e *epoch) onDecide(at uint64, d *decide) {
 	if e.ring.decision != nil {
 		return
 	}
-	valid, err := e.exchange().verify(d)
+	valid, err := e.exchange().verifyDecide(d)
 	if err != nil {
 		e.log.Error("decision refused", "reason", err)
 		return
 	}
-	e.adopt(at, valid)
+	e.adoptDecision(at, valid)
 }
 
-// adopt makes a decision the ring's.
-func (e *epoch) adopt(at uint64, d *decision) {
+// adoptDecision makes a decision the ring's.
+func (e *epoch) adoptDecision(at uint64, d *decision) {
 	e.ring.decision, e.decidedAt = d, at
 	e.env.StopTimer(timerPropose)
 	e.log.Info("leader is", "node", d.Source, "members", d.Members, "revision", d.Mark.Revision)
@@ -145,7 +147,7 @@ func (e *epoch) adopt(at uint64, d *decision) {
 		return
 	}
 	e.log.Info("waiting for updates from leader")
-	e.catchUp.start(at)
+	e.catchUp.startFetch(at)
 }
 
 // isForeign reports whether this store votes in a cluster with another genesis.
@@ -173,11 +175,11 @@ func (e *epoch) installSame(d *decision) {
 		inst.Config = d.config
 	}
 	if err := e.disk.backend.Install(inst); err != nil {
-		e.lifecycle.fail(err)
+		e.lifecycle.onDiskError(err)
 		return
 	}
 	e.disk.replica.Epoch, e.disk.replica.Config = e.ring.id, d.config
-	e.lifecycle.installed(e.decidedAt, "same", nil)
+	e.lifecycle.onInstalled(e.decidedAt, "same", nil)
 }
 
 // cannotAcknowledge reports whether this ring can acknowledge no change, because its members, or the members
@@ -186,11 +188,11 @@ func (e *epoch) cannotAcknowledge() bool {
 	if e.writable() || e.ring.decision != nil {
 		return false
 	}
-	if e.waited && e.refusal != nil {
+	if e.waitIsOver && e.noDecisionReason != nil {
 		return true
 	}
 	c := e.disk.replica.Config
-	if c == nil || !e.ring.present {
+	if c == nil || !e.ring.seenFromStart {
 		return false
 	}
 	var votes uint32

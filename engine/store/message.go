@@ -23,23 +23,23 @@ const (
 )
 
 type frame struct {
-	epoch  ring.ID // of the ring for which it was sent
-	number uint64  // of the message, per sender
-	index  uint32
-	count  uint32
-	bulk   bool // part of a snapshot
-	piece  []byte
+	ringID        ring.ID // of the ring for which it was sent
+	messageNumber uint64  // of the message, per sender
+	pieceIndex    uint32
+	pieceCount    uint32
+	isBulk        bool // part of a snapshot
+	piece         []byte
 }
 
 func (f *frame) encode() []byte {
 	w := bin.Writer{B: make([]byte, 0, 40+len(f.piece))}
 	w.U8(wireVersion)
-	w.U64(f.epoch.Seq)
-	w.U32(uint32(f.epoch.Rep))
-	w.U64(f.number)
-	w.U32(f.index)
-	w.U32(f.count)
-	w.Bool(f.bulk)
+	w.U64(f.ringID.Seq)
+	w.U32(uint32(f.ringID.Rep))
+	w.U64(f.messageNumber)
+	w.U32(f.pieceIndex)
+	w.U32(f.pieceCount)
+	w.Bool(f.isBulk)
 	w.Raw(f.piece)
 	return w.B
 }
@@ -47,15 +47,15 @@ func (f *frame) encode() []byte {
 func decodeFrame(data []byte) (*frame, error) {
 	r := &bin.Reader{B: data}
 	version := r.U8()
-	f := &frame{epoch: ring.ID{Seq: r.U64(), Rep: ring.NodeID(r.U32())},
-		number: r.U64(), index: r.U32(), count: r.U32(), bulk: r.Bool()}
+	f := &frame{ringID: ring.ID{Seq: r.U64(), Rep: ring.NodeID(r.U32())},
+		messageNumber: r.U64(), pieceIndex: r.U32(), pieceCount: r.U32(), isBulk: r.Bool()}
 	f.piece = r.B
 	limit := uint32(maxMessageBytes/maxFrameBytes + 1)
-	if f.bulk {
+	if f.isBulk {
 		limit = maxSnapshotBytes/maxFrameBytes + 1
 	}
 	if r.Failed() || version != wireVersion || len(f.piece) > maxFrameBytes ||
-		f.count == 0 || f.count > limit || f.index >= f.count {
+		f.pieceCount == 0 || f.pieceCount > limit || f.pieceIndex >= f.pieceCount {
 		return nil, fmt.Errorf("%w: frame of %d bytes", state.ErrMalformed, len(data))
 	}
 	return f, nil

@@ -66,9 +66,11 @@ func TestMessagesSurviveTheWire(t *testing.T) {
 }
 
 func FuzzFrame(f *testing.F) {
-	part := &frame{epoch: ring.ID{Seq: 8, Rep: 2}, number: 3, index: 1, count: 4, piece: []byte("piece")}
+	part := &frame{ringID: ring.ID{Seq: 8, Rep: 2}, messageNumber: 3, pieceIndex: 1, pieceCount: 4,
+		piece: []byte("piece")}
 	f.Add(part.encode())
-	f.Add((&frame{epoch: ring.ID{Seq: 8, Rep: 2}, number: 3, count: 5000, bulk: true}).encode())
+	f.Add((&frame{ringID: ring.ID{Seq: 8, Rep: 2}, messageNumber: 3, pieceCount: 5000,
+		isBulk: true}).encode())
 	f.Fuzz(func(t *testing.T, data []byte) {
 		fr, err := decodeFrame(data)
 		if err != nil {
@@ -77,7 +79,7 @@ func FuzzFrame(f *testing.F) {
 		}
 		require.Equal(t, data, fr.encode())
 		var in reassembly
-		in.add(1, fr)
+		in.addFrame(1, fr)
 	})
 }
 

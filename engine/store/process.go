@@ -14,16 +14,16 @@ import (
 // order in which a write passes them, and carries out what concerns all of them (lifecycle).
 type Store struct {
 	shared
-	intake  intake
-	ops     operations
-	partial reassembly
-	receive receiver
-	apply   applier
-	acks    acknowledgements
-	epoch   epoch
-	catchUp catchUp
-	watches watches
-	cluster cluster
+	intake     intake
+	ops        operations
+	reassembly reassembly
+	receiver   receiver
+	applier    applier
+	acks       acknowledgements
+	epoch      epoch
+	catchUp    catchUp
+	watches    watches
+	cluster    cluster
 }
 
 var (
@@ -45,10 +45,10 @@ func (s *Store) Start(e env.Env) error {
 	if end, ok := e.(env.EndNotifier); ok {
 		end.AtEnd(s.disk.release)
 	}
-	if err := s.disk.open(false); errors.Is(err, sqldb.ErrUnusable) {
+	if err := s.disk.load(false); errors.Is(err, sqldb.ErrUnusable) {
 		return err
 	} else if err != nil {
-		s.fail(err)
+		s.onDiskError(err)
 	}
 	s.env.SetTimer(timerSweep, s.opts.Timers.OperationTimeout/4)
 	return nil
@@ -59,17 +59,17 @@ func (s *Store) connect(e env.Env, proposed *state.Config) {
 	all := &s.shared
 	s.env, s.log, s.lifecycle = e, e.Log(), s
 	s.disk = durable{env: e, log: s.log, opts: &s.opts}
-	s.out = outbox{shared: all, inFlight: map[uint64]*frame{}}
+	s.outbox = outbox{shared: all, inFlight: map[uint64]*frame{}}
 	s.watches = watches{shared: all}
-	s.ops = operations{shared: all, epoch: &s.epoch, byRequest: map[string]*pending{}}
+	s.ops = operations{shared: all, epoch: &s.epoch, byRequest: map[string]*pendingOperation{}}
 	s.intake = intake{shared: all, ops: &s.ops, watches: &s.watches, status: s.status}
 	s.acks = acknowledgements{shared: all, ops: &s.ops}
-	s.catchUp = catchUp{shared: all, acks: &s.acks, partial: &s.partial}
-	s.epoch = epoch{shared: all, catchUp: &s.catchUp, proposed: proposed}
-	s.apply = applier{shared: all, epoch: &s.epoch, catchUp: &s.catchUp, ops: &s.ops, acks: &s.acks,
+	s.catchUp = catchUp{shared: all, acks: &s.acks, reassembly: &s.reassembly}
+	s.epoch = epoch{shared: all, catchUp: &s.catchUp, proposedConfig: proposed}
+	s.applier = applier{shared: all, epoch: &s.epoch, catchUp: &s.catchUp, ops: &s.ops, acks: &s.acks,
 		watches: &s.watches}
-	s.receive = receiver{shared: all, partial: &s.partial, epoch: &s.epoch, catchUp: &s.catchUp,
-		apply: &s.apply, acks: &s.acks}
+	s.receiver = receiver{shared: all, reassembly: &s.reassembly, epoch: &s.epoch, catchUp: &s.catchUp,
+		applier: &s.applier, acks: &s.acks}
 	s.cluster = cluster{shared: all}
 }
 
@@ -78,7 +78,7 @@ func (s *Store) Step(ev env.Event) {
 	switch ev := ev.(type) {
 	case env.LocalUp:
 		if ev.Process == cpg.Process {
-			s.cluster.subscribe()
+			s.cluster.sendHello()
 		}
 	case env.LocalDown:
 		if ev.Process == cpg.Process {
@@ -88,10 +88,10 @@ func (s *Store) Step(ev env.Event) {
 		if ev.From == cpg.Process {
 			s.onCluster(ev.Payload)
 		} else {
-			s.intake.onRequest(client{local: ev.From}, ev.Payload)
+			s.intake.onRequest(client{localProcess: ev.From}, ev.Payload)
 		}
 	case env.Invoked:
-		s.intake.onRequest(client{op: ev.Op}, ev.Input)
+		s.intake.onRequest(client{opID: ev.Op}, ev.Input)
 	case env.TimerFired:
 		s.onTimer(ev.ID)
 	}
@@ -100,30 +100,30 @@ func (s *Store) Step(ev env.Event) {
 func (s *Store) onTimer(id env.TimerID) {
 	switch id {
 	case timerFlush:
-		s.apply.flush()
+		s.applier.applyDelivered()
 	case timerPropose:
-		s.epoch.propose()
+		s.epoch.sendDecide()
 	case timerFetch:
 		s.catchUp.sendFetch()
 	case timerServe:
-		s.apply.flush() // the snapshot is of everything that was delivered
-		s.catchUp.serve()
+		s.applier.applyDelivered() // the snapshot is of everything that was delivered
+		s.catchUp.sendSnapshot()
 	case timerReform:
 		s.cluster.requestReform()
 	case timerSweep:
-		s.sweep()
+		s.expireWaiting()
 	case timerOutbox:
-		s.out.sendQueued()
+		s.outbox.sendQueued()
 	case timerRecover:
-		s.recover()
+		s.reopenAfterError()
 	}
 }
 
-// sweep ends what has waited for too long.
-func (s *Store) sweep() {
+// expireWaiting ends what has waited for too long.
+func (s *Store) expireWaiting() {
 	now := s.env.Mono()
-	s.ops.sweep(now)
-	s.watches.sweep(now)
+	s.ops.expireOld(now)
+	s.watches.expireOld(now)
 	s.env.SetTimer(timerSweep, s.opts.Timers.OperationTimeout/4)
 }
 
@@ -137,23 +137,23 @@ func (s *Store) onCluster(payload []byte) {
 	case cpg.Config:
 		s.onConfig(&m)
 	case cpg.Deliver:
-		s.receive.onDeliver(&m)
+		s.receiver.onDeliver(&m)
 	case cpg.Busy:
-		s.out.refused(m.Cookie)
+		s.outbox.onBusy(m.Cookie)
 	}
 }
 
-// fail implements lifecycle. The replica in memory may be ahead of the disk by now, so the store no longer
-// answers from it.
-func (s *Store) fail(err error) {
+// onDiskError implements lifecycle. The replica in memory may be ahead of the disk by now, so the store no
+// longer answers from it.
+func (s *Store) onDiskError(err error) {
 	s.log.Error("critical: store stops serving", "error", err)
 	s.env.Emit(Failed{Reason: err.Error()})
 	s.env.Probe("store/failed")
 	was := s.writable()
 	s.disk.close(err)
-	s.apply.queue = nil
+	s.applier.delivered = nil
 	s.replaceRing(ringState{id: s.ring.id, members: s.ring.members}) // not present in it
-	s.out.clear()
+	s.outbox.clear()
 	s.noteWritable(was)
 	message := fmt.Sprintf("the store of node %d stopped serving: %v", s.opts.Node, err)
 	s.ops.failAll(message)
@@ -163,14 +163,14 @@ func (s *Store) fail(err error) {
 	}
 }
 
-// recover opens the store again after a disk error and takes part from the next ring on.
-func (s *Store) recover() {
-	if s.disk.failed == nil {
+// reopenAfterError opens the store again after a disk error and takes part from the next ring on.
+func (s *Store) reopenAfterError() {
+	if s.disk.failure == nil {
 		return
 	}
-	if err := s.disk.open(true); err != nil {
+	if err := s.disk.load(true); err != nil {
 		s.log.Warn("store cannot serve yet", "error", err)
-		s.disk.failed = err
+		s.disk.failure = err
 		if !errors.Is(err, sqldb.ErrUnusable) {
 			s.env.SetTimer(timerRecover, s.opts.Timers.FailedRetry)
 		}

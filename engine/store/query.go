@@ -9,8 +9,8 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/store/tree"
 )
 
-// query answers a read from a replica as it is.
-func query(replica *state.Replica, req *Request) *Response {
+// answerQuery answers a read from a replica as it is.
+func answerQuery(replica *state.Replica, req *Request) *Response {
 	r := &Response{ID: req.ID, OK: true, Revision: replica.Revision()}
 	if bad := tree.CheckPath(req.Path); bad != nil {
 		r.OK, r.Code, r.Message = false, bad.Code, bad.Message

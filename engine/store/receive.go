@@ -14,11 +14,11 @@ const maxPartial = 32
 // ring, puts frames together and hands each complete message, with its position in the order, to its stage.
 type receiver struct {
 	*shared
-	partial *reassembly
-	epoch   *epoch
-	catchUp *catchUp
-	apply   *applier
-	acks    *acknowledgements
+	reassembly *reassembly
+	epoch      *epoch
+	catchUp    *catchUp
+	applier    *applier
+	acks       *acknowledgements
 }
 
 // onDeliver takes a frame at its position in the ring's order.
@@ -33,13 +33,13 @@ func (r *receiver) onDeliver(d *cpg.Deliver) {
 	}
 	r.ring.advanceTo(d.Seq)
 	if d.From == r.node() {
-		r.out.delivered(cookieOf(f.number, f.index))
-		defer r.out.sendQueued()
+		r.outbox.onDelivered(cookieOf(f.messageNumber, f.pieceIndex))
+		defer r.outbox.sendQueued()
 	}
-	if f.bulk && !r.catchUp.fetching {
+	if f.isBulk && !r.catchUp.fetching {
 		return
 	}
-	whole := r.partial.add(d.From, f)
+	whole := r.reassembly.addFrame(d.From, f)
 	if whole == nil {
 		return
 	}
@@ -54,11 +54,11 @@ func (r *receiver) onDeliver(d *cpg.Deliver) {
 // isOfThisRing reports whether a message belongs to the ring in which this store reported. A message that
 // was meant for an older ring and was sent late is not carried out.
 func (r *receiver) isOfThisRing(d *cpg.Deliver, f *frame) bool {
-	if d.Ring != r.ring.id || f.epoch != r.ring.id {
+	if d.Ring != r.ring.id || f.ringID != r.ring.id {
 		r.env.Probe("store/message-of-another-ring")
 		return false
 	}
-	return r.ring.present && !r.ring.closed && r.disk.failed == nil
+	return r.ring.seenFromStart && !r.ring.isClosed && r.disk.failure == nil
 }
 
 // advanceTo panics unless each message has a position of its own, behind all that were delivered before:
@@ -84,9 +84,9 @@ func (r *receiver) onMessage(at uint64, from ring.NodeID, m message) {
 	case *command:
 		cmd := m.Command
 		cmd.Op.Data = append([]byte{}, cmd.Op.Data...)
-		r.apply.enqueue(ordered{at: at, from: from, cmd: &cmd})
+		r.applier.enqueue(orderedRequest{position: at, fromNode: from, command: &cmd})
 	case *marker:
-		r.apply.enqueue(ordered{at: at, from: from, marker: m.ID})
+		r.applier.enqueue(orderedRequest{position: at, fromNode: from, marker: m.ID})
 	case *ack:
 		r.acks.onAck(from, m)
 	}
@@ -94,42 +94,42 @@ func (r *receiver) onMessage(at uint64, from ring.NodeID, m message) {
 
 // reassembly puts the frames of one ring together.
 type reassembly struct {
-	from map[ring.NodeID]map[uint64]*partial
+	partialsByNode map[ring.NodeID]map[uint64]*partialMessage
 }
 
-// partial is a message of which frames are missing.
-type partial struct {
-	pieces  [][]byte
-	missing int
+// partialMessage is a message of which frames are missing.
+type partialMessage struct {
+	pieces        [][]byte
+	missingPieces int
 }
 
-func (a *reassembly) clear() { a.from = nil }
+func (a *reassembly) dropAll() { a.partialsByNode = nil }
 
-// add takes a frame and returns the message once it is complete.
-func (a *reassembly) add(from ring.NodeID, f *frame) []byte {
-	if f.count == 1 {
+// addFrame takes a frame and returns the message once it is complete.
+func (a *reassembly) addFrame(from ring.NodeID, f *frame) []byte {
+	if f.pieceCount == 1 {
 		return f.piece
 	}
-	if a.from == nil {
-		a.from = map[ring.NodeID]map[uint64]*partial{}
+	if a.partialsByNode == nil {
+		a.partialsByNode = map[ring.NodeID]map[uint64]*partialMessage{}
 	}
-	if a.from[from] == nil {
-		a.from[from] = map[uint64]*partial{}
+	if a.partialsByNode[from] == nil {
+		a.partialsByNode[from] = map[uint64]*partialMessage{}
 	}
-	p := a.from[from][f.number]
+	p := a.partialsByNode[from][f.messageNumber]
 	if p == nil {
 		a.makeRoom(from)
-		p = &partial{pieces: make([][]byte, f.count), missing: int(f.count)}
-		a.from[from][f.number] = p
+		p = &partialMessage{pieces: make([][]byte, f.pieceCount), missingPieces: int(f.pieceCount)}
+		a.partialsByNode[from][f.messageNumber] = p
 	}
-	if int(f.count) != len(p.pieces) || p.pieces[f.index] != nil {
+	if int(f.pieceCount) != len(p.pieces) || p.pieces[f.pieceIndex] != nil {
 		return nil
 	}
-	p.pieces[f.index] = append([]byte{}, f.piece...)
-	if p.missing--; p.missing > 0 {
+	p.pieces[f.pieceIndex] = append([]byte{}, f.piece...)
+	if p.missingPieces--; p.missingPieces > 0 {
 		return nil
 	}
-	delete(a.from[from], f.number)
+	delete(a.partialsByNode[from], f.messageNumber)
 	var whole []byte
 	for _, piece := range p.pieces {
 		whole = append(whole, piece...)
@@ -139,12 +139,12 @@ func (a *reassembly) add(from ring.NodeID, f *frame) []byte {
 
 // makeRoom drops a sender's oldest incomplete message when there are too many.
 func (a *reassembly) makeRoom(from ring.NodeID) {
-	if len(a.from[from]) < maxPartial {
+	if len(a.partialsByNode[from]) < maxPartial {
 		return
 	}
 	oldest := ^uint64(0)
-	for number := range a.from[from] {
+	for number := range a.partialsByNode[from] {
 		oldest = min(oldest, number)
 	}
-	delete(a.from[from], oldest)
+	delete(a.partialsByNode[from], oldest)
 }

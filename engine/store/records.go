@@ -36,7 +36,7 @@ func recordsOf(log []state.LogEntry) []Applied {
 
 func appliedRecord(e *state.LogEntry) Applied {
 	return Applied{Revision: e.Revision, Epoch: e.Epoch, Request: e.Request, Op: opName(e.Kind),
-		Path: e.Path, To: e.To, Digest: hexOf(e.Digest), Chain: hexOf(e.Chain)}
+		Path: e.Path, To: e.To, Digest: shortHex(e.Digest), Chain: shortHex(e.Chain)}
 }
 
 // Opened records what a store found on its disk when it started, or after a disk error. Records of the

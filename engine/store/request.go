@@ -11,13 +11,13 @@ import (
 // the request as a local message. The latter gets its answer as a local message too, and finds its request
 // by the request's id. Operations are in JSON, local messages in the compact form.
 type client struct {
-	op    env.OpID
-	local string // the process's name; "" for an operation
+	opID         env.OpID
+	localProcess string // the process's name; "" for an operation
 }
 
-// request decodes what a client asks for.
-func (c client) request(input []byte) (*Request, error) {
-	if c.local == "" {
+// decodeRequest decodes what a client asks for.
+func (c client) decodeRequest(input []byte) (*Request, error) {
+	if c.localProcess == "" {
 		return DecodeRequest(input)
 	}
 	return DecodeCompactRequest(input)
@@ -34,7 +34,7 @@ type intake struct {
 
 // onRequest handles a client's request.
 func (i *intake) onRequest(from client, input []byte) {
-	req, err := from.request(input)
+	req, err := from.decodeRequest(input)
 	if err != nil {
 		i.replyTo(from, &Response{Code: tree.Invalid, Message: err.Error()})
 		return
@@ -42,20 +42,20 @@ func (i *intake) onRequest(from client, input []byte) {
 	switch {
 	case req.Op == OpStatus:
 		i.replyTo(from, &Response{ID: req.ID, OK: true, Status: i.status(), Revision: i.disk.revision()})
-	case i.disk.failed != nil:
-		i.refuse(from, req, CodeFailed,
-			fmt.Sprintf("the store of node %d does not serve: %v", i.node(), i.disk.failed))
+	case i.disk.failure != nil:
+		i.replyRefused(from, req, CodeFailed,
+			fmt.Sprintf("the store of node %d does not serve: %v", i.node(), i.disk.failure))
 	case req.Op == OpWatch:
-		i.watches.watch(from, req)
-	case isLocal(req):
+		i.watches.addWatch(from, req)
+	case isAnsweredLocally(req):
 		i.answerLocally(from, req)
 	default:
-		i.ops.accept(from, req)
+		i.ops.acceptRequest(from, req)
 	}
 }
 
-// isLocal reports whether a request is answered from this node's replica as it is.
-func isLocal(req *Request) bool {
+// isAnsweredLocally reports whether a request is answered from this node's replica as it is.
+func isAnsweredLocally(req *Request) bool {
 	switch req.Op {
 	case OpDigest, OpDump, OpWitness:
 		return true
@@ -68,8 +68,8 @@ func isLocal(req *Request) bool {
 // answerLocally answers from this node's replica as it is. Lookups by processes of this machine are not
 // recorded: they are part of no history.
 func (i *intake) answerLocally(from client, req *Request) {
-	r := query(i.disk.replica, req)
-	if from.local == "" {
+	r := answerQuery(i.disk.replica, req)
+	if from.localProcess == "" {
 		i.env.Emit(Answered{Revision: r.Revision, Epoch: i.disk.replica.Epoch, Request: req.ID, Op: req.Op,
 			Local: true, Code: string(r.Code)})
 	}

@@ -12,14 +12,14 @@ import (
 func (s *Store) onConfig(c *cpg.Config) {
 	if c.Kind == cpg.Transitional {
 		s.closeRing()
-		s.ring.closed = true
+		s.ring.isClosed = true
 		return
 	}
 	s.closeRing()
 	s.enterRing(ringState{id: c.Ring, members: slices.Clone(c.Members),
-		present: !c.Greeting && s.disk.failed == nil})
+		seenFromStart: !c.Greeting && s.disk.failure == nil})
 	s.log.Info("starting data syncronisation", "ring", c.Ring.String(), "members", c.Members)
-	if !s.ring.present {
+	if !s.ring.seenFromStart {
 		s.env.Probe("store/ring-entered-late")
 		s.env.SetTimer(timerReform, s.opts.Timers.ReformDelay)
 		return
@@ -37,23 +37,23 @@ func (s *Store) onConfig(c *cpg.Config) {
 // transitional configuration, Totem delivers 8 without 7 to nodes 1 and 2, and 7 and then 8 to node 3. If
 // stores applied these, revision 11 of epoch 4 would be one change on nodes 1 and 2 and another on node 3.
 func (s *Store) closeRing() {
-	s.apply.flush()
+	s.applier.applyDelivered()
 }
 
 // onClusterDown leaves the ring: without the cluster process there is none.
 func (s *Store) onClusterDown() {
 	s.closeRing()
 	s.enterRing(ringState{})
-	s.cluster.down()
+	s.cluster.onClusterEnded()
 }
 
 // enterRing forgets the old ring and starts with a new one.
 func (s *Store) enterRing(next ringState) {
 	was := s.writable()
-	s.out.clear()
-	s.partial.clear()
+	s.outbox.clear()
+	s.reassembly.dropAll()
 	s.replaceRing(next)
-	s.ops.reopen()
+	s.ops.reopenUnanswered()
 	s.noteWritable(was)
 }
 
@@ -68,28 +68,28 @@ func (s *Store) replaceRing(next ringState) {
 	}
 }
 
-// undecided implements lifecycle.
-func (s *Store) undecided() { s.ops.refuseUnsent() }
+// onUndecided implements lifecycle.
+func (s *Store) onUndecided() { s.ops.refuseUnsent() }
 
-// installed implements lifecycle: the store takes part in the epoch from a position in the order on.
-func (s *Store) installed(position uint64, how string, received []state.LogEntry) {
+// onInstalled implements lifecycle: the store takes part in the epoch from a position in the order on.
+func (s *Store) onInstalled(position uint64, how string, received []state.LogEntry) {
 	was := s.writable()
 	s.ring.installed = true
-	s.acks.position = position
-	backlog := s.catchUp.end()
+	s.acks.durablePosition = position
+	backlog := s.catchUp.endFetch()
 	replica, decision := s.disk.replica, s.ring.decision
 	s.env.Emit(Installed{Epoch: s.ring.id, Members: decision.Members, Source: decision.Source,
-		Revision: replica.Revision(), Chain: hexOf(replica.Log.Chain()),
-		Tree: hexOf(replica.Tree.Digest().Bytes()), How: how, Role: s.disk.role(),
+		Revision: replica.Revision(), Chain: shortHex(replica.Log.Chain()),
+		Tree: shortHex(replica.Tree.Digest().Bytes()), How: how, Role: s.disk.role(),
 		Received: recordsOf(received)})
 	s.log.Info("all data is up to date", "revision", replica.Revision(), "role", s.disk.role(), "how", how)
-	s.apply.enqueueBacklog(backlog, position)
+	s.applier.enqueueBacklog(backlog, position)
 	s.watches.wakeAll()
-	s.acks.confirm(position)
-	s.apply.flush()
-	if s.disk.failed == nil {
+	s.acks.sendAck(position)
+	s.applier.applyDelivered()
+	if s.disk.failure == nil {
 		s.noteWritable(was)
-		s.ops.orderAll()
+		s.ops.sendAllInOrder()
 	}
 }
 
@@ -114,8 +114,8 @@ type cluster struct {
 	helloPending bool
 }
 
-// subscribe asks the cluster process to deliver from now on.
-func (c *cluster) subscribe() {
+// sendHello asks the cluster process to deliver from now on.
+func (c *cluster) sendHello() {
 	if c.helloPending = !c.toCluster(cpg.Hello{}); c.helloPending {
 		c.env.SetTimer(timerReform, c.opts.Timers.ReformDelay)
 	}
@@ -124,10 +124,10 @@ func (c *cluster) subscribe() {
 // requestReform asks for a new ring in which this store takes part from the start.
 func (c *cluster) requestReform() {
 	if c.helloPending {
-		c.subscribe()
+		c.sendHello()
 		return
 	}
-	if c.ring.present || c.disk.failed != nil {
+	if c.ring.seenFromStart || c.disk.failure != nil {
 		return
 	}
 	c.env.Probe("store/reform-asked")
@@ -135,8 +135,8 @@ func (c *cluster) requestReform() {
 	c.env.SetTimer(timerReform, c.opts.Timers.ReformRetry)
 }
 
-// down notes that the cluster process has ended.
-func (c *cluster) down() {
+// onClusterEnded notes that the cluster process has ended.
+func (c *cluster) onClusterEnded() {
 	c.helloPending = false
 	c.env.StopTimer(timerReform)
 }

@@ -11,17 +11,17 @@ const outboxWindowBytes = 256 << 10
 // sender.
 type outbox struct {
 	*shared
-	number   uint64 // of the last message
-	urgent   []*frame
-	bulk     []*frame
-	inFlight map[uint64]*frame // by cookie
-	bytes    int               // in flight
-	waiting  bool              // for the busy timer
+	lastMessage   uint64 // of the last message
+	urgentFrames  []*frame
+	bulkFrames    []*frame
+	inFlight      map[uint64]*frame // by cookie
+	inFlightBytes int               // in flight
+	busyTimerSet  bool              // for the busy timer
 }
 
 // clear drops all frames, because they belong to a closed ring.
 func (o *outbox) clear() {
-	o.urgent, o.bulk, o.bytes = nil, nil, 0
+	o.urgentFrames, o.bulkFrames, o.inFlightBytes = nil, nil, 0
 	clear(o.inFlight)
 }
 
@@ -32,15 +32,16 @@ func (o *outbox) send(m message) {
 	data := encodeMessage(m)
 	_, bulk := m.(*snapshot)
 	count := max(1, (len(data)+maxFrameBytes-1)/maxFrameBytes)
-	o.number++
+	o.lastMessage++
 	for i := range count {
 		piece := data[i*maxFrameBytes : min(len(data), (i+1)*maxFrameBytes)]
-		f := &frame{epoch: o.ring.id, number: o.number, index: uint32(i), count: uint32(count),
-			bulk: bulk, piece: piece}
+		f := &frame{ringID: o.ring.id, messageNumber: o.lastMessage, pieceIndex: uint32(i),
+			pieceCount: uint32(count),
+			isBulk:     bulk, piece: piece}
 		if bulk {
-			o.bulk = append(o.bulk, f)
+			o.bulkFrames = append(o.bulkFrames, f)
 		} else {
-			o.urgent = append(o.urgent, f)
+			o.urgentFrames = append(o.urgentFrames, f)
 		}
 	}
 	o.sendQueued()
@@ -48,54 +49,54 @@ func (o *outbox) send(m message) {
 
 // sendQueued hands over what the window allows.
 func (o *outbox) sendQueued() {
-	o.waiting = false
-	for o.bytes < outboxWindowBytes {
-		queue := &o.urgent
+	o.busyTimerSet = false
+	for o.inFlightBytes < outboxWindowBytes {
+		queue := &o.urgentFrames
 		if len(*queue) == 0 {
-			queue = &o.bulk
+			queue = &o.bulkFrames
 		}
 		if len(*queue) == 0 {
 			return
 		}
 		f := (*queue)[0]
-		cookie := cookieOf(f.number, f.index)
+		cookie := cookieOf(f.messageNumber, f.pieceIndex)
 		if !o.toCluster(cpg.Multicast{Cookie: cookie, Guarantee: cpg.Agreed, Payload: f.encode()}) {
 			o.backOff()
 			return
 		}
 		*queue = (*queue)[1:]
 		o.inFlight[cookie] = f
-		o.bytes += len(f.piece)
+		o.inFlightBytes += len(f.piece)
 	}
 }
 
 func (o *outbox) backOff() {
-	if !o.waiting {
-		o.waiting = true
+	if !o.busyTimerSet {
+		o.busyTimerSet = true
 		o.env.SetTimer(timerOutbox, o.opts.Timers.BusyRetry)
 	}
 }
 
-// refused takes a frame back that the cluster process had no room for.
-func (o *outbox) refused(cookie uint64) {
+// onBusy takes a frame back that the cluster process had no room for.
+func (o *outbox) onBusy(cookie uint64) {
 	f := o.inFlight[cookie]
 	if f == nil {
 		return
 	}
-	o.delivered(cookie)
-	if f.bulk {
-		o.bulk = append([]*frame{f}, o.bulk...)
+	o.onDelivered(cookie)
+	if f.isBulk {
+		o.bulkFrames = append([]*frame{f}, o.bulkFrames...)
 	} else {
-		o.urgent = append([]*frame{f}, o.urgent...)
+		o.urgentFrames = append([]*frame{f}, o.urgentFrames...)
 	}
 	o.env.Probe("store/multicast-busy")
 	o.backOff()
 }
 
-// delivered forgets a frame that was delivered back.
-func (o *outbox) delivered(cookie uint64) {
+// onDelivered forgets a frame that was delivered back.
+func (o *outbox) onDelivered(cookie uint64) {
 	if f := o.inFlight[cookie]; f != nil {
 		delete(o.inFlight, cookie)
-		o.bytes -= len(f.piece)
+		o.inFlightBytes -= len(f.piece)
 	}
 }

@@ -18,31 +18,31 @@ type shared struct {
 	log       *slog.Logger
 	ring      ringState
 	disk      durable
-	out       outbox
+	outbox    outbox
 	lifecycle lifecycle
 }
 
 // lifecycle is what happens to a store as a whole. A stage reports it here, and Store carries it out in
 // every stage that it concerns.
 type lifecycle interface {
-	// fail stops service after a disk error.
-	fail(err error)
-	// undecided reports that the reports so far allow no decision in this ring.
-	undecided()
-	// installed reports that the ring's epoch is durable here with everything up to a position in the
+	// onDiskError stops service after a disk error.
+	onDiskError(err error)
+	// onUndecided reports that the reports so far allow no decision in this ring.
+	onUndecided()
+	// onInstalled reports that the ring's epoch is durable here with everything up to a position in the
 	// order, and the log entries that came with it.
-	installed(position uint64, how string, received []state.LogEntry)
+	onInstalled(position uint64, how string, received []state.LogEntry)
 }
 
 // ringState is the ring that the machine is in, as far as more than one stage needs it.
 type ringState struct {
 	id      ring.ID
 	members []ring.NodeID
-	// present reports that this store has seen the ring's messages from the first one on. A store that
+	// seenFromStart reports that this store has seen the ring's messages from the first one on. A store that
 	// started within the ring has not: it stays silent and asks for a new ring.
-	present bool
-	// closed reports that the ring is over for this store: its transitional configuration was seen.
-	closed bool
+	seenFromStart bool
+	// isClosed reports that the ring is over for this store: its transitional configuration was seen.
+	isClosed bool
 	// delivered is the position of the last message in the ring's order.
 	delivered uint64
 	// decision is the ring's decision; nil before it was delivered.
@@ -55,7 +55,9 @@ type ringState struct {
 func (s *shared) node() ring.NodeID { return s.opts.Node }
 
 // writable reports whether changes are accepted and can be acknowledged in this ring.
-func (s *shared) writable() bool { return s.ring.present && s.ring.installed && s.disk.failed == nil }
+func (s *shared) writable() bool {
+	return s.ring.seenFromStart && s.ring.installed && s.disk.failure == nil
+}
 
 // toCluster sends a local message to the cluster process and reports whether it was taken.
 func (s *shared) toCluster(m cpg.Message) bool {
@@ -65,21 +67,22 @@ func (s *shared) toCluster(m cpg.Message) bool {
 // replyTo sends an answer to its client. A process that has ended or that does not take its messages gets
 // none: like every client it gives up after a while, and learns the outcome by a retry.
 func (s *shared) replyTo(to client, r *Response) {
-	if to.local == "" {
-		s.env.Complete(to.op, r.Encode())
+	if to.localProcess == "" {
+		s.env.Complete(to.opID, r.Encode())
 		return
 	}
 	output := r.EncodeCompact()
 	if len(output) > env.MaxLocalBytes {
-		s.log.Error("an answer is too long for a local message", "process", to.local, "bytes", len(output))
+		s.log.Error("an answer is too long for a local message", "process", to.localProcess, "bytes",
+			len(output))
 		return
 	}
-	if err := s.env.Local(to.local, output); err != nil {
+	if err := s.env.Local(to.localProcess, output); err != nil {
 		s.env.Probe("store/local-answer-refused")
 	}
 }
 
-// refuse answers a request that was not carried out and will not be.
-func (s *shared) refuse(to client, req *Request, code tree.Code, message string) {
+// replyRefused answers a request that was not carried out and will not be.
+func (s *shared) replyRefused(to client, req *Request, code tree.Code, message string) {
 	s.replyTo(to, &Response{ID: req.ID, Code: code, Message: message, Revision: s.disk.revision()})
 }

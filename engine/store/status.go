@@ -3,11 +3,11 @@ package store
 // status returns what this store is doing, for operators and for the processes of this machine.
 func (s *Store) status() *Status {
 	st := &Status{Phase: s.phase(), Role: s.disk.role(), Node: s.node(), Ring: s.ring.id.String(),
-		Members: s.ring.members, Quorate: s.writable(), Pending: s.ops.live}
-	if s.disk.failed != nil {
-		st.Reason = s.disk.failed.Error()
-	} else if s.epoch.refusal != nil && s.ring.decision == nil {
-		st.Reason = s.epoch.refusal.Error()
+		Members: s.ring.members, Quorate: s.writable(), Pending: s.ops.unansweredCount}
+	if s.disk.failure != nil {
+		st.Reason = s.disk.failure.Error()
+	} else if s.epoch.noDecisionReason != nil && s.ring.decision == nil {
+		st.Reason = s.epoch.noDecisionReason.Error()
 	}
 	replica := s.disk.replica
 	if replica == nil {
@@ -29,9 +29,9 @@ func (s *Store) status() *Status {
 
 func (s *Store) phase() Phase {
 	switch {
-	case s.disk.failed != nil:
+	case s.disk.failure != nil:
 		return PhaseFailed
-	case !s.ring.present:
+	case !s.ring.seenFromStart:
 		return PhaseDetached
 	case s.ring.installed:
 		return PhaseServing

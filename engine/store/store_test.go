@@ -141,7 +141,7 @@ func TestTooManyOperations(t *testing.T) {
 	}
 	require.Equal(t, CodeTryAgain, n.code(Request{Op: OpRead, Path: "a"}))
 	c.pass(DefaultTimers().OperationTimeout * 2)
-	require.Zero(t, n.store.ops.live, "no request waits forever")
+	require.Zero(t, n.store.ops.unansweredCount, "no request waits forever")
 }
 
 // A change that was sent and never came back is not reported as failed.
@@ -299,7 +299,7 @@ func TestDiskFailsDuringInstallation(t *testing.T) {
 		return nil
 	}
 	c.formAll(1, 2, 3)
-	require.Error(t, n.store.disk.failed)
+	require.Error(t, n.store.disk.failure)
 	c.pass(4 * time.Second) // longer than every timer but that of the next attempt
 	n.disk.Before = nil
 	c.pass(6 * time.Second)

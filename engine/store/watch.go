@@ -15,38 +15,39 @@ const WatchTimeout = 30 * time.Second
 // maxWatches is the number of watches that wait on one store.
 const maxWatches = 256
 
-// watcher is a client that waits for a change at, above or below a path.
-type watcher struct {
-	from  client
-	req   *Request
-	until time.Duration
+// waitingWatch is a client that waits for a change at, above or below a path.
+type waitingWatch struct {
+	client   client
+	request  *Request
+	deadline time.Duration
 }
 
 // watches are the clients that wait for changes on this node.
 type watches struct {
 	*shared
-	waiting []watcher
+	waitingWatches []waitingWatch
 }
 
-// watch answers when something at the path has changed after the revision that the client has seen. What has
-// changed already is answered at once. A client that asks again with the revision of the answer misses
+// addWatch answers when something at the path has changed after the revision that the client has seen. What
+// has changed already is answered at once. A client that asks again with the revision of the answer misses
 // nothing; it may be woken without a change after another state was installed or when the log does not reach
 // back that far.
-func (w *watches) watch(from client, req *Request) {
+func (w *watches) addWatch(from client, req *Request) {
 	if bad := tree.CheckPath(req.Path); bad != nil {
-		w.refuse(from, req, bad.Code, bad.Message)
+		w.replyRefused(from, req, bad.Code, bad.Message)
 		return
 	}
 	if w.changedSince(req.Path, req.Since) {
 		w.wakeOne(from, req, true)
 		return
 	}
-	if len(w.waiting) >= maxWatches {
+	if len(w.waitingWatches) >= maxWatches {
 		w.env.Probe("store/too-many-watches")
-		w.refuse(from, req, CodeTryAgain, "too many watches are waiting on this node")
+		w.replyRefused(from, req, CodeTryAgain, "too many watches are waiting on this node")
 		return
 	}
-	w.waiting = append(w.waiting, watcher{from: from, req: req, until: w.env.Mono() + WatchTimeout})
+	w.waitingWatches = append(w.waitingWatches,
+		waitingWatch{client: from, request: req, deadline: w.env.Mono() + WatchTimeout})
 }
 
 func (w *watches) changedSince(path string, revision uint64) bool {
@@ -68,43 +69,46 @@ func (w *watches) wakeOne(to client, req *Request, changed bool) {
 	w.replyTo(to, &Response{ID: req.ID, OK: true, Revision: w.disk.revision(), Changed: changed})
 }
 
-// wake answers the watches that wait for one of these changes, which are durable here.
-func (w *watches) wake(log []state.LogEntry) {
-	if len(w.waiting) == 0 || len(log) == 0 {
+// wakeChanged answers the watches that wait for one of these changes, which are durable here.
+func (w *watches) wakeChanged(log []state.LogEntry) {
+	if len(w.waitingWatches) == 0 || len(log) == 0 {
 		return
 	}
-	w.end(func(one *watcher) bool {
-		return slices.ContainsFunc(log, func(e state.LogEntry) bool { return changesPath(&e, one.req.Path) })
+	w.answerMatching(func(one *waitingWatch) bool {
+		return slices.ContainsFunc(log, func(e state.LogEntry) bool {
+			return changesPath(&e,
+				one.request.Path)
+		})
 	}, true)
 }
 
 // wakeAll answers every watch: another state was installed, and its differences are not known.
-func (w *watches) wakeAll() { w.end(func(*watcher) bool { return true }, true) }
+func (w *watches) wakeAll() { w.answerMatching(func(*waitingWatch) bool { return true }, true) }
 
-// sweep answers the watches that waited long enough, without a change.
-func (w *watches) sweep(now time.Duration) {
-	w.end(func(one *watcher) bool { return one.until <= now }, false)
+// expireOld answers the watches that waited long enough, without a change.
+func (w *watches) expireOld(now time.Duration) {
+	w.answerMatching(func(one *waitingWatch) bool { return one.deadline <= now }, false)
 }
 
 // failAll refuses every watch after a disk error.
 func (w *watches) failAll(message string) {
-	for _, one := range w.waiting {
-		w.refuse(one.from, one.req, CodeFailed, message)
+	for _, one := range w.waitingWatches {
+		w.replyRefused(one.client, one.request, CodeFailed, message)
 	}
-	w.waiting = nil
+	w.waitingWatches = nil
 }
 
-// end answers the watches that match, in the order in which they came.
-func (w *watches) end(matches func(*watcher) bool, changed bool) {
-	kept := w.waiting[:0]
-	for i := range w.waiting {
-		one := w.waiting[i]
+// answerMatching answers the watches that match, in the order in which they came.
+func (w *watches) answerMatching(matches func(*waitingWatch) bool, changed bool) {
+	kept := w.waitingWatches[:0]
+	for i := range w.waitingWatches {
+		one := w.waitingWatches[i]
 		if !matches(&one) {
 			kept = append(kept, one)
 			continue
 		}
-		w.wakeOne(one.from, one.req, changed)
+		w.wakeOne(one.client, one.request, changed)
 	}
-	clear(w.waiting[len(kept):])
-	w.waiting = kept
+	clear(w.waitingWatches[len(kept):])
+	w.waitingWatches = kept
 }

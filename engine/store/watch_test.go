@@ -64,7 +64,7 @@ func TestWatchEndsWithoutAChange(t *testing.T) {
 	c.pass(WatchTimeout)
 	require.True(t, n.answers[op].OK)
 	require.False(t, n.answers[op].Changed)
-	require.Empty(t, n.store.watches.waiting)
+	require.Empty(t, n.store.watches.waitingWatches)
 }
 
 func TestWatchIsWokenByAnotherState(t *testing.T) {
@@ -92,5 +92,5 @@ func TestWatchesAreBounded(t *testing.T) {
 	}
 	require.Equal(t, CodeTryAgain, n.code(Request{Op: OpWatch, Path: "a", Since: at}))
 	n.mustWrite("a", "2")
-	require.Empty(t, n.store.watches.waiting)
+	require.Empty(t, n.store.watches.waitingWatches)
 }

@@ -37,7 +37,7 @@ func (n *Node) createCommit(members []ring.NodeID) {
 	c.ring = ringKey{ID: ring.ID{Seq: max(n.highRingSeq, n.ringSeq) + ringSeqStep, Rep: members[0]},
 		nonce: n.random.Uint64()}
 	c.tokenSeq = 0
-	c.filled = 0
+	c.entriesFilled = 0
 	c.members = setCopy(c.members, members)
 	c.entries = slices.Grow(c.entries[:0], len(members))[:len(members)]
 	clear(c.entries)
@@ -54,11 +54,11 @@ func (n *Node) enterCommit() {
 	n.setState(Commit, "commit token")
 	n.log.Debug("entering COMMIT state.")
 	n.newMembers = setCopy(n.newMembers, c.members)
-	c.entries[c.filled] = commitEntry{filled: true, oldRing: n.current.ring,
+	c.entries[c.entriesFilled] = commitEntry{isFilled: true, oldRing: n.current.ring,
 		myAru: n.current.myAru, highSeq: n.current.highSeq,
 		highRingDelivered: max(n.current.highDelivered, n.highRingDelivered)}
 	c.addObligation(n.current.ring, n.obligationSet)
-	c.filled++
+	c.entriesFilled++
 	n.tokenOriginated = false
 	n.stopTimer(timerJoin)
 	n.stopTimer(timerSendJoin)
@@ -95,23 +95,23 @@ func (n *Node) onCommit(body []byte) error {
 		return err
 	}
 	at, member := slices.BinarySearch(c.members, n.cfg.Node)
-	if !member || !subset(c.members, n.known) || c.ring.Seq >= maxRingSeq {
+	if !member || !subset(c.members, n.knownIDs) || c.ring.Seq >= maxRingSeq {
 		return errRefused
 	}
 	for i := range c.obligations {
-		if !subset(c.obligations[i].authors, n.known) {
+		if !subset(c.obligations[i].authors, n.knownIDs) {
 			return errRefused
 		}
 	}
 	switch n.state {
 	case Gather:
-		if c.filled != at || c.ring.Seq <= n.ringSeq || !slices.Equal(c.members, n.proposedMembers()) {
+		if c.entriesFilled != at || c.ring.Seq <= n.ringSeq || !slices.Equal(c.members, n.proposedMembers()) {
 			return nil
 		}
 		n.commitToken = c
 		n.enterCommit()
 	case Commit:
-		if c.ring.Seq != n.ringSeq || c.ring != n.commitToken.ring || c.filled != len(c.members) {
+		if c.ring.Seq != n.ringSeq || c.ring != n.commitToken.ring || c.entriesFilled != len(c.members) {
 			return nil
 		}
 		if !slices.Equal(c.members, n.commitToken.members) || c.entries[at] != n.commitToken.entries[at] ||

@@ -13,20 +13,20 @@ var ErrMalformed = errors.New("malformed ring message")
 
 // decoder reads values from the front of rest; after the first failure every value is zero.
 type decoder struct {
-	rest []byte
-	bad  bool
+	rest        []byte
+	isMalformed bool
 }
 
-func (d *decoder) have(n int) bool {
-	if d.bad || len(d.rest) < n {
-		d.bad = true
+func (d *decoder) hasBytes(n int) bool {
+	if d.isMalformed || len(d.rest) < n {
+		d.isMalformed = true
 		return false
 	}
 	return true
 }
 
 func (d *decoder) u8() byte {
-	if !d.have(1) {
+	if !d.hasBytes(1) {
 		return 0
 	}
 	v := d.rest[0]
@@ -35,7 +35,7 @@ func (d *decoder) u8() byte {
 }
 
 func (d *decoder) u16() uint16 {
-	if !d.have(2) {
+	if !d.hasBytes(2) {
 		return 0
 	}
 	v := binary.LittleEndian.Uint16(d.rest)
@@ -44,7 +44,7 @@ func (d *decoder) u16() uint16 {
 }
 
 func (d *decoder) u32() uint32 {
-	if !d.have(4) {
+	if !d.hasBytes(4) {
 		return 0
 	}
 	v := binary.LittleEndian.Uint32(d.rest)
@@ -53,7 +53,7 @@ func (d *decoder) u32() uint32 {
 }
 
 func (d *decoder) u64() uint64 {
-	if !d.have(8) {
+	if !d.hasBytes(8) {
 		return 0
 	}
 	v := binary.LittleEndian.Uint64(d.rest)
@@ -65,7 +65,7 @@ func (d *decoder) u64() uint64 {
 func (d *decoder) flags(allowed byte) byte {
 	v := d.u8()
 	if v&^allowed != 0 {
-		d.bad = true
+		d.isMalformed = true
 	}
 	return v
 }
@@ -79,15 +79,15 @@ func (d *decoder) ring() ringKey {
 func (d *decoder) nodes(dst []ring.NodeID) []ring.NodeID {
 	dst = dst[:0]
 	n := int(d.u16())
-	if n > ring.MaxNodes || !d.have(4*n) {
-		d.bad = true
+	if n > ring.MaxNodes || !d.hasBytes(4*n) {
+		d.isMalformed = true
 		return dst
 	}
 	last := ring.NodeID(0)
 	for range n {
 		id := d.node()
 		if id <= last {
-			d.bad = true
+			d.isMalformed = true
 			return dst
 		}
 		dst, last = append(dst, id), id
@@ -96,7 +96,7 @@ func (d *decoder) nodes(dst []ring.NodeID) []ring.NodeID {
 }
 
 func (d *decoder) end() error {
-	if d.bad || len(d.rest) != 0 {
+	if d.isMalformed || len(d.rest) != 0 {
 		return ErrMalformed
 	}
 	return nil
@@ -113,7 +113,7 @@ func (t *token) decode(b []byte) error {
 	t.backlog, t.flowControl = d.u32(), d.u32()
 	n := int(d.u8())
 	t.retransmitRequests = t.retransmitRequests[:0]
-	if n > MaxRetransmits || d.bad || len(d.rest) != 8*n {
+	if n > MaxRetransmits || d.isMalformed || len(d.rest) != 8*n {
 		return ErrMalformed
 	}
 	for range n {
@@ -134,7 +134,7 @@ func (h *mcastHeader) decode(b []byte) (body []byte, err error) {
 	d := decoder{rest: b}
 	h.flags = d.flags(mcastFlags)
 	h.ring, h.seq, h.author, h.ordinal = d.ring(), d.u64(), d.node(), d.u64()
-	if d.bad || h.seq == 0 || h.author == 0 || h.ring.IsZero() || len(d.rest) == 0 {
+	if d.isMalformed || h.seq == 0 || h.author == 0 || h.ring.IsZero() || len(d.rest) == 0 {
 		return nil, ErrMalformed
 	}
 	return d.rest, nil
@@ -142,7 +142,7 @@ func (h *mcastHeader) decode(b []byte) (body []byte, err error) {
 
 func (j *joinMessage) decode(b []byte) error {
 	d := decoder{rest: b}
-	j.leave = d.flags(1) != 0
+	j.isLeaving = d.flags(1) != 0
 	j.ringSeq = d.u64()
 	j.procSet, j.failSet = d.nodes(j.procSet), d.nodes(j.failSet)
 	if len(j.procSet) == 0 {
@@ -153,15 +153,15 @@ func (j *joinMessage) decode(b []byte) error {
 
 func (c *commitToken) decode(b []byte) error {
 	d := decoder{rest: b}
-	c.ring, c.tokenSeq, c.filled = d.ring(), d.u64(), int(d.u16())
+	c.ring, c.tokenSeq, c.entriesFilled = d.ring(), d.u64(), int(d.u16())
 	c.members = d.nodes(c.members)
-	if d.bad || len(c.members) == 0 || c.ring.Rep != c.members[0] || c.ring.Seq == 0 ||
-		c.filled == 0 || c.filled > len(c.members) {
+	if d.isMalformed || len(c.members) == 0 || c.ring.Rep != c.members[0] || c.ring.Seq == 0 ||
+		c.entriesFilled == 0 || c.entriesFilled > len(c.members) {
 		return ErrMalformed
 	}
 	c.entries = slices.Grow(c.entries[:0], len(c.members))[:len(c.members)]
 	for i := range c.entries {
-		if err := c.entries[i].decode(&d); err != nil || c.entries[i].filled != (i < c.filled) {
+		if err := c.entries[i].decode(&d); err != nil || c.entries[i].isFilled != (i < c.entriesFilled) {
 			return ErrMalformed
 		}
 	}
@@ -172,7 +172,7 @@ func (c *commitToken) decode(b []byte) error {
 	c.obligations = nil
 	for range n {
 		o := obligation{oldRing: d.ring(), authors: d.nodes(nil)}
-		if d.bad || o.oldRing.IsZero() || len(o.authors) == 0 || c.obligationOf(o.oldRing) != nil {
+		if d.isMalformed || o.oldRing.IsZero() || len(o.authors) == 0 || c.obligationOf(o.oldRing) != nil {
 			return ErrMalformed
 		}
 		c.obligations = append(c.obligations, o)
@@ -205,13 +205,14 @@ func (c *commitToken) addObligation(old ringKey, nodes []ring.NodeID) {
 }
 
 func (e *commitEntry) decode(d *decoder) error {
-	*e = commitEntry{filled: d.flags(1) != 0}
-	if !e.filled {
+	*e = commitEntry{isFilled: d.flags(1) != 0}
+	if !e.isFilled {
 		return nil
 	}
 	e.oldRing = d.ring()
 	e.myAru, e.highSeq, e.highRingDelivered = d.u64(), d.u64(), d.u64()
-	if d.bad || e.myAru > e.highSeq || e.oldRing.IsZero() && (e.highSeq != 0 || e.highRingDelivered != 0) {
+	if d.isMalformed || e.myAru > e.highSeq || e.oldRing.IsZero() && (e.highSeq != 0 ||
+		e.highRingDelivered != 0) {
 		return ErrMalformed
 	}
 	return nil
@@ -229,7 +230,7 @@ func decodeRingMessage(b []byte) (ringKey, error) {
 func (h *bootHint) decode(b []byte) error {
 	d := decoder{rest: b}
 	h.count = d.u64()
-	if !d.have(len(h.id)) || h.count == 0 {
+	if !d.hasBytes(len(h.id)) || h.count == 0 {
 		return ErrMalformed
 	}
 	copy(h.id[:], d.rest)

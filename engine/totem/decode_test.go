@@ -17,9 +17,9 @@ func FuzzDecode(f *testing.F) {
 	f.Add(t.append(nil))
 	j := joinMessage{ringSeq: 4, procSet: []ring.NodeID{1, 2, 3}, failSet: []ring.NodeID{2}}
 	f.Add(j.append(nil))
-	c := commitToken{ring: ringKey{ID: ring.ID{Seq: 8, Rep: 1}, nonce: 5}, filled: 1,
+	c := commitToken{ring: ringKey{ID: ring.ID{Seq: 8, Rep: 1}, nonce: 5}, entriesFilled: 1,
 		members: []ring.NodeID{1, 2}, entries: []commitEntry{
-			{filled: true, oldRing: ringKey{ID: ring.ID{Seq: 4, Rep: 1}, nonce: 5}, myAru: 3, highSeq: 5,
+			{isFilled: true, oldRing: ringKey{ID: ring.ID{Seq: 4, Rep: 1}, nonce: 5}, myAru: 3, highSeq: 5,
 				highRingDelivered: 3}, {}}, obligations: []obligation{{oldRing: ringKey{ID: ring.ID{Seq: 4,
 			Rep: 1}, nonce: 5}, authors: []ring.NodeID{1}}}}
 	f.Add(c.append(nil))

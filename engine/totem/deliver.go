@@ -9,7 +9,7 @@ import (
 
 // newPacket returns a copy of a multicast message, header included, as it is kept.
 func (n *Node) newPacket(h mcastHeader, message []byte) *packet {
-	pk := n.pool.get()
+	pk := n.packetPool.takePacket()
 	pk.mcastHeader, pk.resentOnRing = h, 0
 	pk.buf = append(pk.buf[:0], message...)
 	pk.body = pk.buf[mcastHeaderBytes:]
@@ -23,7 +23,7 @@ func (n *Node) onMcast(from ring.NodeID, body []byte) error {
 	if err != nil {
 		return err
 	}
-	if !contains(n.known, h.author) {
+	if !contains(n.knownIDs, h.author) {
 		return errRefused
 	}
 	encapsulated := h.flags&mcastEncapsulated != 0
@@ -39,7 +39,7 @@ func (n *Node) onMcast(from ring.NodeID, body []byte) error {
 	if h.author == n.cfg.Node || n.state == Commit || n.state == Gather && n.ringSeq != n.current.ring.Seq {
 		return nil // our own packet came back, or this node has reported its old-ring state in a commit token
 	}
-	if !n.current.accepts(h.seq) {
+	if !n.current.acceptsSeq(h.seq) {
 		return nil
 	}
 	if encapsulated {
@@ -48,7 +48,7 @@ func (n *Node) onMcast(from ring.NodeID, body []byte) error {
 		}
 	}
 	message := n.openBuffer[:mcastHeaderBytes+len(content)]
-	n.current.put(n.newPacket(h, message))
+	n.current.addPacket(n.newPacket(h, message))
 	if n.state == Operational || n.state == Recovery {
 		if n.state == Operational {
 			n.deliverReady()
@@ -64,7 +64,7 @@ func (n *Node) onMcast(from ring.NodeID, body []byte) error {
 func (n *Node) deliverReady() {
 	s := n.current
 	for s.highDelivered < s.myAru {
-		pk := s.get(s.highDelivered + 1)
+		pk := s.packetAt(s.highDelivered + 1)
 		if pk.flags&mcastSafe != 0 && pk.seq > n.safeSeq {
 			return
 		}
@@ -79,7 +79,7 @@ func (n *Node) deliverReady() {
 // long exchange does not fill the ring's memory.
 func (n *Node) skipEncapsulated() {
 	s := n.current
-	for s.highDelivered < s.myAru && s.get(s.highDelivered+1).flags&mcastEncapsulated != 0 {
+	for s.highDelivered < s.myAru && s.packetAt(s.highDelivered+1).flags&mcastEncapsulated != 0 {
 		s.highDelivered++
 	}
 }
@@ -94,7 +94,7 @@ func (n *Node) skipEncapsulated() {
 func (n *Node) deliverOldRing() {
 	s, r := n.oldRing, &n.recovery
 	for s.highDelivered < s.myAru {
-		pk := s.get(s.highDelivered + 1)
+		pk := s.packetAt(s.highDelivered + 1)
 		if pk.flags&mcastSafe != 0 && pk.seq > r.highRingDelivered {
 			break
 		}
@@ -110,7 +110,7 @@ func (n *Node) deliverOldRing() {
 		Members: slices.Clone(n.transMembers), Left: difference(nil, n.members, n.transMembers)})
 	for gap := false; s.highDelivered < s.highSeq; {
 		s.highDelivered++
-		pk := s.get(s.highDelivered)
+		pk := s.packetAt(s.highDelivered)
 		if pk == nil {
 			n.env.Probe("totem/recovery-gap")
 			gap = true
@@ -139,12 +139,12 @@ func (n *Node) deliverPacket(pk *packet, transitional bool) {
 			panic("totem: delivering a packet that was not checked")
 		}
 		body = rest
-		message, done := n.assembler.add(pk.author, c)
+		message, done := n.assembler.addPiece(pk.author, c)
 		if done {
 			n.deliver(Delivery{Ring: pk.ring.ID, Ordinal: ordinal, From: pk.author,
 				Guarantee: pk.guarantee(), Transitional: transitional, Payload: message})
 		}
-		if c.last {
+		if c.isLast {
 			ordinal++
 		}
 	}

@@ -177,8 +177,8 @@ func (n *Node) onJoin(from ring.NodeID, body []byte) error {
 	if err := j.decode(body); err != nil {
 		return err
 	}
-	if !contains(j.procSet, from) || !subset(j.procSet, n.known) || !subset(j.failSet, j.procSet) ||
-		from == n.cfg.Node || j.leave && !contains(j.failSet, from) || j.ringSeq >= maxRingSeq {
+	if !contains(j.procSet, from) || !subset(j.procSet, n.knownIDs) || !subset(j.failSet, j.procSet) ||
+		from == n.cfg.Node || j.isLeaving && !contains(j.failSet, from) || j.ringSeq >= maxRingSeq {
 		return errRefused
 	}
 	n.highRingSeq = max(n.highRingSeq, j.ringSeq)
@@ -211,7 +211,7 @@ func (n *Node) onJoin(from ring.NodeID, body []byte) error {
 
 // recordConsensus notes that a node proposes exactly the sets that this node proposes.
 func (n *Node) recordConsensus(from ring.NodeID, j *joinMessage) {
-	if j.leave || !slices.Equal(j.procSet, n.procSet) || !slices.Equal(j.failSet, n.failSet) {
+	if j.isLeaving || !slices.Equal(j.procSet, n.procSet) || !slices.Equal(j.failSet, n.failSet) {
 		return
 	}
 	n.consensus = insert(n.consensus, from)
@@ -220,7 +220,7 @@ func (n *Node) recordConsensus(from ring.NodeID, j *joinMessage) {
 
 // processJoin merges a join into this node's own proposal, and reports whether it made the node gather.
 func (n *Node) processJoin(from ring.NodeID, j *joinMessage) (gathered bool) {
-	if j.leave {
+	if j.isLeaving {
 		n.leaveAnnounced = insert(n.leaveAnnounced, from)
 	}
 	if slices.Equal(j.procSet, n.procSet) && slices.Equal(j.failSet, n.failSet) {

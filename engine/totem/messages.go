@@ -116,21 +116,21 @@ func (h *mcastHeader) guarantee() cpg.Guarantee {
 
 // joinMessage proposes a membership: procSet without failSet.
 type joinMessage struct {
-	leave   bool
-	ringSeq uint64 // highest ring sequence that the sender committed to
-	procSet []ring.NodeID
-	failSet []ring.NodeID
+	isLeaving bool
+	ringSeq   uint64 // highest ring sequence that the sender committed to
+	procSet   []ring.NodeID
+	failSet   []ring.NodeID
 }
 
 func (j *joinMessage) append(b []byte) []byte {
-	b = append(b, typeJoin, flagByte(j.leave))
+	b = append(b, typeJoin, flagByte(j.isLeaving))
 	b = binary.LittleEndian.AppendUint64(b, j.ringSeq)
 	return appendNodes(appendNodes(b, j.procSet), j.failSet)
 }
 
 // commitEntry is what one member of a ring being formed reports about its old ring.
 type commitEntry struct {
-	filled            bool
+	isFilled          bool
 	oldRing           ringKey // zero: none since the member started
 	myAru             uint64
 	highSeq           uint64
@@ -147,24 +147,24 @@ type obligation struct {
 
 // commitToken is the commit token: it goes around the new ring twice, see onCommit.
 type commitToken struct {
-	ring        ringKey
-	tokenSeq    uint64
-	filled      int // entries filled so far
-	members     []ring.NodeID
-	entries     []commitEntry // by member
-	obligations []obligation  // of those old rings that have any
+	ring          ringKey
+	tokenSeq      uint64
+	entriesFilled int // entries filled so far
+	members       []ring.NodeID
+	entries       []commitEntry // by member
+	obligations   []obligation  // of those old rings that have any
 }
 
 func (c *commitToken) append(b []byte) []byte {
 	le := binary.LittleEndian
 	b = appendRing(append(b, typeCommit), c.ring)
 	b = le.AppendUint64(b, c.tokenSeq)
-	b = le.AppendUint16(b, uint16(c.filled))
+	b = le.AppendUint16(b, uint16(c.entriesFilled))
 	b = appendNodes(b, c.members)
 	for i := range c.entries {
 		e := &c.entries[i]
-		b = append(b, flagByte(e.filled))
-		if !e.filled {
+		b = append(b, flagByte(e.isFilled))
+		if !e.isFilled {
 			continue
 		}
 		b = appendRing(b, e.oldRing)

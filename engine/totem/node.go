@@ -110,7 +110,7 @@ type Node struct {
 	ringSeq     uint64
 	highRingSeq uint64 // highest ring sequence heard of from any node
 
-	pool packetPool
+	packetPool packetPool
 	// current holds the packets of the ring whose token counts: in Recovery the new ring's.
 	current *ringPackets
 	// oldRing holds the packets of the ring that Recovery closes; nil in every other state.
@@ -140,7 +140,7 @@ func New(cfg Config, h Handler) (*Node, error) {
 	n.peers = slices.Clone(cfg.Peers)
 	slices.SortFunc(n.peers, func(a, b Peer) int { return int(a.ID) - int(b.ID) })
 	for _, p := range n.peers {
-		n.known = append(n.known, p.ID)
+		n.knownIDs = append(n.knownIDs, p.ID)
 	}
 	return n, nil
 }
@@ -155,10 +155,10 @@ func (n *Node) Start(e env.Env) error {
 		return err
 	}
 	var err error
-	if n.opener, err = wire.NewOpener(n.cfg.Key, n.known); err != nil {
+	if n.opener, err = wire.NewOpener(n.cfg.Key, n.knownIDs); err != nil {
 		return err
 	}
-	n.current = newRingPackets(ringKey{}, &n.pool)
+	n.current = newRingPackets(ringKey{}, &n.packetPool)
 	n.members = setCopy(n.members, []ring.NodeID{n.cfg.Node})
 	n.procSet = setCopy(n.procSet, n.members)
 	n.state = Operational
@@ -197,7 +197,7 @@ func (n *Node) Multicast(g cpg.Guarantee, payload []byte) error {
 	if len(payload) > MaxMessageBytes {
 		return fmt.Errorf("queueing %d bytes: %w of %d", len(payload), ErrTooLong, MaxMessageBytes)
 	}
-	if n.state != Operational || n.clientQueue.bytes+len(payload)+queueCostBytes > n.cfg.QueueBytes {
+	if n.state != Operational || n.clientQueue.queuedBytes+len(payload)+queueCostBytes > n.cfg.QueueBytes {
 		return ErrBusy
 	}
 	n.clientQueue.push(outMessage{guarantee: g, payload: slices.Clone(payload)})
@@ -211,7 +211,7 @@ func (n *Node) Multicast(g cpg.Guarantee, payload []byte) error {
 // [Node.Multicast], and also before [Node.Open]. When the ring ends, messages that were not ordered are
 // dropped. MulticastFirst panics when the queue's limit is exceeded: an owner sends a few messages a ring.
 func (n *Node) MulticastFirst(payload []byte) {
-	if n.ownerQueue.bytes+len(payload) > n.cfg.QueueBytes || len(payload) > MaxMessageBytes {
+	if n.ownerQueue.queuedBytes+len(payload) > n.cfg.QueueBytes || len(payload) > MaxMessageBytes {
 		panic("totem: the owner's own messages exceed the queue")
 	}
 	n.ownerQueue.push(outMessage{payload: slices.Clone(payload)})
@@ -250,7 +250,7 @@ func (n *Node) Leave() {
 	if n.state == Stopped {
 		return
 	}
-	n.joinBuffer = joinMessage{leave: true, ringSeq: n.ringSeq, procSet: n.procSet,
+	n.joinBuffer = joinMessage{isLeaving: true, ringSeq: n.ringSeq, procSet: n.procSet,
 		failSet: insert(slices.Clone(n.failSet), n.cfg.Node)}
 	n.composeBuffer = n.joinBuffer.append(n.composeBuffer[:0])
 	n.sendAll(n.composeBuffer)
@@ -268,7 +268,7 @@ func (n *Node) Step(ev env.Event) bool {
 			return false
 		}
 		if n.state != Stopped {
-			n.receive(ev)
+			n.onDatagram(ev)
 		}
 		return true
 	case env.TimerFired:

@@ -40,53 +40,53 @@ type outMessage struct {
 
 // outQueue holds the messages that wait to be ordered, oldest first.
 type outQueue struct {
-	messages []outMessage
-	head     int
-	bytes    int // payloads and costs of the waiting messages
-	headSent int // bytes of the first message that were sent in this ring
+	messages      []outMessage
+	headIndex     int
+	queuedBytes   int // payloads and costs of the waiting messages
+	headBytesSent int // bytes of the first message that were sent in this ring
 }
 
-func (q *outQueue) empty() bool { return q.head == len(q.messages) }
+func (q *outQueue) empty() bool { return q.headIndex == len(q.messages) }
 
 func (q *outQueue) push(m outMessage) {
-	if q.head > 0 && q.head == len(q.messages) {
-		q.messages, q.head = q.messages[:0], 0
-	} else if q.head > 64 && q.head*2 > len(q.messages) {
-		n := copy(q.messages, q.messages[q.head:])
+	if q.headIndex > 0 && q.headIndex == len(q.messages) {
+		q.messages, q.headIndex = q.messages[:0], 0
+	} else if q.headIndex > 64 && q.headIndex*2 > len(q.messages) {
+		n := copy(q.messages, q.messages[q.headIndex:])
 		clear(q.messages[n:])
-		q.messages, q.head = q.messages[:n], 0
+		q.messages, q.headIndex = q.messages[:n], 0
 	}
 	q.messages = append(q.messages, m)
-	q.bytes += len(m.payload) + queueCostBytes
+	q.queuedBytes += len(m.payload) + queueCostBytes
 }
 
 func (q *outQueue) pop() {
-	m := &q.messages[q.head]
-	q.bytes -= len(m.payload) + queueCostBytes
+	m := &q.messages[q.headIndex]
+	q.queuedBytes -= len(m.payload) + queueCostBytes
 	*m = outMessage{}
-	q.head++
-	q.headSent = 0
+	q.headIndex++
+	q.headBytesSent = 0
 }
 
-// packets estimates how many packets the queue fills.
-func (q *outQueue) packets(bodyBytes int) uint32 {
+// packetsNeeded estimates how many packets the queue fills.
+func (q *outQueue) packetsNeeded(bodyBytes int) uint32 {
 	if q.empty() {
 		return 0
 	}
-	return uint32((q.bytes-q.headSent)/bodyBytes + 1)
+	return uint32((q.queuedBytes-q.headBytesSent)/bodyBytes + 1)
 }
 
 // maxBodyBytes returns the capacity of a multicast packet, small enough for sending the packet again inside
 // another one in Recovery.
 func maxBodyBytes(mtuBytes int) int { return mtuBytes - wire.OverheadBytes - 2*mcastHeaderBytes }
 
-// fill appends the body of the next packet to b, at most room bytes. It calls ended for each message whose
-// last byte is in the packet.
-func (q *outQueue) fill(b []byte, room int, ended func(m *outMessage)) []byte {
-	guarantee := q.messages[q.head].guarantee
+// fillPacket appends the body of the next packet to b, at most room bytes. It calls ended for each message
+// whose last byte is in the packet.
+func (q *outQueue) fillPacket(b []byte, room int, ended func(m *outMessage)) []byte {
+	guarantee := q.messages[q.headIndex].guarantee
 	for !q.empty() {
-		m := &q.messages[q.head]
-		rest := len(m.payload) - q.headSent
+		m := &q.messages[q.headIndex]
+		rest := len(m.payload) - q.headBytesSent
 		if m.guarantee != guarantee || room <= chunkHeaderBytes {
 			break
 		}
@@ -95,16 +95,16 @@ func (q *outQueue) fill(b []byte, room int, ended func(m *outMessage)) []byte {
 			break // do not cut a short message to fill a little room
 		}
 		flags := byte(0)
-		if q.headSent == 0 {
+		if q.headBytesSent == 0 {
 			flags |= chunkFirst
 		}
 		if n == rest {
 			flags |= chunkLast
 		}
 		b = binary.LittleEndian.AppendUint32(append(b, flags), uint32(n))
-		b = append(b, m.payload[q.headSent:q.headSent+n]...)
+		b = append(b, m.payload[q.headBytesSent:q.headBytesSent+n]...)
 		room -= chunkHeaderBytes + n
-		q.headSent += n
+		q.headBytesSent += n
 		if n < rest {
 			break
 		}
@@ -116,8 +116,8 @@ func (q *outQueue) fill(b []byte, room int, ended func(m *outMessage)) []byte {
 
 // chunk is one piece of a packet's body.
 type chunk struct {
-	first, last bool
-	data        []byte
+	isFirst, isLast bool
+	data            []byte
 }
 
 // nextChunk reads the first chunk of a body.
@@ -130,7 +130,7 @@ func nextChunk(body []byte) (c chunk, rest []byte, err error) {
 	if uint64(n) > uint64(len(body)) {
 		return c, nil, ErrMalformed
 	}
-	return chunk{first: flags&chunkFirst != 0, last: flags&chunkLast != 0, data: body[:n]}, body[n:], nil
+	return chunk{isFirst: flags&chunkFirst != 0, isLast: flags&chunkLast != 0, data: body[:n]}, body[n:], nil
 }
 
 // checkBody reports a body that is not a sequence of whole chunks as ErrMalformed. Only a first chunk may
@@ -138,7 +138,7 @@ func nextChunk(body []byte) (c chunk, rest []byte, err error) {
 func checkBody(body []byte) error {
 	for start := true; len(body) > 0; start = false {
 		c, rest, err := nextChunk(body)
-		if err != nil || !start && !c.first || !c.last && len(rest) > 0 {
+		if err != nil || !start && !c.isFirst || !c.isLast && len(rest) > 0 {
 			return ErrMalformed
 		}
 		body = rest

@@ -29,7 +29,7 @@ type recovery struct {
 	visitsWithoutFlag      int    // in a row
 	installSeq             uint64 // the last packet of the exchange
 	visitsComplete         int    // in a row, at which everybody had all up to installSeq
-	complete               bool   // this node has every old packet that a member of transMembers has
+	isComplete             bool   // this node has every old packet that a member of transMembers has
 	// deliverMembers are the authors whose packets are delivered behind a gap: transMembers and the
 	// obligations of all of them (my_deliver_memb).
 	deliverMembers []ring.NodeID
@@ -59,7 +59,7 @@ func (n *Node) enterRecovery() {
 	n.log.Debug("entering RECOVERY state.")
 	c := &n.commitToken
 	n.oldRing = n.current
-	n.current = newRingPackets(c.ring, &n.pool)
+	n.current = newRingPackets(c.ring, &n.packetPool)
 	n.transMembers = append(n.transMembers[:0], n.cfg.Node)
 	r := &n.recovery
 	*r = recovery{deliverMembers: r.deliverMembers[:0], highRingDelivered: max(n.oldRing.highDelivered,
@@ -90,7 +90,7 @@ func (n *Node) enterRecovery() {
 // abandonRecovery makes the old ring the current one again. Packets of the old ring that were received
 // meanwhile are kept: other nodes may have installed the new ring because this node acknowledged them.
 func (n *Node) abandonRecovery() {
-	n.current.drop()
+	n.current.dropAll()
 	n.current, n.oldRing = n.oldRing, nil
 }
 
@@ -114,7 +114,7 @@ func (n *Node) originate() {
 func (n *Node) recoveryBacklog() uint32 {
 	r := &n.recovery
 	for r.nextOldSeq <= r.lastOldSeq {
-		if pk := n.oldRing.get(r.nextOldSeq); pk != nil && pk.resentOnRing != n.current.ring.Seq {
+		if pk := n.oldRing.packetAt(r.nextOldSeq); pk != nil && pk.resentOnRing != n.current.ring.Seq {
 			break
 		}
 		r.nextOldSeq++
@@ -131,15 +131,15 @@ func (n *Node) sendRecovered(t *token, allowed int) int {
 	r := &n.recovery
 	sent := 0
 	for ; sent < allowed && n.recoveryBacklog() > 0; sent++ {
-		inner := n.oldRing.get(r.nextOldSeq)
+		inner := n.oldRing.packetAt(r.nextOldSeq)
 		r.nextOldSeq++
 		t.seq++
-		pk := n.pool.get()
+		pk := n.packetPool.takePacket()
 		pk.mcastHeader = mcastHeader{flags: mcastEncapsulated, ring: n.current.ring, seq: t.seq,
 			author: n.cfg.Node, ordinal: t.ordinal + 1}
 		pk.buf = append(pk.mcastHeader.append(pk.buf[:0]), inner.buf...)
 		pk.body = pk.buf[mcastHeaderBytes:]
-		n.current.put(pk)
+		n.current.addPacket(pk)
 		n.stats.Resent++
 		n.sendAll(pk.buf)
 	}
@@ -153,18 +153,18 @@ func (n *Node) onEncapsulated(body []byte) error {
 	}
 	var h mcastHeader
 	inner, err := h.decode(body[1:])
-	if err != nil || h.flags&mcastEncapsulated != 0 || checkBody(inner) != nil || !contains(n.known,
+	if err != nil || h.flags&mcastEncapsulated != 0 || checkBody(inner) != nil || !contains(n.knownIDs,
 		h.author) {
 		return ErrMalformed
 	}
 	if n.oldRing == nil || h.ring != n.oldRing.ring {
 		return nil
 	}
-	if n.oldRing.accepts(h.seq) {
+	if n.oldRing.acceptsSeq(h.seq) {
 		n.env.Probe("totem/recovered")
-		n.oldRing.put(n.newPacket(h, body))
+		n.oldRing.addPacket(n.newPacket(h, body))
 	}
-	if pk := n.oldRing.get(h.seq); pk != nil {
+	if pk := n.oldRing.packetAt(h.seq); pk != nil {
 		pk.resentOnRing = n.current.ring.Seq
 	}
 	return nil
@@ -189,11 +189,11 @@ func (n *Node) recoveryVisit(t *token) bool {
 	if r.visitsWithoutFlag == quietVisitsToFix {
 		r.installSeq = t.seq
 	}
-	if r.visitsWithoutFlag >= quietVisitsToFix && n.current.myAru >= r.installSeq && !r.complete {
+	if r.visitsWithoutFlag >= quietVisitsToFix && n.current.myAru >= r.installSeq && !r.isComplete {
 		// This node acknowledges that it has all old packets. From now on others may install the
 		// ring and deliver what its members have, so this node must deliver it too, even if the
 		// ring breaks before this node installs it. See "Obligations behind a gap" in DESIGN.md.
-		r.complete = true
+		r.isComplete = true
 		n.obligationSet = setCopy(n.obligationSet, r.deliverMembers)
 		n.highRingDelivered = max(n.highRingDelivered, r.highRingDelivered)
 	}
@@ -207,7 +207,7 @@ func (n *Node) recoveryVisit(t *token) bool {
 
 // install ends Recovery: it delivers the old ring's messages and begins the new ring.
 func (n *Node) install() {
-	if !n.recovery.complete {
+	if !n.recovery.isComplete {
 		panic("totem: installing a ring before its old packets are complete")
 	}
 	n.deliverOldRing()
@@ -216,10 +216,10 @@ func (n *Node) install() {
 	if n.oldRing.ring.IsZero() {
 		joined = slices.Clone(n.newMembers)
 	}
-	n.oldRing.drop()
+	n.oldRing.dropAll()
 	n.oldRing = nil
 	n.assembler.reset()
-	n.ownerQueue, n.clientQueue.headSent = outQueue{}, 0
+	n.ownerQueue, n.clientQueue.headBytesSent = outQueue{}, 0
 	n.clientsAdmitted = false
 	n.obligationSet = n.obligationSet[:0]
 	n.highRingDelivered = 0

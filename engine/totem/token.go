@@ -54,7 +54,7 @@ func (n *Node) onToken() error {
 		t.ring != n.current.ring || t.tokenSeq <= n.myTokenSeq {
 		return nil
 	}
-	if t.seq < n.lastForwardedSeq || t.seq-n.current.released > MaxStoredPackets ||
+	if t.seq < n.lastForwardedSeq || t.seq-n.current.releasedUpTo > MaxStoredPackets ||
 		t.seq < n.current.highSeq ||
 		t.aruNode != 0 && !contains(n.newMembers, t.aruNode) {
 		return errRefused
@@ -66,9 +66,9 @@ func (n *Node) onToken() error {
 	if n.state == Recovery {
 		n.skipEncapsulated()
 	}
-	n.current.release(min(n.safeSeq, n.current.highDelivered))
+	n.current.releaseUpTo(min(n.safeSeq, n.current.highDelivered))
 
-	room, allowed := n.current.released+MaxStoredPackets-t.seq, n.sendAllowance(t)
+	room, allowed := n.current.releasedUpTo+MaxStoredPackets-t.seq, n.sendAllowance(t)
 	resent := n.retransmitRequested(t, allowed)
 	n.requestMissing(t)
 	sent := 0
@@ -131,9 +131,9 @@ func (n *Node) wantToSend() uint32 {
 		return n.recoveryBacklog()
 	}
 	room := maxBodyBytes(n.cfg.MTUBytes)
-	packets := n.ownerQueue.packets(room)
+	packets := n.ownerQueue.packetsNeeded(room)
 	if n.clientsAdmitted {
-		packets += n.clientQueue.packets(room)
+		packets += n.clientQueue.packetsNeeded(room)
 	}
 	return packets
 }
@@ -157,9 +157,10 @@ func (n *Node) retransmitRequested(t *token, allowed int) int {
 	n.logRetransmits(t.retransmitRequests)
 	served, keep := 0, t.retransmitRequests[:0]
 	for _, seq := range t.retransmitRequests {
-		pk := n.current.get(seq)
+		pk := n.current.packetAt(seq)
 		if pk == nil || served >= allowed {
-			if seq > n.current.released { // a released packet is with everybody: the request is out of date
+			// a released packet is with everybody: the request is out of date
+			if seq > n.current.releasedUpTo {
 				keep = append(keep, seq)
 			}
 			continue
@@ -191,7 +192,7 @@ func (n *Node) requestMissing(t *token) {
 		return
 	}
 	for seq := n.current.myAru + 1; seq <= t.seq && len(t.retransmitRequests) < MaxRetransmits; seq++ {
-		if n.current.get(seq) != nil {
+		if n.current.packetAt(seq) != nil {
 			continue
 		}
 		if n.current.countMiss(seq) > n.cfg.Timers.MissCount && !slices.Contains(t.retransmitRequests, seq) {
@@ -208,7 +209,7 @@ func (n *Node) sendNew(t *token, allowed int) int {
 	sent := 0
 	for ; sent < allowed; sent++ {
 		q := &n.ownerQueue
-		if n.clientsAdmitted && (q.empty() || n.clientQueue.headSent > 0) {
+		if n.clientsAdmitted && (q.empty() || n.clientQueue.headBytesSent > 0) {
 			q = &n.clientQueue
 		}
 		if q.empty() {
@@ -221,12 +222,12 @@ func (n *Node) sendNew(t *token, allowed int) int {
 
 func (n *Node) sendPacket(t *token, q *outQueue) {
 	t.seq++
-	pk := n.pool.get()
-	guarantee := q.messages[q.head].guarantee
+	pk := n.packetPool.takePacket()
+	guarantee := q.messages[q.headIndex].guarantee
 	pk.mcastHeader = mcastHeader{flags: byte(guarantee), ring: n.current.ring, seq: t.seq,
 		author: n.cfg.Node, ordinal: t.ordinal + 1}
 	pk.buf = pk.mcastHeader.append(pk.buf[:0])
-	pk.buf = q.fill(pk.buf, maxBodyBytes(n.cfg.MTUBytes), func(m *outMessage) {
+	pk.buf = q.fillPacket(pk.buf, maxBodyBytes(n.cfg.MTUBytes), func(m *outMessage) {
 		t.ordinal++
 		if !n.cfg.Quiet {
 			n.env.Emit(Sent{Node: n.cfg.Node, Ring: n.current.ring.ID, Ordinal: t.ordinal,
@@ -234,7 +235,7 @@ func (n *Node) sendPacket(t *token, q *outQueue) {
 		}
 	})
 	pk.body = pk.buf[mcastHeaderBytes:]
-	n.current.put(pk)
+	n.current.addPacket(pk)
 	n.stats.Sent++
 	n.sendAll(pk.buf)
 }

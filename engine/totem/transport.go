@@ -21,7 +21,7 @@ type transport struct {
 	sealer    *wire.Sealer
 	opener    *wire.Opener
 	peers     []Peer        // every configured node, ascending by id
-	known     []ring.NodeID // their ids, ascending
+	knownIDs  []ring.NodeID // their ids, ascending
 	successor env.MachineID // where this node forwards the token
 
 	openBuffer, composeBuffer, sealBuffer []byte // scratch: opened, composed and sealed messages
@@ -75,7 +75,7 @@ func (n *Node) sendToOutsiders(message []byte) {
 	}
 }
 
-func (n *Node) receive(ev env.Received) {
+func (n *Node) onDatagram(ev env.Received) {
 	from, message, err := n.opener.Open(n.openBuffer[:0], ev.Payload)
 	n.openBuffer = message[:0]
 	if err != nil {
@@ -88,7 +88,7 @@ func (n *Node) receive(ev env.Received) {
 	if len(message) == 0 {
 		err = ErrMalformed
 	} else {
-		err = n.handle(from, message[0], message[1:])
+		err = n.handleMessage(from, message[0], message[1:])
 	}
 	if err != nil {
 		n.stats.Malformed++
@@ -96,7 +96,7 @@ func (n *Node) receive(ev env.Received) {
 	}
 }
 
-func (n *Node) handle(from ring.NodeID, kind byte, body []byte) error {
+func (n *Node) handleMessage(from ring.NodeID, kind byte, body []byte) error {
 	if kind == typeJoin || kind == typeMcast || kind == typeMergeDetect {
 		if kind == typeJoin {
 			n.checkPause()

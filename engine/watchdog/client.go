@@ -9,12 +9,12 @@ import (
 
 // Client is a process's connection to the multiplexer. Offer every event of the process to Step.
 type Client struct {
-	env      env.Env
-	answered env.Signal
-	asked    time.Duration // the instant that the request in progress names
-	answer   byte
-	reason   string
-	open     bool
+	env           env.Env
+	answered      env.Signal
+	askedAt       time.Duration // the instant that the request in progress names
+	answerKind    byte
+	refusalReason string
+	isOpen        bool
 }
 
 // NewClient returns a client without a connection.
@@ -32,9 +32,9 @@ func (c *Client) Step(ev env.Event) bool {
 		}
 		// A multiplexer that was stalled answers everything that it was asked meanwhile. Only the answer
 		// to the newest request counts; the client gave up the others long ago.
-		kind, at, text := decode(ev.Payload)
-		if (kind == msgOpened || kind == msgRefused) && at == c.asked {
-			c.answer, c.reason = kind, text
+		kind, at, text := decodeMessage(ev.Payload)
+		if (kind == msgOpened || kind == msgRefused) && at == c.askedAt {
+			c.answerKind, c.refusalReason = kind, text
 			c.answered.Raise()
 		}
 		return true
@@ -44,8 +44,8 @@ func (c *Client) Step(ev env.Event) bool {
 		if ev.Process != Process {
 			return false
 		}
-		if !c.open {
-			c.answer, c.reason = msgRefused, "the watchdog process ended"
+		if !c.isOpen {
+			c.answerKind, c.refusalReason = msgRefused, "the watchdog process ended"
 			c.answered.Raise()
 		}
 		return true
@@ -56,38 +56,38 @@ func (c *Client) Step(ev env.Event) bool {
 // Open opens the connection. Its time counts from the given instant of the monotonic clock. After Open
 // returns nil, the machine is reset if the client is not fed in time.
 func (c *Client) Open(t *env.Task, from time.Duration) error {
-	c.asked, c.answer, c.reason = from, 0, ""
-	if err := c.env.Local(Process, encode(msgOpen, from, "")); err != nil {
+	c.askedAt, c.answerKind, c.refusalReason = from, 0, ""
+	if err := c.env.Local(Process, encodeMessage(msgOpen, from, "")); err != nil {
 		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	until := c.env.Mono() + openTimeout
-	for c.answer == 0 {
+	for c.answerKind == 0 {
 		left := until - c.env.Mono()
-		if left <= 0 || !t.Wait(&c.answered, left) && c.answer == 0 {
+		if left <= 0 || !t.Wait(&c.answered, left) && c.answerKind == 0 {
 			// The connection may be open all the same. Then this closes it, because messages keep their
 			// order.
-			_ = c.env.Local(Process, encode(msgClose, from, ""))
+			_ = c.env.Local(Process, encodeMessage(msgClose, from, ""))
 			return fmt.Errorf("%w: no answer within %v", ErrRefused, openTimeout)
 		}
 	}
-	if c.answer != msgOpened {
-		return fmt.Errorf("%w: %s", ErrRefused, c.reason)
+	if c.answerKind != msgOpened {
+		return fmt.Errorf("%w: %s", ErrRefused, c.refusalReason)
 	}
-	c.open = true
+	c.isOpen = true
 	return nil
 }
 
 // Feed reports that the client was healthy at an instant of the monotonic clock.
 func (c *Client) Feed(from time.Duration) {
-	if c.open {
-		_ = c.env.Local(Process, encode(msgFeed, from, "")) // a lost feed leads to a reset, as it must
+	if c.isOpen {
+		_ = c.env.Local(Process, encodeMessage(msgFeed, from, "")) // a lost feed leads to a reset, as it must
 	}
 }
 
 // Close ends the protection without a reset.
 func (c *Client) Close() {
-	if c.open {
-		c.open = false
-		_ = c.env.Local(Process, encode(msgClose, 0, ""))
+	if c.isOpen {
+		c.isOpen = false
+		_ = c.env.Local(Process, encodeMessage(msgClose, 0, ""))
 	}
 }

@@ -26,19 +26,19 @@ func (o Options) ResetTime() time.Duration { return o.Client + o.Check + o.Hardw
 
 // connection is the connection of one client.
 type connection struct {
-	client string
-	fed    time.Duration
-	warned bool
+	client    string
+	lastFed   time.Duration
+	wasWarned bool
 }
 
 // Mux is the multiplexer process. It implements env.Process.
 type Mux struct {
-	opts    Options
-	env     env.Env
-	device  env.Watchdog
-	reason  string // why no connection can be opened
-	clients []*connection
-	stopped bool // the hardware is no longer petted
+	opts           Options
+	env            env.Env
+	device         env.Watchdog
+	refusalReason  string // why no connection can be opened
+	clients        []*connection
+	pettingStopped bool // the hardware is no longer petted
 }
 
 // New returns a multiplexer.
@@ -54,11 +54,11 @@ func (m *Mux) Start(e env.Env) error {
 	}
 	switch {
 	case m.device == nil:
-		m.reason = "this machine has no watchdog device, so nothing would reset it"
-		e.Log().Error("no protection: " + m.reason)
+		m.refusalReason = "this machine has no watchdog device, so nothing would reset it"
+		e.Log().Error("no protection: " + m.refusalReason)
 	case m.device.Armed():
-		m.stopped = true
-		m.reason = "connections were cut; the machine is about to be reset"
+		m.pettingStopped = true
+		m.refusalReason = "connections were cut; the machine is about to be reset"
 		e.Log().Error("critical: the hardware watchdog was armed by an earlier run - not touching it")
 		e.Probe("watchdog/found-armed")
 	}
@@ -71,15 +71,15 @@ func (m *Mux) Step(ev env.Event) {
 	case env.LocalMessage:
 		m.onMessage(ev.From, ev.Payload)
 	case env.LocalDown:
-		if m.find(ev.Process) != nil {
-			m.expire(ev.Process, "client did not stop watchdog", false)
+		if m.findConnection(ev.Process) != nil {
+			m.stopPetting(ev.Process, "client did not stop watchdog", false)
 		}
 	case env.TimerFired:
-		m.check()
+		m.checkClients()
 	}
 }
 
-func (m *Mux) find(client string) *connection {
+func (m *Mux) findConnection(client string) *connection {
 	for _, c := range m.clients {
 		if c.client == client {
 			return c
@@ -89,28 +89,28 @@ func (m *Mux) find(client string) *connection {
 }
 
 func (m *Mux) onMessage(from string, payload []byte) {
-	kind, at, _ := decode(payload)
-	c := m.find(from)
+	kind, at, _ := decodeMessage(payload)
+	c := m.findConnection(from)
 	switch kind {
 	case msgOpen:
-		m.open(from, at)
+		m.onOpen(from, at)
 	case msgFeed:
-		if c != nil && at > c.fed {
-			c.fed, c.warned = at, false
+		if c != nil && at > c.lastFed {
+			c.lastFed, c.wasWarned = at, false
 		}
 	case msgClose:
-		m.close(from)
+		m.onClose(from)
 	default:
 		m.env.Log().Warn("a message that cannot be read", "process", from)
 	}
 }
 
-func (m *Mux) open(client string, at time.Duration) {
-	refusal := m.reason
+func (m *Mux) onOpen(client string, at time.Duration) {
+	refusal := m.refusalReason
 	age := m.env.Mono() - at
 	switch {
 	case refusal != "":
-	case m.find(client) == nil && len(m.clients) >= MaxClients:
+	case m.findConnection(client) == nil && len(m.clients) >= MaxClients:
 		refusal = fmt.Sprintf("%d clients are connected", MaxClients)
 	case age >= m.opts.Client:
 		refusal = fmt.Sprintf("what the client is to be guarded for is %v old already", age)
@@ -121,28 +121,28 @@ func (m *Mux) open(client string, at time.Duration) {
 		}
 	}
 	if refusal != "" {
-		m.answer(client, msgRefused, at, refusal)
+		m.sendAnswer(client, msgRefused, at, refusal)
 		return
 	}
-	if c := m.find(client); c != nil {
-		c.fed = at
+	if c := m.findConnection(client); c != nil {
+		c.lastFed = at
 	} else {
-		m.clients = append(m.clients, &connection{client: client, fed: at})
+		m.clients = append(m.clients, &connection{client: client, lastFed: at})
 	}
 	m.env.Emit(ConnectionChange{Client: client, Open: true})
 	m.env.SetTimer(timerCheck, m.opts.Check)
-	m.answer(client, msgOpened, at, "")
+	m.sendAnswer(client, msgOpened, at, "")
 }
 
-// answer sends a client the result of its request. The client recognizes the request by its instant.
-func (m *Mux) answer(client string, kind byte, at time.Duration, text string) {
-	if err := m.env.Local(client, encode(kind, at, text)); err != nil {
+// sendAnswer sends a client the result of its request. The client recognizes the request by its instant.
+func (m *Mux) sendAnswer(client string, kind byte, at time.Duration, text string) {
+	if err := m.env.Local(client, encodeMessage(kind, at, text)); err != nil {
 		m.env.Log().Warn("a client does not take its answer", "process", client, "err", err.Error())
 	}
 }
 
-func (m *Mux) close(client string) {
-	if m.find(client) == nil || m.stopped {
+func (m *Mux) onClose(client string) {
+	if m.findConnection(client) == nil || m.pettingStopped {
 		return
 	}
 	m.clients = slices.DeleteFunc(m.clients, func(c *connection) bool { return c.client == client })
@@ -157,20 +157,20 @@ func (m *Mux) close(client string) {
 	m.env.StopTimer(timerCheck)
 }
 
-// check pets the hardware unless a client is overdue.
-func (m *Mux) check() {
-	if m.stopped {
+// checkClients pets the hardware unless a client is overdue.
+func (m *Mux) checkClients() {
+	if m.pettingStopped {
 		return
 	}
 	now := m.env.Mono()
 	for _, c := range m.clients {
-		late := now - c.fed
+		late := now - c.lastFed
 		if late > m.opts.Client {
-			m.expire(c.client, fmt.Sprintf("client watchdog expired (%v)", late), true)
+			m.stopPetting(c.client, fmt.Sprintf("client watchdog expired (%v)", late), true)
 			return
 		}
-		if late > m.opts.Warn && !c.warned {
-			c.warned = true
+		if late > m.opts.Warn && !c.wasWarned {
+			c.wasWarned = true
 			m.env.Log().Warn("client watchdog is about to expire", "client", c.client, "late", late.String())
 			m.env.Emit(Late{Client: c.client, LateMS: late.Milliseconds()})
 			m.env.Probe("watchdog/client-late")
@@ -180,13 +180,13 @@ func (m *Mux) check() {
 	m.env.SetTimer(timerCheck, m.opts.Check)
 }
 
-// expire stops the petting permanently.
-func (m *Mux) expire(client, why string, overdue bool) {
-	if m.stopped {
+// stopPetting stops the petting permanently.
+func (m *Mux) stopPetting(client, why string, overdue bool) {
+	if m.pettingStopped {
 		return
 	}
-	m.stopped = true
-	m.reason = "the machine is about to be reset"
+	m.pettingStopped = true
+	m.refusalReason = "the machine is about to be reset"
 	m.env.StopTimer(timerCheck)
 	m.env.Log().Error("critical: "+why+" - disable watchdog updates", "client", client)
 	m.env.Emit(Expired{Client: client, Reason: why, Overdue: overdue})

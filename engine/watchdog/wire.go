@@ -16,13 +16,13 @@ const (
 
 const headerBytes = 9
 
-func encode(kind byte, at time.Duration, text string) []byte {
+func encodeMessage(kind byte, at time.Duration, text string) []byte {
 	b := binary.LittleEndian.AppendUint64([]byte{kind}, uint64(at))
 	return append(b, text...)
 }
 
-// decode reads a message; kind is 0 if it is malformed.
-func decode(data []byte) (kind byte, at time.Duration, text string) {
+// decodeMessage reads a message; kind is 0 if it is malformed.
+func decodeMessage(data []byte) (kind byte, at time.Duration, text string) {
 	if len(data) < headerBytes {
 		return 0, 0, ""
 	}

@@ -12,7 +12,7 @@ import (
 // accepted.
 const WindowPackets = 2048
 
-const windowWords = WindowPackets / 64
+const replayWindowWords = WindowPackets / 64
 
 // Stats counts the packets that an [Opener] accepted and refused.
 type Stats struct {
@@ -21,19 +21,19 @@ type Stats struct {
 
 // Opener opens packets of a fixed set of nodes. It keeps one cipher and one window for each node.
 type Opener struct {
-	key     []byte
-	senders []sender
-	stats   Stats
-	nonce   [nonceBytes]byte
+	clusterKey  []byte
+	senders     []sender
+	stats       Stats
+	nonceBuffer [nonceBytes]byte
 }
 
 // sender is the state kept for one sending node.
 type sender struct {
-	node    ring.NodeID
-	aead    cipher.AEAD // nil: nothing accepted yet
-	boot    Boot
-	highest uint64
-	seen    [windowWords]uint64 // bit counter%WindowPackets, for highest-WindowPackets < counter
+	node           ring.NodeID
+	aead           cipher.AEAD // nil: nothing accepted yet
+	boot           Boot
+	highestCounter uint64
+	seenCounters   [replayWindowWords]uint64 // bit counter%WindowPackets, for highest-WindowPackets < counter
 }
 
 // NewOpener returns an Opener for packets of the given nodes. It fails with ErrKey.
@@ -41,7 +41,7 @@ func NewOpener(key []byte, nodes []ring.NodeID) (*Opener, error) {
 	if err := CheckKey(key); err != nil {
 		return nil, err
 	}
-	o := &Opener{key: slices.Clone(key)}
+	o := &Opener{clusterKey: slices.Clone(key)}
 	for _, id := range ring.Sorted(nodes) {
 		o.senders = append(o.senders, sender{node: id})
 	}
@@ -53,15 +53,15 @@ func (o *Opener) Stats() Stats { return o.stats }
 
 // Newest returns the newest boot of a node from which a packet was accepted; false if there is none.
 func (o *Opener) Newest(node ring.NodeID) (Boot, bool) {
-	s := o.find(node)
+	s := o.findSender(node)
 	if s == nil || s.aead == nil {
 		return Boot{}, false
 	}
 	return s.boot, true
 }
 
-// find returns the state of a node, nil if the node is unknown.
-func (o *Opener) find(node ring.NodeID) *sender {
+// findSender returns the state of a node, nil if the node is unknown.
+func (o *Opener) findSender(node ring.NodeID) *sender {
 	for i := range o.senders {
 		if o.senders[i].node == node {
 			return &o.senders[i]
@@ -80,7 +80,7 @@ func (o *Opener) Open(dst, packet []byte) (ring.NodeID, []byte, error) {
 		return 0, dst, ErrForeign
 	}
 	node := ring.NodeID(binary.LittleEndian.Uint32(packet[offsetNode:]))
-	s := o.find(node)
+	s := o.findSender(node)
 	if s == nil {
 		o.stats.Foreign++
 		return 0, dst, ErrForeign
@@ -88,7 +88,7 @@ func (o *Opener) Open(dst, packet []byte) (ring.NodeID, []byte, error) {
 	count := binary.LittleEndian.Uint64(packet[offsetBoot:])
 	id := BootID(packet[offsetBootID:])
 	if s.aead == nil || s.boot.Count != count || s.boot.ID != id {
-		return o.openOther(s, Boot{Count: count, ID: id}, dst, packet)
+		return o.openOtherBoot(s, Boot{Count: count, ID: id}, dst, packet)
 	}
 	counter := binary.LittleEndian.Uint64(packet[offsetCounter:])
 	if s.wasSeen(counter) {
@@ -105,10 +105,10 @@ func (o *Opener) Open(dst, packet []byte) (ring.NodeID, []byte, error) {
 	return node, out, nil
 }
 
-// openOther opens a packet that is not of the sender's present boot. It changes the boot only after the
+// openOtherBoot opens a packet that is not of the sender's present boot. It changes the boot only after the
 // packet was authenticated.
-func (o *Opener) openOther(s *sender, boot Boot, dst, packet []byte) (ring.NodeID, []byte, error) {
-	aead := newBootCipher(o.key, s.node, &boot.ID)
+func (o *Opener) openOtherBoot(s *sender, boot Boot, dst, packet []byte) (ring.NodeID, []byte, error) {
+	aead := newBootCipher(o.clusterKey, s.node, &boot.ID)
 	counter := binary.LittleEndian.Uint64(packet[offsetCounter:])
 	out, ok := o.decrypt(aead, dst, packet)
 	if !ok || counter == 0 || boot.Count == 0 {
@@ -127,8 +127,8 @@ func (o *Opener) openOther(s *sender, boot Boot, dst, packet []byte) (ring.NodeI
 
 // decrypt appends the payload of a packet to dst; false if the packet is not authentic.
 func (o *Opener) decrypt(aead cipher.AEAD, dst, packet []byte) ([]byte, bool) {
-	copy(o.nonce[nonceBytes-8:], packet[offsetCounter:headerBytes])
-	out, err := aead.Open(dst, o.nonce[:], packet[headerBytes:], packet[:headerBytes])
+	copy(o.nonceBuffer[nonceBytes-8:], packet[offsetCounter:headerBytes])
+	out, err := aead.Open(dst, o.nonceBuffer[:], packet[headerBytes:], packet[:headerBytes])
 	if err != nil {
 		return dst, false
 	}
@@ -137,34 +137,34 @@ func (o *Opener) decrypt(aead cipher.AEAD, dst, packet []byte) ([]byte, bool) {
 
 // wasSeen reports whether a counter was accepted before, or is too old to know.
 func (s *sender) wasSeen(counter uint64) bool {
-	if counter > s.highest {
+	if counter > s.highestCounter {
 		return false
 	}
-	if counter == 0 || s.highest-counter >= WindowPackets {
+	if counter == 0 || s.highestCounter-counter >= WindowPackets {
 		return true
 	}
 	at := counter % WindowPackets
-	return s.seen[at/64]&(1<<(at%64)) != 0
+	return s.seenCounters[at/64]&(1<<(at%64)) != 0
 }
 
 // markSeen records an accepted counter and moves the window.
 func (s *sender) markSeen(counter uint64) {
-	if counter > s.highest {
-		s.clear(counter - s.highest)
-		s.highest = counter
+	if counter > s.highestCounter {
+		s.clearSeen(counter - s.highestCounter)
+		s.highestCounter = counter
 	}
 	at := counter % WindowPackets
-	s.seen[at/64] |= 1 << (at % 64)
+	s.seenCounters[at/64] |= 1 << (at % 64)
 }
 
-// clear clears the bits of the counters that the window moves onto.
-func (s *sender) clear(steps uint64) {
+// clearSeen clears the bits of the counters that the window moves onto.
+func (s *sender) clearSeen(steps uint64) {
 	if steps >= WindowPackets {
-		s.seen = [windowWords]uint64{}
+		s.seenCounters = [replayWindowWords]uint64{}
 		return
 	}
-	for c := s.highest + 1; c <= s.highest+steps; c++ {
+	for c := s.highestCounter + 1; c <= s.highestCounter+steps; c++ {
 		at := c % WindowPackets
-		s.seen[at/64] &^= 1 << (at % 64)
+		s.seenCounters[at/64] &^= 1 << (at % 64)
 	}
 }

@@ -54,7 +54,7 @@ func (d *Disk) Open(name string, flag env.OpenFlag) (env.File, error) {
 		c = &content{}
 		d.files[name] = c
 	}
-	return &file{disk: d, name: name, c: c}, nil
+	return &file{disk: d, name: name, content: c}, nil
 }
 
 // Remove implements env.Disk.
@@ -89,16 +89,16 @@ func (d *Disk) SyncDir(dir string) error { return d.fail("syncdir", dir) }
 func (d *Disk) Exists(name string) (bool, error) { return d.files[name] != nil, nil }
 
 type file struct {
-	disk *Disk
-	name string
-	c    *content
+	disk    *Disk
+	name    string
+	content *content
 }
 
 func (f *file) ReadAt(p []byte, off int64) (int, error) {
-	if off >= int64(len(f.c.data)) {
+	if off >= int64(len(f.content.data)) {
 		return 0, io.EOF
 	}
-	n := copy(p, f.c.data[off:])
+	n := copy(p, f.content.data[off:])
 	if n < len(p) {
 		return n, io.EOF
 	}
@@ -109,24 +109,24 @@ func (f *file) WriteAt(p []byte, off int64) (int, error) {
 	if err := f.disk.fail("write", f.name); err != nil {
 		return 0, err
 	}
-	if need := off + int64(len(p)); need > int64(len(f.c.data)) {
-		f.c.data = append(f.c.data, make([]byte, need-int64(len(f.c.data)))...)
+	if need := off + int64(len(p)); need > int64(len(f.content.data)) {
+		f.content.data = append(f.content.data, make([]byte, need-int64(len(f.content.data)))...)
 	}
-	return copy(f.c.data[off:], p), nil
+	return copy(f.content.data[off:], p), nil
 }
 
 func (f *file) Truncate(size int64) error {
 	if err := f.disk.fail("truncate", f.name); err != nil {
 		return err
 	}
-	if size <= int64(len(f.c.data)) {
-		f.c.data = f.c.data[:size]
+	if size <= int64(len(f.content.data)) {
+		f.content.data = f.content.data[:size]
 		return nil
 	}
-	f.c.data = append(f.c.data, make([]byte, size-int64(len(f.c.data)))...)
+	f.content.data = append(f.content.data, make([]byte, size-int64(len(f.content.data)))...)
 	return nil
 }
 
 func (f *file) Sync() error          { return f.disk.fail("sync", f.name) }
-func (f *file) Size() (int64, error) { return int64(len(f.c.data)), nil }
+func (f *file) Size() (int64, error) { return int64(len(f.content.data)), nil }
 func (f *file) Close() error         { return nil }

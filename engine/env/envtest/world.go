@@ -32,11 +32,11 @@ type World struct {
 	// OnProbe observes which rare paths processes reach.
 	OnProbe func(p *Proc, id string)
 
-	now   time.Duration
-	seq   uint64
-	queue eventHeap
-	procs []*Proc
-	disks map[env.MachineID]*Disk
+	now           time.Duration
+	seq           uint64
+	pendingEvents eventHeap
+	procs         []*Proc
+	disks         map[env.MachineID]*Disk
 }
 
 // Proc is one process of the world. It implements env.Env.
@@ -45,10 +45,10 @@ type Proc struct {
 	self   env.Self
 	proc   env.Process
 	timers map[env.TimerID]uint64 // armed: the heap entry that counts
-	rands  map[string]*rand
+	rands  map[string]*testRand
 	up     bool
 	paused bool
-	held   []entry
+	held   []pendingEvent
 	ended  error
 }
 
@@ -70,7 +70,7 @@ func (w *World) Start(machine env.MachineID, name string, process env.Process) (
 		w.procs = append(w.procs, p)
 	}
 	p.self.Incarnation++
-	p.proc, p.timers, p.rands = process, map[env.TimerID]uint64{}, map[string]*rand{}
+	p.proc, p.timers, p.rands = process, map[env.TimerID]uint64{}, map[string]*testRand{}
 	p.up, p.paused, p.held, p.ended = true, false, nil, nil
 	if err := process.Start(p); err != nil {
 		p.up = false
@@ -125,7 +125,7 @@ func (w *World) Invoke(p *Proc, op env.OpID, input []byte) {
 
 // RunUntil handles all events up to and including a time.
 func (w *World) RunUntil(t time.Duration) {
-	for len(w.queue) > 0 && w.queue[0].at <= t {
+	for len(w.pendingEvents) > 0 && w.pendingEvents[0].at <= t {
 		w.step()
 	}
 	w.now = t
@@ -135,7 +135,7 @@ func (w *World) RunUntil(t time.Duration) {
 func (w *World) RunFor(d time.Duration) { w.RunUntil(w.now + d) }
 
 func (w *World) step() {
-	next := heap.Pop(&w.queue).(entry)
+	next := heap.Pop(&w.pendingEvents).(pendingEvent)
 	w.now = next.at
 	p := next.to
 	if !p.up || p.self.Incarnation != next.incarnation {
@@ -161,11 +161,11 @@ func (w *World) step() {
 
 func (w *World) push(at time.Duration, to *Proc, ev env.Event, timer uint64) {
 	w.seq++
-	heap.Push(&w.queue, entry{at: at, seq: w.seq, to: to, incarnation: to.self.Incarnation,
+	heap.Push(&w.pendingEvents, pendingEvent{at: at, seq: w.seq, to: to, incarnation: to.self.Incarnation,
 		ev: ev, timer: timer})
 }
 
-type entry struct {
+type pendingEvent struct {
 	at          time.Duration
 	seq         uint64
 	to          *Proc
@@ -174,14 +174,14 @@ type entry struct {
 	timer       uint64
 }
 
-type eventHeap []entry
+type eventHeap []pendingEvent
 
 func (h eventHeap) Len() int      { return len(h) }
 func (h eventHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
 func (h eventHeap) Less(i, j int) bool {
 	return h[i].at < h[j].at || h[i].at == h[j].at && h[i].seq < h[j].seq
 }
-func (h *eventHeap) Push(x any) { *h = append(*h, x.(entry)) }
+func (h *eventHeap) Push(x any) { *h = append(*h, x.(pendingEvent)) }
 func (h *eventHeap) Pop() any {
 	old := *h
 	last := old[len(old)-1]
@@ -189,16 +189,16 @@ func (h *eventHeap) Pop() any {
 	return last
 }
 
-// rand is a splitmix64 stream keyed by machine, process, incarnation and label.
-type rand struct{ state uint64 }
+// testRand is a splitmix64 stream keyed by machine, process, incarnation and label.
+type testRand struct{ state uint64 }
 
-func newRand(self env.Self, label string) *rand {
+func newRand(self env.Self, label string) *testRand {
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%d/%s/%d/%s", self.Machine, self.Process, self.Incarnation, label)
-	return &rand{state: h.Sum64()}
+	return &testRand{state: h.Sum64()}
 }
 
-func (r *rand) Uint64() uint64 {
+func (r *testRand) Uint64() uint64 {
 	r.state += 0x9e3779b97f4a7c15
 	z := r.state
 	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
@@ -206,7 +206,7 @@ func (r *rand) Uint64() uint64 {
 	return z ^ z>>31
 }
 
-func (r *rand) Fill(p []byte) {
+func (r *testRand) Fill(p []byte) {
 	var b [8]byte
 	for len(p) > 0 {
 		binary.LittleEndian.PutUint64(b[:], r.Uint64())

@@ -68,7 +68,7 @@ func ParseFence(text string) (*FenceConfig, error) {
 		if len(words) == 0 || strings.HasPrefix(words[0], "#") {
 			continue
 		}
-		if err := cfg.line(words); err != nil {
+		if err := cfg.parseLine(words); err != nil {
 			return nil, fmt.Errorf("read fence devices, line %d: %w", i+1, err)
 		}
 	}
@@ -83,7 +83,7 @@ func ParseFence(text string) (*FenceConfig, error) {
 	return cfg, nil
 }
 
-func (c *FenceConfig) line(words []string) error {
+func (c *FenceConfig) parseLine(words []string) error {
 	if len(words) < 3 {
 		return fmt.Errorf("three words are needed: device or connect, a name, and an agent or node")
 	}
@@ -108,7 +108,7 @@ func (c *FenceConfig) line(words []string) error {
 		if err != nil {
 			return err
 		}
-		return c.connect(name, number, args)
+		return c.connectNode(name, number, args)
 	}
 	return fmt.Errorf("%q is neither device nor connect", words[0])
 }
@@ -128,7 +128,7 @@ func parseFenceArgs(words []string) ([]FenceArg, error) {
 	return args, nil
 }
 
-func (c *FenceConfig) find(name string) *FenceDevice {
+func (c *FenceConfig) findDevice(name string) *FenceDevice {
 	for _, device := range c.Devices {
 		if device.Name == name {
 			return device
@@ -138,7 +138,7 @@ func (c *FenceConfig) find(name string) *FenceDevice {
 }
 
 func (c *FenceConfig) addPart(name string, part *FencePart) error {
-	device := c.find(name)
+	device := c.findDevice(name)
 	if device == nil {
 		if len(c.Devices) == maxFenceDevices {
 			return fmt.Errorf("more than %d devices: %w", maxFenceDevices, ErrTooLarge)
@@ -156,8 +156,8 @@ func (c *FenceConfig) addPart(name string, part *FencePart) error {
 	return nil
 }
 
-func (c *FenceConfig) connect(name string, number int, args []FenceArg) error {
-	device := c.find(name)
+func (c *FenceConfig) connectNode(name string, number int, args []FenceArg) error {
+	device := c.findDevice(name)
 	if device == nil {
 		return fmt.Errorf("device %s is not defined above", name)
 	}

@@ -34,7 +34,7 @@ func ParseGroups(text string) (map[string]*Group, []Problem, error) {
 		}
 		group := &Group{ID: section.ID, Order: i + 1}
 		for _, kv := range section.Keys {
-			if err := group.set(kv.Key, kv.Value); err != nil {
+			if err := group.setProperty(kv.Key, kv.Value); err != nil {
 				problems = append(problems,
 					Problem{kv.Line, fmt.Sprintf("group %s, property %s: %v", group.ID, kv.Key, err)})
 			}
@@ -48,7 +48,7 @@ func ParseGroups(text string) (map[string]*Group, []Problem, error) {
 	return groups, problems, nil
 }
 
-func (g *Group) set(key, value string) (err error) {
+func (g *Group) setProperty(key, value string) (err error) {
 	switch key {
 	case "nodes":
 		g.Nodes, err = ParseNodeList(value)

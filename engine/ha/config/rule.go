@@ -121,7 +121,7 @@ func ParseRules(text string) (map[string]*Rule, []Problem, error) {
 			problems = append(problems, Problem{section.Line, "duplicate rule " + section.ID})
 			continue
 		}
-		rule, ruleProblems := ruleOf(section)
+		rule, ruleProblems := ruleFromSection(section)
 		problems = append(problems, ruleProblems...)
 		if rule == nil {
 			continue
@@ -132,14 +132,14 @@ func ParseRules(text string) (map[string]*Rule, []Problem, error) {
 	return rules, problems, nil
 }
 
-func ruleOf(section Section) (*Rule, []Problem) {
+func ruleFromSection(section Section) (*Rule, []Problem) {
 	rule := &Rule{ID: section.ID, Kind: section.Kind}
 	if rule.Kind != NodeAffinity && rule.Kind != ResourceAffinity {
 		return nil, []Problem{{section.Line, "unknown rule type " + section.Kind}}
 	}
 	var problems []Problem
 	for _, kv := range section.Keys {
-		if err := rule.set(kv.Key, kv.Value); err != nil {
+		if err := rule.setProperty(kv.Key, kv.Value); err != nil {
 			problems = append(problems, Problem{
 				kv.Line, fmt.Sprintf("rule %s, property %s: %v", rule.ID, kv.Key, err),
 			})
@@ -162,7 +162,7 @@ func ruleOf(section Section) (*Rule, []Problem) {
 	return rule, problems
 }
 
-func (r *Rule) set(key, value string) (err error) {
+func (r *Rule) setProperty(key, value string) (err error) {
 	switch key {
 	case "resources":
 		r.Resources, err = parseResources(value)

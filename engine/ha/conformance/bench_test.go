@@ -8,13 +8,16 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
 )
 
-// BenchmarkRound is one round of five nodes (five CRMs and five LRMs) with fifty services, of which nothing is wanted.
+// BenchmarkRound is one round of five nodes (five CRMs and five LRMs) with fifty services, of which nothing
+// is wanted.
 func BenchmarkRound(b *testing.B) {
 	for _, mode := range []ha.SchedMode{ha.SchedBasic, ha.SchedStatic} {
 		b.Run(string(mode), func(b *testing.B) {
 			s := &Scenario{
-				Nodes: map[string]*machine{}, Services: map[string]*ha.ServiceConfig{}, Manager: ha.NewManagerStatus(),
-				Running: map[string]map[string]bool{}, Datacenter: ha.DefaultDatacenter(), Stats: map[string]*guestStats{},
+				Nodes: map[string]*machine{}, Services: map[string]*ha.ServiceConfig{},
+				Manager: ha.NewManagerStatus(),
+				Running: map[string]map[string]bool{}, Datacenter: ha.DefaultDatacenter(),
+				Stats: map[string]*guestStats{},
 			}
 			s.Datacenter.CRS.Mode = mode
 			for i := range 5 {
@@ -28,15 +31,15 @@ func BenchmarkRound(b *testing.B) {
 				s.Stats[sid] = defaultGuestStats()
 			}
 			w := newWorld(s)
-			for _, name := range w.names {
-				w.power(w.nodes[name], true)
+			for _, name := range w.nodeNames {
+				w.setPower(w.nodes[name], true)
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				if err := w.round(); err != nil {
+				if err := w.runRound(); err != nil {
 					b.Fatal(err)
 				}
-				w.now += minRoundSeconds
+				w.nowSeconds += minRoundSeconds
 			}
 		})
 	}

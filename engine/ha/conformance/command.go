@@ -13,9 +13,9 @@ import (
 
 const defaultGuestLock = "backup"
 
-// execute executes one command of a scenario. who is the actor that the log names.
-func (w *world) execute(text, who string) error {
-	w.emit("info", w.now, who, "execute "+text)
+// executeCommand executes one command of a scenario. who is the actor that the log names.
+func (w *world) executeCommand(text, who string) error {
+	w.logLine("info", w.nowSeconds, who, "execute "+text)
 	words := strings.Fields(text)
 	if len(words) < 2 {
 		return fmt.Errorf("execute %q: %w", text, ErrCommand)
@@ -23,18 +23,18 @@ func (w *world) execute(text, who string) error {
 	verb, object, args := words[0], words[1], words[2:]
 	switch verb {
 	case "service":
-		return wrap(text, w.serviceCommand(object, args))
+		return commandError(text, w.serviceCommand(object, args))
 	case "skip-round":
-		return wrap(text, w.skipRounds(object, args))
+		return commandError(text, w.skipRounds(object, args))
 	}
 	node := w.nodes[object]
 	if node == nil {
 		return fmt.Errorf("execute %q: unknown node: %w", text, ErrCommand)
 	}
-	return wrap(text, w.nodeCommand(verb, node, args))
+	return commandError(text, w.nodeCommand(verb, node, args))
 }
 
-func wrap(text string, err error) error {
+func commandError(text string, err error) error {
 	if err != nil {
 		return fmt.Errorf("execute %q: %w", text, err)
 	}
@@ -75,9 +75,9 @@ func (w *world) nodeCommand(verb string, node *machine, args []string) error {
 		}
 		on := arg(0) == "on"
 		if verb == "network" {
-			node.network = on
+			node.hasNetwork = on
 		} else {
-			w.power(node, on)
+			w.setPower(node, on)
 		}
 	case "cfs":
 		if arg(1) != "work" && arg(1) != "fail" {
@@ -93,7 +93,7 @@ func (w *world) nodeCommand(verb string, node *machine, args []string) error {
 			return fmt.Errorf("neither rw nor update: %w", ErrCommand)
 		}
 	case "reboot", "shutdown":
-		node.shutdown = verb
+		node.shutdownKind = verb
 		if node.lrm != nil {
 			node.lrm.RequestShutdown()
 		}
@@ -115,9 +115,9 @@ func (w *world) nodeCommand(verb string, node *machine, args []string) error {
 	return nil
 }
 
-func (w *world) power(node *machine, on bool) {
+func (w *world) setPower(node *machine, on bool) {
 	if on {
-		node.power, node.network = true, true
+		node.hasPower, node.hasNetwork = true, true
 		w.startCRM(node)
 		w.startLRM(node)
 	} else {
@@ -127,12 +127,12 @@ func (w *world) power(node *machine, on bool) {
 		if node.lrm != nil {
 			node.lrmEnv.Log(ha.LevelInfo, "killed by poweroff")
 		}
-		node.power, node.network = false, false
+		node.hasPower, node.hasNetwork = false, false
 		node.crm, node.lrm, node.restartLRM = nil, nil, false
-		node.running = map[string]bool{}
+		node.runningGuests = map[string]bool{}
 		w.clearWatchdogs(node)
 	}
-	node.shutdown = ""
+	node.shutdownKind = ""
 	node.storeBroken, node.refreshBroken = false, false
 }
 
@@ -144,7 +144,7 @@ func (w *world) startCRM(node *machine) {
 
 func (w *world) startLRM(node *machine) {
 	if node.lrm == nil {
-		node.lrm = lrm.New(node.lrmEnv, w.executor(node.lrmEnv), &w.mark)
+		node.lrm = lrm.New(node.lrmEnv, w.executor(node.lrmEnv), &w.statusMark)
 	}
 }
 
@@ -201,14 +201,14 @@ func (w *world) serviceCommand(sid string, args []string) error {
 	case "delete":
 		delete(w.services, sid)
 	case "lock":
-		w.locked[sid] = defaultGuestLock
+		w.guestLocks[sid] = defaultGuestLock
 		if len(args) > 1 {
-			w.locked[sid] = args[1]
+			w.guestLocks[sid] = args[1]
 		}
 	case "unlock":
-		delete(w.locked, sid)
+		delete(w.guestLocks, sid)
 	case "set-static-stats", "set-dynamic-stats":
-		return w.setStats(sid, args[1:])
+		return w.setGuestStats(sid, args[1:])
 	default:
 		return ErrCommand
 	}
@@ -232,7 +232,7 @@ func (w *world) addService(sid string, args []string) error {
 		cd.State = state
 	}
 	w.services[sid] = cd
-	w.guests[sid] = defaultGuestStats()
+	w.guestStats[sid] = defaultGuestStats()
 	w.setRunning(sid, w.nodes[cd.Node], len(args) > 2 && args[2] == "1")
 	return nil
 }
@@ -247,18 +247,18 @@ func (w *world) manualMigrate(sid string, args []string) error {
 		return fmt.Errorf("service is managed by HA: %w", ErrCommand)
 	}
 	from := w.services[sid].Node
-	if err := w.relocate(sid, from, args[0]); err != nil {
+	if err := w.moveService(sid, from, args[0]); err != nil {
 		return err
 	}
 	w.setRunning(sid, w.nodes[from], false)
 	return nil
 }
 
-func (w *world) setStats(sid string, args []string) error {
-	stats := w.guests[sid]
+func (w *world) setGuestStats(sid string, args []string) error {
+	stats := w.guestStats[sid]
 	if stats == nil {
 		stats = defaultGuestStats()
-		w.guests[sid] = stats
+		w.guestStats[sid] = stats
 	}
 	if len(args)%2 != 0 {
 		return fmt.Errorf("names and values do not pair up: %w", ErrCommand)

@@ -11,8 +11,8 @@ const diffContext = 3
 // maxDiffCells bounds the table of the comparison; longer texts are compared as a whole.
 const maxDiffCells = 16 << 20
 
-// edit is one line of a comparison: ' ' in both, '-' only expected, '+' only got.
-type edit struct {
+// diffLine is one line of a comparison: ' ' in both, '-' only expected, '+' only got.
+type diffLine struct {
 	kind byte
 	text string
 }
@@ -56,7 +56,7 @@ func UnifiedDiff(wantName, gotName, want, got string) string {
 	return out.String()
 }
 
-func writeHunk(out *strings.Builder, edits []edit, wantLine, gotLine int) {
+func writeHunk(out *strings.Builder, edits []diffLine, wantLine, gotLine int) {
 	wantCount, gotCount := 0, 0
 	for _, e := range edits {
 		if e.kind != '+' {
@@ -83,31 +83,31 @@ func splitLines(text string) []string {
 
 // compareLines finds a shortest edit by the longest common subsequence of what is left between the
 // common beginning and the common end.
-func compareLines(a, b []string) []edit {
-	var head, tail []edit
+func compareLines(a, b []string) []diffLine {
+	var head, tail []diffLine
 	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
-		head = append(head, edit{' ', a[0]})
+		head = append(head, diffLine{' ', a[0]})
 		a, b = a[1:], b[1:]
 	}
 	for len(a) > 0 && len(b) > 0 && a[len(a)-1] == b[len(b)-1] {
-		tail = append(tail, edit{' ', a[len(a)-1]})
+		tail = append(tail, diffLine{' ', a[len(a)-1]})
 		a, b = a[:len(a)-1], b[:len(b)-1]
 	}
-	out := append(head, middle(a, b)...)
+	out := append(head, diffMiddle(a, b)...)
 	for i := len(tail) - 1; i >= 0; i-- {
 		out = append(out, tail[i])
 	}
 	return out
 }
 
-func middle(a, b []string) []edit {
-	var out []edit
+func diffMiddle(a, b []string) []diffLine {
+	var out []diffLine
 	if len(a)*len(b) > maxDiffCells {
 		for _, line := range a {
-			out = append(out, edit{'-', line})
+			out = append(out, diffLine{'-', line})
 		}
 		for _, line := range b {
-			out = append(out, edit{'+', line})
+			out = append(out, diffLine{'+', line})
 		}
 		return out
 	}
@@ -128,14 +128,14 @@ func middle(a, b []string) []edit {
 	for i < len(a) || j < len(b) {
 		switch {
 		case i < len(a) && j < len(b) && a[i] == b[j]:
-			out = append(out, edit{' ', a[i]})
+			out = append(out, diffLine{' ', a[i]})
 			i++
 			j++
 		case j == len(b) || i < len(a) && common[i+1][j] >= common[i][j+1]:
-			out = append(out, edit{'-', a[i]})
+			out = append(out, diffLine{'-', a[i]})
 			i++
 		default:
-			out = append(out, edit{'+', b[j]})
+			out = append(out, diffLine{'+', b[j]})
 			j++
 		}
 	}

@@ -12,11 +12,11 @@ const shortLevel = 4
 
 // daemonEnv is the world as one daemon of one node sees it. It serves CRMs and LRMs.
 type daemonEnv struct {
-	world  *world
-	node   *machine
-	daemon string
-	now    int64
-	slept  int
+	world        *world
+	node         *machine
+	daemon       string
+	nowSeconds   int64
+	sleptSeconds int
 }
 
 var (
@@ -27,28 +27,28 @@ var (
 )
 
 func (e *daemonEnv) NodeName() string  { return e.node.name }
-func (e *daemonEnv) NowSeconds() int64 { return e.now }
+func (e *daemonEnv) NowSeconds() int64 { return e.nowSeconds }
 
 // Sleep takes no virtual time: the clock moves once per iteration.
-func (e *daemonEnv) Sleep(seconds int) { e.slept += seconds }
+func (e *daemonEnv) Sleep(seconds int) { e.sleptSeconds += seconds }
 
 func (e *daemonEnv) Log(level ha.Level, message string) {
 	short := string(level)
 	if len(short) > shortLevel {
 		short = short[:shortLevel]
 	}
-	e.world.emit(short, e.now, e.node.name+"/"+e.daemon, message)
+	e.world.logLine(short, e.nowSeconds, e.node.name+"/"+e.daemon, message)
 }
 
 func (e *daemonEnv) NewUID() string {
-	e.world.uids++
-	return fmt.Sprintf("uid-%d", e.world.uids)
+	e.world.uidCount++
+	return fmt.Sprintf("uid-%d", e.world.uidCount)
 }
 
 func (e *daemonEnv) RefreshClusterState() bool { return !e.node.refreshBroken }
 func (e *daemonEnv) Quorate() bool             { return e.world.quorate(e.node) }
 
-func (e *daemonEnv) store() error {
+func (e *daemonEnv) checkStore() error {
 	if e.node.storeBroken {
 		return errUnmounted
 	}
@@ -56,14 +56,14 @@ func (e *daemonEnv) store() error {
 }
 
 func (e *daemonEnv) ReadManagerStatus() (*ha.ManagerStatus, error) {
-	if err := e.store(); err != nil {
+	if err := e.checkStore(); err != nil {
 		return nil, err
 	}
 	return e.world.manager.Clone(), nil
 }
 
 func (e *daemonEnv) WriteManagerStatus(status *ha.ManagerStatus) error {
-	if err := e.store(); err != nil {
+	if err := e.checkStore(); err != nil {
 		return err
 	}
 	// through the file format, so that nothing survives that a store would lose
@@ -80,7 +80,7 @@ func (e *daemonEnv) WriteManagerStatus(status *ha.ManagerStatus) error {
 }
 
 func (e *daemonEnv) ReadServiceConfig() (map[string]*ha.ServiceConfig, error) {
-	if err := e.store(); err != nil {
+	if err := e.checkStore(); err != nil {
 		return nil, err
 	}
 	out := make(map[string]*ha.ServiceConfig, len(e.world.services))
@@ -91,20 +91,20 @@ func (e *daemonEnv) ReadServiceConfig() (map[string]*ha.ServiceConfig, error) {
 }
 
 func (e *daemonEnv) ReadDatacenter() (ha.Datacenter, error) {
-	if err := e.store(); err != nil {
+	if err := e.checkStore(); err != nil {
 		return ha.Datacenter{}, err
 	}
 	return e.world.datacenter, nil
 }
 
 func (e *daemonEnv) OpenWatchdog() (ha.Watchdog, error) {
-	dog := &watchdog{world: e.world, node: e.node.name, fed: e.world.now, open: true}
+	dog := &watchdog{world: e.world, node: e.node.name, lastFed: e.world.nowSeconds, isOpen: true}
 	e.world.watchdogs = append(e.world.watchdogs, dog)
 	return dog, nil
 }
 
 func (e *daemonEnv) ReadLRMStatus(node string) (*ha.LRMStatus, error) {
-	if err := e.store(); err != nil {
+	if err := e.checkStore(); err != nil {
 		return nil, err
 	}
 	if n := e.world.nodes[node]; n != nil {
@@ -118,7 +118,7 @@ func (e *daemonEnv) ReadOwnLRMStatus() (*ha.LRMStatus, error) {
 }
 
 func (e *daemonEnv) WriteLRMStatus(status *ha.LRMStatus) error {
-	if err := e.store(); err != nil {
+	if err := e.checkStore(); err != nil {
 		return err
 	}
 	data, err := status.Encode()
@@ -136,7 +136,7 @@ func (e *daemonEnv) WriteLRMStatus(status *ha.LRMStatus) error {
 func (e *daemonEnv) NodeInfo() (map[string]ha.NodeInfo, error) {
 	info := map[string]ha.NodeInfo{}
 	for name, node := range e.world.nodes {
-		info[name] = ha.NodeInfo{Online: node.power && node.network}
+		info[name] = ha.NodeInfo{Online: node.hasPower && node.hasNetwork}
 	}
 	return info, nil
 }
@@ -145,18 +145,18 @@ const managerLock = "ha_manager_lock"
 
 func agentLock(node string) string { return "ha_agent_" + node + "_lock" }
 
-func (e *daemonEnv) AcquireManagerLock() bool { return e.world.acquire(managerLock, e) }
-func (e *daemonEnv) ReleaseManagerLock() bool { return e.world.release(managerLock, e) }
-func (e *daemonEnv) AcquireAgentLock() bool   { return e.world.acquire(agentLock(e.node.name), e) }
-func (e *daemonEnv) ReleaseAgentLock() bool   { return e.world.release(agentLock(e.node.name), e) }
+func (e *daemonEnv) AcquireManagerLock() bool { return e.world.acquireLock(managerLock, e) }
+func (e *daemonEnv) ReleaseManagerLock() bool { return e.world.releaseLocks(managerLock, e) }
+func (e *daemonEnv) AcquireAgentLock() bool   { return e.world.acquireLock(agentLock(e.node.name), e) }
+func (e *daemonEnv) ReleaseAgentLock() bool   { return e.world.releaseLocks(agentLock(e.node.name), e) }
 func (e *daemonEnv) AcquireNodeLock(node string) bool {
-	return e.world.acquire(agentLock(node), e)
+	return e.world.acquireLock(agentLock(node), e)
 }
 
 // NodeConfirmedDead implements ha.CRMEnv with the state of the virtual power supply.
 func (e *daemonEnv) NodeConfirmedDead(node string) bool {
 	n := e.world.nodes[node]
-	return n != nil && !n.power
+	return n != nil && !n.hasPower
 }
 
 // GuestRuns implements ha.GuestWitness: it asks the virtual hardware. Without it, a service that was
@@ -164,17 +164,17 @@ func (e *daemonEnv) NodeConfirmedDead(node string) bool {
 // manager that it did not run yet.
 func (e *daemonEnv) GuestRuns(sid, node string) (runs, known bool) {
 	n := e.world.nodes[node]
-	return n != nil && n.power && n.running[sid], true
+	return n != nil && n.hasPower && n.runningGuests[sid], true
 }
 
 func (e *daemonEnv) NodeShutdown() (shutdown, reboot bool) {
-	return e.node.shutdown != "", e.node.shutdown == "reboot"
+	return e.node.shutdownKind != "", e.node.shutdownKind == "reboot"
 }
 
 // ReadCRMCommands implements ha.CRMEnv. The world stops no master between the read and the write, so it
 // can forget the commands at once.
 func (e *daemonEnv) ReadCRMCommands() ([]ha.Command, error) {
-	if err := e.store(); err != nil {
+	if err := e.checkStore(); err != nil {
 		return nil, err
 	}
 	commands := make([]ha.Command, len(e.world.commands))
@@ -191,7 +191,7 @@ func (e *daemonEnv) CommandDecided(ha.CommandDecision) {}
 func (e *daemonEnv) CRMCommandsPending() bool { return len(e.world.commands) > 0 }
 
 func (e *daemonEnv) UpdateServiceState(sid string, requested ha.RequestedState) error {
-	if err := e.store(); err != nil {
+	if err := e.checkStore(); err != nil {
 		return err
 	}
 	if cd := e.world.services[sid]; cd != nil {
@@ -201,7 +201,7 @@ func (e *daemonEnv) UpdateServiceState(sid string, requested ha.RequestedState) 
 }
 
 func (e *daemonEnv) UpdateServiceConfig(changed map[string]*ha.ServiceConfig) error {
-	if err := e.store(); err != nil {
+	if err := e.checkStore(); err != nil {
 		return err
 	}
 	for sid, next := range changed {
@@ -213,10 +213,10 @@ func (e *daemonEnv) UpdateServiceConfig(changed map[string]*ha.ServiceConfig) er
 }
 
 func (e *daemonEnv) StealService(sid, from, to string) error {
-	if err := e.store(); err != nil {
+	if err := e.checkStore(); err != nil {
 		return err
 	}
-	return e.world.relocate(sid, from, to)
+	return e.world.moveService(sid, from, to)
 }
 
 // leftoverLocks are guest locks that only mark an operation in progress.
@@ -226,41 +226,41 @@ var leftoverLocks = map[string]bool{
 }
 
 func (e *daemonEnv) RemoveServiceLock(sid string) (string, error) {
-	if err := e.store(); err != nil {
+	if err := e.checkStore(); err != nil {
 		return "", err
 	}
-	lock := e.world.locked[sid]
+	lock := e.world.guestLocks[sid]
 	if !leftoverLocks[lock] {
 		return "", nil
 	}
-	delete(e.world.locked, sid)
+	delete(e.world.guestLocks, sid)
 	return lock, nil
 }
 
-func (e *daemonEnv) ReadGroups() (string, error) { return e.world.groups, e.store() }
-func (e *daemonEnv) ReadRules() (string, error)  { return e.world.rules, e.store() }
+func (e *daemonEnv) ReadGroups() (string, error) { return e.world.groupsText, e.checkStore() }
+func (e *daemonEnv) ReadRules() (string, error)  { return e.world.rulesText, e.checkStore() }
 
 func (e *daemonEnv) DeleteGroups() error {
-	if err := e.store(); err != nil {
+	if err := e.checkStore(); err != nil {
 		return err
 	}
-	e.world.groups = ""
+	e.world.groupsText = ""
 	return nil
 }
 
 func (e *daemonEnv) WriteRules(text string) error {
-	if err := e.store(); err != nil {
+	if err := e.checkStore(); err != nil {
 		return err
 	}
-	e.world.rules = text
+	e.world.rulesText = text
 	return nil
 }
 
 func (e *daemonEnv) NodeVersion(node string) (string, error) {
 	if n := e.world.nodes[node]; n != nil {
-		return n.version, e.store()
+		return n.version, e.checkStore()
 	}
-	return "", e.store()
+	return "", e.checkStore()
 }
 
 func (e *daemonEnv) NodeStats() (map[string]ha.NodeStats, error) {
@@ -268,26 +268,26 @@ func (e *daemonEnv) NodeStats() (map[string]ha.NodeStats, error) {
 	for name, node := range e.world.nodes {
 		stats := ha.NodeStats{MaxCPU: node.maxCPU, MaxMemBytes: node.maxMem, CPU: node.baseCPU,
 			MemBytes: node.baseMem}
-		for _, sid := range sortedKeys(node.running) {
-			if guest := e.world.guests[sid]; guest != nil {
+		for _, sid := range sortedKeys(node.runningGuests) {
+			if guest := e.world.guestStats[sid]; guest != nil {
 				stats.CPU += guest.cpu
 				stats.MemBytes += guest.mem
 			}
 		}
 		out[name] = stats
 	}
-	return out, e.store()
+	return out, e.checkStore()
 }
 
 func (e *daemonEnv) ServiceStats() (map[string]ha.ServiceStats, error) {
 	out := map[string]ha.ServiceStats{}
-	for sid, guest := range e.world.guests {
+	for sid, guest := range e.world.guestStats {
 		out[sid] = ha.ServiceStats{
 			MaxCPU: guest.maxCPU, MaxMemBytes: guest.maxMem,
 			CPU: guest.cpu, MemBytes: guest.mem, HasMeasure: true,
 		}
 	}
-	return out, e.store()
+	return out, e.checkStore()
 }
 
 func (e *daemonEnv) Notify(notice ha.FenceNotice) {

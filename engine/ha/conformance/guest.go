@@ -15,38 +15,38 @@ const guestSeconds = 2
 // guest is a virtual service type on one node.
 type guest struct {
 	env *daemonEnv
-	// live is true if it can be migrated while it runs.
-	live bool
-	// fake is true if its name encodes how it fails.
-	fake bool
+	// canMigrateLive is true if it can be migrated while it runs.
+	canMigrateLive bool
+	// isFake is true if its name encodes how it fails.
+	isFake bool
 }
 
 var _ lrm.Resource = (*guest)(nil)
 
-// lookup returns the service types a node has.
-func (e *daemonEnv) lookup(kind string) lrm.Resource {
+// findGuest returns the service types a node has.
+func (e *daemonEnv) findGuest(kind string) lrm.Resource {
 	switch kind {
 	case "vm":
-		return &guest{env: e, live: true}
+		return &guest{env: e, canMigrateLive: true}
 	case "ct":
 		return &guest{env: e}
 	case "fa":
-		return &guest{env: e, live: true, fake: true}
+		return &guest{env: e, canMigrateLive: true, isFake: true}
 	}
 	return nil
 }
 
-// flaws are how a fake service fails: fa:<abcdef>, where missing digits are 0.
-type flaws struct {
-	// starts and moves are how many attempts fail at first.
-	starts, moves int
-	// noStop is true if it cannot be stopped.
-	noStop bool
+// guestFlaws are how a fake service fails: fa:<abcdef>, where missing digits are 0.
+type guestFlaws struct {
+	// failedStarts and moves are how many attempts fail at first.
+	failedStarts, failedMoves int
+	// cannotStop is true if it cannot be stopped.
+	cannotStop bool
 	// onlyNode is the number of the only node on which it fails, 0 for all.
 	onlyNode int
 }
 
-func flawsOf(sid string) flaws {
+func flawsOf(sid string) guestFlaws {
 	_, digits, _ := strings.Cut(sid, ":")
 	digit := func(i int) int {
 		if i < len(digits) && digits[i] >= '0' && digits[i] <= '9' {
@@ -54,34 +54,35 @@ func flawsOf(sid string) flaws {
 		}
 		return 0
 	}
-	return flaws{starts: digit(1), moves: digit(2), noStop: digit(3) != 0, onlyNode: digit(5)}
+	return guestFlaws{failedStarts: digit(1), failedMoves: digit(2), cannotStop: digit(3) != 0,
+		onlyNode: digit(5)}
 }
 
-// flawedHere reports whether a fake service fails on this node.
-func (g *guest) flawedHere(sid string) bool {
+// isFlawedHere reports whether a fake service fails on this node.
+func (g *guest) isFlawedHere(sid string) bool {
 	f := flawsOf(sid)
 	return f.onlyNode == 0 || g.env.node.name == fmt.Sprintf("node%d", f.onlyNode)
 }
 
-// failsStill counts an attempt and reports whether it is one of the first limit attempts. A success
+// countAndFail counts an attempt and reports whether it is one of the first limit attempts. A success
 // resets the count.
-func (g *guest) failsStill(action, sid string, limit int) bool {
+func (g *guest) countAndFail(action, sid string, limit int) bool {
 	key := action + " " + sid
-	g.env.world.tries[key]++
-	if g.env.world.tries[key] <= limit {
+	g.env.world.failedTries[key]++
+	if g.env.world.failedTries[key] <= limit {
 		return true
 	}
-	g.env.world.tries[key] = 0
+	g.env.world.failedTries[key] = 0
 	return false
 }
 
-func (g *guest) Running(sid string) bool { return g.env.node.running[sid] }
+func (g *guest) Running(sid string) bool { return g.env.node.runningGuests[sid] }
 
 func (g *guest) Start(sid string) {
-	if g.fake && g.flawedHere(sid) && g.failsStill("start", sid, flawsOf(sid).starts) {
+	if g.isFake && g.isFlawedHere(sid) && g.countAndFail("start", sid, flawsOf(sid).failedStarts) {
 		return
 	}
-	if lock := g.env.world.locked[sid]; lock != "" {
+	if lock := g.env.world.guestLocks[sid]; lock != "" {
 		g.env.Log(ha.LevelErr, fmt.Sprintf("service '%s' locked (%s), unable to start!", sid, lock))
 		return
 	}
@@ -90,7 +91,7 @@ func (g *guest) Start(sid string) {
 }
 
 func (g *guest) Stop(sid string, _ *ha.Int) {
-	if g.fake && flawsOf(sid).noStop {
+	if g.isFake && flawsOf(sid).cannotStop {
 		return
 	}
 	g.env.Sleep(guestSeconds)
@@ -98,7 +99,7 @@ func (g *guest) Stop(sid string, _ *ha.Int) {
 }
 
 func (g *guest) Move(sid, target string, online bool) bool {
-	if g.fake && g.flawedHere(sid) && g.failsStill("move", sid, flawsOf(sid).moves) {
+	if g.isFake && g.isFlawedHere(sid) && g.countAndFail("move", sid, flawsOf(sid).failedMoves) {
 		return false
 	}
 	name := "relocate"
@@ -106,11 +107,11 @@ func (g *guest) Move(sid, target string, online bool) bool {
 		name = "migrate"
 	}
 	g.env.Log(ha.LevelInfo, fmt.Sprintf("service %s - start %s to node '%s'", sid, name, target))
-	if lock := g.env.world.locked[sid]; lock != "" {
+	if lock := g.env.world.guestLocks[sid]; lock != "" {
 		g.env.Log(ha.LevelErr, fmt.Sprintf("service '%s' locked (%s), unable to migrate!", sid, lock))
 		return false
 	}
-	if g.Running(sid) && (!online || !g.live) {
+	if g.Running(sid) && (!online || !g.canMigrateLive) {
 		g.env.Log(ha.LevelInfo, fmt.Sprintf("stopping service %s (relocate)", sid))
 		g.Stop(sid, nil)
 		if g.Running(sid) {
@@ -124,7 +125,7 @@ func (g *guest) Move(sid, target string, online bool) bool {
 		g.env.Log(ha.LevelErr, fmt.Sprintf("service %s - no quorum to move it", sid))
 		return false
 	}
-	if err := g.env.world.relocate(sid, g.env.node.name, target); err != nil {
+	if err := g.env.world.moveService(sid, g.env.node.name, target); err != nil {
 		g.env.Log(ha.LevelErr, err.Error())
 		return false
 	}
@@ -133,25 +134,25 @@ func (g *guest) Move(sid, target string, online bool) bool {
 	return true
 }
 
-// inline runs commands to their end at once.
-type inline struct {
+// inlineExecutor runs commands to their end at once.
+type inlineExecutor struct {
 	env     *daemonEnv
 	results map[string]ha.ExitCode
 }
 
-var _ lrm.Executor = (*inline)(nil)
+var _ lrm.Executor = (*inlineExecutor)(nil)
 
-func (x *inline) MaxWorkers() int { return 0 }
+func (x *inlineExecutor) MaxWorkers() int { return 0 }
 
-func (x *inline) Start(cmd lrm.Command) bool {
-	x.results[cmd.SID] = lrm.Run(x.env, x.env.lookup, cmd)
+func (x *inlineExecutor) Start(cmd lrm.Command) bool {
+	x.results[cmd.SID] = lrm.Run(x.env, x.env.findGuest, cmd)
 	return true
 }
 
-func (x *inline) Finished(sid string) (ha.ExitCode, bool) {
+func (x *inlineExecutor) Finished(sid string) (ha.ExitCode, bool) {
 	code, ok := x.results[sid]
 	delete(x.results, sid)
 	return code, ok
 }
 
-func (x *inline) Wait(int) {}
+func (x *inlineExecutor) Wait(int) {}

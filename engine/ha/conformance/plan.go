@@ -77,7 +77,7 @@ func (s *Scenario) Hardware() []Hardware {
 	var out []Hardware
 	for _, name := range sortedKeys(s.Nodes) {
 		n := s.Nodes[name]
-		out = append(out, Hardware{Name: name, Power: n.power, Network: n.network, Version: n.version,
+		out = append(out, Hardware{Name: name, Power: n.hasPower, Network: n.hasNetwork, Version: n.version,
 			CPUs: n.maxCPU, MemBytes: n.maxMem, UsedCPUs: n.baseCPU, UsedMemBytes: n.baseMem})
 	}
 	return out
@@ -129,7 +129,7 @@ func FlawsOf(sid string) Flaws {
 		return Flaws{}
 	}
 	f := flawsOf(sid)
-	out := Flaws{Starts: f.starts, Moves: f.moves, NoStop: f.noStop}
+	out := Flaws{Starts: f.failedStarts, Moves: f.failedMoves, NoStop: f.cannotStop}
 	if f.onlyNode > 0 {
 		out.OnlyNode = fmt.Sprintf("node%d", f.onlyNode)
 	}

@@ -34,7 +34,8 @@ func drawStrange(t *rapid.T) *Scenario {
 			continue
 		}
 		sd := &ha.ServiceStatus{
-			State: rapid.SampledFrom(ha.ServiceStates()).Draw(t, "state"), Node: s.Services[sid].Node, UID: "old-" + sid,
+			State: rapid.SampledFrom(ha.ServiceStates()).Draw(t, "state"), Node: s.Services[sid].Node,
+			UID: "old-" + sid,
 		}
 		if rapid.IntRange(0, 5).Draw(t, "elsewhere") == 0 {
 			sd.Node = node.Draw(t, "known node")
@@ -46,12 +47,14 @@ func drawStrange(t *rapid.T) *Scenario {
 			sd.MaintenanceNode = node.Draw(t, "maintenance node")
 		}
 		if rapid.IntRange(0, 4).Draw(t, "commanded") == 0 {
-			sd.Cmd = rapid.SampledFrom([][]string{{"migrate", "node1"}, {"relocate", "nowhere"}, {"stop", "0"}, {"stop", "x"}, {"dance"}}).
+			sd.Cmd = rapid.SampledFrom([][]string{{"migrate", "node1"}, {"relocate", "nowhere"},
+				{"stop", "0"}, {"stop", "x"}, {"dance"}}).
 				Draw(t, "command")
 		}
 		s.Manager.ServiceStatus[sid] = sd
 	}
-	states := rapid.SampledFrom([]ha.NodeState{ha.NodeOnline, ha.NodeUnknown, ha.NodeFence, ha.NodeMaintenance, ha.NodeGone, ""})
+	states := rapid.SampledFrom([]ha.NodeState{ha.NodeOnline, ha.NodeUnknown, ha.NodeFence,
+		ha.NodeMaintenance, ha.NodeGone, ""})
 	for _, name := range sortedKeys(s.Nodes) {
 		if state := states.Draw(t, "node state"); state != "" {
 			s.Manager.NodeStatus[name] = state
@@ -62,8 +65,9 @@ func drawStrange(t *rapid.T) *Scenario {
 	}
 	if rapid.IntRange(0, 4).Draw(t, "disarm") == 0 {
 		s.Manager.Disarm = &ha.Disarm{
-			Mode:  rapid.SampledFrom([]ha.DisarmMode{ha.DisarmFreeze, ha.DisarmIgnore}).Draw(t, "mode"),
-			State: rapid.SampledFrom([]ha.DisarmState{ha.DisarmDisarming, ha.DisarmDisarmed}).Draw(t, "progress"),
+			Mode: rapid.SampledFrom([]ha.DisarmMode{ha.DisarmFreeze, ha.DisarmIgnore}).Draw(t, "mode"),
+			State: rapid.SampledFrom([]ha.DisarmState{ha.DisarmDisarming, ha.DisarmDisarmed}).Draw(t,
+				"progress"),
 		}
 	}
 	return s
@@ -75,10 +79,10 @@ func TestRandomStatus(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawStrange(t)
 		w := newWorld(s)
-		err := w.loop(context.Background(), s.Commands)
+		err := w.runUntilQuiet(context.Background(), s.Commands)
 		log := (&Run{Log: w.log}).Text()
 		require.NoError(t, err, log)
-		require.Empty(t, w.double, log)
+		require.Empty(t, w.doubleRuns, log)
 		require.Empty(t, ExtractOutcome(w.log).Double, log)
 		if !masterPossible(w) {
 			return
@@ -99,7 +103,7 @@ func masterPossible(w *world) bool {
 	for _, sd := range w.manager.ServiceStatus {
 		fenced[sd.Node] = fenced[sd.Node] || sd.State == ha.Fence
 	}
-	for _, name := range w.names {
+	for _, name := range w.nodeNames {
 		if !fenced[name] {
 			return true
 		}

@@ -19,7 +19,8 @@ import (
 func drawScenario(t *rapid.T) *Scenario {
 	s := &Scenario{
 		Name: "random", Nodes: map[string]*machine{}, Services: map[string]*ha.ServiceConfig{},
-		GuestLocks: map[string]string{}, Manager: ha.NewManagerStatus(), Running: map[string]map[string]bool{},
+		GuestLocks: map[string]string{}, Manager: ha.NewManagerStatus(),
+		Running:    map[string]map[string]bool{},
 		Datacenter: ha.DefaultDatacenter(), Stats: map[string]*guestStats{},
 	}
 	var names, sids []string
@@ -41,17 +42,21 @@ func drawScenario(t *rapid.T) *Scenario {
 	}
 	s.Datacenter.ShutdownPolicy = rapid.SampledFrom([]ha.ShutdownPolicy{
 		ha.PolicyConditional, ha.PolicyFreeze, ha.PolicyFailover, ha.PolicyMigrate}).Draw(t, "policy")
-	s.Datacenter.CRS.Mode = rapid.SampledFrom([]ha.SchedMode{ha.SchedBasic, ha.SchedStatic, ha.SchedDynamic}).Draw(t, "scheduler")
+	s.Datacenter.CRS.Mode = rapid.SampledFrom([]ha.SchedMode{ha.SchedBasic, ha.SchedStatic,
+		ha.SchedDynamic}).Draw(t, "scheduler")
 	s.Datacenter.CRS.RebalanceOnStart = rapid.Bool().Draw(t, "rebalance")
 	s.Datacenter.CRS.AutoRebalance = rapid.Bool().Draw(t, "balance")
 	if len(sids) > 2 && rapid.Bool().Draw(t, "rules") {
-		s.Rules = "resource-affinity: r\n\taffinity " + rapid.SampledFrom([]string{"positive", "negative"}).Draw(t, "affinity") +
-			"\n\tresources " + strings.Join(sids[:2], ",") + "\n\nnode-affinity: n\n\tnodes node1:1,node2\n\tresources " + sids[2] + "\n"
+		s.Rules = "resource-affinity: r\n\taffinity " + rapid.SampledFrom([]string{"positive",
+			"negative"}).Draw(t, "affinity") +
+			"\n\tresources " + strings.Join(sids[:2],
+			",") + "\n\nnode-affinity: n\n\tnodes node1:1,node2\n\tresources " + sids[2] + "\n"
 	}
 	on := func() []string {
 		var group []string
 		for _, name := range names {
-			group = append(group, "power "+name+" on", "network "+name+" on", "cfs "+name+" rw work", "cfs "+name+" update work")
+			group = append(group, "power "+name+" on", "network "+name+" on", "cfs "+name+" rw work",
+				"cfs "+name+" update work")
 		}
 		return group
 	}
@@ -67,7 +72,8 @@ func drawScenario(t *rapid.T) *Scenario {
 			case 2, 3:
 				text = "network " + node.Draw(t, "node") + " " + onOff.Draw(t, "on")
 			case 4:
-				text = rapid.SampledFrom([]string{"shutdown", "reboot", "restart-lrm"}).Draw(t, "verb") + " " + node.Draw(t, "node")
+				text = rapid.SampledFrom([]string{"shutdown", "reboot", "restart-lrm"}).Draw(t,
+					"verb") + " " + node.Draw(t, "node")
 			case 5, 6:
 				text = fmt.Sprintf("service %s %s %s", sid.Draw(t, "sid"),
 					rapid.SampledFrom([]string{"migrate", "relocate"}).Draw(t, "verb"), node.Draw(t, "node"))
@@ -75,17 +81,21 @@ func drawScenario(t *rapid.T) *Scenario {
 				text = fmt.Sprintf("service %s %s", sid.Draw(t, "sid"),
 					rapid.SampledFrom([]string{"started", "stopped", "disabled", "ignored"}).Draw(t, "state"))
 			case 8:
-				text = fmt.Sprintf("service %s stop %d", sid.Draw(t, "sid"), rapid.IntRange(0, 1).Draw(t, "timeout"))
+				text = fmt.Sprintf("service %s stop %d", sid.Draw(t, "sid"),
+					rapid.IntRange(0, 1).Draw(t, "timeout"))
 			case 9:
 				text = fmt.Sprintf("crm %s %s-node-maintenance", node.Draw(t, "node"),
 					rapid.SampledFrom([]string{"enable", "disable"}).Draw(t, "verb"))
 			case 10:
-				text = "crm node1 " + rapid.SampledFrom([]string{"arm-ha", "disarm-ha freeze", "disarm-ha ignore"}).Draw(t, "verb")
+				text = "crm node1 " + rapid.SampledFrom([]string{"arm-ha", "disarm-ha freeze",
+					"disarm-ha ignore"}).Draw(t, "verb")
 			case 11:
-				text = fmt.Sprintf("cfs %s %s %s", node.Draw(t, "node"), rapid.SampledFrom([]string{"rw", "update"}).Draw(t, "what"),
+				text = fmt.Sprintf("cfs %s %s %s", node.Draw(t, "node"),
+					rapid.SampledFrom([]string{"rw", "update"}).Draw(t, "what"),
 					rapid.SampledFrom([]string{"work", "fail"}).Draw(t, "how"))
 			case 12:
-				text = fmt.Sprintf("crm %s %s", node.Draw(t, "node"), rapid.SampledFrom([]string{"stop", "start"}).Draw(t, "verb"))
+				text = fmt.Sprintf("crm %s %s", node.Draw(t, "node"),
+					rapid.SampledFrom([]string{"stop", "start"}).Draw(t, "verb"))
 			case 13:
 				text = "skip-round " + rapid.SampledFrom([]string{"crm", "lrm"}).Draw(t, "daemon") + " " +
 					fmt.Sprint(rapid.IntRange(1, 4).Draw(t, "rounds"))
@@ -96,7 +106,8 @@ func drawScenario(t *rapid.T) *Scenario {
 	}
 	// Repair: first give nodes that are shutting down the time for it, then switch on and arm
 	// everything.
-	s.Commands = append(s.Commands, []string{"delay 400"}, on(), []string{"delay 200"}, on(), []string{"crm node1 arm-ha"})
+	s.Commands = append(s.Commands, []string{"delay 400"}, on(), []string{"delay 200"}, on(),
+		[]string{"crm node1 arm-ha"})
 	var last []string
 	for _, name := range names {
 		last = append(last, "crm "+name+" disable-node-maintenance")
@@ -114,18 +125,18 @@ func TestRandomFaults(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawScenario(t)
 		w := newWorld(s)
-		err := w.loop(context.Background(), s.Commands)
+		err := w.runUntilQuiet(context.Background(), s.Commands)
 		text := (&Run{Log: w.log}).Text()
 		require.NoError(t, err, text)
-		require.Empty(t, w.double, text)
+		require.Empty(t, w.doubleRuns, text)
 		require.Empty(t, ExtractOutcome(w.log).Double, text)
 		for _, sid := range sortedKeys(w.services) {
 			sd := w.manager.ServiceStatus[sid]
 			require.NotNil(t, sd, "%s is forgotten\n%s", sid, text)
 			require.NotEmpty(t, sd.Node, "%s has no node\n%s", sid, text)
 			var running []string
-			for _, name := range w.names {
-				if w.nodes[name].running[sid] {
+			for _, name := range w.nodeNames {
+				if w.nodes[name].runningGuests[sid] {
 					running = append(running, name)
 				}
 			}
@@ -153,7 +164,7 @@ func (x *slow) MaxWorkers() int { return x.limit }
 func (x *slow) Wait(int)        {}
 
 func (x *slow) Start(cmd lrm.Command) bool {
-	x.jobs = append(x.jobs, slowJob{cmd, x.env.world.now + x.seconds()})
+	x.jobs = append(x.jobs, slowJob{cmd, x.env.world.nowSeconds + x.seconds()})
 	return true
 }
 
@@ -168,11 +179,11 @@ func (x *slow) Finished(sid string) (ha.ExitCode, bool) {
 func (x *slow) work() {
 	var left []slowJob
 	for _, job := range x.jobs {
-		if x.env.world.now < job.due {
+		if x.env.world.nowSeconds < job.due {
 			left = append(left, job)
 			continue
 		}
-		x.results[job.cmd.SID] = lrm.Run(x.env, x.env.lookup, job.cmd)
+		x.results[job.cmd.SID] = lrm.Run(x.env, x.env.findGuest, job.cmd)
 	}
 	x.jobs = left
 }
@@ -195,23 +206,23 @@ func TestRandomFaultsWithSlowWorkers(t *testing.T) {
 			running[env.node.name] = x
 			return x
 		}
-		w.tick = func(node *machine) {
-			if x := running[node.name]; x != nil && node.power {
+		w.beforeTurn = func(node *machine) {
+			if x := running[node.name]; x != nil && node.hasPower {
 				x.work()
 			} else {
 				delete(running, node.name)
 			}
 		}
-		err := w.loop(context.Background(), s.Commands)
+		err := w.runUntilQuiet(context.Background(), s.Commands)
 		text := (&Run{Log: w.log}).Text()
 		require.NoError(t, err, text)
-		require.Empty(t, w.double, text)
+		require.Empty(t, w.doubleRuns, text)
 		require.Empty(t, ExtractOutcome(w.log).Double, text)
 		for _, sid := range sortedKeys(w.services) {
 			require.NotNil(t, w.manager.ServiceStatus[sid], "%s is forgotten\n%s", sid, text)
 			var where []string
-			for _, name := range w.names {
-				if w.nodes[name].running[sid] {
+			for _, name := range w.nodeNames {
+				if w.nodes[name].runningGuests[sid] {
 					where = append(where, name)
 				}
 			}

@@ -52,59 +52,59 @@ func (r *Run) Text() string {
 // group.
 func Replay(ctx context.Context, s *Scenario) (*Run, error) {
 	w := newWorld(s)
-	w.emit("info", 0, "hardware", "starting simulation")
-	err := w.loop(ctx, s.Commands)
-	run := &Run{Log: w.log, Double: w.double}
+	w.logLine("info", 0, "hardware", "starting simulation")
+	err := w.runUntilQuiet(ctx, s.Commands)
+	run := &Run{Log: w.log, Double: w.doubleRuns}
 	if err != nil {
-		return run, fmt.Errorf("replay scenario %s at %d s: %w", s.Name, w.now, err)
+		return run, fmt.Errorf("replay scenario %s at %d s: %w", s.Name, w.nowSeconds, err)
 	}
 	return run, nil
 }
 
-func (w *world) loop(ctx context.Context, groups [][]string) error {
-	round := int64(max(minRoundSeconds, secondsPerNode*len(w.names)))
+func (w *world) runUntilQuiet(ctx context.Context, groups [][]string) error {
+	round := int64(max(minRoundSeconds, secondsPerNode*len(w.nodeNames)))
 	if round >= watchdogSeconds {
-		return fmt.Errorf("%d nodes: %w", len(w.names), ErrOverrun)
+		return fmt.Errorf("%d nodes: %w", len(w.nodeNames), ErrOverrun)
 	}
 	var lastCommand, nextCommand int64
 	for counter := 0; ; {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		start := w.now
-		if err := w.round(); err != nil {
+		start := w.nowSeconds
+		if err := w.runRound(); err != nil {
 			return err
 		}
-		w.now = max(w.now, start+round)
-		for _, name := range w.names {
-			w.nodes[name].crmEnv.now, w.nodes[name].lrmEnv.now = w.now, w.now
+		w.nowSeconds = max(w.nowSeconds, start+round)
+		for _, name := range w.nodeNames {
+			w.nodes[name].crmEnv.nowSeconds, w.nodes[name].lrmEnv.nowSeconds = w.nowSeconds, w.nowSeconds
 		}
-		if w.now > maxRunSeconds {
+		if w.nowSeconds > maxRunSeconds {
 			return ErrEndless
 		}
 		if len(w.log) > maxLogLines {
 			return ErrOverrun
 		}
-		if w.now < nextCommand {
+		if w.nowSeconds < nextCommand {
 			continue
 		}
 		if counter%roundsPerGroup == 0 {
 			if len(groups) == 0 {
-				if w.now-lastCommand > quietSeconds {
-					w.emit("info", w.now, "hardware", "exit simulation - done")
+				if w.nowSeconds-lastCommand > quietSeconds {
+					w.logLine("info", w.nowSeconds, "hardware", "exit simulation - done")
 					return nil
 				}
 			} else {
 				for _, text := range groups[0] {
-					lastCommand = w.now
+					lastCommand = w.nowSeconds
 					delay, isDelay, err := parseDelay(text)
 					if err != nil {
 						return err
 					}
 					if isDelay {
-						w.emit("info", w.now, "cmdlist", "execute "+text)
-						nextCommand = w.now + delay
-					} else if err := w.execute(text, "cmdlist"); err != nil {
+						w.logLine("info", w.nowSeconds, "cmdlist", "execute "+text)
+						nextCommand = w.nowSeconds + delay
+					} else if err := w.executeCommand(text, "cmdlist"); err != nil {
 						return err
 					}
 				}
@@ -128,17 +128,17 @@ func parseDelay(text string) (seconds int64, isDelay bool, err error) {
 	return 0, true, fmt.Errorf("execute %q: %w", text, ErrCommand)
 }
 
-func (w *world) round() error {
+func (w *world) runRound() error {
 	if w.skipCRM > 0 {
-		w.emit("info", w.now, "run-loop", "skipping CRM round")
+		w.logLine("info", w.nowSeconds, "run-loop", "skipping CRM round")
 	}
 	if w.skipLRM > 0 {
-		w.emit("info", w.now, "run-loop", "skipping LRM round")
+		w.logLine("info", w.nowSeconds, "run-loop", "skipping LRM round")
 	}
-	for _, name := range w.names {
+	for _, name := range w.nodeNames {
 		node := w.nodes[name]
-		if w.tick != nil {
-			w.tick(node)
+		if w.beforeTurn != nil {
+			w.beforeTurn(node)
 		}
 		if node.crm != nil && w.skipCRM == 0 {
 			if err := w.runCRM(node); err != nil {
@@ -159,24 +159,24 @@ func (w *world) round() error {
 	return nil
 }
 
-func (w *world) begin(env *daemonEnv) {
-	env.now, env.slept = w.now, 0
+func (w *world) addInitialState(env *daemonEnv) {
+	env.nowSeconds, env.sleptSeconds = w.nowSeconds, 0
 }
 
-func (w *world) end(env *daemonEnv) error {
-	if env.slept > maxDaemonSleepTotal {
-		return fmt.Errorf("%s of %s slept %d s in one round: %w", env.daemon, env.node.name, env.slept,
+func (w *world) finishRun(env *daemonEnv) error {
+	if env.sleptSeconds > maxDaemonSleepTotal {
+		return fmt.Errorf("%s of %s slept %d s in one round: %w", env.daemon, env.node.name, env.sleptSeconds,
 			ErrEndless)
 	}
-	env.now += iterationSeconds
-	w.now = max(w.now, env.now)
+	env.nowSeconds += iterationSeconds
+	w.nowSeconds = max(w.nowSeconds, env.nowSeconds)
 	return nil
 }
 
 func (w *world) runCRM(node *machine) error {
-	w.begin(node.crmEnv)
+	w.addInitialState(node.crmEnv)
 	result := node.crm.Round()
-	if err := w.end(node.crmEnv); err != nil {
+	if err := w.finishRun(node.crmEnv); err != nil {
 		return err
 	}
 	if !result.Exit {
@@ -184,22 +184,22 @@ func (w *world) runCRM(node *machine) error {
 	}
 	node.crmEnv.Log("info", "exit (loop end)")
 	node.crm = nil
-	switch reason := node.shutdown; reason {
+	switch reason := node.shutdownKind; reason {
 	case "reboot", "shutdown":
-		if err := w.execute("power "+node.name+" off", reason); err != nil {
+		if err := w.executeCommand("power "+node.name+" off", reason); err != nil {
 			return err
 		}
 		if reason == "reboot" {
-			return w.execute("power "+node.name+" on", reason)
+			return w.executeCommand("power "+node.name+" on", reason)
 		}
 	}
 	return nil
 }
 
 func (w *world) runLRM(node *machine) error {
-	w.begin(node.lrmEnv)
+	w.addInitialState(node.lrmEnv)
 	result := node.lrm.Round()
-	if err := w.end(node.lrmEnv); err != nil {
+	if err := w.finishRun(node.lrmEnv); err != nil {
 		return err
 	}
 	if !result.Exit {
@@ -211,22 +211,23 @@ func (w *world) runLRM(node *machine) error {
 	case node.restartLRM:
 		node.restartLRM = false
 		w.startLRM(node)
-	case node.shutdown != "":
-		return w.execute("crm "+node.name+" stop", node.shutdown)
+	case node.shutdownKind != "":
+		return w.executeCommand("crm "+node.name+" stop", node.shutdownKind)
 	}
 	return nil
 }
 
 func (w *world) checkWatchdogs() error {
-	for _, name := range w.names {
+	for _, name := range w.nodeNames {
 		node := w.nodes[name]
-		if !w.overdue(node) {
+		if !w.isOverdue(node) {
 			continue
 		}
-		if err := w.execute("power "+name+" off", "watchdog"); err != nil {
+		if err := w.executeCommand("power "+name+" off", "watchdog"); err != nil {
 			return err
 		}
-		w.emit("info", w.now, "hardware", fmt.Sprintf("server '%s' stopped by poweroff (watchdog)", name))
+		w.logLine("info", w.nowSeconds, "hardware", fmt.Sprintf("server '%s' stopped by poweroff (watchdog)",
+			name))
 	}
 	return nil
 }

@@ -124,7 +124,7 @@ func RunHA(ctx context.Context, dirs []string, opts Options) (*Report, error) {
 		if err := ctx.Err(); err != nil {
 			return report, fmt.Errorf("run scenario %s: %w", folder, err)
 		}
-		report.add(result)
+		report.addResult(result)
 		if opts.Progress != nil {
 			opts.Progress(result)
 		}
@@ -132,7 +132,7 @@ func RunHA(ctx context.Context, dirs []string, opts Options) (*Report, error) {
 	return report, nil
 }
 
-func (r *Report) add(result Result) {
+func (r *Report) addResult(result Result) {
 	r.Results = append(r.Results, result)
 	r.Total++
 	for _, tier := range []struct {

@@ -141,15 +141,15 @@ func DescribeRules(text string, nodes []string) (string, error) {
 	return out.String(), nil
 }
 
-// object is a JSON object whose keys are written in order.
-type object map[string]any
+// jsonObject is a JSON object whose keys are written in order.
+type jsonObject map[string]any
 
-func describeSet(set rules.Set, digest string) object {
-	ids, order := object{}, object{}
+func describeSet(set rules.Set, digest string) jsonObject {
+	ids, order := jsonObject{}, jsonObject{}
 	for id, rule := range set {
-		entry := object{"type": rule.Kind, "resources": members(rule.Resources)}
+		entry := jsonObject{"type": rule.Kind, "resources": memberSet(rule.Resources)}
 		if rule.Kind == config.NodeAffinity {
-			entry["nodes"] = priorities(rule.Nodes)
+			entry["nodes"] = priorityGroups(rule.Nodes)
 		}
 		if rule.Affinity != "" {
 			entry["affinity"] = rule.Affinity
@@ -159,57 +159,57 @@ func describeSet(set rules.Set, digest string) object {
 		}
 		for key, flag := range map[string]config.Flag{"strict": rule.Strict, "disable": rule.Disable} {
 			if flag != config.FlagUnset {
-				entry[key] = number(flag.On())
+				entry[key] = boolNumber(flag.On())
 			}
 		}
 		ids[id] = entry
 		order[id] = rule.Order
 	}
-	return object{"digest": digest, "ids": ids, "order": order}
+	return jsonObject{"digest": digest, "ids": ids, "order": order}
 }
 
-func describeTables(compiled *rules.Compiled) object {
-	nodes, together, apart := object{}, object{}, object{}
+func describeTables(compiled *rules.Compiled) jsonObject {
+	nodes, together, apart := jsonObject{}, jsonObject{}, jsonObject{}
 	for sid, table := range compiled.Nodes {
-		nodes[sid] = object{"nodes": priorities(table)}
+		nodes[sid] = jsonObject{"nodes": priorityGroups(table)}
 	}
 	for sid, others := range compiled.Together {
-		together[sid] = members(others)
+		together[sid] = memberSet(others)
 	}
 	for sid, others := range compiled.Apart {
-		apart[sid] = members(others)
+		apart[sid] = memberSet(others)
 	}
-	return object{
+	return jsonObject{
 		"node-affinity":     nodes,
-		"resource-affinity": object{"positive": together, "negative": apart},
+		"resource-affinity": jsonObject{"positive": together, "negative": apart},
 	}
 }
 
-func members(sids []string) object {
-	out := object{}
+func memberSet(sids []string) jsonObject {
+	out := jsonObject{}
 	for _, sid := range sids {
 		out[sid] = 1
 	}
 	return out
 }
 
-func priorities(nodes map[string]int) object {
-	out := object{}
+func priorityGroups(nodes map[string]int) jsonObject {
+	out := jsonObject{}
 	for node, priority := range nodes {
-		out[node] = object{"priority": priority}
+		out[node] = jsonObject{"priority": priority}
 	}
 	return out
 }
 
-func number(on bool) int {
+func boolNumber(on bool) int {
 	if on {
 		return 1
 	}
 	return 0
 }
 
-// quote writes a JSON string without escapes that JSON does not need.
-func quote(s string) string {
+// quoteJSON writes a JSON string without escapes that JSON does not need.
+func quoteJSON(s string) string {
 	var out strings.Builder
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
@@ -223,7 +223,7 @@ func quote(s string) string {
 // around colons.
 func writeJSON(out *strings.Builder, value any, depth int) {
 	switch v := value.(type) {
-	case object:
+	case jsonObject:
 		if len(v) == 0 {
 			out.WriteString("{}")
 			return
@@ -234,12 +234,12 @@ func writeJSON(out *strings.Builder, value any, depth int) {
 			if i > 0 {
 				out.WriteString(",\n")
 			}
-			out.WriteString(indent + quote(key) + " : ")
+			out.WriteString(indent + quoteJSON(key) + " : ")
 			writeJSON(out, v[key], depth+1)
 		}
 		out.WriteString("\n" + strings.Repeat("   ", depth) + "}")
 	case string:
-		out.WriteString(quote(v))
+		out.WriteString(quoteJSON(v))
 	case int:
 		out.WriteString(strconv.Itoa(v))
 	default:

@@ -29,7 +29,8 @@ func folder(files map[string]string) fstest.MapFS {
 func TestADifferenceIsReportedOnItsTier(t *testing.T) {
 	source := os.DirFS(filepath.Join(ownScenarios, "freeze-on-poweroff"))
 	files := map[string]string{}
-	for _, name := range []string{"cmdlist", "hardware_status", "service_config", "datacenter.cfg", "log.expect"} {
+	for _, name := range []string{"cmdlist", "hardware_status", "service_config", "datacenter.cfg",
+		"log.expect"} {
 		data, err := os.ReadFile(filepath.Join(ownScenarios, "freeze-on-poweroff", name))
 		require.NoError(t, err)
 		files[name] = string(data)
@@ -40,10 +41,13 @@ func TestADifferenceIsReportedOnItsTier(t *testing.T) {
 		t1, t2     bool
 		difference string
 	}{
-		"wording": {"stop and freeze all services", "freeze", true, true, "-info    120    node3/lrm: shutdown LRM, freeze"},
-		"order":   {"=> 'unknown'", "=> 'gone'", false, true, "node node3: expected"},
-		"outcome": {"'freeze' to 'request_stop'", "'freeze' to 'started'", false, true, "service ct:2: expected"},
-		"end":     {"'request_stop' to 'stopped'", "'request_stop' to 'error'", false, false, "service ct:2: expected"},
+		"wording": {"stop and freeze all services", "freeze", true, true,
+			"-info    120    node3/lrm: shutdown LRM, freeze"},
+		"order": {"=> 'unknown'", "=> 'gone'", false, true, "node node3: expected"},
+		"outcome": {"'freeze' to 'request_stop'", "'freeze' to 'started'", false, true,
+			"service ct:2: expected"},
+		"end": {"'request_stop' to 'stopped'", "'request_stop' to 'error'", false, false,
+			"service ct:2: expected"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			changed := map[string]string{}
@@ -56,10 +60,11 @@ func TestADifferenceIsReportedOnItsTier(t *testing.T) {
 			require.False(t, result.T0)
 			require.Equal(t, c.t1, result.T1, "%v", result.T1Differences)
 			require.Equal(t, c.t2, result.T2, "%v", result.T2Differences)
-			all := result.Diff + strings.Join(result.T1Differences, "\n") + strings.Join(result.T2Differences, "\n")
+			all := result.Diff + strings.Join(result.T1Differences, "\n") + strings.Join(result.T2Differences,
+				"\n")
 			require.Contains(t, all, c.difference)
 			report := &Report{}
-			report.add(result)
+			report.addResult(result)
 			require.False(t, report.Passed())
 			var text testWriter
 			require.NoError(t, report.WriteText(&text))
@@ -74,7 +79,8 @@ func TestTheTrackerSeesADoubleRun(t *testing.T) {
 	outcome := ExtractOutcome(ParseLog(`info     21    node1/lrm: service status vm:1 started
 info     30    node2/lrm: service status vm:1 started
 `))
-	require.Equal(t, []DoubleRun{{SID: "vm:1", Nodes: [2]string{"node1", "node2"}, Seconds: 30}}, outcome.Double)
+	require.Equal(t, []DoubleRun{{SID: "vm:1", Nodes: [2]string{"node1", "node2"}, Seconds: 30}},
+		outcome.Double)
 	outcome = ExtractOutcome(ParseLog(`info     21    node1/lrm: service status vm:1 started
 info     22     watchdog: execute power node1 off
 info     30    node2/lrm: service status vm:1 started
@@ -83,26 +89,30 @@ info     30    node2/lrm: service status vm:1 started
 }
 
 func TestTheHardwareSeesADoubleRun(t *testing.T) {
-	s, err := Load(folder(map[string]string{"cmdlist": "[]", "hardware_status": twoNodes, "service_config": oneService}), ".", "x")
+	s, err := Load(folder(map[string]string{"cmdlist": "[]", "hardware_status": twoNodes,
+		"service_config": oneService}), ".", "x")
 	require.NoError(t, err)
 	w := newWorld(s)
-	w.power(w.nodes["node1"], true)
-	w.power(w.nodes["node2"], true)
+	w.setPower(w.nodes["node1"], true)
+	w.setPower(w.nodes["node2"], true)
 	w.setRunning("vm:1", w.nodes["node1"], true)
-	require.Empty(t, w.double)
+	require.Empty(t, w.doubleRuns)
 	w.setRunning("vm:1", w.nodes["node2"], true)
-	require.Len(t, w.double, 1)
+	require.Len(t, w.doubleRuns, 1)
 }
 
 func TestUnusableFolders(t *testing.T) {
 	for name, files := range map[string]map[string]string{
-		"no commands":     {"hardware_status": twoNodes, "service_config": "{}"},
-		"no nodes":        {"cmdlist": "[]", "hardware_status": "{}", "service_config": "{}"},
-		"unknown node":    {"cmdlist": "[]", "hardware_status": twoNodes, "service_config": `{"vm:1":{"node":"node9"}}`},
-		"bad json":        {"cmdlist": "[", "hardware_status": twoNodes, "service_config": "{}"},
-		"unknown command": {"cmdlist": `[["dance node1"]]`, "hardware_status": twoNodes, "service_config": "{}", "log.expect": "x\n"},
-		"endless":         {"cmdlist": `[["delay 20000"]]`, "hardware_status": twoNodes, "service_config": "{}", "log.expect": "x\n"},
-		"no expectation":  {"cmdlist": "[]", "hardware_status": twoNodes, "service_config": "{}"},
+		"no commands": {"hardware_status": twoNodes, "service_config": "{}"},
+		"no nodes":    {"cmdlist": "[]", "hardware_status": "{}", "service_config": "{}"},
+		"unknown node": {"cmdlist": "[]", "hardware_status": twoNodes,
+			"service_config": `{"vm:1":{"node":"node9"}}`},
+		"bad json": {"cmdlist": "[", "hardware_status": twoNodes, "service_config": "{}"},
+		"unknown command": {"cmdlist": `[["dance node1"]]`, "hardware_status": twoNodes,
+			"service_config": "{}", "log.expect": "x\n"},
+		"endless": {"cmdlist": `[["delay 20000"]]`, "hardware_status": twoNodes,
+			"service_config": "{}", "log.expect": "x\n"},
+		"no expectation": {"cmdlist": "[]", "hardware_status": twoNodes, "service_config": "{}"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			result := JudgeFolder(context.Background(), folder(files), ".", "x")
@@ -161,7 +171,8 @@ func TestRuleFiles(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, want, "unknown rule type colour")
 	require.Contains(t, want, "\"vm:1\" : {\n            \"vm:2\" : 1\n         }")
-	fsys := folder(map[string]string{"a.cfg": text, "a.cfg.expect": want, "b.cfg": text, "c.cfg": text, "c.cfg.expect": "no\n"})
+	fsys := folder(map[string]string{"a.cfg": text, "a.cfg.expect": want, "b.cfg": text, "c.cfg": text,
+		"c.cfg.expect": "no\n"})
 	require.True(t, JudgeRules(fsys, "a.cfg").Passed)
 	require.NotEmpty(t, JudgeRules(fsys, "b.cfg").Error)
 	require.NotEmpty(t, JudgeRules(fsys, "c.cfg").Diff)
@@ -177,7 +188,8 @@ func FuzzReplay(f *testing.F) {
 		"resource-affinity: r\n\taffinity negative\n\tresources vm:1,fa:1111\n", "group: g\n\tnodes node2\n")
 	f.Fuzz(func(t *testing.T, commands, hardware, services, manager, datacenter, rules, groups string) {
 		s, err := Load(folder(map[string]string{
-			"cmdlist": commands, "hardware_status": hardware, "service_config": services, "manager_status": manager,
+			"cmdlist": commands, "hardware_status": hardware, "service_config": services,
+			"manager_status": manager,
 			"datacenter.cfg": datacenter, "rules_config": rules, "groups": groups,
 		}), ".", "fuzz")
 		if err != nil {

@@ -113,7 +113,7 @@ func readBounded(fsys fs.FS, name string) ([]byte, error) {
 	return fs.ReadFile(fsys, name)
 }
 
-func blank(data []byte) bool { return strings.TrimSpace(string(data)) == "" }
+func isBlank(data []byte) bool { return strings.TrimSpace(string(data)) == "" }
 
 func (s *Scenario) parseCommands(data []byte) error {
 	if err := json.Unmarshal(data, &s.Commands); err != nil {
@@ -141,7 +141,7 @@ func (s *Scenario) parseHardware(data []byte) error {
 	s.Nodes = map[string]*machine{}
 	for name, r := range raw {
 		node := &machine{
-			name: name, power: r.Power == "on", network: r.Network == "on",
+			name: name, hasPower: r.Power == "on", hasNetwork: r.Network == "on",
 			maxCPU: defaultNodeCPUs, maxMem: defaultNodeMem, version: defaultNodeVersion,
 		}
 		for _, set := range []struct {
@@ -179,7 +179,7 @@ func (s *Scenario) parseServices(data []byte) (err error) {
 	var locks map[string]struct {
 		Lock string `json:"lock"`
 	}
-	if !blank(data) {
+	if !isBlank(data) {
 		if err := json.Unmarshal(data, &locks); err != nil {
 			return fmt.Errorf("locks: %w", err)
 		}
@@ -203,7 +203,7 @@ func (s *Scenario) parseDatacenter(data []byte) (err error) {
 }
 
 func (s *Scenario) parseStats(data []byte) error {
-	if blank(data) {
+	if isBlank(data) {
 		return nil
 	}
 	var raw map[string]struct {
@@ -239,7 +239,7 @@ func (s *Scenario) loadRunning(folder fs.FS) error {
 	for _, node := range sortedKeys(s.Nodes) {
 		s.Running[node] = map[string]bool{}
 		data, err := readBounded(folder, "service_status_"+node)
-		if errors.Is(err, fs.ErrNotExist) || err == nil && blank(data) {
+		if errors.Is(err, fs.ErrNotExist) || err == nil && isBlank(data) {
 			continue
 		}
 		if err != nil {

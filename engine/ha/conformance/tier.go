@@ -65,7 +65,7 @@ func ExtractTransitions(log []Line) Transitions {
 			add("node "+m[1], m[2]+" => "+m[3])
 		} else if m := serviceChange.FindStringSubmatch(line.Message); m != nil {
 			add("service "+m[1], m[2]+" => "+m[3])
-			if node := detail(m[4], "node"); node != "" {
+			if node := detailAfter(m[4], "node"); node != "" {
 				place(m[1], node)
 			}
 		} else if m := serviceAdded.FindStringSubmatch(line.Message); m != nil {
@@ -82,7 +82,7 @@ func ExtractTransitions(log []Line) Transitions {
 	return out
 }
 
-func detail(details, name string) string {
+func detailAfter(details, name string) string {
 	for _, entry := range strings.Split(details, ", ") {
 		key, value, found := strings.Cut(entry, " = ")
 		if found && key == name {
@@ -124,25 +124,25 @@ type Outcome struct {
 
 // tracker follows a run by its log alone, independently of what wrote the log.
 type tracker struct {
-	state, node map[string]string
-	running     map[string]map[string]bool
-	fenced      map[string]bool
-	double      []DoubleRun
+	serviceState, serviceNode map[string]string
+	running                   map[string]map[string]bool
+	fencedNodes               map[string]bool
+	doubleRuns                []DoubleRun
 }
 
 // ExtractOutcome follows a log from beginning to end.
 func ExtractOutcome(log []Line) Outcome {
 	t := &tracker{
-		state: map[string]string{}, node: map[string]string{},
-		running: map[string]map[string]bool{}, fenced: map[string]bool{},
+		serviceState: map[string]string{}, serviceNode: map[string]string{},
+		running: map[string]map[string]bool{}, fencedNodes: map[string]bool{},
 	}
 	for _, line := range log {
-		t.follow(line)
+		t.followLine(line)
 	}
-	out := Outcome{Services: map[string]string{}, Running: map[string]string{}, Double: t.double}
-	for sid, state := range t.state {
+	out := Outcome{Services: map[string]string{}, Running: map[string]string{}, Double: t.doubleRuns}
+	for sid, state := range t.serviceState {
 		out.Services[sid] = state
-		if node := t.node[sid]; node != "" {
+		if node := t.serviceNode[sid]; node != "" {
 			out.Services[sid] += " on " + node
 		}
 	}
@@ -151,11 +151,11 @@ func ExtractOutcome(log []Line) Outcome {
 			out.Running[sid] = strings.Join(sortedKeys(nodes), " and ")
 		}
 	}
-	out.Fenced = sortedKeys(t.fenced)
+	out.Fenced = sortedKeys(t.fencedNodes)
 	return out
 }
 
-func (t *tracker) follow(line Line) {
+func (t *tracker) followLine(line Line) {
 	node, daemon, _ := strings.Cut(line.ID, "/")
 	message := line.Message
 	switch daemon {
@@ -192,7 +192,8 @@ func (t *tracker) start(seconds int64, sid, node string) {
 	}
 	for _, other := range sortedKeys(t.running[sid]) {
 		if other != node {
-			t.double = append(t.double, DoubleRun{SID: sid, Nodes: [2]string{other, node}, Seconds: seconds})
+			t.doubleRuns = append(t.doubleRuns, DoubleRun{SID: sid, Nodes: [2]string{other, node},
+				Seconds: seconds})
 		}
 	}
 	t.running[sid][node] = true
@@ -200,21 +201,21 @@ func (t *tracker) start(seconds int64, sid, node string) {
 
 func (t *tracker) followManager(message string) {
 	if m := serviceChange.FindStringSubmatch(message); m != nil {
-		t.state[m[1]] = m[3]
-		if node := detail(m[4], "node"); node != "" {
-			t.node[m[1]] = node
+		t.serviceState[m[1]] = m[3]
+		if node := detailAfter(m[4], "node"); node != "" {
+			t.serviceNode[m[1]] = node
 		}
 	} else if m := serviceAdded.FindStringSubmatch(message); m != nil {
-		t.state[m[1]], t.node[m[1]] = "added", m[2]
+		t.serviceState[m[1]], t.serviceNode[m[1]] = "added", m[2]
 	} else if m := serviceGone.FindStringSubmatch(message); m != nil {
-		delete(t.state, m[1])
-		delete(t.node, m[1])
+		delete(t.serviceState, m[1])
+		delete(t.serviceNode, m[1])
 	} else if m := serviceFrozen.FindStringSubmatch(message); m != nil {
-		t.state[m[1]] = "freeze"
+		t.serviceState[m[1]] = "freeze"
 	} else if m := serviceMoved.FindStringSubmatch(message); m != nil {
-		t.node[m[1]] = m[2]
+		t.serviceNode[m[1]] = m[2]
 	} else if m := fenced.FindStringSubmatch(message); m != nil {
-		t.fenced[m[1]] = true
+		t.fencedNodes[m[1]] = true
 	}
 }
 

@@ -34,146 +34,146 @@ var errUnmounted = errors.New("cfs connection refused - not mounted?")
 
 // machine is one virtual node.
 type machine struct {
-	name           string
-	power, network bool
-	// shutdown is "", shutdown or reboot while the node goes down.
-	shutdown         string
+	name                 string
+	hasPower, hasNetwork bool
+	// shutdownKind is "", shutdown or reboot while the node goes down.
+	shutdownKind     string
 	storeBroken      bool
 	refreshBroken    bool
 	maxCPU, maxMem   float64
 	baseCPU, baseMem float64
 	version          string
 
-	crm        *manager.CRM
-	lrm        *lrm.LRM
-	crmEnv     *daemonEnv
-	lrmEnv     *daemonEnv
-	restartLRM bool
-	lrmStatus  *ha.LRMStatus
-	running    map[string]bool
+	crm           *manager.CRM
+	lrm           *lrm.LRM
+	crmEnv        *daemonEnv
+	lrmEnv        *daemonEnv
+	restartLRM    bool
+	lrmStatus     *ha.LRMStatus
+	runningGuests map[string]bool
 }
 
 // lockEntry is one cluster lock.
 type lockEntry struct {
-	node string
-	at   int64
+	holder  string
+	takenAt int64
 }
 
 // world is everything outside the HA logic.
 type world struct {
-	now      int64
-	nodes    map[string]*machine
-	names    []string
-	services map[string]*ha.ServiceConfig
-	guests   map[string]*guestStats
-	locked   map[string]string
-	// tries counts failing actions of fake services, for the whole world.
-	tries map[string]int
+	nowSeconds int64
+	nodes      map[string]*machine
+	nodeNames  []string
+	services   map[string]*ha.ServiceConfig
+	guestStats map[string]*guestStats
+	guestLocks map[string]string
+	// failedTries counts failing actions of fake services, for the whole world.
+	failedTries map[string]int
 
 	manager    *ha.ManagerStatus
 	commands   []string
-	rules      string
-	groups     string
+	rulesText  string
+	groupsText string
 	datacenter ha.Datacenter
 	locks      map[string]lockEntry
 	watchdogs  []*watchdog
-	mark       lrm.StatusMark
-	uids       int
+	statusMark lrm.StatusMark
+	uidCount   int
 
 	// executor makes the workers of a new LRM. Inline by default.
 	executor func(*daemonEnv) lrm.Executor
-	// tick is called before every turn of a node, nil for nothing.
-	tick func(*machine)
+	// beforeTurn is called before every turn of a node, nil for nothing.
+	beforeTurn func(*machine)
 
 	skipCRM, skipLRM int
 	log              []Line
-	double           []DoubleRun
+	doubleRuns       []DoubleRun
 }
 
 // watchdog is one opened connection of a node's watchdog.
 type watchdog struct {
-	world *world
-	node  string
-	fed   int64
-	open  bool
+	world   *world
+	node    string
+	lastFed int64
+	isOpen  bool
 }
 
 // Feed restarts the watchdog time.
-func (w *watchdog) Feed() { w.fed = w.world.now }
+func (w *watchdog) Feed() { w.lastFed = w.world.nowSeconds }
 
 // Close ends the protection.
-func (w *watchdog) Close() { w.open = false }
+func (w *watchdog) Close() { w.isOpen = false }
 
 func newWorld(s *Scenario) *world {
 	w := &world{
 		nodes: map[string]*machine{}, services: map[string]*ha.ServiceConfig{},
-		guests: map[string]*guestStats{},
-		locked: map[string]string{}, tries: map[string]int{}, locks: map[string]lockEntry{},
-		manager: s.Manager.Clone(), rules: s.Rules, groups: s.Groups, datacenter: s.Datacenter,
+		guestStats: map[string]*guestStats{},
+		guestLocks: map[string]string{}, failedTries: map[string]int{}, locks: map[string]lockEntry{},
+		manager: s.Manager.Clone(), rulesText: s.Rules, groupsText: s.Groups, datacenter: s.Datacenter,
 	}
 	w.executor = func(env *daemonEnv) lrm.Executor {
-		return &inline{env: env, results: map[string]ha.ExitCode{}}
+		return &inlineExecutor{env: env, results: map[string]ha.ExitCode{}}
 	}
 	for name, node := range s.Nodes {
 		copied := *node
-		copied.running = map[string]bool{}
+		copied.runningGuests = map[string]bool{}
 		for sid := range s.Running[name] {
-			copied.running[sid] = true
+			copied.runningGuests[sid] = true
 		}
 		copied.lrmStatus = &ha.LRMStatus{Results: map[string]ha.LRMResult{}}
 		copied.crmEnv = &daemonEnv{world: w, node: &copied, daemon: "crm"}
 		copied.lrmEnv = &daemonEnv{world: w, node: &copied, daemon: "lrm"}
 		w.nodes[name] = &copied
 	}
-	w.names = sortedKeys(w.nodes)
+	w.nodeNames = sortedKeys(w.nodes)
 	for sid, cd := range s.Services {
 		w.services[sid] = cd.Clone()
 	}
 	for sid, stats := range s.Stats {
 		copied := *stats
-		w.guests[sid] = &copied
+		w.guestStats[sid] = &copied
 	}
 	for sid, lock := range s.GuestLocks {
-		w.locked[sid] = lock
+		w.guestLocks[sid] = lock
 	}
 	return w
 }
 
 // quorate reports whether a node belongs to a majority of all nodes.
 func (w *world) quorate(node *machine) bool {
-	if !node.power || !node.network {
+	if !node.hasPower || !node.hasNetwork {
 		return false
 	}
 	online := 0
 	for _, other := range w.nodes {
-		if other.power && other.network {
+		if other.hasPower && other.hasNetwork {
 			online++
 		}
 	}
 	return online > len(w.nodes)/2
 }
 
-func (w *world) acquire(name string, env *daemonEnv) bool {
+func (w *world) acquireLock(name string, env *daemonEnv) bool {
 	if !w.quorate(env.node) {
 		return false
 	}
 	entry, held := w.locks[name]
-	if held && env.now-entry.at <= lockLifeSeconds {
-		if entry.node != env.node.name {
+	if held && env.nowSeconds-entry.takenAt <= lockLifeSeconds {
+		if entry.holder != env.node.name {
 			return false
 		}
 	} else {
 		env.Log(ha.LevelInfo, fmt.Sprintf("got lock '%s'", name))
 	}
-	w.locks[name] = lockEntry{node: env.node.name, at: env.now}
+	w.locks[name] = lockEntry{holder: env.node.name, takenAt: env.nowSeconds}
 	return true
 }
 
-func (w *world) release(name string, env *daemonEnv) bool {
+func (w *world) releaseLocks(name string, env *daemonEnv) bool {
 	if !w.quorate(env.node) {
 		return false
 	}
-	if w.locks[name].node != env.node.name {
+	if w.locks[name].holder != env.node.name {
 		return false
 	}
 	delete(w.locks, name)
@@ -183,21 +183,21 @@ func (w *world) release(name string, env *daemonEnv) bool {
 // setRunning changes whether a guest runs on a node, and records when it then runs on two machines.
 func (w *world) setRunning(sid string, node *machine, on bool) {
 	if !on {
-		delete(node.running, sid)
+		delete(node.runningGuests, sid)
 		return
 	}
-	node.running[sid] = true
-	for _, name := range w.names {
+	node.runningGuests[sid] = true
+	for _, name := range w.nodeNames {
 		other := w.nodes[name]
-		if other != node && other.power && other.running[sid] {
-			w.double = append(w.double, DoubleRun{SID: sid, Nodes: [2]string{other.name, node.name},
-				Seconds: w.now})
+		if other != node && other.hasPower && other.runningGuests[sid] {
+			w.doubleRuns = append(w.doubleRuns, DoubleRun{SID: sid, Nodes: [2]string{other.name, node.name},
+				Seconds: w.nowSeconds})
 		}
 	}
 }
 
-// relocate moves the configuration of a guest.
-func (w *world) relocate(sid, from, to string) error {
+// moveService moves the configuration of a guest.
+func (w *world) moveService(sid, from, to string) error {
 	cd := w.services[sid]
 	if cd == nil {
 		return fmt.Errorf("move service %s: it is not configured", sid)
@@ -212,13 +212,13 @@ func (w *world) relocate(sid, from, to string) error {
 	return nil
 }
 
-// overdue reports whether the watchdog of a node has expired.
-func (w *world) overdue(node *machine) bool {
-	if !node.power {
+// isOverdue reports whether the watchdog of a node has expired.
+func (w *world) isOverdue(node *machine) bool {
+	if !node.hasPower {
 		return false
 	}
 	for _, dog := range w.watchdogs {
-		if dog.open && dog.node == node.name && w.now-dog.fed > watchdogSeconds {
+		if dog.isOpen && dog.node == node.name && w.nowSeconds-dog.lastFed > watchdogSeconds {
 			return true
 		}
 	}
@@ -228,13 +228,13 @@ func (w *world) overdue(node *machine) bool {
 func (w *world) clearWatchdogs(node *machine) {
 	kept := w.watchdogs[:0]
 	for _, dog := range w.watchdogs {
-		if dog.node != node.name && dog.open {
+		if dog.node != node.name && dog.isOpen {
 			kept = append(kept, dog)
 		}
 	}
 	w.watchdogs = kept
 }
 
-func (w *world) emit(level string, at int64, id, message string) {
+func (w *world) logLine(level string, at int64, id, message string) {
 	w.log = append(w.log, Line{Level: level, Seconds: at, ID: id, Message: message})
 }

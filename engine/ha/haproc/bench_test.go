@@ -94,7 +94,8 @@ type bench struct {
 }
 
 func newBench(t *testing.T, size int) *bench {
-	b := &bench{t: t, world: envtest.New(), tree: tree.New(tree.DefaultLimits()), procs: map[string]*envtest.Proc{},
+	b := &bench{t: t, world: envtest.New(), tree: tree.New(tree.DefaultLimits()),
+		procs:  map[string]*envtest.Proc{},
 		online: map[ring.NodeID]bool{}, quorate: true}
 	b.world.OnRecord = func(p *envtest.Proc, r env.Record) {
 		b.records = append(b.records, emitted{b.nodes[p.Self().Machine].Name, r})
@@ -107,7 +108,8 @@ func newBench(t *testing.T, size int) *bench {
 	for i := range size {
 		b.devices = append(b.devices, &device{})
 		b.start(i, store.Process, &testStore{bench: b, node: i})
-		b.start(i, watchdog.Process, muxProcess{watchdog.New(watchdog.DefaultOptions(timescale.Ratio{})), b.devices[i]})
+		b.start(i, watchdog.Process, muxProcess{watchdog.New(watchdog.DefaultOptions(timescale.Ratio{})),
+			b.devices[i]})
 	}
 	return b
 }
@@ -248,8 +250,8 @@ type bareProcess struct {
 	core core
 }
 
-func (p *bareProcess) Start(e env.Env) error { return p.core.start(e, p.opts) }
-func (p *bareProcess) Step(ev env.Event)     { p.core.step(ev) }
+func (p *bareProcess) Start(e env.Env) error { return p.core.startParts(e, p.opts) }
+func (p *bareProcess) Step(ev env.Event)     { p.core.offerEvent(ev) }
 
 // recordsOf returns the records of one type.
 func recordsOf[R env.Record](b *bench) (list []R) {

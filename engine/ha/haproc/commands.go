@@ -27,12 +27,12 @@ const batchPrefix = CommandsPath + "."
 // haDir is the directory of the HA manager's files.
 const haDir = "ha"
 
-// batches is what a master knows about batches.
-type batches struct {
-	taken         []string        // named by the status, as it was read or written last
-	stored        []string        // in the store, as of this round
-	readThisRound bool            // stored is of this round
-	fresh         []CommandsTaken // carried out by this round
+// commandBatches is what a master knows about batches.
+type commandBatches struct {
+	takenByStatus  []string        // named by the status, as it was read or written last
+	storedBatches  []string        // in the store, as of this round
+	readThisRound  bool            // stored is of this round
+	takenThisRound []CommandsTaken // carried out by this round
 }
 
 // maxBatches bounds the batches that one round takes; more wait for the next round.
@@ -44,35 +44,35 @@ func (w *storeEnv) ReadCRMCommands() ([]ha.Command, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.stored = slices.DeleteFunc(slices.Clone(names),
+	w.storedBatches = slices.DeleteFunc(slices.Clone(names),
 		func(n string) bool { return !strings.HasPrefix(n, batchPrefix) })
-	w.fresh, w.readThisRound = nil, true
-	if slices.Contains(names, CommandsPath) && len(w.stored) < maxBatches {
+	w.takenThisRound, w.readThisRound = nil, true
+	if slices.Contains(names, CommandsPath) && len(w.storedBatches) < maxBatches {
 		if err := w.newBatch(); err != nil {
 			return nil, err
 		}
 	}
 	var commands []ha.Command
-	for _, name := range w.stored {
+	for _, name := range w.storedBatches {
 		data, _, err := w.store.Read(w.task, name)
 		if err != nil {
 			return nil, err
 		}
 		batch := config.SplitCommands(string(data))
-		if slices.Contains(w.taken, name) {
+		if slices.Contains(w.takenByStatus, name) {
 			// The master that wrote that status may have ended before it could emit this.
 			w.env.Emit(CommandsTaken{Batch: name, Lines: batch, Before: true})
 			continue
 		}
-		commands = append(commands, parseBatch(name, batch)...)
-		w.fresh = append(w.fresh, CommandsTaken{Batch: name, Lines: batch})
+		commands = append(commands, parseBatchPath(name, batch)...)
+		w.takenThisRound = append(w.takenThisRound, CommandsTaken{Batch: name, Lines: batch})
 	}
 	return commands, nil
 }
 
-// parseBatch reads the lines of a batch. The name of a batch is never used again, so it and the
+// parseBatchPath reads the lines of a batch. The name of a batch is never used again, so it and the
 // number of the line identify a command.
-func parseBatch(name string, lines []string) []ha.Command {
+func parseBatchPath(name string, lines []string) []ha.Command {
 	commands := make([]ha.Command, len(lines))
 	for i, line := range lines {
 		commands[i], _ = config.ParseCommand(line) // the manager refuses a line that is not a command
@@ -83,48 +83,48 @@ func parseBatch(name string, lines []string) []ha.Command {
 
 // newBatch makes a batch of the commands that are waiting.
 func (w *storeEnv) newBatch() error {
-	f, err := w.read(CommandsPath)
+	f, err := w.readFile(CommandsPath)
 	if err != nil || len(config.SplitCommands(string(f.data))) == 0 {
 		return err
 	}
 	name := batchPrefix + w.NewUID()
-	delete(w.files, CommandsPath)
+	delete(w.filesRead, CommandsPath)
 	if err := w.store.Rename(w.task, CommandsPath, name); err != nil {
 		if errors.Is(err, client.ErrNotFound) {
 			return nil // another master was faster
 		}
 		return fmt.Errorf("taking the commands: %w", err)
 	}
-	w.stored = append(w.stored, name)
+	w.storedBatches = append(w.storedBatches, name)
 	return nil
 }
 
 // batchesInStatus returns the batches that a status written now contains.
 func (w *storeEnv) batchesInStatus() []string {
 	if w.readThisRound {
-		return w.stored // removed batches need not be named
+		return w.storedBatches // removed batches need not be named
 	}
-	return w.taken
+	return w.takenByStatus
 }
 
 // commandsDone removes the batches that the status contains. One that stays is removed later.
 func (w *storeEnv) commandsDone() {
-	w.taken, w.readThisRound = w.batchesInStatus(), false
-	for _, f := range w.fresh {
+	w.takenByStatus, w.readThisRound = w.batchesInStatus(), false
+	for _, f := range w.takenThisRound {
 		w.env.Emit(f)
 	}
-	w.fresh = nil
-	for _, name := range w.stored {
+	w.takenThisRound = nil
+	for _, name := range w.storedBatches {
 		if err := w.store.Delete(w.task, name, 0); err != nil && !errors.Is(err, client.ErrNotFound) {
 			w.Log(ha.LevelInfo, "removing commands that were carried out: "+err.Error())
 		}
 	}
-	w.stored = nil
+	w.storedBatches = nil
 }
 
 // CRMCommandsPending implements ha.CRMEnv.
 func (w *storeEnv) CRMCommandsPending() bool {
-	f, err := w.read(CommandsPath)
+	f, err := w.readFile(CommandsPath)
 	if err == nil && len(config.SplitCommands(string(f.data))) > 0 {
 		return true
 	}

@@ -28,27 +28,27 @@ const firstTimer env.TimerID = 1
 // core is what both processes have: the clients of the store, the locks, the watchdog and the status
 // process.
 type core struct {
-	opts  Options
-	env   env.Env
-	tasks *env.Tasks
-	store *client.Client
-	locks *lock.Locks
-	dog   *watchdog.Client
-	// order is the order to end this process, nil when there is none.
-	order *initd.Order
-	// wake ends the pause between two rounds.
-	wake env.Signal
+	opts     Options
+	env      env.Env
+	tasks    *env.Tasks
+	store    *client.Client
+	locks    *lock.Locks
+	watchdog *watchdog.Client
+	// endOrder is the order to end this process, nil when there is none.
+	endOrder *initd.Order
+	// wakeForRound ends the pause between two rounds.
+	wakeForRound env.Signal
 	// storeUp is raised when the store's process has started.
-	storeUp env.Signal
-	state   *status.Client
+	storeUp      env.Signal
+	statusClient *status.Client
 
 	// startWall and startMono tie the HA manager's clock to the time of day at the start. From then on
 	// it follows the monotonic clock, so that a step of the wall clock fences no node.
 	startWall int64
 	startMono time.Duration
 
-	// status is the store's status at the last refresh; nil when there was no answer.
-	status *store.Status
+	// storeStatus is the store's status at the last refresh; nil when there was no answer.
+	storeStatus *store.Status
 
 	// services were read in the generation servicesGeneration. A new generation begins whenever something may
 	// have to be read again: with each round, each lock that is taken or renewed, and each guest that
@@ -57,13 +57,13 @@ type core struct {
 	services           map[string]*ha.ServiceConfig
 	servicesGeneration uint64
 
-	memos
-	// measured holds the loads of the nodes, as read in the generation measuredGeneration.
-	measured           map[string]*resource.Load
-	measuredGeneration uint64
+	parsedFiles
+	// nodeLoads holds the loads of the nodes, as read in the generation measuredGeneration.
+	nodeLoads           map[string]*resource.Load
+	nodeLoadsGeneration uint64
 }
 
-func (c *core) start(e env.Env, o Options) error {
+func (c *core) startParts(e env.Env, o Options) error {
 	if err := o.Check(); err != nil {
 		return err
 	}
@@ -71,19 +71,19 @@ func (c *core) start(e env.Env, o Options) error {
 	c.tasks = env.NewTasks(e, firstTimer)
 	c.store = client.New(e, o.Timescale.Of(storeTimeout))
 	c.locks = lock.New(e, c.store, o.Timescale.Of(lock.TTL))
-	c.dog, c.state = watchdog.NewClient(e), status.NewClient(e)
+	c.watchdog, c.statusClient = watchdog.NewClient(e), status.NewClient(e)
 	c.startWall, c.startMono = e.Wall().Unix(), e.Mono()
 	return nil
 }
 
-// step offers an event to each part in turn, and reports whether one of them took it.
-func (c *core) step(ev env.Event) bool {
+// offerEvent offers an event to each part in turn, and reports whether one of them took it.
+func (c *core) offerEvent(ev env.Event) bool {
 	if m, is := ev.(env.LocalMessage); is && m.From == initd.Process {
 		c.takeOrder(m.Payload)
 		return true
 	}
 	was := c.store.Up()
-	taken := c.tasks.Step(ev) || c.store.Step(ev) || c.dog.Step(ev) || c.state.Step(ev)
+	taken := c.tasks.Step(ev) || c.store.Step(ev) || c.watchdog.Step(ev) || c.statusClient.Step(ev)
 	if !was && c.store.Up() {
 		c.storeUp.Raise()
 	}
@@ -118,8 +118,8 @@ func (c *core) fromWallSeconds(seconds int64) int64 {
 	return c.startWall + c.toManagerClock(seconds-c.startWall)
 }
 
-// seconds converts seconds of the HA manager's timers to a duration.
-func (c *core) seconds(n int) time.Duration {
+// scaledSeconds converts seconds of the HA manager's timers to a duration.
+func (c *core) scaledSeconds(n int) time.Duration {
 	return c.opts.Timescale.Of(time.Duration(n) * time.Second)
 }
 
@@ -130,8 +130,8 @@ func (c *core) awaitStore(t *env.Task) {
 	}
 }
 
-// file is a file of the store with its revision. Revision 0 means that there is no file.
-type file struct {
+// storeFile is a file of the store with its revision. Revision 0 means that there is no file.
+type storeFile struct {
 	data     []byte
 	revision uint64
 }
@@ -140,12 +140,12 @@ type file struct {
 type storeEnv struct {
 	*core
 	task *env.Task
-	// files were read in this round. Reading a file twice in a round returns the same content. Taking or
+	// filesRead were read in this round. Reading a file twice in a round returns the same content. Taking or
 	// renewing a lock empties it, so that everything read afterwards is at least as new as the lock.
-	files            map[string]file
-	managed          uint64 // revision of the manager status that was read or written last
-	versionPublished bool   // this node has published its version
-	batches
+	filesRead             map[string]storeFile
+	managerStatusRevision uint64 // revision of the manager status that was read or written last
+	versionPublished      bool   // this node has published its version
+	commandBatches
 }
 
 var (
@@ -154,12 +154,12 @@ var (
 )
 
 func newStoreEnv(c *core, t *env.Task) *storeEnv {
-	return &storeEnv{core: c, task: t, files: map[string]file{}}
+	return &storeEnv{core: c, task: t, filesRead: map[string]storeFile{}}
 }
 
 // dropCache drops everything that was read.
 func (w *storeEnv) dropCache() {
-	w.files = map[string]file{}
+	w.filesRead = map[string]storeFile{}
 	w.generation++
 }
 
@@ -170,7 +170,7 @@ func (w *storeEnv) NodeName() string { return w.opts.Node }
 func (w *storeEnv) NowSeconds() int64 { return w.haSeconds() }
 
 // Sleep implements ha.Env.
-func (w *storeEnv) Sleep(seconds int) { w.task.Sleep(w.seconds(seconds)) }
+func (w *storeEnv) Sleep(seconds int) { w.task.Sleep(w.scaledSeconds(seconds)) }
 
 // Log implements ha.Env.
 func (w *storeEnv) Log(level ha.Level, message string) {
@@ -198,7 +198,7 @@ func (w *storeEnv) NewUID() string {
 func (w *storeEnv) RefreshClusterState() bool {
 	w.dropCache()
 	status, err := w.store.Status(w.task)
-	w.core.status = status
+	w.core.storeStatus = status
 	if err != nil || status.Phase == store.PhaseFailed {
 		return false
 	}
@@ -206,25 +206,25 @@ func (w *storeEnv) RefreshClusterState() bool {
 }
 
 // Quorate implements ha.Env: the cluster is quorate when its files can be written here.
-func (w *storeEnv) Quorate() bool { return w.status != nil && w.status.Quorate }
+func (w *storeEnv) Quorate() bool { return w.storeStatus != nil && w.storeStatus.Quorate }
 
-// read reads a file, once in a round. A missing one is empty and at revision 0.
-func (w *storeEnv) read(path string) (file, error) {
-	if f, known := w.files[path]; known {
+// readFile reads a file, once in a round. A missing one is empty and at revision 0.
+func (w *storeEnv) readFile(path string) (storeFile, error) {
+	if f, known := w.filesRead[path]; known {
 		return f, nil
 	}
 	data, revision, err := w.store.Read(w.task, path)
 	if err != nil && !errors.Is(err, client.ErrNotFound) {
-		return file{}, err
+		return storeFile{}, err
 	}
-	f := file{data: data, revision: revision}
-	w.files[path] = f
+	f := storeFile{data: data, revision: revision}
+	w.filesRead[path] = f
 	return f, nil
 }
 
-// write replaces a file that is at the expected revision, making its directory where it is missing.
-func (w *storeEnv) write(path string, data []byte, expect uint64) (uint64, error) {
-	delete(w.files, path)
+// writeFile replaces a file that is at the expected revision, making its directory where it is missing.
+func (w *storeEnv) writeFile(path string, data []byte, expect uint64) (uint64, error) {
+	delete(w.filesRead, path)
 	revision, err := w.store.CAS(w.task, path, data, expect)
 	if expect == 0 && errors.Is(err, client.ErrNotFound) {
 		if err := w.store.Mkdir(w.task, env.Dir(path)); err != nil {
@@ -238,12 +238,12 @@ func (w *storeEnv) write(path string, data []byte, expect uint64) (uint64, error
 // maxEdits bounds the attempts to edit a file that others edit at the same time.
 const maxEdits = 10
 
-// edit changes a file in one atomic step. change gets the content and returns the new one, nil for no
+// editFile changes a file in one atomic step. change gets the content and returns the new one, nil for no
 // change.
-func (w *storeEnv) edit(path string, change func(old []byte) ([]byte, error)) error {
+func (w *storeEnv) editFile(path string, change func(old []byte) ([]byte, error)) error {
 	for range maxEdits {
-		delete(w.files, path)
-		f, err := w.read(path)
+		delete(w.filesRead, path)
+		f, err := w.readFile(path)
 		if err != nil {
 			return err
 		}
@@ -251,15 +251,15 @@ func (w *storeEnv) edit(path string, change func(old []byte) ([]byte, error)) er
 		if err != nil || data == nil {
 			return err
 		}
-		if _, err = w.write(path, data, f.revision); !errors.Is(err, client.ErrChanged) {
+		if _, err = w.writeFile(path, data, f.revision); !errors.Is(err, client.ErrChanged) {
 			return err
 		}
 	}
 	return fmt.Errorf("editing %s: %w: others edit it all the time", path, client.ErrChanged)
 }
 
-// acquire takes or renews a lock. Everything that is read after that is at least as new as the lock.
-func (w *storeEnv) acquire(name string) bool {
+// acquireLock takes or renews a lock. Everything that is read after that is at least as new as the lock.
+func (w *storeEnv) acquireLock(name string) bool {
 	ok := w.locks.Acquire(w.task, name)
 	if ok {
 		w.dropCache()
@@ -275,24 +275,24 @@ func (w *storeEnv) openWatchdog(lockName string) (ha.Watchdog, error) {
 	if !held {
 		return nil, fmt.Errorf("%w: the lock %s is not held", watchdog.ErrRefused, lockName)
 	}
-	if err := w.dog.Open(w.task, asked); err != nil {
+	if err := w.watchdog.Open(w.task, asked); err != nil {
 		return nil, err
 	}
-	return &watchdogHandle{env: w, lock: lockName}, nil
+	return &watchdogHandle{env: w, lockName: lockName}, nil
 }
 
 // watchdogHandle is an open watchdog connection.
 type watchdogHandle struct {
-	env  *storeEnv
-	lock string
+	env      *storeEnv
+	lockName string
 }
 
 // Feed implements ha.Watchdog.
 func (g *watchdogHandle) Feed() {
-	if asked, held := g.env.locks.RequestedAt(g.lock); held {
-		g.env.dog.Feed(asked)
+	if asked, held := g.env.locks.RequestedAt(g.lockName); held {
+		g.env.watchdog.Feed(asked)
 	}
 }
 
 // Close implements ha.Watchdog.
-func (g *watchdogHandle) Close() { g.env.dog.Close() }
+func (g *watchdogHandle) Close() { g.env.watchdog.Close() }

@@ -11,9 +11,9 @@ import (
 
 // CRM is the process of a node that can become the cluster's master. It implements env.Process.
 type CRM struct {
-	opts Options
-	core core
-	last ha.CRMState
+	opts      Options
+	core      core
+	lastState ha.CRMState
 }
 
 // NewCRM returns the CRM process of a node; [CRM.Start] checks the options.
@@ -21,7 +21,7 @@ func NewCRM(o Options) *CRM { return &CRM{opts: o} }
 
 // Start implements env.Process.
 func (p *CRM) Start(e env.Env) error {
-	if err := p.core.start(e, p.opts); err != nil {
+	if err := p.core.startParts(e, p.opts); err != nil {
 		return err
 	}
 	p.core.tasks.Go(p.run)
@@ -29,7 +29,7 @@ func (p *CRM) Start(e env.Env) error {
 }
 
 // Step implements env.Process.
-func (p *CRM) Step(ev env.Event) { p.core.step(ev) }
+func (p *CRM) Step(ev env.Event) { p.core.offerEvent(ev) }
 
 // run waits for the store and makes rounds until the CRM ends.
 func (p *CRM) run(t *env.Task) {
@@ -45,8 +45,8 @@ func (p *CRM) run(t *env.Task) {
 
 // emitState emits the state of the CRM when it has changed.
 func (p *CRM) emitState(crm *manager.CRM) {
-	if s := crm.State(); s != p.last {
-		p.last = s
+	if s := crm.State(); s != p.lastState {
+		p.lastState = s
 		p.core.env.Emit(CRMStateChange{State: s})
 	}
 }
@@ -64,7 +64,8 @@ type crmEnv struct {
 func newCRMEnv(c *core, t *env.Task) *crmEnv {
 	return &crmEnv{
 		storeEnv: newStoreEnv(c, t),
-		fencer:   fence.New(c.env, c.tasks, fence.Options{Scale: c.opts.Timescale.Of, Changed: c.wake.Raise}),
+		fencer: fence.New(c.env, c.tasks, fence.Options{Scale: c.opts.Timescale.Of,
+			Changed: c.wakeForRound.Raise}),
 		lastSeen: map[string]time.Duration{}, fenceLogged: map[string]string{},
 	}
 }
@@ -79,7 +80,7 @@ func (w *crmEnv) ReadServiceConfig() (map[string]*ha.ServiceConfig, error) {
 }
 
 // AcquireManagerLock implements ha.CRMEnv.
-func (w *storeEnv) AcquireManagerLock() bool { return w.acquire(ManagerLock) }
+func (w *storeEnv) AcquireManagerLock() bool { return w.acquireLock(ManagerLock) }
 
 // ReleaseManagerLock implements ha.CRMEnv.
 func (w *storeEnv) ReleaseManagerLock() bool { return w.locks.Release(w.task, ManagerLock) }

@@ -75,8 +75,8 @@ func (o *Options) Check() error {
 	return nil
 }
 
-// self returns this node's id.
-func (o *Options) self() ring.NodeID {
+// ownID returns this node's id.
+func (o *Options) ownID() ring.NodeID {
 	for _, n := range o.Nodes {
 		if n.Name == o.Node {
 			return n.ID

@@ -8,8 +8,8 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/initd"
 )
 
-// errDone is the reason with which a process ends that must be started again.
-var errDone = errors.New("shutdown request carried out")
+// errRoundsEnded is the reason with which a process ends that must be started again.
+var errRoundsEnded = errors.New("shutdown request carried out")
 
 // takeOrder takes the order to end. The first order counts, but an order to stay ended, such as the one
 // at a shutdown of the machine, is never revoked.
@@ -19,12 +19,12 @@ func (c *core) takeOrder(payload []byte) {
 		c.env.Log().Error("an order cannot be read", "err", err.Error())
 		return
 	}
-	if c.order == nil {
-		c.order = &order
-		c.wake.Raise()
+	if c.endOrder == nil {
+		c.endOrder = &order
+		c.wakeForRound.Raise()
 		return
 	}
-	c.order.Stay = c.order.Stay || order.Stay
+	c.endOrder.Stay = c.endOrder.Stay || order.Stay
 }
 
 // runRounds makes rounds until one of them is the last. The pause after a round counts from the
@@ -33,34 +33,34 @@ func (c *core) takeOrder(payload []byte) {
 func (c *core) runRounds(t *env.Task, shutdown func(), round func() ha.Round) {
 	for ordered := false; ; {
 		started := c.env.Mono()
-		if !ordered && c.order != nil {
+		if !ordered && c.endOrder != nil {
 			ordered = true
 			shutdown()
 		}
 		r := round()
 		if r.Exit {
-			c.exit()
+			c.exitProcess()
 			return
 		}
-		if ordered || c.order == nil {
-			t.Wait(&c.wake, max(started+c.seconds(r.PauseSeconds)-c.env.Mono(), 1))
+		if ordered || c.endOrder == nil {
+			t.Wait(&c.wakeForRound, max(started+c.scaledSeconds(r.PauseSeconds)-c.env.Mono(), 1))
 		}
 	}
 }
 
-// exit ends the process. It stays ended if the order says so.
-func (c *core) exit() {
-	if c.order != nil && c.order.Stay {
+// exitProcess ends the process. It stays ended if the order says so.
+func (c *core) exitProcess() {
+	if c.endOrder != nil && c.endOrder.Stay {
 		c.env.Exit(env.ErrStopped)
 		return
 	}
-	c.env.Exit(errDone)
+	c.env.Exit(errRoundsEnded)
 }
 
 // NodeShutdown implements ha.LRMEnv.
 func (w *storeEnv) NodeShutdown() (down, reboot bool) {
-	if w.order == nil {
+	if w.endOrder == nil {
 		return false, false
 	}
-	return w.order.Down, w.order.Reboot
+	return w.endOrder.Down, w.endOrder.Reboot
 }

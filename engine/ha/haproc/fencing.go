@@ -22,9 +22,9 @@ func (w *crmEnv) AcquireNodeLock(node string) bool {
 		return false // both proofs may be required
 	}
 	if mode == ha.FencingWatchdog {
-		return w.acquire(name)
+		return w.acquireLock(name)
 	}
-	if _, held := w.locks.RequestedAt(name); held && w.acquire(name) {
+	if _, held := w.locks.RequestedAt(name); held && w.acquireLock(name) {
 		return true
 	}
 	holder, version, err := w.locks.Holder(w.task, name)
@@ -34,17 +34,17 @@ func (w *crmEnv) AcquireNodeLock(node string) bool {
 	if version == 0 || !strings.HasSuffix(holder, "/"+LRMProcess) {
 		// Either the node gave the lock back, which means that nothing runs under it, or an earlier
 		// master took it, with proof. In both cases it is free or expires.
-		return w.acquire(name)
+		return w.acquireLock(name)
 	}
 	if mode == ha.FencingBoth {
 		// The LRM of a node that is back neither renews its lock nor gives it back: it waits until the
 		// fencing ends.
-		return w.fenced(node, version, w.locks.Expired(name, version)) && w.acquire(name)
+		return w.isFenced(node, version, w.locks.Expired(name, version)) && w.acquireLock(name)
 	}
-	if w.acquire(name) {
+	if w.acquireLock(name) {
 		return true // the lock is taken, so no device is needed
 	}
-	if !w.fenced(node, version, false) || !w.locks.TakeOverWithProof(w.task, name, version) {
+	if !w.isFenced(node, version, false) || !w.locks.TakeOverWithProof(w.task, name, version) {
 		return false
 	}
 	w.dropCache()
@@ -65,14 +65,14 @@ func (w *crmEnv) NodeConfirmedDead(node string) bool {
 	if proof, ok := w.fencer.Proof(node); ok && w.lastSeen[node] >= proof.Started {
 		w.fencer.Forget(node)
 	}
-	return w.fenced(node, version, false)
+	return w.isFenced(node, version, false)
 }
 
-// fenced reports whether a device has confirmed the death of the node that held its lock at this
+// isFenced reports whether a device has confirmed the death of the node that held its lock at this
 // version. If not, it starts fencing the node. It leaves a node alone that is in the ring again, unless
 // evenOnline is set: the LRM of such a node no longer renews the lock, so the lock expires without a
 // power cut.
-func (w *crmEnv) fenced(node string, version uint64, evenOnline bool) bool {
+func (w *crmEnv) isFenced(node string, version uint64, evenOnline bool) bool {
 	if proof, ok := w.fencer.Proof(node); ok && proof.Version == version {
 		return true
 	}
@@ -126,7 +126,7 @@ func (w *crmEnv) fencingMode() (ha.FencingMode, error) {
 // fenceDevices returns the node's devices. Problems in the file are logged once for each content of the
 // file.
 func (w *crmEnv) fenceDevices(node string) []fence.Device {
-	f, err := w.read(FencePath)
+	f, err := w.readFile(FencePath)
 	if err != nil {
 		return nil
 	}
@@ -152,8 +152,8 @@ func (w *crmEnv) fenceDevices(node string) []fence.Device {
 	return devices
 }
 
-// noteSeen records which nodes are in the ring.
-func (w *crmEnv) noteSeen(now time.Duration) {
+// noteOnlineNodes records which nodes are in the ring.
+func (w *crmEnv) noteOnlineNodes(now time.Duration) {
 	info, err := w.NodeInfo()
 	if err != nil {
 		return
@@ -168,7 +168,7 @@ func (w *crmEnv) noteSeen(now time.Duration) {
 // RefreshClusterState implements ha.Env.
 func (w *crmEnv) RefreshClusterState() bool {
 	ok := w.storeEnv.RefreshClusterState()
-	w.noteSeen(w.env.Mono())
+	w.noteOnlineNodes(w.env.Mono())
 	return ok
 }
 

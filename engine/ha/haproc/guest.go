@@ -7,15 +7,16 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/resource"
 )
 
-// leftLocks are the locks that a dead owner may leave behind without harm. A lock that marks the
+// removableLocks are the locks that a dead owner may leave behind without harm. A lock that marks the
 // creation of a guest stays, because nothing complete is there to start.
-var leftLocks = []string{"backup", "mounted", "migrate", "clone", "rollback", "snapshot", "snapshot-delete",
+var removableLocks = []string{"backup", "mounted", "migrate", "clone", "rollback", "snapshot",
+	"snapshot-delete",
 	"suspending", "suspended"}
 
 // dropLock removes a guest's lock if it may go, and returns its name.
 func dropLock(data []byte) (without []byte, name string) {
 	g := resource.ParseConf(data)
-	if !slices.Contains(leftLocks, g.Lock) {
+	if !slices.Contains(removableLocks, g.Lock) {
 		return nil, ""
 	}
 	var kept strings.Builder

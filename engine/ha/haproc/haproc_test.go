@@ -59,7 +59,7 @@ func TestScaledTimesAreWrittenAsTimesOfDay(t *testing.T) {
 }
 
 func TestCommandsOfABatchAreToldApart(t *testing.T) {
-	got := parseBatch(batchPrefix+"ab12", []string{"stop vm:1 0", "stop vm:1 0", "dance"})
+	got := parseBatchPath(batchPrefix+"ab12", []string{"stop vm:1 0", "stop vm:1 0", "dance"})
 	stop := ha.Command{UID: "ab12/0", Verb: ha.CommandStop, SID: "vm:1", Line: "stop vm:1 0"}
 	again := stop
 	again.UID = "ab12/1"
@@ -78,7 +78,7 @@ func FuzzDropLock(f *testing.F) {
 			require.Nil(t, without)
 			return
 		}
-		require.Contains(t, leftLocks, name)
+		require.Contains(t, removableLocks, name)
 		before := slices.Collect(strings.Lines(string(data)))
 		after := slices.Collect(strings.Lines(string(without)))
 		require.Len(t, after, len(before)-1)

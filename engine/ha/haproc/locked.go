@@ -8,26 +8,26 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/resource"
 )
 
-// lockable keeps a worker from starting or moving a guest whose configuration is locked: another
+// lockedGuestCheck keeps a worker from starting or moving a guest whose configuration is locked: another
 // operation is working on the guest.
-type lockable struct {
+type lockedGuestCheck struct {
 	lrm.Resource
 	env    *storeEnv
 	driver resource.Driver
 }
 
-var _ lrm.Resource = lockable{}
+var _ lrm.Resource = lockedGuestCheck{}
 
 // Start implements lrm.Resource.
-func (l lockable) Start(sid string) {
+func (l lockedGuestCheck) Start(sid string) {
 	if !l.refusedByLock(sid, "start") {
 		l.Resource.Start(sid)
 	}
 }
 
 // Move implements lrm.Resource.
-func (l lockable) Move(sid, target string, online bool) bool {
-	if d, asks := l.driver.(leaver); asks {
+func (l lockedGuestCheck) Move(sid, target string, online bool) bool {
+	if d, asks := l.driver.(leaveRefuser); asks {
 		if err := d.MayLeave(sid); err != nil {
 			l.env.Log(ha.LevelErr, "moving "+sid+": "+err.Error())
 			return false
@@ -36,13 +36,13 @@ func (l lockable) Move(sid, target string, online bool) bool {
 	return !l.refusedByLock(sid, "migrate") && l.Resource.Move(sid, target, online)
 }
 
-// leaver is a driver that is asked before a resource is moved.
-type leaver interface{ MayLeave(sid string) error }
+// leaveRefuser is a driver that is asked before a resource is moved.
+type leaveRefuser interface{ MayLeave(sid string) error }
 
 // refusedByLock reports whether a guest is locked, and logs it. A configuration that cannot be read counts as
 // not locked; the operation itself reports that error.
-func (l lockable) refusedByLock(sid, doing string) bool {
-	f, err := l.env.read(GuestPath(sid, l.env.opts.Node))
+func (l lockedGuestCheck) refusedByLock(sid, doing string) bool {
+	f, err := l.env.readFile(GuestPath(sid, l.env.opts.Node))
 	if err != nil {
 		return false
 	}

@@ -24,12 +24,12 @@ type DriverMaker func(e env.Env) StepDriver
 
 // LRM is the process that manages the services of its node. It implements env.Process.
 type LRM struct {
-	opts   Options
-	core   core
-	driver StepDriver
-	exec   executor
-	lrm    *lrm.LRM
-	last   ha.LRMState
+	opts      Options
+	core      core
+	driver    StepDriver
+	executor  executor
+	lrm       *lrm.LRM
+	lastState ha.LRMState
 }
 
 // NewLRM returns the LRM process of a node; [LRM.Start] checks the options.
@@ -37,13 +37,13 @@ func NewLRM(o Options) *LRM { return &LRM{opts: o} }
 
 // Start implements env.Process.
 func (p *LRM) Start(e env.Env) error {
-	if err := p.core.start(e, p.opts); err != nil {
+	if err := p.core.startParts(e, p.opts); err != nil {
 		return err
 	}
 	e.Log().Info("safety margin between the watchdog's reset and a takeover",
 		"margin", p.opts.Margin().String())
 	p.driver = p.opts.NewDriver(e)
-	p.exec.process, p.exec.workers = p, map[string]*worker{}
+	p.executor.process, p.executor.workers = p, map[string]*worker{}
 	p.core.tasks.Go(p.run)
 	return nil
 }
@@ -51,7 +51,7 @@ func (p *LRM) Start(e env.Env) error {
 // Step implements env.Process.
 func (p *LRM) Step(ev env.Event) {
 	if !p.driver.Step(ev) {
-		p.core.step(ev)
+		p.core.offerEvent(ev)
 	}
 }
 
@@ -59,8 +59,8 @@ func (p *LRM) Step(ev env.Event) {
 func (p *LRM) run(t *env.Task) {
 	p.core.awaitStore(t)
 	w := newStoreEnv(&p.core, t)
-	p.exec.env = w
-	l := lrm.New(w, &p.exec, nil)
+	p.executor.env = w
+	l := lrm.New(w, &p.executor, nil)
 	p.lrm = l
 	p.emitState(l)
 	shutdown := func() {
@@ -76,14 +76,14 @@ func (p *LRM) run(t *env.Task) {
 
 // emitState emits the state of the LRM when it has changed.
 func (p *LRM) emitState(l *lrm.LRM) {
-	if s := l.State(); s != p.last {
-		p.core.env.Emit(LRMStateChange{State: s, Started: p.last == ""})
-		p.last = s
+	if s := l.State(); s != p.lastState {
+		p.core.env.Emit(LRMStateChange{State: s, Started: p.lastState == ""})
+		p.lastState = s
 	}
 }
 
 // AcquireAgentLock implements ha.LRMEnv.
-func (w *storeEnv) AcquireAgentLock() bool { return w.acquire(AgentLock(w.opts.Node)) }
+func (w *storeEnv) AcquireAgentLock() bool { return w.acquireLock(AgentLock(w.opts.Node)) }
 
 // ReleaseAgentLock implements ha.LRMEnv.
 func (w *storeEnv) ReleaseAgentLock() bool { return w.locks.Release(w.task, AgentLock(w.opts.Node)) }
@@ -97,8 +97,8 @@ type executor struct {
 }
 
 type worker struct {
-	done bool
-	code ha.ExitCode
+	isDone   bool
+	exitCode ha.ExitCode
 }
 
 // maxWorkers bounds max_workers of datacenter.cfg.
@@ -128,17 +128,17 @@ func (x *executor) Start(cmd lrm.Command) bool {
 	core.tasks.Go(func(t *env.Task) {
 		w := newStoreEnv(core, t)
 		lookup := func(string) lrm.Resource {
-			r := &resourceOf{env: w, driver: x.process.driver, cmd: cmd, lrm: x.process.lrm}
-			return lockable{r, w, x.process.driver}
+			r := &managedResource{env: w, driver: x.process.driver, command: cmd, modeOf: x.process.lrm}
+			return lockedGuestCheck{r, w, x.process.driver}
 		}
 		if w.movedBefore(cmd) {
 			core.env.Probe("ha/move-had-been-done")
-			wk.code = ha.ExitSuccess
+			wk.exitCode = ha.ExitSuccess
 		} else {
-			wk.code = lrm.Run(w, lookup, cmd)
+			wk.exitCode = lrm.Run(w, lookup, cmd)
 		}
-		wk.done = true
-		core.env.Emit(CommandDone{UID: cmd.UID, SID: cmd.SID, State: cmd.State, ExitCode: wk.code})
+		wk.isDone = true
+		core.env.Emit(CommandDone{UID: cmd.UID, SID: cmd.SID, State: cmd.State, ExitCode: wk.exitCode})
 		x.finished.Raise()
 	})
 	return true
@@ -157,34 +157,34 @@ func (w *storeEnv) movedBefore(cmd lrm.Command) bool {
 		return false
 	}
 	writer, err := w.store.Writer(w.task, GuestPath(cmd.SID, cmd.Target))
-	return err == nil && writer == w.opts.self()
+	return err == nil && writer == w.opts.ownID()
 }
 
 // Finished implements lrm.Executor.
 func (x *executor) Finished(sid string) (ha.ExitCode, bool) {
 	wk := x.workers[sid]
-	if wk == nil || !wk.done {
+	if wk == nil || !wk.isDone {
 		return 0, false
 	}
 	delete(x.workers, sid)
-	return wk.code, true
+	return wk.exitCode, true
 }
 
 // Wait implements lrm.Executor.
 func (x *executor) Wait(seconds int) {
-	x.env.task.Wait(&x.finished, x.process.core.seconds(seconds))
+	x.env.task.Wait(&x.finished, x.process.core.scaledSeconds(seconds))
 }
 
-// resourceOf adapts a driver to the interface lrm.Resource, within one worker.
-type resourceOf struct {
-	env    *storeEnv
-	driver resource.Driver
-	cmd    lrm.Command
-	lrm    lrmOf
+// managedResource adapts a driver to the interface lrm.Resource, within one worker.
+type managedResource struct {
+	env     *storeEnv
+	driver  resource.Driver
+	command lrm.Command
+	modeOf  modeReader
 }
 
 // Running implements lrm.Resource.
-func (r *resourceOf) Running(sid string) bool {
+func (r *managedResource) Running(sid string) bool {
 	on, err := r.driver.Running(r.env.task, sid)
 	if err != nil && !errors.Is(err, resource.ErrHostDown) {
 		r.env.Log(ha.LevelErr, "asking whether "+sid+" runs: "+err.Error())
@@ -194,9 +194,9 @@ func (r *resourceOf) Running(sid string) bool {
 }
 
 // Start implements lrm.Resource.
-func (r *resourceOf) Start(sid string) {
-	r.logEnd(sid)
-	conf, err := r.env.read(GuestPath(sid, r.env.opts.Node))
+func (r *managedResource) Start(sid string) {
+	r.logUnexpectedEnd(sid)
+	conf, err := r.env.readFile(GuestPath(sid, r.env.opts.Node))
 	if err == nil {
 		err = r.driver.Start(r.env.task, sid, conf.data)
 	}
@@ -205,8 +205,8 @@ func (r *resourceOf) Start(sid string) {
 	}
 }
 
-// logEnd logs that a resource ended without being stopped.
-func (r *resourceOf) logEnd(sid string) {
+// logUnexpectedEnd logs that a resource ended without being stopped.
+func (r *managedResource) logUnexpectedEnd(sid string) {
 	s, err := r.driver.Status(r.env.task, sid)
 	if err == nil && !s.Running && s.ExitCode != nil {
 		r.env.Log(ha.LevelWarning, fmt.Sprintf("service %s has ended by itself (exit code %d)", sid,
@@ -215,13 +215,13 @@ func (r *resourceOf) logEnd(sid string) {
 }
 
 // Stop implements lrm.Resource.
-func (r *resourceOf) Stop(sid string, timeoutSeconds *ha.Int) {
+func (r *managedResource) Stop(sid string, timeoutSeconds *ha.Int) {
 	timeout := r.env.opts.Timescale.Of(DefaultStopTimeout)
 	if r.env.opts.StopTimeout > 0 {
 		timeout = r.env.opts.StopTimeout
 	}
 	if timeoutSeconds != nil {
-		timeout = r.env.seconds(int(*timeoutSeconds))
+		timeout = r.env.scaledSeconds(int(*timeoutSeconds))
 	}
 	if err := r.driver.Stop(r.env.task, sid, timeout); err != nil {
 		r.env.Log(ha.LevelErr, "stopping "+sid+": "+err.Error())

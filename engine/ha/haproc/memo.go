@@ -8,35 +8,35 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
 )
 
-// memo remembers the last content of a file and what it was parsed to. It saves calls of a pure function
-// and is not a cache of the store: the content is read from the store every time, and only parsing the
-// same bytes again is avoided. So it never returns stale data, whatever happens to locks, rounds, rings
+// parsedFile remembers the last content of a file and what it was parsed to. It saves calls of a pure
+// function and is not a cache of the store: the content is read from the store every time, and only parsing
+// the same bytes again is avoided. So it never returns stale data, whatever happens to locks, rounds, rings
 // or the store's revisions.
 //
 // All callers share the value and must not change it.
-type memo[T any] struct {
-	known bool
-	data  []byte
-	value T
-	err   error
+type parsedFile[T any] struct {
+	isParsed    bool
+	parsedData  []byte
+	parsedValue T
+	err         error
 }
 
 // parseCached returns parse(data). parse must depend on nothing else and keep nothing of data.
-func (m *memo[T]) parseCached(data []byte, parse func([]byte) (T, error)) (T, error) {
-	if !m.known || !bytes.Equal(m.data, data) {
-		m.value, m.err = parse(data)
-		m.data = append(m.data[:0], data...)
-		m.known = true
+func (m *parsedFile[T]) parseCached(data []byte, parse func([]byte) (T, error)) (T, error) {
+	if !m.isParsed || !bytes.Equal(m.parsedData, data) {
+		m.parsedValue, m.err = parse(data)
+		m.parsedData = append(m.parsedData[:0], data...)
+		m.isParsed = true
 	}
-	return m.value, m.err
+	return m.parsedValue, m.err
 }
 
-// memos are what a process has parsed.
-type memos struct {
-	managerStatus memo[*ha.ManagerStatus]
-	resources     memo[*resources]
-	placed        placement
-	datacenter    memo[ha.Datacenter]
+// parsedFiles are what a process has parsed.
+type parsedFiles struct {
+	managerStatus parsedFile[*ha.ManagerStatus]
+	resources     parsedFile[*resources]
+	placements    placementCache
+	datacenter    parsedFile[ha.Datacenter]
 }
 
 // resources is the parsed ha/resources.cfg. It must not be changed.
@@ -50,28 +50,29 @@ func parseResources(data []byte) (*resources, error) {
 	return &resources{services, problems}, err
 }
 
-// placement remembers the node of each service. That depends only on the resource file and on the names
+// placementCache remembers the node of each service. That depends only on the resource file and on the names
 // below the nodes' directory.
-type placement struct {
-	from     *resources
-	names    []string
-	services map[string]*ha.ServiceConfig
+type placementCache struct {
+	source         *resources
+	guestFiles     []string
+	placedServices map[string]*ha.ServiceConfig
 }
 
 // placementsOf returns every service with its node, as placeServices finds it. The caller must change
 // neither the arguments nor the result.
-func (p *placement) placementsOf(from *resources, names []string, nodes []Node) map[string]*ha.ServiceConfig {
-	if p.from == from && slices.Equal(p.names, names) {
-		return p.services
+func (p *placementCache) placementsOf(from *resources, names []string,
+	nodes []Node) map[string]*ha.ServiceConfig {
+	if p.source == from && slices.Equal(p.guestFiles, names) {
+		return p.placedServices
 	}
-	p.from, p.names = from, names
+	p.source, p.guestFiles = from, names
 	present := make(map[string]bool, len(names))
 	for _, name := range names {
 		present[name] = true
 	}
-	p.services = cloneServices(from.services)
-	placeServices(p.services, nodes, present)
-	return p.services
+	p.placedServices = cloneServices(from.services)
+	placeServices(p.placedServices, nodes, present)
+	return p.placedServices
 }
 
 // cloneServices returns a deep copy.

@@ -11,7 +11,7 @@ import (
 )
 
 func TestMemoParsesAnewWhatIsNew(t *testing.T) {
-	var m memo[string]
+	var m parsedFile[string]
 	parsed := 0
 	parse := func(data []byte) (string, error) {
 		parsed++
@@ -37,10 +37,11 @@ func TestMemoParsesAnewWhatIsNew(t *testing.T) {
 func TestPlacementRemembersNothingWrong(t *testing.T) {
 	nodes := []Node{{ID: 1, Name: "n1"}, {ID: 2, Name: "n2"}}
 	rapid.Check(t, func(t *rapid.T) {
-		var p placement
+		var p placementCache
 		texts := map[string]*resources{}
 		for range rapid.IntRange(1, 8).Draw(t, "readings") {
-			text := rapid.SampledFrom([]string{"vm: 1\n", "vm: 1\n\nvm: 2\n", "vm: 1\n\tstate stopped\n"}).Draw(t, "text")
+			text := rapid.SampledFrom([]string{"vm: 1\n", "vm: 1\n\nvm: 2\n",
+				"vm: 1\n\tstate stopped\n"}).Draw(t, "text")
 			if texts[text] == nil {
 				r, err := parseResources([]byte(text))
 				require.NoError(t, err)
@@ -52,7 +53,7 @@ func TestPlacementRemembersNothingWrong(t *testing.T) {
 					names = append(names, GuestPath(sid, home))
 				}
 			}
-			var fresh placement
+			var fresh placementCache
 			want := fresh.placementsOf(texts[text], names, nodes)
 			require.Equal(t, want, p.placementsOf(texts[text], names, nodes))
 			for _, cd := range texts[text].services {

@@ -24,10 +24,10 @@ func (o *Options) moveTimeout() time.Duration {
 // Move implements lrm.Resource. If the driver supports it and the command allows it, a running resource
 // is migrated live; otherwise it is stopped first. The configuration moves when nothing runs here. Move
 // always finds out whether the configuration has moved, because both nodes act on it.
-func (r *resourceOf) Move(sid, target string, online bool) bool {
+func (r *managedResource) Move(sid, target string, online bool) bool {
 	w := r.env
 	if online && r.Running(sid) {
-		handed, err := r.migrate(sid, target)
+		handed, err := r.migrateRunning(sid, target)
 		if !errors.Is(err, resource.ErrNoMigration) {
 			if err != nil {
 				w.Log(ha.LevelErr, "migrating "+sid+": "+err.Error())
@@ -42,20 +42,20 @@ func (r *resourceOf) Move(sid, target string, online bool) bool {
 			return false
 		}
 	}
-	if err := w.handOver(sid, target); err != nil {
+	if err := w.moveIdleConfiguration(sid, target); err != nil {
 		w.Log(ha.LevelErr, "moving the configuration of "+sid+": "+err.Error())
 		return false
 	}
 	return true
 }
 
-// migrate moves a running resource and reports whether it was handed over.
-func (r *resourceOf) migrate(sid, target string) (handed bool, err error) {
+// migrateRunning moves a running resource and reports whether it was handed over.
+func (r *managedResource) migrateRunning(sid, target string) (handed bool, err error) {
 	w := r.env
 	err = r.driver.Migrate(w.task, sid, target, &resource.Migration{
 		Timeout: w.opts.moveTimeout(),
 		Progress: func(percent int) {
-			w.env.Emit(MoveProgress{UID: r.cmd.UID, SID: sid, Target: target, Percent: percent})
+			w.env.Emit(MoveProgress{UID: r.command.UID, SID: sid, Target: target, Percent: percent})
 			w.Log(ha.LevelInfo, fmt.Sprintf("migrating %s to %s: %d%%", sid, target, percent))
 		},
 		Cancelled: func() bool {
@@ -66,7 +66,7 @@ func (r *resourceOf) migrate(sid, target string) (handed bool, err error) {
 			return why != ""
 		},
 		Commit: func() error {
-			err := w.handOver(sid, target)
+			err := w.moveIdleConfiguration(sid, target)
 			handed = err == nil
 			if !handed {
 				w.Log(ha.LevelErr, "moving the configuration of "+sid+": "+err.Error())
@@ -79,9 +79,9 @@ func (r *resourceOf) migrate(sid, target string) (handed bool, err error) {
 
 // abandonReason returns why a move in progress should be given up, "" if it should not: the manager no longer
 // wants it, or this node goes down and its services must stop.
-func (r *resourceOf) abandonReason() string {
+func (r *managedResource) abandonReason() string {
 	w := r.env
-	if shutdown, _ := w.NodeShutdown(); shutdown && r.lrm != nil && r.lrm.Mode() != ha.ModeMaintenance {
+	if shutdown, _ := w.NodeShutdown(); shutdown && r.modeOf != nil && r.modeOf.Mode() != ha.ModeMaintenance {
 		return "the node goes down"
 	}
 	w.dropCache()
@@ -89,20 +89,20 @@ func (r *resourceOf) abandonReason() string {
 	if err != nil {
 		return "" // the manager's decision is not known
 	}
-	sd := status.ServiceStatus[r.cmd.SID]
+	sd := status.ServiceStatus[r.command.SID]
 	switch {
 	case sd == nil:
 		return "HA no longer manages the service"
-	case sd.UID != r.cmd.UID:
+	case sd.UID != r.command.UID:
 		return "the manager has given another command"
 	}
 	return ""
 }
 
-// handOver moves the configuration of a resource that does not run here. Nil means that it has moved. An
-// error means that it certainly has not and is still here, except for resource.ErrLost: then it is on
-// neither node, because another node has it.
-func (w *storeEnv) handOver(sid, target string) error {
+// moveIdleConfiguration moves the configuration of a resource that does not run here. Nil means that it has
+// moved. An error means that it certainly has not and is still here, except for resource.ErrLost: then it is
+// on neither node, because another node has it.
+func (w *storeEnv) moveIdleConfiguration(sid, target string) error {
 	uncertain := false
 	for {
 		err := w.moveGuest(sid, w.opts.Node, target)
@@ -116,11 +116,11 @@ func (w *storeEnv) handOver(sid, target string) error {
 		case !uncertain:
 			return err
 		}
-		w.task.Sleep(w.seconds(1))
+		w.task.Sleep(w.scaledSeconds(1))
 	}
 }
 
-// lrmOf is what a resource needs from the LRM for which it is moved.
-type lrmOf interface{ Mode() ha.Mode }
+// modeReader is what a resource needs from the LRM for which it is moved.
+type modeReader interface{ Mode() ha.Mode }
 
-var _ lrmOf = (*lrm.LRM)(nil)
+var _ modeReader = (*lrm.LRM)(nil)

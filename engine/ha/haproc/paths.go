@@ -43,8 +43,8 @@ func GuestPath(sid, node string) string {
 	return nodesDir + "/" + node + "/" + dir + "/" + name + ".conf"
 }
 
-// homeOf returns the node whose directory contains the resource's configuration.
-func homeOf(sid string, nodes []Node, present map[string]bool) string {
+// nodeWithConfig returns the node whose directory contains the resource's configuration.
+func nodeWithConfig(sid string, nodes []Node, present map[string]bool) string {
 	for _, n := range nodes {
 		if present[GuestPath(sid, n.Name)] {
 			return n.Name
@@ -58,7 +58,7 @@ func homeOf(sid string, nodes []Node, present map[string]bool) string {
 func placeServices(services map[string]*ha.ServiceConfig, nodes []Node, present map[string]bool) []string {
 	var homeless []string
 	for sid, cd := range services {
-		if cd.Node = homeOf(sid, nodes, present); cd.Node == "" {
+		if cd.Node = nodeWithConfig(sid, nodes, present); cd.Node == "" {
 			homeless = append(homeless, sid)
 		}
 	}

@@ -112,7 +112,8 @@ func TestWithoutQuorumNothingIsRenewed(t *testing.T) {
 	require.Equal(t, LRMProcess, expired[0].Client)
 	require.True(t, expired[0].Overdue)
 	require.Contains(t, b.states("n1"), "lrm lost_agent_lock")
-	require.Contains(t, b.states("n1"), "watchdog of crm open=false", "a CRM that decides no more closes its own")
+	require.Contains(t, b.states("n1"), "watchdog of crm open=false",
+		"a CRM that decides no more closes its own")
 }
 
 // TestAnOrderToEndIsCarriedOut ends both processes in the order in which initd asks them.
@@ -161,7 +162,8 @@ func TestFailoverTakesTheLockFirst(t *testing.T) {
 	require.NotEmpty(t, b.get(GuestPath("vm:1", "n1")))
 	steps := recordsOf[FenceStep](b)
 	require.Len(t, steps, 2)
-	require.Equal(t, []ha.FenceStep{ha.FenceStarted, ha.FenceSucceeded}, []ha.FenceStep{steps[0].Step, steps[1].Step})
+	require.Equal(t, []ha.FenceStep{ha.FenceStarted, ha.FenceSucceeded},
+		[]ha.FenceStep{steps[0].Step, steps[1].Step})
 }
 
 // TestAMasterThatWasOvertakenWritesNothing: the status replaces what the master read, and not what
@@ -306,6 +308,6 @@ func TestNodesPublishTheirVersion(t *testing.T) {
 		require.NoError(t, Upgrade(w.task, w.env, w.store, "n1", Info{CPUs: 4}, "9.9"))
 		require.Equal(t, "9.9", version("n1"))
 		o := b.options(0)
-		require.Equal(t, "9.9", o.installed(w.env), "after a restart as well")
+		require.Equal(t, "9.9", o.installedVersion(w.env), "after a restart as well")
 	})
 }

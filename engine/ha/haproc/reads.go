@@ -10,14 +10,14 @@ import (
 
 // ReadManagerStatus implements ha.Env.
 func (w *storeEnv) ReadManagerStatus() (*ha.ManagerStatus, error) {
-	f, err := w.read(ManagerStatusPath)
+	f, err := w.readFile(ManagerStatusPath)
 	if err != nil {
 		return nil, err
 	}
 	status, err := w.managerStatus.parseCached(f.data, ha.DecodeManagerStatus)
 	if err == nil {
 		status.Timestamp = w.fromWallSeconds(status.Timestamp)
-		w.managed, w.taken = f.revision, status.Taken
+		w.managerStatusRevision, w.takenByStatus = f.revision, status.Taken
 	}
 	return status, err
 }
@@ -39,8 +39,8 @@ func (w *storeEnv) ReadServiceConfig() (map[string]*ha.ServiceConfig, error) {
 // of all services at one revision, so that it does not miss a service whose configuration moves
 // meanwhile.
 func (w *storeEnv) readServices() (map[string]*ha.ServiceConfig, error) {
-	delete(w.files, ResourcesPath)
-	f, err := w.read(ResourcesPath)
+	delete(w.filesRead, ResourcesPath)
+	f, err := w.readFile(ResourcesPath)
 	if err != nil {
 		return nil, err
 	}
@@ -58,12 +58,12 @@ func (w *storeEnv) readServices() (map[string]*ha.ServiceConfig, error) {
 	if err != nil {
 		return nil, err
 	}
-	return w.placed.placementsOf(resources, names, w.opts.Nodes), nil
+	return w.placements.placementsOf(resources, names, w.opts.Nodes), nil
 }
 
 // ReadDatacenter implements ha.Env.
 func (w *storeEnv) ReadDatacenter() (ha.Datacenter, error) {
-	f, err := w.read(DatacenterPath)
+	f, err := w.readFile(DatacenterPath)
 	if err != nil {
 		return ha.Datacenter{}, err
 	}
@@ -74,7 +74,7 @@ func (w *storeEnv) ReadDatacenter() (ha.Datacenter, error) {
 
 // ReadLRMStatus implements ha.CRMEnv.
 func (w *storeEnv) ReadLRMStatus(node string) (*ha.LRMStatus, error) {
-	f, err := w.read(LRMStatusPath(node))
+	f, err := w.readFile(LRMStatusPath(node))
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +96,7 @@ func (w *storeEnv) Revision() (uint64, error) {
 
 // ReadOwnLRMStatus implements ha.LRMEnv.
 func (w *storeEnv) ReadOwnLRMStatus() (*ha.LRMStatus, error) {
-	f, err := w.read(LRMStatusPath(w.opts.Node))
+	f, err := w.readFile(LRMStatusPath(w.opts.Node))
 	if err != nil {
 		return nil, err
 	}
@@ -108,13 +108,13 @@ func (w *storeEnv) ReadOwnLRMStatus() (*ha.LRMStatus, error) {
 
 // NodeInfo implements ha.CRMEnv: a node is online when it is in this node's ring.
 func (w *storeEnv) NodeInfo() (map[string]ha.NodeInfo, error) {
-	if w.status == nil {
+	if w.storeStatus == nil {
 		return nil, fmt.Errorf("asking who is online: the store did not answer")
 	}
 	info := make(map[string]ha.NodeInfo, len(w.opts.Nodes))
 	for _, n := range w.opts.Nodes {
 		online := false
-		for _, id := range w.status.Members {
+		for _, id := range w.storeStatus.Members {
 			online = online || id == n.ID
 		}
 		info[n.Name] = ha.NodeInfo{Online: online}
@@ -124,13 +124,13 @@ func (w *storeEnv) NodeInfo() (map[string]ha.NodeInfo, error) {
 
 // ReadGroups implements ha.CRMEnv.
 func (w *storeEnv) ReadGroups() (string, error) {
-	f, err := w.read(GroupsPath)
+	f, err := w.readFile(GroupsPath)
 	return string(f.data), err
 }
 
 // ReadRules implements ha.CRMEnv.
 func (w *storeEnv) ReadRules() (string, error) {
-	f, err := w.read(RulesPath)
+	f, err := w.readFile(RulesPath)
 	return string(f.data), err
 }
 
@@ -145,7 +145,7 @@ type Info struct {
 
 // nodeInfoFile returns what a node published about itself; nothing for a node without the file.
 func (w *storeEnv) nodeInfoFile(node string) (info Info, err error) {
-	f, err := w.read(VersionPath(node))
+	f, err := w.readFile(VersionPath(node))
 	if err != nil {
 		return info, err
 	}

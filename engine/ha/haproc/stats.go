@@ -12,19 +12,19 @@ import (
 // statusTimeout is how long the status process may take to answer, unscaled.
 const statusTimeout = 2 * time.Second
 
-const milli = 1000.0
+const perThousand = 1000.0
 
 // loadsByNode returns the loads that the nodes of this node's ring report, by name. A node that reports
 // nothing is missing; all are missing when the status process does not answer.
 func (w *storeEnv) loadsByNode() map[string]*resource.Load {
-	if w.measured != nil && w.measuredGeneration == w.generation {
-		return w.measured
+	if w.nodeLoads != nil && w.nodeLoadsGeneration == w.generation {
+		return w.nodeLoads
 	}
-	w.measured, w.measuredGeneration = map[string]*resource.Load{}, w.generation
-	said, err := w.state.Get(w.task, resource.LoadKey, w.opts.Timescale.Of(statusTimeout))
+	w.nodeLoads, w.nodeLoadsGeneration = map[string]*resource.Load{}, w.generation
+	said, err := w.statusClient.Get(w.task, resource.LoadKey, w.opts.Timescale.Of(statusTimeout))
 	if err != nil {
 		w.Log(ha.LevelWarning, "asking what the nodes carry: "+err.Error())
-		return w.measured
+		return w.nodeLoads
 	}
 	for _, n := range w.opts.Nodes {
 		value := said[n.ID]
@@ -36,9 +36,9 @@ func (w *storeEnv) loadsByNode() map[string]*resource.Load {
 			w.Log(ha.LevelWarning, "reading what node '"+n.Name+"' carries: "+err.Error())
 			continue
 		}
-		w.measured[n.Name] = load
+		w.nodeLoads[n.Name] = load
 	}
-	return w.measured
+	return w.nodeLoads
 }
 
 // NodeStats implements ha.CRMEnv: the sizes that the nodes published, and the measured loads. An
@@ -53,14 +53,14 @@ func (w *storeEnv) NodeStats() (map[string]ha.NodeStats, error) {
 		}
 		s := ha.NodeStats{MaxCPU: info.CPUs, MaxMemBytes: info.MemoryBytes}
 		if l := loads[n.Name]; l != nil {
-			s.CPU, s.MemBytes = float64(l.Uses.MilliCPUs)/milli, float64(l.Uses.MemoryBytes)
+			s.CPU, s.MemBytes = float64(l.Uses.MilliCPUs)/perThousand, float64(l.Uses.MemoryBytes)
 			if l.Has.MilliCPUs > 0 {
-				s.MaxCPU = float64(l.Has.MilliCPUs) / milli
+				s.MaxCPU = float64(l.Has.MilliCPUs) / perThousand
 			}
 			if l.Has.MemoryBytes > 0 {
 				s.MaxMemBytes = float64(l.Has.MemoryBytes)
 			}
-		} else if s.CPU, s.MemBytes, err = w.mayUse(n.Name); err != nil {
+		} else if s.CPU, s.MemBytes, err = w.usageLimits(n.Name); err != nil {
 			return nil, err
 		}
 		stats[n.Name] = s
@@ -68,8 +68,8 @@ func (w *storeEnv) NodeStats() (map[string]ha.NodeStats, error) {
 	return stats, nil
 }
 
-// mayUse returns the sum of the limits of the services on a node.
-func (w *storeEnv) mayUse(node string) (cpu, memBytes float64, err error) {
+// usageLimits returns the sum of the limits of the services on a node.
+func (w *storeEnv) usageLimits(node string) (cpu, memBytes float64, err error) {
 	services, err := w.ReadServiceConfig()
 	if err != nil {
 		return 0, 0, err
@@ -79,7 +79,7 @@ func (w *storeEnv) mayUse(node string) (cpu, memBytes float64, err error) {
 		if services[sid].Node != node {
 			continue
 		}
-		f, err := w.read(GuestPath(sid, node))
+		f, err := w.readFile(GuestPath(sid, node))
 		if err != nil {
 			return 0, 0, err
 		}
@@ -87,7 +87,7 @@ func (w *storeEnv) mayUse(node string) (cpu, memBytes float64, err error) {
 		sum.MilliCPUs += c.MilliCPUs
 		sum.MemoryBytes += c.MemoryBytes
 	}
-	return float64(sum.MilliCPUs) / milli, float64(sum.MemoryBytes), nil
+	return float64(sum.MilliCPUs) / perThousand, float64(sum.MemoryBytes), nil
 }
 
 // ServiceStats implements ha.CRMEnv: the sizes in the guests' configurations, and the loads that were
@@ -101,16 +101,16 @@ func (w *storeEnv) ServiceStats() (map[string]ha.ServiceStats, error) {
 	stats := make(map[string]ha.ServiceStats, len(services))
 	for _, sid := range slices.Sorted(maps.Keys(services)) {
 		home := services[sid].Node
-		f, err := w.read(GuestPath(sid, home))
+		f, err := w.readFile(GuestPath(sid, home))
 		if err != nil {
 			return nil, err
 		}
 		c := resource.ParseConf(f.data)
-		s := ha.ServiceStats{MaxCPU: float64(c.MilliCPUs) / milli, MaxMemBytes: float64(c.MemoryBytes)}
+		s := ha.ServiceStats{MaxCPU: float64(c.MilliCPUs) / perThousand, MaxMemBytes: float64(c.MemoryBytes)}
 		if l := loads[home]; l != nil {
 			var use resource.Use
 			use, s.HasMeasure = l.Services[sid]
-			s.CPU, s.MemBytes = float64(use.MilliCPUs)/milli, float64(use.MemoryBytes)
+			s.CPU, s.MemBytes = float64(use.MilliCPUs)/perThousand, float64(use.MemoryBytes)
 		}
 		stats[sid] = s
 	}

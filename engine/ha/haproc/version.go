@@ -17,8 +17,8 @@ const VersionFile = "ha/version"
 // maxVersionBytes bounds the size of VersionFile.
 const maxVersionBytes = 128
 
-// installed returns the version that a node publishes.
-func (o *Options) installed(e env.Env) string {
+// installedVersion returns the version that a node publishes.
+func (o *Options) installedVersion(e env.Env) string {
 	data, err := env.ReadFile(e.Disk(), VersionFile, maxVersionBytes)
 	if version := strings.TrimSpace(string(data)); err == nil && version != "" {
 		return version

@@ -25,11 +25,11 @@ func (w *storeEnv) WriteManagerStatus(status *ha.ManagerStatus) error {
 	if err != nil {
 		return err
 	}
-	revision, err := w.write(ManagerStatusPath, data, w.managed)
+	revision, err := w.writeFile(ManagerStatusPath, data, w.managerStatusRevision)
 	if err != nil {
 		return err
 	}
-	w.managed = revision
+	w.managerStatusRevision = revision
 	w.commandsDone()
 	return nil
 }
@@ -42,26 +42,26 @@ func (w *storeEnv) WriteLRMStatus(status *ha.LRMStatus) error {
 	if err != nil {
 		return err
 	}
-	if err := w.replace(LRMStatusPath(w.opts.Node), data); err != nil {
+	if err := w.replaceOwnFile(LRMStatusPath(w.opts.Node), data); err != nil {
 		return err
 	}
 	if w.versionPublished {
 		return nil
 	}
 	self := w.opts.Self
-	self.Version = w.opts.installed(w.env)
+	self.Version = w.opts.installedVersion(w.env)
 	info, err := json.Marshal(self)
 	if err != nil {
 		return fmt.Errorf("encoding the version: %w", err)
 	}
-	err = w.replace(VersionPath(w.opts.Node), info)
+	err = w.replaceOwnFile(VersionPath(w.opts.Node), info)
 	w.versionPublished = err == nil
 	return err
 }
 
-// replace writes a file of which this process is the only writer.
-func (w *storeEnv) replace(path string, data []byte) error {
-	delete(w.files, path)
+// replaceOwnFile writes a file of which this process is the only writer.
+func (w *storeEnv) replaceOwnFile(path string, data []byte) error {
+	delete(w.filesRead, path)
 	_, err := w.store.Write(w.task, path, data)
 	if errors.Is(err, client.ErrNotFound) {
 		if err := w.store.Mkdir(w.task, env.Dir(path)); err != nil {
@@ -98,7 +98,7 @@ func (w *storeEnv) UpdateServiceConfig(changed map[string]*ha.ServiceConfig) err
 
 func (w *storeEnv) editServices(change func(map[string]*ha.ServiceConfig) error) error {
 	defer func() { w.generation++ }()
-	return w.edit(ResourcesPath, func(old []byte) ([]byte, error) {
+	return w.editFile(ResourcesPath, func(old []byte) ([]byte, error) {
 		services, problems, err := config.ParseResources(string(old))
 		if err != nil {
 			return nil, err
@@ -142,7 +142,7 @@ func (w *storeEnv) RemoveServiceLock(sid string) (string, error) {
 		return "", err
 	}
 	name := ""
-	err = w.edit(GuestPath(sid, services[sid].Node), func(old []byte) ([]byte, error) {
+	err = w.editFile(GuestPath(sid, services[sid].Node), func(old []byte) ([]byte, error) {
 		var without []byte
 		without, name = dropLock(old)
 		return without, nil
@@ -152,20 +152,20 @@ func (w *storeEnv) RemoveServiceLock(sid string) (string, error) {
 
 // WriteRules implements ha.CRMEnv.
 func (w *storeEnv) WriteRules(text string) error {
-	f, err := w.read(RulesPath)
+	f, err := w.readFile(RulesPath)
 	if err != nil {
 		return err
 	}
-	_, err = w.write(RulesPath, []byte(text), f.revision)
+	_, err = w.writeFile(RulesPath, []byte(text), f.revision)
 	return err
 }
 
 // DeleteGroups implements ha.CRMEnv.
 func (w *storeEnv) DeleteGroups() error {
-	f, err := w.read(GroupsPath)
+	f, err := w.readFile(GroupsPath)
 	if err != nil || f.revision == 0 {
 		return err
 	}
-	delete(w.files, GroupsPath)
+	delete(w.filesRead, GroupsPath)
 	return w.store.Delete(w.task, GroupsPath, f.revision)
 }

@@ -27,32 +27,32 @@ type StatusMark struct {
 
 // LRM is the local resource manager of one node.
 type LRM struct {
-	env       ha.LRMEnv
-	exec      Executor
-	mark      *StatusMark
-	state     ha.LRMState
-	since     int64
-	mode      ha.Mode
-	watchdog  ha.Watchdog
-	refreshed bool
+	env        ha.LRMEnv
+	executor   Executor
+	statusMark *StatusMark
+	state      ha.LRMState
+	stateSince int64
+	mode       ha.Mode
+	watchdog   ha.Watchdog
+	refreshed  bool
 
-	shutdown   bool
-	stopping   bool // the services must stop as well
-	stopErrors int
-	idleRounds int
+	shutdownRequested bool
+	stopsServices     bool // the services must stop as well
+	stopErrors        int
+	idleRounds        int
 
-	services    map[string]*ha.ServiceStatus
-	nodeState   ha.NodeState
-	maintenance bool
-	disarm      bool
+	services        map[string]*ha.ServiceStatus
+	nodeState       ha.NodeState
+	maintenance     bool
+	disarmRequested bool
 
-	// recalled is true once startedMoves was taken over from the previous LRM.
-	recalled     bool
-	startedMoves map[string]string
-	results      map[string]ha.LRMResult
-	unpruned     bool // a result was added since the last pruning
-	tries        map[string]int
-	jobs         map[string]*job
+	// movesRecalled is true once startedMoves was taken over from the previous LRM.
+	movesRecalled     bool
+	startedMoves      map[string]string
+	resultByUID       map[string]ha.LRMResult
+	hasUnprunedResult bool // a result was added since the last pruning
+	restartTries      map[string]int
+	jobBySID          map[string]*commandJob
 }
 
 // New returns an LRM without state and without locks.
@@ -61,11 +61,11 @@ func New(env ha.LRMEnv, exec Executor, mark *StatusMark) *LRM {
 		mark = &StatusMark{}
 	}
 	l := &LRM{
-		env: env, exec: exec, mark: mark, state: ha.LRMStartup, mode: ha.ModeActive,
-		services: map[string]*ha.ServiceStatus{}, results: map[string]ha.LRMResult{},
-		tries: map[string]int{}, jobs: map[string]*job{}, startedMoves: map[string]string{},
+		env: env, executor: exec, statusMark: mark, state: ha.LRMStartup, mode: ha.ModeActive,
+		services: map[string]*ha.ServiceStatus{}, resultByUID: map[string]ha.LRMResult{},
+		restartTries: map[string]int{}, jobBySID: map[string]*commandJob{}, startedMoves: map[string]string{},
 	}
-	l.become(ha.LRMWaitForAgentLock)
+	l.enterState(ha.LRMWaitForAgentLock)
 	return l
 }
 
@@ -78,13 +78,13 @@ func (l *LRM) Mode() ha.Mode { return l.mode }
 // WatchdogOpen reports whether the machine is reset if this LRM stops running.
 func (l *LRM) WatchdogOpen() bool { return l.watchdog != nil }
 
-func (l *LRM) become(state ha.LRMState) {
+func (l *LRM) enterState(state ha.LRMState) {
 	if l.state == state {
 		return
 	}
 	l.env.Log(ha.LevelInfo, fmt.Sprintf("status change %s => %s", l.state, state))
 	l.state = state
-	l.since = l.env.NowSeconds()
+	l.stateSince = l.env.NowSeconds()
 	l.idleRounds = 0
 }
 
@@ -92,16 +92,16 @@ func (l *LRM) become(state ha.LRMState) {
 func (l *LRM) Round() ha.Round {
 	l.refreshed = l.env.RefreshClusterState()
 	l.adoptRunningMoves()
-	if !l.mark.Written {
+	if !l.statusMark.Written {
 		// The first report of an LRM must be right. A node in maintenance that first reports that it is
 		// ready gets its services back before it can correct that.
 		if l.env.Quorate() {
 			l.readDecisions()
 		}
 		if !l.writeStatus() {
-			return ha.Round{PauseSeconds: idleRoundSeconds, Exit: l.shutdown}
+			return ha.Round{PauseSeconds: idleRoundSeconds, Exit: l.shutdownRequested}
 		}
-		l.mark.Written = true
+		l.statusMark.Written = true
 	}
 	l.readDecisions()
 	l.changeState()
@@ -113,7 +113,7 @@ func (l *LRM) Round() ha.Round {
 	case ha.LRMLostAgentLock:
 		return l.lostRound()
 	}
-	if l.shutdown {
+	if l.shutdownRequested {
 		return ha.Round{Exit: true}
 	}
 	l.writeStatus()
@@ -131,14 +131,14 @@ func (l *LRM) readDecisions() bool {
 	l.services = status.ServiceStatus
 	l.nodeState = status.NodeStatus[node]
 	l.maintenance = status.NodeRequest[node].Maintenance != 0
-	l.disarm = status.Disarm != nil
-	if l.shutdown {
+	l.disarmRequested = status.Disarm != nil
+	if l.shutdownRequested {
 		return true // the mode that was chosen at shutdown stays
 	}
 	switch {
 	case l.maintenance:
 		l.mode = ha.ModeMaintenance
-	case l.disarm:
+	case l.disarmRequested:
 		l.mode = ha.ModeDisarm
 	default:
 		l.mode = ha.ModeActive
@@ -148,11 +148,11 @@ func (l *LRM) readDecisions() bool {
 
 // writeStatus publishes state, mode and results. It returns false when it could not.
 func (l *LRM) writeStatus() bool {
-	if !l.recalled || !l.env.Quorate() {
+	if !l.movesRecalled || !l.env.Quorate() {
 		return false
 	}
 	status := &ha.LRMStatus{
-		State: l.state, Mode: l.mode, Timestamp: l.env.NowSeconds(), Results: l.results,
+		State: l.state, Mode: l.mode, Timestamp: l.env.NowSeconds(), Results: l.resultByUID,
 		StartedMoves: l.startedMoves,
 	}
 	if err := l.env.WriteLRMStatus(status.Clone()); err != nil {
@@ -182,7 +182,7 @@ func (l *LRM) activeServices() int {
 		if sd.Node != l.env.NodeName() && sd.Target != l.env.NodeName() {
 			continue
 		}
-		if l.disarm && !sd.State.Moving() && sd.State != ha.Recovery && sd.State != ha.Fence {
+		if l.disarmRequested && !sd.State.Moving() && sd.State != ha.Recovery && sd.State != ha.Fence {
 			continue // released, whatever its state is
 		}
 		switch sd.State {
@@ -219,9 +219,9 @@ func (l *LRM) takeLock() bool {
 	return true
 }
 
-// release ends the protection of this node. It closes the watchdog before it gives the lock back: if the
+// releaseLock ends the protection of this node. It closes the watchdog before it gives the lock back: if the
 // LRM ended in between in the other order, the open watchdog would reset the machine for nothing.
-func (l *LRM) release() {
+func (l *LRM) releaseLock() {
 	l.closeWatchdog()
 	l.env.ReleaseAgentLock()
 }
@@ -237,12 +237,12 @@ func (l *LRM) changeState() {
 	fence := l.fenceRequested()
 	switch l.state {
 	case ha.LRMWaitForAgentLock:
-		if !l.disarm && !fence && l.activeServices() > 0 && l.env.Quorate() && l.takeLock() {
-			l.become(ha.LRMActive)
+		if !l.disarmRequested && !fence && l.activeServices() > 0 && l.env.Quorate() && l.takeLock() {
+			l.enterState(ha.LRMActive)
 		}
 	case ha.LRMLostAgentLock:
 		if !fence && l.env.Quorate() && l.takeLock() {
-			l.become(ha.LRMActive)
+			l.enterState(ha.LRMActive)
 		}
 	case ha.LRMActive:
 		l.leaveActive(fence)
@@ -255,15 +255,15 @@ func (l *LRM) leaveActive(fence bool) {
 	switch {
 	case fence:
 		l.env.Log(ha.LevelErr, "node needs to be fenced - releasing agent_lock")
-		l.become(ha.LRMLostAgentLock)
+		l.enterState(ha.LRMLostAgentLock)
 	case !l.takeLock():
-		l.become(ha.LRMLostAgentLock)
+		l.enterState(ha.LRMLostAgentLock)
 	case l.mode == ha.ModeMaintenance:
-		l.become(ha.LRMMaintenance)
+		l.enterState(ha.LRMMaintenance)
 	case l.mode == ha.ModeDisarm && !l.movesFromHere() && l.finishJobs() == 0:
 		l.env.Log(ha.LevelInfo, "HA disarm requested, releasing agent lock and watchdog")
-		l.release()
-		l.become(ha.LRMWaitForAgentLock)
+		l.releaseLock()
+		l.enterState(ha.LRMWaitForAgentLock)
 	default:
 		l.countIdle()
 	}
@@ -290,8 +290,8 @@ func (l *LRM) countIdle() {
 	}
 	l.env.Log(ha.LevelInfo,
 		fmt.Sprintf("node had no service configured for %d rounds, going idle.", maxIdleRounds))
-	l.release()
-	l.become(ha.LRMWaitForAgentLock)
+	l.releaseLock()
+	l.enterState(ha.LRMWaitForAgentLock)
 }
 
 // configuredHere reports whether any service, in any state, is on this node or moves here.
@@ -308,20 +308,20 @@ func (l *LRM) leaveMaintenance(fence bool) {
 	switch {
 	case fence:
 		l.env.Log(ha.LevelErr, "node needs to be fenced during maintenance mode - releasing agent_lock")
-		l.become(ha.LRMLostAgentLock)
+		l.enterState(ha.LRMLostAgentLock)
 	case l.mode == ha.ModeDisarm && l.activeServices() == 0 && l.finishJobs() == 0:
 		l.env.Log(ha.LevelInfo, "HA disarm requested during maintenance, releasing agent lock and watchdog")
-		l.release()
-		l.become(ha.LRMWaitForAgentLock)
+		l.releaseLock()
+		l.enterState(ha.LRMWaitForAgentLock)
 	case l.activeServices() > 0 || l.runJobs() > 0:
 		if !l.takeLock() {
-			l.become(ha.LRMLostAgentLock)
+			l.enterState(ha.LRMLostAgentLock)
 		}
 	case l.mode != ha.ModeMaintenance:
 		if l.takeLock() {
-			l.become(ha.LRMActive)
+			l.enterState(ha.LRMActive)
 		} else {
-			l.become(ha.LRMLostAgentLock)
+			l.enterState(ha.LRMLostAgentLock)
 		}
 	}
 }
@@ -330,12 +330,12 @@ func (l *LRM) activeRound() ha.Round {
 	exit := false
 	if l.readDecisions() {
 		switch {
-		case l.shutdown:
+		case l.shutdownRequested:
 			exit = l.finishActive()
 		case !l.refreshed:
 			l.env.Log(ha.LevelNotice, "temporary inconsistent cluster state (cfs restart?), skip round")
 		default:
-			l.manage()
+			l.manageServices()
 		}
 	}
 	l.writeStatus()
@@ -350,14 +350,14 @@ func (l *LRM) finishActive() (exit bool) {
 		if l.activeServices() > 0 || running > 0 {
 			return false
 		}
-		l.release()
+		l.releaseLock()
 		return true
 	}
 	if running > 0 {
 		return false
 	}
 	if l.stopErrors == 0 {
-		l.release()
+		l.releaseLock()
 	}
 	return true
 }
@@ -369,12 +369,12 @@ func (l *LRM) maintenanceRound() ha.Round {
 	exit := false
 	if l.activeServices() == 0 && l.runJobs() == 0 {
 		if l.mode == ha.ModeMaintenance {
-			l.release()
+			l.releaseLock()
 		}
-		exit = l.shutdown
+		exit = l.shutdownRequested
 	}
 	if !exit {
-		l.manage()
+		l.manageServices()
 	}
 	l.writeStatus()
 	return ha.Round{PauseSeconds: maintenanceRoundSeconds, Exit: exit}
@@ -383,7 +383,7 @@ func (l *LRM) maintenanceRound() ha.Round {
 // lostRound runs a round without the lock. The watchdog resets the machine soon unless the lock is
 // renewed.
 func (l *LRM) lostRound() ha.Round {
-	if !l.shutdown {
+	if !l.shutdownRequested {
 		return ha.Round{PauseSeconds: idleRoundSeconds}
 	}
 	count := l.activeServices()
@@ -393,7 +393,7 @@ func (l *LRM) lostRound() ha.Round {
 	}
 	l.env.Log(ha.LevelErr, fmt.Sprintf(
 		"got shutdown request in state 'lost_agent_lock' - detected %d running services", count))
-	if l.mode == ha.ModeRestart && l.env.NowSeconds()-l.since > lostLockGiveUpSeconds {
+	if l.mode == ha.ModeRestart && l.env.NowSeconds()-l.stateSince > lostLockGiveUpSeconds {
 		l.env.Log(ha.LevelErr, "lost agent lock and restart request for over 90 seconds - giving up!")
 		return ha.Round{Exit: true}
 	}

@@ -14,7 +14,7 @@ import (
 // adoptRunningMoves takes over the moves that the previous LRM started. Before that, this LRM writes no
 // status.
 func (l *LRM) adoptRunningMoves() {
-	if l.recalled {
+	if l.movesRecalled {
 		return
 	}
 	old, err := l.env.ReadOwnLRMStatus()
@@ -24,7 +24,7 @@ func (l *LRM) adoptRunningMoves() {
 	for uid, target := range old.StartedMoves {
 		l.startedMoves[uid] = target
 	}
-	l.recalled = true
+	l.movesRecalled = true
 }
 
 // publishMove publishes that a move starts. It returns false when it could not, and then the move must
@@ -46,7 +46,7 @@ func (l *LRM) answerArrived() {
 	var uids map[string]string
 	for sid, sd := range l.services {
 		target, started := l.startedMoves[sd.UID]
-		if started && l.isMine(sd) && sd.State.Moving() && target == sd.Target && l.jobs[sid] == nil {
+		if started && l.isMine(sd) && sd.State.Moving() && target == sd.Target && l.jobBySID[sid] == nil {
 			if uids == nil {
 				uids = map[string]string{}
 			}
@@ -67,11 +67,11 @@ func (l *LRM) answerArrived() {
 	sort.Strings(sids)
 	for _, sid := range sids {
 		sd := l.services[sid]
-		if _, answered := l.results[sd.UID]; answered || services[sid] == nil ||
+		if _, answered := l.resultByUID[sd.UID]; answered || services[sid] == nil ||
 			services[sid].Node != uids[sid] {
 			continue
 		}
 		l.env.Log(ha.LevelInfo, fmt.Sprintf("service '%s' has arrived at node '%s' before", sid, uids[sid]))
-		l.results[sd.UID] = ha.LRMResult{SID: sid, State: sd.State, ExitCode: ha.ExitSuccess}
+		l.resultByUID[sd.UID] = ha.LRMResult{SID: sid, State: sd.State, ExitCode: ha.ExitSuccess}
 	}
 }

@@ -10,7 +10,7 @@ import (
 // RequestShutdown asks the LRM to exit, because its program restarts or because the node goes down. In
 // the second case the shutdown policy decides what happens to the services.
 func (l *LRM) RequestShutdown() {
-	if l.shutdown {
+	if l.shutdownRequested {
 		return
 	}
 	shutdown, reboot := l.env.NodeShutdown()
@@ -39,7 +39,7 @@ func (l *LRM) RequestShutdown() {
 		kind = "reboot"
 	}
 	if shutdown && policy != ha.PolicyMigrate && !l.maintenance {
-		l.stopping = true
+		l.stopsServices = true
 		l.queueStops()
 	}
 	switch {
@@ -66,7 +66,7 @@ func (l *LRM) RequestShutdown() {
 		l.env.Log(ha.LevelInfo, "shutdown LRM, stop all services")
 		l.mode = ha.ModeShutdown
 	}
-	l.shutdown = true
+	l.shutdownRequested = true
 	if !l.writeStatus() {
 		l.env.Log(ha.LevelErr, "unable to update lrm status file - not quorate?")
 	}
@@ -76,11 +76,11 @@ func (l *LRM) RequestShutdown() {
 // and the manager freezes a service only when it is not moving.
 func (l *LRM) declineMoves() {
 	for sid, sd := range l.services {
-		if !sd.State.Moving() || sd.Node != l.env.NodeName() || sd.UID == "" || l.jobs[sid] != nil {
+		if !sd.State.Moving() || sd.Node != l.env.NodeName() || sd.UID == "" || l.jobBySID[sid] != nil {
 			continue
 		}
-		if _, answered := l.results[sd.UID]; !answered {
-			l.results[sd.UID] = ha.LRMResult{SID: sid, State: sd.State, ExitCode: ha.ExitError}
+		if _, answered := l.resultByUID[sd.UID]; !answered {
+			l.resultByUID[sd.UID] = ha.LRMResult{SID: sid, State: sd.State, ExitCode: ha.ExitError}
 		}
 	}
 }

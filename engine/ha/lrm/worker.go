@@ -45,24 +45,24 @@ const (
 	maxWaits      = 1000
 )
 
-// job is a queued or running command.
-type job struct {
+// commandJob is a queued or running command.
+type commandJob struct {
 	command Command
 	running bool
-	// waited counts the rounds in which the job could not start.
-	waited int
+	// waitedRounds counts the rounds in which the job could not start.
+	waitedRounds int
 }
 
-// manage queues and runs the commands that the manager's decisions require on this node.
-func (l *LRM) manage() {
-	for sid := range l.tries {
+// manageServices queues and runs the commands that the manager's decisions require on this node.
+func (l *LRM) manageServices() {
+	for sid := range l.restartTries {
 		if l.services[sid] == nil {
-			delete(l.tries, sid)
+			delete(l.restartTries, sid)
 		}
 	}
-	for sid, j := range l.jobs {
+	for sid, j := range l.jobBySID {
 		if sd := l.services[sid]; !j.running && j.command.UID != "" && !l.isMine(sd) {
-			delete(l.jobs, sid) // the manager has changed its decision
+			delete(l.jobBySID, sid) // the manager has changed its decision
 		}
 	}
 	l.answerArrived()
@@ -96,9 +96,9 @@ func (l *LRM) isMine(sd *ha.ServiceStatus) bool {
 // finishJobs forgets jobs that have not started, lets the others finish, and returns how many jobs are
 // left.
 func (l *LRM) finishJobs() int {
-	for sid, j := range l.jobs {
+	for sid, j := range l.jobBySID {
 		if !j.running {
-			delete(l.jobs, sid)
+			delete(l.jobBySID, sid)
 		}
 	}
 	return l.runJobs()
@@ -109,18 +109,18 @@ func (l *LRM) finishJobs() int {
 // indefinitely, and the manager does not read the later results.
 func (l *LRM) queueCommand(cmd Command) {
 	if cmd.State != ha.Stopped && cmd.UID != "" {
-		if _, done := l.results[cmd.UID]; done {
+		if _, done := l.resultByUID[cmd.UID]; done {
 			return
 		}
 	}
 	waited := 0
-	if old := l.jobs[cmd.SID]; old != nil {
+	if old := l.jobBySID[cmd.SID]; old != nil {
 		if old.running {
 			return
 		}
-		waited = old.waited
+		waited = old.waitedRounds
 	}
-	l.jobs[cmd.SID] = &job{command: cmd, waited: waited}
+	l.jobBySID[cmd.SID] = &commandJob{command: cmd, waitedRounds: waited}
 }
 
 // runJobs starts the jobs that may start, takes results, and returns how many jobs are left.
@@ -131,10 +131,10 @@ func (l *LRM) runJobs() int {
 			break // neither the clock nor a job advances
 		}
 		l.startJobs()
-		if l.exec.MaxWorkers() > 0 {
+		if l.executor.MaxWorkers() > 0 {
 			l.collectResults()
 		}
-		if len(l.jobs) == 0 || l.exec.MaxWorkers() == 0 {
+		if len(l.jobBySID) == 0 || l.executor.MaxWorkers() == 0 {
 			break
 		}
 		before := l.env.NowSeconds()
@@ -142,22 +142,22 @@ func (l *LRM) runJobs() int {
 		if left <= 0 {
 			break
 		}
-		l.exec.Wait(int(left))
+		l.executor.Wait(int(left))
 		stalled = l.env.NowSeconds() == before
 	}
-	for _, j := range l.jobs {
+	for _, j := range l.jobBySID {
 		if !j.running {
-			j.waited++
+			j.waitedRounds++
 		}
 	}
-	return len(l.jobs)
+	return len(l.jobBySID)
 }
 
 // startJobs starts the jobs that have waited longest first, so that no job waits forever.
 func (l *LRM) startJobs() {
 	running := 0
-	var waiting []*job
-	for _, j := range l.jobs {
+	var waiting []*commandJob
+	for _, j := range l.jobBySID {
 		if j.running {
 			running++
 		} else {
@@ -165,12 +165,12 @@ func (l *LRM) startJobs() {
 		}
 	}
 	sort.Slice(waiting, func(a, b int) bool {
-		if waiting[a].waited != waiting[b].waited {
-			return waiting[a].waited > waiting[b].waited
+		if waiting[a].waitedRounds != waiting[b].waitedRounds {
+			return waiting[a].waitedRounds > waiting[b].waitedRounds
 		}
 		return waiting[a].command.SID < waiting[b].command.SID
 	})
-	limit := l.exec.MaxWorkers()
+	limit := l.executor.MaxWorkers()
 	for _, j := range waiting {
 		if limit > 0 && running >= limit {
 			return
@@ -178,7 +178,7 @@ func (l *LRM) startJobs() {
 		if !l.publishMove(j.command) {
 			continue // the next round tries again
 		}
-		if !l.exec.Start(j.command) {
+		if !l.executor.Start(j.command) {
 			l.env.Log(ha.LevelErr, "starting resource command failed: "+j.command.SID)
 			return // the next round tries again
 		}
@@ -193,8 +193,8 @@ func (l *LRM) startJobs() {
 
 // collectResults takes the available results and returns how many.
 func (l *LRM) collectResults() (count int) {
-	sids := make([]string, 0, len(l.jobs))
-	for sid, j := range l.jobs {
+	sids := make([]string, 0, len(l.jobBySID))
+	for sid, j := range l.jobBySID {
 		if j.running {
 			sids = append(sids, sid)
 		}
@@ -210,27 +210,27 @@ func (l *LRM) collectResults() (count int) {
 }
 
 func (l *LRM) reapOne(sid string) bool {
-	code, done := l.exec.Finished(sid)
+	code, done := l.executor.Finished(sid)
 	if !done {
 		return false
 	}
-	cmd := l.jobs[sid].command
-	delete(l.jobs, sid)
+	cmd := l.jobBySID[sid].command
+	delete(l.jobBySID, sid)
 	if cmd.UID == "" {
 		if code != ha.ExitSuccess {
 			l.stopErrors++
 		}
 		return true
 	}
-	if l.stopping && (!cmd.State.Moving() || code != ha.ExitSuccess) {
+	if l.stopsServices && (!cmd.State.Moving() || code != ha.ExitSuccess) {
 		// It was running when everything had to be stopped, so no stop was queued for it.
 		l.queueCommand(Command{SID: sid, State: ha.RequestStop})
 	}
 	if code = l.applyRestartPolicy(cmd, code); code == ha.ExitTryAgain {
 		return true // the manager gets the result when all tries are used up
 	}
-	l.results[cmd.UID] = ha.LRMResult{SID: sid, State: cmd.State, ExitCode: code}
-	l.unpruned = true
+	l.resultByUID[cmd.UID] = ha.LRMResult{SID: sid, State: cmd.State, ExitCode: code}
+	l.hasUnprunedResult = true
 	return true
 }
 
@@ -240,7 +240,7 @@ func (l *LRM) applyRestartPolicy(cmd Command, code ha.ExitCode) ha.ExitCode {
 	}
 	if code != ha.ExitError {
 		if code == ha.ExitSuccess {
-			delete(l.tries, cmd.SID)
+			delete(l.restartTries, cmd.SID)
 		}
 		return code
 	}
@@ -248,36 +248,36 @@ func (l *LRM) applyRestartPolicy(cmd Command, code ha.ExitCode) ha.ExitCode {
 	if services, err := l.env.ReadServiceConfig(); err == nil && services[cmd.SID] != nil {
 		limit = services[cmd.SID].MaxRestart
 	}
-	if l.tries[cmd.SID] >= limit {
+	if l.restartTries[cmd.SID] >= limit {
 		l.env.Log(ha.LevelErr,
 			fmt.Sprintf("unable to start service %s on local node after %d retries", cmd.SID,
-				l.tries[cmd.SID]))
-		delete(l.tries, cmd.SID)
+				l.restartTries[cmd.SID]))
+		delete(l.restartTries, cmd.SID)
 		return code
 	}
-	l.tries[cmd.SID]++
+	l.restartTries[cmd.SID]++
 	l.env.Log(ha.LevelWarning,
-		fmt.Sprintf("restart policy: retry number %d for service '%s'", l.tries[cmd.SID], cmd.SID))
+		fmt.Sprintf("restart policy: retry number %d for service '%s'", l.restartTries[cmd.SID], cmd.SID))
 	return ha.ExitTryAgain
 }
 
 // pruneResults forgets the results to which no service refers, if there are new ones.
 func (l *LRM) pruneResults() {
-	if !l.unpruned {
+	if !l.hasUnprunedResult {
 		return
 	}
-	l.unpruned = false
+	l.hasUnprunedResult = false
 	valid := make(map[string]bool, len(l.services))
 	for _, sd := range l.services {
 		valid[sd.UID] = true
 	}
-	for uid := range l.results {
+	for uid := range l.resultByUID {
 		if !valid[uid] {
-			delete(l.results, uid)
+			delete(l.resultByUID, uid)
 		}
 	}
 	for uid := range l.startedMoves {
-		if _, answered := l.results[uid]; answered || !valid[uid] {
+		if _, answered := l.resultByUID[uid]; answered || !valid[uid] {
 			delete(l.startedMoves, uid)
 		}
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha/sched"
 )
 
-// balance queues at most one migration when nodes have been loaded unevenly for long enough.
-func (m *Manager) balance() {
+// balanceLoad queues at most one migration when nodes have been loaded unevenly for long enough.
+func (m *Manager) balanceLoad() {
 	crs := m.settings.CRS
 	if !crs.AutoRebalance || crs.Mode == ha.SchedBasic || m.anyUnsettled() {
 		return
@@ -76,14 +76,14 @@ func (m *Manager) migrations() []sched.Migration {
 	var out []sched.Migration
 	for _, sid := range sortedKeys(m.status.ServiceStatus) {
 		sd := m.status.ServiceStatus[sid]
-		bundle := append([]string{sid}, m.present(m.compiled.Together[sid])...)
-		if !m.movable(sd, bundle) {
+		bundle := append([]string{sid}, m.presentServices(m.compiledRules.Together[sid])...)
+		if !m.isMovable(sd, bundle) {
 			continue
 		}
-		_, targets := m.compiled.NodesFor(sid, m.nodes.online())
+		_, targets := m.compiledRules.NodesFor(sid, m.nodes.onlineNodes())
 		far := map[string]bool{}
 		for _, member := range bundle {
-			_, memberFar := m.partners(member)
+			_, memberFar := m.placementPartners(member)
 			for node := range memberFar {
 				far[node] = true
 			}
@@ -105,13 +105,13 @@ func (m *Manager) migrations() []sched.Migration {
 	return out
 }
 
-func (m *Manager) present(sids []string) []string {
+func (m *Manager) presentServices(sids []string) []string {
 	return without(sids, func(sid string) bool { return m.status.ServiceStatus[sid] == nil })
 }
 
-// movable reports whether every member of the bundle runs on the same online node. leader is the first
+// isMovable reports whether every member of the bundle runs on the same online node. leader is the first
 // member by name.
-func (m *Manager) movable(leader *ha.ServiceStatus, bundle []string) bool {
+func (m *Manager) isMovable(leader *ha.ServiceStatus, bundle []string) bool {
 	if !m.nodes.isOnline(leader.Node) {
 		return false
 	}
@@ -126,7 +126,7 @@ func (m *Manager) movable(leader *ha.ServiceStatus, bundle []string) bool {
 
 // runningStats returns the load that a node loses when a running service leaves it.
 func (m *Manager) runningStats(sid string) (stats sched.Stats, unlimitedCPU bool) {
-	if s := m.stats[sid]; m.settings.CRS.Mode == ha.SchedDynamic && s.HasMeasure {
+	if s := m.serviceStats[sid]; m.settings.CRS.Mode == ha.SchedDynamic && s.HasMeasure {
 		return sched.Stats{CPU: s.CPU, MemBytes: s.MemBytes}, false
 	}
 	return m.startStats(sid)

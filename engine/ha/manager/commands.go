@@ -60,7 +60,7 @@ func (m *Manager) commandMove(cmd ha.Command) ha.Refusal {
 // on the target.
 func (m *Manager) queueMove(cmd ha.Command) ha.Refusal {
 	blocked := false
-	for _, other := range m.compiled.Apart[cmd.SID] {
+	for _, other := range m.compiledRules.Apart[cmd.SID] {
 		sd := m.status.ServiceStatus[other]
 		if sd == nil {
 			continue
@@ -77,7 +77,7 @@ func (m *Manager) queueMove(cmd ha.Command) ha.Refusal {
 	}
 	m.env.Log(ha.LevelInfo, "got crm command: "+cmd.Line)
 	m.status.ServiceStatus[cmd.SID].Cmd = ha.PendingMove(cmd.Verb, cmd.Node)
-	for _, other := range m.compiled.Together[cmd.SID] {
+	for _, other := range m.compiledRules.Together[cmd.SID] {
 		sd := m.status.ServiceStatus[other]
 		if sd == nil || sd.Node == cmd.Node || sd.Target == cmd.Node {
 			continue
@@ -106,7 +106,7 @@ func (m *Manager) commandEnableMaintenance(cmd ha.Command) ha.Refusal {
 		m.env.Log(ha.LevelNotice, fmt.Sprintf("ignoring %s command - HA stack is disarmed", cmd.Verb))
 		return ha.RefusedDisarmed
 	}
-	switch m.nodes.state(cmd.Node) {
+	switch m.nodes.stateOf(cmd.Node) {
 	case ha.NodeOnline:
 		request := m.status.NodeRequest[cmd.Node]
 		request.Maintenance = 1
@@ -124,7 +124,7 @@ func (m *Manager) commandEnableMaintenance(cmd ha.Command) ha.Refusal {
 }
 
 func (m *Manager) commandDisableMaintenance(cmd ha.Command) ha.Refusal {
-	if state := m.nodes.state(cmd.Node); state != ha.NodeMaintenance {
+	if state := m.nodes.stateOf(cmd.Node); state != ha.NodeMaintenance {
 		m.env.Log(ha.LevelWarning, fmt.Sprintf(
 			"clearing maintenance of node %s requested, but it's in state %s", cmd.Node, state))
 	}

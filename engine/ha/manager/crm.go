@@ -21,19 +21,19 @@ const (
 
 // CRM is the cluster resource manager of one node.
 type CRM struct {
-	env        ha.CRMEnv
-	state      ha.CRMState
-	manager    *Manager
-	watchdog   ha.Watchdog
-	refreshed  bool
-	shutdown   bool
-	idleRounds int
+	env               ha.CRMEnv
+	state             ha.CRMState
+	manager           *Manager
+	watchdog          ha.Watchdog
+	refreshed         bool
+	shutdownRequested bool
+	idleRounds        int
 }
 
 // NewCRM returns a CRM without state and without locks.
 func NewCRM(env ha.CRMEnv) *CRM {
 	c := &CRM{env: env, state: ha.CRMStartup}
-	c.become(ha.CRMWaitForQuorum)
+	c.enterState(ha.CRMWaitForQuorum)
 	return c
 }
 
@@ -43,10 +43,10 @@ func (c *CRM) State() ha.CRMState { return c.state }
 // RequestShutdown asks the CRM to exit. A master gives its lock back in its next round.
 func (c *CRM) RequestShutdown() {
 	c.env.Log(ha.LevelInfo, "server received shutdown request")
-	c.shutdown = true
+	c.shutdownRequested = true
 }
 
-func (c *CRM) become(state ha.CRMState) {
+func (c *CRM) enterState(state ha.CRMState) {
 	if c.state == state {
 		return
 	}
@@ -66,13 +66,13 @@ func (c *CRM) Round() ha.Round {
 	case ha.CRMLostManagerLock:
 		// no status is written from now on, so the watchdog protects nothing
 		c.closeWatchdog()
-		if c.shutdown {
+		if c.shutdownRequested {
 			return ha.Round{Exit: true}
 		}
-		c.become(ha.CRMWaitForQuorum)
+		c.enterState(ha.CRMWaitForQuorum)
 		return ha.Round{}
 	}
-	if c.shutdown {
+	if c.shutdownRequested {
 		return ha.Round{Exit: true}
 	}
 	return ha.Round{PauseSeconds: idleRoundSeconds}
@@ -83,22 +83,22 @@ func (c *CRM) changeState() {
 	case ha.CRMWaitForQuorum:
 		if c.mayBeActive() {
 			if c.takeLock() {
-				c.become(ha.CRMMaster)
+				c.enterState(ha.CRMMaster)
 			} else {
-				c.become(ha.CRMSlave)
+				c.enterState(ha.CRMSlave)
 			}
 		}
 	case ha.CRMSlave:
 		if !c.mayBeActive() {
-			c.become(ha.CRMWaitForQuorum)
+			c.enterState(ha.CRMWaitForQuorum)
 		} else if c.takeLock() {
-			c.become(ha.CRMMaster)
+			c.enterState(ha.CRMMaster)
 		}
 	case ha.CRMMaster:
 		if !c.takeLock() {
-			c.become(ha.CRMLostManagerLock)
+			c.enterState(ha.CRMLostManagerLock)
 			if c.mayBeActive() && c.takeLock() {
-				c.become(ha.CRMMaster)
+				c.enterState(ha.CRMMaster)
 			}
 			return
 		}
@@ -118,7 +118,7 @@ func (c *CRM) countIdle() {
 		fmt.Sprintf("cluster had no service configured for %d rounds, going idle.", maxIdleRounds))
 	c.closeWatchdog()
 	c.env.ReleaseManagerLock()
-	c.become(ha.CRMWaitForQuorum)
+	c.enterState(ha.CRMWaitForQuorum)
 }
 
 // mayBeActive reports whether this node could be master now and whether there is work for a master.
@@ -144,11 +144,11 @@ func (c *CRM) mayBeActive() bool {
 		c.env.Log(ha.LevelErr, fmt.Sprintf("could not read service config: %v", err))
 		return false
 	}
-	return len(services) > 0 || c.idleWork(status)
+	return len(services) > 0 || c.masterNotNeeded(status)
 }
 
-// idleWork reports whether a cluster without services needs a master.
-func (c *CRM) idleWork(status *ha.ManagerStatus) bool {
+// masterNotNeeded reports whether a cluster without services needs a master.
+func (c *CRM) masterNotNeeded(status *ha.ManagerStatus) bool {
 	if status.MasterNode != "" && status.MasterNode != c.env.NodeName() && status.Timestamp > 0 &&
 		c.env.NowSeconds()-status.Timestamp <= masterAliveSeconds {
 		return false // another master does the work
@@ -185,7 +185,7 @@ func (c *CRM) takeLock() bool {
 	start := c.env.NowSeconds()
 	for attempt := 1; ; attempt++ {
 		if c.env.AcquireManagerLock() {
-			return c.protect()
+			return c.ensureWatchdog()
 		}
 		if attempt == lockAttempts || c.env.NowSeconds()-start >= lockAttemptSeconds {
 			return false
@@ -194,7 +194,7 @@ func (c *CRM) takeLock() bool {
 	}
 }
 
-func (c *CRM) protect() bool {
+func (c *CRM) ensureWatchdog() bool {
 	if c.watchdog == nil {
 		if c.state == ha.CRMMaster && c.manager != nil && c.manager.disarmed() {
 			return true
@@ -231,7 +231,7 @@ func (c *CRM) closeWatchdog() {
 }
 
 func (c *CRM) masterRound() ha.Round {
-	if c.shutdown {
+	if c.shutdownRequested {
 		c.closeWatchdog()
 		if c.env.ReleaseManagerLock() {
 			c.env.Log(ha.LevelInfo, "voluntary release CRM lock")
@@ -242,13 +242,13 @@ func (c *CRM) masterRound() ha.Round {
 		c.env.Log(ha.LevelNotice, "temporary inconsistent cluster state (cfs restart?), skip round")
 		return ha.Round{PauseSeconds: masterRoundSeconds}
 	}
-	if err := c.manage(); err != nil {
+	if err := c.runManager(); err != nil {
 		c.env.Log(ha.LevelErr, fmt.Sprintf("got unexpected error - %v", err))
 	}
 	return ha.Round{PauseSeconds: masterRoundSeconds}
 }
 
-func (c *CRM) manage() error {
+func (c *CRM) runManager() error {
 	if c.manager == nil {
 		manager, err := newManager(c.env)
 		if err != nil {
@@ -256,7 +256,7 @@ func (c *CRM) manage() error {
 		}
 		c.manager = manager
 	}
-	if err := c.manager.round(); err != nil {
+	if err := c.manager.runRound(); err != nil {
 		return err
 	}
 	switch {

@@ -19,7 +19,7 @@ func (m *Manager) commandDisarm(cmd ha.Command) ha.Refusal {
 		return ha.RefusedAlreadyDisarmed
 	}
 	m.env.Log(ha.LevelInfo, "got crm command: "+cmd.Line)
-	m.suspended = map[string]bool{}
+	m.balanceSuspended = map[string]bool{}
 	m.status.Disarm = &ha.Disarm{Mode: cmd.Mode, State: ha.DisarmDisarming}
 	return ""
 }
@@ -45,7 +45,7 @@ func (m *Manager) commandArm(cmd ha.Command) ha.Refusal {
 			sd.Node, sd.UID = cd.Node, m.env.NewUID() // results of the old node mean nothing here
 		}
 	}
-	m.status.Disarm, m.suspended = nil, nil
+	m.status.Disarm, m.balanceSuspended = nil, nil
 	return ""
 }
 
@@ -65,8 +65,8 @@ func (m *Manager) handleDisarm() (process bool) {
 	if process {
 		return true
 	}
-	if m.suspended == nil { // a new master continues
-		m.suspended = map[string]bool{}
+	if m.balanceSuspended == nil { // a new master continues
+		m.balanceSuspended = map[string]bool{}
 	}
 	for _, sid := range sortedKeys(m.status.ServiceStatus) {
 		sd := m.status.ServiceStatus[sid]
@@ -97,10 +97,10 @@ func (m *Manager) freeze(sid string, sd *ha.ServiceStatus) {
 
 // stopTracking keeps only what is needed to continue with the service later.
 func (m *Manager) stopTracking(sid string, sd *ha.ServiceStatus) {
-	if m.suspended[sid] {
+	if m.balanceSuspended[sid] {
 		return
 	}
-	m.suspended[sid] = true
+	m.balanceSuspended[sid] = true
 	m.env.Log(ha.LevelInfo, fmt.Sprintf("disarm: suspending HA tracking for service '%s'", sid))
 	*sd = ha.ServiceStatus{State: sd.State, Node: sd.Node, UID: sd.UID, MaintenanceNode: sd.MaintenanceNode}
 }
@@ -108,8 +108,8 @@ func (m *Manager) stopTracking(sid string, sd *ha.ServiceStatus) {
 // lrmsReleased reports whether no online node holds its lock and watchdog. A node in maintenance
 // releases both by itself.
 func (m *Manager) lrmsReleased() bool {
-	for _, node := range m.nodes.online() {
-		if m.modes[node] != ha.ModeDisarm || m.lrmState[node] != ha.LRMWaitForAgentLock {
+	for _, node := range m.nodes.onlineNodes() {
+		if m.lrmModes[node] != ha.ModeDisarm || m.lrmStates[node] != ha.LRMWaitForAgentLock {
 			return false
 		}
 	}

@@ -58,13 +58,13 @@ func (m *Manager) groupsReady() (bool, error) {
 		m.env.Log(ha.LevelErr, "abort ha groups migration: "+fmt.Sprintf(format, args...))
 		return false, nil
 	}
-	for _, node := range m.nodes.list() {
-		state := m.nodes.state(node)
+	for _, node := range m.nodes.knownNodes() {
+		state := m.nodes.stateOf(node)
 		m.env.Log(ha.LevelNotice, fmt.Sprintf("ha groups migration: node '%s' is in state '%s'", node, state))
 		if state != ha.NodeOnline {
 			return abort("node '%s' is not online", node)
 		}
-		lrmState, mode := m.lrmState[node], m.modes[node]
+		lrmState, mode := m.lrmStates[node], m.lrmModes[node]
 		m.env.Log(ha.LevelNotice, fmt.Sprintf("ha groups migration: lrm '%s' is in state '%s' and mode '%s'",
 			node, lrmState, mode))
 		if mode != ha.ModeActive {

@@ -15,14 +15,14 @@ const maxPasses = 1000
 // Manager holds what the master knows. It exists only while its CRM is master.
 type Manager struct {
 	env    ha.CRMEnv
-	nodes  *nodeView
+	nodes  *nodeStates
 	status *ha.ManagerStatus
 
-	settings ha.Datacenter
-	services map[string]*ha.ServiceConfig
-	results  map[string]ha.LRMResult
-	modes    map[string]ha.Mode
-	lrmState map[string]ha.LRMState
+	settings   ha.Datacenter
+	services   map[string]*ha.ServiceConfig
+	lrmResults map[string]ha.LRMResult
+	lrmModes   map[string]ha.Mode
+	lrmStates  map[string]ha.LRMState
 	// recovering holds the services that are in recovery in the published status, with the node that
 	// each leaves.
 	recovering map[string]string
@@ -31,15 +31,15 @@ type Manager struct {
 	// lrmWritten holds the revisions at which the LRM statuses were written, by node.
 	lrmWritten map[string]uint64
 
-	compiled  *rules.Compiled
-	rulesSeen string
-	stats     map[string]ha.ServiceStats
-	nodeStats map[string]ha.NodeStats
+	compiledRules *rules.Compiled
+	rulesSeen     string
+	serviceStats  map[string]ha.ServiceStats
+	nodeStats     map[string]ha.NodeStats
 
-	// failed are the services that had an error in this round.
-	failed map[string]bool
-	// suspended are the services that were released while HA is disarmed.
-	suspended map[string]bool
+	// failedServices are the services that had an error in this round.
+	failedServices map[string]bool
+	// balanceSuspended are the services that were released while HA is disarmed.
+	balanceSuspended map[string]bool
 	// reportedUnprotected are the services whose node is away and that the log already reports as not
 	// recovered.
 	reportedUnprotected map[string]bool
@@ -57,9 +57,9 @@ func newManager(env ha.CRMEnv) (*Manager, error) {
 	m := &Manager{
 		env:                 env,
 		status:              old.Clone(),
-		nodes:               newNodeView(env, old.NodeStatus),
+		nodes:               newNodeStates(env, old.NodeStatus),
 		settings:            ha.DefaultDatacenter(),
-		compiled:            rules.Compile(rules.Set{}, nil),
+		compiledRules:       rules.Compile(rules.Set{}, nil),
 		groupRounds:         groupFirstRounds,
 		reportedUnprotected: map[string]bool{},
 	}
@@ -75,10 +75,10 @@ func (m *Manager) disarmed() bool {
 	return m.status.Disarm != nil && m.status.Disarm.State == ha.DisarmDisarmed
 }
 
-// round makes the decisions of one round. On an error nothing is written, and the next round tries
+// runRound makes the decisions of one round. On an error nothing is written, and the next round tries
 // again.
-func (m *Manager) round() error {
-	m.failed, m.unwritten = map[string]bool{}, nil
+func (m *Manager) runRound() error {
+	m.failedServices, m.unwritten = map[string]bool{}, nil
 	info, err := m.env.NodeInfo()
 	if err != nil {
 		return err
@@ -86,7 +86,7 @@ func (m *Manager) round() error {
 	if err := m.readLRMs(); err != nil {
 		return err
 	}
-	m.nodes.update(info, m.modes)
+	m.nodes.updateFrom(info, m.lrmModes)
 	if !m.nodes.operational(m.env.NodeName()) {
 		m.env.Log(ha.LevelInfo, "master seems offline")
 		return nil
@@ -113,17 +113,17 @@ func (m *Manager) round() error {
 	if err := m.takeCommands(); err != nil {
 		return err
 	}
-	m.decide()
-	return m.publish()
+	m.makeDecisions()
+	return m.publishDecisions()
 }
 
-func (m *Manager) decide() {
+func (m *Manager) makeDecisions() {
 	if m.status.Disarm != nil {
 		if !m.handleDisarm() {
 			return
 		}
 	} else {
-		m.balance()
+		m.balanceLoad()
 	}
 	for pass := 0; pass < maxPasses; pass++ {
 		if !m.stepAllServices() {
@@ -135,22 +135,22 @@ func (m *Manager) decide() {
 }
 
 func (m *Manager) readLRMs() error {
-	m.results = map[string]ha.LRMResult{}
-	m.modes = map[string]ha.Mode{}
-	m.lrmState, m.lrmWritten = map[string]ha.LRMState{}, map[string]uint64{}
-	for _, node := range m.nodes.list() {
+	m.lrmResults = map[string]ha.LRMResult{}
+	m.lrmModes = map[string]ha.Mode{}
+	m.lrmStates, m.lrmWritten = map[string]ha.LRMState{}, map[string]uint64{}
+	for _, node := range m.nodes.knownNodes() {
 		status, err := m.env.ReadLRMStatus(node)
 		if err != nil {
 			return err
 		}
-		m.modes[node] = status.Mode
+		m.lrmModes[node] = status.Mode
 		if status.Mode == "" {
-			m.modes[node] = ha.ModeActive
+			m.lrmModes[node] = ha.ModeActive
 		}
-		m.lrmState[node], m.lrmWritten[node] = status.State, status.Written
+		m.lrmStates[node], m.lrmWritten[node] = status.State, status.Written
 		for _, uid := range sortedKeys(status.Results) {
-			if _, known := m.results[uid]; !known {
-				m.results[uid] = status.Results[uid]
+			if _, known := m.lrmResults[uid]; !known {
+				m.lrmResults[uid] = status.Results[uid]
 			}
 		}
 	}
@@ -221,7 +221,7 @@ func (m *Manager) updateRules() error {
 			cd.Failback = false
 		}
 	}
-	nodes := m.nodes.list()
+	nodes := m.nodes.knownNodes()
 	seen := fmt.Sprintf("%q %q %q", ruleText, groupText, nodes)
 	for _, sid := range sortedKeys(m.services) {
 		seen += fmt.Sprintf(" %q:%q", sid, m.services[sid].Group)
@@ -240,15 +240,15 @@ func (m *Manager) updateRules() error {
 	for _, problem := range dropped {
 		m.env.Log(ha.LevelInfo, problem.Message())
 	}
-	m.compiled = rules.Compile(set, nodes)
+	m.compiledRules = rules.Compile(set, nodes)
 	m.rulesSeen = seen
 	return nil
 }
 
-// publish publishes the decisions.
-func (m *Manager) publish() error {
+// publishDecisions publishes the decisions.
+func (m *Manager) publishDecisions() error {
 	m.status.NodeStatus = map[string]ha.NodeState{}
-	for node, state := range m.nodes.status {
+	for node, state := range m.nodes.stateByNode {
 		m.status.NodeStatus[node] = state
 	}
 	m.status.Timestamp = m.env.NowSeconds()
@@ -275,5 +275,5 @@ func (m *Manager) announceRecovery(sid, from string) error {
 	if m.unwritten != nil {
 		return m.unwritten // one attempt per round is enough
 	}
-	return m.publish()
+	return m.publishDecisions()
 }

@@ -15,56 +15,56 @@ const (
 	goneSeconds = 3600
 )
 
-// nodeView is the master's view of the nodes.
-type nodeView struct {
-	env        ha.CRMEnv
-	status     map[string]ha.NodeState
-	lastOnline map[string]int64
+// nodeStates is the master's view of the nodes.
+type nodeStates struct {
+	env         ha.CRMEnv
+	stateByNode map[string]ha.NodeState
+	lastOnline  map[string]int64
 }
 
-// newNodeView continues from the states that the previous master left. The time at which that master
+// newNodeStates continues from the states that the previous master left. The time at which that master
 // last saw a node is not known, so the fence delay of absent nodes starts again.
-func newNodeView(env ha.CRMEnv, states map[string]ha.NodeState) *nodeView {
-	view := &nodeView{env: env, status: map[string]ha.NodeState{}, lastOnline: map[string]int64{}}
+func newNodeStates(env ha.CRMEnv, states map[string]ha.NodeState) *nodeStates {
+	view := &nodeStates{env: env, stateByNode: map[string]ha.NodeState{}, lastOnline: map[string]int64{}}
 	now := env.NowSeconds()
 	for node, state := range states {
-		view.status[node] = state
+		view.stateByNode[node] = state
 		view.lastOnline[node] = now
 	}
 	return view
 }
 
-// state returns the state of a node, without an entry for a node that was never seen.
-func (v *nodeView) state(node string) ha.NodeState {
-	if state, ok := v.status[node]; ok {
+// stateOf returns the state of a node, without an entry for a node that was never seen.
+func (v *nodeStates) stateOf(node string) ha.NodeState {
+	if state, ok := v.stateByNode[node]; ok {
 		return state
 	}
 	return ha.NodeUnknown
 }
 
-func (v *nodeView) set(node string, state ha.NodeState) {
-	old := v.state(node)
+func (v *nodeStates) setState(node string, state ha.NodeState) {
+	old := v.stateOf(node)
 	if old == state {
 		return
 	}
-	v.status[node] = state
+	v.stateByNode[node] = state
 	v.env.Log(ha.LevelInfo, fmt.Sprintf("node '%s': state changed from '%s' => '%s'", node, old, state))
 }
 
-// list returns all known nodes, sorted.
-func (v *nodeView) list() []string {
-	nodes := make([]string, 0, len(v.status))
-	for node := range v.status {
+// knownNodes returns all known nodes, sorted.
+func (v *nodeStates) knownNodes() []string {
+	nodes := make([]string, 0, len(v.stateByNode))
+	for node := range v.stateByNode {
 		nodes = append(nodes, node)
 	}
 	sort.Strings(nodes)
 	return nodes
 }
 
-// online returns the nodes that can take services, sorted.
-func (v *nodeView) online() []string {
+// onlineNodes returns the nodes that can take services, sorted.
+func (v *nodeStates) onlineNodes() []string {
 	var nodes []string
-	for _, node := range v.list() {
+	for _, node := range v.knownNodes() {
 		if v.isOnline(node) {
 			nodes = append(nodes, node)
 		}
@@ -72,16 +72,16 @@ func (v *nodeView) online() []string {
 	return nodes
 }
 
-func (v *nodeView) isOnline(node string) bool { return v.state(node) == ha.NodeOnline }
+func (v *nodeStates) isOnline(node string) bool { return v.stateOf(node) == ha.NodeOnline }
 
 // operational reports whether the node is present, possibly in maintenance.
-func (v *nodeView) operational(node string) bool {
-	state := v.state(node)
+func (v *nodeStates) operational(node string) bool {
+	state := v.stateOf(node)
 	return state == ha.NodeOnline || state == ha.NodeMaintenance
 }
 
 // offlineDelayed reports whether the node has not been online for the fence delay.
-func (v *nodeView) offlineDelayed(node string) bool {
+func (v *nodeStates) offlineDelayed(node string) bool {
 	if v.isOnline(node) {
 		return false
 	}
@@ -92,8 +92,8 @@ func (v *nodeView) offlineDelayed(node string) bool {
 	return v.env.NowSeconds()-last >= FenceDelaySeconds
 }
 
-// update applies what the membership and the LRMs report.
-func (v *nodeView) update(info map[string]ha.NodeInfo, modes map[string]ha.Mode) {
+// updateFrom applies what the membership and the LRMs report.
+func (v *nodeStates) updateFrom(info map[string]ha.NodeInfo, modes map[string]ha.Mode) {
 	now := v.env.NowSeconds()
 	for _, node := range sortedKeys(info) {
 		if !info[node].Online {
@@ -101,22 +101,22 @@ func (v *nodeView) update(info map[string]ha.NodeInfo, modes map[string]ha.Mode)
 		}
 		v.lastOnline[node] = now
 		maintenance := modes[node] == ha.ModeMaintenance
-		switch v.state(node) {
+		switch v.stateOf(node) {
 		case ha.NodeOnline:
 			if maintenance {
-				v.set(node, ha.NodeMaintenance)
+				v.setState(node, ha.NodeMaintenance)
 			}
 		case ha.NodeMaintenance:
 			if !maintenance {
-				v.set(node, ha.NodeOnline)
+				v.setState(node, ha.NodeOnline)
 			}
 		case ha.NodeFence:
 			// stays until the lock proves that it was reset
 		default:
-			v.set(node, ha.NodeOnline)
+			v.setState(node, ha.NodeOnline)
 		}
 	}
-	for _, node := range v.list() {
+	for _, node := range v.knownNodes() {
 		member, listed := info[node]
 		if listed && member.Online {
 			continue
@@ -125,38 +125,38 @@ func (v *nodeView) update(info map[string]ha.NodeInfo, modes map[string]ha.Mode)
 	}
 }
 
-func (v *nodeView) updateAbsent(node string, listed bool, mode ha.Mode, now int64) {
-	switch v.state(node) {
+func (v *nodeStates) updateAbsent(node string, listed bool, mode ha.Mode, now int64) {
+	switch v.stateOf(node) {
 	case ha.NodeFence:
 		return
 	case ha.NodeMaintenance:
 		if mode == ha.ModeMaintenance {
 			return // it announced that it goes away
 		}
-		v.set(node, ha.NodeUnknown)
+		v.setState(node, ha.NodeUnknown)
 	case ha.NodeOnline:
-		v.set(node, ha.NodeUnknown)
+		v.setState(node, ha.NodeUnknown)
 	case ha.NodeGone:
 		last, known := v.lastOnline[node]
 		if !known {
 			v.lastOnline[node] = now
 		} else if now-last > goneSeconds {
-			delete(v.status, node)
+			delete(v.stateByNode, node)
 			delete(v.lastOnline, node)
 			v.env.Log(ha.LevelNotice, fmt.Sprintf("deleting gone node '%s', not a cluster member anymore.",
 				node))
 		}
 	default:
 		if !listed {
-			v.set(node, ha.NodeGone)
+			v.setState(node, ha.NodeGone)
 		}
 	}
 }
 
-// fence tries to prove that a node is dead. It returns true once this node holds its agent lock.
-func (v *nodeView) fence(node string, manager *ha.ManagerStatus) bool {
-	if v.state(node) != ha.NodeFence {
-		v.set(node, ha.NodeFence)
+// tryFence tries to prove that a node is dead. It returns true once this node holds its agent lock.
+func (v *nodeStates) tryFence(node string, manager *ha.ManagerStatus) bool {
+	if v.stateOf(node) != ha.NodeFence {
+		v.setState(node, ha.NodeFence)
 		v.env.Notify(ha.FenceNotice{
 			Step: ha.FenceStarted, Subject: fmt.Sprintf("Try to fence node '%s'", node), Node: node,
 			Manager: manager,
@@ -167,7 +167,7 @@ func (v *nodeView) fence(node string, manager *ha.ManagerStatus) bool {
 	}
 	message := fmt.Sprintf("fencing: acknowledged - got agent lock for node '%s'", node)
 	v.env.Log(ha.LevelInfo, message)
-	v.set(node, ha.NodeUnknown)
+	v.setState(node, ha.NodeUnknown)
 	v.env.Notify(ha.FenceNotice{Step: ha.FenceSucceeded, Subject: message, Node: node, Manager: manager})
 	return true
 }

@@ -33,12 +33,12 @@ func (m *Manager) loadedNodes(sd *ha.ServiceStatus) (current, target string) {
 	return current, target
 }
 
-// partners returns how many of the services that must be kept together with this one are on each node,
-// and the nodes of the services that must be kept apart from it. A moving partner attracts only to its
+// placementPartners returns how many of the services that must be kept together with this one are on each
+// node, and the nodes of the services that must be kept apart from it. A moving partner attracts only to its
 // target, but keeps others away from both of its nodes.
-func (m *Manager) partners(sid string) (near map[string]int, far map[string]bool) {
+func (m *Manager) placementPartners(sid string) (near map[string]int, far map[string]bool) {
 	near, far = map[string]int{}, map[string]bool{}
-	for _, other := range m.compiled.Together[sid] {
+	for _, other := range m.compiledRules.Together[sid] {
 		sd := m.status.ServiceStatus[other]
 		if sd == nil {
 			continue
@@ -50,7 +50,7 @@ func (m *Manager) partners(sid string) (near map[string]int, far map[string]bool
 			near[current]++
 		}
 	}
-	for _, other := range m.compiled.Apart[sid] {
+	for _, other := range m.compiledRules.Apart[sid] {
 		sd := m.status.ServiceStatus[other]
 		if sd == nil {
 			continue
@@ -65,13 +65,13 @@ func (m *Manager) partners(sid string) (near map[string]int, far map[string]bool
 	return near, far
 }
 
-// choose returns the node on which a service should be, "" when there is none.
-func (m *Manager) choose(sid string, cd *ha.ServiceConfig, sd *ha.ServiceStatus, want preference) string {
-	allowed, candidates := m.compiled.NodesFor(sid, m.nodes.online())
+// chooseNode returns the node on which a service should be, "" when there is none.
+func (m *Manager) chooseNode(sid string, cd *ha.ServiceConfig, sd *ha.ServiceStatus, want preference) string {
+	allowed, candidates := m.compiledRules.NodesFor(sid, m.nodes.onlineNodes())
 	if len(candidates) == 0 {
 		return ""
 	}
-	near, far := m.partners(sid)
+	near, far := m.placementPartners(sid)
 	if want == preferCurrent && !cd.Failback && contains(allowed, sd.Node) &&
 		!far[sd.Node] && (len(near) == 0 || near[sd.Node] > 0) {
 		return sd.Node
@@ -123,7 +123,7 @@ func (m *Manager) readStats() (err error) {
 	if m.settings.CRS.Mode == ha.SchedBasic {
 		return nil
 	}
-	if m.stats, err = m.env.ServiceStats(); err != nil {
+	if m.serviceStats, err = m.env.ServiceStats(); err != nil {
 		return err
 	}
 	m.nodeStats, err = m.env.NodeStats()
@@ -132,7 +132,7 @@ func (m *Manager) readStats() (err error) {
 
 // startStats returns what a service is expected to use once started.
 func (m *Manager) startStats(sid string) (stats sched.Stats, unlimitedCPU bool) {
-	s := m.stats[sid]
+	s := m.serviceStats[sid]
 	return sched.Stats{CPU: s.MaxCPU, MemBytes: s.MaxMemBytes}, s.MaxCPU == 0
 }
 
@@ -143,7 +143,7 @@ func (m *Manager) currentUsage() *sched.Usage {
 	if mode != ha.SchedBasic {
 		usage = sched.NewWeighted()
 	}
-	for _, node := range m.nodes.online() {
+	for _, node := range m.nodes.onlineNodes() {
 		stats := m.nodeStats[node]
 		used := sched.Stats{}
 		if mode == ha.SchedDynamic {
@@ -177,7 +177,7 @@ func (m *Manager) presentStats(sid string, sd *ha.ServiceStatus) (stats sched.St
 
 // confirmedByLRM reports whether the LRM has reported that it runs the service, possibly only in this round.
 func (m *Manager) confirmedByLRM(sd *ha.ServiceStatus) bool {
-	res, answered := m.results[sd.UID]
+	res, answered := m.lrmResults[sd.UID]
 	return sd.Running != 0 || answered && res.ExitCode == ha.ExitSuccess
 }
 

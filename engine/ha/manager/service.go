@@ -7,17 +7,17 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha"
 )
 
-// change is a state change: the new state and what is stored with it.
-type change struct {
+// serviceChange is a state change: the new state and what is stored with it.
+type serviceChange struct {
 	state   ha.ServiceState
 	node    string
 	target  string
 	timeout *ha.Int
 }
 
-// set changes the state of a service. Node, failed nodes and maintenance node survive; everything else
-// belongs to the old state. The new uid invalidates the results of older commands.
-func (m *Manager) set(sid string, to change) {
+// changeState changes the state of a service. Node, failed nodes and maintenance node survive; everything
+// else belongs to the old state. The new uid invalidates the results of older commands.
+func (m *Manager) changeState(sid string, to serviceChange) {
 	sd := m.status.ServiceStatus[sid]
 	if sd.State == to.state {
 		panic(fmt.Sprintf("ha manager: service %s: no state change from %s", sid, to.state))
@@ -67,19 +67,19 @@ func (m *Manager) stepAllServices() (changed bool) {
 		if cd := m.services[sid]; cd == nil || cd.State == ha.WantIgnored {
 			continue // HA no longer manages it; the next round drops it
 		}
-		if m.failed[sid] {
+		if m.failedServices[sid] {
 			continue
 		}
 		before := sd.State
-		if err := m.step(sid, sd); err != nil {
+		if err := m.stepService(sid, sd); err != nil {
 			// an error with one service must not delay the others
 			m.env.Log(ha.LevelErr, fmt.Sprintf("service '%s': got unexpected error - %v", sid, err))
-			m.failed[sid] = true
+			m.failedServices[sid] = true
 		}
-		if m.modes[sd.Node] == ha.ModeRestart {
+		if m.lrmModes[sd.Node] == ha.ModeRestart {
 			switch sd.State {
 			case ha.Started, ha.Stopped, ha.RequestStop:
-				m.set(sid, change{state: ha.Freeze})
+				m.changeState(sid, serviceChange{state: ha.Freeze})
 			}
 		}
 		if sd.State != before {
@@ -89,9 +89,9 @@ func (m *Manager) stepAllServices() (changed bool) {
 	return m.fenceNodes() || changed
 }
 
-func (m *Manager) step(sid string, sd *ha.ServiceStatus) error {
+func (m *Manager) stepService(sid string, sd *ha.ServiceStatus) error {
 	cd := m.services[sid]
-	result, answered := m.results[sd.UID]
+	result, answered := m.lrmResults[sd.UID]
 	var res *ha.LRMResult
 	if answered && sd.UID != "" {
 		res = &result
@@ -110,14 +110,14 @@ func (m *Manager) step(sid string, sd *ha.ServiceStatus) error {
 	case ha.Recovery:
 		return m.stepRecovery(sid, cd, sd)
 	case ha.Freeze:
-		if m.modes[sd.Node] == ha.ModeActive {
-			m.set(sid, change{state: requestedState(cd)})
+		if m.lrmModes[sd.Node] == ha.ModeActive {
+			m.changeState(sid, serviceChange{state: requestedState(cd)})
 			m.markUnprotected(sd) // it may have continued to run while the LRM was away
 		}
 	case ha.Error:
 		if cd.State == ha.WantDisabled {
 			sd.FailedNodes = nil
-			m.set(sid, change{state: ha.Stopped})
+			m.changeState(sid, serviceChange{state: ha.Stopped})
 		}
 	case ha.Fence:
 		// waits for the lock of its node, see fenceNodes
@@ -131,24 +131,24 @@ func (m *Manager) stepRequestStop(sid string, sd *ha.ServiceStatus, res *ha.LRMR
 	if res != nil {
 		switch res.ExitCode {
 		case ha.ExitSuccess:
-			m.set(sid, change{state: ha.Stopped})
+			m.changeState(sid, serviceChange{state: ha.Stopped})
 			return
 		case ha.ExitUnknownService:
-			m.askAgain(sid, sd)
+			m.repeatCommand(sid, sd)
 			return
 		}
 		m.env.Log(ha.LevelErr, fmt.Sprintf("service '%s' stop failed (exit code %d)", sid, res.ExitCode))
-		m.set(sid, change{state: ha.Error})
+		m.changeState(sid, serviceChange{state: ha.Error})
 		return
 	}
 	if m.mustFence(sid, sd) {
-		m.set(sid, change{state: ha.Fence})
+		m.changeState(sid, serviceChange{state: ha.Fence})
 	}
 }
 
-// askAgain gives the LRM the same command again, with a new uid. The LRM had read the configuration
+// repeatCommand gives the LRM the same command again, with a new uid. The LRM had read the configuration
 // while the service was removed from it, and now the service is configured again.
-func (m *Manager) askAgain(sid string, sd *ha.ServiceStatus) {
+func (m *Manager) repeatCommand(sid string, sd *ha.ServiceStatus) {
 	m.env.Log(ha.LevelInfo, fmt.Sprintf("service '%s' was taken out and put back, asking node '%s' again",
 		sid, sd.Node))
 	sd.UID = m.env.NewUID()
@@ -157,14 +157,14 @@ func (m *Manager) askAgain(sid string, sd *ha.ServiceStatus) {
 func (m *Manager) stepMoving(sid string, cd *ha.ServiceConfig, sd *ha.ServiceStatus, res *ha.LRMResult) {
 	if res == nil {
 		if m.mustFence(sid, sd) {
-			m.set(sid, change{state: ha.Fence})
+			m.changeState(sid, serviceChange{state: ha.Fence})
 		}
 		return
 	}
 	switch res.ExitCode {
 	case ha.ExitSuccess:
 		live := sd.State == ha.Migrate
-		m.set(sid, change{state: requestedState(cd), node: sd.Target})
+		m.changeState(sid, serviceChange{state: requestedState(cd), node: sd.Target})
 		sd.Unprotected = 0 // it was moved while stopped, and starts only under protection
 		if live {
 			m.markUnprotected(sd)
@@ -172,15 +172,15 @@ func (m *Manager) stepMoving(sid string, cd *ha.ServiceConfig, sd *ha.ServiceSta
 	case ha.ExitWrongNode:
 		m.env.Log(ha.LevelErr,
 			fmt.Sprintf("service '%s' - migration failed: service registered on wrong node!", sid))
-		m.set(sid, change{state: ha.Error})
+		m.changeState(sid, serviceChange{state: ha.Error})
 	case ha.ExitIgnored:
 		m.env.Log(ha.LevelInfo, fmt.Sprintf(
 			"service '%s' - rebalance-on-start request ignored - service already running", sid))
-		m.set(sid, change{state: requestedState(cd), node: sd.Node})
+		m.changeState(sid, serviceChange{state: requestedState(cd), node: sd.Node})
 	default:
 		m.env.Log(ha.LevelErr, fmt.Sprintf("service '%s' - migration failed (exit code %d)", sid,
 			res.ExitCode))
-		m.set(sid, change{state: requestedState(cd), node: sd.Node})
+		m.changeState(sid, serviceChange{state: requestedState(cd), node: sd.Node})
 	}
 }
 
@@ -200,15 +200,15 @@ func (m *Manager) stepStopped(sid string, cd *ha.ServiceConfig, sd *ha.ServiceSt
 	if cd.State == ha.WantDisabled {
 		return
 	}
-	if m.nodes.state(sd.Node) != ha.NodeMaintenance && m.mustFence(sid, sd) {
-		m.set(sid, change{state: ha.Fence})
+	if m.nodes.stateOf(sd.Node) != ha.NodeMaintenance && m.mustFence(sid, sd) {
+		m.changeState(sid, serviceChange{state: ha.Fence})
 		return
 	}
 	switch cd.State {
 	case ha.WantStopped:
 	case ha.WantStarted:
 		// on any node: a better node is chosen once it is started
-		m.set(sid, change{state: ha.RequestStart, node: sd.Node})
+		m.changeState(sid, serviceChange{state: ha.RequestStart, node: sd.Node})
 	default:
 		m.env.Log(ha.LevelErr,
 			fmt.Sprintf("service '%s' - unknown state '%s' in service configuration", sid, cd.State))
@@ -223,7 +223,7 @@ func (m *Manager) stoppedCommand(sid string, sd *ha.ServiceStatus, cmd ha.Pendin
 		if !ok || !m.moveAllowed(sid, sd, cmd.Verb(), target) {
 			return false
 		}
-		m.set(sid, change{state: movingState(cmd.Verb()), node: sd.Node, target: target})
+		m.changeState(sid, serviceChange{state: movingState(cmd.Verb()), node: sd.Node, target: target})
 		return true
 	case ha.CommandStop:
 		m.env.Log(ha.LevelInfo, fmt.Sprintf("ignore service '%s' stop request - service already stopped",
@@ -259,7 +259,7 @@ func (m *Manager) moveAllowed(sid string, sd *ha.ServiceStatus, verb ha.CommandV
 
 func (m *Manager) stepRequestStart(sid string, cd *ha.ServiceConfig, sd *ha.ServiceStatus) {
 	if m.settings.CRS.RebalanceOnStart {
-		node := m.choose(sid, cd, sd, preferBest)
+		node := m.chooseNode(sid, cd, sd, preferBest)
 		if node == "" {
 			node = sd.Node // there is no better node
 		}
@@ -270,29 +270,29 @@ func (m *Manager) stepRequestStart(sid string, cd *ha.ServiceConfig, sd *ha.Serv
 		m.env.Log(ha.LevelInfo,
 			fmt.Sprintf("service %s: re-balance selected %s node %s for startup", sid, which, node))
 		if node != sd.Node {
-			m.set(sid, change{state: ha.RequestStartBalance, node: sd.Node, target: node})
+			m.changeState(sid, serviceChange{state: ha.RequestStartBalance, node: sd.Node, target: node})
 			return
 		}
 	}
-	m.set(sid, change{state: ha.Started, node: sd.Node})
+	m.changeState(sid, serviceChange{state: ha.Started, node: sd.Node})
 }
 
 func (m *Manager) stepRecovery(sid string, cd *ha.ServiceConfig, sd *ha.ServiceStatus) error {
 	if cd.Node != "" && cd.Node != sd.Node {
 		m.env.Log(ha.LevelInfo, fmt.Sprintf("fixup service '%s' location (%s => %s)", sid, sd.Node, cd.Node))
-		m.set(sid, change{state: requestedState(cd), node: cd.Node})
+		m.changeState(sid, serviceChange{state: requestedState(cd), node: cd.Node})
 		m.markUnprotected(sd)
 		return nil
 	}
 	fenced := sd.Node
-	node := m.choose(sid, cd, sd, preferBest)
+	node := m.chooseNode(sid, cd, sd, preferBest)
 	if node == "" {
 		m.env.Log(ha.LevelErr, fmt.Sprintf(
 			"recovering service '%s' from fenced node '%s' failed, no recovery node found", sid, fenced))
 		if cd.State == ha.WantDisabled {
 			// not through request_stop, which the dead node would have to answer
 			sd.FailedNodes = nil
-			m.set(sid, change{state: ha.Stopped})
+			m.changeState(sid, serviceChange{state: ha.Stopped})
 		}
 		return nil
 	}
@@ -321,7 +321,7 @@ func (m *Manager) stepRecovery(sid string, cd *ha.ServiceConfig, sd *ha.ServiceS
 		}
 	}
 	cd.Node = node
-	m.set(sid, change{state: requestedState(cd), node: node})
+	m.changeState(sid, serviceChange{state: requestedState(cd), node: node})
 	sd.Unprotected = 0 // its old node is dead, and on the new node it starts only under protection
 	return nil
 }
@@ -337,11 +337,11 @@ func (m *Manager) fenceNodes() (changed bool) {
 		}
 		done, tried := fenced[sd.Node]
 		if !tried {
-			done = m.nodes.fence(sd.Node, m.status)
+			done = m.nodes.tryFence(sd.Node, m.status)
 			fenced[sd.Node] = done
 		}
 		if done {
-			m.set(sid, change{state: ha.Recovery})
+			m.changeState(sid, serviceChange{state: ha.Recovery})
 			changed = true
 		}
 	}
@@ -357,12 +357,12 @@ func (m *Manager) fenceLeftovers() {
 			waiting[sd.Node] = true
 		}
 	}
-	for _, node := range m.nodes.list() {
-		if waiting[node] || m.nodes.state(node) != ha.NodeFence {
+	for _, node := range m.nodes.knownNodes() {
+		if waiting[node] || m.nodes.stateOf(node) != ha.NodeFence {
 			continue
 		}
 		m.env.Log(ha.LevelNotice,
 			fmt.Sprintf("node '%s' in fence state but no services to-fence! admin interference?!", node))
-		m.nodes.fence(node, m.status)
+		m.nodes.tryFence(node, m.status)
 	}
 }

@@ -13,9 +13,9 @@ func (m *Manager) stepStarted(
 ) error {
 	if !m.nodes.isOnline(sd.Node) {
 		if m.mustFence(sid, sd) {
-			m.set(sid, change{state: ha.Fence})
+			m.changeState(sid, serviceChange{state: ha.Fence})
 		}
-		if m.nodes.state(sd.Node) != ha.NodeMaintenance {
+		if m.nodes.stateOf(sd.Node) != ha.NodeMaintenance {
 			return nil
 		}
 		// A node that went away in maintenance must be left even if that requires fencing it. The next
@@ -25,7 +25,7 @@ func (m *Manager) stepStarted(
 	}
 	switch cd.State {
 	case ha.WantDisabled, ha.WantStopped:
-		m.set(sid, change{state: ha.RequestStop})
+		m.changeState(sid, serviceChange{state: ha.RequestStop})
 		return nil
 	case ha.WantStarted:
 	default:
@@ -58,7 +58,7 @@ func (m *Manager) startedCommand(
 	case cmd.Moves() && ok:
 		if m.moveAllowed(sid, sd, verb, argument) {
 			m.env.Log(ha.LevelInfo, fmt.Sprintf("%s service '%s' to node '%s'", verb, sid, argument))
-			m.set(sid, change{state: movingState(verb), node: sd.Node, target: argument})
+			m.changeState(sid, serviceChange{state: movingState(verb), node: sd.Node, target: argument})
 		}
 	case verb == ha.CommandStop && ok:
 		seconds, err := strconv.Atoi(argument)
@@ -78,7 +78,7 @@ func (m *Manager) startedCommand(
 				fmt.Sprintf("request graceful stop with timeout '%d' for service '%s'", seconds, sid))
 		}
 		timeout := ha.Int(seconds)
-		m.set(sid, change{state: ha.RequestStop, timeout: &timeout})
+		m.changeState(sid, serviceChange{state: ha.RequestStop, timeout: &timeout})
 	default:
 		m.env.Log(ha.LevelErr, fmt.Sprintf("unknown command '%s' for service '%s'", verb, sid))
 	}
@@ -101,7 +101,7 @@ func (m *Manager) judgeStart(
 		sd.Running = 1
 		return false, false
 	case ha.ExitUnknownService:
-		m.askAgain(sid, sd)
+		m.repeatCommand(sid, sd)
 		return false, true
 	case ha.ExitError, ha.ExitWrongNode:
 		sd.Running = 0
@@ -119,7 +119,7 @@ func (m *Manager) judgeStart(
 		m.env.Log(ha.LevelErr, fmt.Sprintf("service '%s' got unrecoverable error (exit code %d))", sid,
 			res.ExitCode))
 	}
-	m.set(sid, change{state: ha.Error})
+	m.changeState(sid, serviceChange{state: ha.Error})
 	return false, true
 }
 
@@ -138,7 +138,7 @@ func (m *Manager) placeStarted(
 	if tryNext {
 		preference = preferNext
 	}
-	node := m.choose(sid, cd, sd, preference)
+	node := m.chooseNode(sid, cd, sd, preference)
 	if node != "" && node != sd.Node {
 		m.moveStarted(sid, cd, sd, node)
 		return
@@ -176,9 +176,9 @@ func (m *Manager) moveStarted(sid string, cd *ha.ServiceConfig, sd *ha.ServiceSt
 	}
 	if cd.Type == "vm" {
 		m.env.Log(ha.LevelInfo, fmt.Sprintf("migrate service '%s' to node '%s' (running)", sid, node))
-		m.set(sid, change{state: ha.Migrate, node: sd.Node, target: node})
+		m.changeState(sid, serviceChange{state: ha.Migrate, node: sd.Node, target: node})
 		return
 	}
 	m.env.Log(ha.LevelInfo, fmt.Sprintf("relocate service '%s' to node '%s'", sid, node))
-	m.set(sid, change{state: ha.Relocate, node: sd.Node, target: node})
+	m.changeState(sid, serviceChange{state: ha.Relocate, node: sd.Node, target: node})
 }

@@ -60,7 +60,7 @@ func (m *Manager) protectedSince(sd *ha.ServiceStatus) bool {
 // report of an absent node still applies to the services that it had then: the node was protected when
 // it left, and nothing survives on it when its lock has expired.
 func (m *Manager) lrmArmed(node string) bool {
-	return m.lrmState[node] == ha.LRMActive && m.modes[node] == ha.ModeActive
+	return m.lrmStates[node] == ha.LRMActive && m.lrmModes[node] == ha.ModeActive
 }
 
 // noteProtected removes the mark from the services whose LRMs report that they are active.

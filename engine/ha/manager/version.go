@@ -36,7 +36,7 @@ func splitRevision(v string) (upstream, revision string) {
 func compareRun(a, b string) int {
 	for a != "" || b != "" {
 		for (a != "" && !isDigit(a[0])) || (b != "" && !isDigit(b[0])) {
-			if c := weight(a) - weight(b); c != 0 {
+			if c := charWeight(a) - charWeight(b); c != 0 {
 				return sign(c)
 			}
 			a, b = a[1:], b[1:]
@@ -54,8 +54,8 @@ func compareRun(a, b string) int {
 	return 0
 }
 
-// weight ranks the first character in a run of non-digits: ~ before the end, letters before the rest.
-func weight(s string) int {
+// charWeight ranks the first character in a run of non-digits: ~ before the end, letters before the rest.
+func charWeight(s string) int {
 	switch {
 	case s == "" || isDigit(s[0]):
 		return 0

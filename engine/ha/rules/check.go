@@ -8,19 +8,19 @@ import (
 
 // Reasons to drop a rule.
 const (
-	reasonReused         = "resource '%s' is already used in another node affinity rule"
-	reasonLonely         = "rule is ineffective as there are less than two resources"
-	reasonTooMany        = "rule defines more resources than available nodes"
-	reasonSharesNegative = "rule shares two or more resources with a negative resource affinity rule"
-	reasonSharesPositive = "rule shares two or more resources with a positive resource affinity rule"
-	reasonPriorities     = "resources are in node affinity rules with multiple priorities"
-	reasonPriorityNode   = "resources are in a resource affinity rule and cannot be in a " +
+	reasonServiceReused   = "resource '%s' is already used in another node affinity rule"
+	reasonTooFewServices  = "rule is ineffective as there are less than two resources"
+	reasonTooManyServices = "rule defines more resources than available nodes"
+	reasonSharesNegative  = "rule shares two or more resources with a negative resource affinity rule"
+	reasonSharesPositive  = "rule shares two or more resources with a positive resource affinity rule"
+	reasonPriorities      = "resources are in node affinity rules with multiple priorities"
+	reasonPriorityNode    = "resources are in a resource affinity rule and cannot be in a " +
 		"node affinity rule with multiple priorities"
-	reasonTorn     = "resources are in multiple node affinity rules"
-	reasonTornNode = "at least one resource is in a positive resource affinity rule and there are " +
+	reasonManyNodeRules = "resources are in multiple node affinity rules"
+	reasonPartnerRules  = "at least one resource is in a positive resource affinity rule and there are " +
 		"other resources in at least one other node affinity rule already"
-	reasonCrowded     = "two or more resources are restricted to less nodes than available to the resources"
-	reasonCrowdedNode = "at least one resource is in a negative resource affinity rule and this rule " +
+	reasonTooFewNodes  = "two or more resources are restricted to less nodes than available to the resources"
+	reasonFewRuleNodes = "at least one resource is in a negative resource affinity rule and this rule " +
 		"would restrict these to less nodes than available to the resources"
 )
 
@@ -80,7 +80,7 @@ func checkReuse(set Set, found *problems) {
 			continue
 		}
 		for _, id := range users[sid] {
-			found.add(id, fmt.Sprintf(reasonReused, sid))
+			found.add(id, fmt.Sprintf(reasonServiceReused, sid))
 		}
 	}
 }
@@ -91,10 +91,10 @@ func checkSize(set Set, nodes []string, found *problems) {
 	for _, id := range set.sortedIDs(config.ResourceAffinity, "") {
 		rule := set[id]
 		if len(rule.Resources) < 2 {
-			found.add(id, reasonLonely)
+			found.add(id, reasonTooFewServices)
 		}
 		if rule.Affinity == config.Negative && len(rule.Resources) > len(nodes) {
-			found.add(id, reasonTooMany)
+			found.add(id, reasonTooManyServices)
 		}
 	}
 }
@@ -106,7 +106,7 @@ func checkContradiction(set Set, found *problems) {
 			if len(intersection(component.resources, set[negative].Resources)) < 2 {
 				continue
 			}
-			for _, positive := range component.ids {
+			for _, positive := range component.ruleIDs {
 				found.add(positive, reasonSharesNegative)
 			}
 			found.add(negative, reasonSharesPositive)
@@ -147,10 +147,10 @@ func checkSplit(set Set, found *problems) {
 			continue
 		}
 		for _, id := range touching {
-			found.add(id, reasonTornNode)
+			found.add(id, reasonPartnerRules)
 		}
-		for _, id := range component.ids {
-			found.add(id, reasonTorn)
+		for _, id := range component.ruleIDs {
+			found.add(id, reasonManyNodeRules)
 		}
 	}
 }
@@ -175,17 +175,17 @@ func checkTooFewNodes(set Set, found *problems) {
 		if len(allowed) >= len(confined) {
 			continue
 		}
-		found.add(negative, reasonCrowded)
+		found.add(negative, reasonTooFewNodes)
 		for _, id := range confining {
-			found.add(id, reasonCrowdedNode)
+			found.add(id, reasonFewRuleNodes)
 		}
 	}
 }
 
 // component is a set of positive rules connected by shared services.
 type component struct {
-	// ids are in the order of a breadth-first walk from the first id.
-	ids []string
+	// ruleIDs are in the order of a breadth-first walk from the first id.
+	ruleIDs []string
 	// resources are those of all the rules, sorted.
 	resources []string
 }
@@ -201,14 +201,14 @@ func positiveComponents(set Set) []component {
 			continue
 		}
 		seen[start] = true
-		c := component{ids: []string{start}}
-		for i := 0; i < len(c.ids); i++ {
-			rule := set[c.ids[i]]
+		c := component{ruleIDs: []string{start}}
+		for i := 0; i < len(c.ruleIDs); i++ {
+			rule := set[c.ruleIDs[i]]
 			c.resources = union(c.resources, rule.Resources)
 			for _, other := range ids {
 				if !seen[other] && len(intersection(rule.Resources, set[other].Resources)) > 0 {
 					seen[other] = true
-					c.ids = append(c.ids, other)
+					c.ruleIDs = append(c.ruleIDs, other)
 				}
 			}
 		}

@@ -32,14 +32,23 @@ func TestCheck(t *testing.T) {
 		text string
 		want map[string]string
 	}{
-		"fine":       {pair("p", "positive", "vm:1,vm:2") + at("n", "a", "vm:1"), nil},
-		"reused":     {at("n", "a", "vm:1") + at("m", "b", "vm:1"), map[string]string{"n": "resource 'vm:1' is already used in another node affinity rule", "m": "resource 'vm:1' is already used in another node affinity rule"}},
-		"lonely":     {pair("p", "positive", "vm:1"), map[string]string{"p": reasonLonely}},
-		"too many":   {pair("n", "negative", "vm:1,vm:2,vm:3,vm:4"), map[string]string{"n": reasonTooMany}},
-		"both ways":  {pair("p", "positive", "vm:1,vm:2") + pair("q", "positive", "vm:2,vm:3") + pair("n", "negative", "vm:1,vm:3"), map[string]string{"p": reasonSharesNegative, "q": reasonSharesNegative, "n": reasonSharesPositive}},
-		"priorities": {pair("p", "positive", "vm:1,vm:2") + at("n", "a:1,b", "vm:1"), map[string]string{"p": reasonPriorities, "n": reasonPriorityNode}},
-		"torn":       {pair("p", "positive", "vm:1,vm:2") + at("n", "a", "vm:1") + at("m", "a", "vm:2"), map[string]string{"p": reasonTorn, "n": reasonTornNode, "m": reasonTornNode}},
-		"crowded":    {pair("p", "negative", "vm:1,vm:2") + at("n", "a", "vm:1,vm:2"), map[string]string{"p": reasonCrowded, "n": reasonCrowdedNode}},
+		"fine": {pair("p", "positive", "vm:1,vm:2") + at("n", "a", "vm:1"), nil},
+		"reused": {at("n", "a", "vm:1") + at("m", "b", "vm:1"),
+			map[string]string{"n": "resource 'vm:1' is already used in another node affinity rule",
+				"m": "resource 'vm:1' is already used in another node affinity rule"}},
+		"lonely": {pair("p", "positive", "vm:1"), map[string]string{"p": reasonTooFewServices}},
+		"too many": {pair("n", "negative", "vm:1,vm:2,vm:3,vm:4"),
+			map[string]string{"n": reasonTooManyServices}},
+		"both ways": {pair("p", "positive", "vm:1,vm:2") + pair("q", "positive", "vm:2,vm:3") + pair("n",
+			"negative", "vm:1,vm:3"), map[string]string{"p": reasonSharesNegative, "q": reasonSharesNegative,
+			"n": reasonSharesPositive}},
+		"priorities": {pair("p", "positive", "vm:1,vm:2") + at("n", "a:1,b", "vm:1"),
+			map[string]string{"p": reasonPriorities, "n": reasonPriorityNode}},
+		"torn": {pair("p", "positive", "vm:1,vm:2") + at("n", "a", "vm:1") + at("m", "a", "vm:2"),
+			map[string]string{"p": reasonInSeveralNodeRules, "n": reasonPartnersInNodeRules,
+				"m": reasonPartnersInNodeRules}},
+		"crowded": {pair("p", "negative", "vm:1,vm:2") + at("n", "a", "vm:1,vm:2"),
+			map[string]string{"p": reasonTooFewNodes, "n": reasonTooFewRuleNodes}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := map[string]string{}
@@ -111,12 +120,14 @@ func drawSet(t *rapid.T) Set {
 	set := Set{}
 	for i := range rapid.IntRange(0, 8).Draw(t, "rules") {
 		rule := &config.Rule{ID: "r" + string(rune('a'+i)), Order: i + 1, Kind: config.ResourceAffinity}
-		rule.Resources = union(rapid.SliceOfNDistinct(rapid.SampledFrom(sids), 1, 4, rapid.ID[string]).Draw(t, "resources"), nil)
+		rule.Resources = union(rapid.SliceOfNDistinct(rapid.SampledFrom(sids), 1, 4, rapid.ID[string]).Draw(t,
+			"resources"), nil)
 		switch rapid.IntRange(0, 3).Draw(t, "kind") {
 		case 0:
 			rule.Kind = config.NodeAffinity
 			rule.Nodes = map[string]int{}
-			for _, node := range rapid.SliceOfNDistinct(rapid.SampledFrom(threeNodes), 1, 3, rapid.ID[string]).Draw(t, "nodes") {
+			for _, node := range rapid.SliceOfNDistinct(rapid.SampledFrom(threeNodes), 1, 3,
+				rapid.ID[string]).Draw(t, "nodes") {
 				rule.Nodes[node] = rapid.IntRange(0, 1).Draw(t, "priority")
 			}
 			rule.Strict = config.FlagOf(rapid.Bool().Draw(t, "strict"))
@@ -158,7 +169,8 @@ func TestCompiledTablesAgree(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		set, _ := Normalize(drawSet(t), threeNodes)
 		compiled := Compile(set, threeNodes)
-		for name, table := range map[string]map[string][]string{"together": compiled.Together, "apart": compiled.Apart} {
+		for name, table := range map[string]map[string][]string{"together": compiled.Together,
+			"apart": compiled.Apart} {
 			for sid, others := range table {
 				require.NotContains(t, others, sid, name)
 				for _, other := range others {
@@ -169,7 +181,8 @@ func TestCompiledTablesAgree(t *testing.T) {
 		for sid, others := range compiled.Together {
 			require.Empty(t, intersection(others, compiled.Apart[sid]))
 			for _, other := range others {
-				require.Equal(t, compiled.Nodes[sid], compiled.Nodes[other], "partners have the same node rule")
+				require.Equal(t, compiled.Nodes[sid], compiled.Nodes[other],
+					"partners have the same node rule")
 			}
 		}
 	})

@@ -38,14 +38,14 @@ func transform(set Set) {
 
 func mergePositive(set Set) {
 	for _, c := range positiveComponents(set) {
-		if len(c.ids) < 2 {
+		if len(c.ruleIDs) < 2 {
 			continue
 		}
 		merged := &config.Rule{
-			ID: mergedPrefix + strings.Join(c.ids, "-"), Kind: config.ResourceAffinity,
-			Affinity: config.Positive, Resources: c.resources, Order: set[c.ids[0]].Order,
+			ID: mergedPrefix + strings.Join(c.ruleIDs, "-"), Kind: config.ResourceAffinity,
+			Affinity: config.Positive, Resources: c.resources, Order: set[c.ruleIDs[0]].Order,
 		}
-		for _, id := range c.ids {
+		for _, id := range c.ruleIDs {
 			merged.Order = min(merged.Order, set[id].Order)
 			delete(set, id)
 		}

@@ -18,7 +18,7 @@ type Migration struct {
 	UnlimitedCPU bool
 }
 
-func (m Migration) before(o Migration) bool {
+func (m Migration) sortsBefore(o Migration) bool {
 	if m.SID != o.SID {
 		return m.SID < o.SID
 	}
@@ -31,14 +31,14 @@ func (m Migration) before(o Migration) bool {
 // Imbalance returns how unevenly the nodes are loaded: the coefficient of variation (population standard
 // deviation divided by the mean) of (CPU load + memory load) / 2. It is 0 when nothing is loaded.
 func (u *Usage) Imbalance() float64 {
-	loads := make([]load, len(u.names))
-	for i, name := range u.names {
-		loads[i] = u.nodes[name].load(Stats{})
+	loads := make([]load, len(u.nodeNames))
+	for i, name := range u.nodeNames {
+		loads[i] = u.nodes[name].loadWith(Stats{})
 	}
-	return imbalance(loads)
+	return loadImbalance(loads)
 }
 
-func imbalance(loads []load) float64 {
+func loadImbalance(loads []load) float64 {
 	if len(loads) == 0 {
 		return 0
 	}
@@ -61,19 +61,19 @@ func imbalance(loads []load) float64 {
 	return math.Sqrt(squares/n) / mean
 }
 
-// after returns the loads of all nodes after the migration.
-func (u *Usage) after(m Migration) []load {
-	loads := make([]load, len(u.names))
-	for i, name := range u.names {
+// loadsAfter returns the loads of all nodes after the migration.
+func (u *Usage) loadsAfter(m Migration) []load {
+	loads := make([]load, len(u.nodeNames))
+	for i, name := range u.nodeNames {
 		n := u.nodes[name]
 		extra := Stats{}
 		switch name {
 		case m.Source:
-			extra = Stats{}.minus(n.demand(m.Stats, m.UnlimitedCPU))
+			extra = Stats{}.minus(n.demandOf(m.Stats, m.UnlimitedCPU))
 		case m.Target:
-			extra = n.demand(m.Stats, m.UnlimitedCPU)
+			extra = n.demandOf(m.Stats, m.UnlimitedCPU)
 		}
-		loads[i] = n.load(extra)
+		loads[i] = n.loadWith(extra)
 	}
 	return loads
 }
@@ -83,7 +83,7 @@ func (u *Usage) after(m Migration) []load {
 func (u *Usage) Best(candidates []Migration) (best Migration, result float64, found bool) {
 	sorted := sortMigrations(candidates)
 	for _, m := range sorted {
-		value := math.Trunc(imbalance(u.after(m))*imbalanceDecimals) / imbalanceDecimals
+		value := math.Trunc(loadImbalance(u.loadsAfter(m))*imbalanceDecimals) / imbalanceDecimals
 		if !found || value < result {
 			best, result, found = m, value, true
 		}
@@ -97,7 +97,7 @@ func (u *Usage) BestByTopsis(candidates []Migration) (best Migration, result flo
 	sorted := sortMigrations(candidates)
 	rows := make([]alternative, len(sorted))
 	for i, m := range sorted {
-		rows[i] = summarize(u.after(m))
+		rows[i] = summarize(u.loadsAfter(m))
 	}
 	highest := 0.0
 	for i, score := range topsisScores(rows) {
@@ -108,11 +108,11 @@ func (u *Usage) BestByTopsis(candidates []Migration) (best Migration, result flo
 	if !found {
 		return best, 0, false
 	}
-	return best, imbalance(u.after(best)), true
+	return best, loadImbalance(u.loadsAfter(best)), true
 }
 
 func sortMigrations(candidates []Migration) []Migration {
 	sorted := append([]Migration(nil), candidates...)
-	sort.Slice(sorted, func(i, j int) bool { return sorted[i].before(sorted[j]) })
+	sort.Slice(sorted, func(i, j int) bool { return sorted[i].sortsBefore(sorted[j]) })
 	return sorted
 }

@@ -35,8 +35,8 @@ func TestEmptierNodesScoreBetter(t *testing.T) {
 func TestUnlimitedServicesCountAsTheWholeNode(t *testing.T) {
 	u := cluster(0, 0)
 	u.AddService("a", Stats{MemBytes: 1}, true)
-	require.InDelta(t, 10, u.nodes["a"].used.CPU, 0)
-	require.InDelta(t, 1, u.nodes["a"].used.MemBytes, 0)
+	require.InDelta(t, 10, u.nodes["a"].usage.CPU, 0)
+	require.InDelta(t, 1, u.nodes["a"].usage.MemBytes, 0)
 }
 
 func TestEqualNodesScoreZero(t *testing.T) {
@@ -83,14 +83,16 @@ func drawUsage(t *rapid.T) (*Usage, []Migration) {
 	for i := range rapid.IntRange(1, 6).Draw(t, "nodes") {
 		name := string(rune('a' + i))
 		names = append(names, name)
-		u.AddNode(name, Stats{amount.Draw(t, "cpus"), amount.Draw(t, "mem")}, Stats{amount.Draw(t, "cpu"), amount.Draw(t, "used")})
+		u.AddNode(name, Stats{amount.Draw(t, "cpus"), amount.Draw(t, "mem")},
+			Stats{amount.Draw(t, "cpu"), amount.Draw(t, "used")})
 	}
 	var moves []Migration
 	for range rapid.IntRange(0, 6).Draw(t, "moves") {
 		moves = append(moves, Migration{
 			SID:    rapid.SampledFrom([]string{"vm:1", "vm:2"}).Draw(t, "sid"),
-			Source: rapid.SampledFrom(names).Draw(t, "source"), Target: rapid.SampledFrom(names).Draw(t, "target"),
-			Stats: Stats{amount.Draw(t, "cpu"), amount.Draw(t, "mem")},
+			Source: rapid.SampledFrom(names).Draw(t, "source"),
+			Target: rapid.SampledFrom(names).Draw(t, "target"),
+			Stats:  Stats{amount.Draw(t, "cpu"), amount.Draw(t, "mem")},
 		})
 	}
 	return u, moves
@@ -99,7 +101,8 @@ func drawUsage(t *rapid.T) (*Usage, []Migration) {
 func TestScoresAreFiniteAndDeterministic(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		u, moves := drawUsage(t)
-		stats := Stats{CPU: rapid.Float64Range(0, 8).Draw(t, "cpu"), MemBytes: rapid.Float64Range(0, 8).Draw(t, "mem")}
+		stats := Stats{CPU: rapid.Float64Range(0, 8).Draw(t, "cpu"),
+			MemBytes: rapid.Float64Range(0, 8).Draw(t, "mem")}
 		first := u.Scores(stats, stats.CPU == 0)
 		require.Equal(t, first, u.Scores(stats, stats.CPU == 0))
 		for node, score := range first {

@@ -29,7 +29,7 @@ func topsisScores(rows []alternative) []float64 {
 	if len(rows) == 0 {
 		return nil
 	}
-	weighted := weighted(rows)
+	weighted := weightRows(rows)
 	best, worst := weighted[0], weighted[0]
 	for _, row := range weighted {
 		for c := range row {
@@ -47,7 +47,7 @@ func topsisScores(rows []alternative) []float64 {
 	return scores
 }
 
-func weighted(rows []alternative) []alternative {
+func weightRows(rows []alternative) []alternative {
 	total := 0.0
 	for _, weight := range weights {
 		total += weight

@@ -13,20 +13,21 @@ type Stats struct {
 func (s Stats) plus(o Stats) Stats  { return Stats{s.CPU + o.CPU, s.MemBytes + o.MemBytes} }
 func (s Stats) minus(o Stats) Stats { return Stats{s.CPU - o.CPU, s.MemBytes - o.MemBytes} }
 
-// node is a candidate with its size and its present use.
-type node struct {
+// nodeLoad is a candidate with its size and its present use.
+type nodeLoad struct {
 	name     string
-	size     Stats
-	used     Stats
+	capacity Stats
+	usage    Stats
 	services int
 }
 
 // load is the use of a node as fractions of its size.
 type load struct{ cpu, mem float64 }
 
-func (n *node) load(extra Stats) load {
-	used := n.used.plus(extra)
-	return load{cpu: loadFraction(used.CPU, n.size.CPU), mem: loadFraction(used.MemBytes, n.size.MemBytes)}
+func (n *nodeLoad) loadWith(extra Stats) load {
+	used := n.usage.plus(extra)
+	return load{cpu: loadFraction(used.CPU, n.capacity.CPU),
+		mem: loadFraction(used.MemBytes, n.capacity.MemBytes)}
 }
 
 func loadFraction(part, whole float64) float64 {
@@ -38,32 +39,32 @@ func loadFraction(part, whole float64) float64 {
 
 // Usage is the load of the nodes of a cluster at one moment.
 type Usage struct {
-	nodes map[string]*node
-	names []string
-	// weighted is true if nodes are compared by their resources, false if by their number of services.
-	weighted bool
+	nodes     map[string]*nodeLoad
+	nodeNames []string
+	// byResources is true if nodes are compared by their resources, false if by their number of services.
+	byResources bool
 }
 
 // NewBasic returns an empty usage that compares nodes by their number of services.
-func NewBasic() *Usage { return &Usage{nodes: map[string]*node{}} }
+func NewBasic() *Usage { return &Usage{nodes: map[string]*nodeLoad{}} }
 
 // NewWeighted returns an empty usage that compares nodes by CPU and memory.
-func NewWeighted() *Usage { return &Usage{nodes: map[string]*node{}, weighted: true} }
+func NewWeighted() *Usage { return &Usage{nodes: map[string]*nodeLoad{}, byResources: true} }
 
 // AddNode adds a node of this size with this initial use.
 func (u *Usage) AddNode(name string, size, used Stats) {
 	if u.nodes[name] == nil {
-		u.names = append(u.names, name)
-		sort.Strings(u.names)
+		u.nodeNames = append(u.nodeNames, name)
+		sort.Strings(u.nodeNames)
 	}
-	u.nodes[name] = &node{name: name, size: size, used: used}
+	u.nodes[name] = &nodeLoad{name: name, capacity: size, usage: used}
 }
 
 // Has reports whether a node was added.
 func (u *Usage) Has(name string) bool { return u.nodes[name] != nil }
 
 // Names returns the nodes, sorted.
-func (u *Usage) Names() []string { return append([]string(nil), u.names...) }
+func (u *Usage) Names() []string { return append([]string(nil), u.nodeNames...) }
 
 // AddService counts one service on a node. stats is what it adds to the use of the node; with
 // unlimitedCPU it counts as all CPUs of the node. Unknown nodes are ignored.
@@ -73,40 +74,40 @@ func (u *Usage) AddService(name string, stats Stats, unlimitedCPU bool) {
 		return
 	}
 	n.services++
-	n.used = n.used.plus(n.demand(stats, unlimitedCPU))
+	n.usage = n.usage.plus(n.demandOf(stats, unlimitedCPU))
 }
 
-func (n *node) demand(stats Stats, unlimitedCPU bool) Stats {
+func (n *nodeLoad) demandOf(stats Stats, unlimitedCPU bool) Stats {
 	if unlimitedCPU {
-		stats.CPU = n.size.CPU
+		stats.CPU = n.capacity.CPU
 	}
 	return stats
 }
 
 // Scores returns a score for each node, as if the service were started there. Lower is better.
 func (u *Usage) Scores(stats Stats, unlimitedCPU bool) map[string]float64 {
-	out := make(map[string]float64, len(u.names))
-	if !u.weighted {
-		for _, name := range u.names {
+	out := make(map[string]float64, len(u.nodeNames))
+	if !u.byResources {
+		for _, name := range u.nodeNames {
 			out[name] = float64(u.nodes[name].services)
 		}
 		return out
 	}
-	rows := make([]alternative, len(u.names))
-	loads := make([]load, len(u.names))
-	for target := range u.names {
-		for i, name := range u.names {
+	rows := make([]alternative, len(u.nodeNames))
+	loads := make([]load, len(u.nodeNames))
+	for target := range u.nodeNames {
+		for i, name := range u.nodeNames {
 			n := u.nodes[name]
 			extra := Stats{}
 			if i == target {
-				extra = n.demand(stats, unlimitedCPU)
+				extra = n.demandOf(stats, unlimitedCPU)
 			}
-			loads[i] = n.load(extra)
+			loads[i] = n.loadWith(extra)
 		}
 		rows[target] = summarize(loads)
 	}
 	for i, score := range topsisScores(rows) {
-		out[u.names[i]] = -score
+		out[u.nodeNames[i]] = -score
 	}
 	return out
 }

@@ -36,7 +36,7 @@ func ControlHandler(m Machine) *http.ServeMux {
 		"kill": m.Kill, "start": m.Start, "pause": m.Pause, "resume": m.Resume,
 	} {
 		mux.HandleFunc("POST "+PathControl+verb+"/{process}", func(w http.ResponseWriter, r *http.Request) {
-			answer(w, do(r.PathValue("process")))
+			writeControlResult(w, do(r.PathValue("process")))
 		})
 	}
 	mux.HandleFunc("POST "+PathClock, func(w http.ResponseWriter, r *http.Request) {
@@ -44,10 +44,10 @@ func ControlHandler(m Machine) *http.ServeMux {
 		d := json.NewDecoder(io.LimitReader(r.Body, maxControlBytes))
 		d.DisallowUnknownFields()
 		if err := d.Decode(&c); err != nil {
-			answer(w, fmt.Errorf("reading a clock setting: %w", err))
+			writeControlResult(w, fmt.Errorf("reading a clock setting: %w", err))
 			return
 		}
-		answer(w, m.SetClock(time.Duration(c.OffsetNS), c.DriftPPM))
+		writeControlResult(w, m.SetClock(time.Duration(c.OffsetNS), c.DriftPPM))
 	})
 	return mux
 }
@@ -88,8 +88,8 @@ func writeOutcome(w http.ResponseWriter, status int, outcome string, err error) 
 	writeJSON(w, status, map[string]string{"error": err.Error(), "outcome": outcome})
 }
 
-// answer reports the result of a control request.
-func answer(w http.ResponseWriter, err error) {
+// writeControlResult reports the result of a control request.
+func writeControlResult(w http.ResponseWriter, err error) {
 	if err != nil {
 		status := http.StatusBadRequest
 		if errors.Is(err, ErrNoProcess) {

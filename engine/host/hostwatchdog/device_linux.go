@@ -37,15 +37,15 @@ type deviceKernel interface {
 
 // device is a watchdog device of the kernel.
 type device struct {
-	path   string
-	marker string // remembers over a restart of this program that it is armed
-	kernel deviceKernel
+	path            string
+	armedMarkerPath string // remembers over a restart of this program that it is armed
+	kernelAPI       deviceKernel
 
-	mu   sync.Mutex
-	file deviceFile
-	// stuck is why the device, once opened, is unusable and cannot be closed: it is petted on, so that
+	mu       sync.Mutex
+	openFile deviceFile
+	// stuckReason is why the device, once opened, is unusable and cannot be closed: it is petted on, so that
 	// the mistake does not reset the machine.
-	stuck error
+	stuckReason error
 }
 
 // markerFile is in the machine's directory while the watchdog is armed. It holds the boot id, so a reset
@@ -58,12 +58,13 @@ func openDevice(path, dir string) (env.Watchdog, error) {
 	if err := unix.Access(path, unix.W_OK); err != nil {
 		return nil, fmt.Errorf("%w: %s may not be written: %w; run as root", ErrUnusable, path, err)
 	}
-	return &device{path: path, marker: filepath.Join(dir, markerFile), kernel: linuxDevices{}}, nil
+	return &device{path: path, armedMarkerPath: filepath.Join(dir, markerFile), kernelAPI: linuxDevices{}},
+		nil
 }
 
-// magic is what must be written last for closing to disarm the device ("magic close" in the kernel's
+// magicCloseByte is what must be written last for closing to disarm the device ("magic close" in the kernel's
 // watchdog-api).
-var magic = []byte("V")
+var magicCloseByte = []byte("V")
 
 // Arm implements env.Watchdog. The kernel counts in whole seconds: the timeout is rounded down, so that
 // the reset never comes later than requested.
@@ -72,73 +73,74 @@ func (d *device) Arm(timeout time.Duration) error {
 	defer d.mu.Unlock()
 	seconds := int(timeout / time.Second)
 	switch {
-	case d.stuck != nil:
-		return d.stuck
+	case d.stuckReason != nil:
+		return d.stuckReason
 	case seconds < 1:
 		return fmt.Errorf("%w: %s cannot count less than a second", ErrWatchdog, d.path)
 	}
-	if d.file == nil {
-		if err := d.open(); err != nil {
+	if d.openFile == nil {
+		if err := d.openAndArm(); err != nil {
 			return err
 		}
 	}
 	if err := d.setTimeout(seconds); err != nil {
-		return errors.Join(err, d.giveUp(err))
+		return errors.Join(err, d.keepPetting(err))
 	}
 	return nil
 }
 
-// open opens the device, which arms it. The marker is written before, so that a program that dies in
+// openAndArm opens the device, which arms it. The marker is written before, so that a program that dies in
 // between finds a device that may be armed.
-func (d *device) open() error {
-	if err := os.WriteFile(d.marker, []byte(d.kernel.BootID()), 0o600); err != nil {
+func (d *device) openAndArm() error {
+	if err := os.WriteFile(d.armedMarkerPath, []byte(d.kernelAPI.BootID()), 0o600); err != nil {
 		return fmt.Errorf("%w: noting that %s is armed: %w", ErrWatchdog, d.path, err)
 	}
-	f, err := d.kernel.Open(d.path)
+	f, err := d.kernelAPI.Open(d.path)
 	if err == nil {
-		d.file = f
+		d.openFile = f
 		return nil
 	}
 	if errors.Is(err, unix.EBUSY) {
 		err = fmt.Errorf("%w: another program has it, perhaps systemd (RuntimeWatchdogSec) or another "+
 			"cluster's watchdog-mux", err)
 	}
-	return errors.Join(fmt.Errorf("%w: opening %s: %w", ErrWatchdog, d.path, err), os.Remove(d.marker))
+	return errors.Join(fmt.Errorf("%w: opening %s: %w", ErrWatchdog, d.path, err),
+		os.Remove(d.armedMarkerPath))
 }
 
 // setTimeout sets the countdown. Drivers round to a timeout that they support; a longer one than
 // requested is refused, because it would use up the safety margin.
 func (d *device) setTimeout(seconds int) error {
-	if err := d.file.SetTimeout(seconds); err != nil {
+	if err := d.openFile.SetTimeout(seconds); err != nil {
 		return fmt.Errorf("%w: setting the time of %s to %d s: %w", ErrWatchdog, d.path, seconds, err)
 	}
-	got, err := d.file.Timeout()
+	got, err := d.openFile.Timeout()
 	if err != nil {
 		return fmt.Errorf("%w: asking %s for its time: %w", ErrWatchdog, d.path, err)
 	}
 	if got < 1 || got > seconds {
 		return fmt.Errorf("%w: %s took %d s instead of %d s", ErrWatchdog, d.path, got, seconds)
 	}
-	_, err = d.file.Write([]byte{0}) // the countdown begins anew with the new time
+	_, err = d.openFile.Write([]byte{0}) // the countdown begins anew with the new time
 	if err != nil {
 		return fmt.Errorf("%w: petting %s: %w", ErrWatchdog, d.path, err)
 	}
 	return nil
 }
 
-// stuckPet is the interval of the pets of a device that is unusable and cannot be closed.
-const stuckPet = time.Second
+// stuckPetInterval is the interval of the pets of a device that is unusable and cannot be closed.
+const stuckPetInterval = time.Second
 
-// giveUp closes an unusable device, or keeps petting it if it cannot be closed.
-func (d *device) giveUp(why error) error {
-	err := d.close()
+// keepPetting closes an unusable device, or keeps petting it if it cannot be closed.
+func (d *device) keepPetting(why error) error {
+	err := d.closeFile()
 	if !errors.Is(err, env.ErrWatchdogStays) {
 		return err
 	}
-	d.stuck = why
-	file := d.file
+	d.stuckReason = why
+	file := d.openFile
 	go func() {
-		for ; ; time.Sleep(stuckPet) {
+		for ; ; time.Sleep(stuckPetInterval) {
 			if _, err := file.Write([]byte{0}); err != nil {
 				return
 			}
@@ -151,8 +153,8 @@ func (d *device) giveUp(why error) error {
 func (d *device) Pet() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.file != nil && d.stuck == nil {
-		_, _ = d.file.Write([]byte{0}) // what was not petted resets the machine
+	if d.openFile != nil && d.stuckReason == nil {
+		_, _ = d.openFile.Write([]byte{0}) // what was not petted resets the machine
 	}
 }
 
@@ -160,38 +162,38 @@ func (d *device) Pet() {
 func (d *device) Disarm() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.file == nil || d.stuck != nil {
+	if d.openFile == nil || d.stuckReason != nil {
 		return nil
 	}
-	return d.close()
+	return d.closeFile()
 }
 
-// close disarms the device. A device without a way out stays open, because only the program that has it
+// closeFile disarms the device. A device without a way out stays open, because only the program that has it
 // open can pet it.
-func (d *device) close() error {
-	if d.kernel.Attribute(d.path, "nowayout") == "1" {
+func (d *device) closeFile() error {
+	if d.kernelAPI.Attribute(d.path, "nowayout") == "1" {
 		return fmt.Errorf("%w: %s has no way out", env.ErrWatchdogStays, d.path)
 	}
-	if _, err := d.file.Write(magic); err != nil {
+	if _, err := d.openFile.Write(magicCloseByte); err != nil {
 		return fmt.Errorf("%w: %w", ErrWatchdog, err)
 	}
-	err := d.file.Close()
-	d.file = nil
+	err := d.openFile.Close()
+	d.openFile = nil
 	if err != nil {
 		return fmt.Errorf("%w: closing %s: %w", ErrWatchdog, d.path, err)
 	}
-	if d.kernel.Attribute(d.path, "state") != "active" {
-		if err := os.Remove(d.marker); err != nil {
+	if d.kernelAPI.Attribute(d.path, "state") != "active" {
+		if err := os.Remove(d.armedMarkerPath); err != nil {
 			return fmt.Errorf("%w: noting that %s is disarmed: %w", ErrWatchdog, d.path, err)
 		}
 		return nil
 	}
 	// It did not let itself be stopped, and counts down while it is closed.
-	f, err := d.kernel.Open(d.path)
+	f, err := d.kernelAPI.Open(d.path)
 	if err != nil {
 		return fmt.Errorf("%w: opening %s again: %w", ErrWatchdog, d.path, err)
 	}
-	d.file = f
+	d.openFile = f
 	if _, err := f.Write([]byte{0}); err != nil {
 		return fmt.Errorf("%w: petting %s: %w", ErrWatchdog, d.path, err)
 	}
@@ -204,15 +206,15 @@ func (d *device) Armed() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch {
-	case d.stuck != nil:
+	case d.stuckReason != nil:
 		return false // it is unusable: Arm returns why
-	case d.file != nil:
+	case d.openFile != nil:
 		return true
-	case d.kernel.Attribute(d.path, "state") == "active":
+	case d.kernelAPI.Attribute(d.path, "state") == "active":
 		return true
 	}
-	data, err := os.ReadFile(d.marker)
-	return err == nil && string(data) == d.kernel.BootID()
+	data, err := os.ReadFile(d.armedMarkerPath)
+	return err == nil && string(data) == d.kernelAPI.BootID()
 }
 
 // linuxDevices is the kernel.

@@ -102,7 +102,8 @@ func (f *fakeDog) pass(seconds int) bool {
 
 func fakeDevice(t *testing.T, f *fakeDog) *device {
 	f.boot = "boot-1"
-	return &device{path: "/dev/watchdog", marker: filepath.Join(t.TempDir(), markerFile), kernel: f}
+	return &device{path: "/dev/watchdog", armedMarkerPath: filepath.Join(t.TempDir(), markerFile),
+		kernelAPI: f}
 }
 
 func TestDeviceResetsUnlessPettedAndLetsItselfBeClosed(t *testing.T) {
@@ -122,7 +123,7 @@ func TestDeviceResetsUnlessPettedAndLetsItselfBeClosed(t *testing.T) {
 	require.NoError(t, d.Disarm())
 	require.False(t, d.Armed())
 	require.False(t, f.pass(1000))
-	require.NoFileExists(t, d.marker)
+	require.NoFileExists(t, d.armedMarkerPath)
 	require.NoError(t, d.Disarm(), "it is disarmed already")
 	require.NoError(t, d.Arm(10*time.Second))
 	require.True(t, f.pass(10))
@@ -135,8 +136,8 @@ func TestAKilledProgramLeavesItsDeviceArmed(t *testing.T) {
 		f := &fakeDog{noSysfs: noSysfs}
 		d := fakeDevice(t, f)
 		require.NoError(t, d.Arm(10*time.Second))
-		require.NoError(t, d.file.Close()) // as the kernel does for a program that is killed
-		again := &device{path: d.path, marker: d.marker, kernel: f}
+		require.NoError(t, d.openFile.Close()) // as the kernel does for a program that is killed
+		again := &device{path: d.path, armedMarkerPath: d.armedMarkerPath, kernelAPI: f}
 		require.True(t, again.Armed())
 		again.Pet()
 		require.True(t, f.pass(10))
@@ -173,7 +174,7 @@ func TestDeviceOfNoUseIsRefused(t *testing.T) {
 			require.ErrorIs(t, d.Arm(10*time.Second), ErrWatchdog)
 			require.False(t, d.Armed())
 			require.False(t, f.active)
-			require.NoFileExists(t, d.marker)
+			require.NoFileExists(t, d.armedMarkerPath)
 		})
 	}
 	t.Run("and cannot be closed", func(t *testing.T) {
@@ -182,7 +183,8 @@ func TestDeviceOfNoUseIsRefused(t *testing.T) {
 		require.ErrorIs(t, d.Arm(10*time.Second), unix.EOPNOTSUPP)
 		require.ErrorIs(t, d.Arm(10*time.Second), unix.EOPNOTSUPP, "it returns the error again")
 		require.False(t, d.Armed(), "it resets no machine")
-		require.Eventually(t, func() bool { f.mu.Lock(); defer f.mu.Unlock(); return f.pets > 1 }, 10*time.Second, 10*time.Millisecond,
+		require.Eventually(t, func() bool { f.mu.Lock(); defer f.mu.Unlock(); return f.pets > 1 },
+			10*time.Second, 10*time.Millisecond,
 			"the mistake does not reset the machine")
 		d.Pet()
 		require.NoError(t, d.Disarm())

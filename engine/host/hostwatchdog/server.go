@@ -16,18 +16,18 @@ import (
 // up to the server's owner. Until [Server.Rearm] it answers every request with an error: the machine is
 // off.
 type Server struct {
-	listener net.Listener
-	expired  chan struct{}
-	work     sync.WaitGroup
+	listener      net.Listener
+	expiredSignal chan struct{}
+	connWG        sync.WaitGroup
 
-	mu      sync.Mutex // protects the fields below
-	conns   map[net.Conn]struct{}
-	closed  bool
-	off     bool
-	armed   bool
-	timeout time.Duration
-	due     time.Time
-	timer   *time.Timer
+	mu          sync.Mutex // protects the fields below
+	conns       map[net.Conn]struct{}
+	closed      bool
+	machineOff  bool
+	isArmed     bool
+	petTimeout  time.Duration
+	expiresAt   time.Time
+	expiryTimer *time.Timer
 }
 
 // maxRequestBytes bounds a request, maxConns the connections of a machine.
@@ -43,21 +43,21 @@ var (
 
 // NewServer serves the watchdog's protocol on a listener. Close closes the listener.
 func NewServer(l net.Listener) *Server {
-	s := &Server{listener: l, expired: make(chan struct{}, 1), conns: map[net.Conn]struct{}{}}
-	s.timer = time.AfterFunc(time.Hour, s.onTimeout)
-	s.timer.Stop()
-	s.work.Go(s.serve)
+	s := &Server{listener: l, expiredSignal: make(chan struct{}, 1), conns: map[net.Conn]struct{}{}}
+	s.expiryTimer = time.AfterFunc(time.Hour, s.onTimeout)
+	s.expiryTimer.Stop()
+	s.connWG.Go(s.serve)
 	return s
 }
 
 // Expired returns a channel that delivers once for each expiry.
-func (s *Server) Expired() <-chan struct{} { return s.expired }
+func (s *Server) Expired() <-chan struct{} { return s.expiredSignal }
 
 // Armed reports whether the countdown runs.
 func (s *Server) Armed() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.armed
+	return s.isArmed
 }
 
 // Off stops the countdown: the machine is off until Rearm.
@@ -69,8 +69,8 @@ func (s *Server) Off() {
 
 // switchOff stops the countdown and closes all connections. The caller holds the lock.
 func (s *Server) switchOff() {
-	s.off, s.armed = true, false
-	s.timer.Stop()
+	s.machineOff, s.isArmed = true, false
+	s.expiryTimer.Stop()
 	for c := range s.conns {
 		c.Close()
 	}
@@ -80,9 +80,9 @@ func (s *Server) switchOff() {
 func (s *Server) Rearm() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.off, s.armed = false, false
+	s.machineOff, s.isArmed = false, false
 	select {
-	case <-s.expired: // of the previous boot
+	case <-s.expiredSignal: // of the previous boot
 	default:
 	}
 }
@@ -94,7 +94,7 @@ func (s *Server) Close() error {
 	s.switchOff()
 	s.mu.Unlock()
 	err := s.listener.Close()
-	s.work.Wait()
+	s.connWG.Wait()
 	return err
 }
 
@@ -115,7 +115,7 @@ func (s *Server) serve() {
 			c.Close()
 			continue
 		}
-		s.work.Go(func() { s.serveConnection(c) })
+		s.connWG.Go(func() { s.serveConnection(c) })
 	}
 }
 
@@ -131,7 +131,7 @@ func (s *Server) serveConnection(c net.Conn) {
 	lines.Buffer(make([]byte, maxRequestBytes), maxRequestBytes)
 	for lines.Scan() {
 		answer := "ok"
-		state, err := s.handle(strings.Fields(lines.Text()))
+		state, err := s.handleRequest(strings.Fields(lines.Text()))
 		switch {
 		case err != nil:
 			answer = "error " + err.Error()
@@ -144,11 +144,11 @@ func (s *Server) serveConnection(c net.Conn) {
 	}
 }
 
-// handle carries out a request and returns the state if that was requested.
-func (s *Server) handle(words []string) (string, error) {
+// handleRequest carries out a request and returns the state if that was requested.
+func (s *Server) handleRequest(words []string) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.off || s.closed {
+	if s.machineOff || s.closed {
 		return "", errMachineOff
 	}
 	switch {
@@ -157,15 +157,15 @@ func (s *Server) handle(words []string) (string, error) {
 		if err != nil || ns <= 0 {
 			return "", fmt.Errorf("%q is no timeout in ns", words[1])
 		}
-		s.armed, s.timeout = true, time.Duration(ns)
+		s.isArmed, s.petTimeout = true, time.Duration(ns)
 		s.restartCountdown()
 	case len(words) == 1 && words[0] == requestPet:
 		s.restartCountdown()
 	case len(words) == 1 && words[0] == requestDisarm:
-		s.armed = false
-		s.timer.Stop()
+		s.isArmed = false
+		s.expiryTimer.Stop()
 	case len(words) == 1 && words[0] == requestState:
-		if s.armed {
+		if s.isArmed {
 			return "armed", nil
 		}
 	default:
@@ -176,9 +176,9 @@ func (s *Server) handle(words []string) (string, error) {
 
 // restartCountdown restarts the countdown if it runs. The caller holds the lock.
 func (s *Server) restartCountdown() {
-	if s.armed {
-		s.due = time.Now().Add(s.timeout)
-		s.timer.Reset(s.timeout)
+	if s.isArmed {
+		s.expiresAt = time.Now().Add(s.petTimeout)
+		s.expiryTimer.Reset(s.petTimeout)
 	}
 }
 
@@ -186,12 +186,12 @@ func (s *Server) restartCountdown() {
 func (s *Server) onTimeout() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.off || s.closed || !s.armed || time.Now().Before(s.due) {
+	if s.machineOff || s.closed || !s.isArmed || time.Now().Before(s.expiresAt) {
 		return
 	}
 	s.switchOff()
 	select {
-	case s.expired <- struct{}{}:
+	case s.expiredSignal <- struct{}{}:
 	default: // the last expiry was not received yet
 	}
 }

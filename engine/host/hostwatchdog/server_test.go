@@ -83,15 +83,16 @@ func TestServerRefusesUnknownRequests(t *testing.T) {
 
 // FuzzServer sends any line: the answer is one of three, and no single word arms the watchdog.
 func FuzzServer(f *testing.F) {
-	for _, line := range []string{"arm 1000000000", "pet", "disarm", "state", "arm 99999999999999999999", "", "arm\x00 1"} {
+	for _, line := range []string{"arm 1000000000", "pet", "disarm", "state", "arm 99999999999999999999", "",
+		"arm\x00 1"} {
 		f.Add(line)
 	}
 	f.Fuzz(func(t *testing.T, line string) {
-		s := &Server{timer: time.NewTimer(time.Hour)}
-		defer s.timer.Stop()
-		state, err := s.handle([]string{line})
+		s := &Server{expiryTimer: time.NewTimer(time.Hour)}
+		defer s.expiryTimer.Stop()
+		state, err := s.handleRequest([]string{line})
 		require.True(t, state == "" || state == "armed")
-		require.False(t, s.armed, "a single word arms nothing")
+		require.False(t, s.isArmed, "a single word arms nothing")
 		if err == nil {
 			require.Contains(t, []string{requestPet, requestDisarm, requestState}, line)
 		}

@@ -35,11 +35,11 @@ const exchangeTimeout = time.Second
 // client is a watchdog outside of the machine: a [Server] on a unix socket that resets the whole machine
 // when an armed timeout passes without a pet.
 type client struct {
-	path string
+	socketPath string
 
-	mu    sync.Mutex
-	conn  net.Conn
-	lines *bufio.Reader
+	mu     sync.Mutex
+	conn   net.Conn
+	reader *bufio.Reader
 }
 
 var _ env.Watchdog = (*client)(nil)
@@ -71,7 +71,7 @@ func Open(path, dir string) (env.Watchdog, error) {
 	}
 	switch {
 	case info.Mode()&os.ModeSocket != 0:
-		c := &client{path: path}
+		c := &client{socketPath: path}
 		_, err := c.request(requestState)
 		return c, err
 	case info.Mode()&os.ModeCharDevice != 0:
@@ -85,11 +85,11 @@ func (c *client) request(request string) (string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.conn == nil {
-		conn, err := net.DialTimeout("unix", c.path, exchangeTimeout)
+		conn, err := net.DialTimeout("unix", c.socketPath, exchangeTimeout)
 		if err != nil {
 			return "", fmt.Errorf("%w: %w", ErrWatchdog, err)
 		}
-		c.conn, c.lines = conn, bufio.NewReader(conn)
+		c.conn, c.reader = conn, bufio.NewReader(conn)
 	}
 	answer, err := c.exchange(request)
 	if err != nil {
@@ -112,7 +112,7 @@ func (c *client) exchange(request string) (string, error) {
 	if _, err := c.conn.Write([]byte(request + "\n")); err != nil {
 		return "", err
 	}
-	line, err := c.lines.ReadString('\n')
+	line, err := c.reader.ReadString('\n')
 	return strings.TrimSpace(line), err
 }
 

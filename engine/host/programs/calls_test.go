@@ -17,7 +17,7 @@ import (
 // running is the pass function of a process that runs and is not paused.
 func running() error { return nil }
 
-func (c *calls) call(t *testing.T, call env.Command) (r env.CommandResult) {
+func (c *commandRunner) call(t *testing.T, call env.Command) (r env.CommandResult) {
 	id, err := c.Start(call)
 	require.NoError(t, err)
 	require.Eventually(t, func() bool {
@@ -34,7 +34,8 @@ func shell(script string) []string { return []string{"/bin/sh", "-c", script} }
 
 func TestCallsReportCodeAndOutput(t *testing.T) {
 	c := newCalls(t.TempDir(), running)
-	r := c.call(t, env.Command{Args: shell("cat; echo to-error >&2; exit 7"), Input: []byte("ip=1\n"), Limit: time.Minute})
+	r := c.call(t, env.Command{Args: shell("cat; echo to-error >&2; exit 7"), Input: []byte("ip=1\n"),
+		Limit: time.Minute})
 	require.NoError(t, r.Err)
 	require.Equal(t, 7, r.Code)
 	require.Equal(t, "ip=1\nto-error\n", string(r.Output))
@@ -72,12 +73,13 @@ func TestCallsEndWithTheirProcess(t *testing.T) {
 		}
 		return nil
 	})
-	_, err := c.Start(env.Command{Args: shell("while :; do echo x >> beat; sleep 0.02; done"), Limit: time.Minute})
+	_, err := c.Start(env.Command{Args: shell("while :; do echo x >> beat; sleep 0.02; done"),
+		Limit: time.Minute})
 	require.NoError(t, err)
 	beat := filepath.Join(c.dir, "beat")
 	require.Eventually(t, func() bool { return size(beat) > 0 }, 10*time.Second, 5*time.Millisecond)
 	dead = true
-	close(c.stop)
+	close(c.incarnationEnded)
 	requireStill(t, beat)
 	_, err = c.Start(env.Command{Args: shell("exit 0"), Limit: time.Minute})
 	require.ErrorIs(t, err, env.ErrDead)

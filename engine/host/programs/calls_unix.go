@@ -25,16 +25,16 @@ const pipeGrace = time.Second
 // errTooManyCalls refuses a call beyond maxCalls.
 var errTooManyCalls = errors.New("too many programs are under way")
 
-// calls are the programs that one incarnation of a process has called. Each runs in a process group of
-// its own, so that killing it also kills the programs that it started.
-type calls struct {
-	dir  string
-	pass func() error  // fails once the incarnation has ended
-	stop chan struct{} // closed when the incarnation has ended
+// commandRunner are the programs that one incarnation of a process has called. Each runs in a process group
+// of its own, so that killing it also kills the programs that it started.
+type commandRunner struct {
+	dir              string
+	checkAlive       func() error  // fails once the incarnation has ended
+	incarnationEnded chan struct{} // closed when the incarnation has ended
 
-	mu   sync.Mutex
-	last env.CommandID
-	ends map[env.CommandID]*env.CommandResult // nil while it is under way
+	mu         sync.Mutex
+	lastID     env.CommandID
+	resultByID map[env.CommandID]*env.CommandResult // nil while it is under way
 }
 
 // NewCalls returns the calls of one incarnation of a process, which run in the directory dir, and the
@@ -42,18 +42,18 @@ type calls struct {
 // fails once it has ended. The calls are nil on systems that are not Unix.
 func NewCalls(dir string, pass func() error) (env.CommandRunner, func()) {
 	c := newCalls(dir, pass)
-	return c, func() { close(c.stop) }
+	return c, func() { close(c.incarnationEnded) }
 }
 
 // newCalls returns calls of which none is under way.
-func newCalls(dir string, pass func() error) *calls {
-	return &calls{dir: dir, pass: pass, ends: map[env.CommandID]*env.CommandResult{},
-		stop: make(chan struct{})}
+func newCalls(dir string, pass func() error) *commandRunner {
+	return &commandRunner{dir: dir, checkAlive: pass, resultByID: map[env.CommandID]*env.CommandResult{},
+		incarnationEnded: make(chan struct{})}
 }
 
 // Start implements env.CommandRunner.
-func (c *calls) Start(call env.Command) (env.CommandID, error) {
-	if err := c.pass(); err != nil {
+func (c *commandRunner) Start(call env.Command) (env.CommandID, error) {
+	if err := c.checkAlive(); err != nil {
 		return 0, err
 	}
 	if len(call.Args) == 0 || call.Limit <= 0 {
@@ -61,10 +61,10 @@ func (c *calls) Start(call env.Command) (env.CommandID, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.ends) >= maxCalls {
+	if len(c.resultByID) >= maxCalls {
 		return 0, fmt.Errorf("%w: %w", ErrProgram, errTooManyCalls)
 	}
-	out := &head{}
+	out := &outputHead{}
 	cmd := exec.Command(call.Args[0], call.Args[1:]...)
 	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = c.dir, bytes.NewReader(bytes.Clone(call.Input)), out, out
 	cmd.WaitDelay = pipeGrace
@@ -72,15 +72,15 @@ func (c *calls) Start(call env.Command) (env.CommandID, error) {
 	if err := cmd.Start(); err != nil {
 		return 0, fmt.Errorf("%w: starting %s: %w", ErrProgram, call.Args[0], err)
 	}
-	c.last++
-	id := c.last
-	c.ends[id] = nil
-	go c.await(id, cmd, out, call.Limit)
+	c.lastID++
+	id := c.lastID
+	c.resultByID[id] = nil
+	go c.awaitEnd(id, cmd, out, call.Limit)
 	return id, nil
 }
 
-// await sees a program to its end.
-func (c *calls) await(id env.CommandID, cmd *exec.Cmd, out *head, limit time.Duration) {
+// awaitEnd sees a program to its end.
+func (c *commandRunner) awaitEnd(id env.CommandID, cmd *exec.Cmd, out *outputHead, limit time.Duration) {
 	done := make(chan error, 1)
 	go func() { done <- cmd.Wait() }()
 	alarm := time.NewTimer(limit)
@@ -88,18 +88,18 @@ func (c *calls) await(id env.CommandID, cmd *exec.Cmd, out *head, limit time.Dur
 	var r env.CommandResult
 	select {
 	case err := <-done:
-		r = endOf(cmd, err)
+		r = commandResult(cmd, err)
 	case <-alarm.C:
 		r.Err = env.ErrCommandTimeout
 		killGroup(cmd, done)
-	case <-c.stop:
+	case <-c.incarnationEnded:
 		killGroup(cmd, done)
 		return
 	}
-	r.Output = out.kept()
+	r.Output = out.keptBytes()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.ends[id] = &r
+	c.resultByID[id] = &r
 }
 
 // killGroup kills a program with everything that it started, and waits for its end.
@@ -108,8 +108,8 @@ func killGroup(cmd *exec.Cmd, done chan error) {
 	<-done
 }
 
-// endOf returns how a program ended that the host did not kill.
-func endOf(cmd *exec.Cmd, err error) env.CommandResult {
+// commandResult returns how a program ended that the host did not kill.
+func commandResult(cmd *exec.Cmd, err error) env.CommandResult {
 	var exit *exec.ExitError
 	switch state := cmd.ProcessState; {
 	case state == nil:
@@ -124,33 +124,33 @@ func endOf(cmd *exec.Cmd, err error) env.CommandResult {
 }
 
 // Result implements env.CommandRunner.
-func (c *calls) Result(id env.CommandID) (env.CommandResult, bool) {
+func (c *commandRunner) Result(id env.CommandID) (env.CommandResult, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	r := c.ends[id]
+	r := c.resultByID[id]
 	if r == nil {
 		return env.CommandResult{}, false
 	}
-	delete(c.ends, id)
+	delete(c.resultByID, id)
 	return *r, true
 }
 
-// head keeps the beginning of what is written to it.
-type head struct {
+// outputHead keeps the beginning of what is written to it.
+type outputHead struct {
 	mu   sync.Mutex
 	data []byte
 }
 
 // Write implements io.Writer.
-func (h *head) Write(p []byte) (int, error) {
+func (h *outputHead) Write(p []byte) (int, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.data = append(h.data, p[:min(len(p), env.MaxCallOutputBytes-len(h.data))]...)
 	return len(p), nil
 }
 
-// kept returns a copy of what was kept.
-func (h *head) kept() []byte {
+// keptBytes returns a copy of what was kept.
+func (h *outputHead) keptBytes() []byte {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return bytes.Clone(h.data)

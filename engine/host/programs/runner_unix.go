@@ -21,25 +21,25 @@ import (
 // session of its own, and a lock file that keeper and program hold open: a program runs if and only if
 // its file is locked, whoever started it.
 type runner struct {
-	dir     string
-	records bool         // keepers write records
-	pass    func() error // fails once the incarnation has ended
+	programsDir string
+	recordsOn   bool         // keepers write records
+	checkAlive  func() error // fails once the incarnation has ended
 }
 
 // New returns the programs of a machine for one incarnation of a process. dir is the machine's directory;
 // with records, keepers write heartbeats there. Every call asks pass first, which waits while the process
 // is paused and fails once it has ended. New returns nil on systems that are not Unix.
 func New(dir string, records bool, pass func() error) env.Programs {
-	return &runner{dir: dir, records: records, pass: pass}
+	return &runner{programsDir: dir, recordsOn: records, checkAlive: pass}
 }
 
 // open opens a program's lock file and tries to lock it; false if something holds the lock, that is,
 // runs.
 func (r *runner) open(name string) (*os.File, bool, error) {
-	if err := r.pass(); err != nil {
+	if err := r.checkAlive(); err != nil {
 		return nil, false, err
 	}
-	path, err := filePath(r.dir, name, lockSuffix)
+	path, err := filePath(r.programsDir, name, lockSuffix)
 	if err != nil {
 		return nil, false, err
 	}
@@ -76,13 +76,13 @@ func (r *runner) Start(name string, command []string) error {
 		return fmt.Errorf("%w: finding the keeper: %w", ErrProgram, err)
 	}
 	records := ""
-	if r.records {
-		if records, err = filePath(r.dir, name, recordsSuffix); err != nil {
+	if r.recordsOn {
+		if records, err = filePath(r.programsDir, name, recordsSuffix); err != nil {
 			return err
 		}
 	}
 	keeper := exec.Command(self, append([]string{KeeperArg, records, name}, command...)...)
-	keeper.Dir = r.dir
+	keeper.Dir = r.programsDir
 	keeper.Env = append(os.Environ(), NameEnv+"="+name)
 	keeper.Stdout, keeper.Stderr = os.Stdout, os.Stderr
 	keeper.ExtraFiles = []*os.File{f}
@@ -134,7 +134,7 @@ func (r *runner) Status(name string) (env.ProgramStatus, error) {
 		return s, nil
 	}
 	s.Incarnation = strconv.Itoa(keeper)
-	path, err := filePath(r.dir, name, exitSuffix)
+	path, err := filePath(r.programsDir, name, exitSuffix)
 	if err != nil || s.Running {
 		return s, err
 	}

@@ -57,7 +57,7 @@ func (r *Reader) Fail() { r.failed = true }
 // Done reports whether everything was read and nothing failed.
 func (r *Reader) Done() bool { return !r.failed && len(r.B) == 0 }
 
-func (r *Reader) take(n int) []byte {
+func (r *Reader) takeBytes(n int) []byte {
 	if r.failed || n > len(r.B) {
 		r.failed = true
 		return nil
@@ -69,7 +69,7 @@ func (r *Reader) take(n int) []byte {
 
 // U8 reads one byte.
 func (r *Reader) U8() uint8 {
-	if p := r.take(1); p != nil {
+	if p := r.takeBytes(1); p != nil {
 		return p[0]
 	}
 	return 0
@@ -86,7 +86,7 @@ func (r *Reader) Bool() bool {
 
 // U32 reads 4 bytes.
 func (r *Reader) U32() uint32 {
-	if p := r.take(4); p != nil {
+	if p := r.takeBytes(4); p != nil {
 		return binary.LittleEndian.Uint32(p)
 	}
 	return 0
@@ -94,14 +94,14 @@ func (r *Reader) U32() uint32 {
 
 // U64 reads 8 bytes.
 func (r *Reader) U64() uint64 {
-	if p := r.take(8); p != nil {
+	if p := r.takeBytes(8); p != nil {
 		return binary.LittleEndian.Uint64(p)
 	}
 	return 0
 }
 
 // Raw fills p.
-func (r *Reader) Raw(p []byte) { copy(p, r.take(len(p))) }
+func (r *Reader) Raw(p []byte) { copy(p, r.takeBytes(len(p))) }
 
 // Bytes reads a length of at most limit and that many bytes, which alias the input.
 func (r *Reader) Bytes(limit int) []byte {
@@ -110,7 +110,7 @@ func (r *Reader) Bytes(limit int) []byte {
 		r.failed = true
 		return nil
 	}
-	return r.take(int(n))
+	return r.takeBytes(int(n))
 }
 
 // String reads a length of at most limit and that many bytes.

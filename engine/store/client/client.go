@@ -40,10 +40,10 @@ const maxWaiting = 256
 // Client is one process's way to its machine's store. Offer every event of the process to Step.
 type Client struct {
 	env        env.Env
-	prefix     string
+	idPrefix   string
 	lastNumber uint64
-	waiting    map[string]*call
-	up         bool
+	openCalls  map[string]*call
+	storeUp    bool
 	timeout    time.Duration
 }
 
@@ -58,8 +58,8 @@ func New(e env.Env, timeout time.Duration) *Client {
 	var nonce [6]byte
 	e.Rand("store-client").Fill(nonce[:])
 	self := e.Self()
-	return &Client{env: e, timeout: timeout, waiting: map[string]*call{},
-		prefix: self.Name + "/" + self.Process + "/" + hex.EncodeToString(nonce[:]) + "/"}
+	return &Client{env: e, timeout: timeout, openCalls: map[string]*call{},
+		idPrefix: self.Name + "/" + self.Process + "/" + hex.EncodeToString(nonce[:]) + "/"}
 }
 
 // Step takes an event if it is the store's and reports whether it did.
@@ -67,12 +67,12 @@ func (c *Client) Step(ev env.Event) bool {
 	switch ev := ev.(type) {
 	case env.LocalUp:
 		if ev.Process == store.Process {
-			c.up = true
+			c.storeUp = true
 			return true
 		}
 	case env.LocalDown:
 		if ev.Process == store.Process {
-			c.up = false
+			c.storeUp = false
 			return true
 		}
 	case env.LocalMessage:
@@ -85,7 +85,7 @@ func (c *Client) Step(ev env.Event) bool {
 }
 
 // Up reports whether the store's process runs.
-func (c *Client) Up() bool { return c.up }
+func (c *Client) Up() bool { return c.storeUp }
 
 func (c *Client) onAnswer(payload []byte) {
 	r, err := store.DecodeCompactResponse(payload)
@@ -93,7 +93,7 @@ func (c *Client) onAnswer(payload []byte) {
 		c.env.Log().Error("the store's answer cannot be read", "error", err)
 		return
 	}
-	if w := c.waiting[r.ID]; w != nil {
+	if w := c.openCalls[r.ID]; w != nil {
 		w.answer = r
 		w.answered.Raise()
 	}
@@ -103,21 +103,21 @@ func (c *Client) onAnswer(payload []byte) {
 // and only if there was none in time; then the error reports whether the request can have been
 // carried out.
 func (c *Client) Do(t *env.Task, req store.Request) (*store.Response, error) {
-	return c.do(t, req, c.timeout)
+	return c.doWithin(t, req, c.timeout)
 }
 
-func (c *Client) do(t *env.Task, req store.Request, timeout time.Duration) (*store.Response, error) {
-	if len(c.waiting) >= maxWaiting {
+func (c *Client) doWithin(t *env.Task, req store.Request, timeout time.Duration) (*store.Response, error) {
+	if len(c.openCalls) >= maxWaiting {
 		return nil, fmt.Errorf("%w: %d requests are waiting", ErrUnavailable, maxWaiting)
 	}
 	c.lastNumber++
-	req.ID = c.prefix + strconv.FormatUint(c.lastNumber, 10)
+	req.ID = c.idPrefix + strconv.FormatUint(c.lastNumber, 10)
 	if err := c.env.Local(store.Process, req.EncodeCompact()); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	w := &call{}
-	c.waiting[req.ID] = w
-	defer delete(c.waiting, req.ID)
+	c.openCalls[req.ID] = w
+	defer delete(c.openCalls, req.ID)
 	until := c.env.Mono() + timeout
 	for w.answer == nil {
 		left := until - c.env.Mono()
@@ -125,11 +125,11 @@ func (c *Client) do(t *env.Task, req store.Request, timeout time.Duration) (*sto
 			return nil, fmt.Errorf("%w: no answer of the store within %v", ErrUnknown, timeout)
 		}
 	}
-	return w.answer, errorOf(w.answer)
+	return w.answer, responseError(w.answer)
 }
 
-// errorOf is the error that an answer means.
-func errorOf(r *store.Response) error {
+// responseError is the error that an answer means.
+func responseError(r *store.Response) error {
 	if r.OK {
 		return nil
 	}
@@ -157,7 +157,7 @@ func errorOf(r *store.Response) error {
 func (c *Client) Read(t *env.Task, path string) (data []byte, revision uint64, err error) {
 	r, err := c.Do(t, store.Request{Op: store.OpRead, Path: path, Local: true})
 	if err != nil {
-		return nil, 0, wrap("reading", path, err)
+		return nil, 0, requestError("reading", path, err)
 	}
 	if r.Entry == nil || r.Entry.Kind != store.KindFile {
 		return nil, 0, fmt.Errorf("reading %s: %w: not a file", path, ErrRefused)
@@ -169,7 +169,7 @@ func (c *Client) Read(t *env.Task, path string) (data []byte, revision uint64, e
 func (c *Client) Writer(t *env.Task, path string) (ring.NodeID, error) {
 	r, err := c.Do(t, store.Request{Op: store.OpRead, Path: path, Local: true})
 	if err != nil {
-		return 0, wrap("reading", path, err)
+		return 0, requestError("reading", path, err)
 	}
 	if r.Entry == nil {
 		return 0, fmt.Errorf("reading %s: %w: an empty answer", path, ErrRefused)
@@ -181,12 +181,12 @@ func (c *Client) Writer(t *env.Task, path string) (ring.NodeID, error) {
 // is empty.
 func (c *Client) List(t *env.Task, path string) ([]store.EntryInfo, error) {
 	var all []store.EntryInfo
-	err := c.list(t, store.Request{Path: path}, func(r *store.Response, first bool) string {
+	err := c.listPages(t, store.Request{Path: path}, func(r *store.Response, first bool) string {
 		if first {
 			all = nil
 		}
 		all = appendPage(all, r.Entries)
-		return lastOf(all).Path
+		return lastItem(all).Path
 	})
 	return all, err
 }
@@ -196,12 +196,12 @@ func (c *Client) List(t *env.Task, path string) ([]store.EntryInfo, error) {
 func (c *Client) NamesBelow(t *env.Task, path string) ([]string, error) {
 	var all []string
 	req := store.Request{Path: path, Deep: true, Names: true}
-	err := c.list(t, req, func(r *store.Response, first bool) string {
+	err := c.listPages(t, req, func(r *store.Response, first bool) string {
 		if first {
 			all = nil
 		}
 		all = appendPage(all, r.Paths)
-		return lastOf(all)
+		return lastItem(all)
 	})
 	return all, err
 }
@@ -214,7 +214,7 @@ func appendPage[T any](all, page []T) []T {
 	return append(all, page...)
 }
 
-func lastOf[T any](list []T) (last T) {
+func lastItem[T any](list []T) (last T) {
 	if len(list) > 0 {
 		last = list[len(list)-1]
 	}
@@ -224,9 +224,10 @@ func lastOf[T any](list []T) (last T) {
 // maxListRestarts bounds how often a listing of several pages restarts because of a change.
 const maxListRestarts = 20
 
-// list asks for page after page. Take gets them and returns the last path so far; the first of all
+// listPages asks for page after page. Take gets them and returns the last path so far; the first of all
 // comes again when a change came in between.
-func (c *Client) list(t *env.Task, req store.Request, take func(r *store.Response, first bool) string) error {
+func (c *Client) listPages(t *env.Task, req store.Request,
+	take func(r *store.Response, first bool) string) error {
 	req.Op, req.Local = store.OpList, true
 	var revision uint64
 	again := 0
@@ -237,12 +238,13 @@ func (c *Client) list(t *env.Task, req store.Request, take func(r *store.Respons
 			return nil
 		}
 		if err != nil {
-			return wrap("listing", req.Path, err)
+			return requestError("listing", req.Path, err)
 		}
 		first := req.After == ""
 		if !first && r.Revision != revision {
 			if again++; again > maxListRestarts {
-				return wrap("listing", req.Path, fmt.Errorf("%w: it changes all the time", ErrUnavailable))
+				return requestError("listing", req.Path, fmt.Errorf("%w: it changes all the time",
+					ErrUnavailable))
 			}
 			req.After = ""
 			continue
@@ -258,7 +260,7 @@ func (c *Client) list(t *env.Task, req store.Request, take func(r *store.Respons
 func (c *Client) Status(t *env.Task) (*store.Status, error) {
 	r, err := c.Do(t, store.Request{Op: store.OpStatus})
 	if err != nil {
-		return nil, wrap("asking for the status of", "the store", err)
+		return nil, requestError("asking for the status of", "the store", err)
 	}
 	if r.Status == nil {
 		return nil, fmt.Errorf("asking for the status of the store: %w: an empty answer", ErrRefused)
@@ -270,22 +272,22 @@ func (c *Client) Status(t *env.Task) (*store.Status, error) {
 // node after a revision, or for store.WatchTimeout. Read what is of interest then, and watch again
 // from the revision that it returns: nothing is missed.
 func (c *Client) Watch(t *env.Task, path string, since uint64) (changed bool, revision uint64, err error) {
-	r, err := c.do(t, store.Request{Op: store.OpWatch, Path: path, Since: since},
+	r, err := c.doWithin(t, store.Request{Op: store.OpWatch, Path: path, Since: since},
 		store.WatchTimeout+c.timeout)
 	if err != nil {
-		return false, 0, wrap("watching", path, err)
+		return false, 0, requestError("watching", path, err)
 	}
 	return r.Changed, r.Revision, nil
 }
 
 // Write replaces a file or creates it, and returns the revision that this made.
 func (c *Client) Write(t *env.Task, path string, data []byte) (uint64, error) {
-	return c.change(t, "writing", store.Request{Op: "write", Path: path, Data: data})
+	return c.changePath(t, "writing", store.Request{Op: "write", Path: path, Data: data})
 }
 
 // CAS replaces a file that is at the expected revision; 0 expects that there is none.
 func (c *Client) CAS(t *env.Task, path string, data []byte, expect uint64) (uint64, error) {
-	return c.change(t, "writing", store.Request{Op: "cas", Path: path, Data: data, Expect: expect})
+	return c.changePath(t, "writing", store.Request{Op: "cas", Path: path, Data: data, Expect: expect})
 }
 
 // Mkdir makes a directory and those above it. That it is there already is no error.
@@ -293,12 +295,12 @@ func (c *Client) Mkdir(t *env.Task, path string) error {
 	if path == "" {
 		return nil
 	}
-	_, err := c.change(t, "making", store.Request{Op: "mkdir", Path: path})
+	_, err := c.changePath(t, "making", store.Request{Op: "mkdir", Path: path})
 	if errors.Is(err, ErrNotFound) {
 		if err := c.Mkdir(t, env.Dir(path)); err != nil {
 			return err
 		}
-		_, err = c.change(t, "making", store.Request{Op: "mkdir", Path: path})
+		_, err = c.changePath(t, "making", store.Request{Op: "mkdir", Path: path})
 	}
 	if errors.Is(err, ErrChanged) {
 		return nil
@@ -308,22 +310,24 @@ func (c *Client) Mkdir(t *env.Task, path string) error {
 
 // Delete removes a file or an empty directory that is at the expected revision; 0 is any.
 func (c *Client) Delete(t *env.Task, path string, expect uint64) error {
-	_, err := c.change(t, "removing", store.Request{Op: "delete", Path: path, Expect: expect})
+	_, err := c.changePath(t, "removing", store.Request{Op: "delete", Path: path, Expect: expect})
 	return err
 }
 
 // Rename moves a file.
 func (c *Client) Rename(t *env.Task, path, to string) error {
-	_, err := c.change(t, "moving", store.Request{Op: "rename", Path: path, To: to})
+	_, err := c.changePath(t, "moving", store.Request{Op: "rename", Path: path, To: to})
 	return err
 }
 
-func (c *Client) change(t *env.Task, doing string, req store.Request) (uint64, error) {
+func (c *Client) changePath(t *env.Task, doing string, req store.Request) (uint64, error) {
 	r, err := c.Do(t, req)
 	if err != nil {
-		return 0, wrap(doing, req.Path, err)
+		return 0, requestError(doing, req.Path, err)
 	}
 	return r.Revision, nil
 }
 
-func wrap(doing, path string, err error) error { return fmt.Errorf("%s %s: %w", doing, path, err) }
+func requestError(doing, path string, err error) error {
+	return fmt.Errorf("%s %s: %w", doing, path, err)
+}

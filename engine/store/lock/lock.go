@@ -50,22 +50,22 @@ const (
 
 // Locks are the locks as one process sees them.
 type Locks struct {
-	env     env.Env
-	store   *client.Client
-	self    string
-	ttl     time.Duration
-	watched map[string]watched
-	held    map[string]held
+	env           env.Env
+	store         *client.Client
+	self          string
+	ttl           time.Duration
+	watchedByName map[string]watchedLock
+	heldByName    map[string]heldLock
 }
 
-// watched is the version of a lock and when this process first saw it.
-type watched struct {
-	version uint64
-	since   time.Duration // monotonic
+// watchedLock is the version of a lock and when this process first saw it.
+type watchedLock struct {
+	version      uint64
+	versionSince time.Duration // monotonic
 }
 
-// held is the version that this process made last and when it asked for it.
-type held struct {
+// heldLock is the version that this process made last and when it asked for it.
+type heldLock struct {
 	version   uint64
 	requested time.Duration // monotonic
 }
@@ -74,7 +74,7 @@ type held struct {
 func New(e env.Env, store *client.Client, life time.Duration) *Locks {
 	self := e.Self()
 	return &Locks{env: e, store: store, self: self.Name + "/" + self.Process, ttl: life,
-		watched: map[string]watched{}, held: map[string]held{}}
+		watchedByName: map[string]watchedLock{}, heldByName: map[string]heldLock{}}
 }
 
 // Observe looks at all locks, so that their ages are known when one is wanted.
@@ -87,42 +87,42 @@ func (l *Locks) Observe(t *env.Task) error {
 	for i := range entries {
 		name := entries[i].Path[len(Dir)+1:]
 		present[name] = true
-		l.watch(name, entries[i].Mod)
+		l.noteVersion(name, entries[i].Mod)
 	}
-	for name := range l.watched {
+	for name := range l.watchedByName {
 		if !present[name] {
-			delete(l.watched, name)
+			delete(l.watchedByName, name)
 		}
 	}
 	return nil
 }
 
-func (l *Locks) watch(name string, version uint64) {
-	w, known := l.watched[name]
-	if known && w.version == version || !known && len(l.watched) >= maxWatched {
+func (l *Locks) noteVersion(name string, version uint64) {
+	w, known := l.watchedByName[name]
+	if known && w.version == version || !known && len(l.watchedByName) >= maxWatched {
 		return
 	}
-	l.watched[name] = watched{version: version, since: l.env.Mono()}
+	l.watchedByName[name] = watchedLock{version: version, versionSince: l.env.Mono()}
 }
 
-// expired reports whether a lock was seen at this version, and no other, for longer than the TTL.
-func (l *Locks) expired(name string, version uint64) bool {
-	w, known := l.watched[name]
-	return known && w.version == version && l.env.Mono()-w.since > l.ttl
+// hasExpired reports whether a lock was seen at this version, and no other, for longer than the TTL.
+func (l *Locks) hasExpired(name string, version uint64) bool {
+	w, known := l.watchedByName[name]
+	return known && w.version == version && l.env.Mono()-w.versionSince > l.ttl
 }
 
 // Acquire takes or renews a lock, one attempt. It reports true only if the store has confirmed it.
 func (l *Locks) Acquire(t *env.Task, name string) bool {
 	path := Dir + "/" + name
-	if h, ok := l.held[name]; ok {
-		err := l.put(t, name, h.version)
+	if h, ok := l.heldByName[name]; ok {
+		err := l.writeLock(t, name, h.version)
 		if err == nil {
 			return true
 		}
 		if !errors.Is(err, client.ErrChanged) && !errors.Is(err, client.ErrNotFound) {
 			return false // perhaps renewed, perhaps not: it does not count
 		}
-		delete(l.held, name)
+		delete(l.heldByName, name)
 	}
 	data, version, err := l.store.Read(t, path)
 	switch {
@@ -133,29 +133,29 @@ func (l *Locks) Acquire(t *env.Task, name string) bool {
 	case string(data) == l.self:
 		// Ours: of an earlier incarnation of this process, or renewed by a request that got no answer.
 	default:
-		l.watch(name, version)
-		if !l.expired(name, version) || !l.takeOver(t, path, name, version, string(data)) {
+		l.noteVersion(name, version)
+		if !l.hasExpired(name, version) || !l.takeOver(t, path, name, version, string(data)) {
 			return false
 		}
 		version = 0
 	}
-	return l.put(t, name, version) == nil
+	return l.writeLock(t, name, version) == nil
 }
 
 // takeOver removes a lock that was not renewed for the TTL.
 func (l *Locks) takeOver(t *env.Task, path, name string, version uint64, holder string) bool {
-	age := l.env.Mono() - l.watched[name].since
+	age := l.env.Mono() - l.watchedByName[name].versionSince
 	if err := l.store.Delete(t, path, version); err != nil {
 		return false
 	}
-	delete(l.watched, name)
+	delete(l.watchedByName, name)
 	l.env.Emit(TakenOver{Lock: name, From: holder, By: l.self, Version: version, AgeMS: age.Milliseconds()})
 	l.env.Probe("lock/taken-over")
 	return true
 }
 
-// put makes this process the holder if the lock is at the expected version; 0 means that it is free.
-func (l *Locks) put(t *env.Task, name string, expect uint64) error {
+// writeLock makes this process the holder if the lock is at the expected version; 0 means that it is free.
+func (l *Locks) writeLock(t *env.Task, name string, expect uint64) error {
 	path := Dir + "/" + name
 	requested := l.env.Mono()
 	version, err := l.store.CAS(t, path, []byte(l.self), expect)
@@ -169,29 +169,29 @@ func (l *Locks) put(t *env.Task, name string, expect uint64) error {
 	if err != nil {
 		return err
 	}
-	if _, had := l.held[name]; !had {
+	if _, had := l.heldByName[name]; !had {
 		l.env.Emit(Taken{Lock: name, By: l.self, Version: version})
 	}
-	l.held[name] = held{version: version, requested: requested}
-	l.watch(name, version)
+	l.heldByName[name] = heldLock{version: version, requested: requested}
+	l.noteVersion(name, version)
 	return nil
 }
 
 // RequestedAt is when this process asked for the newest version of a lock that the store has confirmed,
 // on the monotonic clock: until a TTL after it no other process holds the lock. False when it holds none.
 func (l *Locks) RequestedAt(name string) (time.Duration, bool) {
-	h, ok := l.held[name]
+	h, ok := l.heldByName[name]
 	return h.requested, ok
 }
 
 // Release gives a lock back and reports whether it was held. When the store does not confirm, the
 // lock runs out by itself.
 func (l *Locks) Release(t *env.Task, name string) bool {
-	h, ok := l.held[name]
+	h, ok := l.heldByName[name]
 	if !ok {
 		return false
 	}
-	delete(l.held, name)
+	delete(l.heldByName, name)
 	if err := l.store.Delete(t, Dir+"/"+name, h.version); err != nil {
 		return false
 	}

@@ -19,7 +19,7 @@ func (l *Locks) Holder(t *env.Task, name string) (holder string, version uint64,
 
 // Expired reports whether this process has seen a lock at this version, and no other, for longer than
 // the TTL.
-func (l *Locks) Expired(name string, version uint64) bool { return l.expired(name, version) }
+func (l *Locks) Expired(name string, version uint64) bool { return l.hasExpired(name, version) }
 
 // TakeOverWithProof takes a lock over before the TTL is over, because its holder is proved to be dead.
 //
@@ -32,10 +32,10 @@ func (l *Locks) TakeOverWithProof(t *env.Task, name string, version uint64) bool
 	if err != nil || version == 0 || now != version {
 		return false
 	}
-	l.watch(name, now)
+	l.noteVersion(name, now)
 	if !l.takeOver(t, Dir+"/"+name, name, version, holder) {
 		return false
 	}
 	l.env.Probe("lock/taken-on-proof")
-	return l.put(t, name, 0) == nil
+	return l.writeLock(t, name, 0) == nil
 }

@@ -27,8 +27,8 @@ CREATE TABLE log(revision INTEGER PRIMARY KEY, epoch_seq INTEGER NOT NULL, epoch
   digest BLOB NOT NULL, chain BLOB NOT NULL);
 PRAGMA user_version=1;`
 
-// trimEvery is how many revisions pass between deletions of forgotten log entries.
-const trimEvery = 128
+// trimInterval is how many revisions pass between deletions of forgotten log entries.
+const trimInterval = 128
 
 // ErrUnusable means that the database cannot be used as it is: it is damaged or was made by a
 // later version. It is left as it is.
@@ -49,9 +49,9 @@ type Options struct {
 
 // DB is an open database; it implements [state.Backend].
 type DB struct {
-	db      *sqlitevfs.DB
-	trimmed uint64
-	stmts   [stmtCount]*sqlite3.Stmt
+	db        *sqlitevfs.DB
+	trimmedTo uint64
+	stmts     [stmtCount]*sqlite3.Stmt
 }
 
 const (
@@ -82,30 +82,30 @@ var sqls = [stmtCount]string{
 func Open(o Options) (*DB, *state.Replica, error) {
 	db, err := sqlitevfs.Open(o.Disk, o.Name)
 	if err != nil {
-		return nil, nil, fmt.Errorf("opening the store: %w", classify(err))
+		return nil, nil, fmt.Errorf("opening the store: %w", markDamage(err))
 	}
 	d := &DB{db: db}
 	var r *state.Replica
 	err = db.Run(func(c *sqlite3.Conn) (err error) {
-		r, err = d.load(c, o)
+		r, err = d.loadReplica(c, o)
 		return err
 	})
 	if err != nil {
 		db.Release()
-		return nil, nil, fmt.Errorf("opening the store: %w", classify(err))
+		return nil, nil, fmt.Errorf("opening the store: %w", markDamage(err))
 	}
 	return d, r, nil
 }
 
-// classify marks damage, as opposed to disk errors, with ErrUnusable.
-func classify(err error) error {
+// markDamage marks damage, as opposed to disk errors, with ErrUnusable.
+func markDamage(err error) error {
 	if errors.Is(err, sqlite3.CORRUPT) || errors.Is(err, sqlite3.NOTADB) || errors.Is(err, state.ErrDamaged) {
 		return fmt.Errorf("%w: %w", ErrUnusable, err)
 	}
 	return err
 }
 
-func (d *DB) load(c *sqlite3.Conn, o Options) (*state.Replica, error) {
+func (d *DB) loadReplica(c *sqlite3.Conn, o Options) (*state.Replica, error) {
 	version, err := queryInt(c, "PRAGMA user_version")
 	if err != nil {
 		return nil, err
@@ -117,8 +117,8 @@ func (d *DB) load(c *sqlite3.Conn, o Options) (*state.Replica, error) {
 	r := &state.Replica{Tree: tree.New(o.Limits)}
 	if version == 0 {
 		r.Incarnation = o.NewIncarnation()
-		err = create(c, r.Incarnation, o.Boot)
-	} else if err = d.read(c, r); err == nil {
+		err = createTables(c, r.Incarnation, o.Boot)
+	} else if err = d.readReplica(c, r); err == nil {
 		err = rewriteIfDoubtful(c, o)
 	}
 	if err != nil {
@@ -132,9 +132,9 @@ func (d *DB) load(c *sqlite3.Conn, o Options) (*state.Replica, error) {
 	return r, nil
 }
 
-// create makes the tables and the identity in one transaction: a store either has an identity
+// createTables makes the tables and the identity in one transaction: a store either has an identity
 // that it will keep or has promised nothing yet.
-func create(c *sqlite3.Conn, inc state.Incarnation, boot uint64) error {
+func createTables(c *sqlite3.Conn, inc state.Incarnation, boot uint64) error {
 	return c.Exec(fmt.Sprintf("BEGIN IMMEDIATE;%s INSERT INTO meta VALUES(1,x'%s',%d,0,0,NULL);COMMIT;",
 		schema, inc, int64(boot)))
 }
@@ -168,8 +168,8 @@ func queryInt(c *sqlite3.Conn, sql string) (int64, error) {
 	return s.ColumnInt64(0), nil
 }
 
-// rows calls each for every row of a query.
-func rows(c *sqlite3.Conn, sql string, each func(*sqlite3.Stmt) error) error {
+// eachRow calls each for every row of a query.
+func eachRow(c *sqlite3.Conn, sql string, each func(*sqlite3.Stmt) error) error {
 	s, _, err := c.Prepare(sql)
 	if err != nil {
 		return err
@@ -183,25 +183,26 @@ func rows(c *sqlite3.Conn, sql string, each func(*sqlite3.Stmt) error) error {
 	return s.Err()
 }
 
-func (d *DB) read(c *sqlite3.Conn, r *state.Replica) error {
-	err := rows(c, "SELECT incarnation, epoch_seq, epoch_rep, config FROM meta", func(s *sqlite3.Stmt) error {
-		copy(r.Incarnation[:], s.ColumnRawBlob(0))
-		r.Epoch = ring.ID{Seq: uint64(s.ColumnInt64(1)), Rep: ring.NodeID(s.ColumnInt64(2))}
-		if raw := s.ColumnRawBlob(3); raw != nil {
-			br := &bin.Reader{B: raw}
-			if r.Config = state.ReadConfig(br); !br.Done() {
-				return fmt.Errorf("%w: configuration cannot be read", ErrUnusable)
+func (d *DB) readReplica(c *sqlite3.Conn, r *state.Replica) error {
+	err := eachRow(c, "SELECT incarnation, epoch_seq, epoch_rep, config FROM meta",
+		func(s *sqlite3.Stmt) error {
+			copy(r.Incarnation[:], s.ColumnRawBlob(0))
+			r.Epoch = ring.ID{Seq: uint64(s.ColumnInt64(1)), Rep: ring.NodeID(s.ColumnInt64(2))}
+			if raw := s.ColumnRawBlob(3); raw != nil {
+				br := &bin.Reader{B: raw}
+				if r.Config = state.ReadConfig(br); !br.Done() {
+					return fmt.Errorf("%w: configuration cannot be read", ErrUnusable)
+				}
 			}
-		}
-		return nil
-	})
+			return nil
+		})
 	if err != nil {
 		return err
 	}
 	if r.Incarnation.IsZero() {
 		return fmt.Errorf("%w: no identity", ErrUnusable)
 	}
-	err = rows(c, "SELECT inode, path, kind, mod, writer, mtime, data FROM entry",
+	err = eachRow(c, "SELECT inode, path, kind, mod, writer, mtime, data FROM entry",
 		func(s *sqlite3.Stmt) error {
 			r.Tree.Put(tree.Entry{Inode: uint64(s.ColumnInt64(0)), Path: s.ColumnText(1),
 				Kind: tree.Kind(s.ColumnInt(2)), Mod: uint64(s.ColumnInt64(3)),
@@ -217,7 +218,7 @@ func (d *DB) read(c *sqlite3.Conn, r *state.Replica) error {
 func (d *DB) readLog(c *sqlite3.Conn, r *state.Replica) error {
 	const sql = "SELECT revision, epoch_seq, epoch_rep, request, kind, path, target, digest, chain " +
 		"FROM log ORDER BY revision"
-	err := rows(c, sql, func(s *sqlite3.Stmt) error {
+	err := eachRow(c, sql, func(s *sqlite3.Stmt) error {
 		e := state.LogEntry{Revision: uint64(s.ColumnInt64(0)),
 			Epoch:   ring.ID{Seq: uint64(s.ColumnInt64(1)), Rep: ring.NodeID(s.ColumnInt64(2))},
 			Request: s.ColumnText(3), Kind: tree.OpKind(s.ColumnInt(4)), Path: s.ColumnText(5),

@@ -26,7 +26,7 @@ func (d *DB) transaction(f func() error) error {
 		return d.stmts[stmtCommit].Exec()
 	})
 	if err != nil {
-		return fmt.Errorf("writing the store: %w", classify(err))
+		return fmt.Errorf("writing the store: %w", markDamage(err))
 	}
 	return nil
 }
@@ -83,7 +83,7 @@ func (d *DB) putState(i *state.Installation) error {
 }
 
 func (d *DB) deleteState() error {
-	d.trimmed = 0
+	d.trimmedTo = 0
 	return d.db.Run(func(c *sqlite3.Conn) error { return c.Exec("DELETE FROM entry; DELETE FROM log") })
 }
 
@@ -153,10 +153,10 @@ func (d *DB) putLog(log []state.LogEntry, floor uint64) error {
 			return err
 		}
 	}
-	if floor < d.trimmed+trimEvery {
+	if floor < d.trimmedTo+trimInterval {
 		return nil
 	}
-	d.trimmed = floor
+	d.trimmedTo = floor
 	s := d.stmts[stmtTrimLog]
 	if err := s.BindInt64(1, int64(floor)); err != nil {
 		return err

@@ -54,7 +54,7 @@ func Open(disk env.Disk, name string) (*DB, error) {
 	}
 	db := &DB{session: &session{disk: disk}, registration: &registration{}}
 	vfs.Register(db.registration.String(), fileSystem{weak.Make(db.session)})
-	if err := db.open(name); err != nil {
+	if err := db.openConnection(name); err != nil {
 		db.Release()
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func isForbidden(r rune) bool {
 		strings.ContainsRune("/._-", r))
 }
 
-func (db *DB) open(name string) error {
+func (db *DB) openConnection(name string) error {
 	err := db.Run(func(*sqlite3.Conn) (err error) {
 		db.conn, err = sqlite3.OpenFlags("file:"+name+"?vfs="+db.registration.String(),
 			sqlite3.OPEN_READWRITE|sqlite3.OPEN_CREATE|sqlite3.OPEN_URI)
@@ -75,36 +75,37 @@ func (db *DB) open(name string) error {
 	if err != nil {
 		return err
 	}
-	db.cleanup = runtime.AddCleanup(db, offHeap.free, offHeap{db.session.memory, db.registration})
+	db.cleanup = runtime.AddCleanup(db, sqliteMemory.free,
+		sqliteMemory{db.session.memoryOwner, db.registration})
 	return db.Run(func(c *sqlite3.Conn) error { return c.Exec(settings) })
 }
 
-// offHeap is what a connection holds that the garbage collector does not see. It must not lead
+// sqliteMemory is what a connection holds that the garbage collector does not see. It must not lead
 // back to the DB.
-type offHeap struct {
+type sqliteMemory struct {
 	memory       io.Closer
 	registration *registration
 }
 
-func (o offHeap) free() {
+func (o sqliteMemory) free() {
 	vfs.Unregister(o.registration.String())
 	if o.memory != nil {
 		_ = o.memory.Close() // unmapping; no caller is left to inform
 	}
 }
 
-// memoryOf finds what owns a connection's memory, given something of the library that leads to
+// memoryOwner finds what owns a connection's memory, given something of the library that leads to
 // it. The library frees it only in the course of an orderly close, which it skips when opening
 // fails, which SQLite refuses while statements are open, and which must not even be tried after a
 // panic has unwound through SQLite.
-func memoryOf(name *vfs.Filename) io.Closer {
+func memoryOwner(name *vfs.Filename) io.Closer {
 	field := reflect.ValueOf(name).Elem().FieldByName("wrp")
 	return reflect.NewAt(field.Type(), unsafe.Pointer(field.UnsafeAddr())).Elem().Interface().(io.Closer)
 }
 
 // Run calls into SQLite. If f panics, the database is released before the panic continues.
 func (db *DB) Run(f func(*sqlite3.Conn) error) error {
-	if db.session.dead {
+	if db.session.processEnded {
 		return ErrReleased
 	}
 	returned := false
@@ -112,10 +113,10 @@ func (db *DB) Run(f func(*sqlite3.Conn) error) error {
 	defer func() {
 		db.activeCalls--
 		if !returned {
-			db.session.dead = true
+			db.session.processEnded = true
 		}
-		if db.session.dead {
-			db.free()
+		if db.session.processEnded {
+			db.freeMemory()
 		}
 	}()
 	err := f(db.conn)
@@ -125,11 +126,11 @@ func (db *DB) Run(f func(*sqlite3.Conn) error) error {
 
 // withCause adds the disk's error to SQLite's.
 func (db *DB) withCause(err error) error {
-	if err == nil || db.session.cause == nil {
+	if err == nil || db.session.firstDiskError == nil {
 		return err
 	}
-	cause := db.session.cause
-	db.session.cause = nil
+	cause := db.session.firstDiskError
+	db.session.firstDiskError = nil
 	return fmt.Errorf("%w: %w", err, cause)
 }
 
@@ -137,18 +138,18 @@ func (db *DB) withCause(err error) error {
 // would: what was committed stays, what was not is gone. It may be called at any time, also from
 // within a disk call, and more than once.
 func (db *DB) Release() {
-	db.session.dead = true
-	db.free()
+	db.session.processEnded = true
+	db.freeMemory()
 }
 
-func (db *DB) free() {
+func (db *DB) freeMemory() {
 	if db.activeCalls > 0 || db.registration == nil {
 		return // with SQLite on the stack, Run frees on the way out
 	}
 	db.cleanup.Stop()
-	offHeap{db.session.memory, db.registration}.free()
+	sqliteMemory{db.session.memoryOwner, db.registration}.free()
 	for _, f := range db.session.files {
 		_ = f.Close() // nothing was written through it that matters now
 	}
-	db.conn, db.registration, db.session.memory, db.session.files = nil, nil, nil, nil
+	db.conn, db.registration, db.session.memoryOwner, db.session.files = nil, nil, nil, nil
 }

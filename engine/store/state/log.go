@@ -42,14 +42,14 @@ func chainAfter(before [32]byte, e *LogEntry, digest tree.Digest) [32]byte {
 	return sha256.Sum256(w.B)
 }
 
-// Log is the latest part of a replica's history: consecutive entries up to its revision.
-type Log struct {
+// RecentLog is the latest part of a replica's history: consecutive entries up to its revision.
+type RecentLog struct {
 	entries   []LogEntry
 	byRequest map[string]uint64
 }
 
 // Revision is that of the last entry, 0 before the first.
-func (l *Log) Revision() uint64 {
+func (l *RecentLog) Revision() uint64 {
 	if len(l.entries) == 0 {
 		return 0
 	}
@@ -57,7 +57,7 @@ func (l *Log) Revision() uint64 {
 }
 
 // Chain is that of the last entry.
-func (l *Log) Chain() [32]byte {
+func (l *RecentLog) Chain() [32]byte {
 	if len(l.entries) == 0 {
 		return [32]byte{}
 	}
@@ -65,7 +65,7 @@ func (l *Log) Chain() [32]byte {
 }
 
 // At returns the entry of a revision, nil if the log does not hold it.
-func (l *Log) At(revision uint64) *LogEntry {
+func (l *RecentLog) At(revision uint64) *LogEntry {
 	if len(l.entries) == 0 || revision < l.entries[0].Revision || revision > l.Revision() {
 		return nil
 	}
@@ -74,7 +74,7 @@ func (l *Log) At(revision uint64) *LogEntry {
 
 // Since returns the entries above a revision; they must not be changed. The second result reports
 // whether the log reaches back that far.
-func (l *Log) Since(revision uint64) ([]LogEntry, bool) {
+func (l *RecentLog) Since(revision uint64) ([]LogEntry, bool) {
 	if revision >= l.Revision() {
 		return nil, revision == l.Revision()
 	}
@@ -85,7 +85,7 @@ func (l *Log) Since(revision uint64) ([]LogEntry, bool) {
 }
 
 // ByRequest finds the entry of a request, nil if it is not remembered.
-func (l *Log) ByRequest(id string) *LogEntry {
+func (l *RecentLog) ByRequest(id string) *LogEntry {
 	if rev, ok := l.byRequest[id]; ok {
 		return l.At(rev)
 	}
@@ -93,7 +93,7 @@ func (l *Log) ByRequest(id string) *LogEntry {
 }
 
 // Append adds the next entry and forgets what is at or below the floor. It panics on a gap.
-func (l *Log) Append(e LogEntry, floor uint64) {
+func (l *RecentLog) Append(e LogEntry, floor uint64) {
 	if len(l.entries) > 0 && e.Revision != l.Revision()+1 {
 		panic(fmt.Sprintf("state: log entry %d after %d", e.Revision, l.Revision()))
 	}

@@ -23,7 +23,7 @@ type Replica struct {
 	Epoch  ring.ID
 	Config *Config
 	Tree   *tree.Tree
-	Log    Log
+	Log    RecentLog
 }
 
 // Revision counts the successful changes since genesis.

@@ -172,7 +172,7 @@ func (r *Replica) Check() error {
 
 // copyFrom starts a log with another's entries. The capacity is cut so that appending to one never
 // shows in the other.
-func (l *Log) copyFrom(from *Log) {
+func (l *RecentLog) copyFrom(from *RecentLog) {
 	l.entries = from.entries[:len(from.entries):len(from.entries)]
 	l.byRequest = make(map[string]uint64, len(l.entries))
 	for i := range l.entries {

@@ -65,7 +65,7 @@ func (t *Tree) CheckForm(op *Op) *Refusal {
 
 // checkParent checks the directories above a path.
 func (t *Tree) checkParent(path string) *Refusal {
-	dir, _ := split(path)
+	dir, _ := splitPath(path)
 	if dir == "" {
 		return nil
 	}
@@ -92,7 +92,7 @@ func (t *Tree) checkRoom(entries int, size int64) *Refusal {
 	if len(t.entries)+entries > t.limits.Entries {
 		return refuse(NoSpace, "the store holds its largest number of files and directories")
 	}
-	if size > 0 && t.bytes+size > t.limits.TreeBytes {
+	if size > 0 && t.totalBytes+size > t.limits.TreeBytes {
 		return refuse(NoSpace, "the store is full")
 	}
 	return nil
@@ -145,7 +145,7 @@ func (t *Tree) checkRename(entry *Entry, op *Op) *Refusal {
 	if r := t.checkParent(op.To); r != nil {
 		return r
 	}
-	if dir, _ := split(op.To); dir == op.Path {
+	if dir, _ := splitPath(op.To); dir == op.Path {
 		return refuse(Invalid, "a directory cannot be moved into itself")
 	}
 	target := t.entries[op.To]

@@ -23,7 +23,7 @@ func FuzzCheckPath(f *testing.F) {
 		require.False(t, path.IsAbs(p) || p == "." || strings.HasPrefix(p, ".."+"/"))
 		require.True(t, utf8.ValidString(p))
 		require.LessOrEqual(t, len(p), MaxPathBytes)
-		dir, name := split(p)
+		dir, name := splitPath(p)
 		require.LessOrEqual(t, len(name), MaxNameBytes)
 		require.Nil(t, CheckPath(dir), "the directory of a valid path is valid")
 	})

@@ -38,8 +38,8 @@ func checkName(name string) *Refusal {
 	return nil
 }
 
-// split cuts a path into its directory and its last name.
-func split(path string) (dir, name string) {
+// splitPath cuts a path into its directory and its last name.
+func splitPath(path string) (dir, name string) {
 	if i := strings.LastIndexByte(path, '/'); i >= 0 {
 		return path[:i], path[i+1:]
 	}

@@ -31,8 +31,8 @@ type Entry struct {
 	Writer  uint32
 	MtimeMS int64
 
-	dataSum [32]byte
-	sum     Digest
+	dataSum  [32]byte
+	entrySum Digest
 }
 
 // Digest is a sum over the entries of a tree, so that it can be kept up to date with each change.
@@ -71,18 +71,18 @@ func (e *Entry) updateDigest() {
 	}
 	b = append(b, e.dataSum[:]...)
 	sum := sha256.Sum256(append(b, e.Path...))
-	for i := range e.sum {
-		e.sum[i] = binary.LittleEndian.Uint64(sum[i*8:])
+	for i := range e.entrySum {
+		e.entrySum[i] = binary.LittleEndian.Uint64(sum[i*8:])
 	}
 }
 
 // Tree is one state of the store's content. The root directory has no entry.
 type Tree struct {
-	limits   Limits
-	entries  map[string]*Entry
-	children map[string][]*Entry // directory -> what is in it, by name
-	bytes    int64
-	digest   Digest
+	limits     Limits
+	entries    map[string]*Entry
+	children   map[string][]*Entry // directory -> what is in it, by name
+	totalBytes int64
+	digest     Digest
 }
 
 // New returns an empty tree.
@@ -97,7 +97,7 @@ func (t *Tree) Get(path string) *Entry { return t.entries[path] }
 func (t *Tree) Len() int { return len(t.entries) }
 
 // Bytes is the sum of all file contents.
-func (t *Tree) Bytes() int64 { return t.bytes }
+func (t *Tree) Bytes() int64 { return t.totalBytes }
 
 // Digest identifies the content of the tree.
 func (t *Tree) Digest() Digest { return t.digest }
@@ -106,7 +106,7 @@ func (t *Tree) Digest() Digest { return t.digest }
 func (t *Tree) Names(dir string) []string {
 	names := make([]string, len(t.children[dir]))
 	for i, e := range t.children[dir] {
-		_, names[i] = split(e.Path)
+		_, names[i] = splitPath(e.Path)
 	}
 	return names
 }
@@ -115,8 +115,8 @@ func (t *Tree) Names(dir string) []string {
 // change.
 func (t *Tree) Children(dir string) []*Entry { return t.children[dir] }
 
-// find is the place of a path in the list of its directory, or where it would be.
-func find(in []*Entry, path string) (int, bool) {
+// findEntry is the place of a path in the list of its directory, or where it would be.
+func findEntry(in []*Entry, path string) (int, bool) {
 	return slices.BinarySearchFunc(in, path, func(e *Entry, path string) int {
 		return strings.Compare(e.Path, path)
 	})
@@ -148,36 +148,36 @@ func (t *Tree) Drop(path string) {
 
 func (t *Tree) insert(e *Entry) {
 	e.updateDigest()
-	dir, _ := split(e.Path)
+	dir, _ := splitPath(e.Path)
 	in := t.children[dir]
-	if i, there := find(in, e.Path); there {
-		t.subtract(in[i])
+	if i, there := findEntry(in, e.Path); there {
+		t.subtractSums(in[i])
 		in[i] = e
 	} else {
 		t.children[dir] = slices.Insert(in, i, e)
 	}
 	t.entries[e.Path] = e
-	t.bytes += int64(len(e.Data))
-	t.digest.add(e.sum)
+	t.totalBytes += int64(len(e.Data))
+	t.digest.add(e.entrySum)
 }
 
 func (t *Tree) remove(e *Entry) {
 	delete(t.entries, e.Path)
-	dir, _ := split(e.Path)
+	dir, _ := splitPath(e.Path)
 	in := t.children[dir]
-	if i, there := find(in, e.Path); there {
+	if i, there := findEntry(in, e.Path); there {
 		in = slices.Delete(in, i, i+1)
 	}
 	if t.children[dir] = in; len(in) == 0 {
 		delete(t.children, dir)
 	}
-	t.subtract(e)
+	t.subtractSums(e)
 }
 
-// subtract takes an entry out of the sums.
-func (t *Tree) subtract(e *Entry) {
-	t.bytes -= int64(len(e.Data))
-	t.digest.remove(e.sum)
+// subtractSums takes an entry out of the sums.
+func (t *Tree) subtractSums(e *Entry) {
+	t.totalBytes -= int64(len(e.Data))
+	t.digest.remove(e.entrySum)
 }
 
 // CheckShape reports whether every entry has its parent directory and every limit is kept: a tree
@@ -204,7 +204,7 @@ func (t *Tree) Clone() *Tree {
 	for dir, in := range t.children {
 		c.children[dir] = slices.Clone(in)
 	}
-	c.bytes, c.digest = t.bytes, t.digest
+	c.totalBytes, c.digest = t.totalBytes, t.digest
 	return c
 }
 

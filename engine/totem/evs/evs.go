@@ -60,86 +60,86 @@ const MaxViolations = 100
 
 // Checker checks one run.
 type Checker struct {
-	nodes      map[ring.NodeID]*node
-	rings      map[ringKey]*ringState
-	order      []*ringState // as first seen, for Finish
-	violations []Violation
-	dropped    int
-	partial    bool
+	nodes             map[ring.NodeID]*node
+	rings             map[ringKey]*ringState
+	ringsInOrder      []*ringState // as first seen, for Finish
+	violations        []Violation
+	droppedCount      int
+	allowsMissingTail bool
 }
 
 // ringKey identifies a ring, also when its representative has used the same id again after a wipe of its
 // disk.
 type ringKey struct {
-	id   ring.ID
-	wipe int // how often the representative's disk had been wiped
+	ringID    ring.ID
+	wipeCount int // how often the representative's disk had been wiped
 }
 
 // node is what is known of one node.
 type node struct {
-	id          ring.NodeID
-	wipes       int
-	highest     uint64     // highest ring sequence installed since the last wipe
-	ring        *ringState // nil before the first
-	stay        *stay      // in that ring
-	highestRing ring.ID
+	id             ring.NodeID
+	wipeCount      int
+	highestRingSeq uint64     // highest ring sequence installed since the last wipe
+	currentRing    *ringState // nil before the first
+	currentStay    *ringStay  // in that ring
+	highestRing    ring.ID
 }
 
-// stay is what one node has done in one ring.
-type stay struct {
-	transitional  []ring.NodeID // nil in the regular configuration
-	prefix        uint64        // messages 1 to here were delivered
-	regular       uint64        // messages 1 to here were delivered in the regular configuration
-	after         []uint64      // messages delivered in the transitional configuration, ascending
-	last          uint64
-	sent, ownSeen int
-	departed      bool // installed another ring, as opposed to crashed
+// ringStay is what one node has done in one ring.
+type ringStay struct {
+	transitional            []ring.NodeID // nil in the regular configuration
+	deliveredUpTo           uint64        // messages 1 to here were delivered
+	regularUpTo             uint64        // messages 1 to here were delivered in the regular configuration
+	transitionalDeliveries  []uint64      // messages delivered in the transitional configuration, ascending
+	lastDelivered           uint64
+	sentCount, ownDelivered int
+	leftForOtherRing        bool // installed another ring, as opposed to crashed
 }
 
 // hasDelivered reports whether the node delivered a message in this stay.
-func (s *stay) hasDelivered(ordinal uint64) bool {
-	if ordinal <= s.regular {
+func (s *ringStay) hasDelivered(ordinal uint64) bool {
+	if ordinal <= s.regularUpTo {
 		return true
 	}
-	_, ok := slices.BinarySearch(s.after, ordinal)
+	_, ok := slices.BinarySearch(s.transitionalDeliveries, ordinal)
 	return ok
 }
 
 // message is what is known of one message of a ring.
 type message struct {
-	known     bool // from Sent or the first Delivered
-	sent      bool
-	delivered bool
-	from      ring.NodeID
-	digest    uint64
-	guarantee cpg.Guarantee
-	after     uint64 // with sent: the sender had delivered messages 1 to here when it sent this one
+	isKnown            bool // from Sent or the first Delivered
+	wasSent            bool
+	wasDelivered       bool
+	sender             ring.NodeID
+	digest             uint64
+	guarantee          cpg.Guarantee
+	senderHadDelivered uint64 // with sent: the sender had delivered messages 1 to here when it sent this one
 }
 
 // ringState is what is known of one ring.
 type ringState struct {
-	key      ringKey
-	members  []ring.NodeID
-	messages []message // by ordinal-1
-	sparse   map[uint64]*message
-	stays    []*stay // by member, nil when not installed
-	promises []promise
-	moves    []move // groups that came into this ring together
+	key          ringKey
+	members      []ring.NodeID
+	messages     []message // by ordinal-1
+	outOfOrder   map[uint64]*message
+	stayByMember []*ringStay // by member, nil when not installed
+	promises     []safePromise
+	jointMoves   []jointMove // groups that came into this ring together
 }
 
-// promise is a safe delivery and the nodes that must deliver the message too.
-type promise struct {
-	ordinal uint64
-	by      ring.NodeID
-	binds   []ring.NodeID
+// safePromise is a safe delivery and the nodes that must deliver the message too.
+type safePromise struct {
+	ordinal      uint64
+	promisedBy   ring.NodeID
+	boundMembers []ring.NodeID
 }
 
-// move is a group of nodes that came together from one old ring.
-type move struct {
-	old     *ringState
-	members []ring.NodeID
-	first   ring.NodeID
-	stay    *stay
+// jointMove is a group of nodes that came together from one old ring.
+type jointMove struct {
+	oldRing     *ringState
+	members     []ring.NodeID
+	firstMember ring.NodeID
+	firstStay   *ringStay
 }
 
 // New returns a checker that has observed no record.
@@ -150,18 +150,18 @@ func New() *Checker {
 // AllowMissingTail makes the checker accept that a killed process may have lost its last records, as real
 // processes do. A delivered message without a record of its sending is then a violation only if the
 // sender is known to have installed another ring.
-func (c *Checker) AllowMissingTail() { c.partial = true }
+func (c *Checker) AllowMissingTail() { c.allowsMissingTail = true }
 
 // Violations returns the violations found so far.
 func (c *Checker) Violations() []Violation { return c.violations }
 
 // Dropped returns the number of violations beyond MaxViolations.
-func (c *Checker) Dropped() int { return c.dropped }
+func (c *Checker) Dropped() int { return c.droppedCount }
 
-// report keeps a violation.
-func (c *Checker) report(rule Rule, n ring.NodeID, id ring.ID, format string, args ...any) {
+// addViolation keeps a violation.
+func (c *Checker) addViolation(rule Rule, n ring.NodeID, id ring.ID, format string, args ...any) {
 	if len(c.violations) >= MaxViolations {
-		c.dropped++
+		c.droppedCount++
 		return
 	}
 	text := fmt.Sprintf(format, args...)
@@ -174,18 +174,18 @@ func (c *Checker) report(rule Rule, n ring.NodeID, id ring.ID, format string, ar
 func (c *Checker) Observe(_ env.MachineID, r env.Record) {
 	switch r := r.(type) {
 	case totem.Started:
-		c.started(r)
+		c.onStarted(r)
 	case totem.Membership:
 		n := c.node(r.Node)
 		if r.Kind == cpg.Transitional {
-			c.transitional(n, r)
+			c.onTransitional(n, r)
 		} else {
-			c.regular(n, r)
+			c.onRegular(n, r)
 		}
 	case totem.Sent:
-		c.sent(c.node(r.Node), r)
+		c.onSent(c.node(r.Node), r)
 	case totem.Delivered:
-		c.delivered(c.node(r.Node), r)
+		c.onDelivered(c.node(r.Node), r)
 	}
 }
 
@@ -198,72 +198,73 @@ func (c *Checker) node(id ring.NodeID) *node {
 	return n
 }
 
-func (c *Checker) started(r totem.Started) {
+func (c *Checker) onStarted(r totem.Started) {
 	n := c.node(r.Node)
-	n.ring, n.stay = nil, nil
+	n.currentRing, n.currentStay = nil, nil
 	if r.Fresh {
-		n.wipes++
-		n.highest, n.highestRing = 0, ring.ID{}
+		n.wipeCount++
+		n.highestRingSeq, n.highestRing = 0, ring.ID{}
 		return
 	}
-	if r.RingSeq < n.highest {
-		c.report(Monotonic, n.id, n.highestRing, "restarted with sequence %d after installing %d",
-			r.RingSeq, n.highest)
+	if r.RingSeq < n.highestRingSeq {
+		c.addViolation(Monotonic, n.id, n.highestRing, "restarted with sequence %d after installing %d",
+			r.RingSeq, n.highestRingSeq)
 	}
 }
 
-func (c *Checker) transitional(n *node, r totem.Membership) {
+func (c *Checker) onTransitional(n *node, r totem.Membership) {
 	switch {
-	case n.ring == nil || n.ring.key.id != r.Ring:
-		c.report(Sequence, n.id, r.Ring, "transitional configuration of a ring that the node is not in")
+	case n.currentRing == nil || n.currentRing.key.ringID != r.Ring:
+		c.addViolation(Sequence, n.id, r.Ring, "transitional configuration of a ring that the node is not in")
 		return
-	case n.stay.transitional != nil:
-		c.report(Sequence, n.id, r.Ring, "second transitional configuration")
+	case n.currentStay.transitional != nil:
+		c.addViolation(Sequence, n.id, r.Ring, "second transitional configuration")
 		return
 	}
-	n.stay.transitional = slices.Clone(r.Members)
+	n.currentStay.transitional = slices.Clone(r.Members)
 	if !slices.Contains(r.Members, n.id) {
-		c.report(OneMembership, n.id, r.Ring, "not in its own transitional configuration %v", r.Members)
+		c.addViolation(OneMembership, n.id, r.Ring, "not in its own transitional configuration %v", r.Members)
 	}
 	for _, m := range r.Members {
-		if !slices.Contains(n.ring.members, m) {
-			c.report(OneMembership, n.id, r.Ring, "transitional member %d was not in the ring", m)
+		if !slices.Contains(n.currentRing.members, m) {
+			c.addViolation(OneMembership, n.id, r.Ring, "transitional member %d was not in the ring", m)
 		}
 	}
 }
 
 // ringFor returns the state of a ring that a node installs, a new one if no node has installed it yet.
 func (c *Checker) ringFor(n *node, id ring.ID, members []ring.NodeID) *ringState {
-	key := ringKey{id: id, wipe: c.node(id.Rep).wipes}
+	key := ringKey{ringID: id, wipeCount: c.node(id.Rep).wipeCount}
 	rs := c.rings[key]
 	// A member may complete a ring just after its representative was wiped and restarted.
-	if rs == nil && n.id != id.Rep && key.wipe > 0 {
-		rs = c.rings[ringKey{id: id, wipe: key.wipe - 1}]
+	if rs == nil && n.id != id.Rep && key.wipeCount > 0 {
+		rs = c.rings[ringKey{ringID: id, wipeCount: key.wipeCount - 1}]
 	}
 	if rs == nil {
-		rs = &ringState{key: key, members: slices.Clone(members), stays: make([]*stay, len(members))}
+		rs = &ringState{key: key, members: slices.Clone(members),
+			stayByMember: make([]*ringStay, len(members))}
 		c.rings[key] = rs
-		c.order = append(c.order, rs)
+		c.ringsInOrder = append(c.ringsInOrder, rs)
 	}
 	return rs
 }
 
-func (c *Checker) regular(n *node, r totem.Membership) {
-	if r.Ring.Seq <= n.highest {
-		c.report(Monotonic, n.id, r.Ring, "installed after sequence %d", n.highest)
+func (c *Checker) onRegular(n *node, r totem.Membership) {
+	if r.Ring.Seq <= n.highestRingSeq {
+		c.addViolation(Monotonic, n.id, r.Ring, "installed after sequence %d", n.highestRingSeq)
 	}
-	n.highest, n.highestRing = max(n.highest, r.Ring.Seq), r.Ring
+	n.highestRingSeq, n.highestRing = max(n.highestRingSeq, r.Ring.Seq), r.Ring
 	rs := c.ringFor(n, r.Ring, r.Members)
 	at := slices.Index(rs.members, n.id)
 	if !slices.Equal(rs.members, r.Members) || at < 0 || r.Members[0] != r.Ring.Rep {
-		c.report(OneMembership, n.id, r.Ring, "members %v, but by other nodes or by its own id %v",
+		c.addViolation(OneMembership, n.id, r.Ring, "members %v, but by other nodes or by its own id %v",
 			r.Members, rs.members)
 	}
-	if n.ring != nil {
+	if n.currentRing != nil {
 		c.checkDeparture(n, rs)
 	}
-	n.ring, n.stay = rs, &stay{}
+	n.currentRing, n.currentStay = rs, &ringStay{}
 	if at >= 0 {
-		rs.stays[at] = n.stay
+		rs.stayByMember[at] = n.currentStay
 	}
 }

@@ -10,18 +10,21 @@ import (
 
 // checkDeparture checks a node that leaves its ring for another one.
 func (c *Checker) checkDeparture(n *node, next *ringState) {
-	s, old := n.stay, n.ring
-	id := old.key.id
-	s.departed = true
+	s, old := n.currentStay, n.currentRing
+	id := old.key.ringID
+	s.leftForOtherRing = true
 	if s.transitional == nil {
-		c.report(Sequence, n.id, id, "left for ring %v without a transitional configuration", next.key.id)
+		c.addViolation(Sequence, n.id, id, "left for ring %v without a transitional configuration",
+			next.key.ringID)
 	}
-	if s.sent != s.ownSeen {
-		c.report(SelfDelivery, n.id, id, "sent %d messages and delivered %d of them", s.sent, s.ownSeen)
+	if s.sentCount != s.ownDelivered {
+		c.addViolation(SelfDelivery, n.id, id, "sent %d messages and delivered %d of them", s.sentCount,
+			s.ownDelivered)
 	}
 	for _, p := range old.promises {
-		if slices.Contains(p.binds, n.id) && !s.hasDelivered(p.ordinal) {
-			c.report(Safe, n.id, id, "left without safe message %d that node %d delivered", p.ordinal, p.by)
+		if slices.Contains(p.boundMembers, n.id) && !s.hasDelivered(p.ordinal) {
+			c.addViolation(Safe, n.id, id, "left without safe message %d that node %d delivered", p.ordinal,
+				p.promisedBy)
 		}
 	}
 	c.checkVirtualSynchrony(n, next)
@@ -29,123 +32,130 @@ func (c *Checker) checkDeparture(n *node, next *ringState) {
 
 // checkVirtualSynchrony checks a node against the nodes that made the same move before.
 func (c *Checker) checkVirtualSynchrony(n *node, next *ringState) {
-	s, old := n.stay, n.ring
-	for i := range next.moves {
-		m := &next.moves[i]
-		if m.old != old {
+	s, old := n.currentStay, n.currentRing
+	for i := range next.jointMoves {
+		m := &next.jointMoves[i]
+		if m.oldRing != old {
 			if slices.Contains(m.members, n.id) {
-				c.report(OneMembership, n.id, next.key.id,
+				c.addViolation(OneMembership, n.id, next.key.ringID,
 					"came from ring %v, but node %d has it among those that came with it from %v",
-					old.key.id, m.first, m.old.key.id)
+					old.key.ringID, m.firstMember, m.oldRing.key.ringID)
 			}
 			continue
 		}
 		if !slices.Equal(m.members, s.transitional) {
-			c.report(OneMembership, n.id, old.key.id, "moves with %v, node %d with %v",
-				s.transitional, m.first, m.members)
+			c.addViolation(OneMembership, n.id, old.key.ringID, "moves with %v, node %d with %v",
+				s.transitional, m.firstMember, m.members)
 			return
 		}
-		if m.stay.regular != s.regular || !slices.Equal(m.stay.after, s.after) {
-			c.report(VirtualSynchrony, n.id, old.key.id,
+		if m.firstStay.regularUpTo != s.regularUpTo || !slices.Equal(m.firstStay.transitionalDeliveries,
+			s.transitionalDeliveries) {
+			c.addViolation(VirtualSynchrony, n.id, old.key.ringID,
 				"delivered %d messages and then %v, node %d on the same way %d and then %v",
-				s.regular, s.after, m.first, m.stay.regular, m.stay.after)
+				s.regularUpTo, s.transitionalDeliveries, m.firstMember, m.firstStay.regularUpTo,
+				m.firstStay.transitionalDeliveries)
 		}
 		return
 	}
-	next.moves = append(next.moves, move{old: old, members: s.transitional, first: n.id, stay: s})
+	next.jointMoves = append(next.jointMoves, jointMove{oldRing: old, members: s.transitional,
+		firstMember: n.id, firstStay: s})
 }
 
 // maxDenseJump bounds by how much a record can lengthen the slice of messages; a message with a larger
 // ordinal is kept in a map.
 const maxDenseJump = 1 << 16
 
-// message returns the entry of a message, a new one if there is none.
-func (rs *ringState) message(ordinal uint64) *message {
+// messageAt returns the entry of a message, a new one if there is none.
+func (rs *ringState) messageAt(ordinal uint64) *message {
 	if at := ordinal - 1; at < uint64(len(rs.messages))+maxDenseJump {
 		for uint64(len(rs.messages)) <= at {
 			rs.messages = append(rs.messages, message{})
 		}
 		return &rs.messages[at]
 	}
-	if rs.sparse == nil {
-		rs.sparse = map[uint64]*message{}
+	if rs.outOfOrder == nil {
+		rs.outOfOrder = map[uint64]*message{}
 	}
-	if rs.sparse[ordinal] == nil {
-		rs.sparse[ordinal] = &message{}
+	if rs.outOfOrder[ordinal] == nil {
+		rs.outOfOrder[ordinal] = &message{}
 	}
-	return rs.sparse[ordinal]
+	return rs.outOfOrder[ordinal]
 }
 
-// sent checks a sent message.
-func (c *Checker) sent(n *node, r totem.Sent) {
-	if n.ring == nil || n.ring.key.id != r.Ring || n.stay.transitional != nil {
-		c.report(RightConfiguration, n.id, r.Ring,
+// onSent checks a sent message.
+func (c *Checker) onSent(n *node, r totem.Sent) {
+	if n.currentRing == nil || n.currentRing.key.ringID != r.Ring || n.currentStay.transitional != nil {
+		c.addViolation(RightConfiguration, n.id, r.Ring,
 			"sent message %d in a ring that it is not in", r.Ordinal)
 		return
 	}
-	n.stay.sent++
-	m := n.ring.message(r.Ordinal)
-	if m.sent {
-		c.report(TotalOrder, n.id, r.Ring, "place %d was given to two messages", r.Ordinal)
+	n.currentStay.sentCount++
+	m := n.currentRing.messageAt(r.Ordinal)
+	if m.wasSent {
+		c.addViolation(TotalOrder, n.id, r.Ring, "place %d was given to two messages", r.Ordinal)
 		return
 	}
-	c.agree(n, r.Ring, m, message{from: n.id, digest: r.Digest, guarantee: r.Guarantee}, r.Ordinal)
-	m.sent, m.after = true, n.stay.prefix
+	c.compareRecords(n, r.Ring, m, message{sender: n.id, digest: r.Digest, guarantee: r.Guarantee}, r.Ordinal)
+	m.wasSent, m.senderHadDelivered = true, n.currentStay.deliveredUpTo
 }
 
-// agree compares what a record holds about a message with what earlier records held.
-func (c *Checker) agree(n *node, id ring.ID, m *message, said message, ordinal uint64) {
-	if !m.known {
-		m.known, m.from, m.digest, m.guarantee = true, said.from, said.digest, said.guarantee
+// compareRecords compares what a record holds about a message with what earlier records held.
+func (c *Checker) compareRecords(n *node, id ring.ID, m *message, said message, ordinal uint64) {
+	if !m.isKnown {
+		m.isKnown, m.sender, m.digest, m.guarantee = true, said.sender, said.digest, said.guarantee
 		return
 	}
-	if m.from != said.from || m.digest != said.digest || m.guarantee != said.guarantee {
-		c.report(TotalOrder, n.id, id,
+	if m.sender != said.sender || m.digest != said.digest || m.guarantee != said.guarantee {
+		c.addViolation(TotalOrder, n.id, id,
 			"message %d differs: from %d with digest %x here, from %d with digest %x elsewhere",
-			ordinal, said.from, said.digest, m.from, m.digest)
+			ordinal, said.sender, said.digest, m.sender, m.digest)
 	}
 }
 
-// delivered checks a delivered message.
-func (c *Checker) delivered(n *node, r totem.Delivered) {
-	if n.ring == nil || n.ring.key.id != r.Ring || r.Transitional != (n.stay.transitional != nil) {
-		c.report(RightConfiguration, n.id, r.Ring,
+// onDelivered checks a delivered message.
+func (c *Checker) onDelivered(n *node, r totem.Delivered) {
+	if n.currentRing == nil || n.currentRing.key.ringID != r.Ring ||
+		r.Transitional != (n.currentStay.transitional != nil) {
+		c.addViolation(RightConfiguration, n.id, r.Ring,
 			"message %d delivered outside of its configuration", r.Ordinal)
 		return
 	}
-	s := n.stay
+	s := n.currentStay
 	switch {
-	case r.Ordinal == 0 || r.Ordinal <= s.last && !s.hasDelivered(r.Ordinal):
-		c.report(TotalOrder, n.id, r.Ring, "message %d delivered after %d", r.Ordinal, s.last)
+	case r.Ordinal == 0 || r.Ordinal <= s.lastDelivered && !s.hasDelivered(r.Ordinal):
+		c.addViolation(TotalOrder, n.id, r.Ring, "message %d delivered after %d", r.Ordinal, s.lastDelivered)
 		return
-	case r.Ordinal <= s.last:
-		c.report(NoDuplicates, n.id, r.Ring, "message %d delivered again", r.Ordinal)
+	case r.Ordinal <= s.lastDelivered:
+		c.addViolation(NoDuplicates, n.id, r.Ring, "message %d delivered again", r.Ordinal)
 		return
-	case !r.Transitional && r.Ordinal != s.last+1:
-		c.report(TotalOrder, n.id, r.Ring, "message %d delivered right after %d", r.Ordinal, s.last)
+	case !r.Transitional && r.Ordinal != s.lastDelivered+1:
+		c.addViolation(TotalOrder, n.id, r.Ring, "message %d delivered right after %d", r.Ordinal,
+			s.lastDelivered)
 	}
-	s.last = r.Ordinal
-	if r.Ordinal == s.prefix+1 {
-		s.prefix++
+	s.lastDelivered = r.Ordinal
+	if r.Ordinal == s.deliveredUpTo+1 {
+		s.deliveredUpTo++
 	}
 	if r.Transitional {
-		s.after = append(s.after, r.Ordinal)
+		s.transitionalDeliveries = append(s.transitionalDeliveries, r.Ordinal)
 	} else {
-		s.regular = r.Ordinal
+		s.regularUpTo = r.Ordinal
 	}
 	if r.From == n.id {
-		s.ownSeen++
+		s.ownDelivered++
 	}
-	if !slices.Contains(n.ring.members, r.From) {
-		c.report(Integrity, n.id, r.Ring, "message %d comes from %d, which is no member", r.Ordinal, r.From)
+	if !slices.Contains(n.currentRing.members, r.From) {
+		c.addViolation(Integrity, n.id, r.Ring, "message %d comes from %d, which is no member", r.Ordinal,
+			r.From)
 	}
-	m := n.ring.message(r.Ordinal)
-	m.delivered = true
-	if m.sent && m.after > s.prefix {
-		c.report(Causal, n.id, r.Ring, "message %d delivered without %d, on which it may depend",
-			r.Ordinal, s.prefix+1)
+	m := n.currentRing.messageAt(r.Ordinal)
+	m.wasDelivered = true
+	if m.wasSent && m.senderHadDelivered > s.deliveredUpTo {
+		c.addViolation(Causal, n.id, r.Ring, "message %d delivered without %d, on which it may depend",
+			r.Ordinal, s.deliveredUpTo+1)
 	}
-	c.agree(n, r.Ring, m, message{from: r.From, digest: r.Digest, guarantee: r.Guarantee}, r.Ordinal)
+	c.compareRecords(n, r.Ring, m, message{sender: r.From, digest: r.Digest, guarantee: r.Guarantee},
+		r.Ordinal)
 	if r.Guarantee == cpg.Safe {
 		c.noteSafeDelivery(n, r)
 	}
@@ -153,27 +163,30 @@ func (c *Checker) delivered(n *node, r totem.Delivered) {
 
 // noteSafeDelivery notes a safe delivery, and checks the nodes that have left the ring already.
 func (c *Checker) noteSafeDelivery(n *node, r totem.Delivered) {
-	binds := n.ring.members
+	binds := n.currentRing.members
 	if r.Transitional {
-		binds = n.stay.transitional
+		binds = n.currentStay.transitional
 	}
-	n.ring.promises = addPromise(n.ring.promises, promise{ordinal: r.Ordinal, by: n.id, binds: binds})
-	for i, s := range n.ring.stays {
-		if s != nil && s.departed && slices.Contains(binds, n.ring.members[i]) && !s.hasDelivered(r.Ordinal) {
-			c.report(Safe, n.ring.members[i], r.Ring, "left without safe message %d that node %d delivered",
+	n.currentRing.promises = addPromise(n.currentRing.promises,
+		safePromise{ordinal: r.Ordinal, promisedBy: n.id, boundMembers: binds})
+	for i, s := range n.currentRing.stayByMember {
+		if s != nil && s.leftForOtherRing && slices.Contains(binds, n.currentRing.members[i]) &&
+			!s.hasDelivered(r.Ordinal) {
+			c.addViolation(Safe, n.currentRing.members[i], r.Ring,
+				"left without safe message %d that node %d delivered",
 				r.Ordinal, n.id)
 		}
 	}
 }
 
 // addPromise adds a promise unless the same nodes are already bound to the same message.
-func addPromise(ps []promise, p promise) []promise {
+func addPromise(ps []safePromise, p safePromise) []safePromise {
 	for i := len(ps) - 1; i >= 0 && ps[i].ordinal >= p.ordinal; i-- {
-		if ps[i].ordinal == p.ordinal && slices.Equal(ps[i].binds, p.binds) {
+		if ps[i].ordinal == p.ordinal && slices.Equal(ps[i].boundMembers, p.boundMembers) {
 			return ps
 		}
 	}
-	at, _ := slices.BinarySearchFunc(ps, p.ordinal, func(q promise, o uint64) int {
+	at, _ := slices.BinarySearchFunc(ps, p.ordinal, func(q safePromise, o uint64) int {
 		if q.ordinal < o {
 			return -1
 		}
@@ -184,31 +197,31 @@ func addPromise(ps []promise, p promise) []promise {
 
 // Finish checks the rules that need the whole run, and returns all violations.
 func (c *Checker) Finish() []Violation {
-	for _, rs := range c.order {
+	for _, rs := range c.ringsInOrder {
 		for i := range rs.messages {
 			c.checkIntegrity(rs, uint64(i+1), &rs.messages[i])
 		}
-		sparse := make([]uint64, 0, len(rs.sparse))
-		for o := range rs.sparse {
+		sparse := make([]uint64, 0, len(rs.outOfOrder))
+		for o := range rs.outOfOrder {
 			sparse = append(sparse, o)
 		}
 		slices.Sort(sparse)
 		for _, o := range sparse {
-			c.checkIntegrity(rs, o, rs.sparse[o])
+			c.checkIntegrity(rs, o, rs.outOfOrder[o])
 		}
 	}
 	return c.violations
 }
 
-// departed reports whether a member is known to have left the ring for another one.
-func (rs *ringState) departed(id ring.NodeID) bool {
+// hasDeparted reports whether a member is known to have left the ring for another one.
+func (rs *ringState) hasDeparted(id ring.NodeID) bool {
 	at := slices.Index(rs.members, id)
-	return at >= 0 && rs.stays[at] != nil && rs.stays[at].departed
+	return at >= 0 && rs.stayByMember[at] != nil && rs.stayByMember[at].leftForOtherRing
 }
 
 // checkIntegrity reports a message that was delivered and never sent.
 func (c *Checker) checkIntegrity(rs *ringState, ordinal uint64, m *message) {
-	if m.delivered && !m.sent && !(c.partial && !rs.departed(m.from)) {
-		c.report(Integrity, m.from, rs.key.id, "message %d was delivered and never sent", ordinal)
+	if m.wasDelivered && !m.wasSent && !(c.allowsMissingTail && !rs.hasDeparted(m.sender)) {
+		c.addViolation(Integrity, m.sender, rs.key.ringID, "message %d was delivered and never sent", ordinal)
 	}
 }

@@ -29,7 +29,7 @@ const (
 
 // Disk is a machine's disk for one incarnation of a process. Its handles end with the incarnation.
 type Disk struct {
-	root        *os.Root
+	rootDir     *os.Root
 	incarnation *incarnation.Incarnation
 }
 
@@ -37,7 +37,7 @@ var _ env.Disk = (*Disk)(nil)
 
 // New returns the disk below a directory for an incarnation. The directory stays the caller's to close.
 func New(root *os.Root, i *incarnation.Incarnation) *Disk {
-	return &Disk{root: root, incarnation: i}
+	return &Disk{rootDir: root, incarnation: i}
 }
 
 // checkName fails with ErrName.
@@ -50,7 +50,7 @@ func checkName(name string) error {
 
 // Open implements env.Disk.
 func (d *Disk) Open(name string, flag env.OpenFlag) (env.File, error) {
-	if err := d.enter(name); err != nil {
+	if err := d.beginCall(name); err != nil {
 		return nil, err
 	}
 	mode := os.O_RDWR
@@ -66,11 +66,11 @@ func (d *Disk) Open(name string, flag env.OpenFlag) (env.File, error) {
 			return nil, diskError("creating "+name, err)
 		}
 	}
-	f, err := d.root.OpenFile(name, mode, fileMode)
+	f, err := d.rootDir.OpenFile(name, mode, fileMode)
 	if err != nil {
 		return nil, diskError("opening "+name, err)
 	}
-	opened := &file{f: f, name: name, incarnation: d.incarnation}
+	opened := &file{osFile: f, name: name, incarnation: d.incarnation}
 	if err := opened.checkRegular(); err != nil {
 		f.Close()
 		return nil, err
@@ -87,13 +87,13 @@ func (d *Disk) makeDirs(dir string) error {
 	if dir == "" {
 		return nil
 	}
-	if _, err := d.root.Stat(dir); err == nil {
+	if _, err := d.rootDir.Stat(dir); err == nil {
 		return nil
 	}
 	if err := d.makeDirs(env.Dir(dir)); err != nil {
 		return err
 	}
-	if err := d.root.Mkdir(dir, dirMode); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := d.rootDir.Mkdir(dir, dirMode); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	return d.syncDir(env.Dir(dir))
@@ -101,15 +101,15 @@ func (d *Disk) makeDirs(dir string) error {
 
 // Remove implements env.Disk.
 func (d *Disk) Remove(name string) error {
-	if err := d.enter(name); err != nil {
+	if err := d.beginCall(name); err != nil {
 		return err
 	}
-	return diskError("removing "+name, d.root.Remove(name))
+	return diskError("removing "+name, d.rootDir.Remove(name))
 }
 
 // Rename implements env.Disk.
 func (d *Disk) Rename(oldName, newName string) error {
-	if err := d.enter(oldName); err != nil {
+	if err := d.beginCall(oldName); err != nil {
 		return err
 	}
 	if err := checkName(newName); err != nil {
@@ -118,7 +118,7 @@ func (d *Disk) Rename(oldName, newName string) error {
 	if err := d.makeDirs(env.Dir(newName)); err != nil {
 		return diskError("renaming to "+newName, err)
 	}
-	return diskError("renaming "+oldName, d.root.Rename(oldName, newName))
+	return diskError("renaming "+oldName, d.rootDir.Rename(oldName, newName))
 }
 
 // SyncDir implements env.Disk.
@@ -139,7 +139,7 @@ func (d *Disk) syncDir(dir string) error {
 	if runtime.GOOS == "windows" {
 		return nil // directories cannot be synced there; names are journalled
 	}
-	f, err := d.root.Open(path.Clean(dir)) // "" is "."
+	f, err := d.rootDir.Open(path.Clean(dir)) // "" is "."
 	if err != nil {
 		return err
 	}
@@ -152,10 +152,10 @@ func (d *Disk) syncDir(dir string) error {
 
 // Exists implements env.Disk.
 func (d *Disk) Exists(name string) (bool, error) {
-	if err := d.enter(name); err != nil {
+	if err := d.beginCall(name); err != nil {
 		return false, err
 	}
-	info, err := d.root.Stat(name)
+	info, err := d.rootDir.Stat(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
@@ -165,9 +165,9 @@ func (d *Disk) Exists(name string) (bool, error) {
 	return info.Mode().IsRegular(), nil
 }
 
-// enter begins every call: it checks the name, waits while the process is paused, and fails once it has
+// beginCall begins every call: it checks the name, waits while the process is paused, and fails once it has
 // ended.
-func (d *Disk) enter(name string) error {
+func (d *Disk) beginCall(name string) error {
 	if err := checkName(name); err != nil {
 		return err
 	}
@@ -176,14 +176,14 @@ func (d *Disk) enter(name string) error {
 
 // file is an open file of one incarnation of a process.
 type file struct {
-	f           *os.File
+	osFile      *os.File
 	name        string
 	incarnation *incarnation.Incarnation
 }
 
 // checkRegular refuses files that are not regular.
 func (f *file) checkRegular() error {
-	info, err := f.f.Stat()
+	info, err := f.osFile.Stat()
 	if err != nil {
 		return diskError("opening "+f.name, err)
 	}
@@ -198,7 +198,7 @@ func (f *file) ReadAt(p []byte, off int64) (int, error) {
 	if err := f.incarnation.Pass(); err != nil {
 		return 0, err
 	}
-	n, err := f.f.ReadAt(p, off)
+	n, err := f.osFile.ReadAt(p, off)
 	if err == io.EOF {
 		return n, err
 	}
@@ -210,7 +210,7 @@ func (f *file) WriteAt(p []byte, off int64) (int, error) {
 	if err := f.incarnation.Pass(); err != nil {
 		return 0, err
 	}
-	n, err := f.f.WriteAt(p, off)
+	n, err := f.osFile.WriteAt(p, off)
 	return n, diskError("writing "+f.name, err)
 }
 
@@ -219,7 +219,7 @@ func (f *file) Truncate(size int64) error {
 	if err := f.incarnation.Pass(); err != nil {
 		return err
 	}
-	return diskError("truncating "+f.name, f.f.Truncate(size))
+	return diskError("truncating "+f.name, f.osFile.Truncate(size))
 }
 
 // Sync implements env.File.
@@ -227,7 +227,7 @@ func (f *file) Sync() error {
 	if err := f.incarnation.Pass(); err != nil {
 		return err
 	}
-	return diskError("syncing "+f.name, f.f.Sync())
+	return diskError("syncing "+f.name, f.osFile.Sync())
 }
 
 // Size implements env.File.
@@ -235,7 +235,7 @@ func (f *file) Size() (int64, error) {
 	if err := f.incarnation.Pass(); err != nil {
 		return 0, err
 	}
-	info, err := f.f.Stat()
+	info, err := f.osFile.Stat()
 	if err != nil {
 		return 0, diskError("measuring "+f.name, err)
 	}
@@ -244,11 +244,11 @@ func (f *file) Size() (int64, error) {
 
 // Close implements env.File.
 func (f *file) Close() error {
-	f.incarnation.RemoveFile(f.f)
+	f.incarnation.RemoveFile(f.osFile)
 	if err := f.incarnation.Pass(); err != nil {
 		return err
 	}
-	return diskError("closing "+f.name, f.f.Close())
+	return diskError("closing "+f.name, f.osFile.Close())
 }
 
 // diskError wraps an error of the operating system in an error of package env.

@@ -109,7 +109,7 @@ func TestFullDisk(t *testing.T) {
 	if err != nil {
 		t.Skip("needs /dev/full to see a full disk without filling one")
 	}
-	f := &file{f: full, name: "full", incarnation: newIncarnation()}
+	f := &file{osFile: full, name: "full", incarnation: newIncarnation()}
 	_, err = f.WriteAt([]byte("x"), 0)
 	require.ErrorIs(t, err, env.ErrNoSpace)
 	require.NoError(t, f.Close())

@@ -8,15 +8,15 @@ import (
 // Gate pauses a process between two events or before a call of the env interface. Create it with
 // [NewGate].
 type Gate struct {
-	mu     sync.Mutex
-	change *sync.Cond
-	closed bool
+	mu      sync.Mutex
+	changed *sync.Cond
+	closed  bool
 }
 
 // NewGate returns an open gate.
 func NewGate() *Gate {
 	g := &Gate{}
-	g.change = sync.NewCond(&g.mu)
+	g.changed = sync.NewCond(&g.mu)
 	return g
 }
 
@@ -25,21 +25,21 @@ func (g *Gate) Set(closed bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.closed = closed
-	g.change.Broadcast()
+	g.changed.Broadcast()
 }
 
-// wait blocks while the gate is closed and the incarnation is not dead.
-func (g *Gate) wait(dead *atomic.Bool) {
+// waitOpen blocks while the gate is closed and the incarnation is not dead.
+func (g *Gate) waitOpen(dead *atomic.Bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for g.closed && !dead.Load() {
-		g.change.Wait()
+		g.changed.Wait()
 	}
 }
 
-// recheck wakes the waiters after their incarnation has ended.
-func (g *Gate) recheck() {
+// wakeWaiters wakes the waiters after their incarnation has ended.
+func (g *Gate) wakeWaiters() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.change.Broadcast()
+	g.changed.Broadcast()
 }

@@ -37,7 +37,7 @@ func (i *Incarnation) Number() uint64 { return i.number }
 
 // Pass waits while the process is paused, and fails with env.ErrDead once the incarnation has ended.
 func (i *Incarnation) Pass() error {
-	i.gate.wait(&i.dead)
+	i.gate.waitOpen(&i.dead)
 	if i.dead.Load() {
 		return env.ErrDead
 	}
@@ -50,7 +50,7 @@ func (i *Incarnation) Alive() bool { return !i.dead.Load() }
 // End ends the incarnation: from now on Pass fails, also for callers that wait at the gate.
 func (i *Incarnation) End() {
 	i.dead.Store(true)
-	i.gate.recheck()
+	i.gate.wakeWaiters()
 }
 
 // AddFile notes an open file. After Release it closes the file and returns false.

@@ -18,8 +18,8 @@ import (
 // MaxFileBytes bounds a record file. Beyond it records are dropped and counted.
 const MaxFileBytes = 4 << 30
 
-// line is one line of a record file.
-type line struct {
+// recordLine is one line of a record file.
+type recordLine struct {
 	At      int64      `json:"at"` // the kernel's monotonic clock, ns, without skew
 	Process string     `json:"process"`
 	Kind    string     `json:"kind"`
@@ -29,10 +29,10 @@ type line struct {
 // File appends to a record file. Every record is passed to the operating system before Write returns, so
 // that killing the program loses none. Create it with [Open].
 type File struct {
-	mu   sync.Mutex
-	file *os.File // nil: records are dropped
-	size int64
-	lost atomic.Uint64
+	mu        sync.Mutex
+	file      *os.File // nil: records are dropped
+	size      int64
+	lostCount atomic.Uint64
 }
 
 // Open opens a record file for appending, or creates it. An empty path drops all records.
@@ -76,31 +76,31 @@ func (r *File) Write(at time.Duration, process string, rec env.Record) error {
 	if r.file == nil {
 		return nil
 	}
-	data, err := json.Marshal(line{At: int64(at), Process: process, Kind: rec.RecordKind(),
+	data, err := json.Marshal(recordLine{At: int64(at), Process: process, Kind: rec.RecordKind(),
 		Record: rec})
 	if err != nil {
-		r.lost.Add(1)
+		r.lostCount.Add(1)
 		return fmt.Errorf("encoding a %s record: %w", rec.RecordKind(), err)
 	}
 	data = append(data, '\n')
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.size+int64(len(data)) > MaxFileBytes {
-		r.lost.Add(1)
+		r.lostCount.Add(1)
 		return fmt.Errorf("writing a record: the file has reached its limit of %d bytes",
 			int64(MaxFileBytes))
 	}
 	n, err := r.file.Write(data)
 	r.size += int64(n)
 	if err != nil {
-		r.lost.Add(1)
+		r.lostCount.Add(1)
 		return fmt.Errorf("writing a record: %w", err)
 	}
 	return nil
 }
 
 // Lost returns how many records could not be written.
-func (r *File) Lost() uint64 { return r.lost.Load() }
+func (r *File) Lost() uint64 { return r.lostCount.Load() }
 
 // Close closes the file.
 func (r *File) Close() error {

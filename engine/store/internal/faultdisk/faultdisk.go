@@ -31,25 +31,25 @@ type Disk struct {
 	// Calls counts the calls that change something.
 	Calls int
 
-	names      map[string]*inode
-	durable    map[string]*inode
-	generation int
+	visibleNames map[string]*inode
+	durableNames map[string]*inode
+	generation   int
 }
 
 type inode struct {
-	data    []byte
-	synced  []byte
-	pending []change // since the last sync, in order
+	data           []byte
+	syncedData     []byte
+	unsyncedWrites []change // since the last sync, in order
 }
 
 type change struct {
-	off      int64
+	offset   int64
 	data     []byte // nil: truncate to off
 	truncate bool
 }
 
 // New returns an empty disk.
-func New() *Disk { return &Disk{names: map[string]*inode{}, durable: map[string]*inode{}} }
+func New() *Disk { return &Disk{visibleNames: map[string]*inode{}, durableNames: map[string]*inode{}} }
 
 // Kill makes every open handle dead, as the end of the process does.
 func (d *Disk) Kill() { d.generation++ }
@@ -58,40 +58,40 @@ func (d *Disk) Kill() { d.generation++ }
 // and for each name, choose(2) == 1 means that it survived.
 func (d *Disk) PowerCut(choose func(n int) int) {
 	d.Kill()
-	for _, name := range slices.Sorted(maps.Keys(d.names)) {
-		if d.durable[name] != d.names[name] && choose(2) == 1 {
-			d.durable[name] = d.names[name]
+	for _, name := range slices.Sorted(maps.Keys(d.visibleNames)) {
+		if d.durableNames[name] != d.visibleNames[name] && choose(2) == 1 {
+			d.durableNames[name] = d.visibleNames[name]
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(d.durable)) {
-		if d.names[name] == nil && choose(2) == 1 {
-			delete(d.durable, name)
+	for _, name := range slices.Sorted(maps.Keys(d.durableNames)) {
+		if d.visibleNames[name] == nil && choose(2) == 1 {
+			delete(d.durableNames, name)
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(d.durable)) {
-		d.durable[name].cut(choose)
+	for _, name := range slices.Sorted(maps.Keys(d.durableNames)) {
+		d.durableNames[name].losePower(choose)
 	}
-	d.names = maps.Clone(d.durable)
+	d.visibleNames = maps.Clone(d.durableNames)
 }
 
-func (n *inode) cut(choose func(int) int) {
-	data := n.synced
-	for _, c := range n.pending {
+func (n *inode) losePower(choose func(int) int) {
+	data := n.syncedData
+	for _, c := range n.unsyncedWrites {
 		if c.truncate {
 			if choose(2) == 1 {
-				data = resized(data, c.off)
+				data = resized(data, c.offset)
 			}
 			continue
 		}
 		for start := int64(0); start < int64(len(c.data)); {
-			end := min(int64(len(c.data)), (c.off+start)/SectorBytes*SectorBytes+SectorBytes-c.off)
+			end := min(int64(len(c.data)), (c.offset+start)/SectorBytes*SectorBytes+SectorBytes-c.offset)
 			if choose(2) == 1 {
-				data = written(data, c.data[start:end], c.off+start)
+				data = written(data, c.data[start:end], c.offset+start)
 			}
 			start = end
 		}
 	}
-	n.data, n.synced, n.pending = slices.Clone(data), data, nil
+	n.data, n.syncedData, n.unsyncedWrites = slices.Clone(data), data, nil
 }
 
 func resized(data []byte, size int64) []byte {
@@ -114,7 +114,7 @@ func written(data, p []byte, off int64) []byte {
 // Wipe replaces the disk with an empty one.
 func (d *Disk) Wipe() {
 	d.Kill()
-	d.names, d.durable = map[string]*inode{}, map[string]*inode{}
+	d.visibleNames, d.durableNames = map[string]*inode{}, map[string]*inode{}
 }
 
 // Clone copies the disk with what is durable and what is not.
@@ -123,21 +123,21 @@ func (d *Disk) Clone() *Disk {
 	copies := map[*inode]*inode{}
 	dup := func(n *inode) *inode {
 		if copies[n] == nil {
-			copies[n] = &inode{data: slices.Clone(n.data), synced: slices.Clone(n.synced),
-				pending: slices.Clone(n.pending)}
+			copies[n] = &inode{data: slices.Clone(n.data), syncedData: slices.Clone(n.syncedData),
+				unsyncedWrites: slices.Clone(n.unsyncedWrites)}
 		}
 		return copies[n]
 	}
-	for name, n := range d.names {
-		c.names[name] = dup(n)
+	for name, n := range d.visibleNames {
+		c.visibleNames[name] = dup(n)
 	}
-	for name, n := range d.durable {
-		c.durable[name] = dup(n)
+	for name, n := range d.durableNames {
+		c.durableNames[name] = dup(n)
 	}
 	return c
 }
 
-func (d *Disk) call(op, name string, changes bool) error {
+func (d *Disk) beforeCall(op, name string, changes bool) error {
 	if changes {
 		d.Calls++
 	}
@@ -149,105 +149,105 @@ func (d *Disk) call(op, name string, changes bool) error {
 
 // Open implements env.Disk.
 func (d *Disk) Open(name string, flag env.OpenFlag) (env.File, error) {
-	n := d.names[name]
+	n := d.visibleNames[name]
 	switch {
 	case n == nil && flag&env.Create == 0:
 		return nil, fs.ErrNotExist
 	case n != nil && flag&env.Exclusive != 0:
 		return nil, fs.ErrExist
 	case n == nil:
-		if err := d.call("create", name, true); err != nil {
+		if err := d.beforeCall("create", name, true); err != nil {
 			return nil, err
 		}
 		n = &inode{}
-		d.names[name] = n
+		d.visibleNames[name] = n
 	default:
-		if err := d.call("open", name, false); err != nil {
+		if err := d.beforeCall("open", name, false); err != nil {
 			return nil, err
 		}
 	}
-	return &file{disk: d, name: name, n: n, generation: d.generation}, nil
+	return &file{disk: d, name: name, inode: n, generation: d.generation}, nil
 }
 
 // Remove implements env.Disk.
 func (d *Disk) Remove(name string) error {
-	if d.names[name] == nil {
+	if d.visibleNames[name] == nil {
 		return fs.ErrNotExist
 	}
-	if err := d.call("remove", name, true); err != nil {
+	if err := d.beforeCall("remove", name, true); err != nil {
 		return err
 	}
-	delete(d.names, name)
+	delete(d.visibleNames, name)
 	return nil
 }
 
 // Rename implements env.Disk.
 func (d *Disk) Rename(oldName, newName string) error {
-	if d.names[oldName] == nil {
+	if d.visibleNames[oldName] == nil {
 		return fs.ErrNotExist
 	}
-	if err := d.call("rename", oldName, true); err != nil {
+	if err := d.beforeCall("rename", oldName, true); err != nil {
 		return err
 	}
-	d.names[newName] = d.names[oldName]
-	delete(d.names, oldName)
+	d.visibleNames[newName] = d.visibleNames[oldName]
+	delete(d.visibleNames, oldName)
 	return nil
 }
 
 // SyncDir implements env.Disk. A file's own sync does not make its name durable here.
 func (d *Disk) SyncDir(dir string) error {
-	if err := d.call("syncdir", dir, true); err != nil {
+	if err := d.beforeCall("syncdir", dir, true); err != nil {
 		return err
 	}
-	for name := range d.durable {
-		if env.Dir(name) == dir && d.names[name] == nil {
-			delete(d.durable, name)
+	for name := range d.durableNames {
+		if env.Dir(name) == dir && d.visibleNames[name] == nil {
+			delete(d.durableNames, name)
 		}
 	}
-	for name, n := range d.names {
+	for name, n := range d.visibleNames {
 		if env.Dir(name) == dir {
-			d.durable[name] = n
+			d.durableNames[name] = n
 		}
 	}
 	return nil
 }
 
 // Exists implements env.Disk.
-func (d *Disk) Exists(name string) (bool, error) { return d.names[name] != nil, nil }
+func (d *Disk) Exists(name string) (bool, error) { return d.visibleNames[name] != nil, nil }
 
 type file struct {
 	disk       *Disk
 	name       string
-	n          *inode
+	inode      *inode
 	generation int
 }
 
-func (f *file) alive() error {
+func (f *file) checkAlive() error {
 	if f.generation != f.disk.generation {
 		return env.ErrDead
 	}
 	return nil
 }
 
-// begin runs the hook; the process may be dead afterwards.
-func (f *file) begin(op string, changes bool) error {
-	if err := f.alive(); err != nil {
+// beginCall runs the hook; the process may be dead afterwards.
+func (f *file) beginCall(op string, changes bool) error {
+	if err := f.checkAlive(); err != nil {
 		return err
 	}
-	if err := f.disk.call(op, f.name, changes); err != nil {
+	if err := f.disk.beforeCall(op, f.name, changes); err != nil {
 		return err
 	}
-	return f.alive()
+	return f.checkAlive()
 }
 
 func (f *file) ReadAt(p []byte, off int64) (int, error) {
-	if err := f.begin("read", false); err != nil {
+	if err := f.beginCall("read", false); err != nil {
 		return 0, err
 	}
-	if off >= int64(len(f.n.data)) {
+	if off >= int64(len(f.inode.data)) {
 		return 0, io.EOF
 	}
-	n := copy(p, f.n.data[off:])
+	n := copy(p, f.inode.data[off:])
 	if n < len(p) {
 		return n, io.EOF
 	}
@@ -255,54 +255,54 @@ func (f *file) ReadAt(p []byte, off int64) (int, error) {
 }
 
 func (f *file) WriteAt(p []byte, off int64) (int, error) {
-	if err := f.begin("write", true); err != nil {
+	if err := f.beginCall("write", true); err != nil {
 		return 0, err
 	}
-	f.n.pending = append(f.n.pending, change{off: off, data: slices.Clone(p)})
-	if need := off + int64(len(p)); need > int64(len(f.n.data)) {
-		f.n.data = append(f.n.data, make([]byte, need-int64(len(f.n.data)))...)
+	f.inode.unsyncedWrites = append(f.inode.unsyncedWrites, change{offset: off, data: slices.Clone(p)})
+	if need := off + int64(len(p)); need > int64(len(f.inode.data)) {
+		f.inode.data = append(f.inode.data, make([]byte, need-int64(len(f.inode.data)))...)
 	}
-	return copy(f.n.data[off:], p), nil
+	return copy(f.inode.data[off:], p), nil
 }
 
 func (f *file) Truncate(size int64) error {
-	if err := f.begin("truncate", true); err != nil {
+	if err := f.beginCall("truncate", true); err != nil {
 		return err
 	}
-	f.n.pending = append(f.n.pending, change{off: size, truncate: true})
-	f.n.data = resized(f.n.data, size)
+	f.inode.unsyncedWrites = append(f.inode.unsyncedWrites, change{offset: size, truncate: true})
+	f.inode.data = resized(f.inode.data, size)
 	return nil
 }
 
 func (f *file) Sync() error {
-	if err := f.begin("sync", true); err != nil {
+	if err := f.beginCall("sync", true); err != nil {
 		return err
 	}
-	f.n.applyPending()
+	f.inode.applyPending()
 	return nil
 }
 
 // applyPending carries the pending changes to the medium: those only, not what a failed sync lost.
 func (n *inode) applyPending() {
-	for _, c := range n.pending {
-		size := int64(len(n.synced))
-		if need := c.off + int64(len(c.data)); c.truncate && need < size {
-			n.synced = n.synced[:need]
+	for _, c := range n.unsyncedWrites {
+		size := int64(len(n.syncedData))
+		if need := c.offset + int64(len(c.data)); c.truncate && need < size {
+			n.syncedData = n.syncedData[:need]
 		} else if need > size {
-			n.synced = append(n.synced, make([]byte, need-size)...)
+			n.syncedData = append(n.syncedData, make([]byte, need-size)...)
 		}
-		copy(n.synced[c.off:], c.data)
+		copy(n.syncedData[c.offset:], c.data)
 	}
-	n.pending = nil
+	n.unsyncedWrites = nil
 }
 
 // LoseDirty forgets what is not synced yet without undoing it for readers: what a failed sync
 // leaves behind on systems that drop the dirty mark.
 func (d *Disk) LoseDirty(name string) {
-	if n := d.names[name]; n != nil {
-		n.pending = nil
+	if n := d.visibleNames[name]; n != nil {
+		n.unsyncedWrites = nil
 	}
 }
 
-func (f *file) Size() (int64, error) { return int64(len(f.n.data)), f.alive() }
+func (f *file) Size() (int64, error) { return int64(len(f.inode.data)), f.checkAlive() }
 func (f *file) Close() error         { return nil }
