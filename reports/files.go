@@ -62,7 +62,7 @@ type Summary struct {
 	// Duration is in nanoseconds of the run's own clock.
 	Duration          time.Duration  `json:"duration"`
 	Steps             uint64         `json:"steps,omitempty"`
-	Operations        counts         `json:"operations"`
+	Operations        outcomeCounts  `json:"operations"`
 	Faults            int            `json:"faults"`
 	FaultProblems     int            `json:"fault_problems,omitempty"`
 	MembershipChanges int            `json:"membership_changes"`
@@ -86,13 +86,13 @@ type CheckSummary struct {
 type runFiles struct{ *view }
 
 // Summarize returns a run's numbers.
-func Summarize(run *scenarios.Run) Summary { return newView(Options{}, run).summary() }
+func Summarize(run *scenarios.Run) Summary { return newView(Options{}, run).buildSummary() }
 
-func (v *view) summary() Summary {
+func (v *view) buildSummary() Summary {
 	r := v.run
-	s := Summary{Schema: SummarySchema, Scenario: name(r), Seed: r.Seed, Backend: r.Backend,
+	s := Summary{Schema: SummarySchema, Scenario: scenarioName(r), Seed: r.Seed, Backend: r.Backend,
 		Verdict: r.Verdict(), Digest: r.Digest, Duration: r.Duration, Steps: r.Steps,
-		Operations: v.counts(), Faults: len(r.Applied), MembershipChanges: v.membershipChanges(),
+		Operations: v.countOutcomes(), Faults: len(r.Applied), MembershipChanges: v.membershipChanges(),
 		Probes: r.Probes, Reproduce: r.Reproduce, Checks: []CheckSummary{}}
 	if r.Scenario != nil {
 		s.Expected = r.Scenario.Expect.Verdict
@@ -114,7 +114,7 @@ func (v *view) summary() Summary {
 	return s
 }
 
-func (v runFiles) writeSummary(w io.Writer) error { return writeJSON(w, v.summary()) }
+func (v runFiles) writeSummary(w io.Writer) error { return writeJSON(w, v.buildSummary()) }
 
 // scenarioYAML writes the scenario as resolved.
 func (o Options) scenarioYAML(run *scenarios.Run) ([]byte, error) {
@@ -127,8 +127,8 @@ func (o Options) scenarioYAML(run *scenarios.Run) ([]byte, error) {
 	return scenarios.Marshal(run.Scenario)
 }
 
-func (v runFiles) header() history.Header {
-	h := history.Header{Seed: v.run.Seed, Scenario: name(v.run), Clock: history.ClockVirtual}
+func (v runFiles) historyHeader() history.Header {
+	h := history.Header{Seed: v.run.Seed, Scenario: scenarioName(v.run), Clock: history.ClockVirtual}
 	if v.run.Backend != "" && v.run.Backend != "sim" {
 		h.Clock = history.ClockMonotonic
 	}
@@ -136,7 +136,7 @@ func (v runFiles) header() history.Header {
 }
 
 func (v runFiles) writeHistory(w io.Writer) error {
-	return history.WriteAll(w, v.header(), v.run.Events)
+	return history.WriteAll(w, v.historyHeader(), v.run.Events)
 }
 
 // Record is a line of the records file: [scenarios.Stamped] before it is decoded.
@@ -213,7 +213,7 @@ func (v runFiles) writeFaults(w io.Writer) error {
 func (v runFiles) writeReplay(w io.Writer) error {
 	r := v.opts.Replay
 	r.Schema, r.File = ReplaySchema, ScenarioFile
-	r.Scenario, r.Backend, r.Seed, r.Digest = name(v.run), v.run.Backend, v.run.Seed, v.run.Digest
+	r.Scenario, r.Backend, r.Seed, r.Digest = scenarioName(v.run), v.run.Backend, v.run.Seed, v.run.Digest
 	if r.Mode == "" {
 		r.Mode = ModeDerive
 	}
@@ -226,7 +226,7 @@ type storyFile struct {
 }
 
 func (v runFiles) writeStory(w io.Writer) error {
-	return writeJSON(w, storyFile{Schema: StorySchema, Timeline: v.story})
+	return writeJSON(w, storyFile{Schema: StorySchema, Timeline: v.subjectTimeline})
 }
 
 func (v runFiles) writeLogsJSON(w io.Writer) error {

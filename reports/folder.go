@@ -87,7 +87,7 @@ func (o Options) WriteRun(dir string, run *scenarios.Run) (Paths, error) {
 	}
 	defer func() { _ = os.RemoveAll(temp) }() // gone already unless something failed
 	if err := o.writeFiles(temp, run); err != nil {
-		return Paths{}, fmt.Errorf("writing the folder of %s, seed %d: %w", name(run), run.Seed, err)
+		return Paths{}, fmt.Errorf("writing the folder of %s, seed %d: %w", scenarioName(run), run.Seed, err)
 	}
 	if err := os.Chmod(temp, 0o755); err != nil {
 		return Paths{}, fmt.Errorf("opening the run folder for reading: %w", err)

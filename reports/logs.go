@@ -11,35 +11,35 @@ import (
 // maxColumnChars bounds an aligned column, so that one long name does not push everything away.
 const maxColumnChars = 24
 
-// column pads a text to a width; widths come from widest.
-func column(s string, width int) string {
-	s = shortened(clean(s), maxColumnChars)
+// padColumn pads a text to a width; widths come from widest.
+func padColumn(s string, width int) string {
+	s = shortenText(cleanLine(s), maxColumnChars)
 	for n := utf8.RuneCountInString(s); n < width; n++ {
 		s += " "
 	}
 	return s
 }
 
-func widest(width int, s string) int {
-	return min(maxColumnChars, max(width, utf8.RuneCountInString(clean(s))))
+func widerOf(width int, s string) int {
+	return min(maxColumnChars, max(width, utf8.RuneCountInString(cleanLine(s))))
 }
 
 // logTime is a log line's time, to the microsecond, aligned up to 99999 seconds.
-func logTime(t time.Duration) string { return fmt.Sprintf("%12s", seconds(t, 6)) }
+func logTime(t time.Duration) string { return fmt.Sprintf("%12s", secondsText(t, 6)) }
 
 // writeLogsText writes the log lines in columns: time, level, machine, process, text.
 func (v runFiles) writeLogsText(w io.Writer) error {
 	var machine, process, level int
 	for i := range v.run.Logs {
 		l := &v.run.Logs[i]
-		machine, process = widest(machine, l.Machine), widest(process, l.Process)
-		level = widest(level, l.Level)
+		machine, process = widerOf(machine, l.Machine), widerOf(process, l.Process)
+		level = widerOf(level, l.Level)
 	}
 	out := bufio.NewWriter(w)
 	for i := range v.run.Logs {
 		l := &v.run.Logs[i]
-		if _, err := fmt.Fprintf(out, "%s  %s  %s  %s  %s\n", logTime(l.At), column(l.Machine, machine),
-			column(l.Process, process), column(l.Level, level), clean(l.Text)); err != nil {
+		if _, err := fmt.Fprintf(out, "%s  %s  %s  %s  %s\n", logTime(l.At), padColumn(l.Machine, machine),
+			padColumn(l.Process, process), padColumn(l.Level, level), cleanLine(l.Text)); err != nil {
 			return err
 		}
 	}
@@ -51,27 +51,27 @@ func (v runFiles) writeHistoryText(w io.Writer) error {
 	out := bufio.NewWriter(w)
 	if v.opsProblem != "" {
 		if _, err := fmt.Fprintf(out, "# the history is not well formed: %s\n",
-			clean(v.opsProblem)); err != nil {
+			cleanLine(v.opsProblem)); err != nil {
 			return err
 		}
 	}
 	node, call := 0, 0
 	for i := range v.ops {
-		node, call = widest(node, v.ops[i].Node), max(call, min(40,
+		node, call = widerOf(node, v.ops[i].Node), max(call, min(40,
 			utf8.RuneCountInString(CallWords(&v.ops[i]))))
 	}
 	for i := range v.ops {
 		op := &v.ops[i]
 		length := "-"
-		if end := v.endOfOp(op); op.Ended != 0 || end < v.end {
-			length = took(end - time.Duration(op.Call))
+		if end := v.endOfOp(op); op.Ended != 0 || end < v.endTime {
+			length = durationText(end - time.Duration(op.Call))
 		}
 		words := CallWords(op)
 		for n := utf8.RuneCountInString(words); n < call; n++ {
 			words += " "
 		}
 		if _, err := fmt.Fprintf(out, "%s  %9s  client %-3d %s  %s  %s\n", logTime(time.Duration(op.Call)),
-			plainSpaces.Replace(length), clientOf(v.run, op.Process), column(op.Node,
+			plainSpaces.Replace(length), clientOf(v.run, op.Process), padColumn(op.Node,
 				node), words, OutcomeWords(op)); err != nil {
 			return err
 		}

@@ -61,7 +61,7 @@ type page struct {
 	Title, Name, Story      string
 	Verdict, Mark, Expected string
 	References              []string
-	Facts                   []fact
+	Facts                   []headerFact
 	Reproduce               string
 	Checks                  []pageCheck
 	Chart                   template.HTML
@@ -87,7 +87,7 @@ type page struct {
 	JS       template.JS
 }
 
-type fact struct{ Name, Value string }
+type headerFact struct{ Name, Value string }
 
 type pageCheck struct {
 	Verdict, Mark, Checker, Summary string
@@ -128,7 +128,7 @@ type pageFinal struct{ Machine, Asked, Answer, Error string }
 type pageBuilder struct{ *view }
 
 func (v pageBuilder) writePage(w io.Writer) error {
-	p, err := v.page()
+	p, err := v.buildPage()
 	if err != nil {
 		return err
 	}
@@ -140,35 +140,35 @@ func (v pageBuilder) writePage(w io.Writer) error {
 	return err
 }
 
-func (v pageBuilder) page() (*page, error) {
+func (v pageBuilder) buildPage() (*page, error) {
 	r := v.run
-	t := v.timeline()
+	t := v.buildTimeline()
 	var chart bytes.Buffer
 	if err := t.chart.Write(&chart); err != nil {
 		return nil, fmt.Errorf("drawing the timeline: %w", err)
 	}
 	worst := r.Verdict()
-	p := &page{Name: clean(name(r)), Verdict: worst.String(), Mark: markOf(worst),
-		Reproduce: clean(r.Reproduce), Omitted: t.omitted, OpsProblem: clean(v.opsProblem),
+	p := &page{Name: cleanLine(scenarioName(r)), Verdict: worst.String(), Mark: verdictMark(worst),
+		Reproduce: cleanLine(r.Reproduce), Omitted: t.omittedNotes, OpsProblem: cleanLine(v.opsProblem),
 		Chart: template.HTML(chart.String()), //nolint:gosec // package svg escapes every text
 		CSS:   template.CSS(svg.Style + pageCSS), JS: template.JS(pageJS)}
 	p.Title = fmt.Sprintf("%s: %s, seed %d", worst, p.Name, r.Seed)
 	if s := r.Scenario; s != nil {
-		p.Story, p.References = shortened(joinLines(s.Story), maxTextChars), s.References
+		p.Story, p.References = shortenText(joinLines(s.Story), maxTextChars), s.References
 		if e := s.Expect.Verdict; e != "" && (e != worst.String() || worst != linearizability.Valid) {
 			p.Expected = "as expected"
 			if e != worst.String() {
-				p.Expected = "expected " + clean(e)
+				p.Expected = "expected " + cleanLine(e)
 			}
 		}
 	}
-	p.Facts = v.facts()
+	p.Facts = v.headerFacts()
 	v.pageChecks(p)
 	v.pageFaults(p)
-	p.Stats = v.stats()
+	p.Stats = v.operationStats()
 	v.pageFinals(p)
 	v.pageStory(p)
-	p.Probes = v.probes()
+	p.Probes = v.pageProbes()
 	v.pagePicture(p)
 	p.Logs = v.pageLogs()
 	yaml := v.scenarioYAML
@@ -176,14 +176,14 @@ func (v pageBuilder) page() (*page, error) {
 		yaml, p.ScenarioCut = yaml[:maxScenarioBytes], true
 	}
 	p.Scenario = string(bytes.ToValidUTF8(yaml, []byte("\uFFFD")))
-	p.Policies = policies(p.Picture != "")
+	p.Policies = contentPolicies(p.Picture != "")
 	return p, nil
 }
 
-// policies forbids the page to load anything, and to run any script but its own. A picture from
+// contentPolicies forbids the page to load anything, and to run any script but its own. A picture from
 // elsewhere is shut into a sandboxed frame, which however obeys the same rules, so that with one
 // inline scripts must be allowed.
-func policies(picture bool) template.HTMLAttr {
+func contentPolicies(picture bool) template.HTMLAttr {
 	sum := sha256.Sum256([]byte(pageJS))
 	script := "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 	if picture {
@@ -200,26 +200,26 @@ func backendTitle(backend string) string {
 	case "netns":
 		return "real processes on namespace nodes"
 	}
-	return clean(backend)
+	return cleanLine(backend)
 }
 
-func (v pageBuilder) facts() []fact {
+func (v pageBuilder) headerFacts() []headerFact {
 	r := v.run
-	c := v.counts()
-	facts := []fact{{"seed", strconv.FormatUint(r.Seed, 10)}, {"backend", backendTitle(r.Backend)}}
+	c := v.countOutcomes()
+	facts := []headerFact{{"seed", strconv.FormatUint(r.Seed, 10)}, {"backend", backendTitle(r.Backend)}}
 	if r.Backend == "sim" {
-		facts = append(facts, fact{"virtual time", seconds(r.Duration, 1) + " s"},
-			fact{"steps", grouped(r.Steps)})
+		facts = append(facts, headerFact{"virtual time", secondsText(r.Duration, 1) + " s"},
+			headerFact{"steps", groupDigits(r.Steps)})
 	} else {
-		facts = append(facts, fact{"time", seconds(r.Duration, 1) + " s"})
+		facts = append(facts, headerFact{"time", secondsText(r.Duration, 1) + " s"})
 	}
 	facts = append(facts,
-		fact{"machines", decimal(int64(v.machines()))},
-		fact{"operations", grouped(c.total())},
-		fact{"faults applied", grouped(len(r.Applied))},
-		fact{"membership changes", grouped(v.membershipChanges())})
+		headerFact{"machines", decimalText(int64(v.machines()))},
+		headerFact{"operations", groupDigits(c.total())},
+		headerFact{"faults applied", groupDigits(len(r.Applied))},
+		headerFact{"membership changes", groupDigits(v.membershipChanges())})
 	if r.Digest != "" {
-		facts = append(facts, fact{"digest", clean(r.Digest)})
+		facts = append(facts, headerFact{"digest", cleanLine(r.Digest)})
 	}
 	return facts
 }
@@ -228,8 +228,9 @@ func (v pageBuilder) pageChecks(p *page) {
 	number := 0
 	for i := range v.run.Verdicts {
 		verdict := &v.run.Verdicts[i]
-		c := pageCheck{Verdict: verdict.Validity.String(), Mark: markOf(verdict.Validity),
-			Checker: clean(verdict.Checker), Summary: shortened(clean(verdict.Summary), maxTextChars)}
+		c := pageCheck{Verdict: verdict.Validity.String(), Mark: verdictMark(verdict.Validity),
+			Checker: cleanLine(verdict.Checker), Summary: shortenText(cleanLine(verdict.Summary),
+				maxTextChars)}
 		for j := range verdict.Violations {
 			number++
 			if j >= maxPageViolations {
@@ -239,85 +240,88 @@ func (v pageBuilder) pageChecks(p *page) {
 			c.Violations = append(c.Violations, v.pageViolation(number, &verdict.Violations[j]))
 		}
 		c.Evidence, c.MoreEvidence = v.pageOps(verdict.Evidence)
-		for _, d := range head(verdict.Details, maxPageDetails) {
-			c.Details = append(c.Details, shortened(clean(d), maxTextChars))
+		for _, d := range firstOf(verdict.Details, maxPageDetails) {
+			c.Details = append(c.Details, shortenText(cleanLine(d), maxTextChars))
 		}
 		c.MoreDetails = max(0, len(verdict.Details)-maxPageDetails)
 		p.Checks = append(p.Checks, c)
 	}
 }
 
-func head[T any](list []T, most int) []T { return list[:min(len(list), most)] }
+func firstOf[T any](list []T, most int) []T { return list[:min(len(list), most)] }
 
 func (v pageBuilder) pageViolation(number int, x *linearizability.Violation) pageViolation {
-	out := pageViolation{Number: number, Kind: clean(string(x.Kind)), Title: clean(x.Kind.Title()),
-		Explain: shortened(clean(x.Explain), maxTextChars)}
+	out := pageViolation{Number: number, Kind: cleanLine(string(x.Kind)), Title: cleanLine(x.Kind.Title()),
+		Explain: shortenText(cleanLine(x.Explain), maxTextChars)}
 	out.Ops, out.MoreOps = v.pageOps(x.Ops)
-	for i, rev := range head(x.Revisions, maxPageOps) {
+	for i, rev := range firstOf(x.Revisions, maxPageOps) {
 		if i > 0 {
 			out.Revisions += ", "
 		}
 		out.Revisions += strconv.FormatUint(rev, 10)
 	}
-	for i, node := range head(x.Nodes, maxPageOps) {
+	for i, node := range firstOf(x.Nodes, maxPageOps) {
 		if i > 0 {
 			out.Nodes += ", "
 		}
-		out.Nodes += shortened(clean(node), maxValueChars)
+		out.Nodes += shortenText(cleanLine(node), maxValueChars)
 	}
 	return out
 }
 
 func (v pageBuilder) pageOps(ops []history.Operation) (out []pageOp, more int) {
-	for i := range head(ops, maxPageOps) {
+	for i := range firstOf(ops, maxPageOps) {
 		op := &ops[i]
 		length := "never answered"
-		if d, ended := v.latencyOf(op); ended {
-			length = took(d)
+		if d, ended := v.opLatency(op); ended {
+			length = durationText(d)
 		}
-		out = append(out, pageOp{ID: opID(op), Class: string(opClasses[op.Outcome]),
-			At:   at(time.Duration(op.Call)),
-			Took: length, Client: decimal(int64(clientOf(v.run, op.Process))), Node: shortened(clean(op.Node),
+		out = append(out, pageOp{ID: opElementID(op), Class: string(opClasses[op.Outcome]),
+			At:   instantText(time.Duration(op.Call)),
+			Took: length, Client: decimalText(int64(clientOf(v.run, op.Process))),
+			Node: shortenText(cleanLine(op.Node),
 				maxValueChars),
-			Call: CallWords(op), Outcome: OutcomeWords(op), Request: shortened(clean(op.ID), maxValueChars)})
+			Call: CallWords(op), Outcome: OutcomeWords(op),
+			Request: shortenText(cleanLine(op.ID), maxValueChars)})
 	}
 	return out, max(0, len(ops)-maxPageOps)
 }
 
 func (v pageBuilder) pageFaults(p *page) {
-	for i := range head(v.run.Applied, maxPageFaults) {
+	for i := range firstOf(v.run.Applied, maxPageFaults) {
 		a := &v.run.Applied[i]
-		p.Faults = append(p.Faults, pageFault{Words: FaultWords(&a.Fault), Kind: clean(string(a.Fault.Kind)),
-			From: interval(a.Begun), To: interval(a.Ended), Problem: shortened(clean(a.Problem),
+		p.Faults = append(p.Faults, pageFault{Words: FaultWords(&a.Fault),
+			Kind: cleanLine(string(a.Fault.Kind)),
+			From: intervalText(a.Begun), To: intervalText(a.Ended), Problem: shortenText(cleanLine(a.Problem),
 				maxTextChars)})
 	}
 	p.MoreFaults = max(0, len(v.run.Applied)-maxPageFaults)
 }
 
-// interval writes an instant that is known from ... to.
-func interval(t [2]time.Duration) string {
+// intervalText writes an instant that is known from ... to.
+func intervalText(t [2]time.Duration) string {
 	switch {
 	case t[1] == 0 && t[0] == 0:
 		return "–"
 	case t[0] == t[1]:
-		return at(t[0])
+		return instantText(t[0])
 	}
-	return at(t[0]) + " (+" + took(t[1]-t[0]) + ")"
+	return instantText(t[0]) + " (+" + durationText(t[1]-t[0]) + ")"
 }
 
 func (v pageBuilder) pageFinals(p *page) {
-	for i := range head(v.run.Finals, maxPageFinals) {
+	for i := range firstOf(v.run.Finals, maxPageFinals) {
 		f := &v.run.Finals[i]
-		asked := clean(f.Op.F)
+		asked := cleanLine(f.Op.F)
 		if f.Op.Key != "" {
-			asked += " " + shortened(clean(f.Op.Key), maxValueChars)
+			asked += " " + shortenText(cleanLine(f.Op.Key), maxValueChars)
 		}
-		row := pageFinal{Machine: clean(machineName(v.run, f.Machine)), Asked: asked}
+		row := pageFinal{Machine: cleanLine(machineName(v.run, f.Machine)), Asked: asked}
 		switch {
 		case f.Err != nil:
-			row.Error = shortened(clean(f.Err.Error()), maxTextChars)
+			row.Error = shortenText(cleanLine(f.Err.Error()), maxTextChars)
 		case utf8.Valid(f.Output):
-			row.Answer = shortened(clean(string(f.Output)), maxTextChars/4)
+			row.Answer = shortenText(cleanLine(string(f.Output)), maxTextChars/4)
 		default:
 			row.Answer = fmt.Sprintf("%d bytes that are no text", len(f.Output))
 		}
@@ -327,14 +331,14 @@ func (v pageBuilder) pageFinals(p *page) {
 }
 
 func (v pageBuilder) pageStory(p *page) {
-	p.Policy = shortened(clean(v.story.Policy), maxTextChars)
-	for _, n := range head(v.story.Notes, maxPageNotes) {
-		p.Notes = append(p.Notes, shortened(clean(n), maxTextChars))
+	p.Policy = shortenText(cleanLine(v.subjectTimeline.Policy), maxTextChars)
+	for _, n := range firstOf(v.subjectTimeline.Notes, maxPageNotes) {
+		p.Notes = append(p.Notes, shortenText(cleanLine(n), maxTextChars))
 	}
-	p.MoreNotes = max(0, len(v.story.Notes)-maxPageNotes)
+	p.MoreNotes = max(0, len(v.subjectTimeline.Notes)-maxPageNotes)
 }
 
-func (v pageBuilder) probes() (out []pageProbe) {
+func (v pageBuilder) pageProbes() (out []pageProbe) {
 	expected := map[string]bool{}
 	all := map[string]int{}
 	if v.run.Scenario != nil {
@@ -345,8 +349,9 @@ func (v pageBuilder) probes() (out []pageProbe) {
 	for id, n := range v.run.Probes {
 		all[id] = n
 	}
-	for _, id := range head(sortedKeys(all), maxPageProbes) {
-		out = append(out, pageProbe{Name: shortened(clean(id), maxValueChars), Count: grouped(all[id]),
+	for _, id := range firstOf(sortedKeys(all), maxPageProbes) {
+		out = append(out, pageProbe{Name: shortenText(cleanLine(id), maxValueChars),
+			Count:    groupDigits(all[id]),
 			Expected: expected[id], Missed: all[id] == 0})
 	}
 	return out
@@ -355,7 +360,7 @@ func (v pageBuilder) probes() (out []pageProbe) {
 func (v pageBuilder) pagePicture(p *page) {
 	switch {
 	case v.pictureProblem != "":
-		p.PictureNote = "It could not be drawn: " + shortened(clean(v.pictureProblem), maxTextChars)
+		p.PictureNote = "It could not be drawn: " + shortenText(cleanLine(v.pictureProblem), maxTextChars)
 	case len(v.picture) > maxPictureBytes:
 		p.PictureNote = "It is too large for this page: see " + PictureFile + " beside it."
 	case len(v.picture) > 0:

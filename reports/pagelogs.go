@@ -59,10 +59,10 @@ func (v pageBuilder) pageLogs() pageLogs {
 	})
 	take(maxLogCandidates, func(l *scenarios.LogLine) bool { return levelClass(l.Level) != "" })
 	take(maxLogLines, func(*scenarios.LogLine) bool { return true })
-	return logsOf(logs, chosen)
+	return chosenLogs(logs, chosen)
 }
 
-func logsOf(logs []scenarios.LogLine, chosen []bool) (out pageLogs) {
+func chosenLogs(logs []scenarios.LogLine, chosen []bool) (out pageLogs) {
 	machines, levels := map[string]bool{}, map[string]bool{}
 	gap := false
 	for i := range logs {
@@ -72,16 +72,16 @@ func logsOf(logs []scenarios.LogLine, chosen []bool) (out pageLogs) {
 			continue
 		}
 		l := &logs[i]
-		line := pageLog{At: seconds(l.At, 6), Machine: shortened(clean(l.Machine), maxColumnChars),
-			Process: shortened(clean(l.Process), maxColumnChars), Level: shortened(clean(l.Level),
+		line := pageLog{At: secondsText(l.At, 6), Machine: shortenText(cleanLine(l.Machine), maxColumnChars),
+			Process: shortenText(cleanLine(l.Process), maxColumnChars), Level: shortenText(cleanLine(l.Level),
 				maxColumnChars),
-			Text: shortened(clean(l.Text), maxLogTextChars), Class: levelClass(l.Level), Gap: gap}
+			Text: shortenText(cleanLine(l.Text), maxLogTextChars), Class: levelClass(l.Level), Gap: gap}
 		gap = false
 		machines[line.Machine], levels[line.Level] = true, true
 		out.Lines = append(out.Lines, line)
 	}
-	out.Machines = head(sortedKeys(machines), maxLogMachines)
-	out.Levels = head(sortedKeys(levels), maxLogMachines)
+	out.Machines = firstOf(sortedKeys(machines), maxLogMachines)
+	out.Levels = firstOf(sortedKeys(levels), maxLogMachines)
 	return out
 }
 
@@ -100,8 +100,8 @@ func levelClass(level string) string {
 // blamedTimes are the times around the operations that violations speak of.
 func (v pageBuilder) blamedTimes() (out [][2]time.Duration) {
 	for i := range v.run.Verdicts {
-		for j := range head(v.run.Verdicts[i].Violations, maxPageViolations) {
-			for k := range head(v.run.Verdicts[i].Violations[j].Ops, maxPageOps) {
+		for j := range firstOf(v.run.Verdicts[i].Violations, maxPageViolations) {
+			for k := range firstOf(v.run.Verdicts[i].Violations[j].Ops, maxPageOps) {
 				op := &v.run.Verdicts[i].Violations[j].Ops[k]
 				out = append(out, [2]time.Duration{time.Duration(op.Call) - logAround, v.endOfOp(op) +
 					logAround})

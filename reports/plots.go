@@ -11,8 +11,8 @@ import (
 // plotHeight is that of the latency plot in pixels; throughput gets half of it.
 const plotHeight = 120
 
-// log2 is the binary logarithm of n in thousandths, by repeated squaring in whole numbers.
-func log2(n uint64) int {
+// log2Thousandths is the binary logarithm of n in thousandths, by repeated squaring in whole numbers.
+func log2Thousandths(n uint64) int {
 	if n == 0 {
 		return 0
 	}
@@ -29,8 +29,8 @@ func log2(n uint64) int {
 	return whole*1000 + fraction*1000/1024
 }
 
-// decades are the powers of ten, from 1 ns, that a logarithmic axis may begin and end with.
-func decades(least, most time.Duration) (low, high time.Duration) {
+// enclosingDecades are the powers of ten, from 1 ns, that a logarithmic axis may begin and end with.
+func enclosingDecades(least, most time.Duration) (low, high time.Duration) {
 	low, high = 1, 10
 	for low*10 <= least {
 		low *= 10
@@ -41,11 +41,11 @@ func decades(least, most time.Duration) (low, high time.Duration) {
 	return low, high
 }
 
-// latency draws a dot for each operation: how long it took, on a logarithmic axis.
-func (t *timeline) latency(v *view, drawn []int) {
+// addLatencyPlot draws a dot for each operation: how long it took, on a logarithmic axis.
+func (t *timeline) addLatencyPlot(v *view, drawn []int) {
 	var least, most time.Duration
 	for i := range v.ops {
-		if d, ended := v.latencyOf(&v.ops[i]); ended {
+		if d, ended := v.opLatency(&v.ops[i]); ended {
 			if least == 0 || d < least {
 				least = d
 			}
@@ -55,31 +55,31 @@ func (t *timeline) latency(v *view, drawn []int) {
 	if most == 0 {
 		return
 	}
-	low, high := decades(max(1, least), most)
-	base := log2(uint64(low))
-	scale := max(1, log2(uint64(high))-base)
+	low, high := enclosingDecades(max(1, least), most)
+	base := log2Thousandths(uint64(low))
+	scale := max(1, log2Thousandths(uint64(high))-base)
 	level := func(d time.Duration) int {
-		return (log2(uint64(max(low, d))) - base) * svg.Full / scale
+		return (log2Thousandths(uint64(max(low, d))) - base) * svg.Full / scale
 	}
 	row := svg.Row{Label: "latency", Height: plotHeight,
 		Tip: "how long each operation took, on a logarithmic axis"}
 	for d := low; d <= high; d *= 10 {
-		row.Ticks = append(row.Ticks, svg.Tick{Level: level(d), Label: took(d)})
+		row.Ticks = append(row.Ticks, svg.Tick{Level: level(d), Label: durationText(d)})
 	}
 	blamed := v.violationOfOp()
 	for _, i := range drawn {
 		op := &v.ops[i]
-		if d, ended := v.latencyOf(op); ended {
+		if d, ended := v.opLatency(op); ended {
 			row.Items = append(row.Items, svg.Item{From: time.Duration(op.Call), Shape: svg.Point,
 				Low:   level(d),
-				Class: opClasses[op.Outcome], ID: opID(op), Alert: blamed[op.Index] > 0})
+				Class: opClasses[op.Outcome], ID: opElementID(op), Alert: blamed[op.Index] > 0})
 		}
 	}
 	t.chart.Groups = append(t.chart.Groups, svg.Group{Title: "operations", Rows: []svg.Row{row}})
 }
 
-// latencyOf is how long an operation took, or until its client gave up.
-func (v *view) latencyOf(op *history.Operation) (d time.Duration, ended bool) {
+// opLatency is how long an operation took, or until its client gave up.
+func (v *view) opLatency(op *history.Operation) (d time.Duration, ended bool) {
 	if op.Return == history.Never && op.Ended == 0 {
 		return 0, false
 	}
@@ -95,19 +95,19 @@ var bucketSizes = []time.Duration{time.Millisecond, 10 * time.Millisecond, 100 *
 // maxBuckets is how many bars there may be.
 const maxBuckets = 120
 
-// throughput draws how many operations ended in each stretch of time, by outcome.
-func (t *timeline) throughput(v *view) {
+// addThroughputPlot draws how many operations ended in each stretch of time, by outcome.
+func (t *timeline) addThroughputPlot(v *view) {
 	if len(v.ops) == 0 {
 		return
 	}
 	size := bucketSizes[len(bucketSizes)-1]
 	for _, s := range bucketSizes {
-		if v.end/s < maxBuckets {
+		if v.endTime/s < maxBuckets {
 			size = s
 			break
 		}
 	}
-	buckets := make([]counts, int(min(v.end/size, 100*maxBuckets))+1)
+	buckets := make([]outcomeCounts, int(min(v.endTime/size, 100*maxBuckets))+1)
 	most := 1
 	for i := range v.ops {
 		at := max(0, int(v.endOfOp(&v.ops[i])/size))
@@ -115,12 +115,12 @@ func (t *timeline) throughput(v *view) {
 		b.add(v.ops[i].Outcome)
 		most = max(most, b.total())
 	}
-	row := svg.Row{Label: "per " + took(size), Height: plotHeight / 2,
-		Tip:   "how many operations ended in each " + took(size),
-		Ticks: []svg.Tick{{Level: 0, Label: "0"}, {Level: svg.Full * 9 / 10, Label: grouped(most)}}}
+	row := svg.Row{Label: "per " + durationText(size), Height: plotHeight / 2,
+		Tip:   "how many operations ended in each " + durationText(size),
+		Ticks: []svg.Tick{{Level: 0, Label: "0"}, {Level: svg.Full * 9 / 10, Label: groupDigits(most)}}}
 	for i, b := range buckets {
-		row.Items = append(row.Items, barsOf(b, most, time.Duration(i)*size,
-			min(v.end, time.Duration(i+1)*size))...)
+		row.Items = append(row.Items, outcomeBars(b, most, time.Duration(i)*size,
+			min(v.endTime, time.Duration(i+1)*size))...)
 	}
 	groups := t.chart.Groups
 	if n := len(groups); n > 0 && groups[n-1].Title == "operations" {
@@ -130,8 +130,8 @@ func (t *timeline) throughput(v *view) {
 	t.chart.Groups = append(groups, svg.Group{Title: "operations", Rows: []svg.Row{row}})
 }
 
-// barsOf stacks a bucket's outcomes.
-func barsOf(b counts, most int, from, to time.Duration) (items []svg.Item) {
+// outcomeBars stacks a bucket's outcomes.
+func outcomeBars(b outcomeCounts, most int, from, to time.Duration) (items []svg.Item) {
 	below := 0
 	for _, part := range []struct {
 		n     int
@@ -145,7 +145,8 @@ func barsOf(b counts, most int, from, to time.Duration) (items []svg.Item) {
 		below += part.n
 		high := max(low+1, below*svg.Full*9/10/most)
 		items = append(items, svg.Item{From: from, To: to, Class: part.class, Low: low, High: high,
-			Tip: decimal(int64(part.n)) + " " + part.word + "\n" + at(from) + " to " + at(to)})
+			Tip: decimalText(int64(part.n)) + " " + part.word + "\n" +
+				instantText(from) + " to " + instantText(to)})
 	}
 	return items
 }

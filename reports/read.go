@@ -248,9 +248,9 @@ func checkSchema(data []byte, schema string, older ...string) error {
 		family, _, _ := strings.Cut(schema, "/")
 		if strings.HasPrefix(head.Schema, family+"/") {
 			return fmt.Errorf("%w: it says %q, this program reads %q; use the version that wrote it",
-				ErrSchema, clean(head.Schema), schema)
+				ErrSchema, cleanLine(head.Schema), schema)
 		}
-		return fmt.Errorf("%w: it says %q, expected %q", ErrSchema, clean(head.Schema), schema)
+		return fmt.Errorf("%w: it says %q, expected %q", ErrSchema, cleanLine(head.Schema), schema)
 	}
 	return nil
 }

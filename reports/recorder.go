@@ -15,11 +15,11 @@ import (
 // not have to hold them all. Give [Recorder.Take] to the runner and the recorder to
 // [Options.WriteRun], which moves the file into the run's folder.
 type Recorder struct {
-	file *os.File
-	out  *bufio.Writer
-	line []byte
-	took int
-	err  error // the first
+	file         *os.File
+	buffered     *bufio.Writer
+	lineBuffer   []byte
+	takenRecords int
+	firstErr     error // the first
 }
 
 // recorderBuffer is how much is written at once.
@@ -35,25 +35,25 @@ func NewRecorder(runs string) (*Recorder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making a file for records: %w", err)
 	}
-	return &Recorder{file: f, out: bufio.NewWriterSize(f, recorderBuffer)}, nil
+	return &Recorder{file: f, buffered: bufio.NewWriterSize(f, recorderBuffer)}, nil
 }
 
 // Take writes a record. The first error is returned when the file is put into its folder.
 func (r *Recorder) Take(rec scenarios.Stamped) {
-	if r.err != nil {
+	if r.firstErr != nil {
 		return
 	}
-	r.took++
-	if r.line, r.err = appendRecord(r.line[:0], &rec); r.err != nil {
-		r.err = fmt.Errorf("encoding record %d: %w", r.took, r.err)
+	r.takenRecords++
+	if r.lineBuffer, r.firstErr = appendRecord(r.lineBuffer[:0], &rec); r.firstErr != nil {
+		r.firstErr = fmt.Errorf("encoding record %d: %w", r.takenRecords, r.firstErr)
 		return
 	}
-	_, r.err = r.out.Write(r.line)
+	_, r.firstErr = r.buffered.Write(r.lineBuffer)
 }
 
 // moveTo ends the file and gives it its name.
 func (r *Recorder) moveTo(path string) error {
-	if err := errors.Join(r.err, r.out.Flush(), r.file.Chmod(0o644), r.file.Close()); err != nil {
+	if err := errors.Join(r.firstErr, r.buffered.Flush(), r.file.Chmod(0o644), r.file.Close()); err != nil {
 		return err
 	}
 	return os.Rename(r.file.Name(), path)
@@ -68,12 +68,12 @@ func (r *Recorder) Close() {
 // writeRecords makes the file of records.
 func (o Options) writeRecords(path string, run *scenarios.Run) error {
 	recorder := o.Records
-	if recorder == nil || recorder.took == 0 && recorder.err == nil {
+	if recorder == nil || recorder.takenRecords == 0 && recorder.firstErr == nil {
 		f, err := os.Create(path)
 		if err != nil {
 			return err
 		}
-		recorder = &Recorder{file: f, out: bufio.NewWriterSize(f, recorderBuffer)}
+		recorder = &Recorder{file: f, buffered: bufio.NewWriterSize(f, recorderBuffer)}
 		for i := range run.Records {
 			recorder.Take(run.Records[i])
 		}

@@ -22,30 +22,30 @@ const maxErrorCodes = 6
 // maxFunctions is how many functions the table lists.
 const maxFunctions = 40
 
-func (v pageBuilder) stats() (out []pageStat) {
+func (v pageBuilder) operationStats() (out []pageStat) {
 	byF := map[string][]*history.Operation{}
 	for i := range v.ops {
-		f := shortened(clean(v.ops[i].F), maxColumnChars)
+		f := shortenText(cleanLine(v.ops[i].F), maxColumnChars)
 		byF[f] = append(byF[f], &v.ops[i])
 	}
-	for _, f := range head(sortedKeys(byF), maxFunctions) {
-		out = append(out, v.stat(f, byF[f]))
+	for _, f := range firstOf(sortedKeys(byF), maxFunctions) {
+		out = append(out, v.statOfFunction(f, byF[f]))
 	}
 	return out
 }
 
-func (v pageBuilder) stat(f string, ops []*history.Operation) pageStat {
-	var c counts
+func (v pageBuilder) statOfFunction(f string, ops []*history.Operation) pageStat {
+	var c outcomeCounts
 	var lengths []time.Duration
 	codes := map[string]int{}
 	for _, op := range ops {
 		c.add(op.Outcome)
 		if op.Outcome == history.OK {
-			d, _ := v.latencyOf(op)
+			d, _ := v.opLatency(op)
 			lengths = append(lengths, d)
 		}
 		if op.Error != "" {
-			codes[shortened(clean(op.Error), maxColumnChars)]++
+			codes[shortenText(cleanLine(op.Error), maxColumnChars)]++
 		}
 	}
 	s := pageStat{F: f, OK: c.OK, Fail: c.Fail, Info: c.Info, Median: "–", High: "–", Max: "–"}
@@ -57,11 +57,12 @@ func (v pageBuilder) stat(f string, ops []*history.Operation) pageStat {
 		if i > 0 {
 			s.Errors += ", "
 		}
-		s.Errors += code + " " + decimal(int64(codes[code]))
+		s.Errors += code + " " + decimalText(int64(codes[code]))
 	}
 	if n := len(lengths); n > 0 {
 		slices.Sort(lengths)
-		s.Median, s.High, s.Max = took(lengths[n/2]), took(lengths[n*99/100]), took(lengths[n-1])
+		s.Median, s.High, s.Max = durationText(lengths[n/2]), durationText(lengths[n*99/100]),
+			durationText(lengths[n-1])
 	}
 	return s
 }

@@ -13,12 +13,13 @@ import (
 // and in between what happened at an instant.
 func (v runFiles) writeStoryText(w io.Writer) error {
 	out := bufio.NewWriter(w)
-	for i := range v.story.Lanes {
-		lane := &v.story.Lanes[i]
+	for i := range v.subjectTimeline.Lanes {
+		lane := &v.subjectTimeline.Lanes[i]
 		if len(lane.Spans) == 0 && len(lane.Marks) == 0 {
 			continue
 		}
-		if _, err := fmt.Fprintf(out, "%s of %s\n", clean(lane.Name), clean(lane.Machine)); err != nil {
+		if _, err := fmt.Fprintf(out, "%s of %s\n", cleanLine(lane.Name),
+			cleanLine(lane.Machine)); err != nil {
 			return err
 		}
 		if err := writeLane(out, lane); err != nil {
@@ -31,7 +32,7 @@ func (v runFiles) writeStoryText(w io.Writer) error {
 func writeLane(out io.Writer, lane *scenarios.Lane) error {
 	marks := slices.Clone(lane.Marks)
 	mark := func() error {
-		_, err := fmt.Fprintf(out, "%s  %12s  ! %s\n", logTime(marks[0].At), "", clean(marks[0].Text))
+		_, err := fmt.Fprintf(out, "%s  %12s  ! %s\n", logTime(marks[0].At), "", cleanLine(marks[0].Text))
 		marks = marks[1:]
 		return err
 	}
@@ -42,7 +43,7 @@ func writeLane(out io.Writer, lane *scenarios.Lane) error {
 			}
 		}
 		if _, err := fmt.Fprintf(out, "%s %s  %s\n", logTime(s.From), logTime(s.To),
-			clean(s.Text)); err != nil {
+			cleanLine(s.Text)); err != nil {
 			return err
 		}
 	}

@@ -35,11 +35,11 @@ func Text(w io.Writer, run *scenarios.Run, page string) error {
 func (o TextOptions) Text(w io.Writer, run *scenarios.Run) error {
 	v := newView(Options{}, run)
 	t := &textWriter{options: o}
-	t.verdict(v)
-	t.checks(v)
-	t.violation(v)
-	t.facts(v)
-	_, err := io.WriteString(w, plainSpaces.Replace(t.out.String()))
+	t.writeVerdict(v)
+	t.writeChecks(v)
+	t.writeViolation(v)
+	t.writeFacts(v)
+	_, err := io.WriteString(w, plainSpaces.Replace(t.output.String()))
 	return err
 }
 
@@ -49,150 +49,152 @@ var plainSpaces = strings.NewReplacer("\u202f", " ", "\u00a0", " ")
 
 type textWriter struct {
 	options TextOptions
-	out     strings.Builder
+	output  strings.Builder
 }
 
-func (t *textWriter) line(format string, args ...any) { fmt.Fprintf(&t.out, format+"\n", args...) }
+func (t *textWriter) writeLine(format string, args ...any) {
+	fmt.Fprintf(&t.output, format+"\n", args...)
+}
 
-var marks = [...]string{linearizability.Unknown: "?", linearizability.Valid: "✓",
+var verdictMarks = [...]string{linearizability.Unknown: "?", linearizability.Valid: "✓",
 	linearizability.Invalid: "✗"}
 
-func markOf(v linearizability.Validity) string {
-	if int(v) >= len(marks) {
+func verdictMark(v linearizability.Validity) string {
+	if int(v) >= len(verdictMarks) {
 		return "?"
 	}
-	return marks[v]
+	return verdictMarks[v]
 }
 
-var colors = [...]string{linearizability.Unknown: "33", linearizability.Valid: "32",
+var verdictColors = [...]string{linearizability.Unknown: "33", linearizability.Valid: "32",
 	linearizability.Invalid: "31"}
 
-func (t *textWriter) paint(v linearizability.Validity, text string) string {
-	if !t.options.Color || int(v) >= len(colors) {
+func (t *textWriter) colored(v linearizability.Validity, text string) string {
+	if !t.options.Color || int(v) >= len(verdictColors) {
 		return text
 	}
-	return "\x1b[1;" + colors[v] + "m" + text + "\x1b[0m"
+	return "\x1b[1;" + verdictColors[v] + "m" + text + "\x1b[0m"
 }
 
-func (t *textWriter) verdict(v *view) {
+func (t *textWriter) writeVerdict(v *view) {
 	r := v.run
 	worst := r.Verdict()
-	words := t.paint(worst, strings.ToUpper(worst.String()))
+	words := t.colored(worst, strings.ToUpper(worst.String()))
 	if s := r.Scenario; s != nil && s.Expect.Verdict != "" {
 		switch {
 		case s.Expect.Verdict != worst.String():
-			words += " (expected " + clean(s.Expect.Verdict) + ")"
+			words += " (expected " + cleanLine(s.Expect.Verdict) + ")"
 		case worst != linearizability.Valid:
 			words += " (as expected)"
 		}
 	}
-	line := fmt.Sprintf("%s  %s, seed %d", words, clean(name(r)), r.Seed)
+	line := fmt.Sprintf("%s  %s, seed %d", words, cleanLine(scenarioName(r)), r.Seed)
 	if r.Backend != "" {
-		line += ", " + clean(r.Backend)
+		line += ", " + cleanLine(r.Backend)
 	}
-	line += ", " + seconds(r.Duration, 1) + " s"
+	line += ", " + secondsText(r.Duration, 1) + " s"
 	if r.Steps > 0 {
-		line += ", " + grouped(r.Steps) + " steps"
+		line += ", " + groupDigits(r.Steps) + " steps"
 	}
-	t.line("%s", line)
+	t.writeLine("%s", line)
 }
 
-func (t *textWriter) checks(v *view) {
+func (t *textWriter) writeChecks(v *view) {
 	if len(v.run.Verdicts) == 0 {
-		t.line("  ? nothing was checked")
+		t.writeLine("  ? nothing was checked")
 	}
 	width := 0
 	for i := range v.run.Verdicts {
-		width = widest(width, v.run.Verdicts[i].Checker)
+		width = widerOf(width, v.run.Verdicts[i].Checker)
 	}
 	for i := range v.run.Verdicts {
 		verdict := &v.run.Verdicts[i]
-		t.line("  %s %s  %s", t.paint(verdict.Validity, markOf(verdict.Validity)),
-			column(verdict.Checker, width), clean(verdict.Summary))
+		t.writeLine("  %s %s  %s", t.colored(verdict.Validity, verdictMark(verdict.Validity)),
+			padColumn(verdict.Checker, width), cleanLine(verdict.Summary))
 	}
 }
 
-func (t *textWriter) violation(v *view) {
+func (t *textWriter) writeViolation(v *view) {
 	verdict, violation := firstViolation(v.run.Verdicts)
 	if violation == nil {
 		return
 	}
-	t.line("")
-	t.line("violation: %s", clean(violation.Kind.Title()))
+	t.writeLine("")
+	t.writeLine("violation: %s", cleanLine(violation.Kind.Title()))
 	if violation.Explain != "" && violation.Explain != verdict.Summary {
-		t.line("  %s", clean(violation.Explain))
+		t.writeLine("  %s", cleanLine(violation.Explain))
 	}
 	for i := range violation.Ops {
 		if i == maxTextOps {
-			t.line("  and %d more", len(violation.Ops)-i)
+			t.writeLine("  and %d more", len(violation.Ops)-i)
 			break
 		}
-		t.line("  %s", t.operation(v, &violation.Ops[i]))
+		t.writeLine("  %s", t.operationText(v, &violation.Ops[i]))
 	}
 	more := -1
 	for i := range v.run.Verdicts {
 		more += len(v.run.Verdicts[i].Violations)
 	}
 	if more > 0 {
-		t.line("  and %d more violations", more)
+		t.writeLine("  and %d more violations", more)
 	}
 }
 
-func (t *textWriter) operation(v *view, op *history.Operation) string {
+func (t *textWriter) operationText(v *view, op *history.Operation) string {
 	where := ""
 	if op.Node != "" {
-		where = " on " + clean(op.Node)
+		where = " on " + cleanLine(op.Node)
 	}
 	return fmt.Sprintf("client %d%s: %s → %s (%s)", clientOf(v.run, op.Process), where,
 		CallWords(op), OutcomeWords(op), WhenWords(op))
 }
 
-func (t *textWriter) facts(v *view) {
+func (t *textWriter) writeFacts(v *view) {
 	r := v.run
-	t.line("")
-	c := v.counts()
-	t.line("operations: %d (%d ok, %d failed, %d unknown)", c.total(), c.OK, c.Fail, c.Info)
+	t.writeLine("")
+	c := v.countOutcomes()
+	t.writeLine("operations: %d (%d ok, %d failed, %d unknown)", c.total(), c.OK, c.Fail, c.Info)
 	if v.opsProblem != "" {
-		t.line("  the history is not well formed: %s", clean(v.opsProblem))
+		t.writeLine("  the history is not well formed: %s", cleanLine(v.opsProblem))
 	}
-	t.faults(v)
-	t.line("membership changes: %d", v.membershipChanges())
-	if n := len(v.story.Notes); n > 0 && t.options.Page != "" {
-		t.line("remarks: %d (on the page)", n)
+	t.writeFaults(v)
+	t.writeLine("membership changes: %d", v.membershipChanges())
+	if n := len(v.subjectTimeline.Notes); n > 0 && t.options.Page != "" {
+		t.writeLine("remarks: %d (on the page)", n)
 	}
 	if r.Digest != "" {
-		t.line("digest: %s", clean(r.Digest))
+		t.writeLine("digest: %s", cleanLine(r.Digest))
 	}
 	if t.options.Page != "" {
-		t.line("page: %s", clean(t.options.Page))
+		t.writeLine("page: %s", cleanLine(t.options.Page))
 	}
 	if r.Reproduce != "" {
-		t.line("reproduce: %s", clean(r.Reproduce))
+		t.writeLine("reproduce: %s", cleanLine(r.Reproduce))
 	}
 }
 
-func (t *textWriter) faults(v *view) {
+func (t *textWriter) writeFaults(v *view) {
 	applied := v.run.Applied
 	if len(applied) == 0 {
-		t.line("faults applied: none")
+		t.writeLine("faults applied: none")
 		return
 	}
-	t.line("faults applied: %d", len(applied))
+	t.writeLine("faults applied: %d", len(applied))
 	for i := range applied {
 		if i == maxTextFaults {
-			t.line("  and %d more", len(applied)-i)
+			t.writeLine("  and %d more", len(applied)-i)
 			break
 		}
 		a := &applied[i]
 		words := FaultWords(&a.Fault)
 		if a.Problem != "" {
-			t.line("  %s: NOT APPLIED: %s", words, clean(a.Problem))
+			t.writeLine("  %s: NOT APPLIED: %s", words, cleanLine(a.Problem))
 			continue
 		}
 		until := "the end"
 		if a.Ended[1] > 0 {
-			until = at(a.Ended[1])
+			until = instantText(a.Ended[1])
 		}
-		t.line("  %s (%s to %s)", words, at(a.Begun[0]), until)
+		t.writeLine("  %s (%s to %s)", words, instantText(a.Begun[0]), until)
 	}
 }

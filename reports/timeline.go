@@ -27,7 +27,7 @@ const (
 
 // SVG is the function [SVG] with options.
 func (o Options) SVG(w io.Writer, run *scenarios.Run) error {
-	return newView(o, run).timeline().chart.WriteFile(w)
+	return newView(o, run).buildTimeline().chart.WriteFile(w)
 }
 
 // SVG writes a run's timeline as a picture of its own: what went wrong on purpose, the clients'
@@ -36,35 +36,35 @@ func SVG(w io.Writer, run *scenarios.Run) error { return Options{}.SVG(w, run) }
 
 // timeline is a chart with remarks on what it leaves out.
 type timeline struct {
-	chart   svg.Chart
-	omitted []string
+	chart        svg.Chart
+	omittedNotes []string
 }
 
-func (v *view) timeline() *timeline {
-	t := &timeline{chart: svg.Chart{To: v.end,
-		Title: clean(name(v.run)) + ", seed " + strconv.FormatUint(v.run.Seed, 10) + ": " +
+func (v *view) buildTimeline() *timeline {
+	t := &timeline{chart: svg.Chart{To: v.endTime,
+		Title: cleanLine(scenarioName(v.run)) + ", seed " + strconv.FormatUint(v.run.Seed, 10) + ": " +
 			v.run.Verdict().String()}}
 	drawn := v.drawnOps()
 	if left := len(v.ops) - len(drawn); left > 0 {
-		t.noteOmitted("%s operations drawn, and %s more in %s", grouped(len(drawn)), grouped(left),
+		t.noteOmitted("%s operations drawn, and %s more in %s", groupDigits(len(drawn)), groupDigits(left),
 			HistoryFile)
 	}
-	c := v.counts()
+	c := v.countOutcomes()
 	t.chart.Description = fmt.Sprintf("%d faults, %d operations of clients (%d ok, %d failed, "+
 		"%d unknown) and the state of %d machines over %s seconds.", len(v.run.Applied), c.total(),
 		c.OK, c.Fail,
-		c.Info, v.machines(), seconds(v.end, 1))
-	t.phases(v)
-	t.faults(v)
-	t.clients(v, drawn)
-	t.lanes(v)
-	t.latency(v, drawn)
-	t.throughput(v)
+		c.Info, v.machines(), secondsText(v.endTime, 1))
+	t.markPhases(v)
+	t.addFaults(v)
+	t.addClients(v, drawn)
+	t.addLanes(v)
+	t.addLatencyPlot(v, drawn)
+	t.addThroughputPlot(v)
 	return t
 }
 
 func (t *timeline) noteOmitted(format string, args ...any) {
-	t.omitted = append(t.omitted, fmt.Sprintf(format, args...))
+	t.omittedNotes = append(t.omittedNotes, fmt.Sprintf(format, args...))
 }
 
 func (v *view) machines() int {
@@ -74,21 +74,21 @@ func (v *view) machines() int {
 	return len(v.run.Scenario.Machines)
 }
 
-// phases marks where the warm-up ends and where faults and workload stop.
-func (t *timeline) phases(v *view) {
+// markPhases marks where the warm-up ends and where faults and workload stop.
+func (t *timeline) markPhases(v *view) {
 	s := v.run.Scenario
-	if s == nil || s.Warmup+s.Duration > v.end {
+	if s == nil || s.Warmup+s.Duration > v.endTime {
 		return
 	}
 	if s.Warmup > 0 {
-		t.mark(svg.Mark{At: s.Warmup, Label: "workload begins", Class: svg.Phase})
+		t.addMark(svg.Mark{At: s.Warmup, Label: "workload begins", Class: svg.Phase})
 	}
 	if s.Quiescence > 0 && s.Duration > 0 {
-		t.mark(svg.Mark{At: s.Warmup + s.Duration, Label: "faults end", Class: svg.Phase})
+		t.addMark(svg.Mark{At: s.Warmup + s.Duration, Label: "faults end", Class: svg.Phase})
 	}
 }
 
-func (t *timeline) mark(m svg.Mark) {
+func (t *timeline) addMark(m svg.Mark) {
 	if len(t.chart.Marks) < maxMarks {
 		t.chart.Marks = append(t.chart.Marks, m)
 	}
@@ -97,13 +97,13 @@ func (t *timeline) mark(m svg.Mark) {
 // faultEnd is when an applied fault stopped; one that was never healed lasts to the end.
 func (v *view) faultEnd(a *scenarios.Applied) time.Duration {
 	if a.Ended[1] == 0 {
-		return v.end
+		return v.endTime
 	}
 	return a.Ended[1]
 }
 
-// faults draws every fault, each in the first row that is free, and shades their time.
-func (t *timeline) faults(v *view) {
+// addFaults draws every fault, each in the first row that is free, and shades their time.
+func (t *timeline) addFaults(v *view) {
 	applied := slices.Clone(v.run.Applied)
 	if len(applied) == 0 {
 		return
@@ -128,11 +128,11 @@ func (t *timeline) faults(v *view) {
 		free[row] = end + v.timeOfText(FaultWords(&a.Fault), end-a.Begun[0])
 		rows[row].Items = append(rows[row].Items, faultItem(a, end))
 		if a.Problem == "" {
-			t.shade(a, end)
+			t.shadeFault(a, end)
 		}
 	}
 	if left > 0 {
-		t.noteOmitted("%s more faults in %s", grouped(left), FaultsFile)
+		t.noteOmitted("%s more faults in %s", groupDigits(left), FaultsFile)
 	}
 	rows[0].Label = "applied"
 	t.chart.Groups = append(t.chart.Groups, svg.Group{Title: "faults", Rows: rows})
@@ -141,7 +141,7 @@ func (t *timeline) faults(v *view) {
 // timeOfText is how much of the axis a text needs after a block of the given length, when the
 // whole run is on show; nothing if it fits inside.
 func (v *view) timeOfText(text string, inside time.Duration) time.Duration {
-	perPixel := v.end / (svg.DefaultWidth * 7 / 8)
+	perPixel := v.endTime / (svg.DefaultWidth * 7 / 8)
 	need := time.Duration(svg.TextWidth(text)) * perPixel
 	if need <= inside {
 		return 0
@@ -152,14 +152,14 @@ func (v *view) timeOfText(text string, inside time.Duration) time.Duration {
 func faultItem(a *scenarios.Applied, end time.Duration) svg.Item {
 	words := FaultWords(&a.Fault)
 	it := svg.Item{From: a.Begun[0], To: end, Class: svg.Fault, Text: words, Spill: true,
-		Tip: words + "\n" + at(a.Begun[0]) + " to " + at(end)}
+		Tip: words + "\n" + instantText(a.Begun[0]) + " to " + instantText(end)}
 	if a.Problem != "" {
-		it.Class, it.Tip = svg.Problem, it.Tip+"\nnot applied: "+clean(a.Problem)
+		it.Class, it.Tip = svg.Problem, it.Tip+"\nnot applied: "+cleanLine(a.Problem)
 	}
 	return it
 }
 
-func (t *timeline) shade(a *scenarios.Applied, end time.Duration) {
+func (t *timeline) shadeFault(a *scenarios.Applied, end time.Duration) {
 	t.chart.Windows = append(t.chart.Windows, svg.Window{From: a.Begun[0], To: end})
 }
 
@@ -217,11 +217,11 @@ func (v *view) violationOfOp() map[int64]int {
 	return out
 }
 
-func opID(op *history.Operation) string { return "op-" + decimal(op.Index) }
+func opElementID(op *history.Operation) string { return "op-" + decimalText(op.Index) }
 
 var opClasses = map[history.Type]svg.Class{history.OK: svg.OK, history.Fail: svg.Fail, history.Info: svg.Info}
 
-func (t *timeline) clients(v *view, drawn []int) {
+func (t *timeline) addClients(v *view, drawn []int) {
 	blamed := v.violationOfOp()
 	clients := make([]int, len(v.ops))
 	for i := range v.ops {
@@ -231,7 +231,7 @@ func (t *timeline) clients(v *view, drawn []int) {
 	rows, index := []svg.Row{}, map[int]int{}
 	for _, c := range shown {
 		index[c] = len(rows)
-		rows = append(rows, svg.Row{Label: "client " + decimal(int64(c))})
+		rows = append(rows, svg.Row{Label: "client " + decimalText(int64(c))})
 	}
 	marked := map[int]bool{}
 	for _, i := range drawn {
@@ -244,7 +244,7 @@ func (t *timeline) clients(v *view, drawn []int) {
 		rows[row].Items = append(rows[row].Items, v.opItem(op, clients[i], number))
 		if number > 0 && !marked[number] {
 			marked[number] = true
-			t.mark(svg.Mark{At: time.Duration(op.Call), Label: "violation " + decimal(int64(number)),
+			t.addMark(svg.Mark{At: time.Duration(op.Call), Label: "violation " + decimalText(int64(number)),
 				Class: svg.Alert})
 		}
 	}
@@ -280,34 +280,34 @@ func (t *timeline) shownClients(v *view, clients []int, blamed map[int64]int) []
 }
 
 func (v *view) opItem(op *history.Operation, client, violation int) svg.Item {
-	tip := CallWords(op) + "\n→ " + OutcomeWords(op) + "\nclient " + decimal(int64(client))
+	tip := CallWords(op) + "\n→ " + OutcomeWords(op) + "\nclient " + decimalText(int64(client))
 	if op.Node != "" {
-		tip += " on " + clean(op.Node)
+		tip += " on " + cleanLine(op.Node)
 	}
 	tip += ", " + WhenWords(op)
 	if op.ID != "" {
-		tip += "\nrequest " + shortened(clean(op.ID), maxValueChars)
+		tip += "\nrequest " + shortenText(cleanLine(op.ID), maxValueChars)
 	}
 	it := svg.Item{From: time.Duration(op.Call), To: v.endOfOp(op), Shape: svg.Bar,
 		Class: opClasses[op.Outcome],
-		Low:   140, High: 860, Tip: tip, ID: opID(op)}
+		Low:   140, High: 860, Tip: tip, ID: opElementID(op)}
 	if op.Outcome == history.Fail {
 		it.High = 500
 	}
 	if violation > 0 {
-		it.Alert, it.Tip = true, "violation "+decimal(int64(violation))+"\n"+it.Tip
+		it.Alert, it.Tip = true, "violation "+decimalText(int64(violation))+"\n"+it.Tip
 	}
 	return it
 }
 
-// lanes draws the subject's timeline: one group for each property, one row for each machine.
-func (t *timeline) lanes(v *view) {
+// addLanes draws the subject's timeline: one group for each property, one row for each machine.
+func (t *timeline) addLanes(v *view) {
 	var groups []svg.Group
 	rows, spans := 0, 0
-	for i := range v.story.Lanes {
-		lane := &v.story.Lanes[i]
+	for i := range v.subjectTimeline.Lanes {
+		lane := &v.subjectTimeline.Lanes[i]
 		if rows == maxLaneRows {
-			t.noteOmitted("%s more lanes in %s", grouped(len(v.story.Lanes)-rows), StoryFile)
+			t.noteOmitted("%s more lanes in %s", groupDigits(len(v.subjectTimeline.Lanes)-rows), StoryFile)
 			break
 		}
 		rows++
@@ -330,10 +330,10 @@ func (t *timeline) lanes(v *view) {
 		groups[at].Rows = append(groups[at].Rows, row)
 	}
 	if spans > maxLaneSpans {
-		t.noteOmitted("%s more spans in %s", grouped(spans-maxLaneSpans), StoryFile)
+		t.noteOmitted("%s more spans in %s", groupDigits(spans-maxLaneSpans), StoryFile)
 	}
 	for i := range groups {
-		groups[i].Title = shortened(clean(groups[i].Title), maxColumnChars)
+		groups[i].Title = shortenText(cleanLine(groups[i].Title), maxColumnChars)
 	}
 	t.chart.Groups = append(t.chart.Groups, groups...)
 }
@@ -341,13 +341,14 @@ func (t *timeline) lanes(v *view) {
 // markItem draws an instant over the spans, in the lower third of the row.
 func markItem(lane *scenarios.Lane, m scenarios.Mark) svg.Item {
 	return svg.Item{From: m.At, To: m.At, Shape: svg.Bar, Class: svg.Class(m.Class), Low: 1, High: 380,
-		Tip: strings.Join([]string{clean(lane.Machine) + ": " + shortened(clean(m.Text), 2*maxValueChars),
-			at(m.At)}, "\n")}
+		Tip: strings.Join([]string{cleanLine(lane.Machine) + ": " + shortenText(cleanLine(m.Text),
+			2*maxValueChars),
+			instantText(m.At)}, "\n")}
 }
 
 func spanItem(lane *scenarios.Lane, s scenarios.Span) svg.Item {
-	text := shortened(clean(s.Text), 2*maxValueChars)
+	text := shortenText(cleanLine(s.Text), 2*maxValueChars)
 	return svg.Item{From: s.From, To: s.To, Class: svg.Class(s.Class), Text: text, Low: 40, High: 960,
-		Tip: strings.Join([]string{clean(lane.Machine) + ": " + clean(lane.Name) + " " + text,
-			at(s.From) + " to " + at(s.To)}, "\n")}
+		Tip: strings.Join([]string{cleanLine(lane.Machine) + ": " + cleanLine(lane.Name) + " " + text,
+			instantText(s.From) + " to " + instantText(s.To)}, "\n")}
 }

@@ -14,13 +14,13 @@ import (
 
 // view is a run with everything that several outputs derive from it.
 type view struct {
-	opts  Options
-	run   *scenarios.Run
-	story scenarios.Timeline
-	ops   []history.Operation
+	opts            Options
+	run             *scenarios.Run
+	subjectTimeline scenarios.Timeline
+	ops             []history.Operation
 	// opsProblem says why the events do not make operations; the rest is shown all the same.
 	opsProblem     string
-	end            time.Duration
+	endTime        time.Duration
 	scenarioYAML   []byte
 	picture        []byte
 	pictureProblem string
@@ -28,12 +28,12 @@ type view struct {
 
 func newView(o Options, run *scenarios.Run) *view {
 	v := &view{opts: o, run: run}
-	v.story = o.timelineOf(run)
+	v.subjectTimeline = o.timelineOf(run)
 	ops, err := history.Operations(run.Events)
 	if err != nil {
 		v.opsProblem = err.Error()
 	}
-	v.ops, v.end = ops, endOf(run)
+	v.ops, v.endTime = ops, runEnd(run)
 	return v
 }
 
@@ -48,9 +48,9 @@ func (o Options) timelineOf(run *scenarios.Run) scenarios.Timeline {
 	return run.Subject.Judge().Timeline(run)
 }
 
-// endOf is the last instant that anything shown happened at; at least one millisecond, so that
+// runEnd is the last instant that anything shown happened at; at least one millisecond, so that
 // there is an axis to draw.
-func endOf(run *scenarios.Run) time.Duration {
+func runEnd(run *scenarios.Run) time.Duration {
 	end := max(run.Duration, time.Millisecond)
 	for i := range run.Events {
 		end = max(end, time.Duration(run.Events[i].Time))
@@ -61,8 +61,8 @@ func endOf(run *scenarios.Run) time.Duration {
 	return end
 }
 
-// name is the scenario's name, also of a run without one.
-func name(run *scenarios.Run) string {
+// scenarioName is the scenario's name, also of a run without one.
+func scenarioName(run *scenarios.Run) string {
 	if run.Scenario == nil || run.Scenario.Name == "" {
 		return "unnamed"
 	}
@@ -74,7 +74,7 @@ func machineName[T ~int32](run *scenarios.Run, id T) string {
 	if s := run.Scenario; s != nil && id >= 0 && int(id) < len(s.Machines) {
 		return s.Machines[id]
 	}
-	return "#" + decimal(int64(id))
+	return "#" + decimalText(int64(id))
 }
 
 // clientOf is the client behind a process number of the history: a client whose call ended with an
@@ -97,17 +97,17 @@ func (v *view) endOfOp(op *history.Operation) time.Duration {
 	case op.Ended != 0:
 		return time.Duration(op.Ended)
 	}
-	return max(v.end, time.Duration(op.Call))
+	return max(v.endTime, time.Duration(op.Call))
 }
 
-// counts is how many operations ended how.
-type counts struct {
+// outcomeCounts is how many operations ended how.
+type outcomeCounts struct {
 	OK   int `json:"ok"`
 	Fail int `json:"fail"`
 	Info int `json:"info"`
 }
 
-func (c *counts) add(t history.Type) {
+func (c *outcomeCounts) add(t history.Type) {
 	switch t {
 	case history.OK:
 		c.OK++
@@ -118,9 +118,9 @@ func (c *counts) add(t history.Type) {
 	}
 }
 
-func (c counts) total() int { return c.OK + c.Fail + c.Info }
+func (c outcomeCounts) total() int { return c.OK + c.Fail + c.Info }
 
-func (v *view) counts() (c counts) {
+func (v *view) countOutcomes() (c outcomeCounts) {
 	for i := range v.ops {
 		c.add(v.ops[i].Outcome)
 	}
@@ -132,7 +132,7 @@ const MembershipLane = "membership"
 
 // membershipChanges counts how often a machine's membership became another one, over all machines.
 func (v *view) membershipChanges() (changes int) {
-	for _, lane := range v.story.Lanes {
+	for _, lane := range v.subjectTimeline.Lanes {
 		if lane.Name != MembershipLane {
 			continue
 		}

@@ -12,10 +12,10 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 )
 
-func decimal(n int64) string { return strconv.FormatInt(n, 10) }
+func decimalText(n int64) string { return strconv.FormatInt(n, 10) }
 
-// grouped writes a number with thin spaces between groups of three digits.
-func grouped[T int | int64 | uint64](n T) string {
+// groupDigits writes a number with thin spaces between groups of three digits.
+func groupDigits[T int | int64 | uint64](n T) string {
 	digits := strconv.FormatUint(uint64(n), 10)
 	var b strings.Builder
 	for i := range digits {
@@ -27,13 +27,13 @@ func grouped[T int | int64 | uint64](n T) string {
 	return b.String()
 }
 
-// seconds writes a time as seconds with the given number of decimals, cut, not rounded.
-func seconds(d time.Duration, decimals int) string {
+// secondsText writes a time as seconds with the given number of decimals, cut, not rounded.
+func secondsText(d time.Duration, decimals int) string {
 	sign := ""
 	if d < 0 {
 		sign, d = "-", -d
 	}
-	whole := sign + decimal(int64(d/time.Second))
+	whole := sign + decimalText(int64(d/time.Second))
 	if decimals == 0 {
 		return whole
 	}
@@ -41,23 +41,23 @@ func seconds(d time.Duration, decimals int) string {
 	return whole + "." + fraction[:decimals]
 }
 
-// at writes an instant of a run for reading, to the millisecond.
-func at(d time.Duration) string { return seconds(d, 3) + "\u00a0s" }
+// instantText writes an instant of a run for reading, to the millisecond.
+func instantText(d time.Duration) string { return secondsText(d, 3) + "\u00a0s" }
 
-// took writes a length of time with three digits that count.
-func took(d time.Duration) string {
+// durationText writes a length of time with three digits that count.
+func durationText(d time.Duration) string {
 	units := []struct {
 		size time.Duration
 		name string
 	}{{time.Second, "s"}, {time.Millisecond, "ms"}, {time.Microsecond, "µs"}}
 	if d < 0 {
-		return "-" + took(-d)
+		return "-" + durationText(-d)
 	}
 	for _, u := range units {
 		if d < u.size {
 			continue
 		}
-		whole := decimal(int64(d / u.size))
+		whole := decimalText(int64(d / u.size))
 		rest := strconv.FormatInt(1000+int64(d%u.size*1000/u.size), 10)[1:]
 		rest = strings.TrimRight(rest[:max(0, 3-len(whole))], "0")
 		if rest != "" {
@@ -65,17 +65,17 @@ func took(d time.Duration) string {
 		}
 		return whole + "\u00a0" + u.name
 	}
-	return decimal(int64(d)) + "\u00a0ns"
+	return decimalText(int64(d)) + "\u00a0ns"
 }
 
 // Clean makes a text safe to print on one line of a terminal: what would not show as itself is
 // written as an escape.
-func Clean(s string) string { return clean(s) }
+func Clean(s string) string { return cleanLine(s) }
 
-// clean makes a text safe to print on one line of a terminal: control characters, line ends,
+// cleanLine makes a text safe to print on one line of a terminal: control characters, line ends,
 // invalid bytes and invisible marks that turn the reading direction are written as escapes.
-func clean(s string) string {
-	if isClean(s) {
+func cleanLine(s string) string {
+	if isCleanLine(s) {
 		return s
 	}
 	var b strings.Builder
@@ -83,7 +83,7 @@ func clean(s string) string {
 		switch {
 		case r == utf8.RuneError && !strings.HasPrefix(s[i:], "\uFFFD"):
 			b.WriteString(`\x` + strconv.FormatUint(uint64(s[i])+0x100, 16)[1:])
-		case isPlain(r):
+		case printsAsItself(r):
 			b.WriteRune(r)
 		default:
 			quoted := strconv.QuoteRuneToASCII(r)
@@ -93,18 +93,18 @@ func clean(s string) string {
 	return b.String()
 }
 
-func isClean(s string) bool {
+func isCleanLine(s string) bool {
 	for _, r := range s {
-		if r == utf8.RuneError || !isPlain(r) {
+		if r == utf8.RuneError || !printsAsItself(r) {
 			return false
 		}
 	}
 	return true
 }
 
-// isPlain reports whether a character is printed as itself. This package writes the thin and the fixed
+// printsAsItself reports whether a character is printed as itself. This package writes the thin and the fixed
 // space itself.
-func isPlain(r rune) bool {
+func printsAsItself(r rune) bool {
 	return r == '\u202f' || r == '\u00a0' || unicode.IsPrint(r)
 }
 
@@ -128,8 +128,8 @@ func joinLines(text string) string {
 	return b.String()
 }
 
-// shortened cuts a text to a number of characters, with a mark where something is missing.
-func shortened(s string, limit int) string {
+// shortenText cuts a text to a number of characters, with a mark where something is missing.
+func shortenText(s string, limit int) string {
 	if utf8.RuneCountInString(s) <= limit {
 		return s
 	}
@@ -145,14 +145,14 @@ func valueWords(raw json.RawMessage) string {
 	if len(raw) == 0 {
 		return ""
 	}
-	return shortened(clean(string(raw)), maxValueChars)
+	return shortenText(cleanLine(string(raw)), maxValueChars)
 }
 
 // CallWords describes the call of an operation, such as: write k1 = "v".
 func CallWords(op *history.Operation) string {
-	words := clean(op.F)
+	words := cleanLine(op.F)
 	if op.Key != "" {
-		words += " " + shortened(clean(op.Key), maxValueChars)
+		words += " " + shortenText(cleanLine(op.Key), maxValueChars)
 	}
 	if len(op.Input) > 0 {
 		sign := " = "
@@ -179,7 +179,7 @@ func OutcomeWords(op *history.Operation) string {
 		parts = append(parts, "outcome unknown")
 	}
 	if op.Error != "" {
-		parts[0] += " (" + shortened(clean(op.Error), maxValueChars) + ")"
+		parts[0] += " (" + shortenText(cleanLine(op.Error), maxValueChars) + ")"
 	}
 	if len(op.Output) > 0 {
 		parts = append(parts, "answer "+valueWords(op.Output))
@@ -195,12 +195,12 @@ func OutcomeWords(op *history.Operation) string {
 
 // WhenWords describes when an operation was called and how long it took.
 func WhenWords(op *history.Operation) string {
-	words := "at " + at(time.Duration(op.Call))
+	words := "at " + instantText(time.Duration(op.Call))
 	switch {
 	case op.Return != history.Never:
-		words += ", took " + took(time.Duration(op.Return-op.Call))
+		words += ", took " + durationText(time.Duration(op.Return-op.Call))
 	case op.Ended != 0:
-		words += ", given up after " + took(time.Duration(op.Ended-op.Call))
+		words += ", given up after " + durationText(time.Duration(op.Ended-op.Call))
 	default:
 		words += ", never answered"
 	}
@@ -232,7 +232,7 @@ func FaultWords(f *fault.Fault) string {
 	if extra := faultNumbers(f); extra != "" {
 		words += ": " + extra
 	}
-	return clean(words)
+	return cleanLine(words)
 }
 
 func faultNumbers(f *fault.Fault) string {
@@ -245,14 +245,14 @@ func faultNumbers(f *fault.Fault) string {
 	add(f.Loss > 0, "loss "+f.Loss.String())
 	add(f.Duplicate > 0, "duplicates "+f.Duplicate.String())
 	add(f.Reorder > 0, "reordering "+f.Reorder.String())
-	add(f.Latency > 0, "+"+took(f.Latency))
-	add(f.Jitter > 0, "jitter "+took(f.Jitter))
-	add(f.Down > 0, took(f.Down)+" down")
-	add(f.Up > 0, took(f.Up)+" up")
+	add(f.Latency > 0, "+"+durationText(f.Latency))
+	add(f.Jitter > 0, "jitter "+durationText(f.Jitter))
+	add(f.Down > 0, durationText(f.Down)+" down")
+	add(f.Up > 0, durationText(f.Up)+" up")
 	add(f.Operation != "", "EIO on "+f.Operation)
-	add(f.Step > 0, "+"+took(f.Step))
-	add(f.Step < 0, took(f.Step))
-	add(f.DriftPPM > 0, "+"+decimal(f.DriftPPM)+" ppm")
-	add(f.DriftPPM < 0, decimal(f.DriftPPM)+" ppm")
+	add(f.Step > 0, "+"+durationText(f.Step))
+	add(f.Step < 0, durationText(f.Step))
+	add(f.DriftPPM > 0, "+"+decimalText(f.DriftPPM)+" ppm")
+	add(f.DriftPPM < 0, decimalText(f.DriftPPM)+" ppm")
 	return strings.Join(parts, ", ")
 }

@@ -19,32 +19,34 @@ import (
 
 func TestTimesInWords(t *testing.T) {
 	for d, want := range map[time.Duration]string{
-		0: "0 ns", 999: "999 ns", 1000: "1 µs", 1_540: "1.54 µs", 12_345_678: "12.3 ms", 999_999_999: "999 ms",
-		time.Second: "1 s", 61 * time.Second: "61 s", 1_500 * time.Millisecond: "1.5 s", -2 * time.Millisecond: "-2 ms",
+		0: "0 ns", 999: "999 ns", 1000: "1 µs", 1_540: "1.54 µs", 12_345_678: "12.3 ms",
+		999_999_999: "999 ms",
+		time.Second: "1 s", 61 * time.Second: "61 s", 1_500 * time.Millisecond: "1.5 s",
+		-2 * time.Millisecond: "-2 ms",
 	} {
-		require.Equal(t, want, plainSpaces.Replace(took(d)))
+		require.Equal(t, want, plainSpaces.Replace(durationText(d)))
 	}
-	require.Equal(t, "-0.001", seconds(-1500*time.Microsecond, 3))
-	require.Equal(t, "12", seconds(12_999*time.Millisecond, 0))
-	require.Equal(t, "1 234 567", plainSpaces.Replace(grouped(1234567)))
-	require.Equal(t, "999", grouped(uint64(999)))
+	require.Equal(t, "-0.001", secondsText(-1500*time.Microsecond, 3))
+	require.Equal(t, "12", secondsText(12_999*time.Millisecond, 0))
+	require.Equal(t, "1 234 567", plainSpaces.Replace(groupDigits(1234567)))
+	require.Equal(t, "999", groupDigits(uint64(999)))
 }
 
 func TestLog2(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.Uint64Range(1, math.MaxUint64).Draw(t, "n")
 		f, _ := new(big.Float).SetUint64(n).Float64()
-		require.InDelta(t, math.Log2(f)*1000, log2(n), 3)
+		require.InDelta(t, math.Log2(f)*1000, log2Thousandths(n), 3)
 	})
-	require.Zero(t, log2(0))
-	require.Equal(t, 63000, log2(1<<63))
+	require.Zero(t, log2Thousandths(0))
+	require.Equal(t, 63000, log2Thousandths(1<<63))
 }
 
 func TestDecades(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		least := time.Duration(rapid.Int64Range(1, int64(time.Hour)).Draw(t, "least"))
 		most := least + time.Duration(rapid.Int64Range(0, int64(time.Hour)).Draw(t, "more"))
-		low, high := decades(least, most)
+		low, high := enclosingDecades(least, most)
 		require.LessOrEqual(t, low, least)
 		require.GreaterOrEqual(t, high, most)
 		require.Greater(t, high, low)

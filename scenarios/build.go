@@ -15,15 +15,15 @@ import (
 //		At(10*time.Second).Cut([]string{"n1"}, []string{"n3"}).For(20*time.Second).
 //		Subject("register", nil).
 //		Build()
-func New(name string) *ScenarioBuilder { return &ScenarioBuilder{s: Scenario{Name: name}} }
+func New(name string) *ScenarioBuilder { return &ScenarioBuilder{scenario: Scenario{Name: name}} }
 
 // ScenarioBuilder builds a scenario; see [New]. Its methods return it, so that calls can be chained.
-type ScenarioBuilder struct{ s Scenario }
+type ScenarioBuilder struct{ scenario Scenario }
 
 // Build fills in what was left out and checks the scenario. Its error is that of
 // [Scenario.Validate].
 func (b *ScenarioBuilder) Build() (*Scenario, error) {
-	s := b.s
+	s := b.scenario
 	s.SetDefaults()
 	if err := s.Validate(); err != nil {
 		return nil, fmt.Errorf("building scenario %s: %w", s.Name, err)
@@ -41,76 +41,91 @@ func (b *ScenarioBuilder) MustBuild() *Scenario {
 }
 
 // Story sets the description: what happens and what must hold.
-func (b *ScenarioBuilder) Story(text string) *ScenarioBuilder { b.s.Story = text; return b }
+func (b *ScenarioBuilder) Story(text string) *ScenarioBuilder { b.scenario.Story = text; return b }
 
 // References lists what the scenario is modelled on: incidents, papers, bug numbers.
 func (b *ScenarioBuilder) References(refs ...string) *ScenarioBuilder {
-	b.s.References = refs
+	b.scenario.References = refs
 	return b
 }
 
 // Machines sets the number of machines, which are named n1, n2 and so on.
-func (b *ScenarioBuilder) Machines(count int) *ScenarioBuilder { b.s.Machines = Count(count); return b }
+func (b *ScenarioBuilder) Machines(count int) *ScenarioBuilder {
+	b.scenario.Machines = Count(count)
+	return b
+}
 
 // Named sets the machines by their names.
-func (b *ScenarioBuilder) Named(names ...string) *ScenarioBuilder { b.s.Machines = names; return b }
+func (b *ScenarioBuilder) Named(names ...string) *ScenarioBuilder {
+	b.scenario.Machines = names
+	return b
+}
 
 // Network sets the condition of every link when nothing is wrong.
-func (b *ScenarioBuilder) Network(n Network) *ScenarioBuilder { b.s.Network = n; return b }
+func (b *ScenarioBuilder) Network(n Network) *ScenarioBuilder { b.scenario.Network = n; return b }
 
 // Disk sets the condition of every disk when nothing is wrong.
-func (b *ScenarioBuilder) Disk(d Disk) *ScenarioBuilder { b.s.Disk = d; return b }
+func (b *ScenarioBuilder) Disk(d Disk) *ScenarioBuilder { b.scenario.Disk = d; return b }
 
 // Watchdog sets what the machines' hardware watchdogs do.
 func (b *ScenarioBuilder) Watchdog(action WatchdogAction) *ScenarioBuilder {
-	b.s.Watchdog = action
+	b.scenario.Watchdog = action
 	return b
 }
 
 // Warmup sets how long the machines run before workload and faults begin.
-func (b *ScenarioBuilder) Warmup(d time.Duration) *ScenarioBuilder { b.s.Warmup = d; return b }
+func (b *ScenarioBuilder) Warmup(d time.Duration) *ScenarioBuilder { b.scenario.Warmup = d; return b }
 
 // Duration sets how long workload and faults last.
-func (b *ScenarioBuilder) Duration(d time.Duration) *ScenarioBuilder { b.s.Duration = d; return b }
+func (b *ScenarioBuilder) Duration(d time.Duration) *ScenarioBuilder {
+	b.scenario.Duration = d
+	return b
+}
 
 // Quiescence sets the time without faults in which the system must recover.
-func (b *ScenarioBuilder) Quiescence(d time.Duration) *ScenarioBuilder { b.s.Quiescence = d; return b }
+func (b *ScenarioBuilder) Quiescence(d time.Duration) *ScenarioBuilder {
+	b.scenario.Quiescence = d
+	return b
+}
 
 // Workload sets what clients do.
-func (b *ScenarioBuilder) Workload(w workload.Spec) *ScenarioBuilder { b.s.Workload = w; return b }
+func (b *ScenarioBuilder) Workload(w workload.Spec) *ScenarioBuilder {
+	b.scenario.Workload = w
+	return b
+}
 
 // Nemesis sets how faults are drawn.
-func (b *ScenarioBuilder) Nemesis(n Nemesis) *ScenarioBuilder { b.s.Nemesis = &n; return b }
+func (b *ScenarioBuilder) Nemesis(n Nemesis) *ScenarioBuilder { b.scenario.Nemesis = &n; return b }
 
 // Expect sets how the run must end.
-func (b *ScenarioBuilder) Expect(e Expect) *ScenarioBuilder { b.s.Expect = e; return b }
+func (b *ScenarioBuilder) Expect(e Expect) *ScenarioBuilder { b.scenario.Expect = e; return b }
 
 // Subject names the system under test. Its part is a struct with yaml tags, a map, or nil.
 func (b *ScenarioBuilder) Subject(kind string, part any) *ScenarioBuilder {
-	b.s.Subject = SubjectSpec{Kind: kind, Value: part}
+	b.scenario.Subject = SubjectSpec{Kind: kind, Value: part}
 	return b
 }
 
 // At starts a fault at a time after the end of the warm-up; a method of the result adds it.
-func (b *ScenarioBuilder) At(at time.Duration) *FaultTime { return &FaultTime{b: b, at: at} }
+func (b *ScenarioBuilder) At(at time.Duration) *FaultTime { return &FaultTime{builder: b, at: at} }
 
 // Fault adds faults that were made elsewhere.
 func (b *ScenarioBuilder) Fault(faults ...fault.Fault) *ScenarioBuilder {
-	b.s.Faults = append(b.s.Faults, faults...)
+	b.scenario.Faults = append(b.scenario.Faults, faults...)
 	return b
 }
 
 // FaultTime is the time at which a fault starts. Each of its methods adds one fault. Machines and
 // processes are hit by methods with different names, so that one is never taken for the other.
 type FaultTime struct {
-	b  *ScenarioBuilder
-	at time.Duration
+	builder *ScenarioBuilder
+	at      time.Duration
 }
 
-func (t *FaultTime) add(f fault.Fault) *AddedFault {
+func (t *FaultTime) addFault(f fault.Fault) *AddedFault {
 	f.At = t.at
-	t.b.s.Faults = append(t.b.s.Faults, f)
-	return &AddedFault{ScenarioBuilder: t.b, index: len(t.b.s.Faults) - 1}
+	t.builder.scenario.Faults = append(t.builder.scenario.Faults, f)
+	return &AddedFault{ScenarioBuilder: t.builder, index: len(t.builder.scenario.Faults) - 1}
 }
 
 // AddedFault is the builder right after a fault was added. Without [AddedFault.For] the fault lasts
@@ -122,13 +137,13 @@ type AddedFault struct {
 
 // For sets how long the fault acts.
 func (i *AddedFault) For(d time.Duration) *ScenarioBuilder {
-	i.ScenarioBuilder.s.Faults[i.index].For = d
+	i.ScenarioBuilder.scenario.Faults[i.index].For = d
 	return i.ScenarioBuilder
 }
 
 // Partition is [fault.Partition].
 func (t *FaultTime) Partition(groups ...[]string) *AddedFault {
-	return t.add(fault.Fault{Kind: fault.Partition, Groups: groups})
+	return t.addFault(fault.Fault{Kind: fault.Partition, Groups: groups})
 }
 
 // Isolate cuts some machines off from all others.
@@ -136,95 +151,96 @@ func (t *FaultTime) Isolate(machines ...string) *AddedFault { return t.Partition
 
 // Cut is [fault.Cut] in both directions.
 func (t *FaultTime) Cut(from, to []string) *AddedFault {
-	return t.add(fault.Fault{Kind: fault.Cut, From: from, To: to})
+	return t.addFault(fault.Fault{Kind: fault.Cut, From: from, To: to})
 }
 
 // CutOneWay is [fault.Cut] in one direction.
 func (t *FaultTime) CutOneWay(from, to []string) *AddedFault {
-	return t.add(fault.Fault{Kind: fault.Cut, From: from, To: to, OneWay: true})
+	return t.addFault(fault.Fault{Kind: fault.Cut, From: from, To: to, OneWay: true})
 }
 
 // Degrade is [fault.Link] in both directions: loss, duplicates, reordering, latency and jitter of
 // the condition are added to those of the network.
 func (t *FaultTime) Degrade(from, to []string, by fault.Condition) *AddedFault {
-	return t.add(fault.Fault{Kind: fault.Link, From: from, To: to, Loss: by.Loss, Duplicate: by.Duplicate,
-		Reorder: by.Reorder, Latency: by.Latency, Jitter: by.Jitter})
+	return t.addFault(fault.Fault{Kind: fault.Link, From: from, To: to, Loss: by.Loss,
+		Duplicate: by.Duplicate,
+		Reorder:   by.Reorder, Latency: by.Latency, Jitter: by.Jitter})
 }
 
 // Flap is [fault.Flap].
 func (t *FaultTime) Flap(from, to []string, up, down time.Duration) *AddedFault {
-	return t.add(fault.Fault{Kind: fault.Flap, From: from, To: to, Up: up, Down: down})
+	return t.addFault(fault.Fault{Kind: fault.Flap, From: from, To: to, Up: up, Down: down})
 }
 
 // KillMachine ends every process of each machine without notice; see [fault.Kill].
 func (t *FaultTime) KillMachine(machines ...string) *AddedFault {
-	return t.add(fault.Fault{Kind: fault.Kill, Machines: machines})
+	return t.addFault(fault.Fault{Kind: fault.Kill, Machines: machines})
 }
 
 // KillProcess ends one process; the machines follow with [ProcessFault.On]. See [fault.Kill].
 func (t *FaultTime) KillProcess(process string) ProcessFault {
-	return ProcessFault{at: t, fault: fault.Fault{Kind: fault.Kill, Process: process}}
+	return ProcessFault{faultTime: t, fault: fault.Fault{Kind: fault.Kill, Process: process}}
 }
 
 // PauseMachine stops every process of each machine for a while; see [fault.Pause].
 func (t *FaultTime) PauseMachine(machines ...string) *AddedFault {
-	return t.add(fault.Fault{Kind: fault.Pause, Machines: machines})
+	return t.addFault(fault.Fault{Kind: fault.Pause, Machines: machines})
 }
 
 // PauseProcess stops one process for a while; the machines follow with [ProcessFault.On]. See
 // [fault.Pause].
 func (t *FaultTime) PauseProcess(process string) ProcessFault {
-	return ProcessFault{at: t, fault: fault.Fault{Kind: fault.Pause, Process: process}}
+	return ProcessFault{faultTime: t, fault: fault.Fault{Kind: fault.Pause, Process: process}}
 }
 
 // ProcessFault is a fault of one process that does not name its machines yet.
 type ProcessFault struct {
-	at    *FaultTime
-	fault fault.Fault
+	faultTime *FaultTime
+	fault     fault.Fault
 }
 
 // On names the machines on which the process is hit, and adds the fault.
 func (p ProcessFault) On(machines ...string) *AddedFault {
 	p.fault.Machines = machines
-	return p.at.add(p.fault)
+	return p.faultTime.addFault(p.fault)
 }
 
 // PowerCut is [fault.PowerCut].
 func (t *FaultTime) PowerCut(machines ...string) *AddedFault {
-	return t.add(fault.Fault{Kind: fault.PowerCut, Machines: machines})
+	return t.addFault(fault.Fault{Kind: fault.PowerCut, Machines: machines})
 }
 
 // PowerOn is [fault.PowerOn].
 func (t *FaultTime) PowerOn(machines ...string) *ScenarioBuilder {
-	return t.add(fault.Fault{Kind: fault.PowerOn, Machines: machines}).ScenarioBuilder
+	return t.addFault(fault.Fault{Kind: fault.PowerOn, Machines: machines}).ScenarioBuilder
 }
 
 // DiskStall is [fault.DiskStall].
 func (t *FaultTime) DiskStall(machines ...string) *AddedFault {
-	return t.add(fault.Fault{Kind: fault.DiskStall, Machines: machines})
+	return t.addFault(fault.Fault{Kind: fault.DiskStall, Machines: machines})
 }
 
 // DiskSlow is [fault.DiskSlow].
 func (t *FaultTime) DiskSlow(by time.Duration, machines ...string) *AddedFault {
-	return t.add(fault.Fault{Kind: fault.DiskSlow, Machines: machines, Latency: by})
+	return t.addFault(fault.Fault{Kind: fault.DiskSlow, Machines: machines, Latency: by})
 }
 
 // DiskFull is [fault.DiskFull].
 func (t *FaultTime) DiskFull(machines ...string) *AddedFault {
-	return t.add(fault.Fault{Kind: fault.DiskFull, Machines: machines})
+	return t.addFault(fault.Fault{Kind: fault.DiskFull, Machines: machines})
 }
 
 // DiskError is [fault.DiskError]; the operation is read, write or sync.
 func (t *FaultTime) DiskError(operation string, machines ...string) *AddedFault {
-	return t.add(fault.Fault{Kind: fault.DiskError, Machines: machines, Operation: operation})
+	return t.addFault(fault.Fault{Kind: fault.DiskError, Machines: machines, Operation: operation})
 }
 
 // ClockStep is [fault.ClockStep].
 func (t *FaultTime) ClockStep(step time.Duration, machines ...string) *AddedFault {
-	return t.add(fault.Fault{Kind: fault.ClockStep, Machines: machines, Step: step})
+	return t.addFault(fault.Fault{Kind: fault.ClockStep, Machines: machines, Step: step})
 }
 
 // ClockDrift is [fault.ClockDrift].
 func (t *FaultTime) ClockDrift(ppm int64, machines ...string) *AddedFault {
-	return t.add(fault.Fault{Kind: fault.ClockDrift, Machines: machines, DriftPPM: ppm})
+	return t.addFault(fault.Fault{Kind: fault.ClockDrift, Machines: machines, DriftPPM: ppm})
 }

@@ -58,7 +58,7 @@ func (s *Scenario) hurtsUntil(f *fault.Fault) time.Duration {
 	if f.Kind == fault.DiskFull || f.Kind == fault.DiskError {
 		return s.Duration
 	}
-	return s.end(f)
+	return s.faultEnd(f)
 }
 
 // maxBranches limits the search for a majority. Real schedules need a handful of branches.
@@ -86,35 +86,35 @@ func VotesSurvive(d Damage, votes []uint32) bool {
 			up = append(up, m)
 		}
 	}
-	s := survivors{votes: votes, need: all/2 + 1, reaches: d.Reaches, branches: maxBranches}
-	return s.among(up)
+	s := survivors{votes: votes, neededVotes: all/2 + 1, reaches: d.Reaches, branchesLeft: maxBranches}
+	return s.surviveAmong(up)
 }
 
 // survivors looks for machines with enough votes that all reach each other.
 type survivors struct {
-	votes    []uint32
-	need     uint32
-	reaches  func(from, to env.MachineID) bool
-	branches int
+	votes        []uint32
+	neededVotes  uint32
+	reaches      func(from, to env.MachineID) bool
+	branchesLeft int
 }
 
-// among looks among these: of two that do not reach each other, one must go.
-func (s *survivors) among(of []env.MachineID) bool {
+// surviveAmong looks among these: of two that do not reach each other, one must go.
+func (s *survivors) surviveAmong(of []env.MachineID) bool {
 	var votes uint32
 	for _, m := range of {
 		votes += s.votes[m]
 	}
-	if votes < s.need || s.branches == 0 {
+	if votes < s.neededVotes || s.branchesLeft == 0 {
 		return false
 	}
-	s.branches--
+	s.branchesLeft--
 	for i, a := range of {
 		for j, b := range of[:i] {
 			if s.reaches(a, b) && s.reaches(b, a) {
 				continue
 			}
-			return s.among(slices.Delete(slices.Clone(of), i, i+1)) ||
-				s.among(slices.Delete(slices.Clone(of), j, j+1))
+			return s.surviveAmong(slices.Delete(slices.Clone(of), i, i+1)) ||
+				s.surviveAmong(slices.Delete(slices.Clone(of), j, j+1))
 		}
 	}
 	return true

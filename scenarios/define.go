@@ -81,7 +81,7 @@ type Definition struct {
 //
 //	func (c clustered) Actors(scale timescale.Ratio) []scenarios.Actor { … }
 func Define(d Definition) Subject {
-	if problem := d.problem(); problem != "" {
+	if problem := d.firstProblem(); problem != "" {
 		panic(fmt.Sprintf("scenarios: defining subject %q: %s", d.Kind, problem))
 	}
 	if d.Survives == nil {
@@ -90,11 +90,11 @@ func Define(d Definition) Subject {
 	if d.Client == nil {
 		d.Client = definedCodec{&d}
 	}
-	return &defined{d: d}
+	return &defined{definition: d}
 }
 
-// problem returns what is missing or contradictory, with what to do; "" when nothing is.
-func (d *Definition) problem() string {
+// firstProblem returns what is missing or contradictory, with what to do; "" when nothing is.
+func (d *Definition) firstProblem() string {
 	switch {
 	case !namePattern.MatchString(d.Kind):
 		return "set Kind to lower-case letters, digits and dashes"
@@ -144,77 +144,79 @@ func KindsOf(subjects ...Subject) Kinds {
 }
 
 // defined is the subject that [Define] returns. It is its own builder, judge and watch.
-type defined struct{ d Definition }
+type defined struct{ definition Definition }
 
 // Kind implements [Subject].
-func (s *defined) Kind() string { return s.d.Kind }
+func (s *defined) Kind() string { return s.definition.Kind }
 
 // Builder implements [Subject].
 func (s *defined) Builder() Builder {
-	if s.d.Processes == nil {
+	if s.definition.Processes == nil {
 		return nil
 	}
-	return definedBuilder{&s.d}
+	return definedBuilder{&s.definition}
 }
 
 // Driver implements [Subject].
-func (s *defined) Driver() Driver { return s.d.Driver }
+func (s *defined) Driver() Driver { return s.definition.Driver }
 
 // Client implements [Subject].
-func (s *defined) Client() workload.Codec { return s.d.Client }
+func (s *defined) Client() workload.Codec { return s.definition.Client }
 
 // Judge implements [Subject].
-func (s *defined) Judge() Judge { return definedJudge{&s.d} }
+func (s *defined) Judge() Judge { return definedJudge{&s.definition} }
 
 // definedBuilder is the [Builder] of a definition.
-type definedBuilder struct{ d *Definition }
+type definedBuilder struct{ definition *Definition }
 
 // Files implements [Builder].
 func (b definedBuilder) Files(m env.MachineID) []File {
-	if b.d.Files == nil {
+	if b.definition.Files == nil {
 		return nil
 	}
-	return b.d.Files(m)
+	return b.definition.Files(m)
 }
 
 // Processes implements [Builder].
-func (b definedBuilder) Processes(m env.MachineID) []ProcessSpec { return b.d.Processes(m) }
+func (b definedBuilder) Processes(m env.MachineID) []ProcessSpec { return b.definition.Processes(m) }
 
 // definedCodec is the [workload.Codec] of a definition without one of its own.
-type definedCodec struct{ d *Definition }
+type definedCodec struct{ definition *Definition }
 
 // Functions implements [workload.Codec].
 func (c definedCodec) Functions() []workload.Weight {
-	if c.d.Functions != nil {
-		return c.d.Functions
+	if c.definition.Functions != nil {
+		return c.definition.Functions
 	}
 	return []workload.Weight{{F: workload.Read, Weight: 1}, {F: workload.Write, Weight: 1}}
 }
 
 // Encode implements [workload.Codec].
-func (c definedCodec) Encode(op workload.Op) (process string, input []byte) { return c.d.Encode(op) }
+func (c definedCodec) Encode(op workload.Op) (process string, input []byte) {
+	return c.definition.Encode(op)
+}
 
 // Decode implements [workload.Codec].
 func (c definedCodec) Decode(op workload.Op, output []byte) (workload.Result, error) {
-	return c.d.Decode(op, output)
+	return c.definition.Decode(op, output)
 }
 
 // Final implements [workload.Codec].
 func (c definedCodec) Final() []workload.Op {
-	if c.d.Final != nil {
-		return c.d.Final
+	if c.definition.Final != nil {
+		return c.definition.Final
 	}
 	return []workload.Op{{F: workload.Read, Key: workload.KeyName(0)}}
 }
 
 // definedJudge is the [Judge] of a definition.
-type definedJudge struct{ d *Definition }
+type definedJudge struct{ definition *Definition }
 
 // Watch implements [Judge].
 func (j definedJudge) Watch(s *Scenario) Watch {
-	w := definedWatch{d: j.d, observe: func(Stamped) error { return nil }}
-	if j.d.Observe != nil {
-		w.observe = j.d.Observe(s)
+	w := definedWatch{definition: j.definition, observe: func(Stamped) error { return nil }}
+	if j.definition.Observe != nil {
+		w.observe = j.definition.Observe(s)
 	}
 	return w
 }
@@ -222,12 +224,12 @@ func (j definedJudge) Watch(s *Scenario) Watch {
 // DecodeRecord implements [Judge].
 func (j definedJudge) DecodeRecord(kind string, data []byte) (env.Record, error) {
 	known := map[string]env.Record{}
-	for _, r := range j.d.Records {
+	for _, r := range j.definition.Records {
 		known[r.RecordKind()] = r
 	}
 	like := known[kind]
 	if like == nil {
-		return nil, fmt.Errorf("subject %s has no record %q; it defines: %s", j.d.Kind, kind,
+		return nil, fmt.Errorf("subject %s has no record %q; it defines: %s", j.definition.Kind, kind,
 			strings.Join(slices.Sorted(maps.Keys(known)), ", "))
 	}
 	record := reflect.New(reflect.TypeOf(like))
@@ -240,22 +242,22 @@ func (j definedJudge) DecodeRecord(kind string, data []byte) (env.Record, error)
 // Timeline implements [Judge].
 func (j definedJudge) Timeline(r *Run) Timeline {
 	var t Timeline
-	if j.d.Timeline != nil {
-		t = j.d.Timeline(r)
+	if j.definition.Timeline != nil {
+		t = j.definition.Timeline(r)
 	}
 	if t.Policy == "" {
-		t.Policy = j.d.Policy
+		t.Policy = j.definition.Policy
 	}
 	return t
 }
 
 // Survives implements [Judge].
-func (j definedJudge) Survives(d Damage) bool { return j.d.Survives(d) }
+func (j definedJudge) Survives(d Damage) bool { return j.definition.Survives(d) }
 
 // definedWatch is the [Watch] of a definition.
 type definedWatch struct {
-	d       *Definition
-	observe func(Stamped) error
+	definition *Definition
+	observe    func(Stamped) error
 }
 
 // Record implements [Watch].
@@ -264,12 +266,12 @@ func (w definedWatch) Record(r Stamped) error { return w.observe(r) }
 // Check implements [Watch].
 func (w definedWatch) Check(ctx context.Context, r *Run) []linearizability.Verdict {
 	var verdicts []linearizability.Verdict
-	if w.d.Model != nil {
+	if w.definition.Model != nil {
 		verdicts = append(verdicts, w.checkHistory(ctx, r))
 	}
 	verdicts = append(verdicts, CheckRecovery(r))
-	if w.d.Check != nil {
-		verdicts = append(verdicts, w.d.Check(ctx, r)...)
+	if w.definition.Check != nil {
+		verdicts = append(verdicts, w.definition.Check(ctx, r)...)
 	}
 	return verdicts
 }
@@ -279,13 +281,13 @@ func (w definedWatch) checkHistory(ctx context.Context, r *Run) linearizability.
 		return linearizability.Verdict{Checker: "history", Validity: linearizability.Unknown,
 			Summary: err.Error()}
 	}
-	model, err := w.d.Model(nil)
+	model, err := w.definition.Model(nil)
 	if err != nil {
 		return undecided(fmt.Errorf("making the model: %w", err))
 	}
 	var witness *linearizability.Witness
-	if w.d.Witness != nil {
-		if witness, err = w.d.Witness(r); err != nil {
+	if w.definition.Witness != nil {
+		if witness, err = w.definition.Witness(r); err != nil {
 			return undecided(fmt.Errorf("reading the system's log: %w", err))
 		}
 	}

@@ -13,11 +13,11 @@ import (
 
 // draft is the readable part of a scenario file, with the problems found so far.
 type draft struct {
-	scenario Scenario
-	file     string
-	root     *yaml.Node
-	problems strictyaml.Problems
-	decoded  int // so many problems, the first ones, are about values that cannot be read
+	scenario       Scenario
+	fileName       string
+	rootNode       *yaml.Node
+	problems       strictyaml.Problems
+	decodeProblems int // so many problems, the first ones, are about values that cannot be read
 }
 
 // decodeDraft reads and validates the generic part of a file. Its error is for text that is no YAML;
@@ -27,34 +27,34 @@ func decodeDraft(file string, data []byte) (*draft, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &draft{file: file, root: root}
+	d := &draft{fileName: file, rootNode: root}
 	d.problems.Add(strictyaml.Problem{}, strictyaml.Decode(file, root, &d.scenario))
-	d.decoded = len(d.problems)
-	d.scenario.Subject.file, d.scenario.Subject.root = file, root
-	d.find(givenProblems(root, &d.scenario))
+	d.decodeProblems = len(d.problems)
+	d.scenario.Subject.fileName, d.scenario.Subject.rootNode = file, root
+	d.addPathProblems(givenProblems(root, &d.scenario))
 	d.scenario.SetDefaults()
 	v := validator{scenario: &d.scenario}
-	v.independent()
-	d.find(v.found)
+	v.checkIndependentParts()
+	d.addPathProblems(v.findings)
 	if d.knownSound("machines", "warmup", "duration", "quiescence") {
-		v.found = nil
-		v.scheduled()
-		d.find(v.found)
+		v.findings = nil
+		v.checkSchedule()
+		d.addPathProblems(v.findings)
 	}
 	return d, nil
 }
 
-// find adds findings with their places.
-func (d *draft) find(found []finding) {
+// addPathProblems adds findings with their places.
+func (d *draft) addPathProblems(found []pathProblem) {
 	problems := make([]*strictyaml.Problem, len(found))
 	for i, f := range found {
-		problems[i] = f.in(d.file, d.root)
+		problems[i] = f.withPlace(d.fileName, d.rootNode)
 	}
-	d.add(problems...)
+	d.addProblems(problems...)
 }
 
-// add adds problems, except those that follow from earlier ones.
-func (d *draft) add(problems ...*strictyaml.Problem) {
+// addProblems adds problems, except those that follow from earlier ones.
+func (d *draft) addProblems(problems ...*strictyaml.Problem) {
 	known := len(d.problems)
 	for _, p := range problems {
 		if !d.isConsequence(p, d.problems[:known]) {
@@ -71,8 +71,8 @@ func (d *draft) isConsequence(p *strictyaml.Problem, known strictyaml.Problems) 
 		return true
 	}
 	unit := itemPrefix(p.Path)
-	return slices.ContainsFunc(d.problems[:d.decoded], func(k *strictyaml.Problem) bool {
-		return within(k.Path, p.Path) || unit != "" && itemPrefix(k.Path) == unit
+	return slices.ContainsFunc(d.problems[:d.decodeProblems], func(k *strictyaml.Problem) bool {
+		return isInsidePath(k.Path, p.Path) || unit != "" && itemPrefix(k.Path) == unit
 	})
 }
 
@@ -80,10 +80,13 @@ func (d *draft) isConsequence(p *strictyaml.Problem, known strictyaml.Problems) 
 // missing that must be there.
 func (d *draft) knownSound(keys ...string) bool {
 	for _, key := range keys {
-		if slices.ContainsFunc(d.problems, func(p *strictyaml.Problem) bool { return within(p.Path, key) }) {
+		if slices.ContainsFunc(d.problems, func(p *strictyaml.Problem) bool {
+			return isInsidePath(p.Path,
+				key)
+		}) {
 			return false
 		}
-		_, given := strictyaml.Find(d.root, key)
+		_, given := strictyaml.Find(d.rootNode, key)
 		if !given && slices.Contains(requiredKeys, key) {
 			return false
 		}
@@ -94,8 +97,8 @@ func (d *draft) knownSound(keys ...string) bool {
 // requiredKeys are the keys without a default on which others depend.
 var requiredKeys = []string{"machines", "duration", "subject"}
 
-// within reports whether a path is another one or leads into it.
-func within(path, whole string) bool {
+// isInsidePath reports whether a path is another one or leads into it.
+func isInsidePath(path, whole string) bool {
 	rest, ok := strings.CutPrefix(path, whole)
 	return ok && whole != "" && (rest == "" || rest[0] == '.' || rest[0] == '[')
 }
@@ -104,23 +107,23 @@ func within(path, whole string) bool {
 // path leads through no list.
 func itemPrefix(path string) string { return path[:strings.IndexByte(path, ']')+1] }
 
-// finding is a problem with the value at a path.
-type finding struct{ path, text string }
+// pathProblem is a problem with the value at a path.
+type pathProblem struct{ path, problem string }
 
-// in returns the finding with its place: the place of the value, or of the mapping that lacks it.
-func (f finding) in(file string, root *yaml.Node) *strictyaml.Problem {
+// withPlace returns the finding with its place: the place of the value, or of the mapping that lacks it.
+func (f pathProblem) withPlace(file string, root *yaml.Node) *strictyaml.Problem {
 	n, _ := strictyaml.Find(root, f.path)
-	return &strictyaml.Problem{File: file, Line: n.Line, Column: n.Column, Path: f.path, Text: f.text}
+	return &strictyaml.Problem{File: file, Line: n.Line, Column: n.Column, Path: f.path, Text: f.problem}
 }
 
 // givenProblems reports problems that are visible only in the file: zeros that would silently become
 // defaults, and fields that a kind of fault does not have.
-func givenProblems(root *yaml.Node, s *Scenario) []finding {
-	var out []finding
+func givenProblems(root *yaml.Node, s *Scenario) []pathProblem {
+	var out []pathProblem
 	for _, path := range defaulted {
 		n, ok := strictyaml.Find(root, path)
-		if ok && n.Kind == yaml.ScalarNode && isZero(n.Value) {
-			out = append(out, finding{path,
+		if ok && n.Kind == yaml.ScalarNode && isZeroText(n.Value) {
+			out = append(out, pathProblem{path,
 				"0 stands for the default here; leave the key out, or write more than 0"})
 		}
 	}
@@ -135,8 +138,9 @@ func givenProblems(root *yaml.Node, s *Scenario) []finding {
 		for k := 0; k+1 < len(n.Content) && len(must) > 0; k += 2 {
 			key := n.Content[k].Value
 			if !slices.Contains(known, key) && slices.Contains(faultKeys, key) {
-				out = append(out, finding{path + "." + key, fmt.Sprintf("a %s fault has no %s; it takes %s",
-					s.Faults[i].Kind, key, strings.Join(slices.Concat(must, may), ", "))})
+				out = append(out, pathProblem{path + "." + key,
+					fmt.Sprintf("a %s fault has no %s; it takes %s",
+						s.Faults[i].Kind, key, strings.Join(slices.Concat(must, may), ", "))})
 			}
 		}
 	}
@@ -148,7 +152,7 @@ var defaulted = []string{"network.latency", "network.jitter", "disk.write", "dis
 	"quiescence", "workload.clients", "workload.operations", "workload.keys", "workload.value_bytes",
 	"workload.pause", "workload.timeout", "nemesis.at_once"}
 
-func isZero(text string) bool {
+func isZeroText(text string) bool {
 	d, err := strictyaml.ParseDuration(text)
 	return text == "0" || err == nil && d == 0
 }

@@ -33,7 +33,7 @@ func CheckExpect(r *Run) linearizability.Verdict {
 			made++
 		case e.Type == history.OK:
 			succeeded++
-		case e.Type == history.Info && e.Error == stoppedWord:
+		case e.Type == history.Info && e.Error == stoppedSuffix:
 			made--
 		}
 	}
@@ -50,5 +50,5 @@ func CheckExpect(r *Run) linearizability.Verdict {
 	return v
 }
 
-// stoppedWord is how package workload marks a call that was cut off by the end of the run.
-const stoppedWord = "stopped"
+// stoppedSuffix is how package workload marks a call that was cut off by the end of the run.
+const stoppedSuffix = "stopped"

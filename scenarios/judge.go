@@ -22,7 +22,7 @@ func CheckHistory(ctx context.Context, r *Run, m *linearizability.Model,
 		return undecided(err)
 	}
 	report, err := linearizability.Check(ctx, m, &linearizability.History{Ops: ops, Witness: w},
-		linearizability.WithAnnotations(annotations(r)...))
+		linearizability.WithAnnotations(faultAnnotations(r)...))
 	if err != nil {
 		return undecided(err)
 	}
@@ -32,8 +32,8 @@ func CheckHistory(ctx context.Context, r *Run, m *linearizability.Model,
 	return report.Verdict()
 }
 
-// annotations returns the faults of a run, for the picture of a violation.
-func annotations(r *Run) []linearizability.Annotation {
+// faultAnnotations returns the faults of a run, for the picture of a violation.
+func faultAnnotations(r *Run) []linearizability.Annotation {
 	list := make([]linearizability.Annotation, 0, len(r.Applied))
 	for _, a := range r.Applied {
 		end := a.Ended[1]

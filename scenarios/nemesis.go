@@ -33,8 +33,8 @@ func Expand(s *Scenario, judge Judge, choices draw.Lists) []fault.Fault {
 		case judge != nil:
 			survives = judge.Survives
 		}
-		e := expander{s: s, survives: survives, schedule: schedule}
-		e.run(choices)
+		e := expander{scenario: s, survives: survives, schedule: schedule}
+		e.expandSlots(choices)
 		schedule = e.schedule
 	}
 	slices.SortStableFunc(schedule, func(a, b fault.Fault) int { return cmp.Compare(a.At, b.At) })
@@ -48,57 +48,57 @@ func (s *Scenario) Resolved(judge Judge, choices draw.Lists) *Scenario {
 	return &r
 }
 
-// draws are the values that one slot draws. Zero is the tamest of each.
-type draws struct {
-	occurs bool
-	kind   uint64 // which of the kinds
-	at     uint64 // where in the slot, of drawSteps
-	length uint64 // from ForMin to ForMax, of drawSteps
-	first  uint64 // the machine that is hit in any case
-	others uint64 // further machines, one bit each
-	amount uint64 // how bad, of drawSteps
-	way    uint64 // which of a few variants
-	part   uint64 // which of the processes, 0 for all of the machine
+// slotDraws are the values that one slot draws. Zero is the tamest of each.
+type slotDraws struct {
+	occurs           bool
+	kindIndex        uint64 // which of the kinds
+	beginStep        uint64 // where in the slot, of drawSteps
+	lengthStep       uint64 // from ForMin to ForMax, of drawSteps
+	firstMachine     uint64 // the machine that is hit in any case
+	otherMachineBits uint64 // further machines, one bit each
+	severityStep     uint64 // how bad, of drawSteps
+	variant          uint64 // which of a few variants
+	processIndex     uint64 // which of the processes, 0 for all of the machine
 }
 
 const (
-	drawSteps = 1 << 12
-	// quietOneIn is how rarely a slot stays without a fault.
-	quietOneIn = 16
-	// variants is how many variants of a fault there are at most.
-	variants = 4
+	drawResolution = 1 << 12
+	// quietSlotOneIn is how rarely a slot stays without a fault.
+	quietSlotOneIn = 16
+	// variantCount is how many variants of a fault there are at most.
+	variantCount = 4
 )
 
 type expander struct {
-	s        *Scenario
-	survives func(Damage) bool
-	schedule []fault.Fault
-	drawn    []fault.Fault // a part of the schedule
+	scenario   *Scenario
+	survives   func(Damage) bool
+	schedule   []fault.Fault
+	slotFaults []fault.Fault // a part of the schedule
 }
 
-func (e *expander) run(choices draw.Lists) {
-	n := e.s.Nemesis
+func (e *expander) expandSlots(choices draw.Lists) {
+	n := e.scenario.Nemesis
 	stream := func(label string) draw.Chooser { return choices(NemesisStream, label) }
 	occurs, kind, at, length := stream("occurs"), stream("kind"), stream("at"), stream("length")
 	first, others, amount, way := stream("first"), stream("others"), stream("amount"), stream("way")
 	part := stream("process")
-	machines := uint64(len(e.s.Machines))
+	machines := uint64(len(e.scenario.Machines))
 	// Quiet slots are paid for by shorter ones, so that Every stays the mean.
-	slot := max(n.Every*(quietOneIn-1)/quietOneIn, 1)
-	for begin := time.Duration(0); begin < e.s.Duration; begin += slot {
-		d := draws{
-			occurs: occurs.Choose(quietOneIn) > 0,
-			kind:   kind.Choose(uint64(len(n.Kinds))),
-			at:     at.Choose(drawSteps),
-			length: length.Choose(drawSteps),
-			first:  first.Choose(machines),
-			others: others.Choose(1 << min(machines, maskBits)),
-			amount: amount.Choose(drawSteps),
-			way:    way.Choose(variants),
-			part:   part.Choose(uint64(len(n.Processes)) + 1),
+	slot := max(n.Every*(quietSlotOneIn-1)/quietSlotOneIn, 1)
+	for begin := time.Duration(0); begin < e.scenario.Duration; begin += slot {
+		d := slotDraws{
+			occurs:           occurs.Choose(quietSlotOneIn) > 0,
+			kindIndex:        kind.Choose(uint64(len(n.Kinds))),
+			beginStep:        at.Choose(drawResolution),
+			lengthStep:       length.Choose(drawResolution),
+			firstMachine:     first.Choose(machines),
+			otherMachineBits: others.Choose(1 << min(machines, maskBits)),
+			severityStep:     amount.Choose(drawResolution),
+			variant:          way.Choose(variantCount),
+			processIndex:     part.Choose(uint64(len(n.Processes)) + 1),
 		}
 		if d.occurs {
-			e.add(d, begin, slot)
+			e.addFault(d, begin, slot)
 		}
 	}
 }
@@ -106,58 +106,58 @@ func (e *expander) run(choices draw.Lists) {
 // maskBits is the width of the draw for further machines; beyond it the bits repeat.
 const maskBits = 32
 
-// add puts a slot's fault into the schedule, as drawn or else with one machine only, unless
+// addFault puts a slot's fault into the schedule, as drawn or else with one machine only, unless
 // neither is survivable.
-func (e *expander) add(d draws, begin, slot time.Duration) {
-	n := e.s.Nemesis
-	at := begin + share(slot, d.at)
-	left := e.s.Duration - at
+func (e *expander) addFault(d slotDraws, begin, slot time.Duration) {
+	n := e.scenario.Nemesis
+	at := begin + fractionOf(slot, d.beginStep)
+	left := e.scenario.Duration - at
 	if left < n.ForMin {
 		return
 	}
-	f := e.fault(n.Kinds[d.kind], d)
-	f.At, f.For = at, min(n.ForMin+share(n.ForMax-n.ForMin, d.length), left)
-	if !e.fits(&f) {
-		d.others = 0
-		tamer := e.fault(n.Kinds[d.kind], d)
+	f := e.makeFault(n.Kinds[d.kindIndex], d)
+	f.At, f.For = at, min(n.ForMin+fractionOf(n.ForMax-n.ForMin, d.lengthStep), left)
+	if !e.canAdd(&f) {
+		d.otherMachineBits = 0
+		tamer := e.makeFault(n.Kinds[d.kindIndex], d)
 		tamer.At, tamer.For = f.At, f.For
-		if f = tamer; !e.fits(&f) {
+		if f = tamer; !e.canAdd(&f) {
 			return
 		}
 	}
 	e.schedule = append(e.schedule, f)
-	e.drawn = append(e.drawn, f)
+	e.slotFaults = append(e.slotFaults, f)
 }
 
-// share returns steps/drawSteps of a duration without overflow.
-func share(of time.Duration, steps uint64) time.Duration {
-	whole, rest := of/drawSteps, of%drawSteps
-	return whole*time.Duration(steps) + rest*time.Duration(steps)/drawSteps
+// fractionOf returns steps/drawSteps of a duration without overflow.
+func fractionOf(of time.Duration, steps uint64) time.Duration {
+	whole, rest := of/drawResolution, of%drawResolution
+	return whole*time.Duration(steps) + rest*time.Duration(steps)/drawResolution
 }
 
-// fits reports whether a fault can be added to the schedule: it acts on something, conflicts with
+// canAdd reports whether a fault can be added to the schedule: it acts on something, conflicts with
 // no other fault, and the subject survives all faults together at every instant.
-func (e *expander) fits(f *fault.Fault) bool {
-	if f.IsNetwork() && !e.s.affectsAnyPair(f) {
+func (e *expander) canAdd(f *fault.Fault) bool {
+	if f.IsNetwork() && !e.scenario.affectsAnyPair(f) {
 		return false
 	}
 	for i := range e.schedule {
-		if e.s.conflict(&e.schedule[i], f) != "" {
+		if e.scenario.conflictReason(&e.schedule[i], f) != "" {
 			return false
 		}
 	}
 	with := append(slices.Clone(e.schedule), *f)
-	until := e.s.hurtsUntil(f)
+	until := e.scenario.hurtsUntil(f)
 	for i := range with {
 		// Damage grows only where a fault begins.
 		at := with[i].At
 		if at < f.At || at >= until {
 			continue
 		}
-		if at < e.s.end(f) && e.activeCount(at) >= e.s.Nemesis.AtOnce {
+		if at < e.scenario.faultEnd(f) && e.activeCount(at) >= e.scenario.Nemesis.AtOnce {
 			return false
 		}
-		if doesDamage(f) && !e.survives(e.s.DamageAt(with, at)) {
+		if doesDamage(f) && !e.survives(e.scenario.DamageAt(with, at)) {
 			return false
 		}
 	}
@@ -172,8 +172,8 @@ func doesDamage(f *fault.Fault) bool {
 // activeCount returns the number of drawn faults that are active at an instant.
 func (e *expander) activeCount(at time.Duration) int {
 	count := 0
-	for i := range e.drawn {
-		if e.drawn[i].At <= at && at < e.s.end(&e.drawn[i]) {
+	for i := range e.slotFaults {
+		if e.slotFaults[i].At <= at && at < e.scenario.faultEnd(&e.slotFaults[i]) {
 			count++
 		}
 	}
@@ -189,35 +189,36 @@ const (
 	worstDrift   = 500 // ppm
 )
 
-// fault makes a slot's fault of a kind, but for its time.
-func (e *expander) fault(kind fault.Kind, d draws) fault.Fault {
+// makeFault makes a slot's fault of a kind, but for its time.
+func (e *expander) makeFault(kind fault.Kind, d slotDraws) fault.Fault {
 	f := fault.Fault{Kind: kind}
 	hit := e.drawMachines(d)
 	switch kind {
 	case fault.Partition:
 		f.Groups = [][]string{hit, e.otherMachines(hit)}
 	case fault.Cut:
-		f.From, f.To, f.OneWay = e.pair(d)
+		f.From, f.To, f.OneWay = e.drawPair(d)
 	case fault.Flap:
-		f.From, f.To, f.OneWay = e.pair(d)
-		f.Up = 500*time.Millisecond + share(4*time.Second, d.amount)
-		f.Down = 500*time.Millisecond + share(4*time.Second, drawSteps-1-d.amount)
+		f.From, f.To, f.OneWay = e.drawPair(d)
+		f.Up = 500*time.Millisecond + fractionOf(4*time.Second, d.severityStep)
+		f.Down = 500*time.Millisecond + fractionOf(4*time.Second, drawResolution-1-d.severityStep)
 	case fault.Link:
-		e.link(&f, d)
+		e.degradeLinks(&f, d)
 	case fault.DiskSlow:
-		f.Machines, f.Latency = hit, time.Millisecond+share(worstSlow, d.amount)
+		f.Machines, f.Latency = hit, time.Millisecond+fractionOf(worstSlow, d.severityStep)
 	case fault.DiskError:
-		f.Machines, f.Operation = hit[:1], []string{"write", "sync", "read", "sync"}[d.way]
+		f.Machines, f.Operation = hit[:1], []string{"write", "sync", "read", "sync"}[d.variant]
 	case fault.DiskFull:
 		f.Machines = hit[:1]
 	case fault.ClockStep:
-		f.Machines, f.Step = hit, signedDraw(time.Second+share(worstStep, d.amount), d.way)
+		f.Machines, f.Step = hit, signedDraw(time.Second+fractionOf(worstStep, d.severityStep), d.variant)
 	case fault.ClockDrift:
-		f.Machines, f.DriftPPM = hit, signedDraw(1+int64(d.amount)*(worstDrift-1)/drawSteps, d.way)
+		f.Machines, f.DriftPPM = hit, signedDraw(1+int64(d.severityStep)*(worstDrift-1)/drawResolution,
+			d.variant)
 	case fault.Kill, fault.Pause:
 		f.Machines = hit
-		if d.part > 0 {
-			f.Process = e.s.Nemesis.Processes[d.part-1]
+		if d.processIndex > 0 {
+			f.Process = e.scenario.Nemesis.Processes[d.processIndex-1]
 		}
 	default:
 		f.Machines = hit
@@ -232,28 +233,29 @@ func signedDraw[T ~int64](value T, way uint64) T {
 	return value
 }
 
-func (e *expander) link(f *fault.Fault, d draws) {
-	f.From, f.To = []string{e.s.Machines[d.first]}, []string{fault.All}
-	ppm := 1 + fault.PPM(d.amount)*(worstLoss-1)/drawSteps
-	switch d.way {
+func (e *expander) degradeLinks(f *fault.Fault, d slotDraws) {
+	f.From, f.To = []string{e.scenario.Machines[d.firstMachine]}, []string{fault.All}
+	ppm := 1 + fault.PPM(d.severityStep)*(worstLoss-1)/drawResolution
+	switch d.variant {
 	case 0:
-		f.Latency = time.Millisecond + share(worstLatency, d.amount)
+		f.Latency = time.Millisecond + fractionOf(worstLatency, d.severityStep)
 		f.Jitter = f.Latency / 4
 	case 1:
 		f.Loss = ppm
 	case 2:
 		f.Duplicate, f.Reorder = ppm, ppm
 	default:
-		f.Loss, f.Latency, f.OneWay = ppm/4, time.Millisecond+share(worstLatency/2, d.amount), true
+		f.Loss, f.Latency, f.OneWay = ppm/4, time.Millisecond+fractionOf(worstLatency/2, d.severityStep), true
 	}
 }
 
 // drawMachines lists the machines that a slot hits: the first, then the others drawn, never all of them.
-func (e *expander) drawMachines(d draws) []string {
-	all := e.s.Machines
-	out := []string{all[d.first]}
+func (e *expander) drawMachines(d slotDraws) []string {
+	all := e.scenario.Machines
+	out := []string{all[d.firstMachine]}
 	for m, name := range all {
-		if d.others>>(uint(m)%maskBits)&1 == 1 && m != int(d.first) && len(out) < max(len(all)-1, 1) {
+		if d.otherMachineBits>>(uint(m)%maskBits)&1 == 1 && m != int(d.firstMachine) &&
+			len(out) < max(len(all)-1, 1) {
 			out = append(out, name)
 		}
 	}
@@ -262,7 +264,7 @@ func (e *expander) drawMachines(d draws) []string {
 
 func (e *expander) otherMachines(hit []string) []string {
 	var out []string
-	for _, name := range e.s.Machines {
+	for _, name := range e.scenario.Machines {
 		if !slices.Contains(hit, name) {
 			out = append(out, name)
 		}
@@ -270,13 +272,14 @@ func (e *expander) otherMachines(hit []string) []string {
 	return out
 }
 
-// pair is one machine and one other: the next one, or a later one as drawn.
-func (e *expander) pair(d draws) (from, to []string, oneWay bool) {
-	n := len(e.s.Machines)
+// drawPair is one machine and one other: the next one, or a later one as drawn.
+func (e *expander) drawPair(d slotDraws) (from, to []string, oneWay bool) {
+	n := len(e.scenario.Machines)
 	if n < 2 {
-		return []string{e.s.Machines[0]}, []string{e.s.Machines[0]}, false
+		return []string{e.scenario.Machines[0]}, []string{e.scenario.Machines[0]}, false
 	}
-	step := 1 + int(d.others%uint64(n-1))
-	other := (int(d.first) + step) % n
-	return []string{e.s.Machines[d.first]}, []string{e.s.Machines[other]}, d.way%2 == 1
+	step := 1 + int(d.otherMachineBits%uint64(n-1))
+	other := (int(d.firstMachine) + step) % n
+	return []string{e.scenario.Machines[d.firstMachine]}, []string{e.scenario.Machines[other]},
+		d.variant%2 == 1
 }

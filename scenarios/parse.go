@@ -29,7 +29,7 @@ func Parse(filename string, data []byte, kinds Kinds) (*Scenario, Subject, error
 		subject, err = kinds.Subject(&d.scenario)
 		var found strictyaml.Problems
 		found.Add(strictyaml.Problem{File: filename}, err)
-		d.add(found...)
+		d.addProblems(found...)
 	}
 	if err := d.problems.Err(); err != nil {
 		return nil, nil, err
@@ -75,7 +75,7 @@ func (k Kinds) Subject(s *Scenario) (Subject, error) {
 		var problems strictyaml.Problems
 		var at strictyaml.Problem
 		if !errors.As(err, new(strictyaml.Problems)) && !errors.As(err, new(*strictyaml.Problem)) {
-			at = *s.problem("subject", "")
+			at = *s.problemAt("subject", "")
 		}
 		problems.Add(at, err)
 		return nil, problems.Err()
@@ -96,13 +96,13 @@ func (k Kinds) Subject(s *Scenario) (Subject, error) {
 // Errorf returns a problem with the value at a path such as "subject.votes.n2", at its place in the
 // file when the scenario was read from one. The text should name what to write instead.
 func (s *Scenario) Errorf(path, format string, args ...any) error {
-	return strictyaml.Problems{s.problem(path, fmt.Sprintf(format, args...))}
+	return strictyaml.Problems{s.problemAt(path, fmt.Sprintf(format, args...))}
 }
 
-func (s *Scenario) problem(path, text string) *strictyaml.Problem {
-	p := &strictyaml.Problem{File: s.Subject.file, Path: path, Text: text}
-	if s.Subject.root != nil {
-		n, _ := strictyaml.Find(s.Subject.root, path)
+func (s *Scenario) problemAt(path, text string) *strictyaml.Problem {
+	p := &strictyaml.Problem{File: s.Subject.fileName, Path: path, Text: text}
+	if s.Subject.rootNode != nil {
+		n, _ := strictyaml.Find(s.Subject.rootNode, path)
 		p.Line, p.Column = n.Line, n.Column
 	}
 	return p
@@ -118,21 +118,21 @@ func DecodeNode(file string, node *yaml.Node, into any) error {
 // Decode reads the subject's part of a scenario, without its kind, into a struct. In a scenario
 // that was made in Go the part is what Value holds.
 func (s *SubjectSpec) Decode(into any) error {
-	part, err := s.part()
+	part, err := s.subjectNode()
 	if err != nil {
 		return err
 	}
 	var problems strictyaml.Problems
-	problems.Add(strictyaml.Problem{File: s.file, Path: "subject"}, DecodeNode(s.file, part, into))
+	problems.Add(strictyaml.Problem{File: s.fileName, Path: "subject"}, DecodeNode(s.fileName, part, into))
 	return problems.Err()
 }
 
 // File is the scenario's file, against which a subject resolves relative paths; "" for a scenario
 // that was made in Go.
-func (s *SubjectSpec) File() string { return s.file }
+func (s *SubjectSpec) File() string { return s.fileName }
 
-// part is the subject mapping without the kind.
-func (s *SubjectSpec) part() (*yaml.Node, error) {
+// subjectNode is the subject mapping without the kind.
+func (s *SubjectSpec) subjectNode() (*yaml.Node, error) {
 	whole := s.Node
 	if whole == nil {
 		if s.Value == nil {
@@ -171,7 +171,7 @@ func (s *SubjectSpec) UnmarshalYAML(n *yaml.Node) error {
 
 // MarshalYAML writes the kind and then the subject's part.
 func (s SubjectSpec) MarshalYAML() (any, error) {
-	part, err := s.part()
+	part, err := s.subjectNode()
 	if err != nil {
 		return nil, err
 	}

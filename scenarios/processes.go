@@ -38,7 +38,7 @@ func CheckProcesses(s *Scenario, subject Subject) error {
 			if !slices.Contains(names, f.Process) {
 				problems.Add(strictyaml.Problem{}, s.Errorf(fmt.Sprintf("faults[%d].process", i),
 					"%s has no process %q; %s, or leave the key out for all of them",
-					machine, f.Process, insteadOf(f.Process, names)))
+					machine, f.Process, spellingAdvice(f.Process, names)))
 				break // one machine that lacks it is enough
 			}
 		}
@@ -57,7 +57,7 @@ func checkNemesis(s *Scenario, builder Builder) error {
 			}
 			if !slices.Contains(names, process) {
 				problems.Add(strictyaml.Problem{}, s.Errorf(fmt.Sprintf("nemesis.processes[%d]", i),
-					"%s has no process %q; %s", machine, process, insteadOf(process, names)))
+					"%s has no process %q; %s", machine, process, spellingAdvice(process, names)))
 				break
 			}
 		}
@@ -65,8 +65,8 @@ func checkNemesis(s *Scenario, builder Builder) error {
 	return problems.Err()
 }
 
-// insteadOf returns advice which of the known names to write instead of a wrong one.
-func insteadOf(name string, known []string) string {
+// spellingAdvice returns advice which of the known names to write instead of a wrong one.
+func spellingAdvice(name string, known []string) string {
 	if near := strictyaml.Nearest(name, known); near != "" {
 		return fmt.Sprintf("did you mean %q?", near)
 	}

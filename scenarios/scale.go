@@ -28,56 +28,56 @@ func (s *Scenario) Scaled(ts timescale.Ratio) (*Scenario, error) {
 	if err := ts.Check(); err != nil {
 		return nil, fmt.Errorf("scaling scenario %s: %w", s.Name, err)
 	}
-	sc := scaler{ts: ts, to: *s}
-	sc.to.Faults = slices.Clone(s.Faults)
-	sc.scenario()
-	for i := range sc.to.Faults {
-		sc.fault(fmt.Sprintf("faults[%d]", i), &sc.to.Faults[i])
+	sc := scaler{ratio: ts, scaled: *s}
+	sc.scaled.Faults = slices.Clone(s.Faults)
+	sc.scaleScenario()
+	for i := range sc.scaled.Faults {
+		sc.scaleFault(fmt.Sprintf("faults[%d]", i), &sc.scaled.Faults[i])
 	}
 	if sc.err != nil {
 		return nil, fmt.Errorf("scaling scenario %s: %w", s.Name, sc.err)
 	}
-	return &sc.to, nil
+	return &sc.scaled, nil
 }
 
 type scaler struct {
-	ts  timescale.Ratio
-	to  Scenario
-	err error
+	ratio  timescale.Ratio
+	scaled Scenario
+	err    error
 }
 
-// scale multiplies one duration. Zero stays zero. It fails for a duration that falls below the floor.
-func (sc *scaler) scale(path string, d *time.Duration, floor time.Duration) {
+// scaleDuration multiplies one duration. Zero stays zero. It fails for a duration that falls below the floor.
+func (sc *scaler) scaleDuration(path string, d *time.Duration, floor time.Duration) {
 	was := *d
-	*d = sc.ts.Of(was)
+	*d = sc.ratio.Of(was)
 	if sc.err == nil && was > 0 && *d < min(was, floor) {
 		sc.err = fmt.Errorf("%w: %s of %s times %s is less than %s; write a larger timescale",
-			ErrTimescale, path, span(was), sc.ts, span(floor))
+			ErrTimescale, path, durationText(was), sc.ratio, durationText(floor))
 	}
 }
 
-func (sc *scaler) scenario() {
-	s := &sc.to
-	sc.scale("warmup", &s.Warmup, FloorPhase)
-	sc.scale("duration", &s.Duration, FloorPhase)
-	sc.scale("quiescence", &s.Quiescence, FloorPhase)
-	sc.scale("workload.pause", &s.Workload.Pause, 0)
-	sc.scale("workload.timeout", &s.Workload.Timeout, FloorTimeout)
+func (sc *scaler) scaleScenario() {
+	s := &sc.scaled
+	sc.scaleDuration("warmup", &s.Warmup, FloorPhase)
+	sc.scaleDuration("duration", &s.Duration, FloorPhase)
+	sc.scaleDuration("quiescence", &s.Quiescence, FloorPhase)
+	sc.scaleDuration("workload.pause", &s.Workload.Pause, 0)
+	sc.scaleDuration("workload.timeout", &s.Workload.Timeout, FloorTimeout)
 	if s.Nemesis != nil {
 		n := *s.Nemesis
 		s.Nemesis = &n
-		sc.scale("nemesis.every", &n.Every, FloorFault)
-		sc.scale("nemesis.for_min", &n.ForMin, FloorFault)
-		sc.scale("nemesis.for_max", &n.ForMax, FloorFault)
+		sc.scaleDuration("nemesis.every", &n.Every, FloorFault)
+		sc.scaleDuration("nemesis.for_min", &n.ForMin, FloorFault)
+		sc.scaleDuration("nemesis.for_max", &n.ForMax, FloorFault)
 	}
 }
 
-func (sc *scaler) fault(path string, f *fault.Fault) {
-	sc.scale(path+".at", &f.At, 0)
-	sc.scale(path+".for", &f.For, FloorFault)
-	sc.scale(path+".latency", &f.Latency, 0)
-	sc.scale(path+".jitter", &f.Jitter, 0)
-	sc.scale(path+".up", &f.Up, FloorFault)
-	sc.scale(path+".down", &f.Down, FloorFault)
-	f.Step = sc.ts.Of(f.Step)
+func (sc *scaler) scaleFault(path string, f *fault.Fault) {
+	sc.scaleDuration(path+".at", &f.At, 0)
+	sc.scaleDuration(path+".for", &f.For, FloorFault)
+	sc.scaleDuration(path+".latency", &f.Latency, 0)
+	sc.scaleDuration(path+".jitter", &f.Jitter, 0)
+	sc.scaleDuration(path+".up", &f.Up, FloorFault)
+	sc.scaleDuration(path+".down", &f.Down, FloorFault)
+	f.Step = sc.ratio.Of(f.Step)
 }

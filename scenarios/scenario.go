@@ -128,8 +128,8 @@ type SubjectSpec struct {
 	// Value is the decoded part, for reports and for scenarios made in Go.
 	Value any `yaml:"-" json:"value,omitempty"`
 
-	file string     // the file that the scenario was read from
-	root *yaml.Node // the whole file, for the places of problems
+	fileName string     // the file that the scenario was read from
+	rootNode *yaml.Node // the whole file, for the places of problems
 }
 
 // Defaults of a scenario's optional values.

@@ -39,45 +39,45 @@ const minCapacityBytes = 64 << 10
 // [strictyaml.Problems]; its paths are the fields' names in files.
 func (s *Scenario) Validate() error {
 	var problems strictyaml.Problems
-	for _, p := range s.problems() {
-		problems = append(problems, s.problem(p.path, p.text))
+	for _, p := range s.pathProblems() {
+		problems = append(problems, s.problemAt(p.path, p.problem))
 	}
 	return problems.Err()
 }
 
-func (s *Scenario) problems() []finding {
+func (s *Scenario) pathProblems() []pathProblem {
 	v := validator{scenario: s}
-	v.independent()
-	v.scheduled()
-	return v.found
+	v.checkIndependentParts()
+	v.checkSchedule()
+	return v.findings
 }
 
-// independent checks the values that can be checked even if others are wrong.
-func (v *validator) independent() {
-	v.names()
-	v.times()
-	v.conditions()
-	v.workload()
-	v.expect()
+// checkIndependentParts checks the values that can be checked even if others are wrong.
+func (v *validator) checkIndependentParts() {
+	v.checkNames()
+	v.checkTimes()
+	v.checkConditions()
+	v.checkWorkload()
+	v.checkExpectations()
 }
 
-// scheduled checks faults and nemesis, which requires valid machines and times.
-func (v *validator) scheduled() {
-	v.faults()
-	v.nemesis()
+// checkSchedule checks faults and nemesis, which requires valid machines and times.
+func (v *validator) checkSchedule() {
+	v.checkFaults()
+	v.checkNemesisKeys()
 }
 
 // validator collects the problems of a scenario.
 type validator struct {
 	scenario *Scenario
-	found    []finding
+	findings []pathProblem
 }
 
 func (v *validator) report(path, format string, args ...any) {
-	v.found = append(v.found, finding{path, fmt.Sprintf(format, args...)})
+	v.findings = append(v.findings, pathProblem{path, fmt.Sprintf(format, args...)})
 }
 
-func (v *validator) check(ok bool, path, format string, args ...any) {
+func (v *validator) require(ok bool, path, format string, args ...any) {
 	if !ok {
 		v.report(path, format, args...)
 	}
@@ -94,143 +94,146 @@ var (
 	machinePattern = regexp.MustCompile(MachinePattern)
 )
 
-func (v *validator) names() {
+func (v *validator) checkNames() {
 	s := v.scenario
-	v.check(namePattern.MatchString(s.Name) && len(s.Name) <= MaxNameBytes, "name",
+	v.require(namePattern.MatchString(s.Name) && len(s.Name) <= MaxNameBytes, "name",
 		"%q is no name; write at most %d lower-case letters, digits and dashes, such as pair-cut", s.Name,
 		MaxNameBytes)
-	v.check(strings.TrimSpace(s.Story) != "" && len(s.Story) <= MaxStoryBytes, "story",
+	v.require(strings.TrimSpace(s.Story) != "" && len(s.Story) <= MaxStoryBytes, "story",
 		"write one sentence to %d bytes: what happens, and what must hold", MaxStoryBytes)
-	v.check(len(s.References) <= MaxReferences, "references", "write at most %d", MaxReferences)
-	v.check(s.Subject.Kind != "", "subject.kind", "name the subject, for example pve")
+	v.require(len(s.References) <= MaxReferences, "references", "write at most %d", MaxReferences)
+	v.require(s.Subject.Kind != "", "subject.kind", "name the subject, for example pve")
 	n := len(s.Machines)
-	v.check(n >= 1 && n <= MaxMachines, "machines", "%d machines are impossible; write 1 to %d", n,
+	v.require(n >= 1 && n <= MaxMachines, "machines", "%d machines are impossible; write 1 to %d", n,
 		MaxMachines)
 	first := map[string]int{}
 	for i, name := range s.Machines {
 		path := fmt.Sprintf("machines[%d]", i)
-		v.check(machinePattern.MatchString(name) && len(name) <= MaxNameBytes, path,
+		v.require(machinePattern.MatchString(name) && len(name) <= MaxNameBytes, path,
 			"%q is no host name; write at most %d letters, digits, dashes and dots, such as n1", name,
 			MaxNameBytes)
-		v.check(name != fault.All, path, "%q stands for every machine; choose another name", name)
+		v.require(name != fault.All, path, "%q stands for every machine; choose another name", name)
 		if other, twice := first[name]; twice {
-			v.report(path, "machine %q is given twice (also as machines[%d]); give each its own name", name,
+			v.report(path, "machine %q is given twice (also as machines[%d]); give each its own name",
+				name,
 				other)
 		}
 		first[name] = i
 	}
 }
 
-func (v *validator) times() {
+func (v *validator) checkTimes() {
 	s := v.scenario
-	v.check(s.Duration > 0, "duration", "workload and faults need time; write for example 60s")
-	v.check(s.Warmup >= 0, "warmup", "cannot be negative; write for example 15s")
-	v.check(s.Quiescence >= 0, "quiescence", "cannot be negative; write for example 40s")
+	v.require(s.Duration > 0, "duration", "workload and faults need time; write for example 60s")
+	v.require(s.Warmup >= 0, "warmup", "cannot be negative; write for example 15s")
+	v.require(s.Quiescence >= 0, "quiescence", "cannot be negative; write for example 40s")
 	if s.Duration > 0 && s.Warmup >= 0 && s.Quiescence >= 0 {
-		v.check(s.End() <= MaxEnd, "duration",
+		v.require(s.End() <= MaxEnd, "duration",
 			"warmup, duration and quiescence last %s together; write at most %s",
-			span(s.End()), span(MaxEnd))
+			durationText(s.End()), durationText(MaxEnd))
 	}
 }
 
-func (v *validator) within(path string, d, least, most time.Duration) {
-	v.check(d >= least && d <= most, path, "%s is out of range; write %s to %s", span(d), span(least),
-		span(most))
+func (v *validator) requireBetween(path string, d, least, most time.Duration) {
+	v.require(d >= least && d <= most, path, "%s is out of range; write %s to %s", durationText(d),
+		durationText(least),
+		durationText(most))
 }
 
-func (v *validator) conditions() {
+func (v *validator) checkConditions() {
 	s := v.scenario
-	v.within("network.latency", s.Network.Latency, 0, MaxLatency)
-	v.within("network.jitter", s.Network.Jitter, 0, MaxLatency)
-	v.check(s.Network.Loss < fault.Always, "network.loss",
+	v.requireBetween("network.latency", s.Network.Latency, 0, MaxLatency)
+	v.requireBetween("network.jitter", s.Network.Jitter, 0, MaxLatency)
+	v.require(s.Network.Loss < fault.Always, "network.loss",
 		"%s loses every packet; write less, or a cut among the faults",
 		s.Network.Loss)
-	v.within("disk.write", s.Disk.Write, 0, MaxDiskCall)
-	v.within("disk.sync", s.Disk.Sync, 0, MaxDiskCall)
-	v.check(s.Watchdog == "" || slices.Contains(s.Watchdog.OneOf(), string(s.Watchdog)), "watchdog",
+	v.requireBetween("disk.write", s.Disk.Write, 0, MaxDiskCall)
+	v.requireBetween("disk.sync", s.Disk.Sync, 0, MaxDiskCall)
+	v.require(s.Watchdog == "" || slices.Contains(s.Watchdog.OneOf(), string(s.Watchdog)), "watchdog",
 		"unknown action %q; write reset or power_off", s.Watchdog)
 	c := s.Disk.CapacityBytes
-	v.check(c == 0 || c >= minCapacityBytes, "disk.capacity_bytes",
+	v.require(c == 0 || c >= minCapacityBytes, "disk.capacity_bytes",
 		"%d bytes hold nothing; write at least %d, or leave the key out for no limit", c, minCapacityBytes)
 }
 
-func (v *validator) workload() {
+func (v *validator) checkWorkload() {
 	w := &v.scenario.Workload
 	for _, f := range []struct {
 		name        string
 		value, most int
 	}{{"clients", w.Clients, workload.MaxClients}, {"operations", w.Operations, workload.MaxOperations},
 		{"keys", w.Keys, workload.MaxKeys}, {"value_bytes", w.ValueBytes, workload.MaxValueBytes}} {
-		v.check(f.value >= 1 && f.value <= f.most, "workload."+f.name,
+		v.require(f.value >= 1 && f.value <= f.most, "workload."+f.name,
 			"%d is out of range; write 1 to %d", f.value, f.most)
 	}
-	v.check(w.Timeout > 0, "workload.timeout", "a client must wait for its answer; write for example 5s")
-	v.check(w.Pause >= 0 || v.scenario.Duration <= 0, "workload.pause",
+	v.require(w.Timeout > 0, "workload.timeout", "a client must wait for its answer; write for example 5s")
+	v.require(w.Pause >= 0 || v.scenario.Duration <= 0, "workload.pause",
 		"cannot be negative; write for example 200ms")
 	total := 0
 	for _, name := range slices.Sorted(maps.Keys(w.Mix)) {
 		weight := w.Mix[name]
-		v.check(weight >= 0 && weight <= MaxWeight, "workload.mix."+name,
+		v.require(weight >= 0 && weight <= MaxWeight, "workload.mix."+name,
 			"weight %d is out of range; write 0 to %d", weight, MaxWeight)
 		total += max(weight, 0)
 	}
-	v.check(len(w.Mix) == 0 || total > 0, "workload.mix", "all weights are 0; give one operation a weight")
+	v.require(len(w.Mix) == 0 || total > 0, "workload.mix", "all weights are 0; give one operation a weight")
 }
 
-func (v *validator) nemesis() {
+func (v *validator) checkNemesisKeys() {
 	s, n := v.scenario, v.scenario.Nemesis
 	if n == nil {
 		return
 	}
-	v.check(len(n.Kinds) > 0, "nemesis.kinds", "write at least one of %s", kindList())
+	v.require(len(n.Kinds) > 0, "nemesis.kinds", "write at least one of %s", knownFaultKinds())
 	for i, k := range n.Kinds {
 		path := fmt.Sprintf("nemesis.kinds[%d]", i)
-		v.check(slices.Contains(fault.Kinds(), k), path, "unknown fault %q; write one of %s", k, kindList())
-		v.check(slices.Index(n.Kinds, k) == i, path, "%s is given twice; all kinds have equal weight", k)
-		v.check(!needsTwo(k) || len(s.Machines) > 1, path, "%s needs two machines, and there is one", k)
+		v.require(slices.Contains(fault.Kinds(), k), path, "unknown fault %q; write one of %s", k,
+			knownFaultKinds())
+		v.require(slices.Index(n.Kinds, k) == i, path, "%s is given twice; all kinds have equal weight", k)
+		v.require(!needsTwo(k) || len(s.Machines) > 1, path, "%s needs two machines, and there is one", k)
 	}
-	v.check(n.Every > 0, "nemesis.every", "must be more than 0; write for example 8s")
+	v.require(n.Every > 0, "nemesis.every", "must be more than 0; write for example 8s")
 	if n.Every > 0 {
-		v.check(s.Duration/n.Every <= MaxDraws, "nemesis.every",
-			"that makes %d faults; write at least %s", s.Duration/n.Every, span(s.Duration/MaxDraws))
+		v.require(s.Duration/n.Every <= MaxDraws, "nemesis.every",
+			"that makes %d faults; write at least %s", s.Duration/n.Every, durationText(s.Duration/MaxDraws))
 	}
-	v.check(n.ForMin > 0, "nemesis.for_min", "must be more than 0; write for example 2s")
-	v.check(n.ForMax >= n.ForMin, "nemesis.for_max", "is less than for_min (%s); write at least that",
-		span(n.ForMin))
-	v.check(s.Duration <= 0 || n.ForMin <= s.Duration, "nemesis.for_min",
-		"no fault of %s fits into the duration of %s", span(n.ForMin), span(s.Duration))
-	v.check(n.AtOnce >= 1 && n.AtOnce <= MaxAtOnce, "nemesis.at_once", "%d is out of range; write 1 to %d",
+	v.require(n.ForMin > 0, "nemesis.for_min", "must be more than 0; write for example 2s")
+	v.require(n.ForMax >= n.ForMin, "nemesis.for_max", "is less than for_min (%s); write at least that",
+		durationText(n.ForMin))
+	v.require(s.Duration <= 0 || n.ForMin <= s.Duration, "nemesis.for_min",
+		"no fault of %s fits into the duration of %s", durationText(n.ForMin), durationText(s.Duration))
+	v.require(n.AtOnce >= 1 && n.AtOnce <= MaxAtOnce, "nemesis.at_once", "%d is out of range; write 1 to %d",
 		n.AtOnce, MaxAtOnce)
 	stops := slices.Contains(n.Kinds, fault.Kill) || slices.Contains(n.Kinds, fault.Pause)
-	v.check(len(n.Processes) == 0 || stops, "nemesis.processes",
+	v.require(len(n.Processes) == 0 || stops, "nemesis.processes",
 		"only kill and pause hit processes; add one of them to kinds, or leave the key out")
-	v.check(len(n.Processes) <= MaxNemesisProcesses, "nemesis.processes",
+	v.require(len(n.Processes) <= MaxNemesisProcesses, "nemesis.processes",
 		"%d are too many; write at most %d", len(n.Processes), MaxNemesisProcesses)
 	for i, name := range n.Processes {
-		v.check(name != "" && !slices.Contains(n.Processes[:i], name), fmt.Sprintf("nemesis.processes[%d]",
+		v.require(name != "" && !slices.Contains(n.Processes[:i], name), fmt.Sprintf("nemesis.processes[%d]",
 			i), "name each process once")
 	}
 }
 
 func needsTwo(k fault.Kind) bool { return (&fault.Fault{Kind: k}).IsNetwork() }
 
-func (v *validator) expect() {
+func (v *validator) checkExpectations() {
 	e := &v.scenario.Expect
-	v.check(slices.Contains(verdicts, e.Verdict), "expect.verdict", "unknown verdict %q; write one of %s",
+	v.require(slices.Contains(verdicts, e.Verdict), "expect.verdict", "unknown verdict %q; write one of %s",
 		e.Verdict, strings.Join(verdicts, ", "))
-	v.check(len(e.Probes) <= MaxProbes, "expect.probes", "write at most %d", MaxProbes)
+	v.require(len(e.Probes) <= MaxProbes, "expect.probes", "write at most %d", MaxProbes)
 	for i, probe := range e.Probes {
-		v.check(probe != "", fmt.Sprintf("expect.probes[%d]", i), "name a probe")
+		v.require(probe != "", fmt.Sprintf("expect.probes[%d]", i), "name a probe")
 	}
 }
 
 // verdicts are the words for the outcome of a run.
 var verdicts = []string{"valid", "invalid"}
 
-func kindList() string { return strings.Join(fault.Kind("").OneOf(), ", ") }
+func knownFaultKinds() string { return strings.Join(fault.Kind("").OneOf(), ", ") }
 
-// span writes a duration as files do.
-func span(d time.Duration) string { return strictyaml.FormatDuration(d) }
+// durationText writes a duration as files do.
+func durationText(d time.Duration) string { return strictyaml.FormatDuration(d) }
 
 // faultKeys are the keys that a fault of some kind may have.
 var faultKeys = func() []string {

@@ -10,22 +10,22 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 )
 
-func (v *validator) faults() {
+func (v *validator) checkFaults() {
 	s := v.scenario
-	v.check(len(s.Faults) <= MaxFaults, "faults", "%d faults are too many; write at most %d", len(s.Faults),
+	v.require(len(s.Faults) <= MaxFaults, "faults", "%d faults are too many; write at most %d", len(s.Faults),
 		MaxFaults)
 	sound := make([]bool, len(s.Faults))
 	for i := range s.Faults {
-		before := len(v.found)
-		v.fault(fmt.Sprintf("faults[%d]", i), &s.Faults[i])
-		sound[i] = len(v.found) == before
+		before := len(v.findings)
+		v.checkFault(fmt.Sprintf("faults[%d]", i), &s.Faults[i])
+		sound[i] = len(v.findings) == before
 	}
 	for i := range s.Faults {
 		for j := range i {
 			if !sound[i] || !sound[j] {
 				continue
 			}
-			if why := s.conflict(&s.Faults[j], &s.Faults[i]); why != "" {
+			if why := s.conflictReason(&s.Faults[j], &s.Faults[i]); why != "" {
 				v.report(fmt.Sprintf("faults[%d]", i),
 					"acts together with faults[%d]: %s; let it begin later or end the other one earlier", j,
 					why)
@@ -34,7 +34,7 @@ func (v *validator) faults() {
 	}
 }
 
-func (v *validator) fault(path string, f *fault.Fault) {
+func (v *validator) checkFault(path string, f *fault.Fault) {
 	s := v.scenario
 	if err := f.Validate(s.Machines); err != nil {
 		var p *fault.Problem
@@ -49,25 +49,25 @@ func (v *validator) fault(path string, f *fault.Fault) {
 	case f.At >= s.Duration && s.Duration > 0:
 		v.report(path+".at", "%s is not before the end of the faults, which last %s; times count from the "+
 			"end of the warm-up",
-			span(f.At), span(s.Duration))
+			durationText(f.At), durationText(s.Duration))
 		return
 	case f.For > s.Duration-f.At:
 		v.report(path+".for", "the fault would last until %s, but faults end at %s; write at most %s, or "+
 			"leave the key out",
-			span(f.At+f.For), span(s.Duration), span(s.Duration-f.At))
+			durationText(f.At+f.For), durationText(s.Duration), durationText(s.Duration-f.At))
 	}
 	if f.Kind == fault.Flap && f.Up > 0 && f.Down > 0 {
 		phases := (s.durationOf(f)) / ((f.Up + f.Down) / 2)
-		v.check(phases <= MaxFlaps, path+".up", "the link would flap %d times; write longer phases", phases)
+		v.require(phases <= MaxFlaps, path+".up", "the link would flap %d times; write longer phases", phases)
 	}
 	if f.IsNetwork() {
-		v.check(s.affectsAnyPair(f), path, "%s", v.hasNoEffect(f))
+		v.require(s.affectsAnyPair(f), path, "%s", v.hasNoEffect(f))
 	}
 	for _, list := range []struct {
 		name  string
 		names []string
 	}{{"from", f.From}, {"to", f.To}, {"machines", f.Machines}} {
-		v.check(!hasDuplicates(list.names), path+"."+list.name,
+		v.require(!hasDuplicates(list.names), path+"."+list.name,
 			"names a machine twice; name each once, or all alone")
 	}
 }
@@ -112,18 +112,20 @@ func (s *Scenario) durationOf(f *fault.Fault) time.Duration {
 	return f.For
 }
 
-// end is when a fault ends, by the clock of At.
-func (s *Scenario) end(f *fault.Fault) time.Duration { return f.At + s.durationOf(f) }
+// faultEnd is when a fault ends, by the clock of At.
+func (s *Scenario) faultEnd(f *fault.Fault) time.Duration { return f.At + s.durationOf(f) }
 
-// overlap reports whether two faults act at the same time.
-func (s *Scenario) overlap(a, b *fault.Fault) bool { return a.At < s.end(b) && b.At < s.end(a) }
+// faultsOverlap reports whether two faults act at the same time.
+func (s *Scenario) faultsOverlap(a, b *fault.Fault) bool {
+	return a.At < s.faultEnd(b) && b.At < s.faultEnd(a)
+}
 
-// conflict returns why two faults cannot both act, "" when they can. The order does not matter.
-func (s *Scenario) conflict(a, b *fault.Fault) string {
-	if !s.overlap(a, b) || a.IsNetwork() || b.IsNetwork() {
+// conflictReason returns why two faults cannot both act, "" when they can. The order does not matter.
+func (s *Scenario) conflictReason(a, b *fault.Fault) string {
+	if !s.faultsOverlap(a, b) || a.IsNetwork() || b.IsNetwork() {
 		return ""
 	}
-	both := s.inBoth(a.Machines, b.Machines)
+	both := s.machinesInBoth(a.Machines, b.Machines)
 	if len(both) == 0 {
 		return ""
 	}
@@ -131,11 +133,11 @@ func (s *Scenario) conflict(a, b *fault.Fault) string {
 	switch {
 	case a.Kind == fault.PowerCut && b.Kind == fault.PowerCut:
 		return where + " cannot be switched off twice"
-	case a.Kind == fault.PowerCut && stops(b) || b.Kind == fault.PowerCut && stops(a):
+	case a.Kind == fault.PowerCut && stopsProcesses(b) || b.Kind == fault.PowerCut && stopsProcesses(a):
 		return where + " is off, so there is no process to kill or pause"
 	case a.Kind != b.Kind:
 		return ""
-	case stops(a) && a.Process != "" && b.Process != "" && a.Process != b.Process:
+	case stopsProcesses(a) && a.Process != "" && b.Process != "" && a.Process != b.Process:
 		return ""
 	case a.Kind == fault.DiskError && a.Operation != b.Operation:
 		return ""
@@ -143,10 +145,10 @@ func (s *Scenario) conflict(a, b *fault.Fault) string {
 	return fmt.Sprintf("one %s on %s is not over", a.Kind, where)
 }
 
-func stops(f *fault.Fault) bool { return f.Kind == fault.Kill || f.Kind == fault.Pause }
+func stopsProcesses(f *fault.Fault) bool { return f.Kind == fault.Kill || f.Kind == fault.Pause }
 
-// inBoth lists the machines that are in both lists.
-func (s *Scenario) inBoth(a, b []string) []string {
+// machinesInBoth lists the machines that are in both lists.
+func (s *Scenario) machinesInBoth(a, b []string) []string {
 	var both []string
 	for _, name := range s.Machines {
 		if fault.Names(a, name) && fault.Names(b, name) {

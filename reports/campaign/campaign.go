@@ -114,21 +114,21 @@ type Summary struct {
 	Took    time.Duration `json:"took,omitempty"`
 	PerHour int64         `json:"runs_per_hour,omitempty"`
 
-	expected map[string][]string
+	expectedProbes map[string][]string
 }
 
 // New starts a summary.
-func New() *Summary { return &Summary{Schema: Schema, expected: map[string][]string{}} }
+func New() *Summary { return &Summary{Schema: Schema, expectedProbes: map[string][]string{}} }
 
 // Expect names the probes that some run of a scenario must reach.
 func (s *Summary) Expect(scenario string, probes []string) {
-	s.expected[scenario] = probes
-	s.refreshMissing(s.scenario(scenario))
+	s.expectedProbes[scenario] = probes
+	s.refreshMissing(s.findScenario(scenario))
 }
 
 // Add counts a run.
 func (s *Summary) Add(o Outcome) {
-	c := s.scenario(o.Scenario)
+	c := s.findScenario(o.Scenario)
 	if c.Runs == 0 || o.Seed < c.First {
 		c.First = o.Seed
 	}
@@ -202,8 +202,8 @@ func (s *Summary) OK() bool {
 		!slices.ContainsFunc(s.Scenarios, func(c *Scenario) bool { return len(c.Missing) > 0 })
 }
 
-// scenario finds a scenario's part, in order of names.
-func (s *Summary) scenario(name string) *Scenario {
+// findScenario finds a scenario's part, in order of names.
+func (s *Summary) findScenario(name string) *Scenario {
 	at, found := slices.BinarySearchFunc(s.Scenarios, name, func(c *Scenario, name string) int {
 		switch {
 		case c.Name < name:
@@ -221,7 +221,7 @@ func (s *Summary) scenario(name string) *Scenario {
 
 func (s *Summary) refreshMissing(c *Scenario) {
 	c.Missing = nil
-	for _, id := range s.expected[c.Name] {
+	for _, id := range s.expectedProbes[c.Name] {
 		if c.Probes[id] == 0 {
 			c.Missing = append(c.Missing, id)
 		}

@@ -27,9 +27,10 @@ func (s *Summary) JSON(w io.Writer) error {
 func (s *Summary) Text(w io.Writer) error {
 	rows := [][]string{{"scenario", "seeds", "valid", "invalid", "unknown", "failed", "probes"}}
 	for _, c := range s.Scenarios {
-		rows = append(rows, []string{shortName(reports.Clean(c.Name)), number(c.Runs), number(c.Valid),
-			number(c.Invalid),
-			number(c.Unknown), number(c.Failed), number(len(c.Probes))})
+		rows = append(rows, []string{shortName(reports.Clean(c.Name)), decimalText(c.Runs),
+			decimalText(c.Valid),
+			decimalText(c.Invalid),
+			decimalText(c.Unknown), decimalText(c.Failed), decimalText(len(c.Probes))})
 	}
 	var out strings.Builder
 	writeTable(&out, rows)
@@ -40,7 +41,7 @@ func (s *Summary) Text(w io.Writer) error {
 			command = c.Failures[0].Reproduce
 		}
 	}
-	out.WriteString("\n" + s.total() + "\n")
+	out.WriteString("\n" + s.totalLine() + "\n")
 	if command != "" {
 		out.WriteString("reproduce: " + reports.Clean(command) + "\n")
 	}
@@ -48,27 +49,27 @@ func (s *Summary) Text(w io.Writer) error {
 	return err
 }
 
-func (s *Summary) total() string {
+func (s *Summary) totalLine() string {
 	line := fmt.Sprintf("%d runs, %d failed", s.Runs, s.Failed)
 	if s.Took > 0 {
 		line += fmt.Sprintf(", %s", s.Took.Round(10*time.Millisecond))
-		line += fmt.Sprintf(", %s", rate(s.PerHour))
+		line += fmt.Sprintf(", %s", rateText(s.PerHour))
 	}
 	return line
 }
 
-// rate writes runs in a time that gives a number worth reading.
-func rate(perHour int64) string {
+// rateText writes runs in a time that gives a number worth reading.
+func rateText(perHour int64) string {
 	switch {
 	case perHour >= 36_000:
-		return number(perHour/3600) + " runs/s"
+		return decimalText(perHour/3600) + " runs/s"
 	case perHour >= 3_600:
 		return fmt.Sprintf("%d.%d runs/s", perHour/3600, perHour%3600*10/3600)
 	}
-	return number(perHour) + " runs/h"
+	return decimalText(perHour) + " runs/h"
 }
 
-func number[T int | int64](n T) string { return strconv.FormatInt(int64(n), 10) }
+func decimalText[T int | int64](n T) string { return strconv.FormatInt(int64(n), 10) }
 
 const maxNameChars = 40
 

@@ -56,12 +56,12 @@ func annotate(w io.Writer, command string, list []*campaign.Outcome, most int) e
 		if o.File != "" {
 			where = "file=" + propertyText(o.File) + ",line=1,"
 		}
-		message := short(o.Why())
+		message := truncateText(o.Why())
 		if o.Reproduce != "" {
-			message += "\nreproduce: " + short(o.Reproduce)
+			message += "\nreproduce: " + truncateText(o.Reproduce)
 		}
 		if _, err := fmt.Fprintf(w, "::%s %stitle=%s::%s\n", command, where,
-			propertyText(fmt.Sprintf("%s, seed %d: %s", short(o.Scenario), o.Seed,
+			propertyText(fmt.Sprintf("%s, seed %d: %s", truncateText(o.Scenario), o.Seed,
 				o.Verdict)), messageText(message)); err != nil {
 			return err
 		}
@@ -69,7 +69,7 @@ func annotate(w io.Writer, command string, list []*campaign.Outcome, most int) e
 	return nil
 }
 
-func short(s string) string {
+func truncateText(s string) string {
 	if r := []rune(s); len(r) > maxTextChars {
 		return string(r[:maxTextChars-1]) + "…"
 	}
@@ -112,12 +112,12 @@ func Summary(w io.Writer, s *campaign.Summary) error {
 	if left > 0 {
 		fmt.Fprintf(&b, "\nand %d more scenarios\n", left)
 	}
-	failures(&b, s)
+	writeFailures(&b, s)
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-func failures(b *strings.Builder, s *campaign.Summary) {
+func writeFailures(b *strings.Builder, s *campaign.Summary) {
 	written, total := 0, 0
 	for _, c := range s.Scenarios {
 		total += c.Failed
@@ -148,7 +148,7 @@ func failures(b *strings.Builder, s *campaign.Summary) {
 // tableCell writes a text so that Markdown shows it and obeys none of it.
 func tableCell(s string) string {
 	var b strings.Builder
-	for _, r := range short(reports.Clean(s)) {
+	for _, r := range truncateText(reports.Clean(s)) {
 		switch r {
 		case '<':
 			b.WriteString("&lt;")
@@ -168,7 +168,7 @@ func tableCell(s string) string {
 
 // codeSpan writes a text as a block of code with a fence that the text does not contain.
 func codeSpan(s string) string {
-	s = short(reports.Clean(s))
+	s = truncateText(reports.Clean(s))
 	fence := "```"
 	for strings.Contains(s, fence) {
 		fence += "`"

@@ -48,8 +48,8 @@ type suite struct {
 	Cases    []*testCase
 	Out      string `xml:"system-out,omitempty"`
 
-	took           time.Duration
-	passed, failed int
+	totalTime                time.Duration
+	passedCount, failedCount int
 }
 
 type testCase struct {
@@ -88,22 +88,22 @@ func Write(w io.Writer, outcomes []campaign.Outcome) error {
 		o := &outcomes[i]
 		s := byName[o.Scenario]
 		if s == nil {
-			s = &suite{Name: text(o.Scenario)}
+			s = &suite{Name: xmlText(o.Scenario)}
 			byName[o.Scenario] = s
 			all.Suites = append(all.Suites, s)
 		}
-		s.add(o)
+		s.addOutcome(o)
 		took += o.Took
 	}
 	slices.SortStableFunc(all.Suites, func(a, b *suite) int { return strings.Compare(a.Name, b.Name) })
 	for _, s := range all.Suites {
-		s.Time = seconds(s.took)
+		s.Time = secondsText(s.totalTime)
 		all.Tests, all.Failures, all.Errors = all.Tests+s.Tests, all.Failures+s.Failures, all.Errors+s.Errors
 		if left := s.Tests - len(s.Cases); left > 0 {
 			s.Out = fmt.Sprintf("and %d more runs that are not listed here", left)
 		}
 	}
-	all.Time = seconds(took)
+	all.Time = secondsText(took)
 	if _, err := io.WriteString(w, xml.Header); err != nil {
 		return err
 	}
@@ -116,18 +116,18 @@ func Write(w io.Writer, outcomes []campaign.Outcome) error {
 	return err
 }
 
-func (s *suite) add(o *campaign.Outcome) {
+func (s *suite) addOutcome(o *campaign.Outcome) {
 	s.Tests++
-	s.took += o.Took
-	c := &testCase{Name: "seed " + strconv.FormatUint(o.Seed, 10), Class: s.Name, File: text(o.File),
-		Time: seconds(o.Took)}
+	s.totalTime += o.Took
+	c := &testCase{Name: "seed " + strconv.FormatUint(o.Seed, 10), Class: s.Name, File: xmlText(o.File),
+		Time: secondsText(o.Took)}
 	if !o.Failed() {
-		if s.passed++; s.passed <= MaxPassed {
+		if s.passedCount++; s.passedCount <= MaxPassed {
 			s.Cases = append(s.Cases, c)
 		}
 		return
 	}
-	f := &failure{Message: text(o.Why()), Type: o.Verdict.String(), Text: text(body(o))}
+	f := &failure{Message: xmlText(o.Why()), Type: o.Verdict.String(), Text: xmlText(failureBody(o))}
 	if o.Verdict == linearizability.Unknown || o.Problem != "" {
 		s.Errors++
 		c.Error = f
@@ -135,15 +135,15 @@ func (s *suite) add(o *campaign.Outcome) {
 		s.Failures++
 		c.Failure = f
 	}
-	if s.failed++; s.failed > MaxFailed {
+	if s.failedCount++; s.failedCount > MaxFailed {
 		return
 	}
 	c.Properties = &properties{Properties: []property{{"sim.seed", strconv.FormatUint(o.Seed, 10)},
-		{"sim.digest", text(o.Digest)}, {"sim.scenario", s.Name}}}
+		{"sim.digest", xmlText(o.Digest)}, {"sim.scenario", s.Name}}}
 	s.Cases = append(s.Cases, c)
 }
 
-func body(o *campaign.Outcome) string {
+func failureBody(o *campaign.Outcome) string {
 	var b strings.Builder
 	for _, c := range o.Checks {
 		fmt.Fprintf(&b, "%s %s: %s\n", c.Verdict, reports.Clean(c.Checker), reports.Clean(c.Summary))
@@ -157,8 +157,8 @@ func body(o *campaign.Outcome) string {
 	return b.String()
 }
 
-// text bounds a text and writes what XML cannot hold as escapes; line ends stay.
-func text(s string) string {
+// xmlText bounds a text and writes what XML cannot hold as escapes; line ends stay.
+func xmlText(s string) string {
 	lines := strings.Split(s, "\n")
 	for i := range lines {
 		lines[i] = reports.Clean(lines[i])
@@ -170,8 +170,8 @@ func text(s string) string {
 	return s
 }
 
-// seconds writes a time as JUnit expects it, without floating point.
-func seconds(d time.Duration) string {
+// secondsText writes a time as JUnit expects it, without floating point.
+func secondsText(d time.Duration) string {
 	ms := max(0, d.Milliseconds())
 	return fmt.Sprintf("%d.%03d", ms/1000, ms%1000)
 }

@@ -116,9 +116,9 @@ const (
 	Alert   Class = "alert"
 )
 
-// known returns the class, or Idle when there is none of this name: classes may come from
+// orIdle returns the class, or Idle when there is none of this name: classes may come from
 // elsewhere.
-func (c Class) known() Class {
+func (c Class) orIdle() Class {
 	switch c {
 	case OK, Fail, Info, Good, Bad, Warn, Idle, Fault, Problem, Phase, Alert:
 		return c

@@ -26,15 +26,15 @@ type Observer interface {
 
 // Watch implements scenarios.Watch with checks over shared evidence.
 type Watch[E any] struct {
-	gather    func(*scenarios.Run) E
-	checks    []Check[E]
-	observers []Observer
+	gatherEvidence func(*scenarios.Run) E
+	checks         []Check[E]
+	observers      []Observer
 }
 
 // NewWatch makes a watch of checks, which judge in the order given. gather makes the evidence of the
 // finished run and is called once. Checks that are Observers see every record.
 func NewWatch[E any](gather func(*scenarios.Run) E, checks ...Check[E]) *Watch[E] {
-	w := &Watch[E]{gather: gather, checks: checks}
+	w := &Watch[E]{gatherEvidence: gather, checks: checks}
 	for _, c := range checks {
 		if o, ok := c.(Observer); ok {
 			w.observers = append(w.observers, o)
@@ -64,7 +64,7 @@ func (w *Watch[E]) Record(r scenarios.Stamped) error {
 
 // Check implements scenarios.Watch: one verdict for each check, in the order of the checks.
 func (w *Watch[E]) Check(ctx context.Context, r *scenarios.Run) []linearizability.Verdict {
-	evidence := w.gather(r)
+	evidence := w.gatherEvidence(r)
 	verdicts := make([]linearizability.Verdict, len(w.checks))
 	for i, c := range w.checks {
 		verdicts[i] = c.Judge(ctx, evidence)

@@ -37,35 +37,35 @@ func Overlaps(intervals []Interval, machines []string) (violations []linearizabi
 // Powerless finds services that show life on machines without power. Another machine may start them at
 // any moment, so each is a violation whether or not one has done so yet.
 type Powerless struct {
-	machines   []string
-	off        map[env.MachineID]scenarios.Stamped // the Power record by which a machine went off
-	reported   map[place]bool                      // since power last changed anywhere
-	violations []linearizability.Violation
+	machines       []string
+	poweredOffBy   map[env.MachineID]scenarios.Stamped // the Power record by which a machine went off
+	reportedPlaces map[serviceOnMachine]bool           // since power last changed anywhere
+	violations     []linearizability.Violation
 }
 
 // NewPowerless makes one for the machines of these names, by id.
 func NewPowerless(machines []string) *Powerless {
-	return &Powerless{machines: machines, off: map[env.MachineID]scenarios.Stamped{},
-		reported: map[place]bool{}}
+	return &Powerless{machines: machines, poweredOffBy: map[env.MachineID]scenarios.Stamped{},
+		reportedPlaces: map[serviceOnMachine]bool{}}
 }
 
 // Power must be called with each record of a machine's power.
 func (p *Powerless) Power(r scenarios.Stamped, power scenarios.Power) {
-	delete(p.off, r.Machine)
-	clear(p.reported)
+	delete(p.poweredOffBy, r.Machine)
+	clear(p.reportedPlaces)
 	if !power.On {
-		p.off[r.Machine] = r
+		p.poweredOffBy[r.Machine] = r
 	}
 }
 
 // Life must be called when a record shows that a service runs on the record's machine.
 func (p *Powerless) Life(r scenarios.Stamped, service string) {
-	since, off := p.off[r.Machine]
-	at := place{service, r.Machine}
-	if !off || p.reported[at] {
+	since, off := p.poweredOffBy[r.Machine]
+	at := serviceOnMachine{service, r.Machine}
+	if !off || p.reportedPlaces[at] {
 		return
 	}
-	p.reported[at] = true
+	p.reportedPlaces[at] = true
 	p.violations = append(p.violations, linearizability.Violation{Kind: linearizability.DoubleRun,
 		Explain: fmt.Sprintf("at %v service %s shows life on %s, which was switched off at %v by a %s", r.At,
 			service, p.machines[r.Machine], since.At, since.Record.(scenarios.Power).Cause)})
@@ -77,18 +77,19 @@ func (p *Powerless) Violations() []linearizability.Violation { return p.violatio
 // Exclusion is the check that a service runs on at most one machine at any instant, for subjects whose
 // records show when a service starts and stops. A machine that loses power ends all its services.
 type Exclusion struct {
-	name      string
-	machines  []string
-	read      func(scenarios.Stamped) (service string, running, concerns bool)
-	intervals *Intervals
-	powerless *Powerless
+	name        string
+	machines    []string
+	readRunning func(scenarios.Stamped) (service string, running, concerns bool)
+	intervals   *Intervals
+	powerless   *Powerless
 }
 
 // NewExclusion makes the check. read returns what a record shows: which service runs, or no longer runs, on
 // the record's machine. It returns false for records that concern no service.
 func NewExclusion(name string, machines []string,
 	read func(scenarios.Stamped) (service string, running, concerns bool)) *Exclusion {
-	return &Exclusion{name: name, machines: machines, read: read, intervals: NewIntervals(len(machines)),
+	return &Exclusion{name: name, machines: machines, readRunning: read,
+		intervals: NewIntervals(len(machines)),
 		powerless: NewPowerless(machines)}
 }
 
@@ -104,7 +105,7 @@ func (x *Exclusion) Observe(r scenarios.Stamped) {
 		}
 		return
 	}
-	service, running, concerns := x.read(r)
+	service, running, concerns := x.readRunning(r)
 	if !concerns {
 		return
 	}

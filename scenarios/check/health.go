@@ -70,8 +70,8 @@ func NewHealth(r *scenarios.Run, power PowerLog, model HealthModel) *Health {
 		Faults: Faults{Machines: r.Scenario.Machines, Applied: r.Applied, Power: power, End: r.Duration}}
 	at := h.breakpoints()
 	for i, from := range at[:len(at)-1] {
-		p := h.phase(Span{from, at[i+1]})
-		if last := len(h.Phases) - 1; last >= 0 && h.Phases[last].same(&p) {
+		p := h.phaseIn(Span{from, at[i+1]})
+		if last := len(h.Phases) - 1; last >= 0 && h.Phases[last].hasSameHealth(&p) {
 			h.Phases[last].To = p.To
 			continue
 		}
@@ -98,16 +98,16 @@ func (h *Health) breakpoints() []time.Duration {
 	return slices.Compact(at)
 }
 
-// same reports whether nothing but the time differs between two phases.
-func (p *Phase) same(q *Phase) bool {
+// hasSameHealth reports whether nothing but the time differs between two phases.
+func (p *Phase) hasSameHealth(q *Phase) bool {
 	return p.Unclear == q.Unclear && slices.Equal(p.Present, q.Present) && slices.Equal(p.Late, q.Late) &&
 		slices.Equal(p.DiskFailing, q.DiskFailing) && slices.Equal(p.Serving, q.Serving) &&
 		slices.Equal(p.InMajority, q.InMajority) && slices.Equal(p.Stopped, q.Stopped) &&
 		slices.Equal(p.Cut, q.Cut)
 }
 
-// phase derives the health in a span that has no breakpoint inside.
-func (h *Health) phase(span Span) Phase {
+// phaseIn derives the health in a span that has no breakpoint inside.
+func (h *Health) phaseIn(span Span) Phase {
 	n := len(h.Machines)
 	flags := make([]bool, 5*n)
 	part := func(i int) []bool { return flags[i*n : (i+1)*n : (i+1)*n] }
@@ -128,12 +128,12 @@ func (h *Health) phase(span Span) Phase {
 			}
 		}
 	}
-	h.connect(&p)
+	h.connectMachines(&p)
 	return p
 }
 
-// connect derives which machines of a phase belong together.
-func (h *Health) connect(p *Phase) {
+// connectMachines derives which machines of a phase belong together.
+func (h *Health) connectMachines(p *Phase) {
 	n := len(h.Machines)
 	reaches, unclear := h.reachableAt(p.From, p.Present) // members may be without their serving process
 	lossy := func(f *fault.Fault) bool { return f.Loss >= h.model.LossMax }

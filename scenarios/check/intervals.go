@@ -19,60 +19,61 @@ type Interval struct {
 // Intervals collects the run intervals of services. A service is anything that must not run on two machines
 // at once, such as a virtual machine, a leader or the holder of a lock.
 type Intervals struct {
-	machines int
-	running  map[string][]bool // by service: on which machines it runs now
-	all      []Interval        // in the order of their beginnings
-	open     map[place]int     // the interval of all that has not ended
+	machines         int
+	runningByService map[string][]bool        // by service: on which machines it runs now
+	inBeginOrder     []Interval               // in the order of their beginnings
+	openIndex        map[serviceOnMachine]int // the interval of all that has not ended
 }
 
-// place is a service on a machine.
-type place struct {
+// serviceOnMachine is a service on a machine.
+type serviceOnMachine struct {
 	service string
 	machine env.MachineID
 }
 
 // NewIntervals makes an empty collection for a number of machines.
 func NewIntervals(machines int) *Intervals {
-	return &Intervals{machines: machines, running: map[string][]bool{}, open: map[place]int{}}
+	return &Intervals{machines: machines, runningByService: map[string][]bool{},
+		openIndex: map[serviceOnMachine]int{}}
 }
 
 // Set records that a service starts or stops on a machine at an instant. It does nothing if the service is
 // already in that state. Instants must not decrease.
 func (v *Intervals) Set(service string, m env.MachineID, at time.Duration, running bool) {
-	machines := v.running[service]
+	machines := v.runningByService[service]
 	if machines == nil {
 		machines = make([]bool, v.machines)
-		v.running[service] = machines
+		v.runningByService[service] = machines
 	}
 	if machines[m] == running {
 		return
 	}
 	machines[m] = running
 	if running {
-		v.open[place{service, m}] = len(v.all)
-		v.all = append(v.all, Interval{service, m, Span{at, Forever}})
+		v.openIndex[serviceOnMachine{service, m}] = len(v.inBeginOrder)
+		v.inBeginOrder = append(v.inBeginOrder, Interval{service, m, Span{at, Forever}})
 		return
 	}
-	v.all[v.open[place{service, m}]].To = at
+	v.inBeginOrder[v.openIndex[serviceOnMachine{service, m}]].To = at
 }
 
 // EndAll records that all services of a machine have stopped, because it lost power or their host process
 // ended.
 func (v *Intervals) EndAll(m env.MachineID, at time.Duration) {
-	for _, service := range slices.Sorted(maps.Keys(v.running)) {
+	for _, service := range slices.Sorted(maps.Keys(v.runningByService)) {
 		v.Set(service, m, at, false)
 	}
 }
 
 // Running reports whether a service runs on a machine now, or ran there when the run ended.
 func (v *Intervals) Running(service string, m env.MachineID) bool {
-	machines := v.running[service]
+	machines := v.runningByService[service]
 	return machines != nil && machines[m]
 }
 
 // Machines returns the machines on which a service runs now, or ran when the run ended.
 func (v *Intervals) Machines(service string) (on []env.MachineID) {
-	for m, is := range v.running[service] {
+	for m, is := range v.runningByService[service] {
 		if is {
 			on = append(on, env.MachineID(m))
 		}
@@ -81,7 +82,7 @@ func (v *Intervals) Machines(service string) (on []env.MachineID) {
 }
 
 // All are the run intervals in the order of their beginnings. Do not change them.
-func (v *Intervals) All() []Interval { return v.all }
+func (v *Intervals) All() []Interval { return v.inBeginOrder }
 
 // Outages are the times until end in which a service ran on no machine, by its run intervals among those
 // given, in any order.

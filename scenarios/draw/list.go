@@ -25,7 +25,7 @@ func Derive(seed uint64) Lists {
 }
 
 // List is one list of draws that derives from a seed, a stream and a label.
-type List struct{ key, drawn uint64 }
+type List struct{ key, drawCount uint64 }
 
 // NewList returns the list of a stream and a label, at its beginning.
 func NewList(seed uint64, stream, label string) *List {
@@ -34,13 +34,13 @@ func NewList(seed uint64, stream, label string) *List {
 
 // Choose implements Chooser.
 func (l *List) Choose(n uint64) uint64 {
-	value := valueAt(l.key, l.drawn, n)
-	l.drawn++
+	value := valueAt(l.key, l.drawCount, n)
+	l.drawCount++
 	return value
 }
 
 // Drawn returns how many numbers were drawn, which is the index of the next one.
-func (l *List) Drawn() uint64 { return l.drawn }
+func (l *List) Drawn() uint64 { return l.drawCount }
 
 // Override replaces the value of one draw of a simulated run.
 type Override struct {

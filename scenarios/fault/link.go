@@ -39,14 +39,14 @@ func (c *Condition) Deliver(d *LinkDraws) Delivery {
 		return Delivery{}
 	}
 	v := Delivery{Copies: 1}
-	v.Delay[0] = c.delay(d)
+	v.Delay[0] = c.packetDelay(d)
 	if c.Reorder > 0 && c.Reorder.Hit(d.Reorder.Choose(uint64(Always))) {
 		v.Delay[0] += c.Latency + c.Jitter // late enough for followers to overtake
 		v.Reordered = true
 	}
 	if c.Duplicate > 0 && c.Duplicate.Hit(d.Duplicate.Choose(uint64(Always))) {
 		v.Copies = 2
-		v.Delay[1] = c.delay(d)
+		v.Delay[1] = c.packetDelay(d)
 	}
 	return v
 }
@@ -54,9 +54,9 @@ func (c *Condition) Deliver(d *LinkDraws) Delivery {
 // delayBits is the resolution of a delay draw.
 const delayBits = 16
 
-// delay is the latency plus a tail: half of the packets get less than half of Jitter extra, one
+// packetDelay is the latency plus a tail: half of the packets get less than half of Jitter extra, one
 // in 256 gets between Jitter and TailFactor times Jitter.
-func (c *Condition) delay(d *LinkDraws) time.Duration {
+func (c *Condition) packetDelay(d *LinkDraws) time.Duration {
 	if c.Jitter <= 0 {
 		return c.Latency
 	}
@@ -81,14 +81,14 @@ func (c Condition) Degraded(f *Fault) Condition {
 
 // FIFO keeps the packets of one line in order: a packet with a shorter delay does not overtake
 // the ones before it, unless it was reordered on purpose or is a duplicate.
-type FIFO struct{ last time.Duration }
+type FIFO struct{ lastArrival time.Duration }
 
 // Arrivals returns when the copies of a packet that is sent now arrive.
 func (p *FIFO) Arrivals(now time.Duration, v *Delivery) [2]time.Duration {
 	at := [2]time.Duration{now + v.Delay[0], now + v.Delay[1]}
 	if v.Copies > 0 && !v.Reordered {
-		at[0] = max(at[0], p.last+1) // never at one instant: the order would be open
-		p.last = at[0]
+		at[0] = max(at[0], p.lastArrival+1) // never at one instant: the order would be open
+		p.lastArrival = at[0]
 	}
 	return at
 }

@@ -8,37 +8,37 @@ import (
 // Net holds the condition of every ordered pair of machines while faults come and go. Both
 // backends ask it about every packet.
 type Net struct {
-	names  []string
-	base   Condition
-	active []*Fault
-	down   map[*Fault]bool // flapping faults that are in their down phase
-	pairs  []Condition     // from*len(names)+to
+	names           []string
+	baseCondition   Condition
+	activeFaults    []*Fault
+	downFlaps       map[*Fault]bool // flapping faults that are in their down phase
+	conditionByPair []Condition     // from*len(names)+to
 }
 
 // NewNet returns a network of the named machines in which every pair is in the base condition.
 func NewNet(names []string, base Condition) *Net {
-	n := &Net{names: names, base: base, down: map[*Fault]bool{}}
-	n.pairs = make([]Condition, len(names)*len(names))
-	n.recompute()
+	n := &Net{names: names, baseCondition: base, downFlaps: map[*Fault]bool{}}
+	n.conditionByPair = make([]Condition, len(names)*len(names))
+	n.recomputePairs()
 	return n
 }
 
 // Condition returns the condition from one machine to another. The pointer stays valid and follows
 // later changes.
-func (n *Net) Condition(from, to int) *Condition { return &n.pairs[from*len(n.names)+to] }
+func (n *Net) Condition(from, to int) *Condition { return &n.conditionByPair[from*len(n.names)+to] }
 
 // Begin makes a network fault act. A flapping one begins in its down phase.
 func (n *Net) Begin(f *Fault) {
-	n.active = append(n.active, f)
-	n.down[f] = true
-	n.recompute()
+	n.activeFaults = append(n.activeFaults, f)
+	n.downFlaps[f] = true
+	n.recomputePairs()
 }
 
 // Toggle switches a flapping fault's phase and returns how long the new one lasts.
 func (n *Net) Toggle(f *Fault) time.Duration {
-	n.down[f] = !n.down[f]
-	n.recompute()
-	if n.down[f] {
+	n.downFlaps[f] = !n.downFlaps[f]
+	n.recomputePairs()
+	if n.downFlaps[f] {
 		return f.Down
 	}
 	return f.Up
@@ -46,54 +46,54 @@ func (n *Net) Toggle(f *Fault) time.Duration {
 
 // End takes a fault's effects back.
 func (n *Net) End(f *Fault) {
-	for i, a := range n.active {
+	for i, a := range n.activeFaults {
 		if a == f {
-			n.active = append(n.active[:i], n.active[i+1:]...)
+			n.activeFaults = append(n.activeFaults[:i], n.activeFaults[i+1:]...)
 			break
 		}
 	}
-	delete(n.down, f)
-	n.recompute()
+	delete(n.downFlaps, f)
+	n.recomputePairs()
 }
 
-func (n *Net) recompute() {
+func (n *Net) recomputePairs() {
 	for from := range n.names {
 		for to := range n.names {
-			c := n.base
+			c := n.baseCondition
 			if from == to {
 				c = Condition{} // a machine always reaches itself
 			}
-			for _, f := range n.active {
-				if from != to && n.affectsPair(f, from, to) {
-					c = n.affect(c, f)
+			for _, f := range n.activeFaults {
+				if from != to && n.faultAffectsPair(f, from, to) {
+					c = n.applyFault(c, f)
 				}
 			}
-			n.pairs[from*len(n.names)+to] = c
+			n.conditionByPair[from*len(n.names)+to] = c
 		}
 	}
 }
 
-func (n *Net) affect(c Condition, f *Fault) Condition {
+func (n *Net) applyFault(c Condition, f *Fault) Condition {
 	switch f.Kind {
 	case Link:
 		return c.Degraded(f)
 	case Flap:
-		c.Cut = c.Cut || n.down[f]
+		c.Cut = c.Cut || n.downFlaps[f]
 	default:
 		c.Cut = true
 	}
 	return c
 }
 
-func (n *Net) affectsPair(f *Fault, from, to int) bool {
+func (n *Net) faultAffectsPair(f *Fault, from, to int) bool {
 	a, b := n.names[from], n.names[to]
 	if f.Kind == Partition {
-		return groupOf(f.Groups, a) != groupOf(f.Groups, b)
+		return groupIndexOf(f.Groups, a) != groupIndexOf(f.Groups, b)
 	}
 	return Names(f.From, a) && Names(f.To, b) || !f.OneWay && Names(f.From, b) && Names(f.To, a)
 }
 
-func groupOf(groups [][]string, name string) int {
+func groupIndexOf(groups [][]string, name string) int {
 	for i, g := range groups {
 		if Names(g, name) {
 			return i

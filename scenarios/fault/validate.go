@@ -15,8 +15,8 @@ type Problem struct {
 
 func (p *Problem) Error() string { return p.Field + ": " + p.Text }
 
-// uses lists the fields of each kind besides kind, at and for. The fields in must are required.
-var uses = map[Kind]struct{ must, may []string }{
+// keysByKind lists the fields of each kind besides kind, at and for. The fields in must are required.
+var keysByKind = map[Kind]struct{ must, may []string }{
 	Partition: {must: []string{"groups"}},
 	Cut:       {must: []string{"from", "to"}, may: []string{"one_way"}},
 	Link: {must: []string{"from", "to"},
@@ -34,8 +34,8 @@ var uses = map[Kind]struct{ must, may []string }{
 	ClockDrift: {must: []string{"machines", "drift_ppm"}},
 }
 
-// examples show how the fields that some kind requires are written.
-var examples = map[string]string{
+// exampleByKey show how the fields that some kind requires are written.
+var exampleByKey = map[string]string{
 	"groups": "groups: [[n1], [n2, n3]]", "from": "from: [n1]", "to": "to: [n2]", "up": "up: 2s",
 	"down": "down: 2s", "machines": "machines: [n1]", "latency": "latency: 20ms",
 	"operation": "operation: write", "step": "step: 10s", "drift_ppm": "drift_ppm: 500",
@@ -46,22 +46,23 @@ const MaxDriftPPM = 100_000
 
 // Fields lists the fields that a kind uses, the required ones first. It is empty for an unknown
 // kind.
-func Fields(k Kind) (must, may []string) { return uses[k].must, uses[k].may }
+func Fields(k Kind) (must, may []string) { return keysByKind[k].must, keysByKind[k].may }
 
 // Validate reports the first thing that is wrong with a fault, given the names of the machines.
 // The error is a *Problem.
 func (f *Fault) Validate(machines []string) error {
-	use, known := uses[f.Kind]
+	use, known := keysByKind[f.Kind]
 	if !known {
-		return &Problem{"kind", fmt.Sprintf("unknown fault %q: write one of %s", f.Kind, kindList())}
+		return &Problem{"kind", fmt.Sprintf("unknown fault %q: write one of %s", f.Kind, knownKinds())}
 	}
 	if f.At < 0 || f.For < 0 {
 		return &Problem{"at", "times cannot be negative; they count from the end of the warm-up"}
 	}
-	given := f.given()
+	given := f.givenKeys()
 	for _, field := range use.must {
 		if !slices.Contains(given, field) {
-			return &Problem{field, fmt.Sprintf("a %s fault needs %s; add %s", f.Kind, field, examples[field])}
+			return &Problem{field, fmt.Sprintf("a %s fault needs %s; add %s", f.Kind, field,
+				exampleByKey[field])}
 		}
 	}
 	for _, field := range given {
@@ -76,7 +77,7 @@ func (f *Fault) Validate(machines []string) error {
 	return f.validateNames(machines)
 }
 
-func kindList() string {
+func knownKinds() string {
 	var names []string
 	for _, k := range Kinds() {
 		names = append(names, string(k))
@@ -84,7 +85,7 @@ func kindList() string {
 	return strings.Join(names, ", ")
 }
 
-func (f *Fault) given() []string {
+func (f *Fault) givenKeys() []string {
 	var out []string
 	add := func(name string, on bool) {
 		if on {

@@ -43,9 +43,9 @@ type Driver struct {
 	// Debug asks the program for debug lines.
 	Debug bool
 
-	find  sync.Once
-	found string
-	err   error
+	findOnce    sync.Once
+	programPath string
+	findErr     error
 }
 
 var _ scenarios.Driver = (*Driver)(nil)
@@ -55,29 +55,29 @@ const DefaultPort = 5405
 
 // Names of files in a machine's directory.
 const (
-	MachineFile   = "machine.json"
-	apiSocket     = "api.sock"
-	controlSocket = "control.sock"
-	dogSocket     = "watchdog.sock"
-	recordFile    = "records.jsonl"
-	programFiles  = "programs/*.records" // see programs.RecordFiles
+	MachineFile    = "machine.json"
+	apiSocket      = "api.sock"
+	controlSocket  = "control.sock"
+	watchdogSocket = "watchdog.sock"
+	recordFile     = "records.jsonl"
+	programFiles   = "programs/*.records" // see programs.RecordFiles
 )
 
 // machineFile is what the program reads; see host.MachineFile.
 type machineFile struct {
-	Machine       env.MachineID `json:"machine"`
-	Name          string        `json:"name"`
-	Links         []link        `json:"links"`
-	APISocket     string        `json:"api_socket"`
-	ControlSocket string        `json:"control_socket"`
-	RecordFile    string        `json:"record_file"`
-	BootID        string        `json:"boot_id,omitempty"`
-	Watchdog      string        `json:"watchdog,omitempty"`
-	Timescale     string        `json:"timescale"`
-	Debug         bool          `json:"debug,omitempty"`
+	Machine       env.MachineID   `json:"machine"`
+	Name          string          `json:"name"`
+	Links         []linkAddresses `json:"links"`
+	APISocket     string          `json:"api_socket"`
+	ControlSocket string          `json:"control_socket"`
+	RecordFile    string          `json:"record_file"`
+	BootID        string          `json:"boot_id,omitempty"`
+	Watchdog      string          `json:"watchdog,omitempty"`
+	Timescale     string          `json:"timescale"`
+	Debug         bool            `json:"debug,omitempty"`
 }
 
-type link struct {
+type linkAddresses struct {
 	Addrs []netip.Addr `json:"addrs"`
 	Port  uint16       `json:"port"`
 }
@@ -98,7 +98,7 @@ func (d *Driver) Files(m scenarios.Machine) ([]scenarios.File, error) {
 
 // PowerSwitch reports whether machines have a power switch, and returns the name of the socket in their
 // directory on which the harness is their watchdog.
-func (d *Driver) PowerSwitch() (watchdog string, on bool) { return dogSocket, d.Powered }
+func (d *Driver) PowerSwitch() (watchdog string, on bool) { return watchdogSocket, d.Powered }
 
 // BootFiles are the files that a machine's program must find changed when the machine is switched
 // on again; boot counts from 1.
@@ -113,10 +113,11 @@ func (d *Driver) machineFile(m scenarios.Machine, boot uint64) (scenarios.File, 
 		port = DefaultPort
 	}
 	f := machineFile{Machine: m.ID, Name: m.Name,
-		Links: []link{{Addrs: m.Addrs, Port: port}}, APISocket: apiSocket, ControlSocket: controlSocket,
-		RecordFile: recordFile, Timescale: m.Timescale.String(), Debug: d.Debug}
+		Links: []linkAddresses{{Addrs: m.Addrs, Port: port}}, APISocket: apiSocket,
+		ControlSocket: controlSocket,
+		RecordFile:    recordFile, Timescale: m.Timescale.String(), Debug: d.Debug}
 	if d.Powered {
-		f.BootID, f.Watchdog = fmt.Sprintf("boot-%d", boot), dogSocket
+		f.BootID, f.Watchdog = fmt.Sprintf("boot-%d", boot), watchdogSocket
 	}
 	data, err := json.MarshalIndent(f, "", "\t")
 	if err != nil {
@@ -127,22 +128,23 @@ func (d *Driver) machineFile(m scenarios.Machine, boot uint64) (scenarios.File, 
 
 // Command implements scenarios.Driver.
 func (d *Driver) Command(scenarios.Machine) (scenarios.Command, error) {
-	d.find.Do(func() {
-		if d.found = d.Path; d.found == "" {
-			d.found, d.err = Find(d.Program)
+	d.findOnce.Do(func() {
+		if d.programPath = d.Path; d.programPath == "" {
+			d.programPath, d.findErr = Find(d.Program)
 		}
 	})
-	if d.err != nil {
-		return scenarios.Command{}, d.err
+	if d.findErr != nil {
+		return scenarios.Command{}, d.findErr
 	}
-	if !filepath.IsAbs(d.found) {
-		return scenarios.Command{}, fmt.Errorf("the path of the program, %q, is not absolute", d.found)
+	if !filepath.IsAbs(d.programPath) {
+		return scenarios.Command{}, fmt.Errorf("the path of the program, %q, is not absolute", d.programPath)
 	}
-	return scenarios.Command{Path: d.found, Args: append(d.Args[:len(d.Args):len(d.Args)], MachineFile)}, nil
+	return scenarios.Command{Path: d.programPath, Args: append(d.Args[:len(d.Args):len(d.Args)],
+		MachineFile)}, nil
 }
 
-// health is the part of the program's health that is looked at; see hostapi.Health.
-type health struct {
+// healthAnswer is the part of the program's health that is looked at; see hostapi.Health.
+type healthAnswer struct {
 	RecordsLost uint64 `json:"records_lost"`
 	Processes   []struct {
 		Name   string         `json:"name"`
@@ -166,11 +168,11 @@ func (d *Driver) Ready(ctx context.Context, m scenarios.Machine, _ scenarios.Con
 	return nil
 }
 
-func (d *Driver) health(ctx context.Context, m scenarios.Machine) (*health, error) {
-	var h health
+func (d *Driver) health(ctx context.Context, m scenarios.Machine) (*healthAnswer, error) {
+	var h healthAnswer
 	c := newClient(filepath.Join(m.Dir, apiSocket))
 	defer c.CloseIdleConnections()
-	data, err := call(ctx, c, http.MethodGet, "/v1/health", nil)
+	data, err := callHost(ctx, c, http.MethodGet, "/v1/health", nil)
 	if err == nil {
 		err = json.Unmarshal(data, &h)
 	}
@@ -229,11 +231,11 @@ func stampedLines(data []byte) (out []scenarios.StampedJSON) {
 	return out
 }
 
-// control asks the program for a fault.
-func (d *Driver) control(ctx context.Context, m scenarios.Machine, path string, body []byte) error {
+// postControl asks the program for a fault.
+func (d *Driver) postControl(ctx context.Context, m scenarios.Machine, path string, body []byte) error {
 	c := newClient(filepath.Join(m.Dir, controlSocket))
 	defer c.CloseIdleConnections()
-	if _, err := call(ctx, c, http.MethodPost, "/v1/control/"+path, body); err != nil {
+	if _, err := callHost(ctx, c, http.MethodPost, "/v1/control/"+path, body); err != nil {
 		return fmt.Errorf("asking %s for %s: %w", m.Name, path, err)
 	}
 	return nil
@@ -241,22 +243,22 @@ func (d *Driver) control(ctx context.Context, m scenarios.Machine, path string, 
 
 // KillProcess ends one process of a machine's program; StartProcess starts it again.
 func (d *Driver) KillProcess(ctx context.Context, m scenarios.Machine, process string) error {
-	return d.control(ctx, m, "kill/"+process, nil)
+	return d.postControl(ctx, m, "kill/"+process, nil)
 }
 
 // StartProcess starts a process that was killed.
 func (d *Driver) StartProcess(ctx context.Context, m scenarios.Machine, process string) error {
-	return d.control(ctx, m, "start/"+process, nil)
+	return d.postControl(ctx, m, "start/"+process, nil)
 }
 
 // PauseProcess stops one process of a machine's program; ResumeProcess lets it go on.
 func (d *Driver) PauseProcess(ctx context.Context, m scenarios.Machine, process string) error {
-	return d.control(ctx, m, "pause/"+process, nil)
+	return d.postControl(ctx, m, "pause/"+process, nil)
 }
 
 // ResumeProcess lets a process that was paused go on.
 func (d *Driver) ResumeProcess(ctx context.Context, m scenarios.Machine, process string) error {
-	return d.control(ctx, m, "resume/"+process, nil)
+	return d.postControl(ctx, m, "resume/"+process, nil)
 }
 
 // SetClock makes a machine's clocks wrong from now on: see host.SetClock.
@@ -266,24 +268,24 @@ func (d *Driver) SetClock(ctx context.Context, m scenarios.Machine, offset time.
 	if err != nil {
 		return fmt.Errorf("encoding a clock setting: %w", err)
 	}
-	return d.control(ctx, m, "clock", body)
+	return d.postControl(ctx, m, "clock", body)
 }
 
 // Dial implements scenarios.Driver.
 func (d *Driver) Dial(_ context.Context, m scenarios.Machine) (scenarios.Conn, error) {
-	return &conn{client: newClient(filepath.Join(m.Dir, apiSocket))}, nil
+	return &hostConn{client: newClient(filepath.Join(m.Dir, apiSocket))}, nil
 }
 
-// conn carries operations over HTTP.
-type conn struct{ client *http.Client }
+// hostConn carries operations over HTTP.
+type hostConn struct{ client *http.Client }
 
 // Do implements scenarios.Conn.
-func (c *conn) Do(ctx context.Context, process string, input []byte) ([]byte, error) {
-	return call(ctx, c.client, http.MethodPost, "/v1/op/"+process, input)
+func (c *hostConn) Do(ctx context.Context, process string, input []byte) ([]byte, error) {
+	return callHost(ctx, c.client, http.MethodPost, "/v1/op/"+process, input)
 }
 
 // Close implements scenarios.Conn.
-func (c *conn) Close() error {
+func (c *hostConn) Close() error {
 	c.client.CloseIdleConnections()
 	return nil
 }
@@ -309,8 +311,8 @@ func (e *refusedError) Unwrap() error { return e.err }
 // maxAnswerBytes bounds an answer.
 const maxAnswerBytes = 64 << 20
 
-// call makes one request. The error tells a request that certainly had no effect from all others.
-func call(ctx context.Context, client *http.Client, method, path string, body []byte) ([]byte, error) {
+// callHost makes one request. The error tells a request that certainly had no effect from all others.
+func callHost(ctx context.Context, client *http.Client, method, path string, body []byte) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, method, "http://machine"+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", workload.ErrRefused, err)

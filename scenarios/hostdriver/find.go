@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 )
 
-// module is where this project's commands are.
-const module = "github.com/holdfast-sim/holdfast/cmd/"
+// modulePath is where this project's commands are.
+const modulePath = "github.com/holdfast-sim/holdfast/cmd/"
 
 // BinDirEnv names an environment variable with the folder of the programs.
 const BinDirEnv = "HOLDFAST_BIN_DIR"
@@ -40,7 +40,7 @@ func Find(name string) (string, error) {
 			return path, nil
 		}
 	}
-	built, buildErr := build(name)
+	built, buildErr := buildProgram(name)
 	if buildErr == nil {
 		return built, nil
 	}
@@ -54,9 +54,9 @@ func Find(name string) (string, error) {
 		"here failed: %w)", ErrNoProgram, name, beside, name, BinDirEnv, buildErr)
 }
 
-// build builds the program from the sources around the working directory. go build decides
+// buildProgram builds the program from the sources around the working directory. go build decides
 // whether there is anything to do.
-func build(name string) (string, error) {
+func buildProgram(name string) (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return "", err
@@ -66,7 +66,7 @@ func build(name string) (string, error) {
 		return "", err
 	}
 	path := filepath.Join(dir, name)
-	out, err := exec.Command("go", "build", "-o", path, module+name).CombinedOutput()
+	out, err := exec.Command("go", "build", "-o", path, modulePath+name).CombinedOutput()
 	if err != nil {
 		// The last line alone says it: a compiler's whole talk would hide what to do.
 		lines := bytes.Split(bytes.TrimSpace(out), []byte("\n"))

@@ -16,19 +16,19 @@ import (
 )
 
 //go:embed *.yaml
-var files embed.FS
+var embeddedFiles embed.FS
 
 const extension = ".yaml"
 
 // Files returns the scenario files, for programs that offer the library.
-func Files() fs.FS { return files }
+func Files() fs.FS { return embeddedFiles }
 
 // ErrUnknown means that the library has no scenario of a name.
 var ErrUnknown = errors.New("no such scenario in the library")
 
 // Names lists the scenarios in alphabetical order.
 func Names() []string {
-	paths, err := fs.Glob(files, "*"+extension)
+	paths, err := fs.Glob(embeddedFiles, "*"+extension)
 	if err != nil {
 		panic("library: listing the embedded files: " + err.Error())
 	}
@@ -42,7 +42,7 @@ func Names() []string {
 // Get returns a scenario's file. The error wraps [ErrUnknown] and names the scenario that was most
 // likely meant.
 func Get(name string) ([]byte, error) {
-	data, err := files.ReadFile(name + extension)
+	data, err := embeddedFiles.ReadFile(name + extension)
 	if err == nil {
 		return data, nil
 	}

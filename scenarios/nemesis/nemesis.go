@@ -57,23 +57,23 @@ type Action struct {
 
 // Scheduler carries out the schedule of one run. It is not safe for use by several goroutines.
 type Scheduler struct {
-	injector Injector
-	machines []string
-	faults   []fault.Fault
-	offset   time.Duration
-	end      time.Duration
-	active   []bool
-	begun    []bool
-	applied  []scenarios.Applied
-	problems []string
+	injector    Injector
+	machines    []string
+	faults      []fault.Fault
+	startOffset time.Duration
+	runEnd      time.Duration
+	isActive    []bool
+	hasBegun    []bool
+	applied     []scenarios.Applied
+	problems    []string
 }
 
 // New returns the scheduler of faults on the named machines. Times of the faults count from offset,
 // and faults that are still active end after the duration.
 func New(injector Injector, machines []string, faults []fault.Fault,
 	offset, duration time.Duration) *Scheduler {
-	s := &Scheduler{injector: injector, machines: machines, faults: slices.Clone(faults), offset: offset,
-		end: offset + duration, active: make([]bool, len(faults)), begun: make([]bool, len(faults)),
+	s := &Scheduler{injector: injector, machines: machines, faults: slices.Clone(faults), startOffset: offset,
+		runEnd: offset + duration, isActive: make([]bool, len(faults)), hasBegun: make([]bool, len(faults)),
 		applied: make([]scenarios.Applied, len(faults))}
 	for i := range s.faults {
 		s.applied[i].Fault = s.faults[i]
@@ -82,13 +82,13 @@ func New(injector Injector, machines []string, faults []fault.Fault,
 }
 
 // End returns when every fault that still acts must be ended.
-func (s *Scheduler) End() time.Duration { return s.end }
+func (s *Scheduler) End() time.Duration { return s.runEnd }
 
 // Start returns the beginnings of all faults, in the order of the schedule.
 func (s *Scheduler) Start() []Action {
 	actions := make([]Action, len(s.faults))
 	for i := range s.faults {
-		actions[i] = Action{At: s.offset + s.faults[i].At, Step: Begin, Fault: i}
+		actions[i] = Action{At: s.startOffset + s.faults[i].At, Step: Begin, Fault: i}
 	}
 	return actions
 }
@@ -97,11 +97,11 @@ func (s *Scheduler) Start() []Action {
 func (s *Scheduler) Execute(ctx context.Context, a Action) []Action {
 	switch a.Step {
 	case Begin:
-		return s.begin(ctx, a.Fault)
+		return s.beginFault(ctx, a.Fault)
 	case End:
 		s.endFault(ctx, a.Fault)
 	case Toggle:
-		return s.toggle(a.Fault)
+		return s.toggleFault(a.Fault)
 	}
 	return nil
 }
@@ -110,7 +110,7 @@ func (s *Scheduler) Execute(ctx context.Context, a Action) []Action {
 func (s *Scheduler) Finish(ctx context.Context) {
 	for i := range s.faults {
 		s.endFault(ctx, i)
-		if !s.begun[i] {
+		if !s.hasBegun[i] {
 			s.applied[i].Problem = "the run was stopped before it was due"
 		}
 	}
@@ -122,17 +122,17 @@ func (s *Scheduler) Applied() []scenarios.Applied { return s.applied }
 // Problems returns why faults were not injected or not ended. A run with a problem proves nothing.
 func (s *Scheduler) Problems() []string { return s.problems }
 
-// begin makes a fault act. Its end counts from the time at which the injection started. A fault that
+// beginFault makes a fault act. Its end counts from the time at which the injection started. A fault that
 // could be injected only in part is ended like any other.
-func (s *Scheduler) begin(ctx context.Context, i int) []Action {
+func (s *Scheduler) beginFault(ctx context.Context, i int) []Action {
 	f := &s.faults[i]
 	before := s.injector.Now()
 	err := s.forEachMachine(ctx, f, (*fault.Net).Begin,
 		func(e Effect) func(context.Context) error { return e.Begin })
-	s.active[i], s.begun[i] = true, true
+	s.isActive[i], s.hasBegun[i] = true, true
 	s.applied[i].Begun = [2]time.Duration{before, s.injector.Now()}
 	s.recordProblem(i, "injecting", err)
-	ends := s.end
+	ends := s.runEnd
 	if f.For > 0 {
 		ends = min(ends, before+f.For)
 	}
@@ -143,8 +143,8 @@ func (s *Scheduler) begin(ctx context.Context, i int) []Action {
 	return next
 }
 
-func (s *Scheduler) toggle(i int) []Action {
-	if !s.active[i] {
+func (s *Scheduler) toggleFault(i int) []Action {
+	if !s.isActive[i] {
 		return nil
 	}
 	var lasts time.Duration
@@ -153,10 +153,10 @@ func (s *Scheduler) toggle(i int) []Action {
 }
 
 func (s *Scheduler) endFault(ctx context.Context, i int) {
-	if !s.active[i] {
+	if !s.isActive[i] {
 		return
 	}
-	s.active[i] = false
+	s.isActive[i] = false
 	before := s.injector.Now()
 	err := s.forEachMachine(ctx, &s.faults[i], (*fault.Net).End,
 		func(e Effect) func(context.Context) error { return e.End })

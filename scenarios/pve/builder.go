@@ -32,16 +32,16 @@ func (s *Subject) compose(m env.MachineID, flaws *resource.Flaws) ([]node.Proces
 func (s *Subject) Builder() scenarios.Builder {
 	b := builder{subject: s}
 	if ha := s.spec.HA; ha != nil {
-		b.flaws, b.operator = ha.GuestFlaws(), operator.New(ha, s.machines, s.warmup)
+		b.guestFlaws, b.operator = ha.GuestFlaws(), operator.New(ha, s.machines, s.warmup)
 	}
 	return b
 }
 
 // builder makes the processes of one run.
 type builder struct {
-	subject  *Subject
-	flaws    *resource.Flaws    // of the run's guests
-	operator *operator.Operator // nil without HA
+	subject    *Subject
+	guestFlaws *resource.Flaws    // of the run's guests
+	operator   *operator.Operator // nil without HA
 }
 
 // Files implements scenarios.Builder: the configuration is given to the processes directly.
@@ -49,7 +49,7 @@ func (b builder) Files(env.MachineID) []scenarios.File { return nil }
 
 // Processes implements scenarios.Builder.
 func (b builder) Processes(m env.MachineID) []scenarios.ProcessSpec {
-	processes, err := b.subject.compose(m, b.flaws)
+	processes, err := b.subject.compose(m, b.guestFlaws)
 	if err != nil {
 		panic("pve: a configuration that was accepted cannot be composed: " + err.Error())
 	}
@@ -58,7 +58,7 @@ func (b builder) Processes(m env.MachineID) []scenarios.ProcessSpec {
 	for i, p := range processes {
 		specs[i] = scenarios.ProcessSpec{Name: p.Name, New: p.New, Restart: p.Restart}
 		if ha != nil {
-			specs[i].New = heldBackBy(ha, b.subject.machines[m], p)
+			specs[i].New = processMaker(ha, b.subject.machines[m], p)
 		}
 	}
 	if ha != nil {
@@ -77,16 +77,16 @@ func (b builder) ExternalDevices(w scenarios.ExternalDeviceHost) scenarios.Exter
 		fencesim.Cluster{Machines: s.machines, Nodes: s.NodeNames(), Warmup: s.warmup}, w)
 }
 
-// heldBackBy returns how a process of a machine is made. The HA manager's do not run in a first boot that
+// processMaker returns how a process of a machine is made. The HA manager's do not run in a first boot that
 // is for putting files into place, nor on a machine where the operator must start them first.
-func heldBackBy(ha *haspec.Spec, machine string, p node.Process) func() env.Process {
+func processMaker(ha *haspec.Spec, machine string, p node.Process) func() env.Process {
 	byHand := slices.Contains(ha.Disabled, machine)
 	if !ha.Prepared && !byHand || p.Name != haproc.CRMProcess && p.Name != haproc.LRMProcess {
 		return p.New
 	}
 	var boot uint64 // the last one in which the machine has started it
 	return func() env.Process {
-		return &heldBack{process: p.New(), runs: func(s env.Self) bool {
+		return &heldBackProcess{process: p.New(), mayRun: func(s env.Self) bool {
 			first := s.Boot != boot
 			boot = s.Boot
 			return !(byHand && first) && !(ha.Prepared && s.Boot == 1)
@@ -94,16 +94,16 @@ func heldBackBy(ha *haspec.Spec, machine string, p node.Process) func() env.Proc
 	}
 }
 
-// heldBack is a process that stops at once unless it may run.
-type heldBack struct {
-	process env.Process
-	runs    func(env.Self) bool
-	held    bool
+// heldBackProcess is a process that stops at once unless it may run.
+type heldBackProcess struct {
+	process    env.Process
+	mayRun     func(env.Self) bool
+	isHeldBack bool
 }
 
 // Start implements env.Process.
-func (b *heldBack) Start(e env.Env) error {
-	if b.held = !b.runs(e.Self()); b.held {
+func (b *heldBackProcess) Start(e env.Env) error {
+	if b.isHeldBack = !b.mayRun(e.Self()); b.isHeldBack {
 		e.Exit(env.ErrStopped)
 		return nil
 	}
@@ -111,8 +111,8 @@ func (b *heldBack) Start(e env.Env) error {
 }
 
 // Step implements env.Process.
-func (b *heldBack) Step(ev env.Event) {
-	if !b.held {
+func (b *heldBackProcess) Step(ev env.Event) {
+	if !b.isHeldBack {
 		b.process.Step(ev)
 	}
 }

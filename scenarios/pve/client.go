@@ -14,7 +14,7 @@ import (
 
 // Codec speaks the store's requests.
 type Codec struct {
-	ha bool // also read the final state of the HA manager
+	readsHAStatus bool // also read the final state of the HA manager
 }
 
 // Functions implements workload.Codec.
@@ -107,7 +107,7 @@ const (
 // Final implements workload.Codec.
 func (c Codec) Final() []workload.Op {
 	ops := []workload.Op{{F: finalStatus}, {F: finalRead, Key: workload.KeyName(0)}, {F: finalDigest}}
-	if c.ha {
+	if c.readsHAStatus {
 		ops = append(ops, hacheck.FinalQuestions()...)
 	}
 	return ops

@@ -55,14 +55,14 @@ func (s *Subject) generate(sc *scenarios.Scenario) error {
 		}
 	}
 	var err error
-	s.text = confText(&s.spec, s.machines)
+	s.text = corosyncConfText(&s.spec, s.machines)
 	s.conf, s.warnings, err = corosync.Parse("corosync.conf", s.text)
 	return err
 }
 
-// confText is the corosync.conf of a cluster of these machines. Each has one link, and one vote unless
-// the scenario gives it another number.
-func confText(spec *Spec, machines []string) []byte {
+// corosyncConfText is the corosync.conf of a cluster of these machines. Each has one link, and one vote
+// unless the scenario gives it another number.
+func corosyncConfText(spec *Spec, machines []string) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "totem {\n  version: 2\n  cluster_name: holdfast\n  config_version: %d\n  secauth: on\n",
 		len(machines))

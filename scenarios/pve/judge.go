@@ -23,10 +23,11 @@ type judge struct{ subject *Subject }
 
 // Watch implements scenarios.Judge.
 func (j judge) Watch(s *scenarios.Scenario) scenarios.Watch {
-	w := &watch{store: storecheck.New(storecheck.Cluster{Machines: s.Machines, Nodes: j.subject.nodeIDs(),
+	w := &suiteWatch{storeSuite: storecheck.New(storecheck.Cluster{Machines: s.Machines,
+		Nodes: j.subject.nodeIDs(),
 		Votes: j.subject.votes(), Others: haspec.IsRequest})}
 	if spec := j.subject.spec.HA; spec != nil {
-		w.ha = hacheck.New(hacheck.Cluster{Machines: s.Machines, Nodes: j.subject.NodeNames(),
+		w.haSuite = hacheck.New(hacheck.Cluster{Machines: s.Machines, Nodes: j.subject.NodeNames(),
 			Votes: j.subject.votes(), JoinInterval: j.subject.joinInterval(), Warmup: j.subject.warmup,
 			HA: spec})
 	}
@@ -58,29 +59,29 @@ func (j judge) Timeline(r *scenarios.Run) scenarios.Timeline {
 // InTimeline implements scenarios.TimelineFilter.
 func (judge) InTimeline(r env.Record) bool { return timeline.Needs(r) }
 
-// watch observes one run of the engine.
-type watch struct {
-	store *storecheck.Suite
-	ha    *hacheck.Suite // nil without HA
+// suiteWatch observes one run of the engine.
+type suiteWatch struct {
+	storeSuite *storecheck.Suite
+	haSuite    *hacheck.Suite // nil without HA
 }
 
 // Record implements scenarios.Watch.
-func (w *watch) Record(r scenarios.Stamped) error {
-	w.store.Observe(r)
-	if w.ha != nil {
-		w.ha.Observe(r)
+func (w *suiteWatch) Record(r scenarios.Stamped) error {
+	w.storeSuite.Observe(r)
+	if w.haSuite != nil {
+		w.haSuite.Observe(r)
 	}
 	return nil
 }
 
 // Check implements scenarios.Watch.
-func (w *watch) Check(ctx context.Context, r *scenarios.Run) []linearizability.Verdict {
-	verdicts := w.store.Check(ctx, r)
-	if w.ha == nil {
+func (w *suiteWatch) Check(ctx context.Context, r *scenarios.Run) []linearizability.Verdict {
+	verdicts := w.storeSuite.Check(ctx, r)
+	if w.haSuite == nil {
 		return verdicts
 	}
-	witness, err := w.store.Log.Witness()
-	return append(verdicts, w.ha.Check(ctx, r, witness, err)...)
+	witness, err := w.storeSuite.Log.Witness()
+	return append(verdicts, w.haSuite.Check(ctx, r, witness, err)...)
 }
 
 // votes are those of the nodes, by machine.

@@ -21,7 +21,7 @@ func TestJoinIntervalIsConfigured(t *testing.T) {
 		return subject.(*Subject).joinInterval()
 	}
 	require.Equal(t, 50*time.Millisecond, interval(Spec{}), "Corosync's default")
-	text := confText(&Spec{}, []string{"n1", "n2", "n3"})
+	text := corosyncConfText(&Spec{}, []string{"n1", "n2", "n3"})
 	file := filepath.Join(t.TempDir(), "corosync.conf")
 	require.NoError(t, os.WriteFile(file, []byte("totem {\n  join: 100\n}\n"+string(text)), 0o600))
 	require.Equal(t, 100*time.Millisecond, interval(Spec{CorosyncConf: file}))

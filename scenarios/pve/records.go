@@ -19,14 +19,14 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
 )
 
-// decoder reads the records of one kind.
-type decoder struct {
+// recordDecoder reads the records of one kind.
+type recordDecoder struct {
 	kind   string
 	decode func(data []byte) (env.Record, error)
 }
 
-// decoders are the records that a daemon writes, and the operator's.
-var decoders = decodersByKind(
+// recordDecoders are the records that a daemon writes, and the operator's.
+var recordDecoders = decodersByKind(
 	decoderOf[totem.Started](),
 	decoderOf[totem.Membership](),
 	decoderOf[totem.Sent](),
@@ -67,8 +67,8 @@ var decoders = decodersByKind(
 	decoderOf[haspec.OperatorDid](),
 )
 
-func decodersByKind(list ...decoder) map[string]decoder {
-	byKind := map[string]decoder{}
+func decodersByKind(list ...recordDecoder) map[string]recordDecoder {
+	byKind := map[string]recordDecoder{}
 	for _, d := range list {
 		if _, twice := byKind[d.kind]; twice {
 			panic("pve: two records of kind " + d.kind)
@@ -78,14 +78,14 @@ func decodersByKind(list ...decoder) map[string]decoder {
 	return byKind
 }
 
-func decoderOf[R env.Record]() decoder {
+func decoderOf[R env.Record]() recordDecoder {
 	var r R
-	return decoder{r.RecordKind(), decodeAs[R]}
+	return recordDecoder{r.RecordKind(), decodeAs[R]}
 }
 
 // decodeRecord reads a record that a daemon wrote.
 func decodeRecord(kind string, data []byte) (env.Record, error) {
-	d, known := decoders[kind]
+	d, known := recordDecoders[kind]
 	if !known {
 		return nil, fmt.Errorf("unknown record %q: the daemon is of another version than the harness", kind)
 	}

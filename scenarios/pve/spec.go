@@ -99,7 +99,7 @@ func (s *Subject) drawnFrom(sc *scenarios.Scenario) clustergen.Scenario {
 func (s *Subject) Kind() string { return Kind }
 
 // Client implements scenarios.Subject.
-func (s *Subject) Client() workload.Codec { return Codec{ha: s.spec.HA != nil} }
+func (s *Subject) Client() workload.Codec { return Codec{readsHAStatus: s.spec.HA != nil} }
 
 // Actors implements scenarios.ActorProvider: they are the clients that make requests for services.
 func (s *Subject) Actors(scale timescale.Ratio) []scenarios.Actor {

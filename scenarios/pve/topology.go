@@ -38,23 +38,23 @@ func Topology(s *scenarios.Scenario, file string, data []byte) error {
 	if err := s.Subject.Decode(&spec); err != nil {
 		return err
 	}
-	rename := renaming{file: file, to: map[string]string{fault.All: fault.All}}
+	rename := machineRenaming{file: file, newNames: map[string]string{fault.All: fault.All}}
 	for i, old := range s.Machines {
 		if i < len(names) {
-			rename.to[old] = names[i]
+			rename.newNames[old] = names[i]
 		}
 	}
 	for i := range s.Faults {
 		f := &s.Faults[i]
 		complete := f.Kind == fault.Partition && len(slices.Concat(f.Groups...)) == len(s.Machines)
-		if err := rename.fault(f); err != nil {
+		if err := rename.renameInFault(f); err != nil {
 			return err
 		}
 		if complete && len(names) > len(s.Machines) {
-			joinLargest(f.Groups, names[len(s.Machines):])
+			addToLargestGroup(f.Groups, names[len(s.Machines):])
 		}
 	}
-	if err := rename.ha(spec.HA); err != nil {
+	if err := rename.renameInHA(spec.HA); err != nil {
 		return err
 	}
 	if spec.CorosyncConf, err = filepath.Abs(file); err != nil {
@@ -66,8 +66,8 @@ func Topology(s *scenarios.Scenario, file string, data []byte) error {
 	return nil
 }
 
-// joinLargest adds machines to the largest group, to the first one of several.
-func joinLargest(groups [][]string, machines []string) {
+// addToLargestGroup adds machines to the largest group, to the first one of several.
+func addToLargestGroup(groups [][]string, machines []string) {
 	largest := 0
 	for i := range groups {
 		if len(groups[i]) > len(groups[largest]) {
@@ -77,15 +77,15 @@ func joinLargest(groups [][]string, machines []string) {
 	groups[largest] = slices.Concat(groups[largest], machines)
 }
 
-// renaming replaces the names of machines by their nodes' names.
-type renaming struct {
-	file string
-	to   map[string]string
+// machineRenaming replaces the names of machines by their nodes' names.
+type machineRenaming struct {
+	file     string
+	newNames map[string]string
 }
 
-// name returns the new name of a machine; of is what names it, for the error.
-func (r *renaming) name(machine, of string) (string, error) {
-	name, ok := r.to[machine]
+// rename returns the new name of a machine; of is what names it, for the error.
+func (r *machineRenaming) rename(machine, of string) (string, error) {
+	name, ok := r.newNames[machine]
 	if !ok {
 		return "", fmt.Errorf("%s has no node for machine %s of %s: it has fewer nodes than the scenario "+
 			"needs; take a scenario of fewer machines, or another topology", r.file, machine, of)
@@ -93,11 +93,11 @@ func (r *renaming) name(machine, of string) (string, error) {
 	return name, nil
 }
 
-// fault renames the machines of a fault.
-func (r *renaming) fault(f *fault.Fault) (err error) {
+// renameInFault renames the machines of a fault.
+func (r *machineRenaming) renameInFault(f *fault.Fault) (err error) {
 	for _, list := range append([][]string{f.From, f.To, f.Machines}, f.Groups...) {
 		for i, old := range list {
-			if list[i], err = r.name(old, fmt.Sprintf("a %s fault", f.Kind)); err != nil {
+			if list[i], err = r.rename(old, fmt.Sprintf("a %s fault", f.Kind)); err != nil {
 				return err
 			}
 		}
@@ -105,44 +105,44 @@ func (r *renaming) fault(f *fault.Fault) (err error) {
 	return nil
 }
 
-// ha renames where services are placed and end, where the operator runs commands, and the nodes that
+// renameInHA renames where services are placed and end, where the operator runs commands, and the nodes that
 // commands, rules and groups name.
-func (r *renaming) ha(h *haspec.Spec) (err error) {
+func (r *machineRenaming) renameInHA(h *haspec.Spec) (err error) {
 	if h == nil {
 		return nil
 	}
 	for _, homes := range []map[string]string{h.Services, h.EndsOn} {
 		for _, sid := range slices.Sorted(maps.Keys(homes)) {
-			if homes[sid], err = r.name(homes[sid], "service "+sid); err != nil {
+			if homes[sid], err = r.rename(homes[sid], "service "+sid); err != nil {
 				return err
 			}
 		}
 	}
 	for i := range h.Commands {
 		c := &h.Commands[i]
-		if c.On, err = r.name(c.On, fmt.Sprintf("command %q", c.Run)); err != nil {
+		if c.On, err = r.rename(c.On, fmt.Sprintf("command %q", c.Run)); err != nil {
 			return err
 		}
 		c.Run = r.renameInText(c.Run)
 	}
-	h.Rules, h.Groups = r.nodeLines(h.Rules), r.nodeLines(h.Groups)
-	h.ManagerStatus = quoted.ReplaceAllStringFunc(h.ManagerStatus, func(word string) string {
-		if name, ok := r.to[strings.Trim(word, `"`)]; ok {
+	h.Rules, h.Groups = r.renameNodeLines(h.Rules), r.renameNodeLines(h.Groups)
+	h.ManagerStatus = quotedName.ReplaceAllStringFunc(h.ManagerStatus, func(word string) string {
+		if name, ok := r.newNames[strings.Trim(word, `"`)]; ok {
 			return `"` + name + `"`
 		}
 		return word
 	})
-	return r.machines(h)
+	return r.renameList(h)
 }
 
-// quoted matches a word in JSON; names of machines need no escapes there.
-var quoted = regexp.MustCompile(`"[^"]*"`)
+// quotedName matches a word in JSON; names of machines need no escapes there.
+var quotedName = regexp.MustCompile(`"[^"]*"`)
 
-// machines renames the machines that have settings of their own.
-func (r *renaming) machines(h *haspec.Spec) (err error) {
+// renameList renames the machines that have settings of their own.
+func (r *machineRenaming) renameList(h *haspec.Spec) (err error) {
 	nodes := map[string]haspec.Node{}
 	for _, old := range slices.Sorted(maps.Keys(h.Nodes)) {
-		name, err := r.name(old, "nodes")
+		name, err := r.rename(old, "nodes")
 		if err != nil {
 			return err
 		}
@@ -157,7 +157,7 @@ func (r *renaming) machines(h *haspec.Spec) (err error) {
 	}
 	for _, list := range lists {
 		for i, old := range list {
-			if list[i], err = r.name(old, "a list of machines"); err != nil {
+			if list[i], err = r.rename(old, "a list of machines"); err != nil {
 				return err
 			}
 		}
@@ -165,8 +165,8 @@ func (r *renaming) machines(h *haspec.Spec) (err error) {
 	return nil
 }
 
-// nodeLines renames the machines in the lines of a section file that list nodes.
-func (r *renaming) nodeLines(text string) string {
+// renameNodeLines renames the machines in the lines of a section file that list nodes.
+func (r *machineRenaming) renameNodeLines(text string) string {
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {
 		if words := strings.Fields(line); len(words) > 1 && words[0] == "nodes" {
@@ -177,7 +177,7 @@ func (r *renaming) nodeLines(text string) string {
 }
 
 // renameInText renames the machines in a line; spaces, commas and colons end a word.
-func (r *renaming) renameInText(line string) string {
+func (r *machineRenaming) renameInText(line string) string {
 	var b strings.Builder
 	for line != "" {
 		end := strings.IndexAny(line, " \t,:")
@@ -185,7 +185,7 @@ func (r *renaming) renameInText(line string) string {
 			end = len(line)
 		}
 		word := line[:end]
-		if name, ok := r.to[word]; ok {
+		if name, ok := r.newNames[word]; ok {
 			word = name
 		}
 		b.WriteString(word)

@@ -9,10 +9,10 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 )
 
-type kind uint8
+type messageKind uint8
 
 const (
-	kindQuery kind = 1 + iota
+	kindQuery messageKind = 1 + iota
 	kindValue
 	kindStore
 	kindStored
@@ -21,10 +21,10 @@ const (
 
 // message is what replicas say to each other.
 type message struct {
-	Kind   kind
+	Kind   messageKind
 	Number uint64 // of the operation
 	Key    string
-	Entry  entry
+	Entry  registerEntry
 }
 
 var errMalformed = errors.New("malformed message")
@@ -35,7 +35,7 @@ func (m *message) encode() []byte {
 	return appendEntry(b, m.Key, m.Entry)
 }
 
-func appendEntry(b []byte, key string, v entry) []byte {
+func appendEntry(b []byte, key string, v registerEntry) []byte {
 	b = binary.LittleEndian.AppendUint64(b, v.Stamp.Seq)
 	b = binary.LittleEndian.AppendUint64(b, v.Stamp.Unique)
 	b = binary.LittleEndian.AppendUint16(b, uint16(len(key)))
@@ -43,25 +43,26 @@ func appendEntry(b []byte, key string, v entry) []byte {
 	return append(b, v.Value...)
 }
 
-func decodeEntry(b []byte) (string, entry, error) {
+func decodeEntry(b []byte) (string, registerEntry, error) {
 	if len(b) < 18 {
-		return "", entry{}, errMalformed
+		return "", registerEntry{}, errMalformed
 	}
-	v := entry{Stamp: stamp{Seq: binary.LittleEndian.Uint64(b), Unique: binary.LittleEndian.Uint64(b[8:])}}
+	v := registerEntry{Stamp: writeStamp{Seq: binary.LittleEndian.Uint64(b),
+		Unique: binary.LittleEndian.Uint64(b[8:])}}
 	keyBytes := int(binary.LittleEndian.Uint16(b[16:]))
 	b = b[18:]
 	if keyBytes > maxKeyBytes || keyBytes > len(b) || len(b)-keyBytes > maxValueBytes {
-		return "", entry{}, errMalformed
+		return "", registerEntry{}, errMalformed
 	}
 	v.Value = string(b[keyBytes:])
 	return string(b[:keyBytes]), v, nil
 }
 
 func decode(b []byte) (message, error) {
-	if len(b) < 9 || b[0] == 0 || kind(b[0]) >= kinds {
+	if len(b) < 9 || b[0] == 0 || messageKind(b[0]) >= kinds {
 		return message{}, errMalformed
 	}
-	m := message{Kind: kind(b[0]), Number: binary.LittleEndian.Uint64(b[1:])}
+	m := message{Kind: messageKind(b[0]), Number: binary.LittleEndian.Uint64(b[1:])}
 	var err error
 	m.Key, m.Entry, err = decodeEntry(b[9:])
 	return m, err
@@ -70,8 +71,8 @@ func decode(b []byte) (message, error) {
 // journal is the replica's durable state: the entries that it stored, one after the other, each
 // with its length and checksum. A torn last one is cut off at the next start.
 type journal struct {
-	file env.File
-	end  int64
+	file      env.File
+	endOffset int64
 }
 
 const (
@@ -82,25 +83,25 @@ const (
 
 // open reads the journal and gives every entry to keep. It writes what it read anew: what is
 // readable now may be left of a sync that failed, and would be gone after a power cut.
-func (j *journal) open(d env.Disk, keep func(string, entry)) error {
+func (j *journal) open(d env.Disk, keep func(string, registerEntry)) error {
 	data, err := env.ReadFile(d, journalName, journalMaxBytes)
 	if err != nil && !errors.Is(err, env.ErrNotExist) {
 		return fmt.Errorf("reading the journal: %w", err)
 	}
-	j.end = 0
+	j.endOffset = 0
 	for {
-		body, ok := nextRecord(data[j.end:])
+		body, ok := nextRecord(data[j.endOffset:])
 		if !ok {
 			break
 		}
 		key, v, err := decodeEntry(body)
 		if err != nil {
-			return fmt.Errorf("reading the journal at byte %d: %w", j.end, err)
+			return fmt.Errorf("reading the journal at byte %d: %w", j.endOffset, err)
 		}
 		keep(key, v)
-		j.end += headerBytes + int64(len(body))
+		j.endOffset += headerBytes + int64(len(body))
 	}
-	if err := env.ReplaceFile(d, journalName, data[:j.end]); err != nil {
+	if err := env.ReplaceFile(d, journalName, data[:j.endOffset]); err != nil {
 		return err
 	}
 	if j.file, err = d.Open(journalName, 0); err != nil {
@@ -124,17 +125,17 @@ func nextRecord(rest []byte) ([]byte, bool) {
 }
 
 // append makes an entry durable.
-func (j *journal) append(key string, v entry) error {
+func (j *journal) append(key string, v registerEntry) error {
 	body := appendEntry(nil, key, v)
 	b := binary.LittleEndian.AppendUint32(nil, uint32(len(body)))
 	b = binary.LittleEndian.AppendUint32(b, crc32.ChecksumIEEE(body))
 	b = append(b, body...)
-	if _, err := j.file.WriteAt(b, j.end); err != nil {
+	if _, err := j.file.WriteAt(b, j.endOffset); err != nil {
 		return err
 	}
 	if err := j.file.Sync(); err != nil {
 		return err
 	}
-	j.end += int64(len(b))
+	j.endOffset += int64(len(b))
 	return nil
 }

@@ -43,13 +43,13 @@ type Part struct {
 // under subject.
 func Generate(parts ...Part) ([]byte, error) {
 	g := generator{descriptions: maps.Clone(descriptions)}
-	root := g.object(reflect.TypeFor[scenarios.Scenario](), "")
+	root := g.structSchema(reflect.TypeFor[scenarios.Scenario](), "")
 	for _, part := range parts {
 		for path, text := range part.Descriptions {
 			g.descriptions[subjectPath+path] = text
 		}
 		subject := root.Properties["subject"]
-		subject.AllOf = append(subject.AllOf, g.part(part))
+		subject.AllOf = append(subject.AllOf, g.partSchema(part))
 	}
 	root.Schema = "https://json-schema.org/draft/2020-12/schema"
 	root.Title = "Holdfast scenario"
@@ -70,9 +70,9 @@ func Generate(parts ...Part) ([]byte, error) {
 // subjectPath is what the paths of subjects' parts begin with.
 const subjectPath = "subject."
 
-// part describes a subject's part where the kind is the subject's.
-func (g *generator) part(part Part) *jsonschema.Schema {
-	then := g.object(part.Type, strings.TrimSuffix(subjectPath, "."))
+// partSchema describes a subject's part where the kind is the subject's.
+func (g *generator) partSchema(part Part) *jsonschema.Schema {
+	then := g.structSchema(part.Type, strings.TrimSuffix(subjectPath, "."))
 	then.Properties["kind"] = &jsonschema.Schema{Type: "string"}
 	var kind any = part.Kind
 	return &jsonschema.Schema{
@@ -84,16 +84,16 @@ func (g *generator) part(part Part) *jsonschema.Schema {
 // generator makes the schemas of types.
 type generator struct{ descriptions map[string]string }
 
-// object describes a struct by its yaml tags.
-func (g *generator) object(t reflect.Type, path string) *jsonschema.Schema {
+// structSchema describes a struct by its yaml tags.
+func (g *generator) structSchema(t reflect.Type, path string) *jsonschema.Schema {
 	s := &jsonschema.Schema{Type: "object", Properties: map[string]*jsonschema.Schema{},
-		AdditionalProperties: nothing()}
+		AdditionalProperties: rejectAllSchema()}
 	for _, f := range strictyaml.Fields(t) {
 		at := f.Name
 		if path != "" {
 			at = path + "." + f.Name
 		}
-		property := g.value(t.Field(f.Index).Type, at)
+		property := g.valueSchema(t.Field(f.Index).Type, at)
 		property.Description = g.descriptions[at]
 		s.Properties[f.Name] = property
 		s.PropertyOrder = append(s.PropertyOrder, f.Name)
@@ -102,16 +102,16 @@ func (g *generator) object(t reflect.Type, path string) *jsonschema.Schema {
 		}
 	}
 	if t == reflect.TypeFor[fault.Fault]() {
-		s.AllOf = kinds()
+		s.AllOf = faultKindSchemas()
 	}
 	return s
 }
 
-// nothing refuses every value.
-func nothing() *jsonschema.Schema { return &jsonschema.Schema{Not: &jsonschema.Schema{}} }
+// rejectAllSchema refuses every value.
+func rejectAllSchema() *jsonschema.Schema { return &jsonschema.Schema{Not: &jsonschema.Schema{}} }
 
-// value describes a value by its type, and by its place where the type does not say enough.
-func (g *generator) value(t reflect.Type, path string) *jsonschema.Schema {
+// valueSchema describes a value by its type, and by its place where the type does not say enough.
+func (g *generator) valueSchema(t reflect.Type, path string) *jsonschema.Schema {
 	switch t {
 	case reflect.TypeFor[time.Duration]():
 		return &jsonschema.Schema{Type: "string", Pattern: strictyaml.DurationPattern,
@@ -120,35 +120,35 @@ func (g *generator) value(t reflect.Type, path string) *jsonschema.Schema {
 		return &jsonschema.Schema{Type: "string", Pattern: `^\s*([0-9]+(\.[0-9]{0,4})?%|[0-9]+\s*ppm)\s*$`,
 			Examples: []any{"5%", "0.25%", "200ppm"}}
 	case reflect.TypeFor[scenarios.Machines]():
-		return machines()
+		return machinesSchema()
 	case reflect.TypeFor[scenarios.SubjectSpec]():
-		return subject()
+		return subjectSchema()
 	}
 	if set, ok := reflect.Zero(t).Interface().(strictyaml.OneOf); ok {
-		return words(set.OneOf()...)
+		return enumSchema(set.OneOf()...)
 	}
 	switch t.Kind() {
 	case reflect.Pointer:
-		return g.value(t.Elem(), path)
+		return g.valueSchema(t.Elem(), path)
 	case reflect.Struct:
-		return g.object(t, path)
+		return g.structSchema(t, path)
 	case reflect.Slice:
-		return &jsonschema.Schema{Type: "array", Items: g.value(t.Elem(), path)}
+		return &jsonschema.Schema{Type: "array", Items: g.valueSchema(t.Elem(), path)}
 	case reflect.Map:
-		return &jsonschema.Schema{Type: "object", AdditionalProperties: g.value(t.Elem(), path)}
+		return &jsonschema.Schema{Type: "object", AdditionalProperties: g.valueSchema(t.Elem(), path)}
 	case reflect.String:
-		return text(path)
+		return textSchema(path)
 	case reflect.Bool:
 		return &jsonschema.Schema{Type: "boolean"}
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		return whole(path, math.MinInt32)
+		return integerSchema(path, math.MinInt32)
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		return whole(path, 0)
+		return integerSchema(path, 0)
 	}
 	panic(fmt.Sprintf("schema: %s has type %s, which has no description", path, t))
 }
 
-func words(list ...string) *jsonschema.Schema {
+func enumSchema(list ...string) *jsonschema.Schema {
 	s := &jsonschema.Schema{Type: "string"}
 	for _, word := range list {
 		s.Enum = append(s.Enum, word)
@@ -156,22 +156,22 @@ func words(list ...string) *jsonschema.Schema {
 	return s
 }
 
-func text(path string) *jsonschema.Schema {
+func textSchema(path string) *jsonschema.Schema {
 	switch path {
 	case "name":
-		return name(scenarios.NamePattern)
+		return nameSchema(scenarios.NamePattern)
 	case "story":
 		return &jsonschema.Schema{Type: "string", MinLength: jsonschema.Ptr(1),
 			MaxLength: jsonschema.Ptr(scenarios.MaxStoryBytes)}
 	case "expect.verdict":
-		return words("valid", "invalid")
+		return enumSchema("valid", "invalid")
 	case "faults.operation":
-		return words("read", "write", "sync")
+		return enumSchema("read", "write", "sync")
 	}
 	return &jsonschema.Schema{Type: "string"}
 }
 
-func name(pattern string) *jsonschema.Schema {
+func nameSchema(pattern string) *jsonschema.Schema {
 	return &jsonschema.Schema{Type: "string", Pattern: pattern,
 		MaxLength: jsonschema.Ptr(scenarios.MaxNameBytes)}
 }
@@ -188,7 +188,7 @@ var ranges = map[string][2]float64{
 	"faults.drift_ppm":     {-fault.MaxDriftPPM, fault.MaxDriftPPM},
 }
 
-func whole(path string, least float64) *jsonschema.Schema {
+func integerSchema(path string, least float64) *jsonschema.Schema {
 	r, ok := ranges[path]
 	if !ok {
 		if !strings.HasPrefix(path, subjectPath) {
@@ -199,25 +199,25 @@ func whole(path string, least float64) *jsonschema.Schema {
 	return &jsonschema.Schema{Type: "integer", Minimum: &r[0], Maximum: &r[1]}
 }
 
-func machines() *jsonschema.Schema {
+func machinesSchema() *jsonschema.Schema {
 	return &jsonschema.Schema{OneOf: []*jsonschema.Schema{
 		{Type: "integer", Minimum: jsonschema.Ptr(1.0),
 			Maximum: jsonschema.Ptr(float64(scenarios.MaxMachines))},
-		{Type: "array", Items: name(scenarios.MachinePattern), MinItems: jsonschema.Ptr(1),
+		{Type: "array", Items: nameSchema(scenarios.MachinePattern), MinItems: jsonschema.Ptr(1),
 			MaxItems: jsonschema.Ptr(scenarios.MaxMachines), UniqueItems: true},
 	}, Examples: []any{3, []string{"n1", "n2", "n3"}}}
 }
 
-// subject is open: what else it holds is the subject's own affair.
-func subject() *jsonschema.Schema {
+// subjectSchema is open: what else it holds is the subject's own affair.
+func subjectSchema() *jsonschema.Schema {
 	return &jsonschema.Schema{Type: "object", Required: []string{"kind"},
 		Properties: map[string]*jsonschema.Schema{
 			"kind": {Type: "string", Description: "The system under test, for example pve or register."},
 		}}
 }
 
-// kinds says for each kind of fault which keys it must and may have.
-func kinds() []*jsonschema.Schema {
+// faultKindSchemas says for each kind of fault which keys it must and may have.
+func faultKindSchemas() []*jsonschema.Schema {
 	var all []*jsonschema.Schema
 	for _, k := range fault.Kinds() {
 		must, may := fault.Fields(k)
@@ -225,7 +225,7 @@ func kinds() []*jsonschema.Schema {
 		all = append(all, &jsonschema.Schema{
 			If: &jsonschema.Schema{Properties: map[string]*jsonschema.Schema{"kind": {Const: &kind}}},
 			Then: &jsonschema.Schema{Description: kindDescriptions[k], Required: must,
-				PropertyNames: words(slices.Concat([]string{"kind", "at", "for"}, must, may)...)},
+				PropertyNames: enumSchema(slices.Concat([]string{"kind", "at", "for"}, must, may)...)},
 		})
 	}
 	return all

@@ -38,7 +38,7 @@ func Decode(file string, n *yaml.Node, into any) error {
 		panic(fmt.Sprintf("strictyaml: decoding into a %T, which is no pointer", into))
 	}
 	d := decoder{file: file}
-	d.value(n, v.Elem(), "")
+	d.decodeValue(n, v.Elem(), "")
 	return d.problems.Err()
 }
 
@@ -47,89 +47,89 @@ type decoder struct {
 	problems Problems
 }
 
-func (d *decoder) at(n *yaml.Node, path string) Problem {
+func (d *decoder) problemAt(n *yaml.Node, path string) Problem {
 	return Problem{File: d.file, Line: n.Line, Column: n.Column, Path: path}
 }
 
-func (d *decoder) report(n *yaml.Node, path, format string, args ...any) {
-	p := d.at(n, path)
+func (d *decoder) reportProblem(n *yaml.Node, path, format string, args ...any) {
+	p := d.problemAt(n, path)
 	p.Text = fmt.Sprintf(format, args...)
 	d.problems = append(d.problems, &p)
 }
 
 var durationType = reflect.TypeFor[time.Duration]()
 
-func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
+func (d *decoder) decodeValue(n *yaml.Node, v reflect.Value, path string) {
 	if n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
-		d.report(n, path, "there is no value; write one or remove the key")
+		d.reportProblem(n, path, "there is no value; write one or remove the key")
 		return
 	}
 	if own, ok := v.Addr().Interface().(yaml.Unmarshaler); ok {
-		d.problems.Add(d.at(n, path), own.UnmarshalYAML(n))
+		d.problems.Add(d.problemAt(n, path), own.UnmarshalYAML(n))
 		return
 	}
 	if v.Type() == durationType {
-		d.duration(n, v, path)
+		d.decodeDuration(n, v, path)
 		return
 	}
 	if own, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
-		if !d.scalar(n, path, "a single value") {
+		if !d.checkScalar(n, path, "a single value") {
 			return
 		}
-		d.problems.Add(d.at(n, path), own.UnmarshalText([]byte(n.Value)))
+		d.problems.Add(d.problemAt(n, path), own.UnmarshalText([]byte(n.Value)))
 		return
 	}
 	switch v.Kind() {
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
-		d.value(n, v.Elem(), path)
+		d.decodeValue(n, v.Elem(), path)
 	case reflect.Struct:
-		d.structure(n, v, path)
+		d.decodeStruct(n, v, path)
 	case reflect.Map:
-		d.mapping(n, v, path)
+		d.decodeMap(n, v, path)
 	case reflect.Slice:
-		d.list(n, v, path)
+		d.decodeList(n, v, path)
 	default:
-		d.plain(n, v, path)
+		d.decodePlain(n, v, path)
 	}
 }
 
-func (d *decoder) scalar(n *yaml.Node, path, want string) bool {
+func (d *decoder) checkScalar(n *yaml.Node, path, want string) bool {
 	if n.Kind != yaml.ScalarNode {
-		d.report(n, path, "this is %s; write %s", kindOf(n), want)
+		d.reportProblem(n, path, "this is %s; write %s", nodeKindWord(n), want)
 		return false
 	}
 	return true
 }
 
-// plain reads texts, booleans and whole numbers.
-func (d *decoder) plain(n *yaml.Node, v reflect.Value, path string) {
+// decodePlain reads texts, booleans and whole numbers.
+func (d *decoder) decodePlain(n *yaml.Node, v reflect.Value, path string) {
 	switch v.Kind() {
 	case reflect.String:
-		d.text(n, v, path)
+		d.decodeText(n, v, path)
 	case reflect.Bool:
 		if n.Kind != yaml.ScalarNode || n.Value != "true" && n.Value != "false" {
-			d.report(n, path, "this is %s; write true or false", kindOf(n))
+			d.reportProblem(n, path, "this is %s; write true or false", nodeKindWord(n))
 			return
 		}
 		v.SetBool(n.Value == "true")
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		if !d.whole(n, path) {
+		if !d.checkWholeNumber(n, path) {
 			return
 		}
 		i, err := strconv.ParseInt(n.Value, 10, 64)
 		if err != nil || v.OverflowInt(i) {
-			d.report(n, path, "%s is out of range; write a smaller number", shorten(n.Value))
+			d.reportProblem(n, path, "%s is out of range; write a smaller number", shorten(n.Value))
 			return
 		}
 		v.SetInt(i)
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		if !d.whole(n, path) {
+		if !d.checkWholeNumber(n, path) {
 			return
 		}
 		i, err := strconv.ParseUint(n.Value, 10, 64)
 		if err != nil || v.OverflowUint(i) {
-			d.report(n, path, "%s is out of range; write a number from 0", shorten(n.Value))
+			d.reportProblem(n, path, "%s is out of range; write a number from 0", shorten(n.Value))
 			return
 		}
 		v.SetUint(i)
@@ -138,24 +138,25 @@ func (d *decoder) plain(n *yaml.Node, v reflect.Value, path string) {
 	}
 }
 
-// whole accepts decimal whole numbers only: no hexadecimal, octal, signs in front or underscores.
-func (d *decoder) whole(n *yaml.Node, path string) bool {
+// checkWholeNumber accepts decimal whole numbers only: no hexadecimal, octal, signs in front or underscores.
+func (d *decoder) checkWholeNumber(n *yaml.Node, path string) bool {
 	digits := strings.TrimPrefix(n.Value, "-")
 	decimal := digits != "" && strings.Trim(digits, "0123456789") == "" && (digits == "0" || digits[0] != '0')
 	if n.Kind != yaml.ScalarNode || n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 || !decimal {
-		d.report(n, path, "this is %s; write a whole number such as 3", kindOf(n))
+		d.reportProblem(n, path, "this is %s; write a whole number such as 3", nodeKindWord(n))
 		return false
 	}
 	return true
 }
 
-func (d *decoder) text(n *yaml.Node, v reflect.Value, path string) {
+func (d *decoder) decodeText(n *yaml.Node, v reflect.Value, path string) {
 	if n.Kind != yaml.ScalarNode {
-		d.report(n, path, "this is %s; write text", kindOf(n))
+		d.reportProblem(n, path, "this is %s; write text", nodeKindWord(n))
 		return
 	}
 	if n.Tag != "!!str" {
-		d.report(n, path, "this is %s; write it in quotes if text is meant: %q", kindOf(n), n.Value)
+		d.reportProblem(n, path, "this is %s; write it in quotes if text is meant: %q", nodeKindWord(n),
+			n.Value)
 		return
 	}
 	text := n.Value
@@ -163,7 +164,8 @@ func (d *decoder) text(n *yaml.Node, v reflect.Value, path string) {
 		text = other.Respell(text)
 	}
 	if set, ok := v.Interface().(OneOf); ok && !slices.Contains(set.OneOf(), text) {
-		d.report(n, path, "unknown value %q; %s", shorten(n.Value), advice(n.Value, set.OneOf()))
+		d.reportProblem(n, path, "unknown value %q; %s", shorten(n.Value),
+			spellingAdvice(n.Value, set.OneOf()))
 		return
 	}
 	v.SetString(text)
@@ -172,13 +174,13 @@ func (d *decoder) text(n *yaml.Node, v reflect.Value, path string) {
 // MaxDuration is the longest duration that a file can hold.
 const MaxDuration = 1000 * time.Hour
 
-func (d *decoder) duration(n *yaml.Node, v reflect.Value, path string) {
-	if !d.scalar(n, path, "a duration such as 10s or 250ms") {
+func (d *decoder) decodeDuration(n *yaml.Node, v reflect.Value, path string) {
+	if !d.checkScalar(n, path, "a duration such as 10s or 250ms") {
 		return
 	}
 	value, err := ParseDuration(n.Value)
 	if err != nil {
-		d.report(n, path, "%s", err)
+		d.reportProblem(n, path, "%s", err)
 		return
 	}
 	v.SetInt(int64(value))
@@ -205,14 +207,14 @@ func ParseDuration(text string) (time.Duration, error) {
 	return value, nil
 }
 
-func (d *decoder) list(n *yaml.Node, v reflect.Value, path string) {
+func (d *decoder) decodeList(n *yaml.Node, v reflect.Value, path string) {
 	if n.Kind != yaml.SequenceNode {
-		d.report(n, path, "this is %s; write a list such as [%s]", kindOf(n), listExample(n))
+		d.reportProblem(n, path, "this is %s; write a list such as [%s]", nodeKindWord(n), listExample(n))
 		return
 	}
 	out := reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content))
 	for i, item := range n.Content {
-		d.value(item, out.Index(i), fmt.Sprintf("%s[%d]", path, i))
+		d.decodeValue(item, out.Index(i), fmt.Sprintf("%s[%d]", path, i))
 	}
 	v.Set(out)
 }
@@ -224,9 +226,9 @@ func listExample(n *yaml.Node) string {
 	return "…"
 }
 
-func (d *decoder) mapping(n *yaml.Node, v reflect.Value, path string) {
+func (d *decoder) decodeMap(n *yaml.Node, v reflect.Value, path string) {
 	if n.Kind != yaml.MappingNode {
-		d.report(n, path, "this is %s; write a mapping such as {key: value}", kindOf(n))
+		d.reportProblem(n, path, "this is %s; write a mapping such as {key: value}", nodeKindWord(n))
 		return
 	}
 	if v.Type().Key().Kind() != reflect.String {
@@ -236,16 +238,17 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, path string) {
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key := n.Content[i].Value
 		item := reflect.New(v.Type().Elem()).Elem()
-		d.value(n.Content[i+1], item, join(path, key))
+		d.decodeValue(n.Content[i+1], item, joinPaths(path, key))
 		out.SetMapIndex(reflect.ValueOf(key).Convert(v.Type().Key()), item)
 	}
 	v.Set(out)
 }
 
-func (d *decoder) structure(n *yaml.Node, v reflect.Value, path string) {
+func (d *decoder) decodeStruct(n *yaml.Node, v reflect.Value, path string) {
 	fields := Fields(v.Type())
 	if n.Kind != yaml.MappingNode {
-		d.report(n, path, "this is %s; write a mapping with %s", kindOf(n), strings.Join(names(fields), ", "))
+		d.reportProblem(n, path, "this is %s; write a mapping with %s", nodeKindWord(n),
+			strings.Join(fieldNames(fields), ", "))
 		return
 	}
 	given := map[string]bool{}
@@ -253,15 +256,16 @@ func (d *decoder) structure(n *yaml.Node, v reflect.Value, path string) {
 		key, value := n.Content[i], n.Content[i+1]
 		at := slices.IndexFunc(fields, func(f Field) bool { return f.Name == key.Value })
 		if at < 0 {
-			d.report(key, path, "unknown key %q; %s", shorten(key.Value), advice(key.Value, names(fields)))
+			d.reportProblem(key, path, "unknown key %q; %s", shorten(key.Value),
+				spellingAdvice(key.Value, fieldNames(fields)))
 			continue
 		}
 		given[key.Value] = true
-		d.value(value, v.Field(fields[at].Index), join(path, key.Value))
+		d.decodeValue(value, v.Field(fields[at].Index), joinPaths(path, key.Value))
 	}
 	for _, f := range fields {
 		if f.Required && !given[f.Name] {
-			d.report(n, path, "%s is missing; add \"%s: …\"", f.Name, f.Name)
+			d.reportProblem(n, path, "%s is missing; add \"%s: …\"", f.Name, f.Name)
 		}
 	}
 }
@@ -292,7 +296,7 @@ func Fields(t reflect.Type) []Field {
 	return fields
 }
 
-func names(fields []Field) []string {
+func fieldNames(fields []Field) []string {
 	out := make([]string, len(fields))
 	for i, f := range fields {
 		out[i] = f.Name
@@ -300,8 +304,8 @@ func names(fields []Field) []string {
 	return out
 }
 
-// advice returns advice which of the known words to write instead of an unknown one.
-func advice(word string, known []string) string {
+// spellingAdvice returns advice which of the known words to write instead of an unknown one.
+func spellingAdvice(word string, known []string) string {
 	if near := Nearest(word, known); near != "" {
 		return fmt.Sprintf("did you mean %q?", near)
 	}
@@ -314,15 +318,15 @@ func Nearest(word string, known []string) string {
 	word = strings.ToLower(strings.ReplaceAll(word, "-", "_"))
 	best, least := "", max(1, min(len(word), maxShown)/3)+1
 	for _, k := range known {
-		if dist := distance(word, strings.ReplaceAll(k, "-", "_")); dist < least {
+		if dist := editDistance(word, strings.ReplaceAll(k, "-", "_")); dist < least {
 			best, least = k, dist
 		}
 	}
 	return best
 }
 
-// distance counts the letters to insert, delete, replace or swap to get from a to b.
-func distance(a, b string) int {
+// editDistance counts the letters to insert, delete, replace or swap to get from a to b.
+func editDistance(a, b string) int {
 	if len(a) > 2*maxShown || len(b) > 2*maxShown {
 		return math.MaxInt32
 	}

@@ -15,9 +15,9 @@ import (
 
 // Encode writes a value such that [Decode] reads it back. Fields with omitempty are left out when
 // they are zero, map keys are sorted.
-func Encode(value any) (*yaml.Node, error) { return encode(reflect.ValueOf(value), false) }
+func Encode(value any) (*yaml.Node, error) { return encodeValue(reflect.ValueOf(value), false) }
 
-func encode(v reflect.Value, flow bool) (*yaml.Node, error) {
+func encodeValue(v reflect.Value, flow bool) (*yaml.Node, error) {
 	if !v.IsValid() {
 		return nil, fmt.Errorf("encoding YAML: there is no value")
 	}
@@ -26,29 +26,29 @@ func encode(v reflect.Value, flow bool) (*yaml.Node, error) {
 		if n, isNode := value.(*yaml.Node); isNode || err != nil {
 			return n, err
 		}
-		return encode(reflect.ValueOf(value), flow)
+		return encodeValue(reflect.ValueOf(value), flow)
 	}
 	if v.Type() == durationType {
-		return scalar("!!str", FormatDuration(time.Duration(v.Int()))), nil
+		return scalarNode("!!str", FormatDuration(time.Duration(v.Int()))), nil
 	}
 	if own, ok := v.Interface().(encoding.TextMarshaler); ok {
 		text, err := own.MarshalText()
 		if err != nil {
 			return nil, fmt.Errorf("encoding YAML: %w", err)
 		}
-		return scalar("!!str", string(text)), nil
+		return scalarNode("!!str", string(text)), nil
 	}
 	switch v.Kind() {
 	case reflect.Pointer, reflect.Interface:
-		return encode(v.Elem(), flow)
+		return encodeValue(v.Elem(), flow)
 	case reflect.String:
-		return scalar("!!str", v.String()), nil
+		return scalarNode("!!str", v.String()), nil
 	case reflect.Bool:
-		return scalar("!!bool", strconv.FormatBool(v.Bool())), nil
+		return scalarNode("!!bool", strconv.FormatBool(v.Bool())), nil
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		return scalar("!!int", strconv.FormatInt(v.Int(), 10)), nil
+		return scalarNode("!!int", strconv.FormatInt(v.Int(), 10)), nil
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		return scalar("!!int", strconv.FormatUint(v.Uint(), 10)), nil
+		return scalarNode("!!int", strconv.FormatUint(v.Uint(), 10)), nil
 	case reflect.Slice:
 		return encodeList(v, flow)
 	case reflect.Map:
@@ -59,7 +59,7 @@ func encode(v reflect.Value, flow bool) (*yaml.Node, error) {
 	return nil, fmt.Errorf("encoding YAML: cannot write a %s", v.Type())
 }
 
-func collection(kind yaml.Kind, tag string, flow bool) *yaml.Node {
+func newCollectionNode(kind yaml.Kind, tag string, flow bool) *yaml.Node {
 	n := &yaml.Node{Kind: kind, Tag: tag}
 	if flow {
 		n.Style = yaml.FlowStyle
@@ -67,7 +67,7 @@ func collection(kind yaml.Kind, tag string, flow bool) *yaml.Node {
 	return n
 }
 
-func scalar(tag, value string) *yaml.Node {
+func scalarNode(tag, value string) *yaml.Node {
 	n := &yaml.Node{Kind: yaml.ScalarNode, Tag: tag, Value: value}
 	if tag == "!!str" && strings.Contains(value, "\n") {
 		n.Style = yaml.LiteralStyle
@@ -76,9 +76,9 @@ func scalar(tag, value string) *yaml.Node {
 }
 
 func encodeList(v reflect.Value, flow bool) (*yaml.Node, error) {
-	n := collection(yaml.SequenceNode, "!!seq", flow)
+	n := newCollectionNode(yaml.SequenceNode, "!!seq", flow)
 	for i := range v.Len() {
-		item, err := encode(v.Index(i), flow)
+		item, err := encodeValue(v.Index(i), flow)
 		if err != nil {
 			return nil, err
 		}
@@ -93,34 +93,34 @@ func encodeMap(v reflect.Value, flow bool) (*yaml.Node, error) {
 	}
 	keys := v.MapKeys()
 	slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
-	n := collection(yaml.MappingNode, "!!map", flow)
+	n := newCollectionNode(yaml.MappingNode, "!!map", flow)
 	for _, key := range keys {
-		item, err := encode(v.MapIndex(key), flow)
+		item, err := encodeValue(v.MapIndex(key), flow)
 		if err != nil {
 			return nil, err
 		}
-		n.Content = append(n.Content, scalar("!!str", key.String()), item)
+		n.Content = append(n.Content, scalarNode("!!str", key.String()), item)
 	}
 	return n, nil
 }
 
 func encodeStruct(v reflect.Value, flow bool) (*yaml.Node, error) {
-	n := collection(yaml.MappingNode, "!!map", flow)
+	n := newCollectionNode(yaml.MappingNode, "!!map", flow)
 	for _, f := range Fields(v.Type()) {
 		field := v.Field(f.Index)
-		if !f.Required && empty(field) {
+		if !f.Required && isEmptyValue(field) {
 			continue
 		}
-		item, err := encode(field, flow || f.Flow)
+		item, err := encodeValue(field, flow || f.Flow)
 		if err != nil {
 			return nil, err
 		}
-		n.Content = append(n.Content, scalar("!!str", f.Name), item)
+		n.Content = append(n.Content, scalarNode("!!str", f.Name), item)
 	}
 	return n, nil
 }
 
-func empty(v reflect.Value) bool {
+func isEmptyValue(v reflect.Value) bool {
 	switch v.Kind() {
 	case reflect.Slice, reflect.Map:
 		return v.Len() == 0

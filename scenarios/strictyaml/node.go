@@ -40,7 +40,7 @@ func Parse(file string, data []byte) (*yaml.Node, error) {
 	case errors.Is(err, io.EOF):
 		return nil, whole("the file is empty; write a mapping such as \"name: my-scenario\"")
 	case err != nil:
-		return nil, syntax(file, data, err)
+		return nil, syntaxProblem(file, data, err)
 	}
 	switch err := dec.Decode(&more); {
 	case err == nil:
@@ -48,13 +48,14 @@ func Parse(file string, data []byte) (*yaml.Node, error) {
 		at.Text = "a second document begins here; write one document a file"
 		return nil, Problems{&at}
 	case !errors.Is(err, io.EOF):
-		return nil, syntax(file, data, err)
+		return nil, syntaxProblem(file, data, err)
 	}
 	root := doc.Content[0]
-	c := checker{file: file}
-	c.check(root, 1)
+	c := nodeChecker{file: file}
+	c.checkNode(root, 1)
 	if len(c.problems) == 0 && root.Kind != yaml.MappingNode {
-		c.report(root, "the file holds %s; write a mapping such as \"name: my-scenario\"", kindOf(root))
+		c.reportProblem(root, "the file holds %s; write a mapping such as \"name: my-scenario\"",
+			nodeKindWord(root))
 	}
 	if err := c.problems.Err(); err != nil {
 		return nil, err
@@ -102,13 +103,13 @@ var remedies = []struct{ complaint, remedy string }{
 	{"did not find expected alphabetic", "put text that begins with * or & in quotes"},
 }
 
-// syntax turns the parser's complaint into a problem with a place.
-func syntax(file string, data []byte, err error) error {
+// syntaxProblem turns the parser's complaint into a problem with a place.
+func syntaxProblem(file string, data []byte, err error) error {
 	p := &Problem{File: file, Line: 1, Column: 1, Text: err.Error()}
 	text, _, _ := strings.Cut(err.Error(), "\n")
 	if m := syntaxLine.FindStringSubmatch(text); m != nil {
 		p.Text = m[2]
-		p.place(m[1], data)
+		p.setPlace(m[1], data)
 	}
 	p.Text = "this is not YAML: " + p.Text
 	for _, r := range remedies {
@@ -122,9 +123,9 @@ func syntax(file string, data []byte, err error) error {
 
 var unknownAnchor = regexp.MustCompile(`^unknown anchor '([^']+)'`)
 
-// place finds where the parser stumbled. It gives a line only, counts from 0 in complaints of
+// setPlace finds where the parser stumbled. It gives a line only, counts from 0 in complaints of
 // its upper half, and gives none at all for aliases.
-func (p *Problem) place(number string, data []byte) {
+func (p *Problem) setPlace(number string, data []byte) {
 	lines := strings.Split(string(data), "\n")
 	if m := unknownAnchor.FindStringSubmatch(p.Text); m != nil {
 		for i, line := range lines {
@@ -146,67 +147,68 @@ func (p *Problem) place(number string, data []byte) {
 	p.Column = len(text) - len(strings.TrimLeft(text, " ")) + 1
 }
 
-// checker walks a document once before anything is decoded.
-type checker struct {
-	file     string
-	problems Problems
-	nodes    int
+// nodeChecker walks a document once before anything is decoded.
+type nodeChecker struct {
+	file      string
+	problems  Problems
+	nodeCount int
 }
 
-func (c *checker) report(n *yaml.Node, format string, args ...any) {
+func (c *nodeChecker) reportProblem(n *yaml.Node, format string, args ...any) {
 	c.problems = append(c.problems, &Problem{File: c.file, Line: n.Line, Column: n.Column,
 		Text: fmt.Sprintf(format, args...)})
 }
 
-func (c *checker) check(n *yaml.Node, depth int) {
-	c.nodes++
+func (c *nodeChecker) checkNode(n *yaml.Node, depth int) {
+	c.nodeCount++
 	switch {
-	case c.nodes == MaxNodes:
-		c.report(n, "the file has more than %d values; split it", MaxNodes)
+	case c.nodeCount == MaxNodes:
+		c.reportProblem(n, "the file has more than %d values; split it", MaxNodes)
 		return
-	case c.nodes > MaxNodes || len(c.problems) > MaxProblems:
+	case c.nodeCount > MaxNodes || len(c.problems) > MaxProblems:
 		return
 	case depth > MaxDepth:
-		c.report(n, "the file nests deeper than %d levels; write it flatter", MaxDepth)
+		c.reportProblem(n, "the file nests deeper than %d levels; write it flatter", MaxDepth)
 		return
 	case n.Kind == yaml.AliasNode:
-		c.report(n, "aliases are not read; write the value of *%s out", n.Value)
+		c.reportProblem(n, "aliases are not read; write the value of *%s out", n.Value)
 		return
 	case n.Anchor != "":
-		c.report(n, "anchors are not read; remove &%s", n.Anchor)
+		c.reportProblem(n, "anchors are not read; remove &%s", n.Anchor)
 	case n.Style&yaml.TaggedStyle != 0:
-		c.report(n, "the tag %s is not read; remove it", n.Tag)
+		c.reportProblem(n, "the tag %s is not read; remove it", n.Tag)
 	}
 	if n.Kind == yaml.MappingNode {
 		c.checkKeys(n)
 	}
 	for _, child := range n.Content {
-		c.check(child, depth+1)
+		c.checkNode(child, depth+1)
 	}
 }
 
-func (c *checker) checkKeys(n *yaml.Node) {
+func (c *nodeChecker) checkKeys(n *yaml.Node) {
 	first := map[string]*yaml.Node{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key := n.Content[i]
 		switch {
 		case key.Kind != yaml.ScalarNode || key.Tag == "!!null":
-			c.report(key, "this key is %s; write a name", kindOf(key))
+			c.reportProblem(key, "this key is %s; write a name", nodeKindWord(key))
 			continue
 		case key.Tag == "!!merge":
-			c.report(key, "merge keys are not read; write the values out")
+			c.reportProblem(key, "merge keys are not read; write the values out")
 			continue
 		}
 		if other := first[key.Value]; other != nil {
-			c.report(key, "key %q is given twice, first in line %d; keep one of them", key.Value, other.Line)
+			c.reportProblem(key, "key %q is given twice, first in line %d; keep one of them", key.Value,
+				other.Line)
 			continue
 		}
 		first[key.Value] = key
 	}
 }
 
-// kindOf says in words what a node is.
-func kindOf(n *yaml.Node) string {
+// nodeKindWord says in words what a node is.
+func nodeKindWord(n *yaml.Node) string {
 	switch n.Kind {
 	case yaml.MappingNode:
 		return "a mapping"
@@ -243,7 +245,7 @@ func shorten(s string) string {
 func Find(root *yaml.Node, path string) (*yaml.Node, bool) {
 	n := root
 	for path != "" {
-		next, rest := step(n, path)
+		next, rest := stepAlongPath(n, path)
 		if next == nil {
 			return n, false
 		}
@@ -252,9 +254,9 @@ func Find(root *yaml.Node, path string) (*yaml.Node, bool) {
 	return n, true
 }
 
-// step goes one step along a path: to an item by its index in brackets, or to the value of the
+// stepAlongPath goes one step along a path: to an item by its index in brackets, or to the value of the
 // longest key that the path begins with, because keys may hold dots.
-func step(n *yaml.Node, path string) (next *yaml.Node, rest string) {
+func stepAlongPath(n *yaml.Node, path string) (next *yaml.Node, rest string) {
 	if n.Kind == yaml.SequenceNode {
 		index, after, closed := strings.Cut(path, "]")
 		i, err := strconv.Atoi(strings.TrimPrefix(index, "["))

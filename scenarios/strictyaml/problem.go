@@ -105,12 +105,12 @@ func (ps *Problems) addOne(at, p Problem) {
 		p.Line, p.Column = at.Line, at.Column
 	}
 	p.File = cmp.Or(p.File, at.File)
-	p.Path = join(at.Path, p.Path)
+	p.Path = joinPaths(at.Path, p.Path)
 	*ps = append(*ps, &p)
 }
 
-// join puts the path of a part behind that of the whole.
-func join(whole, part string) string {
+// joinPaths puts the path of a part behind that of the whole.
+func joinPaths(whole, part string) string {
 	if whole == "" || part == "" || part[0] == '[' {
 		return whole + part
 	}

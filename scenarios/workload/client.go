@@ -34,10 +34,10 @@ type Client struct {
 	Codec    Codec
 	Env      ClientEnv
 
-	gen     *generator
-	home    int // the machine it talks to
-	process int // its number in the history; a new one after each unknown outcome
-	calls   int
+	generator     *generator
+	homeMachine   int // the machine it talks to
+	processNumber int // its number in the history; a new one after each unknown outcome
+	callCount     int
 }
 
 // Calls is how many of the workload's operations fall to a client.
@@ -52,21 +52,21 @@ func (s *Spec) Calls(client int) int {
 // Run makes the client's calls until they are done or the run stops. An error is a violation: an
 // answer that the codec cannot read.
 func (c *Client) Run() error {
-	c.gen = newGenerator(c.Number, c.Spec, c.Codec, c.Env)
-	c.home, c.process = c.Number%len(c.Machines), c.Number
+	c.generator = newGenerator(c.Number, c.Spec, c.Codec, c.Env)
+	c.homeMachine, c.processNumber = c.Number%len(c.Machines), c.Number
 	pause := c.Env.Choices("pause")
 	roam := c.Env.Choices("roam")
 	due := c.Env.Now()
-	for c.calls = 0; c.calls < c.Spec.Calls(c.Number); c.calls++ {
+	for c.callCount = 0; c.callCount < c.Spec.Calls(c.Number); c.callCount++ {
 		// Calls have their times: a client that was kept waiting makes up for it.
-		due += c.pause(pause)
+		due += c.drawPause(pause)
 		if c.Env.Sleep(due-c.Env.Now()) != nil {
 			return nil
 		}
 		if roam.Choose(roamOneIn) == roamOneIn-1 {
-			c.home = (c.home + 1) % len(c.Machines)
+			c.homeMachine = (c.homeMachine + 1) % len(c.Machines)
 		}
-		stopped, err := c.call(c.gen.next())
+		stopped, err := c.callOnce(c.generator.nextOp())
 		if stopped || err != nil {
 			return err
 		}
@@ -80,34 +80,34 @@ const roamOneIn = 20
 // pauseSteps is the resolution of pauses: from 0 to twice the mean.
 const pauseSteps = 1 << 12
 
-func (c *Client) pause(choices draw.Chooser) time.Duration {
+func (c *Client) drawPause(choices draw.Chooser) time.Duration {
 	return 2 * c.Spec.Pause * time.Duration(choices.Choose(pauseSteps)) / pauseSteps
 }
 
-func (c *Client) call(op Op) (stopped bool, err error) {
-	op.ID = fmt.Sprintf("c%d-%d", c.Number, c.calls)
+func (c *Client) callOnce(op Op) (stopped bool, err error) {
+	op.ID = fmt.Sprintf("c%d-%d", c.Number, c.callCount)
 	process, input := c.Codec.Encode(op)
-	e := history.Event{Process: c.process, Type: history.Invoke, F: op.F, Key: op.Key,
-		Mod: op.Expect, ID: op.ID, Node: c.Machines[c.home], Value: opValue(op)}
+	e := history.Event{Process: c.processNumber, Type: history.Invoke, F: op.F, Key: op.Key,
+		Mod: op.Expect, ID: op.ID, Node: c.Machines[c.homeMachine], Value: opValue(op)}
 	c.Env.Append(e)
-	output, doErr := c.Env.Do(c.home, process, input, c.Spec.Timeout)
-	result, err := c.result(op, output, doErr)
+	output, doErr := c.Env.Do(c.homeMachine, process, input, c.Spec.Timeout)
+	result, err := c.decodeResult(op, output, doErr)
 	e.Type, e.Value, e.Rev, e.Mod, e.Error = result.Type, result.Value, result.Rev, result.Mod, result.Error
 	c.Env.Append(e)
 	if err != nil {
 		return false, fmt.Errorf("reading the answer of %s to %s %s: %w", e.Node, op.F, op.ID, err)
 	}
-	c.gen.learnFromAnswer(op, result)
+	c.generator.learnFromAnswer(op, result)
 	if result.Type == history.Info {
-		c.process += c.Spec.Clients
+		c.processNumber += c.Spec.Clients
 	}
 	if result.Type == history.Info || result.Elsewhere {
-		c.home = (c.home + 1) % len(c.Machines)
+		c.homeMachine = (c.homeMachine + 1) % len(c.Machines)
 	}
 	return errors.Is(doErr, ErrStopped), nil
 }
 
-func (c *Client) result(op Op, output []byte, doErr error) (Result, error) {
+func (c *Client) decodeResult(op Op, output []byte, doErr error) (Result, error) {
 	switch {
 	case doErr == nil:
 		r, err := c.Codec.Decode(op, output)

@@ -24,27 +24,27 @@ const (
 
 // generator draws one client's operations.
 type generator struct {
-	client  int
-	spec    Spec
-	mix     []Weight
-	total   int
-	kind    draw.Chooser
-	key     draw.Chooser
-	other   draw.Chooser
-	written int
-	seen    map[string]uint64 // key -> revision last seen by this client
+	client        int
+	spec          Spec
+	weights       []Weight
+	totalWeight   int
+	kindDraws     draw.Chooser
+	keyDraws      draw.Chooser
+	otherKeyDraws draw.Chooser
+	writeCount    int
+	seenRevisions map[string]uint64 // key -> revision last seen by this client
 }
 
 func newGenerator(client int, spec Spec, codec Codec, w ClientEnv) *generator {
-	g := &generator{client: client, spec: spec, seen: map[string]uint64{},
-		kind: w.Choices("function"), key: w.Choices("key"), other: w.Choices("other")}
+	g := &generator{client: client, spec: spec, seenRevisions: map[string]uint64{},
+		kindDraws: w.Choices("function"), keyDraws: w.Choices("key"), otherKeyDraws: w.Choices("other")}
 	for _, f := range codec.Functions() {
 		if len(spec.Mix) > 0 {
 			f.Weight = spec.Mix[f.F]
 		}
 		if f.Weight > 0 {
-			g.mix = append(g.mix, f)
-			g.total += f.Weight
+			g.weights = append(g.weights, f)
+			g.totalWeight += f.Weight
 		}
 	}
 	return g
@@ -71,29 +71,29 @@ func (s *Spec) CheckMix(codec Codec) error {
 	return nil
 }
 
-func (g *generator) next() Op {
-	draw := int(g.kind.Choose(uint64(g.total)))
-	f := g.mix[0].F
-	for _, m := range g.mix {
+func (g *generator) nextOp() Op {
+	draw := int(g.kindDraws.Choose(uint64(g.totalWeight)))
+	f := g.weights[0].F
+	for _, m := range g.weights {
 		if draw < m.Weight {
 			f = m.F
 			break
 		}
 		draw -= m.Weight
 	}
-	key := g.draw(g.key)
+	key := g.drawKey(g.keyDraws)
 	op := Op{F: f, Key: key}
 	switch f {
 	case Write:
-		op.Value = g.value()
+		op.Value = g.uniqueValue()
 	case CAS:
-		op.Value, op.Expect = g.value(), g.seen[key]
+		op.Value, op.Expect = g.uniqueValue(), g.seenRevisions[key]
 	case Mkdir:
-		op.Key = dirOf(key)
+		op.Key = keyDirectory(key)
 	case Rename:
-		op.To = g.draw(g.other)
+		op.To = g.drawKey(g.otherKeyDraws)
 	case List:
-		op.Key = dirOf(key)
+		op.Key = keyDirectory(key)
 	}
 	return op
 }
@@ -101,7 +101,7 @@ func (g *generator) next() Op {
 // keysPerDir spreads the keys over directories, so that mkdir, list and rename have work.
 const keysPerDir = 4
 
-func (g *generator) draw(c draw.Chooser) string {
+func (g *generator) drawKey(c draw.Chooser) string {
 	return KeyName(int(c.Choose(uint64(g.spec.Keys))))
 }
 
@@ -113,18 +113,18 @@ func KeyName(i int) string {
 	return fmt.Sprintf("d%d/k%d", i/keysPerDir, i)
 }
 
-// dirOf is the directory of a key, or one of its own for keys at the top.
-func dirOf(key string) string {
+// keyDirectory is the directory of a key, or one of its own for keys at the top.
+func keyDirectory(key string) string {
 	if dir, _, ok := strings.Cut(key, "/"); ok {
 		return dir
 	}
 	return "dir-" + key
 }
 
-// value is unique to the run, so that a reader's value names its writer.
-func (g *generator) value() string {
-	g.written++
-	v := fmt.Sprintf("c%d.%d.", g.client, g.written)
+// uniqueValue is unique to the run, so that a reader's value names its writer.
+func (g *generator) uniqueValue() string {
+	g.writeCount++
+	v := fmt.Sprintf("c%d.%d.", g.client, g.writeCount)
 	if pad := g.spec.ValueBytes - len(v); pad > 0 {
 		v += strings.Repeat("x", pad)
 	}
@@ -134,10 +134,10 @@ func (g *generator) value() string {
 func (g *generator) learnFromAnswer(op Op, r Result) {
 	switch {
 	case r.Type == history.OK && r.Mod != 0:
-		g.seen[op.Key] = r.Mod
+		g.seenRevisions[op.Key] = r.Mod
 	case r.Type == history.OK && (op.F == Delete || op.F == Read):
-		delete(g.seen, op.Key)
+		delete(g.seenRevisions, op.Key)
 	case r.Type == history.Fail && op.F == CAS && r.Mod != 0:
-		g.seen[op.Key] = r.Mod
+		g.seenRevisions[op.Key] = r.Mod
 	}
 }

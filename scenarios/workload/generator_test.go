@@ -118,7 +118,7 @@ func TestGeneratedOperations(t *testing.T) {
 		g := newGenerator(7, spec, codec, &scripted{t: t})
 		values := map[string]bool{}
 		for range rapid.IntRange(1, 60).Draw(t, "operations") {
-			op := g.next()
+			op := g.nextOp()
 			require.Positive(t, g.weight(op.F), "%s has no weight", op.F)
 			switch op.F {
 			case Mkdir, List:
@@ -140,7 +140,7 @@ func TestGeneratedOperations(t *testing.T) {
 
 // weight is the weight with which a function is drawn.
 func (g *generator) weight(f string) int {
-	for _, w := range g.mix {
+	for _, w := range g.weights {
 		if w.F == f {
 			return w.Weight
 		}
@@ -155,7 +155,7 @@ func TestCompareAndSetExpectsTheRevisionLastSeen(t *testing.T) {
 		g := newGenerator(0, spec, jsonCodec{functions: []Weight{{F: CAS}}}, &scripted{t: t})
 		var want uint64
 		for range 20 {
-			op := g.next()
+			op := g.nextOp()
 			require.Equal(t, want, op.Expect)
 			mod := rapid.Uint64Range(0, 5).Draw(t, "mod")
 			kind := rapid.SampledFrom([]history.Type{history.OK, history.Fail, history.Info}).Draw(t,
@@ -178,12 +178,12 @@ func TestKeyNamesDiffer(t *testing.T) {
 		name := KeyName(i)
 		require.False(t, seen[name], name)
 		seen[name] = true
-		require.False(t, seen[dirOf(name)], "%s is a key and the directory of one", dirOf(name))
+		require.False(t, seen[keyDirectory(name)], "%s is a key and the directory of one", keyDirectory(name))
 	}
 	require.Equal(t, "k3", KeyName(3))
 	require.Equal(t, "d1/k4", KeyName(4))
-	require.Equal(t, "d1", dirOf("d1/k4"))
-	require.Equal(t, "dir-k3", dirOf("k3"))
+	require.Equal(t, "d1", keyDirectory("d1/k4"))
+	require.Equal(t, "dir-k3", keyDirectory("k3"))
 }
 
 func TestCheckMix(t *testing.T) {
@@ -231,8 +231,8 @@ func TestWeightsAreShares(t *testing.T) {
 		e := &scripted{t: t, choices: map[string]chooser{"function": next, "key": never{}, "other": never{}}}
 		g := newGenerator(0, Spec{Keys: 1}, jsonCodec{functions: functions}, e)
 		seen := map[string]int{}
-		for range g.total {
-			seen[g.next().F]++
+		for range g.totalWeight {
+			seen[g.nextOp().F]++
 		}
 		for _, f := range functions {
 			require.Equal(t, f.Weight, seen[f.F], f.F)

@@ -50,10 +50,10 @@ const (
 
 // SetDefaults fills in what was left out; duration is the scenario's.
 func (s *Spec) SetDefaults(duration time.Duration) {
-	positive(&s.Clients, DefaultClients)
-	positive(&s.Operations, DefaultOperations)
-	positive(&s.Keys, DefaultKeys)
-	positive(&s.ValueBytes, DefaultValueBytes)
+	defaultIfNotPositive(&s.Clients, DefaultClients)
+	defaultIfNotPositive(&s.Operations, DefaultOperations)
+	defaultIfNotPositive(&s.Keys, DefaultKeys)
+	defaultIfNotPositive(&s.ValueBytes, DefaultValueBytes)
 	if s.Timeout == 0 {
 		s.Timeout = DefaultTimeout
 	}
@@ -62,7 +62,7 @@ func (s *Spec) SetDefaults(duration time.Duration) {
 	}
 }
 
-func positive(field *int, value int) {
+func defaultIfNotPositive(field *int, value int) {
 	if *field == 0 {
 		*field = value
 	}

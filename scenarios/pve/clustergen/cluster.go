@@ -61,87 +61,87 @@ func Check(spec *haspec.Spec, s Scenario) error {
 // returns what draws for a stream and a label. The section keeps nothing of the one with the random:
 // part except for RecoverWithin.
 func Draw(spec *haspec.Spec, s Scenario, choices draw.Lists) ([]string, *haspec.Spec) {
-	d := &drawing{random: spec.Random, draw: func(label string, n int) int {
+	d := &clusterDraw{limits: spec.Random, drawBelow: func(label string, n int) int {
 		if n <= 1 {
 			return 0
 		}
 		return int(choices(Stream, label).Choose(uint64(n)))
 	}}
-	d.nodes = s.Machines[:d.machines(len(s.Machines))]
+	d.nodes = s.Machines[:d.drawMachines(len(s.Machines))]
 	drawn := &haspec.Spec{RecoverWithin: spec.RecoverWithin, Services: map[string]string{}}
 	d.fillSpec(drawn, s.Duration)
 	return d.nodes, drawn
 }
 
-// drawing draws one cluster.
-type drawing struct {
-	random *haspec.Random
-	draw   func(label string, n int) int // 0 to n-1
-	nodes  []string
-	sids   []string
+// clusterDraw draws one cluster.
+type clusterDraw struct {
+	limits    *haspec.Random
+	drawBelow func(label string, n int) int // 0 to n-1
+	nodes     []string
+	sids      []string
 }
 
-// machines draws how many of all machines exist.
-func (d *drawing) machines(all int) int {
-	least := d.random.MachinesMin
+// drawMachines draws how many of all machines exist.
+func (d *clusterDraw) drawMachines(all int) int {
+	least := d.limits.MachinesMin
 	if least == 0 {
 		return all
 	}
-	return least + d.draw("machines", all-least+1)
+	return least + d.drawBelow("machines", all-least+1)
 }
 
 // fillSpec draws the services, their rules, the datacenter's settings and the commands, in this order.
-func (d *drawing) fillSpec(h *haspec.Spec, duration time.Duration) {
+func (d *clusterDraw) fillSpec(h *haspec.Spec, duration time.Duration) {
 	resources := map[string]*ha.ServiceConfig{}
-	for i := range 1 + d.draw("services", d.random.ServicesMax) {
-		kind := []string{"vm", "vm", "ct"}[d.draw("kind", 3)]
+	for i := range 1 + d.drawBelow("services", d.limits.ServicesMax) {
+		kind := []string{"vm", "vm", "ct"}[d.drawBelow("kind", 3)]
 		sid := fmt.Sprintf("%s:%d", kind, 100+i)
 		d.sids = append(d.sids, sid)
-		h.Services[sid] = d.node("home")
-		resources[sid] = d.service(kind)
+		h.Services[sid] = d.drawNode("home")
+		resources[sid] = d.drawService(kind)
 	}
 	h.Resources = config.FormatResources(resources)
-	h.Rules = config.FormatRules(d.rules())
+	h.Rules = config.FormatRules(d.drawRules())
 	h.Datacenter = []string{"", "", "crs: ha=static\n", "crs: ha=static,ha-rebalance-on-start=1\n",
-		"crs: ha=static,ha-auto-rebalance=1\n", "max_workers: 1\n"}[d.draw("datacenter", 6)]
-	if d.random.CommandEvery > 0 {
+		"crs: ha=static,ha-auto-rebalance=1\n", "max_workers: 1\n"}[d.drawBelow("datacenter", 6)]
+	if d.limits.CommandEvery > 0 {
 		o := newOperator(d)
-		h.Commands = o.commands(duration)
+		h.Commands = o.drawCommands(duration)
 	}
 }
 
-// node draws one of the nodes.
-func (d *drawing) node(label string) string { return d.nodes[d.draw(label, len(d.nodes))] }
+// drawNode draws one of the nodes.
+func (d *clusterDraw) drawNode(label string) string { return d.nodes[d.drawBelow(label, len(d.nodes))] }
 
-// service draws the settings of a service.
-func (d *drawing) service(kind string) *ha.ServiceConfig {
+// drawService draws the settings of a service.
+func (d *clusterDraw) drawService(kind string) *ha.ServiceConfig {
 	cd := config.DefaultService(kind)
 	cd.State = []ha.RequestedState{ha.WantStarted, ha.WantStarted, ha.WantStarted, ha.WantStarted,
-		ha.WantStarted, ha.WantStarted, ha.WantStopped, ha.WantDisabled}[d.draw("state", 8)]
-	cd.Failback = d.draw("failback", 2) == 0
-	cd.MaxRestart = (1 + d.draw("max-restart", 3)) % 3
-	cd.MaxRelocate = (1 + d.draw("max-relocate", 3)) % 3
+		ha.WantStarted, ha.WantStarted, ha.WantStopped, ha.WantDisabled}[d.drawBelow("state", 8)]
+	cd.Failback = d.drawBelow("failback", 2) == 0
+	cd.MaxRestart = (1 + d.drawBelow("max-restart", 3)) % 3
+	cd.MaxRelocate = (1 + d.drawBelow("max-relocate", 3)) % 3
 	return cd
 }
 
-// rules draws rules, as far as there are services left: each service is in at most one rule of each kind,
+// drawRules draws rules, as far as there are services left: each service is in at most one rule of each kind,
 // so that no rule contradicts another by itself.
-func (d *drawing) rules() map[string]*config.Rule {
+func (d *clusterDraw) drawRules() map[string]*config.Rule {
 	rules := map[string]*config.Rule{}
 	free := map[string][]string{config.NodeAffinity: d.sids, config.ResourceAffinity: d.sids}
-	for i := range d.draw("rules", d.random.RulesMax+1) {
+	for i := range d.drawBelow("rules", d.limits.RulesMax+1) {
 		r := &config.Rule{ID: fmt.Sprintf("rule-%d", i), Kind: config.NodeAffinity, Order: i + 1}
 		least, most := 1, 3
-		if d.draw("rule-kind", 2) == 1 {
+		if d.drawBelow("rule-kind", 2) == 1 {
 			r.Kind, least, most = config.ResourceAffinity, 2, 3
-			r.Affinity = []string{config.Positive, config.Negative}[d.draw("affinity", 2)]
+			r.Affinity = []string{config.Positive, config.Negative}[d.drawBelow("affinity", 2)]
 		}
-		count := least + d.draw("members", most-least+1)
+		count := least + d.drawBelow("members", most-least+1)
 		if len(free[r.Kind]) < count {
 			continue
 		}
 		for range count {
-			at := d.draw("member", len(free[r.Kind]))
+			at := d.drawBelow("member", len(free[r.Kind]))
 			r.Resources = append(r.Resources, free[r.Kind][at])
 			free[r.Kind] = slices.Delete(slices.Clone(free[r.Kind]), at, at+1)
 		}
@@ -155,14 +155,14 @@ func (d *drawing) rules() map[string]*config.Rule {
 }
 
 // drawNodes draws the nodes of a rule. A strict one names at least two.
-func (d *drawing) drawNodes(r *config.Rule) {
+func (d *clusterDraw) drawNodes(r *config.Rule) {
 	least := 1
-	if d.draw("strict", 3) == 2 {
+	if d.drawBelow("strict", 3) == 2 {
 		r.Strict, least = config.FlagOn, 2
 	}
 	r.Nodes = map[string]int{}
-	first := d.draw("rule-node", len(d.nodes))
-	for i := range least + d.draw("rule-nodes", len(d.nodes)-least+1) {
-		r.Nodes[d.nodes[(first+i)%len(d.nodes)]] = d.draw("priority", 3)
+	first := d.drawBelow("rule-node", len(d.nodes))
+	for i := range least + d.drawBelow("rule-nodes", len(d.nodes)-least+1) {
+		r.Nodes[d.nodes[(first+i)%len(d.nodes)]] = d.drawBelow("priority", 3)
 	}
 }

@@ -9,9 +9,9 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 )
 
-// address returns what identifies an outlet: the agent and all of its arguments, in a fixed order. Agents
-// take a key with dashes or with underscores.
-func address(agent string, args map[string]string) string {
+// outletAddress returns what identifies an outlet: the agent and all of its arguments, in a fixed order.
+// Agents take a key with dashes or with underscores.
+func outletAddress(agent string, args map[string]string) string {
 	var b strings.Builder
 	b.WriteString(agent)
 	for _, key := range slices.Sorted(maps.Keys(args)) {
@@ -20,9 +20,9 @@ func address(agent string, args map[string]string) string {
 	return b.String()
 }
 
-// arguments returns what an agent is given: its options ("--key=value", "-k value") if there are any, or
+// agentArguments returns what an agent is given: its options ("--key=value", "-k value") if there are any, or
 // else the lines of its input ("key=value").
-func arguments(c *env.Command) map[string]string {
+func agentArguments(c *env.Command) map[string]string {
 	args := map[string]string{}
 	words := c.Args[1:]
 	if len(words) == 0 {

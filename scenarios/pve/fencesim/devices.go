@@ -13,10 +13,10 @@ import (
 
 // Times of a device without a fault.
 const (
-	connectTimeout = 5 * time.Second
-	statusTakes    = 500 * time.Millisecond
-	switchTakes    = 2 * time.Second
-	verifyTakes    = time.Second
+	agentConnectTimeout = 5 * time.Second
+	statusTime          = 500 * time.Millisecond
+	switchTime          = 2 * time.Second
+	verifyTime          = time.Second
 )
 
 // Exit codes of agents.
@@ -28,18 +28,18 @@ const (
 
 // outlet is what one part of a device switches: the power of one node, or one of its supplies.
 type outlet struct {
-	device  string
-	node    string
-	machine env.MachineID
-	off     bool
-	supply  *supply
+	device        string
+	node          string
+	machine       env.MachineID
+	isSwitchedOff bool
+	supply        *supplyCircuits
 }
 
-// supply is the outlets of one device that must all be off for the node to be off.
-type supply struct{ outlets []*outlet }
+// supplyCircuits is the outlets of one device that must all be off for the node to be off.
+type supplyCircuits struct{ outlets []*outlet }
 
-func (s *supply) isOff() bool {
-	return !slices.ContainsFunc(s.outlets, func(o *outlet) bool { return !o.off })
+func (s *supplyCircuits) isOff() bool {
+	return !slices.ContainsFunc(s.outlets, func(o *outlet) bool { return !o.isSwitchedOff })
 }
 
 // Devices are the fence devices of one run.
@@ -49,7 +49,7 @@ type Devices struct {
 	machines []string
 	warmup   time.Duration
 	outlets  map[string]*outlet // by what agents must be given to reach them
-	supplies map[env.MachineID][]*supply
+	supplies map[env.MachineID][]*supplyCircuits
 }
 
 var _ scenarios.ExternalDevices = (*Devices)(nil)
@@ -64,7 +64,7 @@ type Cluster struct {
 // New returns the devices of an ha: section that haspec.Spec.Check has accepted.
 func New(spec *haspec.Spec, c Cluster, w scenarios.ExternalDeviceHost) *Devices {
 	d := &Devices{spec: spec, world: w, machines: c.Machines, warmup: c.Warmup,
-		outlets: map[string]*outlet{}, supplies: map[env.MachineID][]*supply{}}
+		outlets: map[string]*outlet{}, supplies: map[env.MachineID][]*supplyCircuits{}}
 	cfg, err := config.ParseFence(spec.Fence)
 	if err != nil {
 		panic("fencesim: a fence file that was accepted cannot be read: " + err.Error())
@@ -72,15 +72,15 @@ func New(spec *haspec.Spec, c Cluster, w scenarios.ExternalDeviceHost) *Devices 
 	for m, node := range c.Nodes {
 		plan, _ := fence.Plan(cfg, node)
 		for i := range plan {
-			d.connect(env.MachineID(m), node, &plan[i])
+			d.addOutlets(env.MachineID(m), node, &plan[i])
 		}
 	}
 	return d
 }
 
-// connect gives a node the outlets of a device that are planned for it.
-func (d *Devices) connect(m env.MachineID, node string, device *fence.Device) {
-	s := &supply{}
+// addOutlets gives a node the outlets of a device that are planned for it.
+func (d *Devices) addOutlets(m env.MachineID, node string, device *fence.Device) {
+	s := &supplyCircuits{}
 	d.supplies[m] = append(d.supplies[m], s)
 	for _, part := range device.Parts {
 		args := map[string]string{}
@@ -88,50 +88,50 @@ func (d *Devices) connect(m env.MachineID, node string, device *fence.Device) {
 			args[a.Key] = a.Value
 		}
 		o := &outlet{device: device.Name, node: node, machine: m, supply: s}
-		d.outlets[address(part.Agent, args)] = o
+		d.outlets[outletAddress(part.Agent, args)] = o
 		s.outlets = append(s.outlets, o)
 	}
 }
 
 // Call implements scenarios.ExternalDevices: it carries out a call of a fence agent.
 func (d *Devices) Call(from env.MachineID, c env.Command, done func(env.CommandResult)) {
-	args := arguments(&c)
+	args := agentArguments(&c)
 	action := args["action"]
 	delete(args, "action")
 	delete(args, "nodename")
-	o := d.outlets[address(c.Args[0], args)]
-	if o == nil || d.fault(o, from, haspec.DeviceUnreachable) != nil || d.boardIsDead(o) {
-		d.world.After(connectTimeout, func() { done(unreachable()) })
+	o := d.outlets[outletAddress(c.Args[0], args)]
+	if o == nil || d.activeFault(o, from, haspec.DeviceUnreachable) != nil || d.boardIsDead(o) {
+		d.world.After(agentConnectTimeout, func() { done(unreachable()) })
 		return
 	}
-	if d.fault(o, from, haspec.DeviceMute) != nil {
+	if d.activeFault(o, from, haspec.DeviceMute) != nil {
 		done = func(env.CommandResult) {}
 	}
 	slow := time.Duration(0)
-	if f := d.fault(o, from, haspec.DeviceSlow); f != nil {
+	if f := d.activeFault(o, from, haspec.DeviceSlow); f != nil {
 		slow = f.Latency
 	}
 	after := func(delay time.Duration, do func()) { d.world.After(slow+delay, do) }
 	succeed := func() { done(env.CommandResult{Code: agentDone}) }
 	switch action {
 	case "status", "monitor":
-		after(statusTakes, func() { done(o.status()) })
+		after(statusTime, func() { done(o.statusResult()) })
 	case "off":
-		if d.fault(o, from, haspec.DeviceIgnores) == nil {
-			effect := switchTakes
-			if f := d.fault(o, from, haspec.DeviceLate); f != nil {
+		if d.activeFault(o, from, haspec.DeviceIgnores) == nil {
+			effect := switchTime
+			if f := d.activeFault(o, from, haspec.DeviceLate); f != nil {
 				effect += f.Latency
 			}
 			after(effect, func() { d.switchOutlet(o, false) })
 		}
-		after(switchTakes+verifyTakes, succeed)
+		after(switchTime+verifyTime, succeed)
 	case "on":
-		after(switchTakes, func() { d.switchOutlet(o, true) })
-		after(switchTakes+verifyTakes, succeed)
+		after(switchTime, func() { d.switchOutlet(o, true) })
+		after(switchTime+verifyTime, succeed)
 	case "reboot":
-		after(switchTakes, func() { d.switchOutlet(o, false) })
-		after(switchTakes+verifyTakes, func() { d.switchOutlet(o, true) })
-		after(switchTakes+2*verifyTakes, succeed)
+		after(switchTime, func() { d.switchOutlet(o, false) })
+		after(switchTime+verifyTime, func() { d.switchOutlet(o, true) })
+		after(switchTime+2*verifyTime, succeed)
 	default:
 		done(unreachable())
 	}
@@ -142,9 +142,9 @@ func unreachable() env.CommandResult {
 	return env.CommandResult{Code: agentFailed, Output: []byte("Unable to connect/login to fencing device\n")}
 }
 
-// status is how an agent ends that was asked for the state of an outlet.
-func (o *outlet) status() env.CommandResult {
-	if o.off {
+// statusResult is how an agent ends that was asked for the state of an outlet.
+func (o *outlet) statusResult() env.CommandResult {
+	if o.isSwitchedOff {
 		return env.CommandResult{Code: agentOff, Output: []byte("Status: OFF\n")}
 	}
 	return env.CommandResult{Code: agentDone, Output: []byte("Status: ON\n")}
@@ -152,12 +152,12 @@ func (o *outlet) status() env.CommandResult {
 
 // switchOutlet switches an outlet. A node is off while one of its devices keeps all of its outlets off.
 func (d *Devices) switchOutlet(o *outlet, on bool) {
-	o.off = !on
+	o.isSwitchedOff = !on
 	if o.supply.isOff() {
 		d.world.SwitchPower(o.machine, false, o.device)
 		return
 	}
-	if !slices.ContainsFunc(d.supplies[o.machine], (*supply).isOff) {
+	if !slices.ContainsFunc(d.supplies[o.machine], (*supplyCircuits).isOff) {
 		d.world.SwitchPower(o.machine, true, o.device)
 	}
 }
@@ -166,11 +166,11 @@ func (d *Devices) switchOutlet(o *outlet, on bool) {
 // the board itself has switched off still feeds it.
 func (d *Devices) boardIsDead(o *outlet) bool {
 	return slices.Contains(d.spec.FenceBoards, o.device) && !d.world.Powered(o.machine) &&
-		!slices.ContainsFunc(o.supply.outlets, func(o *outlet) bool { return o.off })
+		!slices.ContainsFunc(o.supply.outlets, func(o *outlet) bool { return o.isSwitchedOff })
 }
 
-// fault finds a fault of a kind that acts on an outlet now; nil if there is none.
-func (d *Devices) fault(o *outlet, from env.MachineID, kind string) *haspec.DeviceFault {
+// activeFault finds a fault of a kind that acts on an outlet now; nil if there is none.
+func (d *Devices) activeFault(o *outlet, from env.MachineID, kind string) *haspec.DeviceFault {
 	now := d.world.Now() - d.warmup
 	for i := range d.spec.FenceFaults {
 		f := &d.spec.FenceFaults[i]

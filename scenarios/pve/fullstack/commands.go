@@ -27,7 +27,7 @@ func (t *translator) command(at time.Duration, text string) error {
 	case "skip-round":
 		return t.skipRounds(at, object, args)
 	}
-	if !t.known(object) {
+	if !t.isKnownNode(object) {
 		return fmt.Errorf("unknown node: %w", conformance.ErrCommand)
 	}
 	return t.nodeCommand(at, verb, object, args)
@@ -49,7 +49,7 @@ func (t *translator) skipRounds(at time.Duration, daemonName string, args []stri
 	}
 	var machines []string
 	for _, name := range t.names {
-		if _, off := t.off[name]; !off {
+		if _, off := t.powerOffSince[name]; !off {
 			machines = append(machines, name)
 		}
 	}
@@ -61,8 +61,8 @@ func (t *translator) skipRounds(at time.Duration, daemonName string, args []stri
 	return nil
 }
 
-// known reports whether a node is one of the scenario's.
-func (t *translator) known(name string) bool { return slices.Contains(t.names, name) }
+// isKnownNode reports whether a node is one of the scenario's.
+func (t *translator) isKnownNode(name string) bool { return slices.Contains(t.names, name) }
 
 // nodeCommand translates a command about a node's power or network, or about its daemons.
 func (t *translator) nodeCommand(at time.Duration, verb, name string, args []string) error {
@@ -71,15 +71,15 @@ func (t *translator) nodeCommand(at time.Duration, verb, name string, args []str
 	case "power on":
 		t.powerOn(at, name)
 	case "power off":
-		if _, off := t.off[name]; !off {
+		if _, off := t.powerOffSince[name]; !off {
 			t.connect(at, name)
-			t.off[name] = at
+			t.powerOffSince[name] = at
 		}
 	case "network on":
 		t.connect(at, name)
 	case "network off":
-		if _, cut := t.cut[name]; !cut {
-			t.cut[name] = at
+		if _, cut := t.networkCutSince[name]; !cut {
+			t.networkCutSince[name] = at
 		}
 	default:
 		return t.daemonCommand(at, verb, name, args)
@@ -95,9 +95,9 @@ func (t *translator) daemonCommand(at time.Duration, verb, name string, args []s
 			"cannot renew its lock either and is fenced, whereas the scenario continues to renew it",
 			ErrNotExpressible)
 	case verb == "shutdown" || verb == "reboot" || verb == "restart-lrm":
-		t.orderOn(at, name, verb)
+		t.addOperatorCommand(at, name, verb)
 	case verb == "pve-manager-version" && len(args) == 2 && args[0] == "set":
-		t.orderOn(at, name, "version "+args[1])
+		t.addOperatorCommand(at, name, "version "+args[1])
 	case verb == "crm" && len(args) > 0:
 		return t.crmCommand(at, name, args)
 	default:
@@ -110,37 +110,37 @@ func (t *translator) daemonCommand(at time.Duration, verb, name string, args []s
 func (t *translator) crmCommand(at time.Duration, name string, args []string) error {
 	switch ha.CommandVerb(args[0]) {
 	case ha.CommandEnableMaintenance, ha.CommandDisableMaintenance:
-		t.order(at, args[0]+" "+name)
+		t.addMasterCommand(at, args[0]+" "+name)
 	case ha.CommandDisarm:
 		if len(args) != 2 {
 			return conformance.ErrCommand
 		}
-		t.order(at, args[0]+" "+args[1])
+		t.addMasterCommand(at, args[0]+" "+args[1])
 	case ha.CommandArm:
-		t.order(at, args[0])
+		t.addMasterCommand(at, args[0])
 	case "stop", "start":
-		t.orderOn(at, name, args[0]+"-crm")
+		t.addOperatorCommand(at, name, args[0]+"-crm")
 	default:
 		return conformance.ErrCommand
 	}
 	return nil
 }
 
-// order has the operator run a command at the console of a machine that is up.
-func (t *translator) order(at time.Duration, run string) {
-	t.orderOn(at, t.console(), run)
+// addMasterCommand has the operator run a command at the console of a machine that is up.
+func (t *translator) addMasterCommand(at time.Duration, run string) {
+	t.addOperatorCommand(at, t.consoleMachine(), run)
 }
 
-// orderOn has the operator run a command on a machine.
-func (t *translator) orderOn(at time.Duration, on, run string) {
-	t.ha.Commands = append(t.ha.Commands, haspec.Command{At: at, On: on, Run: run})
+// addOperatorCommand has the operator run a command on a machine.
+func (t *translator) addOperatorCommand(at time.Duration, on, run string) {
+	t.haSpec.Commands = append(t.haSpec.Commands, haspec.Command{At: at, On: on, Run: run})
 }
 
-// console is a machine at which an operator can work: one with power and network.
-func (t *translator) console() string {
+// consoleMachine is a machine at which an operator can work: one with power and network.
+func (t *translator) consoleMachine() string {
 	for _, name := range t.names {
-		_, off := t.off[name]
-		_, cut := t.cut[name]
+		_, off := t.powerOffSince[name]
+		_, cut := t.networkCutSince[name]
 		if !off && !cut {
 			return name
 		}
@@ -155,14 +155,14 @@ func (t *translator) serviceCommand(at time.Duration, sid string, args []string)
 	}
 	switch verb := args[0]; ha.CommandVerb(verb) {
 	case "started", "stopped", "disabled", "ignored", "enabled":
-		t.order(at, "set "+sid+" state "+verb)
+		t.addMasterCommand(at, "set "+sid+" state "+verb)
 	case ha.CommandMigrate, ha.CommandRelocate, ha.CommandStop:
 		if len(args) != 2 {
 			return conformance.ErrCommand
 		}
-		t.order(at, verb+" "+sid+" "+args[1])
+		t.addMasterCommand(at, verb+" "+sid+" "+args[1])
 	case "delete":
-		t.order(at, "remove "+sid)
+		t.addMasterCommand(at, "remove "+sid)
 	case "add":
 		return t.addService(at, sid, args[1:])
 	case "manual-migrate":
@@ -170,12 +170,12 @@ func (t *translator) serviceCommand(at time.Duration, sid string, args []string)
 			return conformance.ErrCommand
 		}
 		for _, name := range t.names { // the node that has the guest moves it
-			t.orderOn(at, name, "move "+sid+" "+args[1])
+			t.addOperatorCommand(at, name, "move "+sid+" "+args[1])
 		}
 	case "lock":
-		t.order(at, "lock "+sid+" "+strings.Join(append(args[1:], defaultLock)[:1], ""))
+		t.addMasterCommand(at, "lock "+sid+" "+strings.Join(append(args[1:], defaultLock)[:1], ""))
 	case "unlock":
-		t.order(at, "unlock "+sid)
+		t.addMasterCommand(at, "unlock "+sid)
 	case "set-static-stats", "set-dynamic-stats":
 		return t.setStats(at, sid, args[1:])
 	default:
@@ -189,21 +189,21 @@ const defaultLock = "backup"
 
 // addService translates the command that creates a service.
 func (t *translator) addService(at time.Duration, sid string, args []string) error {
-	if len(args) == 0 || !t.known(args[0]) {
+	if len(args) == 0 || !t.isKnownNode(args[0]) {
 		return fmt.Errorf("unknown node: %w", conformance.ErrCommand)
 	}
 	state := "started"
 	if len(args) > 1 {
 		state = args[1]
 	}
-	t.sizes[sid] = t.source.GuestSize(sid)
-	t.adopt(sid)
-	t.load(0, sid)
+	t.guestSizes[sid] = t.source.GuestSize(sid)
+	t.describeGuest(sid)
+	t.addLoad(0, sid)
 	if len(args) > 2 && args[2] == "1" {
 		// It runs before the HA manager learns of it.
-		t.orderOn(at-step/2, args[0], "start "+sid)
+		t.addOperatorCommand(at-commandGap/2, args[0], "start "+sid)
 	}
-	t.order(at, "create "+sid+" "+args[0]+" "+state)
+	t.addMasterCommand(at, "create "+sid+" "+args[0]+" "+state)
 	return nil
 }
 
@@ -212,7 +212,7 @@ func (t *translator) setStats(at time.Duration, sid string, args []string) error
 	if len(args)%2 != 0 {
 		return fmt.Errorf("names and values do not pair up: %w", conformance.ErrCommand)
 	}
-	size, resized := t.sizes[sid], false
+	size, resized := t.guestSizes[sid], false
 	for i := 0; i < len(args); i += 2 {
 		value, err := strconv.ParseFloat(args[i+1], 64)
 		if err != nil {
@@ -231,10 +231,10 @@ func (t *translator) setStats(at time.Duration, sid string, args []string) error
 			return fmt.Errorf("unknown statistic %q: %w", args[i], conformance.ErrCommand)
 		}
 	}
-	t.sizes[sid] = size
-	t.load(at, sid)
+	t.guestSizes[sid] = size
+	t.addLoad(at, sid)
 	if resized {
-		t.order(at, fmt.Sprintf("resize %s %.0f %.0f", sid, size.CPUs, size.MemBytes/mebibyte))
+		t.addMasterCommand(at, fmt.Sprintf("resize %s %.0f %.0f", sid, size.CPUs, size.MemBytes/mebibyte))
 	}
 	return nil
 }

@@ -19,18 +19,22 @@ func TestWhatRulesRemove(t *testing.T) {
 		entity        string
 		before, after []string
 	}{
-		"order-of-masters": {crm, []string{"startup => slave", "slave => master", "master => wait_for_quorum"},
+		"order-of-masters": {crm, []string{"startup => slave", "slave => master",
+			"master => wait_for_quorum"},
 			[]string{"startup => standing", "standing => wait_for_quorum"}},
-		"ring-forming": {lrm, []string{"wait => active", "active => lost_agent_lock", "lost_agent_lock => active"},
+		"ring-forming": {lrm, []string{"wait => active", "active => lost_agent_lock",
+			"lost_agent_lock => active"},
 			[]string{"wait => active"}},
-		"short-absence": {node, []string{"online => unknown", "unknown => online", "online => unknown", "unknown => fence"},
+		"short-absence": {node, []string{"online => unknown", "unknown => online", "online => unknown",
+			"unknown => fence"},
 			[]string{"online => unknown", "unknown => fence"}},
-		"going-idle": {lrm, []string{"active => wait_for_agent_lock", "startup => x", "active => wait_for_agent_lock"},
+		"going-idle": {lrm, []string{"active => wait_for_agent_lock", "startup => x",
+			"active => wait_for_agent_lock"},
 			[]string{"startup => x"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			rule := ruleOf(t, name)
-			got := rule.apply(conformance.Transitions{c.entity: c.before, service: c.before})
+			got := rule.removeAllowed(conformance.Transitions{c.entity: c.before, service: c.before})
 			require.Equal(t, c.after, got[c.entity])
 			require.Equal(t, c.before, got[service], "no rule removes anything about a service")
 		})
@@ -51,8 +55,8 @@ func ruleOf(t *testing.T, name string) *Rule {
 // TestNestedVisitsAreRemovedFromTheInside: a -> x -> y -> x -> a has no visit to y, and then none to x.
 func TestNestedVisitsAreRemovedFromTheInside(t *testing.T) {
 	steps := []string{"a => x", "x => y", "y => x", "x => a", "a => b"}
-	require.Equal(t, []string{"a => x", "x => a", "a => b"}, without("y")(steps[:5:5]))
-	require.Equal(t, []string{"a => b"}, without("x")([]string{"a => x", "x => a", "a => b"}))
+	require.Equal(t, []string{"a => x", "x => a", "a => b"}, removeDetours("y")(steps[:5:5]))
+	require.Equal(t, []string{"a => b"}, removeDetours("x")([]string{"a => x", "x => a", "a => b"}))
 }
 
 func TestReportCountsFoldersThatCanBeExpressed(t *testing.T) {
@@ -61,7 +65,8 @@ func TestReportCountsFoldersThatCanBeExpressed(t *testing.T) {
 	r.add(Result{Name: "good", T1: true, T2: true, Exact: true, Device: "node2 is off"})
 	r.add(Result{Name: "never", Inexpressible: "no such cluster"})
 	require.True(t, r.Passed())
-	r.add(Result{Name: "bad", T2: true, Rules: []string{"going-idle"}, T1Differences: []string{"what differs"}})
+	r.add(Result{Name: "bad", T2: true, Rules: []string{"going-idle"},
+		T1Differences: []string{"what differs"}})
 	require.False(t, r.Passed())
 	require.Equal(t, []int{3, 2, 1, 2, 1}, []int{r.Total, r.Expressible, r.T1, r.T2, r.Exact})
 	var out strings.Builder
@@ -76,24 +81,26 @@ func TestReportCountsFoldersThatCanBeExpressed(t *testing.T) {
 
 // TestFollowReadsLogsAndGuests from a scenario's time 0 on, and no others.
 func TestFollowReadsLogsAndGuests(t *testing.T) {
-	zero := setUpTime + darkTime
+	zero := setUpTime + allOffTime
 	run := &scenarios.Run{Scenario: &scenarios.Scenario{Machines: scenarios.Machines{"node1", "node2"},
-		Warmup: setUpTime, Duration: darkTime + time.Minute},
+		Warmup: setUpTime, Duration: allOffTime + time.Minute},
 		Logs: []scenarios.LogLine{
 			{At: zero - 1, Machine: "node1", Process: "crm", Level: "INFO", Text: "too early"},
 			{At: zero + 2*time.Second, Machine: "node1", Process: "crm", Level: "WARN", Text: "heard"},
-			{At: zero + 3*time.Second, Machine: "node1", Process: "store", Level: "WARN", Text: "of another process"},
+			{At: zero + 3*time.Second, Machine: "node1", Process: "store", Level: "WARN",
+				Text: "of another process"},
 			{At: zero + time.Minute, Machine: "node1", Process: "crm", Level: "INFO", Text: "too late"}},
 		Records: []scenarios.Stamped{
 			{At: zero, Machine: 0, Record: resource.Active{SID: "vm:1", On: true}},
 			{At: zero + time.Second, Machine: 1, Record: resource.Active{SID: "vm:1", On: true}},
 			{At: zero + 5*time.Second, Machine: 0, Record: scenarios.Power{Cause: "fault"}}}}
-	o := observe(run)
+	o := observeRun(run)
 	require.Equal(t, []conformance.Line{
 		{Level: "warn", Seconds: 2, ID: "node1/crm", Message: "heard"},
 		{Level: "info", Seconds: 5, ID: "fault", Message: "execute power node1 off"}}, o.log)
-	require.Equal(t, map[string]string{"vm:1": "node2"}, o.running)
-	require.Equal(t, []conformance.DoubleRun{{SID: "vm:1", Seconds: 1, Nodes: [2]string{"node1", "node2"}}}, o.double)
+	require.Equal(t, map[string]string{"vm:1": "node2"}, o.runningNodes)
+	require.Equal(t, []conformance.DoubleRun{{SID: "vm:1", Seconds: 1, Nodes: [2]string{"node1", "node2"}}},
+		o.doubleRuns)
 }
 
 func TestNamesOfFoldersBecomeNamesOfScenarios(t *testing.T) {

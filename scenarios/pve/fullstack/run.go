@@ -55,12 +55,12 @@ func Replay(ctx context.Context, folder string, o Options) Result {
 	if err != nil {
 		return Result{Name: filepath.Base(folder), Error: err.Error()}
 	}
-	result, log := attempt(ctx, c, o, false)
-	why := unwitnessed(c.Expected, log)
+	result, log := replayOnce(ctx, c, o, false)
+	why := unguardedNodeReason(c.Expected, log)
 	if result.T2 || why == "" {
 		return result
 	}
-	switched, _ := attempt(ctx, c, o, true)
+	switched, _ := replayOnce(ctx, c, o, true)
 	if !switched.T1 || !switched.T2 {
 		return Result{Name: c.Name, Log: result.Log, Inexpressible: fmt.Sprintf(
 			"%v: %s, and only the virtual hardware knows what runs there", ErrNotExpressible, why)}
@@ -78,8 +78,8 @@ func loadFolder(folder string) (*conformance.Scenario, error) {
 	return c, err
 }
 
-// attempt replays a scenario once.
-func attempt(ctx context.Context, c *conformance.Scenario, o Options,
+// replayOnce replays a scenario once.
+func replayOnce(ctx context.Context, c *conformance.Scenario, o Options,
 	devices bool) (Result, []conformance.Line) {
 	result := Result{Name: c.Name}
 	log, err := result.replay(ctx, c, o, devices)
@@ -109,35 +109,36 @@ func (result *Result) replay(ctx context.Context, c *conformance.Scenario, o Opt
 		return nil, err
 	}
 	for _, v := range run.Verdicts {
-		if v.Validity == linearizability.Invalid && !slices.Contains(ofFaults, v.Checker) {
+		if v.Validity == linearizability.Invalid && !slices.Contains(recoveryCheckers, v.Checker) {
 			result.T2Differences = append(result.T2Differences, v.Checker+": "+v.Summary)
 		}
 	}
-	seen := observe(run)
+	seen := observeRun(run)
 	result.judge(c.Expected, seen)
 	return seen.log, nil
 }
 
-// unguarded matches the log line of a master that does not recover a service because it has no proof that
-// the service has ended.
-var unguarded = regexp.MustCompile(
+// notGuardedLine matches the log line of a master that does not recover a service because it has no proof
+// that the service has ended.
+var notGuardedLine = regexp.MustCompile(
 	`^service '([^']+)' is not recovered from node '([^']+)': the node was not guarded`)
 
-// unwitnessed returns for which node a scenario needs a witness that a cluster has only with a fence
+// unguardedNodeReason returns for which node a scenario needs a witness that a cluster has only with a fence
 // device: the virtual hardware informs the master whether a node that was not guarded is off. It returns
 // "" if there is none.
-func unwitnessed(expected string, log []conformance.Line) string {
+func unguardedNodeReason(expected string, log []conformance.Line) string {
 	known := map[string]bool{}
 	for _, line := range conformance.ParseLog(expected) {
-		known[unguarded.FindString(line.Message)] = true
+		known[notGuardedLine.FindString(line.Message)] = true
 	}
 	for _, line := range log {
-		if m := unguarded.FindStringSubmatch(line.Message); m != nil && !known[m[0]] {
+		if m := notGuardedLine.FindStringSubmatch(line.Message); m != nil && !known[m[0]] {
 			return fmt.Sprintf("node %s was not guarded by its watchdog while it had %s", m[2], m[1])
 		}
 	}
 	return ""
 }
 
-// ofFaults are the checks of whether machines and services came back, which a scenario need not intend.
-var ofFaults = []string{"recovery", "ha-recovery", "ha-end"}
+// recoveryCheckers are the checks of whether machines and services came back, which a scenario need not
+// intend.
+var recoveryCheckers = []string{"recovery", "ha-recovery", "ha-end"}

@@ -24,11 +24,11 @@ const (
 	// setUpTime is for the cluster's start: all machines are on, the store starts, and the operator
 	// puts the files into place. The HA manager does not run yet.
 	setUpTime = 20 * time.Second
-	// darkTime is how long all machines are off after that. A scenario's time 0 is its end.
-	darkTime = 5 * time.Second
-	// step separates the commands of one group, so that they keep their order: machines that are
+	// allOffTime is how long all machines are off after that. A scenario's time 0 is its end.
+	allOffTime = 5 * time.Second
+	// commandGap separates the commands of one group, so that they keep their order: machines that are
 	// switched on together begin their rounds one after the other.
-	step = 100 * time.Millisecond
+	commandGap = 100 * time.Millisecond
 	// moveSpeed is that of a network on which a guest moves within a round, in MiB per second.
 	moveSpeed = 4096
 	// bootTime is what a machine needs until an operator can work at its console.
@@ -46,13 +46,13 @@ func Translate(c *conformance.Scenario, devices bool) (*scenarios.Scenario, erro
 	if err != nil {
 		return nil, err
 	}
-	t := &translator{source: c, sizes: map[string]conformance.GuestSize{},
-		off: map[string]time.Duration{}, cut: map[string]time.Duration{},
-		ha: &haspec.Spec{Prepared: true, Services: map[string]string{}, Guests: map[string]haspec.Guest{},
+	t := &translator{source: c, guestSizes: map[string]conformance.GuestSize{},
+		powerOffSince: map[string]time.Duration{}, networkCutSince: map[string]time.Duration{},
+		haSpec: &haspec.Spec{Prepared: true, Services: map[string]string{}, Guests: map[string]haspec.Guest{},
 			Nodes: map[string]haspec.Node{}, Flaws: map[string]haspec.Flaw{},
 			Rules: c.Rules, Groups: c.Groups, Datacenter: datacenter(c.Datacenter),
 			Migration: haspec.Migration{MiBPerSecond: moveSpeed}}}
-	if err := t.begin(); err != nil {
+	if err := t.addInitialState(); err != nil {
 		return nil, err
 	}
 	if devices {
@@ -63,14 +63,14 @@ func Translate(c *conformance.Scenario, devices bool) (*scenarios.Scenario, erro
 		if s.Group != group {
 			group, place = s.Group, 0
 		}
-		at := darkTime + time.Duration(s.Seconds)*time.Second + time.Duration(place)*step
+		at := allOffTime + time.Duration(s.Seconds)*time.Second + time.Duration(place)*commandGap
 		place++
 		if err := t.command(at, s.Command); err != nil {
 			return nil, fmt.Errorf("%q: %w", s.Command, err)
 		}
 	}
-	t.finish()
-	return t.scenario(darkTime + time.Duration(end)*time.Second)
+	t.addLastingFaults()
+	return t.scenario(allOffTime + time.Duration(end)*time.Second)
 }
 
 // roundsPerRound is how many rounds of a real master, of 10 s, take as long as one round of package
@@ -86,33 +86,33 @@ func datacenter(dc ha.Datacenter) string {
 
 // translator collects the faults and the operator's commands of a scenario.
 type translator struct {
-	source *conformance.Scenario
-	names  []string
-	faults []fault.Fault
-	ha     *haspec.Spec
-	sizes  map[string]conformance.GuestSize
+	source     *conformance.Scenario
+	names      []string
+	faults     []fault.Fault
+	haSpec     *haspec.Spec
+	guestSizes map[string]conformance.GuestSize
 
-	// off and cut hold since when a machine has no power, and no network.
-	off, cut map[string]time.Duration
+	// powerOffSince and cut hold since when a machine has no power, and no network.
+	powerOffSince, networkCutSince map[string]time.Duration
 }
 
-// begin adds the nodes and services as they are at first.
-func (t *translator) begin() error {
+// addInitialState adds the nodes and services as they are at first.
+func (t *translator) addInitialState() error {
 	for _, n := range t.source.Hardware() {
 		t.names = append(t.names, n.Name)
-		t.ha.Nodes[n.Name] = haspec.Node{Version: n.Version, CPUs: int(math.Round(n.CPUs)),
+		t.haSpec.Nodes[n.Name] = haspec.Node{Version: n.Version, CPUs: int(math.Round(n.CPUs)),
 			MemoryMiB:      int(math.Round(n.MemBytes / mebibyte)),
 			IdleCPUPercent: int(math.Round(n.UsedCPUs * 100)),
 			IdleMemoryMiB:  int(math.Round(n.UsedMemBytes / mebibyte))}
-		t.off[n.Name] = 0
+		t.powerOffSince[n.Name] = 0
 	}
 	for _, n := range t.source.Hardware() {
 		if n.Power {
-			t.powerOn(darkTime, n.Name)
-			t.ha.Disabled = append(t.ha.Disabled, n.Name) // its daemons start by command only
+			t.powerOn(allOffTime, n.Name)
+			t.haSpec.Disabled = append(t.haSpec.Disabled, n.Name) // its daemons start by command only
 		}
 		if n.Power && !n.Network {
-			t.cut[n.Name] = 0
+			t.networkCutSince[n.Name] = 0
 		}
 	}
 	status, err := t.source.Manager.Encode()
@@ -120,15 +120,15 @@ func (t *translator) begin() error {
 		return err
 	}
 	if len(t.source.Manager.NodeStatus)+len(t.source.Manager.ServiceStatus) > 0 {
-		t.ha.ManagerStatus = string(status)
+		t.haSpec.ManagerStatus = string(status)
 	}
 	for _, sid := range slices.Sorted(maps.Keys(t.source.Services)) {
-		t.ha.Services[sid] = t.source.Services[sid].Node
-		t.sizes[sid] = t.source.GuestSize(sid)
-		t.adopt(sid)
-		t.load(0, sid)
+		t.haSpec.Services[sid] = t.source.Services[sid].Node
+		t.guestSizes[sid] = t.source.GuestSize(sid)
+		t.describeGuest(sid)
+		t.addLoad(0, sid)
 	}
-	t.ha.Resources = config.FormatResources(t.source.Services)
+	t.haSpec.Resources = config.FormatResources(t.source.Services)
 	return nil
 }
 
@@ -141,16 +141,16 @@ func (t *translator) addDevice() {
 	for i, name := range t.names {
 		lines = append(lines, fmt.Sprintf("connect pdu node=%s plug=%d action=off", name, i+1))
 	}
-	t.ha.Fence = strings.Join(lines, "\n") + "\n"
+	t.haSpec.Fence = strings.Join(lines, "\n") + "\n"
 	dc := t.source.Datacenter
 	dc.Fencing = "both"
-	t.ha.Datacenter = datacenter(dc)
+	t.haSpec.Datacenter = datacenter(dc)
 }
 
-// adopt describes a service's guest as it is at first, with the flaws that its name stands for.
-func (t *translator) adopt(sid string) {
-	size := t.sizes[sid]
-	t.ha.Guests[sid] = haspec.Guest{Cores: int(math.Round(size.CPUs)),
+// describeGuest describes a service's guest as it is at first, with the flaws that its name stands for.
+func (t *translator) describeGuest(sid string) {
+	size := t.guestSizes[sid]
+	t.haSpec.Guests[sid] = haspec.Guest{Cores: int(math.Round(size.CPUs)),
 		MemoryMiB: int(math.Round(size.MemBytes / mebibyte)), Lock: t.source.GuestLocks[sid]}
 	f := conformance.FlawsOf(sid)
 	if f == (conformance.Flaws{}) {
@@ -160,20 +160,20 @@ func (t *translator) adopt(sid string) {
 	if f.OnlyNode != "" {
 		flaw.On = []string{f.OnlyNode}
 	}
-	if f.OnlyNode == "" || t.known(f.OnlyNode) {
-		t.ha.Flaws[sid] = flaw
+	if f.OnlyNode == "" || t.isKnownNode(f.OnlyNode) {
+		t.haSpec.Flaws[sid] = flaw
 	}
 }
 
-// load adds what a guest uses from a time on, if the scheduler uses loads.
-func (t *translator) load(at time.Duration, sid string) {
+// addLoad adds what a guest uses from a time on, if the scheduler uses loads.
+func (t *translator) addLoad(at time.Duration, sid string) {
 	if t.source.Datacenter.CRS.Mode != ha.SchedDynamic {
 		return
 	}
-	size, g := t.sizes[sid], t.ha.Guests[sid]
+	size, g := t.guestSizes[sid], t.haSpec.Guests[sid]
 	g.Load = append(g.Load, haspec.Load{At: at, CPUPercent: int(math.Round(size.UsedCPUs * 100)),
 		MemoryMiB: int(math.Round(size.UsedMemBytes / mebibyte))})
-	t.ha.Guests[sid] = g
+	t.haSpec.Guests[sid] = g
 }
 
 // allExcept returns all machines except for one.
@@ -184,56 +184,56 @@ func allExcept(names []string, name string) []string {
 // powerOn ends the power cut and the network cut of a machine; a machine that is off by itself is switched
 // on.
 func (t *translator) powerOn(at time.Duration, name string) {
-	since, booting := t.off[name]
+	since, booting := t.powerOffSince[name]
 	if booting {
 		t.faults = append(t.faults, fault.Fault{Kind: fault.PowerCut, At: since, For: at - since,
 			Machines: []string{name}})
-		delete(t.off, name)
+		delete(t.powerOffSince, name)
 	} else {
 		t.faults = append(t.faults, fault.Fault{Kind: fault.PowerOn, At: at, Machines: []string{name}})
 	}
-	if slices.Contains(t.ha.Disabled, name) && at > darkTime {
+	if slices.Contains(t.haSpec.Disabled, name) && at > allOffTime {
 		after := time.Duration(0)
 		if booting {
 			after = bootTime
 		}
-		t.orderOn(at+after, name, "start-crm")
-		t.orderOn(at+after, name, "start-lrm")
+		t.addOperatorCommand(at+after, name, "start-crm")
+		t.addOperatorCommand(at+after, name, "start-lrm")
 	}
 	t.connect(at, name)
 }
 
 // connect ends the network cut of a machine, if there is one.
 func (t *translator) connect(at time.Duration, name string) {
-	if since, is := t.cut[name]; is {
+	if since, is := t.networkCutSince[name]; is {
 		t.faults = append(t.faults, fault.Fault{Kind: fault.Cut, At: since, For: at - since,
 			From: []string{name}, To: allExcept(t.names, name)})
-		delete(t.cut, name)
+		delete(t.networkCutSince, name)
 	}
 }
 
-// finish adds the faults that last to the end.
-func (t *translator) finish() {
-	for _, name := range slices.Sorted(maps.Keys(t.off)) {
-		t.faults = append(t.faults, fault.Fault{Kind: fault.PowerCut, At: t.off[name],
+// addLastingFaults adds the faults that last to the end.
+func (t *translator) addLastingFaults() {
+	for _, name := range slices.Sorted(maps.Keys(t.powerOffSince)) {
+		t.faults = append(t.faults, fault.Fault{Kind: fault.PowerCut, At: t.powerOffSince[name],
 			Machines: []string{name}})
 	}
-	for _, name := range slices.Sorted(maps.Keys(t.cut)) {
-		t.faults = append(t.faults, fault.Fault{Kind: fault.Cut, At: t.cut[name],
+	for _, name := range slices.Sorted(maps.Keys(t.networkCutSince)) {
+		t.faults = append(t.faults, fault.Fault{Kind: fault.Cut, At: t.networkCutSince[name],
 			From: []string{name}, To: allExcept(t.names, name)})
 	}
 }
 
 // scenario returns what has been collected as a scenario.
 func (t *translator) scenario(duration time.Duration) (*scenarios.Scenario, error) {
-	slices.SortStableFunc(t.ha.Commands, func(a, b haspec.Command) int { return int(a.At - b.At) })
+	slices.SortStableFunc(t.haSpec.Commands, func(a, b haspec.Command) int { return int(a.At - b.At) })
 	b := scenarios.New(scenarioName(t.source.Name)).
 		Story("The conformance scenario "+t.source.Name+", replayed on a whole cluster.").
 		Named(t.names...).Watchdog(scenarios.WatchdogPowerOff).
 		Warmup(setUpTime).Duration(duration).Quiescence(time.Millisecond).
 		Workload(workload.Spec{Clients: 1, Operations: 1}).
 		Fault(t.faults...).
-		Subject(pve.Kind, pve.Spec{HA: t.ha})
+		Subject(pve.Kind, pve.Spec{HA: t.haSpec})
 	return b.Build()
 }
 

@@ -7,10 +7,10 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
 )
 
-// allowed returns the available nodes on which the rules let a service run; nil when they may leave it no
-// node. In doubt it returns fewer nodes: with node and resource rules together, a service waits for the best
-// of its nodes even if others are allowed.
-func (d *desiredState) allowed(sid string, available []string) []string {
+// allowedNodes returns the available nodes on which the rules let a service run; nil when they may leave it
+// no node. In doubt it returns fewer nodes: with node and resource rules together, a service waits for the
+// best of its nodes even if others are allowed.
+func (d *desiredState) allowedNodes(sid string, available []string) []string {
 	together, apart := d.partners(sid)
 	nodes := slices.Clone(available)
 	for _, r := range d.rules {

@@ -20,14 +20,14 @@ func TestBoundsOfTheScenario(t *testing.T) {
 	x.at(80, 2, on)
 	for most, want := range map[int]linearizability.Validity{0: invalid, 1: valid} {
 		x.cluster.HA.Moves = &haspec.Moves{AtMost: most}
-		x.require(newMoves(x.cluster), want, WrongMoves)
+		x.require(newMoveCount(x.cluster), want, WrongMoves)
 	}
 	x.cluster.HA.Moves = &haspec.Moves{AtLeast: 2, AtMost: 3}
-	x.require(newMoves(x.cluster), invalid, WrongMoves)
+	x.require(newMoveCount(x.cluster), invalid, WrongMoves)
 	for most, want := range map[time.Duration]linearizability.Validity{seconds(19): invalid,
 		seconds(20): valid} {
 		x.cluster.HA.DownAtMost = map[string]time.Duration{"vm:100": most}
-		x.require(downtime{}, want, TooLongDown)
-		require.Contains(t, x.verdict(downtime{}).Summary, "vm:100 was down for 20s")
+		x.require(totalDowntime{}, want, TooLongDown)
+		require.Contains(t, x.verdict(totalDowntime{}).Summary, "vm:100 was down for 20s")
 	}
 }

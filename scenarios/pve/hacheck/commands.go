@@ -12,13 +12,13 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/check"
 )
 
-// commands checks that no agent carries out a command that it has carried out. Results do not survive an
-// incarnation of the agent.
-type commands struct {
+// repeatedCommands checks that no agent carries out a command that it has carried out. Results do not survive
+// an incarnation of the agent.
+type repeatedCommands struct {
 	machines     []string
 	incarnations []int // of each machine's agent
-	final        map[commandKey]bool
-	repeated     []linearizability.Violation
+	carriedOut   map[commandKey]bool
+	violations   []linearizability.Violation
 }
 
 // commandKey is a command in one incarnation of an agent.
@@ -28,16 +28,16 @@ type commandKey struct {
 	uid         string
 }
 
-func newCommands(c Cluster) *commands {
-	return &commands{machines: c.Machines, incarnations: make([]int, len(c.Machines)),
-		final: map[commandKey]bool{}}
+func newRepeatedCommands(c Cluster) *repeatedCommands {
+	return &repeatedCommands{machines: c.Machines, incarnations: make([]int, len(c.Machines)),
+		carriedOut: map[commandKey]bool{}}
 }
 
 // Name implements check.Check.
-func (*commands) Name() string { return "ha-commands" }
+func (*repeatedCommands) Name() string { return "ha-commands" }
 
 // Observe implements check.Observer.
-func (c *commands) Observe(r scenarios.Stamped) {
+func (c *repeatedCommands) Observe(r scenarios.Stamped) {
 	switch rec := r.Record.(type) {
 	case haproc.LRMStateChange:
 		if rec.Started {
@@ -48,22 +48,22 @@ func (c *commands) Observe(r scenarios.Stamped) {
 			return // a stop is enforced again and again
 		}
 		retried := rec.State == ha.Started && rec.ExitCode == ha.ExitError
-		c.final[c.key(r, rec.UID)] = !retried && rec.ExitCode != ha.ExitTryAgain
+		c.carriedOut[c.keyOf(r, rec.UID)] = !retried && rec.ExitCode != ha.ExitTryAgain
 	case haproc.CommandBegun:
-		if rec.UID != "" && c.final[c.key(r, rec.UID)] {
-			c.repeated = append(c.repeated, violation(RepeatedCommand,
+		if rec.UID != "" && c.carriedOut[c.keyOf(r, rec.UID)] {
+			c.violations = append(c.violations, violationOfKind(RepeatedCommand,
 				"at %v %s carries out %s of %s again, which has been done already (uid %s)",
 				r.At, c.machines[r.Machine], rec.State, rec.SID, rec.UID))
 		}
 	}
 }
 
-func (c *commands) key(r scenarios.Stamped, uid string) commandKey {
+func (c *repeatedCommands) keyOf(r scenarios.Stamped, uid string) commandKey {
 	return commandKey{r.Machine, c.incarnations[r.Machine], uid}
 }
 
 // Judge implements check.Check.
-func (c *commands) Judge(context.Context, *Evidence) linearizability.Verdict {
-	return check.Verdict(c.Name(), c.repeated, fmt.Sprintf("none of %d commands was carried out twice",
-		len(c.final)))
+func (c *repeatedCommands) Judge(context.Context, *Evidence) linearizability.Verdict {
+	return check.Verdict(c.Name(), c.violations, fmt.Sprintf("none of %d commands was carried out twice",
+		len(c.carriedOut)))
 }

@@ -34,7 +34,7 @@ func TestACommandIsCarriedOutOnce(t *testing.T) {
 			x.at(50, 0, begun)
 			c.between(x)
 			x.at(60, 0, begun)
-			x.require(newCommands(x.cluster), c.want, RepeatedCommand)
+			x.require(newRepeatedCommands(x.cluster), c.want, RepeatedCommand)
 		})
 	}
 }

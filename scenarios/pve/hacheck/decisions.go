@@ -13,16 +13,16 @@ import (
 
 // orderLog is what masters decided and what agents carried out.
 type orderLog struct {
-	underway []underway
-	moving   map[string][]time.Duration // by service: when an agent began to move it
-	taken    []takenBatch
-	refused  []refusal
-	failures []failedStart
-	fences   []fenceDecision
+	movesUnderway  []moveUnderway
+	moveStarts     map[string][]time.Duration // by service: when an agent began to move it
+	takenBatches   []takenBatch
+	refusals       []refusal
+	failedStarts   []failedStart
+	fenceDecisions []fenceDecision
 }
 
-// underway is an agent's command to move a service, from its beginning to its end.
-type underway struct {
+// moveUnderway is an agent's command to move a service, from its beginning to its end.
+type moveUnderway struct {
 	uid, sid, target string
 	check.Span
 }
@@ -30,76 +30,76 @@ type underway struct {
 // takenBatch is a batch of commands that a master has carried out.
 type takenBatch struct {
 	haproc.CommandsTaken
-	by env.MachineID
-	at time.Duration
+	takenBy env.MachineID
+	takenAt time.Duration
 }
 
 // refusal is a command that a master has refused.
 type refusal struct {
 	haproc.CommandRefused
-	at time.Duration
+	refusedAt time.Duration
 }
 
 // failedStart is a start of a service that failed on a machine.
 type failedStart struct {
-	sid     string
-	machine env.MachineID
-	at      time.Duration
+	sid      string
+	machine  env.MachineID
+	failedAt time.Duration
 }
 
 // fenceDecision is the master's decision to give up a node.
 type fenceDecision struct {
-	node string
-	at   time.Duration
+	node      string
+	decidedAt time.Duration
 }
 
-// observe takes the records of masters and agents.
-func (l *orderLog) observe(r scenarios.Stamped) {
+// onRecord takes the records of masters and agents.
+func (l *orderLog) onRecord(r scenarios.Stamped) {
 	switch rec := r.Record.(type) {
 	case haproc.CommandBegun:
-		l.begun(r, &rec)
+		l.onCommandBegun(r, &rec)
 	case haproc.CommandDone:
-		l.done(r, &rec)
+		l.onCommandDone(r, &rec)
 	case haproc.CommandsTaken:
-		l.taken = append(l.taken, takenBatch{rec, r.Machine, r.At})
+		l.takenBatches = append(l.takenBatches, takenBatch{rec, r.Machine, r.At})
 	case haproc.CommandRefused:
-		l.refused = append(l.refused, refusal{rec, r.At})
+		l.refusals = append(l.refusals, refusal{rec, r.At})
 	case haproc.FenceStep:
 		if rec.Step == ha.FenceStarted {
-			l.fences = append(l.fences, fenceDecision{rec.Node, r.At})
+			l.fenceDecisions = append(l.fenceDecisions, fenceDecision{rec.Node, r.At})
 		}
 	}
 }
 
-// begun takes the beginning of an agent's command.
-func (l *orderLog) begun(r scenarios.Stamped, rec *haproc.CommandBegun) {
+// onCommandBegun takes the beginning of an agent's command.
+func (l *orderLog) onCommandBegun(r scenarios.Stamped, rec *haproc.CommandBegun) {
 	if rec.Target != "" {
-		l.underway = append(l.underway, underway{rec.UID, rec.SID, rec.Target,
+		l.movesUnderway = append(l.movesUnderway, moveUnderway{rec.UID, rec.SID, rec.Target,
 			check.Span{From: r.At, To: check.Forever}})
 	}
 	if ha.ServiceState(rec.State).Moving() {
-		if l.moving == nil {
-			l.moving = map[string][]time.Duration{}
+		if l.moveStarts == nil {
+			l.moveStarts = map[string][]time.Duration{}
 		}
-		l.moving[rec.SID] = append(l.moving[rec.SID], r.At)
+		l.moveStarts[rec.SID] = append(l.moveStarts[rec.SID], r.At)
 	}
 }
 
-// done takes the end of an agent's command.
-func (l *orderLog) done(r scenarios.Stamped, rec *haproc.CommandDone) {
+// onCommandDone takes the end of an agent's command.
+func (l *orderLog) onCommandDone(r scenarios.Stamped, rec *haproc.CommandDone) {
 	if rec.UID != "" && rec.State == ha.Started && rec.ExitCode != ha.ExitSuccess {
-		l.failures = append(l.failures, failedStart{rec.SID, r.Machine, r.At})
+		l.failedStarts = append(l.failedStarts, failedStart{rec.SID, r.Machine, r.At})
 	}
-	for i := range l.underway {
-		if l.underway[i].uid == rec.UID {
-			l.underway[i].To = min(l.underway[i].To, r.At)
+	for i := range l.movesUnderway {
+		if l.movesUnderway[i].uid == rec.UID {
+			l.movesUnderway[i].To = min(l.movesUnderway[i].To, r.At)
 		}
 	}
 }
 
-// cameTo reports whether any service was ordered to move to a node until an instant.
-func (l *orderLog) cameTo(node string, until time.Duration) bool {
-	return slices.ContainsFunc(l.underway, func(u underway) bool {
+// anyMoveTo reports whether any service was ordered to move to a node until an instant.
+func (l *orderLog) anyMoveTo(node string, until time.Duration) bool {
+	return slices.ContainsFunc(l.movesUnderway, func(u moveUnderway) bool {
 		return u.target == node && u.From <= until
 	})
 }

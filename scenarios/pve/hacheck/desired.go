@@ -22,19 +22,19 @@ import (
 // 60 s to 300 s, because the command may take effect at any time, and after 300 s, because the commands count
 // in the order in which they were carried out.
 type desiredState struct {
-	services    map[string]*ha.ServiceConfig // at the beginning
-	rules       map[string]*config.Rule
-	notRequired map[string][]check.Span // by service: when it need not run
-	maintenance map[string][]check.Span // by node: when it may be in maintenance
-	disarmed    []check.Span            // when the HA manager may be disarmed: no service need run
+	services         map[string]*ha.ServiceConfig // at the beginning
+	rules            map[string]*config.Rule
+	notRequired      map[string][]check.Span // by service: when it need not run
+	maintenanceSpans map[string][]check.Span // by node: when it may be in maintenance
+	disarmedSpans    []check.Span            // when the HA manager may be disarmed: no service need run
 }
 
 // intent is a command or request that changes whether a service must run, or what lasts on a node.
 type intent struct {
-	due  time.Duration // the earliest time at which it may have been sent
-	done time.Duration // when it is known to have been carried out; Forever if it never is
-	verb intentVerb
-	line string // of a command for the master
+	dueAt       time.Duration // the earliest time at which it may have been sent
+	doneAt      time.Duration // when it is known to have been carried out; Forever if it never is
+	verb        intentVerb
+	commandLine string // of a command for the master
 }
 
 // intentVerb is what an intent does to a service.
@@ -56,29 +56,29 @@ type intents struct {
 }
 
 // lastingIntents are the intents that begin and end one lasting state, such as the maintenance of a node.
-type lastingIntents struct{ begin, end []intent }
+type lastingIntents struct{ begins, ends []intent }
 
 // newDesiredState derives it from the scenario, from what the operator reports as done and masters as taken,
 // and from what clients requested.
 func newDesiredState(e *Evidence) *desiredState {
-	d := &desiredState{notRequired: map[string][]check.Span{}, maintenance: map[string][]check.Span{}}
+	d := &desiredState{notRequired: map[string][]check.Span{}, maintenanceSpans: map[string][]check.Span{}}
 	d.services = mustParse(config.ParseResources(e.HA.ResourcesText()))
 	parsed := mustParse(config.ParseRules(e.HA.Rules))
 	d.rules = rules.AddGroups(rules.Set(parsed), mustParse(config.ParseGroups(e.HA.Groups)), d.services)
 	all := intents{services: map[string][]intent{}, maintenance: map[string]*lastingIntents{}}
-	done := doneAt(e)
+	done := commandsDoneAt(e)
 	for i := range e.HA.Commands {
 		c := &e.HA.Commands[i]
-		all.add(c, intent{due: e.due(c), done: done[i], line: c.Run})
+		all.addCommand(c, intent{dueAt: e.commandDueAt(c), doneAt: done[i], commandLine: c.Run})
 	}
 	all.addRequests(e.run.Events)
 	for node, l := range all.maintenance {
-		d.maintenance[node] = l.spans()
+		d.maintenanceSpans[node] = l.possibleSpans()
 	}
-	d.disarmed = all.disarmed.spans()
-	d.delayStops(all.services, e.decisions.taken)
+	d.disarmedSpans = all.disarmed.possibleSpans()
+	d.delayStops(all.services, e.orderLog.takenBatches)
 	for sid, service := range d.services {
-		d.notRequired[sid] = notRequired(service.State == ha.WantStarted, e.operator.inPlace,
+		d.notRequired[sid] = notRequired(service.State == ha.WantStarted, e.operatorLog.filesInPlaceAt,
 			all.services[sid])
 	}
 	return d
@@ -92,10 +92,10 @@ func mustParse[T, P any](parsed T, _ []P, err error) T {
 	return parsed
 }
 
-// doneAt is when each command of the scenario was first known to be carried out, by its place in the list.
-// Of equal commands on one machine each has a report of its own.
-func doneAt(e *Evidence) []time.Duration {
-	commands, reports := e.HA.Commands, e.operator.done
+// commandsDoneAt is when each command of the scenario was first known to be carried out, by its place in the
+// list. Of equal commands on one machine each has a report of its own.
+func commandsDoneAt(e *Evidence) []time.Duration {
+	commands, reports := e.HA.Commands, e.operatorLog.actions
 	done, counted := make([]time.Duration, len(commands)), make([]bool, len(reports))
 	byDue := make([]int, len(commands))
 	for i := range byDue {
@@ -106,8 +106,8 @@ func doneAt(e *Evidence) []time.Duration {
 		c := &commands[i]
 		done[i] = check.Forever
 		for n, r := range reports {
-			if !counted[n] && r.on == c.On && r.what == c.Run && r.at >= e.due(c) {
-				done[i], counted[n] = r.at, true
+			if !counted[n] && r.machine == c.On && r.action == c.Run && r.doneAt >= e.commandDueAt(c) {
+				done[i], counted[n] = r.doneAt, true
 				break
 			}
 		}
@@ -115,8 +115,8 @@ func doneAt(e *Evidence) []time.Duration {
 	return done
 }
 
-// add notes what a command means, for the services that it is about or for what it begins or ends.
-func (all *intents) add(c *haspec.Command, i intent) {
+// addCommand notes what a command means, for the services that it is about or for what it begins or ends.
+func (all *intents) addCommand(c *haspec.Command, i intent) {
 	p := c.Parsed()
 	about := func(sid string, verb intentVerb) {
 		i.verb = verb
@@ -135,12 +135,13 @@ func (all *intents) add(c *haspec.Command, i intent) {
 	case haspec.VerbRemove:
 		about(p.SID, intentRemove)
 	case haspec.VerbCRM:
-		all.addOrder(&p, i, about)
+		all.addMasterCommand(&p, i, about)
 	}
 }
 
-// addOrder notes what a command to the master means.
-func (all *intents) addOrder(p *haspec.ParsedCommand, i intent, about func(sid string, verb intentVerb)) {
+// addMasterCommand notes what a command to the master means.
+func (all *intents) addMasterCommand(p *haspec.ParsedCommand, i intent,
+	about func(sid string, verb intentVerb)) {
 	of := func(node string) *lastingIntents {
 		if all.maintenance[node] == nil {
 			all.maintenance[node] = &lastingIntents{}
@@ -151,13 +152,13 @@ func (all *intents) addOrder(p *haspec.ParsedCommand, i intent, about func(sid s
 	case ha.CommandStop:
 		about(p.CRM.SID, intentOrder)
 	case ha.CommandEnableMaintenance:
-		of(p.CRM.Node).begin = append(of(p.CRM.Node).begin, i)
+		of(p.CRM.Node).begins = append(of(p.CRM.Node).begins, i)
 	case ha.CommandDisableMaintenance:
-		of(p.CRM.Node).end = append(of(p.CRM.Node).end, i)
+		of(p.CRM.Node).ends = append(of(p.CRM.Node).ends, i)
 	case ha.CommandDisarm:
-		all.disarmed.begin = append(all.disarmed.begin, i)
+		all.disarmed.begins = append(all.disarmed.begins, i)
 	case ha.CommandArm:
-		all.disarmed.end = append(all.disarmed.end, i)
+		all.disarmed.ends = append(all.disarmed.ends, i)
 	}
 }
 
@@ -168,29 +169,29 @@ func (all *intents) addRequests(events []history.Event) {
 		if r.outcome == history.Fail || r.Moves() {
 			continue
 		}
-		i := intent{due: r.From, done: r.To, verb: intentStop}
+		i := intent{dueAt: r.From, doneAt: r.To, verb: intentStop}
 		if r.Kind == haspec.RequestStart {
 			i.verb = intentStart
 		}
 		if r.outcome == history.OK {
-			i.done = max(i.done, last[r.SID]+1)
-			last[r.SID] = i.done
+			i.doneAt = max(i.doneAt, last[r.SID]+1)
+			last[r.SID] = i.doneAt
 		}
 		all.services[r.SID] = append(all.services[r.SID], i)
 	}
 }
 
-// spans are the times in which it may last: from when an intent that begins it is due until one that was due
-// later, and carried out later, is done.
-func (l *lastingIntents) spans() (spans []check.Span) {
-	for _, begin := range l.begin {
+// possibleSpans are the times in which it may last: from when an intent that begins it is due until one that
+// was due later, and carried out later, is done.
+func (l *lastingIntents) possibleSpans() (spans []check.Span) {
+	for _, begin := range l.begins {
 		until := check.Forever
-		for _, end := range l.end {
-			if begin.due <= end.due && (begin.done == check.Forever || begin.done < end.done) {
-				until = min(until, end.done)
+		for _, end := range l.ends {
+			if begin.dueAt <= end.dueAt && (begin.doneAt == check.Forever || begin.doneAt < end.doneAt) {
+				until = min(until, end.doneAt)
 			}
 		}
-		spans = append(spans, check.Span{From: begin.due, To: until})
+		spans = append(spans, check.Span{From: begin.dueAt, To: until})
 	}
 	return spans
 }
@@ -205,24 +206,24 @@ func (d *desiredState) delayStops(services map[string][]intent, taken []takenBat
 	for _, list := range services {
 		for i := range list {
 			stop := &list[i]
-			if stop.verb != intentOrder || stop.done == check.Forever {
+			if stop.verb != intentOrder || stop.doneAt == check.Forever {
 				continue
 			}
 			first := slices.IndexFunc(taken, func(b takenBatch) bool {
-				return b.at >= stop.due && slices.Contains(b.Lines, stop.line)
+				return b.takenAt >= stop.dueAt && slices.Contains(b.Lines, stop.commandLine)
 			})
 			if first < 0 {
-				stop.done = check.Forever
+				stop.doneAt = check.Forever
 				continue
 			}
-			stop.done = max(stop.done, taken[first].at)
-			for _, s := range d.disarmed {
-				if s.Contains(stop.done) {
-					stop.done = s.To
+			stop.doneAt = max(stop.doneAt, taken[first].takenAt)
+			for _, s := range d.disarmedSpans {
+				if s.Contains(stop.doneAt) {
+					stop.doneAt = s.To
 				}
 			}
-			if stop.done != check.Forever {
-				stop.done += stopGrace
+			if stop.doneAt != check.Forever {
+				stop.doneAt += stopGrace
 			}
 		}
 	}
@@ -233,14 +234,14 @@ func (d *desiredState) delayStops(services map[string][]intent, taken []takenBat
 // carried out, which may differ from the order in which they were due.
 func notRequired(required bool, inPlace time.Duration, intents []intent) []check.Span {
 	spans := []check.Span{{From: 0, To: inPlace}}
-	slices.SortStableFunc(intents, func(a, b intent) int { return cmp.Compare(a.done, b.done) })
+	slices.SortStableFunc(intents, func(a, b intent) int { return cmp.Compare(a.doneAt, b.doneAt) })
 	configured, since := true, inPlace
 	for _, i := range intents {
-		spans = append(spans, check.Span{From: i.due, To: i.done})
+		spans = append(spans, check.Span{From: i.dueAt, To: i.doneAt})
 		if !required || !configured {
-			spans = append(spans, check.Span{From: since, To: i.done})
+			spans = append(spans, check.Span{From: since, To: i.doneAt})
 		}
-		since = i.done
+		since = i.doneAt
 		switch i.verb {
 		case intentAdd:
 			required = required || !configured

@@ -36,73 +36,74 @@ type Evidence struct {
 	Cluster
 
 	// Gathered from the records.
-	running   *check.Intervals
-	power     check.PowerLog
-	operator  operatorLog
-	watchdogs watchdogLog
-	decisions orderLog
-	fences    fenceLog
-	durable   map[string]time.Duration // request -> when the first machine had its change on disk
+	runningIntervals *check.Intervals
+	powerLog         check.PowerLog
+	operatorLog      operatorLog
+	watchdogLog      watchdogLog
+	orderLog         orderLog
+	fenceLog         fenceLog
+	durableAt        map[string]time.Duration // request -> when the first machine had its change on disk
 
 	// Known at the end.
 	run          *scenarios.Run
 	health       *health
-	runs         []check.Interval // the run intervals, ended where a fault killed what guests run in
+	runIntervals []check.Interval // the run intervals, ended where a fault killed what guests run in
 	storeChanges storeOrder
 	desired      *desiredState
 
-	status     *ha.ManagerStatus // nil when there is none; use finalStatus
-	statusRead bool
+	managerStatus *ha.ManagerStatus // nil when there is none; use finalStatus
+	statusRead    bool
 }
 
 func newEvidence(c Cluster) *Evidence {
-	return &Evidence{Cluster: c, running: check.NewIntervals(len(c.Machines)),
-		durable:   map[string]time.Duration{},
-		watchdogs: watchdogLog{expired: map[env.MachineID]expiry{}}}
+	return &Evidence{Cluster: c, runningIntervals: check.NewIntervals(len(c.Machines)),
+		durableAt:   map[string]time.Duration{},
+		watchdogLog: watchdogLog{lastExpiry: map[env.MachineID]expiry{}}}
 }
 
 // Observe implements check.Observer.
 func (e *Evidence) Observe(r scenarios.Stamped) {
 	switch rec := r.Record.(type) {
 	case resource.Active:
-		e.running.Set(rec.SID, r.Machine, r.At, rec.On)
+		e.runningIntervals.Set(rec.SID, r.Machine, r.At, rec.On)
 	case resource.HostStarted:
-		e.running.EndAll(r.Machine, r.At)
+		e.runningIntervals.EndAll(r.Machine, r.At)
 	case programs.Heartbeat:
 		// A heartbeat proves that the program runs, even if its start was not recorded.
-		e.running.Set(rec.Name, r.Machine, r.At, rec.Phase != programs.Ended)
+		e.runningIntervals.Set(rec.Name, r.Machine, r.At, rec.Phase != programs.Ended)
 	case scenarios.Power:
-		e.power.Observe(r)
-		e.watchdogs.power(r, rec)
+		e.powerLog.Observe(r)
+		e.watchdogLog.onPower(r, rec)
 		if !rec.On {
-			e.running.EndAll(r.Machine, r.At)
+			e.runningIntervals.EndAll(r.Machine, r.At)
 		}
 	case scenarios.Switched:
-		e.fences.switchedBy(r, rec)
+		e.fenceLog.switchedBy(r, rec)
 	case store.Applied:
-		if _, known := e.durable[rec.Request]; !known && storecheck.FromProcess(rec.Request) {
-			e.durable[rec.Request] = r.At
+		if _, known := e.durableAt[rec.Request]; !known && storecheck.FromProcess(rec.Request) {
+			e.durableAt[rec.Request] = r.At
 		}
 	case watchdog.ConnectionChange:
-		e.watchdogs.guarded(r, rec)
+		e.watchdogLog.onConnectionChange(r, rec)
 	case watchdog.Expired:
-		e.watchdogs.expired[r.Machine] = expiry{client: rec.Client, gone: !rec.Overdue, at: r.At}
+		e.watchdogLog.lastExpiry[r.Machine] = expiry{client: rec.Client, clientEnded: !rec.Overdue,
+			expiredAt: r.At}
 	case haspec.OperatorDid:
-		e.operator.did(e.Machines[r.Machine], rec.What, r)
+		e.operatorLog.onRecord(e.Machines[r.Machine], rec.What, r)
 	default:
-		e.decisions.observe(r)
-		e.fences.observe(r, e.Machines[r.Machine])
+		e.orderLog.onRecord(r)
+		e.fenceLog.observe(r, e.Machines[r.Machine])
 	}
 }
 
-// finish derives the evidence that needs the finished run, but not the store's order of changes.
-func (e *Evidence) finish(r *scenarios.Run) {
+// deriveAtEnd derives the evidence that needs the finished run, but not the store's order of changes.
+func (e *Evidence) deriveAtEnd(r *scenarios.Run) {
 	e.run = r
-	e.health = newHealth(e.Cluster, r, e.power)
-	e.runs = e.running.All()
+	e.health = newHealth(e.Cluster, r, e.powerLog)
+	e.runIntervals = e.runningIntervals.All()
 	if r.Backend == simulated {
 		// In the simulator guests live in the process of their host. On real nodes they end with no process.
-		e.runs = e.health.EndAtKills(e.runs, resource.HostProcess)
+		e.runIntervals = e.health.EndAtKills(e.runIntervals, resource.HostProcess)
 	}
 	e.desired = newDesiredState(e)
 }
@@ -110,11 +111,13 @@ func (e *Evidence) finish(r *scenarios.Run) {
 // simulated is the backend in which no record is ever lost.
 const simulated = "sim"
 
-// scaled is a time of the scenario, or of the engine's timers, in the run.
-func (e *Evidence) scaled(d time.Duration) time.Duration { return e.run.Timescale.Of(d) }
+// scaledTime is a time of the scenario, or of the engine's timers, in the run.
+func (e *Evidence) scaledTime(d time.Duration) time.Duration { return e.run.Timescale.Of(d) }
 
-// due is when the operator begins to try a command.
-func (e *Evidence) due(c *haspec.Command) time.Duration { return e.scaled(e.Warmup + c.At) }
+// commandDueAt is when the operator begins to try a command.
+func (e *Evidence) commandDueAt(c *haspec.Command) time.Duration {
+	return e.scaledTime(e.Warmup + c.At)
+}
 
 // recoveryBound is how long recovery may take.
 func (e *Evidence) recoveryBound() time.Duration {
@@ -122,21 +125,21 @@ func (e *Evidence) recoveryBound() time.Duration {
 	if bound == 0 {
 		bound = haspec.DefaultRecoverWithin
 	}
-	return e.scaled(bound)
+	return e.scaledTime(bound)
 }
 
 // runningOn names the machines on which a service runs at the end; "" when there is none.
 func (e *Evidence) runningOn(sid string) string {
 	var on []string
-	for _, m := range e.running.Machines(sid) {
+	for _, m := range e.runningIntervals.Machines(sid) {
 		on = append(on, e.Machines[m])
 	}
 	return strings.Join(on, " and ")
 }
 
-// outages are the times in which a service ran nowhere.
-func (e *Evidence) outages(sid string) []check.Span {
-	return check.Outages(e.runs, sid, e.run.Duration)
+// outagesOf are the times in which a service ran nowhere.
+func (e *Evidence) outagesOf(sid string) []check.Span {
+	return check.Outages(e.runIntervals, sid, e.run.Duration)
 }
 
 // lastEvent returns the last instant between from and to of an event that may affect any service: the begin
@@ -152,40 +155,40 @@ func (e *Evidence) lastEvent(from, to time.Duration) time.Duration {
 		event(e.run.Applied[i].Begun[1])
 		event(e.run.Applied[i].Ended[1])
 	}
-	for _, p := range e.power {
+	for _, p := range e.powerLog {
 		event(p.At)
 	}
-	for _, d := range e.operator.done {
-		event(d.at)
+	for _, d := range e.operatorLog.actions {
+		event(d.doneAt)
 	}
 	return last
 }
 
 // operatorLog is what the operator has done.
 type operatorLog struct {
-	done []operatorDid
-	// inPlace is when the operator had put the files into place; 0 before.
-	inPlace time.Duration
+	actions []operatorDid
+	// filesInPlaceAt is when the operator had put the files into place; 0 before.
+	filesInPlaceAt time.Duration
 }
 
 // operatorDid is a command that the operator has carried out on a machine.
 type operatorDid struct {
-	on, what string
-	at       time.Duration
+	machine, action string
+	doneAt          time.Duration
 }
 
-// did takes the operator's record. The first one is about the files.
-func (l *operatorLog) did(machine, what string, r scenarios.Stamped) {
-	l.done = append(l.done, operatorDid{machine, what, r.At})
-	if l.inPlace == 0 {
-		l.inPlace = r.At
+// onRecord takes the operator's record. The first one is about the files.
+func (l *operatorLog) onRecord(machine, what string, r scenarios.Stamped) {
+	l.actions = append(l.actions, operatorDid{machine, what, r.At})
+	if l.filesInPlaceAt == 0 {
+		l.filesInPlaceAt = r.At
 	}
 }
 
 // commandsOn counts the commands that were carried out on a machine.
 func (l *operatorLog) commandsOn(machine string) (count int) {
-	for _, d := range l.done {
-		if d.on == machine && d.what != haspec.FilesInPlace {
+	for _, d := range l.actions {
+		if d.machine == machine && d.action != haspec.FilesInPlace {
 			count++
 		}
 	}

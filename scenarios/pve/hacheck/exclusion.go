@@ -36,7 +36,7 @@ func (x *exclusion) Observe(r scenarios.Stamped) {
 
 // Judge implements check.Check.
 func (x *exclusion) Judge(_ context.Context, e *Evidence) linearizability.Verdict {
-	return check.Verdict(x.Name(), slices.Concat(check.Overlaps(e.runs, x.machines),
+	return check.Verdict(x.Name(), slices.Concat(check.Overlaps(e.runIntervals, x.machines),
 		x.powerless.Violations()),
-		fmt.Sprintf("no service ran on two machines, in %d run intervals", len(e.running.All())))
+		fmt.Sprintf("no service ran on two machines, in %d run intervals", len(e.runningIntervals.All())))
 }

@@ -31,11 +31,11 @@ func restartReason(e *Evidence, sid string, at time.Duration) string {
 	if m, exists := e.machineNamed(master); exists && managerRuns(before, m) != managerRuns(now, m) {
 		return "the master's node " + master + " changed"
 	}
-	if slices.Contains(check.Edges(e.desired.maintenance[node]), at) {
+	if slices.Contains(check.Edges(e.desired.maintenanceSpans[node]), at) {
 		return "maintenance of its node " + node
 	}
-	if slices.ContainsFunc(e.decisions.failures, func(f failedStart) bool {
-		return f.sid == sid && f.at == at && couldNotStart(e, f)
+	if slices.ContainsFunc(e.orderLog.failedStarts, func(f failedStart) bool {
+		return f.sid == sid && f.failedAt == at && couldNotStart(e, f)
 	}) {
 		return "a start that could not succeed"
 	}
@@ -47,7 +47,7 @@ func blockedReason(e *Evidence, sid string, at time.Duration) string {
 	p := e.health.At(at)
 	var available []string
 	for m, name := range e.Nodes {
-		if agentRuns(p, env.MachineID(m)) && !check.Within(e.desired.maintenance[name], at) {
+		if agentRuns(p, env.MachineID(m)) && !check.Within(e.desired.maintenanceSpans[name], at) {
 			available = append(available, name)
 		}
 	}
@@ -55,13 +55,13 @@ func blockedReason(e *Evidence, sid string, at time.Duration) string {
 	switch {
 	case check.Within(e.desired.notRequired[sid], at):
 		return "it need not run"
-	case check.Within(e.desired.disarmed, at):
+	case check.Within(e.desired.disarmedSpans, at):
 		return "high availability was disarmed"
 	case p.Unclear:
 		return "the network was not transitive"
 	case !anyManagerRuns(p):
 		return "no machine could be the master"
-	case len(e.desired.allowed(sid, available)) == 0:
+	case len(e.desired.allowedNodes(sid, available)) == 0:
 		return "no node was left for it"
 	case placed && p.InMajority[m] && !agentRuns(p, m):
 		return "what runs services on its node was stopped"
@@ -82,11 +82,11 @@ const guardReportMax = 25 * time.Second
 func unconfirmedGuard(e *Evidence, sid string, m env.MachineID, at time.Duration) bool {
 	came := time.Duration(-1)
 	for _, p := range e.storeChanges.placements[sid] {
-		if p.at <= at {
-			came = p.at
+		if p.placedAt <= at {
+			came = p.placedAt
 		}
 	}
-	until := came + e.scaled(guardReportMax)
+	until := came + e.scaledTime(guardReportMax)
 	return came > 0 && slices.ContainsFunc(e.health.Phases, func(p check.Phase) bool {
 		return !p.InMajority[m] && p.From < until && p.To > came && p.From < at
 	})
@@ -97,7 +97,7 @@ const hostReturnMax = 15 * time.Second
 
 // couldNotStart reports whether a start failed because the machine's guests had nothing to run in.
 func couldNotStart(e *Evidence, f failedStart) bool {
-	return e.health.StoppedSince(f.machine, resource.HostProcess, f.at, e.scaled(hostReturnMax))
+	return e.health.StoppedSince(f.machine, resource.HostProcess, f.failedAt, e.scaledTime(hostReturnMax))
 }
 
 // inErrorWithReason reports whether a service that is in error at the end had come there with a reason by an
@@ -107,8 +107,8 @@ func inErrorWithReason(e *Evidence, sid string, at time.Duration) bool {
 		s.ServiceStatus[sid].State != ha.Error {
 		return false
 	}
-	return slices.ContainsFunc(e.decisions.failures, func(f failedStart) bool {
-		return f.sid == sid && f.at <= at && couldNotStart(e, f)
+	return slices.ContainsFunc(e.orderLog.failedStarts, func(f failedStart) bool {
+		return f.sid == sid && f.failedAt <= at && couldNotStart(e, f)
 	})
 }
 
@@ -130,13 +130,13 @@ func (e *Evidence) finalFile(path string) (data []byte, found bool) {
 // finalStatus is the manager's own account at the end; nil when there is none.
 func (e *Evidence) finalStatus() *ha.ManagerStatus {
 	if e.statusRead {
-		return e.status
+		return e.managerStatus
 	}
 	e.statusRead = true
 	data, found := e.finalFile(haproc.ManagerStatusPath)
 	var status ha.ManagerStatus
 	if found && json.Unmarshal(data, &status) == nil {
-		e.status = &status
+		e.managerStatus = &status
 	}
-	return e.status
+	return e.managerStatus
 }

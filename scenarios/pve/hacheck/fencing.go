@@ -15,13 +15,13 @@ import (
 
 // fenceLog is what processes claim of fence devices, and what the devices did to machines.
 type fenceLog struct {
-	claims   []fenceClaim
-	switched []switchedOff
+	fenceClaims []fenceClaim
+	switchedOff []switchedOff
 }
 
 // fenceClaim is a fencing that a process reported as started and, if confirmed is set, as confirmed.
 type fenceClaim struct {
-	by        string // machine/process
+	claimedBy string // machine/process
 	node      string
 	version   uint64 // of the lock whose holder is fenced
 	from, to  time.Duration
@@ -31,18 +31,18 @@ type fenceClaim struct {
 // switchedOff is an instant at which a device took a machine's power away, or kept it off.
 type switchedOff struct {
 	machine env.MachineID
-	at      time.Duration
+	offAt   time.Duration
 }
 
 // observe takes the records of fencing.
 func (f *fenceLog) observe(r scenarios.Stamped, machine string) {
 	switch rec := r.Record.(type) {
 	case fence.Started:
-		f.claims = append(f.claims, fenceClaim{by: machine + "/" + r.Process, node: rec.Node,
+		f.fenceClaims = append(f.fenceClaims, fenceClaim{claimedBy: machine + "/" + r.Process, node: rec.Node,
 			version: rec.Version, from: r.At})
 	case fence.Ended:
-		for i := len(f.claims) - 1; i >= 0; i-- {
-			if c := &f.claims[i]; c.by == machine+"/"+r.Process && c.node == rec.Node {
+		for i := len(f.fenceClaims) - 1; i >= 0; i-- {
+			if c := &f.fenceClaims[i]; c.claimedBy == machine+"/"+r.Process && c.node == rec.Node {
 				c.to, c.confirmed = r.At, rec.OK
 				break
 			}
@@ -53,14 +53,14 @@ func (f *fenceLog) observe(r scenarios.Stamped, machine string) {
 // switchedBy takes what a device did to a machine's power.
 func (f *fenceLog) switchedBy(r scenarios.Stamped, rec scenarios.Switched) {
 	if !rec.On {
-		f.switched = append(f.switched, switchedOff{r.Machine, r.At})
+		f.switchedOff = append(f.switchedOff, switchedOff{r.Machine, r.At})
 	}
 }
 
 // wasSwitched reports whether a device switched a machine off in a time.
 func (f *fenceLog) wasSwitched(m env.MachineID, from, to time.Duration) bool {
-	for _, s := range f.switched {
-		if s.machine == m && s.at >= from && s.at <= to {
+	for _, s := range f.switchedOff {
+		if s.machine == m && s.offAt >= from && s.offAt <= to {
 			return true
 		}
 	}
@@ -70,19 +70,20 @@ func (f *fenceLog) wasSwitched(m env.MachineID, from, to time.Duration) bool {
 // provenDead reports whether a lock may change its holder within the TTL, because the holder is dead: between
 // the lock's last renewal and the takeover, the new holder has fenced the old holder's machine, the machine
 // had no power, and (in the simulator, which records its devices) a fence device switched it off.
-func (e *Evidence) provenDead(before, taken *change) bool {
-	m, exists := e.machineNamed(machineOf(before.by))
+func (e *Evidence) provenDead(before, taken *storeChange) bool {
+	m, exists := e.machineNamed(machineOfWriter(before.writer))
 	if !exists {
 		return false
 	}
-	for _, c := range e.fences.claims {
-		if !c.confirmed || c.by != taken.by || c.version != before.Rev || c.from < before.at ||
-			c.to > taken.at ||
+	for _, c := range e.fenceLog.fenceClaims {
+		if !c.confirmed || c.claimedBy != taken.writer || c.version != before.Rev ||
+			c.from < before.durableAt ||
+			c.to > taken.durableAt ||
 			c.node != e.Nodes[m] {
 			continue
 		}
-		if e.power.WasOff(m, c.from, c.to) && (e.run.Backend != simulated ||
-			e.fences.wasSwitched(m, c.from, c.to)) {
+		if e.powerLog.WasOff(m, c.from, c.to) && (e.run.Backend != simulated ||
+			e.fenceLog.wasSwitched(m, c.from, c.to)) {
 			return true
 		}
 	}
@@ -100,37 +101,38 @@ func (fencing) Name() string { return "ha-fence" }
 func (f fencing) Judge(_ context.Context, e *Evidence) linearizability.Verdict {
 	var violations []linearizability.Violation
 	confirmed := 0
-	for _, c := range e.fences.claims {
+	for _, c := range e.fenceLog.fenceClaims {
 		if !c.confirmed {
 			continue
 		}
 		confirmed++
 		m, exists := e.machineOfNode(c.node)
-		if !exists || !e.power.WasOff(m, c.from, c.to) {
+		if !exists || !e.powerLog.WasOff(m, c.from, c.to) {
 			violations = append(violations, violationOf(c.node, FalseFenceProof,
 				"%s fenced %s from %v to %v and accepts it as "+
-					"confirmed, but the machine had power all the time", c.by, c.node, c.from, c.to))
+					"confirmed, but the machine had power all the time", c.claimedBy, c.node, c.from, c.to))
 		}
 	}
-	if needsBoth(e) {
+	if fencingNeedsBoth(e) {
 		violations = append(violations, unfencedTakeovers(e)...)
 	}
 	return check.Verdict(f.Name(), violations, fmt.Sprintf(
-		"%d of %d fencings were confirmed, each of a machine that was off", confirmed, len(e.fences.claims)))
+		"%d of %d fencings were confirmed, each of a machine that was off", confirmed,
+		len(e.fenceLog.fenceClaims)))
 }
 
 // fencingBoth is the value of fencing in datacenter.cfg with which the expiry of a lock is not enough for a
 // takeover.
 const fencingBoth = "both"
 
-func needsBoth(e *Evidence) bool {
+func fencingNeedsBoth(e *Evidence) bool {
 	dc, err := config.ParseDatacenter(e.HA.Datacenter)
 	return err == nil && dc.Fencing == fencingBoth
 }
 
 // unfencedTakeovers finds takeovers of agents' locks without a confirmed fencing before them.
 func unfencedTakeovers(e *Evidence) (violations []linearizability.Violation) {
-	held := map[string]*change{}
+	held := map[string]*storeChange{}
 	for i := range e.storeChanges.changes {
 		c := &e.storeChanges.changes[i]
 		name, isLock := c.lockName()
@@ -139,17 +141,17 @@ func unfencedTakeovers(e *Evidence) (violations []linearizability.Violation) {
 		}
 		before := held[name]
 		held[name] = c
-		if c.deletes() {
+		if c.isDelete() {
 			delete(held, name)
 		}
-		if before == nil || before.by == c.by || processOf(before.by) != lrmProcess ||
+		if before == nil || before.writer == c.writer || processOfWriter(before.writer) != lrmProcess ||
 			e.provenDead(before, c) {
 			continue
 		}
 		violations = append(violations, linearizability.Violation{Kind: TakeoverWithoutFence,
 			Revisions: []uint64{before.Rev, c.Rev}, Explain: fmt.Sprintf(
 				"%s took %s from %s at %v, and no device had confirmed that the machine was off",
-				c.by, name, before.by, c.at)})
+				c.writer, name, before.writer, c.durableAt)})
 	}
 	return violations
 }

@@ -32,7 +32,7 @@ func (finalState) Name() string { return "ha-end" }
 // Judge implements check.Check.
 func (c finalState) Judge(_ context.Context, e *Evidence) linearizability.Verdict {
 	text, found := e.finalFile(haproc.ResourcesPath)
-	if !found || e.operator.inPlace == 0 {
+	if !found || e.operatorLog.filesInPlaceAt == 0 {
 		return check.Verdict(c.Name(), nil, "nothing was configured at the end, as far as machines answered")
 	}
 	services, _, err := config.ParseResources(string(text))
@@ -40,35 +40,35 @@ func (c finalState) Judge(_ context.Context, e *Evidence) linearizability.Verdic
 		return check.Verdict(c.Name(), []linearizability.Violation{
 			lostService("the list of services cannot be read at the end: %v", err)}, "")
 	}
-	end := &ending{Evidence: e, services: services, status: e.finalStatus()}
-	if end.status == nil {
-		end.status = &ha.ManagerStatus{}
+	end := &finalStateJudge{Evidence: e, services: services, managerStatus: e.finalStatus()}
+	if end.managerStatus == nil {
+		end.managerStatus = &ha.ManagerStatus{}
 	}
 	var violations []linearizability.Violation
 	for _, sid := range slices.Sorted(maps.Keys(services)) {
-		if v := end.service(sid); v != nil && !e.HA.NeverStarts(sid) {
+		if v := end.judgeService(sid); v != nil && !e.HA.NeverStarts(sid) {
 			violations = append(violations, *v)
 		}
 	}
-	violations = append(violations, end.rules()...)
+	violations = append(violations, end.judgeRules()...)
 	summary := fmt.Sprintf("%d services are known and where they belong", len(services))
-	if end.failed > 0 {
-		summary += fmt.Sprintf("; %d of them in error, after starts that could not succeed", end.failed)
+	if end.failedCount > 0 {
+		summary += fmt.Sprintf("; %d of them in error, after starts that could not succeed", end.failedCount)
 	}
 	return check.Verdict(c.Name(), violations, summary)
 }
 
-// ending is the cluster after quiescence.
-type ending struct {
+// finalStateJudge is the cluster after quiescence.
+type finalStateJudge struct {
 	*Evidence
-	services map[string]*ha.ServiceConfig
-	status   *ha.ManagerStatus
-	failed   int // services in error with a reason
+	services      map[string]*ha.ServiceConfig
+	managerStatus *ha.ManagerStatus
+	failedCount   int // services in error with a reason
 }
 
-// service judges how one service ended; nil when nothing is wrong.
-func (e *ending) service(sid string) *linearizability.Violation {
-	configured, known := e.services[sid], e.status.ServiceStatus[sid]
+// judgeService judges how one service ended; nil when nothing is wrong.
+func (e *finalStateJudge) judgeService(sid string) *linearizability.Violation {
+	configured, known := e.services[sid], e.managerStatus.ServiceStatus[sid]
 	end := e.run.Duration
 	wrong := func(kind linearizability.Kind, format string, args ...any) *linearizability.Violation {
 		return &linearizability.Violation{Kind: kind,
@@ -76,7 +76,7 @@ func (e *ending) service(sid string) *linearizability.Violation {
 	}
 	mustRun := configured.State == ha.WantStarted
 	switch {
-	case configured.State == ha.WantIgnored || check.Within(e.desired.disarmed, end):
+	case configured.State == ha.WantIgnored || check.Within(e.desired.disarmedSpans, end):
 		return nil
 	case e.commandedRecently(sid):
 		return nil
@@ -86,20 +86,20 @@ func (e *ending) service(sid string) *linearizability.Violation {
 		if !inErrorWithReason(e.Evidence, sid, end) {
 			return wrong(LostService, "is in error on %s without a reason", known.Node)
 		}
-		e.failed++
+		e.failedCount++
 		return nil
 	case mustRun && check.Within(e.desired.notRequired[sid], end):
 		return nil // it is unknown whether the last command was carried out
 	case (known.State == ha.Fence || known.State == ha.Recovery || known.State == ha.Freeze) &&
-		e.hasNode(sid):
+		e.hasAllowedNode(sid):
 		return wrong(LostService, "is stuck in %s of %s", known.State, known.Node)
 	}
 	on := e.runningOn(sid)
 	switch {
-	case mustRun && on == "" && e.hasNode(sid) && e.longDown(sid):
+	case mustRun && on == "" && e.hasAllowedNode(sid) && e.wasDownTooLong(sid):
 		return wrong(LostService, "must run and runs nowhere; the manager has it as %s on %s", known.State,
 			known.Node)
-	case !mustRun && on != "" && e.hasNode(sid):
+	case !mustRun && on != "" && e.hasAllowedNode(sid):
 		return wrong(LostService, "must be %s and runs on %s; the manager has it as %s", configured.State, on,
 			known.State)
 	}
@@ -107,18 +107,20 @@ func (e *ending) service(sid string) *linearizability.Violation {
 }
 
 // commandedRecently reports whether the operator named a service too late for it to be carried out.
-func (e *ending) commandedRecently(sid string) bool {
-	return slices.ContainsFunc(e.operator.done, func(d operatorDid) bool {
-		return d.at > e.run.Duration-e.recoveryBound() && slices.Contains(strings.Fields(d.what), sid)
+func (e *finalStateJudge) commandedRecently(sid string) bool {
+	return slices.ContainsFunc(e.operatorLog.actions, func(d operatorDid) bool {
+		return d.doneAt > e.run.Duration-e.recoveryBound() && slices.Contains(strings.Fields(d.action), sid)
 	})
 }
 
-// hasNode reports whether the rules leave a service a node when all nodes are there.
-func (e *ending) hasNode(sid string) bool { return len(e.desired.allowed(sid, e.Nodes)) > 0 }
+// hasAllowedNode reports whether the rules leave a service a node when all nodes are there.
+func (e *finalStateJudge) hasAllowedNode(sid string) bool {
+	return len(e.desired.allowedNodes(sid, e.Nodes)) > 0
+}
 
-// longDown reports whether the last outage of a service is longer than that of a move.
-func (e *ending) longDown(sid string) bool {
-	outages := e.outages(sid)
+// wasDownTooLong reports whether the last outage of a service is longer than that of a move.
+func (e *finalStateJudge) wasDownTooLong(sid string) bool {
+	outages := e.outagesOf(sid)
 	if len(outages) == 0 {
 		return false
 	}
@@ -126,12 +128,12 @@ func (e *ending) longDown(sid string) bool {
 	return last.To-last.From > e.recoveryBound()/2
 }
 
-// rules judges where services run that only one rule is about: other rules may contradict each other, and
-// what results is the manager's to decide.
-func (e *ending) rules() (violations []linearizability.Violation) {
+// judgeRules judges where services run that only one rule is about: other rules may contradict each other,
+// and what results is the manager's to decide.
+func (e *finalStateJudge) judgeRules() (violations []linearizability.Violation) {
 	for _, id := range slices.Sorted(maps.Keys(e.desired.rules)) {
 		r := e.desired.rules[id]
-		if !e.alone(r) || slices.ContainsFunc(r.Resources, e.commandedRecently) {
+		if !e.isOnlyRuleFor(r) || slices.ContainsFunc(r.Resources, e.commandedRecently) {
 			continue
 		}
 		at := map[string][]string{} // services by where they run
@@ -161,8 +163,8 @@ func (e *ending) rules() (violations []linearizability.Violation) {
 	return violations
 }
 
-// alone reports whether no other rule is about the services of a rule.
-func (e *ending) alone(r *config.Rule) bool {
+// isOnlyRuleFor reports whether no other rule is about the services of a rule.
+func (e *finalStateJudge) isOnlyRuleFor(r *config.Rule) bool {
 	for _, other := range e.desired.rules {
 		if other.ID != r.ID && slices.ContainsFunc(other.Resources, r.Has) {
 			return false

@@ -76,5 +76,5 @@ func anyManagerRuns(p *check.Phase) bool {
 
 // settled is check.Health.Settled with the HA manager's times.
 func (h *health) settled(e *Evidence, span check.Span, holds func(*check.Phase) bool) (time.Duration, bool) {
-	return h.Settled(span, e.scaled(settleTime), e.scaled(resettleTime), holds)
+	return h.Settled(span, e.scaledTime(settleTime), e.scaledTime(resettleTime), holds)
 }

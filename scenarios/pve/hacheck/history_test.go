@@ -135,7 +135,7 @@ func (x *made) verdict(c Check) linearizability.Verdict {
 	slices.SortStableFunc(x.records, func(a, b scenarios.Stamped) int { return int(a.At - b.At) })
 	stores := storecheck.With(storecheck.Cluster{Machines: x.cluster.Machines, Nodes: []ring.NodeID{1, 2, 3},
 		Votes: x.cluster.Votes})
-	suite := with(x.cluster, []Check{c}, nil)
+	suite := newSuite(x.cluster, []Check{c}, nil)
 	for _, r := range x.records {
 		stores.Observe(r)
 		suite.Observe(r)

@@ -59,20 +59,20 @@ const (
 	TakeoverWithoutFence linearizability.Kind = "takeover-without-fence"
 )
 
-// violation is one that names no node or revision.
-func violation(kind linearizability.Kind, format string, args ...any) linearizability.Violation {
+// violationOfKind is one that names no node or revision.
+func violationOfKind(kind linearizability.Kind, format string, args ...any) linearizability.Violation {
 	return linearizability.Violation{Kind: kind, Explain: fmt.Sprintf(format, args...)}
 }
 
 // violationOf is one of a node.
 func violationOf(node string, kind linearizability.Kind, format string,
 	args ...any) linearizability.Violation {
-	v := violation(kind, format, args...)
+	v := violationOfKind(kind, format, args...)
 	v.Nodes = []string{node}
 	return v
 }
 
 // lostService is a violation of kind LostService.
 func lostService(format string, args ...any) linearizability.Violation {
-	return violation(LostService, format, args...)
+	return violationOfKind(LostService, format, args...)
 }

@@ -24,7 +24,7 @@ func (liveness) Name() string { return "ha-liveness" }
 // Judge implements check.Check.
 func (c liveness) Judge(_ context.Context, e *Evidence) linearizability.Verdict {
 	return check.Verdict(c.Name(),
-		slices.Concat(flapping(e), idleWatchdogs(e), ignoredCommands(e), notUpAt(e), phantomNodes(e)),
+		slices.Concat(flappingServices(e), idleWatchdogs(e), ignoredCommands(e), notUpAt(e), phantomNodes(e)),
 		"no service bounced, no operator command was ignored, no watchdog stayed armed without services")
 }
 
@@ -32,17 +32,17 @@ func (c liveness) Judge(_ context.Context, e *Evidence) linearizability.Verdict 
 // may be tried on each, and go back.
 const movesPerMachine = 2
 
-// flapping finds services that do not find their place after the last fault, command or reset.
-func flapping(e *Evidence) (violations []linearizability.Violation) {
+// flappingServices finds services that do not find their place after the last fault, command or reset.
+func flappingServices(e *Evidence) (violations []linearizability.Violation) {
 	limit := movesPerMachine * len(e.Machines)
-	for _, sid := range slices.Sorted(maps.Keys(e.decisions.moving)) {
+	for _, sid := range slices.Sorted(maps.Keys(e.orderLog.moveStarts)) {
 		count, since := 0, time.Duration(0)
-		for _, at := range e.decisions.moving[sid] {
+		for _, at := range e.orderLog.moveStarts[sid] {
 			if last := e.lastEvent(since, at); last > since {
 				count, since = 0, last
 			}
 			if count++; count > limit {
-				violations = append(violations, violation(FlappingService,
+				violations = append(violations, violationOfKind(FlappingService,
 					"service %s is moved for the %dth time at %v although nothing has happened since %v",
 					sid, count, at, since))
 				break
@@ -60,13 +60,13 @@ func ignoredCommands(e *Evidence) (violations []linearizability.Violation) {
 		c := &e.HA.Commands[i]
 		m, exists := e.machineNamed(c.On)
 		if exists && !mayNeverSucceed(e.HA, c) &&
-			e.run.Duration > e.lastEvent(e.due(c), e.run.Duration)+e.recoveryBound() {
+			e.run.Duration > e.lastEvent(e.commandDueAt(c), e.run.Duration)+e.recoveryBound() {
 			due[m]++
 		}
 	}
 	for m, name := range e.Machines {
-		id, taken := env.MachineID(m), e.operator.commandsOn(name)
-		if taken < due[m] && !e.power.LostPower(id) &&
+		id, taken := env.MachineID(m), e.operatorLog.commandsOn(name)
+		if taken < due[m] && !e.powerLog.LostPower(id) &&
 			!e.health.Killed(id, haspec.OperatorProcess, e.run.Duration, e.run.Duration) {
 			violations = append(violations, violationOf(name, IgnoredCommand,
 				"of %d commands that the operator gave on %s in time only %d were taken",
@@ -89,9 +89,9 @@ func mayNeverSucceed(spec *haspec.Spec, c *haspec.Command) bool {
 // notUpAt finds services that do not run at a time at which the scenario requires it.
 func notUpAt(e *Evidence) (violations []linearizability.Violation) {
 	for _, sid := range slices.Sorted(maps.Keys(e.HA.UpAt)) {
-		at := e.scaled(e.Warmup + e.HA.UpAt[sid])
+		at := e.scaledTime(e.Warmup + e.HA.UpAt[sid])
 		up := func(v check.Interval) bool { return v.Service == sid && v.Contains(at) }
-		if !slices.ContainsFunc(e.runs, up) {
+		if !slices.ContainsFunc(e.runIntervals, up) {
 			violations = append(violations, lostService("service %s does not run at %v", sid, at))
 		}
 	}
@@ -107,7 +107,7 @@ func phantomNodes(e *Evidence) (violations []linearizability.Violation) {
 	}
 	for _, node := range slices.Sorted(maps.Keys(status.NodeStatus)) {
 		if !slices.Contains(e.Nodes, node) && !strings.Contains(e.HA.ManagerStatus, node) {
-			violations = append(violations, violation(PhantomNode,
+			violations = append(violations, violationOfKind(PhantomNode,
 				"the manager counts a node %s as %s, which the cluster does not have", node,
 				status.NodeStatus[node]))
 		}

@@ -26,7 +26,7 @@ func (takeovers) Name() string { return "ha-takeover" }
 func (t takeovers) Judge(_ context.Context, e *Evidence) linearizability.Verdict {
 	var violations []linearizability.Violation
 	ttl := minLockTTL(e)
-	held := map[string]*change{}
+	held := map[string]*storeChange{}
 	for i := range e.storeChanges.changes {
 		c := &e.storeChanges.changes[i]
 		name, isLock := c.lockName()
@@ -39,16 +39,17 @@ func (t takeovers) Judge(_ context.Context, e *Evidence) linearizability.Verdict
 		}
 		before := held[name]
 		held[name] = c
-		if c.deletes() {
+		if c.isDelete() {
 			delete(held, name)
 		}
-		if before == nil || before.by == c.by {
+		if before == nil || before.writer == c.writer {
 			continue
 		}
-		if age := c.at - before.at; !c.deletes() || age < ttl && !e.provenDead(before, c) {
+		if age := c.durableAt - before.durableAt; !c.isDelete() || age < ttl && !e.provenDead(before, c) {
 			violations = append(violations, linearizability.Violation{Kind: EarlyTakeover,
 				Revisions: []uint64{before.Rev, c.Rev}, Explain: fmt.Sprintf(
-					"%s took %s at %v, only %v after %s had renewed it", c.by, name, c.at, age, before.by)})
+					"%s took %s at %v, only %v after %s had renewed it", c.writer, name, c.durableAt, age,
+					before.writer)})
 		}
 	}
 	return check.Verdict(t.Name(), violations, fmt.Sprintf(
@@ -68,43 +69,44 @@ func minLockTTL(e *Evidence) time.Duration {
 	if e.run.Backend != simulated {
 		drift += nodesClockPPM
 	}
-	ttl := e.scaled(lock.TTL)
+	ttl := e.scaledTime(lock.TTL)
 	return ttl - ttl/ppmWhole*time.Duration(drift)
 }
 
 // missingProof explains what is wrong with a move of a service's configuration; "" when nothing is. held are
 // the locks at that place of the order.
-func missingProof(e *Evidence, at int, held map[string]*change) string {
+func missingProof(e *Evidence, at int, held map[string]*storeChange) string {
 	c := &e.storeChanges.changes[at]
 	sid, from := haspec.PlacementOf(c.Key)
-	if c.To == "" || sid == "" || processOf(c.by) == haspec.OperatorProcess {
+	if c.To == "" || sid == "" || processOfWriter(c.writer) == haspec.OperatorProcess {
 		return "" // what the operator does by hand needs no lock
 	}
 	holder := "no process"
 	if h := held[haproc.AgentLock(from)]; h != nil {
-		holder = h.by
+		holder = h.writer
 	}
 	_, to := haspec.PlacementOf(c.To)
 	m, exists := e.machineOfNode(from)
-	own := exists && c.by == e.Machines[m]+"/"+lrmProcess
-	if (own || c.byMaster()) && holder == c.by || c.byMaster() && exists && priorFenceProof(e, at, sid, m) {
+	own := exists && c.writer == e.Machines[m]+"/"+lrmProcess
+	if (own || c.byMaster()) && holder == c.writer || c.byMaster() && exists &&
+		priorFenceProof(e, at, sid, m) {
 		return ""
 	}
 	return fmt.Sprintf("%s moved %s from %s to %s at %v, while %s held %s",
-		c.by, sid, from, to, c.at, holder, haproc.AgentLock(from))
+		c.writer, sid, from, to, c.durableAt, holder, haproc.AgentLock(from))
 }
 
 // priorFenceProof reports whether an earlier master had held the lock of a service's node, and the service
 // has not run there since: what that master knew and wrote down is as good as holding the lock.
 func priorFenceProof(e *Evidence, at int, sid string, m env.MachineID) bool {
-	now, name := e.storeChanges.changes[at].at, haproc.AgentLock(e.Nodes[m])
+	now, name := e.storeChanges.changes[at].durableAt, haproc.AgentLock(e.Nodes[m])
 	for i := range e.storeChanges.changes[:at] {
 		proof := &e.storeChanges.changes[i]
-		if key, isLock := proof.lockName(); !isLock || key != name || proof.deletes() || !proof.byMaster() {
+		if key, isLock := proof.lockName(); !isLock || key != name || proof.isDelete() || !proof.byMaster() {
 			continue
 		}
-		if !slices.ContainsFunc(e.runs, func(v check.Interval) bool {
-			return v.Service == sid && v.Machine == m && v.From < now && v.To > proof.at
+		if !slices.ContainsFunc(e.runIntervals, func(v check.Interval) bool {
+			return v.Service == sid && v.Machine == m && v.From < now && v.To > proof.durableAt
 		}) {
 			return true
 		}

@@ -12,55 +12,56 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/check"
 )
 
-// moves compares how often services continued on another machine than before with what the scenario allows.
-type moves struct {
-	machines []string
-	last     map[string]env.MachineID // by service: where it ran last
-	moved    []string
+// moveCount compares how often services continued on another machine than before with what the scenario
+// allows.
+type moveCount struct {
+	machines    []string
+	lastMachine map[string]env.MachineID // by service: where it ran last
+	moveTexts   []string
 }
 
-func newMoves(c Cluster) *moves {
-	return &moves{machines: c.Machines, last: map[string]env.MachineID{}}
+func newMoveCount(c Cluster) *moveCount {
+	return &moveCount{machines: c.Machines, lastMachine: map[string]env.MachineID{}}
 }
 
 // Name implements check.Check.
-func (*moves) Name() string { return "ha-moves" }
+func (*moveCount) Name() string { return "ha-moves" }
 
 // Observe implements check.Observer.
-func (m *moves) Observe(r scenarios.Stamped) {
+func (m *moveCount) Observe(r scenarios.Stamped) {
 	switch rec := r.Record.(type) {
 	case resource.Active:
 		if rec.On {
-			m.runs(rec.SID, r)
+			m.onRunning(rec.SID, r)
 		}
 	case programs.Heartbeat:
 		if rec.Phase == programs.Starting {
-			m.runs(rec.Name, r)
+			m.onRunning(rec.Name, r)
 		}
 	}
 }
 
-// runs notes that a service runs on the machine of a record.
-func (m *moves) runs(sid string, r scenarios.Stamped) {
-	before, known := m.last[sid]
+// onRunning notes that a service runs on the machine of a record.
+func (m *moveCount) onRunning(sid string, r scenarios.Stamped) {
+	before, known := m.lastMachine[sid]
 	if known && before != r.Machine {
-		m.moved = append(m.moved, fmt.Sprintf("%s from %s to %s at %v", sid, m.machines[before],
+		m.moveTexts = append(m.moveTexts, fmt.Sprintf("%s from %s to %s at %v", sid, m.machines[before],
 			m.machines[r.Machine], r.At))
 	}
-	m.last[sid] = r.Machine
+	m.lastMachine[sid] = r.Machine
 }
 
 // Judge implements check.Check.
-func (m *moves) Judge(_ context.Context, e *Evidence) linearizability.Verdict {
-	allowed, count := e.HA.Moves, len(m.moved)
+func (m *moveCount) Judge(_ context.Context, e *Evidence) linearizability.Verdict {
+	allowed, count := e.HA.Moves, len(m.moveTexts)
 	var violations []linearizability.Violation
 	if count < allowed.AtLeast || count > allowed.AtMost {
-		violations = append(violations, violation(WrongMoves,
+		violations = append(violations, violationOfKind(WrongMoves,
 			"services moved %d times, which should be %d to %d: %v", count, allowed.AtLeast, allowed.AtMost,
-			m.moved))
+			m.moveTexts))
 	}
 	v := check.Verdict(m.Name(), violations, fmt.Sprintf("%d moves of services, %d to %d are allowed",
 		count, allowed.AtLeast, allowed.AtMost))
-	v.Details = m.moved
+	v.Details = m.moveTexts
 	return v
 }

@@ -26,7 +26,7 @@ func (c recovery) Judge(_ context.Context, e *Evidence) linearizability.Verdict 
 	var violations []linearizability.Violation
 	sids := slices.Sorted(maps.Keys(e.desired.services))
 	switch {
-	case e.operator.inPlace > 0:
+	case e.operatorLog.filesInPlaceAt > 0:
 		for _, sid := range sids {
 			violations = append(violations, unexcusedOutages(e, sid)...)
 		}
@@ -49,7 +49,7 @@ func unexcusedOutages(e *Evidence, sid string) (violations []linearizability.Vio
 	if e.HA.NeverStarts(sid) {
 		return nil
 	}
-	for _, outage := range e.outages(sid) {
+	for _, outage := range e.outagesOf(sid) {
 		if why := unexcusedOutage(e, sid, outage); why != "" {
 			violations = append(violations, lostService("service %s was down from %v to %v: %s", sid,
 				outage.From,
@@ -87,9 +87,10 @@ func lockGrace(e *Evidence, sid string, from, to time.Duration) time.Duration {
 	node := e.storeChanges.placementOf(sid, to)
 	for i := range e.storeChanges.changes {
 		c := &e.storeChanges.changes[i]
-		if from < c.at && c.at < to && c.Key == lock.Dir+"/"+haproc.AgentLock(node) && c.byMaster() &&
-			!c.deletes() && e.storeChanges.placementOf(sid, c.at) == node {
-			return e.scaled(lock.TTL)
+		if from < c.durableAt && c.durableAt < to && c.Key == lock.Dir+"/"+haproc.AgentLock(node) &&
+			c.byMaster() &&
+			!c.isDelete() && e.storeChanges.placementOf(sid, c.durableAt) == node {
+			return e.scaledTime(lock.TTL)
 		}
 	}
 	return 0
@@ -98,19 +99,19 @@ func lockGrace(e *Evidence, sid string, from, to time.Duration) time.Duration {
 // breakpoints are the instants of an outage at which something may change for a service, with its beginning
 // and its end.
 func breakpoints(e *Evidence, sid string, outage check.Span) []time.Duration {
-	at := slices.Concat(check.Edges(e.desired.notRequired[sid]), check.Edges(e.desired.disarmed))
+	at := slices.Concat(check.Edges(e.desired.notRequired[sid]), check.Edges(e.desired.disarmedSpans))
 	for i := range e.health.Phases {
 		at = append(at, e.health.Phases[i].From)
 	}
-	for _, p := range slices.Concat(e.storeChanges.placements[sid], e.storeChanges.masters) {
-		at = append(at, p.at)
+	for _, p := range slices.Concat(e.storeChanges.placements[sid], e.storeChanges.masterPlacements) {
+		at = append(at, p.placedAt)
 	}
 	for _, node := range e.Nodes {
-		at = append(at, check.Edges(e.desired.maintenance[node])...)
+		at = append(at, check.Edges(e.desired.maintenanceSpans[node])...)
 	}
-	for _, f := range e.decisions.failures {
+	for _, f := range e.orderLog.failedStarts {
 		if f.sid == sid {
-			at = append(at, f.at)
+			at = append(at, f.failedAt)
 		}
 	}
 	at = slices.DeleteFunc(at, func(t time.Duration) bool { return t <= outage.From || t >= outage.To })

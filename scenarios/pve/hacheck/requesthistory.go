@@ -13,10 +13,10 @@ import (
 // request is what a client requested of a service, and what became of it.
 type request struct {
 	haspec.Request
-	id         string
-	check.Span // from call to answer; To is Forever without one
-	outcome    history.Type
-	revision   uint64
+	id             string
+	check.Span     // from call to answer; To is Forever without one
+	outcome        history.Type
+	changeRevision uint64
 }
 
 // requestsOf returns the requests in a history in the order in which the store applied them. Requests that
@@ -31,22 +31,22 @@ func requestsOf(events []history.Event) []request {
 		}
 		if e.Type == history.Invoke {
 			open[e.Process] = len(list)
-			list = append(list, request{Request: haspec.Request{Kind: e.F, SID: e.Key, Node: textOf(e)},
+			list = append(list, request{Request: haspec.Request{Kind: e.F, SID: e.Key, Node: eventText(e)},
 				id:      e.ID,
 				outcome: history.Info, Span: check.Span{From: time.Duration(e.Time), To: check.Forever}})
 			continue
 		}
 		r := &list[open[e.Process]]
-		r.outcome, r.revision = e.Type, e.Rev
+		r.outcome, r.changeRevision = e.Type, e.Rev
 		if e.Type != history.Info {
 			r.To = time.Duration(e.Time)
 		}
 	}
-	return inOrder(list)
+	return inRevisionOrder(list)
 }
 
-// inOrder sorts requests by their revisions, and puts those without one where they were made.
-func inOrder(list []request) []request {
+// inRevisionOrder sorts requests by their revisions, and puts those without one where they were made.
+func inRevisionOrder(list []request) []request {
 	var done, rest []request
 	for _, r := range list {
 		if r.outcome == history.OK {
@@ -55,7 +55,10 @@ func inOrder(list []request) []request {
 			rest = append(rest, r)
 		}
 	}
-	slices.SortStableFunc(done, func(a, b request) int { return int(int64(a.revision) - int64(b.revision)) })
+	slices.SortStableFunc(done, func(a,
+		b request) int {
+		return int(int64(a.changeRevision) - int64(b.changeRevision))
+	})
 	out := make([]request, 0, len(list))
 	for _, r := range done {
 		for len(rest) > 0 && rest[0].From <= r.From {
@@ -66,5 +69,5 @@ func inOrder(list []request) []request {
 	return append(out, rest...)
 }
 
-// textOf is the text that an event carries.
-func textOf(e *history.Event) string { return strings.Trim(string(e.Value), `"`) }
+// eventText is the text that an event carries.
+func eventText(e *history.Event) string { return strings.Trim(string(e.Value), `"`) }

@@ -22,56 +22,57 @@ func (requests) Name() string { return "ha-requests" }
 
 // Judge implements check.Check.
 func (c requests) Judge(_ context.Context, e *Evidence) linearizability.Verdict {
-	j := &requestJudge{Evidence: e, all: requestsOf(e.run.Events), quietFrom: e.operator.inPlace}
+	j := &requestJudge{Evidence: e, requests: requestsOf(e.run.Events),
+		quietFrom: e.operatorLog.filesInPlaceAt}
 	within := e.HA.Operations.CarriedOutWithin
 	if within == 0 {
 		within = haspec.DefaultCarriedOutWithin
 	}
-	j.within = e.scaled(within)
+	j.timeLimit = e.scaledTime(within)
 	for i := range e.run.Applied {
 		j.quietFrom = max(j.quietFrom, e.run.Applied[i].Ended[1])
 	}
-	j.batches()
-	j.stops()
-	j.moves()
+	j.checkBatches()
+	j.checkStops()
+	j.checkMoves()
 	acknowledged := 0
-	for _, r := range j.all {
+	for _, r := range j.requests {
 		if r.outcome == history.OK {
 			acknowledged++
 		}
 	}
-	return check.Verdict(c.Name(), j.found, fmt.Sprintf(
+	return check.Verdict(c.Name(), j.violations, fmt.Sprintf(
 		"%d requests for services, %d acknowledged, none lost or done twice; %d effects could be judged",
-		len(j.all), acknowledged, j.judged))
+		len(j.requests), acknowledged, j.judgedCount))
 }
 
 // requestJudge judges the requests of a run.
 type requestJudge struct {
 	*Evidence
-	all       []request
-	within    time.Duration // how long a request may take
-	quietFrom time.Duration // no fault acts from here on
-	found     []linearizability.Violation
-	judged    int
+	requests    []request
+	timeLimit   time.Duration // how long a request may take
+	quietFrom   time.Duration // no fault acts from here on
+	violations  []linearizability.Violation
+	judgedCount int
 }
 
-func (j *requestJudge) violation(kind linearizability.Kind, format string, args ...any) {
-	j.found = append(j.found, violation(kind, format, args...))
+func (j *requestJudge) report(kind linearizability.Kind, format string, args ...any) {
+	j.violations = append(j.violations, violationOfKind(kind, format, args...))
 }
 
-// batches checks that every acknowledged move has come to a master's knowledge, and each batch once.
-func (j *requestJudge) batches() {
+// checkBatches checks that every acknowledged move has come to a master's knowledge, and each batch once.
+func (j *requestJudge) checkBatches() {
 	first := map[string]takenBatch{}
 	took := map[string]int{} // by command
-	for _, b := range j.decisions.taken {
+	for _, b := range j.orderLog.takenBatches {
 		before, again := first[b.Batch]
 		switch {
 		case again && b.Before:
 			continue
 		case again:
-			j.violation(RepeatedRequest,
+			j.report(RepeatedRequest,
 				"at %v %s carries out the commands %q, which %s had carried out at %v",
-				b.at, j.Machines[b.by], b.Lines, j.Machines[before.by], before.at)
+				b.takenAt, j.Machines[b.takenBy], b.Lines, j.Machines[before.takenBy], before.takenAt)
 			continue
 		}
 		first[b.Batch] = b
@@ -83,51 +84,51 @@ func (j *requestJudge) batches() {
 		return // the last records of a master that died may be missing
 	}
 	acknowledged, last := map[string]int{}, map[string]time.Duration{}
-	for _, r := range j.all {
-		if r.Moves() && r.outcome == history.OK && max(r.To, j.quietFrom)+j.within <= j.run.Duration {
+	for _, r := range j.requests {
+		if r.Moves() && r.outcome == history.OK && max(r.To, j.quietFrom)+j.timeLimit <= j.run.Duration {
 			acknowledged[r.Line()]++
 			last[r.Line()] = r.To
 		}
 	}
 	for _, line := range slices.Sorted(maps.Keys(acknowledged)) {
-		j.judged += acknowledged[line]
+		j.judgedCount += acknowledged[line]
 		if took[line] < acknowledged[line] {
-			j.violation(LostRequest, "%q was acknowledged %d times, the last time at %v, and no more "+
+			j.report(LostRequest, "%q was acknowledged %d times, the last time at %v, and no more "+
 				"than %d of them ever came to a master's knowledge", line, acknowledged[line], last[line],
 				took[line])
 		}
 	}
 }
 
-// stops checks that a service that was stopped, and not wanted since, neither begins to run nor runs on.
-func (j *requestJudge) stops() {
-	for i, r := range j.all {
+// checkStops checks that a service that was stopped, and not wanted since, neither begins to run nor runs on.
+func (j *requestJudge) checkStops() {
+	for i, r := range j.requests {
 		if r.Kind != haspec.RequestStop || r.outcome != history.OK {
 			continue
 		}
-		until, due := j.wantedAgain(i), r.To+j.within
-		for _, v := range j.running.All() {
+		until, due := j.isWantedAgain(i), r.To+j.timeLimit
+		for _, v := range j.runningIntervals.All() {
 			if v.Service != r.SID {
 				continue
 			}
-			if v.From > due && v.From < until && !j.health.AnyActed(v.From-j.within, v.From) {
-				j.violation(IgnoredStop, "service %s begins to run on %s at %v, though stopped at %v (%s)",
+			if v.From > due && v.From < until && !j.health.AnyActed(v.From-j.timeLimit, v.From) {
+				j.report(IgnoredStop, "service %s begins to run on %s at %v, though stopped at %v (%s)",
 					r.SID, j.Machines[v.Machine], v.From, r.To, r.id)
 			}
-			if quiet := max(due, j.quietFrom+j.within); until == check.Forever && quiet < j.run.Duration &&
+			if quiet := max(due, j.quietFrom+j.timeLimit); until == check.Forever && quiet < j.run.Duration &&
 				v.To > quiet {
-				j.violation(IgnoredStop, "service %s still runs on %s at %v, though stopped at %v (%s)",
+				j.report(IgnoredStop, "service %s still runs on %s at %v, though stopped at %v (%s)",
 					r.SID, j.Machines[v.Machine], quiet, r.To, r.id)
 			}
 		}
-		j.judged++
+		j.judgedCount++
 	}
 }
 
-// wantedAgain is from when a stopped service may be wanted again.
-func (j *requestJudge) wantedAgain(stop int) time.Duration {
-	r, until := j.all[stop], check.Forever
-	for i, other := range j.all {
+// isWantedAgain is from when a stopped service may be wanted again.
+func (j *requestJudge) isWantedAgain(stop int) time.Duration {
+	r, until := j.requests[stop], check.Forever
+	for i, other := range j.requests {
 		if other.SID == r.SID && other.Kind == haspec.RequestStart && other.outcome != history.Fail &&
 			(i > stop || other.To > r.From) {
 			until = min(until, other.From)
@@ -139,49 +140,49 @@ func (j *requestJudge) wantedAgain(stop int) time.Duration {
 	return until
 }
 
-// moves checks that a move that a master took, with nothing in its way, begins, or is refused.
-func (j *requestJudge) moves() {
-	for i := range j.all {
-		r := &j.all[i]
+// checkMoves checks that a move that a master took, with nothing in its way, begins, or is refused.
+func (j *requestJudge) checkMoves() {
+	for i := range j.requests {
+		r := &j.requests[i]
 		if !r.Moves() || r.outcome != history.OK || !j.isUndisturbed(r) {
 			continue
 		}
-		j.judged++
-		span := check.Span{From: r.From, To: r.To + j.within}
-		began := slices.ContainsFunc(j.decisions.underway, func(u underway) bool {
+		j.judgedCount++
+		span := check.Span{From: r.From, To: r.To + j.timeLimit}
+		began := slices.ContainsFunc(j.orderLog.movesUnderway, func(u moveUnderway) bool {
 			return u.sid == r.SID && u.target == r.Node && u.From >= span.From && u.From <= span.To
 		})
-		if !began && !j.refusedIn(r, span) && !j.ranThere(r, span) {
-			j.violation(LostRequest, "%s at %v (%s): nothing came of it within %v, and no master refused it",
-				r.Line(), r.From, r.id, j.within)
+		if !began && !j.wasRefusedIn(r, span) && !j.ranOnTarget(r, span) {
+			j.report(LostRequest, "%s at %v (%s): nothing came of it within %v, and no master refused it",
+				r.Line(), r.From, r.id, j.timeLimit)
 		}
 	}
 }
 
-// refusedIn reports whether a master refused the command of a request in a time.
-func (j *requestJudge) refusedIn(r *request, span check.Span) bool {
-	return slices.ContainsFunc(j.decisions.refused, func(f refusal) bool {
-		return f.at >= span.From && f.at <= span.To && f.Line == r.Line()
+// wasRefusedIn reports whether a master refused the command of a request in a time.
+func (j *requestJudge) wasRefusedIn(r *request, span check.Span) bool {
+	return slices.ContainsFunc(j.orderLog.refusals, func(f refusal) bool {
+		return f.refusedAt >= span.From && f.refusedAt <= span.To && f.Line == r.Line()
 	})
 }
 
 // isUndisturbed reports whether neither a fault nor another request for the service can have got in the way
 // of a move.
 func (j *requestJudge) isUndisturbed(r *request) bool {
-	from, to := r.From-j.within, r.To+j.within
-	if to > j.run.Duration || from < j.operator.inPlace || j.health.AnyActed(from, to) ||
+	from, to := r.From-j.timeLimit, r.To+j.timeLimit
+	if to > j.run.Duration || from < j.operatorLog.filesInPlaceAt || j.health.AnyActed(from, to) ||
 		len(j.HA.Commands) > 0 {
 		return false
 	}
-	return !slices.ContainsFunc(j.all, func(other request) bool {
+	return !slices.ContainsFunc(j.requests, func(other request) bool {
 		return other.id != r.id && other.SID == r.SID && other.outcome != history.Fail && other.From <= to &&
 			other.To >= from
 	})
 }
 
-// ranThere reports whether the service ran on the node that a move asks for.
-func (j *requestJudge) ranThere(r *request, span check.Span) bool {
-	return slices.ContainsFunc(j.running.All(), func(v check.Interval) bool {
+// ranOnTarget reports whether the service ran on the node that a move asks for.
+func (j *requestJudge) ranOnTarget(r *request, span check.Span) bool {
+	return slices.ContainsFunc(j.runningIntervals.All(), func(v check.Interval) bool {
 		return v.Service == r.SID && j.Nodes[v.Machine] == r.Node && v.From <= span.To && v.To >= span.From
 	})
 }

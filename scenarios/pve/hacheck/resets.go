@@ -35,8 +35,8 @@ func (resets) Name() string { return "ha-reset" }
 func (c resets) Judge(_ context.Context, e *Evidence) linearizability.Verdict {
 	var violations []linearizability.Violation
 	unclear := 0
-	for i := range e.watchdogs.resets {
-		z := &e.watchdogs.resets[i]
+	for i := range e.watchdogLog.resets {
+		z := &e.watchdogLog.resets[i]
 		why, excused := unjustified(e, z)
 		if excused {
 			unclear++
@@ -46,16 +46,18 @@ func (c resets) Judge(_ context.Context, e *Evidence) linearizability.Verdict {
 		}
 		name := e.Machines[z.machine]
 		violations = append(violations, violationOf(name, UnjustifiedReset,
-			"at %v the watchdog of %s resets it, and %s; %s", z.at, name, why, recentFaults(e, z.at)))
+			"at %v the watchdog of %s resets it, and %s; %s", z.resetAt, name, why,
+			recentFaults(e, z.resetAt)))
 	}
-	for _, f := range e.decisions.fences {
-		if why := unjustifiedFence(e, f.node, f.at); why != "" {
+	for _, f := range e.orderLog.fenceDecisions {
+		if why := unjustifiedFence(e, f.node, f.decidedAt); why != "" {
 			violations = append(violations, violationOf(f.node, UnjustifiedFence,
-				"at %v the master fences %s, and %s; %s", f.at, f.node, why, recentFaults(e, f.at)))
+				"at %v the master fences %s, and %s; %s", f.decidedAt, f.node, why,
+				recentFaults(e, f.decidedAt)))
 		}
 	}
 	summary := fmt.Sprintf("%d machines were reset by their watchdogs, each for a reason",
-		len(e.watchdogs.resets))
+		len(e.watchdogLog.resets))
 	if unclear > 0 {
 		summary += fmt.Sprintf("; %d of them while the network was not transitive, or lost many packets",
 			unclear)
@@ -69,18 +71,19 @@ func unjustified(e *Evidence, z *reset) (why string, unclear bool) {
 	switch {
 	case z.expiry.client == "":
 		return serverStoodStill(e, z), false
-	case z.expiry.gone:
-		within := e.scaled(settleTime) + e.health.PausedFor(z.machine, watchdog.Process, z.expiry.at,
-			e.scaled(2*watchdog.CheckPeriod))
-		if e.health.Killed(z.machine, z.expiry.client, z.expiry.at, within) ||
-			stuckShutdown(e, z.machine, z.expiry.at) {
+	case z.expiry.clientEnded:
+		within := e.scaledTime(settleTime) + e.health.PausedFor(z.machine, watchdog.Process,
+			z.expiry.expiredAt,
+			e.scaledTime(2*watchdog.CheckPeriod))
+		if e.health.Killed(z.machine, z.expiry.client, z.expiry.expiredAt, within) ||
+			stuckShutdown(e, z.machine, z.expiry.expiredAt) {
 			return "", false
 		}
 		return "its " + z.expiry.client + " ended by itself", false
 	}
 	name := e.Nodes[z.machine]
-	from := z.expiry.at - e.scaled(watchdog.ClientTime)
-	span := check.Span{From: from + e.scaled(lockRenewMax), To: z.expiry.at}
+	from := z.expiry.expiredAt - e.scaledTime(watchdog.ClientTime)
+	span := check.Span{From: from + e.scaledTime(lockRenewMax), To: z.expiry.expiredAt}
 	good := func(p *check.Phase) bool {
 		return p.InMajority[z.machine] && !p.Late[z.machine] &&
 			!e.health.Stopped(z.machine, z.expiry.client, p.From) &&
@@ -92,9 +95,10 @@ func unjustified(e *Evidence, z *reset) (why string, unclear bool) {
 		return "", clear
 	}
 	// A node that the master has given up must not come back before it was reset.
-	for _, f := range e.decisions.fences {
-		if f.node == name && f.at < z.expiry.at && f.at > from-e.scaled(watchdog.ResetTime) &&
-			unjustifiedFence(e, name, f.at) == "" {
+	for _, f := range e.orderLog.fenceDecisions {
+		if f.node == name && f.decidedAt < z.expiry.expiredAt &&
+			f.decidedAt > from-e.scaledTime(watchdog.ResetTime) &&
+			unjustifiedFence(e, name, f.decidedAt) == "" {
 			return "", false
 		}
 	}
@@ -104,18 +108,18 @@ func unjustified(e *Evidence, z *reset) (why string, unclear bool) {
 
 // serverStoodStill judges a reset that no watchdog server decided: the server itself did not run.
 func serverStoodStill(e *Evidence, z *reset) string {
-	hardware, slack := e.scaled(watchdog.HardwareTime), e.scaled(2*watchdog.CheckPeriod)
+	hardware, slack := e.scaledTime(watchdog.HardwareTime), e.scaledTime(2*watchdog.CheckPeriod)
 	for i := range e.run.Applied {
 		a := &e.run.Applied[i]
 		f := &a.Fault
 		if !check.StopsProcesses(f.Kind) || !e.health.Concerns(f, z.machine) ||
-			f.Process != "" && f.Process != watchdog.Process || a.Begun[1] == 0 || a.Begun[0] >= z.at {
+			f.Process != "" && f.Process != watchdog.Process || a.Begun[1] == 0 || a.Begun[0] >= z.resetAt {
 			continue
 		}
 		over := e.health.Over(a)
-		pausedFor := min(over, z.at) - a.Begun[0]
-		if f.Kind == fault.Kill && z.at-a.Begun[0] <= hardware+slack ||
-			f.Kind == fault.Pause && pausedFor >= hardware-slack && over >= z.at-slack {
+		pausedFor := min(over, z.resetAt) - a.Begun[0]
+		if f.Kind == fault.Kill && z.resetAt-a.Begun[0] <= hardware+slack ||
+			f.Kind == fault.Pause && pausedFor >= hardware-slack && over >= z.resetAt-slack {
 			return ""
 		}
 	}
@@ -128,7 +132,7 @@ func serverStoodStill(e *Evidence, z *reset) string {
 // stuckShutdown reports whether a machine was ordered to go down and runs a service that cannot be ended.
 // Its agent then goes and leaves the rest to the watchdog.
 func stuckShutdown(e *Evidence, m env.MachineID, at time.Duration) bool {
-	if !slices.ContainsFunc(e.running.All(), func(v check.Interval) bool {
+	if !slices.ContainsFunc(e.runningIntervals.All(), func(v check.Interval) bool {
 		return v.Machine == m && e.HA.Flaws[v.Service].NoStop
 	}) {
 		return false
@@ -136,7 +140,7 @@ func stuckShutdown(e *Evidence, m env.MachineID, at time.Duration) bool {
 	return slices.ContainsFunc(e.HA.Commands, func(c haspec.Command) bool {
 		verb := c.Parsed().Verb
 		return (verb == haspec.VerbShutdown || verb == haspec.VerbReboot) && c.On == e.Machines[m] &&
-			e.due(&c) <= at
+			e.commandDueAt(&c) <= at
 	})
 }
 
@@ -146,10 +150,10 @@ func unjustifiedFence(e *Evidence, node string, at time.Duration) string {
 	if !exists {
 		return "there is no such machine"
 	}
-	from := at - e.scaled(manager.FenceDelaySeconds*time.Second)
+	from := at - e.scaledTime(manager.FenceDelaySeconds*time.Second)
 	// A master that did not run takes that for the absence of nodes that are away when it continues.
 	master, known := e.machineNamed(e.storeChanges.masterAt(at))
-	last, settled := e.health.settled(e, check.Span{From: from + e.scaled(masterDetectMax), To: at},
+	last, settled := e.health.settled(e, check.Span{From: from + e.scaledTime(masterDetectMax), To: at},
 		func(p *check.Phase) bool {
 			return p.InMajority[m] && !p.Late[m] && (!known || managerRuns(p, master))
 		})
@@ -162,7 +166,7 @@ func unjustifiedFence(e *Evidence, node string, at time.Duration) string {
 
 // recentFaults lists the faults that acted shortly before an instant.
 func recentFaults(e *Evidence, at time.Duration) string {
-	window := e.scaled(watchdog.ResetTime + time.Minute)
+	window := e.scaledTime(watchdog.ResetTime + time.Minute)
 	var seen []string
 	for i := range e.run.Applied {
 		a := &e.run.Applied[i]

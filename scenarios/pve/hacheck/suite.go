@@ -14,38 +14,39 @@ type Check = check.Check[*Evidence]
 
 // Suite is a watch of checks over the evidence that it gathers.
 type Suite struct {
-	evidence *Evidence
-	ordered  []Check // those that need the store's order
-	others   []Check
-	watch    []check.Observer
+	evidence    *Evidence
+	orderChecks []Check // those that need the store's order
+	otherChecks []Check
+	observers   []check.Observer
 }
 
 // New makes the suite of all checks that a cluster asks for.
 func New(c Cluster) *Suite {
-	ordered := []Check{newExclusion(c), takeovers{}, resets{}, newCommands(c), recovery{}, finalState{},
+	ordered := []Check{newExclusion(c), takeovers{}, resets{}, newRepeatedCommands(c), recovery{},
+		finalState{},
 		liveness{}}
 	if c.HA.Fence != "" {
 		ordered = append(ordered, fencing{})
 	}
 	var others []Check
 	if c.HA.Moves != nil {
-		others = append(others, newMoves(c))
+		others = append(others, newMoveCount(c))
 	}
 	if c.HA.Operations != nil {
 		others = append(others, requests{})
 	}
 	if len(c.HA.DownAtMost) > 0 {
-		others = append(others, downtime{})
+		others = append(others, totalDowntime{})
 	}
-	return with(c, ordered, others)
+	return newSuite(c, ordered, others)
 }
 
-// with makes a suite of some checks.
-func with(c Cluster, ordered, others []Check) *Suite {
-	s := &Suite{evidence: newEvidence(c), ordered: ordered, others: others}
+// newSuite makes a suite of some checks.
+func newSuite(c Cluster, ordered, others []Check) *Suite {
+	s := &Suite{evidence: newEvidence(c), orderChecks: ordered, otherChecks: others}
 	for _, each := range slices.Concat(ordered, others) {
 		if o, observes := each.(check.Observer); observes {
-			s.watch = append(s.watch, o)
+			s.observers = append(s.observers, o)
 		}
 	}
 	return s
@@ -54,7 +55,7 @@ func with(c Cluster, ordered, others []Check) *Suite {
 // Observe implements check.Observer.
 func (s *Suite) Observe(r scenarios.Stamped) {
 	s.evidence.Observe(r)
-	for _, o := range s.watch {
+	for _, o := range s.observers {
 		o.Observe(r)
 	}
 }
@@ -64,17 +65,17 @@ func (s *Suite) Observe(r scenarios.Stamped) {
 func (s *Suite) Check(ctx context.Context, r *scenarios.Run, witness *linearizability.Witness,
 	unreadable error) []linearizability.Verdict {
 	e := s.evidence
-	e.finish(r)
+	e.deriveAtEnd(r)
 	var verdicts []linearizability.Verdict
 	if unreadable != nil {
 		verdicts = append(verdicts, check.Unknown("ha", unreadable))
 	} else {
 		e.readOrder(witness.Log())
-		for _, c := range s.ordered {
+		for _, c := range s.orderChecks {
 			verdicts = append(verdicts, c.Judge(ctx, e))
 		}
 	}
-	for _, c := range s.others {
+	for _, c := range s.otherChecks {
 		verdicts = append(verdicts, c.Judge(ctx, e))
 	}
 	return verdicts

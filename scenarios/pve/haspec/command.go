@@ -64,8 +64,8 @@ const (
 	VerbCRM Verb = "crm"
 )
 
-// arguments is how many words follow a verb; datacenter and the CRM's commands have rules of their own.
-var arguments = map[Verb]int{
+// argumentCounts is how many words follow a verb; datacenter and the CRM's commands have rules of their own.
+var argumentCounts = map[Verb]int{
 	VerbShutdown: 0, VerbReboot: 0, VerbRestartLRM: 0, VerbStopCRM: 0, VerbStartCRM: 0, VerbStopLRM: 0,
 	VerbStartLRM: 0,
 	VerbCreate:   3, VerbLock: 2, VerbUnlock: 1, VerbResize: 3, VerbStart: 1, VerbMove: 2, VerbVersion: 1,
@@ -109,7 +109,7 @@ func ParseCommand(line string) (ParsedCommand, error) {
 		p.Text = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(line), words[0])) + "\n"
 		return p, nil
 	}
-	if count, known := arguments[p.Verb]; !known || count != len(args) {
+	if count, known := argumentCounts[p.Verb]; !known || count != len(args) {
 		crm, err := config.ParseCommand(line)
 		if err != nil {
 			return ParsedCommand{}, err

@@ -87,7 +87,7 @@ const (
 // Config returns the guest's configuration file.
 func (g Guest) Config() string {
 	text := fmt.Sprintf("memory: %d\ncores: %d\n",
-		valueOr(g.MemoryMiB, DefaultGuestMemoryMiB), valueOr(g.Cores, DefaultGuestCores))
+		orDefault(g.MemoryMiB, DefaultGuestMemoryMiB), orDefault(g.Cores, DefaultGuestCores))
 	if g.Lock != "" {
 		text += "lock: " + g.Lock + "\n"
 	}
@@ -97,8 +97,8 @@ func (g Guest) Config() string {
 // Self returns what the node of a machine reports about itself.
 func (s *Spec) Self(machine string) haproc.Info {
 	n := s.Nodes[machine]
-	return haproc.Info{Version: n.Version, CPUs: float64(valueOr(n.CPUs, DefaultNodeCPUs)),
-		MemoryBytes: float64(valueOr(n.MemoryMiB, DefaultNodeMemoryMiB)) * mebibyte}
+	return haproc.Info{Version: n.Version, CPUs: float64(orDefault(n.CPUs, DefaultNodeCPUs)),
+		MemoryBytes: float64(orDefault(n.MemoryMiB, DefaultNodeMemoryMiB)) * mebibyte}
 }
 
 // GuestFlaws returns the flaws of the guests of one run, which counts the attempts; nil if there are
@@ -130,17 +130,17 @@ func (s *Spec) GuestOptions(machine string, warmup time.Duration,
 	o := resource.DefaultGuests()
 	o.Flaws = flaws
 	n := s.Nodes[machine]
-	o.Has = usageOf(valueOr(n.CPUs, DefaultNodeCPUs)*percentPerCPU,
-		valueOr(n.MemoryMiB, DefaultNodeMemoryMiB))
-	o.Idle = usageOf(n.IdleCPUPercent, n.IdleMemoryMiB)
+	o.Has = guestUse(orDefault(n.CPUs, DefaultNodeCPUs)*percentPerCPU,
+		orDefault(n.MemoryMiB, DefaultNodeMemoryMiB))
+	o.Idle = guestUse(n.IdleCPUPercent, n.IdleMemoryMiB)
 	if speed := s.Migration.MiBPerSecond; speed > 0 {
 		o.BytesPerSecond = int64(speed) * mebibyte
 	}
-	o.Measured, o.Loads = s.measured(), map[string][]resource.LoadStep{}
+	o.Measured, o.Loads = s.usesLoads(), map[string][]resource.LoadStep{}
 	for sid, g := range s.Guests {
 		for _, l := range g.Load {
 			o.Loads[sid] = append(o.Loads[sid],
-				resource.LoadStep{From: warmup + l.At, Use: usageOf(l.CPUPercent, l.MemoryMiB)})
+				resource.LoadStep{From: warmup + l.At, Use: guestUse(l.CPUPercent, l.MemoryMiB)})
 		}
 	}
 	if s.GuestTimes.Start > 0 {
@@ -152,19 +152,19 @@ func (s *Spec) GuestOptions(machine string, warmup time.Duration,
 	return o
 }
 
-// measured reports whether loads are used anywhere: only then do nodes broadcast them.
-func (s *Spec) measured() bool {
+// usesLoads reports whether loads are used anywhere: only then do nodes broadcast them.
+func (s *Spec) usesLoads() bool {
 	dc, err := config.ParseDatacenter(s.Datacenter)
 	return len(s.Guests) > 0 || err == nil && dc.CRS.Mode == ha.SchedDynamic
 }
 
-func usageOf(cpuPercent, memoryMiB int) resource.Use {
+func guestUse(cpuPercent, memoryMiB int) resource.Use {
 	return resource.Use{MilliCPUs: int64(cpuPercent) * milliCPUsPercent,
 		MemoryBytes: int64(memoryMiB) * mebibyte}
 }
 
-// valueOr returns a value, or the other one if the value is 0.
-func valueOr(value, other int) int {
+// orDefault returns a value, or the other one if the value is 0.
+func orDefault(value, other int) int {
 	if value != 0 {
 		return value
 	}

@@ -10,12 +10,12 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
 )
 
-// edit makes a file's new content from the old one.
-type edit func(old string) (string, error)
+// textEdit makes a file's new content from the old one.
+type textEdit func(old string) (string, error)
 
 // fileEdit returns the file that a command changes, and the change; nil if it changes no file at a
 // fixed place.
-func fileEdit(c *haspec.ParsedCommand) (path string, change edit) {
+func fileEdit(c *haspec.ParsedCommand) (path string, change textEdit) {
 	switch c.Verb {
 	case haspec.VerbSet:
 		return haproc.ResourcesPath, func(old string) (string, error) {
@@ -34,7 +34,7 @@ func fileEdit(c *haspec.ParsedCommand) (path string, change edit) {
 }
 
 // guestEdit returns the change that a command makes to a guest's configuration.
-func guestEdit(c *haspec.ParsedCommand) edit {
+func guestEdit(c *haspec.ParsedCommand) textEdit {
 	return func(old string) (string, error) {
 		switch c.Verb {
 		case haspec.VerbLock:

@@ -35,7 +35,7 @@ func (d *Driver) Operate(ctx context.Context, machines []scenarios.Machine, now 
 	all.Go(func() {
 		c := d.console(ctx, machines[0], "outside/operator")
 		defer c.close()
-		if c.script().setUp() {
+		if c.script().putFiles() {
 			tell(0, haspec.OperatorDid{What: haspec.FilesInPlace})
 		}
 	})
@@ -46,7 +46,7 @@ func (d *Driver) Operate(ctx context.Context, machines []scenarios.Machine, now 
 			c := d.console(ctx, machines[on], fmt.Sprintf("outside/command-%d", i))
 			defer c.close()
 			due := c.machine.Timescale.Of(d.operator.warmup + command.At)
-			if c.sleep(due-now()) && c.script().run(command) {
+			if c.sleep(due-now()) && c.script().runCommand(command) {
 				tell(on, haspec.OperatorDid{What: command.Run})
 			}
 		})
@@ -83,17 +83,17 @@ func (d *Driver) Refuses() []string {
 
 // console returns a console of a machine; the name begins the ids of its requests.
 func (d *Driver) console(ctx context.Context, m scenarios.Machine, name string) *nodeConsole {
-	return &nodeConsole{driver: d, ctx: ctx, machine: m, name: name}
+	return &nodeConsole{driver: d, ctx: ctx, machine: m, idPrefix: name}
 }
 
 // nodeConsole is a console of a real node. It dials the node's program when it needs it.
 type nodeConsole struct {
-	driver  *Driver
-	ctx     context.Context // of the run
-	machine scenarios.Machine
-	conn    scenarios.Conn
-	name    string
-	asked   int
+	driver       *Driver
+	ctx          context.Context // of the run
+	machine      scenarios.Machine
+	conn         scenarios.Conn
+	idPrefix     string
+	requestCount int
 }
 
 func (c *nodeConsole) script() *script {
@@ -106,8 +106,8 @@ func (c *nodeConsole) close() {
 	}
 }
 
-// send has a process of the machine answer a request.
-func (c *nodeConsole) send(process string, request []byte) ([]byte, error) {
+// sendTo has a process of the machine answer a request.
+func (c *nodeConsole) sendTo(process string, request []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(c.ctx, timeout)
 	defer cancel()
 	if c.conn == nil {
@@ -120,19 +120,19 @@ func (c *nodeConsole) send(process string, request []byte) ([]byte, error) {
 	return c.conn.Do(ctx, process, request)
 }
 
-func (c *nodeConsole) do(r store.Request) (*store.Response, error) {
-	c.asked++
-	r.ID = fmt.Sprintf("%s/%d", c.name, c.asked)
-	out, err := c.send(store.Process, r.Encode())
+func (c *nodeConsole) callStore(r store.Request) (*store.Response, error) {
+	c.requestCount++
+	r.ID = fmt.Sprintf("%s/%d", c.idPrefix, c.requestCount)
+	out, err := c.sendTo(store.Process, r.Encode())
 	if err != nil {
 		return nil, err
 	}
 	return store.DecodeResponse(out)
 }
 
-// ask asks the machine's init process, the only one that answers operations beside the store.
-func (c *nodeConsole) ask(process string, request []byte) error {
-	out, err := c.send(process, request)
+// askProcess asks the machine's init process, the only one that answers operations beside the store.
+func (c *nodeConsole) askProcess(process string, request []byte) error {
+	out, err := c.sendTo(process, request)
 	if err != nil {
 		return err
 	}
@@ -159,5 +159,5 @@ func (c *nodeConsole) sleep(d time.Duration) bool {
 	}
 }
 
-// retries drops the reason: real nodes log their own refusals.
-func (c *nodeConsole) retries(string, error) {}
+// noteRetry drops the reason: real nodes log their own refusals.
+func (c *nodeConsole) noteRetry(string, error) {}

@@ -43,7 +43,7 @@ func New(spec *haspec.Spec, machines []string, warmup time.Duration) *Operator {
 // also puts the files into the store.
 func (o *Operator) Process(m env.MachineID) scenarios.ProcessSpec {
 	return scenarios.ProcessSpec{Name: haspec.OperatorProcess, Restart: retryPause, New: func() env.Process {
-		return &process{operator: o, machine: o.machines[m], first: m == 0}
+		return &process{operator: o, machine: o.machines[m], putsFiles: m == 0}
 	}}
 }
 

@@ -12,9 +12,9 @@ import (
 
 // process is the operator at the console of a simulated machine. Each piece of work is a task.
 type process struct {
-	operator *Operator
-	machine  string
-	first    bool // this one puts the files into the store
+	operator  *Operator
+	machine   string
+	putsFiles bool // this one puts the files into the store
 
 	env   env.Env
 	tasks *env.Tasks
@@ -28,9 +28,9 @@ const firstTimer = 1
 // incarnation has done it, or the machine was off.
 func (p *process) Start(e env.Env) error {
 	p.env, p.tasks, p.store = e, env.NewTasks(e, firstTimer), client.New(e, timeout)
-	if p.first {
+	if p.putsFiles {
 		p.tasks.Go(func(t *env.Task) {
-			if p.at(t).setUp() {
+			if p.scriptFor(t).putFiles() {
 				e.Emit(haspec.OperatorDid{What: haspec.FilesInPlace})
 			}
 		})
@@ -40,7 +40,7 @@ func (p *process) Start(e env.Env) error {
 		if due := p.operator.warmup + c.At; c.On == p.machine && e.Mono() < due {
 			p.tasks.Go(func(t *env.Task) {
 				t.Sleep(due - e.Mono())
-				if p.at(t).run(c) {
+				if p.scriptFor(t).runCommand(c) {
 					e.Emit(haspec.OperatorDid{What: c.Run})
 				}
 			})
@@ -56,8 +56,8 @@ func (p *process) Step(ev env.Event) {
 	}
 }
 
-// at returns the script of a task.
-func (p *process) at(t *env.Task) *script {
+// scriptFor returns the script of a task.
+func (p *process) scriptFor(t *env.Task) *script {
 	return &script{console: simConsole{p, t}, operator: p.operator, machine: p.machine}
 }
 
@@ -67,11 +67,11 @@ type simConsole struct {
 	task    *env.Task
 }
 
-func (c simConsole) do(r store.Request) (*store.Response, error) {
+func (c simConsole) callStore(r store.Request) (*store.Response, error) {
 	return c.process.store.Do(c.task, r)
 }
 
-func (c simConsole) ask(process string, request []byte) error {
+func (c simConsole) askProcess(process string, request []byte) error {
 	return c.process.env.Local(process, request)
 }
 
@@ -85,6 +85,6 @@ func (c simConsole) sleep(d time.Duration) bool {
 	return true
 }
 
-func (c simConsole) retries(what string, err error) {
+func (c simConsole) noteRetry(what string, err error) {
 	c.process.env.Log().Info("the operator tries again", "what", what, "err", err.Error())
 }

@@ -16,17 +16,17 @@ import (
 // console is how the operator reaches the machine at which it sits. The simulator and real nodes have
 // one implementation each.
 type console interface {
-	// do makes a request of the machine's store and returns the answer, also one that is a refusal; an
+	// callStore makes a request of the machine's store and returns the answer, also one that is a refusal; an
 	// error means that there was no answer.
-	do(r store.Request) (*store.Response, error)
-	// ask gives a request to another process of the machine; an error means that it was not taken.
-	ask(process string, request []byte) error
+	callStore(r store.Request) (*store.Response, error)
+	// askProcess gives a request to another process of the machine; an error means that it was not taken.
+	askProcess(process string, request []byte) error
 	// upgrade installs another version of the HA manager on the machine.
 	upgrade(self haproc.Info, version string) error
 	// sleep waits and reports whether the run still continues.
 	sleep(d time.Duration) bool
-	// retries is informed that a step failed and will be tried again.
-	retries(what string, err error)
+	// noteRetry is informed that a step failed and will be tried again.
+	noteRetry(what string, err error)
 }
 
 // script does the operator's work at one console.
@@ -43,18 +43,18 @@ func (s *script) retryUntilDone(what string, step func() error) bool {
 		if err == nil {
 			return true
 		}
-		s.retries(what, err)
+		s.noteRetry(what, err)
 		if !s.sleep(retryPause) {
 			return false
 		}
 	}
 }
 
-// setUp puts the files into the store, each unless it is there; it returns false if the run ends
+// putFiles puts the files into the store, each unless it is there; it returns false if the run ends
 // before.
-func (s *script) setUp() bool {
+func (s *script) putFiles() bool {
 	files := s.operator.spec.Files()
-	done, running := s.inPlace(files[len(files)-1].Path)
+	done, running := s.isFilePresent(files[len(files)-1].Path)
 	if done || !running {
 		return false
 	}
@@ -69,13 +69,14 @@ func (s *script) setUp() bool {
 	return true
 }
 
-// inPlace reports whether a file is in the store, as soon as the store is quorate and has answered: an
+// isFilePresent reports whether a file is in the store, as soon as the store is quorate and has answered: an
 // earlier incarnation of the operator has put it there. running is false if the run ends before.
-func (s *script) inPlace(path string) (there, running bool) {
+func (s *script) isFilePresent(path string) (there, running bool) {
 	for {
-		if status, err := s.request(store.Request{Op: store.OpStatus}); err == nil && status.Status != nil &&
+		if status, err := s.callStore(store.Request{Op: store.OpStatus}); err == nil &&
+			status.Status != nil &&
 			status.Status.Quorate {
-			_, err = s.request(store.Request{Op: store.OpRead, Path: path})
+			_, err = s.callStore(store.Request{Op: store.OpRead, Path: path})
 			switch {
 			case err == nil:
 				return true, true
@@ -89,15 +90,15 @@ func (s *script) inPlace(path string) (there, running bool) {
 	}
 }
 
-// run carries out a command; it is tried until it succeeds. It returns false if the run ends before.
-func (s *script) run(c *command) bool {
+// runCommand carries out a command; it is tried until it succeeds. It returns false if the run ends before.
+func (s *script) runCommand(c *command) bool {
 	return s.retryUntilDone(c.Run, func() error { return s.attemptCommand(&c.ParsedCommand) })
 }
 
 // attemptCommand carries out a command once.
 func (s *script) attemptCommand(c *haspec.ParsedCommand) error {
 	if r, isInit := initRequests[c.Verb]; isInit {
-		return s.ask(initd.Process, r.Encode())
+		return s.askProcess(initd.Process, r.Encode())
 	}
 	if path, change := fileEdit(c); change != nil {
 		return s.edit(path, change)
@@ -106,7 +107,7 @@ func (s *script) attemptCommand(c *haspec.ParsedCommand) error {
 	case haspec.VerbCreate:
 		return s.createGuest(c.SID, c.Node, c.State)
 	case haspec.VerbStart:
-		return s.ask(resource.HostProcess, resource.StartRequest(c.SID))
+		return s.askProcess(resource.HostProcess, resource.StartRequest(c.SID))
 	case haspec.VerbMove:
 		return s.moveGuest(c.SID, c.Node)
 	case haspec.VerbVersion:
@@ -142,8 +143,8 @@ func (s *script) createGuest(sid, node, state string) error {
 }
 
 // editGuest changes a guest's configuration, wherever it is.
-func (s *script) editGuest(sid string, change edit) error {
-	node, err := s.placement(sid)
+func (s *script) editGuest(sid string, change textEdit) error {
+	node, err := s.findPlacement(sid)
 	if err != nil {
 		return err
 	}
@@ -153,8 +154,8 @@ func (s *script) editGuest(sid string, change edit) error {
 	return s.edit(haproc.GuestPath(sid, node), change)
 }
 
-// placement finds the node whose directory holds a guest's configuration; "" if there is none.
-func (s *script) placement(sid string) (string, error) {
+// findPlacement finds the node whose directory holds a guest's configuration; "" if there is none.
+func (s *script) findPlacement(sid string) (string, error) {
 	for _, node := range s.operator.machines {
 		_, _, err := s.read(haproc.GuestPath(sid, node))
 		if err == nil {
@@ -177,7 +178,7 @@ func (s *script) moveGuest(sid, target string) error {
 	case err != nil:
 		return err
 	}
-	if err := s.ask(resource.HostProcess, resource.LeaveRequest(sid)); err != nil {
+	if err := s.askProcess(resource.HostProcess, resource.LeaveRequest(sid)); err != nil {
 		return err
 	}
 	// The guests' host works in the order of requests, so a request to start the guest that arrives
@@ -187,6 +188,6 @@ func (s *script) moveGuest(sid, target string) error {
 	if err := s.mkdir(env.Dir(destination)); err != nil {
 		return err
 	}
-	_, err = s.request(store.Request{Op: tree.Rename.String(), Path: source, To: destination})
+	_, err = s.callStore(store.Request{Op: tree.Rename.String(), Path: source, To: destination})
 	return err
 }

@@ -38,9 +38,9 @@ func unlessThere(err error) error {
 	return err
 }
 
-// request makes a request of the store; an answer that is not a success is an error.
-func (s *script) request(r store.Request) (*store.Response, error) {
-	answer, err := s.do(r)
+// callStore makes a request of the store; an answer that is not a success is an error.
+func (s *script) callStore(r store.Request) (*store.Response, error) {
+	answer, err := s.callStore(r)
 	if answer != nil && !answer.OK {
 		err = &RefusedError{Code: answer.Code, Message: answer.Message}
 	}
@@ -52,7 +52,7 @@ func (s *script) request(r store.Request) (*store.Response, error) {
 
 // read reads a file as this machine's store has it, with its revision.
 func (s *script) read(path string) (text string, revision uint64, err error) {
-	answer, err := s.request(store.Request{Op: store.OpRead, Path: path, Local: true})
+	answer, err := s.callStore(store.Request{Op: store.OpRead, Path: path, Local: true})
 	if err != nil {
 		return "", 0, err
 	}
@@ -71,7 +71,7 @@ func (s *script) create(path, text string) error {
 }
 
 // edit changes a file, or makes it if there is none; the change gets "" then.
-func (s *script) edit(path string, change edit) error {
+func (s *script) edit(path string, change textEdit) error {
 	old, revision, err := s.read(path)
 	if err != nil && !RefusedAs(err, tree.NotFound) {
 		return err
@@ -90,7 +90,8 @@ func (s *script) edit(path string, change edit) error {
 
 // compareAndSwap replaces a file that is at the expected revision; 0 expects that there is none.
 func (s *script) compareAndSwap(path, text string, expect uint64) error {
-	_, err := s.request(store.Request{Op: tree.CAS.String(), Path: path, Data: []byte(text), Expect: expect})
+	_, err := s.callStore(store.Request{Op: tree.CAS.String(), Path: path, Data: []byte(text),
+		Expect: expect})
 	return err
 }
 
@@ -100,12 +101,12 @@ func (s *script) mkdir(path string) error {
 		return nil
 	}
 	missing := store.Request{Op: tree.Mkdir.String(), Path: path}
-	_, err := s.request(missing)
+	_, err := s.callStore(missing)
 	if RefusedAs(err, tree.NotFound) {
 		if err := s.mkdir(env.Dir(path)); err != nil {
 			return err
 		}
-		_, err = s.request(missing)
+		_, err = s.callStore(missing)
 	}
 	return unlessThere(err)
 }

@@ -44,9 +44,9 @@ func Actors(spec *haspec.Spec, c Cluster, scale timescale.Ratio) []scenarios.Act
 	clients := max(spec.Operations.Clients, 1)
 	actors := make([]scenarios.Actor, clients)
 	for i := range actors {
-		a := client{number: i, clients: clients, cluster: c, count: spec.Operations.Count,
+		a := client{clientNumber: i, clientCount: clients, cluster: c, totalRequests: spec.Operations.Count,
 			duration: scale.Of(c.Duration), kinds: spec.Operations.Kinds, services: spec.Operations.Services,
-			process: workload.FirstActor + i}
+			processNumber: workload.FirstActor + i}
 		if len(a.kinds) == 0 {
 			a.kinds = haspec.RequestKinds()
 		}
@@ -60,16 +60,16 @@ func Actors(spec *haspec.Spec, c Cluster, scale timescale.Ratio) []scenarios.Act
 
 // client makes requests, one at a time.
 type client struct {
-	number, clients int
-	cluster         Cluster
-	count           int           // requests of all clients together
-	duration        time.Duration // scaled
-	kinds, services []string
+	clientNumber, clientCount int
+	cluster                   Cluster
+	totalRequests             int           // requests of all clients together
+	duration                  time.Duration // scaled
+	kinds, services           []string
 
-	world   workload.ClientEnv
-	machine int // index of the machine that it talks to
-	process int // its number in the history; a new one after each unknown outcome
-	asked   int
+	world             workload.ClientEnv
+	machine           int // index of the machine that it talks to
+	processNumber     int // its number in the history; a new one after each unknown outcome
+	storeRequestCount int
 }
 
 // pauseSteps is the resolution with which pauses are drawn.
@@ -77,13 +77,13 @@ const pauseSteps = 1 << 12
 
 // run makes the client's share of the requests. The i-th is due after i draws from twice the mean pause.
 func (c client) run(w workload.ClientEnv) error {
-	c.world, c.machine = w, c.number%len(c.cluster.Machines)
+	c.world, c.machine = w, c.clientNumber%len(c.cluster.Machines)
 	choose := map[string]draw.Chooser{}
 	for _, label := range []string{"pause", "kind", "service", "node"} {
 		choose[label] = w.Choices(label)
 	}
-	count := c.count / c.clients
-	if c.number < c.count%c.clients {
+	count := c.totalRequests / c.clientCount
+	if c.clientNumber < c.totalRequests%c.clientCount {
 		count++
 	}
 	pause := c.duration / time.Duration(count+1)
@@ -99,31 +99,31 @@ func (c client) run(w workload.ClientEnv) error {
 		if node := choose["node"].Choose(uint64(len(c.cluster.Machines))); r.Moves() {
 			r.Node = c.cluster.Nodes[node]
 		}
-		if c.request(i, r) {
+		if c.makeRequest(i, r) {
 			return nil
 		}
 	}
 	return nil
 }
 
-// request makes a request and appends it to the history. It reports whether the run has stopped.
-func (c *client) request(number int, r haspec.Request) (stopped bool) {
-	e := history.Event{Process: c.process, Type: history.Invoke, F: r.Kind, Key: r.SID,
-		ID: fmt.Sprintf("h%d-%d", c.number, number), Node: c.cluster.Machines[c.machine]}
+// makeRequest makes a request and appends it to the history. It reports whether the run has stopped.
+func (c *client) makeRequest(number int, r haspec.Request) (stopped bool) {
+	e := history.Event{Process: c.processNumber, Type: history.Invoke, F: r.Kind, Key: r.SID,
+		ID: fmt.Sprintf("h%d-%d", c.clientNumber, number), Node: c.cluster.Machines[c.machine]}
 	if r.Moves() {
 		e.Value = workload.JSON(r.Node)
 	}
 	c.world.Append(e)
 	var o outcome
 	for range maxTries {
-		if o = c.attempt(e.ID, r); !o.again {
+		if o = c.attemptOnce(e.ID, r); !o.canRetry {
 			break
 		}
 	}
-	e.Type, e.Rev, e.Error = o.kind, o.revision, o.code
+	e.Type, e.Rev, e.Error = o.eventType, o.revision, o.failureCode
 	c.world.Append(e)
 	if e.Type == history.Info {
-		c.process += c.clients
+		c.processNumber += c.clientCount
 	}
 	if e.Type != history.OK {
 		c.machine = (c.machine + 1) % len(c.cluster.Machines)
@@ -133,48 +133,50 @@ func (c *client) request(number int, r haspec.Request) (stopped bool) {
 
 // outcome is what became of an attempt.
 type outcome struct {
-	kind     history.Type
-	revision uint64 // of the change, if it was acknowledged
-	code     string // for the history, if it was not
-	again    bool   // another client changed the file, so the attempt can be repeated
-	err      error
+	eventType   history.Type
+	revision    uint64 // of the change, if it was acknowledged
+	failureCode string // for the history, if it was not
+	canRetry    bool   // another client changed the file, so the attempt can be repeated
+	err         error
 }
 
-// changedByOthers is the history's word for a request whose file changed between reading and writing.
-const changedByOthers = "changed by others"
+// codeChangedByOthers is the history's word for a request whose file changed between reading and writing.
+const codeChangedByOthers = "changed by others"
 
-// failed returns the outcome of an attempt that certainly changed nothing.
-func failed(err error) outcome { return outcome{kind: history.Fail, code: codeOf(err), err: err} }
+// failedOutcome returns the outcome of an attempt that certainly changed nothing.
+func failedOutcome(err error) outcome {
+	return outcome{eventType: history.Fail, failureCode: codeOf(err), err: err}
+}
 
-// attempt reads the file that a request changes and writes it back.
-func (c *client) attempt(id string, r haspec.Request) outcome {
+// attemptOnce reads the file that a request changes and writes it back.
+func (c *client) attemptOnce(id string, r haspec.Request) outcome {
 	file := haproc.ResourcesPath
 	if r.Moves() {
 		file = haproc.CommandsPath
 	}
-	answer, err := c.ask(id, store.Request{Op: store.OpRead, Path: file})
+	answer, err := c.askStore(id, store.Request{Op: store.OpRead, Path: file})
 	var old string
 	var revision uint64
 	switch {
 	case operator.RefusedAs(err, tree.NotFound):
 	case err != nil:
-		return failed(err)
+		return failedOutcome(err)
 	default:
 		old, revision = string(answer.Entry.Data), answer.Entry.Mod
 	}
 	text := old + r.Line() + "\n"
 	if !r.Moves() {
 		if text, err = operator.WithProperty(old, r.SID, "state", string(r.Wants())); err != nil {
-			return outcome{kind: history.Fail, code: "no such service"}
+			return outcome{eventType: history.Fail, failureCode: "no such service"}
 		}
 	}
 	if revision == 0 {
-		_, err = c.ask(id, store.Request{Op: tree.Mkdir.String(), Path: path.Dir(file)})
+		_, err = c.askStore(id, store.Request{Op: tree.Mkdir.String(), Path: path.Dir(file)})
 		if err != nil && !operator.RefusedAs(err, tree.Exists) {
-			return failed(err)
+			return failedOutcome(err)
 		}
 	}
-	return outcomeOf(c.ask(id,
+	return outcomeOf(c.askStore(id,
 		store.Request{Op: tree.CAS.String(), Path: file, Data: []byte(text), Expect: revision}))
 }
 
@@ -183,21 +185,21 @@ func outcomeOf(answer *store.Response, err error) outcome {
 	var refused *operator.RefusedError
 	switch {
 	case err == nil:
-		return outcome{kind: history.OK, revision: answer.Revision}
+		return outcome{eventType: history.OK, revision: answer.Revision}
 	case operator.RefusedAs(err, tree.RevisionMismatch, tree.Exists, tree.NotFound):
-		return outcome{kind: history.Fail, code: changedByOthers, again: true}
+		return outcome{eventType: history.Fail, failureCode: codeChangedByOthers, canRetry: true}
 	case operator.RefusedAs(err, store.CodeUnknown):
-		return outcome{kind: history.Info, code: codeOf(err)}
+		return outcome{eventType: history.Info, failureCode: codeOf(err)}
 	case errors.As(err, &refused), errors.Is(err, workload.ErrRefused):
-		return outcome{kind: history.Fail, code: codeOf(err)}
+		return outcome{eventType: history.Fail, failureCode: codeOf(err)}
 	}
-	return outcome{kind: history.Info, code: codeOf(err), err: err}
+	return outcome{eventType: history.Info, failureCode: codeOf(err), err: err}
 }
 
-// ask makes one request at the machine that this client talks to.
-func (c *client) ask(id string, r store.Request) (*store.Response, error) {
-	c.asked++
-	r.ID = fmt.Sprintf("requests/%s/%d", id, c.asked)
+// askStore makes one request at the machine that this client talks to.
+func (c *client) askStore(id string, r store.Request) (*store.Response, error) {
+	c.storeRequestCount++
+	r.ID = fmt.Sprintf("requests/%s/%d", id, c.storeRequestCount)
 	out, err := c.world.Do(c.machine, store.Process, r.Encode(), timeout)
 	if err != nil {
 		return nil, err

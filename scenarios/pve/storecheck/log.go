@@ -27,20 +27,20 @@ func FromProcess(request string) bool { return strings.Contains(request, "/") }
 func (l *Log) Observe(r scenarios.Stamped) {
 	switch rec := r.Record.(type) {
 	case store.Applied:
-		l.applied(r, &rec)
+		l.onApplied(r, &rec)
 	case store.Installed:
 		l.entries = append(l.entries, history.WitnessEntry{Kind: history.WitnessInstall, Rev: rec.Revision,
-			Keep: keptUpTo(rec), Epoch: l.epoch(rec.Epoch), Chain: rec.Chain,
+			Keep: keptUpTo(rec), Epoch: l.epochNumber(rec.Epoch), Chain: rec.Chain,
 			Node: l.cluster.Machines[r.Machine], Time: int64(r.At)})
 		for i := range rec.Received {
-			l.applied(r, &rec.Received[i])
+			l.onApplied(r, &rec.Received[i])
 		}
 	}
 }
 
-// applied notes a change that a machine has on disk.
-func (l *Log) applied(r scenarios.Stamped, a *store.Applied) {
-	l.entries = append(l.entries, history.WitnessEntry{Rev: a.Revision, Epoch: l.epoch(a.Epoch),
+// onApplied notes a change that a machine has on disk.
+func (l *Log) onApplied(r scenarios.Stamped, a *store.Applied) {
+	l.entries = append(l.entries, history.WitnessEntry{Rev: a.Revision, Epoch: l.epochNumber(a.Epoch),
 		F: a.Op, Key: a.Path, To: a.To, ID: a.Request, Chain: a.Chain,
 		Node: l.cluster.Machines[r.Machine], Time: int64(r.At),
 		Internal: a.Op == store.OpReplaceMember || FromProcess(a.Request)})
@@ -55,8 +55,8 @@ func keptUpTo(r store.Installed) uint64 {
 	return r.Revision
 }
 
-// epoch makes one number of a ring id, so that the order of the numbers is the order of the rings.
-func (l *Log) epoch(id ring.ID) uint64 {
+// epochNumber makes one number of a ring id, so that the order of the numbers is the order of the rings.
+func (l *Log) epochNumber(id ring.ID) uint64 {
 	machine, _ := l.cluster.machineOf(id.Rep)
 	return id.Seq<<9 | uint64(machine)
 }

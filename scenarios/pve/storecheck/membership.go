@@ -9,7 +9,7 @@ import (
 )
 
 // membership checks extended virtual synchrony of every node.
-type membership struct{ rules *evs.Checker }
+type membership struct{ evsChecker *evs.Checker }
 
 func newMembership() membership { return membership{evs.New()} }
 
@@ -17,16 +17,16 @@ func newMembership() membership { return membership{evs.New()} }
 func (membership) Name() string { return "membership" }
 
 // Observe implements check.Observer.
-func (m membership) Observe(r scenarios.Stamped) { m.rules.Observe(r.Machine, r.Record) }
+func (m membership) Observe(r scenarios.Stamped) { m.evsChecker.Observe(r.Machine, r.Record) }
 
 // Judge implements check.Check.
 func (m membership) Judge(_ context.Context, e *Evidence) linearizability.Verdict {
 	if e.Incomplete {
-		m.rules.AllowMissingTail()
+		m.evsChecker.AllowMissingTail()
 	}
 	v := linearizability.Verdict{Checker: m.Name(), Validity: linearizability.Valid,
 		Summary: "total order within each ring; virtual synchrony across ring changes"}
-	for _, breach := range m.rules.Finish() {
+	for _, breach := range m.evsChecker.Finish() {
 		if v.Validity == linearizability.Valid {
 			v.Validity, v.Summary = linearizability.Invalid, breach.Error()
 			continue

@@ -17,16 +17,16 @@ import (
 // Two quorate rings that share a member are no split: the member has left one of them, and the other
 // members there do not know yet. They can acknowledge nothing that needs its vote.
 type Quorum struct {
-	machines []string
-	members  map[ring.ID][]ring.NodeID // of each ring that was quorate
-	now      []ring.ID                 // the quorate ring of each machine; zero if there is none
-	split    []linearizability.Violation
+	machines        []string
+	membersByRing   map[ring.ID][]ring.NodeID // of each ring that was quorate
+	currentRings    []ring.ID                 // the quorate ring of each machine; zero if there is none
+	splitViolations []linearizability.Violation
 }
 
 // NewQuorum makes the check.
 func NewQuorum(c Cluster) *Quorum {
-	return &Quorum{machines: c.Machines, members: map[ring.ID][]ring.NodeID{},
-		now: make([]ring.ID, len(c.Machines))}
+	return &Quorum{machines: c.Machines, membersByRing: map[ring.ID][]ring.NodeID{},
+		currentRings: make([]ring.ID, len(c.Machines))}
 }
 
 // Name implements check.Check.
@@ -38,23 +38,25 @@ func (q *Quorum) Observe(r scenarios.Stamped) {
 	if !is {
 		return
 	}
-	q.now[r.Machine] = ring.ID{}
+	q.currentRings[r.Machine] = ring.ID{}
 	if !view.Quorate {
 		return
 	}
-	q.now[r.Machine] = view.Ring
-	if q.members[view.Ring] == nil {
-		q.members[view.Ring] = view.Members
+	q.currentRings[r.Machine] = view.Ring
+	if q.membersByRing[view.Ring] == nil {
+		q.membersByRing[view.Ring] = view.Members
 	}
-	for machine, id := range q.now {
-		members := q.members[id]
-		if id.IsZero() || id == view.Ring || len(q.split) > 0 || shareMember(members, view.Members) {
+	for machine, id := range q.currentRings {
+		members := q.membersByRing[id]
+		if id.IsZero() || id == view.Ring || len(q.splitViolations) > 0 ||
+			shareMember(members, view.Members) {
 			continue
 		}
-		q.split = append(q.split, linearizability.Violation{Kind: linearizability.SplitBrain,
-			Explain: fmt.Sprintf("at %v ring %v of nodes %v is quorate on %s "+
-				"while ring %v of nodes %v is quorate on %s", r.At, view.Ring, view.Members,
-				q.machines[r.Machine], id, members, q.machines[machine])})
+		q.splitViolations = append(q.splitViolations,
+			linearizability.Violation{Kind: linearizability.SplitBrain,
+				Explain: fmt.Sprintf("at %v ring %v of nodes %v is quorate on %s "+
+					"while ring %v of nodes %v is quorate on %s", r.At, view.Ring, view.Members,
+					q.machines[r.Machine], id, members, q.machines[machine])})
 	}
 }
 
@@ -65,6 +67,7 @@ func shareMember(a, b []ring.NodeID) bool {
 
 // Judge implements check.Check.
 func (q *Quorum) Judge(context.Context, *Evidence) linearizability.Verdict {
-	return check.Verdict(q.Name(), q.split, fmt.Sprintf("never two quorate partitions, in %d quorate rings",
-		len(q.members)))
+	return check.Verdict(q.Name(), q.splitViolations,
+		fmt.Sprintf("never two quorate partitions, in %d quorate rings",
+			len(q.membersByRing)))
 }

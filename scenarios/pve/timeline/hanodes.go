@@ -40,16 +40,16 @@ func (c *Cluster) haLanes() []string {
 	return append(lanes, sids[:min(len(sids), maxServiceLanes)]...)
 }
 
-// takeHA shows which CRM is master, whom the watchdog guards, and where services run.
-func (b *builder) takeHA(r scenarios.Stamped) {
-	b.takeFence(r)
+// onHARecord shows which CRM is master, whom the watchdog guards, and where services run.
+func (b *builder) onHARecord(r scenarios.Stamped) {
+	b.onFenceRecord(r)
 	switch rec := r.Record.(type) {
 	case haproc.CRMStateChange:
 		class := "idle"
 		if rec.State == ha.CRMMaster {
 			class = "good"
 		}
-		b.begin(r.Machine, laneMaster, r.At, string(rec.State), class)
+		b.beginSpan(r.Machine, laneMaster, r.At, string(rec.State), class)
 	case haproc.LRMStateChange:
 		class := "idle"
 		switch rec.State {
@@ -58,7 +58,7 @@ func (b *builder) takeHA(r scenarios.Stamped) {
 		case ha.LRMLostAgentLock:
 			class = "bad"
 		}
-		b.begin(r.Machine, laneAgent, r.At, string(rec.State), class)
+		b.beginSpan(r.Machine, laneAgent, r.At, string(rec.State), class)
 	case watchdog.ConnectionChange:
 		if rec.Client != haproc.LRMProcess {
 			return
@@ -67,18 +67,18 @@ func (b *builder) takeHA(r scenarios.Stamped) {
 		if rec.Open {
 			text, class = "guards the services", "good"
 		}
-		b.begin(r.Machine, laneWatchdog, r.At, text, class)
+		b.beginSpan(r.Machine, laneWatchdog, r.At, text, class)
 	case watchdog.Late:
-		b.begin(r.Machine, laneWatchdog, r.At, rec.Client+" is late", "warn")
+		b.beginSpan(r.Machine, laneWatchdog, r.At, rec.Client+" is late", "warn")
 	case watchdog.Expired:
-		b.begin(r.Machine, laneWatchdog, r.At, rec.Client+": "+rec.Reason, "bad")
+		b.beginSpan(r.Machine, laneWatchdog, r.At, rec.Client+": "+rec.Reason, "bad")
 	case resource.Active:
 		text, class := rec.Why, "idle"
 		if rec.On {
 			text, class = "runs", "good"
 		}
 		if b.lanes[laneKey{r.Machine, rec.SID}] != nil {
-			b.begin(r.Machine, rec.SID, r.At, text, class)
+			b.beginSpan(r.Machine, rec.SID, r.At, text, class)
 		}
 	case scenarios.Power:
 		if rec.On {
@@ -92,18 +92,18 @@ func (b *builder) takeHA(r scenarios.Stamped) {
 // markAllLanes shows the same on all lanes of a machine that have begun.
 func (b *builder) markAllLanes(r scenarios.Stamped, text, class string) {
 	for _, name := range b.cluster.haLanes() {
-		if l := b.lane(r.Machine, name); len(l.Spans) > 0 && name != laneFencing {
-			b.begin(r.Machine, name, r.At, text, class)
+		if l := b.laneOf(r.Machine, name); len(l.Spans) > 0 && name != laneFencing {
+			b.beginSpan(r.Machine, name, r.At, text, class)
 		}
 	}
 }
 
-// takeFence shows the fencing of a machine on that machine's lane.
-func (b *builder) takeFence(r scenarios.Stamped) {
+// onFenceRecord shows the fencing of a machine on that machine's lane.
+func (b *builder) onFenceRecord(r scenarios.Stamped) {
 	show := func(node, text, class string) {
 		m := slices.Index(b.cluster.Nodes, node)
 		if m >= 0 && b.cluster.HA.Fence != "" {
-			b.begin(env.MachineID(m), laneFencing, r.At, text, class)
+			b.beginSpan(env.MachineID(m), laneFencing, r.At, text, class)
 		}
 	}
 	switch rec := r.Record.(type) {

@@ -11,7 +11,7 @@ import (
 // policyNote is where Proxmox VE would have answered differently in a run.
 func policyNote(r *scenarios.Run) string {
 	const policy = "Proxmox VE acknowledges a write once the local node has applied it. "
-	early := earlyAcknowledged(r)
+	early := countEarlyAcknowledged(r)
 	if early == 0 {
 		return policy + "In this run that would have made no difference: no write was durable on only one " +
 			"machine for longer than a millisecond."
@@ -21,9 +21,9 @@ func policyNote(r *scenarios.Run) string {
 		early)
 }
 
-// earlyAcknowledged counts the changes that one node alone had on disk for more than a millisecond before a
-// second one had them too.
-func earlyAcknowledged(r *scenarios.Run) int {
+// countEarlyAcknowledged counts the changes that one node alone had on disk for more than a millisecond
+// before a second one had them too.
+func countEarlyAcknowledged(r *scenarios.Run) int {
 	first := map[uint64]scenarios.Stamped{}
 	second := map[uint64]bool{}
 	count := 0

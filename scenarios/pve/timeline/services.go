@@ -26,140 +26,142 @@ const maxServices = 60
 
 // serviceLane is where one service runs.
 type serviceLane struct {
-	lane    scenarios.Lane
-	on      map[env.MachineID]bool
-	last    env.MachineID // where it ran last
-	started bool
-	why     string // why it does not run
-	target  string // where it is going
-	done    int    // percent of the way there
+	lane        scenarios.Lane
+	runningOn   map[env.MachineID]bool
+	lastMachine env.MachineID // where it ran last
+	wasStarted  bool
+	downReason  string // why it does not run
+	moveTarget  string // where it is going
+	movePercent int    // percent of the way there
 }
 
 // serviceLanes shows services across the machines.
 type serviceLanes struct {
-	names []string // of the nodes, by machine
-	lanes map[string]*serviceLane
-	sids  []string
+	nodeNames []string // of the nodes, by machine
+	lanes     map[string]*serviceLane
+	sids      []string
 }
 
 // newServiceLanes makes the lanes of the services that exist from the beginning.
 func newServiceLanes(h *haspec.Spec, names []string) *serviceLanes {
-	s := &serviceLanes{names: names, lanes: map[string]*serviceLane{}}
+	s := &serviceLanes{nodeNames: names, lanes: map[string]*serviceLane{}}
 	for _, sid := range slices.Sorted(maps.Keys(h.Services)) {
 		if len(s.sids) < maxServices {
 			s.sids = append(s.sids, sid)
 			s.lanes[sid] = &serviceLane{lane: scenarios.Lane{Machine: sid, Name: laneServices},
-				on: map[env.MachineID]bool{}}
+				runningOn: map[env.MachineID]bool{}}
 		}
 	}
 	return s
 }
 
-// take shows a record on the lanes of the services that it is about.
-func (s *serviceLanes) take(r scenarios.Stamped) {
+// onRecord shows a record on the lanes of the services that it is about.
+func (s *serviceLanes) onRecord(r scenarios.Stamped) {
 	switch rec := r.Record.(type) {
 	case resource.Active:
 		why := rec.Why
 		if rec.On {
 			why = ""
 		}
-		s.active(r, rec.SID, rec.On, why)
+		s.onActive(r, rec.SID, rec.On, why)
 	case programs.Heartbeat:
-		s.active(r, rec.Name, rec.Phase != programs.Ended, "ended")
+		s.onActive(r, rec.Name, rec.Phase != programs.Ended, "ended")
 	case resource.HostStarted:
-		s.allDown(r, "down")
+		s.onMachineDown(r, "down")
 	case scenarios.Power:
 		if !rec.On {
-			s.allDown(r, "down: "+s.names[r.Machine]+" off, "+rec.Cause)
+			s.onMachineDown(r, "down: "+s.nodeNames[r.Machine]+" off, "+rec.Cause)
 		}
 	case haproc.CommandBegun:
 		if l := s.lanes[rec.SID]; l != nil && rec.Target != "" {
-			l.target, l.done = rec.Target, 0
-			s.write(l, r.At)
+			l.moveTarget, l.movePercent = rec.Target, 0
+			s.writeSpan(l, r.At)
 		}
 	case haproc.MoveProgress:
 		if l := s.lanes[rec.SID]; l != nil {
-			l.done = rec.Percent
+			l.movePercent = rec.Percent
 		}
 	case haproc.CommandDone:
-		if l := s.lanes[rec.SID]; l != nil && l.target != "" {
+		if l := s.lanes[rec.SID]; l != nil && l.moveTarget != "" {
 			if rec.ExitCode != 0 {
-				s.mark(rec.SID, r.At, fmt.Sprintf("the way to %s has failed at %d%%", l.target, l.done),
+				s.addMark(rec.SID, r.At, fmt.Sprintf("the way to %s has failed at %d%%", l.moveTarget,
+					l.movePercent),
 					"fail")
 			}
-			l.target = ""
-			s.write(l, r.At)
+			l.moveTarget = ""
+			s.writeSpan(l, r.At)
 		}
 	case haproc.FenceStep:
-		s.fenced(r.At, rec)
+		s.onFenced(r.At, rec)
 	case haspec.OperatorDid:
 		if words := strings.Fields(rec.What); len(words) > 1 && s.lanes[words[1]] != nil {
-			s.mark(words[1], r.At, "operator: "+rec.What, "info")
+			s.addMark(words[1], r.At, "operator: "+rec.What, "info")
 		}
 	}
 }
 
-// active shows that a service runs on a machine, or why it no longer does.
-func (s *serviceLanes) active(r scenarios.Stamped, sid string, on bool, why string) {
+// onActive shows that a service runs on a machine, or why it no longer does.
+func (s *serviceLanes) onActive(r scenarios.Stamped, sid string, on bool, why string) {
 	l := s.lanes[sid]
-	if l == nil || !on && !l.on[r.Machine] {
+	if l == nil || !on && !l.runningOn[r.Machine] {
 		return
 	}
-	if l.on[r.Machine] = on; on {
-		l.last, l.started = r.Machine, true
+	if l.runningOn[r.Machine] = on; on {
+		l.lastMachine, l.wasStarted = r.Machine, true
 	} else {
-		delete(l.on, r.Machine)
-		l.why = why
+		delete(l.runningOn, r.Machine)
+		l.downReason = why
 	}
-	s.write(l, r.At)
+	s.writeSpan(l, r.At)
 }
 
-// allDown shows that all services of a machine have ended with it, or with the process that they run in.
-func (s *serviceLanes) allDown(r scenarios.Stamped, why string) {
+// onMachineDown shows that all services of a machine have ended with it, or with the process that they run
+// in.
+func (s *serviceLanes) onMachineDown(r scenarios.Stamped, why string) {
 	for _, sid := range s.sids {
-		if l := s.lanes[sid]; l.on[r.Machine] {
-			s.active(r, sid, false, why)
+		if l := s.lanes[sid]; l.runningOn[r.Machine] {
+			s.onActive(r, sid, false, why)
 			if p, ok := r.Record.(scenarios.Power); ok && p.Cause == scenarios.CauseWatchdog {
-				s.mark(sid, r.At, "the watchdog resets "+s.names[r.Machine], "fail")
+				s.addMark(sid, r.At, "the watchdog resets "+s.nodeNames[r.Machine], "fail")
 			}
 		}
 	}
 }
 
-// fenced shows the steps of a fence on the lanes of the services that wait for the node's death.
-func (s *serviceLanes) fenced(at time.Duration, f haproc.FenceStep) {
+// onFenced shows the steps of a fence on the lanes of the services that wait for the node's death.
+func (s *serviceLanes) onFenced(at time.Duration, f haproc.FenceStep) {
 	for _, sid := range s.sids {
 		l := s.lanes[sid]
-		if len(l.on) > 0 || !l.started || s.names[l.last] != f.Node {
+		if len(l.runningOn) > 0 || !l.wasStarted || s.nodeNames[l.lastMachine] != f.Node {
 			continue
 		}
-		l.why = "down: fencing " + f.Node
+		l.downReason = "down: fencing " + f.Node
 		if f.Step != ha.FenceStarted {
-			l.why = "down: " + f.Node + " is fenced"
+			l.downReason = "down: " + f.Node + " is fenced"
 		}
-		s.write(l, at)
+		s.writeSpan(l, at)
 	}
 }
 
-// write begins a new span with the present state, unless nothing changes.
-func (s *serviceLanes) write(l *serviceLane, at time.Duration) {
-	text, class := l.why, "idle"
+// writeSpan begins a new span with the present state, unless nothing changes.
+func (s *serviceLanes) writeSpan(l *serviceLane, at time.Duration) {
+	text, class := l.downReason, "idle"
 	var nodes []string
-	for _, m := range slices.Sorted(maps.Keys(l.on)) {
-		nodes = append(nodes, s.names[m])
+	for _, m := range slices.Sorted(maps.Keys(l.runningOn)) {
+		nodes = append(nodes, s.nodeNames[m])
 	}
 	switch {
 	case len(nodes) > 1:
 		text, class = strings.Join(nodes, " and "), "bad"
-	case len(nodes) == 1 && l.target != "" && l.target != nodes[0]:
-		text, class = nodes[0]+" → "+l.target, "warn"
+	case len(nodes) == 1 && l.moveTarget != "" && l.moveTarget != nodes[0]:
+		text, class = nodes[0]+" → "+l.moveTarget, "warn"
 	case len(nodes) == 1:
 		text, class = nodes[0], "good"
-	case l.why == resource.WhySwitching:
-		text, class = "stands still, "+s.names[l.last]+" ⇒ "+l.target, "warn"
-	case l.why == resource.WhyStopped || l.why == "ended":
+	case l.downReason == resource.WhySwitching:
+		text, class = "stands still, "+s.nodeNames[l.lastMachine]+" ⇒ "+l.moveTarget, "warn"
+	case l.downReason == resource.WhyStopped || l.downReason == "ended":
 		text, class = "stopped", "idle"
-	case !l.started:
+	case !l.wasStarted:
 		text = "not started"
 	default:
 		class = "bad"
@@ -175,14 +177,14 @@ func (s *serviceLanes) write(l *serviceLane, at time.Duration) {
 	*spans = append(*spans, scenarios.Span{From: at, Text: text, Class: class})
 }
 
-// mark puts an instant onto the lane of a service.
-func (s *serviceLanes) mark(sid string, at time.Duration, text, class string) {
+// addMark puts an instant onto the lane of a service.
+func (s *serviceLanes) addMark(sid string, at time.Duration, text, class string) {
 	l := &s.lanes[sid].lane
 	l.Marks = append(l.Marks, scenarios.Mark{At: at, Text: text, Class: class})
 }
 
-// requests marks what clients requested.
-func (s *serviceLanes) requests(events []history.Event) {
+// markRequests marks what clients requested.
+func (s *serviceLanes) markRequests(events []history.Event) {
 	for i := range events {
 		e := &events[i]
 		if !haspec.IsRequest(e.F) || e.Type == history.Invoke || s.lanes[e.Key] == nil {
@@ -191,18 +193,18 @@ func (s *serviceLanes) requests(events []history.Event) {
 		what := strings.TrimSpace(fmt.Sprintf("%s %s %s", e.F, e.Key, strings.Trim(string(e.Value), `"`)))
 		switch e.Type {
 		case history.OK:
-			s.mark(e.Key, time.Duration(e.Time), "request "+e.ID+": "+what+", acknowledged", "ok")
+			s.addMark(e.Key, time.Duration(e.Time), "request "+e.ID+": "+what+", acknowledged", "ok")
 		case history.Fail:
-			s.mark(e.Key, time.Duration(e.Time), "request "+e.ID+": "+what+", failed: "+e.Error, "fail")
+			s.addMark(e.Key, time.Duration(e.Time), "request "+e.ID+": "+what+", failed: "+e.Error, "fail")
 		default:
-			s.mark(e.Key, time.Duration(e.Time), "request "+e.ID+": "+what+", outcome unknown: "+e.Error,
+			s.addMark(e.Key, time.Duration(e.Time), "request "+e.ID+": "+what+", outcome unknown: "+e.Error,
 				"info")
 		}
 	}
 }
 
-// finished are the lanes, ended with the run.
-func (s *serviceLanes) finished(end time.Duration) []scenarios.Lane {
+// finishedLanes are the lanes, ended with the run.
+func (s *serviceLanes) finishedLanes(end time.Duration) []scenarios.Lane {
 	lanes := make([]scenarios.Lane, 0, len(s.sids))
 	for _, sid := range s.sids {
 		l := s.lanes[sid].lane

@@ -34,25 +34,25 @@ func Of(c Cluster, r *scenarios.Run) scenarios.Timeline {
 	lanes := append([]string{laneMembership, laneQuorum, laneStore}, c.haLanes()...)
 	for m := range r.Scenario.Machines {
 		for _, name := range lanes {
-			b.lane(env.MachineID(m), name)
+			b.laneOf(env.MachineID(m), name)
 		}
 	}
 	var services *serviceLanes
 	if c.HA != nil {
 		services = newServiceLanes(c.HA, c.Nodes)
-		services.requests(r.Events)
+		services.markRequests(r.Events)
 	}
 	for _, rec := range r.Records {
-		b.take(rec)
+		b.onRecord(rec)
 		if services != nil {
-			services.take(rec)
+			services.onRecord(rec)
 		}
 	}
 	t := scenarios.Timeline{Policy: "strict: a write is acknowledged once every later quorum must contain " +
 		"a machine that has it on disk"}
 	for m, name := range r.Scenario.Machines {
 		for _, lane := range lanes {
-			l := b.lane(env.MachineID(m), lane)
+			l := b.laneOf(env.MachineID(m), lane)
 			l.Machine = name
 			if n := len(l.Spans); n > 0 && l.Spans[n-1].To == 0 {
 				l.Spans[n-1].To = r.Duration
@@ -61,7 +61,7 @@ func Of(c Cluster, r *scenarios.Run) scenarios.Timeline {
 		}
 	}
 	if services != nil {
-		t.Lanes = append(services.finished(r.Duration), t.Lanes...)
+		t.Lanes = append(services.finishedLanes(r.Duration), t.Lanes...)
 	}
 	t.Notes = append(slices.Clone(c.Notes), policyNote(r))
 	return t
@@ -100,8 +100,8 @@ type builder struct {
 	lanes   map[laneKey]*scenarios.Lane
 }
 
-// lane returns a lane, and makes it when there is none.
-func (b *builder) lane(m env.MachineID, name string) *scenarios.Lane {
+// laneOf returns a lane, and makes it when there is none.
+func (b *builder) laneOf(m env.MachineID, name string) *scenarios.Lane {
 	key := laneKey{m, name}
 	if b.lanes[key] == nil {
 		b.lanes[key] = &scenarios.Lane{Name: name}
@@ -109,9 +109,9 @@ func (b *builder) lane(m env.MachineID, name string) *scenarios.Lane {
 	return b.lanes[key]
 }
 
-// begin ends a lane's present span and begins the next one, unless nothing changes.
-func (b *builder) begin(m env.MachineID, name string, at time.Duration, text, class string) {
-	l := b.lane(m, name)
+// beginSpan ends a lane's present span and begins the next one, unless nothing changes.
+func (b *builder) beginSpan(m env.MachineID, name string, at time.Duration, text, class string) {
+	l := b.laneOf(m, name)
 	if n := len(l.Spans); n > 0 && l.Spans[n-1].To == 0 {
 		if l.Spans[n-1].Text == text && l.Spans[n-1].Class == class {
 			return
@@ -121,44 +121,45 @@ func (b *builder) begin(m env.MachineID, name string, at time.Duration, text, cl
 	l.Spans = append(l.Spans, scenarios.Span{From: at, Text: text, Class: class})
 }
 
-// take shows a record.
-func (b *builder) take(r scenarios.Stamped) {
+// onRecord shows a record.
+func (b *builder) onRecord(r scenarios.Stamped) {
 	if b.cluster.HA != nil {
-		b.takeHA(r)
+		b.onHARecord(r)
 	}
 	switch rec := r.Record.(type) {
 	case totem.Started:
-		b.begin(r.Machine, laneMembership, r.At, "starting", "idle")
-		b.begin(r.Machine, laneQuorum, r.At, "no ring", "idle")
+		b.beginSpan(r.Machine, laneMembership, r.At, "starting", "idle")
+		b.beginSpan(r.Machine, laneQuorum, r.At, "no ring", "idle")
 	case totem.Membership:
 		if rec.Kind == cpg.Regular {
-			b.begin(r.Machine, laneMembership, r.At,
-				fmt.Sprintf("ring %v: %s", rec.Ring, b.names(rec.Members)), b.class(len(rec.Members)))
+			b.beginSpan(r.Machine, laneMembership, r.At,
+				fmt.Sprintf("ring %v: %s", rec.Ring, b.namesOfNodes(rec.Members)),
+				b.classOfStatus(len(rec.Members)))
 		}
 	case totem.StateChange:
 		if rec.To == totem.Gather {
-			b.begin(r.Machine, laneMembership, r.At, "gathering: "+rec.Reason, "warn")
-			b.begin(r.Machine, laneQuorum, r.At, "no ring", "idle")
+			b.beginSpan(r.Machine, laneMembership, r.At, "gathering: "+rec.Reason, "warn")
+			b.beginSpan(r.Machine, laneQuorum, r.At, "no ring", "idle")
 		}
 	case node.QuorumView:
 		text, class := fmt.Sprintf("%d of %d votes, %d needed", rec.Votes, rec.Expected, rec.Quorum), "bad"
 		if rec.Quorate {
 			class = "good"
 		}
-		b.begin(r.Machine, laneQuorum, r.At, text, class)
+		b.beginSpan(r.Machine, laneQuorum, r.At, text, class)
 	case store.Writable:
 		text, class := "read-only", "bad"
 		if rec.Writable {
-			text, class = "serving "+b.names(rec.Members), "good"
+			text, class = "serving "+b.namesOfNodes(rec.Members), "good"
 		}
-		b.begin(r.Machine, laneStore, r.At, text, class)
+		b.beginSpan(r.Machine, laneStore, r.At, text, class)
 	case store.Failed:
-		b.begin(r.Machine, laneStore, r.At, "stopped: "+rec.Reason, "bad")
+		b.beginSpan(r.Machine, laneStore, r.At, "stopped: "+rec.Reason, "bad")
 	}
 }
 
-// names are those of nodes, in one text.
-func (b *builder) names(ids []ring.NodeID) string {
+// namesOfNodes are those of nodes, in one text.
+func (b *builder) namesOfNodes(ids []ring.NodeID) string {
 	names := make([]string, 0, len(ids))
 	for _, id := range ids {
 		if m := slices.Index(b.cluster.IDs, id); m >= 0 {
@@ -168,8 +169,8 @@ func (b *builder) names(ids []ring.NodeID) string {
 	return strings.Join(names, " ")
 }
 
-// class colours a ring by how many machines are members.
-func (b *builder) class(members int) string {
+// classOfStatus colours a ring by how many machines are members.
+func (b *builder) classOfStatus(members int) string {
 	switch {
 	case members == len(b.cluster.Nodes):
 		return "good"
