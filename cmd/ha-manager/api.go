@@ -21,10 +21,10 @@ import (
 
 // api is the store of one node, as clients reach it.
 type api struct {
-	client http.Client
-	base   string
-	prefix string
-	number int
+	client          http.Client
+	baseURL         string
+	requestIDPrefix string
+	requestCount    int
 }
 
 // callTimeout is how long one request may take.
@@ -35,10 +35,11 @@ func connect(address string) (*api, error) {
 		return nil, fmt.Errorf("%w: which node? give --api, or set %s to the path of its API socket",
 			errUsage, apiVariable)
 	}
-	a := &api{base: strings.TrimSuffix(address, "/"), prefix: "ha-manager/" + rand.Text()[:12] + "/"}
+	a := &api{baseURL: strings.TrimSuffix(address, "/"),
+		requestIDPrefix: "ha-manager/" + rand.Text()[:12] + "/"}
 	a.client.Timeout = callTimeout
 	if !strings.HasPrefix(address, "http://") {
-		a.base = "http://node"
+		a.baseURL = "http://node"
 		dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "unix", address)
 		}
@@ -56,10 +57,10 @@ var errNoQuorum = errors.New("cluster not ready - no quorum?")
 // errChanged means that another client changed the file since it was read.
 var errChanged = errors.New("the file was changed meanwhile")
 
-func (a *api) do(ctx context.Context, req store.Request) (*store.Response, error) {
-	a.number++
-	req.ID = fmt.Sprintf("%s%d", a.prefix, a.number)
-	hr, err := http.NewRequestWithContext(ctx, http.MethodPost, a.base+hostapi.PathOp+store.Process,
+func (a *api) callStore(ctx context.Context, req store.Request) (*store.Response, error) {
+	a.requestCount++
+	req.ID = fmt.Sprintf("%s%d", a.requestIDPrefix, a.requestCount)
+	hr, err := http.NewRequestWithContext(ctx, http.MethodPost, a.baseURL+hostapi.PathOp+store.Process,
 		bytes.NewReader(req.Encode()))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errUsage, err)
@@ -97,9 +98,9 @@ func refusalError(r *store.Response, path string) error {
 	return fmt.Errorf("%s: %s: %s", path, r.Code, r.Message)
 }
 
-// name is the name of the node that is asked.
-func (a *api) name(ctx context.Context) (string, error) {
-	hr, err := http.NewRequestWithContext(ctx, http.MethodGet, a.base+hostapi.PathHealth, http.NoBody)
+// nodeName is the name of the node that is asked.
+func (a *api) nodeName(ctx context.Context) (string, error) {
+	hr, err := http.NewRequestWithContext(ctx, http.MethodGet, a.baseURL+hostapi.PathHealth, http.NoBody)
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", errUsage, err)
 	}
@@ -115,18 +116,18 @@ func (a *api) name(ctx context.Context) (string, error) {
 	return health.Name, nil
 }
 
-// writable fails on a node without quorum, before any other check of a change.
-func (a *api) writable(ctx context.Context) error {
-	r, err := a.do(ctx, store.Request{Op: store.OpStatus})
+// checkWritable fails on a node without quorum, before any other check of a change.
+func (a *api) checkWritable(ctx context.Context) error {
+	r, err := a.callStore(ctx, store.Request{Op: store.OpStatus})
 	if err == nil && (r.Status == nil || !r.Status.Quorate) {
 		err = errNoQuorum
 	}
 	return err
 }
 
-// read reads a file as the node has it; a missing one is empty at revision 0.
-func (a *api) read(ctx context.Context, path string) (string, uint64, error) {
-	r, err := a.do(ctx, store.Request{Op: store.OpRead, Path: path, Local: true})
+// readFile reads a file as the node has it; a missing one is empty at revision 0.
+func (a *api) readFile(ctx context.Context, path string) (string, uint64, error) {
+	r, err := a.callStore(ctx, store.Request{Op: store.OpRead, Path: path, Local: true})
 	if errors.Is(err, errNotFound) {
 		return "", 0, nil
 	}
@@ -139,13 +140,13 @@ func (a *api) read(ctx context.Context, path string) (string, uint64, error) {
 // maxEdits bounds the attempts of an edit when other clients change the file.
 const maxEdits = 20
 
-// edit changes a file without losing the changes of other clients: it starts again after errChanged.
-func (a *api) edit(ctx context.Context, path string, change func(string) (string, error)) error {
-	if err := a.writable(ctx); err != nil {
+// editFile changes a file without losing the changes of other clients: it starts again after errChanged.
+func (a *api) editFile(ctx context.Context, path string, change func(string) (string, error)) error {
+	if err := a.checkWritable(ctx); err != nil {
 		return err
 	}
 	for range maxEdits {
-		old, revision, err := a.read(ctx, path)
+		old, revision, err := a.readFile(ctx, path)
 		if err != nil {
 			return err
 		}
@@ -154,9 +155,9 @@ func (a *api) edit(ctx context.Context, path string, change func(string) (string
 			return err
 		}
 		req := store.Request{Op: "cas", Path: path, Data: []byte(text), Expect: revision}
-		if _, err = a.do(ctx, req); revision == 0 && errors.Is(err, errNotFound) {
-			if err = a.mkdir(ctx, env.Dir(path)); err == nil {
-				_, err = a.do(ctx, req)
+		if _, err = a.callStore(ctx, req); revision == 0 && errors.Is(err, errNotFound) {
+			if err = a.makeDirs(ctx, env.Dir(path)); err == nil {
+				_, err = a.callStore(ctx, req)
 			}
 		}
 		if !errors.Is(err, errChanged) {
@@ -166,15 +167,15 @@ func (a *api) edit(ctx context.Context, path string, change func(string) (string
 	return fmt.Errorf("changing %s: %w, again and again", path, errChanged)
 }
 
-// mkdir makes a directory, and those above it.
-func (a *api) mkdir(ctx context.Context, path string) error {
+// makeDirs makes a directory, and those above it.
+func (a *api) makeDirs(ctx context.Context, path string) error {
 	if path == "." || path == "" {
 		return nil
 	}
-	_, err := a.do(ctx, store.Request{Op: "mkdir", Path: path})
+	_, err := a.callStore(ctx, store.Request{Op: "mkdir", Path: path})
 	if errors.Is(err, errNotFound) {
-		if err = a.mkdir(ctx, env.Dir(path)); err == nil {
-			_, err = a.do(ctx, store.Request{Op: "mkdir", Path: path})
+		if err = a.makeDirs(ctx, env.Dir(path)); err == nil {
+			_, err = a.callStore(ctx, store.Request{Op: "mkdir", Path: path})
 		}
 	}
 	if errors.Is(err, errChanged) {
@@ -183,11 +184,11 @@ func (a *api) mkdir(ctx context.Context, path string) error {
 	return err
 }
 
-// list lists everything below a directory.
-func (a *api) list(ctx context.Context, path string) (map[string]bool, error) {
+// listFiles lists everything below a directory.
+func (a *api) listFiles(ctx context.Context, path string) (map[string]bool, error) {
 	all := map[string]bool{}
 	for after := ""; ; {
-		r, err := a.do(ctx, store.Request{
+		r, err := a.callStore(ctx, store.Request{
 			Op: store.OpList, Path: path, Local: true, Deep: true, After: after,
 		})
 		if errors.Is(err, errNotFound) {

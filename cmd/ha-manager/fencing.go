@@ -19,17 +19,17 @@ import (
 // fenceCommands are the commands under "ha-manager fence".
 type fenceCommands struct{ *tool }
 
-func (t fenceCommands) fence() *cobra.Command {
+func (t fenceCommands) newFenceCommand() *cobra.Command {
 	group := commandGroup(&cobra.Command{Use: "fence", Short: "the devices that switch lost nodes off"})
-	group.AddCommand(t.fenceSet(), t.fenceConfig(), t.fenceMode())
+	group.AddCommand(t.newFenceSetCommand(), t.newFenceConfigCommand(), t.newFenceModeCommand())
 	return group
 }
 
 // maxFenceBytes bounds the file that is read.
 const maxFenceBytes = 512 << 10
 
-// fenceSet replaces the file after it has checked it as the master will.
-func (t fenceCommands) fenceSet() *cobra.Command {
+// newFenceSetCommand replaces the file after it has checked it as the master will.
+func (t fenceCommands) newFenceSetCommand() *cobra.Command {
 	return &cobra.Command{Use: "set FILE", Short: "install a file with fence devices (-: standard input)",
 		Args: exactArgs(1),
 		Long: `Installs a file with the device that switches each node off, in the order of trying:
@@ -47,11 +47,14 @@ hardware or both.`,
 			if err := checkFence(text); err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)
 			}
-			a, err := t.connect()
+			a, err := t.connectAPI()
 			if err != nil {
 				return err
 			}
-			return a.edit(cmd.Context(), haproc.FencePath, func(string) (string, error) { return text, nil })
+			return a.editFile(cmd.Context(), haproc.FencePath, func(string) (string, error) {
+				return text,
+					nil
+			})
 		}}
 }
 
@@ -97,7 +100,7 @@ func checkFence(text string) error {
 	return nil
 }
 
-func (t fenceCommands) fenceConfig() *cobra.Command {
+func (t fenceCommands) newFenceConfigCommand() *cobra.Command {
 	return &cobra.Command{Use: "config", Short: "show the fence devices as they are written",
 		Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -113,7 +116,7 @@ func (t fenceCommands) fenceConfig() *cobra.Command {
 // fencingKey begins the line of datacenter.cfg with the accepted proof of a node's death.
 const fencingKey = "fencing:"
 
-func (t fenceCommands) fenceMode() *cobra.Command {
+func (t fenceCommands) newFenceModeCommand() *cobra.Command {
 	var modes []string
 	for _, mode := range ha.FencingModes() {
 		modes = append(modes, string(mode))
@@ -125,11 +128,11 @@ func (t fenceCommands) fenceMode() *cobra.Command {
 				return fmt.Errorf("%w: the mode is one of %s, not %q", errUsage, strings.Join(modes, ", "),
 					args[0])
 			}
-			a, err := t.connect()
+			a, err := t.connectAPI()
 			if err != nil {
 				return err
 			}
-			return a.edit(cmd.Context(), haproc.DatacenterPath, func(old string) (string, error) {
+			return a.editFile(cmd.Context(), haproc.DatacenterPath, func(old string) (string, error) {
 				var out strings.Builder
 				for line := range strings.Lines(old) {
 					if !strings.HasPrefix(strings.TrimSpace(line), fencingKey) {
@@ -142,10 +145,10 @@ func (t fenceCommands) fenceMode() *cobra.Command {
 }
 
 // fencedNodes returns the nodes on which fence devices work.
-func (v *view) fencedNodes() (out []entry) {
-	for _, node := range slices.Sorted(maps.Keys(v.manager.Fencing)) {
-		out = append(out, entry{ID: "fence:" + node, Type: "fence", Node: node,
-			Status: fmt.Sprintf("%s (%s)", node, v.manager.Fencing[node])})
+func (v *view) fencedNodes() (out []statusEntry) {
+	for _, node := range slices.Sorted(maps.Keys(v.managerStatus.Fencing)) {
+		out = append(out, statusEntry{ID: "fence:" + node, Type: "fence", Node: node,
+			Status: fmt.Sprintf("%s (%s)", node, v.managerStatus.Fencing[node])})
 	}
 	return out
 }

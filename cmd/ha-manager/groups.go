@@ -11,7 +11,7 @@ import (
 )
 
 var groupOptions = []option{
-	{name: "nodes", usage: "the `nodes` with their priorities, as in n1:2,n2", needed: true},
+	{name: "nodes", usage: "the `nodes` with their priorities, as in n1:2,n2", isRequired: true},
 	{name: "restricted", usage: "on no other nodes", isSwitch: true},
 	{name: "nofailback", usage: "do not go back to a better node", isSwitch: true},
 	{name: "comment", usage: "any `text`"},
@@ -25,11 +25,11 @@ func checkGroups(text string) error {
 // errGroupsGone is Proxmox VE's error in a cluster that has rules instead of groups.
 var errGroupsGone = errors.New("ha groups have been migrated to rules")
 
-// noGroups returns an error with the prefix if the groups are gone: a master turns them into rules and
+// groupsGoneError returns an error with the prefix if the groups are gone: a master turns them into rules and
 // removes them once all nodes understand rules. If a cluster has had a master and has no groups, it will
 // never have any.
-func noGroups(cmd *cobra.Command, a *api, prefix string) error {
-	text, _, err := a.read(cmd.Context(), haproc.GroupsPath)
+func groupsGoneError(cmd *cobra.Command, a *api, prefix string) error {
+	text, _, err := a.readFile(cmd.Context(), haproc.GroupsPath)
 	if err != nil {
 		return err
 	}
@@ -37,12 +37,12 @@ func noGroups(cmd *cobra.Command, a *api, prefix string) error {
 	if err != nil || len(groups) > 0 {
 		return err
 	}
-	present, err := a.list(cmd.Context(), nodesDir)
+	present, err := a.listFiles(cmd.Context(), nodesDir)
 	if err != nil {
 		return err
 	}
 	for path := range present {
-		if _, node, isNode := nodeOf(path); isNode && present[haproc.VersionPath(node)] {
+		if _, node, isNode := cutNodeDir(path); isNode && present[haproc.VersionPath(node)] {
 			return fmt.Errorf("%s: %w", prefix, errGroupsGone)
 		}
 	}
@@ -55,29 +55,29 @@ type groupCommands struct{ *tool }
 // changeGroups edits the groups, unless they are gone.
 func (t groupCommands) changeGroups(cmd *cobra.Command, doing string,
 	change func([]config.Section) ([]config.Section, error)) error {
-	a, err := t.connect()
+	a, err := t.connectAPI()
 	if err != nil {
 		return err
 	}
-	if err := a.writable(cmd.Context()); err != nil {
+	if err := a.checkWritable(cmd.Context()); err != nil {
 		return err
 	}
-	if err := noGroups(cmd, a, "cannot "+doing+" group"); err != nil {
+	if err := groupsGoneError(cmd, a, "cannot "+doing+" group"); err != nil {
 		return err
 	}
 	return t.changeSections(cmd, haproc.GroupsPath, checkGroups, change)
 }
 
-func (t groupCommands) groupAdd() *cobra.Command {
+func (t groupCommands) newGroupAddCommand() *cobra.Command {
 	var cmd *cobra.Command
 	cmd = &cobra.Command{Use: "groupadd GROUP", Short: "create an HA group (use rules instead)",
 		Args: exactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			if err := hasNeeded(cmd, groupOptions); err != nil {
+			if err := checkRequired(cmd, groupOptions); err != nil {
 				return err
 			}
 			return t.changeGroups(cmd, "create", func(all []config.Section) ([]config.Section, error) {
-				if find(all, args[0]) >= 0 {
+				if findSection(all, args[0]) >= 0 {
 					return nil, fmt.Errorf("ha group ID '%s' already defined", args[0])
 				}
 				s := config.Section{Kind: "group", ID: args[0]}
@@ -88,13 +88,13 @@ func (t groupCommands) groupAdd() *cobra.Command {
 	return withOptions(cmd, groupOptions)
 }
 
-func (t groupCommands) groupSet() *cobra.Command {
+func (t groupCommands) newGroupSetCommand() *cobra.Command {
 	var cmd *cobra.Command
 	var unset []string
 	cmd = &cobra.Command{Use: "groupset GROUP", Short: "change an HA group", Args: exactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return t.changeGroups(cmd, "update", func(all []config.Section) ([]config.Section, error) {
-				i := find(all, args[0])
+				i := findSection(all, args[0])
 				if i < 0 {
 					return nil, fmt.Errorf("no such ha group '%s'", args[0])
 				}
@@ -104,11 +104,11 @@ func (t groupCommands) groupSet() *cobra.Command {
 	return withChanges(withOptions(cmd, groupOptions), &unset)
 }
 
-func (t groupCommands) groupRemove() *cobra.Command {
+func (t groupCommands) newGroupRemoveCommand() *cobra.Command {
 	return &cobra.Command{Use: "groupremove GROUP", Short: "remove an HA group", Args: exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return t.changeGroups(cmd, "delete", func(all []config.Section) ([]config.Section, error) {
-				i := find(all, args[0])
+				i := findSection(all, args[0])
 				if i < 0 {
 					return nil, fmt.Errorf("no such ha group '%s'", args[0])
 				}
@@ -117,22 +117,23 @@ func (t groupCommands) groupRemove() *cobra.Command {
 		}}
 }
 
-func (t groupCommands) groupConfig() *cobra.Command {
-	return t.printing(&cobra.Command{Use: "groupconfig", Short: "list the HA groups", Args: exactArgs(0),
+func (t groupCommands) newGroupConfigCommand() *cobra.Command {
+	return t.withFormatFlag(&cobra.Command{Use: "groupconfig", Short: "list the HA groups",
+		Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			a, err := t.connect()
+			a, err := t.connectAPI()
 			if err != nil {
 				return err
 			}
-			if err := noGroups(cmd, a, "cannot index groups"); err != nil {
+			if err := groupsGoneError(cmd, a, "cannot index groups"); err != nil {
 				return err
 			}
-			text, _, err := a.read(cmd.Context(), haproc.GroupsPath)
+			text, _, err := a.readFile(cmd.Context(), haproc.GroupsPath)
 			if err != nil {
 				return err
 			}
-			return t.printSections(cmd, text, sectionShape{key: "group",
-				title: func(s config.Section) string { return "group: " + s.ID },
-				id:    func(s config.Section) string { return s.ID }})
+			return t.printSections(cmd, text, sectionShape{idKey: "group",
+				titleOf: func(s config.Section) string { return "group: " + s.ID },
+				idOf:    func(s config.Section) string { return s.ID }})
 		}})
 }

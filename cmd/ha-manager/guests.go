@@ -16,24 +16,24 @@ import (
 // guestCommands are the commands under "ha-manager guest".
 type guestCommands struct{ *tool }
 
-// guest manages the configurations of the services themselves, for which real clusters have other tools.
-// A service belongs to the node that has its configuration.
-func (t guestCommands) guest() *cobra.Command {
+// newGuestCommand manages the configurations of the services themselves, for which real clusters have other
+// tools. A service belongs to the node that has its configuration.
+func (t guestCommands) newGuestCommand() *cobra.Command {
 	group := commandGroup(&cobra.Command{Use: "guest",
 		Short: "the configurations of services: what runs, and on which node",
 		Long: `A service has a configuration on exactly one node; the HA manager moves it with the service.
 These commands create, list and remove configurations. They start and stop nothing.`})
-	group.AddCommand(t.guestCreate(), t.guestList(), t.guestDestroy())
+	group.AddCommand(t.newGuestCreateCommand(), t.newGuestListCommand(), t.newGuestDestroyCommand())
 	return group
 }
 
-func (t guestCommands) guestCreate() *cobra.Command {
+func (t guestCommands) newGuestCreateCommand() *cobra.Command {
 	var node, command string
 	var memory, cores int
 	cmd := &cobra.Command{Use: "create SID --node NODE", Short: "create the configuration of a service",
 		Args: exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			sid, err := sidOf(args[0], "")
+			sid, err := completeSID(args[0], "")
 			if err != nil {
 				return err
 			}
@@ -48,10 +48,10 @@ func (t guestCommands) guestCreate() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := v.isNode(node); err != nil {
+			if err := v.checkNode(node); err != nil {
 				return err
 			}
-			if home := v.homes[sid]; home != "" {
+			if home := v.configNodes[sid]; home != "" {
 				return fmt.Errorf("unable to create %s: it already exists on node '%s'", sid, home)
 			}
 			var text strings.Builder
@@ -59,7 +59,7 @@ func (t guestCommands) guestCreate() *cobra.Command {
 				fmt.Fprintf(&text, "command: %s\n", command)
 			}
 			fmt.Fprintf(&text, "cores: %d\nmemory: %d\n", cores, memory)
-			return a.edit(cmd.Context(), haproc.GuestPath(sid, node), func(old string) (string, error) {
+			return a.editFile(cmd.Context(), haproc.GuestPath(sid, node), func(old string) (string, error) {
 				if old != "" {
 					return "", fmt.Errorf("unable to create %s: it already exists on node '%s'", sid, node)
 				}
@@ -74,37 +74,37 @@ func (t guestCommands) guestCreate() *cobra.Command {
 	return cmd
 }
 
-func (t guestCommands) guestList() *cobra.Command {
+func (t guestCommands) newGuestListCommand() *cobra.Command {
 	type row struct {
 		SID  string `json:"sid"`
 		Node string `json:"node"`
 		HA   int    `json:"ha"`
 	}
-	return t.printing(&cobra.Command{Use: "list", Short: "list the services that have a configuration",
+	return t.withFormatFlag(&cobra.Command{Use: "list", Short: "list the services that have a configuration",
 		Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, v, err := t.view(cmd.Context())
+			_, v, err := t.connectView(cmd.Context())
 			if err != nil {
 				return err
 			}
 			list, rows := []row{}, [][]string{{"sid", "node", "ha"}}
-			for _, sid := range slices.Sorted(maps.Keys(v.homes)) {
-				r := row{SID: sid, Node: v.homes[sid]}
+			for _, sid := range slices.Sorted(maps.Keys(v.configNodes)) {
+				r := row{SID: sid, Node: v.configNodes[sid]}
 				if v.services[sid] != nil {
 					r.HA = 1
 				}
 				list = append(list, r)
 				rows = append(rows, []string{r.SID, r.Node, fmt.Sprint(r.HA)})
 			}
-			return t.print(cmd, list, func(w io.Writer) error { return printTable(w, rows) })
+			return t.printValue(cmd, list, func(w io.Writer) error { return printTable(w, rows) })
 		}})
 }
 
-func (t guestCommands) guestDestroy() *cobra.Command {
+func (t guestCommands) newGuestDestroyCommand() *cobra.Command {
 	return &cobra.Command{Use: "destroy SID",
 		Short: "remove the configuration of a service that is not under HA", Args: exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			sid, err := sidOf(args[0], "")
+			sid, err := completeSID(args[0], "")
 			if err != nil {
 				return err
 			}
@@ -113,21 +113,21 @@ func (t guestCommands) guestDestroy() *cobra.Command {
 				return err
 			}
 			switch {
-			case v.homes[sid] == "":
+			case v.configNodes[sid] == "":
 				return fmt.Errorf("%s does not exist", sid)
-			case v.services[sid] != nil || v.manager.ServiceStatus[sid] != nil:
+			case v.services[sid] != nil || v.managerStatus.ServiceStatus[sid] != nil:
 				return fmt.Errorf("unable to remove %s: it is used in HA resources; "+
 					"`ha-manager set %s --state stopped`, then `ha-manager remove %s` first", sid, sid, sid)
 			}
-			_, err = a.do(cmd.Context(), store.Request{
-				Op: "delete", Path: haproc.GuestPath(sid, v.homes[sid]),
+			_, err = a.callStore(cmd.Context(), store.Request{
+				Op: "delete", Path: haproc.GuestPath(sid, v.configNodes[sid]),
 			})
 			return err
 		}}
 }
 
-// nodeOf returns the node whose directory contains a path, and the rest of the path.
-func nodeOf(path string) (rest, node string, ok bool) {
+// cutNodeDir returns the node whose directory contains a path, and the rest of the path.
+func cutNodeDir(path string) (rest, node string, ok bool) {
 	parts := strings.SplitN(path, "/", 3)
 	if len(parts) < 2 || parts[0] != nodesDir {
 		return "", "", false

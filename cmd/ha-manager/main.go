@@ -55,11 +55,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 // tool is what every command needs. The types that embed it hold the commands, one type per group.
 type tool struct {
-	api    string
-	format format
+	apiAddress string
+	format     format
 }
 
-func (t *tool) connect() (*api, error) { return connect(t.api) }
+func (t *tool) connectAPI() (*api, error) { return connect(t.apiAddress) }
 
 const about = `High availability: which services the cluster keeps running, by which rules, and their status.
 
@@ -82,7 +82,7 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.PersistentFlags().StringVar(&t.api, "api", os.Getenv(apiVariable),
+	root.PersistentFlags().StringVar(&t.apiAddress, "api", os.Getenv(apiVariable),
 		"the node's API: the path of its `socket`, or http://HOST:PORT (default from $"+apiVariable+")")
 	root.PersistentFlags().Lookup("api").DefValue = ""
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
@@ -91,13 +91,15 @@ func newRoot() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	resources, moves, groups := resourceCommands{t}, moveCommands{t}, groupCommands{t}
 	root.AddCommand(
-		t.status(),
-		resources.config(), resources.add(), resources.remove(), resources.set(),
-		moves.move("migrate"), moves.move("relocate"), moves.crmCommand(),
-		ruleCommands{t}.rules(),
-		groups.groupAdd(), groups.groupSet(), groups.groupRemove(), groups.groupConfig(),
-		guestCommands{t}.guest(),
-		fenceCommands{t}.fence(),
+		t.newStatusCommand(),
+		resources.newConfigCommand(), resources.newAddCommand(), resources.newRemoveCommand(),
+		resources.newSetCommand(),
+		moves.newMoveCommand("migrate"), moves.newMoveCommand("relocate"), moves.newCRMCommand(),
+		ruleCommands{t}.newRulesCommand(),
+		groups.newGroupAddCommand(), groups.newGroupSetCommand(), groups.newGroupRemoveCommand(),
+		groups.newGroupConfigCommand(),
+		guestCommands{t}.newGuestCommand(),
+		fenceCommands{t}.newFenceCommand(),
 	)
 	return root
 }
@@ -130,8 +132,8 @@ func commandGroup(cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// boolean is a switch with Proxmox VE's values.
-type boolean struct{ value string }
+// booleanFlag is a switch with Proxmox VE's values.
+type booleanFlag struct{ value string }
 
 // Values of a switch.
 var (
@@ -140,13 +142,13 @@ var (
 )
 
 // String implements pflag.Value.
-func (b *boolean) String() string { return b.value }
+func (b *booleanFlag) String() string { return b.value }
 
 // Type implements pflag.Value.
-func (b *boolean) Type() string { return "boolean" }
+func (b *booleanFlag) Type() string { return "boolean" }
 
 // Set implements pflag.Value.
-func (b *boolean) Set(word string) error {
+func (b *booleanFlag) Set(word string) error {
 	switch w := strings.ToLower(word); {
 	case slices.Contains(onWords, w):
 		b.value = "1"
@@ -161,15 +163,15 @@ func (b *boolean) Set(word string) error {
 // switches are the names of all switches. The word after a switch may be its value.
 var switches = []string{"--failback", "--strict", "--disable", "--restricted", "--nofailback", "--purge"}
 
-func withSwitch(cmd *cobra.Command, name, value, usage string) {
-	cmd.Flags().Var(&boolean{value}, name, usage)
+func withBooleanFlag(cmd *cobra.Command, name, value, usage string) {
+	cmd.Flags().Var(&booleanFlag{value}, name, usage)
 	cmd.Flags().Lookup(name).NoOptDefVal = "1"
 }
 
 // joinBooleans writes "--failback 0" as "--failback=0".
 func joinBooleans(args []string) (out []string) {
 	for i := 0; i < len(args); i++ {
-		if slices.Contains(switches, args[i]) && i+1 < len(args) && (&boolean{}).Set(args[i+1]) == nil {
+		if slices.Contains(switches, args[i]) && i+1 < len(args) && (&booleanFlag{}).Set(args[i+1]) == nil {
 			out = append(out, args[i]+"="+args[i+1])
 			i++
 			continue

@@ -177,9 +177,12 @@ func TestRulesAndGroups(t *testing.T) {
 	n := newNode(t)
 	n.must("rules", "add", "node-affinity", "prefer", "--resources", "vm:100,vm:101", "--nodes", "n1:2,n2")
 	n.must("rules", "set", "node-affinity", "prefer", "--strict", "1")
-	n.must("rules", "add", "resource-affinity", "apart", "--resources", "vm:100,vm:101", "--affinity", "negative")
-	require.Contains(t, n.must("rules", "config"), "node-affinity: prefer\n\tresources vm:100,vm:101\n\tnodes n1:2,n2\n\tstrict 1\n")
-	code, _, _ := n.run("rules", "add", "resource-affinity", "bad", "--resources", "vm:100,vm:101", "--affinity", "maybe")
+	n.must("rules", "add", "resource-affinity", "apart", "--resources", "vm:100,vm:101", "--affinity",
+		"negative")
+	require.Contains(t, n.must("rules", "config"),
+		"node-affinity: prefer\n\tresources vm:100,vm:101\n\tnodes n1:2,n2\n\tstrict 1\n")
+	code, _, _ := n.run("rules", "add", "resource-affinity", "bad", "--resources", "vm:100,vm:101",
+		"--affinity", "maybe")
 	require.NotZero(t, code)
 	n.must("rules", "remove", "apart")
 	require.NotContains(t, n.file(haproc.RulesPath), "apart")
@@ -194,14 +197,17 @@ func TestRulesAndGroups(t *testing.T) {
 func TestStatus(t *testing.T) {
 	n := newNode(t)
 	now := time.Now().Unix()
-	manager := &ha.ManagerStatus{MasterNode: "n2", Timestamp: now, NodeStatus: map[string]ha.NodeState{"n1": "online", "n2": "online"},
+	manager := &ha.ManagerStatus{MasterNode: "n2", Timestamp: now,
+		NodeStatus: map[string]ha.NodeState{"n1": "online", "n2": "online"},
 		ServiceStatus: map[string]*ha.ServiceStatus{"vm:100": {State: ha.Started, Node: "n1", Running: 1},
 			"vm:101": {State: ha.Started, Node: "n2"}, "vm:102": {State: ha.Stopped, Node: "n1"}}}
 	data, err := manager.Encode()
 	require.NoError(t, err)
 	n.put(haproc.ManagerStatusPath, string(data))
-	n.put(haproc.LRMStatusPath("n1"), fmt.Sprintf(`{"state":"active","mode":"active","timestamp":%d,"results":{}}`, now))
-	n.put(haproc.LRMStatusPath("n2"), fmt.Sprintf(`{"state":"active","mode":"active","timestamp":%d,"results":{}}`, now-100))
+	n.put(haproc.LRMStatusPath("n1"),
+		fmt.Sprintf(`{"state":"active","mode":"active","timestamp":%d,"results":{}}`, now))
+	n.put(haproc.LRMStatusPath("n2"),
+		fmt.Sprintf(`{"state":"active","mode":"active","timestamp":%d,"results":{}}`, now-100))
 	n.put(haproc.ResourcesPath, "vm: 100\n\tstate started\n\nvm: 101\n\tstate started\n\nvm: 102\n\tstate disabled\n\nvm: 103\n\tstate started\n")
 	out := n.must("status")
 	require.Contains(t, out, "quorum OK\nmaster n2 (active, ")
@@ -222,7 +228,7 @@ func TestStatus(t *testing.T) {
 
 // TestAgents: the line of an LRM reports its state and its watchdog.
 func TestAgents(t *testing.T) {
-	v := &view{manager: ha.NewManagerStatus(), agents: map[string]*ha.LRMStatus{"n1": {}}}
+	v := &view{managerStatus: ha.NewManagerStatus(), lrmStatuses: map[string]*ha.LRMStatus{"n1": {}}}
 	for _, c := range []struct {
 		state          ha.LRMState
 		mode           ha.Mode
@@ -240,25 +246,25 @@ func TestAgents(t *testing.T) {
 		{"active", "restart", true, "restart mode", "active"},
 		{"", "", false, "unknown", "standby"},
 	} {
-		v.agents["n1"].State, v.agents["n1"].Mode = c.state, c.mode
-		v.manager.ServiceStatus = map[string]*ha.ServiceStatus{}
+		v.lrmStatuses["n1"].State, v.lrmStatuses["n1"].Mode = c.state, c.mode
+		v.managerStatus.ServiceStatus = map[string]*ha.ServiceStatus{}
 		if c.busy {
-			v.manager.ServiceStatus["vm:100"] = &ha.ServiceStatus{State: ha.Started, Node: "n1"}
+			v.managerStatus.ServiceStatus["vm:100"] = &ha.ServiceStatus{State: ha.Started, Node: "n1"}
 		}
-		state, watchdog := v.agentState("n1")
+		state, watchdog := v.lrmStateText("n1")
 		require.Equal(t, []string{c.want, c.watchdog}, []string{state, watchdog}, "%+v", c)
 	}
 }
 
 // TestFencing: the line reports the master's watchdog.
 func TestFencing(t *testing.T) {
-	v := &view{manager: ha.NewManagerStatus()}
+	v := &view{managerStatus: ha.NewManagerStatus()}
 	require.Equal(t, "standby (CRM watchdog standby)", v.fencingLines().Status)
 	v.services = map[string]*ha.ServiceConfig{"vm:100": {}}
 	require.Equal(t, "armed (CRM watchdog active)", v.fencingLines().Status)
-	v.manager.Disarm = &ha.Disarm{Mode: ha.DisarmFreeze, State: ha.DisarmDisarming}
+	v.managerStatus.Disarm = &ha.Disarm{Mode: ha.DisarmFreeze, State: ha.DisarmDisarming}
 	require.Equal(t, "disarming (CRM watchdog active)", v.fencingLines().Status)
-	v.manager.Disarm.State = ha.DisarmDisarmed
+	v.managerStatus.Disarm.State = ha.DisarmDisarmed
 	require.Equal(t, "disarmed (CRM watchdog released)", v.fencingLines().Status)
 }
 
@@ -271,10 +277,13 @@ func TestWithoutQuorum(t *testing.T) {
 	n.readOnly = true
 	require.Contains(t, n.must("status"), "quorum No quorum on node 'n1'!\n")
 	require.Contains(t, n.must("config"), "vm:100")
-	for _, change := range [][]string{{"add", "vm:101"}, {"set", "vm:100", "--state", "stopped"}, {"remove", "vm:100"},
-		{"migrate", "vm:100", "n2"}, {"crm-command", "arm-ha"}, {"crm-command", "node-maintenance", "enable", "n1"},
+	for _, change := range [][]string{{"add", "vm:101"}, {"set", "vm:100", "--state", "stopped"},
+		{"remove", "vm:100"},
+		{"migrate", "vm:100", "n2"}, {"crm-command", "arm-ha"}, {"crm-command", "node-maintenance", "enable",
+			"n1"},
 		{"rules", "add", "node-affinity", "r", "--resources", "vm:100", "--nodes", "n1"},
-		{"groupadd", "g", "--nodes", "n1"}, {"guest", "create", "vm:101", "--node", "n1"}, {"guest", "destroy", "vm:100"}} {
+		{"groupadd", "g", "--nodes", "n1"}, {"guest", "create", "vm:101", "--node", "n1"},
+		{"guest", "destroy", "vm:100"}} {
 		code, _, errs := n.run(change...)
 		require.Equal(t, exitFailed, code, "%v", change)
 		require.Contains(t, errs, "cluster not ready - no quorum?", "%v", change)
@@ -320,8 +329,9 @@ func TestRulesThatContradict(t *testing.T) {
 	n.put(haproc.LRMStatusPath("n2"), "{}")
 	n.must("rules", "add", "node-affinity", "a", "--resources", "vm:1", "--nodes", "n1:2,n2", "--strict")
 	n.must("rules", "add", "node-affinity", "b", "--resources", "vm:1", "--nodes", "n2", "--comment", "why")
-	n.must("rules", "add", "resource-affinity", "c", "--resources", "vm:2,vm:3", "--affinity", "negative", "--disable", "1")
-	require.Equal(t, `enabled  state          rule  type               resources  says          comment
+	n.must("rules", "add", "resource-affinity", "c", "--resources", "vm:2,vm:3", "--affinity", "negative",
+		"--disable", "1")
+	require.Equal(t, `enabled  state          rule  type               resources  affinity      comment
 1        contradictory  a     node-affinity      vm:1       n1:2,n2 only
 1        contradictory  b     node-affinity      vm:1       n2            why
 0        disabled       c     resource-affinity  vm:2,vm:3  negative
@@ -331,10 +341,13 @@ b is not in force: resource 'vm:1' is already used in another node affinity rule
 	n.must("rules", "set", "node-affinity", "a", "--delete", "strict")
 	require.Equal(t, "resource-affinity: c\n\tresources vm:2,vm:3\n\taffinity negative\n\tdisable 1\n",
 		n.must("rules", "config", "--resource", "vm:2"))
-	require.Contains(t, n.must("rules", "config", "--type", "node-affinity"), "node-affinity: a\n\tresources vm:1\n\tnodes n1:2,n2\n\n")
+	require.Contains(t, n.must("rules", "config", "--type", "node-affinity"),
+		"node-affinity: a\n\tresources vm:1\n\tnodes n1:2,n2\n\n")
 	for _, wrong := range [][]string{{"rules"}, {"rules", "fly"}, {"rules", "add", "node-affinity", "x"},
-		{"rules", "add", "somewhere", "x", "--resources", "vm:1"}, {"rules", "add", "node-affinity", "x", "--resources", "vm:1"},
-		{"rules", "set", "node-affinity", "a", "--strict=perhaps"}, {"crm-command", "node-maintenance"}, {"fly"}} {
+		{"rules", "add", "somewhere", "x", "--resources", "vm:1"},
+		{"rules", "add", "node-affinity", "x", "--resources", "vm:1"},
+		{"rules", "set", "node-affinity", "a", "--strict=perhaps"}, {"crm-command", "node-maintenance"},
+		{"fly"}} {
 		code, _, errs := n.run(wrong...)
 		require.Equal(t, exitUsage, code, "%v: %s", wrong, errs)
 	}
@@ -357,8 +370,10 @@ func TestGroupsThatAreGone(t *testing.T) {
 func TestMovesAndTheirPartners(t *testing.T) {
 	n := newNode(t)
 	now := time.Now().Unix()
-	manager := &ha.ManagerStatus{MasterNode: "n1", Timestamp: now, NodeStatus: map[string]ha.NodeState{"n1": "online", "n2": "online", "n3": "online"},
-		ServiceStatus: map[string]*ha.ServiceStatus{"vm:1": {State: ha.Started, Node: "n1"}, "vm:2": {State: ha.Started, Node: "n1"},
+	manager := &ha.ManagerStatus{MasterNode: "n1", Timestamp: now,
+		NodeStatus: map[string]ha.NodeState{"n1": "online", "n2": "online", "n3": "online"},
+		ServiceStatus: map[string]*ha.ServiceStatus{"vm:1": {State: ha.Started, Node: "n1"},
+			"vm:2": {State: ha.Started, Node: "n1"},
 			"vm:3": {State: ha.Started, Node: "n2"}}}
 	data, err := manager.Encode()
 	require.NoError(t, err)
@@ -384,13 +399,16 @@ func TestGuests(t *testing.T) {
 	require.Equal(t, "command: web\ncores: 1\nmemory: 64\n", n.file("nodes/n2/service/web.conf"))
 	n.must("guest", "create", "100", "--node", "n1")
 	n.must("add", "service:web")
-	require.Equal(t, "sid          node  ha\nservice:web  n2    1\nvm:100       n1    0\n", n.must("guest", "list"))
-	for _, again := range [][]string{{"guest", "create", "vm:100", "--node", "n2"}, {"guest", "destroy", "service:web"},
+	require.Equal(t, "sid          node  ha\nservice:web  n2    1\nvm:100       n1    0\n",
+		n.must("guest", "list"))
+	for _, again := range [][]string{{"guest", "create", "vm:100", "--node", "n2"},
+		{"guest", "destroy", "service:web"},
 		{"guest", "destroy", "vm:101"}} {
 		code, _, errs := n.run(again...)
 		require.Equal(t, exitFailed, code, "%v: %s", again, errs)
 	}
-	for _, wrong := range [][]string{{"guest", "create", "vm:1"}, {"guest", "create", "vm:../1", "--node", "n1"},
+	for _, wrong := range [][]string{{"guest", "create", "vm:1"},
+		{"guest", "create", "vm:../1", "--node", "n1"},
 		{"guest", "create", "vm:1", "--node", "n1", "--command", "/bin/sh -c x"}} {
 		code, _, errs := n.run(wrong...)
 		require.Equal(t, exitUsage, code, "%v: %s", wrong, errs)

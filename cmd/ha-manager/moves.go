@@ -19,21 +19,21 @@ import (
 // moveCommands are the commands that the master executes.
 type moveCommands struct{ *tool }
 
-// send adds a line to the master's commands.
-func (t moveCommands) send(cmd *cobra.Command, line string) error {
+// sendCommand adds a line to the master's commands.
+func (t moveCommands) sendCommand(cmd *cobra.Command, line string) error {
 	if _, err := config.ParseCommand(line); err != nil {
 		return fmt.Errorf("%w: %w", errUsage, err)
 	}
-	a, err := t.connect()
+	a, err := t.connectAPI()
 	if err != nil {
 		return err
 	}
-	return a.send(cmd.Context(), line)
+	return a.sendCommand(cmd.Context(), line)
 }
 
-// send adds a line, which must be a command, to the master's commands.
-func (a *api) send(ctx context.Context, line string) error {
-	return a.edit(ctx, haproc.CommandsPath, func(old string) (string, error) {
+// sendCommand adds a line, which must be a command, to the master's commands.
+func (a *api) sendCommand(ctx context.Context, line string) error {
+	return a.editFile(ctx, haproc.CommandsPath, func(old string) (string, error) {
 		if old != "" && !strings.HasSuffix(old, "\n") {
 			old += "\n"
 		}
@@ -41,8 +41,9 @@ func (a *api) send(ctx context.Context, line string) error {
 	})
 }
 
-// sendFor sends a command about a service that must be configured. check, when set, can refuse it.
-func (t moveCommands) sendFor(cmd *cobra.Command, sid, line string, check func(a *api, v *view) error) error {
+// sendServiceCommand sends a command about a service that must be configured. check, when set, can refuse it.
+func (t moveCommands) sendServiceCommand(cmd *cobra.Command, sid, line string,
+	check func(a *api, v *view) error) error {
 	a, v, err := t.writableView(cmd.Context())
 	if err != nil {
 		return err
@@ -55,11 +56,11 @@ func (t moveCommands) sendFor(cmd *cobra.Command, sid, line string, check func(a
 			return err
 		}
 	}
-	return a.send(cmd.Context(), line)
+	return a.sendCommand(cmd.Context(), line)
 }
 
-// move returns the command migrate or relocate.
-func (t moveCommands) move(how string) *cobra.Command {
+// newMoveCommand returns the command migrate or relocate.
+func (t moveCommands) newMoveCommand(how string) *cobra.Command {
 	short := "move a running resource to another node"
 	if how == "relocate" {
 		short = "stop a resource and start it on another node"
@@ -71,17 +72,17 @@ Resources that must stay together move together, and a resource that must stay a
 target is not moved there: both are reported before anything is sent. Node rules are not checked:
 a resource that may not stay on the target returns.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			sid, err := sidOf(args[0], "")
+			sid, err := completeSID(args[0], "")
 			if err != nil {
 				return err
 			}
 			target := args[1]
-			return t.sendFor(cmd, sid, fmt.Sprintf("%s %s %s", how, sid, target),
+			return t.sendServiceCommand(cmd, sid, fmt.Sprintf("%s %s %s", how, sid, target),
 				func(a *api, v *view) error {
-					if err := v.isNode(target); err != nil {
+					if err := v.checkNode(target); err != nil {
 						return err
 					}
-					return v.partners(cmd.Context(), a, cmd.OutOrStdout(), how, sid, target)
+					return v.checkMovePartners(cmd.Context(), a, cmd.OutOrStdout(), how, sid, target)
 				})
 		}}
 }
@@ -89,29 +90,30 @@ a resource that may not stay on the target returns.`,
 // errNoNode means that the cluster has no such node.
 var errNoNode = errors.New("no such cluster node")
 
-// isNode returns an error for a name that is no node. Before the first LRM has written its status the
+// checkNode returns an error for a name that is no node. Before the first LRM has written its status the
 // nodes are not known, and every name is accepted.
-func (v *view) isNode(name string) error {
-	if v.agents[name] == nil && len(v.agents) > 0 {
+func (v *view) checkNode(name string) error {
+	if v.lrmStatuses[name] == nil && len(v.lrmStatuses) > 0 {
 		return fmt.Errorf("%w '%s': there are %s", errNoNode, name,
-			strings.Join(slices.Sorted(maps.Keys(v.agents)), ", "))
+			strings.Join(slices.Sorted(maps.Keys(v.lrmStatuses)), ", "))
 	}
 	return nil
 }
 
-// partners prints what resource-affinity rules add to a move, or returns why they forbid it, by the same
-// rules as the master.
-func (v *view) partners(ctx context.Context, a *api, w io.Writer, how, sid, target string) error {
+// checkMovePartners prints what resource-affinity rules add to a move, or returns why they forbid it, by the
+// same rules as the master.
+func (v *view) checkMovePartners(ctx context.Context, a *api, w io.Writer, how, sid, target string) error {
 	all, err := readRules(ctx, a)
 	if err != nil {
 		return err
 	}
-	nodes := slices.Sorted(maps.Keys(v.agents))
+	nodes := slices.Sorted(maps.Keys(v.lrmStatuses))
 	set, _ := rules.Normalize(all, nodes)
 	compiled := rules.Compile(set, nodes)
 	var blocking []string
 	for _, other := range compiled.Apart[sid] {
-		if sd := v.manager.ServiceStatus[other]; sd != nil && (sd.Node == target || sd.Target == target) {
+		if sd := v.managerStatus.ServiceStatus[other]; sd != nil && (sd.Node == target ||
+			sd.Target == target) {
 			blocking = append(blocking,
 				fmt.Sprintf("- resource '%s' on target node '%s' in negative affinity with resource '%s'",
 					other, target, sid))
@@ -122,7 +124,7 @@ func (v *view) partners(ctx context.Context, a *api, w io.Writer, how, sid, targ
 			strings.Join(blocking, "\n"))
 	}
 	for _, other := range compiled.Together[sid] {
-		if sd := v.manager.ServiceStatus[other]; sd != nil && sd.Node != target && sd.Target != target {
+		if sd := v.managerStatus.ServiceStatus[other]; sd != nil && sd.Node != target && sd.Target != target {
 			fmt.Fprintf(w,
 				"also %s resource '%s' in positive affinity with resource '%s' to target node '%s'\n",
 				how, other, sid, target)
@@ -131,12 +133,12 @@ func (v *view) partners(ctx context.Context, a *api, w io.Writer, how, sid, targ
 	return nil
 }
 
-func (t moveCommands) crmCommand() *cobra.Command {
+func (t moveCommands) newCRMCommand() *cobra.Command {
 	group := commandGroup(&cobra.Command{Use: "crm-command", Short: "send a command to the master"})
 	stop := &cobra.Command{Use: "stop SID TIMEOUT",
 		Short: "stop a resource within so many seconds (0: at once)", Args: exactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			sid, err := sidOf(args[0], "")
+			sid, err := completeSID(args[0], "")
 			if err != nil {
 				return err
 			}
@@ -144,7 +146,7 @@ func (t moveCommands) crmCommand() *cobra.Command {
 			if _, err := config.ParseCommand(line); err != nil {
 				return fmt.Errorf("%w: TIMEOUT is a number of seconds, not %q", errUsage, args[1])
 			}
-			return t.sendFor(cmd, sid, line, nil)
+			return t.sendServiceCommand(cmd, sid, line, nil)
 		}}
 	disarm := &cobra.Command{Use: "disarm-ha freeze|ignore", Short: "switch HA off on purpose",
 		Args: exactArgs(1),
@@ -155,15 +157,16 @@ configured. It takes effect when every LRM has closed its watchdog connection: s
 			if args[0] != "freeze" && args[0] != "ignore" {
 				return fmt.Errorf("%w: write freeze or ignore, not %q", errUsage, args[0])
 			}
-			return t.send(cmd, "disarm-ha "+args[0])
+			return t.sendCommand(cmd, "disarm-ha "+args[0])
 		}}
 	arm := &cobra.Command{Use: "arm-ha", Short: "switch HA on again", Args: exactArgs(0),
-		RunE: func(cmd *cobra.Command, _ []string) error { return t.send(cmd, "arm-ha") }}
-	group.AddCommand(t.move("migrate"), t.move("relocate"), stop, t.maintenance(), disarm, arm)
+		RunE: func(cmd *cobra.Command, _ []string) error { return t.sendCommand(cmd, "arm-ha") }}
+	group.AddCommand(t.newMoveCommand("migrate"), t.newMoveCommand("relocate"), stop,
+		t.newMaintenanceCommand(), disarm, arm)
 	return group
 }
 
-func (t moveCommands) maintenance() *cobra.Command {
+func (t moveCommands) newMaintenanceCommand() *cobra.Command {
 	group := commandGroup(&cobra.Command{Use: "node-maintenance",
 		Short: "move services away from a node, and back"})
 	for _, how := range []string{"enable", "disable"} {
@@ -174,10 +177,10 @@ func (t moveCommands) maintenance() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if err := v.isNode(args[0]); err != nil {
+				if err := v.checkNode(args[0]); err != nil {
 					return err
 				}
-				return a.send(cmd.Context(), how+"-node-maintenance "+args[0])
+				return a.sendCommand(cmd.Context(), how+"-node-maintenance "+args[0])
 			}})
 	}
 	return group

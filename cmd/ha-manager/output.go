@@ -35,14 +35,14 @@ func (f *format) Set(word string) error {
 	return fmt.Errorf("write %s, %s or %s", formatText, formatJSON, formatPretty)
 }
 
-// printing gives a command the option for the format of its output.
-func (t *tool) printing(cmd *cobra.Command) *cobra.Command {
+// withFormatFlag gives a command the option for the format of its output.
+func (t *tool) withFormatFlag(cmd *cobra.Command) *cobra.Command {
 	cmd.Flags().Var(&t.format, "output-format", "text, json or json-pretty")
 	return cmd
 }
 
-// print prints a value as JSON, or as the text that the function writes.
-func (t *tool) print(cmd *cobra.Command, value any, text func(w io.Writer) error) error {
+// printValue prints a value as JSON, or as the text that the function writes.
+func (t *tool) printValue(cmd *cobra.Command, value any, text func(w io.Writer) error) error {
 	w := cmd.OutOrStdout()
 	if t.format == formatText {
 		return text(w)

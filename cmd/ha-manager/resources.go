@@ -18,14 +18,14 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 )
 
-// properties are the options of a resource.
-var properties = []string{"state", "group", "max_restart", "max_relocate", "failback", "comment"}
+// resourceOptions are the options of a resource.
+var resourceOptions = []string{"state", "group", "max_restart", "max_relocate", "failback", "comment"}
 
 // errNoResource means that a resource is not configured.
 var errNoResource = errors.New("no such resource")
 
-// sidOf completes a bare number to a sid of the kind, by default a virtual machine's.
-func sidOf(word, kind string) (string, error) {
+// completeSID completes a bare number to a sid of the kind, by default a virtual machine's.
+func completeSID(word, kind string) (string, error) {
 	if kind == "" {
 		kind = "vm"
 	}
@@ -46,8 +46,8 @@ func parseResources(text string) (map[string]*ha.ServiceConfig, error) {
 	return services, err
 }
 
-// digest identifies a version of a configuration, to which a change can be restricted.
-func digest(text string) string {
+// configDigest identifies a version of a configuration, to which a change can be restricted.
+func configDigest(text string) string {
 	sum := sha1.Sum([]byte(text))
 	return hex.EncodeToString(sum[:])
 }
@@ -55,7 +55,7 @@ func digest(text string) string {
 var errDigest = errors.New("detected modified configuration - file changed by other user? Try again.")
 
 func sameDigest(cmd *cobra.Command, text string) error {
-	if want, err := cmd.Flags().GetString("digest"); err == nil && want != "" && want != digest(text) {
+	if want, err := cmd.Flags().GetString("digest"); err == nil && want != "" && want != configDigest(text) {
 		return errDigest
 	}
 	return nil
@@ -64,7 +64,7 @@ func sameDigest(cmd *cobra.Command, text string) error {
 // resourceCommands are the commands that show and change the resources under HA.
 type resourceCommands struct{ *tool }
 
-func (t resourceCommands) config() *cobra.Command {
+func (t resourceCommands) newConfigCommand() *cobra.Command {
 	var kind string
 	cmd := &cobra.Command{Use: "config", Short: "list the configured resources", Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -72,20 +72,20 @@ func (t resourceCommands) config() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return t.printSections(cmd, text, sectionShape{key: "sid", kind: "type",
-				title: func(s config.Section) string { return s.Kind + ":" + s.ID },
-				id:    func(s config.Section) string { return s.Kind + ":" + s.ID },
-				keep:  func(s config.Section) bool { return kind == "" || s.Kind == kind }})
+			return t.printSections(cmd, text, sectionShape{idKey: "sid", kindKey: "type",
+				titleOf:  func(s config.Section) string { return s.Kind + ":" + s.ID },
+				idOf:     func(s config.Section) string { return s.Kind + ":" + s.ID },
+				includes: func(s config.Section) bool { return kind == "" || s.Kind == kind }})
 		}}
 	cmd.Flags().StringVar(&kind, "type", "", "only resources of this kind, such as vm or ct")
-	return t.printing(cmd)
+	return t.withFormatFlag(cmd)
 }
 
 // sectionShape is how a file of sections is shown.
 type sectionShape struct {
-	key, kind string // the names of id and kind in JSON; no kind where it is always the same
-	title, id func(config.Section) string
-	keep      func(config.Section) bool
+	idKey, kindKey string // the names of id and kind in JSON; no kind where it is always the same
+	titleOf, idOf  func(config.Section) string
+	includes       func(config.Section) bool
 }
 
 // printSections prints each section as a title and its properties below.
@@ -94,26 +94,26 @@ func (t *tool) printSections(cmd *cobra.Command, text string, shape sectionShape
 	if err != nil {
 		return err
 	}
-	if shape.keep != nil {
-		sections = slices.DeleteFunc(sections, func(s config.Section) bool { return !shape.keep(s) })
+	if shape.includes != nil {
+		sections = slices.DeleteFunc(sections, func(s config.Section) bool { return !shape.includes(s) })
 	}
 	list := make([]map[string]string, 0, len(sections))
 	for _, s := range sections {
-		item := map[string]string{shape.key: shape.id(s), "digest": digest(text)}
-		if shape.kind != "" {
-			item[shape.kind] = s.Kind
+		item := map[string]string{shape.idKey: shape.idOf(s), "digest": configDigest(text)}
+		if shape.kindKey != "" {
+			item[shape.kindKey] = s.Kind
 		}
 		for _, kv := range s.Keys {
 			item[kv.Key] = kv.Value
 		}
 		list = append(list, item)
 	}
-	return t.print(cmd, list, func(w io.Writer) error {
+	return t.printValue(cmd, list, func(w io.Writer) error {
 		for i, s := range sections {
 			if i > 0 {
 				fmt.Fprintln(w)
 			}
-			fmt.Fprintln(w, shape.title(s))
+			fmt.Fprintln(w, shape.titleOf(s))
 			for _, kv := range s.Keys {
 				fmt.Fprintf(w, "\t%s %s\n", kv.Key, kv.Value)
 			}
@@ -129,13 +129,13 @@ func withProperties(cmd *cobra.Command) *cobra.Command {
 	cmd.Flags().Int("max_restart", ha.DefaultMaxRestart,
 		"how often a failed start is repeated on the same node")
 	cmd.Flags().Int("max_relocate", ha.DefaultMaxRelocate, "how many other nodes are tried after that")
-	withSwitch(cmd, "failback", "1", "go back to a better node when it returns")
+	withBooleanFlag(cmd, "failback", "1", "go back to a better node when it returns")
 	cmd.Flags().String("comment", "", "any `text`")
 	return cmd
 }
 
-func apply(cmd *cobra.Command, service *ha.ServiceConfig) error {
-	for _, name := range properties {
+func applyOptions(cmd *cobra.Command, service *ha.ServiceConfig) error {
+	for _, name := range resourceOptions {
 		flag := cmd.Flags().Lookup(name)
 		if !flag.Changed {
 			continue
@@ -152,20 +152,20 @@ type resourceChange func(a *api, sid string, services map[string]*ha.ServiceConf
 
 // changeResource edits one entry of the resources file.
 func (t resourceCommands) changeResource(cmd *cobra.Command, word, kind string, change resourceChange) error {
-	sid, err := sidOf(word, kind)
+	sid, err := completeSID(word, kind)
 	if err != nil {
 		return err
 	}
-	a, err := t.connect()
+	a, err := t.connectAPI()
 	if err != nil {
 		return err
 	}
 	if group := cmd.Flags().Lookup("group"); group != nil && group.Changed && group.Value.String() != "" {
-		if err := noGroups(cmd, a, "invalid parameter 'group'"); err != nil {
+		if err := groupsGoneError(cmd, a, "invalid parameter 'group'"); err != nil {
 			return err
 		}
 	}
-	return a.edit(cmd.Context(), haproc.ResourcesPath, func(old string) (string, error) {
+	return a.editFile(cmd.Context(), haproc.ResourcesPath, func(old string) (string, error) {
 		if err := sameDigest(cmd, old); err != nil {
 			return "", err
 		}
@@ -180,7 +180,7 @@ func (t resourceCommands) changeResource(cmd *cobra.Command, word, kind string, 
 	})
 }
 
-func (t resourceCommands) add() *cobra.Command {
+func (t resourceCommands) newAddCommand() *cobra.Command {
 	var cmd *cobra.Command
 	var kind string
 	cmd = &cobra.Command{Use: "add SID", Short: "put a resource under HA", Args: exactArgs(1),
@@ -193,7 +193,7 @@ func (t resourceCommands) add() *cobra.Command {
 					if kind != "" && ha.SIDType(sid) != kind {
 						return fmt.Errorf("%w: %s is no resource of type %s", errUsage, sid, kind)
 					}
-					if home, err := homeOf(cmd, a, sid); err != nil || home == "" {
+					if home, err := nodeWithConfig(cmd, a, sid); err != nil || home == "" {
 						return errors.Join(err,
 							fmt.Errorf("resource '%s' does not exist: no node has a configuration of it; "+
 								"`ha-manager guest create %s --node NODE` makes one", sid, sid))
@@ -201,20 +201,20 @@ func (t resourceCommands) add() *cobra.Command {
 					service := config.DefaultService(ha.SIDType(sid))
 					service.State = ha.WantStarted
 					services[sid] = service
-					return apply(cmd, service)
+					return applyOptions(cmd, service)
 				})
 		}}
 	cmd.Flags().StringVar(&kind, "type", "", "the kind of the resource, such as vm or ct")
 	return withProperties(cmd)
 }
 
-// homeOf returns the node that has a resource's configuration, "" when none has.
-func homeOf(cmd *cobra.Command, a *api, sid string) (string, error) {
-	present, err := a.list(cmd.Context(), nodesDir)
-	return homes(present)[sid], err
+// nodeWithConfig returns the node that has a resource's configuration, "" when none has.
+func nodeWithConfig(cmd *cobra.Command, a *api, sid string) (string, error) {
+	present, err := a.listFiles(cmd.Context(), nodesDir)
+	return nodeByGuest(present)[sid], err
 }
 
-func (t resourceCommands) set() *cobra.Command {
+func (t resourceCommands) newSetCommand() *cobra.Command {
 	var cmd *cobra.Command
 	var unset []string
 	cmd = &cobra.Command{Use: "set SID", Short: "change a resource's options", Args: exactArgs(1),
@@ -228,7 +228,7 @@ func (t resourceCommands) set() *cobra.Command {
 					if err := resetProperties(service, unset); err != nil {
 						return err
 					}
-					return apply(cmd, service)
+					return applyOptions(cmd, service)
 				})
 		}}
 	cmd.Flags().StringSliceVar(&unset, "delete", nil,
@@ -257,18 +257,18 @@ func resetProperties(service *ha.ServiceConfig, names []string) error {
 			service.MaxRelocate = fresh.MaxRelocate
 		default:
 			return fmt.Errorf("%w: --delete: there is no option %q, only %s", errUsage, name,
-				strings.Join(properties, ", "))
+				strings.Join(resourceOptions, ", "))
 		}
 	}
 	return nil
 }
 
-func (t resourceCommands) remove() *cobra.Command {
+func (t resourceCommands) newRemoveCommand() *cobra.Command {
 	var cmd *cobra.Command
 	cmd = &cobra.Command{Use: "remove SID", Short: "take a resource out of HA; it keeps running",
 		Args: exactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			sid, err := sidOf(args[0], "")
+			sid, err := completeSID(args[0], "")
 			if err != nil {
 				return err
 			}
@@ -283,15 +283,15 @@ func (t resourceCommands) remove() *cobra.Command {
 			if err != nil || cmd.Flags().Lookup("purge").Value.String() != "1" {
 				return err
 			}
-			return t.purge(cmd, sid)
+			return t.purgeFromRules(cmd, sid)
 		}}
-	withSwitch(cmd, "purge", "1", "take the resource out of all rules, too")
+	withBooleanFlag(cmd, "purge", "1", "take the resource out of all rules, too")
 	return cmd
 }
 
-// purge removes a resource from all rules, and removes rules that are left without resources.
-func (t resourceCommands) purge(cmd *cobra.Command, sid string) error {
-	a, err := t.connect()
+// purgeFromRules removes a resource from all rules, and removes rules that are left without resources.
+func (t resourceCommands) purgeFromRules(cmd *cobra.Command, sid string) error {
+	a, err := t.connectAPI()
 	if err != nil {
 		return err
 	}

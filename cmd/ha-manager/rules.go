@@ -14,7 +14,7 @@ import (
 )
 
 var ruleOptions = []option{
-	{name: "resources", usage: "the `resources`, as in vm:100,ct:101", needed: true},
+	{name: "resources", usage: "the `resources`, as in vm:100,ct:101", isRequired: true},
 	{name: "nodes",
 		usage: "the `nodes` with their priorities, as in n1:2,n2; the higher is preferred (node-affinity)"},
 	{name: "strict", usage: "use no other nodes at all (node-affinity)", isSwitch: true},
@@ -31,18 +31,19 @@ func checkRules(text string) error {
 // ruleCommands are the commands under "ha-manager rules".
 type ruleCommands struct{ *tool }
 
-func (t ruleCommands) rules() *cobra.Command {
+func (t ruleCommands) newRulesCommand() *cobra.Command {
 	group := commandGroup(&cobra.Command{Use: "rules", Short: "rules for where resources may run"})
 	remove := &cobra.Command{Use: "remove RULE", Short: "remove a rule", Args: exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return t.removeSection(cmd, haproc.RulesPath, checkRules, "ha rule", args[0])
 		}}
-	group.AddCommand(t.rulesAdd(), t.rulesSet(), remove, t.rulesList(), t.rulesConfig())
+	group.AddCommand(t.newRulesAddCommand(), t.newRulesSetCommand(), remove, t.newRulesListCommand(),
+		t.newRulesConfigCommand())
 	return group
 }
 
-// ruleKind returns an error for a name that is not a kind of rule.
-func ruleKind(kind string) error {
+// checkRuleKind returns an error for a name that is not a kind of rule.
+func checkRuleKind(kind string) error {
 	if kind != config.NodeAffinity && kind != config.ResourceAffinity {
 		return fmt.Errorf("%w: a rule is of type %s or %s, not %q", errUsage, config.NodeAffinity,
 			config.ResourceAffinity, kind)
@@ -50,20 +51,20 @@ func ruleKind(kind string) error {
 	return nil
 }
 
-func (t ruleCommands) rulesAdd() *cobra.Command {
+func (t ruleCommands) newRulesAddCommand() *cobra.Command {
 	var cmd *cobra.Command
 	cmd = &cobra.Command{Use: "add node-affinity|resource-affinity RULE", Short: "create a rule",
 		Args: exactArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
-			if err := ruleKind(args[0]); err != nil {
+			if err := checkRuleKind(args[0]); err != nil {
 				return err
 			}
-			if err := hasNeeded(cmd, ruleOptions); err != nil {
+			if err := checkRequired(cmd, ruleOptions); err != nil {
 				return err
 			}
 			return t.changeSections(cmd, haproc.RulesPath, checkRules,
 				func(all []config.Section) ([]config.Section, error) {
-					if find(all, args[1]) >= 0 {
+					if findSection(all, args[1]) >= 0 {
 						return nil, fmt.Errorf("HA rule '%s' already defined", args[1])
 					}
 					s := config.Section{Kind: args[0], ID: args[1]}
@@ -74,18 +75,18 @@ func (t ruleCommands) rulesAdd() *cobra.Command {
 	return withOptions(cmd, ruleOptions)
 }
 
-func (t ruleCommands) rulesSet() *cobra.Command {
+func (t ruleCommands) newRulesSetCommand() *cobra.Command {
 	var cmd *cobra.Command
 	var unset []string
 	cmd = &cobra.Command{Use: "set node-affinity|resource-affinity RULE", Short: "change a rule",
 		Args: exactArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
-			if err := ruleKind(args[0]); err != nil {
+			if err := checkRuleKind(args[0]); err != nil {
 				return err
 			}
 			return t.changeSections(cmd, haproc.RulesPath, checkRules,
 				func(all []config.Section) ([]config.Section, error) {
-					i := find(all, args[1])
+					i := findSection(all, args[1])
 					if i < 0 || all[i].Kind != args[0] {
 						return nil, fmt.Errorf("no such %s rule '%s'", args[0], args[1])
 					}
@@ -96,11 +97,11 @@ func (t ruleCommands) rulesSet() *cobra.Command {
 }
 
 // ruleShape is how rules are shown.
-var ruleShape = sectionShape{key: "rule", kind: "type",
-	title: func(s config.Section) string { return s.Kind + ": " + s.ID },
-	id:    func(s config.Section) string { return s.ID }}
+var ruleShape = sectionShape{idKey: "rule", kindKey: "type",
+	titleOf: func(s config.Section) string { return s.Kind + ": " + s.ID },
+	idOf:    func(s config.Section) string { return s.ID }}
 
-func (t ruleCommands) rulesConfig() *cobra.Command {
+func (t ruleCommands) newRulesConfigCommand() *cobra.Command {
 	var kind, resource string
 	cmd := &cobra.Command{Use: "config", Short: "show the rules as they are written", Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -113,7 +114,7 @@ func (t ruleCommands) rulesConfig() *cobra.Command {
 				return err
 			}
 			shape := ruleShape
-			shape.keep = func(s config.Section) bool {
+			shape.includes = func(s config.Section) bool {
 				return (kind == "" || s.Kind == kind) &&
 					(resource == "" || all[s.ID] != nil && all[s.ID].Has(resource))
 			}
@@ -121,7 +122,7 @@ func (t ruleCommands) rulesConfig() *cobra.Command {
 		}}
 	cmd.Flags().StringVar(&kind, "type", "", "only rules of this `type`")
 	cmd.Flags().StringVar(&resource, "resource", "", "only rules for this `resource`")
-	return t.printing(cmd)
+	return t.withFormatFlag(cmd)
 }
 
 // ruleRow is a rule and whether it is in force.
@@ -131,16 +132,17 @@ type ruleRow struct {
 	Enabled   int      `json:"enabled"`
 	State     string   `json:"state"` // in use, disabled, contradictory
 	Resources string   `json:"resources"`
-	Says      string   `json:"says"`
+	Affinity  string   `json:"affinity"` // positive or negative; for a node rule its nodes
 	Comment   string   `json:"comment,omitempty"`
 	Errors    []string `json:"errors,omitempty"`
 }
 
-func (t ruleCommands) rulesList() *cobra.Command {
-	return t.printing(&cobra.Command{Use: "list", Short: "list the rules, and which contradict each other",
-		Args: exactArgs(0),
+func (t ruleCommands) newRulesListCommand() *cobra.Command {
+	return t.withFormatFlag(&cobra.Command{Use: "list",
+		Short: "list the rules, and which contradict each other",
+		Args:  exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			a, v, err := t.view(cmd.Context())
+			a, v, err := t.connectView(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -149,13 +151,13 @@ func (t ruleCommands) rulesList() *cobra.Command {
 				return err
 			}
 			list := v.ruleRows(all)
-			return t.print(cmd, list, func(w io.Writer) error { return printRules(w, list) })
+			return t.printValue(cmd, list, func(w io.Writer) error { return printRules(w, list) })
 		}})
 }
 
 func (v *view) ruleRows(all map[string]*config.Rule) []ruleRow {
-	nodes := make([]string, 0, len(v.agents))
-	for node := range v.agents {
+	nodes := make([]string, 0, len(v.lrmStatuses))
+	for node := range v.lrmStatuses {
 		nodes = append(nodes, node)
 	}
 	slices.Sort(nodes)
@@ -166,12 +168,12 @@ func (v *view) ruleRows(all map[string]*config.Rule) []ruleRow {
 	list := make([]ruleRow, 0, len(all))
 	for id, r := range all {
 		row := ruleRow{Rule: id, Type: r.Kind, Enabled: 1, State: "in use",
-			Resources: strings.Join(r.Resources, ","), Says: r.Affinity, Comment: r.Comment,
+			Resources: strings.Join(r.Resources, ","), Affinity: r.Affinity, Comment: r.Comment,
 			Errors: dropped[id]}
 		if r.Kind == config.NodeAffinity {
-			row.Says = config.FormatNodeList(r.Nodes)
+			row.Affinity = config.FormatNodeList(r.Nodes)
 			if r.Strict.On() {
-				row.Says += " only"
+				row.Affinity += " only"
 			}
 		}
 		switch {
@@ -187,9 +189,9 @@ func (v *view) ruleRows(all map[string]*config.Rule) []ruleRow {
 }
 
 func printRules(w io.Writer, list []ruleRow) error {
-	rows := [][]string{{"enabled", "state", "rule", "type", "resources", "says", "comment"}}
+	rows := [][]string{{"enabled", "state", "rule", "type", "resources", "affinity", "comment"}}
 	for _, r := range list {
-		rows = append(rows, []string{fmt.Sprint(r.Enabled), r.State, r.Rule, r.Type, r.Resources, r.Says,
+		rows = append(rows, []string{fmt.Sprint(r.Enabled), r.State, r.Rule, r.Type, r.Resources, r.Affinity,
 			r.Comment})
 	}
 	if err := printTable(w, rows); err != nil {

@@ -12,11 +12,11 @@ import (
 // changeSections edits a file of sections, and refuses a result that cannot be read.
 func (t *tool) changeSections(cmd *cobra.Command, path string, understood func(string) error,
 	change func([]config.Section) ([]config.Section, error)) error {
-	a, err := t.connect()
+	a, err := t.connectAPI()
 	if err != nil {
 		return err
 	}
-	return a.edit(cmd.Context(), path, func(old string) (string, error) {
+	return a.editFile(cmd.Context(), path, func(old string) (string, error) {
 		if err := sameDigest(cmd, old); err != nil {
 			return "", err
 		}
@@ -42,7 +42,7 @@ func firstProblem(problems []config.Problem, err error) error {
 	return err
 }
 
-func find(sections []config.Section, id string) int {
+func findSection(sections []config.Section, id string) int {
 	return slices.IndexFunc(sections, func(s config.Section) bool { return s.ID == id })
 }
 
@@ -50,13 +50,13 @@ func find(sections []config.Section, id string) int {
 type option struct {
 	name, usage string
 	isSwitch    bool
-	needed      bool // a section cannot be created without it
+	isRequired  bool // a section cannot be created without it
 }
 
 func withOptions(cmd *cobra.Command, options []option) *cobra.Command {
 	for _, o := range options {
 		if o.isSwitch {
-			withSwitch(cmd, o.name, "0", o.usage)
+			withBooleanFlag(cmd, o.name, "0", o.usage)
 		} else {
 			cmd.Flags().String(o.name, "", o.usage)
 		}
@@ -93,10 +93,10 @@ func setKeys(cmd *cobra.Command, s *config.Section, options []option, unset []st
 	return nil
 }
 
-// hasNeeded returns an error for a new section without a required property.
-func hasNeeded(cmd *cobra.Command, options []option) error {
+// checkRequired returns an error for a new section without a required property.
+func checkRequired(cmd *cobra.Command, options []option) error {
 	for _, o := range options {
-		if o.needed && cmd.Flags().Lookup(o.name).Value.String() == "" {
+		if o.isRequired && cmd.Flags().Lookup(o.name).Value.String() == "" {
 			return fmt.Errorf("%w: --%s is missing: %s", errUsage, o.name, o.usage)
 		}
 	}
@@ -107,7 +107,7 @@ func (t *tool) removeSection(
 	cmd *cobra.Command, path string, understood func(string) error, what, id string,
 ) error {
 	return t.changeSections(cmd, path, understood, func(all []config.Section) ([]config.Section, error) {
-		i := find(all, id)
+		i := findSection(all, id)
 		if i < 0 {
 			return nil, fmt.Errorf("no such %s '%s'", what, id)
 		}

@@ -19,19 +19,19 @@ const (
 	futureAfterSeconds = 2
 )
 
-func (t *tool) status() *cobra.Command {
+func (t *tool) newStatusCommand() *cobra.Command {
 	verbose := false
 	cmd := &cobra.Command{Use: "status", Short: "show HA manager and service status", Args: exactArgs(0),
 		Long: `Prints the quorum of the node that is asked, the master, whether fencing is armed, the state
 of each node's LRM, and each service with its node and state. It works without quorum, with the last
 state that the node knows.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, v, err := t.view(cmd.Context())
+			_, v, err := t.connectView(cmd.Context())
 			if err != nil {
 				return err
 			}
-			entries := v.entries(time.Now())
-			return t.print(cmd, entries, func(w io.Writer) error {
+			entries := v.statusEntries(time.Now())
+			return t.printValue(cmd, entries, func(w io.Writer) error {
 				for _, e := range entries {
 					fmt.Fprintln(w, e.Type, e.Status)
 				}
@@ -43,11 +43,11 @@ state that the node knows.`,
 		}}
 	cmd.Flags().BoolVar(&verbose, "verbose", false,
 		"also print the full status files of the manager and the LRMs")
-	return t.printing(cmd)
+	return t.withFormatFlag(cmd)
 }
 
-// entry is one line of the status.
-type entry struct {
+// statusEntry is one line of the status.
+type statusEntry struct {
 	ID     string `json:"id"`
 	Type   string `json:"type"`
 	Node   string `json:"node"`
@@ -71,41 +71,41 @@ type serviceEntry struct {
 	Comment      string `json:"comment,omitempty"`
 }
 
-func (v *view) entries(now time.Time) []entry {
-	quorum := entry{ID: "quorum", Type: "quorum", Node: v.self, Status: "OK", Quorate: new(int)}
+func (v *view) statusEntries(now time.Time) []statusEntry {
+	quorum := statusEntry{ID: "quorum", Type: "quorum", Node: v.askedNode, Status: "OK", Quorate: new(int)}
 	if v.quorate {
 		*quorum.Quorate = 1
 	} else {
-		quorum.Status = fmt.Sprintf("No quorum on node '%s'!", v.self)
+		quorum.Status = fmt.Sprintf("No quorum on node '%s'!", v.askedNode)
 	}
-	out := []entry{quorum}
-	if m := v.manager.MasterNode; m != "" {
+	out := []statusEntry{quorum}
+	if m := v.managerStatus.MasterNode; m != "" {
 		state := "active"
 		if v.isIdle() {
 			state = "idle"
 		}
-		at := v.manager.Timestamp
-		out = append(out, entry{ID: "master", Type: "master", Node: m, Timestamp: at,
+		at := v.managerStatus.Timestamp
+		out = append(out, statusEntry{ID: "master", Type: "master", Node: m, Timestamp: at,
 			Status: fmt.Sprintf("%s (%s, %s)", m, staleness(at, now, state), formatDate(at))},
 			v.fencingLines())
 	}
-	for _, node := range slices.Sorted(maps.Keys(v.agents)) {
-		out = append(out, v.agent(node, now))
+	for _, node := range slices.Sorted(maps.Keys(v.lrmStatuses)) {
+		out = append(out, v.lrmEntry(node, now))
 	}
 	out = append(out, v.fencedNodes()...)
-	for _, sid := range v.sids() {
-		out = append(out, v.service(sid))
+	for _, sid := range v.knownSIDs() {
+		out = append(out, v.newServiceEntry(sid))
 	}
 	return out
 }
 
 // isIdle reports whether there are no services.
-func (v *view) isIdle() bool { return len(v.services) == 0 && len(v.manager.ServiceStatus) == 0 }
+func (v *view) isIdle() bool { return len(v.services) == 0 && len(v.managerStatus.ServiceStatus) == 0 }
 
 // fencingLines returns the line that shows whether a lost node would be fenced.
-func (v *view) fencingLines() entry {
+func (v *view) fencingLines() statusEntry {
 	state, watchdog := "armed", "active"
-	switch d := v.manager.Disarm; {
+	switch d := v.managerStatus.Disarm; {
 	case d != nil && d.State == ha.DisarmDisarmed:
 		state, watchdog = string(d.State), "released"
 	case d != nil:
@@ -113,17 +113,17 @@ func (v *view) fencingLines() entry {
 	case v.isIdle():
 		state, watchdog = "standby", "standby"
 	}
-	return entry{ID: "fencing", Type: "fencing", Node: v.manager.MasterNode, ArmedState: state,
+	return statusEntry{ID: "fencing", Type: "fencing", Node: v.managerStatus.MasterNode, ArmedState: state,
 		Status: fmt.Sprintf("%s (CRM watchdog %s)", state, watchdog)}
 }
 
-func (v *view) agent(node string, now time.Time) entry {
-	e := entry{ID: "lrm:" + node, Type: "lrm", Node: node, Timestamp: v.agents[node].Timestamp}
+func (v *view) lrmEntry(node string, now time.Time) statusEntry {
+	e := statusEntry{ID: "lrm:" + node, Type: "lrm", Node: node, Timestamp: v.lrmStatuses[node].Timestamp}
 	if e.Timestamp == 0 {
 		e.Status = node + " (unable to read lrm status)"
 		return e
 	}
-	state, watchdog := v.agentState(node)
+	state, watchdog := v.lrmStateText(node)
 	if found := staleness(e.Timestamp, now, state); found != state {
 		e.Status = fmt.Sprintf("%s (%s, %s)", node, found, formatDate(e.Timestamp))
 		return e
@@ -147,9 +147,9 @@ func staleness(seconds int64, now time.Time, state string) string {
 	return state
 }
 
-// agentState returns the state of a node's LRM and of its watchdog, as an operator reads them.
-func (v *view) agentState(node string) (state, watchdog string) {
-	agent := v.agents[node]
+// lrmStateText returns the state of a node's LRM and of its watchdog, as an operator reads them.
+func (v *view) lrmStateText(node string) (state, watchdog string) {
+	agent := v.lrmStatuses[node]
 	state, watchdog = string(agent.State), "active"
 	if state == "" {
 		state = "unknown"
@@ -174,7 +174,7 @@ func (v *view) agentState(node string) (state, watchdog string) {
 
 // shouldRunServices reports whether services should run on a node.
 func (v *view) shouldRunServices(node string) bool {
-	for _, sd := range v.manager.ServiceStatus {
+	for _, sd := range v.managerStatus.ServiceStatus {
 		if sd.Node == node && sd.State != ha.Stopped && sd.State != ha.Freeze {
 			return true
 		}
@@ -182,10 +182,10 @@ func (v *view) shouldRunServices(node string) bool {
 	return false
 }
 
-func (v *view) service(sid string) entry {
-	sd, cd := v.manager.ServiceStatus[sid], v.services[sid]
-	s := &serviceEntry{SID: sid, State: v.serviceState(sid)}
-	e := entry{ID: "service:" + sid, Type: "service", Node: v.homes[sid], serviceEntry: s}
+func (v *view) newServiceEntry(sid string) statusEntry {
+	sd, cd := v.managerStatus.ServiceStatus[sid], v.services[sid]
+	s := &serviceEntry{SID: sid, State: v.serviceStateText(sid)}
+	e := statusEntry{ID: "service:" + sid, Type: "service", Node: v.configNodes[sid], serviceEntry: s}
 	if sd != nil {
 		e.Node, s.CRMState = sd.Node, string(sd.State)
 	}
@@ -204,9 +204,9 @@ func (v *view) service(sid string) entry {
 	return e
 }
 
-// serviceState returns the state of a service as an operator reads it.
-func (v *view) serviceState(sid string) string {
-	sd, cd := v.manager.ServiceStatus[sid], v.services[sid]
+// serviceStateText returns the state of a service as an operator reads it.
+func (v *view) serviceStateText(sid string) string {
+	sd, cd := v.managerStatus.ServiceStatus[sid], v.services[sid]
 	switch {
 	case cd != nil && cd.State == ha.WantIgnored:
 		return "ignored"
@@ -232,8 +232,9 @@ func (v *view) printAll(w io.Writer) error {
 	if v.quorate {
 		quorate = 1
 	}
-	data, err := json.MarshalIndent(map[string]any{"manager_status": v.manager, "lrm_status": v.agents,
-		"quorum": map[string]any{"node": v.self, "quorate": quorate}}, "", "   ")
+	data, err := json.MarshalIndent(map[string]any{"manager_status": v.managerStatus,
+		"lrm_status": v.lrmStatuses,
+		"quorum":     map[string]any{"node": v.askedNode, "quorate": quorate}}, "", "   ")
 	if err != nil {
 		return err
 	}

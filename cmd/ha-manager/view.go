@@ -14,27 +14,27 @@ import (
 
 // view is what one node knows of high availability in its cluster.
 type view struct {
-	self     string // the node that was asked
-	quorate  bool
-	manager  *ha.ManagerStatus
-	agents   map[string]*ha.LRMStatus
-	services map[string]*ha.ServiceConfig
-	homes    map[string]string // sid -> the node that has its configuration
+	askedNode     string // the node that was asked
+	quorate       bool
+	managerStatus *ha.ManagerStatus
+	lrmStatuses   map[string]*ha.LRMStatus
+	services      map[string]*ha.ServiceConfig
+	configNodes   map[string]string // sid -> the node that has its configuration
 }
 
 // readFile connects to the node and returns a file as the node has it, "" for a missing one.
 func (t *tool) readFile(ctx context.Context, path string) (string, error) {
-	a, err := t.connect()
+	a, err := t.connectAPI()
 	if err != nil {
 		return "", err
 	}
-	text, _, err := a.read(ctx, path)
+	text, _, err := a.readFile(ctx, path)
 	return text, err
 }
 
-// view connects to the node and reads its view.
-func (t *tool) view(ctx context.Context) (*api, *view, error) {
-	a, err := t.connect()
+// connectView connects to the node and reads its view.
+func (t *tool) connectView(ctx context.Context) (*api, *view, error) {
+	a, err := t.connectAPI()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -45,11 +45,11 @@ func (t *tool) view(ctx context.Context) (*api, *view, error) {
 // writableView connects to the node, and reads its view if it has quorum. Without quorum that is the
 // error, whatever else is wrong with a change.
 func (t *tool) writableView(ctx context.Context) (*api, *view, error) {
-	a, err := t.connect()
+	a, err := t.connectAPI()
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := a.writable(ctx); err != nil {
+	if err := a.checkWritable(ctx); err != nil {
 		return nil, nil, err
 	}
 	v, err := readView(ctx, a)
@@ -58,46 +58,46 @@ func (t *tool) writableView(ctx context.Context) (*api, *view, error) {
 
 // readView reads the view of the node that is asked. It works without quorum as well.
 func readView(ctx context.Context, a *api) (*view, error) {
-	v := &view{agents: map[string]*ha.LRMStatus{}}
-	r, err := a.do(ctx, store.Request{Op: store.OpStatus})
+	v := &view{lrmStatuses: map[string]*ha.LRMStatus{}}
+	r, err := a.callStore(ctx, store.Request{Op: store.OpStatus})
 	if err != nil {
 		return nil, err
 	}
 	v.quorate = r.Status != nil && r.Status.Quorate
-	if v.self, err = a.name(ctx); err != nil {
+	if v.askedNode, err = a.nodeName(ctx); err != nil {
 		return nil, err
 	}
-	text, _, err := a.read(ctx, haproc.ManagerStatusPath)
+	text, _, err := a.readFile(ctx, haproc.ManagerStatusPath)
 	if err != nil {
 		return nil, err
 	}
-	if v.manager, err = ha.DecodeManagerStatus([]byte(text)); err != nil {
+	if v.managerStatus, err = ha.DecodeManagerStatus([]byte(text)); err != nil {
 		return nil, err
 	}
-	present, err := a.list(ctx, nodesDir)
+	present, err := a.listFiles(ctx, nodesDir)
 	if err != nil {
 		return nil, err
 	}
 	if err := v.readAgents(ctx, a, present); err != nil {
 		return nil, err
 	}
-	if text, _, err = a.read(ctx, haproc.ResourcesPath); err != nil {
+	if text, _, err = a.readFile(ctx, haproc.ResourcesPath); err != nil {
 		return nil, err
 	}
 	if v.services, err = parseResources(text); err != nil {
 		return nil, err
 	}
-	v.homes = homes(present)
+	v.configNodes = nodeByGuest(present)
 	return v, nil
 }
 
 func (v *view) readAgents(ctx context.Context, a *api, present map[string]bool) error {
-	for node := range nodesOf(v.manager, present) {
-		text, _, err := a.read(ctx, haproc.LRMStatusPath(node))
+	for node := range nodesOf(v.managerStatus, present) {
+		text, _, err := a.readFile(ctx, haproc.LRMStatusPath(node))
 		if err != nil {
 			return err
 		}
-		if v.agents[node], err = ha.DecodeLRMStatus([]byte(text)); err != nil {
+		if v.lrmStatuses[node], err = ha.DecodeLRMStatus([]byte(text)); err != nil {
 			return err
 		}
 	}
@@ -125,19 +125,19 @@ func nodesOf(manager *ha.ManagerStatus, present map[string]bool) map[string]bool
 	return nodes
 }
 
-// homes returns the node that has the configuration of each guest.
-func homes(present map[string]bool) map[string]string {
+// nodeByGuest returns the node that has the configuration of each guest.
+func nodeByGuest(present map[string]bool) map[string]string {
 	out := map[string]string{}
 	for _, path := range slices.Sorted(maps.Keys(present)) {
-		if sid, node := guestOf(path); sid != "" {
+		if sid, node := guestAtPath(path); sid != "" {
 			out[sid] = node
 		}
 	}
 	return out
 }
 
-// guestOf returns the guest whose configuration is at a path and its node, "" when the path is none.
-func guestOf(path string) (sid, node string) {
+// guestAtPath returns the guest whose configuration is at a path and its node, "" when the path is none.
+func guestAtPath(path string) (sid, node string) {
 	parts := strings.Split(path, "/")
 	if len(parts) != 4 || parts[0] != nodesDir {
 		return "", ""
@@ -154,13 +154,13 @@ func guestOf(path string) (sid, node string) {
 	return sid, parts[1]
 }
 
-// sids returns all services that are configured or still known to the master.
-func (v *view) sids() []string {
+// knownSIDs returns all services that are configured or still known to the master.
+func (v *view) knownSIDs() []string {
 	all := map[string]bool{}
 	for sid := range v.services {
 		all[sid] = true
 	}
-	for sid := range v.manager.ServiceStatus {
+	for sid := range v.managerStatus.ServiceStatus {
 		all[sid] = true
 	}
 	return slices.Sorted(maps.Keys(all))
@@ -168,7 +168,7 @@ func (v *view) sids() []string {
 
 // readRules reads ha/rules.cfg, as far as it can be understood.
 func readRules(ctx context.Context, a *api) (map[string]*config.Rule, error) {
-	text, _, err := a.read(ctx, haproc.RulesPath)
+	text, _, err := a.readFile(ctx, haproc.RulesPath)
 	if err != nil {
 		return nil, err
 	}

@@ -25,7 +25,7 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/pve"
 )
 
-const about = `holdfastd runs a node of a cluster: membership, votes and the replicated store, and
+const longHelp = `holdfastd runs a node of a cluster: membership, votes and the replicated store, and
 with ha.json high availability. See docs/operate.md.
 
 The machine's directory holds the machine file, corosync.conf, authkey and optionally ha.json. The i-th
@@ -50,7 +50,7 @@ func main() {
 			os.Exit(code)
 		}
 	}
-	os.Exit(nodemain.Main("holdfastd", about, os.Args[1:], os.Stderr, processes, endInGoodOrder))
+	os.Exit(nodemain.Main("holdfastd", longHelp, os.Args[1:], os.Stderr, processes, endInGoodOrder))
 }
 
 // processes composes the node that a machine file and the files beside it describe.

@@ -50,7 +50,8 @@ func check(t *testing.T, machine, conf, key string, keyMode os.FileMode) (int, s
 	write("corosync.conf", conf, 0o600)
 	write("authkey", key, keyMode)
 	var out bytes.Buffer
-	code := nodemain.Main("holdfastd", about, []string{"--check", filepath.Join(dir, "machine.json")}, &out,
+	code := nodemain.Main("holdfastd", longHelp, []string{"--check", filepath.Join(dir, "machine.json")},
+		&out,
 		processes)
 	return code, out.String()
 }
@@ -109,7 +110,7 @@ func TestKeyThatOthersMayReadIsRefused(t *testing.T) {
 
 func TestUsage(t *testing.T) {
 	var out bytes.Buffer
-	require.Equal(t, nodemain.ExitUsage, nodemain.Main("holdfastd", about, nil, &out, processes))
+	require.Equal(t, nodemain.ExitUsage, nodemain.Main("holdfastd", longHelp, nil, &out, processes))
 	require.Contains(t, out.String(), "Usage:\n  holdfastd MACHINE-FILE")
-	require.Equal(t, nodemain.ExitOK, nodemain.Main("holdfastd", about, []string{"-h"}, &out, processes))
+	require.Equal(t, nodemain.ExitOK, nodemain.Main("holdfastd", longHelp, []string{"-h"}, &out, processes))
 }

@@ -26,7 +26,7 @@ func TestWhatCannotBeSupervised(t *testing.T) {
 				require.NoError(t, os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600))
 			}
 			var out bytes.Buffer
-			code := nodemain.Main("holdfastd", about, []string{"--supervise",
+			code := nodemain.Main("holdfastd", longHelp, []string{"--supervise",
 				filepath.Join(dir, "machine.json")}, &out, processes)
 			require.Equal(t, nodemain.ExitUsage, code)
 			require.Contains(t, out.String(), c.want)
@@ -40,8 +40,9 @@ func TestAFileOfAnotherKind(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "corosync.conf")
 		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
 		var out bytes.Buffer
-		require.Equal(t, nodemain.ExitUsage, nodemain.Main("holdfastd", about, []string{path}, &out,
+		require.Equal(t, nodemain.ExitUsage, nodemain.Main("holdfastd", longHelp, []string{path}, &out,
 			processes))
-		require.Contains(t, out.String(), `corosync.conf is no machine file: that is a JSON object, at least {"machine": 0}`)
+		require.Contains(t, out.String(),
+			`corosync.conf is no machine file: that is a JSON object, at least {"machine": 0}`)
 	}
 }

@@ -11,14 +11,14 @@ import (
 )
 
 // builder makes programs that hunt: this program, with the engine as it is or with a bug in it.
-type builder struct{ dir string }
+type builder struct{ workDir string }
 
-// clean builds the program as it is.
-func (b *builder) clean(ctx context.Context) (string, error) { return b.build(ctx, "clean") }
+// buildClean builds the program as it is.
+func (b *builder) buildClean(ctx context.Context) (string, error) { return b.build(ctx, "clean") }
 
-// planted builds the program with a bug.
-func (b *builder) planted(ctx context.Context, m *mutant) (string, error) {
-	overlay, err := b.overlay(m)
+// buildPlanted builds the program with a bug.
+func (b *builder) buildPlanted(ctx context.Context, m *mutant) (string, error) {
+	overlay, err := b.writeOverlay(m)
 	if err != nil {
 		return "", err
 	}
@@ -27,7 +27,7 @@ func (b *builder) planted(ctx context.Context, m *mutant) (string, error) {
 
 // compiles builds no more than the package that the bug is in, which is what a bug can break.
 func (b *builder) compiles(ctx context.Context, m *mutant) error {
-	overlay, err := b.overlay(m)
+	overlay, err := b.writeOverlay(m)
 	if err != nil {
 		return err
 	}
@@ -39,13 +39,13 @@ func (b *builder) compiles(ctx context.Context, m *mutant) error {
 	return nil
 }
 
-// overlay writes what puts a bug into the place of the right code.
-func (b *builder) overlay(m *mutant) (string, error) {
+// writeOverlay writes what puts a bug into the place of the right code.
+func (b *builder) writeOverlay(m *mutant) (string, error) {
 	mutated, err := m.mutate()
 	if err != nil {
 		return "", err
 	}
-	replacement := filepath.Join(b.dir, m.Name+".go")
+	replacement := filepath.Join(b.workDir, m.Name+".go")
 	if err := os.WriteFile(replacement, mutated, 0o600); err != nil {
 		return "", err
 	}
@@ -57,12 +57,12 @@ func (b *builder) overlay(m *mutant) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	file := filepath.Join(b.dir, m.Name+".json")
+	file := filepath.Join(b.workDir, m.Name+".json")
 	return file, os.WriteFile(file, overlay, 0o600)
 }
 
 func (b *builder) build(ctx context.Context, name string, flags ...string) (string, error) {
-	program := filepath.Join(b.dir, name+".exe")
+	program := filepath.Join(b.workDir, name+".exe")
 	args := append(append([]string{"build"}, flags...), "-o", program, "./cmd/mutants")
 	if out, err := exec.CommandContext(ctx, "go", args...).CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building %s: %w\n%s", name, err, out)
@@ -70,18 +70,18 @@ func (b *builder) build(ctx context.Context, name string, flags ...string) (stri
 	return program, nil
 }
 
-// programs builds the harness and the daemon that it drives, with a bug unless m is nil, into a
+// buildPrograms builds the harness and the daemon that it drives, with a bug unless m is nil, into a
 // folder of their own.
-func (b *builder) programs(ctx context.Context, m *mutant) (string, error) {
+func (b *builder) buildPrograms(ctx context.Context, m *mutant) (string, error) {
 	name, args := "clean", []string{"build"}
 	if m != nil {
-		overlay, err := b.overlay(m)
+		overlay, err := b.writeOverlay(m)
 		if err != nil {
 			return "", err
 		}
 		name, args = m.Name, append(args, "-overlay", overlay)
 	}
-	dir := filepath.Join(b.dir, name+".bin")
+	dir := filepath.Join(b.workDir, name+".bin")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
 	}

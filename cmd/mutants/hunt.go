@@ -21,7 +21,7 @@ import (
 // huntCommand is the word that makes this program hunt instead of building hunters.
 const huntCommand = "hunt"
 
-// huntResult is what a hunt brings home.
+// huntResult is the outcome of a hunt, which the hunting program prints as JSON.
 type huntResult struct {
 	Found    bool   `json:"found"`
 	Scenario string `json:"scenario,omitempty"`
@@ -48,7 +48,7 @@ func huntMain(args []string) int {
 		fmt.Fprintln(os.Stderr, "hunt:", err)
 		return exitUsage
 	}
-	c := compare(*folders)
+	c := huntConformance(*folders)
 	if !c.Found && flags.NArg() > 0 {
 		runs := c.Runs
 		var err error
@@ -64,8 +64,8 @@ func huntMain(args []string) int {
 	return 0
 }
 
-// compare replays scenario folders and stops at one whose log is not the recorded one.
-func compare(folders string) (c huntResult) {
+// huntConformance replays scenario folders and stops at one whose log is not the recorded one.
+func huntConformance(folders string) (c huntResult) {
 	for _, folder := range strings.FieldsFunc(folders, func(r rune) bool { return r == ',' }) {
 		c.Runs++
 		r := replay(folder)
@@ -151,7 +151,7 @@ func hunt(files []string, limit time.Duration, seeds uint64, clean bool) (huntRe
 			// A planted bug is found when something is wrong. The clean engine must be right.
 			if v := run.Verdict(); v == linearizability.Invalid || clean && v != linearizability.Valid {
 				c.Found, c.Scenario, c.Seed = true, p.scenario.Name, seed
-				c.note(run.Verdicts)
+				c.addRun(run.Verdicts)
 				c.Seconds = int(time.Since(start).Seconds())
 				return c, nil
 			}
@@ -161,8 +161,8 @@ func hunt(files []string, limit time.Duration, seeds uint64, clean bool) (huntRe
 	return c, nil
 }
 
-// note keeps who is not content with a run.
-func (c *huntResult) note(verdicts []linearizability.Verdict) {
+// addRun keeps who is not content with a run.
+func (c *huntResult) addRun(verdicts []linearizability.Verdict) {
 	var names []string
 	for _, v := range verdicts {
 		if v.Validity == linearizability.Valid {

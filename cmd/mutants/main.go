@@ -42,7 +42,7 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	code := execute(ctx, os.Args[1:], os.Stderr, func(ctx context.Context, o *options) error {
-		if o.netns {
+		if o.huntsNetns {
 			return runNetns(ctx, o)
 		}
 		return run(ctx, o)
@@ -70,17 +70,20 @@ func execute(ctx context.Context, args []string, stderr io.Writer,
 		}}
 	f := cmd.Flags()
 	f.StringVar(&o.catalogue, "catalogue", "scenarios/pve/mutants", "`folder` of planted bugs")
-	f.StringVar(&o.only, "only", "", "only bugs whose names match this `pattern`")
-	f.DurationVar(&o.limit, "limit", 2*time.Minute, "search for each bug at most this `duration`, such as 5m")
-	f.BoolVar(&o.slow, "slow", false, "also search for the bugs listed as slow, for as long as the list says")
-	f.BoolVar(&o.check, "check", false,
+	f.StringVar(&o.namePattern, "only", "", "only bugs whose names match this `pattern`")
+	f.DurationVar(&o.huntLimit, "limit", 2*time.Minute,
+		"search for each bug at most this `duration`, such as 5m")
+	f.BoolVar(&o.includesSlow, "slow", false,
+		"also search for the bugs listed as slow, for as long as the list says")
+	f.BoolVar(&o.checksOnly, "check", false,
 		"only check that every search text matches exactly once and the result compiles")
 	f.IntVar(&o.workers, "workers", 2, "`number` of bugs to search for at the same time")
-	f.StringVar(&o.keep, "keep", "",
+	f.StringVar(&o.keepDir, "keep", "",
 		"keep the harness with each bug in this `folder`, and print the command that shows the bug")
-	f.BoolVar(&o.netns, "netns", false, "plant only the bugs that real nodes show (root; some minutes each)")
-	f.BoolVar(&o.table, "table", false, "print the rows of the table in the catalogue's README")
-	f.BoolVar(&o.json, "json", false, "print one line of JSON for each bug")
+	f.BoolVar(&o.huntsNetns, "netns", false,
+		"plant only the bugs that real nodes show (root; some minutes each)")
+	f.BoolVar(&o.writesTable, "table", false, "print the rows of the table in the catalogue's README")
+	f.BoolVar(&o.writesJSON, "json", false, "print one line of JSON for each bug")
 	cmd.SetOut(stderr)
 	cmd.SetErr(stderr)
 	cmd.SetArgs(oldflags.Args(cmd, args))

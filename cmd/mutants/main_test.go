@@ -48,7 +48,7 @@ func TestFlagsWithOneDash(t *testing.T) {
 		&bytes.Buffer{},
 		func(_ context.Context, o *options) error { seen = *o; return nil })
 	require.Equal(t, exitFound, code)
-	require.Equal(t, options{catalogue: "scenarios/pve/mutants", only: "store", check: true,
-		limit: 5 * time.Minute,
-		slow:  true, workers: 2}, seen)
+	require.Equal(t, options{catalogue: "scenarios/pve/mutants", namePattern: "store", checksOnly: true,
+		huntLimit:    5 * time.Minute,
+		includesSlow: true, workers: 2}, seen)
 }

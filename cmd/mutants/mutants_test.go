@@ -129,7 +129,7 @@ func TestCatalogueRefusals(t *testing.T) {
 			_, err := readCatalogue(dir, "")
 			require.ErrorContains(t, err, c.says)
 			require.ErrorContains(t, err, "planted.yaml", "it says where")
-			err = run(context.Background(), &options{catalogue: dir, workers: 1, check: true})
+			err = run(context.Background(), &options{catalogue: dir, workers: 1, checksOnly: true})
 			require.ErrorContains(t, err, c.says, "nothing is built before all fit")
 		})
 	}
@@ -165,8 +165,9 @@ func TestAPlantedBugIsFoundAndLeavesTheSourcesAlone(t *testing.T) {
 	thorough.Only(t, "building two programs takes most of a minute")
 	inModule(t)
 	before := sources(t)
-	o := &options{catalogue: catalogue, only: "^store-ack-one-vote-early$", workers: 1, limit: time.Minute,
-		json: true}
+	o := &options{catalogue: catalogue, namePattern: "^store-ack-one-vote-early$", workers: 1,
+		huntLimit:  time.Minute,
+		writesJSON: true}
 	require.NoError(t, run(context.Background(), o))
 	require.Equal(t, before, sources(t))
 }
@@ -183,7 +184,7 @@ func TestAPlantedBugThatDoesNotCompile(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "planted.yaml"), []byte(text), 0o600))
 	list, err := readCatalogue(dir, "")
 	require.NoError(t, err)
-	_, err = (&builder{dir: t.TempDir()}).planted(context.Background(), list[0])
+	_, err = (&builder{workDir: t.TempDir()}).buildPlanted(context.Background(), list[0])
 	require.ErrorContains(t, err, "building planted")
 	require.ErrorContains(t, err, "undefined: no")
 }
@@ -207,7 +208,7 @@ func TestTheCleanEngineIsNotCaught(t *testing.T) {
 func TestScenarioFoldersHunt(t *testing.T) {
 	inModule(t)
 	good := (&mutant{Conformance: []string{"wrong-commands"}}).folders()[0]
-	c := compare(good)
+	c := huntConformance(good)
 	require.False(t, c.Found)
 	require.EqualValues(t, 1, c.Runs)
 
@@ -217,12 +218,12 @@ func TestScenarioFoldersHunt(t *testing.T) {
 	require.NoError(t, err)
 	text := strings.Replace(string(log), "=> 'online'", "=> 'maintenance'", 1)
 	require.NoError(t, os.WriteFile(filepath.Join(bad, "log.expect"), []byte(text), 0o600))
-	c = compare(good + "," + bad)
+	c = huntConformance(good + "," + bad)
 	require.True(t, c.Found)
 	require.EqualValues(t, 2, c.Runs)
 	require.Equal(t, "conformance T1+conformance T0", c.Checker)
 	require.Contains(t, c.Summary, "node node1: expected [unknown => maintenance")
 
 	require.NoError(t, os.Remove(filepath.Join(bad, "log.expect")))
-	require.Contains(t, compare(bad).Summary, "log.expect is missing")
+	require.Contains(t, huntConformance(bad).Summary, "log.expect is missing")
 }

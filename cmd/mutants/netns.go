@@ -44,9 +44,9 @@ func (h *hunter) netnsPart(ctx context.Context) error {
 		return err
 	}
 	switch {
-	case h.check && h.only == "":
+	case h.checksOnly && h.namePattern == "":
 		return runNetns(ctx, h.options)
-	case h.only == "" && !h.table && !h.json:
+	case h.namePattern == "" && !h.writesTable && !h.writesJSON:
 		skipNetns(list, "needs real nodes: run as root with --netns")
 	}
 	return nil
@@ -54,11 +54,11 @@ func (h *hunter) netnsPart(ctx context.Context) error {
 
 // runNetns plants the bugs of real nodes, one after the other.
 func runNetns(ctx context.Context, o *options) error {
-	list, err := readCatalogue(filepath.Join(o.catalogue, netnsCatalogue), o.only)
+	list, err := readCatalogue(filepath.Join(o.catalogue, netnsCatalogue), o.namePattern)
 	if err != nil {
 		return err
 	}
-	if why := chaos.Why(); why != nil && !o.check {
+	if why := chaos.Why(); why != nil && !o.checksOnly {
 		skipNetns(list, why.Error())
 		return nil
 	}
@@ -67,10 +67,10 @@ func runNetns(ctx context.Context, o *options) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	h := &netnsHunter{options: o, builder: &builder{dir: dir}, clean: map[string]huntResult{}}
+	h := &netnsHunter{options: o, builder: &builder{workDir: dir}, cleanResults: map[string]huntResult{}}
 	missed := false
 	for _, m := range list {
-		outcome, err := h.one(ctx, m)
+		outcome, err := h.huntMutant(ctx, m)
 		if err != nil {
 			return fmt.Errorf("hunting %s: %w", m.Name, err)
 		}
@@ -84,18 +84,18 @@ func runNetns(ctx context.Context, o *options) error {
 
 type netnsHunter struct {
 	*options
-	builder *builder
-	clean   map[string]huntResult // by hunt: the run without a bug
+	builder      *builder
+	cleanResults map[string]huntResult // by hunt: the run without a bug
 }
 
-func (h *netnsHunter) one(ctx context.Context, m *mutant) (outcome string, err error) {
+func (h *netnsHunter) huntMutant(ctx context.Context, m *mutant) (outcome string, err error) {
 	r := result{Name: m.Name, Outcome: "compiles"}
-	if h.check {
+	if h.checksOnly {
 		err = h.builder.compiles(ctx, m)
 	} else {
 		var bin string
-		if bin, err = h.builder.programs(ctx, m); err == nil {
-			r.Outcome, r.huntResult, err = h.hunt(ctx, m, bin)
+		if bin, err = h.builder.buildPrograms(ctx, m); err == nil {
+			r.Outcome, r.huntResult, err = h.huntPlanted(ctx, m, bin)
 		}
 	}
 	if err != nil {
@@ -105,9 +105,9 @@ func (h *netnsHunter) one(ctx context.Context, m *mutant) (outcome string, err e
 	return r.Outcome, nil
 }
 
-func (h *netnsHunter) hunt(ctx context.Context, m *mutant, bin string) (string, huntResult, error) {
+func (h *netnsHunter) huntPlanted(ctx context.Context, m *mutant, bin string) (string, huntResult, error) {
 	for _, story := range m.Hunts {
-		c, err := h.run(ctx, bin, story)
+		c, err := h.runScenario(ctx, bin, story)
 		if err != nil {
 			return "", c, err
 		}
@@ -131,27 +131,27 @@ func (h *netnsHunter) hunt(ctx context.Context, m *mutant, bin string) (string, 
 
 // cleanRun runs a hunt without a bug, once for all bugs. What cannot be decided is run again.
 func (h *netnsHunter) cleanRun(ctx context.Context, story string) (huntResult, error) {
-	if c, done := h.clean[story]; done {
+	if c, done := h.cleanResults[story]; done {
 		return c, nil
 	}
-	bin, err := h.builder.programs(ctx, nil)
+	bin, err := h.builder.buildPrograms(ctx, nil)
 	if err != nil {
 		return huntResult{}, err
 	}
 	var c huntResult
 	for attempt := 1; attempt <= netnsAttempts; attempt++ {
-		if c, err = h.run(ctx, bin, story); err != nil || c.Checker == "" {
+		if c, err = h.runScenario(ctx, bin, story); err != nil || c.Checker == "" {
 			break
 		}
 		fmt.Printf("again    %-34s attempt %d of the clean engine: by %s: %.110s\n", story, attempt,
 			c.Checker, c.Summary)
 	}
-	h.clean[story] = c
+	h.cleanResults[story] = c
 	return c, err
 }
 
-// run runs a story on real nodes. Found says that it is wrong, a checker alone that it is undecided.
-func (h *netnsHunter) run(ctx context.Context, bin, story string) (huntResult, error) {
+// runScenario runs a story on real nodes. Found says that it is wrong, a checker alone that it is undecided.
+func (h *netnsHunter) runScenario(ctx context.Context, bin, story string) (huntResult, error) {
 	if file := filepath.Join(h.catalogue, netnsCatalogue, "hunts", story+".yaml"); exists(file) {
 		story = file
 	}
@@ -160,7 +160,7 @@ func (h *netnsHunter) run(ctx context.Context, bin, story string) (huntResult, e
 	defer cancel()
 	cmd := exec.CommandContext(ctx, filepath.Join(bin, "holdfast"), "run", story, "--on", chaos.Backend,
 		"--json",
-		"--runs", filepath.Join(h.builder.dir, "runs"))
+		"--runs", filepath.Join(h.builder.workDir, "runs"))
 	cmd.Env = append(os.Environ(), hostdriver.BinDirEnv+"="+bin)
 	var out, problems bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &problems

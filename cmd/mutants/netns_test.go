@@ -70,12 +70,12 @@ func TestWhatARunOnRealNodesSays(t *testing.T) {
 			planted, clean := filepath.Join(dir, "planted"), filepath.Join(dir, "clean")
 			says(planted, c.planted)
 			says(clean, c.clean)
-			h := &netnsHunter{options: &options{catalogue: dir}, builder: &builder{dir: dir},
-				clean: map[string]huntResult{}}
-			c0, err := h.run(context.Background(), clean, "h")
+			h := &netnsHunter{options: &options{catalogue: dir}, builder: &builder{workDir: dir},
+				cleanResults: map[string]huntResult{}}
+			c0, err := h.runScenario(context.Background(), clean, "h")
 			require.NoError(t, err)
-			h.clean["h"] = c0
-			outcome, _, err := h.hunt(context.Background(), &mutant{Name: "m", Checker: c.checker,
+			h.cleanResults["h"] = c0
+			outcome, _, err := h.huntPlanted(context.Background(), &mutant{Name: "m", Checker: c.checker,
 				Hunts: []string{"h"}}, planted)
 			require.NoError(t, err)
 			require.Equal(t, c.want, outcome)

@@ -18,14 +18,14 @@ import (
 )
 
 type options struct {
-	catalogue, only string
-	limit           time.Duration
-	slow, check     bool
-	netns           bool
-	json, table     bool
-	workers         int
-	// keep is a folder for programs that have the bugs that were found; nothing is kept unless given.
-	keep string
+	catalogue, namePattern   string
+	huntLimit                time.Duration
+	includesSlow, checksOnly bool
+	huntsNetns               bool
+	writesJSON, writesTable  bool
+	workers                  int
+	// keepDir is a folder for programs that have the bugs that were found; nothing is kept unless given.
+	keepDir string
 }
 
 // errMissed means that a bug was not found, or that the clean engine is not clean.
@@ -41,7 +41,7 @@ type result struct {
 }
 
 func run(ctx context.Context, o *options) error {
-	mutants, err := readCatalogue(o.catalogue, o.only)
+	mutants, err := readCatalogue(o.catalogue, o.namePattern)
 	if err != nil {
 		return err
 	}
@@ -50,10 +50,10 @@ func run(ctx context.Context, o *options) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	b := &builder{dir: dir}
+	b := &builder{workDir: dir}
 	h := &hunter{options: o, builder: b}
-	if !o.check {
-		if h.clean, err = b.clean(ctx); err != nil {
+	if !o.checksOnly {
+		if h.cleanProgram, err = b.buildClean(ctx); err != nil {
 			return err
 		}
 	}
@@ -66,11 +66,11 @@ func run(ctx context.Context, o *options) error {
 // hunter looks for planted bugs, several at a time.
 type hunter struct {
 	*options
-	builder *builder
-	clean   string
-	mu      sync.Mutex
-	bad     bool
-	rows    []string // of the table
+	builder      *builder
+	cleanProgram string
+	mu           sync.Mutex
+	hasFailed    bool
+	tableRows    []string // of the table
 }
 
 func (h *hunter) huntAll(ctx context.Context, mutants []*mutant) error {
@@ -98,34 +98,34 @@ func (h *hunter) huntAll(ctx context.Context, mutants []*mutant) error {
 	if err := errors.Join(failed...); err != nil {
 		return err
 	}
-	slices.Sort(h.rows)
-	for _, row := range h.rows {
+	slices.Sort(h.tableRows)
+	for _, row := range h.tableRows {
 		fmt.Println(row)
 	}
-	if h.bad {
+	if h.hasFailed {
 		return errMissed
 	}
 	return nil
 }
 
 func (h *hunter) huntOne(ctx context.Context, m *mutant) error {
-	if m.Slow > 0 && !h.slow && !h.check {
+	if m.Slow > 0 && !h.includesSlow && !h.checksOnly {
 		h.reportProgress(result{Name: m.Name, Outcome: "slow"}, m)
 		return nil
 	}
-	if h.check {
+	if h.checksOnly {
 		err := h.builder.compiles(ctx, m)
 		if err == nil {
 			h.reportProgress(result{Name: m.Name, Outcome: "compiles"}, m)
 		}
 		return err
 	}
-	program, err := h.builder.planted(ctx, m)
+	program, err := h.builder.buildPlanted(ctx, m)
 	if err != nil {
 		return err
 	}
 	defer os.Remove(program)
-	c, err := h.hunt(ctx, program, m, max(h.limit, 3*m.Slow), 0)
+	c, err := h.hunt(ctx, program, m, max(h.huntLimit, 3*m.Slow), 0)
 	if err != nil {
 		return fmt.Errorf("hunting %s: %w", m.Name, err)
 	}
@@ -133,7 +133,7 @@ func (h *hunter) huntOne(ctx context.Context, m *mutant) error {
 	if !c.Found {
 		r.Outcome = "missed"
 	} else {
-		again, err := h.hunt(ctx, h.clean, m, h.limit+3*m.Slow, max(c.Seed, 1))
+		again, err := h.hunt(ctx, h.cleanProgram, m, h.huntLimit+3*m.Slow, max(c.Seed, 1))
 		if err != nil {
 			return fmt.Errorf("running the seeds of %s with the clean engine: %w", m.Name, err)
 		}
@@ -141,7 +141,7 @@ func (h *hunter) huntOne(ctx context.Context, m *mutant) error {
 			r.Outcome, r.huntResult = "unclean", again
 		}
 	}
-	if h.keep != "" && r.Outcome == "found" && r.Seed > 0 { // a scenario folder has no seed, and no page
+	if h.keepDir != "" && r.Outcome == "found" && r.Seed > 0 { // a scenario folder has no seed, and no page
 		if r.Again, err = h.keepProgram(ctx, m, &r.huntResult); err != nil {
 			return err
 		}
@@ -152,11 +152,11 @@ func (h *hunter) huntOne(ctx context.Context, m *mutant) error {
 
 // keepProgram keeps the harness with a bug in it, and returns the command that shows what it does.
 func (h *hunter) keepProgram(ctx context.Context, m *mutant, c *huntResult) (string, error) {
-	dir, err := h.builder.programs(ctx, m)
+	dir, err := h.builder.buildPrograms(ctx, m)
 	if err != nil {
 		return "", err
 	}
-	to := filepath.Join(h.keep, m.Name)
+	to := filepath.Join(h.keepDir, m.Name)
 	if err := os.MkdirAll(to, 0o755); err != nil {
 		return "", fmt.Errorf("creating the folder of --keep: %w", err)
 	}
@@ -214,19 +214,20 @@ func (h *hunter) reportProgress(r result, m *mutant) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if r.Outcome == "missed" || r.Outcome == "unclean" {
-		h.bad = true
+		h.hasFailed = true
 	}
-	if h.table {
+	if h.writesTable {
 		seed := "-" // a scenario folder has none
 		if r.Seed > 0 {
 			seed = strconv.FormatUint(r.Seed, 10)
 		}
-		h.rows = append(h.rows, fmt.Sprintf("| %s | %s | %s | %s | %s | %.1f | %s |", r.Name, r.Outcome,
+		h.tableRows = append(h.tableRows, fmt.Sprintf("| %s | %s | %s | %s | %s | %.1f | %s |", r.Name,
+			r.Outcome,
 			strings.ReplaceAll(m.Reference, "|",
 				"/"), r.Scenario, seed, r.CPUSeconds, strings.ReplaceAll(r.Checker, "+", ", ")))
 		return
 	}
-	if h.json {
+	if h.writesJSON {
 		_ = json.NewEncoder(os.Stdout).Encode(r)
 		return
 	}

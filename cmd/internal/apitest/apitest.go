@@ -58,9 +58,9 @@ func List(fsys fs.FS) (string, error) {
 		if f.Test || !IsPublic(f.Dir) {
 			continue
 		}
-		l := lister{set: f.Set}
+		l := lister{fileSet: f.Set}
 		for _, d := range f.AST.Decls {
-			l.declaration(d)
+			l.addDeclaration(d)
 		}
 		packages[f.Dir] = append(packages[f.Dir], l.lines...)
 	}
@@ -82,81 +82,81 @@ func List(fsys fs.FS) (string, error) {
 
 // lister collects the lines of one file.
 type lister struct {
-	set   *token.FileSet
-	lines []string
+	fileSet *token.FileSet
+	lines   []string
 }
 
-func (l *lister) add(format string, args ...any) {
+func (l *lister) addLine(format string, args ...any) {
 	l.lines = append(l.lines, fmt.Sprintf(format, args...))
 }
 
-func (l *lister) declaration(d ast.Decl) {
+func (l *lister) addDeclaration(d ast.Decl) {
 	switch d := d.(type) {
 	case *ast.FuncDecl:
-		l.function(d)
+		l.addFunction(d)
 	case *ast.GenDecl:
 		for _, spec := range d.Specs {
 			switch spec := spec.(type) {
 			case *ast.TypeSpec:
-				l.typ(spec)
+				l.addType(spec)
 			case *ast.ValueSpec:
-				l.values(d.Tok, spec)
+				l.addValues(d.Tok, spec)
 			}
 		}
 	}
 }
 
-func (l *lister) function(d *ast.FuncDecl) {
+func (l *lister) addFunction(d *ast.FuncDecl) {
 	if !d.Name.IsExported() {
 		return
 	}
 	if d.Recv == nil {
-		l.add("func %s%s%s", d.Name.Name, l.parameters(d.Type.TypeParams), l.signature(d.Type))
+		l.addLine("func %s%s%s", d.Name.Name, l.parameters(d.Type.TypeParams), l.signature(d.Type))
 		return
 	}
-	receiver := l.text(d.Recv.List[0].Type)
+	receiver := l.sourceOf(d.Recv.List[0].Type)
 	if ast.IsExported(strings.TrimPrefix(receiver, "*")) {
-		l.add("func (%s) %s%s", receiver, d.Name.Name, l.signature(d.Type))
+		l.addLine("func (%s) %s%s", receiver, d.Name.Name, l.signature(d.Type))
 	}
 }
 
-// values lists constants and variables. The value of a constant is part of the API, unless it
+// addValues lists constants and variables. The value of a constant is part of the API, unless it
 // follows from its place in a group.
-func (l *lister) values(tok token.Token, spec *ast.ValueSpec) {
+func (l *lister) addValues(tok token.Token, spec *ast.ValueSpec) {
 	for i, name := range spec.Names {
 		if !name.IsExported() {
 			continue
 		}
 		line := tok.String() + " " + name.Name
 		if spec.Type != nil {
-			line += " " + l.text(spec.Type)
+			line += " " + l.sourceOf(spec.Type)
 		}
 		if tok == token.CONST && i < len(spec.Values) {
-			line += " = " + l.text(spec.Values[i])
+			line += " = " + l.sourceOf(spec.Values[i])
 		}
-		l.add("%s", line)
+		l.addLine("%s", line)
 	}
 }
 
-func (l *lister) typ(spec *ast.TypeSpec) {
+func (l *lister) addType(spec *ast.TypeSpec) {
 	name := spec.Name.Name
 	if !spec.Name.IsExported() {
 		return
 	}
 	head := "type " + name + l.parameters(spec.TypeParams)
 	if spec.Assign.IsValid() {
-		l.add("%s = %s", head, l.text(spec.Type))
+		l.addLine("%s = %s", head, l.sourceOf(spec.Type))
 		return
 	}
 	switch t := spec.Type.(type) {
 	case *ast.StructType:
-		l.add("%s struct", head)
+		l.addLine("%s struct", head)
 		l.fields(name, t)
 	case *ast.InterfaceType:
-		l.add("%s interface", head)
+		l.addLine("%s interface", head)
 		l.methods(name, t)
 	default:
-		l.add("%s %s", head, l.text(spec.Type))
+		l.addLine("%s %s", head, l.sourceOf(spec.Type))
 	}
 }
 
@@ -169,11 +169,11 @@ func (l *lister) fields(of string, t *ast.StructType) {
 		}
 		for _, name := range f.Names {
 			if name.IsExported() {
-				l.add("type %s struct, %s %s%s", of, name.Name, l.text(f.Type), tag)
+				l.addLine("type %s struct, %s %s%s", of, name.Name, l.sourceOf(f.Type), tag)
 			}
 		}
 		if len(f.Names) == 0 {
-			l.add("type %s struct, embeds %s%s", of, l.text(f.Type), tag)
+			l.addLine("type %s struct, embeds %s%s", of, l.sourceOf(f.Type), tag)
 		}
 	}
 }
@@ -183,11 +183,11 @@ func (l *lister) methods(of string, t *ast.InterfaceType) {
 		function, ok := m.Type.(*ast.FuncType)
 		switch {
 		case !ok:
-			l.add("type %s interface, embeds %s", of, l.text(m.Type))
+			l.addLine("type %s interface, embeds %s", of, l.sourceOf(m.Type))
 		case m.Names[0].IsExported():
-			l.add("type %s interface, %s%s", of, m.Names[0].Name, l.signature(function))
+			l.addLine("type %s interface, %s%s", of, m.Names[0].Name, l.signature(function))
 		default:
-			l.add("type %s interface, sealed: other modules cannot implement it", of)
+			l.addLine("type %s interface, sealed: other modules cannot implement it", of)
 		}
 	}
 }
@@ -212,7 +212,7 @@ func (l *lister) types(list *ast.FieldList) string {
 	var types []string
 	for _, f := range list.List {
 		for range max(len(f.Names), 1) {
-			types = append(types, l.text(f.Type))
+			types = append(types, l.sourceOf(f.Type))
 		}
 	}
 	return strings.Join(types, ", ")
@@ -226,14 +226,14 @@ func (l *lister) parameters(list *ast.FieldList) string {
 	var out []string
 	for _, f := range list.List {
 		for _, name := range f.Names {
-			out = append(out, name.Name+" "+l.text(f.Type))
+			out = append(out, name.Name+" "+l.sourceOf(f.Type))
 		}
 	}
 	return "[" + strings.Join(out, ", ") + "]"
 }
 
-// text writes a node on one line.
-func (l *lister) text(n ast.Node) string {
+// sourceOf writes a node on one line.
+func (l *lister) sourceOf(n ast.Node) string {
 	if f, ok := n.(*ast.FuncType); ok {
 		return "func" + l.signature(f)
 	}

@@ -9,13 +9,13 @@ import (
 	"strings"
 )
 
-// known is what commands in documents may name.
-type known struct {
-	module    fs.FS
-	targets   []string // of make
-	stories   []string // of the library
-	help      func(words ...string) (string, bool)
-	testFlags []string
+// knownNames is what commands in documents may name.
+type knownNames struct {
+	moduleFS         fs.FS
+	makeTargets      []string // of make
+	libraryScenarios []string // of the library
+	helpOf           func(words ...string) (string, bool)
+	testFlags        []string
 }
 
 var (
@@ -23,8 +23,8 @@ var (
 	flagWord   = regexp.MustCompile(`^--?[a-z][a-z.-]*`)
 )
 
-// check returns what is wrong with a command line; nil when it is not one of holdfast.
-func (k *known) check(line string) error {
+// checkLine returns what is wrong with a command line; nil when it is not one of holdfast.
+func (k *knownNames) checkLine(line string) error {
 	line, _, _ = strings.Cut(line, " #")
 	line, _, _ = strings.Cut(line, " > ")
 	words := strings.Fields(line)
@@ -35,50 +35,50 @@ func (k *known) check(line string) error {
 	case len(words) == 0:
 		return nil
 	case words[0] == "make":
-		return k.make(words[1:])
+		return k.checkMake(words[1:])
 	case words[0] == "holdfast":
-		return k.holdfast(words[1:])
+		return k.checkHoldfast(words[1:])
 	case words[0] == "go" && len(words) > 2 && words[1] == "run":
-		return k.goRun(words[2:])
+		return k.checkGoRun(words[2:])
 	case words[0] == "go" && len(words) > 1 && words[1] == "test":
-		return k.goTest(words[2:])
+		return k.checkGoTest(words[2:])
 	}
 	return nil
 }
 
-func (k *known) make(words []string) error {
+func (k *knownNames) checkMake(words []string) error {
 	for _, w := range words {
-		if !assignment.MatchString(w) && !slices.Contains(k.targets, w) {
+		if !assignment.MatchString(w) && !slices.Contains(k.makeTargets, w) {
 			return fmt.Errorf("there is no make target %s", w)
 		}
 	}
 	return nil
 }
 
-func (k *known) folder(arg string) error {
+func (k *knownNames) checkFolder(arg string) error {
 	name := path.Clean(strings.TrimSuffix(strings.TrimSuffix(arg, "..."), "/"))
-	if _, err := fs.Stat(k.module, name); err != nil {
+	if _, err := fs.Stat(k.moduleFS, name); err != nil {
 		return fmt.Errorf("there is no package %s", arg)
 	}
 	return nil
 }
 
-func (k *known) goRun(words []string) error {
-	if err := k.folder(words[0]); err != nil {
+func (k *knownNames) checkGoRun(words []string) error {
+	if err := k.checkFolder(words[0]); err != nil {
 		return err
 	}
 	if words[0] == "./cmd/holdfast" {
-		return k.holdfast(words[1:])
+		return k.checkHoldfast(words[1:])
 	}
 	return nil
 }
 
-func (k *known) goTest(words []string) error {
+func (k *knownNames) checkGoTest(words []string) error {
 	for _, w := range words {
 		name, _, _ := strings.Cut(w, "=")
 		switch {
 		case strings.HasPrefix(w, "./"):
-			if err := k.folder(w); err != nil {
+			if err := k.checkFolder(w); err != nil {
 				return err
 			}
 		case strings.HasPrefix(name, "-sim.") || strings.HasPrefix(name, "-chaos."):
@@ -90,11 +90,11 @@ func (k *known) goTest(words []string) error {
 	return nil
 }
 
-// holdfast checks subcommand, flags, and names of scenarios.
-func (k *known) holdfast(words []string) error {
+// checkHoldfast checks subcommand, flags, and names of scenarios.
+func (k *knownNames) checkHoldfast(words []string) error {
 	command := 0
 	for command < len(words) && regexp.MustCompile(`^[a-z]+$`).MatchString(words[command]) {
-		if _, ok := k.help(words[:command+1]...); !ok {
+		if _, ok := k.helpOf(words[:command+1]...); !ok {
 			break
 		}
 		command++
@@ -102,7 +102,7 @@ func (k *known) holdfast(words []string) error {
 	if len(words) > 0 && command == 0 && !flagWord.MatchString(words[0]) {
 		return fmt.Errorf("holdfast has no command %s", words[0])
 	}
-	help, _ := k.help(words[:command]...)
+	help, _ := k.helpOf(words[:command]...)
 	for _, w := range words[command:] {
 		name := flagWord.FindString(w)
 		if name != "" && !regexp.MustCompile(regexp.QuoteMeta(name)+`\b`).MatchString(help) {
@@ -115,7 +115,8 @@ func (k *known) holdfast(words []string) error {
 		return nil
 	}
 	story := words[command]
-	if strings.HasSuffix(story, ".yaml") || story == "my-story" || slices.Contains(k.stories, story) {
+	if strings.HasSuffix(story, ".yaml") || story == "my-story" ||
+		slices.Contains(k.libraryScenarios, story) {
 		return nil
 	}
 	return fmt.Errorf("the library has no story %s", story)

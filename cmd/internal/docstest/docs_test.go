@@ -62,13 +62,13 @@ func TestCommandsExist(t *testing.T) {
 				continue
 			}
 			for i, line := range b.Lines {
-				require.NoError(t, k.check(line), "%s:%d: %s", name, b.Line+i, line)
+				require.NoError(t, k.checkLine(line), "%s:%d: %s", name, b.Line+i, line)
 				checked++
 			}
 		}
 		for i, line := range prose(text) {
 			for _, span := range codeSpan.FindAllString(line, -1) {
-				require.NoError(t, k.check(strings.Trim(span, "`")), "%s:%d: %s", name, i+1, span)
+				require.NoError(t, k.checkLine(strings.Trim(span, "`")), "%s:%d: %s", name, i+1, span)
 			}
 		}
 	}
@@ -84,7 +84,7 @@ func TestCommandsExist(t *testing.T) {
 		"SIM_SEED=1 go test ./sim/... -sim.sede=3":   "no flag -sim.sede",
 		"sudo holdfast run pair-cut --on netns -x=1": "no flag -x",
 	} {
-		require.ErrorContains(t, k.check(line), want, line)
+		require.ErrorContains(t, k.checkLine(line), want, line)
 	}
 }
 
@@ -143,20 +143,20 @@ func checkLink(root fs.FS, docs map[string]string, from, link string) string {
 	return ""
 }
 
-func knownCommands(t *testing.T, root fs.FS) *known {
+func knownCommands(t *testing.T, root fs.FS) *knownNames {
 	t.Helper()
 	makefile, err := fs.ReadFile(root, "Makefile")
 	require.NoError(t, err)
-	k := &known{module: root, stories: library.Names(),
+	k := &knownNames{moduleFS: root, libraryScenarios: library.Names(),
 		testFlags: []string{"-sim.seed", "-sim.seeds", "-sim.twice", "-sim.keep", "-chaos.seed", "-chaos.keep"}}
 	for _, match := range regexp.MustCompile(`(?m)^([a-z-]+):`).FindAllStringSubmatch(string(makefile), -1) {
-		k.targets = append(k.targets, match[1])
+		k.makeTargets = append(k.makeTargets, match[1])
 	}
-	require.Contains(t, k.targets, "test")
+	require.Contains(t, k.makeTargets, "test")
 	config := cli.Config{Name: "holdfast",
 		Kinds:  []cli.Kind{{Name: pve.Kind, Decode: pve.Decode, Topology: pve.Topology}},
 		Suites: []cli.Suite{{Name: "ha", Switches: []cli.Switch{{Name: "full-stack"}}}}}
-	k.help = func(words ...string) (string, bool) {
+	k.helpOf = func(words ...string) (string, bool) {
 		var out bytes.Buffer
 		c := config
 		c.Stdout, c.Stderr = &out, &out
@@ -167,9 +167,9 @@ func knownCommands(t *testing.T, root fs.FS) *known {
 		}
 		return out.String(), strings.Contains(strings.ReplaceAll(out.String(), os.Args[0], "holdfast"), usage)
 	}
-	_, ok := k.help("scenario", "list")
+	_, ok := k.helpOf("scenario", "list")
 	require.True(t, ok)
-	_, ok = k.help("scenario", "lost")
+	_, ok = k.helpOf("scenario", "lost")
 	require.False(t, ok)
 	return k
 }

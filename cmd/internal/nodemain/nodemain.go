@@ -69,7 +69,7 @@ func Main(name, about string, args []string, stderr io.Writer, processes Process
 	code := ExitUsage // of cobra's own errors
 	cmd := &cobra.Command{Use: name + " MACHINE-FILE",
 		Long:         about + "\n\nMACHINE-FILE is a JSON file in the machine's directory.",
-		SilenceUsage: true, SilenceErrors: true, Args: oneFile,
+		SilenceUsage: true, SilenceErrors: true, Args: checkOneFile,
 		Run: func(_ *cobra.Command, args []string) {
 			code = start(name, args[0], stderr, check, supervise, processes, endings)
 		}}
@@ -91,8 +91,8 @@ func Main(name, about string, args []string, stderr io.Writer, processes Process
 	return code
 }
 
-// oneFile refuses anything but one argument.
-func oneFile(_ *cobra.Command, args []string) error {
+// checkOneFile refuses anything but one argument.
+func checkOneFile(_ *cobra.Command, args []string) error {
 	if len(args) != 1 {
 		return fmt.Errorf("it takes one machine file, not %d arguments", len(args))
 	}

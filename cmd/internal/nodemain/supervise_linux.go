@@ -37,8 +37,8 @@ import (
 // unscaled.
 const rebootTime = 20 * time.Second
 
-// stopWord asks for an orderly end.
-const stopWord = "stop"
+// stopRequest asks for an orderly end.
+const stopRequest = "stop"
 
 // superviseMain is the first process.
 func superviseMain(name string, cfg host.Config, file string, stderr io.Writer) int {
@@ -67,7 +67,7 @@ func superviseMain(name string, cfg host.Config, file string, stderr io.Writer) 
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		for range signals {
-			_, _ = io.WriteString(line, stopWord+"\n") // an error means that it has ended already
+			_, _ = io.WriteString(line, stopRequest+"\n") // an error means that it has ended already
 		}
 	}()
 	err = supply.Wait()
@@ -84,19 +84,19 @@ func superviseMain(name string, cfg host.Config, file string, stderr io.Writer) 
 
 // powerSupply is the second process: a machine's power supply and watchdog.
 type powerSupply struct {
-	guard *hostwatchdog.Server
-	file  string
-	ts    timescale.Ratio
-	boot  int
-	child int // process id of the program, 0: none
-	api   string
-	off   bool // it shall go down
-	ended chan ending
-	line  chan string // closed when the first process is gone
-	log   *log.Logger
+	watchdogServer *hostwatchdog.Server
+	machineFile    string
+	timescale      timescale.Ratio
+	bootCount      int
+	programPID     int // process id of the program, 0: none
+	controlSocket  string
+	isStopping     bool // it shall go down
+	exitedPrograms chan exitedProgram
+	parentRequests chan string // closed when the first process is gone
+	log            *log.Logger
 }
 
-type ending struct {
+type exitedProgram struct {
 	pid    int
 	status unix.WaitStatus
 }
@@ -115,13 +115,14 @@ func RunMachine(args []string) (code int, err error) {
 	if err != nil {
 		return ExitUsage, err
 	}
-	s := &powerSupply{file: args[1], ended: make(chan ending, 64), line: make(chan string, 1),
-		log: log.New(os.Stderr, "supervisor: ", 0)}
-	if s.api = file.APISocket; s.api != "" && !filepath.IsAbs(s.api) {
-		s.api = filepath.Join(filepath.Dir(args[1]), s.api)
+	s := &powerSupply{machineFile: args[1], exitedPrograms: make(chan exitedProgram, 64),
+		parentRequests: make(chan string, 1),
+		log:            log.New(os.Stderr, "supervisor: ", 0)}
+	if s.controlSocket = file.APISocket; s.controlSocket != "" && !filepath.IsAbs(s.controlSocket) {
+		s.controlSocket = filepath.Join(filepath.Dir(args[1]), s.controlSocket)
 	}
 	if file.Timescale != "" {
-		if s.ts, err = timescale.Parse(file.Timescale); err != nil {
+		if s.timescale, err = timescale.Parse(file.Timescale); err != nil {
 			return ExitUsage, err
 		}
 	}
@@ -137,25 +138,25 @@ func RunMachine(args []string) (code int, err error) {
 	if err != nil {
 		return ExitUsage, fmt.Errorf("%w: %w", errSupervise, err)
 	}
-	s.guard = hostwatchdog.NewServer(l)
-	defer s.guard.Close()
+	s.watchdogServer = hostwatchdog.NewServer(l)
+	defer s.watchdogServer.Close()
 	go s.listen(os.Stdin)
 	return s.bootUntilStopped()
 }
 
 // listen passes on what the first process says, until it is gone.
 func (s *powerSupply) listen(from io.Reader) {
-	defer close(s.line)
+	defer close(s.parentRequests)
 	for words := bufio.NewScanner(from); words.Scan(); {
-		s.line <- words.Text()
+		s.parentRequests <- words.Text()
 	}
 }
 
 // bootUntilStopped boots the machine again and again until the first process ends it.
 func (s *powerSupply) bootUntilStopped() (int, error) {
 	for {
-		s.boot++
-		s.guard.Rearm()
+		s.bootCount++
+		s.watchdogServer.Rearm()
 		again, code, err := s.runBoot()
 		if err := s.killAll(); err != nil {
 			return ExitInternal, err
@@ -163,11 +164,11 @@ func (s *powerSupply) bootUntilStopped() (int, error) {
 		if !again || err != nil {
 			return code, err
 		}
-		s.log.Printf("the machine was reset; it begins anew in %v", s.ts.Of(rebootTime))
+		s.log.Printf("the machine was reset; it begins anew in %v", s.timescale.Of(rebootTime))
 		select {
-		case <-s.line:
+		case <-s.parentRequests:
 			return ExitOK, nil
-		case <-time.After(s.ts.Of(rebootTime)):
+		case <-time.After(s.timescale.Of(rebootTime)):
 		}
 	}
 }
@@ -185,22 +186,23 @@ func (s *powerSupply) runBoot() (again bool, code int, err error) {
 	var restart <-chan time.Time
 	for {
 		select {
-		case <-s.guard.Expired():
-			return !s.off, ExitOK, nil
-		case word := <-s.line:
-			if word != stopWord || s.off || !s.shutDown() {
+		case <-s.watchdogServer.Expired():
+			return !s.isStopping, ExitOK, nil
+		case word := <-s.parentRequests:
+			if word != stopRequest || s.isStopping || !s.shutDown() {
 				return false, ExitOK, nil
 			}
-			s.off = true // until it has ended: a second request, or the end of its sender, does not wait
+			// until it has ended: a second request, or the end of its sender, does not wait
+			s.isStopping = true
 		case <-reaped.C:
 			s.reapOrphans()
-		case e := <-s.ended:
+		case e := <-s.exitedPrograms:
 			switch code := e.status.ExitStatus(); {
 			case code == ExitUsage:
 				return false, code, nil // it has said why
 			case code == ExitReboot:
-				return !s.off, ExitOK, nil
-			case code == ExitOK && s.off:
+				return !s.isStopping, ExitOK, nil
+			case code == ExitOK && s.isStopping:
 				return false, ExitOK, nil
 			}
 			s.log.Printf("the program ended (%s)", describe(e.status))
@@ -227,14 +229,14 @@ func (s *powerSupply) startProgram() error {
 	if err != nil {
 		return fmt.Errorf("%w: finding this program: %w", errSupervise, err)
 	}
-	p, err := os.StartProcess(self, []string{self, s.file}, &os.ProcAttr{
+	p, err := os.StartProcess(self, []string{self, s.machineFile}, &os.ProcAttr{
 		Files: []*os.File{nil, os.Stdout, os.Stderr},
-		Env:   append(os.Environ(), fmt.Sprintf("%s=%d/%d", bootEnv, os.Getpid(), s.boot)),
+		Env:   append(os.Environ(), fmt.Sprintf("%s=%d/%d", bootEnv, os.Getpid(), s.bootCount)),
 		Sys:   &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}})
 	if err != nil {
 		return fmt.Errorf("%w: starting the program: %w", errSupervise, err)
 	}
-	s.child = p.Pid
+	s.programPID = p.Pid
 	return p.Release() // it is reaped with all others
 }
 
@@ -252,21 +254,21 @@ func (s *powerSupply) reapOrphans() {
 		if err != nil || pid <= 0 {
 			return
 		}
-		if pid == s.child {
-			s.child = 0
-			s.ended <- ending{pid, status}
+		if pid == s.programPID {
+			s.programPID = 0
+			s.exitedPrograms <- exitedProgram{pid, status}
 		}
 	}
 }
 
 // shutDown asks the program to take the machine down in good order; false when it cannot be asked.
 func (s *powerSupply) shutDown() bool {
-	if s.api == "" {
+	if s.controlSocket == "" {
 		return false
 	}
-	client := http.Client{Timeout: askTime, Transport: &http.Transport{DisableKeepAlives: true,
+	client := http.Client{Timeout: maxStopTime, Transport: &http.Transport{DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "unix", s.api)
+			return (&net.Dialer{}).DialContext(ctx, "unix", s.controlSocket)
 		}}}
 	request := initd.Request{Verb: initd.Shutdown}.Encode()
 	answer, err := client.Post("http://machine"+hostapi.PathOp+initd.Process, "application/json",
@@ -282,22 +284,22 @@ func (s *powerSupply) shutDown() bool {
 	return true
 }
 
-// askTime is how long a program may take to answer.
-const askTime = 5 * time.Second
+// maxStopTime is how long a program may take to answer.
+const maxStopTime = 5 * time.Second
 
 // killTime bounds how long what was killed may take to be gone.
 const killTime = 10 * time.Second
 
 // killAll ends everything that the machine has started, however far it has gone from its parents.
 func (s *powerSupply) killAll() error {
-	s.guard.Off()
+	s.watchdogServer.Off()
 	for end := time.Now().Add(killTime); ; time.Sleep(time.Millisecond) {
 		s.reapOrphans()
 		pids, err := descendants(os.Getpid())
 		if err != nil || len(pids) == 0 {
-			s.child = 0
-			for len(s.ended) > 0 {
-				<-s.ended
+			s.programPID = 0
+			for len(s.exitedPrograms) > 0 {
+				<-s.exitedPrograms
 			}
 			return err
 		}
