@@ -16,11 +16,11 @@ const (
 	reasonPriorities      = "resources are in node affinity rules with multiple priorities"
 	reasonPriorityNode    = "resources are in a resource affinity rule and cannot be in a " +
 		"node affinity rule with multiple priorities"
-	reasonManyNodeRules = "resources are in multiple node affinity rules"
-	reasonPartnerRules  = "at least one resource is in a positive resource affinity rule and there are " +
+	reasonInSeveralNodeRules  = "resources are in multiple node affinity rules"
+	reasonPartnersInNodeRules = "at least one resource is in a positive resource affinity rule and there are " +
 		"other resources in at least one other node affinity rule already"
-	reasonTooFewNodes  = "two or more resources are restricted to less nodes than available to the resources"
-	reasonFewRuleNodes = "at least one resource is in a negative resource affinity rule and this rule " +
+	reasonTooFewNodes     = "two or more resources are restricted to less nodes than available to the resources"
+	reasonTooFewRuleNodes = "at least one resource is in a negative resource affinity rule and this rule " +
 		"would restrict these to less nodes than available to the resources"
 )
 
@@ -147,10 +147,10 @@ func checkSplit(set Set, found *problems) {
 			continue
 		}
 		for _, id := range touching {
-			found.add(id, reasonPartnerRules)
+			found.add(id, reasonPartnersInNodeRules)
 		}
 		for _, id := range component.ruleIDs {
-			found.add(id, reasonManyNodeRules)
+			found.add(id, reasonInSeveralNodeRules)
 		}
 	}
 }
@@ -177,7 +177,7 @@ func checkTooFewNodes(set Set, found *problems) {
 		}
 		found.add(negative, reasonTooFewNodes)
 		for _, id := range confining {
-			found.add(id, reasonFewRuleNodes)
+			found.add(id, reasonTooFewRuleNodes)
 		}
 	}
 }
