@@ -17,9 +17,10 @@ const (
 	reasonPriorityNode    = "resources are in a resource affinity rule and cannot be in a " +
 		"node affinity rule with multiple priorities"
 	reasonInSeveralNodeRules  = "resources are in multiple node affinity rules"
-	reasonPartnersInNodeRules = "at least one resource is in a positive resource affinity rule and there are " +
-		"other resources in at least one other node affinity rule already"
-	reasonTooFewNodes     = "two or more resources are restricted to less nodes than available to the resources"
+	reasonPartnersInNodeRules = "at least one resource is in a positive resource affinity rule and there " +
+		"are other resources in at least one other node affinity rule already"
+	reasonTooFewNodes = "two or more resources are restricted to less nodes than available to the " +
+		"resources"
 	reasonTooFewRuleNodes = "at least one resource is in a negative resource affinity rule and this rule " +
 		"would restrict these to less nodes than available to the resources"
 )

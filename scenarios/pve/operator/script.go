@@ -73,10 +73,10 @@ func (s *script) putFiles() bool {
 // earlier incarnation of the operator has put it there. running is false if the run ends before.
 func (s *script) isFilePresent(path string) (there, running bool) {
 	for {
-		if status, err := s.callStore(store.Request{Op: store.OpStatus}); err == nil &&
+		if status, err := s.requestStore(store.Request{Op: store.OpStatus}); err == nil &&
 			status.Status != nil &&
 			status.Status.Quorate {
-			_, err = s.callStore(store.Request{Op: store.OpRead, Path: path})
+			_, err = s.requestStore(store.Request{Op: store.OpRead, Path: path})
 			switch {
 			case err == nil:
 				return true, true
@@ -188,6 +188,6 @@ func (s *script) moveGuest(sid, target string) error {
 	if err := s.mkdir(env.Dir(destination)); err != nil {
 		return err
 	}
-	_, err = s.callStore(store.Request{Op: tree.Rename.String(), Path: source, To: destination})
+	_, err = s.requestStore(store.Request{Op: tree.Rename.String(), Path: source, To: destination})
 	return err
 }

@@ -38,8 +38,8 @@ func unlessThere(err error) error {
 	return err
 }
 
-// callStore makes a request of the store; an answer that is not a success is an error.
-func (s *script) callStore(r store.Request) (*store.Response, error) {
+// requestStore makes a request of the store; an answer that is not a success is an error.
+func (s *script) requestStore(r store.Request) (*store.Response, error) {
 	answer, err := s.callStore(r)
 	if answer != nil && !answer.OK {
 		err = &RefusedError{Code: answer.Code, Message: answer.Message}
@@ -52,7 +52,7 @@ func (s *script) callStore(r store.Request) (*store.Response, error) {
 
 // read reads a file as this machine's store has it, with its revision.
 func (s *script) read(path string) (text string, revision uint64, err error) {
-	answer, err := s.callStore(store.Request{Op: store.OpRead, Path: path, Local: true})
+	answer, err := s.requestStore(store.Request{Op: store.OpRead, Path: path, Local: true})
 	if err != nil {
 		return "", 0, err
 	}
@@ -90,7 +90,7 @@ func (s *script) edit(path string, change textEdit) error {
 
 // compareAndSwap replaces a file that is at the expected revision; 0 expects that there is none.
 func (s *script) compareAndSwap(path, text string, expect uint64) error {
-	_, err := s.callStore(store.Request{Op: tree.CAS.String(), Path: path, Data: []byte(text),
+	_, err := s.requestStore(store.Request{Op: tree.CAS.String(), Path: path, Data: []byte(text),
 		Expect: expect})
 	return err
 }
@@ -101,12 +101,12 @@ func (s *script) mkdir(path string) error {
 		return nil
 	}
 	missing := store.Request{Op: tree.Mkdir.String(), Path: path}
-	_, err := s.callStore(missing)
+	_, err := s.requestStore(missing)
 	if RefusedAs(err, tree.NotFound) {
 		if err := s.mkdir(env.Dir(path)); err != nil {
 			return err
 		}
-		_, err = s.callStore(missing)
+		_, err = s.requestStore(missing)
 	}
 	return unlessThere(err)
 }
