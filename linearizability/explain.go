@@ -2,58 +2,18 @@ package linearizability
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/linearizability/internal/prose"
 )
 
-// maxShown bounds the bytes of a value in an explanation.
-const maxShown = 60
-
-func shorten(text string) string {
-	if len(text) > maxShown {
-		return fmt.Sprintf("%s… (%d bytes)", text[:maxShown], len(text))
-	}
-	return text
-}
-
-// opName names an operation in explanations: the first letter of its function and the index of its invoke
-// event, after the function itself, as in "write w17".
-func opName(op *history.Operation) string {
-	if op.F == "" {
-		return fmt.Sprintf("operation %d", op.Index)
-	}
-	return fmt.Sprintf("%s %c%d", op.F, op.F[0], op.Index)
-}
-
-// seconds writes nanoseconds as seconds with two decimals or as many as it takes.
-func seconds(ns int64) string {
-	if ns == history.Never {
-		return "never"
-	}
-	sign := ""
-	u := uint64(ns)
-	if ns < 0 {
-		sign, u = "-", -u
-	}
-	fraction := strings.TrimRight(fmt.Sprintf("%09d", u%1e9), "0")
-	for len(fraction) < 2 {
-		fraction += "0"
-	}
-	return fmt.Sprintf("%s%d.%s s", sign, u/1e9, fraction)
-}
-
-// describeOp describes what an operation did, without times.
-func describeOp(op *history.Operation) string {
-	text := opName(op)
-	if op.Key != "" {
-		text += " of " + op.Key
-	}
-	if len(op.Input) > 0 {
-		text += " = " + shorten(string(op.Input))
-	}
-	return text
-}
+// The words for single operations, shared with package models.
+var (
+	shorten    = prose.Shorten
+	opName     = prose.OpName
+	seconds    = prose.Seconds
+	describeOp = prose.Describe
+)
 
 // describeEnding describes how and when an operation ended, as a clause with its name as subject.
 func describeEnding(op *history.Operation, rev uint64) string {
