@@ -53,8 +53,12 @@ func AppendLog(initial json.RawMessage) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
+	_, records := logValues(&history.Operation{F: FRead, Output: initial})
 	return &Model{
 		Name:       "append-log",
+		Purpose:    "one log of records; initial: [record, …]",
+		Functions:  logFunctions,
+		Values:     &Values{Initial: records, Of: logValues},
 		Role:       logRole,
 		Decode:     decodeLog,
 		Entry:      logEntry,
@@ -70,6 +74,29 @@ func AppendLog(initial json.RawMessage) (*Model, error) {
 			},
 		},
 	}, nil
+}
+
+var logFunctions = []Function{
+	{Name: FAppend, Value: "record", Answer: "the number of records in rev"},
+	{Name: FTail, Answer: "the number of records in rev"},
+	{Name: FRead, Answer: "[record, …]"},
+}
+
+// logValues returns the record that an append writes, and those that a read found.
+func logValues(op *history.Operation) (written, found []string) {
+	switch op.F {
+	case FAppend:
+		return []string{contentOf(op.Input)}, nil
+	case FRead:
+		var list []json.RawMessage
+		if json.Unmarshal(op.Output, &list) != nil {
+			return nil, nil // an answer that no log gives
+		}
+		for _, record := range list {
+			found = append(found, contentOf(record))
+		}
+	}
+	return nil, found
 }
 
 func logOf(records json.RawMessage) (logState, error) {

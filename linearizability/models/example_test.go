@@ -23,7 +23,7 @@ func ExampleByName() {
 	fmt.Println(strings.Join(models.Names(), " "))
 	// Output:
 	// register true
-	// append-log cas-register kv mutex register store versioned-kv
+	// append-log bank cas-register counter fifo-queue kv mutex register set store unordered-queue versioned-kv
 }
 
 // A model of one's own: a counter that only grows. Step gets the decoded call as its output.
@@ -51,6 +51,8 @@ func ExampleModel() {
 			return models.Ignored
 		},
 		Decode: func(op *history.Operation, _ models.Call) (models.Call, error) { return op, nil },
+		// A history that holds other functions than these is unknown, never valid.
+		Functions: []models.Function{{Name: "add"}, {Name: "get", Answer: "integer"}, {Name: "ping", Unjudged: true}},
 	}
 	report, err := lin.Check(context.Background(), counter, &lin.History{Ops: []history.Operation{
 		{Index: 0, Process: 0, F: "add", Call: 0, Return: 10, Outcome: history.OK},

@@ -4,12 +4,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/maphash"
+	"slices"
 	"sort"
 	"strings"
 
 	"github.com/anishathalye/porcupine"
 
 	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/linearizability/internal/prose"
 )
 
 func init() { makers["kv"] = KV }
@@ -34,10 +36,13 @@ func KV(initial json.RawMessage) (*Model, error) {
 	}
 	seed := maphash.MakeSeed()
 	return &Model{
-		Name:   "kv",
-		Keyed:  true,
-		Role:   kvRole,
-		Decode: decodeKV,
+		Name:      "kv",
+		Purpose:   "independent texts, one per key, empty at first",
+		Keyed:     true,
+		Functions: kvFunctions,
+		Role:      kvRole,
+		Decode:    decodeKV,
+		Decide:    decideKV,
 
 		Without: withoutKV,
 		Model: porcupine.Model{
@@ -63,6 +68,14 @@ func KV(initial json.RawMessage) (*Model, error) {
 			DescribeState: func(state any) string { return fmt.Sprintf("%q", state) },
 		},
 	}, nil
+}
+
+var kvFunctions = []Function{
+	{Name: FGet, Answer: "text"},
+	{Name: FPut, Value: "text"},
+	{Name: FAppend, Value: "text"},
+	{Name: FRead, Answer: "text"},
+	{Name: FWrite, Value: "text"},
 }
 
 func kvFunction(f string) string {
@@ -95,9 +108,7 @@ func decodeKV(op *history.Operation, _ Call) (Call, error) {
 	if c.f == FGet {
 		value = op.Output
 	}
-	if string(value) != "null" {
-		c.text = textOf(value)
-	}
+	c.text = textOfOrEmpty(value)
 	return c, nil
 }
 
@@ -165,4 +176,87 @@ func erase(answer, text string, ops []history.Operation, key string) (string, bo
 		answer = answer[len(texts[next]):]
 	}
 	return kept.String(), true
+}
+
+// decideKV reports gets of texts that no order of the puts and appends made by then can have built. It finds
+// nothing else: the rest is left to the search.
+func decideKV(ops []history.Operation) (Decision, error) {
+	written := &writtenTextsByLength{first: make(map[string]int64)}
+	for i := range ops {
+		if f := kvFunction(ops[i].F); ops[i].Outcome != history.Fail && (f == FPut || f == FAppend) {
+			written.add(textOfOrEmpty(ops[i].Input), ops[i].Call)
+			written.appends = written.appends || f == FAppend
+		}
+	}
+	var d Decision
+	for i := range ops {
+		op := &ops[i]
+		if kvFunction(op.F) != FGet || op.Outcome != history.OK {
+			continue
+		}
+		if text := textOfOrEmpty(op.Output); !written.builds(text, op.Return) {
+			d.Findings = append(d.Findings, Finding{Kind: kindUnwritten, Ops: []int{i}, Explain: fmt.Sprintf(
+				"%s returned %q at %s, which the puts and appends called by then cannot have made",
+				nameWithKey(op), prose.Shorten(text), prose.Seconds(op.Return))})
+		}
+		if len(d.Findings) == maxFindings {
+			break
+		}
+	}
+	return d, nil
+}
+
+// textOfOrEmpty is textOf, with null as the empty text.
+func textOfOrEmpty(value json.RawMessage) string {
+	if string(value) == "null" {
+		return ""
+	}
+	return textOf(value)
+}
+
+// writtenTextsByLength is what puts and appends wrote, with the first call of each.
+type writtenTextsByLength struct {
+	first   map[string]int64
+	lengths []int
+	appends bool
+}
+
+// maxLengths bounds the different lengths of texts for which answers are taken apart; beyond it, every answer
+// counts as possible.
+const maxLengths = 64
+
+func (w *writtenTextsByLength) add(text string, call int64) {
+	if first, ok := w.first[text]; !ok || call < first {
+		w.first[text] = call
+	}
+	if at, ok := slices.BinarySearch(w.lengths, len(text)); !ok && len(w.lengths) <= maxLengths {
+		w.lengths = slices.Insert(w.lengths, at, len(text))
+	}
+}
+
+// builds reports whether a text can consist of texts whose calls were made by an instant.
+func (w *writtenTextsByLength) builds(text string, by int64) bool {
+	if text == "" {
+		return true
+	}
+	if first, ok := w.first[text]; ok && first <= by {
+		return true
+	}
+	if !w.appends || len(w.lengths) > maxLengths {
+		return w.appends
+	}
+	reached := make([]bool, len(text)+1)
+	reached[0] = true
+	for at := range len(text) {
+		if !reached[at] {
+			continue
+		}
+		for _, n := range w.lengths {
+			if n > 0 && at+n <= len(text) && !reached[at+n] {
+				first, ok := w.first[text[at:at+n]]
+				reached[at+n] = ok && first <= by
+			}
+		}
+	}
+	return reached[len(text)]
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sort"
+	"strings"
 
 	"github.com/anishathalye/porcupine"
 
@@ -41,6 +42,8 @@ type Model struct {
 	porcupine.Model
 	// Name is what users call the model, such as "store".
 	Name string
+	// Purpose describes what the model specifies and what its initial state is, in one line for people.
+	Purpose string
 	// Role classifies an operation that ended ok or whose outcome is unknown; an operation that failed
 	// is an Observation if its failure says something about the state, else Ignored.
 	Role func(op *history.Operation) Role
@@ -71,6 +74,38 @@ type Model struct {
 	Without func(ops []history.Operation, i int) (rest []history.Operation, ok bool)
 	// FirstRev is the revision of the initial state of a Revisioned model.
 	FirstRev uint64
+	// Functions declares the functions that the model knows. A history with an operation of another
+	// function is not valid: the checkers return unknown and name it. Nil declares nothing: then the model
+	// knows a function if Role has another answer than Ignored for an operation of that function, whatever
+	// its outcome. A model that is given operations which it must not judge has to declare them.
+	Functions []Function
+	// Values returns what operations write and read, for a check that needs no search: a value that was read
+	// must have been written, or be initial. Nil means that values say nothing.
+	Values *Values
+	// Decide judges the operations of one key, or of all if the model is not Keyed, without a search. Nil
+	// means that only a search can.
+	Decide func(ops []history.Operation) (Decision, error)
+	// Expand turns an operation that stands for several calls, one after the other, into these calls. It
+	// is used in place of Decode; nil means that an operation is one call.
+	Expand func(op *history.Operation) ([]Call, error)
+}
+
+// Decision is what a model found out without a search.
+type Decision struct {
+	// Findings prove that no order exists.
+	Findings []Finding
+	// Exact means that without a finding an order exists, so that no search is needed.
+	Exact bool
+}
+
+// Finding is one thing that no order explains.
+type Finding struct {
+	// Kind is a kind of violation in kebab-case, such as stale-read.
+	Kind string
+	// Ops are the positions of the operations that prove it.
+	Ops []int
+	// Explain describes what happened.
+	Explain string
 }
 
 // maker builds a model from an initial state in JSON, nil for the default.
@@ -83,7 +118,7 @@ var makers = map[string]maker{}
 func ByName(name string, initial json.RawMessage) (*Model, error) {
 	m, ok := makers[name]
 	if !ok {
-		return nil, fmt.Errorf("%w %q: use one of %v", ErrUnknownModel, name, Names())
+		return nil, fmt.Errorf("%w %q: use one of %s", ErrUnknownModel, name, strings.Join(Names(), ", "))
 	}
 	model, err := m(initial)
 	if err != nil {

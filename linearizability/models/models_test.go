@@ -241,6 +241,54 @@ func TestRegisterMutexAndKV(t *testing.T) {
 		history.Operation{F: "write", Input: js("1"), Mod: 5}, history.Operation{F: "write", Input: js("2"), Mod: 5}))
 }
 
+func TestCollections(t *testing.T) {
+	do := func(f, in, out string) history.Operation {
+		return history.Operation{F: f, Input: js(in), Output: js(out)}
+	}
+	unknown := func(o history.Operation) history.Operation {
+		o.Outcome = history.Info
+		return o
+	}
+	const move = `{"from":"a","to":"b","amount":3}`
+	for name, c := range map[string]struct {
+		model, initial string
+		ops            []history.Operation
+		want           bool
+	}{
+		"set":                    {"set", "[0]", []history.Operation{do("add", "2", ""), do("add", "2", ""), do("add", "1", ""), do("read", "", "[2, 0,1]")}, true},
+		"set, empty":             {"set", "", []history.Operation{do("read", "", ""), do("read", "", "null"), do("read", "", "[]")}, true},
+		"set, element missing":   {"set", "", []history.Operation{do("add", "1", ""), do("read", "", "[]")}, false},
+		"set, element twice":     {"set", "", []history.Operation{do("add", "1", ""), do("read", "", "[1,1]")}, false},
+		"counter":                {"counter", "5", []history.Operation{do("inc", "", ""), do("add", "-3", ""), do("dec", "2", ""), do("read", "", "1")}, true},
+		"counter, wrong":         {"counter", "", []history.Operation{do("inc", "", ""), do("read", "", "0")}, false},
+		"fifo":                   {"fifo-queue", "[1]", []history.Operation{do("enqueue", "2", ""), do("dequeue", "", "1"), do("dequeue", "", "2"), do("dequeue", "", "")}, true},
+		"fifo, wrong order":      {"fifo-queue", "[1]", []history.Operation{do("enqueue", "2", ""), do("dequeue", "", "2")}, false},
+		"fifo, not empty":        {"fifo-queue", "[1]", []history.Operation{do("dequeue", "", "")}, false},
+		"fifo, taken unseen":     {"fifo-queue", "[1,2]", []history.Operation{unknown(do("dequeue", "", "")), do("dequeue", "", "2")}, true},
+		"fifo, two taken unseen": {"fifo-queue", "[1,2,3]", []history.Operation{unknown(do("dequeue", "", "")), do("dequeue", "", "3")}, false},
+		"fifo, drained unseen":   {"fifo-queue", "[1,2,3]", []history.Operation{unknown(do("drain", "", "")), do("dequeue", "", "3"), do("dequeue", "", "")}, true},
+		"unordered":              {"unordered-queue", "[1]", []history.Operation{do("enqueue", "2", ""), do("dequeue", "", "2"), do("dequeue", "", "1"), do("dequeue", "", "")}, true},
+		"unordered, twice":       {"unordered-queue", "[1]", []history.Operation{do("dequeue", "", "1"), do("dequeue", "", "1")}, false},
+		"bank":                   {"bank", `{"a":5,"b":0}`, []history.Operation{do("transfer", move, ""), do("read", "", `{"b":3,"a":2}`)}, true},
+		"bank, not covered":      {"bank", `{"a":2,"b":0}`, []history.Operation{do("transfer", move, "")}, false},
+		"bank, maybe covered":    {"bank", `{"a":2,"b":0}`, []history.Operation{unknown(do("transfer", move, "")), do("read", "", `{"a":2,"b":0}`)}, true},
+		"bank, negative allowed": {"bank", `{"balances":{"a":2,"b":0},"negative":true}`, []history.Operation{do("transfer", move, ""), do("read", "", `{"a":-1,"b":3}`)}, true},
+		"bank, no such account":  {"bank", `{"a":5}`, []history.Operation{do("transfer", move, "")}, false},
+		"bank, from the first":   {"bank", "", []history.Operation{do("transfer", move, ""), do("read", "", `{"a":1,"b":3}`), do("transfer", move, "")}, false},
+	} {
+		require.Equal(t, c.want, sequence(t, c.model, c.initial, c.ops...), name)
+	}
+	for model, wrong := range map[string]history.Operation{
+		"counter": do("add", "1.5", ""), "set": do("read", "", "5"), "fifo-queue": do("drain", "", `"x"`), "bank": do("transfer", `{"from":1}`, ""),
+	} {
+		m, err := models.ByName(model, nil)
+		require.NoError(t, err)
+		wrong.Outcome = history.OK
+		_, err = m.Decode(&wrong, nil)
+		require.ErrorIs(t, err, models.ErrOperation, model)
+	}
+}
+
 func TestByName(t *testing.T) {
 	require.True(t, slices.IsSorted(models.Names()))
 	for _, name := range models.Names() {
@@ -252,11 +300,53 @@ func TestByName(t *testing.T) {
 	require.ErrorContains(t, err, "initial state")
 }
 
+// FuzzInitial gives every model an arbitrary initial state: it is refused, or serves a search.
+func FuzzInitial(f *testing.F) {
+	for _, initial := range []string{`1`, `[1,1]`, `{"0":5}`, `{"balances":{"0":-5},"negative":true}`, `{"rev":3}`, `"held"`} {
+		f.Add(initial)
+	}
+	f.Fuzz(func(t *testing.T, initial string) {
+		for _, name := range models.Names() {
+			m, err := models.ByName(name, js(initial))
+			if err != nil {
+				require.ErrorContains(t, err, "initial state")
+				continue
+			}
+			m.DescribeState(m.Init())
+			decideAll(t, m, history.Operation{F: "read", Outcome: history.OK, Output: js("[]")})
+		}
+	})
+}
+
+// decideAll applies the rules of a model to an operation, alone and beside itself.
+func decideAll(t *testing.T, m *models.Model, op history.Operation) {
+	ops := []history.Operation{op, op}
+	ops[1].Index, ops[1].Call, ops[1].Return = 1, 5, 9
+	if m.Values != nil {
+		m.Values.Check(ops)
+	}
+	if m.Decide != nil {
+		if _, err := m.Decide(ops); err != nil {
+			require.ErrorIs(t, err, models.ErrOperation)
+		}
+	}
+	if m.Expand != nil {
+		if _, err := m.Expand(&op); err != nil {
+			require.ErrorIs(t, err, models.ErrOperation)
+		}
+	}
+}
+
 // FuzzDecode gives every model operations with arbitrary content: none may panic.
 func FuzzDecode(f *testing.F) {
 	f.Add("cas", "a/b", `[1,2]`, `{"name":1}`, uint8(2), uint64(3))
 	f.Add("list", "", `null`, `["a",null]`, uint8(2), uint64(0))
 	f.Add("rename", "/", `"\u0061"`, ``, uint8(4), uint64(9))
+	f.Add("read", "", ``, `[3,"a",[1]]`, uint8(0), uint64(1))
+	f.Add("drain", "", ``, `[1,2]`, uint8(0), uint64(1))
+	f.Add("transfer", "", `{"from":0,"to":"b","amount":-3}`, ``, uint8(2), uint64(1))
+	f.Add("read", "", ``, `{"0":1,"b":-2}`, uint8(0), uint64(1))
+	f.Add("add", "", `-9223372036854775808`, `1`, uint8(0), uint64(1))
 	f.Fuzz(func(t *testing.T, fn, key, in, out string, outcome uint8, n uint64) {
 		op := history.Operation{F: fn, Key: key, Input: js(in), Output: js(out), Rev: n, Mod: n / 2, Expect: n % 3,
 			Outcome: history.OK + history.Type(outcome%3)}
@@ -264,6 +354,7 @@ func FuzzDecode(f *testing.F) {
 			m, err := models.ByName(name, nil)
 			require.NoError(t, err)
 			m.Role(&op)
+			decideAll(t, m, op)
 			call, err := m.Decode(&op, nil)
 			if err != nil {
 				require.ErrorIs(t, err, models.ErrOperation)

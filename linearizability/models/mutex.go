@@ -45,12 +45,14 @@ func Mutex(initial json.RawMessage) (*Model, error) {
 		return nil, fmt.Errorf("%w: a mutex starts free or held, not %q", ErrOperation, word)
 	}
 	return &Model{
-		Name:    "mutex",
-		Keyed:   true,
-		Blind:   true,
-		Role:    mutexRole,
-		Decode:  decodeMutex,
-		Unknown: func() any { return mutexAny },
+		Name:      "mutex",
+		Purpose:   "locks, one per key, released by whomever; initial: free (default) or held",
+		Keyed:     true,
+		Blind:     true,
+		Functions: []Function{{Name: FAcquire}, {Name: FRelease}},
+		Role:      mutexRole,
+		Decode:    decodeMutex,
+		Unknown:   func() any { return mutexAny },
 		Model: porcupine.Model{
 			Init:              func() any { return start },
 			Step:              stepMutex,

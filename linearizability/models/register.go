@@ -1,6 +1,7 @@
 package models
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"hash/maphash"
@@ -35,11 +36,14 @@ func Register(initial json.RawMessage) (*Model, error) {
 	start := canonical(initial)
 	seed := maphash.MakeSeed()
 	return &Model{
-		Name:   "register",
-		Keyed:  true,
-		Blind:  true,
-		Role:   registerRole,
-		Decode: decodeRegister,
+		Name:      "register",
+		Purpose:   "independent values, one per key; initial: the value of all keys, default null",
+		Keyed:     true,
+		Blind:     true,
+		Functions: registerFunctions,
+		Role:      registerRole,
+		Decode:    decodeRegister,
+		Values:    &Values{Initial: []string{start}, Of: registerValues},
 
 		Without: withoutRegister,
 		Unknown: func() any { return anyValue },
@@ -53,10 +57,43 @@ func Register(initial json.RawMessage) (*Model, error) {
 	}, nil
 }
 
-// canonical returns the JSON text of a value, the same for equal values as far as escapes go.
+var registerFunctions = []Function{
+	{Name: FRead, Answer: "value"},
+	{Name: FWrite, Value: "value"},
+	{Name: FCAS, Value: "[expected, new]"},
+	{Name: FReadLocal, Unjudged: true},
+}
+
+// registerValues returns what an operation of a register writes and what it found.
+func registerValues(op *history.Operation) (written, found []string) {
+	if _, local := storeFunction(op.F); local {
+		return nil, nil
+	}
+	call, err := decodeRegister(op, nil)
+	if err != nil {
+		return nil, nil // decoding for the search reports it
+	}
+	switch c := call.(*RegisterCall); c.fn {
+	case fRead:
+		return nil, []string{c.value}
+	case fWrite:
+		return []string{c.value}, nil
+	case fCAS:
+		return []string{c.value}, []string{c.expected}
+	}
+	return nil, nil
+}
+
+// canonical returns the JSON text of a value, the same for equal values as far as escapes and spaces go.
 func canonical(value json.RawMessage) string {
 	if len(value) == 0 {
 		return "null"
+	}
+	if value[0] == '[' || value[0] == '{' {
+		var compact bytes.Buffer
+		if json.Compact(&compact, value) == nil {
+			return compact.String()
+		}
 	}
 	var decoded any
 	if value[0] != '"' || json.Unmarshal(value, &decoded) != nil {

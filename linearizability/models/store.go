@@ -40,6 +40,8 @@ func Store(initial json.RawMessage) (*Model, error) {
 	}
 	return &Model{
 		Name:       "store",
+		Purpose:    storePurpose,
+		Functions:  storeFunctions,
 		Role:       storeRole,
 		Decode:     decodeStore,
 		Entry:      storeEntry,
@@ -55,6 +57,22 @@ func Store(initial json.RawMessage) (*Model, error) {
 			DescribeState:     describeStoreState,
 		},
 	}, nil
+}
+
+const storePurpose = "a tree of files with one revision counter; initial: " +
+	"{\"rev\":n, \"tree\":{path: {\"v\":content, \"mod\":n, \"dir\":bool}}}"
+
+var storeFunctions = []Function{
+	{Name: FCreate, Value: "content"},
+	{Name: FWrite, Value: "content"},
+	{Name: FCAS, Value: "content, with the expected revision in mod"},
+	{Name: FDelete},
+	{Name: FMkdir},
+	{Name: FRename, Value: "path"},
+	{Name: FRead, Answer: "content"},
+	{Name: FList, Answer: "[name, …]"},
+	{Name: FReadLocal, Answer: "content"},
+	{Name: FListLocal, Answer: "[name, …]"},
 }
 
 // stepStore is the specification. The answer is part of the output, so the input is not looked at.

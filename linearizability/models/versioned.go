@@ -25,11 +25,14 @@ func VersionedKV(initial json.RawMessage) (*Model, error) {
 			ErrOperation)
 	}
 	return &Model{
-		Name:   "versioned-kv",
-		Keyed:  true,
-		Blind:  true,
-		Role:   versionedRole,
-		Decode: decodeStore,
+		Name:      "versioned-kv",
+		Purpose:   "values with versions, one per key, absent at first",
+		Keyed:     true,
+		Blind:     true,
+		Functions: versionedFunctions,
+		Role:      versionedRole,
+		Decode:    decodeStore,
+		Values:    &Values{Of: versionedValues},
 
 		Without: withoutVersioned,
 		Unknown: func() any { return versionedState{any: true} },
@@ -41,6 +44,38 @@ func VersionedKV(initial json.RawMessage) (*Model, error) {
 			DescribeState:     func(state any) string { return state.(versionedState).String() },
 		},
 	}, nil
+}
+
+var versionedFunctions = []Function{
+	{Name: FRead, Answer: "value, with its version in mod (0: absent)"},
+	{Name: FWrite, Value: "value"},
+	{Name: FCAS, Value: "new value, with the expected version in mod"},
+	{Name: FDelete},
+	{Name: FReadLocal, Unjudged: true},
+}
+
+// versionedValues returns what an operation writes and what a read found. Nothing is said of no content,
+// which reads of absent keys return as well.
+func versionedValues(op *history.Operation) (written, found []string) {
+	switch fn, local := storeFunction(op.F); {
+	case local:
+	case fn == fWrite || fn == fCAS:
+		return []string{contentOf(op.Input)}, nil
+	case fn == fRead && valueDigest(op.Output) != digest{}:
+		return nil, []string{contentOf(op.Output)}
+	}
+	return nil, nil
+}
+
+// contentOf returns a text that is equal for equal contents, as [valueDigest] is.
+func contentOf(value json.RawMessage) string {
+	switch {
+	case valueDigest(value) == digest{}:
+		return ""
+	case value[0] == '"':
+		return "\"" + textOf(value) + "\""
+	}
+	return string(value)
 }
 
 // versionedState is the state of one key.
