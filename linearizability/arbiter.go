@@ -1,6 +1,7 @@
 package linearizability
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sort"
@@ -297,7 +298,7 @@ func (k *Checker) arbitrate(ctx context.Context, report *Report) error {
 	switch {
 	case report.Validity != Valid:
 		return nil
-	case k.o.arbiter == ArbiterAlways && len(c.ops) <= k.o.searchOps:
+	case k.o.arbiter == ArbiterAlways && len(c.ops) <= cmp.Or(k.o.searchOps, DefaultSearchOps):
 	case sampled(c.ops, k.o.samplePpm):
 		steps = sampleSteps
 	default:

@@ -97,10 +97,15 @@ func (k *Checker) Check(ctx context.Context, h *History) (*Report, error) {
 		}
 	}
 	var err error
+	var others foreign
 	decided := false
 	if k.model.Revisioned && !h.AnyStart {
 		decided, err = k.certify(ctx, h, report)
+		others = k.c.others
+	} else {
+		others = foreignTo(k.model, h.Ops)
 	}
+	k.found.list = others.provable(k.found.list)
 	switch {
 	case err != nil:
 	case decided:
@@ -109,12 +114,14 @@ func (k *Checker) Check(ctx context.Context, h *History) (*Report, error) {
 		report.Reason = "the log has gaps, and the system also writes by itself, so a missing write may " +
 			"be its own"
 	default:
-		err = report.search(ctx, k.model, h, k.o, &k.found)
+		known := *h
+		known.Ops = others.before(k.model, h.Ops)
+		err = report.search(ctx, k.model, &known, k.o, &k.found)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("checking with model %s: %w", k.model.Name, err)
 	}
-	k.conclude(report)
+	k.conclude(report, &others)
 	report.Stats.Elapsed = elapsed(start)
 	return report, nil
 }
@@ -164,7 +171,7 @@ func (k *Checker) certify(ctx context.Context, h *History, report *Report) (bool
 
 // conclude turns what was found into the report's verdict. Where our own methods contradict each other, and
 // nothing else is wrong, nothing is proved.
-func (k *Checker) conclude(report *Report) {
+func (k *Checker) conclude(report *Report, others *foreign) {
 	report.Violations, report.Stats.Dropped = k.found.list, k.found.dropped
 	disputed := 0
 	for i := range report.Violations {
@@ -174,8 +181,12 @@ func (k *Checker) conclude(report *Report) {
 	}
 	switch {
 	case len(report.Violations) == 0:
-		if len(k.found.ops) == 0 {
-			report.Validity, report.Reason = Unknown, "the history has no operations, so nothing was checked"
+		switch {
+		case others.total > 0:
+			report.Validity = Unknown
+			report.Reason = others.reason("model "+k.model.Name, len(k.found.ops))
+		case report.Validity == Valid && report.Stats.Checked == 0:
+			report.Validity, report.Reason = Unknown, nothingChecked(len(k.found.ops))
 		}
 		return
 	case len(report.Violations) > 2*disputed || (disputed == 0):
@@ -194,22 +205,30 @@ func (k *Checker) conclude(report *Report) {
 
 // search lets porcupine decide.
 func (report *Report) search(ctx context.Context, m *Model, h *History, o *options, found *findings) error {
-	report.Method = BySearch
+	report.Method, report.Stats.Checked = BySearch, 0
 	if h.AnyStart {
 		if m.Unknown == nil {
 			return fmt.Errorf("the history starts in an unknown state, which model %s does not have", m.Name)
 		}
 		m = fromAnything(m)
 	}
-	pieces, err := splitByKey(m, h.Ops)
-	if err != nil {
+	pieces := splitByKey(m, h.Ops)
+	if !h.AnyStart { // the rules begin with the initial state
+		if refuted, err := report.applyRules(ctx, m, pieces, o, found); refuted || err != nil {
+			return err
+		}
+	}
+	if err := decodePieces(m, pieces); err != nil {
 		return err
 	}
 	searchAll(ctx, m, pieces, o)
 	report.Validity = Valid
 	for i := range pieces {
 		p := &pieces[i]
-		report.Stats.Checked += len(p.ops)
+		if len(p.ops) > 0 {
+			report.Method = BySearch
+			report.Stats.Checked += countOperations(p)
+		}
 		switch p.result {
 		case Invalid:
 			return report.refuted(ctx, m, originalOps(p), h.AnyStart, o, found)
@@ -246,7 +265,7 @@ func (report *Report) refuted(ctx context.Context, m *Model, ops []history.Opera
 	report.Stats.Rejudged++
 	if result, _ := b.search(&m.Model, list, arbiterSteps); result == Valid {
 		found.add(Violation{Kind: CheckerDisagreement, Ops: ops, Explain: fmt.Sprintf(
-			"the search says that %s, but porcupine finds one", v.Explain)})
+			"the search finds no order (%s), but porcupine finds one", v.Explain)})
 	}
 	return nil
 }
@@ -254,10 +273,28 @@ func (report *Report) refuted(ctx context.Context, m *Model, ops []history.Opera
 func originalOps(p *piece) []history.Operation {
 	ops := make([]history.Operation, 0, len(p.ops))
 	for i := range p.ops {
-		ops = append(ops, *p.ops[i].Metadata.(*history.Operation))
+		if p.startsOperation(i) {
+			ops = append(ops, *p.ops[i].Metadata.(*history.Operation))
+		}
 	}
 	sortByCall(ops)
 	return ops
+}
+
+// startsOperation reports whether call i is the first that its operation stands for.
+func (p *piece) startsOperation(i int) bool {
+	return i == 0 || p.ops[i].Metadata != p.ops[i-1].Metadata
+}
+
+// countOperations counts the operations in a piece.
+func countOperations(p *piece) int {
+	n := 0
+	for i := range p.ops {
+		if p.startsOperation(i) {
+			n++
+		}
+	}
+	return n
 }
 
 // Verdict turns the report into the project's common form.
@@ -265,13 +302,13 @@ func (r *Report) Verdict() Verdict {
 	v := Verdict{Checker: r.Model, Validity: r.Validity, Violations: r.Violations}
 	switch r.Validity {
 	case Valid:
-		v.Summary = fmt.Sprintf("%d operations linearizable (%s)", r.Stats.Operations, r.Method)
+		v.Summary = fmt.Sprintf("%d operations linearizable (%s)", r.Stats.Checked, r.Method)
 	case Invalid:
 		first := r.Violations[0]
 		v.Summary = fmt.Sprintf("%s: %s", first.Kind.Title(), first.Explain)
 		v.Evidence = first.Ops
 	default:
-		v.Summary = "not decided: " + r.Reason
+		v.Summary = undecided + r.Reason
 	}
 	v.Details = append(v.Details, fmt.Sprintf("%d operations, %d checked by %s", r.Stats.Operations,
 		r.Stats.Checked, r.Method))

@@ -167,6 +167,12 @@ func TestLimits(t *testing.T) {
 	require.Contains(t, report.Reason, "too many operations")
 	require.Equal(t, lin.Unknown, report.Verdict().Validity)
 
+	report, err = lin.Check(ctx, storeModel(t), &lin.History{Ops: g.Ops}, lin.WithMemoryLimit(100_000))
+	require.NoError(t, err)
+	require.Equal(t, lin.Unknown, report.Validity)
+	require.Regexp(t, `too many operations for a search: \d+ need \d+ KiB, and the memory limit is 97 KiB`, report.Reason)
+	require.Contains(t, report.Reason, "--memory")
+
 	gone, cancel := context.WithCancel(ctx)
 	cancel()
 	report, err = lin.Check(gone, storeModel(t), &lin.History{Ops: g.Ops})
@@ -285,7 +291,8 @@ func TestSameHistorySameReport(t *testing.T) {
 			add("read", fmt.Sprint("k", key), int64(key+20*i+10), 0, i+1)
 		}
 		if key > 0 {
-			add("read", fmt.Sprint("k", key), int64(key+20*rounds), 0, rounds+1)
+			add("write", fmt.Sprint("k", key), int64(key+20*rounds), 0, 0)
+			add("read", fmt.Sprint("k", key), int64(key+20*rounds+10), 0, rounds)
 		}
 	}
 	for range 4 {

@@ -4,6 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
+	"time"
 
 	lin "github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/linearizability/history"
@@ -125,4 +128,44 @@ func ExampleMonitor() {
 		}
 	}
 	// Output: event 3 reordered-revisions
+}
+
+// A history of Jepsen's kind, in a file, of a queue that lost what it had acknowledged.
+func ExampleCheckFile() {
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "history.edn")
+	err = os.WriteFile(path, []byte(`
+		{:type :invoke, :f :enqueue, :value 7,   :process 0, :time 10}
+		{:type :ok,     :f :enqueue, :value 7,   :process 0, :time 20}
+		{:type :invoke, :f :drain,   :value nil, :process 1, :time 30}
+		{:type :ok,     :f :drain,   :value [],  :process 1, :time 40}`), 0o600)
+	if err != nil {
+		panic(err)
+	}
+	report, err := lin.CheckFile(context.Background(), path, "unordered-queue")
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(report.Validity, report.Method)
+	fmt.Println(report.Violations[0].Explain)
+	// Output:
+	// invalid rules
+	// drain d2 found the queue empty between 0.00000003 s and 0.00000004 s, but it held something at every instant in between, last that of enqueue e0
+}
+
+// A holder believes in its lease for ten seconds after it asked for it.
+func ExampleCheckLeases() {
+	verdict := lin.CheckLeases([]history.Operation{
+		{Index: 0, F: "acquire", Node: "n1", Call: 1e9, Return: 2e9, Outcome: history.OK},
+		{Index: 2, F: "acquire", Node: "n2", Call: 5e9, Return: 8e9, Outcome: history.OK},
+	}, 10*time.Second)
+	fmt.Println(verdict.Validity)
+	fmt.Println(verdict.Violations[0].Explain)
+	// Output:
+	// invalid
+	// n1 held the lock from 2.00 s (acquire a0) until 11.00 s (end of the lease); n2 got it at 8.00 s (acquire a2)
 }

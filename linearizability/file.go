@@ -9,40 +9,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"sort"
 	"strings"
 
 	"github.com/holdfast-sim/holdfast/linearizability/history"
 	"github.com/holdfast-sim/holdfast/linearizability/history/jepsen"
-	"github.com/holdfast-sim/holdfast/linearizability/models"
 )
 
 // ErrNoModel reports a history file that names no model, checked without one.
 var ErrNoModel = errors.New("no model given and the history names none")
-
-// Names of interval checks that [CheckFile] takes in place of a model.
-const (
-	LocksModel        = "locks"
-	SingleRunnerModel = "single-runner"
-)
-
-// ModelNames lists what [CheckFile] takes as a model, sorted.
-func ModelNames() []string {
-	names := append(models.Names(), LocksModel, SingleRunnerModel)
-	sort.Strings(names)
-	return names
-}
-
-// intervalCheck returns the interval check of that name, or nil.
-func intervalCheck(name string) func([]history.Operation) Verdict {
-	switch name {
-	case LocksModel:
-		return CheckLocks
-	case SingleRunnerModel:
-		return CheckSingleRunner
-	}
-	return nil
-}
 
 // CheckFile judges a history file. With an empty modelName the model that the header names decides. The
 // initial state is the header's.
@@ -58,12 +32,17 @@ func CheckFile(ctx context.Context, path, modelName string, opts ...Option) (*Re
 		modelName = h.Header.Model
 	}
 	if modelName == "" {
-		return nil, fmt.Errorf("checking %s: %w: name one of %v", path, ErrNoModel, ModelNames())
+		return nil, fmt.Errorf("checking %s: %w: name one of %s", path, ErrNoModel,
+			strings.Join(ModelNames(), ", "))
 	}
-	if check := intervalCheck(modelName); check != nil {
+	check, err := intervalCheck(modelName, h.Header.Initial)
+	if err != nil {
+		return nil, fmt.Errorf("checking %s: %w", path, err)
+	}
+	if check != nil {
 		return reportOf(check(h.Ops), len(h.Ops)), nil
 	}
-	m, err := models.ByName(modelName, h.Header.Initial)
+	m, err := modelByName(modelName, h.Header.Initial)
 	if err != nil {
 		return nil, fmt.Errorf("checking %s: %w", path, err)
 	}
@@ -153,12 +132,4 @@ func readWitnessFile(path, witnessPath string) (*Witness, error) {
 	}
 	w.Partial = torn
 	return w, nil
-}
-
-// ByIntervals means that sure and possible intervals were compared.
-const ByIntervals Method = "intervals"
-
-func reportOf(v Verdict, ops int) *Report {
-	return &Report{Model: v.Checker, Validity: v.Validity, Method: ByIntervals, Violations: v.Violations,
-		notes: v.Details, Stats: Stats{Operations: ops, Checked: ops}}
 }

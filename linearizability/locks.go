@@ -1,18 +1,21 @@
 package linearizability
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"sort"
+	"time"
 
 	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/linearizability/models"
 )
 
 // Functions of a lock history, in the member f. Key names the lock. A holder has at most one hold of a lock
 // at a time.
 const (
 	// FAcquire asks for the lock. The invoke event's value may be {"ttl_ns":n} for a lease of n
-	// nanoseconds; the answer's Rev is the fencing token, if there is one.
+	// nanoseconds; the answer's Rev is the fencing token, if there is one, or its value is.
 	FAcquire = "acquire"
 	// FRenew extends the holder's lease by ttl_ns of its own value, else of the acquire.
 	FRenew = "renew"
@@ -25,6 +28,14 @@ const (
 	FFencedWrite = "fenced_write"
 )
 
+var lockFunctions = []models.Function{
+	{Name: FAcquire, Value: `{"ttl_ns":n} for a lease`, Answer: "the fencing token in rev, or as the value"},
+	{Name: FRenew, Value: `{"ttl_ns":n}`},
+	{Name: FRelease},
+	{Name: FFence},
+	{Name: FFencedWrite, Value: "with the token in mod", Answer: "place among the writes in rev"},
+}
+
 // CheckLocks judges a history of locks and leases: no two sure holds of a lock at one time, tokens that are
 // unique and rise with real time, and no protected write accepted with a token lower than one accepted
 // before it.
@@ -35,11 +46,24 @@ const (
 // confirmed fence. Where only possible holds overlap, the verdict counts a warning and stays valid: the
 // history does not prove anything. A lease without a token on the protected write is no mutex, and
 // nothing here makes it one.
+//
+// A history without a hold, or with operations of other functions, is not valid but unknown.
 func CheckLocks(ops []history.Operation) Verdict {
+	return checkLocks(LocksModel, ops, 0)
+}
+
+// CheckLeases is [CheckLocks] for leases of which every one lasts ttl, unless its acquire asks for another
+// length. A ttl of 0 means until it is released.
+func CheckLeases(ops []history.Operation, ttl time.Duration) Verdict {
+	return checkLocks(LeaseModel, ops, ttl.Nanoseconds())
+}
+
+func checkLocks(checker string, ops []history.Operation, defaultTTL int64) Verdict {
 	l := lockHistory{
-		spans: make([]Span, 0, len(ops)/2),
-		open:  make(map[string]int),
-		ttl:   make(map[string]int64),
+		spans:      make([]Span, 0, len(ops)/2),
+		open:       make(map[string]int),
+		ttl:        make(map[string]int64),
+		defaultTTL: defaultTTL,
 	}
 	sorted := append([]history.Operation(nil), ops...)
 	sortByCall(sorted)
@@ -53,14 +77,15 @@ func CheckLocks(ops []history.Operation) Verdict {
 	})
 	violations := append(append(found.violations, l.twice...), l.tokens()...)
 	violations = append(violations, l.writes(sorted)...)
-	v := Verdict{Checker: "locks", Validity: Valid, Violations: violations,
+	v := Verdict{Checker: checker, Validity: Valid, Violations: violations,
 		Summary: fmt.Sprintf("%d holds, none of them at the same time as another", len(l.spans))}
 	if found.warnings > 0 {
 		v.Details = append(v.Details, fmt.Sprintf(
 			"%d pairs of holds may have overlapped, which the history cannot tell",
 			found.warnings))
 	}
-	return v.withViolations()
+	others := intervalForeign(ops, lockFunctions)
+	return others.settle(v, len(ops), len(l.spans)+l.accepted)
 }
 
 func (s *Span) until() string {
@@ -93,6 +118,28 @@ type lockHistory struct {
 	open  map[string]int   // lock and holder -> their latest span
 	ttl   map[string]int64 // the same -> length of the lease, 0 without
 	twice []Violation
+
+	defaultTTL int64
+	accepted   int // protected writes
+}
+
+// tokenOf returns the fencing token that an acquire was answered with: its Rev, or else its value, as a
+// number or in {"token":n}. 0 means none.
+func tokenOf(op *history.Operation) uint64 {
+	if op.Rev != 0 || len(op.Output) == 0 {
+		return op.Rev
+	}
+	var token uint64
+	if json.Unmarshal(op.Output, &token) == nil {
+		return token
+	}
+	var value struct {
+		Token uint64 `json:"token"`
+	}
+	if json.Unmarshal(op.Output, &value) != nil {
+		return 0
+	}
+	return value.Token
 }
 
 func ttlOf(op *history.Operation) int64 {
@@ -126,10 +173,10 @@ func (l *lockHistory) acquire(op *history.Operation, id, holder string) {
 	if op.Outcome == history.Fail {
 		return
 	}
-	ttl := ttlOf(op)
+	ttl := cmp.Or(ttlOf(op), l.defaultTTL)
 	s := Span{Key: op.Key, Holder: holder, Op: *op, Possible: Interval{op.Call, forever}}
 	if op.Outcome == history.OK {
-		s.Token = op.Rev
+		s.Token = tokenOf(op)
 		s.Sure = Interval{op.Return, forever}
 		if ttl > 0 {
 			s.Sure.To, s.Possible.To = saturating(op.Call, ttl), saturating(op.Return, ttl)
@@ -253,6 +300,7 @@ func (l *lockHistory) writes(ops []history.Operation) (violations []Violation) {
 			accepted = append(accepted, &ops[i])
 		}
 	}
+	l.accepted = len(accepted)
 	sort.SliceStable(accepted, func(i, j int) bool { return accepted[i].Rev < accepted[j].Rev })
 	for _, w := range accepted {
 		top := highest[w.Key]

@@ -33,8 +33,8 @@ var ErrNotInvalid = errors.New("history was not found invalid, so there is nothi
 // The result is invalid, and no longer so when any one further such step is taken, unless a limit was hit.
 func Minimize(ctx context.Context, m *Model, h *History, opts ...Option) (*History, error) {
 	o := newOptions(opts)
-	pieces, err := splitByKey(m, h.Ops)
-	if err != nil {
+	pieces := splitByKey(m, h.Ops)
+	if err := decodePieces(m, pieces); err != nil {
 		return nil, err
 	}
 	searchAll(ctx, m, pieces, o)
@@ -260,16 +260,16 @@ func (s *minimiser) dropMutations(ops []history.Operation) []history.Operation {
 // maxNarrated limits how many operations an explanation describes one by one.
 const maxNarrated = 12
 
-// explainSteps explains why the operations of a search's counterexample have no order.
+// explainSteps describes the operations of a search's counterexample, and how far an order gets. It follows
+// the title of [NotLinearizable].
 func explainSteps(m *Model, ops []history.Operation, anyStart bool) string {
 	if len(ops) > maxNarrated {
-		return fmt.Sprintf(
-			"no order of these %d operations explains their answers; the first is %s, the last is %s",
+		return fmt.Sprintf("%d operations, of which the first is %s, and the last is %s",
 			len(ops), describe(&ops[0]), describe(&ops[len(ops)-1]))
 	}
-	text := "no order explains these answers: "
+	text := ""
 	if anyStart {
-		text = "no order explains these answers, whatever the state before them: "
+		text = "whatever the state before them: "
 	}
 	for i := range ops {
 		if i > 0 {

@@ -11,7 +11,7 @@ const (
 	DefaultTimeout = 60 * time.Second
 	// DefaultMemoryBytes bounds what all searches together may hold in their caches.
 	DefaultMemoryBytes = 1 << 30
-	// DefaultSearchOps is the largest history, or part of one, that is searched as a whole.
+	// DefaultSearchOps is the largest history that porcupine judges as well where [ArbiterAlways] is set.
 	DefaultSearchOps = 2000
 	// DefaultSamplePpm is how many of a million small histories porcupine judges as well.
 	DefaultSamplePpm = 1_000
@@ -35,7 +35,7 @@ const (
 type options struct {
 	timeout     time.Duration
 	memory      int64
-	searchOps   int
+	searchOps   int // 0: as memory allows
 	parallelism int
 	arbiter     Arbiter
 	samplePpm   int
@@ -45,7 +45,7 @@ type options struct {
 }
 
 func newOptions(opts []Option) *options {
-	o := &options{timeout: DefaultTimeout, memory: DefaultMemoryBytes, searchOps: DefaultSearchOps,
+	o := &options{timeout: DefaultTimeout, memory: DefaultMemoryBytes,
 		parallelism: runtime.GOMAXPROCS(0), minimise: true, samplePpm: DefaultSamplePpm}
 	for _, opt := range opts {
 		opt(o)
@@ -62,7 +62,8 @@ func WithTimeout(d time.Duration) Option { return func(o *options) { o.timeout =
 // WithMemoryLimit bounds the bytes that searches may hold together. Beyond it the verdict is unknown.
 func WithMemoryLimit(bytes int64) Option { return func(o *options) { o.memory = bytes } }
 
-// WithSearchLimit bounds how many operations are searched as one piece.
+// WithSearchLimit bounds how many operations are searched as one piece. 0, the default, leaves that to the
+// memory limit: a search of n operations holds at least n²/8 bytes before it ends.
 func WithSearchLimit(ops int) Option { return func(o *options) { o.searchOps = ops } }
 
 // WithParallelism bounds how many searches run at once.

@@ -36,6 +36,7 @@ type resolution struct {
 	// One that was rejected since stays listed, with its role set to Ignored.
 	mutators, observers []uint32
 
+	others  foreign
 	unknown []int32 // mutations without a known revision
 	byID    map[string]int32
 	gaps    []uint64
@@ -77,6 +78,7 @@ func (r *resolution) reset(m *models.Model, h *History, found *findings) {
 	r.logComplete, r.resolved, r.assumed, r.ackedWithoutRev = false, 0, 0, 0
 	r.unknown, r.gaps = r.unknown[:0], r.gaps[:0]
 	r.mutators, r.observers = r.mutators[:0], r.observers[:0]
+	r.others = foreign{model: m}
 	clear(r.byID)
 }
 
@@ -94,6 +96,7 @@ func (r *resolution) resolve() error {
 		role := r.model.Role(op)
 		r.place[i] = placed{role: role}
 		if role == models.Ignored {
+			r.others.addIgnored(op)
 			continue
 		}
 		if role == models.Mutation {

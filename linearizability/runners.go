@@ -5,6 +5,7 @@ import (
 	"sort"
 
 	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/linearizability/models"
 )
 
 // Functions of a history of services, in the member f. Key names the service, Node the machine.
@@ -19,6 +20,9 @@ const (
 	FPowerOff = "power_off"
 )
 
+var runnerFunctions = []models.Function{{Name: FStart}, {Name: FStop}, {Name: FKill}, {Name: FFence},
+	{Name: FPowerOff}}
+
 // CheckSingleRunner judges that no service runs on two machines at one time.
 //
 // A service surely runs from the return of its start until the call of its stop, or until its end is
@@ -26,6 +30,8 @@ const (
 // nothing, because the machine may live on. It possibly runs from the call of its start, also where the
 // outcome of that is not known or a failure, since a start that failed half way may leave something
 // running. Where only possible runs overlap, the verdict counts a warning and stays valid.
+//
+// A history without a start, or with operations of other functions, is not valid but unknown.
 func CheckSingleRunner(ops []history.Operation) Verdict {
 	sorted := append([]history.Operation(nil), ops...)
 	sortByCall(sorted)
@@ -34,14 +40,15 @@ func CheckSingleRunner(ops []history.Operation) Verdict {
 		return fmt.Sprintf("%s ran on %s from %s (%s) until %s, and on %s from %s (%s)", a.Key, a.Holder,
 			seconds(a.Sure.From), opName(&a.Op), a.until(), b.Holder, seconds(b.Sure.From), opName(&b.Op))
 	})
-	v := Verdict{Checker: "single-runner", Validity: Valid, Violations: found.violations,
+	v := Verdict{Checker: SingleRunnerModel, Validity: Valid, Violations: found.violations,
 		Summary: fmt.Sprintf("%d runs, no service in two places at one time", len(spans))}
 	if found.warnings > 0 {
 		v.Details = append(v.Details, fmt.Sprintf(
 			"%d pairs of runs may have overlapped, which the history cannot tell",
 			found.warnings))
 	}
-	return v.withViolations()
+	others := intervalForeign(ops, runnerFunctions)
+	return others.settle(v, len(ops), len(spans))
 }
 
 // runs turns starts and their ends into spans. ops are sorted by call.

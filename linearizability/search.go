@@ -14,10 +14,10 @@ import (
 	"github.com/holdfast-sim/holdfast/linearizability/models"
 )
 
-// Reasons why a search ends without an answer.
+// Reasons why a search ends without an answer. The limits name what raises them.
 var (
-	errSearchTime   = errors.New("time limit reached")
-	errSearchMemory = errors.New("memory limit reached")
+	errSearchTime   = errors.New("time limit reached (WithTimeout or check --time raises it)")
+	errSearchMemory = errors.New("memory limit reached (WithMemoryLimit or check --memory raises it)")
 	errSearchSize   = errors.New("too many operations for a search")
 	errSearchEnded  = errors.New("another part was found invalid first")
 	errSearchSteps  = errors.New("step limit of this round reached")
@@ -54,13 +54,15 @@ const contextEvery = 64
 // stack and the state of our models.
 const searchOverheadBytes = 256
 
+func bytesPerStep(ops int) int64 { return int64(ops/8 + searchOverheadBytes) }
+
 // search asks porcupine about one piece of a history, and gives up after maxSteps calls of the model, if
 // that is not 0.
 func (b *budget) search(m *porcupine.Model, ops []porcupine.Operation, maxSteps int) (Validity, error) {
 	if len(ops) == 0 {
 		return Valid, nil
 	}
-	perStep := int64(len(ops)/8 + searchOverheadBytes)
+	perStep := bytesPerStep(len(ops))
 	var held int64
 	var steps int
 	var stopped error
@@ -143,19 +145,31 @@ func toPorcupine(m *models.Model, ops []history.Operation) ([]porcupine.Operatio
 		if role := m.Role(&ops[i]); role == models.Ignored || role == models.LocalObservation {
 			continue
 		}
-		call, err := m.Decode(&ops[i], nil)
+		calls, err := callsOf(m, &ops[i])
 		if err != nil {
 			return nil, fmt.Errorf("decoding %s: %w", opName(&ops[i]), err)
 		}
-		list = append(list, porcupine.Operation{ClientId: max(0, ops[i].Process), Input: call, Output: call,
-			Call: ops[i].Call, Return: ops[i].Return, Metadata: &ops[i]})
+		for _, call := range calls {
+			list = append(list, porcupine.Operation{ClientId: max(0, ops[i].Process), Input: call,
+				Output: call, Call: ops[i].Call, Return: ops[i].Return, Metadata: &ops[i]})
+		}
 	}
 	return list, nil
 }
 
-// piece is a part of a history that is searched on its own.
+// callsOf returns the calls that an operation stands for.
+func callsOf(m *models.Model, op *history.Operation) ([]models.Call, error) {
+	if m.Expand != nil {
+		return m.Expand(op)
+	}
+	call, err := m.Decode(op, nil)
+	return []models.Call{call}, err
+}
+
+// piece is a part of a history that is judged on its own.
 type piece struct {
-	ops    []porcupine.Operation
+	part   []history.Operation
+	ops    []porcupine.Operation // for a search
 	result Validity
 	reason error
 }
@@ -170,11 +184,13 @@ func searchAll(ctx context.Context, m *models.Model, pieces []piece, o *options)
 	open := make([]*piece, 0, len(pieces))
 	for i := range pieces {
 		p := &pieces[i]
-		if len(p.ops) > o.searchOps && !m.Blind {
-			p.reason = fmt.Errorf("%w: %d, the limit is %d", errSearchSize, len(p.ops), o.searchOps)
-			continue
+		switch err := o.tooLarge(len(p.ops)); {
+		case p.result == Valid:
+		case err != nil && !m.Blind:
+			p.reason = err
+		default:
+			open = append(open, p)
 		}
-		open = append(open, p)
 	}
 	steps := firstRoundSteps
 	for len(open) > 0 && ctx.Err() == nil {
@@ -269,32 +285,66 @@ func (r *round) end(i int, result Validity) {
 	}
 }
 
-// splitByKey cuts a history of a keyed model into one piece per key, in order of first appearance.
-func splitByKey(m *models.Model, ops []history.Operation) ([]piece, error) {
-	if !m.Keyed {
-		list, err := toPorcupine(m, ops)
-		return []piece{{ops: list}}, err
+// tooLarge returns an error if so many operations cannot be searched as one piece within the limits: the
+// search keeps a set of operations for each step, and takes at least one step for each operation.
+func (o *options) tooLarge(ops int) error {
+	switch need := int64(ops) * bytesPerStep(ops); {
+	case o.searchOps > 0 && ops > o.searchOps:
+		return fmt.Errorf("%w: %d, the limit is %d (WithSearchLimit raises it)", errSearchSize, ops,
+			o.searchOps)
+	case need > o.memory:
+		return fmt.Errorf("%w: %d need %d KiB, and the memory limit is %d KiB (WithMemoryLimit or "+
+			"check --memory raises it)", errSearchSize, ops, need>>10, o.memory>>10)
 	}
+	return nil
+}
+
+// splitByKey cuts a history of a keyed model into one part per key, in order of first appearance.
+func splitByKey(m *models.Model, ops []history.Operation) []piece {
 	index := make(map[string]int)
-	var parts [][]history.Operation
+	var sizes []int
+	at := make([]int32, len(ops))
 	for i := range ops {
-		k, ok := index[ops[i].Key]
+		key := ops[i].Key
+		if !m.Keyed {
+			key = ""
+		}
+		k, ok := index[key]
 		if !ok {
-			k = len(parts)
-			index[ops[i].Key] = k
-			parts = append(parts, nil)
+			k = len(sizes)
+			index[key] = k
+			sizes = append(sizes, 0)
 		}
-		parts[k] = append(parts[k], ops[i])
+		at[i] = int32(k)
+		sizes[k]++
 	}
-	pieces := make([]piece, len(parts))
-	for k := range parts {
-		list, err := toPorcupine(m, parts[k])
-		if err != nil {
-			return nil, err
+	if len(sizes) <= 1 {
+		return []piece{{part: ops}}
+	}
+	pieces := make([]piece, len(sizes))
+	for k := range pieces {
+		pieces[k].part = make([]history.Operation, 0, sizes[k])
+	}
+	for i := range ops {
+		p := &pieces[at[i]]
+		p.part = append(p.part, ops[i])
+	}
+	return pieces
+}
+
+// decodePieces decodes the pieces that a search has to judge.
+func decodePieces(m *models.Model, pieces []piece) error {
+	for k := range pieces {
+		p := &pieces[k]
+		if p.result == Valid {
+			continue
 		}
-		pieces[k].ops = list
+		var err error
+		if p.ops, err = toPorcupine(m, p.part); err != nil {
+			return err
+		}
 	}
-	return pieces, nil
+	return nil
 }
 
 // elapsed is the clock for statistics; a check never decides by it.

@@ -26,6 +26,9 @@ const (
 	TwoWriters         Kind = "two-writers"
 	TreeDivergence     Kind = "tree-divergence"
 	NotLinearizable    Kind = "not-linearizable"
+	UnwrittenValue     Kind = "unwritten-value"
+	TakenTwice         Kind = "taken-twice"
+	ImpossibleAnswer   Kind = "impossible-answer"
 	LeaseOverlap       Kind = "lease-overlap"
 	TokenOrder         Kind = "token-order"
 	DoubleRun          Kind = "double-run"
@@ -50,6 +53,9 @@ var kindTitles = map[Kind]string{
 	TwoWriters:          "two nodes ordered writes in one epoch",
 	TreeDivergence:      "two nodes hold different trees at one revision",
 	NotLinearizable:     "no order of the operations explains the answers",
+	UnwrittenValue:      "an operation found a value that nothing had written",
+	TakenTwice:          "a value was taken out of a queue more than once",
+	ImpossibleAnswer:    "no order of the operations gives this answer",
 	LeaseOverlap:        "a lock or lease was held twice at one time",
 	TokenOrder:          "a fencing token did not rise",
 	DoubleRun:           "a resource ran in two places at one time",
