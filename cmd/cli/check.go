@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/holdfast-sim/holdfast/cmd/cli/internal/checkflags"
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/reports"
 	"github.com/holdfast-sim/holdfast/scenarios"
@@ -23,8 +24,9 @@ For a history file of any program (JSON lines with Jepsen's invoke, ok, fail and
 decides; a witness file beside it is used if there is one.`
 
 type checkFlags struct {
-	model string
-	json  bool
+	model  string
+	json   bool
+	limits checkflags.Limits
 }
 
 // checkCommand is the command "check".
@@ -35,15 +37,15 @@ func (a checkCommand) tree() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check HISTORY|RUNFOLDER",
 		Short: "Judge a recorded history again",
-		Long:  checkHelp,
+		Long:  checkHelp + "\n\n" + checkflags.Models(),
 		Example: a.examples(`  NAME check runs/my-scenario/latest
   NAME check history.jsonl --model register`),
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.check(cmd.Context(), args[0], &f) },
 	}
 	cmd.Flags().StringVar(&f.model, "model", "",
-		"`model` for a history file: "+strings.Join(linearizability.ModelNames(), ", ")+
-			" (default: that of the file's header)")
+		"`model` for a history file, one of those above (default: that of the file's header)")
+	f.limits.AddTo(cmd)
 	cmd.Flags().BoolVar(&f.json, "json", false, "print one line of JSON for each verdict")
 	return cmd
 }
@@ -57,11 +59,18 @@ func (a checkCommand) check(ctx context.Context, path string, f *checkFlags) err
 		return a.check(ctx, filepath.Dir(path), f)
 	}
 	if !info.IsDir() {
-		report, err := linearizability.CheckFile(ctx, path, f.model)
+		opts, err := f.limits.Options()
+		if err != nil {
+			return Usage(err)
+		}
+		report, err := linearizability.CheckFile(ctx, path, f.model, opts...)
 		if err != nil {
 			return Usage(err)
 		}
 		return a.showVerdicts(path, []linearizability.Verdict{report.Verdict()}, f)
+	}
+	if len(f.limits.Arguments()) > 0 {
+		return usagef("--time and --memory are for history files, and %s is a run folder", path)
 	}
 	if f.model != "" {
 		return usagef("--model is for history files; for one model only, write %s",
@@ -149,6 +158,7 @@ func (a checkCommand) showVerdicts(path string, verdicts []linearizability.Verdi
 	if f.model != "" {
 		args = append(args, "--model", f.model)
 	}
+	args = append(args, f.limits.Arguments()...)
 	run := &scenarios.Run{Verdicts: verdicts, Reproduce: a.command(args...)}
 	fmt.Fprintf(a.Stdout, "%s\n", worst)
 	for i := range run.Verdicts {
@@ -170,7 +180,10 @@ func (a checkCommand) showVerdict(v *linearizability.Verdict) {
 			fmt.Fprintf(a.Stdout, "    and %d more\n", len(v.Violations)-i)
 			break
 		}
-		fmt.Fprintf(a.Stdout, "    %s: %s\n", v.Violations[i].Kind.Title(), oneLine(v.Violations[i].Explain))
+		text := fmt.Sprintf("%s: %s", v.Violations[i].Kind.Title(), v.Violations[i].Explain)
+		if text != v.Summary { // which most often is the first of them
+			fmt.Fprintf(a.Stdout, "    %s\n", oneLine(text))
+		}
 	}
 }
 
