@@ -49,6 +49,7 @@ type pasted struct {
 
 var outputs = []pasted{
 	{"README.md", "go run ./cmd/holdfast run " + firstStory, firstCommand},
+	{"docs/models.md", "go run ./cmd/holdfast check --help", checkHelp},
 	{"docs/testing-your-own-system.md", "KEEPER_HASTY=1 go test -run TestKeeper ./sim/simtest -sim.seed=8", hastyKeeper},
 }
 
@@ -109,6 +110,14 @@ func firstCommand(t *testing.T) string {
 	require.True(t, strings.HasPrefix(out, "VALID"), out)
 	out = strings.ReplaceAll(out, filepath.ToSlash(dir), "runs")
 	return strings.ReplaceAll(strings.ReplaceAll(out, dir, "runs"), " --runs runs", "")
+}
+
+// checkHelp returns the list of models from the help text.
+func checkHelp(t *testing.T) string {
+	out := command(t, "HOLDFAST=1", "go", "run", "./cmd/holdfast", "check", "--help")
+	begin, end := strings.Index(out, "Models, and"), strings.Index(out, "\nUsage:")
+	require.True(t, 0 < begin && begin < end, out)
+	return out[begin:end]
 }
 
 var search = regexp.MustCompile(`(?m)^ +\d+ operations, \d+ checked by search in .*\n`)
