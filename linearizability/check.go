@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/linearizability/history/formats"
 	"github.com/holdfast-sim/holdfast/linearizability/models"
 )
 
@@ -23,6 +24,8 @@ type History struct {
 	// AnyStart means that the operations begin in an unknown state, as in what [Minimize] returns.
 	// It takes a model with Unknown.
 	AnyStart bool
+	// Import is how a file was read; nil for a history that comes from no file. Only [CheckFile] needs it.
+	Import *formats.Import
 }
 
 // Method is how a verdict was reached.

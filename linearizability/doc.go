@@ -4,7 +4,8 @@
 // # You have a history in a file
 //
 // Call [CheckFile] with the path and the name of a model; [ModelNames] lists the names, and [Describe] the
-// functions and values of each. The command "holdfast check FILE --model NAME" does the same.
+// functions and values of each. The command "holdfast check FILE --model NAME" does the same. The file may
+// come from other tools, such as Jepsen.
 //
 //	report, err := linearizability.CheckFile(ctx, "history.edn", "cas-register")
 //

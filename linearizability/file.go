@@ -1,30 +1,30 @@
 package linearizability
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/holdfast-sim/holdfast/linearizability/history"
-	"github.com/holdfast-sim/holdfast/linearizability/history/jepsen"
+	"github.com/holdfast-sim/holdfast/linearizability/history/formats"
 )
 
 // ErrNoModel reports a history file that names no model, checked without one.
 var ErrNoModel = errors.New("no model given and the history names none")
 
-// CheckFile judges a history file. With an empty modelName the model that the header names decides. The
-// initial state is the header's.
+// CheckFile judges a history file of any format that package formats reads. With an empty modelName the model
+// that the header names decides. The initial state is that of [WithInitial], or else the header's.
 //
 // The witness is read from the file that [WithWitnessFile] names, or else from the path that [WitnessPath]
-// gives, if it exists.
+// gives, if it exists. A history of which the end or other operations are missing is never valid. The
+// details of the verdict tell what was decided while reading.
 func CheckFile(ctx context.Context, path, modelName string, opts ...Option) (*Report, error) {
-	h, err := ReadFile(path, newOptions(opts).witnessFile)
+	o := newOptions(opts)
+	h, err := ReadFile(path, o.witnessFile)
 	if err != nil {
 		return nil, err
 	}
@@ -35,18 +35,7 @@ func CheckFile(ctx context.Context, path, modelName string, opts ...Option) (*Re
 		return nil, fmt.Errorf("checking %s: %w: name one of %s", path, ErrNoModel,
 			strings.Join(ModelNames(), ", "))
 	}
-	check, err := intervalCheck(modelName, h.Header.Initial)
-	if err != nil {
-		return nil, fmt.Errorf("checking %s: %w", path, err)
-	}
-	if check != nil {
-		return reportOf(check(h.Ops), len(h.Ops)), nil
-	}
-	m, err := modelByName(modelName, h.Header.Initial)
-	if err != nil {
-		return nil, fmt.Errorf("checking %s: %w", path, err)
-	}
-	report, err := Check(ctx, m, h, opts...)
+	report, err := h.check(ctx, modelName, o, opts)
 	if err != nil {
 		return nil, fmt.Errorf("checking %s: %w", path, err)
 	}
@@ -64,49 +53,21 @@ func WitnessPath(path string) string {
 	return dir + name + ".witness.jsonl"
 }
 
-// ReadFile reads a history file and its witness. The history may be JSONL, EDN or a Jepsen log;
-// ReadFile recognizes the format by the first bytes. If witnessPath is empty, the witness is the
-// file that [WitnessPath] returns, and it may be missing.
+// ReadFile reads a history file of any format that package formats reads, and its witness. If witnessPath is
+// empty, the witness is the file that [WitnessPath] returns, and it may be missing.
 func ReadFile(path, witnessPath string) (*History, error) {
-	h, err := readOperations(path)
-	if err != nil {
-		return nil, err
-	}
-	h.Witness, err = readWitnessFile(path, witnessPath)
-	return h, err
-}
-
-// sniffBytes is how much of a file decides about its format.
-const sniffBytes = 4096
-
-func readOperations(path string) (*History, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("opening history: %w", err)
 	}
 	defer file.Close()
-	in := bufio.NewReaderSize(file, sniffBytes)
-	head, err := in.Peek(sniffBytes)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("reading %s: %w", path, err)
-	}
-	h := &History{}
-	var events []history.Event
-	switch {
-	case jepsen.IsEDN(head):
-		events, err = jepsen.ReadEDN(in)
-	case jepsen.IsLog(head):
-		events, err = jepsen.ReadLog(in)
-	default:
-		h.Header, h.Ops, _, err = history.ReadOperations(in)
-	}
-	if err == nil && events != nil {
-		h.Ops, err = history.Operations(events)
-	}
+	read, err := formats.Read(file)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return h, nil
+	h := &History{Header: read.Header, Ops: read.Ops, Import: read}
+	h.Witness, err = readWitnessFile(path, witnessPath)
+	return h, err
 }
 
 func readWitnessFile(path, witnessPath string) (*Witness, error) {

@@ -1,8 +1,11 @@
 package linearizability
 
 import (
+	"encoding/json"
 	"runtime"
 	"time"
+
+	"github.com/holdfast-sim/holdfast/linearizability/history/formats"
 )
 
 // Limits of a check, unless an [Option] sets others.
@@ -42,6 +45,9 @@ type options struct {
 	annotations []Annotation
 	minimise    bool
 	witnessFile string
+	initial     json.RawMessage
+	anyInitial  bool
+	failed      formats.Failed
 }
 
 func newOptions(opts []Option) *options {
@@ -81,6 +87,19 @@ func WithoutMinimising() Option { return func(o *options) { o.minimise = false }
 
 // WithWitnessFile names the witness file for [CheckFile].
 func WithWitnessFile(path string) Option { return func(o *options) { o.witnessFile = path } }
+
+// WithInitial sets the state before the first operation for [CheckFile], in the words of the model, in place
+// of that of the file's header. For a register it is the value that every register begins with; nil is the
+// model's default.
+func WithInitial(state json.RawMessage) Option {
+	return func(o *options) { o.initial, o.anyInitial = state, false }
+}
+
+// WithAnyInitial lets [CheckFile] accept any state before the first operation. The model must support that.
+func WithAnyInitial() Option { return func(o *options) { o.initial, o.anyInitial = nil, true } }
+
+// WithFailed sets for [CheckFile] what a failed call means, in place of the meaning that the format has.
+func WithFailed(f formats.Failed) Option { return func(o *options) { o.failed = f } }
 
 // WithAnnotations adds faults and other events to the picture of a violation.
 func WithAnnotations(a ...Annotation) Option {

@@ -20,13 +20,14 @@ const checkHelp = `Judges a recorded history again, without running anything.
 
 For a run folder, or the history in one, the scenario's own subject repeats every check of the run on
 the recorded data.
-For a history file of any program (JSON lines with Jepsen's invoke, ok, fail and info) one model
-decides; a witness file beside it is used if there is one.`
+For a history file of any program one model decides; a witness file beside it is used if there is one.
+`
 
 type checkFlags struct {
 	model  string
 	json   bool
-	limits checkflags.Limits
+	file   checkflags.Flags
+	ofFile bool // a history file is judged, of which the details matter
 }
 
 // checkCommand is the command "check".
@@ -37,15 +38,16 @@ func (a checkCommand) tree() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check HISTORY|RUNFOLDER",
 		Short: "Judge a recorded history again",
-		Long:  checkHelp + "\n\n" + checkflags.Models(),
+		Long:  checkHelp + checkflags.Help(),
 		Example: a.examples(`  NAME check runs/my-scenario/latest
-  NAME check history.jsonl --model register`),
+  NAME check history.jsonl --model register
+  NAME check store/latest/history.edn --model cas-register --initial 0`),
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.check(cmd.Context(), args[0], &f) },
 	}
 	cmd.Flags().StringVar(&f.model, "model", "",
 		"`model` for a history file, one of those above (default: that of the file's header)")
-	f.limits.AddTo(cmd)
+	f.file.AddTo(cmd)
 	cmd.Flags().BoolVar(&f.json, "json", false, "print one line of JSON for each verdict")
 	return cmd
 }
@@ -55,22 +57,23 @@ func (a checkCommand) check(ctx context.Context, path string, f *checkFlags) err
 	if err != nil {
 		return usagef("reading history: %w", err)
 	}
+	opts, err := f.file.Options()
+	if err != nil {
+		return Usage(err)
+	}
 	if !info.IsDir() && f.model == "" && isRunHistory(path) {
 		return a.check(ctx, filepath.Dir(path), f)
 	}
 	if !info.IsDir() {
-		opts, err := f.limits.Options()
-		if err != nil {
-			return Usage(err)
-		}
+		f.ofFile = true
 		report, err := linearizability.CheckFile(ctx, path, f.model, opts...)
 		if err != nil {
 			return Usage(err)
 		}
 		return a.showVerdicts(path, []linearizability.Verdict{report.Verdict()}, f)
 	}
-	if len(f.limits.Arguments()) > 0 {
-		return usagef("--time and --memory are for history files, and %s is a run folder", path)
+	if given := f.file.Arguments(); len(given) > 0 {
+		return usagef("%s is for history files, and %s is a run folder", given[0], path)
 	}
 	if f.model != "" {
 		return usagef("--model is for history files; for one model only, write %s",
@@ -158,11 +161,16 @@ func (a checkCommand) showVerdicts(path string, verdicts []linearizability.Verdi
 	if f.model != "" {
 		args = append(args, "--model", f.model)
 	}
-	args = append(args, f.limits.Arguments()...)
+	args = append(args, f.file.Arguments()...)
 	run := &scenarios.Run{Verdicts: verdicts, Reproduce: a.command(args...)}
 	fmt.Fprintf(a.Stdout, "%s\n", worst)
 	for i := range run.Verdicts {
 		a.showVerdict(&run.Verdicts[i])
+		for _, detail := range run.Verdicts[i].Details {
+			if f.ofFile {
+				fmt.Fprintf(a.Stdout, "    %s\n", oneLine(detail))
+			}
+		}
 	}
 	if worst != linearizability.Valid {
 		fmt.Fprintf(a.Stdout, "%s\n  %s\n", reproduceTitle, run.Reproduce)

@@ -75,8 +75,8 @@ const Never int64 = math.MaxInt64
 type Event struct {
 	// Index is the position in the history, from 0.
 	Index int64
-	// Time is in nanoseconds on the one clock of the harness, virtual or monotonic. Two events with
-	// equal times are taken as concurrent. Negative times are allowed.
+	// Time is in nanoseconds on the one clock of the harness, virtual or monotonic. [Operations] takes two
+	// events with equal times as concurrent; [ReadInOrder] goes by their lines. Negative times are allowed.
 	Time int64
 	// Process is the client that calls, one outstanding call each. Negative numbers are not clients
 	// (the nemesis, for example) and are left out of the operations.

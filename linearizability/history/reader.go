@@ -70,6 +70,9 @@ func (s *stream) endsTorn(line []byte, whole bool) bool {
 	return true
 }
 
+// maxShownBytes bounds what an error shows of a line.
+const maxShownBytes = 60
+
 // Reader reads an event stream from start to end.
 type Reader struct {
 	stream
@@ -102,11 +105,11 @@ func (r *Reader) Next() (Event, error) {
 		return r.counted(event), nil
 	}
 	if err := event.UnmarshalJSON(line); err != nil {
-		number := r.lines.number
+		number, found := r.lines.number, string(line[:min(len(line), maxShownBytes)])
 		if r.endsTorn(line, whole) {
 			return Event{}, io.EOF
 		}
-		return Event{}, fmt.Errorf("reading history, line %d: %w", number, err)
+		return Event{}, fmt.Errorf("reading history, line %d: %w, found %q", number, err, found)
 	}
 	return r.counted(event), nil
 }
@@ -140,6 +143,19 @@ func ReadAll(in io.Reader) (header Header, events []Event, torn bool, err error)
 // ReadOperations reads a history and derives its operations, as [Operations] does, without keeping the
 // events. torn is what [Reader.Torn] reports.
 func ReadOperations(in io.Reader) (header Header, ops []Operation, torn bool, err error) {
+	return readOperations(in, nil)
+}
+
+// ReadInOrder reads a history as [ReadOperations] does, and puts events with equal times in the order of the
+// lines. Where times run backwards it stops at once and returns [ErrBackwards]: the lines then have no order
+// that the times agree with.
+func ReadInOrder(in io.Reader) (header Header, ops []Operation, torn bool, ties int, err error) {
+	var line timeline
+	header, ops, torn, err = readOperations(in, &line)
+	return header, ops, torn, line.ties, err
+}
+
+func readOperations(in io.Reader, line *timeline) (header Header, ops []Operation, torn bool, err error) {
 	r, err := NewReader(in)
 	if err != nil {
 		return Header{}, nil, false, err
@@ -152,6 +168,10 @@ func ReadOperations(in io.Reader) (header Header, ops []Operation, torn bool, er
 			return r.header, ops, r.torn, nil
 		case err != nil:
 			return r.header, ops, false, err
+		}
+		if line != nil && !line.place(&event) {
+			return r.header, nil, false, fmt.Errorf("reading history, line %d: %w", r.lines.number,
+				ErrBackwards)
 		}
 		if ops, err = o.next(ops, &event); err != nil {
 			return r.header, nil, false, err

@@ -17,7 +17,8 @@ func init() {
 }
 
 // CodeMismatch is the error code of a compare-and-set that found another value. A failed cas without a
-// code counts as this one, as in Jepsen's histories.
+// code counts as this one, as in porcupine's etcd histories. In Jepsen's a failure only means that nothing
+// happened; whoever reads those must leave failed calls out, as CheckFile of the package above does.
 const CodeMismatch = "mismatch"
 
 // RegisterCall is a decoded register operation.

@@ -3,15 +3,11 @@ package jepsen
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
-	"sort"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 )
 
 // Limits of the decoder, so that a damaged file cannot take all memory or the stack.
@@ -19,12 +15,13 @@ const (
 	maxDepth      = 64
 	maxTokenBytes = 16 << 20
 	maxElements   = 1 << 22 // in one collection
-	// maxNumberBytes keeps big numbers cheap to convert.
-	maxNumberBytes = 1 << 10
 )
 
 // ErrSyntax reports text that is not EDN.
 var ErrSyntax = errors.New("not EDN")
+
+// ErrCut reports a history whose text ends inside an element, as in a file of which the end is missing.
+var ErrCut = errors.New("the text ends in the middle of an element")
 
 type (
 	keyword string // without the colon
@@ -48,10 +45,22 @@ type decoder struct {
 	in    *bufio.Reader
 	line  int
 	token bytes.Buffer
+	inner closing // what ends the vector or list that nextOrInner is in, or 0
 }
 
 func newDecoder(in io.Reader) *decoder {
 	return &decoder{in: bufio.NewReaderSize(in, 64<<10), line: 1}
+}
+
+// reset lets the decoder begin with another text.
+func (d *decoder) reset(text string) {
+	d.in.Reset(strings.NewReader(text))
+	d.line = 1
+}
+
+// cut reports that the text ends before what is missing.
+func (d *decoder) cut(missing string) error {
+	return fmt.Errorf("line %d: %w: %w: %s", d.line, ErrSyntax, ErrCut, missing)
 }
 
 func (d *decoder) fail(format string, args ...any) error {
@@ -68,6 +77,43 @@ func (d *decoder) next() (any, error) {
 		return nil, d.fail("%q closes nothing", byte(c))
 	}
 	return value, nil
+}
+
+// nextOrInner returns the next element as next does, but of a vector or list its elements, one by one.
+func (d *decoder) nextOrInner() (any, error) {
+	for {
+		c, err := d.skip()
+		switch {
+		case errors.Is(err, io.EOF) && d.inner != 0:
+			return nil, d.cut(fmt.Sprintf("%q is missing", byte(d.inner)))
+		case err != nil:
+			return nil, err
+		case d.inner == 0 && (c == '[' || c == '('):
+			d.inner = ']'
+			if c == '(' {
+				d.inner = ')'
+			}
+			continue
+		case d.inner != 0 && c == byte(d.inner):
+			d.inner = 0
+			continue
+		}
+		if err := d.in.UnreadByte(); err != nil {
+			return nil, err
+		}
+		value, err := d.element(0)
+		if errors.Is(err, io.EOF) && d.inner != 0 {
+			continue // only a comment or a discarded element was left
+		}
+		if c, ok := value.(closing); ok && err == nil {
+			if c == d.inner {
+				d.inner = 0
+				continue
+			}
+			return nil, d.fail("%q closes nothing", byte(c))
+		}
+		return value, err
+	}
 }
 
 // skip reads to the next byte that is neither blank nor part of a comment.
@@ -123,7 +169,7 @@ func (d *decoder) list(end byte, depth int) ([]any, error) {
 		value, err := d.element(depth + 1)
 		switch c, ok := value.(closing); {
 		case errors.Is(err, io.EOF):
-			return nil, d.fail("%q is missing", end)
+			return nil, d.cut(fmt.Sprintf("%q is missing", end))
 		case err != nil:
 			return nil, err
 		case ok && byte(c) == end:
@@ -156,7 +202,7 @@ func (d *decoder) mapping(depth int) (edn, error) {
 func (d *decoder) dispatch(depth int) (any, error) {
 	c, err := d.in.ReadByte()
 	if err != nil {
-		return nil, d.fail("nothing after '#'")
+		return nil, d.cut("nothing after '#'")
 	}
 	switch c {
 	case '{':
@@ -164,7 +210,10 @@ func (d *decoder) dispatch(depth int) (any, error) {
 		return set(list), err
 	case '_':
 		dropped, err := d.element(depth + 1)
-		if _, ok := dropped.(closing); ok || errors.Is(err, io.EOF) {
+		if errors.Is(err, io.EOF) {
+			return nil, d.cut("nothing to discard after #_")
+		}
+		if _, ok := dropped.(closing); ok {
 			return nil, d.fail("nothing to discard after #_")
 		}
 		if err != nil {
@@ -176,7 +225,7 @@ func (d *decoder) dispatch(depth int) (any, error) {
 			return nil, err
 		}
 		if c == '#' {
-			return symbol(d.token.String()[1:]), nil // ##Inf, ##NaN
+			return symbol("#" + d.token.String()), nil // ##Inf, ##NaN
 		}
 		return d.element(depth + 1) // #:namespace{...}: the keys keep their short names
 	}
@@ -185,7 +234,10 @@ func (d *decoder) dispatch(depth int) (any, error) {
 		return nil, err
 	}
 	value, err := d.element(depth + 1)
-	if _, ok := value.(closing); ok || errors.Is(err, io.EOF) {
+	if errors.Is(err, io.EOF) {
+		return nil, d.cut("nothing after tag #" + tag)
+	}
+	if _, ok := value.(closing); ok {
 		return nil, d.fail("nothing after tag #%s", tag)
 	}
 	return tagged{tag, value}, err
@@ -238,32 +290,7 @@ func (d *decoder) atom(first byte) (any, error) {
 	return symbol(word), nil
 }
 
-func (d *decoder) number(word string) (any, error) {
-	plain := strings.TrimPrefix(word, "+")
-	if len(plain) > maxNumberBytes {
-		return nil, d.fail("a number of more than %d bytes", maxNumberBytes)
-	}
-	if n, err := strconv.ParseInt(plain, 10, 64); err == nil {
-		return n, nil
-	}
-	if n, ok := new(big.Int).SetString(strings.TrimSuffix(plain, "N"), 10); ok {
-		return json.Number(n.String()), nil
-	}
-	if f, err := strconv.ParseFloat(strings.TrimSuffix(plain, "M"), 64); err == nil {
-		return f, nil
-	}
-	if above, below, ok := strings.Cut(plain, "/"); ok && isInteger(above) && isInteger(below) {
-		return symbol(plain), nil // a ratio stays text
-	}
-	return nil, d.fail("%.40q is no number", word)
-}
-
 func digit(c byte) bool { return c >= '0' && c <= '9' }
-
-func isInteger(word string) bool {
-	_, ok := new(big.Int).SetString(word, 10)
-	return ok
-}
 
 func (d *decoder) text() (string, error) {
 	d.token.Reset()
@@ -271,7 +298,7 @@ func (d *decoder) text() (string, error) {
 		c, err := d.in.ReadByte()
 		switch {
 		case err != nil:
-			return "", d.fail("a string is not closed")
+			return "", d.cut("a string is not closed")
 		case c == '"':
 			return d.token.String(), nil
 		case d.token.Len() >= maxTokenBytes:
@@ -295,7 +322,7 @@ var escapes = map[byte]byte{
 func (d *decoder) escape() error {
 	c, err := d.in.ReadByte()
 	if err != nil {
-		return d.fail("a string is not closed")
+		return d.cut("a string is not closed")
 	}
 	if plain, ok := escapes[c]; ok {
 		d.token.WriteByte(plain)
@@ -306,7 +333,7 @@ func (d *decoder) escape() error {
 	}
 	hex := make([]byte, 4)
 	if _, err := io.ReadFull(d.in, hex); err != nil {
-		return d.fail("a string is not closed")
+		return d.cut("a string is not closed")
 	}
 	code, err := strconv.ParseUint(string(hex), 16, 16)
 	if err != nil {
@@ -319,7 +346,7 @@ func (d *decoder) escape() error {
 func (d *decoder) character() (any, error) {
 	c, err := d.in.ReadByte()
 	if err != nil {
-		return nil, d.fail("nothing after '\\'")
+		return nil, d.cut("nothing after '\\'")
 	}
 	word, err := d.word(c)
 	if err != nil {
@@ -334,67 +361,4 @@ func (d *decoder) character() (any, error) {
 		}
 	}
 	return word, nil
-}
-
-// appendJSON appends an element as JSON. Map members are sorted by name.
-func appendJSON(dst []byte, value any) ([]byte, error) {
-	switch v := value.(type) {
-	case keyword:
-		return appendText(dst, string(v))
-	case symbol:
-		return appendText(dst, string(v))
-	case string:
-		return appendText(dst, v)
-	case tagged:
-		return appendJSON(dst, v.value)
-	case set:
-		return appendArray(dst, v)
-	case []any:
-		return appendArray(dst, v)
-	case edn:
-		return appendObject(dst, v)
-	}
-	text, err := json.Marshal(value)
-	return append(dst, text...), err
-}
-
-func appendText(dst []byte, s string) ([]byte, error) {
-	text, err := json.Marshal(strings.ToValidUTF8(s, string(utf8.RuneError)))
-	return append(dst, text...), err
-}
-
-func appendArray(dst []byte, list []any) ([]byte, error) {
-	var err error
-	dst = append(dst, '[')
-	for i, value := range list {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		if dst, err = appendJSON(dst, value); err != nil {
-			return dst, err
-		}
-	}
-	return append(dst, ']'), nil
-}
-
-func appendObject(dst []byte, m edn) ([]byte, error) {
-	members := make([]string, 0, len(m))
-	for _, p := range m {
-		name, err := appendJSON(nil, p.key)
-		if err != nil {
-			return dst, err
-		}
-		if len(name) == 0 || name[0] != '"' {
-			if name, err = appendText(nil, string(name)); err != nil {
-				return dst, err
-			}
-		}
-		member, err := appendJSON(append(name, ':'), p.value)
-		if err != nil {
-			return dst, err
-		}
-		members = append(members, string(member))
-	}
-	sort.Strings(members)
-	return append(dst, "{"+strings.Join(members, ",")+"}"...), nil
 }

@@ -1,4 +1,5 @@
-// Package checkflags has the flags of the command "check" that limit a search, and its list of models.
+// Package checkflags has the flags of the command "check" for history files: how to read them, the limits
+// of a search, and the lists of formats and models.
 //
 // It never reads a history and never prints.
 package checkflags

@@ -1,0 +1,35 @@
+package checkflags
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/holdfast-sim/holdfast/linearizability"
+)
+
+// Flags are all flags for history files.
+type Flags struct {
+	limits  Limits
+	imports Imports
+}
+
+// Help describes formats and models.
+func Help() string { return Formats() + "\n\n" + Models() }
+
+// AddTo adds the flags to a command.
+func (f *Flags) AddTo(cmd *cobra.Command) {
+	f.imports.AddTo(cmd)
+	f.limits.AddTo(cmd)
+}
+
+// Options returns what the flags change.
+func (f *Flags) Options() ([]linearizability.Option, error) {
+	opts, err := f.imports.Options()
+	if err != nil {
+		return nil, err
+	}
+	limits, err := f.limits.Options()
+	return append(opts, limits...), err
+}
+
+// Arguments repeats the flags that were given, for the command that shows a verdict again.
+func (f *Flags) Arguments() []string { return append(f.imports.Arguments(), f.limits.Arguments()...) }
