@@ -13,6 +13,7 @@ import (
 
 	lin "github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/linearizability/internal/cputime"
 	"github.com/holdfast-sim/holdfast/linearizability/internal/gen"
 	"github.com/holdfast-sim/holdfast/linearizability/models"
 )
@@ -56,7 +57,7 @@ func BenchmarkMillion(b *testing.B) {
 	g := large(b, million)
 	m := storeModel(b)
 	b.ReportAllocs()
-	started := cpuTime()
+	started := cputime.Used()
 	for b.Loop() {
 		w, err := lin.NewWitness(g.Witness)
 		require.NoError(b, err)
@@ -65,7 +66,7 @@ func BenchmarkMillion(b *testing.B) {
 		require.Equal(b, lin.Valid, report.Validity)
 		require.Zero(b, report.Stats.Open)
 	}
-	b.ReportMetric((cpuTime()-started).Seconds()/float64(b.N), "cpu-s/op")
+	b.ReportMetric((cputime.Used()-started).Seconds()/float64(b.N), "cpu-s/op")
 	b.ReportMetric(float64(peakHeap(func() {
 		w, _ := lin.NewWitness(g.Witness)
 		_, _ = lin.Check(context.Background(), m, &lin.History{Ops: g.Ops, Witness: w})
@@ -105,7 +106,7 @@ func benchmarkSmall(b *testing.B, histories []*gen.History) {
 	worst := make([]time.Duration, 0, 1<<16)
 	i := 0
 	b.ReportAllocs()
-	started := cpuTime()
+	started := cputime.Used()
 	for b.Loop() {
 		g := histories[i%len(histories)]
 		if err := w.Load(g.Witness); err != nil {
@@ -120,7 +121,7 @@ func benchmarkSmall(b *testing.B, histories []*gen.History) {
 		}
 		i++
 	}
-	if cpu := cpuTime() - started; cpu > 0 {
+	if cpu := cputime.Used() - started; cpu > 0 {
 		b.ReportMetric(float64(b.N)/cpu.Seconds(), "histories/cpu-s")
 	}
 	slices.Sort(worst)

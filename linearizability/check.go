@@ -51,6 +51,7 @@ type Report struct {
 	context     []history.Operation // around the first violation
 	annotations []Annotation
 	notes       []string // further details for the verdict
+	summary     string   // of the verdict, if the method has its own
 }
 
 // Stats counts what a check did.
@@ -312,6 +313,9 @@ func (r *Report) Verdict() Verdict {
 		v.Evidence = first.Ops
 	default:
 		v.Summary = undecided + r.Reason
+	}
+	if r.summary != "" {
+		v.Summary = r.summary
 	}
 	v.Details = append(v.Details, fmt.Sprintf("%d operations, %d checked by %s", r.Stats.Operations,
 		r.Stats.Checked, r.Method))

@@ -27,6 +27,7 @@
 //   - who holds what, and when: locks, lease ([CheckLocks], [CheckLeases]), and mutex, which only asks for
 //     an order
 //   - one running instance: single-runner ([CheckSingleRunner])
+//   - transactions on lists or registers: list-append, rw-register ([CheckTransactions]; package txn)
 //   - anything else: a [models.Model] of your own
 //
 // # What comes back

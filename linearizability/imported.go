@@ -9,6 +9,7 @@ import (
 	"github.com/holdfast-sim/holdfast/linearizability/history"
 	"github.com/holdfast-sim/holdfast/linearizability/history/formats"
 	"github.com/holdfast-sim/holdfast/linearizability/models"
+	"github.com/holdfast-sim/holdfast/linearizability/txn"
 )
 
 // ErrInitial reports an initial state for a check that has none.
@@ -66,7 +67,7 @@ func (report *Report) undecided(reason string) {
 	if len(report.Violations) > 0 {
 		report.notes = append(report.notes, "otherwise: "+report.Violations[0].Explain)
 	}
-	report.Validity, report.Reason, report.Violations = Unknown, reason, nil
+	report.Validity, report.Reason, report.Violations, report.summary = Unknown, reason, nil, ""
 }
 
 // judge judges one order of the operations.
@@ -75,15 +76,22 @@ func (h *History) judge(ctx context.Context, modelName string, o *options, opts 
 	if o.initial != nil {
 		initial = o.initial
 	}
+	if o.consistency != "" && !IsTransactional(modelName) {
+		return nil, fmt.Errorf("model %s: %w; name one of %v", modelName, ErrNotTransactions, txn.Kinds())
+	}
 	check, err := intervalCheck(modelName, initial)
 	if err != nil {
 		return nil, err
 	}
-	if check != nil {
-		if o.anyInitial || o.initial != nil && modelName != LeaseModel {
-			return nil, fmt.Errorf("%w: %s", ErrInitial, modelName)
-		}
+	takesNone := IsTransactional(modelName) || check != nil && modelName != LeaseModel
+	if takesNone && o.initial != nil || o.anyInitial && (takesNone || check != nil) {
+		return nil, fmt.Errorf("%w: %s", ErrInitial, modelName)
+	}
+	switch {
+	case check != nil:
 		return reportOf(check(h.Ops), len(h.Ops)), nil
+	case IsTransactional(modelName):
+		return CheckTransactions(ctx, txn.Kind(modelName), h.Ops, opts...)
 	}
 	m, err := modelByName(modelName, initial)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/linearizability/history"
 	"github.com/holdfast-sim/holdfast/linearizability/models"
+	"github.com/holdfast-sim/holdfast/linearizability/txn"
 )
 
 // Names of interval checks that [CheckFile] takes in place of a model.
@@ -27,6 +28,9 @@ var intervalNames = []string{LeaseModel, LocksModel, SingleRunnerModel}
 // ModelNames lists what [CheckFile] takes as a model, sorted.
 func ModelNames() []string {
 	names := append(models.Names(), intervalNames...)
+	for _, kind := range txn.Kinds() {
+		names = append(names, string(kind))
+	}
 	slices.Sort(names)
 	return names
 }
@@ -53,6 +57,14 @@ func Describe(modelName string) (Description, error) {
 	case SingleRunnerModel:
 		d.Purpose = "services of which each runs on one machine, judged by intervals"
 		d.Functions = runnerFunctions
+	case string(txn.ListAppend):
+		d.Purpose = "transactions on lists, judged by their dependencies"
+		d.Functions = []models.Function{{Name: txn.Function, Value: `[["append", k, v], ["r", k, null], ...]`,
+			Answer: "the same with what was read"}}
+	case string(txn.RWRegister):
+		d.Purpose = "transactions on registers whose values are written once, judged by their dependencies"
+		d.Functions = []models.Function{{Name: txn.Function, Value: `[["w", k, v], ["r", k, null], ...]`,
+			Answer: "the same with what was read"}}
 	default:
 		m, err := modelByName(modelName, nil)
 		if err != nil {

@@ -48,6 +48,7 @@ type options struct {
 	initial     json.RawMessage
 	anyInitial  bool
 	failed      formats.Failed
+	consistency string
 }
 
 func newOptions(opts []Option) *options {
@@ -100,6 +101,10 @@ func WithAnyInitial() Option { return func(o *options) { o.initial, o.anyInitial
 
 // WithFailed sets for [CheckFile] what a failed call means, in place of the meaning that the format has.
 func WithFailed(f formats.Failed) Option { return func(o *options) { o.failed = f } }
+
+// WithConsistency names the consistency model for a check of transactions, such as snapshot-isolation;
+// package txn has the names. The default is strict-serializable.
+func WithConsistency(name string) Option { return func(o *options) { o.consistency = name } }
 
 // WithAnnotations adds faults and other events to the picture of a violation.
 func WithAnnotations(a ...Annotation) Option {

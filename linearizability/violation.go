@@ -1,9 +1,11 @@
 package linearizability
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/linearizability/txn"
 )
 
 // Kind names a way in which a history can be wrong, in kebab-case.
@@ -62,11 +64,14 @@ var kindTitles = map[Kind]string{
 	CheckerDisagreement: "two checking methods contradict each other",
 }
 
-// Title returns the kind in words. Kinds of other packages are their own words: service-flapping
-// becomes "service flapping".
+// Title returns the kind in words. Anomalies of transactions keep their names in front of them. Kinds
+// of other packages are their own words: service-flapping becomes "service flapping".
 func (k Kind) Title() string {
 	if title, ok := kindTitles[k]; ok {
 		return title
+	}
+	if a := txn.Anomaly(k); a.Title() != string(k) {
+		return fmt.Sprintf("%s (%s)", k, a.Title())
 	}
 	return strings.ReplaceAll(string(k), "-", " ")
 }
@@ -81,6 +86,8 @@ type Violation struct {
 	// Revisions and Nodes are what Explain mentions.
 	Revisions []uint64 `json:"revisions,omitempty"`
 	Nodes     []string `json:"nodes,omitempty"`
+	// Drawing shows the violation as text of several lines, where the checker draws one.
+	Drawing string `json:"drawing,omitempty"`
 
 	at      []int // the operations' positions in the history
 	picture *picture

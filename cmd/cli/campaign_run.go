@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/holdfast-sim/holdfast/cmd/cli/internal/journal"
 	"github.com/holdfast-sim/holdfast/reports/campaign"
 )
 
@@ -15,7 +16,7 @@ type campaignRun struct {
 	*plan
 	flags    *campaignFlags
 	words    []string
-	journal  *journal
+	journal  *journal.Journal
 	progress *progress
 	begin    time.Time
 
@@ -48,8 +49,12 @@ func (c *campaignRun) openJournal() error {
 		return err
 	}
 	var completed []campaign.Outcome
-	if c.journal, completed, err = openJournal(path, c.flags.restart, texts); err != nil {
-		return err
+	c.journal, completed, err = journal.Open(path, c.flags.restart, texts)
+	switch {
+	case errors.Is(err, journal.ErrUnusable):
+		return Usage(err)
+	case err != nil:
+		return internalError(err)
 	}
 	c.restore(completed)
 	return nil
@@ -72,7 +77,7 @@ func (c *campaignRun) restore(completed []campaign.Outcome) {
 		c.count(&completed[i])
 	}
 	if c.restored > 0 && !c.flags.quiet {
-		fmt.Fprintf(c.app.Stderr, "%d of %d runs are already in %s\n", c.restored, c.seeds, c.journal.path)
+		fmt.Fprintf(c.app.Stderr, "%d of %d runs are already in %s\n", c.restored, c.seeds, c.journal.Path())
 	}
 }
 
@@ -91,13 +96,13 @@ const blockSeeds = 25
 // run makes the missing runs. Each outcome goes into the journal first: what was counted or shown is
 // never run again.
 func (c *campaignRun) run(ctx context.Context) error {
-	sinks := []sink{c.journal, (*countSink)(c), (*failureSink)(c), (*statusSink)(c)}
+	sinks := []sink{journalSink{c.journal}, (*countSink)(c), (*failureSink)(c), (*statusSink)(c)}
 	inTime := func() bool { return c.flags.budget == 0 || time.Since(c.begin) < c.flags.budget }
 	err := c.runInWorkers(ctx, openBlocks(c.jobs, blockSeeds), inTime, func(o *outcome) error {
 		return takeAll(sinks, o)
 	})
 	c.progress.clear()
-	return errors.Join(err, c.journal.close())
+	return errors.Join(err, c.journal.Close())
 }
 
 // countSink is the sink that counts outcomes.

@@ -21,6 +21,11 @@ const checkHelp = `Judges a recorded history again, without running anything.
 For a run folder, or the history in one, the scenario's own subject repeats every check of the run on
 the recorded data.
 For a history file of any program one model decides; a witness file beside it is used if there is one.
+
+The models list-append and rw-register are for histories of transactions, whose values are lists of
+micro-operations such as ["append", "x", 1], ["w", "x", 1] and ["r", "x", null]. They find the anomalies that
+the Elle paper names, and --consistency chooses which of them are forbidden.
+
 `
 
 type checkFlags struct {
@@ -41,7 +46,9 @@ func (a checkCommand) tree() *cobra.Command {
 		Long:  checkHelp + checkflags.Help(),
 		Example: a.examples(`  NAME check runs/my-scenario/latest
   NAME check history.jsonl --model register
-  NAME check store/latest/history.edn --model cas-register --initial 0`),
+  NAME check store/latest/history.edn --model cas-register --initial 0
+
+  NAME check history.edn --model list-append --consistency snapshot-isolation`),
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.check(cmd.Context(), args[0], &f) },
 	}
@@ -191,6 +198,9 @@ func (a checkCommand) showVerdict(v *linearizability.Verdict) {
 		text := fmt.Sprintf("%s: %s", v.Violations[i].Kind.Title(), v.Violations[i].Explain)
 		if text != v.Summary { // which most often is the first of them
 			fmt.Fprintf(a.Stdout, "    %s\n", oneLine(text))
+		}
+		for line := range strings.Lines(v.Violations[i].Drawing) {
+			fmt.Fprintf(a.Stdout, "      %s\n", oneLine(strings.TrimRight(line, "\n")))
 		}
 	}
 }

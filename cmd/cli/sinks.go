@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast-sim/holdfast/cmd/cli/internal/journal"
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/reports"
 )
@@ -89,6 +90,12 @@ func (t *tally) print(w io.Writer, took time.Duration) {
 		fmt.Fprintf(w, "reproduce the first one:\n  %s\n", t.firstBad)
 	}
 }
+
+// journalSink records outcomes in the journal of a campaign.
+type journalSink struct{ *journal.Journal }
+
+// take implements sink.
+func (s journalSink) take(o *outcome) error { return s.Append(o.campaign()) }
 
 // runSink prints the outcomes of run in the form that its flags ask for.
 func (a *app) runSink(f *runFlags, progress *progress) sink {

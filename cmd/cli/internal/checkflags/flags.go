@@ -1,6 +1,8 @@
 package checkflags
 
 import (
+	"slices"
+
 	"github.com/spf13/cobra"
 
 	"github.com/holdfast-sim/holdfast/linearizability"
@@ -8,8 +10,9 @@ import (
 
 // Flags are all flags for history files.
 type Flags struct {
-	limits  Limits
-	imports Imports
+	limits      Limits
+	imports     Imports
+	consistency Consistency
 }
 
 // Help describes formats and models.
@@ -19,6 +22,7 @@ func Help() string { return Formats() + "\n\n" + Models() }
 func (f *Flags) AddTo(cmd *cobra.Command) {
 	f.imports.AddTo(cmd)
 	f.limits.AddTo(cmd)
+	f.consistency.AddTo(cmd)
 }
 
 // Options returns what the flags change.
@@ -28,8 +32,10 @@ func (f *Flags) Options() ([]linearizability.Option, error) {
 		return nil, err
 	}
 	limits, err := f.limits.Options()
-	return append(opts, limits...), err
+	return slices.Concat(opts, limits, f.consistency.Options()), err
 }
 
 // Arguments repeats the flags that were given, for the command that shows a verdict again.
-func (f *Flags) Arguments() []string { return append(f.imports.Arguments(), f.limits.Arguments()...) }
+func (f *Flags) Arguments() []string {
+	return slices.Concat(f.imports.Arguments(), f.limits.Arguments(), f.consistency.Arguments())
+}

@@ -1,15 +1,14 @@
 //go:build unix
 
-package linearizability_test
+package cputime
 
 import (
 	"syscall"
 	"time"
 )
 
-// cpuTime returns the processor time that this process has used, which a busy machine does not stretch as it
-// does wall time.
-func cpuTime() time.Duration {
+// Used returns the processor time that this process has used; 0 where it is not known.
+func Used() time.Duration {
 	var usage syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &usage) != nil {
 		return 0

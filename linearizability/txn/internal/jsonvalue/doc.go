@@ -1,0 +1,3 @@
+// Package jsonvalue compares JSON values however they are written, and numbers them. It never
+// interprets them.
+package jsonvalue
