@@ -79,8 +79,8 @@ func Open(path string, restart bool, texts map[string]string) (*Journal, []campa
 		return nil, nil, unusablef("locking the journal: %w", err)
 	}
 	if !locked {
-		return nil, nil, unusablef("another campaign is using %s: wait until it has ended, or name another file "+
-			"with --journal", path)
+		return nil, nil, unusablef("another campaign is using %s: wait until it has ended, or name another "+
+			"file with --journal", path)
 	}
 	completed, err := j.open(restart)
 	if err != nil {
