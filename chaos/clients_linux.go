@@ -141,23 +141,21 @@ func (c *client) Append(e history.Event) {
 	c.run.history.AppendNow(e, func() int64 { return int64(c.run.now()) })
 }
 
-// auditTimeout is how long a machine may take to answer one question after quiescence.
-const auditTimeout = 10 * time.Second
-
-// askFinalQuestions asks every machine the final questions, all machines at once.
-func (r *run) askFinalQuestions(ctx context.Context) {
-	codec := r.result.Subject.Client()
+// audit asks every machine the final questions and reads, all machines at once.
+func (r *run) audit(ctx context.Context) {
 	answers := make([][]scenarios.Final, len(r.machines))
 	var wg sync.WaitGroup
 	for i, m := range r.machines {
 		c := &client{run: r, ctx: ctx}
+		s := r.result.Scenario
+		audit := workload.Audit{Machine: i, Machines: s.Machines, Spec: s.Workload,
+			Codec: r.result.Subject.Client(), Env: c, Answered: func(op workload.Op, out []byte, err error) {
+				answers[i] = append(answers[i], scenarios.Final{Machine: m.ID, Op: op, Output: out, Err: err})
+			}}
 		wg.Go(func() {
 			defer c.close()
-			for n, op := range codec.Final() {
-				op.ID = fmt.Sprintf("audit-%d-%d", i, n)
-				process, input := codec.Encode(op)
-				out, err := c.Do(i, process, input, auditTimeout)
-				answers[i] = append(answers[i], scenarios.Final{Machine: m.ID, Op: op, Output: out, Err: err})
+			if err := audit.Run(); err != nil {
+				r.addFinding("%v", err)
 			}
 		})
 	}

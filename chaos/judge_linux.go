@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/check"
 )
 
 // collectProbes asks the programs which rare paths they reached and whether their records are
@@ -73,5 +74,5 @@ func (r *run) judge(ctx context.Context) {
 		}
 	}
 	out.Verdicts = append(out.Verdicts, r.verdict(out))
-	scenarios.Conclude(ctx, watch, out)
+	check.Conclude(ctx, watch, out, r.options)
 }

@@ -221,7 +221,7 @@ func (r *run) runPhases(ctx context.Context) {
 	clients.wait()
 	if ctx.Err() == nil {
 		r.reportProgress(phaseAudit, r.now())
-		r.askFinalQuestions(ctx)
+		r.audit(ctx)
 		r.collectProbes(ctx)
 	}
 	r.result.Duration = r.now()

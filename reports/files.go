@@ -60,15 +60,17 @@ type Summary struct {
 	Expected string                   `json:"expected,omitempty"`
 	Digest   string                   `json:"digest,omitempty"`
 	// Duration is in nanoseconds of the run's own clock.
-	Duration          time.Duration  `json:"duration"`
-	Steps             uint64         `json:"steps,omitempty"`
-	Operations        outcomeCounts  `json:"operations"`
-	Faults            int            `json:"faults"`
-	FaultProblems     int            `json:"fault_problems,omitempty"`
-	MembershipChanges int            `json:"membership_changes"`
-	Checks            []CheckSummary `json:"checks"`
-	Probes            map[string]int `json:"probes,omitempty"`
-	Reproduce         string         `json:"reproduce,omitempty"`
+	Duration      time.Duration `json:"duration"`
+	Steps         uint64        `json:"steps,omitempty"`
+	Operations    outcomeCounts `json:"operations"`
+	Faults        int           `json:"faults"`
+	FaultProblems int           `json:"fault_problems,omitempty"`
+	// FaultsWithoutEffect counts the faults that affected no packet, process or disk call.
+	FaultsWithoutEffect int            `json:"faults_without_effect,omitempty"`
+	MembershipChanges   int            `json:"membership_changes"`
+	Checks              []CheckSummary `json:"checks"`
+	Probes              map[string]int `json:"probes,omitempty"`
+	Reproduce           string         `json:"reproduce,omitempty"`
 }
 
 // CheckSummary is one verdict without its evidence.
@@ -100,6 +102,9 @@ func (v *view) buildSummary() Summary {
 	for i := range r.Applied {
 		if r.Applied[i].Problem != "" {
 			s.FaultProblems++
+		}
+		if r.Applied[i].WithoutEffect() {
+			s.FaultsWithoutEffect++
 		}
 	}
 	for i := range r.Verdicts {
@@ -197,14 +202,16 @@ type wireFault struct {
 	Begun   [2]time.Duration `json:"begun"`
 	Ended   [2]time.Duration `json:"ended"`
 	Problem string           `json:"problem,omitempty"`
-	Words   string           `json:"words"`
+	// Hits is how many packets, processes or disk calls the fault affected; absent if that was not counted.
+	Hits  *uint64 `json:"hits,omitempty"`
+	Words string  `json:"words"`
 }
 
 func (v runFiles) writeFaults(w io.Writer) error {
 	file := faultsFile{Schema: FaultsSchema, Faults: []wireFault{}}
 	for i := range v.run.Applied {
 		a := &v.run.Applied[i]
-		file.Faults = append(file.Faults, wireFault{a.Fault, a.Begun, a.Ended, a.Problem,
+		file.Faults = append(file.Faults, wireFault{a.Fault, a.Begun, a.Ended, a.Problem, a.Hits,
 			FaultWords(&a.Fault)})
 	}
 	return writeJSON(w, file)

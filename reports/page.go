@@ -114,7 +114,10 @@ type pageOp struct {
 	Call, Outcome, Request string
 }
 
-type pageFault struct{ Words, Kind, From, To, Problem string }
+type pageFault struct {
+	Words, Kind, From, To, Problem string
+	WithoutEffect                  bool
+}
 
 type pageProbe struct {
 	Name, Count string
@@ -293,7 +296,7 @@ func (v pageBuilder) pageFaults(p *page) {
 		p.Faults = append(p.Faults, pageFault{Words: FaultWords(&a.Fault),
 			Kind: cleanLine(string(a.Fault.Kind)),
 			From: intervalText(a.Begun), To: intervalText(a.Ended), Problem: shortenText(cleanLine(a.Problem),
-				maxTextChars)})
+				maxTextChars), WithoutEffect: a.WithoutEffect()})
 	}
 	p.MoreFaults = max(0, len(v.run.Applied)-maxPageFaults)
 }

@@ -192,7 +192,8 @@ func (s *Saved) readFaults(data []byte) error {
 	}
 	for _, f := range file.Faults {
 		s.Run.Applied = append(s.Run.Applied,
-			scenarios.Applied{Fault: f.Fault, Begun: f.Begun, Ended: f.Ended, Problem: f.Problem})
+			scenarios.Applied{Fault: f.Fault, Begun: f.Begun, Ended: f.Ended, Problem: f.Problem,
+				Hits: f.Hits})
 	}
 	return nil
 }

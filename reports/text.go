@@ -195,6 +195,10 @@ func (t *textWriter) writeFaults(v *view) {
 		if a.Ended[1] > 0 {
 			until = instantText(a.Ended[1])
 		}
-		t.writeLine("  %s (%s to %s)", words, instantText(a.Begun[0]), until)
+		effect := ""
+		if a.WithoutEffect() {
+			effect = ": " + noEffect
+		}
+		t.writeLine("  %s (%s to %s)%s", words, instantText(a.Begun[0]), until, effect)
 	}
 }

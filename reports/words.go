@@ -235,6 +235,9 @@ func FaultWords(f *fault.Fault) string {
 	return cleanLine(words)
 }
 
+// noEffect is how a report marks a fault without effect.
+const noEffect = "no effect"
+
 func faultNumbers(f *fault.Fault) string {
 	var parts []string
 	add := func(on bool, text string) {

@@ -30,7 +30,7 @@ func TestFileAndGoAreTheSame(t *testing.T) {
 		At(25*time.Second).KillProcess("store").On("b").For(5*time.Second).
 		Nemesis(scenarios.Nemesis{Kinds: []fault.Kind{fault.Pause, fault.Cut}, Every: 10 * time.Second,
 			ForMin: time.Second, ForMax: 3 * time.Second}).
-		Expect(scenarios.Expect{Verdict: "valid", Succeeded: 400_000, Probes: []string{"catch-up"}}).
+		Expect(scenarios.Expect{Verdict: "valid", Succeeded: new(fault.PPM(400_000)), Probes: []string{"catch-up"}}).
 		Subject("toy", toyPart{Votes: map[string]int{"n1": 2}, Policy: "strict"}).
 		Build()
 	require.NoError(t, err)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/linearizability/history"
 	"github.com/holdfast-sim/holdfast/scenarios/workload"
 )
 
@@ -39,10 +40,13 @@ type Definition struct {
 	// Functions are the operations that the system has, with their default weights. Nil: reads and
 	// writes, equally often.
 	Functions []workload.Weight
-	// Final are the operations that every machine must answer after quiescence. Nil: a read of the
-	// workload's first key.
+	// Final are questions that every machine must answer after quiescence, beside the final reads. They do
+	// not belong to the history.
 	Final []workload.Op
-	// Client replaces Encode, Decode, Functions and Final.
+	// FinalReads returns the operations that show what the system holds under the keys of the workload after
+	// quiescence. Every machine is asked, and the answers belong to the history. Nil: a read of each key.
+	FinalReads func(keys []string) []workload.Op
+	// Client replaces Encode, Decode, Functions, Final and FinalReads.
 	Client workload.Codec
 
 	// Model makes the model by which the clients' history is judged, for example
@@ -100,8 +104,11 @@ func (d *Definition) firstProblem() string {
 		return "set Kind to lower-case letters, digits and dashes"
 	case d.Client == nil && (d.Encode == nil || d.Decode == nil):
 		return "set Encode and Decode, or Client"
-	case d.Client != nil && (d.Encode != nil || d.Decode != nil || d.Functions != nil || d.Final != nil):
-		return "Client replaces Encode, Decode, Functions and Final; set either"
+	case d.Client != nil && d.definesOperations():
+		return "Client replaces Encode, Decode, Functions, Final and FinalReads; set either"
+	case d.Client == nil && d.FinalReads == nil && !d.hasRead():
+		return "the system has no operation " + workload.Read + ": set FinalReads, so that what it holds " +
+			"at the end is judged"
 	case d.Processes == nil && d.Driver == nil:
 		return "set Processes to simulate it, Driver to run it on real nodes, or both"
 	case d.Processes == nil && d.Files != nil:
@@ -112,6 +119,17 @@ func (d *Definition) firstProblem() string {
 		return "a witness is compared with a model; set Model too"
 	}
 	return ""
+}
+
+// definesOperations reports whether a definition describes its operations itself.
+func (d *Definition) definesOperations() bool {
+	return d.Encode != nil || d.Decode != nil || d.Functions != nil || d.Final != nil || d.FinalReads != nil
+}
+
+// hasRead reports whether the system has the operation by which every key is read at the end.
+func (d *Definition) hasRead() bool {
+	return d.Functions == nil ||
+		slices.ContainsFunc(d.Functions, func(w workload.Weight) bool { return w.F == workload.Read })
 }
 
 // RestartDelay is how long the service manager of a machine waits before it starts a process of
@@ -164,7 +182,13 @@ func (s *defined) Driver() Driver { return s.definition.Driver }
 func (s *defined) Client() workload.Codec { return s.definition.Client }
 
 // Judge implements [Subject].
-func (s *defined) Judge() Judge { return definedJudge{&s.definition} }
+func (s *defined) Judge() Judge {
+	j := definedJudge{definition: &s.definition}
+	if s.definition.Model != nil {
+		j.model, _ = s.definition.Model(nil) // checkHistory reports the error
+	}
+	return j
+}
 
 // definedBuilder is the [Builder] of a definition.
 type definedBuilder struct{ definition *Definition }
@@ -202,15 +226,21 @@ func (c definedCodec) Decode(op workload.Op, output []byte) (workload.Result, er
 }
 
 // Final implements [workload.Codec].
-func (c definedCodec) Final() []workload.Op {
-	if c.definition.Final != nil {
-		return c.definition.Final
+func (c definedCodec) Final() []workload.Op { return c.definition.Final }
+
+// FinalReads implements [workload.FinalReader].
+func (c definedCodec) FinalReads(keys []string) []workload.Op {
+	if c.definition.FinalReads != nil {
+		return c.definition.FinalReads(keys)
 	}
-	return []workload.Op{{F: workload.Read, Key: workload.KeyName(0)}}
+	return workload.ReadsOf(keys)
 }
 
 // definedJudge is the [Judge] of a definition.
-type definedJudge struct{ definition *Definition }
+type definedJudge struct {
+	definition *Definition
+	model      *linearizability.Model // nil when there is none
+}
 
 // Watch implements [Judge].
 func (j definedJudge) Watch(s *Scenario) Watch {
@@ -253,6 +283,9 @@ func (j definedJudge) Timeline(r *Run) Timeline {
 
 // Survives implements [Judge].
 func (j definedJudge) Survives(d Damage) bool { return j.definition.Survives(d) }
+
+// Served implements [ServedJudge]: an operation that failed was served if the model judges its failure.
+func (j definedJudge) Served(op *history.Operation) bool { return ServedByModel(j.model, op) }
 
 // definedWatch is the [Watch] of a definition.
 type definedWatch struct {

@@ -64,7 +64,9 @@ func TestDefaultsOfADefinition(t *testing.T) {
 
 	require.Equal(t, []workload.Weight{{F: "read", Weight: 1}, {F: "write", Weight: 1}},
 		s.Client().Functions())
-	require.Equal(t, []workload.Op{{F: "read", Key: "k0"}}, s.Client().Final())
+	require.Empty(t, s.Client().Final())
+	require.Equal(t, []workload.Op{{F: "read", Key: "k0"}, {F: "read", Key: "k1"}},
+		s.Client().(workload.FinalReader).FinalReads([]string{"k0", "k1"}))
 	process, input := s.Client().Encode(workload.Op{F: "read", Key: "k1"})
 	require.Equal(t, "main", process)
 	require.Equal(t, "read k1", string(input))
@@ -102,6 +104,7 @@ func TestPartsOfADefinitionReplaceDefaults(t *testing.T) {
 	d.Files = func(env.MachineID) []scenarios.File { return []scenarios.File{{Name: "config"}} }
 	d.Functions = []workload.Weight{{F: "cas", Weight: 3}}
 	d.Final = []workload.Op{{F: "list"}}
+	d.FinalReads = func(keys []string) []workload.Op { return []workload.Op{{F: "dump", Key: keys[0]}} }
 	d.Survives = scenarios.SurvivesAnything
 	d.Records = []env.Record{leader{}}
 	d.Policy = "promises nothing"
@@ -127,6 +130,8 @@ func TestPartsOfADefinitionReplaceDefaults(t *testing.T) {
 	require.Equal(t, "config", s.Builder().Files(0)[0].Name)
 	require.Equal(t, d.Functions, s.Client().Functions())
 	require.Equal(t, d.Final, s.Client().Final())
+	require.Equal(t, []workload.Op{{F: "dump", Key: "k0"}},
+		s.Client().(workload.FinalReader).FinalReads([]string{"k0", "k1"}))
 	j := s.Judge()
 	require.True(t, j.Survives(scenarios.Damage{Machines: 1, Down: []env.MachineID{0}}))
 	r, err := j.DecodeRecord("leader", []byte(`{"term":7}`))
@@ -163,7 +168,10 @@ func TestDefinePanicsWithoutAPart(t *testing.T) {
 		"set Encode and Decode, or Client":     func(d *scenarios.Definition) { d.Encode = nil },
 		"Client replaces Encode":               func(d *scenarios.Definition) { d.Client = toyCodec{} },
 		"set Processes to simulate it, Driver": func(d *scenarios.Definition) { d.Processes = nil },
-		"no run could ever be wrong":           func(d *scenarios.Definition) { d.Model = nil },
+		"set FinalReads, so that what it holds at the end is judged": func(d *scenarios.Definition) {
+			d.Functions = []workload.Weight{{F: "enqueue", Weight: 1}}
+		},
+		"no run could ever be wrong": func(d *scenarios.Definition) { d.Model = nil },
 		"a witness is compared with a model": func(d *scenarios.Definition) {
 			d.Model = nil
 			d.Check = func(context.Context, *scenarios.Run) []linearizability.Verdict { return nil }

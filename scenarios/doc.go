@@ -12,13 +12,14 @@
 //   - To run a scenario: the packages sim and chaos, each with a [Runner] that returns a [Run]; in go
 //     test the packages sim/simtest and chaos/chaostest.
 //   - To judge a run: [CheckHistory], [CheckRecovery] and [CheckExpect]; package scenarios/check has
-//     more. [Conclude] calls them for a Runner.
+//     more, and its Conclude calls all of them for a Runner.
 //
 // A subject may implement these optional interfaces:
 //
 //   - [Varier], a Subject that derives its scenario from the seed
 //   - [ActorProvider], a Subject with background clients, such as an operator
 //   - [TimelineFilter], a Judge whose timeline needs only some of the records
+//   - [ServedJudge], a Judge that tells served operations from failed ones
 //   - [ExternalDeviceBuilder], a Builder with devices outside of the machines, such as power switches
 //
 // Package scenarios never runs anything and never decides by itself whether a run is valid.

@@ -50,6 +50,16 @@ type Applied struct {
 	Begun   [2]time.Duration
 	Ended   [2]time.Duration
 	Problem string // why it could not be applied; makes the run unknown
+	// Hits is how many packets, processes or disk calls the fault affected; 0 means that it had no effect.
+	// Nil means that the backend does not count them.
+	Hits *uint64
+}
+
+// WithoutEffect reports whether a fault was injected and affected nothing, such as loss on a link that
+// another fault cuts, or a kill on a machine that is off. It returns false where the backend does not
+// count.
+func (a *Applied) WithoutEffect() bool {
+	return a.Problem == "" && a.Ended[1] > 0 && a.Hits != nil && *a.Hits == 0
 }
 
 // Final is the answer of one machine to a question asked after quiescence.

@@ -30,6 +30,9 @@ type RunOptions struct {
 	// Records, when set, gets every record of a simulated run as it comes, and Run.Records has only
 	// those that the timeline needs (see [TimelineFilter]): a day of a cluster has millions.
 	Records func(Stamped)
+	// Alone asks for a verdict on the probes that the scenario expects. Without it the caller makes several
+	// runs, and judges whether one of them reached each probe.
+	Alone bool
 	// Overrides replace draws of a simulated run; ZeroDraws makes every other draw the tamest.
 	Overrides []draw.Override
 	ZeroDraws bool

@@ -114,9 +114,10 @@ type Expect struct {
 	// Verdict is the required verdict of the run; valid unless given. A scenario that documents a known
 	// loss of data expects invalid.
 	Verdict string `yaml:"verdict,omitempty" json:"verdict,omitempty"`
-	// Succeeded is the minimum share of operations that must succeed.
-	Succeeded fault.PPM `yaml:"succeeded,omitempty" json:"succeeded,omitempty"`
-	// Probes are rare paths that some seed of a campaign must reach.
+	// Succeeded is the minimum share of operations that must succeed. A share of 0 accepts runs in which
+	// nothing is served; by default they are unknown.
+	Succeeded *fault.PPM `yaml:"succeeded,omitempty" json:"succeeded,omitempty"`
+	// Probes are rare paths that must be reached: by a run that is made alone, or by some seed of several.
 	Probes []string `yaml:"probes,omitempty" json:"probes,omitempty"`
 }
 

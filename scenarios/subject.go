@@ -10,6 +10,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/env/timescale"
 	"github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/linearizability/history"
 	"github.com/holdfast-sim/holdfast/scenarios/draw"
 	"github.com/holdfast-sim/holdfast/scenarios/workload"
 )
@@ -144,6 +145,17 @@ type Stamped struct {
 	Machine env.MachineID
 	Process string
 	Record  env.Record
+	// Disk is what the machine's disk held of the process's files. Only the simulator knows it, and adds it
+	// to each [env.DurableRecord]; otherwise it is nil.
+	Disk *DiskState
+}
+
+// DiskState is what a disk holds of the files that one process wrote.
+type DiskState struct {
+	// Unsynced is the number of files with content that a power cut could take.
+	Unsynced int
+	// SyncedWrites counts the writes that have become durable since the run began.
+	SyncedWrites uint64
 }
 
 // Judge judges the runs of a subject.
@@ -164,6 +176,14 @@ type Judge interface {
 type TimelineFilter interface {
 	// InTimeline reports whether Timeline looks at a record. It must depend on the record alone.
 	InTimeline(r env.Record) bool
+}
+
+// ServedJudge is implemented by a [Judge] that knows which operations were served. Without it those that
+// succeeded were.
+type ServedJudge interface {
+	// Served reports whether an operation has an answer that only a working system gives: success, or a
+	// refusal for a reason that it found in its state, such as a compare-and-set that found another value.
+	Served(op *history.Operation) bool
 }
 
 // Watch observes one run.

@@ -16,13 +16,14 @@ var _ nemesis.Injector = injector{}
 
 // Effect implements nemesis.Injector.
 func (i injector) Effect(machine int, f *fault.Fault) (nemesis.Effect, error) {
-	begin, end, err := i.world.MachineAt(machine).Effect(f)
+	e, err := i.world.MachineAt(machine).Effect(f)
 	if err != nil {
 		return nemesis.Effect{}, err
 	}
 	return nemesis.Effect{
-		Begin: func(context.Context) error { begin(); return nil },
-		End:   func(context.Context) error { end(); return nil },
+		Begin: func(context.Context) error { e.Begin(); return nil },
+		End:   func(context.Context) error { e.End(); return nil },
+		Hits:  e.Hits,
 	}, nil
 }
 

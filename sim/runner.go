@@ -11,6 +11,7 @@ import (
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/linearizability/history"
 	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/check"
 	"github.com/holdfast-sim/holdfast/scenarios/workload"
 	"github.com/holdfast-sim/holdfast/sim/choice"
 	"github.com/holdfast-sim/holdfast/sim/kernel"
@@ -25,9 +26,6 @@ var _ scenarios.Runner = Runner{}
 // ErrNotSimulated means that a subject has no processes for the simulator.
 var ErrNotSimulated = errors.New("subject does not run in the simulator")
 
-// auditTimeout is how long a machine may take to answer one question after quiescence.
-const auditTimeout = 10 * time.Second
-
 // run is one run under way.
 type run struct {
 	scenario       *scenarios.Scenario
@@ -39,6 +37,7 @@ type run struct {
 	history        history.Recorder
 	clients        []*world.Client
 	auditors       []*world.Client
+	auditOps       int // the most operations of an auditor
 	faults         *faultInjection
 	options        scenarios.RunOptions
 	ctx            context.Context
@@ -51,7 +50,7 @@ func (Runner) Run(ctx context.Context, s *scenarios.Scenario, subject scenarios.
 	if err != nil {
 		return nil, err
 	}
-	scenarios.Conclude(ctx, r.judgeWatch, r.result)
+	check.Conclude(ctx, r.judgeWatch, r.result, o)
 	return r.result, nil
 }
 
@@ -168,23 +167,22 @@ func (r *run) addActor(a scenarios.Actor) {
 	}))
 }
 
-// addAuditor asks one machine the final questions after quiescence.
+// addAuditor asks one machine after quiescence.
 func (r *run) addAuditor(machine int) {
-	codec := r.subject.Client()
-	a := r.world.Go("audit-"+r.scenario.Machines[machine], nil, func(c *world.Client) error {
+	audit := &workload.Audit{Machine: machine, Machines: r.scenario.Machines, Spec: r.scenario.Workload,
+		Codec: r.subject.Client(), Answered: func(op workload.Op, out []byte, err error) {
+			r.result.Finals = append(r.result.Finals, scenarios.Final{
+				Machine: r.world.MachineAt(machine).ID(), Op: op, Output: out, Err: err})
+		}}
+	a := r.world.Go("audit-"+r.scenario.Machines[machine], r.appendEvent, func(c *world.Client) error {
 		if c.Sleep(r.scenario.End()) != nil {
 			return nil
 		}
-		for i, op := range codec.Final() {
-			op.ID = fmt.Sprintf("audit-%d-%d", machine, i)
-			process, input := codec.Encode(op)
-			out, err := c.Do(machine, process, input, auditTimeout)
-			r.result.Finals = append(r.result.Finals, scenarios.Final{
-				Machine: r.world.MachineAt(machine).ID(), Op: op, Output: out, Err: err})
-		}
-		return nil
+		audit.Env = c
+		return audit.Run()
 	})
 	r.auditors = append(r.auditors, a)
+	r.auditOps = max(r.auditOps, audit.Operations())
 }
 
 // runToEnd lets virtual time pass until every auditor has its answers.
@@ -197,7 +195,7 @@ func (r *run) runToEnd() error {
 	for _, c := range r.clients {
 		c.Stop()
 	}
-	limit := s.End() + time.Duration(len(r.subject.Client().Final())+1)*auditTimeout
+	limit := s.End() + time.Duration(r.auditOps+1)*workload.AuditTimeout
 	for at := end; at < limit && !r.finalsAnswered(); {
 		step := min(time.Second, limit-at)
 		if at < s.End() {

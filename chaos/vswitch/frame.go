@@ -128,6 +128,7 @@ func (t *deliverySchedule) acceptFrame(now time.Duration, from int, data []byte)
 }
 
 func (t *deliverySchedule) decideDelivery(now time.Duration, from, to int, data []byte) {
+	t.faultNet.CountPacket(from, to)
 	v := t.faultNet.Condition(from, to).Deliver(&t.linkDraws[from][to])
 	if v.Copies == 0 {
 		t.stats.Dropped++

@@ -65,7 +65,7 @@ func (p *plan) simulate(ctx context.Context, j *job, seed uint64, progress *prog
 	run *scenarios.Run, records *reports.Recorder, err error) {
 	runner := p.backend.Runner
 	options := scenarios.RunOptions{Seed: seed, Timescale: p.timescale, Progress: progress.report,
-		KeepLogs: p.keepAll, Records: dropRecord}
+		KeepLogs: p.keepAll, Records: dropRecord, Alone: p.alone}
 	if options.KeepLogs {
 		if records, err = reports.NewRecorder(p.runs); err != nil {
 			return nil, nil, err

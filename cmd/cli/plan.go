@@ -39,6 +39,8 @@ type plan struct {
 	// of all runs.
 	runs    string
 	keepAll bool
+	// alone means that each job has one run, which must reach the expected probes.
+	alone bool
 	// twice makes each run two times and compares the digests.
 	twice   bool
 	workers int

@@ -92,8 +92,8 @@ func (a *app) run(ctx context.Context, words []string, f *runFlags, seedGiven bo
 
 // planRun checks the flags and reads the scenarios.
 func (a *app) planRun(words []string, f *runFlags, seedGiven bool) (*plan, error) {
-	p := &plan{app: a, runs: f.runs, keepAll: f.keep || f.seeds == "", twice: f.twice,
-		workers: max(f.workers, 1), topology: f.topology, timescaleFlag: f.timescale}
+	p := &plan{app: a, runs: f.runs, keepAll: f.keep || f.seeds == "", alone: f.seeds == "",
+		twice: f.twice, workers: max(f.workers, 1), topology: f.topology, timescaleFlag: f.timescale}
 	var err error
 	if f.timescale != "" {
 		if p.timescale, err = timescale.Parse(f.timescale); err != nil {

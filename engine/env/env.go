@@ -115,6 +115,15 @@ type Record interface {
 	RecordKind() string
 }
 
+// DurableRecord is a [Record] that reports something as durable: when a process emits it, everything that the
+// process has written must be on the disk. The simulator compares that with the simulated disk, and a
+// record that claims too much is a violation. Real machines do not compare.
+type DurableRecord interface {
+	Record
+	// ReportsDurable does nothing; it marks the type.
+	ReportsDurable()
+}
+
 // Rand is a stream of random numbers. In the simulator it derives from the seed, on a real machine from
 // the operating system.
 type Rand interface {

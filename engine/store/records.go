@@ -102,8 +102,14 @@ func (Installed) RecordKind() string { return "store-installed" }
 // RecordKind implements env.Record.
 func (Opened) RecordKind() string { return "store-opened" }
 
+// ReportsDurable implements env.DurableRecord: a store works only with what a power cut cannot take.
+func (Opened) ReportsDurable() {}
+
 // RecordKind implements env.Record.
 func (Applied) RecordKind() string { return "store-applied" }
+
+// ReportsDurable implements env.DurableRecord.
+func (Applied) ReportsDurable() {}
 
 // RecordKind implements env.Record.
 func (Acknowledged) RecordKind() string { return "store-acknowledged" }

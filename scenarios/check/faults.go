@@ -170,17 +170,35 @@ func (f *Faults) diskBroken(m env.MachineID, at, returns time.Duration) bool {
 	return false
 }
 
+// separatesOne reports whether a flapping fault separates one machine from all others that are present.
+// Then the network is transitive in both of its phases, and only that machine is unsteady: it counts as
+// unreachable.
+func (f *Faults) separatesOne(flap *fault.Fault, present []bool) bool {
+	covers := func(one, others []string) bool {
+		if len(one) != 1 || one[0] == fault.All {
+			return false
+		}
+		for m, name := range f.Machines {
+			if present[m] && name != one[0] && !fault.Names(others, name) {
+				return false
+			}
+		}
+		return true
+	}
+	return !flap.OneWay && (covers(flap.From, flap.To) || covers(flap.To, flap.From))
+}
+
 // reachableAt returns which machines reach which at an instant. unclear is true when those that are present
-// are not divided into groups by it: a link flaps or passes packets only one way, or two machines do not
-// reach each other and both reach a third.
+// are not divided into groups by it: links between several machines flap, a link passes packets only one way,
+// or two machines do not reach each other and both reach a third.
 func (f *Faults) reachableAt(at time.Duration, present []bool) (reaches func(a, b int) bool, unclear bool) {
 	net := fault.NewNet(f.Machines, fault.Condition{})
 	for i := range f.Applied {
 		a := &f.Applied[i]
 		if a.Fault.IsNetwork() && f.Acts(a, at) {
 			one := a.Fault
-			unclear = unclear || one.Kind == fault.Flap
-			net.Begin(&one)
+			unclear = unclear || one.Kind == fault.Flap && !f.separatesOne(&one, present)
+			net.Begin(&one) // in its down phase
 		}
 	}
 	reaches = func(a, b int) bool {

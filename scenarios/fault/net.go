@@ -13,12 +13,19 @@ type Net struct {
 	activeFaults    []*Fault
 	downFlaps       map[*Fault]bool // flapping faults that are in their down phase
 	conditionByPair []Condition     // from*len(names)+to
+	// packets counts, by pair, the packets since the conditions last changed.
+	packets []uint64
+	// effective are, by pair, the active faults that the pair's condition depends on.
+	effective [][]*Fault
+	hits      map[*Fault]uint64
 }
 
 // NewNet returns a network of the named machines in which every pair is in the base condition.
 func NewNet(names []string, base Condition) *Net {
-	n := &Net{names: names, baseCondition: base, downFlaps: map[*Fault]bool{}}
+	n := &Net{names: names, baseCondition: base, downFlaps: map[*Fault]bool{}, hits: map[*Fault]uint64{}}
 	n.conditionByPair = make([]Condition, len(names)*len(names))
+	n.packets = make([]uint64, len(n.conditionByPair))
+	n.effective = make([][]*Fault, len(n.conditionByPair))
 	n.recomputePairs()
 	return n
 }
@@ -26,6 +33,10 @@ func NewNet(names []string, base Condition) *Net {
 // Condition returns the condition from one machine to another. The pointer stays valid and follows
 // later changes.
 func (n *Net) Condition(from, to int) *Condition { return &n.conditionByPair[from*len(n.names)+to] }
+
+// CountPacket counts a packet from one machine to another, for [Net.Hits]. A backend calls it for every
+// packet.
+func (n *Net) CountPacket(from, to int) { n.packets[from*len(n.names)+to]++ }
 
 // Begin makes a network fault act. A flapping one begins in its down phase.
 func (n *Net) Begin(f *Fault) {
@@ -56,20 +67,48 @@ func (n *Net) End(f *Fault) {
 	n.recomputePairs()
 }
 
+// Hits returns how many packets were sent between machines while their condition depended on a fault: 0 means
+// that the fault had no effect. A fault that adds loss to a link that another one cuts has none. The
+// count of a fault is complete when it has ended.
+func (n *Net) Hits(f *Fault) uint64 { return n.hits[f] }
+
+// recomputePairs derives the condition of every pair from the active faults.
 func (n *Net) recomputePairs() {
+	n.countHits()
 	for from := range n.names {
 		for to := range n.names {
 			c := n.baseCondition
 			if from == to {
 				c = Condition{} // a machine always reaches itself
 			}
+			pair := from*len(n.names) + to
+			effective := n.effective[pair][:0]
 			for _, f := range n.activeFaults {
-				if from != to && n.faultAffectsPair(f, from, to) {
-					c = n.applyFault(c, f)
+				if from == to || !n.faultAffectsPair(f, from, to) {
+					continue
+				}
+				before := c
+				if c = n.applyFault(c, f); c.Cut && !before.Cut {
+					effective = append(effective[:0], f) // a cut hides everything else
+				} else if c != before && !before.Cut {
+					effective = append(effective, f)
 				}
 			}
-			n.conditionByPair[from*len(n.names)+to] = c
+			n.conditionByPair[pair], n.effective[pair] = c, effective
 		}
+	}
+}
+
+// countHits adds the packets since the last change to the faults that they met.
+func (n *Net) countHits() {
+	for pair, sent := range n.packets {
+		if sent == 0 {
+			continue
+		}
+		for _, f := range n.effective[pair] {
+			n.hits[f] += sent
+		}
+		n.packets[pair] = 0
 	}
 }
 

@@ -24,11 +24,15 @@ import (
 // overlap, so a backend counts them: a machine that was paused twice runs after both have ended.
 type Effect struct {
 	Begin, End func(context.Context) error
+	// Hits returns how many processes or disk calls the effect has affected until now; for a fault of the
+	// power or the clock it is 1 or 0. Nil means that the backend does not count them.
+	Hits func() uint64
 }
 
 // Injector makes faults act in a backend.
 type Injector interface {
-	// Effect returns what a fault does to the machine with an index. It must not change anything.
+	// Effect returns what a fault does to the machine with an index. It must not change anything. The
+	// scheduler calls it once for each fault and machine.
 	// The error wraps errors.ErrUnsupported for a kind that the backend cannot inject.
 	Effect(machine int, f *fault.Fault) (Effect, error)
 	// ChangeLinks calls change with the network's conditions, while no packet is being decided.
@@ -65,6 +69,7 @@ type Scheduler struct {
 	isActive    []bool
 	hasBegun    []bool
 	applied     []scenarios.Applied
+	effects     [][]Effect // by fault: those on the machines that it names
 	problems    []string
 }
 
@@ -74,7 +79,7 @@ func New(injector Injector, machines []string, faults []fault.Fault,
 	offset, duration time.Duration) *Scheduler {
 	s := &Scheduler{injector: injector, machines: machines, faults: slices.Clone(faults), startOffset: offset,
 		runEnd: offset + duration, isActive: make([]bool, len(faults)), hasBegun: make([]bool, len(faults)),
-		applied: make([]scenarios.Applied, len(faults))}
+		applied: make([]scenarios.Applied, len(faults)), effects: make([][]Effect, len(faults))}
 	for i := range s.faults {
 		s.applied[i].Fault = s.faults[i]
 	}
@@ -127,8 +132,8 @@ func (s *Scheduler) Problems() []string { return s.problems }
 func (s *Scheduler) beginFault(ctx context.Context, i int) []Action {
 	f := &s.faults[i]
 	before := s.injector.Now()
-	err := s.forEachMachine(ctx, f, (*fault.Net).Begin,
-		func(e Effect) func(context.Context) error { return e.Begin })
+	err := s.makeEffects(i)
+	err = errors.Join(err, s.act(ctx, i, (*fault.Net).Begin, func(e Effect) half { return e.Begin }))
 	s.isActive[i], s.hasBegun[i] = true, true
 	s.applied[i].Begun = [2]time.Duration{before, s.injector.Now()}
 	s.recordProblem(i, "injecting", err)
@@ -158,10 +163,10 @@ func (s *Scheduler) endFault(ctx context.Context, i int) {
 	}
 	s.isActive[i] = false
 	before := s.injector.Now()
-	err := s.forEachMachine(ctx, &s.faults[i], (*fault.Net).End,
-		func(e Effect) func(context.Context) error { return e.End })
+	err := s.act(ctx, i, (*fault.Net).End, func(e Effect) half { return e.End })
 	s.applied[i].Ended = [2]time.Duration{before, s.injector.Now()}
 	s.recordProblem(i, "ending", err)
+	s.applied[i].Hits = s.hits(i)
 }
 
 // recordProblem notes why a fault was not injected or not ended. What could not begin cannot end either:
@@ -176,25 +181,61 @@ func (s *Scheduler) recordProblem(i int, doing string, err error) {
 	s.problems = append(s.problems, fmt.Sprintf("%s %s: %v", doing, s.faults[i].Kind, err))
 }
 
-// forEachMachine makes one half of a fault's effect act: on the links, or on every machine that it names.
-func (s *Scheduler) forEachMachine(ctx context.Context, f *fault.Fault, links func(*fault.Net, *fault.Fault),
-	half func(Effect) func(context.Context) error) error {
+// makeEffects makes the effects of a fault on the machines that it names. Those that can be made are kept
+// whatever the error.
+func (s *Scheduler) makeEffects(i int) error {
+	f := &s.faults[i]
+	if f.IsNetwork() {
+		return nil
+	}
+	var failed []error
+	for machine, name := range s.machines {
+		if !fault.Names(f.Machines, name) {
+			continue
+		}
+		e, err := s.injector.Effect(machine, f)
+		if err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		s.effects[i] = append(s.effects[i], e)
+	}
+	return errors.Join(append(failed, s.checkMachines(f))...)
+}
+
+// half is the beginning or the end of an effect.
+type half func(context.Context) error
+
+// act makes one half of a fault's effect act: on the links, or on every machine that it names.
+func (s *Scheduler) act(ctx context.Context, i int, links func(*fault.Net, *fault.Fault),
+	of func(Effect) half) error {
+	f := &s.faults[i]
 	if f.IsNetwork() {
 		s.injector.ChangeLinks(func(n *fault.Net) { links(n, f) })
 		return nil
 	}
-	var failed []error
-	for i, name := range s.machines {
-		if !fault.Names(f.Machines, name) {
-			continue
-		}
-		e, err := s.injector.Effect(i, f)
-		if err == nil {
-			err = half(e)(ctx)
-		}
-		failed = append(failed, err)
+	failed := make([]error, len(s.effects[i]))
+	for k, e := range s.effects[i] {
+		failed[k] = of(e)(ctx)
 	}
-	return errors.Join(append(failed, s.checkMachines(f))...)
+	return errors.Join(failed...)
+}
+
+// hits returns how much a fault affected; nil if the backend does not count that.
+func (s *Scheduler) hits(i int) *uint64 {
+	f := &s.faults[i]
+	var total uint64
+	if f.IsNetwork() {
+		s.injector.ChangeLinks(func(n *fault.Net) { total = n.Hits(f) })
+		return &total
+	}
+	for _, e := range s.effects[i] {
+		if e.Hits == nil {
+			return nil
+		}
+		total += e.Hits()
+	}
+	return &total
 }
 
 // checkMachines reports machines that a fault names and that do not exist.

@@ -99,14 +99,13 @@ func namesOf(entries []store.EntryInfo) json.RawMessage {
 
 // Questions that every machine is asked after quiescence.
 const (
-	finalRead   = workload.Read // linearizable: the machine takes part again
 	finalDigest = storecheck.FinalDigest
 	finalStatus = store.OpStatus
 )
 
 // Final implements workload.Codec.
 func (c Codec) Final() []workload.Op {
-	ops := []workload.Op{{F: finalStatus}, {F: finalRead, Key: workload.KeyName(0)}, {F: finalDigest}}
+	ops := []workload.Op{{F: finalStatus}, {F: finalDigest}}
 	if c.readsHAStatus {
 		ops = append(ops, hacheck.FinalQuestions()...)
 	}

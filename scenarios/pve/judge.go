@@ -8,6 +8,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/ring"
 	"github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/linearizability/history"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/pve/hacheck"
 	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
@@ -26,12 +27,26 @@ func (j judge) Watch(s *scenarios.Scenario) scenarios.Watch {
 	w := &suiteWatch{storeSuite: storecheck.New(storecheck.Cluster{Machines: s.Machines,
 		Nodes: j.subject.nodeIDs(),
 		Votes: j.subject.votes(), Others: haspec.IsRequest})}
-	if spec := j.subject.spec.HA; spec != nil {
-		w.haSuite = hacheck.New(hacheck.Cluster{Machines: s.Machines, Nodes: j.subject.NodeNames(),
-			Votes: j.subject.votes(), JoinInterval: j.subject.joinInterval(), Warmup: j.subject.warmup,
-			HA: spec})
+	if j.subject.spec.HA != nil {
+		w.haSuite = hacheck.New(j.subject.haCluster(s))
 	}
 	return w
+}
+
+// haCluster is what the checks of the HA manager must know.
+func (s *Subject) haCluster(of *scenarios.Scenario) hacheck.Cluster {
+	return hacheck.Cluster{Machines: of.Machines, Nodes: s.NodeNames(), Votes: s.votes(),
+		JoinInterval: s.joinInterval(), Warmup: s.warmup, HA: s.spec.HA}
+}
+
+// Excused measures for how much of a run the judge of the HA manager excuses machines. It is zero for a run
+// of another subject, or without the HA manager.
+func Excused(r *scenarios.Run) hacheck.Excused {
+	s, is := r.Subject.(*Subject)
+	if !is || s.spec.HA == nil {
+		return hacheck.Excused{}
+	}
+	return hacheck.ExcusedOf(s.haCluster(r.Scenario), r)
 }
 
 // DecodeRecord implements scenarios.Judge.
@@ -42,6 +57,11 @@ func (judge) DecodeRecord(kind string, data []byte) (env.Record, error) {
 // Survives implements scenarios.Judge: the votes of machines that are up and reach each other
 // must be a quorum.
 func (j judge) Survives(d scenarios.Damage) bool { return scenarios.VotesSurvive(d, j.subject.votes()) }
+
+// Served implements scenarios.ServedJudge, by the model of the store.
+func (judge) Served(op *history.Operation) bool {
+	return scenarios.ServedByModel(storecheck.Model(), op)
+}
 
 // Timeline implements scenarios.Judge.
 func (j judge) Timeline(r *scenarios.Run) scenarios.Timeline {

@@ -5,11 +5,15 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-sim/holdfast/engine/env/envtest/thorough"
 	"github.com/holdfast-sim/holdfast/reports"
 	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/fault"
 	"github.com/holdfast-sim/holdfast/scenarios/library"
 	"github.com/holdfast-sim/holdfast/scenarios/pve"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/hacheck"
 	"github.com/holdfast-sim/holdfast/scenarios/register"
+	"github.com/holdfast-sim/holdfast/sim"
 	"github.com/holdfast-sim/holdfast/sim/simtest"
 )
 
@@ -41,4 +45,35 @@ func TestLibrary(t *testing.T) {
 			simtest.Run(t, s, subject, simtest.Seeds(librarySeeds), simtest.KeepWith(keepRun))
 		})
 	}
+}
+
+// excusedMax is the share of the machines' time for which the judge may excuse them, over the library.
+const excusedMax = fault.Always / 50
+
+// TestExcusesAreRare: what the judge of the HA manager accepts because it cannot derive what machines must do
+// is a small part of what the library shows.
+func TestExcusesAreRare(t *testing.T) {
+	thorough.Only(t, "all library scenarios of the HA manager with five seeds take a minute of processor time")
+	const seeds = 5
+	var all hacheck.Excused
+	for _, name := range library.Names() {
+		s, subject := load(t, name)
+		var of hacheck.Excused
+		for seed := range uint64(seeds) {
+			run, err := sim.Runner{}.Run(t.Context(), s, subject, scenarios.RunOptions{Seed: seed + 1})
+			require.NoError(t, err)
+			excused := pve.Excused(run)
+			if excused.Present == 0 {
+				break // the scenario is not about the HA manager
+			}
+			of.Add(excused)
+		}
+		if share := of.Share(); share > 0 {
+			t.Logf("%s: %v of the machines' time is excused: %v", name, share, of.ByExcuse)
+		}
+		all.Add(of)
+	}
+	t.Logf("all: %v of %v node-hours is excused: %v", all.Share(), all.Present.Hours(), all.ByExcuse)
+	require.NotZero(t, all.Present)
+	require.LessOrEqual(t, all.Share(), excusedMax)
 }

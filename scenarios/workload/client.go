@@ -86,16 +86,10 @@ func (c *Client) drawPause(choices draw.Chooser) time.Duration {
 
 func (c *Client) callOnce(op Op) (stopped bool, err error) {
 	op.ID = fmt.Sprintf("c%d-%d", c.Number, c.callCount)
-	process, input := c.Codec.Encode(op)
-	e := history.Event{Process: c.processNumber, Type: history.Invoke, F: op.F, Key: op.Key,
-		Mod: op.Expect, ID: op.ID, Node: c.Machines[c.homeMachine], Value: opValue(op)}
-	c.Env.Append(e)
-	output, doErr := c.Env.Do(c.homeMachine, process, input, c.Spec.Timeout)
-	result, err := c.decodeResult(op, output, doErr)
-	e.Type, e.Value, e.Rev, e.Mod, e.Error = result.Type, result.Value, result.Rev, result.Mod, result.Error
-	c.Env.Append(e)
+	ex := exchange{machines: c.Machines, codec: c.Codec, env: c.Env, process: c.processNumber}
+	result, _, doErr, err := ex.record(op, c.homeMachine, c.Spec.Timeout)
 	if err != nil {
-		return false, fmt.Errorf("reading the answer of %s to %s %s: %w", e.Node, op.F, op.ID, err)
+		return false, err
 	}
 	c.generator.learnFromAnswer(op, result)
 	if result.Type == history.Info {
@@ -107,10 +101,37 @@ func (c *Client) callOnce(op Op) (stopped bool, err error) {
 	return errors.Is(doErr, ErrStopped), nil
 }
 
-func (c *Client) decodeResult(op Op, output []byte, doErr error) (Result, error) {
+// exchange sends requests to machines and records calls and results in the history.
+type exchange struct {
+	machines []string
+	codec    Codec
+	env      ClientEnv
+	process  int // in the history
+}
+
+// record makes one call. output is the answer, doErr says why there is none. err means that the codec cannot
+// read the answer.
+func (x *exchange) record(op Op, machine int, timeout time.Duration) (
+	r Result, output []byte, doErr, err error) {
+	process, input := x.codec.Encode(op)
+	e := history.Event{Process: x.process, Type: history.Invoke, F: op.F, Key: op.Key,
+		Mod: op.Expect, ID: op.ID, Node: x.machines[machine], Value: opValue(op)}
+	x.env.Append(e)
+	output, doErr = x.env.Do(machine, process, input, timeout)
+	r, err = resultOf(x.codec, op, output, doErr)
+	e.Type, e.Value, e.Rev, e.Mod, e.Error = r.Type, r.Value, r.Rev, r.Mod, r.Error
+	x.env.Append(e)
+	if err != nil {
+		err = fmt.Errorf("reading the answer of %s to %s %s: %w", e.Node, op.F, op.ID, err)
+	}
+	return r, output, doErr, err
+}
+
+// resultOf is the result of a call that was answered with output, or not at all.
+func resultOf(codec Codec, op Op, output []byte, doErr error) (Result, error) {
 	switch {
 	case doErr == nil:
-		r, err := c.Codec.Decode(op, output)
+		r, err := codec.Decode(op, output)
 		if err != nil {
 			return Result{Type: history.Info, Error: "unreadable"}, err
 		}
@@ -120,11 +141,14 @@ func (c *Client) decodeResult(op Op, output []byte, doErr error) (Result, error)
 	case errors.Is(doErr, ErrTimeout):
 		return Result{Type: history.Info, Error: "timeout"}, nil
 	case errors.Is(doErr, ErrStopped):
-		return Result{Type: history.Info, Error: "stopped"}, nil
+		return Result{Type: history.Info, Error: Stopped}, nil
 	default:
 		return Result{Type: history.Info, Error: "reset"}, nil
 	}
 }
+
+// Stopped is the error of a call in the history that the end of the run cut off.
+const Stopped = "stopped"
 
 // opValue is the argument as the history shows it: the new name of a rename, else the value.
 func opValue(op Op) json.RawMessage {

@@ -27,7 +27,8 @@ type Disk struct {
 	durableNames map[string]*Inode // as a power cut would leave it
 	pendingNames []nameChange      // from durable to current, in order
 	usedBytes    int64
-	spareBuffers [][]byte // buffers for reuse by later writes
+	spareBuffers [][]byte          // buffers for reuse by later writes
+	synced       map[string]uint64 // by owner: writes that have become durable
 }
 
 // Inode is a file's content.
@@ -35,7 +36,9 @@ type Inode struct {
 	visibleData   []byte
 	durableData   []byte
 	pendingWrites []change
-	linkCount     int // names of the file; it uses space while there are any
+	linkCount     int    // names of the file; it uses space while there are any
+	owner         string // who wrote last
+	lost          bool   // a failed sync took writes that are still readable
 }
 
 // change is a write or, with nil bytes, a truncation to off.
@@ -54,7 +57,8 @@ type nameChange struct {
 
 // New returns an empty disk.
 func New() *Disk {
-	return &Disk{visibleNames: map[string]*Inode{}, durableNames: map[string]*Inode{}}
+	return &Disk{visibleNames: map[string]*Inode{}, durableNames: map[string]*Inode{},
+		synced: map[string]uint64{}}
 }
 
 // Install creates a durable file.
@@ -149,8 +153,9 @@ func (n *Inode) Grows(off int64, length int) int64 {
 	return max(0, off+int64(length)-int64(len(n.visibleData)))
 }
 
-// WriteAt writes to the file. The write is pending until the next sync.
-func (d *Disk) WriteAt(n *Inode, p []byte, off int64) {
+// WriteAt writes to the file for an owner, a process. The write is pending until the next sync.
+func (d *Disk) WriteAt(owner string, n *Inode, p []byte, off int64) {
+	n.owner = owner
 	if n.linkCount > 0 {
 		d.usedBytes += n.Grows(off, len(p))
 	}
@@ -197,8 +202,10 @@ func writeInto(data, p []byte, off int64) []byte {
 	return data
 }
 
-// Truncate sets the size.
-func (d *Disk) Truncate(n *Inode, size int64) {
+// Truncate sets the size for an owner, a process.
+func (d *Disk) Truncate(owner string, n *Inode, size int64) {
+	n.owner = owner
+	n.lost = n.lost && size > 0 // nothing readable is left that is not durable
 	if n.linkCount > 0 {
 		d.usedBytes += size - int64(len(n.visibleData))
 	}
@@ -215,6 +222,9 @@ func resizeData(data []byte, size int64) []byte {
 
 // Sync makes a file's content durable and, with it, every change of names.
 func (d *Disk) Sync(n *Inode) {
+	if len(n.pendingWrites) > 0 {
+		d.synced[n.owner] += uint64(len(n.pendingWrites))
+	}
 	for _, c := range n.pendingWrites {
 		n.durableData = c.apply(n.durableData)
 		d.returnBuffer(c.bytes)
@@ -232,7 +242,21 @@ func (d *Disk) SyncAll() {
 }
 
 // LoseSync is a failed sync: the pending writes stay readable, but no later sync makes them durable.
-func (d *Disk) LoseSync(n *Inode) { n.pendingWrites = n.pendingWrites[:0] }
+func (d *Disk) LoseSync(n *Inode) {
+	n.lost = n.lost || len(n.pendingWrites) > 0
+	n.pendingWrites = n.pendingWrites[:0]
+}
+
+// State returns how many files that an owner wrote have content that is not durable, and how many of its
+// writes have become durable.
+func (d *Disk) State(owner string) (unsynced int, syncedWrites uint64) {
+	for _, n := range d.visibleNames {
+		if n.owner == owner && (n.lost || len(n.pendingWrites) > 0) {
+			unsynced++ // the order of the map does not matter
+		}
+	}
+	return unsynced, d.synced[owner]
+}
 
 func (c *change) apply(data []byte) []byte {
 	if c.truncates {
@@ -287,7 +311,7 @@ func (n *Inode) settlePending(draw draw.Chooser) {
 	}
 	n.pendingWrites = n.pendingWrites[:0]
 	n.visibleData = slices.Clone(n.durableData)
-	n.linkCount = 1
+	n.linkCount, n.lost = 1, false
 }
 
 // tearWrite keeps some sectors of a write and loses the others.
@@ -302,7 +326,11 @@ func (n *Inode) tearWrite(c change, draw draw.Chooser) {
 }
 
 // Wipe empties the disk, as when it was replaced.
-func (d *Disk) Wipe() { *d = *New() }
+func (d *Disk) Wipe() {
+	synced := d.synced
+	*d = *New()
+	d.synced = synced
+}
 
 // OpenFile applies the rules of env.Disk's Open.
 func (d *Disk) OpenFile(name string, flag env.OpenFlag) (n *Inode, created bool, err error) {

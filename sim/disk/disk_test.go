@@ -31,11 +31,11 @@ func (f fixed) Choose(n uint64) uint64 { return min(uint64(f), n-1) }
 func TestSyncedBytesSurviveAndOthersAreLost(t *testing.T) {
 	d := disk.New()
 	n := d.Create("a")
-	d.WriteAt(n, []byte("durable"), 0)
+	d.WriteAt("p", n, []byte("durable"), 0)
 	d.Sync(n)
-	d.WriteAt(n, []byte("DURABLE and more"), 0)
+	d.WriteAt("p", n, []byte("DURABLE and more"), 0)
 	other := d.Create("never-synced")
-	d.WriteAt(other, []byte("x"), 0)
+	d.WriteAt("p", other, []byte("x"), 0)
 	require.Equal(t, "DURABLE and more", content(d, "a"))
 	require.EqualValues(t, 17, d.UsedBytes())
 	d.Crash(fixed(0))
@@ -48,9 +48,9 @@ func TestKeptWritesSurviveInTheirOrder(t *testing.T) {
 	d := disk.New()
 	n := d.Create("a")
 	d.Sync(n)
-	d.WriteAt(n, []byte("first"), 0)
-	d.WriteAt(n, []byte("F"), 0)
-	d.Truncate(n, 3)
+	d.WriteAt("p", n, []byte("first"), 0)
+	d.WriteAt("p", n, []byte("F"), 0)
+	d.Truncate("p", n, 3)
 	d.Crash(fixed(1))
 	require.Equal(t, "Fir", content(d, "a"))
 }
@@ -60,9 +60,9 @@ func TestTornWritesKeepWholeSectors(t *testing.T) {
 	for seed := range uint64(50) {
 		d := disk.New()
 		n := d.Create("a")
-		d.WriteAt(n, bytes.Repeat([]byte("o"), 4*disk.SectorBytes), 0)
+		d.WriteAt("p", n, bytes.Repeat([]byte("o"), 4*disk.SectorBytes), 0)
 		d.Sync(n)
-		d.WriteAt(n, bytes.Repeat([]byte("n"), 3*disk.SectorBytes), disk.SectorBytes/2)
+		d.WriteAt("p", n, bytes.Repeat([]byte("n"), 3*disk.SectorBytes), disk.SectorBytes/2)
 		d.Crash(choice.New(choice.Options{Seed: seed}).List("d", "c"))
 		after := content(d, "a")
 		require.Len(t, after, 4*disk.SectorBytes)
@@ -105,7 +105,7 @@ func TestFailedSyncIsNotRepairedByALaterOne(t *testing.T) {
 	d := disk.New()
 	n := d.Create("a")
 	d.Sync(n)
-	d.WriteAt(n, []byte("lost"), 0)
+	d.WriteAt("p", n, []byte("lost"), 0)
 	d.LoseSync(n)
 	require.Equal(t, "lost", content(d, "a"))
 	d.Sync(n)
@@ -141,12 +141,12 @@ func TestFilesBehaveLikeByteSlices(t *testing.T) {
 			case 0, 1:
 				off := rapid.IntRange(0, 3000).Draw(t, "off")
 				p := rapid.SliceOfN(rapid.Byte(), 1, 1500).Draw(t, "p")
-				d.WriteAt(n, p, int64(off))
+				d.WriteAt("p", n, p, int64(off))
 				model = append(model, make([]byte, max(0, off+len(p)-len(model)))...)
 				copy(model[off:], p)
 			case 2:
 				size := rapid.IntRange(0, 3000).Draw(t, "size")
-				d.Truncate(n, int64(size))
+				d.Truncate("p", n, int64(size))
 				model = append(model, make([]byte, max(0, size-len(model)))...)[:size]
 			case 3:
 				d.Sync(n)
@@ -165,4 +165,32 @@ func TestFilesBehaveLikeByteSlices(t *testing.T) {
 			require.True(t, known, "byte %d was never %d", i, b)
 		}
 	})
+}
+
+// TestStateOfAnOwner: what a power cut could take from a process's files, and how much it has made durable.
+func TestStateOfAnOwner(t *testing.T) {
+	d := disk.New()
+	mine, other := d.Create("mine"), d.Create("other")
+	state := func() [2]int {
+		unsynced, synced := d.State("p")
+		return [2]int{unsynced, int(synced)}
+	}
+	require.Equal(t, [2]int{0, 0}, state())
+	d.WriteAt("p", mine, []byte("x"), 0)
+	d.WriteAt("q", other, []byte("y"), 0)
+	require.Equal(t, [2]int{1, 0}, state())
+	d.Sync(mine)
+	require.Equal(t, [2]int{0, 1}, state())
+	d.Sync(mine)
+	require.Equal(t, [2]int{0, 1}, state(), "a sync without writes makes nothing durable")
+	d.WriteAt("p", mine, []byte("z"), 0)
+	d.LoseSync(mine)
+	d.Sync(mine)
+	require.Equal(t, [2]int{1, 1}, state(), "a later sync does not repair a failed one")
+	d.Truncate("p", mine, 0)
+	d.Sync(mine)
+	require.Equal(t, [2]int{0, 2}, state())
+	d.WriteAt("p", mine, []byte("z"), 0)
+	d.Crash(fixed(0))
+	require.Equal(t, [2]int{0, 2}, state(), "what is left after a power cut is durable")
 }

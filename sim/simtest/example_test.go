@@ -28,6 +28,7 @@ func ExampleOne() {
 	// valid
 	// register valid
 	// recovery valid
+	// progress valid
 }
 
 // A property test draws the scenario: whatever the number of machines, the keeper keeps its values.

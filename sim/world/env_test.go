@@ -380,10 +380,10 @@ func TestClockDriftMovesTimers(t *testing.T) {
 // inject begins a fault on a machine and returns what ends it.
 func inject(t *testing.T, m *world.Machine, f *fault.Fault) (end func()) {
 	t.Helper()
-	begin, end, err := m.Effect(f)
+	e, err := m.Effect(f)
 	require.NoError(t, err)
-	begin()
-	return end
+	e.Begin()
+	return e.End
 }
 
 func TestDiskFaults(t *testing.T) {

@@ -7,46 +7,100 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 )
 
-// Effect returns the functions that begin and end a fault on the machine. Faults may overlap: each
-// begin needs one end, in any order. The error wraps errors.ErrUnsupported for a kind that does not
-// act on machines.
-func (m *Machine) Effect(f *fault.Fault) (begin, end func(), err error) {
+// Effect is what a fault does to one machine.
+type Effect struct {
+	Begin, End func()
+	// Hits returns how many processes or disk calls the fault affected until now; for a fault of the power
+	// or the clock it is 1 or 0.
+	Hits func() uint64
+}
+
+// Effect returns the effect of a fault on the machine. Faults may overlap: each begin needs one end, in any
+// order. The error wraps errors.ErrUnsupported for a kind that does not act on machines.
+func (m *Machine) Effect(f *fault.Fault) (Effect, error) {
 	d := &m.diskState
 	switch f.Kind {
 	case fault.Kill, fault.Pause:
 		return m.processEffect(f)
 	case fault.PowerCut:
-		return m.CutPower, m.RestorePower, nil
+		return m.counted(func() bool { return m.isOn }, m.CutPower, m.RestorePower), nil
 	case fault.PowerOn:
-		return m.PressPower, func() {}, nil
+		return m.counted(func() bool { return !m.isOn }, m.PressPower, func() {}), nil
 	case fault.DiskStall:
-		return func() { d.stallFaults++ }, m.endStall, nil
+		return d.counted(anyCall, func() { d.stallFaults++ }, m.endStall), nil
 	case fault.DiskSlow:
-		return func() { d.addedLatency += f.Latency }, func() { d.addedLatency -= f.Latency }, nil
+		return d.counted(anyCall, func() { d.addedLatency += f.Latency },
+			func() { d.addedLatency -= f.Latency }), nil
 	case fault.DiskFull:
-		return func() { d.fullFaults++ }, func() { d.fullFaults-- }, nil
+		return d.counted(growingCall, func() { d.fullFaults++ }, func() { d.fullFaults-- }), nil
 	case fault.DiskError:
-		return func() { d.failingOps[f.Operation]++ }, func() { d.failingOps[f.Operation]-- }, nil
+		return d.counted(callOf(f.Operation), func() { d.failingOps[f.Operation]++ },
+			func() { d.failingOps[f.Operation]-- }), nil
 	case fault.ClockStep:
-		return func() { m.clock.wallOffset += f.Step }, func() { m.clock.wallOffset -= f.Step }, nil
+		return m.counted(always, func() { m.clock.wallOffset += f.Step },
+			func() { m.clock.wallOffset -= f.Step }), nil
 	case fault.ClockDrift:
-		return func() { m.setDrift(m.clock.driftPPM + f.DriftPPM) },
-			func() { m.setDrift(m.clock.driftPPM - f.DriftPPM) }, nil
+		return m.counted(always, func() { m.setDrift(m.clock.driftPPM + f.DriftPPM) },
+			func() { m.setDrift(m.clock.driftPPM - f.DriftPPM) }), nil
 	}
-	return nil, nil, fmt.Errorf("%s in the simulator: %w", f.Kind, errors.ErrUnsupported)
+	return Effect{}, fmt.Errorf("%s in the simulator: %w", f.Kind, errors.ErrUnsupported)
 }
 
-// processEffect is the effect of a fault on one process, or on all processes of the machine.
-func (m *Machine) processEffect(f *fault.Fault) (begin, end func(), err error) {
+func always() bool { return true }
+
+// counted returns an effect that hits once if a condition holds when it begins.
+func (m *Machine) counted(condition func() bool, begin, end func()) Effect {
+	var hits uint64
+	return Effect{End: end, Hits: func() uint64 { return hits }, Begin: func() {
+		if condition() {
+			hits++
+		}
+		begin()
+	}}
+}
+
+// callOf returns the kind of the calls that a disk error with the operation makes fail.
+func callOf(operation string) diskCall {
+	switch operation {
+	case "read":
+		return readCall
+	case "sync":
+		return syncCall
+	}
+	return writeCall
+}
+
+// counted returns an effect that hits every disk call of a kind between its begin and its end.
+func (d *diskState) counted(kind diskCall, begin, end func()) Effect {
+	var before, hits uint64
+	return Effect{Hits: func() uint64 { return hits },
+		Begin: func() { before = d.calls[kind]; begin() },
+		End:   func() { hits += d.calls[kind] - before; end() }}
+}
+
+// processEffect is the effect of a fault on one process, or on all processes of the machine. A pause also
+// hits the processes that start during it.
+func (m *Machine) processEffect(f *fault.Fault) (Effect, error) {
 	if f.Process != "" && m.Proc(f.Process) == nil {
-		return nil, nil, fmt.Errorf("%s has no process %q", m.name, f.Process)
+		return Effect{}, fmt.Errorf("%s has no process %q", m.name, f.Process)
 	}
-	begin, end = func() { m.Each(f.Process, (*Proc).Kill) }, func() { m.Each(f.Process, (*Proc).Revive) }
+	begin, end := (*Proc).Kill, (*Proc).Revive
 	if f.Kind == fault.Pause {
-		begin, end = func() { m.Each(f.Process, (*Proc).Pause) },
-			func() { m.Each(f.Process, (*Proc).Unpause) }
+		begin, end = (*Proc).Pause, (*Proc).Unpause
 	}
-	return begin, end, nil
+	var hits uint64
+	countUp := func() {
+		var up uint64
+		m.Each(f.Process, func(p *Proc) {
+			if p.up {
+				up++
+			}
+		})
+		hits = max(hits, up)
+	}
+	return Effect{Hits: func() uint64 { return hits },
+		Begin: func() { countUp(); m.Each(f.Process, begin) },
+		End:   func() { countUp(); m.Each(f.Process, end) }}, nil
 }
 
 // endStall ends one stall of the disk; waiting calls continue after the last one.

@@ -32,6 +32,8 @@ func (d procDisk) beginChange(op string, base time.Duration, latency *choice.Lis
 		return env.ErrDead
 	}
 	m := d.proc.machine
+	m.diskState.calls[anyCall]++
+	m.diskState.calls[callOf(op)]++
 	cost := int64(base) + int64(latency.Choose(uint64(base)+1))
 	if m.diskState.addedLatency > 0 {
 		cost += int64(m.diskState.addedLatency)
@@ -74,6 +76,7 @@ func (d procDisk) Open(name string, flag env.OpenFlag) (env.File, error) {
 		if err := d.beginNameChange(); err != nil {
 			return nil, fmt.Errorf("creating %s: %w", name, err)
 		}
+		d.proc.machine.diskState.calls[growingCall]++
 		if d.proc.machine.diskState.fullFaults > 0 {
 			return nil, fmt.Errorf("creating %s: %w", name, env.ErrNoSpace)
 		}
@@ -148,6 +151,7 @@ func (f *file) ReadAt(p []byte, off int64) (int, error) {
 	if err := f.checkUsable(); err != nil {
 		return 0, err
 	}
+	f.proc.machine.diskState.calls[readCall]++
 	if f.proc.machine.diskState.failingOps["read"] > 0 {
 		return 0, env.ErrIO
 	}
@@ -164,12 +168,15 @@ func (f *file) WriteAt(p []byte, off int64) (int, error) {
 		return 0, err
 	}
 	grows := f.inode.Grows(off, len(p))
+	if grows > 0 {
+		m.diskState.calls[growingCall]++
+	}
 	capacity := m.world.cfg.Disk.CapacityBytes
 	if grows > 0 && (m.diskState.fullFaults > 0 || capacity > 0 && m.disk.UsedBytes()+grows > capacity) {
 		return 0, env.ErrNoSpace
 	}
 	f.noteInDigest(diskWrite, off, kernel.Fingerprint(p))
-	m.disk.WriteAt(f.inode, p, off)
+	m.disk.WriteAt(f.proc.spec.Name, f.inode, p, off)
 	return len(p), nil
 }
 
@@ -182,7 +189,7 @@ func (f *file) Truncate(size int64) error {
 		return err
 	}
 	f.noteInDigest(diskTruncate, size, 0)
-	f.proc.machine.disk.Truncate(f.inode, size)
+	f.proc.machine.disk.Truncate(f.proc.spec.Name, f.inode, size)
 	return nil
 }
 

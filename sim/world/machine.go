@@ -28,13 +28,28 @@ type Machine struct {
 	deviceKeepsOff   bool // an external device keeps the power off
 }
 
+// diskCall is a kind of calls that faults of a disk act on.
+type diskCall int
+
+// A call that changes the disk is an anyCall, and a writeCall or a syncCall. A write that needs more space is
+// a growingCall as well.
+const (
+	anyCall diskCall = iota
+	readCall
+	writeCall
+	syncCall
+	growingCall
+	diskCalls // their number
+)
+
 // diskState holds the active faults of a machine's disk and the lists of its draws.
 type diskState struct {
 	stallFaults  int // number of stall faults that act
 	fullFaults   int
 	addedLatency time.Duration
-	failingOps   map[string]int // operation -> number of faults that act
-	stalledProcs []*Proc        // processes whose call waits for the stall to end
+	failingOps   map[string]int    // operation -> number of faults that act
+	calls        [diskCalls]uint64 // by kind, since the run began
+	stalledProcs []*Proc           // processes whose call waits for the stall to end
 	writeLatency *choice.List
 	syncLatency  *choice.List
 	crashDraws   *choice.List

@@ -112,6 +112,7 @@ func (p *Proc) Send(to env.MachineID, link env.LinkID, payload []byte) {
 		return
 	}
 	l := w.linkBetween(p.machine.id, to)
+	w.Net.CountPacket(int(p.machine.id), int(to))
 	now := w.Now()
 	verdict := l.condition.Deliver(&l.draws)
 	at := l.fifo.Arrivals(now, &verdict)

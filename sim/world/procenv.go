@@ -1,6 +1,7 @@
 package world
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -77,12 +78,23 @@ func (p *Proc) Emit(r env.Record) {
 	if !p.up || w.cfg.OnRecord == nil {
 		return
 	}
-	err := w.cfg.OnRecord(scenarios.Stamped{At: w.Now(), Machine: p.machine.id,
-		Process: p.spec.Name, Record: r})
+	stamped := scenarios.Stamped{At: w.Now(), Machine: p.machine.id, Process: p.spec.Name, Record: r}
+	if _, durable := r.(env.DurableRecord); durable {
+		stamped.Disk = &scenarios.DiskState{}
+		stamped.Disk.Unsynced, stamped.Disk.SyncedWrites = p.machine.disk.State(p.spec.Name)
+	}
+	err := w.cfg.OnRecord(stamped)
+	if stamped.Disk != nil && stamped.Disk.Unsynced > 0 && err == nil {
+		err = fmt.Errorf("%w: %s of %s emits %s, but %d of its files have content that no sync made durable",
+			ErrNotDurable, p.spec.Name, p.machine.name, r.RecordKind(), stamped.Disk.Unsynced)
+	}
 	if err != nil {
 		w.stopWithFinding(err)
 	}
 }
+
+// ErrNotDurable means that a process reported something as durable that was not. See [env.DurableRecord].
+var ErrNotDurable = errors.New("reported durable too early")
 
 // Probe implements env.Env.
 func (p *Proc) Probe(id string) { p.world().probes[id]++ }

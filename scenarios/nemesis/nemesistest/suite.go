@@ -42,26 +42,28 @@ type example struct {
 	fault.Fault
 	// silences is true for a fault during which n1 cannot complete an operation.
 	silences bool
+	// inert is true for a fault that affects nothing in a healthy run.
+	inert bool
 }
 
 // examples returns one fault of every kind, all against n1.
 func examples() []example {
 	one, all := []string{"n1"}, []string{fault.All}
 	return []example{
-		{fault.Fault{Kind: fault.Partition, Groups: [][]string{one}}, true},
-		{fault.Fault{Kind: fault.Cut, From: one, To: all}, true},
-		{fault.Fault{Kind: fault.Link, From: one, To: all, Loss: fault.Always}, true},
-		{fault.Fault{Kind: fault.Flap, From: one, To: all, Down: 2 * lasts, Up: time.Second}, true},
-		{fault.Fault{Kind: fault.Kill, Machines: one}, true},
-		{fault.Fault{Kind: fault.Pause, Machines: one}, true},
-		{fault.Fault{Kind: fault.PowerCut, Machines: one}, true},
-		{fault.Fault{Kind: fault.PowerOn, Machines: one}, false},
-		{fault.Fault{Kind: fault.DiskStall, Machines: one}, true},
-		{fault.Fault{Kind: fault.DiskSlow, Machines: one, Latency: 10 * time.Second}, true},
-		{fault.Fault{Kind: fault.DiskFull, Machines: one}, false},
-		{fault.Fault{Kind: fault.DiskError, Machines: one, Operation: "sync"}, false},
-		{fault.Fault{Kind: fault.ClockStep, Machines: one, Step: time.Hour}, false},
-		{fault.Fault{Kind: fault.ClockDrift, Machines: one, DriftPPM: 500}, false},
+		{fault.Fault{Kind: fault.Partition, Groups: [][]string{one}}, true, false},
+		{fault.Fault{Kind: fault.Cut, From: one, To: all}, true, false},
+		{fault.Fault{Kind: fault.Link, From: one, To: all, Loss: fault.Always}, true, false},
+		{fault.Fault{Kind: fault.Flap, From: one, To: all, Down: 2 * lasts, Up: time.Second}, true, false},
+		{fault.Fault{Kind: fault.Kill, Machines: one}, true, false},
+		{fault.Fault{Kind: fault.Pause, Machines: one}, true, false},
+		{fault.Fault{Kind: fault.PowerCut, Machines: one}, true, false},
+		{fault.Fault{Kind: fault.PowerOn, Machines: one}, false, true},
+		{fault.Fault{Kind: fault.DiskStall, Machines: one}, true, false},
+		{fault.Fault{Kind: fault.DiskSlow, Machines: one, Latency: 10 * time.Second}, true, false},
+		{fault.Fault{Kind: fault.DiskFull, Machines: one}, false, false},
+		{fault.Fault{Kind: fault.DiskError, Machines: one, Operation: "sync"}, false, false},
+		{fault.Fault{Kind: fault.ClockStep, Machines: one, Step: time.Hour}, false, false},
+		{fault.Fault{Kind: fault.ClockDrift, Machines: one, DriftPPM: 500}, false, false},
 	}
 }
 
@@ -110,6 +112,7 @@ func (b Backend) beginsAndEnds(t *testing.T, e example) {
 	}
 	require.Empty(t, a.Problem)
 	requireTimes(t, a, warmup+beginAt, lasts)
+	require.Equal(t, e.inert && a.Hits != nil, a.WithoutEffect(), "what the fault affected is counted")
 	if e.silences {
 		during := okOf(run, "n1", a.Begun[1]+tolerance, a.Ended[0])
 		require.Zero(t, during, "n1 served during the fault")
@@ -171,7 +174,7 @@ func requireTimes(t *testing.T, a scenarios.Applied, begin, lasts time.Duration)
 // requireHealthy requires that nothing of a fault is left after quiescence: every machine answers.
 func requireHealthy(t *testing.T, run *scenarios.Run) {
 	t.Helper()
-	require.Len(t, run.Finals, 3)
+	require.Len(t, run.Finals, 3*workload.DefaultKeys, "every machine reads every key")
 	for _, f := range run.Finals {
 		require.NoError(t, f.Err, "%s does not answer after the fault", run.Scenario.Machines[f.Machine])
 	}

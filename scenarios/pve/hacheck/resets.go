@@ -62,7 +62,10 @@ func (c resets) Judge(_ context.Context, e *Evidence) linearizability.Verdict {
 		summary += fmt.Sprintf("; %d of them while the network was not transitive, or lost many packets",
 			unclear)
 	}
-	return check.Verdict(c.Name(), append(violations, unneededWatchdogs(e)...), summary)
+	v := check.Verdict(c.Name(), append(violations, unneededWatchdogs(e)...), summary)
+	excused := e.health.excused()
+	v.Details = append(v.Details, excused.lines()...)
+	return v
 }
 
 // unjustified explains why a reset has no reason; "" when it has one. unclear means that only a network that

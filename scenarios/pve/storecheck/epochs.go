@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/ring"
@@ -32,11 +33,22 @@ type Epochs struct {
 	roleByMachine []store.Role // by machine
 	// openedRevisions is, by machine, the revision that its store found when it started.
 	openedRevisions []uint64
+	// counted is, by machine, the highest answered revision for which its disk was counted.
+	counted []uint64
+	// disks is, by machine, what the disk held when the store last reported a revision as durable.
+	disks []diskReport
 
 	answerCount int
 	firstBreach *linearizability.Violation // the first
-	// firstUnderReplicated is the first answer that is on too few disks.
-	firstUnderReplicated *linearizability.Violation
+	// firstUnderReplicated is the first answer that is on too few disks, lost the first start without an
+	// answered revision.
+	firstUnderReplicated, lost *linearizability.Violation
+}
+
+// diskReport is what a disk held at an instant.
+type diskReport struct {
+	at    time.Duration
+	state *scenarios.DiskState // nil where the backend does not know it
 }
 
 // epoch is what was seen of one.
@@ -55,7 +67,8 @@ func NewEpochs(c Cluster) *Epochs {
 	n := len(c.Machines)
 	e := &Epochs{machines: c.Machines, nodes: c.Nodes, votesByMachine: c.Votes,
 		currentEpochs: make([]*epoch, n),
-		roleByMachine: make([]store.Role, n), openedRevisions: make([]uint64, n)}
+		roleByMachine: make([]store.Role, n), openedRevisions: make([]uint64, n), counted: make([]uint64, n),
+		disks: make([]diskReport, n)}
 	var expected uint32
 	for _, v := range c.Votes {
 		expected += v
@@ -77,9 +90,9 @@ func (e *Epochs) Observe(r scenarios.Stamped) {
 	case store.Installed:
 		e.onInstalled(r.Machine, rec)
 	case store.Opened:
-		e.currentEpochs[r.Machine], e.openedRevisions[r.Machine] = nil, rec.Revision
+		e.openedStore(r, rec)
 	case store.Applied:
-		e.onApplied(r.Machine, rec)
+		e.onApplied(r, rec)
 	case store.Acknowledged:
 		e.onAnswered(r.Machine, rec.Epoch, rec.Revision, rec.Request)
 	case store.Answered:
@@ -179,9 +192,24 @@ func (e *Epochs) votesOf(nodes []ring.NodeID) (votes uint32) {
 	return votes
 }
 
-// onApplied takes a change that a machine has on disk: it must be in the epoch, and the next of it.
-func (e *Epochs) onApplied(m env.MachineID, r store.Applied) {
-	ep := e.currentEpochs[m]
+// openedStore takes the start of a store: it must find every answered revision for which its disk was
+// counted.
+func (e *Epochs) openedStore(at scenarios.Stamped, r store.Opened) {
+	m := at.Machine
+	if found, counted := r.Revision, e.counted[m]; found < counted && e.lost == nil {
+		e.lost = violationAt(linearizability.LostWrite, counted,
+			"%s starts with revision %d, although its disk was counted when revision %d was answered",
+			e.machines[m], found, counted)
+	}
+	e.currentEpochs[m], e.openedRevisions[m], e.disks[m] = nil, r.Revision, diskReport{at.At, at.Disk}
+}
+
+// onApplied takes a change that a machine has on disk: it must be in the epoch, and the next of it, and the
+// disk must have taken a write for it.
+func (e *Epochs) onApplied(at scenarios.Stamped, r store.Applied) {
+	m := at.Machine
+	ep, last := e.currentEpochs[m], e.disks[m]
+	e.disks[m] = diskReport{at.At, at.Disk}
 	switch {
 	case ep == nil && r.Revision <= e.openedRevisions[m]: // emitted again after a restart
 	case ep == nil || ep.id != r.Epoch:
@@ -191,6 +219,11 @@ func (e *Epochs) onApplied(m env.MachineID, r store.Applied) {
 		e.addViolation(linearizability.SplitBrain, r.Revision,
 			"%s applies revision %d in epoch %v after revision %d",
 			e.machines[m], r.Revision, r.Epoch, ep.durableRevisions[m]-1)
+	case at.Disk != nil && last.state != nil && at.At > last.at &&
+		at.Disk.SyncedWrites == last.state.SyncedWrites:
+		e.addViolation(linearizability.LostWrite, r.Revision,
+			"%s reports revision %d of epoch %v as durable, and its disk has taken no write since %v",
+			e.machines[m], r.Revision, r.Epoch, last.at)
 	default:
 		ep.durableRevisions[m]++
 	}
@@ -211,6 +244,7 @@ func (e *Epochs) onAnswered(m env.MachineID, id ring.ID, revision uint64, reques
 	for k, durable := range ep.durableRevisions {
 		if durable > revision && e.roleByMachine[k] == store.RoleVoter {
 			votes += e.votesByMachine[k]
+			e.counted[k] = max(e.counted[k], revision)
 		}
 	}
 	if votes < e.ackVotes && e.firstUnderReplicated == nil {
@@ -232,8 +266,12 @@ func (e *Epochs) onAnswered(m env.MachineID, id ring.ID, revision uint64, reques
 func (e *Epochs) Judge(_ context.Context, evidence *Evidence) linearizability.Verdict {
 	v := linearizability.Verdict{Checker: e.Name(), Validity: linearizability.Valid}
 	breach := e.firstBreach
-	if e.firstUnderReplicated != nil && !evidence.Incomplete {
-		breach = e.firstUnderReplicated // the cause of what came later
+	switch { // the cause of what came later
+	case evidence.Incomplete:
+	case e.lost != nil:
+		breach = e.lost
+	case e.firstUnderReplicated != nil:
+		breach = e.firstUnderReplicated
 	}
 	if breach != nil {
 		v.Validity, v.Summary = linearizability.Invalid, breach.Explain

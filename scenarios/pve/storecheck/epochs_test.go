@@ -71,6 +71,14 @@ func (s *story) judgeIn(t *testing.T, backend string) linearizability.Verdict {
 	return suite.Check(t.Context(), &scenarios.Run{Backend: backend})[0]
 }
 
+// disk gives the last record of each machine that the story added what its disk had made durable.
+func (s *story) disk(syncedWrites uint64, machines int) *story {
+	for i := len(s.records) - machines; i < len(s.records); i++ {
+		s.records[i].Disk = &scenarios.DiskState{SyncedWrites: syncedWrites}
+	}
+	return s
+}
+
 // begun is a cluster of three at revision 2, of which 1 and 2 have all.
 func begun() *story {
 	return (&story{}).install(first, everybody, 0, 0, 1, 2).
@@ -79,7 +87,7 @@ func begun() *story {
 
 func TestEpochsOfAValidRun(t *testing.T) {
 	s := begun().answer(first, 2, "", 0).answer(first, 0, string(store.CodeNoQuorum), 2).
-		add(store.Opened{Revision: 1, Epoch: first}, 2).apply(first, 1, 2). // emitted again
+		add(store.Opened{Revision: 1, Epoch: first}, 2).disk(5, 1).apply(first, 1, 2).disk(5, 1). // emitted again
 		leave(0, 2).install(second, []ring.NodeID{1, 3}, 2, 0).
 		// A change that the old ring has on enough disks may still be answered there.
 		answer(first, 2, "not_found", 1).
@@ -128,6 +136,12 @@ func TestEpochsOfPlantedBreaches(t *testing.T) {
 		{"a revision left out", "applies revision 4 in epoch 1.4 after revision 2",
 			linearizability.SplitBrain,
 			begun().apply(first, 4, 0)},
+		{"started without what its disk was counted for",
+			"n1 starts with revision 1, although its disk was counted when revision 2 was answered",
+			linearizability.LostWrite, begun().add(store.Opened{Revision: 1, Epoch: first}, 0)},
+		{"reported durable without a write",
+			"n1 reports revision 4 of epoch 1.4 as durable, and its disk has taken no write since",
+			linearizability.LostWrite, begun().apply(first, 3, 0).disk(7, 1).apply(first, 4, 0).disk(7, 1)},
 		{"applied after a restart", "applies revision 3 in epoch 1.4, which it is not in",
 			linearizability.SplitBrain,
 			begun().add(store.Opened{Revision: 2, Epoch: first}, 0).apply(first, 2, 0).apply(first, 3, 0)},

@@ -3,6 +3,7 @@ package storecheck
 import (
 	"context"
 	"slices"
+	"sync"
 
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/linearizability/history"
@@ -10,6 +11,15 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/check"
 )
+
+// Model returns the model by which the store is judged.
+var Model = sync.OnceValue(func() *linearizability.Model {
+	m, err := models.Store(nil)
+	if err != nil {
+		panic("storecheck: the model of an empty store: " + err.Error())
+	}
+	return m
+})
 
 // checkHistory judges the clients' answers by the model of one copy, with the stores' logs as witness.
 type checkHistory struct{ Cluster }
@@ -19,10 +29,6 @@ func (checkHistory) Name() string { return "store" }
 
 // Judge implements check.Check.
 func (c checkHistory) Judge(ctx context.Context, e *Evidence) linearizability.Verdict {
-	model, err := models.Store(nil)
-	if err != nil {
-		return check.Unknown(c.Name(), err)
-	}
 	witness, err := e.Log.Witness()
 	if err != nil {
 		return check.Unknown(c.Name(), err)
@@ -33,7 +39,7 @@ func (c checkHistory) Judge(ctx context.Context, e *Evidence) linearizability.Ve
 			return c.Others(e.F)
 		})
 	}
-	verdict := scenarios.CheckHistory(ctx, &files, model, witness)
+	verdict := scenarios.CheckHistory(ctx, &files, Model(), witness)
 	e.Run.Picture = files.Picture
 	return verdict
 }
