@@ -6,7 +6,7 @@ TOOLS   := .ci/tools
 # Packages with tests that need root and network namespaces; without both they skip by name.
 NETNS   := ./chaos/... ./engine/host/... ./scenarios/hostdriver/...
 # Packages with tests that cost tens of seconds of processor time: make test shortens or skips those.
-THOROUGH := ./cmd/cli ./cmd/ha-manager ./cmd/mutants ./engine/store/... ./engine/totem ./scenarios/pve
+THOROUGH := ./cmd/cli ./cmd/ha-manager ./cmd/mutants ./engine/quorum ./engine/store/... ./engine/totem ./scenarios/pve
 FUZZTIME ?= 20s
 
 .DEFAULT_GOAL := help
@@ -22,6 +22,8 @@ test: ## run all tests; needs only Go
 
 thorough: ## run the tests that `make test` shortens or skips for their cost (some three minutes)
 	HOLDFAST_THOROUGH=1 $(GO) test -count=1 -timeout 30m $(THOROUGH)
+	HOLDFAST_LIN_HISTORIES=20000 HOLDFAST_LIN_SEEDS=400 HOLDFAST_TXN_HISTORIES=5000 \
+	  $(GO) test -count=1 -timeout 30m ./linearizability/...
 
 short: ## run the tests with fewer seeds
 	$(GO) test -short ./...

@@ -186,7 +186,7 @@ func exchange(_ *rand.Rand, ops []history.Operation, at int) bool {
 func TestPlantedFaultsInCollections(t *testing.T) {
 	for name, fault := range collectionFaults {
 		t.Run(name, func(t *testing.T) {
-			found, seeds := 0, max(2, *faultSeeds/5)
+			found, seeds := 0, max(2, *faultSeeds/20)
 			for seed := range uint64(seeds) {
 				rng := rand.New(rand.NewPCG(seed, 5))
 				initial, ops := lin.CollectionRun(rng, fault.model, 600, 6, 30_000)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-sim/holdfast/engine/env/envtest/thorough"
 	"github.com/holdfast-sim/holdfast/engine/ring"
 )
 
@@ -156,7 +157,7 @@ func combinations() []combination {
 // can make two sides quorate are known; any change of that, in either direction, is a change of behaviour.
 func TestTwoQuorateIsKnown(t *testing.T) {
 	for _, c := range combinations() {
-		for n := 2; n <= 5; n++ {
+		for n := 2; n <= thorough.Count(4, 5); n++ {
 			depth := 3
 			if n == 5 || n == 4 && c.twoAt != nil {
 				depth = 2 // enough to find what is known
@@ -218,7 +219,7 @@ func TestRestarts(t *testing.T) {
 		if c.windows || c.twoAt != nil || c.name == "auto_tie_breaker highest" {
 			continue // the highest is the mirror image of the lowest
 		}
-		for n := 2; n <= 4; n++ {
+		for n := 2; n <= thorough.Count(3, 4); n++ {
 			depth := 2
 			if n == 2 {
 				depth = 3

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/env/envtest/thorough"
 	"github.com/holdfast-sim/holdfast/engine/store/sqlitevfs"
 	"github.com/holdfast-sim/holdfast/engine/store/state"
 	"github.com/holdfast-sim/holdfast/engine/store/tree"
@@ -74,6 +75,7 @@ func TestBusyClusterProcess(t *testing.T) {
 // A member that waits for its state keeps what is ordered meanwhile, up to a limit; beyond that it
 // asks again.
 func TestBacklogOverflow(t *testing.T) {
+	thorough.Only(t, "writing more than the backlog holds takes six seconds")
 	c := newTestCluster(t, 1, 1, 1).start()
 	c.formAll(1, 2, 3)
 	c.formAll(1, 2)

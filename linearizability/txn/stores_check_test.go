@@ -3,6 +3,8 @@ package txn_test
 import (
 	"context"
 	"flag"
+	"os"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -11,7 +13,15 @@ import (
 	"github.com/holdfast-sim/holdfast/linearizability/txn"
 )
 
-var histories = flag.Int("txn.histories", 1000, "random histories of each test")
+var histories = flag.Int("txn.histories", historiesFromEnv(), "random histories of each test")
+
+// historiesFromEnv returns how many histories the tests judge; make thorough asks for more than the default.
+func historiesFromEnv() int {
+	if n, err := strconv.Atoi(os.Getenv("HOLDFAST_TXN_HISTORIES")); err == nil {
+		return n
+	}
+	return 300
+}
 
 // small are workloads that make conflicts likely.
 var small = []workload{
