@@ -5,6 +5,14 @@
 //		cli.Main(cli.Config{Subjects: []scenarios.Subject{keeper.Subject()}})
 //	}
 //
+// What to put into [Config]:
+//
+//   - Subjects: systems under test that scenario files only name. This is enough for most programs.
+//   - Kinds: systems with a part of their own in scenario files, decoded by a function, or with topologies.
+//   - Library: a file system of scenarios, which "run NAME", "run --all" and "scenario list" find.
+//   - Backends: where runs are made, the simulator and real nodes unless given.
+//   - Suites: other tests of the program that belong to its command line, under "conformance".
+//
 // Results go to standard output, progress and problems to standard error. Exit codes are those of
 // [ExitValid] and its neighbours. Every failure ends with a command that reproduces it; it names the
 // program as it was called, also through "go run".

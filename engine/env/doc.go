@@ -38,5 +38,15 @@
 // Each rule has a test against the simulator (sim/world) and, as far as a real machine can be made to show
 // it, against engine/host.
 //
+// # What a backend may offer beyond Env
+//
+// An Env may implement these interfaces; a type assertion finds out. Protocols must not use them:
+//
+//   - [CommandHost]: commands that do one thing and end, such as the agents of fence devices.
+//   - [ProgramHost]: programs that run until they are ended, such as services.
+//   - [MachineHost]: control of the machine by its service manager, such as a reboot.
+//   - [WatchdogHost]: the hardware watchdog of the machine.
+//   - [TaskHost]: support for [Tasks], sequential code that waits for events.
+//
 // Package env imports only the standard library, and never does any input or output itself.
 package env

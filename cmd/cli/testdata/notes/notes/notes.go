@@ -13,10 +13,7 @@ type notes struct {
 	values map[string]string
 }
 
-func (n *notes) Start(e env.Env) error {
-	n.env, n.values = e, map[string]string{}
-	return nil
-}
+func (n *notes) Start(e env.Env) error { n.env, n.values = e, map[string]string{}; return nil }
 
 func (n *notes) Step(ev env.Event) {
 	if call, ok := ev.(env.Invoked); ok {
@@ -29,17 +26,15 @@ func (n *notes) Step(ev env.Event) {
 }
 
 // Subjects are the systems of this module.
-func Subjects() []scenarios.Subject {
-	return []scenarios.Subject{scenarios.Define(scenarios.Definition{
-		Kind:      "notes",
-		Processes: scenarios.OnEveryMachine("notes", func() env.Process { return &notes{} }),
-		Encode:    func(op workload.Op) (string, []byte) { return "notes", []byte(op.Key + op.Value) },
-		Decode: func(op workload.Op, output []byte) (workload.Result, error) {
-			if op.F == workload.Read && len(output) > 0 {
-				return workload.OKValue(string(output)), nil
-			}
-			return workload.OK(), nil
-		},
-		Model: models.Register,
-	})}
-}
+var Subjects = []scenarios.Subject{scenarios.Define(scenarios.Definition{
+	Kind:      "notes",
+	Processes: scenarios.OnEveryMachine("notes", func() env.Process { return &notes{} }),
+	Encode:    func(op workload.Op) (string, []byte) { return "notes", []byte(op.Key + op.Value) },
+	Decode: func(op workload.Op, output []byte) (workload.Result, error) {
+		if op.F == workload.Read && len(output) > 0 {
+			return workload.OKValue(string(output)), nil
+		}
+		return workload.OK(), nil
+	},
+	Model: models.Register,
+})}

@@ -4,8 +4,7 @@ package main
 import (
 	"example.com/notes/notes"
 	"example.com/notes/scenarios"
-
 	"github.com/holdfast-sim/holdfast/cmd/cli"
 )
 
-func main() { cli.Main(cli.Config{Subjects: notes.Subjects(), Library: scenarios.Files}) }
+func main() { cli.Main(cli.Config{Subjects: notes.Subjects, Library: scenarios.Files}) }
