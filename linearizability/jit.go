@@ -225,7 +225,7 @@ func (j *jit) returns(slot int) {
 	}
 }
 
-// commit takes what the only configuration left has used out of what is available.
+// commit removes the operations that the only remaining configuration has used from those available.
 func (j *jit) commit(c *config) {
 	for _, class := range c.used {
 		j.avail[class]--

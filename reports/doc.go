@@ -6,8 +6,8 @@
 //   - I have a run and want its folder, with the page: [WriteRun], or [Options.WriteRun] to choose what is in
 //     it. [Paths] names the files.
 //   - I want a few lines on a terminal: [TextOptions.Text]. I want the numbers: [Summarize].
-//   - I have a folder and want the run back: [ReadRun] returns a [Saved]; [Saved.Decode] gives it its subject,
-//     so that its checks can be repeated, and [Saved.Options] renders it again.
+//   - I have a folder and want the run back: [ReadRun] returns a [Saved]; [Saved.Decode] gives it its
+//     subject, so that its checks can be repeated, and [Saved.Options] renders it again.
 //   - A run is long, and its records must not stay in memory: a [Recorder], whose Take is RunOptions.Records.
 //   - I have many runs: package reports/campaign counts outcomes, reports/junit and reports/github write them
 //     for CI.

@@ -25,9 +25,9 @@ func checkGroups(text string) error {
 // errGroupsGone is Proxmox VE's error in a cluster that has rules instead of groups.
 var errGroupsGone = errors.New("ha groups have been migrated to rules")
 
-// groupsGoneError returns an error with the prefix if the groups are gone: a master turns them into rules and
-// removes them once all nodes understand rules. If a cluster has had a master and has no groups, it will
-// never have any.
+// groupsGoneError returns an error with the prefix if the cluster no longer has groups. A master converts
+// groups to rules as soon as all nodes understand rules, and removes the groups. A cluster that has had a
+// master and has no groups never gets any.
 func groupsGoneError(cmd *cobra.Command, a *api, prefix string) error {
 	text, _, err := a.readFile(cmd.Context(), haproc.GroupsPath)
 	if err != nil {

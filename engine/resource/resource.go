@@ -37,12 +37,13 @@ type Driver interface {
 	// Stop asks a resource to end, and ends it by force after the timeout (0 for at once).
 	Stop(t *env.Task, sid string, timeout time.Duration) error
 
-	// Migrate moves a running resource to another machine, by name, while it runs. It returns nil when
-	// the resource was handed over; then nothing of it runs here. It may fail with ErrHostDown after
-	// m.Commit has succeeded. Whatever the error, a resource that was handed over never runs here again
-	// by itself, and the target never runs its copy of a resource that was not handed over. After an
-	// error other than ErrHostDown and ErrLost, the resource still runs here. ErrNoMigration means that
-	// this kind of resource cannot migrate.
+	// Migrate moves a running resource to another machine, by name. The resource is handed over when
+	// m.Commit succeeds: from then on it runs on the target and never again here by itself. Before, it
+	// runs here, and the target never runs its copy.
+	//
+	// Migrate returns nil after the hand-over, when nothing of the resource is left here. ErrHostDown and
+	// ErrLost may come before or after the hand-over; after any other error the resource still runs here.
+	// ErrNoMigration means that this kind of resource cannot migrate.
 	Migrate(t *env.Task, sid, target string, m *Migration) error
 }
 

@@ -37,8 +37,8 @@ type Driver struct {
 	Port uint16
 	// Extra are further files for a machine, nil for none.
 	Extra func(m scenarios.Machine) ([]scenarios.File, error)
-	// Powered gives every machine a power switch and a watchdog: what the harness needs for power
-	// cuts and for resets. Set it only where nothing depends on what a power cut takes from a disk.
+	// Powered gives every machine a power switch and a watchdog, which power cuts and resets need. A power
+	// cut on real nodes takes nothing from a disk, so do not set it for a system that is tested for that.
 	Powered bool
 	// Debug asks the program for debug lines.
 	Debug bool

@@ -185,7 +185,8 @@ func (e *daemonEnv) ReadCRMCommands() ([]ha.Command, error) {
 	return commands, nil
 }
 
-// CommandDecided implements ha.CRMEnv. The manager itself logs what the recorded logs contain of it.
+// CommandDecided implements ha.CRMEnv. It does nothing: the manager already logs the lines that the recorded
+// logs have for a decision.
 func (e *daemonEnv) CommandDecided(ha.CommandDecision) {}
 
 func (e *daemonEnv) CRMCommandsPending() bool { return len(e.world.commands) > 0 }

@@ -134,8 +134,8 @@ func (t *translator) addInitialState() error {
 
 const mebibyte = 1 << 20
 
-// addDevice connects all nodes to a power switch, which leaves them off as the virtual watchdog does. The
-// lock's expiry stays necessary, so nothing goes faster for it.
+// addDevice connects all nodes to a power switch. The switch leaves a node off, as the watchdog of the
+// recorded scenarios does. A takeover still waits for the lock's expiry, so the switch changes no times.
 func (t *translator) addDevice() {
 	lines := []string{"device pdu fence_apc ip=198.18.9.1"}
 	for i, name := range t.names {
