@@ -72,7 +72,7 @@ func (w *Witness) Load(entries []history.WitnessEntry) error {
 	}
 	sort.Strings(w.Nodes)
 	w.merge()
-	w.compareDropped()
+	w.findConflictsOfDropped()
 	w.compareTrees()
 	return nil
 }
@@ -299,9 +299,10 @@ func (w *Witness) mergeNode(n *nodeLog) {
 	w.bad = append(w.bad, splitBrain(w.log[first.Rev-w.Base-1], first))
 }
 
-// compareDropped finds a revision that meant two things in one epoch, although the node that had the other
-// one dropped it later: in one epoch there is one order, so that a client may have acted on either.
-func (w *Witness) compareDropped() {
+// findConflictsOfDropped finds a revision that meant two things in one epoch, although the node that had
+// the other one dropped it later: in one epoch there is one order, so that a client may have acted on
+// either.
+func (w *Witness) findConflictsOfDropped() {
 	type place struct{ rev, epoch uint64 }
 	var seen map[place]*history.WitnessEntry
 	for _, n := range w.nodes {

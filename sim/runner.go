@@ -101,7 +101,7 @@ func choicesOf(o scenarios.RunOptions) *choice.Source {
 func (r *run) setUp(builder scenarios.Builder, choices *choice.Source) {
 	s := r.scenario
 	cfg := world.Config{Seed: r.options.Seed, Names: s.Machines, Base: s.Base(), Disk: s.Disk,
-		StaysOff: s.Watchdog == scenarios.WatchdogPowerOff, Builder: builder, OnRecord: r.onRecord}
+		WatchdogPowersOff: s.Watchdog == scenarios.WatchdogPowerOff, Builder: builder, OnRecord: r.onRecord}
 	if r.options.KeepLogs {
 		cfg.OnLog = func(l scenarios.LogLine) { r.result.Logs = append(r.result.Logs, l) }
 		if r.options.Debug {

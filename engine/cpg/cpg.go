@@ -36,7 +36,7 @@ const (
 )
 
 // Message is one of the types below.
-type Message interface{ message() }
+type Message interface{ isMessage() }
 
 // Hello asks the cluster process to deliver to the sender from now on.
 type Hello struct{}
@@ -95,13 +95,13 @@ type Quorum struct {
 	Votes, Expected, QuorumVotes uint32
 }
 
-func (Hello) message()     {}
-func (Multicast) message() {}
-func (Reform) message()    {}
-func (Busy) message()      {}
-func (Config) message()    {}
-func (Deliver) message()   {}
-func (Quorum) message()    {}
+func (Hello) isMessage()     {}
+func (Multicast) isMessage() {}
+func (Reform) isMessage()    {}
+func (Busy) isMessage()      {}
+func (Config) isMessage()    {}
+func (Deliver) isMessage()   {}
+func (Quorum) isMessage()    {}
 
 const (
 	tagHello = 1 + iota

@@ -115,7 +115,7 @@ func (m *Machine) onWatchdogExpired() {
 	m.world.logMachine(m, "machine", "watchdog expired: reset")
 	m.powerOff(scenarios.CauseWatchdog)
 	m.endPauses()
-	if m.world.cfg.StaysOff {
+	if m.world.cfg.WatchdogPowersOff {
 		return
 	}
 	m.world.Kernel.After(int64(rebootTime), &m.hardwareWatchdog, codeReboot, m.bootCount)

@@ -24,8 +24,8 @@ type Config struct {
 	Base    fault.Condition
 	Disk    scenarios.Disk
 	Builder scenarios.Builder
-	// StaysOff means that a machine whose watchdog has run out does not boot by itself.
-	StaysOff bool
+	// WatchdogPowersOff means that a machine whose watchdog has run out does not boot by itself.
+	WatchdogPowersOff bool
 	// OnRecord and OnLog observe; nil discards. OnRecord's error stops the run.
 	OnRecord func(scenarios.Stamped) error
 	OnLog    func(scenarios.LogLine)

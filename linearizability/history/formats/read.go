@@ -93,10 +93,10 @@ func readEvents(in io.Reader, format Format, read decoder) (*Import, error) {
 	case jepsen.Bare:
 		r.Format = Porcupine
 	}
-	if recording.Short || r.Format == Porcupine {
+	if recording.HasShortNames || r.Format == Porcupine {
 		r.Failed, r.FreeNil, r.OpenStart = Observed, false, false
 	}
-	if recording.Short {
+	if recording.HasShortNames {
 		r.Format = Own
 	}
 	if err := r.order(recording); err != nil {

@@ -56,10 +56,10 @@ func ReadJSON(in io.Reader) (*Recording, error) {
 			return nil, fmt.Errorf("reading JSON history, line %d: %w, found %s", line, err,
 				cutText(string(raw)))
 		}
-		r.Short = r.Short || short
+		r.HasShortNames = r.HasShortNames || short
 		r.add(event, timed)
 	}
-	if r.Short {
+	if r.HasShortNames {
 		return r, nil
 	}
 	return r.finish(), nil

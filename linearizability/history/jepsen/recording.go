@@ -22,8 +22,8 @@ type Recording struct {
 	Timed bool
 	// Layout is what the lines of a log look like; empty for EDN and JSON.
 	Layout Layout
-	// Short is whether the members have the short names of Holdfast's own files.
-	Short bool
+	// HasShortNames is whether the members have the short names of Holdfast's own files.
+	HasShortNames bool
 	// Torn tells why the end of the history is missing or may be; it is empty for a whole one.
 	Torn string
 	// Keys is the number of keys if the values were [key value] tuples of jepsen.independent, else 0.

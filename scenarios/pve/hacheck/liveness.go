@@ -33,9 +33,10 @@ func (c liveness) Judge(_ context.Context, e *Evidence) linearizability.Verdict 
 const movesPerMachine = 2
 
 // flappingServices finds services that do not find their place after the last fault, command or reset.
+// Where the scenario lets a number of moves fail before one succeeds, each move may be tried that often.
 func flappingServices(e *Evidence) (violations []linearizability.Violation) {
-	limit := movesPerMachine * len(e.Machines)
 	for _, sid := range slices.Sorted(maps.Keys(e.orderLog.moveStarts)) {
+		limit := movesPerMachine * len(e.Machines) * (1 + e.HA.Flaws[sid].Moves)
 		count, since := 0, time.Duration(0)
 		for _, at := range e.orderLog.moveStarts[sid] {
 			if last := e.lastEvent(since, at); last > since {
