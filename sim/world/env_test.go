@@ -386,6 +386,30 @@ func inject(t *testing.T, m *world.Machine, f *fault.Fault) (end func()) {
 	return e.End
 }
 
+// TestAStallHitsTheCallUnderWay: the process waits in one call, so that no other call begins during the stall.
+func TestAStallHitsTheCallUnderWay(t *testing.T) {
+	w := build(t, 1, 1, cast{"a": func() *script {
+		return &script{
+			start: func(e env.Env) error { e.SetTimer(1, 10*time.Millisecond); return nil },
+			step: func(e env.Env, _ env.Event) {
+				f, err := e.Disk().Open("f", env.Create)
+				if err == nil {
+					_ = f.Sync()
+				}
+				e.SetTimer(1, time.Second)
+			},
+		}
+	}})
+	m := w.MachineAt(0)
+	e, err := m.Effect(&fault.Fault{Kind: fault.DiskStall})
+	require.NoError(t, err)
+	runFor(t, w, 11*time.Millisecond+500*time.Microsecond) // in the sync, which takes a millisecond
+	e.Begin()
+	runFor(t, w, 500*time.Millisecond)
+	e.End()
+	require.EqualValues(t, 1, e.Hits())
+}
+
 func TestDiskFaults(t *testing.T) {
 	var errs []error
 	w := build(t, 1, 1, cast{"a": func() *script {

@@ -27,7 +27,7 @@ func (m *Machine) Effect(f *fault.Fault) (Effect, error) {
 	case fault.PowerOn:
 		return m.counted(func() bool { return !m.isOn }, m.PressPower, func() {}), nil
 	case fault.DiskStall:
-		return d.counted(anyCall, func() { d.stallFaults++ }, m.endStall), nil
+		return stallEffect(m), nil
 	case fault.DiskSlow:
 		return d.counted(anyCall, func() { d.addedLatency += f.Latency },
 			func() { d.addedLatency -= f.Latency }), nil
@@ -57,6 +57,19 @@ func (m *Machine) counted(condition func() bool, begin, end func()) Effect {
 		}
 		begin()
 	}}
+}
+
+// stallEffect is a stall of the disk. It hits the calls that begin during it, and those that were under way
+// when it began and wait at its end.
+func stallEffect(m *Machine) Effect {
+	d, waiting := &m.diskState, uint64(0)
+	e := d.counted(anyCall, func() { d.stallFaults++ }, func() {
+		waiting = uint64(len(d.stalledProcs))
+		m.endStall()
+	})
+	begun := e.Hits
+	e.Hits = func() uint64 { return max(begun(), waiting) }
+	return e
 }
 
 // callOf returns the kind of the calls that a disk error with the operation makes fail.
