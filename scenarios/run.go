@@ -21,7 +21,8 @@ type Run struct {
 	// Timescale is by what the scenario's times and the subject's timers were multiplied.
 	Timescale timescale.Ratio
 	// Digest is a hash over everything that happened in a simulated run: equal digests, equal
-	// runs. Empty on real nodes.
+	// runs. Empty on real nodes, and where a goroutine of a process or a step without end cut the run short:
+	// such a run need not be the same again.
 	Digest string
 
 	Events   []history.Event // the clients' history

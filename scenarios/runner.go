@@ -33,6 +33,9 @@ type RunOptions struct {
 	// Alone asks for a verdict on the probes that the scenario expects. Without it the caller makes several
 	// runs, and judges whether one of them reached each probe.
 	Alone bool
+	// StepTimeout is how much real time a step of a simulated process may take before the run ends with a
+	// violation; 0 is the runner's default, negative is without limit.
+	StepTimeout time.Duration
 	// Overrides replace draws of a simulated run; ZeroDraws makes every other draw the tamest.
 	Overrides []draw.Override
 	ZeroDraws bool

@@ -56,7 +56,7 @@ func Diverge(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subje
 	o scenarios.RunOptions) (*Divergence, error) {
 	var from uint64
 	runs, err := runTwice(ctx, s, subject, o, 0, 0)
-	if err != nil || runs[0].result.Digest == runs[1].result.Digest {
+	if err != nil || runs[0].cutShort || runs[1].cutShort || runs[0].result.Digest == runs[1].result.Digest {
 		return nil, err
 	}
 	one, two := runs[0].world.Kernel.Digest.Marks(), runs[1].world.Kernel.Digest.Marks()
@@ -67,6 +67,9 @@ func Diverge(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subje
 	start := from - min(from, kernel.MarkEvery)
 	if runs, err = runTwice(ctx, s, subject, o, start, from+2*kernel.MarkEvery); err != nil {
 		return nil, err
+	}
+	if runs[0].cutShort || runs[1].cutShort {
+		return nil, nil
 	}
 	return compareRuns(start, runs), nil
 }

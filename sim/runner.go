@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/env/timescale"
@@ -41,6 +43,8 @@ type run struct {
 	faults         *faultInjection
 	options        scenarios.RunOptions
 	ctx            context.Context
+	cutShort       bool        // a step never ended: there is no world to look at
+	inKernel       atomic.Bool // the kernel handles events, rather than a callback of the caller
 }
 
 // Run implements scenarios.Runner.
@@ -50,7 +54,9 @@ func (Runner) Run(ctx context.Context, s *scenarios.Scenario, subject scenarios.
 	if err != nil {
 		return nil, err
 	}
-	check.Conclude(ctx, r.judgeWatch, r.result, o)
+	if !r.cutShort {
+		check.Conclude(ctx, r.judgeWatch, r.result, o)
+	}
 	return r.result, nil
 }
 
@@ -70,6 +76,9 @@ func simulate(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subj
 	if err := scenarios.CheckProcesses(s, subject); err != nil {
 		return nil, fmt.Errorf("running %s: %w", s.Name, err)
 	}
+	if lost := lostSteps.Load(); lost >= maxLostSteps {
+		return nil, fmt.Errorf("running %s: %w: %d of them", s.Name, ErrLostSteps, lost)
+	}
 	entropy.runTurn.Lock()
 	defer entropy.runTurn.Unlock()
 	r := &run{scenario: s, subject: subject, options: o, ctx: ctx,
@@ -81,7 +90,14 @@ func simulate(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subj
 		prepare(r.world)
 	}
 	defer entropy.useWorld(r.world.Entropy())()
-	err = r.runToEnd()
+	limit, err := stepTimeout(o)
+	if err != nil {
+		return nil, err
+	}
+	err, stuck := r.runWatched(limit)
+	if stuck != nil {
+		return r.abandon(stuck), nil
+	}
 	r.finishRun(err)
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
@@ -217,7 +233,10 @@ func (r *run) advanceTo(to time.Duration) error {
 		if err := context.Cause(r.ctx); err != nil {
 			return err
 		}
-		if err := r.world.Kernel.Run(int64(min(to, r.world.Now()+progressStep))); err != nil {
+		r.inKernel.Store(true)
+		err := r.world.Kernel.Run(int64(min(to, r.world.Now()+progressStep)))
+		r.inKernel.Store(false)
+		if err != nil {
 			return err
 		}
 		if r.options.Progress != nil {
@@ -265,11 +284,25 @@ func (r *run) finishRun(err error) {
 			Validity: linearizability.Unknown, Summary: problems[0], Details: problems[1:]})
 	}
 	if err != nil {
-		name := "run"
-		if errors.Is(err, kernel.ErrPanic) {
-			name = "panic"
-		}
-		out.Verdicts = append(out.Verdicts, linearizability.Verdict{Checker: name,
-			Validity: linearizability.Invalid, Summary: err.Error()})
+		out.Verdicts = append(out.Verdicts, violation(err, out.Seed))
 	}
+	if errors.Is(err, world.ErrOutsideStep) {
+		out.Digest = ""
+	}
+}
+
+// violation is the verdict on a run that an error has ended.
+func violation(err error, seed uint64) linearizability.Verdict {
+	v := linearizability.Verdict{Checker: "run", Validity: linearizability.Invalid, Summary: err.Error()}
+	var outside *world.OutsideStepError
+	switch {
+	case errors.As(err, &outside):
+		v.Checker, v.Details = "env", outside.Stack
+		v.Summary += fmt.Sprintf(" (seed %d)", seed)
+	case errors.Is(err, kernel.ErrPanic):
+		v.Checker = "panic"
+		head, stack, _ := strings.Cut(v.Summary, "\n")
+		v.Summary, v.Details = head, stackLines(stack)
+	}
+	return v
 }

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"iter"
 	"runtime/debug"
+	"sync/atomic"
 
 	"github.com/holdfast-sim/holdfast/sim/choice"
 )
@@ -48,6 +49,9 @@ type Kernel struct {
 	sameInstantCount int
 	stopReason       error
 	isDone           bool
+
+	asked         atomic.Bool // by another goroutine; the loop answers before its next event
+	interruptedBy atomic.Pointer[error]
 
 	idleWorkers   []*worker
 	currentWorker *worker
@@ -100,6 +104,28 @@ func (k *Kernel) Stop(why error) {
 // Stopped reports whether Stop was called.
 func (k *Kernel) Stopped() bool { return k.isDone }
 
+// Interrupt ends the run before the next event. It may be called from any goroutine; only the first error
+// counts.
+func (k *Kernel) Interrupt(why error) {
+	k.interruptedBy.CompareAndSwap(nil, &why)
+	k.asked.Store(true)
+}
+
+// Ask asks the loop for a sign of life, which it gives before its next event; see Answered. It may be
+// called from any goroutine, and costs the loop nothing until then.
+func (k *Kernel) Ask() { k.asked.Store(true) }
+
+// Answered reports whether the loop has reached another event since the last Ask.
+func (k *Kernel) Answered() bool { return !k.asked.Load() }
+
+// answer gives the sign of life, and stops the loop after an Interrupt.
+func (k *Kernel) answer() {
+	k.asked.Store(false)
+	if why := k.interruptedBy.Load(); why != nil {
+		k.Stop(*why)
+	}
+}
+
 // Run handles events up to and including a time. It returns the error passed to Stop, or ErrPanic or
 // ErrLivelock.
 func (k *Kernel) Run(until int64) error {
@@ -143,7 +169,13 @@ func (k *Kernel) handleEvents() (why loopExit) {
 			why = whyDone
 		}
 	}()
-	for !k.isDone {
+	for {
+		if k.asked.Load() {
+			k.answer()
+		}
+		if k.isDone {
+			return whyDone
+		}
 		slot, ok := k.takeNext()
 		if !ok {
 			return whyDone
@@ -156,7 +188,6 @@ func (k *Kernel) handleEvents() (why loopExit) {
 			return whySwitch
 		}
 	}
-	return whyDone
 }
 
 // takeNext removes the next event. It first collects all events of one instant; a draw decides which of

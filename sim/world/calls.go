@@ -35,7 +35,7 @@ type commandRunner struct {
 // Start implements env.Commands.
 func (c *commandRunner) Start(call env.Command) (env.CommandID, error) {
 	switch {
-	case c.proc.generation != c.generation || !c.proc.up:
+	case c.proc.generation != c.generation || !c.proc.up || !c.proc.mayCall("Commands"):
 		return 0, env.ErrDead
 	case len(c.resultByID) >= maxCalls:
 		return 0, errTooManyCalls

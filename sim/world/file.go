@@ -23,7 +23,11 @@ type procDisk struct {
 // Disk implements env.Env.
 func (p *Proc) Disk() env.Disk { return procDisk{p, p.generation} }
 
-func (d procDisk) hasEnded() bool { return d.proc.generation != d.generation || !d.proc.up }
+// hasEnded reports whether the disk must not be used now, because the incarnation has ended, or because
+// none of its steps runs.
+func (d procDisk) hasEnded() bool {
+	return d.proc.generation != d.generation || !d.proc.up || !d.proc.mayCall("Disk")
+}
 
 // beginChange starts a call that changes the disk: it waits for the latency of the call, and then returns
 // an error if a disk fault is active or the process has ended meanwhile.

@@ -27,6 +27,9 @@ func (h *logHandler) Enabled(_ context.Context, level slog.Level) bool {
 
 // Handle implements slog.Handler.
 func (h *logHandler) Handle(_ context.Context, r slog.Record) error {
+	if !h.proc.mayCall("Log") {
+		return nil
+	}
 	w := h.proc.world()
 	var text strings.Builder
 	subsystem := ""

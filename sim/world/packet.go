@@ -104,7 +104,7 @@ func (p *Proc) Send(to env.MachineID, link env.LinkID, payload []byte) {
 		panic(fmt.Sprintf("env: %s sends a datagram of %d bytes", p.spec.Name, len(payload)))
 	}
 	w := p.world()
-	if !p.up || int(to) >= len(w.machines) || to < 0 {
+	if !p.mayCall("Send") || !p.up || int(to) >= len(w.machines) || to < 0 {
 		return
 	}
 	target := p.peer(to)
@@ -136,7 +136,7 @@ func (p *Proc) peer(to env.MachineID) *Proc {
 // Local implements env.Env.
 func (p *Proc) Local(to string, payload []byte) error {
 	target := p.machine.Proc(to)
-	if target == nil || !target.up || !p.up {
+	if !p.mayCall("Local") || target == nil || !target.up || !p.up {
 		return env.ErrLocalDown
 	}
 	if len(payload) > env.MaxLocalBytes {

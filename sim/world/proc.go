@@ -247,9 +247,10 @@ func (p *Proc) endIncarnation(reason error) {
 	}
 	w.noteInDigest(p, noteEnd, p.incarnation, 0)
 	if p.park.Waiting() {
-		w.runningProc = p // functions that unwind may still draw
+		running := w.runningProc // another process may have caused this in its step
+		w.runningProc = p        // functions that unwind may still draw
 		w.Kernel.Unwind(&p.park)
-		w.runningProc = nil
+		w.runningProc = running
 	}
 	for _, release := range p.endFuncs {
 		release()

@@ -21,25 +21,33 @@ func (p *Proc) Self() env.Self {
 
 // Mono implements env.Env.
 func (p *Proc) Mono() time.Duration {
+	p.mayCall("Mono")
 	return time.Duration(p.machine.clock.mono(p.world().Kernel.Now()))
 }
 
 // Wall implements env.Env.
-func (p *Proc) Wall() time.Time { return p.machine.clock.wall(p.world().Kernel.Now()) }
+func (p *Proc) Wall() time.Time {
+	p.mayCall("Wall")
+	return p.machine.clock.wall(p.world().Kernel.Now())
+}
 
 // SetTimer implements env.Env.
 func (p *Proc) SetTimer(id env.TimerID, after time.Duration) {
-	if p.up {
+	if p.mayCall("SetTimer") && p.up {
 		p.timers.setTimer(id, int64(after))
 	}
 }
 
 // StopTimer implements env.Env.
-func (p *Proc) StopTimer(id env.TimerID) { p.timers.stopTimer(id) }
+func (p *Proc) StopTimer(id env.TimerID) {
+	if p.mayCall("StopTimer") {
+		p.timers.stopTimer(id)
+	}
+}
 
 // Complete implements env.Env.
 func (p *Proc) Complete(op env.OpID, output []byte) {
-	if !p.up {
+	if !p.mayCall("Complete") || !p.up {
 		return
 	}
 	c := p.pendingOps[op]
@@ -52,16 +60,25 @@ func (p *Proc) Complete(op env.OpID, output []byte) {
 }
 
 // Rand implements env.Env.
-func (p *Proc) Rand(label string) env.Rand { return p.entropyFor(label) }
+func (p *Proc) Rand(label string) env.Rand {
+	if !p.mayCall("Rand") {
+		return p.newEntropy(label)
+	}
+	return p.entropyFor(label)
+}
 
 func (p *Proc) entropyFor(label string) *draw.Entropy {
 	e := p.randByLabel[label]
 	if e == nil {
-		e = draw.NewEntropy(p.world().cfg.Seed, p.machine.name, p.spec.Name, label,
-			strconv.FormatUint(p.incarnation, 10))
+		e = p.newEntropy(label)
 		p.randByLabel[label] = e
 	}
 	return e
+}
+
+func (p *Proc) newEntropy(label string) *draw.Entropy {
+	return draw.NewEntropy(p.world().cfg.Seed, p.machine.name, p.spec.Name, label,
+		strconv.FormatUint(p.incarnation, 10))
 }
 
 // Log implements env.Env.
@@ -75,7 +92,7 @@ func (p *Proc) Log() *slog.Logger {
 // Emit implements env.Env.
 func (p *Proc) Emit(r env.Record) {
 	w := p.world()
-	if !p.up || w.cfg.OnRecord == nil {
+	if !p.mayCall("Emit") || !p.up || w.cfg.OnRecord == nil {
 		return
 	}
 	stamped := scenarios.Stamped{At: w.Now(), Machine: p.machine.id, Process: p.spec.Name, Record: r}
@@ -97,10 +114,17 @@ func (p *Proc) Emit(r env.Record) {
 var ErrNotDurable = errors.New("reported durable too early")
 
 // Probe implements env.Env.
-func (p *Proc) Probe(id string) { p.world().probes[id]++ }
+func (p *Proc) Probe(id string) {
+	if p.mayCall("Probe") {
+		p.world().probes[id]++
+	}
+}
 
 // Exit implements env.Env.
 func (p *Proc) Exit(reason error) {
+	if !p.mayCall("Exit") {
+		return
+	}
 	if reason == nil {
 		reason = errEndedSilently
 	}

@@ -39,8 +39,7 @@ type processWatchdog struct {
 
 func (w processWatchdog) hardware() *hardwareWatchdog { return &w.proc.machine.hardwareWatchdog }
 func (w processWatchdog) hasEnded() bool {
-	return w.proc.generation != w.generation ||
-		!w.proc.up
+	return w.proc.generation != w.generation || !w.proc.up || !w.proc.mayCall("Watchdog")
 }
 
 // Arm implements env.Watchdog.

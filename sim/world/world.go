@@ -81,6 +81,16 @@ func (w *World) Probes() map[string]int { return w.probes }
 // Steps returns how many events the processes have handled.
 func (w *World) Steps() uint64 { return w.steps }
 
+// Running names the process whose step is under way as machine/process.
+//
+//go:norace
+func (w *World) Running() string {
+	if p := w.runningProc; p != nil {
+		return p.machine.name + "/" + p.spec.Name
+	}
+	return "a client, a fault or an external device"
+}
+
 // Fault returns the first violation of the rules for processes, such as a panic; nil if there was none.
 func (w *World) Fault() error { return w.foundFault }
 

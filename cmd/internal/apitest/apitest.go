@@ -28,6 +28,7 @@ var notPublic = map[string]string{
 	"engine/env/envtest/thorough": "what the tests of this module cost",
 	"scenarios/nemesis":           "the interface between the fault driver and the two backends",
 	"scenarios/pve":               "the adapter between engine and harness, which changes with the engine",
+	"scenarios/testrun":           "what sim/simtest and chaos/chaostest share; tests use those",
 }
 
 // IsPublic reports whether a folder holds a public package.

@@ -1,0 +1,129 @@
+package testrun
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/scenarios"
+)
+
+// Counts are totals over the runs of one scenario.
+type Counts struct {
+	// Valid, Invalid and Unknown count runs by verdict.
+	Valid, Invalid, Unknown int
+	// Operations of clients, and how they ended. Those without an answer are neither OK nor Failed.
+	Operations, OK, Failed int
+	// Faults that were injected, and those of them that affected nothing.
+	Faults, WithoutEffect int
+
+	scenario *scenarios.Scenario
+	probes   map[string]bool
+}
+
+// Add counts a run.
+func (c *Counts) Add(run *scenarios.Run) {
+	c.scenario = run.Scenario
+	switch run.Verdict() {
+	case linearizability.Valid:
+		c.Valid++
+	case linearizability.Invalid:
+		c.Invalid++
+	default:
+		c.Unknown++
+	}
+	for i := range run.Events {
+		switch run.Events[i].Type {
+		case history.Invoke:
+			c.Operations++
+		case history.OK:
+			c.OK++
+		case history.Fail:
+			c.Failed++
+		}
+	}
+	for i := range run.Applied {
+		a := &run.Applied[i]
+		if a.Problem == "" {
+			c.Faults++
+		}
+		if a.WithoutEffect() {
+			c.WithoutEffect++
+		}
+	}
+	for id, n := range run.Probes {
+		if n > 0 {
+			if c.probes == nil {
+				c.probes = map[string]bool{}
+			}
+			c.probes[id] = true
+		}
+	}
+}
+
+// Runs is how many runs were counted.
+func (c *Counts) Runs() int { return c.Valid + c.Invalid + c.Unknown }
+
+// String is one line for a person, such as "20 seeds valid: 3,740 operations (3,002 ok, 610 failed, 128
+// unknown), 57 faults, 2 without effect".
+func (c *Counts) String() string {
+	return fmt.Sprintf("%s: %s (%s ok, %s failed, %s unknown), %s, %s without effect", c.seedsText(),
+		counted(c.Operations, "operation"), thousands(c.OK), thousands(c.Failed),
+		thousands(c.Operations-c.OK-c.Failed), counted(c.Faults, "fault"), thousands(c.WithoutEffect))
+}
+
+// seedsText describes the verdicts.
+func (c *Counts) seedsText() string {
+	text := counted(c.Runs(), "seed")
+	var parts []string
+	for _, v := range []struct {
+		count int
+		word  string
+	}{{c.Valid, "valid"}, {c.Invalid, "invalid"}, {c.Unknown, "unknown"}} {
+		switch {
+		case v.count == c.Runs() && v.count > 0:
+			return text + " " + v.word
+		case v.count > 0:
+			parts = append(parts, thousands(v.count)+" "+v.word)
+		}
+	}
+	return strings.Join(append([]string{text}, parts...), ", ")
+}
+
+// MissedProbes returns an error that names the probes that the scenario expects and that none of the runs
+// reached; nil when there is none.
+func (c *Counts) MissedProbes() error {
+	if c.scenario == nil {
+		return nil
+	}
+	var missed []string
+	for _, id := range c.scenario.Expect.Probes {
+		if !c.probes[id] {
+			missed = append(missed, id)
+		}
+	}
+	if len(missed) == 0 {
+		return nil
+	}
+	return fmt.Errorf("scenario %s: none of %s reached %s; run more seeds, or change the scenario so that it "+
+		"reaches them", c.scenario.Name, counted(c.Runs(), "seed"), strings.Join(missed, ", "))
+}
+
+// counted is a number with what it counts.
+func counted(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return thousands(n) + " " + what
+}
+
+// thousands is a number with a comma after each three digits.
+func thousands(n int) string {
+	text := strconv.Itoa(n)
+	for i := len(text) - 3; i > 0; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}

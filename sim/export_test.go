@@ -1,0 +1,4 @@
+package sim
+
+// LostSteps is for tests.
+func LostSteps() int32 { return lostSteps.Load() }
