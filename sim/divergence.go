@@ -44,34 +44,45 @@ func (Runner) Diverge(ctx context.Context, s *scenarios.Scenario, subject scenar
 	case err != nil:
 		return "", err
 	case d == nil:
-		return "two more runs were the same: what differs comes seldom", nil
+		return fmt.Sprintf("%d more pairs of runs were the same: what differs comes seldom", divergeAttempts), nil
 	}
 	return d.String(), nil
 }
 
-// Diverge runs a scenario until two runs of one seed can be compared event by event, and returns
-// where they differ; nil when they do not. The marks of the digests locate the difference within
-// kernel.MarkEvery events, so only those are kept.
+const (
+	// divergeAttempts is how many pairs of runs are made to find a difference: one that hangs on the order
+	// of a map shows in some pairs only.
+	divergeAttempts = 8
+	// firstWindow is how many events of the first pair are kept. A longer run is looked at again, in the
+	// window that the marks of its digests give.
+	firstWindow = 1 << 20
+)
+
+// Diverge runs a scenario in pairs until two runs of one seed differ and can be compared event by event, and
+// returns where they differ; nil when none of the pairs does.
 func Diverge(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subject,
 	o scenarios.RunOptions) (*Divergence, error) {
-	var from uint64
-	runs, err := runTwice(ctx, s, subject, o, 0, 0)
-	if err != nil || runs[0].cutShort || runs[1].cutShort || runs[0].result.Digest == runs[1].result.Digest {
-		return nil, err
+	start, end := uint64(0), uint64(firstWindow)
+	for range divergeAttempts {
+		runs, err := runTwice(ctx, s, subject, o, start, end)
+		if err != nil || runs[0].cutShort || runs[1].cutShort {
+			return nil, err
+		}
+		if runs[0].result.Digest == runs[1].result.Digest {
+			continue
+		}
+		if d := compareRuns(start, runs); d != nil {
+			return d, nil
+		}
+		one, two := runs[0].world.Kernel.Digest.Marks(), runs[1].world.Kernel.Digest.Marks()
+		from := uint64(0)
+		for i := 0; i < len(one) && i < len(two) && one[i] == two[i]; i++ {
+			from += kernel.MarkEvery
+		}
+		// What differs from run to run may differ again: the window begins a little earlier.
+		start, end = from-min(from, kernel.MarkEvery), from+2*kernel.MarkEvery
 	}
-	one, two := runs[0].world.Kernel.Digest.Marks(), runs[1].world.Kernel.Digest.Marks()
-	for i := 0; i < len(one) && i < len(two) && one[i] == two[i]; i++ {
-		from += kernel.MarkEvery
-	}
-	// What differs from run to run may differ again: the window begins a little earlier.
-	start := from - min(from, kernel.MarkEvery)
-	if runs, err = runTwice(ctx, s, subject, o, start, from+2*kernel.MarkEvery); err != nil {
-		return nil, err
-	}
-	if runs[0].cutShort || runs[1].cutShort {
-		return nil, nil
-	}
-	return compareRuns(start, runs), nil
+	return nil, nil
 }
 
 func runTwice(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subject, o scenarios.RunOptions,
@@ -85,6 +96,7 @@ func runTwice(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subj
 	return runs, nil
 }
 
+// compareRuns returns the first difference among the events that were kept; nil when there is none.
 func compareRuns(start uint64, runs [2]*run) *Divergence {
 	kept := [2][]kernel.Note{runs[0].world.Kernel.Digest.Kept(), runs[1].world.Kernel.Digest.Kept()}
 	describe := func(of, i int) string {
@@ -96,6 +108,9 @@ func compareRuns(start uint64, runs [2]*run) *Divergence {
 	at := 0
 	for at < len(kept[0]) && at < len(kept[1]) && kept[0][at] == kept[1][at] {
 		at++
+	}
+	if at == len(kept[0]) && at == len(kept[1]) {
+		return nil
 	}
 	d := &Divergence{Event: start + uint64(at), First: describe(0, at), Second: describe(1, at)}
 	for i := max(0, at-sharedEventLines); i < at; i++ {

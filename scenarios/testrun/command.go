@@ -19,7 +19,7 @@ func SeedName(seed string) string { return seedSubtest + seed }
 
 // Command returns a shell command that runs a test of this binary again. name is that of the test, flags
 // are those of the backend, and environment, such as "CHAOS_NODES=1", precedes the command. The subtest of a
-// seed and the input of a fuzz test are left out of the name: the flags choose them.
+// seed is left out of the name: the flags choose the seed.
 func Command(environment, name string, flags ...string) string {
 	words := []string{"go", "test"}
 	if environment != "" {
@@ -55,9 +55,6 @@ func buildWords(info *debug.BuildInfo) []string {
 // pattern is the value of -run that matches the test of a name and no other.
 func pattern(name string) string {
 	parts := strings.Split(name, "/")
-	if strings.HasPrefix(parts[0], "Fuzz") {
-		parts = parts[:1]
-	}
 	if last := len(parts) - 1; last > 0 && strings.HasPrefix(parts[last], seedSubtest) {
 		parts = parts[:last]
 	}

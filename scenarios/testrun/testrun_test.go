@@ -18,7 +18,7 @@ func TestPatternMatchesOneTest(t *testing.T) {
 		"TestA/seed=12":       "^TestA$",
 		"TestA/b.c/d(e)":      `^TestA$/^b\.c$/^d\(e\)$`,
 		"TestA/seed=1/part":   "^TestA$/^seed=1$/^part$",
-		"FuzzA/771e938e4458e": "^FuzzA$",
+		"FuzzA/771e938e4458e": "^FuzzA$/^771e938e4458e$",
 	} {
 		require.Equal(t, want, pattern(name))
 	}

@@ -16,7 +16,7 @@ import (
 // -sim.draws, that input alone is run: this is what a failure prints.
 func Fuzz(f *testing.F, s *scenarios.Scenario, subject scenarios.Subject, opts ...Option) {
 	f.Helper()
-	first, last, err := seeds(opts)
+	seeds, err := chosenSeeds(opts)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -24,15 +24,17 @@ func Fuzz(f *testing.F, s *scenarios.Scenario, subject scenarios.Subject, opts .
 	if err != nil {
 		f.Fatalf("-sim.draws %q is not hexadecimal: give what a failure printed", *flagDraws)
 	}
-	for seed := first; seed <= last; seed++ {
-		f.Add(seed, draws)
+	for seed := seeds.First; ; seed++ {
+		if f.Add(seed, draws); seed == seeds.Last {
+			break
+		}
 	}
 	f.Fuzz(func(t *testing.T, seed uint64, draws []byte) {
-		if *flagSeed != "" && (seed != first || hex.EncodeToString(draws) != *flagDraws) {
+		if *flagSeed != "" && (seed != seeds.First || hex.EncodeToString(draws) != *flagDraws) {
 			t.Skip("-sim.seed asks for another input")
 		}
 		trial := newTrial(t, s, subject, seed, opts)
-		trial.draws = draws
+		trial.draws, trial.fuzzed = draws, true
 		trial.judge()
 	})
 }

@@ -10,27 +10,24 @@
 //   - [KeepWith] writes a failing run's folder, with its page, where -sim.keep asks for it.
 //
 // The flags -sim.seed, -sim.seeds, -sim.twice, -sim.keep and -sim.draws, or the environment variables
-// SIM_SEED, SIM_SEEDS, SIM_TWICE, SIM_KEEP and SIM_DRAWS, choose what is run.
+// SIM_SEED, SIM_SEEDS, SIM_TWICE, SIM_KEEP and SIM_DRAWS, choose what is run. -sim.steptimeout, or
+// SIM_STEPTIMEOUT, is how much real time one step may take.
 //
-// Package simtest prints nothing about runs that pass and never decides what right means: the
-// subject's judge does.
+// A test logs how many operations and faults its runs had. Package simtest never decides what right means:
+// the subject's judge does.
 package simtest
 
 import (
 	"cmp"
-	"context"
-	"encoding/hex"
 	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/testrun"
 	"github.com/holdfast-sim/holdfast/sim"
 )
 
@@ -41,6 +38,8 @@ var (
 		"run every seed twice and compare the digests")
 	flagKeep = flag.String("sim.keep", os.Getenv("SIM_KEEP"),
 		"keep the runs of failing seeds in this `folder`")
+	flagStepTimeout = flag.String("sim.steptimeout", os.Getenv(sim.StepTimeoutVariable),
+		"end a run when a step takes this `duration` of real time (default 30s), or off")
 	flagDraws = flag.String("sim.draws", os.Getenv("SIM_DRAWS"),
 		"replace draws of the nemesis by `hex`, as printed by a failure of Fuzz")
 )
@@ -86,171 +85,131 @@ func KeepWith(write func(dir string, run *scenarios.Run) error) Option {
 }
 
 // Run runs a scenario with several seeds, each as a subtest, and fails those whose verdict is not
-// what the scenario expects. Under a TB that has no subtests it stops at the first seed that fails.
+// what the scenario expects. A probe that the scenario expects must be reached by one of the seeds.
+// Under a TB that has no subtests it stops at the first seed that fails.
 func Run(t TB, s *scenarios.Scenario, subject scenarios.Subject, opts ...Option) {
 	t.Helper()
-	first, last, err := seeds(opts)
+	seeds, err := chosenSeeds(opts)
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
-	for seed := first; seed <= last; seed++ {
-		if d, ok := t.(interface{ Deadline() (time.Time, bool) }); ok {
-			if deadline, ok := d.Deadline(); ok && time.Until(deadline) < deadlineReserve {
-				t.Logf("stopped before the deadline: seeds %d to %d of %d to %d were run", first, seed-1,
-					first, last)
-				return
-			}
+	b := batch{t: t, scenario: s, subject: subject, opts: opts, seeds: seeds}
+	for seed := seeds.First; ; seed++ {
+		if b.deadlineIsNear() {
+			t.Logf("stopped before the deadline: seeds %d to %d of %d to %d were run", seeds.First, seed-1,
+				seeds.First, seeds.Last)
+			break
 		}
-		if parent, ok := t.(*testing.T); ok {
-			parent.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { One(t, s, subject, seed, opts...) })
-		} else if !newTrial(t, s, subject, seed, opts).judge() {
-			return
+		if goesOn := b.run(seed); !goesOn || seed == seeds.Last {
+			break
 		}
+	}
+	b.conclude()
+}
+
+// batch are the runs of one call of Run.
+type batch struct {
+	t        TB
+	scenario *scenarios.Scenario
+	subject  scenarios.Subject
+	opts     []Option
+	seeds    testrun.Seeds
+	counts   testrun.Counts
+	begun    bool // a seed was run, perhaps not to its end
+}
+
+func (b *batch) deadlineIsNear() bool {
+	d, ok := b.t.(interface{ Deadline() (time.Time, bool) })
+	if !ok {
+		return false
+	}
+	deadline, ok := d.Deadline()
+	return ok && time.Until(deadline) < deadlineReserve
+}
+
+// run runs one seed and reports whether further ones should be run.
+func (b *batch) run(seed uint64) bool {
+	b.t.Helper()
+	judge := func(t TB) bool {
+		t.Helper()
+		b.begun = true
+		trial := newTrial(t, b.scenario, b.subject, seed, b.opts)
+		trial.alone = b.seeds.Single()
+		passed := trial.judge()
+		b.counts.Add(trial.run)
+		return passed
+	}
+	parent, ok := b.t.(*testing.T)
+	if !ok {
+		return judge(b.t)
+	}
+	parent.Run(testrun.SeedName(strconv.FormatUint(seed, 10)), func(t *testing.T) {
+		t.Helper()
+		judge(t)
+	})
+	return true
+}
+
+// conclude reports what the runs had in all, and judges whether they reached the expected probes.
+func (b *batch) conclude() {
+	b.t.Helper()
+	if err := b.seeds.NoneChosen("sim.seed"); err != nil && !b.begun {
+		b.t.Errorf("%v", err)
+	}
+	if b.counts.Runs() == 0 {
+		return
+	}
+	b.t.Logf("%s", &b.counts)
+	if b.seeds.Single() || uint64(b.counts.Runs()) != b.seeds.Last-b.seeds.First+1 {
+		return // a single run was judged alone; of a part of the runs nothing can be demanded
+	}
+	if err := b.counts.MissedProbes(); err != nil {
+		b.t.Errorf("%v\n%s", err, toReproduce(testrun.Command("", b.t.Name(), "-sim.seeds="+b.seeds.String())))
 	}
 }
 
-// One runs a scenario with one seed and fails t unless the verdict is the expected one.
+// One runs a scenario with one seed and fails t unless the verdict is the expected one. It must reach the
+// probes that the scenario expects. In a test, -sim.seed replaces the seed: it may be random, or a fuzzer's.
 func One(t TB, s *scenarios.Scenario, subject scenarios.Subject, seed uint64, opts ...Option) *scenarios.Run {
 	t.Helper()
+	if _, ok := t.(testing.TB); ok && *flagSeed != "" {
+		only, err := seedOfFlag()
+		if err != nil {
+			t.Fatalf("%v", err)
+		}
+		seed = only
+	}
 	trial := newTrial(t, s, subject, seed, opts)
+	trial.alone, trial.byOne = true, true
 	trial.judge()
 	return trial.run
 }
 
-// trial is one seed of a test.
-type trial struct {
-	config
-	t        TB
-	scenario *scenarios.Scenario
-	subject  scenarios.Subject
-	seed     uint64
-	draws    []byte // what replaces draws of the nemesis; see overrides
-	run      *scenarios.Run
-}
-
-func newTrial(t TB, s *scenarios.Scenario, subject scenarios.Subject, seed uint64, opts []Option) *trial {
-	t.Helper()
-	draws, err := hex.DecodeString(*flagDraws)
-	if err != nil {
-		t.Fatalf("-sim.draws %q is not hexadecimal: give what a failure printed", *flagDraws)
-	}
-	trial := &trial{t: t, scenario: s, subject: subject, seed: seed, draws: draws}
-	for _, o := range opts {
-		o(&trial.config)
-	}
-	return trial
-}
-
-// judge runs the trial and reports whether it came out as expected.
-func (c *trial) judge() bool {
-	c.t.Helper()
-	c.run = c.simulate()
-	c.attributes()
-	passed := true
-	if *flagTwice {
-		if again := c.simulate(); again.Digest != c.run.Digest {
-			c.t.Errorf("the same seed gave two different runs: %s and %s\n%s",
-				c.run.Digest, again.Digest, c.reproduce(" -sim.twice"))
-			passed = false
-		}
-	}
-	expected := cmp.Or(c.scenario.Expect.Verdict, linearizability.Valid.String())
-	if got := c.run.Verdict().String(); got != expected {
-		c.t.Errorf("%s\n%s", describe(c.run, expected), c.reproduce(""))
-		c.keep()
-		passed = false
-	}
-	return passed
-}
-
-func (c *trial) simulate() *scenarios.Run {
-	c.t.Helper()
-	ctx := context.Background()
-	if with, ok := c.t.(interface{ Context() context.Context }); ok {
-		ctx = with.Context()
-	}
-	options := scenarios.RunOptions{Seed: c.seed, KeepLogs: *flagKeep != "", Overrides: overrides(c.draws)}
-	run, err := sim.Runner{}.Run(ctx, c.scenario, c.subject, options)
-	if err != nil {
-		c.t.Fatalf("%v", err)
-	}
-	return run
-}
-
-// attributes attaches what identifies the run to the test's output for programs.
-func (c *trial) attributes() {
-	t, ok := c.t.(interface{ Attr(key, value string) })
-	if !ok {
-		return
-	}
-	t.Attr("sim.scenario", c.scenario.Name)
-	t.Attr("sim.seed", strconv.FormatUint(c.seed, 10))
-	t.Attr("sim.digest", c.run.Digest)
-	t.Attr("sim.steps", strconv.FormatUint(c.run.Steps, 10))
-}
-
-// seeds returns the first and the last seed that flags and options ask for; flags win.
-func seeds(opts []Option) (first, last uint64, err error) {
-	if *flagSeed != "" {
-		first, err = strconv.ParseUint(*flagSeed, 0, 64)
-		if err != nil {
-			return 0, 0, fmt.Errorf("-sim.seed %q is not a number", *flagSeed)
-		}
-		return first, first, nil
-	}
-	if *flagSeeds == "" {
-		var c config
-		for _, o := range opts {
-			o(&c)
-		}
-		last = cmp.Or(c.seeds, DefaultSeeds)
-		if testing.Short() {
-			last = max(1, last/2)
-		}
-		return 1, last, nil
-	}
-	from, to, isRange := strings.Cut(*flagSeeds, "-")
-	if !isRange {
-		from, to = "1", from
-	}
-	first, err1 := strconv.ParseUint(from, 0, 64)
-	last, err2 := strconv.ParseUint(to, 0, 64)
-	if err1 != nil || err2 != nil || last < first {
-		return 0, 0, fmt.Errorf("-sim.seeds %q: write a range such as 1-200, or a number of seeds",
-			*flagSeeds)
-	}
-	return first, last, nil
-}
-
-func describe(run *scenarios.Run, expected string) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "scenario %s, seed %d: %s, expected %s", run.Scenario.Name, run.Seed, run.Verdict(),
-		expected)
-	for _, v := range run.Verdicts {
-		if v.Validity != linearizability.Valid {
-			fmt.Fprintf(&b, "\n  %s: %s: %s", v.Checker, v.Validity, v.Summary)
-			for _, d := range v.Details {
-				fmt.Fprintf(&b, "\n    %s", d)
-			}
-		}
-	}
-	return b.String()
-}
-
-// keep writes the run's folder, with its page, where the user asked for it.
-func (c *trial) keep() {
-	c.t.Helper()
+// chosenSeeds returns the seeds that flags and options ask for; flags win.
+func chosenSeeds(opts []Option) (testrun.Seeds, error) {
 	switch {
-	case *flagKeep == "":
-		return
-	case c.write == nil:
-		c.t.Errorf("-sim.keep: this test has no way to keep runs: pass simtest.KeepWith")
-		return
+	case *flagSeed != "":
+		seed, err := seedOfFlag()
+		return testrun.Seeds{First: seed, Last: seed}, err
+	case *flagSeeds != "":
+		return testrun.ParseSeeds("sim.seeds", *flagSeeds)
 	}
-	dir := filepath.Join(*flagKeep, c.run.Scenario.Name, strconv.FormatUint(c.run.Seed, 10))
-	if err := c.write(dir, c.run); err != nil {
-		c.t.Errorf("keeping the run: %v", err)
-		return
+	var c config
+	for _, o := range opts {
+		o(&c)
 	}
-	c.t.Logf("kept in %s", dir)
+	last := cmp.Or(c.seeds, DefaultSeeds)
+	if testing.Short() {
+		last = max(1, last/2)
+	}
+	return testrun.Seeds{First: 1, Last: last}, nil
+}
+
+// seedOfFlag returns the seed of -sim.seed.
+func seedOfFlag() (uint64, error) {
+	seed, err := strconv.ParseUint(*flagSeed, 0, 64)
+	if err != nil {
+		return 0, fmt.Errorf("-sim.seed %q is not a number", *flagSeed)
+	}
+	return seed, nil
 }

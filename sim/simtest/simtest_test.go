@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -149,6 +150,7 @@ type recorder struct {
 	text   strings.Builder
 	failed bool
 	fatal  bool
+	run    *scenarios.Run // what One returned
 }
 
 type stopNow struct{}
@@ -183,7 +185,7 @@ func one(t *testing.T, s *scenarios.Scenario, sub scenarios.Subject, seed uint64
 				panic(p)
 			}
 		}()
-		simtest.One(r, s, sub, seed, opts...)
+		r.run = simtest.One(r, s, sub, seed, opts...)
 	}()
 	return r
 }
@@ -192,10 +194,14 @@ func TestFailureText(t *testing.T) {
 	r := one(t, roughSeas(), subject(true), hastySeed, nil)
 	require.True(t, r.failed)
 	lines := strings.Split(strings.TrimSpace(r.text.String()), "\n")
-	require.Equal(t, "scenario rough-seas, seed 8: invalid, expected valid", lines[0])
-	require.Contains(t, lines[1], "register: invalid: no order of the operations explains the answers")
-	require.Equal(t, "To reproduce: go test github.com/holdfast-sim/holdfast/sim/simtest -run "+
-		"'^TestMine$/^of five$' -sim.seed=8", lines[len(lines)-1])
+	require.Regexp(t, `^1 seed invalid: \d+ operations \(\d+ ok, \d+ failed, \d+ unknown\), \d+ faults`, lines[0])
+	require.Equal(t, "scenario rough-seas, seed 8: invalid, expected valid", lines[1])
+	require.Contains(t, lines[2], "register: invalid: no order of the operations explains the answers")
+	short := map[bool]string{true: " -short"}[testing.Short()]
+	command := "go test github.com/holdfast-sim/holdfast/sim/simtest -run '^TestMine$/^of five$'" + short +
+		" -sim.seed=8"
+	require.Equal(t, "To reproduce: "+command, lines[len(lines)-1])
+	require.Equal(t, command, r.run.Reproduce, "the page has the command as well")
 	require.NotContains(t, r.text.String(), "recovery", "only what failed is told")
 	require.False(t, one(t, roughSeas(), subject(false), hastySeed, nil).failed)
 }
@@ -216,6 +222,7 @@ type forgetless struct{ keeper }
 
 func (f *forgetless) Start(e env.Env) error {
 	lives++
+	e.Log().Debug("another life")
 	e.SetTimer(7, time.Duration(lives)*time.Microsecond)
 	return f.keeper.Start(e)
 }
@@ -235,6 +242,8 @@ func TestTwiceFindsRunsThatDiffer(t *testing.T) {
 	require.True(t, r.failed)
 	require.Regexp(t, `the same seed gave two different runs: [0-9a-f]{64} and [0-9a-f]{64}`, r.text.String())
 	require.Contains(t, r.text.String(), "-sim.seed=1 -sim.twice\n", "without -sim.twice the command passes")
+	require.Regexp(t, `the two runs part at event \d+:\n  first:  \S+ n\d/keeper .*\n  second: \S+ n\d/keeper `,
+		r.text.String())
 	require.False(t, one(t, roughSeas(), subject(false), 1, map[string]string{"sim.twice": "true"}).failed)
 }
 
@@ -253,11 +262,23 @@ func TestFailingRunsAreKept(t *testing.T) {
 	r := one(t, roughSeas(), subject(true), hastySeed, keep, write)
 	require.NotNil(t, got)
 	require.NotEmpty(t, got.Logs, "logs are part of what is kept")
+	require.Contains(t, got.Reproduce, "-sim.seed=8")
 	require.Contains(t, r.text.String(), "kept in "+filepath.Join(folder, "rough-seas", "8"))
 
 	r = one(t, roughSeas(), subject(true), hastySeed, keep)
 	require.Contains(t, r.text.String(), "-sim.keep: this test has no way to keep runs: pass "+
 		"simtest.KeepWith")
+
+	got = nil
+	keepAny := simtest.KeepWith(func(_ string, run *scenarios.Run) error { got = run; return nil })
+	r = one(t, roughSeas(), unsteady{subject(false)}, 1, map[string]string{"sim.keep": folder, "sim.twice": "true"},
+		keepAny)
+	require.True(t, r.failed)
+	require.NotNil(t, got, "a run that differs from its repetition was not kept")
+	require.Regexp(t, ` -sim\.seed=1 -sim\.twice$`, got.Reproduce)
+	require.True(t, slices.ContainsFunc(got.Logs, func(l scenarios.LogLine) bool {
+		return l.Level == "DEBUG" && l.Text == "another life"
+	}), "debug lines are kept")
 
 	full := simtest.KeepWith(func(string, *scenarios.Run) error { return errors.New("disk full") })
 	r = one(t, roughSeas(), subject(true), hastySeed, keep, full)
