@@ -5,23 +5,21 @@
 //   - [Need] skips a test where real nodes are not asked for or not possible, with the reason and
 //     what to do. Call it before work that only real nodes need.
 //   - [Build] compiles the program that the machines run; [BuildTo] does it for several tests.
-//   - [Run] runs a scenario once and fails the test unless the verdict is the expected one.
-//   - [Seed] and [Timescale] are its options.
+//   - [Run] runs a scenario and fails the test unless the verdict is the expected one.
+//   - [Seed], [Seeds], [Timescale] and [KeepWith] are its options.
 //
-// The flags -chaos.seed and -chaos.keep, or the environment variables CHAOS_SEED and CHAOS_KEEP,
-// choose what is run; CHAOS_NODES=1 asks for real nodes at all.
+// The flags -chaos.seed, -chaos.seeds and -chaos.keep, or the environment variables CHAOS_SEED,
+// CHAOS_SEEDS and CHAOS_KEEP, choose what is run and kept; CHAOS_NODES=1 asks for real nodes at all.
 //
 // Package chaostest never decides what right means: the subject's judge does.
 package chaostest
 
 import (
-	"cmp"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"testing"
@@ -30,35 +28,57 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env/timescale"
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/testrun"
 )
 
 var (
-	flagSeed = flag.Uint64("chaos.seed", seedFromEnvironment(), "`seed` of runs on real nodes")
-	flagKeep = flag.String("chaos.keep", os.Getenv("CHAOS_KEEP"),
-		"keep the machines' directories in this `folder`")
+	flagSeed  = flag.String("chaos.seed", os.Getenv("CHAOS_SEED"), "run this `seed` on real nodes (default 1)")
+	flagSeeds = flag.String("chaos.seeds", os.Getenv("CHAOS_SEEDS"), "run these seeds, as in `1-20`, one after the other")
+	flagKeep  = flag.String("chaos.keep", os.Getenv("CHAOS_KEEP"),
+		"keep failing runs, with the machines' directories, in this `folder`")
 )
-
-func seedFromEnvironment() uint64 {
-	seed, err := strconv.ParseUint(os.Getenv("CHAOS_SEED"), 0, 64)
-	if err != nil {
-		return 1
-	}
-	return seed
-}
 
 // Option changes how Run works.
 type Option func(*config)
 
 type config struct {
 	timescale timescale.Ratio
-	seed      uint64
+	seed      *uint64
+	seeds     uint64 // 0: one
+	write     func(dir string, run *scenarios.Run) error
 }
 
 // Timescale runs the scenario faster or slower.
 func Timescale(ts timescale.Ratio) Option { return func(c *config) { c.timescale = ts } }
 
 // Seed replaces the seed of -chaos.seed.
-func Seed(seed uint64) Option { return func(c *config) { c.seed = seed } }
+func Seed(seed uint64) Option { return func(c *config) { c.seed = &seed } }
+
+// Seeds sets how many seeds Run tries without a flag, counted from 1; unless given it is one.
+func Seeds(count uint64) Option { return func(c *config) { c.seeds = count } }
+
+// KeepWith sets how a failing run is written where -chaos.keep asks for it, as in package simtest, for
+// example with reports.WriteRun. The machines' directories are kept beside it in any case.
+func KeepWith(write func(dir string, run *scenarios.Run) error) Option {
+	return func(c *config) { c.write = write }
+}
+
+// chosenSeeds returns the seeds to run: those of the flags before those of options, unless Seed fixes one.
+func (c *config) chosenSeeds() (testrun.Seeds, error) {
+	switch {
+	case c.seed != nil:
+		return testrun.Seeds{First: *c.seed, Last: *c.seed}, nil
+	case *flagSeed != "":
+		seed, err := strconv.ParseUint(*flagSeed, 0, 64)
+		if err != nil {
+			return testrun.Seeds{}, fmt.Errorf("-chaos.seed %q is not a number", *flagSeed)
+		}
+		return testrun.Seeds{First: seed, Last: seed}, nil
+	case *flagSeeds != "":
+		return testrun.ParseSeeds("chaos.seeds", *flagSeeds)
+	}
+	return testrun.Seeds{First: 1, Last: max(c.seeds, 1)}, nil
+}
 
 // Nodes is the environment variable that lets tests use real nodes. Such tests take real time and
 // need the processors for themselves, so they do not run among all other tests unless asked for.
@@ -75,48 +95,20 @@ func Need(t testing.TB) {
 	}
 }
 
-// Run runs a scenario once on real nodes and fails t unless the run ends with the verdict that the
-// scenario expects. Runs are not parallel to each other: they share this machine's processors,
-// and the times of one would be the noise of the other.
+// Run runs a scenario on real nodes and fails t unless the run ends with the verdict that the scenario
+// expects. With several seeds each is a subtest, and Run returns the first run that failed, or else the last
+// one. Runs are not parallel to each other: they share this machine's processors, and the times of one would
+// be the noise of the other.
 func Run(t testing.TB, s *scenarios.Scenario, subject scenarios.Subject, opts ...Option) *scenarios.Run {
 	t.Helper()
 	Need(t)
-	c := config{seed: *flagSeed}
+	b := &batch{scenario: s, subject: subject, runner: func(keepDirs string) scenarios.Runner {
+		return chaos.Runner{KeepDirs: keepDirs}
+	}}
 	for _, o := range opts {
-		o(&c)
+		o(&b.config)
 	}
-	runner := chaos.Runner{}
-	if *flagKeep != "" {
-		runner.KeepDirs = filepath.Join(*flagKeep, s.Name, strconv.FormatUint(c.seed, 10))
-	}
-	run, err := runner.Run(t.Context(), s, subject,
-		scenarios.RunOptions{Seed: c.seed, Timescale: c.timescale, KeepLogs: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Attr("chaos.scenario", s.Name)
-	t.Attr("chaos.seed", strconv.FormatUint(c.seed, 10))
-	expected := cmp.Or(s.Expect.Verdict, linearizability.Valid.String())
-	if got := run.Verdict().String(); got != expected {
-		t.Errorf("%s\n%s", Describe(run, expected), again(t, c.seed))
-	}
-	return run
-}
-
-// again returns the command that runs a test with a seed once more, on real nodes and as root.
-func again(t testing.TB, seed uint64) string {
-	return fmt.Sprintf("To run again, as root: %s=1 go test%s -run '^%s$' -chaos.seed=%d", Nodes,
-		testedPackage(),
-		strings.ReplaceAll(t.Name(), "/", "$/^"), seed)
-}
-
-// testedPackage is the import path of the package under test after a space, if the binary knows it.
-func testedPackage() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok || !strings.HasSuffix(info.Path, ".test") {
-		return ""
-	}
-	return " " + strings.TrimSuffix(info.Path, ".test")
+	return b.run(t)
 }
 
 // Describe returns a run's verdicts as text, one line for each, with the details of those that are
