@@ -44,10 +44,13 @@ func CheckExpect(r *Run) linearizability.Verdict {
 	return v
 }
 
+// ProbesChecker is the name of the verdict of [CheckProbes].
+const ProbesChecker = "probes"
+
 // CheckProbes judges whether a run reached the rare paths that its scenario expects. It is for a run that is
 // made alone: of several runs with different seeds, one must reach each path.
 func CheckProbes(r *Run) linearizability.Verdict {
-	v := linearizability.Verdict{Checker: "probes", Validity: linearizability.Valid}
+	v := linearizability.Verdict{Checker: ProbesChecker, Validity: linearizability.Valid}
 	var missed []string
 	for _, id := range r.Scenario.Expect.Probes {
 		if r.Probes[id] == 0 {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/holdfast-sim/holdfast/cmd/cli/internal/replaydiff"
 	"github.com/holdfast-sim/holdfast/engine/env/timescale"
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/reports"
@@ -18,8 +19,9 @@ import (
 )
 
 const replayHelp = `Repeats a run from its folder, or from a replay file and the scenario that it names,
-with the same seed and the same choices. In the simulator the digest must be the recorded one; when it
-differs, the program or the scenario has changed since.
+with the same seed and the same choices. In the simulator the digest must be the recorded one. A run that
+comes out otherwise is unknown, whatever its verdict, and the first difference is printed: the program or the
+scenario has changed since, or one seed gives different runs (NAME run --twice).
 
 Nothing is written without --runs.`
 
@@ -38,7 +40,7 @@ func (a replayCommand) tree() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "replay RUNFOLDER|REPLAYFILE",
 		Short: "Repeat a run from its folder",
-		Long:  replayHelp,
+		Long:  a.examples(replayHelp),
 		Example: a.examples(`  NAME replay runs/my-scenario/latest
   NAME replay failing.replay.json --runs runs`),
 		Args: cobra.ExactArgs(1),
@@ -74,16 +76,24 @@ func (a replayCommand) replay(ctx context.Context, path string, f *replayFlags) 
 	if err != nil {
 		return err
 	}
+	saved, err := replaydiff.Open(filepath.Dir(file))
+	if err != nil {
+		return Usage(fmt.Errorf("replaying %s: %w", path, err))
+	}
+	defer saved.Close()
 	p := a.progress(f.quiet)
 	p.run(fmt.Sprintf("%s, seed %d", scenario.Name, r.Seed))
-	options.Progress, options.Records = p.report, dropRecord
+	options.Progress, options.Records, options.Alone = p.report, saved.Record, saved.Alone()
 	var records *reports.Recorder
 	if f.runs != "" {
 		if records, err = reports.NewRecorder(f.runs); err != nil {
 			return internalError(err)
 		}
 		defer records.Close()
-		options.Records = records.Take
+		options.Records = func(r scenarios.Stamped) {
+			saved.Record(r)
+			records.Take(r)
+		}
 	}
 	run, err := backend.Runner.Run(ctx, scenario, subject, options)
 	p.clear()
@@ -91,26 +101,36 @@ func (a replayCommand) replay(ctx context.Context, path string, f *replayFlags) 
 		return internalError(fmt.Errorf("replaying %s: %w", path, err))
 	}
 	run.Reproduce = a.command("replay", path)
-	return a.showReplay(run, r, records, f)
+	same := r.Digest == "" || run.Digest == r.Digest
+	v, err := a.showReplay(run, r, records, f, same)
+	if err != nil {
+		return internalError(err)
+	}
+	if same {
+		return exitFor(v)
+	}
+	return &exit{ExitUnknown, fmt.Errorf("the run comes out otherwise: the digest is %q, recorded was %q\n%s\n"+
+		"The program or the scenario has changed since, or one seed gives different runs", run.Digest,
+		r.Digest, saved.First(run))}
 }
 
+// showReplay writes and prints a repeated run. same reports whether it is the recorded one; otherwise the
+// result is unknown.
 func (a replayCommand) showReplay(run *scenarios.Run, r *reports.Replay, records *reports.Recorder,
-	f *replayFlags) error {
-	if r.Digest != "" && run.Digest != r.Digest {
-		fmt.Fprintf(a.Stderr,
-			"%s: the digest is %s, recorded was %s: the program or the scenario has changed since\n",
-			a.Name, run.Digest, r.Digest)
-	}
+	f *replayFlags, same bool) (linearizability.Validity, error) {
 	var paths reports.Paths
 	if f.runs != "" {
 		var err error
 		dir := filepath.Join(f.runs, run.Scenario.Name, fmt.Sprint(run.Seed))
 		if paths, err = (reports.Options{Scenario: scenarios.Marshal, Replay: *r,
 			Records: records}).WriteRun(dir, run); err != nil {
-			return internalError(err)
+			return linearizability.Unknown, err
 		}
 	}
 	v := asExpected(run)
+	if !same {
+		v = linearizability.Unknown
+	}
 	var err error
 	switch {
 	case f.json:
@@ -118,10 +138,7 @@ func (a replayCommand) showReplay(run *scenarios.Run, r *reports.Replay, records
 	case !f.quiet || v != linearizability.Valid:
 		err = reports.TextOptions{Color: a.color(), Page: paths.Page}.Text(a.Stdout, run)
 	}
-	if err != nil {
-		return internalError(err)
-	}
-	return exitFor(v)
+	return v, err
 }
 
 // readReplay reads a replay file and the scenario beside it.
