@@ -20,6 +20,9 @@ import (
 	"github.com/holdfast-sim/holdfast/sim/world"
 )
 
+// Backend is the name of the simulator in runs.
+const Backend = "sim"
+
 // Runner runs scenarios in the simulator.
 type Runner struct{}
 
@@ -82,7 +85,7 @@ func simulate(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subj
 	entropy.runTurn.Lock()
 	defer entropy.runTurn.Unlock()
 	r := &run{scenario: s, subject: subject, options: o, ctx: ctx,
-		result:     &scenarios.Run{Scenario: s, Subject: subject, Seed: o.Seed, Backend: "sim"},
+		result:     &scenarios.Run{Scenario: s, Subject: subject, Seed: o.Seed, Backend: Backend},
 		judgeWatch: subject.Judge().Watch(s)}
 	r.timelineFilter, _ = subject.Judge().(scenarios.TimelineFilter)
 	r.setUp(builder, choices)

@@ -39,6 +39,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/invocation"
+	"github.com/holdfast-sim/holdfast/cmd/cli/internal/mistyped"
 )
 
 // Main runs the command line of this process and exits with its exit code.
@@ -56,27 +57,30 @@ func Run(args []string, c Config) int {
 func executeCommand(ctx context.Context, args []string, c Config) int {
 	a := &app{Config: c, program: invocation.Program()}
 	err := a.Config.validate()
+	see := a.program
 	if err == nil {
 		root := a.root()
 		root.SetArgs(args)
 		root.SetOut(c.Stdout)
 		root.SetErr(c.Stderr)
-		if err = unknownCommand(root, args); err == nil {
-			err = root.ExecuteContext(ctx)
+		var cmd *cobra.Command
+		if cmd, err = mistyped.Command(root, args); err == nil {
+			cmd, err = root.ExecuteContextC(ctx)
 		}
+		see += strings.TrimPrefix(cmd.CommandPath(), root.Name())
 	}
 	if err == nil {
 		return ExitValid
 	}
 	var e *exit
 	if !errors.As(err, &e) { // cobra's own errors: unknown commands and flags, wrong arguments
-		fmt.Fprintf(c.Stderr, "%s: %s\nsee: %s --help\n", c.Name, err, a.program)
+		fmt.Fprintf(c.Stderr, "%s: %s\nsee: %s --help\n", c.Name, err, see)
 		return ExitUsage
 	}
 	if e.err != nil {
 		fmt.Fprintf(c.Stderr, "%s: %s\n", c.Name, e.err)
 	}
-	if e.code == ExitInternal && ctx.Err() == nil {
+	if e.code == ExitInternal && ctx.Err() == nil && !strings.Contains(e.Error(), "\n"+reproduceTitle) {
 		fmt.Fprintf(c.Stderr, "%s\n  %s\n", reproduceTitle, a.command(args...))
 	}
 	return e.code
@@ -137,7 +141,9 @@ func (a *app) root() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return plainFlagError(err) })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return plainFlagError(mistyped.Flag(cmd, err))
+	})
 	root.AddCommand(a.newRunCommand(), a.newCampaignCommand(), replayCommand{a}.tree(),
 		checkCommand{a}.tree(),
 		scenarioCommands{a}.tree(),
@@ -159,29 +165,3 @@ func (a *app) command(args ...string) string {
 
 // examples puts the program's name into the examples of a command.
 func (a *app) examples(text string) string { return strings.ReplaceAll(text, "NAME", a.Name) }
-
-// unknownCommand refuses a command that does not exist, also where --help follows: cobra would print
-// the help of the command above it and exit with 0.
-func unknownCommand(root *cobra.Command, args []string) error {
-	if len(args) > 0 && args[0] == "help" {
-		args = args[1:]
-	}
-	if len(args) > 0 && (args[0] == "completion" || strings.HasPrefix(args[0], "__complete")) {
-		return nil // cobra adds these commands when it runs
-	}
-	cmd, rest, err := root.Find(args)
-	if err != nil || !cmd.HasSubCommands() {
-		return err
-	}
-	for _, word := range rest {
-		if strings.HasPrefix(word, "-") {
-			continue
-		}
-		cmd.SuggestionsMinimumDistance = 2 // letters
-		if near := cmd.SuggestionsFor(word); len(near) > 0 {
-			return fmt.Errorf("unknown command %q for %q; did you mean %q?", word, cmd.CommandPath(), near[0])
-		}
-		return fmt.Errorf("unknown command %q for %q", word, cmd.CommandPath())
-	}
-	return nil
-}

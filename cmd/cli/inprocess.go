@@ -11,6 +11,7 @@ import (
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/reports"
 	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/sim"
 )
 
 // runInProcess makes the runs of a job in this process, one after the other, and passes each outcome
@@ -75,7 +76,7 @@ func (p *plan) simulate(ctx context.Context, j *job, seed uint64, progress *prog
 	if run, err = runner.Run(ctx, j.scenario, j.subject, options); err != nil {
 		return nil, records, err
 	}
-	if p.twice {
+	if cutShort := run.Backend == sim.Backend && run.Digest == ""; p.twice && !cutShort {
 		options := options
 		options.Records = dropRecord
 		again, err := runner.Run(ctx, j.scenario, j.subject, options)
