@@ -44,7 +44,8 @@ func (Runner) Diverge(ctx context.Context, s *scenarios.Scenario, subject scenar
 	case err != nil:
 		return "", err
 	case d == nil:
-		return fmt.Sprintf("%d more pairs of runs were the same: what differs comes seldom", divergeAttempts), nil
+		return fmt.Sprintf("%d more pairs of runs were the same: what differs comes seldom",
+			divergeAttempts), nil
 	}
 	return d.String(), nil
 }

@@ -179,8 +179,8 @@ func (r *run) abandon(stuck *stuckStep) *run {
 	out.Duration, out.Steps = stuck.at, r.world.Steps()
 	out.Verdicts = append(out.Verdicts, linearizability.Verdict{Checker: StuckChecker,
 		Validity: linearizability.Invalid, Details: stuck.stack,
-		Summary: fmt.Sprintf("a step of %s did not end within %v of real time, at %v of virtual time (seed %d): "+
-			"it loops or waits. Its goroutine cannot be ended; %s changes the limit", stuck.where, stuck.limit,
-			stuck.at, out.Seed, StepTimeoutVariable)})
+		Summary: fmt.Sprintf("a step of %s did not end within %v of real time, at %v of virtual time "+
+			"(seed %d): it loops or waits. Its goroutine cannot be ended; %s changes the limit", stuck.where,
+			stuck.limit, stuck.at, out.Seed, StepTimeoutVariable)})
 	return &run{scenario: r.scenario, subject: r.subject, options: r.options, result: &out, cutShort: true}
 }

@@ -71,8 +71,9 @@ func (b *batch) one(t testing.TB, seed uint64, alone bool) {
 		keep.folder = filepath.Join(*flagKeep, b.scenario.Name)
 		keep.name = strconv.FormatUint(seed, 10)
 	}
-	run, err := b.runner(keep.machines()).Run(t.Context(), b.scenario, b.subject, scenarios.RunOptions{Seed: seed,
-		Timescale: b.timescale, KeepLogs: true, Debug: keep.folder != "", Alone: alone})
+	options := scenarios.RunOptions{Seed: seed, Timescale: b.timescale, KeepLogs: true,
+		Debug: keep.folder != "", Alone: alone}
+	run, err := b.runner(keep.machines()).Run(t.Context(), b.scenario, b.subject, options)
 	if err != nil {
 		keep.finish(t, nil, true)
 		t.Fatal(err)

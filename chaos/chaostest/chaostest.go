@@ -32,9 +32,11 @@ import (
 )
 
 var (
-	flagSeed  = flag.String("chaos.seed", os.Getenv("CHAOS_SEED"), "run this `seed` on real nodes (default 1)")
-	flagSeeds = flag.String("chaos.seeds", os.Getenv("CHAOS_SEEDS"), "run these seeds, as in `1-20`, one after the other")
-	flagKeep  = flag.String("chaos.keep", os.Getenv("CHAOS_KEEP"),
+	flagSeed = flag.String("chaos.seed", os.Getenv("CHAOS_SEED"),
+		"run this `seed` on real nodes (default 1)")
+	flagSeeds = flag.String("chaos.seeds", os.Getenv("CHAOS_SEEDS"),
+		"run these seeds, as in `1-20`, one after the other")
+	flagKeep = flag.String("chaos.keep", os.Getenv("CHAOS_KEEP"),
 		"keep failing runs, with the machines' directories, in this `folder`")
 )
 

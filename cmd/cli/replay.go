@@ -109,8 +109,8 @@ func (a replayCommand) replay(ctx context.Context, path string, f *replayFlags) 
 	if same {
 		return exitFor(v)
 	}
-	return &exit{ExitUnknown, fmt.Errorf("the run comes out otherwise: the digest is %q, recorded was %q\n%s\n"+
-		"The program or the scenario has changed since, or one seed gives different runs", run.Digest,
+	return &exit{ExitUnknown, fmt.Errorf("the run comes out otherwise: "+
+		"the digest is %q, recorded was %q\n%s\nThe program or the scenario has changed since, or one seed gives different runs", run.Digest,
 		r.Digest, saved.First(run))}
 }
 

@@ -107,8 +107,8 @@ func (c *Counts) MissedProbes() error {
 	if len(missed) == 0 {
 		return nil
 	}
-	return fmt.Errorf("scenario %s: none of %s reached %s; run more seeds, or change the scenario so that it "+
-		"reaches them", c.scenario.Name, counted(c.Runs(), "seed"), strings.Join(missed, ", "))
+	return fmt.Errorf("scenario %s: none of %s reached %s; run more seeds, or change the scenario so that "+
+		"it reaches them", c.scenario.Name, counted(c.Runs(), "seed"), strings.Join(missed, ", "))
 }
 
 // counted is a number with what it counts.

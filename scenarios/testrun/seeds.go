@@ -19,7 +19,8 @@ func ParseSeeds(flagName, text string) (Seeds, error) {
 	first, err1 := strconv.ParseUint(from, 0, 64)
 	last, err2 := strconv.ParseUint(to, 0, 64)
 	if err1 != nil || err2 != nil || last < first {
-		return Seeds{}, fmt.Errorf("-%s %q: write a range such as 1-200, or a number of seeds", flagName, text)
+		return Seeds{}, fmt.Errorf("-%s %q: write a range such as 1-200, or a number of seeds", flagName,
+			text)
 	}
 	return Seeds{first, last}, nil
 }

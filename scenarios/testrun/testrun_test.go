@@ -76,3 +76,20 @@ func TestCounts(t *testing.T) {
 	require.Contains(t, c.String(), "21 seeds, 20 valid, 1 invalid: 4,800 operations")
 	require.NoError(t, c.MissedProbes())
 }
+
+// FuzzParseSeeds: what is accepted is a range that is not empty, and it can be written and read again.
+func FuzzParseSeeds(f *testing.F) {
+	for _, text := range []string{"", "5", "3-4", "5-3", "0x10-0x20", "-", "1-2-3"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		seeds, err := ParseSeeds("sim.seeds", text)
+		if err != nil {
+			return
+		}
+		again, err := ParseSeeds("sim.seeds", seeds.String())
+		require.NoError(t, err)
+		require.Equal(t, seeds, again)
+		require.LessOrEqual(t, seeds.First, seeds.Last)
+	})
+}

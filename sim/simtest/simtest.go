@@ -164,7 +164,8 @@ func (b *batch) conclude() {
 		return // a single run was judged alone; of a part of the runs nothing can be demanded
 	}
 	if err := b.counts.MissedProbes(); err != nil {
-		b.t.Errorf("%v\n%s", err, toReproduce(testrun.Command("", b.t.Name(), "-sim.seeds="+b.seeds.String())))
+		command := testrun.Command("", b.t.Name(), "-sim.seeds="+b.seeds.String())
+		b.t.Errorf("%v\n%s", err, toReproduce(command))
 	}
 }
 

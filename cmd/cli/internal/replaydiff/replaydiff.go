@@ -144,8 +144,9 @@ func (s *Saved) First(run *scenarios.Run) string {
 	inRecords := s.first
 	if inRecords == nil && s.records != nil && s.count > 0 {
 		if before, ok := s.nextRecord(); ok {
-			inRecords = &difference{before.At, fmt.Sprintf("record %d at %v is missing: %s", s.count+1, before.At,
-				shown(before.Process+" "+before.Kind+" "+string(before.Record)))}
+			was := shown(before.Process + " " + before.Kind + " " + string(before.Record))
+			inRecords = &difference{before.At, fmt.Sprintf("record %d at %v is missing: %s", s.count+1,
+				before.At, was)}
 		}
 	}
 	inHistory, err := s.firstEvent(run.Events)
