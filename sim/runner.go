@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -240,6 +241,11 @@ func (r *run) advanceTo(to time.Duration) error {
 		err := r.world.Kernel.Run(int64(min(to, r.world.Now()+progressStep)))
 		r.inKernel.Store(false)
 		if err != nil {
+			return err
+		}
+		// Goroutines that processes have started, which they must not, are noticed when they run.
+		runtime.Gosched()
+		if err := r.world.Kernel.Interrupted(); err != nil {
 			return err
 		}
 		if r.options.Progress != nil {

@@ -2,6 +2,7 @@ package sim_test
 
 import (
 	"context"
+	"iter"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -171,7 +172,7 @@ func TestEnvOutsideOfAStep(t *testing.T) {
 			v := verdictOf(t, run, "env")
 			require.Equal(t, linearizability.Invalid, v.Validity)
 			require.Regexp(t, `^env must only be used inside of Start and Step: n\d/register called `+name+
-				` at \S+s while none of its steps ran.* \(seed 5\)$`, v.Summary)
+				` at \S+s from elsewhere.* \(seed 5\)$`, v.Summary)
 			stack := strings.Join(v.Details, "\n")
 			require.Contains(t, v.Details[0], "TestEnvOutsideOfAStep", "no frame of the simulator comes first")
 			require.Contains(t, stack, "created by ")
@@ -179,6 +180,55 @@ func TestEnvOutsideOfAStep(t *testing.T) {
 			require.Empty(t, run.Digest)
 		})
 	}
+}
+
+// TestGoroutineDuringItsOwnStep: the step waits for a goroutine that calls env meanwhile.
+func TestGoroutineDuringItsOwnStep(t *testing.T) {
+	run := runWith(t, scenarios.RunOptions{Seed: 5}, func(e env.Env) {
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			e.Send(0, 0, nil)
+		}()
+		<-ended
+	})
+	require.Contains(t, verdictOf(t, run, "env").Summary, "register called Send at ")
+}
+
+// TestGoroutineAfterItsStep: it gets its turn, and is noticed, before the run is over.
+func TestGoroutineAfterItsStep(t *testing.T) {
+	run := runWith(t, scenarios.RunOptions{Seed: 5}, func(e env.Env) { go e.Probe("late") })
+	verdictOf(t, run, "env")
+}
+
+// TestCoroutinesMayCall: coroutines, and stacks that grow during a step, belong to the step.
+func TestCoroutinesMayCall(t *testing.T) {
+	run := runWith(t, scenarios.RunOptions{Seed: 5}, func(e env.Env) {
+		next, stop := iter.Pull(func(yield func(int) bool) {
+			for i := 0; yield(i); i++ {
+				e.Probe("coroutine")
+			}
+		})
+		defer stop()
+		for range 3 {
+			next()
+		}
+		deep(e, 1000)
+	})
+	require.Equal(t, linearizability.Valid, run.Verdict())
+	require.Greater(t, run.Probes["coroutine"], 100)
+	require.Greater(t, run.Probes["deep"], 100)
+}
+
+// deep calls env from some hundred kilobytes below its caller.
+func deep(e env.Env, frames int) byte {
+	var frame [512]byte
+	if frames == 0 {
+		e.Probe("deep")
+		return frame[0]
+	}
+	frame[frames%len(frame)] = deep(e, frames-1)
+	return frame[0]
 }
 
 // TestPanicOfAProcess: the verdict is one line, its stack is in the details.

@@ -110,8 +110,9 @@ func (a replayCommand) replay(ctx context.Context, path string, f *replayFlags) 
 		return exitFor(v)
 	}
 	return &exit{ExitUnknown, fmt.Errorf("the run comes out otherwise: "+
-		"the digest is %q, recorded was %q\n%s\nThe program or the scenario has changed since, or one seed gives different runs", run.Digest,
-		r.Digest, saved.First(run))}
+		"the digest is %q, recorded was %q\n%s\n"+
+		"The program or the scenario has changed since, or one seed gives different runs",
+		run.Digest, r.Digest, saved.First(run))}
 }
 
 // showReplay writes and prints a repeated run. same reports whether it is the recorded one; otherwise the

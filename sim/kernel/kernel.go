@@ -111,6 +111,14 @@ func (k *Kernel) Interrupt(why error) {
 	k.asked.Store(true)
 }
 
+// Interrupted returns the error that was passed to Interrupt; nil when there was none.
+func (k *Kernel) Interrupted() error {
+	if why := k.interruptedBy.Load(); why != nil {
+		return *why
+	}
+	return nil
+}
+
 // Ask asks the loop for a sign of life, which it gives before its next event; see Answered. It may be
 // called from any goroutine, and costs the loop nothing until then.
 func (k *Kernel) Ask() { k.asked.Store(true) }
@@ -121,8 +129,8 @@ func (k *Kernel) Answered() bool { return !k.asked.Load() }
 // answer gives the sign of life, and stops the loop after an Interrupt.
 func (k *Kernel) answer() {
 	k.asked.Store(false)
-	if why := k.interruptedBy.Load(); why != nil {
-		k.Stop(*why)
+	if why := k.Interrupted(); why != nil {
+		k.Stop(why)
 	}
 }
 

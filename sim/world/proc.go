@@ -7,6 +7,7 @@ import (
 	"math/bits"
 	"slices"
 	"time"
+	"unsafe"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/scenarios"
@@ -34,6 +35,7 @@ type Proc struct {
 	exitReason   error
 
 	stepping   bool
+	stepFrame  uintptr // where on its stack the step under way began; see mayCall
 	busyUntil  int64
 	deliveryAt int64 // time of a scheduled pump, -1 when there is none
 	timers     timers
@@ -145,7 +147,8 @@ func (p *Proc) scheduleStart(after time.Duration) {
 // runBody runs one call of the process: Start or one Step.
 func (p *Proc) runBody(body func()) {
 	w := p.world()
-	p.stepping = true
+	var frame byte
+	p.stepping, p.stepFrame = true, uintptr(unsafe.Pointer(&frame))
 	w.runningProc = p
 	body()
 	p.finishStep()
@@ -154,7 +157,8 @@ func (p *Proc) runBody(body func()) {
 func (p *Proc) runStep(ev env.Event) {
 	w := p.world()
 	w.steps++
-	p.stepping = true
+	var frame byte
+	p.stepping, p.stepFrame = true, uintptr(unsafe.Pointer(&frame))
 	w.runningProc = p
 	p.process.Step(ev)
 	p.finishStep()

@@ -50,6 +50,7 @@ type World struct {
 	runningProc     *Proc
 	steps           uint64
 	foundFault      error
+	provenPlaces    [provenSlots]stackPlace // see mayCall
 }
 
 // A Step takes at least stepCostMin and less than stepCostSpan more.

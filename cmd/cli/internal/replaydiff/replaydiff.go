@@ -164,7 +164,8 @@ func (s *Saved) First(run *scenarios.Run) string {
 	if s.summary == nil {
 		return "the folder has no history and no verdicts, so it does not show where"
 	}
-	return "history, records and verdicts are the same: what differs is inside of the system, such as a message"
+	return "history, records and verdicts are the same: " +
+		"what differs is inside of the system, such as a message"
 }
 
 // firstEvent compares the clients' histories.
@@ -194,8 +195,8 @@ func (s *Saved) firstEvent(now []history.Event) (*difference, error) {
 		}
 		if was, is := eventText(before[i]), eventText(now[i]); was != is {
 			at := time.Duration(min(before[i].Time, now[i].Time))
-			return &difference{at, fmt.Sprintf("event %d of the clients at %v: it was %s, now it is %s", i+1, at,
-				was, is)}, nil
+			return &difference{at, fmt.Sprintf("event %d of the clients at %v: it was %s, now it is %s", i+1,
+				at, was, is)}, nil
 		}
 	}
 	return nil, nil
