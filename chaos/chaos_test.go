@@ -86,7 +86,7 @@ func TestHealthyRun(t *testing.T) {
 	s := brief("healthy").MustBuild()
 	run := chaostest.Run(t, s, subject(t, s))
 	require.Equal(t, chaos.Backend, run.Backend)
-	require.Len(t, run.Finals, 3)
+	require.Len(t, run.Finals, 3*s.Workload.Keys, "every machine reads every key")
 	require.NotEmpty(t, run.Records)
 	require.NotEmpty(t, run.Logs)
 	ok := okBetween(run, 0, run.Duration)

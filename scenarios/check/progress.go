@@ -32,7 +32,7 @@ type phase struct {
 // Progress judges whether a run shows that the system works. The run is unknown unless
 //
 //   - a call was served, and at least 2 % of the calls that clients made while the subject's judge expects
-//     service ([scenarios.Judge.Survives])
+//     service ([scenarios.Judge.Survives]), unless less than 5 of all calls were made then
 //   - of each kind of operation with at least 5 such calls, one was served
 //   - the same holds in each phase between two changes of the damage, from the time on in which the system
 //     must recover ([scenarios.Scenario.Quiescence])
@@ -68,9 +68,10 @@ func Progress(r *scenarios.Run) linearizability.Verdict {
 			phases[in].count(op, is)
 		}
 	}
-	if calls > 0 && len(whole.calls) == 0 {
+	if judged := total(whole.calls); judged < calls && judged < enoughCalls && total(whole.served) == 0 {
 		v.Validity = linearizability.Valid
-		v.Summary = fmt.Sprintf("none of %d calls was made while a majority could serve", calls)
+		v.Summary = fmt.Sprintf("only %d of %d calls were made while a majority could serve: "+
+			"too few to judge by", judged, calls)
 		return v
 	}
 	if problem := whole.problem(leastServedPercent); problem != "" {

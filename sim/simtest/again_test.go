@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/env/envtest/thorough"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/sim/simtest"
 )
@@ -103,7 +104,7 @@ func TestPrintedCommandsShowTheFailureAgain(t *testing.T) {
 	if err != nil {
 		t.Skip("needs a shell: " + err.Error())
 	}
-	for _, c := range []struct {
+	cases := []struct {
 		test, bug string
 		args      []string
 		shows     string // a regular expression of the failure
@@ -124,7 +125,9 @@ func TestPrintedCommandsShowTheFailureAgain(t *testing.T) {
 		{"TestBuggyProbes", "probes", nil, `none of 2 seeds reached rescue; run more seeds`, `-sim\.seeds=1-2`},
 		{"FuzzBuggy", "hasty", nil, `register: invalid`, `-sim\.seed=8`},
 		{"FuzzKeeper", "", []string{"-sim.seeds=8-8"}, `register: invalid`, `-sim\.seed=8`},
-	} {
+	}
+	// Each command builds and runs this package's tests again: make thorough tries all of them.
+	for _, c := range cases[:thorough.Count(2, len(cases))] {
 		t.Run(c.test+" "+c.bug, func(t *testing.T) {
 			environment := []string{keeperBug + "=" + c.bug}
 			if c.bug == "" {

@@ -36,56 +36,89 @@ func (e *OutsideStepError) Unwrap() error { return ErrOutsideStep }
 // call comes from it. Otherwise the call must have no effect, and the run ends. A call of an incarnation that
 // has ended is let through, because the function itself ignores it.
 //
-// Go does not tell goroutines apart, but their stacks are different memory, and the block of memory in which
-// a local variable lies belongs to one stack. The block of the step's own frame belongs to the step; another
-// block takes microseconds to prove, once, and is remembered.
+// Go does not tell goroutines apart, but their stacks are different memory, and what lies between two
+// places of one stack belongs to it. So a call from between the step's own frame and the deepest proven
+// call is from the step; a deeper one takes microseconds to prove, once. A call from memory that another
+// stack has taken over since is not noticed.
 func (p *Proc) mayCall(function string) bool {
-	var here byte
-	at := stackPlace{uintptr(unsafe.Pointer(&here)) / stackBlock, p.stepFrame / stackBlock}
-	w := p.machine.world
-	if w.runningProc == p && (at.block == at.frame || w.provenPlaces[at.slot()] == at) {
+	var local byte
+	here := uintptr(unsafe.Pointer(&local))
+	if p.machine.world.runningProc == p && p.stepStack.contains(here) {
 		return true
 	}
-	return p.mayCallFromAfar(function, at)
+	return p.mayCallFromAfar(function, here)
 }
 
-// stackBlock is the size of Go's smallest stacks. All are multiples of it, and so are their addresses.
-const stackBlock = 2048
+// stackRange is a part of a stack, from its deepest to its highest known place; stacks grow downwards.
+type stackRange struct{ deepest, highest uintptr }
 
-// stackPlace is a block of a stack, seen from a step that began in the block of a frame: when the stack of
-// the step moves, so does its frame, and what was proven before no longer counts.
-type stackPlace struct{ block, frame uintptr }
+func (r stackRange) contains(place uintptr) bool { return r.deepest <= place && place <= r.highest }
 
-// provenSlots is how many proven places a world remembers, each at a slot of its own.
-const provenSlots = 1024
+// maxStackRange limits how far apart two places of a range may be. A stack that moved lies elsewhere.
+const maxStackRange = 1 << 20
 
-func (at stackPlace) slot() uintptr { return (at.block ^ at.frame*31) % provenSlots }
+// stackMargin is how much below a proven place counts as the same stack, which most often has room there.
+// It saves most proofs, at the price of calls from a neighbouring stack that go unnoticed.
+const stackMargin = 16 << 10
 
-// mayCallFromAfar is mayCall where the stack is no proof yet: it is deep, or the process uses coroutines. It
-// may run in any goroutine.
-func (p *Proc) mayCallFromAfar(function string, at stackPlace) bool {
+// add adds a place of the same stack. What is too far from it is forgotten: the stack has moved.
+func (r *stackRange) add(place uintptr) {
+	deepest, highest := min(r.deepest, place-stackMargin), max(r.highest, place)
+	if highest-deepest > maxStackRange {
+		deepest, highest = place-stackMargin, place
+	}
+	r.deepest, r.highest = deepest, highest
+}
+
+// beginStep notes where on its stack a step begins. What earlier steps that began there have proven still
+// counts.
+func (p *Proc) beginStep(frame uintptr) {
 	w := p.world()
-	switch {
-	case !p.up:
+	w.runningProc, p.stepping = p, true
+	p.stepFrame = frame
+	p.stepStack = stackRange{frame, frame}
+	if deepest, known := w.deepestByFrame[frame]; known {
+		p.stepStack.deepest = deepest
+	}
+}
+
+// mayCallFromAfar is mayCall where the stack is no proof yet: it is deep, has moved, or the process uses
+// coroutines. It may run in any goroutine.
+func (p *Proc) mayCallFromAfar(function string, here uintptr) bool {
+	w := p.world()
+	if !p.up {
 		return true
-	case w.runningProc == p && onCoroutine():
-		w.provenPlaces[at.slot()] = at
-		return true
+	}
+	if w.runningProc == p {
+		ofStep, ofRun := stackOrigin()
+		if ofStep {
+			p.stepStack.add(here)
+			w.deepestByFrame[p.stepFrame] = p.stepStack.deepest
+		}
+		if ofStep || ofRun {
+			return true
+		}
 	}
 	w.Kernel.Interrupt(&OutsideStepError{Machine: p.machine.name, Process: p.spec.Name, Call: function,
 		At: w.Now(), Stack: callerLines(string(debug.Stack()))})
 	return false
 }
 
+// stepFunction begins the functions that run a step, in the text of a stack.
+const stepFunction = "sim/world.(*Proc).run"
+
 // stackBytes holds the stack of a goroutine as text, of which Go shows a hundred frames at most.
 const stackBytes = 64 << 10
 
-// onCoroutine reports whether the caller runs on a coroutine, as everything of a run does, rather than on a
-// goroutine that a process has started.
-func onCoroutine() bool {
-	stack := make([]byte, stackBytes)
-	n := runtime.Stack(stack, false)
-	return n == len(stack) || bytes.Contains(stack[:n], []byte("\ncreated by iter.Pull"))
+// stackOrigin reports whether the caller's goroutine runs a step, and whether it is a coroutine, as
+// everything of a run is, rather than a goroutine that a process has started.
+func stackOrigin() (step, coroutine bool) {
+	text := make([]byte, stackBytes)
+	text = text[:runtime.Stack(text, false)]
+	if len(text) == stackBytes {
+		return false, true // cut off, so it is unknown
+	}
+	return bytes.Contains(text, []byte(stepFunction)), bytes.Contains(text, []byte("\ncreated by iter.Pull"))
 }
 
 // ownFrames begins the functions of a stack that show nothing to the author of a process.

@@ -35,7 +35,8 @@ type Proc struct {
 	exitReason   error
 
 	stepping   bool
-	stepFrame  uintptr // where on its stack the step under way began; see mayCall
+	stepFrame  uintptr    // where on its stack the step under way began
+	stepStack  stackRange // what is known of the stack of the step under way; see mayCall
 	busyUntil  int64
 	deliveryAt int64 // time of a scheduled pump, -1 when there is none
 	timers     timers
@@ -146,20 +147,16 @@ func (p *Proc) scheduleStart(after time.Duration) {
 
 // runBody runs one call of the process: Start or one Step.
 func (p *Proc) runBody(body func()) {
-	w := p.world()
 	var frame byte
-	p.stepping, p.stepFrame = true, uintptr(unsafe.Pointer(&frame))
-	w.runningProc = p
+	p.beginStep(uintptr(unsafe.Pointer(&frame)))
 	body()
 	p.finishStep()
 }
 
 func (p *Proc) runStep(ev env.Event) {
-	w := p.world()
-	w.steps++
+	p.world().steps++
 	var frame byte
-	p.stepping, p.stepFrame = true, uintptr(unsafe.Pointer(&frame))
-	w.runningProc = p
+	p.beginStep(uintptr(unsafe.Pointer(&frame)))
 	p.process.Step(ev)
 	p.finishStep()
 }

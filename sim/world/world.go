@@ -48,9 +48,9 @@ type World struct {
 	probes          map[string]int
 	externalDevices scenarios.ExternalDevices // nil when there is none
 	runningProc     *Proc
+	deepestByFrame  map[uintptr]uintptr // see Proc.beginStep
 	steps           uint64
 	foundFault      error
-	provenPlaces    [provenSlots]stackPlace // see mayCall
 }
 
 // A Step takes at least stepCostMin and less than stepCostSpan more.
@@ -62,7 +62,8 @@ const (
 // New makes the machines, powered off.
 func New(cfg Config, choices *choice.Source) *World {
 	w := &World{Kernel: kernel.New(choices), Choices: choices, cfg: cfg,
-		Net: fault.NewNet(cfg.Names, cfg.Base), probes: map[string]int{}}
+		Net: fault.NewNet(cfg.Names, cfg.Base), probes: map[string]int{},
+		deepestByFrame: map[uintptr]uintptr{}}
 	w.links = make([]directedLink, len(cfg.Names)*len(cfg.Names))
 	for i, name := range cfg.Names {
 		w.machines = append(w.machines, newMachine(w, env.MachineID(i), name))
