@@ -43,7 +43,8 @@ func (e *OutsideStepError) Unwrap() error { return ErrOutsideStep }
 func (p *Proc) mayCall(function string) bool {
 	var local byte
 	here := uintptr(unsafe.Pointer(&local))
-	if p.machine.world.runningProc == p && p.stepStack.contains(here) {
+	w := p.machine.world
+	if w.runningProc == p && (p.stepStack.contains(here) || w.coroutineBlocks.contains(here)) {
 		return true
 	}
 	return p.mayCallFromAfar(function, here)
@@ -70,6 +71,25 @@ func (r *stackRange) add(place uintptr) {
 	r.deepest, r.highest = deepest, highest
 }
 
+// stackBlocks remembers blocks of memory that lay in the stacks of coroutines which processes use, such as
+// those of env.Tasks. Each block has one slot, so an older one may be forgotten, and is proven again.
+type stackBlocks [4096]uintptr
+
+// stackBlock is the size of Go's smallest stacks. All are multiples of it, and so are their addresses.
+const stackBlock = 2048
+
+func (b *stackBlocks) contains(place uintptr) bool {
+	block := place / stackBlock
+	return b[block%uintptr(len(b))] == block
+}
+
+// add adds the block of a place, and those within the margin below it.
+func (b *stackBlocks) add(place uintptr) {
+	for block := (place - stackMargin) / stackBlock; block <= place/stackBlock; block++ {
+		b[block%uintptr(len(b))] = block
+	}
+}
+
 // beginStep notes where on its stack a step begins. What earlier steps that began there have proven still
 // counts.
 func (p *Proc) beginStep(frame uintptr) {
@@ -94,6 +114,9 @@ func (p *Proc) mayCallFromAfar(function string, here uintptr) bool {
 		if ofStep {
 			p.stepStack.add(here)
 			w.deepestByFrame[p.stepFrame] = p.stepStack.deepest
+		}
+		if ofRun && !ofStep {
+			w.coroutineBlocks.add(here)
 		}
 		if ofStep || ofRun {
 			return true

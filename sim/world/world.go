@@ -49,6 +49,7 @@ type World struct {
 	externalDevices scenarios.ExternalDevices // nil when there is none
 	runningProc     *Proc
 	deepestByFrame  map[uintptr]uintptr // see Proc.beginStep
+	coroutineBlocks stackBlocks
 	steps           uint64
 	foundFault      error
 }
