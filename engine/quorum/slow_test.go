@@ -16,12 +16,14 @@ import (
 type slowNode struct {
 	votes, expected, need uint32
 	quorate, waits, up    bool
+	ring                  int // the number of its ring, in order of forming
 	// incarnation counts restarts; what a node knew of an earlier incarnation does not count.
 	incarnation int
 }
 
 // slowRing is a ring that had a majority of the votes.
 type slowRing struct {
+	number      int // in order of forming; a majority by the operator's command does not make it younger
 	members     []ring.NodeID
 	incarnation map[ring.NodeID]int // of the nodes that decided so, in which incarnation
 }
@@ -30,7 +32,8 @@ type slowCluster struct {
 	twoNode, waitForAll, lowestBreaksTies bool
 	configured                            map[ring.NodeID]uint32
 	nodes                                 map[ring.NodeID]*slowNode
-	majorities                            []slowRing // in order of time
+	rings                                 int        // how many have formed
+	majorities                            []slowRing // in order of rings, then of time
 }
 
 func (s *slowCluster) boot(id ring.NodeID) {
@@ -59,7 +62,9 @@ func majority(of uint32) uint32 {
 func (s *slowCluster) form(members []ring.NodeID) {
 	before := map[ring.NodeID]slowNode{}
 	total := uint32(0)
+	s.rings++
 	for _, id := range members {
+		s.nodes[id].ring = s.rings
 		before[id] = *s.nodes[id]
 		total += s.nodes[id].votes
 	}
@@ -128,15 +133,16 @@ func (s *slowCluster) judge(members []ring.NodeID, total uint32) {
 		n.waits = s.waitForAll && !n.quorate
 	}
 	if len(remembering) > 0 {
-		r := slowRing{members: members, incarnation: map[ring.NodeID]int{}}
+		r := slowRing{number: s.nodes[members[0]].ring, members: members, incarnation: map[ring.NodeID]int{}}
 		for _, id := range remembering {
 			r.incarnation[id] = s.nodes[id].incarnation
 		}
 		s.majorities = append(s.majorities, r)
+		slices.SortStableFunc(s.majorities, func(a, b slowRing) int { return a.number - b.number })
 	}
 }
 
-// tieWon looks at the whole past: the latest ring with a majority that a member remembers.
+// tieWon looks at the whole past: the youngest ring with a majority that a member remembers.
 func (s *slowCluster) tieWon(members []ring.NodeID, need uint32) bool {
 	remembers := func(id ring.NodeID, r slowRing) bool {
 		incarnation, took := r.incarnation[id]
