@@ -308,7 +308,7 @@ func TestSameHistorySameReport(t *testing.T) {
 // not.
 func TestGapsAreFilled(t *testing.T) {
 	ctx := context.Background()
-	for seed := range uint64(20) {
+	for seed := range uint64(*faultSeeds / 6) {
 		g := gen.Store(gen.Config{Seed: seed, Ops: 3000, Clients: 40, Keys: 8, UnknownPpm: 50_000, Tree: seed%2 == 0})
 		report, err := lin.Check(ctx, storeModel(t), witnessed(t, g))
 		require.NoError(t, err)

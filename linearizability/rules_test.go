@@ -378,7 +378,7 @@ func TestRulesAgreeWithPorcupine(t *testing.T) {
 			}
 			t.Logf("%v", tally)
 			require.Greater(t, tally["valid, valid"]+tally["undecided, valid"], histories/5)
-			require.Greater(t, tally["invalid, invalid"]+tally["undecided, invalid"], histories/30)
+			require.Greater(t, tally["invalid, invalid"]+tally["undecided, invalid"], histories/40)
 		})
 	}
 }

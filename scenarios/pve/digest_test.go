@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-sim/holdfast/engine/env/envtest/thorough"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/sim"
 )
@@ -47,10 +48,15 @@ func TestSameSeedSameDigest(t *testing.T) {
 	require.Equal(t, here, digests(t), "in one process, one after the other")
 	self, err := os.Executable()
 	require.NoError(t, err)
-	for _, setting := range []string{"GOMAXPROCS=1", "GOGC=10", "GODEBUG=asyncpreemptoff=1"} {
-		t.Run(setting, func(t *testing.T) {
+	settings := []string{"GOMAXPROCS=1", "GOGC=10", "GODEBUG=asyncpreemptoff=1"}
+	all := [][]string{settings} // one process has them all; when thorough, each has one of its own as well
+	for i := range thorough.Count(0, len(settings)) {
+		all = append(all, settings[i:i+1])
+	}
+	for _, settings := range all {
+		t.Run(strings.Join(settings, " "), func(t *testing.T) {
 			cmd := exec.Command(self, "-test.run=^TestSameSeedSameDigest$")
-			requireDigests(t, here, cmd, setting)
+			requireDigests(t, here, cmd, settings...)
 		})
 	}
 	t.Run("race", func(t *testing.T) {
@@ -65,9 +71,9 @@ func TestSameSeedSameDigest(t *testing.T) {
 	})
 }
 
-func requireDigests(t *testing.T, want string, cmd *exec.Cmd, setting string) {
+func requireDigests(t *testing.T, want string, cmd *exec.Cmd, settings ...string) {
 	t.Helper()
-	cmd.Env = append(os.Environ(), setting, digestsOnly+"=1")
+	cmd.Env = append(append(os.Environ(), settings...), digestsOnly+"=1")
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	var got strings.Builder

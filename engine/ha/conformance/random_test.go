@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/holdfast-sim/holdfast/engine/env/envtest/thorough"
 	"github.com/holdfast-sim/holdfast/engine/ha"
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
 	"github.com/holdfast-sim/holdfast/engine/ha/lrm"
@@ -233,11 +234,12 @@ func TestRandomFaultsWithSlowWorkers(t *testing.T) {
 
 // TestReplayIsDeterministic: the same scenario gives the same log.
 func TestReplayIsDeterministic(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		s := drawScenario(t)
+	scenarios := rapid.Custom(drawScenario)
+	for seed := range thorough.Count(20, 100) {
+		s := scenarios.Example(seed)
 		first, firstErr := Replay(context.Background(), s)
 		second, secondErr := Replay(context.Background(), s)
 		require.Equal(t, firstErr, secondErr)
 		require.Equal(t, first.Text(), second.Text())
-	})
+	}
 }
