@@ -69,7 +69,7 @@ func TestPowerSwitchReplacesTheVirtualHardware(t *testing.T) {
 
 // corpusStep is the distance between the folders of the corpus that are replayed here; holdfast
 // conformance ha --full-stack replays all of them.
-const corpusStep = 21
+const corpusStep = 36
 
 // A sample of the suite that other people wrote.
 func TestCorpus(t *testing.T) {
