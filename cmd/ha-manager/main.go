@@ -15,6 +15,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/holdfast-sim/holdfast/cmd/internal/version"
 )
 
 // Exit codes, the same as those of the other commands of Holdfast.
@@ -64,7 +66,9 @@ func (t *tool) connectAPI() (*api, error) { return connect(t.apiAddress) }
 const about = `High availability: which services the cluster keeps running, by which rules, and their status.
 
 Every command asks one node, named by --api or $HOLDFAST_API: the path of its API socket (api_socket
-in its machine file) or http://HOST:PORT. Changes need quorum; status and the lists do not.
+in its machine file) or https://HOST:PORT. Over TCP, $HOLDFAST_API_TOKEN_FILE names a file with a token of
+"holdfastd api-token", and $HOLDFAST_API_CA one with the node's certificate or its authority. Changes need
+quorum; status and the lists do not.
 
 A service has an id of kind and name, as in vm:100. A bare number stands for vm:NUMBER. Switches take
 0 or 1, as in --failback 0.
@@ -79,11 +83,12 @@ func newRoot() *cobra.Command {
 		Use:           "ha-manager",
 		Short:         "high availability: services, rules and where they run",
 		Long:          about,
+		Version:       version.Text(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
 	root.PersistentFlags().StringVar(&t.apiAddress, "api", os.Getenv(apiVariable),
-		"the node's API: the path of its `socket`, or http://HOST:PORT (default from $"+apiVariable+")")
+		"the node's API: the path of its `socket`, or https://HOST:PORT (default from $"+apiVariable+")")
 	root.PersistentFlags().Lookup("api").DefValue = ""
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
 		return fmt.Errorf("%w: %w", errUsage, err)

@@ -6,8 +6,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -43,9 +46,15 @@ func newNode(t *testing.T) *node {
 	mux.HandleFunc("GET "+hostapi.PathHealth, func(w http.ResponseWriter, _ *http.Request) {
 		require.NoError(t, json.NewEncoder(w).Encode(hostapi.Health{Name: "n1"}))
 	})
-	server := httptest.NewServer(mux)
-	t.Cleanup(server.Close)
-	n.url = server.URL
+	dir, err := os.MkdirTemp("", "hf") // short, because paths of sockets must be
+	require.NoError(t, err)
+	n.url = filepath.Join(dir, "api.sock")
+	server := httptest.NewUnstartedServer(mux)
+	server.Listener.Close()
+	server.Listener, err = net.Listen("unix", n.url)
+	require.NoError(t, err)
+	server.Start()
+	t.Cleanup(func() { server.Close(); os.RemoveAll(dir) })
 	return n
 }
 

@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 
 	"github.com/holdfast-sim/holdfast/cmd/cli"
+	"github.com/holdfast-sim/holdfast/cmd/internal/version"
 	"github.com/holdfast-sim/holdfast/engine/host/hostwatchdog"
 	"github.com/holdfast-sim/holdfast/scenarios/library"
 	"github.com/holdfast-sim/holdfast/scenarios/pve"
@@ -28,7 +29,7 @@ func main() {
 
 func config() cli.Config {
 	return cli.Config{
-		Name: "holdfast",
+		Name: "holdfast", Version: version.Text(),
 		Kinds: []cli.Kind{
 			{Name: pve.Kind, Decode: pve.Decode, Topology: pve.Topology, Spec: pve.Spec{},
 				Descriptions: pveKeys},

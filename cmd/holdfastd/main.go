@@ -17,6 +17,7 @@ import (
 	"github.com/holdfast-sim/holdfast/cmd/internal/nodemain"
 	"github.com/holdfast-sim/holdfast/engine/corosync"
 	"github.com/holdfast-sim/holdfast/engine/host"
+	"github.com/holdfast-sim/holdfast/engine/host/hostapi"
 	"github.com/holdfast-sim/holdfast/engine/host/hostwatchdog"
 	"github.com/holdfast-sim/holdfast/engine/host/programs"
 	"github.com/holdfast-sim/holdfast/engine/node"
@@ -30,7 +31,9 @@ with ha.json high availability. See docs/operate.md.
 
 The machine's directory holds the machine file, corosync.conf, authkey and optionally ha.json. The i-th
 node of the nodelist is machine i. SIGTERM ends the node in order, while its services continue to run; a
-second one ends it at once.`
+second one ends it at once. SIGPWR ends the services too, as a shutdown of the machine.
+
+"holdfastd api-token" makes tokens for clients of the API over TCP.`
 
 func main() {
 	log.SetFlags(0)
@@ -42,6 +45,8 @@ func main() {
 				log.Fatal(err)
 			}
 			return
+		case tokenArg:
+			os.Exit(runToken(os.Args[2:], os.Stdout, os.Stderr))
 		case nodemain.SuperviseArg:
 			code, err := nodemain.RunMachine(os.Args[2:])
 			if err != nil {
@@ -50,7 +55,8 @@ func main() {
 			os.Exit(code)
 		}
 	}
-	os.Exit(nodemain.Main("holdfastd", longHelp, os.Args[1:], os.Stderr, processes, endInGoodOrder))
+	os.Exit(nodemain.Main("holdfastd", longHelp, os.Args[1:], os.Stderr, processes,
+		nodemain.EndWith(endInGoodOrder), nodemain.Configure(observe)))
 }
 
 // processes composes the node that a machine file and the files beside it describe.
@@ -85,7 +91,9 @@ func processes(m nodemain.Machine) ([]host.Process, error) {
 	}
 	var out []host.Process
 	for _, p := range composed {
-		out = append(out, host.Process{Name: p.Name, New: p.New, Restart: m.Timescale.Of(p.Restart)})
+		out = append(out, host.Process{Name: p.Name, New: p.New, Restart: m.Timescale.Of(p.Restart),
+			API: hostapi.ProcessAPI{NoOperations: !p.Operations.Served, Reserved: p.Operations.Always,
+				ReadOnly: p.Operations.ReadOnly}})
 	}
 	return out, nil
 }

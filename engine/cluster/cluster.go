@@ -2,11 +2,13 @@ package cluster
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/cpg"
 	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/ring"
 	"github.com/holdfast-sim/holdfast/engine/totem"
 )
 
@@ -30,11 +32,16 @@ const (
 )
 
 // OpLeave is the operation that makes the node leave its ring in an orderly way and ends the process. The
-// answer is OpDone.
+// answer is OpDone. OpStatus is answered with a [Status] in JSON. Any other operation that the service does
+// not take is answered with an object that has an "error".
 const (
-	OpLeave = "leave"
-	OpDone  = "done"
+	OpLeave  = "leave"
+	OpDone   = "done"
+	OpStatus = "status"
 )
+
+// IsReadOnly reports whether an operation of a client changes nothing.
+func IsReadOnly(input []byte) bool { return string(input) == OpStatus }
 
 // errLeft is the reason of the end after OpLeave.
 var errLeft = errors.New("left the cluster as asked")
@@ -44,6 +51,7 @@ type Process struct {
 	env     env.Env
 	mainLog *slog.Logger
 	node    *totem.Node
+	nodeID  ring.NodeID
 	service Service
 	clients clients
 
@@ -66,7 +74,7 @@ func New(cfg totem.Config, service SyncService) (*Process, error) {
 
 // NewWithService is New with another way to open a ring.
 func NewWithService(cfg totem.Config, service Service) (*Process, error) {
-	p := &Process{service: service}
+	p := &Process{service: service, nodeID: cfg.Node}
 	cfg.FirstTimer = FirstRingTimer
 	var err error
 	p.node, err = totem.New(cfg, p)
@@ -122,9 +130,16 @@ func (p *Process) onOperation(ev env.Invoked) {
 		p.env.Exit(errLeft)
 		return
 	}
+	if string(ev.Input) == OpStatus {
+		p.env.Complete(ev.Op, env.EncodeJSON(p.status()))
+		return
+	}
 	if s, ok := p.service.(OperationService); ok {
 		s.Invoked(ev)
+		return
 	}
+	p.env.Complete(ev.Op, env.EncodeJSON(map[string]string{
+		"error": fmt.Sprintf("the cluster process takes the operations %q and %q", OpStatus, OpLeave)}))
 }
 
 func (p *Process) onLocal(ev env.LocalMessage) {

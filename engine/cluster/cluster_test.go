@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"encoding/json"
 	"fmt"
 	"testing"
 	"time"
@@ -223,6 +224,29 @@ func TestLeaveOperation(t *testing.T) {
 	require.Equal(t, OpDone, answer)
 	require.False(t, w.Find(2, Name).Up())
 	require.Equal(t, []ring.NodeID{1, 2}, w.procs[0].node.Members(), "no member waits for a timeout")
+}
+
+func TestStatusOperation(t *testing.T) {
+	w := newWorld(t, 3)
+	w.RunFor(2 * time.Second)
+	var answer string
+	w.OnComplete = func(_ *envtest.Proc, _ env.OpID, output []byte) { answer = string(output) }
+	ask := func(input string) string {
+		answer = ""
+		w.Invoke(w.Find(2, Name), 1, []byte(input))
+		w.RunFor(10 * time.Millisecond)
+		return answer
+	}
+	var s Status
+	require.NoError(t, json.Unmarshal([]byte(ask(OpStatus)), &s))
+	require.Equal(t, Status{Node: 3, State: totem.Operational.String(), Ring: s.Decided, Decided: s.Decided,
+		Members: []ring.NodeID{1, 2, 3}, Quorate: true, Votes: s.Votes, Expected: s.Expected,
+		Required: s.Required, Rings: s.Rings, Tokens: s.Tokens, Sent: s.Sent, Delivered: s.Delivered}, s)
+	require.NotZero(t, s.Rings)
+	require.NotZero(t, s.Tokens)
+	require.True(t, IsReadOnly([]byte(OpStatus)))
+	require.False(t, IsReadOnly([]byte(OpLeave)))
+	require.Contains(t, ask("dance"), `the cluster process takes the operations`, "it is answered in any case")
 }
 
 func TestExchangeGivesAllMembersTheSameInfos(t *testing.T) {

@@ -1,14 +1,17 @@
 package host
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"net/netip"
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/host/hostapi"
 )
 
 // Config describes one machine and its processes.
@@ -27,11 +30,10 @@ type Config struct {
 	// Processes are started in this order.
 	Processes []Process
 
-	// APISocket is the path of the unix socket for clients, APIAddr a TCP address such as
-	// "127.0.0.1:8600". Either may be empty. The API has no authentication: every client that
-	// can connect may call it, so give APIAddr only an address that others cannot reach.
+	// APISocket is the path of the unix socket for clients, which only the user of this program can open.
+	// Remote serves the API over TCP. Either may be empty.
 	APISocket string
-	APIAddr   string
+	Remote    hostapi.Remote
 
 	// ControlSocket is the path of the unix socket for the fault hooks; empty for none.
 	ControlSocket string
@@ -48,9 +50,16 @@ type Config struct {
 	// A change counts as a reboot.
 	BootID string
 
-	// Log receives the log, nil for none; LogLevel is the least level that is written.
+	// Ready reports whether the machine serves its clients; nil: while all processes run.
+	Ready func(ctx context.Context, h *Host) hostapi.Readiness
+	// Metrics makes the handler of hostapi.PathMetrics; nil: there are no metrics.
+	Metrics func(h *Host) (http.Handler, error)
+
+	// Log receives the log, nil for none; LogLevel is the least level that is written. LogJSON writes each
+	// line as a JSON object.
 	Log      io.Writer
 	LogLevel slog.Level
+	LogJSON  bool
 }
 
 // Link is one network: for each machine, by [env.MachineID], its address and the first of the ports that
@@ -79,6 +88,8 @@ type Process struct {
 	// Restart is how long to wait before starting the process again after it ended by itself;
 	// 0 leaves it down.
 	Restart time.Duration
+	// API is what the process declares about the operations of its clients.
+	API hostapi.ProcessAPI
 	// Port is added to a link's base port; 0 stands for the position in Config.Processes.
 	// A process must have the same one on all machines.
 	Port uint16
@@ -94,12 +105,16 @@ const (
 	maxQueuedDatagramBytes = 16 << 20
 	maxQueuedLocals        = 4096 // from one sender
 	maxQueuedLocalBytes    = 64 << 20
-	maxQueuedOps           = 1024
-	maxPendingOps          = 4096 // accepted by one process and not answered
 	maxAbandonedOps        = 1 << 16
-	maxOpsInFlight         = 2048 // over all processes
 
 	maxPort = 1<<16 - 1
+)
+
+// Operations of one process that are queued, and that are accepted and not answered. All that the listeners
+// let in at a time fit, and so do those of this program itself: an operation is refused at the door or never.
+var (
+	maxQueuedOps  = 2 * hostapi.MaxOperations
+	maxPendingOps = 2 * hostapi.MaxOperations
 )
 
 // ErrConfig is wrapped by every error about a configuration.

@@ -20,6 +20,9 @@ func (h *Host) Health() hostapi.Health {
 	for _, p := range h.procs {
 		out.Processes = append(out.Processes, p.health())
 	}
+	for _, s := range h.apiServers {
+		out.Listeners = append(out.Listeners, s.Health())
+	}
 	return out
 }
 

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
@@ -34,7 +34,7 @@ type Host struct {
 	watchdog    env.Watchdog // nil: the machine has none
 	started     time.Duration
 
-	opsInFlight atomic.Int64
+	metrics http.Handler // nil: none
 
 	mu         sync.Mutex // protects state, and up and incarnation of every process
 	savedState savedState
@@ -86,9 +86,14 @@ func New(cfg Config) (h *Host, err error) {
 			return h, err
 		}
 	}
-	h.apiServers, err = hostapi.Open(hostapi.Addresses{ClientSocket: cfg.APISocket, ClientAddr: cfg.APIAddr,
-		ControlSocket: cfg.ControlSocket}, h)
-	return h, configError(err, hostapi.ErrSocket)
+	if cfg.Metrics != nil {
+		if h.metrics, err = cfg.Metrics(h); err != nil {
+			return h, err
+		}
+	}
+	h.apiServers, err = hostapi.Open(hostapi.Addresses{ClientSocket: cfg.APISocket, Remote: cfg.Remote,
+		ControlSocket: cfg.ControlSocket, Name: cfg.Name}, served{h})
+	return h, configError(configError(err, hostapi.ErrSocket), hostapi.ErrAccess)
 }
 
 // configError marks an error as one of the configuration if it wraps the given cause.
@@ -101,6 +106,9 @@ func configError(err, cause error) error {
 
 // loggerFor returns the log of a process, or of the host itself.
 func (h *Host) loggerFor(process string) *slog.Logger {
+	if h.cfg.LogJSON && h.cfg.Log != nil {
+		return slog.New(newJSONHandler(h.logOut, h.cfg.Name, process, h.clock.wallTime, h.cfg.LogLevel))
+	}
 	return slog.New(&logHandler{output: h.logOut, machine: h.cfg.Name, process: process,
 		wallClock: h.clock.wallTime, level: h.cfg.LogLevel})
 }

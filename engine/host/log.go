@@ -34,6 +34,13 @@ type logOutput struct {
 	w  io.Writer
 }
 
+// Write implements io.Writer for handlers that write whole lines.
+func (o *logOutput) Write(line []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.w.Write(line)
+}
+
 // Enabled implements slog.Handler.
 func (h *logHandler) Enabled(_ context.Context, level slog.Level) bool {
 	return h.output.w != nil && level >= h.level
@@ -60,9 +67,7 @@ func (h *logHandler) Handle(_ context.Context, r slog.Record) error {
 	line.WriteString(oneLine(r.Message))
 	line.Write(attrs)
 	line.WriteByte('\n')
-	h.output.mu.Lock()
-	defer h.output.mu.Unlock()
-	_, err := h.output.w.Write(line.Bytes())
+	_, err := h.output.Write(line.Bytes())
 	return err
 }
 

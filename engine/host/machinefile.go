@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/host/hostapi"
 	"github.com/holdfast-sim/holdfast/engine/host/hostwatchdog"
 )
 
@@ -22,8 +23,15 @@ type MachineFile struct {
 	Name    string        `json:"name"`
 	Links   []LinkFile    `json:"links"`
 
-	APISocket     string `json:"api_socket,omitempty"`
+	APISocket string `json:"api_socket,omitempty"`
+	// APIAddr serves the API over TCP. APICert and APIKey are the machine's certificate and key ("api.crt",
+	// "api.key"), APIClients lists the clients ("api-clients.json"), and APIClientCA is the authority of
+	// their certificates, if they have any.
 	APIAddr       string `json:"api_addr,omitempty"`
+	APICert       string `json:"api_cert,omitempty"`
+	APIKey        string `json:"api_key,omitempty"`
+	APIClients    string `json:"api_clients,omitempty"`
+	APIClientCA   string `json:"api_client_ca,omitempty"`
 	ControlSocket string `json:"control_socket,omitempty"`
 	RecordFile    string `json:"record_file,omitempty"`
 	BootID        string `json:"boot_id,omitempty"`
@@ -97,7 +105,7 @@ func lineOfError(data []byte, decoder *json.Decoder, err error) int {
 
 // Config returns the host configuration of the machine in the directory, without processes.
 func (m *MachineFile) Config(dir string) Config {
-	c := Config{Machine: m.Machine, Name: m.Name, Dir: dir, APIAddr: m.APIAddr, BootID: m.BootID,
+	c := Config{Machine: m.Machine, Name: m.Name, Dir: dir, Remote: m.remote(dir), BootID: m.BootID,
 		APISocket: resolveIn(dir, m.APISocket), ControlSocket: resolveIn(dir, m.ControlSocket),
 		RecordFile: resolveIn(dir, m.RecordFile), Watchdog: m.Watchdog}
 	if c.Watchdog != hostwatchdog.None {
@@ -107,6 +115,22 @@ func (m *MachineFile) Config(dir string) Config {
 		c.Links = append(c.Links, LinkOf(l.Addrs, l.Port))
 	}
 	return c
+}
+
+// remote returns how the API is served over TCP, with the default names of the files.
+func (m *MachineFile) remote(dir string) hostapi.Remote {
+	if m.APIAddr == "" {
+		return hostapi.Remote{}
+	}
+	file := func(name, otherwise string) string {
+		if name == "" {
+			name = otherwise
+		}
+		return resolveIn(dir, name)
+	}
+	return hostapi.Remote{Addr: m.APIAddr, CertFile: file(m.APICert, "api.crt"),
+		KeyFile: file(m.APIKey, "api.key"), ClientsFile: file(m.APIClients, "api-clients.json"),
+		ClientCAFile: resolveIn(dir, m.APIClientCA)}
 }
 
 func resolveIn(dir, path string) string {

@@ -104,11 +104,9 @@ func (h *Host) Invoke(ctx context.Context, process string, input []byte) ([]byte
 	if p == nil {
 		return nil, fmt.Errorf("%w: %q", hostapi.ErrNoProcess, process)
 	}
-	if h.opsInFlight.Add(1) > maxOpsInFlight {
-		h.opsInFlight.Add(-1)
-		return nil, fmt.Errorf("%w: %d operations are under way", hostapi.ErrRefused, maxOpsInFlight)
+	if p.spec.API.NoOperations {
+		return nil, fmt.Errorf("%s: %w: %w", process, hostapi.ErrRefused, hostapi.ErrNoOperations)
 	}
-	defer h.opsInFlight.Add(-1)
 	op, answer, ok := p.ops.addOperation()
 	if !ok {
 		return nil, fmt.Errorf("%w: %s has %d unanswered operations",

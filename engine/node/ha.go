@@ -61,8 +61,9 @@ func haProcesses(o Options, conf *corosync.Config) ([]Process, error) {
 	}
 	shutdown := initd.Options{Services: []initd.Service{{Name: haproc.LRMProcess},
 		{Name: haproc.CRMProcess, Within: o.Timescale.Of(crmStopTime)}}}
-	return append(processes,
-		newProcess(initd.Process, func() env.Process { return initd.New(shutdown) }),
+	down := newProcess(initd.Process, func() env.Process { return initd.New(shutdown) })
+	down.Operations = Operations{Served: true, Always: true}
+	return append(processes, down,
 		newProcess(haproc.LRMProcess, func() env.Process { return haproc.NewLRM(ho) }),
 		newProcess(haproc.CRMProcess, func() env.Process { return haproc.NewCRM(ho) })), nil
 }

@@ -37,6 +37,18 @@ type Process struct {
 	New func() env.Process
 	// Restart is how long a service manager waits before it starts the process again.
 	Restart time.Duration
+	// Operations is what the process does with operations of clients.
+	Operations Operations
+}
+
+// Operations is what a process does with operations of clients. The zero value serves none.
+type Operations struct {
+	// Served means that the process answers them.
+	Served bool
+	// Always means that they must reach the process however busy the machine is.
+	Always bool
+	// ReadOnly reports whether an operation changes nothing; nil stands for never.
+	ReadOnly func(input []byte) bool
 }
 
 // ErrOptions is wrapped by every error about Options.
@@ -77,7 +89,7 @@ func Compose(o Options) ([]Process, error) {
 	processes := []Process{
 		{Name: cluster.Name, Restart: restartAfter, New: func() env.Process {
 			return newClusterProcess(ringConfig, votes.Plain())
-		}},
+		}, Operations: Operations{Served: true, ReadOnly: cluster.IsReadOnly}},
 		storeProcess(o, conf, self),
 	}
 	if o.HA == nil {

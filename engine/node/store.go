@@ -19,7 +19,9 @@ func storeProcess(o Options, conf *corosync.Config, self ring.NodeID) Process {
 		so.Nodes = append(so.Nodes, store.Vote{Node: n.ID, Votes: n.Votes()})
 	}
 	slices.SortFunc(so.Nodes, func(a, b store.Vote) int { return cmp.Compare(a.Node, b.Node) })
-	return newProcess(store.Process, func() env.Process { return store.New(so) })
+	p := newProcess(store.Process, func() env.Process { return store.New(so) })
+	p.Operations = Operations{Served: true, ReadOnly: store.IsReadOnly}
+	return p
 }
 
 // minStoreTimer is the shortest value to which scaling reduces a timer of the store: below it, the store

@@ -182,6 +182,20 @@ type MemberStatus struct {
 // ErrBadRequest is wrapped by every error of [DecodeRequest].
 var ErrBadRequest = errors.New("bad store request")
 
+// IsReadOnly reports whether an encoded request changes nothing, for clients that may only read. A request
+// that cannot be read is none of them.
+func IsReadOnly(input []byte) bool {
+	r, err := DecodeRequest(input)
+	if err != nil {
+		return false
+	}
+	switch r.Op {
+	case OpRead, OpList, OpStatus, OpDigest, OpDump, OpWitness, OpWatch:
+		return true
+	}
+	return false
+}
+
 // Encode writes a request.
 func (r *Request) Encode() []byte { return mustJSON(r) }
 

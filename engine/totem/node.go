@@ -90,6 +90,17 @@ type Handler interface {
 type Stats struct {
 	Tokens, Sent, Resent, Delivered, Rings, Malformed uint64
 	Refused                                           wire.Stats
+	// RefusedFrom are the packets that changed nothing, by the node from whose address they came, in the
+	// order of ids. Nodes without one are left out.
+	RefusedFrom []RefusedFrom
+}
+
+// RefusedFrom counts packets that came from one node's address and changed nothing.
+type RefusedFrom struct {
+	Node ring.NodeID
+	// Foreign are not sealed with this cluster's key, Replayed were seen before, StaleBoot are of an earlier
+	// boot of the node, and Malformed are genuine and cannot be read or believed.
+	Foreign, Replayed, StaleBoot, Malformed uint64
 }
 
 // Node is one member of the ring protocol. Its state is grouped by the phase that uses it; the paper's
@@ -187,6 +198,11 @@ func (n *Node) Stats() Stats {
 	s := n.stats
 	if n.opener != nil {
 		s.Refused = n.opener.Stats()
+	}
+	for _, from := range n.refusedFrom {
+		if from != (RefusedFrom{Node: from.Node}) {
+			s.RefusedFrom = append(s.RefusedFrom, from)
+		}
 	}
 	return s
 }

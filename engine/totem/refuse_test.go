@@ -53,6 +53,8 @@ func TestRefusedPacketsAreCountedAndSeldomLogged(t *testing.T) {
 	refused := c.procs[0].node.Stats().Refused
 	require.Equal(t, uint64(3000), refused.Foreign)
 	require.Equal(t, uint64(2000), refused.Replayed, "the altered one carries a counter that was seen")
+	require.Equal(t, []RefusedFrom{{Node: 2, Foreign: 3000, Replayed: 2000}},
+		c.procs[0].node.Stats().RefusedFrom, "by the address, whatever the packets say")
 	require.Equal(t, 1, bytes.Count(log.Bytes(), []byte("packet refused")))
 	require.Equal(t, ringBefore, c.procs[0].node.Ring())
 	require.True(t, c.oneRing(0, 1, 2))
@@ -72,6 +74,7 @@ func TestMalformedBehindTheSeal(t *testing.T) {
 		c.procs[0].Step(env.Received{From: 1, Payload: liar.Seal(nil, m)})
 	}
 	require.Equal(t, uint64(len(bad)), c.procs[0].node.Stats().Malformed)
+	require.Equal(t, []RefusedFrom{{Node: 2, Malformed: uint64(len(bad))}}, c.procs[0].node.Stats().RefusedFrom)
 	require.Equal(t, before, c.procs[0].node.Ring())
 	require.Equal(t, Operational, c.procs[0].node.State())
 }

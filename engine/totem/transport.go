@@ -2,6 +2,7 @@ package totem
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
@@ -26,6 +27,7 @@ type transport struct {
 
 	openBuffer, composeBuffer, sealBuffer []byte // scratch: opened, composed and sealed messages
 
+	refusedFrom     []RefusedFrom // by the index of peers
 	refusalLoggedAt time.Duration // 0: never
 	hintSentAt      time.Duration // 0: never
 }
@@ -82,7 +84,7 @@ func (n *Node) onDatagram(ev env.Received) {
 		if errors.Is(err, wire.ErrStaleBoot) {
 			n.sendBootHint(from)
 		}
-		n.logRefusal(from, err)
+		n.countRefusal(ev.From, err)
 		return
 	}
 	if len(message) == 0 {
@@ -92,7 +94,7 @@ func (n *Node) onDatagram(ev env.Received) {
 	}
 	if err != nil {
 		n.stats.Malformed++
-		n.logRefusal(from, err)
+		n.countRefusal(ev.From, err)
 	}
 }
 
@@ -138,8 +140,29 @@ func (n *Node) handleMessage(from ring.NodeID, kind byte, body []byte) error {
 	}
 }
 
-// logRefusal logs a packet that changed nothing, at most once in refusalLogEvery.
-func (n *Node) logRefusal(from ring.NodeID, err error) {
+// countRefusal counts a packet that changed nothing, and logs one at most once in refusalLogEvery. The
+// sender is the node from whose address it came: what the packet says of itself proves nothing.
+func (n *Node) countRefusal(machine env.MachineID, err error) {
+	from := ring.NodeID(0)
+	if i := slices.IndexFunc(n.peers, func(p Peer) bool { return p.Machine == machine }); i >= 0 {
+		if n.refusedFrom == nil {
+			for _, p := range n.peers {
+				n.refusedFrom = append(n.refusedFrom, RefusedFrom{Node: p.ID})
+			}
+		}
+		from = n.peers[i].ID
+		count := &n.refusedFrom[i]
+		switch {
+		case errors.Is(err, wire.ErrForeign):
+			count.Foreign++
+		case errors.Is(err, wire.ErrReplayed):
+			count.Replayed++
+		case errors.Is(err, wire.ErrStaleBoot):
+			count.StaleBoot++
+		default:
+			count.Malformed++
+		}
+	}
 	now := n.env.Mono()
 	if n.refusalLoggedAt != 0 && now-n.refusalLoggedAt < refusalLogEvery || errors.Is(err, wire.ErrReplayed) {
 		return

@@ -12,13 +12,16 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"github.com/holdfast-sim/holdfast/cmd/internal/oldflags"
+	"github.com/holdfast-sim/holdfast/cmd/internal/version"
 	"github.com/holdfast-sim/holdfast/engine/env/timescale"
 	"github.com/holdfast-sim/holdfast/engine/host"
+	"github.com/holdfast-sim/holdfast/engine/initd"
 	"github.com/holdfast-sim/holdfast/scenarios"
 )
 
@@ -63,18 +66,53 @@ type Processes func(m Machine) ([]host.Process, error)
 // or when its context has.
 type Ending func(ctx context.Context, h *host.Host)
 
+// Option is what a command adds to Main.
+type Option func(*program)
+
+// EndWith ends the processes in order when a signal asks the command to end.
+func EndWith(e Ending) Option { return func(p *program) { p.endings = append(p.endings, e) } }
+
+// Configure completes the host's configuration.
+func Configure(change func(*host.Config)) Option {
+	return func(p *program) { p.configure = append(p.configure, change) }
+}
+
+// program is one call of a command.
+type program struct {
+	name      string
+	stderr    io.Writer
+	processes Processes
+	endings   []Ending
+	configure []func(*host.Config)
+
+	check, supervise bool
+	logFormat        string
+}
+
+// Formats of the log.
+const (
+	logText = "text"
+	logJSON = "json"
+)
+
 // Main runs the command and returns its exit code.
-func Main(name, about string, args []string, stderr io.Writer, processes Processes, endings ...Ending) int {
-	var check, supervise bool
+func Main(name, about string, args []string, stderr io.Writer, processes Processes, options ...Option) int {
+	p := &program{name: name, stderr: stderr, processes: processes}
+	for _, o := range options {
+		o(p)
+	}
 	code := ExitUsage // of cobra's own errors
 	cmd := &cobra.Command{Use: name + " MACHINE-FILE",
 		Long:         about + "\n\nMACHINE-FILE is a JSON file in the machine's directory.",
-		SilenceUsage: true, SilenceErrors: true, Args: checkOneFile,
-		Run: func(_ *cobra.Command, args []string) {
-			code = start(name, args[0], stderr, check, supervise, processes, endings)
+		SilenceUsage: true, SilenceErrors: true, Args: checkOneFile, Version: version.Text(),
+		RunE: func(_ *cobra.Command, args []string) (err error) {
+			code, err = p.start(args[0])
+			return err
 		}}
-	cmd.Flags().BoolVar(&check, "check", false, "check the configuration and exit")
-	cmd.Flags().BoolVar(&supervise, "supervise", false,
+	cmd.Flags().BoolVar(&p.check, "check", false, "check the configuration and exit")
+	cmd.Flags().StringVar(&p.logFormat, "log-format", logText,
+		"write the log as `text`, in the form of the system log, or as json, one object a line")
+	cmd.Flags().BoolVar(&p.supervise, "supervise", false,
 		"be the machine: run the program, serve the watchdog socket that the machine file\n"+
 			"names, and when the watchdog expires end everything that was started and start again")
 	cmd.SetOut(stderr)
@@ -84,9 +122,13 @@ func Main(name, about string, args []string, stderr io.Writer, processes Process
 		fmt.Fprintf(stderr, "%s\n\n%s", cmd.Long, cmd.UsageString())
 		code = ExitOK
 	})
+	cmd.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	if err := cmd.Execute(); err != nil {
 		fmt.Fprintf(stderr, "%s: %v\n\n%s", name, err, cmd.UsageString())
 		return ExitUsage
+	}
+	if cmd.Flags().Changed("version") {
+		return ExitOK
 	}
 	return code
 }
@@ -99,22 +141,27 @@ func checkOneFile(_ *cobra.Command, args []string) error {
 	return nil
 }
 
-// start reads the configuration and runs what the flags ask for.
-func start(name, file string, stderr io.Writer, check, supervise bool, processes Processes,
-	endings []Ending) int {
-	cfg, err := load(file, processes)
+// start reads the configuration and runs what the flags ask for. Its error is one of the command line.
+func (p *program) start(file string) (int, error) {
+	if p.logFormat != logText && p.logFormat != logJSON {
+		return ExitUsage, fmt.Errorf("--log-format is %q: write %s or %s", p.logFormat, logText, logJSON)
+	}
+	cfg, err := load(file, p.processes)
 	if err != nil {
-		fmt.Fprintf(stderr, "%s: %v\n", name, err)
-		return ExitUsage
+		fmt.Fprintf(p.stderr, "%s: %v\n", p.name, err)
+		return ExitUsage, nil
 	}
 	switch {
-	case check:
-		return ExitOK
-	case supervise:
-		return superviseMain(name, cfg, file, stderr)
+	case p.check:
+		return ExitOK, nil
+	case p.supervise:
+		return superviseMain(p.name, cfg, file, p.logFormat, p.stderr), nil
 	}
-	cfg.Log = stderr
-	return run(name, cfg, stderr, endings)
+	cfg.Log, cfg.LogJSON = p.stderr, p.logFormat == logJSON
+	for _, change := range p.configure {
+		change(&cfg)
+	}
+	return p.run(cfg), nil
 }
 
 func load(path string, processes Processes) (host.Config, error) {
@@ -147,18 +194,18 @@ func load(path string, processes Processes) (host.Config, error) {
 	return cfg, nil
 }
 
-func run(name string, cfg host.Config, stderr io.Writer, endings []Ending) int {
+func (p *program) run(cfg host.Config) int {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	h, err := host.New(cfg)
 	if err == nil {
 		signals := make(chan os.Signal, 2)
 		// Before anything runs that might be interrupted.
-		signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+		signal.Notify(signals, append(powerDownSignals, os.Interrupt, syscall.SIGTERM)...)
 		defer signal.Stop(signals)
 		go func() {
 			defer stop()
-			endOnSignal(h, signals, stderr, name, endings)
+			p.endOnSignal(ctx, h, signals)
 		}()
 		err = h.Run(ctx)
 	}
@@ -168,27 +215,35 @@ func run(name string, cfg host.Config, stderr io.Writer, endings []Ending) int {
 	case errors.Is(err, host.ErrReboot):
 		return ExitReboot
 	case errors.Is(err, host.ErrConfig):
-		fmt.Fprintf(stderr, "%s: %v\n", name, err)
+		fmt.Fprintf(p.stderr, "%s: %v\n", p.name, err)
 		return ExitUsage
 	}
-	fmt.Fprintf(stderr, "%s: %v\n", name, err)
+	fmt.Fprintf(p.stderr, "%s: %v\n", p.name, err)
 	return ExitInternal
 }
 
 // endOnSignal waits for a signal and ends the processes in order. A second signal ends the host at
-// once.
-func endOnSignal(h *host.Host, signals <-chan os.Signal, stderr io.Writer, name string, endings []Ending) {
-	<-signals
-	if len(endings) == 0 {
-		return
-	}
-	ctx, now := context.WithCancel(context.Background())
+// once. The signal of a power supply shuts the machine down: its services end as well.
+func (p *program) endOnSignal(ctx context.Context, h *host.Host, signals <-chan os.Signal) {
+	first := <-signals
+	ctx, now := context.WithCancel(ctx)
+	defer now()
 	go func() {
-		<-signals
-		fmt.Fprintf(stderr, "%s: second signal: ending at once\n", name)
-		now()
+		select {
+		case <-signals:
+			fmt.Fprintf(p.stderr, "%s: second signal: ending at once\n", p.name)
+			now()
+		case <-ctx.Done():
+		}
 	}()
-	for _, end := range endings {
+	if slices.Contains(powerDownSignals, first) {
+		request := initd.Request{Verb: initd.Shutdown}.Encode()
+		if _, err := h.Invoke(ctx, initd.Process, request); err == nil {
+			<-ctx.Done() // the host ends when the machine is down
+			return
+		}
+	}
+	for _, end := range p.endings {
 		end(ctx, h)
 	}
 }

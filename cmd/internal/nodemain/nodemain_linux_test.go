@@ -14,6 +14,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/host"
+	"github.com/holdfast-sim/holdfast/engine/initd"
 )
 
 // signaller sends its own operating-system process a signal when it starts.
@@ -35,12 +36,44 @@ func TestASignalEndsTheProcessesInOrder(t *testing.T) {
 		func(Machine) ([]host.Process, error) {
 			return []host.Process{{Name: "signaller", New: func() env.Process { return signaller{} }}}, nil
 		},
-		func(_ context.Context, h *host.Host) {
+		EndWith(func(_ context.Context, h *host.Host) {
 			require.Len(t, h.Health().Processes, 1, "the host still runs")
 			ended++
-		})
+		}))
 	require.Equal(t, ExitOK, code, &out)
 	require.Equal(t, 1, ended)
+}
+
+// down is an init process that switches the machine off when it is asked to.
+type down struct{ e env.Env }
+
+func (d *down) Start(e env.Env) error {
+	d.e = e
+	return syscall.Kill(os.Getpid(), syscall.SIGPWR)
+}
+
+func (d *down) Step(ev env.Event) {
+	if op, ok := ev.(env.Invoked); ok {
+		d.e.Complete(op.Op, []byte("{}"))
+		_ = d.e.(env.MachineHost).Machine().PowerOff(false)
+	}
+}
+
+// TestThePowerSupplyShutsTheMachineDown: its signal reaches the init process without the API; a machine
+// without one ends as after SIGTERM.
+func TestThePowerSupplyShutsTheMachineDown(t *testing.T) {
+	path := machineFile(t, `{"machine": 0, "name": "n1"}`)
+	for name, ended := range map[string]int{initd.Process: 0, "other": 1} {
+		t.Run(name, func(t *testing.T) {
+			count := 0
+			var out bytes.Buffer
+			code := Main("thingd", "", []string{path}, &out, func(Machine) ([]host.Process, error) {
+				return []host.Process{{Name: name, New: func() env.Process { return &down{} }}}, nil
+			}, EndWith(func(context.Context, *host.Host) { count++ }))
+			require.Equal(t, ExitOK, code, &out)
+			require.Equal(t, ended, count)
+		})
+	}
 }
 
 // TestDescendants finds a child of a child, and none when both have ended.

@@ -3,17 +3,14 @@ package nodemain
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"runtime"
 	"strconv"
 	"syscall"
@@ -23,9 +20,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/env/timescale"
 	"github.com/holdfast-sim/holdfast/engine/host"
-	"github.com/holdfast-sim/holdfast/engine/host/hostapi"
 	"github.com/holdfast-sim/holdfast/engine/host/hostwatchdog"
-	"github.com/holdfast-sim/holdfast/engine/initd"
 )
 
 // A supervised machine is two processes. The first is what the user sees and may kill: its end is
@@ -41,7 +36,7 @@ const rebootTime = 20 * time.Second
 const stopRequest = "stop"
 
 // superviseMain is the first process.
-func superviseMain(name string, cfg host.Config, file string, stderr io.Writer) int {
+func superviseMain(name string, cfg host.Config, file, logFormat string, stderr io.Writer) int {
 	socket, err := superviseSocket(&cfg)
 	if err != nil {
 		fmt.Fprintf(stderr, "%s: %v\n", name, err)
@@ -52,7 +47,7 @@ func superviseMain(name string, cfg host.Config, file string, stderr io.Writer) 
 		fmt.Fprintf(stderr, "%s: finding this program: %v\n", name, err)
 		return ExitInternal
 	}
-	supply := exec.Command(self, SuperviseArg, socket, file)
+	supply := exec.Command(self, SuperviseArg, socket, file, logFormat)
 	supply.Stdout, supply.Stderr = os.Stdout, stderr
 	supply.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	line, err := supply.StdinPipe()
@@ -86,10 +81,10 @@ func superviseMain(name string, cfg host.Config, file string, stderr io.Writer) 
 type powerSupply struct {
 	watchdogServer *hostwatchdog.Server
 	machineFile    string
+	logFormat      string
 	timescale      timescale.Ratio
 	bootCount      int
-	programPID     int // process id of the program, 0: none
-	controlSocket  string
+	programPID     int  // process id of the program, 0: none
 	isStopping     bool // it shall go down
 	exitedPrograms chan exitedProgram
 	parentRequests chan string // closed when the first process is gone
@@ -104,8 +99,8 @@ type exitedProgram struct {
 // RunMachine is the second process; args are those after [SuperviseArg]. The exit code is the
 // program's when it ends by itself at once, because of its configuration.
 func RunMachine(args []string) (code int, err error) {
-	if len(args) != 2 {
-		return ExitUsage, fmt.Errorf("%w: it takes a socket and a machine file", errSupervise)
+	if len(args) != 3 {
+		return ExitUsage, fmt.Errorf("%w: it takes a socket, a machine file and a log format", errSupervise)
 	}
 	runtime.LockOSThread() // the program dies with the thread that started it
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
@@ -115,12 +110,9 @@ func RunMachine(args []string) (code int, err error) {
 	if err != nil {
 		return ExitUsage, err
 	}
-	s := &powerSupply{machineFile: args[1], exitedPrograms: make(chan exitedProgram, 64),
+	s := &powerSupply{machineFile: args[1], logFormat: args[2], exitedPrograms: make(chan exitedProgram, 64),
 		parentRequests: make(chan string, 1),
 		log:            log.New(os.Stderr, "supervisor: ", 0)}
-	if s.controlSocket = file.APISocket; s.controlSocket != "" && !filepath.IsAbs(s.controlSocket) {
-		s.controlSocket = filepath.Join(filepath.Dir(args[1]), s.controlSocket)
-	}
 	if file.Timescale != "" {
 		if s.timescale, err = timescale.Parse(file.Timescale); err != nil {
 			return ExitUsage, err
@@ -229,7 +221,7 @@ func (s *powerSupply) startProgram() error {
 	if err != nil {
 		return fmt.Errorf("%w: finding this program: %w", errSupervise, err)
 	}
-	p, err := os.StartProcess(self, []string{self, s.machineFile}, &os.ProcAttr{
+	p, err := os.StartProcess(self, []string{self, "--log-format", s.logFormat, s.machineFile}, &os.ProcAttr{
 		Files: []*os.File{nil, os.Stdout, os.Stderr},
 		Env:   append(os.Environ(), fmt.Sprintf("%s=%d/%d", bootEnv, os.Getpid(), s.bootCount)),
 		Sys:   &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}})
@@ -261,31 +253,18 @@ func (s *powerSupply) reapOrphans() {
 	}
 }
 
-// shutDown asks the program to take the machine down in good order; false when it cannot be asked.
+// powerDownSignals ask a machine's program to take the machine down in good order, with its services. A
+// signal always arrives, however many clients hold the program's API.
+var powerDownSignals = []os.Signal{unix.SIGPWR}
+
+// shutDown asks the program to take the machine down in good order; false when there is none.
 func (s *powerSupply) shutDown() bool {
-	if s.controlSocket == "" {
+	if s.programPID == 0 || unix.Kill(s.programPID, unix.SIGPWR) != nil {
 		return false
-	}
-	client := http.Client{Timeout: maxStopTime, Transport: &http.Transport{DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "unix", s.controlSocket)
-		}}}
-	request := initd.Request{Verb: initd.Shutdown}.Encode()
-	answer, err := client.Post("http://machine"+hostapi.PathOp+initd.Process, "application/json",
-		bytes.NewReader(request))
-	if err != nil {
-		return false
-	}
-	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
-		return false // it has nothing that would have to end in good order
 	}
 	s.log.Printf("the machine shuts down; interrupt again not to wait")
 	return true
 }
-
-// maxStopTime is how long a program may take to answer.
-const maxStopTime = 5 * time.Second
 
 // killTime bounds how long what was killed may take to be gone.
 const killTime = 10 * time.Second

@@ -51,7 +51,8 @@ func FuzzAPI(f *testing.F) {
 	ended := make(chan error, 1)
 	go func() { ended <- h.Run(ctx) }()
 	f.Cleanup(func() { cancel(); require.NoError(f, <-ended) })
-	apis := []*http.ServeMux{hostapi.ClientHandler(h), hostapi.ControlHandler(h)}
+	apis := []*http.ServeMux{hostapi.ClientHandler(host.MachineOf(h)),
+		hostapi.ControlHandler(host.MachineOf(h))}
 	known := []int{http.StatusOK, http.StatusNoContent, http.StatusBadRequest, http.StatusNotFound,
 		http.StatusMethodNotAllowed, http.StatusServiceUnavailable, http.StatusBadGateway,
 		http.StatusGatewayTimeout, http.StatusRequestEntityTooLarge, http.StatusMovedPermanently,

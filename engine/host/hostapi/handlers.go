@@ -10,28 +10,43 @@ import (
 	"time"
 )
 
-// maxOpWait bounds the wait for the answer to one operation, maxControlBytes the body of a control
-// request.
+// maxOpWait bounds the wait for the answer to one operation, maxReadyWait the one for readiness, and
+// maxControlBytes the body of a control request.
 const (
 	maxOpWait       = 10 * time.Minute
+	maxReadyWait    = 5 * time.Second
 	maxControlBytes = 16 << 10
 )
 
-// ClientHandler returns the handler of the client API.
-func ClientHandler(m Machine) *http.ServeMux {
+// ClientHandler returns the handler of the client API, with the limits of a unix socket.
+func ClientHandler(m Machine) *http.ServeMux { return clientHandler(m, newDoor(localLimits)) }
+
+func clientHandler(m Machine, d *door) *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+PathOp+"{process}", func(w http.ResponseWriter, r *http.Request) {
-		serveOp(m, w, r)
+		serveOp(m, d, w, r)
 	})
 	mux.HandleFunc("GET "+PathHealth, func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, m.Health())
 	})
+	mux.HandleFunc("GET "+PathReady, func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), maxReadyWait)
+		defer cancel()
+		status, ready := http.StatusOK, m.Ready(ctx)
+		if !ready.Ready {
+			status = http.StatusServiceUnavailable
+		}
+		writeJSON(w, status, ready)
+	})
+	mux.HandleFunc("GET "+PathMetrics, m.ServeMetrics)
 	return mux
 }
 
 // ControlHandler returns the handler of the control socket: the client API and the hooks for faults.
-func ControlHandler(m Machine) *http.ServeMux {
-	mux := ClientHandler(m)
+func ControlHandler(m Machine) *http.ServeMux { return controlHandler(m, newDoor(localLimits)) }
+
+func controlHandler(m Machine, d *door) *http.ServeMux {
+	mux := clientHandler(m, d)
 	for verb, do := range map[string]func(string) error{
 		"kill": m.Kill, "start": m.Start, "pause": m.Pause, "resume": m.Resume,
 	} {
@@ -53,7 +68,26 @@ func ControlHandler(m Machine) *http.ServeMux {
 }
 
 // serveOp gives the body of a request to a process as operation, and writes the answer.
-func serveOp(m Machine, w http.ResponseWriter, r *http.Request) {
+func serveOp(m Machine, d *door, w http.ResponseWriter, r *http.Request) {
+	process := r.PathValue("process")
+	api := m.API(process)
+	if api.NoOperations {
+		w.Header().Set("Allow", "")
+		writeOutcome(w, http.StatusMethodNotAllowed, OutcomeRefused, fmt.Errorf("%s: %w", process,
+			ErrNoOperations))
+		return
+	}
+	size := r.ContentLength
+	if size < 0 || size > MaxOpBytes {
+		size = MaxOpBytes
+	}
+	leave, err := d.enterOperation(clientFrom(r.Context()), size, api.Reserved)
+	if err != nil {
+		w.Header().Set("Retry-After", "1")
+		writeOutcome(w, http.StatusServiceUnavailable, OutcomeRefused, err)
+		return
+	}
+	defer leave()
 	input, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxOpBytes))
 	if err != nil {
 		status := http.StatusBadRequest
@@ -64,9 +98,14 @@ func serveOp(m Machine, w http.ResponseWriter, r *http.Request) {
 		writeOutcome(w, status, OutcomeRefused, fmt.Errorf("reading the operation: %w", err))
 		return
 	}
+	if roleFrom(r.Context()) != RoleWrite && (api.ReadOnly == nil || !api.ReadOnly(input)) {
+		writeOutcome(w, http.StatusForbidden, OutcomeRefused, fmt.Errorf(
+			"%w: this client has the role %q and the operation may change something", ErrAccess, RoleRead))
+		return
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), maxOpWait)
 	defer cancel()
-	output, err := m.Invoke(ctx, r.PathValue("process"), input)
+	output, err := m.Invoke(ctx, process, input)
 	switch {
 	case err == nil:
 		w.Header().Set("Content-Type", "application/octet-stream")

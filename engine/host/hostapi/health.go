@@ -1,17 +1,33 @@
 package hostapi
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Health is the state of a host.
 type Health struct {
-	Machine   int             `json:"machine"`
-	Name      string          `json:"name"`
-	PID       int             `json:"pid"`
-	Boot      uint64          `json:"boot"`
-	Uptime    time.Duration   `json:"uptime_ns"`
-	Processes []ProcessHealth `json:"processes"`
+	Machine   int              `json:"machine"`
+	Name      string           `json:"name"`
+	PID       int              `json:"pid"`
+	Boot      uint64           `json:"boot"`
+	Uptime    time.Duration    `json:"uptime_ns"`
+	Processes []ProcessHealth  `json:"processes"`
+	Listeners []ListenerHealth `json:"listeners,omitempty"`
 	// RecordsLost counts records that could not be written.
 	RecordsLost uint64 `json:"records_lost"`
+}
+
+// AllRunning is readiness as far as the machine itself can know it: its processes take events.
+func (h *Health) AllRunning() Readiness {
+	out := Readiness{Ready: true}
+	for _, p := range h.Processes {
+		if p.State != StateRunning {
+			out.Ready = false
+			out.Reasons = append(out.Reasons, fmt.Sprintf("process %s is %s", p.Name, p.State))
+		}
+	}
+	return out
 }
 
 // ProcessHealth is the state of one process.
@@ -30,6 +46,16 @@ type ProcessHealth struct {
 	OperationsGiven uint64 `json:"operations_given"`
 
 	Probes map[string]uint64 `json:"probes,omitempty"`
+}
+
+// ListenerHealth is what the clients of one listener hold, and how often one was refused because the
+// listener had no room.
+type ListenerHealth struct {
+	Name               string `json:"name"` // ListenerSocket, ListenerRemote, ListenerControl
+	Connections        int    `json:"connections"`
+	Operations         int    `json:"operations"`
+	RefusedConnections uint64 `json:"refused_connections"`
+	RefusedOperations  uint64 `json:"refused_operations"`
 }
 
 // ProcessState is whether a process runs.

@@ -1,6 +1,7 @@
 package hostapi
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -30,63 +31,86 @@ type Server struct {
 	listener net.Listener
 	path     string // of the unix socket, to remove
 	server   *http.Server
+	name     string
+	door     *door
 	once     sync.Once
 }
 
-// Addresses are where the API of a machine listens. An empty one is not served.
+// Addresses are where a machine's API is served. Empty ones are not.
 type Addresses struct {
 	ClientSocket  string // path of a unix socket
-	ClientAddr    string // TCP address such as "127.0.0.1:8600"
 	ControlSocket string // path of a unix socket
+	Remote        Remote
+	// Name is the machine's name, by which clients over TCP may reach it.
+	Name string
 }
 
-// Open listens on every address; no request is answered until [Server.Serve]. It fails with ErrSocket if a
-// path cannot be used. After an error nothing is left open.
+// Names of the listeners, as in [ListenerHealth].
+const (
+	ListenerSocket  = "socket"
+	ListenerRemote  = "remote"
+	ListenerControl = "control"
+)
+
+// Open listens at all addresses, with nothing left open after an error.
 func Open(at Addresses, m Machine) (servers []*Server, err error) {
-	for _, want := range []struct {
-		network, address string
-		handler          http.Handler
+	client := func(d *door) *http.ServeMux { return clientHandler(m, d) }
+	control := func(d *door) *http.ServeMux { return controlHandler(m, d) }
+	for _, l := range []struct {
+		name, address string
+		listen        func() (*Server, error)
 	}{
-		{"unix", at.ClientSocket, ClientHandler(m)},
-		{"tcp", at.ClientAddr, ClientHandler(m)},
-		{"unix", at.ControlSocket, ControlHandler(m)},
+		{ListenerSocket, at.ClientSocket, func() (*Server, error) {
+			return listenUnix(at.ClientSocket, client)
+		}},
+		{ListenerRemote, at.Remote.Addr, func() (*Server, error) {
+			return listenRemote(at.Remote, at.Name, client)
+		}},
+		{ListenerControl, at.ControlSocket, func() (*Server, error) {
+			return listenUnix(at.ControlSocket, control)
+		}},
 	} {
-		if want.address == "" {
+		if l.address == "" {
 			continue
 		}
-		s, err := listen(want.network, want.address, want.handler)
+		s, err := l.listen()
 		if err != nil {
 			for _, open := range servers {
 				open.Close()
 			}
 			return nil, err
 		}
+		s.name = l.name
 		servers = append(servers, s)
 	}
 	return servers, nil
 }
 
-// listen opens the server of one address.
-func listen(network, address string, handler http.Handler) (*Server, error) {
-	s := &Server{server: &http.Server{Handler: handler, ReadHeaderTimeout: headerTimeout,
-		ReadTimeout: readTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
-		ErrorLog: log.New(io.Discard, "", 0)}}
-	if network == "unix" {
-		if err := removeStaleSocket(address); err != nil {
-			return nil, err
-		}
-		s.path = address
+// newServer makes a server whose clients are within the limits.
+func newServer(l limits, handler func(*door) *http.ServeMux) *Server {
+	s := &Server{door: newDoor(l)}
+	s.server = &http.Server{Handler: handler(s.door), ReadHeaderTimeout: headerTimeout,
+		ReadTimeout: readTimeout,
+		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes, ConnContext: withClient,
+		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){}, // a connection is one request
+		ErrorLog:     log.New(io.Discard, "", 0)}
+	return s
+}
+
+func listenUnix(path string, handler func(*door) *http.ServeMux) (*Server, error) {
+	s := newServer(localLimits, handler)
+	if err := removeStaleSocket(path); err != nil {
+		return nil, err
 	}
-	l, err := net.Listen(network, address)
+	s.path = path
+	l, err := net.Listen("unix", path)
 	if err != nil {
 		return nil, fmt.Errorf("listening for clients: %w", err)
 	}
-	s.listener = l
-	if network == "unix" {
-		if err := os.Chmod(address, socketMode); err != nil {
-			l.Close()
-			return nil, fmt.Errorf("protecting %s: %w", address, err)
-		}
+	s.listener = &doorListener{Listener: l, door: s.door, plain: true}
+	if err := os.Chmod(path, socketMode); err != nil {
+		l.Close()
+		return nil, fmt.Errorf("protecting %s: %w", path, err)
 	}
 	return s, nil
 }
@@ -117,6 +141,13 @@ func removeStaleSocket(path string) error {
 
 // Addr returns the address on which the server listens.
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
+
+// Health returns what the clients of the server hold.
+func (s *Server) Health() ListenerHealth {
+	h := s.door.health()
+	h.Name = s.name
+	return h
+}
 
 // Serve answers requests until Close. It returns an error if it cannot continue.
 func (s *Server) Serve() error {

@@ -23,29 +23,32 @@ func shortDir(t *testing.T) string {
 	return dir
 }
 
+// nothing is an API without paths.
+func nothing(*door) *http.ServeMux { return http.NewServeMux() }
+
 func TestListenTakesOverAStaleSocketAndNoOther(t *testing.T) {
 	path := filepath.Join(shortDir(t), "api")
-	first, err := listen("unix", path, http.NotFoundHandler())
+	first, err := listenUnix(path, nothing)
 	require.NoError(t, err)
 	info, err := os.Stat(path)
 	require.NoError(t, err)
 	require.EqualValues(t, socketMode, info.Mode().Perm())
 
-	_, err = listen("unix", path, http.NotFoundHandler())
+	_, err = listenUnix(path, nothing)
 	require.ErrorIs(t, err, ErrSocket)
 	require.ErrorContains(t, err, "is served by a running program")
 
 	first.path = "" // as after a kill: the file stays
-	first.listener.(*net.UnixListener).SetUnlinkOnClose(false)
+	first.listener.(*doorListener).Listener.(*net.UnixListener).SetUnlinkOnClose(false)
 	first.Close()
 	require.FileExists(t, path)
-	second, err := listen("unix", path, http.NotFoundHandler())
+	second, err := listenUnix(path, nothing)
 	require.NoError(t, err)
 	second.Close()
 	require.NoFileExists(t, path)
 
 	require.NoError(t, os.WriteFile(path, nil, 0o600))
-	_, err = listen("unix", path, http.NotFoundHandler())
+	_, err = listenUnix(path, nothing)
 	require.ErrorIs(t, err, ErrSocket)
 	require.ErrorContains(t, err, "is no socket")
 }

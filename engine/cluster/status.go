@@ -1,0 +1,56 @@
+package cluster
+
+import (
+	"github.com/holdfast-sim/holdfast/engine/ring"
+)
+
+// Status is the answer to OpStatus: the node's ring, and what it counts. Counts are since the start of the
+// process.
+type Status struct {
+	Node    ring.NodeID   `json:"node"`
+	State   string        `json:"state"` // of the ring protocol, such as "operational"
+	Ring    string        `json:"ring"`  // the ring that was installed last
+	Members []ring.NodeID `json:"members"`
+	// Quorate is the last decision about quorum, for the ring Decided ("" before the first): Votes of the
+	// Expected ones are present, and Required are enough.
+	Quorate  bool   `json:"quorate"`
+	Decided  string `json:"decided,omitempty"`
+	Votes    uint32 `json:"votes"`
+	Expected uint32 `json:"expected"`
+	Required uint32 `json:"required"`
+
+	Rings     uint64 `json:"rings"` // that were installed
+	Tokens    uint64 `json:"tokens"`
+	Sent      uint64 `json:"sent"`
+	Resent    uint64 `json:"resent"`
+	Delivered uint64 `json:"delivered"`
+	// Refused are packets that changed nothing, by the node from whose address they came.
+	Refused []Refused `json:"refused,omitempty"`
+}
+
+// Refused counts packets that came from one node's address and changed nothing, by reason; see
+// totem.RefusedFrom.
+type Refused struct {
+	Node      ring.NodeID `json:"node"`
+	Foreign   uint64      `json:"foreign"`
+	Replayed  uint64      `json:"replayed"`
+	StaleBoot uint64      `json:"stale_boot"`
+	Malformed uint64      `json:"malformed"`
+}
+
+// status returns the present state.
+func (p *Process) status() Status {
+	stats := p.node.Stats()
+	s := Status{Node: p.nodeID, State: p.node.State().String(), Ring: p.node.Ring().String(),
+		Members: p.node.Members(), Rings: stats.Rings, Tokens: stats.Tokens, Sent: stats.Sent,
+		Resent: stats.Resent, Delivered: stats.Delivered}
+	if p.hasQuorum {
+		q := p.lastQuorum
+		s.Quorate, s.Decided = q.Quorate, q.Ring.String()
+		s.Votes, s.Expected, s.Required = q.Votes, q.Expected, q.QuorumVotes
+	}
+	for _, r := range stats.RefusedFrom {
+		s.Refused = append(s.Refused, Refused(r))
+	}
+	return s
+}
