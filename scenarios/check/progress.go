@@ -17,8 +17,11 @@ import (
 )
 
 const (
-	// enoughCalls is how many calls of one kind show that it is not served, if none of them was.
+	// enoughCalls is the least number of calls that show that something is not served, if none of them was.
 	enoughCalls = 5
+	// chancePPB is the probability, in billionths, below which it is no chance that none of the calls of a
+	// kind was served while others were.
+	chancePPB = 100_000
 	// leastServedPercent is the share of the calls, made while a majority could serve, that must be served.
 	leastServedPercent = 2
 )
@@ -33,7 +36,8 @@ type phase struct {
 //
 //   - a call was served, and at least 2 % of the calls that clients made while the subject's judge expects
 //     service ([scenarios.Judge.Survives]), unless less than 5 of all calls were made then
-//   - of each kind of operation with at least 5 such calls, one was served
+//   - of each kind of operation with enough such calls, one was served: at least 5, and so many that, if
+//     each were served as rarely as the others, none would be in less than one of 10,000 runs
 //   - the same holds in each phase between two changes of the damage, from the time on in which the system
 //     must recover ([scenarios.Scenario.Quiescence])
 //
@@ -109,8 +113,9 @@ func (p *phase) problem(leastPercent int) string {
 			"nothing; write expect.succeeded: 0%% if that is right", served, calls)
 	}
 	var missing []string
+	enough := enoughOf(calls, served)
 	for _, f := range slices.Sorted(maps.Keys(p.calls)) {
-		if p.calls[f] >= enoughCalls && p.served[f] == 0 {
+		if p.calls[f] >= enough && p.served[f] == 0 {
 			missing = append(missing, fmt.Sprintf("none of %d calls of %s", p.calls[f], f))
 		}
 	}
@@ -118,6 +123,19 @@ func (p *phase) problem(leastPercent int) string {
 		return ""
 	}
 	return strings.Join(missing, ", ") + " was served; write expect.succeeded: 0% if that is right"
+}
+
+// enoughOf returns how many calls of one kind show that this kind is not served, where so many of all calls
+// were. In a run in which half of all calls fail, five that fail are chance.
+func enoughOf(calls, served int) int {
+	enough, noneServedPPB := 0, int64(1_000_000_000)
+	if served == 0 {
+		return enoughCalls
+	}
+	for ; noneServedPPB > chancePPB && enough < calls; enough++ {
+		noneServedPPB = noneServedPPB * int64(calls-served) / int64(calls)
+	}
+	return max(enough, enoughCalls)
 }
 
 // spanAt returns which of the spans, in ascending order, contains an instant; -1 when none does.
