@@ -59,7 +59,9 @@ func (puppet) Run(ctx context.Context, s *scenarios.Scenario, subject scenarios.
 	if _, err := s.Scaled(o.Timescale); err != nil {
 		return nil, err
 	}
-	o.Progress(scenarios.Progress{Phase: "faults", At: time.Second, End: s.End()})
+	if o.Progress != nil {
+		o.Progress(scenarios.Progress{Phase: "faults", At: time.Second, End: s.End()})
+	}
 	run := &scenarios.Run{Scenario: s, Subject: subject, Seed: o.Seed, Backend: "stage", Duration: s.End(),
 		Digest: "d1"}
 	v := linearizability.Verdict{Checker: "puppet", Validity: linearizability.Valid,
