@@ -56,6 +56,17 @@ type Options struct {
 	Progress func(Small)
 }
 
+// OptionsFor returns the options for a failing run of a subject.
+func OptionsFor(subject scenarios.Subject, seed uint64, property string) Options {
+	o := Options{Seed: seed, Property: property, Judge: subject.Judge()}
+	if client := subject.Client(); client != nil {
+		for _, w := range client.Functions() {
+			o.Functions = append(o.Functions, w.F)
+		}
+	}
+	return o
+}
+
 // DefaultSeeds is how many other seeds a smaller scenario is tried with.
 const DefaultSeeds = 6
 

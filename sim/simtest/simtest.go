@@ -11,7 +11,8 @@
 //
 // The flags -sim.seed, -sim.seeds, -sim.twice, -sim.keep and -sim.draws, or the environment variables
 // SIM_SEED, SIM_SEEDS, SIM_TWICE, SIM_KEEP and SIM_DRAWS, choose what is run. -sim.steptimeout, or
-// SIM_STEPTIMEOUT, is how much real time one step may take.
+// SIM_STEPTIMEOUT, is how much real time one step may take. -sim.shrink, or SIM_SHRINK, makes a failing
+// scenario small and prints what is left.
 //
 // A test logs how many operations and faults its runs had. Package simtest never decides what right means:
 // the subject's judge does.
@@ -40,6 +41,8 @@ var (
 		"keep the runs of failing seeds in this `folder`")
 	flagStepTimeout = flag.String("sim.steptimeout", os.Getenv(sim.StepTimeoutVariable),
 		"end a run when a step takes this `duration` of real time (default 30s), or off")
+	flagShrink = flag.String("sim.shrink", os.Getenv("SIM_SHRINK"),
+		"make a failing scenario small, for at most this `duration`, and print it")
 	flagDraws = flag.String("sim.draws", os.Getenv("SIM_DRAWS"),
 		"replace draws of the nemesis by `hex`, as printed by a failure of Fuzz")
 )
@@ -63,8 +66,15 @@ const deadlineReserve = 5 * time.Second
 type Option func(*config)
 
 type config struct {
-	write func(dir string, run *scenarios.Run) error
-	seeds uint64 // without a flag; 0: DefaultSeeds
+	write  func(dir string, run *scenarios.Run) error
+	decode scenarios.Decode // nil: every scenario has the same subject
+	seeds  uint64           // without a flag; 0: DefaultSeeds
+}
+
+// DecodeWith sets how -sim.shrink makes the subject of a smaller scenario. Without it the subject of the
+// test is used, which is right for subjects that do not depend on the scenario.
+func DecodeWith(decode scenarios.Decode) Option {
+	return func(c *config) { c.decode = decode }
 }
 
 // Seeds sets how many seeds Run tries without a flag, counted from 1; with -short it tries half as many,

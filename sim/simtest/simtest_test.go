@@ -169,7 +169,7 @@ func (r *recorder) Fatalf(f string, a ...any) {
 func one(t *testing.T, s *scenarios.Scenario, sub scenarios.Subject, seed uint64, flags map[string]string,
 	opts ...simtest.Option) *recorder {
 	t.Helper()
-	for _, name := range []string{"sim.twice", "sim.keep"} {
+	for _, name := range []string{"sim.twice", "sim.keep", "sim.shrink"} {
 		value, ok := flags[name]
 		if !ok {
 			value = map[string]string{"sim.twice": "false"}[name]
@@ -245,6 +245,29 @@ func TestTwiceFindsRunsThatDiffer(t *testing.T) {
 	require.Regexp(t, `the two runs part at event \d+:\n  first:  \S+ n\d/keeper .*\n  second: \S+ n\d/keeper `,
 		r.text.String())
 	require.False(t, one(t, roughSeas(), subject(false), 1, map[string]string{"sim.twice": "true"}).failed)
+}
+
+// TestAFailureIsMadeSmall: of faults every few seconds and 200 operations hardly anything is needed.
+func TestAFailureIsMadeSmall(t *testing.T) {
+	seconds := map[string]string{"sim.shrink": "30s"}
+	r := one(t, roughSeas(), subject(true), hastySeed, seconds)
+	require.True(t, r.failed)
+	require.Regexp(t, `left after \d+ attempts: faults 1, operations 1, machines 1; with seed \d+, register: `,
+		r.text.String())
+	require.Contains(t, r.text.String(), "name: rough-seas\n")
+
+	decoded := 0
+	decode := simtest.DecodeWith(func(*scenarios.Scenario) (scenarios.Subject, error) {
+		decoded++
+		return subject(true), nil
+	})
+	r = one(t, roughSeas(), subject(true), hastySeed, seconds, decode)
+	require.Contains(t, r.text.String(), "left after ")
+	require.Positive(t, decoded)
+
+	require.NotContains(t, one(t, roughSeas(), subject(false), 1, seconds).text.String(), "left after")
+	r = one(t, roughSeas(), subject(true), hastySeed, map[string]string{"sim.shrink": "soon"})
+	require.Contains(t, r.text.String(), `-sim.shrink "soon" is no duration such as 30s`)
 }
 
 func TestFailingRunsAreKept(t *testing.T) {

@@ -58,6 +58,7 @@ func (c *trial) judge() bool {
 		c.run.Reproduce = c.command()
 		c.t.Errorf("%s\n%s", describe(c.run, expected), c.reproduce())
 		passed = false
+		c.shrink()
 	}
 	if *flagTwice && c.run.Digest != "" {
 		passed = c.sameAgain() && passed

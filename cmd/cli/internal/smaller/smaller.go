@@ -69,15 +69,15 @@ func (c *Search) Run(ctx context.Context) error {
 			accepted, unwritten = best.Accepted, c.write(best)
 		}
 	}
-	small, err := shrink.Shrink(limited, c.Trier, c.Scenario, shrink.Options{Seed: c.Seed,
-		Property: c.Property, Judge: c.Subject.Judge(), Functions: functionsOf(c.Subject),
-		Seeds: c.Seeds, Parallel: c.Parallel,
-		Progress: func(best shrink.Small) {
-			c.Progress(describeSize(&best))
-			if keep(&best); unwritten != nil {
-				cancel()
-			}
-		}})
+	options := shrink.OptionsFor(c.Subject, c.Seed, c.Property)
+	options.Seeds, options.Parallel = c.Seeds, c.Parallel
+	options.Progress = func(best shrink.Small) {
+		c.Progress(describeSize(&best))
+		if keep(&best); unwritten != nil {
+			cancel()
+		}
+	}
+	small, err := shrink.Shrink(limited, c.Trier, c.Scenario, options)
 	c.Clear()
 	if err == nil {
 		keep(small)
@@ -110,16 +110,6 @@ func (c *Search) findProperty(ctx context.Context) error {
 	}
 	return fmt.Errorf("%w: %s with seed %d is %s; find a seed that fails with: %s", ErrNothingFails,
 		c.Scenario.Name, c.Seed, run.Verdict(), c.Command("run", c.Word, "--seeds", "1-1000"))
-}
-
-// functionsOf lists the operations that a subject's workload may mix.
-func functionsOf(subject scenarios.Subject) (names []string) {
-	if client := subject.Client(); client != nil {
-		for _, w := range client.Functions() {
-			names = append(names, w.F)
-		}
-	}
-	return names
 }
 
 const smallSuffix = "-small"
