@@ -69,8 +69,11 @@ type Summary struct {
 	FaultsWithoutEffect int            `json:"faults_without_effect,omitempty"`
 	MembershipChanges   int            `json:"membership_changes"`
 	Checks              []CheckSummary `json:"checks"`
-	Probes              map[string]int `json:"probes,omitempty"`
-	Reproduce           string         `json:"reproduce,omitempty"`
+	// NotCarriedOut are the settings of the subject's configuration that the run was without: the verdict
+	// does not hold for a system that has them.
+	NotCarriedOut []scenarios.NotCarriedOut `json:"not_carried_out,omitempty"`
+	Probes        map[string]int            `json:"probes,omitempty"`
+	Reproduce     string                    `json:"reproduce,omitempty"`
 }
 
 // CheckSummary is one verdict without its evidence.
@@ -95,7 +98,8 @@ func (v *view) buildSummary() Summary {
 	s := Summary{Schema: SummarySchema, Scenario: scenarioName(r), Seed: r.Seed, Backend: r.Backend,
 		Verdict: r.Verdict(), Digest: r.Digest, Duration: r.Duration, Steps: r.Steps,
 		Operations: v.countOutcomes(), Faults: len(r.Applied), MembershipChanges: v.membershipChanges(),
-		Probes: r.Probes, Reproduce: r.Reproduce, Checks: []CheckSummary{}}
+		Probes: r.Probes, Reproduce: r.Reproduce, Checks: []CheckSummary{},
+		NotCarriedOut: v.subjectTimeline.NotCarriedOut}
 	if r.Scenario != nil {
 		s.Expected = r.Scenario.Expect.Verdict
 	}

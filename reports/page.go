@@ -9,6 +9,7 @@ import (
 	"html/template"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -73,7 +74,7 @@ type page struct {
 	Finals                  []pageFinal
 	MoreFinals              int
 	Policy                  string
-	Notes                   []string
+	Notes, NotCarriedOut    []string
 	MoreNotes               int
 	Probes                  []pageProbe
 	Picture                 string
@@ -164,6 +165,14 @@ func (v pageBuilder) buildPage() (*page, error) {
 				p.Expected = "expected " + cleanLine(e)
 			}
 		}
+	}
+	p.Expected = strings.TrimPrefix(p.Expected+withoutSettings(v.subjectTimeline.NotCarriedOut), ", ")
+	major, minor := splitMinor(v.subjectTimeline.NotCarriedOut)
+	for _, n := range firstOf(major, maxPageNotes) {
+		p.NotCarriedOut = append(p.NotCarriedOut, shortenText(cleanLine(n.String()), maxTextChars))
+	}
+	for _, n := range firstOf(minor, maxPageNotes) {
+		p.Notes = append(p.Notes, shortenText(cleanLine(n.String()), maxTextChars))
 	}
 	p.Facts = v.headerFacts()
 	v.pageChecks(p)

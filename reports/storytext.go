@@ -13,6 +13,11 @@ import (
 // and in between what happened at an instant.
 func (v runFiles) writeStoryText(w io.Writer) error {
 	out := bufio.NewWriter(w)
+	for _, n := range v.subjectTimeline.NotCarriedOut {
+		if _, err := fmt.Fprintf(out, "%s\n", cleanLine(n.String())); err != nil {
+			return err
+		}
+	}
 	for i := range v.subjectTimeline.Lanes {
 		lane := &v.subjectTimeline.Lanes[i]
 		if len(lane.Spans) == 0 && len(lane.Marks) == 0 {

@@ -88,6 +88,7 @@ func (t *textWriter) writeVerdict(v *view) {
 			words += " (as expected)"
 		}
 	}
+	words += withoutSettings(v.subjectTimeline.NotCarriedOut)
 	line := fmt.Sprintf("%s  %s, seed %d", words, cleanLine(scenarioName(r)), r.Seed)
 	if r.Backend != "" {
 		line += ", " + cleanLine(r.Backend)
@@ -97,6 +98,54 @@ func (t *textWriter) writeVerdict(v *view) {
 		line += ", " + groupDigits(r.Steps) + " steps"
 	}
 	t.writeLine("%s", line)
+}
+
+// writeNotCarriedOut lists the settings that the run was without.
+func (t *textWriter) writeNotCarriedOut(v *view) {
+	major, minor := splitMinor(v.subjectTimeline.NotCarriedOut)
+	if len(major) > 0 {
+		t.writeLine("the verdict is about a cluster without what its configuration asks for:")
+	}
+	for _, n := range major {
+		t.writeLine("  %s", cleanLine(n.String()))
+	}
+	if len(minor) > 0 {
+		t.writeLine("the verdict does not depend on it, but this is not carried out either:")
+	}
+	for _, n := range minor {
+		t.writeLine("  %s", cleanLine(n.String()))
+	}
+}
+
+// splitMinor divides settings into those on which the verdict depends, and the others.
+func splitMinor(list []scenarios.NotCarriedOut) (major, minor []scenarios.NotCarriedOut) {
+	for _, n := range list {
+		if n.Minor {
+			minor = append(minor, n)
+		} else {
+			major = append(major, n)
+		}
+	}
+	return major, minor
+}
+
+// maxSettingsNamed is how many settings a verdict line names.
+const maxSettingsNamed = 3
+
+// withoutSettings returns the words beside a verdict for the settings that a run was without; "" if none.
+func withoutSettings(list []scenarios.NotCarriedOut) string {
+	if list, _ = splitMinor(list); len(list) == 0 {
+		return ""
+	}
+	var names []string
+	for _, n := range list[:min(len(list), maxSettingsNamed)] {
+		names = append(names, cleanLine(n.Setting))
+	}
+	words := ", BUT WITHOUT " + strings.Join(names, ", ")
+	if more := len(list) - len(names); more > 0 {
+		words += fmt.Sprintf(" and %d more", more)
+	}
+	return words
 }
 
 func (t *textWriter) writeChecks(v *view) {
@@ -159,6 +208,7 @@ func (t *textWriter) writeFacts(v *view) {
 	}
 	t.writeFaults(v)
 	t.writeLine("membership changes: %d", v.membershipChanges())
+	t.writeNotCarriedOut(v)
 	if n := len(v.subjectTimeline.Notes); n > 0 && t.options.Page != "" {
 		t.writeLine("remarks: %d (on the page)", n)
 	}

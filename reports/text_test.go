@@ -112,3 +112,26 @@ func TestSummarizeWithoutScenario(t *testing.T) {
 	require.Equal(t, "unnamed", s.Scenario)
 	require.Equal(t, linearizability.Unknown, s.Verdict)
 }
+
+// TestVerdictOfAnotherSystem: a run without settings of its configuration is not plainly valid, in the text,
+// in the summary and on the page.
+func TestVerdictOfAnotherSystem(t *testing.T) {
+	run := smallSample().make()
+	subject := run.Subject.(sampleSubject)
+	for _, name := range []string{"quorum.two_node", "quorum.device", "ring1_addr", "more"} {
+		subject.story.NotCarriedOut = append(subject.story.NotCarriedOut,
+			scenarios.NotCarriedOut{Setting: name, File: "corosync.conf", Line: 7, Effect: "nothing"})
+	}
+	subject.story.NotCarriedOut = append(subject.story.NotCarriedOut,
+		scenarios.NotCarriedOut{Setting: "logging.debug", Effect: "nothing", Minor: true})
+	run.Subject = subject
+	got := text(t, run, "")
+	require.True(t, strings.HasPrefix(got,
+		"VALID, BUT WITHOUT quorum.two_node, quorum.device, ring1_addr and 1 more  "), got)
+	require.Contains(t, got, "  quorum.device (corosync.conf:7) is not carried out: nothing\n")
+	require.Contains(t, got, "not carried out either:\n  logging.debug is not carried out: nothing\n")
+	require.Len(t, reports.Summarize(run).NotCarriedOut, 5)
+	html := pageOf(t, reports.Options{}, run)
+	require.Contains(t, html, "BUT WITHOUT quorum.two_node")
+	require.Contains(t, html, "<li>quorum.device (corosync.conf:7) is not carried out: nothing</li>")
+}

@@ -212,6 +212,36 @@ type Timeline struct {
 	Policy string `json:"policy"`
 	// Notes are remarks, for example where another system would have answered differently.
 	Notes []string `json:"notes,omitempty"`
+	// NotCarriedOut are the settings that the subject did not carry out.
+	NotCarriedOut []NotCarriedOut `json:"not_carried_out,omitempty"`
+}
+
+// NotCarriedOut is a setting that a subject's configuration asks for and the subject does not carry out. Unless
+// the setting is minor, the verdict of a run is then about another system than the configuration describes, and
+// reports say so beside the verdict.
+type NotCarriedOut struct {
+	Setting string `json:"setting"`
+	// File and Line are where it is set; Line is 0 if it was not read from a file.
+	File   string `json:"file,omitempty"`
+	Line   int    `json:"line,omitempty"`
+	Effect string `json:"effect"` // what happens instead
+	// Minor is set if the verdict of a run does not depend on the setting.
+	Minor bool `json:"minor,omitempty"`
+}
+
+// String returns the setting and what happens instead, on one line.
+func (n NotCarriedOut) String() string {
+	where := n.Setting
+	if n.Line > 0 {
+		where = fmt.Sprintf("%s (%s:%d)", n.Setting, n.File, n.Line)
+	}
+	return where + " is not carried out: " + n.Effect
+}
+
+// PartialSubject is implemented by a [Subject] whose configuration can ask for what it does not carry out.
+type PartialSubject interface {
+	// NotCarriedOut lists these settings.
+	NotCarriedOut() []NotCarriedOut
 }
 
 // Lane is one property of one machine over time.

@@ -111,7 +111,7 @@ func (a *app) planCampaign(words []string, f *campaignFlags) (*plan, error) {
 	}
 	p := &plan{app: a, backend: &a.Backends[0], runs: f.runs, workers: f.workers, topology: f.topology}
 	var err error
-	if p.jobs, err = a.readJobs(names, f.all, f.topology); err != nil {
+	if p.jobs, err = a.readJobs(names, f.all, origin{topology: f.topology}); err != nil {
 		return nil, err
 	}
 	seen := map[string]bool{}

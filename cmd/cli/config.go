@@ -63,11 +63,18 @@ type Kind struct {
 	// Topology takes the machines of a scenario from a configuration file of the subject, for the flag
 	// --topology; nil: the subject has no such file.
 	Topology Topology
+	// Etc takes machines and services of a scenario from a folder of configuration files of the subject, for
+	// the flag --etc; nil: the subject has no such folder.
+	Etc Etc
 }
 
 // Topology changes a scenario so that it runs on the machines of a configuration file, whose name
 // and content it is given. Its errors name the place in that file.
 type Topology func(s *scenarios.Scenario, file string, data []byte) error
+
+// Etc changes a scenario so that it runs on what a folder of configuration files describes. It returns one
+// line for everything that it took and that it could not take.
+type Etc func(s *scenarios.Scenario, folder string) ([]string, error)
 
 // Backend is a place where scenarios can run.
 type Backend struct {
@@ -218,6 +225,11 @@ func (c *Config) hasTopologies() bool {
 		}
 	}
 	return false
+}
+
+// hasEtc reports whether some kind takes its machines and services from a folder.
+func (c *Config) hasEtc() bool {
+	return slices.ContainsFunc(c.Kinds, func(k Kind) bool { return k.Etc != nil })
 }
 
 // schemaParts describe the kinds for the JSON Schema.

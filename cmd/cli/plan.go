@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"strconv"
 	"strings"
@@ -25,6 +26,8 @@ type job struct {
 	scenario    *scenarios.Scenario
 	subject     scenarios.Subject
 	first, last uint64
+	// taken is what a folder of configuration files has given the scenario, see Kind.Etc.
+	taken []string
 	// completed are the seeds that earlier parts of a campaign have run.
 	completed map[uint64]bool
 }
@@ -44,13 +47,13 @@ type plan struct {
 	// twice makes each run two times and compares the digests.
 	twice   bool
 	workers int
-	// topology and timescaleFlag are flags as typed, for commands that repeat a run.
-	topology, timescaleFlag string
+	// topology, etc and timescaleFlag are flags as typed, for commands that repeat a run.
+	topology, etc, timescaleFlag string
 }
 
 // readJobs reads the scenarios of a command line, or with all those of the library. It reports every
 // problem of every file.
-func (a *app) readJobs(words []string, all bool, topology string) ([]job, error) {
+func (a *app) readJobs(words []string, all bool, from origin) ([]job, error) {
 	switch {
 	case all && len(words) > 0:
 		return nil, usagef("--all means every scenario of the library; name none")
@@ -69,22 +72,52 @@ func (a *app) readJobs(words []string, all bool, topology string) ([]job, error)
 	var jobs []job
 	var problems []error
 	for _, word := range words {
-		from, err := a.findScenario(word)
+		source, err := a.findScenario(word)
 		if err != nil {
 			problems = append(problems, err)
 			continue
 		}
-		s, subject, err := a.loadScenario(from, topology)
+		j, err := a.loadScenario(source, from)
 		if err != nil {
 			problems = append(problems, err)
 			continue
 		}
-		jobs = append(jobs, job{source: from, scenario: s, subject: subject})
+		jobs = append(jobs, j)
 	}
 	if len(problems) > 0 {
 		return nil, Usage(errors.Join(problems...))
 	}
 	return jobs, nil
+}
+
+// printTaken prints what a folder of configuration files has given each scenario.
+func (p *plan) printTaken(w io.Writer) {
+	for i := range p.jobs {
+		for _, line := range p.jobs[i].taken {
+			fmt.Fprintf(w, "%s: %s\n", p.etc, line)
+		}
+	}
+}
+
+// refusePartial refuses jobs whose configuration asks for what the subject does not carry out.
+func refusePartial(jobs []job) error {
+	var problems []error
+	for i := range jobs {
+		partial, is := jobs[i].subject.(scenarios.PartialSubject)
+		if !is {
+			continue
+		}
+		for _, n := range partial.NotCarriedOut() {
+			if n.Minor {
+				continue
+			}
+			problems = append(problems, fmt.Errorf("scenario %s: %v", jobs[i].scenario.Name, n))
+		}
+	}
+	if len(problems) > 0 {
+		return usagef("--strict-topology: %w", errors.Join(problems...))
+	}
+	return nil
 }
 
 // parseSeeds reads a range of seeds: 1-200, or 200 for the same.
@@ -162,6 +195,9 @@ func (p *plan) reproduce(j *job, seed uint64) string {
 	if p.topology != "" {
 		args = append(args, "--topology", p.topology)
 	}
+	if p.etc != "" {
+		args = append(args, "--etc", p.etc)
+	}
 	if p.runs != defaultRuns {
 		args = append(args, "--runs", p.runs)
 	}
@@ -180,6 +216,9 @@ func (p *plan) workerArgs(b block) []string {
 	}
 	if p.topology != "" {
 		args = append(args, "--topology", p.topology)
+	}
+	if p.etc != "" {
+		args = append(args, "--etc", p.etc)
 	}
 	return args
 }

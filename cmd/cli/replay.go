@@ -64,10 +64,11 @@ func (a replayCommand) replay(ctx context.Context, path string, f *replayFlags) 
 	if err != nil {
 		return Usage(err)
 	}
-	scenario, subject, err := a.loadScenario(from, "")
+	loaded, err := a.loadScenario(from, origin{})
 	if err != nil {
 		return err
 	}
+	scenario, subject := loaded.scenario, loaded.subject
 	options, err := runOptionsOf(r, f)
 	if err != nil {
 		return Usage(fmt.Errorf("replay file %s: %w", file, err))

@@ -21,6 +21,8 @@ type runFlags struct {
 	runs      string
 	timescale string
 	topology  string
+	etc       string
+	strict    bool
 	json      bool
 	quiet     bool
 	keep      bool
@@ -68,6 +70,12 @@ func (a *app) newRunCommand() *cobra.Command {
 	flags.BoolVar(&f.all, "all", false, "run every scenario of the library")
 	if a.hasTopologies() {
 		flags.StringVar(&f.topology, "topology", "", "take machines and votes from this `corosync.conf`")
+		flags.BoolVar(&f.strict, "strict-topology", false,
+			"refuse a configuration that asks for what the subject does not carry out")
+	}
+	if a.hasEtc() {
+		flags.StringVar(&f.etc, "etc", "",
+			"take machines and services from this `folder`, a copy of /etc/pve")
 	}
 	return cmd
 }
@@ -92,7 +100,10 @@ func (a *app) run(ctx context.Context, words []string, f *runFlags, seedGiven bo
 
 // planRun checks the flags and reads the scenarios.
 func (a *app) planRun(words []string, f *runFlags, seedGiven bool) (*plan, error) {
-	p := &plan{app: a, runs: f.runs, keepAll: f.keep || f.seeds == "", alone: f.seeds == "",
+	if f.etc != "" && f.topology != "" {
+		return nil, usagef("--etc and --topology exclude each other: the folder has a corosync.conf")
+	}
+	p := &plan{app: a, runs: f.runs, etc: f.etc, keepAll: f.keep || f.seeds == "", alone: f.seeds == "",
 		twice: f.twice, workers: max(f.workers, 1), topology: f.topology, timescaleFlag: f.timescale}
 	var err error
 	if f.timescale != "" {
@@ -112,8 +123,16 @@ func (a *app) planRun(words []string, f *runFlags, seedGiven bool) (*plan, error
 			return nil, err
 		}
 	}
-	if p.jobs, err = a.readJobs(words, f.all, f.topology); err != nil {
+	if p.jobs, err = a.readJobs(words, f.all, origin{f.topology, f.etc}); err != nil {
 		return nil, err
+	}
+	if !f.json && !f.quiet {
+		p.printTaken(a.Stderr)
+	}
+	if f.strict {
+		if err := refusePartial(p.jobs); err != nil {
+			return nil, err
+		}
 	}
 	for i := range p.jobs {
 		p.jobs[i].first, p.jobs[i].last = first, last

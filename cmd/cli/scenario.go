@@ -145,7 +145,7 @@ func (a scenarioCommands) lint(words []string) error {
 	for _, file := range files {
 		from, err := a.findScenario(file)
 		if err == nil {
-			_, _, err = a.loadScenario(from, "")
+			_, err = a.loadScenario(from, origin{})
 		}
 		if err != nil {
 			invalid++

@@ -92,9 +92,9 @@ func (a shrinkCommand) readFailure(word string, seed uint64) (*smaller.Search, e
 	} else if from, err = a.findScenario(word); err != nil {
 		return nil, err
 	}
-	s, subject, err := a.loadScenario(from, "")
-	return &smaller.Search{Scenario: s, Subject: subject, Word: from.word, OwnFile: from.ownFile(),
-		Seed: seed}, err
+	loaded, err := a.loadScenario(from, origin{})
+	return &smaller.Search{Scenario: loaded.scenario, Subject: loaded.subject, Word: from.word,
+		OwnFile: from.ownFile(), Seed: seed}, err
 }
 
 func (a shrinkCommand) shrink(ctx context.Context, word string, f *shrinkFlags) error {

@@ -4,12 +4,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/journal"
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/reports"
+	"github.com/holdfast-sim/holdfast/scenarios"
 )
 
 // sink takes the outcomes of a plan, each as soon as its run has ended.
@@ -32,6 +34,7 @@ type tally struct {
 	expected, invalid, unknown int
 	worst                      linearizability.Validity
 	firstBad                   string // the command for the first unexpected run
+	without                    []scenarios.NotCarriedOut
 	probes                     map[string]int
 }
 
@@ -42,6 +45,10 @@ func (t *tally) take(o *outcome) error {
 	}
 	for id, n := range o.line.Probes {
 		t.probes[id] += n
+	}
+	if len(o.line.NotCarriedOut) > 0 {
+		t.without = slices.DeleteFunc(slices.Clone(o.line.NotCarriedOut),
+			func(n scenarios.NotCarriedOut) bool { return n.Minor })
 	}
 	t.worst = worseValidity(t.worst, o.line.Outcome)
 	switch o.line.Outcome {
@@ -86,6 +93,12 @@ func (t *tally) print(w io.Writer, took time.Duration) {
 	fmt.Fprintf(w, "%s: %d seeds: %d %s, %d not, %d unknown (%s)\n",
 		t.job.scenario.Name, t.total(), t.expected, expected,
 		t.invalid, t.unknown, took.Round(10*time.Millisecond))
+	for i, n := range t.without {
+		if i == 0 {
+			fmt.Fprintln(w, "these verdicts are about a cluster without what its configuration asks for:")
+		}
+		fmt.Fprintf(w, "  %v\n", n)
+	}
 	if t.firstBad != "" {
 		fmt.Fprintf(w, "reproduce the first one:\n  %s\n", t.firstBad)
 	}

@@ -111,46 +111,61 @@ func (s *source) ownFile() string {
 	return ""
 }
 
-// loadScenario reads a scenario and makes its subject, on the machines of a topology file if one is
-// given.
-func (a *app) loadScenario(from source, topology string) (*scenarios.Scenario, scenarios.Subject, error) {
-	if topology == "" {
+// origin is where the machines of scenarios come from, if not from the scenarios themselves.
+type origin struct {
+	topology string // a configuration file
+	etc      string // a folder of configuration files
+}
+
+// loadScenario reads a scenario and makes its subject, on the machines of its origin.
+func (a *app) loadScenario(from source, o origin) (job, error) {
+	if o == (origin{}) {
 		s, subject, err := scenarios.Parse(from.file, from.data, a.decoders())
 		if err != nil {
-			return nil, nil, Usage(err)
+			return job{}, Usage(err)
 		}
-		return s, subject, nil
+		return job{source: from, scenario: s, subject: subject}, nil
 	}
 	s, err := scenarios.ParseScenario(from.file, from.data)
 	if err != nil {
-		return nil, nil, Usage(err)
+		return job{}, Usage(err)
 	}
-	if err := a.replaceMachines(s, topology); err != nil {
-		return nil, nil, err
+	taken, err := a.replaceMachines(s, o)
+	if err != nil {
+		return job{}, err
 	}
 	subject, err := a.decoders().Subject(s)
 	if err != nil {
-		return nil, nil, Usage(err)
+		return job{}, Usage(err)
 	}
-	return s, subject, nil
+	return job{source: from, scenario: s, subject: subject, taken: taken}, nil
 }
 
-// replaceMachines puts a scenario on the machines of a topology file.
-func (a *app) replaceMachines(s *scenarios.Scenario, file string) error {
-	kind := a.kind(s.Subject.Kind)
-	if kind == nil || kind.Topology == nil {
-		return usagef("--topology: subject %s of scenario %s takes its machines from no configuration file",
-			s.Subject.Kind, s.Name)
+// replaceMachines puts a scenario on the machines of a topology file, or of a folder.
+func (a *app) replaceMachines(s *scenarios.Scenario, o origin) (taken []string, err error) {
+	kind, flag, file := a.kind(s.Subject.Kind), "--topology", o.topology
+	if o.etc != "" {
+		flag, file = "--etc", o.etc
 	}
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return usagef("reading topology: %w", err)
+	if kind == nil || o.etc == "" && kind.Topology == nil || o.etc != "" && kind.Etc == nil {
+		return nil, usagef("%s: subject %s of scenario %s takes its machines from no configuration file",
+			flag, s.Subject.Kind, s.Name)
 	}
-	if err := kind.Topology(s, file, data); err != nil {
-		return Usage(err)
+	if o.etc != "" {
+		if taken, err = kind.Etc(s, o.etc); err != nil {
+			return nil, Usage(err)
+		}
+	} else {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return nil, usagef("reading topology: %w", err)
+		}
+		if err := kind.Topology(s, file, data); err != nil {
+			return nil, Usage(err)
+		}
 	}
 	if err := s.Validate(); err != nil {
-		return Usage(fmt.Errorf("scenario %s on the machines of %s: %w", s.Name, file, err))
+		return nil, Usage(fmt.Errorf("scenario %s on the machines of %s: %w", s.Name, file, err))
 	}
-	return nil
+	return taken, nil
 }

@@ -78,7 +78,7 @@ func (v *view) statusEntries(now time.Time) []statusEntry {
 	} else {
 		quorum.Status = fmt.Sprintf("No quorum on node '%s'!", v.askedNode)
 	}
-	out := []statusEntry{quorum}
+	out := append([]statusEntry{quorum}, v.noteEntries()...)
 	if m := v.managerStatus.MasterNode; m != "" {
 		state := "active"
 		if v.isIdle() {
@@ -95,6 +95,16 @@ func (v *view) statusEntries(now time.Time) []statusEntry {
 	out = append(out, v.fencedNodes()...)
 	for _, sid := range v.knownSIDs() {
 		out = append(out, v.newServiceEntry(sid))
+	}
+	return out
+}
+
+// noteEntries returns a line for each note.
+func (v *view) noteEntries() []statusEntry {
+	var out []statusEntry
+	for i, n := range v.notes {
+		out = append(out, statusEntry{ID: fmt.Sprintf("note:%d", i+1), Type: "note", Node: v.askedNode,
+			Status: n})
 	}
 	return out
 }

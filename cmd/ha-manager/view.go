@@ -16,6 +16,7 @@ import (
 type view struct {
 	askedNode     string // the node that was asked
 	quorate       bool
+	notes         []string // about quorum and the configuration
 	managerStatus *ha.ManagerStatus
 	lrmStatuses   map[string]*ha.LRMStatus
 	services      map[string]*ha.ServiceConfig
@@ -64,6 +65,7 @@ func readView(ctx context.Context, a *api) (*view, error) {
 		return nil, err
 	}
 	v.quorate = r.Status != nil && r.Status.Quorate
+	v.notes = notesOf(r.Status, a.clusterStatus(ctx))
 	if v.askedNode, err = a.nodeName(ctx); err != nil {
 		return nil, err
 	}

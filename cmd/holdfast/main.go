@@ -31,8 +31,8 @@ func config() cli.Config {
 	return cli.Config{
 		Name: "holdfast", Version: version.Text(),
 		Kinds: []cli.Kind{
-			{Name: pve.Kind, Decode: pve.Decode, Topology: pve.Topology, Spec: pve.Spec{},
-				Descriptions: pveKeys},
+			{Name: pve.Kind, Decode: pve.Decode, Topology: pve.Topology, Etc: pve.EtcPVE,
+				Spec: pve.Spec{}, Descriptions: pveKeys},
 			{Name: register.Kind, Decode: register.Decode},
 		},
 		Library:  library.Files(),
@@ -46,6 +46,7 @@ func config() cli.Config {
 var pveKeys = map[string]string{
 	"corosync_conf":     "A corosync.conf, relative to this file. Its i-th node is the i-th machine.",
 	"votes":             "The votes of machines that have other than one, for example {n1: 2}.",
+	"expected_votes":    "The votes that votequorum expects of the whole cluster. Default: their sum.",
 	"token":             "How long the ring waits for the token, before the coefficient. Default 3s.",
 	"token_coefficient": "What is added to token for every machine beyond the second. Default 650ms.",
 	"store":             "The store's policy: strict.",

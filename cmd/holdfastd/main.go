@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log"
-	"net/netip"
 	"os"
 	"path/filepath"
 
@@ -70,8 +69,11 @@ func processes(m nodemain.Machine) ([]host.Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(warnings) > 0 {
-		log.Print(warnings)
+	for _, w := range warnings {
+		log.Printf("warning: %v", w)
+	}
+	for _, l := range conf.Unsupported() {
+		log.Printf("warning: %s: %v", path, l)
 	}
 	if err := findNode(m.File, conf); err != nil {
 		return nil, err
@@ -152,33 +154,12 @@ func findNode(file *host.MachineFile, conf *corosync.Config) error {
 		}
 		return nil
 	}
-	return linksOf(file, conf)
+	found, err := linksOf(file, conf, systemLookup)
+	for _, line := range found {
+		log.Print(line)
+	}
+	return err
 }
-
-// linksOf takes the first link's addresses from the nodelist.
-func linksOf(file *host.MachineFile, conf *corosync.Config) error {
-	timers, err := corosync.Derive(conf)
-	if err != nil {
-		return err
-	}
-	link := host.LinkFile{Port: corosyncPort}
-	if len(timers.Links) > 0 {
-		link.Port = timers.Links[0].Port
-	}
-	for i, n := range conf.Nodes {
-		addr, err := netip.ParseAddr(n.Addrs[0])
-		if err != nil {
-			return fmt.Errorf(
-				"%s: ring0_addr of node %d (%s) is %q: write an IP address, names are not looked up",
-				conf.File, i+1, n.Name, n.Addrs[0])
-		}
-		link.Addrs = append(link.Addrs, addr)
-	}
-	file.Links = []host.LinkFile{link}
-	return nil
-}
-
-const corosyncPort = 5405
 
 // readKey reads the cluster's secret and refuses one that others on this machine may read.
 func readKey(path string) ([]byte, error) {

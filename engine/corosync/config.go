@@ -119,9 +119,10 @@ type Totem struct {
 	sourceLines
 }
 
-// Interface is one interface section: the settings of one link.
+// Interface is one interface section: settings of one link. When several sections have the same link, the
+// value that is written last counts, as in Corosync.
 type Interface struct {
-	LinkNumber     Opt[uint32] // linknumber, or ringnumber in older files; absent means 0
+	LinkNumber     Opt[uint32] // linknumber; absent means 0
 	BindNetAddr    string
 	Broadcast      string // yes, no
 	McastAddr      string
@@ -144,6 +145,7 @@ type Node struct {
 	QuorumVotes Opt[uint32]
 	Addrs       [MaxLinks]string // ringX_addr by link; IPv4, IPv6 or a host name; "" if absent
 	Extra       []Entry
+	idRefused   bool // nodeid was there and no number
 	sourceLines
 }
 
@@ -267,6 +269,21 @@ func (c *Config) DeviceVotes() uint32 {
 		return 0
 	}
 	return c.Quorum.Device.VoteCount.Or(max(c.NodeVotes(), 1) - 1)
+}
+
+// ExpectedVotes returns the votes that a node expects at its start: quorum.expected_votes, or else the sum of
+// the nodelist with the device. expected_votes_tracking and allow_downscale replace the written number.
+func (c *Config) ExpectedVotes() uint32 {
+	sum := c.NodeVotes() + c.DeviceVotes()
+	if c.expectedFromNodes() {
+		return sum
+	}
+	return c.Quorum.ExpectedVotes.Or(sum)
+}
+
+// expectedFromNodes reports whether the votes of the nodelist replace quorum.expected_votes.
+func (c *Config) expectedFromNodes() bool {
+	return c.Quorum.ExpectedVotesTracking.Value || c.Quorum.AllowDownscale.Value
 }
 
 // Name returns the name of the cluster for messages: cluster_name, or "unnamed".

@@ -230,7 +230,8 @@ totem {
 }
 
 // TestForbiddenCombinations walks every combination of the quorum options with and without a
-// device and compares with the table of votequorum(5).
+// device and compares with the table of votequorum(5), and with what Corosync 3.1.7 does where
+// auto_tie_breaker is switched off before the device is looked at.
 func TestForbiddenCombinations(t *testing.T) {
 	for bits := range 1 << 7 {
 		on := func(i int) bool { return bits>>i&1 == 1 }
@@ -255,7 +256,8 @@ func TestForbiddenCombinations(t *testing.T) {
 			q.Device = &Device{Model: "net", VoteCount: Some[uint32](1), Net: &DeviceNet{Host: "10.9.9.9"}}
 		}
 		odd, device := on(0), on(6)
-		bad := device && (on(1) || on(3) || on(4) || on(5)) || on(4) && on(3) && odd && !on(2) && !on(1)
+		tieOff := on(4) && odd && !on(2) && !on(1)
+		bad := device && (on(1) || on(3) || on(4) && !tieOff || on(5)) || tieOff && on(3)
 		_, err := c.Validate()
 		require.Equal(t, bad, err != nil, "two_node=%v wait_for_all=%v lms=%v atb=%v downscale=%v device=%v "+
 			"odd=%v: %v", on(1), on(2), on(3), on(4), on(5), device, odd, err)

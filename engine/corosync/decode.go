@@ -77,10 +77,11 @@ func (d *decoder) readFile(c *Config, entries []Entry) {
 		case !e.Section:
 			d.addWarning(e.line, "move it into a section, or delete it", "key %s is outside any section",
 				e.Name)
+			d.checkValue(e, e.Name, true)
 			c.Extra = append(c.Extra, e)
 			continue
 		case e.Name == "nodelist" && seen[e.Name] != 0:
-			d.addError(e.line, "merge the two", "a second nodelist section (the first is at line %d); "+
+			d.addStricter(e.line, "merge the two", "a second nodelist section (the first is at line %d); "+
 				"Corosync would mix up the nodes of both", seen[e.Name])
 			d.lostSection = true
 			continue
@@ -103,7 +104,6 @@ func (d *decoder) readTopSection(c *Config, e Entry) {
 		decode(d, e, "totem", &c.Totem, &c.Totem.sourceLines, &c.Totem.Extra, totemKeys,
 			subsection{"interface", func(e Entry) {
 				var i Interface
-				d.renameRingNumber(&e)
 				decode(d, e, "totem.interface", &i, &i.sourceLines, &i.Extra, interfaceKeys,
 					subsection{name: "member"})
 				c.Totem.Interfaces = append(c.Totem.Interfaces, i)
@@ -159,16 +159,6 @@ func (d *decoder) readDevice(c *Config, e Entry) {
 		subsection{name: "heuristics"})
 }
 
-// renameRingNumber renames ringnumber, as Corosync 2 called it, to linknumber.
-func (d *decoder) renameRingNumber(e *Entry) {
-	e.Entries = slices.Clone(e.Entries)
-	for i, k := range e.Entries {
-		if k.Name == "ringnumber" && !k.Section {
-			e.Entries[i].Name = "linknumber"
-		}
-	}
-}
-
 // decode reads the entries of one section into s.
 func decode[S any](d *decoder, e Entry, path string, s *S, src *sourceLines, extra *[]Entry,
 	keys []key[S], parts ...subsection,
@@ -188,6 +178,7 @@ func decode[S any](d *decoder, e Entry, path string, s *S, src *sourceLines, ext
 		src.keyLines[k.Name] = k.line
 		i := slices.IndexFunc(keys, func(known key[S]) bool { return known.name == k.Name })
 		switch {
+		case !d.checkValue(k, path+"."+k.Name, i < 0 || keys[i].emptyAllowed):
 		case i < 0:
 			if d.reportUnknown(k, path, keyNames(keys)) {
 				keepUntyped(extra, k)
@@ -197,11 +188,19 @@ func decode[S any](d *decoder, e Entry, path string, s *S, src *sourceLines, ext
 				keys[i].ignoredReason)
 			keepUntyped(extra, k)
 		default:
-			if what, remedy := keys[i].parseInto(s, k.Value); what != "" {
-				d.addError(k.line, remedy, "%s.%s: %q %s", path, k.Name, k.Value, what)
+			if r := keys[i].parseInto(s, k.Value); r.what != "" {
+				d.addRefusal(k.line, r.stricter, r.remedy, "%s.%s: %q %s", path, k.Name, k.Value, r.what)
 			}
 		}
 	}
+}
+
+// checkValue refuses a key without a value. emptyAllowed is whether Corosync accepts that for this key.
+func (d *decoder) checkValue(e Entry, path string, emptyAllowed bool) bool {
+	if e.Value == "" {
+		d.addRefusal(e.line, emptyAllowed, "write a value or delete the line", "%s has no value", path)
+	}
+	return e.Value != ""
 }
 
 // readSubsection reads a section within another one.
@@ -241,12 +240,12 @@ func (d *decoder) reportUnknown(e Entry, path string, known []string) bool {
 	}
 	if near := nearestKey(e.Name, known); near != "" {
 		d.lostSection = d.lostSection || e.Section
-		d.addError(e.line, fmt.Sprintf("did you mean %q?", near), "%s has no %s %q", where, what, e.Name)
+		d.addStricter(e.line, fmt.Sprintf("did you mean %q?", near), "%s has no %s %q", where, what, e.Name)
 		return false
 	}
 	if e.Section && home != "" && home != path {
 		d.lostSection = true
-		d.addError(e.line, fmt.Sprintf("it belongs to %s; check for a missing '}' above", home),
+		d.addStricter(e.line, fmt.Sprintf("it belongs to %s; check for a missing '}' above", home),
 			"section %q cannot be in %s", e.Name, where)
 		return false
 	}

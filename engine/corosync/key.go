@@ -11,27 +11,39 @@ import (
 // key is one known key of a section S: how to read its value and how to write it.
 type key[S any] struct {
 	name string
-	// parseInto stores the value. what is not empty if the value is not acceptable; remedy is what to write
-	// then.
-	parseInto func(s *S, value string) (what, remedy string)
+	// parseInto stores the value, or returns why it is refused.
+	parseInto func(s *S, value string) refusal
 	// formatFrom returns the value; false if the key is absent.
 	formatFrom func(s *S) (string, bool)
+	// emptyAllowed is set if Corosync accepts the key without a value.
+	emptyAllowed bool
 	// ignoredReason is the reason why a known key has no effect; "" if it has one.
 	ignoredReason string
 }
+
+// refusal is why a value is refused. The zero value means that it is accepted.
+type refusal struct {
+	what, remedy string
+	stricter     bool // Corosync accepts the value
+}
+
+// accepted is the answer for a value that is stored.
+var accepted = refusal{}
 
 // number is a key with a whole number from lo to hi. example is shown when a value is refused.
 func number[S any](name string, lo, hi uint32, ptr func(*S) *Opt[uint32], example string) key[S] {
 	return key[S]{
 		name: name,
-		parseInto: func(s *S, value string) (string, string) {
+		parseInto: func(s *S, value string) refusal {
 			n, what := parseNumber(value, uint64(lo), uint64(hi))
 			if what != "" {
-				return what, fmt.Sprintf("write a whole number from %d to %d, for example \"%s: %s\"",
-					lo, hi, name, example)
+				_, whatThere := parseNumber(value, 0, storedUpTo(name))
+				return refusal{what, fmt.Sprintf(
+					"write a whole number from %d to %d, for example \"%s: %s\"", lo, hi, name, example),
+					whatThere == ""}
 			}
 			*ptr(s) = Some(uint32(n))
-			return "", ""
+			return accepted
 		},
 		formatFrom: func(s *S) (string, bool) {
 			o := *ptr(s)
@@ -45,17 +57,32 @@ func millis[S any](name string, ptr func(*S) *Opt[uint32], example string) key[S
 	return number(name, 0, maxTimerMs, ptr, example)
 }
 
+// storedUpTo returns the largest number that Corosync stores for a key: most have 32 bits.
+func storedUpTo(name string) uint64 {
+	switch name {
+	case "ttl", "knet_link_priority", "two_node", "wait_for_all", "last_man_standing", "auto_tie_breaker",
+		"allow_downscale", "expected_votes_tracking", "master_wins":
+		return math.MaxUint8
+	case "mcastport":
+		return math.MaxUint16
+	case "token_warning":
+		return 100
+	}
+	return math.MaxUint32
+}
+
 // version is a number of 64 bits.
 func version[S any](name string, ptr func(*S) *Opt[uint64]) key[S] {
 	return key[S]{
 		name: name,
-		parseInto: func(s *S, value string) (string, string) {
+		parseInto: func(s *S, value string) refusal {
 			n, what := parseNumber(value, 0, math.MaxUint64)
 			if what != "" {
-				return what, fmt.Sprintf("write a whole number, for example \"%s: 1\"", name)
+				return refusal{what, fmt.Sprintf("write a whole number, for example \"%s: 1\"", name),
+					value != "-" && strings.Trim(value, "0123456789") == "-"}
 			}
 			*ptr(s) = Some(n)
-			return "", ""
+			return accepted
 		},
 		formatFrom: func(s *S) (string, bool) {
 			o := *ptr(s)
@@ -68,13 +95,15 @@ func version[S any](name string, ptr func(*S) *Opt[uint64]) key[S] {
 func boolKey[S any](name string, ptr func(*S) *Opt[bool]) key[S] {
 	return key[S]{
 		name: name,
-		parseInto: func(s *S, value string) (string, string) {
+		parseInto: func(s *S, value string) refusal {
 			switch value {
 			case "0", "1":
 				*ptr(s) = Some(value == "1")
-				return "", ""
+				return accepted
 			}
-			return "is neither 0 nor 1", fmt.Sprintf("write \"%s: 1\" to turn it on or \"%s: 0\"", name, name)
+			_, whatThere := parseNumber(value, 0, storedUpTo(name))
+			return refusal{"is neither 0 nor 1",
+				fmt.Sprintf("write \"%s: 1\" to turn it on or \"%s: 0\"", name, name), whatThere == ""}
 		},
 		formatFrom: func(s *S) (string, bool) {
 			o := *ptr(s)
@@ -86,20 +115,33 @@ func boolKey[S any](name string, ptr func(*S) *Opt[bool]) key[S] {
 	}
 }
 
-// enumKey is a key with one of a few words, or any text if no words are given.
+// enumKey is a key with one of a few words, or any text if no words are given. Corosync refuses other words
+// as well.
 func enumKey[S any](name string, ptr func(*S) *string, allowed ...string) key[S] {
+	return wordKey(name, ptr, false, allowed)
+}
+
+// laxKey is a key with one of a few words, for which Corosync takes any other word for the default, and a
+// typing mistake for "off".
+func laxKey[S any](name string, ptr func(*S) *string, allowed ...string) key[S] {
+	return wordKey(name, ptr, true, allowed)
+}
+
+func wordKey[S any](name string, ptr func(*S) *string, lax bool, allowed []string) key[S] {
 	return key[S]{
-		name: name,
-		parseInto: func(s *S, value string) (string, string) {
+		name:         name,
+		emptyAllowed: lax || len(allowed) == 0,
+		parseInto: func(s *S, value string) refusal {
 			if len(allowed) > 0 && !slices.Contains(allowed, value) {
-				what := "is not one of the possible values"
+				r := refusal{"is not one of the possible values",
+					"write one of: " + strings.Join(allowed, ", "), lax}
 				if near := nearestKey(strings.ToLower(value), allowed); near != "" {
-					return what, fmt.Sprintf("write \"%s: %s\"", name, near)
+					r.remedy = fmt.Sprintf("write \"%s: %s\"", name, near)
 				}
-				return what, "write one of: " + strings.Join(allowed, ", ")
+				return r
 			}
 			*ptr(s) = value
-			return "", ""
+			return accepted
 		},
 		formatFrom: func(s *S) (string, bool) { return *ptr(s), *ptr(s) != "" },
 	}
@@ -109,7 +151,7 @@ func enumKey[S any](name string, ptr func(*S) *string, allowed ...string) key[S]
 func ignored[S any](why string, names ...string) []key[S] {
 	keys := make([]key[S], len(names))
 	for i, name := range names {
-		keys[i] = key[S]{name: name, ignoredReason: why}
+		keys[i] = key[S]{name: name, emptyAllowed: true, ignoredReason: why}
 	}
 	return keys
 }

@@ -19,10 +19,10 @@ var totemKeys = slices.Concat([]key[Totem]{
 	enumKey("ip_version", func(t *Totem) *string { return &t.IPVersion },
 		"ipv4", "ipv6", "ipv4-6", "ipv6-4"),
 	enumKey("link_mode", func(t *Totem) *string { return &t.LinkMode }, "passive", "active", "rr"),
-	enumKey("secauth", func(t *Totem) *string { return &t.SecAuth }, "on", "off"),
-	enumKey("crypto_model", func(t *Totem) *string { return &t.CryptoModel }, "nss", "openssl", "gcrypt"),
+	laxKey("secauth", func(t *Totem) *string { return &t.SecAuth }, "on", "off"),
+	enumKey("crypto_model", func(t *Totem) *string { return &t.CryptoModel }, "nss", "openssl"),
 	enumKey("crypto_cipher", func(t *Totem) *string { return &t.CryptoCipher },
-		"none", "aes256", "aes192", "aes128", "3des"),
+		"none", "aes256", "aes192", "aes128"),
 	enumKey("crypto_hash", func(t *Totem) *string { return &t.CryptoHash },
 		"none", "md5", "sha1", "sha256", "sha384", "sha512"),
 	enumKey("keyfile", func(t *Totem) *string { return &t.KeyFile }),
@@ -31,7 +31,7 @@ var totemKeys = slices.Concat([]key[Totem]{
 	millis("token_coefficient", func(t *Totem) optionalNumber { return &t.TokenCoefficientMs }, "650"),
 	number("token_warning", 0, 100, func(t *Totem) optionalNumber { return &t.TokenWarningPct }, "75"),
 	millis("token_retransmit", func(t *Totem) optionalNumber { return &t.TokenRetransmitMs }, "714"),
-	number("token_retransmits_before_loss_const", 1, 1000,
+	number("token_retransmits_before_loss_const", 0, 1000,
 		func(t *Totem) optionalNumber { return &t.RetransmitsBeforeLoss }, "4"),
 	millis("hold", func(t *Totem) optionalNumber { return &t.HoldMs }, "561"),
 	millis("consensus", func(t *Totem) optionalNumber { return &t.ConsensusMs }, "3600"),
@@ -49,9 +49,9 @@ var totemKeys = slices.Concat([]key[Totem]{
 	number("heartbeat_failures_allowed", 0, 1000,
 		func(t *Totem) optionalNumber { return &t.HeartbeatFailures }, "0"),
 	millis("max_network_delay", func(t *Totem) optionalNumber { return &t.MaxNetworkDelayMs }, "50"),
-	enumKey("cancel_token_hold_on_retransmit", func(t *Totem) *string { return &t.CancelHoldOnRetrans },
+	laxKey("cancel_token_hold_on_retransmit", func(t *Totem) *string { return &t.CancelHoldOnRetrans },
 		"yes", "no"),
-	enumKey("block_unlisted_ips", func(t *Totem) *string { return &t.BlockUnlistedIPs }, "yes", "no"),
+	laxKey("block_unlisted_ips", func(t *Totem) *string { return &t.BlockUnlistedIPs }, "yes", "no"),
 	number("netmtu", 0, 65536, func(t *Totem) optionalNumber { return &t.NetMTU }, "1500"),
 	number("knet_mtu", 0, 65536, func(t *Totem) optionalNumber { return &t.KnetMTU }, "0"),
 	number("knet_pmtud_interval", 0, 86400, func(t *Totem) optionalNumber { return &t.KnetPMTUDSeconds },
@@ -70,21 +70,24 @@ var totemKeys = slices.Concat([]key[Totem]{
 		"knet_max_mtu", "transport_number"),
 )
 
-var interfaceKeys = []key[Interface]{
+var interfaceKeys = slices.Concat([]key[Interface]{
 	number("linknumber", 0, anyNumber, func(i *Interface) optionalNumber { return &i.LinkNumber }, "0"),
 	enumKey("bindnetaddr", func(i *Interface) *string { return &i.BindNetAddr }),
-	enumKey("broadcast", func(i *Interface) *string { return &i.Broadcast }, "yes", "no"),
+	laxKey("broadcast", func(i *Interface) *string { return &i.Broadcast }, "yes", "no"),
 	enumKey("mcastaddr", func(i *Interface) *string { return &i.McastAddr }),
-	number("mcastport", 1, 65535, func(i *Interface) optionalNumber { return &i.McastPort }, "5405"),
+	number("mcastport", 0, 65535, func(i *Interface) optionalNumber { return &i.McastPort }, "5405"),
 	number("ttl", 0, 255, func(i *Interface) optionalNumber { return &i.TTL }, "1"),
 	enumKey("knet_transport", func(i *Interface) *string { return &i.KnetTransport }, "udp", "sctp"),
 	number("knet_link_priority", 0, 255, func(i *Interface) optionalNumber { return &i.LinkPriority }, "1"),
 	millis("knet_ping_interval", func(i *Interface) optionalNumber { return &i.PingIntervalMs }, "750"),
 	millis("knet_ping_timeout", func(i *Interface) optionalNumber { return &i.PingTimeoutMs }, "1500"),
-	number("knet_ping_precision", 1, 65535, func(i *Interface) optionalNumber { return &i.PingPrecision },
+	number("knet_ping_precision", 0, 65535, func(i *Interface) optionalNumber { return &i.PingPrecision },
 		"2048"),
-	number("knet_pong_count", 1, 255, func(i *Interface) optionalNumber { return &i.PongCount }, "2"),
-}
+	number("knet_pong_count", 0, 255, func(i *Interface) optionalNumber { return &i.PongCount }, "2"),
+},
+	ignored[Interface]("Corosync 3 knows linknumber only, and takes a section without it for link 0",
+		"ringnumber"),
+)
 
 var nodeKeys = slices.Concat([]key[Node]{
 	enumKey("name", func(n *Node) *string { return &n.Name }),
@@ -110,7 +113,7 @@ var quorumKeys = slices.Concat([]key[Quorum]{
 )
 
 var deviceKeys = []key[Device]{
-	enumKey("model", func(d *Device) *string { return &d.Model }, "net"),
+	laxKey("model", func(d *Device) *string { return &d.Model }, "net"),
 	number("votes", 0, MaxVotes, func(d *Device) optionalNumber { return &d.VoteCount }, "1"),
 	millis("timeout", func(d *Device) optionalNumber { return &d.TimeoutMs }, "10000"),
 	millis("sync_timeout", func(d *Device) optionalNumber { return &d.SyncTimeoutMs }, "30000"),
@@ -120,13 +123,13 @@ var deviceKeys = []key[Device]{
 var deviceNetKeys = []key[DeviceNet]{
 	enumKey("host", func(d *DeviceNet) *string { return &d.Host }),
 	number("port", 1, 65535, func(d *DeviceNet) optionalNumber { return &d.Port }, "5403"),
-	enumKey("algorithm", func(d *DeviceNet) *string { return &d.Algorithm },
+	laxKey("algorithm", func(d *DeviceNet) *string { return &d.Algorithm },
 		"ffsplit", "lms", "2nodelms", "test"),
 	enumKey("tie_breaker", func(d *DeviceNet) *string { return &d.TieBreaker }),
-	enumKey("tls", func(d *DeviceNet) *string { return &d.TLS }, "on", "off", "required"),
+	laxKey("tls", func(d *DeviceNet) *string { return &d.TLS }, "on", "off", "required"),
 	millis("connect_timeout", func(d *DeviceNet) optionalNumber { return &d.ConnectTimeoutMs }, "8000"),
 	number("force_ip_version", 0, 6, func(d *DeviceNet) optionalNumber { return &d.ForceIPVersion }, "0"),
-	enumKey("keep_active_partition_tie_breaker", func(d *DeviceNet) *string { return &d.KeepActive },
+	laxKey("keep_active_partition_tie_breaker", func(d *DeviceNet) *string { return &d.KeepActive },
 		"on", "off"),
 }
 
@@ -147,17 +150,16 @@ var loggingKeys = []key[Logging]{
 
 var priorities = []string{"alert", "crit", "debug", "emerg", "err", "info", "notice", "warning"}
 
-// nodeIDKey reads a node id. It refuses 0 and numbers out of range itself, so that the finding has the
-// line of the value.
+// nodeIDKey reads a node id. Validate refuses 0.
 var nodeIDKey = key[Node]{
 	name: "nodeid",
-	parseInto: func(n *Node, value string) (string, string) {
-		id, what := parseNumber(value, 1, anyNumber)
-		if what != "" {
-			return what, "write a whole number from 1 up, different for every node"
+	parseInto: func(n *Node, value string) refusal {
+		id, what := parseNumber(value, 0, anyNumber)
+		if n.idRefused = what != ""; n.idRefused {
+			return refusal{what: what, remedy: "write a whole number from 1 up, different for every node"}
 		}
 		n.ID = nodeID(id)
-		return "", ""
+		return accepted
 	},
 	formatFrom: func(n *Node) (string, bool) { return fmt.Sprint(uint32(n.ID)), n.ID != 0 },
 }

@@ -19,14 +19,22 @@ type Problem struct {
 	Line   int // 1 and up; 0 if it has no line (a missing section, a value set by code)
 	What   string
 	Remedy string
+	// Stricter is set on an error that Corosync would not report: it would start with such a file, and run
+	// with another setting than its author meant. DESIGN.md lists the rules.
+	Stricter bool
 }
 
 // Error returns the problem on one line: "corosync.conf:12: what is wrong; what to do".
 func (p Problem) Error() string {
-	if p.Line == 0 {
-		return fmt.Sprintf("%s: %s; %s", p.File, p.What, p.Remedy)
+	where := p.File
+	if p.Line > 0 {
+		where = fmt.Sprintf("%s:%d", p.File, p.Line)
 	}
-	return fmt.Sprintf("%s:%d: %s; %s", p.File, p.Line, p.What, p.Remedy)
+	text := fmt.Sprintf("%s: %s; %s", where, p.What, p.Remedy)
+	if p.Stricter {
+		text += " (Corosync accepts it)"
+	}
+	return text
 }
 
 // Unwrap makes errors.Is(problem, ErrInvalid) true.
@@ -48,6 +56,12 @@ func (ps *Problems) Error() string {
 		lines = append(lines, fmt.Sprintf("and %d more; correct these first", ps.Dropped))
 	}
 	return strings.Join(lines, "\n")
+}
+
+// Stricter reports whether Corosync accepts the file: every problem is of a rule that this package has on
+// purpose and Corosync does not have.
+func (ps *Problems) Stricter() bool {
+	return ps.Dropped == 0 && !slices.ContainsFunc(ps.List, func(p Problem) bool { return !p.Stricter })
 }
 
 // Unwrap makes errors.Is(problems, ErrInvalid) true.
@@ -74,13 +88,24 @@ type findings struct {
 	lostSection bool
 }
 
-// addError adds an error.
+// addError adds an error about a file that Corosync refuses as well.
 func (f *findings) addError(line int, remedy, format string, args ...any) {
+	f.addRefusal(line, false, remedy, format, args...)
+}
+
+// addStricter adds an error about a file that Corosync accepts.
+func (f *findings) addStricter(line int, remedy, format string, args ...any) {
+	f.addRefusal(line, true, remedy, format, args...)
+}
+
+// addRefusal adds an error.
+func (f *findings) addRefusal(line int, stricter bool, remedy, format string, args ...any) {
 	if len(f.errors.List) >= maxProblems {
 		f.errors.Dropped++
 		return
 	}
-	p := Problem{File: f.file, Line: line, What: fmt.Sprintf(format, args...), Remedy: remedy}
+	p := Problem{File: f.file, Line: line, What: fmt.Sprintf(format, args...), Remedy: remedy,
+		Stricter: stricter}
 	f.errors.List = append(f.errors.List, p)
 }
 

@@ -34,13 +34,13 @@ type scanner struct {
 
 func scanLines(f *findings, data []byte) []Entry {
 	if len(data) > maxFileBytes {
-		f.addError(0, "check that this is the right file", "the file has %d bytes, more than %d",
+		f.addStricter(0, "check that this is the right file", "the file has %d bytes, more than %d",
 			len(data), maxFileBytes)
 		return nil
 	}
 	text := strings.TrimPrefix(string(data), "\ufeff")
 	if len(text) != len(data) {
-		f.addWarning(1, "save the file as plain UTF-8", "the file begins with a byte order mark")
+		f.addError(1, "save the file as UTF-8 without it", "the file begins with a byte order mark")
 	}
 	s := &scanner{findings: f, sourceLines: strings.Split(text, "\n")}
 	return s.readSection("", 0, 0)
@@ -91,7 +91,7 @@ func (s *scanner) isClosing(text string, number, depth int) {
 		s.addError(number, "delete it, or check which section it was meant to close",
 			"this '}' closes nothing")
 	case first && strings.HasPrefix(strings.TrimLeft(rest, " \t"), "#"):
-		s.addWarning(number, "put the comment on a line of its own", "a comment follows the closing brace")
+		s.addError(number, "put the comment on a line of its own", "a comment follows the closing brace")
 	case rest != "" || !first:
 		s.addError(number, "put '}' on a line of its own", "%q has text beside the closing brace", text)
 	}
@@ -105,12 +105,15 @@ func (s *scanner) cleanLine(line string, number int) (string, bool) {
 		return "", false
 	}
 	if len(line) > maxLineBytes {
-		s.addError(number, "shorten it", "the line has %d bytes; Corosync reads at most %d",
+		s.addStricter(number, "shorten it", "the line has %d bytes; Corosync reads at most %d",
 			len(line), maxLineBytes)
 		return "", false
 	}
 	if i := strings.IndexFunc(text, isControl); i >= 0 || !utf8.ValidString(text) {
-		s.addError(number, "retype the line", "the line has a control character or is not UTF-8")
+		key, _, hasValue := strings.Cut(text, ":")
+		acceptedThere := hasValue && isName(strings.Trim(key, " \t"))
+		s.addRefusal(number, acceptedThere, "retype the line",
+			"the line has a control character or is not UTF-8")
 		return "", false
 	}
 	return text, true
@@ -134,9 +137,10 @@ func (s *scanner) openSection(text string, number, depth int) (Entry, bool) {
 	case name == "":
 		s.addError(number, "write the section's name before the brace", "'{' without a section name")
 	case !isName(name):
-		s.addError(number, "use letters, digits, '_', '-' and '.'", "%q is not a section name", name)
+		s.addStricter(number, "use letters, digits, '_', '-' and '.'", "%q is not a section name", name)
 	case depth >= maxDepth:
-		s.addError(number, "check for a missing '}' above", "sections are nested more than %d deep", maxDepth)
+		s.addStricter(number, "check for a missing '}' above", "sections are nested more than %d deep",
+			maxDepth)
 		s.nextLine = len(s.sourceLines)
 		return e, false
 	}
@@ -154,10 +158,8 @@ func (s *scanner) readKeyValue(text string, number int) (Entry, bool) {
 	case !isName(key):
 		s.addError(number, "use letters, digits, '_', '-' and '.'; comments need a line of their own",
 			"%q is not a key", key)
-	case value == "":
-		s.addError(number, "write a value or delete the line", "%s has no value", key)
 	case strings.Contains(value, "}"):
-		s.addError(number, "put '}' on a line of its own", "the value of %s contains a closing brace", key)
+		s.addStricter(number, "put '}' on a line of its own", "the value of %s contains a closing brace", key)
 	default:
 		return e, true
 	}

@@ -39,6 +39,10 @@ const timerTick = 10 * time.Millisecond
 // minTimeout is the shortest timer that Corosync accepts: three ticks.
 const minTimeout = 3 * timerTick
 
+// minHold is the shortest time that Corosync accepts for totem.hold: what follows from the shortest
+// token_retransmit.
+const minHold = minTimeout*8/10 - timerTick
+
 // minPing is the shortest interval between two pings of a link.
 const minPing = time.Millisecond
 
@@ -102,9 +106,9 @@ type LinkTimers struct {
 // floor; a configuration from Parse has none.
 func Derive(c *Config) (Timers, error) {
 	t := c.derive()
-	if short := t.timersBelow(minTimeout); len(short) > 0 {
+	if short := t.tooShort(); len(short) > 0 {
 		return Timers{}, fmt.Errorf("deriving timers from %s: totem.%s is %v, %w of %v; %s",
-			c.File, short[0].key, short[0].value, ErrTooShort, minTimeout, short[0].remedyFor())
+			c.File, short[0].key, short[0].value, ErrTooShort, short[0].floor(), short[0].remedyFor())
 	}
 	return t, nil
 }
@@ -169,23 +173,46 @@ func (c *Config) derive() Timers {
 
 // linkTimers derives the timers of one link.
 func (c *Config) linkTimers(link int, token time.Duration) LinkTimers {
-	var in Interface
-	for _, i := range c.Totem.Interfaces {
-		if i.LinkNumber.Or(0) == uint32(link) {
-			in = i
-		}
-	}
+	in := c.linkSettings(link)
 	pongs := orDefault(in.PongCount, defaultPongCount)
 	tokenMs := uint64(token.Milliseconds())
 	return LinkTimers{
 		Link:          link,
-		Port:          uint16(in.McastPort.Or(uint32(defaultMcastPort + link))),
+		Port:          uint16(orDefault(in.McastPort, uint32(defaultMcastPort+link))),
 		Priority:      uint8(orDefault(in.LinkPriority, 1)),
 		PingTimeout:   msOr(in.PingTimeoutMs, tokenMs/uint64(pongs)),
 		PingInterval:  msOr(in.PingIntervalMs, tokenMs/(uint64(pongs)*2)),
 		PingPrecision: orDefault(in.PingPrecision, defaultPingPrecision),
 		PongCount:     pongs,
 	}
+}
+
+// linkSettings returns the settings of a link: the last value of each key in the sections of the link.
+func (c *Config) linkSettings(link int) Interface {
+	var out Interface
+	for _, in := range c.Totem.Interfaces {
+		if in.LinkNumber.Or(0) != uint32(link) {
+			continue
+		}
+		for _, o := range []struct{ to, from *Opt[uint32] }{
+			{&out.McastPort, &in.McastPort}, {&out.TTL, &in.TTL}, {&out.LinkPriority, &in.LinkPriority},
+			{&out.PingIntervalMs, &in.PingIntervalMs}, {&out.PingTimeoutMs, &in.PingTimeoutMs},
+			{&out.PingPrecision, &in.PingPrecision}, {&out.PongCount, &in.PongCount},
+		} {
+			if o.from.Set {
+				*o.to = *o.from
+			}
+		}
+		for _, o := range []struct{ to, from *string }{
+			{&out.McastAddr, &in.McastAddr}, {&out.Broadcast, &in.Broadcast},
+			{&out.KnetTransport, &in.KnetTransport}, {&out.BindNetAddr, &in.BindNetAddr},
+		} {
+			if *o.from != "" {
+				*o.to = *o.from
+			}
+		}
+	}
+	return out
 }
 
 // orDefault returns the value, or def if it is absent or 0: Corosync takes 0 for absent in all but a few
@@ -253,11 +280,19 @@ func (t *Timers) allTimers() []namedTimer {
 	return list
 }
 
-// timersBelow returns the timers of the totem section that are shorter than the floor.
-func (t *Timers) timersBelow(floor time.Duration) []namedTimer {
+// floor is the shortest value that Corosync accepts.
+func (b namedTimer) floor() time.Duration {
+	if b.key == "hold" {
+		return minHold
+	}
+	return minTimeout
+}
+
+// tooShort returns the timers of the totem section that are shorter than their floor.
+func (t *Timers) tooShort() []namedTimer {
 	var short []namedTimer
 	for _, b := range t.allTimers() {
-		if b.key != "" && b.value < floor {
+		if b.key != "" && b.value < b.floor() {
 			short = append(short, b)
 		}
 	}
@@ -279,7 +314,7 @@ func (t Timers) Scaled(ts timescale.Ratio) (Timers, error) {
 		if b.value == 0 {
 			continue
 		}
-		floor := minTimeout
+		floor := b.floor()
 		if b.onlyPaces {
 			floor = minScaledResend
 		}

@@ -2,6 +2,8 @@ package corosync
 
 import (
 	"fmt"
+	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -37,10 +39,10 @@ func (c *Config) validateTotem(f *findings) {
 	case name == "" && !t.hasKey("cluster_name"):
 		f.addWarning(t.sectionLine, "add \"cluster_name: NAME\" to section totem", "the cluster has no name")
 	case strings.ContainsAny(name, " \t"):
-		f.addError(t.lineOf("cluster_name"), "use letters, digits and '-'",
+		f.addStricter(t.lineOf("cluster_name"), "use letters, digits and '-'",
 			"totem.cluster_name %q contains white space", name)
 	case len(name) > MaxClusterNameBytes:
-		f.addError(t.lineOf("cluster_name"), fmt.Sprintf("use at most %d characters", pveClusterNameBytes),
+		f.addStricter(t.lineOf("cluster_name"), fmt.Sprintf("use at most %d characters", pveClusterNameBytes),
 			"totem.cluster_name has %d characters, more than %d", len(name), MaxClusterNameBytes)
 	case len(name) > pveClusterNameBytes:
 		f.addWarning(t.lineOf("cluster_name"), "keep it; a running cluster should not be renamed",
@@ -51,9 +53,26 @@ func (c *Config) validateTotem(f *findings) {
 		f.addWarning(t.sectionLine, "add \"config_version: 1\" and raise it with every change",
 			"totem.config_version is missing, so an outdated file cannot be told from a new one")
 	}
-	if t.Transport == "udp" || t.Transport == "udpu" {
-		f.addWarning(t.lineOf("transport"), "write \"transport: knet\" or delete the line",
-			"totem.transport %s is accepted; this engine always sends sealed unicast datagrams", t.Transport)
+	c.validateMulticast(f)
+}
+
+// validateMulticast checks that transport udp has a multicast address: written, derived from the name of the
+// cluster, or replaced by broadcast.
+func (c *Config) validateMulticast(f *findings) {
+	if c.Transport() != "udp" {
+		return
+	}
+	in := c.linkSettings(0)
+	switch {
+	case in.Broadcast == "yes":
+	case in.McastAddr == "" && c.Totem.ClusterName == "" && !c.Totem.hasKey("cluster_name"):
+		f.addError(c.Totem.lineOf("transport"), "add \"cluster_name: NAME\", from which one follows, or "+
+			"write \"transport: knet\"", "totem.transport udp has no multicast address")
+	case in.McastAddr != "":
+		if a, err := netip.ParseAddr(in.McastAddr); err != nil || !a.IsMulticast() {
+			f.addError(c.interfaceLine(0), "write an address like 239.192.0.1",
+				"totem.interface.mcastaddr %q is not a multicast address", in.McastAddr)
+		}
 	}
 }
 
@@ -74,12 +93,8 @@ func (c *Config) validateCrypto(f *findings) {
 			"totem.crypto_cipher %s without a crypto_hash", cipher)
 	}
 	if (encrypts || hashes) && c.Transport() != "knet" {
-		f.addWarning(t.lineOf("transport"), "write \"transport: knet\"",
-			"Corosync 3 encrypts with transport knet only, not with %s", c.Transport())
-	}
-	if !encrypts && (t.SecAuth == "off" || t.CryptoCipher == "none") {
-		f.addWarning(max(t.keyLines["secauth"], t.keyLines["crypto_cipher"]), "write \"secauth: on\"",
-			"the file turns encryption off; this engine seals every packet with the cluster key all the same")
+		f.addError(t.lineOf("transport"), "write \"transport: knet\", or turn encryption off with "+
+			"\"secauth: off\"", "totem.transport %s cannot encrypt; only knet can", c.Transport())
 	}
 }
 
@@ -94,15 +109,23 @@ func (c *Config) validateInterfaces(f *findings) {
 		in := &c.Totem.Interfaces[i]
 		link := in.LinkNumber.Or(0)
 		line := in.lineOf("linknumber")
+		if n, ok := in.ringNumber(); ok && n != fmt.Sprint(link) {
+			f.addWarning(in.lineOf("ringnumber"), fmt.Sprintf("write \"linknumber: %s\"", n),
+				"totem.interface with ringnumber %s applies to link %d", n, link)
+		}
 		first, again := seen[link]
 		switch {
 		case link >= MaxLinks:
-			f.addError(line, fmt.Sprintf("write a number from 0 to %d", MaxLinks-1),
+			f.addRefusal(line, len(in.keyLines) == 1, fmt.Sprintf("write a number from 0 to %d", MaxLinks-1),
 				"totem.interface: link %d; there are at most %d links", link, MaxLinks)
 			continue
 		case again:
-			f.addError(line, "give every interface section its own linknumber",
-				"totem.interface: link %d has a second section (the first is at line %d)", link, first)
+			f.addWarning(line, "give every interface section its own linknumber",
+				"totem.interface: link %d has a second section (the first is at line %d); where both have a "+
+					"key, the last one counts", link, first)
+		case len(c.Nodes) > 0 && !used[link] && c.Transport() != "udp" && in.hasSettings():
+			f.addError(line, fmt.Sprintf("delete the section, or add %s to every node", ringKey(int(link))),
+				"totem.interface: link %d has settings, but no node has an address on it", link)
 		case len(c.Nodes) > 0 && !used[link]:
 			f.addWarning(line, fmt.Sprintf("delete the section, or add %s to every node", ringKey(int(link))),
 				"totem.interface: link %d is configured, but no node has an address on it", link)
@@ -112,15 +135,55 @@ func (c *Config) validateInterfaces(f *findings) {
 			f.addWarning(in.sectionLine, "write both knet_ping_interval and knet_ping_timeout, or neither",
 				"totem.interface: link %d sets one of two settings that belong together", link)
 		}
-		if in.KnetTransport == "sctp" {
-			f.addWarning(in.lineOf("knet_transport"), "write \"knet_transport: udp\"",
-				"totem.interface: link %d asks for SCTP; this engine uses UDP", link)
+		if !again {
+			c.validateLinkTransport(f, int(link), used[link])
 		}
 		if in.LinkPriority.Set && in.LinkPriority.Value == 0 {
 			f.addWarning(in.lineOf("knet_link_priority"), "write 1 to 255; the highest number is preferred",
 				"totem.interface: priority 0 of link %d counts as 1", link)
 		}
 	}
+}
+
+// validateLinkTransport checks the settings that only some transports have. Corosync takes their defaults for
+// absent.
+func (c *Config) validateLinkTransport(f *findings, link int, used bool) {
+	in := c.linkSettings(link)
+	if c.Transport() != "udp" && in.TTL.Set && in.TTL.Value != 1 {
+		f.addError(c.linkLine(link, "ttl"), "delete the line",
+			"totem.interface.ttl is for transport udp, not for %s", c.Transport())
+	}
+	if c.Transport() != "knet" && used && in.LinkPriority.Value > 1 {
+		f.addError(c.linkLine(link, "knet_link_priority"), "delete the line",
+			"totem.interface.knet_link_priority is for transport knet, not for %s", c.Transport())
+	}
+}
+
+// linkLine returns the line of the last key of that name among the sections of a link.
+func (c *Config) linkLine(link int, key string) int {
+	line := c.interfaceLine(link)
+	for _, in := range c.Totem.Interfaces {
+		if in.LinkNumber.Or(0) == uint32(link) && in.hasKey(key) {
+			line = in.lineOf(key)
+		}
+	}
+	return line
+}
+
+// hasSettings reports whether the section sets anything for its link.
+func (in *Interface) hasSettings() bool {
+	return slices.ContainsFunc(interfaceKeys, func(k key[Interface]) bool {
+		return k.ignoredReason == "" && k.name != "linknumber" && in.hasKey(k.name)
+	})
+}
+
+// ringNumber returns what the section has as ringnumber, the name of linknumber before Corosync 3.
+func (in *Interface) ringNumber() (string, bool) {
+	i := slices.IndexFunc(in.Extra, func(e Entry) bool { return !e.Section && e.Name == "ringnumber" })
+	if i < 0 {
+		return "", false
+	}
+	return in.Extra[i].Value, true
 }
 
 // validateTimers reports timers below their floor at the key that sets them, or at the key from which
@@ -136,12 +199,12 @@ func (c *Config) validateTimers(f *findings) {
 		return t.sectionLine
 	}
 	timers := c.derive()
-	for _, b := range timers.timersBelow(minTimeout) {
+	for _, b := range timers.tooShort() {
 		if b.key != "token" && timers.Token < minTimeout && !t.hasKey(b.key) {
 			continue // follows from the token timeout, which was reported
 		}
 		f.addError(line(b.key, "token"), b.remedyFor(), "totem.%s is %d ms, less than the minimum of %d ms",
-			b.key, b.value.Milliseconds(), minTimeout.Milliseconds())
+			b.key, b.value.Milliseconds(), b.floor().Milliseconds())
 	}
 	switch {
 	case timers.Token < minTimeout:
@@ -157,7 +220,7 @@ func (c *Config) validateTimers(f *findings) {
 			timers.Consensus.Milliseconds(), timers.Token.Milliseconds(), len(c.Nodes))
 	}
 	if timers.TokenRetransmit >= timers.Token {
-		f.addError(line("token_retransmit"), "delete the line, or write less than the token timeout",
+		f.addStricter(line("token_retransmit"), "delete the line, or write less than the token timeout",
 			"totem.token_retransmit is %d ms, not less than the token timeout of %d ms",
 			timers.TokenRetransmit.Milliseconds(), timers.Token.Milliseconds())
 	} else if timers.Hold > timers.TokenRetransmit {
@@ -166,9 +229,12 @@ func (c *Config) validateTimers(f *findings) {
 			timers.Hold.Milliseconds(), timers.TokenRetransmit.Milliseconds())
 	}
 	for _, l := range timers.Links {
-		if l.PingInterval < minPing || l.PingTimeout < l.PingInterval {
-			f.addError(c.interfaceLine(l.Link), "delete knet_ping_interval and knet_ping_timeout; "+
-				"they follow from the token timeout",
+		const remedy = "delete knet_ping_interval and knet_ping_timeout; they follow from the token timeout"
+		if l.PingInterval < minPing {
+			f.addStricter(c.interfaceLine(l.Link), remedy, "totem.interface: link %d pings every %d ms",
+				l.Link, l.PingInterval.Milliseconds())
+		} else if l.PingTimeout < l.PingInterval {
+			f.addWarning(c.interfaceLine(l.Link), remedy,
 				"totem.interface: link %d pings every %d ms with a timeout of %d ms", l.Link,
 				l.PingInterval.Milliseconds(), l.PingTimeout.Milliseconds())
 		}

@@ -25,19 +25,25 @@ func (c *Config) validateNodes(f *findings) {
 			len(c.Nodes), MaxNodes)
 	}
 	ids, names := map[ring.NodeID]int{}, map[string]int{}
+	free := c.freeIDs()
 	for i := range c.Nodes {
 		n := &c.Nodes[i]
 		first, again := ids[n.ID]
 		switch {
 		case n.ID == 0 && !n.hasKey("nodeid"):
-			f.addError(n.sectionLine, fmt.Sprintf("add \"nodeid: %d\"", c.freeID()), "node %s has no nodeid",
-				n.label())
+			f.addRefusal(n.sectionLine, c.Transport() != "knet", fmt.Sprintf("add \"nodeid: %d\"", free(i)),
+				"node %s has no nodeid", n.label())
+		case n.ID == 0 && n.idRefused:
+		case n.ID == 0:
+			f.addRefusal(n.lineOf("nodeid"), c.Transport() != "knet",
+				fmt.Sprintf("write a whole number from 1 up, for example %d", free(i)),
+				"node %s has nodeid 0", n.label())
 		case n.ID > maxKnetNodeID && c.Transport() == "knet":
 			f.addError(n.lineOf("nodeid"), fmt.Sprintf("use 1 to %d, for example %d", maxKnetNodeID,
-				c.freeID()),
+				free(i)),
 				"node %s: nodeid %d is too large for transport knet", n.label(), n.ID)
 		case n.ID != 0 && again:
-			f.addError(n.lineOf("nodeid"), fmt.Sprintf("give it another one, for example %d", c.freeID()),
+			f.addError(n.lineOf("nodeid"), fmt.Sprintf("give it another one, for example %d", free(i)),
 				"node %s has the same nodeid %d as the node at line %d", n.label(), n.ID, first)
 		}
 		if !again {
@@ -50,7 +56,7 @@ func (c *Config) validateNodes(f *findings) {
 		}
 	}
 	if c.NodeVotes() == 0 {
-		f.addError(c.nodelistLines.sectionLine, "write \"quorum_votes: 1\" for every node",
+		f.addStricter(c.nodelistLines.sectionLine, "write \"quorum_votes: 1\" for every node",
 			"no node has a vote, so the cluster can never be quorate")
 	}
 }
@@ -58,29 +64,42 @@ func (c *Config) validateNodes(f *findings) {
 // validateName checks a node's name and that no other node has it.
 func (c *Config) validateName(f *findings, n *Node, names map[string]int) {
 	switch {
+	case n.Name == "" && !n.hasKey("name") && len(c.Links()) > 1:
+		f.addError(n.sectionLine, "add \"name: HOSTNAME\"",
+			"node %s has no name; with several links every node needs one", n.label())
+		return
 	case n.Name == "" && !n.hasKey("name"):
 		f.addWarning(n.sectionLine, "add \"name: HOSTNAME\"", "node %s has no name", n.label())
 		return
 	case n.Name == "":
 		return
 	case !isHostName(n.Name):
-		f.addError(n.lineOf("name"), "use letters, digits, '-' and '.'", "%q is not a node name", n.Name)
+		f.addStricter(n.lineOf("name"), "use letters, digits, '-' and '.'", "%q is not a node name", n.Name)
 	}
 	if first, again := names[strings.ToLower(n.Name)]; again {
-		f.addError(n.lineOf("name"), "give every node its own name",
+		f.addStricter(n.lineOf("name"), "give every node its own name",
 			"node %d has the same name %q as the node at line %d", n.ID, n.Name, first)
 		return
 	}
 	names[strings.ToLower(n.Name)] = n.lineOf("name")
 }
 
-// freeID returns the lowest node id that no node has, as pvecm would choose it.
-func (c *Config) freeID() ring.NodeID {
-	id := ring.NodeID(1)
-	for slices.ContainsFunc(c.Nodes, func(n Node) bool { return n.ID == id }) {
-		id++
+// freeIDs returns a function that proposes a node id for the i-th node: the lowest that no node has, and
+// another for each node.
+func (c *Config) freeIDs() func(i int) ring.NodeID {
+	proposed := map[int]ring.NodeID{}
+	last := ring.NodeID(0)
+	return func(i int) ring.NodeID {
+		if id, again := proposed[i]; again {
+			return id
+		}
+		last++
+		for slices.ContainsFunc(c.Nodes, func(n Node) bool { return n.ID == last }) {
+			last++
+		}
+		proposed[i] = last
+		return last
 	}
-	return id
 }
 
 // label names a node in messages by its name, id, address or line, whichever it has.
@@ -115,12 +134,14 @@ func (c *Config) validateAddresses(f *findings) {
 			}
 			key := ringKey(link)
 			if what, remedy := checkAddress(addr); what != "" {
-				f.addError(n.lineOf(key), remedy, "node %s: %s %q %s", n.label(), key, addr, what)
+				_, err := netip.ParseAddr(addr)
+				f.addRefusal(n.lineOf(key), err == nil, remedy, "node %s: %s %q %s", n.label(), key, addr,
+					what)
 				continue
 			}
 			same := canonicalAddress(addr)
 			if other, again := seen[same]; again {
-				f.addError(n.lineOf(key), "every node needs its own address on every link",
+				f.addStricter(n.lineOf(key), "every node needs its own address on every link",
 					"node %s: %s %s is already %s of node %s at line %d", n.label(), key, addr,
 					other.key, other.node.label(), other.node.lineOf(other.key))
 				continue

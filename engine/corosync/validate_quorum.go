@@ -21,15 +21,21 @@ func (c *Config) validateQuorum(f *findings) {
 			"quorum.provider %q is unknown", q.Provider)
 	}
 	if q.ExpectedVotes.Set && q.ExpectedVotes.Value == 0 {
-		f.addError(q.lineOf("expected_votes"), "delete the line; the votes of the nodelist are added up",
+		f.addStricter(q.lineOf("expected_votes"), "delete the line; the votes of the nodelist are added up",
 			"quorum.expected_votes is 0")
 	} else if ev := q.ExpectedVotes.Or(math.MaxUint32); ev < c.NodeVotes() {
 		f.addWarning(q.lineOf("expected_votes"), "delete the line; the votes of the nodelist are added up",
 			"quorum.expected_votes is %d, but the nodes have %d votes", ev, c.NodeVotes())
 	}
-	if q.TwoNode.Value && len(c.Nodes) != 2 {
+	if q.ExpectedVotes.Set && c.expectedFromNodes() {
+		f.addWarning(q.lineOf("expected_votes"), "delete the line, or delete the option that replaces it",
+			"quorum.expected_votes has no effect: expected_votes_tracking and allow_downscale begin with "+
+				"the %d votes of the nodelist", c.NodeVotes())
+	}
+	if q.TwoNode.Value && len(c.Nodes) > 2 {
 		f.addWarning(q.lineOf("two_node"), "delete the line",
-			"quorum.two_node is set in a cluster of %d nodes and is ignored there", len(c.Nodes))
+			"quorum.two_node is set in a cluster of %d nodes; Corosync keeps it in force, so every node "+
+				"that sees at most one other is quorate by itself", len(c.Nodes))
 	}
 	if q.TwoNode.Value && q.AutoTieBreaker.Value {
 		f.addWarning(q.lineOf("two_node"), "choose one of them",
@@ -55,8 +61,8 @@ func (c *Config) validateLMS(f *findings) {
 			break
 		}
 	}
-	if q.LMSWindowMs.Set && q.LMSWindowMs.Value < uint32(minTimeout.Milliseconds()) {
-		f.addError(q.lineOf("last_man_standing_window"), "write \"last_man_standing_window: 10000\"",
+	if q.LMSWindowMs.Value > 0 && q.LMSWindowMs.Value < uint32(minTimeout.Milliseconds()) {
+		f.addStricter(q.lineOf("last_man_standing_window"), "write \"last_man_standing_window: 10000\"",
 			"quorum.last_man_standing_window is %d ms, less than the minimum of %d ms",
 			q.LMSWindowMs.Value, minTimeout.Milliseconds())
 	}
@@ -73,18 +79,18 @@ func (c *Config) validateTieBreaker(f *findings) {
 		return
 	}
 	if _, ids, ok := ParseTieBreakerNode(q.AutoTieBreakerNode); !ok {
-		f.addError(q.lineOf("auto_tie_breaker_node"),
+		f.addStricter(q.lineOf("auto_tie_breaker_node"),
 			"write lowest, highest, or node ids with spaces between",
 			"quorum.auto_tie_breaker_node %q is not valid", q.AutoTieBreakerNode)
 	} else {
 		for _, id := range ids {
 			if _, known := c.Node(id); !known {
-				f.addError(q.lineOf("auto_tie_breaker_node"), "write ids of the nodelist",
+				f.addStricter(q.lineOf("auto_tie_breaker_node"), "write ids of the nodelist",
 					"quorum.auto_tie_breaker_node: there is no node %d", id)
 			}
 		}
 	}
-	if c.NodeVotes()%2 == 1 && !c.waitForAll() {
+	if c.tieBreakerOff() {
 		if q.LastManStanding.Value {
 			f.addError(q.lineOf("auto_tie_breaker"),
 				"add \"wait_for_all: 1\", and better drop last_man_standing",
@@ -96,6 +102,10 @@ func (c *Config) validateTieBreaker(f *findings) {
 			"quorum.auto_tie_breaker is switched off: with an odd number of votes it needs wait_for_all")
 	}
 }
+
+// tieBreakerOff reports whether Corosync switches auto_tie_breaker off: with an odd number of votes it needs
+// wait_for_all.
+func (c *Config) tieBreakerOff() bool { return c.NodeVotes()%2 == 1 && !c.waitForAll() }
 
 // waitForAll returns the option in force: as written, otherwise as two_node implies it.
 func (c *Config) waitForAll() bool {
@@ -141,7 +151,9 @@ func (c *Config) validateDevice(f *findings) {
 		return
 	}
 	if d.Model == "" && !d.hasKey("model") {
-		f.addError(d.sectionLine, "add \"model: net\" or delete the section", "quorum.device has no model")
+		f.addStricter(d.sectionLine, "add \"model: net\" or delete the section",
+			"quorum.device has no model and is not used")
+		return
 	}
 	for _, clash := range []struct {
 		key string
@@ -149,7 +161,7 @@ func (c *Config) validateDevice(f *findings) {
 	}{
 		{"two_node", q.TwoNode.Value},
 		{"last_man_standing", q.LastManStanding.Value},
-		{"auto_tie_breaker", q.AutoTieBreaker.Value},
+		{"auto_tie_breaker", q.AutoTieBreaker.Value && !c.tieBreakerOff()},
 		{"allow_downscale", q.AllowDownscale.Value},
 	} {
 		if clash.on {
@@ -163,7 +175,7 @@ func (c *Config) validateDevice(f *findings) {
 		ms  Opt[uint32]
 	}{{"timeout", d.TimeoutMs}, {"sync_timeout", d.SyncTimeoutMs}} {
 		if t.ms.Set && t.ms.Value < minDeviceTimeoutMs {
-			f.addError(d.lineOf(t.key), "delete the line or write at least 1000",
+			f.addStricter(d.lineOf(t.key), "delete the line or write at least 1000",
 				"quorum.device.%s is %d ms, less than %d ms", t.key, t.ms.Value, minDeviceTimeoutMs)
 		}
 	}
@@ -204,25 +216,25 @@ func (c *Config) validateDeviceNet(f *findings) {
 	n := d.Net
 	if n == nil {
 		if d.Model == "net" {
-			f.addError(d.sectionLine, "add \"net {\" with host and algorithm",
+			f.addStricter(d.sectionLine, "add \"net {\" with host and algorithm",
 				"quorum.device has no section net")
 		}
 		return
 	}
 	if n.Host == "" && !n.hasKey("host") {
-		f.addError(n.sectionLine, "add \"host: ADDRESS\" of the arbiter", "quorum.device.net has no host")
+		f.addStricter(n.sectionLine, "add \"host: ADDRESS\" of the arbiter", "quorum.device.net has no host")
 	} else if what, remedy := checkAddress(n.Host); n.Host != "" && what != "" {
-		f.addError(n.lineOf("host"), remedy, "quorum.device.net.host %q %s", n.Host, what)
+		f.addStricter(n.lineOf("host"), remedy, "quorum.device.net.host %q %s", n.Host, what)
 	}
 	ffsplit := n.Algorithm == "ffsplit" || n.Algorithm == "" && !n.hasKey("algorithm")
-	if ffsplit && c.DeviceVotes() != 1 {
+	if ffsplit && (!d.VoteCount.Set || d.VoteCount.Value != 1) {
 		f.addWarning(d.lineOf("votes"), "write \"votes: 1\" in section device",
-			"algorithm ffsplit is made for a device with 1 vote, not %d", c.DeviceVotes())
+			"with algorithm ffsplit, corosync-qdevice starts only if quorum.device.votes is written as 1")
 	}
 	if n.TieBreaker != "" && n.TieBreaker != "lowest" && n.TieBreaker != "highest" {
 		id, what := parseNumber(n.TieBreaker, 1, math.MaxUint32)
 		if _, known := c.Node(ring.NodeID(id)); what != "" || !known {
-			f.addError(n.lineOf("tie_breaker"), "write lowest, highest or a node id of the nodelist",
+			f.addStricter(n.lineOf("tie_breaker"), "write lowest, highest or a node id of the nodelist",
 				"quorum.device.net.tie_breaker %q names no node", n.TieBreaker)
 		}
 	}

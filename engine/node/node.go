@@ -86,9 +86,11 @@ func Compose(o Options) ([]Process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrOptions, err)
 	}
+	shared := mustBeEqual(o)
 	processes := []Process{
 		{Name: cluster.Name, Restart: restartAfter, New: func() env.Process {
-			return newClusterProcess(ringConfig, votes.Plain())
+			return newClusterProcess(ringConfig, votequorumService{config: votes.Plain(),
+				limits: conf.Unsupported(), settings: shared})
 		}, Operations: Operations{Served: true, ReadOnly: cluster.IsReadOnly}},
 		storeProcess(o, conf, self),
 	}

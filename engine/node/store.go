@@ -14,7 +14,7 @@ import (
 
 // storeProcess composes the store of a node.
 func storeProcess(o Options, conf *corosync.Config, self ring.NodeID) Process {
-	so := store.Options{Node: self, Timers: scaledStoreTimers(o.Timescale)}
+	so := store.Options{Node: self, Timers: scaledStoreTimers(o.Timescale), Votequorum: true}
 	for _, n := range conf.Nodes {
 		so.Nodes = append(so.Nodes, store.Vote{Node: n.ID, Votes: n.Votes()})
 	}

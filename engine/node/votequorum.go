@@ -2,9 +2,12 @@ package node
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"log/slog"
 
 	"github.com/holdfast-sim/holdfast/engine/cluster"
+	"github.com/holdfast-sim/holdfast/engine/corosync"
 	"github.com/holdfast-sim/holdfast/engine/cpg"
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/quorum"
@@ -28,8 +31,8 @@ func (QuorumView) RecordKind() string { return "quorum" }
 
 // newClusterProcess returns the cluster process with votequorum inside. The configurations were checked
 // before.
-func newClusterProcess(rc totem.Config, qc quorum.Config) env.Process {
-	p, err := cluster.NewWithService(rc, &votequorumService{config: qc})
+func newClusterProcess(rc totem.Config, v votequorumService) env.Process {
+	p, err := cluster.NewWithService(rc, &v)
 	if err != nil {
 		panic("node: a configuration that was accepted makes no cluster process: " + err.Error())
 	}
@@ -40,19 +43,25 @@ func newClusterProcess(rc totem.Config, qc quorum.Config) env.Process {
 // what votequorum asks for.
 type votequorumService struct {
 	config     quorum.Config
+	limits     []corosync.Limitation // settings of the file that are not carried out
+	settings   []corosync.Setting    // that must be equal on all nodes
 	host       cluster.Host
 	votequorum *quorum.Votequorum
+	comparison *settingsComparison
 	ring       ring.ID
 }
 
 // Start implements cluster.Service.
 func (v *votequorumService) Start(h cluster.Host) error {
 	v.host = h
+	for _, l := range v.limits {
+		v.host.Env().Log().Warn(l.String(), "subsys", "CONFIG")
+	}
 	machine, out, err := quorum.New(v.config)
 	if err != nil {
 		return err
 	}
-	v.votequorum = machine
+	v.votequorum, v.comparison = machine, newSettingsComparison(v.config.Self, v.settings)
 	v.carryOut(out)
 	return nil
 }
@@ -61,12 +70,17 @@ func (v *votequorumService) Start(h cluster.Host) error {
 func (v *votequorumService) Ring(c totem.Configuration) {
 	v.ring = c.Ring
 	v.carryOut(v.votequorum.Ring(c.Ring, c.Members))
+	v.comparison.begin(v.host, c.Members)
 }
 
 // Deliver implements cluster.Service.
 func (v *votequorumService) Deliver(id ring.ID, from ring.NodeID, payload []byte) {
 	if id != v.ring {
 		return // of an earlier ring
+	}
+	if isSettings(payload) {
+		v.compareSettings(from, payload)
+		return
 	}
 	out, err := v.votequorum.Deliver(from, payload)
 	if err != nil {
@@ -75,6 +89,73 @@ func (v *votequorumService) Deliver(id ring.ID, from ring.NodeID, payload []byte
 		v.host.Env().Log().Error("cannot read the votes of a node", "subsys", "VOTEQ", "err", err.Error())
 	}
 	v.carryOut(out)
+}
+
+// compareSettings takes a member's settings and logs what it has otherwise.
+func (v *votequorumService) compareSettings(from ring.NodeID, payload []byte) {
+	differences, err := v.comparison.deliver(v.host, from, payload)
+	log := v.host.Env().Log()
+	if err != nil {
+		log.Error("cannot read the settings of a node", "subsys", "CONFIG", "node", from, "err", err.Error())
+	}
+	for _, d := range differences {
+		v.host.Env().Probe("node/settings-differ")
+		log.Warn("the configuration differs between nodes: "+d.String(), "subsys", "CONFIG")
+	}
+}
+
+// Operations of the cluster process.
+const (
+	// OpStatus asks for a [ClusterStatus].
+	OpStatus = "status"
+)
+
+// ClusterStatus is what the cluster process knows, in JSON the answer to [OpStatus].
+type ClusterStatus struct {
+	Node     ring.NodeID   `json:"node"`
+	Ring     string        `json:"ring"`
+	Members  []ring.NodeID `json:"members"`
+	Syncing  bool          `json:"syncing"` // the members exchange their votes; the rest is provisional
+	Quorate  bool          `json:"quorate"`
+	Votes    uint32        `json:"votes"`
+	Expected uint32        `json:"expected"`
+	Needed   uint32        `json:"needed"`
+	// NotCarriedOut are the settings of this node's file that the engine does not carry out.
+	NotCarriedOut []string `json:"not_carried_out,omitempty"`
+	// Differences are settings that must be equal on all nodes and that members have otherwise.
+	Differences []Difference `json:"differences,omitempty"`
+	// Error is why an operation was refused.
+	Error string `json:"error,omitempty"`
+}
+
+// Invoked implements cluster.OperationService.
+func (v *votequorumService) Invoked(ev env.Invoked) {
+	var s ClusterStatus
+	if string(ev.Input) == OpStatus {
+		s = v.status()
+	} else {
+		s.Error = fmt.Sprintf("the cluster process has no operation %q: there are %q and %q",
+			ev.Input[:min(len(ev.Input), maxEchoBytes)], OpStatus, cluster.OpLeave)
+	}
+	text, err := json.Marshal(s)
+	if err != nil {
+		panic("node: a status cannot be encoded: " + err.Error())
+	}
+	v.host.Env().Complete(ev.Op, text)
+}
+
+// maxEchoBytes bounds what an error repeats of an unknown operation.
+const maxEchoBytes = 64
+
+func (v *votequorumService) status() ClusterStatus {
+	d := v.votequorum.Decision()
+	s := ClusterStatus{Node: v.config.Self, Ring: d.Ring.String(), Members: d.Members,
+		Syncing: v.votequorum.Syncing(), Quorate: d.Quorate, Votes: d.Votes, Expected: d.Expected,
+		Needed: d.Quorum, Differences: v.comparison.found}
+	for _, l := range v.limits {
+		s.NotCarriedOut = append(s.NotCarriedOut, l.String())
+	}
+	return s
 }
 
 // Fired implements cluster.Service.
@@ -106,13 +187,10 @@ func (v *votequorumService) carryOut(out quorum.Output) {
 		Expected: d.Expected, QuorumVotes: d.Quorum})
 }
 
-// log writes votequorum's own log lines; the cluster process writes those about the membership.
+// log writes the log lines about votes, and those about members and the primary component.
 func (v *votequorumService) log(lines []quorum.LogLine) {
 	for _, l := range lines {
-		if l.Subsystem == quorum.SubsystemVotequorum {
-			v.host.Env().Log().Log(context.Background(), logLevel(l.Level), l.Text,
-				"subsys", string(l.Subsystem))
-		}
+		v.host.Env().Log().Log(context.Background(), logLevel(l.Level), l.Text, "subsys", string(l.Subsystem))
 	}
 }
 

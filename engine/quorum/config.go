@@ -28,6 +28,7 @@ type Config struct {
 	Self          ring.NodeID
 	Votes         uint32 // of this node
 	ExpectedVotes uint32 // of the whole cluster, the device included
+	ExpectedGiven bool   // written in the file, not the sum of the votes
 	NodeVotes     uint32 // sum over the nodelist, without the device
 	Nodes         int    // in the nodelist
 
@@ -60,7 +61,8 @@ func FromCorosync(c *corosync.Config, t corosync.Timers, self ring.NodeID) (Conf
 	cfg := Config{
 		Self:                  self,
 		Votes:                 node.Votes(),
-		ExpectedVotes:         q.ExpectedVotes.Or(c.NodeVotes() + c.DeviceVotes()),
+		ExpectedVotes:         c.ExpectedVotes(),
+		ExpectedGiven:         q.ExpectedVotes.Set,
 		NodeVotes:             c.NodeVotes(),
 		Nodes:                 len(c.Nodes),
 		TwoNode:               q.TwoNode.Value,
@@ -116,13 +118,13 @@ func (c Config) checkCombinations() error {
 		return refuse("two_node and a quorum device cannot be used together")
 	case c.LastManStanding && c.Device:
 		return refuse("last_man_standing and a quorum device cannot be used together")
-	case c.TieBreaker != TieNone && c.Device:
+	case c.TieBreaker != TieNone && !c.tieNeedsWaitForAll() && c.Device:
 		return refuse("auto_tie_breaker and a quorum device cannot be used together")
 	case c.AllowDownscale && c.Device:
 		return refuse("allow_downscale and a quorum device cannot be used together")
 	case c.tieNeedsWaitForAll() && c.LastManStanding:
 		return refuse("auto_tie_breaker and last_man_standing with an odd number of votes need wait_for_all")
-	case c.Device && c.DeviceVotes > 0 && c.ExpectedVotes < c.DeviceVotes+2:
+	case c.Device && c.ExpectedGiven && c.DeviceVotes > 0 && c.ExpectedVotes < c.DeviceVotes+2:
 		return refuse("the quorum device has too many votes for the expected votes")
 	case c.TieBreaker == TieList && len(c.TieBreakerList) == 0:
 		return refuse("the list of tie-breaker nodes is empty")
@@ -137,16 +139,14 @@ func (c Config) tieNeedsWaitForAll() bool {
 	return c.TieBreaker != TieNone && c.NodeVotes%2 == 1 && !c.WaitForAll
 }
 
+// lmsNeedsOneVote is logged when a node has more than one vote.
+const lmsNeedsOneVote = "Last Man Standing feature is supported only when all cluster nodes votes are " +
+	"set to 1. Disabling LMS."
+
 // withoutConflicts applies what votequorum switches off by itself, and logs it. It is called at the start and
 // at each reload, and its result is not carried over, so that a cluster which grows from odd to even gets
 // its tie-breaker back on all nodes.
 func (c Config) withoutConflicts(log func(Level, string, ...any)) Config {
-	if c.TwoNode && c.Nodes > 2 {
-		log(Warning,
-			"quorum.two_node was set but there are more than 2 nodes in the cluster. It will be ignored.")
-		c.TwoNode = false
-		c.WaitForAll = c.WaitForAll && c.WaitForAllGiven
-	}
 	if c.TwoNode && c.TieBreaker != TieNone {
 		log(Crit, "two_node and auto_tie_breaker are both specified but are not compatible.")
 		log(Crit, "two_node has been disabled, please fix your corosync.conf")
@@ -157,6 +157,10 @@ func (c Config) withoutConflicts(log func(Level, string, ...any)) Config {
 		log(Crit, "wait_for_all needs to be set for this configuration but it is missing")
 		log(Crit, "Therefore auto_tie_breaker has been disabled. Please fix your corosync.conf")
 		c.TieBreaker = TieNone
+	}
+	if c.LastManStanding && c.Votes > 1 {
+		log(Warning, lmsNeedsOneVote)
+		c.LastManStanding = false
 	}
 	c.TrackExpected = c.TrackExpected || c.AllowDownscale
 	c.TieBreakerList = slices.Clone(c.TieBreakerList)

@@ -1,6 +1,7 @@
 package quorum
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -67,12 +68,38 @@ func TestTwoNodeAtRuntimeBringsWaitForAll(t *testing.T) {
 	require.Equal(t, []string{"2Node", "Quorate"}, w.voters[1].Status().Options)
 }
 
-func TestTwoNodeIsIgnoredInLargerClusters(t *testing.T) {
+// two_node stays in force in a larger cluster (seen with Corosync 3.1.7): every part of at most two nodes is
+// quorate, without a word in the log.
+func TestTwoNodeInLargerClusters(t *testing.T) {
 	w := everyone(t, 3, func(c *Config) { c.TwoNode, c.WaitForAll = true, true })
-	require.Equal(t, []string{"Quorate"}, w.voters[1].Status().Options)
+	require.Equal(t, []string{"2Node", "Quorate", "WaitForAll"}, w.voters[1].Status().Options)
+	w.split(group(1), group(2), group(3))
+	require.Equal(t, 3, w.quorateSides())
+	require.EqualValues(t, 1, w.voters[1].Status().Quorum)
+}
+
+// A node whose own votes are more than one switches last_man_standing off at its start (seen with Corosync
+// 3.1.7), not only when it hears of such a node.
+func TestLastManStandingNeedsOneVoteAlsoOfThisNode(t *testing.T) {
+	_, out, err := New(Config{Self: 1, Votes: 2, ExpectedVotes: 4, NodeVotes: 4, Nodes: 3,
+		LastManStanding: true})
+	require.NoError(t, err)
+	require.Contains(t, fmt.Sprint(out.Log), "Disabling LMS.")
+	w := newWorld(t, 3, func(c *Config) { c.Votes, c.LastManStanding = 2, true })
+	require.NotContains(t, w.voters[1].Status().Options, "LastManStanding")
+}
+
+// The operator's "expected" is accepted on a node without quorum also if it does not help (seen with Corosync
+// 3.1.7); it is refused where it would take quorum away, or is less than what is present.
+func TestExpectedWithoutQuorum(t *testing.T) {
+	w := everyone(t, 3, func(*Config) {})
+	_, err := w.voters[1].SetExpected(9)
+	require.ErrorIs(t, err, ErrInvalidParameter, "quorate")
 	w.split(group(1), group(2, 3))
-	require.False(t, w.quorate(1))
-	require.True(t, w.quorate(2))
+	for _, k := range []uint32{9, 3, 2} {
+		_, err := w.voters[1].SetExpected(k)
+		require.NoError(t, err)
+	}
 }
 
 // auto_tie_breaker was judged differently on different nodes after the cluster had grown (corosync

@@ -192,11 +192,13 @@ func TestConfigRefuses(t *testing.T) {
 		"too many votes":   func(c *Config) { c.Votes = maxVotes + 1 },
 		"two_node":         func(c *Config) { c.TwoNode, c.Device, c.DeviceVotes = true, true, 1 },
 		"lms":              func(c *Config) { c.LastManStanding, c.Device, c.DeviceVotes = true, true, 1 },
-		"atb":              func(c *Config) { c.TieBreaker, c.Device, c.DeviceVotes = TieLowest, true, 1 },
-		"downscale":        func(c *Config) { c.AllowDownscale, c.Device, c.DeviceVotes = true, true, 1 },
-		"device votes":     func(c *Config) { c.Device, c.DeviceVotes = true, 4 },
-		"odd atb and lms":  func(c *Config) { c.TieBreaker, c.LastManStanding = TieLowest, true },
-		"empty list":       func(c *Config) { c.TieBreaker, c.WaitForAll = TieList, true },
+		"atb": func(c *Config) {
+			c.TieBreaker, c.WaitForAll, c.Device, c.DeviceVotes = TieLowest, true, true, 1
+		},
+		"downscale":       func(c *Config) { c.AllowDownscale, c.Device, c.DeviceVotes = true, true, 1 },
+		"device votes":    func(c *Config) { c.Device, c.ExpectedGiven, c.DeviceVotes = true, true, 4 },
+		"odd atb and lms": func(c *Config) { c.TieBreaker, c.LastManStanding = TieLowest, true },
+		"empty list":      func(c *Config) { c.TieBreaker, c.WaitForAll = TieList, true },
 	} {
 		c := good
 		edit(&c)

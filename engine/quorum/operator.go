@@ -12,8 +12,8 @@ var ErrInvalidParameter = errors.New("invalid parameter")
 
 // SetExpected carries out the operator's "expected K" (corosync-quorumtool(8)): it sets the expected
 // votes of the whole cluster, until a node with a higher value joins or the processes restart. It is
-// refused with ErrInvalidParameter if more than K votes are present, or if the partition could not be
-// quorate with K. On an isolated node it can make that node quorate while the other nodes run: the
+// refused with ErrInvalidParameter if more than K votes are present, or if K would take quorum from a
+// partition that has it. On an isolated node it can make that node quorate while the other nodes run: the
 // operator states that they do not.
 func (vq *Votequorum) SetExpected(k uint32) (Output, error) {
 	votes, _ := vq.votesPresent()
@@ -25,7 +25,7 @@ func (vq *Votequorum) SetExpected(k uint32) (Output, error) {
 	case k < votes:
 		return Output{}, fmt.Errorf("setting expected votes to %d: %w: %d votes are present; write at "+
 			"least that many", k, ErrInvalidParameter, votes)
-	case need > votes:
+	case need > votes && vq.quorate:
 		return Output{}, fmt.Errorf("setting expected votes to %d: %w: %d votes would be needed, %d are "+
 			"present; write at most %d", k, ErrInvalidParameter, need, votes, mostExpected(votes))
 	}

@@ -104,7 +104,7 @@ func (s *slowCluster) expect(members []ring.NodeID, k uint32) {
 	if s.twoNode && len(members) <= 2 {
 		need = 1
 	}
-	if k == 0 || k < total || need > total {
+	if k == 0 || k < total || need > total && s.nodes[members[0]].quorate {
 		return
 	}
 	for _, id := range members {

@@ -267,8 +267,7 @@ func (vq *Votequorum) mergeInfos(from []ring.NodeID) {
 			adopted = max(adopted, n.reportedExpected)
 		}
 		if vq.cfg.LastManStanding && n.votes > 1 {
-			vq.log(Warning, "Last Man Standing feature is supported only when all cluster nodes votes are "+
-				"set to 1. Disabling LMS.")
+			vq.log(Warning, lmsNeedsOneVote)
 			vq.cfg.LastManStanding = false
 			vq.stopLastManStanding()
 		}

@@ -168,6 +168,19 @@ type Status struct {
 	Revision    uint64         `json:"revision"`
 	Config      []MemberStatus `json:"config,omitempty"`
 	Pending     int            `json:"pending"`
+	// Votes is votequorum's decision on the ring; nil if there is none. It is left out in answers to local
+	// processes.
+	Votes *VotesStatus `json:"votes,omitempty"`
+	// Difference is why the store has no quorum although votequorum has; empty if both agree.
+	Difference string `json:"difference,omitempty"`
+}
+
+// VotesStatus is votequorum's decision on a ring, by the votes of corosync.conf.
+type VotesStatus struct {
+	Quorate  bool   `json:"quorate"`
+	Votes    uint32 `json:"votes"`    // present
+	Expected uint32 `json:"expected"` // of the whole cluster
+	Needed   uint32 `json:"needed"`
 }
 
 // MemberStatus is one node of the store's configuration.

@@ -116,7 +116,7 @@ func (c *catchUp) onFetch(from ring.NodeID, f *fetch) {
 // sendSnapshot sends one snapshot that fits every request: the difference from the least advanced one if all
 // are in this store's past, else everything.
 func (c *catchUp) sendSnapshot() {
-	if !c.writable() {
+	if !c.hasInstalled() {
 		return // asked again, perhaps of another member
 	}
 	c.fetchRequests = slices.DeleteFunc(c.fetchRequests,

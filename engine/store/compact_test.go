@@ -96,6 +96,7 @@ func TestCompactSurvivesAnything(t *testing.T) {
 		}
 		if want.Status != nil {
 			want.Status.Pending = int(int32(want.Status.Pending))
+			want.Status.Votes, want.Status.Difference = nil, "" // operators read JSON
 		}
 		got, err := DecodeCompactResponse(want.EncodeCompact())
 		require.NoError(t, err)

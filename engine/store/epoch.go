@@ -20,6 +20,7 @@ type epoch struct {
 	reports          []*orderedReport // in the order of their arrival, the first of each node
 	waitIsOver       bool             // the time to wait for reports is over
 	noDecisionReason error            // why no decision could be proposed
+	waitsForVotes    bool             // a decision is proposed as soon as votequorum has quorum
 	// decidedAt is the decision's position in the ring's order.
 	decidedAt uint64
 }
@@ -27,6 +28,7 @@ type epoch struct {
 // reset drops the state of the closed ring.
 func (e *epoch) reset() {
 	e.reports, e.waitIsOver, e.noDecisionReason, e.decidedAt = nil, false, nil, 0
+	e.waitsForVotes = false
 }
 
 // sendReport sends this store's durable state to the ring. After it, messages of older rings are ignored.
@@ -104,7 +106,13 @@ func (e *epoch) sendDecide() {
 		e.env.Probe("store/proposed-without-silent-member")
 	}
 	e.waitIsOver = true
+	if e.waitsForVotes = e.votesReason() != nil; e.waitsForVotes && e.ring.votes == nil {
+		return
+	}
 	d, err := e.exchange().concludeDecision()
+	if reason := e.votesReason(); reason != nil {
+		err = reason
+	}
 	if err != nil {
 		e.noDecisionReason = err
 		e.log.Warn("no decision", "reason", err, "ring", e.ring.id.String())
@@ -185,8 +193,11 @@ func (e *epoch) installSame(d *decision) {
 // cannotAcknowledge reports whether this ring can acknowledge no change, because its members, or the members
 // that reported, lack the votes.
 func (e *epoch) cannotAcknowledge() bool {
-	if e.writable() || e.ring.decision != nil {
+	if e.writable() || e.ring.decision != nil && e.votesReason() == nil {
 		return false
+	}
+	if errors.Is(e.votesReason(), errVotesTooLow) {
+		return true
 	}
 	if e.waitIsOver && e.noDecisionReason != nil {
 		return true

@@ -27,6 +27,9 @@ type Options struct {
 	LogKeep uint64
 	Limits  tree.Limits
 	Timers  Timers
+	// Votequorum is set if the cluster process announces votequorum's decision on each ring: the store then
+	// acknowledges nothing without its quorum.
+	Votequorum bool
 	// Open opens the disk's state; sqldb unless set.
 	Open Opener
 }

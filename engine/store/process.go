@@ -24,6 +24,7 @@ type Store struct {
 	catchUp    catchUp
 	watches    watches
 	cluster    cluster
+	quorumLog  quorumLog
 }
 
 var (
@@ -138,6 +139,8 @@ func (s *Store) onCluster(payload []byte) {
 		s.onConfig(&m)
 	case cpg.Deliver:
 		s.receiver.onDeliver(&m)
+	case cpg.Quorum:
+		s.onVotes(&m)
 	case cpg.Busy:
 		s.outbox.onBusy(m.Cookie)
 	}
@@ -155,6 +158,7 @@ func (s *Store) onDiskError(err error) {
 	s.replaceRing(ringState{id: s.ring.id, members: s.ring.members}) // not present in it
 	s.outbox.clear()
 	s.noteWritable(was)
+	s.quorumLog.change(s.log, false, err)
 	message := fmt.Sprintf("the store of node %d stopped serving: %v", s.opts.Node, err)
 	s.ops.failAll(message)
 	s.watches.failAll(message)

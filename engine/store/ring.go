@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/holdfast-sim/holdfast/engine/cpg"
@@ -44,6 +45,7 @@ func (s *Store) closeRing() {
 func (s *Store) onClusterDown() {
 	s.closeRing()
 	s.enterRing(ringState{})
+	s.quorumLog.change(s.log, false, errors.New("the cluster process has ended"))
 	s.cluster.onClusterEnded()
 }
 
@@ -69,7 +71,10 @@ func (s *Store) replaceRing(next ringState) {
 }
 
 // onUndecided implements lifecycle.
-func (s *Store) onUndecided() { s.ops.refuseUnsent() }
+func (s *Store) onUndecided() {
+	s.quorumLog.change(s.log, false, s.epoch.noDecisionReason)
+	s.ops.refuseUnsent()
+}
 
 // onInstalled implements lifecycle: the store takes part in the epoch from a position in the order on.
 func (s *Store) onInstalled(position uint64, how string, received []state.LogEntry) {
@@ -89,7 +94,9 @@ func (s *Store) onInstalled(position uint64, how string, received []state.LogEnt
 	s.applier.applyDelivered()
 	if s.disk.failure == nil {
 		s.noteWritable(was)
-		s.ops.sendAllInOrder()
+		if s.writable() {
+			s.ops.sendAllInOrder()
+		}
 	}
 }
 
@@ -100,9 +107,7 @@ func (s *Store) noteWritable(was bool) {
 		return
 	}
 	if now {
-		s.log.Info("node has quorum")
-	} else {
-		s.log.Info("node lost quorum")
+		s.quorumLog.change(s.log, true, nil)
 	}
 	s.env.Emit(Writable{Ring: s.ring.id, Members: s.ring.members, Writable: now})
 }

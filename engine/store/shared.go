@@ -49,15 +49,20 @@ type ringState struct {
 	decision *decision
 	// installed reports that the epoch and its state are durable here.
 	installed bool
+	// votes is votequorum's decision on this ring; nil before it was announced.
+	votes *cpg.Quorum
 }
 
 // node returns this node's id.
 func (s *shared) node() ring.NodeID { return s.opts.Node }
 
-// writable reports whether changes are accepted and can be acknowledged in this ring.
-func (s *shared) writable() bool {
+// hasInstalled reports whether this store has the state of the ring's epoch.
+func (s *shared) hasInstalled() bool {
 	return s.ring.seenFromStart && s.ring.installed && s.disk.failure == nil
 }
+
+// writable reports whether changes are accepted and can be acknowledged in this ring.
+func (s *shared) writable() bool { return s.hasInstalled() && s.votesReason() == nil }
 
 // toCluster sends a local message to the cluster process and reports whether it was taken.
 func (s *shared) toCluster(m cpg.Message) bool {

@@ -1,5 +1,7 @@
 package store
 
+import "errors"
+
 // status returns what this store is doing, for operators and for the processes of this machine.
 func (s *Store) status() *Status {
 	st := &Status{Phase: s.phase(), Role: s.disk.role(), Node: s.node(), Ring: s.ring.id.String(),
@@ -8,6 +10,16 @@ func (s *Store) status() *Status {
 		st.Reason = s.disk.failure.Error()
 	} else if s.epoch.noDecisionReason != nil && s.ring.decision == nil {
 		st.Reason = s.epoch.noDecisionReason.Error()
+	}
+	if v := s.ring.votes; v != nil {
+		st.Votes = &VotesStatus{Quorate: v.Quorate, Votes: v.Votes, Expected: v.Expected,
+			Needed: v.QuorumVotes}
+	}
+	if reason := s.epoch.differenceReason(); reason != nil {
+		st.Difference = reason.Error()
+	}
+	if reason := s.votesReason(); st.Reason == "" && errors.Is(reason, errVotesTooLow) {
+		st.Reason = reason.Error()
 	}
 	replica := s.disk.replica
 	if replica == nil {

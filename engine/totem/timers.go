@@ -82,6 +82,7 @@ func (n *Node) onTimer(id env.TimerID) {
 	case timerPause:
 		n.discardQueued = false // the marker is lost
 		n.checkPause()
+		n.warnNotScheduled()
 		n.pauseCheckedAt = n.env.Mono()
 		n.setTimer(timerPause, n.pauseEvery())
 	}
@@ -126,6 +127,19 @@ func (n *Node) onTokenTimer() {
 
 func (n *Node) pauseEvery() time.Duration {
 	return n.cfg.Timers.Token / time.Duration(n.cfg.Timers.PauseChecksPerToken)
+}
+
+// warnNotScheduled logs that this process did not run for more than 80 % of a token timeout, in the words for
+// which operators search: the computer is overloaded, or was suspended.
+func (n *Node) warnNotScheduled() {
+	silent, threshold := n.env.Mono()-n.pauseCheckedAt, n.cfg.Timers.Token*4/5
+	if silent <= threshold {
+		return
+	}
+	ms := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+	n.env.Log().Warn(fmt.Sprintf("Corosync main process was not scheduled (@%d) for %.4f ms (threshold is "+
+		"%.4f ms). Consider token timeout increase.", n.env.Wall().UnixMilli(), ms(silent), ms(threshold)),
+		"subsys", "MAIN")
 }
 
 // checkPause detects that this process did not run for more than half a token timeout. Multicasts and

@@ -10,6 +10,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/reports"
+	"github.com/holdfast-sim/holdfast/scenarios"
 )
 
 // Outcome is one run of a campaign.
@@ -34,6 +35,8 @@ type Outcome struct {
 	Took     time.Duration `json:"took,omitempty"`
 	// Problem says why there is no verdict at all: the run could not be made.
 	Problem string `json:"problem,omitempty"`
+	// NotCarriedOut are the settings that the run was without.
+	NotCarriedOut []scenarios.NotCarriedOut `json:"not_carried_out,omitempty"`
 }
 
 // Of makes an outcome of a run's summary.
@@ -41,7 +44,7 @@ func Of(s reports.Summary, took time.Duration) Outcome {
 	return Outcome{Scenario: s.Scenario, Seed: s.Seed, Verdict: s.Verdict, Expected: s.Expected,
 		Checks: s.Checks,
 		Digest: s.Digest, Probes: s.Probes, Reproduce: s.Reproduce, Steps: s.Steps, Duration: s.Duration,
-		Took: took}
+		Took: took, NotCarriedOut: s.NotCarriedOut}
 }
 
 // Failed reports whether a run ended otherwise than its scenario expects.
@@ -93,6 +96,8 @@ type Scenario struct {
 	Failed   int            `json:"failed"`
 	Failures []Failure      `json:"failures,omitempty"`
 	Probes   map[string]int `json:"probes,omitempty"` // how many runs reached each
+	// NotCarriedOut are the settings that the runs were without.
+	NotCarriedOut []scenarios.NotCarriedOut `json:"not_carried_out,omitempty"`
 	// Missing are expected probes that no run reached.
 	Missing []string      `json:"missing_probes,omitempty"`
 	Steps   uint64        `json:"steps"`
@@ -137,6 +142,10 @@ func (s *Summary) Add(o Outcome) {
 	c.Runs++
 	c.Steps += o.Steps
 	c.Virtual += o.Duration
+	if len(o.NotCarriedOut) > 0 {
+		c.NotCarriedOut = slices.DeleteFunc(slices.Clone(o.NotCarriedOut),
+			func(n scenarios.NotCarriedOut) bool { return n.Minor })
+	}
 	switch {
 	case o.Problem != "":
 		c.Unknown++

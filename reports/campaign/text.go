@@ -102,10 +102,14 @@ func writeTable(out *strings.Builder, rows [][]string) {
 }
 
 func writeFailures(out *strings.Builder, c *Scenario) {
-	if len(c.Failures) == 0 && len(c.Missing) == 0 {
+	if len(c.Failures) == 0 && len(c.Missing) == 0 && len(c.NotCarriedOut) == 0 {
 		return
 	}
 	out.WriteString("\n" + reports.Clean(c.Name) + "\n")
+	for _, n := range c.NotCarriedOut {
+		fmt.Fprintf(out, "  the verdicts are about a cluster without a setting: %s\n",
+			reports.Clean(n.String()))
+	}
 	for i, f := range c.Failures {
 		if i == maxTextFailures {
 			break

@@ -14,6 +14,8 @@ import (
 // by the run's timescale.
 type HealthModel struct {
 	Votes []uint32 // by machine
+	// ExpectedVotes is how many votes the cluster expects if that is more than the machines have together.
+	ExpectedVotes uint32
 	// MemberProcess must run for a machine to be a member of the cluster, ServingProcess for its votes to
 	// count. They may be the same.
 	MemberProcess, ServingProcess string
@@ -155,7 +157,7 @@ func (h *Health) connectMachines(p *Phase) {
 				votes += h.model.Votes[other]
 			}
 		}
-		p.InMajority[m] = p.Serving[m] && !unclear && 2*votes > all
+		p.InMajority[m] = p.Serving[m] && !unclear && 2*votes > max(all, h.model.ExpectedVotes)
 	}
 }
 

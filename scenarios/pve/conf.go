@@ -22,8 +22,9 @@ func (s *Subject) configure(sc *scenarios.Scenario) error {
 		return s.generate(sc)
 	}
 	const key = "subject.corosync_conf"
-	if len(s.spec.Votes) > 0 || s.spec.Token != 0 || s.spec.TokenCoefficient != 0 {
-		return sc.Errorf(key, "votes, token and token_coefficient are in that file already; "+
+	if len(s.spec.Votes) > 0 || s.spec.ExpectedVotes > 0 || s.spec.Token != 0 ||
+		s.spec.TokenCoefficient != 0 {
+		return sc.Errorf(key, "votes, expected_votes, token and token_coefficient are in that file already; "+
 			"leave them out here")
 	}
 	path := s.spec.CorosyncConf
@@ -81,6 +82,10 @@ func corosyncConfText(spec *Spec, machines []string) []byte {
 		fmt.Fprintf(&b, "  node {\n    name: %s\n    nodeid: %d\n    quorum_votes: %d\n"+
 			"    ring0_addr: 198.18.0.%d\n  }\n", name, i+1, votes, i+1)
 	}
-	b.WriteString("}\nquorum {\n  provider: corosync_votequorum\n}\n")
+	b.WriteString("}\nquorum {\n  provider: corosync_votequorum\n")
+	if spec.ExpectedVotes > 0 {
+		fmt.Fprintf(&b, "  expected_votes: %d\n", spec.ExpectedVotes)
+	}
+	b.WriteString("}\n")
 	return b.Bytes()
 }

@@ -2,6 +2,8 @@ package pve
 
 import (
 	"context"
+	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/corosync"
@@ -36,7 +38,7 @@ func (j judge) Watch(s *scenarios.Scenario) scenarios.Watch {
 // haCluster is what the checks of the HA manager must know.
 func (s *Subject) haCluster(of *scenarios.Scenario) hacheck.Cluster {
 	return hacheck.Cluster{Machines: of.Machines, Nodes: s.NodeNames(), Votes: s.votes(),
-		JoinInterval: s.joinInterval(), Warmup: s.warmup, HA: s.spec.HA}
+		ExpectedVotes: s.expectedVotes(), JoinInterval: s.joinInterval(), Warmup: s.warmup, HA: s.spec.HA}
 }
 
 // Excused measures for how much of a run the judge of the HA manager excuses machines. It is zero for a run
@@ -55,8 +57,16 @@ func (judge) DecodeRecord(kind string, data []byte) (env.Record, error) {
 }
 
 // Survives implements scenarios.Judge: the votes of machines that are up and reach each other
-// must be a quorum.
-func (j judge) Survives(d scenarios.Damage) bool { return scenarios.VotesSurvive(d, j.subject.votes()) }
+// must be a quorum. Votes that are expected and that no machine has are those of a machine that is never up.
+func (j judge) Survives(d scenarios.Damage) bool {
+	votes := j.subject.votes()
+	if missing := j.subject.expectedVotes() - j.subject.conf.NodeVotes(); missing > 0 {
+		never := env.MachineID(d.Machines)
+		d.Machines, d.Down = d.Machines+1, append(slices.Clone(d.Down), never)
+		votes = append(votes, missing)
+	}
+	return scenarios.VotesSurvive(d, votes)
+}
 
 // Served implements scenarios.ServedJudge, by the model of the store.
 func (judge) Served(op *history.Operation) bool {
@@ -66,14 +76,24 @@ func (judge) Served(op *history.Operation) bool {
 // Timeline implements scenarios.Judge.
 func (j judge) Timeline(r *scenarios.Run) scenarios.Timeline {
 	var notes []string // configured features that the engine does not have
-	for _, l := range j.subject.conf.Unsupported() {
-		notes = append(notes, l.String())
-	}
 	for _, warning := range j.subject.warnings {
 		notes = append(notes, warning.Error())
 	}
-	return timeline.Of(timeline.Cluster{Nodes: j.subject.NodeNames(), IDs: j.subject.nodeIDs(), Notes: notes,
+	t := timeline.Of(timeline.Cluster{Nodes: j.subject.NodeNames(), IDs: j.subject.nodeIDs(), Notes: notes,
 		HA: j.subject.spec.HA}, r)
+	t.NotCarriedOut = j.subject.NotCarriedOut()
+	return t
+}
+
+// NotCarriedOut implements scenarios.PartialSubject. The verdict depends on the settings of membership and
+// quorum.
+func (s *Subject) NotCarriedOut() []scenarios.NotCarriedOut {
+	var list []scenarios.NotCarriedOut
+	for _, l := range s.conf.Unsupported() {
+		list = append(list, scenarios.NotCarriedOut{Setting: l.Option, Line: l.Line, Effect: l.Effect,
+			File: filepath.Base(s.conf.File), Minor: l.Minor})
+	}
+	return list
 }
 
 // InTimeline implements scenarios.TimelineFilter.
@@ -111,6 +131,14 @@ func (s *Subject) votes() []uint32 {
 		votes[i] = n.Votes()
 	}
 	return votes
+}
+
+// expectedVotes is what votequorum expects: at least the votes of all nodes.
+func (s *Subject) expectedVotes() uint32 {
+	if d := s.conf.Quorum.Device; d != nil && d.Model != "" {
+		return s.conf.NodeVotes() // the device has no vote here
+	}
+	return max(s.conf.NodeVotes(), s.conf.ExpectedVotes())
 }
 
 // joinInterval is the time between two joins of a node, as its configuration has it.

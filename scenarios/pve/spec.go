@@ -27,6 +27,8 @@ type Spec struct {
 	CorosyncConf string `yaml:"corosync_conf,omitempty" json:"corosync_conf,omitempty"`
 	// Votes gives machines other than one vote.
 	Votes map[string]uint32 `yaml:"votes,omitempty,flow" json:"votes,omitempty"`
+	// ExpectedVotes is quorum.expected_votes; the sum of the votes unless given.
+	ExpectedVotes uint32 `yaml:"expected_votes,omitempty" json:"expected_votes,omitempty"`
 	// Token and TokenCoefficient are totem's; the defaults are Corosync's.
 	Token            time.Duration `yaml:"token,omitempty" json:"token,omitempty"`
 	TokenCoefficient time.Duration `yaml:"token_coefficient,omitempty" json:"token_coefficient,omitempty"`

@@ -60,10 +60,31 @@ func Topology(s *scenarios.Scenario, file string, data []byte) error {
 	if spec.CorosyncConf, err = filepath.Abs(file); err != nil {
 		return fmt.Errorf("finding %s: %w", file, err)
 	}
-	spec.Votes, spec.Token, spec.TokenCoefficient = nil, 0, 0
+	spec.Votes, spec.ExpectedVotes, spec.Token, spec.TokenCoefficient = nil, 0, 0, 0
 	s.Machines = names
 	s.Subject.Node, s.Subject.Value = nil, spec
+	if s.Nemesis != nil && !s.Nemesis.BeyondSurvival && !canLoseAMachine(conf) {
+		s.Nemesis.BeyondSurvival = true
+		s.Story = strings.TrimSpace(s.Story) + "\n\n" + noMachineToLose + "\n"
+	}
 	return nil
+}
+
+// noMachineToLose is added to the story of a scenario on a cluster that stops with any of its nodes.
+const noMachineToLose = "On this cluster no node can be lost without the quorum, so the faults also take " +
+	"the quorum away: nothing acknowledged may be lost by that, and the cluster must be whole again " +
+	"afterwards."
+
+// canLoseAMachine reports whether the others have quorum without some node that has a vote. If not, a nemesis
+// that keeps a majority alive would only draw faults that matter little.
+func canLoseAMachine(conf *corosync.Config) bool {
+	all := conf.NodeVotes()
+	if conf.Quorum.Device == nil {
+		all = max(all, conf.ExpectedVotes())
+	}
+	return slices.ContainsFunc(conf.Nodes, func(n corosync.Node) bool {
+		return n.Votes() > 0 && conf.NodeVotes()-n.Votes() >= all/2+1
+	})
 }
 
 // addToLargestGroup adds machines to the largest group, to the first one of several.

@@ -155,7 +155,7 @@ func knownCommands(t *testing.T, root fs.FS) *knownNames {
 	}
 	require.Contains(t, k.makeTargets, "test")
 	config := cli.Config{Name: "holdfast",
-		Kinds:  []cli.Kind{{Name: pve.Kind, Decode: pve.Decode, Topology: pve.Topology}},
+		Kinds:  []cli.Kind{{Name: pve.Kind, Decode: pve.Decode, Topology: pve.Topology, Etc: pve.EtcPVE}},
 		Suites: []cli.Suite{{Name: "ha", Switches: []cli.Switch{{Name: "full-stack"}}}}}
 	k.helpOf = func(words ...string) (string, bool) {
 		var out bytes.Buffer

@@ -23,6 +23,8 @@ type Cluster struct {
 	Machines []string // their names, by id
 	Nodes    []string // the names of their nodes, by machine
 	Votes    []uint32 // by machine
+	// ExpectedVotes is what votequorum expects, at least the sum of the votes.
+	ExpectedVotes uint32
 	// JoinInterval is what Totem waits between two joins of a node (corosync.conf(5), join).
 	JoinInterval time.Duration
 	// Warmup is that of the scenario as written: times of commands count from its end.

@@ -45,7 +45,7 @@ type health struct{ *check.Health }
 // again (corosync.conf(5), join): a join and the answer to it take longer than that, so the answer comes into
 // the next gathering, and the machine may take long to come back.
 func newHealth(c Cluster, r *scenarios.Run, power check.PowerLog) *health {
-	return &health{check.NewHealth(r, power, check.HealthModel{Votes: c.Votes,
+	return &health{check.NewHealth(r, power, check.HealthModel{Votes: c.Votes, ExpectedVotes: c.ExpectedVotes,
 		MemberProcess: cpg.Process, ServingProcess: store.Process,
 		Watched:   []string{lrmProcess, crmProcess, resource.HostProcess, watchdog.Process},
 		LateAfter: r.Timescale.Of(c.JoinInterval) / 2, LossMax: badLoss,

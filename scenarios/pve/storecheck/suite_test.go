@@ -131,3 +131,21 @@ func TestTreesAreEqual(t *testing.T) {
 	require.Equal(t, invalid, v.Validity)
 	require.Equal(t, "n1 and n2 hold different trees at revision 7", v.Summary)
 }
+
+// TestStoreAndVotequorumAgree: a store that accepts changes where votequorum has no quorum is a violation; a
+// store that is behind is judged by what votequorum had decided on the ring that it is in.
+func TestStoreAndVotequorumAgree(t *testing.T) {
+	view := func(id ring.ID, quorate bool) node.QuorumView {
+		return node.QuorumView{Ring: id, Members: []ring.NodeID{1, 2}, Quorate: quorate, Votes: 2,
+			Expected: 5, Quorum: 3}
+	}
+	writable := func(id ring.ID) store.Writable { return store.Writable{Ring: id, Writable: true} }
+	v := (&story{}).add(view(first, false), 0).add(writable(first), 0).verdict(t, "quorum", nil)
+	require.Equal(t, invalid, v.Validity)
+	require.Contains(t, v.Violations[0].Explain, "2 of 5 expected votes, 3 needed")
+	v = (&story{}).add(writable(first), 0).verdict(t, "quorum", nil)
+	require.Equal(t, invalid, v.Validity, "nothing was decided")
+	v = (&story{}).add(view(first, true), 0).add(view(second, false), 0).add(writable(first), 0).
+		verdict(t, "quorum", nil)
+	require.Equal(t, valid, v.Validity, "it is behind")
+}

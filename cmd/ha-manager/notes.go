@@ -1,0 +1,62 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/holdfast-sim/holdfast/engine/cpg"
+	"github.com/holdfast-sim/holdfast/engine/host/hostapi"
+	enginenode "github.com/holdfast-sim/holdfast/engine/node"
+	"github.com/holdfast-sim/holdfast/engine/store"
+)
+
+// clusterStatus asks the node's cluster process for its status; nil if that process does not run or has no
+// answer. The store's status then shows that the node has no quorum.
+func (a *api) clusterStatus(ctx context.Context) *enginenode.ClusterStatus {
+	hr, err := http.NewRequestWithContext(ctx, http.MethodPost, a.baseURL+hostapi.PathOp+cpg.Process,
+		bytes.NewReader([]byte(enginenode.OpStatus)))
+	if err != nil {
+		return nil
+	}
+	hr.Header.Set("Content-Type", "application/json")
+	answer, err := a.client.Do(hr)
+	if err != nil {
+		return nil
+	}
+	defer answer.Body.Close()
+	var s enginenode.ClusterStatus
+	if answer.StatusCode != http.StatusOK ||
+		json.NewDecoder(io.LimitReader(answer.Body, hostapi.MaxOpBytes)).Decode(&s) != nil || s.Error != "" {
+		return nil
+	}
+	return &s
+}
+
+// notesOf returns what an operator must know beside the quorum: why there is none, why votequorum and the
+// store differ, what of the configuration is not carried out, and what other nodes have in their files.
+func notesOf(s *store.Status, c *enginenode.ClusterStatus) []string {
+	var notes []string
+	if s != nil && !s.Quorate {
+		switch {
+		case s.Difference != "" && s.Votes != nil:
+			notes = append(notes, fmt.Sprintf("votequorum has quorum (%d of %d expected votes, %d needed), "+
+				"the store has none: %s", s.Votes.Votes, s.Votes.Expected, s.Votes.Needed, s.Difference))
+		case s.Reason != "":
+			notes = append(notes, s.Reason)
+		}
+	}
+	if c == nil {
+		return notes
+	}
+	for _, l := range c.NotCarriedOut {
+		notes = append(notes, "corosync.conf: "+l)
+	}
+	for _, d := range c.Differences {
+		notes = append(notes, "corosync.conf differs between nodes: "+d.String())
+	}
+	return notes
+}
