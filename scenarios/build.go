@@ -230,6 +230,16 @@ func (t *FaultTime) DiskFull(machines ...string) *AddedFault {
 	return t.addFault(fault.Fault{Kind: fault.DiskFull, Machines: machines})
 }
 
+// DiskWipe is [fault.DiskWipe].
+func (t *FaultTime) DiskWipe(machines ...string) *AddedFault {
+	return t.addFault(fault.Fault{Kind: fault.DiskWipe, Machines: machines})
+}
+
+// DiskRollback is [fault.DiskRollback].
+func (t *FaultTime) DiskRollback(machines ...string) *AddedFault {
+	return t.addFault(fault.Fault{Kind: fault.DiskRollback, Machines: machines})
+}
+
 // DiskError is [fault.DiskError]; the operation is read, write or sync.
 func (t *FaultTime) DiskError(operation string, machines ...string) *AddedFault {
 	return t.addFault(fault.Fault{Kind: fault.DiskError, Machines: machines, Operation: operation})

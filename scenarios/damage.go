@@ -47,7 +47,8 @@ func (s *Scenario) DamageAt(schedule []fault.Fault, at time.Duration) Damage {
 // disablesMachine reports whether a fault keeps a machine from serving.
 func disablesMachine(k fault.Kind) bool {
 	switch k {
-	case fault.Kill, fault.Pause, fault.PowerCut, fault.DiskStall, fault.DiskFull, fault.DiskError:
+	case fault.Kill, fault.Pause, fault.PowerCut, fault.DiskStall, fault.DiskFull, fault.DiskError,
+		fault.DiskWipe, fault.DiskRollback:
 		return true
 	}
 	return false
@@ -55,7 +56,7 @@ func disablesMachine(k fault.Kind) bool {
 
 // hurtsUntil returns the time at which the damage of a fault ends.
 func (s *Scenario) hurtsUntil(f *fault.Fault) time.Duration {
-	if f.Kind == fault.DiskFull || f.Kind == fault.DiskError {
+	if f.Kind == fault.DiskFull || f.Kind == fault.DiskError || f.LosesData() {
 		return s.Duration
 	}
 	return s.faultEnd(f)

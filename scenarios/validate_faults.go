@@ -131,9 +131,9 @@ func (s *Scenario) conflictReason(a, b *fault.Fault) string {
 	}
 	where := strings.Join(both, ", ")
 	switch {
-	case a.Kind == fault.PowerCut && b.Kind == fault.PowerCut:
+	case switchesOff(a) && switchesOff(b):
 		return where + " cannot be switched off twice"
-	case a.Kind == fault.PowerCut && stopsProcesses(b) || b.Kind == fault.PowerCut && stopsProcesses(a):
+	case switchesOff(a) && stopsProcesses(b) || switchesOff(b) && stopsProcesses(a):
 		return where + " is off, so there is no process to kill or pause"
 	case a.Kind != b.Kind:
 		return ""
@@ -144,6 +144,8 @@ func (s *Scenario) conflictReason(a, b *fault.Fault) string {
 	}
 	return fmt.Sprintf("one %s on %s is not over", a.Kind, where)
 }
+
+func switchesOff(f *fault.Fault) bool { return f.Kind == fault.PowerCut || f.Kind == fault.DiskWipe }
 
 func stopsProcesses(f *fault.Fault) bool { return f.Kind == fault.Kill || f.Kind == fault.Pause }
 

@@ -109,6 +109,9 @@ var errNotFound = errors.New("no such file or directory")
 // errNoQuorum is Proxmox VE's error for a change on a node without quorum, which can only read.
 var errNoQuorum = errors.New("cluster not ready - no quorum?")
 
+// errGuestExists means that another file configures a guest of the same number.
+var errGuestExists = errors.New("the guest's number is taken")
+
 // errChanged means that another client changed the file since it was read.
 var errChanged = errors.New("the file was changed meanwhile")
 
@@ -146,6 +149,8 @@ func refusalError(r *store.Response, path string) error {
 		return fmt.Errorf("%s: %w", path, errNotFound)
 	case r.Code == tree.RevisionMismatch, r.Code == tree.Exists:
 		return fmt.Errorf("%s: %w", path, errChanged)
+	case r.Code == tree.GuestExists:
+		return fmt.Errorf("%s: %w: %s", path, errGuestExists, r.Message)
 	case r.Code == store.CodeReadOnly, r.Code == store.CodeNoQuorum:
 		return fmt.Errorf("%s: %w", path, errNoQuorum)
 	}

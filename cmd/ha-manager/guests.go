@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 	"github.com/holdfast-sim/holdfast/engine/store"
+	"github.com/holdfast-sim/holdfast/engine/store/tree"
 )
 
 // guestCommands are the commands under "ha-manager guest".
@@ -51,20 +54,24 @@ func (t guestCommands) newGuestCreateCommand() *cobra.Command {
 			if err := v.checkNode(node); err != nil {
 				return err
 			}
-			if home := v.configNodes[sid]; home != "" {
-				return fmt.Errorf("unable to create %s: it already exists on node '%s'", sid, home)
+			if err := v.checkFree(sid); err != nil {
+				return err
 			}
 			var text strings.Builder
 			if command != "" {
 				fmt.Fprintf(&text, "command: %s\n", command)
 			}
 			fmt.Fprintf(&text, "cores: %d\nmemory: %d\n", cores, memory)
-			return a.editFile(cmd.Context(), haproc.GuestPath(sid, node), func(old string) (string, error) {
+			err = a.editFile(cmd.Context(), haproc.GuestPath(sid, node), func(old string) (string, error) {
 				if old != "" {
-					return "", fmt.Errorf("unable to create %s: it already exists on node '%s'", sid, node)
+					return "", errGuestExists
 				}
 				return text.String(), nil
 			})
+			if errors.Is(err, errGuestExists) {
+				return t.explainRefusal(cmd.Context(), sid, err)
+			}
+			return err
 		}}
 	cmd.Flags().StringVar(&node, "node", "", "the `node` on which it will be at first")
 	cmd.Flags().StringVar(&command, "command", "",
@@ -72,6 +79,34 @@ func (t guestCommands) newGuestCreateCommand() *cobra.Command {
 	cmd.Flags().IntVar(&memory, "memory", 512, "its size in `MiB`, for schedulers that look at it")
 	cmd.Flags().IntVar(&cores, "cores", 1, "its processors, for the same")
 	return cmd
+}
+
+// checkFree returns an error if a guest of the view has the number that a new one would have. It tells an
+// operator which guest that is. The store itself refuses the creation, also when the other guest is created
+// between the look and the creation.
+func (v *view) checkFree(sid string) error {
+	guest, _ := tree.GuestOf(haproc.GuestPath(sid, v.askedNode))
+	for _, other := range slices.Sorted(maps.Keys(v.configNodes)) {
+		node := v.configNodes[other]
+		if other == sid {
+			return fmt.Errorf("unable to create %s: it already exists on node '%s'", sid, node)
+		}
+		if same, _ := tree.GuestOf(haproc.GuestPath(other, node)); same == guest {
+			return fmt.Errorf("unable to create %s: %s already exists on node '%s', and both share their numbers",
+				sid, other, node)
+		}
+	}
+	return nil
+}
+
+// explainRefusal returns the error of a creation that the store refused because the number is taken.
+func (t guestCommands) explainRefusal(ctx context.Context, sid string, refusal error) error {
+	if _, v, err := t.connectView(ctx); err == nil {
+		if taken := v.checkFree(sid); taken != nil {
+			return taken
+		}
+	}
+	return refusal
 }
 
 func (t guestCommands) newGuestListCommand() *cobra.Command {

@@ -1,12 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 
 	"github.com/holdfast-sim/holdfast/engine/cpg"
 	"github.com/holdfast-sim/holdfast/engine/host/hostapi"
@@ -17,12 +17,11 @@ import (
 // clusterStatus asks the node's cluster process for its status; nil if that process does not run or has no
 // answer. The store's status then shows that the node has no quorum.
 func (a *api) clusterStatus(ctx context.Context) *enginenode.ClusterStatus {
-	hr, err := http.NewRequestWithContext(ctx, http.MethodPost, a.baseURL+hostapi.PathOp+cpg.Process,
-		bytes.NewReader([]byte(enginenode.OpStatus)))
+	hr, err := a.newRequest(ctx, http.MethodPost, hostapi.PathOp+cpg.Process,
+		strings.NewReader(enginenode.OpStatus))
 	if err != nil {
 		return nil
 	}
-	hr.Header.Set("Content-Type", "application/json")
 	answer, err := a.client.Do(hr)
 	if err != nil {
 		return nil

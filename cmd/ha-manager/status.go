@@ -79,6 +79,7 @@ func (v *view) statusEntries(now time.Time) []statusEntry {
 		quorum.Status = fmt.Sprintf("No quorum on node '%s'!", v.askedNode)
 	}
 	out := append([]statusEntry{quorum}, v.noteEntries()...)
+	out = append(out, v.storeEntries()...)
 	if m := v.managerStatus.MasterNode; m != "" {
 		state := "active"
 		if v.isIdle() {
@@ -105,6 +106,36 @@ func (v *view) noteEntries() []statusEntry {
 	for i, n := range v.notes {
 		out = append(out, statusEntry{ID: fmt.Sprintf("note:%d", i+1), Type: "note", Node: v.askedNode,
 			Status: n})
+	}
+	return out
+}
+
+// storeEntries returns a line for each node without a vote in the store, and one for each loss of data that
+// the asked node has noticed. Both need an administrator.
+func (v *view) storeEntries() (out []statusEntry) {
+	for i := range v.store.Config {
+		m := &v.store.Config[i]
+		if m.VotelessSinceMS == 0 {
+			continue
+		}
+		name := m.Name
+		if name == "" {
+			name = fmt.Sprint(m.Node)
+		}
+		since := m.VotelessSinceMS / 1000
+		out = append(out, statusEntry{ID: "store:" + name, Type: "store", Node: name, Timestamp: since,
+			Status: fmt.Sprintf("%s (no vote since %s: its disk is new or was put back; "+
+				"`holdfastd replace-member %s`)", name, formatDate(since), name)})
+	}
+	for i, l := range v.store.Losses {
+		where := "not kept"
+		if l.File != "" {
+			where = "kept in disk/" + l.File
+		}
+		at := l.AtMS / 1000
+		out = append(out, statusEntry{ID: fmt.Sprintf("loss:%d", i), Type: "loss", Node: v.askedNode,
+			Timestamp: at, Status: fmt.Sprintf("acknowledged changes %d to %d were lost, seen by %s (%s, %s)", l.From,
+				l.From+l.Confirmed-1, v.askedNode, where, formatDate(at))})
 	}
 	return out
 }

@@ -3,6 +3,10 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -30,6 +34,7 @@ func TestAnAdministratorsStory(t *testing.T) {
 		tell  func(*testing.T, *cluster)
 	}{{"services begin", servicesBegin}, {"services move", servicesMove}, {"nodes rest", nodesRest},
 		{"power is lost", powerIsLost}, {"a daemon dies", aDaemonDies},
+		{"a supply dies", aSupplyDies},
 		{"a daemon is restarted", aDaemonIsRestarted}, {"a node shuts down", aNodeShutsDown},
 		{"quorum is lost", quorumIsLost}} {
 		begun := time.Now()
@@ -134,6 +139,53 @@ func aDaemonDies(t *testing.T, c *cluster) {
 		require.Equal(t, before.Boot+1, c.health(n3).Boot, "the machine was reset")
 		c.neverTwice("service:web")
 	}
+}
+
+// childrenOf returns the children of a process.
+func childrenOf(t *testing.T, pid int) (pids []int) {
+	out, err := exec.Command("ps", "-o", "pid=", "--ppid", strconv.Itoa(pid)).Output()
+	if err != nil {
+		return nil // ps fails where there is none
+	}
+	for line := range strings.Lines(string(out)) {
+		child, err := strconv.Atoi(strings.TrimSpace(line))
+		require.NoError(t, err)
+		pids = append(pids, child)
+	}
+	return pids
+}
+
+// below returns all processes below one.
+func below(t *testing.T, pid int) (pids []int) {
+	for _, child := range childrenOf(t, pid) {
+		pids = append(append(pids, child), below(t, child)...)
+	}
+	return pids
+}
+
+// aSupplyDies: something kills the second process of a supervised machine, which all others of the machine
+// depend on. Its services end before the first process does.
+func aSupplyDies(t *testing.T, c *cluster) {
+	intervals := len(c.runIntervals("service:web"))
+	first := c.nodes[n3].Process.Pid
+	supply := childrenOf(t, first)
+	require.Len(t, supply, 1)
+	all := below(t, first)
+	require.Greater(t, len(all), 3, "the supply, the daemon, the keeper of a service and its program")
+	require.NoError(t, unix.Kill(supply[0], unix.SIGKILL))
+	require.Error(t, c.nodes[n3].Wait())
+	c.nodes[n3] = nil
+	for _, pid := range all {
+		require.ErrorIs(t, unix.Kill(pid, 0), unix.ESRCH, "process %d", pid)
+	}
+	log, err := os.ReadFile(c.path(n3, "log"))
+	require.NoError(t, err)
+	require.Contains(t, string(log), "the machine's supply ended: signal: killed")
+	c.on(n3)
+	require.Eventually(t, func() bool { return len(c.runIntervals("service:web")) > intervals }, waitLimit,
+		100*time.Millisecond)
+	c.until(n2, "service service:web (n3, started)", "lrm n3 (active, watchdog active, %T)")
+	c.neverTwice("service:web")
 }
 
 // aDaemonIsRestarted, as for an update: its services continue to run.

@@ -16,7 +16,8 @@ import (
 type view struct {
 	askedNode     string // the node that was asked
 	quorate       bool
-	notes         []string // about quorum and the configuration
+	notes         []string     // about quorum and the configuration
+	store         store.Status // of the node that was asked; only what it knows
 	managerStatus *ha.ManagerStatus
 	lrmStatuses   map[string]*ha.LRMStatus
 	services      map[string]*ha.ServiceConfig
@@ -64,7 +65,10 @@ func readView(ctx context.Context, a *api) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
-	v.quorate = r.Status != nil && r.Status.Quorate
+	if r.Status != nil {
+		v.store = *r.Status
+	}
+	v.quorate = v.store.Quorate
 	v.notes = notesOf(r.Status, a.clusterStatus(ctx))
 	if v.askedNode, err = a.nodeName(ctx); err != nil {
 		return nil, err

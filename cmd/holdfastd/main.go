@@ -32,7 +32,8 @@ The machine's directory holds the machine file, corosync.conf, authkey and optio
 node of the nodelist is machine i. SIGTERM ends the node in order, while its services continue to run; a
 second one ends it at once. SIGPWR ends the services too, as a shutdown of the machine.
 
-"holdfastd api-token" makes tokens for clients of the API over TCP.`
+holdfastd api-token makes tokens for clients of the API over TCP, and holdfastd replace-member NODE gives a
+node its vote back after its disk was replaced; each has its own --help.`
 
 func main() {
 	log.SetFlags(0)
@@ -46,6 +47,8 @@ func main() {
 			return
 		case tokenArg:
 			os.Exit(runToken(os.Args[2:], os.Stdout, os.Stderr))
+		case replaceArg:
+			os.Exit(replaceMain(os.Args[2:], os.Stdout, os.Stderr))
 		case nodemain.SuperviseArg:
 			code, err := nodemain.RunMachine(os.Args[2:])
 			if err != nil {
@@ -83,7 +86,7 @@ func processes(m nodemain.Machine) ([]host.Process, error) {
 		return nil, err
 	}
 	options := node.Options{Cluster: conf, Machine: m.File.Machine, Key: key, Quiet: m.File.RecordFile == "",
-		Timescale: m.Timescale}
+		Timescale: m.Timescale, DiskDir: filepath.Join(m.Dir, "disk")}
 	if options.HA, err = highAvailability(m); err != nil {
 		return nil, err
 	}

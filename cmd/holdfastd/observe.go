@@ -128,7 +128,7 @@ func (c *nodeCollector) Collect(to chan<- prometheus.Metric) {
 }
 
 func (c *nodeCollector) collectRing(ctx context.Context, to sink) {
-	data, err := c.host.Invoke(ctx, cluster.Name, []byte(cluster.OpStatus))
+	data, err := c.host.Invoke(ctx, cluster.Name, []byte(cluster.OpRing))
 	var s cluster.Status
 	if err != nil || json.Unmarshal(data, &s) != nil {
 		return

@@ -27,21 +27,22 @@ const (
 
 	timerReform env.TimerID = 1
 	timerGreet  env.TimerID = 2
+	timerAwait  env.TimerID = 3
 	// FirstRingTimer is where the ring protocol's timer ids begin.
 	FirstRingTimer env.TimerID = 16
 )
 
 // OpLeave is the operation that makes the node leave its ring in an orderly way and ends the process. The
-// answer is OpDone. OpStatus is answered with a [Status] in JSON. Any other operation that the service does
+// answer is OpDone. OpRing is answered with a [Status] in JSON. Any other operation that the service does
 // not take is answered with an object that has an "error".
 const (
-	OpLeave  = "leave"
-	OpDone   = "done"
-	OpStatus = "status"
+	OpLeave = "leave"
+	OpDone  = "done"
+	OpRing  = "ring"
 )
 
-// IsReadOnly reports whether an operation of a client changes nothing.
-func IsReadOnly(input []byte) bool { return string(input) == OpStatus }
+// IsReadOnly reports whether an operation of this package changes nothing.
+func IsReadOnly(input []byte) bool { return string(input) == OpRing }
 
 // errLeft is the reason of the end after OpLeave.
 var errLeft = errors.New("left the cluster as asked")
@@ -54,6 +55,11 @@ type Process struct {
 	nodeID  ring.NodeID
 	service Service
 	clients clients
+
+	// awaited is the client without which the node does not look for a ring before waitLimit has passed.
+	awaited   string
+	waitLimit time.Duration
+	isWaiting bool
 
 	regularConfig cpg.Config // the ring's, as regular
 	hasConfig     bool
@@ -81,6 +87,13 @@ func NewWithService(cfg totem.Config, service Service) (*Process, error) {
 	return p, err
 }
 
+// AwaitClient makes the process wait at its start for the Hello of a client, at most for a time, before the
+// node looks for a ring. A client that says Hello later makes the whole ring form again, because it missed
+// the beginning: at each start of a machine that would be one more interruption for all the others.
+func (p *Process) AwaitClient(name string, within time.Duration) {
+	p.awaited, p.waitLimit = name, within
+}
+
 // Node returns the ring protocol inside, for tests and status.
 func (p *Process) Node() *totem.Node { return p.node }
 
@@ -91,7 +104,23 @@ func (p *Process) Start(e env.Env) error {
 	if err := p.service.Start(Host{p}); err != nil {
 		return err
 	}
+	if p.isWaiting = p.awaited != ""; p.isWaiting {
+		e.SetTimer(timerAwait, p.waitLimit)
+		return nil
+	}
 	return p.node.Start(e)
+}
+
+// endWait has the node look for a ring. A disk that fails now ends the process, as it would have at its start.
+func (p *Process) endWait() {
+	if !p.isWaiting {
+		return
+	}
+	p.isWaiting = false
+	p.env.StopTimer(timerAwait)
+	if err := p.node.Start(p.env); err != nil {
+		p.env.Exit(err)
+	}
 }
 
 // Step implements env.Process.
@@ -118,6 +147,10 @@ func (p *Process) onTimer(id env.TimerID) {
 		p.requestReform()
 	case id == timerGreet:
 		p.greetBehind()
+	case id == timerAwait:
+		p.env.Probe("cluster/client-not-awaited")
+		p.mainLog.Info("looking for a ring without a local process that is late", "process", p.awaited)
+		p.endWait()
 	case id >= firstServiceTimer && id < firstServiceTimer+MaxServiceTimers:
 		p.service.Fired(uint32(id - firstServiceTimer))
 	}
@@ -125,12 +158,11 @@ func (p *Process) onTimer(id env.TimerID) {
 
 func (p *Process) onOperation(ev env.Invoked) {
 	if string(ev.Input) == OpLeave {
-		p.node.Leave()
 		p.env.Complete(ev.Op, []byte(OpDone))
-		p.env.Exit(errLeft)
+		p.leave()
 		return
 	}
-	if string(ev.Input) == OpStatus {
+	if string(ev.Input) == OpRing {
 		p.env.Complete(ev.Op, env.EncodeJSON(p.status()))
 		return
 	}
@@ -139,7 +171,21 @@ func (p *Process) onOperation(ev env.Invoked) {
 		return
 	}
 	p.env.Complete(ev.Op, env.EncodeJSON(map[string]string{
-		"error": fmt.Sprintf("the cluster process takes the operations %q and %q", OpStatus, OpLeave)}))
+		"error": fmt.Sprintf("the cluster process takes the operations %q and %q", OpRing, OpLeave)}))
+}
+
+// leave leaves the ring in order and ends the process, whether the other members keep their quorum or not: a
+// node that is missed instead costs them the same votes and a time-out on top. For the others a leave is no
+// proof that anything has ended here.
+func (p *Process) leave() {
+	if s, ok := p.service.(LeavingService); ok {
+		s.Leaving()
+	}
+	if !p.isWaiting {
+		p.mainLog.Info("leaving the ring in order", "ring", p.node.Ring().String())
+		p.node.Leave()
+	}
+	p.env.Exit(errLeft)
 }
 
 func (p *Process) onLocal(ev env.LocalMessage) {
@@ -151,10 +197,15 @@ func (p *Process) onLocal(ev env.LocalMessage) {
 	switch m := m.(type) {
 	case cpg.Hello:
 		p.addClient(ev.From)
+		if ev.From == p.awaited {
+			p.endWait()
+		}
 	case cpg.Multicast:
 		p.multicast(ev.From, m)
 	case cpg.Reform:
 		p.requestReform()
+	case cpg.Leave:
+		p.leave()
 	default:
 		p.mainLog.Error("a local process sent a message that only the cluster process may send", "process",
 			ev.From)

@@ -226,7 +226,7 @@ func TestLeaveOperation(t *testing.T) {
 	require.Equal(t, []ring.NodeID{1, 2}, w.procs[0].node.Members(), "no member waits for a timeout")
 }
 
-func TestStatusOperation(t *testing.T) {
+func TestRingOperation(t *testing.T) {
 	w := newWorld(t, 3)
 	w.RunFor(2 * time.Second)
 	var answer string
@@ -238,15 +238,52 @@ func TestStatusOperation(t *testing.T) {
 		return answer
 	}
 	var s Status
-	require.NoError(t, json.Unmarshal([]byte(ask(OpStatus)), &s))
+	require.NoError(t, json.Unmarshal([]byte(ask(OpRing)), &s))
 	require.Equal(t, Status{Node: 3, State: totem.Operational.String(), Ring: s.Decided, Decided: s.Decided,
 		Members: []ring.NodeID{1, 2, 3}, Quorate: true, Votes: s.Votes, Expected: s.Expected,
 		Required: s.Required, Rings: s.Rings, Tokens: s.Tokens, Sent: s.Sent, Delivered: s.Delivered}, s)
 	require.NotZero(t, s.Rings)
 	require.NotZero(t, s.Tokens)
-	require.True(t, IsReadOnly([]byte(OpStatus)))
+	require.True(t, IsReadOnly([]byte(OpRing)))
 	require.False(t, IsReadOnly([]byte(OpLeave)))
 	require.Contains(t, ask("dance"), `the cluster process takes the operations`, "it is answered in any case")
+}
+
+// A local process that has ended its part has the node leave in the same way.
+func TestLeaveMessage(t *testing.T) {
+	w := newWorld(t, 3)
+	w.RunFor(2 * time.Second)
+	require.NoError(t, w.clients[2].env.Local(cpg.Process, cpg.Encode(cpg.Leave{})))
+	w.RunFor(200 * time.Millisecond)
+	require.False(t, w.Find(2, Name).Up())
+	require.Equal(t, []ring.NodeID{1, 2}, w.procs[0].node.Members())
+}
+
+// The node looks for a ring when the client that it awaits says Hello, or when the time is up.
+func TestAwaitedClient(t *testing.T) {
+	for name, c := range map[string]struct {
+		client string
+		after  time.Duration
+	}{"it is there": {"store", 0}, "it never comes": {"nobody", 2 * time.Second}} {
+		t.Run(name, func(t *testing.T) {
+			w := &world{World: envtest.New(), t: t}
+			cfg := totem.Config{Node: 1, Peers: []totem.Peer{{ID: 1}}, Key: make([]byte, 32), MTUBytes: 1400,
+				Timers: totem.DefaultTimers(time.Second), StateFile: "cluster/ring"}
+			p, err := New(cfg, majority{nodes: 1})
+			require.NoError(t, err)
+			p.AwaitClient(c.client, 2*time.Second)
+			_, err = w.Start(0, "store", &testClient{})
+			require.NoError(t, err)
+			_, err = w.Start(0, Name, p)
+			require.NoError(t, err)
+			if c.after > 0 {
+				w.RunFor(c.after - time.Millisecond)
+				require.Equal(t, totem.Stopped, p.node.State())
+			}
+			w.RunFor(500 * time.Millisecond)
+			require.Equal(t, totem.Operational, p.node.State())
+		})
+	}
 }
 
 func TestExchangeGivesAllMembersTheSameInfos(t *testing.T) {

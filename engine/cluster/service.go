@@ -32,6 +32,14 @@ type OperationService interface {
 	Invoked(ev env.Invoked)
 }
 
+// LeavingService is a Service that is informed before the node leaves its ring in order.
+type LeavingService interface {
+	Service
+	// Leaving is called once, while the node is still in its ring. The service may log and record, and must
+	// send nothing.
+	Leaving()
+}
+
 // MaxServiceTimers bounds the timer numbers of a service.
 const MaxServiceTimers = 64
 

@@ -4,7 +4,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ring"
 )
 
-// Status is the answer to OpStatus: the node's ring, and what it counts. Counts are since the start of the
+// Status is the answer to OpRing: the node's ring, and what it counts. Counts are since the start of the
 // process.
 type Status struct {
 	Node    ring.NodeID   `json:"node"`

@@ -53,6 +53,10 @@ type Multicast struct {
 // later.
 type Reform struct{}
 
+// Leave asks the cluster process to leave the ring in order, and to end: the others form their next ring at
+// once and not after a time-out. The sender must have ended everything that needs the ring.
+type Leave struct{}
+
 // Busy reports that a multicast was not queued, because a ring is being formed or the queue is full.
 type Busy struct{ Cookie uint64 }
 
@@ -98,6 +102,7 @@ type Quorum struct {
 func (Hello) isMessage()     {}
 func (Multicast) isMessage() {}
 func (Reform) isMessage()    {}
+func (Leave) isMessage()     {}
 func (Busy) isMessage()      {}
 func (Config) isMessage()    {}
 func (Deliver) isMessage()   {}
@@ -111,6 +116,7 @@ const (
 	tagConfig
 	tagDeliver
 	tagQuorum
+	tagLeave
 )
 
 // ErrMalformed is wrapped by every decoding error.
@@ -124,6 +130,8 @@ func Encode(m Message) []byte {
 		return []byte{tagHello}
 	case Reform:
 		return []byte{tagReform}
+	case Leave:
+		return []byte{tagLeave}
 	case Multicast:
 		b := append(make([]byte, 0, 10+len(m.Payload)), tagMulticast, byte(m.Guarantee))
 		return append(le.AppendUint64(b, m.Cookie), m.Payload...)

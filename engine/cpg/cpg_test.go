@@ -19,6 +19,7 @@ var messages = []struct {
 	{Multicast{Cookie: 7, Guarantee: Safe, Payload: []byte("hi")},
 		"\x02\x01\x07\x00\x00\x00\x00\x00\x00\x00hi"},
 	{Reform{}, "\x03"},
+	{Leave{}, "\x08"},
 	{Busy{Cookie: 258}, "\x04\x02\x01\x00\x00\x00\x00\x00\x00"},
 	{Config{Kind: Regular, Ring: ring.ID{Seq: 8, Rep: 1}, Members: []ring.NodeID{1, 3},
 		Joined: []ring.NodeID{3}, Left: []ring.NodeID{2}, Greeting: true},
@@ -68,7 +69,7 @@ func TestMalformedMessagesAreRefused(t *testing.T) {
 	tooMany = binary.LittleEndian.AppendUint16(tooMany, ring.MaxNodes+1)
 	tooMany = append(tooMany, make([]byte, 4*(ring.MaxNodes+1)+4)...)
 	for name, b := range map[string][]byte{
-		"empty": nil, "type 0": {0}, "unknown type": {tagQuorum + 1},
+		"empty": nil, "type 0": {0}, "unknown type": {tagLeave + 1},
 		"guarantee": {tagMulticast, 2, 0, 0, 0, 0, 0, 0, 0, 0}, "short multicast": {tagMulticast, 0, 1},
 		"short deliver": {tagDeliver, 1, 2, 3}, "kind": append([]byte{tagConfig, 2, 0}, make([]byte, 18)...),
 		"greeting": append([]byte{tagConfig, 0, 2}, make([]byte, 18)...),

@@ -19,6 +19,8 @@ func Decode(data []byte) (Message, error) {
 		m = Hello{}
 	case tagReform:
 		m = Reform{}
+	case tagLeave:
+		m = Leave{}
 	case tagMulticast:
 		m = Multicast{Guarantee: Guarantee(d.takeEnum(2)), Cookie: d.u64(), Payload: d.takeRest()}
 	case tagBusy:

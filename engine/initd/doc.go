@@ -6,6 +6,10 @@
 // The LRM may take as long as it needs: it ends when its services have ended. The CRM has a time
 // limit.
 //
+// When both have ended in order, the node leaves its ring before the machine is switched off, so that the
+// others need not wait for a time-out. If one of them has not, the node does not leave: what it did not end
+// might still run.
+//
 // Package initd never decides anything about services, and never keeps a request across its own restart:
 // an interrupted request must be repeated.
 package initd
@@ -35,6 +39,9 @@ const (
 	Restart Verb = "restart"
 	Stop    Verb = "stop"
 	Start   Verb = "start"
+	// Leave ends the services, as for a restart of everything that runs the node, and leaves the ring; the
+	// machine stays on. It is answered when the node has left.
+	Leave Verb = "leave"
 )
 
 // ErrRequest means that a request cannot be understood or names an unknown service.
@@ -78,6 +85,20 @@ func DecodeOrder(data []byte) (Order, error) {
 type Options struct {
 	// Services are the processes that end before the machine does, in this order.
 	Services []Service
+	// Leave is how the node leaves its ring once the services have ended; nil leaves it to be missed by the
+	// other nodes.
+	Leave *LeaveOptions
+}
+
+// LeaveOptions describe how the node leaves its ring.
+type LeaveOptions struct {
+	// Process is asked by a local message with this request.
+	Process string
+	Request []byte
+	// Ends is the process that has ended when the node has left.
+	Ends string
+	// Within is how long that may take; the machine then goes down without it.
+	Within time.Duration
 }
 
 // Service is a process that is asked to end before the machine goes down.

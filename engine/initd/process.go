@@ -15,21 +15,31 @@ type Init struct {
 	env            env.Env
 	machineControl env.MachineControl
 	serviceUp      map[string]bool
+	// ordered are the services whose present incarnation has received its order to end, endedInOrder those
+	// that have ended after it.
+	ordered, endedInOrder map[string]bool
 
-	// downVerb is Shutdown or Reboot while the machine goes down. next is the service whose end the
-	// process waits for, and asked is true once that service has received its order.
+	// downVerb is Shutdown or Reboot while the machine goes down, Leave while only the node does. nextService
+	// is the service whose end the process waits for, and endRequested is true once that service has received
+	// its order.
 	downVerb     Verb
 	nextService  int
 	endRequested bool
+
+	farewell farewell
 }
 
 // New prepares the process.
-func New(o Options) *Init { return &Init{opts: o, serviceUp: map[string]bool{}} }
+func New(o Options) *Init {
+	return &Init{opts: o, serviceUp: map[string]bool{}, ordered: map[string]bool{},
+		endedInOrder: map[string]bool{}}
+}
 
 // Timers of the process.
 const (
 	timerRetry env.TimerID = 1 + iota
 	timerWithin
+	timerLeave
 )
 
 // retryPause separates attempts to send an order to a process whose queue is full, and to switch
@@ -49,41 +59,71 @@ func (p *Init) Start(e env.Env) error {
 func (p *Init) Step(ev env.Event) {
 	switch ev := ev.(type) {
 	case env.LocalUp:
-		p.serviceUp[ev.Process] = true
-		if at := p.opts.indexOf(ev.Process); p.downVerb != "" && at >= 0 && at <= p.nextService {
-			p.nextService, p.endRequested = at, false // it was started again: continue from there
-		}
-		p.continueDown()
+		p.onUp(ev.Process)
 	case env.LocalDown:
 		p.serviceUp[ev.Process] = false
+		p.endedInOrder[ev.Process] = p.ordered[ev.Process]
 		p.continueDown()
 	case env.LocalMessage:
-		if err := p.carryOut(ev.Payload); err != nil {
+		if l := p.opts.Leave; l != nil && ev.From == l.Process {
+			return // the end of another process is what counts
+		}
+		if _, err := p.carryOut(ev.Payload); err != nil {
 			p.env.Log().Error("a request is refused", "process", ev.From, "err", err.Error())
 		}
 	case env.Invoked:
-		answer := Answer{OK: true}
-		if err := p.carryOut(ev.Input); err != nil {
-			answer = Answer{Error: err.Error()}
-		}
-		p.env.Complete(ev.Op, env.EncodeJSON(answer))
+		p.onOperation(ev)
 	case env.TimerFired:
-		if ev.ID == timerWithin && p.downVerb != "" {
-			p.env.Log().Warn("a process does not end in time", "process", p.opts.Services[p.nextService].Name)
-			p.toNextService()
-		}
-		p.continueDown()
+		p.onTimer(ev.ID)
 	}
 }
 
+// onUp notes that a process runs. A service that was started again while the machine goes down is asked
+// again.
+func (p *Init) onUp(process string) {
+	p.serviceUp[process], p.ordered[process], p.endedInOrder[process] = true, false, false
+	if at := p.opts.indexOf(process); p.downVerb != "" && at >= 0 && at <= p.nextService {
+		p.nextService, p.endRequested = at, false
+	}
+	p.continueDown()
+}
+
+func (p *Init) onOperation(ev env.Invoked) {
+	answer := Answer{OK: true}
+	verb, err := p.carryOut(ev.Input)
+	switch {
+	case err != nil:
+		answer = Answer{Error: err.Error()}
+	case verb == Leave && p.downVerb != "":
+		p.farewell.waiting = append(p.farewell.waiting, ev.Op)
+		return
+	}
+	p.env.Complete(ev.Op, env.EncodeJSON(answer))
+}
+
+func (p *Init) onTimer(id env.TimerID) {
+	switch {
+	case id == timerWithin && p.downVerb != "":
+		p.env.Log().Warn("a process does not end in time", "process", p.opts.Services[p.nextService].Name)
+		p.toNextService()
+	case id == timerLeave && p.downVerb != "":
+		p.farewell.timeIsUp = true
+	}
+	p.continueDown()
+}
+
 // carryOut carries out a request or returns why it is refused.
-func (p *Init) carryOut(payload []byte) error {
+func (p *Init) carryOut(payload []byte) (Verb, error) {
 	var r Request
 	if err := json.Unmarshal(payload, &r); err != nil {
-		return fmt.Errorf("%w: %w", ErrRequest, err)
+		return "", fmt.Errorf("%w: %w", ErrRequest, err)
 	}
+	return r.Verb, p.carryOutRequest(r)
+}
+
+func (p *Init) carryOutRequest(r Request) error {
 	switch r.Verb {
-	case Shutdown, Reboot:
+	case Shutdown, Reboot, Leave:
 		return p.goDown(r.Verb)
 	case Restart, Stop, Start:
 		if p.opts.indexOf(r.Service) < 0 {
@@ -94,25 +134,36 @@ func (p *Init) carryOut(payload []byte) error {
 		}
 		return p.carryOutForProcess(r)
 	}
-	return fmt.Errorf("%w: %q; write %s, %s, %s, %s or %s", ErrRequest, r.Verb, Shutdown, Reboot, Restart,
-		Stop, Start)
+	return fmt.Errorf("%w: %q; write %s, %s, %s, %s, %s or %s", ErrRequest, r.Verb, Shutdown, Reboot, Restart,
+		Stop, Start, Leave)
 }
 
 // ErrNoControls means that the machine cannot be controlled from within.
 var ErrNoControls = errors.New("nothing here can switch this machine off or start its processes: " +
 	"use the service manager of its operating system")
 
-// goDown starts to take the machine down. A second request changes nothing.
+// goDown starts to take the machine down, or only the node. A second request changes nothing, except that a
+// node that leaves may be told to take its machine down as well.
 func (p *Init) goDown(verb Verb) error {
-	if p.machineControl == nil {
+	switch {
+	case verb == Leave && p.opts.Leave == nil:
+		return fmt.Errorf("%w: this machine is in no ring that it could leave", ErrRequest)
+	case verb == Leave && len(p.farewell.waiting) >= maxLeaveRequests:
+		return fmt.Errorf("leaving the ring: %d requests are waiting for that", maxLeaveRequests)
+	case verb != Leave && p.machineControl == nil:
 		return ErrNoControls
-	}
-	if p.downVerb != "" {
+	case p.downVerb == Leave && verb != Leave:
+		p.downVerb = verb
+		return nil
+	case p.downVerb != "":
 		return nil
 	}
 	p.env.Log().Info("the machine goes down", "how", string(verb))
-	p.env.Emit(GoingDown{Reboot: verb == Reboot})
+	if verb != Leave {
+		p.env.Emit(GoingDown{Reboot: verb == Reboot})
+	}
 	p.downVerb, p.nextService, p.endRequested = verb, 0, false
+	p.farewell = farewell{waiting: p.farewell.waiting}
 	p.continueDown()
 	return nil
 }
@@ -130,6 +181,7 @@ func (p *Init) carryOutForProcess(r Request) error {
 	if err := p.env.Local(r.Service, env.EncodeJSON(Order{Stay: r.Verb == Stop})); err != nil {
 		return fmt.Errorf("asking %s to end: %w", r.Service, err)
 	}
+	p.ordered[r.Service] = true
 	return nil
 }
 
@@ -150,7 +202,12 @@ func (p *Init) continueDown() {
 		}
 		p.toNextService()
 	}
-	if p.downVerb == "" {
+	if p.downVerb == "" || !p.leaveRing() {
+		return
+	}
+	if p.downVerb == Leave {
+		p.downVerb = ""
+		p.answerLeaves()
 		return
 	}
 	if err := p.machineControl.PowerOff(p.downVerb == Reboot); err != nil {
@@ -164,12 +221,12 @@ func (p *Init) askToStop(s Service) {
 	if p.endRequested {
 		return
 	}
-	order := Order{Down: true, Reboot: p.downVerb == Reboot, Stay: true}
+	order := Order{Down: p.downVerb != Leave, Reboot: p.downVerb == Reboot, Stay: true}
 	if err := p.env.Local(s.Name, env.EncodeJSON(order)); err != nil {
 		p.env.SetTimer(timerRetry, retryPause)
 		return
 	}
-	p.endRequested = true
+	p.endRequested, p.ordered[s.Name] = true, true
 	if s.Within > 0 {
 		p.env.SetTimer(timerWithin, s.Within)
 	}

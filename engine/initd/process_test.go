@@ -130,6 +130,97 @@ func TestAsksAgain(t *testing.T) {
 	require.Equal(t, "off", e.off)
 }
 
+// startLeaving starts a process whose machine is in a ring.
+func startLeaving(t *testing.T) (*Init, *fakeEnv) {
+	e := newEnv(t)
+	p := New(Options{Services: []Service{{Name: "lrm"}, {Name: "crm", Within: time.Minute}},
+		Leave: &LeaveOptions{Process: "store", Request: []byte("{}"), Ends: "cluster", Within: time.Second}})
+	require.NoError(t, p.Start(e))
+	for _, name := range []string{"cluster", "store", "lrm", "crm"} {
+		p.Step(env.LocalUp{Process: name})
+	}
+	return p, e
+}
+
+// The node leaves its ring once both services have ended in order, and then the power goes off.
+func TestLeavesItsRingBeforeThePowerGoesOff(t *testing.T) {
+	p, e := startLeaving(t)
+	ask(p, Shutdown, "")
+	p.Step(env.LocalDown{Process: "lrm"})
+	require.Empty(t, e.told["store"], "the manager still runs")
+	p.Step(env.LocalDown{Process: "crm"})
+	require.Len(t, e.told["store"], 1)
+	require.Empty(t, e.off)
+	p.Step(env.LocalMessage{From: "store", Payload: []byte("done")})
+	require.Empty(t, e.off, "the cluster process is what counts")
+	p.Step(env.LocalDown{Process: "cluster"})
+	require.Equal(t, "off", e.off)
+
+	p, e = startLeaving(t)
+	ask(p, Shutdown, "")
+	p.Step(env.LocalDown{Process: "lrm"})
+	p.Step(env.LocalDown{Process: "crm"})
+	p.Step(env.TimerFired{ID: timerLeave})
+	require.Equal(t, "off", e.off, "it waits for a bounded time")
+}
+
+// What did not end in order may still run something, so the others have to miss the node.
+func TestDoesNotLeaveOutOfOrder(t *testing.T) {
+	for name, end := range map[string]func(p *Init){
+		"the manager does not end in time": func(p *Init) {
+			p.Step(env.LocalDown{Process: "lrm"})
+			p.Step(env.TimerFired{ID: timerWithin})
+		},
+		"the agent crashed before": func(p *Init) { p.Step(env.LocalDown{Process: "crm"}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, e := startLeaving(t)
+			if name == "the agent crashed before" {
+				p.Step(env.LocalDown{Process: "lrm"})
+			}
+			ask(p, Shutdown, "")
+			end(p)
+			require.Empty(t, e.told["store"])
+			require.Equal(t, "off", e.off)
+		})
+	}
+}
+
+// An operator who leaves is answered when the node has left, or why it has not; the machine stays on.
+func TestLeave(t *testing.T) {
+	p, e := startLeaving(t)
+	ask(p, Leave, "")
+	require.Equal(t, Answer{}, e.answer, "not yet")
+	require.Equal(t, []Order{{Stay: true}}, e.told["lrm"], "as for a restart: services run on")
+	p.Step(env.LocalDown{Process: "lrm"})
+	p.Step(env.LocalDown{Process: "crm"})
+	p.Step(env.LocalDown{Process: "cluster"})
+	require.Equal(t, Answer{OK: true}, e.answer)
+	require.Empty(t, e.off)
+	p.Step(env.LocalUp{Process: "cluster"})
+	ask(p, Leave, "")
+	require.Len(t, e.told["store"], 2, "both have ended in order before")
+	p.Step(env.TimerFired{ID: timerLeave})
+	require.Equal(t, errLeaveTimeout.Error(), e.answer.Error)
+
+	p, e = startLeaving(t)
+	ask(p, Leave, "")
+	ask(p, Shutdown, "")
+	p.Step(env.LocalDown{Process: "lrm"})
+	p.Step(env.LocalDown{Process: "crm"})
+	p.Step(env.LocalDown{Process: "cluster"})
+	require.Equal(t, "off", e.off, "the greater wish counts")
+
+	p, e = start(t)
+	ask(p, Leave, "")
+	require.Contains(t, e.answer.Error, "no ring")
+	p, e = startLeaving(t)
+	for range maxLeaveRequests + 1 {
+		ask(p, Leave, "")
+	}
+	require.Contains(t, e.answer.Error, "requests are waiting")
+}
+
 func TestSingleServices(t *testing.T) {
 	p, e := start(t)
 	ask(p, Restart, "lrm")

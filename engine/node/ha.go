@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/holdfast-sim/holdfast/engine/cluster"
 	"github.com/holdfast-sim/holdfast/engine/corosync"
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 	"github.com/holdfast-sim/holdfast/engine/initd"
 	"github.com/holdfast-sim/holdfast/engine/resource"
 	"github.com/holdfast-sim/holdfast/engine/status"
+	"github.com/holdfast-sim/holdfast/engine/store"
 	"github.com/holdfast-sim/holdfast/engine/watchdog"
 )
 
@@ -59,7 +61,9 @@ func haProcesses(o Options, conf *corosync.Config) ([]Process, error) {
 		processes = append(processes,
 			newProcess(resource.HostProcess, func() env.Process { return resource.NewHost(guests) }))
 	}
-	shutdown := initd.Options{Services: []initd.Service{{Name: haproc.LRMProcess},
+	leave := store.Request{ID: initd.Process + "/leave", Op: store.OpLeave}
+	shutdown := initd.Options{Leave: &initd.LeaveOptions{Process: store.Process,
+		Request: leave.EncodeCompact(), Ends: cluster.Name, Within: o.Timescale.Of(leaveTime)}, Services: []initd.Service{{Name: haproc.LRMProcess},
 		{Name: haproc.CRMProcess, Within: o.Timescale.Of(crmStopTime)}}}
 	down := newProcess(initd.Process, func() env.Process { return initd.New(shutdown) })
 	down.Operations = Operations{Served: true, Always: true}
@@ -75,6 +79,9 @@ func newProcess(name string, create func() env.Process) Process {
 
 // crmStopTime bounds how long the CRM may take to end; the LRM may take as long as it needs.
 const crmStopTime = 65 * time.Second
+
+// leaveTime bounds how long the node may take to leave its ring.
+const leaveTime = 3 * time.Second
 
 // nodeName returns the name of the i-th node of a configuration, or one made of its id.
 func nodeName(conf *corosync.Config, i int) string {

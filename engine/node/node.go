@@ -24,6 +24,8 @@ type Options struct {
 	Key []byte
 	// Timescale multiplies every timer, for runs on real nodes.
 	Timescale timescale.Ratio
+	// DiskDir is the directory of the machine's disk, for messages to its operator.
+	DiskDir string
 	// Quiet makes the ring emit no records for checkers.
 	Quiet bool
 	// HA adds the HA manager; nil leaves it out.
@@ -56,6 +58,10 @@ var ErrOptions = errors.New("composing a node")
 
 // restartAfter is the delay before a restart, as of a service manager.
 const restartAfter = time.Second
+
+// awaitStore is how long the cluster process waits for the store at its start: opening the database takes
+// longer than forming a ring.
+const awaitStore = 3 * time.Second
 
 // DefaultMTUBytes is the size of a sealed packet of the ring unless the configuration sets netmtu: what
 // every Ethernet carries in one frame.
@@ -90,8 +96,8 @@ func Compose(o Options) ([]Process, error) {
 	processes := []Process{
 		{Name: cluster.Name, Restart: restartAfter, New: func() env.Process {
 			return newClusterProcess(ringConfig, votequorumService{config: votes.Plain(),
-				limits: conf.Unsupported(), settings: shared})
-		}, Operations: Operations{Served: true, ReadOnly: cluster.IsReadOnly}},
+				limits: conf.Unsupported(), settings: shared}, o.Timescale.Of(awaitStore))
+		}, Operations: Operations{Served: true, ReadOnly: changesNothing}},
 		storeProcess(o, conf, self),
 	}
 	if o.HA == nil {

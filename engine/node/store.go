@@ -14,9 +14,10 @@ import (
 
 // storeProcess composes the store of a node.
 func storeProcess(o Options, conf *corosync.Config, self ring.NodeID) Process {
-	so := store.Options{Node: self, Timers: scaledStoreTimers(o.Timescale), Votequorum: true}
+	so := store.Options{Node: self, DiskDir: o.DiskDir, Timers: scaledStoreTimers(o.Timescale),
+		Votequorum: true}
 	for _, n := range conf.Nodes {
-		so.Nodes = append(so.Nodes, store.Vote{Node: n.ID, Votes: n.Votes()})
+		so.Nodes = append(so.Nodes, store.Vote{Node: n.ID, Votes: n.Votes(), Name: n.Name})
 	}
 	slices.SortFunc(so.Nodes, func(a, b store.Vote) int { return cmp.Compare(a.Node, b.Node) })
 	p := newProcess(store.Process, func() env.Process { return store.New(so) })
@@ -34,7 +35,8 @@ func scaledStoreTimers(ts timescale.Ratio) store.Timers {
 		return t
 	}
 	for _, d := range []*time.Duration{&t.ReportWait, &t.ProposeStep, &t.FetchRetry, &t.ReformDelay,
-		&t.ReformRetry, &t.OperationTimeout, &t.FailedRetry} {
+		&t.ReformRetry, &t.OperationTimeout, &t.RememberAfter, &t.LeaveWait,
+		&t.FailedRetry, &t.DamagedRetry} {
 		*d = max(ts.Of(*d), minStoreTimer)
 	}
 	return t

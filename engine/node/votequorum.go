@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/cluster"
 	"github.com/holdfast-sim/holdfast/engine/corosync"
@@ -12,6 +13,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/quorum"
 	"github.com/holdfast-sim/holdfast/engine/ring"
+	"github.com/holdfast-sim/holdfast/engine/store"
 	"github.com/holdfast-sim/holdfast/engine/totem"
 )
 
@@ -31,11 +33,12 @@ func (QuorumView) RecordKind() string { return "quorum" }
 
 // newClusterProcess returns the cluster process with votequorum inside. The configurations were checked
 // before.
-func newClusterProcess(rc totem.Config, v votequorumService) env.Process {
+func newClusterProcess(rc totem.Config, v votequorumService, awaitStore time.Duration) env.Process {
 	p, err := cluster.NewWithService(rc, &v)
 	if err != nil {
 		panic("node: a configuration that was accepted makes no cluster process: " + err.Error())
 	}
+	p.AwaitClient(store.Process, awaitStore)
 	return p
 }
 
@@ -128,14 +131,19 @@ type ClusterStatus struct {
 	Error string `json:"error,omitempty"`
 }
 
+// changesNothing reports whether an operation of the cluster process changes nothing.
+func changesNothing(input []byte) bool {
+	return cluster.IsReadOnly(input) || string(input) == OpStatus
+}
+
 // Invoked implements cluster.OperationService.
 func (v *votequorumService) Invoked(ev env.Invoked) {
 	var s ClusterStatus
 	if string(ev.Input) == OpStatus {
 		s = v.status()
 	} else {
-		s.Error = fmt.Sprintf("the cluster process has no operation %q: there are %q and %q",
-			ev.Input[:min(len(ev.Input), maxEchoBytes)], OpStatus, cluster.OpLeave)
+		s.Error = fmt.Sprintf("the cluster process has no operation %q: there are %q, %q and %q",
+			ev.Input[:min(len(ev.Input), maxEchoBytes)], OpStatus, cluster.OpRing, cluster.OpLeave)
 	}
 	text, err := json.Marshal(s)
 	if err != nil {
@@ -161,6 +169,23 @@ func (v *votequorumService) status() ClusterStatus {
 // Fired implements cluster.Service.
 func (v *votequorumService) Fired(timer uint32) {
 	v.carryOut(v.votequorum.TimerExpired(quorum.Timer(timer)))
+}
+
+// Leaving implements cluster.LeavingService: it logs what the leave means for the others.
+func (v *votequorumService) Leaving() {
+	log := v.host.Env().Log().With("subsys", "VOTEQ")
+	d := v.votequorum.Decision()
+	if v.votequorum.Syncing() || !d.Quorate {
+		log.Info("this node leaves, and its ring has no quorum now", "members", len(d.Members))
+		return
+	}
+	rest := d.Votes - min(d.Votes, v.config.Votes)
+	if rest < d.Quorum {
+		log.Warn("this node leaves, and the others lose quorum by it: nothing can be changed until it or "+
+			"another node is back", "votes_left", rest, "votes_needed", d.Quorum)
+		return
+	}
+	log.Info("this node leaves, and the others keep quorum", "votes_left", rest, "votes_needed", d.Quorum)
 }
 
 // carryOut does what an output asks for. Nothing has to be persisted: the options that need it are not

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"slices"
+
 	"github.com/holdfast-sim/holdfast/engine/ring"
 	"github.com/holdfast-sim/holdfast/engine/store/state"
 )
@@ -35,7 +37,7 @@ func (a *acknowledgements) awaitConfirmation(p *pendingOperation, r *Response, a
 // transaction that made it so.
 func (a *acknowledgements) sendAck(position uint64) {
 	a.durablePosition = position
-	own := ack{Incarnation: a.disk.replica.Incarnation, Position: position}
+	own := ack{Incarnation: a.disk.replica.Incarnation, Position: position, Revision: a.disk.revision()}
 	a.ackByNode[a.node()] = own
 	if len(a.ring.members) > 1 && a.disk.role() == RoleVoter {
 		a.outbox.send(&own)
@@ -48,6 +50,10 @@ func (a *acknowledgements) sendAck(position uint64) {
 func (a *acknowledgements) onAck(from ring.NodeID, m *ack) {
 	if !a.hasConfirmed(from) || m.Position > a.ackByNode[from].Position {
 		a.ackByNode[from] = *m
+	}
+	if from != a.node() && a.ring.installed {
+		a.disk.noteConfirmed(state.PeerMark{Node: from, Incarnation: m.Incarnation, Epoch: a.ring.id,
+			Revision: m.Revision})
 	}
 	a.answerConfirmed()
 }
@@ -63,7 +69,8 @@ func (a *acknowledgements) hasConfirmed(node ring.NodeID) bool {
 func (a *acknowledgements) isConfirmed(c *state.Config, at uint64) bool {
 	var votes uint32
 	for _, m := range c.Members {
-		if own, ok := a.ackByNode[m.Node]; ok && own.Position >= at {
+		if own, ok := a.ackByNode[m.Node]; ok && own.Position >= at &&
+			!slices.Contains(a.ring.untrusted, m.Node) {
 			votes += c.Votes(m.Node, own.Incarnation)
 		}
 	}

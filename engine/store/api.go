@@ -32,6 +32,9 @@ const (
 	OpWatch = "watch"
 	// OpReplaceMember gives a node's vote to the store that runs there now.
 	OpReplaceMember = "replace_member"
+	// OpLeave has this node leave its ring in order: the store accepts nothing more, answers what it has
+	// accepted, and has the cluster process leave and end. It is answered when the store has ended its part.
+	OpLeave = "leave"
 )
 
 // Codes of answers that the tree does not know. Every code but Unknown is definite: the operation
@@ -173,6 +176,8 @@ type Status struct {
 	Votes *VotesStatus `json:"votes,omitempty"`
 	// Difference is why the store has no quorum although votequorum has; empty if both agree.
 	Difference string `json:"difference,omitempty"`
+	// Losses are acknowledged changes that this node had and the cluster has no longer, oldest first.
+	Losses []LossStatus `json:"losses,omitempty"`
 }
 
 // VotesStatus is votequorum's decision on a ring, by the votes of corosync.conf.
@@ -183,13 +188,30 @@ type VotesStatus struct {
 	Needed   uint32 `json:"needed"`
 }
 
+// LossStatus is a part of a node's history that the cluster went on without, although it had acknowledged it:
+// a disk was put back to an older state while no node that knew better was there.
+type LossStatus struct {
+	AtMS int64 `json:"at_ms"` // when this node noticed, in milliseconds since 1970 by its wall clock
+	// From is the first revision that is lost and To the last one that was dropped; the first Confirmed of
+	// them were acknowledged or could have been.
+	From      uint64 `json:"from"`
+	To        uint64 `json:"to"`
+	Confirmed uint64 `json:"confirmed"`
+	// File is where this node keeps them, on its disk; "" if it does not.
+	File string `json:"file,omitempty"`
+}
+
 // MemberStatus is one node of the store's configuration.
 type MemberStatus struct {
 	Node        ring.NodeID `json:"node"`
+	Name        string      `json:"name,omitempty"` // as the answering node's corosync.conf has it
 	Votes       uint32      `json:"votes"`
 	Incarnation string      `json:"incarnation"`
 	// Present is the incarnation that takes part in the ring, if one does.
 	Present string `json:"present,omitempty"`
+	// VotelessSinceMS is since when the node's store has no vote, as far as the answering node knows, in
+	// milliseconds since 1970: its disk is new or was put back to an older state. 0: it has its vote.
+	VotelessSinceMS int64 `json:"voteless_since_ms,omitempty"`
 }
 
 // ErrBadRequest is wrapped by every error of [DecodeRequest].
@@ -273,7 +295,7 @@ func (r *Request) check() error {
 		return nil
 	}
 	switch r.Op {
-	case OpRead, OpList, OpStatus, OpDigest, OpDump, OpWitness, OpWatch:
+	case OpRead, OpList, OpStatus, OpDigest, OpDump, OpWitness, OpWatch, OpLeave:
 		return nil
 	case OpReplaceMember:
 		_, err := state.ParseIncarnation(r.Incarnation)

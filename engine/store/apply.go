@@ -88,6 +88,9 @@ func (a *applier) applyGroup(group []orderedRequest) {
 	}
 	a.watches.wakeChanged(batch.Log)
 	a.acks.sendAck(group[len(group)-1].position)
+	if batch.Config != nil {
+		a.epoch.noteVoteless(a.epoch.reports)
+	}
 	if now := a.disk.role(); now != before {
 		a.env.Emit(RoleChanged{Role: now, Incarnation: a.disk.replica.Incarnation.String(),
 			Revision: a.disk.replica.Revision()})

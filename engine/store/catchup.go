@@ -175,7 +175,11 @@ func (c *catchUp) onSnapshot(from ring.NodeID, m *snapshot) {
 		c.log.Error("critical: snapshot refused", "from", from, "error", err)
 		return
 	}
-	if err := c.disk.backend.Install(inst); err != nil {
+	if err := c.keepDropped(snap); err != nil {
+		c.lifecycle.onDiskError(err)
+		return
+	}
+	if err := c.disk.install(inst); err != nil {
 		c.lifecycle.onDiskError(err)
 		return
 	}

@@ -165,7 +165,8 @@ func DecodeCompactResponse(data []byte) (*Response, error) {
 const (
 	leastEntryBytes  = 8
 	leastLogBytes    = 8
-	leastMemberBytes = 4
+	leastMemberBytes = 6
+	leastLossBytes   = 5
 )
 
 // encoder is the compact form so far.
@@ -240,8 +241,19 @@ func (e *encoder) status(s *Status) {
 		e.uint(uint64(m.Votes))
 		e.string(m.Incarnation)
 		e.string(m.Present)
+		e.string(m.Name)
+		e.int(m.VotelessSinceMS)
 	}
 	e.int(int64(s.Pending))
+	e.uint(uint64(len(s.Losses)))
+	for i := range s.Losses {
+		l := &s.Losses[i]
+		e.int(l.AtMS)
+		e.uint(l.From)
+		e.uint(l.To)
+		e.uint(l.Confirmed)
+		e.string(l.File)
+	}
 }
 
 func (e *encoder) logRecord(l *LogRecord) {

@@ -176,10 +176,17 @@ func (d *decoder) status() *Status {
 		s.Config = make([]MemberStatus, n)
 		for i := range s.Config {
 			s.Config[i] = MemberStatus{Node: d.node(), Votes: d.u32(), Incarnation: d.string(),
-				Present: d.string()}
+				Present: d.string(), Name: d.string(), VotelessSinceMS: d.int()}
 		}
 	}
 	s.Pending = d.readSmallInt()
+	if n := d.elementCount(leastLossBytes); n > 0 {
+		s.Losses = make([]LossStatus, n)
+		for i := range s.Losses {
+			s.Losses[i] = LossStatus{AtMS: d.int(), From: d.uint(), To: d.uint(), Confirmed: d.uint(),
+				File: d.string()}
+		}
+	}
 	return s
 }
 

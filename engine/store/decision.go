@@ -32,6 +32,7 @@ var (
 	errTwoClusters   = errors.New("stores of different clusters meet in one ring: remove the strangers")
 	errUninitialized = errors.New("the store is new and waits for all configured nodes")
 	errWrongDecision = errors.New("the decision does not follow from the reports")
+	errWentBack      = errors.New("a disk was put back to an older state, so its store has no vote")
 )
 
 // isNewer reports whether a state wins over another as source: epoch first, then revision.
@@ -47,6 +48,39 @@ type reportExchange struct {
 	epoch   ring.ID
 	members []ring.NodeID    // of the ring: they count for nothing by being there
 	reports []*orderedReport // in the order of their arrival
+}
+
+// wentBack returns the place that the store of a report has confirmed and no longer has, by what the other
+// stores of the exchange remember of it; nil if there is none. Whatever a store has confirmed is on its disk
+// for good, so a store that reports less runs on an older state of its disk. It may have confirmed anything
+// since, and it has forgotten which rings it had reported to, so it counts as little as one with a new disk.
+//
+// For example, nodes 1 and 2 acknowledge revision 52 while node 3 is off. Node 1 is switched off, and node
+// 2's disk is put back to revision 34. Without this rule nodes 2 and 3 would go on without the revisions 35
+// to 52 as soon as node 3 is back; with node 1 in the exchange it is known that node 2 had them.
+func (x *reportExchange) wentBack(r *orderedReport) *state.PeerMark {
+	var highest *state.PeerMark
+	for _, other := range x.reports {
+		for i := range other.Peers {
+			p := &other.Peers[i]
+			if p.Node == r.node && p.Incarnation == r.Incarnation && p.IsAbove(r.Epoch, r.Mark.Revision) &&
+				(highest == nil || p.IsAbove(highest.Epoch, highest.Revision)) {
+				highest = p
+			}
+		}
+	}
+	return highest
+}
+
+// trusted are the reports of stores that have everything that they confirmed, as far as this exchange knows.
+func (x *reportExchange) trusted() []*orderedReport {
+	var out []*orderedReport
+	for _, r := range x.reports {
+		if x.wentBack(r) == nil {
+			out = append(out, r)
+		}
+	}
+	return out
 }
 
 // voterReports are the reports of stores that a configuration lists, by incarnation.
@@ -83,10 +117,14 @@ func bestSource(reports []*orderedReport) *orderedReport {
 // concludeDecision draws the decision that follows from the reports.
 func (x *reportExchange) concludeDecision() (*decision, error) {
 	var born []*orderedReport // stores that are listed in the configuration that they hold
-	for _, r := range x.reports {
+	trusted := x.trusted()
+	for _, r := range trusted {
 		if r.Config.Initialized() && r.Config.IsVoter(r.node, r.Incarnation) {
 			born = append(born, r)
 		}
+	}
+	if len(born) == 0 && len(trusted) < len(x.reports) {
+		return nil, errWentBack
 	}
 	if len(born) == 0 {
 		return x.concludeGenesis()
@@ -97,11 +135,14 @@ func (x *reportExchange) concludeDecision() (*decision, error) {
 			return nil, errTwoClusters
 		}
 	}
-	participants := voterReports(source.Config, x.reports)
+	participants := voterReports(source.Config, trusted)
 	if bestSource(participants) != source {
 		return nil, errWrongDecision
 	}
 	if !x.isQuorate(source.Config, participants) {
+		if len(trusted) < len(x.reports) {
+			return nil, fmt.Errorf("%w: %w", errNoQuorum, errWentBack)
+		}
 		return nil, errNoQuorum
 	}
 	return &decision{config: source.Config, decide: decide{Members: nodesOf(participants),
@@ -154,6 +195,11 @@ func (x *reportExchange) verifyDecide(d *decide) (*decision, error) {
 	}
 	if len(participants) == 0 {
 		return nil, fmt.Errorf("%w: it names no node", errWrongDecision)
+	}
+	for _, r := range participants {
+		if x.wentBack(r) != nil {
+			return nil, fmt.Errorf("%w: it names node %d: %w", errWrongDecision, r.node, errWentBack)
+		}
 	}
 	own, err := (&reportExchange{epoch: x.epoch, members: x.members,
 		reports: participants}).concludeDecision()

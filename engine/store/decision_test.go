@@ -1,6 +1,7 @@
 package store
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -151,4 +152,69 @@ func TestTwoClustersDoNotMerge(t *testing.T) {
 	_, err := exchangeOf(nil, reportOf(1, configOf(1, 1, 1), 4, 1),
 		reportOf(2, configOf(2, 1, 1), 4, 1)).concludeDecision()
 	require.ErrorIs(t, err, errTwoClusters)
+}
+
+// Every set of reporters of four, with every place that one of them remembers of another: a store that has less
+// than it confirmed is in no decision, and all that is left must be a quorum.
+func TestEveryExchangeWithAMemory(t *testing.T) {
+	c := configOf(1, 1, 1, 1, 1)
+	states := [][2]uint64{{4, 9}, {8, 3}}
+	marks := [][2]uint64{{4, 8}, {4, 9}, {4, 10}, {8, 2}, {8, 4}}
+	for code := range 3 * 3 * 3 * 3 {
+		for _, remembered := range marks {
+			for node := ring.NodeID(1); node <= 4; node++ {
+				var reports []*orderedReport
+				trusted := 0
+				for n, rest := ring.NodeID(1), code; n <= 4; n, rest = n+1, rest/3 {
+					if rest%3 > 0 {
+						st := states[rest%3-1]
+						reports = append(reports, reportOf(n, c, st[0], st[1]))
+						trusted++
+					}
+				}
+				if len(reports) == 0 {
+					continue
+				}
+				witness := reports[len(reports)-1]
+				witness.Peers = []state.PeerMark{{Node: node, Incarnation: inc(node),
+					Epoch: ring.ID{Seq: remembered[0], Rep: 1}, Revision: remembered[1]}}
+				x := exchangeOf([]ring.NodeID{1, 2, 3, 4}, reports...)
+				forgot := false
+				for _, r := range reports {
+					if r.node == node && (r.Epoch.Seq < remembered[0] ||
+						r.Epoch.Seq == remembered[0] && r.Mark.Revision < remembered[1]) {
+						forgot = true
+						trusted--
+					}
+				}
+				d, err := x.concludeDecision()
+				if trusted < 3 {
+					require.Error(t, err)
+					continue
+				}
+				require.NoError(t, err)
+				require.Len(t, d.Members, trusted)
+				require.Equal(t, forgot, !slices.Contains(d.Members, node) && x.reportOf(node) != nil)
+				again, err := x.verifyDecide(&d.decide)
+				require.NoError(t, err)
+				require.Equal(t, d, again)
+				if forgot {
+					wrong := d.decide
+					wrong.Members = ring.Sorted(append(slices.Clone(d.Members), node))
+					_, err := x.verifyDecide(&wrong)
+					require.ErrorIs(t, err, errWentBack)
+				}
+			}
+		}
+	}
+}
+
+// reportOf returns the report of a node, nil if there is none.
+func (x *reportExchange) reportOf(node ring.NodeID) *orderedReport {
+	for _, r := range x.reports {
+		if r.node == node {
+			return r
+		}
+	}
+	return nil
 }

@@ -20,6 +20,8 @@ type durable struct {
 	replica *state.Replica
 	// failure is why this store does not serve; nil while it does.
 	failure error
+	// memoryChanged reports that the replica's memory is newer than the disk's.
+	memoryChanged bool
 }
 
 // load loads what is durable. It is the only source of the replica: memory is never trusted over a restart
@@ -31,7 +33,7 @@ func (d *durable) load(afterError bool) error {
 	if err != nil {
 		return err
 	}
-	d.backend, d.replica, d.failure = backend, replica, nil
+	d.backend, d.replica, d.failure, d.memoryChanged = backend, replica, nil, false
 	d.log.Info("store opened", "revision", replica.Revision(), "epoch", replica.Epoch.String(),
 		"incarnation", replica.Incarnation.String())
 	d.emitLatest()
@@ -65,12 +67,65 @@ func (d *durable) commit(batch *state.Batch) error {
 	if batch.Empty() {
 		return nil
 	}
+	if d.memoryChanged {
+		batch.Memory = d.replica.Memory
+		d.env.SetTimer(timerRemember, d.opts.Timers.RememberAfter)
+	}
 	if err := d.backend.Commit(batch); err != nil {
 		return err
 	}
+	d.memoryChanged = d.memoryChanged && batch.Memory == nil
 	for i := range batch.Log {
 		d.env.Emit(appliedRecord(&batch.Log[i]))
 	}
+	return nil
+}
+
+// install makes an epoch and its state durable, with this store's memory.
+func (d *durable) install(inst *state.Installation) error {
+	inst.Memory = d.replica.Memory
+	if err := d.backend.Install(inst); err != nil {
+		return err
+	}
+	d.memoryChanged = false
+	return nil
+}
+
+// noteConfirmed remembers what a store of another node has confirmed. That becomes durable with the next
+// commit, or a short time after the last one.
+func (d *durable) noteConfirmed(p state.PeerMark) {
+	if d.replica.Memory.Confirmed(p) {
+		d.noteMemory()
+	}
+}
+
+// noteMemory notes a change of the memory.
+func (d *durable) noteMemory() {
+	if !d.memoryChanged {
+		d.memoryChanged = true
+		d.env.SetTimer(timerRemember, d.opts.Timers.RememberAfter)
+	}
+}
+
+// remember makes the memory durable, unless a commit has.
+func (d *durable) remember() error {
+	if !d.memoryChanged || d.failure != nil {
+		return nil
+	}
+	if err := d.backend.Remember(d.replica.Memory); err != nil {
+		return err
+	}
+	d.memoryChanged = false
+	return nil
+}
+
+// renew gives the store another identity.
+func (d *durable) renew() error {
+	inc := d.newIncarnation()
+	if err := d.backend.Renew(inc, d.replica.Memory); err != nil {
+		return err
+	}
+	d.replica.Incarnation, d.memoryChanged = inc, false
 	return nil
 }
 

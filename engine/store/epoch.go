@@ -35,7 +35,7 @@ func (e *epoch) reset() {
 func (e *epoch) sendReport() {
 	replica := e.disk.replica
 	r := &report{Incarnation: replica.Incarnation, Epoch: replica.Epoch, Mark: replica.Mark(),
-		Config: replica.Config}
+		Config: replica.Config, Peers: slices.Clone(replica.Memory.Peers)}
 	if r.Config == nil {
 		r.Config = e.proposedConfig
 	}
@@ -54,8 +54,12 @@ func (e *epoch) onReport(at uint64, from ring.NodeID, r *report) {
 		return
 	}
 	e.reports = append(e.reports, &orderedReport{report: *r, node: from, position: at})
+	if !e.checkWentBack() {
+		return
+	}
 	if e.ring.decision != nil {
 		e.env.Probe("store/report-after-decision")
+		e.noteVoteless(e.reports[len(e.reports)-1:])
 		return
 	}
 	if len(e.reports) == len(e.ring.members) {
@@ -135,9 +139,59 @@ func (e *epoch) onDecide(at uint64, d *decide) {
 	valid, err := e.exchange().verifyDecide(d)
 	if err != nil {
 		e.log.Error("decision refused", "reason", err)
+		if errors.Is(err, errWentBack) { // a report that came before it has changed what follows
+			e.env.SetTimer(timerPropose, e.proposeAfter(1))
+		}
 		return
 	}
 	e.adoptDecision(at, valid)
+}
+
+// checkWentBack looks for stores whose disks were put back to an older state. It returns false if this store
+// is one of them, which ends its part in the ring.
+func (e *epoch) checkWentBack() bool {
+	x := e.exchange()
+	for _, r := range e.reports {
+		confirmed := x.wentBack(r)
+		inX := e.ring.decision != nil && slices.Contains(e.ring.decision.Members, r.node)
+		if confirmed == nil || inX || slices.Contains(e.ring.untrusted, r.node) {
+			continue
+		}
+		e.ring.untrusted = append(e.ring.untrusted, r.node)
+		e.log.Error("critical: a disk was put back to an older state, and its store has no vote until "+
+			"holdfastd replace-member is run", "node", r.node, "confirmed", confirmed.Revision,
+			"has", r.Mark.Revision)
+		if r.node == e.node() {
+			e.lifecycle.onWentBack(confirmed)
+			return false
+		}
+	}
+	return true
+}
+
+// noteVoteless remembers which of the reporting nodes run a store without a vote, and since when.
+func (e *epoch) noteVoteless(reports []*orderedReport) {
+	config := e.disk.replica.Config
+	if config == nil || !config.Initialized() {
+		return
+	}
+	for _, r := range reports {
+		m, without := config.Member(r.node), state.Incarnation{}
+		if m == nil {
+			continue
+		}
+		if m.Incarnation != r.Incarnation || slices.Contains(e.ring.untrusted, r.node) {
+			without = r.Incarnation
+		}
+		if !e.disk.replica.Memory.SetVoteless(r.node, without, e.env.Wall().UnixMilli()) {
+			continue
+		}
+		e.disk.noteMemory()
+		if !without.IsZero() {
+			e.log.Warn("a node has no vote in the store: its disk is new, or was put back to an older state; "+
+				"run holdfastd replace-member", "node", r.node, "incarnation", without.String())
+		}
+	}
 }
 
 // adoptDecision makes a decision the ring's.
@@ -182,7 +236,7 @@ func (e *epoch) installSame(d *decision) {
 	if e.disk.replica.Config == nil {
 		inst.Config = d.config
 	}
-	if err := e.disk.backend.Install(inst); err != nil {
+	if err := e.disk.install(inst); err != nil {
 		e.lifecycle.onDiskError(err)
 		return
 	}

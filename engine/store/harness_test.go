@@ -50,6 +50,7 @@ type testNode struct {
 	pipe     []cpg.Message // from the cluster process to the store
 	hello    bool
 	reforms  int
+	leaves   int
 	busy     bool // refuse multicasts
 	answers  map[env.OpID]*Response
 	draws    uint64
@@ -380,6 +381,8 @@ func (n *testNode) Local(to string, payload []byte) error {
 		}
 	case cpg.Reform:
 		n.reforms++
+	case cpg.Leave:
+		n.leaves++
 	case cpg.Multicast:
 		if n.ring == nil || n.busy {
 			n.pipe = append(n.pipe, cpg.Busy{Cookie: m.Cookie})

@@ -12,7 +12,7 @@ import (
 // Messages between stores, all of them in the ring's total order. Each is cut into frames.
 
 const (
-	wireVersion = 1
+	wireVersion = 2
 	// maxFrameBytes is the payload of one multicast; longer messages take several.
 	maxFrameBytes = 32 << 10
 	// maxMessageBytes bounds every message but snapshots.
@@ -69,7 +69,8 @@ type report struct {
 	Incarnation state.Incarnation
 	Epoch       ring.ID
 	Mark        state.Mark
-	Config      *state.Config // a proposal while the store is unborn
+	Config      *state.Config    // a proposal while the store is unborn
+	Peers       []state.PeerMark // what the others have confirmed, as this store remembers it
 }
 
 // decide is DECIDE: which reports take part in the epoch, and whose state it starts from.
@@ -94,10 +95,11 @@ type command struct{ state.Command }
 // marker is a place in the order for reads.
 type marker struct{ ID uint64 }
 
-// ack confirms that everything up to Position is durable.
+// ack confirms that everything up to Position is durable, which is everything up to Revision of this epoch.
 type ack struct {
 	Incarnation state.Incarnation
 	Position    uint64
+	Revision    uint64
 }
 
 // snapshot carries an encoded state.Snapshot.
@@ -137,6 +139,7 @@ func (m *report) encode(w *bin.Writer) {
 	putRing(w, m.Epoch)
 	putMark(w, m.Mark)
 	state.AppendConfig(w, m.Config)
+	state.AppendPeers(w, m.Peers)
 }
 
 func (m *decide) encode(w *bin.Writer) {
@@ -183,6 +186,7 @@ func (m *ack) encode(w *bin.Writer) {
 	w.U8(tagAck)
 	w.Raw(m.Incarnation[:])
 	w.U64(m.Position)
+	w.U64(m.Revision)
 }
 
 func (m *snapshot) encode(w *bin.Writer) {
@@ -223,7 +227,7 @@ func decodeMessage(data []byte) (message, error) {
 	case tagAck:
 		a := &ack{}
 		r.Raw(a.Incarnation[:])
-		a.Position = r.U64()
+		a.Position, a.Revision = r.U64(), r.U64()
 		m = a
 	case tagSnapshot:
 		m, r.B = &snapshot{Data: r.B}, nil
@@ -241,6 +245,7 @@ func decodeReport(r *bin.Reader) *report {
 	r.Raw(m.Incarnation[:])
 	m.Epoch, m.Mark = getRing(r), getMark(r)
 	m.Config = state.ReadConfig(r)
+	m.Peers = state.ReadPeers(r)
 	if m.Incarnation.IsZero() {
 		r.Fail()
 	}

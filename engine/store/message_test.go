@@ -18,7 +18,9 @@ func someConfig() *state.Config {
 func someMessages() []message {
 	return []message{
 		&report{Incarnation: state.Incarnation{1}, Epoch: ring.ID{Seq: 4, Rep: 1},
-			Mark: state.Mark{Revision: 3}, Config: someConfig()},
+			Mark: state.Mark{Revision: 3}, Config: someConfig(),
+			Peers: []state.PeerMark{{Node: 2, Incarnation: state.Incarnation{2}, Epoch: ring.ID{Seq: 4, Rep: 1},
+				Revision: 3}, {Node: 3, Incarnation: state.Incarnation{3}}}},
 		&decide{Members: []ring.NodeID{1, 3}, Source: 1, Epoch: ring.ID{Seq: 4, Rep: 1},
 			Mark: state.Mark{Revision: 3}},
 		&decide{Members: []ring.NodeID{1}, Source: 1, Genesis: true},
@@ -28,7 +30,7 @@ func someMessages() []message {
 		&command{state.Command{Request: "r", Since: 8, Op: tree.Op{Data: []byte{}},
 			Replace: state.Member{Node: 3, Incarnation: state.Incarnation{2}}}},
 		&marker{ID: 7},
-		&ack{Incarnation: state.Incarnation{1}, Position: 12},
+		&ack{Incarnation: state.Incarnation{1}, Position: 12, Revision: 3},
 		&snapshot{Data: []byte("any")},
 	}
 }

@@ -22,6 +22,8 @@ type Options struct {
 	Nodes []Vote
 	// Database is the file's name on the machine's disk; "store/config.db" unless set.
 	Database string
+	// DiskDir is the directory of the machine's disk, for messages to its operator; "" where it has none.
+	DiskDir string
 	// LogKeep is the number of revisions whose requests are remembered; state.DefaultLogKeep
 	// unless set. It is fixed when the cluster starts.
 	LogKeep uint64
@@ -38,6 +40,8 @@ type Options struct {
 type Vote struct {
 	Node  ring.NodeID
 	Votes uint32
+	// Name is what people call it; only the status shows it.
+	Name string
 }
 
 // Opener opens a node's durable state.
@@ -61,8 +65,15 @@ type Timers struct {
 	OperationTimeout time.Duration
 	// BusyRetry separates attempts to multicast while the cluster process is busy.
 	BusyRetry time.Duration
+	// RememberAfter is how long after the last commit a store waits before it makes durable what the others
+	// have confirmed since.
+	RememberAfter time.Duration
+	// LeaveWait is how long a store that is to leave its ring waits for the answers that it still owes.
+	LeaveWait time.Duration
 	// FailedRetry separates attempts to open the store again after a disk error.
 	FailedRetry time.Duration
+	// DamagedRetry separates attempts to open a database that is damaged: only an operator can change that.
+	DamagedRetry time.Duration
 }
 
 // DefaultTimers are the times of a store in service.
@@ -76,7 +87,10 @@ func DefaultTimers() Timers {
 		ReformRetry:      2 * time.Second,
 		OperationTimeout: 10 * time.Second,
 		BusyRetry:        10 * time.Millisecond,
+		RememberAfter:    100 * time.Millisecond,
+		LeaveWait:        500 * time.Millisecond,
 		FailedRetry:      5 * time.Second,
+		DamagedRetry:     time.Minute,
 	}
 }
 
@@ -142,4 +156,6 @@ const (
 	timerSweep
 	timerOutbox
 	timerRecover
+	timerLeave
+	timerRemember
 )

@@ -239,11 +239,11 @@ func (o *operations) answerWithoutResult(p *pendingOperation, code tree.Code, me
 	o.answerOperation(p, o.refusalFor(p, code, message))
 }
 
-// failAll gives up every operation after a disk error.
-func (o *operations) failAll(message string) {
+// giveUpAll gives up every operation, after a disk error or when the node leaves.
+func (o *operations) giveUpAll(code tree.Code, message string) {
 	for _, p := range o.inArrivalOrder {
 		if !p.isAnswered {
-			o.answerWithoutResult(p, CodeFailed, message)
+			o.answerWithoutResult(p, code, message)
 		}
 	}
 	o.markedReads, o.unmarkedReads = nil, nil

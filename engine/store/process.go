@@ -3,6 +3,8 @@ package store
 import (
 	"errors"
 	"fmt"
+	"path"
+	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/cpg"
 	"github.com/holdfast-sim/holdfast/engine/env"
@@ -25,6 +27,7 @@ type Store struct {
 	watches    watches
 	cluster    cluster
 	quorumLog  quorumLog
+	leaving    leaving
 }
 
 var (
@@ -35,8 +38,8 @@ var (
 // New prepares a store process.
 func New(o Options) *Store { return &Store{shared: shared{opts: o.withDefaults()}} }
 
-// Start implements env.Process. A disk error does not fail it: the store then reports that to its clients
-// and tries again. A database that is damaged or cannot be understood does.
+// Start implements env.Process. A disk error does not fail it, nor a database that is damaged or cannot be
+// understood: the store then reports that to its clients and tries again.
 func (s *Store) Start(e env.Env) error {
 	proposed, err := s.opts.proposal()
 	if err != nil {
@@ -46,9 +49,7 @@ func (s *Store) Start(e env.Env) error {
 	if end, ok := e.(env.EndNotifier); ok {
 		end.AtEnd(s.disk.release)
 	}
-	if err := s.disk.load(false); errors.Is(err, sqldb.ErrUnusable) {
-		return err
-	} else if err != nil {
+	if err := s.disk.load(false); err != nil {
 		s.onDiskError(err)
 	}
 	s.env.SetTimer(timerSweep, s.opts.Timers.OperationTimeout/4)
@@ -63,7 +64,8 @@ func (s *Store) connect(e env.Env, proposed *state.Config) {
 	s.outbox = outbox{shared: all, inFlight: map[uint64]*frame{}}
 	s.watches = watches{shared: all}
 	s.ops = operations{shared: all, epoch: &s.epoch, byRequest: map[string]*pendingOperation{}}
-	s.intake = intake{shared: all, ops: &s.ops, watches: &s.watches, status: s.status}
+	s.leaving = leaving{shared: all, ops: &s.ops, applier: &s.applier}
+	s.intake = intake{shared: all, ops: &s.ops, watches: &s.watches, leaving: &s.leaving, status: s.status}
 	s.acks = acknowledgements{shared: all, ops: &s.ops}
 	s.catchUp = catchUp{shared: all, acks: &s.acks, reassembly: &s.reassembly}
 	s.epoch = epoch{shared: all, catchUp: &s.catchUp, proposedConfig: proposed}
@@ -79,6 +81,7 @@ func (s *Store) Step(ev env.Event) {
 	switch ev := ev.(type) {
 	case env.LocalUp:
 		if ev.Process == cpg.Process {
+			s.leaving.onClusterUp()
 			s.cluster.sendHello()
 		}
 	case env.LocalDown:
@@ -96,6 +99,7 @@ func (s *Store) Step(ev env.Event) {
 	case env.TimerFired:
 		s.onTimer(ev.ID)
 	}
+	s.leaving.advance()
 }
 
 func (s *Store) onTimer(id env.TimerID) {
@@ -117,6 +121,12 @@ func (s *Store) onTimer(id env.TimerID) {
 		s.outbox.sendQueued()
 	case timerRecover:
 		s.reopenAfterError()
+	case timerLeave:
+		s.leaving.onTimer()
+	case timerRemember:
+		if err := s.disk.remember(); err != nil {
+			s.onDiskError(err)
+		}
 	}
 }
 
@@ -129,6 +139,9 @@ func (s *Store) expireWaiting() {
 }
 
 func (s *Store) onCluster(payload []byte) {
+	if s.leaving.stopped {
+		return
+	}
 	m, err := cpg.Decode(payload)
 	if err != nil {
 		s.log.Error("cluster process sent what cannot be read", "error", err)
@@ -149,6 +162,7 @@ func (s *Store) onCluster(payload []byte) {
 // onDiskError implements lifecycle. The replica in memory may be ahead of the disk by now, so the store no
 // longer answers from it.
 func (s *Store) onDiskError(err error) {
+	err = s.withRemedy(err)
 	s.log.Error("critical: store stops serving", "error", err)
 	s.env.Emit(Failed{Reason: err.Error()})
 	s.env.Probe("store/failed")
@@ -160,11 +174,57 @@ func (s *Store) onDiskError(err error) {
 	s.noteWritable(was)
 	s.quorumLog.change(s.log, false, err)
 	message := fmt.Sprintf("the store of node %d stopped serving: %v", s.opts.Node, err)
-	s.ops.failAll(message)
+	s.ops.giveUpAll(CodeFailed, message)
 	s.watches.failAll(message)
+	s.env.SetTimer(timerRecover, s.retryAfter(err))
+}
+
+// withRemedy adds to the error of a damaged database where it is and what an operator can do about it.
+func (s *Store) withRemedy(err error) error {
 	if !errors.Is(err, sqldb.ErrUnusable) {
-		s.env.SetTimer(timerRecover, s.opts.Timers.FailedRetry)
+		return err
 	}
+	file := path.Join(s.opts.DiskDir, s.opts.Database)
+	if errors.Is(err, sqldb.ErrOtherVersion) {
+		return fmt.Errorf("%w: the database is %s", err, file)
+	}
+	return fmt.Errorf("%w: the database is %s; move the directory %s away, and give the node its vote back with "+
+		"holdfastd replace-member %d on a node of the cluster that has quorum", err, file, path.Dir(file),
+		s.opts.Node)
+}
+
+// retryAfter returns when to try again after an error of the disk.
+func (s *Store) retryAfter(err error) time.Duration {
+	if errors.Is(err, sqldb.ErrUnusable) {
+		return s.opts.Timers.DamagedRetry
+	}
+	return s.opts.Timers.FailedRetry
+}
+
+// onWentBack implements lifecycle. The store goes on as one with a new disk: it gets the state of the next
+// ring, and no vote until an operator gives it one. It must not go on under its old identity once it has the
+// state again, because it has forgotten which rings it had reported to: an older ring that still lists it
+// could count it once more.
+func (s *Store) onWentBack(confirmed *state.PeerMark) {
+	old := s.disk.replica.Mark()
+	if err := s.disk.renew(); err != nil {
+		s.onDiskError(err)
+		return
+	}
+	s.env.Emit(WentBack{Revision: old.Revision, Confirmed: confirmed.Revision, Epoch: confirmed.Epoch,
+		Incarnation: s.disk.replica.Incarnation.String()})
+	s.env.Probe("store/went-back")
+	s.onLeft()
+	s.cluster.requestReform()
+}
+
+// onLeft implements lifecycle: the store confirms and answers nothing more in this ring.
+func (s *Store) onLeft() {
+	was := s.writable()
+	s.applier.delivered = nil
+	s.replaceRing(ringState{id: s.ring.id, members: s.ring.members}) // not present in it
+	s.outbox.clear()
+	s.noteWritable(was)
 }
 
 // reopenAfterError opens the store again after a disk error and takes part from the next ring on.
@@ -173,11 +233,12 @@ func (s *Store) reopenAfterError() {
 		return
 	}
 	if err := s.disk.load(true); err != nil {
-		s.log.Warn("store cannot serve yet", "error", err)
-		s.disk.failure = err
-		if !errors.Is(err, sqldb.ErrUnusable) {
-			s.env.SetTimer(timerRecover, s.opts.Timers.FailedRetry)
+		err = s.withRemedy(err)
+		if err.Error() != s.disk.failure.Error() { // the same one was logged
+			s.log.Warn("store cannot serve yet", "error", err)
 		}
+		s.disk.failure = err
+		s.env.SetTimer(timerRecover, s.retryAfter(err))
 		return
 	}
 	s.env.Probe("store/recovered")

@@ -138,9 +138,12 @@ func queryWitness(replica *state.Replica, req *Request, r *Response) {
 			r.More = true
 			return
 		}
-		e := &entries[i]
-		r.Log = append(r.Log, LogRecord{Revision: e.Revision, Epoch: e.Epoch.String(), Request: e.Request,
-			Op: opName(e.Kind), Path: e.Path, To: e.To, Digest: fmt.Sprintf("%x", e.Digest),
-			Chain: fmt.Sprintf("%x", e.Chain)})
+		r.Log = append(r.Log, logRecordOf(&entries[i]))
 	}
+}
+
+func logRecordOf(e *state.LogEntry) LogRecord {
+	return LogRecord{Revision: e.Revision, Epoch: e.Epoch.String(), Request: e.Request,
+		Op: opName(e.Kind), Path: e.Path, To: e.To, Digest: fmt.Sprintf("%x", e.Digest),
+		Chain: fmt.Sprintf("%x", e.Chain)}
 }

@@ -91,6 +91,32 @@ type Writable struct {
 	Writable bool          `json:"writable"`
 }
 
+// WentBack records that a store found its disk put back to an older state: it had confirmed a revision that it
+// no longer has, and goes on under another identity, without a vote.
+type WentBack struct {
+	Revision    uint64  `json:"revision"`  // what it has
+	Confirmed   uint64  `json:"confirmed"` // what another store remembers
+	Epoch       ring.ID `json:"epoch"`     // of Confirmed
+	Incarnation string  `json:"incarnation"`
+}
+
+// Dropped records that this store dropped changes which enough disks had confirmed: they are lost.
+type Dropped struct {
+	From      uint64  `json:"from"`
+	To        uint64  `json:"to"`
+	Confirmed uint64  `json:"confirmed"` // how many of them, counted from From, were confirmed by enough votes
+	Epoch     ring.ID `json:"epoch"`     // the epoch that does not contain them
+	File      string  `json:"file,omitempty"`
+}
+
+// Left records that this node's store has ended its part in a ring, and that the node leaves the ring next.
+type Left struct {
+	Ring    ring.ID       `json:"ring"`
+	Members []ring.NodeID `json:"members"`
+	// WasWritable reports whether the store had quorum until then.
+	WasWritable bool `json:"was_writable"`
+}
+
 // Failed records that a store stopped serving because of its disk.
 type Failed struct {
 	Reason string `json:"reason"`
@@ -122,6 +148,15 @@ func (RoleChanged) RecordKind() string { return "store-role-changed" }
 
 // RecordKind implements env.Record.
 func (Writable) RecordKind() string { return "store-writable" }
+
+// RecordKind implements env.Record.
+func (WentBack) RecordKind() string { return "store-went-back" }
+
+// RecordKind implements env.Record.
+func (Dropped) RecordKind() string { return "store-dropped" }
+
+// RecordKind implements env.Record.
+func (Left) RecordKind() string { return "store-left" }
 
 // RecordKind implements env.Record.
 func (Failed) RecordKind() string { return "store-failed" }

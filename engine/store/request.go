@@ -29,6 +29,7 @@ type intake struct {
 	*shared
 	ops     *operations
 	watches *watches
+	leaving *leaving
 	status  func() *Status
 }
 
@@ -42,6 +43,8 @@ func (i *intake) onRequest(from client, input []byte) {
 	switch {
 	case req.Op == OpStatus:
 		i.replyTo(from, &Response{ID: req.ID, OK: true, Status: i.status(), Revision: i.disk.revision()})
+	case req.Op == OpLeave:
+		i.leaving.request(from, req)
 	case i.disk.failure != nil:
 		i.replyRefused(from, req, CodeFailed,
 			fmt.Sprintf("the store of node %d does not serve: %v", i.node(), i.disk.failure))
@@ -49,6 +52,7 @@ func (i *intake) onRequest(from client, input []byte) {
 		i.watches.addWatch(from, req)
 	case isAnsweredLocally(req):
 		i.answerLocally(from, req)
+	case i.leaving.refuse(from, req):
 	default:
 		i.ops.acceptRequest(from, req)
 	}

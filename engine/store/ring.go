@@ -87,6 +87,7 @@ func (s *Store) onInstalled(position uint64, how string, received []state.LogEnt
 		Revision: replica.Revision(), Chain: shortHex(replica.Log.Chain()),
 		Tree: shortHex(replica.Tree.Digest().Bytes()), How: how, Role: s.disk.role(),
 		Received: recordsOf(received)})
+	s.epoch.noteVoteless(s.epoch.reports)
 	s.log.Info("all data is up to date", "revision", replica.Revision(), "role", s.disk.role(), "how", how)
 	s.applier.enqueueBacklog(backlog, position)
 	s.watches.wakeAll()

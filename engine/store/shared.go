@@ -32,6 +32,11 @@ type lifecycle interface {
 	// onInstalled reports that the ring's epoch is durable here with everything up to a position in the
 	// order, and the log entries that came with it.
 	onInstalled(position uint64, how string, received []state.LogEntry)
+	// onWentBack ends this store's part in the ring and gives it another identity: it has confirmed a place
+	// that its disk no longer has.
+	onWentBack(confirmed *state.PeerMark)
+	// onLeft ends this store's part in the ring, because the node is about to leave it.
+	onLeft()
 }
 
 // ringState is the ring that the machine is in, as far as more than one stage needs it.
@@ -47,6 +52,9 @@ type ringState struct {
 	delivered uint64
 	// decision is the ring's decision; nil before it was delivered.
 	decision *decision
+	// untrusted are the members whose disks were put back to an older state: their confirmations count for
+	// nothing. They are the same on all members at each place in the order.
+	untrusted []ring.NodeID
 	// installed reports that the epoch and its state are durable here.
 	installed bool
 	// votes is votequorum's decision on this ring; nil before it was announced.

@@ -29,12 +29,22 @@ func (s *Store) status() *Status {
 	st.Epoch, st.Revision = replica.Epoch.String(), replica.Revision()
 	if c := replica.Config; c != nil {
 		for _, m := range c.Members {
-			ms := MemberStatus{Node: m.Node, Votes: m.Votes, Incarnation: m.Incarnation.String()}
+			ms := MemberStatus{Node: m.Node, Votes: m.Votes, Incarnation: m.Incarnation.String(),
+				VotelessSinceMS: replica.Memory.VotelessSince(m.Node)}
+			for _, v := range s.opts.Nodes {
+				if v.Node == m.Node {
+					ms.Name = v.Name
+				}
+			}
 			if r := s.epoch.reportOf(m.Node); r != nil {
 				ms.Present = r.Incarnation.String()
 			}
 			st.Config = append(st.Config, ms)
 		}
+	}
+	for _, l := range replica.Memory.Losses {
+		st.Losses = append(st.Losses, LossStatus{AtMS: l.AtMS, From: l.From, To: l.To, Confirmed: l.Confirmed,
+			File: l.File})
 	}
 	return st
 }

@@ -85,7 +85,7 @@ func stepStore(state, _, output any) (bool, any) {
 		return call.outcome == history.Info || call.readMatches(s), s
 	case call.fn == fList:
 		return call.outcome == history.Info || call.listMatches(s), s
-	case call.fn == fOther:
+	case call.fn == fOther && call.rev == 0:
 		return true, s
 	}
 	if call.rev != 0 && call.rev != s.rev+1 {
@@ -153,6 +153,9 @@ func (t *storeTree) hasDirectory(path string) bool {
 func (c *StoreCall) mutate(s *StoreState) (*StoreState, bool) {
 	tree := s.view()
 	node := tree.nodes[c.key]
+	if c.fn == fOther {
+		return s.with(storeChange{"", node}), true // the root as it was
+	}
 	if c.key == "" || (node == nil && !tree.hasDirectory(c.key)) {
 		return s, false
 	}

@@ -226,6 +226,10 @@ func (c *StoreCall) decodeNames(op *history.Operation) {
 
 func storeEntry(entry *history.WitnessEntry) (Call, error) {
 	fn, _ := storeFunction(entry.F)
+	if fn == fOther && entry.Internal {
+		// The system's own change of something that is no file: it only takes a revision.
+		return &StoreCall{fn: fOther, outcome: history.OK, rev: entry.Rev, f: entry.F}, nil
+	}
 	if fn == fOther || fn == fRead || fn == fList {
 		return nil, fmt.Errorf("%w: the witness has %q at revision %d", ErrOperation, entry.F, entry.Rev)
 	}

@@ -43,6 +43,12 @@ const (
 	DiskFull Kind = "disk-full"
 	// DiskError makes disk calls of the named Operation on Machines fail with EIO.
 	DiskError Kind = "disk-error"
+	// DiskWipe switches Machines off for For, and empties their disks: they boot as after a repair with a
+	// new disk.
+	DiskWipe Kind = "disk-wipe"
+	// DiskRollback puts the disks of Machines back: at the end of the fault they lose their power and boot
+	// again with what their disks had durable when it began.
+	DiskRollback Kind = "disk-rollback"
 	// ClockStep moves the wall clock of Machines by Step at once; the end of the fault moves it back.
 	ClockStep Kind = "clock-step"
 	// ClockDrift lets the clocks of Machines run faster (or slower, when negative) by DriftPPM.
@@ -52,7 +58,7 @@ const (
 // Kinds lists every kind in the order of the documentation.
 func Kinds() []Kind {
 	return []Kind{Partition, Cut, Link, Flap, Kill, Pause, PowerCut, PowerOn,
-		DiskStall, DiskSlow, DiskFull, DiskError, ClockStep, ClockDrift}
+		DiskStall, DiskSlow, DiskFull, DiskError, DiskWipe, DiskRollback, ClockStep, ClockDrift}
 }
 
 // OneOf returns the spellings of all kinds, for decoders and schemas.
@@ -106,6 +112,10 @@ type Fault struct {
 	Step      time.Duration `yaml:"step,omitempty" json:"step,omitempty"`
 	DriftPPM  int64         `yaml:"drift_ppm,omitempty" json:"drift_ppm,omitempty"`
 }
+
+// LosesData reports whether the fault takes durable data of machines, which no system can undo: a nemesis
+// draws such faults only if it is told to.
+func (f *Fault) LosesData() bool { return f.Kind == DiskWipe || f.Kind == DiskRollback }
 
 // IsNetwork reports whether the fault acts on links and not on machines.
 func (f *Fault) IsNetwork() bool {

@@ -332,6 +332,25 @@ func (d *Disk) Wipe() {
 	d.synced = synced
 }
 
+// Image is what a disk had durable at an instant: content by name.
+type Image map[string][]byte
+
+// Image copies what is durable.
+func (d *Disk) Image() Image {
+	image := make(Image, len(d.durableNames))
+	for name, n := range d.durableNames {
+		image[name] = slices.Clone(n.durableData)
+	}
+	return image
+}
+
+// Restore puts the files of an image onto an empty disk.
+func (d *Disk) Restore(image Image) {
+	for name, data := range image {
+		d.Install(name, data) // the order of the map does not matter: files are independent
+	}
+}
+
 // OpenFile applies the rules of env.Disk's Open.
 func (d *Disk) OpenFile(name string, flag env.OpenFlag) (n *Inode, created bool, err error) {
 	n = d.visibleNames[name]

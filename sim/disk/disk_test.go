@@ -194,3 +194,23 @@ func TestStateOfAnOwner(t *testing.T) {
 	d.Crash(fixed(0))
 	require.Equal(t, [2]int{0, 2}, state(), "what is left after a power cut is durable")
 }
+
+// An image has what was durable when it was taken, and stays as it is.
+func TestImages(t *testing.T) {
+	d := disk.New()
+	d.Install("a", []byte("old"))
+	n, _, err := d.OpenFile("b", env.Create)
+	require.NoError(t, err)
+	d.WriteAt("p", n, []byte("unsynced"), 0)
+	image := d.Image()
+	d.WriteAt("p", d.Lookup("a"), []byte("new"), 0)
+	d.Sync(d.Lookup("a"))
+	require.Equal(t, "old", string(image["a"]))
+	d.Wipe()
+	require.Nil(t, d.Lookup("a"))
+	require.Zero(t, d.UsedBytes())
+	d.Restore(image)
+	require.Equal(t, "old", content(d, "a"))
+	require.Nil(t, d.Lookup("b"), "its name was not durable")
+	require.EqualValues(t, 3, d.UsedBytes())
+}

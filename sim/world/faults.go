@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
+	"github.com/holdfast-sim/holdfast/sim/disk"
 )
 
 // Effect is what a fault does to one machine.
@@ -36,6 +37,15 @@ func (m *Machine) Effect(f *fault.Fault) (Effect, error) {
 	case fault.DiskError:
 		return d.counted(callOf(f.Operation), func() { d.failingOps[f.Operation]++ },
 			func() { d.failingOps[f.Operation]-- }), nil
+	case fault.DiskWipe:
+		return m.counted(always, func() { m.CutPower(); m.replaceDisk(nil) }, m.RestorePower), nil
+	case fault.DiskRollback:
+		var image disk.Image
+		return m.counted(always, func() { image = m.disk.Image() }, func() {
+			m.CutPower()
+			m.replaceDisk(image)
+			m.RestorePower()
+		}), nil
 	case fault.ClockStep:
 		return m.counted(always, func() { m.clock.wallOffset += f.Step },
 			func() { m.clock.wallOffset -= f.Step }), nil

@@ -62,14 +62,30 @@ func newMachine(w *World, id env.MachineID, name string) *Machine {
 		writeLatency: w.Choices.List("disk/"+name, "write"),
 		syncLatency:  w.Choices.List("disk/"+name, "sync"),
 		crashDraws:   w.Choices.List("disk/"+name, "crash")}
-	for _, f := range w.cfg.Builder.Files(id) {
-		m.disk.Install(f.Name, f.Data)
-	}
+	m.installFiles()
 	m.processSpecs = w.cfg.Builder.Processes(id)
 	for i := range m.processSpecs {
 		m.procs = append(m.procs, newProc(m, &m.processSpecs[i]))
 	}
 	return m
+}
+
+// installFiles puts the files onto the disk that a machine has before its first boot.
+func (m *Machine) installFiles() {
+	for _, f := range m.world.cfg.Builder.Files(m.id) {
+		m.disk.Install(f.Name, f.Data)
+	}
+}
+
+// replaceDisk puts a disk with the content of an image into a machine that is off; without an image it is a
+// new one.
+func (m *Machine) replaceDisk(image disk.Image) {
+	m.disk.Wipe()
+	if image == nil {
+		m.installFiles()
+		return
+	}
+	m.disk.Restore(image)
 }
 
 // ID is the machine's id.

@@ -47,6 +47,10 @@ func superviseMain(name string, cfg host.Config, file, logFormat string, stderr 
 		fmt.Fprintf(stderr, "%s: finding this program: %v\n", name, err)
 		return ExitInternal
 	}
+	if err := adoptOrphans(); err != nil {
+		fmt.Fprintf(stderr, "%s: %v\n", name, err)
+		return ExitInternal
+	}
 	supply := exec.Command(self, SuperviseArg, socket, file, logFormat)
 	supply.Stdout, supply.Stderr = os.Stdout, stderr
 	supply.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -66,6 +70,11 @@ func superviseMain(name string, cfg host.Config, file, logFormat string, stderr 
 		}
 	}()
 	err = supply.Wait()
+	// A supply that was killed, for example for lack of memory, has left everything running that it had
+	// started, and other nodes are about to start the same services.
+	if killErr := endDescendants(func() { reapAll(nil) }); killErr != nil {
+		fmt.Fprintf(stderr, "%s: %v\n", name, killErr)
+	}
 	var ended *exec.ExitError
 	if errors.As(err, &ended) && ended.ExitCode() > 0 {
 		return ended.ExitCode()
@@ -103,8 +112,8 @@ func RunMachine(args []string) (code int, err error) {
 		return ExitUsage, fmt.Errorf("%w: it takes a socket, a machine file and a log format", errSupervise)
 	}
 	runtime.LockOSThread() // the program dies with the thread that started it
-	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
-		return ExitInternal, fmt.Errorf("%w: adopting what the program leaves behind: %w", errSupervise, err)
+	if err := adoptOrphans(); err != nil {
+		return ExitInternal, err
 	}
 	file, err := host.ReadMachineFile(args[1])
 	if err != nil {
@@ -235,8 +244,26 @@ func (s *powerSupply) startProgram() error {
 // reapEvery is how often children that have ended are looked for.
 const reapEvery = 20 * time.Millisecond
 
+// adoptOrphans makes this process the parent of everything below it that loses its own.
+func adoptOrphans() error {
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("%w: adopting what the program leaves behind: %w", errSupervise, err)
+	}
+	return nil
+}
+
 // reapOrphans takes leave of every child that has ended, its own and adopted ones.
 func (s *powerSupply) reapOrphans() {
+	reapAll(func(pid int, status unix.WaitStatus) {
+		if pid == s.programPID {
+			s.programPID = 0
+			s.exitedPrograms <- exitedProgram{pid, status}
+		}
+	})
+}
+
+// reapAll takes leave of every child that has ended and reports each, unless report is nil.
+func reapAll(report func(pid int, status unix.WaitStatus)) {
 	for {
 		var status unix.WaitStatus
 		pid, err := unix.Wait4(-1, &status, unix.WNOHANG, nil)
@@ -246,9 +273,8 @@ func (s *powerSupply) reapOrphans() {
 		if err != nil || pid <= 0 {
 			return
 		}
-		if pid == s.programPID {
-			s.programPID = 0
-			s.exitedPrograms <- exitedProgram{pid, status}
+		if report != nil {
+			report(pid, status)
 		}
 	}
 }
@@ -272,14 +298,23 @@ const killTime = 10 * time.Second
 // killAll ends everything that the machine has started, however far it has gone from its parents.
 func (s *powerSupply) killAll() error {
 	s.watchdogServer.Off()
+	if err := endDescendants(s.reapOrphans); err != nil {
+		return err
+	}
+	s.programPID = 0
+	for len(s.exitedPrograms) > 0 {
+		<-s.exitedPrograms
+	}
+	return nil
+}
+
+// endDescendants kills every process below this one, until none is left. reap takes leave of those that have
+// ended.
+func endDescendants(reap func()) error {
 	for end := time.Now().Add(killTime); ; time.Sleep(time.Millisecond) {
-		s.reapOrphans()
+		reap()
 		pids, err := descendants(os.Getpid())
 		if err != nil || len(pids) == 0 {
-			s.programPID = 0
-			for len(s.exitedPrograms) > 0 {
-				<-s.exitedPrograms
-			}
 			return err
 		}
 		if time.Now().After(end) {

@@ -27,12 +27,19 @@ CREATE TABLE log(revision INTEGER PRIMARY KEY, epoch_seq INTEGER NOT NULL, epoch
   digest BLOB NOT NULL, chain BLOB NOT NULL);
 PRAGMA user_version=1;`
 
+// memorySchema adds the table of what the store keeps for itself. Databases of the first versions lack it.
+const memorySchema = "CREATE TABLE IF NOT EXISTS memory(id INTEGER PRIMARY KEY CHECK(id=1), data BLOB NOT NULL)"
+
 // trimInterval is how many revisions pass between deletions of forgotten log entries.
 const trimInterval = 128
 
 // ErrUnusable means that the database cannot be used as it is: it is damaged or was made by a
 // later version. It is left as it is.
 var ErrUnusable = errors.New("store database is unusable")
+
+// ErrOtherVersion means that the database is unusable because another version of the program made it. It is
+// fine for that version.
+var ErrOtherVersion = errors.New("use the version of the program that wrote it")
 
 // Options are the parameters of a database.
 type Options struct {
@@ -63,6 +70,8 @@ const (
 	stmtTrimLog
 	stmtEpoch
 	stmtConfig
+	stmtMemory
+	stmtIdentity
 	stmtCount
 )
 
@@ -75,6 +84,8 @@ var sqls = [stmtCount]string{
 	stmtTrimLog:   "DELETE FROM log WHERE revision<=?",
 	stmtEpoch:     "UPDATE meta SET epoch_seq=?, epoch_rep=?",
 	stmtConfig:    "UPDATE meta SET config=?",
+	stmtMemory:    "INSERT OR REPLACE INTO memory VALUES(1,?)",
+	stmtIdentity:  "UPDATE meta SET incarnation=?",
 }
 
 // Open opens or creates a store's database and loads the replica. It fails with a disk error or
@@ -111,15 +122,18 @@ func (d *DB) loadReplica(c *sqlite3.Conn, o Options) (*state.Replica, error) {
 		return nil, err
 	}
 	if version != 0 && version != schemaVersion {
-		return nil, fmt.Errorf("%w: schema version %d is not %d: use the version that wrote it",
-			ErrUnusable, version, schemaVersion)
+		return nil, fmt.Errorf("%w: %w: its schema has version %d, and this program knows %d", ErrUnusable,
+			ErrOtherVersion, version, schemaVersion)
 	}
-	r := &state.Replica{Tree: tree.New(o.Limits)}
+	r := &state.Replica{Tree: tree.New(o.Limits), Memory: &state.Memory{}}
 	if version == 0 {
 		r.Incarnation = o.NewIncarnation()
 		err = createTables(c, r.Incarnation, o.Boot)
 	} else if err = d.readReplica(c, r); err == nil {
 		err = rewriteIfDoubtful(c, o)
+	}
+	if err == nil {
+		err = readMemory(c, r)
 	}
 	if err != nil {
 		return nil, err
@@ -213,6 +227,19 @@ func (d *DB) readReplica(c *sqlite3.Conn, r *state.Replica) error {
 		return err
 	}
 	return d.readLog(c, r)
+}
+
+// readMemory reads what the store keeps for itself.
+func readMemory(c *sqlite3.Conn, r *state.Replica) error {
+	if err := c.Exec(memorySchema); err != nil {
+		return fmt.Errorf("adding the table of the store's memory: %w", err)
+	}
+	return eachRow(c, "SELECT data FROM memory", func(s *sqlite3.Stmt) (err error) {
+		if r.Memory, err = state.DecodeMemory(s.ColumnRawBlob(0)); err != nil {
+			return fmt.Errorf("%w: what it keeps about other nodes cannot be read", ErrUnusable)
+		}
+		return nil
+	})
 }
 
 func (d *DB) readLog(c *sqlite3.Conn, r *state.Replica) error {

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/ncruces/go-sqlite3"
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
@@ -271,5 +272,49 @@ func TestLaterSchemaIsRefused(t *testing.T) {
 	require.NoError(t, db.execForTest("PRAGMA user_version=9"))
 	db.Release()
 	_, _, err = Open(options(d, 1))
+	require.ErrorIs(t, err, ErrUnusable)
+}
+
+// What a store keeps for itself comes with commits and installations or alone, and a database of an earlier
+// version has none.
+func TestMemoryAndIdentity(t *testing.T) {
+	d := faultdisk.New()
+	db, r, err := Open(options(d, 1))
+	require.NoError(t, err)
+	require.Equal(t, &state.Memory{}, r.Memory)
+	install(t, db, r, ring.ID{Seq: 4, Rep: 1}, born(50))
+	reopened := func() *state.Replica {
+		db.Release()
+		d.PowerCut(func(int) int { return 0 })
+		var r *state.Replica
+		db, r, err = Open(options(d, 2))
+		require.NoError(t, err)
+		return r
+	}
+	peer := state.PeerMark{Node: 2, Incarnation: state.Incarnation{2}, Epoch: ring.ID{Seq: 4, Rep: 1}, Revision: 1}
+	r.Memory.Confirmed(peer)
+	b := state.Batch{Memory: r.Memory}
+	r.Apply(op(0), nil, &b)
+	require.NoError(t, db.Commit(&b))
+	require.Equal(t, []state.PeerMark{peer}, reopened().Memory.Peers)
+	peer.Revision = 5
+	require.NoError(t, db.Remember(&state.Memory{Peers: []state.PeerMark{peer}}))
+	require.Equal(t, []state.PeerMark{peer}, reopened().Memory.Peers)
+	peer.Revision = 6
+	require.NoError(t, db.Install(&state.Installation{Epoch: ring.ID{Seq: 8, Rep: 1},
+		Memory: &state.Memory{Peers: []state.PeerMark{peer}}}))
+	require.Equal(t, []state.PeerMark{peer}, reopened().Memory.Peers)
+	require.NoError(t, db.Renew(state.Incarnation{8}, &state.Memory{}))
+	r = reopened()
+	require.Equal(t, state.Incarnation{8}, r.Incarnation)
+	require.EqualValues(t, 1, r.Revision(), "the state stays")
+	require.Empty(t, r.Memory.Peers)
+
+	require.NoError(t, db.db.Run(func(c *sqlite3.Conn) error { return c.Exec("DROP TABLE memory") }))
+	require.Equal(t, &state.Memory{}, reopened().Memory)
+	require.NoError(t, db.Remember(&state.Memory{Peers: []state.PeerMark{peer}}))
+	require.NoError(t, db.db.Run(func(c *sqlite3.Conn) error { return c.Exec("UPDATE memory SET data=x'01'") }))
+	db.Release()
+	_, _, err = Open(options(d, 2))
 	require.ErrorIs(t, err, ErrUnusable)
 }

@@ -39,6 +39,9 @@ func (d *DB) Commit(b *state.Batch) error {
 				return err
 			}
 		}
+		if err := d.putMemory(b.Memory); err != nil {
+			return err
+		}
 		if err := d.putLog(b.Log, b.Floor); err != nil {
 			return err
 		}
@@ -54,6 +57,25 @@ func (d *DB) Install(i *state.Installation) error {
 			return err
 		}
 		return d.putEpoch(i.Epoch)
+	})
+}
+
+// Remember implements state.Backend.
+func (d *DB) Remember(m *state.Memory) error {
+	return d.transaction(func() error { return d.putMemory(m) })
+}
+
+// Renew implements state.Backend.
+func (d *DB) Renew(inc state.Incarnation, m *state.Memory) error {
+	return d.transaction(func() error {
+		s := d.stmts[stmtIdentity]
+		if err := s.BindBlob(1, inc[:]); err != nil {
+			return err
+		}
+		if err := s.Exec(); err != nil {
+			return err
+		}
+		return d.putMemory(m)
 	})
 }
 
@@ -75,6 +97,9 @@ func (d *DB) putState(i *state.Installation) error {
 		if err := d.putEntry(&i.Put[k]); err != nil {
 			return err
 		}
+	}
+	if err := d.putMemory(i.Memory); err != nil {
+		return err
 	}
 	if err := d.putLog(i.Log, i.Floor); err != nil {
 		return err
@@ -103,6 +128,17 @@ func (d *DB) putConfig(c *state.Config) error {
 	state.AppendConfig(&w, c)
 	s := d.stmts[stmtConfig]
 	if err := s.BindBlob(1, w.B); err != nil {
+		return err
+	}
+	return s.Exec()
+}
+
+func (d *DB) putMemory(m *state.Memory) error {
+	if m == nil {
+		return nil
+	}
+	s := d.stmts[stmtMemory]
+	if err := s.BindBlob(1, m.Encode()); err != nil {
 		return err
 	}
 	return s.Exec()

@@ -11,6 +11,7 @@ type Batch struct {
 	Log     []LogEntry
 	Floor   uint64  // log entries at or below may be deleted
 	Config  *Config // nil: unchanged
+	Memory  *Memory // nil: unchanged
 }
 
 // Empty reports that there is nothing to persist.
@@ -26,6 +27,7 @@ type Installation struct {
 	Put     []tree.Entry
 	Log     []LogEntry
 	Floor   uint64
+	Memory  *Memory // nil: unchanged
 }
 
 // Backend keeps a replica on disk. Every method is one transaction that is durable when it
@@ -40,6 +42,10 @@ type Backend interface {
 	// the state, it would report "epoch 8, revision 9" in a later ring with node 1, which is still at epoch
 	// 4. The highest epoch is the source, and revision 10 would be lost.
 	Install(i *Installation) error
+	// Remember persists a store's own memory.
+	Remember(m *Memory) error
+	// Renew gives the store another identity.
+	Renew(inc Incarnation, m *Memory) error
 	// Release gives the backend's memory back without touching the disk.
 	Release()
 }

@@ -24,6 +24,8 @@ type Replica struct {
 	Config *Config
 	Tree   *tree.Tree
 	Log    RecentLog
+	// Memory is this store's own, and not part of the replicated state.
+	Memory *Memory
 }
 
 // Revision counts the successful changes since genesis.

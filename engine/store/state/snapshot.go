@@ -82,7 +82,7 @@ func (r *Replica) contains(at Mark) bool {
 // Receive builds the state that a snapshot leads to and what must be persisted for it. The
 // receiver is not changed. It fails with ErrOtherHistory or ErrDamaged.
 func (r *Replica) Receive(s *Snapshot) (*Replica, *Installation, error) {
-	next := &Replica{Incarnation: r.Incarnation, Epoch: s.Epoch, Config: s.Config}
+	next := &Replica{Incarnation: r.Incarnation, Epoch: s.Epoch, Config: s.Config, Memory: r.Memory}
 	inst := &Installation{Epoch: s.Epoch, Config: s.Config, Replace: s.Full, Put: s.Entries, Log: s.Log}
 	if s.Full {
 		next.Tree = tree.New(r.Tree.Limits())

@@ -23,7 +23,10 @@ func (t *Tree) Check(op *Op) *Refusal {
 	entry := t.entries[op.Path]
 	switch op.Kind {
 	case Create:
-		return t.checkNew(entry, int64(len(op.Data)))
+		if r := t.checkNew(entry, int64(len(op.Data))); r != nil {
+			return r
+		}
+		return t.checkGuest(op.Path, "")
 	case Mkdir:
 		return t.checkNew(entry, 0)
 	case Write:
@@ -99,13 +102,17 @@ func (t *Tree) checkRoom(entries int, size int64) *Refusal {
 }
 
 func (t *Tree) checkContent(entry *Entry, op *Op) *Refusal {
-	switch {
-	case entry == nil:
-		return t.checkRoom(1, int64(len(op.Data)))
-	case entry.Kind == Directory:
-		return refuse(IsDirectory, "the path is a directory")
+	entries, size := 1, len(op.Data)
+	if entry != nil {
+		entries, size = 0, len(op.Data)-len(entry.Data)
+		if entry.Kind == Directory {
+			return refuse(IsDirectory, "the path is a directory")
+		}
 	}
-	return t.checkRoom(0, int64(len(op.Data)-len(entry.Data)))
+	if r := t.checkRoom(entries, int64(size)); r != nil {
+		return r
+	}
+	return t.checkGuest(op.Path, "")
 }
 
 func checkExpected(entry *Entry, expect uint64) *Refusal {
@@ -150,7 +157,10 @@ func (t *Tree) checkRename(entry *Entry, op *Op) *Refusal {
 	}
 	target := t.entries[op.To]
 	if target == nil || target.Kind == File && entry.Kind == File {
-		return nil
+		if entry.Kind == Directory {
+			return nil
+		}
+		return t.checkGuestMove(op.Path, op.To)
 	}
 	if target.Kind == Directory && entry.Kind == File {
 		return refuse(IsDirectory, "the target is a directory")

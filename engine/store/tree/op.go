@@ -15,7 +15,8 @@ const (
 	Mkdir OpKind = 2
 	// Delete removes a file or an empty directory; with Expect > 0 only at that revision.
 	Delete OpKind = 3
-	// Rename moves a file, also over another file, or an empty directory to a free name.
+	// Rename moves a file, also over another file, or an empty directory to a free name. A guest's
+	// configuration never replaces another one.
 	Rename OpKind = 4
 	// Create makes a file that must not exist.
 	Create OpKind = 5
@@ -70,6 +71,9 @@ const (
 	NameTooLong      Code = "name_too_long"     // ENAMETOOLONG
 	NoSpace          Code = "no_space"          // ENOSPC: the tree is full
 	Invalid          Code = "invalid"           // EINVAL
+	// GuestExists refuses a second configuration of a guest: EEXIST, as [Exists], but for another
+	// path than the requested one.
+	GuestExists Code = "guest_exists"
 )
 
 // Refusal is a definite no: the operation changed nothing.

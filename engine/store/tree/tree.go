@@ -81,13 +81,15 @@ type Tree struct {
 	limits     Limits
 	entries    map[string]*Entry
 	children   map[string][]*Entry // directory -> what is in it, by name
+	guests     map[string][]string // by GuestOf -> paths of its configurations, in order
 	totalBytes int64
 	digest     Digest
 }
 
 // New returns an empty tree.
 func New(limits Limits) *Tree {
-	return &Tree{limits: limits, entries: map[string]*Entry{}, children: map[string][]*Entry{}}
+	return &Tree{limits: limits, entries: map[string]*Entry{}, children: map[string][]*Entry{},
+		guests: map[string][]string{}}
 }
 
 // Get returns the entry of a path, nil where there is none.
@@ -157,12 +159,14 @@ func (t *Tree) insert(e *Entry) {
 		t.children[dir] = slices.Insert(in, i, e)
 	}
 	t.entries[e.Path] = e
+	t.noteGuest(e, true)
 	t.totalBytes += int64(len(e.Data))
 	t.digest.add(e.entrySum)
 }
 
 func (t *Tree) remove(e *Entry) {
 	delete(t.entries, e.Path)
+	t.noteGuest(e, false)
 	dir, _ := splitPath(e.Path)
 	in := t.children[dir]
 	if i, there := findEntry(in, e.Path); there {
@@ -203,6 +207,9 @@ func (t *Tree) Clone() *Tree {
 	maps.Copy(c.entries, t.entries)
 	for dir, in := range t.children {
 		c.children[dir] = slices.Clone(in)
+	}
+	for guest, paths := range t.guests {
+		c.guests[guest] = slices.Clone(paths)
 	}
 	c.totalBytes, c.digest = t.totalBytes, t.digest
 	return c

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -114,6 +115,9 @@ func (m *model) change(op Op, old Entry, exists bool, rev uint64) Code {
 	if c := m.room(old, exists, len(op.Data)); c != "" {
 		return c
 	}
+	if m.otherConfigs(op.Path, "") > 0 {
+		return GuestExists
+	}
 	inode := rev
 	if exists {
 		inode = old.Inode
@@ -136,6 +140,12 @@ func (m *model) rename(op Op, old Entry, rev uint64) Code {
 		if target.Kind == Directory {
 			return IsDirectory
 		}
+		if guestOf(op.Path) != "" && guestOf(op.To) != "" {
+			return GuestExists
+		}
+	}
+	if old.Kind == File && m.otherConfigs(op.To, op.Path) > 0 {
+		return GuestExists
 	}
 	delete(m.files, op.Path)
 	old.Path, old.Mod = op.To, rev
@@ -143,16 +153,47 @@ func (m *model) rename(op Op, old Entry, rev uint64) Code {
 	return ""
 }
 
+var (
+	numberedPattern = regexp.MustCompile(`^nodes/[^/]+/(qemu-server|lxc)/([1-9][0-9]*)\.conf$`)
+	servicePattern  = regexp.MustCompile(`^nodes/[^/]+/([^/]+/[^/]+)\.conf$`)
+)
+
+// guestOf returns the guest that a file of this path configures, "" if it configures none.
+func guestOf(path string) string {
+	if match := numberedPattern.FindStringSubmatch(path); match != nil {
+		return match[2]
+	}
+	if match := servicePattern.FindStringSubmatch(path); match != nil && !strings.HasPrefix(match[1], "priv/") {
+		return match[1]
+	}
+	return ""
+}
+
+// otherConfigs counts the configurations of a path's guest at other paths.
+func (m *model) otherConfigs(path, from string) (n int) {
+	for p, e := range m.files {
+		if p != path && p != from && e.Kind == File && guestOf(p) != "" && guestOf(p) == guestOf(path) {
+			n++
+		}
+	}
+	return n
+}
+
 var modelPaths = []string{"a", "b", "d", "d/a", "d/b", "d/e", "d/e/f", "g/h"}
 
-func drawOp(t *rapid.T) Op {
+// guestPaths are paths of guests' configurations, and of files that look like some.
+var guestPaths = []string{"nodes/a/qemu-server/1.conf", "nodes/b/qemu-server/1.conf", "nodes/a/lxc/1.conf",
+	"nodes/b/lxc/2.conf", "nodes/a/lxc/01.conf", "nodes/a/qemu-server/01.conf", "nodes/a/lxc/1.conf.tmp",
+	"nodes/a/priv/1.conf", "nodes/b/priv/1.conf", "nodes/a/web/x.conf", "nodes/b/web/x.conf"}
+
+func drawOp(t *rapid.T, paths []string) Op {
 	op := Op{Kind: OpKind(rapid.IntRange(1, 6).Draw(t, "kind")),
-		Path: rapid.SampledFrom(modelPaths).Draw(t, "path")}
+		Path: rapid.SampledFrom(paths).Draw(t, "path")}
 	switch op.Kind {
 	case Write, Create, CAS:
 		op.Data = bytes.Repeat([]byte{'x'}, rapid.IntRange(0, 12).Draw(t, "size"))
 	case Rename:
-		op.To = rapid.SampledFrom(modelPaths).Draw(t, "to")
+		op.To = rapid.SampledFrom(paths).Draw(t, "to")
 	}
 	if op.Kind == CAS || op.Kind == Delete {
 		op.Expect = uint64(rapid.IntRange(0, 12).Draw(t, "expect"))
@@ -161,28 +202,69 @@ func drawOp(t *rapid.T) Op {
 }
 
 func TestTreeIsTheModel(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		limits := Limits{FileBytes: 10, TreeBytes: 25, Entries: 6}
-		tr, m := New(limits), &model{limits: limits, files: map[string]Entry{}}
-		revision := uint64(0)
-		for range rapid.IntRange(1, 60).Draw(t, "ops") {
-			op := drawOp(t)
-			var code Code
-			if r := tr.Check(&op); r != nil {
-				code = r.Code
-				if code == RevisionMismatch {
-					require.Equal(t, m.files[op.Path].Mod, r.Actual)
-				}
-			}
-			want := m.do(op, revision+1)
-			require.Equal(t, want, code, "%+v", op)
-			if code == "" {
-				revision++
-				tr.Apply(&op, revision)
-			}
-			compare(t, tr, m)
+	limits := Limits{FileBytes: 10, TreeBytes: 25, Entries: 6}
+	rapid.Check(t, func(t *rapid.T) { compareRuns(t, limits, modelPaths) })
+}
+
+// TestGuestsAreTheModel: the same where every directory of guests is there.
+func TestGuestsAreTheModel(t *testing.T) {
+	dirs := []string{"nodes", "nodes/a", "nodes/b", "nodes/a/priv", "nodes/b/priv", "nodes/a/qemu-server",
+		"nodes/b/qemu-server", "nodes/a/lxc", "nodes/b/lxc", "nodes/a/web", "nodes/b/web"}
+	limits := Limits{FileBytes: 10, TreeBytes: 60, Entries: len(dirs) + 5}
+	rapid.Check(t, func(t *rapid.T) { compareRuns(t, limits, guestPaths, dirs...) })
+}
+
+// A tree that an earlier version made may have two configurations of one guest: one can be removed, and
+// nothing else makes it worse.
+func TestTwoConfigurationsFromEarlier(t *testing.T) {
+	tr := New(DefaultLimits())
+	first, second := guestPaths[0], guestPaths[1]
+	for _, path := range []string{"nodes", "nodes/a", "nodes/b", "nodes/a/qemu-server", "nodes/b/qemu-server"} {
+		tr.Apply(&Op{Kind: Mkdir, Path: path}, 1)
+	}
+	tr.Put(Entry{Inode: 6, Path: second, Kind: File})
+	tr.Put(Entry{Inode: 7, Path: first, Kind: File})
+	require.Equal(t, []string{first, second}, tr.GuestConfigs("1"))
+	for _, op := range []Op{{Kind: Write, Path: first}, {Kind: Rename, Path: first, To: second},
+		{Kind: Rename, Path: second, To: "nodes/b/qemu-server/2.conf"}} {
+		r := tr.Check(&op)
+		if op.To == "nodes/b/qemu-server/2.conf" {
+			require.Nil(t, r, "a free number may be given to one of them")
+			continue
 		}
-	})
+		require.Equal(t, GuestExists, r.Code, "%+v", op)
+		require.Contains(t, r.Message, "guest 1 is configured by nodes/b/qemu-server/1.conf already")
+	}
+	require.Nil(t, tr.Check(&Op{Kind: Delete, Path: second}))
+}
+
+// compareRuns carries out random operations on a tree and on the model.
+func compareRuns(t *rapid.T, limits Limits, paths []string, dirs ...string) {
+	tr, m := New(limits), &model{limits: limits, files: map[string]Entry{}}
+	revision := uint64(0)
+	for _, dir := range dirs {
+		revision++
+		op := Op{Kind: Mkdir, Path: dir}
+		require.Empty(t, m.do(op, revision))
+		tr.Apply(&op, revision)
+	}
+	for range rapid.IntRange(1, 60).Draw(t, "ops") {
+		op := drawOp(t, paths)
+		var code Code
+		if r := tr.Check(&op); r != nil {
+			code = r.Code
+			if code == RevisionMismatch {
+				require.Equal(t, m.files[op.Path].Mod, r.Actual)
+			}
+		}
+		want := m.do(op, revision+1)
+		require.Equal(t, want, code, "%+v", op)
+		if code == "" {
+			revision++
+			tr.Apply(&op, revision)
+		}
+		compare(t, tr, m)
+	}
 }
 
 func compare(t require.TestingT, tr *Tree, m *model) {
@@ -200,7 +282,10 @@ func compare(t require.TestingT, tr *Tree, m *model) {
 	require.Equal(t, m.bytes(), tr.Bytes())
 	require.Equal(t, rebuilt.Digest(), tr.Digest(), "the running digest is that of the content")
 	require.NoError(t, tr.CheckShape())
-	require.Equal(t, tr.Digest(), tr.Clone().Digest())
+	copied := tr.Clone()
+	require.Equal(t, tr.Digest(), copied.Digest())
+	require.Equal(t, tr.guests, copied.guests)
+	require.Equal(t, tr.guests, rebuilt.guests)
 }
 
 func TestEveryFieldIsInTheDigest(t *testing.T) {

@@ -91,7 +91,9 @@ func (e *Evidence) Observe(r scenarios.Stamped) {
 		e.watchdogLog.lastExpiry[r.Machine] = expiry{client: rec.Client, clientEnded: !rec.Overdue,
 			expiredAt: r.At}
 	case haspec.OperatorDid:
-		e.operatorLog.onRecord(e.Machines[r.Machine], rec.What, r)
+		if rec.Refused == "" {
+			e.operatorLog.onRecord(e.Machines[r.Machine], rec.What, r)
+		}
 	default:
 		e.orderLog.onRecord(r)
 		e.fenceLog.observe(r, e.Machines[r.Machine])

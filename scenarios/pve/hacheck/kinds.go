@@ -8,6 +8,8 @@ import (
 
 // Kinds of violations of the HA manager.
 const (
+	// LeftWithService is a machine that went down and left its ring while a service still ran on it.
+	LeftWithService linearizability.Kind = "left-with-service"
 	// EarlyTakeover: a lock was taken from a holder that had renewed it within its TTL.
 	EarlyTakeover linearizability.Kind = "early-takeover"
 	// TakeoverWithoutLock: a process moved a service without holding the lock of the service's node.

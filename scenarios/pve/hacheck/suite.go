@@ -24,7 +24,7 @@ type Suite struct {
 func New(c Cluster) *Suite {
 	ordered := []Check{newExclusion(c), takeovers{}, resets{}, newRepeatedCommands(c), recovery{},
 		finalState{},
-		liveness{}}
+		liveness{}, newLeaveOrder(c)}
 	if c.HA.Fence != "" {
 		ordered = append(ordered, fencing{})
 	}

@@ -40,6 +40,12 @@ const (
 	VerbStartCRM   Verb = "start-crm"
 	VerbStopLRM    Verb = "stop-lrm"
 	VerbStartLRM   Verb = "start-lrm"
+	// VerbLeave ends the agent and the manager and leaves the ring, as the daemon does at SIGTERM; the machine
+	// stays on, its services run on, and its cluster process starts again at once.
+	VerbLeave Verb = "leave"
+	// VerbReplaceMember (NODE) gives a node with a new disk its vote in the store back, as the command of
+	// holdfastd does.
+	VerbReplaceMember Verb = "replace-member"
 )
 
 // Verbs of commands that concern guests behind the HA manager's back, or the manager's program.
@@ -67,8 +73,8 @@ const (
 // argumentCounts is how many words follow a verb; datacenter and the CRM's commands have rules of their own.
 var argumentCounts = map[Verb]int{
 	VerbShutdown: 0, VerbReboot: 0, VerbRestartLRM: 0, VerbStopCRM: 0, VerbStartCRM: 0, VerbStopLRM: 0,
-	VerbStartLRM: 0,
-	VerbCreate:   3, VerbLock: 2, VerbUnlock: 1, VerbResize: 3, VerbStart: 1, VerbMove: 2, VerbVersion: 1,
+	VerbStartLRM: 0, VerbLeave: 0, VerbReplaceMember: 1,
+	VerbCreate: 3, VerbLock: 2, VerbUnlock: 1, VerbResize: 3, VerbStart: 1, VerbMove: 2, VerbVersion: 1,
 	VerbSet: 3, VerbRemove: 1, VerbAdd: 1,
 }
 
@@ -127,6 +133,9 @@ func (p *ParsedCommand) parseArguments(args []string) (err error) {
 	switch p.Verb {
 	case VerbVersion:
 		p.Version = args[0]
+		return nil
+	case VerbReplaceMember:
+		p.Node = args[0]
 		return nil
 	case VerbSet:
 		p.Key, p.Value = args[1], args[2]

@@ -9,11 +9,13 @@ import (
 // OperatorProcess is the name of the process that stands for the operator at a node's console.
 const OperatorProcess = "operator"
 
-// OperatorDid is the record that the operator emits when it has carried out a command, or put the
-// files into place.
+// OperatorDid is the record that the operator emits when it has carried out a command or put the files into
+// place, or when the store has refused a command for good.
 type OperatorDid struct {
 	// What is the command's text, or FilesInPlace.
 	What string `json:"what"`
+	// Refused is why the store refused the command for good; "" when it was carried out.
+	Refused string `json:"refused,omitempty"`
 }
 
 // FilesInPlace is what the operator does first.

@@ -46,8 +46,11 @@ func (d *Driver) Operate(ctx context.Context, machines []scenarios.Machine, now 
 			c := d.console(ctx, machines[on], fmt.Sprintf("outside/command-%d", i))
 			defer c.close()
 			due := c.machine.Timescale.Of(d.operator.warmup + command.At)
-			if c.sleep(due-now()) && c.script().runCommand(command) {
-				tell(on, haspec.OperatorDid{What: command.Run})
+			if !c.sleep(due - now()) {
+				return
+			}
+			if did, done := c.script().runCommand(command); done {
+				tell(on, did)
 			}
 		})
 	}

@@ -40,8 +40,8 @@ func (p *process) Start(e env.Env) error {
 		if due := p.operator.warmup + c.At; c.On == p.machine && e.Mono() < due {
 			p.tasks.Go(func(t *env.Task) {
 				t.Sleep(due - e.Mono())
-				if p.scriptFor(t).runCommand(c) {
-					e.Emit(haspec.OperatorDid{What: c.Run})
+				if did, done := p.scriptFor(t).runCommand(c); done {
+					e.Emit(did)
 				}
 			})
 		}

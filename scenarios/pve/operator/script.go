@@ -2,6 +2,7 @@ package operator
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
@@ -90,9 +91,19 @@ func (s *script) isFilePresent(path string) (there, running bool) {
 	}
 }
 
-// runCommand carries out a command; it is tried until it succeeds. It returns false if the run ends before.
-func (s *script) runCommand(c *command) bool {
-	return s.retryUntilDone(c.Run, func() error { return s.attemptCommand(&c.ParsedCommand) })
+// runCommand carries out a command and returns the record of that; it is tried until it succeeds, or is
+// refused for good because another guest has the number. It returns false if the run ends before.
+func (s *script) runCommand(c *command) (haspec.OperatorDid, bool) {
+	did := haspec.OperatorDid{What: c.Run}
+	done := s.retryUntilDone(c.Run, func() error {
+		err := s.attemptCommand(&c.ParsedCommand)
+		if RefusedAs(err, tree.GuestExists) {
+			did.Refused = err.Error()
+			return nil
+		}
+		return err
+	})
+	return did, done
 }
 
 // attemptCommand carries out a command once.
@@ -110,6 +121,8 @@ func (s *script) attemptCommand(c *haspec.ParsedCommand) error {
 		return s.askProcess(resource.HostProcess, resource.StartRequest(c.SID))
 	case haspec.VerbMove:
 		return s.moveGuest(c.SID, c.Node)
+	case haspec.VerbReplaceMember:
+		return s.replaceMember(c.Node)
 	case haspec.VerbVersion:
 		return s.upgrade(s.operator.spec.Self(s.machine), c.Version)
 	}
@@ -125,6 +138,7 @@ var initRequests = map[haspec.Verb]initd.Request{
 	haspec.VerbStartCRM:   {Verb: initd.Start, Service: haproc.CRMProcess},
 	haspec.VerbStopLRM:    {Verb: initd.Stop, Service: haproc.LRMProcess},
 	haspec.VerbStartLRM:   {Verb: initd.Start, Service: haproc.LRMProcess},
+	haspec.VerbLeave:      {Verb: initd.Leave},
 }
 
 // createGuest writes a guest's configuration and puts the guest under HA.
@@ -140,6 +154,25 @@ func (s *script) createGuest(sid, node, state string) error {
 		}
 		return WithProperty(added, sid, "state", state)
 	})
+}
+
+// replaceMember gives the node of a machine its vote in the store back; without a new disk there is nothing to
+// do yet.
+func (s *script) replaceMember(machine string) error {
+	answer, err := s.requestStore(store.Request{Op: store.OpStatus})
+	if err != nil {
+		return err
+	}
+	at := slices.Index(s.operator.machines, machine)
+	if answer.Status == nil || at < 0 || at >= len(answer.Status.Config) {
+		return fmt.Errorf("replacing %s: the store's configuration has no such node", machine)
+	}
+	m := answer.Status.Config[at]
+	if m.Present == "" || m.Present == m.Incarnation {
+		return fmt.Errorf("replacing %s: it runs no store without a vote", machine)
+	}
+	_, err = s.requestStore(store.Request{Op: store.OpReplaceMember, Node: m.Node, Incarnation: m.Present})
+	return err
 }
 
 // editGuest changes a guest's configuration, wherever it is.

@@ -12,6 +12,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/store/tree"
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/fault"
 )
 
 // Epochs checks the rules of the policy strict, record by record: an epoch is decided once and by a quorum
@@ -34,15 +35,26 @@ type Epochs struct {
 	// openedRevisions is, by machine, the revision that its store found when it started.
 	openedRevisions []uint64
 	// counted is, by machine, the highest answered revision for which its disk was counted.
-	counted []uint64
+	counted []countedDisk
+	// forgot is, by machine, what its disk no longer had when its store started; nil once it has a vote again.
+	forgot []*countedDisk
 	// disks is, by machine, what the disk held when the store last reported a revision as durable.
 	disks []diskReport
 
 	answerCount int
 	firstBreach *linearizability.Violation // the first
-	// firstUnderReplicated is the first answer that is on too few disks, lost the first start without an
-	// answered revision.
-	firstUnderReplicated, lost *linearizability.Violation
+	// firstUnderReplicated is the first answer that is on too few disks, dropped the first acknowledged change
+	// that a store reports as lost.
+	firstUnderReplicated, dropped *linearizability.Violation
+	// lost are the starts without an answered revision.
+	lost []lostRevision
+}
+
+// lostRevision is a start of a store without a revision for which its disk was counted.
+type lostRevision struct {
+	machine env.MachineID
+	at      time.Duration
+	*linearizability.Violation
 }
 
 // diskReport is what a disk held at an instant.
@@ -50,6 +62,16 @@ type diskReport struct {
 	at    time.Duration
 	state *scenarios.DiskState // nil where the backend does not know it
 }
+
+// countedDisk is an answer for which a disk was counted.
+type countedDisk struct {
+	revision uint64
+	epoch    *epoch
+	at       time.Duration
+}
+
+// rememberTime is how long a store may take to remember durably what another one has confirmed.
+const rememberTime = time.Second
 
 // epoch is what was seen of one.
 type epoch struct {
@@ -67,8 +89,9 @@ func NewEpochs(c Cluster) *Epochs {
 	n := len(c.Machines)
 	e := &Epochs{machines: c.Machines, nodes: c.Nodes, votesByMachine: c.Votes,
 		currentEpochs: make([]*epoch, n),
-		roleByMachine: make([]store.Role, n), openedRevisions: make([]uint64, n), counted: make([]uint64, n),
-		disks: make([]diskReport, n)}
+		roleByMachine: make([]store.Role, n), openedRevisions: make([]uint64, n), counted: make([]countedDisk, n),
+		forgot: make([]*countedDisk, n),
+		disks:  make([]diskReport, n)}
 	var expected uint32
 	for _, v := range c.Votes {
 		expected += v
@@ -89,23 +112,29 @@ func (e *Epochs) Observe(r scenarios.Stamped) {
 	switch rec := r.Record.(type) {
 	case store.Installed:
 		e.onInstalled(r.Machine, rec)
+		e.checkForgetful(rec)
 	case store.Opened:
 		e.openedStore(r, rec)
 	case store.Applied:
 		e.onApplied(r, rec)
 	case store.Acknowledged:
-		e.onAnswered(r.Machine, rec.Epoch, rec.Revision, rec.Request)
+		e.onAnswered(r, rec.Epoch, rec.Revision, rec.Request)
 	case store.Answered:
 		if !rec.Local && fromTheOrder(rec.Code) {
-			e.onAnswered(r.Machine, rec.Epoch, rec.Revision, rec.Request)
+			e.onAnswered(r, rec.Epoch, rec.Revision, rec.Request)
 		}
 	case store.RoleChanged:
 		e.roleByMachine[r.Machine] = rec.Role
+		if rec.Role == store.RoleVoter {
+			e.forgot[r.Machine] = nil // an operator has given it its vote
+		}
 	case store.Writable:
 		if !rec.Writable {
 			e.currentEpochs[r.Machine] = nil
 		}
-	case store.Failed:
+	case store.Dropped:
+		e.onDropped(r, rec)
+	case store.Failed, store.Left, store.WentBack:
 		e.currentEpochs[r.Machine] = nil
 	}
 }
@@ -196,12 +225,60 @@ func (e *Epochs) votesOf(nodes []ring.NodeID) (votes uint32) {
 // counted.
 func (e *Epochs) openedStore(at scenarios.Stamped, r store.Opened) {
 	m := at.Machine
-	if found, counted := r.Revision, e.counted[m]; found < counted && e.lost == nil {
-		e.lost = violationAt(linearizability.LostWrite, counted,
+	if found, counted := r.Revision, e.counted[m].revision; found < counted {
+		if before := e.counted[m]; before.at+rememberTime < at.At {
+			e.forgot[m] = &before
+		}
+		e.lost = append(e.lost, lostRevision{m, at.At, violationAt(linearizability.LostWrite, counted,
 			"%s starts with revision %d, although its disk was counted when revision %d was answered",
-			e.machines[m], found, counted)
+			e.machines[m], found, counted)})
+		e.counted[m].revision = found // reported once
 	}
 	e.currentEpochs[m], e.openedRevisions[m], e.disks[m] = nil, r.Revision, diskReport{at.At, at.Disk}
+}
+
+// checkForgetful checks that an epoch is not decided with the report of a disk that has forgotten what it was
+// counted for, together with the report of a store that had the same and therefore remembers.
+func (e *Epochs) checkForgetful(r store.Installed) {
+	for m, forgotten := range e.forgot {
+		if forgotten == nil || e.firstBreach != nil || !slices.Contains(r.Members, e.nodes[m]) {
+			continue
+		}
+		for k, durable := range forgotten.epoch.durableRevisions {
+			if k == m || durable <= forgotten.revision || e.forgot[k] != nil ||
+				!slices.Contains(r.Members, e.nodes[k]) {
+				continue
+			}
+			e.addViolation(linearizability.SplitBrain, forgotten.revision,
+				"epoch %v is decided with the report of %s, whose disk has lost revision %d since it was counted "+
+					"for it, although %s had confirmed the same", r.Epoch, e.machines[m], forgotten.revision,
+				e.machines[k])
+		}
+	}
+}
+
+// onDropped takes the report of a store that had acknowledged changes which the cluster went on without.
+func (e *Epochs) onDropped(at scenarios.Stamped, r store.Dropped) {
+	if e.dropped == nil {
+		e.dropped = violationAt(linearizability.LostWrite, r.From,
+			"%s reports at %v that revisions %d to %d were acknowledged and are not in epoch %v",
+			e.machines[at.Machine], at.At, r.From, r.From+r.Confirmed-1, r.Epoch)
+	}
+}
+
+// firstLost returns the first start without an answered revision that no injected fault explains. A disk that
+// a fault has wiped or put back may start without; what must not happen is that anything is lost by it.
+func (e *Epochs) firstLost(run *scenarios.Run) *linearizability.Violation {
+	for _, l := range e.lost {
+		explained := slices.ContainsFunc(run.Applied, func(a scenarios.Applied) bool {
+			return a.Fault.LosesData() && a.Problem == "" && a.Begun[0] <= l.at &&
+				fault.Names(a.Fault.Machines, e.machines[l.machine])
+		})
+		if !explained {
+			return l.Violation
+		}
+	}
+	return nil
 }
 
 // onApplied takes a change that a machine has on disk: it must be in the epoch, and the next of it, and the
@@ -230,7 +307,8 @@ func (e *Epochs) onApplied(at scenarios.Stamped, r store.Applied) {
 }
 
 // onAnswered takes an answer to a client about the tree at a revision.
-func (e *Epochs) onAnswered(m env.MachineID, id ring.ID, revision uint64, request string) {
+func (e *Epochs) onAnswered(by scenarios.Stamped, id ring.ID, revision uint64, request string) {
+	m := by.Machine
 	e.answerCount++
 	at, ok := e.epochIndex(id)
 	if !ok {
@@ -244,7 +322,9 @@ func (e *Epochs) onAnswered(m env.MachineID, id ring.ID, revision uint64, reques
 	for k, durable := range ep.durableRevisions {
 		if durable > revision && e.roleByMachine[k] == store.RoleVoter {
 			votes += e.votesByMachine[k]
-			e.counted[k] = max(e.counted[k], revision)
+			if revision > e.counted[k].revision {
+				e.counted[k] = countedDisk{revision, ep, by.At}
+			}
 		}
 	}
 	if votes < e.ackVotes && e.firstUnderReplicated == nil {
@@ -266,12 +346,15 @@ func (e *Epochs) onAnswered(m env.MachineID, id ring.ID, revision uint64, reques
 func (e *Epochs) Judge(_ context.Context, evidence *Evidence) linearizability.Verdict {
 	v := linearizability.Verdict{Checker: e.Name(), Validity: linearizability.Valid}
 	breach := e.firstBreach
-	switch { // the cause of what came later
+	switch lost := e.firstLost(evidence.Run); { // the cause of what came later
 	case evidence.Incomplete:
-	case e.lost != nil:
-		breach = e.lost
+	case lost != nil:
+		breach = lost
 	case e.firstUnderReplicated != nil:
 		breach = e.firstUnderReplicated
+	}
+	if breach == nil {
+		breach = e.dropped
 	}
 	if breach != nil {
 		v.Validity, v.Summary = linearizability.Invalid, breach.Explain

@@ -2,22 +2,37 @@ package storecheck
 
 import (
 	"context"
+	"slices"
 
+	"github.com/holdfast-sim/holdfast/engine/ring"
 	"github.com/holdfast-sim/holdfast/engine/totem/evs"
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/fault"
 )
 
 // membership checks extended virtual synchrony of every node.
-type membership struct{ evsChecker *evs.Checker }
+type membership struct {
+	Cluster
+	evsChecker *evs.Checker
+}
 
-func newMembership() membership { return membership{evs.New()} }
+func newMembership(c Cluster) membership { return membership{c, evs.New()} }
 
 // Name implements check.Check.
 func (membership) Name() string { return "membership" }
 
 // Observe implements check.Observer.
 func (m membership) Observe(r scenarios.Stamped) { m.evsChecker.Observe(r.Machine, r.Record) }
+
+// isDiskPutBack reports whether a fault put the disk of a node back to an older state.
+func (m membership) isDiskPutBack(node ring.NodeID, run *scenarios.Run) bool {
+	machine, known := m.machineOf(node)
+	return known && slices.ContainsFunc(run.Applied, func(a scenarios.Applied) bool {
+		return a.Fault.Kind == fault.DiskRollback && a.Problem == "" &&
+			fault.Names(a.Fault.Machines, m.Machines[machine])
+	})
+}
 
 // Judge implements check.Check.
 func (m membership) Judge(_ context.Context, e *Evidence) linearizability.Verdict {
@@ -27,6 +42,9 @@ func (m membership) Judge(_ context.Context, e *Evidence) linearizability.Verdic
 	v := linearizability.Verdict{Checker: m.Name(), Validity: linearizability.Valid,
 		Summary: "total order within each ring; virtual synchrony across ring changes"}
 	for _, breach := range m.evsChecker.Finish() {
+		if breach.Rule == evs.Monotonic && m.isDiskPutBack(breach.Node, e.Run) {
+			continue // the ring's sequence was on the disk
+		}
 		if v.Validity == linearizability.Valid {
 			v.Validity, v.Summary = linearizability.Invalid, breach.Error()
 			continue

@@ -43,8 +43,8 @@ type Suite struct {
 
 // New makes the suite of all checks.
 func New(c Cluster) *Suite {
-	return With(c, checkHistory{c}, NewEpochs(c), NewQuorum(c), newMembership(), checkRecovery{c},
-		checkTrees{c})
+	return With(c, checkHistory{c}, NewEpochs(c), NewQuorum(c), newMembership(c), checkRecovery{c},
+		checkTrees{c}, checkGuests{c}, NewLeaves(c))
 }
 
 // With makes a suite of some checks.

@@ -95,7 +95,11 @@ func (s *serviceLanes) onRecord(r scenarios.Stamped) {
 		s.onFenced(r.At, rec)
 	case haspec.OperatorDid:
 		if words := strings.Fields(rec.What); len(words) > 1 && s.lanes[words[1]] != nil {
-			s.addMark(words[1], r.At, "operator: "+rec.What, "info")
+			text := "operator: " + rec.What
+			if rec.Refused != "" {
+				text += " (refused)"
+			}
+			s.addMark(words[1], r.At, text, "info")
 		}
 	}
 }

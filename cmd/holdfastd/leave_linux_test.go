@@ -1,0 +1,378 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast-sim/holdfast/engine/env/envtest/thorough"
+	"github.com/holdfast-sim/holdfast/engine/host/hostapi"
+	"github.com/holdfast-sim/holdfast/engine/store"
+)
+
+// lab is three nodes on this machine's loopback addresses, in real time.
+type lab struct {
+	t       *testing.T
+	dir     string
+	program string
+	nodes   [3]*exec.Cmd // nil for a node that is off
+	flags   []string     // of the daemons
+}
+
+// labSettings are what differs between labs.
+type labSettings struct {
+	machine string // further fields of the machine file, each with a comma before it
+	ha      string // the content of ha.json, "" for none
+	flags   []string
+}
+
+func newLab(t *testing.T, s labSettings) *lab {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "hf") // short, because paths of sockets must be
+	require.NoError(t, err)
+	l := &lab{t: t, dir: dir, program: filepath.Join(dir, "holdfastd"), flags: s.flags}
+	t.Cleanup(func() {
+		for i := range l.nodes {
+			l.kill(i)
+		}
+		if t.Failed() {
+			l.showLogs()
+		}
+		os.RemoveAll(dir)
+	})
+	out, err := exec.Command("go", "build", "-o", l.program, ".").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	conf := "totem {\n  version: 2\n  cluster_name: lab\n  secauth: on\n}\nnodelist {\n"
+	// All of 127.0.0.0/8 is this machine, so another run of this test is not in the way.
+	prefix := fmt.Sprintf("127.%d.%d.", 1+rand.IntN(250), rand.IntN(250))
+	for i := range l.nodes {
+		conf += fmt.Sprintf("  node {\n    name: n%d\n    nodeid: %d\n    quorum_votes: 1\n"+
+			"    ring0_addr: %s%d\n  }\n", i+1, i+1, prefix, i+1)
+	}
+	conf += "}\nquorum {\n  provider: corosync_votequorum\n}\n"
+	for i := range l.nodes {
+		l.write(i, "corosync.conf", conf)
+		l.write(i, "authkey", strings.Repeat("k", 128))
+		l.write(i, "machine.json", fmt.Sprintf(`{"machine": %d, "api_socket": "api.sock"%s}`, i, s.machine))
+		if s.ha != "" {
+			l.write(i, "ha.json", s.ha)
+		}
+	}
+	for i := range l.nodes {
+		l.start(i)
+	}
+	l.untilWritable(0, 1, 2)
+	return l
+}
+
+func (l *lab) path(node int, name string) string {
+	return filepath.Join(l.dir, fmt.Sprintf("n%d", node+1), name)
+}
+
+func (l *lab) write(node int, name, text string) {
+	require.NoError(l.t, os.MkdirAll(filepath.Dir(l.path(node, name)), 0o700))
+	require.NoError(l.t, os.WriteFile(l.path(node, name), []byte(text), 0o600))
+}
+
+func (l *lab) start(node int) {
+	logFile, err := os.OpenFile(l.path(node, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	require.NoError(l.t, err)
+	cmd := exec.Command(l.program, append(slices.Clone(l.flags), l.path(node, "machine.json"))...)
+	cmd.Stdout, cmd.Stderr = logFile, logFile
+	require.NoError(l.t, cmd.Start())
+	require.NoError(l.t, logFile.Close())
+	l.nodes[node] = cmd
+}
+
+// kill cuts a node's power.
+func (l *lab) kill(node int) {
+	if cmd := l.nodes[node]; cmd != nil {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		l.nodes[node] = nil
+	}
+}
+
+// terminate ends a node with SIGTERM and waits for its end.
+func (l *lab) terminate(node int) {
+	cmd := l.nodes[node]
+	require.NoError(l.t, cmd.Process.Signal(syscall.SIGTERM))
+	stuck := time.AfterFunc(labLimit, func() { _ = cmd.Process.Kill() })
+	require.NoError(l.t, cmd.Wait())
+	stuck.Stop()
+	l.nodes[node] = nil
+}
+
+func (l *lab) log(node int) string {
+	data, err := os.ReadFile(l.path(node, "log"))
+	require.NoError(l.t, err)
+	return string(data)
+}
+
+func (l *lab) showLogs() {
+	for i := range l.nodes {
+		lines := strings.Split(l.log(i), "\n")
+		l.t.Logf("n%d wrote, at last:\n%s", i+1, strings.Join(lines[max(0, len(lines)-60):], "\n"))
+	}
+}
+
+// labLimit is how long any action of the lab may take. It is several times what an idle machine needs.
+const labLimit = 90 * time.Second
+
+// client returns a client of a node's socket.
+func (l *lab) client(node int) *http.Client {
+	return &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", l.path(node, "api.sock"))
+		}}}
+}
+
+// callStore makes a request of a node's store.
+func callStore(c *http.Client, r store.Request) (*store.Response, error) {
+	answer, err := c.Post("http://node"+hostapi.PathOp+store.Process, "application/json",
+		bytes.NewReader(r.Encode()))
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s: %s: %w", answer.Status, body, err)
+	}
+	return store.DecodeResponse(body)
+}
+
+// status returns a store's status, nil without an answer.
+func (l *lab) status(node int) *store.Status {
+	c := l.client(node)
+	defer c.CloseIdleConnections()
+	r, err := callStore(c, store.Request{ID: "status", Op: store.OpStatus})
+	if err != nil {
+		return nil
+	}
+	return r.Status
+}
+
+// until waits for a condition.
+func (l *lab) until(what string, condition func() bool) {
+	l.t.Helper()
+	for end := time.Now().Add(labLimit); !condition(); time.Sleep(20 * time.Millisecond) {
+		require.False(l.t, time.Now().After(end), "%s did not happen within %v", what, labLimit)
+	}
+}
+
+// untilWritable waits until the nodes have quorum and are in one ring of exactly these.
+func (l *lab) untilWritable(nodes ...int) {
+	l.t.Helper()
+	l.until("a ring of these nodes", func() bool {
+		return !slices.ContainsFunc(nodes, func(i int) bool {
+			s := l.status(i)
+			return s == nil || !s.Quorate || len(s.Members) != len(nodes)
+		})
+	})
+}
+
+// load writes with a few clients at each node until it is stopped, and notes when writes were acknowledged.
+type load struct {
+	cancel func()
+	all    sync.WaitGroup
+	mu     sync.Mutex
+	acks   []time.Time
+}
+
+// startLoad starts clients at nodes. put writes a value under a key through a node.
+func startLoad(nodes []int, client func(node int) *http.Client,
+	put func(c *http.Client, key string, n int) bool) *load {
+	ctx, cancel := context.WithCancel(context.Background())
+	load := &load{cancel: cancel}
+	for _, node := range nodes {
+		for i := range 3 {
+			load.all.Go(func() {
+				c := client(node)
+				defer c.CloseIdleConnections()
+				key := fmt.Sprintf("load-%d-%d", node, i)
+				for n := 0; ctx.Err() == nil; n++ {
+					if put(c, key, n) {
+						load.mu.Lock()
+						load.acks = append(load.acks, time.Now())
+						load.mu.Unlock()
+					}
+				}
+			})
+		}
+	}
+	return load
+}
+
+// put writes a file.
+func put(c *http.Client, key string, n int) bool {
+	r, err := callStore(c, store.Request{ID: fmt.Sprintf("%s-%d-%d", key, time.Now().UnixNano(), n), Op: "write",
+		Path: key, Data: fmt.Append(nil, n)})
+	return err == nil && r.OK
+}
+
+// stop ends the clients and returns, for each of the given instants, the longest time without an acknowledged
+// write that reaches into what is between it and the next one.
+func (l *load) stop(marks ...time.Time) []time.Duration {
+	ended := time.Now()
+	l.cancel()
+	l.all.Wait()
+	gaps := make([]time.Duration, len(marks))
+	at := append(slices.Clone(marks[:1]), slices.DeleteFunc(slices.Clone(l.acks), ended.Before)...)
+	at = append(at, ended)
+	slices.SortFunc(at, time.Time.Compare)
+	for i := 1; i < len(at); i++ {
+		for m := range marks {
+			if at[i].After(marks[m]) && (m == len(marks)-1 || !at[i-1].After(marks[m+1])) {
+				gaps[m] = max(gaps[m], at[i].Sub(at[i-1]))
+			}
+		}
+	}
+	return gaps
+}
+
+// gapsOf are the longest times without acknowledged writes before a node leaves, when it leaves and when it
+// returns.
+type gapsOf struct{ calm, leaves, returns time.Duration }
+
+func (g gapsOf) String() string {
+	return fmt.Sprintf("without writes for %v when a node leaves, %v when it returns, %v before",
+		g.leaves.Round(time.Millisecond), g.returns.Round(time.Millisecond), g.calm.Round(time.Millisecond))
+}
+
+// rollOver ends a node and starts it again under load, and measures.
+func rollOver(load *load, end, start func()) gapsOf {
+	const calm = 500 * time.Millisecond
+	time.Sleep(calm)
+	began := time.Now()
+	time.Sleep(calm)
+	leaves := time.Now()
+	end()
+	time.Sleep(calm)
+	returns := time.Now()
+	start()
+	time.Sleep(calm)
+	gaps := load.stop(began, leaves, returns)
+	return gapsOf{gaps[0], gaps[1], gaps[2]}
+}
+
+// Bounds of the time without acknowledged writes when a node leaves and when it returns.
+const (
+	maxLeaveGap  = 100 * time.Millisecond
+	maxReturnGap = 300 * time.Millisecond
+)
+
+// TestAnOrderlyStopIsNotAnOutage: each node in turn is ended with SIGTERM and started again under load, and
+// the others go on writing all the time.
+func TestAnOrderlyStopIsNotAnOutage(t *testing.T) {
+	thorough.Only(t, "clusters of three daemons work for two minutes")
+	for name, s := range map[string]labSettings{
+		"without high availability": {},
+		"with high availability": {machine: `, "watchdog": "none"`,
+			ha: `{"commands": {"clock": ["/bin/sleep", "1000"]}}`},
+		"supervised": {machine: `, "watchdog": "watchdog.sock"`, flags: []string{"--supervise"},
+			ha: `{"commands": {"clock": ["/bin/sleep", "1000"]}}`},
+		"supervised, without high availability": {machine: `, "watchdog": "watchdog.sock"`,
+			flags: []string{"--supervise"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t, s)
+			for node := range l.nodes {
+				var gaps gapsOf
+				for range attempts {
+					load := startLoad(othersThan(node), l.client, put)
+					gaps = rollOver(load, func() { l.terminate(node) }, func() {
+						l.start(node)
+						l.untilWritable(0, 1, 2)
+					})
+					t.Logf("n%d: %v; %d writes", node+1, gaps, len(load.acks))
+					if gaps.leaves <= maxLeaveGap && gaps.returns <= maxReturnGap {
+						break
+					}
+				}
+				require.LessOrEqual(t, gaps.leaves, maxLeaveGap, "n%d leaves", node+1)
+				require.LessOrEqual(t, gaps.returns, maxReturnGap, "n%d returns", node+1)
+			}
+		})
+	}
+}
+
+// attempts are the tries of a measurement. On a machine that is busy with other work, every pause of a client
+// shows as one of the cluster; without the leave, no attempt is near the bound.
+const attempts = 4
+
+func othersThan(node int) []int {
+	return slices.DeleteFunc([]int{0, 1, 2}, func(i int) bool { return i == node })
+}
+
+// TestEtcdLeaves measures the same with etcd, for comparison; it demands nothing.
+func TestEtcdLeaves(t *testing.T) {
+	thorough.Only(t, "a cluster of three etcd servers works for half a minute")
+	program, err := exec.LookPath("etcd")
+	if err != nil {
+		t.Skip("needs etcd (Debian's package etcd-server)")
+	}
+	dir, prefix := t.TempDir(), fmt.Sprintf("127.%d.%d.", 1+rand.IntN(250), rand.IntN(250))
+	address := func(node, port int) string { return fmt.Sprintf("http://%s%d:%d", prefix, node+1, port) }
+	var nodes [3]*exec.Cmd
+	start := func(node int) {
+		all := fmt.Sprintf("e1=%s,e2=%s,e3=%s", address(0, 2380), address(1, 2380), address(2, 2380))
+		cmd := exec.Command(program, "--name", fmt.Sprintf("e%d", node+1), "--data-dir",
+			filepath.Join(dir, fmt.Sprint(node)), "--initial-cluster", all,
+			"--listen-peer-urls", address(node, 2380), "--initial-advertise-peer-urls", address(node, 2380),
+			"--listen-client-urls", address(node, 2379), "--advertise-client-urls", address(node, 2379))
+		require.NoError(t, cmd.Start())
+		nodes[node] = cmd
+		t.Cleanup(func() { _ = cmd.Process.Kill() })
+	}
+	put := func(node int) func(c *http.Client, key string, n int) bool {
+		return func(c *http.Client, key string, n int) bool {
+			text := base64.StdEncoding.EncodeToString
+			answer, err := c.Post(address(node, 2379)+"/v3/kv/put", "application/json", strings.NewReader(
+				fmt.Sprintf(`{"key": %q, "value": %q}`, text([]byte(key)), text(fmt.Append(nil, n)))))
+			if err != nil {
+				return false
+			}
+			defer answer.Body.Close()
+			_, err = io.Copy(io.Discard, answer.Body)
+			return err == nil && answer.StatusCode == http.StatusOK
+		}
+	}
+	works := func(node int) {
+		for end := time.Now().Add(labLimit); !put(node)(http.DefaultClient, "works", 0); time.Sleep(endPoll) {
+			require.False(t, time.Now().After(end))
+		}
+	}
+	for node := range nodes {
+		start(node)
+	}
+	works(0)
+	for node := range nodes {
+		others := othersThan(node)
+		load := startLoad(others, func(int) *http.Client { return &http.Client{Timeout: 10 * time.Second} },
+			func(c *http.Client, key string, n int) bool {
+				return put(others[int(key[len(key)-1]-'0')%2])(c, key, n)
+			})
+		gaps := rollOver(load, func() {
+			require.NoError(t, nodes[node].Process.Signal(syscall.SIGTERM))
+			_ = nodes[node].Wait() // etcd ends by the signal
+		}, func() { start(node); works(node) })
+		t.Logf("e%d: %v; %d writes", node+1, gaps, len(load.acks))
+	}
+}

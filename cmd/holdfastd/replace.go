@@ -1,0 +1,196 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/holdfast-sim/holdfast/cmd/internal/nodemain"
+	"github.com/holdfast-sim/holdfast/engine/host/hostapi"
+	"github.com/holdfast-sim/holdfast/engine/store"
+)
+
+// replaceArg is the argument that makes the program give a node its vote back.
+const replaceArg = "replace-member"
+
+// apiVariable is the environment variable with the node to ask.
+const apiVariable = "HOLDFAST_API"
+
+const replaceHelp = `replace-member gives a node its vote in the store back, after its disk was replaced, wiped or
+put back to an older state. Such a node takes part without a vote, because its disk has forgotten what it had
+confirmed; ha-manager status shows it.
+
+Run it on any node of the cluster, while the node itself runs and the cluster has quorum. Never start the old
+disk again afterwards: it would vote for what it remembers.
+
+NODE is the node's name or its id in corosync.conf.`
+
+// replaceTimes bound how often and for how long the store is asked while it is busy with a new membership.
+const (
+	replaceTries = 20
+	replacePause = 500 * time.Millisecond
+	replaceLimit = 15 * time.Second
+)
+
+var errReplace = errors.New("cannot replace the member")
+
+// replaceMain runs the command and returns its exit code.
+func replaceMain(args []string, stdout, stderr io.Writer) int {
+	var api string
+	code := nodemain.ExitUsage
+	cmd := &cobra.Command{Use: "holdfastd " + replaceArg + " NODE", Long: replaceHelp,
+		SilenceUsage: true, SilenceErrors: true,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return fmt.Errorf("it takes one node, not %d arguments", len(args))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if api == "" {
+				return fmt.Errorf("which node shall carry it out? give --api, or set %s to the path of its API socket",
+					apiVariable)
+			}
+			code = nodemain.ExitInternal
+			text, err := replaceMember(cmd.Context(), storeClient(api), args[0])
+			if err != nil {
+				return err
+			}
+			code = nodemain.ExitOK
+			fmt.Fprintln(stdout, text)
+			return nil
+		}}
+	cmd.Flags().StringVar(&api, "api", os.Getenv(apiVariable),
+		"the API `socket` of a node of the cluster (default: "+apiVariable+")")
+	cmd.SetOut(stderr)
+	cmd.SetErr(stderr)
+	cmd.SetArgs(args)
+	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
+		fmt.Fprintf(stderr, "%s\n\n%s", cmd.Long, cmd.UsageString())
+		code = nodemain.ExitOK
+	})
+	if err := cmd.ExecuteContext(context.Background()); err != nil {
+		fmt.Fprintf(stderr, "holdfastd %s: %v\n", replaceArg, err)
+		if code == nodemain.ExitUsage {
+			fmt.Fprintf(stderr, "\n%s", cmd.UsageString())
+		}
+	}
+	return code
+}
+
+// storeRequester asks the store of a node.
+type storeRequester func(ctx context.Context, r store.Request) (*store.Response, error)
+
+// storeClient asks the store behind an API socket.
+func storeClient(socket string) storeRequester {
+	client := http.Client{Timeout: replaceLimit, Transport: &http.Transport{DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+		}}}
+	return func(ctx context.Context, r store.Request) (*store.Response, error) {
+		hr, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://node"+hostapi.PathOp+store.Process,
+			bytes.NewReader(r.Encode()))
+		if err != nil {
+			return nil, err
+		}
+		hr.Header.Set("Content-Type", "application/json")
+		answer, err := client.Do(hr)
+		if err != nil {
+			return nil, fmt.Errorf("asking the node: %w", err)
+		}
+		defer answer.Body.Close()
+		body, err := io.ReadAll(io.LimitReader(answer.Body, hostapi.MaxOpBytes))
+		if err != nil {
+			return nil, fmt.Errorf("reading the node's answer: %w", err)
+		}
+		if answer.StatusCode != http.StatusOK {
+			return nil, fmt.Errorf("the node answers %s: %s", answer.Status, bytes.TrimSpace(body))
+		}
+		return store.DecodeResponse(body)
+	}
+}
+
+// replaceMember gives a node its vote back and returns what was done.
+func replaceMember(ctx context.Context, ask storeRequester, node string) (string, error) {
+	id := strings.ToLower("replace/" + rand.Text()[:16])
+	for try := range replaceTries {
+		if try > 0 {
+			time.Sleep(replacePause)
+		}
+		answer, err := ask(ctx, store.Request{ID: id + "/status", Op: store.OpStatus})
+		if err != nil {
+			return "", err
+		}
+		if answer.Status == nil {
+			return "", fmt.Errorf("%w: the node's store has no status: %s", errReplace, answer.Message)
+		}
+		m, err := findVoteless(answer.Status, node)
+		if err != nil {
+			return "", err
+		}
+		answer, err = ask(ctx, store.Request{ID: id, Op: store.OpReplaceMember, Retry: try > 0, Node: m.Node,
+			Incarnation: m.Present})
+		switch {
+		case err != nil:
+			return "", err
+		case answer.OK:
+			return fmt.Sprintf("node %s has its vote back, with the store %s; never start its old disk again",
+				nameOf(m), m.Present), nil
+		case answer.Code == store.CodeReadOnly:
+			return "", fmt.Errorf("%w: the cluster has no quorum without it (%s): bring more of the other nodes "+
+				"back first", errReplace, reasonOf(answer))
+		case answer.Code != store.CodeTryAgain && answer.Code != store.CodeUnknown:
+			return "", fmt.Errorf("%w: %s", errReplace, reasonOf(answer))
+		}
+	}
+	return "", fmt.Errorf("%w: the store was busy for %v: try again", errReplace, replaceTries*replacePause)
+}
+
+func reasonOf(r *store.Response) string { return fmt.Sprintf("%s: %s", r.Code, r.Message) }
+
+// nameOf returns how a message names a member.
+func nameOf(m *store.MemberStatus) string {
+	if m.Name == "" {
+		return strconv.FormatUint(uint64(m.Node), 10)
+	}
+	return m.Name
+}
+
+// findVoteless finds a node that runs a store without a vote.
+func findVoteless(s *store.Status, node string) (*store.MemberStatus, error) {
+	var names []string
+	for i := range s.Config {
+		m := &s.Config[i]
+		names = append(names, nameOf(m))
+		if node != m.Name && node != strconv.FormatUint(uint64(m.Node), 10) {
+			continue
+		}
+		switch {
+		case m.Present == "":
+			return nil, fmt.Errorf("%w: node %s does not take part at present: start it with its new disk first",
+				errReplace, node)
+		case m.Present == m.Incarnation && m.VotelessSinceMS != 0:
+			return nil, fmt.Errorf("%w: node %s is about to join with a new identity: try again", errReplace, node)
+		case m.Present == m.Incarnation:
+			return nil, fmt.Errorf("%w: node %s has its vote: nothing is to be replaced", errReplace, node)
+		}
+		return m, nil
+	}
+	if len(names) == 0 {
+		return nil, fmt.Errorf("%w: the store of the node that was asked is in no cluster: ask another node",
+			errReplace)
+	}
+	return nil, fmt.Errorf("%w: there is no node %q in the store's configuration; it has %s", errReplace, node,
+		strings.Join(names, ", "))
+}

@@ -1,0 +1,65 @@
+package hacheck
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/initd"
+	"github.com/holdfast-sim/holdfast/engine/store"
+	"github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/check"
+)
+
+// leaveOrder checks the order of an orderly shutdown: when a machine that goes down leaves its ring, none of
+// its services runs any longer. Nothing on it could end one from then on.
+type leaveOrder struct {
+	goingDown []bool // by machine
+	leaves    []machineLeave
+}
+
+// machineLeave is when a machine that goes down left its ring.
+type machineLeave struct {
+	machine env.MachineID
+	leftAt  time.Duration
+}
+
+func newLeaveOrder(c Cluster) *leaveOrder {
+	return &leaveOrder{goingDown: make([]bool, len(c.Machines))}
+}
+
+// Name implements check.Check.
+func (*leaveOrder) Name() string { return "ha-leave" }
+
+// Observe implements check.Observer.
+func (l *leaveOrder) Observe(r scenarios.Stamped) {
+	switch r.Record.(type) {
+	case initd.GoingDown:
+		l.goingDown[r.Machine] = true
+	case scenarios.Power:
+		l.goingDown[r.Machine] = false
+	case store.Left:
+		if l.goingDown[r.Machine] {
+			l.leaves = append(l.leaves, machineLeave{r.Machine, r.At})
+		}
+	}
+}
+
+// Judge implements check.Check.
+func (l *leaveOrder) Judge(_ context.Context, e *Evidence) linearizability.Verdict {
+	var violations []linearizability.Violation
+	for _, one := range l.leaves {
+		for _, run := range e.runIntervals {
+			if run.Machine == one.machine && run.From <= one.leftAt && run.To > one.leftAt {
+				violations = append(violations, violationOf(e.Machines[one.machine], LeftWithService,
+					"%s goes down and leaves its ring at %v while %s runs there until %v",
+					e.Machines[one.machine], one.leftAt, run.Service, run.To))
+			}
+		}
+	}
+	return check.Verdict(l.Name(), violations,
+		fmt.Sprintf("%d machines that went down left their rings after their services had ended",
+			len(l.leaves)))
+}
