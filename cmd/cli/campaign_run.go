@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/journal"
+	"github.com/holdfast-sim/holdfast/cmd/cli/internal/progress"
 	"github.com/holdfast-sim/holdfast/reports/campaign"
 )
 
@@ -17,7 +18,7 @@ type campaignRun struct {
 	flags    *campaignFlags
 	words    []string
 	journal  *journal.Journal
-	progress *progress
+	progress *progress.Line
 	begin    time.Time
 
 	summary  *campaign.Summary
@@ -101,7 +102,7 @@ func (c *campaignRun) run(ctx context.Context) error {
 	err := c.runInWorkers(ctx, openBlocks(c.jobs, blockSeeds), inTime, func(o *outcome) error {
 		return takeAll(sinks, o)
 	})
-	c.progress.clear()
+	c.progress.Clear()
 	return errors.Join(err, c.journal.Close())
 }
 
@@ -124,7 +125,7 @@ func (s *failureSink) take(o *outcome) error {
 	if !of.Failed() {
 		return nil
 	}
-	s.progress.clear()
+	s.progress.Clear()
 	_, err := fmt.Fprintf(s.app.Stderr, "%s: %s\n  %s\n", o.title(), firstLine(of.Why()), of.Reproduce)
 	return err
 }
@@ -143,7 +144,7 @@ func (s *statusSink) take(*outcome) error {
 		}
 		left = fmt.Sprintf(", about %s left", max(rest, 0).Round(time.Second))
 	}
-	s.progress.line(fmt.Sprintf("%d of %d runs, %d failed%s",
+	s.progress.Show(fmt.Sprintf("%d of %d runs, %d failed%s",
 		s.summary.Runs, s.seeds, s.summary.Failed, left))
 	return nil
 }

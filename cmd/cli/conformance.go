@@ -45,9 +45,9 @@ func (a conformanceCommand) suiteCommand(suite Suite) *cobra.Command {
 			v, err := suite.Run(cmd.Context(), args, SuiteOptions{Out: a.Stdout, JSON: asJSON, On: on,
 				Progress: func(name string) {
 					done++
-					p.line(fmt.Sprintf("%d done, last: %s", done, name))
+					p.Show(fmt.Sprintf("%d done, last: %s", done, name))
 				}})
-			p.clear()
+			p.Clear()
 			if err != nil {
 				var known *exit
 				if errors.As(err, &known) {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/holdfast-sim/holdfast/cmd/cli/internal/progress"
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/reports"
 	"github.com/holdfast-sim/holdfast/scenarios"
@@ -16,10 +17,10 @@ import (
 
 // runInProcess makes the runs of a job in this process, one after the other, and passes each outcome
 // on. It ends early when the context does, or with the first error of emit.
-func (p *plan) runInProcess(ctx context.Context, j *job, progress *progress,
+func (p *plan) runInProcess(ctx context.Context, j *job, progress *progress.Line,
 	emit func(*outcome) error) error {
 	for seed := j.first; ; seed++ {
-		progress.run(fmt.Sprintf("%s, seed %d", j.scenario.Name, seed))
+		progress.Run(fmt.Sprintf("%s, seed %d", j.scenario.Name, seed))
 		begin := time.Now()
 		o, err := p.makeRun(ctx, j, seed, progress)
 		if ctx.Err() != nil {
@@ -37,7 +38,7 @@ func (p *plan) runInProcess(ctx context.Context, j *job, progress *progress,
 
 // makeRun makes the run of one seed and writes its folder, unless it ended as expected and only
 // unexpected runs are kept.
-func (p *plan) makeRun(ctx context.Context, j *job, seed uint64, progress *progress) (*outcome, error) {
+func (p *plan) makeRun(ctx context.Context, j *job, seed uint64, progress *progress.Line) (*outcome, error) {
 	run, records, err := p.simulate(ctx, j, seed, progress)
 	if records != nil {
 		defer records.Close()
@@ -62,10 +63,10 @@ var errDigest = errors.New("the same seed gave two different runs")
 
 // simulate runs a scenario with a seed. The recorder, which the caller closes, holds the records of a
 // run whose folder will be written; it is nil for others.
-func (p *plan) simulate(ctx context.Context, j *job, seed uint64, progress *progress) (
+func (p *plan) simulate(ctx context.Context, j *job, seed uint64, progress *progress.Line) (
 	run *scenarios.Run, records *reports.Recorder, err error) {
 	runner := p.backend.Runner
-	options := scenarios.RunOptions{Seed: seed, Timescale: p.timescale, Progress: progress.report,
+	options := scenarios.RunOptions{Seed: seed, Timescale: p.timescale, Progress: progress.Report,
 		KeepLogs: p.keepAll, Records: dropRecord, Alone: p.alone}
 	if options.KeepLogs {
 		if records, err = reports.NewRecorder(p.runs); err != nil {

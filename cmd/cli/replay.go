@@ -83,8 +83,8 @@ func (a replayCommand) replay(ctx context.Context, path string, f *replayFlags) 
 	}
 	defer saved.Close()
 	p := a.progress(f.quiet)
-	p.run(fmt.Sprintf("%s, seed %d", scenario.Name, r.Seed))
-	options.Progress, options.Records, options.Alone = p.report, saved.Record, saved.Alone()
+	p.Run(fmt.Sprintf("%s, seed %d", scenario.Name, r.Seed))
+	options.Progress, options.Records, options.Alone = p.Report, saved.Record, saved.Alone()
 	var records *reports.Recorder
 	if f.runs != "" {
 		if records, err = reports.NewRecorder(f.runs); err != nil {
@@ -97,7 +97,7 @@ func (a replayCommand) replay(ctx context.Context, path string, f *replayFlags) 
 		}
 	}
 	run, err := backend.Runner.Run(ctx, scenario, subject, options)
-	p.clear()
+	p.Clear()
 	if err != nil {
 		return internalError(fmt.Errorf("replaying %s: %w", path, err))
 	}

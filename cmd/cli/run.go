@@ -147,7 +147,7 @@ const minSeedsPerWorker = 8
 func (p *plan) runJob(ctx context.Context, j *job, f *runFlags) (linearizability.Validity, error) {
 	begin := time.Now()
 	progress := p.app.progress(f.quiet)
-	defer progress.clear()
+	defer progress.Clear()
 	tally := &tally{job: j, worst: linearizability.Valid}
 	sinks := []sink{tally, p.app.runSink(f, progress)}
 	emit := func(o *outcome) error {
@@ -172,7 +172,7 @@ func (p *plan) runJob(ctx context.Context, j *job, f *runFlags) (linearizability
 		}
 		return linearizability.Unknown, internalError(err)
 	}
-	progress.clear()
+	progress.Clear()
 	return p.app.endOfJob(ctx, tally, f, time.Since(begin)), nil
 }
 

@@ -107,9 +107,9 @@ func (a shrinkCommand) shrink(ctx context.Context, word string, f *shrinkFlags) 
 	pool := tryworkers.New(c.Parallel, shrinkWorker)
 	defer pool.Close()
 	p := a.progress(f.quiet)
-	p.run(fmt.Sprintf("%s, seed %d", c.Scenario.Name, c.Seed))
+	p.Run(fmt.Sprintf("%s, seed %d", c.Scenario.Name, c.Seed))
 	c.Runner, c.Trier, c.Stdout = a.Backends[0].Runner, pool, a.Stdout
-	c.Progress, c.Clear, c.Command = p.line, p.clear, a.command
+	c.Progress, c.Clear, c.Command = p.Show, p.Clear, a.command
 	if err = c.Run(ctx); errors.Is(err, smaller.ErrNothingFails) {
 		return Usage(err)
 	} else if err != nil {

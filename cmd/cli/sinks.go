@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/journal"
+	"github.com/holdfast-sim/holdfast/cmd/cli/internal/progress"
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/reports"
 	"github.com/holdfast-sim/holdfast/scenarios"
@@ -111,7 +112,7 @@ type journalSink struct{ *journal.Journal }
 func (s journalSink) take(o *outcome) error { return s.Append(o.campaign()) }
 
 // runSink prints the outcomes of run in the form that its flags ask for.
-func (a *app) runSink(f *runFlags, progress *progress) sink {
+func (a *app) runSink(f *runFlags, progress *progress.Line) sink {
 	if f.json {
 		return &jsonSink{json.NewEncoder(a.Stdout), progress}
 	}
@@ -121,25 +122,25 @@ func (a *app) runSink(f *runFlags, progress *progress) sink {
 // jsonSink prints one line of JSON for each run.
 type jsonSink struct {
 	out      *json.Encoder
-	progress *progress
+	progress *progress.Line
 }
 
 // take implements sink.
 func (s *jsonSink) take(o *outcome) error {
-	s.progress.clear()
+	s.progress.Clear()
 	return s.out.Encode(&o.line)
 }
 
 // textSink prints runs for people: all of them, or those that did not end as expected.
 type textSink struct {
 	app      *app
-	progress *progress
+	progress *progress.Line
 	all      bool
 }
 
 // take implements sink.
 func (s *textSink) take(o *outcome) error {
-	s.progress.clear()
+	s.progress.Clear()
 	if !s.all && o.line.Outcome == linearizability.Valid {
 		return nil
 	}
