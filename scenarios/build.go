@@ -230,14 +230,9 @@ func (t *FaultTime) DiskFull(machines ...string) *AddedFault {
 	return t.addFault(fault.Fault{Kind: fault.DiskFull, Machines: machines})
 }
 
-// DiskWipe is [fault.DiskWipe].
-func (t *FaultTime) DiskWipe(machines ...string) *AddedFault {
-	return t.addFault(fault.Fault{Kind: fault.DiskWipe, Machines: machines})
-}
-
-// DiskRollback is [fault.DiskRollback].
-func (t *FaultTime) DiskRollback(machines ...string) *AddedFault {
-	return t.addFault(fault.Fault{Kind: fault.DiskRollback, Machines: machines})
+// DiskLoss is [fault.DiskWipe] or [fault.DiskRollback].
+func (t *FaultTime) DiskLoss(kind fault.Kind, machines ...string) *AddedFault {
+	return t.addFault(fault.Fault{Kind: kind, Machines: machines})
 }
 
 // DiskError is [fault.DiskError]; the operation is read, write or sync.

@@ -54,7 +54,8 @@ func TestBuildersOfEveryKind(t *testing.T) {
 		At(31).PowerOn("n1").
 		At(35).DiskStall("n1").At(35).DiskSlow(time.Millisecond, "n1").At(35).DiskFull("n1").
 		At(35).DiskError("sync", "n1").At(35).ClockStep(-time.Hour, "n1").At(35).ClockDrift(-7, "n1").
-		At(40).PowerOn("n2").At(41).DiskWipe("n2").For(4).At(46).DiskRollback("n2").For(3).
+		At(40).PowerOn("n2").At(41).DiskLoss(fault.DiskWipe, "n2").For(4).
+		At(46).DiskLoss(fault.DiskRollback, "n2").For(3).
 		Fault(fault.Fault{Kind: fault.Kill, At: 50, Machines: []string{"n3"}}).Build()
 	require.NoError(t, err)
 	seen := map[fault.Kind]bool{}

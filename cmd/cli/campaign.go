@@ -22,6 +22,7 @@ type campaignFlags struct {
 	junit    string
 	runs     string
 	topology string
+	strict   bool
 	all      bool
 	json     bool
 	quiet    bool
@@ -69,6 +70,7 @@ func (a *app) newCampaignCommand() *cobra.Command {
 	flags.IntVar(&f.workers, "workers", runtime.GOMAXPROCS(0), "worker `processes`")
 	if a.hasTopologies() {
 		flags.StringVar(&f.topology, "topology", "", "take machines and votes from this `corosync.conf`")
+		flags.BoolVar(&f.strict, "strict-topology", false, strictHelp)
 	}
 	return cmd
 }
@@ -113,6 +115,11 @@ func (a *app) planCampaign(words []string, f *campaignFlags) (*plan, error) {
 	var err error
 	if p.jobs, err = a.readJobs(names, f.all, origin{topology: f.topology}); err != nil {
 		return nil, err
+	}
+	if f.strict {
+		if err := refusePartial(p.jobs); err != nil {
+			return nil, err
+		}
 	}
 	seen := map[string]bool{}
 	for i := range p.jobs {

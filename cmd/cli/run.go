@@ -40,6 +40,8 @@ printed and kept, and one line counts all of them.
 
 Every failure ends with a command that reproduces it.`
 
+const strictHelp = "refuse a configuration that asks for what the subject does not carry out"
+
 func (a *app) newRunCommand() *cobra.Command {
 	var f runFlags
 	cmd := &cobra.Command{
@@ -70,8 +72,7 @@ func (a *app) newRunCommand() *cobra.Command {
 	flags.BoolVar(&f.all, "all", false, "run every scenario of the library")
 	if a.hasTopologies() {
 		flags.StringVar(&f.topology, "topology", "", "take machines and votes from this `corosync.conf`")
-		flags.BoolVar(&f.strict, "strict-topology", false,
-			"refuse a configuration that asks for what the subject does not carry out")
+		flags.BoolVar(&f.strict, "strict-topology", false, strictHelp)
 	}
 	if a.hasEtc() {
 		flags.StringVar(&f.etc, "etc", "",

@@ -29,8 +29,8 @@ func TestTwoAdministratorsGiveTheSameNumber(t *testing.T) {
 		done := make(chan struct{})
 		for i := range sids {
 			go func() {
-				codes[i], _, texts[i] = c.ask(n2+i, "guest", "create", sids[i], "--node", fmt.Sprintf("n%d", n2+i+1),
-					"--memory", fmt.Sprint(1024*(1+i)))
+				codes[i], _, texts[i] = c.ask(n2+i, "guest", "create", sids[i], "--node",
+					fmt.Sprintf("n%d", n2+i+1), "--memory", fmt.Sprint(1024*(1+i)))
 				done <- struct{}{}
 			}()
 		}

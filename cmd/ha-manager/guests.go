@@ -92,8 +92,8 @@ func (v *view) checkFree(sid string) error {
 			return fmt.Errorf("unable to create %s: it already exists on node '%s'", sid, node)
 		}
 		if same, _ := tree.GuestOf(haproc.GuestPath(other, node)); same == guest {
-			return fmt.Errorf("unable to create %s: %s already exists on node '%s', and both share their numbers",
-				sid, other, node)
+			return fmt.Errorf("unable to create %s: %s already exists on node '%s', and guests of both "+
+				"kinds share their numbers", sid, other, node)
 		}
 	}
 	return nil

@@ -134,8 +134,8 @@ func (v *view) storeEntries() (out []statusEntry) {
 		}
 		at := l.AtMS / 1000
 		out = append(out, statusEntry{ID: fmt.Sprintf("loss:%d", i), Type: "loss", Node: v.askedNode,
-			Timestamp: at, Status: fmt.Sprintf("acknowledged changes %d to %d were lost, seen by %s (%s, %s)", l.From,
-				l.From+l.Confirmed-1, v.askedNode, where, formatDate(at))})
+			Timestamp: at, Status: fmt.Sprintf("acknowledged changes %d to %d were lost, seen by %s (%s, %s)",
+				l.From, l.From+l.Confirmed-1, v.askedNode, where, formatDate(at))})
 	}
 	return out
 }

@@ -24,8 +24,8 @@ func (l *lab) mustWrite(node int, path, text string) {
 	var r *store.Response
 	var err error
 	l.until("a write", func() bool {
-		r, err = callStore(c, store.Request{ID: path + "=" + text, Op: "write", Path: path, Data: []byte(text),
-			Retry: true})
+		r, err = callStore(c, store.Request{ID: path + "=" + text, Op: "write", Path: path,
+			Data: []byte(text), Retry: true})
 		return err == nil && r.Code != store.CodeTryAgain && r.Code != store.CodeUnknown
 	})
 	require.NoError(l.t, err)
@@ -73,8 +73,8 @@ var damages = map[string]func(l *lab, node int, yesterday string) error{
 	},
 }
 
-// TestDisksThatForget: a disk is wiped, put back to an older state or cut short, on each node in turn. Nothing
-// is lost, every node says that the vote is missing, and one command gives it back.
+// TestDisksThatForget: a disk is wiped, put back to an older state or cut short, on each node in turn.
+// Nothing is lost, every node reports that the vote is missing, and one command gives it back.
 func TestDisksThatForget(t *testing.T) {
 	thorough.Only(t, "a cluster of three daemons works for a minute")
 	l := newLab(t, labSettings{machine: `, "timescale": "1/4"`})
@@ -91,7 +91,9 @@ func TestDisksThatForget(t *testing.T) {
 			l.kill(node)
 			require.NoError(t, damage(l, node, yesterday))
 			l.start(node)
-			l.until("the missing vote is seen", func() bool { return l.voteless(others[0], node) && l.voteless(node, node) })
+			l.until("the missing vote is seen", func() bool {
+				return l.voteless(others[0], node) && l.voteless(node, node)
+			})
 			require.Equal(t, value, l.read(node, "precious"), name)
 
 			var out, errs bytes.Buffer
@@ -108,13 +110,13 @@ func TestDisksThatForget(t *testing.T) {
 	}
 }
 
-// TestALateWitnessOfARealDisk: where no node that is there can know that a disk was put back, the one that
+// TestALateWitnessOfARealDisk: where no node that is there can know that a disk was put back, a node that
 // returns later reports the loss and keeps what it had.
 func TestALateWitnessOfARealDisk(t *testing.T) {
 	thorough.Only(t, "a cluster of three daemons works for half a minute")
 	l := newLab(t, labSettings{machine: `, "timescale": "1/4"`})
 	l.mustWrite(2, "known to all", "0")
-	time.Sleep(time.Second) // until nobody writes any longer
+	time.Sleep(time.Second) // until no store writes any longer
 	// The third node remembers the epochs of the others, so the image is one of a running node: any later
 	// one would do, and any earlier one would be noticed.
 	yesterday := filepath.Join(t.TempDir(), "disk")
@@ -128,7 +130,7 @@ func TestALateWitnessOfARealDisk(t *testing.T) {
 	l.start(1)
 	l.start(2)
 	l.untilWritable(1, 2)
-	require.Empty(t, l.read(1, "acknowledged"), "nobody knows")
+	require.Empty(t, l.read(1, "acknowledged"), "no node knows")
 	l.mustWrite(1, "later", "2")
 	l.start(0)
 	l.untilWritable(0, 1, 2)
@@ -159,7 +161,8 @@ func TestReplaceMemberSaysWhatIsWrong(t *testing.T) {
 			require.Contains(t, errs.String(), c.want)
 		})
 	}
-	members := &store.Status{Config: []store.MemberStatus{{Node: 1, Name: "n1", Incarnation: "a", Present: "a"},
+	members := &store.Status{Config: []store.MemberStatus{
+		{Node: 1, Name: "n1", Incarnation: "a", Present: "a"},
 		{Node: 2, Name: "n2", Incarnation: "b", Present: "c"}, {Node: 3, Incarnation: "d"},
 		{Node: 4, Name: "n4", Incarnation: "e", Present: "e", VotelessSinceMS: 1}}}
 	for node, want := range map[string]string{"n1": "has its vote", "1": "has its vote",
@@ -177,15 +180,16 @@ func TestReplaceMemberSaysWhatIsWrong(t *testing.T) {
 	require.ErrorContains(t, err, "in no cluster")
 }
 
-// TestADamagedDatabaseIsSaidOnce: the other nodes go on, the log has one line with the path and the remedy, and
-// the remedy works.
+// TestADamagedDatabaseIsSaidOnce: the other nodes go on, the log has one line with the path and the remedy,
+// and the remedy works.
 func TestADamagedDatabaseIsSaidOnce(t *testing.T) {
 	thorough.Only(t, "a cluster of three daemons works for a quarter of a minute")
 	l := newLab(t, labSettings{machine: `, "timescale": "1/10"`})
 	l.mustWrite(0, "precious", "1")
 	l.kill(2)
 	dir := l.path(2, filepath.Join("disk", "store"))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "config.db"), bytes.Repeat([]byte("text "), 2000), 0o600))
+	text := bytes.Repeat([]byte("text "), 2000)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "config.db"), text, 0o600))
 	require.NoError(t, os.Remove(filepath.Join(dir, "config.db-wal")))
 	require.NoError(t, os.Truncate(l.path(2, "log"), 0))
 	l.start(2)

@@ -76,7 +76,8 @@ func leaveByStore(ctx context.Context, h *host.Host) error {
 
 // hasProcess reports whether the host has a process of that name.
 func hasProcess(h *host.Host, name string) bool {
-	return slices.ContainsFunc(h.Health().Processes, func(p hostapi.ProcessHealth) bool { return p.Name == name })
+	return slices.ContainsFunc(h.Health().Processes,
+		func(p hostapi.ProcessHealth) bool { return p.Name == name })
 }
 
 // isRunning reports whether a process of the host runs.

@@ -222,8 +222,8 @@ func startLoad(nodes []int, client func(node int) *http.Client,
 
 // put writes a file.
 func put(c *http.Client, key string, n int) bool {
-	r, err := callStore(c, store.Request{ID: fmt.Sprintf("%s-%d-%d", key, time.Now().UnixNano(), n), Op: "write",
-		Path: key, Data: fmt.Append(nil, n)})
+	id := fmt.Sprintf("%s-%d-%d", key, time.Now().UnixNano(), n)
+	r, err := callStore(c, store.Request{ID: id, Op: "write", Path: key, Data: fmt.Append(nil, n)})
 	return err == nil && r.OK
 }
 

@@ -27,9 +27,9 @@ const replaceArg = "replace-member"
 // apiVariable is the environment variable with the node to ask.
 const apiVariable = "HOLDFAST_API"
 
-const replaceHelp = `replace-member gives a node its vote in the store back, after its disk was replaced, wiped or
-put back to an older state. Such a node takes part without a vote, because its disk has forgotten what it had
-confirmed; ha-manager status shows it.
+const replaceHelp = `replace-member gives a node its vote in the store back, after its disk was replaced,
+wiped or put back to an older state. Such a node takes part without a vote, because its disk has forgotten
+what it had confirmed; ha-manager status shows it.
 
 Run it on any node of the cluster, while the node itself runs and the cluster has quorum. Never start the old
 disk again afterwards: it would vote for what it remembers.
@@ -59,8 +59,8 @@ func replaceMain(args []string, stdout, stderr io.Writer) int {
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if api == "" {
-				return fmt.Errorf("which node shall carry it out? give --api, or set %s to the path of its API socket",
-					apiVariable)
+				return fmt.Errorf("which node shall carry it out? give --api, or set %s to the path of its "+
+					"API socket", apiVariable)
 			}
 			code = nodemain.ExitInternal
 			text, err := replaceMember(cmd.Context(), storeClient(api), args[0])
@@ -99,8 +99,8 @@ func storeClient(socket string) storeRequester {
 			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
 		}}}
 	return func(ctx context.Context, r store.Request) (*store.Response, error) {
-		hr, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://node"+hostapi.PathOp+store.Process,
-			bytes.NewReader(r.Encode()))
+		address := "http://node" + hostapi.PathOp + store.Process
+		hr, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(r.Encode()))
 		if err != nil {
 			return nil, err
 		}
@@ -148,8 +148,8 @@ func replaceMember(ctx context.Context, ask storeRequester, node string) (string
 			return fmt.Sprintf("node %s has its vote back, with the store %s; never start its old disk again",
 				nameOf(m), m.Present), nil
 		case answer.Code == store.CodeReadOnly:
-			return "", fmt.Errorf("%w: the cluster has no quorum without it (%s): bring more of the other nodes "+
-				"back first", errReplace, reasonOf(answer))
+			return "", fmt.Errorf("%w: the cluster has no quorum without it (%s): bring more of the other "+
+				"nodes back first", errReplace, reasonOf(answer))
 		case answer.Code != store.CodeTryAgain && answer.Code != store.CodeUnknown:
 			return "", fmt.Errorf("%w: %s", errReplace, reasonOf(answer))
 		}
@@ -178,10 +178,11 @@ func findVoteless(s *store.Status, node string) (*store.MemberStatus, error) {
 		}
 		switch {
 		case m.Present == "":
-			return nil, fmt.Errorf("%w: node %s does not take part at present: start it with its new disk first",
-				errReplace, node)
+			return nil, fmt.Errorf("%w: node %s does not take part at present: start it with its new disk "+
+				"first", errReplace, node)
 		case m.Present == m.Incarnation && m.VotelessSinceMS != 0:
-			return nil, fmt.Errorf("%w: node %s is about to join with a new identity: try again", errReplace, node)
+			return nil, fmt.Errorf("%w: node %s is about to join with a new identity: try again", errReplace,
+				node)
 		case m.Present == m.Incarnation:
 			return nil, fmt.Errorf("%w: node %s has its vote: nothing is to be replaced", errReplace, node)
 		}
@@ -191,6 +192,6 @@ func findVoteless(s *store.Status, node string) (*store.MemberStatus, error) {
 		return nil, fmt.Errorf("%w: the store of the node that was asked is in no cluster: ask another node",
 			errReplace)
 	}
-	return nil, fmt.Errorf("%w: there is no node %q in the store's configuration; it has %s", errReplace, node,
-		strings.Join(names, ", "))
+	return nil, fmt.Errorf("%w: there is no node %q in the store's configuration; it has %s", errReplace,
+		node, strings.Join(names, ", "))
 }

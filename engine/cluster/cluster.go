@@ -111,7 +111,8 @@ func (p *Process) Start(e env.Env) error {
 	return p.node.Start(e)
 }
 
-// endWait has the node look for a ring. A disk that fails now ends the process, as it would have at its start.
+// endWait has the node look for a ring. A disk that fails now ends the process, as it would have at its
+// start.
 func (p *Process) endWait() {
 	if !p.isWaiting {
 		return
@@ -159,7 +160,7 @@ func (p *Process) onTimer(id env.TimerID) {
 func (p *Process) onOperation(ev env.Invoked) {
 	if string(ev.Input) == OpLeave {
 		p.env.Complete(ev.Op, []byte(OpDone))
-		p.leave()
+		leaveRing(p)
 		return
 	}
 	if string(ev.Input) == OpRing {
@@ -174,10 +175,10 @@ func (p *Process) onOperation(ev env.Invoked) {
 		"error": fmt.Sprintf("the cluster process takes the operations %q and %q", OpRing, OpLeave)}))
 }
 
-// leave leaves the ring in order and ends the process, whether the other members keep their quorum or not: a
-// node that is missed instead costs them the same votes and a time-out on top. For the others a leave is no
-// proof that anything has ended here.
-func (p *Process) leave() {
+// leaveRing leaves the ring in order and ends the process, whether the other members keep their quorum or
+// not: a node that is missed instead costs them the same votes, and a time-out on top. For the others a leave
+// is no proof that anything has ended here.
+func leaveRing(p *Process) {
 	if s, ok := p.service.(LeavingService); ok {
 		s.Leaving()
 	}
@@ -205,7 +206,7 @@ func (p *Process) onLocal(ev env.LocalMessage) {
 	case cpg.Reform:
 		p.requestReform()
 	case cpg.Leave:
-		p.leave()
+		leaveRing(p)
 	default:
 		p.mainLog.Error("a local process sent a message that only the cluster process may send", "process",
 			ev.From)

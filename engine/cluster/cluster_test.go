@@ -264,7 +264,7 @@ func TestAwaitedClient(t *testing.T) {
 	for name, c := range map[string]struct {
 		client string
 		after  time.Duration
-	}{"it is there": {"store", 0}, "it never comes": {"nobody", 2 * time.Second}} {
+	}{"it is there": {"store", 0}, "it never comes": {"another", 2 * time.Second}} {
 		t.Run(name, func(t *testing.T) {
 			w := &world{World: envtest.New(), t: t}
 			cfg := totem.Config{Node: 1, Peers: []totem.Peer{{ID: 1}}, Key: make([]byte, 32), MTUBytes: 1400,

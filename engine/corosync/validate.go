@@ -18,6 +18,7 @@ func (c *Config) validate(f *findings) {
 	c.validateTimers(f)
 	c.validateQuorum(f)
 	c.validateDevice(f)
+	c.validateSystem(f)
 }
 
 // validateTotem checks format version, names and transport.
@@ -56,21 +57,26 @@ func (c *Config) validateTotem(f *findings) {
 	c.validateMulticast(f)
 }
 
-// validateMulticast checks that transport udp has a multicast address: written, derived from the name of the
-// cluster, or replaced by broadcast.
+// validateMulticast checks mcastaddr, and that transport udp has such an address: written, derived from the
+// name of the cluster, or replaced by broadcast.
 func (c *Config) validateMulticast(f *findings) {
+	in := c.linkSettings(0)
+	if _, err := netip.ParseAddr(in.McastAddr); in.McastAddr != "" && err != nil {
+		f.addError(c.linkLine(0, "mcastaddr"), "write an address like 239.192.0.1, or delete the line",
+			"totem.interface.mcastaddr %q is no address", in.McastAddr)
+		return
+	}
 	if c.Transport() != "udp" {
 		return
 	}
-	in := c.linkSettings(0)
 	switch {
 	case in.Broadcast == "yes":
 	case in.McastAddr == "" && c.Totem.ClusterName == "" && !c.Totem.hasKey("cluster_name"):
 		f.addError(c.Totem.lineOf("transport"), "add \"cluster_name: NAME\", from which one follows, or "+
 			"write \"transport: knet\"", "totem.transport udp has no multicast address")
 	case in.McastAddr != "":
-		if a, err := netip.ParseAddr(in.McastAddr); err != nil || !a.IsMulticast() {
-			f.addError(c.interfaceLine(0), "write an address like 239.192.0.1",
+		if !netip.MustParseAddr(in.McastAddr).IsMulticast() {
+			f.addError(c.linkLine(0, "mcastaddr"), "write an address like 239.192.0.1",
 				"totem.interface.mcastaddr %q is not a multicast address", in.McastAddr)
 		}
 	}

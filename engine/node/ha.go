@@ -62,9 +62,11 @@ func haProcesses(o Options, conf *corosync.Config) ([]Process, error) {
 			newProcess(resource.HostProcess, func() env.Process { return resource.NewHost(guests) }))
 	}
 	leave := store.Request{ID: initd.Process + "/leave", Op: store.OpLeave}
-	shutdown := initd.Options{Leave: &initd.LeaveOptions{Process: store.Process,
-		Request: leave.EncodeCompact(), Ends: cluster.Name, Within: o.Timescale.Of(leaveTime)}, Services: []initd.Service{{Name: haproc.LRMProcess},
-		{Name: haproc.CRMProcess, Within: o.Timescale.Of(crmStopTime)}}}
+	shutdown := initd.Options{
+		Services: []initd.Service{{Name: haproc.LRMProcess},
+			{Name: haproc.CRMProcess, Within: o.Timescale.Of(crmStopTime)}},
+		Leave: &initd.LeaveOptions{Process: store.Process, Request: leave.EncodeCompact(), Ends: cluster.Name,
+			Within: o.Timescale.Of(leaveTime)}}
 	down := newProcess(initd.Process, func() env.Process { return initd.New(shutdown) })
 	down.Operations = Operations{Served: true, Always: true}
 	return append(processes, down,

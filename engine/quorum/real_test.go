@@ -59,6 +59,9 @@ var knownDifferences = []struct {
 	{"D2 host name", func(r realAnswer, _ *corosync.Config, d string) bool {
 		return d == "accepted" && strings.Contains(r.output, "failed to parse node address")
 	}},
+	{"D6 users and folders", func(r realAnswer, _ *corosync.Config, d string) bool {
+		return d == "accepted" && regexp.MustCompile("is not found in /etc/|Cannot chdir").MatchString(r.output)
+	}},
 	{"D3 device votes", func(_ realAnswer, c *corosync.Config, d string) bool {
 		return c != nil && c.Quorum.Device != nil && c.Quorum.Device.VoteCount.Set && isQuorumValue(d)
 	}},

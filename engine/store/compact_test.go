@@ -40,7 +40,8 @@ func someResponses() []Response {
 		{ID: "6", OK: true, Status: &Status{Phase: PhaseServing, Reason: "x", Role: RoleVoter, Node: 3,
 			Incarnation: "i",
 			Ring:        "1.4", Epoch: "1.3", Members: []ring.NodeID{1, 2}, Quorate: true, Revision: 4, Pending: 2,
-			Config: []MemberStatus{{Node: 1, Votes: 2, Incarnation: "i", Present: "p", Name: "n1", VotelessSinceMS: 7}, {}},
+			Config: []MemberStatus{{Node: 1, Votes: 2, Incarnation: "i", Present: "p", Name: "n1",
+				VotelessSinceMS: 7}, {}},
 			Losses: []LossStatus{{AtMS: 9, From: 35, To: 52, Confirmed: 17, File: "f"}, {}}}},
 	}
 }

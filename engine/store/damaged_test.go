@@ -40,7 +40,7 @@ func TestDamagedDatabase(t *testing.T) {
 			lines++
 		}
 	}
-	require.NoError(t, n.start(), "the process runs and says what is wrong")
+	require.NoError(t, n.start(), "the process runs and reports what is wrong")
 	c.pass(10 * time.Minute)
 	require.Equal(t, 1, lines, "one message, however often it is tried")
 	st := n.do(Request{Op: OpStatus}).Status

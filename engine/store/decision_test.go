@@ -154,8 +154,8 @@ func TestTwoClustersDoNotMerge(t *testing.T) {
 	require.ErrorIs(t, err, errTwoClusters)
 }
 
-// Every set of reporters of four, with every place that one of them remembers of another: a store that has less
-// than it confirmed is in no decision, and all that is left must be a quorum.
+// Every set of reporters of four, with every place that one of them remembers of another: a store that has
+// less than it confirmed is in no decision, and all that is left must be a quorum.
 func TestEveryExchangeWithAMemory(t *testing.T) {
 	c := configOf(1, 1, 1, 1, 1)
 	states := [][2]uint64{{4, 9}, {8, 3}}

@@ -2,7 +2,11 @@ package store
 
 import (
 	"encoding/hex"
+	"errors"
+	"fmt"
 	"log/slog"
+	"path"
+	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/store/sqldb"
@@ -159,6 +163,28 @@ func (d *durable) role() Role {
 		return RoleVoter
 	}
 	return RoleLearner
+}
+
+// withRemedy adds to the error of a damaged database where it is and what an operator can do about it.
+func (d *durable) withRemedy(err error) error {
+	if !errors.Is(err, sqldb.ErrUnusable) {
+		return err
+	}
+	file := path.Join(d.opts.DiskDir, d.opts.Database)
+	if errors.Is(err, sqldb.ErrOtherVersion) {
+		return fmt.Errorf("%w: the database is %s", err, file)
+	}
+	return fmt.Errorf("%w: the database is %s; move the directory %s away, and give the node its vote back "+
+		"with holdfastd replace-member %d on a node of the cluster that has quorum", err, file,
+		path.Dir(file), d.opts.Node)
+}
+
+// retryAfter returns when to try again after an error of the disk.
+func (d *durable) retryAfter(err error) time.Duration {
+	if errors.Is(err, sqldb.ErrUnusable) {
+		return d.opts.Timers.DamagedRetry
+	}
+	return d.opts.Timers.FailedRetry
 }
 
 func shortHex(sum [32]byte) string { return hex.EncodeToString(sum[:8]) }

@@ -188,8 +188,8 @@ func (e *epoch) noteVoteless(reports []*orderedReport) {
 		}
 		e.disk.noteMemory()
 		if !without.IsZero() {
-			e.log.Warn("a node has no vote in the store: its disk is new, or was put back to an older state; "+
-				"run holdfastd replace-member", "node", r.node, "incarnation", without.String())
+			e.log.Warn("a node has no vote in the store: its disk is new, or was put back to an older "+
+				"state; run holdfastd replace-member", "node", r.node, "incarnation", without.String())
 		}
 	}
 }

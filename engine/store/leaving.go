@@ -6,7 +6,8 @@ import (
 
 // leaving is the orderly end of this store's part in its ring, before the machine goes down or the daemon
 // ends: it accepts nothing more, answers what it has accepted, stops confirming, and only then has the
-// cluster process leave. So nobody is told of a change by a node that has left.
+// cluster process leave. So no client is told of a change by a node that
+// has left.
 type leaving struct {
 	*shared
 	ops     *operations

@@ -20,7 +20,7 @@ func (n *testNode) left() (out []Left) {
 	return out
 }
 
-// A store that is to leave answers what it has accepted, accepts nothing more, and then has the cluster
+// A store that must leave answers what it has accepted, accepts nothing more, and then has the cluster
 // process leave.
 func TestLeaving(t *testing.T) {
 	c := newTestCluster(t, 1, 1, 1).start()
@@ -46,7 +46,7 @@ func TestLeaving(t *testing.T) {
 	c.settle()
 	own := slices.ContainsFunc(c.rings[len(c.rings)-1].order[confirmed:],
 		func(d cpg.Deliver) bool { return d.From == 1 })
-	require.False(t, own, "it confirms nothing any more")
+	require.False(t, own, "it no longer confirms")
 	require.Len(t, n.left(), 1)
 
 	n.step(env.LocalDown{Process: cpg.Process})

@@ -45,7 +45,7 @@ func (c *catchUp) keepDropped(by *state.Snapshot) error {
 	}
 	confirmed := replica.ConfirmedPrefix(c.node(), replica.Memory, dropped)
 	if confirmed == 0 {
-		return nil // nobody was told that these changes were done
+		return nil // no client was told that these changes were done
 	}
 	kept := c.keptOf(dropped, confirmed)
 	loss := state.Loss{AtMS: c.env.Wall().UnixMilli(), From: kept.From, To: kept.To, Confirmed: confirmed,
@@ -61,8 +61,8 @@ func (c *catchUp) keepDropped(by *state.Snapshot) error {
 		}
 	}
 	replica.Memory.AddLoss(loss)
-	c.log.Error("critical: acknowledged changes are lost, because a disk was put back to an older state while "+
-		"no node that knew better was there; this node keeps what it had of them", "from", loss.From,
+	c.log.Error("critical: acknowledged changes are lost, because a disk was put back to an older state "+
+		"while no node that knew better was there; this node keeps what it had of them", "from", loss.From,
 		"to", loss.From+confirmed-1, "dropped_to", loss.To, "epoch", c.ring.id.String(), "file", loss.File)
 	c.env.Probe("store/acknowledged-changes-dropped")
 	c.env.Emit(Dropped{From: loss.From, To: loss.To, Confirmed: confirmed, Epoch: c.ring.id, File: loss.File})
@@ -72,7 +72,8 @@ func (c *catchUp) keepDropped(by *state.Snapshot) error {
 // keptOf makes what is kept of dropped changes.
 func (c *catchUp) keptOf(dropped []state.LogEntry, confirmed uint64) *keptFile {
 	k := &keptFile{Node: c.node(), Epoch: c.ring.id.String(), From: dropped[0].Revision,
-		To: dropped[len(dropped)-1].Revision, Confirmed: confirmed, Log: []LogRecord{}, Entries: []EntryInfo{}}
+		To: dropped[len(dropped)-1].Revision, Confirmed: confirmed, Log: []LogRecord{},
+		Entries: []EntryInfo{}}
 	seen, size := map[string]bool{}, 0
 	for i := range dropped {
 		e := &dropped[i]

@@ -19,8 +19,8 @@ func someMessages() []message {
 	return []message{
 		&report{Incarnation: state.Incarnation{1}, Epoch: ring.ID{Seq: 4, Rep: 1},
 			Mark: state.Mark{Revision: 3}, Config: someConfig(),
-			Peers: []state.PeerMark{{Node: 2, Incarnation: state.Incarnation{2}, Epoch: ring.ID{Seq: 4, Rep: 1},
-				Revision: 3}, {Node: 3, Incarnation: state.Incarnation{3}}}},
+			Peers: []state.PeerMark{{Node: 2, Incarnation: state.Incarnation{2},
+				Epoch: ring.ID{Seq: 4, Rep: 1}, Revision: 3}, {Node: 3, Incarnation: state.Incarnation{3}}}},
 		&decide{Members: []ring.NodeID{1, 3}, Source: 1, Epoch: ring.ID{Seq: 4, Rep: 1},
 			Mark: state.Mark{Revision: 3}},
 		&decide{Members: []ring.NodeID{1}, Source: 1, Genesis: true},

@@ -68,7 +68,7 @@ type Timers struct {
 	// RememberAfter is how long after the last commit a store waits before it makes durable what the others
 	// have confirmed since.
 	RememberAfter time.Duration
-	// LeaveWait is how long a store that is to leave its ring waits for the answers that it still owes.
+	// LeaveWait is how long a store that must leave its ring waits for the answers that it still owes.
 	LeaveWait time.Duration
 	// FailedRetry separates attempts to open the store again after a disk error.
 	FailedRetry time.Duration

@@ -1,14 +1,10 @@
 package store
 
 import (
-	"errors"
 	"fmt"
-	"path"
-	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/cpg"
 	"github.com/holdfast-sim/holdfast/engine/env"
-	"github.com/holdfast-sim/holdfast/engine/store/sqldb"
 	"github.com/holdfast-sim/holdfast/engine/store/state"
 )
 
@@ -162,7 +158,7 @@ func (s *Store) onCluster(payload []byte) {
 // onDiskError implements lifecycle. The replica in memory may be ahead of the disk by now, so the store no
 // longer answers from it.
 func (s *Store) onDiskError(err error) {
-	err = s.withRemedy(err)
+	err = s.disk.withRemedy(err)
 	s.log.Error("critical: store stops serving", "error", err)
 	s.env.Emit(Failed{Reason: err.Error()})
 	s.env.Probe("store/failed")
@@ -176,29 +172,7 @@ func (s *Store) onDiskError(err error) {
 	message := fmt.Sprintf("the store of node %d stopped serving: %v", s.opts.Node, err)
 	s.ops.giveUpAll(CodeFailed, message)
 	s.watches.failAll(message)
-	s.env.SetTimer(timerRecover, s.retryAfter(err))
-}
-
-// withRemedy adds to the error of a damaged database where it is and what an operator can do about it.
-func (s *Store) withRemedy(err error) error {
-	if !errors.Is(err, sqldb.ErrUnusable) {
-		return err
-	}
-	file := path.Join(s.opts.DiskDir, s.opts.Database)
-	if errors.Is(err, sqldb.ErrOtherVersion) {
-		return fmt.Errorf("%w: the database is %s", err, file)
-	}
-	return fmt.Errorf("%w: the database is %s; move the directory %s away, and give the node its vote back with "+
-		"holdfastd replace-member %d on a node of the cluster that has quorum", err, file, path.Dir(file),
-		s.opts.Node)
-}
-
-// retryAfter returns when to try again after an error of the disk.
-func (s *Store) retryAfter(err error) time.Duration {
-	if errors.Is(err, sqldb.ErrUnusable) {
-		return s.opts.Timers.DamagedRetry
-	}
-	return s.opts.Timers.FailedRetry
+	s.env.SetTimer(timerRecover, s.disk.retryAfter(err))
 }
 
 // onWentBack implements lifecycle. The store goes on as one with a new disk: it gets the state of the next
@@ -233,12 +207,12 @@ func (s *Store) reopenAfterError() {
 		return
 	}
 	if err := s.disk.load(true); err != nil {
-		err = s.withRemedy(err)
+		err = s.disk.withRemedy(err)
 		if err.Error() != s.disk.failure.Error() { // the same one was logged
 			s.log.Warn("store cannot serve yet", "error", err)
 		}
 		s.disk.failure = err
-		s.env.SetTimer(timerRecover, s.retryAfter(err))
+		s.env.SetTimer(timerRecover, s.disk.retryAfter(err))
 		return
 	}
 	s.env.Probe("store/recovered")

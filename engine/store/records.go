@@ -91,8 +91,8 @@ type Writable struct {
 	Writable bool          `json:"writable"`
 }
 
-// WentBack records that a store found its disk put back to an older state: it had confirmed a revision that it
-// no longer has, and goes on under another identity, without a vote.
+// WentBack records that a store found its disk put back to an older state: it had confirmed a revision that
+// it no longer has, and goes on under another identity, without a vote.
 type WentBack struct {
 	Revision    uint64  `json:"revision"`  // what it has
 	Confirmed   uint64  `json:"confirmed"` // what another store remembers
@@ -104,7 +104,7 @@ type WentBack struct {
 type Dropped struct {
 	From      uint64  `json:"from"`
 	To        uint64  `json:"to"`
-	Confirmed uint64  `json:"confirmed"` // how many of them, counted from From, were confirmed by enough votes
+	Confirmed uint64  `json:"confirmed"` // how many, counted from From, were confirmed by enough votes
 	Epoch     ring.ID `json:"epoch"`     // the epoch that does not contain them
 	File      string  `json:"file,omitempty"`
 }

@@ -59,7 +59,8 @@ func TestADiskOfYesterday(t *testing.T) {
 	require.Equal(t, "3", n2.mustRead("a"))
 	c.node(3).kill()
 	c.formAll(1, 2)
-	require.Equal(t, CodeReadOnly, n1.code(Request{Op: "write", Path: "a"}), "two of three, and one has no vote")
+	require.Equal(t, CodeReadOnly, n1.code(Request{Op: "write", Path: "a"}),
+		"two of three, and one has no vote")
 	require.NoError(t, c.node(3).start())
 	c.formAll(1, 2, 3)
 
@@ -127,7 +128,7 @@ func TestADecisionThatOverlooksAWitness(t *testing.T) {
 	require.Len(t, nodeRecords[WentBack](c.node(2)), 1)
 }
 
-// Where nobody present can know, the late witness keeps aside what was dropped, and reports it.
+// Where no store that is present can know, the late witness keeps aside what was dropped, and reports it.
 func TestALateWitness(t *testing.T) {
 	c := newTestCluster(t, 1, 1, 1).start()
 	c.formAll(1, 2, 3)
@@ -165,7 +166,7 @@ func TestALateWitness(t *testing.T) {
 	require.Equal(t, 1, c.probes["store/acknowledged-changes-dropped"])
 }
 
-// What nobody had confirmed may be dropped without a word.
+// What no other store had confirmed may be dropped without a word.
 func TestAnUnconfirmedTailIsNoLoss(t *testing.T) {
 	c := newTestCluster(t, 1, 1, 1).start()
 	c.formAll(1, 2, 3)

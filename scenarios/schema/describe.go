@@ -90,12 +90,13 @@ var kindDescriptions = map[fault.Kind]string{
 	fault.PowerCut:  "Switches machines off: what was not durable is gone.",
 	fault.PowerOn: "Switches on machines that are off by themselves: shut down, or left off by their " +
 		"watchdogs.",
-	fault.DiskStall:    "Lets disk calls wait until the fault is over.",
-	fault.DiskSlow:     "Adds latency to every disk call.",
-	fault.DiskFull:     "Fails writes that need more space.",
-	fault.DiskError:    "Fails the disk calls of one operation.",
-	fault.DiskWipe:     "Switches machines off and empties their disks, as a repair with a new disk does.",
-	fault.DiskRollback: "Puts disks back to what was on them when the fault began, by a power cut at its end.",
-	fault.ClockStep:    "Moves the wall clock at once, and back when the fault is over.",
-	fault.ClockDrift:   "Lets clocks run too fast or too slow.",
+	fault.DiskStall: "Lets disk calls wait until the fault is over.",
+	fault.DiskSlow:  "Adds latency to every disk call.",
+	fault.DiskFull:  "Fails writes that need more space.",
+	fault.DiskError: "Fails the disk calls of one operation.",
+	fault.DiskWipe:  "Switches machines off and empties their disks, as a repair with a new disk does.",
+	fault.DiskRollback: "Puts disks back to what was on them when the fault began, by a power cut at its " +
+		"end.",
+	fault.ClockStep:  "Moves the wall clock at once, and back when the fault is over.",
+	fault.ClockDrift: "Lets clocks run too fast or too slow.",
 }

@@ -344,9 +344,9 @@ func (d *Disk) Image() Image {
 	return image
 }
 
-// Restore puts the files of an image onto an empty disk.
-func (d *Disk) Restore(image Image) {
-	for name, data := range image {
+// RestoreTo puts the files of an image onto an empty disk.
+func (i Image) RestoreTo(d *Disk) {
+	for name, data := range i {
 		d.Install(name, data) // the order of the map does not matter: files are independent
 	}
 }

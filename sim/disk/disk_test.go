@@ -209,7 +209,7 @@ func TestImages(t *testing.T) {
 	d.Wipe()
 	require.Nil(t, d.Lookup("a"))
 	require.Zero(t, d.UsedBytes())
-	d.Restore(image)
+	image.RestoreTo(d)
 	require.Equal(t, "old", content(d, "a"))
 	require.Nil(t, d.Lookup("b"), "its name was not durable")
 	require.EqualValues(t, 3, d.UsedBytes())

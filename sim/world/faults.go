@@ -38,12 +38,12 @@ func (m *Machine) Effect(f *fault.Fault) (Effect, error) {
 		return d.counted(callOf(f.Operation), func() { d.failingOps[f.Operation]++ },
 			func() { d.failingOps[f.Operation]-- }), nil
 	case fault.DiskWipe:
-		return m.counted(always, func() { m.CutPower(); m.replaceDisk(nil) }, m.RestorePower), nil
+		return m.counted(always, func() { m.CutPower(); replaceDisk(m, nil) }, m.RestorePower), nil
 	case fault.DiskRollback:
 		var image disk.Image
 		return m.counted(always, func() { image = m.disk.Image() }, func() {
 			m.CutPower()
-			m.replaceDisk(image)
+			replaceDisk(m, image)
 			m.RestorePower()
 		}), nil
 	case fault.ClockStep:

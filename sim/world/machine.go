@@ -62,7 +62,7 @@ func newMachine(w *World, id env.MachineID, name string) *Machine {
 		writeLatency: w.Choices.List("disk/"+name, "write"),
 		syncLatency:  w.Choices.List("disk/"+name, "sync"),
 		crashDraws:   w.Choices.List("disk/"+name, "crash")}
-	m.installFiles()
+	installFiles(m)
 	m.processSpecs = w.cfg.Builder.Processes(id)
 	for i := range m.processSpecs {
 		m.procs = append(m.procs, newProc(m, &m.processSpecs[i]))
@@ -71,7 +71,7 @@ func newMachine(w *World, id env.MachineID, name string) *Machine {
 }
 
 // installFiles puts the files onto the disk that a machine has before its first boot.
-func (m *Machine) installFiles() {
+func installFiles(m *Machine) {
 	for _, f := range m.world.cfg.Builder.Files(m.id) {
 		m.disk.Install(f.Name, f.Data)
 	}
@@ -79,13 +79,13 @@ func (m *Machine) installFiles() {
 
 // replaceDisk puts a disk with the content of an image into a machine that is off; without an image it is a
 // new one.
-func (m *Machine) replaceDisk(image disk.Image) {
+func replaceDisk(m *Machine, image disk.Image) {
 	m.disk.Wipe()
 	if image == nil {
-		m.installFiles()
+		installFiles(m)
 		return
 	}
-	m.disk.Restore(image)
+	image.RestoreTo(m.disk)
 }
 
 // ID is the machine's id.

@@ -28,7 +28,8 @@ CREATE TABLE log(revision INTEGER PRIMARY KEY, epoch_seq INTEGER NOT NULL, epoch
 PRAGMA user_version=1;`
 
 // memorySchema adds the table of what the store keeps for itself. Databases of the first versions lack it.
-const memorySchema = "CREATE TABLE IF NOT EXISTS memory(id INTEGER PRIMARY KEY CHECK(id=1), data BLOB NOT NULL)"
+const memorySchema = `
+CREATE TABLE IF NOT EXISTS memory(id INTEGER PRIMARY KEY CHECK(id=1), data BLOB NOT NULL)`
 
 // trimInterval is how many revisions pass between deletions of forgotten log entries.
 const trimInterval = 128

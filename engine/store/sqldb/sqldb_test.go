@@ -291,7 +291,8 @@ func TestMemoryAndIdentity(t *testing.T) {
 		require.NoError(t, err)
 		return r
 	}
-	peer := state.PeerMark{Node: 2, Incarnation: state.Incarnation{2}, Epoch: ring.ID{Seq: 4, Rep: 1}, Revision: 1}
+	peer := state.PeerMark{Node: 2, Incarnation: state.Incarnation{2}, Epoch: ring.ID{Seq: 4, Rep: 1},
+		Revision: 1}
 	r.Memory.Confirmed(peer)
 	b := state.Batch{Memory: r.Memory}
 	r.Apply(op(0), nil, &b)
@@ -313,7 +314,9 @@ func TestMemoryAndIdentity(t *testing.T) {
 	require.NoError(t, db.db.Run(func(c *sqlite3.Conn) error { return c.Exec("DROP TABLE memory") }))
 	require.Equal(t, &state.Memory{}, reopened().Memory)
 	require.NoError(t, db.Remember(&state.Memory{Peers: []state.PeerMark{peer}}))
-	require.NoError(t, db.db.Run(func(c *sqlite3.Conn) error { return c.Exec("UPDATE memory SET data=x'01'") }))
+	require.NoError(t, db.db.Run(func(c *sqlite3.Conn) error {
+		return c.Exec("UPDATE memory SET data=x'01'")
+	}))
 	db.Release()
 	_, _, err = Open(options(d, 2))
 	require.ErrorIs(t, err, ErrUnusable)

@@ -131,7 +131,8 @@ func ReadPeers(r *bin.Reader) []PeerMark {
 		p := PeerMark{Node: ring.NodeID(r.U32())}
 		r.Raw(p.Incarnation[:])
 		p.Epoch, p.Revision = readRing(r), r.U64()
-		if k := len(peers); k > 0 && peers[k-1].Node >= p.Node || p.Incarnation.IsZero() || k >= ring.MaxNodes {
+		k := len(peers)
+		if k > 0 && peers[k-1].Node >= p.Node || p.Incarnation.IsZero() || k >= ring.MaxNodes {
 			r.Fail()
 			return nil
 		}

@@ -163,7 +163,8 @@ func guestOf(path string) string {
 	if match := numberedPattern.FindStringSubmatch(path); match != nil {
 		return match[2]
 	}
-	if match := servicePattern.FindStringSubmatch(path); match != nil && !strings.HasPrefix(match[1], "priv/") {
+	match := servicePattern.FindStringSubmatch(path)
+	if match != nil && !strings.HasPrefix(match[1], "priv/") {
 		return match[1]
 	}
 	return ""
@@ -219,7 +220,8 @@ func TestGuestsAreTheModel(t *testing.T) {
 func TestTwoConfigurationsFromEarlier(t *testing.T) {
 	tr := New(DefaultLimits())
 	first, second := guestPaths[0], guestPaths[1]
-	for _, path := range []string{"nodes", "nodes/a", "nodes/b", "nodes/a/qemu-server", "nodes/b/qemu-server"} {
+	for _, path := range []string{"nodes", "nodes/a", "nodes/b", "nodes/a/qemu-server",
+		"nodes/b/qemu-server"} {
 		tr.Apply(&Op{Kind: Mkdir, Path: path}, 1)
 	}
 	tr.Put(Entry{Inode: 6, Path: second, Kind: File})

@@ -21,7 +21,8 @@ func TestTheOrderOfALeave(t *testing.T) {
 		down   bool
 		leftAt time.Duration
 		valid  bool
-	}{"after the service": {true, 60 * time.Second, true}, "before it has ended": {true, 30 * time.Second, false},
+	}{"after the service": {true, 60 * time.Second, true},
+		"before it has ended":  {true, 30 * time.Second, false},
 		"the machine stays on": {false, 30 * time.Second, true}} {
 		t.Run(name, func(t *testing.T) {
 			cluster := Cluster{Machines: []string{"n1", "n2"}}

@@ -40,8 +40,8 @@ const (
 	VerbStartCRM   Verb = "start-crm"
 	VerbStopLRM    Verb = "stop-lrm"
 	VerbStartLRM   Verb = "start-lrm"
-	// VerbLeave ends the agent and the manager and leaves the ring, as the daemon does at SIGTERM; the machine
-	// stays on, its services run on, and its cluster process starts again at once.
+	// VerbLeave ends the agent and the manager and leaves the ring, as the daemon does at SIGTERM; the
+	// machine stays on, its services run on, and its cluster process starts again at once.
 	VerbLeave Verb = "leave"
 	// VerbReplaceMember (NODE) gives a node with a new disk its vote in the store back, as the command of
 	// holdfastd does.

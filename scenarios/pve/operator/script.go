@@ -156,8 +156,8 @@ func (s *script) createGuest(sid, node, state string) error {
 	})
 }
 
-// replaceMember gives the node of a machine its vote in the store back; without a new disk there is nothing to
-// do yet.
+// replaceMember gives the node of a machine its vote in the store back; without a new disk there is nothing
+// to do yet.
 func (s *script) replaceMember(machine string) error {
 	answer, err := s.requestStore(store.Request{Op: store.OpStatus})
 	if err != nil {

@@ -36,15 +36,16 @@ type Epochs struct {
 	openedRevisions []uint64
 	// counted is, by machine, the highest answered revision for which its disk was counted.
 	counted []countedDisk
-	// forgot is, by machine, what its disk no longer had when its store started; nil once it has a vote again.
+	// forgot is, by machine, what its disk no longer had when its store started; nil once it has a vote
+	// again.
 	forgot []*countedDisk
 	// disks is, by machine, what the disk held when the store last reported a revision as durable.
 	disks []diskReport
 
 	answerCount int
 	firstBreach *linearizability.Violation // the first
-	// firstUnderReplicated is the first answer that is on too few disks, dropped the first acknowledged change
-	// that a store reports as lost.
+	// firstUnderReplicated is the first answer that is on too few disks, dropped the first acknowledged
+	// change that a store reports as lost.
 	firstUnderReplicated, dropped *linearizability.Violation
 	// lost are the starts without an answered revision.
 	lost []lostRevision
@@ -89,9 +90,9 @@ func NewEpochs(c Cluster) *Epochs {
 	n := len(c.Machines)
 	e := &Epochs{machines: c.Machines, nodes: c.Nodes, votesByMachine: c.Votes,
 		currentEpochs: make([]*epoch, n),
-		roleByMachine: make([]store.Role, n), openedRevisions: make([]uint64, n), counted: make([]countedDisk, n),
-		forgot: make([]*countedDisk, n),
-		disks:  make([]diskReport, n)}
+		roleByMachine: make([]store.Role, n), openedRevisions: make([]uint64, n),
+		counted: make([]countedDisk, n), forgot: make([]*countedDisk, n),
+		disks: make([]diskReport, n)}
 	var expected uint32
 	for _, v := range c.Votes {
 		expected += v
@@ -250,9 +251,9 @@ func (e *Epochs) checkForgetful(r store.Installed) {
 				continue
 			}
 			e.addViolation(linearizability.SplitBrain, forgotten.revision,
-				"epoch %v is decided with the report of %s, whose disk has lost revision %d since it was counted "+
-					"for it, although %s had confirmed the same", r.Epoch, e.machines[m], forgotten.revision,
-				e.machines[k])
+				"epoch %v is decided with the report of %s, whose disk has lost revision %d since it was "+
+					"counted for it, although %s had confirmed the same", r.Epoch, e.machines[m],
+				forgotten.revision, e.machines[k])
 		}
 	}
 }

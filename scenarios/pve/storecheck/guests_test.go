@@ -10,14 +10,16 @@ import (
 
 // change adds a change that every machine has on disk.
 func (s *story) change(rev uint64, op, path, to string) *story {
-	return s.add(store.Applied{Epoch: first, Revision: rev, Request: string(rune('a' + rev)), Op: op, Path: path, To: to,
-		Chain: string(rune('a' + rev))}, 0, 1, 2)
+	return s.add(store.Applied{Epoch: first, Revision: rev, Request: string(rune('a' + rev)), Op: op,
+		Path: path, To: to, Chain: string(rune('a' + rev))}, 0, 1, 2)
 }
 
 func TestOneConfigurationForEachGuest(t *testing.T) {
 	const vm, elsewhere, ct = "nodes/n1/qemu-server/102.conf", "nodes/n2/qemu-server/102.conf",
 		"nodes/n3/lxc/102.conf"
-	begin := func() *story { return (&story{}).install(first, everybody, 0, 0, 1, 2).change(1, "create", vm, "") }
+	begin := func() *story {
+		return (&story{}).install(first, everybody, 0, 0, 1, 2).change(1, "create", vm, "")
+	}
 	v := begin().change(2, "rename", vm, elsewhere).change(3, "write", elsewhere, "").
 		change(4, "delete", elsewhere, "").change(5, "cas", ct, "").
 		change(6, "create", "nodes/n1/service/web.conf", "").verdict(t, "guests", nil)

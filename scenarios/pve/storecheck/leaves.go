@@ -148,14 +148,14 @@ func (l *Leaves) Judge(_ context.Context, e *Evidence) linearizability.Verdict {
 			faults.AnyActed(one.at-settleTime, one.at+maxLeaveTime):
 		default:
 			l.violations = append(l.violations, linearizability.Violation{Kind: MissedLeave,
-				Explain: fmt.Sprintf("%s left its ring in order at %v, and the others did not form one without "+
-					"it within %v", l.machines[one.machine], one.at, maxLeaveTime)})
+				Explain: fmt.Sprintf("%s left its ring in order at %v, and the others did not form one "+
+					"without it within %v", l.machines[one.machine], one.at, maxLeaveTime)})
 		}
 	}
 	summary := "no node left its ring in order"
 	if len(l.leaves) > 0 {
-		summary = fmt.Sprintf("%d nodes left their rings in order, and answered nothing from then on; %d were "+
-			"noticed within %v", len(l.leaves), noticed, maxLeaveTime)
+		summary = fmt.Sprintf("%d nodes left their rings in order, and answered nothing from then on; %d "+
+			"were noticed within %v", len(l.leaves), noticed, maxLeaveTime)
 	}
 	return check.Verdict(l.Name(), l.violations, summary)
 }

@@ -31,8 +31,8 @@ func (s *story) verdictOfLeaves(t *testing.T, late time.Duration) linearizabilit
 		}
 		check.Observe(r)
 	}
-	return check.Judge(t.Context(), &storecheck.Evidence{Run: &scenarios.Run{Backend: "sim", Duration: time.Hour,
-		Scenario: &scenarios.Scenario{Machines: three.Machines}}})
+	return check.Judge(t.Context(), &storecheck.Evidence{Run: &scenarios.Run{Backend: "sim",
+		Duration: time.Hour, Scenario: &scenarios.Scenario{Machines: three.Machines}}})
 }
 
 func TestALeaveIsNoticedAtOnce(t *testing.T) {
