@@ -113,14 +113,24 @@ func realNodes(context.Context) []Capability {
 // Suite is a conformance suite.
 type Suite struct {
 	Name, About string
-	// Switches are flags of its own.
+	// Long is the help text after About; the default is About alone.
+	Long string
+	// Seeds is the default range of seeds, such as 1-20, of a suite that draws its cases. Such a suite gets
+	// seeds instead of folders. The default is "": the suite reads folders.
+	Seeds string
+	// Switches are flags of its own, and so are Values.
 	Switches []Switch
-	// Run runs the cases in folders, writes their results and returns the worst of them.
+	Values   []Value
+	// Run runs the cases in folders, or those of the seeds, writes their results and returns the worst of
+	// them.
 	Run func(ctx context.Context, folders []string, o SuiteOptions) (linearizability.Validity, error)
 }
 
 // Switch is a flag of a suite that is on or off.
 type Switch struct{ Name, About string }
+
+// Value is a flag of a suite with a text. The name of the text is in backquotes in About.
+type Value struct{ Name, About string }
 
 // SuiteOptions are what a suite gets besides its folders.
 type SuiteOptions struct {
@@ -129,6 +139,10 @@ type SuiteOptions struct {
 	JSON bool
 	// On are the switches that are on.
 	On map[string]bool
+	// Values are the texts of the flags that were given.
+	Values map[string]string
+	// FirstSeed and LastSeed are the range of seeds of a suite that draws its cases.
+	FirstSeed, LastSeed uint64
 	// Progress must be called with the name of each case that has ended.
 	Progress func(name string)
 }

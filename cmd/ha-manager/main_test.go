@@ -196,10 +196,10 @@ func TestRulesAndGroups(t *testing.T) {
 	n.must("rules", "remove", "apart")
 	require.NotContains(t, n.file(haproc.RulesPath), "apart")
 
-	n.must("groupadd", "g", "--nodes", "n1:1,n2")
-	n.must("groupset", "g", "--nofailback", "1")
-	require.Contains(t, n.must("groupconfig"), "group: g\n\tnodes n1:1,n2\n\tnofailback 1\n")
-	n.must("groupremove", "g")
+	n.must("groupadd", "gg", "--nodes", "n1:1,n2")
+	n.must("groupset", "gg", "--nofailback", "1")
+	require.Contains(t, n.must("groupconfig"), "group: gg\n\tnodes n1:1,n2\n\tnofailback 1\n")
+	n.must("groupremove", "gg")
 	require.Empty(t, n.must("groupconfig"))
 }
 
@@ -291,7 +291,7 @@ func TestWithoutQuorum(t *testing.T) {
 		{"migrate", "vm:100", "n2"}, {"crm-command", "arm-ha"}, {"crm-command", "node-maintenance", "enable",
 			"n1"},
 		{"rules", "add", "node-affinity", "r", "--resources", "vm:100", "--nodes", "n1"},
-		{"groupadd", "g", "--nodes", "n1"}, {"guest", "create", "vm:101", "--node", "n1"},
+		{"groupadd", "gg", "--nodes", "n1"}, {"guest", "create", "vm:101", "--node", "n1"},
 		{"guest", "destroy", "vm:100"}} {
 		code, _, errs := n.run(change...)
 		require.Equal(t, exitFailed, code, "%v", change)
@@ -336,26 +336,26 @@ func TestRulesThatContradict(t *testing.T) {
 	n := newNode(t)
 	n.put(haproc.LRMStatusPath("n1"), "{}")
 	n.put(haproc.LRMStatusPath("n2"), "{}")
-	n.must("rules", "add", "node-affinity", "a", "--resources", "vm:1", "--nodes", "n1:2,n2", "--strict")
-	n.must("rules", "add", "node-affinity", "b", "--resources", "vm:1", "--nodes", "n2", "--comment", "why")
-	n.must("rules", "add", "resource-affinity", "c", "--resources", "vm:2,vm:3", "--affinity", "negative",
+	n.must("rules", "add", "node-affinity", "ra", "--resources", "vm:1", "--nodes", "n1:2,n2", "--strict")
+	n.must("rules", "add", "node-affinity", "rb", "--resources", "vm:1", "--nodes", "n2", "--comment", "why")
+	n.must("rules", "add", "resource-affinity", "rc", "--resources", "vm:2,vm:3", "--affinity", "negative",
 		"--disable", "1")
 	require.Equal(t, `enabled  state          rule  type               resources  affinity      comment
-1        contradictory  a     node-affinity      vm:1       n1:2,n2 only
-1        contradictory  b     node-affinity      vm:1       n2            why
-0        disabled       c     resource-affinity  vm:2,vm:3  negative
-a is not in force: resource 'vm:1' is already used in another node affinity rule
-b is not in force: resource 'vm:1' is already used in another node affinity rule
+1        contradictory  ra    node-affinity      vm:1       n1:2,n2 only
+1        contradictory  rb    node-affinity      vm:1       n2            why
+0        disabled       rc    resource-affinity  vm:2,vm:3  negative
+ra is not in force: resource 'vm:1' is already used in another node affinity rule
+rb is not in force: resource 'vm:1' is already used in another node affinity rule
 `, n.must("rules", "list"))
-	n.must("rules", "set", "node-affinity", "a", "--delete", "strict")
-	require.Equal(t, "resource-affinity: c\n\tresources vm:2,vm:3\n\taffinity negative\n\tdisable 1\n",
+	n.must("rules", "set", "node-affinity", "ra", "--delete", "strict")
+	require.Equal(t, "resource-affinity: rc\n\tresources vm:2,vm:3\n\taffinity negative\n\tdisable 1\n",
 		n.must("rules", "config", "--resource", "vm:2"))
 	require.Contains(t, n.must("rules", "config", "--type", "node-affinity"),
-		"node-affinity: a\n\tresources vm:1\n\tnodes n1:2,n2\n\n")
-	for _, wrong := range [][]string{{"rules"}, {"rules", "fly"}, {"rules", "add", "node-affinity", "x"},
-		{"rules", "add", "somewhere", "x", "--resources", "vm:1"},
-		{"rules", "add", "node-affinity", "x", "--resources", "vm:1"},
-		{"rules", "set", "node-affinity", "a", "--strict=perhaps"}, {"crm-command", "node-maintenance"},
+		"node-affinity: ra\n\tresources vm:1\n\tnodes n1:2,n2\n\n")
+	for _, wrong := range [][]string{{"rules"}, {"rules", "fly"}, {"rules", "add", "node-affinity", "rx"},
+		{"rules", "add", "somewhere", "rx", "--resources", "vm:1"},
+		{"rules", "add", "node-affinity", "rx", "--resources", "vm:1"},
+		{"rules", "set", "node-affinity", "ra", "--strict=perhaps"}, {"crm-command", "node-maintenance"},
 		{"fly"}} {
 		code, _, errs := n.run(wrong...)
 		require.Equal(t, exitUsage, code, "%v: %s", wrong, errs)
@@ -367,8 +367,8 @@ func TestGroupsThatAreGone(t *testing.T) {
 	n := newNode(t)
 	n.put(haproc.GuestPath("vm:100", "n1"), "memory: 512\n")
 	n.put(haproc.VersionPath("n1"), "{}")
-	for _, command := range [][]string{{"groupadd", "g", "--nodes", "n1"}, {"groupset", "g", "--nodes", "n1"},
-		{"groupremove", "g"}, {"groupconfig"}, {"add", "vm:100", "--group", "g"}} {
+	for _, command := range [][]string{{"groupadd", "gg", "--nodes", "n1"}, {"groupset", "gg", "--nodes", "n1"},
+		{"groupremove", "gg"}, {"groupconfig"}, {"add", "vm:100", "--group", "g"}} {
 		code, _, errs := n.run(command...)
 		require.Equal(t, exitFailed, code, "%v", command)
 		require.Contains(t, errs, "ha groups have been migrated to rules", "%v", command)
@@ -388,8 +388,8 @@ func TestMovesAndTheirPartners(t *testing.T) {
 	require.NoError(t, err)
 	n.put(haproc.ManagerStatusPath, string(data))
 	n.put(haproc.ResourcesPath, "vm: 1\n\tstate started\n\nvm: 2\n\tstate started\n\nvm: 3\n\tstate started\n")
-	n.put(haproc.RulesPath, "resource-affinity: t\n\tresources vm:1,vm:2\n\taffinity positive\n\n"+
-		"resource-affinity: a\n\tresources vm:1,vm:3\n\taffinity negative\n")
+	n.put(haproc.RulesPath, "resource-affinity: tt\n\tresources vm:1,vm:2\n\taffinity positive\n\n"+
+		"resource-affinity: aa\n\tresources vm:1,vm:3\n\taffinity negative\n")
 	require.Equal(t, "also migrate resource 'vm:2' in positive affinity with resource 'vm:1' to target node 'n3'\n",
 		n.must("migrate", "vm:1", "n3"))
 	code, _, errs := n.run("relocate", "vm:2", "n2")

@@ -163,7 +163,9 @@ func (v *view) ruleRows(all map[string]*config.Rule) []ruleRow {
 	slices.Sort(nodes)
 	dropped := map[string][]string{}
 	for _, p := range rules.Check(all, nodes) {
-		dropped[p.RuleID] = append(dropped[p.RuleID], p.Reason)
+		if !slices.Contains(dropped[p.RuleID], p.Reason) {
+			dropped[p.RuleID] = append(dropped[p.RuleID], p.Reason)
+		}
 	}
 	list := make([]ruleRow, 0, len(all))
 	for id, r := range all {

@@ -163,6 +163,14 @@ type GuestWitness interface {
 	GuestRuns(sid, node string) (runs, known bool)
 }
 
+// UnversionedServices is an optional interface of a CRMEnv whose service configuration has no version, as
+// in the recorded logs of Proxmox VE's manager. With [DecisionsUpstream] the manager then makes its rules
+// anew only when rules, groups or nodes change.
+type UnversionedServices interface {
+	// UnversionedServices does nothing.
+	UnversionedServices()
+}
+
 // WriteOrder is an optional interface of a CRMEnv whose store orders all writes. Such an
 // implementation fills in [LRMStatus.Written].
 type WriteOrder interface {

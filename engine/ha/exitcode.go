@@ -5,6 +5,8 @@ type ExitCode int
 
 // Results of resource commands. TryAgain never leaves the LRM.
 const (
+	// ExitNotExecuted is the result of a command that could not even begin.
+	ExitNotExecuted      ExitCode = -1
 	ExitSuccess          ExitCode = 0
 	ExitError            ExitCode = 1
 	ExitTryAgain         ExitCode = 2

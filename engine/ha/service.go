@@ -120,6 +120,9 @@ type Datacenter struct {
 	Fencing        FencingMode
 	// MaxWorkers is how many resource commands a node runs at once.
 	MaxWorkers int
+	// Decisions is how far decisions equal those of Proxmox VE's manager. An unknown value counts as
+	// [DecisionsStrict].
+	Decisions Decisions
 }
 
 // CRS are the settings of the resource scheduler.
@@ -144,6 +147,7 @@ func DefaultDatacenter() Datacenter {
 		ShutdownPolicy: PolicyConditional,
 		Fencing:        FencingWatchdog,
 		MaxWorkers:     4,
+		Decisions:      DecisionsStrict,
 		CRS: CRS{
 			Mode: SchedBasic, Method: RebalanceBruteforce, Threshold: 0.3, HoldRounds: 3, Margin: 0.1,
 		},

@@ -21,6 +21,9 @@ type ManagerStatus struct {
 	ServiceStatus map[string]*ServiceStatus `json:"service_status"`
 	NodeRequest   map[string]NodeRequest    `json:"node_request,omitempty"`
 	Disarm        *Disarm                   `json:"disarm,omitempty"`
+	// NeverSeen are the nodes of services that no master has seen online yet. Their locks prove nothing
+	// until a master has watched them for a whole life.
+	NeverSeen []string `json:"never_seen,omitempty"`
 	// Fencing describes in words, by node, the progress of the fence devices for nodes in state fence.
 	// It is text for people: no decision depends on it.
 	Fencing map[string]string `json:"fencing,omitempty"`
@@ -38,6 +41,17 @@ type NodeRequest struct {
 type Disarm struct {
 	Mode  DisarmMode  `json:"mode"`
 	State DisarmState `json:"state"`
+}
+
+// ActiveServices counts the services that are on a node or move there, and that may run.
+func (s *ManagerStatus) ActiveServices(node string) int {
+	count := 0
+	for _, sd := range s.ServiceStatus {
+		if sd.IsActiveOn(node) {
+			count++
+		}
+	}
+	return count
 }
 
 // ServiceStatus is the manager's record of one service.
@@ -63,14 +77,26 @@ type ServiceStatus struct {
 	TimeoutSeconds *Int `json:"timeout,omitempty"`
 }
 
+// IsActiveOn reports whether the service is on a node or moves there, and may run.
+func (sd *ServiceStatus) IsActiveOn(node string) bool {
+	if sd.Node != node && sd.Target != node {
+		return false
+	}
+	switch sd.State {
+	case Stopped, Freeze, Error, RequestStart:
+		return false
+	}
+	return true
+}
+
 // LRMStatus is nodes/<node>/lrm_status.
 type LRMStatus struct {
 	State     LRMState             `json:"state,omitempty"`
 	Mode      Mode                 `json:"mode,omitempty"`
 	Timestamp int64                `json:"timestamp,omitempty"`
 	Results   map[string]LRMResult `json:"results"`
-	// StartedMoves holds the targets of moves that were started and not yet answered, by uid. A restarted LRM
-	// reads from it whether it moved a service that is no longer on this node.
+	// StartedMoves holds the targets of moves that were started and not yet answered, by uid. A restarted
+	// LRM reads from it whether it moved a service that is no longer on this node.
 	StartedMoves map[string]string `json:"begun,omitempty"`
 	// Written is the store's revision at which this status was written, 0 when unknown. The reader sets
 	// it.
@@ -178,6 +204,7 @@ func (m *ManagerStatus) Clone() *ManagerStatus {
 	}
 	out.Fencing = maps.Clone(m.Fencing)
 	out.Taken = append([]string(nil), m.Taken...)
+	out.NeverSeen = append([]string(nil), m.NeverSeen...)
 	if m.Disarm != nil {
 		disarm := *m.Disarm
 		out.Disarm = &disarm

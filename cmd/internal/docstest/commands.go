@@ -93,7 +93,7 @@ func (k *knownNames) checkGoTest(words []string) error {
 // checkHoldfast checks subcommand, flags, and names of scenarios.
 func (k *knownNames) checkHoldfast(words []string) error {
 	command := 0
-	for command < len(words) && regexp.MustCompile(`^[a-z]+$`).MatchString(words[command]) {
+	for command < len(words) && regexp.MustCompile(`^[a-z][a-z-]*$`).MatchString(words[command]) {
 		if _, ok := k.helpOf(words[:command+1]...); !ok {
 			break
 		}

@@ -155,8 +155,10 @@ func knownCommands(t *testing.T, root fs.FS) *knownNames {
 	}
 	require.Contains(t, k.makeTargets, "test")
 	config := cli.Config{Name: "holdfast",
-		Kinds:  []cli.Kind{{Name: pve.Kind, Decode: pve.Decode, Topology: pve.Topology, Etc: pve.EtcPVE}},
-		Suites: []cli.Suite{{Name: "ha", Switches: []cli.Switch{{Name: "full-stack"}}}}}
+		Kinds: []cli.Kind{{Name: pve.Kind, Decode: pve.Decode, Topology: pve.Topology, Etc: pve.EtcPVE}},
+		Suites: []cli.Suite{{Name: "ha", Switches: []cli.Switch{{Name: "full-stack"}}},
+			{Name: "ha-rules"}, {Name: "ha-random", Seeds: "1-20", Switches: []cli.Switch{{Name: "wild"}},
+				Values: []cli.Value{{Name: "write"}}}}}
 	k.helpOf = func(words ...string) (string, bool) {
 		var out bytes.Buffer
 		c := config

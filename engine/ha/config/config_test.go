@@ -47,15 +47,17 @@ func TestParseRulesReportsWhatItSkips(t *testing.T) {
 	for name, c := range map[string]struct{ text, problem string }{
 		"property first":   {"\tnodes a\n", "line 1: section header expected"},
 		"no header":        {"hello\n\tnodes a\n", "line 1: section header expected"},
-		"unknown type":     {"order: x\n\tresources vm:1\n", "unknown rule type order"},
-		"unknown property": {"resource-affinity: x\n\tcolour red\n\taffinity positive\n\tresources vm:1\n", "colour"},
-		"no affinity":      {"resource-affinity: x\n\tresources vm:1\n", "affinity is missing"},
-		"no nodes":         {"node-affinity: x\n\tresources vm:1\n", "nodes is missing"},
-		"bad affinity":     {"resource-affinity: x\n\tresources vm:1\n\taffinity loose\n", "neither positive nor negative"},
-		"bad priority":     {"node-affinity: x\n\tresources vm:1\n\tnodes a:high\n", "node:priority"},
-		"bad flag":         {"node-affinity: x\n\tresources vm:1\n\tnodes a\n\tstrict maybe\n", "not a boolean"},
-		"bad service":      {"node-affinity: x\n\tresources 1\n\tnodes a\n", "type:name"},
-		"duplicate":        {"node-affinity: x\n\tresources vm:1\n\tnodes a\n\nnode-affinity: x\n\tresources vm:2\n\tnodes a\n", "duplicate rule x"},
+		"unknown type":     {"order: xx\n\tresources vm:1\n", "unknown type order"},
+		"unknown property": {"resource-affinity: xx\n\tcolour red\n\taffinity positive\n\tresources vm:1\n", "colour"},
+		"no affinity":      {"resource-affinity: xx\n\tresources vm:1\n", "affinity is missing"},
+		"no nodes":         {"node-affinity: xx\n\tresources vm:1\n", "nodes is missing"},
+		"bad affinity":     {"resource-affinity: xx\n\tresources vm:1\n\taffinity loose\n", "neither positive nor negative"},
+		"bad priority":     {"node-affinity: xx\n\tresources vm:1\n\tnodes a:high\n", "node:priority"},
+		"bad flag":         {"node-affinity: xx\n\tresources vm:1\n\tnodes a\n\tstrict maybe\n", "not a boolean"},
+		"bad service":      {"node-affinity: xx\n\tresources 1\n\tnodes a\n", "type:name"},
+		"duplicate":        {"node-affinity: xx\n\tresources vm:1\n\tnodes a\n\nnode-affinity: xx\n\tresources vm:2\n\tnodes a\n", "duplicate rule xx"},
+		"id of one letter": {"node-affinity: x\n\tresources vm:1\n\tnodes a\n", "rule x: an id has at least two characters"},
+		"id with a digit":  {"node-affinity: 1x\n\tresources vm:1\n\tnodes a\n", "rule 1x: an id has at least two characters"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, problems, err := config.ParseRules(c.text)
@@ -75,11 +77,11 @@ func TestTooLargeFilesAreRefused(t *testing.T) {
 }
 
 func TestGroupsAndResourcesRoundTrip(t *testing.T) {
-	groups, problems, err := config.ParseGroups("group: g\n\tcomment old\n\tnodes b,a:3\n\tnofailback 1\n\trestricted 0\n")
+	groups, problems, err := config.ParseGroups("group: gg\n\tcomment old\n\tnodes b,a:3\n\tnofailback 1\n\trestricted 0\n")
 	require.NoError(t, err)
 	require.Empty(t, problems)
-	require.True(t, groups["g"].NoFailback)
-	require.False(t, groups["g"].Restricted)
+	require.True(t, groups["gg"].NoFailback)
+	require.False(t, groups["gg"].Restricted)
 	again, _, err := config.ParseGroups(config.FormatGroups(groups))
 	require.NoError(t, err)
 	require.Equal(t, groups, again)

@@ -12,7 +12,7 @@ import (
 // ParseDatacenter reads the lines of datacenter.cfg that concern HA:
 //
 //	crs: ha=static,ha-rebalance-on-start=1
-//	ha: shutdown_policy=migrate
+//	ha: shutdown_policy=migrate,decisions=strict
 //	fencing: watchdog
 //	max_workers: 4
 //
@@ -102,8 +102,12 @@ func ParseDatacenterJSON(data []byte) (ha.Datacenter, error) {
 
 func setDatacenter(dc *ha.Datacenter, key, name, value string) (err error) {
 	if key == "ha" {
-		if name == "shutdown_policy" && value != "" {
+		switch {
+		case value == "":
+		case name == "shutdown_policy":
 			dc.ShutdownPolicy = ha.ShutdownPolicy(value)
+		case name == "decisions":
+			dc.Decisions = ha.Decisions(value)
 		}
 		return nil
 	}

@@ -41,8 +41,15 @@ func FormatDatacenter(dc ha.Datacenter) string {
 	if len(crs) > 0 {
 		fmt.Fprintf(&out, "crs: %s\n", strings.Join(crs, ","))
 	}
+	var line []string
 	if dc.ShutdownPolicy != usual.ShutdownPolicy {
-		fmt.Fprintf(&out, "ha: shutdown_policy=%s\n", dc.ShutdownPolicy)
+		line = append(line, "shutdown_policy="+string(dc.ShutdownPolicy))
+	}
+	if dc.Decisions != usual.Decisions {
+		line = append(line, "decisions="+string(dc.Decisions))
+	}
+	if len(line) > 0 {
+		fmt.Fprintf(&out, "ha: %s\n", strings.Join(line, ","))
 	}
 	if dc.Fencing != usual.Fencing {
 		fmt.Fprintf(&out, "fencing: %s\n", dc.Fencing)

@@ -49,14 +49,14 @@ func TestDatacenterSettingsThatMakeNoSense(t *testing.T) {
 }
 
 func TestGroupsReportWhatTheySkip(t *testing.T) {
-	groups, problems, err := config.ParseGroups(`group: a
+	groups, problems, err := config.ParseGroups(`group: aa
 	nodes n1:2,n2
 	type group
 	colour red
 	restricted maybe
 	nofailback
 
-group: a
+group: aa
 	nodes n3
 
 vm: 1
@@ -70,18 +70,18 @@ group: odd
 `)
 	require.NoError(t, err)
 	require.Len(t, groups, 1)
-	require.Equal(t, map[string]int{"n1": 2, "n2": 0}, groups["a"].Nodes)
-	require.True(t, groups["a"].NoFailback)
-	require.False(t, groups["a"].Restricted)
+	require.Equal(t, map[string]int{"n1": 2, "n2": 0}, groups["aa"].Nodes)
+	require.True(t, groups["aa"].NoFailback)
+	require.False(t, groups["aa"].Restricted)
 	var all []string
 	for _, problem := range problems {
 		all = append(all, problem.String())
 	}
 	require.Equal(t, []string{
-		"line 4: group a, property colour: unknown property",
-		`line 5: group a, property restricted: "maybe" is not a boolean`,
-		"line 8: duplicate group a",
-		"line 11: unknown section type vm",
+		"line 4: group aa, property colour: unknown property",
+		`line 5: group aa, property restricted: "maybe" is not a boolean`,
+		"line 8: duplicate group aa",
+		"line 11: group 1: unknown type vm",
 		"line 14: group empty has no nodes",
 		`line 18: group odd, property nodes: "n1:high" is not of the form node or node:priority`,
 		"line 17: group odd has no nodes",

@@ -14,7 +14,7 @@ import (
 
 func FuzzParseSections(f *testing.F) {
 	f.Add(someRules)
-	f.Add("group: a\n\tnodes x:1,y\n\nvm: 1\n")
+	f.Add("group: aa\n\tnodes x:1,y\n\nvm: 1\n")
 	f.Add("a: b\r\n\tkey\r\n # no\n\n\tlost 1\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		sections, _, err := config.ParseSections(text)
@@ -30,7 +30,7 @@ func FuzzParseSections(f *testing.F) {
 
 func FuzzParseRules(f *testing.F) {
 	f.Add(someRules)
-	f.Add("node-affinity: a\n\tnodes n:1,m\n\tresources vm:1\n\tstrict\n\tdisable no\n")
+	f.Add("node-affinity: aa\n\tnodes n:1,m\n\tresources vm:1\n\tstrict\n\tdisable no\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		rules, _, err := config.ParseRules(text)
 		if err != nil {
@@ -49,7 +49,7 @@ func FuzzParseRules(f *testing.F) {
 }
 
 func FuzzParseGroups(f *testing.F) {
-	f.Add("group: a\n\tnodes x:1,y\n\trestricted\n\tnofailback 1\n\tcomment two words\n\ngroup: a\n\tnodes z\n")
+	f.Add("group: aa\n\tnodes x:1,y\n\trestricted\n\tnofailback 1\n\tcomment two words\n\ngroup: aa\n\tnodes z\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		groups, _, err := config.ParseGroups(text)
 		if err != nil {

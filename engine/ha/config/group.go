@@ -24,8 +24,8 @@ func ParseGroups(text string) (map[string]*Group, []Problem, error) {
 	}
 	groups := map[string]*Group{}
 	for i, section := range sections {
-		if section.Kind != "group" {
-			problems = append(problems, Problem{section.Line, "unknown section type " + section.Kind})
+		if problem := section.checkHeader("group"); problem != "" {
+			problems = append(problems, Problem{section.Line, "group " + section.ID + ": " + problem})
 			continue
 		}
 		if groups[section.ID] != nil {

@@ -116,6 +116,10 @@ func ParseRules(text string) (map[string]*Rule, []Problem, error) {
 	rules := map[string]*Rule{}
 	order := 0
 	for _, section := range sections {
+		if problem := section.checkHeader(NodeAffinity, ResourceAffinity); problem != "" {
+			problems = append(problems, Problem{section.Line, "rule " + section.ID + ": " + problem})
+			continue
+		}
 		order++
 		if rules[section.ID] != nil {
 			problems = append(problems, Problem{section.Line, "duplicate rule " + section.ID})
@@ -134,9 +138,6 @@ func ParseRules(text string) (map[string]*Rule, []Problem, error) {
 
 func ruleFromSection(section Section) (*Rule, []Problem) {
 	rule := &Rule{ID: section.ID, Kind: section.Kind}
-	if rule.Kind != NodeAffinity && rule.Kind != ResourceAffinity {
-		return nil, []Problem{{section.Line, "unknown rule type " + section.Kind}}
-	}
 	var problems []Problem
 	for _, kv := range section.Keys {
 		if err := rule.setProperty(kv.Key, kv.Value); err != nil {

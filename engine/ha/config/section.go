@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -94,6 +95,21 @@ func ParseSections(text string) ([]Section, []Problem, error) {
 		section.Keys = append(section.Keys, KeyValue{Key: match[1], Value: match[2], Line: number})
 	}
 	return sections, problems, nil
+}
+
+// idPattern is the form of the ids of rules and groups, pve-configid in the API of Proxmox VE.
+var idPattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]+$`)
+
+// checkHeader returns why a section with an id of the administrator's choice cannot be used, "" when it
+// can.
+func (s Section) checkHeader(kinds ...string) string {
+	if !slices.Contains(kinds, s.Kind) {
+		return "unknown type " + s.Kind
+	}
+	if !idPattern.MatchString(s.ID) {
+		return "an id has at least two characters: a letter, then letters, digits, _ and -"
+	}
+	return ""
 }
 
 // FormatSections writes sections in the order given, each followed by a blank line.

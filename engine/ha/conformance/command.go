@@ -52,9 +52,9 @@ func (w *world) skipRounds(daemon string, args []string) error {
 	}
 	switch daemon {
 	case "crm":
-		w.skipCRM = rounds
+		w.skipCRM += rounds
 	case "lrm":
-		w.skipLRM = rounds
+		w.skipLRM += rounds
 	default:
 		return fmt.Errorf("unknown daemon %q: %w", daemon, ErrCommand)
 	}
@@ -115,25 +115,28 @@ func (w *world) nodeCommand(verb string, node *machine, args []string) error {
 	return nil
 }
 
+// setPower switches a node and its network on or off, and ends a shutdown that was requested. Only a node
+// that was off is booted, and only one that was on loses what runs on it.
 func (w *world) setPower(node *machine, on bool) {
-	if on {
-		node.hasPower, node.hasNetwork = true, true
+	was := node.hasPower
+	node.hasPower, node.hasNetwork, node.shutdownKind = on, on, ""
+	switch {
+	case was == on:
+	case on:
 		w.startCRM(node)
 		w.startLRM(node)
-	} else {
+		node.restartLRM, node.storeBroken, node.refreshBroken = false, false, false
+	default:
 		if node.crm != nil {
 			node.crmEnv.Log(ha.LevelInfo, "killed by poweroff")
 		}
 		if node.lrm != nil {
 			node.lrmEnv.Log(ha.LevelInfo, "killed by poweroff")
 		}
-		node.hasPower, node.hasNetwork = false, false
 		node.crm, node.lrm, node.restartLRM = nil, nil, false
-		node.runningGuests = map[string]bool{}
+		node.runningGuests, node.staleGuests = map[string]bool{}, map[string]bool{}
 		w.clearWatchdogs(node)
 	}
-	node.shutdownKind = ""
-	node.storeBroken, node.refreshBroken = false, false
 }
 
 func (w *world) startCRM(node *machine) {
@@ -206,7 +209,9 @@ func (w *world) serviceCommand(sid string, args []string) error {
 			w.guestLocks[sid] = args[1]
 		}
 	case "unlock":
-		delete(w.guestLocks, sid)
+		if len(args) < 2 || args[1] == w.guestLocks[sid] {
+			delete(w.guestLocks, sid)
+		}
 	case "set-static-stats", "set-dynamic-stats":
 		return w.setGuestStats(sid, args[1:])
 	default:
@@ -250,7 +255,10 @@ func (w *world) manualMigrate(sid string, args []string) error {
 	if err := w.moveService(sid, from, args[0]); err != nil {
 		return err
 	}
-	w.setRunning(sid, w.nodes[from], false)
+	if w.nodes[from].runningGuests[sid] {
+		w.setRunning(sid, w.nodes[from], false)
+		w.nodes[from].staleGuests[sid] = true
+	}
 	return nil
 }
 

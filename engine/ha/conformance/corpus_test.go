@@ -65,6 +65,27 @@ func TestCorpusScenarios(t *testing.T) {
 	require.GreaterOrEqual(t, report.T0, min(report.Total, knownExact), "T0")
 }
 
+// TestCorpusRandomScenarios: random folders with logs of Proxmox VE's manager. None may differ, and with strict
+// decisions each that differs has a documented reason.
+func TestCorpusRandomScenarios(t *testing.T) {
+	dir := corpusDir(t, "pve-ha-manager-random")
+	report, err := RunHA(context.Background(), []string{dir}, Options{})
+	require.NoError(t, err)
+	var text testWriter
+	require.NoError(t, report.WriteText(&text))
+	require.True(t, report.Passed(), string(text))
+}
+
+// TestCorpusRandomRules: random rule files with what Proxmox VE's manager made of them.
+func TestCorpusRandomRules(t *testing.T) {
+	dir := corpusDir(t, "pve-ha-manager-random-rules")
+	report, err := RunRules(context.Background(), []string{dir})
+	require.NoError(t, err)
+	var text testWriter
+	require.NoError(t, report.WriteText(&text))
+	require.True(t, report.Passed(), string(text))
+}
+
 type testWriter []byte
 
 func (w *testWriter) Write(p []byte) (int, error) {

@@ -10,6 +10,12 @@ import (
 // shortLevel is how many characters of a level the daemons' log lines show.
 const shortLevel = 4
 
+// The recorded logs have a line break and a tab in the level of this message.
+const (
+	restartInMaintenance = "Restarting LRM in maintenance mode may be delayed until all services are moved"
+	brokenLevel          = "\n\t  "
+)
+
 // daemonEnv is the world as one daemon of one node sees it. It serves CRMs and LRMs.
 type daemonEnv struct {
 	world        *world
@@ -23,7 +29,10 @@ var (
 	_ ha.CRMEnv = (*daemonEnv)(nil)
 	_ ha.LRMEnv = (*daemonEnv)(nil)
 
-	_ ha.GuestWitness = (*daemonEnv)(nil)
+	_ ha.GuestWitness        = (*daemonEnv)(nil)
+	_ ha.DecisionsKnown      = (*daemonEnv)(nil)
+	_ ha.UnversionedServices = (*daemonEnv)(nil)
+	_ ha.DifferenceFilter    = (*daemonEnv)(nil)
 )
 
 func (e *daemonEnv) NodeName() string  { return e.node.name }
@@ -34,6 +43,9 @@ func (e *daemonEnv) Sleep(seconds int) { e.sleptSeconds += seconds }
 
 func (e *daemonEnv) Log(level ha.Level, message string) {
 	short := string(level)
+	if message == restartInMaintenance {
+		short = brokenLevel
+	}
 	if len(short) > shortLevel {
 		short = short[:shortLevel]
 	}
@@ -90,12 +102,20 @@ func (e *daemonEnv) ReadServiceConfig() (map[string]*ha.ServiceConfig, error) {
 	return out, nil
 }
 
-func (e *daemonEnv) ReadDatacenter() (ha.Datacenter, error) {
-	if err := e.checkStore(); err != nil {
-		return ha.Datacenter{}, err
-	}
-	return e.world.datacenter, nil
+// Decisions implements ha.DecisionsKnown.
+func (e *daemonEnv) Decisions() ha.Decisions { return e.world.datacenter.Decisions }
+
+// UnversionedServices implements ha.UnversionedServices.
+func (e *daemonEnv) UnversionedServices() {}
+
+// Deviates implements ha.DifferenceFilter.
+func (e *daemonEnv) Deviates(id ha.Difference) bool {
+	e.world.deviations[id] = true
+	return id != e.world.suppressed
 }
+
+// ReadDatacenter implements ha.Env. The recorded world can read the file while the store is broken.
+func (e *daemonEnv) ReadDatacenter() (ha.Datacenter, error) { return e.world.datacenter, nil }
 
 func (e *daemonEnv) OpenWatchdog() (ha.Watchdog, error) {
 	dog := &watchdog{world: e.world, node: e.node.name, lastFed: e.world.nowSeconds, isOpen: true}
@@ -136,7 +156,7 @@ func (e *daemonEnv) WriteLRMStatus(status *ha.LRMStatus) error {
 func (e *daemonEnv) NodeInfo() (map[string]ha.NodeInfo, error) {
 	info := map[string]ha.NodeInfo{}
 	for name, node := range e.world.nodes {
-		info[name] = ha.NodeInfo{Online: node.hasPower && node.hasNetwork}
+		info[name] = ha.NodeInfo{Online: e.world.quorate(node)}
 	}
 	return info, nil
 }
@@ -164,7 +184,7 @@ func (e *daemonEnv) NodeConfirmedDead(node string) bool {
 // manager that it did not run yet.
 func (e *daemonEnv) GuestRuns(sid, node string) (runs, known bool) {
 	n := e.world.nodes[node]
-	return n != nil && n.hasPower && n.runningGuests[sid], true
+	return n != nil && n.hasPower && n.runningGuests[sid], true // a stale guest does not really run
 }
 
 func (e *daemonEnv) NodeShutdown() (shutdown, reboot bool) {
@@ -185,8 +205,8 @@ func (e *daemonEnv) ReadCRMCommands() ([]ha.Command, error) {
 	return commands, nil
 }
 
-// CommandDecided implements ha.CRMEnv. It does nothing: the manager already logs the lines that the recorded
-// logs have for a decision.
+// CommandDecided implements ha.CRMEnv. It does nothing: the manager already logs the lines that the
+// recorded logs have for a decision.
 func (e *daemonEnv) CommandDecided(ha.CommandDecision) {}
 
 func (e *daemonEnv) CRMCommandsPending() bool { return len(e.world.commands) > 0 }

@@ -64,26 +64,35 @@ func (g *guest) isFlawedHere(sid string) bool {
 	return f.onlyNode == 0 || g.env.node.name == fmt.Sprintf("node%d", f.onlyNode)
 }
 
-// countAndFail counts an attempt and reports whether it is one of the first limit attempts. A success
-// resets the count.
+// countAndFail counts an attempt of a fake service and reports whether it is one of the first limit
+// attempts. A success resets the count, and so does an attempt on a node where the service does not fail.
 func (g *guest) countAndFail(action, sid string, limit int) bool {
 	key := action + " " + sid
-	g.env.world.failedTries[key]++
-	if g.env.world.failedTries[key] <= limit {
-		return true
+	if g.isFake && g.isFlawedHere(sid) {
+		g.env.world.failedTries[key]++
+		if g.env.world.failedTries[key] <= limit {
+			return true
+		}
 	}
 	g.env.world.failedTries[key] = 0
 	return false
 }
 
-func (g *guest) Running(sid string) bool { return g.env.node.runningGuests[sid] }
+func (g *guest) Running(sid string) bool {
+	return g.env.node.runningGuests[sid] || g.env.node.staleGuests[sid]
+}
+
+// refusedByLock reports whether a guest is locked, and logs what that prevents.
+func (g *guest) refusedByLock(sid, doing string) bool {
+	lock := g.env.world.guestLocks[sid]
+	if lock != "" {
+		g.env.Log(ha.LevelErr, fmt.Sprintf("service '%s' locked (%s), unable to %s!", sid, lock, doing))
+	}
+	return lock != ""
+}
 
 func (g *guest) Start(sid string) {
-	if g.isFake && g.isFlawedHere(sid) && g.countAndFail("start", sid, flawsOf(sid).failedStarts) {
-		return
-	}
-	if lock := g.env.world.guestLocks[sid]; lock != "" {
-		g.env.Log(ha.LevelErr, fmt.Sprintf("service '%s' locked (%s), unable to start!", sid, lock))
+	if g.countAndFail("start", sid, flawsOf(sid).failedStarts) || g.refusedByLock(sid, "start") {
 		return
 	}
 	g.env.Sleep(guestSeconds)
@@ -91,7 +100,7 @@ func (g *guest) Start(sid string) {
 }
 
 func (g *guest) Stop(sid string, _ *ha.Int) {
-	if g.isFake && flawsOf(sid).cannotStop {
+	if g.isFake && flawsOf(sid).cannotStop || g.refusedByLock(sid, "shutdown") {
 		return
 	}
 	g.env.Sleep(guestSeconds)
@@ -99,24 +108,24 @@ func (g *guest) Stop(sid string, _ *ha.Int) {
 }
 
 func (g *guest) Move(sid, target string, online bool) bool {
-	if g.isFake && g.isFlawedHere(sid) && g.countAndFail("move", sid, flawsOf(sid).failedMoves) {
+	if g.countAndFail("move", sid, flawsOf(sid).failedMoves) {
 		return false
+	}
+	if online && !g.canMigrateLive && g.Running(sid) {
+		g.env.Log(ha.LevelWarning, "unable to live migrate running container, fallback to relocate")
+		online = false
 	}
 	name := "relocate"
 	if online {
 		name = "migrate"
 	}
 	g.env.Log(ha.LevelInfo, fmt.Sprintf("service %s - start %s to node '%s'", sid, name, target))
-	if lock := g.env.world.guestLocks[sid]; lock != "" {
-		g.env.Log(ha.LevelErr, fmt.Sprintf("service '%s' locked (%s), unable to migrate!", sid, lock))
+	if g.refusedByLock(sid, name) {
 		return false
 	}
-	if g.Running(sid) && (!online || !g.canMigrateLive) {
+	if g.Running(sid) && !online {
 		g.env.Log(ha.LevelInfo, fmt.Sprintf("stopping service %s (relocate)", sid))
-		g.Stop(sid, nil)
-		if g.Running(sid) {
-			return false
-		}
+		g.Stop(sid, nil) // the recorded world moves also a guest that cannot be stopped
 		g.env.Log(ha.LevelInfo, fmt.Sprintf("service status %s stopped", sid))
 	} else {
 		g.env.Sleep(guestSeconds)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -14,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast-sim/holdfast/engine/env/envtest/thorough"
+	"github.com/holdfast-sim/holdfast/engine/ha"
 )
 
 // Relations between runs: a scenario is changed in a way whose effect on the log is known without
@@ -63,7 +65,8 @@ func openVariant(t *testing.T, folder string) *variant {
 	return v
 }
 
-func (v *variant) run() []Line {
+// load reads the folder, with strict decisions, with which no service runs twice.
+func (v *variant) load() *Scenario {
 	v.t.Helper()
 	fsys := fstest.MapFS{}
 	for name, text := range v.files {
@@ -71,7 +74,13 @@ func (v *variant) run() []Line {
 	}
 	s, err := Load(fsys, ".", v.name)
 	require.NoError(v.t, err)
-	run, err := Replay(context.Background(), s)
+	s.Datacenter.Decisions = ha.DecisionsStrict
+	return s
+}
+
+func (v *variant) run() []Line {
+	v.t.Helper()
+	run, err := Replay(context.Background(), v.load())
 	require.NoError(v.t, err)
 	require.Empty(v.t, run.Double)
 	return run.Log
@@ -242,6 +251,63 @@ func without(lines []Line, id string) (out []Line) {
 		}
 	}
 	return out
+}
+
+// TestScaledSizes: the static and the dynamic scheduler use loads as parts of a node. With all CPUs and all
+// memory in smaller units, every decision is the same.
+func TestScaledSizes(t *testing.T) {
+	const moreCPU, moreMemory = 2, 4 // powers of two, so that no bit is lost
+	scaled := 0
+	forEachFolder(t, func(t *testing.T, v *variant) {
+		s := v.load()
+		if s.Datacenter.CRS.Mode == ha.SchedBasic {
+			t.Skip("the basic scheduler counts services")
+		}
+		scaled++
+		want := text(v.before())
+		for _, n := range s.Nodes {
+			n.maxCPU, n.baseCPU = n.maxCPU*moreCPU, n.baseCPU*moreCPU
+			n.maxMem, n.baseMem = n.maxMem*moreMemory, n.baseMem*moreMemory
+		}
+		for _, g := range s.Stats {
+			g.maxCPU, g.cpu = g.maxCPU*moreCPU, g.cpu*moreCPU
+			g.maxMem, g.mem = g.maxMem*moreMemory, g.mem*moreMemory
+		}
+		for _, group := range s.Commands {
+			for i, command := range group {
+				if strings.Contains(command, " add ") {
+					t.Skip("an added service has the default size")
+				}
+				group[i] = scaleStats(command, moreCPU, moreMemory)
+			}
+		}
+		run, err := Replay(context.Background(), s)
+		require.NoError(t, err)
+		pattern := regexp.MustCompile(`(-stats .*)`)
+		require.Equal(t, pattern.ReplaceAllString(want, "-stats"),
+			pattern.ReplaceAllString(text(run.Log), "-stats"))
+	})
+	require.NotZero(t, scaled)
+}
+
+// scaleStats multiplies the sizes in a command that sets statistics.
+func scaleStats(command string, cpu, memory float64) string {
+	words := strings.Fields(command)
+	if len(words) < 3 || !strings.HasSuffix(words[2], "-stats") {
+		return command
+	}
+	for i := 3; i+1 < len(words); i += 2 {
+		value, err := strconv.ParseFloat(words[i+1], 64)
+		if err != nil {
+			return command
+		}
+		factor := cpu
+		if strings.HasSuffix(words[i], "mem") {
+			factor = memory
+		}
+		words[i+1] = strconv.FormatFloat(value*factor, 'f', -1, 64)
+	}
+	return strings.Join(words, " ")
 }
 
 // TestUnusedNode: a node that is never switched on changes nothing, as long as the others are a majority

@@ -3,8 +3,12 @@ package conformance
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/holdfast-sim/holdfast/engine/ha"
 )
 
 // Line is one line of a run's log.
@@ -32,6 +36,9 @@ type Run struct {
 	Log []Line
 	// Double is what the virtual hardware recorded; it must be empty.
 	Double []DoubleRun
+	// Differences are the deliberate differences from Proxmox VE's manager that were about to change a
+	// decision, sorted.
+	Differences []ha.Difference
 }
 
 // Text is the log as one text.
@@ -50,11 +57,15 @@ func (r *Run) Text() string {
 // clock stands still during each of them and advances by one second after it. After five rounds in which
 // no delay is pending, the next group of commands is executed. The run ends 500 seconds after the last
 // group.
-func Replay(ctx context.Context, s *Scenario) (*Run, error) {
+func Replay(ctx context.Context, s *Scenario) (*Run, error) { return replayWithout(ctx, s, "") }
+
+// replayWithout is Replay without one of the deliberate differences.
+func replayWithout(ctx context.Context, s *Scenario, suppressed ha.Difference) (*Run, error) {
 	w := newWorld(s)
+	w.suppressed = suppressed
 	w.logLine("info", 0, "hardware", "starting simulation")
 	err := w.runUntilQuiet(ctx, s.Commands)
-	run := &Run{Log: w.log, Double: w.doubleRuns}
+	run := &Run{Log: w.log, Double: w.doubleRuns, Differences: slices.Sorted(maps.Keys(w.deviations))}
 	if err != nil {
 		return run, fmt.Errorf("replay scenario %s at %d s: %w", s.Name, w.nowSeconds, err)
 	}
@@ -71,19 +82,8 @@ func (w *world) runUntilQuiet(ctx context.Context, groups [][]string) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		start := w.nowSeconds
-		if err := w.runRound(); err != nil {
+		if err := w.advance(round); err != nil {
 			return err
-		}
-		w.nowSeconds = max(w.nowSeconds, start+round)
-		for _, name := range w.nodeNames {
-			w.nodes[name].crmEnv.nowSeconds, w.nodes[name].lrmEnv.nowSeconds = w.nowSeconds, w.nowSeconds
-		}
-		if w.nowSeconds > maxRunSeconds {
-			return ErrEndless
-		}
-		if len(w.log) > maxLogLines {
-			return ErrOverrun
 		}
 		if w.nowSeconds < nextCommand {
 			continue
@@ -115,6 +115,25 @@ func (w *world) runUntilQuiet(ctx context.Context, groups [][]string) error {
 	}
 }
 
+// advance runs one round of every daemon, which takes at least this many seconds.
+func (w *world) advance(roundSeconds int64) error {
+	start := w.nowSeconds
+	if err := w.runRound(); err != nil {
+		return err
+	}
+	w.nowSeconds = max(w.nowSeconds, start+roundSeconds)
+	for _, name := range w.nodeNames {
+		w.nodes[name].crmEnv.nowSeconds, w.nodes[name].lrmEnv.nowSeconds = w.nowSeconds, w.nowSeconds
+	}
+	if w.nowSeconds > maxRunSeconds {
+		return ErrEndless
+	}
+	if len(w.log) > maxLogLines {
+		return ErrOverrun
+	}
+	return nil
+}
+
 func parseDelay(text string) (seconds int64, isDelay bool, err error) {
 	words := strings.Fields(text)
 	if len(words) == 0 || words[0] != "delay" {
@@ -129,21 +148,21 @@ func parseDelay(text string) (seconds int64, isDelay bool, err error) {
 }
 
 func (w *world) runRound() error {
-	if w.skipCRM > 0 {
-		w.logLine("info", w.nowSeconds, "run-loop", "skipping CRM round")
-	}
-	if w.skipLRM > 0 {
-		w.logLine("info", w.nowSeconds, "run-loop", "skipping LRM round")
-	}
-	for _, name := range w.nodeNames {
+	for i, name := range w.nodeNames {
 		node := w.nodes[name]
 		if w.beforeTurn != nil {
 			w.beforeTurn(node)
+		}
+		if i == 0 && node.crm != nil && w.skipCRM > 0 {
+			w.logLine("info", w.nowSeconds, "run-loop", "skipping CRM round")
 		}
 		if node.crm != nil && w.skipCRM == 0 {
 			if err := w.runCRM(node); err != nil {
 				return err
 			}
+		}
+		if i == 0 && node.lrm != nil && w.skipLRM > 0 {
+			w.logLine("info", w.nowSeconds, "run-loop", "skipping LRM round")
 		}
 		if node.lrm != nil && w.skipLRM == 0 {
 			if err := w.runLRM(node); err != nil {

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
+
+	"github.com/holdfast-sim/holdfast/engine/ha"
 )
 
 // Options of RunHA.
@@ -35,6 +37,9 @@ type Result struct {
 	Error string `json:"error,omitempty"`
 	// EndSeconds is the virtual time at the end.
 	EndSeconds int64 `json:"end_seconds"`
+	// Strict is what is different with strict decisions; nil if nothing is, or if the folder requests
+	// decisions of its own.
+	Strict *StrictResult `json:"strict,omitempty"`
 }
 
 // Report is the judgement of all folders.
@@ -49,7 +54,7 @@ type Report struct {
 
 // Passed reports whether every folder passed every tier.
 func (r *Report) Passed() bool {
-	return r.Total > 0 && r.T0 == r.Total && r.T1 == r.Total && r.T2 == r.Total
+	return r.Total > 0 && r.T0 == r.Total && r.T1 == r.Total && r.T2 == r.Total && len(r.unexplained()) == 0
 }
 
 // WriteText writes the report for people: differences first, the sums last.
@@ -76,6 +81,9 @@ func (r *Report) WriteText(out io.Writer) error {
 		if _, err := io.WriteString(out, result.Diff); err != nil {
 			return err
 		}
+	}
+	if err := r.writeStrict(out); err != nil {
+		return err
 	}
 	_, err := fmt.Fprintf(out, "T0 %d/%d, T1 %d/%d, T2 %d/%d\n", r.T0, r.Total, r.T1, r.Total, r.T2, r.Total)
 	return err
@@ -158,6 +166,9 @@ func JudgeFolder(ctx context.Context, fsys fs.FS, dir, name string) Result {
 	}
 	run, err := Replay(ctx, scenario)
 	judge(&result, scenario.Expected, run)
+	if err == nil && scenario.Datacenter.Decisions == ha.DecisionsUpstream {
+		result.Strict, err = compareStrict(ctx, scenario, run)
+	}
 	if err != nil {
 		result.Error = err.Error()
 		result.T0, result.T1, result.T2 = false, false, false

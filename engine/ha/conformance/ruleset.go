@@ -116,27 +116,30 @@ func JudgeRules(fsys fs.FS, name string) RuleResult {
 	return result
 }
 
-// DescribeRules normalises a rule file for these nodes and writes messages, normalised rules and
-// tables.
+// DescribeRules normalises a rule file for these nodes, as Proxmox VE's manager does, and writes messages,
+// normalised rules and tables.
 func DescribeRules(text string, nodes []string) (string, error) {
-	parsed, problems, err := config.ParseRules(text)
+	parsed, _, err := config.ParseRules(text) // problems of the syntax are not part of the expected files
 	if err != nil {
 		return "", err
 	}
-	set, dropped := rules.Normalize(rules.Set(parsed), nodes)
+	set, dropped := rules.NormalizeUpstream(rules.Set(parsed), nodes)
+	compiled := rules.Compile(set, nodes)
 	var out strings.Builder
 	out.WriteString("--- Log ---\n")
-	for _, problem := range problems {
-		out.WriteString(problem.String() + "\n")
-	}
 	for _, problem := range dropped {
 		out.WriteString(problem.Message() + "\n")
 	}
 	digest := sha1.Sum([]byte(text)) //nolint:gosec // see the import
+	for id, rule := range set {
+		if written := parsed[id]; written != nil {
+			rule.Disable = written.Disable
+		}
+	}
 	out.WriteString("--- Config ---\n")
 	writeJSON(&out, describeSet(set, hex.EncodeToString(digest[:])), 0)
 	out.WriteString("\n--- Compiled Config ---\n")
-	writeJSON(&out, describeTables(rules.Compile(set, nodes)), 0)
+	writeJSON(&out, describeTables(compiled), 0)
 	out.WriteString("\n")
 	return out.String(), nil
 }

@@ -165,11 +165,21 @@ func TestUnifiedDiff(t *testing.T) {
 `, UnifiedDiff("a", "b", want, got))
 }
 
+// A folder that has only commands describes three nodes and six services that must not run.
+func TestAFolderNeedsOnlyCommands(t *testing.T) {
+	s, err := Load(folder(map[string]string{"cmdlist": switchTwoOn}), ".", "x")
+	require.NoError(t, err)
+	run, err := Replay(context.Background(), s)
+	require.NoError(t, err)
+	require.Contains(t, run.Text(), "adding new service 'vm:106' on node 'node3'")
+	require.NotContains(t, run.Text(), "starting service")
+}
+
 func TestRuleFiles(t *testing.T) {
-	text := "resource-affinity: x\n\taffinity positive\n\tresources vm:1,vm:2\n\ncolour: y\n"
+	text := "resource-affinity: xx\n\taffinity positive\n\tresources vm:1,vm:2\n\ncolour: y\n"
 	want, err := DescribeRules(text, ruleNodes)
 	require.NoError(t, err)
-	require.Contains(t, want, "unknown rule type colour")
+	require.NotContains(t, want, "colour", "Proxmox VE's manager does not log a malformed section")
 	require.Contains(t, want, "\"vm:1\" : {\n            \"vm:2\" : 1\n         }")
 	fsys := folder(map[string]string{"a.cfg": text, "a.cfg.expect": want, "b.cfg": text, "c.cfg": text,
 		"c.cfg.expect": "no\n"})
@@ -185,7 +195,7 @@ func FuzzReplay(f *testing.F) {
 		twoNodes, `{"vm:1":{"node":"node1","state":"enabled","group":"g"},"fa:1111":{"node":"node2","state":"started"}}`,
 		`{"service_status":{"vm:1":{"node":"node1","state":"migrate","target":"node2","uid":"x"}}}`,
 		`{"crs":{"ha":"dynamic","ha-auto-rebalance":1},"ha":{"shutdown_policy":"migrate"}}`,
-		"resource-affinity: r\n\taffinity negative\n\tresources vm:1,fa:1111\n", "group: g\n\tnodes node2\n")
+		"resource-affinity: rr\n\taffinity negative\n\tresources vm:1,fa:1111\n", "group: gg\n\tnodes node2\n")
 	f.Fuzz(func(t *testing.T, commands, hardware, services, manager, datacenter, rules, groups string) {
 		s, err := Load(folder(map[string]string{
 			"cmdlist": commands, "hardware_status": hardware, "service_config": services,

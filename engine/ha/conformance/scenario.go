@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"regexp"
 	"sort"
 	"strings"
 
@@ -76,8 +77,8 @@ func Load(fsys fs.FS, dir, name string) (*Scenario, error) {
 		parse    func([]byte) error
 	}{
 		{"cmdlist", true, s.parseCommands},
-		{"hardware_status", true, s.parseHardware},
-		{"service_config", true, s.parseServices},
+		{"hardware_status", false, withDefault(s.parseHardware, defaultHardware)},
+		{"service_config", false, withDefault(s.parseServices, defaultServices)},
 		{"manager_status", false, s.parseManager},
 		{"datacenter.cfg", false, s.parseDatacenter},
 		{"rules_config", false, func(data []byte) error { s.Rules = string(data); return nil }},
@@ -100,6 +101,24 @@ func Load(fsys fs.FS, dir, name string) (*Scenario, error) {
 		return nil, fmt.Errorf("read guests of scenario %s: %w", name, err)
 	}
 	return s, nil
+}
+
+// What a folder without a file describes, as in Proxmox VE's virtual cluster.
+const (
+	defaultHardware = `{"node1": {"power": "off", "network": "off"},
+		"node2": {"power": "off", "network": "off"}, "node3": {"power": "off", "network": "off"}}`
+	defaultServices = `{"vm:101": {"node": "node1"}, "vm:102": {"node": "node2"}, "vm:103": {"node": "node3"},
+		"vm:104": {"node": "node1"}, "vm:105": {"node": "node2"}, "vm:106": {"node": "node3"}}`
+)
+
+// withDefault parses other content where a file is missing.
+func withDefault(parse func([]byte) error, content string) func([]byte) error {
+	return func(data []byte) error {
+		if data == nil {
+			data = []byte(content)
+		}
+		return parse(data)
+	}
 }
 
 func readBounded(fsys fs.FS, name string) ([]byte, error) {
@@ -197,10 +216,20 @@ func (s *Scenario) parseManager(data []byte) (err error) {
 	return err
 }
 
+// parseDatacenter reads the settings. Decisions are those of Proxmox VE's manager unless the folder
+// requests others, because its log usually comes from there.
 func (s *Scenario) parseDatacenter(data []byte) (err error) {
-	s.Datacenter, err = config.ParseDatacenterJSON(data)
-	return err
+	if s.Datacenter, err = config.ParseDatacenterJSON(data); err != nil {
+		return err
+	}
+	if !decisionsPattern.Match(data) {
+		s.Datacenter.Decisions = ha.DecisionsUpstream
+	}
+	return nil
 }
+
+// decisionsPattern finds the setting in an object ("decisions": …) and in a list (decisions=…).
+var decisionsPattern = regexp.MustCompile(`\bdecisions\b"?\s*[:=]`)
 
 func (s *Scenario) parseStats(data []byte) error {
 	if isBlank(data) {

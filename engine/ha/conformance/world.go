@@ -51,6 +51,9 @@ type machine struct {
 	restartLRM    bool
 	lrmStatus     *ha.LRMStatus
 	runningGuests map[string]bool
+	// staleGuests count as running although they were carried away: the recorded world forgets to mark a
+	// guest that an administrator moves.
+	staleGuests map[string]bool
 }
 
 // lockEntry is one cluster lock.
@@ -85,6 +88,10 @@ type world struct {
 	// beforeTurn is called before every turn of a node, nil for nothing.
 	beforeTurn func(*machine)
 
+	// deviations are the deliberate differences that were about to change a decision, and suppressed is the
+	// one that does not.
+	deviations       map[ha.Difference]bool
+	suppressed       ha.Difference
 	skipCRM, skipLRM int
 	log              []Line
 	doubleRuns       []DoubleRun
@@ -109,14 +116,15 @@ func newWorld(s *Scenario) *world {
 		nodes: map[string]*machine{}, services: map[string]*ha.ServiceConfig{},
 		guestStats: map[string]*guestStats{},
 		guestLocks: map[string]string{}, failedTries: map[string]int{}, locks: map[string]lockEntry{},
-		manager: s.Manager.Clone(), rulesText: s.Rules, groupsText: s.Groups, datacenter: s.Datacenter,
+		deviations: map[ha.Difference]bool{}, manager: s.Manager.Clone(),
+		rulesText: s.Rules, groupsText: s.Groups, datacenter: s.Datacenter,
 	}
 	w.executor = func(env *daemonEnv) lrm.Executor {
 		return &inlineExecutor{env: env, results: map[string]ha.ExitCode{}}
 	}
 	for name, node := range s.Nodes {
 		copied := *node
-		copied.runningGuests = map[string]bool{}
+		copied.runningGuests, copied.staleGuests = map[string]bool{}, map[string]bool{}
 		for sid := range s.Running[name] {
 			copied.runningGuests[sid] = true
 		}
@@ -169,11 +177,15 @@ func (w *world) acquireLock(name string, env *daemonEnv) bool {
 	return true
 }
 
+// releaseLocks gives a lock back. A lock that has expired counts as given back, whoever held it.
 func (w *world) releaseLocks(name string, env *daemonEnv) bool {
-	if !w.quorate(env.node) {
+	entry, held := w.locks[name]
+	switch {
+	case !held || !w.quorate(env.node):
 		return false
-	}
-	if w.locks[name].holder != env.node.name {
+	case env.nowSeconds-entry.takenAt > lockLifeSeconds:
+		return true
+	case entry.holder != env.node.name:
 		return false
 	}
 	delete(w.locks, name)
@@ -182,6 +194,7 @@ func (w *world) releaseLocks(name string, env *daemonEnv) bool {
 
 // setRunning changes whether a guest runs on a node, and records when it then runs on two machines.
 func (w *world) setRunning(sid string, node *machine, on bool) {
+	delete(node.staleGuests, sid)
 	if !on {
 		delete(node.runningGuests, sid)
 		return
@@ -200,10 +213,10 @@ func (w *world) setRunning(sid string, node *machine, on bool) {
 func (w *world) moveService(sid, from, to string) error {
 	cd := w.services[sid]
 	if cd == nil {
-		return fmt.Errorf("move service %s: it is not configured", sid)
+		return fmt.Errorf("no such service '%s'", sid)
 	}
 	if cd.Node != from {
-		return fmt.Errorf("move service %s from %s: it is on %s", sid, from, cd.Node)
+		return fmt.Errorf("current_node for '%s' does not match (%s != %s)", sid, from, cd.Node)
 	}
 	if w.nodes[to] == nil {
 		return fmt.Errorf("move service %s: unknown node %s", sid, to)

@@ -79,6 +79,19 @@ func (w *crmEnv) ReadServiceConfig() (map[string]*ha.ServiceConfig, error) {
 	return cloneServices(services), err
 }
 
+// Decisions implements ha.DecisionsKnown. A CRM that has not read the settings yet reads them when it can.
+func (w *crmEnv) Decisions() ha.Decisions {
+	if !w.datacenter.isParsed && w.Quorate() {
+		if settings, err := w.ReadDatacenter(); err == nil {
+			return settings.Decisions
+		}
+	}
+	if !w.datacenter.isParsed || w.datacenter.err != nil {
+		return ha.DecisionsStrict
+	}
+	return w.datacenter.parsedValue.Decisions
+}
+
 // AcquireManagerLock implements ha.CRMEnv.
 func (w *storeEnv) AcquireManagerLock() bool { return w.acquireLock(ManagerLock) }
 

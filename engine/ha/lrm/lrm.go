@@ -46,6 +46,8 @@ type LRM struct {
 	maintenance     bool
 	disarmRequested bool
 
+	lastDecisions ha.Decisions
+
 	// movesRecalled is true once startedMoves was taken over from the previous LRM.
 	movesRecalled     bool
 	startedMoves      map[string]string
@@ -85,7 +87,6 @@ func (l *LRM) enterState(state ha.LRMState) {
 	l.env.Log(ha.LevelInfo, fmt.Sprintf("status change %s => %s", l.state, state))
 	l.state = state
 	l.stateSince = l.env.NowSeconds()
-	l.idleRounds = 0
 }
 
 // Round runs one round.
@@ -95,7 +96,7 @@ func (l *LRM) Round() ha.Round {
 	if !l.statusMark.Written {
 		// The first report of an LRM must be right. A node in maintenance that first reports that it is
 		// ready gets its services back before it can correct that.
-		if l.env.Quorate() {
+		if l.env.Quorate() && l.deviates(ha.DiffFirstStatus) {
 			l.readDecisions()
 		}
 		if !l.writeStatus() {
@@ -179,19 +180,27 @@ func (l *LRM) fenceRequested() bool {
 func (l *LRM) activeServices() int {
 	count := 0
 	for _, sd := range l.services {
-		if sd.Node != l.env.NodeName() && sd.Target != l.env.NodeName() {
+		if !sd.IsActiveOn(l.env.NodeName()) {
 			continue
 		}
-		if l.disarmRequested && !sd.State.Moving() && sd.State != ha.Recovery && sd.State != ha.Fence {
-			continue // released, whatever its state is
+		released := l.disarmRequested && !sd.State.Moving() && sd.State != ha.Recovery && sd.State != ha.Fence
+		if released && l.deviates(ha.DiffDisarmedNode) {
+			continue // whatever its state is
 		}
-		switch sd.State {
-		case ha.Stopped, ha.Freeze, ha.Error, ha.RequestStart:
-		default:
-			count++
-		}
+		count++
 	}
 	return count
+}
+
+// deviates reports whether a deliberate difference from Proxmox VE's manager applies to this decision.
+func (l *LRM) deviates(id ha.Difference) bool { return ha.Deviate(l.env, l.decisions(), id) }
+
+// decisions returns the setting of the cluster. While it cannot be read, the last one applies.
+func (l *LRM) decisions() ha.Decisions {
+	if settings, err := l.env.ReadDatacenter(); err == nil {
+		l.lastDecisions = settings.Decisions
+	}
+	return l.lastDecisions
 }
 
 // takeLock takes or renews the agent lock, opens the watchdog if it is closed, and feeds it.
@@ -219,8 +228,8 @@ func (l *LRM) takeLock() bool {
 	return true
 }
 
-// releaseLock ends the protection of this node. It closes the watchdog before it gives the lock back: if the
-// LRM ended in between in the other order, the open watchdog would reset the machine for nothing.
+// releaseLock ends the protection of this node. It closes the watchdog before it gives the lock back: if
+// the LRM ended in between in the other order, the open watchdog would reset the machine for nothing.
 func (l *LRM) releaseLock() {
 	l.closeWatchdog()
 	l.env.ReleaseAgentLock()
@@ -237,7 +246,7 @@ func (l *LRM) changeState() {
 	fence := l.fenceRequested()
 	switch l.state {
 	case ha.LRMWaitForAgentLock:
-		if !l.disarmRequested && !fence && l.activeServices() > 0 && l.env.Quorate() && l.takeLock() {
+		if !fence && l.activeServices() > 0 && l.env.Quorate() && !l.staysDisarmed() && l.takeLock() {
 			l.enterState(ha.LRMActive)
 		}
 	case ha.LRMLostAgentLock:
@@ -249,6 +258,11 @@ func (l *LRM) changeState() {
 	case ha.LRMMaintenance:
 		l.leaveMaintenance(fence)
 	}
+}
+
+// staysDisarmed reports whether the LRM takes no lock because HA is disarmed, or is being disarmed.
+func (l *LRM) staysDisarmed() bool {
+	return l.mode == ha.ModeDisarm || l.disarmRequested && l.deviates(ha.DiffDisarmedNode)
 }
 
 func (l *LRM) leaveActive(fence bool) {
@@ -274,7 +288,7 @@ func (l *LRM) leaveActive(fence bool) {
 func (l *LRM) movesFromHere() bool {
 	for _, sd := range l.services {
 		if sd.Node == l.env.NodeName() && sd.State.Moving() {
-			return true
+			return l.deviates(ha.DiffDisarmMoves)
 		}
 	}
 	return false
@@ -290,14 +304,15 @@ func (l *LRM) countIdle() {
 	}
 	l.env.Log(ha.LevelInfo,
 		fmt.Sprintf("node had no service configured for %d rounds, going idle.", maxIdleRounds))
+	l.idleRounds = 0
 	l.releaseLock()
 	l.enterState(ha.LRMWaitForAgentLock)
 }
 
-// configuredHere reports whether any service, in any state, is on this node or moves here.
+// configuredHere reports whether any service, in any state, is on this node.
 func (l *LRM) configuredHere() bool {
 	for _, sd := range l.services {
-		if sd.Node == l.env.NodeName() || sd.Target == l.env.NodeName() {
+		if sd.Node == l.env.NodeName() {
 			return true
 		}
 	}
@@ -346,6 +361,7 @@ func (l *LRM) activeRound() ha.Round {
 func (l *LRM) finishActive() (exit bool) {
 	running := l.runJobs()
 	if l.mode == ha.ModeRestart {
+		l.answerArrived()
 		l.declineMoves()
 		if l.activeServices() > 0 || running > 0 {
 			return false
@@ -364,7 +380,7 @@ func (l *LRM) finishActive() (exit bool) {
 
 func (l *LRM) maintenanceRound() ha.Round {
 	if !l.readDecisions() {
-		return ha.Round{PauseSeconds: maintenanceRoundSeconds}
+		return ha.Round{PauseSeconds: maintenanceRoundSeconds, Exit: !l.deviates(ha.DiffMaintenanceExit)}
 	}
 	exit := false
 	if l.activeServices() == 0 && l.runJobs() == 0 {

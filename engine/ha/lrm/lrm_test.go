@@ -345,18 +345,6 @@ func TestRestartWaitsForWorkersAndFreeze(t *testing.T) {
 	require.False(t, b.locked || b.open)
 }
 
-func TestARestartingLRMDeclinesMoves(t *testing.T) {
-	b := newBench()
-	b.want("vm:1", ha.Started, "u1")
-	l := active(t, b)
-	b.finish("vm:1", ha.ExitSuccess)
-	l.Round()
-	l.RequestShutdown()
-	b.want("vm:1", ha.Relocate, "u2")
-	require.False(t, l.Round().Exit)
-	require.Equal(t, ha.ExitError, b.written.Results["u2"].ExitCode)
-}
-
 func TestADisarmingLRMCarriesOutItsMovesFirst(t *testing.T) {
 	b := newBench()
 	b.want("vm:1", ha.Started, "u1")
@@ -375,32 +363,6 @@ func TestADisarmingLRMCarriesOutItsMovesFirst(t *testing.T) {
 	l.Round()
 	require.Equal(t, ha.LRMWaitForAgentLock, l.State())
 	require.False(t, b.locked || b.open)
-}
-
-func TestASuccessorAnswersForAMoveThatArrived(t *testing.T) {
-	for _, arrived := range []bool{true, false} {
-		b := newBench()
-		b.want("vm:1", ha.Migrate, "u1")
-		active(t, b)
-		require.Len(t, b.started, 1)
-		require.Equal(t, map[string]string{"u1": "n2"}, b.written.StartedMoves)
-		// The LRM ends with its machine; the move may have completed before.
-		b.busy, b.locked, b.open = map[string]lrm.Command{}, false, false
-		if arrived {
-			b.services["vm:1"].Node = "n2"
-		}
-		l := active(t, b)
-		if arrived {
-			require.Len(t, b.started, 1)
-			require.Equal(t, ha.ExitSuccess, b.written.Results["u1"].ExitCode)
-			continue
-		}
-		require.Len(t, b.started, 2, "it must be moved again")
-		b.finish("vm:1", ha.ExitSuccess)
-		l.Round()
-		require.Equal(t, ha.ExitSuccess, b.written.Results["u1"].ExitCode)
-		require.Empty(t, b.written.StartedMoves)
-	}
 }
 
 func TestALostRestartGivesUpAfterAWhile(t *testing.T) {

@@ -9,10 +9,13 @@ import (
 
 // A move changes the node of a service's configuration, and is answered only after that. If the LRM ends
 // in between, its successor cannot execute the command, because the service is on another node. So the
-// LRM publishes its intention before it starts a move, and its successor answers the command.
+// LRM publishes its intention before it starts a move, and its successor answers the command. An answer
+// that was published already stays: the manager may not have read it yet, for example because its store
+// does not answer, and the successor cannot give it again.
 
-// adoptRunningMoves takes over the moves that the previous LRM started. Before that, this LRM writes no
-// status.
+// adoptRunningMoves takes over the moves that the previous LRM started, and its answers to moves. Before
+// that, this LRM writes no status, because its status would replace them. Answers to other commands are not
+// taken over: what they describe may have ended with the machine.
 func (l *LRM) adoptRunningMoves() {
 	if l.movesRecalled {
 		return
@@ -21,10 +24,19 @@ func (l *LRM) adoptRunningMoves() {
 	if err != nil {
 		return // the next round tries again
 	}
+	l.movesRecalled = true
+	if l.decisions() == ha.DecisionsUpstream {
+		return
+	}
 	for uid, target := range old.StartedMoves {
 		l.startedMoves[uid] = target
 	}
-	l.movesRecalled = true
+	for uid, result := range old.Results {
+		if result.State.Moving() {
+			l.resultByUID[uid], l.hasUnprunedResult = result, true
+			l.deviates(ha.DiffStartedMoves)
+		}
+	}
 }
 
 // publishMove publishes that a move starts. It returns false when it could not, and then the move must
@@ -70,6 +82,9 @@ func (l *LRM) answerArrived() {
 		if _, answered := l.resultByUID[sd.UID]; answered || services[sid] == nil ||
 			services[sid].Node != uids[sid] {
 			continue
+		}
+		if !l.deviates(ha.DiffStartedMoves) {
+			return
 		}
 		l.env.Log(ha.LevelInfo, fmt.Sprintf("service '%s' has arrived at node '%s' before", sid, uids[sid]))
 		l.resultByUID[sd.UID] = ha.LRMResult{SID: sid, State: sd.State, ExitCode: ha.ExitSuccess}

@@ -92,9 +92,14 @@ func runStop(env ha.Env, resource Resource, cmd Command) ha.ExitCode {
 }
 
 func runMove(env ha.Env, resource Resource, cmd Command) ha.ExitCode {
-	if cmd.Target == "" {
+	switch cmd.Target {
+	case "":
 		env.Log(ha.LevelErr, fmt.Sprintf("%s '%s' failed - missing target", cmd.State, cmd.SID))
 		return ha.ExitInvalidParameter
+	case ha.NoTarget:
+		env.Log(ha.LevelErr, fmt.Sprintf("%s '%s' failed - missing target", cmd.State, cmd.SID))
+		env.Log(ha.LevelErr, fmt.Sprintf("resource agent %s finished - failed to execute", cmd.SID))
+		return ha.ExitNotExecuted
 	}
 	if cmd.Target == env.NodeName() {
 		return ha.ExitSuccess

@@ -38,13 +38,14 @@ func (l *LRM) RequestShutdown() {
 	if reboot {
 		kind = "reboot"
 	}
-	if shutdown && policy != ha.PolicyMigrate && !l.maintenance {
+	if shutdown && policy != ha.PolicyMigrate && !(l.maintenance && l.deviates(ha.DiffStopAtMaintenance)) {
 		l.stopsServices = true
 		l.queueStops()
 	}
 	switch {
 	case !shutdown && l.maintenance:
-		l.env.Log(ha.LevelInfo, "restart LRM, keep maintenance mode")
+		l.env.Log(ha.LevelInfo,
+			"Restarting LRM in maintenance mode may be delayed until all services are moved")
 		l.mode = ha.ModeMaintenance
 	case !shutdown:
 		l.env.Log(ha.LevelInfo, "restart LRM, freeze all services")
@@ -79,7 +80,7 @@ func (l *LRM) declineMoves() {
 		if !sd.State.Moving() || sd.Node != l.env.NodeName() || sd.UID == "" || l.jobBySID[sid] != nil {
 			continue
 		}
-		if _, answered := l.resultByUID[sd.UID]; !answered {
+		if _, answered := l.resultByUID[sd.UID]; !answered && l.deviates(ha.DiffDeclinedMoves) {
 			l.resultByUID[sd.UID] = ha.LRMResult{SID: sid, State: sd.State, ExitCode: ha.ExitError}
 		}
 	}

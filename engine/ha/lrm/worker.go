@@ -61,7 +61,8 @@ func (l *LRM) manageServices() {
 		}
 	}
 	for sid, j := range l.jobBySID {
-		if sd := l.services[sid]; !j.running && j.command.UID != "" && !l.isMine(sd) {
+		if sd := l.services[sid]; !j.running && j.command.UID != "" && !l.isMine(sd) &&
+			l.deviates(ha.DiffWithdrawnCommand) {
 			delete(l.jobBySID, sid) // the manager has changed its decision
 		}
 	}

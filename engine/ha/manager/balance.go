@@ -2,8 +2,6 @@ package manager
 
 import (
 	"fmt"
-	"math"
-	"strconv"
 
 	"github.com/holdfast-sim/holdfast/engine/ha"
 	"github.com/holdfast-sim/holdfast/engine/ha/sched"
@@ -44,26 +42,23 @@ func (m *Manager) balanceLoad() {
 		task = ha.CommandMigrate
 	}
 	m.env.Log(ha.LevelInfo,
-		fmt.Sprintf("auto rebalance - %s %s to %s (expected change for imbalance from %s to %s)",
-			task, best.SID, best.Target, roundHundredth(before), roundHundredth(after)))
+		fmt.Sprintf("auto rebalance - %s %s to %s (expected change for imbalance from %.2f to %.2f)",
+			task, best.SID, best.Target, before, after))
 	move := ha.Command{Verb: task, SID: best.SID, Node: best.Target,
 		Line: fmt.Sprintf("%s %s %s", task, best.SID, best.Target)}
 	m.env.CommandDecided(ha.CommandDecision{Command: move, Refused: m.queueMove(move)})
-}
-
-func roundHundredth(x float64) string {
-	return strconv.FormatFloat(math.Floor(x*100+0.5)/100, 'f', -1, 64)
 }
 
 // anyUnsettled reports whether a service is moving or will move soon, or was started on a node whose
 // measurement does not include it yet.
 func (m *Manager) anyUnsettled() bool {
 	for _, sd := range m.status.ServiceStatus {
-		if sd.State.Moving() || sd.Cmd.Moves() {
+		if sd.State == ha.Migrate || sd.State == ha.Relocate || sd.Cmd.Moves() {
 			return true
 		}
-		if m.settings.CRS.Mode == ha.SchedDynamic && sd.State == ha.Started &&
-			m.nodes.isOnline(sd.Node) && !m.confirmedByLRM(sd) {
+		unconfirmed := m.settings.CRS.Mode == ha.SchedDynamic && sd.State == ha.Started &&
+			m.nodes.isOnline(sd.Node) && !m.confirmedByLRM(sd)
+		if (unconfirmed || sd.State.Moving()) && m.deviates(ha.DiffBalanceAtStart) {
 			return true
 		}
 	}

@@ -57,22 +57,15 @@ func (m *Manager) commandMove(cmd ha.Command) ha.Refusal {
 }
 
 // queueMove stores the move with the service of the command, unless a service that must be kept apart is
-// on the target.
+// on the target, in whatever state.
 func (m *Manager) queueMove(cmd ha.Command) ha.Refusal {
-	blocked := false
 	for _, other := range m.compiledRules.Apart[cmd.SID] {
-		sd := m.status.ServiceStatus[other]
-		if sd == nil {
+		if sd := m.status.ServiceStatus[other]; sd == nil || !m.blocksMoveTo(cmd.Node, sd) {
 			continue
 		}
-		if current, target := m.loadedNodes(sd); current == cmd.Node || target == cmd.Node {
-			blocked = true
-			m.env.Log(ha.LevelErr, fmt.Sprintf(
-				"crm command '%s' error - service '%s' on node '%s' in negative affinity with service '%s'",
-				cmd.Line, other, cmd.Node, cmd.SID))
-		}
-	}
-	if blocked {
+		m.env.Log(ha.LevelErr, fmt.Sprintf(
+			"crm command '%s' error - service '%s' on node '%s' in negative affinity with service '%s'",
+			cmd.Line, other, cmd.Node, cmd.SID))
 		return ha.RefusedKeptApart
 	}
 	m.env.Log(ha.LevelInfo, "got crm command: "+cmd.Line)
@@ -90,6 +83,16 @@ func (m *Manager) queueMove(cmd ha.Command) ha.Refusal {
 	return ""
 }
 
+// blocksMoveTo reports whether a service, which must be kept apart from another one, keeps the other one
+// away from a node: because it is there, or because it moves to it or from it.
+func (m *Manager) blocksMoveTo(node string, sd *ha.ServiceStatus) bool {
+	if sd.Node != node && sd.Target != node {
+		return false
+	}
+	return sd.Target == "" || sd.Target == ha.NoTarget || sd.Target == sd.Node ||
+		m.deviates(ha.DiffMovingPartner)
+}
+
 func (m *Manager) commandStop(cmd ha.Command) ha.Refusal {
 	sd := m.status.ServiceStatus[cmd.SID]
 	if sd == nil {
@@ -103,7 +106,8 @@ func (m *Manager) commandStop(cmd ha.Command) ha.Refusal {
 
 func (m *Manager) commandEnableMaintenance(cmd ha.Command) ha.Refusal {
 	if m.status.Disarm != nil {
-		m.env.Log(ha.LevelNotice, fmt.Sprintf("ignoring %s command - HA stack is disarmed", cmd.Verb))
+		m.env.Log(ha.LevelWarning, fmt.Sprintf(
+			"ignoring maintenance command for node %s - HA stack is disarmed", cmd.Node))
 		return ha.RefusedDisarmed
 	}
 	switch m.nodes.stateOf(cmd.Node) {
@@ -115,7 +119,9 @@ func (m *Manager) commandEnableMaintenance(cmd ha.Command) ha.Refusal {
 		m.env.Log(ha.LevelInfo,
 			fmt.Sprintf("ignoring crm command - node %s is already in maintenance state", cmd.Node))
 		// the administrator now also requests a maintenance that a shutdown began
-		m.status.NodeRequest[cmd.Node] = ha.NodeRequest{Maintenance: 1}
+		if m.status.NodeRequest[cmd.Node].Maintenance == 0 && m.deviates(ha.DiffMaintenanceTwice) {
+			m.status.NodeRequest[cmd.Node] = ha.NodeRequest{Maintenance: 1}
+		}
 	default:
 		m.env.Log(ha.LevelErr, "crm command error - node not online: "+cmd.Line)
 		return ha.RefusedNodeNotOnline

@@ -10,7 +10,7 @@ import (
 
 // TestEveryCommandIsDecidedOnce compares the decision on each line with the state that it meets.
 func TestEveryCommandIsDecidedOnce(t *testing.T) {
-	apart := "resource-affinity: r\n\taffinity negative\n\tresources vm:1,vm:2\n"
+	apart := "resource-affinity: rr\n\taffinity negative\n\tresources vm:1,vm:2\n"
 	for _, c := range []struct {
 		line    string
 		disarm  *ha.Disarm

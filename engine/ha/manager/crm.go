@@ -28,6 +28,8 @@ type CRM struct {
 	refreshed         bool
 	shutdownRequested bool
 	idleRounds        int
+	// disarmed is true while this CRM works without watchdog because HA is disarmed.
+	disarmed bool
 }
 
 // NewCRM returns a CRM without state and without locks.
@@ -42,7 +44,9 @@ func (c *CRM) State() ha.CRMState { return c.state }
 
 // RequestShutdown asks the CRM to exit. A master gives its lock back in its next round.
 func (c *CRM) RequestShutdown() {
-	c.env.Log(ha.LevelInfo, "server received shutdown request")
+	if !c.shutdownRequested {
+		c.env.Log(ha.LevelInfo, "server received shutdown request")
+	}
 	c.shutdownRequested = true
 }
 
@@ -51,9 +55,25 @@ func (c *CRM) enterState(state ha.CRMState) {
 		return
 	}
 	c.env.Log(ha.LevelInfo, fmt.Sprintf("status change %s => %s", c.state, state))
+	if c.disarmed && c.state == ha.CRMMaster && c.deviates(ha.DiffDisarmedReturn) {
+		c.disarmed = false
+	}
 	c.state = state
 	c.manager = nil
-	c.idleRounds = 0
+}
+
+// deviates reports whether a deliberate difference from Proxmox VE's manager applies to this decision.
+func (c *CRM) deviates(id ha.Difference) bool { return ha.Deviate(c.env, c.decisions(), id) }
+
+// decisions returns the setting of the cluster, as far as it is known without reading.
+func (c *CRM) decisions() ha.Decisions {
+	if c.manager != nil {
+		return c.manager.settings.Decisions
+	}
+	if env, ok := c.env.(ha.DecisionsKnown); ok {
+		return env.Decisions()
+	}
+	return ha.DecisionsStrict
 }
 
 // Round runs one round.
@@ -97,7 +117,9 @@ func (c *CRM) changeState() {
 	case ha.CRMMaster:
 		if !c.takeLock() {
 			c.enterState(ha.CRMLostManagerLock)
-			if c.mayBeActive() && c.takeLock() {
+			// the lock may be back at once
+			if c.decisions() != ha.DecisionsUpstream && c.mayBeActive() && c.takeLock() {
+				c.deviates(ha.DiffLockAtOnce)
 				c.enterState(ha.CRMMaster)
 			}
 			return
@@ -116,6 +138,7 @@ func (c *CRM) countIdle() {
 	}
 	c.env.Log(ha.LevelInfo,
 		fmt.Sprintf("cluster had no service configured for %d rounds, going idle.", maxIdleRounds))
+	c.idleRounds = 0
 	c.closeWatchdog()
 	c.env.ReleaseManagerLock()
 	c.enterState(ha.CRMWaitForQuorum)
@@ -123,35 +146,51 @@ func (c *CRM) countIdle() {
 
 // mayBeActive reports whether this node could be master now and whether there is work for a master.
 func (c *CRM) mayBeActive() bool {
-	if !c.env.Quorate() || !c.refreshed {
+	status := c.readStatus()
+	if status == nil || c.mustBeFenced(status) {
 		return false
-	}
-	status, err := c.env.ReadManagerStatus()
-	if err != nil {
-		c.env.Log(ha.LevelErr, fmt.Sprintf("could not read manager status: %v", err))
-		return false
-	}
-	if status.NodeStatus[c.env.NodeName()] == ha.NodeFence {
-		return false // other nodes fence this one
-	}
-	for _, sd := range status.ServiceStatus {
-		if sd.Node == c.env.NodeName() && sd.State == ha.Fence {
-			return false
-		}
 	}
 	services, err := c.env.ReadServiceConfig()
 	if err != nil {
 		c.env.Log(ha.LevelErr, fmt.Sprintf("could not read service config: %v", err))
 		return false
 	}
-	return len(services) > 0 || c.masterNotNeeded(status)
+	return len(services) > 0 || c.masterNeeded(status)
 }
 
-// masterNotNeeded reports whether a cluster without services needs a master.
-func (c *CRM) masterNotNeeded(status *ha.ManagerStatus) bool {
-	if status.MasterNode != "" && status.MasterNode != c.env.NodeName() && status.Timestamp > 0 &&
-		c.env.NowSeconds()-status.Timestamp <= masterAliveSeconds {
-		return false // another master does the work
+// readStatus returns the manager status, nil when this node has no quorum or no current view of the
+// cluster, or cannot read it.
+func (c *CRM) readStatus() *ha.ManagerStatus {
+	isCurrent := c.env.Quorate() && c.refreshed
+	if !isCurrent && c.deviates(ha.DiffBrokenStore) {
+		return nil
+	}
+	status, err := c.env.ReadManagerStatus()
+	if err != nil {
+		c.env.Log(ha.LevelErr, fmt.Sprintf("could not read manager status: %v", err))
+		return nil
+	}
+	if !isCurrent {
+		return nil
+	}
+	return status
+}
+
+// mustBeFenced reports whether other nodes fence this one.
+func (c *CRM) mustBeFenced(status *ha.ManagerStatus) bool {
+	for _, sd := range status.ServiceStatus {
+		if sd.Node == c.env.NodeName() && sd.State == ha.Fence {
+			return true
+		}
+	}
+	return status.NodeStatus[c.env.NodeName()] == ha.NodeFence && c.state != ha.CRMMaster &&
+		c.deviates(ha.DiffFencedMaster)
+}
+
+// masterNeeded reports whether a cluster without services needs a master.
+func (c *CRM) masterNeeded(status *ha.ManagerStatus) bool {
+	if c.otherMasterWorks(status) {
+		return false
 	}
 	for node, state := range status.NodeStatus {
 		if state == ha.NodeMaintenance && status.NodeRequest[node].Maintenance == 0 {
@@ -161,14 +200,23 @@ func (c *CRM) masterNotNeeded(status *ha.ManagerStatus) bool {
 	return c.env.CRMCommandsPending() || len(status.ServiceStatus) > 0 || status.Disarm != nil
 }
 
-// mayBeIdle reports whether the cluster no longer needs a master.
-func (c *CRM) mayBeIdle() bool {
-	if !c.refreshed {
+// otherMasterWorks reports whether another master does the work of a cluster without services.
+func (c *CRM) otherMasterWorks(status *ha.ManagerStatus) bool {
+	if status.MasterNode == "" || status.MasterNode == c.env.NodeName() {
 		return false
 	}
-	status, err := c.env.ReadManagerStatus()
-	if err != nil {
-		c.env.Log(ha.LevelErr, fmt.Sprintf("could not read manager status: %v", err))
+	wasOnline := status.NodeStatus[status.MasterNode] == ha.NodeOnline
+	wroteLately := status.Timestamp > 0 && c.env.NowSeconds()-status.Timestamp <= masterAliveSeconds
+	if wasOnline != wroteLately && !c.deviates(ha.DiffIdleMaster) {
+		return wasOnline
+	}
+	return wroteLately
+}
+
+// mayBeIdle reports whether the cluster no longer needs a master.
+func (c *CRM) mayBeIdle() bool {
+	status := c.readStatus()
+	if status == nil || status.Disarm != nil || c.mustBeFenced(status) {
 		return false
 	}
 	services, err := c.env.ReadServiceConfig()
@@ -176,7 +224,7 @@ func (c *CRM) mayBeIdle() bool {
 		c.env.Log(ha.LevelErr, fmt.Sprintf("could not read service config: %v", err))
 		return false
 	}
-	return len(services) == 0 && len(status.ServiceStatus) == 0 && status.Disarm == nil
+	return len(services) == 0 && len(status.ServiceStatus) == 0
 }
 
 // takeLock takes or renews the manager lock, under the protection of the watchdog unless HA is
@@ -196,12 +244,13 @@ func (c *CRM) takeLock() bool {
 
 func (c *CRM) ensureWatchdog() bool {
 	if c.watchdog == nil {
-		if c.state == ha.CRMMaster && c.manager != nil && c.manager.disarmed() {
+		if c.disarmed {
 			return true
 		}
 		status, err := c.env.ReadManagerStatus()
 		if err == nil && status.Disarm != nil && status.Disarm.State == ha.DisarmDisarmed {
 			c.env.Log(ha.LevelInfo, "taking over as disarmed master, skipping watchdog")
+			c.disarmed = true
 			return true
 		}
 		if !c.openWatchdog() {
@@ -233,8 +282,9 @@ func (c *CRM) closeWatchdog() {
 func (c *CRM) masterRound() ha.Round {
 	if c.shutdownRequested {
 		c.closeWatchdog()
-		if c.env.ReleaseManagerLock() {
-			c.env.Log(ha.LevelInfo, "voluntary release CRM lock")
+		c.env.Log(ha.LevelInfo, "voluntary release CRM lock")
+		if !c.env.ReleaseManagerLock() {
+			c.env.Log(ha.LevelNotice, "CRM lock release failed, let the lock timeout")
 		}
 		return ha.Round{Exit: true}
 	}
@@ -260,11 +310,13 @@ func (c *CRM) runManager() error {
 		return err
 	}
 	switch {
-	case c.manager.disarmed() && c.watchdog != nil:
+	case c.manager.disarmed() && !c.disarmed:
 		c.env.Log(ha.LevelInfo, "HA stack fully disarmed, releasing CRM watchdog")
 		c.closeWatchdog()
-	case !c.manager.disarmed() && c.watchdog == nil:
+		c.disarmed = true
+	case !c.manager.disarmed() && c.disarmed:
 		c.env.Log(ha.LevelInfo, "re-arming HA stack")
+		c.disarmed = false
 		if c.openWatchdog() {
 			c.watchdog.Feed()
 		}

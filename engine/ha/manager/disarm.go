@@ -8,8 +8,14 @@ import (
 
 // delaysDisarm reports whether a service in this state is in transition, so that HA must not release it
 // now.
-func delaysDisarm(state ha.ServiceState) bool {
-	return state == ha.Fence || state == ha.Recovery || state.Moving()
+func (m *Manager) delaysDisarm(state ha.ServiceState) bool {
+	switch state {
+	case ha.Fence, ha.Recovery, ha.Migrate, ha.Relocate:
+		return true
+	case ha.RequestStartBalance:
+		return m.deviates(ha.DiffDisarmBalance)
+	}
+	return false
 }
 
 func (m *Manager) commandDisarm(cmd ha.Command) ha.Refusal {
@@ -19,8 +25,12 @@ func (m *Manager) commandDisarm(cmd ha.Command) ha.Refusal {
 		return ha.RefusedAlreadyDisarmed
 	}
 	m.env.Log(ha.LevelInfo, "got crm command: "+cmd.Line)
-	m.balanceSuspended = map[string]bool{}
-	m.status.Disarm = &ha.Disarm{Mode: cmd.Mode, State: ha.DisarmDisarming}
+	if cmd.Mode == ha.DisarmIgnore {
+		for _, sid := range sortedKeys(m.status.ServiceStatus) {
+			m.env.Log(ha.LevelInfo, fmt.Sprintf("disarm: suspending HA tracking for service '%s'", sid))
+		}
+	}
+	m.status.Disarm, m.released = &ha.Disarm{Mode: cmd.Mode, State: ha.DisarmDisarming}, false
 	return ""
 }
 
@@ -34,53 +44,65 @@ func (m *Manager) commandArm(cmd ha.Command) ha.Refusal {
 	if d.Mode == ha.DisarmIgnore {
 		for _, sid := range sortedKeys(m.status.ServiceStatus) {
 			sd, cd := m.status.ServiceStatus[sid], m.services[sid]
-			if cd != nil && !delaysDisarm(sd.State) {
-				sd.Unprotected = m.unprotectedMark() // it was released, so its state is not known
-			}
-			if cd == nil || cd.Node == sd.Node || delaysDisarm(sd.State) {
-				continue
-			}
-			m.env.Log(ha.LevelInfo, fmt.Sprintf(
-				"service '%s': updating node '%s' => '%s' (changed while disarmed)", sid, sd.Node, cd.Node))
-			sd.Node, sd.UID = cd.Node, m.env.NewUID() // results of the old node mean nothing here
+			m.rearmService(sid, sd, cd)
 		}
 	}
-	m.status.Disarm, m.balanceSuspended = nil, nil
+	m.status.Disarm = nil
 	return ""
 }
 
-// handleDisarm continues to switch HA off. It returns true when services that are in transition must be
+// rearmService continues with a service that was released while HA was disarmed. It may have been moved.
+func (m *Manager) rearmService(sid string, sd *ha.ServiceStatus, cd *ha.ServiceConfig) {
+	if cd == nil || m.delaysDisarm(sd.State) && (cd.Node == sd.Node || m.deviates(ha.DiffArrivedService)) {
+		return // a service in transition was not released
+	}
+	sd.Unprotected = m.unprotectedMark() // its state is not known
+	if cd.Node == sd.Node {
+		return
+	}
+	m.env.Log(ha.LevelInfo, fmt.Sprintf(
+		"service '%s': updating node '%s' => '%s' (changed while disarmed)", sid, sd.Node, cd.Node))
+	sd.Node = cd.Node
+	if m.deviates(ha.DiffRearmedResults) {
+		sd.UID = m.env.NewUID() // results of the old node mean nothing here
+	}
+}
+
+// handleDisarm continues to switch HA off. It returns the services that are in transition and must be
 // finished first.
-func (m *Manager) handleDisarm() (process bool) {
-	if m.status.Disarm.State == ha.DisarmDisarmed {
-		return false
-	}
+func (m *Manager) handleDisarm() (waiting map[string]bool) {
 	for _, sid := range sortedKeys(m.status.ServiceStatus) {
-		if state := m.status.ServiceStatus[sid].State; delaysDisarm(state) {
-			m.env.Log(ha.LevelWarning,
-				fmt.Sprintf("deferring disarm - service '%s' is in '%s' state", sid, state))
-			process = true
+		state := m.status.ServiceStatus[sid].State
+		if !m.delaysDisarm(state) {
+			continue
 		}
+		level := ha.LevelWarning
+		if state.Moving() {
+			level = ha.LevelInfo
+		}
+		m.env.Log(level, fmt.Sprintf("deferring disarm - service '%s' is in '%s' state", sid, state))
+		if waiting == nil {
+			waiting = map[string]bool{}
+		}
+		waiting[sid] = true
 	}
-	if process {
-		return true
-	}
-	if m.balanceSuspended == nil { // a new master continues
-		m.balanceSuspended = map[string]bool{}
+	if waiting != nil {
+		return waiting
 	}
 	for _, sid := range sortedKeys(m.status.ServiceStatus) {
 		sd := m.status.ServiceStatus[sid]
 		if m.status.Disarm.Mode == ha.DisarmIgnore {
-			m.stopTracking(sid, sd)
+			m.stopTracking(sd)
 		} else {
 			m.freeze(sid, sd)
 		}
 	}
-	if m.lrmsReleased() {
+	m.released = true
+	if m.lrmsReleased() && m.status.Disarm.State != ha.DisarmDisarmed {
 		m.env.Log(ha.LevelInfo, "all LRMs disarmed, HA stack is now fully disarmed")
 		m.status.Disarm.State = ha.DisarmDisarmed
 	}
-	return false
+	return nil
 }
 
 // freeze freezes a service; a service in state error stays in it.
@@ -91,25 +113,27 @@ func (m *Manager) freeze(sid string, sd *ha.ServiceStatus) {
 	m.env.Log(ha.LevelInfo, fmt.Sprintf("disarm: freezing service '%s' (was '%s')", sid, sd.State))
 	*sd = ha.ServiceStatus{
 		State: ha.Freeze, Node: sd.Node, UID: m.env.NewUID(),
-		FailedNodes: sd.FailedNodes, MaintenanceNode: sd.MaintenanceNode, Unprotected: sd.Unprotected,
+		MaintenanceNode: sd.MaintenanceNode, Unprotected: sd.Unprotected,
 	}
 }
 
 // stopTracking keeps only what is needed to continue with the service later.
-func (m *Manager) stopTracking(sid string, sd *ha.ServiceStatus) {
-	if m.balanceSuspended[sid] {
-		return
+func (m *Manager) stopTracking(sd *ha.ServiceStatus) {
+	kept := ha.ServiceStatus{State: sd.State, Node: sd.Node, UID: sd.UID, MaintenanceNode: sd.MaintenanceNode}
+	if m.released && len(sd.Cmd) > 0 && m.deviates(ha.DiffDisarmCommands) {
+		kept.Cmd = sd.Cmd
 	}
-	m.balanceSuspended[sid] = true
-	m.env.Log(ha.LevelInfo, fmt.Sprintf("disarm: suspending HA tracking for service '%s'", sid))
-	*sd = ha.ServiceStatus{State: sd.State, Node: sd.Node, UID: sd.UID, MaintenanceNode: sd.MaintenanceNode}
+	*sd = kept
 }
 
 // lrmsReleased reports whether no online node holds its lock and watchdog. A node in maintenance
 // releases both by itself.
 func (m *Manager) lrmsReleased() bool {
 	for _, node := range m.nodes.onlineNodes() {
-		if m.lrmModes[node] != ha.ModeDisarm || m.lrmStates[node] != ha.LRMWaitForAgentLock {
+		if m.lrmModes[node] != ha.ModeDisarm {
+			return false
+		}
+		if m.lrmStates[node] != ha.LRMWaitForAgentLock && m.deviates(ha.DiffDisarmLocks) {
 			return false
 		}
 	}

@@ -59,11 +59,11 @@ func TestDroppedRulesAreTold(t *testing.T) {
 	b := newBench("a", "b")
 	b.add("vm:1", "a", ha.WantStarted)
 	b.add("vm:2", "a", ha.WantStarted)
-	b.rules = "resource-affinity: r\n\taffinity negative\n\tresources vm:1\n\n" +
-		"resource-affinity: s\n\taffinity negative\n\tresources vm:1,vm:2\n\tcolour red\n"
+	b.rules = "resource-affinity: rr\n\taffinity negative\n\tresources vm:1\n\n" +
+		"resource-affinity: ss\n\taffinity negative\n\tresources vm:1,vm:2\n\tcolour red\n"
 	c := master(t, b)
-	require.Contains(t, b.text(), "info Drop rule 'r', because rule is ineffective as there are less than two resources.")
-	require.Contains(t, b.text(), "warning ignoring part of the rules config, line 8: rule s, property colour: unknown property")
+	require.Contains(t, b.text(), "info Drop rule 'rr', because rule is ineffective as there are less than two resources.")
+	require.Contains(t, b.text(), "warning ignoring part of the rules config, line 8: rule ss, property colour: unknown property")
 	c.Round()
 	require.Equal(t, ha.Migrate, b.state("vm:1"), "the other rule is in force")
 }
@@ -163,14 +163,14 @@ func TestAMasterThatIsOfflineDecidesNothing(t *testing.T) {
 func TestGroupsWaitForEveryLRM(t *testing.T) {
 	b := newBench("a", "b")
 	b.add("vm:1", "a", ha.WantStarted)
-	b.services["vm:1"].Group = "g"
-	b.groups = "group: g\n\tnodes a\n"
+	b.services["vm:1"].Group = "gg"
+	b.groups = "group: gg\n\tnodes a\n"
 	b.lrm["b"].State = "lost_agent_lock"
 	c := master(t, b)
 	for range 12 {
 		c.Round()
 	}
-	require.Contains(t, b.text(), "abort ha groups migration: lrm 'b' is not in state 'wait_for_agent_lock' or 'active'")
+	require.Contains(t, b.text(), "abort ha groups migration: lrm 'b' is not in state 'active' or 'idle'")
 	require.NotEmpty(t, b.groups)
 	b.lrm["b"].State = "wait_for_agent_lock"
 	for range 6 {
@@ -221,7 +221,7 @@ func TestBalancingWaitsForStarts(t *testing.T) {
 	m.answer("vm:3", ha.ExitSuccess)
 	c.Round()
 	c.Round()
-	require.Contains(t, m.text(), "auto rebalance - migrate vm:1 to b (expected change for imbalance from 1 to 0.33)")
+	require.Contains(t, m.text(), "auto rebalance - migrate vm:1 to b (expected change for imbalance from 1.00 to 0.33)")
 	require.Equal(t, ha.Migrate, m.state("vm:1"))
 }
 

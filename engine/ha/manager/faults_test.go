@@ -121,12 +121,12 @@ func (b *bench) obey() {
 // the same or, with change, another one.
 func story(t require.TestingT, faultRound, left int, late, change bool) *faulty {
 	f := &faulty{bench: newBench("a", "b", "c"), left: -1, late: late}
-	f.groups = "group: g\n\tnodes a:2,b:3\n\tnofailback 1\n"
+	f.groups = "group: gg\n\tnodes a:2,b:3\n\tnofailback 1\n"
 	f.versions["c"] = "8.4.1"
 	for sid, node := range map[string]string{"vm:1": "b", "ct:2": "b", "vm:3": "c", "vm:4": "b"} {
 		f.add(sid, node, ha.WantStarted)
 	}
-	f.services["vm:1"].Group = "g"
+	f.services["vm:1"].Group = "gg"
 	f.services["vm:4"].State = ha.WantStopped
 	c := NewCRM(f)
 	for round := range 40 {
@@ -174,7 +174,7 @@ func TestTheStoreGoesAwayAnywhere(t *testing.T) {
 				got := story(t, faultRound, left, late, change)
 				require.ElementsMatch(t, want.stolen, got.stolen, "%s\n%s", name, got.text())
 				require.Empty(t, got.groups, "%s\n%s", name, got.text())
-				require.Contains(t, got.rules, "ha-group-g", name)
+				require.Contains(t, got.rules, "ha-group-gg", name)
 				require.False(t, got.services["vm:1"].Failback, name)
 				for _, sid := range []string{"vm:1", "ct:2", "vm:4"} {
 					sd := got.manager.ServiceStatus[sid]

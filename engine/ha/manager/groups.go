@@ -58,28 +58,43 @@ func (m *Manager) groupsReady() (bool, error) {
 		m.env.Log(ha.LevelErr, "abort ha groups migration: "+fmt.Sprintf(format, args...))
 		return false, nil
 	}
-	for _, node := range m.nodes.knownNodes() {
+	nodes := m.nodes.knownNodes()
+	if len(nodes) == 0 {
+		return abort("node list is empty")
+	}
+	for _, node := range nodes {
 		state := m.nodes.stateOf(node)
 		m.env.Log(ha.LevelNotice, fmt.Sprintf("ha groups migration: node '%s' is in state '%s'", node, state))
 		if state != ha.NodeOnline {
 			return abort("node '%s' is not online", node)
 		}
-		lrmState, mode := m.lrmStates[node], m.lrmModes[node]
+		status, err := m.env.ReadLRMStatus(node) // the node may have joined in this round
+		if err != nil {
+			return false, err
+		}
+		lrmState, mode := status.State, status.Mode
+		if lrmState == "" || mode == "" {
+			return abort("could not retrieve state for lrm '%s'", node)
+		}
 		m.env.Log(ha.LevelNotice, fmt.Sprintf("ha groups migration: lrm '%s' is in state '%s' and mode '%s'",
 			node, lrmState, mode))
+		idle := lrmState == ha.LRMWaitForAgentLock && m.status.ActiveServices(node) == 0
+		if !idle && lrmState != ha.LRMActive {
+			return abort("lrm '%s' is not in state 'active' or 'idle'", node)
+		}
 		if mode != ha.ModeActive {
 			return abort("lrm '%s' is not in mode 'active'", node)
-		}
-		if lrmState != ha.LRMWaitForAgentLock && lrmState != ha.LRMActive {
-			return abort("lrm '%s' is not in state 'wait_for_agent_lock' or 'active'", node)
 		}
 		version, err := m.env.NodeVersion(node)
 		if err != nil {
 			return false, err
 		}
+		if version == "" {
+			return abort("could not retrieve version from node '%s'", node)
+		}
 		m.env.Log(ha.LevelNotice, fmt.Sprintf("ha groups migration: node '%s' has version '%s'", node,
 			version))
-		if version == "" || compareVersions(version, groupMinVersion) < 0 {
+		if compareVersions(version, groupMinVersion) < 0 {
 			return abort("node '%s' needs at least pve-manager version '%s'", node, groupMinVersion)
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/holdfast-sim/holdfast/engine/ha"
-	"github.com/holdfast-sim/holdfast/engine/ha/config"
 	"github.com/holdfast-sim/holdfast/engine/ha/rules"
 )
 
@@ -18,11 +17,13 @@ type Manager struct {
 	nodes  *nodeStates
 	status *ha.ManagerStatus
 
-	settings   ha.Datacenter
-	services   map[string]*ha.ServiceConfig
-	lrmResults map[string]ha.LRMResult
-	lrmModes   map[string]ha.Mode
-	lrmStates  map[string]ha.LRMState
+	settings ha.Datacenter
+	// settingsRead is true once this master has read its settings.
+	settingsRead bool
+	services     map[string]*ha.ServiceConfig
+	lrmResults   map[string]ha.LRMResult
+	lrmModes     map[string]ha.Mode
+	lrmStates    map[string]ha.LRMState
 	// recovering holds the services that are in recovery in the published status, with the node that
 	// each leaves.
 	recovering map[string]string
@@ -31,15 +32,14 @@ type Manager struct {
 	// lrmWritten holds the revisions at which the LRM statuses were written, by node.
 	lrmWritten map[string]uint64
 
-	compiledRules *rules.Compiled
-	rulesSeen     string
-	serviceStats  map[string]ha.ServiceStats
-	nodeStats     map[string]ha.NodeStats
+	ruleTables
+	serviceStats map[string]ha.ServiceStats
+	nodeStats    map[string]ha.NodeStats
 
 	// failedServices are the services that had an error in this round.
 	failedServices map[string]bool
-	// balanceSuspended are the services that were released while HA is disarmed.
-	balanceSuspended map[string]bool
+	// released is true once this master has released all services for the present disarming.
+	released bool
 	// reportedUnprotected are the services whose node is away and that the log already reports as not
 	// recovered.
 	reportedUnprotected map[string]bool
@@ -57,15 +57,18 @@ func newManager(env ha.CRMEnv) (*Manager, error) {
 	m := &Manager{
 		env:                 env,
 		status:              old.Clone(),
-		nodes:               newNodeStates(env, old.NodeStatus),
 		settings:            ha.DefaultDatacenter(),
-		compiledRules:       rules.Compile(rules.Set{}, nil),
+		ruleTables:          ruleTables{compiledRules: rules.Compile(rules.Set{}, nil)},
 		groupRounds:         groupFirstRounds,
 		reportedUnprotected: map[string]bool{},
 	}
+	m.nodes = newNodeStates(env, old, m.deviates)
 	m.status.MasterNode = env.NodeName()
 	if err := m.updateScheduler(); err != nil {
 		return nil, err
+	}
+	if m.settings.Decisions != ha.DecisionsUpstream {
+		m.nodes.countFromTakeover()
 	}
 	return m, nil
 }
@@ -86,6 +89,7 @@ func (m *Manager) runRound() error {
 	if err := m.readLRMs(); err != nil {
 		return err
 	}
+	changedNodes := m.nodes.differFrom(info)
 	m.nodes.updateFrom(info, m.lrmModes)
 	if !m.nodes.operational(m.env.NodeName()) {
 		m.env.Log(ha.LevelInfo, "master seems offline")
@@ -101,34 +105,37 @@ func (m *Manager) runRound() error {
 		return err
 	}
 	m.noteProtected()
-	if !m.disarmed() {
+	if m.status.Disarm == nil {
 		m.syncServices()
 	}
 	if err := m.readStats(); err != nil {
 		return err
 	}
-	if err := m.updateRules(); err != nil {
+	if err := m.updateRules(changedNodes); err != nil {
 		return err
 	}
 	if err := m.takeCommands(); err != nil {
 		return err
 	}
-	m.makeDecisions()
+	if err := m.makeDecisions(); err != nil {
+		return err
+	}
 	return m.publishDecisions()
 }
 
-func (m *Manager) makeDecisions() {
+func (m *Manager) makeDecisions() error {
+	var only map[string]bool
 	if m.status.Disarm != nil {
-		if !m.handleDisarm() {
-			return
+		if only = m.handleDisarm(); only == nil {
+			return nil
 		}
 	} else {
 		m.balanceLoad()
 	}
 	for pass := 0; pass < maxPasses; pass++ {
-		if !m.stepAllServices() {
-			m.fenceLeftovers()
-			return
+		changed, err := m.stepAllServices(only)
+		if err != nil || !changed {
+			return err
 		}
 	}
 	panic("ha manager: a round does not come to rest")
@@ -166,11 +173,39 @@ func (m *Manager) updateScheduler() error {
 	if mode != ha.SchedBasic && mode != ha.SchedStatic && mode != ha.SchedDynamic {
 		settings.CRS.Mode = ha.SchedBasic
 	}
-	if settings.CRS.Mode != m.settings.CRS.Mode {
-		m.env.Log(ha.LevelInfo, fmt.Sprintf("using scheduler mode '%s'", settings.CRS.Mode))
-	}
-	m.settings = settings
+	m.logSettings(settings)
+	m.settings, m.settingsRead = settings, true
 	return nil
+}
+
+// logSettings logs settings that this master uses from now on.
+func (m *Manager) logSettings(next ha.Datacenter) {
+	switch was := m.settings.CRS.Mode; {
+	case next.CRS.Mode == was:
+	case m.settingsRead:
+		m.env.Log(ha.LevelInfo,
+			fmt.Sprintf("switching scheduler mode from '%s' to '%s'", was, next.CRS.Mode))
+	default:
+		m.env.Log(ha.LevelInfo, fmt.Sprintf("using scheduler mode '%s'", next.CRS.Mode))
+	}
+	if next.Decisions == m.settings.Decisions {
+		return
+	}
+	switch next.Decisions {
+	case ha.DecisionsStrict:
+		m.env.Log(ha.LevelNotice, "decisions are strict again")
+	case ha.DecisionsUpstream:
+		// no line: a log of these decisions is compared with recorded ones
+	default:
+		m.env.Log(ha.LevelErr, fmt.Sprintf(
+			"unknown setting 'decisions=%s' in datacenter.cfg, using '%s'", next.Decisions,
+			ha.DecisionsStrict))
+	}
+}
+
+// deviates reports whether a deliberate difference from Proxmox VE's manager applies to this decision.
+func (m *Manager) deviates(id ha.Difference) bool {
+	return ha.Deviate(m.env, m.settings.Decisions, id)
 }
 
 // syncServices adds newly configured services and drops those that HA no longer manages.
@@ -202,55 +237,13 @@ func (m *Manager) syncServices() {
 	}
 }
 
-// updateRules rebuilds the tables after a change of rules, groups, services or nodes.
-func (m *Manager) updateRules() error {
-	ruleText, err := m.env.ReadRules()
-	if err != nil {
-		return err
-	}
-	groupText, err := m.env.ReadGroups()
-	if err != nil {
-		return err
-	}
-	groups, _, err := config.ParseGroups(groupText)
-	if err != nil {
-		return err
-	}
-	for _, cd := range m.services {
-		if group := groups[cd.Group]; group != nil && group.NoFailback {
-			cd.Failback = false
-		}
-	}
-	nodes := m.nodes.knownNodes()
-	seen := fmt.Sprintf("%q %q %q", ruleText, groupText, nodes)
-	for _, sid := range sortedKeys(m.services) {
-		seen += fmt.Sprintf(" %q:%q", sid, m.services[sid].Group)
-	}
-	if seen == m.rulesSeen {
-		return nil
-	}
-	parsed, problems, err := config.ParseRules(ruleText)
-	if err != nil {
-		return err
-	}
-	for _, problem := range problems {
-		m.env.Log(ha.LevelWarning, "ignoring part of the rules config, "+problem.String())
-	}
-	set, dropped := rules.Normalize(rules.AddGroups(rules.Set(parsed), groups, m.services), nodes)
-	for _, problem := range dropped {
-		m.env.Log(ha.LevelInfo, problem.Message())
-	}
-	m.compiledRules = rules.Compile(set, nodes)
-	m.rulesSeen = seen
-	return nil
-}
-
 // publishDecisions publishes the decisions.
 func (m *Manager) publishDecisions() error {
 	m.status.NodeStatus = map[string]ha.NodeState{}
 	for node, state := range m.nodes.stateByNode {
 		m.status.NodeStatus[node] = state
 	}
+	m.status.NeverSeen = m.neverSeen()
 	m.status.Timestamp = m.env.NowSeconds()
 	m.recovering = map[string]string{}
 	if m.unwritten = m.env.WriteManagerStatus(m.status.Clone()); m.unwritten != nil {
@@ -262,6 +255,20 @@ func (m *Manager) publishDecisions() error {
 		}
 	}
 	return nil
+}
+
+// neverSeen returns the nodes of services, and those that are being fenced, that no master has seen online.
+func (m *Manager) neverSeen() (nodes []string) {
+	used := map[string]bool{}
+	for _, sd := range m.status.ServiceStatus {
+		used[sd.Node] = true
+	}
+	for _, node := range sortedKeys(m.nodes.neverSeen) {
+		if used[node] || m.nodes.stateOf(node) == ha.NodeFence {
+			nodes = append(nodes, node)
+		}
+	}
+	return nodes
 }
 
 // announceRecovery makes sure that the published status contains the recovery of a service from a node

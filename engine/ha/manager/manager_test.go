@@ -306,9 +306,9 @@ func TestBundlesMoveTogether(t *testing.T) {
 
 func TestGroupsAreMigratedInOrder(t *testing.T) {
 	b := newBench("a", "b")
-	b.groups = "group: g\n\tnodes b\n\tnofailback 1\n\trestricted 1\n"
+	b.groups = "group: gg\n\tnodes b\n\tnofailback 1\n\trestricted 1\n"
 	b.add("vm:1", "b", ha.WantStarted)
-	b.services["vm:1"].Group = "g"
+	b.services["vm:1"].Group = "gg"
 	b.versions["b"] = "8.4.1"
 	c := master(t, b)
 	for range 2 {
@@ -321,7 +321,7 @@ func TestGroupsAreMigratedInOrder(t *testing.T) {
 		c.Round()
 	}
 	require.Empty(t, b.groups)
-	require.Contains(t, b.rules, "node-affinity: ha-group-g")
+	require.Contains(t, b.rules, "node-affinity: ha-group-gg")
 	require.Contains(t, b.rules, "strict 1")
 	require.Empty(t, b.services["vm:1"].Group)
 	require.False(t, b.services["vm:1"].Failback)

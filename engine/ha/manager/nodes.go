@@ -15,23 +15,45 @@ const (
 	goneSeconds = 3600
 )
 
+// LockLifeSeconds is how long the lock of a node lives without renewal.
+const LockLifeSeconds = 120
+
 // nodeStates is the master's view of the nodes.
 type nodeStates struct {
 	env         ha.CRMEnv
 	stateByNode map[string]ha.NodeState
-	lastOnline  map[string]int64
+	// lastOnline is when this master saw a node online, or since when it knows that the node is away.
+	lastOnline map[string]int64
+	// atTakeover are the nodes whose lastOnline is the time of the takeover, until this master asks for it.
+	atTakeover map[string]bool
+	// neverSeen are nodes that this master asked about and that no master has seen online.
+	neverSeen map[string]bool
+	// deviates reports whether a deliberate difference from Proxmox VE's manager applies.
+	deviates func(ha.Difference) bool
 }
 
-// newNodeStates continues from the states that the previous master left. The time at which that master
-// last saw a node is not known, so the fence delay of absent nodes starts again.
-func newNodeStates(env ha.CRMEnv, states map[string]ha.NodeState) *nodeStates {
-	view := &nodeStates{env: env, stateByNode: map[string]ha.NodeState{}, lastOnline: map[string]int64{}}
-	now := env.NowSeconds()
-	for node, state := range states {
+// newNodeStates continues from the states that the previous master left.
+func newNodeStates(env ha.CRMEnv, old *ha.ManagerStatus, deviates func(ha.Difference) bool) *nodeStates {
+	view := &nodeStates{env: env, stateByNode: map[string]ha.NodeState{}, lastOnline: map[string]int64{},
+		atTakeover: map[string]bool{}, neverSeen: map[string]bool{}, deviates: deviates}
+	for node, state := range old.NodeStatus {
 		view.stateByNode[node] = state
-		view.lastOnline[node] = now
+	}
+	for _, node := range old.NeverSeen {
+		view.neverSeen[node] = true
 	}
 	return view
+}
+
+// countFromTakeover starts the absence of the nodes that an earlier master has seen. When that master saw
+// them last is not known, so the fence delay of absent nodes starts again. The absence of a node that no
+// master has seen starts when this master first asks.
+func (v *nodeStates) countFromTakeover() {
+	for node := range v.stateByNode {
+		if !v.neverSeen[node] {
+			v.lastOnline[node], v.atTakeover[node] = v.env.NowSeconds(), true
+		}
+	}
 }
 
 // stateOf returns the state of a node, without an entry for a node that was never seen.
@@ -82,14 +104,60 @@ func (v *nodeStates) operational(node string) bool {
 
 // offlineDelayed reports whether the node has not been online for the fence delay.
 func (v *nodeStates) offlineDelayed(node string) bool {
+	return v.awayFor(node, FenceDelaySeconds)
+}
+
+// awayFor reports whether the node has not been online for this time, as far as this master knows. The
+// absence of a node that it knows nothing of starts with the first question. Otherwise the services of a
+// node that no master has seen would wait for it forever.
+func (v *nodeStates) awayFor(node string, seconds int64) bool {
 	if v.isOnline(node) {
 		return false
 	}
+	now := v.env.NowSeconds()
 	last, known := v.lastOnline[node]
 	if !known {
+		v.lastOnline[node] = now
+		if v.stateByNode[node] == "" {
+			v.neverSeen[node] = true
+		}
 		return false
 	}
-	return v.env.NowSeconds()-last >= FenceDelaySeconds
+	if v.atTakeover[node] {
+		delete(v.atTakeover, node)
+		if now > last && !v.deviates(ha.DiffTakeoverClock) {
+			v.lastOnline[node] = now
+			return false
+		}
+	}
+	return now-last >= seconds
+}
+
+// lockProves reports whether the lock of a node can prove its death now. The lock of a node that was seen
+// online is either renewed or was given back by an agent that had ended everything. The lock of a node
+// that no master has seen, absent or not, proves something only after this master has watched it for its
+// whole life: an agent whose renewals this master has not seen would have lost it by then. A fence device
+// proves the death at any time.
+func (v *nodeStates) lockProves(node string) bool {
+	if !v.neverSeen[node] || v.awayFor(node, LockLifeSeconds) {
+		return true
+	}
+	return !v.deviates(ha.DiffNeverSeen) || v.env.NodeConfirmedDead(node)
+}
+
+// differFrom reports whether the nodes of the membership are others than those that are known.
+func (v *nodeStates) differFrom(info map[string]ha.NodeInfo) bool {
+	for node := range info {
+		if v.stateByNode[node] == "" {
+			return true
+		}
+	}
+	for node := range v.stateByNode {
+		if _, listed := info[node]; !listed {
+			return true
+		}
+	}
+	return false
 }
 
 // updateFrom applies what the membership and the LRMs report.
@@ -100,6 +168,8 @@ func (v *nodeStates) updateFrom(info map[string]ha.NodeInfo, modes map[string]ha
 			continue
 		}
 		v.lastOnline[node] = now
+		delete(v.atTakeover, node)
+		delete(v.neverSeen, node)
 		maintenance := modes[node] == ha.ModeMaintenance
 		switch v.stateOf(node) {
 		case ha.NodeOnline:
@@ -121,11 +191,11 @@ func (v *nodeStates) updateFrom(info map[string]ha.NodeInfo, modes map[string]ha
 		if listed && member.Online {
 			continue
 		}
-		v.updateAbsent(node, listed, modes[node], now)
+		v.updateAbsent(node, listed, modes[node])
 	}
 }
 
-func (v *nodeStates) updateAbsent(node string, listed bool, mode ha.Mode, now int64) {
+func (v *nodeStates) updateAbsent(node string, listed bool, mode ha.Mode) {
 	switch v.stateOf(node) {
 	case ha.NodeFence:
 		return
@@ -137,10 +207,7 @@ func (v *nodeStates) updateAbsent(node string, listed bool, mode ha.Mode, now in
 	case ha.NodeOnline:
 		v.setState(node, ha.NodeUnknown)
 	case ha.NodeGone:
-		last, known := v.lastOnline[node]
-		if !known {
-			v.lastOnline[node] = now
-		} else if now-last > goneSeconds {
+		if v.awayFor(node, goneSeconds) {
 			delete(v.stateByNode, node)
 			delete(v.lastOnline, node)
 			v.env.Log(ha.LevelNotice, fmt.Sprintf("deleting gone node '%s', not a cluster member anymore.",
@@ -162,7 +229,7 @@ func (v *nodeStates) tryFence(node string, manager *ha.ManagerStatus) bool {
 			Manager: manager,
 		})
 	}
-	if !v.env.AcquireNodeLock(node) {
+	if !v.lockProves(node) || !v.env.AcquireNodeLock(node) {
 		return false
 	}
 	message := fmt.Sprintf("fencing: acknowledged - got agent lock for node '%s'", node)

@@ -34,8 +34,8 @@ func (m *Manager) loadedNodes(sd *ha.ServiceStatus) (current, target string) {
 }
 
 // placementPartners returns how many of the services that must be kept together with this one are on each
-// node, and the nodes of the services that must be kept apart from it. A moving partner attracts only to its
-// target, but keeps others away from both of its nodes.
+// node, and the nodes of the services that must be kept apart from it. A moving partner attracts only to
+// its target, but keeps others away from both of its nodes.
 func (m *Manager) placementPartners(sid string) (near map[string]int, far map[string]bool) {
 	near, far = map[string]int{}, map[string]bool{}
 	for _, other := range m.compiledRules.Together[sid] {
@@ -73,8 +73,8 @@ func (m *Manager) chooseNode(sid string, cd *ha.ServiceConfig, sd *ha.ServiceSta
 	}
 	near, far := m.placementPartners(sid)
 	if want == preferCurrent && !cd.Failback && contains(allowed, sd.Node) &&
-		!far[sd.Node] && (len(near) == 0 || near[sd.Node] > 0) {
-		return sd.Node
+		(near[sd.Node] > 0 || !far[sd.Node]) {
+		return sd.Node // also when all partners that must be kept together with it are elsewhere
 	}
 	if want == preferNext {
 		candidates = without(candidates, func(node string) bool { return contains(sd.FailedNodes, node) })
@@ -163,7 +163,23 @@ func (m *Manager) currentUsage() *sched.Usage {
 			usage.AddService(target, stats, unlimited)
 		}
 	}
+	m.addUnmanaged(usage)
 	return usage
+}
+
+// addUnmanaged adds the services that are configured and not managed yet, because HA is being disarmed.
+// Measured loads already contain them.
+func (m *Manager) addUnmanaged(usage *sched.Usage) {
+	if m.settings.CRS.Mode == ha.SchedDynamic || m.status.Disarm == nil {
+		return
+	}
+	for _, sid := range sortedKeys(m.services) {
+		cd := m.services[sid]
+		if m.status.ServiceStatus[sid] == nil && cd.State == ha.WantStarted && m.nodes.isOnline(cd.Node) {
+			stats, unlimited := m.startStats(sid)
+			usage.AddService(cd.Node, stats, unlimited)
+		}
+	}
 }
 
 // presentStats returns what a service adds to the use of its node. Measured loads already include the
@@ -175,7 +191,8 @@ func (m *Manager) presentStats(sid string, sd *ha.ServiceStatus) (stats sched.St
 	return m.startStats(sid)
 }
 
-// confirmedByLRM reports whether the LRM has reported that it runs the service, possibly only in this round.
+// confirmedByLRM reports whether the LRM has reported that it runs the service, possibly only in this
+// round.
 func (m *Manager) confirmedByLRM(sd *ha.ServiceStatus) bool {
 	res, answered := m.lrmResults[sd.UID]
 	return sd.Running != 0 || answered && res.ExitCode == ha.ExitSuccess

@@ -63,8 +63,8 @@ func drawBench(t *rapid.T) *bench {
 	}
 	b.queue = rapid.SliceOfN(rapid.SampledFrom([]string{"migrate vm:1 b", "relocate ct:2 c", "stop vm:1 0", "arm-ha",
 		"disarm-ha freeze", "disarm-ha ignore", "enable-node-maintenance b", "disable-node-maintenance c", "nonsense"}), 0, 4).Draw(t, "queue")
-	b.rules = rapid.SampledFrom([]string{"", "resource-affinity: x\n\taffinity positive\n\tresources vm:1,ct:2\n",
-		"node-affinity: y\n\tnodes b\n\tresources vm:0\n\tstrict 1\n", "garbage\n"}).Draw(t, "rules")
+	b.rules = rapid.SampledFrom([]string{"", "resource-affinity: xx\n\taffinity positive\n\tresources vm:1,ct:2\n",
+		"node-affinity: yy\n\tnodes b\n\tresources vm:0\n\tstrict 1\n", "garbage\n"}).Draw(t, "rules")
 	return b
 }
 

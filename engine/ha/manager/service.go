@@ -26,7 +26,9 @@ func (m *Manager) changeState(sid string, to serviceChange) {
 	if to.node != "" {
 		details = append(details, "node = "+to.node)
 	}
-	if to.target != "" {
+	if to.target == ha.NoTarget {
+		details = append(details, "target = ")
+	} else if to.target != "" {
 		details = append(details, "target = "+to.target)
 	}
 	if to.timeout != nil {
@@ -56,22 +58,31 @@ func requestedState(cd *ha.ServiceConfig) ha.ServiceState {
 	return ha.RequestStop
 }
 
-// stepAllServices applies one transition to each service and then fences nodes. It reports whether anything
-// changed.
-func (m *Manager) stepAllServices() (changed bool) {
+// stepAllServices applies one transition to each service, or only to some, and then fences nodes. It
+// reports whether anything changed.
+func (m *Manager) stepAllServices(only map[string]bool) (changed bool, err error) {
 	for _, sid := range sortedKeys(m.status.ServiceStatus) {
 		sd := m.status.ServiceStatus[sid]
-		if m.status.Disarm != nil && !delaysDisarm(sd.State) {
+		if only != nil && !only[sid] {
 			continue // while HA is being disarmed, only services in transition are finished
 		}
-		if cd := m.services[sid]; cd == nil || cd.State == ha.WantIgnored {
-			continue // HA no longer manages it; the next round drops it
+		cd := m.services[sid]
+		if cd == nil || cd.State == ha.WantIgnored {
+			if m.deviates(ha.DiffUnmanagedService) {
+				continue // HA no longer manages it; the next round without disarming drops it
+			}
+			if cd == nil {
+				cd = &ha.ServiceConfig{State: ha.WantDisabled}
+			}
 		}
 		if m.failedServices[sid] {
 			continue
 		}
 		before := sd.State
-		if err := m.stepService(sid, sd); err != nil {
+		if err := m.stepService(sid, cd, sd); err != nil {
+			if !m.deviates(ha.DiffIsolatedErrors) {
+				return false, err
+			}
 			// an error with one service must not delay the others
 			m.env.Log(ha.LevelErr, fmt.Sprintf("service '%s': got unexpected error - %v", sid, err))
 			m.failedServices[sid] = true
@@ -86,11 +97,10 @@ func (m *Manager) stepAllServices() (changed bool) {
 			changed = true
 		}
 	}
-	return m.fenceNodes() || changed
+	return m.fenceNodes() || changed, nil
 }
 
-func (m *Manager) stepService(sid string, sd *ha.ServiceStatus) error {
-	cd := m.services[sid]
+func (m *Manager) stepService(sid string, cd *ha.ServiceConfig, sd *ha.ServiceStatus) error {
 	result, answered := m.lrmResults[sd.UID]
 	var res *ha.LRMResult
 	if answered && sd.UID != "" {
@@ -134,31 +144,40 @@ func (m *Manager) stepRequestStop(sid string, sd *ha.ServiceStatus, res *ha.LRMR
 			m.changeState(sid, serviceChange{state: ha.Stopped})
 			return
 		case ha.ExitUnknownService:
-			m.repeatCommand(sid, sd)
-			return
+			if m.repeatCommand(sid, sd) {
+				return
+			}
 		}
 		m.env.Log(ha.LevelErr, fmt.Sprintf("service '%s' stop failed (exit code %d)", sid, res.ExitCode))
 		m.changeState(sid, serviceChange{state: ha.Error})
 		return
 	}
+	m.fenceIfLost(sid, sd)
+}
+
+// fenceIfLost takes a service away from a node that has been away for too long.
+func (m *Manager) fenceIfLost(sid string, sd *ha.ServiceStatus) {
 	if m.mustFence(sid, sd) {
 		m.changeState(sid, serviceChange{state: ha.Fence})
 	}
 }
 
 // repeatCommand gives the LRM the same command again, with a new uid. The LRM had read the configuration
-// while the service was removed from it, and now the service is configured again.
-func (m *Manager) repeatCommand(sid string, sd *ha.ServiceStatus) {
+// while the service was removed from it, and now the service is configured again. It returns false when
+// the answer counts as an error.
+func (m *Manager) repeatCommand(sid string, sd *ha.ServiceStatus) bool {
+	if !m.deviates(ha.DiffReaddedService) {
+		return false
+	}
 	m.env.Log(ha.LevelInfo, fmt.Sprintf("service '%s' was taken out and put back, asking node '%s' again",
 		sid, sd.Node))
 	sd.UID = m.env.NewUID()
+	return true
 }
 
 func (m *Manager) stepMoving(sid string, cd *ha.ServiceConfig, sd *ha.ServiceStatus, res *ha.LRMResult) {
 	if res == nil {
-		if m.mustFence(sid, sd) {
-			m.changeState(sid, serviceChange{state: ha.Fence})
-		}
+		m.fenceIfLost(sid, sd)
 		return
 	}
 	switch res.ExitCode {
@@ -173,10 +192,12 @@ func (m *Manager) stepMoving(sid string, cd *ha.ServiceConfig, sd *ha.ServiceSta
 		m.env.Log(ha.LevelErr,
 			fmt.Sprintf("service '%s' - migration failed: service registered on wrong node!", sid))
 		m.changeState(sid, serviceChange{state: ha.Error})
+		m.fenceIfLost(sid, sd)
 	case ha.ExitIgnored:
 		m.env.Log(ha.LevelInfo, fmt.Sprintf(
 			"service '%s' - rebalance-on-start request ignored - service already running", sid))
 		m.changeState(sid, serviceChange{state: requestedState(cd), node: sd.Node})
+		m.fenceIfLost(sid, sd)
 	default:
 		m.env.Log(ha.LevelErr, fmt.Sprintf("service '%s' - migration failed (exit code %d)", sid,
 			res.ExitCode))
@@ -260,17 +281,20 @@ func (m *Manager) moveAllowed(sid string, sd *ha.ServiceStatus, verb ha.CommandV
 func (m *Manager) stepRequestStart(sid string, cd *ha.ServiceConfig, sd *ha.ServiceStatus) {
 	if m.settings.CRS.RebalanceOnStart {
 		node := m.chooseNode(sid, cd, sd, preferBest)
-		if node == "" {
+		if node == "" && m.deviates(ha.DiffStartWithoutNode) {
 			node = sd.Node // there is no better node
 		}
-		which := "current"
+		which, target := "current", node
 		if node != sd.Node {
 			which = "new"
+		}
+		if node == "" {
+			target = ha.NoTarget
 		}
 		m.env.Log(ha.LevelInfo,
 			fmt.Sprintf("service %s: re-balance selected %s node %s for startup", sid, which, node))
 		if node != sd.Node {
-			m.changeState(sid, serviceChange{state: ha.RequestStartBalance, node: sd.Node, target: node})
+			m.changeState(sid, serviceChange{state: ha.RequestStartBalance, node: sd.Node, target: target})
 			return
 		}
 	}
@@ -278,7 +302,7 @@ func (m *Manager) stepRequestStart(sid string, cd *ha.ServiceConfig, sd *ha.Serv
 }
 
 func (m *Manager) stepRecovery(sid string, cd *ha.ServiceConfig, sd *ha.ServiceStatus) error {
-	if cd.Node != "" && cd.Node != sd.Node {
+	if cd.Node != "" && cd.Node != sd.Node && m.deviates(ha.DiffArrivedService) {
 		m.env.Log(ha.LevelInfo, fmt.Sprintf("fixup service '%s' location (%s => %s)", sid, sd.Node, cd.Node))
 		m.changeState(sid, serviceChange{state: requestedState(cd), node: cd.Node})
 		m.markUnprotected(sd)
@@ -301,7 +325,8 @@ func (m *Manager) stepRecovery(sid string, cd *ha.ServiceConfig, sd *ha.ServiceS
 		message = fmt.Sprintf("recover service '%s' to previous failed and fenced node '%s' again", sid,
 			fenced)
 	}
-	if node != fenced {
+	upstream := m.settings.Decisions == ha.DecisionsUpstream // which announces nothing, and always moves
+	if node != fenced && !upstream {
 		if err := m.announceRecovery(sid, fenced); err != nil {
 			return err
 		}
@@ -315,7 +340,7 @@ func (m *Manager) stepRecovery(sid string, cd *ha.ServiceConfig, sd *ha.ServiceS
 		m.env.Log(ha.LevelWarning, fmt.Sprintf(
 			"removed leftover lock '%s' from recovered service '%s' to allow its start.", lock, sid))
 	}
-	if node != fenced {
+	if node != fenced || upstream {
 		if err := m.env.StealService(sid, fenced, node); err != nil {
 			return err
 		}
@@ -345,24 +370,19 @@ func (m *Manager) fenceNodes() (changed bool) {
 			changed = true
 		}
 	}
-	return changed
+	return m.fenceLeftovers(fenced) || changed
 }
 
-// fenceLeftovers continues to fence nodes whose services were removed since. It runs once per round,
-// after all transitions.
-func (m *Manager) fenceLeftovers() {
-	waiting := map[string]bool{}
-	for _, sd := range m.status.ServiceStatus {
-		if sd.State == ha.Fence {
-			waiting[sd.Node] = true
-		}
-	}
+// fenceLeftovers continues to fence nodes whose services were removed since. tried are the nodes for which
+// this pass has already tried it. It reports whether a node was proven dead.
+func (m *Manager) fenceLeftovers(tried map[string]bool) (changed bool) {
 	for _, node := range m.nodes.knownNodes() {
-		if waiting[node] || m.nodes.stateOf(node) != ha.NodeFence {
+		if _, done := tried[node]; done || m.nodes.stateOf(node) != ha.NodeFence {
 			continue
 		}
 		m.env.Log(ha.LevelNotice,
 			fmt.Sprintf("node '%s' in fence state but no services to-fence! admin interference?!", node))
-		m.nodes.tryFence(node, m.status)
+		changed = m.nodes.tryFence(node, m.status) || changed
 	}
+	return changed
 }

@@ -12,9 +12,7 @@ func (m *Manager) stepStarted(
 	sid string, cd *ha.ServiceConfig, sd *ha.ServiceStatus, res *ha.LRMResult,
 ) error {
 	if !m.nodes.isOnline(sd.Node) {
-		if m.mustFence(sid, sd) {
-			m.changeState(sid, serviceChange{state: ha.Fence})
-		}
+		m.fenceIfLost(sid, sd)
 		if m.nodes.stateOf(sd.Node) != ha.NodeMaintenance {
 			return nil
 		}
@@ -90,6 +88,9 @@ func (m *Manager) startedCommand(
 func (m *Manager) judgeStart(
 	sid string, cd *ha.ServiceConfig, sd *ha.ServiceStatus, res *ha.LRMResult,
 ) (tryNext, done bool) {
+	if res.ExitCode == ha.ExitUnknownService && m.repeatCommand(sid, sd) {
+		return false, true
+	}
 	switch res.ExitCode {
 	case ha.ExitSuccess:
 		if len(sd.FailedNodes) > 0 {
@@ -100,9 +101,6 @@ func (m *Manager) judgeStart(
 		sd.FailedNodes = nil
 		sd.Running = 1
 		return false, false
-	case ha.ExitUnknownService:
-		m.repeatCommand(sid, sd)
-		return false, true
 	case ha.ExitError, ha.ExitWrongNode:
 		sd.Running = 0
 		m.recordFailure(sd)
@@ -116,7 +114,7 @@ func (m *Manager) judgeStart(
 				sid, strings.Join(sd.FailedNodes, ", ")))
 	default:
 		m.recordFailure(sd)
-		m.env.Log(ha.LevelErr, fmt.Sprintf("service '%s' got unrecoverable error (exit code %d))", sid,
+		m.env.Log(ha.LevelErr, fmt.Sprintf("service '%s' got unrecoverable error (exit code %d)", sid,
 			res.ExitCode))
 	}
 	m.changeState(sid, serviceChange{state: ha.Error})

@@ -40,24 +40,21 @@ type problems struct {
 	byRule map[string][]string
 }
 
-func (p *problems) add(id, reason string) {
-	for _, known := range p.byRule[id] {
-		if known == reason {
-			return
-		}
-	}
-	p.byRule[id] = append(p.byRule[id], reason)
-}
+func (p *problems) add(id, reason string) { p.byRule[id] = append(p.byRule[id], reason) }
 
 // Check finds the enabled rules that contradict each other or cannot be satisfied on these nodes, sorted
-// by rule. Every check sees the whole input: a rule that another check drops still counts.
-func Check(set Set, nodes []string) []Problem {
+// by rule. Every check sees the whole input: a rule that another check drops still counts. A rule has a
+// reason once for each rule that it conflicts with.
+func Check(set Set, nodes []string) []Problem { return check(set, nodes, positiveComponents) }
+
+// check is Check, with the way in which connected positive rules are found.
+func check(set Set, nodes []string, connect func(Set) []component) []Problem {
 	found := &problems{byRule: map[string][]string{}}
 	checkReuse(set, found)
 	checkSize(set, nodes, found)
-	checkContradiction(set, found)
+	checkContradiction(set, connect(set), found)
 	checkPriorities(set, found)
-	checkSplit(set, found)
+	checkSplit(set, connect(set), found)
 	checkTooFewNodes(set, found)
 	var out []Problem
 	for _, id := range sortedKeys(found.byRule) {
@@ -101,8 +98,8 @@ func checkSize(set Set, nodes []string, found *problems) {
 }
 
 // checkContradiction finds services that are kept both together and apart.
-func checkContradiction(set Set, found *problems) {
-	for _, component := range positiveComponents(set) {
+func checkContradiction(set Set, components []component, found *problems) {
+	for _, component := range components {
 		for _, negative := range set.sortedIDs(config.ResourceAffinity, config.Negative) {
 			if len(intersection(component.resources, set[negative].Resources)) < 2 {
 				continue
@@ -116,28 +113,40 @@ func checkContradiction(set Set, found *problems) {
 }
 
 // checkPriorities finds affinity between services of node rules with several priorities, which is not
-// defined.
+// defined. With such a rule all node rules for services of the affinity rule are dropped, because the
+// others would confine a part of the services only.
 func checkPriorities(set Set, found *problems) {
-	for _, nodeRule := range set.sortedIDs(config.NodeAffinity, "") {
-		distinct := map[int]bool{}
-		for _, priority := range set[nodeRule].Nodes {
-			distinct[priority] = true
+	for _, id := range set.sortedIDs(config.ResourceAffinity, "") {
+		var touching []string
+		several := false
+		for _, nodeRule := range set.sortedIDs(config.NodeAffinity, "") {
+			if len(intersection(set[nodeRule].Resources, set[id].Resources)) > 0 {
+				touching = append(touching, nodeRule)
+				several = several || hasPriorities(set[nodeRule])
+			}
 		}
-		if len(distinct) < 2 {
+		if !several {
 			continue
 		}
-		for _, id := range set.sortedIDs(config.ResourceAffinity, "") {
-			if len(intersection(set[nodeRule].Resources, set[id].Resources)) > 0 {
-				found.add(nodeRule, reasonPriorityNode)
-				found.add(id, reasonPriorities)
-			}
+		found.add(id, reasonPriorities)
+		for _, nodeRule := range touching {
+			found.add(nodeRule, reasonPriorityNode)
 		}
 	}
 }
 
+// hasPriorities reports whether the nodes of a rule have different priorities.
+func hasPriorities(rule *config.Rule) bool {
+	distinct := map[int]bool{}
+	for _, priority := range rule.Nodes {
+		distinct[priority] = true
+	}
+	return len(distinct) > 1
+}
+
 // checkSplit finds services that are kept together but are in different node rules.
-func checkSplit(set Set, found *problems) {
-	for _, component := range positiveComponents(set) {
+func checkSplit(set Set, components []component, found *problems) {
+	for _, component := range components {
 		var touching []string
 		for _, id := range set.sortedIDs(config.NodeAffinity, "") {
 			if len(intersection(component.resources, set[id].Resources)) > 0 {
@@ -156,7 +165,8 @@ func checkSplit(set Set, found *problems) {
 	}
 }
 
-// checkTooFewNodes finds services that are kept apart but confined to fewer nodes than there are services.
+// checkTooFewNodes finds services that are kept apart but that node rules, strict or not, put on fewer
+// nodes than there are services.
 func checkTooFewNodes(set Set, found *problems) {
 	for _, negative := range set.sortedIDs(config.ResourceAffinity, config.Negative) {
 		allowed := map[string]bool{}
@@ -164,7 +174,7 @@ func checkTooFewNodes(set Set, found *problems) {
 		for _, id := range set.sortedIDs(config.NodeAffinity, "") {
 			rule := set[id]
 			shared := intersection(set[negative].Resources, rule.Resources)
-			if !rule.Strict.On() || len(shared) == 0 {
+			if len(shared) == 0 {
 				continue
 			}
 			for node := range rule.Nodes {
@@ -181,39 +191,4 @@ func checkTooFewNodes(set Set, found *problems) {
 			found.add(id, reasonTooFewRuleNodes)
 		}
 	}
-}
-
-// component is a set of positive rules connected by shared services.
-type component struct {
-	// ruleIDs are in the order of a breadth-first walk from the first id.
-	ruleIDs []string
-	// resources are those of all the rules, sorted.
-	resources []string
-}
-
-// positiveComponents finds the connected sets of enabled positive rules, in order of their first
-// ids.
-func positiveComponents(set Set) []component {
-	ids := set.sortedIDs(config.ResourceAffinity, config.Positive)
-	seen := map[string]bool{}
-	var out []component
-	for _, start := range ids {
-		if seen[start] {
-			continue
-		}
-		seen[start] = true
-		c := component{ruleIDs: []string{start}}
-		for i := 0; i < len(c.ruleIDs); i++ {
-			rule := set[c.ruleIDs[i]]
-			c.resources = union(c.resources, rule.Resources)
-			for _, other := range ids {
-				if !seen[other] && len(intersection(rule.Resources, set[other].Resources)) > 0 {
-					seen[other] = true
-					c.ruleIDs = append(c.ruleIDs, other)
-				}
-			}
-		}
-		out = append(out, c)
-	}
-	return out
 }

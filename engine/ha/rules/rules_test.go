@@ -32,23 +32,23 @@ func TestCheck(t *testing.T) {
 		text string
 		want map[string]string
 	}{
-		"fine": {pair("p", "positive", "vm:1,vm:2") + at("n", "a", "vm:1"), nil},
-		"reused": {at("n", "a", "vm:1") + at("m", "b", "vm:1"),
-			map[string]string{"n": "resource 'vm:1' is already used in another node affinity rule",
-				"m": "resource 'vm:1' is already used in another node affinity rule"}},
-		"lonely": {pair("p", "positive", "vm:1"), map[string]string{"p": reasonTooFewServices}},
-		"too many": {pair("n", "negative", "vm:1,vm:2,vm:3,vm:4"),
-			map[string]string{"n": reasonTooManyServices}},
-		"both ways": {pair("p", "positive", "vm:1,vm:2") + pair("q", "positive", "vm:2,vm:3") + pair("n",
-			"negative", "vm:1,vm:3"), map[string]string{"p": reasonSharesNegative, "q": reasonSharesNegative,
-			"n": reasonSharesPositive}},
-		"priorities": {pair("p", "positive", "vm:1,vm:2") + at("n", "a:1,b", "vm:1"),
-			map[string]string{"p": reasonPriorities, "n": reasonPriorityNode}},
-		"torn": {pair("p", "positive", "vm:1,vm:2") + at("n", "a", "vm:1") + at("m", "a", "vm:2"),
-			map[string]string{"p": reasonInSeveralNodeRules, "n": reasonPartnersInNodeRules,
-				"m": reasonPartnersInNodeRules}},
-		"crowded": {pair("p", "negative", "vm:1,vm:2") + at("n", "a", "vm:1,vm:2"),
-			map[string]string{"p": reasonTooFewNodes, "n": reasonTooFewRuleNodes}},
+		"fine": {pair("pp", "positive", "vm:1,vm:2") + at("nn", "a", "vm:1"), nil},
+		"reused": {at("nn", "a", "vm:1") + at("mm", "b", "vm:1"),
+			map[string]string{"nn": "resource 'vm:1' is already used in another node affinity rule",
+				"mm": "resource 'vm:1' is already used in another node affinity rule"}},
+		"lonely": {pair("pp", "positive", "vm:1"), map[string]string{"pp": reasonTooFewServices}},
+		"too many": {pair("nn", "negative", "vm:1,vm:2,vm:3,vm:4"),
+			map[string]string{"nn": reasonTooManyServices}},
+		"both ways": {pair("pp", "positive", "vm:1,vm:2") + pair("qq", "positive", "vm:2,vm:3") + pair("nn",
+			"negative", "vm:1,vm:3"), map[string]string{"pp": reasonSharesNegative, "qq": reasonSharesNegative,
+			"nn": reasonSharesPositive}},
+		"priorities": {pair("pp", "positive", "vm:1,vm:2") + at("nn", "a:1,b", "vm:1"),
+			map[string]string{"pp": reasonPriorities, "nn": reasonPriorityNode}},
+		"torn": {pair("pp", "positive", "vm:1,vm:2") + at("nn", "a", "vm:1") + at("mm", "a", "vm:2"),
+			map[string]string{"pp": reasonInSeveralNodeRules, "nn": reasonPartnersInNodeRules,
+				"mm": reasonPartnersInNodeRules}},
+		"crowded": {pair("pp", "negative", "vm:1,vm:2") + at("nn", "a", "vm:1,vm:2"),
+			map[string]string{"pp": reasonTooFewNodes, "nn": reasonTooFewRuleNodes}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := map[string]string{}
@@ -65,22 +65,22 @@ func TestCheck(t *testing.T) {
 }
 
 func TestDisabledRulesCountNowhere(t *testing.T) {
-	set := parse(t, pair("p", "positive", "vm:1,vm:2")+
-		"resource-affinity: n\n\taffinity negative\n\tresources vm:1,vm:2\n\tdisable\n")
+	set := parse(t, pair("pp", "positive", "vm:1,vm:2")+
+		"resource-affinity: nn\n\taffinity negative\n\tresources vm:1,vm:2\n\tdisable\n")
 	out, dropped := Normalize(set, threeNodes)
 	require.Empty(t, dropped)
-	require.Contains(t, out, "n")
+	require.Contains(t, out, "nn")
 	compiled := Compile(out, threeNodes)
 	require.Empty(t, compiled.Apart)
 	require.Equal(t, []string{"vm:2"}, compiled.Together["vm:1"])
 }
 
 func TestTransforms(t *testing.T) {
-	set := parse(t, pair("x", "positive", "vm:1,vm:2")+pair("y", "positive", "vm:2,vm:3")+
-		pair("n", "negative", "vm:3,vm:9")+at("home", "a", "vm:1"))
+	set := parse(t, pair("xx", "positive", "vm:1,vm:2")+pair("yy", "positive", "vm:2,vm:3")+
+		pair("nn", "negative", "vm:3,vm:9")+at("home", "a", "vm:1"))
 	out, dropped := Normalize(set, threeNodes)
 	require.Empty(t, dropped)
-	require.Contains(t, out, "_merged-x-y")
+	require.Contains(t, out, "_merged-xx-yy")
 	require.Equal(t, []string{"vm:1", "vm:2", "vm:3"}, out["home"].Resources)
 	compiled := Compile(out, threeNodes)
 	require.Equal(t, []string{"vm:1", "vm:2", "vm:3"}, compiled.Apart["vm:9"])
@@ -88,7 +88,7 @@ func TestTransforms(t *testing.T) {
 }
 
 func TestNodesFor(t *testing.T) {
-	compiled := Compile(parse(t, at("s", "a:1,b:2,c:2", "vm:1")+
+	compiled := Compile(parse(t, at("ss", "a:1,b:2,c:2", "vm:1")+
 		"node-affinity: loose\n\tnodes b\n\tresources vm:2\n"), threeNodes)
 	allowed, preferred := compiled.NodesFor("vm:1", threeNodes)
 	require.Equal(t, threeNodes, allowed)
@@ -146,7 +146,7 @@ func TestTransformsAreIdempotent(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		once, _ := Normalize(drawSet(t), threeNodes)
 		twice := once.Clone()
-		transform(twice)
+		transform(twice, positiveComponents)
 		require.Equal(t, once, twice)
 	})
 }

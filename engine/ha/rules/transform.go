@@ -20,24 +20,39 @@ const (
 //
 // Normalizing a normalized set changes nothing.
 func Normalize(set Set, nodes []string) (Set, []Problem) {
+	return normalize(set.Clone(), nodes, positiveComponents)
+}
+
+// NormalizeUpstream is Normalize as Proxmox VE's manager does it: a rule that connects two sets of positive
+// rules becomes part of only one of them, and a rule with disable 0 is disabled.
+func NormalizeUpstream(set Set, nodes []string) (Set, []Problem) {
 	out := set.Clone()
-	dropped := Check(out, nodes)
-	for _, problem := range dropped {
-		delete(out, problem.RuleID)
+	for _, rule := range out {
+		if rule.Disable != config.FlagUnset {
+			rule.Disable = config.FlagOn
+		}
 	}
-	transform(out)
-	return out, dropped
+	return normalize(out, nodes, firstOverlaps)
+}
+
+func normalize(set Set, nodes []string, connect func(Set) []component) (Set, []Problem) {
+	dropped := check(set, nodes, connect)
+	for _, problem := range dropped {
+		delete(set, problem.RuleID)
+	}
+	transform(set, connect)
+	return set, dropped
 }
 
 // transform completes a set of rules without contradictions, in place.
-func transform(set Set) {
-	mergePositive(set)
+func transform(set Set, connect func(Set) []component) {
+	mergePositive(set, connect(set))
 	implyNegative(set)
 	extendNodeRules(set)
 }
 
-func mergePositive(set Set) {
-	for _, c := range positiveComponents(set) {
+func mergePositive(set Set, components []component) {
+	for _, c := range components {
 		if len(c.ruleIDs) < 2 {
 			continue
 		}
@@ -46,7 +61,6 @@ func mergePositive(set Set) {
 			Affinity: config.Positive, Resources: c.resources, Order: set[c.ruleIDs[0]].Order,
 		}
 		for _, id := range c.ruleIDs {
-			merged.Order = min(merged.Order, set[id].Order)
 			delete(set, id)
 		}
 		set[merged.ID] = merged

@@ -10,8 +10,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-sim/holdfast/engine/env/envtest/thorough"
 	"github.com/holdfast-sim/holdfast/engine/ha/conformance"
 	"github.com/holdfast-sim/holdfast/scenarios/pve/fullstack"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/harandom"
 	"github.com/holdfast-sim/holdfast/sim"
 )
 
@@ -105,5 +107,21 @@ func TestFolders(t *testing.T) {
 	require.NoError(t, err)
 	for _, folder := range folders {
 		t.Run(filepath.Base(folder), func(t *testing.T) { replay(t, folder, seed) })
+	}
+}
+
+// TestRandomFolders: decisions alone and a whole cluster agree about folders that are drawn.
+func TestRandomFolders(t *testing.T) {
+	for seed := uint64(1); seed <= uint64(thorough.Count(3, 40)); seed++ {
+		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
+			result := fullstack.ReplayRandom(context.Background(), seed, harandom.Calm,
+				fullstack.Options{Runner: sim.Runner{}, Seed: 1})
+			if result.Inexpressible != "" {
+				t.Skip(result.Inexpressible)
+			}
+			require.Empty(t, result.Error)
+			require.Empty(t, result.T2Differences, result.Log)
+			require.Empty(t, result.T1Differences, result.Log)
+		})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/holdfast-sim/holdfast/engine/ha"
 	"github.com/holdfast-sim/holdfast/engine/ha/conformance"
 )
 
@@ -17,6 +18,9 @@ type Result struct {
 	Inexpressible string `json:"inexpressible,omitempty"`
 	// Device is why the folder was replayed with a fence device; "" if it was not.
 	Device string `json:"device,omitempty"`
+	// Differences are the deliberate differences of decisions for which the expected log was replaced by
+	// that of the decisions alone.
+	Differences []ha.Difference `json:"differences,omitempty"`
 	// T1 and T2 report whether the folder passed these tiers; Exact, that it passed T1 without any rule.
 	T1    bool `json:"t1"`
 	T2    bool `json:"t2"`
@@ -91,6 +95,7 @@ func (r *Report) WriteText(out io.Writer) error {
 	}
 	r.writeInexpressible(&b)
 	r.writeDevices(&b)
+	r.writeDifferences(&b)
 	r.writeRules(&b)
 	fmt.Fprintf(&b, "full stack: %d folders, %d expressible: T2 %d/%d, T1 %d/%d (%d without any rule)\n",
 		r.Total, r.Expressible, r.T2, r.Expressible, r.T1, r.Expressible, r.Exact)
@@ -115,6 +120,17 @@ func (r *Report) writeDevices(b *strings.Builder) {
 	for _, result := range r.Results {
 		if result.Device != "" {
 			fmt.Fprintf(b, "%s  %s: %s\n", title, result.Name, result.Device)
+			title = ""
+		}
+	}
+}
+
+func (r *Report) writeDifferences(b *strings.Builder) {
+	title := "compared with strict decisions alone, see docs/ha-decisions.md:\n"
+	for _, result := range r.Results {
+		if len(result.Differences) > 0 {
+			reasons := strings.Trim(fmt.Sprint(result.Differences), "[]")
+			fmt.Fprintf(b, "%s  %s: %s\n", title, result.Name, reasons)
 			title = ""
 		}
 	}
