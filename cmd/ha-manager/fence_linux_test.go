@@ -20,6 +20,10 @@ import (
 // end is the node's power cut, and the process that performs it. The agent reaches no outlet while
 // there is a file "broken".
 const fenceAgent = `#!/bin/sh
+if [ "$*" = "-o metadata" ]; then
+	cat "$(dirname "$0")/metadata"
+	exit 0
+fi
 while read -r line; do
 	case "$line" in
 	plug=*) plug=${line#plug=} ;;
@@ -37,8 +41,21 @@ off)
 	touch "$plug.off"
 	;;
 on) rm -f "$plug.off" ;;
-status) [ ! -e "$plug.off" ] || exit 2 ;;
+status | monitor) [ ! -e "$plug.off" ] || exit 2 ;;
 esac
+`
+
+// fenceMetadata is what the agent describes itself as; %s is automatic of the action on.
+const fenceMetadata = `<?xml version="1.0" ?>
+<resource-agent name="fence_files" shortdesc="outlets that are files" >
+<parameters>
+	<parameter name="plug"><getopt mixed="-n, --plug=[id]" /><content type="string" /></parameter>
+</parameters>
+<actions>
+	<action name="on" automatic="%s"/>
+	<action name="off" /><action name="reboot" /><action name="status" /><action name="monitor" />
+</actions>
+</resource-agent>
 `
 
 // TestADeviceIsNeeded: with "both", real daemons, a real agent and a node that is frozen with its
@@ -51,10 +68,12 @@ func TestADeviceIsNeeded(t *testing.T) {
 	agent := filepath.Join(c.dir, "fence", "fence_files")
 	require.NoError(t, os.MkdirAll(filepath.Dir(agent), 0o700))
 	require.NoError(t, os.WriteFile(agent, []byte(fenceAgent), 0o700))
+	metadata := filepath.Join(c.dir, "fence", "metadata")
+	require.NoError(t, os.WriteFile(metadata, fmt.Appendf(nil, fenceMetadata, "1"), 0o600))
 	broken := filepath.Join(c.dir, "fence", "broken")
 	require.NoError(t, os.WriteFile(broken, nil, 0o600))
 	devices := filepath.Join(c.dir, "fence", "fence.cfg")
-	text := "device pdu " + agent + " action=off holdfast_attempts=1 holdfast_timeout=200\n"
+	text := "device pdu " + agent + " action=off holdfast_attempts=1 holdfast_timeout=10\n"
 	for i, node := range c.nodes {
 		outlet := filepath.Join(c.dir, "fence", fmt.Sprint("plug", i+1))
 		supply := children(node.Process.Pid)
@@ -63,12 +82,20 @@ func TestADeviceIsNeeded(t *testing.T) {
 		text += fmt.Sprintf("connect pdu node=n%d plug=plug%d\n", i+1, i+1)
 	}
 	require.NoError(t, os.WriteFile(devices, []byte(text), 0o600))
+	code, _, errs := c.ask(n1, "fence", "set", devices)
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, errs, "device pdu: proves nothing: fence_files: it cuts the node off from a network")
+	require.Empty(t, c.must("fence", "config"), "nothing changes")
+	require.NoError(t, os.WriteFile(metadata, fmt.Appendf(nil, fenceMetadata, "0"), 0o600))
 	c.must("fence", "set", devices)
+	code, out, _ := c.ask(n1, "fence", "test", "n1")
+	require.Equal(t, exitFailed, code)
+	require.Equal(t, "device pdu does not work: monitor: agent failed with code 1: Failed: unable to reach the device\n", out)
 	require.Equal(t, text, c.must("fence", "config"))
 	c.must("fence", "mode", "both")
 	long := filepath.Join(c.dir, "fence", "long.cfg")
 	require.NoError(t, os.WriteFile(long, bytes.Repeat([]byte("#\n"), maxFenceBytes), 0o600))
-	code, _, errs := c.ask(n1, "fence", "set", long)
+	code, _, errs = c.ask(n1, "fence", "set", long)
 	require.NotZero(t, code)
 	require.Contains(t, errs, "is longer than")
 	code, _, errs = c.ask(n1, "fence", "mode", "prayer")
@@ -102,8 +129,8 @@ func TestADeviceIsNeeded(t *testing.T) {
 	require.Len(t, c.runIntervals("vm:2"), 2)
 	calls, err := os.ReadFile(filepath.Join(filepath.Dir(agent), "calls"))
 	require.NoError(t, err)
-	require.Regexp(t, fmt.Sprintf(`(plug%d off\n)+plug%d status\n`, lost+1, lost+1), string(calls))
-	require.NotContains(t, string(calls), "plug1 ", "no other node was touched")
+	require.Regexp(t, fmt.Sprintf(`plug%d status\nplug%d off\nplug%d status\n`, lost+1, lost+1, lost+1), string(calls))
+	require.NotContains(t, string(calls), "plug1 off", "no other node was touched")
 }
 
 // freeze stops a node's daemon and its watchdog. The services continue to run.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -21,7 +23,8 @@ type fenceCommands struct{ *tool }
 
 func (t fenceCommands) newFenceCommand() *cobra.Command {
 	group := commandGroup(&cobra.Command{Use: "fence", Short: "the devices that switch lost nodes off"})
-	group.AddCommand(t.newFenceSetCommand(), t.newFenceConfigCommand(), t.newFenceModeCommand())
+	group.AddCommand(t.newFenceSetCommand(), t.newFenceConfigCommand(), t.newFenceModeCommand(),
+		t.newFenceTestCommand())
 	return group
 }
 
@@ -30,32 +33,54 @@ const maxFenceBytes = 512 << 10
 
 // newFenceSetCommand replaces the file after it has checked it as the master will.
 func (t fenceCommands) newFenceSetCommand() *cobra.Command {
-	return &cobra.Command{Use: "set FILE", Short: "install a file with fence devices (-: standard input)",
+	var unproven bool
+	cmd := &cobra.Command{Use: "set FILE", Short: "install a file with fence devices (-: standard input)",
 		Args: exactArgs(1),
 		Long: `Installs a file with the device that switches each node off, in the order of trying:
 
-    device pdu fence_apc ip=10.0.0.9 username=apc password=secret
+    device pdu fence_apc ip=10.0.0.9 username=apc holdfast_password_file=/etc/holdfast/pdu
     connect pdu node=n1 plug=1
 
-Nothing changes when the file makes no sense for a node. The devices are used once the mode is
-hardware or both.`,
+Every agent is asked on this machine for its metadata, so it must be installed here. Nothing changes when
+the file makes no sense for a node, when an agent does not take an argument, or when a device can prove
+nothing: agents of switch ports and disks leave the node running, some cannot report whether it is off,
+and method=cycle reports success before the power is off. With --unproven such devices are installed as
+well; they are never called, and the lock of a lost node has to expire.
+
+Each node that fences asks its agents again. One that reports something else there proves nothing.
+
+    holdfast_timeout=SECONDS      a call of the agent, in real time (40)
+    holdfast_attempts=N           attempts with the device (2)
+    holdfast_boot_time=SECONDS    from power-on until the node is in the ring (120)
+    holdfast_password_file=PATH   on every node; for agents that have password_script
+
+The devices are used once the mode is hardware or both. "ha-manager fence test NODE" tries them.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			text, err := readFence(cmd, args[0])
 			if err != nil {
 				return err
 			}
-			if err := checkFence(text); err != nil {
+			a, v, err := t.writableView(cmd.Context())
+			if err != nil {
+				return err
+			}
+			verified, err := checkFence(cmd.Context(), text, v, unproven)
+			if err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)
 			}
-			a, err := t.connectAPI()
+			// The agents come first: devices whose agents are not verified prove nothing.
+			err = a.editFile(cmd.Context(), haproc.FenceAgentsPath, func(old string) (string, error) {
+				return mergeVerified(old, verified)
+			})
 			if err != nil {
 				return err
 			}
 			return a.editFile(cmd.Context(), haproc.FencePath, func(string) (string, error) {
-				return text,
-					nil
+				return text, nil
 			})
 		}}
+	cmd.Flags().BoolVar(&unproven, "unproven", false, "install devices that prove nothing as well")
+	return cmd
 }
 
 func readFence(cmd *cobra.Command, name string) (string, error) {
@@ -78,11 +103,13 @@ func readFence(cmd *cobra.Command, name string) (string, error) {
 	return string(data), nil
 }
 
-// checkFence plans the fencing of every node that the file names.
-func checkFence(text string) error {
+// checkFence plans the fencing of every node that the file names, and asks the agents on this machine what
+// they are. It returns what they have reported. A device that proves nothing is an error unless unproven is
+// set; what makes no sense always is. The error names everything that is wrong, each in a line.
+func checkFence(ctx context.Context, text string, v *view, unproven bool) (fence.Verified, error) {
 	cfg, err := config.ParseFence(text)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	nodes := map[string]bool{}
 	for _, device := range cfg.Devices {
@@ -92,12 +119,49 @@ func checkFence(text string) error {
 			}
 		}
 	}
+	var devices []fence.Device
+	var problems []error
 	for _, node := range slices.Sorted(maps.Keys(nodes)) {
-		if _, problems := fence.Plan(cfg, node); len(problems) > 0 {
-			return problems[0]
+		if err := v.checkNode(node); err != nil {
+			problems = append(problems, fmt.Errorf("connect … node=%s: %w", node, err))
+		}
+		planned, wrong := fence.Plan(cfg, node)
+		problems = append(problems, wrong...)
+		devices = append(devices, planned...)
+	}
+	if len(problems) > 0 {
+		return nil, errors.Join(problems...)
+	}
+	call, end := newAgentCalls(ctx)
+	defer end()
+	known, failed := fence.AskMetadata(devices, call)
+	said := map[string]bool{}
+	for i := range devices {
+		err := fence.VetDevice(&devices[i], known, failed)
+		if err == nil || unproven && errors.Is(err, fence.ErrProvesNothing) {
+			continue
+		}
+		if err = fmt.Errorf("device %s: %w", devices[i].Name, err); !said[err.Error()] {
+			said[err.Error()] = true
+			problems = append(problems, err)
 		}
 	}
-	return nil
+	verified := fence.Verified{}
+	for agent, m := range known {
+		verified[agent] = m.Fingerprint()
+	}
+	return verified, errors.Join(problems...)
+}
+
+// mergeVerified adds what agents have reported to what was known of others, which devices that are installed
+// until now may still need.
+func mergeVerified(old string, verified fence.Verified) (string, error) {
+	all, err := fence.DecodeVerified(old)
+	if err != nil {
+		all = fence.Verified{} // a file that cannot be read verifies nothing
+	}
+	maps.Copy(all, verified)
+	return all.Encode(), nil
 }
 
 func (t fenceCommands) newFenceConfigCommand() *cobra.Command {
@@ -131,6 +195,15 @@ func (t fenceCommands) newFenceModeCommand() *cobra.Command {
 			a, err := t.connectAPI()
 			if err != nil {
 				return err
+			}
+			agents, _, err := a.readFile(cmd.Context(), haproc.FenceAgentsPath)
+			if err != nil {
+				return err
+			}
+			if agents == "" && args[0] != string(ha.FencingWatchdog) {
+				fmt.Fprintf(cmd.ErrOrStderr(), "warning: no fence agent is verified, so no device proves "+
+					"anything; run \"ha-manager fence set\". With %s, services of a lost node wait for a "+
+					"device.\n", ha.FencingBoth)
 			}
 			return a.editFile(cmd.Context(), haproc.DatacenterPath, func(old string) (string, error) {
 				var out strings.Builder

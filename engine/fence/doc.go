@@ -2,10 +2,12 @@
 // else that a fence agent controls. It tries the devices of a node in their order, each a few times, and
 // reports the result of each attempt.
 //
-// Only one thing counts as success: every part of one device was ordered to switch off after the fencing
-// began, and after that every part reported, in answer to a new query, that it is off. For devices that
-// reset by themselves, the agent must have ended with the exit code for a completed reset. No answer, a
-// late answer and an agent that was killed are failures, whatever the device may have done.
+// An agent counts only if its own metadata shows that it switches power and can be asked for the state
+// afterwards; otherwise it is never called, see [Metadata.Vet]. Only one thing counts as success: every part
+// of one device was seen on after the fencing began, was told to switch off, and reported after that, in
+// answer to a new query, that it is off. A part that was off from the start must report so for as long as
+// the machine needs to boot, while the node is in no ring. No answer, a late answer and an agent that was
+// killed are failures, whatever the device may have done.
 //
 // A success proves one thing: what ran on the node when the fencing began is gone. What that was, only
 // the caller knows. So a request carries a version (of the node's lock), and the proof repeats it: see
@@ -29,8 +31,6 @@ const (
 	Reset Action = "reset"
 	// Off switches the node off and leaves it off.
 	Off Action = "off"
-	// Reboot leaves the reset to the agent, whose exit code is the only evidence.
-	Reboot Action = "reboot"
 )
 
 // Device is one way to fence a node.
@@ -40,8 +40,11 @@ type Device struct {
 	// Parts must all be off at the same time for the node to be off, for example one power switch
 	// for each of two power supplies.
 	Parts []Part
-	// Timeout bounds each call of an agent; DefaultTimeout when 0.
+	// Timeout bounds each call of an agent in real time; DefaultTimeout when 0.
 	Timeout time.Duration
+	// BootTime is what the node needs from power-on until it is in the ring, in real time;
+	// DefaultBootTime when 0.
+	BootTime time.Duration
 	// Attempts is how often the device is tried; DefaultAttempts when 0.
 	Attempts int
 }
@@ -49,24 +52,37 @@ type Device struct {
 // Part is one outlet, board or switch of a device.
 type Part struct {
 	Agent string
-	Args  []Arg
+	// Args are as in fence.cfg, see [Metadata.Translate].
+	Args []Arg
+	// PasswordFile is a file from which the agent reads its password; "" without one.
+	PasswordFile string
 }
 
-// Arg is one argument of an agent, as in fence.cfg.
-type Arg struct{ Key, Value string }
+// Arg is one argument of an agent, as in fence.cfg: a key with a value, or a bare flag.
+type Arg struct {
+	Key, Value string
+	Bare       bool
+}
 
-// Limits and defaults, unscaled.
+// Limits and defaults. Devices know nothing of a timescale, so only RetryPause is scaled.
 const (
 	DefaultTimeout  = 40 * time.Second
 	MaxTimeout      = 10 * time.Minute
 	DefaultAttempts = 2
 	MaxAttempts     = 10
+	// A machine that was off from the start is watched for at least MinBootTime, in which the watchdog of
+	// a node that runs would have reset it.
+	DefaultBootTime = 2 * time.Minute
+	MinBootTime     = time.Minute
+	MaxBootTime     = time.Hour
 	// MaxDevices and MaxParts bound the devices of one node and the parts of one device.
 	MaxDevices = 16
 	MaxParts   = 16
 	// AttemptPause separates attempts. StatusPause separates queries whether a device is off.
 	AttemptPause = 2 * time.Second
 	StatusPause  = time.Second
+	// BootPoll separates looks at the ring while a machine that was off from the start is watched.
+	BootPoll = 5 * time.Second
 	// RetryPause is how long after a failed fencing the next one of the same node can start.
 	RetryPause = 30 * time.Second
 	// onAttempts is how often fence tries to switch a node on again.
@@ -82,6 +98,11 @@ type Request struct {
 	Version uint64
 	// Devices are in the order in which they are tried.
 	Devices []Device
+	// Verified is what the agents reported when the devices were installed.
+	Verified Verified
+	// Absent reports which ring this node is in, and whether the fenced node is certainly not in it. It
+	// may wait. Without it, no device that was off from the start can prove anything.
+	Absent func(t *env.Task) (ring string, absent bool)
 	// Wanted is called before every call of an agent. If it returns false, the fencing ends, and the
 	// reason is logged.
 	Wanted func() (ok bool, reason string)
@@ -99,7 +120,7 @@ type Proof struct {
 
 // Options configure a Fencer.
 type Options struct {
-	// Scale multiplies every time; nil leaves the times unchanged.
+	// Scale multiplies RetryPause; nil leaves it unchanged. What concerns devices is in real time.
 	Scale func(time.Duration) time.Duration
 	// Changed is called when a fencing has been confirmed or has failed; nil calls nothing.
 	Changed func()
@@ -139,7 +160,7 @@ func (f *Fencer) Request(r Request) {
 		now < last.ended+f.opts.Scale(RetryPause)) {
 		return
 	}
-	j := &fencingJob{fencer: f, Request: r, started: now, running: true, touchedDevices: map[string]bool{}}
+	j := &fencingJob{fencer: f, Request: r, started: now, running: true, metadata: map[string]*Metadata{}}
 	f.jobByNode[r.Node] = j
 	f.tasks.Go(j.tryDevices)
 }

@@ -1,6 +1,7 @@
 package fence
 
 import (
+	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -11,9 +12,9 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
 )
 
-// FuzzJudge: only the defined exit codes have a meaning, and what an agent writes reaches the log
+// FuzzInterpret: only the defined exit codes have a meaning, and what an agent writes reaches the log
 // bounded and readable.
-func FuzzJudge(f *testing.F) {
+func FuzzInterpret(f *testing.F) {
 	f.Add("status", 2, false, []byte("Status: OFF\n"))
 	f.Add("off", 0, false, []byte(""))
 	f.Add("off", 2, false, []byte("a\x00b\xff\nFailed: Unable to connect\r\n"))
@@ -23,13 +24,15 @@ func FuzzJudge(f *testing.F) {
 		if forced {
 			r.Err = env.ErrCommandTimeout
 		}
-		off, err := interpretResult(operation(op), r)
+		p := part{agent: "fence_x"}
+		off, err := p.interpret(operation(op), r)
 		require.Equal(t, !forced && code == exitCodeOff && operation(op) == opStatus, off)
 		require.Equal(t, !forced && (code == exitCodeDone || off), err == nil)
 		if err != nil {
-			require.LessOrEqual(t, len(err.Error()), maxReasonBytes+200)
-			require.True(t, utf8.ValidString(err.Error()))
-			require.NotContains(t, err.Error(), "\n")
+			reason := strings.TrimPrefix(err.Error(), op)
+			require.LessOrEqual(t, len(reason), maxReasonBytes+200)
+			require.True(t, utf8.ValidString(reason))
+			require.NotContains(t, reason, "\n")
 		}
 	})
 }
@@ -51,14 +54,16 @@ func FuzzPlan(f *testing.F) {
 			require.LessOrEqual(t, len(d.Parts), MaxParts)
 			require.LessOrEqual(t, d.Timeout, MaxTimeout)
 			require.LessOrEqual(t, d.Attempts, MaxAttempts)
-			require.True(t, d.Action != Reboot || len(d.Parts) == 1)
+			require.Contains(t, []Action{Off, Reset}, d.Action)
 			for _, p := range d.Parts {
 				for _, a := range p.Args {
-					require.NotContains(t, []string{keyAction, keyActionO, keyTimeout, keyAttempts}, a.Key)
+					require.NotContains(t, []string{keyAction, keyActionO, keyTimeout, keyAttempts,
+						keyBootTime, keyPasswordFile}, a.Key)
 				}
-				c := p.agentCommand(opOff, node, time.Second)
-				require.Equal(t, p.Agent, c.Args[0])
-				require.True(t, len(c.Input) == 0 || len(c.Args) == 1)
+				called := part{agent: p.Agent, node: node, args: p.Args}
+				c := called.command(opOff, time.Second)
+				require.Equal(t, []string{p.Agent}, c.Args)
+				require.Len(t, p.Args, strings.Count(string(c.Input), "\n")-1, "one line for each argument")
 			}
 		}
 	})

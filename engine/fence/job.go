@@ -14,13 +14,24 @@ import (
 // fencingJob is the fencing of one node: one pass over its devices.
 type fencingJob struct {
 	Request
-	fencer         *Fencer
-	started        time.Duration
-	ended          time.Duration
-	running        bool
-	resultKnown    bool // its result is known
-	progress       string
-	touchedDevices map[string]bool // devices that may have switched something off
+	fencer      *Fencer
+	started     time.Duration
+	ended       time.Duration
+	running     bool
+	resultKnown bool // its result is known
+	progress    string
+	metadata    map[string]*Metadata // by agent, as this node's agents report it
+	devices     []*deviceState       // those that were called
+}
+
+// deviceState is what a fencing knows about one device.
+type deviceState struct {
+	*Device
+	parts   []part
+	isVague bool // off may mean suspended, or not found
+	// seenOn holds for each part whether it was on since the fencing began; switched, whether it was told to
+	// switch off after that.
+	seenOn, switched []bool
 }
 
 // Reasons for failures of attempts.
@@ -30,6 +41,8 @@ var (
 	errStillOn    = errors.New("the device reports that the power is still on")
 	errAgent      = errors.New("agent failed")
 	errUnknownEnd = errors.New("outcome unknown, which counts as failure")
+	errWasOff     = errors.New("the device reported off before it was told to switch off, " +
+		"which proves nothing")
 )
 
 func sortedNodes(jobs map[string]*fencingJob) []string { return slices.Sorted(maps.Keys(jobs)) }
@@ -40,41 +53,80 @@ func (j *fencingJob) tryDevices(t *env.Task) {
 	e.Emit(Started{Node: j.Node, Version: j.Version, Devices: deviceNames(j.Devices)})
 	e.Log().Info(fmt.Sprintf("fencing node '%s' with %s", j.Node, strings.Join(deviceNames(j.Devices), ", ")))
 	j.progress = "under way"
-	var confirmed *Device
-	err := errors.New("no device")
+	var confirmed *deviceState
+	var failures []string
+	var err error
 	for i := range j.Devices {
-		d := &j.Devices[i]
-		if err = j.tryDevice(t, d); err == nil {
-			confirmed = d
+		var d *deviceState
+		if d, err = j.vetDevice(t, &j.Devices[i]); err == nil {
+			j.devices = append(j.devices, d)
+			if err = j.tryDevice(t, d); err == nil {
+				confirmed = d
+				break
+			}
+		} else if !errors.Is(err, errUnwanted) {
+			j.reportAttempt(&j.Devices[i], Attempt{Reason: err.Error()})
 		}
-		if err == nil || errors.Is(err, errUnwanted) {
+		if errors.Is(err, errUnwanted) {
 			break
 		}
+		failures = append(failures, fmt.Sprintf("device %s: %v", j.Devices[i].Name, err))
 	}
-	if confirmed == nil {
-		j.finishFailed(err)
-	} else {
-		j.finishConfirmed(confirmed)
+	switch {
+	case confirmed != nil:
+		j.finishConfirmed(confirmed.Device)
+	case errors.Is(err, errUnwanted):
+		j.finishFailed(err.Error(), false)
+	default:
+		j.finishFailed(oneLine(strings.Join(failures, "; ")), true)
 	}
 	j.resultKnown = true
-	for i := range j.Devices {
-		if d := &j.Devices[i]; d.Action == Reset && j.touchedDevices[d.Name] {
-			j.switchOn(t, d, d == confirmed)
-		}
+	for _, d := range j.devices {
+		j.endReset(t, d, d == confirmed)
 	}
 	j.running, j.ended = false, e.Mono()
 }
 
-func (j *fencingJob) finishFailed(err error) {
+// oneLine joins the lines of joined errors.
+func oneLine(text string) string { return strings.ReplaceAll(text, "\n", "; ") }
+
+// vetDevice asks the agents of a device what they are. It fails if the device cannot prove that the node is
+// off, or has arguments that its agents do not take: then nothing is sent to it, ever. A part of it may cut
+// something else than power, and would leave the node running behind it.
+func (j *fencingJob) vetDevice(t *env.Task, d *Device) (*deviceState, error) {
+	state := &deviceState{Device: d, seenOn: make([]bool, len(d.Parts)), switched: make([]bool, len(d.Parts))}
+	for i := range d.Parts {
+		p := &d.Parts[i]
+		m, err := j.askMetadata(t, p.Agent)
+		if errors.Is(err, ErrMetadata) {
+			err = fmt.Errorf("%w: %s: %w", ErrProvesNothing, p.Agent, err)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if err := j.Verified.check(p.Agent, m); err != nil {
+			return nil, err
+		}
+		args, err := m.Vet(p)
+		if err != nil {
+			return nil, err
+		}
+		state.parts = append(state.parts, newPart(p, m, args, j.Node))
+		state.isVague = state.isVague || m.isVague(p.Agent, args)
+	}
+	return state, nil
+}
+
+func (j *fencingJob) finishFailed(reason string, isError bool) {
 	e := j.fencer.env
-	j.progress = "failed: " + err.Error()
-	e.Emit(Ended{Node: j.Node, Version: j.Version, Reason: err.Error(),
+	j.progress = "failed: " + reason
+	e.Emit(Ended{Node: j.Node, Version: j.Version, Reason: reason,
 		TookMS: (e.Mono() - j.started).Milliseconds()})
-	if errors.Is(err, errUnwanted) {
-		e.Log().Info(fmt.Sprintf("fencing node '%s' ends: %v", j.Node, err))
+	if !isError {
+		e.Log().Info(fmt.Sprintf("fencing node '%s' ends: %s", j.Node, reason))
 		return
 	}
-	e.Log().Error(fmt.Sprintf("fencing node '%s' failed: %v", j.Node, err))
+	e.Log().Error(fmt.Sprintf("fencing node '%s' failed: %s", j.Node, reason))
 	e.Probe("fence/failed")
 	j.notifyChanged()
 }
@@ -100,7 +152,7 @@ func (j *fencingJob) notifyChanged() {
 	}
 }
 
-func (j *fencingJob) tryDevice(t *env.Task, d *Device) error {
+func (j *fencingJob) tryDevice(t *env.Task, d *deviceState) error {
 	attempts := d.Attempts
 	if attempts == 0 {
 		attempts = DefaultAttempts
@@ -108,18 +160,16 @@ func (j *fencingJob) tryDevice(t *env.Task, d *Device) error {
 	var err error
 	for n := 1; n <= attempts; n++ {
 		if n > 1 {
-			t.Sleep(j.fencer.opts.Scale(AttemptPause))
+			t.Sleep(AttemptPause)
 		}
 		started := j.fencer.env.Mono()
 		err = j.attemptOnce(t, d)
-		took := j.fencer.env.Mono() - started
-		a := Attempt{Node: j.Node, Device: d.Name, Number: n, OK: err == nil, TookMS: took.Milliseconds()}
+		a := Attempt{Number: n, Of: attempts, OK: err == nil,
+			TookMS: (j.fencer.env.Mono() - started).Milliseconds()}
 		if err != nil {
-			a.Reason = err.Error()
-			j.fencer.env.Log().Warn(fmt.Sprintf("fencing node '%s': device %s, attempt %d of %d: %v",
-				j.Node, d.Name, n, attempts, err))
+			a.Reason = oneLine(err.Error())
 		}
-		j.fencer.env.Emit(a)
+		j.reportAttempt(d.Device, a)
 		if err == nil || errors.Is(err, errUnwanted) {
 			break
 		}
@@ -127,127 +177,32 @@ func (j *fencingJob) tryDevice(t *env.Task, d *Device) error {
 	return err
 }
 
-// attemptOnce tries a device once. If it returns nil, the node was off at some time after the attempt began.
-func (j *fencingJob) attemptOnce(t *env.Task, d *Device) error {
-	if d.Action == Reboot {
-		_, err := j.callAllAgents(t, d, opReboot)
-		return err
+// reportAttempt reports the result of an attempt with a device, or that it was not even tried.
+func (j *fencingJob) reportAttempt(d *Device, a Attempt) {
+	a.Node, a.Device = j.Node, d.Name
+	what := "not called"
+	if a.Number > 0 {
+		what = fmt.Sprintf("attempt %d of %d", a.Number, a.Of)
 	}
-	if _, err := j.callAllAgents(t, d, opOff); err != nil {
-		return err
+	if !a.OK {
+		j.fencer.env.Log().Warn(fmt.Sprintf("fencing node '%s': device %s, %s: %s", j.Node, d.Name, what,
+			a.Reason))
 	}
-	return j.awaitOff(t, d)
+	j.fencer.env.Emit(a)
 }
 
-// awaitOff queries the parts until every part reports that it is off. A device may take a while after it
-// has accepted the order. Several parts are queried twice, one round after the other: a part that was
-// off in both rounds was also off in between, when the last answer of the first round was given, so at
-// that time all parts were off together.
-func (j *fencingJob) awaitOff(t *env.Task, d *Device) error {
-	rounds := 1
-	if len(d.Parts) > 1 {
-		rounds = 2
-	}
-	until := j.fencer.env.Mono() + j.scaledTimeout(d)
-	for seen := 0; ; {
-		off, err := j.callAllAgents(t, d, opStatus)
-		if err != nil {
-			return err
-		}
-		if seen++; !off {
-			seen = 0
-		}
-		switch {
-		case seen == rounds:
-			return nil
-		case j.fencer.env.Mono() >= until:
-			return errStillOn
-		case !off:
-			t.Sleep(j.fencer.opts.Scale(StatusPause))
-		}
-	}
-}
-
-// switchOn ends a reset, also a failed one, because a failure is no reason to leave the node off.
-// Whether the node comes back proves nothing. A device that switches off late would do so after it was
-// switched on, so switchOn first gives it time for that.
-func (j *fencingJob) switchOn(t *env.Task, d *Device, off bool) {
-	attempts := onAttempts
-	if !off {
-		_ = j.awaitOff(t, d) // on or off, it will be switched on
-		attempts = 1         // a node that was not off is not waited for
-	}
-	for n := 1; n <= attempts; n++ {
-		if n > 1 {
-			t.Sleep(j.fencer.opts.Scale(RetryPause))
-		}
-		_, err := j.callAllAgents(t, d, opOn)
-		if err == nil {
-			return
-		}
-		j.fencer.env.Log().Warn(
-			fmt.Sprintf("fencing node '%s': device %s does not switch it on again, attempt %d of %d: %v",
-				j.Node, d.Name, n, attempts, err))
-	}
-}
-
-func (j *fencingJob) scaledTimeout(d *Device) time.Duration {
+func (d *Device) timeout() time.Duration {
 	if d.Timeout > 0 {
-		return j.fencer.opts.Scale(d.Timeout)
+		return d.Timeout
 	}
-	return j.fencer.opts.Scale(DefaultTimeout)
+	return DefaultTimeout
 }
 
-// callAllAgents calls the agents of all parts at once and waits for the last. off reports whether all parts
-// are off; it has a meaning for opStatus only.
-func (j *fencingJob) callAllAgents(t *env.Task, d *Device, op operation) (off bool, err error) {
-	f := j.fencer
-	if f.commandRunner == nil {
-		return false, errNoCalls
+func (d *Device) bootTime() time.Duration {
+	if d.BootTime > 0 {
+		return d.BootTime
 	}
-	if ok, reason := j.Wanted(); !ok && !j.resultKnown {
-		return false, fmt.Errorf("%w: %s", errUnwanted, reason)
-	}
-	limit := j.scaledTimeout(d)
-	waiting := make([]env.CommandID, len(d.Parts))
-	var problems []error
-	for i := range d.Parts {
-		id, err := f.commandRunner.Start(d.Parts[i].agentCommand(op, j.Node, limit))
-		if err != nil {
-			problems = append(problems, fmt.Errorf("%s %s: %w: %w", d.Parts[i].Agent, op, errUnknownEnd, err))
-		}
-		waiting[i] = id
-	}
-	off = true
-	// The backend ends every call at its limit. A call that has no result one limit later counts as
-	// lost.
-	for until := f.env.Mono() + 2*limit; len(waiting) > 0; {
-		for i := 0; i < len(waiting); {
-			result, over := f.commandRunner.Result(waiting[i])
-			switch {
-			case waiting[i] == 0: // it could not be started
-			case over:
-				isOff, err := interpretResult(op, result)
-				off = off && isOff
-				if op == opOff && (err == nil || errors.Is(err, errUnknownEnd)) {
-					j.touchedDevices[d.Name] = true
-				}
-				if err != nil {
-					problems = append(problems, fmt.Errorf("%s: %w", op, err))
-				}
-			case f.env.Mono() >= until:
-				problems = append(problems, fmt.Errorf("%s: %w: no end of the agent", op, errUnknownEnd))
-			default:
-				i++
-				continue
-			}
-			waiting = slices.Delete(waiting, i, i+1)
-		}
-		if len(waiting) > 0 {
-			t.Sleep(f.opts.Scale(callPoll))
-		}
-	}
-	return off && len(problems) == 0, errors.Join(problems...)
+	return DefaultBootTime
 }
 
 func deviceNames(devices []Device) []string {

@@ -2,7 +2,9 @@ package fence
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
@@ -14,6 +16,9 @@ const (
 	keyActionO  = "o" // the same, as a letter
 	keyTimeout  = "holdfast_timeout"
 	keyAttempts = "holdfast_attempts"
+	keyBootTime = "holdfast_boot_time"
+	// keyPasswordFile names a file whose content is the agent's password.
+	keyPasswordFile = "holdfast_password_file"
 )
 
 // Plan turns fence.cfg into the devices that fence one node, in the order of the file. It leaves out
@@ -54,55 +59,57 @@ func planDevice(device *config.FenceDevice, node string) (d Device, connected bo
 				}
 			}
 		}
-		if i > 0 && action != d.Action {
-			return d, true, fmt.Errorf("its parts have different actions, %s and %s", d.Action, action)
+		if i == 0 || action == Off { // a part that stays off keeps the node off
+			d.Action = action
 		}
-		d.Action = action
 		d.Parts = append(d.Parts, p)
-	}
-	if d.Action == Reboot && len(d.Parts) > 1 {
-		return d, true, fmt.Errorf("action=reboot with %d parts: "+
-			"they would not be off at the same time; leave the action out", len(d.Parts))
 	}
 	return d, len(d.Parts) > 0, nil
 }
 
 // addArgument takes one argument of a part: one of this package's, or one for the agent. A later argument
 // replaces an earlier one.
-func (d *Device) addArgument(p *Part, action *Action, a config.FenceArg) error {
-	switch a.Key {
+func (d *Device) addArgument(p *Part, action *Action, a config.FenceArg) (err error) {
+	switch strings.ReplaceAll(a.Key, "-", "_") {
 	case keyAction, keyActionO:
-		switch a.Value {
-		case "off":
-			*action = Off
-		case "reboot":
-			*action = Reboot
-		case "reset":
-			*action = Reset
-		default:
-			return fmt.Errorf("action %q: write off or reboot, or leave it out", a.Value)
-		}
+		*action, err = parseAction(a.Value)
 	case keyTimeout:
-		n, err := strconv.Atoi(a.Value)
-		if err != nil || n < 1 || time.Duration(n)*time.Second > MaxTimeout {
-			return fmt.Errorf("%s=%s: write seconds from 1 to %d", a.Key, a.Value,
-				int(MaxTimeout/time.Second))
-		}
-		d.Timeout = time.Duration(n) * time.Second
+		d.Timeout, err = parseSeconds(a, time.Second, MaxTimeout)
+	case keyBootTime:
+		d.BootTime, err = parseSeconds(a, MinBootTime, MaxBootTime)
 	case keyAttempts:
-		n, err := strconv.Atoi(a.Value)
-		if err != nil || n < 1 || n > MaxAttempts {
+		if d.Attempts, err = strconv.Atoi(a.Value); err != nil || d.Attempts < 1 || d.Attempts > MaxAttempts {
 			return fmt.Errorf("%s=%s: write a number from 1 to %d", a.Key, a.Value, MaxAttempts)
 		}
-		d.Attempts = n
-	default:
-		for i := range p.Args {
-			if p.Args[i].Key == a.Key {
-				p.Args[i].Value = a.Value
-				return nil
-			}
+	case keyPasswordFile:
+		if !secretPath.MatchString(a.Value) {
+			return fmt.Errorf("%s=%s: write an absolute path of letters, digits and /_.+-", a.Key, a.Value)
 		}
-		p.Args = append(p.Args, Arg{Key: a.Key, Value: a.Value})
+		p.PasswordFile = a.Value
+	default:
+		p.Args = slices.DeleteFunc(p.Args, func(b Arg) bool { return b.Key == a.Key })
+		p.Args = append(p.Args, Arg(a))
 	}
-	return nil
+	return err
+}
+
+// parseAction reads an action. A reboot is a reset: the agent's own reboot is never called, because some
+// boards perform it without ever being seen off.
+func parseAction(value string) (Action, error) {
+	switch value {
+	case "off":
+		return Off, nil
+	case "reboot", "reset":
+		return Reset, nil
+	}
+	return "", fmt.Errorf("action %q: write off or reboot, or leave it out", value)
+}
+
+func parseSeconds(a config.FenceArg, least, most time.Duration) (time.Duration, error) {
+	n, err := strconv.Atoi(a.Value)
+	if err != nil || n < int(least/time.Second) || n > int(most/time.Second) {
+		return 0, fmt.Errorf("%s=%s: write seconds from %d to %d", a.Key, a.Value, int(least/time.Second),
+			int(most/time.Second))
+	}
+	return time.Duration(n) * time.Second, nil
 }

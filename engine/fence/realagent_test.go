@@ -32,6 +32,10 @@ func TestMain(m *testing.M) {
 
 // agent reads name=value lines and switches the outlet that they name.
 func agent(dir string) int {
+	if len(os.Args) == 3 && os.Args[2] == "metadata" {
+		_, _ = os.Stdout.Write(agentMetadata(filepath.Base(os.Args[0]), "power"))
+		return 0
+	}
 	args := map[string]string{}
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
 		key, value, _ := strings.Cut(in.Text(), "=")
@@ -82,7 +86,8 @@ func TestRealAgents(t *testing.T) {
 		}
 		return []fence.Part{p}
 	}
-	request := fence.Request{Node: "n3", Version: 7, Wanted: func() (bool, string) { return true, "" },
+	request := fence.Request{Node: "n3", Version: 7,
+		Verified: fence.Verified{self: metadataOf(t, self, "power").Fingerprint()}, Wanted: func() (bool, string) { return true, "" },
 		Devices: []fence.Device{
 			{Name: "broken", Action: fence.Reset, Attempts: 1, Parts: part("plug", "1", "mood", "broken")},
 			{Name: "hangs", Action: fence.Reset, Attempts: 1, Timeout: 300 * time.Millisecond, Parts: part("plug", "2", "mood", "hangs")},
@@ -110,8 +115,8 @@ func TestRealAgents(t *testing.T) {
 	}
 	log, err := os.ReadFile(filepath.Join(dir, "log"))
 	require.NoError(t, err)
-	require.True(t, strings.HasPrefix(string(log), "1 off n3\n2 off n3\n"), "in order: %s", log)
-	require.Equal(t, 2, strings.Count(string(log), "3 status n3\n"), "asked twice: %s", log)
+	require.True(t, strings.HasPrefix(string(log), "1 status n3\n2 status n3\n"), "in order: %s", log)
+	require.Equal(t, 3, strings.Count(string(log), "3 status n3\n"), "asked before, and twice after: %s", log)
 }
 
 // realCaller fences once.

@@ -7,11 +7,13 @@ type Started struct {
 	Devices []string `json:"devices"`
 }
 
-// Attempt is the result of one attempt with one device.
+// Attempt is the result of one attempt with one device. Number 0 is a device that was not called, because it
+// proves nothing; the reason explains why.
 type Attempt struct {
 	Node   string `json:"node"`
 	Device string `json:"device"`
 	Number int    `json:"number"` // from 1
+	Of     int    `json:"of,omitempty"`
 	OK     bool   `json:"ok"`
 	Reason string `json:"reason,omitempty"`
 	TookMS int64  `json:"took_ms"`

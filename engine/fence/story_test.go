@@ -53,6 +53,8 @@ type story struct {
 	rules  []*rule
 	calls  []scriptedCall // by id, from 1
 	wanted string         // why it is no longer wanted; "" while it is
+	ring   string         // this node's ring
+	inRing bool           // whether the fenced node is in it
 	trace  strings.Builder
 }
 
@@ -66,6 +68,19 @@ type rule struct {
 	output    string
 }
 
+// metadataTime is how long scripted agents need to describe themselves.
+const metadataTime = 100 * time.Millisecond
+
+// kindOf returns the kind that an agent reports: power, unless a rule for its metadata has another output.
+func (s *story) kindOf(agent string) string {
+	for _, r := range s.rules {
+		if r.agent == agent && r.op == "metadata" && r.code == 0 {
+			return strings.TrimSpace(r.output)
+		}
+	}
+	return "power"
+}
+
 type scriptedCall struct {
 	due    time.Duration
 	result env.CommandResult
@@ -73,7 +88,7 @@ type scriptedCall struct {
 }
 
 func newStory(t *testing.T) *story {
-	s := &story{t: t, world: envtest.New()}
+	s := &story{t: t, world: envtest.New(), ring: "1.4"}
 	s.caller = &caller{agents: s}
 	s.world.OnRecord = func(_ *envtest.Proc, r env.Record) { s.say("record %s %+v", r.RecordKind(), r) }
 	s.world.Logger = func(*envtest.Proc) *slog.Logger {
@@ -100,8 +115,11 @@ func (s *story) Start(c env.Command) (env.CommandID, error) {
 	given := strings.Join(append(slices.Clone(c.Args), strings.Fields(string(c.Input))...), " ")
 	s.say("call %s (limit %v)", given, c.Limit)
 	_, op, _ := strings.Cut(given, "action=")
+	if c.Args[len(c.Args)-1] == "metadata" {
+		op = "metadata"
+	}
 	for _, r := range s.rules {
-		if r.times < 0 || r.agent != c.Args[0] || r.op != op {
+		if r.times < 0 || r.agent != c.Args[0] || r.op != op || op == "metadata" && r.output != "" {
 			continue
 		}
 		if r.times--; r.times == 0 {
@@ -119,8 +137,10 @@ func (s *story) Start(c env.Command) (env.CommandID, error) {
 		s.calls = append(s.calls, call)
 		return env.CommandID(len(s.calls)), nil
 	}
-	require.Failf(s.t, "no rule", "for %s", given)
-	return 0, nil
+	require.Equal(s.t, "metadata", op, "no rule for %s", given)
+	s.calls = append(s.calls, scriptedCall{due: s.world.Now() + metadataTime,
+		result: env.CommandResult{Output: agentMetadata(c.Args[0], s.kindOf(c.Args[0]))}})
+	return env.CommandID(len(s.calls)), nil
 }
 
 // Result implements env.CommandRunner.
@@ -149,19 +169,11 @@ func (s *story) command(t *testing.T, d *datadriven.TestData) string {
 	case "agents":
 		s.setAgents(t, d.Input)
 		return ""
-	case "fence": // fence node=… version=…, with the fence file as its input
-		var node string
-		var version uint64
-		d.ScanArgs(t, "node", &node)
-		d.ScanArgs(t, "version", &version)
-		cfg, err := config.ParseFence(d.Input)
-		require.NoError(t, err)
-		devices, problems := fence.Plan(cfg, node)
-		for _, p := range problems {
-			s.say("problem: %v", p)
-		}
-		s.caller.fencer.Request(fence.Request{Node: node, Version: version, Devices: devices,
-			Wanted: func() (bool, string) { return s.wanted == "", s.wanted }})
+	case "fence": // fence node=… version=… [verified=…], with the fence file as its input
+		s.fence(t, d)
+	case "ring": // ring id=… [in]
+		d.ScanArgs(t, "id", &s.ring)
+		s.inRing = d.HasArg("in")
 	case "unwanted":
 		s.wanted = strings.TrimSpace(d.Input)
 	case "run": // run for=…
@@ -179,6 +191,30 @@ func (s *story) command(t *testing.T, d *datadriven.TestData) string {
 		d.Fatalf(t, "unknown command %q", d.Cmd)
 	}
 	return s.trace.String()
+}
+
+func (s *story) fence(t *testing.T, d *datadriven.TestData) {
+	r := fence.Request{Wanted: func() (bool, string) { return s.wanted == "", s.wanted }, Verified: fence.Verified{},
+		Absent: func(*env.Task) (string, bool) { return s.ring, !s.inRing }}
+	d.ScanArgs(t, "node", &r.Node)
+	d.ScanArgs(t, "version", &r.Version)
+	cfg, err := config.ParseFence(d.Input)
+	require.NoError(t, err)
+	var problems []error
+	r.Devices, problems = fence.Plan(cfg, r.Node)
+	for _, p := range problems {
+		s.say("problem: %v", p)
+	}
+	for _, device := range r.Devices {
+		for _, part := range device.Parts {
+			kind := s.kindOf(part.Agent)
+			d.MaybeScanArgs(t, "verified", &kind)
+			if kind != "none" {
+				r.Verified[part.Agent] = metadataOf(t, part.Agent, kind).Fingerprint()
+			}
+		}
+	}
+	s.caller.fencer.Request(r)
 }
 
 // setAgents reads lines such as `fence_apc off after=3s code=0 times=1`.

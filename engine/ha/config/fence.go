@@ -1,23 +1,34 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"sort"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Limits of ha/fence.cfg.
 const (
-	maxFenceDevices = 1000
-	maxFenceArgs    = 100
+	maxFenceDevices  = 1000
+	maxFenceArgs     = 100
+	maxFenceProblems = 20 // that an error names
 )
+
+// ErrFenceFile means that ha/fence.cfg cannot be used.
+var ErrFenceFile = errors.New("read fence devices")
 
 // FenceConfig is ha/fence.cfg: the agents that reset each node, with their arguments.
 //
-//	device <name>[:<n>] <agent> key=value …
-//	connect <name>[:<n>] node=<node> key=value …
+//	device <name>[:<n>] <agent> key=value … flag …
+//	connect <name>[:<n>] node=<node> key=value … flag …
+//
+// Arguments are split into words as Proxmox VE does it, by the rules of Perl's Text::ParseWords::shellwords:
+// quotes of both kinds keep blanks, and outside of single quotes a backslash stands for the character behind
+// it.
 type FenceConfig struct {
 	// Devices are in the order of their first lines, in which they are tried.
 	Devices []*FenceDevice
@@ -42,8 +53,11 @@ type FencePart struct {
 	Nodes map[string][]FenceArg
 }
 
-// FenceArg is one argument of an agent.
-type FenceArg struct{ Key, Value string }
+// FenceArg is one argument of an agent: a key with a value, or a bare flag, which has no value.
+type FenceArg struct {
+	Key, Value string
+	Bare       bool
+}
 
 // FenceCommand is one call of an agent.
 type FenceCommand struct {
@@ -53,77 +67,117 @@ type FenceCommand struct {
 
 var (
 	fenceTargetPattern = regexp.MustCompile(`^([a-zA-Z0-9][a-zA-Z0-9_.-]*)(?::(\d{1,4}))?$`)
-	fenceArgPattern    = regexp.MustCompile(`^([a-zA-Z][a-zA-Z0-9_-]*)=(.+)$`)
+	fenceKeyPattern    = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
 )
 
 // ParseFence reads ha/fence.cfg. Unlike in the other files, any line that is not understood is an error:
-// an operator would notice a missing device only when a node must be reset.
+// an operator would notice a missing device only when a node must be reset. The error names every such line.
 func ParseFence(text string) (*FenceConfig, error) {
 	if len(text) > maxFileBytes {
 		return nil, fmt.Errorf("read fence devices: %d bytes: %w", len(text), ErrTooLarge)
 	}
 	cfg := &FenceConfig{}
+	var problems []string
 	for i, line := range strings.Split(text, "\n") {
-		words := strings.Fields(line)
-		if len(words) == 0 || strings.HasPrefix(words[0], "#") {
+		if line = strings.TrimFunc(line, isBlank); line == "" || line[0] == '#' {
 			continue
 		}
-		if err := cfg.parseLine(words); err != nil {
-			return nil, fmt.Errorf("read fence devices, line %d: %w", i+1, err)
+		if err := cfg.parseLine(line); err != nil {
+			problems = append(problems, fmt.Sprintf("line %d: %v", i+1, err))
 		}
 	}
-	for _, device := range cfg.Devices {
-		for _, part := range device.Parts {
-			if len(part.Nodes) == 0 {
-				return nil, fmt.Errorf("read fence devices: device %s:%d is connected to no node",
-					device.Name, part.Number)
-			}
-		}
+	if len(problems) == 0 {
+		problems = cfg.unconnectedParts()
+	}
+	if len(problems) > maxFenceProblems {
+		problems = append(problems[:maxFenceProblems], fmt.Sprintf("and %d more",
+			len(problems)-maxFenceProblems))
+	}
+	if len(problems) > 0 {
+		return nil, fmt.Errorf("%w, %s", ErrFenceFile, strings.Join(problems, "; "))
 	}
 	return cfg, nil
 }
 
-func (c *FenceConfig) parseLine(words []string) error {
-	if len(words) < 3 {
-		return fmt.Errorf("three words are needed: device or connect, a name, and an agent or node")
+// unconnectedParts describes the parts that reset no node.
+func (c *FenceConfig) unconnectedParts() (problems []string) {
+	for _, device := range c.Devices {
+		for _, part := range device.Parts {
+			if len(part.Nodes) == 0 {
+				problems = append(problems, fmt.Sprintf("device %s:%d is connected to no node",
+					device.Name, part.Number))
+			}
+		}
 	}
-	match := fenceTargetPattern.FindStringSubmatch(words[1])
+	return problems
+}
+
+// parseLine takes a line that is not empty.
+func (c *FenceConfig) parseLine(line string) error {
+	if !utf8.ValidString(line) {
+		return errors.New("it is not valid UTF-8")
+	}
+	if strings.ContainsFunc(line, func(r rune) bool { return unicode.IsControl(r) && r != '\t' }) {
+		return errors.New("it contains a control character")
+	}
+	verb, rest := cutWord(line)
+	target, rest := cutWord(rest)
+	third, rest := cutWord(rest)
+	if third == "" {
+		return errors.New("three words are needed: device or connect, a name, and an agent or node")
+	}
+	match := fenceTargetPattern.FindStringSubmatch(target)
 	if match == nil {
-		return fmt.Errorf("%q is not of the form name or name:number", words[1])
+		return fmt.Errorf("%q is not of the form name or name:number", target)
 	}
 	name, number := match[1], 1
 	if match[2] != "" {
 		number, _ = strconv.Atoi(match[2]) // at most four digits, see the pattern
 	}
-	switch words[0] {
+	args, err := parseFenceArgs(rest)
+	if err != nil {
+		return err
+	}
+	switch verb {
 	case "device":
-		args, err := parseFenceArgs(words[3:])
-		if err != nil {
-			return err
-		}
-		return c.addPart(name, &FencePart{Number: number, Agent: words[2], Args: args,
+		return c.addPart(name, &FencePart{Number: number, Agent: third, Args: args,
 			Nodes: map[string][]FenceArg{}})
 	case "connect":
-		args, err := parseFenceArgs(words[2:])
+		first, err := parseFenceArgs(third)
 		if err != nil {
 			return err
 		}
-		return c.connectNode(name, number, args)
+		return c.connectNode(name, number, append(first, args...))
 	}
-	return fmt.Errorf("%q is neither device nor connect", words[0])
+	return fmt.Errorf("%q is neither device nor connect", verb)
 }
 
-func parseFenceArgs(words []string) ([]FenceArg, error) {
+// cutWord returns the first word of a text, and what follows it.
+func cutWord(text string) (word, rest string) {
+	text = strings.TrimLeftFunc(text, isBlank)
+	if i := strings.IndexFunc(text, isBlank); i >= 0 {
+		return text[:i], text[i:]
+	}
+	return text, ""
+}
+
+// parseFenceArgs splits arguments into keys and values. Only the first = separates: Proxmox VE drops what
+// follows a second one, which would cut passwords short without a word.
+func parseFenceArgs(text string) ([]FenceArg, error) {
+	words, err := splitShellWords(text)
+	if err != nil {
+		return nil, err
+	}
 	if len(words) > maxFenceArgs {
 		return nil, fmt.Errorf("%d arguments, at most %d", len(words), maxFenceArgs)
 	}
 	var args []FenceArg
 	for _, word := range words {
-		match := fenceArgPattern.FindStringSubmatch(word)
-		if match == nil {
-			return nil, fmt.Errorf("%q is not of the form key=value", word)
+		key, value, hasValue := strings.Cut(word, "=")
+		if !fenceKeyPattern.MatchString(key) {
+			return nil, fmt.Errorf("%q is not of the form key=value or flag", word)
 		}
-		args = append(args, FenceArg{Key: match[1], Value: match[2]})
+		args = append(args, FenceArg{Key: key, Value: value, Bare: !hasValue})
 	}
 	return args, nil
 }
@@ -164,7 +218,7 @@ func (c *FenceConfig) connectNode(name string, number int, args []FenceArg) erro
 	node := ""
 	var rest []FenceArg
 	for _, arg := range args {
-		if arg.Key == "node" {
+		if arg.Key == "node" && !arg.Bare {
 			node = arg.Value
 		} else {
 			rest = append(rest, arg)
@@ -208,14 +262,20 @@ func (c *FenceConfig) Commands(node string) [][]FenceCommand {
 	return out
 }
 
-// formatFenceArgs writes -k value for keys of one letter and --key=value for others.
+// formatFenceArgs writes -k value for keys of one letter and --key=value for others, and flags without a
+// value.
 func formatFenceArgs(lists ...[]FenceArg) []string {
 	var out []string
 	for _, list := range lists {
 		for _, arg := range list {
-			if len(arg.Key) == 1 {
+			switch {
+			case len(arg.Key) == 1 && arg.Bare:
+				out = append(out, "-"+arg.Key)
+			case len(arg.Key) == 1:
 				out = append(out, "-"+arg.Key, arg.Value)
-			} else {
+			case arg.Bare:
+				out = append(out, "--"+arg.Key)
+			default:
 				out = append(out, "--"+arg.Key+"="+arg.Value)
 			}
 		}

@@ -1,18 +1,25 @@
 package haproc
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/fence"
 	"github.com/holdfast-sim/holdfast/engine/ha"
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
 	"github.com/holdfast-sim/holdfast/engine/watchdog"
 )
 
-// FencePath is ha/fence.cfg: the fence devices of the nodes.
-const FencePath = "ha/fence.cfg"
+// Files of fencing. FencePath holds the devices of the nodes, FenceAgentsPath what the agents reported when
+// the devices were installed, see [fence.Verified].
+const (
+	FencePath       = "ha/fence.cfg"
+	FenceAgentsPath = "ha/fence_agents"
+)
 
 // AcquireNodeLock implements ha.CRMEnv.
 func (w *crmEnv) AcquireNodeLock(node string) bool {
@@ -24,16 +31,15 @@ func (w *crmEnv) AcquireNodeLock(node string) bool {
 	if mode == ha.FencingWatchdog {
 		return w.acquireLock(name)
 	}
-	if _, held := w.locks.RequestedAt(name); held && w.acquireLock(name) {
-		return true
-	}
+	// What this process remembers of the lock is no proof that it still holds it: the node may have taken it
+	// since.
 	holder, version, err := w.locks.Holder(w.task, name)
 	if err != nil {
 		return false
 	}
 	if version == 0 || !strings.HasSuffix(holder, "/"+LRMProcess) {
-		// Either the node gave the lock back, which means that nothing runs under it, or an earlier
-		// master took it, with proof. In both cases it is free or expires.
+		// Either the node gave the lock back, which means that nothing runs under it, or a master took it,
+		// with proof: this one or an earlier one. It is ours, free or expires.
 		return w.acquireLock(name)
 	}
 	if mode == ha.FencingBoth {
@@ -76,14 +82,29 @@ func (w *crmEnv) isFenced(node string, version uint64, evenOnline bool) bool {
 	if proof, ok := w.fencer.Proof(node); ok && proof.Version == version {
 		return true
 	}
-	devices := w.fenceDevices(node)
+	devices, verified := w.fenceDevices(node)
 	if len(devices) == 0 {
 		return false
 	}
 	started := w.env.Mono()
-	w.fencer.Request(fence.Request{Node: node, Version: version, Devices: devices,
+	w.fencer.Request(fence.Request{Node: node, Version: version, Devices: devices, Verified: verified,
+		Absent: func(t *env.Task) (string, bool) { return w.absentFrom(t, node) },
 		Wanted: func() (bool, string) { return w.stillWanted(node, started, evenOnline) }})
 	return false
+}
+
+// absentFrom returns the ring that this node is in now, and whether another node is certainly not in it.
+func (w *crmEnv) absentFrom(t *env.Task, node string) (ring string, absent bool) {
+	status, err := w.store.Status(t)
+	if err != nil || status.Ring == "" || !status.Quorate {
+		return "", false
+	}
+	for _, n := range w.opts.Nodes {
+		if n.Name == node {
+			return status.Ring, !slices.Contains(status.Members, n.ID)
+		}
+	}
+	return "", false
 }
 
 // stillWanted is called before every call of an agent. A CRM that does not know whether it is still
@@ -123,12 +144,16 @@ func (w *crmEnv) fencingMode() (ha.FencingMode, error) {
 	return ha.FencingWatchdog, nil
 }
 
-// fenceDevices returns the node's devices. Problems in the file are logged once for each content of the
-// file.
-func (w *crmEnv) fenceDevices(node string) []fence.Device {
+// fenceDevices returns the node's devices, and what is known of their agents. Problems in the files are
+// logged once for each content of the files.
+func (w *crmEnv) fenceDevices(node string) ([]fence.Device, fence.Verified) {
 	f, err := w.readFile(FencePath)
 	if err != nil {
-		return nil
+		return nil, nil
+	}
+	agents, err := w.readFile(FenceAgentsPath)
+	if err != nil {
+		return nil, nil
 	}
 	say := func(format string, args ...any) {
 		text := fmt.Sprintf(format, args...)
@@ -140,16 +165,21 @@ func (w *crmEnv) fenceDevices(node string) []fence.Device {
 	cfg, err := config.ParseFence(string(f.data))
 	if err != nil {
 		say("node '%s' cannot be fenced by a device: %v", node, err)
-		return nil
+		return nil, nil
+	}
+	verified, err := fence.DecodeVerified(string(agents.data))
+	if err != nil {
+		say("node '%s' cannot be fenced by a device: %v", node, err)
+		return nil, nil
 	}
 	devices, problems := fence.Plan(cfg, node)
 	switch {
 	case len(problems) > 0:
-		say("node '%s': %v", node, problems[0])
+		say("node '%s': %s", node, strings.ReplaceAll(errors.Join(problems...).Error(), "\n", "; "))
 	case len(devices) == 0:
 		say("node '%s' cannot be fenced by a device: none is connected to it in %s", node, FencePath)
 	}
-	return devices
+	return devices, verified
 }
 
 // noteOnlineNodes records which nodes are in the ring.

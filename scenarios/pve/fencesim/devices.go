@@ -8,6 +8,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/fence"
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
 	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/fenceagents"
 	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
 )
 
@@ -17,6 +18,10 @@ const (
 	statusTime          = 500 * time.Millisecond
 	switchTime          = 2 * time.Second
 	verifyTime          = time.Second
+	metadataTime        = 300 * time.Millisecond
+	// cycleTime is how long a board that resets by itself goes on supplying a machine after it has reported
+	// the reset as done.
+	cycleTime = 25 * time.Second
 )
 
 // Exit codes of agents.
@@ -28,18 +33,21 @@ const (
 
 // outlet is what one part of a device switches: the power of one node, or one of its supplies.
 type outlet struct {
-	device        string
+	device, agent string
 	node          string
 	machine       env.MachineID
 	isSwitchedOff bool
 	supply        *supplyCircuits
+	// kind is what the agent switches. A switch port has no influence on power.
+	kind fenceagents.Kind
 }
 
 // supplyCircuits is the outlets of one device that must all be off for the node to be off.
 type supplyCircuits struct{ outlets []*outlet }
 
 func (s *supplyCircuits) isOff() bool {
-	return !slices.ContainsFunc(s.outlets, func(o *outlet) bool { return !o.isSwitchedOff })
+	isOn := func(o *outlet) bool { return !o.isSwitchedOff }
+	return len(s.outlets) > 0 && !slices.ContainsFunc(s.outlets, isOn)
 }
 
 // Devices are the fence devices of one run.
@@ -48,6 +56,8 @@ type Devices struct {
 	world    scenarios.ExternalDeviceHost
 	machines []string
 	warmup   time.Duration
+	agents   map[string]*fence.Metadata
+	used     *config.FenceConfig
 	outlets  map[string]*outlet // by what agents must be given to reach them
 	supplies map[env.MachineID][]*supplyCircuits
 }
@@ -69,6 +79,7 @@ func New(spec *haspec.Spec, c Cluster, w scenarios.ExternalDeviceHost) *Devices 
 	if err != nil {
 		panic("fencesim: a fence file that was accepted cannot be read: " + err.Error())
 	}
+	d.used, d.agents = cfg, fenceagents.Of(cfg)
 	for m, node := range c.Nodes {
 		plan, _ := fence.Plan(cfg, node)
 		for i := range plan {
@@ -82,19 +93,27 @@ func New(spec *haspec.Spec, c Cluster, w scenarios.ExternalDeviceHost) *Devices 
 func (d *Devices) addOutlets(m env.MachineID, node string, device *fence.Device) {
 	s := &supplyCircuits{}
 	d.supplies[m] = append(d.supplies[m], s)
-	for _, part := range device.Parts {
-		args := map[string]string{}
-		for _, a := range part.Args {
-			args[a.Key] = a.Value
+	for i := range device.Parts {
+		part := &device.Parts[i]
+		args, ok := plannedArguments(part, d.agents[part.Agent])
+		if !ok {
+			continue
 		}
-		o := &outlet{device: device.Name, node: node, machine: m, supply: s}
+		o := &outlet{device: device.Name, agent: part.Agent, node: node, machine: m, supply: s,
+			kind: fenceagents.KindOf(part.Agent)}
 		d.outlets[outletAddress(part.Agent, args)] = o
-		s.outlets = append(s.outlets, o)
+		if o.kind != fenceagents.Fabric {
+			s.outlets = append(s.outlets, o)
+		}
 	}
 }
 
 // Call implements scenarios.ExternalDevices: it carries out a call of a fence agent.
 func (d *Devices) Call(from env.MachineID, c env.Command, done func(env.CommandResult)) {
+	if len(c.Args) > 1 && c.Args[len(c.Args)-1] == "metadata" {
+		d.world.After(metadataTime, func() { done(d.describe(from, c.Args[0])) })
+		return
+	}
 	args := agentArguments(&c)
 	action := args["action"]
 	delete(args, "action")
@@ -102,6 +121,10 @@ func (d *Devices) Call(from env.MachineID, c env.Command, done func(env.CommandR
 	o := d.outlets[outletAddress(c.Args[0], args)]
 	if o == nil || d.activeFault(o, from, haspec.DeviceUnreachable) != nil || d.boardIsDead(o) {
 		d.world.After(agentConnectTimeout, func() { done(unreachable()) })
+		return
+	}
+	if d.activeFault(o, from, haspec.DeviceMisconfigured) != nil {
+		d.world.After(statusTime, func() { done(misconfigured()) })
 		return
 	}
 	if d.activeFault(o, from, haspec.DeviceMute) != nil {
@@ -112,29 +135,54 @@ func (d *Devices) Call(from env.MachineID, c env.Command, done func(env.CommandR
 		slow = f.Latency
 	}
 	after := func(delay time.Duration, do func()) { d.world.After(slow+delay, do) }
-	succeed := func() { done(env.CommandResult{Code: agentDone}) }
 	switch action {
 	case "status", "monitor":
-		after(statusTime, func() { done(o.statusResult()) })
+		after(statusTime, func() { done(d.statusResult(o, from)) })
 	case "off":
-		if d.activeFault(o, from, haspec.DeviceIgnores) == nil {
-			effect := switchTime
-			if f := d.activeFault(o, from, haspec.DeviceLate); f != nil {
-				effect += f.Latency
-			}
-			after(effect, func() { d.switchOutlet(o, false) })
-		}
-		after(switchTime+verifyTime, succeed)
+		d.carryOutOff(o, from, after, done)
 	case "on":
 		after(switchTime, func() { d.switchOutlet(o, true) })
-		after(switchTime+verifyTime, succeed)
+		after(switchTime+verifyTime, func() { done(env.CommandResult{Code: agentDone}) })
 	case "reboot":
-		after(switchTime, func() { d.switchOutlet(o, false) })
-		after(switchTime+verifyTime, func() { d.switchOutlet(o, true) })
-		after(switchTime+2*verifyTime, succeed)
+		lag := time.Duration(0)
+		if args["method"] == "cycle" {
+			lag = cycleTime
+		}
+		after(switchTime+lag, func() { d.switchOutlet(o, false) })
+		after(switchTime+lag+verifyTime, func() { d.switchOutlet(o, true) })
+		after(switchTime+2*verifyTime, func() { done(env.CommandResult{Code: agentDone}) })
 	default:
 		done(unreachable())
 	}
+}
+
+// carryOutOff switches an outlet off as real agents do it: they ask for the state first, and to an outlet
+// that reports off they send nothing.
+func (d *Devices) carryOutOff(o *outlet, from env.MachineID, after func(time.Duration, func()),
+	done func(env.CommandResult)) {
+	if d.reportsOff(o, from) {
+		after(statusTime, func() { done(env.CommandResult{Output: []byte("Success: Already OFF\n")}) })
+		return
+	}
+	if d.activeFault(o, from, haspec.DeviceIgnores) == nil {
+		effect := switchTime
+		if f := d.activeFault(o, from, haspec.DeviceLate); f != nil {
+			effect += f.Latency
+		}
+		after(effect, func() { d.switchOutlet(o, false) })
+	}
+	after(switchTime+verifyTime, func() { done(env.CommandResult{Code: agentDone}) })
+}
+
+// describe is how an agent ends that was asked for its metadata.
+func (d *Devices) describe(from env.MachineID, agent string) env.CommandResult {
+	kind := fenceagents.KindOf(agent)
+	for _, o := range d.outlets {
+		if o.agent == agent && d.activeFault(o, from, haspec.DeviceOtherAgent) != nil {
+			kind = fenceagents.Fabric
+		}
+	}
+	return env.CommandResult{Output: fenceagents.PrintMetadata(agent, kind, fenceagents.Used(d.used, agent))}
 }
 
 // unreachable is how an agent ends that cannot reach its device.
@@ -142,9 +190,20 @@ func unreachable() env.CommandResult {
 	return env.CommandResult{Code: agentFailed, Output: []byte("Unable to connect/login to fencing device\n")}
 }
 
+// misconfigured is how an agent ends that is not given what it needs.
+func misconfigured() env.CommandResult {
+	return env.CommandResult{Code: agentFailed, Output: []byte("ERROR:root:Failed: You have to enter " +
+		"plug number or machine identification\n\nERROR:root:Please use '-h' for usage\n")}
+}
+
+// reportsOff reports whether a device reports an outlet as off.
+func (d *Devices) reportsOff(o *outlet, from env.MachineID) bool {
+	return o.isSwitchedOff || d.activeFault(o, from, haspec.DeviceStale) != nil
+}
+
 // statusResult is how an agent ends that was asked for the state of an outlet.
-func (o *outlet) statusResult() env.CommandResult {
-	if o.isSwitchedOff {
+func (d *Devices) statusResult(o *outlet, from env.MachineID) env.CommandResult {
+	if d.reportsOff(o, from) {
 		return env.CommandResult{Code: agentOff, Output: []byte("Status: OFF\n")}
 	}
 	return env.CommandResult{Code: agentDone, Output: []byte("Status: ON\n")}
@@ -153,6 +212,9 @@ func (o *outlet) statusResult() env.CommandResult {
 // switchOutlet switches an outlet. A node is off while one of its devices keeps all of its outlets off.
 func (d *Devices) switchOutlet(o *outlet, on bool) {
 	o.isSwitchedOff = !on
+	if o.kind == fenceagents.Fabric {
+		return
+	}
 	if o.supply.isOff() {
 		d.world.SwitchPower(o.machine, false, o.device)
 		return

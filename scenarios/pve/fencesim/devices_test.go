@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/fence"
 	"github.com/holdfast-sim/holdfast/scenarios/pve/fencesim"
 	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
 )
@@ -112,11 +113,11 @@ func TestWhatNoDeviceHasFails(t *testing.T) {
 	require.Empty(t, h.log)
 }
 
-// TestAgentsTakeOptionsToo instead of lines of input.
-func TestAgentsTakeOptionsToo(t *testing.T) {
+// TestTwoSuppliesOfANode: it is off while one of its devices keeps it off.
+func TestTwoSuppliesOfANode(t *testing.T) {
 	d, h := newDevices(t, haspec.Spec{})
 	var got env.CommandResult
-	d.Call(0, env.Command{Args: []string{"fence_raritan", "--ip=198.18.9.2", "--plug=5", "--action=off"}},
+	d.Call(0, env.Command{Args: []string{"fence_raritan"}, Input: []byte("plug=5\nip=198.18.9.2\naction=off\n")},
 		func(r env.CommandResult) { got = r })
 	h.run()
 	require.Zero(t, got.Code)
@@ -124,6 +125,73 @@ func TestAgentsTakeOptionsToo(t *testing.T) {
 	_, _ = call(d, h, 0, "off", 2)
 	_, _ = call(d, h, 0, "on", 2)
 	require.True(t, h.off[1], "its other device still keeps it off")
+}
+
+// TestNothingIsSentToWhatIsOff, as real agents do it.
+func TestNothingIsSentToWhatIsOff(t *testing.T) {
+	d, h := newDevices(t, haspec.Spec{})
+	_, _ = call(d, h, 1, "off", 1)
+	r, took := call(d, h, 1, "off", 1)
+	require.Equal(t, "Success: Already OFF\n", string(r.Output))
+	require.Equal(t, 500*time.Millisecond, took)
+	require.Len(t, h.log, 1)
+}
+
+// metadata returns what an agent describes itself as on a machine.
+func metadata(t *testing.T, d *fencesim.Devices, h *host, from env.MachineID, agent string) *fence.Metadata {
+	t.Helper()
+	var got env.CommandResult
+	d.Call(from, fence.MetadataCommand(agent), func(r env.CommandResult) { got = r })
+	h.run()
+	m, err := fence.ReadMetadata(got)
+	require.NoError(t, err)
+	return m
+}
+
+// TestHabitsOfAgents: what each kind of agent describes itself as, and what it does.
+func TestHabitsOfAgents(t *testing.T) {
+	d, h := newDevices(t, haspec.Spec{Fence: `
+device switch fence_ifmib ip=198.18.9.1 community='with blanks '
+connect switch node=n1 n=swp1
+device board fence_ipmilan method=cycle x lanplus=0
+connect board node=n2 a=198.18.9.2
+device typo fence_apc lanplus=maybe
+connect typo node=n2 plug=1
+`, FenceFaults: []haspec.DeviceFault{{Device: "board", Kind: haspec.DeviceOtherAgent, From: []string{"n2"}}}})
+	require.True(t, metadata(t, d, h, 0, "fence_ifmib").AutomaticOn)
+	require.False(t, metadata(t, d, h, 0, "fence_ipmilan").AutomaticOn)
+	require.True(t, metadata(t, d, h, 1, "fence_ipmilan").AutomaticOn, "another agent on the other machine")
+	do := func(agent, input string) (out env.CommandResult) {
+		d.Call(0, env.Command{Args: []string{agent}, Input: []byte(input)}, func(r env.CommandResult) { out = r })
+		h.run()
+		return out
+	}
+	port := "ip=198.18.9.1\ncommunity=\"with blanks \"\nplug=swp1\naction="
+	require.Zero(t, do("fence_ifmib", port+"off\n").Code)
+	require.Equal(t, 2, do("fence_ifmib", port+"status\n").Code)
+	require.Empty(t, h.log, "a switch port has no influence on power")
+	board := "method=cycle\nssh=1\nip=198.18.9.2\naction="
+	start := h.now
+	var ended time.Duration
+	d.Call(0, env.Command{Args: []string{"fence_ipmilan"}, Input: []byte(board + "reboot\n")},
+		func(env.CommandResult) { ended = h.now - start })
+	h.run()
+	require.Equal(t, 4*time.Second, ended)
+	require.Equal(t, []string{fmt.Sprintf("%v: machine 1 on=false by board", start+27*time.Second),
+		fmt.Sprintf("%v: machine 1 on=true by board", start+28*time.Second)}, h.log)
+	require.Equal(t, 1, do("fence_apc", "plug=1\naction=status\n").Code)
+}
+
+func TestStatesThatDevicesReport(t *testing.T) {
+	d, h := newDevices(t, haspec.Spec{FenceFaults: []haspec.DeviceFault{{Device: "pdu", Kind: haspec.DeviceStale, Nodes: []string{"n1"}},
+		{Device: "pdu", Kind: haspec.DeviceMisconfigured, Nodes: []string{"n2"}}}})
+	r, _ := call(d, h, 0, "status", 1)
+	require.Equal(t, 2, r.Code, "it is on")
+	_, _ = call(d, h, 0, "off", 1)
+	require.Empty(t, h.log)
+	r, _ = call(d, h, 0, "status", 2)
+	require.Equal(t, 1, r.Code)
+	require.Contains(t, string(r.Output), "You have to enter plug number")
 }
 
 func TestFaultsOfDevices(t *testing.T) {

@@ -70,6 +70,8 @@ func (f *fenceLog) wasSwitched(m env.MachineID, from, to time.Duration) bool {
 // provenDead reports whether a lock may change its holder within the TTL, because the holder is dead: between
 // the lock's last renewal and the takeover, the new holder has fenced the old holder's machine, the machine
 // had no power, and (in the simulator, which records its devices) a fence device switched it off.
+// A fencing that lasted as long as a machine needs to boot may also be of a machine that was off before, so
+// no device had to switch it off; that is longer than the TTL, and counts where a takeover needs both proofs.
 func (e *Evidence) provenDead(before, taken *storeChange) bool {
 	m, exists := e.machineNamed(machineOfWriter(before.writer))
 	if !exists {
@@ -82,7 +84,7 @@ func (e *Evidence) provenDead(before, taken *storeChange) bool {
 			c.node != e.Nodes[m] {
 			continue
 		}
-		if e.powerLog.WasOff(m, c.from, c.to) && (e.run.Backend != simulated ||
+		if e.powerLog.WasOff(m, c.from, c.to) && (e.run.Backend != simulated || c.to-c.from >= fence.MinBootTime ||
 			e.fenceLog.wasSwitched(m, c.from, c.to)) {
 			return true
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/fence"
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/fenceagents"
 )
 
 // DeviceFault is something that is wrong with a fence device.
@@ -27,8 +28,8 @@ type DeviceFault struct {
 	Latency time.Duration `yaml:"latency,omitempty" json:"latency,omitempty"`
 }
 
-// Kinds of faults of a fence device. None of them makes a device report an outlet as off that is on:
-// no manager could survive that.
+// Kinds of faults of a fence device. None of them makes a device report an outlet as off that it was told to
+// switch off, and that is on: no manager could survive that.
 const (
 	// DeviceUnreachable makes agents end with a failure after a while.
 	DeviceUnreachable = "unreachable"
@@ -40,9 +41,27 @@ const (
 	DeviceIgnores = "ignores"
 	// DeviceMute does the work, but the agent hears nothing and never ends.
 	DeviceMute = "mute"
+	// DeviceStale reports every outlet as off, whatever it is, so that agents send nothing to switch it off.
+	// One that becomes so in the middle of a fencing is a device that lies.
+	DeviceStale = "stale"
+	// DeviceMisconfigured makes agents end with the error for an argument that is missing.
+	DeviceMisconfigured = "misconfigured"
+	// DeviceOtherAgent is an agent on the calling machine that describes itself differently: as one of a
+	// switch port.
+	DeviceOtherAgent = "other-agent"
 )
 
-var deviceFaults = []string{DeviceUnreachable, DeviceSlow, DeviceLate, DeviceIgnores, DeviceMute}
+var deviceFaults = []string{DeviceUnreachable, DeviceSlow, DeviceLate, DeviceIgnores, DeviceMute, DeviceStale,
+	DeviceMisconfigured, DeviceOtherAgent}
+
+// fenceAgentsText is what `ha-manager fence set` stores with the fence devices.
+func (s *Spec) fenceAgentsText() string {
+	cfg, err := config.ParseFence(s.Fence)
+	if err != nil || s.Fence == "" {
+		return ""
+	}
+	return fenceagents.Verified(cfg).Encode()
+}
 
 // checkFence refuses fence devices and faults of them that make no sense.
 func (s *Spec) checkFence(machines, nodes []string) error {

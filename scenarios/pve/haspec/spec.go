@@ -115,7 +115,8 @@ func (s *Spec) Files() []File {
 	}
 	return append(files, File{haproc.ManagerStatusPath, s.ManagerStatus},
 		File{haproc.DatacenterPath, s.Datacenter}, File{haproc.RulesPath, s.Rules},
-		File{haproc.GroupsPath, s.Groups}, File{haproc.FencePath, s.Fence},
+		File{haproc.GroupsPath, s.Groups}, File{haproc.FenceAgentsPath, s.fenceAgentsText()},
+		File{haproc.FencePath, s.Fence},
 		File{haproc.ResourcesPath, s.ResourcesText()})
 }
 

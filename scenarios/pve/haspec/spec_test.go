@@ -24,11 +24,11 @@ func TestServicesComeLast(t *testing.T) {
 	require.Equal(t, haspec.File{Path: haproc.GuestPath("vm:101", "n2"),
 		Text: "memory: 64\ncores: 2\nlock: backup\n"}, files[1])
 	require.Equal(t, []haspec.File{{Path: haproc.ManagerStatusPath, Text: "m"}, {Path: haproc.DatacenterPath, Text: "d"},
-		{Path: haproc.RulesPath, Text: "r"}, {Path: haproc.GroupsPath, Text: "g"}, {Path: haproc.FencePath, Text: "f"}},
-		files[2:7])
-	require.Len(t, files, 8)
-	require.Equal(t, haproc.ResourcesPath, files[7].Path)
-	require.Equal(t, 2, strings.Count(files[7].Text, "state started"))
+		{Path: haproc.RulesPath, Text: "r"}, {Path: haproc.GroupsPath, Text: "g"}, {Path: haproc.FenceAgentsPath}, {Path: haproc.FencePath, Text: "f"}},
+		files[2:8])
+	require.Len(t, files, 9)
+	require.Equal(t, haproc.ResourcesPath, files[8].Path)
+	require.Equal(t, 2, strings.Count(files[8].Text, "state started"))
 	spec.Resources = "vm: 101\n"
 	require.Equal(t, "vm: 101\n", spec.ResourcesText())
 }

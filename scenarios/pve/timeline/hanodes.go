@@ -111,7 +111,11 @@ func (b *builder) onFenceRecord(r scenarios.Stamped) {
 		by := b.cluster.Nodes[r.Machine]
 		show(rec.Node, by+" fences it: "+strings.Join(rec.Devices, ", "), "warn")
 	case fence.Attempt:
-		if !rec.OK {
+		switch {
+		case rec.OK:
+		case rec.Number == 0:
+			show(rec.Node, fmt.Sprintf("%s is not called: %s", rec.Device, rec.Reason), "warn")
+		default:
 			show(rec.Node, fmt.Sprintf("%s, attempt %d: %s", rec.Device, rec.Number, rec.Reason), "warn")
 		}
 	case fence.Ended:
