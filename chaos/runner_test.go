@@ -44,7 +44,7 @@ func TestEveryKindOfFaultIsDecided(t *testing.T) {
 		fault.Flap: true,
 		fault.Kill: true, fault.Pause: true, fault.PowerCut: false, fault.PowerOn: false,
 		fault.DiskStall: false, fault.DiskSlow: false,
-		fault.DiskFull: false, fault.DiskError: false, fault.DiskWipe: false, fault.DiskRollback: false,
+		fault.DiskFull: false, fault.DiskError: false, fault.DiskWipe: false, fault.DiskRollback: false, fault.DiskCut: false,
 		fault.ClockStep: false, fault.ClockDrift: false},
 		supported)
 	require.Contains(t, Unsupported(&fault.Fault{Kind: fault.Kill, Process: "store"}, plain{}), `"store"`)

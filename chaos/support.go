@@ -86,7 +86,8 @@ func Unsupported(f *fault.Fault, d scenarios.Driver) string {
 			return ""
 		}
 		return "power-on: the subject's machines have no power switch here; run it in the simulator"
-	case fault.DiskStall, fault.DiskSlow, fault.DiskFull, fault.DiskError, fault.DiskWipe, fault.DiskRollback:
+	case fault.DiskStall, fault.DiskSlow, fault.DiskFull, fault.DiskError, fault.DiskWipe, fault.DiskRollback,
+		fault.DiskCut:
 		return fmt.Sprintf("%s: nodes use this machine's disk as it is; run it in the simulator", f.Kind)
 	}
 	return fmt.Sprintf("%s: not known on real nodes", f.Kind)

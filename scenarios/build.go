@@ -230,7 +230,7 @@ func (t *FaultTime) DiskFull(machines ...string) *AddedFault {
 	return t.addFault(fault.Fault{Kind: fault.DiskFull, Machines: machines})
 }
 
-// DiskLoss is [fault.DiskWipe] or [fault.DiskRollback].
+// DiskLoss is [fault.DiskWipe], [fault.DiskRollback] or [fault.DiskCut] of the longest file.
 func (t *FaultTime) DiskLoss(kind fault.Kind, machines ...string) *AddedFault {
 	return t.addFault(fault.Fault{Kind: kind, Machines: machines})
 }

@@ -56,6 +56,7 @@ func TestBuildersOfEveryKind(t *testing.T) {
 		At(35).DiskError("sync", "n1").At(35).ClockStep(-time.Hour, "n1").At(35).ClockDrift(-7, "n1").
 		At(40).PowerOn("n2").At(41).DiskLoss(fault.DiskWipe, "n2").For(4).
 		At(46).DiskLoss(fault.DiskRollback, "n2").For(3).
+		At(50).DiskLoss(fault.DiskCut, "n2").For(1).
 		Fault(fault.Fault{Kind: fault.Kill, At: 50, Machines: []string{"n3"}}).Build()
 	require.NoError(t, err)
 	seen := map[fault.Kind]bool{}

@@ -48,7 +48,7 @@ func (s *Scenario) DamageAt(schedule []fault.Fault, at time.Duration) Damage {
 func disablesMachine(k fault.Kind) bool {
 	switch k {
 	case fault.Kill, fault.Pause, fault.PowerCut, fault.DiskStall, fault.DiskFull, fault.DiskError,
-		fault.DiskWipe, fault.DiskRollback:
+		fault.DiskWipe, fault.DiskRollback, fault.DiskCut:
 		return true
 	}
 	return false

@@ -145,7 +145,9 @@ func (s *Scenario) conflictReason(a, b *fault.Fault) string {
 	return fmt.Sprintf("one %s on %s is not over", a.Kind, where)
 }
 
-func switchesOff(f *fault.Fault) bool { return f.Kind == fault.PowerCut || f.Kind == fault.DiskWipe }
+func switchesOff(f *fault.Fault) bool {
+	return f.Kind == fault.PowerCut || f.Kind == fault.DiskWipe || f.Kind == fault.DiskCut
+}
 
 func stopsProcesses(f *fault.Fault) bool { return f.Kind == fault.Kill || f.Kind == fault.Pause }
 

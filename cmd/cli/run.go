@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/holdfast-sim/holdfast/cmd/cli/internal/tally"
 	"github.com/holdfast-sim/holdfast/engine/env/timescale"
 	"github.com/holdfast-sim/holdfast/linearizability"
 )
@@ -149,8 +150,8 @@ func (p *plan) runJob(ctx context.Context, j *job, f *runFlags) (linearizability
 	begin := time.Now()
 	progress := p.app.progress(f.quiet)
 	defer progress.Clear()
-	tally := &tally{job: j, worst: linearizability.Valid}
-	sinks := []sink{tally, p.app.runSink(f, progress)}
+	counts := tally.New(j.scenario)
+	sinks := []sink{tallySink{counts}, p.app.runSink(f, progress)}
 	emit := func(o *outcome) error {
 		if o.err != nil {
 			return internalError(fmt.Errorf("%s\n%s\n  %s", problemText(o.err), reproduceTitle,
@@ -174,28 +175,28 @@ func (p *plan) runJob(ctx context.Context, j *job, f *runFlags) (linearizability
 		return linearizability.Unknown, internalError(err)
 	}
 	progress.Clear()
-	return p.app.endOfJob(ctx, tally, f, time.Since(begin)), nil
+	return p.app.endOfJob(ctx, j, counts, f, time.Since(begin)), nil
 }
 
 // endOfJob prints the results of all seeds of a job and returns the worst result.
-func (a *app) endOfJob(ctx context.Context, t *tally, f *runFlags,
+func (a *app) endOfJob(ctx context.Context, j *job, t *tally.Tally, f *runFlags,
 	took time.Duration) linearizability.Validity {
-	worst := t.worst
+	worst := t.Worst
 	if ctx.Err() != nil {
-		fmt.Fprintf(a.Stderr, "interrupted during %s, after %d of %d runs\n", t.job.scenario.Name, t.total(),
-			t.job.last-t.job.first+1)
+		fmt.Fprintf(a.Stderr, "interrupted during %s, after %d of %d runs\n", j.scenario.Name, t.Total(),
+			j.last-j.first+1)
 		worst = worseValidity(worst, linearizability.Unknown)
 	}
 	if f.seeds == "" {
 		return worst
 	}
-	if missed := t.missed(); len(missed) > 0 {
+	if missed := t.Missed(); len(missed) > 0 {
 		// A path that no seed took was not shown to be correct.
-		t.printMissed(a.Stderr, missed)
+		t.PrintMissed(a.Stderr, missed)
 		worst = worseValidity(worst, linearizability.Unknown)
 	}
-	if !f.json && (!f.quiet || t.firstBad != "") {
-		t.print(a.Stdout, took)
+	if !f.json && (!f.quiet || t.FirstBad != "") {
+		t.Print(a.Stdout, took)
 	}
 	return worst
 }

@@ -164,7 +164,7 @@ func (p *Process) onOperation(ev env.Invoked) {
 		return
 	}
 	if string(ev.Input) == OpRing {
-		p.env.Complete(ev.Op, env.EncodeJSON(p.status()))
+		p.env.Complete(ev.Op, env.EncodeJSON(statusOf(p)))
 		return
 	}
 	if s, ok := p.service.(OperationService); ok {

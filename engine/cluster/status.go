@@ -38,8 +38,8 @@ type Refused struct {
 	Malformed uint64      `json:"malformed"`
 }
 
-// status returns the present state.
-func (p *Process) status() Status {
+// statusOf returns the present state of a process.
+func statusOf(p *Process) Status {
 	stats := p.node.Stats()
 	s := Status{Node: p.nodeID, State: p.node.State().String(), Ring: p.node.Ring().String(),
 		Members: p.node.Members(), Rings: stats.Rings, Tokens: stats.Tokens, Sent: stats.Sent,

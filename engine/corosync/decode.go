@@ -116,13 +116,35 @@ func (d *decoder) readTopSection(c *Config, e Entry) {
 			subsection{"device", func(e Entry) { d.readDevice(c, e) }})
 	case "logging":
 		decode(d, e, "logging", &c.Logging, &c.Logging.sourceLines, &c.Logging.Extra, loggingKeys,
-			subsection{name: "logger_subsys"}, subsection{name: "logging_daemon"})
+			subsection{"logger_subsys", func(e Entry) { d.checkLogger(c, e, "subsys") }},
+			subsection{"logging_daemon", func(e Entry) { d.checkLogger(c, e, "name") }})
 	default:
 		if !slices.Contains(keptSections, e.Name) && !d.reportUnknown(e, "", topSections) {
 			return
 		}
 		c.Extra = append(c.Extra, e)
 	}
+}
+
+// checkLogger checks the logging of one part of Corosync, which has no meaning here, and keeps it. nameKey is the
+// key that names the part.
+func (d *decoder) checkLogger(c *Config, e Entry, nameKey string) {
+	named := false
+	for _, k := range e.Entries {
+		named = named || k.Name == nameKey
+		i := slices.IndexFunc(loggingKeys, func(known key[Logging]) bool { return known.name == k.Name })
+		if k.Section || i < 0 {
+			continue
+		}
+		if r := loggingKeys[i].parseInto(&Logging{}, k.Value); r.what != "" {
+			d.addRefusal(k.line, r.stricter, r.remedy, "logging.%s.%s: %q %s", e.Name, k.Name, k.Value, r.what)
+		}
+	}
+	if !named {
+		d.addError(e.line, fmt.Sprintf("add \"%s: NAME\", or delete the section", nameKey),
+			"logging.%s has no %s", e.Name, nameKey)
+	}
+	c.Logging.Extra = append(c.Logging.Extra, e)
 }
 
 // readNode reads a node section.

@@ -144,9 +144,12 @@ var loggingKeys = []key[Logging]{
 	enumKey("to_syslog", func(l *Logging) *string { return &l.ToSyslog }, "yes", "no", "on", "off"),
 	enumKey("logfile", func(l *Logging) *string { return &l.Logfile }),
 	enumKey("logfile_priority", func(l *Logging) *string { return &l.LogfilePrio }, priorities...),
-	enumKey("syslog_facility", func(l *Logging) *string { return &l.SyslogFacility }),
+	enumKey("syslog_facility", func(l *Logging) *string { return &l.SyslogFacility }, facilities...),
 	enumKey("syslog_priority", func(l *Logging) *string { return &l.SyslogPrio }, priorities...),
 }
+
+var facilities = []string{"auth", "authpriv", "cron", "daemon", "ftp", "kern", "local0", "local1", "local2",
+	"local3", "local4", "local5", "local6", "local7", "lpr", "mail", "news", "syslog", "user", "uucp"}
 
 var priorities = []string{"alert", "crit", "debug", "emerg", "err", "info", "notice", "warning"}
 

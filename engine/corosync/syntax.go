@@ -8,8 +8,8 @@ import (
 // Limits of the file format.
 const (
 	maxFileBytes = 1 << 20 // the largest file that the cluster file system distributes
-	maxLineBytes = 511     // Corosync silently splits longer lines
-	maxDepth     = 8       // nested sections; real files use three
+	maxLineBytes = 511
+	maxDepth     = 8 // nested sections; real files use three
 )
 
 // Entry is one element of a file: a key with its value, or a section with its entries. The typed
@@ -105,7 +105,7 @@ func (s *scanner) cleanLine(line string, number int) (string, bool) {
 		return "", false
 	}
 	if len(line) > maxLineBytes {
-		s.addStricter(number, "shorten it", "the line has %d bytes; Corosync reads at most %d",
+		s.addError(number, "shorten it", "the line has %d bytes; Corosync reads at most %d",
 			len(line), maxLineBytes)
 		return "", false
 	}

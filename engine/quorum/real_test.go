@@ -65,12 +65,23 @@ var knownDifferences = []struct {
 	{"D3 device votes", func(_ realAnswer, c *corosync.Config, d string) bool {
 		return c != nil && c.Quorum.Device != nil && c.Quorum.Device.VoteCount.Set && isQuorumValue(d)
 	}},
+	{"D7 list of tie-breakers", func(_ realAnswer, c *corosync.Config, d string) bool {
+		side, _, _ := corosync.ParseTieBreakerNode(quorumOf(c).AutoTieBreakerNode)
+		return side == corosync.SideOfFirstListed && isQuorumValue(d)
+	}},
 	{"D4 votes above 255", func(_ realAnswer, c *corosync.Config, d string) bool {
 		return c != nil && c.ExpectedVotes() > 255 && isQuorumValue(d)
 	}},
 	{"D5 echo of priority 0", func(_ realAnswer, _ *corosync.Config, d string) bool {
 		return strings.HasSuffix(d, "knet_link_priority: real 0, here 1")
 	}},
+}
+
+func quorumOf(c *corosync.Config) corosync.Quorum {
+	if c == nil {
+		return corosync.Quorum{}
+	}
+	return c.Quorum
 }
 
 func isQuorumValue(difference string) bool {

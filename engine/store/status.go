@@ -4,7 +4,7 @@ import "errors"
 
 // status returns what this store is doing, for operators and for the processes of this machine.
 func (s *Store) status() *Status {
-	st := &Status{Phase: s.phase(), Role: s.disk.role(), Node: s.node(), Ring: s.ring.id.String(),
+	st := &Status{Phase: phaseOf(s), Role: s.disk.role(), Node: s.node(), Ring: s.ring.id.String(),
 		Members: s.ring.members, Quorate: s.writable(), Pending: s.ops.unansweredCount}
 	if s.disk.failure != nil {
 		st.Reason = s.disk.failure.Error()
@@ -49,7 +49,7 @@ func (s *Store) status() *Status {
 	return st
 }
 
-func (s *Store) phase() Phase {
+func phaseOf(s *Store) Phase {
 	switch {
 	case s.disk.failure != nil:
 		return PhaseFailed

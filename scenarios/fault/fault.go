@@ -49,6 +49,9 @@ const (
 	// DiskRollback puts the disks of Machines back: at the end of the fault they lose their power and boot
 	// again with what their disks had durable when it began.
 	DiskRollback Kind = "disk-rollback"
+	// DiskCut switches Machines off for For, and cuts a File of their disks, or the longest one unless it is
+	// given, to half of its length.
+	DiskCut Kind = "disk-cut"
 	// ClockStep moves the wall clock of Machines by Step at once; the end of the fault moves it back.
 	ClockStep Kind = "clock-step"
 	// ClockDrift lets the clocks of Machines run faster (or slower, when negative) by DriftPPM.
@@ -58,7 +61,7 @@ const (
 // Kinds lists every kind in the order of the documentation.
 func Kinds() []Kind {
 	return []Kind{Partition, Cut, Link, Flap, Kill, Pause, PowerCut, PowerOn,
-		DiskStall, DiskSlow, DiskFull, DiskError, DiskWipe, DiskRollback, ClockStep, ClockDrift}
+		DiskStall, DiskSlow, DiskFull, DiskError, DiskWipe, DiskRollback, DiskCut, ClockStep, ClockDrift}
 }
 
 // OneOf returns the spellings of all kinds, for decoders and schemas.
@@ -109,13 +112,16 @@ type Fault struct {
 	Down time.Duration `yaml:"down,omitempty" json:"down,omitempty"`
 
 	Operation string        `yaml:"operation,omitempty" json:"operation,omitempty"` // read, write, sync
+	File      string        `yaml:"file,omitempty" json:"file,omitempty"`           // on the machine's disk
 	Step      time.Duration `yaml:"step,omitempty" json:"step,omitempty"`
 	DriftPPM  int64         `yaml:"drift_ppm,omitempty" json:"drift_ppm,omitempty"`
 }
 
 // LosesData reports whether the fault takes durable data of machines, which no system can undo: a nemesis
 // draws such faults only if it is told to.
-func (f *Fault) LosesData() bool { return f.Kind == DiskWipe || f.Kind == DiskRollback }
+func (f *Fault) LosesData() bool {
+	return f.Kind == DiskWipe || f.Kind == DiskRollback || f.Kind == DiskCut
+}
 
 // IsNetwork reports whether the fault acts on links and not on machines.
 func (f *Fault) IsNetwork() bool {

@@ -32,6 +32,7 @@ var keysByKind = map[Kind]struct{ must, may []string }{
 	DiskError:    {must: []string{"machines", "operation"}},
 	DiskWipe:     {must: []string{"machines"}},
 	DiskRollback: {must: []string{"machines"}},
+	DiskCut:      {must: []string{"machines"}, may: []string{"file"}},
 	ClockStep:    {must: []string{"machines", "step"}},
 	ClockDrift:   {must: []string{"machines", "drift_ppm"}},
 }
@@ -108,6 +109,7 @@ func (f *Fault) givenKeys() []string {
 	add("up", f.Up != 0)
 	add("down", f.Down != 0)
 	add("operation", f.Operation != "")
+	add("file", f.File != "")
 	add("step", f.Step != 0)
 	add("drift_ppm", f.DriftPPM != 0)
 	return out

@@ -57,6 +57,7 @@ var descriptions = map[string]string{
 	"faults.down":      "How long a flapping link is dead each time; it begins dead.",
 	"faults.operation": "The disk calls that fail.",
 	"faults.step":      "How far the wall clock jumps; negative is back.",
+	"faults.file":      "The name of a file on the disks of the machines; the longest one unless given.",
 	"faults.drift_ppm": "How much faster the clock runs, in millionths; negative is slower.",
 
 	"nemesis": "Faults drawn at random from the seed, " +
@@ -97,6 +98,7 @@ var kindDescriptions = map[fault.Kind]string{
 	fault.DiskWipe:  "Switches machines off and empties their disks, as a repair with a new disk does.",
 	fault.DiskRollback: "Puts disks back to what was on them when the fault began, by a power cut at its " +
 		"end.",
+	fault.DiskCut:    "Switches machines off and cuts a file of their disks to half of its length.",
 	fault.ClockStep:  "Moves the wall clock at once, and back when the fault is over.",
 	fault.ClockDrift: "Lets clocks run too fast or too slow.",
 }

@@ -344,6 +344,17 @@ func (d *Disk) Image() Image {
 	return image
 }
 
+// Longest returns the name of the longest file of a disk, "" if it has none.
+func Longest(d *Disk) (longest string) {
+	size := int64(-1)
+	for name, n := range d.visibleNames {
+		if n.Size() > size || n.Size() == size && name < longest { // the order of the map does not matter
+			longest, size = name, n.Size()
+		}
+	}
+	return longest
+}
+
 // RestoreTo puts the files of an image onto an empty disk.
 func (i Image) RestoreTo(d *Disk) {
 	for name, data := range i {

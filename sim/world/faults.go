@@ -46,6 +46,8 @@ func (m *Machine) Effect(f *fault.Fault) (Effect, error) {
 			replaceDisk(m, image)
 			m.RestorePower()
 		}), nil
+	case fault.DiskCut:
+		return m.counted(always, func() { m.CutPower(); cutFile(m, f.File) }, m.RestorePower), nil
 	case fault.ClockStep:
 		return m.counted(always, func() { m.clock.wallOffset += f.Step },
 			func() { m.clock.wallOffset -= f.Step }), nil

@@ -88,6 +88,18 @@ func replaceDisk(m *Machine, image disk.Image) {
 	image.RestoreTo(m.disk)
 }
 
+// cutFile cuts a file of a machine that is off to half of its length, if there is one of that name; "" is the
+// longest file.
+func cutFile(m *Machine, name string) {
+	if name == "" {
+		name = disk.Longest(m.disk)
+	}
+	if n := m.disk.Lookup(name); n != nil {
+		m.disk.Truncate("", n, n.Size()/2)
+		m.disk.Sync(n)
+	}
+}
+
 // ID is the machine's id.
 func (m *Machine) ID() env.MachineID { return m.id }
 

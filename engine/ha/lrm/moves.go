@@ -21,20 +21,20 @@ func (l *LRM) adoptRunningMoves() {
 		return
 	}
 	old, err := l.env.ReadOwnLRMStatus()
+	if l.decisions() == ha.DecisionsUpstream || err != nil && !l.deviates(ha.DiffStartedMoves) {
+		l.movesRecalled = true
+		return
+	}
 	if err != nil {
 		return // the next round tries again
 	}
 	l.movesRecalled = true
-	if l.decisions() == ha.DecisionsUpstream {
-		return
-	}
 	for uid, target := range old.StartedMoves {
 		l.startedMoves[uid] = target
 	}
 	for uid, result := range old.Results {
-		if result.State.Moving() {
+		if result.State.Moving() && l.deviates(ha.DiffStartedMoves) {
 			l.resultByUID[uid], l.hasUnprunedResult = result, true
-			l.deviates(ha.DiffStartedMoves)
 		}
 	}
 }

@@ -64,6 +64,7 @@ func examples() []example {
 		{fault.Fault{Kind: fault.DiskError, Machines: one, Operation: "sync"}, false, false},
 		{fault.Fault{Kind: fault.DiskWipe, Machines: one}, true, false},
 		{fault.Fault{Kind: fault.DiskRollback, Machines: one}, false, false},
+		{fault.Fault{Kind: fault.DiskCut, Machines: one, File: "no such file"}, true, false},
 		{fault.Fault{Kind: fault.ClockStep, Machines: one, Step: time.Hour}, false, false},
 		{fault.Fault{Kind: fault.ClockDrift, Machines: one, DriftPPM: 500}, false, false},
 	}

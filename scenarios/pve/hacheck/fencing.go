@@ -84,7 +84,8 @@ func (e *Evidence) provenDead(before, taken *storeChange) bool {
 			c.node != e.Nodes[m] {
 			continue
 		}
-		if e.powerLog.WasOff(m, c.from, c.to) && (e.run.Backend != simulated || c.to-c.from >= fence.MinBootTime ||
+		long := c.to-c.from >= fence.MinBootTime
+		if e.powerLog.WasOff(m, c.from, c.to) && (e.run.Backend != simulated || long ||
 			e.fenceLog.wasSwitched(m, c.from, c.to)) {
 			return true
 		}
