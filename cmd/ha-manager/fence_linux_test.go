@@ -99,7 +99,7 @@ func TestADeviceIsNeeded(t *testing.T) {
 	require.NotZero(t, code)
 	require.Contains(t, errs, "is longer than")
 	code, _, errs = c.ask(n1, "fence", "mode", "prayer")
-	require.Equal(t, exitUsage, code)
+	require.Equal(t, exitFailed, code)
 	require.Contains(t, errs, "watchdog, hardware, both")
 
 	// A master first, so that it is not the node that is lost.

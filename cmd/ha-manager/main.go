@@ -19,11 +19,10 @@ import (
 	"github.com/holdfast-sim/holdfast/cmd/internal/version"
 )
 
-// Exit codes, the same as those of the other commands of Holdfast.
+// Exit codes, the same as those of Proxmox VE's command, which does not tell a refusal from wrong usage.
 const (
 	exitOK     = 0
-	exitFailed = 1
-	exitUsage  = 254
+	exitFailed = 255
 )
 
 // apiVariable is the environment variable that names the node's API.
@@ -49,9 +48,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitOK
 	}
 	fmt.Fprintln(stderr, "ha-manager:", err)
-	if errors.Is(err, errUsage) || strings.HasPrefix(err.Error(), "unknown command") {
-		return exitUsage
-	}
 	return exitFailed
 }
 
@@ -73,7 +69,7 @@ quorum; status and the lists do not.
 A service has an id of kind and name, as in vm:100. A bare number stands for vm:NUMBER. Switches take
 0 or 1, as in --failback 0.
 
-Exit codes: 0 done, 1 refused or failed, 254 wrong usage. A command for the master (migrate, relocate,
+Exit codes: 0 done, 255 refused, failed or wrong usage. A command for the master (migrate, relocate,
 crm-command) is done when it is in the master's queue; "ha-manager status" shows what results from
 it.`
 

@@ -143,7 +143,7 @@ func TestResources(t *testing.T) {
 	require.Equal(t, exitFailed, code)
 	require.Contains(t, errs, "does not exist")
 	code, _, errs = n.run("set", "vm:100", "--state", "running")
-	require.Equal(t, exitUsage, code, errs)
+	require.Equal(t, exitFailed, code, errs)
 
 	n.must("remove", "vm:100")
 	require.Empty(t, n.must("config"))
@@ -176,7 +176,7 @@ func TestCommandsForTheMaster(t *testing.T) {
 	for _, wrong := range [][]string{{"migrate", "vm:100"}, {"migrate", "nonsense", "n1"},
 		{"crm-command", "stop", "vm:100", "soon"}, {"crm-command", "disarm-ha", "perhaps"}} {
 		code, _, errs := n.run(wrong...)
-		require.Equal(t, exitUsage, code, "%v: %s", wrong, errs)
+		require.Equal(t, exitFailed, code, "%v: %s", wrong, errs)
 	}
 	code, _, _ := n.run("migrate", "vm:999", "n2")
 	require.Equal(t, exitFailed, code)
@@ -317,7 +317,7 @@ func TestChangesOfOptions(t *testing.T) {
 	require.Equal(t, exitFailed, code)
 	require.Contains(t, errs, "detected modified configuration")
 	code, _, errs = n.run("set", "ct:7", "--delete", "memory")
-	require.Equal(t, exitUsage, code, errs)
+	require.Equal(t, exitFailed, code, errs)
 	require.Empty(t, n.must("config", "--type", "vm"))
 
 	n.put(haproc.GuestPath("ct:8", "n2"), "memory: 512\n")
@@ -358,7 +358,7 @@ rb is not in force: resource 'vm:1' is already used in another node affinity rul
 		{"rules", "set", "node-affinity", "ra", "--strict=perhaps"}, {"crm-command", "node-maintenance"},
 		{"fly"}} {
 		code, _, errs := n.run(wrong...)
-		require.Equal(t, exitUsage, code, "%v: %s", wrong, errs)
+		require.Equal(t, exitFailed, code, "%v: %s", wrong, errs)
 	}
 }
 
@@ -420,7 +420,7 @@ func TestGuests(t *testing.T) {
 		{"guest", "create", "vm:../1", "--node", "n1"},
 		{"guest", "create", "vm:1", "--node", "n1", "--command", "/bin/sh -c x"}} {
 		code, _, errs := n.run(wrong...)
-		require.Equal(t, exitUsage, code, "%v: %s", wrong, errs)
+		require.Equal(t, exitFailed, code, "%v: %s", wrong, errs)
 	}
 	n.must("guest", "destroy", "vm:100")
 	require.NotContains(t, n.must("guest", "list"), "vm:100")
@@ -429,6 +429,6 @@ func TestGuests(t *testing.T) {
 func TestWithoutAnAddress(t *testing.T) {
 	t.Setenv(apiVariable, "")
 	var out, errs bytes.Buffer
-	require.Equal(t, exitUsage, run(context.Background(), []string{"status"}, &out, &errs))
+	require.Equal(t, exitFailed, run(context.Background(), []string{"status"}, &out, &errs))
 	require.Contains(t, errs.String(), "--api")
 }

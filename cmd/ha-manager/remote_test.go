@@ -32,7 +32,7 @@ func TestOverTCP(t *testing.T) {
 		return code, errs.String()
 	}
 	code, text := ask(server.URL)
-	require.Equal(t, exitUsage, code)
+	require.Equal(t, exitFailed, code)
 	require.Contains(t, text, "over TCP a node wants a token: set HOLDFAST_API_TOKEN_FILE")
 	t.Setenv(tokenVariable, token)
 	_, text = ask(server.URL)
@@ -43,6 +43,6 @@ func TestOverTCP(t *testing.T) {
 	require.Contains(t, text, "stop here")
 	require.Equal(t, "Bearer secret", sent)
 	code, text = ask("http://n1:8600")
-	require.Equal(t, exitUsage, code)
+	require.Equal(t, exitFailed, code)
 	require.Contains(t, text, "write https://n1:8600")
 }
