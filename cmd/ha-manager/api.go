@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast-sim/holdfast/cmd/ha-manager/internal/salvage"
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/host/hostapi"
 	"github.com/holdfast-sim/holdfast/engine/store"
@@ -132,7 +133,7 @@ func (a *api) callStore(ctx context.Context, req store.Request) (*store.Response
 		return nil, fmt.Errorf("reading the node's answer: %w", err)
 	}
 	if answer.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("the node answers %s: %s", answer.Status, bytes.TrimSpace(body))
+		return nil, answerError(answer.Status, body)
 	}
 	r, err := store.DecodeResponse(body)
 	if err != nil {
@@ -154,29 +155,46 @@ func refusalError(r *store.Response, path string) error {
 	case r.Code == store.CodeReadOnly, r.Code == store.CodeNoQuorum:
 		return fmt.Errorf("%s: %w", path, errNoQuorum)
 	}
-	return fmt.Errorf("%s: %s: %s", path, r.Code, r.Message)
+	return &refusal{path: path, code: string(r.Code), message: r.Message}
 }
 
-// nodeName is the name of the node that is asked.
-func (a *api) nodeName(ctx context.Context) (string, error) {
+// refusal is the store's refusal of a request, for a reason that the client cannot remove.
+type refusal struct{ path, code, message string }
+
+// Error implements error.
+func (r *refusal) Error() string { return fmt.Sprintf("%s: %s: %s", r.path, r.code, r.message) }
+
+// health returns the health of the node that is asked.
+func (a *api) health(ctx context.Context) (*hostapi.Health, error) {
 	hr, err := a.newRequest(ctx, http.MethodGet, hostapi.PathHealth, http.NoBody)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	answer, err := a.client.Do(hr)
 	if err != nil {
-		return "", fmt.Errorf("asking the node for its name: %w", err)
+		return nil, fmt.Errorf("asking the node for its name: %w", err)
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
 		text, _ := io.ReadAll(io.LimitReader(answer.Body, hostapi.MaxOpBytes))
-		return "", fmt.Errorf("the node answers %s: %s", answer.Status, bytes.TrimSpace(text))
+		return nil, answerError(answer.Status, text)
 	}
 	var health hostapi.Health
 	if err := json.NewDecoder(io.LimitReader(answer.Body, hostapi.MaxOpBytes)).Decode(&health); err != nil {
-		return "", fmt.Errorf("reading the node's name: %w", err)
+		return nil, fmt.Errorf("reading the node's name: %w", err)
 	}
-	return health.Name, nil
+	return &health, nil
+}
+
+// answerError returns the error in an answer that is none of the store.
+func answerError(status string, body []byte) error {
+	var inside struct {
+		Error string `json:"error"`
+	}
+	if err := json.Unmarshal(body, &inside); err != nil || inside.Error == "" {
+		inside.Error = string(bytes.TrimSpace(body))
+	}
+	return fmt.Errorf("the node answers %s: %s", status, salvage.Printable(inside.Error))
 }
 
 // checkWritable fails on a node without quorum, before any other check of a change.

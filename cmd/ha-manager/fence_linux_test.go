@@ -103,30 +103,30 @@ func TestADeviceIsNeeded(t *testing.T) {
 	require.Contains(t, errs, "watchdog, hardware, both")
 
 	// A master first, so that it is not the node that is lost.
-	c.must("guest", "create", "vm:1", "--node", "n1", "--command", "web")
-	c.must("add", "vm:1")
-	status := c.until(n1, "service vm:1 (n1, started)")
+	c.must("guest", "create", "vm:101", "--node", "n1", "--command", "web")
+	c.must("add", "vm:101")
+	status := c.until(n1, "service vm:101 (n1, started)")
 	lost := n3
 	if strings.Contains(status, "master n3") {
 		lost = n2
 	}
 	name := fmt.Sprint("n", lost+1)
-	c.must("guest", "create", "vm:2", "--node", name, "--command", "web")
-	c.must("add", "vm:2")
-	c.until(n1, fmt.Sprintf("service vm:2 (%s, started)", name), fmt.Sprintf("lrm %s (active, watchdog active, %%T)", name))
+	c.must("guest", "create", "vm:102", "--node", name, "--command", "web")
+	c.must("add", "vm:102")
+	c.until(n1, fmt.Sprintf("service vm:102 (%s, started)", name), fmt.Sprintf("lrm %s (active, watchdog active, %%T)", name))
 
 	c.freeze(lost)
 	c.untilContains(n1, "fence "+name+" (failed: ", "unable to reach the device")
 	time.Sleep(3 * 120 * time.Second / 20) // three times the TTL of a lock
-	require.Contains(t, withoutTimes(c.must("status")), fmt.Sprintf("service vm:2 (%s, fence)\n", name))
-	require.Len(t, c.runIntervals("vm:2"), 1)
+	require.Contains(t, withoutTimes(c.must("status")), fmt.Sprintf("service vm:102 (%s, fence)\n", name))
+	require.Len(t, c.runIntervals("vm:102"), 1)
 
 	require.NoError(t, os.Remove(broken))
 	other := fmt.Sprint("n", n2+n3-lost+1) // where nothing runs yet
-	c.untilContains(n1, fmt.Sprintf("service vm:2 (%s, started)", other))
-	require.Eventually(t, func() bool { return len(c.runIntervals("vm:2")) == 2 }, waitLimit, 50*time.Millisecond)
-	c.neverTwice("vm:1", "vm:2")
-	require.Len(t, c.runIntervals("vm:2"), 2)
+	c.untilContains(n1, fmt.Sprintf("service vm:102 (%s, started)", other))
+	require.Eventually(t, func() bool { return len(c.runIntervals("vm:102")) == 2 }, waitLimit, 50*time.Millisecond)
+	c.neverTwice("vm:101", "vm:102")
+	require.Len(t, c.runIntervals("vm:102"), 2)
 	calls, err := os.ReadFile(filepath.Join(filepath.Dir(agent), "calls"))
 	require.NoError(t, err)
 	require.Regexp(t, fmt.Sprintf(`plug%d status\nplug%d off\nplug%d status\n`, lost+1, lost+1, lost+1), string(calls))

@@ -33,7 +33,7 @@ A device that reports a node as off that is in the ring is wired to another mach
 The agents are called on this machine. Run the command on each node, because each can become the
 master, which fences. It ends with 0 only if every device works.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			a, v, err := t.connectView(cmd.Context())
+			a, v, err := t.connectView(cmd)
 			if err != nil {
 				return err
 			}

@@ -60,7 +60,7 @@ The devices are used once the mode is hardware or both. "ha-manager fence test N
 			if err != nil {
 				return err
 			}
-			a, v, err := t.writableView(cmd.Context())
+			a, v, err := t.writableView(cmd)
 			if err != nil {
 				return err
 			}
@@ -107,31 +107,11 @@ func readFence(cmd *cobra.Command, name string) (string, error) {
 // they are. It returns what they have reported. A device that proves nothing is an error unless unproven is
 // set; what makes no sense always is. The error names everything that is wrong, each in a line.
 func checkFence(ctx context.Context, text string, v *view, unproven bool) (fence.Verified, error) {
-	cfg, err := config.ParseFence(text)
+	devices, err := planFence(text, v.checkNode)
 	if err != nil {
 		return nil, err
 	}
-	nodes := map[string]bool{}
-	for _, device := range cfg.Devices {
-		for _, part := range device.Parts {
-			for node := range part.Nodes {
-				nodes[node] = true
-			}
-		}
-	}
-	var devices []fence.Device
 	var problems []error
-	for _, node := range slices.Sorted(maps.Keys(nodes)) {
-		if err := v.checkNode(node); err != nil {
-			problems = append(problems, fmt.Errorf("connect … node=%s: %w", node, err))
-		}
-		planned, wrong := fence.Plan(cfg, node)
-		problems = append(problems, wrong...)
-		devices = append(devices, planned...)
-	}
-	if len(problems) > 0 {
-		return nil, errors.Join(problems...)
-	}
 	call, end := newAgentCalls(ctx)
 	defer end()
 	known, failed := fence.AskMetadata(devices, call)
@@ -224,4 +204,30 @@ func (v *view) fencedNodes() (out []statusEntry) {
 			Status: fmt.Sprintf("%s (%s)", node, v.managerStatus.Fencing[node])})
 	}
 	return out
+}
+
+// planFence plans the fencing of every node that the file names. The error names everything that is wrong.
+func planFence(text string, checkNode func(name string) error) (devices []fence.Device, err error) {
+	cfg, err := config.ParseFence(text)
+	if err != nil {
+		return nil, err
+	}
+	nodes := map[string]bool{}
+	for _, device := range cfg.Devices {
+		for _, part := range device.Parts {
+			for node := range part.Nodes {
+				nodes[node] = true
+			}
+		}
+	}
+	var problems []error
+	for _, node := range slices.Sorted(maps.Keys(nodes)) {
+		if err := checkNode(node); err != nil {
+			problems = append(problems, fmt.Errorf("connect … node=%s: %w", node, err))
+		}
+		planned, wrong := fence.Plan(cfg, node)
+		problems = append(problems, wrong...)
+		devices = append(devices, planned...)
+	}
+	return devices, errors.Join(problems...)
 }

@@ -1,14 +1,21 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/spf13/cobra"
 
+	"github.com/holdfast-sim/holdfast/cmd/ha-manager/internal/ids"
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
 	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 )
+
+// sections are the sections of a file.
+type sections = []config.Section
 
 var groupOptions = []option{
 	{name: "nodes", usage: "the `nodes` with their priorities, as in n1:2,n2", isRequired: true},
@@ -53,8 +60,8 @@ func groupsGoneError(cmd *cobra.Command, a *api, prefix string) error {
 type groupCommands struct{ *tool }
 
 // changeGroups edits the groups, unless they are gone.
-func (t groupCommands) changeGroups(cmd *cobra.Command, doing string,
-	change func([]config.Section) ([]config.Section, error)) error {
+func (t groupCommands) changeGroups(cmd *cobra.Command, doing, id string,
+	change func(sections) (sections, error)) error {
 	a, err := t.connectAPI()
 	if err != nil {
 		return err
@@ -62,10 +69,11 @@ func (t groupCommands) changeGroups(cmd *cobra.Command, doing string,
 	if err := a.checkWritable(cmd.Context()); err != nil {
 		return err
 	}
-	if err := groupsGoneError(cmd, a, "cannot "+doing+" group"); err != nil {
+	err = cmp.Or(groupsGoneError(cmd, a, "cannot "+doing+" group"), ids.CheckConfigID(id))
+	if err != nil {
 		return err
 	}
-	return t.changeSections(cmd, haproc.GroupsPath, checkGroups, change)
+	return t.changeSections(cmd, haproc.GroupsPath, doing+" ha group failed", checkGroups, change)
 }
 
 func (t groupCommands) newGroupAddCommand() *cobra.Command {
@@ -76,7 +84,7 @@ func (t groupCommands) newGroupAddCommand() *cobra.Command {
 			if err := checkRequired(cmd, groupOptions); err != nil {
 				return err
 			}
-			return t.changeGroups(cmd, "create", func(all []config.Section) ([]config.Section, error) {
+			return t.changeGroups(cmd, "create", args[0], func(all sections) (sections, error) {
 				if findSection(all, args[0]) >= 0 {
 					return nil, fmt.Errorf("ha group ID '%s' already defined", args[0])
 				}
@@ -92,8 +100,9 @@ func (t groupCommands) newGroupSetCommand() *cobra.Command {
 	var cmd *cobra.Command
 	var unset []string
 	cmd = &cobra.Command{Use: "groupset GROUP", Short: "change an HA group", Args: exactArgs(1),
+		ValidArgsFunction: t.completeGroups,
 		RunE: func(_ *cobra.Command, args []string) error {
-			return t.changeGroups(cmd, "update", func(all []config.Section) ([]config.Section, error) {
+			return t.changeGroups(cmd, "update", args[0], func(all sections) (sections, error) {
 				i := findSection(all, args[0])
 				if i < 0 {
 					return nil, fmt.Errorf("no such ha group '%s'", args[0])
@@ -105,14 +114,24 @@ func (t groupCommands) newGroupSetCommand() *cobra.Command {
 }
 
 func (t groupCommands) newGroupRemoveCommand() *cobra.Command {
-	return &cobra.Command{Use: "groupremove GROUP", Short: "remove an HA group", Args: exactArgs(1),
+	return &cobra.Command{Use: "groupremove GROUP", Short: "remove an HA group that no resource is in",
+		Args: exactArgs(1), ValidArgsFunction: t.completeGroups,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return t.changeGroups(cmd, "delete", func(all []config.Section) ([]config.Section, error) {
+			_, v, err := t.writableView(cmd)
+			if err != nil {
+				return err
+			}
+			return t.changeGroups(cmd, "delete", args[0], func(all sections) (sections, error) {
 				i := findSection(all, args[0])
 				if i < 0 {
 					return nil, fmt.Errorf("no such ha group '%s'", args[0])
 				}
-				return append(all[:i:i], all[i+1:]...), nil
+				for _, sid := range slices.Sorted(maps.Keys(v.services)) {
+					if v.services[sid].Group == args[0] {
+						return nil, fmt.Errorf("ha group is used by service '%s'", sid)
+					}
+				}
+				return slices.Delete(all, i, i+1), nil
 			})
 		}}
 }
@@ -128,11 +147,11 @@ func (t groupCommands) newGroupConfigCommand() *cobra.Command {
 			if err := groupsGoneError(cmd, a, "cannot index groups"); err != nil {
 				return err
 			}
-			text, _, err := a.readFile(cmd.Context(), haproc.GroupsPath)
+			all, digest, err := t.readSections(cmd, haproc.GroupsPath)
 			if err != nil {
 				return err
 			}
-			return t.printSections(cmd, text, sectionShape{idKey: "group",
+			return t.printSections(cmd, all, digest, sectionShape{idKey: "group",
 				titleOf: func(s config.Section) string { return "group: " + s.ID },
 				idOf:    func(s config.Section) string { return s.ID }})
 		}})

@@ -1,16 +1,16 @@
 package main
 
 import (
-	"context"
+	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/holdfast-sim/holdfast/cmd/ha-manager/internal/ids"
 	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 	"github.com/holdfast-sim/holdfast/engine/store"
 	"github.com/holdfast-sim/holdfast/engine/store/tree"
@@ -36,18 +36,21 @@ func (t guestCommands) newGuestCreateCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "create SID --node NODE", Short: "create the configuration of a service",
 		Args: exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			sid, err := completeSID(args[0], "")
-			if err != nil {
+			sid := args[0]
+			if ids.IsNumber(sid) { // there is no such guest yet
+				sid = "vm:" + sid
+			}
+			if err := ids.CheckGuestSID(sid); err != nil {
 				return err
 			}
-			if node == "" || strings.Contains(node, "/") || strings.Contains(sid, "/") {
+			if node == "" || strings.Contains(node, "/") {
 				return fmt.Errorf("%w: --node must name the node on which the guest will be", errUsage)
 			}
 			if strings.ContainsAny(command, " \t\r\n[") {
 				return fmt.Errorf(
 					"%w: --command is the name of a command of the node's ha.json, not a program", errUsage)
 			}
-			a, v, err := t.writableView(cmd.Context())
+			a, v, err := t.writableView(cmd)
 			if err != nil {
 				return err
 			}
@@ -69,13 +72,14 @@ func (t guestCommands) newGuestCreateCommand() *cobra.Command {
 				return text.String(), nil
 			})
 			if errors.Is(err, errGuestExists) {
-				return t.explainRefusal(cmd.Context(), sid, err)
+				return t.explainRefusal(cmd, sid, err)
 			}
 			return err
 		}}
 	cmd.Flags().StringVar(&node, "node", "", "the `node` on which it will be at first")
 	cmd.Flags().StringVar(&command, "command", "",
 		"the `name` of its command in the ha.json of the nodes (default: their default)")
+	completeFlag(cmd, "node", t.completeNodes)
 	cmd.Flags().IntVar(&memory, "memory", 512, "its size in `MiB`, for schedulers that look at it")
 	cmd.Flags().IntVar(&cores, "cores", 1, "its processors, for the same")
 	return cmd
@@ -100,8 +104,8 @@ func (v *view) checkFree(sid string) error {
 }
 
 // explainRefusal returns the error of a creation that the store refused because the number is taken.
-func (t guestCommands) explainRefusal(ctx context.Context, sid string, refusal error) error {
-	if _, v, err := t.connectView(ctx); err == nil {
+func (t guestCommands) explainRefusal(cmd *cobra.Command, sid string, refusal error) error {
+	if _, v, err := t.connectView(cmd); err == nil {
 		if taken := v.checkFree(sid); taken != nil {
 			return taken
 		}
@@ -115,14 +119,14 @@ func (t guestCommands) newGuestListCommand() *cobra.Command {
 		Node string `json:"node"`
 		HA   int    `json:"ha"`
 	}
-	return t.withFormatFlag(&cobra.Command{Use: "list", Short: "list the services that have a configuration",
+	return t.withTableFlags(&cobra.Command{Use: "list", Short: "list the services that have a configuration",
 		Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, v, err := t.connectView(cmd.Context())
+			_, v, err := t.connectView(cmd)
 			if err != nil {
 				return err
 			}
-			list, rows := []row{}, [][]string{{"sid", "node", "ha"}}
+			list, rows := []row{}, [][]string{}
 			for _, sid := range slices.Sorted(maps.Keys(v.configNodes)) {
 				r := row{SID: sid, Node: v.configNodes[sid]}
 				if v.services[sid] != nil {
@@ -131,23 +135,24 @@ func (t guestCommands) newGuestListCommand() *cobra.Command {
 				list = append(list, r)
 				rows = append(rows, []string{r.SID, r.Node, fmt.Sprint(r.HA)})
 			}
-			return t.printValue(cmd, list, func(w io.Writer) error { return printTable(w, rows) })
+			return t.printTable(cmd, list, []string{"sid", "node", "ha"}, rows)
 		}})
 }
 
 func (t guestCommands) newGuestDestroyCommand() *cobra.Command {
 	return &cobra.Command{Use: "destroy SID",
 		Short: "remove the configuration of a service that is not under HA", Args: exactArgs(1),
+		ValidArgsFunction: inOrder(t.completeGuests),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			sid, err := completeSID(args[0], "")
+			a, v, sid, err := t.writableService(cmd, args[0])
 			if err != nil {
 				return err
 			}
-			a, v, err := t.writableView(cmd.Context())
-			if err != nil {
-				return err
-			}
+			// What cannot be read could name this service.
+			unread := cmp.Or(v.damaged.Of(haproc.ResourcesPath), v.damaged.Of(haproc.ManagerStatusPath))
 			switch {
+			case unread != nil:
+				return fmt.Errorf("unable to remove %s: it may be used in HA resources: %w", sid, unread)
 			case v.configNodes[sid] == "":
 				return fmt.Errorf("%s does not exist", sid)
 			case v.services[sid] != nil || v.managerStatus.ServiceStatus[sid] != nil:

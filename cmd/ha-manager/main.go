@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/holdfast-sim/holdfast/cmd/ha-manager/internal/output"
 	"github.com/holdfast-sim/holdfast/cmd/internal/version"
 )
 
@@ -54,7 +55,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 // tool is what every command needs. The types that embed it hold the commands, one type per group.
 type tool struct {
 	apiAddress string
-	format     format
+	format     output.Format
 }
 
 func (t *tool) connectAPI() (*api, error) { return connect(t.apiAddress) }
@@ -66,15 +67,18 @@ in its machine file) or https://HOST:PORT. Over TCP, $HOLDFAST_API_TOKEN_FILE na
 "holdfastd api-token", and $HOLDFAST_API_CA one with the node's certificate or its authority. Changes need
 quorum; status and the lists do not.
 
-A service has an id of kind and name, as in vm:100. A bare number stands for vm:NUMBER. Switches take
-0 or 1, as in --failback 0.
+A service has the id of its guest, vm:NUMBER or ct:NUMBER. A bare number stands for the guest that has it.
+Switches take 0 or 1, as in --failback 0.
+
+What cannot be read in a file of the cluster is left out, with a warning; "ha-manager file" corrects it.
+"ha-manager completion" makes a shell complete services, nodes and rules.
 
 Exit codes: 0 done, 255 refused, failed or wrong usage. A command for the master (migrate, relocate,
 crm-command) is done when it is in the master's queue; "ha-manager status" shows what results from
 it.`
 
 func newRoot() *cobra.Command {
-	t := &tool{format: formatText}
+	t := &tool{format: output.Text}
 	root := &cobra.Command{
 		Use:           "ha-manager",
 		Short:         "high availability: services, rules and where they run",
@@ -89,7 +93,6 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
 		return fmt.Errorf("%w: %w", errUsage, err)
 	})
-	root.CompletionOptions.HiddenDefaultCmd = true
 	resources, moves, groups := resourceCommands{t}, moveCommands{t}, groupCommands{t}
 	root.AddCommand(
 		t.newStatusCommand(),
@@ -101,6 +104,7 @@ func newRoot() *cobra.Command {
 		groups.newGroupConfigCommand(),
 		guestCommands{t}.newGuestCommand(),
 		fenceCommands{t}.newFenceCommand(),
+		fileCommands{t}.newFileCommand(),
 	)
 	return root
 }
@@ -162,7 +166,8 @@ func (b *booleanFlag) Set(word string) error {
 }
 
 // switches are the names of all switches. The word after a switch may be its value.
-var switches = []string{"--failback", "--strict", "--disable", "--restricted", "--nofailback", "--purge"}
+var switches = []string{"--failback", "--strict", "--disable", "--restricted", "--nofailback", "--purge",
+	"--" + noBorderFlag, "--" + noHeaderFlag, "--" + humanFlag, "--" + quietFlag}
 
 func withBooleanFlag(cmd *cobra.Command, name, value, usage string) {
 	cmd.Flags().Var(&booleanFlag{value}, name, usage)

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -130,151 +131,138 @@ func TestResources(t *testing.T) {
 	n := newNode(t)
 	n.put(haproc.GuestPath("vm:100", "n1"), "memory: 512\n")
 	n.must("add", "100", "--max_restart", "3", "--failback", "0", "--comment", "the shop")
-	require.Equal(t, "vm:100\n\tstate started\n\tmax_restart 3\n\tfailback 0\n\tcomment the shop\n",
-		sorted(n.must("config")))
+	require.Equal(t, "vm:100\n\tcomment the shop\n\tfailback 0\n\tmax_restart 3\n\tstate started\n\n",
+		n.must("config"))
 	n.must("set", "vm:100", "--state", "stopped")
 	require.Contains(t, n.file(haproc.ResourcesPath), "state stopped")
 	require.Contains(t, n.file(haproc.ResourcesPath), "max_restart 3", "what is not given stays")
+	n.put(haproc.ResourcesPath, "ct: 22\n\tstate started\n\n"+n.file(haproc.ResourcesPath))
+	require.True(t, strings.HasPrefix(n.must("config"), "ct:22\n\tstate started\n\nvm:100\n\tcomment "))
 
-	code, _, errs := n.run("add", "vm:100")
-	require.Equal(t, exitFailed, code)
-	require.Contains(t, errs, "already defined")
-	code, _, errs = n.run("add", "vm:101")
-	require.Equal(t, exitFailed, code)
-	require.Contains(t, errs, "does not exist")
-	code, _, errs = n.run("set", "vm:100", "--state", "running")
-	require.Equal(t, exitFailed, code, errs)
-
-	n.must("remove", "vm:100")
-	require.Empty(t, n.must("config"))
-}
-
-// sorted sorts the properties of one resource, whose order in the file is not defined.
-func sorted(text string) string {
-	var out string
-	for _, key := range append([]string{"vm:"}, "\tstate", "\tmax_restart", "\tfailback", "\tcomment") {
-		for line := range bytes.Lines([]byte(text)) {
-			if bytes.HasPrefix(line, []byte(key)) {
-				out += string(line)
-			}
-		}
+	before := n.file(haproc.ResourcesPath)
+	n.put(haproc.GuestPath("ct:101", "n1"), "memory: 512\n")
+	for _, c := range []struct{ command, want string }{
+		{"add vm:100", "create resource failed: resource ID 'vm:100' already defined"},
+		{"add vm:555", "resource 'vm:555' does not exist in cluster"},
+		{"add 555", "unable to detect SID from VMID - VM/CT 555 does not exist"},
+		{"add vm:101", "resource 'vm:101' - guest with ID 101 is not a VM"},
+		{"add 101 --type vm", "types does not match: ct:101 is not of type vm"},
+		{"add foo:100", "unknown resource type 'foo': there are vm and ct"},
+		{"add vm:web", "invalid VMID 'web'"},
+		{"add vm:1", "invalid VMID '1'"},
+		{"add Vm:100", "does not look like a valid ha resource id"},
+		{"add 101 --max_restart -1", "is not a number from 0"},
+		{"set vm:100 --state running", "requested state"},
+		{"set vm:555 --state started", "update resources config failed: no such resource 'vm:555'"},
+		{"set 555 --state started", "unable to detect SID from VMID - VM/CT 555 does not exist"},
+		{"set vm:100 --comment a\nb", "--comment: write one line of text"},
+		{"remove vm:555", "cannot delete service 'vm:555', not HA managed!"},
+	} {
+		code, _, errs := n.run(strings.Split(c.command, " ")...)
+		require.Equal(t, 255, code, c.command)
+		require.Contains(t, errs, c.want, c.command)
 	}
-	return out
+	require.Equal(t, before, n.file(haproc.ResourcesPath), "what is refused changes nothing")
+
+	n.must("add", "101")
+	require.Contains(t, n.must("config", "--type", "ct"), "ct:101\n\tstate started\n\n")
+	for _, sid := range []string{"100", "ct:101", "ct:22"} {
+		n.must("remove", sid)
+	}
+	require.Empty(t, n.must("config"))
 }
 
 func TestCommandsForTheMaster(t *testing.T) {
 	n := newNode(t)
-	n.put(haproc.ResourcesPath, "vm: 100\n\tstate started\n")
+	n.put(haproc.GuestPath("vm:100", "n1"), "memory: 512\n")
+	n.put(haproc.ResourcesPath, "vm: 100\n\tstate started\n\nvm: 102\n\tstate ignored\n")
 	n.must("migrate", "vm:100", "n2")
 	n.must("crm-command", "relocate", "100", "n3")
 	n.must("crm-command", "stop", "vm:100", "30")
 	n.must("crm-command", "node-maintenance", "enable", "n1")
 	n.must("crm-command", "disarm-ha", "freeze")
 	n.must("crm-command", "arm-ha")
-	require.Equal(t, "migrate vm:100 n2\nrelocate vm:100 n3\nstop vm:100 30\nenable-node-maintenance n1\n"+
-		"disarm-ha freeze\narm-ha\n", n.file(haproc.CommandsPath))
-	for _, wrong := range [][]string{{"migrate", "vm:100"}, {"migrate", "nonsense", "n1"},
-		{"crm-command", "stop", "vm:100", "soon"}, {"crm-command", "disarm-ha", "perhaps"}} {
-		code, _, errs := n.run(wrong...)
-		require.Equal(t, exitFailed, code, "%v: %s", wrong, errs)
-	}
-	code, _, _ := n.run("migrate", "vm:999", "n2")
-	require.Equal(t, exitFailed, code)
-}
-
-func TestRulesAndGroups(t *testing.T) {
-	n := newNode(t)
-	n.must("rules", "add", "node-affinity", "prefer", "--resources", "vm:100,vm:101", "--nodes", "n1:2,n2")
-	n.must("rules", "set", "node-affinity", "prefer", "--strict", "1")
-	n.must("rules", "add", "resource-affinity", "apart", "--resources", "vm:100,vm:101", "--affinity",
-		"negative")
-	require.Contains(t, n.must("rules", "config"),
-		"node-affinity: prefer\n\tresources vm:100,vm:101\n\tnodes n1:2,n2\n\tstrict 1\n")
-	code, _, _ := n.run("rules", "add", "resource-affinity", "bad", "--resources", "vm:100,vm:101",
-		"--affinity", "maybe")
-	require.NotZero(t, code)
-	n.must("rules", "remove", "apart")
-	require.NotContains(t, n.file(haproc.RulesPath), "apart")
-
-	n.must("groupadd", "gg", "--nodes", "n1:1,n2")
-	n.must("groupset", "gg", "--nofailback", "1")
-	require.Contains(t, n.must("groupconfig"), "group: gg\n\tnodes n1:1,n2\n\tnofailback 1\n")
-	n.must("groupremove", "gg")
-	require.Empty(t, n.must("groupconfig"))
-}
-
-func TestStatus(t *testing.T) {
-	n := newNode(t)
-	now := time.Now().Unix()
-	manager := &ha.ManagerStatus{MasterNode: "n2", Timestamp: now,
-		NodeStatus: map[string]ha.NodeState{"n1": "online", "n2": "online"},
-		ServiceStatus: map[string]*ha.ServiceStatus{"vm:100": {State: ha.Started, Node: "n1", Running: 1},
-			"vm:101": {State: ha.Started, Node: "n2"}, "vm:102": {State: ha.Stopped, Node: "n1"}}}
-	data, err := manager.Encode()
-	require.NoError(t, err)
-	n.put(haproc.ManagerStatusPath, string(data))
-	n.put(haproc.LRMStatusPath("n1"),
-		fmt.Sprintf(`{"state":"active","mode":"active","timestamp":%d,"results":{}}`, now))
-	n.put(haproc.LRMStatusPath("n2"),
-		fmt.Sprintf(`{"state":"active","mode":"active","timestamp":%d,"results":{}}`, now-100))
-	n.put(haproc.ResourcesPath, "vm: 100\n\tstate started\n\nvm: 101\n\tstate started\n\nvm: 102\n\tstate disabled\n\nvm: 103\n\tstate started\n")
-	out := n.must("status")
-	require.Contains(t, out, "quorum OK\nmaster n2 (active, ")
-	require.Contains(t, out, "fencing armed (CRM watchdog active)\n")
-	require.Contains(t, out, "lrm n1 (active, watchdog active, ")
-	require.Contains(t, out, "lrm n2 (old timestamp - dead?, ")
-	require.Contains(t, out, "service vm:100 (n1, started)\nservice vm:101 (n2, starting)\nservice vm:102 (n1, disabled)\nservice vm:103 (---, queued)\n")
-	require.Contains(t, n.must("status", "--verbose"), "full cluster state:\n{\n   \"lrm_status\": {\n")
-	var entries []map[string]any
-	require.NoError(t, json.Unmarshal([]byte(n.must("status", "--output-format", "json")), &entries))
-	require.Equal(t, "quorum", entries[0]["id"])
-	require.EqualValues(t, 1, entries[0]["quorate"])
-	last := entries[len(entries)-1]
-	require.Equal(t, "service:vm:103", last["id"])
-	require.Equal(t, "queued", last["state"])
-	require.Equal(t, "started", last["request_state"])
-}
-
-// TestAgents: the line of an LRM reports its state and its watchdog.
-func TestAgents(t *testing.T) {
-	v := &view{managerStatus: ha.NewManagerStatus(), lrmStatuses: map[string]*ha.LRMStatus{"n1": {}}}
-	for _, c := range []struct {
-		state          ha.LRMState
-		mode           ha.Mode
-		busy           bool
-		want, watchdog string
-	}{
-		{"active", "active", true, "active", "active"},
-		{"wait_for_agent_lock", "active", false, "idle", "standby"},
-		{"wait_for_agent_lock", "active", true, "wait_for_agent_lock", "standby"},
-		{"lost_agent_lock", "active", true, "lost_agent_lock", "active"},
-		{"lost_agent_lock", "maintenance", true, "lost_agent_lock", "active"},
-		{"maintenance", "maintenance", true, "maintenance mode", "active"},
-		{"maintenance", "maintenance", false, "maintenance mode", "released"},
-		{"wait_for_agent_lock", "disarm", true, "disarm mode", "released"},
-		{"active", "restart", true, "restart mode", "active"},
-		{"", "", false, "unknown", "standby"},
+	sent := "migrate vm:100 n2\nrelocate vm:100 n3\nstop vm:100 30\nenable-node-maintenance n1\n" +
+		"disarm-ha freeze\narm-ha\n"
+	require.Equal(t, sent, n.file(haproc.CommandsPath))
+	for _, c := range []struct{ command, want string }{
+		{"migrate vm:100", "write `ha-manager migrate SID NODE"},
+		{"migrate nonsense n1", "does not look like a valid ha resource id"},
+		{"crm-command stop vm:100 soon", "TIMEOUT is a number of seconds"},
+		{"crm-command disarm-ha perhaps", "write freeze or ignore"},
+		{"migrate vm:9 n2", "resource 'vm:9' is not HA managed"},
+		{"relocate vm:102 n2", "resource 'vm:102' is not HA managed"},
+		{"crm-command stop vm:9 0", "resource 'vm:9' is not HA managed"},
+		{"migrate 9 n2", "unable to detect SID from VMID - VM/CT 9 does not exist"},
 	} {
-		v.lrmStatuses["n1"].State, v.lrmStatuses["n1"].Mode = c.state, c.mode
-		v.managerStatus.ServiceStatus = map[string]*ha.ServiceStatus{}
-		if c.busy {
-			v.managerStatus.ServiceStatus["vm:100"] = &ha.ServiceStatus{State: ha.Started, Node: "n1"}
-		}
-		state, watchdog := v.lrmStateText("n1")
-		require.Equal(t, []string{c.want, c.watchdog}, []string{state, watchdog}, "%+v", c)
+		code, _, errs := n.run(strings.Split(c.command, " ")...)
+		require.Equal(t, 255, code, c.command)
+		require.Contains(t, errs, c.want, c.command)
+	}
+	require.Equal(t, sent, n.file(haproc.CommandsPath), "what is refused is not sent")
+}
+
+// TestAServiceInErrorIsDisabledFirst, before it can be asked for anything else.
+func TestAServiceInErrorIsDisabledFirst(t *testing.T) {
+	n := newNode(t)
+	n.put(haproc.ResourcesPath, "vm: 100\n\tstate started\n")
+	n.status(&ha.ManagerStatus{MasterNode: "n1", NodeStatus: map[string]ha.NodeState{"n1": "online"},
+		ServiceStatus: map[string]*ha.ServiceStatus{"vm:100": {State: ha.Error, Node: "n1"}}})
+	for _, command := range [][]string{{"migrate", "vm:100", "n1"}, {"crm-command", "stop", "vm:100", "0"},
+		{"set", "vm:100", "--state", "started"}, {"set", "vm:100", "--comment", "x"}} {
+		code, _, errs := n.run(command...)
+		require.Equal(t, 255, code, "%v", command)
+		require.Contains(t, errs, "service 'vm:100' in error state, must be disabled and fixed first", "%v", command)
+	}
+	n.must("set", "vm:100", "--state", "disabled")
+	require.Contains(t, n.file(haproc.ResourcesPath), "state disabled")
+}
+
+// status writes the master's status.
+func (n *node) status(manager *ha.ManagerStatus) {
+	data, err := manager.Encode()
+	require.NoError(n.t, err)
+	n.put(haproc.ManagerStatusPath, string(data))
+}
+
+// nodes writes an LRM status for each node.
+func (n *node) nodes(names ...string) {
+	for _, name := range names {
+		n.put(haproc.LRMStatusPath(name), fmt.Sprintf(
+			`{"state":"wait_for_agent_lock","mode":"active","timestamp":%d,"results":{}}`, time.Now().Unix()))
 	}
 }
 
-// TestFencing: the line reports the master's watchdog.
-func TestFencing(t *testing.T) {
-	v := &view{managerStatus: ha.NewManagerStatus()}
-	require.Equal(t, "standby (CRM watchdog standby)", v.fencingLines().Status)
-	v.services = map[string]*ha.ServiceConfig{"vm:100": {}}
-	require.Equal(t, "armed (CRM watchdog active)", v.fencingLines().Status)
-	v.managerStatus.Disarm = &ha.Disarm{Mode: ha.DisarmFreeze, State: ha.DisarmDisarming}
-	require.Equal(t, "disarming (CRM watchdog active)", v.fencingLines().Status)
-	v.managerStatus.Disarm.State = ha.DisarmDisarmed
-	require.Equal(t, "disarmed (CRM watchdog released)", v.fencingLines().Status)
+// services puts guests under HA, on n1.
+func (n *node) services(sids ...string) {
+	for _, sid := range sids {
+		n.put(haproc.GuestPath(sid, "n1"), "memory: 512\n")
+		n.must("add", sid)
+	}
+}
+
+func TestGroups(t *testing.T) {
+	n := newNode(t)
+	n.must("groupadd", "first", "--nodes", "n1:1,n2")
+	n.must("groupset", "first", "--nofailback", "1")
+	require.Equal(t, "group: first\n\tnodes n1:1,n2\n\tnofailback 1\n\n", n.must("groupconfig"))
+	n.put(haproc.ResourcesPath, "vm: 100\n\tgroup first\n")
+	for _, c := range []struct{ command, want string }{
+		{"groupadd first --nodes n1", "create ha group failed: ha group ID 'first' already defined"},
+		{"groupadd 1st --nodes n1", "invalid configuration ID '1st'"},
+		{"groupset second --nodes n1", "update ha group failed: no such ha group 'second'"},
+		{"groupremove second", "delete ha group failed: no such ha group 'second'"},
+		{"groupremove first", "delete ha group failed: ha group is used by service 'vm:100'"},
+		{"rules add node-affinity keep --resources vm:100 --nodes n1",
+			"create ha rule: ha groups have not been migrated yet"},
+	} {
+		code, _, errs := n.run(strings.Split(c.command, " ")...)
+		require.Equal(t, 255, code, c.command)
+		require.Contains(t, errs, c.want, c.command)
+	}
+	n.put(haproc.ResourcesPath, "")
+	n.must("groupremove", "first")
+	require.Empty(t, n.must("groupconfig"))
 }
 
 // TestWithoutQuorum: a node without quorum reads and does not write, and reports that in Proxmox VE's
@@ -290,8 +278,8 @@ func TestWithoutQuorum(t *testing.T) {
 		{"remove", "vm:100"},
 		{"migrate", "vm:100", "n2"}, {"crm-command", "arm-ha"}, {"crm-command", "node-maintenance", "enable",
 			"n1"},
-		{"rules", "add", "node-affinity", "r", "--resources", "vm:100", "--nodes", "n1"},
-		{"groupadd", "gg", "--nodes", "n1"}, {"guest", "create", "vm:101", "--node", "n1"},
+		{"rules", "add", "node-affinity", "keep", "--resources", "vm:100", "--nodes", "n1"},
+		{"groupadd", "first", "--nodes", "n1"}, {"guest", "create", "vm:101", "--node", "n1"},
 		{"guest", "destroy", "vm:100"}} {
 		code, _, errs := n.run(change...)
 		require.Equal(t, exitFailed, code, "%v", change)
@@ -303,63 +291,31 @@ func TestWithoutQuorum(t *testing.T) {
 // configuration.
 func TestChangesOfOptions(t *testing.T) {
 	n := newNode(t)
-	n.put(haproc.GuestPath("ct:7", "n2"), "memory: 512\n")
-	n.must("add", "7", "--type", "ct", "--comment", "x", "--max_relocate", "4", "--failback=no")
+	n.put(haproc.GuestPath("ct:70", "n2"), "memory: 512\n")
+	n.must("add", "70", "--type", "ct", "--comment", "x", "--max_relocate", "4", "--failback=no")
 	var list []map[string]string
 	require.NoError(t, json.Unmarshal([]byte(n.must("config", "--output-format", "json-pretty")), &list))
-	require.Equal(t, "ct:7", list[0]["sid"])
+	require.Equal(t, "ct:70", list[0]["sid"])
 	require.Equal(t, "0", list[0]["failback"])
 	digest := list[0]["digest"]
-	n.must("set", "ct:7", "--delete", "failback,comment", "--digest", digest)
+	n.must("set", "ct:70", "--delete", "failback,comment", "--digest", digest)
 	require.NotContains(t, n.must("config"), "failback")
 	require.Contains(t, n.must("config"), "max_relocate 4")
-	code, _, errs := n.run("set", "ct:7", "--comment", "late", "--digest", digest)
+	code, _, errs := n.run("set", "ct:70", "--comment", "late", "--digest", digest)
 	require.Equal(t, exitFailed, code)
-	require.Contains(t, errs, "detected modified configuration")
-	code, _, errs = n.run("set", "ct:7", "--delete", "memory")
+	require.Contains(t, errs, "update resources config failed: detected modified configuration")
+	code, _, errs = n.run("set", "ct:70", "--delete", "memory")
 	require.Equal(t, exitFailed, code, errs)
 	require.Empty(t, n.must("config", "--type", "vm"))
 
-	n.put(haproc.GuestPath("ct:8", "n2"), "memory: 512\n")
-	n.must("add", "ct:8")
-	n.must("rules", "add", "resource-affinity", "both", "--resources", "ct:7,ct:8", "--affinity", "positive")
-	n.must("rules", "add", "node-affinity", "one", "--resources", "ct:7", "--nodes", "n1")
-	n.must("remove", "ct:8", "--purge", "0")
-	require.Contains(t, n.file(haproc.RulesPath), "ct:7,ct:8")
-	n.must("remove", "ct:7")
-	require.NotContains(t, n.file(haproc.RulesPath), "ct:7")
+	n.services("ct:80")
+	n.must("rules", "add", "resource-affinity", "both", "--resources", "ct:70,ct:80", "--affinity", "positive")
+	n.must("rules", "add", "node-affinity", "one", "--resources", "ct:70", "--nodes", "n1")
+	n.must("remove", "ct:80", "--purge", "0")
+	require.Contains(t, n.file(haproc.RulesPath), "ct:70,ct:80")
+	n.must("remove", "ct:70")
+	require.NotContains(t, n.file(haproc.RulesPath), "ct:70")
 	require.NotContains(t, n.file(haproc.RulesPath), "node-affinity", "a rule for nothing goes")
-}
-
-// TestRulesThatContradict are listed with the reason.
-func TestRulesThatContradict(t *testing.T) {
-	n := newNode(t)
-	n.put(haproc.LRMStatusPath("n1"), "{}")
-	n.put(haproc.LRMStatusPath("n2"), "{}")
-	n.must("rules", "add", "node-affinity", "ra", "--resources", "vm:1", "--nodes", "n1:2,n2", "--strict")
-	n.must("rules", "add", "node-affinity", "rb", "--resources", "vm:1", "--nodes", "n2", "--comment", "why")
-	n.must("rules", "add", "resource-affinity", "rc", "--resources", "vm:2,vm:3", "--affinity", "negative",
-		"--disable", "1")
-	require.Equal(t, `enabled  state          rule  type               resources  affinity      comment
-1        contradictory  ra    node-affinity      vm:1       n1:2,n2 only
-1        contradictory  rb    node-affinity      vm:1       n2            why
-0        disabled       rc    resource-affinity  vm:2,vm:3  negative
-ra is not in force: resource 'vm:1' is already used in another node affinity rule
-rb is not in force: resource 'vm:1' is already used in another node affinity rule
-`, n.must("rules", "list"))
-	n.must("rules", "set", "node-affinity", "ra", "--delete", "strict")
-	require.Equal(t, "resource-affinity: rc\n\tresources vm:2,vm:3\n\taffinity negative\n\tdisable 1\n",
-		n.must("rules", "config", "--resource", "vm:2"))
-	require.Contains(t, n.must("rules", "config", "--type", "node-affinity"),
-		"node-affinity: ra\n\tresources vm:1\n\tnodes n1:2,n2\n\n")
-	for _, wrong := range [][]string{{"rules"}, {"rules", "fly"}, {"rules", "add", "node-affinity", "rx"},
-		{"rules", "add", "somewhere", "rx", "--resources", "vm:1"},
-		{"rules", "add", "node-affinity", "rx", "--resources", "vm:1"},
-		{"rules", "set", "node-affinity", "ra", "--strict=perhaps"}, {"crm-command", "node-maintenance"},
-		{"fly"}} {
-		code, _, errs := n.run(wrong...)
-		require.Equal(t, exitFailed, code, "%v: %s", wrong, errs)
-	}
 }
 
 // TestGroupsThatAreGone: a cluster without groups whose nodes understand rules gets no groups.
@@ -367,8 +323,8 @@ func TestGroupsThatAreGone(t *testing.T) {
 	n := newNode(t)
 	n.put(haproc.GuestPath("vm:100", "n1"), "memory: 512\n")
 	n.put(haproc.VersionPath("n1"), "{}")
-	for _, command := range [][]string{{"groupadd", "gg", "--nodes", "n1"}, {"groupset", "gg", "--nodes", "n1"},
-		{"groupremove", "gg"}, {"groupconfig"}, {"add", "vm:100", "--group", "g"}} {
+	for _, command := range [][]string{{"groupadd", "first", "--nodes", "n1"}, {"groupset", "first", "--nodes", "n1"},
+		{"groupremove", "first"}, {"groupconfig"}, {"add", "vm:100", "--group", "first"}} {
 		code, _, errs := n.run(command...)
 		require.Equal(t, exitFailed, code, "%v", command)
 		require.Contains(t, errs, "ha groups have been migrated to rules", "%v", command)
@@ -381,48 +337,52 @@ func TestMovesAndTheirPartners(t *testing.T) {
 	now := time.Now().Unix()
 	manager := &ha.ManagerStatus{MasterNode: "n1", Timestamp: now,
 		NodeStatus: map[string]ha.NodeState{"n1": "online", "n2": "online", "n3": "online"},
-		ServiceStatus: map[string]*ha.ServiceStatus{"vm:1": {State: ha.Started, Node: "n1"},
-			"vm:2": {State: ha.Started, Node: "n1"},
-			"vm:3": {State: ha.Started, Node: "n2"}}}
-	data, err := manager.Encode()
-	require.NoError(t, err)
-	n.put(haproc.ManagerStatusPath, string(data))
-	n.put(haproc.ResourcesPath, "vm: 1\n\tstate started\n\nvm: 2\n\tstate started\n\nvm: 3\n\tstate started\n")
-	n.put(haproc.RulesPath, "resource-affinity: tt\n\tresources vm:1,vm:2\n\taffinity positive\n\n"+
-		"resource-affinity: aa\n\tresources vm:1,vm:3\n\taffinity negative\n")
-	require.Equal(t, "also migrate resource 'vm:2' in positive affinity with resource 'vm:1' to target node 'n3'\n",
-		n.must("migrate", "vm:1", "n3"))
-	code, _, errs := n.run("relocate", "vm:2", "n2")
+		ServiceStatus: map[string]*ha.ServiceStatus{"vm:11": {State: ha.Started, Node: "n1"},
+			"vm:12": {State: ha.Started, Node: "n1"},
+			"vm:13": {State: ha.Started, Node: "n2"}}}
+	n.status(manager)
+	n.put(haproc.ResourcesPath, "vm: 11\n\tstate started\n\nvm: 12\n\tstate started\n\nvm: 13\n\tstate started\n")
+	n.put(haproc.RulesPath, "resource-affinity: tt\n\tresources vm:11,vm:12\n\taffinity positive\n\n"+
+		"resource-affinity: aa\n\tresources vm:11,vm:13\n\taffinity negative\n")
+	require.Equal(t, "also migrate resource 'vm:12' in positive affinity with resource 'vm:11' to target node 'n3'\n",
+		n.must("migrate", "vm:11", "n3"))
+	code, _, errs := n.run("relocate", "vm:12", "n2")
 	require.Equal(t, exitFailed, code)
-	require.Contains(t, errs, "- resource 'vm:3' on target node 'n2' in negative affinity with resource 'vm:2'")
-	code, _, errs = n.run("migrate", "vm:1", "n9")
+	require.Contains(t, errs, "- resource 'vm:13' on target node 'n2' in negative affinity with resource 'vm:12'")
+	code, _, errs = n.run("migrate", "vm:11", "n9")
 	require.Equal(t, exitFailed, code)
 	require.Contains(t, errs, "no such cluster node 'n9': there are n1, n2, n3")
-	require.Equal(t, "migrate vm:1 n3\n", n.file(haproc.CommandsPath), "what is refused is not sent")
+	require.Equal(t, "migrate vm:11 n3\n", n.file(haproc.CommandsPath), "what is refused is not sent")
 }
 
 // TestGuests: configurations of services.
 func TestGuests(t *testing.T) {
 	n := newNode(t)
-	n.must("guest", "create", "service:web", "--node", "n2", "--command", "web", "--memory", "64")
-	require.Equal(t, "command: web\ncores: 1\nmemory: 64\n", n.file("nodes/n2/service/web.conf"))
+	n.must("guest", "create", "ct:300", "--node", "n2", "--command", "web", "--memory", "64")
+	require.Equal(t, "command: web\ncores: 1\nmemory: 64\n", n.file(haproc.GuestPath("ct:300", "n2")))
 	n.must("guest", "create", "100", "--node", "n1")
-	n.must("add", "service:web")
-	require.Equal(t, "sid          node  ha\nservice:web  n2    1\nvm:100       n1    0\n",
-		n.must("guest", "list"))
+	n.must("add", "300")
+	require.Equal(t, "sid    node ha\nct:300 n2   1\nvm:100 n1   0\n",
+		n.must("guest", "list", "--noborder"))
 	for _, again := range [][]string{{"guest", "create", "vm:100", "--node", "n2"},
-		{"guest", "destroy", "service:web"},
+		{"guest", "destroy", "ct:300"},
 		{"guest", "destroy", "vm:101"}} {
 		code, _, errs := n.run(again...)
 		require.Equal(t, exitFailed, code, "%v: %s", again, errs)
 	}
-	for _, wrong := range [][]string{{"guest", "create", "vm:1"},
+	for _, wrong := range [][]string{{"guest", "create", "vm:10"},
 		{"guest", "create", "vm:../1", "--node", "n1"},
-		{"guest", "create", "vm:1", "--node", "n1", "--command", "/bin/sh -c x"}} {
+		{"guest", "create", "service:web", "--node", "n1"},
+		{"guest", "create", "vm:10", "--node", "n1", "--command", "/bin/sh -c x"}} {
 		code, _, errs := n.run(wrong...)
 		require.Equal(t, exitFailed, code, "%v: %s", wrong, errs)
 	}
-	n.must("guest", "destroy", "vm:100")
+	n.put(haproc.ResourcesPath, n.file(haproc.ResourcesPath)+"garbage\n")
+	code, _, errs := n.run("guest", "destroy", "vm:100")
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, errs, "unable to remove vm:100: it may be used in HA resources: ha/resources.cfg: line ")
+	n.put(haproc.ResourcesPath, "")
+	n.must("guest", "destroy", "100")
 	require.NotContains(t, n.must("guest", "list"), "vm:100")
 }
 

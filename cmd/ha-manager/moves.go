@@ -1,12 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -41,22 +40,28 @@ func (a *api) sendCommand(ctx context.Context, line string) error {
 	})
 }
 
-// sendServiceCommand sends a command about a service that must be configured. check, when set, can refuse it.
-func (t moveCommands) sendServiceCommand(cmd *cobra.Command, sid, line string,
-	check func(a *api, v *view) error) error {
-	a, v, err := t.writableView(cmd.Context())
+// sendServiceCommand sends a command about a service that HA manages. lineOf makes the line of the service,
+// and check, when set, can refuse it.
+func (t moveCommands) sendServiceCommand(cmd *cobra.Command, word string, lineOf func(sid string) string,
+	check func(a *api, v *view, sid string) error) error {
+	a, v, sid, err := t.writableService(cmd, word)
 	if err != nil {
 		return err
 	}
 	if v.services[sid] == nil {
-		return fmt.Errorf("%w '%s'", errNoResource, sid)
-	}
-	if check != nil {
-		if err := check(a, v); err != nil {
+		if err := v.damaged.Of(haproc.ResourcesPath); err != nil {
 			return err
 		}
 	}
-	return a.sendCommand(cmd.Context(), line)
+	if err := cmp.Or(checkManaged(v, sid), v.checkServiceState(sid, "")); err != nil {
+		return err
+	}
+	if check != nil {
+		if err := check(a, v, sid); err != nil {
+			return err
+		}
+	}
+	return a.sendCommand(cmd.Context(), lineOf(sid))
 }
 
 // newMoveCommand returns the command migrate or relocate.
@@ -66,23 +71,21 @@ func (t moveCommands) newMoveCommand(how string) *cobra.Command {
 		short = "stop a resource and start it on another node"
 	}
 	return &cobra.Command{Use: how + " SID NODE", Short: short, Args: exactArgs(2),
+		ValidArgsFunction: inOrder(t.completeManaged, t.completeNodes),
 		Long: short + `.
 
 Resources that must stay together move together, and a resource that must stay apart from one on the
 target is not moved there: both are reported before anything is sent. Node rules are not checked:
 a resource that may not stay on the target returns.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			sid, err := completeSID(args[0], "")
-			if err != nil {
-				return err
-			}
 			target := args[1]
-			return t.sendServiceCommand(cmd, sid, fmt.Sprintf("%s %s %s", how, sid, target),
-				func(a *api, v *view) error {
+			return t.sendServiceCommand(cmd, args[0],
+				func(sid string) string { return fmt.Sprintf("%s %s %s", how, sid, target) },
+				func(_ *api, v *view, sid string) error {
 					if err := v.checkNode(target); err != nil {
 						return err
 					}
-					return v.checkMovePartners(cmd.Context(), a, cmd.OutOrStdout(), how, sid, target)
+					return checkMovePartners(cmd.OutOrStdout(), v, how, sid, target)
 				})
 		}}
 }
@@ -94,21 +97,16 @@ var errNoNode = errors.New("no such cluster node")
 // nodes are not known, and every name is accepted.
 func (v *view) checkNode(name string) error {
 	if v.lrmStatuses[name] == nil && len(v.lrmStatuses) > 0 {
-		return fmt.Errorf("%w '%s': there are %s", errNoNode, name,
-			strings.Join(slices.Sorted(maps.Keys(v.lrmStatuses)), ", "))
+		return fmt.Errorf("%w '%s': there are %s", errNoNode, name, strings.Join(v.nodes(), ", "))
 	}
 	return nil
 }
 
 // checkMovePartners prints what resource-affinity rules add to a move, or returns why they forbid it, by the
 // same rules as the master.
-func (v *view) checkMovePartners(ctx context.Context, a *api, w io.Writer, how, sid, target string) error {
-	all, err := readRules(ctx, a)
-	if err != nil {
-		return err
-	}
-	nodes := slices.Sorted(maps.Keys(v.lrmStatuses))
-	set, _ := rules.Normalize(all, nodes)
+func checkMovePartners(w io.Writer, v *view, how, sid, target string) error {
+	nodes := v.nodes()
+	set, _ := rules.Normalize(rules.AddGroups(v.rules, v.groups, v.services), nodes)
 	compiled := rules.Compile(set, nodes)
 	var blocking []string
 	for _, other := range compiled.Apart[sid] {
@@ -137,19 +135,16 @@ func (t moveCommands) newCRMCommand() *cobra.Command {
 	group := commandGroup(&cobra.Command{Use: "crm-command", Short: "send a command to the master"})
 	stop := &cobra.Command{Use: "stop SID TIMEOUT",
 		Short: "stop a resource within so many seconds (0: at once)", Args: exactArgs(2),
+		ValidArgsFunction: inOrder(t.completeManaged),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			sid, err := completeSID(args[0], "")
-			if err != nil {
-				return err
-			}
-			line := fmt.Sprintf("stop %s %s", sid, args[1])
-			if _, err := config.ParseCommand(line); err != nil {
+			lineOf := func(sid string) string { return fmt.Sprintf("stop %s %s", sid, args[1]) }
+			if _, err := config.ParseCommand(lineOf("vm:100")); err != nil {
 				return fmt.Errorf("%w: TIMEOUT is a number of seconds, not %q", errUsage, args[1])
 			}
-			return t.sendServiceCommand(cmd, sid, line, nil)
+			return t.sendServiceCommand(cmd, args[0], lineOf, nil)
 		}}
 	disarm := &cobra.Command{Use: "disarm-ha freeze|ignore", Short: "switch HA off on purpose",
-		Args: exactArgs(1),
+		Args: exactArgs(1), ValidArgs: []string{"freeze", "ignore"},
 		Long: `Switches fencing off in the whole cluster, for work to which HA must not react. With freeze,
 services stay as they are and HA does not touch them; with ignore, they are ignored, as if not
 configured. It takes effect when every LRM has closed its watchdog connection: see "ha-manager status".`,
@@ -171,9 +166,9 @@ func (t moveCommands) newMaintenanceCommand() *cobra.Command {
 		Short: "move services away from a node, and back"})
 	for _, how := range []string{"enable", "disable"} {
 		group.AddCommand(&cobra.Command{Use: how + " NODE", Short: how + " a node's maintenance",
-			Args: exactArgs(1),
+			Args: exactArgs(1), ValidArgsFunction: inOrder(t.completeNodes),
 			RunE: func(cmd *cobra.Command, args []string) error {
-				a, v, err := t.writableView(cmd.Context())
+				a, v, err := t.writableView(cmd)
 				if err != nil {
 					return err
 				}

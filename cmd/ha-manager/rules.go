@@ -1,13 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/holdfast-sim/holdfast/cmd/ha-manager/internal/ids"
+	"github.com/holdfast-sim/holdfast/cmd/ha-manager/internal/rulebook"
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
 	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 	"github.com/holdfast-sim/holdfast/engine/ha/rules"
@@ -31,11 +33,26 @@ func checkRules(text string) error {
 // ruleCommands are the commands under "ha-manager rules".
 type ruleCommands struct{ *tool }
 
+// Beginnings of errors about the content of the rules.
+const (
+	createRuleFailed = "create ha rule failed"
+	updateRuleFailed = "update HA rules failed"
+	deleteRuleFailed = "delete ha rule failed"
+)
+
 func (t ruleCommands) newRulesCommand() *cobra.Command {
 	group := commandGroup(&cobra.Command{Use: "rules", Short: "rules for where resources may run"})
 	remove := &cobra.Command{Use: "remove RULE", Short: "remove a rule", Args: exactArgs(1),
+		ValidArgsFunction: t.completeRules,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return t.removeSection(cmd, haproc.RulesPath, checkRules, "ha rule", args[0])
+			return t.changeSections(cmd, haproc.RulesPath, deleteRuleFailed, checkRules,
+				func(all []config.Section) ([]config.Section, error) {
+					i := findSection(all, args[0])
+					if i < 0 {
+						return nil, fmt.Errorf("HA rule '%s' does not exist", args[0])
+					}
+					return slices.Delete(all, i, i+1), nil
+				})
 		}}
 	group.AddCommand(t.newRulesAddCommand(), t.newRulesSetCommand(), remove, t.newRulesListCommand(),
 		t.newRulesConfigCommand())
@@ -44,165 +61,181 @@ func (t ruleCommands) newRulesCommand() *cobra.Command {
 
 // checkRuleKind returns an error for a name that is not a kind of rule.
 func checkRuleKind(kind string) error {
-	if kind != config.NodeAffinity && kind != config.ResourceAffinity {
-		return fmt.Errorf("%w: a rule is of type %s or %s, not %q", errUsage, config.NodeAffinity,
-			config.ResourceAffinity, kind)
+	if !slices.Contains(ruleKinds, kind) {
+		return fmt.Errorf("%w: a rule is of type %s, not %q", errUsage, strings.Join(ruleKinds, " or "), kind)
 	}
 	return nil
 }
 
+var ruleKinds = []string{config.NodeAffinity, config.ResourceAffinity}
+
+const refusedRules = `A rule that cannot be in force is refused: a rule for a resource that is not under
+HA, for a node that does not exist, or one that contradicts the other rules.`
+
 func (t ruleCommands) newRulesAddCommand() *cobra.Command {
 	var cmd *cobra.Command
 	cmd = &cobra.Command{Use: "add node-affinity|resource-affinity RULE", Short: "create a rule",
-		Args: exactArgs(2),
+		Long: "Creates a rule.\n\n" + refusedRules, Args: exactArgs(2),
+		ValidArgsFunction: t.completeRuleKinds,
 		RunE: func(_ *cobra.Command, args []string) error {
-			if err := checkRuleKind(args[0]); err != nil {
+			kind, id := args[0], args[1]
+			err := cmp.Or(checkRuleKind(kind), ids.CheckConfigID(id), checkRequired(cmd, ruleOptions))
+			if err != nil {
 				return err
 			}
-			if err := checkRequired(cmd, ruleOptions); err != nil {
-				return err
-			}
-			return t.changeSections(cmd, haproc.RulesPath, checkRules,
+			return t.changeRules(cmd, id, createRuleFailed,
 				func(all []config.Section) ([]config.Section, error) {
-					if findSection(all, args[1]) >= 0 {
-						return nil, fmt.Errorf("HA rule '%s' already defined", args[1])
+					if findSection(all, id) >= 0 {
+						return nil, fmt.Errorf("HA rule '%s' already defined", id)
 					}
-					s := config.Section{Kind: args[0], ID: args[1]}
+					s := config.Section{Kind: kind, ID: id}
 					err := setKeys(cmd, &s, ruleOptions, nil)
 					return append(all, s), err
 				})
 		}}
-	return withOptions(cmd, ruleOptions)
+	return t.withRuleCompletion(withOptions(cmd, ruleOptions))
 }
 
 func (t ruleCommands) newRulesSetCommand() *cobra.Command {
 	var cmd *cobra.Command
 	var unset []string
 	cmd = &cobra.Command{Use: "set node-affinity|resource-affinity RULE", Short: "change a rule",
-		Args: exactArgs(2),
+		Long: "Changes a rule. What is not given stays as it is.\n\n" + refusedRules, Args: exactArgs(2),
+		ValidArgsFunction: t.completeRuleKinds,
 		RunE: func(_ *cobra.Command, args []string) error {
-			if err := checkRuleKind(args[0]); err != nil {
+			kind, id := args[0], args[1]
+			if err := checkRuleKind(kind); err != nil {
 				return err
 			}
-			return t.changeSections(cmd, haproc.RulesPath, checkRules,
+			return t.changeRules(cmd, id, updateRuleFailed,
 				func(all []config.Section) ([]config.Section, error) {
-					i := findSection(all, args[1])
-					if i < 0 || all[i].Kind != args[0] {
-						return nil, fmt.Errorf("no such %s rule '%s'", args[0], args[1])
+					i := findSection(all, id)
+					switch {
+					case i < 0:
+						return nil, fmt.Errorf("HA rule '%s' does not exist", id)
+					case all[i].Kind != kind:
+						return nil, fmt.Errorf("HA rule '%s' is of type %s", id, all[i].Kind)
 					}
 					return all, setKeys(cmd, &all[i], ruleOptions, unset)
 				})
 		}}
-	return withChanges(withOptions(cmd, ruleOptions), &unset)
+	return t.withRuleCompletion(withChanges(withOptions(cmd, ruleOptions), &unset))
 }
 
-// ruleShape is how rules are shown.
-var ruleShape = sectionShape{idKey: "rule", kindKey: "type",
-	titleOf: func(s config.Section) string { return s.Kind + ": " + s.ID },
-	idOf:    func(s config.Section) string { return s.ID }}
+// changeRules edits the rules, and refuses a rule that could not be in force. It warns of other rules that
+// are no longer in force.
+func (t ruleCommands) changeRules(cmd *cobra.Command, id, what string,
+	change func([]config.Section) ([]config.Section, error)) error {
+	_, v, err := t.writableView(cmd)
+	if err != nil {
+		return err
+	}
+	if len(v.groups) > 0 {
+		return fmt.Errorf("%s: ha groups have not been migrated yet", strings.TrimSuffix(what, " failed"))
+	}
+	book := v.rulebook()
+	var changed rules.Set
+	err = t.changeSections(cmd, haproc.RulesPath, what, func(text string) error {
+		var problems []config.Problem
+		changed, problems, err = config.ParseRules(text)
+		if err := firstProblem(problems, err); err != nil {
+			return err
+		}
+		// Only what the command names is checked, so that the rest of a rule does not prevent its repair.
+		if cmd.Flags().Lookup("resources").Changed {
+			if err := book.CheckResources(changed[id]); err != nil {
+				return cmp.Or(v.damaged.Of(haproc.ResourcesPath), err)
+			}
+		}
+		if cmd.Flags().Lookup("nodes").Changed {
+			if err := book.CheckNodes(changed[id]); err != nil {
+				return err
+			}
+		}
+		return book.CheckFeasible(changed, id)
+	}, change)
+	if err != nil {
+		return err
+	}
+	for _, loss := range book.Losses(changed) {
+		fmt.Fprintln(cmd.ErrOrStderr(), "warning:", loss)
+	}
+	return nil
+}
+
+// rulebook returns the rules as they are.
+func (v *view) rulebook() *rulebook.Book {
+	return &rulebook.Book{Rules: v.rules, Groups: v.groups, Services: v.services, Nodes: v.nodes()}
+}
+
+// ruleFilter limits the rules that are shown.
+type ruleFilter struct{ kind, resource string }
+
+// addTo gives a command the options of the filter.
+func (f *ruleFilter) addTo(cmd *cobra.Command, t ruleCommands) *cobra.Command {
+	cmd.Flags().StringVar(&f.kind, "type", "", "only rules of this `type`")
+	completeWords(cmd, "type", ruleKinds...)
+	cmd.Flags().StringVar(&f.resource, "resource", "", "only rules for this `resource`")
+	completeFlag(cmd, "resource", t.completeManaged)
+	return t.withTableFlags(cmd)
+}
 
 func (t ruleCommands) newRulesConfigCommand() *cobra.Command {
-	var kind, resource string
-	cmd := &cobra.Command{Use: "config", Short: "show the rules as they are written", Args: exactArgs(0),
+	var filter ruleFilter
+	return filter.addTo(&cobra.Command{Use: "config", Short: "show the rules, and which are in force",
+		Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			text, err := t.readFile(cmd.Context(), haproc.RulesPath)
+			list, err := t.readRuleRows(cmd, filter)
 			if err != nil {
 				return err
 			}
-			all, _, err := config.ParseRules(text)
-			if err != nil {
-				return err
+			slices.SortStableFunc(list,
+				func(a, b rulebook.Row) int { return cmp.Compare(a.Enabled, b.Enabled) })
+			var rows [][]string
+			for _, r := range list {
+				rows = append(rows,
+					[]string{fmt.Sprint(r.Enabled), r.State, r.Rule, r.Type, r.Resources, r.Comment})
 			}
-			shape := ruleShape
-			shape.includes = func(s config.Section) bool {
-				return (kind == "" || s.Kind == kind) &&
-					(resource == "" || all[s.ID] != nil && all[s.ID].Has(resource))
-			}
-			return t.printSections(cmd, text, shape)
-		}}
-	cmd.Flags().StringVar(&kind, "type", "", "only rules of this `type`")
-	cmd.Flags().StringVar(&resource, "resource", "", "only rules for this `resource`")
-	return t.withFormatFlag(cmd)
-}
-
-// ruleRow is a rule and whether it is in force.
-type ruleRow struct {
-	Rule      string   `json:"rule"`
-	Type      string   `json:"type"`
-	Enabled   int      `json:"enabled"`
-	State     string   `json:"state"` // in use, disabled, contradictory
-	Resources string   `json:"resources"`
-	Affinity  string   `json:"affinity"` // positive or negative; for a node rule its nodes
-	Comment   string   `json:"comment,omitempty"`
-	Errors    []string `json:"errors,omitempty"`
+			titles := []string{"enabled", "state", "rule", "type", "resources", "comment"}
+			return t.printTable(cmd, list, titles, rows)
+		}}, t)
 }
 
 func (t ruleCommands) newRulesListCommand() *cobra.Command {
-	return t.withFormatFlag(&cobra.Command{Use: "list",
-		Short: "list the rules, and which contradict each other",
-		Args:  exactArgs(0),
+	var filter ruleFilter
+	return filter.addTo(&cobra.Command{Use: "list",
+		Short: "list the rules, and why some are not in force",
+		Long: `Lists the rules. Proxmox VE's command shows the first column only; the others are what an
+operator asks next: where the resources of a rule may run, and why it is not in force.`,
+		Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			a, v, err := t.connectView(cmd.Context())
+			list, err := t.readRuleRows(cmd, filter)
 			if err != nil {
 				return err
 			}
-			all, err := readRules(cmd.Context(), a)
-			if err != nil {
-				return err
+			slices.SortStableFunc(list, func(a, b rulebook.Row) int { return cmp.Compare(a.Rule, b.Rule) })
+			var rows [][]string
+			for _, r := range list {
+				rows = append(rows, []string{r.Rule, fmt.Sprint(r.Enabled), r.State, r.Type, r.Resources,
+					r.Where(), r.Comment, strings.Join(r.Errors["resources"], "\n")})
 			}
-			list := v.ruleRows(all)
-			return t.printValue(cmd, list, func(w io.Writer) error { return printRules(w, list) })
-		}})
+			titles := []string{"rule", "enabled", "state", "type", "resources", "affinity", "comment",
+				"conflicts"}
+			return t.printTable(cmd, list, titles, rows)
+		}}, t)
 }
 
-func (v *view) ruleRows(all map[string]*config.Rule) []ruleRow {
-	nodes := make([]string, 0, len(v.lrmStatuses))
-	for node := range v.lrmStatuses {
-		nodes = append(nodes, node)
+// readRuleRows reads the rules that the filter lets through, in the order of the file.
+func (t ruleCommands) readRuleRows(cmd *cobra.Command, filter ruleFilter) ([]rulebook.Row, error) {
+	a, v, err := t.connectView(cmd)
+	if err != nil {
+		return nil, err
 	}
-	slices.Sort(nodes)
-	dropped := map[string][]string{}
-	for _, p := range rules.Check(all, nodes) {
-		if !slices.Contains(dropped[p.RuleID], p.Reason) {
-			dropped[p.RuleID] = append(dropped[p.RuleID], p.Reason)
-		}
+	text, _, err := a.readFile(cmd.Context(), haproc.RulesPath)
+	if err != nil {
+		return nil, err
 	}
-	list := make([]ruleRow, 0, len(all))
-	for id, r := range all {
-		row := ruleRow{Rule: id, Type: r.Kind, Enabled: 1, State: "in use",
-			Resources: strings.Join(r.Resources, ","), Affinity: r.Affinity, Comment: r.Comment,
-			Errors: dropped[id]}
-		if r.Kind == config.NodeAffinity {
-			row.Affinity = config.FormatNodeList(r.Nodes)
-			if r.Strict.On() {
-				row.Affinity += " only"
-			}
-		}
-		switch {
-		case !r.Enabled():
-			row.Enabled, row.State = 0, "disabled"
-		case len(row.Errors) > 0:
-			row.State = "contradictory"
-		}
-		list = append(list, row)
-	}
-	slices.SortFunc(list, func(a, b ruleRow) int { return strings.Compare(a.Rule, b.Rule) })
-	return list
-}
-
-func printRules(w io.Writer, list []ruleRow) error {
-	rows := [][]string{{"enabled", "state", "rule", "type", "resources", "affinity", "comment"}}
-	for _, r := range list {
-		rows = append(rows, []string{fmt.Sprint(r.Enabled), r.State, r.Rule, r.Type, r.Resources, r.Affinity,
-			r.Comment})
-	}
-	if err := printTable(w, rows); err != nil {
-		return err
-	}
-	for _, r := range list {
-		for _, e := range r.Errors {
-			fmt.Fprintf(w, "%s is not in force: %s\n", r.Rule, e)
-		}
-	}
-	return nil
+	return slices.DeleteFunc(v.rulebook().Rows(configDigest(text)), func(r rulebook.Row) bool {
+		return filter.kind != "" && r.Type != filter.kind || filter.resource != "" && !r.Has(filter.resource)
+	}), nil
 }

@@ -1,43 +1,125 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
+	"github.com/holdfast-sim/holdfast/cmd/ha-manager/internal/salvage"
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
 )
 
-// changeSections edits a file of sections, and refuses a result that cannot be read.
-func (t *tool) changeSections(cmd *cobra.Command, path string, understood func(string) error,
+// readSections reads a file of sections as far as it can be read, with its digest, and warns of the rest.
+func (t *tool) readSections(cmd *cobra.Command, path string) ([]config.Section, string, error) {
+	a, err := t.connectAPI()
+	if err != nil {
+		return nil, "", err
+	}
+	text, _, err := a.readFile(cmd.Context(), path)
+	if err != nil {
+		return nil, "", err
+	}
+	sections, problems, err := config.ParseSections(text)
+	var damaged salvage.Report
+	damaged.Add(path, problems, err)
+	damaged.Warn(cmd.ErrOrStderr())
+	return sections, configDigest(text), nil
+}
+
+// sectionShape is how a file of sections is shown.
+type sectionShape struct {
+	idKey, kindKey string // the names of id and kind in JSON; no kind where it is always the same
+	titleOf, idOf  func(config.Section) string
+}
+
+// printSections prints the sections in the order of their ids, each as a title with its sorted properties
+// and an empty line below.
+func (t *tool) printSections(cmd *cobra.Command, sections []config.Section, digest string,
+	shape sectionShape) error {
+	list := make([]map[string]string, 0, len(sections))
+	for i, s := range sections {
+		item := map[string]string{shape.idKey: shape.idOf(s), "digest": digest}
+		if shape.kindKey != "" {
+			item[shape.kindKey] = s.Kind
+		}
+		sections[i].Keys = slices.Clone(s.Keys)
+		slices.SortStableFunc(sections[i].Keys,
+			func(a, b config.KeyValue) int { return strings.Compare(a.Key, b.Key) })
+		for _, kv := range s.Keys {
+			item[kv.Key] = kv.Value
+		}
+		list = append(list, item)
+	}
+	byID := func(a, b config.Section) int { return strings.Compare(shape.idOf(a), shape.idOf(b)) }
+	slices.SortStableFunc(sections, byID)
+	slices.SortStableFunc(list, func(a, b map[string]string) int {
+		return strings.Compare(a[shape.idKey], b[shape.idKey])
+	})
+	return t.printValue(cmd, list, func(w io.Writer) error {
+		for _, s := range sections {
+			fmt.Fprintln(w, shape.titleOf(s))
+			for _, kv := range s.Keys {
+				fmt.Fprintf(w, "\t%s %s\n", kv.Key, kv.Value)
+			}
+			fmt.Fprintln(w)
+		}
+		return nil
+	})
+}
+
+// changeSections edits a file of sections, and refuses a result that cannot be read. An error about its
+// content begins with what failed.
+func (t *tool) changeSections(cmd *cobra.Command, path, what string, understood func(string) error,
 	change func([]config.Section) ([]config.Section, error)) error {
 	a, err := t.connectAPI()
 	if err != nil {
 		return err
 	}
 	return a.editFile(cmd.Context(), path, func(old string) (string, error) {
-		if err := sameDigest(cmd, old); err != nil {
-			return "", err
+		text, err := changedSections(path, old, change)
+		if err == nil {
+			err = sameDigest(cmd, old)
 		}
-		sections, problems, err := config.ParseSections(old)
-		if err == nil && len(problems) > 0 {
-			err = fmt.Errorf("%s: %s; correct the file first", path, problems[0])
+		if err == nil {
+			err = understood(text)
 		}
 		if err != nil {
-			return "", err
+			return "", fmt.Errorf("%s: %w", what, err)
 		}
-		if sections, err = change(sections); err != nil {
-			return "", err
-		}
-		text := config.FormatSections(sections)
-		return text, understood(text)
+		return text, nil
 	})
+}
+
+// changedSections returns the text of a file of sections after a change.
+func changedSections(path, old string, change func([]config.Section) ([]config.Section, error),
+) (string, error) {
+	sections, problems, err := config.ParseSections(old)
+	if err == nil && len(problems) > 0 {
+		err = fmt.Errorf("%w: %s", errDamaged, salvage.Damage{Path: path, Problems: problems})
+	}
+	if err == nil {
+		sections, err = change(sections)
+	}
+	return config.FormatSections(sections), err
+}
+
+// checkOneLine returns an error for a value that a line of a configuration cannot hold.
+func checkOneLine(name, value string) error {
+	if strings.ContainsFunc(value, unicode.IsControl) || !utf8.ValidString(value) {
+		return fmt.Errorf("%w: --%s: write one line of text", errUsage, name)
+	}
+	return nil
 }
 
 func firstProblem(problems []config.Problem, err error) error {
 	if err == nil && len(problems) > 0 {
-		err = fmt.Errorf("%w: %s", errUsage, problems[0].Text)
+		err = errors.New(problems[0].Text)
 	}
 	return err
 }
@@ -85,6 +167,9 @@ func setKeys(cmd *cobra.Command, s *config.Section, options []option, unset []st
 			continue
 		}
 		value := flag.Value.String()
+		if err := checkOneLine(o.name, value); err != nil {
+			return err
+		}
 		s.Keys = slices.DeleteFunc(s.Keys, func(kv config.KeyValue) bool { return kv.Key == o.name })
 		if value != "" {
 			s.Keys = append(s.Keys, config.KeyValue{Key: o.name, Value: value})
@@ -101,16 +186,4 @@ func checkRequired(cmd *cobra.Command, options []option) error {
 		}
 	}
 	return nil
-}
-
-func (t *tool) removeSection(
-	cmd *cobra.Command, path string, understood func(string) error, what, id string,
-) error {
-	return t.changeSections(cmd, path, understood, func(all []config.Section) ([]config.Section, error) {
-		i := findSection(all, id)
-		if i < 0 {
-			return nil, fmt.Errorf("no such %s '%s'", what, id)
-		}
-		return slices.Delete(all, i, i+1), nil
-	})
 }

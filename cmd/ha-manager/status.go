@@ -1,21 +1,23 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/holdfast-sim/holdfast/cmd/ha-manager/internal/salvage"
 	"github.com/holdfast-sim/holdfast/engine/ha"
 )
 
 // Limits of the difference between a timestamp and the present, beyond which the status shows a warning.
+// The first is multiplied by the node's timescale, but timestamps have whole seconds.
 const (
-	oldAfterSeconds    = 30
+	oldAfter           = 30 * time.Second
+	oldAfterAtLeast    = 3 * time.Second
 	futureAfterSeconds = 2
 )
 
@@ -24,9 +26,10 @@ func (t *tool) newStatusCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "status", Short: "show HA manager and service status", Args: exactArgs(0),
 		Long: `Prints the quorum of the node that is asked, the master, whether fencing is armed, the state
 of each node's LRM, and each service with its node and state. It works without quorum, with the last
-state that the node knows.`,
+state that the node knows. What cannot be read in a file of the cluster is left out, with a warning that
+names the file, the line and the remedy.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, v, err := t.connectView(cmd.Context())
+			_, v, err := t.connectView(cmd)
 			if err != nil {
 				return err
 			}
@@ -36,7 +39,7 @@ state that the node knows.`,
 					fmt.Fprintln(w, e.Type, e.Status)
 				}
 				if verbose {
-					return v.printAll(w)
+					return printAll(w, v)
 				}
 				return nil
 			})
@@ -56,6 +59,8 @@ type statusEntry struct {
 	Quorate    *int   `json:"quorate,omitempty"`
 	Timestamp  int64  `json:"timestamp,omitempty"`
 	ArmedState string `json:"armed-state,omitempty"`
+	// ResourceMode is what happens to resources while HA is disarmed.
+	ResourceMode string `json:"resource_mode,omitempty"`
 	*serviceEntry
 }
 
@@ -68,6 +73,7 @@ type serviceEntry struct {
 	MaxRestart   int    `json:"max_restart"`
 	MaxRelocate  int    `json:"max_relocate"`
 	Failback     int    `json:"failback"`
+	Group        string `json:"group,omitempty"`
 	Comment      string `json:"comment,omitempty"`
 }
 
@@ -80,17 +86,11 @@ func (v *view) statusEntries(now time.Time) []statusEntry {
 	}
 	out := append([]statusEntry{quorum}, v.noteEntries()...)
 	out = append(out, v.storeEntries()...)
-	if m := v.managerStatus.MasterNode; m != "" {
-		state := "active"
-		if v.isIdle() {
-			state = "idle"
-		}
-		at := v.managerStatus.Timestamp
-		out = append(out, statusEntry{ID: "master", Type: "master", Node: m, Timestamp: at,
-			Status: fmt.Sprintf("%s (%s, %s)", m, staleness(at, now, state), formatDate(at))},
-			v.fencingLines())
+	if m := v.managerStatus; m.MasterNode != "" && m.Timestamp != 0 {
+		out = append(out, v.masterEntry(now))
 	}
-	for _, node := range slices.Sorted(maps.Keys(v.lrmStatuses)) {
+	out = append(out, v.fencingEntry(now))
+	for _, node := range v.nodes() {
 		out = append(out, v.lrmEntry(node, now))
 	}
 	out = append(out, v.fencedNodes()...)
@@ -140,22 +140,44 @@ func (v *view) storeEntries() (out []statusEntry) {
 	return out
 }
 
-// isIdle reports whether there are no services.
-func (v *view) isIdle() bool { return len(v.services) == 0 && len(v.managerStatus.ServiceStatus) == 0 }
-
-// fencingLines returns the line that shows whether a lost node would be fenced.
-func (v *view) fencingLines() statusEntry {
-	state, watchdog := "armed", "active"
-	switch d := v.managerStatus.Disarm; {
-	case d != nil && d.State == ha.DisarmDisarmed:
-		state, watchdog = string(d.State), "released"
-	case d != nil:
-		state = string(d.State)
-	case v.isIdle():
-		state, watchdog = "standby", "standby"
+func (v *view) masterEntry(now time.Time) statusEntry {
+	m := v.managerStatus
+	state := v.staleness(m.Timestamp, now)
+	if v.quorate && state != stateActive && len(v.services) == 0 {
+		state = "idle" // a cluster without services needs no master
 	}
-	return statusEntry{ID: "fencing", Type: "fencing", Node: v.managerStatus.MasterNode, ArmedState: state,
-		Status: fmt.Sprintf("%s (CRM watchdog %s)", state, watchdog)}
+	text := fmt.Sprintf("%s (%s, %s)", m.MasterNode, state, formatDate(m.Timestamp))
+	if m.Disarm != nil {
+		text += fmt.Sprintf(" - %s, resource mode: %s", m.Disarm.State, m.Disarm.Mode)
+	}
+	if mode := v.datacenter.CRS.Mode; mode != "" && mode != ha.SchedBasic {
+		text += fmt.Sprintf(" - %s load CRS", salvage.Printable(string(mode)))
+	}
+	return statusEntry{ID: "master", Type: "master", Node: m.MasterNode, Timestamp: m.Timestamp, Status: text}
+}
+
+// fencingEntry returns the line that shows whether a lost node would be fenced. The master alone decides
+// that. It has its watchdog open for as long as it writes its status, with or without services; it closes
+// the watchdog when all nodes are disarmed.
+func (v *view) fencingEntry(now time.Time) statusEntry {
+	m := v.managerStatus
+	e := statusEntry{ID: "fencing", Type: "fencing", Node: cmp.Or(m.MasterNode, v.askedNode)}
+	if d := m.Disarm; d != nil {
+		watchdog := "active"
+		if d.State == ha.DisarmDisarmed {
+			watchdog = "released"
+		}
+		e.ArmedState, e.ResourceMode = string(d.State), string(d.Mode)
+		e.Status = fmt.Sprintf("%s, resource mode: %s (CRM watchdog %s)", d.State, d.Mode, watchdog)
+		return e
+	}
+	watchdog := "standby"
+	e.ArmedState = "standby"
+	if m.MasterNode != "" && m.Timestamp != 0 && v.staleness(m.Timestamp, now) == stateActive {
+		e.ArmedState, watchdog = "armed", "active"
+	}
+	e.Status = fmt.Sprintf("%s (CRM watchdog %s)", e.ArmedState, watchdog)
+	return e
 }
 
 func (v *view) lrmEntry(node string, now time.Time) statusEntry {
@@ -164,11 +186,7 @@ func (v *view) lrmEntry(node string, now time.Time) statusEntry {
 		e.Status = node + " (unable to read lrm status)"
 		return e
 	}
-	state, watchdog := v.lrmStateText(node)
-	if found := staleness(e.Timestamp, now, state); found != state {
-		e.Status = fmt.Sprintf("%s (%s, %s)", node, found, formatDate(e.Timestamp))
-		return e
-	}
+	state, watchdog := v.lrmStateText(node, v.staleness(e.Timestamp, now))
 	e.Status = fmt.Sprintf("%s (%s, watchdog %s, %s)", node, state, watchdog, formatDate(e.Timestamp))
 	return e
 }
@@ -176,47 +194,64 @@ func (v *view) lrmEntry(node string, now time.Time) statusEntry {
 // formatDate formats a time as Proxmox VE does, in local time.
 func formatDate(seconds int64) string { return time.Unix(seconds, 0).Format(time.ANSIC) }
 
-// staleness returns the given state, or a warning in its place when the timestamp is too old or in the
-// future.
-func staleness(seconds int64, now time.Time, state string) string {
+// stateActive is the state of whoever writes its status in time.
+const stateActive = "active"
+
+// staleness returns stateActive, or a warning in its place when the timestamp is too old or in the future.
+func (v *view) staleness(seconds int64, now time.Time) string {
+	limit := max(v.timescale.Of(oldAfter), oldAfterAtLeast)
 	switch age := now.Unix() - seconds; {
-	case age > oldAfterSeconds:
+	case age > int64(limit/time.Second):
 		return "old timestamp - dead?"
 	case age < -futureAfterSeconds:
 		return "detected time drift!"
 	}
-	return state
+	return stateActive
 }
 
-// lrmStateText returns the state of a node's LRM and of its watchdog, as an operator reads them.
-func (v *view) lrmStateText(node string) (state, watchdog string) {
+// lrmStateText returns the state of a node's LRM and of its watchdog, as an operator reads them. seen is
+// the staleness of its status. Where Proxmox VE's line would not be true of the watchdog, this one is:
+// an LRM that has lost its lock keeps the watchdog open, and in maintenance it closes it with the last
+// service.
+func (v *view) lrmStateText(node, seen string) (state, watchdog string) {
 	agent := v.lrmStatuses[node]
-	state, watchdog = string(agent.State), "active"
-	if state == "" {
-		state = "unknown"
-	}
+	fresh := seen == stateActive
+	state = cmp.Or(string(agent.State), "unknown")
 	switch {
-	case agent.State == ha.LRMMaintenance && !v.shouldRunServices(node):
+	case !fresh:
+		state, watchdog = seen, "standby"
+	case agent.State == ha.LRMActive, agent.State == ha.LRMLostAgentLock:
+		watchdog = "active"
+	case agent.State == ha.LRMMaintenance && shouldRunServices(v.managerStatus, node):
+		watchdog = "active"
+	case agent.State == ha.LRMMaintenance:
 		watchdog = "released"
-	case agent.State == ha.LRMWaitForAgentLock && agent.Mode == ha.ModeDisarm:
-		watchdog = "released"
-	case agent.State == ha.LRMWaitForAgentLock, agent.State == "":
+	default:
 		watchdog = "standby"
 	}
+	if agent.Mode == ha.ModeDisarm && watchdog == "standby" {
+		watchdog = "released"
+	}
 	switch {
-	case agent.State == ha.LRMLostAgentLock:
+	case !fresh && agent.Mode != ha.ModeMaintenance && agent.Mode != ha.ModeDisarm:
+	case fresh && agent.State == ha.LRMLostAgentLock:
 	case agent.Mode != "" && agent.Mode != ha.ModeActive:
 		state = string(agent.Mode) + " mode"
-	case agent.State == ha.LRMWaitForAgentLock && !v.shouldRunServices(node):
+	case agent.State == ha.LRMWaitForAgentLock && !shouldRunServices(v.managerStatus, node):
 		state = "idle"
 	}
-	return state, watchdog
+	return salvage.Printable(state), watchdog
 }
 
-// shouldRunServices reports whether services should run on a node.
-func (v *view) shouldRunServices(node string) bool {
-	for _, sd := range v.managerStatus.ServiceStatus {
-		if sd.Node == node && sd.State != ha.Stopped && sd.State != ha.Freeze {
+// shouldRunServices reports whether the node's LRM counts any service as active on it.
+func shouldRunServices(manager *ha.ManagerStatus, node string) bool {
+	for _, sd := range manager.ServiceStatus {
+		if sd.Node != node && sd.Target != node {
+			continue
+		}
+		switch sd.State {
+		case ha.Stopped, ha.Freeze, ha.Error, ha.RequestStart:
+		default:
 			return true
 		}
 	}
@@ -231,44 +266,46 @@ func (v *view) newServiceEntry(sid string) statusEntry {
 		e.Node, s.CRMState = sd.Node, string(sd.State)
 	}
 	if cd != nil {
-		s.RequestState, s.Comment = string(cd.State), cd.Comment
+		s.RequestState, s.Group, s.Comment = string(cd.State), cd.Group, cd.Comment
 		s.MaxRestart, s.MaxRelocate = cd.MaxRestart, cd.MaxRelocate
 		if cd.Failback {
 			s.Failback = 1
 		}
 	}
-	node := e.Node
-	if node == "" {
-		node = "---"
-	}
-	e.Status = fmt.Sprintf("%s (%s, %s)", sid, node, s.State)
+	e.Status = fmt.Sprintf("%s (%s, %s)", sid, cmp.Or(e.Node, "---"), s.State)
 	return e
 }
 
 // serviceStateText returns the state of a service as an operator reads it.
 func (v *view) serviceStateText(sid string) string {
 	sd, cd := v.managerStatus.ServiceStatus[sid], v.services[sid]
-	switch {
-	case cd != nil && cd.State == ha.WantIgnored:
-		return "ignored"
-	case sd == nil:
-		return "queued"
+	switch d := v.managerStatus.Disarm; {
+	case d != nil && d.Mode == ha.DisarmIgnore:
+		return "ignore"
 	case cd == nil:
 		return "deleting"
+	case cd.State == ha.WantIgnored:
+		return "ignored"
+	case v.configNodes[sid] == "":
+		return "not found"
+	case sd == nil:
+		return "queued"
 	case sd.State == ha.Error && cd.State == ha.WantDisabled:
 		return "clearing error flag"
 	case sd.State == ha.Stopped && cd.State == ha.WantDisabled:
 		return "disabled"
+	case sd.State == ha.Stopped && cd.State == ha.WantStarted:
+		return "starting"
 	case sd.State == ha.Started && sd.Running == 0:
 		return "starting"
-	case sd.State == ha.RequestStop:
+	case sd.State == ha.Started && (cd.State == ha.WantStopped || cd.State == ha.WantDisabled):
 		return "stopping"
 	}
 	return string(sd.State)
 }
 
 // printAll prints everything that was read.
-func (v *view) printAll(w io.Writer) error {
+func printAll(w io.Writer, v *view) error {
 	quorate := 0
 	if v.quorate {
 		quorate = 1

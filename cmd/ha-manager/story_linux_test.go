@@ -41,54 +41,54 @@ func TestAnAdministratorsStory(t *testing.T) {
 		chapter.tell(t, c)
 		t.Logf("%s: %v", chapter.title, time.Since(begun).Round(100*time.Millisecond))
 	}
-	c.neverTwice("vm:100", "ct:200", "service:web")
+	c.neverTwice("vm:100", "ct:200", "vm:300")
 }
 
 func servicesBegin(t *testing.T, c *cluster) {
 	c.must("guest", "create", "vm:100", "--node", "n2", "--command", "web")
 	c.must("guest", "create", "ct:200", "--node", "n1", "--command", "web")
-	c.must("guest", "create", "service:web", "--node", "n3", "--command", "web")
-	c.must("rules", "add", "node-affinity", "shop-first", "--resources", "vm:100", "--nodes", "n1:2,n2:1")
-	c.must("rules", "add", "node-affinity", "db-first", "--resources", "ct:200", "--nodes", "n1:2,n2:1")
+	c.must("guest", "create", "vm:300", "--node", "n3", "--command", "web")
 	c.must("add", "100", "--comment", "the shop")
 	c.must("add", "ct:200", "--failback", "0")
-	c.must("add", "service:web", "--max_restart", "2")
+	c.must("rules", "add", "node-affinity", "shop-first", "--resources", "vm:100", "--nodes", "n1:2,n2:1")
+	c.must("rules", "add", "node-affinity", "db-first", "--resources", "ct:200", "--nodes", "n1:2,n2:1")
+	c.must("add", "vm:300", "--max_restart", "2")
 	text := c.until(n1, "quorum OK", "fencing armed (CRM watchdog active)", "lrm n1 (active, watchdog active, %T)",
-		"service ct:200 (n1, started)", "service service:web (n3, started)", "service vm:100 (n1, started)")
+		"service ct:200 (n1, started)", "service vm:300 (n3, started)", "service vm:100 (n1, started)")
 	require.Regexp(t, `(?m)^master n[123] \(active, %T\)$`, text)
 	for i := range c.nodes {
 		require.Equal(t, text[:10], c.until(i, "quorum OK")[:10], "every node says so")
 	}
-	require.Equal(t, "ct:200\n\tfailback 0\n\tstate started\n\nservice:web\n\tmax_restart 2\n\tstate started\n\n"+
-		"vm:100\n\tcomment the shop\n\tstate started\n", c.must("config"))
+	require.Equal(t, "ct:200\n\tfailback 0\n\tstate started\n\n"+
+		"vm:100\n\tcomment the shop\n\tstate started\n\nvm:300\n\tmax_restart 2\n\tstate started\n\n", c.must("config"))
 	require.Len(t, c.runIntervals("ct:200"), 1)
 
-	for _, command := range [][]string{{"groupadd", "g", "--nodes", "n1"}, {"groupconfig"}, {"set", "vm:100", "--group", "g"}} {
+	for _, command := range [][]string{{"groupadd", "first", "--nodes", "n1"}, {"groupconfig"}, {"set", "vm:100", "--group", "first"}} {
 		code, _, errs := c.ask(n1, command...)
 		require.Equal(t, exitFailed, code)
 		require.Contains(t, errs, "ha groups have been migrated to rules", "%v", command)
 	}
 	var entries []map[string]any
 	require.NoError(t, json.Unmarshal([]byte(c.must("status", "--output-format", "json")), &entries))
-	require.Equal(t, "service:vm:100", entries[len(entries)-1]["id"])
+	require.Equal(t, "service:vm:300", entries[len(entries)-1]["id"])
 	require.Equal(t, "started", entries[len(entries)-1]["crm_state"])
 }
 
 func servicesMove(t *testing.T, c *cluster) {
-	c.must("migrate", "service:web", "n2")
-	c.until(n1, "service service:web (n2, started)")
-	c.must("crm-command", "relocate", "service:web", "n3")
-	c.until(n1, "service service:web (n3, started)")
-	require.Len(t, c.runIntervals("service:web"), 3)
-	c.must("set", "service:web", "--state", "stopped")
-	c.until(n1, "service service:web (n3, stopped)")
-	c.must("set", "service:web", "--state", "started")
-	c.until(n1, "service service:web (n3, started)")
-	c.must("crm-command", "stop", "service:web", "0")
-	c.until(n1, "service service:web (n3, stopped)")
-	require.Contains(t, c.must("config"), "service:web\n\tmax_restart 2\n\tstate stopped\n", "the request is remembered")
-	c.must("set", "service:web", "--state", "started")
-	c.until(n1, "service service:web (n3, started)")
+	c.must("migrate", "vm:300", "n2")
+	c.until(n1, "service vm:300 (n2, started)")
+	c.must("crm-command", "relocate", "vm:300", "n3")
+	c.until(n1, "service vm:300 (n3, started)")
+	require.Len(t, c.runIntervals("vm:300"), 3)
+	c.must("set", "vm:300", "--state", "stopped")
+	c.until(n1, "service vm:300 (n3, stopped)")
+	c.must("set", "vm:300", "--state", "started")
+	c.until(n1, "service vm:300 (n3, started)")
+	c.must("crm-command", "stop", "vm:300", "0")
+	c.until(n1, "service vm:300 (n3, stopped)")
+	require.Contains(t, c.must("config"), "vm:300\n\tmax_restart 2\n\tstate stopped\n", "the request is remembered")
+	c.must("set", "vm:300", "--state", "started")
+	c.until(n1, "service vm:300 (n3, started)")
 	code, _, errs := c.ask(n1, "migrate", "vm:100", "n7")
 	require.Equal(t, exitFailed, code)
 	require.Contains(t, errs, "no such cluster node 'n7': there are n1, n2, n3")
@@ -105,7 +105,7 @@ func nodesRest(t *testing.T, c *cluster) {
 
 	begun := len(c.runIntervals("vm:100"))
 	c.must("crm-command", "disarm-ha", "freeze")
-	c.until(n2, "fencing disarmed (CRM watchdog released)", "lrm n1 (disarm mode, watchdog released, %T)",
+	c.until(n2, "fencing disarmed, resource mode: freeze (CRM watchdog released)", "lrm n1 (disarm mode, watchdog released, %T)",
 		"lrm n2 (disarm mode, watchdog released, %T)", "service vm:100 (n1, freeze)")
 	c.must("crm-command", "arm-ha")
 	c.until(n2, "fencing armed (CRM watchdog active)", "lrm n1 (active, watchdog active, %T)", "service vm:100 (n1, started)")
@@ -132,12 +132,12 @@ func powerIsLost(t *testing.T, c *cluster) {
 func aDaemonDies(t *testing.T, c *cluster) {
 	for _, how := range []unix.Signal{unix.SIGKILL, unix.SIGSTOP} {
 		before := c.health(n3)
-		intervals := len(c.runIntervals("service:web"))
+		intervals := len(c.runIntervals("vm:300"))
 		require.NoError(t, unix.Kill(before.PID, how))
-		require.Eventually(t, func() bool { return len(c.runIntervals("service:web")) == intervals+1 }, waitLimit, 100*time.Millisecond)
-		c.until(n2, "service service:web (n3, started)", "lrm n3 (active, watchdog active, %T)")
+		require.Eventually(t, func() bool { return len(c.runIntervals("vm:300")) == intervals+1 }, waitLimit, 100*time.Millisecond)
+		c.until(n2, "service vm:300 (n3, started)", "lrm n3 (active, watchdog active, %T)")
 		require.Equal(t, before.Boot+1, c.health(n3).Boot, "the machine was reset")
-		c.neverTwice("service:web")
+		c.neverTwice("vm:300")
 	}
 }
 
@@ -200,7 +200,7 @@ func aDaemonIsRestarted(t *testing.T, c *cluster) {
 
 // aNodeShutsDown in order: its services are stopped, then others take them.
 func aNodeShutsDown(t *testing.T, c *cluster) {
-	intervals := len(c.runIntervals("service:web"))
+	intervals := len(c.runIntervals("vm:300"))
 	require.NoError(t, c.nodes[n3].Process.Signal(unix.SIGTERM))
 	ended := make(chan error, 1)
 	go func() { ended <- c.nodes[n3].Wait() }()
@@ -211,13 +211,13 @@ func aNodeShutsDown(t *testing.T, c *cluster) {
 		t.Fatal("the node does not end")
 	}
 	c.nodes[n3] = nil
-	require.Eventually(t, func() bool { return len(c.runIntervals("service:web")) == intervals+1 }, waitLimit, 100*time.Millisecond)
+	require.Eventually(t, func() bool { return len(c.runIntervals("vm:300")) == intervals+1 }, waitLimit, 100*time.Millisecond)
 	c.on(n3)
-	on := c.runIntervals("service:web")[intervals].node
+	on := c.runIntervals("vm:300")[intervals].node
 	require.NotEqual(t, n3, on)
-	c.until(n1, "lrm n3 (idle, watchdog standby, %T)", fmt.Sprintf("service service:web (n%d, started)", on+1))
-	c.must("migrate", "service:web", "n3")
-	c.until(n1, "service service:web (n3, started)")
+	c.until(n1, "lrm n3 (idle, watchdog standby, %T)", fmt.Sprintf("service vm:300 (n%d, started)", on+1))
+	c.must("migrate", "vm:300", "n3")
+	c.until(n1, "service vm:300 (n3, started)")
 }
 
 func quorumIsLost(t *testing.T, c *cluster) {
@@ -231,5 +231,5 @@ func quorumIsLost(t *testing.T, c *cluster) {
 	}
 	require.Contains(t, c.must("config"), "the shop")
 	c.on(n2, n3)
-	c.until(n1, "quorum OK", "service vm:100 (n1, started)", "service ct:200 (n2, started)", "service service:web (n3, started)")
+	c.until(n1, "quorum OK", "service vm:100 (n1, started)", "service ct:200 (n2, started)", "service vm:300 (n3, started)")
 }

@@ -1,27 +1,40 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
+	"github.com/spf13/cobra"
+
+	"github.com/holdfast-sim/holdfast/cmd/ha-manager/internal/salvage"
+	"github.com/holdfast-sim/holdfast/engine/env/timescale"
 	"github.com/holdfast-sim/holdfast/engine/ha"
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
 	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
+	"github.com/holdfast-sim/holdfast/engine/ha/rules"
 	"github.com/holdfast-sim/holdfast/engine/store"
 )
 
-// view is what one node knows of high availability in its cluster.
+// view is what one node knows of high availability in its cluster, as far as its files can be read.
 type view struct {
 	askedNode     string // the node that was asked
+	timescale     timescale.Ratio
 	quorate       bool
 	notes         []string     // about quorum and the configuration
 	store         store.Status // of the node that was asked; only what it knows
 	managerStatus *ha.ManagerStatus
 	lrmStatuses   map[string]*ha.LRMStatus
 	services      map[string]*ha.ServiceConfig
+	rules         rules.Set
+	groups        map[string]*config.Group
+	datacenter    ha.Datacenter
 	configNodes   map[string]string // sid -> the node that has its configuration
+	damaged       salvage.Report
 }
 
 // readFile connects to the node and returns a file as the node has it, "" for a missing one.
@@ -34,31 +47,38 @@ func (t *tool) readFile(ctx context.Context, path string) (string, error) {
 	return text, err
 }
 
-// connectView connects to the node and reads its view.
-func (t *tool) connectView(ctx context.Context) (*api, *view, error) {
+// connectView connects to the node, reads its view and warns of what cannot be read.
+func (t *tool) connectView(cmd *cobra.Command) (*api, *view, error) {
 	a, err := t.connectAPI()
 	if err != nil {
 		return nil, nil, err
 	}
-	v, err := readView(ctx, a)
+	v, err := readView(cmd.Context(), a)
+	if err == nil {
+		v.damaged.Warn(cmd.ErrOrStderr())
+	}
 	return a, v, err
 }
 
 // writableView connects to the node, and reads its view if it has quorum. Without quorum that is the
 // error, whatever else is wrong with a change.
-func (t *tool) writableView(ctx context.Context) (*api, *view, error) {
+func (t *tool) writableView(cmd *cobra.Command) (*api, *view, error) {
 	a, err := t.connectAPI()
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := a.checkWritable(ctx); err != nil {
+	if err := a.checkWritable(cmd.Context()); err != nil {
 		return nil, nil, err
 	}
-	v, err := readView(ctx, a)
+	v, err := readView(cmd.Context(), a)
+	if err == nil {
+		v.damaged.Warn(cmd.ErrOrStderr())
+	}
 	return a, v, err
 }
 
-// readView reads the view of the node that is asked. It works without quorum as well.
+// readView reads the view of the node that is asked. It works without quorum as well, and with damaged
+// files.
 func readView(ctx context.Context, a *api) (*view, error) {
 	v := &view{lrmStatuses: map[string]*ha.LRMStatus{}}
 	r, err := a.callStore(ctx, store.Request{Op: store.OpStatus})
@@ -70,45 +90,73 @@ func readView(ctx context.Context, a *api) (*view, error) {
 	}
 	v.quorate = v.store.Quorate
 	v.notes = notesOf(r.Status, a.clusterStatus(ctx))
-	if v.askedNode, err = a.nodeName(ctx); err != nil {
-		return nil, err
-	}
-	text, _, err := a.readFile(ctx, haproc.ManagerStatusPath)
+	health, err := a.health(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if v.managerStatus, err = ha.DecodeManagerStatus([]byte(text)); err != nil {
-		return nil, err
+	v.askedNode = health.Name
+	if v.timescale, err = timescale.Parse(cmp.Or(health.Timescale, "1")); err != nil {
+		return nil, fmt.Errorf("reading the node's timescale: %w", err)
 	}
 	present, err := a.listFiles(ctx, nodesDir)
 	if err != nil {
 		return nil, err
 	}
-	if err := v.readAgents(ctx, a, present); err != nil {
-		return nil, err
-	}
-	if text, _, err = a.readFile(ctx, haproc.ResourcesPath); err != nil {
-		return nil, err
-	}
-	if v.services, err = parseResources(text); err != nil {
-		return nil, err
-	}
 	v.configNodes = nodeByGuest(present)
-	return v, nil
+	if err := v.readStatuses(ctx, a, present); err != nil {
+		return nil, err
+	}
+	return v, v.readConfiguration(ctx, a)
 }
 
-func (v *view) readAgents(ctx context.Context, a *api, present map[string]bool) error {
-	for node := range nodesOf(v.managerStatus, present) {
-		text, _, err := a.readFile(ctx, haproc.LRMStatusPath(node))
-		if err != nil {
+// readStatuses reads the files of the master and of the LRMs.
+func (v *view) readStatuses(ctx context.Context, a *api, present map[string]bool) error {
+	text, _, err := a.readFile(ctx, haproc.ManagerStatusPath)
+	if err != nil {
+		return err
+	}
+	var problems []config.Problem
+	v.managerStatus, problems = salvage.ManagerStatus(text)
+	v.damaged.Add(haproc.ManagerStatusPath, problems, nil)
+	for _, node := range slices.Sorted(maps.Keys(nodesOf(v.managerStatus, present))) {
+		path := haproc.LRMStatusPath(node)
+		text, _, err := a.readFile(ctx, path)
+		var refused *refusal
+		if err != nil && !errors.As(err, &refused) {
 			return err
 		}
-		if v.lrmStatuses[node], err = ha.DecodeLRMStatus([]byte(text)); err != nil {
-			return err
-		}
+		v.lrmStatuses[node], problems = salvage.LRMStatus(text)
+		v.damaged.Add(path, problems, err) // a node with a name that no path can have
 	}
 	return nil
 }
+
+// readConfiguration reads the files of the administrator.
+func (v *view) readConfiguration(ctx context.Context, a *api) error {
+	for _, path := range []string{haproc.ResourcesPath, haproc.RulesPath, haproc.GroupsPath,
+		haproc.DatacenterPath} {
+		text, _, err := a.readFile(ctx, path)
+		if err != nil {
+			return err
+		}
+		var problems []config.Problem
+		switch path {
+		case haproc.ResourcesPath:
+			v.services, problems, err = config.ParseResources(text)
+		case haproc.RulesPath:
+			v.rules, problems, err = config.ParseRules(text)
+		case haproc.GroupsPath:
+			v.groups, problems, err = config.ParseGroups(text)
+		case haproc.DatacenterPath:
+			v.datacenter, err = config.ParseDatacenter(text)
+		}
+		v.damaged.Add(path, problems, err)
+	}
+	return nil
+}
+
+// nodes returns the names of the cluster's nodes, as far as their LRMs or the master have written them.
+func (v *view) nodes() []string { return slices.Sorted(maps.Keys(v.lrmStatuses)) }
 
 // nodesDir is the directory with a directory for each node.
 const nodesDir = "nodes"
@@ -160,24 +208,13 @@ func guestAtPath(path string) (sid, node string) {
 	return sid, parts[1]
 }
 
-// knownSIDs returns all services that are configured or still known to the master.
+// knownSIDs returns all services: first those that the master knows, then those that are only configured.
 func (v *view) knownSIDs() []string {
-	all := map[string]bool{}
-	for sid := range v.services {
-		all[sid] = true
+	out := slices.Sorted(maps.Keys(v.managerStatus.ServiceStatus))
+	for _, sid := range slices.Sorted(maps.Keys(v.services)) {
+		if v.managerStatus.ServiceStatus[sid] == nil {
+			out = append(out, sid)
+		}
 	}
-	for sid := range v.managerStatus.ServiceStatus {
-		all[sid] = true
-	}
-	return slices.Sorted(maps.Keys(all))
-}
-
-// readRules reads ha/rules.cfg, as far as it can be understood.
-func readRules(ctx context.Context, a *api) (map[string]*config.Rule, error) {
-	text, _, err := a.readFile(ctx, haproc.RulesPath)
-	if err != nil {
-		return nil, err
-	}
-	parsed, _, err := config.ParseRules(text)
-	return parsed, err
+	return out
 }

@@ -46,6 +46,10 @@ type Config struct {
 	// for one that resets nothing.
 	Watchdog string
 
+	// Timescale is what the host reports as the ratio of its processes' timers, such as "1/20"; "" is 1.
+	// The host itself does not use it.
+	Timescale string
+
 	// BootID names this power-up of the machine. Empty takes the kernel's, where there is one.
 	// A change counts as a reboot.
 	BootID string

@@ -107,7 +107,7 @@ func lineOfError(data []byte, decoder *json.Decoder, err error) int {
 func (m *MachineFile) Config(dir string) Config {
 	c := Config{Machine: m.Machine, Name: m.Name, Dir: dir, Remote: m.remote(dir), BootID: m.BootID,
 		APISocket: resolveIn(dir, m.APISocket), ControlSocket: resolveIn(dir, m.ControlSocket),
-		RecordFile: resolveIn(dir, m.RecordFile), Watchdog: m.Watchdog}
+		RecordFile: resolveIn(dir, m.RecordFile), Watchdog: m.Watchdog, Timescale: m.Timescale}
 	if c.Watchdog != hostwatchdog.None {
 		c.Watchdog = resolveIn(dir, c.Watchdog)
 	}

@@ -16,6 +16,8 @@ type Health struct {
 	Listeners []ListenerHealth `json:"listeners,omitempty"`
 	// RecordsLost counts records that could not be written.
 	RecordsLost uint64 `json:"records_lost"`
+	// Timescale is the ratio that multiplies the timers of the processes, such as "1/20"; "" is 1.
+	Timescale string `json:"timescale,omitempty"`
 }
 
 // AllRunning is readiness as far as the machine itself can know it: its processes take events.
