@@ -86,7 +86,13 @@ $(BIN)/golangci-lint: $(TOOLS)/go.mod
 $(BIN)/gotestsum: $(TOOLS)/go.mod
 	$(GO) -C $(TOOLS) build -o $(CURDIR)/$@ gotest.tools/gotestsum
 
+deb: ## build the Debian package into bin/ (VERSION=1.2.3; needs dpkg-deb)
+	GO=$(GO) packaging/deb.sh "$(VERSION)" $(BIN)
+
+deb-check: ## build the Debian package, install it here, look at it and remove it (root)
+	GO=$(GO) packaging/check.sh
+
 clean: ## remove what was built and run here
 	rm -rf $(BIN) runs
 
-.PHONY: help build test thorough library-short short race vet lint bench netns-test fuzz mutants mutants-check mutants-netns storms library clean
+.PHONY: help build test thorough library-short short race vet lint bench netns-test fuzz mutants mutants-check mutants-netns storms library deb deb-check clean

@@ -20,7 +20,7 @@ var ruleOptions = []option{
 	{name: "nodes",
 		usage: "the `nodes` with their priorities, as in n1:2,n2; the higher is preferred (node-affinity)"},
 	{name: "strict", usage: "use no other nodes at all (node-affinity)", isSwitch: true},
-	{name: "affinity", usage: "`positive`: keep together, negative: keep apart (resource-affinity)"},
+	{name: "affinity", usage: "positive to keep together, negative to keep apart (resource-affinity)"},
 	{name: "disable", usage: "the rule has no effect", isSwitch: true},
 	{name: "comment", usage: "any `text`"},
 }
