@@ -215,6 +215,9 @@ func (a *api) readFile(ctx context.Context, path string) (string, uint64, error)
 	if err != nil {
 		return "", 0, err
 	}
+	if r.Entry.Kind == store.KindDirectory {
+		return "", 0, fmt.Errorf("%s is a directory", path)
+	}
 	return string(r.Entry.Data), r.Entry.Mod, nil
 }
 
@@ -265,7 +268,7 @@ func (a *api) makeDirs(ctx context.Context, path string) error {
 	return err
 }
 
-// listFiles lists everything below a directory.
+// listFiles lists everything below a directory; a directory has the value false.
 func (a *api) listFiles(ctx context.Context, path string) (map[string]bool, error) {
 	all := map[string]bool{}
 	for after := ""; ; {
@@ -279,7 +282,7 @@ func (a *api) listFiles(ctx context.Context, path string) (map[string]bool, erro
 			return nil, err
 		}
 		for _, e := range r.Entries {
-			all[e.Path], after = true, e.Path
+			all[e.Path], after = e.Kind != store.KindDirectory, e.Path
 		}
 		if !r.More {
 			return all, nil

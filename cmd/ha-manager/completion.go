@@ -16,9 +16,20 @@ const completionTimeout = 2 * time.Second
 // completer returns the words that may stand at a place.
 type completer = cobra.CompletionFunc
 
-// completeFrom returns a completer that asks the node. It offers nothing when the node does not answer,
-// without an error in the middle of the command line.
+// completeFrom returns a completer that asks the node.
 func (t *tool) completeFrom(words func(*view) []string) completer {
+	return t.completeAsking(func(a *api, ctx context.Context) ([]string, error) {
+		v, err := readView(ctx, a)
+		if err != nil {
+			return nil, err
+		}
+		return words(v), nil
+	})
+}
+
+// completeAsking returns a completer that asks the node. It offers nothing when the node does not answer,
+// without an error in the middle of the command line.
+func (t *tool) completeAsking(words func(*api, context.Context) ([]string, error)) completer {
 	return func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
 		parent := cmd.Context()
 		if parent == nil {
@@ -30,7 +41,7 @@ func (t *tool) completeFrom(words func(*view) []string) completer {
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		v, err := readView(ctx, a)
+		found, err := words(a, ctx)
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
@@ -40,13 +51,19 @@ func (t *tool) completeFrom(words func(*view) []string) completer {
 			list, taken = toComplete[:i+1], append(strings.Split(toComplete[:i], ","), args...)
 		}
 		var out []string
-		for _, word := range words(v) {
+		for _, word := range found {
 			if full := list + word; strings.HasPrefix(full, toComplete) && !slices.Contains(taken, word) {
 				out = append(out, full)
 			}
 		}
 		return out, cobra.ShellCompDirectiveNoFileComp
 	}
+}
+
+// completeFiles completes the files that there are.
+func (t *tool) completeFiles(cmd *cobra.Command, args []string, word string,
+) ([]string, cobra.ShellCompDirective) {
+	return inOrder(t.completeAsking((*api).listHAFiles))(cmd, args, word)
 }
 
 // inOrder returns a completer of arguments that takes one completer for each.

@@ -62,7 +62,8 @@ func TestCompletion(t *testing.T) {
 		"guest destroy ":                                {"ct:101", "vm:100", "vm:102"},
 		"guest create vm:104 --node ":                   {"n1", "n2"},
 		"set vm:100 --state ":                           {"started", "stopped", "disabled", "ignored"},
-		"file show ":                                    editable,
+		"file show ha/":                                 {"ha/groups.cfg", "ha/resources.cfg", "ha/rules.cfg"},
+		"file replace ":                                 editable,
 	} {
 		require.Equal(t, want, completions(t, n.url, strings.Split(line, " ")...), "%q", line)
 	}

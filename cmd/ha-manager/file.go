@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -39,17 +40,36 @@ func (t fileCommands) newListCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			for _, path := range []string{haproc.DatacenterPath, "ha", nodesDir} {
-				present, err := a.listFiles(cmd.Context(), path)
-				if err != nil {
-					return err
-				}
-				for _, path := range slices.Sorted(maps.Keys(present)) {
-					fmt.Fprintln(cmd.OutOrStdout(), path)
-				}
+			paths, err := a.listHAFiles(cmd.Context())
+			for _, path := range paths {
+				fmt.Fprintln(cmd.OutOrStdout(), path)
 			}
-			return nil
+			return err
 		}}
+}
+
+// listHAFiles returns the files of HA and of the nodes.
+func (a *api) listHAFiles(ctx context.Context) ([]string, error) {
+	var out []string
+	_, revision, err := a.readFile(ctx, haproc.DatacenterPath)
+	if revision > 0 {
+		out = append(out, haproc.DatacenterPath)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, dir := range []string{"ha", nodesDir} {
+		present, err := a.listFiles(ctx, dir)
+		if err != nil {
+			return nil, err
+		}
+		for _, path := range slices.Sorted(maps.Keys(present)) {
+			if present[path] {
+				out = append(out, path)
+			}
+		}
+	}
+	return out, nil
 }
 
 // readExisting reads a file that must exist.
@@ -67,7 +87,7 @@ func (t fileCommands) readExisting(cmd *cobra.Command, path string) (string, err
 
 func (t fileCommands) newShowCommand() *cobra.Command {
 	return &cobra.Command{Use: "show PATH", Short: "print a file as it is", Args: exactArgs(1),
-		ValidArgsFunction: words(editable...),
+		ValidArgsFunction: t.completeFiles,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			text, err := t.readExisting(cmd, args[0])
 			if err != nil {
@@ -80,7 +100,7 @@ func (t fileCommands) newShowCommand() *cobra.Command {
 
 func (t fileCommands) newDigestCommand() *cobra.Command {
 	return &cobra.Command{Use: "digest PATH", Short: "print the digest of a file", Args: exactArgs(1),
-		ValidArgsFunction: words(editable...),
+		ValidArgsFunction: t.completeFiles,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			text, err := t.readExisting(cmd, args[0])
 			if err != nil {

@@ -25,9 +25,10 @@ func TestFilesAreCorrected(t *testing.T) {
 		require.Equal(t, bad, n.file(haproc.ResourcesPath))
 	}
 	require.Equal(t, bad, n.must("file", "show", "ha/resources.cfg"))
-	require.Contains(t, n.must("file", "list"), "ha/resources.cfg\n")
+	require.Equal(t, "ha/resources.cfg\nnodes/n1/lrm_status\n", n.must("file", "list"))
 	digest := n.must("file", "digest", "ha/resources.cfg")
 	require.Equal(t, configDigest(bad)+"\n", digest)
+	refused("ha is a directory", "show", "ha")
 	refused("ha/nothing: no such file or directory", "show", "ha/nothing")
 
 	write(bad)

@@ -67,14 +67,16 @@ func (n *node) answer(req *store.Request) *store.Response {
 		return r
 	case store.OpRead:
 		if e := n.tree.Get(req.Path); e != nil {
-			r.Entry = &store.EntryInfo{Path: e.Path, Kind: "file", Mod: e.Mod, Data: e.Data}
+			r.Entry = &store.EntryInfo{Path: e.Path, Kind: n.kind(req.Path), Mod: e.Mod, Data: e.Data}
 			return r
 		}
 		r.OK, r.Code = false, tree.NotFound
 		return r
 	case store.OpList:
 		for _, path := range n.tree.Paths() {
-			r.Entries = append(r.Entries, store.EntryInfo{Path: path})
+			if strings.HasPrefix(path, req.Path+"/") {
+				r.Entries = append(r.Entries, store.EntryInfo{Path: path, Kind: n.kind(path)})
+			}
 		}
 		return r
 	}
@@ -93,6 +95,14 @@ func (n *node) answer(req *store.Request) *store.Response {
 		n.tree.Apply(op, n.revision)
 	}
 	return r
+}
+
+// kind is what is at a path.
+func (n *node) kind(path string) string {
+	if n.tree.Get(path).Kind == tree.Directory {
+		return store.KindDirectory
+	}
+	return store.KindFile
 }
 
 // put writes a file with the directories above it.
@@ -384,6 +394,17 @@ func TestGuests(t *testing.T) {
 	n.put(haproc.ResourcesPath, "")
 	n.must("guest", "destroy", "100")
 	require.NotContains(t, n.must("guest", "list"), "vm:100")
+}
+
+// TestANodeThatRefuses is quoted in its own words, without the form in which it sent them.
+func TestANodeThatRefuses(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"error":"operation refused by store: local process is down","outcome":"refused"}`: "the node answers 503 Service Unavailable: " +
+			"operation refused by store: local process is down",
+		"plain \x1b text\n": "503 Service Unavailable: plain \ufffd text",
+	} {
+		require.ErrorContains(t, answerError("503 Service Unavailable", []byte(body)), want)
+	}
 }
 
 func TestWithoutAnAddress(t *testing.T) {

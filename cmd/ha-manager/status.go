@@ -2,13 +2,13 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/holdfast-sim/holdfast/cmd/ha-manager/internal/output"
 	"github.com/holdfast-sim/holdfast/cmd/ha-manager/internal/salvage"
 	"github.com/holdfast-sim/holdfast/engine/ha"
 )
@@ -310,12 +310,8 @@ func printAll(w io.Writer, v *view) error {
 	if v.quorate {
 		quorate = 1
 	}
-	data, err := json.MarshalIndent(map[string]any{"manager_status": v.managerStatus,
+	fmt.Fprintln(w, "full cluster state:")
+	return output.WriteValue(w, output.JSONPretty, map[string]any{"manager_status": v.managerStatus,
 		"lrm_status": v.lrmStatuses,
-		"quorum":     map[string]any{"node": v.askedNode, "quorate": quorate}}, "", "   ")
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(w, "full cluster state:\n%s\n", data)
-	return err
+		"quorum":     map[string]any{"node": v.askedNode, "quorate": quorate}})
 }

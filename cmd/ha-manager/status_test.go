@@ -37,7 +37,7 @@ func TestStatus(t *testing.T) {
 		"lrm n2 (old timestamp - dead?, watchdog standby, "+formatDate(now-100)+")\n"+
 		"service vm:100 (n1, started)\nservice vm:101 (n2, starting)\nservice vm:102 (n1, disabled)\n"+
 		"service ct:104 (n1, queued)\nservice vm:103 (---, not found)\n", n.must("status"))
-	require.Contains(t, n.must("status", "--verbose"), "full cluster state:\n{\n   \"lrm_status\": {\n")
+	require.Contains(t, n.must("status", "--verbose"), "full cluster state:\n{\n   \"lrm_status\" : {\n")
 	var entries []map[string]any
 	require.NoError(t, json.Unmarshal([]byte(n.must("status", "--output-format", "json")), &entries))
 	require.Equal(t, "quorum", entries[0]["id"])
@@ -46,7 +46,7 @@ func TestStatus(t *testing.T) {
 	require.Equal(t, "service:ct:104", last["id"])
 	require.Equal(t, "queued", last["state"])
 	require.Equal(t, "started", last["request_state"])
-	require.True(t, strings.HasPrefix(n.must("status", "--output-format", "yaml"), "---\n- id: quorum\n"))
+	require.True(t, strings.HasPrefix(n.must("status", "--output-format", "yaml"), "---\n- id: quorum\n  node: n1\n  quorate: 1\n  status: OK\n"))
 }
 
 // emptyView is a view of a cluster of which nothing is known.

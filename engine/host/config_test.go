@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
 )
 
 func TestBadConfigurationIsRefused(t *testing.T) {
@@ -39,7 +41,7 @@ func TestMachineFile(t *testing.T) {
 		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
 	}
 	write(`{"machine": 1, "name": "n2", "links": [{"addrs": ["198.18.0.1", "198.18.0.2"], "port": 5405}],
-		"api_socket": "api.sock", "record_file": "/var/log/records"}`)
+		"api_socket": "api.sock", "record_file": "/var/log/records", "timescale": "1/5"}`)
 	m, err := ReadMachineFile(path)
 	require.NoError(t, err)
 	c := m.Config(dir)
@@ -47,6 +49,11 @@ func TestMachineFile(t *testing.T) {
 	require.Empty(t, c.ControlSocket)
 	require.Equal(t, []netip.AddrPort{netip.MustParseAddrPort("198.18.0.1:5405"),
 		netip.MustParseAddrPort("198.18.0.2:5405")}, c.Links[0].Peers)
+	c.Processes, c.RecordFile = []Process{{Name: "p", New: func() env.Process { return nil }}}, ""
+	c.Links, c.Machine = nil, 0
+	h, err := New(c)
+	require.NoError(t, err)
+	require.Equal(t, "1/5", h.Health().Timescale)
 
 	for text, want := range map[string]string{
 		"{\n\"machine\": 1,\n\"nmae\": \"n2\"\n}": "machine.json:3:",

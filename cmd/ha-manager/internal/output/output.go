@@ -9,6 +9,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -47,39 +49,91 @@ func (f *Format) Set(word string) error {
 	return fmt.Errorf("write %s", strings.Join(Formats(), ", "))
 }
 
-// jsonIndent is the indent of Proxmox VE's JSON.
-const jsonIndent = "   "
-
-// WriteValue writes a value in any format but Text. Keys are the value's keys in JSON.
+// WriteValue writes a value in any format but Text. Keys are the value's keys in JSON, sorted.
 func WriteValue(w io.Writer, f Format, value any) error {
-	if f == YAML {
-		return writeYAML(w, value)
-	}
-	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false)
-	if f == JSONPretty {
-		encoder.SetIndent("", jsonIndent)
-	}
-	return encoder.Encode(value)
-}
-
-func writeYAML(w io.Writer, value any) error {
-	data, err := json.Marshal(value)
+	plain, err := plainValue(value)
 	if err != nil {
 		return err
+	}
+	var out bytes.Buffer
+	switch f {
+	case YAML:
+		out.WriteString("---\n")
+		encoder := yaml.NewEncoder(&out)
+		encoder.SetIndent(2)
+		encoder.CompactSeqIndent()
+		if err = encoder.Encode(plain); err == nil {
+			err = encoder.Close()
+		}
+	case JSONPretty:
+		writePretty(&out, "", plain)
+		out.WriteByte('\n')
+	default:
+		out.WriteString(scalar(plain) + "\n")
+	}
+	if err == nil {
+		_, err = w.Write(out.Bytes())
+	}
+	return err
+}
+
+// plainValue returns a value as maps, lists and scalars.
+func plainValue(value any) (plain any, err error) {
+	data, err := json.Marshal(value)
+	if err != nil {
+		return nil, err
 	}
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber() // a float64 would show a time as 1.7e+09
-	var plain any
-	if err := decoder.Decode(&plain); err != nil {
-		return err
+	err = decoder.Decode(&plain)
+	return withNumbers(plain), err
+}
+
+// scalar returns a value as JSON on one line.
+func scalar(value any) string {
+	var out strings.Builder
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(value) // what was read from JSON can be written
+	return strings.TrimSuffix(out.String(), "\n")
+}
+
+// jsonIndent is the indent of Proxmox VE's JSON.
+const jsonIndent = "   "
+
+// writePretty writes a value on many lines, with blanks on both sides of a colon.
+func writePretty(out *bytes.Buffer, indent string, value any) {
+	inner, begin, end := indent+jsonIndent, "", ""
+	var parts []func()
+	switch v := value.(type) {
+	case map[string]any:
+		begin, end = "{", "}"
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			parts = append(parts, func() {
+				out.WriteString(scalar(key) + " : ")
+				writePretty(out, inner, v[key])
+			})
+		}
+	case []any:
+		begin, end = "[", "]"
+		for _, item := range v {
+			parts = append(parts, func() { writePretty(out, inner, item) })
+		}
+	default:
+		begin = scalar(value)
 	}
-	text, err := yaml.Marshal(withNumbers(plain))
-	if err != nil {
-		return err
+	out.WriteString(begin)
+	for i, part := range parts {
+		if i > 0 {
+			out.WriteByte(',')
+		}
+		out.WriteString("\n" + inner)
+		part()
 	}
-	_, err = fmt.Fprintf(w, "---\n%s", text)
-	return err
+	if len(parts) > 0 {
+		out.WriteString("\n" + indent)
+	}
+	out.WriteString(end)
 }
 
 // withNumbers replaces numbers that are kept as text.

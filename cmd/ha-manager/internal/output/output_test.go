@@ -71,16 +71,41 @@ func TestBordersFollowTheLocale(t *testing.T) {
 	}
 }
 
+// TestValues: each format is what Proxmox VE's formatter makes of the value.
 func TestValues(t *testing.T) {
-	value := []map[string]any{{"rule": "keep", "at": 1_700_000_000, "part": 0.5, "list": []int{1, 2}, "id": "7"}}
+	value := []map[string]any{{"rule": "keep", "at": 1_700_000_000, "part": 0.5, "none": []int{}, "comment": "a <b>",
+		"errors": map[string][]string{"resources": {"a b"}}}}
 	for format, want := range map[Format]string{
-		JSON:       `[{"at":1700000000,"id":"7","list":[1,2],"part":0.5,"rule":"keep"}]` + "\n",
-		JSONPretty: "[\n   {\n      \"at\": 1700000000,\n",
-		YAML:       "---\n- at: 1700000000\n  id: \"7\"\n  list:\n    - 1\n    - 2\n  part: 0.5\n  rule: keep\n",
+		JSON: `[{"at":1700000000,"comment":"a <b>","errors":{"resources":["a b"]},"none":[],"part":0.5,"rule":"keep"}]` + "\n",
+		JSONPretty: `[
+   {
+      "at" : 1700000000,
+      "comment" : "a <b>",
+      "errors" : {
+         "resources" : [
+            "a b"
+         ]
+      },
+      "none" : [],
+      "part" : 0.5,
+      "rule" : "keep"
+   }
+]
+`,
+		YAML: `---
+- at: 1700000000
+  comment: a <b>
+  errors:
+    resources:
+    - a b
+  none: []
+  part: 0.5
+  rule: keep
+`,
 	} {
 		var out bytes.Buffer
 		require.NoError(t, WriteValue(&out, format, value))
-		require.True(t, strings.HasPrefix(out.String(), want), "%s: %s", format, out.String())
+		require.Equal(t, want, out.String(), "%s", format)
 	}
 	f := Text
 	require.ErrorContains(t, f.Set("xml"), "write text, json, json-pretty, yaml")
