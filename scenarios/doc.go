@@ -18,6 +18,7 @@
 //
 //   - [Varier], a Subject that derives its scenario from the seed
 //   - [ActorProvider], a Subject with background clients, such as an operator
+//   - [PartialSubject], a Subject whose configuration can ask for what it does not carry out
 //   - [TimelineFilter], a Judge whose timeline needs only some of the records
 //   - [ServedJudge], a Judge that tells served operations from failed ones
 //   - [ExternalDeviceBuilder], a Builder with devices outside of the machines, such as power switches

@@ -218,7 +218,7 @@ type Timeline struct {
 
 // NotCarriedOut is a setting that a subject's configuration asks for and the subject does not carry out.
 // Unless the setting is minor, the verdict of a run is then about another system than the configuration
-// describes, and reports show that beside the verdict.
+// describes, and reports say so beside the verdict.
 type NotCarriedOut struct {
 	Setting string `json:"setting"`
 	// File and Line are where it is set; Line is 0 if it was not read from a file.

@@ -15,7 +15,8 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env/envtest/thorough"
 )
 
-// boardControl is what the simulated board of OpenIPMI calls: to switch off, it kills the process whose end is
+// boardControl is what the simulated board of OpenIPMI calls: to switch off, it kills the process whose
+// end is
 // the node's power cut, and the process that performs it.
 const boardControl = `#!/bin/sh
 cd "$(dirname "$0")" || exit 1
@@ -23,7 +24,7 @@ shift
 verb=$1; shift
 if [ "$verb" = get ]; then
 	for what in "$@"; do
-		case $what in power) if [ -e off ]; then echo power:0; else echo power:1; fi ;; *) echo "$what:0" ;; esac
+		if [ "$what" = power ] && [ ! -e off ]; then echo power:1; else echo "$what:0"; fi
 	done
 	exit 0
 fi
@@ -49,7 +50,8 @@ set_working_mc 0x20
   user 2 true "admin" "hush-hush" admin 10 none md2 md5 straight
 `
 
-const boardHardware = "mc_setbmc 0x20\nmc_add 0x20 0 no-device-sdrs 0x23 9 8 0x9f 0x1291 0xf02\nmc_enable 0x20\n"
+const boardHardware = "mc_setbmc 0x20\n" +
+	"mc_add 0x20 0 no-device-sdrs 0x23 9 8 0x9f 0x1291 0xf02\nmc_enable 0x20\n"
 
 // newBoard starts a board for a node, and returns its directory and its port.
 func (c *cluster) newBoard(simulator string, node int) (dir string, port int) {
@@ -77,7 +79,8 @@ func (c *cluster) newBoard(simulator string, node int) (dir string, port int) {
 }
 
 // TestRealAgentsFenceARealNode: real daemons, the real agents of Debian, and a node that is frozen with its
-// supervisor, so that its service continues to run. Its first device is a switch port, its second a board that
+// supervisor, so that its service continues to run. Its first device is a switch port, its second a board
+// that
 // cycles: both prove nothing, and the status reports why, while the service stays where it is. When the same
 // board may be switched off and asked, it fences the node, and the service runs elsewhere, at no time twice.
 func TestRealAgentsFenceARealNode(t *testing.T) {
@@ -106,7 +109,8 @@ func TestRealAgentsFenceARealNode(t *testing.T) {
 		code, _, errs := c.ask(n1, append([]string{"fence", "set", file}, flags...)...)
 		return code, errs
 	}
-	board := fmt.Sprintf("device board fence_ipmilan P C=3 l=admin p=\"hush-hush\" power-wait=0 holdfast_attempts=1 METHOD\n"+
+	board := fmt.Sprintf("device board fence_ipmilan P C=3 l=admin p=\"hush-hush\" power-wait=0 "+
+		"holdfast_attempts=1 METHOD\n"+
 		"connect board node=NODE a=127.0.0.1 u=%d\n", port)
 	wrong := "device switch fence_ifmib ip=127.0.0.1 community=x\nconnect switch node=NODE plug=swp3\n" +
 		strings.ReplaceAll(board, "METHOD", "method=cycle action=reboot")
@@ -115,17 +119,21 @@ func TestRealAgentsFenceARealNode(t *testing.T) {
 	require.Equal(t, "device board works, the node is on\n", c.must("fence", "test", name))
 	code, errs = set(wrong)
 	require.Equal(t, exitFailed, code)
-	require.Contains(t, errs, "device switch: proves nothing: fence_ifmib: it cuts the node off from a network")
-	require.Contains(t, errs, "device board: proves nothing: fence_ipmilan: method=cycle reports success before")
+	require.Contains(t, errs, "device switch: proves nothing: fence_ifmib: it cuts the node off from a "+
+		"network")
+	require.Contains(t, errs, "device board: proves nothing: fence_ipmilan: method=cycle reports success "+
+		"before")
 	code, errs = set(wrong, "--unproven")
 	require.Equal(t, exitOK, code, errs)
 	c.must("fence", "mode", "both")
 	c.must("guest", "create", "vm:2", "--node", name, "--command", "web")
 	c.must("add", "vm:2")
-	c.until(n1, fmt.Sprintf("service vm:2 (%s, started)", name), fmt.Sprintf("lrm %s (active, watchdog active, %%T)", name))
+	c.until(n1, fmt.Sprintf("service vm:2 (%s, started)", name),
+		fmt.Sprintf("lrm %s (active, watchdog active, %%T)", name))
 
 	c.freeze(lost)
-	c.untilContains(n1, "fence "+name+" (failed: device switch: proves nothing", "device board: proves nothing")
+	c.untilContains(n1, "fence "+name+" (failed: device switch: proves nothing",
+		"device board: proves nothing")
 	time.Sleep(3 * 120 * time.Second / 20) // three times the TTL of a lock
 	require.Contains(t, withoutTimes(c.must("status")), fmt.Sprintf("service vm:2 (%s, fence)\n", name))
 	require.NoFileExists(t, filepath.Join(dir, "told"), "a device that proves nothing is not called")
@@ -134,7 +142,8 @@ func TestRealAgentsFenceARealNode(t *testing.T) {
 	require.Equal(t, exitOK, code, errs)
 	other := fmt.Sprint("n", n2+n3-lost+1) // where nothing runs yet
 	c.untilContains(n1, fmt.Sprintf("service vm:2 (%s, started)", other))
-	require.Eventually(t, func() bool { return len(c.runIntervals("vm:2")) == 2 }, waitLimit, 50*time.Millisecond)
+	require.Eventually(t, func() bool { return len(c.runIntervals("vm:2")) == 2 }, waitLimit,
+		50*time.Millisecond)
 	c.neverTwice("vm:1", "vm:2")
 	told, err := os.ReadFile(filepath.Join(dir, "told"))
 	require.NoError(t, err)

@@ -51,7 +51,8 @@ func TestFenceDevicesAreVerified(t *testing.T) {
 		"missing agent": {"device pdu fence_nowhere\nconnect pdu node=n1\n",
 			"device pdu: proves nothing: fence_nowhere: no metadata of a fence agent"},
 		"other names": {"device pdu AGENT\nconnect pdu node=pve1\n", "connect … node=pve1: "},
-		"two faults":  {"device pdu fence_x\nconnect pdu node=n1 x='\ndevice pdu fence_y\n", "; line 3: device pdu:1 is defined twice"},
+		"two faults": {"device pdu fence_x\nconnect pdu node=n1 x='\ndevice pdu fence_y\n",
+			"; line 3: device pdu:1 is defined twice"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, _, errs := n.run("fence", "set", f.write("bad.cfg", c.text))
@@ -69,7 +70,8 @@ func TestFenceDevicesAreVerified(t *testing.T) {
 	require.Empty(t, errs)
 	verified, err := fence.DecodeVerified(n.file(haproc.FenceAgentsPath))
 	require.NoError(t, err)
-	require.Equal(t, fence.Verified{filepath.Join(f.dir, "fence_files"): "actions=off,on,reboot,status automatic=0 method=-"},
+	require.Equal(t, fence.Verified{filepath.Join(f.dir, "fence_files"): "actions=off,on,reboot,status " +
+		"automatic=0 method=-"},
 		verified)
 
 	f.describeAs("1")

@@ -14,8 +14,8 @@ func TestNotes(t *testing.T) {
 	votes := &store.VotesStatus{Quorate: true, Votes: 2, Expected: 3, Needed: 2}
 	require.Empty(t, notesOf(&store.Status{Quorate: true, Votes: votes}, &enginenode.ClusterStatus{}))
 	const why = "the reports do not add up to a quorum"
-	require.Equal(t, []string{"votequorum has quorum (2 of 3 expected votes, 2 needed), the store has none: " +
-		why},
+	require.Equal(t, []string{"votequorum has quorum (2 of 3 expected votes, 2 needed), the store has " +
+		"none: " + why},
 		notesOf(&store.Status{Votes: votes, Reason: "x", Difference: why}, nil))
 	const few = "votequorum has no quorum: 2 of 5 expected votes are present, 3 are needed"
 	require.Equal(t, []string{few}, notesOf(&store.Status{Reason: few}, nil))

@@ -53,10 +53,10 @@ func suites() []cli.Suite {
 }
 
 const randomHelp = `Draws a scenario folder of the HA manager for each seed: a cluster, services, rules or
-groups, and commands and faults. Each is replayed twice with strict decisions, the logic alone on a virtual
-cluster and then on a whole simulated cluster, and the transitions (T1) and outcomes (T2) of both must
-agree. With --write, the folders can be replayed by another manager; those with --wild contain any
-command at any time, as the folders of such a manager's own tests do.`
+groups, and commands and faults. Each is replayed twice with strict decisions, the logic alone on a
+virtual cluster and then on a whole simulated cluster, and the transitions (T1) and outcomes (T2) of
+both must agree. With --write, the folders can be replayed by another manager; those with --wild contain
+any command at any time, as the folders of such a manager's own tests do.`
 
 // Flags of ha-random: for a folder, and for folders with any command at any time.
 const (

@@ -126,8 +126,8 @@ func (d *decoder) readTopSection(c *Config, e Entry) {
 	}
 }
 
-// checkLogger checks the logging of one part of Corosync, which has no meaning here, and keeps it. nameKey is the
-// key that names the part.
+// checkLogger checks the logging of one part of Corosync, which has no meaning here, and keeps it. nameKey is
+// the key that names the part.
 func (d *decoder) checkLogger(c *Config, e Entry, nameKey string) {
 	named := false
 	for _, k := range e.Entries {
@@ -137,7 +137,8 @@ func (d *decoder) checkLogger(c *Config, e Entry, nameKey string) {
 			continue
 		}
 		if r := loggingKeys[i].parseInto(&Logging{}, k.Value); r.what != "" {
-			d.addRefusal(k.line, r.stricter, r.remedy, "logging.%s.%s: %q %s", e.Name, k.Name, k.Value, r.what)
+			d.addRefusal(k.line, r.stricter, r.remedy, "logging.%s.%s: %q %s", e.Name, k.Name, k.Value,
+				r.what)
 		}
 	}
 	if !named {
@@ -208,6 +209,11 @@ func decode[S any](d *decoder, e Entry, path string, s *S, src *sourceLines, ext
 		case keys[i].ignoredReason != "":
 			d.addWarning(k.line, "delete it when convenient", "%s.%s has no effect: %s", path, k.Name,
 				keys[i].ignoredReason)
+			if check := keys[i].parseInto; check != nil {
+				if r := check(s, k.Value); r.what != "" {
+					d.addRefusal(k.line, r.stricter, r.remedy, "%s.%s: %q %s", path, k.Name, k.Value, r.what)
+				}
+			}
 			keepUntyped(extra, k)
 		default:
 			if r := keys[i].parseInto(s, k.Value); r.what != "" {

@@ -38,6 +38,9 @@ func number[S any](name string, lo, hi uint32, ptr func(*S) *Opt[uint32], exampl
 			n, what := parseNumber(value, uint64(lo), uint64(hi))
 			if what != "" {
 				_, whatThere := parseNumber(value, 0, storedUpTo(name))
+				if name == "ip_dscp" && isWhole(value) {
+					whatThere = ""
+				}
 				return refusal{what, fmt.Sprintf(
 					"write a whole number from %d to %d, for example \"%s: %s\"", lo, hi, name, example),
 					whatThere == ""}
@@ -55,6 +58,12 @@ func number[S any](name string, lo, hi uint32, ptr func(*S) *Opt[uint32], exampl
 // millis is a timer in milliseconds. The floor of the timer refuses zero, not this.
 func millis[S any](name string, ptr func(*S) *Opt[uint32], example string) key[S] {
 	return number(name, 0, maxTimerMs, ptr, example)
+}
+
+// isWhole reports whether a value is a whole number, also a negative one.
+func isWhole(value string) bool {
+	_, err := strconv.ParseInt(value, 10, 32)
+	return err == nil
 }
 
 // storedUpTo returns the largest number that Corosync stores for a key: most have 32 bits.
@@ -154,6 +163,35 @@ func ignored[S any](why string, names ...string) []key[S] {
 		keys[i] = key[S]{name: name, emptyAllowed: true, ignoredReason: why}
 	}
 	return keys
+}
+
+// ignoredWord is an ignored key whose value Corosync checks: refused returns what to write instead, "" if the
+// value is accepted.
+func ignoredWord[S any](name, why string, refused func(value string) string) key[S] {
+	return key[S]{name: name, ignoredReason: why, parseInto: func(_ *S, value string) refusal {
+		if remedy := refused(value); remedy != "" {
+			return refusal{what: "is not one of the possible values", remedy: remedy}
+		}
+		return accepted
+	}}
+}
+
+// oneOf returns a check for ignoredWord.
+func oneOf(words ...string) func(string) string {
+	return func(value string) string {
+		if slices.Contains(words, value) {
+			return ""
+		}
+		return "write one of: " + strings.Join(words, ", ")
+	}
+}
+
+// wholeNumber is a check for ignoredWord.
+func wholeNumber(value string) string {
+	if isWhole(value) {
+		return ""
+	}
+	return "write a whole number"
 }
 
 // parseNumber reads a decimal number. what is not empty if the value is none between lo and hi.

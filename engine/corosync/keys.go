@@ -9,6 +9,8 @@ import (
 
 type optionalNumber = *Opt[uint32]
 
+const notCompressed = "this engine does not compress"
+
 const anyNumber = 1<<32 - 1
 
 var totemKeys = slices.Concat([]key[Totem]{
@@ -58,8 +60,12 @@ var totemKeys = slices.Concat([]key[Totem]{
 		"30"),
 	number("ip_dscp", 0, 63, func(t *Totem) optionalNumber { return &t.IPDSCP }, "0"),
 },
-	ignored[Totem]("this engine does not compress", "knet_compression_model",
-		"knet_compression_threshold", "knet_compression_level"),
+	[]key[Totem]{
+		ignoredWord[Totem]("knet_compression_model", notCompressed,
+			oneOf("zlib", "lz4", "lz4hc", "lzo2", "lzma", "bzip2", "zstd")),
+		ignoredWord[Totem]("knet_compression_threshold", notCompressed, wholeNumber),
+		ignoredWord[Totem]("knet_compression_level", notCompressed, wholeNumber),
+	},
 	ignored[Totem]("Corosync 3 no longer uses it", "rrp_mode", "rrp_problem_count_timeout",
 		"rrp_problem_count_threshold", "rrp_problem_count_mcast_threshold",
 		"rrp_token_expired_timeout", "rrp_autorecovery_check_timeout", "threads", "vsftype",

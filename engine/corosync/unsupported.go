@@ -88,6 +88,9 @@ func (c *Config) unsupportedLinks() []Limitation {
 	return list
 }
 
+// leastMTUBytes is the smallest packet size that the engine's ring accepts.
+const leastMTUBytes = 512
+
 // unsupportedTotem returns what the section totem asks for in vain, except for its interfaces.
 func (c *Config) unsupportedTotem() []Limitation {
 	t := &c.Totem
@@ -113,6 +116,11 @@ func (c *Config) unsupportedTotem() []Limitation {
 	const ownCipher = "packets are sealed with a cipher of the engine's own"
 	add(strings.HasPrefix(t.CryptoCipher, "aes"), true, "crypto_cipher", ownCipher)
 	add(t.CryptoHash != "" && t.CryptoHash != "none", true, "crypto_hash", ownCipher)
+	const compression = "knet_compression_model"
+	compressed := slices.ContainsFunc(t.Extra, func(e Entry) bool { return e.Name == compression })
+	add(compressed, true, compression, "packets are not compressed")
+	add(t.NetMTU.Value > 0 && t.NetMTU.Value < leastMTUBytes, true, "netmtu",
+		fmt.Sprintf("packets have up to %d bytes", leastMTUBytes))
 	add(t.KnetMTU.Value > 0, true, "knet_mtu", "totem.netmtu bounds the packets")
 	add(t.IPDSCP.Value > 0, true, "ip_dscp", "packets have no class of service")
 	add(t.KeyFile != "", true, "keyfile", "the key is the file authkey beside this one")

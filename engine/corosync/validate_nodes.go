@@ -136,8 +136,8 @@ func (c *Config) validateAddresses(f *findings) {
 			if what, remedy := checkAddress(addr); what != "" {
 				_, err := netip.ParseAddr(addr)
 				short := strings.Trim(addr, "0123456789.") == "" && strings.Count(addr, ".") < 3
-				f.addRefusal(n.lineOf(key), err == nil || short, remedy, "node %s: %s %q %s", n.label(), key, addr,
-					what)
+				f.addRefusal(n.lineOf(key), err == nil || short, remedy, "node %s: %s %q %s", n.label(), key,
+					addr, what)
 				continue
 			}
 			same := canonicalAddress(addr)

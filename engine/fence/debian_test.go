@@ -144,7 +144,8 @@ set_working_mc 0x20
   user 2 true "admin" "hush-hush" admin 10 none md2 md5 straight
 `
 
-const boardHardware = "mc_setbmc 0x20\nmc_add 0x20 0 no-device-sdrs 0x23 9 8 0x9f 0x1291 0xf02\nmc_enable 0x20\n"
+const boardHardware = "mc_setbmc 0x20\n" +
+	"mc_add 0x20 0 no-device-sdrs 0x23 9 8 0x9f 0x1291 0xf02\nmc_enable 0x20\n"
 
 // freeUDPPort returns a port of the loopback interface that no program uses.
 func freeUDPPort(t *testing.T) int {
@@ -165,7 +166,8 @@ func newBoard(t *testing.T) *board {
 	b.write("power", "1\n")
 	b.write("lan.conf", fmt.Sprintf(boardConfig, b.port, b.dir))
 	b.write("sim.emu", boardHardware)
-	cmd := exec.Command(simulator, "-c", "lan.conf", "-f", "sim.emu", "-s", filepath.Join(b.dir, "state"), "-n")
+	cmd := exec.Command(simulator, "-c", "lan.conf", "-f", "sim.emu", "-s", filepath.Join(b.dir,
+		"state"), "-n")
 	cmd.Dir = b.dir
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() {
@@ -191,7 +193,8 @@ func (b *board) told() string {
 
 // devices returns the board as a fence device, with letters, quotes and both spellings.
 func (b *board) devices(more string) []fence.Device {
-	return planFor(b.t, fmt.Sprintf("device board fence_ipmilan P C=3 l='admin' p=\"hush-hush\" power-wait=0 "+
+	return planFor(b.t, fmt.Sprintf("device board fence_ipmilan P C=3 l='admin' p=\"hush-hush\" "+
+		"power-wait=0 "+
 		"login_timeout=2 holdfast_attempts=1 %s\nconnect board node=n3 a=127.0.0.1 u=%d\n", more, b.port))
 }
 
@@ -199,7 +202,10 @@ func (b *board) devices(more string) []fence.Device {
 func fenceThrough(t *testing.T, devices []fence.Device) (proof *fence.Proof, report string) {
 	t.Helper()
 	p := &reportingCaller{reports: make(chan string, 1), request: fence.Request{Node: "n3", Version: 7,
-		Devices: devices, Verified: verifiedAgents(devices), Wanted: func() (bool, string) { return true, "" },
+		Devices: devices, Verified: verifiedAgents(devices), Wanted: func() (bool, string) {
+			return true,
+				""
+		},
 		Absent: func(*env.Task) (string, bool) { return "1.1", true }}}
 	h, err := host.New(host.Config{Name: "n1", Dir: t.TempDir(),
 		Processes: []host.Process{{Name: "crm", New: func() env.Process { return p }}}})
@@ -275,13 +281,15 @@ func TestHabitsOfABoard(t *testing.T) {
 		b.write("habit", "deaf")
 		proof, report := fenceThrough(t, b.devices("power_timeout=2 action=off"))
 		require.Nil(t, proof)
-		require.Equal(t, "failed: device board: off: agent failed with code 1: Failed: Timed out waiting to power OFF", report)
+		require.Equal(t, "failed: device board: off: agent failed with code 1: Failed: Timed out waiting "+
+			"to power OFF", report)
 		require.Equal(t, "power 0\n", b.told())
 	})
 	t.Run("cycling", func(t *testing.T) {
 		proof, report := fenceThrough(t, b.devices("m=cycle action=reboot"))
 		require.Nil(t, proof)
-		require.Equal(t, "failed: device board: proves nothing: fence_ipmilan: method=cycle reports success before the "+
+		require.Equal(t, "failed: device board: proves nothing: fence_ipmilan: method=cycle reports "+
+			"success before the "+
 			"power is off; write method=onoff", report)
 		require.Empty(t, b.told())
 	})
@@ -302,7 +310,8 @@ func TestAPortOfASwitch(t *testing.T) {
 	dir, port := t.TempDir(), freeUDPPort(t)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "snmpd.conf"),
 		fmt.Appendf(nil, "rwcommunity hush-hush\nagentAddress udp:127.0.0.1:%d\n", port), 0o600))
-	cmd := exec.Command(daemon, "-f", "-Ln", "-C", "-c", "snmpd.conf", "--persistentDir="+filepath.Join(dir, "state"))
+	cmd := exec.Command(daemon, "-f", "-Ln", "-C", "-c", "snmpd.conf",
+		"--persistentDir="+filepath.Join(dir, "state"))
 	cmd.Dir = dir
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() {
@@ -311,15 +320,18 @@ func TestAPortOfASwitch(t *testing.T) {
 	})
 	text := fmt.Sprintf("device switch fence_ifmib ip=127.0.0.1 snmp-version=2c c='hush-hush' u=%d\n"+
 		"connect switch node=n3 n=lo\n", port)
-	input := fmt.Sprintf("ip=127.0.0.1\nsnmp_version=2c\ncommunity=hush-hush\nipport=%d\nplug=lo\naction=status\n", port)
+	input := fmt.Sprintf("ip=127.0.0.1\nsnmp_version=2c\ncommunity=hush-hush\nplug=lo\n"+
+		"action=status\nipport=%d\n", port)
 	require.Eventually(t, func() bool {
-		r := callProgram(env.Command{Args: []string{"fence_ifmib"}, Input: []byte(input), Limit: 20 * time.Second})
+		r := callProgram(env.Command{Args: []string{"fence_ifmib"}, Input: []byte(input),
+			Limit: 20 * time.Second})
 		return r.Err == nil && r.Code == 0 && bytes.Contains(r.Output, []byte("Status: ON"))
 	}, time.Minute, 100*time.Millisecond, "the switch does not answer its agent")
 	devices := planFor(t, text)
 	proof, report := fenceThrough(t, devices)
 	require.Nil(t, proof)
-	require.Equal(t, "failed: device switch: proves nothing: fence_ifmib: it cuts the node off from a network or its "+
+	require.Equal(t, "failed: device switch: proves nothing: fence_ifmib: it cuts the node off from a "+
+		"network or its "+
 		"disks and leaves it running (automatic=1)", report)
 	require.False(t, fence.CheckDevice(&devices[0], "n3", verifiedAgents(devices), callProgram).OK)
 }
@@ -328,10 +340,13 @@ func TestAPortOfASwitch(t *testing.T) {
 func TestErrorsOfRealAgents(t *testing.T) {
 	needs(t, "fence_ipmilan", "fence-agents")
 	for text, want := range map[string]string{
-		"device d fence_apc ip=127.0.0.1 l=a\nconnect d node=n3 n=1\n":                   "Failed: You have to enter password, password script or identity file",
-		"device d fence_pve ip=127.0.0.1 l=a p=b\nconnect d node=n3 n=1\n":               "At least one of pve-node-auto or pve-node must be supplied",
-		"device d fence_apc l=a p=b ssh identity_file=/none\nconnect d node=n3 ip=::1\n": "Failed: Identity file /none does not exist",
+		"fence_apc ip=127.0.0.1 l=a": "Failed: You have to enter password, password script or identity file",
+
+		"fence_pve ip=127.0.0.1 l=a p=b": "At least one of pve-node-auto or pve-node must be supplied",
+
+		"fence_apc ip=::1 l=a p=b ssh identity_file=/none": "Failed: Identity file /none does not exist",
 	} {
+		text = "device d " + text + "\nconnect d node=n3 n=1\n"
 		devices := planFor(t, text)
 		c := fence.CheckDevice(&devices[0], "n3", verifiedAgents(devices), callProgram)
 		require.False(t, c.OK)

@@ -41,7 +41,8 @@ func FuzzInterpret(f *testing.F) {
 // operations of this package.
 func FuzzPlan(f *testing.F) {
 	f.Add("device a fence_x ip=1 o=off\nconnect a node=n1 plug=3 holdfast_timeout=7\n", "n1")
-	f.Add("device a:1 fence_x\ndevice a:2 fence_y action=reboot\nconnect a:1 node=n1\nconnect a:2 node=n1 action=off\n", "n1")
+	f.Add("device a:1 fence_x\ndevice a:2 fence_y action=reboot\nconnect a:1 node=n1\nconnect a:2 "+
+		"node=n1 action=off\n", "n1")
 	f.Fuzz(func(t *testing.T, text, node string) {
 		cfg, err := config.ParseFence(text)
 		if err != nil {

@@ -13,7 +13,8 @@ import (
 )
 
 // agentMetadata is what an agent of a kind prints: power, fabric (cuts a network or disks), cycle (its method
-// is cycle unless another is given), blind (cannot report the state), simple (has no method), missing (reports
+// is cycle unless another is given), blind (cannot report the state), simple (has no method), missing
+// (reports
 // what it cannot find as off), silent (prints nothing).
 func agentMetadata(agent, kind string) []byte {
 	if kind == "silent" {
@@ -33,11 +34,13 @@ func agentMetadata(agent, kind string) []byte {
 		missing = "1"
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "x.py:5: DeprecationWarning: 'pipes' is deprecated\n  from pipes import quote\n<?xml version=\"1.0\" ?>\n"+
+	fmt.Fprintf(&b, "x.py:5: DeprecationWarning: 'pipes' is deprecated\n  from pipes import quote\n<?xml "+
+		"version=\"1.0\" ?>\n"+
 		"<resource-agent name=%q shortdesc=\"x\" >\n<longdesc>x &amp; y</longdesc>\n<parameters>\n", agent)
 	parameter := func(name, mixed, kind, content, attributes string) {
 		fmt.Fprintf(&b, "\t<parameter name=%q unique=\"0\" required=\"0\"%s>\n\t\t<getopt mixed=%q />\n"+
-			"\t\t<content type=%q %s\t\t<shortdesc lang=\"en\">x</shortdesc>\n\t</parameter>\n", name, attributes, mixed, kind, content)
+			"\t\t<content type=%q %s\t\t<shortdesc lang=\"en\">x</shortdesc>\n\t</parameter>\n",
+			name, attributes, mixed, kind, content)
 	}
 	old := ` deprecated="1"`
 	parameter("action", "-o, --action=[action]", "string", `default="reboot" />`, "")
@@ -90,11 +93,15 @@ func TestMetadataIsRead(t *testing.T) {
 	require.Equal(t, "fence_x", m.Agent)
 	require.False(t, m.AutomaticOn)
 	require.Equal(t, "actions=off,on,reboot,status automatic=0 method=onoff", m.Fingerprint())
-	require.Equal(t, "actions=off,on,status automatic=1 method=onoff", metadataOf(t, "fence_x", "fabric").Fingerprint())
-	require.Equal(t, "actions=off,on,reboot,status automatic=0 method=-", metadataOf(t, "fence_x", "simple").Fingerprint())
-	require.Contains(t, m.Parameters, fence.Parameter{Name: "method", Long: "method", Letter: "m", Kind: "select",
+	require.Equal(t, "actions=off,on,status automatic=1 method=onoff", metadataOf(t, "fence_x",
+		"fabric").Fingerprint())
+	require.Equal(t, "actions=off,on,reboot,status automatic=0 method=-", metadataOf(t, "fence_x",
+		"simple").Fingerprint())
+	require.Contains(t, m.Parameters, fence.Parameter{Name: "method", Long: "method", Letter: "m",
+		Kind:    "select",
 		Default: "onoff", Choices: []string{"onoff", "cycle"}})
-	require.Contains(t, m.Parameters, fence.Parameter{Name: "secure", Long: "ssh", Letter: "x", Kind: "boolean", Deprecated: true})
+	require.Contains(t, m.Parameters, fence.Parameter{Name: "secure", Long: "ssh", Letter: "x",
+		Kind: "boolean", Deprecated: true})
 	for _, r := range []env.CommandResult{
 		{Err: env.ErrCommandTimeout},
 		{Code: 1, Output: agentMetadata("fence_x", "power")},
@@ -112,13 +119,19 @@ func TestMetadataIsRead(t *testing.T) {
 func TestArgumentsAreTranslated(t *testing.T) {
 	m := metadataOf(t, "fence_x", "power")
 	for name, c := range map[string]struct{ given, want []fence.Arg }{
-		"as they are":        {[]fence.Arg{arg("ip", "10.0.0.1"), arg("plug", "3")}, []fence.Arg{arg("ip", "10.0.0.1"), arg("plug", "3")}},
-		"letters":            {[]fence.Arg{arg("a", "10.0.0.1"), arg("l", "root"), bare("x")}, []fence.Arg{arg("ip", "10.0.0.1"), arg("username", "root"), arg("ssh", "1")}},
-		"spelling":           {[]fence.Arg{arg("power-wait", "2"), arg("ssl_insecure", "yes"), arg("network_fencing", "1")}, []fence.Arg{arg("power_wait", "2"), arg("ssl_insecure", "1"), arg("network-fencing", "1")}},
-		"old names":          {[]fence.Arg{arg("ipaddr", "1"), arg("passwd", "s"), arg("secure", "on")}, []fence.Arg{arg("ip", "1"), arg("password", "s"), arg("ssh", "1")}},
-		"off is left out":    {[]fence.Arg{arg("ssh", "0"), arg("x", "false")}, nil},
-		"off against on":     {[]fence.Arg{arg("P", "no")}, []fence.Arg{arg("lanplus", "0")}},
-		"the later wins":     {[]fence.Arg{arg("ip", "1"), arg("plug", "3"), arg("a", "2")}, []fence.Arg{arg("plug", "3"), arg("ip", "2")}},
+		"as they are": {[]fence.Arg{arg("ip", "10.0.0.1"), arg("plug", "3")},
+			[]fence.Arg{arg("ip", "10.0.0.1"), arg("plug", "3")}},
+		"letters": {[]fence.Arg{arg("a", "10.0.0.1"), arg("l", "root"), bare("x")},
+			[]fence.Arg{arg("ip", "10.0.0.1"), arg("username", "root"), arg("ssh", "1")}},
+		"spelling": {[]fence.Arg{arg("power-wait", "2"), arg("ssl_insecure", "yes"),
+			arg("network_fencing", "1")}, []fence.Arg{arg("power_wait", "2"), arg("ssl_insecure",
+			"1"), arg("network-fencing", "1")}},
+		"old names": {[]fence.Arg{arg("ipaddr", "1"), arg("passwd", "s"), arg("secure", "on")},
+			[]fence.Arg{arg("ip", "1"), arg("password", "s"), arg("ssh", "1")}},
+		"off is left out": {[]fence.Arg{arg("ssh", "0"), arg("x", "false")}, nil},
+		"off against on":  {[]fence.Arg{arg("P", "no")}, []fence.Arg{arg("lanplus", "0")}},
+		"the later wins": {[]fence.Arg{arg("ip", "1"), arg("plug", "3"), arg("a", "2")},
+			[]fence.Arg{arg("plug", "3"), arg("ip", "2")}},
 		"switched off again": {[]fence.Arg{bare("ssh"), arg("x", "0")}, []fence.Arg{}},
 		"blanks and quotes":  {[]fence.Arg{arg("p", ` a "b" `)}, []fence.Arg{arg("password", ` a "b" `)}},
 		"choice":             {[]fence.Arg{arg("method", "ONOFF")}, []fence.Arg{arg("method", "ONOFF")}},
@@ -161,14 +174,15 @@ func TestWhatProvesNothing(t *testing.T) {
 		args        []fence.Arg
 		want        string // "" if it may prove something
 	}{
-		"power switch":            {"fence_x", "power", nil, ""},
-		"without a method":        {"fence_x", "simple", nil, ""},
-		"switch port":             {"fence_x", "fabric", nil, "leaves it running"},
-		"cannot be asked":         {"fence_x", "blind", nil, `no action "status"`},
-		"cycle by default":        {"fence_x", "cycle", nil, "method=cycle"},
-		"told not to cycle":       {"fence_x", "cycle", []fence.Arg{arg("method", "onoff")}, ""},
-		"told to cycle":           {"fence_x", "power", []fence.Arg{arg("m", "Cycle")}, "method=Cycle"},
-		"network of a cloud":      {"fence_x", "power", []fence.Arg{bare("network_fencing")}, "cuts the node off from its network"},
+		"power switch":      {"fence_x", "power", nil, ""},
+		"without a method":  {"fence_x", "simple", nil, ""},
+		"switch port":       {"fence_x", "fabric", nil, "leaves it running"},
+		"cannot be asked":   {"fence_x", "blind", nil, `no action "status"`},
+		"cycle by default":  {"fence_x", "cycle", nil, "method=cycle"},
+		"told not to cycle": {"fence_x", "cycle", []fence.Arg{arg("method", "onoff")}, ""},
+		"told to cycle":     {"fence_x", "power", []fence.Arg{arg("m", "Cycle")}, "method=Cycle"},
+		"network of a cloud": {"fence_x", "power", []fence.Arg{bare("network_fencing")},
+			"cuts the node off from its network"},
 		"prints its version":      {"fence_x", "power", []fence.Arg{bare("V")}, "with version"},
 		"ping":                    {"fence_heuristics_ping", "power", nil, "whether other agents are called"},
 		"cross cable, whole path": {"/usr/sbin/fence_crosslink", "power", nil, "infers"},
@@ -188,7 +202,8 @@ func TestWhatProvesNothing(t *testing.T) {
 
 func TestVerifiedAgentsSurviveTheirFile(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		v := fence.Verified(rapid.MapOf(rapid.StringMatching(`[a-z/][a-z_/]{0,8}`), rapid.StringMatching(`[a-z=,]{1,9}( [a-z]{1,4})?`)).
+		v := fence.Verified(rapid.MapOf(rapid.StringMatching(`[a-z/][a-z_/]{0,8}`),
+			rapid.StringMatching(`[a-z=,]{1,9}( [a-z]{1,4})?`)).
 			Draw(t, "verified"))
 		got, err := fence.DecodeVerified(v.Encode())
 		require.NoError(t, err)
@@ -203,7 +218,8 @@ func TestVerifiedAgentsSurviveTheirFile(t *testing.T) {
 // FuzzReadMetadata: whatever an agent prints, it is metadata or an error.
 func FuzzReadMetadata(f *testing.F) {
 	f.Add(agentMetadata("fence_x", "power"))
-	f.Add([]byte("<resource-agent><parameters><parameter><getopt mixed=\"-\"/></parameter></parameters></resource-agent>"))
+	f.Add([]byte("<resource-agent><parameters><parameter><getopt " +
+		"mixed=\"-\"/></parameter></parameters></resource-agent>"))
 	f.Fuzz(func(t *testing.T, output []byte) {
 		m, err := fence.ReadMetadata(env.CommandResult{Output: output})
 		if err != nil {

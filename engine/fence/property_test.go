@@ -57,12 +57,14 @@ func (w *whims) Start(c env.Command) (env.CommandID, error) {
 	_, op, _ := strings.Cut(string(c.Input), "action=")
 	p := w.plugs[agent]
 	if c.Args[len(c.Args)-1] == "metadata" {
-		w.ends = append(w.ends, scriptedCall{due: now, result: env.CommandResult{Output: agentMetadata(agent, "power")}})
+		w.ends = append(w.ends, scriptedCall{due: now,
+			result: env.CommandResult{Output: agentMetadata(agent, "power")}})
 		return env.CommandID(len(w.ends)), nil
 	}
 	takes := time.Duration(rapid.IntRange(1, 12_000).Draw(w.t, "takes")) * time.Millisecond
 	end := scriptedCall{due: now + takes}
-	late := time.Duration(rapid.SampledFrom([]int{0, 0, 500, 3000, 20_000}).Draw(w.t, "late")) * time.Millisecond
+	late := time.Duration(rapid.SampledFrom([]int{0, 0, 500, 3000, 20_000}).Draw(w.t,
+		"late")) * time.Millisecond
 	obeys := rapid.IntRange(0, 3).Draw(w.t, "obeys") > 0
 	switch op = strings.TrimSpace(op); {
 	case takes > c.Limit:
@@ -74,7 +76,8 @@ func (w *whims) Start(c env.Command) (env.CommandID, error) {
 	case rapid.IntRange(0, 4).Draw(w.t, "fails") == 0:
 		end.result.Code = 1
 	}
-	if obeys && op != "status" && p.at(now) != (op == "on") { // real agents send nothing to what is as it should be
+	// Real agents send nothing to what is as it should be.
+	if obeys && op != "status" && p.at(now) != (op == "on") {
 		p.plan(now+takes+late, op == "on")
 	}
 	w.ends = append(w.ends, end)
@@ -108,7 +111,8 @@ func TestConfirmedMeansThatTheNodeWasOff(t *testing.T) {
 				agent := fmt.Sprintf("plug-%d-%d", i, j)
 				w.plugs[agent] = &plug{}
 				if rapid.Bool().Draw(t, "rival") {
-					w.plugs[agent].plan(time.Duration(rapid.IntRange(0, 60_000).Draw(t, "switched on"))*time.Millisecond, true)
+					w.plugs[agent].plan(time.Duration(rapid.IntRange(0, 60_000).Draw(t,
+						"switched on"))*time.Millisecond, true)
 				}
 				d.Parts = append(d.Parts, fence.Part{Agent: agent})
 			}
@@ -120,14 +124,18 @@ func TestConfirmedMeansThatTheNodeWasOff(t *testing.T) {
 			verified[agent] = metadataOf(t, agent, "power").Fingerprint()
 		}
 		c.fencer.Request(fence.Request{Node: "n1", Version: 1, Devices: devices, Verified: verified,
-			Wanted: func() (bool, string) { return true, "" }, Absent: func(*env.Task) (string, bool) { return "1.1", true }})
+			Wanted: func() (bool, string) { return true, "" }, Absent: func(*env.Task) (string,
+				bool) {
+				return "1.1", true
+			}})
 		w.world.RunFor(20 * time.Minute)
 		p, ok := c.fencer.Proof("n1")
 		if !ok {
 			return
 		}
 		d := devices[slices.IndexFunc(devices, func(d fence.Device) bool { return d.Name == p.Device })]
-		require.True(t, w.allOff(d, p.Started, p.Confirmed), "the parts of %s were never all off from %v to %v", d.Name, p.Started, p.Confirmed)
+		require.True(t, w.allOff(d, p.Started, p.Confirmed), "the parts of %s were never all off from %v "+
+			"to %v", d.Name, p.Started, p.Confirmed)
 	})
 }
 

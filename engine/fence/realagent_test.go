@@ -87,10 +87,14 @@ func TestRealAgents(t *testing.T) {
 		return []fence.Part{p}
 	}
 	request := fence.Request{Node: "n3", Version: 7,
-		Verified: fence.Verified{self: metadataOf(t, self, "power").Fingerprint()}, Wanted: func() (bool, string) { return true, "" },
+		Verified: fence.Verified{self: metadataOf(t, self, "power").Fingerprint()}, Wanted: func() (bool,
+			string) {
+			return true, ""
+		},
 		Devices: []fence.Device{
 			{Name: "broken", Action: fence.Reset, Attempts: 1, Parts: part("plug", "1", "mood", "broken")},
-			{Name: "hangs", Action: fence.Reset, Attempts: 1, Timeout: 300 * time.Millisecond, Parts: part("plug", "2", "mood", "hangs")},
+			{Name: "hangs", Action: fence.Reset, Attempts: 1, Timeout: 300 * time.Millisecond,
+				Parts: part("plug", "2", "mood", "hangs")},
 			{Name: "works", Action: fence.Off, Parts: append(part("plug", "3"), part("plug", "4")...)},
 		}}
 	proofs := make(chan fence.Proof, 1)

@@ -92,7 +92,8 @@ func newStory(t *testing.T) *story {
 	s.caller = &caller{agents: s}
 	s.world.OnRecord = func(_ *envtest.Proc, r env.Record) { s.say("record %s %+v", r.RecordKind(), r) }
 	s.world.Logger = func(*envtest.Proc) *slog.Logger {
-		return slog.New(slog.NewTextHandler(&s.trace, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		return slog.New(slog.NewTextHandler(&s.trace, &slog.HandlerOptions{ReplaceAttr: func(_ []string,
+			a slog.Attr) slog.Attr {
 			if a.Key == slog.TimeKey {
 				return slog.String("at", s.world.Now().String())
 			}
@@ -130,7 +131,8 @@ func (s *story) Start(c env.Command) (env.CommandID, error) {
 		if errors.Is(r.err, errNoSuchProgram) {
 			return 0, r.err
 		}
-		call := scriptedCall{due: s.world.Now() + r.after, result: env.CommandResult{Code: r.code, Err: r.err, Output: []byte(r.output)}}
+		call := scriptedCall{due: s.world.Now() + r.after, result: env.CommandResult{Code: r.code,
+			Err: r.err, Output: []byte(r.output)}}
 		if r.after > c.Limit {
 			call.due, call.result = s.world.Now()+c.Limit, env.CommandResult{Err: env.ErrCommandTimeout}
 		}
@@ -194,8 +196,9 @@ func (s *story) command(t *testing.T, d *datadriven.TestData) string {
 }
 
 func (s *story) fence(t *testing.T, d *datadriven.TestData) {
-	r := fence.Request{Wanted: func() (bool, string) { return s.wanted == "", s.wanted }, Verified: fence.Verified{},
-		Absent: func(*env.Task) (string, bool) { return s.ring, !s.inRing }}
+	r := fence.Request{Wanted: func() (bool, string) { return s.wanted == "", s.wanted },
+		Verified: fence.Verified{},
+		Absent:   func(*env.Task) (string, bool) { return s.ring, !s.inRing }}
 	d.ScanArgs(t, "node", &r.Node)
 	d.ScanArgs(t, "version", &r.Version)
 	cfg, err := config.ParseFence(d.Input)

@@ -23,11 +23,13 @@ func withVotequorum(c *testCluster) *testCluster {
 // decide announces votequorum's decision to the members of a ring.
 func (c *testCluster) decide(r *testRing, votes, expected, needed uint32) {
 	for _, id := range r.members {
-		c.node(int(id)).receive(cpg.Quorum{Ring: r.id, Quorate: votes >= needed, Votes: votes, Expected: expected,
-			QuorumVotes: needed})
+		c.node(int(id)).receive(cpg.Quorum{Ring: r.id, Quorate: votes >= needed, Votes: votes,
+			Expected: expected, QuorumVotes: needed})
 	}
 	c.settle()
 }
+
+const tooFew = "votequorum has no quorum: 2 of 5 expected votes are present, 3 are needed"
 
 func TestTheStoreWaitsForVotequorum(t *testing.T) {
 	c := withVotequorum(newTestCluster(t, 1, 1, 1))
@@ -51,7 +53,7 @@ func TestTheStoreWaitsForVotequorum(t *testing.T) {
 	for id := 1; id <= 2; id++ {
 		s = c.node(id).status()
 		require.False(t, s.Quorate, "two of three stores, but two of five votes")
-		require.Equal(t, "votequorum has no quorum: 2 of 5 expected votes are present, 3 are needed", s.Reason)
+		require.Equal(t, tooFew, s.Reason)
 		require.Empty(t, s.Difference, "both have no quorum")
 		require.Equal(t, CodeReadOnly, c.node(id).code(Request{Op: "write", Path: "a"}))
 		require.Equal(t, CodeNoQuorum, c.node(id).code(Request{Op: "read", Path: "a"}))
@@ -63,14 +65,15 @@ func TestTheStoreWaitsForVotequorum(t *testing.T) {
 	c.node(1).mustWrite("a", "two")
 	r = c.formAll(1, 2, 3)
 	c.decide(r, 3, 5, 3)
-	require.Equal(t, []string{"n1 node has quorum", "n1 node lost quorum reason=votequorum has no quorum: 2 of 5 " +
-		"expected votes are present, 3 are needed", "n1 node has quorum"}, quorumLines, "a new ring alone is no loss")
+	require.Equal(t, []string{"n1 node has quorum", "n1 node lost quorum reason=" + tooFew,
+		"n1 node has quorum"}, quorumLines, "a new ring alone is no loss")
 	// A decision on another ring, late, changes nothing.
 	c.node(1).receive(cpg.Quorum{Ring: c.rings[0].id, Expected: 5, QuorumVotes: 3})
 	require.True(t, c.node(1).status().Quorate)
 }
 
-// TestADecisionThatComesLater: votequorum may find quorum in a ring in which it had none, by an operator's word.
+// TestADecisionThatComesLater: votequorum may find quorum in a ring in which it had none, by an operator's
+// word.
 func TestADecisionThatComesLater(t *testing.T) {
 	c := withVotequorum(newTestCluster(t, 1, 1, 1))
 	r := c.formAll(1, 2, 3)
@@ -80,7 +83,7 @@ func TestADecisionThatComesLater(t *testing.T) {
 	require.True(t, c.node(1).status().Quorate)
 	c.node(2).mustWrite("a", "one")
 	c.decide(r, 3, 7, 4)
-	require.Equal(t, CodeReadOnly, c.node(2).code(Request{Op: "write", Path: "a"}), "and it may lose it again")
+	require.Equal(t, CodeReadOnly, c.node(2).code(Request{Op: "write", Path: "a"}), "and lose it again")
 }
 
 func TestWhyTheStoreHasNoQuorum(t *testing.T) {

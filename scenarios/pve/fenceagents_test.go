@@ -48,7 +48,8 @@ func TestNothingRunsTwiceWithAnyAgent(t *testing.T) {
 	require.NotEqual(t, string(data), text)
 	for _, agent := range agents {
 		t.Run(agent, func(t *testing.T) {
-			s, subject, err := scenarios.Parse("agent.yaml", []byte(strings.ReplaceAll(text, "fence_ifmib", agent)), kinds)
+			s, subject, err := scenarios.Parse("agent.yaml", []byte(strings.ReplaceAll(text,
+				"fence_ifmib", agent)), kinds)
 			require.NoError(t, err)
 			run, err := sim.Runner{}.Run(context.Background(), s, subject, scenarios.RunOptions{Seed: 1})
 			require.NoError(t, err)

@@ -16,6 +16,7 @@ func TestFormatDatacenterIsReadBack(t *testing.T) {
 		dc := ha.DefaultDatacenter()
 		dc.ShutdownPolicy = rapid.SampledFrom([]ha.ShutdownPolicy{ha.PolicyConditional, ha.PolicyFreeze,
 			ha.PolicyFailover, ha.PolicyMigrate}).Draw(t, "policy")
+		dc.Decisions = rapid.SampledFrom([]ha.Decisions{ha.DecisionsStrict, ha.DecisionsUpstream}).Draw(t, "decisions")
 		dc.CRS.Mode = rapid.SampledFrom([]ha.SchedMode{dc.CRS.Mode, ha.SchedBasic, ha.SchedStatic,
 			ha.SchedDynamic}).Draw(t, "mode")
 		dc.CRS.RebalanceOnStart = rapid.Bool().Draw(t, "on start")

@@ -41,8 +41,10 @@ func TestFenceArguments(t *testing.T) {
 		`device a fence_x ip="10.0.0.1" username=öµ€ password="1 \"2" x ssh=1 q='a\b' e= k=a=b` + "\r\n" +
 		"  connect a   node='n1'\tplug=3 y\r\n")
 	require.NoError(t, err)
-	require.Equal(t, [][]config.FenceCommand{{{Agent: "fence_x", Args: []string{"--ip=10.0.0.1", "--username=öµ€",
-		`--password=1 "2`, "-x", "--ssh=1", "-q", `a\b`, "-e", "", "-k", "a=b", "--plug=3", "-y"}}}}, cfg.Commands("n1"))
+	require.Equal(t, [][]config.FenceCommand{{{Agent: "fence_x", Args: []string{"--ip=10.0.0.1",
+		"--username=öµ€",
+		`--password=1 "2`, "-x", "--ssh=1", "-q", `a\b`, "-e", "", "-k", "a=b", "--plug=3", "-y"}}}},
+		cfg.Commands("n1"))
 	require.Equal(t, config.FenceArg{Key: "x", Bare: true}, cfg.Devices[0].Parts[0].Args[3])
 }
 

@@ -120,7 +120,7 @@ func (m *Manager) freeze(sid string, sd *ha.ServiceStatus) {
 // stopTracking keeps only what is needed to continue with the service later.
 func (m *Manager) stopTracking(sd *ha.ServiceStatus) {
 	kept := ha.ServiceStatus{State: sd.State, Node: sd.Node, UID: sd.UID, MaintenanceNode: sd.MaintenanceNode}
-	if m.released && len(sd.Cmd) > 0 && m.deviates(ha.DiffDisarmCommands) {
+	if (m.released || m.disarmed()) && len(sd.Cmd) > 0 && m.deviates(ha.DiffDisarmCommands) {
 		kept.Cmd = sd.Cmd
 	}
 	*sd = kept

@@ -68,7 +68,8 @@ func newDevices(t *testing.T, spec haspec.Spec) (*fencesim.Devices, *host) {
 }
 
 // call calls an agent for an outlet of pdu and returns how it ended and when; never is a hanging agent.
-func call(d *fencesim.Devices, h *host, from env.MachineID, action string, plug int) (out env.CommandResult, took time.Duration) {
+func call(d *fencesim.Devices, h *host, from env.MachineID, action string,
+	plug int) (out env.CommandResult, took time.Duration) {
 	start := h.now
 	took = never
 	d.Call(from, env.Command{Args: []string{"fence_apc"},
@@ -117,7 +118,8 @@ func TestWhatNoDeviceHasFails(t *testing.T) {
 func TestTwoSuppliesOfANode(t *testing.T) {
 	d, h := newDevices(t, haspec.Spec{})
 	var got env.CommandResult
-	d.Call(0, env.Command{Args: []string{"fence_raritan"}, Input: []byte("plug=5\nip=198.18.9.2\naction=off\n")},
+	d.Call(0, env.Command{Args: []string{"fence_raritan"},
+		Input: []byte("plug=5\nip=198.18.9.2\naction=off\n")},
 		func(r env.CommandResult) { got = r })
 	h.run()
 	require.Zero(t, got.Code)
@@ -162,7 +164,8 @@ connect typo node=n2 plug=1
 	require.False(t, metadata(t, d, h, 0, "fence_ipmilan").AutomaticOn)
 	require.True(t, metadata(t, d, h, 1, "fence_ipmilan").AutomaticOn, "another agent on the other machine")
 	do := func(agent, input string) (out env.CommandResult) {
-		d.Call(0, env.Command{Args: []string{agent}, Input: []byte(input)}, func(r env.CommandResult) { out = r })
+		d.Call(0, env.Command{Args: []string{agent}, Input: []byte(input)},
+			func(r env.CommandResult) { out = r })
 		h.run()
 		return out
 	}
@@ -183,7 +186,8 @@ connect typo node=n2 plug=1
 }
 
 func TestStatesThatDevicesReport(t *testing.T) {
-	d, h := newDevices(t, haspec.Spec{FenceFaults: []haspec.DeviceFault{{Device: "pdu", Kind: haspec.DeviceStale, Nodes: []string{"n1"}},
+	d, h := newDevices(t, haspec.Spec{FenceFaults: []haspec.DeviceFault{{Device: "pdu",
+		Kind: haspec.DeviceStale, Nodes: []string{"n1"}},
 		{Device: "pdu", Kind: haspec.DeviceMisconfigured, Nodes: []string{"n2"}}}})
 	r, _ := call(d, h, 0, "status", 1)
 	require.Equal(t, 2, r.Code, "it is on")
@@ -213,9 +217,11 @@ func TestFaultsOfDevices(t *testing.T) {
 		"ignores": {haspec.DeviceFault{Kind: haspec.DeviceIgnores}, 0, 3 * time.Second, nil},
 		"mute": {haspec.DeviceFault{Kind: haspec.DeviceMute}, 0, never,
 			[]string{"12s: machine 0 on=false by pdu"}},
-		"of another node": {haspec.DeviceFault{Kind: haspec.DeviceIgnores, Nodes: []string{"n2"}}, 0, 3 * time.Second,
+		"of another node": {haspec.DeviceFault{Kind: haspec.DeviceIgnores, Nodes: []string{"n2"}}, 0,
+			3 * time.Second,
 			[]string{"12s: machine 0 on=false by pdu"}},
-		"for another caller": {haspec.DeviceFault{Kind: haspec.DeviceIgnores, From: []string{"n1"}}, 0, 3 * time.Second,
+		"for another caller": {haspec.DeviceFault{Kind: haspec.DeviceIgnores, From: []string{"n1"}}, 0,
+			3 * time.Second,
 			[]string{"12s: machine 0 on=false by pdu"}},
 		"not yet": {haspec.DeviceFault{Kind: haspec.DeviceIgnores, At: time.Second}, 0, 3 * time.Second,
 			[]string{"12s: machine 0 on=false by pdu"}},

@@ -68,8 +68,13 @@ func (s *Spec) checkFiles([]string) error {
 	for _, p := range problems {
 		return fmt.Errorf("groups: %s", p)
 	}
-	if _, err = config.ParseDatacenter(s.Datacenter); err != nil {
+	settings, err := config.ParseDatacenter(s.Datacenter)
+	if err != nil {
 		return fmt.Errorf("datacenter: %w", err)
+	}
+	if d := settings.Decisions; d != ha.DecisionsStrict && d != ha.DecisionsUpstream {
+		return fmt.Errorf("datacenter: decisions=%s: write %s or %s", d, ha.DecisionsStrict,
+			ha.DecisionsUpstream)
 	}
 	if _, err := ha.DecodeManagerStatus([]byte(s.ManagerStatus)); err != nil {
 		return fmt.Errorf("manager_status: %w", err)

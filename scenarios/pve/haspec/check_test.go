@@ -63,10 +63,11 @@ func TestInvalidServicesAndGuestsAreRefused(t *testing.T) {
 			Services: map[string]string{"vm:100": "n4"}},
 		`resources: vm:101 has no node; give it one under services`: {
 			Services: services, Resources: "vm: 100\n\nvm: 101\n"},
-		`resources: `:  {Services: services, Resources: "vm: 100\n\tstate dancing\n"},
-		`rules: `:      {Rules: "node-affinity: r1\n\tnodes n1\n"},
-		`groups: `:     {Groups: "group g1\n"},
-		`datacenter: `: {Datacenter: "max_workers: many\n"},
+		`resources: `:                 {Services: services, Resources: "vm: 100\n\tstate dancing\n"},
+		`rules: `:                     {Rules: "node-affinity: r1\n\tnodes n1\n"},
+		`groups: `:                    {Groups: "group g1\n"},
+		`datacenter: `:                {Datacenter: "max_workers: many\n"},
+		`datacenter: decisions=loose`: {Datacenter: "ha: decisions=loose\n"},
 		`manager_status: `: {
 			ManagerStatus: "{"},
 		`ends_on: vm:100 on n4`:                           {Services: services, EndsOn: map[string]string{"vm:100": "n4"}},
