@@ -1,22 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
-	"os"
-	"strings"
-	"time"
 
-	"github.com/holdfast-sim/holdfast/cmd/ha-manager/internal/salvage"
+	"github.com/holdfast-sim/holdfast/cmd/ha-manager/internal/nodeapi"
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/host/hostapi"
 	"github.com/holdfast-sim/holdfast/engine/store"
@@ -25,83 +16,17 @@ import (
 
 // api is the store of one node, as clients reach it.
 type api struct {
-	client          http.Client
-	baseURL         string
-	token           string // "" at a socket
+	*nodeapi.Client
 	requestIDPrefix string
 	requestCount    int
 }
 
-// callTimeout is how long one request may take.
-const callTimeout = 15 * time.Second
-
-// remoteVariables name what a node's API over TCP needs: files with its authority and with a token.
-const (
-	caVariable    = "HOLDFAST_API_CA"
-	tokenVariable = "HOLDFAST_API_TOKEN_FILE"
-)
-
 func connect(address string) (*api, error) {
-	if address == "" {
-		return nil, fmt.Errorf("%w: which node? give --api, or set %s to the path of its API socket",
-			errUsage, apiVariable)
-	}
-	a := &api{baseURL: strings.TrimSuffix(address, "/"),
-		requestIDPrefix: "ha-manager/" + rand.Text()[:12] + "/"}
-	a.client.Timeout = callTimeout
-	switch {
-	case strings.HasPrefix(address, "https://"):
-		return a, a.useTLS(os.Getenv(caVariable), os.Getenv(tokenVariable))
-	case strings.HasPrefix(address, "http://"):
-		return nil, fmt.Errorf("%w: a node serves its API over TCP with TLS only: write https://%s", errUsage,
-			strings.TrimPrefix(address, "http://"))
-	}
-	a.baseURL = "http://node"
-	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "unix", address)
-	}
-	a.client.Transport = &http.Transport{DialContext: dial}
-	return a, nil
-}
-
-// useTLS prepares the client for a node that is reached over TCP. Without a file of authorities it trusts
-// those of this machine.
-func (a *api) useTLS(caFile, tokenFile string) error {
-	if tokenFile == "" {
-		return fmt.Errorf("%w: over TCP a node wants a token: set %s to a file with one of "+
-			"\"holdfastd api-token\"", errUsage, tokenVariable)
-	}
-	token, err := os.ReadFile(tokenFile)
-	if err != nil {
-		return fmt.Errorf("%w: reading the token: %w", errUsage, err)
-	}
-	a.token = strings.TrimSpace(string(token))
-	conf := &tls.Config{MinVersion: tls.VersionTLS12}
-	if caFile != "" {
-		authorities, err := os.ReadFile(caFile)
-		if err != nil {
-			return fmt.Errorf("%w: reading the node's authority: %w", errUsage, err)
-		}
-		conf.RootCAs = x509.NewCertPool()
-		if !conf.RootCAs.AppendCertsFromPEM(authorities) {
-			return fmt.Errorf("%w: %s has no certificate in PEM form", errUsage, caFile)
-		}
-	}
-	a.client.Transport = &http.Transport{TLSClientConfig: conf}
-	return nil
-}
-
-// newRequest makes a request of the node.
-func (a *api) newRequest(ctx context.Context, method, path string, body io.Reader) (*http.Request, error) {
-	r, err := http.NewRequestWithContext(ctx, method, a.baseURL+path, body)
+	client, err := nodeapi.Connect(address)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errUsage, err)
 	}
-	r.Header.Set("Content-Type", "application/json")
-	if a.token != "" {
-		r.Header.Set("Authorization", "Bearer "+a.token)
-	}
-	return r, nil
+	return &api{Client: client, requestIDPrefix: "ha-manager/" + rand.Text()[:12] + "/"}, nil
 }
 
 // errNotFound means that the store has no such file.
@@ -119,21 +44,9 @@ var errChanged = errors.New("the file was changed meanwhile")
 func (a *api) callStore(ctx context.Context, req store.Request) (*store.Response, error) {
 	a.requestCount++
 	req.ID = fmt.Sprintf("%s%d", a.requestIDPrefix, a.requestCount)
-	hr, err := a.newRequest(ctx, http.MethodPost, hostapi.PathOp+store.Process, bytes.NewReader(req.Encode()))
+	body, err := a.Call(ctx, http.MethodPost, hostapi.PathOp+store.Process, req.Encode())
 	if err != nil {
 		return nil, err
-	}
-	answer, err := a.client.Do(hr)
-	if err != nil {
-		return nil, fmt.Errorf("asking the node: %w", err)
-	}
-	defer answer.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(answer.Body, hostapi.MaxOpBytes))
-	if err != nil {
-		return nil, fmt.Errorf("reading the node's answer: %w", err)
-	}
-	if answer.StatusCode != http.StatusOK {
-		return nil, answerError(answer.Status, body)
 	}
 	r, err := store.DecodeResponse(body)
 	if err != nil {
@@ -163,39 +76,6 @@ type refusal struct{ path, code, message string }
 
 // Error implements error.
 func (r *refusal) Error() string { return fmt.Sprintf("%s: %s: %s", r.path, r.code, r.message) }
-
-// health returns the health of the node that is asked.
-func (a *api) health(ctx context.Context) (*hostapi.Health, error) {
-	hr, err := a.newRequest(ctx, http.MethodGet, hostapi.PathHealth, http.NoBody)
-	if err != nil {
-		return nil, err
-	}
-	answer, err := a.client.Do(hr)
-	if err != nil {
-		return nil, fmt.Errorf("asking the node for its name: %w", err)
-	}
-	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(io.LimitReader(answer.Body, hostapi.MaxOpBytes))
-		return nil, answerError(answer.Status, text)
-	}
-	var health hostapi.Health
-	if err := json.NewDecoder(io.LimitReader(answer.Body, hostapi.MaxOpBytes)).Decode(&health); err != nil {
-		return nil, fmt.Errorf("reading the node's name: %w", err)
-	}
-	return &health, nil
-}
-
-// answerError returns the error in an answer that is none of the store.
-func answerError(status string, body []byte) error {
-	var inside struct {
-		Error string `json:"error"`
-	}
-	if err := json.Unmarshal(body, &inside); err != nil || inside.Error == "" {
-		inside.Error = string(bytes.TrimSpace(body))
-	}
-	return fmt.Errorf("the node answers %s: %s", status, salvage.Printable(inside.Error))
-}
 
 // checkWritable fails on a node without quorum, before any other check of a change.
 func (a *api) checkWritable(ctx context.Context) error {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/holdfast-sim/holdfast/cmd/ha-manager/internal/nodeapi"
 	"github.com/holdfast-sim/holdfast/cmd/ha-manager/internal/output"
 	"github.com/holdfast-sim/holdfast/cmd/internal/version"
 )
@@ -25,9 +26,6 @@ const (
 	exitOK     = 0
 	exitFailed = 255
 )
-
-// apiVariable is the environment variable that names the node's API.
-const apiVariable = "HOLDFAST_API"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -87,8 +85,9 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.PersistentFlags().StringVar(&t.apiAddress, "api", os.Getenv(apiVariable),
-		"the node's API: the path of its `socket`, or https://HOST:PORT (default from $"+apiVariable+")")
+	root.PersistentFlags().StringVar(&t.apiAddress, "api", os.Getenv(nodeapi.AddressVariable),
+		"the node's API: the path of its `socket`, or https://HOST:PORT (default from $"+
+			nodeapi.AddressVariable+")")
 	root.PersistentFlags().Lookup("api").DefValue = ""
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
 		return fmt.Errorf("%w: %w", errUsage, err)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-sim/holdfast/cmd/ha-manager/internal/nodeapi"
 	"github.com/holdfast-sim/holdfast/engine/ha"
 	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 	"github.com/holdfast-sim/holdfast/engine/host/hostapi"
@@ -396,19 +397,8 @@ func TestGuests(t *testing.T) {
 	require.NotContains(t, n.must("guest", "list"), "vm:100")
 }
 
-// TestANodeThatRefuses is quoted in its own words, without the form in which it sent them.
-func TestANodeThatRefuses(t *testing.T) {
-	for body, want := range map[string]string{
-		`{"error":"operation refused by store: local process is down","outcome":"refused"}`: "the node answers 503 Service Unavailable: " +
-			"operation refused by store: local process is down",
-		"plain \x1b text\n": "503 Service Unavailable: plain \ufffd text",
-	} {
-		require.ErrorContains(t, answerError("503 Service Unavailable", []byte(body)), want)
-	}
-}
-
 func TestWithoutAnAddress(t *testing.T) {
-	t.Setenv(apiVariable, "")
+	t.Setenv(nodeapi.AddressVariable, "")
 	var out, errs bytes.Buffer
 	require.Equal(t, exitFailed, run(context.Background(), []string{"status"}, &out, &errs))
 	require.Contains(t, errs.String(), "--api")

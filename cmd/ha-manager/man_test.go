@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra/doc"
 	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast-sim/holdfast/cmd/ha-manager/internal/nodeapi"
 )
 
 var update = flag.Bool("update", false, "write the manual pages anew")
@@ -18,7 +20,7 @@ const manDir = "../../packaging/man"
 
 // TestManualPages: the manual pages are those of the commands as they are.
 func TestManualPages(t *testing.T) {
-	t.Setenv(apiVariable, "")
+	t.Setenv(nodeapi.AddressVariable, "")
 	root := newRoot()
 	root.InitDefaultCompletionCmd()
 	root.InitDefaultVersionFlag()

@@ -4,9 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
-	"strings"
 
 	"github.com/holdfast-sim/holdfast/engine/cpg"
 	"github.com/holdfast-sim/holdfast/engine/host/hostapi"
@@ -16,20 +14,13 @@ import (
 
 // clusterStatus asks the node's cluster process for its status; nil if that process does not run or has no
 // answer. The store's status then shows that the node has no quorum.
-func (a *api) clusterStatus(ctx context.Context) *enginenode.ClusterStatus {
-	hr, err := a.newRequest(ctx, http.MethodPost, hostapi.PathOp+cpg.Process,
-		strings.NewReader(enginenode.OpStatus))
+func clusterStatus(ctx context.Context, a *api) *enginenode.ClusterStatus {
+	body, err := a.Call(ctx, http.MethodPost, hostapi.PathOp+cpg.Process, []byte(enginenode.OpStatus))
 	if err != nil {
 		return nil
 	}
-	answer, err := a.client.Do(hr)
-	if err != nil {
-		return nil
-	}
-	defer answer.Body.Close()
 	var s enginenode.ClusterStatus
-	if answer.StatusCode != http.StatusOK ||
-		json.NewDecoder(io.LimitReader(answer.Body, hostapi.MaxOpBytes)).Decode(&s) != nil || s.Error != "" {
+	if json.Unmarshal(body, &s) != nil || s.Error != "" {
 		return nil
 	}
 	return &s

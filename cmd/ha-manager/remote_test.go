@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast-sim/holdfast/cmd/ha-manager/internal/nodeapi"
 )
 
 // TestOverTCP: the token is sent, the node's authority is checked, and plain HTTP is refused.
@@ -34,10 +36,10 @@ func TestOverTCP(t *testing.T) {
 	code, text := ask(server.URL)
 	require.Equal(t, exitFailed, code)
 	require.Contains(t, text, "over TCP a node wants a token: set HOLDFAST_API_TOKEN_FILE")
-	t.Setenv(tokenVariable, token)
+	t.Setenv(nodeapi.TokenVariable, token)
 	_, text = ask(server.URL)
 	require.Contains(t, text, "certificate signed by unknown authority")
-	t.Setenv(caVariable, authority)
+	t.Setenv(nodeapi.CAVariable, authority)
 	code, text = ask(server.URL)
 	require.Equal(t, exitFailed, code)
 	require.Contains(t, text, "stop here")

@@ -89,8 +89,8 @@ func readView(ctx context.Context, a *api) (*view, error) {
 		v.store = *r.Status
 	}
 	v.quorate = v.store.Quorate
-	v.notes = notesOf(r.Status, a.clusterStatus(ctx))
-	health, err := a.health(ctx)
+	v.notes = notesOf(r.Status, clusterStatus(ctx, a))
+	health, err := a.Health(ctx)
 	if err != nil {
 		return nil, err
 	}
