@@ -31,7 +31,9 @@ type node struct {
 	tree     *tree.Tree
 	revision uint64
 	readOnly bool
-	url      string
+	// configured are the nodes of the cluster, if the node tells them.
+	configured []string
+	url        string
 }
 
 func newNode(t *testing.T) *node {
@@ -46,7 +48,7 @@ func newNode(t *testing.T) *node {
 		require.NoError(t, err)
 	})
 	mux.HandleFunc("GET "+hostapi.PathHealth, func(w http.ResponseWriter, _ *http.Request) {
-		require.NoError(t, json.NewEncoder(w).Encode(hostapi.Health{Name: "n1"}))
+		require.NoError(t, json.NewEncoder(w).Encode(hostapi.Health{Name: "n1", Nodes: n.configured}))
 	})
 	dir, err := os.MkdirTemp("", "hf") // short, because paths of sockets must be
 	require.NoError(t, err)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -93,11 +94,10 @@ a resource that may not stay on the target returns.`,
 // errNoNode means that the cluster has no such node.
 var errNoNode = errors.New("no such cluster node")
 
-// checkNode returns an error for a name that is no node. Before the first LRM has written its status the
-// nodes are not known, and every name is accepted.
+// checkNode returns an error for a name that is no node. While no node is known, every name is accepted.
 func (v *view) checkNode(name string) error {
-	if v.lrmStatuses[name] == nil && len(v.lrmStatuses) > 0 {
-		return fmt.Errorf("%w '%s': there are %s", errNoNode, name, strings.Join(v.nodes(), ", "))
+	if nodes := v.nodes(); len(nodes) > 0 && !slices.Contains(nodes, name) {
+		return fmt.Errorf("%w '%s': there are %s", errNoNode, name, strings.Join(nodes, ", "))
 	}
 	return nil
 }

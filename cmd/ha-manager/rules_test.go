@@ -160,3 +160,17 @@ func TestNodesThatAreNotKnownYet(t *testing.T) {
 	n.must("rules", "add", "node-affinity", "home", "--resources", "vm:11", "--nodes", "n1")
 	n.must("rules", "add", "resource-affinity", "pair", "--resources", "vm:11,vm:12", "--affinity", "negative")
 }
+
+// TestConfiguredNodes: a node exists before its LRM has written anything.
+func TestConfiguredNodes(t *testing.T) {
+	n := newNode(t)
+	n.configured = []string{"n2", "n1", "n3"}
+	n.nodes("n2")
+	n.must("guest", "create", "vm:11", "--node", "n1")
+	n.must("add", "vm:11")
+	n.must("rules", "add", "node-affinity", "home", "--resources", "vm:11", "--nodes", "n1,n3")
+	code, _, errs := n.run("migrate", "vm:11", "n4")
+	require.Equal(t, 255, code)
+	require.Contains(t, errs, "no such cluster node 'n4': there are n1, n2, n3")
+	require.NotContains(t, n.must("status"), "lrm n1")
+}

@@ -90,7 +90,7 @@ func (v *view) statusEntries(now time.Time) []statusEntry {
 		out = append(out, v.masterEntry(now))
 	}
 	out = append(out, v.fencingEntry(now))
-	for _, node := range v.nodes() {
+	for _, node := range v.lrms() {
 		out = append(out, v.lrmEntry(node, now))
 	}
 	out = append(out, v.fencedNodes()...)

@@ -45,6 +45,8 @@ func TestAnAdministratorsStory(t *testing.T) {
 }
 
 func servicesBegin(t *testing.T, c *cluster) {
+	require.Equal(t, []string{"n1", "n2", "n3"}, c.health(n1).Nodes)
+	require.Equal(t, clusterTimescale, c.health(n1).Timescale)
 	c.must("guest", "create", "vm:100", "--node", "n2", "--command", "web")
 	c.must("guest", "create", "ct:200", "--node", "n1", "--command", "web")
 	c.must("guest", "create", "vm:300", "--node", "n3", "--command", "web")

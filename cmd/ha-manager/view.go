@@ -22,7 +22,8 @@ import (
 
 // view is what one node knows of high availability in its cluster, as far as its files can be read.
 type view struct {
-	askedNode     string // the node that was asked
+	askedNode     string   // the node that was asked
+	configured    []string // the nodes of the cluster; empty if the node does not tell them
 	timescale     timescale.Ratio
 	quorate       bool
 	notes         []string     // about quorum and the configuration
@@ -94,7 +95,7 @@ func readView(ctx context.Context, a *api) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
-	v.askedNode = health.Name
+	v.askedNode, v.configured = health.Name, health.Nodes
 	if v.timescale, err = timescale.Parse(cmp.Or(health.Timescale, "1")); err != nil {
 		return nil, fmt.Errorf("reading the node's timescale: %w", err)
 	}
@@ -155,8 +156,17 @@ func (v *view) readConfiguration(ctx context.Context, a *api) error {
 	return nil
 }
 
-// nodes returns the names of the cluster's nodes, as far as their LRMs or the master have written them.
-func (v *view) nodes() []string { return slices.Sorted(maps.Keys(v.lrmStatuses)) }
+// lrms returns the names of the nodes whose LRMs are known.
+func (v *view) lrms() []string { return slices.Sorted(maps.Keys(v.lrmStatuses)) }
+
+// nodes returns the names of the cluster's nodes: of all that are configured, also before their LRMs have
+// written anything.
+func (v *view) nodes() []string {
+	if len(v.configured) == 0 {
+		return v.lrms()
+	}
+	return slices.Sorted(slices.Values(v.configured))
+}
 
 // nodesDir is the directory with a directory for each node.
 const nodesDir = "nodes"

@@ -5,6 +5,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -146,6 +147,9 @@ func findNode(file *host.MachineFile, conf *corosync.Config) error {
 	}
 	if file.Name == "" {
 		file.Name = conf.Nodes[file.Machine].Name
+	}
+	for _, n := range conf.Nodes {
+		file.Nodes = append(file.Nodes, cmp.Or(n.Name, fmt.Sprintf("node%d", n.ID)))
 	}
 	if len(file.Links) > 0 {
 		for i, l := range file.Links {

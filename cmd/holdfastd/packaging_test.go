@@ -13,6 +13,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/cmd/internal/nodemain"
 	"github.com/holdfast-sim/holdfast/engine/corosync"
+	"github.com/holdfast-sim/holdfast/engine/host"
 	"github.com/holdfast-sim/holdfast/engine/node"
 	"github.com/holdfast-sim/holdfast/engine/resource"
 	"github.com/holdfast-sim/holdfast/engine/watchdog"
@@ -76,4 +77,14 @@ func TestTheManualPage(t *testing.T) {
 	}
 	require.Contains(t, page, "within ten seconds")
 	require.EqualValues(t, 10, watchdog.HardwareTime.Seconds())
+}
+
+// TestTheNodesAreNamed: the node tells clients which nodes are configured, in the order of the machines.
+func TestTheNodesAreNamed(t *testing.T) {
+	conf, _, err := corosync.Parse("corosync.conf", []byte(goodConf))
+	require.NoError(t, err)
+	file := &host.MachineFile{Machine: 1}
+	require.NoError(t, findNode(file, conf))
+	require.Equal(t, "n2", file.Name)
+	require.Equal(t, []string{"n1", "n2"}, file.Config("/nowhere").Nodes)
 }

@@ -49,6 +49,8 @@ type Config struct {
 	// Timescale is what the host reports as the ratio of its processes' timers, such as "1/20"; "" is 1.
 	// The host itself does not use it.
 	Timescale string
+	// Nodes are the names of all configured machines, which the host only reports.
+	Nodes []string
 
 	// BootID names this power-up of the machine. Empty takes the kernel's, where there is one.
 	// A change counts as a reboot.

@@ -16,7 +16,8 @@ func (h *Host) Health() hostapi.Health {
 	defer h.mu.Unlock()
 	out := hostapi.Health{Machine: int(h.cfg.Machine), Name: h.cfg.Name, PID: os.Getpid(),
 		Boot:   h.savedState.Boot,
-		Uptime: kernel.Now() - h.started, RecordsLost: h.records.Lost(), Timescale: h.cfg.Timescale}
+		Uptime: kernel.Now() - h.started, RecordsLost: h.records.Lost(), Timescale: h.cfg.Timescale,
+		Nodes: h.cfg.Nodes}
 	for _, p := range h.procs {
 		out.Processes = append(out.Processes, p.health())
 	}

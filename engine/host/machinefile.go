@@ -41,6 +41,9 @@ type MachineFile struct {
 	Timescale string `json:"timescale,omitempty"`
 	// Debug writes debug lines to the log.
 	Debug bool `json:"debug,omitempty"`
+
+	// Nodes are the names of all machines. They are not in the file: its reader may know them.
+	Nodes []string `json:"-"`
 }
 
 // LinkFile is one link: the addresses of all machines on it, by machine id, and the base port.
@@ -107,7 +110,8 @@ func lineOfError(data []byte, decoder *json.Decoder, err error) int {
 func (m *MachineFile) Config(dir string) Config {
 	c := Config{Machine: m.Machine, Name: m.Name, Dir: dir, Remote: m.remote(dir), BootID: m.BootID,
 		APISocket: resolveIn(dir, m.APISocket), ControlSocket: resolveIn(dir, m.ControlSocket),
-		RecordFile: resolveIn(dir, m.RecordFile), Watchdog: m.Watchdog, Timescale: m.Timescale}
+		RecordFile: resolveIn(dir, m.RecordFile), Watchdog: m.Watchdog, Timescale: m.Timescale,
+		Nodes: m.Nodes}
 	if c.Watchdog != hostwatchdog.None {
 		c.Watchdog = resolveIn(dir, c.Watchdog)
 	}

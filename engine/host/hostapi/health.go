@@ -18,6 +18,8 @@ type Health struct {
 	RecordsLost uint64 `json:"records_lost"`
 	// Timescale is the ratio that multiplies the timers of the processes, such as "1/20"; "" is 1.
 	Timescale string `json:"timescale,omitempty"`
+	// Nodes are the names of all configured machines of the cluster, where the host was given them.
+	Nodes []string `json:"nodes,omitempty"`
 }
 
 // AllRunning is readiness as far as the machine itself can know it: its processes take events.
