@@ -110,14 +110,3 @@ func TestFenceDevicesAreTried(t *testing.T) {
 	require.NoError(t, err)
 	require.NotContains(t, string(calls), "plug1 o", "nothing was switched")
 }
-
-func TestPasswordFilesAreForOneUser(t *testing.T) {
-	f := newFenceFiles(t)
-	secret := f.write("secret", "hush\n")
-	d := &fence.Device{Parts: []fence.Part{{PasswordFile: secret}}}
-	require.NoError(t, checkPasswordFiles(d))
-	require.NoError(t, os.Chmod(secret, 0o644))
-	require.ErrorContains(t, checkPasswordFiles(d), "make its mode 0600")
-	require.NoError(t, os.Remove(secret))
-	require.ErrorContains(t, checkPasswordFiles(d), "no such file")
-}

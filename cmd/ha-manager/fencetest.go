@@ -1,22 +1,15 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"runtime"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/cmd/ha-manager/internal/fencecheck"
 	"github.com/holdfast-sim/holdfast/engine/fence"
-	"github.com/holdfast-sim/holdfast/engine/ha"
-	"github.com/holdfast-sim/holdfast/engine/ha/config"
 	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
-	"github.com/holdfast-sim/holdfast/engine/host/programs"
 )
 
 // errFenceTest means that a device would not have fenced the node.
@@ -46,7 +39,7 @@ master, which fences. It ends with 0 only if every device works.`,
 				return err
 			}
 			state := v.managerStatus.NodeStatus[args[0]]
-			checks, err := testDevices(cmd.Context(), text, agents, args[0], state)
+			checks, err := fencecheck.TestDevices(cmd.Context(), text, agents, args[0], state)
 			if err != nil {
 				return err
 			}
@@ -62,62 +55,6 @@ master, which fences. It ends with 0 only if every device works.`,
 		}})
 }
 
-// testDevices checks the devices of a node.
-func testDevices(ctx context.Context, text, agents, node string,
-	state ha.NodeState) ([]fence.Check, error) {
-	cfg, err := config.ParseFence(text)
-	if err != nil {
-		return nil, err
-	}
-	verified, err := fence.DecodeVerified(agents)
-	if err != nil {
-		return nil, err
-	}
-	devices, problems := fence.Plan(cfg, node)
-	if len(problems) > 0 {
-		return nil, errors.Join(problems...)
-	}
-	if len(devices) == 0 {
-		return nil, fmt.Errorf("no device is connected to node '%s' in %s", node, haproc.FencePath)
-	}
-	call, end := newAgentCalls(ctx)
-	defer end()
-	var checks []fence.Check
-	for i := range devices {
-		c := fence.CheckDevice(&devices[i], node, verified, call)
-		if err := checkPasswordFiles(&devices[i]); err != nil {
-			c.OK, c.Reason = false, err.Error()
-		}
-		if c.OK && c.Power == fence.PowerOff && state == ha.NodeOnline {
-			c.OK, c.Reason = false, fence.ErrOffline.Error()
-		}
-		checks = append(checks, c)
-	}
-	return checks, nil
-}
-
-// checkPasswordFiles fails unless the files from which agents read passwords exist, for one user only.
-func checkPasswordFiles(d *fence.Device) error {
-	for _, p := range d.Parts {
-		if p.PasswordFile == "" {
-			continue
-		}
-		f, err := os.Open(p.PasswordFile)
-		if err != nil {
-			return fmt.Errorf("reading its password: %w", err)
-		}
-		info, err := f.Stat()
-		f.Close()
-		if err == nil && info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
-			err = fmt.Errorf("%s is readable by other users; make its mode 0600", p.PasswordFile)
-		}
-		if err != nil {
-			return fmt.Errorf("reading its password: %w", err)
-		}
-	}
-	return nil
-}
-
 func (t fenceCommands) printChecks(cmd *cobra.Command, checks []fence.Check) error {
 	return t.printValue(cmd, checks, func(w io.Writer) error {
 		for _, c := range checks {
@@ -131,31 +68,4 @@ func (t fenceCommands) printChecks(cmd *cobra.Command, checks []fence.Check) err
 		}
 		return nil
 	})
-}
-
-// callPoll separates looks whether a program has ended.
-const callPoll = 20 * time.Millisecond
-
-// newAgentCalls returns a function that calls fence agents as a node's daemon does, and a function that ends
-// what is still running.
-func newAgentCalls(ctx context.Context) (fence.CallFunc, func()) {
-	runner, end := programs.NewCalls(os.TempDir(), func() error { return nil })
-	return func(c env.Command) env.CommandResult {
-		if runner == nil {
-			return env.CommandResult{Err: errors.New("programs cannot be called on this machine")}
-		}
-		id, err := runner.Start(c)
-		if err != nil {
-			return env.CommandResult{Err: err}
-		}
-		for {
-			if result, over := runner.Result(id); over {
-				return result
-			}
-			if ctx.Err() != nil {
-				return env.CommandResult{Err: ctx.Err()}
-			}
-			time.Sleep(callPoll)
-		}
-	}, end
 }

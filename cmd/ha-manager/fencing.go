@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -12,9 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/holdfast-sim/holdfast/engine/fence"
+	"github.com/holdfast-sim/holdfast/cmd/ha-manager/internal/fencecheck"
 	"github.com/holdfast-sim/holdfast/engine/ha"
-	"github.com/holdfast-sim/holdfast/engine/ha/config"
 	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 )
 
@@ -64,13 +61,13 @@ The devices are used once the mode is hardware or both. "ha-manager fence test N
 			if err != nil {
 				return err
 			}
-			verified, err := checkFence(cmd.Context(), text, v, unproven)
+			verified, err := fencecheck.Vet(cmd.Context(), text, v.checkNode, unproven)
 			if err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)
 			}
 			// The agents come first: devices whose agents are not verified prove nothing.
 			err = a.editFile(cmd.Context(), haproc.FenceAgentsPath, func(old string) (string, error) {
-				return mergeVerified(old, verified)
+				return fencecheck.Merge(old, verified)
 			})
 			if err != nil {
 				return err
@@ -101,47 +98,6 @@ func readFence(cmd *cobra.Command, name string) (string, error) {
 		return "", fmt.Errorf("%w: %s is longer than %d bytes", errUsage, name, maxFenceBytes)
 	}
 	return string(data), nil
-}
-
-// checkFence plans the fencing of every node that the file names, and asks the agents on this machine what
-// they are. It returns what they have reported. A device that proves nothing is an error unless unproven is
-// set; what makes no sense always is. The error names everything that is wrong, each in a line.
-func checkFence(ctx context.Context, text string, v *view, unproven bool) (fence.Verified, error) {
-	devices, err := planFence(text, v.checkNode)
-	if err != nil {
-		return nil, err
-	}
-	var problems []error
-	call, end := newAgentCalls(ctx)
-	defer end()
-	known, failed := fence.AskMetadata(devices, call)
-	said := map[string]bool{}
-	for i := range devices {
-		err := fence.VetDevice(&devices[i], known, failed)
-		if err == nil || unproven && errors.Is(err, fence.ErrProvesNothing) {
-			continue
-		}
-		if err = fmt.Errorf("device %s: %w", devices[i].Name, err); !said[err.Error()] {
-			said[err.Error()] = true
-			problems = append(problems, err)
-		}
-	}
-	verified := fence.Verified{}
-	for agent, m := range known {
-		verified[agent] = m.Fingerprint()
-	}
-	return verified, errors.Join(problems...)
-}
-
-// mergeVerified adds what agents have reported to what was known of others, which devices that are installed
-// until now may still need.
-func mergeVerified(old string, verified fence.Verified) (string, error) {
-	all, err := fence.DecodeVerified(old)
-	if err != nil {
-		all = fence.Verified{} // a file that cannot be read verifies nothing
-	}
-	maps.Copy(all, verified)
-	return all.Encode(), nil
 }
 
 func (t fenceCommands) newFenceConfigCommand() *cobra.Command {
@@ -204,30 +160,4 @@ func (v *view) fencedNodes() (out []statusEntry) {
 			Status: fmt.Sprintf("%s (%s)", node, v.managerStatus.Fencing[node])})
 	}
 	return out
-}
-
-// planFence plans the fencing of every node that the file names. The error names everything that is wrong.
-func planFence(text string, checkNode func(name string) error) (devices []fence.Device, err error) {
-	cfg, err := config.ParseFence(text)
-	if err != nil {
-		return nil, err
-	}
-	nodes := map[string]bool{}
-	for _, device := range cfg.Devices {
-		for _, part := range device.Parts {
-			for node := range part.Nodes {
-				nodes[node] = true
-			}
-		}
-	}
-	var problems []error
-	for _, node := range slices.Sorted(maps.Keys(nodes)) {
-		if err := checkNode(node); err != nil {
-			problems = append(problems, fmt.Errorf("connect … node=%s: %w", node, err))
-		}
-		planned, wrong := fence.Plan(cfg, node)
-		problems = append(problems, wrong...)
-		devices = append(devices, planned...)
-	}
-	return devices, errors.Join(problems...)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/holdfast-sim/holdfast/cmd/ha-manager/internal/fencecheck"
 	"github.com/holdfast-sim/holdfast/engine/ha"
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
 	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
@@ -129,7 +130,7 @@ func checkContent(path, text string) (problems []config.Problem, err error) {
 		_, problems, err = config.ParseGroups(text)
 	case haproc.FencePath:
 		// Without a word of "fence set" about its agent, a device proves nothing.
-		_, err = planFence(text, func(string) error { return nil })
+		_, err = fencecheck.Plan(text, func(string) error { return nil })
 	case haproc.DatacenterPath:
 		_, err = config.ParseDatacenter(text)
 	case haproc.ManagerStatusPath:

@@ -85,7 +85,7 @@ func (v *view) statusEntries(now time.Time) []statusEntry {
 		quorum.Status = fmt.Sprintf("No quorum on node '%s'!", v.askedNode)
 	}
 	out := append([]statusEntry{quorum}, v.noteEntries()...)
-	out = append(out, v.storeEntries()...)
+	out = append(out, storeEntries(v)...)
 	if m := v.managerStatus; m.MasterNode != "" && m.Timestamp != 0 {
 		out = append(out, v.masterEntry(now))
 	}
@@ -112,7 +112,7 @@ func (v *view) noteEntries() []statusEntry {
 
 // storeEntries returns a line for each node without a vote in the store, and one for each loss of data that
 // the asked node has noticed. Both need an administrator.
-func (v *view) storeEntries() (out []statusEntry) {
+func storeEntries(v *view) (out []statusEntry) {
 	for i := range v.store.Config {
 		m := &v.store.Config[i]
 		if m.VotelessSinceMS == 0 {

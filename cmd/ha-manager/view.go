@@ -90,7 +90,7 @@ func readView(ctx context.Context, a *api) (*view, error) {
 		v.store = *r.Status
 	}
 	v.quorate = v.store.Quorate
-	v.notes = notesOf(r.Status, clusterStatus(ctx, a))
+	v.notes = notesOf(r.Status, a.ClusterStatus(ctx))
 	health, err := a.Health(ctx)
 	if err != nil {
 		return nil, err

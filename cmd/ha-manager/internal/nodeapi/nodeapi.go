@@ -19,7 +19,9 @@ import (
 	"time"
 
 	"github.com/holdfast-sim/holdfast/cmd/ha-manager/internal/salvage"
+	"github.com/holdfast-sim/holdfast/engine/cpg"
 	"github.com/holdfast-sim/holdfast/engine/host/hostapi"
+	"github.com/holdfast-sim/holdfast/engine/node"
 )
 
 // Client sends requests to one node.
@@ -127,6 +129,20 @@ func (c *Client) Health(ctx context.Context) (*hostapi.Health, error) {
 		return nil, fmt.Errorf("reading the node's health: %w", err)
 	}
 	return &health, nil
+}
+
+// ClusterStatus asks the node's cluster process for its status; nil if that process does not run or has no
+// answer. The store's status then shows that the node has no quorum.
+func (c *Client) ClusterStatus(ctx context.Context) *node.ClusterStatus {
+	body, err := c.Call(ctx, http.MethodPost, hostapi.PathOp+cpg.Process, []byte(node.OpStatus))
+	if err != nil {
+		return nil
+	}
+	var s node.ClusterStatus
+	if json.Unmarshal(body, &s) != nil || s.Error != "" {
+		return nil
+	}
+	return &s
 }
 
 // answerError returns the error in an answer, without the form in which the node sent it.
