@@ -95,10 +95,10 @@ func TestRealAgentsFenceARealNode(t *testing.T) {
 		t.Skip("needs ipmi_sim of the Debian package openipmi")
 	}
 	c := newCluster(t)
-	c.must("guest", "create", "vm:1", "--node", "n1", "--command", "web")
-	c.must("add", "vm:1")
+	c.must("guest", "create", "vm:11", "--node", "n1", "--command", "web")
+	c.must("add", "vm:11")
 	lost := n3
-	if strings.Contains(c.until(n1, "service vm:1 (n1, started)"), "master n3") {
+	if strings.Contains(c.until(n1, "service vm:11 (n1, started)"), "master n3") {
 		lost = n2
 	}
 	name := fmt.Sprint("n", lost+1)
@@ -126,25 +126,25 @@ func TestRealAgentsFenceARealNode(t *testing.T) {
 	code, errs = set(wrong, "--unproven")
 	require.Equal(t, exitOK, code, errs)
 	c.must("fence", "mode", "both")
-	c.must("guest", "create", "vm:2", "--node", name, "--command", "web")
-	c.must("add", "vm:2")
-	c.until(n1, fmt.Sprintf("service vm:2 (%s, started)", name),
+	c.must("guest", "create", "vm:12", "--node", name, "--command", "web")
+	c.must("add", "vm:12")
+	c.until(n1, fmt.Sprintf("service vm:12 (%s, started)", name),
 		fmt.Sprintf("lrm %s (active, watchdog active, %%T)", name))
 
 	c.freeze(lost)
 	c.untilContains(n1, "fence "+name+" (failed: device switch: proves nothing",
 		"device board: proves nothing")
 	time.Sleep(3 * 120 * time.Second / 20) // three times the TTL of a lock
-	require.Contains(t, withoutTimes(c.must("status")), fmt.Sprintf("service vm:2 (%s, fence)\n", name))
+	require.Contains(t, withoutTimes(c.must("status")), fmt.Sprintf("service vm:12 (%s, fence)\n", name))
 	require.NoFileExists(t, filepath.Join(dir, "told"), "a device that proves nothing is not called")
 
 	code, errs = set(strings.ReplaceAll(board, "METHOD", "method=onoff"))
 	require.Equal(t, exitOK, code, errs)
 	other := fmt.Sprint("n", n2+n3-lost+1) // where nothing runs yet
-	c.untilContains(n1, fmt.Sprintf("service vm:2 (%s, started)", other))
-	require.Eventually(t, func() bool { return len(c.runIntervals("vm:2")) == 2 }, waitLimit,
+	c.untilContains(n1, fmt.Sprintf("service vm:12 (%s, started)", other))
+	require.Eventually(t, func() bool { return len(c.runIntervals("vm:12")) == 2 }, waitLimit,
 		50*time.Millisecond)
-	c.neverTwice("vm:1", "vm:2")
+	c.neverTwice("vm:11", "vm:12")
 	told, err := os.ReadFile(filepath.Join(dir, "told"))
 	require.NoError(t, err)
 	require.True(t, strings.HasPrefix(string(told), "power 0\n"))

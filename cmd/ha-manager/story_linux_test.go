@@ -168,7 +168,7 @@ func below(t *testing.T, pid int) (pids []int) {
 // aSupplyDies: something kills the second process of a supervised machine, which all others of the machine
 // depend on. Its services end before the first process does.
 func aSupplyDies(t *testing.T, c *cluster) {
-	intervals := len(c.runIntervals("service:web"))
+	intervals := len(c.runIntervals("vm:300"))
 	first := c.nodes[n3].Process.Pid
 	supply := childrenOf(t, first)
 	require.Len(t, supply, 1)
@@ -184,10 +184,10 @@ func aSupplyDies(t *testing.T, c *cluster) {
 	require.NoError(t, err)
 	require.Contains(t, string(log), "the machine's supply ended: signal: killed")
 	c.on(n3)
-	require.Eventually(t, func() bool { return len(c.runIntervals("service:web")) > intervals }, waitLimit,
+	require.Eventually(t, func() bool { return len(c.runIntervals("vm:300")) > intervals }, waitLimit,
 		100*time.Millisecond)
-	c.until(n2, "service service:web (n3, started)", "lrm n3 (active, watchdog active, %T)")
-	c.neverTwice("service:web")
+	c.until(n2, "service vm:300 (n3, started)", "lrm n3 (active, watchdog active, %T)")
+	c.neverTwice("vm:300")
 }
 
 // aDaemonIsRestarted, as for an update: its services continue to run.

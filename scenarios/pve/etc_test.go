@@ -58,7 +58,7 @@ func TestEtcPVE(t *testing.T) {
 		"could not take vm:404: no node has its configuration",
 		"left out: 2 guests that the HA manager does not manage",
 		"took ha/resources.cfg: ct:200 on hv2, vm:100 on hv1",
-		"could not take of ha/rules.cfg: line 5: unknown rule type odd",
+		"could not take of ha/rules.cfg: line 5: rule x: unknown type odd",
 		"took ha/rules.cfg",
 		"took datacenter.cfg",
 	}, report[:12])

@@ -82,13 +82,10 @@ func (m *Manager) mustFence(sid string, sd *ha.ServiceStatus) bool {
 	if !m.nodes.offlineDelayed(sd.Node) {
 		return false
 	}
-	if sd.Unprotected == 0 || m.settings.Decisions == ha.DecisionsUpstream {
+	if sd.Unprotected == 0 || m.settings.Decisions == ha.DecisionsUpstream ||
+		m.env.NodeConfirmedDead(sd.Node) || m.seenStopped(sid, sd.Node) || !m.deviates(ha.DiffUnprotected) {
 		return true
 	}
-	if m.env.NodeConfirmedDead(sd.Node) || m.seenStopped(sid, sd.Node) {
-		return true
-	}
-	m.deviates(ha.DiffUnprotected)
 	if !m.reportedUnprotected[sid] {
 		m.reportedUnprotected[sid] = true
 		m.env.Log(ha.LevelWarning, fmt.Sprintf(

@@ -112,7 +112,7 @@ func TestFolders(t *testing.T) {
 
 // TestRandomFolders: decisions alone and a whole cluster agree about folders that are drawn.
 func TestRandomFolders(t *testing.T) {
-	for seed := uint64(1); seed <= uint64(thorough.Count(3, 40)); seed++ {
+	for seed := uint64(1); seed <= uint64(thorough.Count(3, 24)); seed++ {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			result := fullstack.ReplayRandom(context.Background(), seed, harandom.Calm,
 				fullstack.Options{Runner: sim.Runner{}, Seed: 1})
