@@ -36,7 +36,7 @@ const (
 	tcpToken   = "a-token-for-the-workload"
 )
 
-// newOverTCP makes the machines' certificate: the one that package httptest has for this address.
+// newOverTCP makes the machines' certificate: package httptest has it for this address.
 func newOverTCP(t *testing.T, driver *hostdriver.Driver) overTCP {
 	t.Helper()
 	server := httptest.NewTLSServer(http.NotFoundHandler())

@@ -249,6 +249,7 @@ func (c *reportingCaller) Step(ev env.Event) { c.tasks.Step(ev) }
 
 // TestABoardOfOpenIPMI fences with the real agent and a simulated board that is well.
 func TestABoardOfOpenIPMI(t *testing.T) {
+	thorough.Only(t, "a simulated board and its agent work for some seconds")
 	b := newBoard(t)
 	proof, report := fenceThrough(t, b.devices(""))
 	require.NotNil(t, proof, report)
@@ -304,6 +305,7 @@ func TestHabitsOfABoard(t *testing.T) {
 
 // TestAPortOfASwitch: a real SNMP daemon and the real agent of switch ports, which answers and is refused.
 func TestAPortOfASwitch(t *testing.T) {
+	thorough.Only(t, "an SNMP daemon and the agent of its ports work for some seconds")
 	needs(t, "fence_ifmib", "fence-agents")
 	needs(t, "snmpget", "snmp")
 	daemon := needs(t, "snmpd", "snmpd")

@@ -25,7 +25,7 @@ func TestOneSeedGivesOneFolder(t *testing.T) {
 // TestEveryFolderCanBeReplayed: with both settings every folder is read and replayed to its end. With strict
 // decisions no service runs twice, and a log that differs has a documented reason.
 func TestEveryFolderCanBeReplayed(t *testing.T) {
-	count := uint64(thorough.Count(40, 200))
+	count := uint64(thorough.Count(10, 200))
 	for seed := range count {
 		for _, kind := range kinds {
 			folder := harandom.Draw(seed, kind)
