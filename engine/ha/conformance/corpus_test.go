@@ -73,8 +73,8 @@ func TestCorpusRandomScenarios(t *testing.T) {
 	dir := corpusDir(t, "pve-ha-manager-random")
 	folders, err := FindScenarios([]string{dir})
 	require.NoError(t, err)
-	var some []string // every fourth, unless thorough
-	for i := 0; i < len(folders); i += thorough.Count(4, 1) {
+	var some []string // every twelfth, unless thorough
+	for i := 0; i < len(folders); i += thorough.Count(12, 1) {
 		some = append(some, folders[i])
 	}
 	report, err := RunHA(context.Background(), some, Options{})
