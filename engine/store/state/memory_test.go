@@ -53,7 +53,8 @@ func TestLossesAreBounded(t *testing.T) {
 	require.EqualValues(t, 3, m.Losses[0].From, "the oldest are forgotten")
 }
 
-// What a replacement drops is what lies above the last common place, and only that which W votes had is lost.
+// A replacement drops the changes above the last common place. Only those of them that W votes had are a loss
+// of acknowledged changes.
 func TestDropped(t *testing.T) {
 	a, b := fresh(100), fresh(100)
 	for k := range 4 {
