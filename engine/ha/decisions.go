@@ -36,6 +36,7 @@ const (
 	DiffRearmedResults    Difference = "rearmed-results"
 	DiffMaintenanceTwice  Difference = "maintenance-twice"
 	DiffMovingPartner     Difference = "moving-partner"
+	DiffKeptTogether      Difference = "kept-together"
 	DiffArrivedService    Difference = "arrived-service"
 	DiffReaddedService    Difference = "readded-service"
 	DiffUnmanagedService  Difference = "unmanaged-service"
@@ -98,6 +99,9 @@ func Differences() []DifferenceText {
 		{DiffMovingPartner,
 			"a service that must be kept apart and moves to or from the target is in the way",
 			"only services that rest on the target refuse it"},
+		{DiffKeptTogether,
+			"a service without failback leaves a node that a rule of resource affinity forbids",
+			"it stays, although the services that it must be kept together with are elsewhere"},
 		{DiffArrivedService, "a service that had arrived when its source was fenced is managed there",
 			"its recovery fails in every round, and with it all other decisions"},
 		{DiffReaddedService, "a service that was removed and added again is requested again",

@@ -36,6 +36,25 @@ func TestAPartnerOnItsWayIsInTheWay(t *testing.T) {
 	})
 }
 
+func TestAServiceWithoutFailbackIsKeptTogether(t *testing.T) {
+	bothSettings(t, func(t *testing.T, b *bench, strict bool) {
+		b.rules = "resource-affinity: together\n\taffinity positive\n\tresources vm:1,vm:2,vm:3\n"
+		for i, sid := range []string{"vm:1", "vm:2", "vm:3"} {
+			node := []string{"a", "b", "b"}[i]
+			b.add(sid, node, ha.WantStarted)
+			b.services[sid].Failback = false
+			b.manager.ServiceStatus[sid] = &ha.ServiceStatus{State: ha.Started, Node: node, UID: sid, Running: 1}
+		}
+		master(t, b)
+		want := ha.Started
+		if strict {
+			want = ha.Migrate
+		}
+		require.Equal(t, want, b.manager.ServiceStatus["vm:1"].State)
+		require.Equal(t, ha.Started, b.manager.ServiceStatus["vm:2"].State)
+	})
+}
+
 func TestAStoppedPartnerIsInTheWay(t *testing.T) {
 	bothSettings(t, func(t *testing.T, b *bench, _ bool) {
 		b.rules = "resource-affinity: apart\n\taffinity negative\n\tresources vm:1,vm:2\n"

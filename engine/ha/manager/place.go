@@ -74,7 +74,10 @@ func (m *Manager) chooseNode(sid string, cd *ha.ServiceConfig, sd *ha.ServiceSta
 	near, far := m.placementPartners(sid)
 	if want == preferCurrent && !cd.Failback && contains(allowed, sd.Node) &&
 		(near[sd.Node] > 0 || !far[sd.Node]) {
-		return sd.Node // also when all partners that must be kept together with it are elsewhere
+		obeys := !far[sd.Node] && (len(near) == 0 || near[sd.Node] > 0)
+		if obeys || !m.deviates(ha.DiffKeptTogether) {
+			return sd.Node
+		}
 	}
 	if want == preferNext {
 		candidates = without(candidates, func(node string) bool { return contains(sd.FailedNodes, node) })
