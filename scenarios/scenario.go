@@ -119,6 +119,8 @@ type Expect struct {
 	Succeeded *fault.PPM `yaml:"succeeded,omitempty" json:"succeeded,omitempty"`
 	// Probes are rare paths that must be reached: by a run that is made alone, or by some seed of several.
 	Probes []string `yaml:"probes,omitempty" json:"probes,omitempty"`
+	// NoEffect accepts runs in which no fault had an effect; by default they are unknown.
+	NoEffect bool `yaml:"no_effect,omitempty" json:"no_effect,omitempty"`
 }
 
 // SubjectSpec names a subject and carries its part of a scenario until the subject decodes it.

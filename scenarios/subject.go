@@ -3,6 +3,7 @@ package scenarios
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
@@ -52,6 +53,17 @@ func Vary(s *Scenario, subject Subject, choices draw.Lists) (*Scenario, Subject,
 		return nil, nil, fmt.Errorf("drawing what scenario %s leaves to the seed: %w", s.Name, err)
 	}
 	return varied, of, nil
+}
+
+// ErrFixedStory means that a scenario makes sense only with the faults that it lists.
+var ErrFixedStory = errors.New("the scenario makes sense only with its own faults")
+
+// StorySubject is implemented by a [Subject] whose part of a scenario can expect what holds only for the
+// faults as the scenario lists them, for example where a service must run at the end.
+type StorySubject interface {
+	// WithoutStory returns the scenario and the subject without such expectations, or an error that wraps
+	// [ErrFixedStory]. It must change neither s nor the receiver.
+	WithoutStory(s *Scenario) (*Scenario, Subject, error)
 }
 
 // Decode makes a subject from its part of a scenario. Unknown or wrong fields are errors that

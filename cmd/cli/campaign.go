@@ -4,13 +4,18 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"os"
 	"regexp"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/holdfast-sim/holdfast/cmd/cli/internal/seeds"
+	"github.com/holdfast-sim/holdfast/scenarios/explore"
 )
 
 // campaignFlags are the flags of campaign.
@@ -27,11 +32,23 @@ type campaignFlags struct {
 	json     bool
 	quiet    bool
 	workers  int
+	// strategies are how scenarios are changed.
+	strategies  []string
+	shrink      time.Duration
+	stopAtFirst bool
+	// openEnded means that the campaign has no end of its own.
+	openEnded bool
 }
 
-const campaignHelp = `Runs many seeds of many scenarios in the simulator and summarizes the outcomes.
-SCENARIO is a file or the name of a library scenario; it may have its own range of seeds, as in
-ha-storm:1-8000.
+const campaignHelp = `Searches for seeds that fail: runs many seeds of many scenarios in the simulator and
+summarizes the outcomes. SCENARIO is a file or the name of a library scenario; it may have its own range of
+seeds, as in ha-storm:1-8000.
+
+Without a scenario it searches the whole library until it is stopped, or for the time of --for: every
+scenario as it is written, and changed by every strategy. All of them get the same processor time, and those
+that still show new behaviour get more.
+
+Failures of one kind are one group. The first of each group is made small, as by NAME shrink.
 
 Each run is recorded in the journal as soon as it has ended. After an interruption the same command
 resumes the campaign; a wider range of seeds runs only the missing ones. A journal written by another
@@ -43,10 +60,11 @@ the first of them. On GitHub Actions they become annotations and a summary of th
 func (a *app) newCampaignCommand() *cobra.Command {
 	var f campaignFlags
 	cmd := &cobra.Command{
-		Use:   "campaign SCENARIO[:A-B]...",
-		Short: "Run many seeds of many scenarios, resumably",
-		Long:  campaignHelp,
-		Example: a.examples(`  NAME campaign --all --seeds 200
+		Use:   "campaign [SCENARIO[:A-B]...]",
+		Short: "Search for seeds that fail, resumably",
+		Long:  a.examples(campaignHelp),
+		Example: a.examples(`  NAME campaign --for 10m
+  NAME campaign --all --seeds 200
   NAME campaign ha-storm:1-8000 ha-storm-without-quorum:1-2000
   NAME campaign my-scenario.yaml --seeds 1000000 --for 20m --junit report.xml`),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.campaign(cmd.Context(), args, &f) },
@@ -62,6 +80,11 @@ func (a *app) newCampaignCommand() *cobra.Command {
 	if err := flags.MarkHidden("anew"); err != nil {
 		panic("cli: " + err.Error()) // the flag is defined above
 	}
+	flags.StringSliceVar(&f.strategies, "strategy", nil, strategyHelp()+
+		"\n(default: "+explore.Plain+"; without a scenario: all of them)")
+	flags.DurationVar(&f.shrink, "shrink", time.Minute,
+		"make the first run of each group of failures small, for this `time` each; 0 for not at all")
+	flags.BoolVar(&f.stopAtFirst, "stop-at-first", false, "stop at the first failure")
 	flags.StringVar(&f.junit, "junit", "", "write a JUnit report to this `file`")
 	flags.StringVar(&f.runs, "runs", defaultRuns, "`folder` for the run folders of unexpected runs")
 	flags.BoolVar(&f.all, "all", false, "run every scenario of the library")
@@ -101,6 +124,27 @@ func (a *app) planCampaign(words []string, f *campaignFlags) (*plan, error) {
 	if f.workers < 1 {
 		return nil, usagef("--workers %d: at least one process must run the seeds", f.workers)
 	}
+	for _, strategy := range f.strategies {
+		if !slices.Contains(explore.Names(), strategy) {
+			return nil, usagef("--strategy %q: write some of %s", strategy,
+				strings.Join(explore.Names(), ","))
+		}
+	}
+	library, err := a.libraryNames()
+	if err != nil {
+		return nil, err
+	}
+	f.openEnded = len(words) == 0 && !f.all && len(library) > 0
+	if f.openEnded && f.seeds == defaultCampaignSeeds {
+		f.seeds = fmt.Sprint(seeds.Max)
+	}
+	f.all = f.all || f.openEnded
+	if len(f.strategies) == 0 {
+		f.strategies = []string{explore.Plain}
+		if f.openEnded {
+			f.strategies = explore.Names()
+		}
+	}
 	if f.budget < 0 {
 		return nil, usagef("--for %v: write a time such as 20m", f.budget)
 	}
@@ -112,7 +156,6 @@ func (a *app) planCampaign(words []string, f *campaignFlags) (*plan, error) {
 		}
 	}
 	p := &plan{app: a, backend: &a.Backends[0], runs: f.runs, workers: f.workers, topology: f.topology}
-	var err error
 	if p.jobs, err = a.readJobs(names, f.all, origin{topology: f.topology}); err != nil {
 		return nil, err
 	}
@@ -149,7 +192,7 @@ func (p *plan) scenarioDigests() (map[string]string, error) {
 	}
 	digests := map[string]string{}
 	for i := range p.jobs {
-		sum := sha256.Sum256(slices.Concat(p.jobs[i].source.data, []byte{0}, machines))
+		sum := sha256.Sum256(slices.Concat(p.jobs[i].source.Data, []byte{0}, machines))
 		digests[p.jobs[i].scenario.Name] = hex.EncodeToString(sum[:8])
 	}
 	return digests, nil

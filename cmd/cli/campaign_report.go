@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
+	"github.com/holdfast-sim/holdfast/cmd/cli/internal/cireports"
 	"github.com/holdfast-sim/holdfast/linearizability"
-	"github.com/holdfast-sim/holdfast/reports/github"
-	"github.com/holdfast-sim/holdfast/reports/junit"
+	"github.com/holdfast-sim/holdfast/scenarios/explore"
 )
 
 func firstLine(s string) string {
@@ -23,16 +22,18 @@ func (c *campaignRun) report(ctx context.Context) error {
 	if c.restored == 0 {
 		c.summary.Finish(time.Since(c.begin))
 	}
-	for _, write := range []func() error{c.reportJUnit, c.reportGitHub, c.reportSummary} {
-		if err := write(); err != nil {
-			return internalError(err)
-		}
+	err := cireports.Write(c.summary, c.outcomes, c.flags.junit, c.app.Env, c.app.Stderr)
+	if err = errors.Join(err, c.reportSummary()); err != nil {
+		return internalError(err)
 	}
 	missing := c.seeds - c.summary.Runs
-	if missing > 0 {
+	if missing > 0 && !c.flags.openEnded {
 		why := "out of time"
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
 			why = "interrupted"
+		case c.flags.stopAtFirst && c.summary.Failed > 0:
+			why = "stopped at the first failure"
 		}
 		fmt.Fprintf(c.app.Stderr, "%s: %d of %d runs are missing; to resume:\n  %s\n",
 			why, missing, c.seeds, c.resume())
@@ -40,6 +41,10 @@ func (c *campaignRun) report(ctx context.Context) error {
 	switch {
 	case c.anyInvalid():
 		return exitFor(linearizability.Invalid)
+	case c.flags.openEnded:
+		if c.summary.Failed > 0 {
+			return exitFor(linearizability.Unknown)
+		}
 	case !c.summary.OK(), missing > 0 && c.flags.budget == 0:
 		return exitFor(linearizability.Unknown)
 	}
@@ -65,10 +70,11 @@ func (c *campaignRun) resume() string {
 			args = append(args, flag, value)
 		}
 	}
-	if f.all {
+	if f.all && !f.openEnded {
 		args = append(args, "--all")
 	}
 	add("--seeds", f.seeds, defaultCampaignSeeds)
+	add("--strategy", strings.Join(f.strategies, ","), explore.Plain)
 	add("--runs", f.runs, defaultRuns)
 	add("--journal", f.journal, "")
 	add("--topology", f.topology, "")
@@ -85,35 +91,4 @@ func (c *campaignRun) reportSummary() error {
 		return c.summary.JSON(c.app.Stdout)
 	}
 	return c.summary.Text(c.app.Stdout)
-}
-
-// reportJUnit writes the JUnit report where one is asked for.
-func (c *campaignRun) reportJUnit() error {
-	if c.flags.junit == "" {
-		return nil
-	}
-	out, err := os.Create(c.flags.junit)
-	if err != nil {
-		return fmt.Errorf("writing the JUnit report: %w", err)
-	}
-	return errors.Join(junit.Write(out, c.outcomes), out.Close())
-}
-
-// reportGitHub writes annotations and the summary of the step when GitHub Actions runs the program.
-func (c *campaignRun) reportGitHub() error {
-	if c.app.Env("GITHUB_ACTIONS") != "true" {
-		return nil
-	}
-	if err := github.Annotations(c.app.Stderr, c.outcomes); err != nil {
-		return err
-	}
-	path := c.app.Env("GITHUB_STEP_SUMMARY")
-	if path == "" {
-		return nil
-	}
-	out, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
-	if err != nil {
-		return fmt.Errorf("opening the step's summary: %w", err)
-	}
-	return errors.Join(github.Summary(out, c.summary), out.Close())
 }

@@ -9,12 +9,16 @@ import (
 
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/journal"
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/progress"
+	"github.com/holdfast-sim/holdfast/cmd/cli/internal/turns"
+	"github.com/holdfast-sim/holdfast/cmd/cli/internal/workers"
 	"github.com/holdfast-sim/holdfast/reports/campaign"
+	"github.com/holdfast-sim/holdfast/scenarios/explore"
 )
 
 // campaignRun is a campaign while it runs.
 type campaignRun struct {
 	*plan
+	units    []campaignUnit
 	flags    *campaignFlags
 	words    []string
 	journal  *journal.Journal
@@ -25,18 +29,51 @@ type campaignRun struct {
 	outcomes []campaign.Outcome
 	seeds    int // how many runs the campaign has in all
 	restored int // how many of them earlier parts of it have made
+
+	chooser    *turns.Chooser
+	behaviours map[uint32]bool // what any run has done
+	failed     map[campaign.GroupKey]bool
+	stop       context.CancelFunc
+}
+
+// campaignUnit is one scenario with one strategy.
+type campaignUnit struct {
+	*plan
+	job *job
+	// done are the seeds that earlier parts of the campaign have run.
+	done map[uint64]bool
 }
 
 func newCampaignRun(p *plan, words []string, f *campaignFlags) *campaignRun {
 	c := &campaignRun{plan: p, flags: f, words: words, summary: campaign.New(),
-		progress: p.app.progress(f.quiet),
-		begin:    time.Now()}
+		progress: p.app.progress(f.quiet), begin: time.Now(), behaviours: map[uint32]bool{},
+		failed: map[campaign.GroupKey]bool{}}
+	for _, strategy := range f.strategies {
+		with := *p
+		with.setStrategy(strategy)
+		for i := range p.jobs {
+			j := &p.jobs[i]
+			if strategy != explore.Plain && !canBeChanged(j) {
+				continue
+			}
+			c.units = append(c.units, campaignUnit{&with, j, map[uint64]bool{}})
+			c.seeds += int(j.last-j.first) + 1
+		}
+	}
 	for i := range p.jobs {
-		j := &p.jobs[i]
-		c.summary.Expect(j.scenario.Name, j.scenario.Expect.Probes)
-		c.seeds += int(j.last-j.first) + 1
+		c.summary.Expect(p.jobs[i].scenario.Name, p.jobs[i].scenario.Expect.Probes)
 	}
 	return c
+}
+
+// canBeChanged reports whether strategies apply to a scenario. A scenario that documents a violation expects
+// that one, and not any.
+func canBeChanged(j *job) bool {
+	if j.scenario.Expect.Verdict != "valid" {
+		return false
+	}
+	_, _, err := explore.Apply(explore.Strategies()[1].Name, j.scenario, j.subject, j.first)
+	return err == nil
 }
 
 // openJournal opens the journal and restores the runs that it holds.
@@ -63,21 +100,28 @@ func (c *campaignRun) openJournal() error {
 
 // restore counts the runs of earlier parts of the campaign, each once.
 func (c *campaignRun) restore(completed []campaign.Outcome) {
-	byName := map[string]*job{}
-	for i := range c.jobs {
-		c.jobs[i].completed = map[uint64]bool{}
-		byName[c.jobs[i].scenario.Name] = &c.jobs[i]
+	type name struct{ scenario, strategy string }
+	byName := map[name]*campaignUnit{}
+	for i := range c.units {
+		u := &c.units[i]
+		byName[name{u.job.scenario.Name, u.strategy}] = u
 	}
 	for i := range completed {
-		j := byName[completed[i].Scenario]
-		if seed := completed[i].Seed; seed < j.first || seed > j.last || j.completed[seed] {
+		o := &completed[i]
+		u := byName[name{o.Scenario, o.Strategy}]
+		if u == nil || o.Seed < u.job.first || o.Seed > u.job.last || u.done[o.Seed] {
 			continue
 		}
-		j.completed[completed[i].Seed] = true
+		u.done[o.Seed] = true
 		c.restored++
-		c.count(&completed[i])
+		c.count(o)
+		c.failed[o.Group()] = c.failed[o.Group()] || o.Failed()
 	}
 	if c.restored > 0 && !c.flags.quiet {
+		if c.flags.openEnded {
+			fmt.Fprintf(c.app.Stderr, "%d runs are already in %s\n", c.restored, c.journal.Path())
+			return
+		}
 		fmt.Fprintf(c.app.Stderr, "%d of %d runs are already in %s\n", c.restored, c.seeds, c.journal.Path())
 	}
 }
@@ -91,19 +135,51 @@ func (c *campaignRun) count(o *campaign.Outcome) {
 	c.outcomes = append(c.outcomes, kept)
 }
 
-// blockSeeds is how many seeds a worker process gets at a time.
-const blockSeeds = 25
-
 // run makes the missing runs. Each outcome goes into the journal first: what was counted or shown is
 // never run again.
 func (c *campaignRun) run(ctx context.Context) error {
-	sinks := []sink{journalSink{c.journal}, (*countSink)(c), (*failureSink)(c), (*statusSink)(c)}
-	inTime := func() bool { return c.flags.budget == 0 || time.Since(c.begin) < c.flags.budget }
-	err := c.runInWorkers(ctx, openBlocks(c.jobs, blockSeeds), inTime, func(o *outcome) error {
-		return takeAll(sinks, o)
-	})
+	var units []turns.Unit
+	for i := range c.units {
+		u := &c.units[i]
+		units = append(units, turns.Unit{First: u.job.first, Last: u.job.last, Has: u.done})
+	}
+	c.chooser = turns.New(units, c.flags.openEnded)
+	ctx, c.stop = context.WithCancel(ctx)
+	defer c.stop()
+	pool := c.newPool()
+	defer pool.Close()
+	sinks := []sink{journalSink{c.journal}, (*countSink)(c), (*failureSink)(c), &shrinkSink{c, ctx},
+		(*statusSink)(c)}
+	err := c.makeRuns(ctx, pool, sinks)
 	c.progress.Clear()
 	return errors.Join(err, c.journal.Close())
+}
+
+// makeRuns lets the workers make one run after the other until there is none left, the time is over, or the
+// context ends.
+func (c *campaignRun) makeRuns(ctx context.Context, pool *runPool, sinks []sink) error {
+	return workers.Each(ctx, pool.Size(), func() (workers.Task, bool) {
+		if c.flags.budget > 0 && time.Since(c.begin) >= c.flags.budget {
+			return nil, false
+		}
+		index, seed, ok := c.chooser.Next()
+		return func() func() error {
+			o, behaviour := c.units[index].ask(ctx, pool, c.units[index].job, seed)
+			return func() error {
+				c.chooser.Ended(index, o.took, c.newBehaviours(behaviour))
+				return takeAll(sinks, o)
+			}
+		}, ok
+	})
+}
+
+// newBehaviours counts what no run has done before.
+func (c *campaignRun) newBehaviours(behaviour []uint32) int {
+	before := len(c.behaviours)
+	for _, number := range behaviour {
+		c.behaviours[number] = true
+	}
+	return len(c.behaviours) - before
 }
 
 // countSink is the sink that counts outcomes.
@@ -116,13 +192,16 @@ func (s *countSink) take(o *outcome) error {
 	return nil
 }
 
-// failureSink is the sink that prints failed runs at once.
+// failureSink is the sink that prints the first failed run of each group at once.
 type failureSink campaignRun
+
+// maxPrintedFailures is how many failed runs of a group are printed while the campaign runs.
+const maxPrintedFailures = 3
 
 // take implements sink.
 func (s *failureSink) take(o *outcome) error {
 	of := o.campaign()
-	if !of.Failed() {
+	if !of.Failed() || s.summary.Group(of.Group()).Runs > maxPrintedFailures {
 		return nil
 	}
 	s.progress.Clear()
@@ -135,6 +214,11 @@ type statusSink campaignRun
 
 // take implements sink.
 func (s *statusSink) take(*outcome) error {
+	if s.flags.openEnded {
+		s.progress.Show(fmt.Sprintf("%d runs, %d failed in %d ways, %d kinds of behaviour", s.summary.Runs,
+			s.summary.Failed, len(s.summary.Groups), len(s.behaviours)))
+		return nil
+	}
 	left := ""
 	if done := s.summary.Runs - s.restored; done > 0 {
 		each := time.Since(s.begin) / time.Duration(done)

@@ -12,6 +12,7 @@ import (
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/reports"
 	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/explore"
 	"github.com/holdfast-sim/holdfast/sim"
 )
 
@@ -49,6 +50,9 @@ func (p *plan) makeRun(ctx context.Context, j *job, seed uint64, progress *progr
 	o := &outcome{job: j, run: run, line: runLine{Summary: reports.Summarize(run), Outcome: asExpected(run)}}
 	if p.keepAll || o.line.Outcome != linearizability.Valid {
 		dir := filepath.Join(p.runs, j.scenario.Name, strconv.FormatUint(seed, 10))
+		if p.strategy != "" {
+			dir += "-" + p.strategy
+		}
 		paths, err := reports.Options{Scenario: scenarios.Marshal, Records: records}.WriteRun(dir, run)
 		if err != nil {
 			return nil, err
@@ -66,8 +70,19 @@ var errDigest = errors.New("the same seed gave two different runs")
 func (p *plan) simulate(ctx context.Context, j *job, seed uint64, progress *progress.Line) (
 	run *scenarios.Run, records *reports.Recorder, err error) {
 	runner := p.backend.Runner
+	if p.strategy != "" {
+		changed := *j
+		changed.scenario, changed.subject, err = explore.Apply(p.strategy, j.scenario, j.subject, seed)
+		if err != nil {
+			return nil, nil, err
+		}
+		j = &changed
+	}
 	options := scenarios.RunOptions{Seed: seed, Timescale: p.timescale, Progress: progress.Report,
 		KeepLogs: p.keepAll, Records: dropRecord, Alone: p.alone}
+	if p.behaviour != nil {
+		options.Records = p.behaviour.Record
+	}
 	if options.KeepLogs {
 		if records, err = reports.NewRecorder(p.runs); err != nil {
 			return nil, nil, err
@@ -76,6 +91,9 @@ func (p *plan) simulate(ctx context.Context, j *job, seed uint64, progress *prog
 	}
 	if run, err = runner.Run(ctx, j.scenario, j.subject, options); err != nil {
 		return nil, records, err
+	}
+	if p.behaviour != nil {
+		p.behaviour.Probes(run.Probes)
 	}
 	if cutShort := run.Backend == sim.Backend && run.Digest == ""; p.twice && !cutShort {
 		options := options

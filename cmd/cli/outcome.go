@@ -18,6 +18,8 @@ type outcome struct {
 	// run is the run itself; nil when a worker process has made it.
 	run  *scenarios.Run
 	took time.Duration
+	// strategy is how the scenario was changed; "" for the scenario as it is written.
+	strategy string
 	// err says why the run could not be made; of line only scenario, seed and command are set then.
 	err error
 }
@@ -40,12 +42,17 @@ func (p *plan) failedOutcome(j *job, seed uint64, err error) *outcome {
 }
 
 // title names the run.
-func (o *outcome) title() string { return fmt.Sprintf("%s, seed %d", o.line.Scenario, o.line.Seed) }
+func (o *outcome) title() string {
+	if o.strategy != "" {
+		return fmt.Sprintf("%s, strategy %s, seed %d", o.line.Scenario, o.strategy, o.line.Seed)
+	}
+	return fmt.Sprintf("%s, seed %d", o.line.Scenario, o.line.Seed)
+}
 
 // campaign is the outcome as a campaign keeps it.
 func (o *outcome) campaign() campaign.Outcome {
 	c := campaign.Of(o.line.Summary, o.took)
-	c.Folder, c.File = o.line.Dir, o.job.source.ownFile()
+	c.Folder, c.File, c.Strategy = o.line.Dir, o.job.source.OwnFile(), o.strategy
 	if o.err != nil {
 		c.Problem = problemText(o.err)
 		c.Problem = strings.ToValidUTF8(c.Problem[:min(len(c.Problem), maxProblemBytes)], "")

@@ -4,32 +4,28 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
-	"strconv"
-	"strings"
 
+	"github.com/holdfast-sim/holdfast/cmd/cli/internal/seeds"
+	"github.com/holdfast-sim/holdfast/cmd/cli/internal/sources"
 	"github.com/holdfast-sim/holdfast/engine/env/timescale"
 	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/explore"
 )
 
 // Limits and defaults of plans.
 const (
 	defaultSeed = 1
 	defaultRuns = "runs"
-	// maxSeeds is the most seeds that one job has.
-	maxSeeds = 1_000_000
 )
 
 // job is one scenario with the seeds that it runs with, from first to last.
 type job struct {
-	source      source
+	source      sources.Source
 	scenario    *scenarios.Scenario
 	subject     scenarios.Subject
 	first, last uint64
 	// taken is what a folder of configuration files has given the scenario, see Kind.Etc.
 	taken []string
-	// completed are the seeds that earlier parts of a campaign have run.
-	completed map[uint64]bool
 }
 
 // plan is what run and campaign have in common: the jobs and how each run of them is made.
@@ -47,6 +43,10 @@ type plan struct {
 	// twice makes each run two times and compares the digests.
 	twice   bool
 	workers int
+	// strategy changes the scenario before each run; "" leaves it as it is written.
+	strategy string
+	// behaviour, when set, gets what each run does.
+	behaviour *explore.Behaviour
 	// topology, etc and timescaleFlag are flags as typed, for commands that repeat a run.
 	topology, etc, timescaleFlag string
 }
@@ -122,73 +122,29 @@ func refusePartial(jobs []job) error {
 
 // parseSeeds reads a range of seeds: 1-200, or 200 for the same.
 func parseSeeds(text string) (first, last uint64, err error) {
-	from, to, isRange := strings.Cut(text, "-")
-	if !isRange {
-		from, to = "1", text
+	if first, last, err = seeds.Parse(text); err != nil {
+		err = Usage(err)
 	}
-	first, err1 := strconv.ParseUint(from, 10, 64)
-	last, err2 := strconv.ParseUint(to, 10, 64)
-	if err1 != nil || err2 != nil || last < first {
-		return 0, 0, usagef("--seeds %q: write a range such as 1-200, or 200 for the same", text)
-	}
-	if last-first >= maxSeeds {
-		return 0, 0, usagef("--seeds %s: at most %d seeds a run", text, maxSeeds)
-	}
-	if last == math.MaxUint64 {
-		return 0, 0, usagef("--seeds %s: the last seed is %d at most", text, uint64(math.MaxUint64-1))
-	}
-	return first, last, nil
+	return first, last, err
 }
 
-// block is a part of a job: the seeds from first to last.
-type block struct {
-	job         *job
-	first, last uint64
-}
-
-// blocks divides a job's seeds into as many blocks of about the same size.
-func (j *job) blocks(count uint64) []block {
-	seeds := j.last - j.first + 1
-	var all []block
-	for i := range count {
-		all = append(all, block{j, j.first + seeds*i/count, j.first + seeds*(i+1)/count - 1})
+// setStrategy makes the plan change scenarios before their runs.
+func (p *plan) setStrategy(name string) {
+	if p.strategy = name; name == explore.Plain {
+		p.strategy = ""
 	}
-	return all
-}
-
-// openBlocks divides what is left of all jobs into blocks of at most size seeds, the jobs taking turns.
-func openBlocks(jobs []job, size uint64) (all []block) {
-	next := make([]uint64, len(jobs))
-	for i := range jobs {
-		next[i] = jobs[i].first
-	}
-	for left := true; left; {
-		left = false
-		for i := range jobs {
-			j := &jobs[i]
-			for next[i] <= j.last && j.completed[next[i]] {
-				next[i]++
-			}
-			if next[i] > j.last {
-				continue
-			}
-			b := block{j, next[i], next[i]}
-			for b.last < j.last && b.last-b.first+1 < size && !j.completed[b.last+1] {
-				b.last++
-			}
-			all, next[i], left = append(all, b), b.last+1, true
-		}
-	}
-	return all
 }
 
 // reproduce is the command that makes one run again.
 func (p *plan) reproduce(j *job, seed uint64) string {
-	args := []string{"run", j.source.word}
+	args := []string{"run", j.source.Word}
 	if p.backend.Name != p.app.Backends[0].Name {
 		args = append(args, "--on", p.backend.Name)
 	}
 	args = append(args, "--seed", fmt.Sprint(seed))
+	if p.strategy != "" {
+		args = append(args, "--strategy", p.strategy)
+	}
 	if p.timescaleFlag != "" {
 		args = append(args, "--timescale", p.timescaleFlag)
 	}
@@ -202,23 +158,4 @@ func (p *plan) reproduce(j *job, seed uint64) string {
 		args = append(args, "--runs", p.runs)
 	}
 	return p.app.command(args...)
-}
-
-// workerArgs are the arguments with which this program runs a block as a worker process.
-func (p *plan) workerArgs(b block) []string {
-	args := []string{"run", b.job.source.word, "--json", "--workers", "1", "--runs", p.runs,
-		"--seeds", fmt.Sprintf("%d-%d", b.first, b.last)}
-	if p.twice {
-		args = append(args, "--twice")
-	}
-	if p.keepAll {
-		args = append(args, "--keep")
-	}
-	if p.topology != "" {
-		args = append(args, "--topology", p.topology)
-	}
-	if p.etc != "" {
-		args = append(args, "--etc", p.etc)
-	}
-	return args
 }

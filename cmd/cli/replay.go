@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/replaydiff"
+	"github.com/holdfast-sim/holdfast/cmd/cli/internal/sources"
 	"github.com/holdfast-sim/holdfast/engine/env/timescale"
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/reports"
@@ -144,25 +145,25 @@ func (a replayCommand) showReplay(run *scenarios.Run, r *reports.Replay, records
 }
 
 // readReplay reads a replay file and the scenario beside it.
-func readReplay(file string) (source, *reports.Replay, error) {
+func readReplay(file string) (sources.Source, *reports.Replay, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return source{}, nil, fmt.Errorf("reading replay file: %w", err)
+		return sources.Source{}, nil, fmt.Errorf("reading replay file: %w", err)
 	}
 	r, err := reports.DecodeReplay(data)
 	if err != nil {
-		return source{}, nil, fmt.Errorf("reading replay file %s: %w", file, err)
+		return sources.Source{}, nil, fmt.Errorf("reading replay file %s: %w", file, err)
 	}
 	if r.File == "" || filepath.IsAbs(r.File) || strings.Contains(filepath.ToSlash(r.File), "..") {
-		return source{}, nil, fmt.Errorf("reading replay file %s: file %q is not a path below its folder",
-			file, r.File)
+		return sources.Source{}, nil, fmt.Errorf(
+			"reading replay file %s: file %q is not a path below its folder", file, r.File)
 	}
 	path := filepath.Join(filepath.Dir(file), filepath.FromSlash(r.File))
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return source{}, nil, fmt.Errorf("reading the scenario of %s: %w", file, err)
+		return sources.Source{}, nil, fmt.Errorf("reading the scenario of %s: %w", file, err)
 	}
-	return source{path, path, text}, &r, nil
+	return sources.Source{Word: path, File: path, Data: text}, &r, nil
 }
 
 func runOptionsOf(r *reports.Replay, f *replayFlags) (scenarios.RunOptions, error) {

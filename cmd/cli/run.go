@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -12,6 +14,7 @@ import (
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/tally"
 	"github.com/holdfast-sim/holdfast/engine/env/timescale"
 	"github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/scenarios/explore"
 )
 
 // runFlags are the flags of run.
@@ -29,6 +32,7 @@ type runFlags struct {
 	keep      bool
 	twice     bool
 	all       bool
+	strategy  string
 	workers   int
 }
 
@@ -40,6 +44,15 @@ link RUNS/<scenario>/latest beside it; open report.html there. With --seeds only
 printed and kept, and one line counts all of them.
 
 Every failure ends with a command that reproduces it.`
+
+// strategyHelp describes the flag --strategy.
+func strategyHelp() string {
+	text := "change the scenario by this `strategy` before each run:"
+	for _, s := range explore.Strategies() {
+		text += fmt.Sprintf("\n%s: %s", s.Name, s.About)
+	}
+	return text
+}
 
 const strictHelp = "refuse a configuration that asks for what the subject does not carry out"
 
@@ -71,6 +84,7 @@ func (a *app) newRunCommand() *cobra.Command {
 	flags.BoolVar(&f.twice, "twice", false, "run every seed twice and compare the digests (simulator)")
 	flags.IntVar(&f.workers, "workers", runtime.GOMAXPROCS(0), "worker `processes` for --seeds (simulator)")
 	flags.BoolVar(&f.all, "all", false, "run every scenario of the library")
+	flags.StringVar(&f.strategy, "strategy", explore.Plain, strategyHelp())
 	if a.hasTopologies() {
 		flags.StringVar(&f.topology, "topology", "", "take machines and votes from this `corosync.conf`")
 		flags.BoolVar(&f.strict, "strict-topology", false, strictHelp)
@@ -107,12 +121,17 @@ func (a *app) planRun(words []string, f *runFlags, seedGiven bool) (*plan, error
 	}
 	p := &plan{app: a, runs: f.runs, etc: f.etc, keepAll: f.keep || f.seeds == "", alone: f.seeds == "",
 		twice: f.twice, workers: max(f.workers, 1), topology: f.topology, timescaleFlag: f.timescale}
+	if !slices.Contains(explore.Names(), f.strategy) {
+		return nil, usagef("--strategy %q: write one of %s", f.strategy,
+			strings.Join(explore.Names(), ", "))
+	}
 	var err error
 	if f.timescale != "" {
 		if p.timescale, err = timescale.Parse(f.timescale); err != nil {
 			return nil, usagef("--timescale: %w", err)
 		}
 	}
+	p.setStrategy(f.strategy)
 	if p.backend, err = a.findBackend(f.on, p.timescale); err != nil {
 		return nil, err
 	}
@@ -163,7 +182,8 @@ func (p *plan) runJob(ctx context.Context, j *job, f *runFlags) (linearizability
 	workers := min(uint64(p.workers), (j.last-j.first+1)/minSeedsPerWorker)
 	var err error
 	if many && workers > 1 && p.backend.Name == p.app.Backends[0].Name {
-		err = p.runInWorkers(ctx, j.blocks(workers), func() bool { return true }, emit)
+		p.workers = int(workers)
+		err = p.runInWorkers(ctx, j, emit)
 	} else {
 		err = p.runInProcess(ctx, j, progress, emit)
 	}

@@ -2,15 +2,12 @@ package cli
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/holdfast-sim/holdfast/cmd/cli/internal/sources"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/schema"
 )
@@ -51,8 +48,8 @@ func (a scenarioCommands) list(asJSON bool) error {
 		width = max(width, len(name))
 	}
 	for _, name := range names {
-		from, _ := a.fromLibrary(name)
-		s, err := scenarios.ParseScenario(from.file, from.data)
+		from, _ := a.finder().InLibrary(name)
+		s, err := scenarios.ParseScenario(from.File, from.Data)
 		if err != nil {
 			return internalError(err)
 		}
@@ -106,9 +103,9 @@ func (a scenarioCommands) show(word string, resolved bool) error {
 	if err != nil {
 		return err
 	}
-	out := from.data
+	out := from.Data
 	if resolved {
-		s, err := scenarios.ParseScenario(from.file, from.data)
+		s, err := scenarios.ParseScenario(from.File, from.Data)
 		if err != nil {
 			return Usage(err)
 		}
@@ -137,7 +134,7 @@ file is invalid.`,
 }
 
 func (a scenarioCommands) lint(words []string) error {
-	files, err := yamlFiles(words)
+	files, err := sources.Files(words)
 	if err != nil {
 		return Usage(err)
 	}
@@ -161,46 +158,6 @@ func (a scenarioCommands) lint(words []string) error {
 	}
 	fmt.Fprintf(a.Stdout, "%d files OK\n", len(files))
 	return nil
-}
-
-// yamlFiles replaces folders by the files in them.
-func yamlFiles(words []string) ([]string, error) {
-	var files []string
-	for _, word := range words {
-		info, err := os.Stat(word)
-		if errors.Is(err, fs.ErrNotExist) && !isPath(word) {
-			files = append(files, word) // a scenario of the library
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		if !info.IsDir() {
-			if !isPath(word) {
-				word = "." + string(filepath.Separator) + word
-			}
-			files = append(files, word)
-			continue
-		}
-		var found []string
-		for _, pattern := range []string{"*.yaml", "*.yml"} {
-			more, err := filepath.Glob(filepath.Join(word, pattern))
-			if err != nil {
-				return nil, err
-			}
-			found = append(found, more...)
-		}
-		if len(found) == 0 {
-			return nil, fmt.Errorf("folder %s has no .yaml or .yml files", word)
-		}
-		for _, file := range found {
-			if !isPath(file) {
-				file = "." + string(filepath.Separator) + file
-			}
-			files = append(files, file)
-		}
-	}
-	return files, nil
 }
 
 func (a scenarioCommands) schemaCommand() *cobra.Command {

@@ -11,7 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/holdfast-sim/holdfast/cmd/cli/internal/progress"
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/smaller"
+	"github.com/holdfast-sim/holdfast/cmd/cli/internal/sources"
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/tryworkers"
 	"github.com/holdfast-sim/holdfast/reports"
 	"github.com/holdfast-sim/holdfast/scenarios/shrink"
@@ -77,7 +79,7 @@ func (a shrinkCommand) worker() *cobra.Command {
 
 // readFailure reads the run's folder, or the scenario.
 func (a shrinkCommand) readFailure(word string, seed uint64) (*smaller.Search, error) {
-	var from source
+	var from sources.Source
 	info, err := os.Stat(word)
 	if err == nil && info.IsDir() {
 		var r *reports.Replay
@@ -93,8 +95,8 @@ func (a shrinkCommand) readFailure(word string, seed uint64) (*smaller.Search, e
 		return nil, err
 	}
 	loaded, err := a.loadScenario(from, origin{})
-	return &smaller.Search{Scenario: loaded.scenario, Subject: loaded.subject, Word: from.word,
-		OwnFile: from.ownFile(), Seed: seed}, err
+	return &smaller.Search{Scenario: loaded.scenario, Subject: loaded.subject, Word: from.Word,
+		OwnFile: from.OwnFile(), Seed: seed}, err
 }
 
 func (a shrinkCommand) shrink(ctx context.Context, word string, f *shrinkFlags) error {
@@ -103,17 +105,22 @@ func (a shrinkCommand) shrink(ctx context.Context, word string, f *shrinkFlags) 
 		return err
 	}
 	c.Property, c.Seeds, c.Out, c.Limit, c.JSON = f.property, f.seeds, f.out, f.limit, f.json
-	c.Parallel = max(f.workers, 1)
-	pool := tryworkers.New(c.Parallel, shrinkWorker)
-	defer pool.Close()
+	c.Stdout = a.Stdout
 	p := a.progress(f.quiet)
 	p.Run(fmt.Sprintf("%s, seed %d", c.Scenario.Name, c.Seed))
-	c.Runner, c.Trier, c.Stdout = a.Backends[0].Runner, pool, a.Stdout
-	c.Progress, c.Clear, c.Command = p.Show, p.Clear, a.command
+	defer a.serve(c, max(f.workers, 1), p)()
 	if err = c.Run(ctx); errors.Is(err, smaller.ErrNothingFails) {
 		return Usage(err)
 	} else if err != nil {
 		return internalError(fmt.Errorf("shrinking %s: %w", word, err))
 	}
 	return nil
+}
+
+// serve gives a search its workers and its terminal. The caller must call close at the end.
+func (a shrinkCommand) serve(c *smaller.Search, workers int, p *progress.Line) (close func()) {
+	pool := tryworkers.New(workers, shrinkWorker)
+	c.Parallel, c.Runner, c.Trier = workers, a.Backends[0].Runner, pool
+	c.Progress, c.Clear, c.Command = p.Show, p.Clear, a.command
+	return pool.Close
 }

@@ -1,114 +1,35 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
-	"slices"
-	"strings"
 
+	"github.com/holdfast-sim/holdfast/cmd/cli/internal/sources"
 	"github.com/holdfast-sim/holdfast/scenarios"
-	"github.com/holdfast-sim/holdfast/scenarios/strictyaml"
 )
 
-// source is the text of a scenario and where it is from.
-type source struct {
-	word string // as typed
-	file string // for messages
-	data []byte
+// finder finds the program's scenarios.
+func (a *app) finder() *sources.Finder {
+	return &sources.Finder{Library: a.Library, HasKind: func(kind string) bool { return a.kind(kind) != nil },
+		ListCommand: a.command("scenario", "list")}
 }
-
-// scenarioExtension ends the names of the files in a library.
-const scenarioExtension = ".yaml"
 
 // libraryNames lists the scenarios of the library whose subjects this program has, by name.
 func (a *app) libraryNames() ([]string, error) {
-	if a.Library == nil {
-		return nil, nil
-	}
-	files, err := fs.Glob(a.Library, "*"+scenarioExtension)
+	names, err := a.finder().Names()
 	if err != nil {
-		return nil, internalError(fmt.Errorf("listing the library: %w", err))
+		return nil, internalError(err)
 	}
-	var names []string
-	for _, file := range files {
-		data, err := fs.ReadFile(a.Library, file)
-		if err != nil {
-			return nil, internalError(fmt.Errorf("reading the library: %w", err))
-		}
-		s, err := scenarios.ParseScenario(file, data)
-		if err != nil {
-			return nil, internalError(fmt.Errorf("reading the library: %w", err))
-		}
-		if a.kind(s.Subject.Kind) != nil {
-			names = append(names, strings.TrimSuffix(file, scenarioExtension))
-		}
-	}
-	slices.Sort(names)
 	return names, nil
 }
 
-// fromLibrary reads a scenario of the library; false when it has none of that name.
-func (a *app) fromLibrary(name string) (source, bool) {
-	file := name + scenarioExtension
-	if a.Library == nil || !fs.ValidPath(file) {
-		return source{}, false
-	}
-	data, err := fs.ReadFile(a.Library, file)
-	return source{name, file, data}, err == nil
-}
-
 // findScenario reads a scenario: a file, or a scenario of the library.
-func (a *app) findScenario(word string) (source, error) {
-	if isPath(word) {
-		data, err := os.ReadFile(word)
-		if errors.Is(err, os.ErrNotExist) && !strings.ContainsAny(word, `/\`) {
-			name := strings.TrimSuffix(strings.TrimSuffix(word, ".yaml"), ".yml")
-			if _, ok := a.fromLibrary(name); ok {
-				return source{}, usagef("file %s does not exist; the library scenario is called %s",
-					word, name)
-			}
-		}
-		if err != nil {
-			return source{}, usagef("reading scenario: %w", err)
-		}
-		return source{word, word, data}, nil
-	}
-	if from, ok := a.fromLibrary(word); ok {
-		return from, nil
-	}
-	if _, err := os.Stat(word); err == nil {
-		return source{}, usagef("no such scenario in the library: %q; write ./%s for the file", word, word)
-	}
-	names, err := a.libraryNames()
+func (a *app) findScenario(word string) (sources.Source, error) {
+	from, err := a.finder().Find(word)
 	if err != nil {
-		return source{}, err
+		return from, Usage(err)
 	}
-	if len(names) == 0 {
-		return source{}, usagef("file %s does not exist, and this program has no library of scenarios", word)
-	}
-	if near := strictyaml.Nearest(word, names); near != "" {
-		return source{}, usagef("no such scenario in the library: %q; did you mean %q? List all with: %s",
-			word, near, a.command("scenario", "list"))
-	}
-	return source{}, usagef("no such scenario in the library: %q; list all with: %s", word,
-		a.command("scenario", "list"))
-}
-
-// isPath reports whether a word means a file and not a library scenario.
-func isPath(word string) bool {
-	ext := filepath.Ext(word)
-	return strings.ContainsAny(word, `/\`) || ext == ".yaml" || ext == ".yml"
-}
-
-// ownFile is the scenario's file when it is not one of the library, for annotations beside its lines.
-func (s *source) ownFile() string {
-	if isPath(s.word) {
-		return s.file
-	}
-	return ""
+	return from, nil
 }
 
 // origin is where the machines of scenarios come from, if not from the scenarios themselves.
@@ -118,15 +39,15 @@ type origin struct {
 }
 
 // loadScenario reads a scenario and makes its subject, on the machines of its origin.
-func (a *app) loadScenario(from source, o origin) (job, error) {
+func (a *app) loadScenario(from sources.Source, o origin) (job, error) {
 	if o == (origin{}) {
-		s, subject, err := scenarios.Parse(from.file, from.data, a.decoders())
+		s, subject, err := scenarios.Parse(from.File, from.Data, a.decoders())
 		if err != nil {
 			return job{}, Usage(err)
 		}
 		return job{source: from, scenario: s, subject: subject}, nil
 	}
-	s, err := scenarios.ParseScenario(from.file, from.data)
+	s, err := scenarios.ParseScenario(from.File, from.Data)
 	if err != nil {
 		return job{}, Usage(err)
 	}

@@ -61,6 +61,11 @@ type DifferenceText struct {
 // Differences returns every deliberate difference from Proxmox VE's manager, version 5.2.0, that can change
 // a log.
 func Differences() []DifferenceText {
+	return append(differencesOfAgents(), differencesOfManagers()...)
+}
+
+// differencesOfAgents are those about agents, moves and disarming.
+func differencesOfAgents() []DifferenceText {
 	return []DifferenceText{
 		{DiffUnprotected, "a service that was not protected by lock and watchdog waits for its lost node",
 			"the lock of a node proves the end of everything that was ever configured there"},
@@ -104,6 +109,12 @@ func Differences() []DifferenceText {
 			"it stays, although the services that it must be kept together with are elsewhere"},
 		{DiffArrivedService, "a service that had arrived when its source was fenced is managed there",
 			"its recovery fails in every round, and with it all other decisions"},
+	}
+}
+
+// differencesOfManagers are those about what a manager does with services, the store and rules.
+func differencesOfManagers() []DifferenceText {
+	return []DifferenceText{
 		{DiffReaddedService, "a service that was removed and added again is requested again",
 			"it goes to error"},
 		{DiffUnmanagedService, "a service that HA no longer manages stays as it is until HA is armed",

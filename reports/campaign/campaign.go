@@ -15,7 +15,9 @@ import (
 
 // Outcome is one run of a campaign.
 type Outcome struct {
-	Scenario string                   `json:"scenario"`
+	Scenario string `json:"scenario"`
+	// Strategy is how the scenario was changed for the run; empty means that it was not.
+	Strategy string                   `json:"strategy,omitempty"`
 	Seed     uint64                   `json:"seed"`
 	Verdict  linearizability.Validity `json:"verdict"`
 	// Expected is the verdict that the scenario asks for; empty means valid.
@@ -73,6 +75,7 @@ func (o *Outcome) Why() string {
 // Failure is a seed that failed.
 type Failure struct {
 	Scenario  string                   `json:"scenario"`
+	Strategy  string                   `json:"strategy,omitempty"`
 	Seed      uint64                   `json:"seed"`
 	Verdict   linearizability.Validity `json:"verdict"`
 	Expected  string                   `json:"expected,omitempty"`
@@ -115,15 +118,21 @@ type Summary struct {
 	Runs      int         `json:"runs"`
 	Failed    int         `json:"failed"`
 	Scenarios []*Scenario `json:"scenarios"`
+	// Groups are the failures that are probably one each, violations first.
+	Groups []*Group `json:"groups,omitempty"`
 	// Took is the campaign's real time; PerHour the runs in an hour of it, 0 when not known.
 	Took    time.Duration `json:"took,omitempty"`
 	PerHour int64         `json:"runs_per_hour,omitempty"`
 
 	expectedProbes map[string][]string
+	runsBySource   map[source]int
 }
 
 // New starts a summary.
-func New() *Summary { return &Summary{Schema: Schema, expectedProbes: map[string][]string{}} }
+func New() *Summary {
+	return &Summary{Schema: Schema, expectedProbes: map[string][]string{},
+		runsBySource: map[source]int{}}
+}
 
 // Expect names the probes that some run of a scenario must reach.
 func (s *Summary) Expect(scenario string, probes []string) {
@@ -140,6 +149,7 @@ func (s *Summary) Add(o Outcome) {
 	c.Last = max(c.Last, o.Seed)
 	s.Runs++
 	c.Runs++
+	s.runsBySource[source{o.Scenario, o.Strategy}]++
 	c.Steps += o.Steps
 	c.Virtual += o.Duration
 	if len(o.NotCarriedOut) > 0 {
@@ -166,11 +176,13 @@ func (s *Summary) Add(o Outcome) {
 		s.Failed++
 		c.Failed++
 		c.addFailure(failureOf(&o))
+		s.addToGroup(&o)
 	}
 }
 
 func failureOf(o *Outcome) Failure {
-	f := Failure{Scenario: o.Scenario, Seed: o.Seed, Verdict: o.Verdict, Expected: o.Expected, Why: o.Why(),
+	f := Failure{Scenario: o.Scenario, Strategy: o.Strategy, Seed: o.Seed, Verdict: o.Verdict,
+		Expected: o.Expected, Why: o.Why(),
 		Reproduce: o.Reproduce, Folder: o.Folder}
 	for _, c := range o.Checks {
 		if c.Kind != "" {
@@ -200,6 +212,7 @@ func (c *Scenario) addFailure(f Failure) {
 // Finish notes how long the campaign took in real time.
 func (s *Summary) Finish(took time.Duration) {
 	s.Took, s.PerHour = took, 0
+	s.countTried()
 	if took >= time.Millisecond {
 		s.PerHour = int64(s.Runs) * int64(time.Hour/time.Millisecond) / int64(took/time.Millisecond)
 	}

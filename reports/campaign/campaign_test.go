@@ -52,21 +52,21 @@ func TestText(t *testing.T) {
 flapping-link      4      0        3        1       4       1
 pair-cut           8      8        0        0       0       1
 
-flapping-link
-  seed 3 unknown: store: what the store says
-    holdfast run flapping-link.yaml --seed 3
-  seed 7 invalid: store: what the store says
-    holdfast run flapping-link.yaml --seed 7
-  seed 8 invalid: store: what the store says
-    holdfast run flapping-link.yaml --seed 8
-  seed 9 invalid: store: what the store says
-    holdfast run flapping-link.yaml --seed 9
-
 pair-cut
   probe never was never reached
 
+invalid  store: lost-write, in 3 of 4 runs of flapping-link
+  seed 7: store: what the store says
+    holdfast run flapping-link.yaml --seed 7
+  after a fix, 3 runs without it show (95 %) that it is gone
+
+unknown  store: what the store says, in 1 of 4 runs of flapping-link
+  seed 3: store: what the store says
+    holdfast run flapping-link.yaml --seed 3
+  after a fix, 11 runs without it show (95 %) that it is gone
+
 12 runs, 4 failed, 2s, 6.0 runs/s
-reproduce: holdfast run flapping-link.yaml --seed 3
+reproduce: holdfast run flapping-link.yaml --seed 7
 `, text(t, s))
 	require.False(t, s.OK())
 }
@@ -110,9 +110,60 @@ func TestTextIsBoundedAndEscaped(t *testing.T) {
 	}
 	out := text(t, s)
 	require.NotContains(t, out, "\x1b")
-	require.Contains(t, out, "and 495 more failing seeds\n")
+	require.Contains(t, out, "in 500 of 500 runs of ")
 	require.Less(t, strings.Count(out, "\n"), 20)
 	require.Len(t, s.Scenarios[0].Failures, campaign.MaxFailures)
+}
+
+// TestGroups: failures of one kind are one group, whatever the seed, the scenario and the strategy, and whatever
+// numbers and names their summaries have.
+func TestGroups(t *testing.T) {
+	unknown := func(seed uint64, strategy, summary string) campaign.Outcome {
+		o := outcome("a", seed, linearizability.Unknown)
+		o.Strategy, o.Checks[1].Summary = strategy, summary
+		return o
+	}
+	s := campaign.New()
+	s.Add(unknown(3, "", "vm:100 did not start on n3 within 240.5 s"))
+	s.Add(unknown(2, "swarm", "vm:107 did not start on n1 within 31 s"))
+	s.Add(unknown(9, "swarm", "vm:107 was lost"))
+	s.Add(outcome("b", 1, linearizability.Invalid))
+	other := outcome("b", 2, linearizability.Invalid)
+	other.Checks[1].Kind = linearizability.StaleRead
+	s.Add(other)
+	for seed := range uint64(8) {
+		s.Add(outcome("b", 10+seed, linearizability.Valid))
+	}
+	s.Finish(time.Second)
+	require.Len(t, s.Groups, 4)
+	var late *campaign.Group
+	for _, g := range s.Groups {
+		if g.Runs == 2 {
+			late = g
+		}
+	}
+	require.NotNil(t, late)
+	require.Equal(t, "… did not start on … within … s", late.What)
+	require.EqualValues(t, 3, late.First.Seed, "the scenario as it is written comes first")
+	require.Equal(t, []campaign.Source{{Scenario: "a", Failed: 1, Runs: 1},
+		{Scenario: "a", Strategy: "swarm", Failed: 1, Runs: 2}}, late.Sources)
+	require.Equal(t, 1, late.CleanRuns())
+
+	lost := s.Group(campaign.GroupKey{Checker: "store", Verdict: linearizability.Invalid,
+		What: string(linearizability.LostWrite)})
+	require.Equal(t, 10, lost.Sources[0].Runs)
+	require.Equal(t, 29, lost.CleanRuns(), "0.9^29 is the first power below 0.05")
+
+	earlier := campaign.New()
+	earlier.Add(outcome("c", 1, linearizability.Invalid))
+	gone := outcome("c", 2, linearizability.Invalid)
+	gone.Checks[1].Kind = linearizability.Kind("gone-since")
+	earlier.Add(gone)
+	added, ongoing, resolved := s.Compare(earlier)
+	require.Len(t, added, 3)
+	require.Len(t, ongoing, 1)
+	require.Len(t, resolved, 1)
+	require.Equal(t, "gone-since", resolved[0].What)
 }
 
 func TestJSON(t *testing.T) {

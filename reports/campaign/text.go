@@ -12,21 +12,22 @@ import (
 	"github.com/holdfast-sim/holdfast/reports"
 )
 
-// maxTextFailures is how many failing seeds of each scenario the text names.
-const maxTextFailures = 5
-
 // JSON writes the summary.
 func (s *Summary) JSON(w io.Writer) error {
+	s.countTried()
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	return enc.Encode(s)
 }
 
 // Text writes the summary as a table for a terminal. The last line of a failed campaign is the
-// command that repeats its first failure.
+// command that repeats the first failure of its first group.
 func (s *Summary) Text(w io.Writer) error {
 	rows := [][]string{{"scenario", "seeds", "valid", "invalid", "unknown", "failed", "probes"}}
 	for _, c := range s.Scenarios {
+		if c.Runs == 0 {
+			continue
+		}
 		rows = append(rows, []string{shortName(reports.Clean(c.Name)), decimalText(c.Runs),
 			decimalText(c.Valid),
 			decimalText(c.Invalid),
@@ -34,16 +35,14 @@ func (s *Summary) Text(w io.Writer) error {
 	}
 	var out strings.Builder
 	writeTable(&out, rows)
-	command := ""
 	for _, c := range s.Scenarios {
-		writeFailures(&out, c)
-		if command == "" && len(c.Failures) > 0 {
-			command = c.Failures[0].Reproduce
-		}
+		writeNotes(&out, c)
 	}
+	s.countTried()
+	s.writeGroups(&out)
 	out.WriteString("\n" + s.totalLine() + "\n")
-	if command != "" {
-		out.WriteString("reproduce: " + reports.Clean(command) + "\n")
+	if len(s.Groups) > 0 && s.Groups[0].First.Reproduce != "" {
+		out.WriteString("reproduce: " + reports.Clean(s.Groups[0].First.Reproduce) + "\n")
 	}
 	_, err := io.WriteString(w, out.String())
 	return err
@@ -101,26 +100,15 @@ func writeTable(out *strings.Builder, rows [][]string) {
 	}
 }
 
-func writeFailures(out *strings.Builder, c *Scenario) {
-	if len(c.Failures) == 0 && len(c.Missing) == 0 && len(c.NotCarriedOut) == 0 {
+// writeNotes writes what the table does not tell about a scenario.
+func writeNotes(out *strings.Builder, c *Scenario) {
+	if len(c.Missing) == 0 && len(c.NotCarriedOut) == 0 || c.Runs == 0 {
 		return
 	}
 	out.WriteString("\n" + reports.Clean(c.Name) + "\n")
 	for _, n := range c.NotCarriedOut {
 		fmt.Fprintf(out, "  the verdicts are about a cluster without a setting: %s\n",
 			reports.Clean(n.String()))
-	}
-	for i, f := range c.Failures {
-		if i == maxTextFailures {
-			break
-		}
-		fmt.Fprintf(out, "  seed %d %s: %s\n", f.Seed, f.Verdict, reports.Clean(f.Why))
-		if f.Reproduce != "" {
-			fmt.Fprintf(out, "    %s\n", reports.Clean(f.Reproduce))
-		}
-	}
-	if more := c.Failed - min(len(c.Failures), maxTextFailures); more > 0 {
-		fmt.Fprintf(out, "  and %d more failing seeds\n", more)
 	}
 	for _, id := range c.Missing {
 		fmt.Fprintf(out, "  probe %s was never reached\n", reports.Clean(id))

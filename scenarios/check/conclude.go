@@ -21,7 +21,7 @@ func Conclude(ctx context.Context, w scenarios.Watch, r *scenarios.Run, o scenar
 	if expect.Succeeded == nil || *expect.Succeeded > 0 {
 		r.Verdicts = append(r.Verdicts, Progress(r))
 	}
-	if v := Effects(r); v.Validity != linearizability.Valid {
+	if v := Effects(r); !expect.NoEffect && v.Validity != linearizability.Valid {
 		r.Verdicts = append(r.Verdicts, v)
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/corosync"
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/env/timescale"
-	"github.com/holdfast-sim/holdfast/engine/ring"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/draw"
 	"github.com/holdfast-sim/holdfast/scenarios/pve/clustergen"
@@ -125,6 +124,21 @@ func (s *Subject) Vary(sc *scenarios.Scenario, choices draw.Lists) (
 	return &varied, subject, err
 }
 
+// WithoutStory implements scenarios.StorySubject.
+func (s *Subject) WithoutStory(sc *scenarios.Scenario) (*scenarios.Scenario, scenarios.Subject, error) {
+	if s.spec.HA == nil {
+		return sc, s, nil
+	}
+	if s.spec.HA.Prepared {
+		return sc, s, fmt.Errorf("%w: the first boot must end when its power cut begins",
+			scenarios.ErrFixedStory)
+	}
+	changed, subject := *sc, *s
+	subject.spec.HA = s.spec.HA.WithoutStory()
+	changed.Subject.Node, changed.Subject.Value = nil, subject.spec
+	return &changed, &subject, nil
+}
+
 // NodeNames are the names of the machines' nodes, in the order of the machines.
 func (s *Subject) NodeNames() []string {
 	names := make([]string, len(s.conf.Nodes))
@@ -132,14 +146,4 @@ func (s *Subject) NodeNames() []string {
 		names[i] = n.Name
 	}
 	return names
-}
-
-// machineOf finds a node's machine by the node's id.
-func (s *Subject) machineOf(id ring.NodeID) (env.MachineID, bool) {
-	for i, n := range s.conf.Nodes {
-		if n.ID == id {
-			return env.MachineID(i), true
-		}
-	}
-	return 0, false
 }

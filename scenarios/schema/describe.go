@@ -74,6 +74,7 @@ var descriptions = map[string]string{
 
 	"expect":           "What must come out, beyond the checks that always hold.",
 	"expect.verdict":   "What the run must end with. Default valid; invalid documents a known loss.",
+	"expect.no_effect": "Accepts runs in which no fault had an effect.",
 	"expect.succeeded": "The least share of operations that must have succeeded.",
 	"expect.probes":    "Rare paths that some seed of a campaign must reach.",
 

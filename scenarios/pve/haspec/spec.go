@@ -103,6 +103,16 @@ func (s *Spec) ResourcesText() string {
 	return config.FormatResources(services)
 }
 
+// WithoutStory returns the section without the bounds that hold only for the faults of one scenario.
+func (s *Spec) WithoutStory() *Spec {
+	general := *s
+	general.EndsOn, general.UpAt, general.DownAtMost, general.Moves = nil, nil, nil, nil
+	if s.RecoverWithin > 0 {
+		general.RecoverWithin = max(s.RecoverWithin, DefaultRecoverWithin)
+	}
+	return &general
+}
+
 // File is a file that the operator puts into the store, unless Text is empty.
 type File struct{ Path, Text string }
 

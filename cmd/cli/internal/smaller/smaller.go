@@ -50,6 +50,8 @@ type Search struct {
 	Clear    func()
 	// Command writes a command line of this program.
 	Command func(args ...string) string
+	// Small is the result, once Run has returned without an error.
+	Small *shrink.Small
 }
 
 // Run searches and prints the result.
@@ -85,6 +87,7 @@ func (c *Search) Run(ctx context.Context) error {
 	if err = errors.Join(err, unwritten); err != nil {
 		return err
 	}
+	c.Small = small
 	return c.show(small)
 }
 

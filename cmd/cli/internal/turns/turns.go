@@ -1,0 +1,115 @@
+// Package turns decides which run a campaign makes next.
+//
+// Every unit, a scenario with a strategy, gets the same processor time, from the first second on. Half of the
+// turns of an open campaign go to the unit that has lately shown most new behaviour for its time.
+//
+// Package turns never makes a run and never reads a clock.
+package turns
+
+import "time"
+
+// Unit is a range of seeds that runs are made with.
+type Unit struct {
+	First, Last uint64
+	// Has reports which seeds an earlier part of the campaign has run; nil means none.
+	Has map[uint64]bool
+}
+
+// Chooser chooses the next run. It is not safe for use by several goroutines.
+type Chooser struct {
+	units    []unit
+	byYield  bool
+	yieldHas bool // it is the turn of the unit with the highest yield
+}
+
+type unit struct {
+	Unit
+	next    uint64
+	running int
+	runs    int
+	cost    time.Duration
+	// yieldRate is the new behaviour for a second of late runs.
+	yieldRate float64
+	closed    bool
+}
+
+// New returns the chooser of a campaign. With byYield, half of the turns go by yield.
+func New(units []Unit, byYield bool) *Chooser {
+	c := &Chooser{byYield: byYield}
+	for _, u := range units {
+		c.units = append(c.units, unit{Unit: u, next: u.First})
+	}
+	return c
+}
+
+// Next returns the unit and the seed of the next run; ok is false when there is none left.
+func (c *Chooser) Next() (index int, seed uint64, ok bool) {
+	byYield := c.byYield && c.yieldHas
+	c.yieldHas = !c.yieldHas
+	best := -1
+	for i := range c.units {
+		u := &c.units[i]
+		if !u.skip() {
+			continue
+		}
+		if best < 0 || u.before(&c.units[best], byYield) {
+			best = i
+		}
+	}
+	if best < 0 {
+		return 0, 0, false
+	}
+	u := &c.units[best]
+	seed = u.next
+	u.next++
+	u.running++
+	return best, seed, true
+}
+
+// skip passes the seeds that were run before and reports whether any is left.
+func (u *unit) skip() bool {
+	for !u.closed && u.next <= u.Last && u.Has[u.next] {
+		u.next++
+	}
+	return !u.closed && u.next <= u.Last
+}
+
+// before reports whether a unit comes before another one.
+func (u *unit) before(v *unit, byYield bool) bool {
+	if byYield && u.runs > 0 && v.runs > 0 {
+		// A run under way makes the next one less urgent.
+		return u.yieldRate/float64(1+u.running) > v.yieldRate/float64(1+v.running)
+	}
+	return u.expectedCost() < v.expectedCost()
+}
+
+// expectedCost is the cost of the unit's runs, with those under way.
+func (u *unit) expectedCost() time.Duration {
+	if u.runs == 0 {
+		return time.Duration(u.running) * firstRunCost
+	}
+	return u.cost + time.Duration(u.running)*(u.cost/time.Duration(u.runs))
+}
+
+// firstRunCost stands for the unknown cost of a unit's first run.
+const firstRunCost = time.Second
+
+// yieldMemory is the share that late runs have in a unit's yield.
+const yieldMemory = 0.3
+
+// Ended counts a run of a unit: what it cost, and how much new behaviour it showed.
+func (c *Chooser) Ended(index int, cost time.Duration, newBehaviour int) {
+	u := &c.units[index]
+	u.running--
+	u.runs++
+	u.cost += cost
+	rate := float64(newBehaviour) / max(cost.Seconds(), 1e-3)
+	if u.runs == 1 {
+		u.yieldRate = rate
+		return
+	}
+	u.yieldRate += yieldMemory * (rate - u.yieldRate)
+}
+
+// Close ends a unit: none of its runs will be chosen.
+func (c *Chooser) Close(index int) { c.units[index].closed = true }

@@ -1,0 +1,83 @@
+package turns_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/holdfast-sim/holdfast/cmd/cli/internal/turns"
+)
+
+// TestEveryUnitIsRunFromTheFirstSecond: each unit has one run before any has its second, and units with cheap
+// runs get more of them.
+func TestEveryUnitIsRunFromTheFirstSecond(t *testing.T) {
+	c := turns.New([]turns.Unit{{First: 1, Last: 1000}, {First: 1, Last: 1000}, {First: 1, Last: 1000}}, false)
+	costs := []time.Duration{time.Second, 100 * time.Millisecond, 10 * time.Second}
+	var order []int
+	runs := make([]int, 3)
+	for range 120 {
+		unit, seed, ok := c.Next()
+		require.True(t, ok)
+		runs[unit]++
+		require.EqualValues(t, runs[unit], seed)
+		order = append(order, unit)
+		c.Ended(unit, costs[unit], 0)
+	}
+	require.ElementsMatch(t, []int{0, 1, 2}, order[:3])
+	require.Equal(t, 2, runs[2], "costly runs are rare")
+	require.InDelta(t, 10, float64(runs[1])/float64(runs[0]), 2)
+}
+
+// TestHalfOfTheTurnsGoByYield: a unit that shows new behaviour gets more, and none is left out.
+func TestHalfOfTheTurnsGoByYield(t *testing.T) {
+	c := turns.New([]turns.Unit{{First: 1, Last: 1000}, {First: 1, Last: 1000}, {First: 1, Last: 1000}}, true)
+	runs := make([]int, 3)
+	for range 300 {
+		unit, _, ok := c.Next()
+		require.True(t, ok)
+		runs[unit]++
+		newBehaviour := 0
+		if unit == 1 {
+			newBehaviour = 5
+		}
+		c.Ended(unit, time.Second, newBehaviour)
+	}
+	require.Greater(t, runs[1], 140)
+	require.Greater(t, runs[0], 50)
+	require.Greater(t, runs[2], 50)
+}
+
+// TestEverySeedIsChosenOnce: whatever the costs and the runs before.
+func TestEverySeedIsChosenOnce(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		units := make([]turns.Unit, rapid.IntRange(1, 5).Draw(t, "units"))
+		left := map[int]map[uint64]bool{}
+		total := 0
+		for i := range units {
+			units[i].First = rapid.Uint64Range(0, 9).Draw(t, "first")
+			units[i].Last = units[i].First + rapid.Uint64Range(0, 9).Draw(t, "more")
+			units[i].Has, left[i] = map[uint64]bool{}, map[uint64]bool{}
+			for seed := units[i].First; seed <= units[i].Last; seed++ {
+				units[i].Has[seed] = rapid.Bool().Draw(t, "has")
+				if !units[i].Has[seed] {
+					left[i][seed] = true
+					total++
+				}
+			}
+		}
+		c := turns.New(units, rapid.Bool().Draw(t, "by yield"))
+		for range total {
+			unit, seed, ok := c.Next()
+			require.True(t, ok)
+			require.True(t, left[unit][seed], "unit %d seed %d", unit, seed)
+			delete(left[unit], seed)
+			if rapid.Bool().Draw(t, "ends") {
+				c.Ended(unit, time.Duration(rapid.IntRange(0, 1e9).Draw(t, "cost")), 0)
+			}
+		}
+		_, _, ok := c.Next()
+		require.False(t, ok)
+	})
+}

@@ -1,0 +1,176 @@
+// Package explore changes a scenario for one run, so that the runs of one scenario reach more of what its
+// subject does than its own faults do.
+//
+// A strategy is a pure function of the scenario and the seed. Its result is an ordinary scenario with its
+// faults written out: it can be saved, replayed, and made small.
+//
+// Package explore never runs a scenario and never judges one. It never exceeds the damage that the subject
+// must survive, unless the scenario itself does.
+package explore
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/draw"
+	"github.com/holdfast-sim/holdfast/scenarios/fault"
+)
+
+// Strategy is a way to change a scenario.
+type Strategy struct {
+	Name string
+	// About tells in one line what it does.
+	About  string
+	change func(e *explorer)
+}
+
+// Plain is the name of the strategy that leaves a scenario as it is.
+const Plain = "plain"
+
+// ErrUnknownStrategy means that no strategy has the name.
+var ErrUnknownStrategy = errors.New("unknown strategy")
+
+// Strategies returns all strategies; Plain is the first.
+func Strategies() []Strategy {
+	return []Strategy{
+		{Plain, "the scenario as it is written", func(*explorer) {}},
+		{"swarm", "other faults, of a few kinds that each seed chooses, at a rate that it chooses",
+			func(e *explorer) { e.addFaults(steady) }},
+		{"bursts", "short bursts of faults with quiet time between them",
+			func(e *explorer) { e.addFaults(bursts) }},
+		{"chains", "each fault begins shortly before or after another one begins or ends",
+			func(e *explorer) { e.addFaults(chained) }},
+		{"hunt", "faults that hit the same machine again and again",
+			func(e *explorer) { e.addFaults(hunting) }},
+		{"shift", "the scenario's own faults at other times, for other machines, with a few more",
+			(*explorer).shiftFaults},
+	}
+}
+
+// Names returns the names of all strategies.
+func Names() []string {
+	var names []string
+	for _, s := range Strategies() {
+		names = append(names, s.Name)
+	}
+	return names
+}
+
+// maxClients bounds the clients of a changed workload.
+const maxClients = 20
+
+// stream is the stream from which strategies draw.
+const stream = "explore"
+
+// explorer changes one scenario.
+type explorer struct {
+	scenario  *scenarios.Scenario
+	judge     scenarios.Judge
+	processes []string
+	lists     draw.Lists
+}
+
+// Apply returns the scenario and the subject of one run. Those of the strategy Plain are the arguments. For
+// every other strategy they have what the seed decides written out: faults, and the subject's own choices
+// (see [scenarios.Varier]). A changed run need not reach what its scenario expects beyond a valid verdict.
+func Apply(name string, s *scenarios.Scenario, subject scenarios.Subject, seed uint64) (
+	*scenarios.Scenario, scenarios.Subject, error) {
+	index := slices.IndexFunc(Strategies(), func(s Strategy) bool { return s.Name == name })
+	switch {
+	case index < 0:
+		return nil, nil, fmt.Errorf("%w %q: write one of %v", ErrUnknownStrategy, name, Names())
+	case name == Plain:
+		return s, subject, nil
+	}
+	lists := draw.Derive(seed)
+	s, subject, err := scenarios.Vary(s, subject, lists)
+	if err != nil {
+		return nil, nil, err
+	}
+	if story, is := subject.(scenarios.StorySubject); is {
+		if s, subject, err = story.WithoutStory(s); err != nil {
+			return nil, nil, fmt.Errorf("changing scenario %s: %w", s.Name, err)
+		}
+	}
+	if slices.ContainsFunc(s.Faults, func(f fault.Fault) bool { return f.LosesData() }) {
+		return nil, nil, fmt.Errorf("changing scenario %s: %w: they lose durable data, and with others "+
+			"there may be no copy left", s.Name, scenarios.ErrFixedStory)
+	}
+	changed := *s
+	changed.Faults = slices.Clone(s.Faults)
+	changed.Expect.Probes, changed.Expect.NoEffect = nil, true
+	if share := s.Expect.Succeeded; share != nil && *share > 0 {
+		changed.Expect.Succeeded = nil
+	}
+	e := &explorer{scenario: &changed, judge: subject.Judge(), processes: processesOf(&changed, subject),
+		lists: lists}
+	Strategies()[index].change(e)
+	e.varyWorkload()
+	changed.Nemesis = nil
+	return &changed, subject, nil
+}
+
+// processesOf returns the processes that every machine has.
+func processesOf(s *scenarios.Scenario, subject scenarios.Subject) []string {
+	builder := subject.Builder()
+	if builder == nil {
+		return nil
+	}
+	var common []string
+	for m := range s.Machines {
+		var names []string
+		for _, p := range builder.Processes(machineID(m)) {
+			names = append(names, p.Name)
+		}
+		if m == 0 {
+			common = names
+			continue
+		}
+		common = slices.DeleteFunc(common, func(name string) bool { return !slices.Contains(names, name) })
+	}
+	return common
+}
+
+// choose draws a number below n from the list of a label.
+func (e *explorer) choose(label string, n int) int {
+	return int(e.lists(stream, label).Choose(uint64(max(n, 1))))
+}
+
+// between draws a duration from low to high; each doubling is equally likely.
+func (e *explorer) between(label string, low, high time.Duration) time.Duration {
+	low = max(low, 1)
+	doublings := 0
+	for d := low; d < high/2; d *= 2 {
+		doublings++
+	}
+	d := low << e.choose(label+"-doublings", doublings+1)
+	return min(d+fraction(d, uint64(e.choose(label, scenarios.SeveritySteps))), max(high, low))
+}
+
+// fraction returns steps/SeveritySteps of a duration.
+func fraction(of time.Duration, steps uint64) time.Duration {
+	return of / scenarios.SeveritySteps * time.Duration(steps)
+}
+
+// varyWorkload changes how many clients work on how many keys: few keys make conflicts, many clients
+// overlap.
+func (e *explorer) varyWorkload() {
+	w := &e.scenario.Workload
+	if w.Keys > 1 && e.choose("fewer-keys", 3) == 1 {
+		w.Keys = 1 + e.choose("keys", w.Keys)
+	}
+	if w.Clients > 1 && e.choose("more-clients", 4) == 1 {
+		w.Clients = min(w.Clients*2, maxClients)
+	}
+}
+
+// harmless are the kinds of faults that take no durable data.
+func harmless(kinds []fault.Kind) []fault.Kind {
+	return slices.DeleteFunc(slices.Clone(kinds), func(k fault.Kind) bool {
+		f := fault.Fault{Kind: k}
+		return f.LosesData()
+	})
+}

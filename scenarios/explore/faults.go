@@ -1,0 +1,227 @@
+package explore
+
+import (
+	"slices"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/fault"
+)
+
+func machineID(index int) env.MachineID { return env.MachineID(index) }
+
+// pattern is how the times and the victims of faults follow from each other.
+type pattern int
+
+const (
+	steady pattern = iota
+	bursts
+	chained
+	hunting
+)
+
+// Limits of the drawn faults.
+const (
+	maxDrawnFaults = 32
+	maxAtOnce      = 3
+	shortestFault  = 20 * time.Millisecond
+	// longestShare is the part of the duration that the longest fault takes.
+	longestShare = 3
+	// maxMoreFaults is how many faults the strategy shift adds.
+	maxMoreFaults = 3
+)
+
+// addFaults replaces the nemesis by faults of its own; the faults that the scenario lists stay.
+func (e *explorer) addFaults(p pattern) {
+	kinds := e.drawKinds()
+	count := 1 << e.choose("count-doublings", 6) // 1 to 32
+	count = min(count+e.choose("count", count), maxDrawnFaults)
+	g := &generator{explorer: e, pattern: p, kinds: kinds, gap: e.scenario.Duration / time.Duration(count+1),
+		victim: e.choose("victim", len(e.scenario.Machines)), schedule: e.newSchedule(1 + e.choose("at-once",
+			maxAtOnce))}
+	for range count {
+		g.add()
+	}
+	e.scenario.Faults = g.schedule.Faults()
+}
+
+func (e *explorer) newSchedule(atOnce int) *scenarios.Schedule {
+	beyond := e.scenario.Nemesis != nil && e.scenario.Nemesis.BeyondSurvival
+	return scenarios.NewSchedule(e.scenario, e.judge, atOnce, beyond, e.processes)
+}
+
+// drawKinds returns the kinds of faults of this run: each kind is in it with an even chance.
+func (e *explorer) drawKinds() []fault.Kind {
+	all := harmless(fault.Kinds())
+	if len(e.scenario.Machines) < 2 {
+		all = slices.DeleteFunc(all, func(k fault.Kind) bool {
+			f := fault.Fault{Kind: k}
+			return f.IsNetwork()
+		})
+	}
+	var kinds []fault.Kind
+	for _, k := range all {
+		if e.choose("has-"+string(k), 2) == 1 {
+			kinds = append(kinds, k)
+		}
+	}
+	if len(kinds) == 0 {
+		kinds = append(kinds, all[e.choose("only-kind", len(all))])
+	}
+	return kinds
+}
+
+// generator draws one fault after the other.
+type generator struct {
+	*explorer
+	pattern  pattern
+	kinds    []fault.Kind
+	schedule *scenarios.Schedule
+	gap      time.Duration // the mean time between two faults
+	at       time.Duration // of the last fault
+	end      time.Duration // of the last fault
+	left     int           // faults of the burst under way
+	victim   int
+}
+
+// add draws a fault and adds it, with fewer machines if it would do too much damage.
+func (g *generator) add() {
+	at := g.nextTime()
+	longest := max(g.scenario.Duration/longestShare, shortestFault)
+	length := g.between("length", shortestFault, longest)
+	if g.pattern == bursts {
+		length = min(length, longest/8)
+	}
+	if at >= g.scenario.Duration {
+		at = time.Duration(g.choose("wrap", scenarios.SeveritySteps)) *
+			(g.scenario.Duration / scenarios.SeveritySteps)
+	}
+	length = min(length, g.scenario.Duration-at)
+	kind := g.kinds[g.choose("kind", len(g.kinds))]
+	d := g.drawFault()
+	for _, others := range []uint64{d.OtherMachines, 0} {
+		d.OtherMachines = others
+		f := g.schedule.Draw(kind, d)
+		f.At, f.For = at, length
+		if g.schedule.Add(f) {
+			break
+		}
+	}
+	g.at, g.end = at, at+length
+}
+
+// nextTime draws when the next fault begins.
+func (g *generator) nextTime() time.Duration {
+	const steps = scenarios.SeveritySteps
+	anywhere := func(span time.Duration) time.Duration {
+		return span / steps * time.Duration(g.choose("at", steps))
+	}
+	switch g.pattern {
+	case bursts:
+		if g.left == 0 {
+			g.left = 2 + g.choose("burst", 6)
+			return anywhere(g.scenario.Duration)
+		}
+		g.left--
+		return g.at + g.between("burst-gap", time.Millisecond, g.gap/4)
+	case chained:
+		from := g.at
+		if g.choose("after-end", 2) == 1 {
+			from = g.end
+		}
+		if g.choose("new-chain", 6) == 0 {
+			return anywhere(g.scenario.Duration)
+		}
+		return from + g.between("chain-gap", time.Millisecond, 2*g.gap)
+	}
+	return anywhere(g.scenario.Duration)
+}
+
+// drawFault draws what a fault hits and how hard.
+func (g *generator) drawFault() scenarios.FaultDraws {
+	machines := len(g.scenario.Machines)
+	d := scenarios.FaultDraws{Machine: uint64(g.choose("machine", machines)),
+		OtherMachines: uint64(g.choose("others", 1<<min(machines, 30))),
+		Severity:      uint64(g.choose("severity", scenarios.SeveritySteps)),
+		Variant:       uint64(g.choose("variant", 4)),
+		Process:       uint64(g.choose("process", len(g.processes)+1))}
+	if g.choose("one-machine", 2) == 1 {
+		d.OtherMachines = 0
+	}
+	if g.pattern == hunting {
+		if g.choose("other-victim", 8) == 1 {
+			g.victim = int(d.Machine)
+		}
+		d.Machine = uint64(g.victim)
+	}
+	return d
+}
+
+// shiftFaults moves the scenario's own faults in time, gives them other lengths and machines, and adds a
+// few. Without faults of its own it adds faults only.
+func (e *explorer) shiftFaults() {
+	own := e.scenario.Faults
+	e.scenario.Faults = nil
+	turn := e.choose("turn", len(e.scenario.Machines))
+	schedule := e.newSchedule(scenarios.MaxFaults)
+	for i := range own {
+		f := e.turnMachines(own[i], turn)
+		if e.choose("leave-out", 8) == 1 {
+			continue
+		}
+		f.At, f.For = e.shiftTime(f.At), e.scaleLength(f.For)
+		f.At = min(f.At, e.scenario.Duration-1)
+		f.For = min(f.For, e.scenario.Duration-f.At)
+		if !schedule.Add(f) {
+			schedule.Add(own[i])
+		}
+	}
+	e.scenario.Faults = schedule.Faults()
+	g := &generator{explorer: e, pattern: steady, kinds: e.drawKinds(), gap: e.scenario.Duration / 4,
+		schedule: e.newSchedule(maxAtOnce)}
+	for range e.choose("more", maxMoreFaults+1) {
+		g.add()
+	}
+	e.scenario.Faults = g.schedule.Faults()
+}
+
+// shiftTime moves a time by up to half of itself or the rest of the duration, often by little.
+func (e *explorer) shiftTime(at time.Duration) time.Duration {
+	shift := e.between("shift", time.Millisecond, max(e.scenario.Duration/4, 2*time.Millisecond))
+	if e.choose("earlier", 2) == 1 {
+		return max(at-shift, 0)
+	}
+	return at + shift
+}
+
+// scaleLength makes a length between a quarter and four times of what it is, or leaves it.
+func (e *explorer) scaleLength(length time.Duration) time.Duration {
+	switch e.choose("scale", 3) {
+	case 1:
+		return length/4 + fraction(length/4*3, uint64(e.choose("scale-down", scenarios.SeveritySteps)))
+	case 2:
+		return length + fraction(3*length, uint64(e.choose("scale-up", scenarios.SeveritySteps)))
+	}
+	return length
+}
+
+// turnMachines replaces every machine by another one, so many places behind it.
+func (e *explorer) turnMachines(f fault.Fault, turn int) fault.Fault {
+	rename := func(names []string) []string {
+		var out []string
+		for _, name := range names {
+			if i := slices.Index(e.scenario.Machines, name); i >= 0 {
+				name = e.scenario.Machines[(i+turn)%len(e.scenario.Machines)]
+			}
+			out = append(out, name)
+		}
+		return out
+	}
+	f.From, f.To, f.Machines = rename(f.From), rename(f.To), rename(f.Machines)
+	f.Groups = slices.Clone(f.Groups)
+	for i, group := range f.Groups {
+		f.Groups[i] = rename(group)
+	}
+	return f
+}
