@@ -60,10 +60,15 @@ func (p *Init) askToLeave(l *LeaveOptions) {
 }
 
 // allEndedInOrder reports whether each service has ended after it was asked to. A service that crashed may
-// have left something running, which nothing guards but the time that the others wait for it.
+// have left something running, which nothing guards but the time that the others wait for it. The same holds
+// for a service that was stopped alone before its machine goes down.
 func (p *Init) allEndedInOrder() bool {
+	needed := orderDown
+	if p.downVerb == Leave {
+		needed = orderStop
+	}
 	for _, s := range p.opts.Services {
-		if p.serviceUp[s.Name] || !p.endedInOrder[s.Name] {
+		if p.serviceUp[s.Name] || p.endedInOrder[s.Name] < needed {
 			return false
 		}
 	}

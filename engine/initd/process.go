@@ -17,7 +17,7 @@ type Init struct {
 	serviceUp      map[string]bool
 	// ordered are the services whose present incarnation has received its order to end, endedInOrder those
 	// that have ended after it.
-	ordered, endedInOrder map[string]bool
+	ordered, endedInOrder map[string]order
 
 	// downVerb is Shutdown or Reboot while the machine goes down, Leave while only the node does. nextService
 	// is the service whose end the process waits for, and endRequested is true once that service has received
@@ -29,10 +29,21 @@ type Init struct {
 	farewell farewell
 }
 
+// order is the order to end that a service received.
+type order uint8
+
+const (
+	orderNone order = iota
+	// orderStop ends the service alone: what it started may continue.
+	orderStop
+	// orderDown ends the service because its machine goes down: it ends what it started.
+	orderDown
+)
+
 // New prepares the process.
 func New(o Options) *Init {
-	return &Init{opts: o, serviceUp: map[string]bool{}, ordered: map[string]bool{},
-		endedInOrder: map[string]bool{}}
+	return &Init{opts: o, serviceUp: map[string]bool{}, ordered: map[string]order{},
+		endedInOrder: map[string]order{}}
 }
 
 // Timers of the process.
@@ -81,7 +92,7 @@ func (p *Init) Step(ev env.Event) {
 // onUp notes that a process runs. A service that was started again while the machine goes down is asked
 // again.
 func (p *Init) onUp(process string) {
-	p.serviceUp[process], p.ordered[process], p.endedInOrder[process] = true, false, false
+	p.serviceUp[process], p.ordered[process], p.endedInOrder[process] = true, orderNone, orderNone
 	if at := p.opts.indexOf(process); p.downVerb != "" && at >= 0 && at <= p.nextService {
 		p.nextService, p.endRequested = at, false
 	}
@@ -181,7 +192,7 @@ func (p *Init) carryOutForProcess(r Request) error {
 	if err := p.env.Local(r.Service, env.EncodeJSON(Order{Stay: r.Verb == Stop})); err != nil {
 		return fmt.Errorf("asking %s to end: %w", r.Service, err)
 	}
-	p.ordered[r.Service] = true
+	p.ordered[r.Service] = orderStop
 	return nil
 }
 
@@ -226,7 +237,10 @@ func (p *Init) askToStop(s Service) {
 		p.env.SetTimer(timerRetry, retryPause)
 		return
 	}
-	p.endRequested, p.ordered[s.Name] = true, true
+	p.endRequested, p.ordered[s.Name] = true, orderStop
+	if order.Down {
+		p.ordered[s.Name] = orderDown
+	}
 	if s.Within > 0 {
 		p.env.SetTimer(timerWithin, s.Within)
 	}

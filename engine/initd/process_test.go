@@ -172,10 +172,16 @@ func TestDoesNotLeaveOutOfOrder(t *testing.T) {
 			p.Step(env.TimerFired{ID: timerWithin})
 		},
 		"the agent crashed before": func(p *Init) { p.Step(env.LocalDown{Process: "crm"}) },
+		// It froze its services, and they run until the power goes off.
+		"the agent was stopped alone": func(p *Init) { p.Step(env.LocalDown{Process: "crm"}) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, e := startLeaving(t)
-			if name == "the agent crashed before" {
+			switch name {
+			case "the agent was stopped alone":
+				ask(p, Stop, "lrm")
+				fallthrough
+			case "the agent crashed before":
 				p.Step(env.LocalDown{Process: "lrm"})
 			}
 			ask(p, Shutdown, "")
