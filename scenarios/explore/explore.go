@@ -59,8 +59,11 @@ func Names() []string {
 	return names
 }
 
-// maxClients bounds the clients of a changed workload.
-const maxClients = 20
+// Limits of a changed workload.
+const (
+	maxClients = 20
+	minKeys    = 2 // a rename needs another name
+)
 
 // stream is the stream from which strategies draw.
 const stream = "explore"
@@ -108,9 +111,21 @@ func Apply(name string, s *scenarios.Scenario, subject scenarios.Subject, seed u
 	e := &explorer{scenario: &changed, judge: subject.Judge(), processes: processesOf(&changed, subject),
 		lists: lists}
 	Strategies()[index].change(e)
+	e.switchOn()
 	e.varyWorkload()
 	changed.Nemesis = nil
 	return &changed, subject, nil
+}
+
+// switchOn switches on, when the faults end, the machines that the story leaves off: where it has faults that
+// do so, or where watchdogs do not let machines boot, they may now come too early.
+func (e *explorer) switchOn() {
+	s := e.scenario
+	isOn := func(f fault.Fault) bool { return f.Kind == fault.PowerOn }
+	if (s.Watchdog == scenarios.WatchdogPowerOff || slices.ContainsFunc(s.Faults, isOn)) &&
+		len(s.Faults) < scenarios.MaxFaults {
+		s.Faults = append(s.Faults, fault.Fault{Kind: fault.PowerOn, At: s.Duration - 1, Machines: s.Machines})
+	}
 }
 
 // processesOf returns the processes that every machine has.
@@ -159,18 +174,18 @@ func fraction(of time.Duration, steps uint64) time.Duration {
 // overlap.
 func (e *explorer) varyWorkload() {
 	w := &e.scenario.Workload
-	if w.Keys > 1 && e.choose("fewer-keys", 3) == 1 {
-		w.Keys = 1 + e.choose("keys", w.Keys)
+	if w.Keys > minKeys && e.choose("fewer-keys", 3) == 1 {
+		w.Keys = minKeys + e.choose("keys", w.Keys-minKeys)
 	}
 	if w.Clients > 1 && e.choose("more-clients", 4) == 1 {
 		w.Clients = min(w.Clients*2, maxClients)
 	}
 }
 
-// harmless are the kinds of faults that take no durable data.
-func harmless(kinds []fault.Kind) []fault.Kind {
+// drawable are the kinds of faults that strategies draw: those that take no durable data, and that hurt.
+func drawable(kinds []fault.Kind) []fault.Kind {
 	return slices.DeleteFunc(slices.Clone(kinds), func(k fault.Kind) bool {
 		f := fault.Fault{Kind: k}
-		return f.LosesData()
+		return f.LosesData() || k == fault.PowerOn
 	})
 }

@@ -53,7 +53,7 @@ func (e *explorer) newSchedule(atOnce int) *scenarios.Schedule {
 
 // drawKinds returns the kinds of faults of this run: each kind is in it with an even chance.
 func (e *explorer) drawKinds() []fault.Kind {
-	all := harmless(fault.Kinds())
+	all := drawable(fault.Kinds())
 	if len(e.scenario.Machines) < 2 {
 		all = slices.DeleteFunc(all, func(k fault.Kind) bool {
 			f := fault.Fault{Kind: k}
@@ -167,6 +167,10 @@ func (e *explorer) shiftFaults() {
 	schedule := e.newSchedule(scenarios.MaxFaults)
 	for i := range own {
 		f := e.turnMachines(own[i], turn)
+		if f.Kind == fault.PowerOn {
+			schedule.Add(own[i]) // it belongs to what the story switches off
+			continue
+		}
 		if e.choose("leave-out", 8) == 1 {
 			continue
 		}

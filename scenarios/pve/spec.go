@@ -124,6 +124,9 @@ func (s *Subject) Vary(sc *scenarios.Scenario, choices draw.Lists) (
 	return &varied, subject, err
 }
 
+// recoverySlack is the time that the HA manager has beyond the time for a recovery, until services must run.
+const recoverySlack = 30 * time.Second
+
 // WithoutStory implements scenarios.StorySubject.
 func (s *Subject) WithoutStory(sc *scenarios.Scenario) (*scenarios.Scenario, scenarios.Subject, error) {
 	if s.spec.HA == nil {
@@ -133,8 +136,14 @@ func (s *Subject) WithoutStory(sc *scenarios.Scenario) (*scenarios.Scenario, sce
 		return sc, s, fmt.Errorf("%w: the first boot must end when its power cut begins",
 			scenarios.ErrFixedStory)
 	}
+	if len(s.spec.HA.FenceFaults) > 0 {
+		return sc, s, fmt.Errorf("%w: a device that reports falsely may never prove what other faults need",
+			scenarios.ErrFixedStory)
+	}
 	changed, subject := *sc, *s
 	subject.spec.HA = s.spec.HA.WithoutStory()
+	// A fault at the end of the duration still has to be recovered from.
+	changed.Quiescence = max(sc.Quiescence, subject.spec.HA.RecoverWithin, haspec.DefaultRecoverWithin) + recoverySlack
 	changed.Subject.Node, changed.Subject.Value = nil, subject.spec
 	return &changed, &subject, nil
 }
