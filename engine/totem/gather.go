@@ -84,11 +84,17 @@ func (n *Node) gather(why gatherReason) {
 	if n.state == Recovery {
 		n.abandonRecovery()
 	}
+	// Not at the start, which has just stored the boot count, nor when a join only changes the proposal.
+	isNewAttempt := why != reasonInterface &&
+		(n.state != Gather || why == reasonConsensusTimeout || why == reasonConsensusExpired)
 	n.setState(Gather, reasonTexts[why])
 	n.log.Debug(fmt.Sprintf("entering GATHER state from %d(%s).", int(why), reasonTexts[why]))
 	n.procSet = insert(n.procSet, n.cfg.Node)
 	n.stopTokenTimers()
 	n.tokenHeld = false
+	if isNewAttempt && !n.diskTakesWrites() {
+		return
+	}
 	n.consensus = append(n.consensus[:0], n.cfg.Node)
 	n.setTimer(timerJoin, n.cfg.Timers.Join)
 	n.setTimer(timerConsensus, n.cfg.Timers.Consensus)

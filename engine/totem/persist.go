@@ -78,9 +78,8 @@ func (n *Node) saveState(boots, ringSeq uint64) error {
 	return nil
 }
 
-// persistRing stores a ring sequence before this node sends anything in that ring. If the disk refuses, the
-// process ends: a node that can commit to no ring must not keep the others from forming theirs. It
-// reports whether the sequence is stored.
+// persistRing stores a ring sequence before this node sends anything in that ring. It reports whether the
+// sequence is stored.
 //
 // Why every member stores it, and not only the representative that chose it: A, B and C install ring 8. C
 // loses its power, restarts, and cannot reach the others. If C did not know of 8, it would form a ring of
@@ -90,13 +89,34 @@ func (n *Node) persistRing(seq uint64) bool {
 		panic("totem: committing to a ring sequence that was used before")
 	}
 	if err := n.saveState(n.sealer.Boot().Count, seq); err != nil {
-		n.env.Probe("totem/persist-failed")
-		n.log.Error("cannot keep the ring sequence on the disk, giving up", "err", err.Error())
-		n.Leave()
-		n.env.Exit(err)
+		n.giveUp(err)
 		return false
 	}
 	n.ringSeq = seq
 	n.highRingSeq = max(n.highRingSeq, seq)
 	return true
+}
+
+// diskTakesWrites stores the state file as it is, before this node offers itself as a member of the next ring,
+// and reports whether that succeeded. A member has to store the ring's sequence. On a disk that stalls this
+// write waits instead, and the node is silent: the others wait for it as long as for a node that failed.
+//
+// Without it: A, B, C, D and E gather after a cut has healed, and the disks of A, B and C stall. A, the
+// representative, waits for its disk. After consensus + token the others leave A out, and B waits; then
+// C. D and E have a ring after three times that, here after one consensus timeout.
+func (n *Node) diskTakesWrites() bool {
+	if err := n.saveState(n.sealer.Boot().Count, n.ringSeq); err != nil {
+		n.giveUp(err)
+		return false
+	}
+	return true
+}
+
+// giveUp ends the process, because the disk refuses the state file: a node that can commit to no ring must
+// not keep the others from forming theirs.
+func (n *Node) giveUp(err error) {
+	n.env.Probe("totem/persist-failed")
+	n.log.Error("cannot keep the ring sequence on the disk, giving up", "err", err.Error())
+	n.Leave()
+	n.env.Exit(err)
 }
