@@ -97,9 +97,9 @@ func (n *Node) persistRing(seq uint64) bool {
 	return true
 }
 
-// diskTakesWrites stores the state file as it is, before this node offers itself as a member of the next ring,
-// and reports whether that succeeded. A member has to store the ring's sequence. On a disk that stalls this
-// write waits instead, and the node is silent: the others wait for it as long as for a node that failed.
+// diskTakesWrites stores the state file as it is, before this node offers itself as a member of the next
+// ring, and reports whether that succeeded. A member has to store the ring's sequence. On a disk that stalls
+// this write waits instead, and the node is silent: the others wait for it as long as for a node that failed.
 //
 // Without it: A, B, C, D and E gather after a cut has healed, and the disks of A, B and C stall. A, the
 // representative, waits for its disk. After consensus + token the others leave A out, and B waits; then

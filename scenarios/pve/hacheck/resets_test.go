@@ -56,6 +56,21 @@ func TestAResetNeedsItsOwnReason(t *testing.T) {
 			x.fault(120, 200, fault.Fault{Kind: fault.DiskSlow, Machines: []string{"n1"},
 				Latency: 10 * time.Millisecond})
 		}, invalid},
+		{"another one's disk stalled", func(x *made) {
+			x.fault(120, 200, done(fault.DiskStall, "n3", ""))
+		}, invalid},
+		{"the network was healed while another one's disk stalled", func(x *made) {
+			x.fault(110, 147, cut([]string{"n1"}, []string{"n2"}, []string{"n3"}))
+			x.fault(120, 200, done(fault.DiskStall, "n3", ""))
+		}, invalid},
+		{"the network was healed too late", func(x *made) {
+			x.fault(110, 149, cut([]string{"n1"}, []string{"n2"}, []string{"n3"}))
+			x.fault(120, 200, done(fault.DiskStall, "n3", ""))
+		}, valid},
+		{"the disks of both others stalled", func(x *made) {
+			x.fault(120, 200, done(fault.DiskStall, "n2", ""))
+			x.fault(125, 200, done(fault.DiskStall, "n3", ""))
+		}, valid},
 		{"another one's disk failed and its ring came back with it, then it was cut off", func(x *made) {
 			x.fault(120, 140, done(fault.DiskError, "n3", ""))
 			x.fault(150, 200, cut([]string{"n1"}))
