@@ -124,13 +124,18 @@ func (db *DB) Run(f func(*sqlite3.Conn) error) error {
 	return db.withCause(err)
 }
 
-// withCause adds the disk's error to SQLite's.
+// withCause adds the disk's error to SQLite's. It also returns a disk's error that SQLite hides: when the
+// copy of the log into the database file fails after a commit, SQLite reports success and tries again later,
+// and the file keeps content that no sync made durable.
 func (db *DB) withCause(err error) error {
-	if err == nil || db.session.firstDiskError == nil {
-		return err
-	}
 	cause := db.session.firstDiskError
 	db.session.firstDiskError = nil
+	switch {
+	case cause == nil:
+		return err
+	case err == nil:
+		return fmt.Errorf("copying the log into the database file: %w", cause)
+	}
 	return fmt.Errorf("%w: %w", err, cause)
 }
 

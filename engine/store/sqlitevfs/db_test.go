@@ -171,6 +171,31 @@ func TestDiskErrorsComeThrough(t *testing.T) {
 	}
 }
 
+// TestAFailedCheckpointIsAnError: SQLite hides it, and what was committed is in the log.
+func TestAFailedCheckpointIsAnError(t *testing.T) {
+	for _, op := range []string{"write", "sync"} {
+		disk := faultdisk.New()
+		db, err := Open(disk, "d/x.db")
+		require.NoError(t, err)
+		require.NoError(t, exec(db, createSQL+"; PRAGMA wal_autocheckpoint=20"))
+		disk.Before = func(o, name string) error {
+			if o == op && name == "d/x.db" { // and not of the log
+				return env.ErrIO
+			}
+			return nil
+		}
+		done := 0
+		for err == nil && done < 100 {
+			done++
+			err = exec(db, fmt.Sprintf(insertSQL, done, 700))
+		}
+		require.ErrorIs(t, err, env.ErrIO, "in %s", op)
+		disk.Before = nil
+		db.Release()
+		checkCommits(t, disk, done, 0)
+	}
+}
+
 // The power fails before every single call that changes the disk; after each failure everything
 // committed is there and the database is sound.
 func TestPowerCutAtEveryCall(t *testing.T) {
