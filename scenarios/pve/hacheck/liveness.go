@@ -78,13 +78,30 @@ func ignoredCommands(e *Evidence) (violations []linearizability.Violation) {
 }
 
 // mayNeverSucceed reports whether a command may never succeed: it sets something of a service that another
-// command removes.
+// command removes, or creates a guest with the number of another guest.
 func mayNeverSucceed(spec *haspec.Spec, c *haspec.Command) bool {
 	p := c.Parsed()
-	return p.Verb == haspec.VerbSet && slices.ContainsFunc(spec.Commands, func(other haspec.Command) bool {
-		o := other.Parsed()
-		return o.Verb == haspec.VerbRemove && o.SID == p.SID
-	})
+	switch p.Verb {
+	case haspec.VerbSet:
+		return slices.ContainsFunc(spec.Commands, func(other haspec.Command) bool {
+			o := other.Parsed()
+			return o.Verb == haspec.VerbRemove && o.SID == p.SID
+		})
+	case haspec.VerbCreate:
+		for i := range spec.Commands {
+			o := spec.Commands[i].Parsed()
+			if &spec.Commands[i] != c && o.Verb == haspec.VerbCreate && guestNumber(o.SID) == guestNumber(p.SID) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// guestNumber returns the number in the id of a service, which all kinds of guests share.
+func guestNumber(sid string) string {
+	_, number, _ := strings.Cut(sid, ":")
+	return number
 }
 
 // notUpAt finds services that do not run at a time at which the scenario requires it.

@@ -88,6 +88,19 @@ func TestAnIgnoredCommandIsNoticed(t *testing.T) {
 	require.Equal(t, linearizability.Valid, v.Validity, "the operator's console went down with its machine")
 }
 
+// TestACreationThatMustFail: of two creations with one number, on whatever kind of guest, one fails.
+func TestACreationThatMustFail(t *testing.T) {
+	done := record{1, 0, haspec.OperatorDid{What: haspec.FilesInPlace}}
+	create := func(on, run string) haspec.Command {
+		return haspec.Command{At: 40 * time.Second, On: on, Run: run}
+	}
+	spec := haspec.Spec{Services: placed, Commands: []haspec.Command{
+		create("n2", "create vm:200 n2 started"), create("n3", "create ct:200 n3 started")}}
+	require.Equal(t, linearizability.Valid, quiet(t, spec, done).Validity)
+	spec.Commands[1].Run = "create ct:201 n3 started"
+	require.Equal(t, linearizability.Invalid, quiet(t, spec, done).Validity)
+}
+
 func TestAServiceThatMustBeUpAtATime(t *testing.T) {
 	spec := haspec.Spec{Services: placed, UpAt: map[string]time.Duration{"vm:100": 100 * time.Second}}
 	up := record{10, 0, resource.Active{SID: "vm:100", On: true}}
