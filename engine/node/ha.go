@@ -22,6 +22,8 @@ type HA struct {
 	Guests resource.GuestOptions
 	// MoveTimeout bounds an attempt to move a running resource; 0 means the default.
 	MoveTimeout time.Duration
+	// IdleFactor multiplies the number of rounds without work after which LRM and CRM go idle; 0 means 1.
+	IdleFactor int
 	// Commands, if not nil, are the programs that may run as resources, in place of guests.
 	Commands *resource.Commands
 	// Self is what the node publishes about itself.
@@ -37,8 +39,8 @@ func haProcesses(o Options, conf *corosync.Config) ([]Process, error) {
 		guests.Machines = append(guests.Machines, nodeName(conf, i))
 	}
 	ho := haproc.Options{Node: nodeName(conf, int(o.Machine)), Timescale: o.Timescale, Self: o.HA.Self,
-		MoveTimeout: o.HA.MoveTimeout,
-		NewDriver:   func(e env.Env) haproc.StepDriver { return resource.NewFake(e, guests) }}
+		MoveTimeout: o.HA.MoveTimeout, IdleFactor: o.HA.IdleFactor,
+		NewDriver: func(e env.Env) haproc.StepDriver { return resource.NewFake(e, guests) }}
 	if commands != nil {
 		if err := commands.Check(); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrOptions, err)

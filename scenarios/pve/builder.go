@@ -23,7 +23,8 @@ func (s *Subject) compose(m env.MachineID, flaws *resource.Flaws) ([]node.Proces
 	o := node.Options{Cluster: s.conf, Machine: m, Key: simulationKey}
 	if ha := s.spec.HA; ha != nil {
 		o.HA = &node.HA{Guests: ha.GuestOptions(s.machines[m], s.warmup, flaws),
-			Self: ha.Self(s.machines[m]), MoveTimeout: ha.Migration.Timeout}
+			Self: ha.Self(s.machines[m]), MoveTimeout: ha.Migration.Timeout,
+			IdleFactor: ha.IdleFactor}
 	}
 	return node.Compose(o)
 }

@@ -45,6 +45,9 @@ type Options struct {
 	StopTimeout time.Duration
 	// MoveTimeout ends the attempt to move a running resource; DefaultMoveTimeout when 0.
 	MoveTimeout time.Duration
+	// IdleFactor multiplies the number of rounds without work after which LRM and CRM go idle; 0 means 1. An
+	// idle LRM holds no lock and is not guarded by the watchdog.
+	IdleFactor int
 }
 
 // DefaultStopTimeout is how long a guest may take to shut down before it is stopped by force.

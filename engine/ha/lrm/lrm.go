@@ -39,7 +39,8 @@ type LRM struct {
 	shutdownRequested bool
 	stopsServices     bool // the services must stop as well
 	stopErrors        int
-	idleRounds        int
+	idleRounds        int // without a service or a job, in a row
+	idleFactor        int // how many times maxIdleRounds it may have
 
 	services        map[string]*ha.ServiceStatus
 	nodeState       ha.NodeState
@@ -66,10 +67,15 @@ func New(env ha.LRMEnv, exec Executor, mark *StatusMark) *LRM {
 		env: env, executor: exec, statusMark: mark, state: ha.LRMStartup, mode: ha.ModeActive,
 		services: map[string]*ha.ServiceStatus{}, resultByUID: map[string]ha.LRMResult{},
 		restartTries: map[string]int{}, jobBySID: map[string]*commandJob{}, startedMoves: map[string]string{},
+		idleFactor: 1,
 	}
 	l.enterState(ha.LRMWaitForAgentLock)
 	return l
 }
+
+// ScaleIdleRounds makes the LRM go idle only after so many times as many rounds without a service as usual.
+// A factor below 1 counts as 1.
+func (l *LRM) ScaleIdleRounds(factor int) { l.idleFactor = max(1, factor) }
 
 // State returns the state the LRM is in.
 func (l *LRM) State() ha.LRMState { return l.state }
@@ -299,11 +305,12 @@ func (l *LRM) countIdle() {
 		l.idleRounds = 0
 		return
 	}
-	if l.idleRounds++; l.idleRounds <= maxIdleRounds {
+	limit := maxIdleRounds * l.idleFactor
+	if l.idleRounds++; l.idleRounds <= limit {
 		return
 	}
 	l.env.Log(ha.LevelInfo,
-		fmt.Sprintf("node had no service configured for %d rounds, going idle.", maxIdleRounds))
+		fmt.Sprintf("node had no service configured for %d rounds, going idle.", limit))
 	l.idleRounds = 0
 	l.releaseLock()
 	l.enterState(ha.LRMWaitForAgentLock)

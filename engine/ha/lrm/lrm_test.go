@@ -155,6 +155,28 @@ func TestNothingStartsWithoutLockAndWatchdog(t *testing.T) {
 	require.True(t, b.open && b.locked)
 }
 
+// TestIdleRoundsAreScaled: without a service the LRM keeps its lock for sixty rounds, or so many times as many.
+func TestIdleRoundsAreScaled(t *testing.T) {
+	for factor, rounds := range map[int]int{0: 60, 1: 60, 3: 180} {
+		b := newBench()
+		b.want("vm:1", ha.Started, "u1")
+		l := active(t, b)
+		l.ScaleIdleRounds(factor)
+		b.finish("vm:1", ha.ExitSuccess)
+		delete(b.manager.ServiceStatus, "vm:1")
+		delete(b.services, "vm:1")
+		l.Round()
+		for kept := 1; kept < rounds; kept++ {
+			l.Round()
+			require.Equal(t, ha.LRMActive, l.State(), "factor %d, round %d", factor, kept)
+		}
+		l.Round()
+		require.Equal(t, ha.LRMWaitForAgentLock, l.State())
+		require.False(t, b.locked)
+		require.Contains(t, b.text(), fmt.Sprintf("for %d rounds, going idle", rounds))
+	}
+}
+
 func TestACommandIsExecutedOnce(t *testing.T) {
 	b := newBench()
 	b.want("vm:1", ha.Started, "u1")

@@ -27,17 +27,22 @@ type CRM struct {
 	watchdog          ha.Watchdog
 	refreshed         bool
 	shutdownRequested bool
-	idleRounds        int
+	idleRounds        int // without work, in a row
+	idleFactor        int // how many times maxIdleRounds it may have
 	// disarmed is true while this CRM works without watchdog because HA is disarmed.
 	disarmed bool
 }
 
 // NewCRM returns a CRM without state and without locks.
 func NewCRM(env ha.CRMEnv) *CRM {
-	c := &CRM{env: env, state: ha.CRMStartup}
+	c := &CRM{env: env, state: ha.CRMStartup, idleFactor: 1}
 	c.enterState(ha.CRMWaitForQuorum)
 	return c
 }
+
+// ScaleIdleRounds makes the CRM go idle only after so many times as many rounds without work as usual. A factor
+// below 1 counts as 1.
+func (c *CRM) ScaleIdleRounds(factor int) { c.idleFactor = max(1, factor) }
 
 // State returns the state the CRM is in.
 func (c *CRM) State() ha.CRMState { return c.state }
@@ -133,11 +138,12 @@ func (c *CRM) countIdle() {
 		c.idleRounds = 0
 		return
 	}
-	if c.idleRounds++; c.idleRounds <= maxIdleRounds {
+	limit := maxIdleRounds * c.idleFactor
+	if c.idleRounds++; c.idleRounds <= limit {
 		return
 	}
 	c.env.Log(ha.LevelInfo,
-		fmt.Sprintf("cluster had no service configured for %d rounds, going idle.", maxIdleRounds))
+		fmt.Sprintf("cluster had no service configured for %d rounds, going idle.", limit))
 	c.idleRounds = 0
 	c.closeWatchdog()
 	c.env.ReleaseManagerLock()

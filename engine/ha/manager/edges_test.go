@@ -55,6 +55,25 @@ func TestALockThatComesBackAtOnce(t *testing.T) {
 	require.Equal(t, ha.Started, f.state("vm:1"))
 }
 
+// TestIdleRoundsOfAMasterAreScaled: without services a master goes idle after ninety rounds, or so many times as
+// many.
+func TestIdleRoundsOfAMasterAreScaled(t *testing.T) {
+	for factor, rounds := range map[int]int{0: 90, 1: 90, 2: 180} {
+		b := newBench("a", "b")
+		b.add("vm:1", "a", ha.WantStarted)
+		c := master(t, b)
+		c.ScaleIdleRounds(factor)
+		delete(b.services, "vm:1")
+		idle := 0
+		for ; c.State() == ha.CRMMaster && idle <= 2*rounds; idle++ {
+			c.Round()
+		}
+		// One round removes the service, and the master goes idle in the first one beyond the limit.
+		require.Equal(t, ha.CRMWaitForQuorum, c.State(), b.text())
+		require.InDelta(t, rounds+1, idle, 1, b.text())
+	}
+}
+
 func TestDroppedRulesAreTold(t *testing.T) {
 	b := newBench("a", "b")
 	b.add("vm:1", "a", ha.WantStarted)

@@ -80,6 +80,7 @@ func (t *translator) nodeCommand(at time.Duration, verb, name string, args []str
 	case "network off":
 		if _, cut := t.networkCutSince[name]; !cut {
 			t.networkCutSince[name] = at
+			t.perhapsOff[name] = true
 		}
 	default:
 		return t.daemonCommand(at, verb, name, args)
@@ -94,7 +95,10 @@ func (t *translator) daemonCommand(at time.Duration, verb, name string, args []s
 		return fmt.Errorf("%w: locks and files come from one store here, so a node that cannot read files "+
 			"cannot renew its lock either and is fenced, whereas the scenario continues to renew it",
 			ErrNotExpressible)
-	case verb == "shutdown" || verb == "reboot" || verb == "restart-lrm":
+	case verb == "shutdown" || verb == "reboot":
+		t.addOperatorCommand(at, name, verb)
+		t.perhapsOff[name] = true
+	case verb == "restart-lrm":
 		t.addOperatorCommand(at, name, verb)
 	case verb == "pve-manager-version" && len(args) == 2 && args[0] == "set":
 		t.addOperatorCommand(at, name, "version "+args[1])
@@ -136,16 +140,25 @@ func (t *translator) addOperatorCommand(at time.Duration, on, run string) {
 	t.haSpec.Commands = append(t.haSpec.Commands, haspec.Command{At: at, On: on, Run: run})
 }
 
-// consoleMachine is a machine at which an operator can work: one with power and network.
+// consoleMachine is a machine at which an operator can work: one with power and network, and, if there is
+// such a machine, one that cannot have gone off by itself. A command at a machine that is off is lost.
 func (t *translator) consoleMachine() string {
+	best := ""
 	for _, name := range t.names {
 		_, off := t.powerOffSince[name]
 		_, cut := t.networkCutSince[name]
-		if !off && !cut {
+		switch {
+		case off || cut:
+		case !t.perhapsOff[name]:
 			return name
+		case best == "":
+			best = name
 		}
 	}
-	return t.names[0]
+	if best == "" {
+		return t.names[0]
+	}
+	return best
 }
 
 // serviceCommand translates a command about a service.

@@ -113,9 +113,23 @@ func TestFolders(t *testing.T) {
 	}
 }
 
+// Seeds of folders about which decisions alone and a whole cluster did not agree: in one a command went to a
+// machine that had been shut down; in the others daemons went idle too early, so that an agent did not report
+// maintenance (32, 98) and no watchdog reset a node without network (109).
+const (
+	seedOfShutDownConsole = 28
+	seedOfIdleMaintenance = 32
+	seedOfIdleAgain       = 98
+	seedOfIdleInIsolation = 109
+)
+
 // TestRandomFolders: decisions alone and a whole cluster agree about folders that are drawn.
 func TestRandomFolders(t *testing.T) {
-	for seed := uint64(1); seed <= uint64(thorough.Count(1, 24)); seed++ {
+	seeds := []uint64{seedOfIdleMaintenance, seedOfShutDownConsole, seedOfIdleInIsolation, seedOfIdleAgain}
+	for seed := range uint64(thorough.Count(1, 24)) {
+		seeds = append(seeds, seed+1)
+	}
+	for _, seed := range seeds[:thorough.Count(1, len(seeds))] {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			result := fullstack.ReplayRandom(context.Background(), seed, harandom.Calm,
 				fullstack.Options{Runner: sim.Runner{}, Seed: 1})

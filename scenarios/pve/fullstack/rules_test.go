@@ -10,6 +10,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha/conformance"
 	"github.com/holdfast-sim/holdfast/engine/resource"
 	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
 )
 
 // TestWhatRulesRemove: each rule removes what it names, of the entities that it names, and nothing else.
@@ -38,6 +39,25 @@ func TestWhatRulesRemove(t *testing.T) {
 			require.Equal(t, c.after, got[c.entity])
 			require.Equal(t, c.before, got[service], "no rule removes anything about a service")
 		})
+	}
+}
+
+// TestCommandsGoToAMachineThatIsOn: the operator works at a machine that is on, and avoids one that may have
+// gone off by itself until an operator has switched it on again.
+func TestCommandsGoToAMachineThatIsOn(t *testing.T) {
+	for first, want := range map[string]string{
+		"shutdown n1": "n2", "reboot n1": "n2", "power n1 off": "n2", "network n1 off": "n2",
+		"network n1 off,network n1 on": "n2", "shutdown n1,power n1 on": "n1", "restart-lrm n1": "n1",
+		"shutdown n1,shutdown n2": "n1",
+	} {
+		tr := &translator{names: []string{"n1", "n2"}, haSpec: &haspec.Spec{}, perhapsOff: map[string]bool{},
+			powerOffSince: map[string]time.Duration{}, networkCutSince: map[string]time.Duration{}}
+		for i, c := range append(strings.Split(first, ","), "service vm:1 stopped") {
+			require.NoError(t, tr.command(time.Duration(i)*time.Second, c))
+		}
+		last := tr.haSpec.Commands[len(tr.haSpec.Commands)-1]
+		require.Equal(t, "set vm:1 state stopped", last.Run)
+		require.Equal(t, want, last.On, first)
 	}
 }
 

@@ -48,7 +48,9 @@ func Translate(c *conformance.Scenario, devices bool) (*scenarios.Scenario, erro
 	}
 	t := &translator{source: c, guestSizes: map[string]conformance.GuestSize{},
 		powerOffSince: map[string]time.Duration{}, networkCutSince: map[string]time.Duration{},
-		haSpec: &haspec.Spec{Prepared: true, Services: map[string]string{}, Guests: map[string]haspec.Guest{},
+		perhapsOff: map[string]bool{},
+		haSpec: &haspec.Spec{Prepared: true, IdleFactor: roundsPerRound,
+			Services: map[string]string{}, Guests: map[string]haspec.Guest{},
 			Nodes: map[string]haspec.Node{}, Flaws: map[string]haspec.Flaw{},
 			Rules: c.Rules, Groups: c.Groups, Datacenter: datacenter(c.Datacenter),
 			Migration: haspec.Migration{MiBPerSecond: moveSpeed}}}
@@ -73,7 +75,7 @@ func Translate(c *conformance.Scenario, devices bool) (*scenarios.Scenario, erro
 	return t.scenario(allOffTime + time.Duration(end)*time.Second)
 }
 
-// roundsPerRound is how many rounds of a real master, of 10 s, take as long as one round of package
+// roundsPerRound is how many rounds of real daemons, of 10 s, take as long as one round of package
 // conformance.
 const roundsPerRound = 2
 
@@ -94,6 +96,9 @@ type translator struct {
 
 	// powerOffSince and cut hold since when a machine has no power, and no network.
 	powerOffSince, networkCutSince map[string]time.Duration
+	// perhapsOff are the machines that can be off by themselves: one that shuts down or boots, and one that
+	// was without network, whose watchdog may have fired. Power on ends the doubt.
+	perhapsOff map[string]bool
 }
 
 // addInitialState adds the nodes and services as they are at first.
@@ -185,6 +190,7 @@ func allExcept(names []string, name string) []string {
 // on.
 func (t *translator) powerOn(at time.Duration, name string) {
 	since, booting := t.powerOffSince[name]
+	delete(t.perhapsOff, name)
 	if booting {
 		t.faults = append(t.faults, fault.Fault{Kind: fault.PowerCut, At: since, For: at - since,
 			Machines: []string{name}})

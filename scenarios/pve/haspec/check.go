@@ -135,8 +135,14 @@ func (s *Spec) checkGuests(machines []string) error {
 	if s.Migration.MiBPerSecond < 0 || s.Migration.Timeout < 0 {
 		return errors.New("migration: speed and timeout cannot be below 0")
 	}
+	if s.IdleFactor < 0 || s.IdleFactor > maxIdleFactor {
+		return fmt.Errorf("idle_factor: %d: write a number from 0 to %d", s.IdleFactor, maxIdleFactor)
+	}
 	return nil
 }
+
+// maxIdleFactor is the largest idle_factor.
+const maxIdleFactor = 1000
 
 func checkLoad(sid string, steps []Load) error {
 	last := time.Duration(-1)

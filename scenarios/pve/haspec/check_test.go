@@ -82,6 +82,7 @@ func TestInvalidServicesAndGuestsAreRefused(t *testing.T) {
 		`flaws: vm:100: no machine is called`: {Services: services, Flaws: map[string]haspec.Flaw{"vm:100": {On: []string{"n4"}}}},
 		`guest_times: a time is negative`:     {GuestTimes: haspec.GuestTimes{Stop: -1}},
 		`migration: speed and timeout`:        {Migration: haspec.Migration{Timeout: -1}},
+		`idle_factor: -1`:                     {IdleFactor: -1},
 		`nodes: n4: no such machine`:          {Nodes: map[string]haspec.Node{"n4": {}}},
 		`disabled: no machine is called "n4"`: {Disabled: []string{"n4"}},
 	})

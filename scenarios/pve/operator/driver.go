@@ -80,6 +80,7 @@ func (d *Driver) Refuses() []string {
 	refuse(len(spec.Flaws) > 0, "flaws", "services of real nodes are programs and fail as they do")
 	refuse(spec.Prepared, "prepared", "the manager of a real node runs from its first boot on")
 	refuse(len(spec.Disabled) > 0, "disabled", "the manager of a real node starts with it")
+	refuse(spec.IdleFactor > 1, "idle_factor", "the manager of a real node counts its rounds as usual")
 	slices.Sort(all)
 	return slices.Compact(all)
 }

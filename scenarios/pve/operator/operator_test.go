@@ -212,9 +212,11 @@ func TestGuestsBehindTheManagersBack(t *testing.T) {
 func TestRealNodesRefuseWhatTheyCannotDo(t *testing.T) {
 	s := spec("reboot", "start vm:100", "version 3.0", "migrate vm:100 n2", "reboot")
 	s.Prepared, s.Disabled, s.Flaws = true, []string{"n1"}, map[string]haspec.Flaw{"vm:100": {}}
+	s.IdleFactor = 2
 	all := New(s, machines, warmup).Driver(&hostdriver.Driver{}).Refuses()
-	require.Len(t, all, 6)
-	for i, begins := range []string{"disabled: ", "flaws: ", "prepared: ", "reboot: ", "start vm:100: ", "version 3.0: "} {
+	require.Len(t, all, 7)
+	for i, begins := range []string{"disabled: ", "flaws: ", "idle_factor: ", "prepared: ", "reboot: ",
+		"start vm:100: ", "version 3.0: "} {
 		require.Contains(t, all[i], begins)
 		require.Contains(t, all[i], "run it in the simulator")
 	}
