@@ -35,7 +35,7 @@ func (p *CRM) Step(ev env.Event) { p.core.offerEvent(ev) }
 func (p *CRM) run(t *env.Task) {
 	p.core.awaitStore(t)
 	crm := manager.NewCRM(newCRMEnv(&p.core, t))
-	crm.ScaleIdleRounds(p.core.opts.IdleFactor)
+	crm.IdleFactor = p.core.opts.IdleFactor
 	p.emitState(crm)
 	p.core.runRounds(t, crm.RequestShutdown, func() ha.Round {
 		round := crm.Round()

@@ -61,7 +61,7 @@ func (p *LRM) run(t *env.Task) {
 	w := newStoreEnv(&p.core, t)
 	p.executor.env = w
 	l := lrm.New(w, &p.executor, nil)
-	l.ScaleIdleRounds(p.core.opts.IdleFactor)
+	l.IdleFactor = p.core.opts.IdleFactor
 	p.lrm = l
 	p.emitState(l)
 	shutdown := func() {

@@ -27,6 +27,9 @@ type StatusMark struct {
 
 // LRM is the local resource manager of one node.
 type LRM struct {
+	// IdleFactor multiplies the number of rounds without a service after which the LRM goes idle; 0 means 1.
+	IdleFactor int
+
 	env        ha.LRMEnv
 	executor   Executor
 	statusMark *StatusMark
@@ -40,7 +43,6 @@ type LRM struct {
 	stopsServices     bool // the services must stop as well
 	stopErrors        int
 	idleRounds        int // without a service or a job, in a row
-	idleFactor        int // how many times maxIdleRounds it may have
 
 	services        map[string]*ha.ServiceStatus
 	nodeState       ha.NodeState
@@ -67,15 +69,10 @@ func New(env ha.LRMEnv, exec Executor, mark *StatusMark) *LRM {
 		env: env, executor: exec, statusMark: mark, state: ha.LRMStartup, mode: ha.ModeActive,
 		services: map[string]*ha.ServiceStatus{}, resultByUID: map[string]ha.LRMResult{},
 		restartTries: map[string]int{}, jobBySID: map[string]*commandJob{}, startedMoves: map[string]string{},
-		idleFactor: 1,
 	}
 	l.enterState(ha.LRMWaitForAgentLock)
 	return l
 }
-
-// ScaleIdleRounds makes the LRM go idle only after so many times as many rounds without a service as usual.
-// A factor below 1 counts as 1.
-func (l *LRM) ScaleIdleRounds(factor int) { l.idleFactor = max(1, factor) }
 
 // State returns the state the LRM is in.
 func (l *LRM) State() ha.LRMState { return l.state }
@@ -305,7 +302,7 @@ func (l *LRM) countIdle() {
 		l.idleRounds = 0
 		return
 	}
-	limit := maxIdleRounds * l.idleFactor
+	limit := maxIdleRounds * max(1, l.IdleFactor)
 	if l.idleRounds++; l.idleRounds <= limit {
 		return
 	}

@@ -161,7 +161,7 @@ func TestIdleRoundsAreScaled(t *testing.T) {
 		b := newBench()
 		b.want("vm:1", ha.Started, "u1")
 		l := active(t, b)
-		l.ScaleIdleRounds(factor)
+		l.IdleFactor = factor
 		b.finish("vm:1", ha.ExitSuccess)
 		delete(b.manager.ServiceStatus, "vm:1")
 		delete(b.services, "vm:1")

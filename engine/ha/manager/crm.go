@@ -21,6 +21,9 @@ const (
 
 // CRM is the cluster resource manager of one node.
 type CRM struct {
+	// IdleFactor multiplies the number of rounds without work after which the CRM goes idle; 0 means 1.
+	IdleFactor int
+
 	env               ha.CRMEnv
 	state             ha.CRMState
 	manager           *Manager
@@ -28,21 +31,16 @@ type CRM struct {
 	refreshed         bool
 	shutdownRequested bool
 	idleRounds        int // without work, in a row
-	idleFactor        int // how many times maxIdleRounds it may have
 	// disarmed is true while this CRM works without watchdog because HA is disarmed.
 	disarmed bool
 }
 
 // NewCRM returns a CRM without state and without locks.
 func NewCRM(env ha.CRMEnv) *CRM {
-	c := &CRM{env: env, state: ha.CRMStartup, idleFactor: 1}
+	c := &CRM{env: env, state: ha.CRMStartup}
 	c.enterState(ha.CRMWaitForQuorum)
 	return c
 }
-
-// ScaleIdleRounds makes the CRM go idle only after so many times as many rounds without work as usual. A factor
-// below 1 counts as 1.
-func (c *CRM) ScaleIdleRounds(factor int) { c.idleFactor = max(1, factor) }
 
 // State returns the state the CRM is in.
 func (c *CRM) State() ha.CRMState { return c.state }
@@ -138,7 +136,7 @@ func (c *CRM) countIdle() {
 		c.idleRounds = 0
 		return
 	}
-	limit := maxIdleRounds * c.idleFactor
+	limit := maxIdleRounds * max(1, c.IdleFactor)
 	if c.idleRounds++; c.idleRounds <= limit {
 		return
 	}

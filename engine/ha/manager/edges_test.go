@@ -62,7 +62,7 @@ func TestIdleRoundsOfAMasterAreScaled(t *testing.T) {
 		b := newBench("a", "b")
 		b.add("vm:1", "a", ha.WantStarted)
 		c := master(t, b)
-		c.ScaleIdleRounds(factor)
+		c.IdleFactor = factor
 		delete(b.services, "vm:1")
 		idle := 0
 		for ; c.State() == ha.CRMMaster && idle <= 2*rounds; idle++ {

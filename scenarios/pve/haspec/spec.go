@@ -61,8 +61,8 @@ type Spec struct {
 	// Disabled are machines on which the HA manager's processes do not start at boot, but when an
 	// operator starts them. Simulator only.
 	Disabled []string `yaml:"disabled,omitempty,flow" json:"disabled,omitempty"`
-	// IdleFactor multiplies the number of rounds without work after which the HA manager's processes go idle; the
-	// default is 1. Simulator only.
+	// IdleFactor multiplies the number of rounds without work after which the HA manager's processes go
+	// idle; the default is 1. Simulator only.
 	IdleFactor int `yaml:"idle_factor,omitempty" json:"idle_factor,omitempty"`
 }
 
