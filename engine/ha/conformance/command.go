@@ -238,7 +238,11 @@ func (w *world) addService(sid string, args []string) error {
 	}
 	w.services[sid] = cd
 	w.guestStats[sid] = defaultGuestStats()
-	w.setRunning(sid, w.nodes[cd.Node], len(args) > 2 && args[2] == "1")
+	node, runs := w.nodes[cd.Node], len(args) > 2 && args[2] == "1"
+	w.setRunning(sid, node, runs && node.hasPower)
+	if runs && !node.hasPower {
+		node.staleGuests[sid] = true // nothing runs on a machine that is off, whatever the command wants
+	}
 	return nil
 }
 

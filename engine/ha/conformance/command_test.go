@@ -80,6 +80,26 @@ func TestCommandsTakeEffect(t *testing.T) {
 	require.Equal(t, []int{1, 3}, []int{w.skipCRM, w.skipLRM})
 }
 
+// TestNothingRunsOnAMachineThatIsOff: a guest that is added as running to a machine that is off only counts as
+// running there. It never runs twice, also not when the machine is switched on while the guest runs elsewhere.
+func TestNothingRunsOnAMachineThatIsOff(t *testing.T) {
+	s, err := Load(folder(map[string]string{
+		"cmdlist":         `[["power node1 on"]]`,
+		"hardware_status": `{"node1":{"power":"on","network":"on"},"node2":{"power":"off","network":"off"}}`,
+		"service_config":  `{}`,
+	}), ".", "x")
+	require.NoError(t, err)
+	w := newWorld(s)
+	require.NoError(t, w.executeCommand("service vm:1 add node2 started 1", "cmdlist"))
+	require.NoError(t, w.executeCommand("power node2 on", "cmdlist"))
+	require.True(t, (&guest{env: w.nodes["node2"].lrmEnv}).Running("vm:1"))
+	w.setRunning("vm:1", w.nodes["node1"], true)
+	require.Empty(t, w.doubleRuns)
+	require.NoError(t, w.executeCommand("service vm:2 add node2 started 1", "cmdlist"))
+	w.setRunning("vm:2", w.nodes["node1"], true)
+	require.Len(t, w.doubleRuns, 1, "the machine is on")
+}
+
 // TestGuestsThatRunFromTheBeginning: the files service_status_<node> list them.
 func TestGuestsThatRunFromTheBeginning(t *testing.T) {
 	files := map[string]string{

@@ -150,9 +150,13 @@ func (l *LRM) readDecisions() bool {
 	return true
 }
 
-// writeStatus publishes state, mode and results. It returns false when it could not.
+// writeStatus publishes state, mode and results. It returns false when it could not. An LRM that must shut down
+// before its first round adopts the moves of its predecessor here.
 func (l *LRM) writeStatus() bool {
-	if !l.movesRecalled || !l.env.Quorate() {
+	if !l.env.Quorate() {
+		return false
+	}
+	if l.adoptRunningMoves(); !l.movesRecalled {
 		return false
 	}
 	status := &ha.LRMStatus{

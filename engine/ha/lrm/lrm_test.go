@@ -155,6 +155,20 @@ func TestNothingStartsWithoutLockAndWatchdog(t *testing.T) {
 	require.True(t, b.open && b.locked)
 }
 
+// TestShutdownBeforeTheFirstRound: an LRM that must shut down at once publishes its mode, and what its predecessor
+// had started.
+func TestShutdownBeforeTheFirstRound(t *testing.T) {
+	b := newBench()
+	b.down, b.written = true, &ha.LRMStatus{StartedMoves: map[string]string{"u1": "n2"}}
+	lrm.New(b, b, nil).RequestShutdown()
+	require.NotContains(t, b.text(), "unable to update")
+	require.Equal(t, ha.ModeShutdown, b.written.Mode)
+	require.Equal(t, map[string]string{"u1": "n2"}, b.written.StartedMoves)
+	b.quorate = false
+	lrm.New(b, b, nil).RequestShutdown()
+	require.Contains(t, b.text(), "unable to update lrm status file - not quorate?")
+}
+
 // TestIdleRoundsAreScaled: without a service the LRM keeps its lock for sixty rounds, or so many times as many.
 func TestIdleRoundsAreScaled(t *testing.T) {
 	for factor, rounds := range map[int]int{0: 60, 1: 60, 3: 180} {
