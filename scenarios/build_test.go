@@ -66,6 +66,14 @@ func TestBuildersOfEveryKind(t *testing.T) {
 	require.Len(t, seen, len(fault.Kinds()))
 }
 
+// TestAPowerButtonIsPressedAgain: a press is over at once, whatever its duration, so another one may follow it.
+func TestAPowerButtonIsPressedAgain(t *testing.T) {
+	s, err := scenarios.New("x").Story("s").Subject("toy", nil).Machines(3).Duration(time.Minute).
+		At(10 * time.Second).PowerOn("n1").At(20 * time.Second).PowerOn("n1").Build()
+	require.NoError(t, err)
+	require.Len(t, s.Faults, 2)
+}
+
 func TestBuildRefuses(t *testing.T) {
 	_, err := scenarios.New("x").Story("s").Subject("toy", nil).Machines(3).Duration(time.Minute).
 		At(2 * time.Minute).KillMachine("n1").Build()

@@ -135,7 +135,7 @@ func (s *Scenario) conflictReason(a, b *fault.Fault) string {
 		return where + " cannot be switched off twice"
 	case switchesOff(a) && stopsProcesses(b) || switchesOff(b) && stopsProcesses(a):
 		return where + " is off, so there is no process to kill or pause"
-	case a.Kind != b.Kind:
+	case a.Kind != b.Kind || a.Kind == fault.PowerOn: // a press of the power button is over at once
 		return ""
 	case stopsProcesses(a) && a.Process != "" && b.Process != "" && a.Process != b.Process:
 		return ""

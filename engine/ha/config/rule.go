@@ -218,7 +218,7 @@ func FormatRules(rules map[string]*Rule) string {
 		if rule.Strict != FlagUnset {
 			add("strict", formatFlag(rule.Strict))
 		}
-		if rule.Disable != FlagUnset {
+		if rule.Disable.On() { // as Proxmox VE's writer: 'disable 0' is what no such line means
 			add("disable", formatFlag(rule.Disable))
 		}
 		sections = append(sections, section)

@@ -120,6 +120,9 @@ func (m *Manager) freeze(sid string, sd *ha.ServiceStatus) {
 // stopTracking keeps only what is needed to continue with the service later.
 func (m *Manager) stopTracking(sd *ha.ServiceStatus) {
 	kept := ha.ServiceStatus{State: sd.State, Node: sd.Node, UID: sd.UID, MaintenanceNode: sd.MaintenanceNode}
+	if sd.State.Moving() {
+		kept.Target = ha.NoTarget // a move before a start, which only ha.DecisionsUpstream forgets
+	}
 	if (m.released || m.disarmed()) && len(sd.Cmd) > 0 && m.deviates(ha.DiffDisarmCommands) {
 		kept.Cmd = sd.Cmd
 	}
