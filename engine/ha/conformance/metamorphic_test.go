@@ -256,38 +256,47 @@ func without(lines []Line, id string) (out []Line) {
 // TestScaledSizes: the static and the dynamic scheduler use loads as parts of a node. With all CPUs and all
 // memory in smaller units, every decision is the same.
 func TestScaledSizes(t *testing.T) {
+	seen := 0
+	for _, folder := range metamorphicFolders(t) {
+		v := openVariant(t, folder)
+		if v.load().Datacenter.CRS.Mode == ha.SchedBasic {
+			continue // it counts services
+		}
+		if seen%thorough.Count(scaledStep, 1) == 0 {
+			t.Run(filepath.Base(folder), func(t *testing.T) { testScaledSizes(t, openVariant(t, folder)) })
+		}
+		seen++
+	}
+	require.NotZero(t, seen)
+}
+
+// scaledStep is the distance of the folders with sizes that are replayed without being thorough.
+const scaledStep = 2
+
+func testScaledSizes(t *testing.T, v *variant) {
 	const moreCPU, moreMemory = 2, 4 // powers of two, so that no bit is lost
-	scaled := 0
-	forEachFolder(t, func(t *testing.T, v *variant) {
-		s := v.load()
-		if s.Datacenter.CRS.Mode == ha.SchedBasic {
-			t.Skip("the basic scheduler counts services")
-		}
-		scaled++
-		want := text(v.before())
-		for _, n := range s.Nodes {
-			n.maxCPU, n.baseCPU = n.maxCPU*moreCPU, n.baseCPU*moreCPU
-			n.maxMem, n.baseMem = n.maxMem*moreMemory, n.baseMem*moreMemory
-		}
-		for _, g := range s.Stats {
-			g.maxCPU, g.cpu = g.maxCPU*moreCPU, g.cpu*moreCPU
-			g.maxMem, g.mem = g.maxMem*moreMemory, g.mem*moreMemory
-		}
-		for _, group := range s.Commands {
-			for i, command := range group {
-				if strings.Contains(command, " add ") {
-					t.Skip("an added service has the default size")
-				}
-				group[i] = scaleStats(command, moreCPU, moreMemory)
+	s, want := v.load(), text(v.before())
+	for _, n := range s.Nodes {
+		n.maxCPU, n.baseCPU = n.maxCPU*moreCPU, n.baseCPU*moreCPU
+		n.maxMem, n.baseMem = n.maxMem*moreMemory, n.baseMem*moreMemory
+	}
+	for _, g := range s.Stats {
+		g.maxCPU, g.cpu = g.maxCPU*moreCPU, g.cpu*moreCPU
+		g.maxMem, g.mem = g.maxMem*moreMemory, g.mem*moreMemory
+	}
+	for _, group := range s.Commands {
+		for i, command := range group {
+			if strings.Contains(command, " add ") {
+				t.Skip("an added service has the default size")
 			}
+			group[i] = scaleStats(command, moreCPU, moreMemory)
 		}
-		run, err := Replay(context.Background(), s)
-		require.NoError(t, err)
-		pattern := regexp.MustCompile(`(-stats .*)`)
-		require.Equal(t, pattern.ReplaceAllString(want, "-stats"),
-			pattern.ReplaceAllString(text(run.Log), "-stats"))
-	})
-	require.NotZero(t, scaled)
+	}
+	run, err := Replay(context.Background(), s)
+	require.NoError(t, err)
+	pattern := regexp.MustCompile(`(-stats .*)`)
+	require.Equal(t, pattern.ReplaceAllString(want, "-stats"),
+		pattern.ReplaceAllString(text(run.Log), "-stats"))
 }
 
 // scaleStats multiplies the sizes in a command that sets statistics.
