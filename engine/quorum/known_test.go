@@ -169,6 +169,30 @@ func TestTieFollowsTheRingThatFormedLater(t *testing.T) {
 	require.False(t, w.quorate(2) || w.quorate(3))
 }
 
+// A member without votes can have a majority of the votes that it expects, in a ring in which the others have
+// none, after an operator lowered what it expects. The others do not follow its memory before the next ring:
+// here both halves of eight votes would be quorate.
+func TestAMajorityOfOneMemberIsNotOneOfTheRing(t *testing.T) {
+	votes := []uint32{1, 1, 0, 3, 3}
+	w := everyone(t, 5, func(c *Config) {
+		c.TieBreaker, c.ExpectedVotes, c.NodeVotes, c.Votes = TieLowest, 8, 8, votes[c.Self-1]
+	})
+	expect := func(at ring.NodeID, votes uint32) {
+		out, err := w.voters[at].SetExpected(votes)
+		w.do(at, out, err)
+		w.settle()
+	}
+	w.kill(1)
+	w.boot(1)
+	w.split(group(1, 2, 3), group(4, 5))
+	expect(1, 2)
+	w.split(group(2, 3), group(1, 4), group(5))
+	w.split(group(1, 3, 5), group(2, 4))
+	expect(1, 8)
+	require.True(t, w.quorate(2) && w.quorate(4), "they follow 4, of the last majority")
+	require.False(t, w.quorate(1) || w.quorate(5))
+}
+
 // last_man_standing depends on when the next node goes (corosync 803).
 func TestLastManStandingWindow(t *testing.T) {
 	for _, passed := range []bool{false, true} {

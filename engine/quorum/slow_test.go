@@ -128,7 +128,7 @@ func (s *slowCluster) judge(members []ring.NodeID, total uint32) {
 		if n.quorate {
 			remembering = append(remembering, id)
 		} else if s.lowestBreaksTies && total > 0 && total == n.expected/2 {
-			n.quorate = s.tieWon(members, n.need)
+			n.quorate = s.tieWon(id, members, n.need)
 		}
 		n.waits = s.waitForAll && !n.quorate
 	}
@@ -142,11 +142,14 @@ func (s *slowCluster) judge(members []ring.NodeID, total uint32) {
 	}
 }
 
-// tieWon looks at the whole past: the youngest ring with a majority that a member remembers.
-func (s *slowCluster) tieWon(members []ring.NodeID, need uint32) bool {
+// tieWon looks at the whole past: the youngest ring with a majority that a member remembers. What a member
+// remembers of the present ring the others learn in the next one: after an operator's command some members
+// can have a majority in a ring in which others have none.
+func (s *slowCluster) tieWon(asking ring.NodeID, members []ring.NodeID, need uint32) bool {
 	remembers := func(id ring.NodeID, r slowRing) bool {
 		incarnation, took := r.incarnation[id]
-		return took && incarnation == s.nodes[id].incarnation
+		return took && incarnation == s.nodes[id].incarnation &&
+			(id == asking || r.number < s.nodes[asking].ring)
 	}
 	for _, r := range slices.Backward(s.majorities) {
 		if !slices.ContainsFunc(members, func(id ring.NodeID) bool { return remembers(id, r) }) {
