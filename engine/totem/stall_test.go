@@ -10,8 +10,8 @@ import (
 	. "github.com/holdfast-sim/holdfast/engine/totem"
 )
 
-// stallDisk makes a node wait at its next change of the disk: from there on nobody hears from it, and it does
-// nothing more.
+// stallDisk makes a node wait at its next change of the disk: from there on no node hears from it, and it
+// does nothing more.
 func (c *cluster) stallDisk(i int, silent []bool) {
 	c.w.DiskOf(env.MachineID(i)).Fail = func(string, string) error {
 		silent[i] = true
@@ -62,5 +62,5 @@ func TestANodeWithAFailingDiskProposesNothing(t *testing.T) {
 	c.procs[0].node.Reform()
 	c.w.RunFor(50 * time.Millisecond)
 	require.ErrorIs(t, c.envs[2].Ended(), env.ErrNoSpace)
-	require.True(t, c.oneRing(0, 1), "without waiting for the one that left")
+	require.True(t, c.oneRing(0, 1), "without waiting for the node that left")
 }

@@ -124,7 +124,8 @@ func (e *explorer) switchOn() {
 	isOn := func(f fault.Fault) bool { return f.Kind == fault.PowerOn }
 	if (s.Watchdog == scenarios.WatchdogPowerOff || slices.ContainsFunc(s.Faults, isOn)) &&
 		len(s.Faults) < scenarios.MaxFaults {
-		s.Faults = append(s.Faults, fault.Fault{Kind: fault.PowerOn, At: s.Duration - 1, Machines: s.Machines})
+		s.Faults = append(s.Faults, fault.Fault{Kind: fault.PowerOn, At: s.Duration - 1,
+			Machines: s.Machines})
 	}
 }
 

@@ -143,7 +143,8 @@ func (s *Subject) WithoutStory(sc *scenarios.Scenario) (*scenarios.Scenario, sce
 	changed, subject := *sc, *s
 	subject.spec.HA = s.spec.HA.WithoutStory()
 	// A fault at the end of the duration still has to be recovered from.
-	changed.Quiescence = max(sc.Quiescence, subject.spec.HA.RecoverWithin, haspec.DefaultRecoverWithin) + recoverySlack
+	recovery := max(subject.spec.HA.RecoverWithin, haspec.DefaultRecoverWithin) + recoverySlack
+	changed.Quiescence = max(sc.Quiescence, recovery)
 	changed.Subject.Node, changed.Subject.Value = nil, subject.spec
 	return &changed, &subject, nil
 }

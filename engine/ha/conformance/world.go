@@ -51,8 +51,8 @@ type machine struct {
 	restartLRM    bool
 	lrmStatus     *ha.LRMStatus
 	runningGuests map[string]bool
-	// staleGuests count as running although they do not run: the recorded world forgets to mark a guest that an
-	// administrator moves, and marks one that is added as running to a machine that is off.
+	// staleGuests count as running although they do not run: the recorded world forgets to mark a guest that
+	// an administrator moves, and marks one that is added as running to a machine that is off.
 	staleGuests map[string]bool
 }
 

@@ -150,8 +150,8 @@ func (l *LRM) readDecisions() bool {
 	return true
 }
 
-// writeStatus publishes state, mode and results. It returns false when it could not. An LRM that must shut down
-// before its first round adopts the moves of its predecessor here.
+// writeStatus publishes state, mode and results. It returns false when it could not. An LRM that must shut
+// down before its first round adopts the moves of its predecessor here.
 func (l *LRM) writeStatus() bool {
 	if !l.env.Quorate() {
 		return false

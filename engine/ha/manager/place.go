@@ -170,8 +170,8 @@ func (m *Manager) currentUsage() *sched.Usage {
 	return usage
 }
 
-// addUnmanaged adds the services that are configured and not managed yet, because HA is being disarmed, or was
-// until this round. Measured loads already contain them.
+// addUnmanaged adds the services that are configured and not managed yet, because HA is being disarmed, or
+// was until this round. Measured loads already contain them.
 func (m *Manager) addUnmanaged(usage *sched.Usage) {
 	if m.settings.CRS.Mode == ha.SchedDynamic {
 		return

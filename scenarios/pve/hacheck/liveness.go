@@ -90,7 +90,8 @@ func mayNeverSucceed(spec *haspec.Spec, c *haspec.Command) bool {
 	case haspec.VerbCreate:
 		for i := range spec.Commands {
 			o := spec.Commands[i].Parsed()
-			if &spec.Commands[i] != c && o.Verb == haspec.VerbCreate && guestNumber(o.SID) == guestNumber(p.SID) {
+			if &spec.Commands[i] != c && o.Verb == haspec.VerbCreate &&
+				guestNumber(o.SID) == guestNumber(p.SID) {
 				return true
 			}
 		}

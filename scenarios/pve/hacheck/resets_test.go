@@ -56,6 +56,31 @@ func TestAResetNeedsItsOwnReason(t *testing.T) {
 			x.fault(120, 200, fault.Fault{Kind: fault.DiskSlow, Machines: []string{"n1"},
 				Latency: 10 * time.Millisecond})
 		}, invalid},
+		{"another one's disk failed and its ring came back with it, then it was cut off", func(x *made) {
+			x.fault(120, 140, done(fault.DiskError, "n3", ""))
+			x.fault(150, 200, cut([]string{"n1"}))
+		}, valid},
+		{"another one's disk failed for longer", func(x *made) {
+			x.fault(120, 150, done(fault.DiskError, "n3", ""))
+			x.fault(155, 200, cut([]string{"n1"}))
+		}, invalid},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			x := running(t)
+			c.prepare(x)
+			x.reset(190, 0)
+			x.require(resets{}, c.validity, UnjustifiedReset)
+		})
+	}
+}
+
+// TestStalledDisksOfOthers: they are a reason only when no majority is left, or when the machine was cut off.
+func TestStalledDisksOfOthers(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		prepare  func(x *made)
+		validity linearizability.Validity
+	}{
 		{"another one's disk stalled", func(x *made) {
 			x.fault(120, 200, done(fault.DiskStall, "n3", ""))
 		}, invalid},
@@ -71,14 +96,6 @@ func TestAResetNeedsItsOwnReason(t *testing.T) {
 			x.fault(120, 200, done(fault.DiskStall, "n2", ""))
 			x.fault(125, 200, done(fault.DiskStall, "n3", ""))
 		}, valid},
-		{"another one's disk failed and its ring came back with it, then it was cut off", func(x *made) {
-			x.fault(120, 140, done(fault.DiskError, "n3", ""))
-			x.fault(150, 200, cut([]string{"n1"}))
-		}, valid},
-		{"another one's disk failed for longer", func(x *made) {
-			x.fault(120, 150, done(fault.DiskError, "n3", ""))
-			x.fault(155, 200, cut([]string{"n1"}))
-		}, invalid},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			x := running(t)
