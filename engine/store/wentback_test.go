@@ -166,6 +166,29 @@ func TestALateWitness(t *testing.T) {
 	require.Equal(t, 1, c.probes["store/acknowledged-changes-dropped"])
 }
 
+// The same where the disk was put back to the cluster's first minute: the state that replaces what was
+// acknowledged has no change at all.
+func TestALateWitnessOfEverything(t *testing.T) {
+	c := newTestCluster(t, 1, 1, 1).start()
+	c.formAll(1, 2, 3)
+	n1, n2, n3 := c.node(1), c.node(2), c.node(3)
+	empty := n2.image()
+	n3.kill()
+	c.formAll(1, 2)
+	n1.mustWrite("a", "acknowledged")
+	c.pass(rememberTime)
+	n1.kill()
+	n2.restore(empty)
+	require.NoError(t, n3.start())
+	c.formAll(2, 3)
+	require.NoError(t, n1.start())
+	c.formAll(1, 2, 3)
+	dropped := nodeRecords[Dropped](n1)
+	require.Len(t, dropped, 1)
+	require.Equal(t, []uint64{1, 1, 1}, []uint64{dropped[0].From, dropped[0].To, dropped[0].Confirmed})
+	require.Equal(t, "not_found", string(n1.code(Request{Op: OpRead, Path: "a"})))
+}
+
 // What no other store had confirmed may be dropped without a word.
 func TestAnUnconfirmedTailIsNoLoss(t *testing.T) {
 	c := newTestCluster(t, 1, 1, 1).start()

@@ -196,10 +196,13 @@ func DecodeMemory(data []byte) (*Memory, error) {
 // Dropped returns the entries of this replica's log that a state which replaces it does not contain: those
 // above the last place that both have, as far as both logs reach.
 func (r *Replica) Dropped(by *Snapshot) []LogEntry {
-	if !by.Full || r.Config == nil || r.Config.Genesis != by.Config.Genesis || len(by.Log) == 0 {
+	if !by.Full || r.Config == nil || r.Config.Genesis != by.Config.Genesis {
 		return nil
 	}
 	log := r.Log.entries
+	if len(by.Log) == 0 {
+		return log // the other state is the cluster's first one
+	}
 	for i := len(log) - 1; i >= 0; i-- {
 		e := &log[i]
 		if e.Revision < by.Log[0].Revision {
