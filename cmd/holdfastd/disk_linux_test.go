@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/cmd/internal/nodemain"
 	"github.com/holdfast-sim/holdfast/engine/env/envtest/thorough"
+	"github.com/holdfast-sim/holdfast/engine/host/hostapi"
 	"github.com/holdfast-sim/holdfast/engine/store"
 )
 
@@ -48,6 +51,20 @@ func (l *lab) read(node int, path string) string {
 		return true
 	})
 	return text
+}
+
+// metrics returns a node's metrics as text.
+func (l *lab) metrics(node int) string {
+	l.t.Helper()
+	c := l.client(node)
+	defer c.CloseIdleConnections()
+	answer, err := c.Get("http://node" + hostapi.PathMetrics)
+	require.NoError(l.t, err)
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	require.NoError(l.t, err)
+	require.Equal(l.t, http.StatusOK, answer.StatusCode)
+	return string(text)
 }
 
 // voteless reports whether a node knows that another one has no vote and can get it back.
@@ -137,6 +154,8 @@ func TestALateWitnessOfARealDisk(t *testing.T) {
 	losses := l.status(0).Losses
 	require.Len(t, losses, 1)
 	require.Contains(t, l.log(0), "acknowledged changes are lost")
+	require.Contains(t, l.metrics(0), "\nholdfast_store_losses 1\n")
+	require.Contains(t, l.metrics(1), "\nholdfast_store_losses 0\n")
 	kept, err := os.ReadFile(l.path(0, filepath.Join("disk", losses[0].File)))
 	require.NoError(t, err)
 	require.Contains(t, string(kept), `"path": "acknowledged"`)

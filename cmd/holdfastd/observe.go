@@ -90,6 +90,7 @@ var (
 	storeRevDesc     = desc("store_revision", "Revision of the store on this node.")
 	storePendingDesc = desc("store_pending_requests", "Requests that wait for their answer.")
 	storeVotersDesc  = desc("store_voters", "Votes in the store's configuration by node.", "node", "present")
+	storeLossesDesc  = desc("store_losses", "Losses of acknowledged changes that this node has witnessed.")
 	haMasterDesc     = desc("ha_master", "1 for the node that is the HA master.", "node")
 	haAgeDesc        = desc("ha_status_timestamp_seconds", "Time of the last status.", "kind", "node")
 	haNodesDesc      = desc("ha_node_state", "1 for the state of each node.", "node", "state")
@@ -101,7 +102,7 @@ func (c *nodeCollector) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{ringQuorateDesc, ringMembersDesc, ringVotesDesc, ringsDesc,
 		tokensDesc, messagesDesc, refusedDesc, storeQuorateDesc, storePhaseDesc, storeRevDesc,
 		storePendingDesc,
-		storeVotersDesc, haMasterDesc, haAgeDesc, haNodesDesc, haServicesDesc} {
+		storeVotersDesc, storeLossesDesc, haMasterDesc, haAgeDesc, haNodesDesc, haServicesDesc} {
 		to <- d
 	}
 }
@@ -162,6 +163,7 @@ func (c *nodeCollector) collectStore(ctx context.Context, to sink) bool {
 	to.gauge(storePhaseDesc, 1, string(s.Phase), string(s.Role))
 	to.gauge(storeRevDesc, float64(s.Revision))
 	to.gauge(storePendingDesc, float64(s.Pending))
+	to.gauge(storeLossesDesc, float64(len(s.Losses)))
 	for _, m := range s.Config {
 		present := fmt.Sprint(m.Present == m.Incarnation && m.Present != "")
 		to.gauge(storeVotersDesc, float64(m.Votes), fmt.Sprint(m.Node), present)
