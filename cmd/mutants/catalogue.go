@@ -32,7 +32,7 @@ type mutant struct {
 	// Slow, when given, is how long the bug usually takes: it is left out unless asked for.
 	Slow time.Duration `yaml:"slow,omitempty"`
 
-	// Checker, when given, must be among the checkers that find the bug.
+	// Checker, when given, must find the bug. In the simulator what other checkers find does not count then.
 	Checker string `yaml:"checker,omitempty"`
 
 	path string

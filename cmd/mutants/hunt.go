@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,7 +44,8 @@ func huntMain(args []string) int {
 	flags := (&cobra.Command{Use: huntCommand}).Flags()
 	limit := flags.Duration("for", time.Minute, "hunt for at most this `duration`")
 	seeds := flags.Uint64("seeds", 1_000_000, "seeds of each scenario: 1 to `N`")
-	clean := flags.Bool("clean", false, "also stop at a run that cannot be decided")
+	clean := flags.Bool("clean", false, "stop at a run that is not as its scenario expects")
+	checker := flags.String("checker", "", "only violations that the check of this `name` finds count")
 	folders := flags.String("conformance", "", "scenario `folders` of the HA manager, separated by commas")
 	if err := flags.Parse(args); err != nil {
 		fmt.Fprintln(os.Stderr, "hunt:", err)
@@ -52,7 +55,7 @@ func huntMain(args []string) int {
 	if !c.Found && flags.NArg() > 0 {
 		runs := c.Runs
 		var err error
-		if c, err = hunt(flags.Args(), *limit, *seeds, *clean); err != nil {
+		if c, err = hunt(flags.Args(), *limit, *seeds, quarry{*clean, *checker}); err != nil {
 			fmt.Fprintln(os.Stderr, "hunt:", err)
 			return exitInternal
 		}
@@ -121,7 +124,35 @@ func differingTiers(r *conformance.Result) (names, difference string) {
 	return strings.Join(failed, "+"), difference
 }
 
-func hunt(files []string, limit time.Duration, seeds uint64, clean bool) (huntResult, error) {
+// quarry is what a hunt looks for.
+type quarry struct {
+	// isClean reports that the engine has no bug, so every run must be as its scenario expects.
+	isClean bool
+	// checker names the check whose violations count, "" for any: a bug that hides what is wrong is looked for
+	// in scenarios that are invalid anyway.
+	checker string
+}
+
+// isIn reports whether a run shows what is looked for.
+func (q quarry) isIn(run *scenarios.Run) bool {
+	verdict := run.Verdict()
+	if q.checker != "" {
+		i := slices.IndexFunc(run.Verdicts,
+			func(v linearizability.Verdict) bool { return v.Checker == q.checker })
+		if i < 0 {
+			return q.isClean // a check that is not made finds nothing
+		}
+		if own := run.Verdicts[i].Validity; !q.isClean || own != linearizability.Valid {
+			return own != linearizability.Valid
+		}
+	}
+	if q.isClean {
+		return verdict.String() != cmp.Or(run.Scenario.Expect.Verdict, linearizability.Valid.String())
+	}
+	return verdict == linearizability.Invalid
+}
+
+func hunt(files []string, limit time.Duration, seeds uint64, q quarry) (huntResult, error) {
 	start := time.Now()
 	c := huntResult{}
 	type prey struct {
@@ -148,10 +179,9 @@ func hunt(files []string, limit time.Duration, seeds uint64, clean bool) (huntRe
 				return c, err
 			}
 			c.Runs++
-			// A planted bug is found when something is wrong. The clean engine must be right.
-			if v := run.Verdict(); v == linearizability.Invalid || clean && v != linearizability.Valid {
+			if q.isIn(run) {
 				c.Found, c.Scenario, c.Seed = true, p.scenario.Name, seed
-				c.addRun(run.Verdicts)
+				c.addRun(q.of(run.Verdicts))
 				c.Seconds = int(time.Since(start).Seconds())
 				return c, nil
 			}
@@ -159,6 +189,15 @@ func hunt(files []string, limit time.Duration, seeds uint64, clean bool) (huntRe
 	}
 	c.Seconds = int(time.Since(start).Seconds())
 	return c, nil
+}
+
+// of returns the verdicts that count.
+func (q quarry) of(verdicts []linearizability.Verdict) []linearizability.Verdict {
+	if q.checker == "" || q.isClean {
+		return verdicts
+	}
+	return slices.DeleteFunc(slices.Clone(verdicts),
+		func(v linearizability.Verdict) bool { return v.Checker != q.checker })
 }
 
 // addRun keeps who is not content with a run.

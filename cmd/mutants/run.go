@@ -191,6 +191,9 @@ func (h *hunter) hunt(ctx context.Context, program string, m *mutant, limit time
 	if len(m.Conformance) > 0 {
 		args = append(args, "--conformance", strings.Join(m.folders(), ","))
 	}
+	if m.Checker != "" {
+		args = append(args, "--checker", m.Checker)
+	}
 	for _, name := range m.Hunts {
 		args = append(args, huntFile(h.catalogue, name))
 	}

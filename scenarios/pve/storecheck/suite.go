@@ -44,7 +44,7 @@ type Suite struct {
 // New makes the suite of all checks.
 func New(c Cluster) *Suite {
 	return With(c, checkHistory{c}, NewEpochs(c), NewQuorum(c), newMembership(c), checkRecovery{c},
-		checkTrees{c}, checkGuests{c}, NewLeaves(c))
+		checkTrees{c}, checkGuests{c}, NewLeaves(c), NewLosses(c))
 }
 
 // With makes a suite of some checks.
