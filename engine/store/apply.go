@@ -38,6 +38,9 @@ type applier struct {
 func (a *applier) enqueue(o orderedRequest) {
 	switch {
 	case a.ring.decision == nil:
+		if o.command != nil && o.command.Replace.Node != 0 {
+			a.epoch.onReplacement(o.command)
+		}
 		return // ordered before the decision: no member carries it out
 	case a.ring.installed:
 		a.delivered = append(a.delivered, o)

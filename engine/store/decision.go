@@ -25,6 +25,8 @@ type orderedReport struct {
 type decision struct {
 	decide
 	config *state.Config // of the source, or made by genesis
+	// replacement is the epoch's first change; nil for none.
+	replacement *state.Command
 }
 
 var (
@@ -48,6 +50,8 @@ type reportExchange struct {
 	epoch   ring.ID
 	members []ring.NodeID    // of the ring: they count for nothing by being there
 	reports []*orderedReport // in the order of their arrival
+	// replacements are what operators have asked for in this ring, in the order of their arrival.
+	replacements []*state.Command
 }
 
 // wentBack returns the place that the store of a report has confirmed and no longer has, by what the other
@@ -96,11 +100,15 @@ func voterReports(c *state.Config, reports []*orderedReport) []*orderedReport {
 
 // isQuorate reports whether the votes of the stores that take part, not of the ring, are a quorum.
 func (x *reportExchange) isQuorate(c *state.Config, participants []*orderedReport) bool {
-	var votes uint32
-	for _, r := range participants {
+	return votesOf(c, participants) >= c.Quorum()
+}
+
+// votesOf sums the votes of stores.
+func votesOf(c *state.Config, reports []*orderedReport) (votes uint32) {
+	for _, r := range reports {
 		votes += c.Votes(r.node, r.Incarnation)
 	}
-	return votes >= c.Quorum()
+	return votes
 }
 
 // bestSource is the newest state among the reports; among equals the lowest node.
@@ -139,14 +147,19 @@ func (x *reportExchange) concludeDecision() (*decision, error) {
 	if bestSource(participants) != source {
 		return nil, errWrongDecision
 	}
+	d := &decision{config: source.Config, decide: decide{Members: nodesOf(participants),
+		Source: source.node, Epoch: source.Epoch, Mark: source.Mark}}
 	if !x.isQuorate(source.Config, participants) {
+		if d.replacement = x.acceptedReplacement(source.Config, participants); d.replacement != nil {
+			d.Replacement = d.replacement.Request
+			return d, nil
+		}
 		if len(trusted) < len(x.reports) {
 			return nil, fmt.Errorf("%w: %w", errNoQuorum, errWentBack)
 		}
 		return nil, errNoQuorum
 	}
-	return &decision{config: source.Config, decide: decide{Members: nodesOf(participants),
-		Source: source.node, Epoch: source.Epoch, Mark: source.Mark}}, nil
+	return d, nil
 }
 
 // concludeGenesis starts a cluster: only if every node of the configured cluster reports, none of
@@ -201,13 +214,12 @@ func (x *reportExchange) verifyDecide(d *decide) (*decision, error) {
 			return nil, fmt.Errorf("%w: it names node %d: %w", errWrongDecision, r.node, errWentBack)
 		}
 	}
-	own, err := (&reportExchange{epoch: x.epoch, members: x.members,
-		reports: participants}).concludeDecision()
+	own, err := x.without(d, participants).concludeDecision()
 	if err != nil {
 		return nil, err
 	}
 	if !slices.Equal(own.Members, d.Members) || own.Source != d.Source || own.Epoch != d.Epoch ||
-		own.Mark != d.Mark || own.Genesis != d.Genesis {
+		own.Mark != d.Mark || own.Genesis != d.Genesis || own.Replacement != d.Replacement {
 		return nil, errWrongDecision
 	}
 	return own, nil

@@ -208,13 +208,3 @@ func TestEveryExchangeWithAMemory(t *testing.T) {
 		}
 	}
 }
-
-// reportOf returns the report of a node, nil if there is none.
-func (x *reportExchange) reportOf(node ring.NodeID) *orderedReport {
-	for _, r := range x.reports {
-		if r.node == node {
-			return r
-		}
-	}
-	return nil
-}

@@ -18,6 +18,7 @@ type epoch struct {
 	proposedConfig *state.Config // what this node would start a cluster with
 
 	reports          []*orderedReport // in the order of their arrival, the first of each node
+	replacements     []*state.Command // ordered before the decision, in the order of their arrival
 	waitIsOver       bool             // the time to wait for reports is over
 	noDecisionReason error            // why no decision could be proposed
 	waitsForVotes    bool             // a decision is proposed as soon as votequorum has quorum
@@ -28,7 +29,7 @@ type epoch struct {
 // reset drops the state of the closed ring.
 func (e *epoch) reset() {
 	e.reports, e.waitIsOver, e.noDecisionReason, e.decidedAt = nil, false, nil, 0
-	e.waitsForVotes = false
+	e.waitsForVotes, e.replacements = false, nil
 }
 
 // sendReport sends this store's durable state to the ring. After it, messages of older rings are ignored.
@@ -67,27 +68,26 @@ func (e *epoch) onReport(at uint64, from ring.NodeID, r *report) {
 		e.waitIsOver = true
 	}
 	if e.waitIsOver {
-		rank, _ := slices.BinarySearch(nodesOf(e.reports), e.node())
-		if rank == 0 {
-			e.sendDecide()
-			return
-		}
-		e.env.SetTimer(timerPropose, e.proposeAfter(rank))
+		e.proposeInTurn()
 	}
+}
+
+// proposeInTurn proposes a decision: the lowest reporter at once, the others only if that one stays silent.
+func (e *epoch) proposeInTurn() {
+	rank, _ := slices.BinarySearch(nodesOf(e.reports), e.node())
+	if rank == 0 {
+		e.sendDecide()
+		return
+	}
+	e.env.SetTimer(timerPropose, e.proposeAfter(rank))
 }
 
 func (e *epoch) exchange() *reportExchange {
-	return &reportExchange{epoch: e.ring.id, members: e.ring.members, reports: e.reports}
+	return &reportExchange{epoch: e.ring.id, members: e.ring.members, reports: e.reports,
+		replacements: e.replacements}
 }
 
-func (e *epoch) reportOf(node ring.NodeID) *orderedReport {
-	for _, r := range e.reports {
-		if r.node == node {
-			return r
-		}
-	}
-	return nil
-}
+func (e *epoch) reportOf(node ring.NodeID) *orderedReport { return e.exchange().reportOf(node) }
 
 // presentAt returns which incarnations had reported before a position in the order: all members that come
 // to that position agree on it.
@@ -232,16 +232,21 @@ func (e *epoch) hasDecidedState(d *decision) bool {
 // 1 and 2 form ring 8, start from revision 10 and acknowledge a change as their revision 11. In the next ring
 // with node 3, epoch 8 on disk is what lets revision 11, acknowledged, win over revision 12 of epoch 4.
 func (e *epoch) installSame(d *decision) {
-	inst := &state.Installation{Epoch: e.ring.id}
-	if e.disk.replica.Config == nil {
+	replica, inst := e.disk.replica, &state.Installation{Epoch: e.ring.id}
+	if replica.Config == nil {
 		inst.Config = d.config
+	}
+	replica.Epoch, replica.Config = e.ring.id, d.config
+	if d.replacement != nil {
+		var batch state.Batch
+		replica.Replace(d.replacement, &batch)
+		inst.Config, inst.Log, inst.Floor = batch.Config, batch.Log, batch.Floor
 	}
 	if err := e.disk.install(inst); err != nil {
 		e.lifecycle.onDiskError(err)
 		return
 	}
-	e.disk.replica.Epoch, e.disk.replica.Config = e.ring.id, d.config
-	e.lifecycle.onInstalled(e.decidedAt, "same", nil)
+	e.lifecycle.onInstalled(e.decidedAt, "same", inst.Log)
 }
 
 // cannotAcknowledge reports whether this ring can acknowledge no change, because its members, or the members

@@ -12,7 +12,7 @@ import (
 // Messages between stores, all of them in the ring's total order. Each is cut into frames.
 
 const (
-	wireVersion = 2
+	wireVersion = 3
 	// maxFrameBytes is the payload of one multicast; longer messages take several.
 	maxFrameBytes = 32 << 10
 	// maxMessageBytes bounds every message but snapshots.
@@ -80,6 +80,9 @@ type decide struct {
 	Epoch   ring.ID // the source's installed epoch
 	Mark    state.Mark
 	Genesis bool
+	// Replacement is the request that gives a node's vote to another store as the epoch's first change; "" for
+	// none. See replacement.go.
+	Replacement string
 }
 
 // fetch asks Target for what is between a place in the history and its own.
@@ -152,6 +155,7 @@ func (m *decide) encode(w *bin.Writer) {
 	putRing(w, m.Epoch)
 	putMark(w, m.Mark)
 	w.Bool(m.Genesis)
+	w.String(m.Replacement)
 }
 
 func (m *fetch) encode(w *bin.Writer) {
@@ -262,7 +266,7 @@ func decodeDecide(r *bin.Reader) *decide {
 		m.Members = append(m.Members, node)
 	}
 	m.Source, m.Epoch, m.Mark = ring.NodeID(r.U32()), getRing(r), getMark(r)
-	m.Genesis = r.Bool()
+	m.Genesis, m.Replacement = r.Bool(), r.String(MaxRequestIDBytes)
 	return m
 }
 

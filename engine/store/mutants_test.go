@@ -37,22 +37,28 @@ func TestPlantedBugsStillFit(t *testing.T) {
 
 var plantedBugs = []plantedBug{
 	{"quorum counted over ring members", "decision.go",
-		`	for _, r := range participants {
-		votes += c.Votes(r.node, r.Incarnation)
-	}`,
-		`	for _, n := range x.members {
+		`	return votesOf(c, participants) >= c.Quorum()`,
+		`	var votes uint32
+	for _, n := range x.members {
 		if m := c.Member(n); m != nil {
 			votes += m.Votes
 		}
-	}`},
+	}
+	return votes >= c.Quorum()`},
+	{"a vote given where acknowledged changes may be missing", "replacement.go",
+		`	case !c.MeetsEveryAck(votes):`,
+		`	case false:`},
+	{"one disk of two acknowledges", "acknowledge.go",
+		`	return votes >= c.AckVotes()`,
+		`	return votes >= min(c.AckVotes(), c.ExpectedVotes()-c.Quorum()+1)`},
 	{"every member chooses its own X", "epoch.go",
 		`	e.outbox.send(&d.decide)
 `,
 		`	e.adoptDecision(e.reports[len(e.reports)-1].position, d)
 `},
 	{"W minus 1", "state/config.go",
-		`return c.ExpectedVotes() - c.Quorum() + 1`,
-		`return c.ExpectedVotes() - c.Quorum()`},
+		`return least`,
+		`return least - 1`},
 	{"old ring's messages applied after reporting", "ring.go",
 		`func (s *Store) closeRing() {
 	s.applier.applyDelivered()

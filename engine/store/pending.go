@@ -16,12 +16,18 @@ type pendingOperation struct {
 	command    *state.Command // nil for a read
 	deadline   time.Duration
 	sentInRing ring.ID // the ring in whose order it was last put; zero before the first
+	// sentBeforeDecision reports that it was put there before the ring's decision, for a replacement that the
+	// decision itself must accept.
+	sentBeforeDecision bool
 	// response is the result of the operation at its position in the order; nil before.
 	response         *Response
 	position         uint64
 	configAtPosition *state.Config // in force at that position
 	isAnswered       bool
 }
+
+// noQuorumMessage refuses operations where they cannot be confirmed.
+const noQuorumMessage = "this node's ring has no quorum"
 
 // operations are the unanswered operations of this node's clients, across rings: it puts them into the
 // order, again in every ring until they are answered.
@@ -52,14 +58,18 @@ func (o *operations) acceptRequest(from client, req *Request) {
 			return
 		}
 	}
+	isOffered := false
 	switch {
 	case o.unansweredCount >= maxPending:
 		o.env.Probe("store/too-many-operations")
 		o.replyRefused(from, req, CodeTryAgain, "too many operations are waiting on this node")
 		return
 	case o.epoch.cannotAcknowledge():
-		o.replyRefused(from, req, p.noQuorumCode(), "this node's ring has no quorum")
-		return
+		if message := o.refusalWithoutQuorum(p); message != "" {
+			o.replyRefused(from, req, p.noQuorumCode(), message)
+			return
+		}
+		isOffered = true
 	}
 	o.inArrivalOrder = append(o.inArrivalOrder, p)
 	o.unansweredCount++
@@ -68,9 +78,24 @@ func (o *operations) acceptRequest(from client, req *Request) {
 	} else {
 		o.unmarkedReads = append(o.unmarkedReads, p)
 	}
-	if o.writable() {
+	switch {
+	case isOffered:
+		o.offerReplacement(p)
+	case o.writable():
 		o.sendInOrder(p)
 	}
+}
+
+// refusalWithoutQuorum returns why an operation is refused in a ring without quorum; "" if the ring's decision may
+// carry it out.
+func (o *operations) refusalWithoutQuorum(p *pendingOperation) string {
+	if !p.isReplacement() {
+		return noQuorumMessage
+	}
+	if reason := o.epoch.checkReplacement(p.command); reason != nil {
+		return noQuorumMessage + ": " + reason.Error()
+	}
+	return ""
 }
 
 // joinPending adds another client to a change that is already under way.
@@ -121,7 +146,7 @@ func (o *operations) sendInOrder(p *pendingOperation) {
 	if p.command.Since == 0 {
 		p.command.Since = o.disk.replica.Revision() + 1
 	}
-	p.sentInRing = o.ring.id
+	p.sentInRing, p.sentBeforeDecision = o.ring.id, false
 }
 
 // sendMarker sends one marker for all waiting reads, unless a marker is already under way.
@@ -196,7 +221,7 @@ func (o *operations) reopenUnanswered() {
 // sendAllInOrder sends all waiting operations in the epoch that was just installed.
 func (o *operations) sendAllInOrder() {
 	for _, p := range o.inArrivalOrder {
-		if !p.isAnswered && p.command != nil && p.sentInRing != o.ring.id {
+		if !p.isAnswered && p.command != nil && (p.sentInRing != o.ring.id || p.sentBeforeDecision) {
 			o.sendInOrder(p)
 		}
 	}
@@ -211,7 +236,7 @@ func (o *operations) refuseUnsent() {
 	}
 	for _, p := range o.inArrivalOrder {
 		if !p.isAnswered && p.sentInRing.IsZero() {
-			o.answerOperation(p, o.refusalFor(p, p.noQuorumCode(), "this node's ring has no quorum"))
+			o.answerOperation(p, o.refusalFor(p, p.noQuorumCode(), noQuorumMessage))
 		}
 	}
 }

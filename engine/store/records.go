@@ -9,14 +9,16 @@ import (
 
 // Installed records that a node made an epoch and its state durable.
 type Installed struct {
-	Epoch    ring.ID       `json:"epoch"`
-	Members  []ring.NodeID `json:"members"` // X
-	Source   ring.NodeID   `json:"source"`
-	Revision uint64        `json:"revision"`
-	Chain    string        `json:"chain"`
-	Tree     string        `json:"tree"`
-	How      string        `json:"how"` // same, delta, full
-	Role     Role          `json:"role"`
+	Epoch   ring.ID       `json:"epoch"`
+	Members []ring.NodeID `json:"members"` // X
+	Source  ring.NodeID   `json:"source"`
+	// Replaced is the node to whose present store the decision itself gave the vote; 0 for none.
+	Replaced ring.NodeID `json:"replaced,omitempty"`
+	Revision uint64      `json:"revision"`
+	Chain    string      `json:"chain"`
+	Tree     string      `json:"tree"`
+	How      string      `json:"how"` // same, delta, full
+	Role     Role        `json:"role"`
 	// Received are the latest changes that became durable here with the state.
 	Received []Applied `json:"received,omitempty"`
 }

@@ -73,6 +73,8 @@ func (s *Store) replaceRing(next ringState) {
 // onUndecided implements lifecycle.
 func (s *Store) onUndecided() {
 	s.quorumLog.change(s.log, false, s.epoch.noDecisionReason)
+	s.epoch.noteVotelessUndecided()
+	s.ops.offerReplacements()
 	s.ops.refuseUnsent()
 }
 
@@ -84,6 +86,7 @@ func (s *Store) onInstalled(position uint64, how string, received []state.LogEnt
 	backlog := s.catchUp.endFetch()
 	replica, decision := s.disk.replica, s.ring.decision
 	s.env.Emit(Installed{Epoch: s.ring.id, Members: decision.Members, Source: decision.Source,
+		Replaced: decision.replacedNode(),
 		Revision: replica.Revision(), Chain: shortHex(replica.Log.Chain()),
 		Tree: shortHex(replica.Tree.Digest().Bytes()), How: how, Role: s.disk.role(),
 		Received: recordsOf(received)})

@@ -282,6 +282,12 @@ func (w *walk) heal() {
 	w.c.pass(6 * time.Second) // stores with disk errors try again
 	w.c.formAll(all...)
 	w.c.pass(4 * time.Second)
+	for _, n := range w.c.nodes {
+		if n.wiped && n.store.disk.role() != RoleVoter {
+			w.replace(w.c.nodes[w.pick(len(w.c.nodes))])
+			w.c.pass(4 * time.Second)
+		}
+	}
 }
 
 // runWalks takes one walk for each seed. A failure names the seed: run it alone with -walk.first
@@ -354,6 +360,11 @@ func TestWalkFive(t *testing.T)        { runWalks(t, 0, 400, 1, 1, 1, 1, 1) }
 func TestWalkWeighted(t *testing.T)    { runWalks(t, 0, 300, 3, 1, 1, 0) }
 func TestWalkLosingADisk(t *testing.T) { runWalks(t, 1, 300, 1, 1, 1) }
 func TestWalkLosingDisks(t *testing.T) { runWalks(t, 2, 400, 1, 1, 1, 1, 1) }
+
+// One disk of two is lost, or the disk of the node that has half of the votes: its vote is missing for quorum, so
+// a decision must give it back.
+func TestWalkTwoLosingADisk(t *testing.T)  { runWalks(t, 1, 300, 1, 1) }
+func TestWalkHalfLosingADisk(t *testing.T) { runWalks(t, 1, 300, 2, 1, 1) }
 
 // TestWalksReachTheRarePaths runs after the walks and fails when they have become too tame. What
 // it does not name has a test of its own.

@@ -78,8 +78,25 @@ func (c *Config) ExpectedVotes() uint32 {
 func (c *Config) Quorum() uint32 { return c.ExpectedVotes()/2 + 1 }
 
 // AckVotes is W, the votes that must have made a write durable before it is acknowledged: the
-// least number that meets every quorum, W + Q = E + 1.
-func (c *Config) AckVotes() uint32 { return c.ExpectedVotes() - c.Quorum() + 1 }
+// least number that meets every quorum, W + Q = E + 1. Where one member alone would have as many, as in a
+// cluster of two, its disk would be the only one to have what it confirmed; then it takes as many votes as a
+// quorum has, which is two disks at least, unless one disk is a quorum.
+func (c *Config) AckVotes() uint32 {
+	least := c.leastAckVotes()
+	if slices.ContainsFunc(c.Members, func(m Member) bool { return m.Votes >= least }) {
+		return c.Quorum()
+	}
+	return least
+}
+
+// leastAckVotes is the least number of votes that meets every quorum.
+func (c *Config) leastAckVotes() uint32 {
+	return c.ExpectedVotes() - c.Quorum() + 1
+}
+
+// MeetsEveryAck reports whether stores with these votes are so many that one of them is among those that
+// confirmed any acknowledged write.
+func (c *Config) MeetsEveryAck(votes uint32) bool { return votes+c.AckVotes() > c.ExpectedVotes() }
 
 // Member finds a node, nil if it is not in the configuration.
 func (c *Config) Member(node ring.NodeID) *Member {

@@ -92,21 +92,33 @@ func (r *Replica) Apply(cmd *Command, present Present, batch *Batch) Outcome {
 		if refusal := r.checkReplace(cmd, present); refusal != nil {
 			return Outcome{Refusal: refusal, Revision: r.Revision()}
 		}
-		r.Config = r.Config.ReplaceMember(cmd.Replace.Node, cmd.Replace.Incarnation, revision)
-		batch.Config = r.Config
-	} else {
-		if refusal := r.Tree.Check(&cmd.Op); refusal != nil {
-			return Outcome{Refusal: refusal, Revision: r.Revision()}
-		}
-		batch.Changes = append(batch.Changes, r.Tree.Apply(&cmd.Op, revision))
+		return Outcome{Revision: revision, Entry: r.Replace(cmd, batch)}
 	}
+	if refusal := r.Tree.Check(&cmd.Op); refusal != nil {
+		return Outcome{Refusal: refusal, Revision: r.Revision()}
+	}
+	batch.Changes = append(batch.Changes, r.Tree.Apply(&cmd.Op, revision))
+	return Outcome{Revision: revision, Entry: r.record(cmd, revision, batch)}
+}
+
+// Replace carries out the replacement of a member that a decision has accepted, and adds what must be persisted
+// to the batch. The replica's epoch must be the decision's.
+func (r *Replica) Replace(cmd *Command, batch *Batch) *LogEntry {
+	revision := r.Revision() + 1
+	r.Config = r.Config.ReplaceMember(cmd.Replace.Node, cmd.Replace.Incarnation, revision)
+	batch.Config = r.Config
+	return r.record(cmd, revision, batch)
+}
+
+// record adds the log entry of a change that was carried out.
+func (r *Replica) record(cmd *Command, revision uint64, batch *Batch) *LogEntry {
 	entry := LogEntry{Revision: revision, Epoch: r.Epoch, Request: cmd.Request, Kind: cmd.Kind(),
 		Path: cmd.Op.Path, To: cmd.Op.To, Digest: cmd.Digest()}
 	entry.Chain = chainAfter(r.Log.Chain(), &entry, r.Tree.Digest())
 	r.Log.Append(entry, Floor(revision, r.Config.LogKeep))
 	batch.Log = append(batch.Log, entry)
 	batch.Floor = Floor(revision, r.Config.LogKeep)
-	return Outcome{Revision: revision, Entry: &entry}
+	return &entry
 }
 
 // remembered finds the request among those that must be remembered, no matter how many more the

@@ -2,6 +2,7 @@ package state
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -37,17 +38,27 @@ func write(id, path, data string) Command {
 	return Command{Request: id, Op: tree.Op{Kind: tree.Write, Path: path, Data: []byte(data)}}
 }
 
-// Votes for every small distribution: any two quorums meet, and every acknowledgement meets every
-// quorum; with one vote less it would not.
+// Votes for every small distribution: any two quorums meet, and every acknowledgement meets every quorum. No
+// disk acknowledges alone unless it is a quorum, and otherwise one vote less would not be enough.
 func TestVotesMeet(t *testing.T) {
-	for n := uint32(1); n <= 40; n++ {
-		c := initialized(1, n)
-		e, q, w := c.ExpectedVotes(), c.Quorum(), c.AckVotes()
-		require.Equal(t, n, e)
+	for code := range uint32(7 * 7 * 7 * 7) {
+		votes := []uint32{code % 7, code / 7 % 7, code / 49 % 7, code / 343}
+		if votes[0]+votes[1]+votes[2]+votes[3] == 0 {
+			continue
+		}
+		c := initialized(1, votes...)
+		e, q, w, most := c.ExpectedVotes(), c.Quorum(), c.AckVotes(), slices.Max(votes)
 		require.Greater(t, 2*q, e)
-		require.Equal(t, e+1, w+q, "least that meets every quorum")
-		require.Equal(t, (n+1)/2, w)
+		require.Greater(t, w+q, e)
+		require.LessOrEqual(t, w, q, "what can decide can acknowledge")
+		require.True(t, most < w || most >= q, "%v: one disk acknowledges alone", votes)
+		require.True(t, w+q == e+1 || w == q && most >= w-1, "%v: %d is not the least number", votes, w)
+		require.True(t, c.MeetsEveryAck(e-w+1))
+		require.False(t, c.MeetsEveryAck(e-w))
 	}
+	require.EqualValues(t, 2, initialized(1, 1, 1).AckVotes(), "both of two")
+	require.EqualValues(t, 2, initialized(1, 1, 1, 1, 1).AckVotes(), "two of four")
+	require.EqualValues(t, 3, initialized(1, 2, 1, 1).AckVotes(), "not the first one alone")
 }
 
 func TestVotesGoByIncarnation(t *testing.T) {
