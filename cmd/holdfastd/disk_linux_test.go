@@ -2,11 +2,13 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -127,6 +129,51 @@ func TestDisksThatForget(t *testing.T) {
 	}
 }
 
+// TestANewDiskOfTwo: in a cluster of two, a node's disk is wiped, put back or cut short under load. The other
+// node has everything that was acknowledged, and one command gives the vote and with it the quorum back.
+func TestANewDiskOfTwo(t *testing.T) {
+	thorough.Only(t, "a cluster of two daemons works for half a minute")
+	l := newLab(t, labSettings{machine: `, "timescale": "1/4"`, size: 2})
+	for name, damage := range damages {
+		for node := range l.nodes {
+			other := 1 - node
+			yesterday := filepath.Join(t.TempDir(), "disk")
+			l.terminate(node)
+			require.NoError(t, os.CopyFS(yesterday, os.DirFS(l.path(node, "disk"))))
+			l.start(node)
+			l.untilWritable(0, 1)
+			load := startLoad([]int{0, 1}, l.client, put)
+			time.Sleep(300 * time.Millisecond)
+			l.kill(node)
+			load.stop(time.Now())
+			require.NotEmpty(t, load.lastAcked)
+			require.NoError(t, damage(l, node, yesterday))
+			l.start(node)
+			l.until("the missing vote is seen", func() bool { return l.voteless(other, node) })
+			require.False(t, l.status(other).Quorate)
+
+			var out, errs bytes.Buffer
+			args := []string{"--api", l.path(other, "api.sock"), fmt.Sprintf("n%d", node+1)}
+			require.Equal(t, nodemain.ExitOK, replaceMain(args, &out, &errs), "%s", &errs)
+			require.Contains(t, out.String(), fmt.Sprintf("node n%d has its vote back", node+1))
+			l.untilWritable(0, 1)
+			for key, n := range load.lastAcked {
+				require.GreaterOrEqual(t, l.number(node, key), n, "%s: %s", name, key)
+			}
+			l.mustWrite(node, "later", name)
+		}
+	}
+}
+
+// number returns the number that a file holds, as a node reads it from the cluster; -1 for none.
+func (l *lab) number(node int, path string) int {
+	n, err := strconv.Atoi(l.read(node, path))
+	if err != nil {
+		return -1
+	}
+	return n
+}
+
 // TestALateWitnessOfARealDisk: where no node that is there can know that a disk was put back, a node that
 // returns later reports the loss and keeps what it had.
 func TestALateWitnessOfARealDisk(t *testing.T) {
@@ -168,7 +215,7 @@ func TestReplaceMemberSaysWhatIsWrong(t *testing.T) {
 		code int
 		want string
 	}{
-		"help":     {[]string{"--help"}, nodemain.ExitOK, "Never start the old\ndisk again"},
+		"help":     {[]string{"--help"}, nodemain.ExitOK, "Never start the old disk again"},
 		"no node":  {nil, nodemain.ExitUsage, "it takes one node, not 0 arguments"},
 		"no api":   {[]string{"n1"}, nodemain.ExitUsage, "set HOLDFAST_API"},
 		"no flag":  {[]string{"--force", "n1"}, nodemain.ExitUsage, "unknown flag"},
@@ -197,6 +244,30 @@ func TestReplaceMemberSaysWhatIsWrong(t *testing.T) {
 	}
 	_, err := findVoteless(&store.Status{}, "n1")
 	require.ErrorContains(t, err, "in no cluster")
+}
+
+// TestAReplacementOfUnknownOutcome: a try that may have succeeded is looked at again, and is no error if it has.
+func TestAReplacementOfUnknownOutcome(t *testing.T) {
+	m := store.MemberStatus{Node: 2, Name: "n2", Incarnation: "old", Present: "new"}
+	for name, voter := range map[string]string{"it succeeded": "new", "another store has the vote": "other"} {
+		asked := 0
+		text, err := replaceMember(t.Context(), func(_ context.Context, r store.Request) (*store.Response, error) {
+			if r.Op == store.OpStatus {
+				return &store.Response{OK: true, Status: &store.Status{Config: []store.MemberStatus{m}}}, nil
+			}
+			asked++
+			m.Incarnation, m.Present = voter, voter
+			return &store.Response{Code: store.CodeUnknown}, nil
+		}, "n2")
+		require.Equal(t, 1, asked, name)
+		if voter == "new" {
+			require.NoError(t, err)
+			require.Contains(t, text, "node n2 has its vote back, with the store new")
+		} else {
+			require.ErrorIs(t, err, errReplace)
+		}
+		m.Incarnation, m.Present = "old", "new"
+	}
 }
 
 // TestADamagedDatabaseIsSaidOnce: the other nodes go on, the log has one line with the path and the remedy,

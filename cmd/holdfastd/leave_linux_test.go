@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"fmt"
@@ -26,13 +27,13 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/store"
 )
 
-// lab is three nodes on this machine's loopback addresses, in real time.
+// lab is a cluster of nodes on this machine's loopback addresses, in real time.
 type lab struct {
 	t       *testing.T
 	dir     string
 	program string
-	nodes   [3]*exec.Cmd // nil for a node that is off
-	flags   []string     // of the daemons
+	nodes   []*exec.Cmd // nil for a node that is off
+	flags   []string    // of the daemons
 }
 
 // labSettings are what differs between labs.
@@ -40,13 +41,15 @@ type labSettings struct {
 	machine string // further fields of the machine file, each with a comma before it
 	ha      string // the content of ha.json, "" for none
 	flags   []string
+	size    int // the number of nodes; 3 unless given
 }
 
 func newLab(t *testing.T, s labSettings) *lab {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "hf") // short, because paths of sockets must be
 	require.NoError(t, err)
-	l := &lab{t: t, dir: dir, program: filepath.Join(dir, "holdfastd"), flags: s.flags}
+	l := &lab{t: t, dir: dir, program: filepath.Join(dir, "holdfastd"), flags: s.flags,
+		nodes: make([]*exec.Cmd, cmp.Or(s.size, 3))}
 	t.Cleanup(func() {
 		for i := range l.nodes {
 			l.kill(i)
@@ -74,10 +77,12 @@ func newLab(t *testing.T, s labSettings) *lab {
 			l.write(i, "ha.json", s.ha)
 		}
 	}
+	var all []int
 	for i := range l.nodes {
 		l.start(i)
+		all = append(all, i)
 	}
-	l.untilWritable(0, 1, 2)
+	l.untilWritable(all...)
 	return l
 }
 
@@ -194,13 +199,15 @@ type load struct {
 	all    sync.WaitGroup
 	mu     sync.Mutex
 	acks   []time.Time
+	// lastAcked is, by key, the highest number whose write was acknowledged.
+	lastAcked map[string]int
 }
 
 // startLoad starts clients at nodes. put writes a value under a key through a node.
 func startLoad(nodes []int, client func(node int) *http.Client,
 	put func(c *http.Client, key string, n int) bool) *load {
 	ctx, cancel := context.WithCancel(context.Background())
-	load := &load{cancel: cancel}
+	load := &load{cancel: cancel, lastAcked: map[string]int{}}
 	for _, node := range nodes {
 		for i := range 3 {
 			load.all.Go(func() {
@@ -211,6 +218,7 @@ func startLoad(nodes []int, client func(node int) *http.Client,
 					if put(c, key, n) {
 						load.mu.Lock()
 						load.acks = append(load.acks, time.Now())
+						load.lastAcked[key] = n
 						load.mu.Unlock()
 					}
 				}

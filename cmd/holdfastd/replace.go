@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,8 +32,9 @@ const replaceHelp = `replace-member gives a node its vote in the store back, aft
 wiped or put back to an older state. Such a node takes part without a vote, because its disk has forgotten
 what it had confirmed; ha-manager status shows it.
 
-Run it on any node of the cluster, while the node itself runs and the cluster has quorum. Never start the old
-disk again afterwards: it would vote for what it remembers.
+Run it on any node of the cluster, while the node itself runs and the cluster has quorum. Where only its vote
+is missing for quorum, as in a cluster of two, the others must have everything that was acknowledged, or it is
+refused. Never start the old disk again afterwards: it would vote for what it remembers.
 
 NODE is the node's name or its id in corosync.conf.`
 
@@ -124,6 +126,7 @@ func storeClient(socket string) storeRequester {
 // replaceMember gives a node its vote back and returns what was done.
 func replaceMember(ctx context.Context, ask storeRequester, node string) (string, error) {
 	id := strings.ToLower("replace/" + rand.Text()[:16])
+	asked := "" // the store that was to get the vote in an earlier try, whose outcome is unknown
 	for try := range replaceTries {
 		if try > 0 {
 			time.Sleep(replacePause)
@@ -135,26 +138,42 @@ func replaceMember(ctx context.Context, ask storeRequester, node string) (string
 		if answer.Status == nil {
 			return "", fmt.Errorf("%w: the node's store has no status: %s", errReplace, answer.Message)
 		}
+		if i := slices.IndexFunc(answer.Status.Config, func(m store.MemberStatus) bool {
+			return isNamed(&m, node) && asked != "" && m.Incarnation == asked
+		}); i >= 0 {
+			return doneText(&answer.Status.Config[i]), nil
+		}
 		m, err := findVoteless(answer.Status, node)
 		if err != nil {
 			return "", err
 		}
+		asked = m.Present
 		answer, err = ask(ctx, store.Request{ID: id, Op: store.OpReplaceMember, Retry: try > 0, Node: m.Node,
 			Incarnation: m.Present})
 		switch {
 		case err != nil:
 			return "", err
 		case answer.OK:
-			return fmt.Sprintf("node %s has its vote back, with the store %s; never start its old disk again",
-				nameOf(m), m.Present), nil
+			return doneText(m), nil
 		case answer.Code == store.CodeReadOnly:
-			return "", fmt.Errorf("%w: the cluster has no quorum without it (%s): bring more of the other "+
-				"nodes back first", errReplace, reasonOf(answer))
+			return "", fmt.Errorf("%w: the cluster has no quorum without it, and the nodes that are here may not "+
+				"give it alone (%s): bring more of the other nodes back first", errReplace, reasonOf(answer))
 		case answer.Code != store.CodeTryAgain && answer.Code != store.CodeUnknown:
 			return "", fmt.Errorf("%w: %s", errReplace, reasonOf(answer))
 		}
 	}
 	return "", fmt.Errorf("%w: the store was busy for %v: try again", errReplace, replaceTries*replacePause)
+}
+
+// doneText is what an operator is told of a member that was replaced.
+func doneText(m *store.MemberStatus) string {
+	return fmt.Sprintf("node %s has its vote back, with the store %s; never start its old disk again",
+		nameOf(m), m.Present)
+}
+
+// isNamed reports whether an operator means this member.
+func isNamed(m *store.MemberStatus, node string) bool {
+	return node == m.Name || node == strconv.FormatUint(uint64(m.Node), 10)
 }
 
 func reasonOf(r *store.Response) string { return fmt.Sprintf("%s: %s", r.Code, r.Message) }
@@ -173,7 +192,7 @@ func findVoteless(s *store.Status, node string) (*store.MemberStatus, error) {
 	for i := range s.Config {
 		m := &s.Config[i]
 		names = append(names, nameOf(m))
-		if node != m.Name && node != strconv.FormatUint(uint64(m.Node), 10) {
+		if !isNamed(m, node) {
 			continue
 		}
 		switch {

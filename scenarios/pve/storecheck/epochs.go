@@ -28,6 +28,7 @@ type Epochs struct {
 	votesByMachine []uint32      // by machine
 	quorumVotes    uint32        // votes that must have reported
 	ackVotes       uint32        // votes that must have an acknowledged change on disk
+	expectedVotes  uint32        // of all machines
 
 	sortedEpochs  []*epoch     // ascending
 	currentEpochs []*epoch     // by machine: the installed one that it is still in
@@ -39,6 +40,9 @@ type Epochs struct {
 	// forgot is, by machine, what its disk no longer had when its store started; nil once it has a vote
 	// again.
 	forgot []*countedDisk
+	// isNew reports, by machine, whether its store began with an empty disk, or under another identity because
+	// its disk was put back.
+	isNew []bool
 	// disks is, by machine, what the disk held when the store last reported a revision as durable.
 	disks []diskReport
 
@@ -91,14 +95,18 @@ func NewEpochs(c Cluster) *Epochs {
 	e := &Epochs{machines: c.Machines, nodes: c.Nodes, votesByMachine: c.Votes,
 		currentEpochs: make([]*epoch, n),
 		roleByMachine: make([]store.Role, n), openedRevisions: make([]uint64, n),
-		counted: make([]countedDisk, n), forgot: make([]*countedDisk, n),
+		counted: make([]countedDisk, n), forgot: make([]*countedDisk, n), isNew: make([]bool, n),
 		disks: make([]diskReport, n)}
 	var expected uint32
 	for _, v := range c.Votes {
 		expected += v
 	}
 	e.quorumVotes = expected/2 + 1
-	e.ackVotes = expected - e.quorumVotes + 1
+	// One disk alone is not enough where a quorum is more than that.
+	if e.ackVotes = expected - e.quorumVotes + 1; slices.Max(c.Votes) >= e.ackVotes {
+		e.ackVotes = e.quorumVotes
+	}
+	e.expectedVotes = expected
 	return e
 }
 
@@ -127,7 +135,7 @@ func (e *Epochs) Observe(r scenarios.Stamped) {
 	case store.RoleChanged:
 		e.roleByMachine[r.Machine] = rec.Role
 		if rec.Role == store.RoleVoter {
-			e.forgot[r.Machine] = nil // an operator has given it its vote
+			e.forgot[r.Machine], e.isNew[r.Machine] = nil, false // an operator has given it its vote
 		}
 	case store.Writable:
 		if !rec.Writable {
@@ -135,7 +143,9 @@ func (e *Epochs) Observe(r scenarios.Stamped) {
 		}
 	case store.Dropped:
 		e.onDropped(r, rec)
-	case store.Failed, store.Left, store.WentBack:
+	case store.WentBack:
+		e.currentEpochs[r.Machine], e.isNew[r.Machine] = nil, true
+	case store.Failed, store.Left:
 		e.currentEpochs[r.Machine] = nil
 	}
 }
@@ -178,7 +188,10 @@ func (e *Epochs) onInstalled(m env.MachineID, r store.Installed) {
 		e.sortedEpochs = slices.Insert(e.sortedEpochs, at,
 			&epoch{id: r.Epoch, members: r.Members, sourceNode: r.Source,
 				startRevision: r.Revision, durableRevisions: make([]uint64, len(e.nodes))})
-		if votes := e.votesOf(r.Members); votes < e.quorumVotes {
+		switch votes := e.votesOf(r.Members); {
+		case r.Replaced != 0:
+			e.checkReplaced(m, r, votes)
+		case votes < e.quorumVotes:
 			e.addViolation(linearizability.SplitBrain, r.Revision,
 				"%s installs epoch %v, decided by the reports of nodes %v: %d votes, and %d are needed",
 				e.machines[m], r.Epoch, r.Members, votes, e.quorumVotes)
@@ -198,8 +211,34 @@ func (e *Epochs) onInstalled(m env.MachineID, r store.Installed) {
 	ep.startRevision = min(ep.startRevision, r.Revision)
 	ep.durableRevisions[m] = max(ep.durableRevisions[m], r.Revision+1)
 	e.currentEpochs[m], e.roleByMachine[m] = ep, r.Role
+	e.isNew[m] = e.isNew[m] && r.Role != store.RoleVoter
 	for _, old := range e.sortedEpochs[:at] {
 		e.checkContains(old, ep)
+	}
+}
+
+// checkReplaced takes an epoch whose decision gave a node's vote to its present store, because it lacked that
+// vote for a quorum. That is right only if the stores that decided have everything that was ever acknowledged,
+// are a quorum together with the node, and the node's store has in fact forgotten what the old one knew.
+func (e *Epochs) checkReplaced(m env.MachineID, r store.Installed, votes uint32) {
+	k := slices.Index(e.nodes, r.Replaced)
+	switch {
+	case k < 0 || slices.Contains(r.Members, r.Replaced):
+		e.addViolation(linearizability.SplitBrain, r.Revision,
+			"%s installs epoch %v, which gives the vote of node %d away although %v decided it", e.machines[m],
+			r.Epoch, r.Replaced, r.Members)
+	case votes+e.ackVotes <= e.expectedVotes || votes+e.votesByMachine[k] < e.quorumVotes:
+		e.addViolation(linearizability.SplitBrain, r.Revision,
+			"%s installs epoch %v, which gives node %d its vote back by the reports of nodes %v: %d votes of %d, "+
+				"and others may have acknowledged what they lack", e.machines[m], r.Epoch, r.Replaced, r.Members,
+			votes, e.expectedVotes)
+	case !e.isNew[k]:
+		e.addViolation(linearizability.SplitBrain, r.Revision,
+			"%s installs epoch %v, which gives the vote of %s to another store, and its store has lost nothing",
+			e.machines[m], r.Epoch, e.machines[k])
+	}
+	if k >= 0 {
+		e.forgot[k], e.isNew[k] = nil, false // it votes by right
 	}
 }
 
@@ -235,6 +274,7 @@ func (e *Epochs) openedStore(at scenarios.Stamped, r store.Opened) {
 			e.machines[m], found, counted)})
 		e.counted[m].revision = found // reported once
 	}
+	e.isNew[m] = e.isNew[m] || r.Epoch.IsZero()
 	e.currentEpochs[m], e.openedRevisions[m], e.disks[m] = nil, r.Revision, diskReport{at.At, at.Disk}
 }
 

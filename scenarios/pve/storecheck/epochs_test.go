@@ -168,3 +168,45 @@ func TestEpochsWhereRecordsMayBeMissing(t *testing.T) {
 	require.Equal(t, linearizability.Invalid, v.Validity)
 	require.Contains(t, v.Summary, "begins at revision 2 without it")
 }
+
+// newDisk adds that a machine's store starts with an empty disk.
+func (s *story) newDisk(m env.MachineID) *story { return s.add(store.Opened{}, m) }
+
+// replaced adds that machines install an epoch whose decision gave a node's vote to its present store.
+func (s *story) replaced(x []ring.NodeID, node ring.NodeID, machines ...env.MachineID) *story {
+	return s.add(store.Installed{Epoch: second, Members: x, Source: x[0], Revision: 3, How: "same",
+		Role: store.RoleVoter, Replaced: node}, machines...)
+}
+
+// TestADecisionThatGivesAVoteBack is right only if its stores have everything, are a quorum with the node, and
+// the node has a new disk.
+func TestADecisionThatGivesAVoteBack(t *testing.T) {
+	half := three
+	half.Votes = []uint32{2, 1, 1}
+	judge := func(c storecheck.Cluster, s *story) linearizability.Verdict {
+		check := storecheck.NewEpochs(c)
+		for _, r := range s.records {
+			check.Observe(r)
+		}
+		return check.Judge(t.Context(), &storecheck.Evidence{Run: &scenarios.Run{}})
+	}
+	others := []ring.NodeID{2, 3}
+	at := func() *story { return (&story{}).install(first, everybody, 0, 0, 1, 2) }
+	v := judge(half, at().newDisk(0).replaced(others, 1, 1, 2))
+	require.Equal(t, valid, v.Validity, v.Summary)
+	for want, s := range map[string]*story{
+		"and others may have acknowledged what they lack": at().newDisk(0).replaced([]ring.NodeID{2}, 1, 1),
+		"its store has lost nothing":                      at().replaced(others, 1, 1, 2),
+		"gives the vote of node 2 away":                   at().newDisk(1).replaced(others, 2, 1, 2),
+		"gives the vote of node 9 away":                   at().newDisk(0).replaced(others, 9, 1, 2),
+	} {
+		v := judge(half, s)
+		require.Equal(t, invalid, v.Validity, want)
+		require.Contains(t, v.Summary, want)
+	}
+	v = judge(three, at().newDisk(0).replaced([]ring.NodeID{3}, 1, 2))
+	require.Contains(t, v.Summary, "may have acknowledged what they lack", "one of three")
+	// One disk of the one with half of the votes is not enough for an answer.
+	v = judge(half, at().apply(first, 1, 0).acknowledge(first, 1, 0))
+	require.Contains(t, v.Summary, "while 2 votes have that on disk: 3 are needed")
+}
