@@ -34,6 +34,7 @@ type lab struct {
 	program string
 	nodes   []*exec.Cmd // nil for a node that is off
 	flags   []string    // of the daemons
+	prefix  string      // of their addresses, which end in 1 and so on
 }
 
 // labSettings are what differs between labs.
@@ -42,6 +43,8 @@ type labSettings struct {
 	ha      string // the content of ha.json, "" for none
 	flags   []string
 	size    int // the number of nodes; 3 unless given
+	// prepare is called before the nodes start; nil for nothing.
+	prepare func(l *lab)
 }
 
 func newLab(t *testing.T, s labSettings) *lab {
@@ -64,6 +67,7 @@ func newLab(t *testing.T, s labSettings) *lab {
 	conf := "totem {\n  version: 2\n  cluster_name: lab\n  secauth: on\n}\nnodelist {\n"
 	// All of 127.0.0.0/8 is this machine, so another run of this test is not in the way.
 	prefix := fmt.Sprintf("127.%d.%d.", 1+rand.IntN(250), rand.IntN(250))
+	l.prefix = prefix
 	for i := range l.nodes {
 		conf += fmt.Sprintf("  node {\n    name: n%d\n    nodeid: %d\n    quorum_votes: 1\n"+
 			"    ring0_addr: %s%d\n  }\n", i+1, i+1, prefix, i+1)
@@ -76,6 +80,9 @@ func newLab(t *testing.T, s labSettings) *lab {
 		if s.ha != "" {
 			l.write(i, "ha.json", s.ha)
 		}
+	}
+	if s.prepare != nil {
+		s.prepare(l)
 	}
 	var all []int
 	for i := range l.nodes {

@@ -34,6 +34,7 @@ func (p *proc) health() hostapi.ProcessHealth {
 		Incarnation: p.host.savedState.Incarnations[p.spec.Name],
 		Received:    s.received.Load(), Sent: s.sent.Load(), SendErrors: s.sendErrors.Load(),
 		QueueOverflows: s.overflows.Load(), UnknownSources: s.unknownSource.Load(),
+		Strangers:       s.strangers.list(),
 		OperationsGiven: p.ops.givenCount(), Probes: p.probes.counts()}
 }
 

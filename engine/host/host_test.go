@@ -180,7 +180,23 @@ func TestOperationGoesOverTheNetwork(t *testing.T) {
 	within(t, "a datagram of an unknown source is counted", func() bool {
 		return hosts[0].Health().Processes[0].UnknownSources == 1
 	})
-	require.EqualValues(t, 1, hosts[0].Health().Processes[0].Received)
+	health := hosts[0].Health()
+	require.EqualValues(t, 1, health.Processes[0].Received)
+	require.Equal(t, []hostapi.Stranger{{Address: "127.0.0.1", Datagrams: 1}}, health.Processes[0].Strangers)
+}
+
+// TestStrangersAreBounded: an invented address costs no more memory than a real one.
+func TestStrangersAreBounded(t *testing.T) {
+	var s strangers
+	for i := range byte(200) {
+		s.countDatagram(netip.AddrFrom4([4]byte{127, 0, 0, i}))
+		s.countDatagram(netip.AddrFrom4([4]byte{127, 0, 0, 1}))
+	}
+	list := s.list()
+	require.Len(t, list, maxStrangers+1)
+	require.Equal(t, hostapi.Stranger{Address: hostapi.OtherStrangers, Datagrams: 200 - maxStrangers},
+		list[maxStrangers])
+	require.Contains(t, list, hostapi.Stranger{Address: "127.0.0.1", Datagrams: 201})
 }
 
 func TestTimers(t *testing.T) {

@@ -29,6 +29,7 @@ type netStats struct {
 	received, sent           atomic.Uint64
 	unknownSource, overflows atomic.Uint64
 	sendErrors               atomic.Uint64
+	strangers                strangers // the sources behind unknownSource
 }
 
 func openSocket(l Link, id env.LinkID, self env.MachineID, port uint16, stats *netStats) (*socket, error) {
@@ -70,6 +71,7 @@ func (s *socket) receiveInto(b *inbox, c *clock) {
 		}
 		machine, known := s.machineBySource[netip.AddrPortFrom(from.Addr().Unmap(), from.Port())]
 		if !known {
+			s.stats.strangers.countDatagram(from.Addr().Unmap())
 			s.stats.unknownSource.Add(1)
 			continue
 		}

@@ -42,12 +42,14 @@ type ProcessHealth struct {
 	// Ended is why its last incarnation ended by itself; "" if none did.
 	Ended string `json:"ended,omitempty"`
 
-	Received        uint64 `json:"received"`
-	Sent            uint64 `json:"sent"`
-	SendErrors      uint64 `json:"send_errors"`
-	QueueOverflows  uint64 `json:"queue_overflows"`
-	UnknownSources  uint64 `json:"unknown_sources"`
-	OperationsGiven uint64 `json:"operations_given"`
+	Received       uint64 `json:"received"`
+	Sent           uint64 `json:"sent"`
+	SendErrors     uint64 `json:"send_errors"`
+	QueueOverflows uint64 `json:"queue_overflows"`
+	UnknownSources uint64 `json:"unknown_sources"`
+	// Strangers are the addresses behind UnknownSources.
+	Strangers       []Stranger `json:"strangers,omitempty"`
+	OperationsGiven uint64     `json:"operations_given"`
 
 	Probes map[string]uint64 `json:"probes,omitempty"`
 }
@@ -75,3 +77,12 @@ const (
 	// StateDown has ended and was not started again yet.
 	StateDown ProcessState = "down"
 )
+
+// Stranger is an address of no machine that has sent datagrams to a process.
+type Stranger struct {
+	Address   string `json:"address"` // or OtherStrangers
+	Datagrams uint64 `json:"datagrams"`
+}
+
+// OtherStrangers stands for all addresses beyond the number that is told apart.
+const OtherStrangers = "other"

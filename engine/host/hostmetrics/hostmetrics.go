@@ -51,6 +51,9 @@ var (
 		[]string{"process"}, nil)
 	datagramsDesc = prometheus.NewDesc("holdfast_datagrams_total",
 		"Datagrams of the process by what became of them.", []string{"process", "outcome"}, nil)
+	strangersDesc = prometheus.NewDesc("holdfast_datagrams_refused_total",
+		"Datagrams of the process that were dropped, by the address that sent them.",
+		[]string{"process", "source", "reason"}, nil)
 	operationsDesc = prometheus.NewDesc("holdfast_operations_total", "Operations given to the process.",
 		[]string{"process"}, nil)
 	connectionsDesc = prometheus.NewDesc("holdfast_api_connections", "Connections of clients.",
@@ -64,7 +67,7 @@ var (
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{uptimeDesc, bootDesc, lostDesc, upDesc, startsDesc, datagramsDesc,
-		operationsDesc, connectionsDesc, inFlightDesc, refusedDesc} {
+		strangersDesc, operationsDesc, connectionsDesc, inFlightDesc, refusedDesc} {
 		to <- d
 	}
 }
@@ -93,6 +96,9 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 		counter(datagramsDesc, p.SendErrors, p.Name, "send_error")
 		counter(datagramsDesc, p.QueueOverflows, p.Name, "queue_full")
 		counter(datagramsDesc, p.UnknownSources, p.Name, "unknown_source")
+		for _, s := range p.Strangers {
+			counter(strangersDesc, s.Datagrams, p.Name, s.Address, "unknown_source")
+		}
 		counter(operationsDesc, p.OperationsGiven, p.Name)
 	}
 	for _, l := range h.Listeners {
