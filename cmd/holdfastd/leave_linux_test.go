@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/base64"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -22,7 +21,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/holdfast-sim/holdfast/engine/env/envtest/thorough"
 	"github.com/holdfast-sim/holdfast/engine/host/hostapi"
 	"github.com/holdfast-sim/holdfast/engine/store"
 )
@@ -285,109 +283,4 @@ func rollOver(load *load, end, start func()) gapsOf {
 	time.Sleep(calm)
 	gaps := load.stop(began, leaves, returns)
 	return gapsOf{gaps[0], gaps[1], gaps[2]}
-}
-
-// Bounds of the time without acknowledged writes when a node leaves and when it returns.
-const (
-	maxLeaveGap  = 100 * time.Millisecond
-	maxReturnGap = 300 * time.Millisecond
-)
-
-// TestAnOrderlyStopIsNotAnOutage: each node in turn is ended with SIGTERM and started again under load, and
-// the others go on writing all the time.
-func TestAnOrderlyStopIsNotAnOutage(t *testing.T) {
-	thorough.Only(t, "clusters of three daemons work for two minutes")
-	for name, s := range map[string]labSettings{
-		"without high availability": {},
-		"with high availability": {machine: `, "watchdog": "none"`,
-			ha: `{"commands": {"clock": ["/bin/sleep", "1000"]}}`},
-		"supervised": {machine: `, "watchdog": "watchdog.sock"`, flags: []string{"--supervise"},
-			ha: `{"commands": {"clock": ["/bin/sleep", "1000"]}}`},
-		"supervised, without high availability": {machine: `, "watchdog": "watchdog.sock"`,
-			flags: []string{"--supervise"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			l := newLab(t, s)
-			for node := range l.nodes {
-				var gaps gapsOf
-				for range attempts {
-					load := startLoad(othersThan(node), l.client, put)
-					gaps = rollOver(load, func() { l.terminate(node) }, func() {
-						l.start(node)
-						l.untilWritable(0, 1, 2)
-					})
-					t.Logf("n%d: %v; %d writes", node+1, gaps, len(load.acks))
-					if gaps.leaves <= maxLeaveGap && gaps.returns <= maxReturnGap {
-						break
-					}
-				}
-				require.LessOrEqual(t, gaps.leaves, maxLeaveGap, "n%d leaves", node+1)
-				require.LessOrEqual(t, gaps.returns, maxReturnGap, "n%d returns", node+1)
-			}
-		})
-	}
-}
-
-// attempts are the tries of a measurement. On a machine that is busy with other work, every pause of a client
-// shows as one of the cluster; without the leave, no attempt is near the bound.
-const attempts = 4
-
-func othersThan(node int) []int {
-	return slices.DeleteFunc([]int{0, 1, 2}, func(i int) bool { return i == node })
-}
-
-// TestEtcdLeaves measures the same with etcd, for comparison; it demands nothing.
-func TestEtcdLeaves(t *testing.T) {
-	thorough.Only(t, "a cluster of three etcd servers works for half a minute")
-	program, err := exec.LookPath("etcd")
-	if err != nil {
-		t.Skip("needs etcd (Debian's package etcd-server)")
-	}
-	dir, prefix := t.TempDir(), fmt.Sprintf("127.%d.%d.", 1+rand.IntN(250), rand.IntN(250))
-	address := func(node, port int) string { return fmt.Sprintf("http://%s%d:%d", prefix, node+1, port) }
-	var nodes [3]*exec.Cmd
-	start := func(node int) {
-		all := fmt.Sprintf("e1=%s,e2=%s,e3=%s", address(0, 2380), address(1, 2380), address(2, 2380))
-		cmd := exec.Command(program, "--name", fmt.Sprintf("e%d", node+1), "--data-dir",
-			filepath.Join(dir, fmt.Sprint(node)), "--initial-cluster", all,
-			"--listen-peer-urls", address(node, 2380), "--initial-advertise-peer-urls", address(node, 2380),
-			"--listen-client-urls", address(node, 2379), "--advertise-client-urls", address(node, 2379))
-		require.NoError(t, cmd.Start())
-		nodes[node] = cmd
-		t.Cleanup(func() { _ = cmd.Process.Kill() })
-	}
-	put := func(node int) func(c *http.Client, key string, n int) bool {
-		return func(c *http.Client, key string, n int) bool {
-			text := base64.StdEncoding.EncodeToString
-			answer, err := c.Post(address(node, 2379)+"/v3/kv/put", "application/json", strings.NewReader(
-				fmt.Sprintf(`{"key": %q, "value": %q}`, text([]byte(key)), text(fmt.Append(nil, n)))))
-			if err != nil {
-				return false
-			}
-			defer answer.Body.Close()
-			_, err = io.Copy(io.Discard, answer.Body)
-			return err == nil && answer.StatusCode == http.StatusOK
-		}
-	}
-	works := func(node int) {
-		for end := time.Now().Add(labLimit); !put(node)(http.DefaultClient, "works", 0); time.Sleep(endPoll) {
-			require.False(t, time.Now().After(end))
-		}
-	}
-	for node := range nodes {
-		start(node)
-	}
-	works(0)
-	for node := range nodes {
-		others := othersThan(node)
-		load := startLoad(others, func(int) *http.Client { return &http.Client{Timeout: 10 * time.Second} },
-			func(c *http.Client, key string, n int) bool {
-				return put(others[int(key[len(key)-1]-'0')%2])(c, key, n)
-			})
-		gaps := rollOver(load, func() {
-			require.NoError(t, nodes[node].Process.Signal(syscall.SIGTERM))
-			_ = nodes[node].Wait() // etcd ends by the signal
-		}, func() { start(node); works(node) })
-		t.Logf("e%d: %v; %d writes", node+1, gaps, len(load.acks))
-	}
 }
