@@ -346,12 +346,7 @@ func TestForgedPacketsUnderLoad(t *testing.T) {
 			}
 		}
 		l.untilWritable(0, 1, 2)
-		require.NotEmpty(t, load.lastAcked)
-		for key, n := range load.lastAcked {
-			for i := range l.nodes {
-				require.GreaterOrEqual(t, l.number(i, key), n, "n%d: %s", i+1, key)
-			}
-		}
+		l.hasAll(load)
 	}
 	for node := range l.nodes {
 		note(node)
@@ -363,6 +358,17 @@ func TestForgedPacketsUnderLoad(t *testing.T) {
 	}
 	for node := range l.nodes {
 		l.terminate(node)
+	}
+}
+
+// hasAll verifies that every node has what was acknowledged.
+func (l *lab) hasAll(load *load) {
+	l.t.Helper()
+	require.NotEmpty(l.t, load.lastAcked)
+	for key, n := range load.lastAcked {
+		for i := range l.nodes {
+			require.GreaterOrEqual(l.t, l.number(i, key), n, "n%d: %s", i+1, key)
+		}
 	}
 }
 

@@ -128,8 +128,8 @@ func differingTiers(r *conformance.Result) (names, difference string) {
 type quarry struct {
 	// isClean reports that the engine has no bug, so every run must be as its scenario expects.
 	isClean bool
-	// checker names the check whose violations count, "" for any: a bug that hides what is wrong is looked for
-	// in scenarios that are invalid anyway.
+	// checker names the check whose violations count, "" for any: a bug that hides what is wrong is looked
+	// for in scenarios that are invalid anyway.
 	checker string
 }
 

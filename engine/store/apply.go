@@ -39,7 +39,7 @@ func (a *applier) enqueue(o orderedRequest) {
 	switch {
 	case a.ring.decision == nil:
 		if o.command != nil && o.command.Replace.Node != 0 {
-			a.epoch.onReplacement(o.command)
+			replacing{a.epoch}.onRequest(o.command)
 		}
 		return // ordered before the decision: no member carries it out
 	case a.ring.installed:

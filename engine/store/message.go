@@ -80,8 +80,8 @@ type decide struct {
 	Epoch   ring.ID // the source's installed epoch
 	Mark    state.Mark
 	Genesis bool
-	// Replacement is the request that gives a node's vote to another store as the epoch's first change; "" for
-	// none. See replacement.go.
+	// Replacement is the request that gives a node's vote to another store as the epoch's first change; ""
+	// for none. See replacement.go.
 	Replacement string
 }
 

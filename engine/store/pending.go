@@ -86,13 +86,13 @@ func (o *operations) acceptRequest(from client, req *Request) {
 	}
 }
 
-// refusalWithoutQuorum returns why an operation is refused in a ring without quorum; "" if the ring's decision may
-// carry it out.
+// refusalWithoutQuorum returns why an operation is refused in a ring without quorum; "" if the ring's
+// decision may carry it out.
 func (o *operations) refusalWithoutQuorum(p *pendingOperation) string {
 	if !p.isReplacement() {
 		return noQuorumMessage
 	}
-	if reason := o.epoch.checkReplacement(p.command); reason != nil {
+	if reason := (replacing{o.epoch}).check(p.command); reason != nil {
 		return noQuorumMessage + ": " + reason.Error()
 	}
 	return ""

@@ -10,19 +10,19 @@ import (
 
 // A ring in which a new disk's vote is missing for quorum cannot carry out the change that gives the vote
 // back: in a cluster of two nodes every new disk is such a case. Then the decision itself can accept the
-// operator's request, as the first change of its epoch. Two things must hold. The stores that take part are so
-// many that one of them has confirmed any acknowledged change, so nothing is missed. And with the node whose
-// vote is given back they are a quorum of the new configuration; the old one can raise none without them,
-// because the old disk is gone for good, which is what the operator declares by the request.
+// operator's request, as the first change of its epoch. Two things must hold. The stores that take part are
+// so many that one of them has confirmed any acknowledged change, so nothing is missed. And with the node
+// whose vote is given back they are a quorum of the new configuration; the old one can raise none without
+// them, because the old disk is gone for good, which is what the operator declares by the request.
 //
-// For example, nodes 1 and 2 have one vote each, so changes are acknowledged when both have them on disk. Node
-// 2's disk is replaced. Node 1 has everything, and the ring with the new disk has one vote of two. With
-// the operator's request node 1 alone takes part in the decision, the epoch begins with node 1's state and the
-// new disk's vote, and the next change needs both disks again. With three nodes of one vote each and two new
-// disks this must not be done: what the two lost disks had confirmed is not on the third one.
+// For example, nodes 1 and 2 have one vote each, so changes are acknowledged when both have them on disk.
+// Node 2's disk is replaced. Node 1 has everything, and the ring with the new disk has one vote of two.
+// With the operator's request node 1 alone takes part in the decision, the epoch begins with node 1's state
+// and the new disk's vote, and the next change needs both disks again. With three nodes of one vote each
+// and two new disks this must not be done: what the two lost disks had confirmed is not on the third one.
 
-var errMissesAcks = errors.New("the stores that are here may lack changes that were acknowledged: bring a node " +
-	"back that still has its disk")
+var errMissesAcks = errors.New("the stores that are here may lack changes that were acknowledged: bring a " +
+	"node back that still has its disk")
 
 // maxReplacements bounds the requests that a ring without a decision remembers.
 const maxReplacements = 16
@@ -85,8 +85,11 @@ func (x *reportExchange) without(d *decide, participants []*orderedReport) *repo
 	return y
 }
 
-// onReplacement takes an operator's request for a replacement that was ordered before the decision.
-func (e *epoch) onReplacement(cmd *state.Command) {
+// replacing is the part of the decide stage that is about replacements in a ring without quorum.
+type replacing struct{ *epoch }
+
+// onRequest takes an operator's request for a replacement that was ordered before the decision.
+func (e replacing) onRequest(cmd *state.Command) {
 	if len(e.replacements) >= maxReplacements {
 		e.env.Probe("store/too-many-replacements")
 		return
@@ -97,8 +100,8 @@ func (e *epoch) onReplacement(cmd *state.Command) {
 	}
 }
 
-// checkReplacement returns why the present ring cannot decide with a replacement as its first change.
-func (e *epoch) checkReplacement(cmd *state.Command) error {
+// check returns why the present ring cannot decide with a replacement as its first change.
+func (e replacing) check(cmd *state.Command) error {
 	if !e.ring.seenFromStart || e.ring.decision != nil || e.disk.failure != nil {
 		return errNoQuorum
 	}
@@ -143,7 +146,7 @@ func (x *reportExchange) replacementReason(cmd *state.Command) error {
 func (o *operations) offerReplacements() {
 	for _, p := range o.inArrivalOrder {
 		if !p.isAnswered && p.isReplacement() && p.sentInRing != o.ring.id &&
-			o.epoch.checkReplacement(p.command) == nil {
+			(replacing{o.epoch}).check(p.command) == nil {
 			o.offerReplacement(p)
 		}
 	}
@@ -165,9 +168,9 @@ func (d *decision) replacedNode() ring.NodeID {
 	return d.replacement.Replace.Node
 }
 
-// noteVotelessUndecided remembers which nodes run a store without a vote although their ring has no decision,
-// unless another member's configuration is newer than this store's.
-func (e *epoch) noteVotelessUndecided() {
+// noteUndecided remembers which nodes run a store without a vote although their ring has no decision, unless
+// another member's configuration is newer than this store's.
+func (e replacing) noteUndecided() {
 	own := e.disk.replica.Config
 	if own == nil || !own.Initialized() {
 		return

@@ -101,8 +101,8 @@ func (r *Replica) Apply(cmd *Command, present Present, batch *Batch) Outcome {
 	return Outcome{Revision: revision, Entry: r.record(cmd, revision, batch)}
 }
 
-// Replace carries out the replacement of a member that a decision has accepted, and adds what must be persisted
-// to the batch. The replica's epoch must be the decision's.
+// Replace carries out the replacement of a member that a decision has accepted, and adds what must be
+// persisted to the batch. The replica's epoch must be the decision's.
 func (r *Replica) Replace(cmd *Command, batch *Batch) *LogEntry {
 	revision := r.Revision() + 1
 	r.Config = r.Config.ReplaceMember(cmd.Replace.Node, cmd.Replace.Incarnation, revision)

@@ -40,8 +40,8 @@ type Epochs struct {
 	// forgot is, by machine, what its disk no longer had when its store started; nil once it has a vote
 	// again.
 	forgot []*countedDisk
-	// isNew reports, by machine, whether its store began with an empty disk, or under another identity because
-	// its disk was put back.
+	// isNew reports, by machine, whether its store began with an empty disk, or under another identity
+	// because its disk was put back.
 	isNew []bool
 	// disks is, by machine, what the disk held when the store last reported a revision as durable.
 	disks []diskReport
@@ -229,8 +229,8 @@ func (e *Epochs) checkReplaced(m env.MachineID, r store.Installed, votes uint32)
 			r.Epoch, r.Replaced, r.Members)
 	case votes+e.ackVotes <= e.expectedVotes || votes+e.votesByMachine[k] < e.quorumVotes:
 		e.addViolation(linearizability.SplitBrain, r.Revision,
-			"%s installs epoch %v, which gives node %d its vote back by the reports of nodes %v: %d votes of %d, "+
-				"and others may have acknowledged what they lack", e.machines[m], r.Epoch, r.Replaced, r.Members,
+			"%s installs epoch %v, which gives node %d its vote back by the reports of nodes %v: %d votes "+
+				"of %d, and others may have acknowledged what they lack", e.machines[m], r.Epoch, r.Replaced, r.Members,
 			votes, e.expectedVotes)
 	case !e.isNew[k]:
 		e.addViolation(linearizability.SplitBrain, r.Revision,

@@ -139,7 +139,8 @@ func (l *Losses) Judge(_ context.Context, e *Evidence) linearizability.Verdict {
 	}
 	summary := "no store gave up a change that it had acknowledged"
 	if l.reportCount > 0 {
-		summary = fmt.Sprintf("%d times a store gave up what it had acknowledged, and reported it", l.reportCount)
+		summary = fmt.Sprintf("%d times a store gave up what it had acknowledged, and reported it",
+			l.reportCount)
 	}
 	return check.Verdict(l.Name(), l.violations, summary)
 }
