@@ -259,19 +259,21 @@ func TestReplaceMemberSaysWhatIsWrong(t *testing.T) {
 	require.ErrorContains(t, err, "in no cluster")
 }
 
-// TestAReplacementOfUnknownOutcome: a try that may have succeeded is looked at again, and is no error if it has.
+// TestAReplacementOfUnknownOutcome: a try that may have succeeded is looked at again, and is no error if it
+// has.
 func TestAReplacementOfUnknownOutcome(t *testing.T) {
 	m := store.MemberStatus{Node: 2, Name: "n2", Incarnation: "old", Present: "new"}
 	for name, voter := range map[string]string{"it succeeded": "new", "another store has the vote": "other"} {
 		asked := 0
-		text, err := replaceMember(t.Context(), func(_ context.Context, r store.Request) (*store.Response, error) {
+		answer := func(_ context.Context, r store.Request) (*store.Response, error) {
 			if r.Op == store.OpStatus {
 				return &store.Response{OK: true, Status: &store.Status{Config: []store.MemberStatus{m}}}, nil
 			}
 			asked++
 			m.Incarnation, m.Present = voter, voter
 			return &store.Response{Code: store.CodeUnknown}, nil
-		}, "n2")
+		}
+		text, err := replaceMember(t.Context(), answer, "n2")
 		require.Equal(t, 1, asked, name)
 		if voter == "new" {
 			require.NoError(t, err)

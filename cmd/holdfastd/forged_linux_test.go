@@ -247,8 +247,8 @@ func (f *forger) troubleAPI() {
 	}
 }
 
-// slowestAnswer asks a node's socket for its health and its store's status until the context ends, and returns
-// the longest time until an answer and how many there were.
+// slowestAnswer asks a node's socket for its health and its store's status until the context ends, and
+// returns the longest time until an answer and how many there were.
 func (l *lab) slowestAnswer(ctx context.Context, node int) (slowest time.Duration, answers int) {
 	c := l.client(node)
 	defer c.CloseIdleConnections()
@@ -281,17 +281,17 @@ func sumOfMetric(text, name, labels string) (sum int) {
 // withAPI gives each node of a lab an API over TCP.
 func withAPI(l *lab) {
 	for i := range l.nodes {
-		l.write(i, "machine.json", fmt.Sprintf(`{"machine": %d, "api_socket": "api.sock", "api_addr": "%s%d:%d"}`,
-			i, l.prefix, i+1, apiPort))
+		l.write(i, "machine.json", fmt.Sprintf(
+			`{"machine": %d, "api_socket": "api.sock", "api_addr": "%s%d:%d"}`, i, l.prefix, i+1, apiPort))
 		out, err := exec.Command(l.program, tokenArg, "watcher", l.path(i, "machine.json")).CombinedOutput()
 		require.NoError(l.t, err, "%s", out)
 	}
 }
 
-// TestForgedPacketsUnderLoad: while clients write, bursts of forged, replayed, truncated, altered and foreign
-// packets come from a stranger and from the nodes' own addresses, and garbage comes to their other ports. Each node
-// is ended in order and started again meanwhile. Every acknowledged write is there, every node's socket
-// answers, and the metrics show by sender and reason what was refused.
+// TestForgedPacketsUnderLoad: while clients write, bursts of forged, replayed, truncated, altered and
+// foreign packets come from a stranger and from the nodes' own addresses, and garbage comes to their other
+// ports. Each node is ended in order and started again meanwhile. Every acknowledged write is there, every
+// node's socket answers, and the metrics show by sender and reason what was refused.
 func TestForgedPacketsUnderLoad(t *testing.T) {
 	thorough.Only(t, "a cluster of three daemons works for half a minute")
 	if os.Geteuid() != 0 {
@@ -372,8 +372,8 @@ func (l *lab) hasAll(load *load) {
 	}
 }
 
-// machineIsBusy reports whether this machine has more to do than it has processors for: then how long an answer
-// takes is no finding.
+// machineIsBusy reports whether this machine has more to do than it has processors for: then how long an
+// answer takes is no finding.
 func machineIsBusy() bool {
 	data, err := os.ReadFile("/proc/loadavg")
 	if err != nil {

@@ -156,8 +156,8 @@ func replaceMember(ctx context.Context, ask storeRequester, node string) (string
 		case answer.OK:
 			return doneText(m), nil
 		case answer.Code == store.CodeReadOnly:
-			return "", fmt.Errorf("%w: the cluster has no quorum without it, and the nodes that are here may "+
-				"not give it alone (%s): bring more of the other nodes back first", errReplace,
+			return "", fmt.Errorf("%w: the cluster has no quorum without it, and the nodes that are here "+
+				"may not give it alone (%s): bring more of the other nodes back first", errReplace,
 				reasonOf(answer))
 		case answer.Code != store.CodeTryAgain && answer.Code != store.CodeUnknown:
 			return "", fmt.Errorf("%w: %s", errReplace, reasonOf(answer))

@@ -22,12 +22,12 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env/envtest/thorough"
 )
 
-// rollOverAttempts are the measurements of each node of each cluster. On a machine that is busy with other work,
-// every pause of a client shows as one of the cluster, so the median of several says more.
+// rollOverAttempts are the measurements of each node of each cluster. On a machine that is busy with other
+// work, every pause of a client shows as one of the cluster, so the median of several says more.
 var rollOverAttempts = flag.Int("rollover.attempts", 3, "measurements of each node's orderly stop")
 
-// notedLeave is less than a missed token costs the others, which is 3.6 s: a node whose every leave takes as long
-// has not left its ring in order.
+// notedLeave is less than a missed token costs the others, which is 3.6 s: a node whose every leave takes
+// as long has not left its ring in order.
 const notedLeave = 1500 * time.Millisecond
 
 // contender is a cluster of three whose nodes are ended and started under load.
@@ -41,8 +41,8 @@ type contender struct {
 	number func(node int, key string) int
 }
 
-// rollOvers ends and starts each node in turn, several times, and verifies each time that no acknowledged write
-// is lost.
+// rollOvers ends and starts each node in turn, several times, and verifies each time that no acknowledged
+// write is lost.
 func rollOvers(t *testing.T, c *contender) (all []gapsOf) {
 	t.Helper()
 	for node := range 3 {
@@ -51,7 +51,7 @@ func rollOvers(t *testing.T, c *contender) (all []gapsOf) {
 			all = append(all, rollOver(load, func() { c.end(node) }, func() { c.start(node) }))
 			require.NotEmpty(t, load.lastAcked)
 			for key, n := range load.lastAcked {
-				require.GreaterOrEqual(t, c.number(node, key), n, "%s: %s as node %d has it", c.name, key, node+1)
+				require.GreaterOrEqual(t, c.number(node, key), n, "%s: %s, node %d", c.name, key, node+1)
 			}
 		}
 	}
@@ -89,10 +89,10 @@ var labKinds = []struct {
 
 const sleepers = `{"commands": {"clock": ["/bin/sleep", "1000"]}}`
 
-// TestAnOrderlyStopIsNotAnOutage: each node in turn is ended with SIGTERM and started again under load, in each
-// kind of cluster and in one of three etcd servers, in one run on one machine. No acknowledged write may be lost,
-// and a node that leaves in order is not missed for as long as one that crashes. How long the others are without
-// writes is printed, with the same of etcd beside it; docs/performance.md has a table.
+// TestAnOrderlyStopIsNotAnOutage: each node in turn is ended with SIGTERM and started again under load, in
+// each kind of cluster and in one of three etcd servers, in one run on one machine. No acknowledged write
+// may be lost, and a node that leaves in order is not missed for as long as one that crashes. How long the
+// others are without writes is printed, with the same of etcd beside it; docs/performance.md has a table.
 func TestAnOrderlyStopIsNotAnOutage(t *testing.T) {
 	thorough.Only(t, "clusters of three daemons and of three etcd servers work for three minutes")
 	rows := []string{"", "| median, maximum | leaves | returns | before |", "|---|---|---|---|"}

@@ -124,8 +124,8 @@ func (e replacing) check(cmd *state.Command) error {
 	return err
 }
 
-// replacementReason returns why the newest state's configuration does not allow a replacement; nil if nothing of
-// that is known.
+// replacementReason returns why the newest state's configuration does not allow a replacement; nil if nothing
+// of that is known.
 func (x *reportExchange) replacementReason(cmd *state.Command) error {
 	trusted := x.trusted()
 	var born []*orderedReport
@@ -141,8 +141,8 @@ func (x *reportExchange) replacementReason(cmd *state.Command) error {
 	return x.checkReplacement(c, voterReports(c, trusted), cmd)
 }
 
-// offerReplacements asks the ring, which has no quorum without them, to decide with the replacements that this
-// node's clients have asked for.
+// offerReplacements asks the ring, which has no quorum without them, to decide with the replacements that
+// this node's clients have asked for.
 func (o *operations) offerReplacements() {
 	for _, p := range o.inArrivalOrder {
 		if !p.isAnswered && p.isReplacement() && p.sentInRing != o.ring.id &&

@@ -27,8 +27,8 @@ func (n *testNode) replaceMember(of *testNode) *Response {
 		Incarnation: of.store.disk.replica.Incarnation.String()})
 }
 
-// In a cluster of two the vote of a new disk is missing for quorum, so the decision gives it back. Nothing that
-// was acknowledged is missing, whichever disk is new and whichever node is asked.
+// In a cluster of two the vote of a new disk is missing for quorum, so the decision gives it back. Nothing
+// that was acknowledged is missing, whichever disk is new and whichever node is asked.
 func TestANewDiskOfTwo(t *testing.T) {
 	for _, wiped := range []int{1, 2} {
 		for _, asked := range []int{1, 2} {
@@ -155,10 +155,10 @@ func TestReplacementsThatAreRefused(t *testing.T) {
 	require.EqualValues(t, 1, c.node(1).store.disk.revision())
 }
 
-// Every exchange of up to four stores with every distribution of votes up to three, in which one store has a new
-// disk and the operator has asked for its vote: the decision gives it exactly if the others meet every
-// acknowledgement, the lost disk may have been among the confirmers, and the new configuration is quorate. And
-// then no set of old stores without the lost one is a quorum that could decide without them.
+// Every exchange of up to four stores with every distribution of votes up to three, in which one store has
+// a new disk and the operator has asked for its vote: the decision gives it exactly if the others meet
+// every acknowledgement, the lost disk may have been among the confirmers, and the new configuration is
+// quorate. And then no set of old stores without the lost one is a quorum that could decide without them.
 func TestEveryReplacement(t *testing.T) {
 	given := 0
 	for code := range 3 * 3 * 3 * 3 * 16 {
@@ -168,7 +168,8 @@ func TestEveryReplacement(t *testing.T) {
 		}
 		c := configOf(1, votes...)
 		node := ring.NodeID(4)
-		newDisk := &orderedReport{node: node, report: report{Incarnation: inc(99), Config: configOf(0, votes...)}}
+		newDisk := &orderedReport{node: node,
+			report: report{Incarnation: inc(99), Config: configOf(0, votes...)}}
 		reports, here, away := []*orderedReport{newDisk}, uint32(0), uint32(0)
 		for n := ring.NodeID(1); n <= 3; n++ {
 			if present>>n&1 == 1 {
@@ -195,7 +196,7 @@ func TestEveryReplacement(t *testing.T) {
 		given++
 		require.Less(t, here, c.Quorum(), "votes %v", votes)
 		require.Less(t, away+votes[3], c.AckVotes(),
-			"votes %v: those that are away cannot have confirmed a change alone, nor with the lost disk", votes)
+			"%v: those that are away cannot have confirmed a change alone, nor with the lost disk", votes)
 		require.Less(t, away, c.Quorum(), "nor can they decide")
 		wrong := d.decide
 		wrong.Replacement = ""

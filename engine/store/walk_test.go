@@ -361,8 +361,8 @@ func TestWalkWeighted(t *testing.T)    { runWalks(t, 0, 300, 3, 1, 1, 0) }
 func TestWalkLosingADisk(t *testing.T) { runWalks(t, 1, 300, 1, 1, 1) }
 func TestWalkLosingDisks(t *testing.T) { runWalks(t, 2, 400, 1, 1, 1, 1, 1) }
 
-// One disk of two is lost, or the disk of the node that has half of the votes: its vote is missing for quorum, so
-// a decision must give it back.
+// One disk of two is lost, or the disk of the node that has half of the votes: its vote is missing for
+// quorum, so a decision must give it back.
 func TestWalkTwoLosingADisk(t *testing.T)  { runWalks(t, 1, 300, 1, 1) }
 func TestWalkHalfLosingADisk(t *testing.T) { runWalks(t, 1, 300, 2, 1, 1) }
 

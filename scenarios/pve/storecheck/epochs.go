@@ -217,25 +217,26 @@ func (e *Epochs) onInstalled(m env.MachineID, r store.Installed) {
 	}
 }
 
-// checkReplaced takes an epoch whose decision gave a node's vote to its present store, because it lacked that
-// vote for a quorum. That is right only if the stores that decided have everything that was ever acknowledged,
-// are a quorum together with the node, and the node's store has in fact forgotten what the old one knew.
+// checkReplaced takes an epoch whose decision gave a node's vote to its present store, because it lacked
+// that vote for a quorum. That is right only if the stores that decided have everything that was ever
+// acknowledged, are a quorum together with the node, and the node's store has in fact forgotten what the
+// old one knew.
 func (e *Epochs) checkReplaced(m env.MachineID, r store.Installed, votes uint32) {
 	k := slices.Index(e.nodes, r.Replaced)
 	switch {
 	case k < 0 || slices.Contains(r.Members, r.Replaced):
 		e.addViolation(linearizability.SplitBrain, r.Revision,
-			"%s installs epoch %v, which gives the vote of node %d away although %v decided it", e.machines[m],
-			r.Epoch, r.Replaced, r.Members)
+			"%s installs epoch %v, which gives the vote of node %d away although %v decided it",
+			e.machines[m], r.Epoch, r.Replaced, r.Members)
 	case votes+e.ackVotes <= e.expectedVotes || votes+e.votesByMachine[k] < e.quorumVotes:
 		e.addViolation(linearizability.SplitBrain, r.Revision,
-			"%s installs epoch %v, which gives node %d its vote back by the reports of nodes %v: %d votes "+
-				"of %d, and others may have acknowledged what they lack", e.machines[m], r.Epoch, r.Replaced, r.Members,
-			votes, e.expectedVotes)
+			"%s installs epoch %v, which gives node %d its vote back by the reports of nodes %v: %d "+
+				"votes of %d, and others may have acknowledged what they lack", e.machines[m], r.Epoch,
+			r.Replaced, r.Members, votes, e.expectedVotes)
 	case !e.isNew[k]:
 		e.addViolation(linearizability.SplitBrain, r.Revision,
-			"%s installs epoch %v, which gives the vote of %s to another store, and its store has lost nothing",
-			e.machines[m], r.Epoch, e.machines[k])
+			"%s installs epoch %v, which gives the vote of %s to another store, and its store has lost "+
+				"nothing", e.machines[m], r.Epoch, e.machines[k])
 	}
 	if k >= 0 {
 		e.forgot[k], e.isNew[k] = nil, false // it votes by right

@@ -178,8 +178,8 @@ func (s *story) replaced(x []ring.NodeID, node ring.NodeID, machines ...env.Mach
 		Role: store.RoleVoter, Replaced: node}, machines...)
 }
 
-// TestADecisionThatGivesAVoteBack is right only if its stores have everything, are a quorum with the node, and
-// the node has a new disk.
+// TestADecisionThatGivesAVoteBack is right only if its stores have everything, are a quorum with the node,
+// and the node has a new disk.
 func TestADecisionThatGivesAVoteBack(t *testing.T) {
 	half := three
 	half.Votes = []uint32{2, 1, 1}
