@@ -36,6 +36,8 @@ type campaignFlags struct {
 	strategies  []string
 	shrink      time.Duration
 	stopAtFirst bool
+	// against is the journal of an earlier campaign.
+	against string
 	// openEnded means that the campaign has no end of its own.
 	openEnded bool
 }
@@ -85,6 +87,8 @@ func (a *app) newCampaignCommand() *cobra.Command {
 	flags.DurationVar(&f.shrink, "shrink", time.Minute,
 		"make the first run of each group of failures small, for this `time` each; 0 for not at all")
 	flags.BoolVar(&f.stopAtFirst, "stop-at-first", false, "stop at the first failure")
+	flags.StringVar(&f.against, "against", "",
+		"compare the failures with those in this `journal` of an earlier campaign, of any build")
 	flags.StringVar(&f.junit, "junit", "", "write a JUnit report to this `file`")
 	flags.StringVar(&f.runs, "runs", defaultRuns, "`folder` for the run folders of unexpected runs")
 	flags.BoolVar(&f.all, "all", false, "run every scenario of the library")
@@ -106,12 +110,12 @@ func (a *app) campaign(ctx context.Context, words []string, f *campaignFlags) er
 	if err != nil {
 		return err
 	}
-	c := newCampaignRun(p, words, f)
-	if err := c.openJournal(); err != nil {
+	c := &campaignRun{plan: p, flags: f, words: words}
+	if err := c.prepare(); err != nil {
 		return err
 	}
 	if err := c.run(ctx); err != nil {
-		return internalError(err)
+		return err
 	}
 	return c.report(ctx)
 }

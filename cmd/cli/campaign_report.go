@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/cireports"
 	"github.com/holdfast-sim/holdfast/linearizability"
@@ -19,46 +18,40 @@ func firstLine(s string) string {
 
 // report writes every form of the campaign's result and returns the exit code.
 func (c *campaignRun) report(ctx context.Context) error {
-	if c.restored == 0 {
-		c.summary.Finish(time.Since(c.begin))
+	summary, f := c.search.Summary, c.flags
+	if c.search.Restored == 0 {
+		summary.Finish(c.search.Took())
 	}
-	err := cireports.Write(c.summary, c.outcomes, c.flags.junit, c.app.Env, c.app.Stderr)
-	if err = errors.Join(err, c.reportSummary()); err != nil {
+	err := cireports.Write(summary, c.search.Outcomes, f.junit, c.app.Env, c.app.Stderr)
+	if f.json {
+		err = errors.Join(err, summary.JSON(c.app.Stdout))
+	} else {
+		err = errors.Join(err, summary.Text(c.app.Stdout, c.earlier))
+	}
+	if err != nil {
 		return internalError(err)
 	}
-	missing := c.seeds - c.summary.Runs
-	if missing > 0 && !c.flags.openEnded {
+	missing := c.search.Runs() - summary.Runs
+	if missing > 0 && !f.openEnded {
 		why := "out of time"
 		switch {
 		case ctx.Err() != nil:
 			why = "interrupted"
-		case c.flags.stopAtFirst && c.summary.Failed > 0:
+		case f.stopAtFirst && summary.Failed > 0:
 			why = "stopped at the first failure"
 		}
 		fmt.Fprintf(c.app.Stderr, "%s: %d of %d runs are missing; to resume:\n  %s\n",
-			why, missing, c.seeds, c.resume())
+			why, missing, c.search.Runs(), c.resume())
 	}
 	switch {
-	case c.anyInvalid():
+	case c.search.AnyInvalid():
 		return exitFor(linearizability.Invalid)
-	case c.flags.openEnded:
-		if c.summary.Failed > 0 {
-			return exitFor(linearizability.Unknown)
-		}
-	case !c.summary.OK(), missing > 0 && c.flags.budget == 0:
+	case f.openEnded && summary.Failed == 0:
+		return nil
+	case !summary.OK(), missing > 0 && f.budget == 0:
 		return exitFor(linearizability.Unknown)
 	}
 	return nil
-}
-
-// anyInvalid reports whether a run ended otherwise than expected, and not just without a verdict.
-func (c *campaignRun) anyInvalid() bool {
-	for i := range c.outcomes {
-		if o := &c.outcomes[i]; o.Failed() && o.Problem == "" && o.Verdict != linearizability.Unknown {
-			return true
-		}
-	}
-	return false
 }
 
 // resume is the command that continues the campaign.
@@ -83,12 +76,4 @@ func (c *campaignRun) resume() string {
 		args = append(args, "--for", f.budget.String())
 	}
 	return c.app.command(args...)
-}
-
-// reportSummary prints the summary.
-func (c *campaignRun) reportSummary() error {
-	if c.flags.json {
-		return c.summary.JSON(c.app.Stdout)
-	}
-	return c.summary.Text(c.app.Stdout)
 }

@@ -5,65 +5,73 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"time"
 
+	"github.com/holdfast-sim/holdfast/cmd/cli/internal/canary"
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/journal"
-	"github.com/holdfast-sim/holdfast/cmd/cli/internal/progress"
-	"github.com/holdfast-sim/holdfast/cmd/cli/internal/turns"
-	"github.com/holdfast-sim/holdfast/cmd/cli/internal/workers"
+	"github.com/holdfast-sim/holdfast/cmd/cli/internal/search"
+	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/reports/campaign"
 	"github.com/holdfast-sim/holdfast/scenarios/explore"
+	"github.com/holdfast-sim/holdfast/scenarios/shrink"
 )
 
 // campaignRun is a campaign while it runs.
 type campaignRun struct {
 	*plan
-	units    []campaignUnit
-	flags    *campaignFlags
-	words    []string
-	journal  *journal.Journal
-	progress *progress.Line
-	begin    time.Time
-
-	summary  *campaign.Summary
-	outcomes []campaign.Outcome
-	seeds    int // how many runs the campaign has in all
-	restored int // how many of them earlier parts of it have made
-
-	chooser    *turns.Chooser
-	behaviours map[uint32]bool // what any run has done
-	failed     map[campaign.GroupKey]bool
-	stop       context.CancelFunc
+	flags  *campaignFlags
+	words  []string
+	search *search.Campaign
+	// pool makes the runs, otherPool repeats some with other settings of the Go runtime.
+	pool, otherPool *runPool
+	// earlier is the summary of the journal that --against names.
+	earlier *campaign.Summary
 }
 
-// campaignUnit is one scenario with one strategy.
-type campaignUnit struct {
-	*plan
-	job *job
-	// done are the seeds that earlier parts of the campaign have run.
-	done map[uint64]bool
-}
-
-func newCampaignRun(p *plan, words []string, f *campaignFlags) *campaignRun {
-	c := &campaignRun{plan: p, flags: f, words: words, summary: campaign.New(),
-		progress: p.app.progress(f.quiet), begin: time.Now(), behaviours: map[uint32]bool{},
-		failed: map[campaign.GroupKey]bool{}}
+// prepare makes the units of the campaign, and opens the journals.
+func (c *campaignRun) prepare() error {
+	f := c.flags
+	c.search = &search.Campaign{Summary: campaign.New(), Workers: c.workers, Budget: f.budget,
+		OpenEnded: f.openEnded, StopAtFirst: f.stopAtFirst, Progress: c.app.progress(f.quiet),
+		Stderr: c.app.Stderr}
+	if f.shrink > 0 {
+		c.search.Shrink = c.shrinkRun
+	}
 	for _, strategy := range f.strategies {
-		with := *p
-		with.setStrategy(strategy)
-		for i := range p.jobs {
-			j := &p.jobs[i]
-			if strategy != explore.Plain && !canBeChanged(j) {
-				continue
+		for i := range c.jobs {
+			if j := &c.jobs[i]; strategy == explore.Plain || canBeChanged(j) {
+				c.search.Units = append(c.search.Units, c.unit(j, strategy))
 			}
-			c.units = append(c.units, campaignUnit{&with, j, map[uint64]bool{}})
-			c.seeds += int(j.last-j.first) + 1
 		}
 	}
-	for i := range p.jobs {
-		c.summary.Expect(p.jobs[i].scenario.Name, p.jobs[i].scenario.Expect.Probes)
+	for i := range c.jobs {
+		c.search.Summary.Expect(c.jobs[i].scenario.Name, c.jobs[i].scenario.Expect.Probes)
 	}
-	return c
+	if f.against != "" {
+		outcomes, err := journal.Read(f.against)
+		if err != nil {
+			return Usage(fmt.Errorf("--against: %w", err))
+		}
+		c.earlier = campaign.New()
+		for i := range outcomes {
+			c.earlier.Add(outcomes[i])
+		}
+	}
+	return c.openJournal()
+}
+
+// unit is a scenario with a strategy.
+func (c *campaignRun) unit(j *job, strategy string) search.Unit {
+	with := *c.plan
+	with.setStrategy(strategy)
+	return search.Unit{Scenario: j.scenario.Name, Strategy: with.strategy, First: j.first, Last: j.last,
+		Run: func(ctx context.Context, seed uint64) search.Result {
+			o, behaviour := with.ask(ctx, c.pool, j, seed)
+			return search.Result{Outcome: o.campaign(), Behaviour: behaviour}
+		},
+		Repeat: func(ctx context.Context, seed uint64) (string, error) {
+			o, _ := with.ask(ctx, c.otherPool, j, seed)
+			return o.line.Digest, o.err
+		}}
 }
 
 // canBeChanged reports whether strategies apply to a scenario. A scenario that documents a violation expects
@@ -86,149 +94,58 @@ func (c *campaignRun) openJournal() error {
 	if err != nil {
 		return err
 	}
-	var completed []campaign.Outcome
-	c.journal, completed, err = journal.Open(path, c.flags.restart, texts)
+	opened, completed, err := journal.Open(path, c.flags.restart, texts)
 	switch {
 	case errors.Is(err, journal.ErrUnusable):
 		return Usage(err)
 	case err != nil:
 		return internalError(err)
 	}
-	c.restore(completed)
+	c.search.Journal = opened
+	c.search.Restore(completed)
+	if c.search.Restored > 0 && !c.flags.quiet {
+		of := ""
+		if !c.flags.openEnded {
+			of = fmt.Sprintf("of %d ", c.search.Runs())
+		}
+		fmt.Fprintf(c.app.Stderr, "%d %sruns are already in %s\n", c.search.Restored, of, path)
+	}
 	return nil
 }
 
-// restore counts the runs of earlier parts of the campaign, each once.
-func (c *campaignRun) restore(completed []campaign.Outcome) {
-	type name struct{ scenario, strategy string }
-	byName := map[name]*campaignUnit{}
-	for i := range c.units {
-		u := &c.units[i]
-		byName[name{u.job.scenario.Name, u.strategy}] = u
-	}
-	for i := range completed {
-		o := &completed[i]
-		u := byName[name{o.Scenario, o.Strategy}]
-		if u == nil || o.Seed < u.job.first || o.Seed > u.job.last || u.done[o.Seed] {
-			continue
-		}
-		u.done[o.Seed] = true
-		c.restored++
-		c.count(o)
-		c.failed[o.Group()] = c.failed[o.Group()] || o.Failed()
-	}
-	if c.restored > 0 && !c.flags.quiet {
-		if c.flags.openEnded {
-			fmt.Fprintf(c.app.Stderr, "%d runs are already in %s\n", c.restored, c.journal.Path())
-			return
-		}
-		fmt.Fprintf(c.app.Stderr, "%d of %d runs are already in %s\n", c.restored, c.seeds, c.journal.Path())
-	}
-}
+// otherSettings are settings of the Go runtime that must not change a run.
+var otherSettings = []string{"GOMAXPROCS=1", "GOGC=20", "GODEBUG=asyncpreemptoff=1"}
 
-func (c *campaignRun) count(o *campaign.Outcome) {
-	c.summary.Add(*o)
-	kept := *o
-	if !kept.Failed() {
-		kept.Probes = nil // of a million runs only the failed ones are kept whole
-	}
-	c.outcomes = append(c.outcomes, kept)
-}
-
-// run makes the missing runs. Each outcome goes into the journal first: what was counted or shown is
-// never run again.
+// run makes the missing runs. First it makes sure that a violation would be found at all.
 func (c *campaignRun) run(ctx context.Context) error {
-	var units []turns.Unit
-	for i := range c.units {
-		u := &c.units[i]
-		units = append(units, turns.Unit{First: u.job.first, Last: u.job.last, Has: u.done})
+	c.pool, c.otherPool = c.newPool(), c.newPool()
+	c.otherPool.Env = otherSettings
+	defer c.pool.Close()
+	defer c.otherPool.Close()
+	answer, err := c.pool.Ask(ctx, runRequest{Word: canary.Word, Seed: defaultSeed})
+	if ctx.Err() != nil {
+		err = nil // nothing is to be run
+	} else if err == nil && answer.Line.Verdict != linearizability.Invalid {
+		return internalError(fmt.Errorf("a register that forgets writes was found %s, so the campaign would "+
+			"find nothing%s", answer.Line.Verdict, answer.Error))
 	}
-	c.chooser = turns.New(units, c.flags.openEnded)
-	ctx, c.stop = context.WithCancel(ctx)
-	defer c.stop()
-	pool := c.newPool()
-	defer pool.Close()
-	sinks := []sink{journalSink{c.journal}, (*countSink)(c), (*failureSink)(c), &shrinkSink{c, ctx},
-		(*statusSink)(c)}
-	err := c.makeRuns(ctx, pool, sinks)
-	c.progress.Clear()
-	return errors.Join(err, c.journal.Close())
-}
-
-// makeRuns lets the workers make one run after the other until there is none left, the time is over, or the
-// context ends.
-func (c *campaignRun) makeRuns(ctx context.Context, pool *runPool, sinks []sink) error {
-	return workers.Each(ctx, pool.Size(), func() (workers.Task, bool) {
-		if c.flags.budget > 0 && time.Since(c.begin) >= c.flags.budget {
-			return nil, false
-		}
-		index, seed, ok := c.chooser.Next()
-		return func() func() error {
-			o, behaviour := c.units[index].ask(ctx, pool, c.units[index].job, seed)
-			return func() error {
-				c.chooser.Ended(index, o.took, c.newBehaviours(behaviour))
-				return takeAll(sinks, o)
-			}
-		}, ok
-	})
-}
-
-// newBehaviours counts what no run has done before.
-func (c *campaignRun) newBehaviours(behaviour []uint32) int {
-	before := len(c.behaviours)
-	for _, number := range behaviour {
-		c.behaviours[number] = true
+	if err = errors.Join(err, c.search.Run(ctx)); err != nil {
+		return internalError(err)
 	}
-	return len(c.behaviours) - before
-}
-
-// countSink is the sink that counts outcomes.
-type countSink campaignRun
-
-// take implements sink.
-func (s *countSink) take(o *outcome) error {
-	of := o.campaign()
-	(*campaignRun)(s).count(&of)
 	return nil
 }
 
-// failureSink is the sink that prints the first failed run of each group at once.
-type failureSink campaignRun
+// smallFile is the name of the smaller scenario in the folder of the failed run.
+const smallFile = "small.yaml"
 
-// maxPrintedFailures is how many failed runs of a group are printed while the campaign runs.
-const maxPrintedFailures = 3
-
-// take implements sink.
-func (s *failureSink) take(o *outcome) error {
-	of := o.campaign()
-	if !of.Failed() || s.summary.Group(of.Group()).Runs > maxPrintedFailures {
-		return nil
+// shrinkRun makes a failed run small and reports where the result is.
+func (c *campaignRun) shrinkRun(ctx context.Context, o *campaign.Outcome, checker string) error {
+	s, err := shrinkCommand{c.app}.readFailure(o.Folder, defaultSeed)
+	if err != nil {
+		return err
 	}
-	s.progress.Clear()
-	_, err := fmt.Fprintf(s.app.Stderr, "%s: %s\n  %s\n", o.title(), firstLine(of.Why()), of.Reproduce)
-	return err
-}
-
-// statusSink is the sink that shows how far the campaign is.
-type statusSink campaignRun
-
-// take implements sink.
-func (s *statusSink) take(*outcome) error {
-	if s.flags.openEnded {
-		s.progress.Show(fmt.Sprintf("%d runs, %d failed in %d ways, %d kinds of behaviour", s.summary.Runs,
-			s.summary.Failed, len(s.summary.Groups), len(s.behaviours)))
-		return nil
-	}
-	left := ""
-	if done := s.summary.Runs - s.restored; done > 0 {
-		each := time.Since(s.begin) / time.Duration(done)
-		rest := each * time.Duration(s.seeds-s.summary.Runs)
-		if s.flags.budget > 0 {
-			rest = min(rest, s.flags.budget-time.Since(s.begin))
-		}
-		left = fmt.Sprintf(", about %s left", max(rest, 0).Round(time.Second))
-	}
-	s.progress.Show(fmt.Sprintf("%d of %d runs, %d failed%s",
-		s.summary.Runs, s.seeds, s.summary.Failed, left))
-	return nil
+	s.Property, s.Seeds, s.Limit = checker, shrink.DefaultSeeds, c.flags.shrink
+	s.Out, s.Stdout = filepath.Join(o.Folder, smallFile), c.app.Stderr
+	defer shrinkCommand{c.app}.serve(s, c.workers, c.search.Progress)()
+	return s.Run(ctx)
 }

@@ -66,6 +66,14 @@ func (puppet) Run(ctx context.Context, s *scenarios.Scenario, subject scenarios.
 		Digest: "d1"}
 	v := linearizability.Verdict{Checker: "puppet", Validity: linearizability.Valid,
 		Summary: "as the seed says"}
+	if s.Name == "canary" {
+		v.Validity = linearizability.Invalid // as from every runner that works
+		if os.Getenv("PUPPET_IS_BLIND") != "" {
+			v.Validity = linearizability.Valid
+		}
+		run.Verdicts = []linearizability.Verdict{v}
+		return run, nil
+	}
 	switch o.Seed {
 	case 2:
 		v.Validity = linearizability.Invalid

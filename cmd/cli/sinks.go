@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/holdfast-sim/holdfast/cmd/cli/internal/journal"
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/progress"
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/tally"
 	"github.com/holdfast-sim/holdfast/linearizability"
@@ -33,12 +32,6 @@ func (s tallySink) take(o *outcome) error {
 	s.Add(&o.line.Summary, o.line.Outcome)
 	return nil
 }
-
-// journalSink records outcomes in the journal of a campaign.
-type journalSink struct{ *journal.Journal }
-
-// take implements sink.
-func (s journalSink) take(o *outcome) error { return s.Append(o.campaign()) }
 
 // runSink prints the outcomes of run in the form that its flags ask for.
 func (a *app) runSink(f *runFlags, progress *progress.Line) sink {

@@ -10,7 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/holdfast-sim/holdfast/cmd/cli/internal/canary"
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/progress"
+	"github.com/holdfast-sim/holdfast/cmd/cli/internal/sources"
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/workers"
 	"github.com/holdfast-sim/holdfast/scenarios/explore"
 )
@@ -100,6 +102,10 @@ func (w *worker) run(ctx context.Context, r runRequest) runAnswer {
 func (w *worker) job(word string) (*job, error) {
 	if j := w.jobs[word]; j != nil {
 		return j, nil
+	}
+	if word == canary.Word {
+		s, subject := canary.Scenario()
+		return &job{source: sources.Source{Word: word}, scenario: s, subject: subject}, nil
 	}
 	from, err := w.app.findScenario(word)
 	if err != nil {

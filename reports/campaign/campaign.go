@@ -35,6 +35,8 @@ type Outcome struct {
 	Steps    uint64        `json:"steps,omitempty"`
 	Duration time.Duration `json:"duration,omitempty"`
 	Took     time.Duration `json:"took,omitempty"`
+	// Repeated means that the run was made again with other settings of the Go runtime, and was the same.
+	Repeated bool `json:"repeated,omitempty"`
 	// Problem says why there is no verdict at all: the run could not be made.
 	Problem string `json:"problem,omitempty"`
 	// NotCarriedOut are the settings that the run was without.
@@ -114,9 +116,11 @@ const Schema = "holdfast.campaign/1"
 
 // Summary sums up a campaign. Its totals do not depend on the order in which runs ended.
 type Summary struct {
-	Schema    string      `json:"schema"`
-	Runs      int         `json:"runs"`
-	Failed    int         `json:"failed"`
+	Schema string `json:"schema"`
+	Runs   int    `json:"runs"`
+	Failed int    `json:"failed"`
+	// Repeated is how many runs were made again with other settings of the Go runtime, and were the same.
+	Repeated  int         `json:"repeated,omitempty"`
 	Scenarios []*Scenario `json:"scenarios"`
 	// Groups are the failures that are probably one each, violations first.
 	Groups []*Group `json:"groups,omitempty"`
@@ -149,6 +153,9 @@ func (s *Summary) Add(o Outcome) {
 	c.Last = max(c.Last, o.Seed)
 	s.Runs++
 	c.Runs++
+	if o.Repeated {
+		s.Repeated++
+	}
 	s.runsBySource[source{o.Scenario, o.Strategy}]++
 	c.Steps += o.Steps
 	c.Virtual += o.Duration

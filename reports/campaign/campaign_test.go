@@ -33,7 +33,7 @@ func outcome(scenario string, seed uint64, v linearizability.Validity) campaign.
 func text(t *testing.T, s *campaign.Summary) string {
 	t.Helper()
 	var out bytes.Buffer
-	require.NoError(t, s.Text(&out))
+	require.NoError(t, s.Text(&out, nil))
 	return out.String()
 }
 

@@ -176,18 +176,21 @@ func (s *Summary) Compare(earlier *Summary) (added, ongoing, resolved []*Group) 
 }
 
 // writeGroups writes what is known about each group of failures.
-func (s *Summary) writeGroups(out *strings.Builder) {
+func (s *Summary) writeGroups(out *strings.Builder, earlier *Summary) {
 	for i, g := range s.Groups {
 		if i == maxTextGroups {
 			fmt.Fprintf(out, "\nand %d more groups of failures (--json has all)\n", len(s.Groups)-i)
 			break
 		}
-		name := g.What
-		if g.Checker != "" {
-			name = g.Checker + ": " + g.What
-		}
-		fmt.Fprintf(out, "\n%s  %s, in %s\n", g.Verdict, reports.Clean(name),
+		fmt.Fprintf(out, "\n%s  %s, in %s\n", g.Verdict, reports.Clean(g.name()),
 			reports.Clean(g.Sources[0].text()))
+		switch {
+		case earlier == nil:
+		case g.isIn(earlier.Groups):
+			out.WriteString("  the earlier campaign had it as well\n")
+		default:
+			out.WriteString("  new: the earlier campaign did not have it\n")
+		}
 		if more := len(g.Sources) - 1; more > 0 {
 			fmt.Fprintf(out, "  and in %d other scenarios or strategies, %d runs in all\n", more, g.Runs)
 		}
@@ -197,6 +200,29 @@ func (s *Summary) writeGroups(out *strings.Builder) {
 		}
 		fmt.Fprintf(out, "  after a fix, %d runs without it show (95 %%) that it is gone\n", g.CleanRuns())
 	}
+}
+
+// writeResolved writes the failures that only the earlier campaign had.
+func (s *Summary) writeResolved(out *strings.Builder, earlier *Summary) {
+	if earlier == nil {
+		return
+	}
+	_, _, resolved := s.Compare(earlier)
+	for i, g := range resolved {
+		if i == maxTextGroups {
+			break
+		}
+		fmt.Fprintf(out, "\nno longer seen: %s\n  %d runs without it would show (95 %%) that it is gone\n",
+			reports.Clean(g.name()), g.CleanRuns())
+	}
+}
+
+// name is the check and what it found.
+func (g *Group) name() string {
+	if g.Checker == "" {
+		return g.What
+	}
+	return g.Checker + ": " + g.What
 }
 
 // text names a source and how often it failed.

@@ -22,7 +22,9 @@ func (s *Summary) JSON(w io.Writer) error {
 
 // Text writes the summary as a table for a terminal. The last line of a failed campaign is the
 // command that repeats the first failure of its first group.
-func (s *Summary) Text(w io.Writer) error {
+// Unless earlier is nil, the text reports which failures an earlier campaign had as well, and which only
+// that one had.
+func (s *Summary) Text(w io.Writer, earlier *Summary) error {
 	rows := [][]string{{"scenario", "seeds", "valid", "invalid", "unknown", "failed", "probes"}}
 	for _, c := range s.Scenarios {
 		if c.Runs == 0 {
@@ -39,8 +41,13 @@ func (s *Summary) Text(w io.Writer) error {
 		writeNotes(&out, c)
 	}
 	s.countTried()
-	s.writeGroups(&out)
+	s.writeGroups(&out, earlier)
+	s.writeResolved(&out, earlier)
 	out.WriteString("\n" + s.totalLine() + "\n")
+	if s.Repeated > 0 {
+		fmt.Fprintf(&out, "determinism: %d of the runs were made again with other settings of the Go "+
+			"runtime, with the same digests\n", s.Repeated)
+	}
 	if len(s.Groups) > 0 && s.Groups[0].First.Reproduce != "" {
 		out.WriteString("reproduce: " + reports.Clean(s.Groups[0].First.Reproduce) + "\n")
 	}

@@ -45,6 +45,8 @@ func Serve[Q, A any](in io.Reader, out io.Writer, answer func(Q) A) error {
 
 // Pool is a number of worker processes.
 type Pool[Q, A any] struct {
+	// Env is added to the environment of the workers. It must be set before the first request.
+	Env  []string
 	args []string
 	idle chan *worker
 }
@@ -95,7 +97,7 @@ func (p *Pool[Q, A]) Ask(ctx context.Context, request Q) (answer A, err error) {
 	w := <-p.idle
 	defer func() { p.idle <- w }()
 	if w == nil {
-		if w, err = start(p.args); err != nil {
+		if w, err = start(p.args, p.Env); err != nil {
 			return answer, err
 		}
 	}
@@ -130,13 +132,14 @@ func (t *tail) Write(p []byte) (int, error) {
 	return n, err
 }
 
-func start(args []string) (*worker, error) {
+func start(args, env []string) (*worker, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("starting a worker process: %w", err)
 	}
 	w := &worker{cmd: exec.Command(program, args...)}
 	w.cmd.Args[0] = os.Args[0]
+	w.cmd.Env = append(os.Environ(), env...)
 	w.cmd.Stderr = &w.stderr
 	out, err := w.cmd.StdoutPipe()
 	if err == nil {
