@@ -83,8 +83,7 @@ func (e *expander) expandSlots(choices draw.Lists) {
 	first, others, amount, way := stream("first"), stream("others"), stream("amount"), stream("way")
 	part := stream("process")
 	machines := uint64(len(e.scenario.Machines))
-	// Quiet slots are paid for by shorter ones, so that Every stays the mean.
-	slot := max(n.Every*(quietSlotOneIn-1)/quietSlotOneIn, 1)
+	slot := n.slot()
 	for begin := time.Duration(0); begin < e.scenario.Duration; begin += slot {
 		d := slotDraws{
 			occurs:           occurs.Choose(quietSlotOneIn) > 0,
@@ -101,6 +100,24 @@ func (e *expander) expandSlots(choices draw.Lists) {
 			e.addFault(d, begin, slot)
 		}
 	}
+}
+
+// slot returns how long a slot is. Quiet slots are paid for by shorter ones, so that Every stays the mean.
+func (n *Nemesis) slot() time.Duration { return max(n.Every*(quietSlotOneIn-1)/quietSlotOneIn, 1) }
+
+// NemesisLabels returns the labels of the lists from which a nemesis draws. Each has one draw in each slot.
+func NemesisLabels() []string {
+	return []string{"occurs", "kind", "at", "length", "first", "others", "amount", "way", "process"}
+}
+
+// NemesisDraw returns the index of the first draws of the nemesis that are about faults from a time on, which
+// counts from the beginning of the run.
+func (s *Scenario) NemesisDraw(from time.Duration) uint64 {
+	if s.Nemesis == nil || from <= s.Warmup {
+		return 0
+	}
+	slot := s.Nemesis.slot()
+	return uint64((from - s.Warmup + slot - 1) / slot)
 }
 
 // maskBits is the width of the draw for further machines; beyond it the bits repeat.

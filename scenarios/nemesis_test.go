@@ -1,6 +1,7 @@
 package scenarios_test
 
 import (
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -207,4 +208,27 @@ func TestMajorityOfManyMachinesIsQuick(t *testing.T) {
 	begun := time.Now()
 	require.False(t, scenarios.MajoritySurvives(d))
 	require.Less(t, time.Since(begun), 10*time.Second, "the search is bounded")
+}
+
+// TestTheListsOfANemesis: NemesisLabels has every list, each with one draw in each slot.
+func TestTheListsOfANemesis(t *testing.T) {
+	s := &scenarios.Scenario{Machines: scenarios.Count(3), Warmup: 10 * time.Second, Duration: 100 * time.Second,
+		Nemesis: &scenarios.Nemesis{Kinds: fault.Kinds(), Every: 2 * time.Second, ForMin: time.Second,
+			ForMax: 3 * time.Second, AtOnce: 2}}
+	drawn := map[string]*draw.List{}
+	scenarios.Expand(s, nil, func(stream, label string) draw.Chooser {
+		require.Equal(t, scenarios.NemesisStream, stream)
+		if drawn[label] == nil {
+			drawn[label] = draw.NewList(1, stream, label)
+		}
+		return drawn[label]
+	})
+	labels := slices.Collect(maps.Keys(drawn))
+	require.ElementsMatch(t, scenarios.NemesisLabels(), labels)
+	slots := drawn["occurs"].Drawn()
+	for label, list := range drawn {
+		require.Equal(t, slots, list.Drawn(), label)
+	}
+	require.Equal(t, slots, s.NemesisDraw(s.Warmup+s.Duration))
+	require.Zero(t, s.NemesisDraw(5*time.Second), "no fault begins in the warm-up")
 }

@@ -39,6 +39,9 @@ type RunOptions struct {
 	// Overrides replace draws of a simulated run; ZeroDraws makes every other draw the tamest.
 	Overrides []draw.Override
 	ZeroDraws bool
+	// Branches give a simulated run other futures, in the order of their times. Faults of a nemesis that
+	// begin later than a branch are drawn anew.
+	Branches []draw.Branch
 }
 
 // Progress is how far a run is.

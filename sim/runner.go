@@ -129,6 +129,7 @@ func (r *run) setUp(builder scenarios.Builder, choices *choice.Source) {
 		}
 	}
 	r.world = world.New(cfg, choices)
+	r.branch(choices)
 	schedule := scenarios.Expand(s, r.subject.Judge(), choices.Lists())
 	r.faults = scheduleFaults(r.world, s.Machines, schedule, s.Warmup, s.Duration)
 	for i := range s.Workload.Clients {
@@ -144,6 +145,21 @@ func (r *run) setUp(builder scenarios.Builder, choices *choice.Source) {
 		r.world.Kernel.At(int64(time.Duration(i)*time.Millisecond), powerPresser{r.world.MachineAt(i)}, 0, 0)
 	}
 }
+
+// branch prepares the branches of the run.
+func (r *run) branch(choices *choice.Source) {
+	for _, b := range r.options.Branches {
+		choices.BranchStream(scenarios.NemesisStream, r.scenario.NemesisDraw(b.At), b.Seed,
+			scenarios.NemesisLabels())
+		r.world.Kernel.At(int64(b.At), brancher{choices}, 0, b.Seed)
+	}
+}
+
+// brancher gives the run another future.
+type brancher struct{ choices *choice.Source }
+
+// Handle implements kernel.Handler.
+func (b brancher) Handle(_ uint32, seed uint64) { b.choices.Branch(seed, scenarios.NemesisStream) }
 
 // powerPresser switches a machine on.
 type powerPresser struct{ machine *world.Machine }

@@ -20,18 +20,17 @@ import (
 
 // campaignFlags are the flags of campaign.
 type campaignFlags struct {
-	seeds    string
-	budget   time.Duration
-	journal  string
-	restart  bool
-	junit    string
-	runs     string
-	topology string
-	strict   bool
-	all      bool
-	json     bool
-	quiet    bool
-	workers  int
+	seeds       string
+	budget      time.Duration
+	journal     string
+	restart     bool
+	junit       string
+	runs        string
+	topology    string
+	strict      bool
+	all         bool
+	json, quiet bool
+	workers     int
 	// strategies are how scenarios are changed.
 	strategies  []string
 	shrink      time.Duration
@@ -79,9 +78,7 @@ func (a *app) newCampaignCommand() *cobra.Command {
 	flags.StringVar(&f.journal, "journal", "", "record the runs in this `file` (default RUNS/campaign.jsonl)")
 	flags.BoolVar(&f.restart, "restart", false, "discard the runs in the journal")
 	flags.BoolVar(&f.restart, "anew", false, "discard the runs in the journal")
-	if err := flags.MarkHidden("anew"); err != nil {
-		panic("cli: " + err.Error()) // the flag is defined above
-	}
+	_ = flags.MarkHidden("anew") // it is defined above
 	flags.StringSliceVar(&f.strategies, "strategy", nil, strategyHelp()+
 		"\n(default: "+explore.Plain+"; without a scenario: all of them)")
 	flags.DurationVar(&f.shrink, "shrink", time.Minute,

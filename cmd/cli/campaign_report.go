@@ -11,11 +11,6 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/explore"
 )
 
-func firstLine(s string) string {
-	line, _, _ := strings.Cut(s, "\n")
-	return line
-}
-
 // report writes every form of the campaign's result and returns the exit code.
 func (c *campaignRun) report(ctx context.Context) error {
 	summary, f := c.search.Summary, c.flags

@@ -38,7 +38,8 @@ func (c *campaignRun) prepare() error {
 	}
 	for _, strategy := range f.strategies {
 		for i := range c.jobs {
-			if j := &c.jobs[i]; strategy == explore.Plain || canBeChanged(j) {
+			j := &c.jobs[i]
+			if strategy == explore.Plain || explore.CanChange(j.scenario, j.subject) {
 				c.search.Units = append(c.search.Units, c.unit(j, strategy))
 			}
 		}
@@ -72,16 +73,6 @@ func (c *campaignRun) unit(j *job, strategy string) search.Unit {
 			o, _ := with.ask(ctx, c.otherPool, j, seed)
 			return o.line.Digest, o.err
 		}}
-}
-
-// canBeChanged reports whether strategies apply to a scenario. A scenario that documents a violation expects
-// that one, and not any.
-func canBeChanged(j *job) bool {
-	if j.scenario.Expect.Verdict != "valid" {
-		return false
-	}
-	_, _, err := explore.Apply(explore.Strategies()[1].Name, j.scenario, j.subject, j.first)
-	return err == nil
 }
 
 // openJournal opens the journal and restores the runs that it holds.

@@ -145,7 +145,7 @@ func (a *app) root() *cobra.Command {
 		return plainFlagError(mistyped.Flag(cmd, err))
 	})
 	root.AddCommand(a.newRunCommand(), a.newCampaignCommand(), replayCommand{a}.tree(),
-		shrinkCommand{a}.tree(), shrinkCommand{a}.worker(), a.newRunWorker(),
+		shrinkCommand{a}.tree(), likelihoodCommand{a}.tree(), shrinkCommand{a}.worker(), a.newRunWorker(),
 		checkCommand{a}.tree(),
 		scenarioCommands{a}.tree(),
 		doctorCommand{a}.tree())

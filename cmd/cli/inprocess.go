@@ -48,7 +48,7 @@ func (p *plan) makeRun(ctx context.Context, j *job, seed uint64, progress *progr
 		return nil, err
 	}
 	o := &outcome{job: j, run: run, line: runLine{Summary: reports.Summarize(run), Outcome: asExpected(run)}}
-	if p.keepAll || o.line.Outcome != linearizability.Valid {
+	if !p.bare && (p.keepAll || o.line.Outcome != linearizability.Valid) {
 		dir := filepath.Join(p.runs, j.scenario.Name, strconv.FormatUint(seed, 10))
 		if p.strategy != "" {
 			dir += "-" + p.strategy
@@ -79,7 +79,7 @@ func (p *plan) simulate(ctx context.Context, j *job, seed uint64, progress *prog
 		j = &changed
 	}
 	options := scenarios.RunOptions{Seed: seed, Timescale: p.timescale, Progress: progress.Report,
-		KeepLogs: p.keepAll, Records: dropRecord, Alone: p.alone}
+		KeepLogs: p.keepAll, Records: dropRecord, Alone: p.alone, Branches: p.branches}
 	if p.behaviour != nil {
 		options.Records = p.behaviour.Record
 	}
@@ -107,7 +107,7 @@ func (p *plan) simulate(ctx context.Context, j *job, seed uint64, progress *prog
 				p.divergence(ctx, j, options))
 		}
 	}
-	if asExpected(run) != linearizability.Valid && !options.KeepLogs && run.Digest != "" {
+	if asExpected(run) != linearizability.Valid && !p.bare && !options.KeepLogs && run.Digest != "" {
 		// The same run again, now with log lines and all records for its folder.
 		if records, err = reports.NewRecorder(p.runs); err != nil {
 			return nil, nil, err

@@ -9,6 +9,7 @@ import (
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/sources"
 	"github.com/holdfast-sim/holdfast/engine/env/timescale"
 	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/draw"
 	"github.com/holdfast-sim/holdfast/scenarios/explore"
 )
 
@@ -45,6 +46,10 @@ type plan struct {
 	workers int
 	// strategy changes the scenario before each run; "" leaves it as it is written.
 	strategy string
+	// branches give every run other futures.
+	branches []draw.Branch
+	// bare means that no run has a folder.
+	bare bool
 	// behaviour, when set, gets what each run does.
 	behaviour *explore.Behaviour
 	// topology, etc and timescaleFlag are flags as typed, for commands that repeat a run.

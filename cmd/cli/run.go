@@ -19,21 +19,20 @@ import (
 
 // runFlags are the flags of run.
 type runFlags struct {
-	on        string
-	seed      uint64
-	seeds     string
-	runs      string
-	timescale string
-	topology  string
-	etc       string
-	strict    bool
-	json      bool
-	quiet     bool
-	keep      bool
-	twice     bool
-	all       bool
-	strategy  string
-	workers   int
+	on          string
+	seed        uint64
+	seeds       string
+	runs        string
+	timescale   string
+	topology    string
+	etc         string
+	strict      bool
+	json, quiet bool
+	keep        bool
+	twice       bool
+	all         bool
+	strategy    string
+	workers     int
 }
 
 const runHelp = `Runs scenarios and judges them. SCENARIO is a file, or the name of a scenario of the library

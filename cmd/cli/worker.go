@@ -14,6 +14,7 @@ import (
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/progress"
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/sources"
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/workers"
+	"github.com/holdfast-sim/holdfast/scenarios/draw"
 	"github.com/holdfast-sim/holdfast/scenarios/explore"
 )
 
@@ -28,6 +29,10 @@ type runRequest struct {
 	Word     string `json:"word"` // the scenario
 	Strategy string `json:"strategy,omitempty"`
 	Seed     uint64 `json:"seed"`
+	// Branches give the run other futures.
+	Branches []draw.Branch `json:"branches,omitempty"`
+	// Bare means that no folder is written, however the run ends.
+	Bare bool `json:"bare,omitempty"`
 }
 
 // runAnswer is one run as a worker has made it.
@@ -91,6 +96,7 @@ func (w *worker) run(ctx context.Context, r runRequest) runAnswer {
 	}
 	with := *w.plan
 	with.strategy, with.behaviour = r.Strategy, explore.NewBehaviour()
+	with.branches, with.bare = r.Branches, r.Bare
 	o, err := with.makeRun(ctx, j, r.Seed, progress.New(nil, false, true))
 	if err != nil {
 		return runAnswer{Error: fmt.Sprintf("%s, seed %d: %v", j.scenario.Name, r.Seed, err)}
@@ -122,7 +128,7 @@ func (w *worker) job(word string) (*job, error) {
 // ask lets a worker make a run. A run that cannot be made is an outcome, too.
 func (p *plan) ask(ctx context.Context, pool *runPool, j *job, seed uint64) (*outcome, []uint32) {
 	begin := time.Now()
-	answer, err := pool.Ask(ctx, runRequest{j.source.Word, p.strategy, seed})
+	answer, err := pool.Ask(ctx, runRequest{Word: j.source.Word, Strategy: p.strategy, Seed: seed})
 	if err == nil && answer.Error != "" {
 		err = errors.New(answer.Error)
 	}

@@ -80,6 +80,8 @@ func execute(ctx context.Context, args []string, stderr io.Writer,
 	f.IntVar(&o.workers, "workers", 2, "`number` of bugs to search for at the same time")
 	f.StringVar(&o.keepDir, "keep", "",
 		"keep the harness with each bug in this `folder`, and print the command that shows the bug")
+	f.DurationVar(&o.campaign, "campaign", 0,
+		"do not use the hunts: search for each bug this `long` by a campaign without arguments")
 	f.BoolVar(&o.huntsNetns, "netns", false,
 		"plant only the bugs that real nodes show (root; some minutes each)")
 	f.BoolVar(&o.writesTable, "table", false, "print the rows of the table in the catalogue's README")

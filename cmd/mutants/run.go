@@ -23,7 +23,9 @@ type options struct {
 	includesSlow, checksOnly bool
 	huntsNetns               bool
 	writesJSON, writesTable  bool
-	workers                  int
+	// campaign is how long each bug is searched for by a campaign instead of its hunts; 0 uses the hunts.
+	campaign time.Duration
+	workers  int
 	// keepDir is a folder for programs that have the bugs that were found; nothing is kept unless given.
 	keepDir string
 }
@@ -119,6 +121,17 @@ func (h *hunter) huntOne(ctx context.Context, m *mutant) error {
 			h.reportProgress(result{Name: m.Name, Outcome: "compiles"}, m)
 		}
 		return err
+	}
+	if h.campaign > 0 {
+		if len(m.Hunts) == 0 {
+			return nil // only scenario folders show it, which a campaign does not replay
+		}
+		r, err := h.searchByCampaign(ctx, m)
+		if err != nil {
+			return fmt.Errorf("searching for %s: %w", m.Name, err)
+		}
+		h.reportProgress(r, m)
+		return nil
 	}
 	program, err := h.builder.buildPlanted(ctx, m)
 	if err != nil {

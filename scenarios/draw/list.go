@@ -1,5 +1,7 @@
 package draw
 
+import "time"
+
 // Chooser draws whole numbers. 0 is always the tamest value: no fault, shortest delay.
 type Chooser interface {
 	// Choose returns a number below n. n must be at least 1.
@@ -25,7 +27,19 @@ func Derive(seed uint64) Lists {
 }
 
 // List is one list of draws that derives from a seed, a stream and a label.
-type List struct{ key, drawCount uint64 }
+type List struct {
+	key, drawCount uint64
+	later          []laterKey // in order
+}
+
+// laterKey is the key of the draws from one on.
+type laterKey struct{ from, key uint64 }
+
+// Reseed makes the draws from one on derive from another seed, with the list's stream and label. Calls must
+// be in the order of from.
+func (l *List) Reseed(from, seed uint64, stream, label string) {
+	l.later = append(l.later, laterKey{from, keyOf(seed, stream, label)})
+}
 
 // NewList returns the list of a stream and a label, at its beginning.
 func NewList(seed uint64, stream, label string) *List {
@@ -34,6 +48,9 @@ func NewList(seed uint64, stream, label string) *List {
 
 // Choose implements Chooser.
 func (l *List) Choose(n uint64) uint64 {
+	for len(l.later) > 0 && l.drawCount >= l.later[0].from {
+		l.key, l.later = l.later[0].key, l.later[1:]
+	}
 	value := valueAt(l.key, l.drawCount, n)
 	l.drawCount++
 	return value
@@ -41,6 +58,14 @@ func (l *List) Choose(n uint64) uint64 {
 
 // Drawn returns how many numbers were drawn, which is the index of the next one.
 func (l *List) Drawn() uint64 { return l.drawCount }
+
+// Branch gives a simulated run another future: everything that is drawn from a time on derives from another
+// seed.
+type Branch struct {
+	// At is the time since the run began, in nanoseconds.
+	At   time.Duration `json:"at" yaml:"at"`
+	Seed uint64        `json:"seed" yaml:"seed"`
+}
 
 // Override replaces the value of one draw of a simulated run.
 type Override struct {

@@ -129,6 +129,16 @@ func (e *explorer) switchOn() {
 	}
 }
 
+// CanChange reports whether strategies apply to a scenario. A scenario that documents a violation expects
+// that one, and not any.
+func CanChange(s *scenarios.Scenario, subject scenarios.Subject) bool {
+	if s.Expect.Verdict != "valid" {
+		return false
+	}
+	_, _, err := Apply(Strategies()[1].Name, s, subject, 1)
+	return err == nil
+}
+
 // processesOf returns the processes that every machine has.
 func processesOf(s *scenarios.Scenario, subject scenarios.Subject) []string {
 	builder := subject.Builder()

@@ -99,6 +99,24 @@ func (s *Source) List(stream, label string) *List {
 	return l
 }
 
+// Branch makes what is drawn from now on derive from another seed, except in the lists of one stream.
+func (s *Source) Branch(seed uint64, exceptStream string) {
+	s.seed = seed
+	for _, l := range s.listOrder {
+		if l.key.stream != exceptStream {
+			l.derivedDraws.Reseed(l.derivedDraws.Drawn(), seed, l.key.stream, l.key.label)
+		}
+	}
+}
+
+// BranchStream makes the draws of lists of a stream, named by their labels, derive from another seed, from an
+// index on.
+func (s *Source) BranchStream(stream string, from, seed uint64, labels []string) {
+	for _, label := range labels {
+		s.List(stream, label).derivedDraws.Reseed(from, seed, stream, label)
+	}
+}
+
 // Lists returns the source's lists, by stream and label.
 func (s *Source) Lists() draw.Lists {
 	return func(stream, label string) draw.Chooser { return s.List(stream, label) }
