@@ -13,6 +13,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/host/hostwatchdog"
 	"github.com/holdfast-sim/holdfast/scenarios/library"
 	"github.com/holdfast-sim/holdfast/scenarios/pve"
+	"github.com/holdfast-sim/holdfast/scenarios/raft"
 	"github.com/holdfast-sim/holdfast/scenarios/register"
 )
 
@@ -34,6 +35,9 @@ func config() cli.Config {
 			{Name: pve.Kind, Decode: pve.Decode, Topology: pve.Topology, Etc: pve.EtcPVE,
 				Spec: pve.Spec{}, Descriptions: pveKeys},
 			{Name: register.Kind, Decode: register.Decode},
+			{Name: raft.Kind, Decode: raft.Decode, Spec: raft.Spec{}, Descriptions: map[string]string{
+				"bug": "A classic bug that the replicas have. Default: none.",
+			}},
 		},
 		Library:  library.Files(),
 		Backends: []cli.Backend{cli.Simulator(), cli.RealNodes()},
