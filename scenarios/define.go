@@ -65,6 +65,11 @@ type Definition struct {
 	// survives. Nil: [MajoritySurvives].
 	Survives func(d Damage) bool
 
+	// ShortestTimer and LongestTimer are the lengths of the timers with which the system notices failures and
+	// acts on them, for example its heartbeat and its election. A nemesis that gives no times derives them
+	// from these. Zero: the simulator measures them.
+	ShortestTimer, LongestTimer time.Duration
+
 	// Records lists a zero value of each type of record that the processes emit, so that saved
 	// runs and records of real nodes can be read.
 	Records []env.Record
@@ -115,6 +120,9 @@ func (d *Definition) firstProblem() string {
 		return "Files belong to simulated machines; set Processes too"
 	case d.Model == nil && d.Check == nil:
 		return "set Model or Check, or no run could ever be wrong"
+	case d.ShortestTimer < 0 || d.LongestTimer < d.ShortestTimer,
+		d.LongestTimer > 0 && d.ShortestTimer == 0:
+		return "set ShortestTimer and LongestTimer, the first one not longer than the other, or neither"
 	case d.Model == nil && d.Witness != nil:
 		return "a witness is compared with a model; set Model too"
 	}
@@ -166,6 +174,11 @@ type defined struct{ definition Definition }
 
 // Kind implements [Subject].
 func (s *defined) Kind() string { return s.definition.Kind }
+
+// Timers implements [TimedSubject].
+func (s *defined) Timers() (shortest, longest time.Duration) {
+	return s.definition.ShortestTimer, s.definition.LongestTimer
+}
 
 // Builder implements [Subject].
 func (s *defined) Builder() Builder {

@@ -150,7 +150,8 @@ func givenProblems(root *yaml.Node, s *Scenario) []pathProblem {
 // defaulted are the paths at which 0 means "not given".
 var defaulted = []string{"network.latency", "network.jitter", "disk.write", "disk.sync", "warmup",
 	"quiescence", "workload.clients", "workload.operations", "workload.keys", "workload.value_bytes",
-	"workload.pause", "workload.timeout", "nemesis.at_once"}
+	"workload.pause", "workload.timeout", "nemesis.at_once", "nemesis.every",
+	"nemesis.for_min", "nemesis.for_max"}
 
 func isZeroText(text string) bool {
 	d, err := strictyaml.ParseDuration(text)

@@ -25,7 +25,7 @@ const NemesisStream = "nemesis"
 // same at every scale.
 func Expand(s *Scenario, judge Judge, choices draw.Lists) []fault.Fault {
 	schedule := slices.Clone(s.Faults)
-	if s.Nemesis != nil {
+	if s = s.WithTimers(DefaultTimers); s.Nemesis != nil {
 		survives := MajoritySurvives
 		switch {
 		case s.Nemesis.BeyondSurvival:
@@ -133,7 +133,7 @@ func (e *expander) addFault(d slotDraws, begin, slot time.Duration) {
 		return
 	}
 	f := e.makeFault(n.Kinds[d.kindIndex], d)
-	f.At, f.For = at, min(n.ForMin+fractionOf(n.ForMax-n.ForMin, d.lengthStep), left)
+	f.At, f.For = at, min(n.lengthOf(d.lengthStep), left)
 	if !e.canAdd(&f) {
 		d.otherMachineBits = 0
 		tamer := e.makeFault(n.Kinds[d.kindIndex], d)

@@ -31,6 +31,9 @@ func Parse(filename string, data []byte, kinds Kinds) (*Scenario, Subject, error
 		found.Add(strictyaml.Problem{File: filename}, err)
 		d.addProblems(found...)
 	}
+	if subject != nil {
+		d.scenario = *d.scenario.WithTimers(TimersOf(subject))
+	}
 	if err := d.problems.Err(); err != nil {
 		return nil, nil, err
 	}

@@ -90,15 +90,19 @@ func (WatchdogAction) OneOf() []string {
 }
 
 // Nemesis draws faults at random. The draws depend on the seed alone, so both backends get the same
-// faults.
+// faults. The zero value is a nemesis of all kinds, whose times are derived from the subject's [Timers].
 type Nemesis struct {
-	// Kinds are the kinds of faults to draw from, all with equal weight.
-	Kinds []fault.Kind `yaml:"kinds,flow" json:"kinds"`
-	// Every is the mean time from the beginning of one fault to that of the next.
-	Every time.Duration `yaml:"every" json:"every"`
-	// ForMin and ForMax bound how long a fault lasts.
-	ForMin time.Duration `yaml:"for_min" json:"for_min"`
-	ForMax time.Duration `yaml:"for_max" json:"for_max"`
+	// Kinds are the kinds of faults to draw from, all with equal weight; nil: all that lose no data and
+	// leave their machine in the fault budget.
+	Kinds []fault.Kind `yaml:"kinds,omitempty,flow" json:"kinds"`
+	// Every is the mean time from the beginning of one fault to that of the next; 0: derived.
+	Every time.Duration `yaml:"every,omitempty" json:"every"`
+	// ForMin and ForMax bound how long a fault lasts; 0: derived.
+	ForMin time.Duration `yaml:"for_min,omitempty" json:"for_min"`
+	ForMax time.Duration `yaml:"for_max,omitempty" json:"for_max"`
+	// MostlyShort draws lengths such that each doubling from ForMin to ForMax is equally likely. Otherwise
+	// every length is. Where both bounds are derived it is set.
+	MostlyShort bool `yaml:"mostly_short,omitempty" json:"mostly_short,omitempty"`
 	// AtOnce is the largest number of faults that act at the same time; 1 unless given.
 	AtOnce int `yaml:"at_once,omitempty" json:"at_once,omitempty"`
 	// Processes are the single processes that kill and pause may hit; a draw chooses one of them or
@@ -155,7 +159,7 @@ func (s *Scenario) SetDefaults() {
 	setDefault(&s.Quiescence, DefaultQuiescence)
 	setDefault(&s.Expect.Verdict, "valid")
 	if s.Nemesis != nil {
-		setDefault(&s.Nemesis.AtOnce, 1)
+		s.Nemesis.setDefaults(len(s.Machines))
 	}
 	s.Workload.SetDefaults(s.Duration)
 }

@@ -42,17 +42,18 @@ type Varier interface {
 }
 
 // Vary returns the scenario and subject that a [Varier] derives from the seed. For every other subject
-// it returns its arguments. Runners call it first.
+// it returns its arguments. What a nemesis leaves to the subject's [Timers] is filled in where the subject
+// states them. Runners call it first.
 func Vary(s *Scenario, subject Subject, choices draw.Lists) (*Scenario, Subject, error) {
 	v, ok := subject.(Varier)
 	if !ok {
-		return s, subject, nil
+		return s.WithTimers(TimersOf(subject)), subject, nil
 	}
 	varied, of, err := v.Vary(s, choices)
 	if err != nil {
 		return nil, nil, fmt.Errorf("drawing what scenario %s leaves to the seed: %w", s.Name, err)
 	}
-	return varied, of, nil
+	return varied.WithTimers(TimersOf(of)), of, nil
 }
 
 // ErrFixedStory means that a scenario makes sense only with the faults that it lists.

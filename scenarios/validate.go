@@ -192,14 +192,14 @@ func (v *validator) checkNemesisKeys() {
 		v.require(slices.Index(n.Kinds, k) == i, path, "%s is given twice; all kinds have equal weight", k)
 		v.require(!needsTwo(k) || len(s.Machines) > 1, path, "%s needs two machines, and there is one", k)
 	}
-	v.require(n.Every > 0, "nemesis.every", "must be more than 0; write for example 8s")
+	v.require(n.Every >= 0, "nemesis.every", "cannot be negative; write for example 8s")
 	if n.Every > 0 {
 		v.require(s.Duration/n.Every <= MaxDraws, "nemesis.every",
 			"that makes %d faults; write at least %s", s.Duration/n.Every, durationText(s.Duration/MaxDraws))
 	}
-	v.require(n.ForMin > 0, "nemesis.for_min", "must be more than 0; write for example 2s")
-	v.require(n.ForMax >= n.ForMin, "nemesis.for_max", "is less than for_min (%s); write at least that",
-		durationText(n.ForMin))
+	v.require(n.ForMin >= 0, "nemesis.for_min", "cannot be negative; write for example 2s")
+	v.require(n.ForMax == 0 || n.ForMax >= n.ForMin, "nemesis.for_max",
+		"is less than for_min (%s); write at least that", durationText(n.ForMin))
 	v.require(s.Duration <= 0 || n.ForMin <= s.Duration, "nemesis.for_min",
 		"no fault of %s fits into the duration of %s", durationText(n.ForMin), durationText(s.Duration))
 	v.require(n.AtOnce >= 1 && n.AtOnce <= MaxAtOnce, "nemesis.at_once", "%d is out of range; write 1 to %d",

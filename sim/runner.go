@@ -70,9 +70,19 @@ func simulate(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subj
 	o scenarios.RunOptions, prepare func(*world.World)) (*run, error) {
 	choices := choicesOf(o)
 	s, subject, err := scenarios.Vary(s, subject, choices.Lists())
+	if err == nil {
+		s, err = withTimers(ctx, s, subject)
+	}
 	if err != nil {
 		return nil, err
 	}
+	return simulateVaried(ctx, s, subject, o, choices, prepare)
+}
+
+// simulateVaried makes a run of a scenario and a subject that leave nothing to the seed but the faults of a
+// nemesis.
+func simulateVaried(ctx context.Context, s *scenarios.Scenario, subject scenarios.Subject,
+	o scenarios.RunOptions, choices *choice.Source, prepare func(*world.World)) (*run, error) {
 	builder := subject.Builder()
 	if builder == nil {
 		return nil, fmt.Errorf("running %s: %w: use --on netns", subject.Kind(), ErrNotSimulated)

@@ -5,11 +5,13 @@ import "github.com/holdfast-sim/holdfast/engine/env"
 // replication brings the leader's log to the followers, commits and applies it.
 type replication struct {
 	*Process
-	commit       uint64
-	nextIndex    []uint64 // of a leader, by machine
-	matchIndex   []uint64
-	waiting      map[uint64]origin // who waits for an entry that this replica wrote as a leader, by index
-	waitingIndex map[origin]uint64 // the index at which a request waits
+	commit     uint64
+	nextIndex  []uint64 // of a leader, by machine
+	matchIndex []uint64
+	// waiting is who waits for an entry that this replica wrote as a leader, by index; waitingIndex is the
+	// index at which a request waits.
+	waiting      map[uint64]origin
+	waitingIndex map[origin]uint64
 	state        stateMachine
 }
 
@@ -38,7 +40,7 @@ func (r *replication) propose(from origin, c command) {
 		return // sent again; the first one is in the log
 	}
 	if r.lastIndex() >= maxLogEntries {
-		r.gateway.answerOrigin(from, answer{Status: statusUnknown}) // an earlier leader may have it in its log
+		r.gateway.answerOrigin(from, answer{Status: statusUnknown}) // another leader may have it in its log
 		return
 	}
 	e := entry{Term: r.term, Command: c}

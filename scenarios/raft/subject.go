@@ -72,7 +72,9 @@ func NewSubject(machines int, bug Bug) scenarios.Subject {
 		Encode:    encode,
 		Decode:    decodeResponse,
 		Model:     models.Register,
-		Records:   []env.Record{RoleChanged{}},
+
+		ShortestTimer: heartbeat, LongestTimer: electionMin + electionSpan,
+		Records: []env.Record{RoleChanged{}},
 	})
 }
 

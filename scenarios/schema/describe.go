@@ -62,11 +62,15 @@ var descriptions = map[string]string{
 
 	"nemesis": "Faults drawn at random from the seed, " +
 		"never more than the system must survive.",
-	"nemesis.kinds":   "The kinds to draw from, all with equal weight.",
-	"nemesis.every":   "The mean time from the beginning of one fault to that of the next.",
-	"nemesis.for_min": "The shortest that a fault lasts.",
-	"nemesis.for_max": "The longest that a fault lasts.",
-	"nemesis.at_once": "How many drawn faults may act at the same time. Default 1.",
+	"nemesis.kinds": "The kinds to draw from, all with equal weight. " +
+		"Default: all that lose no data, without disk-full and disk-error.",
+	"nemesis.every": "The mean time from the beginning of one fault to that of the next. " +
+		"Default: derived from the subject's timers.",
+	"nemesis.for_min": "The shortest that a fault lasts. Default: derived from the subject's timers.",
+	"nemesis.for_max": "The longest that a fault lasts. Default: derived from the subject's timers.",
+	"nemesis.mostly_short": "Whether each doubling from for_min to for_max is equally likely; otherwise " +
+		"every length is. Default: true if neither is given.",
+	"nemesis.at_once": "How many drawn faults may act at the same time. Default 1, or 3 without any times.",
 	"nemesis.processes": "What kill and pause may hit instead of all of a machine, as drawn, by the " +
 		"processes' names.",
 	"nemesis.beyond_survival": "Whether faults may take away what the system cannot do without. " +

@@ -36,14 +36,31 @@ func (s *search) shrinkNemesis() {
 	if s.accept(s.best.Scenario.Resolved(s.options.Judge, lists)) >= 0 {
 		return
 	}
-	s.removeParts(func() int { return len(s.best.Scenario.Nemesis.Kinds) },
-		func(from, to int) *scenarios.Scenario {
-			return s.change(func(c *scenarios.Scenario) {
-				c.Nemesis.Kinds = slices.Delete(slices.Clone(c.Nemesis.Kinds), from, to)
-			})
+	if s.accept(s.change(func(c *scenarios.Scenario) { c.Nemesis = nil })) >= 0 {
+		return
+	}
+	// One kind stays: a nemesis that names none would be one of all kinds.
+	removable := func() int {
+		if kinds := len(s.best.Scenario.Nemesis.Kinds); kinds > 1 {
+			return kinds
+		}
+		return 0
+	}
+	s.removeParts(removable, func(from, to int) *scenarios.Scenario {
+		return s.change(func(c *scenarios.Scenario) {
+			kinds := slices.Clone(c.Nemesis.Kinds)
+			if to-from == len(kinds) {
+				to--
+			}
+			c.Nemesis.Kinds = slices.Delete(kinds, from, to)
 		})
+	})
 	s.accept(s.change(func(c *scenarios.Scenario) { c.Nemesis.AtOnce = 1 }))
-	for s.err == nil && s.ctx.Err() == nil && s.best.Scenario.Nemesis.Every < s.best.Scenario.Duration &&
+	isOften := func() bool {
+		every := s.best.Scenario.Nemesis.Every
+		return every > 0 && every < s.best.Scenario.Duration
+	}
+	for s.err == nil && s.ctx.Err() == nil && isOften() &&
 		s.accept(s.change(func(c *scenarios.Scenario) { c.Nemesis.Every *= 2 })) >= 0 {
 	}
 }

@@ -27,7 +27,8 @@ func (c *trial) shrink() {
 	}
 	ctx, cancel := context.WithTimeout(c.context(), limit)
 	defer cancel()
-	small, err := shrink.Shrink(ctx, shrink.InProcess{Runner: sim.Runner{}, Subject: c.subjectOf}, c.scenario,
+	small, err := shrink.Shrink(ctx, shrink.InProcess{Runner: sim.Runner{}, Subject: c.subjectOf},
+		c.scenario.WithNemesisOf(c.run),
 		shrink.OptionsFor(c.subject, c.seed, violation.Checker))
 	if err != nil {
 		c.t.Errorf("-sim.shrink: %v", err)

@@ -35,6 +35,9 @@ func (p *Proc) Wall() time.Time {
 func (p *Proc) SetTimer(id env.TimerID, after time.Duration) {
 	if p.mayCall("SetTimer") && p.up {
 		p.timers.setTimer(id, int64(after))
+		if observe := p.world().timerObserver; observe != nil {
+			observe(p.machine.id, p.spec.Name, after)
+		}
 	}
 }
 

@@ -52,7 +52,14 @@ type World struct {
 	coroutineBlocks stackBlocks
 	steps           uint64
 	foundFault      error
+	timerObserver   TimerObserver // nil when there is none
 }
+
+// TimerObserver is called with the length of a timer that a process of a machine sets.
+type TimerObserver func(machine env.MachineID, process string, after time.Duration)
+
+// ObserveTimers calls a function for every timer that is set from now on.
+func (w *World) ObserveTimers(f TimerObserver) { w.timerObserver = f }
 
 // A Step takes at least stepCostMin and less than stepCostSpan more.
 const (

@@ -98,7 +98,7 @@ func (c *Search) findProperty(ctx context.Context) error {
 		return fmt.Errorf("running %s: %w", c.Scenario.Name, err)
 	}
 	if v := shrink.Violation(run, c.Property); v != nil {
-		c.Property = v.Checker
+		c.Property, c.Scenario = v.Checker, c.Scenario.WithNemesisOf(run)
 		return nil
 	}
 	var found []string
