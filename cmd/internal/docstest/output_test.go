@@ -50,6 +50,7 @@ type pasted struct {
 var outputs = []pasted{
 	{"README.md", "go run ./cmd/holdfast run " + firstStory, firstCommand},
 	{"docs/models.md", "go run ./cmd/holdfast check --help", checkHelp},
+	{"docs/tutorial.md", "PAIR_TAKEOVER=1 go test -run TestPair ./sim/simtest -sim.seed=7 -sim.shrink=30s", smallPair},
 	{"docs/testing-your-own-system.md", "KEEPER_HASTY=1 go test -run TestKeeper ./sim/simtest -sim.seed=8", hastyKeeper},
 }
 
@@ -127,6 +128,21 @@ func hastyKeeper(t *testing.T) string {
 	require.Contains(t, out, "FAIL")
 	out, _, _ = strings.Cut(search.ReplaceAllString(out, ""), "FAIL\n")
 	return out
+}
+
+// smallPair is what is left of a failing run of the pair, as a file.
+func smallPair(t *testing.T) string {
+	out := command(t, "PAIR_TAKEOVER=1", "go", "test", "-run", "TestPair", "./sim/simtest", "-sim.seed=7",
+		"-sim.shrink=30s")
+	_, small, found := strings.Cut(out, "left after ")
+	require.True(t, found, out)
+	small, _, found = strings.Cut(small, "            expect:")
+	require.True(t, found, out)
+	lines := strings.Split("left after "+small, "\n")
+	for i, line := range lines {
+		lines[i] = strings.TrimPrefix(line, "            ")
+	}
+	return strings.Join(lines, "\n")
 }
 
 func TestPicture(t *testing.T) {
