@@ -18,7 +18,8 @@ func timed(shortest, longest time.Duration) scenarios.Subject {
 	return scenarios.Define(d)
 }
 
-const nemesisFile = "name: x\nstory: Anything.\nmachines: 3\nduration: 60s\nnemesis: {%s}\nsubject: {kind: %s}\n"
+const nemesisFile = "name: x\nstory: Anything.\nmachines: 3\nduration: 60s\nnemesis: {%s}\n" +
+	"subject: {kind: %s}\n"
 
 func parseNemesis(t *testing.T, keys string, subject scenarios.Subject) *scenarios.Nemesis {
 	t.Helper()
@@ -90,8 +91,8 @@ func TestMostlyShort(t *testing.T) {
 
 func TestImpossibleTimers(t *testing.T) {
 	for _, d := range [][2]time.Duration{{2, 1}, {0, 1}, {-1, 1}} {
-		require.PanicsWithValue(t, `scenarios: defining subject "smallest": set ShortestTimer and LongestTimer, `+
-			"the first one not longer than the other, or neither", func() { timed(d[0], d[1]) })
+		require.PanicsWithValue(t, `scenarios: defining subject "smallest": set ShortestTimer and `+
+			"LongestTimer, the first one not longer than the other, or neither", func() { timed(d[0], d[1]) })
 	}
 	require.Equal(t, scenarios.Timers{}, scenarios.TimersOf(struct{ scenarios.Subject }{}))
 }

@@ -28,7 +28,8 @@ func (p *ticking) Step(ev env.Event) {
 	switch ev := ev.(type) {
 	case env.TimerFired:
 		p.env.SetTimer(2, 40*time.Millisecond)
-		p.env.SetTimer(3, 150*time.Millisecond+time.Duration(p.env.Rand("timer").Uint64()%100)*time.Millisecond)
+		draw := time.Duration(p.env.Rand("timer").Uint64() % 100)
+		p.env.SetTimer(3, (150+draw)*time.Millisecond)
 	case env.Invoked:
 		p.env.SetTimer(4, time.Microsecond)
 		p.env.Complete(ev.Op, nil)

@@ -76,7 +76,8 @@ func (s *stage) exchange(from env.MachineID, m message) message {
 }
 
 func anEntry(term uint64, value string) entry {
-	return entry{Term: term, Command: command{Function: write, Key: "k", Value: value, Session: "c1", Serial: term}}
+	return entry{Term: term, Command: command{Function: write, Key: "k", Value: value, Session: "c1",
+		Serial: term}}
 }
 
 // eachBug runs a test with every bug and without one. The test reports whether the replica made the mistake.
@@ -116,12 +117,14 @@ func TestAnOldMessageRemovesNothing(t *testing.T) {
 	eachBug(t, BugStaleTruncate, func(s *stage) bool {
 		a, b := anEntry(1, "a"), anEntry(1, "b")
 		s.exchange(1, message{Kind: kindAppendRequest, Term: 1, Entries: []entry{a, b}})
-		require.True(t, s.exchange(1, message{Kind: kindAppendRequest, Term: 1, Entries: []entry{a}}).Success)
+		old := message{Kind: kindAppendRequest, Term: 1, Entries: []entry{a}}
+		require.True(t, s.exchange(1, old).Success)
 		stays := s.exchange(1, message{Kind: kindAppendRequest, Term: 1, Index: 2, LogTerm: 1}).Success
 		conflict := s.exchange(2, message{Kind: kindAppendRequest, Term: 2, Index: 1, LogTerm: 1,
 			Entries: []entry{anEntry(2, "c")}})
 		require.True(t, conflict.Success, "another leader's entry replaces it")
-		require.False(t, s.exchange(2, message{Kind: kindAppendRequest, Term: 2, Index: 2, LogTerm: 1}).Success)
+		replaced := message{Kind: kindAppendRequest, Term: 2, Index: 2, LogTerm: 1}
+		require.False(t, s.exchange(2, replaced).Success)
 		return !stays
 	})
 }

@@ -15,7 +15,8 @@ func drawCommand(t *rapid.T) command {
 	return command{Function: function(rapid.IntRange(1, 2).Draw(t, "function")),
 		Key:     rapid.StringMatching(`[a-z/]{1,20}`).Draw(t, "key"),
 		Value:   rapid.StringN(0, 50, 200).Draw(t, "value"),
-		Session: rapid.StringMatching(`c[0-9]{1,3}`).Draw(t, "session"), Serial: rapid.Uint64().Draw(t, "serial")}
+		Session: rapid.StringMatching(`c[0-9]{1,3}`).Draw(t, "session"),
+		Serial:  rapid.Uint64().Draw(t, "serial")}
 }
 
 func drawEntry(t *rapid.T) entry {
@@ -37,7 +38,8 @@ func drawMessage(t *rapid.T) message {
 	case kindAnswer:
 		m.Number = rapid.Uint64().Draw(t, "number")
 		m.Answer = answer{Status: status(rapid.IntRange(1, int(statuses)-1).Draw(t, "status")),
-			Value: rapid.StringN(0, 20, 80).Draw(t, "value"), Reason: rapid.StringN(0, 20, 80).Draw(t, "reason")}
+			Value:  rapid.StringN(0, 20, 80).Draw(t, "value"),
+			Reason: rapid.StringN(0, 20, 80).Draw(t, "reason")}
 	}
 	return m
 }
@@ -136,8 +138,8 @@ func FuzzJournal(f *testing.F) {
 
 // FuzzDecodeResponse: no answer makes the codec panic, and an answer without an error is a success.
 func FuzzDecodeResponse(f *testing.F) {
-	for _, text := range []string{"", "{}", "null", `{"value": "a"}`, `{"error": "busy"}`, `{"unknown": true}`,
-		`{"no_leader": true}`, `{"valu": 1}`} {
+	for _, text := range []string{"", "{}", "null", `{"value": "a"}`, `{"error": "busy"}`,
+		`{"unknown": true}`, `{"no_leader": true}`, `{"valu": 1}`} {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -144,8 +144,9 @@ func (p *pair) save() error {
 
 func pairSubject(takesOver bool) scenarios.Subject {
 	return scenarios.Define(scenarios.Definition{
-		Kind:      "pair",
-		Processes: scenarios.OnEveryMachine("pair", func() env.Process { return &pair{takesOver: takesOver} }),
+		Kind: "pair",
+		Processes: scenarios.OnEveryMachine("pair",
+			func() env.Process { return &pair{takesOver: takesOver} }),
 		Encode: func(op workload.Op) (process string, input []byte) {
 			return "pair", encode(packet{F: op.F, Key: op.Key, Value: op.Value})
 		},

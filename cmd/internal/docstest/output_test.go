@@ -50,7 +50,8 @@ type pasted struct {
 var outputs = []pasted{
 	{"README.md", "go run ./cmd/holdfast run " + firstStory, firstCommand},
 	{"docs/models.md", "go run ./cmd/holdfast check --help", checkHelp},
-	{"docs/tutorial.md", "PAIR_TAKEOVER=1 go test -run TestPair ./sim/simtest -sim.seed=7 -sim.shrink=30s", smallPair},
+	{"docs/tutorial.md", "PAIR_TAKEOVER=1 go test -run TestPair ./sim/simtest -sim.seed=7 -sim.shrink=30s",
+		smallPair},
 	{"docs/testing-your-own-system.md", "KEEPER_HASTY=1 go test -run TestKeeper ./sim/simtest -sim.seed=8", hastyKeeper},
 }
 
