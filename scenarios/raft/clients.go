@@ -60,7 +60,7 @@ type Response struct {
 const (
 	retryEvery = 100 * time.Millisecond
 	// giveUpAfter is how long a machine tries to get an answer from the leaders that it knows.
-	giveUpAfter = time.Second
+	giveUpAfter = 3 * time.Second
 )
 
 // gateway carries the requests of a machine's clients to the leader, and the answers back.
@@ -124,31 +124,20 @@ func (g *gateway) sendCall(number uint64) {
 	}
 }
 
-// resendCalls brings every request to a new leader.
-func (g *gateway) resendCalls() {
-	for _, number := range slices.Sorted(maps.Keys(g.calls)) {
-		if g.calls[number] != nil {
-			g.sendCall(number)
-		}
-	}
-}
-
 // retryCalls sends again what was not answered, and gives up what has waited for too long.
 func (g *gateway) retryCalls() {
 	now := g.env.Mono()
 	for _, number := range slices.Sorted(maps.Keys(g.calls)) {
 		call := g.calls[number]
-		if now < call.deadline {
-			continue
-		}
-		delete(g.calls, number)
-		if call.sent {
-			g.complete(call.op, Response{Unknown: true})
-		} else {
-			g.complete(call.op, Response{NoLeader: true})
+		switch {
+		case call == nil: // answered meanwhile
+		case now < call.deadline:
+			g.sendCall(number)
+		default:
+			delete(g.calls, number)
+			g.complete(call.op, Response{Unknown: call.sent, NoLeader: !call.sent})
 		}
 	}
-	g.resendCalls()
 	if len(g.calls) > 0 {
 		g.env.SetTimer(timerRetry, retryEvery)
 	}

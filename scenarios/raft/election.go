@@ -81,5 +81,4 @@ func (e *election) becomeLeader() {
 	e.env.Emit(RoleChanged{Term: e.term, Leader: true})
 	e.replication.sendEntriesToAll()
 	e.env.SetTimer(timerHeartbeat, heartbeat)
-	e.gateway.resendCalls()
 }

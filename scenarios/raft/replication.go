@@ -89,21 +89,16 @@ func (r *replication) onAppendRequest(from env.MachineID, m *message) {
 		return // the leader of this term is this replica
 	}
 	r.setElectionTimer()
-	isNews := r.leader != uint64(from)+1
 	r.leader = uint64(from) + 1
 	if m.Index > r.lastIndex() || r.termAt(m.Index) != m.LogTerm {
 		r.send(from, &message{Kind: kindAppendReply, Index: r.lastIndex()})
-	} else if !r.acceptEntries(from, m) {
 		return
 	}
-	if isNews {
-		r.gateway.resendCalls()
-	}
+	r.acceptEntries(from, m)
 }
 
-// acceptEntries makes the log equal to the leader's up to the last entry of the message. It reports
-// whether the replica goes on.
-func (r *replication) acceptEntries(from env.MachineID, m *message) bool {
+// acceptEntries makes the log equal to the leader's up to the last entry of the message.
+func (r *replication) acceptEntries(from env.MachineID, m *message) {
 	match := m.Index + uint64(len(m.Entries))
 	fresh, keep := m.Entries, m.Index
 	if r.bug != BugStaleTruncate {
@@ -124,14 +119,13 @@ func (r *replication) acceptEntries(from env.MachineID, m *message) bool {
 	}
 	if len(changes) > 0 {
 		if !r.saved(r.disk.saveLog(changes)) {
-			return false
+			return
 		}
 		r.forgetWaiting(keep)
 		r.log = append(r.log[:keep], fresh...)
 	}
 	r.applyUpTo(min(m.Commit, match))
 	r.send(from, &message{Kind: kindAppendReply, Success: true, Index: match})
-	return true
 }
 
 func (r *replication) onAppendReply(from env.MachineID, m *message) {
