@@ -29,7 +29,7 @@ func Expand(s *Scenario, judge Judge, choices draw.Lists) []fault.Fault {
 		survives := MajoritySurvives
 		switch {
 		case s.Nemesis.BeyondSurvival:
-			survives = func(Damage) bool { return true }
+			survives = nil
 		case judge != nil:
 			survives = judge.Survives
 		}
@@ -71,7 +71,7 @@ const (
 
 type expander struct {
 	scenario   *Scenario
-	survives   func(Damage) bool
+	survives   func(Damage) bool // nil: whatever the damage
 	schedule   []fault.Fault
 	slotFaults []fault.Fault // a part of the schedule
 }
@@ -174,7 +174,7 @@ func (e *expander) canAdd(f *fault.Fault) bool {
 		if at < e.scenario.faultEnd(f) && e.activeCount(at) >= e.scenario.Nemesis.AtOnce {
 			return false
 		}
-		if doesDamage(f) && !e.survives(e.scenario.DamageAt(with, at)) {
+		if e.survives != nil && doesDamage(f) && !e.survives(e.scenario.DamageAt(with, at)) {
 			return false
 		}
 	}

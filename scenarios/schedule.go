@@ -36,7 +36,7 @@ func NewSchedule(s *Scenario, judge Judge, atOnce int, beyondSurvival bool, proc
 	survives := MajoritySurvives
 	switch {
 	case beyondSurvival:
-		survives = func(Damage) bool { return true }
+		survives = nil
 	case judge != nil:
 		survives = judge.Survives
 	}

@@ -45,6 +45,8 @@ func Strategies() []Strategy {
 			func(e *explorer) { e.addFaults(chained) }},
 		{"hunt", "faults that hit the same machine again and again",
 			func(e *explorer) { e.addFaults(hunting) }},
+		{"flurry", "many faults about as long as the subject's timers, also more than it must survive",
+			(*explorer).addFlurry},
 		{"shift", "the scenario's own faults at other times, for other machines, with a few more",
 			(*explorer).shiftFaults},
 	}
@@ -73,6 +75,7 @@ type explorer struct {
 	scenario  *scenarios.Scenario
 	judge     scenarios.Judge
 	processes []string
+	timers    scenarios.Timers
 	lists     draw.Lists
 }
 
@@ -109,12 +112,20 @@ func Apply(name string, s *scenarios.Scenario, subject scenarios.Subject, seed u
 		changed.Expect.Succeeded = nil
 	}
 	e := &explorer{scenario: &changed, judge: subject.Judge(), processes: processesOf(&changed, subject),
-		lists: lists}
+		timers: timersOf(subject), lists: lists}
 	Strategies()[index].change(e)
 	e.switchOn()
 	e.varyWorkload()
 	changed.Nemesis = nil
 	return &changed, subject, nil
+}
+
+// timersOf returns the subject's timers, or usual ones.
+func timersOf(subject scenarios.Subject) scenarios.Timers {
+	if t := scenarios.TimersOf(subject); t.Longest > 0 {
+		return t
+	}
+	return scenarios.DefaultTimers
 }
 
 // switchOn switches on, when the faults end, the machines that the story leaves off: where it has faults that

@@ -19,6 +19,7 @@ const (
 	bursts
 	chained
 	hunting
+	flurry
 )
 
 // Limits of the drawn faults.
@@ -28,6 +29,10 @@ const (
 	shortestFault  = 20 * time.Millisecond
 	// longestShare is the part of the duration that the longest fault takes.
 	longestShare = 3
+	// maxFlurry and flurryAtOnce bound the faults of a flurry. One in everyMachineOneIn hits all machines.
+	maxFlurry         = 300
+	flurryAtOnce      = 4
+	everyMachineOneIn = 5
 	// maxMoreFaults is how many faults the strategy shift adds.
 	maxMoreFaults = 3
 )
@@ -44,6 +49,25 @@ func (e *explorer) addFaults(p pattern) {
 		g.add()
 	}
 	e.scenario.Faults = g.schedule.Faults()
+}
+
+// addFlurry replaces the nemesis by many faults that last from a tenth of the subject's shortest timer to its
+// longest one. What the subject must survive does not bound them: its safety must hold all the same.
+func (e *explorer) addFlurry() {
+	perTimer := int(8 * e.scenario.Duration / max(e.timers.Longest, time.Millisecond))
+	most := min(max(perTimer, 8), maxFlurry)
+	g := &generator{explorer: e, pattern: flurry, kinds: e.drawKinds(), gap: e.scenario.Duration,
+		shortest: max(e.timers.Shortest/10, time.Millisecond), longest: e.timers.Longest,
+		schedule: scenarios.NewSchedule(e.scenario, e.judge, flurryAtOnce, true, e.processes)}
+	for range most/8 + e.choose("flurry", most-most/8) {
+		g.add()
+	}
+	e.scenario.Faults = g.schedule.Faults()
+	if e.choose("slow-network", 2) == 1 {
+		slow := e.between("network", 100*time.Microsecond, max(e.timers.Shortest/10, time.Millisecond))
+		e.scenario.Network.Latency = max(e.scenario.Network.Latency, slow)
+		e.scenario.Network.Jitter = e.scenario.Network.Latency
+	}
 }
 
 func (e *explorer) newSchedule(atOnce int) *scenarios.Schedule {
@@ -83,13 +107,18 @@ type generator struct {
 	end      time.Duration // of the last fault
 	left     int           // faults of the burst under way
 	victim   int
+	// shortest and longest bound the lengths; zeros stand for those that fit the scenario.
+	shortest, longest time.Duration
 }
 
 // add draws a fault and adds it, with fewer machines if it would do too much damage.
 func (g *generator) add() {
 	at := g.nextTime()
-	longest := max(g.scenario.Duration/longestShare, shortestFault)
-	length := g.between("length", shortestFault, longest)
+	shortest, longest := shortestFault, max(g.scenario.Duration/longestShare, shortestFault)
+	if g.longest > 0 {
+		shortest, longest = g.shortest, g.longest
+	}
+	length := g.between("length", shortest, longest)
 	if g.pattern == bursts {
 		length = min(length, longest/8)
 	}
@@ -104,11 +133,39 @@ func (g *generator) add() {
 		d.OtherMachines = others
 		f := g.schedule.Draw(kind, d)
 		f.At, f.For = at, length
+		if g.pattern == flurry && kind == fault.Link {
+			g.mixLinkEffects(&f)
+		}
+		if g.pattern == flurry && g.choose("everyone", everyMachineOneIn) == 1 {
+			hitEveryMachine(&f)
+		}
 		if g.schedule.Add(f) {
 			break
 		}
 	}
 	g.at, g.end = at, at+length
+}
+
+// mixLinkEffects gives a bad link several effects at once: packets that are late by about a timer, overtake each
+// other, arrive twice and get lost.
+func (g *generator) mixLinkEffects(f *fault.Fault) {
+	share := func(label string, most fault.PPM) fault.PPM {
+		return most / scenarios.SeveritySteps * fault.PPM(g.choose(label, scenarios.SeveritySteps))
+	}
+	f.Latency = g.between("link-latency", time.Millisecond, max(g.timers.Shortest, 2*time.Millisecond))
+	f.Jitter = f.Latency
+	f.Duplicate, f.Reorder = share("link-duplicate", fault.Always/2), share("link-reorder", fault.Always/2)
+	f.Loss = share("link-loss", fault.Always/8)
+}
+
+// hitEveryMachine makes a fault of machines hit all of them, and a bad link be all links.
+func hitEveryMachine(f *fault.Fault) {
+	switch {
+	case len(f.Machines) > 0:
+		f.Machines = []string{fault.All}
+	case f.Kind == fault.Link:
+		f.From, f.To = []string{fault.All}, []string{fault.All}
+	}
 }
 
 // nextTime draws when the next fault begins.
