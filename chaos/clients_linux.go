@@ -82,6 +82,7 @@ func (c *client) Sleep(d time.Duration) error {
 
 // Do implements workload.ClientEnv.
 func (c *client) Do(machine int, process string, input []byte, timeout time.Duration) ([]byte, error) {
+	c.run.lastCalled.Store(int32(machine))
 	ctx, cancel := context.WithTimeout(c.ctx, timeout)
 	defer cancel()
 	conn, err := c.dial(ctx, machine)

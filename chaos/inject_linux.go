@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 	"github.com/holdfast-sim/holdfast/scenarios/nemesis"
 )
@@ -14,7 +15,31 @@ import (
 // injector makes faults act on real nodes. It implements nemesis.Injector.
 type injector struct{ run *run }
 
-var _ nemesis.Injector = injector{}
+var (
+	_ nemesis.Injector     = injector{}
+	_ nemesis.RoleInjector = injector{}
+)
+
+// Holder implements nemesis.RoleInjector. It reads what the programs have recorded until now.
+func (i injector) Holder(_ context.Context, role string) (machine int, found bool, err error) {
+	if role == scenarios.RoleServing {
+		return int(i.run.lastCalled.Load()), true, nil
+	}
+	judge, knows := i.run.result.Subject.Judge().(scenarios.RoleJudge)
+	if !knows {
+		return 0, false, fmt.Errorf("finding the machine with the role %s: %w", role, errors.ErrUnsupported)
+	}
+	records, err := recordsSoFar(i.run)
+	if err != nil {
+		return 0, false, fmt.Errorf("finding the machine with the role %s: %w", role, err)
+	}
+	watch := judge.WatchRoles(i.run.result.Scenario)
+	for _, r := range records {
+		watch.Observe(r)
+	}
+	m, found := watch.Holder(role)
+	return int(m), found, nil
+}
 
 // Effect implements nemesis.Injector. Beginning and ending a fault keep the machine's watchdog from
 // booting it meanwhile.

@@ -3,6 +3,7 @@ package chaos
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -33,21 +34,47 @@ func (r *run) collectProbes(ctx context.Context) {
 
 // readRecords reads the records that a program emitted. The program must have ended.
 func (r *run) readRecords(m *machine) {
+	found, problems := r.recordsOf(m)
+	for _, problem := range problems {
+		r.addProblem("%v", problem)
+	}
+	r.result.Records = append(r.result.Records, found...)
+}
+
+// recordsOf reads the records of a machine's program. The problems are about those that it could not read.
+func (r *run) recordsOf(m *machine) (records []scenarios.Stamped, problems []error) {
 	found, err := r.driver.Records(m.Machine, 0)
 	if err != nil {
-		r.addProblem("%v", err)
+		problems = append(problems, err)
 	}
 	judge := r.result.Subject.Judge()
 	for _, f := range found {
 		record, err := scenarios.DecodeRecord(judge, f.Kind, f.Record)
 		if err != nil {
-			r.addProblem("reading a %s record of %s: %v", f.Kind, m.Name, err)
+			problems = append(problems, fmt.Errorf("reading a %s record of %s: %w", f.Kind, m.Name, err))
 			continue
 		}
-		r.result.Records = append(r.result.Records,
-			scenarios.Stamped{At: time.Duration(f.At - r.startedKernelTime),
-				Machine: m.ID, Process: f.Process, Record: record})
+		records = append(records, scenarios.Stamped{At: time.Duration(f.At - r.startedKernelTime),
+			Machine: m.ID, Process: f.Process, Record: record})
 	}
+	return records, problems
+}
+
+// recordsSoFar reads what all programs have recorded until now, in the order of their times.
+func recordsSoFar(r *run) ([]scenarios.Stamped, error) {
+	var all []scenarios.Stamped
+	for _, m := range r.machines {
+		records, problems := r.recordsOf(m)
+		if len(problems) > 0 {
+			return nil, problems[0]
+		}
+		all = append(all, records...)
+	}
+	r.mu.Lock()
+	all = append(all, r.ownRecords...)
+	r.mu.Unlock()
+	slices.SortStableFunc(all, func(a, b scenarios.Stamped) int { return cmp.Compare(a.At, b.At) })
+	return all, nil
 }
 
 func (r *run) readCounters(m *machine) {

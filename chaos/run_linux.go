@@ -39,7 +39,8 @@ type run struct {
 	startedAt         time.Time
 	startedKernelTime int64 // the same instant on CLOCK_MONOTONIC, ns
 
-	allWereReady atomic.Bool // every program has been ready
+	allWereReady atomic.Bool  // every program has been ready
+	lastCalled   atomic.Int32 // the machine that a client called last
 
 	remarks
 
@@ -146,12 +147,16 @@ func (r *run) buildNodes() error {
 	if r.sentinel, err = lease.StartSentinel(posts); err != nil {
 		return err
 	}
-	r.frameSwitch, err = vswitch.New(ports, fault.NewNet(s.Machines, s.Base()),
+	net := fault.NewNet(s.Machines, s.Base())
+	if change := s.ChangeBase(draw.Derive(r.options.Seed)); change != nil {
+		net.SetBase(change)
+	}
+	r.frameSwitch, err = vswitch.New(ports, net,
 		func(from, to int) fault.LinkDraws {
 			name := "link/" + s.Machines[from] + ">" + s.Machines[to]
 			draw := func(label string) draw.Chooser { return draw.NewList(r.options.Seed, name, label) }
 			return fault.LinkDraws{Loss: draw("loss"), Duplicate: draw("duplicate"), Reorder: draw("reorder"),
-				Delay: draw("delay")}
+				Delay: draw("delay"), Corrupt: draw("corrupt")}
 		})
 	if err != nil {
 		return err

@@ -61,9 +61,14 @@ type ProbeDriver interface {
 // can be; "" when it can be injected.
 func Unsupported(f *fault.Fault, d scenarios.Driver) string {
 	switch f.Kind {
-	case fault.Partition, fault.Cut, fault.Link, fault.Flap:
+	case fault.Partition, fault.Cut, fault.Link, fault.Flap, fault.Clog, fault.Bandwidth, fault.MTU,
+		fault.Corrupt:
 		return ""
 	case fault.Kill, fault.Pause:
+		if f.AtDiskCall > 0 {
+			return fmt.Sprintf("%s at a disk call: the calls of a program are not counted here; leave "+
+				"at_disk_call out, or run it in the simulator", f.Kind)
+		}
 		if _, ok := d.(ProcessDriver); f.Process != "" && !ok {
 			return fmt.Sprintf("%s of the single process %q: the subject's driver reaches whole programs "+
 				"only; leave process out, or run it in the simulator", f.Kind, f.Process)
@@ -75,7 +80,16 @@ func Unsupported(f *fault.Fault, d scenarios.Driver) string {
 				"run it in the simulator", f.Kind)
 		}
 		return ""
+	case fault.Freeze:
+		return "freeze: nodes share this machine's clock, which cannot stand still for one of them; run it " +
+			"in the simulator, or write pause"
+	case fault.Slow:
+		return "slow: a node has no processor of its own to take away; run it in the simulator"
 	case fault.PowerCut:
+		if f.AtDiskCall > 0 {
+			return "power-cut at a disk call: the calls of a program are not counted here; leave " +
+				"at_disk_call out, or run it in the simulator"
+		}
 		if hasPowerSwitch(d) {
 			return ""
 		}
@@ -87,7 +101,7 @@ func Unsupported(f *fault.Fault, d scenarios.Driver) string {
 		}
 		return "power-on: the subject's machines have no power switch here; run it in the simulator"
 	case fault.DiskStall, fault.DiskSlow, fault.DiskFull, fault.DiskError, fault.DiskWipe, fault.DiskRollback,
-		fault.DiskCut:
+		fault.DiskCut, fault.DiskCorrupt, fault.DiskLatent, fault.DiskLostWrite, fault.DiskMisdirect:
 		return fmt.Sprintf("%s: nodes use this machine's disk as it is; run it in the simulator", f.Kind)
 	}
 	return fmt.Sprintf("%s: not known on real nodes", f.Kind)

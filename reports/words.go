@@ -210,14 +210,16 @@ func WhenWords(op *history.Operation) string {
 // FaultWords names a fault in one line, such as: partition n1 | n2 n3.
 func FaultWords(f *fault.Fault) string {
 	words := strings.ReplaceAll(string(f.Kind), "-", " ")
-	switch f.Kind {
-	case fault.Partition:
+	switch {
+	case f.IsAimed():
+		words += " the machine with the role " + f.Role
+	case f.Kind == fault.Partition:
 		groups := make([]string, len(f.Groups))
 		for i, g := range f.Groups {
 			groups[i] = strings.Join(g, " ")
 		}
 		words += " " + strings.Join(groups, " | ")
-	case fault.Cut, fault.Link, fault.Flap:
+	case f.IsNetwork():
 		arrow := " ↔ "
 		if f.OneWay {
 			arrow = " → "
@@ -228,6 +230,9 @@ func FaultWords(f *fault.Fault) string {
 	}
 	if f.Process != "" {
 		words += " (" + f.Process + ")"
+	}
+	if f.Role != "" && !f.IsAimed() {
+		words += " (" + f.Role + ")"
 	}
 	if extra := faultNumbers(f); extra != "" {
 		words += ": " + extra
@@ -257,5 +262,15 @@ func faultNumbers(f *fault.Fault) string {
 	add(f.Step < 0, durationText(f.Step))
 	add(f.DriftPPM > 0, "+"+decimalText(f.DriftPPM)+" ppm")
 	add(f.DriftPPM < 0, decimalText(f.DriftPPM)+" ppm")
+	add(f.Times > 0, decimalText(f.Times)+" times as long")
+	add(f.BytesPerSecond > 0, decimalText(f.BytesPerSecond)+" bytes/s")
+	add(f.MTUBytes > 0, "at most "+decimalText(int64(f.MTUBytes))+" bytes")
+	add(f.Share > 0, "bits flip in "+f.Share.String())
+	add(f.Bits > 0, decimalText(int64(f.Bits))+" bits")
+	when := "at disk call "
+	if f.AfterCall {
+		when = "after disk call "
+	}
+	add(f.AtDiskCall > 0, when+decimalText(int64(f.AtDiskCall)))
 	return strings.Join(parts, ", ")
 }

@@ -122,7 +122,8 @@ type FaultTime struct {
 	at      time.Duration
 }
 
-func (t *FaultTime) addFault(f fault.Fault) *AddedFault {
+// Fault adds a fault of any kind; its At is set.
+func (t *FaultTime) Fault(f fault.Fault) *AddedFault {
 	f.At = t.at
 	t.builder.scenario.Faults = append(t.builder.scenario.Faults, f)
 	return &AddedFault{ScenarioBuilder: t.builder, index: len(t.builder.scenario.Faults) - 1}
@@ -135,6 +136,21 @@ type AddedFault struct {
 	index int
 }
 
+// AtRole aims the fault at the machine that has a role of the subject when it begins. It must not name the
+// machines, the From of its links or the groups of its partition.
+func (i *AddedFault) AtRole(role string) *AddedFault {
+	i.ScenarioBuilder.scenario.Faults[i.index].Role = role
+	return i
+}
+
+// AtDiskCall makes a kill, power cut or disk error act at a disk call, counted from 1; a kill or power cut
+// with after when that call has taken effect.
+func (i *AddedFault) AtDiskCall(call int, after bool) *AddedFault {
+	f := &i.ScenarioBuilder.scenario.Faults[i.index]
+	f.AtDiskCall, f.AfterCall = call, after
+	return i
+}
+
 // For sets how long the fault acts.
 func (i *AddedFault) For(d time.Duration) *ScenarioBuilder {
 	i.ScenarioBuilder.scenario.Faults[i.index].For = d
@@ -143,7 +159,7 @@ func (i *AddedFault) For(d time.Duration) *ScenarioBuilder {
 
 // Partition is [fault.Partition].
 func (t *FaultTime) Partition(groups ...[]string) *AddedFault {
-	return t.addFault(fault.Fault{Kind: fault.Partition, Groups: groups})
+	return t.Fault(fault.Fault{Kind: fault.Partition, Groups: groups})
 }
 
 // Isolate cuts some machines off from all others.
@@ -151,30 +167,30 @@ func (t *FaultTime) Isolate(machines ...string) *AddedFault { return t.Partition
 
 // Cut is [fault.Cut] in both directions.
 func (t *FaultTime) Cut(from, to []string) *AddedFault {
-	return t.addFault(fault.Fault{Kind: fault.Cut, From: from, To: to})
+	return t.Fault(fault.Fault{Kind: fault.Cut, From: from, To: to})
 }
 
 // CutOneWay is [fault.Cut] in one direction.
 func (t *FaultTime) CutOneWay(from, to []string) *AddedFault {
-	return t.addFault(fault.Fault{Kind: fault.Cut, From: from, To: to, OneWay: true})
+	return t.Fault(fault.Fault{Kind: fault.Cut, From: from, To: to, OneWay: true})
 }
 
 // Degrade is [fault.Link] in both directions: loss, duplicates, reordering, latency and jitter of
 // the condition are added to those of the network.
 func (t *FaultTime) Degrade(from, to []string, by fault.Condition) *AddedFault {
-	return t.addFault(fault.Fault{Kind: fault.Link, From: from, To: to, Loss: by.Loss,
+	return t.Fault(fault.Fault{Kind: fault.Link, From: from, To: to, Loss: by.Loss,
 		Duplicate: by.Duplicate,
 		Reorder:   by.Reorder, Latency: by.Latency, Jitter: by.Jitter})
 }
 
 // Flap is [fault.Flap].
 func (t *FaultTime) Flap(from, to []string, up, down time.Duration) *AddedFault {
-	return t.addFault(fault.Fault{Kind: fault.Flap, From: from, To: to, Up: up, Down: down})
+	return t.Fault(fault.Fault{Kind: fault.Flap, From: from, To: to, Up: up, Down: down})
 }
 
 // KillMachine ends every process of each machine without notice; see [fault.Kill].
 func (t *FaultTime) KillMachine(machines ...string) *AddedFault {
-	return t.addFault(fault.Fault{Kind: fault.Kill, Machines: machines})
+	return t.Fault(fault.Fault{Kind: fault.Kill, Machines: machines})
 }
 
 // KillProcess ends one process; the machines follow with [ProcessFault.On]. See [fault.Kill].
@@ -184,7 +200,7 @@ func (t *FaultTime) KillProcess(process string) ProcessFault {
 
 // PauseMachine stops every process of each machine for a while; see [fault.Pause].
 func (t *FaultTime) PauseMachine(machines ...string) *AddedFault {
-	return t.addFault(fault.Fault{Kind: fault.Pause, Machines: machines})
+	return t.Fault(fault.Fault{Kind: fault.Pause, Machines: machines})
 }
 
 // PauseProcess stops one process for a while; the machines follow with [ProcessFault.On]. See
@@ -202,50 +218,51 @@ type ProcessFault struct {
 // On names the machines on which the process is hit, and adds the fault.
 func (p ProcessFault) On(machines ...string) *AddedFault {
 	p.fault.Machines = machines
-	return p.faultTime.addFault(p.fault)
+	return p.faultTime.Fault(p.fault)
 }
 
 // PowerCut is [fault.PowerCut].
 func (t *FaultTime) PowerCut(machines ...string) *AddedFault {
-	return t.addFault(fault.Fault{Kind: fault.PowerCut, Machines: machines})
+	return t.Fault(fault.Fault{Kind: fault.PowerCut, Machines: machines})
 }
 
 // PowerOn is [fault.PowerOn].
 func (t *FaultTime) PowerOn(machines ...string) *ScenarioBuilder {
-	return t.addFault(fault.Fault{Kind: fault.PowerOn, Machines: machines}).ScenarioBuilder
+	return t.Fault(fault.Fault{Kind: fault.PowerOn, Machines: machines}).ScenarioBuilder
 }
 
 // DiskStall is [fault.DiskStall].
 func (t *FaultTime) DiskStall(machines ...string) *AddedFault {
-	return t.addFault(fault.Fault{Kind: fault.DiskStall, Machines: machines})
+	return t.Fault(fault.Fault{Kind: fault.DiskStall, Machines: machines})
 }
 
 // DiskSlow is [fault.DiskSlow].
 func (t *FaultTime) DiskSlow(by time.Duration, machines ...string) *AddedFault {
-	return t.addFault(fault.Fault{Kind: fault.DiskSlow, Machines: machines, Latency: by})
+	return t.Fault(fault.Fault{Kind: fault.DiskSlow, Machines: machines, Latency: by})
 }
 
 // DiskFull is [fault.DiskFull].
 func (t *FaultTime) DiskFull(machines ...string) *AddedFault {
-	return t.addFault(fault.Fault{Kind: fault.DiskFull, Machines: machines})
+	return t.Fault(fault.Fault{Kind: fault.DiskFull, Machines: machines})
 }
 
-// DiskLoss is [fault.DiskWipe], [fault.DiskRollback] or [fault.DiskCut] of the longest file.
+// DiskLoss is a fault that damages the content of disks, for example [fault.DiskWipe], [fault.DiskRollback],
+// [fault.DiskCut] of the longest file, or [fault.DiskCorrupt] of any.
 func (t *FaultTime) DiskLoss(kind fault.Kind, machines ...string) *AddedFault {
-	return t.addFault(fault.Fault{Kind: kind, Machines: machines})
+	return t.Fault(fault.Fault{Kind: kind, Machines: machines})
 }
 
 // DiskError is [fault.DiskError]; the operation is read, write or sync.
 func (t *FaultTime) DiskError(operation string, machines ...string) *AddedFault {
-	return t.addFault(fault.Fault{Kind: fault.DiskError, Machines: machines, Operation: operation})
+	return t.Fault(fault.Fault{Kind: fault.DiskError, Machines: machines, Operation: operation})
 }
 
 // ClockStep is [fault.ClockStep].
 func (t *FaultTime) ClockStep(step time.Duration, machines ...string) *AddedFault {
-	return t.addFault(fault.Fault{Kind: fault.ClockStep, Machines: machines, Step: step})
+	return t.Fault(fault.Fault{Kind: fault.ClockStep, Machines: machines, Step: step})
 }
 
 // ClockDrift is [fault.ClockDrift].
 func (t *FaultTime) ClockDrift(ppm int64, machines ...string) *AddedFault {
-	return t.addFault(fault.Fault{Kind: fault.ClockDrift, Machines: machines, DriftPPM: ppm})
+	return t.Fault(fault.Fault{Kind: fault.ClockDrift, Machines: machines, DriftPPM: ppm})
 }

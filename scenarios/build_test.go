@@ -57,6 +57,15 @@ func TestBuildersOfEveryKind(t *testing.T) {
 		At(40).PowerOn("n2").At(41).DiskLoss(fault.DiskWipe, "n2").For(4).
 		At(46).DiskLoss(fault.DiskRollback, "n2").For(3).
 		At(50).DiskLoss(fault.DiskCut, "n2").For(1).
+		At(51).Fault(fault.Fault{Kind: fault.Slow, Machines: []string{"n3"}, Times: 7}).For(1).
+		At(51).Fault(fault.Fault{Kind: fault.Freeze, Machines: []string{"n3"}}).For(1).
+		At(51).Fault(fault.Fault{Kind: fault.Clog, From: a, To: b}).
+		At(51).Fault(fault.Fault{Kind: fault.Bandwidth, From: a, To: b, BytesPerSecond: 1000}).
+		At(51).Fault(fault.Fault{Kind: fault.MTU, From: a, To: b, MTUBytes: 600}).
+		At(51).Fault(fault.Fault{Kind: fault.Corrupt, From: a, To: b, Share: 1}).
+		At(51).DiskLoss(fault.DiskCorrupt, "n2").At(51).DiskLoss(fault.DiskLatent, "n2").
+		At(51).DiskLoss(fault.DiskLostWrite, "n2").At(51).DiskLoss(fault.DiskMisdirect, "n2").
+		At(53).PauseMachine().AtRole("serving").For(1).At(54).PowerCut("n1").AtDiskCall(3, true).For(1).
 		Fault(fault.Fault{Kind: fault.Kill, At: 50, Machines: []string{"n3"}}).Build()
 	require.NoError(t, err)
 	seen := map[fault.Kind]bool{}

@@ -6,21 +6,23 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
+	"github.com/holdfast-sim/holdfast/scenarios/internal/survivors"
 )
 
 // DamageAt returns the damage of a schedule at an instant, which counts from the end of the warm-up as
 // Fault.At does.
 //
-// Flapping links count as cut in both phases, as do links that lose everything. A machine is down while
-// it is off, one of its processes is killed or paused, or its disk stalls. A machine whose disk was full
-// or failed stays down until the end of the faults, because a store that could not write may wait for
-// its operator.
+// Flapping links count as cut in both phases, as do links that lose everything. A machine is down while it
+// is off or frozen, one of its processes is killed, paused or slow, or its disk stalls. A machine whose
+// disk was full, failed or lost data stays down until the end of the faults, because a store that could not
+// write may wait for its operator. Clogged links and those with a limited bandwidth or MTU count as cut. A
+// fault that is aimed at a role does no damage until [fault.Fault.AimedAt] names its machine.
 func (s *Scenario) DamageAt(schedule []fault.Fault, at time.Duration) Damage {
 	net := fault.NewNet(s.Machines, fault.Condition{})
 	down := make([]bool, len(s.Machines))
 	for i := range schedule {
 		f := &schedule[i]
-		if at < f.At || at >= s.hurtsUntil(f) {
+		if at < f.At || at >= s.hurtsUntil(f) || f.IsAimed() {
 			continue
 		}
 		if f.IsNetwork() {
@@ -38,8 +40,7 @@ func (s *Scenario) DamageAt(schedule []fault.Fault, at time.Duration) Damage {
 		}
 	}
 	d.Reaches = func(from, to env.MachineID) bool {
-		c := net.Condition(int(from), int(to))
-		return !c.Cut && c.Loss < fault.Always
+		return net.Condition(int(from), int(to)).Passes()
 	}
 	return d
 }
@@ -48,22 +49,19 @@ func (s *Scenario) DamageAt(schedule []fault.Fault, at time.Duration) Damage {
 func disablesMachine(k fault.Kind) bool {
 	switch k {
 	case fault.Kill, fault.Pause, fault.PowerCut, fault.DiskStall, fault.DiskFull, fault.DiskError,
-		fault.DiskWipe, fault.DiskRollback, fault.DiskCut:
+		fault.DiskLatent, fault.Slow, fault.Freeze:
 		return true
 	}
-	return false
+	return (&fault.Fault{Kind: k}).LosesData()
 }
 
 // hurtsUntil returns the time at which the damage of a fault ends.
 func (s *Scenario) hurtsUntil(f *fault.Fault) time.Duration {
-	if f.Kind == fault.DiskFull || f.Kind == fault.DiskError || f.LosesData() {
+	if f.Kind == fault.DiskFull || f.Kind == fault.DiskError || f.Kind == fault.DiskLatent || f.LosesData() {
 		return s.Duration
 	}
 	return s.faultEnd(f)
 }
-
-// maxBranches limits the search for a majority. Real schedules need a handful of branches.
-const maxBranches = 1 << 14
 
 // MajoritySurvives reports whether more than half of the machines are up and can all reach each
 // other in both directions. It is the fault budget of subjects that define no other. It returns
@@ -87,36 +85,5 @@ func VotesSurvive(d Damage, votes []uint32) bool {
 			up = append(up, m)
 		}
 	}
-	s := survivors{votes: votes, neededVotes: all/2 + 1, reaches: d.Reaches, branchesLeft: maxBranches}
-	return s.surviveAmong(up)
-}
-
-// survivors looks for machines with enough votes that all reach each other.
-type survivors struct {
-	votes        []uint32
-	neededVotes  uint32
-	reaches      func(from, to env.MachineID) bool
-	branchesLeft int
-}
-
-// surviveAmong looks among these: of two that do not reach each other, one must go.
-func (s *survivors) surviveAmong(of []env.MachineID) bool {
-	var votes uint32
-	for _, m := range of {
-		votes += s.votes[m]
-	}
-	if votes < s.neededVotes || s.branchesLeft == 0 {
-		return false
-	}
-	s.branchesLeft--
-	for i, a := range of {
-		for j, b := range of[:i] {
-			if s.reaches(a, b) && s.reaches(b, a) {
-				continue
-			}
-			return s.surviveAmong(slices.Delete(slices.Clone(of), i, i+1)) ||
-				s.surviveAmong(slices.Delete(slices.Clone(of), j, j+1))
-		}
-	}
-	return true
+	return survivors.Exist(up, votes, all/2+1, d.Reaches)
 }

@@ -70,6 +70,12 @@ type Definition struct {
 	// from these. Zero: the simulator measures them.
 	ShortestTimer, LongestTimer time.Duration
 
+	// Roles are the roles whose holders WatchRoles knows, so that faults can be aimed at them. Nil: only
+	// [RoleServing].
+	Roles []string
+	// WatchRoles begins to follow from the records which machine has which role; see [RoleWatch].
+	WatchRoles func(s *Scenario) RoleWatch
+
 	// Records lists a zero value of each type of record that the processes emit, so that saved
 	// runs and records of real nodes can be read.
 	Records []env.Record
@@ -123,6 +129,8 @@ func (d *Definition) firstProblem() string {
 	case d.ShortestTimer < 0 || d.LongestTimer < d.ShortestTimer,
 		d.LongestTimer > 0 && d.ShortestTimer == 0:
 		return "set ShortestTimer and LongestTimer, the first one not longer than the other, or neither"
+	case len(d.Roles) > 0 && d.WatchRoles == nil:
+		return "set WatchRoles, or nothing knows who has the Roles"
 	case d.Model == nil && d.Witness != nil:
 		return "a witness is compared with a model; set Model too"
 	}
@@ -296,6 +304,17 @@ func (j definedJudge) Timeline(r *Run) Timeline {
 
 // Survives implements [Judge].
 func (j definedJudge) Survives(d Damage) bool { return j.definition.Survives(d) }
+
+// Roles implements [RoleJudge].
+func (j definedJudge) Roles() []string { return j.definition.Roles }
+
+// WatchRoles implements [RoleJudge].
+func (j definedJudge) WatchRoles(s *Scenario) RoleWatch {
+	if j.definition.WatchRoles == nil {
+		return nil
+	}
+	return j.definition.WatchRoles(s)
+}
 
 // Served implements [ServedJudge]: an operation that failed was served if the model judges its failure.
 func (j definedJudge) Served(op *history.Operation) bool { return ServedByModel(j.model, op) }

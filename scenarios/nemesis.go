@@ -59,6 +59,16 @@ type slotDraws struct {
 	severityStep     uint64 // how bad, of drawSteps
 	variant          uint64 // which of a few variants
 	processIndex     uint64 // which of the processes, 0 for all of the machine
+	roleIndex        uint64 // which of the roles, 0 for the machines drawn
+	diskCall         uint64 // at which disk call, 0 for at once
+	swizzle          []swizzleDraws
+}
+
+// swizzleDraws are what a slot draws for one machine of a swizzle.
+type swizzleDraws struct {
+	takesPart          bool
+	beginStep, endStep uint64 // of drawSteps
+	direction          uint64
 }
 
 const (
@@ -81,9 +91,9 @@ func (e *expander) expandSlots(choices draw.Lists) {
 	stream := func(label string) draw.Chooser { return choices(NemesisStream, label) }
 	occurs, kind, at, length := stream("occurs"), stream("kind"), stream("at"), stream("length")
 	first, others, amount, way := stream("first"), stream("others"), stream("amount"), stream("way")
-	part := stream("process")
+	part, more := stream("process"), e.moreDraws(stream)
 	machines := uint64(len(e.scenario.Machines))
-	slot := n.slot()
+	slot := n.Slot()
 	for begin := time.Duration(0); begin < e.scenario.Duration; begin += slot {
 		d := slotDraws{
 			occurs:           occurs.Choose(quietSlotOneIn) > 0,
@@ -96,28 +106,46 @@ func (e *expander) expandSlots(choices draw.Lists) {
 			variant:          way.Choose(variantCount),
 			processIndex:     part.Choose(uint64(len(n.Processes)) + 1),
 		}
+		more(&d)
 		if d.occurs {
 			e.addFault(d, begin, slot)
 		}
 	}
 }
 
-// slot returns how long a slot is. Quiet slots are paid for by shorter ones, so that Every stays the mean.
-func (n *Nemesis) slot() time.Duration { return max(n.Every*(quietSlotOneIn-1)/quietSlotOneIn, 1) }
+// Slot returns how long a slot is, in which one fault is drawn. Quiet slots are paid for by shorter ones, so
+// that Every stays the mean.
+func (n *Nemesis) Slot() time.Duration { return max(n.Every*(quietSlotOneIn-1)/quietSlotOneIn, 1) }
 
-// NemesisLabels returns the labels of the lists from which a nemesis draws. Each has one draw in each slot.
-func NemesisLabels() []string {
-	return []string{"occurs", "kind", "at", "length", "first", "others", "amount", "way", "process"}
-}
-
-// NemesisDraw returns the index of the first draws of the nemesis that are about faults from a time on, which
-// counts from the beginning of the run.
-func (s *Scenario) NemesisDraw(from time.Duration) uint64 {
-	if s.Nemesis == nil || from <= s.Warmup {
-		return 0
+// moreDraws returns what draws the values of a slot that only some scenarios need. The others do not draw
+// them, so that what is added here shifts nothing there.
+func (e *expander) moreDraws(stream func(label string) draw.Chooser) func(*slotDraws) {
+	n := e.scenario.Nemesis
+	var role, call, swizzle draw.Chooser
+	if len(n.Roles) > 0 {
+		role = stream("role")
 	}
-	slot := s.Nemesis.slot()
-	return uint64((from - s.Warmup + slot - 1) / slot)
+	if n.DiskCalls > 0 {
+		call = stream("call")
+	}
+	if slices.Contains(n.Kinds, fault.Clog) {
+		swizzle = stream("swizzle")
+	}
+	return func(d *slotDraws) {
+		if role != nil {
+			d.roleIndex = role.Choose(uint64(len(n.Roles)) + 1)
+		}
+		if call != nil {
+			d.diskCall = call.Choose(uint64(n.DiskCalls) + 1)
+		}
+		if swizzle == nil {
+			return
+		}
+		for range e.scenario.Machines {
+			d.swizzle = append(d.swizzle, swizzleDraws{swizzle.Choose(2) == 1,
+				swizzle.Choose(drawResolution), swizzle.Choose(drawResolution), swizzle.Choose(3)})
+		}
+	}
 }
 
 // maskBits is the width of the draw for further machines; beyond it the bits repeat.
@@ -134,6 +162,10 @@ func (e *expander) addFault(d slotDraws, begin, slot time.Duration) {
 	}
 	f := e.makeFault(n.Kinds[d.kindIndex], d)
 	f.At, f.For = at, min(n.lengthOf(d.lengthStep), left)
+	if f.Kind == fault.Clog && d.variant == swizzleVariant {
+		e.addSwizzle(&f, d)
+		return
+	}
 	if !e.canAdd(&f) {
 		d.otherMachineBits = 0
 		tamer := e.makeFault(n.Kinds[d.kindIndex], d)
@@ -155,13 +187,8 @@ func fractionOf(of time.Duration, steps uint64) time.Duration {
 // canAdd reports whether a fault can be added to the schedule: it acts on something, conflicts with
 // no other fault, and the subject survives all faults together at every instant.
 func (e *expander) canAdd(f *fault.Fault) bool {
-	if f.IsNetwork() && !e.scenario.affectsAnyPair(f) {
+	if !e.isPossible(f) {
 		return false
-	}
-	for i := range e.schedule {
-		if e.scenario.conflictReason(&e.schedule[i], f) != "" {
-			return false
-		}
 	}
 	with := append(slices.Clone(e.schedule), *f)
 	until := e.scenario.hurtsUntil(f)
@@ -174,7 +201,51 @@ func (e *expander) canAdd(f *fault.Fault) bool {
 		if at < e.scenario.faultEnd(f) && e.activeCount(at) >= e.scenario.Nemesis.AtOnce {
 			return false
 		}
-		if e.survives != nil && doesDamage(f) && !e.survives(e.scenario.DamageAt(with, at)) {
+		if e.survives != nil && doesDamage(f) && !e.survivesWorst(with, at) {
+			return false
+		}
+	}
+	return true
+}
+
+// isPossible reports whether a fault acts on something and conflicts with no other.
+func (e *expander) isPossible(f *fault.Fault) bool {
+	if f.IsNetwork() && !e.scenario.affectsAnyPair(f) {
+		return false
+	}
+	return !slices.ContainsFunc(e.schedule, func(other fault.Fault) bool {
+		return e.scenario.conflictReason(&other, f) != ""
+	})
+}
+
+// maxAims limits the cases that survivesWorst looks at. Real schedules have a handful.
+const maxAims = 1 << 12
+
+// survivesWorst reports whether the subject survives a schedule at an instant, whichever machines the faults
+// hit that are aimed at roles.
+func (e *expander) survivesWorst(schedule []fault.Fault, at time.Duration) bool {
+	s := e.scenario
+	var aimed []int
+	cases := 1
+	for i := range schedule {
+		f := &schedule[i]
+		if f.IsAimed() && f.At <= at && at < s.hurtsUntil(f) {
+			aimed = append(aimed, i)
+			if cases *= len(s.Machines); cases > maxAims {
+				return false
+			}
+		}
+	}
+	if len(aimed) == 0 {
+		return e.survives(s.DamageAt(schedule, at))
+	}
+	for number := range cases {
+		hit := slices.Clone(schedule)
+		for _, i := range aimed {
+			hit[i] = schedule[i].AimedAt(s.Machines[number%len(s.Machines)])
+			number /= len(s.Machines)
+		}
+		if !e.survives(s.DamageAt(hit, at)) {
 			return false
 		}
 	}
@@ -183,7 +254,13 @@ func (e *expander) canAdd(f *fault.Fault) bool {
 
 // doesDamage reports whether a fault disables a machine or cuts a link.
 func doesDamage(f *fault.Fault) bool {
-	return disablesMachine(f.Kind) || f.IsNetwork() && (f.Kind != fault.Link || f.Loss >= fault.Always)
+	switch f.Kind {
+	case fault.Link:
+		return f.Loss >= fault.Always
+	case fault.Corrupt:
+		return f.Share >= fault.Always
+	}
+	return disablesMachine(f.Kind) || f.IsNetwork()
 }
 
 // activeCount returns the number of drawn faults that are active at an instant.
@@ -204,6 +281,15 @@ const (
 	worstSlow    = 40 * time.Millisecond
 	worstStep    = time.Hour
 	worstDrift   = 500 // ppm
+	// The step of a slow process takes up to worstStepLatency longer, or up to worstTimes as long.
+	worstStepLatency = 60 * time.Millisecond
+	worstTimes       = 20_000
+	// A clogged line passes worstBandwidth to bestBandwidth bytes a second.
+	worstBandwidth = 1 << 10
+	bestBandwidth  = 256 << 10
+	worstMTU       = 200
+	bestMTU        = 1400
+	worstRot       = 256 // bits
 )
 
 // makeFault makes a slot's fault of a kind, but for its time.
@@ -232,15 +318,108 @@ func (e *expander) makeFault(kind fault.Kind, d slotDraws) fault.Fault {
 	case fault.ClockDrift:
 		f.Machines, f.DriftPPM = hit, signedDraw(1+int64(d.severityStep)*(worstDrift-1)/drawResolution,
 			d.variant)
-	case fault.Kill, fault.Pause:
+	case fault.Kill, fault.Pause, fault.Slow:
 		f.Machines = hit
 		if d.processIndex > 0 {
 			f.Process = e.scenario.Nemesis.Processes[d.processIndex-1]
 		}
+		if kind == fault.Slow {
+			slowDown(&f, d)
+		}
+	case fault.Clog, fault.Bandwidth, fault.MTU, fault.Corrupt:
+		e.limitLinks(&f, d)
+	case fault.DiskCorrupt, fault.DiskLatent, fault.DiskLostWrite, fault.DiskMisdirect:
+		f.Machines = hit[:1]
+		if kind == fault.DiskCorrupt {
+			f.Bits = 1 + int(d.severityStep)*(worstRot-1)/drawResolution
+		}
 	default:
 		f.Machines = hit
 	}
+	e.aimFault(&f, d)
 	return f
+}
+
+// aimFault makes a fault act at a disk call, and on the machine that has a role, where these are drawn.
+func (e *expander) aimFault(f *fault.Fault, d slotDraws) {
+	switch f.Kind {
+	case fault.Kill, fault.PowerCut:
+		f.AtDiskCall = int(d.diskCall)
+		f.AfterCall = d.diskCall > 0 && d.variant%2 == 1
+	case fault.DiskError:
+		f.AtDiskCall = int(d.diskCall)
+	}
+	if d.roleIndex == 0 {
+		return
+	}
+	f.Role = e.scenario.Nemesis.Roles[d.roleIndex-1]
+	switch fault.RoleKey(f.Kind) {
+	case "groups":
+		f.Groups = nil
+	case "from":
+		f.From, f.To = nil, []string{fault.All}
+	default:
+		f.Machines = nil
+	}
+}
+
+func slowDown(f *fault.Fault, d slotDraws) {
+	if d.variant%2 == 0 {
+		f.Latency = time.Millisecond + fractionOf(worstStepLatency, d.severityStep)
+		return
+	}
+	f.Times = 2 + int64(d.severityStep)*(worstTimes-2)/drawResolution
+}
+
+// limitLinks clogs or limits what a machine sends and receives, or what it exchanges with one other.
+func (e *expander) limitLinks(f *fault.Fault, d slotDraws) {
+	switch f.From, f.To, f.OneWay = e.drawPair(d); d.variant {
+	case 0:
+		f.OneWay = false
+	case 1:
+		f.To = []string{fault.All}
+	case 2:
+		f.From, f.To, f.OneWay = []string{fault.All}, f.From, true
+	}
+	step := int64(drawResolution - 1 - d.severityStep) // the worst is the smallest
+	switch f.Kind {
+	case fault.Bandwidth:
+		f.BytesPerSecond = worstBandwidth + step*step*(bestBandwidth-worstBandwidth)/(drawResolution*
+			drawResolution)
+	case fault.MTU:
+		f.MTUBytes = worstMTU + int(step)*(bestMTU-worstMTU)/drawResolution
+	case fault.Corrupt:
+		f.Share = 1 + fault.PPM(d.severityStep)*(worstLoss-1)/drawResolution
+	}
+}
+
+// swizzleVariant is the variant of a clog that clogs several machines one after the other.
+const swizzleVariant = 3
+
+// addSwizzle clogs several machines, each from an instant of the first half of a time to one of the second,
+// so that they come back in another order than they went. Those that the subject cannot do without are left
+// out.
+func (e *expander) addSwizzle(f *fault.Fault, d slotDraws) {
+	for m, name := range e.scenario.Machines {
+		one := d.swizzle[m]
+		if !one.takesPart && m != int(d.firstMachine) {
+			continue
+		}
+		clog := fault.Fault{Kind: fault.Clog, From: []string{name}, To: []string{fault.All}}
+		switch one.direction {
+		case 1:
+			clog.OneWay = true
+		case 2:
+			clog.From, clog.To, clog.OneWay = clog.To, clog.From, true
+		}
+		half := f.For / 2
+		begin := fractionOf(half, one.beginStep)
+		clog.At, clog.For = f.At+begin, max(half-begin+fractionOf(half, one.endStep), 1)
+		if e.canAdd(&clog) {
+			e.schedule = append(e.schedule, clog)
+		}
+	}
+	e.slotFaults = append(e.slotFaults, *f) // the swizzle counts as one
 }
 
 func signedDraw[T ~int64](value T, way uint64) T {

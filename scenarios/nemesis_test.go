@@ -1,7 +1,7 @@
 package scenarios_test
 
 import (
-	"maps"
+	"context"
 	"slices"
 	"testing"
 	"time"
@@ -10,9 +10,11 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/draw"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
+	"github.com/holdfast-sim/holdfast/scenarios/workload"
 )
 
 // drawn is a chooser whose values a test generates, per stream and label.
@@ -66,8 +68,12 @@ func TestExpandStaysWithinBudget(t *testing.T) {
 		schedule := scenarios.Expand(s, nil, drawnFrom(t))
 		for _, at := range instants(s, schedule) {
 			require.True(t, scenarios.MajoritySurvives(s.DamageAt(schedule, at)), "at %s: %+v", at, schedule)
-			acting := 0
+			acting, clogged := 0, false
 			for _, f := range schedule {
+				if clogged && f.Kind == fault.Clog {
+					continue // the clogs of a swizzle count as one
+				}
+				clogged = clogged || f.Kind == fault.Clog && f.At <= at && at < f.At+f.For
 				if f.At <= at && at < f.At+f.For && !slices.ContainsFunc(s.Faults, func(g fault.Fault) bool { return g.At == f.At }) {
 					acting++
 				}
@@ -210,25 +216,120 @@ func TestMajorityOfManyMachinesIsQuick(t *testing.T) {
 	require.Less(t, time.Since(begun), 10*time.Second, "the search is bounded")
 }
 
-// TestTheListsOfANemesis: NemesisLabels has every list, each with one draw in each slot.
-func TestTheListsOfANemesis(t *testing.T) {
-	s := &scenarios.Scenario{Machines: scenarios.Count(3), Warmup: 10 * time.Second, Duration: 100 * time.Second,
-		Nemesis: &scenarios.Nemesis{Kinds: fault.Kinds(), Every: 2 * time.Second, ForMin: time.Second,
-			ForMax: 3 * time.Second, AtOnce: 2}}
-	drawn := map[string]*draw.List{}
-	scenarios.Expand(s, nil, func(stream, label string) draw.Chooser {
-		require.Equal(t, scenarios.NemesisStream, stream)
-		if drawn[label] == nil {
-			drawn[label] = draw.NewList(1, stream, label)
-		}
-		return drawn[label]
-	})
-	labels := slices.Collect(maps.Keys(drawn))
-	require.ElementsMatch(t, scenarios.NemesisLabels(), labels)
-	slots := drawn["occurs"].Drawn()
-	for label, list := range drawn {
-		require.Equal(t, slots, list.Drawn(), label)
+// aimedStorm is a storm in which every fault may be aimed at a role or wait for a disk call.
+func aimedStorm(t *rapid.T) *scenarios.Scenario {
+	s := stormy(t)
+	s.Nemesis.Roles = []string{scenarios.RoleServing, "leader"}
+	if slices.Contains(s.Nemesis.Kinds, fault.Kill) || slices.Contains(s.Nemesis.Kinds, fault.PowerCut) {
+		s.Nemesis.DiskCalls = 9
 	}
-	require.Equal(t, slots, s.NemesisDraw(s.Warmup+s.Duration))
-	require.Zero(t, s.NemesisDraw(5*time.Second), "no fault begins in the warm-up")
+	return s
 }
+
+// TestExpandAimsWithinBudget: whichever machines have the roles, the rest survives.
+func TestExpandAimsWithinBudget(t *testing.T) {
+	aimed, waiting := 0, 0
+	rapid.Check(t, func(t *rapid.T) {
+		s := aimedStorm(t)
+		schedule := scenarios.Expand(s, nil, drawnFrom(t))
+		holder := rapid.SampledFrom(s.Machines)
+		for i := range schedule {
+			f := &schedule[i]
+			require.NoError(t, f.Validate(s.Machines))
+			if f.AtDiskCall > 0 {
+				waiting++
+			}
+			if f.IsAimed() {
+				aimed++
+				*f = f.AimedAt(holder.Draw(t, "holder"))
+			}
+		}
+		for _, at := range instants(s, schedule) {
+			require.True(t, scenarios.MajoritySurvives(s.DamageAt(schedule, at)), "at %s: %+v", at, schedule)
+		}
+	})
+	require.NotZero(t, aimed)
+	require.NotZero(t, waiting)
+}
+
+// TestSwizzleFreesInAnotherOrder: several machines are clogged one after the other, and not freed in that order.
+func TestSwizzleFreesInAnotherOrder(t *testing.T) {
+	s := scenarios.New("swizzle").Story("s").Subject("toy", nil).Machines(9).Duration(10 * time.Minute).
+		Nemesis(scenarios.Nemesis{Kinds: []fault.Kind{fault.Clog}, Every: 30 * time.Second, ForMin: 10 * time.Second,
+			ForMax: 20 * time.Second}).MustBuild()
+	together, reordered := 0, 0
+	for seed := range uint64(20) {
+		schedule := scenarios.Expand(s, nil, draw.Derive(seed))
+		for i, a := range schedule {
+			for _, b := range schedule[i+1:] {
+				if b.At < a.At+a.For {
+					together++
+				}
+				if b.At > a.At && b.At+b.For < a.At+a.For {
+					reordered++
+				}
+			}
+		}
+	}
+	require.Greater(t, together, 20)
+	require.Greater(t, reordered, 5)
+}
+
+func TestPairLatencyIsSymmetricAndOfTheSeed(t *testing.T) {
+	s := scenarios.New("x").Story("s").Subject("toy", nil).Machines(5).Duration(time.Minute).
+		Network(scenarios.Network{PairLatency: 40 * time.Millisecond}).MustBuild()
+	latencies := func(seed uint64) []time.Duration {
+		net := fault.NewNet(s.Machines, s.Base())
+		net.SetBase(s.ChangeBase(draw.Derive(seed)))
+		var all []time.Duration
+		for a := range s.Machines {
+			for b := range a {
+				require.Equal(t, net.Condition(a, b), net.Condition(b, a))
+				require.Less(t, net.Condition(a, b).Latency, s.Network.Latency+s.Network.PairLatency)
+				all = append(all, net.Condition(a, b).Latency)
+			}
+		}
+		return all
+	}
+	require.Equal(t, latencies(1), latencies(1))
+	require.NotEqual(t, latencies(1), latencies(2))
+	require.Nil(t, (&scenarios.Scenario{}).ChangeBase(draw.Derive(1)))
+}
+
+func TestUnknownRolesAreRefused(t *testing.T) {
+	leader := scenarios.RoleTable{}
+	subject := scenarios.Define(scenarios.Definition{Kind: "led", Driver: noDriver{},
+		Encode: func(workload.Op) (string, []byte) { return "", nil },
+		Decode: func(workload.Op, []byte) (workload.Result, error) { return workload.OK(), nil },
+		Check:  func(context.Context, *scenarios.Run) []linearizability.Verdict { return nil },
+		Roles:  []string{"leader"}, WatchRoles: func(*scenarios.Scenario) scenarios.RoleWatch { return watchTable{&leader} }})
+	require.Equal(t, []string{"leader", scenarios.RoleServing}, scenarios.RolesOf(subject))
+	s := scenarios.New("x").Story("s").Subject("led", nil).Machines(3).Duration(time.Minute).
+		At(1).PauseMachine().AtRole("leader").For(5).At(10).PauseMachine().AtRole("laeder").For(5).
+		Nemesis(scenarios.Nemesis{Kinds: []fault.Kind{fault.Kill}, Every: time.Second, ForMin: 1, ForMax: 1,
+			Roles: []string{"serving", "boss"}}).MustBuild()
+	err := scenarios.CheckProcesses(s, subject)
+	require.ErrorContains(t, err, `faults[1].role: the subject led has no role "laeder"; did you mean "leader"?`)
+	require.ErrorContains(t, err, `nemesis.roles[1]: the subject led has no role "boss"`)
+	require.NotContains(t, err.Error(), "faults[0]")
+
+	watch := scenarios.WatchRoles(s, subject, s.Faults)
+	_, found := watch.Holder("leader")
+	require.False(t, found)
+	leader.Give("leader", 1)
+	leader.Give("leader", 2)
+	leader.Take("leader", 1) // has it no longer
+	m, found := watch.Holder("leader")
+	require.True(t, found)
+	require.EqualValues(t, 2, m)
+	leader.Take("leader", 2)
+	_, found = watch.Holder("leader")
+	require.False(t, found)
+	require.Nil(t, scenarios.WatchRoles(s, subject, nil), "no fault needs it")
+}
+
+type watchTable struct{ *scenarios.RoleTable }
+
+func (watchTable) Observe(scenarios.Stamped) {}
+
+type noDriver struct{ scenarios.Driver }

@@ -13,12 +13,15 @@ import (
 // CheckProcesses refuses faults of a process that one of their machines does not have: such a fault
 // would hit nothing and count as injected. A subject without a builder does not list its processes;
 // then the driver reports an unknown process when the fault begins.
+//
+// It also refuses faults that are aimed at a role which the subject does not have.
 func CheckProcesses(s *Scenario, subject Subject) error {
+	var problems strictyaml.Problems
+	problems.Add(strictyaml.Problem{}, checkRoles(s, subject))
 	builder := subject.Builder()
 	if builder == nil {
-		return nil
+		return problems.Err()
 	}
-	var problems strictyaml.Problems
 	if s.Nemesis != nil {
 		problems.Add(strictyaml.Problem{}, checkNemesis(s, builder))
 	}
@@ -28,7 +31,7 @@ func CheckProcesses(s *Scenario, subject Subject) error {
 			continue
 		}
 		for m, machine := range s.Machines {
-			if !slices.Contains(f.Machines, machine) && !slices.Contains(f.Machines, fault.All) {
+			if !fault.Names(targets(f), machine) {
 				continue
 			}
 			var names []string

@@ -80,4 +80,7 @@ func (sc *scaler) scaleFault(path string, f *fault.Fault) {
 	sc.scaleDuration(path+".up", &f.Up, FloorFault)
 	sc.scaleDuration(path+".down", &f.Down, FloorFault)
 	f.Step = sc.ratio.Of(f.Step)
+	if f.BytesPerSecond > 0 { // the subject sends as much in less time
+		f.BytesPerSecond = max(f.BytesPerSecond*sc.ratio.Den/sc.ratio.Num, 1)
+	}
 }

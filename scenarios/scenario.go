@@ -6,6 +6,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/holdfast-sim/holdfast/scenarios/draw"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 	"github.com/holdfast-sim/holdfast/scenarios/workload"
 )
@@ -64,6 +65,9 @@ type Network struct {
 	Latency time.Duration `yaml:"latency,omitempty" json:"latency"`
 	Jitter  time.Duration `yaml:"jitter,omitempty" json:"jitter"`
 	Loss    fault.PPM     `yaml:"loss,omitempty" json:"loss,omitempty"`
+	// PairLatency is the most that is added to Latency between two machines for the whole run: the seed
+	// draws it for each pair.
+	PairLatency time.Duration `yaml:"pair_latency,omitempty" json:"pair_latency,omitempty"`
 }
 
 // Disk is the latency of disk calls without faults, and the capacity. It applies in the simulator only:
@@ -108,6 +112,12 @@ type Nemesis struct {
 	// Processes are the single processes that kill and pause may hit; a draw chooses one of them or
 	// the whole machine.
 	Processes []string `yaml:"processes,omitempty,flow" json:"processes,omitempty"`
+	// Roles are the roles of the subject that faults may be aimed at; a draw chooses one of them or the
+	// machines that are drawn otherwise.
+	Roles []string `yaml:"roles,omitempty,flow" json:"roles,omitempty"`
+	// DiskCalls lets a kill, power cut or disk error act at a disk call instead of at once: up to this one,
+	// as drawn.
+	DiskCalls int `yaml:"disk_calls,omitempty" json:"disk_calls,omitempty"`
 	// BeyondSurvival also draws faults that exceed the damage which the subject must survive. Its
 	// safety must hold then, too.
 	BeyondSurvival bool `yaml:"beyond_survival,omitempty" json:"beyond_survival,omitempty"`
@@ -174,7 +184,31 @@ func setDefault[T comparable](field *T, value T) {
 // End is the virtual time at which a run ends: warm-up, duration and quiescence.
 func (s *Scenario) End() time.Duration { return s.Warmup + s.Duration + s.Quiescence }
 
-// Base is the condition of every link when nothing is wrong.
+// Base is the condition of every link when nothing is wrong, apart from the latency of single pairs; see
+// [Scenario.ChangeBase].
 func (s *Scenario) Base() fault.Condition {
 	return fault.Condition{Loss: s.Network.Loss, Latency: s.Network.Latency, Jitter: s.Network.Jitter}
+}
+
+// NetworkStream is the name of the stream that the latency of pairs is drawn from.
+const NetworkStream = "network"
+
+// ChangeBase returns what changes the base condition of each ordered pair of machines; nil if nothing does.
+// It is a function for [fault.Net.SetBase].
+func (s *Scenario) ChangeBase(choices draw.Lists) func(from, to int, c *fault.Condition) {
+	if s.Network.PairLatency == 0 {
+		return nil
+	}
+	n := len(s.Machines)
+	added := make([]time.Duration, n*n)
+	draws := choices(NetworkStream, "pair-latency")
+	for a := range n {
+		for b := range a {
+			// The square of a draw: most pairs are near, a few are far.
+			d := draws.Choose(drawResolution)
+			added[a*n+b] = fractionOf(fractionOf(s.Network.PairLatency, d), d)
+			added[b*n+a] = added[a*n+b]
+		}
+	}
+	return func(from, to int, c *fault.Condition) { c.Latency += added[from*n+to] }
 }

@@ -102,12 +102,14 @@ func (n *Nemesis) setDefaults(machines int) {
 }
 
 // defaultKinds are the kinds of a nemesis that names none: all but those that lose durable data, those that
-// take a machine out of the fault budget for the rest of the run, and the power button, which is no fault.
+// take a machine out of the fault budget for the rest of the run, what few systems claim to survive (packets
+// with wrong bits, a machine that stands still with its hardware), and the power button, which is no fault.
 func defaultKinds(machines int) []fault.Kind {
+	special := []fault.Kind{fault.DiskFull, fault.DiskError, fault.DiskLatent, fault.PowerOn, fault.Corrupt,
+		fault.Freeze}
 	return slices.DeleteFunc(fault.Kinds(), func(k fault.Kind) bool {
 		f := fault.Fault{Kind: k}
-		return f.LosesData() || k == fault.DiskFull || k == fault.DiskError || k == fault.PowerOn ||
-			machines < 2 && f.IsNetwork()
+		return f.LosesData() || slices.Contains(special, k) || machines < 2 && f.IsNetwork()
 	})
 }
 

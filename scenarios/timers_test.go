@@ -34,7 +34,7 @@ func TestANemesisWithoutKeysIsFull(t *testing.T) {
 	require.Equal(t, &scenarios.Nemesis{Every: 300 * time.Millisecond, ForMin: 25 * time.Millisecond,
 		ForMax: 3 * time.Second, MostlyShort: true, AtOnce: 3, Kinds: []fault.Kind{fault.Partition, fault.Cut,
 			fault.Link, fault.Flap, fault.Kill, fault.Pause, fault.PowerCut, fault.DiskStall, fault.DiskSlow,
-			fault.ClockStep, fault.ClockDrift}}, n)
+			fault.ClockStep, fault.ClockDrift, fault.Slow, fault.Clog, fault.Bandwidth, fault.MTU}}, n)
 }
 
 func TestGivenTimesStay(t *testing.T) {

@@ -23,6 +23,7 @@ const (
 	MaxDraws    = 10_000 // faults that a nemesis may draw
 
 	MaxNemesisProcesses = 32
+	MaxNemesisRoles     = 16
 	MaxAtOnce           = 16
 	MaxFlaps            = 100_000 // phases of one flapping link
 	MaxNameBytes        = 64
@@ -144,6 +145,7 @@ func (v *validator) checkConditions() {
 	s := v.scenario
 	v.requireBetween("network.latency", s.Network.Latency, 0, MaxLatency)
 	v.requireBetween("network.jitter", s.Network.Jitter, 0, MaxLatency)
+	v.requireBetween("network.pair_latency", s.Network.PairLatency, 0, MaxLatency)
 	v.require(s.Network.Loss < fault.Always, "network.loss",
 		"%s loses every packet; write less, or a cut among the faults",
 		s.Network.Loss)
@@ -204,15 +206,30 @@ func (v *validator) checkNemesisKeys() {
 		"no fault of %s fits into the duration of %s", durationText(n.ForMin), durationText(s.Duration))
 	v.require(n.AtOnce >= 1 && n.AtOnce <= MaxAtOnce, "nemesis.at_once", "%d is out of range; write 1 to %d",
 		n.AtOnce, MaxAtOnce)
-	stops := slices.Contains(n.Kinds, fault.Kill) || slices.Contains(n.Kinds, fault.Pause)
-	v.require(len(n.Processes) == 0 || stops, "nemesis.processes",
-		"only kill and pause hit processes; add one of them to kinds, or leave the key out")
+	v.require(len(n.Processes) == 0 || n.draws(fault.Kill, fault.Pause, fault.Slow), "nemesis.processes",
+		"only kill, pause and slow hit processes; add one of them to kinds, or leave the key out")
 	v.require(len(n.Processes) <= MaxNemesisProcesses, "nemesis.processes",
 		"%d are too many; write at most %d", len(n.Processes), MaxNemesisProcesses)
 	for i, name := range n.Processes {
 		v.require(name != "" && !slices.Contains(n.Processes[:i], name), fmt.Sprintf("nemesis.processes[%d]",
 			i), "name each process once")
 	}
+	v.require(len(n.Roles) <= MaxNemesisRoles, "nemesis.roles", "%d are too many; write at most %d",
+		len(n.Roles), MaxNemesisRoles)
+	for i, role := range n.Roles {
+		v.require(role != "" && !slices.Contains(n.Roles[:i], role), fmt.Sprintf("nemesis.roles[%d]", i),
+			"name each role once")
+	}
+	v.require(n.DiskCalls >= 0 && n.DiskCalls <= fault.MaxDiskCall, "nemesis.disk_calls",
+		"%d is out of range; write 1 to %d", n.DiskCalls, fault.MaxDiskCall)
+	v.require(n.DiskCalls == 0 || n.draws(fault.Kill, fault.PowerCut, fault.DiskError), "nemesis.disk_calls",
+		"only kill, power-cut and disk-error act at a disk call; add one of them to kinds, or leave the key "+
+			"out")
+}
+
+// draws reports whether a nemesis draws faults of one of the kinds.
+func (n *Nemesis) draws(kinds ...fault.Kind) bool {
+	return slices.ContainsFunc(n.Kinds, func(k fault.Kind) bool { return slices.Contains(kinds, k) })
 }
 
 func needsTwo(k fault.Kind) bool { return (&fault.Fault{Kind: k}).IsNetwork() }

@@ -93,6 +93,10 @@ func hasDuplicates(names []string) bool {
 // affectsAnyPair reports whether a network fault touches any pair of machines.
 func (s *Scenario) affectsAnyPair(f *fault.Fault) bool {
 	net := fault.NewNet(s.Machines, fault.Condition{})
+	if f.IsAimed() {
+		aimed := f.AimedAt(s.Machines[0])
+		f = &aimed
+	}
 	net.Begin(f)
 	for from := range s.Machines {
 		for to := range s.Machines {
@@ -125,7 +129,7 @@ func (s *Scenario) conflictReason(a, b *fault.Fault) string {
 	if !s.faultsOverlap(a, b) || a.IsNetwork() || b.IsNetwork() {
 		return ""
 	}
-	both := s.machinesInBoth(a.Machines, b.Machines)
+	both := s.machinesInBoth(targets(a), targets(b))
 	if len(both) == 0 {
 		return ""
 	}
@@ -135,14 +139,26 @@ func (s *Scenario) conflictReason(a, b *fault.Fault) string {
 		return where + " cannot be switched off twice"
 	case switchesOff(a) && stopsProcesses(b) || switchesOff(b) && stopsProcesses(a):
 		return where + " is off, so there is no process to kill or pause"
-	case a.Kind != b.Kind || a.Kind == fault.PowerOn: // a press of the power button is over at once
+	case switchesOff(a) && b.Kind == fault.Freeze || switchesOff(b) && a.Kind == fault.Freeze:
+		return where + " is off, so there is nothing to freeze"
+	case a.Kind != b.Kind, a.Kind == fault.DiskCorrupt,
+		a.Kind == fault.PowerOn: // a press of the power button is over at once
 		return ""
-	case stopsProcesses(a) && a.Process != "" && b.Process != "" && a.Process != b.Process:
+	case (stopsProcesses(a) || a.Kind == fault.Slow) && a.Process != "" && b.Process != "" &&
+		a.Process != b.Process:
 		return ""
 	case a.Kind == fault.DiskError && a.Operation != b.Operation:
 		return ""
 	}
 	return fmt.Sprintf("one %s on %s is not over", a.Kind, where)
+}
+
+// targets returns the machines that a fault of machines may hit.
+func targets(f *fault.Fault) []string {
+	if f.IsAimed() {
+		return []string{fault.All}
+	}
+	return f.Machines
 }
 
 func switchesOff(f *fault.Fault) bool {

@@ -2,17 +2,38 @@ package sim
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
+	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 	"github.com/holdfast-sim/holdfast/scenarios/nemesis"
 	"github.com/holdfast-sim/holdfast/sim/world"
 )
 
 // injector makes faults act on a simulated world. It implements nemesis.Injector.
-type injector struct{ world *world.World }
+type injector struct {
+	world *world.World
+	roles scenarios.RoleWatch // nil: no fault needs it
+}
 
-var _ nemesis.Injector = injector{}
+var (
+	_ nemesis.Injector     = injector{}
+	_ nemesis.RoleInjector = injector{}
+)
+
+// Holder implements nemesis.RoleInjector.
+func (i injector) Holder(_ context.Context, role string) (machine int, found bool, err error) {
+	if role == scenarios.RoleServing {
+		return i.world.LastCalled(), true, nil
+	}
+	if i.roles == nil {
+		return 0, false, fmt.Errorf("finding the machine with the role %s: %w", role, errors.ErrUnsupported)
+	}
+	m, found := i.roles.Holder(role)
+	return int(m), found, nil
+}
 
 // Effect implements nemesis.Injector.
 func (i injector) Effect(machine int, f *fault.Fault) (nemesis.Effect, error) {
@@ -41,9 +62,9 @@ type faultInjection struct {
 }
 
 // scheduleFaults begins the schedule of a run.
-func scheduleFaults(w *world.World, machines []string, list []fault.Fault,
+func scheduleFaults(w *world.World, roles scenarios.RoleWatch, machines []string, list []fault.Fault,
 	warmup, duration time.Duration) *faultInjection {
-	f := &faultInjection{nemesis.New(injector{w}, machines, list, warmup, duration), w}
+	f := &faultInjection{nemesis.New(injector{w, roles}, machines, list, warmup, duration), w}
 	f.planActions(f.Start())
 	return f
 }

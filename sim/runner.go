@@ -40,6 +40,7 @@ type run struct {
 	world          *world.World
 	judgeWatch     scenarios.Watch
 	timelineFilter scenarios.TimelineFilter // nil: the timeline needs every record
+	roleWatch      scenarios.RoleWatch      // nil: no fault is aimed at a role of the subject
 	history        history.Recorder
 	clients        []*world.Client
 	auditors       []*world.Client
@@ -130,7 +131,8 @@ func choicesOf(o scenarios.RunOptions) *choice.Source {
 
 func (r *run) setUp(builder scenarios.Builder, choices *choice.Source) {
 	s := r.scenario
-	cfg := world.Config{Seed: r.options.Seed, Names: s.Machines, Base: s.Base(), Disk: s.Disk,
+	cfg := world.Config{Seed: r.options.Seed, Names: s.Machines, Base: s.Base(),
+		ChangeBase: s.ChangeBase(choices.Lists()), Disk: s.Disk,
 		WatchdogPowersOff: s.Watchdog == scenarios.WatchdogPowerOff, Builder: builder, OnRecord: r.onRecord}
 	if r.options.KeepLogs {
 		cfg.OnLog = func(l scenarios.LogLine) { r.result.Logs = append(r.result.Logs, l) }
@@ -141,7 +143,8 @@ func (r *run) setUp(builder scenarios.Builder, choices *choice.Source) {
 	r.world = world.New(cfg, choices)
 	r.branch(choices)
 	schedule := scenarios.Expand(s, r.subject.Judge(), choices.Lists())
-	r.faults = scheduleFaults(r.world, s.Machines, schedule, s.Warmup, s.Duration)
+	r.roleWatch = scenarios.WatchRoles(s, r.subject, schedule)
+	r.faults = scheduleFaults(r.world, r.roleWatch, s.Machines, schedule, s.Warmup, s.Duration)
 	for i := range s.Workload.Clients {
 		r.addClient(i)
 	}
@@ -156,21 +159,6 @@ func (r *run) setUp(builder scenarios.Builder, choices *choice.Source) {
 	}
 }
 
-// branch prepares the branches of the run.
-func (r *run) branch(choices *choice.Source) {
-	for _, b := range r.options.Branches {
-		choices.BranchStream(scenarios.NemesisStream, r.scenario.NemesisDraw(b.At), b.Seed,
-			scenarios.NemesisLabels())
-		r.world.Kernel.At(int64(b.At), brancher{choices}, 0, b.Seed)
-	}
-}
-
-// brancher gives the run another future.
-type brancher struct{ choices *choice.Source }
-
-// Handle implements kernel.Handler.
-func (b brancher) Handle(_ uint32, seed uint64) { b.choices.Branch(seed, scenarios.NemesisStream) }
-
 // powerPresser switches a machine on.
 type powerPresser struct{ machine *world.Machine }
 
@@ -182,6 +170,9 @@ func (r *run) onRecord(rec scenarios.Stamped) error {
 	}
 	if r.options.Records == nil || r.timelineFilter == nil || r.timelineFilter.InTimeline(rec.Record) {
 		r.result.Records = append(r.result.Records, rec)
+	}
+	if r.roleWatch != nil {
+		r.roleWatch.Observe(rec)
 	}
 	return r.judgeWatch.Record(rec)
 }

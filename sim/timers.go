@@ -34,7 +34,7 @@ func withTimers(ctx context.Context, s *scenarios.Scenario, subject scenarios.Su
 	o := scenarios.RunOptions{Seed: measureSeed}
 	seen := timerLengths{}
 	_, err := simulateVaried(ctx, &calm, subject, o, choicesOf(o), func(w *world.World) {
-		w.ObserveTimers(seen.note)
+		world.ObserveTimers(w, seen.note)
 	})
 	if err != nil {
 		return nil, err

@@ -2,7 +2,10 @@ package vswitch
 
 import (
 	"container/heap"
+	"encoding/binary"
 	"fmt"
+	"slices"
+	"sort"
 	"time"
 
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
@@ -34,6 +37,8 @@ type queuedFrame struct {
 	dueAt     time.Duration // by the switch's clock
 	seq       uint64
 	toMachine int
+	pair      int  // from*machines+to
+	waits     bool // for a line of limited bandwidth
 	frame     []byte
 }
 
@@ -65,6 +70,9 @@ type deliverySchedule struct {
 	faultNet     *fault.Net
 	linkDraws    [][]fault.LinkDraws // from, to
 	dueFrames    frameHeap
+	queues       []fault.Queue    // by pair, from*machines+to
+	heldFrames   [][]*queuedFrame // by pair: what a clogged link holds back
+	heldCount    int
 	freeBuffers  [][]byte
 	lastSeq      uint64
 	stats        Stats
@@ -90,7 +98,8 @@ const LateAfter = 5 * time.Millisecond
 
 func newDeliverySchedule(machines int, net *fault.Net,
 	draws func(from, to int) fault.LinkDraws) *deliverySchedule {
-	t := &deliverySchedule{machineByMAC: map[MAC]int{}, faultNet: net}
+	t := &deliverySchedule{machineByMAC: map[MAC]int{}, faultNet: net,
+		queues: make([]fault.Queue, machines*machines), heldFrames: make([][]*queuedFrame, machines*machines)}
 	for from := range machines {
 		t.machineByMAC[MachineMAC(from)] = from
 		row := make([]fault.LinkDraws, machines)
@@ -129,19 +138,95 @@ func (t *deliverySchedule) acceptFrame(now time.Duration, from int, data []byte)
 
 func (t *deliverySchedule) decideDelivery(now time.Duration, from, to int, data []byte) {
 	t.faultNet.CountPacket(from, to)
-	v := t.faultNet.Condition(from, to).Deliver(&t.linkDraws[from][to])
+	c, draws, pair := t.faultNet.Condition(from, to), &t.linkDraws[from][to], from*len(t.linkDraws)+to
+	v := c.Deliver(draws)
+	body := 0
+	if c.Shaped {
+		body = corruptibleFrom(data)
+		t.faultNet.Shape(from, to, draws, &t.queues[pair], now, len(data)-headerBytes, len(data)-body, &v)
+	}
 	if v.Copies == 0 {
 		t.stats.Dropped++
 		return
 	}
 	for i := range v.Copies {
-		if len(t.dueFrames) >= MaxQueuedFrames {
+		if len(t.dueFrames)+t.heldCount >= MaxQueuedFrames {
 			t.stats.Overflowed++
 			return
 		}
 		t.lastSeq++
-		heap.Push(&t.dueFrames, &queuedFrame{dueAt: now + v.Delay[i], seq: t.lastSeq, toMachine: to,
-			frame: t.copyFrame(data)})
+		f := &queuedFrame{dueAt: now + v.Waits + v.Delay[i], seq: t.lastSeq, toMachine: to, pair: pair,
+			waits: v.Waits > 0, frame: t.copyFrame(data)}
+		corruptFrame(f.frame, body, v.Flipped)
+		if c.Clogged {
+			t.heldFrames[pair] = append(t.heldFrames[pair], f)
+			t.heldCount++
+			continue
+		}
+		heap.Push(&t.dueFrames, f)
+	}
+}
+
+// freeLink sends what a link has held back until now, in its order.
+func (t *deliverySchedule) freeLink(now time.Duration, from, to int) {
+	pair := from*len(t.linkDraws) + to
+	t.queues[pair] = fault.Queue{}
+	t.heldCount -= len(t.heldFrames[pair])
+	sort.Sort(t.dueFrames) // is a heap as well, and in the order of sending
+	for _, f := range t.dueFrames {
+		if f.pair == pair && f.waits {
+			t.heldFrames[pair] = append(t.heldFrames[pair], f)
+		}
+	}
+	t.dueFrames = slices.DeleteFunc(t.dueFrames, func(f *queuedFrame) bool {
+		return f.pair == pair && f.waits
+	})
+	for _, f := range t.heldFrames[pair] {
+		t.lastSeq++
+		f.dueAt, f.seq = now+t.faultNet.Condition(from, to).Latency, t.lastSeq
+		heap.Push(&t.dueFrames, f)
+	}
+	t.heldFrames[pair] = nil
+}
+
+// Parts of an IPv4 packet and of a UDP datagram.
+const (
+	etherTypeIPv4  = 0x0800
+	minIPBytes     = 20
+	udpHeaderBytes = 8
+	udpChecksumAt  = 6
+	protocolUDP    = 17
+)
+
+// corruptibleFrom returns from which byte on a frame can be corrupted: behind the header of an IPv4 packet,
+// and behind that of a datagram. Other frames, such as those of ARP, stay as they are.
+func corruptibleFrom(frame []byte) int {
+	if len(frame) < headerBytes+minIPBytes || binary.BigEndian.Uint16(frame[12:]) != etherTypeIPv4 {
+		return len(frame)
+	}
+	from := headerBytes + int(frame[headerBytes]&0x0f)*4
+	if hasUDPHeader(frame) {
+		from += udpHeaderBytes
+	}
+	return min(from, len(frame))
+}
+
+// hasUDPHeader reports whether an IPv4 frame is a UDP datagram or the first fragment of one.
+func hasUDPHeader(frame []byte) bool {
+	offset := binary.BigEndian.Uint16(frame[headerBytes+6:]) & 0x1fff
+	return frame[headerBytes+9] == protocolUDP && offset == 0
+}
+
+// corruptFrame flips bits of a frame, counted from its corruptible part. A datagram gets no checksum, which
+// IPv4 allows: otherwise the kernel would drop it, as it drops corrupted packets of TCP.
+func corruptFrame(frame []byte, body int, bits []int) {
+	if len(bits) == 0 {
+		return
+	}
+	fault.Flip(frame[body:], bits)
+	if hasUDPHeader(frame) && body >= udpHeaderBytes {
+		checksum := frame[body-udpHeaderBytes+udpChecksumAt:]
+		checksum[0], checksum[1] = 0, 0
 	}
 }
 

@@ -23,7 +23,7 @@ func (s *scripted) Choose(n uint64) uint64 {
 
 func tame(int, int) fault.LinkDraws {
 	return fault.LinkDraws{Loss: &scripted{}, Duplicate: &scripted{}, Reorder: &scripted{},
-		Delay: &scripted{}}
+		Delay: &scripted{}, Corrupt: &scripted{}}
 }
 
 var names = []string{"n1", "n2", "n3"}
@@ -121,4 +121,86 @@ func TestRefusedFramesAreCounted(t *testing.T) {
 	tb.deliverDue(0, func(int, []byte) bool { return false })
 	require.EqualValues(t, 1, tb.stats.Refused)
 	require.Zero(t, tb.stats.Delivered)
+}
+
+// datagram makes a UDP frame with a payload; its checksum is 0xffff.
+func datagram(to, from MAC, payload []byte) []byte {
+	ip := make([]byte, minIPBytes+udpHeaderBytes)
+	ip[0], ip[9] = 0x45, protocolUDP
+	ip[minIPBytes+udpChecksumAt], ip[minIPBytes+udpChecksumAt+1] = 0xff, 0xff
+	b := append(append(to[:len(to):len(to)], from[:]...), 0x08, 0x00)
+	return append(append(b, ip...), payload...)
+}
+
+// delivered returns the frames that are due.
+func delivered(t *deliverySchedule, now time.Duration) (frames [][]byte) {
+	t.deliverDue(now, func(_ int, data []byte) bool {
+		frames = append(frames, append([]byte(nil), data...))
+		return true
+	})
+	return frames
+}
+
+func from1To2(f fault.Fault) *fault.Fault {
+	f.From, f.To = []string{"n1"}, []string{"n2"}
+	return &f
+}
+
+func TestCorruptDatagramsReachTheReceiver(t *testing.T) {
+	net := fault.NewNet(names, fault.Condition{})
+	tb := newDeliverySchedule(3, net, func(int, int) fault.LinkDraws {
+		draws := tame(0, 0)
+		draws.Corrupt = &scripted{draws: []uint64{uint64(fault.Always), 1, 0, 17}}
+		return draws
+	})
+	net.Begin(from1To2(fault.Fault{Kind: fault.Corrupt, Share: fault.Always}))
+	sent := datagram(MachineMAC(1), MachineMAC(0), []byte{0, 0, 0, 0})
+	tb.acceptFrame(0, 0, sent)
+	got := delivered(tb, 0)[0]
+	body := headerBytes + minIPBytes + udpHeaderBytes
+	require.Equal(t, []byte{1, 0, 2, 0}, got[body:], "two bits flip, in the payload")
+	require.Equal(t, []byte{0, 0}, got[body-udpHeaderBytes+udpChecksumAt:][:2], "the kernel would drop it otherwise")
+	require.Equal(t, sent[:body-2], got[:body-2])
+
+	arp := append(append([]byte{}, sent[:12]...), 0x08, 0x06, 1, 2, 3)
+	tb.acceptFrame(0, 0, arp)
+	require.Equal(t, arp, delivered(tb, 0)[0], "what is not IPv4 stays as it is")
+}
+
+func TestCloggedFramesAreDeliveredInOrder(t *testing.T) {
+	net := fault.NewNet(names, fault.Condition{Latency: time.Millisecond})
+	tb := newDeliverySchedule(3, net, tame)
+	now := time.Duration(0)
+	net.OnFreed(func(from, to int) { tb.freeLink(now, from, to) })
+	clog := from1To2(fault.Fault{Kind: fault.Clog, OneWay: true})
+	net.Begin(clog)
+	for i := range 5 {
+		tb.acceptFrame(0, 0, ethernet(MachineMAC(1), MachineMAC(0), byte(i)))
+	}
+	tb.acceptFrame(0, 1, ethernet(MachineMAC(0), MachineMAC(1), 9))
+	require.Equal(t, []delivery{{0, 9}}, arrived(tb, time.Hour), "the other way is free")
+	_, waiting := tb.nextDue()
+	require.False(t, waiting)
+	now = time.Hour
+	net.End(clog)
+	require.Empty(t, arrived(tb, now))
+	require.Equal(t, []delivery{{1, 0}, {1, 1}, {1, 2}, {1, 3}, {1, 4}}, arrived(tb, now+time.Millisecond))
+	require.Zero(t, tb.heldCount)
+}
+
+func TestLimitedBandwidthDelaysUntilItIsFreed(t *testing.T) {
+	net := fault.NewNet(names, fault.Condition{})
+	tb := newDeliverySchedule(3, net, tame)
+	now := time.Duration(0)
+	net.OnFreed(func(from, to int) { tb.freeLink(now, from, to) })
+	narrow := from1To2(fault.Fault{Kind: fault.Bandwidth, BytesPerSecond: 1, QueueBytes: 2})
+	net.Begin(narrow)
+	for i := range 4 {
+		tb.acceptFrame(0, 0, ethernet(MachineMAC(1), MachineMAC(0), byte(i))) // one byte behind the header
+	}
+	require.EqualValues(t, 1, tb.stats.Dropped, "two bytes may wait behind the first")
+	require.Equal(t, []delivery{{1, 0}}, arrived(tb, time.Second))
+	now = 1500 * time.Millisecond
+	net.End(narrow)
+	require.Equal(t, []delivery{{1, 1}, {1, 2}}, arrived(tb, now))
 }

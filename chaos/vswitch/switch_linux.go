@@ -38,6 +38,7 @@ func New(ports []int, net *fault.Net, draws func(from, to int) fault.LinkDraws) 
 	}
 	s := &Switch{schedule: newDeliverySchedule(len(ports), net, draws), portFDs: ports, startedAt: time.Now(),
 		wakeFD: wake, loopEnded: make(chan struct{})}
+	net.OnFreed(func(from, to int) { s.schedule.freeLink(s.elapsed(), from, to) })
 	started := make(chan struct{})
 	go s.forwardFrames(started)
 	<-started
@@ -47,8 +48,18 @@ func New(ports []int, net *fault.Net, draws func(from, to int) fault.LinkDraws) 
 // Change changes the condition of the network. No frame is decided meanwhile.
 func (s *Switch) Change(do func(*fault.Net)) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	do(s.schedule.faultNet)
+	s.mu.Unlock()
+	// Frames that were held back may be due now. Without the wake they would wait for the next frame.
+	_ = s.wakeLoop()
+}
+
+// wakeLoop ends the loop's present wait.
+func (s *Switch) wakeLoop() error {
+	var one [8]byte
+	binary.NativeEndian.PutUint64(one[:], 1)
+	_, err := unix.Write(s.wakeFD, one[:])
+	return err
 }
 
 // Stats returns what the switch has done so far.
@@ -66,9 +77,7 @@ func (s *Switch) Boosted() error { return s.boostErr }
 // the switch earlier; nil if there was none.
 func (s *Switch) Close() error {
 	if s.closing.CompareAndSwap(false, true) {
-		var one [8]byte
-		binary.NativeEndian.PutUint64(one[:], 1)
-		if _, err := unix.Write(s.wakeFD, one[:]); err != nil {
+		if err := s.wakeLoop(); err != nil {
 			return fmt.Errorf("stopping the switch: %w", err)
 		}
 		<-s.loopEnded
@@ -96,6 +105,10 @@ func (s *Switch) forwardFrames(started chan<- struct{}) {
 		if err := s.waitForFrames(polls); err != nil {
 			s.loopErr = fmt.Errorf("switching: %w", err)
 			return
+		}
+		if polls[len(s.portFDs)].Revents != 0 && !s.closing.Load() {
+			var count [8]byte
+			_, _ = unix.Read(s.wakeFD, count[:]) // only so that the next wait waits
 		}
 		s.mu.Lock()
 		s.schedule.deliverDue(s.elapsed(), s.writeFrame)

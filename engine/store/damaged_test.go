@@ -64,3 +64,26 @@ func TestDamagedDatabase(t *testing.T) {
 	require.Equal(t, RoleLearner, n.do(Request{Op: OpStatus}).Status.Role)
 	require.Equal(t, "2", n.mustRead("a"))
 }
+
+// TestNewStoreAnswersNoClient: what a store without a history holds is not what the cluster holds. A client's
+// local read gets no answer from it, before and after its node had another disk.
+func TestNewStoreAnswersNoClient(t *testing.T) {
+	c := newTestCluster(t, 1, 1, 1).start()
+	read := Request{Op: OpRead, Path: "a", Local: true}
+	require.Equal(t, CodeTryAgain, c.node(3).code(read))
+	c.formAll(1, 2, 3)
+	c.node(1).mustWrite("a", "1")
+	c.settle()
+	require.True(t, c.node(3).do(read).OK)
+	n := c.node(3)
+	n.kill()
+	for _, name := range []string{"store/config.db", "store/config.db-wal"} {
+		if there, err := n.disk.Exists(name); err == nil && there {
+			require.NoError(t, n.disk.Remove(name))
+		}
+	}
+	require.NoError(t, n.start())
+	r := n.do(read)
+	require.Equal(t, CodeTryAgain, r.Code, "not the answer that there is no such file")
+	require.Contains(t, r.Message, "has not been in a cluster yet")
+}

@@ -50,6 +50,10 @@ func (i *intake) onRequest(from client, input []byte) {
 			fmt.Sprintf("the store of node %d does not serve: %v", i.node(), i.disk.failure))
 	case req.Op == OpWatch:
 		i.watches.addWatch(from, req)
+	case req.Local && from.localProcess == "" && i.disk.replica.Config == nil:
+		i.replyRefused(from, req, CodeTryAgain,
+			fmt.Sprintf("the store of node %d is new or has lost its disk, and has not been in a cluster yet",
+				i.node()))
 	case isAnsweredLocally(req):
 		i.answerLocally(from, req)
 	case i.leaving.refuse(from, req):

@@ -17,11 +17,29 @@ type Faults struct {
 	End      time.Duration // of the run: faults that never ended lasted until then
 }
 
-// StopsProcesses reports whether faults of a kind keep processes from running and leave the machine on.
-func StopsProcesses(k fault.Kind) bool { return k == fault.Kill || k == fault.Pause }
+// StopsProcesses reports whether faults of a kind keep processes from running, or from running in time, and
+// leave the machine on.
+func StopsProcesses(k fault.Kind) bool {
+	return k == fault.Kill || k == fault.Slow || endsWithReset(k)
+}
+
+// endsWithReset reports whether the processes that start after a reset of the machine are free of a fault.
+func endsWithReset(k fault.Kind) bool { return k == fault.Pause || k == fault.Freeze }
 
 // refusesWrites reports whether faults of a kind make a disk return errors.
-func refusesWrites(k fault.Kind) bool { return k == fault.DiskError || k == fault.DiskFull }
+func refusesWrites(k fault.Kind) bool {
+	return k == fault.DiskError || k == fault.DiskFull || k == fault.DiskLatent
+}
+
+// DamagesDisk reports whether faults of a kind leave a disk with other content than was written, or with
+// content that cannot be read, while the machine may stay on.
+func DamagesDisk(k fault.Kind) bool {
+	switch k {
+	case fault.DiskCorrupt, fault.DiskLatent, fault.DiskLostWrite, fault.DiskMisdirect:
+		return true
+	}
+	return false
+}
 
 // Over returns when a fault ended; the run's end when it never did.
 func (f *Faults) Over(a *scenarios.Applied) time.Duration {
@@ -50,7 +68,7 @@ func (f *Faults) Stopped(m env.MachineID, process string, at time.Duration) bool
 	for i := range f.Applied {
 		a := &f.Applied[i]
 		one := &a.Fault
-		reset := one.Kind == fault.Pause && f.Power.On(m, a.Begun[0]) && f.Power.Started(m, a.Begun[0], at)
+		reset := endsWithReset(one.Kind) && f.Power.On(m, a.Begun[0]) && f.Power.Started(m, a.Begun[0], at)
 		if StopsProcesses(one.Kind) && !reset && f.Concerns(one, m) && concernsProcess(one, process) &&
 			f.Acts(a, at) {
 			return true
@@ -87,8 +105,8 @@ func (f *Faults) PausedFor(m env.MachineID, process string,
 	until, before time.Duration) (longest time.Duration) {
 	for i := range f.Applied {
 		a := &f.Applied[i]
-		if a.Fault.Kind == fault.Pause && f.Concerns(&a.Fault, m) && a.Begun[1] > 0 && a.Begun[0] <= until &&
-			concernsProcess(&a.Fault, process) && f.Over(a) >= until-before {
+		if endsWithReset(a.Fault.Kind) && f.Concerns(&a.Fault, m) && a.Begun[1] > 0 &&
+			a.Begun[0] <= until && concernsProcess(&a.Fault, process) && f.Over(a) >= until-before {
 			longest = max(longest, until-a.Begun[0])
 		}
 	}
@@ -137,8 +155,15 @@ func (f *Faults) EndAtKills(intervals []Interval, process string) []Interval {
 func (f *Faults) anyOnLink(m env.MachineID, at time.Duration, is func(*fault.Fault) bool) bool {
 	return slices.ContainsFunc(f.Applied, func(a scenarios.Applied) bool {
 		one := &a.Fault
-		return one.Kind == fault.Link && slices.Contains(one.From, f.Machines[m]) && f.Acts(&a, at) && is(one)
+		ends := one.Kind == fault.Link && slices.Contains(one.From, f.Machines[m]) ||
+			one.Kind == fault.Corrupt && f.endsAt(one, m)
+		return ends && f.Acts(&a, at) && is(one)
 	})
+}
+
+// endsAt reports whether a machine is at one of the ends of a network fault.
+func (f *Faults) endsAt(one *fault.Fault, m env.MachineID) bool {
+	return fault.Names(one.From, f.Machines[m]) || fault.Names(one.To, f.Machines[m])
 }
 
 // diskFailing reports whether a machine's disk returns errors at an instant.
@@ -157,6 +182,8 @@ func (f *Faults) diskBroken(m env.MachineID, at, returns time.Duration) bool {
 			continue
 		}
 		switch {
+		case DamagesDisk(a.Fault.Kind):
+			return true // what it wrote may be gone for good
 		case a.Fault.Kind == fault.DiskStall:
 			if f.Acts(a, at) {
 				return true
@@ -197,13 +224,13 @@ func (f *Faults) reachableAt(at time.Duration, present []bool) (reaches func(a, 
 		a := &f.Applied[i]
 		if a.Fault.IsNetwork() && f.Acts(a, at) {
 			one := a.Fault
-			unclear = unclear || one.Kind == fault.Flap && !f.separatesOne(&one, present)
+			unclear = unclear || one.Kind == fault.Flap && !f.separatesOne(&one, present) ||
+				one.Kind == fault.Bandwidth || one.Kind == fault.MTU
 			net.Begin(&one) // in its down phase
 		}
 	}
 	reaches = func(a, b int) bool {
-		c := net.Condition(a, b)
-		return !c.Cut && c.Loss < fault.Always
+		return net.Condition(a, b).Passes()
 	}
 	n := len(f.Machines)
 	for a := range n {

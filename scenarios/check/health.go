@@ -138,7 +138,7 @@ func (h *Health) phaseIn(span Span) Phase {
 func (h *Health) connectMachines(p *Phase) {
 	n := len(h.Machines)
 	reaches, unclear := h.reachableAt(p.From, p.Present) // members may be without their serving process
-	lossy := func(f *fault.Fault) bool { return f.Loss >= h.model.LossMax }
+	lossy := func(f *fault.Fault) bool { return f.Loss+f.Share >= h.model.LossMax }
 	for m := range env.MachineID(n) {
 		unclear = unclear || p.Present[m] && h.anyOnLink(m, p.From, lossy)
 	}

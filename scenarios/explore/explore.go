@@ -75,6 +75,7 @@ type explorer struct {
 	scenario  *scenarios.Scenario
 	judge     scenarios.Judge
 	processes []string
+	roles     []string
 	timers    scenarios.Timers
 	lists     draw.Lists
 }
@@ -112,7 +113,7 @@ func Apply(name string, s *scenarios.Scenario, subject scenarios.Subject, seed u
 		changed.Expect.Succeeded = nil
 	}
 	e := &explorer{scenario: &changed, judge: subject.Judge(), processes: processesOf(&changed, subject),
-		timers: timersOf(subject), lists: lists}
+		roles: scenarios.RolesOf(subject), timers: timersOf(subject), lists: lists}
 	Strategies()[index].change(e)
 	e.switchOn()
 	e.varyWorkload()
@@ -204,10 +205,12 @@ func (e *explorer) varyWorkload() {
 	}
 }
 
-// drawable are the kinds of faults that strategies draw: those that take no durable data, and that hurt.
+// drawable are the kinds of faults that strategies draw: those that take no durable data, that hurt, and that
+// a subject must survive whatever it is: not every one checks its packets, or expects a machine that stands
+// still with its watchdog.
 func drawable(kinds []fault.Kind) []fault.Kind {
 	return slices.DeleteFunc(slices.Clone(kinds), func(k fault.Kind) bool {
 		f := fault.Fault{Kind: k}
-		return f.LosesData() || k == fault.PowerOn
+		return f.LosesData() || k == fault.PowerOn || k == fault.Corrupt || k == fault.Freeze
 	})
 }

@@ -33,6 +33,9 @@ const (
 	maxFlurry         = 300
 	flurryAtOnce      = 4
 	everyMachineOneIn = 5
+	// aimedOneIn is how few faults are aimed at a role, or wait for one of the next maxDiskCall disk calls.
+	aimedOneIn  = 4
+	maxDiskCall = 40
 	// maxMoreFaults is how many faults the strategy shift adds.
 	maxMoreFaults = 3
 )
@@ -139,6 +142,7 @@ func (g *generator) add() {
 		if g.pattern == flurry && g.choose("everyone", everyMachineOneIn) == 1 {
 			hitEveryMachine(&f)
 		}
+		g.aim(&f)
 		if g.schedule.Add(f) {
 			break
 		}
@@ -146,8 +150,20 @@ func (g *generator) add() {
 	g.at, g.end = at, at+length
 }
 
-// mixLinkEffects gives a bad link several effects at once: packets that are late by about a timer, overtake each
-// other, arrive twice and get lost.
+// aim makes some faults hit the machine that has a role by then, and some wait for a disk call.
+func (g *generator) aim(f *fault.Fault) {
+	_, may := fault.Fields(f.Kind)
+	if len(g.roles) > 0 && len(f.Machines) == 1 && slices.Contains(may, "role") &&
+		g.choose("aimed", aimedOneIn) == 1 {
+		f.Machines, f.Role = nil, g.roles[g.choose("role", len(g.roles))]
+	}
+	if slices.Contains(may, "at_disk_call") && g.choose("at-disk-call", aimedOneIn) == 1 {
+		f.AtDiskCall = 1 + g.choose("disk-call", maxDiskCall)
+	}
+}
+
+// mixLinkEffects gives a bad link several effects at once: packets that are late by about a timer, overtake
+// each other, arrive twice and get lost.
 func (g *generator) mixLinkEffects(f *fault.Fault) {
 	share := func(label string, most fault.PPM) fault.PPM {
 		return most / scenarios.SeveritySteps * fault.PPM(g.choose(label, scenarios.SeveritySteps))

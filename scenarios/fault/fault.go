@@ -56,12 +56,41 @@ const (
 	ClockStep Kind = "clock-step"
 	// ClockDrift lets the clocks of Machines run faster (or slower, when negative) by DriftPPM.
 	ClockDrift Kind = "clock-drift"
+	// Slow lets every step of processes take Times as long, and Latency longer.
+	Slow Kind = "slow"
+	// Freeze stops Machines together with their hardware, as the host of a virtual machine can: their
+	// processes, clocks, timers and watchdogs stand still and continue where they were.
+	Freeze Kind = "freeze"
+	// Clog holds back everything that From sends to To, and back unless OneWay. It arrives in order after
+	// the fault has ended.
+	Clog Kind = "clog"
+	// Bandwidth lets at most BytesPerSecond pass from From to To, and back unless OneWay. What is sent
+	// faster waits in a queue of QueueBytes, and is dropped when the queue is full.
+	Bandwidth Kind = "bandwidth"
+	// MTU drops packets of more than MTUBytes from From to To, and back unless OneWay, without a notice to
+	// the sender. IP and UDP headers count.
+	MTU Kind = "mtu"
+	// Corrupt flips bits in a Share of the packets from From to To, and back unless OneWay.
+	Corrupt Kind = "corrupt"
+	// DiskCorrupt flips Bits of what Machines have durable, in a File of their disks or anywhere.
+	// Momentary: acts once, For is ignored.
+	DiskCorrupt Kind = "disk-corrupt"
+	// DiskLatent makes reads of one page of a File, or of a file that is drawn, fail with EIO on Machines.
+	DiskLatent Kind = "disk-latent"
+	// DiskLostWrite lets some writes of Machines be lost although a sync of the File, or of any file,
+	// reports success: they are readable until the machine loses its power.
+	DiskLostWrite Kind = "disk-lost-write"
+	// DiskMisdirect lets some writes of Machines to a File, or to any file, reach another place of the same
+	// file: what is read is right until the machine loses its power.
+	DiskMisdirect Kind = "disk-misdirect"
 )
 
 // Kinds lists every kind in the order of the documentation.
 func Kinds() []Kind {
 	return []Kind{Partition, Cut, Link, Flap, Kill, Pause, PowerCut, PowerOn,
-		DiskStall, DiskSlow, DiskFull, DiskError, DiskWipe, DiskRollback, DiskCut, ClockStep, ClockDrift}
+		DiskStall, DiskSlow, DiskFull, DiskError, DiskWipe, DiskRollback, DiskCut, ClockStep, ClockDrift,
+		Slow, Freeze, Clog, Bandwidth, MTU, Corrupt,
+		DiskCorrupt, DiskLatent, DiskLostWrite, DiskMisdirect}
 }
 
 // OneOf returns the spellings of all kinds, for decoders and schemas.
@@ -101,6 +130,9 @@ type Fault struct {
 
 	Machines []string `yaml:"machines,omitempty,flow" json:"machines,omitempty"`
 	Process  string   `yaml:"process,omitempty" json:"process,omitempty"` // "": all of the machine
+	// Role stands for the machine that has a role of the subject when the fault begins. It takes the place
+	// of Machines, of From, or of the Groups of a partition; see [Fault.AimedAt].
+	Role string `yaml:"role,omitempty" json:"role,omitempty"`
 
 	Loss      PPM           `yaml:"loss,omitempty" json:"loss,omitempty"`
 	Duplicate PPM           `yaml:"duplicate,omitempty" json:"duplicate,omitempty"`
@@ -115,19 +147,71 @@ type Fault struct {
 	File      string        `yaml:"file,omitempty" json:"file,omitempty"`           // on the machine's disk
 	Step      time.Duration `yaml:"step,omitempty" json:"step,omitempty"`
 	DriftPPM  int64         `yaml:"drift_ppm,omitempty" json:"drift_ppm,omitempty"`
+
+	// AtDiskCall is the disk call at which the fault acts, counted from At: 1 is the first. A kill or power
+	// cut then acts when that call begins, or when it has taken effect if AfterCall is set; it counts the
+	// calls that change the disk, by Process if one is named. A disk error lets only that call of Operation
+	// fail. 0: the fault acts at once, and disk errors act on every call.
+	AtDiskCall int  `yaml:"at_disk_call,omitempty" json:"at_disk_call,omitempty"`
+	AfterCall  bool `yaml:"after_call,omitempty" json:"after_call,omitempty"`
+
+	Times          int64 `yaml:"times,omitempty" json:"times,omitempty"`
+	BytesPerSecond int64 `yaml:"bytes_per_second,omitempty" json:"bytes_per_second,omitempty"`
+	QueueBytes     int64 `yaml:"queue_bytes,omitempty" json:"queue_bytes,omitempty"` // 0: DefaultQueueBytes
+	MTUBytes       int   `yaml:"mtu_bytes,omitempty" json:"mtu_bytes,omitempty"`
+	Share          PPM   `yaml:"share,omitempty" json:"share,omitempty"` // of the packets
+	Bits           int   `yaml:"bits,omitempty" json:"bits,omitempty"`   // 0: DefaultBits
 }
+
+// DefaultBits is how many bits a [DiskCorrupt] flips unless it is given.
+const DefaultBits = 16
 
 // LosesData reports whether the fault takes durable data of machines, which no system can undo: a nemesis
 // draws such faults only if it is told to.
 func (f *Fault) LosesData() bool {
-	return f.Kind == DiskWipe || f.Kind == DiskRollback || f.Kind == DiskCut
+	switch f.Kind {
+	case DiskWipe, DiskRollback, DiskCut, DiskCorrupt, DiskLostWrite, DiskMisdirect:
+		return true
+	}
+	return false
 }
 
 // IsNetwork reports whether the fault acts on links and not on machines.
 func (f *Fault) IsNetwork() bool {
 	switch f.Kind {
-	case Partition, Cut, Link, Flap:
+	case Partition, Cut, Link, Flap, Clog, Bandwidth, MTU, Corrupt:
 		return true
 	}
 	return false
+}
+
+// RoleKey returns the field of a kind that a role takes the place of, by its name in files.
+func RoleKey(k Kind) string {
+	switch {
+	case k == Partition:
+		return "groups"
+	case (&Fault{Kind: k}).IsNetwork():
+		return "from"
+	}
+	return "machines"
+}
+
+// AimedAt returns the fault with a machine in the place that its Role has kept for it. The role stays, as the
+// reason.
+func (f *Fault) AimedAt(machine string) Fault {
+	aimed := *f
+	switch RoleKey(f.Kind) {
+	case "groups":
+		aimed.Groups = [][]string{{machine}}
+	case "from":
+		aimed.From = []string{machine}
+	default:
+		aimed.Machines = []string{machine}
+	}
+	return aimed
+}
+
+// IsAimed reports whether the fault waits for the machine that has its role.
+func (f *Fault) IsAimed() bool {
+	return f.Role != "" && len(f.Groups) == 0 && len(f.From) == 0 && len(f.Machines) == 0
 }

@@ -14,6 +14,21 @@ type Condition struct {
 	Reorder   PPM
 	Latency   time.Duration // at least this
 	Jitter    time.Duration // typical extra delay; rarely up to TailFactor times as much
+
+	// Clogged holds every packet back; see [Net.OnFreed].
+	Clogged bool
+	// Shaped is set if one of the next fields is: only then a backend must call Shape.
+	Shaped         bool
+	Corrupt        PPM
+	MTUBytes       int   // 0: no limit
+	BytesPerSecond int64 // 0: no limit
+	QueueBytes     int64 // of the queue of a limited bandwidth
+}
+
+// Passes reports whether packets of every size can arrive in time.
+func (c *Condition) Passes() bool {
+	return !c.Cut && !c.Clogged && c.Loss < Always && c.Corrupt < Always && c.MTUBytes == 0 &&
+		c.BytesPerSecond == 0
 }
 
 // TailFactor is how many times Jitter the longest extra delay is.
@@ -22,7 +37,7 @@ const TailFactor = 8
 // LinkDraws are the lists that decide on the packets of a link, one for each question, so that adding
 // one fault leaves the answers to the other questions as they were.
 type LinkDraws struct {
-	Loss, Duplicate, Reorder, Delay draw.Chooser
+	Loss, Duplicate, Reorder, Delay, Corrupt draw.Chooser
 }
 
 // Delivery is the decision on one packet: how many copies arrive, and after which delays.
@@ -31,6 +46,11 @@ type Delivery struct {
 	Delay  [2]time.Duration
 	// Reordered means that the first copy may be overtaken by later packets.
 	Reordered bool
+	// Waits is how long the packet waits for the line before it is sent, unless the line gets free earlier;
+	// see [Net.OnFreed].
+	Waits time.Duration
+	// Flipped are the bits that arrive flipped, counted from the first bit of the packet.
+	Flipped []int
 }
 
 // Deliver decides on one packet. It draws only for the questions that the condition leaves open.
@@ -67,6 +87,80 @@ func (c *Condition) packetDelay(d *LinkDraws) time.Duration {
 	}
 	over := time.Duration(draw-tail) * (TailFactor - 1)
 	return c.Latency + c.Jitter + c.Jitter*over/(1<<(delayBits-8))
+}
+
+// HeaderBytes are the IP and UDP headers of a datagram, which the limits of a link count.
+const HeaderBytes = 28
+
+// DefaultQueueBytes is the queue of a bandwidth fault unless it is given: what a small switch has for a port.
+const DefaultQueueBytes = 64 << 10
+
+// maxFlips is how many bits of a corrupted packet flip at most.
+const maxFlips = 3
+
+// Queue is the queue in front of one ordered pair's line while its bandwidth is limited. The zero value is
+// empty.
+type Queue struct{ freeAt time.Duration }
+
+// Shape applies the limits of a link to a packet that Deliver lets pass: it drops it, delays it or flips some
+// of its bits. bytes is the packet's length with IP and UDP headers, corruptible how many of its bytes may
+// flip.
+func (c *Condition) Shape(d *LinkDraws, q *Queue, now time.Duration, bytes, corruptible int, v *Delivery) {
+	if c.MTUBytes > 0 && bytes > c.MTUBytes {
+		*v = Delivery{}
+		return
+	}
+	if c.BytesPerSecond > 0 && v.Copies > 0 {
+		if v.Waits = q.add(c, now, bytes); v.Waits == 0 {
+			*v = Delivery{}
+			return
+		}
+	}
+	if c.Corrupt > 0 && v.Copies > 0 && corruptible > 0 && c.Corrupt.Hit(d.Corrupt.Choose(uint64(Always))) {
+		for range 1 + d.Corrupt.Choose(maxFlips) {
+			v.Flipped = append(v.Flipped, int(d.Corrupt.Choose(uint64(corruptible)*8)))
+		}
+	}
+}
+
+// add returns how long a packet waits for those before it and for its own length; 0 if there is no room.
+func (q *Queue) add(c *Condition, now time.Duration, bytes int) time.Duration {
+	waits := max(q.freeAt-now, 0)
+	takes := func(bytes int64) time.Duration {
+		return time.Duration(bytes) * time.Second / time.Duration(c.BytesPerSecond)
+	}
+	if waits > takes(c.QueueBytes) {
+		return 0
+	}
+	waits += max(takes(int64(bytes)), 1)
+	q.freeAt = now + waits
+	return waits
+}
+
+// Flip flips bits of a packet; those beyond its end are ignored.
+func Flip(packet []byte, bits []int) {
+	for _, bit := range bits {
+		if bit/8 < len(packet) {
+			packet[bit/8] ^= 1 << (bit % 8)
+		}
+	}
+}
+
+// Limited returns the condition with the limit of a bandwidth, mtu or corrupt fault: of two limits the
+// tighter one, and no share above [Always].
+func (c Condition) Limited(f *Fault) Condition {
+	c.Shaped = true
+	c.Corrupt = min(c.Corrupt+f.Share, Always)
+	if f.MTUBytes > 0 && (c.MTUBytes == 0 || f.MTUBytes < c.MTUBytes) {
+		c.MTUBytes = f.MTUBytes
+	}
+	if f.BytesPerSecond > 0 && (c.BytesPerSecond == 0 || f.BytesPerSecond < c.BytesPerSecond) {
+		c.BytesPerSecond, c.QueueBytes = f.BytesPerSecond, f.QueueBytes
+		if c.QueueBytes == 0 {
+			c.QueueBytes = DefaultQueueBytes
+		}
+	}
+	return c
 }
 
 // Degraded returns the condition with a link fault's effects added; no probability exceeds [Always].

@@ -18,6 +18,9 @@ type Net struct {
 	// effective are, by pair, the active faults that the pair's condition depends on.
 	effective [][]*Fault
 	hits      map[*Fault]uint64
+
+	basePairs []Condition // by pair; nil while every pair has baseCondition
+	onFreed   func(from, to int)
 }
 
 // NewNet returns a network of the named machines in which every pair is in the base condition.
@@ -34,9 +37,42 @@ func NewNet(names []string, base Condition) *Net {
 // later changes.
 func (n *Net) Condition(from, to int) *Condition { return &n.conditionByPair[from*len(n.names)+to] }
 
+// SetBase changes the base condition of single pairs: change gets it for each ordered pair of two machines.
+func (n *Net) SetBase(change func(from, to int, c *Condition)) {
+	n.basePairs = make([]Condition, len(n.conditionByPair))
+	for from := range n.names {
+		for to := range n.names {
+			c := &n.basePairs[from*len(n.names)+to]
+			if *c = n.baseCondition; from != to {
+				change(from, to, c)
+			}
+		}
+	}
+	n.recomputePairs()
+}
+
+// OnFreed sets what a backend does when an ordered pair is no longer clogged, or its bandwidth no longer
+// limited: it sends what it has held back.
+func (n *Net) OnFreed(do func(from, to int)) { n.onFreed = do }
+
 // CountPacket counts a packet from one machine to another, for [Net.Hits]. A backend calls it for every
 // packet.
 func (n *Net) CountPacket(from, to int) { n.packets[from*len(n.names)+to]++ }
+
+// Shape is [Condition.Shape] for a packet from one machine to another. It counts the packets that exceed the
+// MTU of a fault.
+func (n *Net) Shape(from, to int, d *LinkDraws, q *Queue, now time.Duration, bytes, corruptible int,
+	v *Delivery) {
+	c := n.Condition(from, to)
+	if c.MTUBytes > 0 && bytes > c.MTUBytes && v.Copies > 0 {
+		for _, f := range n.activeFaults {
+			if f.Kind == MTU && bytes > f.MTUBytes && n.faultAffectsPair(f, from, to) {
+				n.hits[f]++
+			}
+		}
+	}
+	c.Shape(d, q, now, bytes, corruptible, v)
+}
 
 // Begin makes a network fault act. A flapping one begins in its down phase.
 func (n *Net) Begin(f *Fault) {
@@ -77,11 +113,14 @@ func (n *Net) recomputePairs() {
 	n.countHits()
 	for from := range n.names {
 		for to := range n.names {
+			pair := from*len(n.names) + to
 			c := n.baseCondition
+			if n.basePairs != nil {
+				c = n.basePairs[pair]
+			}
 			if from == to {
 				c = Condition{} // a machine always reaches itself
 			}
-			pair := from*len(n.names) + to
 			effective := n.effective[pair][:0]
 			for _, f := range n.activeFaults {
 				if from == to || !n.faultAffectsPair(f, from, to) {
@@ -90,11 +129,16 @@ func (n *Net) recomputePairs() {
 				before := c
 				if c = n.applyFault(c, f); c.Cut && !before.Cut {
 					effective = append(effective[:0], f) // a cut hides everything else
-				} else if c != before && !before.Cut {
+				} else if c != before && !before.Cut && f.Kind != MTU { // Shape counts for an MTU
 					effective = append(effective, f)
 				}
 			}
+			before := n.conditionByPair[pair]
 			n.conditionByPair[pair], n.effective[pair] = c, effective
+			freed := before.Clogged && !c.Clogged || before.BytesPerSecond > 0 && c.BytesPerSecond == 0
+			if freed && n.onFreed != nil {
+				n.onFreed(from, to)
+			}
 		}
 	}
 }
@@ -118,6 +162,10 @@ func (n *Net) applyFault(c Condition, f *Fault) Condition {
 		return c.Degraded(f)
 	case Flap:
 		c.Cut = c.Cut || n.downFlaps[f]
+	case Clog:
+		c.Clogged = true
+	case Bandwidth, MTU, Corrupt:
+		return c.Limited(f)
 	default:
 		c.Cut = true
 	}

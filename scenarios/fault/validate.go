@@ -22,19 +22,30 @@ var keysByKind = map[Kind]struct{ must, may []string }{
 	Link: {must: []string{"from", "to"},
 		may: []string{"one_way", "loss", "duplicate", "reorder", "latency", "jitter"}},
 	Flap:         {must: []string{"from", "to", "up", "down"}, may: []string{"one_way"}},
-	Kill:         {must: []string{"machines"}, may: []string{"process"}},
+	Kill:         {must: []string{"machines"}, may: []string{"process", "at_disk_call", "after_call"}},
 	Pause:        {must: []string{"machines"}, may: []string{"process"}},
-	PowerCut:     {must: []string{"machines"}},
+	PowerCut:     {must: []string{"machines"}, may: []string{"at_disk_call", "after_call"}},
 	PowerOn:      {must: []string{"machines"}},
 	DiskStall:    {must: []string{"machines"}},
 	DiskSlow:     {must: []string{"machines", "latency"}},
 	DiskFull:     {must: []string{"machines"}},
-	DiskError:    {must: []string{"machines", "operation"}},
+	DiskError:    {must: []string{"machines", "operation"}, may: []string{"at_disk_call"}},
 	DiskWipe:     {must: []string{"machines"}},
 	DiskRollback: {must: []string{"machines"}},
 	DiskCut:      {must: []string{"machines"}, may: []string{"file"}},
 	ClockStep:    {must: []string{"machines", "step"}},
 	ClockDrift:   {must: []string{"machines", "drift_ppm"}},
+	Slow:         {must: []string{"machines"}, may: []string{"process", "times", "latency"}},
+	Freeze:       {must: []string{"machines"}},
+	Clog:         {must: []string{"from", "to"}, may: []string{"one_way"}},
+	Bandwidth: {must: []string{"from", "to", "bytes_per_second"},
+		may: []string{"one_way", "queue_bytes"}},
+	MTU:           {must: []string{"from", "to", "mtu_bytes"}, may: []string{"one_way"}},
+	Corrupt:       {must: []string{"from", "to", "share"}, may: []string{"one_way"}},
+	DiskCorrupt:   {must: []string{"machines"}, may: []string{"file", "bits"}},
+	DiskLatent:    {must: []string{"machines"}, may: []string{"file"}},
+	DiskLostWrite: {must: []string{"machines"}, may: []string{"file"}},
+	DiskMisdirect: {must: []string{"machines"}, may: []string{"file"}},
 }
 
 // exampleByKey show how the fields that some kind requires are written.
@@ -42,37 +53,59 @@ var exampleByKey = map[string]string{
 	"groups": "groups: [[n1], [n2, n3]]", "from": "from: [n1]", "to": "to: [n2]", "up": "up: 2s",
 	"down": "down: 2s", "machines": "machines: [n1]", "latency": "latency: 20ms",
 	"operation": "operation: write", "step": "step: 10s", "drift_ppm": "drift_ppm: 500",
+	"bytes_per_second": "bytes_per_second: 20000", "mtu_bytes": "mtu_bytes: 600", "share": "share: 5%",
 }
+
+// Limits of what a fault may ask for.
+const (
+	MaxDiskCall       = 1_000_000
+	MaxTimes          = 1_000_000 // of a step's usual length
+	MaxStepLatency    = time.Minute
+	MaxQueueBytes     = 64 << 20
+	MaxBytesPerSecond = 1 << 40
+	MaxMTUBytes       = 64 << 10
+	MaxBits           = 1 << 20
+)
 
 // MaxDriftPPM bounds clock drift: at a tenth of the rate a clock is broken, not drifting.
 const MaxDriftPPM = 100_000
 
 // Fields lists the fields that a kind uses, the required ones first. It is empty for an unknown
-// kind.
-func Fields(k Kind) (must, may []string) { return keysByKind[k].must, keysByKind[k].may }
+// kind. A role is allowed in place of the field that [RoleKey] names.
+func Fields(k Kind) (must, may []string) {
+	use, known := keysByKind[k]
+	if !known {
+		return nil, nil
+	}
+	return use.must, append(slices.Clone(use.may), "role")
+}
 
 // Validate reports the first thing that is wrong with a fault, given the names of the machines.
 // The error is a *Problem.
 func (f *Fault) Validate(machines []string) error {
-	use, known := keysByKind[f.Kind]
-	if !known {
+	must, may := Fields(f.Kind)
+	if len(must) == 0 {
 		return &Problem{"kind", fmt.Sprintf("unknown fault %q: write one of %s", f.Kind, knownKinds())}
 	}
 	if f.At < 0 || f.For < 0 {
 		return &Problem{"at", "times cannot be negative; they count from the end of the warm-up"}
 	}
 	given := f.givenKeys()
-	for _, field := range use.must {
-		if !slices.Contains(given, field) {
+	for _, field := range must {
+		if !slices.Contains(given, field) && !(f.Role != "" && field == RoleKey(f.Kind)) {
 			return &Problem{field, fmt.Sprintf("a %s fault needs %s; add %s", f.Kind, field,
 				exampleByKey[field])}
 		}
 	}
 	for _, field := range given {
-		if !slices.Contains(use.must, field) && !slices.Contains(use.may, field) {
+		if !slices.Contains(must, field) && !slices.Contains(may, field) {
 			return &Problem{field, fmt.Sprintf("a %s fault has no %s; it takes %s",
-				f.Kind, field, strings.Join(append(slices.Clone(use.must), use.may...), ", "))}
+				f.Kind, field, strings.Join(append(slices.Clone(must), may...), ", "))}
 		}
+	}
+	if f.Role != "" && slices.Contains(given, RoleKey(f.Kind)) {
+		return &Problem{"role", fmt.Sprintf("the role takes the place of %s; write one of the two",
+			RoleKey(f.Kind))}
 	}
 	if err := f.validateValues(); err != nil {
 		return err
@@ -112,6 +145,15 @@ func (f *Fault) givenKeys() []string {
 	add("file", f.File != "")
 	add("step", f.Step != 0)
 	add("drift_ppm", f.DriftPPM != 0)
+	add("role", f.Role != "")
+	add("at_disk_call", f.AtDiskCall != 0)
+	add("after_call", f.AfterCall)
+	add("times", f.Times != 0)
+	add("bytes_per_second", f.BytesPerSecond != 0)
+	add("queue_bytes", f.QueueBytes != 0)
+	add("mtu_bytes", f.MTUBytes != 0)
+	add("share", f.Share > 0)
+	add("bits", f.Bits != 0)
 	return out
 }
 
@@ -124,7 +166,26 @@ func (f *Fault) validateValues() error {
 			return &Problem{d.field, "cannot be negative; write 0s or more"}
 		}
 	}
+	for _, n := range []struct {
+		field             string
+		value, least, top int64
+	}{{"at_disk_call", int64(f.AtDiskCall), 1, MaxDiskCall}, {"times", f.Times, 2, MaxTimes},
+		{"bytes_per_second", f.BytesPerSecond, 1, MaxBytesPerSecond},
+		{"queue_bytes", f.QueueBytes, 1, MaxQueueBytes}, {"mtu_bytes", int64(f.MTUBytes), 1, MaxMTUBytes},
+		{"bits", int64(f.Bits), 1, MaxBits}} {
+		if n.value != 0 && (n.value < n.least || n.value > n.top) {
+			return &Problem{n.field, fmt.Sprintf("%d is out of range; write %d to %d", n.value, n.least,
+				n.top)}
+		}
+	}
 	switch {
+	case f.Kind == Slow && f.Times == 0 && f.Latency == 0:
+		return &Problem{"kind", "a slow fault needs an effect; add times, latency or both"}
+	case f.Kind == Slow && f.Latency > MaxStepLatency:
+		return &Problem{"latency", fmt.Sprintf("a step of %v is a stall; write at most %v, or a pause",
+			f.Latency, MaxStepLatency)}
+	case f.AfterCall && f.AtDiskCall == 0:
+		return &Problem{"after_call", "there is no call to act after; add at_disk_call: 1"}
 	case f.Kind == Link && f.Loss|f.Duplicate|f.Reorder == 0 && f.Latency|f.Jitter == 0:
 		return &Problem{"kind",
 			"a link fault needs an effect; add some of loss, duplicate, reorder, latency and jitter"}

@@ -41,6 +41,13 @@ type Injector interface {
 	Now() time.Duration
 }
 
+// RoleInjector is implemented by an [Injector] that knows which machine has a role. Faults that are aimed at
+// a role need it.
+type RoleInjector interface {
+	// Holder returns the machine that has a role now; found is false if none has.
+	Holder(ctx context.Context, role string) (machine int, found bool, err error)
+}
+
 // Step is one of the things that are done with a fault.
 type Step uint32
 
@@ -70,6 +77,7 @@ type Scheduler struct {
 	hasBegun    []bool
 	applied     []scenarios.Applied
 	effects     [][]Effect // by fault: those on the machines that it names
+	aimless     []bool     // by fault: no machine had its role
 	problems    []string
 }
 
@@ -79,7 +87,8 @@ func New(injector Injector, machines []string, faults []fault.Fault,
 	offset, duration time.Duration) *Scheduler {
 	s := &Scheduler{injector: injector, machines: machines, faults: slices.Clone(faults), startOffset: offset,
 		runEnd: offset + duration, isActive: make([]bool, len(faults)), hasBegun: make([]bool, len(faults)),
-		applied: make([]scenarios.Applied, len(faults)), effects: make([][]Effect, len(faults))}
+		applied: make([]scenarios.Applied, len(faults)), effects: make([][]Effect, len(faults)),
+		aimless: make([]bool, len(faults))}
 	for i := range s.faults {
 		s.applied[i].Fault = s.faults[i]
 	}
@@ -132,7 +141,8 @@ func (s *Scheduler) Problems() []string { return s.problems }
 func (s *Scheduler) beginFault(ctx context.Context, i int) []Action {
 	f := &s.faults[i]
 	before := s.injector.Now()
-	err := s.makeEffects(i)
+	err := s.aim(ctx, i)
+	err = errors.Join(err, s.makeEffects(i))
 	err = errors.Join(err, s.act(ctx, i, (*fault.Net).Begin, func(e Effect) half { return e.Begin }))
 	s.isActive[i], s.hasBegun[i] = true, true
 	s.applied[i].Begun = [2]time.Duration{before, s.injector.Now()}
@@ -142,7 +152,7 @@ func (s *Scheduler) beginFault(ctx context.Context, i int) []Action {
 		ends = min(ends, before+f.For)
 	}
 	next := []Action{{At: ends, Step: End, Fault: i}}
-	if f.Kind == fault.Flap {
+	if f.Kind == fault.Flap && !s.aimless[i] {
 		next = append(next, Action{At: before + f.Down, Step: Toggle, Fault: i})
 	}
 	return next
@@ -169,6 +179,27 @@ func (s *Scheduler) endFault(ctx context.Context, i int) {
 	s.applied[i].Hits = s.hits(i)
 }
 
+// aim finds the machine of a fault that is aimed at a role. A fault that finds none acts on nothing.
+func (s *Scheduler) aim(ctx context.Context, i int) error {
+	f := &s.faults[i]
+	if !f.IsAimed() {
+		return nil
+	}
+	s.aimless[i] = true
+	injector, knows := s.injector.(RoleInjector)
+	if !knows {
+		return fmt.Errorf("finding the machine with the role %s: %w", f.Role, errors.ErrUnsupported)
+	}
+	machine, found, err := injector.Holder(ctx, f.Role)
+	if err != nil || !found {
+		return err
+	}
+	s.aimless[i] = false
+	s.faults[i] = f.AimedAt(s.machines[machine])
+	s.applied[i].Fault = s.faults[i]
+	return nil
+}
+
 // recordProblem notes why a fault was not injected or not ended. What could not begin cannot end either:
 // that is reported once.
 func (s *Scheduler) recordProblem(i int, doing string, err error) {
@@ -185,7 +216,7 @@ func (s *Scheduler) recordProblem(i int, doing string, err error) {
 // whatever the error.
 func (s *Scheduler) makeEffects(i int) error {
 	f := &s.faults[i]
-	if f.IsNetwork() {
+	if f.IsNetwork() || s.aimless[i] {
 		return nil
 	}
 	var failed []error
@@ -210,7 +241,10 @@ type half func(context.Context) error
 func (s *Scheduler) act(ctx context.Context, i int, links func(*fault.Net, *fault.Fault),
 	of func(Effect) half) error {
 	f := &s.faults[i]
-	if f.IsNetwork() {
+	switch {
+	case s.aimless[i]:
+		return nil
+	case f.IsNetwork():
 		s.injector.ChangeLinks(func(n *fault.Net) { links(n, f) })
 		return nil
 	}

@@ -12,13 +12,14 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/library"
 	"github.com/holdfast-sim/holdfast/scenarios/pve"
 	"github.com/holdfast-sim/holdfast/scenarios/pve/hacheck"
+	"github.com/holdfast-sim/holdfast/scenarios/raft"
 	"github.com/holdfast-sim/holdfast/scenarios/register"
 	"github.com/holdfast-sim/holdfast/sim"
 	"github.com/holdfast-sim/holdfast/sim/simtest"
 )
 
 // kinds are the subjects of the library's scenarios.
-var kinds = scenarios.Kinds{pve.Kind: pve.Decode, register.Kind: register.Decode}
+var kinds = scenarios.Kinds{pve.Kind: pve.Decode, register.Kind: register.Decode, raft.Kind: raft.Decode}
 
 func keepRun(dir string, run *scenarios.Run) error {
 	_, err := reports.WriteRun(dir, run)

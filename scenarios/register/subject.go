@@ -113,6 +113,30 @@ func (judge) Timeline(*scenarios.Run) scenarios.Timeline {
 	return scenarios.Timeline{Policy: "every read and write goes through a majority of the machines"}
 }
 
+// RoleWriter is the role of the machine that has made a value durable last.
+const RoleWriter = "writer"
+
+// Roles implements scenarios.RoleJudge.
+func (judge) Roles() []string { return []string{RoleWriter} }
+
+// WatchRoles implements scenarios.RoleJudge.
+func (judge) WatchRoles(*scenarios.Scenario) scenarios.RoleWatch { return &roles{} }
+
+// roles follows who has made a value durable last.
+type roles struct{ scenarios.RoleTable }
+
+// Observe implements scenarios.RoleWatch.
+func (r *roles) Observe(record scenarios.Stamped) {
+	switch rec := record.Record.(type) {
+	case Stored:
+		r.Give(RoleWriter, record.Machine)
+	case scenarios.Power:
+		if !rec.On {
+			r.Take(RoleWriter, record.Machine)
+		}
+	}
+}
+
 // Survives reports whether a majority of the machines is up and connected.
 func (judge) Survives(d scenarios.Damage) bool { return scenarios.MajoritySurvives(d) }
 

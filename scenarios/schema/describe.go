@@ -12,7 +12,9 @@ var descriptions = map[string]string{
 	"network":         "The condition of every link when nothing is wrong.",
 	"network.latency": "The least one-way delay of a packet. Default 500us.",
 	"network.jitter":  "The usual extra delay; rarely up to eight times as much. Default 200us.",
-	"network.loss":    "The share of packets that get lost. Default 0%.",
+	"network.pair_latency": "The most that is added to the latency between two machines for the whole " +
+		"run, as drawn for each pair. Default none.",
+	"network.loss": "The share of packets that get lost. Default 0%.",
 
 	"disk":                "How long disk calls take when nothing is wrong. Simulator only.",
 	"disk.write":          "A write into the page cache. Default 4us.",
@@ -58,6 +60,19 @@ var descriptions = map[string]string{
 	"faults.operation": "The disk calls that fail.",
 	"faults.step":      "How far the wall clock jumps; negative is back.",
 	"faults.file":      "The name of a file on the disks of the machines; the longest one unless given.",
+	"faults.role": "The role of the subject whose machine is hit, in place of machines, from or groups: " +
+		"the machine that has it when the fault begins.",
+	"faults.at_disk_call": "The disk call at which the fault acts, counted from its beginning; 1 is the " +
+		"first. Default: at once, or every call.",
+	"faults.after_call": "Whether the call takes effect before the machine or process ends. " +
+		"Default false.",
+	"faults.times":            "How many times as long each step of a process takes.",
+	"faults.bytes_per_second": "How much passes in each direction, IP and UDP headers included.",
+	"faults.queue_bytes": "How much waits in front of a line that is too slow; more is dropped. " +
+		"Default 65536.",
+	"faults.mtu_bytes": "The largest packet that passes, IP and UDP headers included.",
+	"faults.share":     "The share of packets in which bits flip.",
+	"faults.bits":      "How many bits flip. Default 16.",
 	"faults.drift_ppm": "How much faster the clock runs, in millionths; negative is slower.",
 
 	"nemesis": "Faults drawn at random from the seed, " +
@@ -71,8 +86,12 @@ var descriptions = map[string]string{
 	"nemesis.mostly_short": "Whether each doubling from for_min to for_max is equally likely; otherwise " +
 		"every length is. Default: true if neither is given.",
 	"nemesis.at_once": "How many drawn faults may act at the same time. Default 1, or 3 without any times.",
-	"nemesis.processes": "What kill and pause may hit instead of all of a machine, as drawn, by the " +
+	"nemesis.processes": "What kill, pause and slow may hit instead of all of a machine, as drawn, by the " +
 		"processes' names.",
+	"nemesis.roles": "The roles of the subject that faults may be aimed at, as drawn, instead of the " +
+		"machines drawn.",
+	"nemesis.disk_calls": "The last disk call at which a kill, power-cut or disk-error may act, as drawn, " +
+		"instead of at once. Default: always at once.",
 	"nemesis.beyond_survival": "Whether faults may take away what the system cannot do without. " +
 		"Default false.",
 
@@ -106,4 +125,16 @@ var kindDescriptions = map[fault.Kind]string{
 	fault.DiskCut:    "Switches machines off and cuts a file of their disks to half of its length.",
 	fault.ClockStep:  "Moves the wall clock at once, and back when the fault is over.",
 	fault.ClockDrift: "Lets clocks run too fast or too slow.",
+	fault.Slow:       "Makes every step of processes longer.",
+	fault.Freeze: "Stops machines together with their clocks and watchdogs, as the host of a virtual " +
+		"machine can.",
+	fault.Clog: "Holds back what the machines in from send to those in to; it arrives in order when the " +
+		"fault is over.",
+	fault.Bandwidth:     "Limits how much passes between the machines in from and those in to.",
+	fault.MTU:           "Drops the packets that are too large, without a notice to their sender.",
+	fault.Corrupt:       "Flips bits of packets.",
+	fault.DiskCorrupt:   "Flips bits of what is durable, once.",
+	fault.DiskLatent:    "Fails reads of one page of a file, until it is written again.",
+	fault.DiskLostWrite: "Loses writes at a power cut that a sync has reported durable.",
+	fault.DiskMisdirect: "Puts writes in a wrong place of their file, which shows after a power cut.",
 }

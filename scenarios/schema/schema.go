@@ -185,7 +185,15 @@ var ranges = map[string][2]float64{
 	"workload.value_bytes": {1, workload.MaxValueBytes},
 	"workload.mix":         {0, scenarios.MaxWeight},
 	"nemesis.at_once":      {1, scenarios.MaxAtOnce},
-	"faults.drift_ppm":     {-fault.MaxDriftPPM, fault.MaxDriftPPM},
+	"nemesis.disk_calls":   {1, fault.MaxDiskCall},
+
+	"faults.at_disk_call":     {1, fault.MaxDiskCall},
+	"faults.times":            {2, fault.MaxTimes},
+	"faults.bytes_per_second": {1, fault.MaxBytesPerSecond},
+	"faults.queue_bytes":      {1, fault.MaxQueueBytes},
+	"faults.mtu_bytes":        {1, fault.MaxMTUBytes},
+	"faults.bits":             {1, fault.MaxBits},
+	"faults.drift_ppm":        {-fault.MaxDriftPPM, fault.MaxDriftPPM},
 }
 
 func integerSchema(path string, least float64) *jsonschema.Schema {
@@ -222,9 +230,13 @@ func faultKindSchemas() []*jsonschema.Schema {
 	for _, k := range fault.Kinds() {
 		must, may := fault.Fields(k)
 		var kind any = string(k)
+		byRole := fault.RoleKey(k)
+		always := slices.DeleteFunc(slices.Clone(must), func(key string) bool { return key == byRole })
+		either := []*jsonschema.Schema{{Required: []string{byRole}}, {Required: []string{"role"}}}
 		all = append(all, &jsonschema.Schema{
 			If: &jsonschema.Schema{Properties: map[string]*jsonschema.Schema{"kind": {Const: &kind}}},
-			Then: &jsonschema.Schema{Description: kindDescriptions[k], Required: must,
+			Then: &jsonschema.Schema{Description: kindDescriptions[k], Required: always,
+				OneOf:         either,
 				PropertyNames: enumSchema(slices.Concat([]string{"kind", "at", "for"}, must, may)...)},
 		})
 	}

@@ -109,12 +109,9 @@ func (s *Source) Branch(seed uint64, exceptStream string) {
 	}
 }
 
-// BranchStream makes the draws of lists of a stream, named by their labels, derive from another seed, from an
-// index on.
-func (s *Source) BranchStream(stream string, from, seed uint64, labels []string) {
-	for _, label := range labels {
-		s.List(stream, label).derivedDraws.Reseed(from, seed, stream, label)
-	}
+// BranchList makes the draws of one list derive from another seed, from an index on.
+func (s *Source) BranchList(stream, label string, from, seed uint64) {
+	s.List(stream, label).derivedDraws.Reseed(from, seed, stream, label)
 }
 
 // Lists returns the source's lists, by stream and label.

@@ -131,6 +131,7 @@ func (c *Client) Do(machine int, process string, input []byte, timeout time.Dura
 		return nil, workload.ErrStopped
 	}
 	w := c.world
+	w.lastCalled = machine
 	m := w.machines[machine]
 	target := m.Proc(process)
 	if target == nil || !m.isOn {

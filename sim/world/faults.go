@@ -21,9 +21,14 @@ type Effect struct {
 func (m *Machine) Effect(f *fault.Fault) (Effect, error) {
 	d := &m.diskState
 	switch f.Kind {
-	case fault.Kill, fault.Pause:
+	case fault.Kill, fault.Pause, fault.Slow:
 		return m.processEffect(f)
+	case fault.Freeze:
+		return freezeEffect(m), nil
 	case fault.PowerCut:
+		if f.AtDiskCall > 0 {
+			return crashAtCall(m, f, m.CutPower, m.RestorePower), nil
+		}
 		return m.counted(func() bool { return m.isOn }, m.CutPower, m.RestorePower), nil
 	case fault.PowerOn:
 		return m.counted(func() bool { return !m.isOn }, m.PressPower, func() {}), nil
@@ -34,7 +39,12 @@ func (m *Machine) Effect(f *fault.Fault) (Effect, error) {
 			func() { d.addedLatency -= f.Latency }), nil
 	case fault.DiskFull:
 		return d.counted(growingCall, func() { d.fullFaults++ }, func() { d.fullFaults-- }), nil
+	case fault.DiskCorrupt, fault.DiskLatent, fault.DiskLostWrite, fault.DiskMisdirect:
+		return damageEffect(m, f), nil
 	case fault.DiskError:
+		if f.AtDiskCall > 0 {
+			return failCall(m, f), nil
+		}
 		return d.counted(callOf(f.Operation), func() { d.failingOps[f.Operation]++ },
 			func() { d.failingOps[f.Operation]-- }), nil
 	case fault.DiskWipe:
@@ -110,8 +120,13 @@ func (m *Machine) processEffect(f *fault.Fault) (Effect, error) {
 		return Effect{}, fmt.Errorf("%s has no process %q", m.name, f.Process)
 	}
 	begin, end := (*Proc).Kill, (*Proc).Revive
-	if f.Kind == fault.Pause {
+	switch {
+	case f.Kind == fault.Pause:
 		begin, end = (*Proc).Pause, (*Proc).Unpause
+	case f.Kind == fault.Slow:
+		return slowEffect(m, f), nil
+	case f.AtDiskCall > 0:
+		return crashAtCall(m, f, func() { m.Each(f.Process, begin) }, func() { m.Each(f.Process, end) }), nil
 	}
 	var hits uint64
 	countUp := func() {
@@ -126,6 +141,37 @@ func (m *Machine) processEffect(f *fault.Fault) (Effect, error) {
 	return Effect{Hits: func() uint64 { return hits },
 		Begin: func() { countUp(); m.Each(f.Process, begin) },
 		End:   func() { countUp(); m.Each(f.Process, end) }}, nil
+}
+
+// freezeEffect stops a machine that is on.
+func freezeEffect(m *Machine) Effect {
+	wasOn := false
+	return Effect{Hits: func() uint64 { return countOf(wasOn) },
+		Begin: func() {
+			if wasOn = m.isOn; wasOn {
+				m.freeze.begin()
+			}
+		},
+		End: func() {
+			if wasOn {
+				m.freeze.end()
+			}
+		}}
+}
+
+// slowEffect makes the steps of processes longer. It hits every such step.
+func slowEffect(m *Machine, f *fault.Fault) Effect {
+	more := max(f.Times-1, 0)
+	var before, hits uint64
+	return Effect{Hits: func() uint64 { return hits },
+		Begin: func() {
+			before = m.slowSteps
+			m.Each(f.Process, func(p *Proc) { p.slowSteps(more, f.Latency) })
+		},
+		End: func() {
+			hits = m.slowSteps - before
+			m.Each(f.Process, func(p *Proc) { p.slowSteps(-more, -f.Latency) })
+		}}
 }
 
 // endStall ends one stall of the disk; waiting calls continue after the last one.

@@ -38,6 +38,10 @@ func (d procDisk) beginChange(op string, base time.Duration, latency *choice.Lis
 	m := d.proc.machine
 	m.diskState.calls[anyCall]++
 	m.diskState.calls[callOf(op)]++
+	var trigger *callTrigger
+	if len(m.diskState.triggers) > 0 {
+		trigger = m.diskState.countCall(d.proc, op)
+	}
 	cost := int64(base) + int64(latency.Choose(uint64(base)+1))
 	if m.diskState.addedLatency > 0 {
 		cost += int64(m.diskState.addedLatency)
@@ -46,8 +50,11 @@ func (d procDisk) beginChange(op string, base time.Duration, latency *choice.Lis
 	if d.hasEnded() {
 		return env.ErrDead
 	}
-	if m.diskState.failingOps[op] > 0 {
+	if m.diskState.failingOps[op] > 0 || trigger != nil && trigger.crash == nil {
 		return env.ErrIO
+	}
+	if trigger != nil {
+		return d.awaitCrash(trigger)
 	}
 	return nil
 }
@@ -91,11 +98,12 @@ func (d procDisk) Open(name string, flag env.OpenFlag) (env.File, error) {
 	}
 	if created {
 		d.noteInDigest(diskOpen, 0, kernel.Fingerprint([]byte(name)))
+		d.endChange()
 	}
 	if d.proc.openFiles++; d.proc.openFiles > maxOpenFiles {
 		panic(fmt.Sprintf("env: %s has more than %d files open", d.proc.spec.Name, maxOpenFiles))
 	}
-	return &file{procDisk: d, inode: inode, readOnly: flag&env.ReadOnly != 0}, nil
+	return &file{procDisk: d, name: name, inode: inode, readOnly: flag&env.ReadOnly != 0}, nil
 }
 
 // Remove implements env.Disk.
@@ -104,7 +112,9 @@ func (d procDisk) Remove(name string) error {
 		return err
 	}
 	d.noteInDigest(diskRemove, 0, kernel.Fingerprint([]byte(name)))
-	return d.proc.machine.disk.Remove(name)
+	err := d.proc.machine.disk.Remove(name)
+	d.endChange()
+	return err
 }
 
 // Rename implements env.Disk.
@@ -113,7 +123,9 @@ func (d procDisk) Rename(oldName, newName string) error {
 		return err
 	}
 	d.noteInDigest(diskRename, 0, kernel.Fingerprint([]byte(oldName+"\x00"+newName)))
-	return d.proc.machine.disk.Rename(oldName, newName)
+	err := d.proc.machine.disk.Rename(oldName, newName)
+	d.endChange()
+	return err
 }
 
 // SyncDir implements env.Disk.
@@ -124,6 +136,7 @@ func (d procDisk) SyncDir(string) error {
 	}
 	d.noteInDigest(diskSyncDir, 0, 0)
 	m.disk.SyncNames()
+	d.endChange()
 	return nil
 }
 
@@ -138,6 +151,7 @@ func (d procDisk) Exists(name string) (bool, error) {
 // file is an open file of one incarnation of a process.
 type file struct {
 	procDisk
+	name     string // under which it was opened
 	inode    *disk.Inode
 	readOnly bool
 	closed   bool
@@ -155,8 +169,11 @@ func (f *file) ReadAt(p []byte, off int64) (int, error) {
 	if err := f.checkUsable(); err != nil {
 		return 0, err
 	}
-	f.proc.machine.diskState.calls[readCall]++
-	if f.proc.machine.diskState.failingOps["read"] > 0 {
+	d := &f.proc.machine.diskState
+	d.calls[readCall]++
+	if d.failingOps["read"] > 0 || len(d.triggers) > 0 && d.countCall(f.proc, "read") != nil ||
+		len(d.damage.latent) > 0 && d.damage.failsRead(f.inode, off, len(p)) {
+		f.proc.readFailed = true
 		return 0, env.ErrIO
 	}
 	return f.inode.ReadAt(p, off)
@@ -180,7 +197,8 @@ func (f *file) WriteAt(p []byte, off int64) (int, error) {
 		return 0, env.ErrNoSpace
 	}
 	f.noteInDigest(diskWrite, off, kernel.Fingerprint(p))
-	m.disk.WriteAt(f.proc.spec.Name, f.inode, p, off)
+	f.writeFile(p, off)
+	f.endChange()
 	return len(p), nil
 }
 
@@ -194,6 +212,7 @@ func (f *file) Truncate(size int64) error {
 	}
 	f.noteInDigest(diskTruncate, size, 0)
 	f.proc.machine.disk.Truncate(f.proc.spec.Name, f.inode, size)
+	f.endChange()
 	return nil
 }
 
@@ -211,7 +230,8 @@ func (f *file) Sync() error {
 		return err
 	}
 	f.noteInDigest(diskSync, f.inode.Size(), 0)
-	m.disk.Sync(f.inode)
+	f.syncFile()
+	f.endChange()
 	return nil
 }
 

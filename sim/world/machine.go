@@ -24,6 +24,8 @@ type Machine struct {
 	disk         *disk.Disk
 	diskState    diskState
 
+	freeze           freeze
+	slowSteps        uint64 // steps that slow faults made longer
 	hardwareWatchdog hardwareWatchdog
 	deviceKeepsOff   bool // an external device keeps the power off
 }
@@ -53,15 +55,18 @@ type diskState struct {
 	writeLatency *choice.List
 	syncLatency  *choice.List
 	crashDraws   *choice.List
+	triggers     []*callTrigger // faults that wait for a call
+	damage       diskDamage
 }
 
 func newMachine(w *World, id env.MachineID, name string) *Machine {
 	m := &Machine{world: w, id: id, name: name, disk: disk.New()}
-	m.hardwareWatchdog.machine = m
+	m.hardwareWatchdog.machine, m.freeze.machine = m, m
 	m.diskState = diskState{failingOps: map[string]int{},
 		writeLatency: w.Choices.List("disk/"+name, "write"),
 		syncLatency:  w.Choices.List("disk/"+name, "sync"),
-		crashDraws:   w.Choices.List("disk/"+name, "crash")}
+		crashDraws:   w.Choices.List("disk/"+name, "crash"),
+		damage:       diskDamage{draws: w.Choices.List("disk/"+name, "damage")}}
 	installFiles(m)
 	m.processSpecs = w.cfg.Builder.Processes(id)
 	for i := range m.processSpecs {
@@ -153,6 +158,7 @@ func (m *Machine) powerOff(cause string) {
 	}
 	m.isOn = false
 	m.hardwareWatchdog.armed = false
+	m.freeze.endByPower()
 	m.world.logMachine(m, "machine", "%s", cause)
 	m.recordPower(false, cause)
 	for _, p := range m.procs {
@@ -192,6 +198,7 @@ func (m *Machine) setDrift(ppm int64) {
 // clock is a machine's clock. Monotonic time runs at a rate that differs from the kernel's by the
 // drift; wall time is monotonic time plus an offset. All times are in nanoseconds.
 type clock struct {
+	stopped       bool // the machine is frozen
 	driftPPM      int64
 	rateChangedAt int64 // kernel time of the last change of rate
 	monoAt        int64 // monotonic time at since
@@ -204,6 +211,9 @@ var wallEpoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 const million = 1_000_000
 
 func (c *clock) mono(now int64) int64 {
+	if c.stopped {
+		return c.monoAt
+	}
 	d := now - c.rateChangedAt
 	return c.monoAt + d + d/million*c.driftPPM + d%million*c.driftPPM/million
 }
@@ -225,6 +235,14 @@ func (c *clock) kernelTime(mono int64) int64 {
 func (c *clock) setDrift(now, ppm int64) {
 	c.monoAt, c.rateChangedAt, c.driftPPM = c.mono(now), now, ppm
 }
+
+// stop lets the clock stand still, start lets it run again from there.
+func (c *clock) stop(now int64) {
+	c.monoAt, c.rateChangedAt = c.mono(now), now
+	c.stopped = true
+}
+
+func (c *clock) start(now int64) { c.rateChangedAt, c.stopped = now, false }
 
 func (c *clock) wall(now int64) time.Time {
 	return wallEpoch.Add(time.Duration(c.mono(now)) + c.wallOffset)

@@ -2,6 +2,7 @@ package world
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
@@ -36,7 +37,24 @@ type directedLink struct {
 	condition *fault.Condition
 	draws     fault.LinkDraws
 	fifo      fault.FIFO
+	queue     fault.Queue
+	held      []heldPacket // while the link is clogged, or its bandwidth limited
 }
+
+// heldPacket is a packet that a link holds back: until when, unless it is freed earlier, and how long it
+// takes then.
+type heldPacket struct {
+	slot   uint32
+	sentAt time.Duration
+	delay  time.Duration
+}
+
+const (
+	// maxHeld limits the packets that a link holds back. It drops what is sent beyond.
+	maxHeld = 1 << 16
+	// neverSent is the time at which a clogged link sends.
+	neverSent = time.Duration(math.MaxInt64)
+)
 
 // Buffers come in powers of two from 64 bytes up.
 const (
@@ -90,7 +108,8 @@ func (w *World) linkBetween(from, to env.MachineID) *directedLink {
 		l.condition = w.Net.Condition(int(from), int(to))
 		l.draws = fault.LinkDraws{
 			Loss: w.Choices.List(stream, "loss"), Duplicate: w.Choices.List(stream, "duplicate"),
-			Reorder: w.Choices.List(stream, "reorder"), Delay: w.Choices.List(stream, "delay")}
+			Reorder: w.Choices.List(stream, "reorder"), Delay: w.Choices.List(stream, "delay"),
+			Corrupt: w.Choices.List(stream, "corrupt")}
 	}
 	return l
 }
@@ -115,11 +134,54 @@ func (p *Proc) Send(to env.MachineID, link env.LinkID, payload []byte) {
 	w.Net.CountPacket(int(p.machine.id), int(to))
 	now := w.Now()
 	verdict := l.condition.Deliver(&l.draws)
-	at := l.fifo.Arrivals(now, &verdict)
+	if l.condition.Shaped {
+		w.Net.Shape(int(p.machine.id), int(to), &l.draws, &l.queue, now, len(payload)+fault.HeaderBytes,
+			len(payload), &verdict)
+	}
+	isHeld := l.condition.Clogged || verdict.Waits > 0
+	var at [2]time.Duration
+	if !isHeld {
+		at = l.fifo.Arrivals(now, &verdict)
+	}
 	for i := range verdict.Copies {
+		if isHeld && len(l.held) >= maxHeld {
+			return
+		}
 		slot := w.newPacket(packet{kind: packetDatagram, link: link, machine: p.machine.id,
 			to: target, payload: w.copyPayload(payload)})
+		fault.Flip(w.packets[slot].payload, verdict.Flipped)
+		if isHeld {
+			l.holdBack(w, slot, verdict.Waits, verdict.Delay[i])
+			continue
+		}
 		w.Kernel.At(int64(max(at[i], now+minDatagramLatency)), target, codePacket, uint64(slot))
+	}
+}
+
+// holdBack keeps a packet until its link is freed or, on a link that is not clogged, for a time.
+func (l *directedLink) holdBack(w *World, slot uint32, waits, delay time.Duration) {
+	h := heldPacket{slot, neverSent, delay}
+	if !l.condition.Clogged {
+		h.sentAt = w.Now() + waits
+		w.callAfter(waits, func() { l.sendHeld(w, w.Now()) })
+	}
+	l.held = append(l.held, h)
+}
+
+// free sends what a link has held back until now.
+func (l *directedLink) free(w *World) {
+	l.queue = fault.Queue{}
+	l.sendHeld(w, neverSent)
+}
+
+// sendHeld sends the packets that a link has held back long enough, in their order.
+func (l *directedLink) sendHeld(w *World, until time.Duration) {
+	for len(l.held) > 0 && l.held[0].sentAt <= until {
+		h := l.held[0]
+		l.held = l.held[1:]
+		at := l.fifo.Arrivals(w.Now(), &fault.Delivery{Copies: 1, Delay: [2]time.Duration{h.delay}})
+		w.Kernel.At(int64(max(at[0], w.Now()+minDatagramLatency)), w.packets[h.slot].to, codePacket,
+			uint64(h.slot))
 	}
 }
 

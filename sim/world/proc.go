@@ -33,6 +33,10 @@ type Proc struct {
 	activePauses int
 	activeKills  int // active kill faults; while there are any, no automatic restart
 	exitReason   error
+	slowness     slowness
+	// crashAfterCall is a fault that acts when the disk call under way has taken effect.
+	crashAfterCall *callTrigger
+	readFailed     bool // since its start
 
 	stepping   bool
 	stepFrame  uintptr    // where on its stack the step under way began
@@ -104,6 +108,9 @@ func (p *Proc) Handle(code uint32, arg uint64) {
 	case codeWake:
 		p.endWait(arg)
 	case codeStart:
+		if p.machine.freeze.postpone(func() { p.world().Kernel.After(0, p, codeStart, arg) }) {
+			return
+		}
 		if arg == p.generation && !p.up && p.machine.isOn && p.activeKills == 0 {
 			p.startIncarnation()
 		}
@@ -119,6 +126,7 @@ func (p *Proc) startIncarnation() {
 	p.generation++
 	p.incarnation++
 	p.up, p.exitReason, p.busyUntil, p.deliveryAt, p.wakeAfterPause = true, nil, 0, -1, false
+	p.crashAfterCall, p.readFailed = nil, false
 	p.timers.reset()
 	p.inbox.clear()
 	p.randByLabel, p.logger = map[string]*draw.Entropy{}, nil
@@ -176,7 +184,12 @@ func (p *Proc) finishStep() {
 		return
 	}
 	now := w.Kernel.Now()
-	p.busyUntil = now + int64(stepCostMin) + int64(p.stepCosts.Choose(uint64(stepCostSpan)))
+	cost := int64(stepCostMin) + int64(p.stepCosts.Choose(uint64(stepCostSpan)))
+	if p.slowness != (slowness{}) {
+		cost += cost*p.slowness.times + p.slowness.by
+		p.machine.slowSteps++
+	}
+	p.busyUntil = now + cost
 	if p.hasPending() {
 		p.scheduleDelivery()
 	}

@@ -157,6 +157,9 @@ func (ts *timers) onExpiry(arg uint64) bool {
 		return false
 	}
 	m := ts.proc.machine
+	if m.clock.stopped {
+		return false // the machine is frozen; the end of that makes another entry
+	}
 	if m.clock.mono(m.world.Kernel.Now()) < t.deadline {
 		ts.ensureQueued(i)
 		return false
@@ -173,8 +176,12 @@ func (ts *timers) takeDue(i int) env.TimerID {
 	return ts.timerSlots[i].id
 }
 
-// reschedule moves the entries after a change of the clock's rate.
+// reschedule moves the entries after a change of the clock's rate. Those of a frozen machine wait for the
+// end of that.
 func (ts *timers) reschedule() {
+	if ts.proc.machine.clock.stopped {
+		return
+	}
 	for i := range ts.timerSlots {
 		if ts.timerSlots[i].armed && !ts.timerSlots[i].isDue {
 			ts.ensureQueued(i)

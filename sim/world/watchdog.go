@@ -85,6 +85,9 @@ func (h *hardwareWatchdog) Handle(code uint32, boot uint64) {
 	if m.bootCount != boot {
 		return // of an earlier boot of the machine
 	}
+	if code != codeCount && m.freeze.postpone(func() { m.world.Kernel.After(0, h, code, boot) }) {
+		return
+	}
 	if code == codeReboot {
 		if m.activeCuts == 0 {
 			m.PowerOn()
@@ -96,8 +99,8 @@ func (h *hardwareWatchdog) Handle(code uint32, boot uint64) {
 		return
 	}
 	h.expiryQueued = false
-	if !h.armed || !m.isOn {
-		return
+	if !h.armed || !m.isOn || m.freeze.active > 0 {
+		return // continueAfter makes another entry for a frozen one
 	}
 	k := m.world.Kernel
 	if k.Now() < h.deadline {
@@ -106,6 +109,18 @@ func (h *hardwareWatchdog) Handle(code uint32, boot uint64) {
 		return
 	}
 	m.onWatchdogExpired()
+}
+
+// continueAfter continues to count after the device has stood still with its machine.
+func (h *hardwareWatchdog) continueAfter(stood int64) {
+	if !h.armed {
+		return
+	}
+	h.deadline += stood
+	if !h.expiryQueued {
+		h.expiryQueued = true
+		h.machine.world.Kernel.At(h.deadline, h, codeCount, h.machine.bootCount)
+	}
 }
 
 // onWatchdogExpired is called when the watchdog expires: it cuts the power and boots the machine after

@@ -19,11 +19,13 @@ import (
 
 // Config describes the world to make.
 type Config struct {
-	Seed    uint64
-	Names   []string
-	Base    fault.Condition
-	Disk    scenarios.Disk
-	Builder scenarios.Builder
+	Seed  uint64
+	Names []string
+	Base  fault.Condition
+	// ChangeBase changes the base condition of single pairs; nil leaves them as they are.
+	ChangeBase func(from, to int, c *fault.Condition)
+	Disk       scenarios.Disk
+	Builder    scenarios.Builder
 	// WatchdogPowersOff means that a machine whose watchdog has run out does not boot by itself.
 	WatchdogPowersOff bool
 	// OnRecord and OnLog observe; nil discards. OnRecord's error stops the run.
@@ -53,13 +55,14 @@ type World struct {
 	steps           uint64
 	foundFault      error
 	timerObserver   TimerObserver // nil when there is none
+	lastCalled      int           // the machine that a client called last
 }
 
 // TimerObserver is called with the length of a timer that a process of a machine sets.
 type TimerObserver func(machine env.MachineID, process string, after time.Duration)
 
-// ObserveTimers calls a function for every timer that is set from now on.
-func (w *World) ObserveTimers(f TimerObserver) { w.timerObserver = f }
+// ObserveTimers calls a function for every timer that is set in the world from now on.
+func ObserveTimers(w *World, f TimerObserver) { w.timerObserver = f }
 
 // A Step takes at least stepCostMin and less than stepCostSpan more.
 const (
@@ -73,6 +76,10 @@ func New(cfg Config, choices *choice.Source) *World {
 		Net: fault.NewNet(cfg.Names, cfg.Base), probes: map[string]int{},
 		deepestByFrame: map[uintptr]uintptr{}}
 	w.links = make([]directedLink, len(cfg.Names)*len(cfg.Names))
+	w.Net.OnFreed(func(from, to int) { w.links[from*len(w.machines)+to].free(w) })
+	if cfg.ChangeBase != nil {
+		w.Net.SetBase(cfg.ChangeBase)
+	}
 	for i, name := range cfg.Names {
 		w.machines = append(w.machines, newMachine(w, env.MachineID(i), name))
 	}
@@ -84,6 +91,9 @@ func New(cfg Config, choices *choice.Source) *World {
 
 // MachineAt returns a machine by its index in the topology.
 func (w *World) MachineAt(i int) *Machine { return w.machines[i] }
+
+// LastCalled returns the index of the machine that a client called last.
+func (w *World) LastCalled() int { return w.lastCalled }
 
 // Probes counts how often each rare path was reached.
 func (w *World) Probes() map[string]int { return w.probes }

@@ -252,7 +252,9 @@ func (d *DB) readLog(c *sqlite3.Conn, r *state.Replica) error {
 			Request: s.ColumnText(3), Kind: tree.OpKind(s.ColumnInt(4)), Path: s.ColumnText(5),
 			To: s.ColumnText(6)}
 		copy(e.Digest[:], s.ColumnRawBlob(7))
-		copy(e.Chain[:], s.ColumnRawBlob(8))
+		if err := openSealed(&e, s.ColumnRawBlob(8)); err != nil {
+			return err
+		}
 		if before := r.Log.Revision(); before > 0 && e.Revision != before+1 || r.Config == nil {
 			return fmt.Errorf("%w: log has a gap before revision %d", ErrUnusable, e.Revision)
 		}

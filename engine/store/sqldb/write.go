@@ -1,7 +1,10 @@
 package sqldb
 
 import (
+	"bytes"
+	"encoding/binary"
 	"fmt"
+	"hash/crc64"
 
 	"github.com/ncruces/go-sqlite3"
 
@@ -220,10 +223,39 @@ func (d *DB) putLogEntry(e *state.LogEntry) error {
 	if err := s.BindBlob(8, e.Digest[:]); err != nil {
 		return err
 	}
-	if err := s.BindBlob(9, e.Chain[:]); err != nil {
+	if err := s.BindBlob(9, sealedChain(e)); err != nil {
 		return err
 	}
 	return s.Exec()
+}
+
+// sealTable is the polynomial of the checksums of log entries.
+var sealTable = crc64.MakeTable(crc64.ECMA)
+
+// sealedChain returns an entry's chain with a checksum of the whole entry behind it. The chain alone proves
+// an entry only together with the tree that it led to, and of the trees the last one is kept.
+func sealedChain(e *state.LogEntry) []byte {
+	w := bin.Writer{B: make([]byte, 0, 192+len(e.Request)+len(e.Path)+len(e.To))}
+	w.Raw(e.Chain[:])
+	w.U64(e.Revision)
+	w.U64(e.Epoch.Seq)
+	w.U32(uint32(e.Epoch.Rep))
+	w.String(e.Request)
+	w.U8(uint8(e.Kind))
+	w.String(e.Path)
+	w.String(e.To)
+	w.Raw(e.Digest[:])
+	return binary.LittleEndian.AppendUint64(w.B[:len(e.Chain):len(e.Chain)], crc64.Checksum(w.B, sealTable))
+}
+
+// openSealed reads a chain into an entry, whose other parts are read, and verifies the checksum. Databases of
+// the first versions have none.
+func openSealed(e *state.LogEntry, sealed []byte) error {
+	copy(e.Chain[:], sealed)
+	if len(sealed) == len(e.Chain) || bytes.Equal(sealed, sealedChain(e)) {
+		return nil
+	}
+	return fmt.Errorf("%w: log entry %d is not what was written", ErrUnusable, e.Revision)
 }
 
 func bindInts(s *sqlite3.Stmt, values ...int64) error {

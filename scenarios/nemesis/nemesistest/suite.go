@@ -67,6 +67,16 @@ func examples() []example {
 		{fault.Fault{Kind: fault.DiskCut, Machines: one, File: "no such file"}, true, false},
 		{fault.Fault{Kind: fault.ClockStep, Machines: one, Step: time.Hour}, false, false},
 		{fault.Fault{Kind: fault.ClockDrift, Machines: one, DriftPPM: 500}, false, false},
+		{fault.Fault{Kind: fault.Slow, Machines: one, Latency: 10 * time.Second}, true, false},
+		{fault.Fault{Kind: fault.Freeze, Machines: one}, true, false},
+		{fault.Fault{Kind: fault.Clog, From: one, To: all}, true, false},
+		{fault.Fault{Kind: fault.Bandwidth, From: one, To: all, BytesPerSecond: 5}, true, false},
+		{fault.Fault{Kind: fault.MTU, From: one, To: all, MTUBytes: fault.HeaderBytes}, true, false},
+		{fault.Fault{Kind: fault.Corrupt, From: one, To: all, Share: fault.Always / 4}, false, false},
+		{fault.Fault{Kind: fault.DiskCorrupt, Machines: one}, false, false},
+		{fault.Fault{Kind: fault.DiskLatent, Machines: one}, false, true},
+		{fault.Fault{Kind: fault.DiskLostWrite, Machines: one}, false, false},
+		{fault.Fault{Kind: fault.DiskMisdirect, Machines: one}, false, false},
 	}
 }
 
@@ -81,6 +91,9 @@ func Run(t *testing.T, b Backend) {
 		require.True(t, covered[k], "the suite has no case for %s", k)
 	}
 	t.Run("faults of one kind overlap", b.overlap)
+	t.Run("a fault finds the machine with its role", b.findsTheRole)
+	t.Run("a fault whose role no machine has acts on none", b.findsNoRole)
+	t.Run("what a clogged link holds back arrives", b.unclogs)
 	t.Run("a fault without an end lasts until the end of faults", b.untilTheEnd)
 	t.Run("an unknown kind is a problem", func(t *testing.T) {
 		b.refuses(t, fault.Fault{Kind: "moon-phase", Machines: []string{"n1"}}, "moon-phase")
@@ -144,6 +157,48 @@ func (b Backend) overlap(t *testing.T) {
 			"%s: n1 served before the second ended", kind)
 		requireHealthy(t, run)
 	}
+}
+
+// findsTheRole aims at the machine that has made a value durable last, and at the machine that a client
+// called last.
+func (b Backend) findsTheRole(t *testing.T) {
+	for _, role := range []string{register.RoleWriter, scenarios.RoleServing} {
+		run := b.run(t, fault.Fault{Kind: fault.Pause, At: beginAt, For: lasts, Role: role},
+			fault.Fault{Kind: fault.Partition, At: beginAt + 2*lasts/3, For: lasts / 3, Role: role})
+		for _, a := range run.Applied {
+			require.Empty(t, a.Problem, role)
+			require.False(t, a.WithoutEffect(), role)
+			require.Equal(t, role, a.Fault.Role)
+			require.False(t, a.Fault.IsAimed(), "the machine that was hit is known")
+		}
+		hit := run.Applied[0].Fault.Machines
+		require.Len(t, hit, 1)
+		require.Zero(t, okOf(run, hit[0], run.Applied[0].Begun[1]+tolerance, run.Applied[0].Ended[0]))
+		requireHealthy(t, run)
+	}
+}
+
+// findsNoRole aims at the writer before anything was written.
+func (b Backend) findsNoRole(t *testing.T) {
+	run := b.run(t, fault.Fault{Kind: fault.Pause, For: lasts, Role: register.RoleWriter},
+		fault.Fault{Kind: fault.Cut, For: lasts, Role: register.RoleWriter, To: []string{fault.All}})
+	for _, a := range run.Applied {
+		require.Empty(t, a.Problem)
+		require.True(t, a.WithoutEffect(), "no machine had the role: %+v", a)
+		require.True(t, a.Fault.IsAimed())
+	}
+	requireHealthy(t, run)
+}
+
+// unclogs requires that the operations of a clogged machine are completed after the clog: nothing was
+// dropped.
+func (b Backend) unclogs(t *testing.T) {
+	clog := fault.Fault{Kind: fault.Clog, At: beginAt, For: lasts / 3, From: []string{"n1"},
+		To: []string{fault.All}}
+	run := b.run(t, clog)
+	over := run.Applied[0].Ended[1]
+	require.NotZero(t, okOf(run, "n1", over, over+tolerance))
+	requireHealthy(t, run)
 }
 
 func (b Backend) untilTheEnd(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha/manager"
 	"github.com/holdfast-sim/holdfast/engine/watchdog"
 	"github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/check"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
@@ -105,8 +106,20 @@ func unjustified(e *Evidence, z *reset) (why string, unclear bool) {
 			return "", false
 		}
 	}
+	if stoodStillTooLong(e, z, from) {
+		return "", false
+	}
 	return fmt.Sprintf("its %s had no trouble until %v and for long before, but did not feed it since %v",
 		z.expiry.client, last, from), false
+}
+
+// stoodStillTooLong reports whether a machine that was reset has stood still shortly before, for so long that
+// others could take its lock: it must not come back before it was reset. from is when it was fed last.
+func stoodStillTooLong(e *Evidence, z *reset, from time.Duration) bool {
+	return slices.ContainsFunc(e.run.Applied, func(a scenarios.Applied) bool {
+		return outlastsLock(e, &a) && e.health.Concerns(&a.Fault, z.machine) &&
+			a.Begun[0] < z.expiry.expiredAt && e.health.Over(&a) >= from-e.scaledTime(settleTime)
+	})
 }
 
 // serverStoodStill judges a reset that no watchdog server decided: the server itself did not run.
@@ -121,7 +134,9 @@ func serverStoodStill(e *Evidence, z *reset) string {
 		}
 		over := e.health.Over(a)
 		pausedFor := min(over, z.resetAt) - a.Begun[0]
-		if f.Kind == fault.Kill && z.resetAt-a.Begun[0] <= hardware+slack ||
+		// A frozen machine's watchdog stands still with it, so a freeze is no reason.
+		if f.Kind == fault.Slow && over >= z.resetAt-hardware-slack ||
+			f.Kind == fault.Kill && z.resetAt-a.Begun[0] <= hardware+slack ||
 			f.Kind == fault.Pause && pausedFor >= hardware-slack && over >= z.resetAt-slack {
 			return ""
 		}

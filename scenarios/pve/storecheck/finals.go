@@ -3,29 +3,87 @@ package storecheck
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
+	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/store"
 	"github.com/holdfast-sim/holdfast/engine/store/tree"
+	"github.com/holdfast-sim/holdfast/engine/totem"
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/check"
+	"github.com/holdfast-sim/holdfast/scenarios/fault"
 )
 
 // FinalDigest is the question after quiescence whose answers checkTrees compares.
 const FinalDigest = store.OpDigest
 
-// checkRecovery checks that every machine serves linearizable reads after quiescence.
-type checkRecovery struct{ Cluster }
+// checkRecovery checks that every machine serves linearizable reads after quiescence. A machine whose disk a
+// fault has damaged may have noticed it and stopped; then it needs its administrator.
+type checkRecovery struct {
+	Cluster
+	failed map[env.MachineID]bool // stores that have stopped because of their disks
+	joined map[env.MachineID]bool // cluster processes that have started since the machine was switched on
+}
+
+func newRecovery(c Cluster) checkRecovery {
+	return checkRecovery{c, map[env.MachineID]bool{}, map[env.MachineID]bool{}}
+}
 
 // Name implements check.Check.
 func (checkRecovery) Name() string { return "recovery" }
 
+// Observe implements check.Observer.
+func (c checkRecovery) Observe(r scenarios.Stamped) {
+	switch r.Record.(type) {
+	case store.Failed:
+		c.failed[r.Machine] = true
+	case store.Opened:
+		delete(c.failed, r.Machine)
+	case scenarios.Power:
+		c.joined[r.Machine] = false
+	case totem.Started:
+		c.joined[r.Machine] = true
+	}
+}
+
+// withoutDamaged returns a run without the audits of machines that have stopped because of a damaged disk,
+// and their names.
+func (c checkRecovery) withoutDamaged(run *scenarios.Run) (rest *scenarios.Run, stopped []string) {
+	excused := map[env.MachineID]bool{}
+	for i := range c.Machines {
+		m := env.MachineID(i)
+		damaged := slices.ContainsFunc(run.Applied, func(a scenarios.Applied) bool {
+			return check.DamagesDisk(a.Fault.Kind) && a.Problem == "" && a.Begun[1] > 0 &&
+				fault.Names(a.Fault.Machines, c.Machines[m])
+		})
+		excused[m] = damaged && (c.failed[m] || !c.joined[m])
+	}
+	shortened := *run
+	shortened.Finals = slices.DeleteFunc(slices.Clone(run.Finals), func(f scenarios.Final) bool {
+		return excused[f.Machine]
+	})
+	for m, name := range c.Machines {
+		if excused[env.MachineID(m)] {
+			stopped = append(stopped, name)
+		}
+	}
+	return &shortened, stopped
+}
+
 // Judge implements check.Check.
 func (c checkRecovery) Judge(_ context.Context, e *Evidence) linearizability.Verdict {
-	v := scenarios.CheckRecovery(e.Run)
+	run, stopped := c.withoutDamaged(e.Run)
+	v := scenarios.CheckRecovery(run)
 	if v.Validity != linearizability.Valid {
 		return v
 	}
-	for _, f := range e.Run.Finals {
+	if len(stopped) > 0 {
+		v.Summary += fmt.Sprintf("; %s stopped, because faults have damaged what their disks hold",
+			strings.Join(stopped, ", "))
+	}
+	for _, f := range run.Finals {
 		answer, err := store.DecodeResponse(f.Output)
 		name := c.Machines[f.Machine]
 		switch {

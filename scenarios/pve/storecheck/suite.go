@@ -43,7 +43,7 @@ type Suite struct {
 
 // New makes the suite of all checks.
 func New(c Cluster) *Suite {
-	return With(c, checkHistory{c}, NewEpochs(c), NewQuorum(c), newMembership(c), checkRecovery{c},
+	return With(c, checkHistory{c}, NewEpochs(c), NewQuorum(c), newMembership(c), newRecovery(c),
 		checkTrees{c}, checkGuests{c}, NewLeaves(c), NewLosses(c))
 }
 

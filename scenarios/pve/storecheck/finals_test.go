@@ -1,0 +1,48 @@
+package storecheck
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/store"
+	"github.com/holdfast-sim/holdfast/engine/totem"
+	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/fault"
+)
+
+// TestOnlyNoticedDamageIsExcused: a machine that does not serve at the end is excused if a fault has damaged its
+// disk and a record shows that it noticed.
+func TestOnlyNoticedDamageIsExcused(t *testing.T) {
+	rot := fault.Fault{Kind: fault.DiskCorrupt, Machines: []string{"n1"}}
+	on := []env.Record{scenarios.Power{On: true}, totem.Started{}, store.Opened{}}
+	for name, c := range map[string]struct {
+		fault   fault.Fault
+		records []env.Record
+		stopped []string
+	}{
+		"the store has stopped":       {rot, append(on, store.Failed{}), []string{"n1"}},
+		"the ring does not start":     {rot, append(on, scenarios.Power{On: true}, store.Opened{}), []string{"n1"}},
+		"it has a new disk meanwhile": {rot, append(on, store.Failed{}, store.Opened{}), nil},
+		"it has noticed nothing":      {rot, on, nil},
+		"another kind of fault":       {fault.Fault{Kind: fault.DiskWipe, Machines: []string{"n1"}}, append(on, store.Failed{}), nil},
+		"another machine's disk":      {fault.Fault{Kind: fault.DiskLatent, Machines: []string{"n2"}}, append(on, store.Failed{}), nil},
+	} {
+		check := newRecovery(Cluster{Machines: []string{"n1", "n2"}})
+		for m := range env.MachineID(2) {
+			for _, r := range on {
+				check.Observe(scenarios.Stamped{Machine: m, Record: r})
+			}
+		}
+		for _, r := range c.records {
+			check.Observe(scenarios.Stamped{Machine: 0, Record: r})
+		}
+		run := &scenarios.Run{Finals: []scenarios.Final{{Machine: 0}, {Machine: 1}, {Machine: 0}},
+			Applied: []scenarios.Applied{{Fault: c.fault, Begun: [2]time.Duration{1, 1}}}}
+		rest, stopped := check.withoutDamaged(run)
+		require.Equal(t, c.stopped, stopped, name)
+		require.Len(t, rest.Finals, 3-2*len(c.stopped), name)
+	}
+}
