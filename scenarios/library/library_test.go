@@ -62,6 +62,11 @@ func TestEveryKindOfFaultHasAScenario(t *testing.T) {
 		for _, f := range s.Faults {
 			seen[f.Kind] = true
 		}
+		if s.Nemesis != nil {
+			for _, kind := range s.Nemesis.Kinds {
+				seen[kind] = true
+			}
+		}
 	}
 	for _, kind := range fault.Kinds() {
 		require.True(t, seen[kind], "no scenario shows a %s fault", kind)
