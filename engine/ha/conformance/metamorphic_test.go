@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -227,6 +228,9 @@ func TestRepeatedCommands(t *testing.T) {
 		groups := v.groups()
 		var repeated []string
 		for i, group := range groups {
+			if slices.ContainsFunc(group, goesDown) {
+				continue // what comes after it is no repetition
+			}
 			for _, command := range group {
 				words := strings.Fields(command)
 				again := len(words) == 3 && (words[0] == "power" && words[2] == "on" || words[0] == "network") ||
@@ -242,6 +246,12 @@ func TestRepeatedCommands(t *testing.T) {
 		require.Len(t, got, len(want)+len(repeated))
 		require.Equal(t, text(without(want, "cmdlist")), text(without(got, "cmdlist")))
 	})
+}
+
+// goesDown reports whether a command takes a node down in order.
+func goesDown(command string) bool {
+	words := strings.Fields(command)
+	return len(words) > 0 && (words[0] == "reboot" || words[0] == "shutdown")
 }
 
 func without(lines []Line, id string) (out []Line) {
@@ -328,6 +338,9 @@ func TestUnusedNode(t *testing.T) {
 			t.Skip("the number of nodes matters when one is away")
 		}
 		want := v.before()
+		if strings.Contains(text(want), "stopped by poweroff") {
+			t.Skip("the number of nodes matters when one is reset")
+		}
 		hardware["node9"] = map[string]any{"power": "off", "network": "off"}
 		v.set("hardware_status", hardware)
 		require.Equal(t, text(want), text(v.run()))
