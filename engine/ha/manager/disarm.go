@@ -41,10 +41,15 @@ func (m *Manager) commandArm(cmd ha.Command) ha.Refusal {
 		return ha.RefusedNotDisarmed
 	}
 	m.env.Log(ha.LevelInfo, "got crm command: "+cmd.Line)
-	if d.Mode == ha.DisarmIgnore {
-		for _, sid := range sortedKeys(m.status.ServiceStatus) {
-			sd, cd := m.status.ServiceStatus[sid], m.services[sid]
-			m.rearmService(sid, sd, cd)
+	for _, sid := range sortedKeys(m.status.ServiceStatus) {
+		sd := m.status.ServiceStatus[sid]
+		// An LRM releases lock and watchdog as soon as it reads the request. A move that does not end can keep
+		// the service from being frozen until HA is armed again.
+		if sd.Unprotected == 0 {
+			m.markUnprotected(sd)
+		}
+		if d.Mode == ha.DisarmIgnore {
+			m.rearmService(sid, sd, m.services[sid])
 		}
 	}
 	m.status.Disarm = nil
