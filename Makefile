@@ -6,8 +6,9 @@ TOOLS   := .ci/tools
 # Packages with tests that need root and network namespaces; without both they skip by name.
 NETNS   := ./chaos/... ./engine/host/... ./scenarios/hostdriver/...
 # Packages with tests that cost tens of seconds of processor time: make test shortens or skips those.
-THOROUGH := ./cmd/cli ./cmd/ha-manager ./cmd/mutants ./engine/fence ./engine/ha/conformance ./engine/quorum ./engine/store/... ./engine/totem ./scenarios/pve \
-  ./scenarios/pve/fullstack ./scenarios/pve/harandom ./sim/simtest
+THOROUGH := ./cmd/cli ./cmd/ha-manager ./cmd/holdfastd ./cmd/mutants ./engine/fence ./engine/ha/conformance ./engine/ha/manager ./engine/quorum \
+  ./engine/store/... ./engine/totem ./scenarios/explore ./scenarios/pve ./scenarios/pve/fullstack ./scenarios/pve/harandom \
+  ./scenarios/raft ./sim/simtest
 FUZZTIME ?= 20s
 
 .DEFAULT_GOAL := help

@@ -20,7 +20,7 @@ func historiesFromEnv() int {
 	if n, err := strconv.Atoi(os.Getenv("HOLDFAST_TXN_HISTORIES")); err == nil {
 		return n
 	}
-	return 300
+	return 120
 }
 
 // small are workloads that make conflicts likely.

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/holdfast-sim/holdfast/engine/env/envtest/thorough"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/explore"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
@@ -78,7 +79,7 @@ func TestStrategiesDiffer(t *testing.T) {
 	for _, name := range explore.Names()[1:] {
 		kinds, counts := map[fault.Kind]int{}, map[int]bool{}
 		shortest, longest := time.Hour, time.Duration(0)
-		for seed := range uint64(300) {
+		for seed := range uint64(thorough.Count(60, 300)) {
 			changed, _, err := explore.Apply(name, s, subject, seed)
 			require.NoError(t, err)
 			counts[len(changed.Faults)] = true

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-sim/holdfast/engine/env/envtest/thorough"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/draw"
 	"github.com/holdfast-sim/holdfast/scenarios/pve"
@@ -23,7 +24,7 @@ func (tame) Choose(uint64) uint64 { return 0 }
 func TestRandomClustersAreSound(t *testing.T) {
 	s, subject := load(t, "ha-storm")
 	sizes, services, verbs := map[int]bool{}, map[int]bool{}, map[string]bool{}
-	for seed := range uint64(400) {
+	for seed := range uint64(thorough.Count(80, 400)) {
 		varied, of, err := scenarios.Vary(s, subject, draw.Derive(seed))
 		require.NoError(t, err, "seed %d", seed)
 		require.NoError(t, varied.Validate(), "seed %d", seed)

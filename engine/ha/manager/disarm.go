@@ -43,8 +43,8 @@ func (m *Manager) commandArm(cmd ha.Command) ha.Refusal {
 	m.env.Log(ha.LevelInfo, "got crm command: "+cmd.Line)
 	for _, sid := range sortedKeys(m.status.ServiceStatus) {
 		sd := m.status.ServiceStatus[sid]
-		// An LRM releases lock and watchdog as soon as it reads the request. A move that does not end can keep
-		// the service from being frozen until HA is armed again.
+		// An LRM releases lock and watchdog when it reads the request. A move that does not end can keep the
+		// service from being frozen until HA is armed again.
 		if sd.Unprotected == 0 {
 			m.markUnprotected(sd)
 		}
