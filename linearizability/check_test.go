@@ -285,7 +285,7 @@ func TestSameHistorySameReport(t *testing.T) {
 		}
 		ops = append(ops, op)
 	}
-	for key, rounds := range []int{10, 3000, 1, 1, 1} { // the second and those behind it end with an old value
+	for key, rounds := range []int{10, 1000, 1, 1, 1} { // the second and those behind it end with an old value
 		for i := range rounds {
 			add("write", fmt.Sprint("k", key), int64(key+20*i), i+1, 0)
 			add("read", fmt.Sprint("k", key), int64(key+20*i+10), 0, i+1)
