@@ -20,7 +20,7 @@ import (
 var crossFrom = flag.Int("lin.from", 0, "number of the first random history")
 
 // crossHistories is how many random histories are compared; HOLDFAST_LIN_HISTORIES or the flag raise it.
-var crossHistories = flag.Int("lin.histories", envInt("HOLDFAST_LIN_HISTORIES", 600),
+var crossHistories = flag.Int("lin.histories", envInt("HOLDFAST_LIN_HISTORIES", 400),
 	"random small histories to compare with porcupine")
 
 func envInt(name string, otherwise int) int {

@@ -23,7 +23,7 @@ func seedsFromEnv() int {
 	if n, err := strconv.Atoi(os.Getenv("HOLDFAST_LIN_SEEDS")); err == nil {
 		return n
 	}
-	return 24
+	return 18
 }
 
 // broken is a history with one fault planted; ok is false where the history has no place for it.

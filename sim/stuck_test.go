@@ -79,10 +79,10 @@ func TestStepWithoutEnd(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			run := runWith(t, scenarios.RunOptions{Seed: 3, StepTimeout: 300 * time.Millisecond}, wait)
+			run := runWith(t, scenarios.RunOptions{Seed: 3, StepTimeout: 150 * time.Millisecond}, wait)
 			v := verdictOf(t, run, sim.StuckChecker)
 			require.Equal(t, linearizability.Invalid, v.Validity)
-			require.Regexp(t, `^a step of n\d/register did not end within 300ms of real time, at 1\.0\d+s of `+
+			require.Regexp(t, `^a step of n\d/register did not end within 150ms of real time, at 1\.0\d+s of `+
 				`virtual time \(seed 3\): it loops or waits`, v.Summary)
 			require.Contains(t, strings.Join(v.Details, "\n"), "stuck_test.go", "the stack names the line")
 			require.Empty(t, run.Digest, "such a run cannot be compared")

@@ -295,7 +295,7 @@ func (w *walk) heal() {
 func runWalks(t *testing.T, wipes, steps int, votes ...uint32) {
 	seeds := *walkSeeds
 	if !thorough.On() {
-		seeds /= 4
+		seeds /= 8
 	}
 	for seed := *walkFirst; seed < *walkFirst+uint64(seeds); seed++ {
 		if !t.Run(fmt.Sprintf("seed=%d", seed),

@@ -63,7 +63,7 @@ func commitWindow(t testing.TB, machine, n int) (from, to time.Duration) {
 // transaction. Whatever the disk kept, the cluster must hold what it acknowledged.
 func TestPowerFailsAtEveryInstantOfACommit(t *testing.T) {
 	from, to := commitWindow(t, 1, 8)
-	step := (to - from) / time.Duration(thorough.Count(8, 120))
+	step := (to - from) / time.Duration(thorough.Count(5, 120))
 	warmup := 2 * time.Second
 	for at := from; at <= to+step; at += step {
 		runBrisk(t, scenarios.RunOptions{Seed: 1}, fault.Fault{Kind: fault.PowerCut, At: at - warmup,
@@ -74,7 +74,7 @@ func TestPowerFailsAtEveryInstantOfACommit(t *testing.T) {
 // All machines lose their power at every instant of one commit.
 func TestAllPowerFailsAtEveryInstantOfACommit(t *testing.T) {
 	from, to := commitWindow(t, 0, 6)
-	step := (to - from) / time.Duration(thorough.Count(8, 40))
+	step := (to - from) / time.Duration(thorough.Count(5, 40))
 	warmup := 2 * time.Second
 	for at := from; at <= to+step; at += step {
 		runBrisk(t, scenarios.RunOptions{Seed: 1}, fault.Fault{Kind: fault.PowerCut, At: at - warmup,
@@ -87,7 +87,7 @@ func TestAllPowerFailsAtEveryInstantOfACommit(t *testing.T) {
 // transaction after others have committed, and must not answer from its outdated transaction.
 func TestStoreIsPausedAtEveryInstantOfACommit(t *testing.T) {
 	from, to := commitWindow(t, 2, 8)
-	step := (to - from) / time.Duration(thorough.Count(8, 40))
+	step := (to - from) / time.Duration(thorough.Count(5, 40))
 	warmup := 2 * time.Second
 	for at := from; at <= to+step; at += step {
 		run := runBrisk(t, scenarios.RunOptions{Seed: 1}, fault.Fault{Kind: fault.Pause, At: at - warmup,

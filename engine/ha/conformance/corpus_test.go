@@ -74,7 +74,7 @@ func TestCorpusRandomScenarios(t *testing.T) {
 	folders, err := FindScenarios([]string{dir})
 	require.NoError(t, err)
 	var some []string // every twelfth, unless thorough
-	for i := 0; i < len(folders); i += thorough.Count(12, 1) {
+	for i := 0; i < len(folders); i += thorough.Count(24, 1) {
 		some = append(some, folders[i])
 	}
 	report, err := RunHA(context.Background(), some, Options{})
