@@ -1,14 +1,14 @@
 package world
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"runtime"
 	"runtime/debug"
 	"strings"
 	"time"
-	"unsafe"
+
+	"github.com/petermattis/goid"
 )
 
 // ErrOutsideStep means that a process used its env, but not from a step of its own.
@@ -36,112 +36,70 @@ func (e *OutsideStepError) Unwrap() error { return ErrOutsideStep }
 // call comes from it. Otherwise the call must have no effect, and the run ends. A call of an incarnation that
 // has ended is let through, because the function itself ignores it.
 //
-// Go does not tell goroutines apart, but their stacks are different memory, and what lies between two
-// places of one stack belongs to it. So a call from between the step's own frame and the deepest proven
-// call is from the step; a deeper one takes microseconds to prove, once. A call from memory that another
-// stack has taken over since is not noticed.
+// A call is from the step if its goroutine runs the step, or is a coroutine, as those of env.Tasks are. A
+// coroutine that a goroutine of the process has started is not noticed.
 func (p *Proc) mayCall(function string) bool {
-	var local byte
-	here := uintptr(unsafe.Pointer(&local))
 	w := p.machine.world
-	if w.runningProc == p && (p.stepStack.contains(here) || w.coroutineBlocks.contains(here)) {
+	id := goid.Get()
+	if w.runningProc == p && (id == p.stepGoroutine || w.coroutines.contains(id)) {
 		return true
 	}
-	return p.mayCallFromAfar(function, here)
+	return p.mayCallFromAfar(function, id)
 }
 
-// stackRange is a part of a stack, from its deepest to its highest known place; stacks grow downwards.
-type stackRange struct{ deepest, highest uintptr }
+// coroutines remembers goroutines that are coroutines. Each has one slot, so an older one may be
+// forgotten, and is proven again. The runtime never uses the number of a goroutine twice.
+type coroutines [4096]int64
 
-func (r stackRange) contains(place uintptr) bool { return r.deepest <= place && place <= r.highest }
+func (c *coroutines) slot(id int64) *int64 { return &c[uint64(id)%uint64(len(c))] }
 
-// maxStackRange limits how far apart two places of a range may be. A stack that moved lies elsewhere.
-const maxStackRange = 1 << 20
+func (c *coroutines) contains(id int64) bool { return *c.slot(id) == id }
 
-// stackMargin is how much below a proven place counts as the same stack, which most often has room there.
-// It saves most proofs, at the price of calls from a neighbouring stack that go unnoticed.
-const stackMargin = 16 << 10
-
-// add adds a place of the same stack. What is too far from it is forgotten: the stack has moved.
-func (r *stackRange) add(place uintptr) {
-	deepest, highest := min(r.deepest, place-stackMargin), max(r.highest, place)
-	if highest-deepest > maxStackRange {
-		deepest, highest = place-stackMargin, place
-	}
-	r.deepest, r.highest = deepest, highest
+// beginStep notes which goroutine runs the step.
+func (p *Proc) beginStep() {
+	p.world().runningProc, p.stepping = p, true
+	p.stepGoroutine = goid.Get()
 }
 
-// stackBlocks remembers blocks of memory that lay in the stacks of coroutines which processes use, such as
-// those of env.Tasks. Each block has one slot, so an older one may be forgotten, and is proven again.
-type stackBlocks [4096]uintptr
-
-// stackBlock is the size of Go's smallest stacks. All are multiples of it, and so are their addresses.
-const stackBlock = 2048
-
-func (b *stackBlocks) contains(place uintptr) bool {
-	block := place / stackBlock
-	return b[block%uintptr(len(b))] == block
-}
-
-// add adds the block of a place, and those within the margin below it.
-func (b *stackBlocks) add(place uintptr) {
-	for block := (place - stackMargin) / stackBlock; block <= place/stackBlock; block++ {
-		b[block%uintptr(len(b))] = block
-	}
-}
-
-// beginStep notes where on its stack a step begins. What earlier steps that began there have proven still
-// counts.
-func (p *Proc) beginStep(frame uintptr) {
-	w := p.world()
-	w.runningProc, p.stepping = p, true
-	p.stepFrame = frame
-	p.stepStack = stackRange{frame, frame}
-	if deepest, known := w.deepestByFrame[frame]; known {
-		p.stepStack.deepest = deepest
-	}
-}
-
-// mayCallFromAfar is mayCall where the stack is no proof yet: it is deep, has moved, or the process uses
-// coroutines. It may run in any goroutine.
-func (p *Proc) mayCallFromAfar(function string, here uintptr) bool {
+// mayCallFromAfar is mayCall for a goroutine that is not known yet. It may run in any goroutine.
+func (p *Proc) mayCallFromAfar(function string, id int64) bool {
 	w := p.world()
 	if !p.up {
 		return true
 	}
-	if w.runningProc == p {
-		ofStep, ofRun := stackOrigin()
-		if ofStep {
-			p.stepStack.add(here)
-			w.deepestByFrame[p.stepFrame] = p.stepStack.deepest
-		}
-		if ofRun && !ofStep {
-			w.coroutineBlocks.add(here)
-		}
-		if ofStep || ofRun {
-			return true
-		}
+	if w.runningProc == p && isCoroutine() {
+		*w.coroutines.slot(id) = id
+		return true
 	}
 	w.Kernel.Interrupt(&OutsideStepError{Machine: p.machine.name, Process: p.spec.Name, Call: function,
 		At: w.Now(), Stack: callerLines(string(debug.Stack()))})
 	return false
 }
 
-// stepFunction begins the functions that run a step, in the text of a stack.
-const stepFunction = "sim/world.(*Proc).run"
+const (
+	// coroutineStart is the runtime's function at the bottom of every coroutine of iter.Pull.
+	coroutineStart = "runtime.corostart"
+	// framesAtOnce is how many frames of a stack are read at once, and maxFrames how many in all. A
+	// deeper stack counts as one of a coroutine.
+	framesAtOnce, maxFrames = 64, 1 << 16
+)
 
-// stackBytes holds the stack of a goroutine as text, of which Go shows a hundred frames at most.
-const stackBytes = 64 << 10
-
-// stackOrigin reports whether the caller's goroutine runs a step, and whether it is a coroutine, as
-// everything of a run is, rather than a goroutine that a process has started.
-func stackOrigin() (step, coroutine bool) {
-	text := make([]byte, stackBytes)
-	text = text[:runtime.Stack(text, false)]
-	if len(text) == stackBytes {
-		return false, true // cut off, so it is unknown
+// isCoroutine reports whether the calling goroutine is a coroutine.
+func isCoroutine() bool {
+	var frames [framesAtOnce]uintptr
+	for skip := 0; skip < maxFrames; skip += framesAtOnce {
+		count := runtime.Callers(skip, frames[:])
+		// The last one is the runtime's end of goroutines.
+		for _, frame := range frames[max(0, count-2):count] {
+			if f := runtime.FuncForPC(frame - 1); f != nil && f.Name() == coroutineStart {
+				return true
+			}
+		}
+		if count < framesAtOnce {
+			return false
+		}
 	}
-	return bytes.Contains(text, []byte(stepFunction)), bytes.Contains(text, []byte("\ncreated by iter.Pull"))
+	return true
 }
 
 // ownFrames begins the functions of a stack that show nothing to the author of a process.

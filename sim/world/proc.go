@@ -7,7 +7,6 @@ import (
 	"math/bits"
 	"slices"
 	"time"
-	"unsafe"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/scenarios"
@@ -38,14 +37,13 @@ type Proc struct {
 	crashAfterCall *callTrigger
 	readFailed     bool // since its start
 
-	stepping   bool
-	stepFrame  uintptr    // where on its stack the step under way began
-	stepStack  stackRange // what is known of the stack of the step under way; see mayCall
-	busyUntil  int64
-	deliveryAt int64 // time of a scheduled pump, -1 when there is none
-	timers     timers
-	dueTimers  int
-	inbox      inbox
+	stepping      bool
+	stepGoroutine int64 // runs the step under way
+	busyUntil     int64
+	deliveryAt    int64 // time of a scheduled pump, -1 when there is none
+	timers        timers
+	dueTimers     int
+	inbox         inbox
 
 	park           kernel.Park
 	wakeAfterPause bool // a wait ended while the process was paused
@@ -155,16 +153,14 @@ func (p *Proc) scheduleStart(after time.Duration) {
 
 // runBody runs one call of the process: Start or one Step.
 func (p *Proc) runBody(body func()) {
-	var frame byte
-	p.beginStep(uintptr(unsafe.Pointer(&frame)))
+	p.beginStep()
 	body()
 	p.finishStep()
 }
 
 func (p *Proc) runStep(ev env.Event) {
 	p.world().steps++
-	var frame byte
-	p.beginStep(uintptr(unsafe.Pointer(&frame)))
+	p.beginStep()
 	p.process.Step(ev)
 	p.finishStep()
 }

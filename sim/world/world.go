@@ -50,8 +50,7 @@ type World struct {
 	probes          map[string]int
 	externalDevices scenarios.ExternalDevices // nil when there is none
 	runningProc     *Proc
-	deepestByFrame  map[uintptr]uintptr // see Proc.beginStep
-	coroutineBlocks stackBlocks
+	coroutines      coroutines
 	steps           uint64
 	foundFault      error
 	timerObserver   TimerObserver // nil when there is none
@@ -73,8 +72,7 @@ const (
 // New makes the machines, powered off.
 func New(cfg Config, choices *choice.Source) *World {
 	w := &World{Kernel: kernel.New(choices), Choices: choices, cfg: cfg,
-		Net: fault.NewNet(cfg.Names, cfg.Base), probes: map[string]int{},
-		deepestByFrame: map[uintptr]uintptr{}}
+		Net: fault.NewNet(cfg.Names, cfg.Base), probes: map[string]int{}}
 	w.links = make([]directedLink, len(cfg.Names)*len(cfg.Names))
 	w.Net.OnFreed(func(from, to int) { w.links[from*len(w.machines)+to].free(w) })
 	if cfg.ChangeBase != nil {
