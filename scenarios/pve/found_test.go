@@ -28,6 +28,7 @@ func TestFoundBugsStayFixed(t *testing.T) {
 		{"ha-node-never-seen", 1, "a service on a node that no master had seen was never recovered"},
 		{"ha-stalled-bystanders", 1, "a healthy machine waited for a ring until its watchdog reset it"},
 		{"disk-rots", 3, "a log entry that had rotted on the disk was taken for what was written"},
+		{"disk-lies", 104, "a local read from what a lying disk had left was taken for a store that goes back"},
 		{"minority-partition-of-five", 118, "a local read of a branch that lost was taken for one of the future"},
 	} {
 		t.Run(found.bug, func(t *testing.T) {

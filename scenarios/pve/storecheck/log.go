@@ -14,9 +14,10 @@ import (
 type Log struct {
 	cluster Cluster
 	entries []history.WitnessEntry
+	tips    []uint64 // by machine: the last revision that it had
 }
 
-func newLog(c Cluster) *Log { return &Log{cluster: c} }
+func newLog(c Cluster) *Log { return &Log{cluster: c, tips: make([]uint64, len(c.Machines))} }
 
 // FromProcess reports whether a request came from a process of a machine and not from a client of the
 // workload: the HA manager and the operator keep to files of their own, and their request ids have the
@@ -28,21 +29,32 @@ func (l *Log) Observe(r scenarios.Stamped) {
 	switch rec := r.Record.(type) {
 	case store.Applied:
 		l.onApplied(r, &rec)
+	case store.Opened:
+		// A disk that has lost what it had reported as durable shows it when the store starts. Whether a fault
+		// explains that is for the check of epochs to decide. A store that was never in a cluster must not answer.
+		if rec.Revision < l.tips[r.Machine] && !rec.Epoch.IsZero() {
+			l.add(r, history.WitnessEntry{Kind: history.WitnessInstall, Rev: rec.Revision, Keep: rec.Revision,
+				Epoch: l.epochNumber(rec.Epoch), Chain: rec.Chain})
+		}
 	case store.Installed:
-		l.entries = append(l.entries, history.WitnessEntry{Kind: history.WitnessInstall, Rev: rec.Revision,
-			Keep: keptUpTo(rec), Epoch: l.epochNumber(rec.Epoch), Chain: rec.Chain,
-			Node: l.cluster.Machines[r.Machine], Time: int64(r.At)})
+		l.add(r, history.WitnessEntry{Kind: history.WitnessInstall, Rev: rec.Revision, Keep: keptUpTo(rec),
+			Epoch: l.epochNumber(rec.Epoch), Chain: rec.Chain})
 		for i := range rec.Received {
 			l.onApplied(r, &rec.Received[i])
 		}
 	}
 }
 
+// add adds an entry of the machine that made a record.
+func (l *Log) add(r scenarios.Stamped, e history.WitnessEntry) {
+	e.Node, e.Time = l.cluster.Machines[r.Machine], int64(r.At)
+	l.entries, l.tips[r.Machine] = append(l.entries, e), e.Rev
+}
+
 // onApplied notes a change that a machine has on disk.
 func (l *Log) onApplied(r scenarios.Stamped, a *store.Applied) {
-	l.entries = append(l.entries, history.WitnessEntry{Rev: a.Revision, Epoch: l.epochNumber(a.Epoch),
+	l.add(r, history.WitnessEntry{Rev: a.Revision, Epoch: l.epochNumber(a.Epoch),
 		F: a.Op, Key: a.Path, To: a.To, ID: a.Request, Chain: a.Chain,
-		Node: l.cluster.Machines[r.Machine], Time: int64(r.At),
 		Internal: a.Op == store.OpReplaceMember || FromProcess(a.Request)})
 }
 

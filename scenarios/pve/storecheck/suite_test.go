@@ -2,6 +2,7 @@ package storecheck_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -94,6 +95,36 @@ func TestHistoryMustMatchASingleCopy(t *testing.T) {
 		ID: "h"}
 	v = s.verdict(t, "store", append([]history.Event{request}, write(1, "x")...))
 	require.Equal(t, valid, v.Validity, "a request for a service is none to the store")
+}
+
+// localRead is a local read of the first machine.
+func localRead(at int64, revision uint64, value string) []history.Event {
+	e := history.Event{Process: int(at), Type: history.Invoke, Time: at, F: workload.ReadLocal, Key: "a", Node: "n1"}
+	ok := e
+	ok.Type, ok.Time, ok.Rev, ok.Mod = history.OK, at+1, revision, revision
+	if value != "" {
+		ok.Value = workload.JSON(value)
+	}
+	return []history.Event{e, ok}
+}
+
+// TestLocalReadsAfterADiskLostItsLog: a store that starts with less than it had may answer from what is left,
+// unless it does not even know its cluster.
+func TestLocalReadsAfterADiskLostItsLog(t *testing.T) {
+	applied := store.Applied{Epoch: first, Revision: 1, Request: "x", Op: "write", Path: "a", Chain: "c1"}
+	begun := func() *story {
+		return (&story{}).add(store.Opened{}, 0, 1, 2).install(first, everybody, 0, 0, 1, 2).add(applied, 0, 1, 2)
+	}
+	events := slices.Concat(write(1, "x"), localRead(100, 1, "x"), localRead(200, 0, ""))
+	v := begun().verdict(t, "store", events)
+	require.Equal(t, invalid, v.Validity)
+	require.Equal(t, linearizability.RevisionRegression, v.Violations[0].Kind)
+	v = begun().add(store.Opened{Epoch: first}, 0).verdict(t, "store", events)
+	require.Equal(t, valid, v.Validity, v.Summary)
+	v = begun().add(store.Opened{}, 0).verdict(t, "store", events)
+	require.Equal(t, invalid, v.Validity, "it was never in a cluster")
+	v = begun().add(store.Opened{Epoch: first, Revision: 1}, 0).verdict(t, "store", events)
+	require.Equal(t, invalid, v.Validity, "it has lost nothing")
 }
 
 // answer is what a machine answers after quiescence.
