@@ -30,8 +30,9 @@ func (l *Log) Observe(r scenarios.Stamped) {
 	case store.Applied:
 		l.onApplied(r, &rec)
 	case store.Opened:
-		// A disk that has lost what it had reported as durable shows it when the store starts. Whether a fault
-		// explains that is for the check of epochs to decide. A store that was never in a cluster must not answer.
+		// A disk that has lost what it had reported as durable shows it when the store starts. Whether a
+		// fault explains that is for the check of epochs to decide. A store that was never in a cluster must
+		// not answer.
 		if rec.Revision < l.tips[r.Machine] && !rec.Epoch.IsZero() {
 			l.add(r, history.WitnessEntry{Kind: history.WitnessInstall, Rev: rec.Revision, Keep: rec.Revision,
 				Epoch: l.epochNumber(rec.Epoch), Chain: rec.Chain})
