@@ -16,8 +16,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/holdfast-sim/holdfast/cmd/ha-manager/internal/nodeapi"
 	"github.com/holdfast-sim/holdfast/cmd/ha-manager/internal/output"
+	"github.com/holdfast-sim/holdfast/cmd/internal/nodeapi"
 	"github.com/holdfast-sim/holdfast/cmd/internal/version"
 )
 

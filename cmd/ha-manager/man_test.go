@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra/doc"
 	"github.com/stretchr/testify/require"
 
-	"github.com/holdfast-sim/holdfast/cmd/ha-manager/internal/nodeapi"
+	"github.com/holdfast-sim/holdfast/cmd/internal/nodeapi"
 )
 
 var update = flag.Bool("update", false, "write the manual pages anew")

@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/holdfast-sim/holdfast/cmd/ha-manager/internal/nodeapi"
+	"github.com/holdfast-sim/holdfast/cmd/internal/nodeapi"
 )
 
 // TestOverTCP: the token is sent, the node's authority is checked, and plain HTTP is refused.

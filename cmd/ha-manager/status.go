@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/holdfast-sim/holdfast/cmd/ha-manager/internal/output"
-	"github.com/holdfast-sim/holdfast/cmd/ha-manager/internal/salvage"
+	"github.com/holdfast-sim/holdfast/cmd/internal/salvage"
 	"github.com/holdfast-sim/holdfast/engine/ha"
 )
 

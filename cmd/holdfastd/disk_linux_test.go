@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-sim/holdfast/cmd/internal/nodeapi"
 	"github.com/holdfast-sim/holdfast/cmd/internal/nodemain"
 	"github.com/holdfast-sim/holdfast/engine/env/envtest/thorough"
 	"github.com/holdfast-sim/holdfast/engine/host/hostapi"
@@ -222,7 +223,7 @@ func TestALateWitnessOfARealDisk(t *testing.T) {
 }
 
 func TestReplaceMemberSaysWhatIsWrong(t *testing.T) {
-	t.Setenv(apiVariable, "")
+	t.Setenv(nodeapi.AddressVariable, "")
 	for name, c := range map[string]struct {
 		args []string
 		code int

@@ -1,13 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"slices"
@@ -17,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/holdfast-sim/holdfast/cmd/internal/nodeapi"
 	"github.com/holdfast-sim/holdfast/cmd/internal/nodemain"
 	"github.com/holdfast-sim/holdfast/engine/host/hostapi"
 	"github.com/holdfast-sim/holdfast/engine/store"
@@ -24,9 +23,6 @@ import (
 
 // replaceArg is the argument that makes the program give a node its vote back.
 const replaceArg = "replace-member"
-
-// apiVariable is the environment variable with the node to ask.
-const apiVariable = "HOLDFAST_API"
 
 const replaceHelp = `replace-member gives a node its vote in the store back, after its disk was replaced,
 wiped or put back to an older state. Such a node takes part without a vote, because its disk has forgotten
@@ -42,7 +38,6 @@ NODE is the node's name or its id in corosync.conf.`
 const (
 	replaceTries = 20
 	replacePause = 500 * time.Millisecond
-	replaceLimit = 15 * time.Second
 )
 
 var errReplace = errors.New("cannot replace the member")
@@ -60,12 +55,12 @@ func replaceMain(args []string, stdout, stderr io.Writer) int {
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if api == "" {
-				return fmt.Errorf("which node shall carry it out? give --api, or set %s to the path of its "+
-					"API socket", apiVariable)
+			ask, err := storeClient(api)
+			if err != nil {
+				return err
 			}
 			code = nodemain.ExitInternal
-			text, err := replaceMember(cmd.Context(), storeClient(api), args[0])
+			text, err := replaceMember(cmd.Context(), ask, args[0])
 			if err != nil {
 				return err
 			}
@@ -73,8 +68,9 @@ func replaceMain(args []string, stdout, stderr io.Writer) int {
 			fmt.Fprintln(stdout, text)
 			return nil
 		}}
-	cmd.Flags().StringVar(&api, "api", os.Getenv(apiVariable),
-		"the API `socket` of a node of the cluster (default: "+apiVariable+")")
+	cmd.Flags().StringVar(&api, "api", os.Getenv(nodeapi.AddressVariable),
+		"the API `socket` of a node of the cluster, or https://HOST:PORT (default: "+
+			nodeapi.AddressVariable+")")
 	cmd.SetOut(stderr)
 	cmd.SetErr(stderr)
 	cmd.SetArgs(args)
@@ -94,33 +90,19 @@ func replaceMain(args []string, stdout, stderr io.Writer) int {
 // storeRequester asks the store of a node.
 type storeRequester func(ctx context.Context, r store.Request) (*store.Response, error)
 
-// storeClient asks the store behind an API socket.
-func storeClient(socket string) storeRequester {
-	client := http.Client{Timeout: replaceLimit, Transport: &http.Transport{DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
-		}}}
+// storeClient asks the store of the node at an address.
+func storeClient(address string) (storeRequester, error) {
+	client, err := nodeapi.Connect(address)
+	if err != nil {
+		return nil, err
+	}
 	return func(ctx context.Context, r store.Request) (*store.Response, error) {
-		address := "http://node" + hostapi.PathOp + store.Process
-		hr, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(r.Encode()))
+		answer, err := client.Call(ctx, http.MethodPost, hostapi.PathOp+store.Process, r.Encode())
 		if err != nil {
 			return nil, err
 		}
-		hr.Header.Set("Content-Type", "application/json")
-		answer, err := client.Do(hr)
-		if err != nil {
-			return nil, fmt.Errorf("asking the node: %w", err)
-		}
-		defer answer.Body.Close()
-		body, err := io.ReadAll(io.LimitReader(answer.Body, hostapi.MaxOpBytes))
-		if err != nil {
-			return nil, fmt.Errorf("reading the node's answer: %w", err)
-		}
-		if answer.StatusCode != http.StatusOK {
-			return nil, fmt.Errorf("the node answers %s: %s", answer.Status, bytes.TrimSpace(body))
-		}
-		return store.DecodeResponse(body)
-	}
+		return store.DecodeResponse(answer)
+	}, nil
 }
 
 // replaceMember gives a node its vote back and returns what was done.

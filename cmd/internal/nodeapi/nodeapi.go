@@ -18,7 +18,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/holdfast-sim/holdfast/cmd/ha-manager/internal/salvage"
+	"github.com/holdfast-sim/holdfast/cmd/internal/salvage"
 	"github.com/holdfast-sim/holdfast/engine/cpg"
 	"github.com/holdfast-sim/holdfast/engine/host/hostapi"
 	"github.com/holdfast-sim/holdfast/engine/node"
