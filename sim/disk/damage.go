@@ -20,10 +20,12 @@ func Rot(d *Disk, name string, bits int, draws draw.Chooser) (flipped int) {
 		bit := int64(draws.Choose(uint64(total) * 8))
 		n, at := locate(files, bit/8)
 		mask := byte(1) << (bit % 8)
-		if at < int64(len(n.visibleData)) && n.visibleData[at] == n.durableData[at] {
-			n.visibleData[at] ^= mask
+		n.keepDurableApart()
+		durable := n.durable.at(at, 1)
+		if at < n.visible.size && n.visible.at(at, 1)[0] == durable[0] {
+			n.visible.at(at, 1)[0] ^= mask
 		}
-		n.durableData[at] ^= mask
+		durable[0] ^= mask
 		flipped++
 	}
 	return flipped
@@ -53,7 +55,7 @@ func durableFiles(d *Disk, name string) (files []*Inode, total int64) {
 	for _, have := range names {
 		n := d.durableNames[have]
 		files = append(files, n)
-		total += int64(len(n.durableData))
+		total += n.durableSize()
 	}
 	return files, total
 }
@@ -61,7 +63,7 @@ func durableFiles(d *Disk, name string) (files []*Inode, total int64) {
 // locate returns the file that holds the at-th byte of files, and the byte's place in it.
 func locate(files []*Inode, at int64) (*Inode, int64) {
 	for _, n := range files {
-		if size := int64(len(n.durableData)); at >= size {
+		if size := n.durableSize(); at >= size {
 			at -= size
 			continue
 		}
@@ -73,6 +75,7 @@ func locate(files []*Inode, at int64) (*Inode, int64) {
 // SyncExcept is Sync for a disk that reports success and loses writes: lose decides for each pending write.
 // What is lost stays readable until the machine loses its power.
 func SyncExcept(d *Disk, n *Inode, lose func() bool) {
+	n.keepDurableApart()
 	kept := n.pendingWrites[:0]
 	lost := uint64(0)
 	for _, c := range n.pendingWrites {
@@ -91,7 +94,8 @@ func SyncExcept(d *Disk, n *Inode, lose func() bool) {
 // MisdirectLast lets the last pending write reach a drawn page of the same file instead of its own. What is
 // readable is not affected: it comes from the page cache.
 func (n *Inode) MisdirectLast(draws draw.Chooser) {
+	n.keepDurableApart()
 	c := &n.pendingWrites[len(n.pendingWrites)-1]
-	pages := max((int64(len(n.visibleData))+PageBytes-1)/PageBytes, 1)
+	pages := max((n.visible.size+PageBytes-1)/PageBytes, 1)
 	c.offset = int64(draws.Choose(uint64(pages)))*PageBytes + c.offset%PageBytes
 }

@@ -33,19 +33,22 @@ type Disk struct {
 
 // Inode is a file's content.
 type Inode struct {
-	visibleData   []byte
-	durableData   []byte
+	visible       content
+	durable       *content // nil: visible, with the pending writes undone
 	pendingWrites []change
 	linkCount     int    // names of the file; it uses space while there are any
 	owner         string // who wrote last
 	lost          bool   // a failed sync took writes that are still readable
 }
 
-// change is a write or, with nil bytes, a truncation to off.
+// change is a pending write of length bytes at offset or, if it truncates, a truncation to offset.
 type change struct {
-	offset    int64
-	bytes     []byte
-	truncates bool
+	offset, length int64
+	truncates      bool
+	oldSize        int64 // of what was visible before
+	// bytes are those that were overwritten or cut off, as long as durable content is not kept apart, and
+	// then those that were written.
+	bytes []byte
 }
 
 // nameChange sets the inode of a name, or removes the name when inode is nil.
@@ -63,7 +66,7 @@ func New() *Disk {
 
 // Install creates a durable file.
 func (d *Disk) Install(name string, data []byte) {
-	n := &Inode{visibleData: slices.Clone(data), durableData: slices.Clone(data), linkCount: 1}
+	n := &Inode{visible: contentOf(data), linkCount: 1}
 	d.visibleNames[name], d.durableNames[name] = n, n
 	d.usedBytes += int64(len(data))
 }
@@ -111,7 +114,7 @@ func (d *Disk) Rename(from, to string) error {
 
 func (d *Disk) dropLink(n *Inode) {
 	n.linkCount = 0
-	d.usedBytes -= int64(len(n.visibleData))
+	d.usedBytes -= n.visible.size
 }
 
 // SyncNames makes every change of names durable.
@@ -134,14 +137,14 @@ func (c *nameChange) apply(names map[string]*Inode) {
 }
 
 // Size is the file's size.
-func (n *Inode) Size() int64 { return int64(len(n.visibleData)) }
+func (n *Inode) Size() int64 { return n.visible.size }
 
 // ReadAt reads as io.ReaderAt does.
 func (n *Inode) ReadAt(p []byte, off int64) (int, error) {
-	if off >= int64(len(n.visibleData)) {
+	if off >= n.visible.size {
 		return 0, io.EOF
 	}
-	got := copy(p, n.visibleData[off:])
+	got := n.visible.readAt(p, off)
 	if got < len(p) {
 		return got, io.EOF
 	}
@@ -150,7 +153,7 @@ func (n *Inode) ReadAt(p []byte, off int64) (int, error) {
 
 // Grows returns by how many bytes a write would enlarge the file.
 func (n *Inode) Grows(off int64, length int) int64 {
-	return max(0, off+int64(length)-int64(len(n.visibleData)))
+	return max(0, off+int64(length)-n.visible.size)
 }
 
 // WriteAt writes to the file for an owner, a process. The write is pending until the next sync.
@@ -159,8 +162,15 @@ func (d *Disk) WriteAt(owner string, n *Inode, p []byte, off int64) {
 	if n.linkCount > 0 {
 		d.usedBytes += n.Grows(off, len(p))
 	}
-	n.visibleData = writeInto(n.visibleData, p, off)
-	n.pendingWrites = append(n.pendingWrites, change{offset: off, bytes: append(d.takeBuffer(), p...)})
+	c := change{offset: off, length: int64(len(p)), oldSize: n.visible.size}
+	if n.durable != nil {
+		c.bytes = append(d.takeBuffer(), p...)
+	} else if covered := min(c.oldSize-off, c.length); covered > 0 {
+		c.bytes = append(d.takeBuffer(), p[:covered]...)
+		n.visible.readAt(c.bytes, off)
+	}
+	n.visible.writeAt(p, off)
+	n.pendingWrites = append(n.pendingWrites, c)
 }
 
 // spareBytes is the size of the buffers that are kept, enough for a page of a database;
@@ -185,39 +195,19 @@ func (d *Disk) returnBuffer(b []byte) {
 	}
 }
 
-// minFileBytes is the first capacity of a growing file; further growth doubles it.
-const minFileBytes = 16 << 10
-
-func writeInto(data, p []byte, off int64) []byte {
-	old := len(data)
-	if need := int(off) + len(p); need > cap(data) {
-		grown := make([]byte, need, max(need, 2*cap(data), minFileBytes))
-		copy(grown, data)
-		data = grown
-	} else if need > old {
-		data = data[:need]
-		clear(data[old:])
-	}
-	copy(data[off:], p)
-	return data
-}
-
 // Truncate sets the size for an owner, a process.
 func (d *Disk) Truncate(owner string, n *Inode, size int64) {
 	n.owner = owner
 	n.lost = n.lost && size > 0 // nothing readable is left that is not durable
 	if n.linkCount > 0 {
-		d.usedBytes += size - int64(len(n.visibleData))
+		d.usedBytes += size - n.visible.size
 	}
-	n.visibleData = resizeData(n.visibleData, size)
-	n.pendingWrites = append(n.pendingWrites, change{offset: size, truncates: true})
-}
-
-func resizeData(data []byte, size int64) []byte {
-	if size <= int64(len(data)) {
-		return data[:size]
+	c := change{offset: size, truncates: true, oldSize: n.visible.size}
+	if n.durable == nil && size < c.oldSize {
+		c.bytes = n.visible.bytes(size, c.oldSize-size)
 	}
-	return writeInto(data, nil, size)
+	n.visible.resize(size)
+	n.pendingWrites = append(n.pendingWrites, c)
 }
 
 // Sync makes a file's content durable and, with it, every change of names.
@@ -225,9 +215,11 @@ func (d *Disk) Sync(n *Inode) {
 	if len(n.pendingWrites) > 0 {
 		d.synced[n.owner] += uint64(len(n.pendingWrites))
 	}
-	for _, c := range n.pendingWrites {
-		n.durableData = c.apply(n.durableData)
-		d.returnBuffer(c.bytes)
+	for i := range n.pendingWrites {
+		if n.durable != nil {
+			n.pendingWrites[i].apply(n.durable)
+		}
+		d.returnBuffer(n.pendingWrites[i].bytes)
 	}
 	n.pendingWrites = n.pendingWrites[:0]
 	d.SyncNames()
@@ -243,8 +235,11 @@ func (d *Disk) SyncAll() {
 
 // LoseSync is a failed sync: the pending writes stay readable, but no later sync makes them durable.
 func (d *Disk) LoseSync(n *Inode) {
-	n.lost = n.lost || len(n.pendingWrites) > 0
-	n.pendingWrites = n.pendingWrites[:0]
+	if len(n.pendingWrites) == 0 {
+		return
+	}
+	n.keepDurableApart()
+	n.lost, n.pendingWrites = true, n.pendingWrites[:0]
 }
 
 // State returns how many files that an owner wrote have content that is not durable, and how many of its
@@ -258,11 +253,74 @@ func (d *Disk) State(owner string) (unsynced int, syncedWrites uint64) {
 	return unsynced, d.synced[owner]
 }
 
-func (c *change) apply(data []byte) []byte {
+// apply does to durable content, kept apart, what was done to what is visible.
+func (c *change) apply(durable *content) {
 	if c.truncates {
-		return resizeData(data, c.offset)
+		durable.resize(c.offset)
+		return
 	}
-	return writeInto(data, c.bytes, c.offset)
+	durable.writeAt(c.bytes, c.offset)
+}
+
+// undo does the opposite to content of which this is the last change.
+func (c *change) undo(in *content) {
+	if c.truncates && c.oldSize > c.offset {
+		in.writeAt(c.bytes, c.offset)
+		return
+	}
+	in.resize(c.oldSize)
+	in.writeAt(c.bytes, min(c.offset, c.oldSize))
+}
+
+// keepDurableApart prepares a file for what makes its durable content differ from what is visible by more
+// than the pending writes.
+func (n *Inode) keepDurableApart() {
+	if n.durable != nil {
+		return
+	}
+	durable := n.visible.clone()
+	n.undoPending(&durable, true)
+	n.durable = &durable
+}
+
+// undoPending undoes the pending writes in a copy of what is visible. If asked, it changes each so that it
+// has the bytes that were written.
+func (n *Inode) undoPending(in *content, redo bool) {
+	for i := len(n.pendingWrites) - 1; i >= 0; i-- {
+		c := &n.pendingWrites[i]
+		var written []byte
+		if redo && !c.truncates {
+			written = in.bytes(c.offset, c.length)
+		}
+		c.undo(in)
+		if redo {
+			c.bytes = written
+		}
+	}
+}
+
+// durableSize returns the size of the durable content.
+func (n *Inode) durableSize() int64 {
+	switch {
+	case n.durable != nil:
+		return n.durable.size
+	case len(n.pendingWrites) > 0:
+		return n.pendingWrites[0].oldSize
+	}
+	return n.visible.size
+}
+
+// durableBytes returns a copy of the durable content.
+func (n *Inode) durableBytes() []byte {
+	if n.durable != nil {
+		return n.durable.bytes(0, n.durable.size)
+	}
+	durable := n.visible
+	if len(n.pendingWrites) > 0 {
+		durable = n.visible.clone()
+		n.undoPending(&durable, false)
+	}
+	return durable.bytes(0, durable.size)
 }
 
 // Crash is a power cut. Draws decide which pending writes and changes of names it keeps; 0 loses all.
@@ -287,7 +345,7 @@ func (d *Disk) Crash(draw draw.Chooser) {
 			settled[n] = true
 		}
 		d.visibleNames[name] = n
-		d.usedBytes += int64(len(n.visibleData))
+		d.usedBytes += n.visible.size
 	}
 }
 
@@ -301,25 +359,31 @@ const (
 
 // settlePending decides the fate of each pending write.
 func (n *Inode) settlePending(draw draw.Chooser) {
-	for _, c := range n.pendingWrites {
+	if len(n.pendingWrites) > 0 {
+		n.keepDurableApart()
+	}
+	for i := range n.pendingWrites {
+		c := &n.pendingWrites[i]
 		switch fate := draw.Choose(fates); {
 		case fate == fateKept, fate == fateTorn && c.truncates:
-			n.durableData = c.apply(n.durableData)
+			c.apply(n.durable)
 		case fate == fateTorn:
 			n.tearWrite(c, draw)
 		}
 	}
 	n.pendingWrites = n.pendingWrites[:0]
-	n.visibleData = slices.Clone(n.durableData)
+	if n.durable != nil {
+		n.visible, n.durable = *n.durable, nil
+	}
 	n.linkCount, n.lost = 1, false
 }
 
 // tearWrite keeps some sectors of a write and loses the others.
-func (n *Inode) tearWrite(c change, draw draw.Chooser) {
+func (n *Inode) tearWrite(c *change, draw draw.Chooser) {
 	for start := int64(0); start < int64(len(c.bytes)); {
 		end := min((c.offset+start)/SectorBytes*SectorBytes+SectorBytes-c.offset, int64(len(c.bytes)))
 		if draw.Choose(2) == 1 {
-			n.durableData = writeInto(n.durableData, c.bytes[start:end], c.offset+start)
+			n.durable.writeAt(c.bytes[start:end], c.offset+start)
 		}
 		start = end
 	}
@@ -339,7 +403,7 @@ type Image map[string][]byte
 func (d *Disk) Image() Image {
 	image := make(Image, len(d.durableNames))
 	for name, n := range d.durableNames {
-		image[name] = slices.Clone(n.durableData)
+		image[name] = n.durableBytes()
 	}
 	return image
 }
