@@ -12,6 +12,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/quorum"
 	"github.com/holdfast-sim/holdfast/engine/ring"
 	"github.com/holdfast-sim/holdfast/engine/totem"
+	"github.com/holdfast-sim/holdfast/engine/wire"
 )
 
 // Options describe the node to compose.
@@ -22,6 +23,8 @@ type Options struct {
 	Machine env.MachineID
 	// Key is the cluster's secret, at least wire.MinKeyBytes bytes.
 	Key []byte
+	// Cipher seals the ring's packets; nil means AES-GCM. The simulator may give a cheaper one.
+	Cipher wire.Cipher
 	// Timescale multiplies every timer, for runs on real nodes.
 	Timescale timescale.Ratio
 	// DiskDir is the directory of the machine's disk, for messages to its operator.
@@ -84,7 +87,7 @@ func Compose(o Options) ([]Process, error) {
 	}
 	self := conf.Nodes[o.Machine].ID
 	ringConfig := totemConfig(conf, self, timers)
-	ringConfig.Key, ringConfig.Quiet = o.Key, o.Quiet
+	ringConfig.Key, ringConfig.Cipher, ringConfig.Quiet = o.Key, o.Cipher, o.Quiet
 	if err := ringConfig.Check(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrOptions, err)
 	}

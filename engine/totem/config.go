@@ -78,6 +78,7 @@ type Config struct {
 	Node   ring.NodeID // this node
 	Peers  []Peer      // every configured node, this one included; ids and machines are unique
 	Key    []byte      // the cluster key, see wire.CheckKey
+	Cipher wire.Cipher // seals packets; nil means AES-GCM, and every real cluster leaves it so
 	Timers Timers
 	// MTUBytes bounds a sealed multicast packet. Longer messages are cut, shorter ones share packets.
 	MTUBytes int

@@ -166,7 +166,7 @@ func (n *Node) Start(e env.Env) error {
 		return err
 	}
 	var err error
-	if n.opener, err = wire.NewOpener(n.cfg.Key, n.knownIDs); err != nil {
+	if n.opener, err = n.cfg.Cipher.NewOpener(n.cfg.Key, n.knownIDs); err != nil {
 		return err
 	}
 	n.current = newRingPackets(ringKey{}, &n.packetPool)

@@ -66,7 +66,7 @@ func (n *Node) startBoot(count uint64) error {
 	boot := wire.Boot{Count: count}
 	n.env.Rand("totem/boot").Fill(boot.ID[:])
 	var err error
-	n.sealer, err = wire.NewSealer(n.cfg.Key, n.cfg.Node, boot)
+	n.sealer, err = n.cfg.Cipher.NewSealer(n.cfg.Key, n.cfg.Node, boot)
 	return err
 }
 

@@ -21,6 +21,7 @@ type Stats struct {
 
 // Opener opens packets of a fixed set of nodes. It keeps one cipher and one window for each node.
 type Opener struct {
+	cipher      Cipher
 	clusterKey  []byte
 	senders     []sender
 	stats       Stats
@@ -38,10 +39,15 @@ type sender struct {
 
 // NewOpener returns an Opener for packets of the given nodes. It fails with ErrKey.
 func NewOpener(key []byte, nodes []ring.NodeID) (*Opener, error) {
+	return Cipher(nil).NewOpener(key, nodes)
+}
+
+// NewOpener is the function [NewOpener] with this cipher.
+func (c Cipher) NewOpener(key []byte, nodes []ring.NodeID) (*Opener, error) {
 	if err := CheckKey(key); err != nil {
 		return nil, err
 	}
-	o := &Opener{clusterKey: slices.Clone(key)}
+	o := &Opener{cipher: c, clusterKey: slices.Clone(key)}
 	for _, id := range ring.Sorted(nodes) {
 		o.senders = append(o.senders, sender{node: id})
 	}
@@ -108,7 +114,7 @@ func (o *Opener) Open(dst, packet []byte) (ring.NodeID, []byte, error) {
 // openOtherBoot opens a packet that is not of the sender's present boot. It changes the boot only after the
 // packet was authenticated.
 func (o *Opener) openOtherBoot(s *sender, boot Boot, dst, packet []byte) (ring.NodeID, []byte, error) {
-	aead := newBootCipher(o.clusterKey, s.node, &boot.ID)
+	aead := o.cipher.ofBoot(o.clusterKey, s.node, &boot.ID)
 	counter := binary.LittleEndian.Uint64(packet[offsetCounter:])
 	out, ok := o.decrypt(aead, dst, packet)
 	if !ok || counter == 0 || boot.Count == 0 {

@@ -11,6 +11,7 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/pve/fencesim"
 	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/internal/checksum"
 	"github.com/holdfast-sim/holdfast/scenarios/pve/operator"
 )
 
@@ -20,7 +21,10 @@ var simulationKey = bytes.Repeat([]byte("holdfast simulated cluster key. "), 4)
 
 // compose makes the engine's processes of a machine. Flaws are those of one run's guests.
 func (s *Subject) compose(m env.MachineID, flaws *resource.Flaws) ([]node.Process, error) {
-	o := node.Options{Cluster: s.conf, Machine: m, Key: simulationKey}
+	o := node.Options{Cluster: s.conf, Machine: m, Key: simulationKey, Cipher: checksum.Cipher}
+	if s.realCipher {
+		o.Cipher = nil
+	}
 	if ha := s.spec.HA; ha != nil {
 		o.HA = &node.HA{Guests: ha.GuestOptions(s.machines[m], s.warmup, flaws),
 			Self: ha.Self(s.machines[m]), MoveTimeout: ha.Migration.Timeout,

@@ -49,6 +49,8 @@ type Subject struct {
 	machines []string
 	warmup   time.Duration
 	duration time.Duration
+	// realCipher seals packets as real clusters do. See package checksum.
+	realCipher bool
 }
 
 // ErrSpec is wrapped by every complaint about the subject's part of a scenario.
@@ -111,9 +113,24 @@ func (s *Subject) Actors(scale timescale.Ratio) []scenarios.Actor {
 		requests.Cluster{Machines: s.machines, Nodes: s.NodeNames(), Duration: s.duration}, scale)
 }
 
-// Vary implements scenarios.Varier: it draws the cluster of a scenario that leaves it to the seed.
+// realCipherOneIn is how many runs there are for one whose packets are sealed with AES-GCM.
+const realCipherOneIn = 8
+
+// Vary implements scenarios.Varier: it draws the cipher, and the cluster of a scenario that leaves it to the
+// seed.
 func (s *Subject) Vary(sc *scenarios.Scenario, choices draw.Lists) (
 	*scenarios.Scenario, scenarios.Subject, error) {
+	varied, subject, err := drawCluster(s, sc, choices)
+	if err != nil {
+		return nil, nil, err
+	}
+	of := *subject
+	of.realCipher = choices("subject", "cipher").Choose(realCipherOneIn) == 0
+	return varied, &of, nil
+}
+
+func drawCluster(s *Subject, sc *scenarios.Scenario, choices draw.Lists) (
+	*scenarios.Scenario, *Subject, error) {
 	if s.spec.HA == nil || s.spec.HA.Random == nil {
 		return sc, s, nil
 	}
@@ -121,7 +138,10 @@ func (s *Subject) Vary(sc *scenarios.Scenario, choices draw.Lists) (
 	varied.Machines, spec.HA = clustergen.Draw(s.spec.HA, s.drawnFrom(sc), choices)
 	varied.Subject.Node, varied.Subject.Value = nil, spec
 	subject, err := Decode(&varied)
-	return &varied, subject, err
+	if err != nil {
+		return nil, nil, err
+	}
+	return &varied, subject.(*Subject), nil
 }
 
 // recoverySlack is the time that the HA manager has beyond the time for a recovery, until services must run.
