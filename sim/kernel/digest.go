@@ -87,13 +87,29 @@ const fingerprintPrime = 0x9ddfea08eb382d69
 // different runs, but does not resist forgery.
 func Fingerprint(p []byte) uint64 {
 	h := uint64(len(p))*fingerprintPrime + 1
+	if len(p) >= 64 { // four lanes, because each multiplication waits for the one before
+		a, b, c, d := h, h+1, h+2, h+3
+		for len(p) >= 32 {
+			a = fingerprintRound(a, p)
+			b = fingerprintRound(b, p[8:])
+			c = fingerprintRound(c, p[16:])
+			d = fingerprintRound(d, p[24:])
+			p = p[32:]
+		}
+		h = ((a*fingerprintPrime^b)*fingerprintPrime^c)*fingerprintPrime ^ d
+	}
 	for len(p) >= 8 {
-		h = (h ^ binary.LittleEndian.Uint64(p)) * fingerprintPrime
-		h ^= h >> 32
+		h = fingerprintRound(h, p)
 		p = p[8:]
 	}
 	for _, b := range p {
 		h = (h ^ uint64(b)) * fingerprintPrime
 	}
 	return h ^ h>>29
+}
+
+// fingerprintRound mixes eight bytes into a lane.
+func fingerprintRound(h uint64, p []byte) uint64 {
+	h = (h ^ binary.LittleEndian.Uint64(p)) * fingerprintPrime
+	return h ^ h>>32
 }
