@@ -6,6 +6,8 @@ import (
 	"io"
 	"time"
 	"unicode/utf8"
+
+	"github.com/holdfast-sim/holdfast/reports/internal/words"
 )
 
 // maxColumnChars bounds an aligned column, so that one long name does not push everything away.
@@ -13,7 +15,7 @@ const maxColumnChars = 24
 
 // padColumn pads a text to a width; widths come from widest.
 func padColumn(s string, width int) string {
-	s = shortenText(cleanLine(s), maxColumnChars)
+	s = words.Shorten(words.Clean(s), maxColumnChars)
 	for n := utf8.RuneCountInString(s); n < width; n++ {
 		s += " "
 	}
@@ -21,11 +23,11 @@ func padColumn(s string, width int) string {
 }
 
 func widerOf(width int, s string) int {
-	return min(maxColumnChars, max(width, utf8.RuneCountInString(cleanLine(s))))
+	return min(maxColumnChars, max(width, utf8.RuneCountInString(words.Clean(s))))
 }
 
 // logTime is a log line's time, to the microsecond, aligned up to 99999 seconds.
-func logTime(t time.Duration) string { return fmt.Sprintf("%12s", secondsText(t, 6)) }
+func logTime(t time.Duration) string { return fmt.Sprintf("%12s", words.Seconds(t, 6)) }
 
 // writeLogsText writes the log lines in columns: time, level, machine, process, text.
 func (v runFiles) writeLogsText(w io.Writer) error {
@@ -39,7 +41,7 @@ func (v runFiles) writeLogsText(w io.Writer) error {
 	for i := range v.run.Logs {
 		l := &v.run.Logs[i]
 		if _, err := fmt.Fprintf(out, "%s  %s  %s  %s  %s\n", logTime(l.At), padColumn(l.Machine, machine),
-			padColumn(l.Process, process), padColumn(l.Level, level), cleanLine(l.Text)); err != nil {
+			padColumn(l.Process, process), padColumn(l.Level, level), words.Clean(l.Text)); err != nil {
 			return err
 		}
 	}
@@ -51,7 +53,7 @@ func (v runFiles) writeHistoryText(w io.Writer) error {
 	out := bufio.NewWriter(w)
 	if v.opsProblem != "" {
 		if _, err := fmt.Fprintf(out, "# the history is not well formed: %s\n",
-			cleanLine(v.opsProblem)); err != nil {
+			words.Clean(v.opsProblem)); err != nil {
 			return err
 		}
 	}
@@ -64,15 +66,15 @@ func (v runFiles) writeHistoryText(w io.Writer) error {
 		op := &v.ops[i]
 		length := "-"
 		if end := v.endOfOp(op); op.Ended != 0 || end < v.endTime {
-			length = durationText(end - time.Duration(op.Call))
+			length = words.Duration(end - time.Duration(op.Call))
 		}
-		words := CallWords(op)
-		for n := utf8.RuneCountInString(words); n < call; n++ {
-			words += " "
+		text := CallWords(op)
+		for n := utf8.RuneCountInString(text); n < call; n++ {
+			text += " "
 		}
 		if _, err := fmt.Fprintf(out, "%s  %9s  client %-3d %s  %s  %s\n", logTime(time.Duration(op.Call)),
 			plainSpaces.Replace(length), clientOf(v.run, op.Process), padColumn(op.Node,
-				node), words, OutcomeWords(op)); err != nil {
+				node), text, OutcomeWords(op)); err != nil {
 			return err
 		}
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/reports/internal/words"
 	"github.com/holdfast-sim/holdfast/reports/svg"
 	"github.com/holdfast-sim/holdfast/scenarios"
 )
@@ -152,27 +153,27 @@ func (v pageBuilder) buildPage() (*page, error) {
 		return nil, fmt.Errorf("drawing the timeline: %w", err)
 	}
 	worst := r.Verdict()
-	p := &page{Name: cleanLine(scenarioName(r)), Verdict: worst.String(), Mark: verdictMark(worst),
-		Reproduce: cleanLine(r.Reproduce), Omitted: t.omittedNotes, OpsProblem: cleanLine(v.opsProblem),
+	p := &page{Name: words.Clean(scenarioName(r)), Verdict: worst.String(), Mark: verdictMark(worst),
+		Reproduce: words.Clean(r.Reproduce), Omitted: t.omittedNotes, OpsProblem: words.Clean(v.opsProblem),
 		Chart: template.HTML(chart.String()), //nolint:gosec // package svg escapes every text
 		CSS:   template.CSS(svg.Style + pageCSS), JS: template.JS(pageJS)}
 	p.Title = fmt.Sprintf("%s: %s, seed %d", worst, p.Name, r.Seed)
 	if s := r.Scenario; s != nil {
-		p.Story, p.References = shortenText(joinLines(s.Story), maxTextChars), s.References
+		p.Story, p.References = words.Shorten(words.JoinLines(s.Story), maxTextChars), s.References
 		if e := s.Expect.Verdict; e != "" && (e != worst.String() || worst != linearizability.Valid) {
 			p.Expected = "as expected"
 			if e != worst.String() {
-				p.Expected = "expected " + cleanLine(e)
+				p.Expected = "expected " + words.Clean(e)
 			}
 		}
 	}
 	p.Expected = strings.TrimPrefix(p.Expected+withoutSettings(v.subjectTimeline.NotCarriedOut), ", ")
 	major, minor := splitMinor(v.subjectTimeline.NotCarriedOut)
 	for _, n := range firstOf(major, maxPageNotes) {
-		p.NotCarriedOut = append(p.NotCarriedOut, shortenText(cleanLine(n.String()), maxTextChars))
+		p.NotCarriedOut = append(p.NotCarriedOut, words.Shorten(words.Clean(n.String()), maxTextChars))
 	}
 	for _, n := range firstOf(minor, maxPageNotes) {
-		p.Notes = append(p.Notes, shortenText(cleanLine(n.String()), maxTextChars))
+		p.Notes = append(p.Notes, words.Shorten(words.Clean(n.String()), maxTextChars))
 	}
 	p.Facts = v.headerFacts()
 	v.pageChecks(p)
@@ -212,7 +213,7 @@ func backendTitle(backend string) string {
 	case "netns":
 		return "real processes on namespace nodes"
 	}
-	return cleanLine(backend)
+	return words.Clean(backend)
 }
 
 func (v pageBuilder) headerFacts() []headerFact {
@@ -220,18 +221,18 @@ func (v pageBuilder) headerFacts() []headerFact {
 	c := v.countOutcomes()
 	facts := []headerFact{{"seed", strconv.FormatUint(r.Seed, 10)}, {"backend", backendTitle(r.Backend)}}
 	if r.Backend == "sim" {
-		facts = append(facts, headerFact{"virtual time", secondsText(r.Duration, 1) + " s"},
-			headerFact{"steps", groupDigits(r.Steps)})
+		facts = append(facts, headerFact{"virtual time", words.Seconds(r.Duration, 1) + " s"},
+			headerFact{"steps", words.GroupDigits(r.Steps)})
 	} else {
-		facts = append(facts, headerFact{"time", secondsText(r.Duration, 1) + " s"})
+		facts = append(facts, headerFact{"time", words.Seconds(r.Duration, 1) + " s"})
 	}
 	facts = append(facts,
-		headerFact{"machines", decimalText(int64(v.machines()))},
-		headerFact{"operations", groupDigits(c.total())},
-		headerFact{"faults applied", groupDigits(len(r.Applied))},
-		headerFact{"membership changes", groupDigits(v.membershipChanges())})
+		headerFact{"machines", words.Decimal(int64(v.machines()))},
+		headerFact{"operations", words.GroupDigits(c.total())},
+		headerFact{"faults applied", words.GroupDigits(len(r.Applied))},
+		headerFact{"membership changes", words.GroupDigits(v.membershipChanges())})
 	if r.Digest != "" {
-		facts = append(facts, headerFact{"digest", cleanLine(r.Digest)})
+		facts = append(facts, headerFact{"digest", words.Clean(r.Digest)})
 	}
 	return facts
 }
@@ -241,7 +242,7 @@ func (v pageBuilder) pageChecks(p *page) {
 	for i := range v.run.Verdicts {
 		verdict := &v.run.Verdicts[i]
 		c := pageCheck{Verdict: verdict.Validity.String(), Mark: verdictMark(verdict.Validity),
-			Checker: cleanLine(verdict.Checker), Summary: shortenText(cleanLine(verdict.Summary),
+			Checker: words.Clean(verdict.Checker), Summary: words.Shorten(words.Clean(verdict.Summary),
 				maxTextChars)}
 		for j := range verdict.Violations {
 			number++
@@ -253,7 +254,7 @@ func (v pageBuilder) pageChecks(p *page) {
 		}
 		c.Evidence, c.MoreEvidence = v.pageOps(verdict.Evidence)
 		for _, d := range firstOf(verdict.Details, maxPageDetails) {
-			c.Details = append(c.Details, shortenText(cleanLine(d), maxTextChars))
+			c.Details = append(c.Details, words.Shorten(words.Clean(d), maxTextChars))
 		}
 		c.MoreDetails = max(0, len(verdict.Details)-maxPageDetails)
 		p.Checks = append(p.Checks, c)
@@ -263,8 +264,9 @@ func (v pageBuilder) pageChecks(p *page) {
 func firstOf[T any](list []T, most int) []T { return list[:min(len(list), most)] }
 
 func (v pageBuilder) pageViolation(number int, x *linearizability.Violation) pageViolation {
-	out := pageViolation{Number: number, Kind: cleanLine(string(x.Kind)), Title: cleanLine(x.Kind.Title()),
-		Explain: shortenText(cleanLine(x.Explain), maxTextChars)}
+	out := pageViolation{Number: number, Kind: words.Clean(string(x.Kind)),
+		Title:   words.Clean(x.Kind.Title()),
+		Explain: words.Shorten(words.Clean(x.Explain), maxTextChars)}
 	out.Ops, out.MoreOps = v.pageOps(x.Ops)
 	for i, rev := range firstOf(x.Revisions, maxPageOps) {
 		if i > 0 {
@@ -276,7 +278,7 @@ func (v pageBuilder) pageViolation(number int, x *linearizability.Violation) pag
 		if i > 0 {
 			out.Nodes += ", "
 		}
-		out.Nodes += shortenText(cleanLine(node), maxValueChars)
+		out.Nodes += words.Shorten(words.Clean(node), words.MaxValueChars)
 	}
 	return out
 }
@@ -286,15 +288,15 @@ func (v pageBuilder) pageOps(ops []history.Operation) (out []pageOp, more int) {
 		op := &ops[i]
 		length := "never answered"
 		if d, ended := v.opLatency(op); ended {
-			length = durationText(d)
+			length = words.Duration(d)
 		}
 		out = append(out, pageOp{ID: opElementID(op), Class: string(opClasses[op.Outcome]),
-			At:   instantText(time.Duration(op.Call)),
-			Took: length, Client: decimalText(int64(clientOf(v.run, op.Process))),
-			Node: shortenText(cleanLine(op.Node),
-				maxValueChars),
+			At:   words.Instant(time.Duration(op.Call)),
+			Took: length, Client: words.Decimal(int64(clientOf(v.run, op.Process))),
+			Node: words.Shorten(words.Clean(op.Node),
+				words.MaxValueChars),
 			Call: CallWords(op), Outcome: OutcomeWords(op),
-			Request: shortenText(cleanLine(op.ID), maxValueChars)})
+			Request: words.Shorten(words.Clean(op.ID), words.MaxValueChars)})
 	}
 	return out, max(0, len(ops)-maxPageOps)
 }
@@ -303,9 +305,9 @@ func (v pageBuilder) pageFaults(p *page) {
 	for i := range firstOf(v.run.Applied, maxPageFaults) {
 		a := &v.run.Applied[i]
 		p.Faults = append(p.Faults, pageFault{Words: FaultWords(&a.Fault),
-			Kind: cleanLine(string(a.Fault.Kind)),
-			From: intervalText(a.Begun), To: intervalText(a.Ended), Problem: shortenText(cleanLine(a.Problem),
-				maxTextChars), WithoutEffect: a.WithoutEffect()})
+			Kind: words.Clean(string(a.Fault.Kind)),
+			From: intervalText(a.Begun), To: intervalText(a.Ended),
+			Problem: words.Shorten(words.Clean(a.Problem), maxTextChars), WithoutEffect: a.WithoutEffect()})
 	}
 	p.MoreFaults = max(0, len(v.run.Applied)-maxPageFaults)
 }
@@ -316,24 +318,24 @@ func intervalText(t [2]time.Duration) string {
 	case t[1] == 0 && t[0] == 0:
 		return "–"
 	case t[0] == t[1]:
-		return instantText(t[0])
+		return words.Instant(t[0])
 	}
-	return instantText(t[0]) + " (+" + durationText(t[1]-t[0]) + ")"
+	return words.Instant(t[0]) + " (+" + words.Duration(t[1]-t[0]) + ")"
 }
 
 func (v pageBuilder) pageFinals(p *page) {
 	for i := range firstOf(v.run.Finals, maxPageFinals) {
 		f := &v.run.Finals[i]
-		asked := cleanLine(f.Op.F)
+		asked := words.Clean(f.Op.F)
 		if f.Op.Key != "" {
-			asked += " " + shortenText(cleanLine(f.Op.Key), maxValueChars)
+			asked += " " + words.Shorten(words.Clean(f.Op.Key), words.MaxValueChars)
 		}
-		row := pageFinal{Machine: cleanLine(machineName(v.run, f.Machine)), Asked: asked}
+		row := pageFinal{Machine: words.Clean(machineName(v.run, f.Machine)), Asked: asked}
 		switch {
 		case f.Err != nil:
-			row.Error = shortenText(cleanLine(f.Err.Error()), maxTextChars)
+			row.Error = words.Shorten(words.Clean(f.Err.Error()), maxTextChars)
 		case utf8.Valid(f.Output):
-			row.Answer = shortenText(cleanLine(string(f.Output)), maxTextChars/4)
+			row.Answer = words.Shorten(words.Clean(string(f.Output)), maxTextChars/4)
 		default:
 			row.Answer = fmt.Sprintf("%d bytes that are no text", len(f.Output))
 		}
@@ -343,9 +345,9 @@ func (v pageBuilder) pageFinals(p *page) {
 }
 
 func (v pageBuilder) pageStory(p *page) {
-	p.Policy = shortenText(cleanLine(v.subjectTimeline.Policy), maxTextChars)
+	p.Policy = words.Shorten(words.Clean(v.subjectTimeline.Policy), maxTextChars)
 	for _, n := range firstOf(v.subjectTimeline.Notes, maxPageNotes) {
-		p.Notes = append(p.Notes, shortenText(cleanLine(n), maxTextChars))
+		p.Notes = append(p.Notes, words.Shorten(words.Clean(n), maxTextChars))
 	}
 	p.MoreNotes = max(0, len(v.subjectTimeline.Notes)-maxPageNotes)
 }
@@ -362,8 +364,8 @@ func (v pageBuilder) pageProbes() (out []pageProbe) {
 		all[id] = n
 	}
 	for _, id := range firstOf(sortedKeys(all), maxPageProbes) {
-		out = append(out, pageProbe{Name: shortenText(cleanLine(id), maxValueChars),
-			Count:    groupDigits(all[id]),
+		out = append(out, pageProbe{Name: words.Shorten(words.Clean(id), words.MaxValueChars),
+			Count:    words.GroupDigits(all[id]),
 			Expected: expected[id], Missed: all[id] == 0})
 	}
 	return out
@@ -372,7 +374,7 @@ func (v pageBuilder) pageProbes() (out []pageProbe) {
 func (v pageBuilder) pagePicture(p *page) {
 	switch {
 	case v.pictureProblem != "":
-		p.PictureNote = "It could not be drawn: " + shortenText(cleanLine(v.pictureProblem), maxTextChars)
+		p.PictureNote = "It could not be drawn: " + words.Shorten(words.Clean(v.pictureProblem), maxTextChars)
 	case len(v.picture) > maxPictureBytes:
 		p.PictureNote = "It is too large for this page: see " + PictureFile + " beside it."
 	case len(v.picture) > 0:

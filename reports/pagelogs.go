@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast-sim/holdfast/reports/internal/words"
 	"github.com/holdfast-sim/holdfast/scenarios"
 )
 
@@ -72,10 +73,10 @@ func chosenLogs(logs []scenarios.LogLine, chosen []bool) (out pageLogs) {
 			continue
 		}
 		l := &logs[i]
-		line := pageLog{At: secondsText(l.At, 6), Machine: shortenText(cleanLine(l.Machine), maxColumnChars),
-			Process: shortenText(cleanLine(l.Process), maxColumnChars), Level: shortenText(cleanLine(l.Level),
-				maxColumnChars),
-			Text: shortenText(cleanLine(l.Text), maxLogTextChars), Class: levelClass(l.Level), Gap: gap}
+		column := func(text string) string { return words.Shorten(words.Clean(text), maxColumnChars) }
+		line := pageLog{At: words.Seconds(l.At, 6), Machine: column(l.Machine), Process: column(l.Process),
+			Level: column(l.Level), Text: words.Shorten(words.Clean(l.Text), maxLogTextChars),
+			Class: levelClass(l.Level), Gap: gap}
 		gap = false
 		machines[line.Machine], levels[line.Level] = true, true
 		out.Lines = append(out.Lines, line)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/reports/internal/words"
 	"github.com/holdfast-sim/holdfast/reports/svg"
 )
 
@@ -64,7 +65,7 @@ func (t *timeline) addLatencyPlot(v *view, drawn []int) {
 	row := svg.Row{Label: "latency", Height: plotHeight,
 		Tip: "how long each operation took, on a logarithmic axis"}
 	for d := low; d <= high; d *= 10 {
-		row.Ticks = append(row.Ticks, svg.Tick{Level: level(d), Label: durationText(d)})
+		row.Ticks = append(row.Ticks, svg.Tick{Level: level(d), Label: words.Duration(d)})
 	}
 	blamed := v.violationOfOp()
 	for _, i := range drawn {
@@ -115,9 +116,9 @@ func (t *timeline) addThroughputPlot(v *view) {
 		b.add(v.ops[i].Outcome)
 		most = max(most, b.total())
 	}
-	row := svg.Row{Label: "per " + durationText(size), Height: plotHeight / 2,
-		Tip:   "how many operations ended in each " + durationText(size),
-		Ticks: []svg.Tick{{Level: 0, Label: "0"}, {Level: svg.Full * 9 / 10, Label: groupDigits(most)}}}
+	row := svg.Row{Label: "per " + words.Duration(size), Height: plotHeight / 2,
+		Tip:   "how many operations ended in each " + words.Duration(size),
+		Ticks: []svg.Tick{{Level: 0, Label: "0"}, {Level: svg.Full * 9 / 10, Label: words.GroupDigits(most)}}}
 	for i, b := range buckets {
 		row.Items = append(row.Items, outcomeBars(b, most, time.Duration(i)*size,
 			min(v.endTime, time.Duration(i+1)*size))...)
@@ -145,8 +146,8 @@ func outcomeBars(b outcomeCounts, most int, from, to time.Duration) (items []svg
 		below += part.n
 		high := max(low+1, below*svg.Full*9/10/most)
 		items = append(items, svg.Item{From: from, To: to, Class: part.class, Low: low, High: high,
-			Tip: decimalText(int64(part.n)) + " " + part.word + "\n" +
-				instantText(from) + " to " + instantText(to)})
+			Tip: words.Decimal(int64(part.n)) + " " + part.word + "\n" +
+				words.Instant(from) + " to " + words.Instant(to)})
 	}
 	return items
 }

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/reports/internal/words"
 	"github.com/holdfast-sim/holdfast/scenarios"
 )
 
@@ -249,9 +250,9 @@ func checkSchema(data []byte, schema string, older ...string) error {
 		family, _, _ := strings.Cut(schema, "/")
 		if strings.HasPrefix(head.Schema, family+"/") {
 			return fmt.Errorf("%w: it says %q, this program reads %q; use the version that wrote it",
-				ErrSchema, cleanLine(head.Schema), schema)
+				ErrSchema, words.Clean(head.Schema), schema)
 		}
-		return fmt.Errorf("%w: it says %q, expected %q", ErrSchema, cleanLine(head.Schema), schema)
+		return fmt.Errorf("%w: it says %q, expected %q", ErrSchema, words.Clean(head.Schema), schema)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/reports/internal/words"
 )
 
 // pageStat is one line of the table of operations.
@@ -25,7 +26,7 @@ const maxFunctions = 40
 func (v pageBuilder) operationStats() (out []pageStat) {
 	byF := map[string][]*history.Operation{}
 	for i := range v.ops {
-		f := shortenText(cleanLine(v.ops[i].F), maxColumnChars)
+		f := words.Shorten(words.Clean(v.ops[i].F), maxColumnChars)
 		byF[f] = append(byF[f], &v.ops[i])
 	}
 	for _, f := range firstOf(sortedKeys(byF), maxFunctions) {
@@ -45,7 +46,7 @@ func (v pageBuilder) statOfFunction(f string, ops []*history.Operation) pageStat
 			lengths = append(lengths, d)
 		}
 		if op.Error != "" {
-			codes[shortenText(cleanLine(op.Error), maxColumnChars)]++
+			codes[words.Shorten(words.Clean(op.Error), maxColumnChars)]++
 		}
 	}
 	s := pageStat{F: f, OK: c.OK, Fail: c.Fail, Info: c.Info, Median: "–", High: "–", Max: "–"}
@@ -57,12 +58,12 @@ func (v pageBuilder) statOfFunction(f string, ops []*history.Operation) pageStat
 		if i > 0 {
 			s.Errors += ", "
 		}
-		s.Errors += code + " " + decimalText(int64(codes[code]))
+		s.Errors += code + " " + words.Decimal(int64(codes[code]))
 	}
 	if n := len(lengths); n > 0 {
 		slices.Sort(lengths)
-		s.Median, s.High, s.Max = durationText(lengths[n/2]), durationText(lengths[n*99/100]),
-			durationText(lengths[n-1])
+		s.Median, s.High, s.Max = words.Duration(lengths[n/2]), words.Duration(lengths[n*99/100]),
+			words.Duration(lengths[n-1])
 	}
 	return s
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 
+	"github.com/holdfast-sim/holdfast/reports/internal/words"
 	"github.com/holdfast-sim/holdfast/scenarios"
 )
 
@@ -14,7 +15,7 @@ import (
 func (v runFiles) writeStoryText(w io.Writer) error {
 	out := bufio.NewWriter(w)
 	for _, n := range v.subjectTimeline.NotCarriedOut {
-		if _, err := fmt.Fprintf(out, "%s\n", cleanLine(n.String())); err != nil {
+		if _, err := fmt.Fprintf(out, "%s\n", words.Clean(n.String())); err != nil {
 			return err
 		}
 	}
@@ -23,8 +24,8 @@ func (v runFiles) writeStoryText(w io.Writer) error {
 		if len(lane.Spans) == 0 && len(lane.Marks) == 0 {
 			continue
 		}
-		if _, err := fmt.Fprintf(out, "%s of %s\n", cleanLine(lane.Name),
-			cleanLine(lane.Machine)); err != nil {
+		if _, err := fmt.Fprintf(out, "%s of %s\n", words.Clean(lane.Name),
+			words.Clean(lane.Machine)); err != nil {
 			return err
 		}
 		if err := writeLane(out, lane); err != nil {
@@ -37,7 +38,7 @@ func (v runFiles) writeStoryText(w io.Writer) error {
 func writeLane(out io.Writer, lane *scenarios.Lane) error {
 	marks := slices.Clone(lane.Marks)
 	mark := func() error {
-		_, err := fmt.Fprintf(out, "%s  %12s  ! %s\n", logTime(marks[0].At), "", cleanLine(marks[0].Text))
+		_, err := fmt.Fprintf(out, "%s  %12s  ! %s\n", logTime(marks[0].At), "", words.Clean(marks[0].Text))
 		marks = marks[1:]
 		return err
 	}
@@ -48,7 +49,7 @@ func writeLane(out io.Writer, lane *scenarios.Lane) error {
 			}
 		}
 		if _, err := fmt.Fprintf(out, "%s %s  %s\n", logTime(s.From), logTime(s.To),
-			cleanLine(s.Text)); err != nil {
+			words.Clean(s.Text)); err != nil {
 			return err
 		}
 	}

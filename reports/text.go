@@ -7,6 +7,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/reports/internal/words"
 	"github.com/holdfast-sim/holdfast/scenarios"
 )
 
@@ -79,23 +80,23 @@ func (t *textWriter) colored(v linearizability.Validity, text string) string {
 func (t *textWriter) writeVerdict(v *view) {
 	r := v.run
 	worst := r.Verdict()
-	words := t.colored(worst, strings.ToUpper(worst.String()))
+	verdict := t.colored(worst, strings.ToUpper(worst.String()))
 	if s := r.Scenario; s != nil && s.Expect.Verdict != "" {
 		switch {
 		case s.Expect.Verdict != worst.String():
-			words += " (expected " + cleanLine(s.Expect.Verdict) + ")"
+			verdict += " (expected " + words.Clean(s.Expect.Verdict) + ")"
 		case worst != linearizability.Valid:
-			words += " (as expected)"
+			verdict += " (as expected)"
 		}
 	}
-	words += withoutSettings(v.subjectTimeline.NotCarriedOut)
-	line := fmt.Sprintf("%s  %s, seed %d", words, cleanLine(scenarioName(r)), r.Seed)
+	verdict += withoutSettings(v.subjectTimeline.NotCarriedOut)
+	line := fmt.Sprintf("%s  %s, seed %d", verdict, words.Clean(scenarioName(r)), r.Seed)
 	if r.Backend != "" {
-		line += ", " + cleanLine(r.Backend)
+		line += ", " + words.Clean(r.Backend)
 	}
-	line += ", " + secondsText(r.Duration, 1) + " s"
+	line += ", " + words.Seconds(r.Duration, 1) + " s"
 	if r.Steps > 0 {
-		line += ", " + groupDigits(r.Steps) + " steps"
+		line += ", " + words.GroupDigits(r.Steps) + " steps"
 	}
 	t.writeLine("%s", line)
 }
@@ -107,13 +108,13 @@ func (t *textWriter) writeNotCarriedOut(v *view) {
 		t.writeLine("the verdict is about a cluster without what its configuration asks for:")
 	}
 	for _, n := range major {
-		t.writeLine("  %s", cleanLine(n.String()))
+		t.writeLine("  %s", words.Clean(n.String()))
 	}
 	if len(minor) > 0 {
 		t.writeLine("the verdict does not depend on it, but this is not carried out either:")
 	}
 	for _, n := range minor {
-		t.writeLine("  %s", cleanLine(n.String()))
+		t.writeLine("  %s", words.Clean(n.String()))
 	}
 }
 
@@ -132,20 +133,20 @@ func splitMinor(list []scenarios.NotCarriedOut) (major, minor []scenarios.NotCar
 // maxSettingsNamed is how many settings a verdict line names.
 const maxSettingsNamed = 3
 
-// withoutSettings returns the words beside a verdict for the settings that a run was without; "" if none.
+// withoutSettings returns the words beside a text for the settings that a run was without; "" if none.
 func withoutSettings(list []scenarios.NotCarriedOut) string {
 	if list, _ = splitMinor(list); len(list) == 0 {
 		return ""
 	}
 	var names []string
 	for _, n := range list[:min(len(list), maxSettingsNamed)] {
-		names = append(names, cleanLine(n.Setting))
+		names = append(names, words.Clean(n.Setting))
 	}
-	words := ", BUT WITHOUT " + strings.Join(names, ", ")
+	text := ", BUT WITHOUT " + strings.Join(names, ", ")
 	if more := len(list) - len(names); more > 0 {
-		words += fmt.Sprintf(" and %d more", more)
+		text += fmt.Sprintf(" and %d more", more)
 	}
-	return words
+	return text
 }
 
 func (t *textWriter) writeChecks(v *view) {
@@ -159,7 +160,7 @@ func (t *textWriter) writeChecks(v *view) {
 	for i := range v.run.Verdicts {
 		verdict := &v.run.Verdicts[i]
 		t.writeLine("  %s %s  %s", t.colored(verdict.Validity, verdictMark(verdict.Validity)),
-			padColumn(verdict.Checker, width), cleanLine(verdict.Summary))
+			padColumn(verdict.Checker, width), words.Clean(verdict.Summary))
 	}
 }
 
@@ -169,9 +170,9 @@ func (t *textWriter) writeViolation(v *view) {
 		return
 	}
 	t.writeLine("")
-	t.writeLine("violation: %s", cleanLine(violation.Kind.Title()))
+	t.writeLine("violation: %s", words.Clean(violation.Kind.Title()))
 	if violation.Explain != "" && violation.Explain != verdict.Summary {
-		t.writeLine("  %s", cleanLine(violation.Explain))
+		t.writeLine("  %s", words.Clean(violation.Explain))
 	}
 	for i := range violation.Ops {
 		if i == maxTextOps {
@@ -192,7 +193,7 @@ func (t *textWriter) writeViolation(v *view) {
 func (t *textWriter) operationText(v *view, op *history.Operation) string {
 	where := ""
 	if op.Node != "" {
-		where = " on " + cleanLine(op.Node)
+		where = " on " + words.Clean(op.Node)
 	}
 	return fmt.Sprintf("client %d%s: %s → %s (%s)", clientOf(v.run, op.Process), where,
 		CallWords(op), OutcomeWords(op), WhenWords(op))
@@ -204,7 +205,7 @@ func (t *textWriter) writeFacts(v *view) {
 	c := v.countOutcomes()
 	t.writeLine("operations: %d (%d ok, %d failed, %d unknown)", c.total(), c.OK, c.Fail, c.Info)
 	if v.opsProblem != "" {
-		t.writeLine("  the history is not well formed: %s", cleanLine(v.opsProblem))
+		t.writeLine("  the history is not well formed: %s", words.Clean(v.opsProblem))
 	}
 	t.writeFaults(v)
 	t.writeLine("membership changes: %d", v.membershipChanges())
@@ -213,13 +214,13 @@ func (t *textWriter) writeFacts(v *view) {
 		t.writeLine("remarks: %d (on the page)", n)
 	}
 	if r.Digest != "" {
-		t.writeLine("digest: %s", cleanLine(r.Digest))
+		t.writeLine("digest: %s", words.Clean(r.Digest))
 	}
 	if t.options.Page != "" {
-		t.writeLine("page: %s", cleanLine(t.options.Page))
+		t.writeLine("page: %s", words.Clean(t.options.Page))
 	}
 	if r.Reproduce != "" {
-		t.writeLine("reproduce: %s", cleanLine(r.Reproduce))
+		t.writeLine("reproduce: %s", words.Clean(r.Reproduce))
 	}
 }
 
@@ -236,19 +237,19 @@ func (t *textWriter) writeFaults(v *view) {
 			break
 		}
 		a := &applied[i]
-		words := FaultWords(&a.Fault)
+		text := FaultWords(&a.Fault)
 		if a.Problem != "" {
-			t.writeLine("  %s: NOT APPLIED: %s", words, cleanLine(a.Problem))
+			t.writeLine("  %s: NOT APPLIED: %s", text, words.Clean(a.Problem))
 			continue
 		}
 		until := "the end"
 		if a.Ended[1] > 0 {
-			until = instantText(a.Ended[1])
+			until = words.Instant(a.Ended[1])
 		}
 		effect := ""
 		if a.WithoutEffect() {
 			effect = ": " + noEffect
 		}
-		t.writeLine("  %s (%s to %s)%s", words, instantText(a.Begun[0]), until, effect)
+		t.writeLine("  %s (%s to %s)%s", text, words.Instant(a.Begun[0]), until, effect)
 	}
 }

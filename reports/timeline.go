@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/reports/internal/words"
 	"github.com/holdfast-sim/holdfast/reports/svg"
 	"github.com/holdfast-sim/holdfast/scenarios"
 )
@@ -42,18 +43,19 @@ type timeline struct {
 
 func (v *view) buildTimeline() *timeline {
 	t := &timeline{chart: svg.Chart{To: v.endTime,
-		Title: cleanLine(scenarioName(v.run)) + ", seed " + strconv.FormatUint(v.run.Seed, 10) + ": " +
+		Title: words.Clean(scenarioName(v.run)) + ", seed " + strconv.FormatUint(v.run.Seed, 10) +
+			": " +
 			v.run.Verdict().String()}}
 	drawn := v.drawnOps()
 	if left := len(v.ops) - len(drawn); left > 0 {
-		t.noteOmitted("%s operations drawn, and %s more in %s", groupDigits(len(drawn)), groupDigits(left),
-			HistoryFile)
+		t.noteOmitted("%s operations drawn, and %s more in %s", words.GroupDigits(len(drawn)),
+			words.GroupDigits(left), HistoryFile)
 	}
 	c := v.countOutcomes()
 	t.chart.Description = fmt.Sprintf("%d faults, %d operations of clients (%d ok, %d failed, "+
 		"%d unknown) and the state of %d machines over %s seconds.", len(v.run.Applied), c.total(),
 		c.OK, c.Fail,
-		c.Info, v.machines(), secondsText(v.endTime, 1))
+		c.Info, v.machines(), words.Seconds(v.endTime, 1))
 	t.markPhases(v)
 	t.addFaults(v)
 	t.addClients(v, drawn)
@@ -132,7 +134,7 @@ func (t *timeline) addFaults(v *view) {
 		}
 	}
 	if left > 0 {
-		t.noteOmitted("%s more faults in %s", groupDigits(left), FaultsFile)
+		t.noteOmitted("%s more faults in %s", words.GroupDigits(left), FaultsFile)
 	}
 	rows[0].Label = "applied"
 	t.chart.Groups = append(t.chart.Groups, svg.Group{Title: "faults", Rows: rows})
@@ -150,11 +152,11 @@ func (v *view) timeOfText(text string, inside time.Duration) time.Duration {
 }
 
 func faultItem(a *scenarios.Applied, end time.Duration) svg.Item {
-	words := FaultWords(&a.Fault)
-	it := svg.Item{From: a.Begun[0], To: end, Class: svg.Fault, Text: words, Spill: true,
-		Tip: words + "\n" + instantText(a.Begun[0]) + " to " + instantText(end)}
+	text := FaultWords(&a.Fault)
+	it := svg.Item{From: a.Begun[0], To: end, Class: svg.Fault, Text: text, Spill: true,
+		Tip: text + "\n" + words.Instant(a.Begun[0]) + " to " + words.Instant(end)}
 	if a.Problem != "" {
-		it.Class, it.Tip = svg.Problem, it.Tip+"\nnot applied: "+cleanLine(a.Problem)
+		it.Class, it.Tip = svg.Problem, it.Tip+"\nnot applied: "+words.Clean(a.Problem)
 	}
 	return it
 }
@@ -217,7 +219,7 @@ func (v *view) violationOfOp() map[int64]int {
 	return out
 }
 
-func opElementID(op *history.Operation) string { return "op-" + decimalText(op.Index) }
+func opElementID(op *history.Operation) string { return "op-" + words.Decimal(op.Index) }
 
 var opClasses = map[history.Type]svg.Class{history.OK: svg.OK, history.Fail: svg.Fail, history.Info: svg.Info}
 
@@ -231,7 +233,7 @@ func (t *timeline) addClients(v *view, drawn []int) {
 	rows, index := []svg.Row{}, map[int]int{}
 	for _, c := range shown {
 		index[c] = len(rows)
-		rows = append(rows, svg.Row{Label: "client " + decimalText(int64(c))})
+		rows = append(rows, svg.Row{Label: "client " + words.Decimal(int64(c))})
 	}
 	marked := map[int]bool{}
 	for _, i := range drawn {
@@ -244,7 +246,7 @@ func (t *timeline) addClients(v *view, drawn []int) {
 		rows[row].Items = append(rows[row].Items, v.opItem(op, clients[i], number))
 		if number > 0 && !marked[number] {
 			marked[number] = true
-			t.addMark(svg.Mark{At: time.Duration(op.Call), Label: "violation " + decimalText(int64(number)),
+			t.addMark(svg.Mark{At: time.Duration(op.Call), Label: "violation " + words.Decimal(int64(number)),
 				Class: svg.Alert})
 		}
 	}
@@ -280,13 +282,13 @@ func (t *timeline) shownClients(v *view, clients []int, blamed map[int64]int) []
 }
 
 func (v *view) opItem(op *history.Operation, client, violation int) svg.Item {
-	tip := CallWords(op) + "\n→ " + OutcomeWords(op) + "\nclient " + decimalText(int64(client))
+	tip := CallWords(op) + "\n→ " + OutcomeWords(op) + "\nclient " + words.Decimal(int64(client))
 	if op.Node != "" {
-		tip += " on " + cleanLine(op.Node)
+		tip += " on " + words.Clean(op.Node)
 	}
 	tip += ", " + WhenWords(op)
 	if op.ID != "" {
-		tip += "\nrequest " + shortenText(cleanLine(op.ID), maxValueChars)
+		tip += "\nrequest " + words.Shorten(words.Clean(op.ID), words.MaxValueChars)
 	}
 	it := svg.Item{From: time.Duration(op.Call), To: v.endOfOp(op), Shape: svg.Bar,
 		Class: opClasses[op.Outcome],
@@ -295,7 +297,7 @@ func (v *view) opItem(op *history.Operation, client, violation int) svg.Item {
 		it.High = 500
 	}
 	if violation > 0 {
-		it.Alert, it.Tip = true, "violation "+decimalText(int64(violation))+"\n"+it.Tip
+		it.Alert, it.Tip = true, "violation "+words.Decimal(int64(violation))+"\n"+it.Tip
 	}
 	return it
 }
@@ -307,7 +309,8 @@ func (t *timeline) addLanes(v *view) {
 	for i := range v.subjectTimeline.Lanes {
 		lane := &v.subjectTimeline.Lanes[i]
 		if rows == maxLaneRows {
-			t.noteOmitted("%s more lanes in %s", groupDigits(len(v.subjectTimeline.Lanes)-rows), StoryFile)
+			t.noteOmitted("%s more lanes in %s",
+				words.GroupDigits(len(v.subjectTimeline.Lanes)-rows), StoryFile)
 			break
 		}
 		rows++
@@ -330,10 +333,10 @@ func (t *timeline) addLanes(v *view) {
 		groups[at].Rows = append(groups[at].Rows, row)
 	}
 	if spans > maxLaneSpans {
-		t.noteOmitted("%s more spans in %s", groupDigits(spans-maxLaneSpans), StoryFile)
+		t.noteOmitted("%s more spans in %s", words.GroupDigits(spans-maxLaneSpans), StoryFile)
 	}
 	for i := range groups {
-		groups[i].Title = shortenText(cleanLine(groups[i].Title), maxColumnChars)
+		groups[i].Title = words.Shorten(words.Clean(groups[i].Title), maxColumnChars)
 	}
 	t.chart.Groups = append(t.chart.Groups, groups...)
 }
@@ -341,14 +344,14 @@ func (t *timeline) addLanes(v *view) {
 // markItem draws an instant over the spans, in the lower third of the row.
 func markItem(lane *scenarios.Lane, m scenarios.Mark) svg.Item {
 	return svg.Item{From: m.At, To: m.At, Shape: svg.Bar, Class: svg.Class(m.Class), Low: 1, High: 380,
-		Tip: strings.Join([]string{cleanLine(lane.Machine) + ": " + shortenText(cleanLine(m.Text),
-			2*maxValueChars),
-			instantText(m.At)}, "\n")}
+		Tip: strings.Join([]string{words.Clean(lane.Machine) + ": " + words.Shorten(words.Clean(m.Text),
+			2*words.MaxValueChars),
+			words.Instant(m.At)}, "\n")}
 }
 
 func spanItem(lane *scenarios.Lane, s scenarios.Span) svg.Item {
-	text := shortenText(cleanLine(s.Text), 2*maxValueChars)
+	text := words.Shorten(words.Clean(s.Text), 2*words.MaxValueChars)
 	return svg.Item{From: s.From, To: s.To, Class: svg.Class(s.Class), Text: text, Low: 40, High: 960,
-		Tip: strings.Join([]string{cleanLine(lane.Machine) + ": " + cleanLine(lane.Name) + " " + text,
-			instantText(s.From) + " to " + instantText(s.To)}, "\n")}
+		Tip: strings.Join([]string{words.Clean(lane.Machine) + ": " + words.Clean(lane.Name) + " " + text,
+			words.Instant(s.From) + " to " + words.Instant(s.To)}, "\n")}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/reports/internal/words"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/workload"
 )
@@ -74,7 +75,7 @@ func machineName[T ~int32](run *scenarios.Run, id T) string {
 	if s := run.Scenario; s != nil && id >= 0 && int(id) < len(s.Machines) {
 		return s.Machines[id]
 	}
-	return "#" + decimalText(int64(id))
+	return "#" + words.Decimal(int64(id))
 }
 
 // clientOf is the client behind a process number of the history: a client whose call ended with an

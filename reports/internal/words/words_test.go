@@ -1,9 +1,7 @@
-package reports
+package words
 
 import (
 	"encoding/json"
-	"math"
-	"math/big"
 	"strings"
 	"testing"
 	"time"
@@ -11,11 +9,12 @@ import (
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
 
 	"github.com/holdfast-sim/holdfast/linearizability/history"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 )
+
+var plainSpaces = strings.NewReplacer("\u00a0", " ", "\u202f", " ")
 
 func TestTimesInWords(t *testing.T) {
 	for d, want := range map[time.Duration]string{
@@ -24,33 +23,12 @@ func TestTimesInWords(t *testing.T) {
 		time.Second: "1 s", 61 * time.Second: "61 s", 1_500 * time.Millisecond: "1.5 s",
 		-2 * time.Millisecond: "-2 ms",
 	} {
-		require.Equal(t, want, plainSpaces.Replace(durationText(d)))
+		require.Equal(t, want, plainSpaces.Replace(Duration(d)))
 	}
-	require.Equal(t, "-0.001", secondsText(-1500*time.Microsecond, 3))
-	require.Equal(t, "12", secondsText(12_999*time.Millisecond, 0))
-	require.Equal(t, "1 234 567", plainSpaces.Replace(groupDigits(1234567)))
-	require.Equal(t, "999", groupDigits(uint64(999)))
-}
-
-func TestLog2(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		n := rapid.Uint64Range(1, math.MaxUint64).Draw(t, "n")
-		f, _ := new(big.Float).SetUint64(n).Float64()
-		require.InDelta(t, math.Log2(f)*1000, log2Thousandths(n), 3)
-	})
-	require.Zero(t, log2Thousandths(0))
-	require.Equal(t, 63000, log2Thousandths(1<<63))
-}
-
-func TestDecades(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		least := time.Duration(rapid.Int64Range(1, int64(time.Hour)).Draw(t, "least"))
-		most := least + time.Duration(rapid.Int64Range(0, int64(time.Hour)).Draw(t, "more"))
-		low, high := enclosingDecades(least, most)
-		require.LessOrEqual(t, low, least)
-		require.GreaterOrEqual(t, high, most)
-		require.Greater(t, high, low)
-	})
+	require.Equal(t, "-0.001", Seconds(-1500*time.Microsecond, 3))
+	require.Equal(t, "12", Seconds(12_999*time.Millisecond, 0))
+	require.Equal(t, "1 234 567", plainSpaces.Replace(GroupDigits(1234567)))
+	require.Equal(t, "999", GroupDigits(uint64(999)))
 }
 
 func TestFaultWords(t *testing.T) {
@@ -72,7 +50,7 @@ func TestFaultWords(t *testing.T) {
 		{fault.Fault{Kind: fault.ClockStep, Machines: one, Step: -time.Second}, "clock step n1: -1 s"},
 		{fault.Fault{Kind: fault.ClockDrift, Machines: one, DriftPPM: 200}, "clock drift n1: +200 ppm"},
 	} {
-		require.Equal(t, c.want, plainSpaces.Replace(FaultWords(&c.fault)))
+		require.Equal(t, c.want, plainSpaces.Replace(Fault(&c.fault)))
 	}
 }
 
@@ -80,16 +58,16 @@ func TestOperationWords(t *testing.T) {
 	op := history.Operation{F: "cas", Key: "k1", Input: json.RawMessage(`"v"`), Expect: 7, Call: 1e9,
 		Return:  1e9 + 5e6,
 		Outcome: history.Fail, Error: "revision_mismatch", Rev: 9, Mod: 8}
-	require.Equal(t, `cas k1 = "v" if at revision 7`, CallWords(&op))
-	require.Equal(t, "failed (revision_mismatch), revision 9, last changed at 8", OutcomeWords(&op))
-	require.Equal(t, "at 1.000 s, took 5 ms", plainSpaces.Replace(WhenWords(&op)))
+	require.Equal(t, `cas k1 = "v" if at revision 7`, Call(&op))
+	require.Equal(t, "failed (revision_mismatch), revision 9, last changed at 8", Outcome(&op))
+	require.Equal(t, "at 1.000 s, took 5 ms", plainSpaces.Replace(When(&op)))
 	op = history.Operation{F: "rename", Key: "a", Input: json.RawMessage(`"b"`), Return: history.Never,
 		Outcome: history.Info}
-	require.Equal(t, `rename a to "b"`, CallWords(&op))
-	require.Equal(t, "outcome unknown", OutcomeWords(&op))
-	require.Equal(t, "at 0.000 s, never answered", plainSpaces.Replace(WhenWords(&op)))
+	require.Equal(t, `rename a to "b"`, Call(&op))
+	require.Equal(t, "outcome unknown", Outcome(&op))
+	require.Equal(t, "at 0.000 s, never answered", plainSpaces.Replace(When(&op)))
 	op.Ended = int64(time.Second)
-	require.Equal(t, "at 0.000 s, given up after 1 s", plainSpaces.Replace(WhenWords(&op)))
+	require.Equal(t, "at 0.000 s, given up after 1 s", plainSpaces.Replace(When(&op)))
 }
 
 func FuzzClean(f *testing.F) {
@@ -113,6 +91,6 @@ func TestFlowingJoinsTheLinesOfAParagraph(t *testing.T) {
 		"two things:\n- a\n- b\n  b2":  "two things:\n- a\n- b\n  b2",
 		"":                             "",
 	} {
-		require.Equal(t, want, joinLines(text))
+		require.Equal(t, want, JoinLines(text))
 	}
 }
