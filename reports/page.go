@@ -3,7 +3,7 @@ package reports
 import (
 	"bytes"
 	"crypto/sha256"
-	_ "embed"
+	"embed"
 	"encoding/base64"
 	"fmt"
 	"html/template"
@@ -26,8 +26,24 @@ var pageHTML string
 //go:embed page.css
 var pageCSS string
 
-//go:embed page.js
-var pageJS string
+//go:embed script/*.js
+var scriptFiles embed.FS
+
+// pageJS is the script of the page: its files in the order in which they need each other.
+var pageJS = joinScripts("base.js", "data.js", "timeline.js", "operations.js", "find.js")
+
+func joinScripts(names ...string) string {
+	var b strings.Builder
+	b.WriteString("'use strict';\n")
+	for _, name := range names {
+		text, err := scriptFiles.ReadFile("script/" + name)
+		if err != nil {
+			panic("reports: " + err.Error())
+		}
+		b.Write(text)
+	}
+	return b.String()
+}
 
 var pageTemplate = template.Must(template.New("page").Parse(pageHTML))
 
@@ -69,6 +85,7 @@ type page struct {
 	Chart                   template.HTML
 	Omitted                 []string
 	OpsProblem              string
+	Operations              template.JS
 	Faults                  []pageFault
 	MoreFaults              int
 	Stats                   []pageStat
@@ -149,7 +166,8 @@ func (v pageBuilder) buildPage() (*page, error) {
 	r := v.run
 	t := v.buildTimeline()
 	var chart bytes.Buffer
-	if err := t.chart.Write(&chart); err != nil {
+	var err error
+	if err = t.chart.Write(&chart); err != nil {
 		return nil, fmt.Errorf("drawing the timeline: %w", err)
 	}
 	worst := r.Verdict()
@@ -175,6 +193,11 @@ func (v pageBuilder) buildPage() (*page, error) {
 	for _, n := range firstOf(minor, maxPageNotes) {
 		p.Notes = append(p.Notes, words.Shorten(words.Clean(n.String()), maxTextChars))
 	}
+	var omitted []string
+	if p.Operations, omitted, err = v.pageOperations(); err != nil {
+		return nil, fmt.Errorf("writing the operations: %w", err)
+	}
+	p.Omitted = append(p.Omitted, omitted...)
 	p.Facts = v.headerFacts()
 	v.pageChecks(p)
 	v.pageFaults(p)

@@ -42,8 +42,8 @@ func enclosingDecades(least, most time.Duration) (low, high time.Duration) {
 	return low, high
 }
 
-// addLatencyPlot draws a dot for each operation: how long it took, on a logarithmic axis.
-func (t *timeline) addLatencyPlot(v *view, drawn []int) {
+// latencyAxis returns the ends of the axis of latencies; ok is false if no operation ended.
+func (v *view) latencyAxis() (low, high time.Duration, ok bool) {
 	var least, most time.Duration
 	for i := range v.ops {
 		if d, ended := v.opLatency(&v.ops[i]); ended {
@@ -54,27 +54,53 @@ func (t *timeline) addLatencyPlot(v *view, drawn []int) {
 		}
 	}
 	if most == 0 {
+		return 0, 0, false
+	}
+	low, high = enclosingDecades(max(1, least), most)
+	return low, high, true
+}
+
+// latencyCells and latencyLevels are the numbers of columns and rows of a plot of many operations: a dot
+// stands for all those of one outcome in one cell.
+const latencyCells, latencyLevels = 240, 24
+
+// addLatencyPlot draws how long operations took, on a logarithmic axis.
+func (t *timeline) addLatencyPlot(v *view) {
+	low, high, ok := v.latencyAxis()
+	if !ok {
 		return
 	}
-	low, high := enclosingDecades(max(1, least), most)
 	base := log2Thousandths(uint64(low))
 	scale := max(1, log2Thousandths(uint64(high))-base)
 	level := func(d time.Duration) int {
 		return (log2Thousandths(uint64(max(low, d))) - base) * svg.Full / scale
 	}
-	row := svg.Row{Label: "latency", Height: plotHeight,
+	row := svg.Row{ID: latencyRowID, Label: "latency", Height: plotHeight,
 		Tip: "how long each operation took, on a logarithmic axis"}
 	for d := low; d <= high; d *= 10 {
 		row.Ticks = append(row.Ticks, svg.Tick{Level: level(d), Label: words.Duration(d)})
 	}
 	blamed := v.violationOfOp()
-	for _, i := range drawn {
+	taken := map[svg.Item]bool{}
+	for i := range v.ops {
 		op := &v.ops[i]
-		if d, ended := v.opLatency(op); ended {
-			row.Items = append(row.Items, svg.Item{From: time.Duration(op.Call), Shape: svg.Point,
-				Low:   level(d),
-				Class: opClasses[op.Outcome], ID: opElementID(op), Alert: blamed[op.Index] > 0})
+		d, ended := v.opLatency(op)
+		if !ended {
+			continue
 		}
+		point := svg.Item{From: time.Duration(op.Call), Shape: svg.Point, Low: level(d),
+			Class: opClasses[op.Outcome], ID: opElementID(op), Alert: blamed[op.Index] > 0}
+		if len(v.ops) > maxSingleOps && !point.Alert {
+			size := max(1, v.endTime/latencyCells)
+			point.From, point.ID = point.From/size*size+size/2, ""
+			point.Low = point.Low * latencyLevels / svg.Full * svg.Full / latencyLevels
+			point.Low = min(point.Low+svg.Full/latencyLevels/2, svg.Full)
+			if taken[point] {
+				continue
+			}
+			taken[point] = true
+		}
+		row.Items = append(row.Items, point)
 	}
 	t.chart.Groups = append(t.chart.Groups, svg.Group{Title: "operations", Rows: []svg.Row{row}})
 }
@@ -116,7 +142,7 @@ func (t *timeline) addThroughputPlot(v *view) {
 		b.add(v.ops[i].Outcome)
 		most = max(most, b.total())
 	}
-	row := svg.Row{Label: "per " + words.Duration(size), Height: plotHeight / 2,
+	row := svg.Row{ID: throughputRowID, Label: "per " + words.Duration(size), Height: plotHeight / 2,
 		Tip:   "how many operations ended in each " + words.Duration(size),
 		Ticks: []svg.Tick{{Level: 0, Label: "0"}, {Level: svg.Full * 9 / 10, Label: words.GroupDigits(most)}}}
 	for i, b := range buckets {
@@ -134,19 +160,12 @@ func (t *timeline) addThroughputPlot(v *view) {
 // outcomeBars stacks a bucket's outcomes.
 func outcomeBars(b outcomeCounts, most int, from, to time.Duration) (items []svg.Item) {
 	below := 0
-	for _, part := range []struct {
-		n     int
-		class svg.Class
-		word  string
-	}{{b.OK, svg.OK, "ok"}, {b.Fail, svg.Fail, "failed"}, {b.Info, svg.Info, "unknown"}} {
-		if part.n == 0 {
-			continue
-		}
+	for _, part := range b.parts() {
 		low := below * svg.Full * 9 / 10 / most
-		below += part.n
+		below += part.count
 		high := max(low+1, below*svg.Full*9/10/most)
 		items = append(items, svg.Item{From: from, To: to, Class: part.class, Low: low, High: high,
-			Tip: words.Decimal(int64(part.n)) + " " + part.word + "\n" +
+			Tip: words.Decimal(int64(part.count)) + " " + part.name + "\n" +
 				words.Instant(from) + " to " + words.Instant(to)})
 	}
 	return items

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/holdfast-sim/holdfast/linearizability/history"
 	"github.com/holdfast-sim/holdfast/reports/internal/words"
 	"github.com/holdfast-sim/holdfast/reports/svg"
 	"github.com/holdfast-sim/holdfast/scenarios"
@@ -17,10 +16,8 @@ import (
 
 // Limits of what is drawn. What is left out is counted and mentioned.
 const (
-	maxDrawnOps    = 1500
 	maxDrawnFaults = 200
 	maxFaultRows   = 10
-	maxClientRows  = 64
 	maxLaneRows    = 120
 	maxLaneSpans   = 3000
 	maxMarks       = 20
@@ -46,11 +43,6 @@ func (v *view) buildTimeline() *timeline {
 		Title: words.Clean(scenarioName(v.run)) + ", seed " + strconv.FormatUint(v.run.Seed, 10) +
 			": " +
 			v.run.Verdict().String()}}
-	drawn := v.drawnOps()
-	if left := len(v.ops) - len(drawn); left > 0 {
-		t.noteOmitted("%s operations drawn, and %s more in %s", words.GroupDigits(len(drawn)),
-			words.GroupDigits(left), HistoryFile)
-	}
 	c := v.countOutcomes()
 	t.chart.Description = fmt.Sprintf("%d faults, %d operations of clients (%d ok, %d failed, "+
 		"%d unknown) and the state of %d machines over %s seconds.", len(v.run.Applied), c.total(),
@@ -58,9 +50,9 @@ func (v *view) buildTimeline() *timeline {
 		c.Info, v.machines(), words.Seconds(v.endTime, 1))
 	t.markPhases(v)
 	t.addFaults(v)
-	t.addClients(v, drawn)
+	t.addClients(v)
 	t.addLanes(v)
-	t.addLatencyPlot(v, drawn)
+	t.addLatencyPlot(v)
 	t.addThroughputPlot(v)
 	return t
 }
@@ -165,42 +157,6 @@ func (t *timeline) shadeFault(a *scenarios.Applied, end time.Duration) {
 	t.chart.Windows = append(t.chart.Windows, svg.Window{From: a.Begun[0], To: end})
 }
 
-// drawnOps chooses the operations to draw, as indexes in order: those that a verdict names,
-// then unknown and failed ones, then successful ones spread evenly.
-func (v *view) drawnOps() []int {
-	if len(v.ops) <= maxDrawnOps {
-		all := make([]int, len(v.ops))
-		for i := range all {
-			all[i] = i
-		}
-		return all
-	}
-	blamed := v.violationOfOp()
-	var classes [4][]int
-	for i := range v.ops {
-		class := 3
-		switch op := &v.ops[i]; {
-		case blamed[op.Index] != 0:
-			class = 0
-		case op.Outcome == history.Info:
-			class = 1
-		case op.Outcome == history.Fail:
-			class = 2
-		}
-		classes[class] = append(classes[class], i)
-	}
-	var chosen []int
-	for _, class := range classes {
-		room := maxDrawnOps - len(chosen)
-		n := min(room, len(class))
-		for k := range n {
-			chosen = append(chosen, class[k*len(class)/n])
-		}
-	}
-	slices.Sort(chosen)
-	return chosen
-}
-
 // violationOfOp maps the operations that violations speak of, by index in the history, to the number of
 // their first violation, from 1.
 func (v *view) violationOfOp() map[int64]int {
@@ -217,89 +173,6 @@ func (v *view) violationOfOp() map[int64]int {
 		}
 	}
 	return out
-}
-
-func opElementID(op *history.Operation) string { return "op-" + words.Decimal(op.Index) }
-
-var opClasses = map[history.Type]svg.Class{history.OK: svg.OK, history.Fail: svg.Fail, history.Info: svg.Info}
-
-func (t *timeline) addClients(v *view, drawn []int) {
-	blamed := v.violationOfOp()
-	clients := make([]int, len(v.ops))
-	for i := range v.ops {
-		clients[i] = clientOf(v.run, v.ops[i].Process)
-	}
-	shown := t.shownClients(v, clients, blamed)
-	rows, index := []svg.Row{}, map[int]int{}
-	for _, c := range shown {
-		index[c] = len(rows)
-		rows = append(rows, svg.Row{Label: "client " + words.Decimal(int64(c))})
-	}
-	marked := map[int]bool{}
-	for _, i := range drawn {
-		op := &v.ops[i]
-		row, shown := index[clients[i]]
-		if !shown {
-			continue
-		}
-		number := blamed[op.Index]
-		rows[row].Items = append(rows[row].Items, v.opItem(op, clients[i], number))
-		if number > 0 && !marked[number] {
-			marked[number] = true
-			t.addMark(svg.Mark{At: time.Duration(op.Call), Label: "violation " + words.Decimal(int64(number)),
-				Class: svg.Alert})
-		}
-	}
-	if len(rows) > 0 {
-		t.chart.Groups = append(t.chart.Groups, svg.Group{Title: "clients", Rows: rows})
-	}
-}
-
-// shownClients are the clients that get a row, in order: all if there are not too many, else those
-// that violations speak of and the first others.
-func (t *timeline) shownClients(v *view, clients []int, blamed map[int64]int) []int {
-	all := slices.Compact(slices.Sorted(slices.Values(clients)))
-	if len(all) <= maxClientRows {
-		return all
-	}
-	t.noteOmitted("%d of %d clients are drawn", maxClientRows, len(all))
-	var first []int
-	for i := range v.ops {
-		if blamed[v.ops[i].Index] > 0 && !slices.Contains(first, clients[i]) && len(first) < maxClientRows {
-			first = append(first, clients[i])
-		}
-	}
-	for _, c := range all {
-		if len(first) == maxClientRows {
-			break
-		}
-		if !slices.Contains(first, c) {
-			first = append(first, c)
-		}
-	}
-	slices.Sort(first)
-	return first
-}
-
-func (v *view) opItem(op *history.Operation, client, violation int) svg.Item {
-	tip := CallWords(op) + "\n→ " + OutcomeWords(op) + "\nclient " + words.Decimal(int64(client))
-	if op.Node != "" {
-		tip += " on " + words.Clean(op.Node)
-	}
-	tip += ", " + WhenWords(op)
-	if op.ID != "" {
-		tip += "\nrequest " + words.Shorten(words.Clean(op.ID), words.MaxValueChars)
-	}
-	it := svg.Item{From: time.Duration(op.Call), To: v.endOfOp(op), Shape: svg.Bar,
-		Class: opClasses[op.Outcome],
-		Low:   140, High: 860, Tip: tip, ID: opElementID(op)}
-	if op.Outcome == history.Fail {
-		it.High = 500
-	}
-	if violation > 0 {
-		it.Alert, it.Tip = true, "violation "+words.Decimal(int64(violation))+"\n"+it.Tip
-	}
-	return it
 }
 
 // addLanes draws the subject's timeline: one group for each property, one row for each machine.

@@ -47,6 +47,8 @@ type Group struct {
 
 // Row is one line of the picture.
 type Row struct {
+	// ID names the row within the chart, for a script that draws it anew: letters, digits and dashes.
+	ID     string
 	Label  string
 	Tip    string
 	Height int // in pixels; 0 for DefaultRowHeight

@@ -263,7 +263,12 @@ func (d *drawing) drawRow(r *Row) {
 	d.putf(`<text class="label" x="%d" y="%d" data-full="%s">%s%s</text>`, margin, middle,
 		escapeText(r.Label),
 		escapeText(cutText(r.Label, room)), tooltip(labelTip))
-	d.putf(`<g class="row" clip-path="url(#inner)"><rect class="lane" x="%d" y="%d" width="%d" height="%d"/>`,
+	id := ""
+	if r.ID != "" {
+		id = ` id="row-` + sanitizeID(r.ID) + `"`
+	}
+	d.putf(`<g%s class="row" clip-path="url(#inner)">`, id)
+	d.putf(`<rect class="lane" x="%d" y="%d" width="%d" height="%d"/>`,
 		gutter, d.nextY, d.width-gutter-margin, h)
 	for _, t := range r.Ticks {
 		y := d.yOfLevel(r, t.Level)

@@ -1,81 +1,7 @@
-'use strict';
+// The timeline: zooms and moves the picture that the page came with. Other parts draw into it with
+// holdfast.timeline.
 (function () {
-  document.documentElement.classList.add('scripted');
-  var NS = 'http://www.w3.org/2000/svg';
-  function byId(id) { return document.getElementById(id); }
-  function make(name, attrs, into) {
-    var e = document.createElementNS(NS, name);
-    for (var k in attrs) e.setAttribute(k, attrs[k]);
-    if (into) into.appendChild(e);
-    return e;
-  }
-
-  // The command.
-  var copy = byId('copy');
-  if (copy) copy.addEventListener('click', function () {
-    var text = byId('command').textContent;
-    function done(ok) {
-      copy.textContent = ok ? 'Copied' : 'Press Ctrl+C';
-      setTimeout(function () { copy.textContent = 'Copy'; }, 1800);
-    }
-    function select() {
-      var range = document.createRange();
-      range.selectNodeContents(byId('command'));
-      var s = getSelection();
-      s.removeAllRanges();
-      s.addRange(range);
-      var ok = false;
-      try { ok = document.execCommand('copy'); } catch (e) { ok = false; }
-      done(ok);
-    }
-    if (navigator.clipboard && navigator.clipboard.writeText) {
-      navigator.clipboard.writeText(text).then(function () { done(true); }, select);
-    } else select();
-  });
-
-  // Log lines.
-  var log = byId('log');
-  if (log) {
-    var rows = Array.prototype.slice.call(log.rows);
-    var filter = function () {
-      var machine = byId('log-machine').value, level = byId('log-level').value;
-      var text = byId('log-text').value.toLowerCase(), shown = 0;
-      rows.forEach(function (row) {
-        var c = row.cells;
-        var ok = (!machine || c[1].textContent === machine) && (!level || c[3].textContent === level) &&
-          (!text || row.textContent.toLowerCase().indexOf(text) >= 0);
-        row.hidden = !ok;
-        if (ok) shown++;
-      });
-      byId('log-count').textContent = shown + ' of ' + rows.length + ' lines';
-    };
-    ['log-machine', 'log-level', 'log-text'].forEach(function (id) { byId(id).addEventListener('input', filter); });
-    filter();
-  }
-
-  // Tips: the titles of the picture's parts, shown at once and also on touch.
-  var tip = byId('tip'), tips = new WeakMap();
-  function tipOf(e) {
-    var own = e.querySelector(':scope > title');
-    if (own) { tips.set(e, own.textContent); own.remove(); }
-    if (tips.has(e)) return tips.get(e);
-    var other = e.dataset.o && byId(e.dataset.o);
-    return other ? tipOf(other) : '';
-  }
-  function showTip(e, x, y) {
-    var text = e ? tipOf(e) : '';
-    tip.hidden = !text;
-    if (!text) return;
-    tip.textContent = text;
-    var r = tip.getBoundingClientRect();
-    var left = Math.min(Math.max(10, x + 14), innerWidth - r.width - 10);
-    var top = y + 18;
-    if (top + r.height > innerHeight - 8) top = Math.max(8, y - r.height - 14);
-    tip.style.left = left + 'px';
-    tip.style.top = top + 'px';
-  }
-
-  // The timeline.
+  var byId = holdfast.byId, make = holdfast.make, tip = holdfast.tip, tipOf = holdfast.tipOf;
   var holder = byId('picture'), chart = holder && holder.querySelector('svg.chart');
   if (!chart) return;
   var outerTitle = chart.querySelector(':scope > title');
@@ -83,7 +9,11 @@
   var whole = { a: +chart.dataset.from, b: +chart.dataset.to };
   var view = { a: whole.a, b: whole.b };
   var height = +chart.getAttribute('height'), margin = +chart.dataset.margin;
-  var width = 0, gutter = 0;
+  var width = 0, gutter = 0, layers = [];
+  // What other parts draw from data leaves the picture that is for readers without a script.
+  if (holdfast.operations) chart.querySelectorAll('g.row[id]').forEach(function (row) {
+    row.querySelectorAll(':scope > :not(.lane, .level)').forEach(function (e) { e.remove(); });
+  });
   var timed = Array.prototype.slice.call(chart.querySelectorAll('[data-a]')).map(function (e) {
     return { e: e, tag: e.tagName, a: +e.dataset.a, b: +e.dataset.b, full: e.dataset.full || e.textContent, next: e.dataset.next === undefined ? undefined : +e.dataset.next,
       bar: e.classList.contains('bar'), inside: e.classList.contains('in') };
@@ -182,6 +112,7 @@
       p.e.setAttribute('width', Math.max(Math.min(x1, width + 50) - x0, p.bar ? 2.5 : .5).toFixed(2));
     });
     var span = view.b - view.a, decimals = span < 2e4 ? 6 : span < 2e6 ? 4 : span < 2e7 ? 2 : 1;
+    layers.forEach(function (layer) { layer.draw(); });
     byId('range').textContent = (view.a / 1e6).toFixed(decimals) + ' to ' + (view.b / 1e6).toFixed(decimals) + ' s';
     drawLens();
   }
@@ -223,10 +154,12 @@
       if (p.e.classList.contains('window')) {
         make('rect', { 'class': 'shade', x: ox(p.a), width: Math.max(1, ox(p.b) - ox(p.a)), height: h }, strip);
       }
-      if (!p.bar) return;
-      var k = Math.min(n - 1, Math.floor((p.a - whole.a) / (whole.b - whole.a) * n));
-      most = Math.max(most, busy[k] = (busy[k] || 0) + 1);
     });
+    var calls = holdfast.operations ? holdfast.operations.call : [];
+    for (var i = 0; i < calls.length; i++) {
+      var at = Math.max(0, Math.min(n - 1, Math.floor((calls[i] - whole.a) / (whole.b - whole.a) * n)));
+      most = Math.max(most, busy[at] = (busy[at] || 0) + 1);
+    }
     for (var k = 0; k < n; k++) if (busy[k]) {
       var bar = busy[k] / most * (h - 8);
       make('rect', { 'class': 'dense', x: gutter + k * 3, width: 2, y: h - bar, height: bar }, strip);
@@ -265,6 +198,15 @@
 
   // Pointer: drag to zoom with a mouse, to move with a finger.
   function local(ev) { return ev.clientX - chart.getBoundingClientRect().left; }
+  // What is under the pointer: something of a layer, else an element of the picture.
+  function point(ev, elements) {
+    var box = chart.getBoundingClientRect(), text = '';
+    for (var i = 0; i < layers.length && !text; i++) {
+      if (layers[i].tip) text = layers[i].tip(ev.clientX - box.left, ev.clientY - box.top);
+    }
+    if (text) tip.place(text, ev.clientX, ev.clientY);
+    else tip.show(ev.target.closest && ev.target.closest(elements), ev.clientX, ev.clientY);
+  }
   var drag = null;
   holder.addEventListener('pointerdown', function (ev) {
     if (ev.button !== 0 || local(ev) < gutter) return;
@@ -275,7 +217,7 @@
     if (drag && Math.abs(px - drag.x) > 4) {
       if (!drag.moved) holder.setPointerCapture(ev.pointerId);
       drag.moved = true;
-      tip.hidden = true;
+      tip.hide();
       if (drag.touch || ev.shiftKey) {
         var d = (drag.x - px) / (width - gutter - margin) * (drag.view.b - drag.view.a);
         look(drag.view.a + d, drag.view.b + d);
@@ -287,7 +229,7 @@
       brush.setAttribute('visibility', 'visible');
       return;
     }
-    if (!drag) showTip(ev.target.closest && ev.target.closest('rect[data-a], circle[data-a], text.label'), ev.clientX, ev.clientY);
+    if (!drag) point(ev, 'rect[data-a], circle[data-a], text.label');
   });
   function drop(ev) {
     if (!drag) return;
@@ -297,12 +239,12 @@
     if (d.moved && !d.touch && !ev.shiftKey && ev.type === 'pointerup') {
       look(timeAt(Math.max(gutter, Math.min(px, d.x))), timeAt(Math.min(width - margin, Math.max(px, d.x))));
     } else if (!d.moved) {
-      showTip(ev.target.closest && ev.target.closest('rect[data-a], circle[data-a]'), ev.clientX, ev.clientY);
+      point(ev, 'rect[data-a], circle[data-a]');
     }
   }
   holder.addEventListener('pointerup', drop);
   holder.addEventListener('pointercancel', drop);
-  holder.addEventListener('pointerleave', function () { if (!drag) tip.hidden = true; });
+  holder.addEventListener('pointerleave', function () { if (!drag) tip.hide(); });
   holder.addEventListener('dblclick', fit);
   holder.addEventListener('wheel', function (ev) {
     if (ev.ctrlKey || ev.metaKey) {
@@ -325,25 +267,26 @@
     }
     if (done) ev.preventDefault();
   });
-  addEventListener('scroll', function () { tip.hidden = true; }, { passive: true });
   byId('in').addEventListener('click', function () { zoom(.5); });
   byId('out').addEventListener('click', function () { zoom(2); });
   byId('fit').addEventListener('click', fit);
   byId('earlier').addEventListener('click', function () { pan(-.5); });
   byId('later').addEventListener('click', function () { pan(.5); });
 
-  // From a violation to its place in the picture.
-  document.querySelectorAll('button.show').forEach(function (button) {
-    var target = byId(button.dataset.op);
-    if (!target) { button.hidden = true; return; }
-    button.addEventListener('click', function () {
-      var a = +target.dataset.a, b = +target.dataset.b, around = Math.max((b - a) * 4, 250000);
-      look(a - around, b + around);
-      chart.querySelectorAll('.found').forEach(function (e) { e.classList.remove('found'); });
-      target.classList.add('found');
-      byId('timeline').scrollIntoView({ block: 'start' });
-    });
-  });
+  // show looks at the time from a to b with some room around it.
+  function show(a, b) {
+    var around = Math.max((b - a) * 4, 250000);
+    look(a - around, b + around);
+    byId('timeline').scrollIntoView({ block: 'start' });
+  }
+  holdfast.timeline = {
+    chart: chart, whole: whole, show: show, fits: fits, x: x, timeAt: timeAt,
+    view: function () { return view; },
+    size: function () { return { left: gutter, right: width - margin }; },
+    redraw: function () { draw(); },
+    // add draws a layer now and after every change: draw(), and tip(x, y) for what is under the pointer.
+    add: function (layer) { layers.push(layer); layer.draw(); }
+  };
 
   function layout() { fitWidth(); drawOverview(); draw(); }
   layout();
