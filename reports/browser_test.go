@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/linearizability/history"
 	"github.com/holdfast-sim/holdfast/reports"
 	"github.com/holdfast-sim/holdfast/scenarios"
@@ -204,4 +205,57 @@ func TestPagesForTheEye(t *testing.T) {
 			b.screenshot(filepath.Join(dir, file+"-"+look.name+".png"), "body")
 		}
 	}
+}
+
+// letter is a record of a message that one machine sent to another.
+type letter struct {
+	From string `json:"from,omitempty"`
+	To   string `json:"to,omitempty"`
+	Text string `json:"text"`
+}
+
+func (n letter) RecordKind() string {
+	if n.From != "" {
+		return "letter-read"
+	}
+	return "letter-sent"
+}
+
+// TestMessagesInBrowser looks at the space-time diagram of a run whose records tell of messages.
+func TestMessagesInBrowser(t *testing.T) {
+	run := largeSample().make()
+	for i := range 1000 {
+		at, from, to := 20*time.Second+time.Duration(i)*10*time.Millisecond, i%5, (i+1)%5
+		stamp := func(at time.Duration, machine int, n letter) {
+			run.Records = append(run.Records, scenarios.Stamped{At: at, Machine: env.MachineID(machine),
+				Process: "post", Record: n})
+		}
+		stamp(at, from, letter{To: run.Scenario.Machines[to], Text: fmt.Sprint("letter ", i)})
+		if i%7 != 0 { // the others are lost
+			stamp(at+time.Millisecond, to, letter{From: run.Scenario.Machines[from], Text: fmt.Sprint("letter ", i)})
+		}
+	}
+	slices.SortStableFunc(run.Records, func(a, b scenarios.Stamped) int { return int(a.At - b.At) })
+	b := openBrowser(t)
+	b.open(pageOf(t, reports.Options{}, run), "")
+	count := func() string { return b.text("document.getElementById('message-count').textContent") }
+	choose := func(field, value string) {
+		b.eval(fmt.Sprintf(`(function (e) { e.value = %q; e.dispatchEvent(new Event('input')); })
+			(document.getElementById('message-%s')); new Promise(done => setTimeout(done, 400))`, value, field), nil)
+	}
+	rows := "[...document.querySelectorAll('#message-rows tr')].map(r => r.innerText.replace(/\\s+/g, ' ')).join('\\n')"
+	choose("kind", "0")
+	require.Equal(t, "1\u202f000 in this time", count(), "too many for arrows")
+	require.Equal(t, "1", b.text("document.querySelectorAll('#space .dense').length"))
+	choose("machine", "2")
+	require.Equal(t, "400 in this time", count())
+	require.Equal(t, "0", b.text("document.querySelectorAll('#space .dense').length"))
+	require.NotEmpty(t, b.text("document.querySelector('#space .half').getAttribute('d')"), "lost ones")
+	choose("text", "letter 72")
+	require.Equal(t, "5 in this time", count())
+	contains(t, b.text(rows), "20.720000 s n3 → n4 letter-sent letter 72 20.721000 s\n")
+	choose("text", "")
+	b.eval("document.getElementById('message-closer').click()", nil)
+	require.Equal(t, "40 in this time", count())
+	require.Empty(t, b.console)
 }

@@ -45,6 +45,8 @@ const browserPatience = 2 * time.Minute
 
 // openBrowser starts a browser, which ends with the test.
 func openBrowser(t *testing.T) *browser {
+	profile, err := os.MkdirTemp("", "chromium-profile-") // not t.TempDir: helpers may outlive the browser
+	require.NoError(t, err)
 	b := &browser{t: t, dir: t.TempDir()}
 	toBrowser, in, err := os.Pipe()
 	require.NoError(t, err)
@@ -53,7 +55,7 @@ func openBrowser(t *testing.T) *browser {
 	require.NoError(t, out.SetReadDeadline(time.Now().Add(browserPatience)))
 	cmd := exec.CommandContext(t.Context(), findBrowser(t), "--headless", "--no-sandbox", "--disable-gpu",
 		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run",
-		"--user-data-dir="+filepath.Join(b.dir, "profile"), "--remote-debugging-pipe", "about:blank")
+		"--user-data-dir="+profile, "--remote-debugging-pipe", "about:blank")
 	cmd.ExtraFiles = []*os.File{toBrowser, fromBrowser} // 3 and 4 there
 	require.NoError(t, cmd.Start())
 	require.NoError(t, toBrowser.Close())
@@ -64,6 +66,11 @@ func openBrowser(t *testing.T) *browser {
 		stop := time.AfterFunc(browserPatience, func() { _ = cmd.Process.Kill() })
 		_ = cmd.Wait()
 		stop.Stop()
+		for range 100 {
+			if os.RemoveAll(profile) == nil {
+				break
+			}
+		}
 		_, _ = in.Close(), out.Close()
 	})
 	var targets struct {

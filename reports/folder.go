@@ -67,6 +67,9 @@ type Options struct {
 	// Records has written the records while the run was made; nil, or one that got none, when they
 	// are all in Run.Records.
 	Records *Recorder
+
+	// recordsFile is the file with all records, once it is written; "" if they are in Run.Records.
+	recordsFile string
 }
 
 // WriteRun writes the folder of a run and moves the link "latest" beside it. The folder appears
@@ -108,6 +111,10 @@ func pathsOf(dir string) Paths {
 
 // writeFiles fills a new folder. The summary comes last: it marks a folder as complete.
 func (o Options) writeFiles(dir string, run *scenarios.Run) error {
+	if err := o.writeRecords(filepath.Join(dir, RecordsFile), run); err != nil {
+		return fmt.Errorf("%s: %w", RecordsFile, err)
+	}
+	o.recordsFile = filepath.Join(dir, RecordsFile)
 	v := newView(o, run)
 	f := runFiles{v}
 	var err error
@@ -135,9 +142,6 @@ func (o Options) writeFiles(dir string, run *scenarios.Run) error {
 		{StoryText, f.writeStoryText},
 		{PageFile, pageBuilder{v}.writePage},
 		{SummaryFile, f.writeSummary},
-	}
-	if err := o.writeRecords(filepath.Join(dir, RecordsFile), run); err != nil {
-		return fmt.Errorf("%s: %w", RecordsFile, err)
 	}
 	if len(v.picture) > 0 {
 		if err := writeFile(dir, PictureFile, writeBytes(v.picture)); err != nil {

@@ -30,7 +30,8 @@ var pageCSS string
 var scriptFiles embed.FS
 
 // pageJS is the script of the page: its files in the order in which they need each other.
-var pageJS = joinScripts("base.js", "data.js", "timeline.js", "operations.js", "find.js")
+var pageJS = joinScripts("base.js", "data.js", "timeline.js", "operations.js", "find.js",
+	"messages.js")
 
 func joinScripts(names ...string) string {
 	var b strings.Builder
@@ -85,7 +86,8 @@ type page struct {
 	Chart                   template.HTML
 	Omitted                 []string
 	OpsProblem              string
-	Operations              template.JS
+	Operations, Messages    template.JS
+	MessageRemarks          []string
 	Faults                  []pageFault
 	MoreFaults              int
 	Stats                   []pageStat
@@ -198,6 +200,9 @@ func (v pageBuilder) buildPage() (*page, error) {
 		return nil, fmt.Errorf("writing the operations: %w", err)
 	}
 	p.Omitted = append(p.Omitted, omitted...)
+	if p.Messages, p.MessageRemarks, err = v.pageMessages(); err != nil {
+		return nil, fmt.Errorf("writing the messages: %w", err)
+	}
 	p.Facts = v.headerFacts()
 	v.pageChecks(p)
 	v.pageFaults(p)

@@ -48,6 +48,7 @@ func (v *view) buildTimeline() *timeline {
 		"%d unknown) and the state of %d machines over %s seconds.", len(v.run.Applied), c.total(),
 		c.OK, c.Fail,
 		c.Info, v.machines(), words.Seconds(v.endTime, 1))
+	t.noteEmitted(v)
 	t.markPhases(v)
 	t.addFaults(v)
 	t.addClients(v)

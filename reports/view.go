@@ -8,6 +8,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/reports/internal/emitted"
 	"github.com/holdfast-sim/holdfast/reports/internal/words"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/workload"
@@ -25,6 +26,8 @@ type view struct {
 	scenarioYAML   []byte
 	picture        []byte
 	pictureProblem string
+	emitted        *emitted.View
+	emittedProblem string
 }
 
 func newView(o Options, run *scenarios.Run) *view {
@@ -35,6 +38,7 @@ func newView(o Options, run *scenarios.Run) *view {
 		v.opsProblem = err.Error()
 	}
 	v.ops, v.endTime = ops, runEnd(run)
+	v.readEmitted()
 	return v
 }
 

@@ -255,7 +255,7 @@
       pan((ev.deltaX || ev.deltaY) / (width - gutter));
     }
   }, { passive: false });
-  holder.addEventListener('keydown', function (ev) {
+  function key(ev) {
     var done = true;
     switch (ev.key) {
       case '+': case '=': zoom(.5); break;
@@ -266,7 +266,8 @@
       default: done = false;
     }
     if (done) ev.preventDefault();
-  });
+  }
+  holder.addEventListener('keydown', key);
   byId('in').addEventListener('click', function () { zoom(.5); });
   byId('out').addEventListener('click', function () { zoom(2); });
   byId('fit').addEventListener('click', fit);
@@ -280,7 +281,7 @@
     byId('timeline').scrollIntoView({ block: 'start' });
   }
   holdfast.timeline = {
-    chart: chart, whole: whole, show: show, fits: fits, x: x, timeAt: timeAt,
+    chart: chart, whole: whole, show: show, look: look, key: key, fits: fits, x: x, timeAt: timeAt,
     view: function () { return view; },
     size: function () { return { left: gutter, right: width - margin }; },
     redraw: function () { draw(); },

@@ -6,7 +6,10 @@
 // whole numbers only, so that equal charts are equal bytes everywhere.
 package svg
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Chart is a picture. Times are since the run began.
 type Chart struct {
@@ -118,11 +121,18 @@ const (
 	Alert   Class = "alert"
 )
 
+// tonePrefix begins the classes of values without a meaning of their own: tone-0 to tone-5.
+const tonePrefix = "tone-"
+
 // orIdle returns the class, or Idle when there is none of this name: classes may come from
 // elsewhere.
 func (c Class) orIdle() Class {
 	switch c {
 	case OK, Fail, Info, Good, Bad, Warn, Idle, Fault, Problem, Phase, Alert:
+		return c
+	}
+	tone, ok := strings.CutPrefix(string(c), tonePrefix)
+	if ok && len(tone) == 1 && tone >= "0" && tone <= "5" {
 		return c
 	}
 	return Idle
