@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/futures"
 )
 
 // The files of a run folder.
@@ -30,6 +31,8 @@ const (
 	SummaryFile  = "summary.json"
 	PageFile     = "report.html"
 	PictureFile  = "violation-1.html" // the search picture of a failed check, where there is one
+	// LikelihoodFile holds the share of futures that fail, once it was measured.
+	LikelihoodFile = "likelihood.json"
 )
 
 // LatestLink is the name of the symbolic link, beside the run folders of a scenario, to the newest.
@@ -67,6 +70,8 @@ type Options struct {
 	// Records has written the records while the run was made; nil, or one that got none, when they
 	// are all in Run.Records.
 	Records *Recorder
+	// Likelihood is the share of futures of the run that fail; nil if it was not measured.
+	Likelihood *futures.Result
 
 	// recordsFile is the file with all records, once it is written; "" if they are in Run.Records.
 	recordsFile string
@@ -142,6 +147,12 @@ func (o Options) writeFiles(dir string, run *scenarios.Run) error {
 		{StoryText, f.writeStoryText},
 		{PageFile, pageBuilder{v}.writePage},
 		{SummaryFile, f.writeSummary},
+	}
+	if o.Likelihood != nil {
+		err := writeFile(dir, LikelihoodFile, func(w io.Writer) error { return writeJSON(w, o.Likelihood) })
+		if err != nil {
+			return err
+		}
 	}
 	if len(v.picture) > 0 {
 		if err := writeFile(dir, PictureFile, writeBytes(v.picture)); err != nil {

@@ -15,6 +15,8 @@ import (
 
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/reports/internal/likelihood"
+	"github.com/holdfast-sim/holdfast/reports/internal/opstats"
 	"github.com/holdfast-sim/holdfast/reports/internal/words"
 	"github.com/holdfast-sim/holdfast/reports/svg"
 	"github.com/holdfast-sim/holdfast/scenarios"
@@ -90,9 +92,10 @@ type page struct {
 	MessageRemarks          []string
 	Faults                  []pageFault
 	MoreFaults              int
-	Stats                   []pageStat
+	Stats                   []opstats.Stat
 	Finals                  []pageFinal
 	MoreFinals              int
+	Likelihood              *likelihood.Section
 	Policy                  string
 	Notes, NotCarriedOut    []string
 	MoreNotes               int
@@ -205,8 +208,9 @@ func (v pageBuilder) buildPage() (*page, error) {
 	}
 	p.Facts = v.headerFacts()
 	v.pageChecks(p)
+	p.Likelihood = likelihood.SectionOf(v.opts.Likelihood, v.eventsOfRun())
 	v.pageFaults(p)
-	p.Stats = v.operationStats()
+	p.Stats = opstats.Of(v.ops, v.opLatency)
 	v.pageFinals(p)
 	v.pageStory(p)
 	p.Probes = v.pageProbes()

@@ -1,46 +1,16 @@
 package reports
 
 import (
-	"math/bits"
 	"time"
 
 	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/reports/internal/logscale"
 	"github.com/holdfast-sim/holdfast/reports/internal/words"
 	"github.com/holdfast-sim/holdfast/reports/svg"
 )
 
 // plotHeight is that of the latency plot in pixels; throughput gets half of it.
 const plotHeight = 120
-
-// log2Thousandths is the binary logarithm of n in thousandths, by repeated squaring in whole numbers.
-func log2Thousandths(n uint64) int {
-	if n == 0 {
-		return 0
-	}
-	whole := bits.Len64(n) - 1
-	mantissa := n << (63 - whole) >> 32 // 1.31 fixed point
-	fraction := 0
-	for bit := 512; bit > 0; bit /= 2 {
-		mantissa = mantissa * mantissa >> 31
-		if mantissa >= 1<<32 {
-			mantissa >>= 1
-			fraction += bit
-		}
-	}
-	return whole*1000 + fraction*1000/1024
-}
-
-// enclosingDecades are the powers of ten, from 1 ns, that a logarithmic axis may begin and end with.
-func enclosingDecades(least, most time.Duration) (low, high time.Duration) {
-	low, high = 1, 10
-	for low*10 <= least {
-		low *= 10
-	}
-	for high < most || high <= low {
-		high *= 10
-	}
-	return low, high
-}
 
 // latencyAxis returns the ends of the axis of latencies; ok is false if no operation ended.
 func (v *view) latencyAxis() (low, high time.Duration, ok bool) {
@@ -56,7 +26,7 @@ func (v *view) latencyAxis() (low, high time.Duration, ok bool) {
 	if most == 0 {
 		return 0, 0, false
 	}
-	low, high = enclosingDecades(max(1, least), most)
+	low, high = logscale.Decades(max(1, least), most)
 	return low, high, true
 }
 
@@ -70,11 +40,7 @@ func (t *timeline) addLatencyPlot(v *view) {
 	if !ok {
 		return
 	}
-	base := log2Thousandths(uint64(low))
-	scale := max(1, log2Thousandths(uint64(high))-base)
-	level := func(d time.Duration) int {
-		return (log2Thousandths(uint64(max(low, d))) - base) * svg.Full / scale
-	}
+	level := func(d time.Duration) int { return logscale.Level(d, low, high, svg.Full) }
 	row := svg.Row{ID: latencyRowID, Label: "latency", Height: plotHeight,
 		Tip: "how long each operation took, on a logarithmic axis"}
 	for d := low; d <= high; d *= 10 {

@@ -14,8 +14,10 @@ import (
 	"strings"
 
 	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/reports/internal/likelihood"
 	"github.com/holdfast-sim/holdfast/reports/internal/words"
 	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/futures"
 )
 
 // ErrSchema means that a file of a run folder is of a kind or version that this program does not
@@ -35,8 +37,12 @@ type Saved struct {
 	Timeline     scenarios.Timeline
 	Replay       Replay
 	Summary      Summary
+	// Likelihood is the share of futures that fail; nil if it was not measured.
+	Likelihood *futures.Result
 	// Torn says that the history was cut off in the middle of its last line.
 	Torn bool
+
+	dir string
 }
 
 // ReadOptions are the parts of reading that belong to others. The zero value is ready to use.
@@ -55,7 +61,7 @@ func (o ReadOptions) ReadRun(dir string) (*Saved, error) {
 	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
 		dir = filepath.Dir(dir)
 	}
-	s := &Saved{Run: &scenarios.Run{}}
+	s := &Saved{Run: &scenarios.Run{}, dir: dir}
 	steps := []struct {
 		file string
 		read func([]byte) error
@@ -70,12 +76,16 @@ func (o ReadOptions) ReadRun(dir string) (*Saved, error) {
 		{LogsJSON, s.readLogs},
 		{ReplayFile, s.readReplay},
 		{StoryFile, s.readStory},
+		{LikelihoodFile, s.readLikelihood},
 	}
 	for _, step := range steps {
 		path := filepath.Join(dir, step.file)
 		data, err := os.ReadFile(path)
 		if step.file == SummaryFile && errors.Is(err, os.ErrNotExist) {
 			return nil, fmt.Errorf("reading %s: %w: it has no %s", dir, ErrNotRunFolder, SummaryFile)
+		}
+		if step.file == LikelihoodFile && errors.Is(err, os.ErrNotExist) {
+			continue
 		}
 		if err == nil {
 			err = step.read(data)
@@ -107,7 +117,7 @@ func (s *Saved) Decode(subject scenarios.Subject) error {
 // Options are those that render the run again as it was, without its subject.
 func (s *Saved) Options() Options {
 	yamlAsRead := s.ScenarioYAML
-	return Options{Timeline: &s.Timeline, Replay: s.Replay,
+	return Options{Timeline: &s.Timeline, Replay: s.Replay, Likelihood: s.Likelihood,
 		Scenario: func(*scenarios.Scenario) ([]byte, error) { return yamlAsRead, nil }}
 }
 
@@ -226,6 +236,11 @@ func (s *Saved) readStory(data []byte) error {
 	var file storyFile
 	err := decodeJSON(data, &file, StorySchema)
 	s.Timeline = file.Timeline
+	return err
+}
+
+func (s *Saved) readLikelihood(data []byte) (err error) {
+	s.Likelihood, err = likelihood.Decode(data)
 	return err
 }
 

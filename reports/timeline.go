@@ -50,6 +50,7 @@ func (v *view) buildTimeline() *timeline {
 		c.Info, v.machines(), words.Seconds(v.endTime, 1))
 	t.noteEmitted(v)
 	t.markPhases(v)
+	t.addLikelihood(v)
 	t.addFaults(v)
 	t.addClients(v)
 	t.addLanes(v)

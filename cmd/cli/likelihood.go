@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"runtime"
 	"time"
@@ -24,10 +23,7 @@ anew from several times on: packet delays and losses, what clients request, the 
 events, and the faults of a nemesis that begin later. The reason is where the share of futures that fail
 rises most.
 
-RUNFOLDER is the folder of a failing run. The result is also written into it, as likelihood.json.`
-
-// likelihoodFile is the name of the result in the folder of the run.
-const likelihoodFile = "likelihood.json"
+RUNFOLDER is the folder of a failing run. The result is also written into it: likelihood.json, report.html.`
 
 type likelihoodFlags struct {
 	property         string
@@ -128,13 +124,13 @@ func violated(answer *runAnswer, property string) string {
 
 // showLikelihood prints the result and writes it into the run's folder.
 func (a likelihoodCommand) showLikelihood(out *futures.Result, folder string, f *likelihoodFlags) error {
-	text, err := json.MarshalIndent(out, "", "  ")
-	if err == nil {
-		err = os.WriteFile(filepath.Join(folder, likelihoodFile), append(text, '\n'), 0o644)
-	}
-	if err == nil && f.json {
-		_, err = fmt.Fprintf(a.Stdout, "%s\n", text)
-	} else if err == nil {
+	err := reports.WriteLikelihood(folder, out)
+	switch {
+	case err == nil && f.json:
+		enc := json.NewEncoder(a.Stdout)
+		enc.SetIndent("", "  ")
+		err = enc.Encode(out)
+	case err == nil:
 		err = out.Text(a.Stdout)
 	}
 	if err != nil {

@@ -280,6 +280,13 @@
     look(a - around, b + around);
     byId('timeline').scrollIntoView({ block: 'start' });
   }
+  document.querySelectorAll('button.look').forEach(function (button) {
+    button.addEventListener('click', function () {
+      var a = +button.dataset.from, b = +button.dataset.to, room = (b - a) / 2;
+      look(a - room, b + room);
+      byId('timeline').scrollIntoView({ block: 'start' });
+    });
+  });
   holdfast.timeline = {
     chart: chart, whole: whole, show: show, look: look, key: key, fits: fits, x: x, timeAt: timeAt,
     view: function () { return view; },

@@ -1,4 +1,4 @@
-package reports
+package logscale
 
 import (
 	"math"
@@ -24,7 +24,7 @@ func TestDecades(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		least := time.Duration(rapid.Int64Range(1, int64(time.Hour)).Draw(t, "least"))
 		most := least + time.Duration(rapid.Int64Range(0, int64(time.Hour)).Draw(t, "more"))
-		low, high := enclosingDecades(least, most)
+		low, high := Decades(least, most)
 		require.LessOrEqual(t, low, least)
 		require.GreaterOrEqual(t, high, most)
 		require.Greater(t, high, low)

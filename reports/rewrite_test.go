@@ -1,0 +1,46 @@
+package reports_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast-sim/holdfast/reports"
+	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/futures"
+)
+
+// TestRewritePage: a page that is written again from its folder is the same, and shows what was measured
+// since.
+func TestRewritePage(t *testing.T) {
+	run := smallSample().make()
+	picture := reports.Options{Picture: func(*scenarios.Run) ([]byte, error) { return []byte("<p>x"), nil }}
+	paths, err := picture.WriteRun(filepath.Join(t.TempDir(), "sample", "42"), run)
+	require.NoError(t, err)
+	before := readFile(t, paths.Page)
+	path, err := reports.RewritePage(paths.Dir)
+	require.NoError(t, err)
+	require.Equal(t, paths.Page, path)
+	require.True(t, before == readFile(t, path), "the page has changed")
+
+	result := futures.Result{Property: "store", Curve: futures.Curve{{At: time.Second, Runs: 8},
+		{At: 5 * time.Second, Failed: 2, Runs: 8}, {At: 7 * time.Second, Failed: 8, Runs: 8}}}
+	latest := filepath.Join(filepath.Dir(paths.Dir), reports.LatestLink)
+	require.NoError(t, reports.WriteLikelihood(latest, &result))
+	file := filepath.Join(paths.Dir, reports.LikelihoodFile)
+	page := readFile(t, paths.Page)
+	contains(t, page, "What happens between 5.000\u00a0s and 7.000\u00a0s makes the failure likely")
+	contains(t, page, "from 5.000\u00a0s on 2 of 8 futures fail (25 %)")
+	contains(t, page, "<td>end of fault</td><td>partition n1 | n2 n3</td>")
+	require.NotContains(t, page, "<td>fault</td><td>partition", "it began before")
+
+	require.NoError(t, os.WriteFile(file, []byte(`{"curve":[{"runs":0}]}`), 0o644))
+	_, err = reports.RewritePage(paths.Dir)
+	require.ErrorContains(t, err, "not a curve of futures that fail: point 1 has 0 of 0 futures")
+	require.True(t, page == readFile(t, paths.Page), "the page was changed in spite of an error")
+	_, err = reports.RewritePage(t.TempDir())
+	require.ErrorIs(t, err, reports.ErrNotRunFolder)
+}
