@@ -54,7 +54,8 @@ func openBrowser(t *testing.T) *browser {
 	require.NoError(t, err)
 	require.NoError(t, out.SetReadDeadline(time.Now().Add(browserPatience)))
 	cmd := exec.CommandContext(t.Context(), findBrowser(t), "--headless", "--no-sandbox", "--disable-gpu",
-		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run",
+		"--hide-scrollbars", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+		"--no-first-run",
 		"--user-data-dir="+profile, "--remote-debugging-pipe", "about:blank")
 	cmd.ExtraFiles = []*os.File{toBrowser, fromBrowser} // 3 and 4 there
 	require.NoError(t, cmd.Start())

@@ -2,10 +2,10 @@ package reports
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/reports/internal/outcomes"
 	"github.com/holdfast-sim/holdfast/reports/internal/words"
 	"github.com/holdfast-sim/holdfast/reports/svg"
 )
@@ -16,12 +16,6 @@ const (
 	maxSingleOps = 1500
 	// maxClientRows is how many clients have a row. The others share one more.
 	maxClientRows = 64
-	// maxDensityCells is how many stretches of time all rows of clients together are divided into.
-	maxDensityCells = 3000
-	// maxRowCells is the same of one row.
-	maxRowCells = 250
-	// minShareLevels is the least height of an outcome in a stretch of time, however seldom it is.
-	minShareLevels = 200
 )
 
 // Identifiers of the rows that the page's script draws itself.
@@ -33,8 +27,6 @@ const (
 )
 
 func opElementID(op *history.Operation) string { return "op-" + words.Decimal(op.Index) }
-
-var opClasses = map[history.Type]svg.Class{history.OK: svg.OK, history.Fail: svg.Fail, history.Info: svg.Info}
 
 // addClients draws the operations, a row for each client.
 func (t *timeline) addClients(v *view) {
@@ -55,7 +47,7 @@ func (t *timeline) addClients(v *view) {
 			Tip: "operations of " + words.Decimal(int64(others)) + " more clients"})
 	}
 	marked := map[int]bool{}
-	density := newDensity(v.endTime, len(rows))
+	density := outcomes.NewDensity(v.endTime, len(rows))
 	for i := range v.ops {
 		op := &v.ops[i]
 		row, ok := rowOf[clients[i]]
@@ -66,7 +58,7 @@ func (t *timeline) addClients(v *view) {
 		if number > 0 || len(v.ops) <= maxSingleOps {
 			rows[row].Items = append(rows[row].Items, v.opItem(op, clients[i], number))
 		} else {
-			density.add(row, op, v.endOfOp(op))
+			density.Add(row, op, v.endOfOp(op))
 		}
 		if number > 0 && !marked[number] {
 			marked[number] = true
@@ -75,7 +67,7 @@ func (t *timeline) addClients(v *view) {
 		}
 	}
 	for i := range rows {
-		rows[i].Items = append(density.items(i), rows[i].Items...)
+		rows[i].Items = append(density.Items(i), rows[i].Items...)
 	}
 	if len(rows) > 0 {
 		t.chart.Groups = append(t.chart.Groups, svg.Group{Title: "clients", Rows: rows})
@@ -116,7 +108,7 @@ func (v *view) opItem(op *history.Operation, client, violation int) svg.Item {
 		tip += "\nrequest " + words.Shorten(words.Clean(op.ID), words.MaxValueChars)
 	}
 	it := svg.Item{From: time.Duration(op.Call), To: v.endOfOp(op), Shape: svg.Bar,
-		Class: opClasses[op.Outcome],
+		Class: outcomes.Classes[op.Outcome],
 		Low:   140, High: 860, Tip: tip, ID: opElementID(op)}
 	if op.Outcome == history.Fail {
 		it.High = 500
@@ -125,74 +117,4 @@ func (v *view) opItem(op *history.Operation, client, violation int) svg.Item {
 		it.Alert, it.Tip = true, "violation "+words.Decimal(int64(violation))+"\n"+it.Tip
 	}
 	return it
-}
-
-// density counts the operations under way in stretches of time.
-type density struct {
-	size  time.Duration
-	rows  [][]outcomeCounts
-	cells int
-	most  int // in one stretch of one row
-}
-
-func newDensity(end time.Duration, rows int) *density {
-	cells := min(maxRowCells, max(1, maxDensityCells/max(1, rows)))
-	return &density{size: end/time.Duration(cells) + 1, rows: make([][]outcomeCounts, rows), cells: cells,
-		most: 1}
-}
-
-// add counts an operation in each stretch that it was under way in.
-func (d *density) add(row int, op *history.Operation, end time.Duration) {
-	if d.rows[row] == nil {
-		d.rows[row] = make([]outcomeCounts, d.cells)
-	}
-	first := min(max(0, int(time.Duration(op.Call)/d.size)), d.cells-1)
-	last := min(max(first, int(end/d.size)), d.cells-1)
-	for i := first; i <= last; i++ {
-		d.rows[row][i].add(op.Outcome)
-		d.most = max(d.most, d.rows[row][i].total())
-	}
-}
-
-// items are a row's stretches: as high as they are busy, divided by outcome.
-func (d *density) items(row int) (items []svg.Item) {
-	for i, c := range d.rows[row] {
-		if c.total() == 0 {
-			continue
-		}
-		from := time.Duration(i) * d.size
-		tip := []string{words.GroupDigits(c.total()) + " operations"}
-		below, height := 0, minShareLevels+(svg.Full-minShareLevels)*c.total()/d.most
-		for _, part := range c.parts() {
-			share := max(minShareLevels, height*part.count/c.total())
-			high := min(svg.Full, below+share)
-			items = append(items, svg.Item{From: from, To: from + d.size, Class: part.class,
-				Low: min(below, svg.Full-minShareLevels), High: high})
-			below = high
-			tip = append(tip, words.GroupDigits(part.count)+" "+part.name)
-		}
-		tip = append(tip, words.Instant(from)+" to "+words.Instant(from+d.size))
-		for k := len(items) - len(c.parts()); k < len(items); k++ {
-			items[k].Tip = strings.Join(tip, "\n")
-		}
-	}
-	return items
-}
-
-// outcomePart is how many operations of a count had one outcome.
-type outcomePart struct {
-	count int
-	class svg.Class
-	name  string
-}
-
-// parts are the outcomes that occur, from the usual to the unusual.
-func (c outcomeCounts) parts() (out []outcomePart) {
-	for _, p := range []outcomePart{{c.OK, svg.OK, "ok"}, {c.Fail, svg.Fail, "failed"},
-		{c.Info, svg.Info, "unknown"}} {
-		if p.count > 0 {
-			out = append(out, p)
-		}
-	}
-	return out
 }

@@ -9,6 +9,8 @@
 //   - I have a folder and want the run back: [ReadRun] returns a [Saved]; [Saved.Decode] gives it its
 //     subject, so that its checks can be repeated, and [Saved.Options] renders it again.
 //   - A run is long, and its records must not stay in memory: a [Recorder], whose Take is RunOptions.Records.
+//   - A folder got a file that the page shows, or two runs belong side by side: [RewritePage],
+//     [WriteLikelihood].
 //   - I have many runs: package reports/campaign counts outcomes, reports/junit and reports/github write them
 //     for CI.
 //

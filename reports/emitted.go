@@ -51,12 +51,18 @@ func (v *view) readEmitted() {
 	run := v.emittedRun()
 	found, err := emitted.Look(v.eachRecord, run)
 	if err != nil {
-		v.emittedProblem, v.emitted = "the records cannot be read: "+words.Clean(err.Error()), &emitted.View{}
+		v.emittedProblem = "the records cannot be read: " + words.Clean(err.Error())
 		return
 	}
 	v.emitted = found
-	if run.WithLanes {
-		v.subjectTimeline.Lanes = found.Lanes
+	if !run.WithLanes {
+		return
+	}
+	v.subjectTimeline.Lanes = found.Lanes
+	for i := range found.Lanes {
+		if lane := &found.Lanes[i]; lane.Name == MembershipLane {
+			lane.Name += " records" // a summary counts the changes of the subject's own lane alone
+		}
 	}
 }
 

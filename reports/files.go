@@ -9,6 +9,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/reports/internal/outcomes"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 	"github.com/holdfast-sim/holdfast/scenarios/workload"
@@ -60,11 +61,11 @@ type Summary struct {
 	Expected string                   `json:"expected,omitempty"`
 	Digest   string                   `json:"digest,omitempty"`
 	// Duration is in nanoseconds of the run's own clock.
-	Duration      time.Duration `json:"duration"`
-	Steps         uint64        `json:"steps,omitempty"`
-	Operations    outcomeCounts `json:"operations"`
-	Faults        int           `json:"faults"`
-	FaultProblems int           `json:"fault_problems,omitempty"`
+	Duration      time.Duration   `json:"duration"`
+	Steps         uint64          `json:"steps,omitempty"`
+	Operations    outcomes.Counts `json:"operations"`
+	Faults        int             `json:"faults"`
+	FaultProblems int             `json:"fault_problems,omitempty"`
 	// FaultsWithoutEffect counts the faults that affected no packet, process or disk call.
 	FaultsWithoutEffect int            `json:"faults_without_effect,omitempty"`
 	MembershipChanges   int            `json:"membership_changes"`

@@ -75,6 +75,8 @@ type Options struct {
 
 	// recordsFile is the file with all records, once it is written; "" if they are in Run.Records.
 	recordsFile string
+	// against is another run beside which this one is shown.
+	against *against
 }
 
 // WriteRun writes the folder of a run and moves the link "latest" beside it. The folder appears
@@ -120,7 +122,7 @@ func (o Options) writeFiles(dir string, run *scenarios.Run) error {
 		return fmt.Errorf("%s: %w", RecordsFile, err)
 	}
 	o.recordsFile = filepath.Join(dir, RecordsFile)
-	v := newView(o, run)
+	v := newDrawnView(o, run)
 	f := runFiles{v}
 	var err error
 	if v.scenarioYAML, err = o.scenarioYAML(run); err != nil {

@@ -16,7 +16,9 @@ import (
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/linearizability/history"
 	"github.com/holdfast-sim/holdfast/reports/internal/likelihood"
+	"github.com/holdfast-sim/holdfast/reports/internal/loglines"
 	"github.com/holdfast-sim/holdfast/reports/internal/opstats"
+	"github.com/holdfast-sim/holdfast/reports/internal/outcomes"
 	"github.com/holdfast-sim/holdfast/reports/internal/words"
 	"github.com/holdfast-sim/holdfast/reports/svg"
 	"github.com/holdfast-sim/holdfast/scenarios"
@@ -66,7 +68,7 @@ const (
 
 // Page writes a run as one HTML page that needs nothing else.
 func (o Options) Page(w io.Writer, run *scenarios.Run) error {
-	v := newView(o, run)
+	v := newDrawnView(o, run)
 	var err error
 	if v.scenarioYAML, err = o.scenarioYAML(run); err != nil {
 		return err
@@ -95,6 +97,7 @@ type page struct {
 	Stats                   []opstats.Stat
 	Finals                  []pageFinal
 	MoreFinals              int
+	Against                 *pageAgainst
 	Likelihood              *likelihood.Section
 	Policy                  string
 	Notes, NotCarriedOut    []string
@@ -102,7 +105,7 @@ type page struct {
 	Probes                  []pageProbe
 	Picture                 string
 	PictureNote             string
-	Logs                    pageLogs
+	Logs                    loglines.Chosen
 	Scenario                string
 	ScenarioCut             bool
 
@@ -206,6 +209,9 @@ func (v pageBuilder) buildPage() (*page, error) {
 	if p.Messages, p.MessageRemarks, err = v.pageMessages(); err != nil {
 		return nil, fmt.Errorf("writing the messages: %w", err)
 	}
+	if p.Against, err = v.pageAgainst(); err != nil {
+		return nil, fmt.Errorf("drawing two runs side by side: %w", err)
+	}
 	p.Facts = v.headerFacts()
 	v.pageChecks(p)
 	p.Likelihood = likelihood.SectionOf(v.opts.Likelihood, v.eventsOfRun())
@@ -215,7 +221,7 @@ func (v pageBuilder) buildPage() (*page, error) {
 	v.pageStory(p)
 	p.Probes = v.pageProbes()
 	v.pagePicture(p)
-	p.Logs = v.pageLogs()
+	p.Logs = loglines.Choose(v.run.Logs, v.blamedTimes())
 	yaml := v.scenarioYAML
 	if len(yaml) > maxScenarioBytes {
 		yaml, p.ScenarioCut = yaml[:maxScenarioBytes], true
@@ -260,7 +266,7 @@ func (v pageBuilder) headerFacts() []headerFact {
 	}
 	facts = append(facts,
 		headerFact{"machines", words.Decimal(int64(v.machines()))},
-		headerFact{"operations", words.GroupDigits(c.total())},
+		headerFact{"operations", words.GroupDigits(c.Total())},
 		headerFact{"faults applied", words.GroupDigits(len(r.Applied))},
 		headerFact{"membership changes", words.GroupDigits(v.membershipChanges())})
 	if r.Digest != "" {
@@ -322,7 +328,7 @@ func (v pageBuilder) pageOps(ops []history.Operation) (out []pageOp, more int) {
 		if d, ended := v.opLatency(op); ended {
 			length = words.Duration(d)
 		}
-		out = append(out, pageOp{ID: opElementID(op), Class: string(opClasses[op.Outcome]),
+		out = append(out, pageOp{ID: opElementID(op), Class: string(outcomes.Classes[op.Outcome]),
 			At:   words.Instant(time.Duration(op.Call)),
 			Took: length, Client: words.Decimal(int64(clientOf(v.run, op.Process))),
 			Node: words.Shorten(words.Clean(op.Node),

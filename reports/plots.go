@@ -5,6 +5,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/linearizability/history"
 	"github.com/holdfast-sim/holdfast/reports/internal/logscale"
+	"github.com/holdfast-sim/holdfast/reports/internal/outcomes"
 	"github.com/holdfast-sim/holdfast/reports/internal/words"
 	"github.com/holdfast-sim/holdfast/reports/svg"
 )
@@ -55,7 +56,7 @@ func (t *timeline) addLatencyPlot(v *view) {
 			continue
 		}
 		point := svg.Item{From: time.Duration(op.Call), Shape: svg.Point, Low: level(d),
-			Class: opClasses[op.Outcome], ID: opElementID(op), Alert: blamed[op.Index] > 0}
+			Class: outcomes.Classes[op.Outcome], ID: opElementID(op), Alert: blamed[op.Index] > 0}
 		if len(v.ops) > maxSingleOps && !point.Alert {
 			size := max(1, v.endTime/latencyCells)
 			point.From, point.ID = point.From/size*size+size/2, ""
@@ -100,19 +101,19 @@ func (t *timeline) addThroughputPlot(v *view) {
 			break
 		}
 	}
-	buckets := make([]outcomeCounts, int(min(v.endTime/size, 100*maxBuckets))+1)
+	buckets := make([]outcomes.Counts, int(min(v.endTime/size, 100*maxBuckets))+1)
 	most := 1
 	for i := range v.ops {
 		at := max(0, int(v.endOfOp(&v.ops[i])/size))
 		b := &buckets[min(at, len(buckets)-1)]
-		b.add(v.ops[i].Outcome)
-		most = max(most, b.total())
+		b.Add(v.ops[i].Outcome)
+		most = max(most, b.Total())
 	}
 	row := svg.Row{ID: throughputRowID, Label: "per " + words.Duration(size), Height: plotHeight / 2,
 		Tip:   "how many operations ended in each " + words.Duration(size),
 		Ticks: []svg.Tick{{Level: 0, Label: "0"}, {Level: svg.Full * 9 / 10, Label: words.GroupDigits(most)}}}
 	for i, b := range buckets {
-		row.Items = append(row.Items, outcomeBars(b, most, time.Duration(i)*size,
+		row.Items = append(row.Items, b.Bars(most, time.Duration(i)*size,
 			min(v.endTime, time.Duration(i+1)*size))...)
 	}
 	groups := t.chart.Groups
@@ -121,18 +122,4 @@ func (t *timeline) addThroughputPlot(v *view) {
 		return
 	}
 	t.chart.Groups = append(groups, svg.Group{Title: "operations", Rows: []svg.Row{row}})
-}
-
-// outcomeBars stacks a bucket's outcomes.
-func outcomeBars(b outcomeCounts, most int, from, to time.Duration) (items []svg.Item) {
-	below := 0
-	for _, part := range b.parts() {
-		low := below * svg.Full * 9 / 10 / most
-		below += part.count
-		high := max(low+1, below*svg.Full*9/10/most)
-		items = append(items, svg.Item{From: from, To: to, Class: part.class, Low: low, High: high,
-			Tip: words.Decimal(int64(part.count)) + " " + part.name + "\n" +
-				words.Instant(from) + " to " + words.Instant(to)})
-	}
-	return items
 }

@@ -3,6 +3,7 @@ package reports_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,10 +22,10 @@ func TestRewritePage(t *testing.T) {
 	paths, err := picture.WriteRun(filepath.Join(t.TempDir(), "sample", "42"), run)
 	require.NoError(t, err)
 	before := readFile(t, paths.Page)
-	path, err := reports.RewritePage(paths.Dir)
+	again, err := reports.RewritePage(paths.Dir, "")
 	require.NoError(t, err)
-	require.Equal(t, paths.Page, path)
-	require.True(t, before == readFile(t, path), "the page has changed")
+	require.Equal(t, &reports.Rewritten{Page: paths.Page}, again)
+	require.True(t, before == readFile(t, paths.Page), "the page has changed")
 
 	result := futures.Result{Property: "store", Curve: futures.Curve{{At: time.Second, Runs: 8},
 		{At: 5 * time.Second, Failed: 2, Runs: 8}, {At: 7 * time.Second, Failed: 8, Runs: 8}}}
@@ -38,9 +39,54 @@ func TestRewritePage(t *testing.T) {
 	require.NotContains(t, page, "<td>fault</td><td>partition", "it began before")
 
 	require.NoError(t, os.WriteFile(file, []byte(`{"curve":[{"runs":0}]}`), 0o644))
-	_, err = reports.RewritePage(paths.Dir)
+	_, err = reports.RewritePage(paths.Dir, "")
 	require.ErrorContains(t, err, "not a curve of futures that fail: point 1 has 0 of 0 futures")
 	require.True(t, page == readFile(t, paths.Page), "the page was changed in spite of an error")
-	_, err = reports.RewritePage(t.TempDir())
+	_, err = reports.RewritePage(t.TempDir(), "")
 	require.ErrorIs(t, err, reports.ErrNotRunFolder)
+}
+
+// TestSideBySide compares a run with itself, with a run of the same seed that differs from some time on, and
+// with one of another seed.
+func TestSideBySide(t *testing.T) {
+	base := t.TempDir()
+	write := func(name string, run *scenarios.Run) string {
+		paths, err := reports.WriteRun(filepath.Join(base, name, "42"), run)
+		require.NoError(t, err)
+		return paths.Dir
+	}
+	first := write("first", smallSample().make())
+	compare := func(other string) (*reports.Rewritten, string) {
+		got, err := reports.RewritePage(first, other)
+		require.NoError(t, err)
+		return got, readFile(t, got.Page)
+	}
+	got, page := compare(write("same", smallSample().make()))
+	require.True(t, got.Same)
+	contains(t, page, "The folders of the two runs hold the same.")
+
+	run := smallSample().make()
+	middle := len(run.Events) / 2
+	run.Events[middle].Key = "elsewhere"
+	at := time.Duration(run.Events[middle].Time)
+	got, page = compare(write("changed", run))
+	require.False(t, got.Same)
+	require.Equal(t, at, got.FirstAt)
+	contains(t, got.Difference, "The runs are the same up to ")
+	contains(t, page, `<tr class="same">`)
+	contains(t, page, `<tr class="differs">`)
+	contains(t, page, "&#34;k&#34;:&#34;elsewhere&#34;")
+	contains(t, page, `clip-path="url(#against-inner)"`)
+	require.Equal(t, 1, strings.Count(page, ` id="chart-title"`), "each chart has its own identifiers")
+
+	other := smallSample()
+	other.seed = 43
+	got, page = compare(write("other", other.make()))
+	contains(t, got.Difference, "Apart from times, ")
+	contains(t, page, "B: minority-partition, seed 43")
+	require.NotContains(t, page, "seed 43, seed")
+
+	_, err := reports.RewritePage(first, base)
+	require.ErrorIs(t, err, reports.ErrNotRunFolder)
+	require.True(t, page == readFile(t, filepath.Join(first, reports.PageFile)))
 }

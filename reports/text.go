@@ -203,7 +203,7 @@ func (t *textWriter) writeFacts(v *view) {
 	r := v.run
 	t.writeLine("")
 	c := v.countOutcomes()
-	t.writeLine("operations: %d (%d ok, %d failed, %d unknown)", c.total(), c.OK, c.Fail, c.Info)
+	t.writeLine("operations: %d (%d ok, %d failed, %d unknown)", c.Total(), c.OK, c.Fail, c.Info)
 	if v.opsProblem != "" {
 		t.writeLine("  the history is not well formed: %s", words.Clean(v.opsProblem))
 	}

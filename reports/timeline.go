@@ -25,7 +25,7 @@ const (
 
 // SVG is the function [SVG] with options.
 func (o Options) SVG(w io.Writer, run *scenarios.Run) error {
-	return newView(o, run).buildTimeline().chart.WriteFile(w)
+	return newDrawnView(o, run).buildTimeline().chart.WriteFile(w)
 }
 
 // SVG writes a run's timeline as a picture of its own: what went wrong on purpose, the clients'
@@ -45,7 +45,7 @@ func (v *view) buildTimeline() *timeline {
 			v.run.Verdict().String()}}
 	c := v.countOutcomes()
 	t.chart.Description = fmt.Sprintf("%d faults, %d operations of clients (%d ok, %d failed, "+
-		"%d unknown) and the state of %d machines over %s seconds.", len(v.run.Applied), c.total(),
+		"%d unknown) and the state of %d machines over %s seconds.", len(v.run.Applied), c.Total(),
 		c.OK, c.Fail,
 		c.Info, v.machines(), words.Seconds(v.endTime, 1))
 	t.noteEmitted(v)

@@ -9,6 +9,7 @@ import (
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/linearizability/history"
 	"github.com/holdfast-sim/holdfast/reports/internal/emitted"
+	"github.com/holdfast-sim/holdfast/reports/internal/outcomes"
 	"github.com/holdfast-sim/holdfast/reports/internal/words"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/workload"
@@ -30,15 +31,22 @@ type view struct {
 	emittedProblem string
 }
 
+// newDrawnView is a view for outputs that draw the run, which show what its records contain. Others do
+// without reading all of them.
+func newDrawnView(o Options, run *scenarios.Run) *view {
+	v := newView(o, run)
+	v.readEmitted()
+	return v
+}
+
 func newView(o Options, run *scenarios.Run) *view {
-	v := &view{opts: o, run: run}
+	v := &view{opts: o, run: run, emitted: &emitted.View{}}
 	v.subjectTimeline = o.timelineOf(run)
 	ops, err := history.Operations(run.Events)
 	if err != nil {
 		v.opsProblem = err.Error()
 	}
 	v.ops, v.endTime = ops, runEnd(run)
-	v.readEmitted()
 	return v
 }
 
@@ -105,29 +113,9 @@ func (v *view) endOfOp(op *history.Operation) time.Duration {
 	return max(v.endTime, time.Duration(op.Call))
 }
 
-// outcomeCounts is how many operations ended how.
-type outcomeCounts struct {
-	OK   int `json:"ok"`
-	Fail int `json:"fail"`
-	Info int `json:"info"`
-}
-
-func (c *outcomeCounts) add(t history.Type) {
-	switch t {
-	case history.OK:
-		c.OK++
-	case history.Fail:
-		c.Fail++
-	default:
-		c.Info++
-	}
-}
-
-func (c outcomeCounts) total() int { return c.OK + c.Fail + c.Info }
-
-func (v *view) countOutcomes() (c outcomeCounts) {
+func (v *view) countOutcomes() (c outcomes.Counts) {
 	for i := range v.ops {
-		c.add(v.ops[i].Outcome)
+		c.Add(v.ops[i].Outcome)
 	}
 	return c
 }

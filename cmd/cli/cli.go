@@ -40,6 +40,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/invocation"
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/mistyped"
+	"github.com/holdfast-sim/holdfast/cmd/cli/internal/reportpage"
 )
 
 // Main runs the command line of this process and exits with its exit code.
@@ -146,7 +147,7 @@ func (a *app) root() *cobra.Command {
 	})
 	root.AddCommand(a.newRunCommand(), a.newCampaignCommand(), replayCommand{a}.tree(),
 		shrinkCommand{a}.tree(), likelihoodCommand{a}.tree(), shrinkCommand{a}.worker(), a.newRunWorker(),
-		checkCommand{a}.tree(),
+		checkCommand{a}.tree(), reportpage.Command{Name: a.Name, Stdout: a.Stdout, Usage: Usage}.Tree(),
 		scenarioCommands{a}.tree(),
 		doctorCommand{a}.tree())
 	if len(a.Suites) > 0 {

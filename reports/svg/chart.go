@@ -13,6 +13,8 @@ import (
 
 // Chart is a picture. Times are since the run began.
 type Chart struct {
+	// Name tells the charts of one page apart: letters, digits and dashes; "" for one of them.
+	Name        string
 	Title       string
 	Description string
 	From, To    time.Duration

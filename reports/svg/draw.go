@@ -151,11 +151,10 @@ func (d *drawing) writeHeader(alone bool) {
 	d.putf(`<svg xmlns="http://www.w3.org/2000/svg" class="chart" viewBox="0 0 %d %d" width="%d" height="%d"`,
 		d.width, d.height, d.width, d.height)
 	d.putf(` data-from="%d" data-to="%d" data-gutter="%d" data-margin="%d"`+
-		` role="img" aria-labelledby="chart-title chart-desc">`,
-		micros(d.From), micros(d.From)+d.spanMicros(), gutter, margin)
-	d.putf("\n<title id=\"chart-title\">%s</title>\n<desc id=\"chart-desc\">%s</desc>\n",
-		escapeText(d.Title),
-		escapeText(d.Description))
+		` role="img" aria-labelledby="%[5]schart-title %[5]schart-desc">`,
+		micros(d.From), micros(d.From)+d.spanMicros(), gutter, margin, d.prefix())
+	d.putf("\n<title id=\"%[3]schart-title\">%[1]s</title>\n<desc id=\"%[3]schart-desc\">%[2]s</desc>\n",
+		escapeText(d.Title), escapeText(d.Description), d.prefix())
 	if alone {
 		d.putf("<style>%s</style>\n<rect class=\"paper\" width=\"%d\" height=\"%d\"/>\n", Style, d.width,
 			d.height)
@@ -163,12 +162,23 @@ func (d *drawing) writeHeader(alone bool) {
 	d.putf(`<defs><pattern id="hatch" width="5" height="5" patternUnits="userSpaceOnUse"` +
 		` patternTransform="rotate(45)"><rect class="hatch-ground" width="5" height="5"/>` +
 		`<rect class="hatch-line" width="2" height="5"/></pattern>`)
-	d.putf(`<clipPath id="inner"><rect x="%d" y="0" width="%d" height="%d"/></clipPath></defs>`+"\n",
-		gutter-1, d.width-gutter-margin+2, d.height)
+	d.putf(`<clipPath id="%s"><rect x="%d" y="0" width="%d" height="%d"/></clipPath></defs>`+"\n",
+		d.innerID(), gutter-1, d.width-gutter-margin+2, d.height)
 }
 
+// prefix is that of the identifiers of the chart.
+func (d *drawing) prefix() string {
+	if d.Name == "" {
+		return ""
+	}
+	return sanitizeID(d.Name) + "-"
+}
+
+// innerID names the area of the rows.
+func (d *drawing) innerID() string { return d.prefix() + "inner" }
+
 func (d *drawing) drawWindows() {
-	d.putf(`<g clip-path="url(#inner)">`)
+	d.putf(`<g clip-path="url(#%s)">`, d.innerID())
 	for i := range d.Windows {
 		w := &d.Windows[i]
 		d.putf(`<rect class="window" data-a="%d" data-b="%d" x="%s" y="%d" width="%s" height="%d">%s</rect>`,
@@ -267,7 +277,7 @@ func (d *drawing) drawRow(r *Row) {
 	if r.ID != "" {
 		id = ` id="row-` + sanitizeID(r.ID) + `"`
 	}
-	d.putf(`<g%s class="row" clip-path="url(#inner)">`, id)
+	d.putf(`<g%s class="row" clip-path="url(#%s)">`, id, d.innerID())
 	d.putf(`<rect class="lane" x="%d" y="%d" width="%d" height="%d"/>`,
 		gutter, d.nextY, d.width-gutter-margin, h)
 	for _, t := range r.Ticks {
@@ -373,7 +383,7 @@ func (d *drawing) drawBlockText(r *Row, it *Item, next time.Duration) {
 
 // drawMarks draws the instants last, on top of everything.
 func (d *drawing) drawMarks() {
-	d.putf(`<g clip-path="url(#inner)">`)
+	d.putf(`<g clip-path="url(#%s)">`, d.innerID())
 	for _, m := range d.Marks {
 		if m.At < d.From || m.At > d.To {
 			continue

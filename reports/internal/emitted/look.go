@@ -12,7 +12,7 @@ import (
 
 // Limits of what is looked at and kept unless a [Run] has others.
 const (
-	maxRecords  = 300_000
+	maxRecords  = 100_000
 	maxMessages = 20_000
 )
 

@@ -28,7 +28,7 @@ func (m *Message) At() time.Duration {
 }
 
 // maxSendings is how many records are remembered because a later one may be their receipt.
-const maxSendings = 400_000
+const maxSendings = 200_000
 
 // Messages pairs the records of messages. A record whose member "from" names a machine is a receipt. Its
 // sending is an earlier record of that machine and the same process that has no such member, and all of
@@ -60,7 +60,7 @@ type sending struct {
 	from, to int
 	record   kindKey
 	text     string
-	receipts int
+	place    int // in the list of messages, from 1; 0 if only a receipt puts it there
 }
 
 // NewMessages returns an empty list for a run with machines of the given names.
@@ -130,7 +130,7 @@ func (m *Messages) send(r *Record, members []member) {
 	if addressed {
 		m.list = append(m.list, Message{From: r.Machine, To: to, Sent: r.At, Received: -1, Process: r.Process,
 			Kind: r.Kind, Text: s.text})
-		s.receipts = -len(m.list) // its place in the list
+		s.place = len(m.list)
 	}
 }
 
@@ -164,8 +164,8 @@ func (m *Messages) receive(r *Record, members []member, from int) {
 	if kind != nil {
 		if id, ok := kind.identify(from, members); ok && m.sendings[id] != nil {
 			s := m.sendings[id]
-			if s.receipts < 0 && m.list[-s.receipts-1].Received < 0 && s.to == r.Machine {
-				m.list[-s.receipts-1].Received = r.At
+			if s.place > 0 && m.list[s.place-1].Received < 0 && s.to == r.Machine {
+				m.list[s.place-1].Received = r.At
 				return
 			}
 			got.Sent = s.at
