@@ -133,6 +133,9 @@ type Fault struct {
 	// Role stands for the machine that has a role of the subject when the fault begins. It takes the place
 	// of Machines, of From, or of the Groups of a partition; see [Fault.AimedAt].
 	Role string `yaml:"role,omitempty" json:"role,omitempty"`
+	// Follow is how often the fault looks who has its Role: when another machine has it by then, the fault
+	// ends on the first machine and begins on the second. 0: the fault stays where it began.
+	Follow time.Duration `yaml:"follow,omitempty" json:"follow,omitempty"`
 
 	Loss      PPM           `yaml:"loss,omitempty" json:"loss,omitempty"`
 	Duplicate PPM           `yaml:"duplicate,omitempty" json:"duplicate,omitempty"`
@@ -209,6 +212,20 @@ func (f *Fault) AimedAt(machine string) Fault {
 		aimed.Machines = []string{machine}
 	}
 	return aimed
+}
+
+// AimedAgain returns the fault as it was before [Fault.AimedAt]: it waits for the machine that has its role.
+func (f *Fault) AimedAgain() Fault {
+	free := *f
+	switch RoleKey(f.Kind) {
+	case "groups":
+		free.Groups = nil
+	case "from":
+		free.From = nil
+	default:
+		free.Machines = nil
+	}
+	return free
 }
 
 // IsAimed reports whether the fault waits for the machine that has its role.

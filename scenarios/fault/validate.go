@@ -67,6 +67,9 @@ const (
 	MaxBits           = 1 << 20
 )
 
+// MinFollow is the shortest time after which a fault looks again who has its role.
+const MinFollow = time.Millisecond
+
 // MaxDriftPPM bounds clock drift: at a tenth of the rate a clock is broken, not drifting.
 const MaxDriftPPM = 100_000
 
@@ -77,7 +80,7 @@ func Fields(k Kind) (must, may []string) {
 	if !known {
 		return nil, nil
 	}
-	return use.must, append(slices.Clone(use.may), "role")
+	return use.must, append(slices.Clone(use.may), "role", "follow")
 }
 
 // Validate reports the first thing that is wrong with a fault, given the names of the machines.
@@ -146,6 +149,7 @@ func (f *Fault) givenKeys() []string {
 	add("step", f.Step != 0)
 	add("drift_ppm", f.DriftPPM != 0)
 	add("role", f.Role != "")
+	add("follow", f.Follow != 0)
 	add("at_disk_call", f.AtDiskCall != 0)
 	add("after_call", f.AfterCall)
 	add("times", f.Times != 0)
@@ -179,6 +183,10 @@ func (f *Fault) validateValues() error {
 		}
 	}
 	switch {
+	case f.Follow != 0 && f.Role == "":
+		return &Problem{"follow", "there is nothing to follow; add the role whose machines the fault hits"}
+	case f.Follow != 0 && f.Follow < MinFollow:
+		return &Problem{"follow", fmt.Sprintf("%v is out of range; write %v or more", f.Follow, MinFollow)}
 	case f.Kind == Slow && f.Times == 0 && f.Latency == 0:
 		return &Problem{"kind", "a slow fault needs an effect; add times, latency or both"}
 	case f.Kind == Slow && f.Latency > MaxStepLatency:

@@ -57,6 +57,8 @@ const (
 	End
 	// Toggle switches the phase of a flapping link.
 	Toggle
+	// Follow moves a fault to the machine that has its role by now.
+	Follow
 )
 
 // Action is a step of one fault at one time.
@@ -70,7 +72,7 @@ type Action struct {
 type Scheduler struct {
 	injector    Injector
 	machines    []string
-	faults      []fault.Fault
+	faults      []*fault.Fault // the links keep these pointers while a fault acts
 	startOffset time.Duration
 	runEnd      time.Duration
 	isActive    []bool
@@ -78,6 +80,8 @@ type Scheduler struct {
 	applied     []scenarios.Applied
 	effects     [][]Effect // by fault: those on the machines that it names
 	aimless     []bool     // by fault: no machine had its role
+	holders     []int      // by fault: the machine that had its role
+	moves       int        // of all faults that follow a role
 	problems    []string
 }
 
@@ -85,12 +89,13 @@ type Scheduler struct {
 // and faults that are still active end after the duration.
 func New(injector Injector, machines []string, faults []fault.Fault,
 	offset, duration time.Duration) *Scheduler {
-	s := &Scheduler{injector: injector, machines: machines, faults: slices.Clone(faults), startOffset: offset,
+	s := &Scheduler{injector: injector, machines: machines, startOffset: offset,
 		runEnd: offset + duration, isActive: make([]bool, len(faults)), hasBegun: make([]bool, len(faults)),
 		applied: make([]scenarios.Applied, len(faults)), effects: make([][]Effect, len(faults)),
-		aimless: make([]bool, len(faults))}
-	for i := range s.faults {
-		s.applied[i].Fault = s.faults[i]
+		aimless: make([]bool, len(faults)), holders: make([]int, len(faults))}
+	for i := range faults {
+		f := faults[i]
+		s.faults, s.applied[i].Fault = append(s.faults, &f), f
 	}
 	return s
 }
@@ -116,6 +121,8 @@ func (s *Scheduler) Execute(ctx context.Context, a Action) []Action {
 		s.endFault(ctx, a.Fault)
 	case Toggle:
 		return s.toggleFault(a.Fault)
+	case Follow:
+		return s.followRole(ctx, a.Fault)
 	}
 	return nil
 }
@@ -139,7 +146,7 @@ func (s *Scheduler) Problems() []string { return s.problems }
 // beginFault makes a fault act. Its end counts from the time at which the injection started. A fault that
 // could be injected only in part is ended like any other.
 func (s *Scheduler) beginFault(ctx context.Context, i int) []Action {
-	f := &s.faults[i]
+	f := s.faults[i]
 	before := s.injector.Now()
 	err := s.aim(ctx, i)
 	err = errors.Join(err, s.makeEffects(i))
@@ -152,6 +159,9 @@ func (s *Scheduler) beginFault(ctx context.Context, i int) []Action {
 		ends = min(ends, before+f.For)
 	}
 	next := []Action{{At: ends, Step: End, Fault: i}}
+	if f.Follow > 0 {
+		next = append(next, Action{At: before + f.Follow, Step: Follow, Fault: i})
+	}
 	if f.Kind == fault.Flap && !s.aimless[i] {
 		next = append(next, Action{At: before + f.Down, Step: Toggle, Fault: i})
 	}
@@ -163,7 +173,7 @@ func (s *Scheduler) toggleFault(i int) []Action {
 		return nil
 	}
 	var lasts time.Duration
-	s.injector.ChangeLinks(func(n *fault.Net) { lasts = n.Toggle(&s.faults[i]) })
+	s.injector.ChangeLinks(func(n *fault.Net) { lasts = n.Toggle(s.faults[i]) })
 	return []Action{{At: s.injector.Now() + lasts, Step: Toggle, Fault: i}}
 }
 
@@ -181,7 +191,7 @@ func (s *Scheduler) endFault(ctx context.Context, i int) {
 
 // aim finds the machine of a fault that is aimed at a role. A fault that finds none acts on nothing.
 func (s *Scheduler) aim(ctx context.Context, i int) error {
-	f := &s.faults[i]
+	f := s.faults[i]
 	if !f.IsAimed() {
 		return nil
 	}
@@ -194,9 +204,9 @@ func (s *Scheduler) aim(ctx context.Context, i int) error {
 	if err != nil || !found {
 		return err
 	}
-	s.aimless[i] = false
-	s.faults[i] = f.AimedAt(s.machines[machine])
-	s.applied[i].Fault = s.faults[i]
+	s.aimless[i], s.holders[i] = false, machine
+	*f = f.AimedAt(s.machines[machine])
+	s.applied[i].Fault = *f
 	return nil
 }
 
@@ -215,7 +225,7 @@ func (s *Scheduler) recordProblem(i int, doing string, err error) {
 // makeEffects makes the effects of a fault on the machines that it names. Those that can be made are kept
 // whatever the error.
 func (s *Scheduler) makeEffects(i int) error {
-	f := &s.faults[i]
+	f := s.faults[i]
 	if f.IsNetwork() || s.aimless[i] {
 		return nil
 	}
@@ -240,7 +250,7 @@ type half func(context.Context) error
 // act makes one half of a fault's effect act: on the links, or on every machine that it names.
 func (s *Scheduler) act(ctx context.Context, i int, links func(*fault.Net, *fault.Fault),
 	of func(Effect) half) error {
-	f := &s.faults[i]
+	f := s.faults[i]
 	switch {
 	case s.aimless[i]:
 		return nil
@@ -257,7 +267,7 @@ func (s *Scheduler) act(ctx context.Context, i int, links func(*fault.Net, *faul
 
 // hits returns how much a fault affected; nil if the backend does not count that.
 func (s *Scheduler) hits(i int) *uint64 {
-	f := &s.faults[i]
+	f := s.faults[i]
 	var total uint64
 	if f.IsNetwork() {
 		s.injector.ChangeLinks(func(n *fault.Net) { total = n.Hits(f) })

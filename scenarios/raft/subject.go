@@ -74,7 +74,9 @@ func NewSubject(machines int, bug Bug) scenarios.Subject {
 		Model:     models.Register,
 
 		ShortestTimer: heartbeat, LongestTimer: electionMin + electionSpan,
-		Records: []env.Record{RoleChanged{}},
+		Records:    []env.Record{RoleChanged{}},
+		Roles:      []string{RoleLeader},
+		WatchRoles: func(*scenarios.Scenario) scenarios.RoleWatch { return &roles{} },
 	})
 }
 

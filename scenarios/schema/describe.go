@@ -62,6 +62,8 @@ var descriptions = map[string]string{
 	"faults.file":      "The name of a file on the disks of the machines; the longest one unless given.",
 	"faults.role": "The role of the subject whose machine is hit, in place of machines, from or groups: " +
 		"the machine that has it when the fault begins.",
+	"faults.follow": "How often the fault looks who has its role, and moves to that machine. Default: it " +
+		"stays where it began.",
 	"faults.at_disk_call": "The disk call at which the fault acts, counted from its beginning; 1 is the " +
 		"first. Default: at once, or every call.",
 	"faults.after_call": "Whether the call takes effect before the machine or process ends. " +

@@ -234,6 +234,9 @@ func Fault(f *fault.Fault) string {
 	if f.Role != "" && !f.IsAimed() {
 		words += " (" + f.Role + ")"
 	}
+	if f.Follow > 0 {
+		words += " followed every " + Duration(f.Follow)
+	}
 	if extra := faultNumbers(f); extra != "" {
 		words += ": " + extra
 	}

@@ -92,6 +92,7 @@ func Run(t *testing.T, b Backend) {
 	}
 	t.Run("faults of one kind overlap", b.overlap)
 	t.Run("a fault finds the machine with its role", b.findsTheRole)
+	t.Run("a fault follows a role", b.followsTheRole)
 	t.Run("a fault whose role no machine has acts on none", b.findsNoRole)
 	t.Run("what a clogged link holds back arrives", b.unclogs)
 	t.Run("a fault without an end lasts until the end of faults", b.untilTheEnd)
@@ -112,7 +113,7 @@ func (b Backend) run(t *testing.T, faults ...fault.Fault) *scenarios.Run {
 	s.Faults = faults // some are invalid on purpose: a backend must not rely on validation
 	run, err := b.Runner.Run(t.Context(), s, b.Subject(t, s), scenarios.RunOptions{Seed: 1})
 	require.NoError(t, err)
-	require.Len(t, run.Applied, len(faults))
+	require.GreaterOrEqual(t, len(run.Applied), len(faults), "each place of a fault that moves is one more")
 	return run
 }
 
@@ -176,6 +177,31 @@ func (b Backend) findsTheRole(t *testing.T) {
 		require.Zero(t, okOf(run, hit[0], run.Applied[0].Begun[1]+tolerance, run.Applied[0].Ended[0]))
 		requireHealthy(t, run)
 	}
+}
+
+// followsTheRole pauses whichever machine a client has called last, beside a fault of all links that must end
+// although the other one moves.
+func (b Backend) followsTheRole(t *testing.T) {
+	const every = lasts / 10
+	run := b.run(t, fault.Fault{Kind: fault.Link, At: beginAt, For: 2 * lasts, From: []string{fault.All},
+		To: []string{fault.All}, Latency: time.Millisecond},
+		fault.Fault{Kind: fault.Pause, At: beginAt, For: lasts, Role: scenarios.RoleServing, Follow: every})
+	requireTimes(t, run.Applied[0], warmup+beginAt, 2*lasts)
+	places := run.Applied[1:]
+	require.Greater(t, len(places), 1, "the clients have called others")
+	for i, a := range places {
+		require.Empty(t, a.Problem)
+		require.False(t, a.Fault.IsAimed())
+		if i > 0 {
+			require.NotEqual(t, places[i-1].Fault.Machines, a.Fault.Machines)
+			require.GreaterOrEqual(t, a.Begun[0], places[i-1].Ended[0])
+			require.GreaterOrEqual(t, a.Begun[0]-places[i-1].Begun[0], every-tolerance)
+		}
+	}
+	end := places[len(places)-1].Ended[0]
+	require.GreaterOrEqual(t, end, warmup+beginAt+lasts)
+	require.Less(t, end, warmup+beginAt+lasts+tolerance)
+	requireHealthy(t, run)
 }
 
 // findsNoRole aims at the writer before anything was written.
