@@ -47,6 +47,9 @@ func (d *diskState) countCall(p *Proc, operation string) *callTrigger {
 // ended before it could act.
 func (d procDisk) crashNow(t *callTrigger) {
 	p := d.proc
+	if t.cancelled {
+		return // the fault ended while the call was under way
+	}
 	t.caller = p
 	p.world().callAfter(0, func() {
 		if !t.cancelled {

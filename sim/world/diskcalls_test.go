@@ -126,3 +126,26 @@ func TestSingleDiskCallFails(t *testing.T) {
 	require.Equal(t, []string{"sync 2: " + env.ErrIO.Error()}, s.failed)
 	require.EqualValues(t, 1, e.Hits())
 }
+
+// TestCrashAfterACallThatOutlastsTheFault: when the fault ends while its call is under way, nothing crashes and
+// the process goes on, whenever that is.
+func TestCrashAfterACallThatOutlastsTheFault(t *testing.T) {
+	const steps = 600
+	outlasted := 0
+	for step := range steps {
+		s := &steadyWriter{}
+		w := build(t, 1, 1, s.cast())
+		e := effect(t, w, &fault.Fault{Kind: fault.Kill, AtDiskCall: 3, AfterCall: true})
+		runFor(t, w, time.Duration(step)*20*time.Microsecond)
+		up, before := w.MachineAt(0).Proc("a").Up(), len(s.returned)
+		e.End()
+		runFor(t, w, 100*time.Millisecond)
+		if up {
+			require.Len(t, s.found, 1, "nothing crashed")
+			require.Greater(t, len(s.returned), before+10, "the process goes on after %d steps", step)
+			outlasted++
+		}
+	}
+	require.Greater(t, outlasted, 0)
+	require.Less(t, outlasted, steps, "in some cases the call has ended before the fault")
+}
