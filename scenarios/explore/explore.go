@@ -35,7 +35,7 @@ var ErrUnknownStrategy = errors.New("unknown strategy")
 
 // Strategies returns all strategies; Plain is the first.
 func Strategies() []Strategy {
-	return []Strategy{
+	strategies := []Strategy{
 		{Plain, "the scenario as it is written", func(*explorer) {}},
 		{"swarm", "other faults, of a few kinds that each seed chooses, at a rate that it chooses",
 			func(e *explorer) { e.addFaults(steady) }},
@@ -45,11 +45,29 @@ func Strategies() []Strategy {
 			func(e *explorer) { e.addFaults(chained) }},
 		{"hunt", "faults that hit the same machine again and again",
 			func(e *explorer) { e.addFaults(hunting) }},
-		{"flurry", "many faults about as long as the subject's timers, also more than it must survive",
-			(*explorer).addFlurry},
 		{"shift", "the scenario's own faults at other times, for other machines, with a few more",
 			(*explorer).shiftFaults},
 	}
+	return append(strategies, severe()...)
+}
+
+// severe returns the strategies that may do more damage than the subject must survive: its safety must hold
+// all the same.
+func severe() []Strategy {
+	return []Strategy{
+		{"flurry", "many faults about as long as the subject's timers, also more than it must survive",
+			(*explorer).addFlurry},
+		{"churn", "whichever machine has a role is disturbed shortly after it got the role, again and again",
+			disturbing((*disturber).addChurn)},
+		{"bridge", "one machine reaches the others, which do not reach each other, and restarts",
+			disturbing((*disturber).addBridges)},
+		{"sweep", "crashes at disk calls, which the seeds enumerate", disturbing((*disturber).addSweep)},
+	}
+}
+
+// isSevere reports whether a strategy may do more damage than the subject must survive.
+func isSevere(name string) bool {
+	return slices.ContainsFunc(severe(), func(s Strategy) bool { return s.Name == name })
 }
 
 // Names returns the names of all strategies.
@@ -64,7 +82,13 @@ func Names() []string {
 // Limits of a changed workload.
 const (
 	maxClients = 20
-	minKeys    = 2 // a rename needs another name
+	// maxOperationsPerKey bounds the history of one key: in a longer one with many unknown outcomes no search
+	// finds an order.
+	maxOperationsPerKey = 100
+	// spreadOperationsPerKey and maxSpreadKeys are for runs in which very many outcomes are unknown.
+	spreadOperationsPerKey = 20
+	maxSpreadKeys          = 100
+	minKeys                = 2 // a rename needs another name
 )
 
 // stream is the stream from which strategies draw.
@@ -78,6 +102,9 @@ type explorer struct {
 	roles     []string
 	timers    scenarios.Timers
 	lists     draw.Lists
+	seed      uint64
+	severe    bool // the strategy may do more damage than the subject must survive
+	spreads   bool // so many outcomes may be unknown that the operations need more keys
 }
 
 // Apply returns the scenario and the subject of one run. Those of the strategy Plain are the arguments. For
@@ -113,8 +140,12 @@ func Apply(name string, s *scenarios.Scenario, subject scenarios.Subject, seed u
 		changed.Expect.Succeeded = nil
 	}
 	e := &explorer{scenario: &changed, judge: subject.Judge(), processes: processesOf(&changed, subject),
-		roles: scenarios.RolesOf(subject), timers: timersOf(subject), lists: lists}
+		roles: scenarios.RolesOf(subject), timers: timersOf(subject), lists: lists, seed: seed,
+		severe: isSevere(name)}
 	Strategies()[index].change(e)
+	if e.severe {
+		changed.Expect.Succeeded = new(fault.PPM) // there may be no time in which anything is served
+	}
 	e.switchOn()
 	e.varyWorkload()
 	changed.Nemesis = nil
@@ -177,6 +208,11 @@ func (e *explorer) choose(label string, n int) int {
 	return int(e.lists(stream, label).Choose(uint64(max(n, 1))))
 }
 
+// share draws a share of up to most.
+func (e *explorer) share(label string, most fault.PPM) fault.PPM {
+	return most / scenarios.SeveritySteps * fault.PPM(e.choose(label, scenarios.SeveritySteps))
+}
+
 // between draws a duration from low to high; each doubling is equally likely.
 func (e *explorer) between(label string, low, high time.Duration) time.Duration {
 	low = max(low, 1)
@@ -197,7 +233,10 @@ func fraction(of time.Duration, steps uint64) time.Duration {
 // overlap.
 func (e *explorer) varyWorkload() {
 	w := &e.scenario.Workload
-	if w.Keys > minKeys && e.choose("fewer-keys", 3) == 1 {
+	if e.spreads {
+		w.Keys = max(w.Keys, min(w.Operations/spreadOperationsPerKey, maxSpreadKeys))
+	} else if w.Keys > minKeys && w.Operations <= maxOperationsPerKey*minKeys &&
+		e.choose("fewer-keys", 3) == 1 {
 		w.Keys = minKeys + e.choose("keys", w.Keys-minKeys)
 	}
 	if w.Clients > 1 && e.choose("more-clients", 4) == 1 {

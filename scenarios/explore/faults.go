@@ -61,7 +61,7 @@ func (e *explorer) addFlurry() {
 	most := min(max(perTimer, 8), maxFlurry)
 	g := &generator{explorer: e, pattern: flurry, kinds: e.drawKinds(), gap: e.scenario.Duration,
 		shortest: max(e.timers.Shortest/10, time.Millisecond), longest: e.timers.Longest,
-		schedule: scenarios.NewSchedule(e.scenario, e.judge, flurryAtOnce, true, e.processes)}
+		schedule: e.newSchedule(flurryAtOnce)}
 	for range most/8 + e.choose("flurry", most-most/8) {
 		g.add()
 	}
@@ -74,7 +74,7 @@ func (e *explorer) addFlurry() {
 }
 
 func (e *explorer) newSchedule(atOnce int) *scenarios.Schedule {
-	beyond := e.scenario.Nemesis != nil && e.scenario.Nemesis.BeyondSurvival
+	beyond := e.severe || e.scenario.Nemesis != nil && e.scenario.Nemesis.BeyondSurvival
 	return scenarios.NewSchedule(e.scenario, e.judge, atOnce, beyond, e.processes)
 }
 
@@ -165,13 +165,11 @@ func (g *generator) aim(f *fault.Fault) {
 // mixLinkEffects gives a bad link several effects at once: packets that are late by about a timer, overtake
 // each other, arrive twice and get lost.
 func (g *generator) mixLinkEffects(f *fault.Fault) {
-	share := func(label string, most fault.PPM) fault.PPM {
-		return most / scenarios.SeveritySteps * fault.PPM(g.choose(label, scenarios.SeveritySteps))
-	}
 	f.Latency = g.between("link-latency", time.Millisecond, max(g.timers.Shortest, 2*time.Millisecond))
 	f.Jitter = f.Latency
-	f.Duplicate, f.Reorder = share("link-duplicate", fault.Always/2), share("link-reorder", fault.Always/2)
-	f.Loss = share("link-loss", fault.Always/8)
+	f.Duplicate = g.share("link-duplicate", fault.Always/2)
+	f.Reorder = g.share("link-reorder", fault.Always/2)
+	f.Loss = g.share("link-loss", fault.Always/8)
 }
 
 // hitEveryMachine makes a fault of machines hit all of them, and a bad link be all links.

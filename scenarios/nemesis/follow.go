@@ -11,7 +11,8 @@ import (
 const maxMoves = 10_000
 
 // followRole looks who has the role of a fault. When the role has moved to another machine, the fault ends on
-// the old machine and begins on the new one: each place is a fault of its own in what was applied. A fault whose role no machine has stays where it is.
+// the old machine and begins on the new one: each place is a fault of its own in what was applied. While no
+// machine has the role, the fault stays where it is.
 func (s *Scheduler) followRole(ctx context.Context, i int) []Action {
 	if !s.isActive[i] {
 		return nil
