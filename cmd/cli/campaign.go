@@ -1,12 +1,12 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"os"
-	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -45,9 +45,9 @@ const campaignHelp = `Searches for seeds that fail: runs many seeds of many scen
 summarizes the outcomes. SCENARIO is a file or the name of a library scenario; it may have its own range of
 seeds, as in ha-storm:1-8000.
 
-Without a scenario it searches the whole library until it is stopped, or for the time of --for: every
-scenario as it is written, and changed by every strategy. All of them get the same processor time, and those
-that still show new behaviour get more.
+Without seeds it searches until it is stopped, or for the time of --for: every scenario as it is written, and
+changed by every strategy. All of them get the same processor time, and those that still show new behaviour
+get more. Without a scenario it searches the whole library.
 
 Failures of one kind are one group. The first of each group is made small, as by NAME shrink.
 
@@ -65,14 +65,16 @@ func (a *app) newCampaignCommand() *cobra.Command {
 		Short: "Search for seeds that fail, resumably",
 		Long:  a.examples(campaignHelp),
 		Example: a.examples(`  NAME campaign --for 10m
+  NAME campaign my-scenario.yaml --for 5m
   NAME campaign --all --seeds 200
   NAME campaign ha-storm:1-8000 ha-storm-without-quorum:1-2000
   NAME campaign my-scenario.yaml --seeds 1000000 --for 20m --junit report.xml`),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.campaign(cmd.Context(), args, &f) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.seeds, "seeds", defaultCampaignSeeds,
-		"seeds `A-B` of scenarios without their own range; N means 1-N")
+	flags.StringVar(&f.seeds, "seeds", "",
+		"seeds `A-B` of scenarios without their own range; N means 1-N (default "+defaultCampaignSeeds+
+			",\nif another scenario has seeds, or with --all; else all there are)")
 	flags.DurationVar(&f.budget, "for", 0,
 		"start nothing new after this `time`, such as 20m (default: run all seeds)")
 	flags.StringVar(&f.journal, "journal", "", "record the runs in this `file` (default RUNS/campaign.jsonl)")
@@ -80,7 +82,7 @@ func (a *app) newCampaignCommand() *cobra.Command {
 	flags.BoolVar(&f.restart, "anew", false, "discard the runs in the journal")
 	_ = flags.MarkHidden("anew") // it is defined above
 	flags.StringSliceVar(&f.strategies, "strategy", nil, strategyHelp()+
-		"\n(default: "+explore.Plain+"; without a scenario: all of them)")
+		"\n(default: "+explore.Plain+"; without seeds: all of them)")
 	flags.DurationVar(&f.shrink, "shrink", time.Minute,
 		"make the first run of each group of failures small, for this `time` each; 0 for not at all")
 	flags.BoolVar(&f.stopAtFirst, "stop-at-first", false, "stop at the first failure")
@@ -99,7 +101,7 @@ func (a *app) newCampaignCommand() *cobra.Command {
 	return cmd
 }
 
-// defaultCampaignSeeds are the seeds of scenarios for which none are given.
+// defaultCampaignSeeds are the seeds of scenarios for which none are given, in a campaign that has an end.
 const defaultCampaignSeeds = "1-1000"
 
 func (a *app) campaign(ctx context.Context, words []string, f *campaignFlags) error {
@@ -117,9 +119,6 @@ func (a *app) campaign(ctx context.Context, words []string, f *campaignFlags) er
 	return c.report(ctx)
 }
 
-// ownSeeds is a range of seeds behind a scenario.
-var ownSeeds = regexp.MustCompile(`^(.+):([0-9]+(?:-[0-9]+)?)$`)
-
 // planCampaign checks the flags and reads the scenarios.
 func (a *app) planCampaign(words []string, f *campaignFlags) (*plan, error) {
 	if f.workers < 1 {
@@ -135,11 +134,14 @@ func (a *app) planCampaign(words []string, f *campaignFlags) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.openEnded = len(words) == 0 && !f.all && len(library) > 0
-	if f.openEnded && f.seeds == defaultCampaignSeeds {
-		f.seeds = fmt.Sprint(seeds.Max)
+	names, ranges, haveOwn := seeds.Split(words)
+	wholeLibrary := len(words) == 0 && !f.all && len(library) > 0
+	f.openEnded = wholeLibrary || len(words) > 0 && f.seeds == "" && !haveOwn
+	usualSeeds := cmp.Or(f.seeds, defaultCampaignSeeds)
+	if f.openEnded {
+		usualSeeds = cmp.Or(f.seeds, fmt.Sprint(seeds.Max))
 	}
-	f.all = f.all || f.openEnded
+	f.all = f.all || wholeLibrary
 	if len(f.strategies) == 0 {
 		f.strategies = []string{explore.Plain}
 		if f.openEnded {
@@ -148,13 +150,6 @@ func (a *app) planCampaign(words []string, f *campaignFlags) (*plan, error) {
 	}
 	if f.budget < 0 {
 		return nil, usagef("--for %v: write a time such as 20m", f.budget)
-	}
-	names, ranges := make([]string, len(words)), make([]string, len(words))
-	for i, word := range words {
-		names[i], ranges[i] = word, f.seeds
-		if found := ownSeeds.FindStringSubmatch(word); found != nil {
-			names[i], ranges[i] = found[1], found[2]
-		}
 	}
 	p := &plan{app: a, backend: &a.Backends[0], runs: f.runs, workers: f.workers, topology: f.topology}
 	if p.jobs, err = a.readJobs(names, f.all, origin{topology: f.topology}); err != nil {
@@ -167,9 +162,9 @@ func (a *app) planCampaign(words []string, f *campaignFlags) (*plan, error) {
 	}
 	seen := map[string]bool{}
 	for i := range p.jobs {
-		j, seeds := &p.jobs[i], f.seeds
+		j, seeds := &p.jobs[i], usualSeeds
 		if !f.all {
-			seeds = ranges[i]
+			seeds = cmp.Or(ranges[i], usualSeeds)
 		}
 		if j.first, j.last, err = parseSeeds(seeds); err != nil {
 			return nil, err

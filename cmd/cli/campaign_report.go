@@ -58,10 +58,10 @@ func (c *campaignRun) resume() string {
 			args = append(args, flag, value)
 		}
 	}
-	if f.all && !f.openEnded {
+	if f.all && !f.openEnded { // without words the whole library is meant
 		args = append(args, "--all")
 	}
-	add("--seeds", f.seeds, defaultCampaignSeeds)
+	add("--seeds", f.seeds, "")
 	add("--strategy", strings.Join(f.strategies, ","), explore.Plain)
 	add("--runs", f.runs, defaultRuns)
 	add("--journal", f.journal, "")

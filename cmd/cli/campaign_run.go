@@ -66,8 +66,8 @@ func (c *campaignRun) unit(j *job, strategy string) search.Unit {
 	with.setStrategy(strategy)
 	return search.Unit{Scenario: j.scenario.Name, Strategy: with.strategy, First: j.first, Last: j.last,
 		Run: func(ctx context.Context, seed uint64) search.Result {
-			o, behaviour := with.ask(ctx, c.pool, j, seed)
-			return search.Result{Outcome: o.campaign(), Behaviour: behaviour}
+			o, answer := with.ask(ctx, c.pool, j, seed)
+			return search.Result{Outcome: o.campaign(), Behaviour: answer.Behaviour, CPU: answer.CPU}
 		},
 		Repeat: func(ctx context.Context, seed uint64) (string, error) {
 			o, _ := with.ask(ctx, c.otherPool, j, seed)

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/canary"
+	"github.com/holdfast-sim/holdfast/cmd/cli/internal/cputime"
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/progress"
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/sources"
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/workers"
@@ -40,6 +41,8 @@ type runAnswer struct {
 	Line runLine `json:"line"`
 	// Behaviour is what the run did, see [explore.Behaviour].
 	Behaviour []uint32 `json:"behaviour"`
+	// CPU is the processor time that the run took; 0 where it is not known.
+	CPU time.Duration `json:"cpu_ns"`
 	// Error says why the run could not be made.
 	Error string `json:"error,omitempty"`
 }
@@ -97,11 +100,12 @@ func (w *worker) run(ctx context.Context, r runRequest) runAnswer {
 	with := *w.plan
 	with.strategy, with.behaviour = r.Strategy, explore.NewBehaviour()
 	with.branches, with.bare = r.Branches, r.Bare
+	begin := cputime.Used()
 	o, err := with.makeRun(ctx, j, r.Seed, progress.New(nil, false, true))
 	if err != nil {
 		return runAnswer{Error: fmt.Sprintf("%s, seed %d: %v", j.scenario.Name, r.Seed, err)}
 	}
-	return runAnswer{Line: o.line, Behaviour: with.behaviour.All()}
+	return runAnswer{Line: o.line, Behaviour: with.behaviour.All(), CPU: cputime.Used() - begin}
 }
 
 // job returns the scenario that a word names.
@@ -126,7 +130,7 @@ func (w *worker) job(word string) (*job, error) {
 }
 
 // ask lets a worker make a run. A run that cannot be made is an outcome, too.
-func (p *plan) ask(ctx context.Context, pool *runPool, j *job, seed uint64) (*outcome, []uint32) {
+func (p *plan) ask(ctx context.Context, pool *runPool, j *job, seed uint64) (*outcome, runAnswer) {
 	begin := time.Now()
 	answer, err := pool.Ask(ctx, runRequest{Word: j.source.Word, Strategy: p.strategy, Seed: seed})
 	if err == nil && answer.Error != "" {
@@ -137,7 +141,7 @@ func (p *plan) ask(ctx context.Context, pool *runPool, j *job, seed uint64) (*ou
 		o = p.failedOutcome(j, seed, err)
 	}
 	o.took, o.strategy = time.Since(begin), p.strategy
-	return o, answer.Behaviour
+	return o, answer
 }
 
 // runInWorkers makes the runs of a job in worker processes and passes each outcome on.

@@ -25,6 +25,17 @@ type Result struct {
 	campaign.Outcome
 	// Behaviour is what the run did, see package explore.
 	Behaviour []uint32
+	// CPU is the processor time that the run took; 0 where it is not known.
+	CPU time.Duration
+}
+
+// cost is what a turn is paid with: processor time, which other work on the machine does not stretch, or else
+// the time that has passed.
+func (r *Result) cost() time.Duration {
+	if r.CPU > 0 {
+		return r.CPU
+	}
+	return r.Took
 }
 
 // Unit is one scenario with one strategy, and the seeds that it runs with.
@@ -167,7 +178,7 @@ func (c *Campaign) take(ctx context.Context, index int, r *Result) error {
 	for _, number := range r.Behaviour {
 		c.behaviours[number] = true
 	}
-	c.chooser.Ended(index, r.Took, len(c.behaviours)-before)
+	c.chooser.Ended(index, r.cost(), len(c.behaviours)-before)
 	if err := c.Journal.Append(r.Outcome); err != nil {
 		return err
 	}

@@ -7,9 +7,26 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
+
+// own is a scenario with a range of seeds behind it.
+var own = regexp.MustCompile(`^(.+):([0-9]+(?:-[0-9]+)?)$`)
+
+// Split divides words such as ha-storm:1-8000 into the names of scenarios and their own ranges of seeds, ""
+// where there is none. haveOwn reports whether any has one.
+func Split(words []string) (names, ranges []string, haveOwn bool) {
+	names, ranges = slices.Clone(words), make([]string, len(words))
+	for i, word := range words {
+		if found := own.FindStringSubmatch(word); found != nil {
+			names[i], ranges[i], haveOwn = found[1], found[2], true
+		}
+	}
+	return names, ranges, haveOwn
+}
 
 // Max is the most seeds of one range.
 const Max = 1_000_000

@@ -37,3 +37,12 @@ func FuzzParse(f *testing.F) {
 		require.False(t, strings.Contains(text, " "))
 	})
 }
+
+func TestSplit(t *testing.T) {
+	names, ranges, haveOwn := seeds.Split([]string{"storm:1-8", "C:/dir/storm.yaml", "a:b:7", "storm:x"})
+	require.Equal(t, []string{"storm", "C:/dir/storm.yaml", "a:b", "storm:x"}, names)
+	require.Equal(t, []string{"1-8", "", "7", ""}, ranges)
+	require.True(t, haveOwn)
+	_, _, haveOwn = seeds.Split([]string{"storm"})
+	require.False(t, haveOwn)
+}
