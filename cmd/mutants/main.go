@@ -40,10 +40,16 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == huntCommand {
 		os.Exit(huntMain(os.Args[2:]))
 	}
+	if len(os.Args) > 1 && os.Args[1] == strategyCommand {
+		os.Exit(strategyMain(os.Args[2:]))
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	code := execute(ctx, os.Args[1:], os.Stderr, func(ctx context.Context, o *options) error {
-		if o.huntsNetns {
+		switch {
+		case o.huntsNetns:
 			return runNetns(ctx, o)
+		case len(o.compared) > 0:
+			return compare(ctx, o)
 		}
 		return run(ctx, o)
 	})
@@ -82,6 +88,11 @@ func execute(ctx context.Context, args []string, stderr io.Writer,
 		"keep the harness with each bug in this `folder`, and print the command that shows the bug")
 	f.DurationVar(&o.campaign, "campaign", 0,
 		"do not use the hunts: search for each bug this `long` by a campaign without arguments")
+	f.StringSliceVar(&o.compared, "compare", nil,
+		"do not hunt: print how often each strategy finds a violation in these scenario `files`, with the "+
+			"bugs of --only planted, or with none")
+	f.Uint64Var(&o.runsEach, "runs", 100, "with --compare, `number` of runs of each strategy")
+	f.Uint64Var(&o.firstSeed, "first", 1, "with --compare, first `seed`")
 	f.BoolVar(&o.huntsNetns, "netns", false,
 		"plant only the bugs that real nodes show (root; some minutes each)")
 	f.BoolVar(&o.writesTable, "table", false, "print the rows of the table in the catalogue's README")

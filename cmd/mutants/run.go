@@ -26,6 +26,9 @@ type options struct {
 	// campaign is how long each bug is searched for by a campaign instead of its hunts; 0 uses the hunts.
 	campaign time.Duration
 	workers  int
+	// compared are scenario files in which the strategies are compared; runsEach and firstSeed are the seeds.
+	compared            []string
+	runsEach, firstSeed uint64
 	// keepDir is a folder for programs that have the bugs that were found; nothing is kept unless given.
 	keepDir string
 }
