@@ -6,9 +6,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast-sim/holdfast/engine/env/envtest/thorough"
+	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/explore"
 	"github.com/holdfast-sim/holdfast/scenarios/library"
 	"github.com/holdfast-sim/holdfast/scenarios/raft"
+	"github.com/holdfast-sim/holdfast/sim"
 	"github.com/holdfast-sim/holdfast/sim/simtest"
 )
 
@@ -24,6 +27,34 @@ func storm(t *testing.T) (*scenarios.Scenario, scenarios.Subject) {
 func TestStorm(t *testing.T) {
 	s, subject := storm(t)
 	simtest.Run(t, s, subject, simtest.Seeds(uint64(thorough.Count(10, 2000))))
+}
+
+// TestStrategiesFindEveryBug: seed by seed with every strategy, as a campaign runs them, until a run is invalid.
+// The correct program is valid in the runs that find a bug.
+func TestStrategiesFindEveryBug(t *testing.T) {
+	thorough.Only(t, "a minute of processor time")
+	s, _ := storm(t)
+	verdict := func(bug raft.Bug, strategy string, seed uint64) linearizability.Validity {
+		changed, subject, err := explore.Apply(strategy, s, raft.NewSubject(3, bug), seed)
+		require.NoError(t, err)
+		r, err := sim.Runner{}.Run(t.Context(), changed, subject, scenarios.RunOptions{Seed: seed})
+		require.NoError(t, err)
+		return r.Verdict()
+	}
+	for _, bug := range raft.Bugs() {
+		t.Run(string(bug), func(t *testing.T) {
+			for seed := range uint64(400) {
+				for _, strategy := range explore.Names() {
+					if verdict(bug, strategy, seed) == linearizability.Invalid {
+						t.Logf("strategy %s, seed %d", strategy, seed)
+						require.Equal(t, linearizability.Valid, verdict(raft.BugNone, strategy, seed))
+						return
+					}
+				}
+			}
+			t.Error("not found")
+		})
+	}
 }
 
 func TestAnyNumberOfMachines(t *testing.T) {
