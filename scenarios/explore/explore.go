@@ -140,8 +140,9 @@ func Apply(name string, s *scenarios.Scenario, subject scenarios.Subject, seed u
 		changed.Expect.Succeeded = nil
 	}
 	e := &explorer{scenario: &changed, judge: subject.Judge(), processes: processesOf(&changed, subject),
-		roles: scenarios.RolesOf(subject), timers: timersOf(subject), lists: lists, seed: seed,
+		roles: scenarios.RolesOf(subject), lists: lists, seed: seed,
 		severe: isSevere(name)}
+	e.setTimers(subject)
 	Strategies()[index].change(e)
 	if e.severe {
 		changed.Expect.Succeeded = new(fault.PPM) // there may be no time in which anything is served
@@ -152,12 +153,19 @@ func Apply(name string, s *scenarios.Scenario, subject scenarios.Subject, seed u
 	return &changed, subject, nil
 }
 
-// timersOf returns the subject's timers, or usual ones.
-func timersOf(subject scenarios.Subject) scenarios.Timers {
-	if t := scenarios.TimersOf(subject); t.Longest > 0 {
-		return t
+// Timers of a subject that states none are drawn: the shortest is one of drawnTimers doublings of leastTimer.
+const (
+	leastTimer       = 10 * time.Millisecond
+	drawnTimers      = 8 // up to 1.28 s
+	drawnPerShortest = 5 // how many times as long as the shortest timer the longest one is
+)
+
+// setTimers sets the timers that the subject states, or else draws what they may be.
+func (e *explorer) setTimers(subject scenarios.Subject) {
+	if e.timers = scenarios.TimersOf(subject); !e.timers.Known() {
+		e.timers.Shortest = leastTimer << e.choose("timers", drawnTimers)
+		e.timers.Longest = drawnPerShortest * e.timers.Shortest
 	}
-	return scenarios.DefaultTimers
 }
 
 // switchOn switches on, when the faults end, the machines that the story leaves off: where it has faults that

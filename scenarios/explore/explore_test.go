@@ -193,3 +193,32 @@ func TestWhatCannotBeChanged(t *testing.T) {
 	require.ErrorIs(t, err, explore.ErrUnknownStrategy)
 	require.ErrorContains(t, err, "plain")
 }
+
+// TestTimersAreDrawn: a subject that states no timers is disturbed at many scales, one that states them at its
+// own.
+func TestTimersAreDrawn(t *testing.T) {
+	shortest := func(subject scenarios.Subject) map[time.Duration]bool {
+		s, _ := story(t, " []")
+		seen := map[time.Duration]bool{}
+		for seed := range uint64(80) {
+			changed, _, err := explore.Apply("flurry", s, subject, seed)
+			require.NoError(t, err)
+			least := time.Hour
+			for i := range changed.Faults {
+				least = min(least, changed.Faults[i].For)
+			}
+			seen[least.Round(10*time.Millisecond)] = true
+		}
+		return seen
+	}
+	_, unstated := story(t, " []")
+	require.Greater(t, len(shortest(unstated)), 5)
+	require.Len(t, shortest(stated{unstated}), 1)
+}
+
+// stated is a subject with timers of milliseconds.
+type stated struct{ scenarios.Subject }
+
+func (stated) Timers() (shortest, longest time.Duration) {
+	return 2 * time.Millisecond, 4 * time.Millisecond
+}

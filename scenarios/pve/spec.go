@@ -84,7 +84,7 @@ func (s *Subject) checkHA(sc *scenarios.Scenario) error {
 	}
 	err := s.spec.HA.Check(s.machines, s.NodeNames())
 	if err == nil && s.spec.HA.Random != nil {
-		err = clustergen.Check(s.spec.HA, s.drawnFrom(sc))
+		err = clustergen.Check(s.spec.HA, drawnFrom(&s.spec, sc))
 	}
 	if err != nil {
 		return sc.Errorf("subject.ha", "%v", err)
@@ -93,13 +93,17 @@ func (s *Subject) checkHA(sc *scenarios.Scenario) error {
 }
 
 // drawnFrom is what the draws of a random cluster depend on.
-func (s *Subject) drawnFrom(sc *scenarios.Scenario) clustergen.Scenario {
+func drawnFrom(spec *Spec, sc *scenarios.Scenario) clustergen.Scenario {
 	return clustergen.Scenario{Machines: sc.Machines, Duration: sc.Duration,
-		Named: len(sc.Faults) > 0 || len(s.spec.Votes) > 0 || s.spec.CorosyncConf != ""}
+		Named: len(sc.Faults) > 0 || len(spec.Votes) > 0 || spec.CorosyncConf != ""}
 }
 
 // Kind implements scenarios.Subject.
 func (s *Subject) Kind() string { return Kind }
+
+// Timers implements scenarios.TimedSubject: with its usual settings the ring notices within four seconds that
+// a machine is silent, and what it repeats until then it repeats about once a second.
+func (s *Subject) Timers() (shortest, longest time.Duration) { return time.Second, 4 * time.Second }
 
 // Client implements scenarios.Subject.
 func (s *Subject) Client() workload.Codec { return Codec{readsHAStatus: s.spec.HA != nil} }
@@ -135,7 +139,7 @@ func drawCluster(s *Subject, sc *scenarios.Scenario, choices draw.Lists) (
 		return sc, s, nil
 	}
 	varied, spec := *sc, s.spec
-	varied.Machines, spec.HA = clustergen.Draw(s.spec.HA, s.drawnFrom(sc), choices)
+	varied.Machines, spec.HA = clustergen.Draw(s.spec.HA, drawnFrom(&s.spec, sc), choices)
 	varied.Subject.Node, varied.Subject.Value = nil, spec
 	subject, err := Decode(&varied)
 	if err != nil {
