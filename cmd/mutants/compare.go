@@ -67,7 +67,7 @@ func compare(ctx context.Context, o *options) error {
 	}
 	for _, bug := range bugs {
 		for _, file := range o.compared {
-			for _, strategy := range explore.Names() {
+			for _, strategy := range o.strategies {
 				r, err := measure(ctx, programs[bug], file, strategy, o)
 				if err != nil {
 					return err

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/holdfast-sim/holdfast/cmd/internal/oldflags"
+	"github.com/holdfast-sim/holdfast/scenarios/explore"
 )
 
 // Exit codes, as everywhere in Holdfast.
@@ -91,6 +92,7 @@ func execute(ctx context.Context, args []string, stderr io.Writer,
 	f.StringSliceVar(&o.compared, "compare", nil,
 		"do not hunt: print how often each strategy finds a violation in these scenario `files`, with the "+
 			"bugs of --only planted, or with none")
+	f.StringSliceVar(&o.strategies, "strategy", explore.Names(), "with --compare, these `strategies`")
 	f.Uint64Var(&o.runsEach, "runs", 100, "with --compare, `number` of runs of each strategy")
 	f.Uint64Var(&o.firstSeed, "first", 1, "with --compare, first `seed`")
 	f.BoolVar(&o.huntsNetns, "netns", false,

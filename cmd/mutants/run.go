@@ -29,6 +29,7 @@ type options struct {
 	// compared are scenario files in which the strategies are compared; runsEach and firstSeed are the seeds.
 	compared            []string
 	runsEach, firstSeed uint64
+	strategies          []string
 	// keepDir is a folder for programs that have the bugs that were found; nothing is kept unless given.
 	keepDir string
 }

@@ -33,32 +33,27 @@ const Plain = "plain"
 // ErrUnknownStrategy means that no strategy has the name.
 var ErrUnknownStrategy = errors.New("unknown strategy")
 
-// Strategies returns all strategies; Plain is the first.
+// Strategies returns all strategies: Plain is the first, and the others follow in the order of what they found.
 func Strategies() []Strategy {
-	strategies := []Strategy{
-		{Plain, "the scenario as it is written", func(*explorer) {}},
+	plain := Strategy{Plain, "the scenario as it is written", func(*explorer) {}}
+	return slices.Concat([]Strategy{plain}, severe(), []Strategy{
 		{"swarm", "other faults, of a few kinds that each seed chooses, at a rate that it chooses",
 			func(e *explorer) { e.addFaults(steady) }},
-		{"bursts", "short bursts of faults with quiet time between them",
-			func(e *explorer) { e.addFaults(bursts) }},
-		{"chains", "each fault begins shortly before or after another one begins or ends",
-			func(e *explorer) { e.addFaults(chained) }},
 		{"hunt", "faults that hit the same machine again and again",
 			func(e *explorer) { e.addFaults(hunting) }},
 		{"shift", "the scenario's own faults at other times, for other machines, with a few more",
 			(*explorer).shiftFaults},
-	}
-	return append(strategies, severe()...)
+	})
 }
 
 // severe returns the strategies that may do more damage than the subject must survive: its safety must hold
 // all the same.
 func severe() []Strategy {
 	return []Strategy{
-		{"flurry", "many faults about as long as the subject's timers, also more than it must survive",
-			(*explorer).addFlurry},
 		{"churn", "whichever machine has a role is disturbed shortly after it got the role, again and again",
 			disturbing((*disturber).addChurn)},
+		{"flurry", "many faults about as long as the subject's timers",
+			(*explorer).addFlurry},
 		{"bridge", "one machine reaches the others, which do not reach each other, and restarts",
 			disturbing((*disturber).addBridges)},
 		{"sweep", "crashes at disk calls, which the seeds enumerate", disturbing((*disturber).addSweep)},

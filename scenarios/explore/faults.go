@@ -16,8 +16,6 @@ type pattern int
 
 const (
 	steady pattern = iota
-	bursts
-	chained
 	hunting
 	flurry
 )
@@ -45,7 +43,7 @@ func (e *explorer) addFaults(p pattern) {
 	kinds := e.drawKinds()
 	count := 1 << e.choose("count-doublings", 6) // 1 to 32
 	count = min(count+e.choose("count", count), maxDrawnFaults)
-	g := &generator{explorer: e, pattern: p, kinds: kinds, gap: e.scenario.Duration / time.Duration(count+1),
+	g := &generator{explorer: e, pattern: p, kinds: kinds,
 		victim: e.choose("victim", len(e.scenario.Machines)), schedule: e.newSchedule(1 + e.choose("at-once",
 			maxAtOnce))}
 	for range count {
@@ -59,7 +57,7 @@ func (e *explorer) addFaults(p pattern) {
 func (e *explorer) addFlurry() {
 	perTimer := int(8 * e.scenario.Duration / max(e.timers.Longest, time.Millisecond))
 	most := min(max(perTimer, 8), maxFlurry)
-	g := &generator{explorer: e, pattern: flurry, kinds: e.drawKinds(), gap: e.scenario.Duration,
+	g := &generator{explorer: e, pattern: flurry, kinds: e.drawKinds(),
 		shortest: max(e.timers.Shortest/10, time.Millisecond), longest: e.timers.Longest,
 		schedule: e.newSchedule(flurryAtOnce)}
 	for range most/8 + e.choose("flurry", most-most/8) {
@@ -105,10 +103,6 @@ type generator struct {
 	pattern  pattern
 	kinds    []fault.Kind
 	schedule *scenarios.Schedule
-	gap      time.Duration // the mean time between two faults
-	at       time.Duration // of the last fault
-	end      time.Duration // of the last fault
-	left     int           // faults of the burst under way
 	victim   int
 	// shortest and longest bound the lengths; zeros stand for those that fit the scenario.
 	shortest, longest time.Duration
@@ -116,19 +110,12 @@ type generator struct {
 
 // add draws a fault and adds it, with fewer machines if it would do too much damage.
 func (g *generator) add() {
-	at := g.nextTime()
+	at := g.scenario.Duration / scenarios.SeveritySteps * time.Duration(g.choose("at", scenarios.SeveritySteps))
 	shortest, longest := shortestFault, max(g.scenario.Duration/longestShare, shortestFault)
 	if g.longest > 0 {
 		shortest, longest = g.shortest, g.longest
 	}
 	length := g.between("length", shortest, longest)
-	if g.pattern == bursts {
-		length = min(length, longest/8)
-	}
-	if at >= g.scenario.Duration {
-		at = time.Duration(g.choose("wrap", scenarios.SeveritySteps)) *
-			(g.scenario.Duration / scenarios.SeveritySteps)
-	}
 	length = min(length, g.scenario.Duration-at)
 	kind := g.kinds[g.choose("kind", len(g.kinds))]
 	d := g.drawFault()
@@ -147,7 +134,6 @@ func (g *generator) add() {
 			break
 		}
 	}
-	g.at, g.end = at, at+length
 }
 
 // aim makes some faults hit the machine that has a role by then, and some wait for a disk call.
@@ -180,33 +166,6 @@ func hitEveryMachine(f *fault.Fault) {
 	case f.Kind == fault.Link:
 		f.From, f.To = []string{fault.All}, []string{fault.All}
 	}
-}
-
-// nextTime draws when the next fault begins.
-func (g *generator) nextTime() time.Duration {
-	const steps = scenarios.SeveritySteps
-	anywhere := func(span time.Duration) time.Duration {
-		return span / steps * time.Duration(g.choose("at", steps))
-	}
-	switch g.pattern {
-	case bursts:
-		if g.left == 0 {
-			g.left = 2 + g.choose("burst", 6)
-			return anywhere(g.scenario.Duration)
-		}
-		g.left--
-		return g.at + g.between("burst-gap", time.Millisecond, g.gap/4)
-	case chained:
-		from := g.at
-		if g.choose("after-end", 2) == 1 {
-			from = g.end
-		}
-		if g.choose("new-chain", 6) == 0 {
-			return anywhere(g.scenario.Duration)
-		}
-		return from + g.between("chain-gap", time.Millisecond, 2*g.gap)
-	}
-	return anywhere(g.scenario.Duration)
 }
 
 // drawFault draws what a fault hits and how hard.
@@ -253,7 +212,7 @@ func (e *explorer) shiftFaults() {
 		}
 	}
 	e.scenario.Faults = schedule.Faults()
-	g := &generator{explorer: e, pattern: steady, kinds: e.drawKinds(), gap: e.scenario.Duration / 4,
+	g := &generator{explorer: e, pattern: steady, kinds: e.drawKinds(),
 		schedule: e.newSchedule(maxAtOnce)}
 	for range e.choose("more", maxMoreFaults+1) {
 		g.add()
