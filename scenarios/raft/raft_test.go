@@ -43,10 +43,12 @@ func TestStrategiesFindEveryBug(t *testing.T) {
 	}
 	for _, bug := range raft.Bugs() {
 		t.Run(string(bug), func(t *testing.T) {
-			for seed := range uint64(400) {
+			runs := 0
+			for seed := uint64(1); seed <= 400; seed++ {
 				for _, strategy := range explore.Names() {
+					runs++
 					if verdict(bug, strategy, seed) == linearizability.Invalid {
-						t.Logf("strategy %s, seed %d", strategy, seed)
+						t.Logf("strategy %s, seed %d, after %d runs", strategy, seed, runs)
 						require.Equal(t, linearizability.Valid, verdict(raft.BugNone, strategy, seed))
 						return
 					}
