@@ -38,7 +38,8 @@ func (j judge) Watch(s *scenarios.Scenario) scenarios.Watch {
 // haCluster is what the checks of the HA manager must know.
 func (s *Subject) haCluster(of *scenarios.Scenario) hacheck.Cluster {
 	return hacheck.Cluster{Machines: of.Machines, Nodes: s.NodeNames(), Votes: s.votes(),
-		ExpectedVotes: s.expectedVotes(), JoinInterval: s.joinInterval(), Warmup: s.warmup, HA: s.spec.HA}
+		ExpectedVotes: s.expectedVotes(), JoinInterval: s.ringTimers().Join, RingDelay: ringDelay(s.ringTimers()),
+		Warmup: s.warmup, HA: s.spec.HA}
 }
 
 // Excused measures for how much of a run the judge of the HA manager excuses machines. It is zero for a run
@@ -141,14 +142,21 @@ func (s *Subject) expectedVotes() uint32 {
 	return max(s.conf.NodeVotes(), s.conf.ExpectedVotes())
 }
 
-// joinInterval is the time between two joins of a node, as its configuration has it.
-func (s *Subject) joinInterval() time.Duration {
+// ringTimers returns the timers of the ring, as the configuration has them.
+func (s *Subject) ringTimers() corosync.Timers {
 	timers, err := corosync.Derive(s.conf)
 	if err != nil {
 		panic("pve: a configuration that was accepted has no timers: " + err.Error())
 	}
-	return timers.Join
+	return timers
 }
+
+// usualRing is how long a ring of a few nodes takes to notice a silent node and to agree without it, with the
+// settings that a configuration has unless it gives others.
+const usualRing = 10 * time.Second
+
+// ringDelay returns how much longer than usual a ring takes to go on without a silent node.
+func ringDelay(t corosync.Timers) time.Duration { return max(t.Token+t.Consensus-usualRing, 0) }
 
 // nodeIDs are the ids of the machines' nodes, in the order of the machines.
 func (s *Subject) nodeIDs() []ring.NodeID {

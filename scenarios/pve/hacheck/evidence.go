@@ -27,6 +27,8 @@ type Cluster struct {
 	ExpectedVotes uint32
 	// JoinInterval is what Totem waits between two joins of a node (corosync.conf(5), join).
 	JoinInterval time.Duration
+	// RingDelay is how much longer than with usual settings the ring takes to go on without a silent node.
+	RingDelay time.Duration
 	// Warmup is that of the scenario as written: times of commands count from its end.
 	Warmup time.Duration
 	HA     *haspec.Spec

@@ -74,7 +74,7 @@ func anyManagerRuns(p *check.Phase) bool {
 	return false
 }
 
-// settled is check.Health.Settled with the HA manager's times.
+// settled is check.Health.Settled with the HA manager's times, and those of a ring that is slow by its settings.
 func (h *health) settled(e *Evidence, span check.Span, holds func(*check.Phase) bool) (time.Duration, bool) {
-	return h.Settled(span, e.scaledTime(settleTime), e.scaledTime(resettleTime), holds)
+	return h.Settled(span, e.scaledTime(settleTime+e.RingDelay), e.scaledTime(resettleTime+e.RingDelay), holds)
 }

@@ -133,10 +133,14 @@ func serverStoodStill(e *Evidence, z *reset) string {
 			continue
 		}
 		over := e.health.Over(a)
+		killedAt := a.Begun[0]
+		if f.AtDiskCall > 0 {
+			killedAt = over // or before: at the disk call
+		}
 		pausedFor := min(over, z.resetAt) - a.Begun[0]
 		// A frozen machine's watchdog stands still with it, so a freeze is no reason.
 		if f.Kind == fault.Slow && over >= z.resetAt-hardware-slack ||
-			f.Kind == fault.Kill && z.resetAt-a.Begun[0] <= hardware+slack ||
+			f.Kind == fault.Kill && z.resetAt-killedAt <= hardware+slack ||
 			f.Kind == fault.Pause && pausedFor >= hardware-slack && over >= z.resetAt-slack {
 			return ""
 		}

@@ -60,6 +60,13 @@ func TestAResetNeedsItsOwnReason(t *testing.T) {
 			x.fault(120, 140, done(fault.DiskError, "n3", ""))
 			x.fault(150, 200, cut([]string{"n1"}))
 		}, valid},
+		{"another one was killed", func(x *made) {
+			x.fault(110, 200, done(fault.Kill, "n3", ""))
+		}, invalid},
+		{"another one was killed and the ring is slow to notice it", func(x *made) {
+			x.cluster.RingDelay = time.Minute
+			x.fault(110, 200, done(fault.Kill, "n3", ""))
+		}, valid},
 		{"another one's disk failed for longer", func(x *made) {
 			x.fault(120, 150, done(fault.DiskError, "n3", ""))
 			x.fault(155, 200, cut([]string{"n1"}))
@@ -103,6 +110,18 @@ func TestStalledDisksOfOthers(t *testing.T) {
 			x.reset(190, 0)
 			x.require(resets{}, c.validity, UnjustifiedReset)
 		})
+	}
+}
+
+// TestAKillIsAReasonWhenItHappened: one that waits for a disk call may come late in its time.
+func TestAKillIsAReasonWhenItHappened(t *testing.T) {
+	for call, want := range map[int]linearizability.Validity{0: invalid, 3: valid} {
+		x := running(t)
+		kill := done(fault.Kill, "n1", "")
+		kill.AtDiskCall = call
+		x.fault(100, 185, kill)
+		x.at(190, 0, scenarios.Power{Boot: 1, Cause: scenarios.CauseWatchdog})
+		x.require(resets{}, want, UnjustifiedReset)
 	}
 }
 
