@@ -136,8 +136,8 @@ func (f *Faults) EndAtKills(intervals []Interval, process string) []Interval {
 	cut := slices.Clone(intervals)
 	for i := range f.Applied {
 		a := &f.Applied[i]
-		if a.Fault.Kind != fault.Kill || !concernsProcess(&a.Fault, process) {
-			continue
+		if a.Fault.Kind != fault.Kill || !concernsProcess(&a.Fault, process) || a.WithoutEffect() {
+			continue // one that waited for a disk call may never have come to it
 		}
 		for n := range cut {
 			v := &cut[n]

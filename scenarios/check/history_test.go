@@ -95,6 +95,8 @@ func TestOutagesAndDowntime(t *testing.T) {
 	f := check.Faults{Machines: machines, End: time.Minute,
 		Applied: minute(applied(50, 0, fault.Fault{Kind: fault.Kill, Machines: []string{"n3"}})).Applied}
 	require.Equal(t, seconds(25), check.Downtime(f.EndAtKills(v.All(), "host"), "a", time.Minute))
+	f.Applied[0].Ended[1], f.Applied[0].Hits = seconds(55), new(uint64)
+	require.Equal(t, v.All(), f.EndAtKills(v.All(), "host"), "a kill without effect ends nothing")
 }
 
 func TestPowerLog(t *testing.T) {
