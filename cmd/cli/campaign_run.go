@@ -39,7 +39,7 @@ func (c *campaignRun) prepare() error {
 	for _, strategy := range f.strategies {
 		for i := range c.jobs {
 			j := &c.jobs[i]
-			if strategy == explore.Plain || explore.CanChange(j.scenario, j.subject) {
+			if strategy == explore.Plain || explore.CanChange(strategy, j.scenario, j.subject) {
 				c.search.Units = append(c.search.Units, c.unit(j, strategy))
 			}
 		}

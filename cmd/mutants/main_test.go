@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast-sim/holdfast/scenarios/explore"
 )
 
 func TestFlagsAndExitCodes(t *testing.T) {
@@ -50,5 +52,5 @@ func TestFlagsWithOneDash(t *testing.T) {
 	require.Equal(t, exitFound, code)
 	require.Equal(t, options{catalogue: "scenarios/pve/mutants", namePattern: "store", checksOnly: true,
 		huntLimit:    5 * time.Minute,
-		includesSlow: true, workers: 2}, seen)
+		includesSlow: true, workers: 2, runsEach: 100, firstSeed: 1, strategies: explore.Names()}, seen)
 }

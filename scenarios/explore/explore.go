@@ -33,7 +33,8 @@ const Plain = "plain"
 // ErrUnknownStrategy means that no strategy has the name.
 var ErrUnknownStrategy = errors.New("unknown strategy")
 
-// Strategies returns all strategies: Plain is the first, and the others follow in the order of what they found.
+// Strategies returns all strategies: Plain is the first, and the others follow in the order of what they
+// found.
 func Strategies() []Strategy {
 	plain := Strategy{Plain, "the scenario as it is written", func(*explorer) {}}
 	return slices.Concat([]Strategy{plain}, severe(), []Strategy{
@@ -128,6 +129,11 @@ func Apply(name string, s *scenarios.Scenario, subject scenarios.Subject, seed u
 		return nil, nil, fmt.Errorf("changing scenario %s: %w: they lose durable data, and with others "+
 			"there may be no copy left", s.Name, scenarios.ErrFixedStory)
 	}
+	if isSevere(name) && s.Watchdog == scenarios.WatchdogPowerOff {
+		return nil, nil, fmt.Errorf("changing scenario %s by the strategy %s: %w: watchdogs switch machines "+
+			"off, also after the last fault, and nothing switches them on again", s.Name, name,
+			scenarios.ErrFixedStory)
+	}
 	changed := *s
 	changed.Faults = slices.Clone(s.Faults)
 	changed.Expect.Probes, changed.Expect.NoEffect = nil, true
@@ -164,24 +170,25 @@ func (e *explorer) setTimers(subject scenarios.Subject) {
 }
 
 // switchOn switches on, when the faults end, the machines that the story leaves off: where it has faults that
-// do so, or where watchdogs do not let machines boot, they may now come too early.
+// do so, or where watchdogs do not let machines boot, they may now come too early. Under a severe strategy an
+// operator's command may have an effect only now.
 func (e *explorer) switchOn() {
 	s := e.scenario
 	isOn := func(f fault.Fault) bool { return f.Kind == fault.PowerOn }
-	if (s.Watchdog == scenarios.WatchdogPowerOff || slices.ContainsFunc(s.Faults, isOn)) &&
+	if (e.severe || s.Watchdog == scenarios.WatchdogPowerOff || slices.ContainsFunc(s.Faults, isOn)) &&
 		len(s.Faults) < scenarios.MaxFaults {
 		s.Faults = append(s.Faults, fault.Fault{Kind: fault.PowerOn, At: s.Duration - 1,
 			Machines: s.Machines})
 	}
 }
 
-// CanChange reports whether strategies apply to a scenario. A scenario that documents a violation expects
+// CanChange reports whether a strategy applies to a scenario. A scenario that documents a violation expects
 // that one, and not any.
-func CanChange(s *scenarios.Scenario, subject scenarios.Subject) bool {
+func CanChange(name string, s *scenarios.Scenario, subject scenarios.Subject) bool {
 	if s.Expect.Verdict != "valid" {
 		return false
 	}
-	_, _, err := Apply(Strategies()[1].Name, s, subject, 1)
+	_, _, err := Apply(name, s, subject, 1)
 	return err == nil
 }
 

@@ -189,6 +189,10 @@ func TestWhatCannotBeChanged(t *testing.T) {
 	s, subject := story(t, "\n  - {kind: disk-wipe, at: 20s, for: 10s, machines: [n1]}")
 	_, _, err := explore.Apply("swarm", s, subject, 1)
 	require.ErrorIs(t, err, scenarios.ErrFixedStory)
+	s, subject = story(t, " []")
+	s.Watchdog = scenarios.WatchdogPowerOff
+	require.True(t, explore.CanChange("swarm", s, subject))
+	require.False(t, explore.CanChange("churn", s, subject))
 	_, _, err = explore.Apply("rnadom", s, subject, 1)
 	require.ErrorIs(t, err, explore.ErrUnknownStrategy)
 	require.ErrorContains(t, err, "plain")
@@ -205,7 +209,9 @@ func TestTimersAreDrawn(t *testing.T) {
 			require.NoError(t, err)
 			least := time.Hour
 			for i := range changed.Faults {
-				least = min(least, changed.Faults[i].For)
+				if changed.Faults[i].Kind != fault.PowerOn {
+					least = min(least, changed.Faults[i].For)
+				}
 			}
 			seen[least.Round(10*time.Millisecond)] = true
 		}

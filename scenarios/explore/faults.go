@@ -110,7 +110,7 @@ type generator struct {
 
 // add draws a fault and adds it, with fewer machines if it would do too much damage.
 func (g *generator) add() {
-	at := g.scenario.Duration / scenarios.SeveritySteps * time.Duration(g.choose("at", scenarios.SeveritySteps))
+	at := fraction(g.scenario.Duration, uint64(g.choose("at", scenarios.SeveritySteps)))
 	shortest, longest := shortestFault, max(g.scenario.Duration/longestShare, shortestFault)
 	if g.longest > 0 {
 		shortest, longest = g.shortest, g.longest

@@ -37,8 +37,9 @@ func (j judge) Watch(s *scenarios.Scenario) scenarios.Watch {
 
 // haCluster is what the checks of the HA manager must know.
 func (s *Subject) haCluster(of *scenarios.Scenario) hacheck.Cluster {
+	timers := s.ringTimers()
 	return hacheck.Cluster{Machines: of.Machines, Nodes: s.NodeNames(), Votes: s.votes(),
-		ExpectedVotes: s.expectedVotes(), JoinInterval: s.ringTimers().Join, RingDelay: ringDelay(s.ringTimers()),
+		ExpectedVotes: s.expectedVotes(), JoinInterval: timers.Join, RingDelay: ringDelay(timers),
 		Warmup: s.warmup, HA: s.spec.HA}
 }
 

@@ -74,7 +74,8 @@ func anyManagerRuns(p *check.Phase) bool {
 	return false
 }
 
-// settled is check.Health.Settled with the HA manager's times, and those of a ring that is slow by its settings.
+// settled is check.Health.Settled with the HA manager's times, and the delay of a ring with longer timers.
 func (h *health) settled(e *Evidence, span check.Span, holds func(*check.Phase) bool) (time.Duration, bool) {
-	return h.Settled(span, e.scaledTime(settleTime+e.RingDelay), e.scaledTime(resettleTime+e.RingDelay), holds)
+	return h.Settled(span, e.scaledTime(settleTime+e.RingDelay), e.scaledTime(resettleTime+e.RingDelay),
+		holds)
 }
