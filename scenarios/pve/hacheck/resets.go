@@ -140,7 +140,8 @@ func serverStoodStill(e *Evidence, z *reset) string {
 		pausedFor := min(over, z.resetAt) - a.Begun[0]
 		// A frozen machine's watchdog stands still with it, so a freeze is no reason.
 		if f.Kind == fault.Slow && over >= z.resetAt-hardware-slack ||
-			f.Kind == fault.Kill && z.resetAt-killedAt <= hardware+slack ||
+			f.Kind == fault.Kill &&
+				z.resetAt-killedAt-frozenFor(e, z.machine, killedAt, z.resetAt) <= hardware+slack ||
 			f.Kind == fault.Pause && pausedFor >= hardware-slack && over >= z.resetAt-slack {
 			return ""
 		}
@@ -149,6 +150,17 @@ func serverStoodStill(e *Evidence, z *reset) string {
 		return "" // the last records of a machine may be lost with it
 	}
 	return "its watchdog was fed all the time"
+}
+
+// frozenFor returns how long a machine stood still with its hardware, and so with its watchdog, between two
+// instants.
+func frozenFor(e *Evidence, m env.MachineID, from, to time.Duration) (total time.Duration) {
+	for i := range e.run.Applied {
+		if a := &e.run.Applied[i]; a.Fault.Kind == fault.Freeze && e.health.Concerns(&a.Fault, m) {
+			total += max(min(e.health.Over(a), to)-max(a.Begun[0], from), 0)
+		}
+	}
+	return total
 }
 
 // stuckShutdown reports whether a machine was ordered to go down and runs a service that cannot be ended.

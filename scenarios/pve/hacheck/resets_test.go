@@ -125,6 +125,18 @@ func TestAKillIsAReasonWhenItHappened(t *testing.T) {
 	}
 }
 
+// TestAFrozenWatchdogStandsStill: the time for which a machine was frozen does not count between the end of what
+// feeds its watchdog and the reset.
+func TestAFrozenWatchdogStandsStill(t *testing.T) {
+	for until, want := range map[int]linearizability.Validity{150: invalid, 187: valid} {
+		x := running(t)
+		x.fault(140, 141, done(fault.Kill, "n1", ""))
+		x.fault(145, until, done(fault.Freeze, "n1", ""))
+		x.at(190, 0, scenarios.Power{Boot: 1, Cause: scenarios.CauseWatchdog})
+		x.require(resets{}, want, UnjustifiedReset)
+	}
+}
+
 // TestAnAgentThatEndsByItselfIsNoReason: only a fault that kills it excuses the reset.
 func TestAnAgentThatEndsByItselfIsNoReason(t *testing.T) {
 	for killed, want := range map[string]linearizability.Validity{"": invalid, haproc.CRMProcess: invalid,
