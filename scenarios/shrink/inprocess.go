@@ -70,6 +70,9 @@ func Violation(run *scenarios.Run, property string) *linearizability.Verdict {
 
 func resultOf(run *scenarios.Run, v *linearizability.Verdict) Result {
 	r := Result{Failed: true, Seed: run.Seed, Summary: v.Summary, Faults: len(run.Applied)}
+	if run.Scenario.Nemesis == nil {
+		r.Faults = len(run.Scenario.Faults) // one that follows a role was applied once for each place
+	}
 	for i := range run.Events {
 		if e := &run.Events[i]; e.Type == history.Invoke && e.Process < workload.FirstActor {
 			r.Operations++
