@@ -102,8 +102,11 @@ func (l *Losses) onApplied(m env.MachineID, r store.Applied) {
 
 // onInstalled compares what a machine had acknowledged with the state that replaces its own.
 func (l *Losses) onInstalled(m env.MachineID, r store.Installed, at time.Duration) {
-	if r.How != "full" {
-		return // it goes on from what it has
+	if r.How != "full" { // it goes on from what it has
+		for i := range r.Received {
+			l.chains[m][r.Received[i].Revision] = r.Received[i].Chain
+		}
+		return
 	}
 	chains := map[uint64]string{}
 	for i := range r.Received {

@@ -55,6 +55,9 @@ func TestALossIsNeverSilent(t *testing.T) {
 		"another machine reports it":     {witness().add(report(1, 1), 1).copyTo(0, 0, ""), invalid},
 		"it goes on from what it has": {witness().add(store.Installed{Epoch: second, Revision: 0,
 			How: "same"}, 0), valid},
+		"it acknowledges a change that it caught up on": {(&story{}).add(store.Installed{Epoch: first,
+			Revision: 1, How: "delta", Received: []store.Applied{{Epoch: first, Revision: 1, Chain: "a"}}}, 0).
+			acknowledge(first, 1, 0).applyAs(2, "b", 0).copyTo(0, 1, "a"), valid},
 		"after a restart":           {witness().add(store.Opened{Revision: 2}, 0).copyTo(0, 0, ""), invalid},
 		"its disk has forgotten it": {witness().add(store.Opened{Revision: 0}, 0).copyTo(0, 0, ""), valid},
 		"it may not know that others confirmed it": {(&story{}).applyAs(1, "a", 0).acknowledge(first, 1, 0).
