@@ -150,8 +150,9 @@ func givenProblems(root *yaml.Node, s *Scenario) []pathProblem {
 // defaulted are the paths at which 0 means "not given".
 var defaulted = []string{"network.latency", "network.jitter", "disk.write", "disk.sync", "warmup",
 	"quiescence", "workload.clients", "workload.operations", "workload.keys", "workload.value_bytes",
-	"workload.pause", "workload.timeout", "nemesis.at_once", "nemesis.every",
-	"nemesis.for_min", "nemesis.for_max"}
+	"workload.pause", "workload.timeout", "workload.locks.hold", "workload.locks.ttl", "workload.locks.renew",
+	"workload.locks.poll", "workload.locks.within", "nemesis.at_once", "nemesis.every", "nemesis.for_min",
+	"nemesis.for_max"}
 
 func isZeroText(text string) bool {
 	d, err := strictyaml.ParseDuration(text)

@@ -63,6 +63,7 @@ func (sc *scaler) scaleScenario() {
 	sc.scaleDuration("quiescence", &s.Quiescence, FloorPhase)
 	sc.scaleDuration("workload.pause", &s.Workload.Pause, 0)
 	sc.scaleDuration("workload.timeout", &s.Workload.Timeout, FloorTimeout)
+	s.Workload.Locks = s.Workload.Locks.Scaled(sc.ratio)
 	if s.Nemesis != nil {
 		n := *s.Nemesis
 		s.Nemesis = &n

@@ -137,8 +137,7 @@ func (v *validator) checkTimes() {
 
 func (v *validator) requireBetween(path string, d, least, most time.Duration) {
 	v.require(d >= least && d <= most, path, "%s is out of range; write %s to %s", durationText(d),
-		durationText(least),
-		durationText(most))
+		durationText(least), durationText(most))
 }
 
 func (v *validator) checkConditions() {
@@ -147,8 +146,7 @@ func (v *validator) checkConditions() {
 	v.requireBetween("network.jitter", s.Network.Jitter, 0, MaxLatency)
 	v.requireBetween("network.pair_latency", s.Network.PairLatency, 0, MaxLatency)
 	v.require(s.Network.Loss < fault.Always, "network.loss",
-		"%s loses every packet; write less, or a cut among the faults",
-		s.Network.Loss)
+		"%s loses every packet; write less, or a cut among the faults", s.Network.Loss)
 	v.requireBetween("disk.write", s.Disk.Write, 0, MaxDiskCall)
 	v.requireBetween("disk.sync", s.Disk.Sync, 0, MaxDiskCall)
 	v.require(s.Watchdog == "" || slices.Contains(s.Watchdog.OneOf(), string(s.Watchdog)), "watchdog",
@@ -171,6 +169,8 @@ func (v *validator) checkWorkload() {
 	v.require(w.Timeout > 0, "workload.timeout", "a client must wait for its answer; write for example 5s")
 	v.require(w.Pause >= 0 || v.scenario.Duration <= 0, "workload.pause",
 		"cannot be negative; write for example 200ms")
+	key, problem := w.CheckLocks()
+	v.require(key == "", "workload."+key, "%s", problem)
 	total := 0
 	for _, name := range slices.Sorted(maps.Keys(w.Mix)) {
 		weight := w.Mix[name]

@@ -3,8 +3,10 @@ package pve
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/holdfast-sim/holdfast/engine/store"
+	"github.com/holdfast-sim/holdfast/engine/store/lock"
 	"github.com/holdfast-sim/holdfast/engine/store/tree"
 	"github.com/holdfast-sim/holdfast/linearizability/history"
 	"github.com/holdfast-sim/holdfast/scenarios/pve/hacheck"
@@ -23,6 +25,7 @@ func (Codec) Functions() []workload.Weight {
 		{F: workload.Read, Weight: 30}, {F: workload.Write, Weight: 28}, {F: workload.CAS, Weight: 18},
 		{F: workload.Delete, Weight: 6}, {F: workload.Mkdir, Weight: 5}, {F: workload.Rename, Weight: 4},
 		{F: workload.List, Weight: 4}, {F: workload.ReadLocal, Weight: 5},
+		{F: workload.Acquire, Weight: 0},
 	}
 }
 
@@ -34,8 +37,26 @@ func (Codec) Encode(op workload.Op) (string, []byte) {
 		r.Op, r.Local = store.OpRead, true
 	case workload.Write, workload.CAS:
 		r.Data = []byte(op.Value)
+	case workload.Acquire, workload.Renew:
+		r.Op, r.Data = tree.CAS.String(), []byte(op.Value)
+	case workload.Release:
+		r.Op = tree.Delete.String()
+	}
+	if op.Retry {
+		r.Retry, r.Since = true, op.Expect
 	}
 	return store.Process, r.Encode()
+}
+
+// LockKey implements workload.LockCodec.
+func (Codec) LockKey(name string) string {
+	return lock.Dir + "/" + strings.ReplaceAll(name, "/", "-")
+}
+
+// PrepareLocks implements workload.LockCodec.
+func (Codec) PrepareLocks() []workload.Op {
+	parent, _, _ := strings.Cut(lock.Dir, "/")
+	return []workload.Op{{F: workload.Mkdir, Key: parent}, {F: workload.Mkdir, Key: lock.Dir}}
 }
 
 // Decode implements workload.Codec.

@@ -12,6 +12,7 @@ import (
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/linearizability/history"
 	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/check"
 	"github.com/holdfast-sim/holdfast/scenarios/pve/hacheck"
 	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
 	"github.com/holdfast-sim/holdfast/scenarios/pve/storecheck"
@@ -31,6 +32,9 @@ func (j judge) Watch(s *scenarios.Scenario) scenarios.Watch {
 		Votes: j.subject.votes(), Others: haspec.IsRequest})}
 	if j.subject.spec.HA != nil {
 		w.haSuite = hacheck.New(j.subject.haCluster(s))
+	}
+	if s.Workload.UsesLocks() {
+		w.lockSuite = check.NewWatch(check.OfRun, check.Locks(), check.LockWaits())
 	}
 	return w
 }
@@ -72,7 +76,7 @@ func (j judge) Survives(d scenarios.Damage) bool {
 
 // Served implements scenarios.ServedJudge, by the model of the store.
 func (judge) Served(op *history.Operation) bool {
-	return scenarios.ServedByModel(storecheck.Model(), op)
+	return storecheck.Served(op)
 }
 
 // Timeline implements scenarios.Judge.
@@ -104,7 +108,8 @@ func (judge) InTimeline(r env.Record) bool { return timeline.Needs(r) }
 // suiteWatch observes one run of the engine.
 type suiteWatch struct {
 	storeSuite *storecheck.Suite
-	haSuite    *hacheck.Suite // nil without HA
+	haSuite    *hacheck.Suite               // nil without HA
+	lockSuite  *check.Watch[*scenarios.Run] // nil unless clients use locks
 }
 
 // Record implements scenarios.Watch.
@@ -119,6 +124,9 @@ func (w *suiteWatch) Record(r scenarios.Stamped) error {
 // Check implements scenarios.Watch.
 func (w *suiteWatch) Check(ctx context.Context, r *scenarios.Run) []linearizability.Verdict {
 	verdicts := w.storeSuite.Check(ctx, r)
+	if w.lockSuite != nil {
+		verdicts = append(verdicts, w.lockSuite.Check(ctx, r)...)
+	}
 	if w.haSuite == nil {
 		return verdicts
 	}

@@ -38,6 +38,15 @@ var descriptions = map[string]string{
 	"workload.timeout": "How long a client waits for an answer. Default 5s.",
 	"workload.mix": "The weight of each operation, by its name, for example {read: 3, write: 2}. " +
 		"Default: the subject's.",
+	"workload.locks":       "How clients use the locks that acquire takes.",
+	"workload.locks.hold":  "How long a client keeps a lock. Default 5s.",
+	"workload.locks.ttl":   "How long a lock stays valid without renewal. Default 120s.",
+	"workload.locks.renew": "The time between two renewals of a holder. Default: a third of the TTL.",
+	"workload.locks.poll": "The mean time between two looks at a lock that another client holds. " +
+		"Default 1s.",
+	"workload.locks.within": "The verdict counts the waits that ended within this time. Default 10s.",
+	"workload.locks.served": "The least share of waits that must have ended with the lock. " +
+		"Default: none.",
 
 	"faults":      "What goes wrong, in any order.",
 	"faults.kind": "What goes wrong.",

@@ -1,6 +1,7 @@
 package shrink
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -143,7 +144,10 @@ func (s *search) shrinkWorkload() {
 	if s.best.Scenario.Workload.ValueBytes > workload.DefaultValueBytes {
 		s.accept(s.change(func(c *scenarios.Scenario) { c.Workload.ValueBytes = workload.DefaultValueBytes }))
 	}
-	for _, f := range s.options.Functions {
+	listed := s.options.Functions
+	unlisted := slices.DeleteFunc(slices.Sorted(maps.Keys(s.best.Scenario.Workload.Mix)),
+		func(f string) bool { return slices.Contains(listed, f) })
+	for _, f := range slices.Concat(listed, unlisted) {
 		if mix := s.mix(); mix[f] > 0 && len(mix) > 1 {
 			delete(mix, f)
 			s.accept(s.change(func(c *scenarios.Scenario) { c.Workload.Mix = mix }))

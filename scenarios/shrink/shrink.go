@@ -46,7 +46,8 @@ type Options struct {
 	// Judge is the subject's, which decides which faults a nemesis may draw; nil: those that leave a
 	// majority.
 	Judge scenarios.Judge
-	// Functions are the operations that the workload may mix; nil leaves the mix as it is.
+	// Functions are the operations that the workload mixes unless the scenario has a mix; nil leaves the mix
+	// as it is.
 	Functions []string
 	// Seeds is how many other seeds each smaller scenario is tried with; 0 stands for [DefaultSeeds].
 	Seeds int
@@ -61,7 +62,9 @@ func OptionsFor(subject scenarios.Subject, seed uint64, property string) Options
 	o := Options{Seed: seed, Property: property, Judge: subject.Judge()}
 	if client := subject.Client(); client != nil {
 		for _, w := range client.Functions() {
-			o.Functions = append(o.Functions, w.F)
+			if w.Weight > 0 {
+				o.Functions = append(o.Functions, w.F)
+			}
 		}
 	}
 	return o

@@ -38,6 +38,7 @@ type Client struct {
 	homeMachine   int // the machine it talks to
 	processNumber int // its number in the history; a new one after each unknown outcome
 	callCount     int
+	lockCalls     int // requests for the lock of the present call
 }
 
 // Calls is how many of the workload's operations fall to a client.
@@ -59,14 +60,14 @@ func (c *Client) Run() error {
 	due := c.Env.Now()
 	for c.callCount = 0; c.callCount < c.Spec.Calls(c.Number); c.callCount++ {
 		// Calls have their times: a client that was kept waiting makes up for it.
-		due += c.drawPause(pause)
+		due += drawPause(c.Spec.Pause, pause)
 		if c.Env.Sleep(due-c.Env.Now()) != nil {
 			return nil
 		}
 		if roam.Choose(roamOneIn) == roamOneIn-1 {
 			c.homeMachine = (c.homeMachine + 1) % len(c.Machines)
 		}
-		stopped, err := c.callOnce(c.generator.nextOp())
+		stopped, err := c.carryOut(c.generator.nextOp())
 		if stopped || err != nil {
 			return err
 		}
@@ -80,16 +81,26 @@ const roamOneIn = 20
 // pauseSteps is the resolution of pauses: from 0 to twice the mean.
 const pauseSteps = 1 << 12
 
-func (c *Client) drawPause(choices draw.Chooser) time.Duration {
-	return 2 * c.Spec.Pause * time.Duration(choices.Choose(pauseSteps)) / pauseSteps
+func drawPause(mean time.Duration, choices draw.Chooser) time.Duration {
+	return 2 * mean * time.Duration(choices.Choose(pauseSteps)) / pauseSteps
 }
 
-func (c *Client) callOnce(op Op) (stopped bool, err error) {
-	op.ID = fmt.Sprintf("c%d-%d", c.Number, c.callCount)
+// carryOut makes a drawn operation.
+func (c *Client) carryOut(op Op) (stopped bool, err error) {
+	if op.F == Acquire {
+		return c.useLock(op.Key)
+	}
+	op.ID = fmt.Sprintf("%s%d", c.ownPrefix(), c.callCount)
+	_, stopped, err = c.call(op)
+	return stopped, err
+}
+
+// call makes one call, whatever becomes of it.
+func (c *Client) call(op Op) (r Result, stopped bool, err error) {
 	ex := exchange{machines: c.Machines, codec: c.Codec, env: c.Env, process: c.processNumber}
 	result, _, doErr, err := ex.record(op, c.homeMachine, c.Spec.Timeout)
 	if err != nil {
-		return false, err
+		return result, false, err
 	}
 	c.generator.learnFromAnswer(op, result)
 	if result.Type == history.Info {
@@ -98,7 +109,7 @@ func (c *Client) callOnce(op Op) (stopped bool, err error) {
 	if result.Type == history.Info || result.Elsewhere {
 		c.homeMachine = (c.homeMachine + 1) % len(c.Machines)
 	}
-	return errors.Is(doErr, ErrStopped), nil
+	return result, errors.Is(doErr, ErrStopped), nil
 }
 
 // exchange sends requests to machines and records calls and results in the history.
@@ -114,17 +125,25 @@ type exchange struct {
 func (x *exchange) record(op Op, machine int, timeout time.Duration) (
 	r Result, output []byte, doErr, err error) {
 	process, input := x.codec.Encode(op)
-	e := history.Event{Process: x.process, Type: history.Invoke, F: op.F, Key: op.Key,
-		Mod: op.Expect, ID: op.ID, Node: x.machines[machine], Value: opValue(op)}
+	e := event(x.process, op)
+	if !IsLockOperation(op.F) {
+		e.Node = x.machines[machine]
+	}
 	x.env.Append(e)
 	output, doErr = x.env.Do(machine, process, input, timeout)
 	r, err = resultOf(x.codec, op, output, doErr)
 	e.Type, e.Value, e.Rev, e.Mod, e.Error = r.Type, r.Value, r.Rev, r.Mod, r.Error
 	x.env.Append(e)
 	if err != nil {
-		err = fmt.Errorf("reading the answer of %s to %s %s: %w", e.Node, op.F, op.ID, err)
+		err = fmt.Errorf("reading the answer of %s to %s %s: %w", x.machines[machine], op.F, op.ID, err)
 	}
 	return r, output, doErr, err
+}
+
+// event begins an operation in the history. It names no machine: who holds a lock is the client.
+func event(process int, op Op) history.Event {
+	return history.Event{Process: process, Type: history.Invoke, F: op.F, Key: op.Key, Mod: op.Expect,
+		ID: op.ID, Value: opValue(op)}
 }
 
 // resultOf is the result of a call that was answered with output, or not at all.
@@ -150,9 +169,12 @@ func resultOf(codec Codec, op Op, output []byte, doErr error) (Result, error) {
 // Stopped is the error of a call in the history that the end of the run cut off.
 const Stopped = "stopped"
 
-// opValue is the argument as the history shows it: the new name of a rename, else the value.
+// opValue is the argument as the history shows it: the lease of a lock, the new name of a rename, or the
+// value.
 func opValue(op Op) json.RawMessage {
 	switch {
+	case op.TTL != 0:
+		return json.RawMessage(fmt.Sprintf(`{"ttl_ns":%d}`, op.TTL.Nanoseconds()))
 	case op.To != "":
 		return JSON(op.To)
 	case op.Value != "":

@@ -25,6 +25,8 @@ type Spec struct {
 	Timeout time.Duration `yaml:"timeout,omitempty" json:"timeout"`
 	// Mix gives each operation a weight. The subject's codec lists the operations.
 	Mix map[string]int `yaml:"mix,omitempty,flow" json:"mix,omitempty"`
+	// Locks is how clients use locks; nil unless the mix has [Acquire].
+	Locks *Locks `yaml:"locks,omitempty,flow" json:"locks,omitempty"`
 }
 
 // FirstActor is where the process numbers of actors begin in a history. Actors work on a subject beside
@@ -60,6 +62,12 @@ func (s *Spec) SetDefaults(duration time.Duration) {
 	if s.Pause == 0 && s.Clients > 0 && s.Operations > 0 {
 		s.Pause = duration * time.Duration(s.Clients) / time.Duration(s.Operations+s.Clients)
 	}
+	if s.Locks == nil && s.UsesLocks() {
+		s.Locks = &Locks{}
+	}
+	if s.Locks != nil {
+		s.Locks.setDefaults()
+	}
 }
 
 func defaultIfNotPositive(field *int, value int) {
@@ -79,6 +87,10 @@ type Op struct {
 	Expect uint64
 	// ID is unique to the request; a subject stores it with what it changes.
 	ID string
+	// TTL is the lease of a lock that is taken, renewed or released.
+	TTL time.Duration
+	// Retry is set when the same request may have been sent before.
+	Retry bool
 }
 
 // Result is what came of an operation.

@@ -2,7 +2,6 @@ package storecheck
 
 import (
 	"context"
-	"slices"
 	"sync"
 
 	"github.com/holdfast-sim/holdfast/linearizability"
@@ -34,10 +33,11 @@ func (c checkHistory) Judge(ctx context.Context, e *Evidence) linearizability.Ve
 		return check.Unknown(c.Name(), err)
 	}
 	files := *e.Run
-	if c.Others != nil {
-		files.Events = slices.DeleteFunc(slices.Clone(files.Events), func(e history.Event) bool {
-			return c.Others(e.F)
-		})
+	files.Events = make([]history.Event, 0, len(e.Run.Events))
+	for _, event := range e.Run.Events {
+		if c.Others == nil || !c.Others(event.F) {
+			files.Events = append(files.Events, changeEvent(event))
+		}
 	}
 	verdict := scenarios.CheckHistory(ctx, &files, Model(), witness)
 	e.Run.Picture = files.Picture

@@ -56,7 +56,8 @@ func TestALossIsNeverSilent(t *testing.T) {
 		"it goes on from what it has": {witness().add(store.Installed{Epoch: second, Revision: 0,
 			How: "same"}, 0), valid},
 		"it acknowledges a change that it caught up on": {(&story{}).add(store.Installed{Epoch: first,
-			Revision: 1, How: "delta", Received: []store.Applied{{Epoch: first, Revision: 1, Chain: "a"}}}, 0).
+			Revision: 1, How: "delta",
+			Received: []store.Applied{{Epoch: first, Revision: 1, Chain: "a"}}}, 0).
 			acknowledge(first, 1, 0).applyAs(2, "b", 0).copyTo(0, 1, "a"), valid},
 		"after a restart":           {witness().add(store.Opened{Revision: 2}, 0).copyTo(0, 0, ""), invalid},
 		"its disk has forgotten it": {witness().add(store.Opened{Revision: 0}, 0).copyTo(0, 0, ""), valid},
