@@ -27,7 +27,7 @@ func Command(environment, name string, flags ...string) string {
 	}
 	info, _ := debug.ReadBuildInfo()
 	words = append(words, buildWords(info)...)
-	words = append(words, "-run", shellQuoted(pattern(name)))
+	words = append(words, "-run", shellQuoted(Pattern(name)))
 	if testing.Short() {
 		words = append(words, "-short") // a test may choose a smaller scenario
 	}
@@ -52,8 +52,8 @@ func buildWords(info *debug.BuildInfo) []string {
 	return words
 }
 
-// pattern is the value of -run that matches the test of a name and no other.
-func pattern(name string) string {
+// Pattern is the value of -run that matches the test of a name and no other.
+func Pattern(name string) string {
 	parts := strings.Split(name, "/")
 	if last := len(parts) - 1; last > 0 && strings.HasPrefix(parts[last], seedSubtest) {
 		parts = parts[:last]

@@ -20,7 +20,8 @@ type Counts struct {
 	Faults, WithoutEffect int
 
 	scenario *scenarios.Scenario
-	probes   map[string]bool
+	// Probes are the rare paths that a run reached.
+	Probes map[string]bool `json:"probes,omitempty"`
 }
 
 // Add counts a run.
@@ -55,12 +56,30 @@ func (c *Counts) Add(run *scenarios.Run) {
 	}
 	for id, n := range run.Probes {
 		if n > 0 {
-			if c.probes == nil {
-				c.probes = map[string]bool{}
-			}
-			c.probes[id] = true
+			c.reach(id)
 		}
 	}
+}
+
+// Merge adds the counts of other runs of a scenario.
+func (c *Counts) Merge(o *Counts, of *scenarios.Scenario) {
+	if o.Runs() == 0 {
+		return
+	}
+	c.scenario = of
+	c.Valid, c.Invalid, c.Unknown = c.Valid+o.Valid, c.Invalid+o.Invalid, c.Unknown+o.Unknown
+	c.Operations, c.OK, c.Failed = c.Operations+o.Operations, c.OK+o.OK, c.Failed+o.Failed
+	c.Faults, c.WithoutEffect = c.Faults+o.Faults, c.WithoutEffect+o.WithoutEffect
+	for id := range o.Probes {
+		c.reach(id)
+	}
+}
+
+func (c *Counts) reach(probe string) {
+	if c.Probes == nil {
+		c.Probes = map[string]bool{}
+	}
+	c.Probes[probe] = true
 }
 
 // Runs is how many runs were counted.
@@ -100,7 +119,7 @@ func (c *Counts) MissedProbes() error {
 	}
 	var missed []string
 	for _, id := range c.scenario.Expect.Probes {
-		if !c.probes[id] {
+		if !c.Probes[id] {
 			missed = append(missed, id)
 		}
 	}

@@ -31,17 +31,22 @@ func (s Seeds) Single() bool { return s.First == s.Last }
 // String is the range in the form that ParseSeeds reads.
 func (s Seeds) String() string { return fmt.Sprintf("%d-%d", s.First, s.Last) }
 
+// ChoosesSeeds reports whether -run chooses single seeds.
+func ChoosesSeeds() bool {
+	run := flag.Lookup("test.run")
+	if run == nil {
+		return false
+	}
+	_, asked, ok := strings.Cut(run.Value.String(), "/")
+	return ok && strings.Contains(asked, seedSubtest)
+}
+
 // NoneChosen returns an error if the flag -run asks for the subtest of a seed that is not among these seeds,
 // so that no subtest was run: go test would report success. seedFlag is the flag that chooses a seed.
 func (s Seeds) NoneChosen(seedFlag string) error {
-	run := flag.Lookup("test.run")
-	if run == nil {
-		return nil
-	}
-	_, asked, ok := strings.Cut(run.Value.String(), "/")
-	if !ok || !strings.Contains(asked, seedSubtest) {
+	if !ChoosesSeeds() {
 		return nil
 	}
 	return fmt.Errorf("-run %q matches none of the seeds %s; choose a seed with -%s instead",
-		run.Value.String(), s, seedFlag)
+		flag.Lookup("test.run").Value, s, seedFlag)
 }

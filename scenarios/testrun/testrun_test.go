@@ -20,7 +20,7 @@ func TestPatternMatchesOneTest(t *testing.T) {
 		"TestA/seed=1/part":   "^TestA$/^seed=1$/^part$",
 		"FuzzA/771e938e4458e": "^FuzzA$/^771e938e4458e$",
 	} {
-		require.Equal(t, want, pattern(name))
+		require.Equal(t, want, Pattern(name))
 	}
 }
 

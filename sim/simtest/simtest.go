@@ -12,7 +12,7 @@
 // The flags -sim.seed, -sim.seeds, -sim.twice, -sim.keep and -sim.draws, or the environment variables
 // SIM_SEED, SIM_SEEDS, SIM_TWICE, SIM_KEEP and SIM_DRAWS, choose what is run. -sim.steptimeout, or
 // SIM_STEPTIMEOUT, is how much real time one step may take. -sim.shrink, or SIM_SHRINK, makes a failing
-// scenario small and prints what is left.
+// scenario small and prints what is left. -sim.workers, or SIM_WORKERS, is how many processes run seeds.
 //
 // A test logs how many operations and faults its runs had. Package simtest never decides what right means:
 // the subject's judge does.
@@ -24,6 +24,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -43,6 +44,8 @@ var (
 		"end a run when a step takes this `duration` of real time (default 30s), or off")
 	flagShrink = flag.String("sim.shrink", os.Getenv("SIM_SHRINK"),
 		"make a failing scenario small, for at most this `duration`, and print it")
+	flagWorkers = flag.String("sim.workers", os.Getenv("SIM_WORKERS"),
+		"run seeds in this `number` of processes (default: one for each processor if they take long enough)")
 	flagDraws = flag.String("sim.draws", os.Getenv("SIM_DRAWS"),
 		"replace draws of the nemesis by `hex`, as printed by a failure of Fuzz")
 )
@@ -69,6 +72,14 @@ type config struct {
 	write  func(dir string, run *scenarios.Run) error
 	decode scenarios.Decode // nil: every scenario has the same subject
 	seeds  uint64           // without a flag; 0: DefaultSeeds
+
+	oneProcess bool
+}
+
+// OneProcess runs all seeds in this process, whatever -sim.workers is: for a test that looks at what its
+// subject or its options did in memory, or that cannot be run twice at a time.
+func OneProcess() Option {
+	return func(c *config) { c.oneProcess = true }
 }
 
 // DecodeWith sets how -sim.shrink makes the subject of a smaller scenario. Without it the subject of the
@@ -103,8 +114,18 @@ func Run(t TB, s *scenarios.Scenario, subject scenarios.Subject, opts ...Option)
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
-	b := batch{t: t, scenario: s, subject: subject, opts: opts, seeds: seeds}
+	if _, _, err := workersOfFlag(); err != nil {
+		t.Fatalf("%v", err)
+	}
+	b := batch{t: t, scenario: s, subject: subject, opts: opts, seeds: seeds, call: calls.count(t)}
+	if ownTask != nil {
+		ownTask.serve(&b)
+		return
+	}
+	defer b.dismiss()
+	begin := time.Now()
 	for seed := seeds.First; ; seed++ {
+		b.hire(seed, time.Since(begin))
 		if b.deadlineIsNear() {
 			t.Logf("stopped before the deadline: seeds %d to %d of %d to %d were run", seeds.First, seed-1,
 				seeds.First, seeds.Last)
@@ -126,6 +147,59 @@ type batch struct {
 	seeds    testrun.Seeds
 	counts   testrun.Counts
 	begun    bool // a seed was run, perhaps not to its end
+	call     int  // this is the n-th call of Run in its test, from 1
+	crew     *crew
+	warned   bool // that the workers cannot be used
+}
+
+// calls counts the calls of Run by test.
+var calls callCounter
+
+type callCounter struct {
+	mu     sync.Mutex
+	byTest map[*testing.T]int
+}
+
+// count returns how many calls the test has made with this one; 0 if it is of another type.
+func (c *callCounter) count(test TB) int {
+	t, ok := test.(*testing.T)
+	if !ok {
+		return 0
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.byTest == nil {
+		c.byTest = map[*testing.T]int{}
+	}
+	if c.byTest[t]++; c.byTest[t] == 1 {
+		t.Cleanup(func() {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			delete(c.byTest, t)
+		})
+	}
+	return c.byTest[t]
+}
+
+// hire starts worker processes for the seeds from the given one on if that is worth it.
+func (b *batch) hire(seed uint64, took time.Duration) {
+	if b.crew != nil {
+		return
+	}
+	if n := b.workers(int(seed-b.seeds.First), took, b.seeds.Last-seed+1); n > 1 {
+		b.crew = hire(b, seed, n)
+	}
+}
+
+// dismiss ends the worker processes.
+func (b *batch) dismiss() {
+	b.t.Helper()
+	if b.crew == nil {
+		return
+	}
+	if err := b.crew.end(); err != nil {
+		b.t.Errorf("after its last seed: %v", err)
+	}
 }
 
 func (b *batch) deadlineIsNear() bool {
@@ -153,10 +227,36 @@ func (b *batch) run(seed uint64) bool {
 	if !ok {
 		return judge(b.t)
 	}
-	parent.Run(testrun.SeedName(strconv.FormatUint(seed, 10)), func(t *testing.T) {
+	parent.Run(seedName(seed), func(t *testing.T) {
 		t.Helper()
-		judge(t)
+		if b.crew == nil || !b.tell(t, seed) {
+			judge(t)
+		}
 	})
+	if b.crew != nil {
+		b.crew.told()
+	}
+	return true
+}
+
+// tell replays the answer of a worker process. false means that the workers cannot be used.
+func (b *batch) tell(t *testing.T, seed uint64) bool {
+	t.Helper()
+	a, err := b.crew.answerTo(seed)
+	if err != nil {
+		if !b.warned {
+			t.Logf("seeds run in this process: %v", err)
+		}
+		b.warned = true
+		return false
+	}
+	b.begun = true
+	b.counts.Merge(&a.Counts, b.scenario)
+	if a.Died != "" {
+		trial := newTrial(t, b.scenario, b.subject, seed, b.opts)
+		t.Fatalf("%s\n%s", a.Died, trial.reproduce("-sim.workers=1"))
+	}
+	a.tell(t)
 	return true
 }
 
