@@ -7,39 +7,17 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/holdfast-sim/holdfast/cmd/cli/internal/campaignflags"
+	"github.com/holdfast-sim/holdfast/cmd/cli/internal/merge"
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/seeds"
+	"github.com/holdfast-sim/holdfast/cmd/cli/internal/shard"
 	"github.com/holdfast-sim/holdfast/scenarios/explore"
 )
-
-// campaignFlags are the flags of campaign.
-type campaignFlags struct {
-	seeds       string
-	budget      time.Duration
-	journal     string
-	restart     bool
-	junit       string
-	runs        string
-	topology    string
-	strict      bool
-	all         bool
-	json, quiet bool
-	workers     int
-	// strategies are how scenarios are changed.
-	strategies  []string
-	shrink      time.Duration
-	stopAtFirst bool
-	// against is the journal of an earlier campaign.
-	against string
-	// openEnded means that the campaign has no end of its own.
-	openEnded bool
-}
 
 const campaignHelp = `Searches for seeds that fail: runs many seeds of many scenarios in the simulator and
 summarizes the outcomes. SCENARIO is a file or the name of a library scenario; it may have its own range of
@@ -56,14 +34,17 @@ resumes the campaign; a wider range of seeds runs only the missing ones. A journ
 build, or for an edited scenario, is rejected.
 
 Unexpected runs leave a folder in RUNS. A campaign with such runs ends with the command that reproduces
-the first of them. On GitHub Actions they become annotations and a summary of the step.`
+the first of them. On GitHub Actions they become annotations and a summary of the step.
+
+Several machines can share a campaign: each makes one --shard, and NAME campaign merge adds up the journals.`
 
 func (a *app) newCampaignCommand() *cobra.Command {
-	var f campaignFlags
+	var f campaignflags.Flags
 	cmd := &cobra.Command{
 		Use:   "campaign [SCENARIO[:A-B]...]",
 		Short: "Search for seeds that fail, resumably",
 		Long:  a.examples(campaignHelp),
+		Args:  cobra.ArbitraryArgs,
 		Example: a.examples(`  NAME campaign --for 10m
   NAME campaign my-scenario.yaml --for 5m
   NAME campaign --all --seeds 200
@@ -71,40 +52,14 @@ func (a *app) newCampaignCommand() *cobra.Command {
   NAME campaign my-scenario.yaml --seeds 1000000 --for 20m --junit report.xml`),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.campaign(cmd.Context(), args, &f) },
 	}
-	flags := cmd.Flags()
-	flags.StringVar(&f.seeds, "seeds", "",
-		"seeds `A-B` of scenarios without their own range; N means 1-N (default "+defaultCampaignSeeds+
-			",\nif another scenario has seeds, or with --all; else all there are)")
-	flags.DurationVar(&f.budget, "for", 0,
-		"start nothing new after this `time`, such as 20m (default: run all seeds)")
-	flags.StringVar(&f.journal, "journal", "", "record the runs in this `file` (default RUNS/campaign.jsonl)")
-	flags.BoolVar(&f.restart, "restart", false, "discard the runs in the journal")
-	flags.BoolVar(&f.restart, "anew", false, "discard the runs in the journal")
-	_ = flags.MarkHidden("anew") // it is defined above
-	flags.StringSliceVar(&f.strategies, "strategy", nil, strategyHelp()+
-		"\n(default: "+explore.Plain+"; without seeds: all of them)")
-	flags.DurationVar(&f.shrink, "shrink", time.Minute,
-		"make the first run of each group of failures small, for this `time` each; 0 for not at all")
-	flags.BoolVar(&f.stopAtFirst, "stop-at-first", false, "stop at the first failure")
-	flags.StringVar(&f.against, "against", "",
-		"compare the failures with those in this `journal` of an earlier campaign, of any build")
-	flags.StringVar(&f.junit, "junit", "", "write a JUnit report to this `file`")
-	flags.StringVar(&f.runs, "runs", defaultRuns, "`folder` for the run folders of unexpected runs")
-	flags.BoolVar(&f.all, "all", false, "run every scenario of the library")
-	flags.BoolVar(&f.json, "json", false, "print the summary as JSON")
-	flags.BoolVar(&f.quiet, "quiet", false, "show no progress")
-	flags.IntVar(&f.workers, "workers", runtime.GOMAXPROCS(0), "worker `processes`")
-	if a.hasTopologies() {
-		flags.StringVar(&f.topology, "topology", "", "take machines and votes from this `corosync.conf`")
-		flags.BoolVar(&f.strict, "strict-topology", false, strictHelp)
-	}
+	f.AddTo(cmd, a.hasTopologies())
+	merges := &merge.Command{Program: a.Name, Stdout: a.Stdout, Stderr: a.Stderr, Env: a.Env,
+		Broken: internalError, End: endOf}
+	cmd.AddCommand(merges.Cobra())
 	return cmd
 }
 
-// defaultCampaignSeeds are the seeds of scenarios for which none are given, in a campaign that has an end.
-const defaultCampaignSeeds = "1-1000"
-
-func (a *app) campaign(ctx context.Context, words []string, f *campaignFlags) error {
+func (a *app) campaign(ctx context.Context, words []string, f *campaignflags.Flags) error {
 	p, err := a.planCampaign(words, f)
 	if err != nil {
 		return err
@@ -120,11 +75,11 @@ func (a *app) campaign(ctx context.Context, words []string, f *campaignFlags) er
 }
 
 // planCampaign checks the flags and reads the scenarios.
-func (a *app) planCampaign(words []string, f *campaignFlags) (*plan, error) {
-	if f.workers < 1 {
-		return nil, usagef("--workers %d: at least one process must run the seeds", f.workers)
+func (a *app) planCampaign(words []string, f *campaignflags.Flags) (*plan, error) {
+	if f.Workers < 1 {
+		return nil, usagef("--workers %d: at least one process must run the seeds", f.Workers)
 	}
-	for _, strategy := range f.strategies {
+	for _, strategy := range f.Strategies {
 		if !slices.Contains(explore.Names(), strategy) {
 			return nil, usagef("--strategy %q: write some of %s", strategy,
 				strings.Join(explore.Names(), ","))
@@ -135,27 +90,30 @@ func (a *app) planCampaign(words []string, f *campaignFlags) (*plan, error) {
 		return nil, err
 	}
 	names, ranges, haveOwn := seeds.Split(words)
-	wholeLibrary := len(words) == 0 && !f.all && len(library) > 0
-	f.openEnded = wholeLibrary || len(words) > 0 && f.seeds == "" && !haveOwn
-	usualSeeds := cmp.Or(f.seeds, defaultCampaignSeeds)
-	if f.openEnded {
-		usualSeeds = cmp.Or(f.seeds, fmt.Sprint(seeds.Max))
+	wholeLibrary := len(words) == 0 && !f.All && len(library) > 0
+	f.OpenEnded = wholeLibrary || len(words) > 0 && f.Seeds == "" && !haveOwn
+	usualSeeds := cmp.Or(f.Seeds, campaignflags.DefaultSeeds)
+	if f.OpenEnded {
+		usualSeeds = cmp.Or(f.Seeds, fmt.Sprint(seeds.Max))
 	}
-	f.all = f.all || wholeLibrary
-	if len(f.strategies) == 0 {
-		f.strategies = []string{explore.Plain}
-		if f.openEnded {
-			f.strategies = explore.Names()
+	f.All = f.All || wholeLibrary
+	if len(f.Strategies) == 0 {
+		f.Strategies = []string{explore.Plain}
+		if f.OpenEnded {
+			f.Strategies = explore.Names()
 		}
 	}
-	if f.budget < 0 {
-		return nil, usagef("--for %v: write a time such as 20m", f.budget)
+	if f.ShardParts, err = shard.Parse(f.Shard); err != nil {
+		return nil, Usage(err)
 	}
-	p := &plan{app: a, backend: &a.Backends[0], runs: f.runs, workers: f.workers, topology: f.topology}
-	if p.jobs, err = a.readJobs(names, f.all, origin{topology: f.topology}); err != nil {
+	if f.Budget < 0 {
+		return nil, usagef("--for %v: write a time such as 20m", f.Budget)
+	}
+	p := &plan{app: a, backend: &a.Backends[0], runs: f.Runs, workers: f.Workers, topology: f.Topology}
+	if p.jobs, err = a.readJobs(names, f.All, origin{topology: f.Topology}); err != nil {
 		return nil, err
 	}
-	if f.strict {
+	if f.Strict {
 		if err := refusePartial(p.jobs); err != nil {
 			return nil, err
 		}
@@ -163,7 +121,7 @@ func (a *app) planCampaign(words []string, f *campaignFlags) (*plan, error) {
 	seen := map[string]bool{}
 	for i := range p.jobs {
 		j, seeds := &p.jobs[i], usualSeeds
-		if !f.all {
+		if !f.All {
 			seeds = cmp.Or(ranges[i], usualSeeds)
 		}
 		if j.first, j.last, err = parseSeeds(seeds); err != nil {

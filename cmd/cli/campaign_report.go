@@ -17,8 +17,8 @@ func (c *campaignRun) report(ctx context.Context) error {
 	if c.search.Restored == 0 {
 		summary.Finish(c.search.Took())
 	}
-	err := cireports.Write(summary, c.search.Outcomes, f.junit, c.app.Env, c.app.Stderr)
-	if f.json {
+	err := cireports.Write(summary, c.search.Outcomes, f.JUnit, c.app.Env, c.app.Stderr)
+	if f.JSON {
 		err = errors.Join(err, summary.JSON(c.app.Stdout))
 	} else {
 		err = errors.Join(err, summary.Text(c.app.Stdout, c.earlier))
@@ -27,12 +27,12 @@ func (c *campaignRun) report(ctx context.Context) error {
 		return internalError(err)
 	}
 	missing := c.search.Runs() - summary.Runs
-	if missing > 0 && !f.openEnded {
+	if missing > 0 && !f.OpenEnded {
 		why := "out of time"
 		switch {
 		case ctx.Err() != nil:
 			why = "interrupted"
-		case f.stopAtFirst && summary.Failed > 0:
+		case f.StopAtFirst && summary.Failed > 0:
 			why = "stopped at the first failure"
 		}
 		fmt.Fprintf(c.app.Stderr, "%s: %d of %d runs are missing; to resume:\n  %s\n",
@@ -41,9 +41,9 @@ func (c *campaignRun) report(ctx context.Context) error {
 	switch {
 	case c.search.AnyInvalid():
 		return exitFor(linearizability.Invalid)
-	case f.openEnded && summary.Failed == 0:
+	case f.OpenEnded && summary.Failed == 0:
 		return nil
-	case !summary.OK(), missing > 0 && f.budget == 0:
+	case !summary.OK(), missing > 0 && f.Budget == 0:
 		return exitFor(linearizability.Unknown)
 	}
 	return nil
@@ -58,17 +58,18 @@ func (c *campaignRun) resume() string {
 			args = append(args, flag, value)
 		}
 	}
-	if f.all && !f.openEnded { // without words the whole library is meant
+	if f.All && !f.OpenEnded { // without words the whole library is meant
 		args = append(args, "--all")
 	}
-	add("--seeds", f.seeds, "")
-	add("--strategy", strings.Join(f.strategies, ","), explore.Plain)
-	add("--runs", f.runs, defaultRuns)
-	add("--journal", f.journal, "")
-	add("--topology", f.topology, "")
-	add("--junit", f.junit, "")
-	if f.budget > 0 {
-		args = append(args, "--for", f.budget.String())
+	add("--seeds", f.Seeds, "")
+	add("--strategy", strings.Join(f.Strategies, ","), explore.Plain)
+	add("--runs", f.Runs, defaultRuns)
+	add("--journal", f.Journal, "")
+	add("--shard", f.Shard, "")
+	add("--topology", f.Topology, "")
+	add("--junit", f.JUnit, "")
+	if f.Budget > 0 {
+		args = append(args, "--for", f.Budget.String())
 	}
 	return c.app.command(args...)
 }

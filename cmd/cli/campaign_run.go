@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 
+	"github.com/holdfast-sim/holdfast/cmd/cli/internal/campaignflags"
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/canary"
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/journal"
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/search"
@@ -18,7 +20,7 @@ import (
 // campaignRun is a campaign while it runs.
 type campaignRun struct {
 	*plan
-	flags  *campaignFlags
+	flags  *campaignflags.Flags
 	words  []string
 	search *search.Campaign
 	// pool makes the runs, otherPool repeats some with other settings of the Go runtime.
@@ -30,25 +32,32 @@ type campaignRun struct {
 // prepare makes the units of the campaign, and opens the journals.
 func (c *campaignRun) prepare() error {
 	f := c.flags
-	c.search = &search.Campaign{Summary: campaign.New(), Workers: c.workers, Budget: f.budget,
-		OpenEnded: f.openEnded, StopAtFirst: f.stopAtFirst, Progress: c.app.progress(f.quiet),
+	c.search = &search.Campaign{Summary: campaign.New(), Workers: c.workers, Budget: f.Budget,
+		OpenEnded: f.OpenEnded, StopAtFirst: f.StopAtFirst, Progress: c.app.progress(f.Quiet),
 		Stderr: c.app.Stderr}
-	if f.shrink > 0 {
+	if f.Shrink > 0 {
 		c.search.Shrink = c.shrinkRun
 	}
-	for _, strategy := range f.strategies {
+	for _, strategy := range f.Strategies {
 		for i := range c.jobs {
 			j := &c.jobs[i]
 			if strategy == explore.Plain || explore.CanChange(strategy, j.scenario, j.subject) {
-				c.search.Units = append(c.search.Units, c.unit(j, strategy))
+				c.addUnit(j, strategy)
 			}
 		}
 	}
+	if len(c.search.Units) == 0 {
+		return usagef("--shard %s: no run falls to it; there must be at least as many seeds as shards",
+			f.Shard)
+	}
 	for i := range c.jobs {
+		if f.Shard != "" {
+			break // what one shard does not reach, another one may
+		}
 		c.search.Summary.Expect(c.jobs[i].scenario.Name, c.jobs[i].scenario.Expect.Probes)
 	}
-	if f.against != "" {
-		outcomes, err := journal.Read(f.against)
+	if f.Against != "" {
+		outcomes, err := journal.Read(f.Against)
 		if err != nil {
 			return Usage(fmt.Errorf("--against: %w", err))
 		}
@@ -60,11 +69,16 @@ func (c *campaignRun) prepare() error {
 	return c.openJournal()
 }
 
-// unit is a scenario with a strategy.
-func (c *campaignRun) unit(j *job, strategy string) search.Unit {
+// addUnit adds a scenario with a strategy, if some of its seeds belong to the shard.
+func (c *campaignRun) addUnit(j *job, strategy string) {
 	with := *c.plan
 	with.setStrategy(strategy)
-	return search.Unit{Scenario: j.scenario.Name, Strategy: with.strategy, First: j.first, Last: j.last,
+	first, step, some := c.flags.ShardParts.Of(j.scenario.Name, with.strategy, j.first, j.last)
+	if !some {
+		return
+	}
+	c.search.Units = append(c.search.Units, search.Unit{Scenario: j.scenario.Name, Strategy: with.strategy,
+		First: first, Last: j.last, Step: step,
 		Run: func(ctx context.Context, seed uint64) search.Result {
 			o, answer := with.ask(ctx, c.pool, j, seed)
 			return search.Result{Outcome: o.campaign(), Behaviour: answer.Behaviour, CPU: answer.CPU}
@@ -72,20 +86,25 @@ func (c *campaignRun) unit(j *job, strategy string) search.Unit {
 		Repeat: func(ctx context.Context, seed uint64) (string, error) {
 			o, _ := with.ask(ctx, c.otherPool, j, seed)
 			return o.line.Digest, o.err
-		}}
+		}})
 }
 
 // openJournal opens the journal and restores the runs that it holds.
 func (c *campaignRun) openJournal() error {
-	path := c.flags.journal
+	path := c.flags.Journal
 	if path == "" {
-		path = filepath.Join(c.runs, "campaign.jsonl")
+		name := strings.Replace("campaign-"+c.flags.Shard, "/", "-of-", 1)
+		path = filepath.Join(c.runs, strings.TrimSuffix(name, "-")+".jsonl")
 	}
 	texts, err := c.scenarioDigests()
 	if err != nil {
 		return err
 	}
-	opened, completed, err := journal.Open(path, c.flags.restart, texts)
+	of := journal.Campaign{Texts: texts, Probes: map[string][]string{}, Shard: c.flags.ShardParts.String()}
+	for i := range c.jobs {
+		of.Probes[c.jobs[i].scenario.Name] = c.jobs[i].scenario.Expect.Probes
+	}
+	opened, completed, err := journal.Open(path, c.flags.Restart, of)
 	switch {
 	case errors.Is(err, journal.ErrUnusable):
 		return Usage(err)
@@ -94,9 +113,9 @@ func (c *campaignRun) openJournal() error {
 	}
 	c.search.Journal = opened
 	c.search.Restore(completed)
-	if c.search.Restored > 0 && !c.flags.quiet {
+	if c.search.Restored > 0 && !c.flags.Quiet {
 		of := ""
-		if !c.flags.openEnded {
+		if !c.flags.OpenEnded {
 			of = fmt.Sprintf("of %d ", c.search.Runs())
 		}
 		fmt.Fprintf(c.app.Stderr, "%d %sruns are already in %s\n", c.search.Restored, of, path)
@@ -135,7 +154,7 @@ func (c *campaignRun) shrinkRun(ctx context.Context, o *campaign.Outcome, checke
 	if err != nil {
 		return err
 	}
-	s.Property, s.Seeds, s.Limit = checker, shrink.DefaultSeeds, c.flags.shrink
+	s.Property, s.Seeds, s.Limit = checker, shrink.DefaultSeeds, c.flags.Shrink
 	s.Out, s.Stdout = filepath.Join(o.Folder, smallFile), c.app.Stderr
 	defer shrinkCommand{c.app}.serve(s, c.workers, c.search.Progress)()
 	return s.Run(ctx)

@@ -52,6 +52,14 @@ func exitFor(v linearizability.Validity) error {
 	return &exit{code: ExitUnknown}
 }
 
+// endOf ends a command with its result, or with what is wrong with its input.
+func endOf(v linearizability.Validity, err error) error {
+	if err != nil {
+		return Usage(err)
+	}
+	return exitFor(v)
+}
+
 // worseValidity returns the worse of two results: invalid before unknown before valid.
 func worseValidity(a, b linearizability.Validity) linearizability.Validity {
 	return linearizability.Worst([]linearizability.Verdict{{Validity: a}, {Validity: b}})

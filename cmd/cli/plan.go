@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/holdfast-sim/holdfast/cmd/cli/internal/campaignflags"
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/seeds"
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/sources"
 	"github.com/holdfast-sim/holdfast/engine/env/timescale"
@@ -16,7 +17,7 @@ import (
 // Limits and defaults of plans.
 const (
 	defaultSeed = 1
-	defaultRuns = "runs"
+	defaultRuns = campaignflags.DefaultRuns
 )
 
 // job is one scenario with the seeds that it runs with, from first to last.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/holdfast-sim/holdfast/cmd/cli/internal/campaignflags"
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/tally"
 	"github.com/holdfast-sim/holdfast/engine/env/timescale"
 	"github.com/holdfast-sim/holdfast/linearizability"
@@ -44,17 +45,6 @@ printed and kept, and one line counts all of them.
 
 Every failure ends with a command that reproduces it.`
 
-// strategyHelp describes the flag --strategy.
-func strategyHelp() string {
-	text := "change the scenario by this `strategy` before each run:"
-	for _, s := range explore.Strategies() {
-		text += fmt.Sprintf("\n%s: %s", s.Name, s.About)
-	}
-	return text
-}
-
-const strictHelp = "refuse a configuration that asks for what the subject does not carry out"
-
 func (a *app) newRunCommand() *cobra.Command {
 	var f runFlags
 	cmd := &cobra.Command{
@@ -83,10 +73,10 @@ func (a *app) newRunCommand() *cobra.Command {
 	flags.BoolVar(&f.twice, "twice", false, "run every seed twice and compare the digests (simulator)")
 	flags.IntVar(&f.workers, "workers", runtime.GOMAXPROCS(0), "worker `processes` for --seeds (simulator)")
 	flags.BoolVar(&f.all, "all", false, "run every scenario of the library")
-	flags.StringVar(&f.strategy, "strategy", explore.Plain, strategyHelp())
+	flags.StringVar(&f.strategy, "strategy", explore.Plain, campaignflags.StrategyHelp())
 	if a.hasTopologies() {
 		flags.StringVar(&f.topology, "topology", "", "take machines and votes from this `corosync.conf`")
-		flags.BoolVar(&f.strict, "strict-topology", false, strictHelp)
+		flags.BoolVar(&f.strict, "strict-topology", false, campaignflags.StrictHelp)
 	}
 	if a.hasEtc() {
 		flags.StringVar(&f.etc, "etc", "",

@@ -59,6 +59,13 @@ func (o *Outcome) Failed() bool {
 	return o.Verdict.String() != o.Expected
 }
 
+// AnyInvalid reports whether one of the runs ended otherwise than expected, and not just without a verdict.
+func AnyInvalid(outcomes []Outcome) bool {
+	return slices.ContainsFunc(outcomes, func(o Outcome) bool {
+		return o.Failed() && o.Problem == "" && o.Verdict != linearizability.Unknown
+	})
+}
+
 // Why is one line about what went wrong: the first check that is worst, or the problem.
 func (o *Outcome) Why() string {
 	if o.Problem != "" {

@@ -16,6 +16,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/gofrs/flock"
 
@@ -52,21 +53,31 @@ type Journal struct {
 	// program and texts are digests of what the runs were made with: runs of another program, or of
 	// another text of a scenario, prove nothing about this one.
 	program  string
-	anyBuild bool              // runs of other programs and texts are read, too
-	texts    map[string]string // scenario -> its digest
+	campaign Campaign
 }
 
-// entry is one run in a journal.
-type entry struct {
+// Campaign is what a journal keeps of the campaign as a whole.
+type Campaign struct {
+	// Texts are the digests of the scenarios' texts, by name, and Probes the rare paths that they expect.
+	Texts  map[string]string
+	Probes map[string][]string
+	// Shard is the part of the runs that the campaign makes, such as 1/4; "" if it makes all.
+	Shard string
+}
+
+// Record is one run in a journal.
+type Record struct {
 	Schema  string `json:"schema"`
 	Program string `json:"program"`
 	Text    string `json:"text"`
+	Shard   string `json:"shard,omitempty"`
+	// ExpectedProbes are the rare paths that some run of the scenario must reach.
+	ExpectedProbes []string `json:"expected_probes,omitempty"`
 	campaign.Outcome
 }
 
 // Open opens or creates a journal and returns the runs that it holds. With restart, they are discarded.
-// texts are the digests of the scenarios' texts, by name.
-func Open(path string, restart bool, texts map[string]string) (*Journal, []campaign.Outcome, error) {
+func Open(path string, restart bool, of Campaign) (*Journal, []campaign.Outcome, error) {
 	program, err := programDigest()
 	if err != nil {
 		return nil, nil, err
@@ -74,7 +85,7 @@ func Open(path string, restart bool, texts map[string]string) (*Journal, []campa
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, nil, unusablef("creating the journal's folder: %w", err)
 	}
-	j := &Journal{path: path, program: program, texts: texts, lock: flock.New(path + ".lock")}
+	j := &Journal{path: path, program: program, campaign: of, lock: flock.New(path + ".lock")}
 	locked, err := j.lock.TryLock()
 	if err != nil {
 		return nil, nil, unusablef("locking the journal: %w", err)
@@ -110,12 +121,35 @@ func (j *Journal) open(restart bool) ([]campaign.Outcome, error) {
 // left alone. With restart the first line decides whether the file is a journal: no other file is ever
 // truncated.
 func (j *Journal) read(restart bool) (completed []campaign.Outcome, whole int64, err error) {
-	file, err := os.Open(j.path)
+	whole, err = each(j.path, restart, func(r *Record) error {
+		text, mine := j.campaign.Texts[r.Scenario]
+		switch {
+		case r.Program != j.program:
+			return unusablef("%s holds runs of another build, which prove nothing about this one: "+
+				"discard them with --restart, or name another file with --journal", j.path)
+		case mine && r.Text != text:
+			return unusablef("%s holds runs of %s from before it was edited: "+
+				"discard them with --restart, or name another file with --journal", j.path, r.Scenario)
+		case r.Shard != j.campaign.Shard:
+			return unusablef("%s holds runs of another shard (%q): "+
+				"discard them with --restart, or name another file with --journal", j.path, r.Shard)
+		case mine:
+			completed = append(completed, r.Outcome)
+		}
+		return nil
+	})
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, 0, nil
 	}
+	return completed, whole, err
+}
+
+// each calls take with every run of a journal, and returns how many bytes of the file are whole lines. With
+// onlyFirst it reads no more than the first line.
+func each(path string, onlyFirst bool, take func(*Record) error) (whole int64, err error) {
+	file, err := os.Open(path)
 	if err != nil {
-		return nil, 0, unusablef("opening the journal: %w", err)
+		return 0, unusablef("reading the journal: %w", err)
 	}
 	defer file.Close()
 	in := bufio.NewReaderSize(file, 1<<16)
@@ -123,48 +157,46 @@ func (j *Journal) read(restart bool) (completed []campaign.Outcome, whole int64,
 		line, err := in.ReadBytes('\n')
 		last := errors.Is(err, io.EOF)
 		if err != nil && !last {
-			return nil, 0, fmt.Errorf("reading the journal: %w", err)
+			return 0, fmt.Errorf("reading the journal: %w", err)
 		}
 		if !startsAsJournal(line) || len(line) > maxLineBytes {
-			return nil, 0, j.notAJournal(n)
+			return 0, notAJournal(path, n)
 		}
-		if last || restart {
-			return completed, whole, nil
+		if last || onlyFirst {
+			return whole, nil
 		}
 		whole += int64(len(line))
-		var l entry
-		if err := json.Unmarshal(line, &l); err != nil {
-			return nil, 0, j.notAJournal(n)
+		var r Record
+		if err := json.Unmarshal(line, &r); err != nil {
+			return 0, notAJournal(path, n)
 		}
-		text, mine := j.texts[l.Scenario]
-		switch {
-		case j.anyBuild:
-			completed = append(completed, l.Outcome)
-		case l.Program != j.program:
-			return nil, 0, unusablef("%s holds runs of another build, which prove nothing about this one: "+
-				"discard them with --restart, or name another file with --journal", j.path)
-		case mine && l.Text != text:
-			return nil, 0, unusablef("%s holds runs of %s from before it was edited: "+
-				"discard them with --restart, or name another file with --journal", j.path, l.Scenario)
-		case mine:
-			completed = append(completed, l.Outcome)
+		if err := take(&r); err != nil {
+			return 0, err
 		}
 	}
 }
 
 // Read returns the runs of a journal, of whatever build. A torn last line is left out.
-func Read(path string) ([]campaign.Outcome, error) {
-	j := &Journal{path: path, anyBuild: true}
-	if _, err := os.Stat(path); err != nil {
-		return nil, unusablef("reading the journal: %w", err)
-	}
-	completed, _, err := j.read(false)
+func Read(path string) (completed []campaign.Outcome, err error) {
+	_, err = each(path, false, func(r *Record) error {
+		completed = append(completed, r.Outcome)
+		return nil
+	})
 	return completed, err
 }
 
-func (j *Journal) notAJournal(line int) error {
+// Records is [Read] with what the journal keeps beside the runs.
+func Records(path string) (records []Record, err error) {
+	_, err = each(path, false, func(r *Record) error {
+		records = append(records, *r)
+		return nil
+	})
+	return records, err
+}
+
+func notAJournal(path string, line int) error {
 	return unusablef("%s, line %d: this is not a campaign journal (%s); name another file with --journal",
-		j.path, line, schema)
+		path, line, schema)
 }
 
 // startsAsJournal reports whether a line, which may be torn, starts as those of a journal do.
@@ -177,7 +209,8 @@ func startsAsJournal(line []byte) bool {
 // Append records a run.
 func (j *Journal) Append(of campaign.Outcome) error {
 	var line bytes.Buffer
-	if err := json.NewEncoder(&line).Encode(entry{schema, j.program, j.texts[of.Scenario], of}); err != nil {
+	if err := json.NewEncoder(&line).Encode(Record{schema, j.program, j.campaign.Texts[of.Scenario],
+		j.campaign.Shard, j.campaign.Probes[of.Scenario], of}); err != nil {
 		return fmt.Errorf("encoding a run of %s for the journal: %w", of.Scenario, err)
 	}
 	if _, err := j.file.Write(line.Bytes()); err != nil {
@@ -193,8 +226,8 @@ func (j *Journal) Path() string { return j.path }
 // lock of another campaign.
 func (j *Journal) Close() error { return errors.Join(j.file.Close(), j.lock.Unlock()) }
 
-// programDigest is a digest of this executable.
-func programDigest() (string, error) {
+// programDigest returns a digest of this executable.
+var programDigest = sync.OnceValues(func() (string, error) {
 	path, err := os.Executable()
 	if err != nil {
 		return "", fmt.Errorf("finding this program: %w", err)
@@ -209,4 +242,4 @@ func programDigest() (string, error) {
 		return "", fmt.Errorf("reading this program: %w", err)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8]), nil
-}
+})

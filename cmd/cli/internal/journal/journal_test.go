@@ -12,7 +12,7 @@ import (
 	"github.com/holdfast-sim/holdfast/reports/campaign"
 )
 
-var texts = map[string]string{"storm": "digest of its text"}
+var texts = journal.Campaign{Texts: map[string]string{"storm": "digest of its text"}}
 
 func run(seed uint64) campaign.Outcome {
 	return campaign.Outcome{Scenario: "storm", Seed: seed, Verdict: linearizability.Valid}

@@ -24,7 +24,8 @@ func Command(root *cobra.Command, args []string) (*cobra.Command, error) {
 		return root, nil // cobra adds these commands when it runs
 	}
 	cmd, rest, err := root.Find(args)
-	if err != nil || !cmd.HasSubCommands() {
+	takesWords := err == nil && cmd.Args != nil && cmd.Args(cmd, []string{"word"}) == nil
+	if err != nil || !cmd.HasSubCommands() || takesWords {
 		return cmd, err
 	}
 	for _, word := range rest {

@@ -20,7 +20,9 @@ func tree() *cobra.Command {
 	}
 	scenario := &cobra.Command{Use: "scenario", RunE: do}
 	scenario.AddCommand(&cobra.Command{Use: "list", RunE: do}, &cobra.Command{Use: "lint", RunE: do})
-	root.AddCommand(run, scenario)
+	search := &cobra.Command{Use: "search", RunE: do, Args: cobra.ArbitraryArgs}
+	search.AddCommand(&cobra.Command{Use: "merge", RunE: do})
+	root.AddCommand(run, scenario, search)
 	root.SetFlagErrorFunc(Flag)
 	return root
 }
@@ -40,6 +42,7 @@ func TestCommands(t *testing.T) {
 		require.EqualError(t, err, c.want, c.args)
 	}
 	for _, args := range [][]string{nil, {"--help"}, {"run", "anything"}, {"help", "run"}, {"scenario", "list"},
+		{"search", "any", "words"}, {"search", "merge"},
 		{"completion", "bash"}} {
 		_, err := Command(tree(), args)
 		require.NoError(t, err, args)

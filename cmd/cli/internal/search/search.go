@@ -43,6 +43,8 @@ type Unit struct {
 	Scenario    string
 	Strategy    string // "" for a scenario as it is written
 	First, Last uint64
+	// Step is the distance from one seed to the next; 0 stands for 1.
+	Step uint64
 	// Run makes the run of a seed in a worker process. It returns when the run has ended.
 	Run func(ctx context.Context, seed uint64) Result
 	// Repeat makes it again in a process with other settings of the Go runtime, and returns its digest.
@@ -84,7 +86,8 @@ type Campaign struct {
 // Runs returns how many runs the campaign has in all.
 func (c *Campaign) Runs() (count int) {
 	for i := range c.Units {
-		count += int(c.Units[i].Last-c.Units[i].First) + 1
+		u := &c.Units[i]
+		count += int((u.Last-u.First)/max(u.Step, 1)) + 1
 	}
 	return count
 }
@@ -101,7 +104,7 @@ func (c *Campaign) Restore(completed []campaign.Outcome) {
 	for i := range completed {
 		o := &completed[i]
 		index, known := byName[name{o.Scenario, o.Strategy}]
-		if !known || o.Seed < c.Units[index].First || o.Seed > c.Units[index].Last || c.done[index][o.Seed] {
+		if !known || !c.Units[index].has(o.Seed) || c.done[index][o.Seed] {
 			continue
 		}
 		c.done[index][o.Seed] = true
@@ -111,6 +114,11 @@ func (c *Campaign) Restore(completed []campaign.Outcome) {
 			c.groups[o.Group()] = true
 		}
 	}
+}
+
+// has reports whether a seed is one of the unit's.
+func (u *Unit) has(seed uint64) bool {
+	return seed >= u.First && seed <= u.Last && (seed-u.First)%max(u.Step, 1) == 0
 }
 
 func (c *Campaign) count(o *campaign.Outcome) {
@@ -127,7 +135,8 @@ func (c *Campaign) count(o *campaign.Outcome) {
 func (c *Campaign) Run(ctx context.Context) error {
 	var units []turns.Unit
 	for i := range c.Units {
-		units = append(units, turns.Unit{First: c.Units[i].First, Last: c.Units[i].Last, Has: c.done[i]})
+		u := &c.Units[i]
+		units = append(units, turns.Unit{First: u.First, Last: u.Last, Step: u.Step, Has: c.done[i]})
 	}
 	c.chooser, c.behaviours, c.begin = turns.New(units, c.OpenEnded), map[uint32]bool{}, time.Now()
 	ctx, c.stop = context.WithCancel(ctx)
@@ -256,11 +265,4 @@ func (c *Campaign) show() {
 }
 
 // AnyInvalid reports whether a run ended otherwise than expected, and not just without a verdict.
-func (c *Campaign) AnyInvalid() bool {
-	for i := range c.Outcomes {
-		if o := &c.Outcomes[i]; o.Failed() && o.Problem == "" && o.Verdict != linearizability.Unknown {
-			return true
-		}
-	}
-	return false
-}
+func (c *Campaign) AnyInvalid() bool { return campaign.AnyInvalid(c.Outcomes) }

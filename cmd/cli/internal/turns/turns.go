@@ -6,11 +6,16 @@
 // Package turns never makes a run and never reads a clock.
 package turns
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Unit is a range of seeds that runs are made with.
 type Unit struct {
 	First, Last uint64
+	// Step is the distance from one seed to the next; 0 stands for 1.
+	Step uint64
 	// Has reports which seeds an earlier part of the campaign has run; nil means none.
 	Has map[uint64]bool
 }
@@ -37,6 +42,7 @@ type unit struct {
 func New(units []Unit, byYield bool) *Chooser {
 	c := &Chooser{byYield: byYield}
 	for _, u := range units {
+		u.Step = max(u.Step, 1)
 		c.units = append(c.units, unit{Unit: u, next: u.First})
 	}
 	return c
@@ -61,7 +67,7 @@ func (c *Chooser) Next() (index int, seed uint64, ok bool) {
 	}
 	u := &c.units[best]
 	seed = u.next
-	u.next++
+	u.pass()
 	u.running++
 	return best, seed, true
 }
@@ -69,9 +75,15 @@ func (c *Chooser) Next() (index int, seed uint64, ok bool) {
 // skip passes the seeds that were run before and reports whether any is left.
 func (u *unit) skip() bool {
 	for !u.closed && u.next <= u.Last && u.Has[u.next] {
-		u.next++
+		u.pass()
 	}
 	return !u.closed && u.next <= u.Last
+}
+
+// pass goes on to the next seed; it closes the unit if there is no larger number.
+func (u *unit) pass() {
+	u.closed = u.closed || u.next > math.MaxUint64-u.Step
+	u.next += u.Step
 }
 
 // before reports whether a unit comes before another one.

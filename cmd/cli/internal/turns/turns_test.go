@@ -1,6 +1,7 @@
 package turns_test
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -80,4 +81,28 @@ func TestEverySeedIsChosenOnce(t *testing.T) {
 		_, _, ok := c.Next()
 		require.False(t, ok)
 	})
+}
+
+// TestSteps: a unit with a step runs every so many seeds, and ends before numbers run over.
+func TestSteps(t *testing.T) {
+	for _, c := range []struct {
+		unit turns.Unit
+		want []uint64
+	}{
+		{turns.Unit{First: 3, Last: 12, Step: 4}, []uint64{3, 7, 11}},
+		{turns.Unit{First: 3, Last: 12, Step: 4, Has: map[uint64]bool{7: true, 8: true}}, []uint64{3, 11}},
+		{turns.Unit{First: math.MaxUint64 - 5, Last: math.MaxUint64 - 1, Step: 3},
+			[]uint64{math.MaxUint64 - 5, math.MaxUint64 - 2}},
+	} {
+		chooser := turns.New([]turns.Unit{c.unit}, false)
+		var seeds []uint64
+		for {
+			_, seed, ok := chooser.Next()
+			if !ok {
+				break
+			}
+			seeds = append(seeds, seed)
+		}
+		require.Equal(t, c.want, seeds)
+	}
 }
