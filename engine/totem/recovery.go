@@ -193,8 +193,11 @@ func (n *Node) recoveryVisit(t *token) bool {
 		// This node acknowledges that it has all old packets. From now on others may install the
 		// ring and deliver what its members have, so this node must deliver it too, even if the
 		// ring breaks before this node installs it. See "Obligations behind a gap" in DESIGN.md.
+		// A node that was in no ring has no packets, and a commit token must not name that ring.
 		r.isComplete = true
-		n.obligationSet = setCopy(n.obligationSet, r.deliverMembers)
+		if !n.oldRing.ring.IsZero() {
+			n.obligationSet = setCopy(n.obligationSet, r.deliverMembers)
+		}
 		n.highRingDelivered = max(n.highRingDelivered, r.highRingDelivered)
 	}
 	if r.visitsWithoutFlag >= quietVisitsToInstall && t.aru >= r.installSeq {

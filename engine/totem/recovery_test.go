@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/holdfast-sim/holdfast/engine/cpg"
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/env/envtest/thorough"
@@ -106,4 +108,40 @@ func (c *chaos) cutRecoveries() {
 	}
 	c.w.RunFor(time.Duration(c.r.IntN(4)) * time.Second)
 	c.finishRun()
+}
+
+// TestFirstRingBreaksAtAnyInstant: a node that was in no ring since its start loses the token of its first
+// ring, at any instant. It owes nothing to an old ring, because there was none, and joins the others later.
+func TestFirstRingBreaksAtAnyInstant(t *testing.T) {
+	brokeInRecovery := 0
+	for step := range 40 {
+		c := newChaos(t, uint64(step), 3)
+		for i := range c.procs[1:] {
+			c.boot(i + 1)
+			c.up[i+1] = true
+		}
+		c.w.RunFor(time.Second)
+		deaf, before := false, c.w.Deliver
+		c.w.Deliver = func(from, to env.MachineID, p string, payload []byte) bool {
+			return !(deaf && to == 0) && before(from, to, p, payload)
+		}
+		c.boot(0)
+		c.up[0] = true
+		for range 20000 {
+			if c.procs[0].node.State() == Recovery {
+				break
+			}
+			c.w.RunFor(100 * time.Microsecond)
+		}
+		c.w.RunFor(time.Duration(step) * 100 * time.Microsecond)
+		if c.procs[0].node.State() == Recovery {
+			brokeInRecovery++
+		}
+		deaf = true
+		c.w.RunFor(DefaultTimers(testToken).Token * 2)
+		deaf = false
+		c.finishRun()
+		require.NoError(t, c.verify(), "broken after %d steps of recovery", step)
+	}
+	require.Greater(t, brokeInRecovery, 10)
 }
