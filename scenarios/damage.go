@@ -39,9 +39,7 @@ func (s *Scenario) DamageAt(schedule []fault.Fault, at time.Duration) Damage {
 			d.Down = append(d.Down, env.MachineID(m))
 		}
 	}
-	d.Reaches = func(from, to env.MachineID) bool {
-		return net.Condition(int(from), int(to)).Passes()
-	}
+	d.Reaches = func(from, to env.MachineID) bool { return net.Condition(int(from), int(to)).Passes() }
 	return d
 }
 

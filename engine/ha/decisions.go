@@ -27,6 +27,7 @@ const (
 	DiffDeclinedMoves     Difference = "declined-moves"
 	DiffWithdrawnCommand  Difference = "withdrawn-command"
 	DiffStopAtMaintenance Difference = "stop-at-maintenance"
+	DiffRegainedLock      Difference = "regained-lock"
 	DiffMaintenanceExit   Difference = "maintenance-exit"
 	DiffDisarmedNode      Difference = "disarmed-node"
 	DiffDisarmMoves       Difference = "disarm-moves"
@@ -84,6 +85,9 @@ func differencesOfAgents() []DifferenceText {
 			"agent and manager wait for each other"},
 		{DiffWithdrawnCommand, "a queued command is dropped when the manager has changed its decision",
 			"it is executed"},
+		{DiffRegainedLock,
+			"an agent that gets its lock back while its node shuts down lets its services move first",
+			"it gives the lock back and ends at once, although they run"},
 		{DiffStopAtMaintenance, "a node that shuts down in manual maintenance lets its services move",
 			"it stops them first, unless the shutdown policy is migrate"},
 		{DiffMaintenanceExit, "an agent in maintenance that cannot read the manager's status waits",

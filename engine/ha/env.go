@@ -18,6 +18,9 @@ type Round struct {
 	// Exit is true if the CRM or LRM has finished and must not be run again. An LRM whose services did
 	// not stop keeps its lock and watchdog; otherwise both were released.
 	Exit bool
+	// Unfinished is true if services may run on although the LRM exits: it never had the lock that it needed
+	// to stop them, or it failed to.
+	Unfinished bool
 }
 
 // NodeInfo is what the membership layer reports about one node.

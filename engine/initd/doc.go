@@ -42,6 +42,9 @@ const (
 	// Leave ends the services, as for a restart of everything that runs the node, and leaves the ring; the
 	// machine stays on. It is answered when the node has left.
 	Leave Verb = "leave"
+	// Unfinished is what a process reports that ends although something that it manages may run on. It counts
+	// as one that did not end in order.
+	Unfinished Verb = "unfinished"
 )
 
 // ErrRequest means that a request cannot be understood or names an unknown service.

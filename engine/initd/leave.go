@@ -17,8 +17,8 @@ type farewell struct {
 }
 
 var (
-	errNotInOrder = errors.New("a service of this node did not end in order: the node does not leave its " +
-		"ring, and the others miss it")
+	errNotInOrder = errors.New("a service of this node did not end in order, or has left something " +
+		"running: the node does not leave its ring, and the others miss it")
 	errLeaveTimeout = errors.New("the node did not leave its ring in time")
 )
 
@@ -68,7 +68,7 @@ func (p *Init) allEndedInOrder() bool {
 		needed = orderStop
 	}
 	for _, s := range p.opts.Services {
-		if p.serviceUp[s.Name] || p.endedInOrder[s.Name] < needed {
+		if p.serviceUp[s.Name] || p.unfinished[s.Name] || p.endedInOrder[s.Name] < needed {
 			return false
 		}
 	}

@@ -18,6 +18,8 @@ type Init struct {
 	// ordered are the services whose present incarnation has received its order to end, endedInOrder those
 	// that have ended after it.
 	ordered, endedInOrder map[string]order
+	// unfinished are those that reported in their present incarnation that something of theirs runs on.
+	unfinished map[string]bool
 
 	// downVerb is Shutdown or Reboot while the machine goes down, Leave while only the node does. nextService
 	// is the service whose end the process waits for, and endRequested is true once that service has received
@@ -43,7 +45,7 @@ const (
 // New prepares the process.
 func New(o Options) *Init {
 	return &Init{opts: o, serviceUp: map[string]bool{}, ordered: map[string]order{},
-		endedInOrder: map[string]order{}}
+		endedInOrder: map[string]order{}, unfinished: map[string]bool{}}
 }
 
 // Timers of the process.
@@ -79,6 +81,9 @@ func (p *Init) Step(ev env.Event) {
 		if l := p.opts.Leave; l != nil && ev.From == l.Process {
 			return // the end of another process is what counts
 		}
+		if p.noteUnfinished(ev) {
+			return
+		}
 		if _, err := p.carryOut(ev.Payload); err != nil {
 			p.env.Log().Error("a request is refused", "process", ev.From, "err", err.Error())
 		}
@@ -89,10 +94,22 @@ func (p *Init) Step(ev env.Event) {
 	}
 }
 
+// noteUnfinished takes the report of a process that it ends although something runs on. It may arrive after
+// the end of the process.
+func (p *Init) noteUnfinished(m env.LocalMessage) bool {
+	var r Request
+	if json.Unmarshal(m.Payload, &r) != nil || r.Verb != Unfinished {
+		return false
+	}
+	p.unfinished[m.From] = true
+	return true
+}
+
 // onUp notes that a process runs. A service that was started again while the machine goes down is asked
 // again.
 func (p *Init) onUp(process string) {
 	p.serviceUp[process], p.ordered[process], p.endedInOrder[process] = true, orderNone, orderNone
+	delete(p.unfinished, process)
 	if at := p.opts.indexOf(process); p.downVerb != "" && at >= 0 && at <= p.nextService {
 		p.nextService, p.endRequested = at, false
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/explore"
 	"github.com/holdfast-sim/holdfast/sim"
 )
 
@@ -28,6 +29,7 @@ func TestFoundBugsStayFixed(t *testing.T) {
 		{"ha-node-never-seen", 1, "a service on a node that no master had seen was never recovered"},
 		{"ha-stalled-bystanders", 1, "a healthy machine waited for a ring until its watchdog reset it"},
 		{"disk-rots", 3, "a log entry that had rotted on the disk was taken for what was written"},
+		{"lock-storm", 662, "a node that owed packets to no ring was refused by all, itself included"},
 		{"disk-lies", 104, "a local read from what a lying disk had left was taken for a store that goes back"},
 		{"minority-partition-of-five", 118, "a local read of a branch that lost was taken for one of the future"},
 	} {
@@ -38,6 +40,27 @@ func TestFoundBugsStayFixed(t *testing.T) {
 			for _, v := range run.Verdicts {
 				require.Equal(t, linearizability.Valid, v.Validity, "%s, seed %d: %s: %s", found.story, found.seed, v.Checker, v.Summary)
 			}
+		})
+	}
+}
+
+// TestBugsFoundByStrategiesStayFixed: the same for runs whose faults a strategy has changed.
+func TestBugsFoundByStrategiesStayFixed(t *testing.T) {
+	for _, found := range []struct {
+		story, strategy string
+		seed            uint64
+		bug             string
+	}{
+		{"ha-shutdown", "bridge", 201, "an agent that got its lock back gave it away with its services running"},
+		{"ha-shutdown", "flurry", 201, "a node left its ring although its agent could stop nothing"},
+	} {
+		t.Run(found.bug, func(t *testing.T) {
+			s, subject := load(t, found.story)
+			s, subject, err := explore.Apply(found.strategy, s, subject, found.seed)
+			require.NoError(t, err)
+			run, err := sim.Runner{}.Run(context.Background(), s, subject, scenarios.RunOptions{Seed: found.seed})
+			require.NoError(t, err)
+			require.Equal(t, linearizability.Valid, run.Verdict())
 		})
 	}
 }

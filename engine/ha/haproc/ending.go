@@ -39,7 +39,7 @@ func (c *core) runRounds(t *env.Task, shutdown func(), round func() ha.Round) {
 		}
 		r := round()
 		if r.Exit {
-			c.exitProcess()
+			c.exitProcess(r.Unfinished)
 			return
 		}
 		if ordered || c.endOrder == nil {
@@ -48,8 +48,15 @@ func (c *core) runRounds(t *env.Task, shutdown func(), round func() ha.Round) {
 	}
 }
 
-// exitProcess ends the process. It stays ended if the order says so.
-func (c *core) exitProcess() {
+// exitProcess ends the process. It stays ended if the order says so. If something may run on, the init
+// process must know before: the node must not leave its ring then.
+func (c *core) exitProcess(unfinished bool) {
+	if unfinished {
+		c.env.Log().Warn("services of this node may run on")
+		if err := c.env.Local(initd.Process, initd.Request{Verb: initd.Unfinished}.Encode()); err != nil {
+			c.env.Log().Error("the init process does not know that services may run on", "err", err.Error())
+		}
+	}
 	if c.endOrder != nil && c.endOrder.Stay {
 		c.env.Exit(env.ErrStopped)
 		return

@@ -118,7 +118,7 @@ func (l *LRM) Round() ha.Round {
 		return l.lostRound()
 	}
 	if l.shutdownRequested {
-		return ha.Round{Exit: true}
+		return ha.Round{Exit: true, Unfinished: l.activeServices() > 0}
 	}
 	l.writeStatus()
 	return ha.Round{PauseSeconds: idleRoundSeconds}
@@ -362,7 +362,7 @@ func (l *LRM) activeRound() ha.Round {
 		}
 	}
 	l.writeStatus()
-	return ha.Round{PauseSeconds: activeRoundSeconds, Exit: exit}
+	return ha.Round{PauseSeconds: activeRoundSeconds, Exit: exit, Unfinished: exit && l.stopErrors > 0}
 }
 
 // finishActive releases the node once nothing of it runs. It returns true when the LRM can exit.
@@ -378,6 +378,10 @@ func (l *LRM) finishActive() (exit bool) {
 		return true
 	}
 	if running > 0 {
+		return false
+	}
+	// The state is left for maintenance in the next round, as long as services have to move away.
+	if l.mode == ha.ModeMaintenance && l.activeServices() > 0 && l.deviates(ha.DiffRegainedLock) {
 		return false
 	}
 	if l.stopErrors == 0 {
@@ -419,7 +423,7 @@ func (l *LRM) lostRound() ha.Round {
 		"got shutdown request in state 'lost_agent_lock' - detected %d running services", count))
 	if l.mode == ha.ModeRestart && l.env.NowSeconds()-l.stateSince > lostLockGiveUpSeconds {
 		l.env.Log(ha.LevelErr, "lost agent lock and restart request for over 90 seconds - giving up!")
-		return ha.Round{Exit: true}
+		return ha.Round{Exit: true, Unfinished: true}
 	}
 	return ha.Round{PauseSeconds: idleRoundSeconds}
 }

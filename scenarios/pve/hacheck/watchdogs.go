@@ -65,10 +65,11 @@ const armEarly = time.Minute
 
 // unneededWatchdogs finds machines that were exposed to a watchdog for nothing. A manager's is only needed
 // while there are services at all, or commands for it, an agent's on a machine that had a service once, or
-// was to get one. Where rules, balancing and maintenance may offer services to any node, every agent may
-// have a reason.
+// was to get one. Where rules, balancing, maintenance and shutdowns may offer services to any node, every
+// agent may have a reason.
 func unneededWatchdogs(e *Evidence) (violations []linearizability.Violation) {
 	anywhere := e.HA.Rules+e.HA.Groups != "" || strings.Contains(e.HA.Datacenter, "rebalance") ||
+		strings.Contains(e.HA.Datacenter, "shutdown_policy=migrate") ||
 		e.HA.ManagerStatus != "" ||
 		slices.ContainsFunc(e.HA.Commands, func(c haspec.Command) bool {
 			return strings.Contains(c.Run, "maintenance")
