@@ -6,7 +6,7 @@ TOOLS   := .ci/tools
 # Packages with tests that need root and network namespaces; without both they skip by name.
 NETNS   := ./chaos/... ./engine/host/... ./scenarios/hostdriver/...
 # Packages with tests that cost tens of seconds of processor time: make test shortens or skips those.
-THOROUGH := ./cmd/cli ./cmd/ha-manager ./cmd/holdfastd ./cmd/mutants ./engine/fence ./engine/ha/conformance ./engine/ha/manager ./engine/quorum \
+THOROUGH := ./cmd/cli ./cmd/ha-manager ./cmd/mutants ./engine/fence ./engine/ha/conformance ./engine/ha/manager ./engine/quorum \
   ./engine/store/... ./engine/totem ./scenarios/explore ./scenarios/pve ./scenarios/pve/fullstack ./scenarios/pve/harandom \
   ./scenarios/raft ./sim/simtest
 FUZZTIME ?= 20s
@@ -26,6 +26,9 @@ thorough: ## run the tests that `make test` shortens or skips for their cost (so
 	HOLDFAST_THOROUGH=1 $(GO) test -count=1 -timeout 30m $(THOROUGH)
 	HOLDFAST_LIN_HISTORIES=20000 HOLDFAST_LIN_SEEDS=400 HOLDFAST_TXN_HISTORIES=5000 \
 	  $(GO) test -count=1 -timeout 30m ./linearizability/...
+
+daemons-test: ## run the tests of daemons that take three minutes of real time; needs an idle machine
+	HOLDFAST_THOROUGH=1 $(GO) test -count=1 -timeout 20m ./cmd/holdfastd
 
 short: ## run the tests with fewer seeds
 	$(GO) test -short ./...
@@ -97,4 +100,4 @@ deb-check: ## build the Debian package, install it here, look at it and remove i
 clean: ## remove what was built and run here
 	rm -rf $(BIN) runs
 
-.PHONY: help build test thorough library-short short race vet lint bench netns-test fuzz mutants mutants-check mutants-netns storms library deb deb-check clean
+.PHONY: help build test thorough daemons-test library-short short race vet lint bench netns-test fuzz mutants mutants-check mutants-netns storms library deb deb-check clean

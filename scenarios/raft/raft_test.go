@@ -26,7 +26,7 @@ func storm(t *testing.T) (*scenarios.Scenario, scenarios.Subject) {
 
 func TestStorm(t *testing.T) {
 	s, subject := storm(t)
-	simtest.Run(t, s, subject, simtest.Seeds(uint64(thorough.Count(10, 2000))))
+	simtest.Run(t, s, subject, simtest.Seeds(uint64(thorough.Count(10, 500))))
 }
 
 // TestStrategiesFindEveryBug: seed by seed with every strategy, as a campaign runs them, until a run is invalid.
