@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast-sim/holdfast/engine/env/envtest/thorough"
 )
 
 // browser is a headless Chromium that a test drives over a pipe: it needs no network.
@@ -30,6 +32,7 @@ type browser struct {
 // findBrowser returns the browser that HOLDFAST_BROWSER names, or one that is installed under a usual name.
 // Without one the test is skipped.
 func findBrowser(t *testing.T) string {
+	thorough.Only(t, "a browser takes some seconds")
 	names := []string{os.Getenv("HOLDFAST_BROWSER"), "chromium", "chromium-browser", "google-chrome"}
 	for _, name := range names {
 		if path, err := exec.LookPath(name); name != "" && err == nil {
