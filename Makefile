@@ -6,7 +6,7 @@ TOOLS   := .ci/tools
 # Packages with tests that need root and network namespaces; without both they skip by name.
 NETNS   := ./chaos/... ./engine/host/... ./scenarios/hostdriver/...
 # Packages with tests that cost tens of seconds of processor time: make test shortens or skips those.
-THOROUGH := ./cmd/cli ./cmd/ha-manager ./cmd/mutants ./engine/fence ./engine/ha/conformance ./engine/ha/manager ./engine/quorum \
+THOROUGH := ./cmd/cli ./cmd/ha-manager ./cmd/internal/docstest ./cmd/mutants ./engine/fence ./engine/ha/conformance ./engine/ha/manager ./engine/quorum \
   ./engine/store/... ./engine/totem ./reports ./scenarios/explore ./scenarios/pve ./scenarios/pve/fullstack ./scenarios/pve/harandom \
   ./scenarios/raft ./sim/simtest
 FUZZTIME ?= 20s

@@ -12,39 +12,51 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/env/envtest/thorough"
 	"github.com/holdfast-sim/holdfast/reports"
 	"github.com/holdfast-sim/holdfast/scenarios"
 )
 
 // A recorder writes what encoding/json would write of a [reports.Record].
 func TestRecorderWritesRecords(t *testing.T) {
+	records := rapid.SliceOfN(rapid.Custom(drawRecord), 1, 20)
+	if !thorough.On() { // each try renders a page
+		for seed := range 8 {
+			recorderWrites(t, t.TempDir(), records.Example(seed))
+		}
+		return
+	}
 	rapid.Check(t, func(rt *rapid.T) {
 		dir, err := os.MkdirTemp(t.TempDir(), "runs")
 		require.NoError(rt, err)
-		recorder, err := reports.NewRecorder(dir)
-		require.NoError(rt, err)
-		defer recorder.Close()
-		var want bytes.Buffer
-		enc := json.NewEncoder(&want)
-		records := rapid.SliceOfN(rapid.Custom(drawRecord), 1, 20).Draw(rt, "records")
-		for _, r := range records {
-			recorder.Take(r)
-			line := reports.Record{At: r.At, Machine: r.Machine, Process: r.Process}
-			if r.Record != nil {
-				line.Kind = r.Record.RecordKind()
-				line.Record, err = json.Marshal(r.Record)
-				require.NoError(rt, err)
-			}
-			require.NoError(rt, enc.Encode(line))
-		}
-		run := smallSample().make()
-		run.Records = nil
-		paths, err := reports.Options{Records: recorder}.WriteRun(filepath.Join(dir, "story", "1"), run)
-		require.NoError(rt, err)
-		got, err := os.ReadFile(filepath.Join(paths.Dir, reports.RecordsFile))
-		require.NoError(rt, err)
-		require.Equal(rt, want.String(), string(got))
+		recorderWrites(rt, dir, records.Draw(rt, "records"))
 	})
+}
+
+// recorderWrites requires that the folder of a run holds the records that its recorder took.
+func recorderWrites(t require.TestingT, dir string, records []scenarios.Stamped) {
+	recorder, err := reports.NewRecorder(dir)
+	require.NoError(t, err)
+	defer recorder.Close()
+	var want bytes.Buffer
+	enc := json.NewEncoder(&want)
+	for _, r := range records {
+		recorder.Take(r)
+		line := reports.Record{At: r.At, Machine: r.Machine, Process: r.Process}
+		if r.Record != nil {
+			line.Kind = r.Record.RecordKind()
+			line.Record, err = json.Marshal(r.Record)
+			require.NoError(t, err)
+		}
+		require.NoError(t, enc.Encode(line))
+	}
+	run := smallSample().make()
+	run.Records = nil
+	paths, err := reports.Options{Records: recorder}.WriteRun(filepath.Join(dir, "story", "1"), run)
+	require.NoError(t, err)
+	got, err := os.ReadFile(filepath.Join(paths.Dir, reports.RecordsFile))
+	require.NoError(t, err)
+	require.Equal(t, want.String(), string(got))
 }
 
 // note is a record, quickNote one that writes its JSON itself.

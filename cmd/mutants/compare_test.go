@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/holdfast-sim/holdfast/engine/env/envtest/thorough"
 )
 
 // TestInterval: some values of the exact interval from tables of the chi-squared distribution.
@@ -20,6 +22,7 @@ func TestInterval(t *testing.T) {
 
 // TestRunStrategy counts the runs that find a bug of the subject.
 func TestRunStrategy(t *testing.T) {
+	thorough.Only(t, "building the program and forty runs take some seconds of processor time")
 	storm, err := os.ReadFile("../../scenarios/library/raft-storm.yaml")
 	require.NoError(t, err)
 	for bug, finds := range map[string]bool{"": false, ", bug: forgotten-vote": true} {

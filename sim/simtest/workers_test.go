@@ -93,7 +93,7 @@ func workersRun(t *testing.T, name, of string, args ...string) (output string, p
 // TestWorkersChangeNoOutput: with any number of workers go test prints what it prints without them, and keeps
 // the same runs.
 func TestWorkersChangeNoOutput(t *testing.T) {
-	for _, c := range []struct {
+	cases := []struct {
 		of   string
 		args []string
 	}{
@@ -108,7 +108,9 @@ func TestWorkersChangeNoOutput(t *testing.T) {
 		{"two calls", nil},
 		{"outer test", nil},
 		{"another folder", nil},
-	} {
+	}
+	for i := 0; i < len(cases); i += thorough.Count(4, 1) { // each runs this package's tests two or three times
+		c := cases[i]
 		alone, passedAlone := workersRun(t, "TestWorkerCase", c.of, append(c.args, "-sim.workers=1")...)
 		for _, workers := range []string{"2", "5"}[:thorough.Count(1, 2)] {
 			starts := filepath.Join(t.TempDir(), "starts")

@@ -13,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/holdfast-sim/holdfast/engine/env/envtest/thorough"
 )
 
 // workflow is what the test below understands of a workflow of GitHub Actions.
@@ -124,6 +126,7 @@ func (r *runner) copy(from, to string) {
 // TestWorkflow runs the steps of the workflow in docs/ci.md with fewer scenarios and seeds: once where all
 // runs are valid, and once with a scenario that expects a violation which does not show.
 func TestWorkflow(t *testing.T) {
+	thorough.Only(t, "building the program and two small campaigns take some seconds of processor time")
 	if _, err := exec.LookPath("bash"); err != nil {
 		t.Skip("needs bash: " + err.Error())
 	}

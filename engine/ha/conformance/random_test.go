@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"strings"
 	"testing"
@@ -14,6 +15,16 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
 	"github.com/holdfast-sim/holdfast/engine/ha/lrm"
 )
+
+// Each try of a property is a whole story of a cluster: make thorough makes all hundred.
+func init() {
+	if thorough.On() {
+		return
+	}
+	if err := flag.Set("rapid.checks", "40"); err != nil {
+		panic(err)
+	}
+}
 
 // drawScenario makes a cluster, services and a sequence of faults and commands, and ends with
 // everything repaired.
