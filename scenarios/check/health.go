@@ -40,6 +40,8 @@ type Health struct {
 	// Phases divide the run; nothing changes within one, and neighbours differ.
 	Phases []Phase
 	model  HealthModel
+	// disturbed is what disturbances returns; nil before its first call.
+	disturbed []Span
 }
 
 // Phase is a time in which the health did not change.

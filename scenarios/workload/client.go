@@ -156,7 +156,7 @@ func resultOf(codec Codec, op Op, output []byte, doErr error) (Result, error) {
 		}
 		return r, nil
 	case errors.Is(doErr, ErrRefused):
-		return Result{Type: history.Fail, Error: "refused", Elsewhere: true}, nil
+		return Result{Type: history.Fail, Error: Refused, Elsewhere: true}, nil
 	case errors.Is(doErr, ErrTimeout):
 		return Result{Type: history.Info, Error: "timeout"}, nil
 	case errors.Is(doErr, ErrStopped):
@@ -166,8 +166,13 @@ func resultOf(codec Codec, op Op, output []byte, doErr error) (Result, error) {
 	}
 }
 
-// Stopped is the error of a call in the history that the end of the run cut off.
-const Stopped = "stopped"
+// Errors of calls in the history that got no answer.
+const (
+	// Stopped is that of a call that the end of the run cut off.
+	Stopped = "stopped"
+	// Refused is that of a call that no process took.
+	Refused = "refused"
+)
 
 // opValue is the argument as the history shows it: the lease of a lock, the new name of a rename, or the
 // value.

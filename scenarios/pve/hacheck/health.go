@@ -3,14 +3,12 @@ package hacheck
 import (
 	"time"
 
-	"github.com/holdfast-sim/holdfast/engine/cpg"
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/resource"
-	"github.com/holdfast-sim/holdfast/engine/store"
 	"github.com/holdfast-sim/holdfast/engine/watchdog"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/check"
-	"github.com/holdfast-sim/holdfast/scenarios/fault"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/storecheck"
 )
 
 // How long a machine may take to recover from faults. DESIGN.md of scenarios/pve explains these numbers.
@@ -20,12 +18,6 @@ const (
 	settleTime = 32 * time.Second
 	// resettleTime replaces settleTime for a settled machine after another machine joined or failed.
 	resettleTime = 24 * time.Second
-	// diskReturnMax is how long a store may take to serve again after a disk error.
-	diskReturnMax = 15 * time.Second
-	// badLoss is the packet loss of a machine's link from which its ring is considered unstable: a token
-	// that passes the link some hundred times a second is lost, with its retransmissions, every few
-	// seconds.
-	badLoss = fault.Always / 20
 )
 
 // Places in check.HealthModel.Watched of the processes that the checks ask for.
@@ -40,16 +32,11 @@ const (
 type health struct{ *check.Health }
 
 // newHealth derives the health of a run's machines.
-//
-// A machine is late when its link adds half of what Totem waits for the others' joins before it sends its own
-// again (corosync.conf(5), join): a join and the answer to it take longer than that, so the answer comes into
-// the next gathering, and the machine may take long to come back.
 func newHealth(c Cluster, r *scenarios.Run, power check.PowerLog) *health {
-	return &health{check.NewHealth(r, power, check.HealthModel{Votes: c.Votes, ExpectedVotes: c.ExpectedVotes,
-		MemberProcess: cpg.Process, ServingProcess: store.Process,
-		Watched:   []string{lrmProcess, crmProcess, resource.HostProcess, watchdog.Process},
-		LateAfter: r.Timescale.Of(c.JoinInterval) / 2, LossMax: badLoss,
-		DiskReturns: r.Timescale.Of(diskReturnMax)})}
+	store := storecheck.Cluster{Votes: c.Votes, ExpectedVotes: c.ExpectedVotes, JoinInterval: c.JoinInterval}
+	model := store.HealthModel(r.Timescale)
+	model.Watched = []string{lrmProcess, crmProcess, resource.HostProcess, watchdog.Process}
+	return &health{check.NewHealth(r, power, model)}
 }
 
 // agentRuns reports whether a machine is healthy in a phase, and what runs services on it.

@@ -14,7 +14,7 @@ func TestDesignHoldsTheExcuses(t *testing.T) {
 	text, err := os.ReadFile("../DESIGN.md")
 	require.NoError(t, err)
 	for name, value := range map[string]time.Duration{"settleTime": settleTime, "resettleTime": resettleTime,
-		"diskReturnMax": diskReturnMax, "lockRenewMax": lockRenewMax, "masterDetectMax": masterDetectMax,
+		"lockRenewMax": lockRenewMax, "masterDetectMax": masterDetectMax,
 		"guardReportMax": guardReportMax, "hostReturnMax": hostReturnMax, "stopGrace": stopGrace,
 		"armEarly": armEarly, "idleAfter": idleAfter} {
 		require.Contains(t, string(text), fmt.Sprintf("| `%s` | %v |", name, value))

@@ -20,6 +20,8 @@ const (
 	UnjustifiedFence linearizability.Kind = "unjustified-fence"
 	// RepeatedCommand: an agent carried out a command that it had carried out before.
 	RepeatedCommand linearizability.Kind = "command-repeated"
+	// Unguarded: an agent or a master worked although no watchdog would have reset its machine.
+	Unguarded linearizability.Kind = "unguarded"
 	// LostService: a service that should run did not come back in time.
 	LostService linearizability.Kind = "service-not-recovered"
 	// ForgottenService: the manager no longer knows a configured service.

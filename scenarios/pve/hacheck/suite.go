@@ -28,7 +28,7 @@ func New(c Cluster) *Suite {
 	if c.HA.Fence != "" {
 		ordered = append(ordered, fencing{})
 	}
-	var others []Check
+	others := []Check{newGuarded(c)}
 	if c.HA.Moves != nil {
 		others = append(others, newMoveCount(c))
 	}

@@ -2,6 +2,7 @@ package storecheck
 
 import (
 	"slices"
+	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/ring"
 	"github.com/holdfast-sim/holdfast/scenarios"
@@ -13,6 +14,12 @@ type Cluster struct {
 	Machines []string      // their names, by id
 	Nodes    []ring.NodeID // by machine
 	Votes    []uint32      // by machine
+	// ExpectedVotes is what votequorum expects, at least the sum of the votes.
+	ExpectedVotes uint32
+	// JoinInterval is what Totem waits between two joins of a node (corosync.conf(5), join).
+	JoinInterval time.Duration
+	// RingDelay is how much longer than with usual settings the ring takes to go on without a silent node.
+	RingDelay time.Duration
 	// Others reports whether an operation in the clients' history is no request to the store.
 	Others func(operation string) bool
 }
@@ -44,7 +51,8 @@ type Suite struct {
 // New makes the suite of all checks.
 func New(c Cluster) *Suite {
 	return With(c, checkHistory{c}, NewEpochs(c), NewQuorum(c), newMembership(c), newRecovery(c),
-		checkTrees{c}, checkGuests{c}, NewLeaves(c), NewLosses(c))
+		checkTrees{c}, checkGuests{c}, NewLeaves(c), NewLosses(c),
+		NewAvailability(c), NewRingVotes(c))
 }
 
 // With makes a suite of some checks.

@@ -1,0 +1,93 @@
+package hacheck
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/ha"
+	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
+	"github.com/holdfast-sim/holdfast/engine/watchdog"
+	"github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/check"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
+)
+
+// guarded checks that what takes part in the HA manager can be reset: an agent that becomes active or begins
+// to start or move a service, and a CRM that becomes the master, have an open connection to their machine's
+// watchdog. An agent may close its connection with services running: when it stops, they are frozen.
+type guarded struct {
+	Cluster
+	open       map[guardedClient]bool
+	entered    int
+	violations []linearizability.Violation
+}
+
+// guardedClient is a process of a machine that the watchdog can reset the machine for.
+type guardedClient struct {
+	machine env.MachineID
+	process string
+}
+
+func newGuarded(c Cluster) *guarded {
+	return &guarded{Cluster: c, open: map[guardedClient]bool{}}
+}
+
+// Name implements check.Check.
+func (*guarded) Name() string { return "ha-guarded" }
+
+// Observe implements check.Observer.
+func (g *guarded) Observe(r scenarios.Stamped) {
+	switch rec := r.Record.(type) {
+	case watchdog.ConnectionChange:
+		g.open[guardedClient{r.Machine, rec.Client}] = rec.Open
+	case scenarios.Power:
+		delete(g.open, guardedClient{r.Machine, lrmProcess})
+		delete(g.open, guardedClient{r.Machine, crmProcess})
+	case haproc.LRMStateChange:
+		if rec.State == ha.LRMActive {
+			g.require(r, lrmProcess, "becomes active")
+		}
+	case haproc.CommandBegun:
+		if rec.State != ha.Stopped { // a service that is stopped runs nowhere twice
+			g.require(r, lrmProcess, fmt.Sprintf("begins to bring %s to %s", rec.SID, rec.State))
+		}
+	case haproc.CRMStateChange:
+		if rec.State == ha.CRMMaster && !g.disarmable() {
+			g.require(r, crmProcess, "becomes the master")
+		}
+	}
+}
+
+// disarmable reports whether the operator disarms the HA manager at some time: a master needs no watchdog
+// then.
+func (g *guarded) disarmable() bool {
+	return strings.Contains(g.HA.ManagerStatus, "disarm") ||
+		slices.ContainsFunc(g.HA.Commands, func(c haspec.Command) bool {
+			return strings.Contains(c.Run, "disarm")
+		})
+}
+
+// require notes a violation unless a process has an open connection to the watchdog.
+func (g *guarded) require(r scenarios.Stamped, process, what string) {
+	g.entered++
+	if g.open[guardedClient{r.Machine, process}] || len(g.violations) > 0 {
+		return
+	}
+	name := g.Nodes[r.Machine]
+	g.violations = append(g.violations, violationOf(name, Unguarded,
+		"at %v the %s of %s %s without an open connection to the watchdog", r.At, process, name, what))
+}
+
+// Judge implements check.Check.
+func (g *guarded) Judge(_ context.Context, e *Evidence) linearizability.Verdict {
+	violations := g.violations
+	if e.run.Backend != simulated {
+		violations = nil // the last records before a reset are lost, and the order of two processes' as well
+	}
+	return check.Verdict(g.Name(), violations, fmt.Sprintf(
+		"a watchdog guarded each of %d times that an agent or a master began to work", g.entered))
+}

@@ -1,0 +1,126 @@
+package storecheck
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/initd"
+	"github.com/holdfast-sim/holdfast/engine/store"
+	"github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/check"
+	"github.com/holdfast-sim/holdfast/scenarios/workload"
+)
+
+// Availability checks that an outage between faults is bounded: the machines of a majority serve every call
+// when nothing has changed for [serveWithin]. The check recovery asks the same at the end of the run only.
+type Availability struct {
+	Cluster
+	power  check.PowerLog
+	leaves []leaving
+}
+
+// leaving is an orderly end: of a machine, or of its store alone, which then starts again.
+type leaving struct {
+	at      time.Duration
+	machine env.MachineID
+	off     bool // the machine goes down
+}
+
+// Outage is the kind of a call that a settled majority did not serve.
+const Outage linearizability.Kind = "outage"
+
+// serveWithin is how long a store may take from the last change of a machine's health until it serves.
+// DESIGN.md of scenarios/pve explains the number.
+const serveWithin = 10 * time.Second
+
+// NewAvailability makes the check.
+func NewAvailability(c Cluster) *Availability { return &Availability{Cluster: c} }
+
+// Name implements check.Check.
+func (*Availability) Name() string { return "availability" }
+
+// Observe implements check.Observer.
+func (a *Availability) Observe(r scenarios.Stamped) {
+	switch r.Record.(type) {
+	case scenarios.Power:
+		a.power.Observe(r)
+	case initd.GoingDown:
+		a.leaves = append(a.leaves, leaving{r.At, r.Machine, true})
+	case store.Left:
+		a.leaves = append(a.leaves, leaving{r.At, r.Machine, false})
+	}
+}
+
+// Judge implements check.Check.
+func (a *Availability) Judge(_ context.Context, e *Evidence) linearizability.Verdict {
+	ops, err := history.Operations(e.Run.Events)
+	if err != nil {
+		return check.Unknown(a.Name(), err)
+	}
+	h := check.NewHealth(e.Run, a.power, a.HealthModel(e.Run.Timescale))
+	settle := e.Run.Timescale.Of(serveWithin + a.RingDelay)
+	steady := make([][]check.Span, len(a.Machines))
+	for m := range a.Machines {
+		steady[m] = h.SteadyMajority(env.MachineID(m), settle)
+	}
+	judged := 0
+	var violations []linearizability.Violation
+	for i := range ops {
+		op := &ops[i]
+		call := time.Duration(op.Call)
+		during := check.Span{From: call, To: call + e.Run.Scenario.Workload.Timeout}
+		if m, is := a.machineOfCall(op); !is || !covered(steady[m], during) ||
+			a.hasLeft(env.MachineID(m), check.Span{From: call - settle, To: during.To}) {
+			continue
+		}
+		judged++
+		if refused(op) && len(violations) == 0 { // the others of a run have the same cause
+			violations = append(violations, linearizability.Violation{Kind: Outage, Explain: fmt.Sprintf(
+				"%s did not serve %s %s at %v (%s %s), although no machine's health had changed for %v",
+				op.Node, op.F, op.ID, call, op.Outcome, op.Error, settle)})
+		}
+	}
+	summary := fmt.Sprintf("%d calls to a majority that nothing had changed for %v were served", judged,
+		settle)
+	if judged == 0 {
+		summary = fmt.Sprintf("no call was made to a majority that nothing had changed for %v", settle)
+	}
+	return check.Verdict(a.Name(), violations, summary)
+}
+
+// machineOfCall returns the machine that a client's operation on the store was sent to; false for others.
+func (a *Availability) machineOfCall(op *history.Operation) (int, bool) {
+	m := slices.Index(a.Machines, op.Node)
+	return m, m >= 0 && op.Process < workload.FirstActor && (a.Others == nil || !a.Others(op.F))
+}
+
+// covered reports whether one of the spans contains all of another.
+func covered(spans []check.Span, all check.Span) bool {
+	return slices.ContainsFunc(spans, func(s check.Span) bool { return s.From <= all.From && all.To < s.To })
+}
+
+// hasLeft reports whether any machine left in order in a span, which changes the ring of all, or one machine
+// went down before it and was not switched on since.
+func (a *Availability) hasLeft(m env.MachineID, during check.Span) bool {
+	return slices.ContainsFunc(a.leaves, func(l leaving) bool {
+		return during.Contains(l.at) ||
+			l.off && l.machine == m && l.at <= during.To && !a.power.Started(m, l.at, during.To)
+	})
+}
+
+// refused reports whether a store did not answer an operation from the order: it could not, or nothing
+// answered.
+func refused(op *history.Operation) bool {
+	switch op.Outcome {
+	case history.OK:
+		return false
+	case history.Fail:
+		return op.Error == workload.Refused || !fromTheOrder(op.Error)
+	}
+	return op.Error != workload.Stopped
+}

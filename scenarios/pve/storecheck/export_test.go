@@ -1,0 +1,7 @@
+package storecheck
+
+import "time"
+
+// Bounds are the times that excuse a store, by name.
+var Bounds = map[string]time.Duration{"serveWithin": serveWithin, "decideWithin": decideWithin,
+	"diskReturnMax": diskReturnMax}
