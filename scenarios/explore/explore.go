@@ -140,11 +140,17 @@ func Apply(name string, s *scenarios.Scenario, subject scenarios.Subject, seed u
 	if share := s.Expect.Succeeded; share != nil && *share > 0 {
 		changed.Expect.Succeeded = nil
 	}
+	if locks := s.Workload.Locks; locks != nil {
+		other := *locks
+		other.Served = nil // that held for the scenario's own faults as well
+		changed.Workload.Locks = &other
+	}
 	e := &explorer{scenario: &changed, judge: subject.Judge(), processes: processesOf(&changed, subject),
 		roles: scenarios.RolesOf(subject), lists: lists, seed: seed,
 		severe: isSevere(name)}
 	e.setTimers(subject)
 	Strategies()[index].change(e)
+	e.addCore()
 	if e.severe {
 		changed.Expect.Succeeded = new(fault.PPM) // there may be no time in which anything is served
 	}

@@ -30,7 +30,8 @@ func (j judge) Watch(s *scenarios.Scenario) scenarios.Watch {
 	timers := j.subject.ringTimers()
 	w := &suiteWatch{storeSuite: storecheck.New(storecheck.Cluster{Machines: s.Machines,
 		Nodes: j.subject.nodeIDs(), Votes: j.subject.votes(), ExpectedVotes: j.subject.expectedVotes(),
-		JoinInterval: timers.Join, RingDelay: ringDelay(timers), Others: haspec.IsRequest})}
+		JoinInterval: timers.Join, Token: timers.Token, Consensus: timers.Consensus,
+		Others: haspec.IsRequest})}
 	if j.subject.spec.HA != nil {
 		w.haSuite = hacheck.New(j.subject.haCluster(s))
 	}

@@ -17,7 +17,8 @@ import (
 )
 
 // Availability checks that an outage between faults is bounded: the machines of a majority serve every call
-// when nothing has changed for [serveWithin]. The check recovery asks the same at the end of the run only.
+// when nothing has changed
+// for longer than the ring's timers allow for. The check recovery asks the same at the end of the run only.
 type Availability struct {
 	Cluster
 	power  check.PowerLog
@@ -34,9 +35,14 @@ type leaving struct {
 // Outage is the kind of a call that a settled majority did not serve.
 const Outage linearizability.Kind = "outage"
 
-// serveWithin is how long a store may take from the last change of a machine's health until it serves.
-// DESIGN.md of scenarios/pve explains the number.
-const serveWithin = 10 * time.Second
+// serveAfterRing is how long a store may take from the first ring of the machines that are left until it
+// serves. DESIGN.md of scenarios/pve explains the number.
+const serveAfterRing = 5 * time.Second
+
+// serveWithin is how long a store may take from the last change of any machine's health until it serves: the
+// ring misses its token, agrees without the silent nodes, and once more, because a node can fall silent while
+// the others agree.
+func (c *Cluster) serveWithin() time.Duration { return c.Token + 2*c.Consensus + serveAfterRing }
 
 // NewAvailability makes the check.
 func NewAvailability(c Cluster) *Availability { return &Availability{Cluster: c} }
@@ -63,7 +69,7 @@ func (a *Availability) Judge(_ context.Context, e *Evidence) linearizability.Ver
 		return check.Unknown(a.Name(), err)
 	}
 	h := check.NewHealth(e.Run, a.power, a.HealthModel(e.Run.Timescale))
-	settle := e.Run.Timescale.Of(serveWithin + a.RingDelay)
+	settle := e.Run.Timescale.Of(a.serveWithin())
 	steady := make([][]check.Span, len(a.Machines))
 	for m := range a.Machines {
 		steady[m] = h.SteadyMajority(env.MachineID(m), settle)

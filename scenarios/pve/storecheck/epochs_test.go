@@ -16,7 +16,7 @@ import (
 
 // three is a cluster of three machines with one vote each.
 var three = storecheck.Cluster{Machines: []string{"n1", "n2", "n3"}, Nodes: everybody,
-	Votes: []uint32{1, 1, 1}}
+	Votes: []uint32{1, 1, 1}, Token: time.Second, Consensus: 1200 * time.Millisecond}
 
 // story writes the records of its machines.
 type story struct{ records []scenarios.Stamped }

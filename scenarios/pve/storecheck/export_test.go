@@ -3,5 +3,5 @@ package storecheck
 import "time"
 
 // Bounds are the times that excuse a store, by name.
-var Bounds = map[string]time.Duration{"serveWithin": serveWithin, "decideWithin": decideWithin,
+var Bounds = map[string]time.Duration{"serveAfterRing": serveAfterRing,
 	"diskReturnMax": diskReturnMax}

@@ -45,9 +45,9 @@ const (
 	WrongQuorum linearizability.Kind = "wrong-quorum"
 )
 
-// decideWithin is how long votequorum may take to decide on a ring. DESIGN.md of scenarios/pve explains the
-// number.
-const decideWithin = time.Second
+// decideWithin is how long votequorum may take to decide on a ring: its members exchange their votes in at
+// most two rotations of the token, each of which takes less than the time after which the token is missed.
+func (c *Cluster) decideWithin() time.Duration { return 2 * c.Token }
 
 // NewRingVotes makes the check.
 func NewRingVotes(c Cluster) *RingVotes {
@@ -122,7 +122,7 @@ func (v *RingVotes) Judge(_ context.Context, e *Evidence) linearizability.Verdic
 	}
 	violations := v.wrong
 	faults := check.Faults{Machines: v.Machines, Applied: e.Run.Applied, End: e.Run.Duration}
-	within := e.Run.Timescale.Of(decideWithin)
+	within := e.Run.Timescale.Of(v.decideWithin())
 	for _, one := range v.undecided {
 		decideBy := one.since + within
 		if e.Incomplete || one.until < decideBy ||

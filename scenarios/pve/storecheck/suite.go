@@ -18,8 +18,9 @@ type Cluster struct {
 	ExpectedVotes uint32
 	// JoinInterval is what Totem waits between two joins of a node (corosync.conf(5), join).
 	JoinInterval time.Duration
-	// RingDelay is how much longer than with usual settings the ring takes to go on without a silent node.
-	RingDelay time.Duration
+	// Token is after how long a ring misses its token, Consensus how long its members wait for silent ones
+	// before they agree without them (corosync.conf(5), token and consensus).
+	Token, Consensus time.Duration
 	// Others reports whether an operation in the clients' history is no request to the store.
 	Others func(operation string) bool
 }
