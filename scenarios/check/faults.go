@@ -63,12 +63,12 @@ func (f *Faults) Concerns(one *fault.Fault, m env.MachineID) bool {
 //
 // A pause ends when the machine is reset, because the processes that start then are not paused: with a
 // pause from 10 s to 60 s and a reset at 40 s, the process is stopped until 40 s. A pause that begins
-// while the machine is off applies to the processes that start later.
+// while the machine is off, or is just being switched on, applies to the processes that start later.
 func (f *Faults) Stopped(m env.MachineID, process string, at time.Duration) bool {
 	for i := range f.Applied {
 		a := &f.Applied[i]
 		one := &a.Fault
-		reset := endsWithReset(one.Kind) && f.Power.On(m, a.Begun[0]) && f.Power.Started(m, a.Begun[0], at)
+		reset := endsWithReset(one.Kind) && f.Power.On(m, a.Begun[0]) && f.Power.Started(m, a.Begun[0]+1, at)
 		if StopsProcesses(one.Kind) && !reset && f.Concerns(one, m) && concernsProcess(one, process) &&
 			f.Acts(a, at) {
 			return true

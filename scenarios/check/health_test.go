@@ -93,6 +93,8 @@ func TestAPauseEndsWithAReset(t *testing.T) {
 	}
 	require.True(t, f.Stopped(0, member, seconds(39)))
 	require.False(t, f.Stopped(0, member, seconds(45)))
+	f.Applied[0] = applied(40, 50, done(fault.Pause, member))
+	require.True(t, f.Stopped(0, member, seconds(45)), "the pause began when the machine was switched on")
 }
 
 // TestFaultsNearAnInstant: killed, stopped and paused, with how long after it counts.
