@@ -165,7 +165,8 @@ type Stamped struct {
 
 // DiskState is what a disk holds of the files that one process wrote.
 type DiskState struct {
-	// Unsynced is the number of files with content that a power cut could take.
+	// Unsynced is the number of files with content that a power cut could take, without what was given up
+	// because the disk refused the write behind it.
 	Unsynced int
 	// SyncedWrites counts the writes that have become durable since the run began.
 	SyncedWrites uint64

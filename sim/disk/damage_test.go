@@ -72,7 +72,7 @@ func TestLostWritesAreReadableUntilAPowerCut(t *testing.T) {
 	disk.SyncExcept(d, n, func() bool { lost++; return lost == 1 })
 	require.Equal(t, "SECONDthird", content(d, "a"))
 	unsynced, synced := d.State("p")
-	require.Zero(t, unsynced, "the disk reports success")
+	require.Empty(t, unsynced, "the disk reports success")
 	require.EqualValues(t, 3, synced)
 	d.Crash(fixed(1))
 	require.Equal(t, "first\x00third", content(d, "a"))

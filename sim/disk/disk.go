@@ -39,6 +39,7 @@ type Inode struct {
 	linkCount     int    // names of the file; it uses space while there are any
 	owner         string // who wrote last
 	lost          bool   // a failed sync took writes that are still readable
+	abandoned     bool   // a write was refused behind pending ones, and no sync has followed
 }
 
 // change is a pending write of length bytes at offset or, if it truncates, a truncation to offset.
@@ -158,7 +159,7 @@ func (n *Inode) Grows(off int64, length int) int64 {
 
 // WriteAt writes to the file for an owner, a process. The write is pending until the next sync.
 func (d *Disk) WriteAt(owner string, n *Inode, p []byte, off int64) {
-	n.owner = owner
+	n.owner, n.abandoned = owner, false
 	if n.linkCount > 0 {
 		d.usedBytes += n.Grows(off, len(p))
 	}
@@ -221,7 +222,7 @@ func (d *Disk) Sync(n *Inode) {
 		}
 		d.returnBuffer(n.pendingWrites[i].bytes)
 	}
-	n.pendingWrites = n.pendingWrites[:0]
+	n.pendingWrites, n.abandoned = n.pendingWrites[:0], false
 	d.SyncNames()
 }
 
@@ -242,14 +243,24 @@ func (d *Disk) LoseSync(n *Inode) {
 	n.lost, n.pendingWrites = true, n.pendingWrites[:0]
 }
 
-// State returns how many files that an owner wrote have content that is not durable, and how many of its
-// writes have become durable.
-func (d *Disk) State(owner string) (unsynced int, syncedWrites uint64) {
-	for _, n := range d.visibleNames {
-		if n.owner == owner && (n.lost || len(n.pendingWrites) > 0) {
-			unsynced++ // the order of the map does not matter
+// RefuseWrite notes that a write was refused. What was written before it may be half of a copy whose original
+// is durable, such as a checkpoint: whoever gave it up after that error relies on the original.
+func (n *Inode) RefuseWrite() { n.abandoned = len(n.pendingWrites) > 0 }
+
+// isUnsynced reports whether a file that an owner wrote has content that is not durable and was not given up.
+func (n *Inode) isUnsynced(owner string) bool {
+	return n.owner == owner && (n.lost || len(n.pendingWrites) > 0 && !n.abandoned)
+}
+
+// State returns the files that an owner wrote and whose content is not durable and was not given up, in
+// alphabetical order, and how many of its writes have become durable.
+func (d *Disk) State(owner string) (unsynced []string, syncedWrites uint64) {
+	for name, n := range d.visibleNames {
+		if n.isUnsynced(owner) {
+			unsynced = append(unsynced, name)
 		}
 	}
+	slices.Sort(unsynced)
 	return unsynced, d.synced[owner]
 }
 

@@ -173,7 +173,7 @@ func TestStateOfAnOwner(t *testing.T) {
 	mine, other := d.Create("mine"), d.Create("other")
 	state := func() [2]int {
 		unsynced, synced := d.State("p")
-		return [2]int{unsynced, int(synced)}
+		return [2]int{len(unsynced), int(synced)}
 	}
 	require.Equal(t, [2]int{0, 0}, state())
 	d.WriteAt("p", mine, []byte("x"), 0)
@@ -193,6 +193,26 @@ func TestStateOfAnOwner(t *testing.T) {
 	d.WriteAt("p", mine, []byte("z"), 0)
 	d.Crash(fixed(0))
 	require.Equal(t, [2]int{0, 2}, state(), "what is left after a power cut is durable")
+}
+
+// An image has what was durable when it was taken, and stays as it is.
+// TestAWorkThatARefusedWriteEndedIsGivenUp: until the file is written again.
+func TestAWorkThatARefusedWriteEndedIsGivenUp(t *testing.T) {
+	d := disk.New()
+	n := d.Create("a")
+	d.WriteAt("p", n, []byte("half of a copy"), 0)
+	unsynced := func() []string {
+		names, _ := d.State("p")
+		return names
+	}
+	require.Equal(t, []string{"a"}, unsynced())
+	n.RefuseWrite()
+	require.Empty(t, unsynced())
+	d.WriteAt("p", n, []byte("more"), 0)
+	require.Equal(t, []string{"a"}, unsynced())
+	d.LoseSync(n)
+	n.RefuseWrite()
+	require.Equal(t, []string{"a"}, unsynced(), "what a failed sync took was no copy that was given up")
 }
 
 // An image has what was durable when it was taken, and stays as it is.

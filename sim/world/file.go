@@ -186,6 +186,7 @@ func (f *file) WriteAt(p []byte, off int64) (int, error) {
 	}
 	m := f.proc.machine
 	if err := f.beginNameChange(); err != nil {
+		f.inode.RefuseWrite()
 		return 0, err
 	}
 	grows := f.inode.Grows(off, len(p))
@@ -194,6 +195,7 @@ func (f *file) WriteAt(p []byte, off int64) (int, error) {
 	}
 	capacity := m.world.cfg.Disk.CapacityBytes
 	if grows > 0 && (m.diskState.fullFaults > 0 || capacity > 0 && m.disk.UsedBytes()+grows > capacity) {
+		f.inode.RefuseWrite()
 		return 0, env.ErrNoSpace
 	}
 	f.noteInDigest(diskWrite, off, kernel.Fingerprint(p))

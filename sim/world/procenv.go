@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
@@ -99,15 +100,17 @@ func (p *Proc) Emit(r env.Record) {
 		return
 	}
 	stamped := scenarios.Stamped{At: w.Now(), Machine: p.machine.id, Process: p.spec.Name, Record: r}
+	var unsynced []string
 	if _, durable := r.(env.DurableRecord); durable {
-		stamped.Disk = &scenarios.DiskState{}
-		stamped.Disk.Unsynced, stamped.Disk.SyncedWrites = p.machine.disk.State(p.spec.Name)
+		var synced uint64
+		unsynced, synced = p.machine.disk.State(p.spec.Name)
+		stamped.Disk = &scenarios.DiskState{Unsynced: len(unsynced), SyncedWrites: synced}
 	}
 	err := w.cfg.OnRecord(stamped)
 	// A read that failed may have ended the work on a copy, such as a checkpoint, whose original is durable.
-	if stamped.Disk != nil && stamped.Disk.Unsynced > 0 && err == nil && !p.readFailed {
-		err = fmt.Errorf("%w: %s of %s emits %s, but %d of its files have content that no sync made durable",
-			ErrNotDurable, p.spec.Name, p.machine.name, r.RecordKind(), stamped.Disk.Unsynced)
+	if len(unsynced) > 0 && err == nil && !p.readFailed {
+		err = fmt.Errorf("%w: %s of %s emits %s, but no sync made the content of %s durable", ErrNotDurable,
+			p.spec.Name, p.machine.name, r.RecordKind(), strings.Join(unsynced, ", "))
 	}
 	if err != nil {
 		w.stopWithFinding(err)

@@ -10,6 +10,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 	"github.com/holdfast-sim/holdfast/engine/resource"
 	"github.com/holdfast-sim/holdfast/engine/store"
+	"github.com/holdfast-sim/holdfast/engine/store/lock"
 	"github.com/holdfast-sim/holdfast/scenarios/check"
 )
 
@@ -77,8 +78,10 @@ func blockedReason(e *Evidence, sid string, at time.Duration) string {
 // watchdog is armed: a round of its own, one of the agent there, and the writes of both.
 const guardReportMax = 25 * time.Second
 
-// unconfirmedGuard reports whether a service's node failed so soon after the service moved there that the
-// node's lock proves nothing about it. The manager then does not recover the service until the node returns.
+// unconfirmedGuard reports whether a service's node failed so soon after the service moved there, or was
+// configured for high availability there, that the node's lock proves nothing about it. The manager then does
+// not recover the service until the node returns. Where a master had taken the node's lock as a proof, the
+// agent there gets it, and with it the watchdog, only after the lock's TTL.
 func unconfirmedGuard(e *Evidence, sid string, m env.MachineID, at time.Duration) bool {
 	came := time.Duration(-1)
 	for _, p := range e.storeChanges.placements[sid] {
@@ -86,10 +89,31 @@ func unconfirmedGuard(e *Evidence, sid string, m env.MachineID, at time.Duration
 			came = p.placedAt
 		}
 	}
-	until := came + e.scaledTime(guardReportMax)
+	for _, s := range e.desired.notRequired[sid] {
+		if came > 0 && s.To <= at {
+			came = max(came, s.To)
+		}
+	}
+	until := came + e.scaledTime(guardReportMax) + masterHeldFor(e, m, came)
 	return came > 0 && slices.ContainsFunc(e.health.Phases, func(p check.Phase) bool {
 		return !p.InMajority[m] && p.From < until && p.To > came && p.From < at
 	})
+}
+
+// masterHeldFor returns for how long after an instant an agent may have to wait for the lock of its node: a
+// master had taken it last.
+func masterHeldFor(e *Evidence, m env.MachineID, at time.Duration) time.Duration {
+	within := at + e.scaledTime(guardReportMax)
+	byMaster, key := false, lock.Dir+"/"+haproc.AgentLock(e.Nodes[m])
+	for i := range e.storeChanges.changes {
+		if c := &e.storeChanges.changes[i]; c.Key == key && c.durableAt <= within && !c.isDelete() {
+			byMaster = c.byMaster()
+		}
+	}
+	if byMaster {
+		return e.scaledTime(lock.TTL)
+	}
+	return 0
 }
 
 // hostReturnMax is how long after its guests' host has come back a start may still fail on a machine.
@@ -108,7 +132,7 @@ func inErrorWithReason(e *Evidence, sid string, at time.Duration) bool {
 		return false
 	}
 	return slices.ContainsFunc(e.orderLog.failedStarts, func(f failedStart) bool {
-		return f.sid == sid && f.failedAt <= at && couldNotStart(e, f)
+		return f.sid == sid && f.failedAt <= at && (couldNotStart(e, f) || lockedInPlace(e, f))
 	})
 }
 

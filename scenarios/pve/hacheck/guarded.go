@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/ha"
@@ -22,8 +23,19 @@ import (
 type guarded struct {
 	Cluster
 	open       map[guardedClient]bool
+	closedAt   map[guardedClient]time.Duration // in order, the last time
 	entered    int
 	violations []linearizability.Violation
+}
+
+// endingRound is how long the last round of a process may take that ends in order: it emits its state at the
+// end of the round.
+const endingRound = time.Second
+
+// ends reports whether a process has just closed its connection in order: it got its lock back only to end.
+func (g *guarded) ends(r scenarios.Stamped, process string) bool {
+	closedAt, closed := g.closedAt[guardedClient{r.Machine, process}]
+	return closed && r.At-closedAt < endingRound
 }
 
 // guardedClient is a process of a machine that the watchdog can reset the machine for.
@@ -33,7 +45,8 @@ type guardedClient struct {
 }
 
 func newGuarded(c Cluster) *guarded {
-	return &guarded{Cluster: c, open: map[guardedClient]bool{}}
+	return &guarded{Cluster: c, open: map[guardedClient]bool{},
+		closedAt: map[guardedClient]time.Duration{}}
 }
 
 // Name implements check.Check.
@@ -43,12 +56,15 @@ func (*guarded) Name() string { return "ha-guarded" }
 func (g *guarded) Observe(r scenarios.Stamped) {
 	switch rec := r.Record.(type) {
 	case watchdog.ConnectionChange:
-		g.open[guardedClient{r.Machine, rec.Client}] = rec.Open
+		client := guardedClient{r.Machine, rec.Client}
+		if g.open[client] = rec.Open; !rec.Open {
+			g.closedAt[client] = r.At
+		}
 	case scenarios.Power:
 		delete(g.open, guardedClient{r.Machine, lrmProcess})
 		delete(g.open, guardedClient{r.Machine, crmProcess})
 	case haproc.LRMStateChange:
-		if rec.State == ha.LRMActive {
+		if rec.State == ha.LRMActive && !g.ends(r, lrmProcess) {
 			g.require(r, lrmProcess, "becomes active")
 		}
 	case haproc.CommandBegun:
@@ -56,7 +72,7 @@ func (g *guarded) Observe(r scenarios.Stamped) {
 			g.require(r, lrmProcess, fmt.Sprintf("begins to bring %s to %s", rec.SID, rec.State))
 		}
 	case haproc.CRMStateChange:
-		if rec.State == ha.CRMMaster && !g.disarmable() {
+		if rec.State == ha.CRMMaster && !g.ends(r, crmProcess) && !g.disarmable() {
 			g.require(r, crmProcess, "becomes the master")
 		}
 	}

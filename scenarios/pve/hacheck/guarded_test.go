@@ -45,6 +45,11 @@ func TestWhoWorksIsGuarded(t *testing.T) {
 			x.at(11, 0, watchdog.ConnectionChange{Client: lrmProcess})
 			x.at(12, 0, start)
 		}, invalid},
+		{"with one that it has just closed to end", func(x *made) {
+			x.at(10, 0, opened)
+			x.at(11, 0, watchdog.ConnectionChange{Client: lrmProcess})
+			x.at(11, 0, active)
+		}, valid},
 		{"a stop needs none", func(x *made) {
 			x.at(12, 0, haproc.CommandBegun{SID: "vm:100", State: ha.Stopped})
 		}, valid},

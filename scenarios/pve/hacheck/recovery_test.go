@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast-sim/holdfast/engine/ha"
 	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 	"github.com/holdfast-sim/holdfast/engine/resource"
 	"github.com/holdfast-sim/holdfast/linearizability"
@@ -47,4 +48,37 @@ func TestRecoveryIsJudgedByWhatConcernsIt(t *testing.T) {
 	x = down(haspec.Command{At: 60 * time.Second, On: "n1", Run: "set vm:100 state stopped"})
 	x.at(75, 0, haspec.OperatorDid{What: "set vm:100 state stopped"})
 	x.require(recovery{}, valid, "")
+}
+
+// TestALockedGuestNeedNotStart: where the operator locked it, and until the lock is taken away again.
+func TestALockedGuestNeedNotStart(t *testing.T) {
+	locked := func(more func(x *made)) *made {
+		x := running(t)
+		x.at(90, 0, haspec.OperatorDid{What: "lock vm:100 backup"})
+		x.at(100, 0, resource.Active{SID: "vm:100"})
+		more(x)
+		x.at(130, 0, haproc.CommandDone{UID: "u", SID: "vm:100", State: ha.Started, ExitCode: ha.ExitError})
+		x.ends(&ha.ManagerStatus{ServiceStatus: map[string]*ha.ServiceStatus{
+			"vm:100": {Node: "n1", State: ha.Error}}}, map[string]*ha.ServiceConfig{"vm:100": {}})
+		return x
+	}
+	locked(func(*made) {}).require(recovery{}, valid, "")
+	locked(func(x *made) { x.at(110, 0, haspec.OperatorDid{What: "unlock vm:100"}) }).
+		require(recovery{}, invalid, LostService)
+	locked(func(x *made) {
+		x.change(110, "n2/crm", "cas", "priv/lock/"+haproc.AgentLock("n1"), "")
+		x.change(111, "n2/crm", "rename", haproc.GuestPath("vm:100", "n1"), haproc.GuestPath("vm:100", "n3"))
+	}).require(recovery{}, invalid, LostService) // a master that moves it takes the lock away
+}
+
+// TestAnAgentWaitsForALockThatAMasterTook: until it has it, its guests are not guarded.
+func TestAnAgentWaitsForALockThatAMasterTook(t *testing.T) {
+	for second, want := range map[int]linearizability.Validity{150: invalid, 100: valid} {
+		x := running(t)
+		x.change(20, "n2/crm", "cas", "priv/lock/"+haproc.AgentLock("n1"), "")
+		x.at(second+1, 0, resource.Active{SID: "vm:100"})
+		x.fault(second, 900, cut([]string{"n1"}))
+		x.at(1000, 0, resource.Active{SID: "vm:100", On: true})
+		x.require(recovery{}, want, LostService)
+	}
 }

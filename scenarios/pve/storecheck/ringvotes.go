@@ -68,6 +68,10 @@ func (v *RingVotes) Observe(r scenarios.Stamped) {
 			v.enter(r.Machine, memberRing{machine: r.Machine, id: rec.Ring, members: rec.Members,
 				since: r.At}, r.At)
 		}
+	case totem.StateChange:
+		if rec.From == totem.Operational {
+			v.enter(r.Machine, memberRing{}, r.At) // it looks for another ring
+		}
 	case totem.Started, scenarios.Power:
 		v.enter(r.Machine, memberRing{}, r.At)
 	case node.QuorumView:
