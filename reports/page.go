@@ -2,9 +2,7 @@ package reports
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"embed"
-	"encoding/base64"
 	"fmt"
 	"html/template"
 	"io"
@@ -19,16 +17,13 @@ import (
 	"github.com/holdfast-sim/holdfast/reports/internal/loglines"
 	"github.com/holdfast-sim/holdfast/reports/internal/opstats"
 	"github.com/holdfast-sim/holdfast/reports/internal/outcomes"
+	"github.com/holdfast-sim/holdfast/reports/internal/pagestyle"
 	"github.com/holdfast-sim/holdfast/reports/internal/words"
-	"github.com/holdfast-sim/holdfast/reports/svg"
 	"github.com/holdfast-sim/holdfast/scenarios"
 )
 
 //go:embed page.html
 var pageHTML string
-
-//go:embed page.css
-var pageCSS string
 
 //go:embed script/*.js
 var scriptFiles embed.FS
@@ -179,10 +174,10 @@ func (v pageBuilder) buildPage() (*page, error) {
 		return nil, fmt.Errorf("drawing the timeline: %w", err)
 	}
 	worst := r.Verdict()
-	p := &page{Name: words.Clean(scenarioName(r)), Verdict: worst.String(), Mark: verdictMark(worst),
+	p := &page{Name: words.Clean(scenarioName(r)), Verdict: worst.String(), Mark: pagestyle.Mark(worst),
 		Reproduce: words.Clean(r.Reproduce), Omitted: t.omittedNotes, OpsProblem: words.Clean(v.opsProblem),
 		Chart: template.HTML(chart.String()), //nolint:gosec // package svg escapes every text
-		CSS:   template.CSS(svg.Style + pageCSS), JS: template.JS(pageJS)}
+		CSS:   pagestyle.CSS, JS: template.JS(pageJS)}
 	p.Title = fmt.Sprintf("%s: %s, seed %d", worst, p.Name, r.Seed)
 	if s := r.Scenario; s != nil {
 		p.Story, p.References = words.Shorten(words.JoinLines(s.Story), maxTextChars), s.References
@@ -227,21 +222,8 @@ func (v pageBuilder) buildPage() (*page, error) {
 		yaml, p.ScenarioCut = yaml[:maxScenarioBytes], true
 	}
 	p.Scenario = string(bytes.ToValidUTF8(yaml, []byte("\uFFFD")))
-	p.Policies = contentPolicies(p.Picture != "")
+	p.Policies = pagestyle.Policies(pageJS, p.Picture != "")
 	return p, nil
-}
-
-// contentPolicies forbids the page to load anything, and to run any script but its own. A picture from
-// elsewhere is shut into a sandboxed frame, which however obeys the same rules, so that with one
-// inline scripts must be allowed.
-func contentPolicies(picture bool) template.HTMLAttr {
-	sum := sha256.Sum256([]byte(pageJS))
-	script := "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
-	if picture {
-		script = "'unsafe-inline'"
-	}
-	return template.HTMLAttr(`content="default-src 'none'; style-src 'unsafe-inline'; img-src data:; ` +
-		`script-src ` + script + `; base-uri 'none'; form-action 'none'"`)
 }
 
 func backendTitle(backend string) string {
@@ -279,7 +261,7 @@ func (v pageBuilder) pageChecks(p *page) {
 	number := 0
 	for i := range v.run.Verdicts {
 		verdict := &v.run.Verdicts[i]
-		c := pageCheck{Verdict: verdict.Validity.String(), Mark: verdictMark(verdict.Validity),
+		c := pageCheck{Verdict: verdict.Validity.String(), Mark: pagestyle.Mark(verdict.Validity),
 			Checker: words.Clean(verdict.Checker), Summary: words.Shorten(words.Clean(verdict.Summary),
 				maxTextChars)}
 		for j := range verdict.Violations {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/reports/internal/pagestyle"
 	"github.com/holdfast-sim/holdfast/reports/internal/words"
 	"github.com/holdfast-sim/holdfast/scenarios"
 )
@@ -55,16 +56,6 @@ type textWriter struct {
 
 func (t *textWriter) writeLine(format string, args ...any) {
 	fmt.Fprintf(&t.output, format+"\n", args...)
-}
-
-var verdictMarks = [...]string{linearizability.Unknown: "?", linearizability.Valid: "✓",
-	linearizability.Invalid: "✗"}
-
-func verdictMark(v linearizability.Validity) string {
-	if int(v) >= len(verdictMarks) {
-		return "?"
-	}
-	return verdictMarks[v]
 }
 
 var verdictColors = [...]string{linearizability.Unknown: "33", linearizability.Valid: "32",
@@ -159,7 +150,7 @@ func (t *textWriter) writeChecks(v *view) {
 	}
 	for i := range v.run.Verdicts {
 		verdict := &v.run.Verdicts[i]
-		t.writeLine("  %s %s  %s", t.colored(verdict.Validity, verdictMark(verdict.Validity)),
+		t.writeLine("  %s %s  %s", t.colored(verdict.Validity, pagestyle.Mark(verdict.Validity)),
 			padColumn(verdict.Checker, width), words.Clean(verdict.Summary))
 	}
 }
