@@ -35,12 +35,30 @@ type Outcome struct {
 	Steps    uint64        `json:"steps,omitempty"`
 	Duration time.Duration `json:"duration,omitempty"`
 	Took     time.Duration `json:"took,omitempty"`
+	// CPU is the processor time that the run took; 0 where it is not known.
+	CPU time.Duration `json:"cpu,omitempty"`
+	// NewBehaviour are the kinds of behaviour that no earlier run of the campaign showed; see package
+	// explore.
+	NewBehaviour []uint32 `json:"new_behaviour,omitempty"`
+	// AfterCanary means that the campaign made sure before the run that it finds a planted violation.
+	AfterCanary bool `json:"after_canary,omitempty"`
 	// Repeated means that the run was made again with other settings of the Go runtime, and was the same.
 	Repeated bool `json:"repeated,omitempty"`
 	// Problem says why there is no verdict at all: the run could not be made.
 	Problem string `json:"problem,omitempty"`
 	// NotCarriedOut are the settings that the run was without.
 	NotCarriedOut []scenarios.NotCarriedOut `json:"not_carried_out,omitempty"`
+	// Small, if set, makes the outcome a note about a run that was counted before: it was made small.
+	Small *Small `json:"small,omitempty"`
+}
+
+// Cost is the processor time of the run, which other work on the machine does not stretch, or else its real
+// time.
+func (o *Outcome) Cost() time.Duration {
+	if o.CPU > 0 {
+		return o.CPU
+	}
+	return o.Took
 }
 
 // Of makes an outcome of a run's summary.
@@ -127,8 +145,14 @@ type Summary struct {
 	Runs   int    `json:"runs"`
 	Failed int    `json:"failed"`
 	// Repeated is how many runs were made again with other settings of the Go runtime, and were the same.
-	Repeated  int         `json:"repeated,omitempty"`
-	Scenarios []*Scenario `json:"scenarios"`
+	Repeated int `json:"repeated,omitempty"`
+	// AfterCanary is how many runs were made after the campaign had found a planted violation.
+	AfterCanary int         `json:"after_canary,omitempty"`
+	Scenarios   []*Scenario `json:"scenarios"`
+	// Units are the scenarios with each strategy.
+	Units []*Unit `json:"units,omitempty"`
+	// Behaviours is how many kinds of behaviour the runs showed, see package explore.
+	Behaviours int `json:"behaviours,omitempty"`
 	// Groups are the failures that are probably one each, violations first.
 	Groups []*Group `json:"groups,omitempty"`
 	// Took is the campaign's real time; PerHour the runs in an hour of it, 0 when not known.
@@ -136,13 +160,15 @@ type Summary struct {
 	PerHour int64         `json:"runs_per_hour,omitempty"`
 
 	expectedProbes map[string][]string
-	runsBySource   map[source]int
+	behaviours     map[uint32]bool
+	smallOf        map[GroupKey]*Small
+	course         course
 }
 
 // New starts a summary.
 func New() *Summary {
 	return &Summary{Schema: Schema, expectedProbes: map[string][]string{},
-		runsBySource: map[source]int{}}
+		behaviours: map[uint32]bool{}, smallOf: map[GroupKey]*Small{}}
 }
 
 // Expect names the probes that some run of a scenario must reach.
@@ -151,8 +177,12 @@ func (s *Summary) Expect(scenario string, probes []string) {
 	s.refreshMissing(s.findScenario(scenario))
 }
 
-// Add counts a run.
+// Add counts a run. A note that a run was made small is added after that run, or before it.
 func (s *Summary) Add(o Outcome) {
+	if o.Small != nil {
+		s.addSmall(&o)
+		return
+	}
 	c := s.findScenario(o.Scenario)
 	if c.Runs == 0 || o.Seed < c.First {
 		c.First = o.Seed
@@ -163,7 +193,10 @@ func (s *Summary) Add(o Outcome) {
 	if o.Repeated {
 		s.Repeated++
 	}
-	s.runsBySource[source{o.Scenario, o.Strategy}]++
+	if o.AfterCanary {
+		s.AfterCanary++
+	}
+	s.addToUnit(&o)
 	c.Steps += o.Steps
 	c.Virtual += o.Duration
 	if len(o.NotCarriedOut) > 0 {
@@ -192,6 +225,19 @@ func (s *Summary) Add(o Outcome) {
 		c.addFailure(failureOf(&o))
 		s.addToGroup(&o)
 	}
+}
+
+// addToUnit counts a run for its scenario with its strategy, and in the course of the campaign.
+func (s *Summary) addToUnit(o *Outcome) {
+	u := s.unit(o.Scenario, o.Strategy)
+	u.add(o)
+	before := len(s.behaviours)
+	for _, number := range o.NewBehaviour {
+		s.behaviours[number] = true
+	}
+	s.Behaviours = len(s.behaviours)
+	u.behaviours += s.Behaviours - before
+	s.course.add(o.Cost(), o.Failed(), s.Behaviours-before)
 }
 
 func failureOf(o *Outcome) Failure {
@@ -226,7 +272,7 @@ func (c *Scenario) addFailure(f Failure) {
 // Finish notes how long the campaign took in real time.
 func (s *Summary) Finish(took time.Duration) {
 	s.Took, s.PerHour = took, 0
-	s.countTried()
+	s.complete()
 	if took >= time.Millisecond {
 		s.PerHour = int64(s.Runs) * int64(time.Hour/time.Millisecond) / int64(took/time.Millisecond)
 	}

@@ -28,6 +28,8 @@ type Group struct {
 	First Failure `json:"first"`
 	// Sources are the scenarios and strategies of its runs, each with how many there were.
 	Sources []Source `json:"sources"`
+	// Small is the smallest failure that one of its runs was made to.
+	Small *Small `json:"small,omitempty"`
 }
 
 // Source is a scenario with a strategy.
@@ -38,9 +40,6 @@ type Source struct {
 	Failed int `json:"failed"`
 	Runs   int `json:"runs"`
 }
-
-// source names a scenario with a strategy.
-type source struct{ scenario, strategy string }
 
 // varying are the parts of a summary that differ between two runs with the same failure.
 var varying = regexp.MustCompile(`"[^"]*"|[a-z]+:[0-9]+|\b[a-z]?[0-9][0-9a-f.]*( [0-9]+)*\b`)
@@ -130,13 +129,14 @@ func compareFailures(a, b Failure) int {
 		cmp.Compare(a.Seed, b.Seed))
 }
 
-// countTried notes for each group how many runs its sources had.
-func (s *Summary) countTried() {
+// complete notes for each group how many runs its sources had, and what it was made to.
+func (s *Summary) complete() {
 	for _, g := range s.Groups {
 		for i := range g.Sources {
 			of := &g.Sources[i]
-			of.Runs = s.runsBySource[source{of.Scenario, of.Strategy}]
+			of.Runs = s.unit(of.Scenario, of.Strategy).Runs
 		}
+		g.Small = s.smallOf[g.GroupKey]
 	}
 }
 
