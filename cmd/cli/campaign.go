@@ -33,8 +33,10 @@ Each run is recorded in the journal as soon as it has ended. After an interrupti
 resumes the campaign; a wider range of seeds runs only the missing ones. A journal written by another
 build, or for an edited scenario, is rejected.
 
-Unexpected runs leave a folder in RUNS. A campaign with such runs ends with the command that reproduces
-the first of them. On GitHub Actions they become annotations and a summary of the step.
+Unexpected runs leave a folder in RUNS. The page of the campaign, RUNS/campaign.html, links to them and sums
+up everything; it is written again from time to time while the campaign runs. A campaign with such runs ends
+with the command that reproduces the first of them. On GitHub Actions they become annotations and a summary of
+the step.
 
 Several machines can share a campaign: each makes one --shard, and NAME campaign merge adds up the journals.`
 

@@ -17,7 +17,8 @@ func (c *campaignRun) report(ctx context.Context) error {
 	if c.search.Restored == 0 {
 		summary.Finish(c.search.Took())
 	}
-	err := cireports.Write(summary, c.search.Outcomes, f.JUnit, c.app.Env, c.app.Stderr)
+	err := c.page.Finish()
+	err = errors.Join(err, cireports.Write(summary, c.search.Outcomes, f.JUnit, c.app.Env, c.app.Stderr))
 	if f.JSON {
 		err = errors.Join(err, summary.JSON(c.app.Stdout))
 	} else {
@@ -25,6 +26,9 @@ func (c *campaignRun) report(ctx context.Context) error {
 	}
 	if err != nil {
 		return internalError(err)
+	}
+	if !f.Quiet {
+		fmt.Fprintf(c.app.Stderr, "page: %s\n", c.page.Path)
 	}
 	missing := c.search.Runs() - summary.Runs
 	if missing > 0 && !f.OpenEnded {
@@ -68,6 +72,7 @@ func (c *campaignRun) resume() string {
 	add("--shard", f.Shard, "")
 	add("--topology", f.Topology, "")
 	add("--junit", f.JUnit, "")
+	add("--page", f.Page, "")
 	if f.Budget > 0 {
 		args = append(args, "--for", f.Budget.String())
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/campaignflags"
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/canary"
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/journal"
+	"github.com/holdfast-sim/holdfast/cmd/cli/internal/pagefile"
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/search"
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/reports/campaign"
@@ -27,6 +29,9 @@ type campaignRun struct {
 	pool, otherPool *runPool
 	// earlier is the summary of the journal that --against names.
 	earlier *campaign.Summary
+	page    *pagefile.File
+	// canaryFound means that a planted violation was found before the first run.
+	canaryFound bool
 }
 
 // prepare makes the units of the campaign, and opens the journals.
@@ -57,16 +62,18 @@ func (c *campaignRun) prepare() error {
 		c.search.Summary.Expect(c.jobs[i].scenario.Name, c.jobs[i].scenario.Expect.Probes)
 	}
 	if f.Against != "" {
-		outcomes, err := journal.Read(f.Against)
-		if err != nil {
+		var err error
+		if c.earlier, err = journal.Summarize(f.Against); err != nil {
 			return Usage(fmt.Errorf("--against: %w", err))
 		}
-		c.earlier = campaign.New()
-		for i := range outcomes {
-			c.earlier.Add(outcomes[i])
-		}
 	}
-	return c.openJournal()
+	if err := c.openJournal(); err != nil {
+		return err
+	}
+	c.page = &pagefile.File{Path: cmp.Or(f.Page, c.ownFile(".html")), Summary: c.search.Summary,
+		Earlier: c.earlier}
+	c.search.Counted = c.page.Update
+	return nil
 }
 
 // addUnit adds a scenario with a strategy, if some of its seeds belong to the shard.
@@ -81,7 +88,9 @@ func (c *campaignRun) addUnit(j *job, strategy string) {
 		First: first, Last: j.last, Step: step,
 		Run: func(ctx context.Context, seed uint64) search.Result {
 			o, answer := with.ask(ctx, c.pool, j, seed)
-			return search.Result{Outcome: o.campaign(), Behaviour: answer.Behaviour, CPU: answer.CPU}
+			made := o.campaign()
+			made.CPU, made.AfterCanary = answer.CPU, c.canaryFound
+			return search.Result{Outcome: made, Behaviour: answer.Behaviour}
 		},
 		Repeat: func(ctx context.Context, seed uint64) (string, error) {
 			o, _ := with.ask(ctx, c.otherPool, j, seed)
@@ -89,13 +98,15 @@ func (c *campaignRun) addUnit(j *job, strategy string) {
 		}})
 }
 
+// ownFile is a file of the campaign in the folder of runs.
+func (c *campaignRun) ownFile(extension string) string {
+	name := strings.Replace("campaign-"+c.flags.Shard, "/", "-of-", 1)
+	return filepath.Join(c.runs, strings.TrimSuffix(name, "-")+extension)
+}
+
 // openJournal opens the journal and restores the runs that it holds.
 func (c *campaignRun) openJournal() error {
-	path := c.flags.Journal
-	if path == "" {
-		name := strings.Replace("campaign-"+c.flags.Shard, "/", "-of-", 1)
-		path = filepath.Join(c.runs, strings.TrimSuffix(name, "-")+".jsonl")
-	}
+	path := cmp.Or(c.flags.Journal, c.ownFile(".jsonl"))
 	texts, err := c.scenarioDigests()
 	if err != nil {
 		return err
@@ -123,13 +134,10 @@ func (c *campaignRun) openJournal() error {
 	return nil
 }
 
-// otherSettings are settings of the Go runtime that must not change a run.
-var otherSettings = []string{"GOMAXPROCS=1", "GOGC=20", "GODEBUG=asyncpreemptoff=1"}
-
 // run makes the missing runs. First it makes sure that a violation would be found at all.
 func (c *campaignRun) run(ctx context.Context) error {
 	c.pool, c.otherPool = c.newPool(), c.newPool()
-	c.otherPool.Env = otherSettings
+	c.otherPool.Env = search.OtherSettings
 	defer c.pool.Close()
 	defer c.otherPool.Close()
 	answer, err := c.pool.Ask(ctx, runRequest{Word: canary.Word, Seed: defaultSeed})
@@ -139,6 +147,7 @@ func (c *campaignRun) run(ctx context.Context) error {
 		return internalError(fmt.Errorf("a register that forgets writes was found %s, so the campaign would "+
 			"find nothing%s", answer.Line.Verdict, answer.Error))
 	}
+	c.canaryFound = err == nil && ctx.Err() == nil
 	if err = errors.Join(err, c.search.Run(ctx)); err != nil {
 		return internalError(err)
 	}
@@ -149,13 +158,15 @@ func (c *campaignRun) run(ctx context.Context) error {
 const smallFile = "small.yaml"
 
 // shrinkRun makes a failed run small and reports where the result is.
-func (c *campaignRun) shrinkRun(ctx context.Context, o *campaign.Outcome, checker string) error {
+func (c *campaignRun) shrinkRun(ctx context.Context, o *campaign.Outcome, checker string) (*campaign.Small,
+	error) {
 	s, err := shrinkCommand{c.app}.readFailure(o.Folder, defaultSeed)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	s.Property, s.Seeds, s.Limit = checker, shrink.DefaultSeeds, c.flags.Shrink
 	s.Out, s.Stdout = filepath.Join(o.Folder, smallFile), c.app.Stderr
 	defer shrinkCommand{c.app}.serve(s, c.workers, c.search.Progress)()
-	return s.Run(ctx)
+	err = s.Run(ctx)
+	return s.Result(), err
 }

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -172,6 +173,12 @@ func TestWorkflow(t *testing.T) {
 		junit, err := os.ReadFile(filepath.Join(r.artifacts, "junit", "junit.xml"))
 		require.NoError(t, err)
 		require.Contains(t, string(junit), `<testsuite name="register-partition" tests="6" failures="0"`)
+		page, err := os.ReadFile(filepath.Join(r.artifacts, "page", "campaign.html"))
+		require.NoError(t, err)
+		linked, err := regexp.Match(`href="\./shards/shard-\d/fails/1/report\.html"`, page)
+		require.NoError(t, err)
+		require.Equal(t, c.code == 1, linked)
+		require.Contains(t, string(page), "Before 12 of the 12")
 	}
 }
 

@@ -21,6 +21,7 @@ type Flags struct {
 	Journal     string
 	Restart     bool
 	JUnit       string
+	Page        string
 	Runs        string
 	Topology    string
 	Strict      bool
@@ -81,6 +82,8 @@ func (f *Flags) AddTo(cmd *cobra.Command, topology bool) {
 	flags.StringVar(&f.Shard, "shard", "",
 		"make only this `part` of the runs, such as 1/4; see campaign merge")
 	flags.StringVar(&f.JUnit, "junit", "", "write a JUnit report to this `file`")
+	flags.StringVar(&f.Page, "page", "",
+		"write the page of the campaign to this `file` (default RUNS/campaign.html)")
 	flags.StringVar(&f.Runs, "runs", DefaultRuns, "`folder` for the run folders of unexpected runs")
 	flags.BoolVar(&f.All, "all", false, "run every scenario of the library")
 	flags.BoolVar(&f.JSON, "json", false, "print the summary as JSON")

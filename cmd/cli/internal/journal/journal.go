@@ -176,16 +176,18 @@ func each(path string, onlyFirst bool, take func(*Record) error) (whole int64, e
 	}
 }
 
-// Read returns the runs of a journal, of whatever build. A torn last line is left out.
-func Read(path string) (completed []campaign.Outcome, err error) {
-	_, err = each(path, false, func(r *Record) error {
-		completed = append(completed, r.Outcome)
+// Summarize adds up the runs of a journal, of whatever build. A torn last line is left out.
+func Summarize(path string) (*campaign.Summary, error) {
+	s := campaign.New()
+	_, err := each(path, false, func(r *Record) error {
+		s.Add(r.Outcome)
 		return nil
 	})
-	return completed, err
+	return s, err
 }
 
-// Records is [Read] with what the journal keeps beside the runs.
+// Records returns the runs of a journal, of whatever build, with what it keeps beside them. A torn last line
+// is left out.
 func Records(path string) (records []Record, err error) {
 	_, err = each(path, false, func(r *Record) error {
 		records = append(records, *r)

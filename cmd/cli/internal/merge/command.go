@@ -9,12 +9,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/cireports"
+	"github.com/holdfast-sim/holdfast/cmd/cli/internal/pagefile"
 	"github.com/holdfast-sim/holdfast/linearizability"
 )
 
 const help = `Adds up the journals of the shards of a campaign (--shard) and reports them as one campaign:
-table, groups of failures with how rarely they were seen, JUnit, annotations. Runs of different builds, of
-different texts of a scenario, or of the same seed are refused.`
+table, groups of failures with how rarely they were seen, page, JUnit, annotations. Runs of different
+builds, of different texts of a scenario, or of the same seed are refused.`
 
 // Command is the command campaign merge. Its fields must be set before it is used.
 type Command struct {
@@ -27,6 +28,7 @@ type Command struct {
 	Broken func(err error) error
 
 	junit string
+	page  string
 	json  bool
 }
 
@@ -36,11 +38,12 @@ func (c *Command) Cobra() *cobra.Command {
 		Use:     "merge JOURNAL...",
 		Short:   "Report the shards of a campaign as one",
 		Long:    help,
-		Example: "  " + c.Program + " campaign merge shards/*/campaign-*.jsonl --junit report.xml",
+		Example: "  " + c.Program + " campaign merge shards/*/campaign-*.jsonl --page campaign.html",
 		Args:    cobra.MinimumNArgs(1),
 		RunE:    func(_ *cobra.Command, files []string) error { return c.run(files) },
 	}
 	cmd.Flags().StringVar(&c.junit, "junit", "", "write a JUnit report to this `file`")
+	cmd.Flags().StringVar(&c.page, "page", "", "write the page of the whole campaign to this `file`")
 	cmd.Flags().BoolVar(&c.json, "json", false, "print the summary as JSON")
 	return cmd
 }
@@ -51,6 +54,10 @@ func (c *Command) run(files []string) error {
 		return c.End(linearizability.Unknown, err)
 	}
 	err = cireports.Write(all.Summary, all.Outcomes, c.junit, c.Env, c.Stderr)
+	if c.page != "" {
+		page := pagefile.File{Path: c.page, Summary: all.Summary}
+		err = errors.Join(err, page.Finish())
+	}
 	if c.json {
 		err = errors.Join(err, all.Summary.JSON(c.Stdout))
 	} else {

@@ -8,7 +8,10 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/journal"
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/shard"
@@ -47,29 +50,41 @@ type run struct {
 func Files(paths []string) (*Result, error) {
 	m := &merger{Result: Result{Summary: campaign.New()}, texts: map[string]string{}, files: map[run]string{},
 		shards: map[uint64]bool{}}
-	var records []journal.Record
+	var records []timed
 	for _, path := range paths {
 		of, err := journal.Records(path)
 		if err != nil {
 			return nil, err
 		}
+		var now time.Duration
 		for i := range of {
-			if err := m.check(path, &of[i]); err != nil {
+			r := &of[i]
+			if err := m.check(path, r); err != nil {
 				return nil, err
 			}
+			if r.Small == nil {
+				now += r.Cost()
+			}
+			rebase(path, r)
+			records = append(records, timed{r, now})
 		}
-		records = append(records, of...)
 	}
 	if len(records) == 0 {
 		return nil, fmt.Errorf("%w: they hold no run; name the journals that campaign --shard wrote",
 			ErrApart)
 	}
-	slices.SortFunc(records, compare)
-	for i := range records {
-		r := &records[i]
+	slices.SortFunc(records, func(a, b timed) int {
+		return cmp.Or(cmp.Compare(a.at, b.at), compare(a.Record, b.Record))
+	})
+	for _, r := range records {
 		m.Summary.Expect(r.Scenario, r.ExpectedProbes)
 		m.Summary.Add(r.Outcome)
-		m.Outcomes = append(m.Outcomes, r.Outcome)
+	}
+	slices.SortFunc(records, func(a, b timed) int { return compare(a.Record, b.Record) })
+	for _, r := range records {
+		if r.Small == nil {
+			m.Outcomes = append(m.Outcomes, r.Outcome)
+		}
 	}
 	for number := uint64(1); number <= m.count; number++ {
 		if !m.shards[number] {
@@ -102,6 +117,9 @@ func (m *merger) check(path string, r *journal.Record) error {
 			"run all shards from the same files", ErrApart, path, r.Scenario)
 	}
 	m.texts[r.Scenario] = r.Text
+	if r.Small != nil {
+		return nil // a note about a run that the journal holds as well
+	}
 	id := run{r.Scenario, r.Strategy, r.Seed}
 	if other, twice := m.files[id]; twice {
 		return fmt.Errorf("%w: seed %d of %s is in %s and in %s; name each journal once, "+
@@ -111,8 +129,30 @@ func (m *merger) check(path string, r *journal.Record) error {
 	return nil
 }
 
+// timed is a record with the processor time of its shard when it was written: shards run at the same time.
+type timed struct {
+	*journal.Record
+	at time.Duration
+}
+
+// rebase makes a run's folder one beside the journal if it is there: a journal and its folders may come from
+// another machine.
+func rebase(path string, r *journal.Record) {
+	if r.Folder == "" {
+		return
+	}
+	here := filepath.Join(filepath.Dir(path), filepath.Base(filepath.Dir(r.Folder)), filepath.Base(r.Folder))
+	if _, err := os.Stat(here); err != nil {
+		return
+	}
+	if r.Small != nil {
+		r.Small.File = filepath.Join(here, filepath.Base(r.Small.File))
+	}
+	r.Folder = here
+}
+
 // compare orders runs by scenario, strategy and seed.
-func compare(a, b journal.Record) int {
+func compare(a, b *journal.Record) int {
 	return cmp.Or(cmp.Compare(a.Scenario, b.Scenario), cmp.Compare(a.Strategy, b.Strategy),
 		cmp.Compare(a.Seed, b.Seed))
 }

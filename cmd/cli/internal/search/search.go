@@ -25,17 +25,6 @@ type Result struct {
 	campaign.Outcome
 	// Behaviour is what the run did, see package explore.
 	Behaviour []uint32
-	// CPU is the processor time that the run took; 0 where it is not known.
-	CPU time.Duration
-}
-
-// cost is what a turn is paid with: processor time, which other work on the machine does not stretch, or else
-// the time that has passed.
-func (r *Result) cost() time.Duration {
-	if r.CPU > 0 {
-		return r.CPU
-	}
-	return r.Took
 }
 
 // Unit is one scenario with one strategy, and the seeds that it runs with.
@@ -65,7 +54,9 @@ type Campaign struct {
 	StopAtFirst bool
 	// Shrink makes a run small in which the check found the first violation of its group; nil: nothing does.
 	// Meanwhile no run is begun.
-	Shrink   func(ctx context.Context, o *campaign.Outcome, checker string) error
+	Shrink func(ctx context.Context, o *campaign.Outcome, checker string) (*campaign.Small, error)
+	// Counted, if not nil, is called after each run that was counted.
+	Counted  func() error
 	Progress *progress.Line
 	Stderr   io.Writer
 
@@ -97,18 +88,26 @@ func (c *Campaign) Restore(completed []campaign.Outcome) {
 	type name struct{ scenario, strategy string }
 	byName := map[name]int{}
 	c.done, c.groups = make([]map[uint64]bool, len(c.Units)), map[campaign.GroupKey]bool{}
+	c.behaviours = map[uint32]bool{}
 	for i := range c.Units {
 		byName[name{c.Units[i].Scenario, c.Units[i].Strategy}] = i
 		c.done[i] = map[uint64]bool{}
 	}
 	for i := range completed {
 		o := &completed[i]
+		if o.Small != nil {
+			c.Summary.Add(*o)
+			continue
+		}
 		index, known := byName[name{o.Scenario, o.Strategy}]
 		if !known || !c.Units[index].has(o.Seed) || c.done[index][o.Seed] {
 			continue
 		}
 		c.done[index][o.Seed] = true
 		c.Restored++
+		for _, number := range o.NewBehaviour {
+			c.behaviours[number] = true
+		}
 		c.count(o)
 		if o.Failed() {
 			c.groups[o.Group()] = true
@@ -127,6 +126,7 @@ func (c *Campaign) count(o *campaign.Outcome) {
 	if !kept.Failed() {
 		kept.Probes = nil // of a million runs only the failed ones are kept whole
 	}
+	kept.NewBehaviour = nil
 	c.Outcomes = append(c.Outcomes, kept)
 }
 
@@ -138,7 +138,7 @@ func (c *Campaign) Run(ctx context.Context) error {
 		u := &c.Units[i]
 		units = append(units, turns.Unit{First: u.First, Last: u.Last, Step: u.Step, Has: c.done[i]})
 	}
-	c.chooser, c.behaviours, c.begin = turns.New(units, c.OpenEnded), map[uint32]bool{}, time.Now()
+	c.chooser, c.begin = turns.New(units, c.OpenEnded), time.Now()
 	ctx, c.stop = context.WithCancel(ctx)
 	defer c.stop()
 	err := workers.Each(ctx, c.Workers, func() (workers.Task, bool) {
@@ -160,6 +160,9 @@ func (c *Campaign) Took() time.Duration { return time.Since(c.begin) }
 
 // repeatOneIn is how few runs are made again with other settings of the Go runtime.
 const repeatOneIn = 25
+
+// OtherSettings are the settings of the Go runtime with which Repeat makes a run: they must not change it.
+var OtherSettings = []string{"GOMAXPROCS=1", "GOGC=20", "GODEBUG=asyncpreemptoff=1"}
 
 // make makes a run, and repeats some.
 func (c *Campaign) make(ctx context.Context, u *Unit, seed uint64) Result {
@@ -183,11 +186,13 @@ func (c *Campaign) make(ctx context.Context, u *Unit, seed uint64) Result {
 
 // take records, counts and shows a run.
 func (c *Campaign) take(ctx context.Context, index int, r *Result) error {
-	before := len(c.behaviours)
 	for _, number := range r.Behaviour {
-		c.behaviours[number] = true
+		if !c.behaviours[number] {
+			c.behaviours[number] = true
+			r.NewBehaviour = append(r.NewBehaviour, number)
+		}
 	}
-	c.chooser.Ended(index, r.cost(), len(c.behaviours)-before)
+	c.chooser.Ended(index, r.Cost(), len(r.NewBehaviour))
 	if err := c.Journal.Append(r.Outcome); err != nil {
 		return err
 	}
@@ -201,7 +206,10 @@ func (c *Campaign) take(ctx context.Context, index int, r *Result) error {
 		}
 	}
 	c.show()
-	return nil
+	if c.Counted == nil {
+		return nil
+	}
+	return c.Counted()
 }
 
 // Limits of what a campaign prints and does about failures while it runs.
@@ -227,14 +235,27 @@ func (c *Campaign) takeFailure(ctx context.Context, o *campaign.Outcome) error {
 	if first && c.Shrink != nil && len(c.groups) <= maxShrunk && o.Folder != "" && o.Problem == "" &&
 		o.Verdict == linearizability.Invalid {
 		c.Progress.Clear()
-		if err := c.Shrink(ctx, o, key.Checker); err != nil {
-			fmt.Fprintf(c.Stderr, "making it smaller: %v\n", err)
+		if err := c.makeSmall(ctx, o, key.Checker); err != nil {
+			return err
 		}
 	}
 	if c.StopAtFirst {
 		c.stop()
 	}
 	return nil
+}
+
+// makeSmall makes a failed run small, and records the result. That it cannot be made small is printed.
+func (c *Campaign) makeSmall(ctx context.Context, o *campaign.Outcome, checker string) error {
+	small, err := c.Shrink(ctx, o, checker)
+	if err != nil {
+		fmt.Fprintf(c.Stderr, "making it smaller: %v\n", err)
+		return nil
+	}
+	note := *o
+	note.Small, note.NewBehaviour, note.Probes = small, nil, nil
+	c.Summary.Add(note)
+	return c.Journal.Append(note)
 }
 
 // title names a run.

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/reports/campaign"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/shrink"
 )
@@ -180,8 +181,22 @@ type smallLine struct {
 	Reproduce  string `json:"reproduce"`
 }
 
+// reproduce is the command that runs the result.
+func (c *Search) reproduce() string {
+	return c.Command("run", c.Out, "--seed", fmt.Sprint(c.Small.Seed))
+}
+
+// Result is the result as a campaign keeps it; nil if there is none.
+func (c *Search) Result() *campaign.Small {
+	if c.Small == nil {
+		return nil
+	}
+	return &campaign.Small{File: c.Out, Seed: c.Small.Seed, Faults: c.Small.Faults,
+		Operations: c.Small.Operations, Machines: len(c.Small.Scenario.Machines), Reproduce: c.reproduce()}
+}
+
 func (c *Search) show(small *shrink.Small) error {
-	reproduce := c.Command("run", c.Out, "--seed", fmt.Sprint(small.Seed))
+	reproduce := c.reproduce()
 	if c.JSON {
 		return json.NewEncoder(c.Stdout).Encode(smallLine{File: c.Out, Property: c.Property, Seed: small.Seed,
 			Summary: small.Summary, Faults: small.Faults, Machines: len(small.Scenario.Machines),
