@@ -79,3 +79,16 @@ func TestEntropyFillEqualsUint64(t *testing.T) {
 	require.Equal(t, byte(b.Uint64()), buf[0])
 	require.NotEqual(t, draw.NewEntropy(1, "x").Uint64(), draw.NewEntropy(1, "y").Uint64())
 }
+
+// TestDeriveWithReplacesSingleDraws: the others are the derived ones, and a value beyond the range stands for
+// the largest.
+func TestDeriveWithReplacesSingleDraws(t *testing.T) {
+	plain := take(draw.NewList(5, "nemesis", "kind"), 6, 10)
+	lists := draw.DeriveWith(5, []draw.Override{{Stream: "nemesis", Label: "kind", Index: 2, Value: 4},
+		{Stream: "nemesis", Label: "kind", Index: 4, Value: 77},
+		{Stream: "other", Label: "kind", Index: 0, Value: 1}})
+	plain[2], plain[4] = 4, 9
+	got := take(lists("nemesis", "kind"), 3, 10)
+	got = append(got, take(lists("nemesis", "kind"), 3, 10)...)
+	require.Equal(t, plain, got, "one list for the same names")
+}

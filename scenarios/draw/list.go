@@ -26,6 +26,44 @@ func Derive(seed uint64) Lists {
 	}
 }
 
+// DeriveWith returns the lists that derive from a seed, with the values of overrides. It returns the same
+// list for the same names every time, so it must not be used by several goroutines.
+func DeriveWith(seed uint64, overrides []Override) Lists {
+	type name struct{ stream, label string }
+	values := map[name]map[uint64]uint64{}
+	for _, o := range overrides {
+		of := name{o.Stream, o.Label}
+		if values[of] == nil {
+			values[of] = map[uint64]uint64{}
+		}
+		values[of][o.Index] = o.Value
+	}
+	lists := map[name]*overridden{}
+	return func(stream, label string) Chooser {
+		of := name{stream, label}
+		if lists[of] == nil {
+			lists[of] = &overridden{*NewList(seed, stream, label), values[of]}
+		}
+		return lists[of]
+	}
+}
+
+// overridden is a list with other values at some places.
+type overridden struct {
+	list   List
+	values map[uint64]uint64 // by index
+}
+
+// Choose implements Chooser.
+func (o *overridden) Choose(n uint64) uint64 {
+	value, has := o.values[o.list.Drawn()]
+	derived := o.list.Choose(n)
+	if has {
+		return min(value, n-1)
+	}
+	return derived
+}
+
 // List is one list of draws that derives from a seed, a stream and a label.
 type List struct {
 	key, drawCount uint64

@@ -38,7 +38,8 @@ func (t InProcess) Try(ctx context.Context, a Attempt) (Result, error) {
 	}
 	for _, seed := range a.Seeds {
 		limited, cancel := context.WithTimeout(ctx, runLimit)
-		run, err := t.Runner.Run(limited, s, subject, scenarios.RunOptions{Seed: seed})
+		run, err := t.Runner.Run(limited, s, subject, scenarios.RunOptions{Seed: seed,
+			Overrides: a.Overrides})
 		cancel()
 		if ctx.Err() != nil {
 			return Result{}, context.Cause(ctx)

@@ -32,9 +32,10 @@ func (s *search) shrinkNemesis() {
 	if s.best.Scenario.Nemesis == nil {
 		return
 	}
-	seed := s.best.Seed
-	lists := func(stream, label string) draw.Chooser { return draw.NewList(seed, stream, label) }
-	if s.accept(s.best.Scenario.Resolved(s.options.Judge, lists)) >= 0 {
+	lists := draw.DeriveWith(s.best.Seed, s.best.Overrides)
+	others := slices.DeleteFunc(slices.Clone(s.best.Overrides),
+		func(o draw.Override) bool { return o.Stream == scenarios.NemesisStream })
+	if s.acceptWith(others, s.best.Scenario.Resolved(s.options.Judge, lists)) {
 		return
 	}
 	if s.accept(s.change(func(c *scenarios.Scenario) { c.Nemesis = nil })) >= 0 {
@@ -63,6 +64,29 @@ func (s *search) shrinkNemesis() {
 	}
 	for s.err == nil && s.ctx.Err() == nil && isOften() &&
 		s.accept(s.change(func(c *scenarios.Scenario) { c.Nemesis.Every *= 2 })) >= 0 {
+	}
+}
+
+// acceptWith tries a scenario with other overrides, and reports whether it is the best now.
+func (s *search) acceptWith(overrides []draw.Override, smaller *scenarios.Scenario) bool {
+	before := s.best.Overrides
+	s.best.Overrides = overrides
+	if s.accept(smaller) >= 0 {
+		return true
+	}
+	s.best.Overrides = before
+	return false
+}
+
+// shrinkOverrides leaves out replaced draws, half of them first, at last single ones.
+func (s *search) shrinkOverrides() {
+	for size := len(s.best.Overrides); size >= 1; size /= 2 {
+		for from := 0; from < len(s.best.Overrides) && s.err == nil && s.ctx.Err() == nil; {
+			to := min(from+size, len(s.best.Overrides))
+			if !s.acceptWith(slices.Delete(slices.Clone(s.best.Overrides), from, to), s.best.Scenario) {
+				from = to
+			}
+		}
 	}
 }
 

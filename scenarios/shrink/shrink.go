@@ -9,6 +9,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/draw"
 )
 
 // Attempt asks whether a scenario fails with one of some seeds.
@@ -18,6 +19,8 @@ type Attempt struct {
 	Seeds []uint64
 	// Property is the name of the check that must find a violation.
 	Property string
+	// Overrides replace draws of each run.
+	Overrides []draw.Override
 }
 
 // Result is what came of an attempt.
@@ -43,6 +46,9 @@ type Options struct {
 	Seed uint64
 	// Property is the name of the check that found a violation.
 	Property string
+	// Overrides replace draws of the run which failed. Those of a nemesis become the faults that they give,
+	// and of the others as many as possible are left out.
+	Overrides []draw.Override
 	// Judge is the subject's, which decides which faults a nemesis may draw; nil: those that leave a
 	// majority.
 	Judge scenarios.Judge
@@ -77,6 +83,8 @@ const DefaultSeeds = 6
 type Small struct {
 	Scenario *scenarios.Scenario
 	Result
+	// Overrides replace draws of the scenario's run: without them it may not fail.
+	Overrides []draw.Override
 	// Attempts is how many smaller scenarios were tried, Accepted how many of them failed.
 	Attempts, Accepted int
 	// Finished reports whether the search ended because nothing more can be left out.
@@ -100,7 +108,7 @@ func Shrink(ctx context.Context, t Trier, s *scenarios.Scenario, o Options) (*Sm
 	if err != nil {
 		return nil, err
 	}
-	first, err := t.Try(ctx, Attempt{plain, []uint64{o.Seed}, o.Property})
+	first, err := t.Try(ctx, Attempt{plain, []uint64{o.Seed}, o.Property, o.Overrides})
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +116,8 @@ func Shrink(ctx context.Context, t Trier, s *scenarios.Scenario, o Options) (*Sm
 		return nil, fmt.Errorf("%w: check %s finds no violation in %s with seed %d", ErrNoFailure, o.Property,
 			s.Name, o.Seed)
 	}
-	search := &search{ctx: ctx, trier: t, options: o, best: Small{Scenario: plain, Result: first}}
+	search := &search{ctx: ctx, trier: t, options: o, best: Small{Scenario: plain, Result: first,
+		Overrides: o.Overrides}}
 	for range maxRounds {
 		before := search.best.Accepted
 		for _, pass := range passes {
@@ -146,7 +155,8 @@ type search struct {
 
 // passes are the parts of a scenario that can be made smaller, in the order in which they are tried: what
 // removes most comes first.
-var passes = []func(*search){(*search).shrinkNemesis, (*search).shrinkFaults, (*search).advanceFaults,
+var passes = []func(*search){(*search).shrinkNemesis, (*search).shrinkOverrides, (*search).shrinkFaults,
+	(*search).advanceFaults,
 	(*search).shrinkDuration, (*search).shrinkMachines, (*search).shrinkSubject, (*search).shrinkWorkload,
 	(*search).simplifyFaults}
 
@@ -187,7 +197,8 @@ func (s *search) acceptBatch(batch []*scenarios.Scenario) int {
 	var attempts sync.WaitGroup
 	for i, smaller := range batch {
 		attempts.Go(func() {
-			results[i], errs[i] = s.trier.Try(s.ctx, Attempt{smaller, seeds, s.options.Property})
+			results[i], errs[i] = s.trier.Try(s.ctx, Attempt{smaller, seeds, s.options.Property,
+				s.best.Overrides})
 		})
 	}
 	attempts.Wait()

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/draw"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 	"github.com/holdfast-sim/holdfast/scenarios/shrink"
 	"github.com/holdfast-sim/holdfast/scenarios/workload"
@@ -181,4 +182,44 @@ func TestAnErrorEndsTheSearch(t *testing.T) {
 	problem := errors.New("no disk")
 	_, err := shrink.Shrink(t.Context(), broken{problem}, read(t, large), shrink.Options{Property: "store"})
 	require.ErrorIs(t, err, problem)
+}
+
+// drawn is a bug that takes a kill at one time, which overrides of the nemesis give, and one more replaced
+// draw.
+type drawn struct{}
+
+// Try implements shrink.Trier.
+func (drawn) Try(_ context.Context, a shrink.Attempt) (shrink.Result, error) {
+	for _, seed := range a.Seeds {
+		faults := scenarios.Expand(a.Scenario, nil, draw.DeriveWith(seed, a.Overrides))
+		if slices.ContainsFunc(faults, func(f fault.Fault) bool { return f.Kind == fault.Kill }) &&
+			slices.Contains(a.Overrides, draw.Override{Stream: "link", Label: "delay", Index: 4, Value: 1}) {
+			return shrink.Result{Failed: true, Seed: seed}, nil
+		}
+	}
+	return shrink.Result{}, nil
+}
+
+// TestOverridesAreShrunk: those of the nemesis become faults, and of the others the needed one is left.
+func TestOverridesAreShrunk(t *testing.T) {
+	s := read(t, large)
+	s.Faults, s.Nemesis = nil, &scenarios.Nemesis{Kinds: []fault.Kind{fault.Pause, fault.Kill},
+		Every: 10 * time.Second, ForMin: time.Second, ForMax: 5 * time.Second, AtOnce: 2}
+	nemesis := func(label string, index, value uint64) draw.Override {
+		return draw.Override{Stream: scenarios.NemesisStream, Label: label, Index: index, Value: value}
+	}
+	var overrides []draw.Override
+	for i := range uint64(40) {
+		overrides = append(overrides, nemesis("occurs", i, 0),
+			draw.Override{Stream: "link", Label: "delay", Index: i, Value: 1})
+	}
+	overrides = append(overrides, nemesis("occurs", 1, 1), nemesis("kind", 1, 1))
+	small, err := shrink.Shrink(t.Context(), drawn{}, s, shrink.Options{Seed: 3, Property: "store",
+		Overrides: overrides})
+	require.NoError(t, err)
+	require.True(t, small.Finished)
+	require.Nil(t, small.Scenario.Nemesis)
+	require.Len(t, small.Scenario.Faults, 1)
+	require.Equal(t, fault.Kill, small.Scenario.Faults[0].Kind)
+	require.Equal(t, []draw.Override{{Stream: "link", Label: "delay", Index: 4, Value: 1}}, small.Overrides)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/workers"
 	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/draw"
 	"github.com/holdfast-sim/holdfast/scenarios/shrink"
 )
 
@@ -19,6 +20,8 @@ type request struct {
 	Scenario string   `json:"scenario"`
 	Seeds    []uint64 `json:"seeds"`
 	Property string   `json:"property"`
+
+	Overrides []draw.Override `json:"overrides,omitempty"`
 }
 
 // answer is what a worker writes.
@@ -34,7 +37,8 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, t shrink.Trier) err
 		if err != nil {
 			return a // a scenario that cannot be read shows no violation
 		}
-		attempt := shrink.Attempt{Scenario: s, Seeds: r.Seeds, Property: r.Property}
+		attempt := shrink.Attempt{Scenario: s, Seeds: r.Seeds, Property: r.Property,
+			Overrides: r.Overrides}
 		if a.Result, err = t.Try(ctx, attempt); err != nil {
 			a.Error = err.Error()
 		}
@@ -56,7 +60,7 @@ func (p Pool) Try(ctx context.Context, a shrink.Attempt) (shrink.Result, error) 
 		return shrink.Result{}, nil
 	}
 	result, err := p.Ask(ctx, request{File: a.Scenario.Subject.File(), Scenario: string(text), Seeds: a.Seeds,
-		Property: a.Property})
+		Property: a.Property, Overrides: a.Overrides})
 	var died *workers.DiedError
 	switch {
 	case errors.As(err, &died):
