@@ -229,6 +229,12 @@ func (v runFiles) writeReplay(w io.Writer) error {
 	if r.Mode == "" {
 		r.Mode = ModeDerive
 	}
+	if len(r.Overrides) == 0 && len(v.run.Overrides) > 0 {
+		var err error
+		if r.Overrides, err = json.Marshal(v.run.Overrides); err != nil {
+			return err
+		}
+	}
 	return writeJSON(w, r)
 }
 

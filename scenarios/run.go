@@ -8,6 +8,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env/timescale"
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/linearizability/history"
+	"github.com/holdfast-sim/holdfast/scenarios/draw"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 	"github.com/holdfast-sim/holdfast/scenarios/workload"
 )
@@ -36,6 +37,8 @@ type Run struct {
 	// Picture draws the first violation as an HTML document of its own; nil when there is none to
 	// draw.
 	Picture func(io.Writer) error
+	// Overrides replaced draws of a simulated run: with the seed alone it is another one.
+	Overrides []draw.Override
 	// Reproduce is the command that makes this run again.
 	Reproduce string
 	// Duration is the run's time by its own clock, Steps the number of events that processes

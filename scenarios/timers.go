@@ -79,11 +79,10 @@ func (s *Scenario) WithTimers(t Timers) *Scenario {
 // WithNemesisOf returns the scenario with the nemesis that it had in a run: with the times that the run
 // derived from timers.
 func (s *Scenario) WithNemesisOf(r *Run) *Scenario {
-	if !s.Nemesis.needsTimers() {
-		return s
-	}
 	out := *s
-	out.Nemesis = r.Scenario.Nemesis
+	if s.Nemesis.needsTimers() {
+		out.Nemesis = r.Scenario.Nemesis
+	}
 	return &out
 }
 

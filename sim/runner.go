@@ -97,7 +97,8 @@ func simulateVaried(ctx context.Context, s *scenarios.Scenario, subject scenario
 	entropy.runTurn.Lock()
 	defer entropy.runTurn.Unlock()
 	r := &run{scenario: s, subject: subject, options: o, ctx: ctx,
-		result:     &scenarios.Run{Scenario: s, Subject: subject, Seed: o.Seed, Backend: Backend},
+		result: &scenarios.Run{Scenario: s, Subject: subject, Seed: o.Seed, Backend: Backend,
+			Overrides: o.Overrides},
 		judgeWatch: subject.Judge().Watch(s)}
 	r.timelineFilter, _ = subject.Judge().(scenarios.TimelineFilter)
 	r.setUp(builder, choices)
