@@ -17,7 +17,8 @@ import (
 // hostileCampaign puts a text everywhere where a campaign holds one.
 func hostileCampaign(t testing.TB, s string) string {
 	t.Helper()
-	failed := campaign.Outcome{Scenario: s, Strategy: s, Seed: 7, Verdict: linearizability.Invalid, CPU: time.Second,
+	failed := campaign.Outcome{Scenario: s, Strategy: s, Seed: 7, Verdict: linearizability.Invalid,
+		CPU: time.Second,
 		Checks: []reports.CheckSummary{{Checker: s, Verdict: linearizability.Invalid, Summary: s,
 			Kind: linearizability.Kind(s)}},
 		Reproduce: s, Folder: s, Probes: map[string]int{s: 1}, NewBehaviour: []uint32{1},
@@ -28,7 +29,8 @@ func hostileCampaign(t testing.TB, s string) string {
 	other.Strategy = s + "2"
 	all, earlier := campaign.New(), campaign.New()
 	all.Expect(s, []string{s + "2"})
-	for _, o := range []campaign.Outcome{failed, note, other, {Scenario: s + "3", Problem: s, CPU: time.Second}} {
+	broken := campaign.Outcome{Scenario: s + "3", Problem: s, CPU: time.Second}
+	for _, o := range []campaign.Outcome{failed, note, other, broken} {
 		all.Add(o)
 	}
 	gone := failed
@@ -72,8 +74,8 @@ func TestCampaignPageInBrowser(t *testing.T) {
 	require.Equal(t, "1", b.text(rows))
 	require.Equal(t, "1 of 3", b.text("document.querySelector('#units .range').textContent"))
 	b.eval("document.querySelector('.copy').click()", nil)
-	contains(t, "Copied, or Press Ctrl+C", b.text(
-		"await new Promise(done => setTimeout(() => done(document.querySelector('.copy').textContent), 300))"))
+	contains(t, "Copied, or Press Ctrl+C", b.text(`await new Promise(done =>
+		setTimeout(() => done(document.querySelector('.copy').textContent), 300))`))
 	require.Equal(t, "true", b.text(`[...document.querySelectorAll('a, button, input, summary')]
 		.filter(e => e.checkVisibility()).every(e => { e.focus(); return document.activeElement === e; })`))
 	background := "getComputedStyle(document.body).backgroundColor"
@@ -82,7 +84,8 @@ func TestCampaignPageInBrowser(t *testing.T) {
 	b.view(1280, 900, "dark")
 	require.NotEqual(t, light, b.text(background))
 	b.view(420, 900, "light")
-	require.Equal(t, "true", b.text("document.documentElement.scrollWidth <= innerWidth"), "no sideways scrolling")
+	require.Equal(t, "true", b.text("document.documentElement.scrollWidth <= innerWidth"),
+		"no sideways scrolling")
 	for _, s := range hostileTexts {
 		b.open(hostileCampaign(t, s), "")
 		require.Empty(t, b.console, "%q", s)

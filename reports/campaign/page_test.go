@@ -51,8 +51,8 @@ func night() *campaign.Summary {
 	bad.Strategy, bad.CPU, bad.AfterCanary = "churn", 31*time.Millisecond, true
 	bad.Folder = "runs/flapping-link/77-churn"
 	s.Add(bad)
-	bad.Small = &campaign.Small{File: bad.Folder + "/small.yaml", Seed: 3, Faults: 1, Operations: 2, Machines: 3,
-		Reproduce: "holdfast run runs/flapping-link/77-churn/small.yaml --seed 3"}
+	bad.Small = &campaign.Small{File: bad.Folder + "/small.yaml", Seed: 3, Faults: 1, Operations: 2,
+		Machines: 3, Reproduce: "holdfast run runs/flapping-link/77-churn/small.yaml --seed 3"}
 	s.Add(bad)
 	s.Add(campaign.Outcome{Scenario: "pair-cut", Seed: 99, Problem: "no such machine", CPU: time.Millisecond})
 	return s
@@ -90,7 +90,8 @@ func TestPageTells(t *testing.T) {
 	} {
 		contains(t, page, text)
 	}
-	require.Less(t, strings.Index(page, "<code>lost-lock</code>"), strings.Index(page, "<code>recovery</code>"))
+	require.Less(t, strings.Index(page, "<code>lost-lock</code>"),
+		strings.Index(page, "<code>recovery</code>"))
 	require.NotContains(t, page, "No longer seen")
 	require.NotContains(t, page, "still running")
 	contains(t, pageOf(t, night(), campaign.PageOptions{Running: true}), "still running")
@@ -112,7 +113,8 @@ func TestPageComparesWithAnEarlierCampaign(t *testing.T) {
 	contains(t, page, "<li>store: stale-read ")
 }
 
-// TestPageIsBounded: a page of 100,000 runs with failures of many kinds is small, and counts what it left out.
+// TestPageIsBounded: a page of 100,000 runs with failures of many kinds is small, and counts what it left
+// out.
 func TestPageIsBounded(t *testing.T) {
 	s := campaign.New()
 	long := strings.Repeat("long words ", 300)

@@ -24,42 +24,78 @@ func Fuzz(f *testing.F, s *scenarios.Scenario, subject scenarios.Subject, opts .
 	if err != nil {
 		f.Fatalf("-sim.draws %q is not hexadecimal: give what a failure printed", *flagDraws)
 	}
+	if !fuzzing() && *flagSeed == "" {
+		runSavedOf(f, s, subject, opts)
+	}
 	for seed := seeds.First; ; seed++ {
 		if f.Add(seed, draws); seed == seeds.Last {
 			break
 		}
 	}
+	lists := nemesisLists(s, subject)
 	f.Fuzz(func(t *testing.T, seed uint64, draws []byte) {
 		if *flagSeed != "" && (seed != seeds.First || hex.EncodeToString(draws) != *flagDraws) {
 			t.Skip("-sim.seed asks for another input")
 		}
 		trial := newTrial(t, s, subject, seed, opts)
-		trial.draws, trial.fuzzed = draws, true
+		trial.draws, trial.overrides, trial.fuzzed = draws, overridesOf(draws, lists), true
 		trial.judge()
 	})
 }
 
 const (
-	// overrideBytes is the length of one replacement: label, number of the draw, value.
+	// overrideBytes is the length of one replacement: list, number of the draw, value.
 	overrideBytes = 4
 	// maxOverrides bounds the replacements of one input; further bytes are ignored.
 	maxOverrides = 256
 )
 
-// overrides reads replacements of the nemesis's draws from bytes. All bytes mean something, so that
-// a fuzzer wastes no input; a rest that is too short is ignored.
-func overrides(draws []byte) []draw.Override {
-	var list []draw.Override
-	for ; len(draws) >= overrideBytes && len(list) < maxOverrides; draws = draws[overrideBytes:] {
-		list = append(list, draw.Override{
-			Stream: scenarios.NemesisStream,
-			Label:  nemesisLabels[int(draws[0])%len(nemesisLabels)],
-			Index:  uint64(draws[1]),
-			Value:  uint64(binary.LittleEndian.Uint16(draws[2:])),
-		})
+// overridesOf reads replacements of draws from bytes. All bytes mean something, so that a fuzzer wastes no
+// input: list and number of the draw are taken modulo how many there are, and the value is a share of the
+// draw's range. A rest that is too short is ignored.
+func overridesOf(draws []byte, lists []drawList) []draw.Override {
+	var overrides []draw.Override
+	if len(lists) == 0 {
+		return nil // no nemesis draws anything
 	}
-	return list
+	for ; len(draws) >= overrideBytes && len(overrides) < maxOverrides; draws = draws[overrideBytes:] {
+		list := lists[int(draws[0])%len(lists)]
+		index := int(draws[1]) % len(list.ranges)
+		share := uint64(binary.LittleEndian.Uint16(draws[2:]))
+		overrides = append(overrides, draw.Override{Stream: list.stream, Label: list.label,
+			Index: uint64(index), Value: share * list.ranges[index] >> 16})
+	}
+	return overrides
 }
 
-// nemesisLabels are the labels of a nemesis's draws; see [scenarios.Expand].
-var nemesisLabels = []string{"occurs", "kind", "at", "length", "first", "others", "amount", "way", "process"}
+// drawList is a list of draws with the range of each.
+type drawList struct {
+	stream, label string
+	ranges        []uint64
+}
+
+// Choose implements draw.Chooser: it notes the range, and draws the tamest value.
+func (l *drawList) Choose(n uint64) uint64 {
+	l.ranges = append(l.ranges, n)
+	return 0
+}
+
+// nemesisLists are the lists that the scenario's nemesis draws from.
+func nemesisLists(s *scenarios.Scenario, subject scenarios.Subject) (lists []drawList) {
+	var all []*drawList
+	scenarios.Expand(s.WithTimers(scenarios.TimersOf(subject)), nil, func(stream, label string) draw.Chooser {
+		for _, l := range all {
+			if l.stream == stream && l.label == label {
+				return l
+			}
+		}
+		all = append(all, &drawList{stream: stream, label: label})
+		return all[len(all)-1]
+	})
+	for _, l := range all {
+		if len(l.ranges) > 0 {
+			lists = append(lists, *l)
+		}
+	}
+	return lists
+}

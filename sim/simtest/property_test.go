@@ -99,28 +99,56 @@ func TestFuzzFailureEndsWithTheCommandThatRepeatsIt(t *testing.T) {
 	require.Contains(t, out, `-sim.draws "xyz" is not hexadecimal`)
 }
 
-// TestOverridesReachTheNemesis: with every draw of "occurs" replaced by 0 there are no faults.
+// TestOverridesReachTheNemesis: every replacement replaces a draw that is made, with a value in its range,
+// and all draws can be replaced; with every draw of "occurs" replaced by 0 there are no faults.
 func TestOverridesReachTheNemesis(t *testing.T) {
-	seen := map[string]bool{}
-	scenarios.Expand(roughSeas(), nil, func(stream, label string) draw.Chooser {
-		require.Equal(t, scenarios.NemesisStream, stream)
-		seen[label] = true
-		return lowest{}
-	})
-	require.Len(t, simtest.NemesisLabels, len(seen))
-	for _, label := range simtest.NemesisLabels {
-		require.True(t, seen[label], label)
+	s, sub := roughSeas(), subject(false)
+	type place struct {
+		label string
+		index uint64
 	}
-	quiet := []byte{}
+	made, ranges := map[place]bool{}, map[place]uint64{}
+	drawn := map[string]uint64{}
+	scenarios.Expand(s, nil, func(stream, label string) draw.Chooser {
+		require.Equal(t, scenarios.NemesisStream, stream)
+		return noting(func(n uint64) uint64 {
+			at := place{label, drawn[label]}
+			made[at], ranges[at] = true, n
+			drawn[label]++
+			return 0
+		})
+	})
+	var all []byte
+	for list := range 9 {
+		for index := range 256 {
+			all = append(all, byte(list), byte(index), 0xff, 0xff)
+		}
+	}
+	reached := map[place]bool{}
+	for len(all) > 0 {
+		for _, o := range simtest.Overrides(all[:4], s, sub) {
+			at := place{o.Label, o.Index}
+			require.True(t, made[at], "%v is never drawn", o)
+			require.Equal(t, ranges[at]-1, o.Value, "the largest share gives the largest value of %v", o)
+			reached[at] = true
+		}
+		all = all[4:]
+	}
+	require.Len(t, reached, len(made))
+
+	var quiet []byte
 	for slot := range 40 {
 		quiet = append(quiet, 0, byte(slot), 0, 0)
 	}
-	overrides := simtest.Overrides(append(quiet, 7)) // the last byte is too short to mean anything
+	overrides := simtest.Overrides(append(quiet, 7), s, sub) // the last byte is too short to mean anything
 	require.Len(t, overrides, 40)
-	require.Equal(t, draw.Override{Stream: "nemesis", Label: "occurs", Index: 39}, overrides[39])
-	require.Len(t, simtest.Overrides(make([]byte, 1<<16)), 256)
+	require.Empty(t, scenarios.Expand(s, nil, draw.DeriveWith(1, overrides)))
+	require.Len(t, simtest.Overrides(make([]byte, 1<<16), s, sub), 256)
+	s.Nemesis = nil
+	require.Empty(t, simtest.Overrides(quiet, s, sub), "there is nothing to replace")
 }
 
-type lowest struct{}
+// noting is a list that a function draws from.
+type noting func(n uint64) uint64
 
-func (lowest) Choose(uint64) uint64 { return 0 }
+func (f noting) Choose(n uint64) uint64 { return f(n) }

@@ -2,6 +2,7 @@ package simtest
 
 import (
 	"encoding/hex"
+	"flag"
 	"fmt"
 	"strings"
 	"testing"
@@ -15,6 +16,9 @@ import (
 func (c *trial) command(flags ...string) string {
 	if _, ok := c.t.(testing.TB); !ok {
 		return ""
+	}
+	if c.saved != nil {
+		return testrun.Command("", c.t.Name(), flags...) // the name of the subtest is that of the file
 	}
 	all := []string{fmt.Sprintf("-sim.seed=%d", c.seed)}
 	if len(c.draws) > 0 {
@@ -46,6 +50,34 @@ func (c *trial) reproduce(flags ...string) string {
 			"again; the command below runs every kept input with this seed.\n" + toReproduce(command)
 	}
 	return toReproduce(command)
+}
+
+// toSave is the line about how to save the failure for later runs; "" where that is not possible.
+func (c *trial) toSave() string {
+	command := c.command("-sim.shrink=30s", "-sim.save")
+	if command == "" || c.byOne || c.saved != nil || *flagSave && !fuzzing() {
+		return ""
+	}
+	return "To save it as a file that go test runs first: " + command + "\n"
+}
+
+// fuzzing reports whether go test is fuzzing in this process: it runs many inputs, each for a few seconds at
+// most.
+func fuzzing() bool {
+	f := flag.Lookup("test.fuzzworker")
+	return f != nil && f.Value.String() == "true"
+}
+
+// testOf is the name of the test that a trial's test belongs to, without the seed or the input of a fuzzer.
+func (c *trial) testOf() string {
+	name := c.t.Name()
+	if c.fuzzed {
+		name, _, _ = strings.Cut(name, "/")
+	}
+	if at := strings.LastIndex(name, "/"); at >= 0 && name[at+1:] == seedName(c.seed) {
+		name = name[:at]
+	}
+	return name
 }
 
 // toReproduce is the last line of a failure.

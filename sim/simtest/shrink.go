@@ -2,6 +2,7 @@ package simtest
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/holdfast-sim/holdfast/scenarios"
@@ -9,39 +10,42 @@ import (
 	"github.com/holdfast-sim/holdfast/sim"
 )
 
-// shrink makes a failing scenario small where -sim.shrink asks for it, and prints what is left as a file.
-func (c *trial) shrink() {
+// shrink makes a failing scenario small where -sim.shrink asks for it, and prints what is left as a file. It
+// returns what to save, and why it failed: the small scenario, or else the trial's own.
+func (c *trial) shrink() (*saved, string) {
 	c.t.Helper()
 	violation := shrink.Violation(c.run, "")
-	if *flagShrink == "" || violation == nil {
-		return
+	if *flagShrink == "" || violation == nil || fuzzing() {
+		return c.asSaved()
 	}
 	limit, err := time.ParseDuration(*flagShrink)
 	if err != nil || limit <= 0 {
 		c.t.Errorf("-sim.shrink %q is no duration such as 30s", *flagShrink)
-		return
-	}
-	if len(c.draws) > 0 {
-		c.t.Logf("-sim.shrink: a run with -sim.draws has draws that a smaller scenario would not have")
-		return
+		return c.asSaved()
 	}
 	ctx, cancel := context.WithTimeout(c.context(), limit)
 	defer cancel()
+	options := shrink.OptionsFor(c.subject, c.seed, violation.Checker)
+	options.Overrides = c.overrides
 	small, err := shrink.Shrink(ctx, shrink.InProcess{Runner: sim.Runner{}, Subject: c.subjectOf},
-		c.scenario.WithNemesisOf(c.run),
-		shrink.OptionsFor(c.subject, c.seed, violation.Checker))
+		c.scenario.WithNemesisOf(c.run), options)
 	if err != nil {
 		c.t.Errorf("-sim.shrink: %v", err)
-		return
+		return c.asSaved()
 	}
 	file, err := scenarios.Marshal(small.Scenario)
 	if err != nil {
 		c.t.Errorf("-sim.shrink: %v", err)
-		return
+		return c.asSaved()
+	}
+	for _, o := range small.Overrides {
+		file = fmt.Appendf(file, "# with draw %d of %s, %s: %d\n", o.Index, o.Stream, o.Label, o.Value)
 	}
 	c.t.Logf("left after %d attempts: faults %d, operations %d, machines %d; with seed %d, %s: %s\n%s",
 		small.Attempts, small.Faults, small.Operations, len(small.Scenario.Machines), small.Seed,
 		violation.Checker, small.Summary, file)
+	return &saved{Seed: small.Seed, Overrides: small.Overrides, scenario: small.Scenario},
+		violation.Checker + ": " + small.Summary
 }
 
 // subjectOf makes the subject of a smaller scenario.

@@ -12,7 +12,9 @@
 // The flags -sim.seed, -sim.seeds, -sim.twice, -sim.keep and -sim.draws, or the environment variables
 // SIM_SEED, SIM_SEEDS, SIM_TWICE, SIM_KEEP and SIM_DRAWS, choose what is run. -sim.steptimeout, or
 // SIM_STEPTIMEOUT, is how much real time one step may take. -sim.shrink, or SIM_SHRINK, makes a failing
-// scenario small and prints what is left. -sim.workers, or SIM_WORKERS, is how many processes run seeds.
+// scenario small and prints what is left. -sim.save, or SIM_SAVE, writes it below testdata/holdfast: [Run]
+// and [Fuzz] run the files of their test there first, whatever the seeds. -sim.workers, or SIM_WORKERS, is
+// how many processes run seeds.
 //
 // A test logs how many operations and faults its runs had. Package simtest never decides what right means:
 // the subject's judge does.
@@ -44,6 +46,8 @@ var (
 		"end a run when a step takes this `duration` of real time (default 30s), or off")
 	flagShrink = flag.String("sim.shrink", os.Getenv("SIM_SHRINK"),
 		"make a failing scenario small, for at most this `duration`, and print it")
+	flagSave = flag.Bool("sim.save", os.Getenv("SIM_SAVE") != "",
+		"save failing runs as files below testdata/holdfast, which go test runs first from then on")
 	flagWorkers = flag.String("sim.workers", os.Getenv("SIM_WORKERS"),
 		"run seeds in this `number` of processes (default: one for each processor if they take long enough)")
 	flagDraws = flag.String("sim.draws", os.Getenv("SIM_DRAWS"),
@@ -123,6 +127,7 @@ func Run(t TB, s *scenarios.Scenario, subject scenarios.Subject, opts ...Option)
 		return
 	}
 	defer b.dismiss()
+	b.runSaved()
 	begin := time.Now()
 	for seed := seeds.First; ; seed++ {
 		b.hire(seed, time.Since(begin))

@@ -30,9 +30,17 @@ func keeperTest(t *testing.T, environment []string, args ...string) (output stri
 // runTest runs one test or fuzz test of this package as keeperTest does.
 func runTest(t *testing.T, name string, environment []string, args ...string) (output string, passed bool) {
 	t.Helper()
+	return runTestIn(t, "", name, environment, args...)
+}
+
+// runTestIn is runTest in a folder, "" for that of the package.
+func runTestIn(t *testing.T, dir, name string, environment []string, args ...string) (output string,
+	passed bool) {
+	t.Helper()
 	program, err := os.Executable()
 	require.NoError(t, err)
 	cmd := exec.Command(program, append([]string{"-test.run=^" + name + "$", "-test.v"}, args...)...)
+	cmd.Dir = dir
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "SIM_") && !strings.HasPrefix(v, "KEEPER_") {
 			cmd.Env = append(cmd.Env, v)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/draw"
 	"github.com/holdfast-sim/holdfast/scenarios/testrun"
 	"github.com/holdfast-sim/holdfast/sim"
 )
@@ -22,11 +23,14 @@ type trial struct {
 	scenario *scenarios.Scenario
 	subject  scenarios.Subject
 	seed     uint64
-	draws    []byte // what replaces draws of the nemesis; see overrides
+	draws    []byte // the fuzzer's, or those of -sim.draws: where overrides come from
 	alone    bool   // the run must reach the expected probes by itself
 	byOne    bool   // of One, rather than of Run or Fuzz
 	fuzzed   bool   // of Fuzz: flags choose the input
+	saved    *saved // the failure that is run again
 	run      *scenarios.Run
+
+	overrides []draw.Override
 }
 
 func newTrial(t TB, s *scenarios.Scenario, subject scenarios.Subject, seed uint64, opts []Option) *trial {
@@ -36,6 +40,9 @@ func newTrial(t TB, s *scenarios.Scenario, subject scenarios.Subject, seed uint6
 		t.Fatalf("-sim.draws %q is not hexadecimal: give what a failure printed", *flagDraws)
 	}
 	trial := &trial{t: t, scenario: s, subject: subject, seed: seed, draws: draws}
+	if len(draws) > 0 {
+		trial.overrides = overridesOf(draws, nemesisLists(s, subject))
+	}
 	for _, o := range opts {
 		o(&trial.config)
 	}
@@ -54,11 +61,15 @@ func (c *trial) judge() bool {
 	}
 	passed := true
 	expected := cmp.Or(c.scenario.Expect.Verdict, linearizability.Valid.String())
-	if got := c.run.Verdict().String(); got != expected {
+	switch got := c.run.Verdict(); {
+	case got.String() == expected:
+	case c.saved != nil && got == linearizability.Unknown:
+		c.showsNothing()
+	default:
 		c.run.Reproduce = c.command()
-		c.t.Errorf("%s\n%s", describe(c.run, expected), c.reproduce())
+		c.t.Errorf("%s\n%s%s", describe(c.run, expected), c.toSave(), c.reproduce())
 		passed = false
-		c.shrink()
+		c.save(c.shrink())
 	}
 	if *flagTwice && c.run.Digest != "" {
 		passed = c.sameAgain() && passed
@@ -96,7 +107,7 @@ func (c *trial) context() context.Context {
 func (c *trial) options() scenarios.RunOptions {
 	kept := *flagKeep != ""
 	return scenarios.RunOptions{Seed: c.seed, KeepLogs: kept, Debug: kept, Alone: c.alone,
-		Overrides: overrides(c.draws)}
+		Overrides: c.overrides}
 }
 
 func (c *trial) simulate() *scenarios.Run {

@@ -148,7 +148,7 @@ func knownCommands(t *testing.T, root fs.FS) *knownNames {
 	makefile, err := fs.ReadFile(root, "Makefile")
 	require.NoError(t, err)
 	k := &knownNames{moduleFS: root, libraryScenarios: library.Names(),
-		testFlags: []string{"-sim.seed", "-sim.seeds", "-sim.twice", "-sim.keep", "-sim.shrink",
+		testFlags: []string{"-sim.seed", "-sim.seeds", "-sim.twice", "-sim.keep", "-sim.shrink", "-sim.save",
 			"-sim.steptimeout", "-chaos.seed", "-chaos.seeds", "-chaos.keep"}}
 	for _, match := range regexp.MustCompile(`(?m)^([a-z-]+):`).FindAllStringSubmatch(string(makefile), -1) {
 		k.makeTargets = append(k.makeTargets, match[1])
