@@ -211,6 +211,9 @@ func (s *Saved) readFaults(data []byte) error {
 
 func (s *Saved) readReplay(data []byte) (err error) {
 	s.Replay, err = DecodeReplay(data)
+	if err == nil && len(s.Replay.Overrides) > 0 {
+		err = json.Unmarshal(s.Replay.Overrides, &s.Run.Overrides)
+	}
 	return err
 }
 

@@ -2,6 +2,7 @@ package sim_test
 
 import (
 	"context"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -9,7 +10,9 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/reports"
 	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/draw"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 	"github.com/holdfast-sim/holdfast/scenarios/register"
 	"github.com/holdfast-sim/holdfast/sim"
@@ -104,6 +107,28 @@ func TestDivergenceIsLocated(t *testing.T) {
 	require.NotNil(t, d)
 	require.NotEqual(t, d.First, d.Second)
 	require.Contains(t, d.First, "register")
+}
+
+// TestAKeptRunHasItsDraws: the folder of a run with replaced draws is enough to make it again.
+func TestAKeptRunHasItsDraws(t *testing.T) {
+	s := rough()
+	s.Story, s.Subject.Kind = "Much goes wrong.", register.Kind
+	subject, err := register.Decode(s)
+	require.NoError(t, err)
+	overrides := []draw.Override{{Stream: "client/c0", Label: "key", Index: 1, Value: 0},
+		{Stream: "client/c1", Label: "key", Index: 2, Value: 1}, {Stream: "client/c2", Label: "key", Index: 3}}
+	run, err := sim.Runner{}.Run(t.Context(), s, subject, scenarios.RunOptions{Seed: 3, Overrides: overrides})
+	require.NoError(t, err)
+	require.NotEqual(t, runRegister(t, 3).Digest, run.Digest, "the draws change the run")
+	paths, err := reports.WriteRun(filepath.Join(t.TempDir(), "3"), run)
+	require.NoError(t, err)
+	saved, err := reports.ReadRun(paths.Dir)
+	require.NoError(t, err)
+	require.Equal(t, overrides, saved.Run.Overrides)
+	again, err := sim.Runner{}.Run(t.Context(), s, subject, scenarios.RunOptions{Seed: saved.Replay.Seed,
+		Overrides: saved.Run.Overrides})
+	require.NoError(t, err)
+	require.Equal(t, saved.Replay.Digest, again.Digest)
 }
 
 func TestFaultOfAnUnknownProcessIsNotRun(t *testing.T) {
