@@ -19,3 +19,9 @@ func ParseSaved(data []byte, subject scenarios.Subject) (seed uint64, s *scenari
 	}
 	return parsed.Seed, parsed.scenario, nil
 }
+
+// InputOf and SplitInput are for tests.
+var (
+	InputOf    = inputOf
+	SplitInput = splitInput
+)

@@ -1,6 +1,7 @@
 package simtest_test
 
 import (
+	"encoding/hex"
 	"fmt"
 	"os"
 	"regexp"
@@ -140,12 +141,25 @@ func TestOverridesReachTheNemesis(t *testing.T) {
 	for slot := range 40 {
 		quiet = append(quiet, 0, byte(slot), 0, 0)
 	}
-	overrides := simtest.Overrides(append(quiet, 7), s, sub) // the last byte is too short to mean anything
+	overrides := simtest.Overrides(quiet[:len(quiet)-2], s, sub) // what is missing is zero
 	require.Len(t, overrides, 40)
 	require.Empty(t, scenarios.Expand(s, nil, draw.DeriveWith(1, overrides)))
 	require.Len(t, simtest.Overrides(make([]byte, 1<<16), s, sub), 256)
 	s.Nemesis = nil
 	require.Empty(t, simtest.Overrides(quiet, s, sub), "there is nothing to replace")
+}
+
+// TestInputsOfAFuzzTest: the seed and the replacements of an input are read back, also of a short one.
+func TestInputsOfAFuzzTest(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		seed, draws := rapid.Uint64().Draw(t, "seed"), rapid.SliceOf(rapid.Byte()).Draw(t, "draws")
+		gotSeed, gotDraws := simtest.SplitInput(simtest.InputOf(seed, draws))
+		require.Equal(t, seed, gotSeed)
+		require.Equal(t, hex.EncodeToString(draws), hex.EncodeToString(gotDraws))
+	})
+	seed, draws := simtest.SplitInput([]byte{7, 1})
+	require.EqualValues(t, 7+256, seed)
+	require.Empty(t, draws)
 }
 
 // noting is a list that a function draws from.

@@ -45,7 +45,8 @@ func (c *trial) reproduce(flags ...string) string {
 		}
 		return fmt.Sprintf("Seed %d of this scenario:\n%s", c.seed, file)
 	}
-	if name := c.t.Name(); strings.HasPrefix(name, "Fuzz") && !c.fuzzed && !strings.Contains(name, "/") {
+	name := c.t.Name()
+	if strings.HasPrefix(name, "Fuzz") && !c.fuzzed && c.saved == nil && !strings.Contains(name, "/") {
 		return "go test is fuzzing and will print the name of this input, which is another way to run it " +
 			"again; the command below runs every kept input with this seed.\n" + toReproduce(command)
 	}

@@ -78,7 +78,8 @@ func savedFiles(test string) ([]string, error) {
 	return paths, nil
 }
 
-// parseSaved reads a saved failure, and makes the subject of its scenario. name is that of the file in errors.
+// parseSaved reads a saved failure, and makes the subject of its scenario. name is that of the file in
+// errors.
 func parseSaved(name string, data []byte, decode scenarios.Decode, kind string) (*saved, error) {
 	s := &saved{}
 	head, scenario, found := bytes.Cut(bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n")),

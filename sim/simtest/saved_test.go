@@ -72,6 +72,7 @@ func TestASavedFailureRunsFirst(t *testing.T) {
 	out, passed = runTestIn(t, dir, "FuzzKeeper", hasty, "-sim.seeds=1-1")
 	require.False(t, passed)
 	require.Contains(t, out, "saved failure testdata/holdfast/FuzzKeeper/"+name)
+	require.NotContains(t, out, "go test is fuzzing")
 	_, passed = runTestIn(t, dir, "FuzzKeeper", nil, "-sim.seeds=1-1")
 	require.True(t, passed)
 }
