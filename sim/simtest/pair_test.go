@@ -2,144 +2,118 @@ package simtest_test
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/linearizability/history"
 	"github.com/holdfast-sim/holdfast/linearizability/models"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/workload"
 	"github.com/holdfast-sim/holdfast/sim/simtest"
 )
 
-// pair is a store of two machines, the system of docs/tutorial.md. The first machine serves and sends its
-// state to the second one, which forwards requests. With takesOver the second one serves when the first has
-// been silent for a while.
+// pair is a store of two machines, the system of docs/tutorial.md. The first machine serves, and sends its
+// values to the second one, which passes reads on to it. With takesOver the second one serves when the first
+// has been silent for a while.
 type pair struct {
-	takesOver bool
-	env       env.Env
-	serves    bool
-	state     state // of the keeper: values, and each machine's last write
-	waiting   map[uint64]env.OpID
-	number    uint64
+	takesOver, serves bool
+	env               env.Env
+	values            map[string]string
+	waiting           map[env.OpID]bool // reads that were passed on
 }
 
-// parcel is what the machines send each other: a request or its answer, or the whole state.
+// parcel is what the machines send each other: all values, or a read, or its answer.
 type parcel struct {
-	packet
-	State *state
+	Values     map[string]string
+	Op         env.OpID
+	Life       uint64 // the incarnation that passed the read on: operations of another have equal numbers
+	Key, Reply string
 }
 
 const (
-	beat, silence = env.TimerID(1), env.TimerID(2)
-	beatEvery     = 50 * time.Millisecond
-	silenceLimit  = 300 * time.Millisecond
+	beat, silence           = env.TimerID(1), env.TimerID(2)
+	beatEvery, silenceLimit = 50 * time.Millisecond, 300 * time.Millisecond
 )
 
 func (p *pair) Start(e env.Env) error {
-	p.env, p.serves, p.waiting = e, e.Self().Machine == 0, map[uint64]env.OpID{}
-	p.state = state{Values: map[string]string{}, Done: map[env.MachineID]uint64{}}
-	p.number = e.Self().Incarnation << 32 // above all numbers of earlier incarnations
-	data, err := env.ReadFile(e.Disk(), stateFile, maxStateBytes)
+	p.env, p.serves = e, e.Self().Machine == 0
+	p.values, p.waiting = map[string]string{}, map[env.OpID]bool{}
+	data, err := env.ReadFile(e.Disk(), "pair/values", 1<<20)
 	if err == nil {
-		err = json.Unmarshal(data, &p.state)
+		err = json.Unmarshal(data, &p.values)
+	}
+	if err != nil && !errors.Is(err, env.ErrNotExist) {
+		return err
 	}
 	if p.serves {
 		e.SetTimer(beat, beatEvery)
 	} else if p.takesOver {
 		e.SetTimer(silence, silenceLimit)
 	}
-	if err != nil && err != env.ErrNotExist {
-		return err
-	}
-	return p.save()
+	return p.save() // what is readable need not be durable
 }
 
 func (p *pair) Step(ev env.Event) {
 	switch ev := ev.(type) {
-	case env.Invoked:
-		var r packet
-		if err := json.Unmarshal(ev.Input, &r); err != nil {
-			panic("the workload sends something else: " + err.Error())
-		}
-		p.number++
-		r.Number, p.waiting[p.number] = p.number, ev.Op
-		if p.serves {
-			p.serve(p.env.Self().Machine, r)
-		} else {
-			p.send(parcel{packet: r})
+	case env.Invoked: // a client reads or writes
+		var op workload.Op
+		_ = json.Unmarshal(ev.Input, &op) // it comes from Encode
+		switch {
+		case p.serves && op.F == workload.Write:
+			p.values[op.Key] = op.Value
+			if err := p.save(); err != nil {
+				p.env.Exit(err)
+				return
+			}
+			fallthrough
+		case p.serves:
+			p.env.Complete(ev.Op, []byte("ok "+p.values[op.Key]))
+		case op.F == workload.Read:
+			p.waiting[ev.Op] = true
+			p.send(parcel{Op: ev.Op, Life: p.env.Self().Incarnation, Key: op.Key})
+		default:
+			p.env.Complete(ev.Op, []byte("standby"))
 		}
 	case env.TimerFired:
 		if ev.ID == silence {
 			p.serves = true // the other one must be down, or is it?
 		}
-		p.send(parcel{State: &p.state})
+		p.send(parcel{Values: p.values})
 		p.env.SetTimer(beat, beatEvery)
 	case env.Received:
 		var r parcel
 		if err := json.Unmarshal(ev.Payload, &r); err == nil {
-			p.onParcel(ev.From, r)
+			p.receive(r)
 		}
 	}
 }
 
-func (p *pair) onParcel(from env.MachineID, r parcel) {
+func (p *pair) receive(r parcel) {
 	switch {
-	case r.State != nil && from == 0:
-		p.serves, p.state = false, *r.State
+	case r.Values != nil && p.takesOver && p.env.Self().Machine == 1:
+		p.serves, p.values = false, r.Values
 		p.env.StopTimer(beat)
-		if p.takesOver {
-			p.env.SetTimer(silence, silenceLimit)
-		}
-	case r.Answer:
-		p.answer(r.packet)
-	case r.F != "" && p.serves:
-		p.serve(from, r.packet)
-	}
-}
-
-// serve carries out a request once, and makes a write durable before it answers.
-func (p *pair) serve(from env.MachineID, r packet) {
-	if r.F == workload.Write {
-		if r.Number <= p.state.Done[from] {
-			return // the network doubled it, or it was overtaken
-		}
-		p.state.Values[r.Key], p.state.Done[from] = r.Value, r.Number
-		if err := p.save(); err != nil {
-			p.env.Exit(err)
-			return
-		}
-	}
-	r.Answer, r.Value = true, p.state.Values[r.Key]
-	if from == p.env.Self().Machine {
-		p.answer(r)
-	} else {
-		p.send(parcel{packet: r})
-	}
-}
-
-func (p *pair) answer(r packet) {
-	if op, waits := p.waiting[r.Number]; waits {
-		delete(p.waiting, r.Number)
-		p.env.Complete(op, []byte(r.Value))
+		p.env.SetTimer(silence, silenceLimit)
+	case r.Key != "" && p.serves:
+		p.send(parcel{Op: r.Op, Life: r.Life, Reply: "ok " + p.values[r.Key]})
+	case r.Reply != "" && r.Life == p.env.Self().Incarnation && p.waiting[r.Op]:
+		delete(p.waiting, r.Op)
+		p.env.Complete(r.Op, []byte(r.Reply))
 	}
 }
 
 func (p *pair) send(r parcel) {
-	data, err := json.Marshal(r)
-	if err != nil {
-		panic(err)
-	}
+	data, _ := json.Marshal(r) // texts and numbers
 	p.env.Send(1-p.env.Self().Machine, 0, data)
 }
 
 func (p *pair) save() error {
-	data, err := json.Marshal(p.state)
-	if err != nil {
-		return err
-	}
-	return env.ReplaceFile(p.env.Disk(), stateFile, data)
+	data, _ := json.Marshal(p.values) // a map of texts
+	return env.ReplaceFile(p.env.Disk(), "pair/values", data)
 }
 
 func pairSubject(takesOver bool) scenarios.Subject {
@@ -148,11 +122,16 @@ func pairSubject(takesOver bool) scenarios.Subject {
 		Processes: scenarios.OnEveryMachine("pair",
 			func() env.Process { return &pair{takesOver: takesOver} }),
 		Encode: func(op workload.Op) (process string, input []byte) {
-			return "pair", encode(packet{F: op.F, Key: op.Key, Value: op.Value})
+			data, _ := json.Marshal(op) // texts and numbers
+			return "pair", data
 		},
 		Decode: func(op workload.Op, output []byte) (workload.Result, error) {
-			if op.F == workload.Read && len(output) > 0 {
-				return workload.OKValue(string(output)), nil
+			value, served := strings.CutPrefix(string(output), "ok ")
+			switch {
+			case !served:
+				return workload.Result{Type: history.Fail, Error: "standby", Elsewhere: true}, nil
+			case op.F == workload.Read && value != "":
+				return workload.OKValue(value), nil
 			}
 			return workload.OK(), nil
 		},
