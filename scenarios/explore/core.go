@@ -11,13 +11,19 @@ import (
 // coreOneIn is how few runs end with a core.
 const coreOneIn = 4
 
+// returnsShare is the part of a core's time in which the lost machines are back, so the core alone has the time
+// in which all machines must recover. A machine may carry out then what its operator wanted meanwhile, such as
+// to shut down, and is switched on again when the faults end.
+const returnsShare = 5
+
 // addCore makes some runs end in another way than with all machines healed at once: the last part of the
 // faults leaves a core of machines that the subject must survive with, drawn anew in each run, and a network
-// without faults. The others are off, paused, killed or cut off until the faults end. So a subject must be
-// safe first, and then serve with what is left; whether it does is for the checks of the subject.
+// without faults. The others are off, paused, killed or cut off until shortly before the faults end. So a
+// subject must be safe first, and then serve with what is left; whether it does is for the checks of the
+// subject.
 func (e *explorer) addCore() {
 	s := e.scenario
-	length := min(s.Quiescence, s.Duration/2)
+	length := min(s.Quiescence+s.Quiescence/(returnsShare-1), s.Duration/2)
 	if len(s.Machines) < 3 || length <= 0 || e.choose("core", coreOneIn) != 1 {
 		return
 	}
@@ -29,7 +35,7 @@ func (e *explorer) addCore() {
 	})
 	added := []fault.Fault{{Kind: fault.PowerOn, At: from, Machines: core}}
 	for _, m := range lost {
-		added = append(added, e.loss(m, from, length))
+		added = append(added, e.loss(m, from, length-length/returnsShare))
 	}
 	if len(s.Faults)+len(added) < scenarios.MaxFaults {
 		s.Faults = append(s.Faults, added...)
