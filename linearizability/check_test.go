@@ -244,7 +244,7 @@ func TestAcknowledgedWithoutRevision(t *testing.T) {
 func TestCounterexamplesAreSmall(t *testing.T) {
 	var sizes []int
 	for kind, breakIt := range plant {
-		g := gen.Store(gen.Config{Seed: 5, Ops: 20_000, Clients: 50, Keys: 16, UnknownPpm: 50_000})
+		g := gen.Store(gen.Config{Seed: 5, Ops: 100 * *faultSeeds, Clients: 50, Keys: 16, UnknownPpm: 50_000})
 		if !breakIt(rand.New(rand.NewPCG(5, 1)), g) {
 			continue
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/holdfast-sim/holdfast/engine/env/envtest/thorough"
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/library"
@@ -123,6 +124,12 @@ func TestScripts(t *testing.T) {
 			"exits":   exits,
 			"paste":   paste,
 			"waitfor": waitFor,
+		},
+		Condition: func(name string) (bool, error) {
+			if name == "thorough" {
+				return thorough.On(), nil
+			}
+			return false, fmt.Errorf("there is no condition %q", name)
 		},
 	})
 }

@@ -11,9 +11,9 @@ import (
 // coreOneIn is how few runs end with a core.
 const coreOneIn = 4
 
-// returnsShare is the part of a core's time in which the lost machines are back, so the core alone has the time
-// in which all machines must recover. A machine may carry out then what its operator wanted meanwhile, such as
-// to shut down, and is switched on again when the faults end.
+// returnsShare is the part of a core's time in which the lost machines are back, so the core alone has the
+// time in which all machines must recover. A machine may carry out then what its operator wanted meanwhile,
+// such as to shut down, and is switched on again when the faults end.
 const returnsShare = 5
 
 // addCore makes some runs end in another way than with all machines healed at once: the last part of the

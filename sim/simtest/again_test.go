@@ -100,6 +100,7 @@ var printedCommand = regexp.MustCompile(`(?m)^ +To reproduce: (go test .*)$`)
 
 // TestPrintedCommandsShowTheFailureAgain lets a shell run the command that a failure prints.
 func TestPrintedCommandsShowTheFailureAgain(t *testing.T) {
+	thorough.Only(t, "each command builds and runs this package's tests again")
 	sh, err := exec.LookPath("sh")
 	if err != nil {
 		t.Skip("needs a shell: " + err.Error())
@@ -126,8 +127,7 @@ func TestPrintedCommandsShowTheFailureAgain(t *testing.T) {
 		{"FuzzBuggy", "hasty", nil, `register: invalid`, `-sim\.seed=8`},
 		{"FuzzKeeper", "", []string{"-sim.seeds=8-8"}, `register: invalid`, `-sim\.seed=8`},
 	}
-	// Each command builds and runs this package's tests again: make thorough tries all of them.
-	for _, c := range cases[:thorough.Count(1, len(cases))] {
+	for _, c := range cases {
 		t.Run(c.test+" "+c.bug, func(t *testing.T) {
 			environment := []string{keeperBug + "=" + c.bug}
 			if c.bug == "" {
