@@ -5,8 +5,6 @@ package main
 
 import (
 	"context"
-	"os"
-	"runtime/debug"
 
 	"github.com/holdfast-sim/holdfast/cmd/cli"
 	"github.com/holdfast-sim/holdfast/cmd/internal/version"
@@ -15,16 +13,11 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/pve"
 	"github.com/holdfast-sim/holdfast/scenarios/raft"
 	"github.com/holdfast-sim/holdfast/scenarios/register"
+	"github.com/holdfast-sim/holdfast/sim"
 )
 
-// gcPercent is how much garbage may collect, in percent of what is live: twice as much as Go's
-// default, because a run makes much garbage and keeps little.
-const gcPercent = 200
-
 func main() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
+	sim.TuneCollector()
 	cli.Main(config())
 }
 

@@ -22,6 +22,7 @@ func BenchmarkStandard(b *testing.B) {
 	s, subject := load(b, "standard")
 	var steps uint64
 	seed := uint64(0)
+	sim.TuneCollector() // as holdfast does
 	before := cpuTime(b)
 	for b.Loop() {
 		seed++
@@ -46,6 +47,7 @@ func BenchmarkIdle(b *testing.B) {
 	subject, err := pve.Decode(s)
 	require.NoError(b, err)
 	var passed time.Duration
+	sim.TuneCollector() // as holdfast does
 	before := cpuTime(b)
 	for b.Loop() {
 		run, err := sim.Runner{}.Run(context.Background(), s, subject, scenarios.RunOptions{Seed: 1})

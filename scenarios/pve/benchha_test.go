@@ -62,6 +62,7 @@ func BenchmarkVirtualDayHA(b *testing.B) {
 	var passed time.Duration
 	var steps uint64
 	seed := uint64(0)
+	sim.TuneCollector() // as holdfast does
 	before := cpuTime(b)
 	for b.Loop() {
 		seed++

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/holdfast-sim/holdfast/scenarios/testrun"
+	"github.com/holdfast-sim/holdfast/sim"
 )
 
 // ownTask is what this process is a worker for; nil if it is none.
@@ -37,6 +38,7 @@ func (t *workerTask) serve(b *batch) {
 	if mine != *t || !isTest {
 		return
 	}
+	sim.TuneCollector() // this process does nothing else
 	questions, answers := workerPipes()
 	encoder := json.NewEncoder(answers)
 	err := encoder.Encode(t)
