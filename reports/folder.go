@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -196,12 +197,18 @@ func writeBytes(data []byte) func(io.Writer) error {
 	}
 }
 
+// writeFile writes a file of a folder. It holds no more of it than a buffer: the history of a long run is as
+// large as all that the run keeps in memory.
 func writeFile(dir, file string, write func(io.Writer) error) error {
-	var content bytes.Buffer
-	if err := write(&content); err != nil {
+	f, err := os.OpenFile(filepath.Join(dir, file), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	if err != nil {
+		return err
+	}
+	buffered := bufio.NewWriterSize(f, recorderBuffer)
+	if err = errors.Join(write(buffered), buffered.Flush(), f.Close()); err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
-	return os.WriteFile(filepath.Join(dir, file), content.Bytes(), 0o644)
+	return nil
 }
 
 // replaceFolder moves temp to dir. What is there already must be an earlier run.

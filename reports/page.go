@@ -61,7 +61,7 @@ const (
 	maxTextChars      = 2000
 )
 
-// Page writes a run as one HTML page that needs nothing else.
+// Page writes a run as one HTML page that needs nothing else, in many small writes.
 func (o Options) Page(w io.Writer, run *scenarios.Run) error {
 	v := newDrawnView(o, run)
 	var err error
@@ -157,12 +157,10 @@ func (v pageBuilder) writePage(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	var out bytes.Buffer
-	if err := pageTemplate.Execute(&out, p); err != nil {
+	if err := pageTemplate.Execute(w, p); err != nil {
 		return fmt.Errorf("writing the page: %w", err)
 	}
-	_, err = w.Write(out.Bytes())
-	return err
+	return nil
 }
 
 func (v pageBuilder) buildPage() (*page, error) {
