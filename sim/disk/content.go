@@ -1,10 +1,17 @@
 package disk
 
+import "sync"
+
 // chunkBytes is the size of the pieces that hold a file's bytes. A file grows by whole pieces, so that
 // nothing is copied.
 const chunkBytes = 16 << 10
 
-// content is what a file holds. Bytes of the last piece beyond the size are unspecified.
+// spareChunks are pieces of files that are no longer used, with any bytes. A run uses some hundreds, and new
+// ones would have to be filled with zeros first.
+var spareChunks = sync.Pool{New: func() any { return new([chunkBytes]byte) }}
+
+// content is what a file holds. Bytes of the last piece beyond the size are unspecified. No piece belongs to
+// two contents that are both in use.
 type content struct {
 	size   int64
 	chunks []*[chunkBytes]byte
@@ -49,7 +56,7 @@ func (c *content) writeAt(p []byte, off int64) {
 // grow makes room for a size, with unspecified bytes.
 func (c *content) grow(size int64) {
 	for int64(len(c.chunks))*chunkBytes < size {
-		c.chunks = append(c.chunks, new([chunkBytes]byte))
+		c.chunks = append(c.chunks, spareChunks.Get().(*[chunkBytes]byte))
 	}
 	c.size = max(c.size, size)
 }
@@ -57,16 +64,32 @@ func (c *content) grow(size int64) {
 // resize cuts the content off, or adds zeros.
 func (c *content) resize(size int64) {
 	if size < c.size {
-		c.chunks = c.chunks[:(size+chunkBytes-1)/chunkBytes]
-		c.size = size
+		kept := (size + chunkBytes - 1) / chunkBytes
+		release(c.chunks[kept:])
+		c.chunks, c.size = c.chunks[:kept], size
 		return
 	}
-	for off, had := c.size, int64(len(c.chunks))*chunkBytes; off < min(size, had); {
-		zeros := c.at(off, min(size, had)-off)
+	off := c.size
+	c.grow(size)
+	for off < size {
+		zeros := c.at(off, size-off)
 		clear(zeros)
 		off += int64(len(zeros))
 	}
-	c.grow(size)
+}
+
+// release lets other files use pieces, which nothing may refer to any longer.
+func release(chunks []*[chunkBytes]byte) {
+	for i, chunk := range chunks {
+		spareChunks.Put(chunk)
+		chunks[i] = nil
+	}
+}
+
+// free gives up the content.
+func (c *content) free() {
+	release(c.chunks)
+	*c = content{}
 }
 
 // bytes returns a copy of the bytes from off on, at most length.

@@ -407,6 +407,18 @@ func (d *Disk) Wipe() {
 	d.synced = synced
 }
 
+// Free ends the use of a disk, so that other disks can use its memory.
+func Free(d *Disk) {
+	for _, names := range []map[string]*Inode{d.visibleNames, d.durableNames} {
+		for _, n := range names { // the order of the maps does not matter: the bytes are never read
+			n.visible.free()
+			if n.durable != nil {
+				n.durable.free()
+			}
+		}
+	}
+}
+
 // Image is what a disk had durable at an instant: content by name.
 type Image map[string][]byte
 

@@ -14,6 +14,7 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 	"github.com/holdfast-sim/holdfast/sim/choice"
+	"github.com/holdfast-sim/holdfast/sim/disk"
 	"github.com/holdfast-sim/holdfast/sim/kernel"
 )
 
@@ -129,6 +130,7 @@ func (w *World) Close() {
 		for _, p := range m.procs {
 			p.endIncarnation(errEndedSilently)
 		}
+		disk.Free(m.disk)
 	}
 	w.Kernel.Close()
 }
