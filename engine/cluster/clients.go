@@ -25,6 +25,16 @@ func (cs *clients) findClient(name string) *client {
 	return nil
 }
 
+// findGroup is findClient for the name in a message.
+func (cs *clients) findGroup(name []byte) *client {
+	for _, c := range cs.inHelloOrder {
+		if c.name == string(name) {
+			return c
+		}
+	}
+	return nil
+}
+
 func (cs *clients) removeClient(name string) {
 	cs.inHelloOrder = slices.DeleteFunc(cs.inHelloOrder, func(c *client) bool { return c.name == name })
 }

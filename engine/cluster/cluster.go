@@ -190,19 +190,21 @@ func leaveRing(p *Process) {
 }
 
 func (p *Process) onLocal(ev env.LocalMessage) {
+	if m, ok := cpg.DecodeMulticast(ev.Payload); ok {
+		p.multicast(ev.From, m)
+		return
+	}
 	m, err := cpg.Decode(ev.Payload)
 	if err != nil {
 		p.mainLog.Error("bad message from a local process", "process", ev.From, "err", err.Error())
 		return
 	}
-	switch m := m.(type) {
+	switch m.(type) {
 	case cpg.Hello:
 		p.addClient(ev.From)
 		if ev.From == p.awaited {
 			p.endWait()
 		}
-	case cpg.Multicast:
-		p.multicast(ev.From, m)
 	case cpg.Reform:
 		p.requestReform()
 	case cpg.Leave:
@@ -223,7 +225,8 @@ func (p *Process) multicast(from string, m cpg.Multicast) {
 	p.buf = append(p.buf[:0], kindClient, byte(len(from)))
 	p.buf = append(append(p.buf, from...), m.Payload...)
 	if err := p.node.Multicast(m.Guarantee, p.buf); err != nil {
-		p.replyTo(from, cpg.Encode(cpg.Busy{Cookie: m.Cookie}))
+		p.buf = cpg.Busy{Cookie: m.Cookie}.AppendTo(p.buf[:0])
+		p.replyTo(from, p.buf)
 	}
 }
 

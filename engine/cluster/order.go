@@ -43,11 +43,12 @@ func (p *Process) deliverClient(d totem.Delivery, body []byte) {
 		return
 	}
 	group, payload := body[1:1+body[0]], body[1+body[0]:]
-	c := p.clients.findClient(string(group))
+	c := p.clients.findGroup(group)
 	if c == nil || c.isBehind {
 		return
 	}
-	p.sendToClient(c, cpg.Encode(cpg.Deliver{Ring: d.Ring, Seq: d.Ordinal, From: d.From, Payload: payload}))
+	p.buf = cpg.Deliver{Ring: d.Ring, Seq: d.Ordinal, From: d.From, Payload: payload}.AppendTo(p.buf[:0])
+	p.sendToClient(c, p.buf)
 }
 
 // announce publishes the service's decision on the present ring.

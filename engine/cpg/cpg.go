@@ -133,14 +133,11 @@ func Encode(m Message) []byte {
 	case Leave:
 		return []byte{tagLeave}
 	case Multicast:
-		b := append(make([]byte, 0, 10+len(m.Payload)), tagMulticast, byte(m.Guarantee))
-		return append(le.AppendUint64(b, m.Cookie), m.Payload...)
+		return m.AppendTo(make([]byte, 0, 10+len(m.Payload)))
 	case Busy:
-		return le.AppendUint64([]byte{tagBusy}, m.Cookie)
+		return m.AppendTo(make([]byte, 0, 9))
 	case Deliver:
-		b := appendRing(append(make([]byte, 0, 25+len(m.Payload)), tagDeliver), m.Ring)
-		b = le.AppendUint32(le.AppendUint64(b, m.Seq), uint32(m.From))
-		return append(b, m.Payload...)
+		return m.AppendTo(make([]byte, 0, 25+len(m.Payload)))
 	case Config:
 		b := appendRing([]byte{tagConfig, byte(m.Kind), flagByte(m.Greeting)}, m.Ring)
 		return appendNodes(appendNodes(appendNodes(b, m.Members), m.Joined), m.Left)
@@ -151,6 +148,23 @@ func Encode(m Message) []byte {
 	default:
 		panic(fmt.Sprintf("cpg: unknown message type %T", m))
 	}
+}
+
+// AppendTo appends the message's bytes to b. What is appended to the result belongs to the payload.
+func (m Multicast) AppendTo(b []byte) []byte {
+	b = binary.LittleEndian.AppendUint64(append(b, tagMulticast, byte(m.Guarantee)), m.Cookie)
+	return append(b, m.Payload...)
+}
+
+// AppendTo appends the message's bytes to b.
+func (m Busy) AppendTo(b []byte) []byte {
+	return binary.LittleEndian.AppendUint64(append(b, tagBusy), m.Cookie)
+}
+
+// AppendTo appends the message's bytes to b.
+func (m Deliver) AppendTo(b []byte) []byte {
+	b = binary.LittleEndian.AppendUint64(appendRing(append(b, tagDeliver), m.Ring), m.Seq)
+	return append(binary.LittleEndian.AppendUint32(b, uint32(m.From)), m.Payload...)
 }
 
 func flagByte(on bool) byte {

@@ -39,6 +39,22 @@ func TestMessagesKeepTheirBytes(t *testing.T) {
 		back, err := Decode([]byte(c.wire))
 		require.NoError(t, err, "%T", c.m)
 		require.Equal(t, c.m, back)
+		deliver, is := DecodeDeliver([]byte(c.wire))
+		if want, ok := c.m.(Deliver); ok || is {
+			require.Equal(t, want, deliver)
+			require.True(t, is && ok, "%T", c.m)
+		}
+		multicast, is := DecodeMulticast([]byte(c.wire))
+		if want, ok := c.m.(Multicast); ok || is {
+			require.Equal(t, want, multicast)
+			require.True(t, is && ok, "%T", c.m)
+		}
+	}
+	for _, short := range []string{"", "\x02\x01\x07", "\x02\x02\x07\x00\x00\x00\x00\x00\x00\x00", "\x06\x08"} {
+		_, is := DecodeDeliver([]byte(short))
+		require.False(t, is)
+		_, is = DecodeMulticast([]byte(short))
+		require.False(t, is)
 	}
 }
 

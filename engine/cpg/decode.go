@@ -22,11 +22,11 @@ func Decode(data []byte) (Message, error) {
 	case tagLeave:
 		m = Leave{}
 	case tagMulticast:
-		m = Multicast{Guarantee: Guarantee(d.takeEnum(2)), Cookie: d.u64(), Payload: d.takeRest()}
+		m = d.multicast()
 	case tagBusy:
 		m = Busy{Cookie: d.u64()}
 	case tagDeliver:
-		m = Deliver{Ring: d.ring(), Seq: d.u64(), From: d.node(), Payload: d.takeRest()}
+		m = d.deliver()
 	case tagConfig:
 		kind, greeting := Kind(d.takeEnum(2)), d.takeEnum(2) == 1
 		m = Config{Kind: kind, Greeting: greeting, Ring: d.ring(),
@@ -41,6 +41,36 @@ func Decode(data []byte) (Message, error) {
 		return nil, fmt.Errorf("%w: type %d with %d bytes", ErrMalformed, data[0], len(data))
 	}
 	return m, nil
+}
+
+// DecodeDeliver reads a message if it is a Deliver, without making a [Message] of it. Most messages to a
+// client are.
+func DecodeDeliver(data []byte) (m Deliver, ok bool) {
+	if len(data) == 0 || data[0] != tagDeliver {
+		return m, false
+	}
+	d := decoder{rest: data[1:]}
+	m = d.deliver()
+	return m, !d.isMalformed
+}
+
+// DecodeMulticast reads a message if it is a Multicast, without making a [Message] of it. Most messages of a
+// client are.
+func DecodeMulticast(data []byte) (m Multicast, ok bool) {
+	if len(data) == 0 || data[0] != tagMulticast {
+		return m, false
+	}
+	d := decoder{rest: data[1:]}
+	m = d.multicast()
+	return m, !d.isMalformed
+}
+
+func (d *decoder) multicast() Multicast {
+	return Multicast{Guarantee: Guarantee(d.takeEnum(2)), Cookie: d.u64(), Payload: d.takeRest()}
+}
+
+func (d *decoder) deliver() Deliver {
+	return Deliver{Ring: d.ring(), Seq: d.u64(), From: d.node(), Payload: d.takeRest()}
 }
 
 // decoder reads values from the front of rest; after the first failure every value is zero.

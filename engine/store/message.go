@@ -31,8 +31,9 @@ type frame struct {
 	piece         []byte
 }
 
-func (f *frame) encode() []byte {
-	w := bin.Writer{B: make([]byte, 0, 40+len(f.piece))}
+// appendTo appends the frame's bytes to b.
+func (f *frame) appendTo(b []byte) []byte {
+	w := bin.Writer{B: b}
 	w.U8(wireVersion)
 	w.U64(f.ringID.Seq)
 	w.U32(uint32(f.ringID.Rep))
@@ -44,10 +45,10 @@ func (f *frame) encode() []byte {
 	return w.B
 }
 
-func decodeFrame(data []byte) (*frame, error) {
+func decodeFrame(data []byte) (frame, error) {
 	r := &bin.Reader{B: data}
 	version := r.U8()
-	f := &frame{ringID: ring.ID{Seq: r.U64(), Rep: ring.NodeID(r.U32())},
+	f := frame{ringID: ring.ID{Seq: r.U64(), Rep: ring.NodeID(r.U32())},
 		messageNumber: r.U64(), pieceIndex: r.U32(), pieceCount: r.U32(), isBulk: r.Bool()}
 	f.piece = r.B
 	limit := uint32(maxMessageBytes/maxFrameBytes + 1)
@@ -56,7 +57,7 @@ func decodeFrame(data []byte) (*frame, error) {
 	}
 	if r.Failed() || version != wireVersion || len(f.piece) > maxFrameBytes ||
 		f.pieceCount == 0 || f.pieceCount > limit || f.pieceIndex >= f.pieceCount {
-		return nil, fmt.Errorf("%w: frame of %d bytes", state.ErrMalformed, len(data))
+		return frame{}, fmt.Errorf("%w: frame of %d bytes", state.ErrMalformed, len(data))
 	}
 	return f, nil
 }
@@ -205,6 +206,8 @@ func encodeMessage(m message) []byte {
 		size += len(m.Op.Data) + len(m.Op.Path) + len(m.Op.To)
 	case *snapshot:
 		size += len(m.Data)
+	case *marker, *ack:
+		size = 64
 	}
 	w := bin.Writer{B: make([]byte, 0, size)}
 	m.encode(&w)

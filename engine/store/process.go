@@ -138,6 +138,10 @@ func (s *Store) onCluster(payload []byte) {
 	if s.leaving.stopped {
 		return
 	}
+	if d, ok := cpg.DecodeDeliver(payload); ok {
+		s.receiver.onDeliver(&d)
+		return
+	}
 	m, err := cpg.Decode(payload)
 	if err != nil {
 		s.log.Error("cluster process sent what cannot be read", "error", err)
@@ -146,8 +150,6 @@ func (s *Store) onCluster(payload []byte) {
 	switch m := m.(type) {
 	case cpg.Config:
 		s.onConfig(&m)
-	case cpg.Deliver:
-		s.receiver.onDeliver(&m)
 	case cpg.Quorum:
 		s.onVotes(&m)
 	case cpg.Busy:

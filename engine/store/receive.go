@@ -28,7 +28,7 @@ func (r *receiver) onDeliver(d *cpg.Deliver) {
 		r.log.Error("undecodable message", "from", d.From, "error", err)
 		return
 	}
-	if !r.isOfThisRing(d, f) {
+	if !r.isOfThisRing(d, &f) {
 		return
 	}
 	r.ring.advanceTo(d.Seq)
@@ -39,7 +39,7 @@ func (r *receiver) onDeliver(d *cpg.Deliver) {
 	if f.isBulk && !r.catchUp.fetching {
 		return
 	}
-	whole := r.reassembly.addFrame(d.From, f)
+	whole := r.reassembly.addFrame(d.From, &f)
 	if whole == nil {
 		return
 	}

@@ -1,6 +1,10 @@
 package store
 
-import "github.com/holdfast-sim/holdfast/engine/cpg"
+import (
+	"slices"
+
+	"github.com/holdfast-sim/holdfast/engine/cpg"
+)
 
 // outboxWindowBytes limits the bytes passed to the cluster process and not yet delivered back.
 const outboxWindowBytes = 256 << 10
@@ -17,6 +21,7 @@ type outbox struct {
 	inFlight      map[uint64]*frame // by cookie
 	inFlightBytes int               // in flight
 	busyTimerSet  bool              // for the busy timer
+	sendBuffer    []byte            // scratch: a frame on its way to the cluster process
 }
 
 // clear drops all frames, because they belong to a closed ring.
@@ -60,7 +65,9 @@ func (o *outbox) sendQueued() {
 		}
 		f := (*queue)[0]
 		cookie := cookieOf(f.messageNumber, f.pieceIndex)
-		if !o.toCluster(cpg.Multicast{Cookie: cookie, Guarantee: cpg.Agreed, Payload: f.encode()}) {
+		head := cpg.Multicast{Cookie: cookie, Guarantee: cpg.Agreed}
+		o.sendBuffer = f.appendTo(head.AppendTo(o.sendBuffer[:0]))
+		if o.env.Local(cpg.Process, o.sendBuffer) != nil {
 			o.backOff()
 			return
 		}
@@ -85,9 +92,9 @@ func (o *outbox) onBusy(cookie uint64) {
 	}
 	o.onDelivered(cookie)
 	if f.isBulk {
-		o.bulkFrames = append([]*frame{f}, o.bulkFrames...)
+		o.bulkFrames = slices.Insert(o.bulkFrames, 0, f)
 	} else {
-		o.urgentFrames = append([]*frame{f}, o.urgentFrames...)
+		o.urgentFrames = slices.Insert(o.urgentFrames, 0, f)
 	}
 	o.env.Probe("store/multicast-busy")
 	o.backOff()
