@@ -7,6 +7,7 @@
 package checksum
 
 import (
+	"bytes"
 	"crypto/cipher"
 	"encoding/binary"
 	"errors"
@@ -41,21 +42,42 @@ func (*seal) NonceSize() int { return nonceBytes }
 // Overhead implements cipher.AEAD.
 func (*seal) Overhead() int { return tagBytes }
 
-func (s *seal) sum(nonce, text, associated []byte) uint32 {
+func (s *seal) sum(nonce, associated, text []byte) uint32 {
 	return crc32.Update(crc32.Update(crc32.Update(s.begin, table, nonce), table, associated), table, text)
 }
 
-// Seal implements cipher.AEAD.
-func (s *seal) Seal(dst, nonce, text, associated []byte) []byte {
-	sum := s.sum(nonce, text, associated)
-	return append(binary.LittleEndian.AppendUint32(append(dst, text...), sum), s.rest[:]...)
+// sumJoined is sum of a text that follows what is associated with it.
+func (s *seal) sumJoined(nonce, joined []byte) uint32 {
+	return crc32.Update(crc32.Update(s.begin, table, nonce), table, joined)
 }
 
-// Open implements cipher.AEAD.
+// Seal implements cipher.AEAD. It is fastest if dst ends with what is associated.
+func (s *seal) Seal(dst, nonce, text, associated []byte) []byte {
+	at := len(dst) - len(associated)
+	dst = append(dst, text...)
+	var sum uint32
+	if at >= 0 && bytes.Equal(dst[at:at+len(associated)], associated) {
+		sum = s.sumJoined(nonce, dst[at:])
+	} else {
+		sum = s.sum(nonce, associated, text)
+	}
+	return append(binary.LittleEndian.AppendUint32(dst, sum), s.rest[:]...)
+}
+
+// Open implements cipher.AEAD. It is fastest if sealed follows what is associated.
 func (s *seal) Open(dst, nonce, sealed, associated []byte) ([]byte, error) {
 	at := len(sealed) - tagBytes
-	if at < 0 || [tagBytes - sumBytes]byte(sealed[at+sumBytes:]) != s.rest ||
-		binary.LittleEndian.Uint32(sealed[at:]) != s.sum(nonce, sealed[:at], associated) {
+	if at < 0 || [tagBytes - sumBytes]byte(sealed[at+sumBytes:]) != s.rest {
+		return dst, ErrSum
+	}
+	var sum uint32
+	end := len(associated) + at
+	if cap(associated) > end && &associated[:end+1][len(associated)] == &sealed[0] {
+		sum = s.sumJoined(nonce, associated[:end])
+	} else {
+		sum = s.sum(nonce, associated, sealed[:at])
+	}
+	if binary.LittleEndian.Uint32(sealed[at:]) != sum {
 		return dst, ErrSum
 	}
 	return append(dst, sealed[:at]...), nil

@@ -47,3 +47,23 @@ func TestRefusesWhatTheRealCipherRefuses(t *testing.T) {
 		require.Equal(r, len(bits) == 0 && !otherKey, outcomes[0])
 	})
 }
+
+// TestSumsOfPartsAndWhole: the seal does not depend on where in memory its parts are.
+func TestSumsOfPartsAndWhole(t *testing.T) {
+	aead := checksum.Cipher(bytes.Repeat([]byte{3}, wire.MinKeyBytes))
+	nonce, head, text := bytes.Repeat([]byte{4}, 12), []byte("head"), []byte("text")
+	apart := aead.Seal([]byte("else"), nonce, text, head)
+	joined := aead.Seal(bytes.Clone(head), nonce, text, head)
+	require.Equal(t, apart[len("else"):], joined[len(head):])
+	for _, where := range []struct{ head, sealed []byte }{
+		{joined[:len(head)], joined[len(head):]}, {head, joined[len(head):]}, {nil, apart[len("else"):]},
+	} {
+		got, err := aead.Open(nil, nonce, where.sealed, where.head)
+		if where.head == nil {
+			require.ErrorIs(t, err, checksum.ErrSum)
+			continue
+		}
+		require.NoError(t, err)
+		require.Equal(t, text, got)
+	}
+}
