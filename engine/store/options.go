@@ -63,7 +63,8 @@ type Timers struct {
 	ReformDelay, ReformRetry time.Duration
 	// OperationTimeout is how long an operation may stay unanswered.
 	OperationTimeout time.Duration
-	// BusyRetry separates attempts to multicast while the cluster process is busy.
+	// BusyRetry is how long a store waits before it tries again to multicast because the cluster process was
+	// busy. It waits twice as long each time, up to 16 times as long.
 	BusyRetry time.Duration
 	// RememberAfter is how long after the last commit a store waits before it makes durable what the others
 	// have confirmed since.

@@ -2,12 +2,17 @@ package store
 
 import (
 	"slices"
+	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/cpg"
 )
 
-// outboxWindowBytes limits the bytes passed to the cluster process and not yet delivered back.
-const outboxWindowBytes = 256 << 10
+const (
+	// outboxWindowBytes limits the bytes passed to the cluster process and not yet delivered back.
+	outboxWindowBytes = 256 << 10
+	// maxBusyRetries is how many times Timers.BusyRetry the outbox waits at most.
+	maxBusyRetries = 16
+)
 
 // outbox is the order stage, sending: it passes frames to the cluster process, a bounded amount at a time,
 // and repeats those that it was too busy to take. Snapshots are sent only when nothing else waits. The
@@ -21,13 +26,15 @@ type outbox struct {
 	inFlight      map[uint64]*frame // by cookie
 	inFlightBytes int               // in flight
 	busyTimerSet  bool              // for the busy timer
+	busyWait      time.Duration     // before the last attempt; 0: the cluster process was not busy since
 	sendBuffer    []byte            // scratch: a frame on its way to the cluster process
 }
 
-// clear drops all frames, because they belong to a closed ring.
+// clear drops all frames, because they belong to a closed ring. The next one has room again.
 func (o *outbox) clear() {
 	o.urgentFrames, o.bulkFrames, o.inFlightBytes = nil, nil, 0
 	clear(o.inFlight)
+	o.busyTimerSet, o.busyWait = false, 0
 }
 
 func cookieOf(number uint64, index uint32) uint64 { return number<<20 | uint64(index) }
@@ -49,7 +56,9 @@ func (o *outbox) send(m message) {
 			o.urgentFrames = append(o.urgentFrames, f)
 		}
 	}
-	o.sendQueued()
+	if !o.busyTimerSet {
+		o.sendQueued()
+	}
 }
 
 // sendQueued hands over what the window allows.
@@ -77,11 +86,16 @@ func (o *outbox) sendQueued() {
 	}
 }
 
+// backOff waits before the next attempt, twice as long each time: while a ring is formed, which takes
+// seconds, all attempts are in vain, and the new ring clears the outbox.
 func (o *outbox) backOff() {
-	if !o.busyTimerSet {
-		o.busyTimerSet = true
-		o.env.SetTimer(timerOutbox, o.opts.Timers.BusyRetry)
+	if o.busyTimerSet {
+		return
 	}
+	first := o.opts.Timers.BusyRetry
+	o.busyWait = min(max(2*o.busyWait, first), maxBusyRetries*first)
+	o.busyTimerSet = true
+	o.env.SetTimer(timerOutbox, o.busyWait)
 }
 
 // onBusy takes a frame back that the cluster process had no room for.
@@ -90,7 +104,7 @@ func (o *outbox) onBusy(cookie uint64) {
 	if f == nil {
 		return
 	}
-	o.onDelivered(cookie)
+	o.forget(cookie)
 	if f.isBulk {
 		o.bulkFrames = slices.Insert(o.bulkFrames, 0, f)
 	} else {
@@ -100,8 +114,13 @@ func (o *outbox) onBusy(cookie uint64) {
 	o.backOff()
 }
 
-// onDelivered forgets a frame that was delivered back.
+// onDelivered takes note of a frame that was delivered back: the ring has room.
 func (o *outbox) onDelivered(cookie uint64) {
+	o.busyWait = 0
+	o.forget(cookie)
+}
+
+func (o *outbox) forget(cookie uint64) {
 	if f := o.inFlight[cookie]; f != nil {
 		delete(o.inFlight, cookie)
 		o.inFlightBytes -= len(f.piece)
