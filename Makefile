@@ -50,6 +50,12 @@ lint: vet $(BIN)/staticcheck $(BIN)/golangci-lint ## run vet, gofmt, staticcheck
 bench: ## the benchmarks that docs/performance.md describes
 	$(GO) test -run '^$$' -bench . -benchtime 3x ./sim/world ./scenarios ./scenarios/pve ./chaos/vswitch ./linearizability/... ./engine/...
 
+COMMIT ?= HEAD
+ROUNDS ?= 5
+RUN    ?= run standard --seeds 1-60 --workers 1
+beside: ## processor time of this version and of another one in turn (COMMIT=14b27a9 ROUNDS=5 RUN="run ...")
+	.ci/beside $(COMMIT) $(ROUNDS) $(RUN)
+
 netns-test: ## run the tests that need root and network namespaces
 	@test "$$(id -u)" = 0 || { echo "netns-test needs root: sudo make netns-test"; exit 1; }
 	CHAOS_NODES=1 $(GO) test -count=1 -p 1 -timeout 20m $(NETNS)
@@ -100,4 +106,4 @@ deb-check: ## build the Debian package, install it here, look at it and remove i
 clean: ## remove what was built and run here
 	rm -rf $(BIN) runs
 
-.PHONY: help build test thorough daemons-test library-short short race vet lint bench netns-test fuzz mutants mutants-check mutants-netns storms library deb deb-check clean
+.PHONY: help build test thorough daemons-test library-short short race vet lint bench beside netns-test fuzz mutants mutants-check mutants-netns storms library deb deb-check clean

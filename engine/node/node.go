@@ -25,6 +25,8 @@ type Options struct {
 	Key []byte
 	// Cipher seals the ring's packets; nil means AES-GCM. The simulator may give a cheaper one.
 	Cipher wire.Cipher
+	// PageBytes is the size of the pages of the store's database, if it is new; SQLite's default unless set.
+	PageBytes int
 	// Timescale multiplies every timer, for runs on real nodes.
 	Timescale timescale.Ratio
 	// DiskDir is the directory of the machine's disk, for messages to its operator.

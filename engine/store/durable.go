@@ -33,7 +33,7 @@ type durable struct {
 func (d *durable) load(afterError bool) error {
 	backend, replica, err := d.opts.Open(sqldb.Options{
 		Disk: d.env.Disk(), Name: d.opts.Database, Boot: d.env.Self().Boot, AfterError: afterError,
-		Limits: d.opts.Limits, NewIncarnation: d.newIncarnation})
+		Limits: d.opts.Limits, NewIncarnation: d.newIncarnation, PageBytes: d.opts.PageBytes})
 	if err != nil {
 		return err
 	}

@@ -32,6 +32,8 @@ type Options struct {
 	// Votequorum is set if the cluster process announces votequorum's decision on each ring: the store then
 	// acknowledges nothing without its quorum.
 	Votequorum bool
+	// PageBytes is the size of the pages of a new database; SQLite's default unless set.
+	PageBytes int
 	// Open opens the disk's state; sqldb unless set.
 	Open Opener
 }

@@ -19,11 +19,15 @@ import (
 // listens.
 var simulationKey = bytes.Repeat([]byte("holdfast simulated cluster key. "), 4)
 
+// smallPageBytes is the size of the pages of the stores' databases in most runs of the simulator. SQLite's
+// default of 4096 makes each commit write four times as much, most of which has not changed.
+const smallPageBytes = 1024
+
 // compose makes the engine's processes of a machine. Flaws are those of one run's guests.
 func (s *Subject) compose(m env.MachineID, flaws *resource.Flaws) ([]node.Process, error) {
-	o := node.Options{Cluster: s.conf, Machine: m, Key: simulationKey, Cipher: checksum.Cipher}
-	if s.realCipher {
-		o.Cipher = nil
+	o := node.Options{Cluster: s.conf, Machine: m, Key: simulationKey}
+	if !s.asInService {
+		o.Cipher, o.PageBytes = checksum.Cipher, smallPageBytes
 	}
 	if ha := s.spec.HA; ha != nil {
 		o.HA = &node.HA{Guests: ha.GuestOptions(s.machines[m], s.warmup, flaws),

@@ -49,8 +49,9 @@ type Subject struct {
 	machines []string
 	warmup   time.Duration
 	duration time.Duration
-	// realCipher seals packets as real clusters do. See package checksum.
-	realCipher bool
+	// asInService makes the nodes seal packets and lay out databases as those of real clusters, rather than
+	// in ways that take less time to simulate. See package checksum and smallPageBytes.
+	asInService bool
 }
 
 // ErrSpec is wrapped by every complaint about the subject's part of a scenario.
@@ -117,11 +118,11 @@ func (s *Subject) Actors(scale timescale.Ratio) []scenarios.Actor {
 		requests.Cluster{Machines: s.machines, Nodes: s.NodeNames(), Duration: s.duration}, scale)
 }
 
-// realCipherOneIn is how many runs there are for one whose packets are sealed with AES-GCM.
-const realCipherOneIn = 8
+// inServiceOneIn is how many runs there are for one whose nodes are as in service.
+const inServiceOneIn = 8
 
-// Vary implements scenarios.Varier: it draws the cipher, and the cluster of a scenario that leaves it to the
-// seed.
+// Vary implements scenarios.Varier: it draws whether the nodes are as in service, and the cluster of a
+// scenario that leaves it to the seed.
 func (s *Subject) Vary(sc *scenarios.Scenario, choices draw.Lists) (
 	*scenarios.Scenario, scenarios.Subject, error) {
 	varied, subject, err := drawCluster(s, sc, choices)
@@ -129,7 +130,7 @@ func (s *Subject) Vary(sc *scenarios.Scenario, choices draw.Lists) (
 		return nil, nil, err
 	}
 	of := *subject
-	of.realCipher = choices("subject", "cipher").Choose(realCipherOneIn) == 0
+	of.asInService = choices("subject", "cipher").Choose(inServiceOneIn) == 0
 	return varied, &of, nil
 }
 

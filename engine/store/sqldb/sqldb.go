@@ -53,6 +53,8 @@ type Options struct {
 	// NewIncarnation makes the incarnation of a new store.
 	NewIncarnation func() state.Incarnation
 	Limits         tree.Limits
+	// PageBytes is the size of the pages of a new database; SQLite's default unless set.
+	PageBytes int
 }
 
 // DB is an open database; it implements [state.Backend].
@@ -92,7 +94,7 @@ var sqls = [stmtCount]string{
 // Open opens or creates a store's database and loads the replica. It fails with a disk error or
 // with ErrUnusable; then the files are as they were, but for SQLite's own recovery.
 func Open(o Options) (*DB, *state.Replica, error) {
-	db, err := sqlitevfs.Open(o.Disk, o.Name)
+	db, err := sqlitevfs.Open(o.Disk, o.Name, o.PageBytes)
 	if err != nil {
 		return nil, nil, fmt.Errorf("opening the store: %w", markDamage(err))
 	}

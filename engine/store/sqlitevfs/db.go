@@ -20,11 +20,17 @@ import (
 // database file: short, because every opening reads the whole log.
 const checkpointPages = 256
 
-// settings make a database that one connection owns and that loses nothing it has committed.
+// settings returns what makes a database that one connection owns and that loses nothing it has committed.
 // locking_mode comes first: only an exclusively held database can have a write-ahead log without
 // shared memory.
-var settings = fmt.Sprintf("PRAGMA locking_mode=exclusive; PRAGMA journal_mode=wal; "+
-	"PRAGMA synchronous=full; PRAGMA wal_autocheckpoint=%d; PRAGMA temp_store=memory", checkpointPages)
+func settings(pageBytes int) string {
+	text := fmt.Sprintf("PRAGMA locking_mode=exclusive; PRAGMA journal_mode=wal; "+
+		"PRAGMA synchronous=full; PRAGMA wal_autocheckpoint=%d; PRAGMA temp_store=memory", checkpointPages)
+	if pageBytes != 0 {
+		text = fmt.Sprintf("PRAGMA page_size=%d; ", pageBytes) + text
+	}
+	return text
+}
 
 // ErrReleased is what a released database answers.
 var ErrReleased = errors.New("database was released")
@@ -47,14 +53,15 @@ func (e *registration) String() string {
 }
 
 // Open opens a database file, creating it if it is missing. The name may hold letters, digits and
-// any of "/._-".
-func Open(disk env.Disk, name string) (*DB, error) {
+// any of "/._-". A file that is created has pages of pageBytes, a power of two from 512 to 65536, or of
+// SQLite's default size if that is 0.
+func Open(disk env.Disk, name string, pageBytes int) (*DB, error) {
 	if strings.IndexFunc(name, isForbidden) >= 0 || name == "" {
 		return nil, fmt.Errorf("opening database %q: use letters, digits and /._- only", name)
 	}
 	db := &DB{session: &session{disk: disk}, registration: &registration{}}
 	vfs.Register(db.registration.String(), fileSystem{weak.Make(db.session)})
-	if err := db.openConnection(name); err != nil {
+	if err := db.openConnection(name, pageBytes); err != nil {
 		db.Release()
 		return nil, err
 	}
@@ -66,7 +73,7 @@ func isForbidden(r rune) bool {
 		strings.ContainsRune("/._-", r))
 }
 
-func (db *DB) openConnection(name string) error {
+func (db *DB) openConnection(name string, pageBytes int) error {
 	err := db.Run(func(*sqlite3.Conn) (err error) {
 		db.conn, err = sqlite3.OpenFlags("file:"+name+"?vfs="+db.registration.String(),
 			sqlite3.OPEN_READWRITE|sqlite3.OPEN_CREATE|sqlite3.OPEN_URI)
@@ -77,7 +84,7 @@ func (db *DB) openConnection(name string) error {
 	}
 	db.cleanup = runtime.AddCleanup(db, sqliteMemory.free,
 		sqliteMemory{db.session.memoryOwner, db.registration})
-	return db.Run(func(c *sqlite3.Conn) error { return c.Exec(settings) })
+	return db.Run(func(c *sqlite3.Conn) error { return c.Exec(settings(pageBytes)) })
 }
 
 // sqliteMemory is what a connection holds that the garbage collector does not see. It must not lead
