@@ -67,11 +67,12 @@ func Of(c Cluster, r *scenarios.Run) scenarios.Timeline {
 	return t
 }
 
-// Needs reports whether the timeline looks at a record. Messages of the ring and commands of the agents,
-// except for moves, are most of the records; they are judged one by one, and the timeline shows none of them.
+// Needs reports whether the timeline looks at a record. Messages of the ring, answers to clients and commands
+// of the agents, except for moves, are most of the records. They are judged one by one, and the timeline
+// shows none of them.
 func Needs(r env.Record) bool {
 	switch r := r.(type) {
-	case totem.Sent, totem.Delivered:
+	case totem.Sent, totem.Delivered, store.Acknowledged, store.Answered:
 		return false
 	case haproc.CommandBegun:
 		return r.Target != ""
