@@ -32,6 +32,10 @@ type mutant struct {
 	// Slow, when given, is how long the bug usually takes: it is left out unless asked for.
 	Slow time.Duration `yaml:"slow,omitempty"`
 
+	// HeldOut reports that the bug was written without knowledge of the strategies and has no hunt. It
+	// measures the default campaign, and nothing is ever adapted to find it.
+	HeldOut bool `yaml:"held-out,omitempty"`
+
 	// Checker, when given, must find the bug. In the simulator what other checkers find does not count then.
 	Checker string `yaml:"checker,omitempty"`
 
@@ -90,7 +94,11 @@ func readMutant(path string) (*mutant, error) {
 	if want := strings.TrimSuffix(filepath.Base(path), ".yaml"); m.Name != want {
 		return nil, fmt.Errorf("%s: name is %q, must be the file's, %q", path, m.Name, want)
 	}
-	if len(m.Hunts)+len(m.Conformance) == 0 {
+	hunts := len(m.Hunts) + len(m.Conformance)
+	switch {
+	case m.HeldOut && (hunts > 0 || m.Checker != "" || m.Slow > 0):
+		return nil, fmt.Errorf("%s: held out, so it has no hunts, no checker and no time of its own", path)
+	case !m.HeldOut && hunts == 0:
 		return nil, fmt.Errorf("%s: no hunts: nothing would search for it", path)
 	}
 	return m, nil

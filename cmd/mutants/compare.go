@@ -59,6 +59,9 @@ func compare(ctx context.Context, o *options) error {
 			return err
 		}
 		for _, m := range planted {
+			if m.HeldOut {
+				return fmt.Errorf("%s is held out: no strategy is tuned with it", m.Name)
+			}
 			bugs = append(bugs, m.Name)
 			if programs[m.Name], err = b.buildPlanted(ctx, m); err != nil {
 				return err

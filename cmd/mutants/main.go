@@ -30,7 +30,8 @@ const (
 
 const help = `Plants every bug of the catalogue into the engine, one at a time, and searches for a seed
 that shows it. Each bug is a file in scenarios/pve/mutants; its search text must match exactly once. The
-same seeds are then run with the unchanged engine, which must find nothing.
+same seeds are then run with the unchanged engine, which must find nothing. Bugs that are held out have no
+hunt: mutants campaign measures what a campaign finds of them.
 
 Run it in the module's top folder: go run ./cmd/mutants
 
@@ -87,8 +88,6 @@ func execute(ctx context.Context, args []string, stderr io.Writer,
 	f.IntVar(&o.workers, "workers", 2, "`number` of bugs to search for at the same time")
 	f.StringVar(&o.keepDir, "keep", "",
 		"keep the harness with each bug in this `folder`, and print the command that shows the bug")
-	f.DurationVar(&o.campaign, "campaign", 0,
-		"do not use the hunts: search for each bug this `long` by a campaign without arguments")
 	f.StringSliceVar(&o.compared, "compare", nil,
 		"do not hunt: print how often each strategy finds a violation in these scenario `files`, with the "+
 			"bugs of --only planted, or with none")

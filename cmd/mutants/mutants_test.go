@@ -30,7 +30,11 @@ func TestCatalogueFitsTheSources(t *testing.T) {
 	list, err := readCatalogue(catalogue, "")
 	require.NoError(t, err)
 	require.Greater(t, len(list), 20)
+	heldOut := 0
 	for _, m := range list {
+		if m.HeldOut {
+			heldOut++
+		}
 		require.NotEmpty(t, m.About, m.Name)
 		require.NotEmpty(t, m.Reference, m.Name)
 		for _, folder := range m.folders() {
@@ -45,6 +49,7 @@ func TestCatalogueFitsTheSources(t *testing.T) {
 			require.Equal(t, name, s.Name)
 		}
 	}
+	require.GreaterOrEqual(t, 3*heldOut, len(list), "a third of the catalogue is held out")
 }
 
 // The catalogue's page has a row for every planted bug and for every hunt, and for no others.
@@ -54,9 +59,13 @@ func TestThePageNamesWhatThereIs(t *testing.T) {
 	require.NoError(t, err)
 	list, err := readCatalogue(catalogue, "")
 	require.NoError(t, err)
-	var bugs, hunts []string
+	var bugs, heldOut, hunts []string
 	for _, m := range list {
-		bugs = append(bugs, m.Name)
+		if m.HeldOut {
+			heldOut = append(heldOut, m.Name)
+		} else {
+			bugs = append(bugs, m.Name)
+		}
 	}
 	files, err := filepath.Glob(filepath.Join(catalogue, "hunts", "*.yaml"))
 	require.NoError(t, err)
@@ -64,6 +73,7 @@ func TestThePageNamesWhatThereIs(t *testing.T) {
 		hunts = append(hunts, strings.TrimSuffix(filepath.Base(f), ".yaml"))
 	}
 	require.ElementsMatch(t, bugs, rowsBelow(t, string(page), "| bug | outcome |"))
+	require.ElementsMatch(t, heldOut, rowsBelow(t, string(page), "| held-out bug |"))
 	require.ElementsMatch(t, hunts, rowsBelow(t, string(page), "| hunt | the situation"))
 }
 
@@ -120,6 +130,7 @@ func TestCatalogueRefusals(t *testing.T) {
 		{"another name", strings.Replace(good, "name: planted", "name: other", 1),
 			`name is "other", must be the file's, "planted"`},
 		{"no hunts", strings.Replace(good, "[h]", "[]", 1), "no hunts: nothing would search for it"},
+		{"held out with a hunt", good + "held-out: true\n", "held out, so it has no hunts"},
 		{"a misspelt key", strings.Replace(good, "about", "abut", 1), "abut"},
 		{"nothing there", "", "planted.yaml"},
 	}

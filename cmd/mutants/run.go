@@ -23,9 +23,7 @@ type options struct {
 	includesSlow, checksOnly bool
 	huntsNetns               bool
 	writesJSON, writesTable  bool
-	// campaign is how long each bug is searched for by a campaign instead of its hunts; 0 uses the hunts.
-	campaign time.Duration
-	workers  int
+	workers                  int
 	// compared are scenario files in which the strategies are compared; runsEach and firstSeed are the seeds.
 	compared            []string
 	runsEach, firstSeed uint64
@@ -50,6 +48,9 @@ func run(ctx context.Context, o *options) error {
 	mutants, err := readCatalogue(o.catalogue, o.namePattern)
 	if err != nil {
 		return err
+	}
+	if !o.checksOnly {
+		mutants = slices.DeleteFunc(mutants, func(m *mutant) bool { return m.HeldOut })
 	}
 	dir, err := os.MkdirTemp("", "holdfast-mutants-")
 	if err != nil {
@@ -125,17 +126,6 @@ func (h *hunter) huntOne(ctx context.Context, m *mutant) error {
 			h.reportProgress(result{Name: m.Name, Outcome: "compiles"}, m)
 		}
 		return err
-	}
-	if h.campaign > 0 {
-		if len(m.Hunts) == 0 {
-			return nil // only scenario folders show it, which a campaign does not replay
-		}
-		r, err := h.searchByCampaign(ctx, m)
-		if err != nil {
-			return fmt.Errorf("searching for %s: %w", m.Name, err)
-		}
-		h.reportProgress(r, m)
-		return nil
 	}
 	program, err := h.builder.buildPlanted(ctx, m)
 	if err != nil {
