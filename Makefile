@@ -75,6 +75,9 @@ mutants: ## plant every bug of the catalogue and find it
 mutants-check: ## only check that every planted bug still fits the sources
 	$(GO) run ./cmd/mutants --check
 
+mutants-campaign: ## measure what holdfast campaign finds of the planted bugs without their hunts (hours)
+	$(GO) run ./cmd/mutants campaign --table
+
 mutants-netns: ## plant the bugs that only real nodes show, and find them (root; some fifteen minutes)
 	@test "$$(id -u)" = 0 || { echo "mutants-netns needs root: sudo make mutants-netns"; exit 1; }
 	$(GO) run ./cmd/mutants --netns
@@ -106,4 +109,4 @@ deb-check: ## build the Debian package, install it here, look at it and remove i
 clean: ## remove what was built and run here
 	rm -rf $(BIN) runs
 
-.PHONY: help build test thorough daemons-test library-short short race vet lint bench beside netns-test fuzz mutants mutants-check mutants-netns storms library deb deb-check clean
+.PHONY: help build test thorough daemons-test library-short short race vet lint bench beside netns-test fuzz mutants mutants-check mutants-netns storms library deb deb-check clean mutants-campaign

@@ -70,6 +70,25 @@ func (b *builder) build(ctx context.Context, name string, flags ...string) (stri
 	return program, nil
 }
 
+// buildHarness builds the harness alone, with a bug unless m is nil. The program depends on the sources, not
+// on the commit.
+func (b *builder) buildHarness(ctx context.Context, m *mutant) (string, error) {
+	name, args := "unchanged", []string{"build", "-buildvcs=false"}
+	if m != nil {
+		overlay, err := b.writeOverlay(m)
+		if err != nil {
+			return "", err
+		}
+		name, args = m.Name, append(args, "-overlay", overlay)
+	}
+	program := filepath.Join(b.workDir, name+"-holdfast"+exeSuffix())
+	args = append(args, "-o", program, "./cmd/holdfast")
+	if out, err := exec.CommandContext(ctx, "go", args...).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building the harness of %s: %w\n%s", name, err, out)
+	}
+	return program, nil
+}
+
 // buildPrograms builds the harness and the daemon that it drives, with a bug unless m is nil, into a
 // folder of their own.
 func (b *builder) buildPrograms(ctx context.Context, m *mutant) (string, error) {

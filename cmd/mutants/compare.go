@@ -71,7 +71,7 @@ func compare(ctx context.Context, o *options) error {
 	for _, bug := range bugs {
 		for _, file := range o.compared {
 			for _, strategy := range o.strategies {
-				r, err := measure(ctx, programs[bug], file, strategy, o)
+				r, err := runMany(ctx, programs[bug], file, strategy, o)
 				if err != nil {
 					return err
 				}
@@ -85,8 +85,8 @@ func compare(ctx context.Context, o *options) error {
 	return nil
 }
 
-// measure lets a program make the runs of one strategy, as an own process whose processor time is known.
-func measure(ctx context.Context, program, file, strategy string, o *options) (r strategyResult, err error) {
+// runMany lets a program make the runs of one strategy, as an own process whose processor time is known.
+func runMany(ctx context.Context, program, file, strategy string, o *options) (r strategyResult, err error) {
 	cmd := exec.CommandContext(ctx, program, strategyCommand, "--strategy", strategy,
 		"--first", fmt.Sprint(o.firstSeed), "--runs", fmt.Sprint(o.runsEach), file)
 	var out, problems bytes.Buffer

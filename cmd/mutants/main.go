@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/holdfast-sim/holdfast/cmd/internal/oldflags"
+	"github.com/holdfast-sim/holdfast/cmd/mutants/internal/measure"
 	"github.com/holdfast-sim/holdfast/scenarios/explore"
 )
 
@@ -46,7 +47,7 @@ func main() {
 		os.Exit(strategyMain(os.Args[2:]))
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	code := execute(ctx, os.Args[1:], os.Stderr, func(ctx context.Context, o *options) error {
+	find := func(ctx context.Context, o *options) error {
 		switch {
 		case o.huntsNetns:
 			return runNetns(ctx, o)
@@ -54,14 +55,33 @@ func main() {
 			return compare(ctx, o)
 		}
 		return run(ctx, o)
-	})
+	}
+	code := execute(ctx, os.Args[1:], os.Stderr, actions{find, measureCampaign})
 	stop()
 	os.Exit(code)
 }
 
-// execute reads the flags, calls find with them and returns the exit code.
-func execute(ctx context.Context, args []string, stderr io.Writer,
-	find func(context.Context, *options) error) int {
+// actions are what the commands do with their flags.
+type actions struct {
+	find    func(context.Context, *options) error
+	measure func(context.Context, *campaignFlags) error
+}
+
+// codeOf returns the exit code of an action's error.
+func codeOf(err error) int {
+	switch {
+	case err == nil:
+		return exitFound
+	case errors.Is(err, errMissed), errors.Is(err, measure.ErrUnclean):
+		return exitMissed
+	case errors.Is(err, measure.ErrOtherBuild):
+		return exitUsage
+	}
+	return exitInternal
+}
+
+// execute reads the flags, does what they ask for and returns the exit code.
+func execute(ctx context.Context, args []string, stderr io.Writer, do actions) int {
 	var o options
 	code := exitUsage // of cobra's own errors
 	cmd := &cobra.Command{Use: "mutants", Long: help, Args: cobra.NoArgs, SilenceUsage: true,
@@ -70,14 +90,36 @@ func execute(ctx context.Context, args []string, stderr io.Writer,
 			if o.workers < 1 {
 				return fmt.Errorf("--workers %d: at least one bug at a time", o.workers)
 			}
-			err := find(cmd.Context(), &o)
-			if code = exitInternal; errors.Is(err, errMissed) {
-				code = exitMissed
-			}
+			err := do.find(cmd.Context(), &o)
+			code = codeOf(err)
 			return err
 		}}
+	cmd.AddCommand(newCampaignCommand(func(ctx context.Context, f *campaignFlags) error {
+		err := do.measure(ctx, f)
+		code = codeOf(err)
+		return err
+	}))
+	o.addTo(cmd)
+	cmd.SetOut(stderr)
+	cmd.SetErr(stderr)
+	cmd.SetArgs(oldflags.Args(cmd, args))
+	if err := cmd.ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(stderr, "mutants:", err)
+		if code == exitUsage {
+			fmt.Fprintln(stderr, "see: go run ./cmd/mutants --help")
+		}
+		return code
+	}
+	return exitFound
+}
+
+// defaultCatalogue is the folder of the planted bugs.
+const defaultCatalogue = "scenarios/pve/mutants"
+
+// addTo adds the flags to the command.
+func (o *options) addTo(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&o.catalogue, "catalogue", "scenarios/pve/mutants", "`folder` of planted bugs")
+	f.StringVar(&o.catalogue, "catalogue", defaultCatalogue, "`folder` of planted bugs")
 	f.StringVar(&o.namePattern, "only", "", "only bugs whose names match this `pattern`")
 	f.DurationVar(&o.huntLimit, "limit", 2*time.Minute,
 		"search for each bug at most this `duration`, such as 5m")
@@ -98,15 +140,4 @@ func execute(ctx context.Context, args []string, stderr io.Writer,
 		"plant only the bugs that real nodes show (root; some minutes each)")
 	f.BoolVar(&o.writesTable, "table", false, "print the rows of the table in the catalogue's README")
 	f.BoolVar(&o.writesJSON, "json", false, "print one line of JSON for each bug")
-	cmd.SetOut(stderr)
-	cmd.SetErr(stderr)
-	cmd.SetArgs(oldflags.Args(cmd, args))
-	if err := cmd.ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(stderr, "mutants:", err)
-		if code == exitUsage {
-			fmt.Fprintln(stderr, "see: go run ./cmd/mutants --help")
-		}
-		return code
-	}
-	return exitFound
 }

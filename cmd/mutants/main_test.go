@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-sim/holdfast/cmd/mutants/internal/measure"
 	"github.com/holdfast-sim/holdfast/scenarios/explore"
 )
 
@@ -36,21 +37,54 @@ func TestFlagsAndExitCodes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
 			code := execute(context.Background(), c.args, &out,
-				func(context.Context, *options) error { return c.found })
+				actions{find: func(context.Context, *options) error { return c.found }})
 			require.Equal(t, c.code, code, &out)
 			require.Contains(t, out.String(), c.prints)
 		})
 	}
 }
 
+// TestCampaignFlags: the command campaign has flags of its own.
+func TestCampaignFlags(t *testing.T) {
+	for name, c := range map[string]struct {
+		args   []string
+		err    error
+		code   int
+		prints string
+	}{
+		"measured":       {nil, nil, exitFound, ""},
+		"unclean":        {nil, fmt.Errorf("%w: x", measure.ErrUnclean), exitMissed, "in the unchanged program"},
+		"another build":  {nil, measure.ErrOtherBuild, exitUsage, "--restart"},
+		"failed":         {nil, errors.New("no disk"), exitInternal, "no disk"},
+		"no processes":   {[]string{"--processes", "0"}, nil, exitUsage, "must be positive"},
+		"no first seeds": {[]string{"--starts", ""}, nil, exitUsage, "--starts"},
+		"an argument":    {[]string{"standard"}, nil, exitUsage, "see: go run ./cmd/mutants --help"},
+		"help":           {[]string{"--help"}, nil, exitFound, "--canary time"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			code := execute(context.Background(), append([]string{"campaign"}, c.args...), &out,
+				actions{measure: func(context.Context, *campaignFlags) error { return c.err }})
+			require.Equal(t, c.code, code, &out)
+			require.Contains(t, out.String(), c.prints)
+		})
+	}
+	var seen campaignFlags
+	execute(context.Background(), []string{"campaign", "--held-out", "--starts", "1,1001", "--limit=5m"},
+		&bytes.Buffer{}, actions{measure: func(_ context.Context, f *campaignFlags) error { seen = *f; return nil }})
+	require.True(t, seen.heldOut)
+	require.Equal(t, []uint{1, 1001}, seen.starts)
+	require.Equal(t, 5*time.Minute, seen.Limit)
+	require.Equal(t, time.Minute, seen.CanaryLimit)
+}
+
 // TestFlagsWithOneDash: the spelling of earlier versions.
 func TestFlagsWithOneDash(t *testing.T) {
 	var seen options
 	code := execute(context.Background(), []string{"-only", "store", "-check", "-limit=5m", "--slow"},
-		&bytes.Buffer{},
-		func(_ context.Context, o *options) error { seen = *o; return nil })
+		&bytes.Buffer{}, actions{find: func(_ context.Context, o *options) error { seen = *o; return nil }})
 	require.Equal(t, exitFound, code)
-	require.Equal(t, options{catalogue: "scenarios/pve/mutants", namePattern: "store", checksOnly: true,
+	require.Equal(t, options{catalogue: defaultCatalogue, namePattern: "store", checksOnly: true,
 		huntLimit:    5 * time.Minute,
 		includesSlow: true, workers: 2, runsEach: 100, firstSeed: 1, strategies: explore.Names()}, seen)
 }

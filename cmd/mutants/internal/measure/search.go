@@ -1,0 +1,210 @@
+package measure
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/reports/campaign"
+)
+
+const (
+	// lookEvery is the time between two looks at a campaign's journal and processor time.
+	lookEvery = 100 * time.Millisecond
+	// endTime is how long an interrupted program has to end.
+	endTime = 20 * time.Second
+	// mostSeeds is how many seeds a campaign accepts as a range.
+	mostSeeds = 1_000_000
+)
+
+// search is the search for one bug: one campaign.
+type search struct {
+	Options
+	program string
+	start   uint64
+}
+
+// run searches until a run shows a violation or the limit is reached.
+func (s *search) run(ctx context.Context) (*Record, error) {
+	folder, err := os.MkdirTemp(s.Scratch, "runs-")
+	if err != nil {
+		return nil, fmt.Errorf("creating a folder for runs: %w", err)
+	}
+	defer os.RemoveAll(folder)
+	args := []string{"campaign", "--quiet", "--shrink", "0", "--workers", strconv.Itoa(s.Processes),
+		"--for", (busyFactor * s.Limit).String(), "--runs", folder}
+	if s.start > 1 {
+		args = append(args, "--seeds", fmt.Sprintf("%d-%d", s.start, s.start+mostSeeds-1))
+	}
+	cmd := exec.Command(s.program, args...)
+	var problems bytes.Buffer
+	cmd.Stderr = &problems
+	begin := time.Now()
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("starting a campaign: %w", err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	watch := &watch{path: filepath.Join(folder, "campaign.jsonl")}
+	err = s.await(ctx, cmd.Process, ended, watch)
+	r := &Record{Runs: watch.runs, CPUSeconds: max(cpuSeconds(cmd.ProcessState), watch.cpu.Seconds()),
+		WallSeconds: time.Since(begin).Round(10 * time.Millisecond).Seconds()}
+	if err == nil && watch.runs == 0 {
+		err = errors.New("the campaign made no run")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w\n%s", err, problems.Bytes())
+	}
+	if watch.violation != nil {
+		r.add(watch.violation)
+		r.Small, err = s.shrink(ctx, watch.violation)
+	}
+	return r, err
+}
+
+// await returns when the campaign has ended: by itself, or because it was interrupted.
+func (s *search) await(ctx context.Context, p *os.Process, ended <-chan error, w *watch) error {
+	ticks := time.NewTicker(lookEvery)
+	defer ticks.Stop()
+	for {
+		select {
+		case err := <-ended:
+			var exited *exec.ExitError
+			if err != nil && !errors.As(err, &exited) {
+				return err
+			}
+			return w.look() // runs that ended since the last look
+		case <-ctx.Done():
+			interrupt(p, ended)
+			return context.Cause(ctx)
+		case <-ticks.C:
+			if err := w.look(); err != nil {
+				interrupt(p, ended)
+				return err
+			}
+			if w.cpu = cpuOf(p.Pid); w.violation != nil || w.cpu >= s.Limit {
+				interrupt(p, ended)
+				return nil
+			}
+		}
+	}
+}
+
+// interrupt ends a program in order, or after a time not in order, and waits for that.
+func interrupt(p *os.Process, ended <-chan error) {
+	if p.Signal(os.Interrupt) != nil {
+		_ = p.Kill()
+	}
+	select {
+	case <-ended:
+	case <-time.After(endTime):
+		_ = p.Kill()
+		<-ended
+	}
+}
+
+// watch reads the journal of a campaign while it grows.
+type watch struct {
+	path      string
+	offset    int64
+	runs      int
+	violation *campaign.Outcome // the first
+	cpu       time.Duration     // of the campaign, as it was seen last; 0 where it is not known
+}
+
+// look reads the lines that are new and whole, up to the first violation.
+func (w *watch) look() error {
+	file, err := os.Open(w.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading the campaign's journal: %w", err)
+	}
+	defer file.Close()
+	if _, err := file.Seek(w.offset, io.SeekStart); err != nil {
+		return fmt.Errorf("reading the campaign's journal: %w", err)
+	}
+	for lines := bufio.NewReader(file); w.violation == nil; {
+		line, err := lines.ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		var o campaign.Outcome
+		if err == nil {
+			err = json.Unmarshal(line, &o)
+		}
+		if err != nil {
+			return fmt.Errorf("reading the campaign's journal: %w", err)
+		}
+		w.offset += int64(len(line))
+		w.runs++
+		if shows(&o) {
+			w.violation = &o
+		}
+	}
+	return nil
+}
+
+// shows reports whether a run shows that something is wrong: not one that could merely not be decided.
+func shows(o *campaign.Outcome) bool {
+	return o.Failed() && (o.Problem != "" || o.Verdict != linearizability.Unknown)
+}
+
+// add notes the run that shows the bug.
+func (r *Record) add(o *campaign.Outcome) {
+	r.Found, r.Scenario, r.Strategy, r.Seed = true, o.Scenario, o.Strategy, o.Seed
+	r.Why, r.Reproduce = firstLine(o.Why()), o.Reproduce
+	for _, c := range o.Checks {
+		if c.Verdict == linearizability.Invalid {
+			r.Checks = append(r.Checks, c.Checker)
+		}
+	}
+}
+
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(text, "\n")
+	return line
+}
+
+// shrink makes a failing run small. A run without a violation cannot be made small.
+func (s *search) shrink(ctx context.Context, o *campaign.Outcome) (*Small, error) {
+	if s.Shrink == 0 || o.Problem != "" || o.Verdict != linearizability.Invalid || o.Folder == "" {
+		return nil, nil
+	}
+	cmd := exec.CommandContext(ctx, s.program, "shrink", o.Folder, "--for", s.Shrink.String(), "--json",
+		"--quiet", "--workers", strconv.Itoa(s.Processes), "--out", filepath.Join(o.Folder, "small.yaml"))
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = endTime
+	var out, problems bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &problems
+	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		return nil, fmt.Errorf("making a run small: %w\n%s", err, problems.Bytes())
+	}
+	small := &Small{}
+	if err := json.Unmarshal(out.Bytes(), small); err != nil {
+		return nil, fmt.Errorf("reading the size of a run: %w", err)
+	}
+	small.CPUSeconds = cpuSeconds(cmd.ProcessState)
+	return small, nil
+}
+
+// cpuSeconds is the processor time of a program that has ended, and of the processes for which it waited.
+func cpuSeconds(p *os.ProcessState) float64 {
+	return (p.UserTime() + p.SystemTime()).Round(10 * time.Millisecond).Seconds()
+}
