@@ -104,6 +104,9 @@ func measureCampaign(ctx context.Context, o *campaignFlags) error {
 	}
 	o.Scratch, o.Progress, o.Found = dir, os.Stderr, o.print
 	records, err := measure.Run(ctx, o.Options, target(unchangedName, nil), targets)
+	if ctx.Err() != nil {
+		return fmt.Errorf("interrupted, and the same command resumes: %w", err)
+	}
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-sim/holdfast/cmd/mutants/internal/measure"
 	"github.com/holdfast-sim/holdfast/engine/env/envtest/thorough"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/pve"
@@ -181,6 +182,21 @@ func TestAPlantedBugIsFoundAndLeavesTheSourcesAlone(t *testing.T) {
 		writesJSON: true}
 	require.NoError(t, run(context.Background(), o))
 	require.Equal(t, before, sources(t))
+}
+
+// A campaign without arguments finds a planted bug that is held out, and nothing without it.
+func TestACampaignFindsAPlantedBug(t *testing.T) {
+	thorough.Only(t, "building two programs and two searches take most of a minute")
+	inModule(t)
+	o := &campaignFlags{catalogue: catalogue, namePattern: "^quorum-counts-the-gone$", starts: []uint{1}}
+	o.Options = measure.Options{Limit: time.Minute, CanaryLimit: time.Second, Shrink: 5 * time.Second, Workers: 1,
+		Processes: 1, Journal: filepath.Join(t.TempDir(), "journal.jsonl")}
+	require.NoError(t, measureCampaign(context.Background(), o))
+	text, err := os.ReadFile(o.Journal)
+	require.NoError(t, err)
+	require.Contains(t, string(text), `"bug":"no-bug","start":1,"limit_seconds":1,"found":false`)
+	require.Contains(t, string(text), `"bug":"quorum-counts-the-gone","held_out":true,"package":"engine/quorum",`+
+		`"start":1,"limit_seconds":60,"found":true`)
 }
 
 // A bug that does not compile is an error of the catalogue, with the compiler's words.

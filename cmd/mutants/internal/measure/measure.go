@@ -46,8 +46,8 @@ type Options struct {
 	Found func(*Record)
 }
 
-// busyFactor is how many times its processor time a search may take on a busy machine, or where processor time
-// is not known.
+// busyFactor is how many times its processor time a search may take: on a busy machine, or where processor
+// time is not known.
 const busyFactor = 4
 
 // ErrUnclean means that the campaign finds a violation without a planted bug.

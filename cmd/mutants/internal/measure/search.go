@@ -22,7 +22,7 @@ import (
 
 const (
 	// lookEvery is the time between two looks at a campaign's journal and processor time.
-	lookEvery = 100 * time.Millisecond
+	lookEvery = 250 * time.Millisecond
 	// endTime is how long an interrupted program has to end.
 	endTime = 20 * time.Second
 	// mostSeeds is how many seeds a campaign accepts as a range.
