@@ -37,6 +37,8 @@ type Record struct {
 	Runs        int     `json:"runs"`
 	CPUSeconds  float64 `json:"cpu_seconds"`
 	WallSeconds float64 `json:"wall_seconds"`
+	// Shared is how many runs were wrong in the unchanged program as well, and did not count.
+	Shared int `json:"shared,omitempty"`
 	// Small is the size after shrinking; nil where the run was not made small.
 	Small *Small `json:"small,omitempty"`
 }

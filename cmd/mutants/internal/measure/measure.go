@@ -59,8 +59,9 @@ type job struct {
 	start  uint64
 }
 
-// Run makes the missing searches, first the one in the unchanged program. It returns the records of all, also
-// those that an earlier measurement has left in the journal. It fails with [ErrUnclean], and with
+// Run makes the missing searches, first the one in the unchanged program. A run that is wrong in that program
+// as well does not count for a bug. It returns the records of all searches, also those that an earlier
+// measurement has left in the journal. It fails with [ErrUnclean], after all searches, and with
 // [ErrOtherBuild] if the journal belongs to other programs.
 func Run(ctx context.Context, o Options, unchanged Target, targets []Target) ([]Record, error) {
 	program, remove, err := unchanged.Build(ctx)
@@ -73,28 +74,30 @@ func Run(ctx context.Context, o Options, unchanged Target, targets []Target) ([]
 		return nil, err
 	}
 	defer j.close()
-	m := &measurement{Options: o, journal: j}
-	if err := m.searchUnchanged(ctx, program, unchanged); err != nil {
-		return j.records, err
+	m := &measurement{Options: o, unchanged: program, journal: j}
+	unclean := m.searchUnchanged(ctx, unchanged)
+	if unclean != nil && !errors.Is(unclean, ErrUnclean) {
+		return j.records, unclean
 	}
 	err = m.searchAll(ctx, targets)
-	return j.records, err
+	return j.records, errors.Join(unclean, err)
 }
 
 // measurement is one call of Run.
 type measurement struct {
 	Options
-	mu      sync.Mutex
-	journal *journal
+	unchanged string // the program without a bug
+	mu        sync.Mutex
+	journal   *journal
 }
 
-// searchUnchanged makes sure that a violation is the planted bug's.
-func (m *measurement) searchUnchanged(ctx context.Context, program string, unchanged Target) error {
+// searchUnchanged searches in the unchanged program. It fails with ErrUnclean at a violation.
+func (m *measurement) searchUnchanged(ctx context.Context, unchanged Target) error {
 	for _, start := range m.Starts {
 		r := m.journal.find(unchanged.Name, start, m.CanaryLimit)
 		if r == nil {
 			m.announce(unchanged.Name, start)
-			s := &search{Options: m.Options, program: program, start: start}
+			s := &search{Options: m.Options, program: m.unchanged, start: start}
 			s.Limit, s.Shrink = m.CanaryLimit, 0
 			found, err := s.run(ctx)
 			if err != nil {
@@ -164,7 +167,8 @@ func (m *measurement) searchOne(ctx context.Context, j job) error {
 		return err
 	}
 	defer remove()
-	r, err := (&search{Options: m.Options, program: program, start: j.start}).run(ctx)
+	s := &search{Options: m.Options, program: program, unchanged: m.unchanged, start: j.start}
+	r, err := s.run(ctx)
 	if err != nil {
 		return fmt.Errorf("searching for %s: %w", j.target.Name, err)
 	}

@@ -46,10 +46,12 @@ func newBench(t *testing.T) *bench {
 	return b
 }
 
-// target is a bug whose campaign writes these lines, and then does what the command says.
+// target is a bug whose campaign writes these lines, and then does what the command says. A single run is like
+// the last line.
 func (b *bench) target(name, then string, lines ...string) Target {
 	script := "#!/bin/sh\nif [ \"$1\" = shrink ]; then echo '" +
 		`{"faults":2,"machines":3,"operations":4,"finished":true}` + "'; exit 0; fi\n" +
+		"if [ \"$1\" = run ]; then echo '" + lines[len(lines)-1] + "'; exit 1; fi\n" +
 		"while [ $# -gt 0 ]; do case $1 in --runs) runs=$2;; --seeds) echo $2 >\"" +
 		filepath.Join(b.dir, "seeds") + "\";; esac; shift; done\n"
 	for _, line := range lines {
@@ -138,26 +140,40 @@ func TestResume(t *testing.T) {
 	require.Len(t, records, 2)
 }
 
-// A violation without a planted bug ends the measurement, and is not forgotten.
+// A violation without a planted bug is reported, also when the measurement is made again. A run that is wrong
+// without the bug is not the bug's.
 func TestUnclean(t *testing.T) {
 	b := newBench(t)
 	for range 2 {
-		_, err := b.run(b.target("none", "", invalidLine), b.target("bug", "", invalidLine))
+		records, err := b.run(b.target("none", "", validLine, invalidLine),
+			b.target("bug", "", invalidLine, validLine, problemLine), b.target("missed", "", invalidLine, validLine))
 		require.ErrorIs(t, err, ErrUnclean)
 		require.ErrorContains(t, err, "store: lost")
+		require.Len(t, records, 3)
+		for _, r := range records {
+			switch r.Bug {
+			case "bug":
+				require.Equal(t, "the worker died", r.Why)
+				require.Equal(t, 1, r.Shared)
+				require.Equal(t, 3, r.Runs)
+			case "missed":
+				require.False(t, r.Found)
+				require.Equal(t, 1, r.Shared)
+			}
+		}
 	}
-	require.Zero(t, b.builds.Load())
+	require.EqualValues(t, 2, b.builds.Load())
 }
 
 func TestProgramsThatDoNotWork(t *testing.T) {
 	b := newBench(t)
-	_, err := b.run(b.target("none", "echo no disk >&2; exit 255"))
+	_, err := b.run(Target{Build: func(context.Context) (string, func(), error) { return "", nil, io.ErrClosedPipe }})
+	require.ErrorIs(t, err, io.ErrClosedPipe)
+	_, err = b.run(b.target("none", "rm \"$runs/campaign.jsonl\"; echo no disk >&2; exit 255", validLine))
 	require.ErrorContains(t, err, "made no run")
 	require.ErrorContains(t, err, "no disk")
 	_, err = b.run(b.target("none", "", "{"))
 	require.ErrorContains(t, err, "reading the campaign's journal")
-	_, err = b.run(Target{Build: func(context.Context) (string, func(), error) { return "", nil, io.ErrClosedPipe }})
-	require.ErrorIs(t, err, io.ErrClosedPipe)
 }
 
 // The limit is processor time where it is known: that of the program and its children.

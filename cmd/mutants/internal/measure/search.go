@@ -32,8 +32,9 @@ const (
 // search is the search for one bug: one campaign.
 type search struct {
 	Options
-	program string
-	start   uint64
+	program   string
+	unchanged string // the program without the bug; "" if there is no bug
+	start     uint64
 }
 
 // run searches until a run shows a violation or the limit is reached.
@@ -59,8 +60,11 @@ func (s *search) run(ctx context.Context) (*Record, error) {
 	go func() { ended <- cmd.Wait() }()
 	watch := &watch{path: filepath.Join(folder, "campaign.jsonl")}
 	err = s.await(ctx, cmd.Process, ended, watch)
-	r := &Record{Runs: watch.runs, CPUSeconds: max(cpuSeconds(cmd.ProcessState), watch.cpu.Seconds()),
+	r := &Record{Runs: watch.runs, Shared: watch.shared, CPUSeconds: watch.cpu.Seconds(),
 		WallSeconds: time.Since(begin).Round(10 * time.Millisecond).Seconds()}
+	if watch.violation == nil || watch.cpu == 0 {
+		r.CPUSeconds = max(cpuSeconds(cmd.ProcessState), r.CPUSeconds)
+	}
 	if err == nil && watch.runs == 0 {
 		err = errors.New("the campaign made no run")
 	}
@@ -85,21 +89,62 @@ func (s *search) await(ctx context.Context, p *os.Process, ended <-chan error, w
 			if err != nil && !errors.As(err, &exited) {
 				return err
 			}
-			return w.look() // runs that ended since the last look
+			return s.look(ctx, w) // runs that ended since the last look
 		case <-ctx.Done():
 			interrupt(p, ended)
 			return context.Cause(ctx)
 		case <-ticks.C:
-			if err := w.look(); err != nil {
+			w.cpu = cpuOf(p.Pid)
+			if err := s.look(ctx, w); err != nil || w.violation != nil || w.cpu >= s.Limit {
 				interrupt(p, ended)
 				return err
 			}
-			if w.cpu = cpuOf(p.Pid); w.violation != nil || w.cpu >= s.Limit {
-				interrupt(p, ended)
-				return nil
-			}
 		}
 	}
+}
+
+// look reads the new lines of the journal up to a violation that the unchanged program does not show.
+func (s *search) look(ctx context.Context, w *watch) error {
+	for {
+		if err := w.look(); err != nil || w.violation == nil {
+			return err
+		}
+		isShared, err := s.isShared(ctx, w.violation)
+		if err != nil || !isShared {
+			return err
+		}
+		w.violation = nil
+		w.shared++
+	}
+}
+
+// isShared reports whether a run is wrong in the unchanged program as well.
+func (s *search) isShared(ctx context.Context, o *campaign.Outcome) (bool, error) {
+	if s.unchanged == "" || o.Problem != "" {
+		return false, nil
+	}
+	folder, err := os.MkdirTemp(s.Scratch, "runs-")
+	if err != nil {
+		return false, fmt.Errorf("creating a folder for runs: %w", err)
+	}
+	defer os.RemoveAll(folder)
+	args := []string{"run", o.Scenario, "--seed", strconv.FormatUint(o.Seed, 10), "--json", "--runs", folder}
+	if o.Strategy != "" {
+		args = append(args, "--strategy", o.Strategy)
+	}
+	cmd := exec.CommandContext(ctx, s.unchanged, args...)
+	var out, problems bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &problems
+	var exited *exec.ExitError
+	if err := cmd.Run(); err != nil && !errors.As(err, &exited) {
+		return false, fmt.Errorf("running %s with the unchanged program: %w", o.Scenario, err)
+	}
+	var again campaign.Outcome
+	if err := json.Unmarshal(out.Bytes(), &again); err != nil {
+		return false, fmt.Errorf("running %s with the unchanged program: %w\n%s", o.Scenario, err,
+			problems.Bytes())
+	}
+	return shows(&again), nil
 }
 
 // interrupt ends a program in order, or after a time not in order, and waits for that.
@@ -120,7 +165,8 @@ type watch struct {
 	path      string
 	offset    int64
 	runs      int
-	violation *campaign.Outcome // the first
+	shared    int               // violations that the unchanged program shows as well
+	violation *campaign.Outcome // the first other one
 	cpu       time.Duration     // of the campaign, as it was seen last; 0 where it is not known
 }
 
