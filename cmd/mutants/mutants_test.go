@@ -50,7 +50,7 @@ func TestCatalogueFitsTheSources(t *testing.T) {
 			require.Equal(t, name, s.Name)
 		}
 	}
-	require.GreaterOrEqual(t, 3*heldOut, len(list), "a third of the catalogue is held out")
+	require.GreaterOrEqual(t, 10*heldOut, 3*len(list), "about a third of the catalogue is held out")
 }
 
 // The catalogue's page has a row for every planted bug and for every hunt, and for no others.
