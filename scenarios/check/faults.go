@@ -155,7 +155,7 @@ func (f *Faults) EndAtKills(intervals []Interval, process string) []Interval {
 func (f *Faults) anyOnLink(m env.MachineID, at time.Duration, is func(*fault.Fault) bool) bool {
 	return slices.ContainsFunc(f.Applied, func(a scenarios.Applied) bool {
 		one := &a.Fault
-		ends := one.Kind == fault.Link && fault.Names(one.From, f.Machines[m]) ||
+		ends := one.Kind == fault.Link && slices.Contains(one.From, f.Machines[m]) ||
 			one.Kind == fault.Corrupt && f.endsAt(one, m)
 		return ends && f.Acts(&a, at) && is(one)
 	})

@@ -142,14 +142,18 @@ func (v *RingVotes) Judge(_ context.Context, e *Evidence) linearizability.Verdic
 		"members; no ring lasted %v without one", v.decided, within))
 }
 
-// slowed reports whether a fault acted in a span that may delay a decision: all but those that separate
-// machines or switch them off.
+// slowed reports whether a fault acted in a span that may delay a decision, or end the ring before its members
+// notice: all but partitions and lost power, and these too if they begin or end in it.
 func (v *RingVotes) slowed(f *check.Faults, during check.Span) bool {
 	return slices.ContainsFunc(f.Applied, func(a scenarios.Applied) bool {
+		begins, ends := a.Begun[0], f.Over(&a)
+		if during.Contains(begins) || during.Contains(ends) {
+			return true
+		}
 		switch a.Fault.Kind {
-		case fault.Partition, fault.Cut, fault.PowerCut, fault.PowerOn:
+		case fault.Partition, fault.PowerCut, fault.PowerOn:
 			return false
 		}
-		return a.Begun[0] < during.To && f.Over(&a) > during.From
+		return begins < during.To && ends > during.From
 	})
 }
