@@ -251,12 +251,9 @@ func DecodeRequest(data []byte) (*Request, error) {
 	if len(data) > MaxRequestBytes {
 		return nil, fmt.Errorf("%w: %d bytes is more than %d", ErrBadRequest, len(data), MaxRequestBytes)
 	}
-	r, ok := quickRequest(data)
-	if !ok {
-		r = &Request{}
-		if err := strictJSON(data, r); err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrBadRequest, err)
-		}
+	r := &Request{}
+	if err := strictJSON(data, r); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrBadRequest, err)
 	}
 	if err := r.check(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBadRequest, err)
@@ -266,9 +263,6 @@ func DecodeRequest(data []byte) (*Request, error) {
 
 // DecodeResponse reads a response.
 func DecodeResponse(data []byte) (*Response, error) {
-	if r, ok := quickResponse(data); ok {
-		return r, nil
-	}
 	r := &Response{}
 	if err := strictJSON(data, r); err != nil {
 		return nil, fmt.Errorf("bad store response: %w", err)

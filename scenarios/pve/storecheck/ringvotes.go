@@ -142,8 +142,8 @@ func (v *RingVotes) Judge(_ context.Context, e *Evidence) linearizability.Verdic
 		"members; no ring lasted %v without one", v.decided, within))
 }
 
-// slowed reports whether a fault acted in a span that may delay a decision, or end the ring before its members
-// notice: all but partitions and lost power, and these too if they begin or end in it.
+// slowed reports whether a fault acted in a span that may delay a decision, or end the ring before its
+// members notice: all but partitions and lost power, and these too if they begin or end in it.
 func (v *RingVotes) slowed(f *check.Faults, during check.Span) bool {
 	return slices.ContainsFunc(f.Applied, func(a scenarios.Applied) bool {
 		begins, ends := a.Begun[0], f.Over(&a)
