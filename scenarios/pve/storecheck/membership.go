@@ -8,6 +8,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/totem/evs"
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/check"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 )
 
@@ -25,11 +26,12 @@ func (membership) Name() string { return "membership" }
 // Observe implements check.Observer.
 func (m membership) Observe(r scenarios.Stamped) { m.evsChecker.Observe(r.Machine, r.Record) }
 
-// isDiskPutBack reports whether a fault put the disk of a node back to an older state.
-func (m membership) isDiskPutBack(node ring.NodeID, run *scenarios.Run) bool {
+// isDiskForgetful reports whether a fault made the disk of a node forget what it had made durable: it was put
+// back, lost writes or was damaged.
+func (m membership) isDiskForgetful(node ring.NodeID, run *scenarios.Run) bool {
 	machine, known := m.machineOf(node)
 	return known && slices.ContainsFunc(run.Applied, func(a scenarios.Applied) bool {
-		return a.Fault.Kind == fault.DiskRollback && a.Problem == "" &&
+		return (a.Fault.LosesData() || check.DamagesDisk(a.Fault.Kind)) && a.Problem == "" &&
 			fault.Names(a.Fault.Machines, m.Machines[machine])
 	})
 }
@@ -42,7 +44,7 @@ func (m membership) Judge(_ context.Context, e *Evidence) linearizability.Verdic
 	v := linearizability.Verdict{Checker: m.Name(), Validity: linearizability.Valid,
 		Summary: "total order within each ring; virtual synchrony across ring changes"}
 	for _, breach := range m.evsChecker.Finish() {
-		if breach.Rule == evs.Monotonic && m.isDiskPutBack(breach.Node, e.Run) {
+		if breach.Rule == evs.Monotonic && m.isDiskForgetful(breach.Node, e.Run) {
 			continue // the ring's sequence was on the disk
 		}
 		if v.Validity == linearizability.Valid {
