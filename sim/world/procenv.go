@@ -122,7 +122,7 @@ var ErrNotDurable = errors.New("reported durable too early")
 
 // Probe implements env.Env.
 func (p *Proc) Probe(id string) {
-	if p.mayCall("Probe") {
+	if p.mayCall("Probe") && p.up {
 		p.world().probes[id]++
 	}
 }
