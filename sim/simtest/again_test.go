@@ -150,6 +150,7 @@ func TestPrintedCommandsShowTheFailureAgain(t *testing.T) {
 
 // TestSeedsAfterMisuseStillRun: a process that breaks a rule spoils its own run only.
 func TestSeedsAfterMisuseStillRun(t *testing.T) {
+	thorough.Only(t, "it runs this package's tests again, with steps that never end")
 	for bug, args := range map[string][]string{"goroutine": nil, "block": {"-sim.steptimeout=100ms"}} {
 		out, passed := runTest(t, "TestBuggy", []string{keeperBug + "=" + bug},
 			append(args, "-sim.seeds=1-3")...)

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/holdfast-sim/holdfast/engine/env/envtest/thorough"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/draw"
 	"github.com/holdfast-sim/holdfast/scenarios/workload"
@@ -80,6 +81,7 @@ var fuzzCommand = regexp.MustCompile(`To reproduce: go test \S+ -run '\^FuzzKeep
 
 // TestFuzzFailureEndsWithTheCommandThatRepeatsIt runs the command, with and without replaced draws.
 func TestFuzzFailureEndsWithTheCommandThatRepeatsIt(t *testing.T) {
+	thorough.Only(t, "it runs this package's tests several times")
 	hasty := []string{"KEEPER_HASTY=1"}
 	for _, args := range [][]string{nil, {"-sim.draws=00000100" + "03010500"}} {
 		out, passed := runTest(t, "FuzzKeeper", hasty, args...)
