@@ -21,7 +21,7 @@ func init() {
 	if thorough.On() {
 		return
 	}
-	if err := flag.Set("rapid.checks", "25"); err != nil {
+	if err := flag.Set("rapid.checks", "15"); err != nil {
 		panic(err)
 	}
 }
