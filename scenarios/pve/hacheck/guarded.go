@@ -68,7 +68,8 @@ func (g *guarded) Observe(r scenarios.Stamped) {
 			g.require(r, lrmProcess, "becomes active")
 		}
 	case haproc.CommandBegun:
-		if rec.State != ha.Stopped { // a service that is stopped runs nowhere twice
+		switch rec.State {
+		case ha.Started, ha.Migrate, ha.Relocate: // with all others a guest can begin to run nowhere
 			g.require(r, lrmProcess, fmt.Sprintf("begins to bring %s to %s", rec.SID, rec.State))
 		}
 	case haproc.CRMStateChange:

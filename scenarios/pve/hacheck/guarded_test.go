@@ -50,8 +50,13 @@ func TestWhoWorksIsGuarded(t *testing.T) {
 			x.at(11, 0, watchdog.ConnectionChange{Client: lrmProcess})
 			x.at(11, 0, active)
 		}, valid},
-		{"a stop needs none", func(x *made) {
+		{"a migration", func(x *made) {
+			x.at(12, 0, haproc.CommandBegun{SID: "vm:100", State: ha.Migrate, Target: "n2"})
+		}, invalid},
+		{"a stop and an error need none", func(x *made) {
 			x.at(12, 0, haproc.CommandBegun{SID: "vm:100", State: ha.Stopped})
+			x.at(13, 0, haproc.CommandBegun{SID: "vm:100", State: ha.RequestStop})
+			x.at(14, 0, haproc.CommandBegun{SID: "vm:100", State: ha.Error})
 		}, valid},
 		{"a master without one", func(x *made) {
 			x.at(12, 0, haproc.CRMStateChange{State: ha.CRMMaster})
