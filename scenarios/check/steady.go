@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -46,7 +47,7 @@ func (h *Health) majorityOfKept(p *Phase, m env.MachineID) bool {
 // lostData reports whether a fault took data from the disk of a machine before an instant.
 func (f *Faults) lostData(m env.MachineID, before time.Duration) bool {
 	return slices.ContainsFunc(f.Applied, func(a scenarios.Applied) bool {
-		return a.Fault.LosesData() && a.Problem == "" && f.Concerns(&a.Fault, m) && a.Begun[0] < before
+		return a.Fault.LosesData() && hasBegun(&a) && f.Concerns(&a.Fault, m) && a.Begun[0] < before
 	})
 }
 
@@ -78,13 +79,16 @@ func (h *Health) disturbances() []Span {
 	h.disturbed = []Span{}
 	for i := range h.Applied {
 		a := &h.Applied[i]
-		if a.Problem == "" && !separatesOrStops(a.Fault.Kind) {
+		if hasBegun(a) && !separatesOrStops(a.Fault.Kind) {
 			h.disturbed = append(h.disturbed, Span{a.Begun[0], h.Over(a)})
 		}
 	}
-	slices.SortFunc(h.disturbed, func(a, b Span) int { return int(a.From - b.From) })
+	slices.SortFunc(h.disturbed, func(a, b Span) int { return cmp.Compare(a.From, b.From) })
 	return h.disturbed
 }
+
+// hasBegun reports whether a fault was applied. One that the run never came to has no times.
+func hasBegun(a *scenarios.Applied) bool { return a.Problem == "" && a.Begun[1] > 0 }
 
 // separatesOrStops reports whether the health of machines tells all that faults of a kind do.
 func separatesOrStops(k fault.Kind) bool {

@@ -138,8 +138,11 @@ func (v *RingVotes) Judge(_ context.Context, e *Evidence) linearizability.Verdic
 			v.Machines[one.machine], one.id, one.members, one.since, within)})
 		break // the others of a run have the same cause
 	}
-	return check.Verdict(v.Name(), violations, fmt.Sprintf("%d decisions on rings, each by the votes of the "+
-		"members; no ring lasted %v without one", v.decided, within))
+	summary := fmt.Sprintf("%d decisions on rings, each by the votes of the members", v.decided)
+	if !e.Incomplete {
+		summary += fmt.Sprintf("; no ring lasted %v without one", within)
+	}
+	return check.Verdict(v.Name(), violations, summary)
 }
 
 // slowed reports whether a fault acted in a span that may delay a decision, or end the ring before its
