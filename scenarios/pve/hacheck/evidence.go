@@ -183,6 +183,14 @@ type operatorDid struct {
 	doneAt          time.Duration
 }
 
+// command returns the command that was carried out; false for the files that the operator put into place.
+func (d *operatorDid) command() (haspec.ParsedCommand, bool) {
+	if d.action == haspec.FilesInPlace {
+		return haspec.ParsedCommand{}, false
+	}
+	return haspec.Command{Run: d.action}.Parsed(), true
+}
+
 // onRecord takes the operator's record. The first one is about the files.
 func (l *operatorLog) onRecord(machine, what string, r scenarios.Stamped) {
 	l.actions = append(l.actions, operatorDid{machine, what, r.At})

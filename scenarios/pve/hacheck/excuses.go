@@ -12,6 +12,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/store"
 	"github.com/holdfast-sim/holdfast/engine/store/lock"
 	"github.com/holdfast-sim/holdfast/scenarios/check"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
 )
 
 // restartReason returns the event at an instant that restarts the time limit for the recovery of a service;
@@ -89,9 +90,10 @@ func unconfirmedGuard(e *Evidence, sid string, m env.MachineID, at time.Duration
 			came = p.placedAt
 		}
 	}
-	for _, s := range e.desired.notRequired[sid] {
-		if came > 0 && s.To <= at {
-			came = max(came, s.To)
+	for _, d := range e.operatorLog.actions {
+		command, is := d.command()
+		if is && command.Verb == haspec.VerbAdd && command.SID == sid && d.doneAt <= at {
+			came = max(came, d.doneAt)
 		}
 	}
 	until := came + e.scaledTime(guardReportMax) + masterHeldFor(e, m, came)

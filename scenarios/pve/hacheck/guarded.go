@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/ha"
@@ -23,19 +22,9 @@ import (
 type guarded struct {
 	Cluster
 	open       map[guardedClient]bool
-	closedAt   map[guardedClient]time.Duration // in order, the last time
+	closed     map[guardedClient]bool // in order, since the process last emitted its state
 	entered    int
 	violations []linearizability.Violation
-}
-
-// endingRound is how long the last round of a process may take that ends in order: it emits its state at the
-// end of the round.
-const endingRound = time.Second
-
-// ends reports whether a process has just closed its connection in order: it got its lock back only to end.
-func (g *guarded) ends(r scenarios.Stamped, process string) bool {
-	closedAt, closed := g.closedAt[guardedClient{r.Machine, process}]
-	return closed && r.At-closedAt < endingRound
 }
 
 // guardedClient is a process of a machine that the watchdog can reset the machine for.
@@ -45,8 +34,7 @@ type guardedClient struct {
 }
 
 func newGuarded(c Cluster) *guarded {
-	return &guarded{Cluster: c, open: map[guardedClient]bool{},
-		closedAt: map[guardedClient]time.Duration{}}
+	return &guarded{Cluster: c, open: map[guardedClient]bool{}, closed: map[guardedClient]bool{}}
 }
 
 // Name implements check.Check.
@@ -57,26 +45,30 @@ func (g *guarded) Observe(r scenarios.Stamped) {
 	switch rec := r.Record.(type) {
 	case watchdog.ConnectionChange:
 		client := guardedClient{r.Machine, rec.Client}
-		if g.open[client] = rec.Open; !rec.Open {
-			g.closedAt[client] = r.At
-		}
+		g.open[client], g.closed[client] = rec.Open, !rec.Open
 	case scenarios.Power:
 		delete(g.open, guardedClient{r.Machine, lrmProcess})
 		delete(g.open, guardedClient{r.Machine, crmProcess})
 	case haproc.LRMStateChange:
-		if rec.State == ha.LRMActive && !g.ends(r, lrmProcess) {
-			g.require(r, lrmProcess, "becomes active")
-		}
+		g.onState(r, lrmProcess, rec.State == ha.LRMActive, "becomes active")
 	case haproc.CommandBegun:
 		switch rec.State {
 		case ha.Started, ha.Migrate, ha.Relocate: // with all others a guest can begin to run nowhere
 			g.require(r, lrmProcess, fmt.Sprintf("begins to bring %s to %s", rec.SID, rec.State))
 		}
 	case haproc.CRMStateChange:
-		if rec.State == ha.CRMMaster && !g.ends(r, crmProcess) && !g.disarmable() {
-			g.require(r, crmProcess, "becomes the master")
-		}
+		g.onState(r, crmProcess, rec.State == ha.CRMMaster && !g.disarmable(), "becomes the master")
 	}
+}
+
+// onState takes the state of a process, which it emits at the end of a round. Where it closed its connection
+// in order in that round, it got its lock back only to end, and is at work no longer.
+func (g *guarded) onState(r scenarios.Stamped, process string, works bool, what string) {
+	client := guardedClient{r.Machine, process}
+	if works && !g.closed[client] {
+		g.require(r, process, what)
+	}
+	delete(g.closed, client)
 }
 
 // disarmable reports whether the operator disarms the HA manager at some time: a master needs no watchdog

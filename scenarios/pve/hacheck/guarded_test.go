@@ -45,11 +45,17 @@ func TestWhoWorksIsGuarded(t *testing.T) {
 			x.at(11, 0, watchdog.ConnectionChange{Client: lrmProcess})
 			x.at(12, 0, start)
 		}, invalid},
-		{"with one that it has just closed to end", func(x *made) {
+		{"with one that it closed in the same round, to end", func(x *made) {
 			x.at(10, 0, opened)
 			x.at(11, 0, watchdog.ConnectionChange{Client: lrmProcess})
-			x.at(11, 0, active)
+			x.at(14, 0, active)
 		}, valid},
+		{"with one that it closed in an earlier round", func(x *made) {
+			x.at(10, 0, opened)
+			x.at(11, 0, watchdog.ConnectionChange{Client: lrmProcess})
+			x.at(12, 0, haproc.LRMStateChange{State: ha.LRMWaitForAgentLock})
+			x.at(14, 0, active)
+		}, invalid},
 		{"a migration", func(x *made) {
 			x.at(12, 0, haproc.CommandBegun{SID: "vm:100", State: ha.Migrate, Target: "n2"})
 		}, invalid},

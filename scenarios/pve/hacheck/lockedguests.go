@@ -12,10 +12,10 @@ import (
 func lockedInPlace(e *Evidence, f failedStart) bool {
 	lockedAt := time.Duration(-1)
 	for _, d := range e.operatorLog.actions {
-		if d.action == haspec.FilesInPlace || d.doneAt > f.failedAt {
+		command, is := d.command()
+		if !is || d.doneAt > f.failedAt {
 			continue
 		}
-		command := (&haspec.Command{Run: d.action}).Parsed()
 		switch {
 		case command.SID != f.sid:
 		case command.Verb == haspec.VerbLock:
