@@ -27,6 +27,7 @@ func TestFoundBugsStayFixed(t *testing.T) {
 		{"ha-storm", 4946, "a guest that moved to a machine which had just been reset was taken for guarded"},
 		{"guest-number-race", 1, "two guests of one number, each created on a node of its own"},
 		{"ha-node-never-seen", 1, "a service on a node that no master had seen was never recovered"},
+		{"ha-storm-without-quorum", 646, "a node that had given up its protection for disarming started a service"},
 		{"ha-stalled-bystanders", 1, "a healthy machine waited for a ring until its watchdog reset it"},
 		{"disk-rots", 3, "a log entry that had rotted on the disk was taken for what was written"},
 		{"lock-storm", 662, "a node that owed packets to no ring was refused by all, itself included"},

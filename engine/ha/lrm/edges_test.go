@@ -43,6 +43,24 @@ func maintained(t *testing.T, b *bench) *lrm.LRM {
 	return l
 }
 
+// HA is disarmed while a node goes into maintenance: its agent releases lock and watchdog before the manager
+// has frozen a service that has just come here.
+func TestADisarmingNodeInMaintenanceStartsNothing(t *testing.T) {
+	b := newBench()
+	l := maintained(t, b)
+	started := len(b.started)
+	b.manager.Disarm = &ha.Disarm{Mode: ha.DisarmFreeze, State: ha.DisarmDisarming}
+	b.want("vm:2", ha.Started, "u2")
+	l.Round()
+	require.Equal(t, ha.LRMMaintenance, l.State(), b.text())
+	require.False(t, b.locked || b.open, "a node that is being disarmed needs no protection")
+	require.Len(t, b.started, started, "what starts now has no protection")
+	b.manager.Disarm = nil
+	l.Round()
+	require.True(t, b.locked && b.open, b.text())
+	require.Len(t, b.started, started+1, "the service starts once HA is armed again")
+}
+
 func TestMaintenanceEndsInFencing(t *testing.T) {
 	b := newBench()
 	l := maintained(t, b)

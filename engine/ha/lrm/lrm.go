@@ -401,7 +401,9 @@ func (l *LRM) maintenanceRound() ha.Round {
 		}
 		exit = l.shutdownRequested
 	}
-	if !exit {
+	// While HA is being disarmed, a service of this node that the manager has not frozen yet still has a
+	// command. It must not start after this node has given up its protection.
+	if unprotected := l.watchdog == nil && l.staysDisarmed(); !exit && !unprotected {
 		l.manageServices()
 	}
 	l.writeStatus()
