@@ -91,7 +91,10 @@ func TestPublicHistories(t *testing.T) {
 // TestPublicHistoriesWithoutRefusals: the labels of porcupine's etcd histories hold as well if a failed call says
 // nothing.
 func TestPublicHistoriesWithoutRefusals(t *testing.T) {
-	for _, l := range labelledHistories(t) {
+	for i, l := range labelledHistories(t) {
+		if i%5 > 0 && os.Getenv("HOLDFAST_LIN_HISTORIES") == "" {
+			continue // make thorough checks all of them
+		}
 		report, err := lin.CheckFile(context.Background(), l.path, l.model, lin.WithFailed(formats.DidNotHappen))
 		require.NoError(t, err)
 		require.Equal(t, l.want, report.Validity, "%s: %+v", l.path, report.Reason)

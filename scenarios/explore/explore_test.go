@@ -142,7 +142,7 @@ func TestChurnFollowsARole(t *testing.T) {
 // TestBridge: one machine reaches each of the others, which do not reach each other.
 func TestBridge(t *testing.T) {
 	s, subject := story(t, " []")
-	for seed := range uint64(60) {
+	for seed := range uint64(thorough.Count(20, 60)) {
 		changed, _, err := explore.Apply("bridge", s, subject, seed)
 		require.NoError(t, err)
 		cuts := map[string]int{}

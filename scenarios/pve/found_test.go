@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-sim/holdfast/engine/env/envtest/thorough"
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/explore"
@@ -13,28 +14,32 @@ import (
 )
 
 // TestFoundBugsStayFixed runs the seeds that once showed a bug of this project. Each fails again with
-// the bug planted; docs/found-bugs.md describes the bugs.
+// the bug planted; docs/found-bugs.md describes the bugs. The long runs wait for make thorough.
 func TestFoundBugsStayFixed(t *testing.T) {
 	for _, found := range []struct {
 		story string
 		seed  uint64
 		bug   string
+		long  bool
 	}{
-		{"minority-partition", 1, "a directory had another digest in a snapshot than where it was made"},
-		{"rolling-power-cycle", 1, "a directory had another digest when it was read back from disk"},
-		{"register-torn-journal", 1, "a torn entry that left zeros was read as an empty one"},
-		{"register-torn-journal", 2, "what a failed sync had left readable was taken for durable"},
-		{"ha-storm", 4946, "a guest that moved to a machine which had just been reset was taken for guarded"},
-		{"guest-number-race", 1, "two guests of one number, each created on a node of its own"},
-		{"ha-node-never-seen", 1, "a service on a node that no master had seen was never recovered"},
-		{"ha-storm-without-quorum", 646, "a node that had given up its protection for disarming started a service"},
-		{"ha-stalled-bystanders", 1, "a healthy machine waited for a ring until its watchdog reset it"},
-		{"disk-rots", 3, "a log entry that had rotted on the disk was taken for what was written"},
-		{"lock-storm", 662, "a node that owed packets to no ring was refused by all, itself included"},
-		{"disk-lies", 104, "a local read from what a lying disk had left was taken for a store that goes back"},
-		{"minority-partition-of-five", 118, "a local read of a branch that lost was taken for one of the future"},
+		{"minority-partition", 1, "a directory had another digest in a snapshot than where it was made", false},
+		{"rolling-power-cycle", 1, "a directory had another digest when it was read back from disk", false},
+		{"register-torn-journal", 1, "a torn entry that left zeros was read as an empty one", false},
+		{"register-torn-journal", 2, "what a failed sync had left readable was taken for durable", false},
+		{"ha-storm", 4946, "a guest that moved to a machine which had just been reset was taken for guarded", true},
+		{"guest-number-race", 1, "two guests of one number, each created on a node of its own", false},
+		{"ha-node-never-seen", 1, "a service on a node that no master had seen was never recovered", false},
+		{"ha-storm-without-quorum", 646, "a node that had given up its protection for disarming started a service", true},
+		{"ha-stalled-bystanders", 1, "a healthy machine waited for a ring until its watchdog reset it", true},
+		{"disk-rots", 3, "a log entry that had rotted on the disk was taken for what was written", true},
+		{"lock-storm", 662, "a node that owed packets to no ring was refused by all, itself included", true},
+		{"disk-lies", 104, "a local read from what a lying disk had left was taken for a store that goes back", false},
+		{"minority-partition-of-five", 118, "a local read of a branch that lost was taken for one of the future", false},
 	} {
 		t.Run(found.bug, func(t *testing.T) {
+			if found.long {
+				thorough.Only(t, "half a second of processor time")
+			}
 			s, subject := load(t, found.story)
 			run, err := sim.Runner{}.Run(context.Background(), s, subject, scenarios.RunOptions{Seed: found.seed})
 			require.NoError(t, err)
@@ -47,6 +52,7 @@ func TestFoundBugsStayFixed(t *testing.T) {
 
 // TestBugsFoundByStrategiesStayFixed: the same for runs whose faults a strategy has changed.
 func TestBugsFoundByStrategiesStayFixed(t *testing.T) {
+	thorough.Only(t, "a second of processor time")
 	for _, found := range []struct {
 		story, strategy string
 		seed            uint64
