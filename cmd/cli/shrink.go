@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,9 +23,10 @@ import (
 const shrinkHelp = `Makes a failing run small: fewer faults, machines, clients and operations, shorter
 times. The same check must find a violation in what is left. The result is a scenario file with a seed.
 
-FAILURE is the folder of a failing run, or a scenario with --seed. Each smaller scenario is tried with the
-seed that failed last and a few others. The file is written whenever something was left out, so an
-interrupted search goes on from it: NAME shrink FILE --seed N.`
+FAILURE is the folder of a failing run, its replay file, or a scenario with --seed. Each smaller scenario is
+tried with the seed that failed last and a few others. The file is written whenever something was left out,
+so an interrupted search goes on from it: NAME shrink FILE --seed N. If the run needs draws that its seed
+does not give, such as those of a fuzzer, they are in a replay file beside it: NAME shrink FILE.replay.json.`
 
 // shrinkWorker is the hidden argument of worker processes.
 const shrinkWorker = "shrink-worker"
@@ -77,26 +79,50 @@ func (a shrinkCommand) worker() *cobra.Command {
 		}}
 }
 
-// readFailure reads the run's folder, or the scenario.
+// readFailure reads the run's folder, its replay file, or the scenario.
 func (a shrinkCommand) readFailure(word string, seed uint64) (*smaller.Search, error) {
-	var from sources.Source
-	info, err := os.Stat(word)
-	if err == nil && info.IsDir() {
-		var r *reports.Replay
-		if from, r, err = readReplay(filepath.Join(word, reports.ReplayFile)); err != nil {
-			return nil, Usage(err)
-		}
-		if len(r.Overrides) > 0 || r.Mode != reports.ModeDerive {
-			return nil, usagef("the run in %s has draws that do not come from its seed, and a smaller "+
-				"scenario would have others: shrink a run that is made with a seed alone", word)
-		}
-		seed = r.Seed
-	} else if from, err = a.findScenario(word); err != nil {
+	file := word
+	if info, err := os.Stat(word); err == nil && info.IsDir() {
+		file = filepath.Join(word, reports.ReplayFile)
+	}
+	search := &smaller.Search{Seed: seed, Backend: a.Backends[0].Name}
+	from, err := a.readReplayed(file, search)
+	if err != nil {
 		return nil, err
 	}
-	loaded, err := a.loadScenario(from, origin{})
-	return &smaller.Search{Scenario: loaded.scenario, Subject: loaded.subject, Word: from.Word,
-		OwnFile: from.OwnFile(), Seed: seed}, err
+	if from == nil {
+		source, err := a.findScenario(word)
+		if err != nil {
+			return nil, err
+		}
+		from = &source
+	}
+	loaded, err := a.loadScenario(*from, origin{})
+	search.Scenario, search.Subject = loaded.scenario, loaded.subject
+	search.Word, search.OwnFile = from.Word, from.OwnFile()
+	return search, err
+}
+
+// readReplayed reads the scenario, the seed and the replaced draws from a replay file. It returns nil for any
+// other file.
+func (a shrinkCommand) readReplayed(file string, search *smaller.Search) (*sources.Source, error) {
+	if !strings.HasSuffix(file, reports.ReplayFile) {
+		return nil, nil
+	}
+	from, r, err := readReplay(file)
+	if err != nil {
+		return nil, Usage(err)
+	}
+	options, err := runOptionsOf(r, &replayFlags{})
+	if err != nil {
+		return nil, Usage(fmt.Errorf("replay file %s: %w", file, err))
+	}
+	if r.Backend != search.Backend || options.ZeroDraws {
+		return nil, usagef("%s is of a run on %s with mode %q: only runs in the simulator with draws from their "+
+			"seed can be made small", file, r.Backend, r.Mode)
+	}
+	search.Seed, search.Overrides = options.Seed, options.Overrides
+	return &from, nil
 }
 
 func (a shrinkCommand) shrink(ctx context.Context, word string, f *shrinkFlags) error {

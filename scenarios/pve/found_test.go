@@ -27,6 +27,7 @@ func TestFoundBugsStayFixed(t *testing.T) {
 		{"register-torn-journal", 1, "a torn entry that left zeros was read as an empty one", false},
 		{"register-torn-journal", 2, "what a failed sync had left readable was taken for durable", false},
 		{"ha-storm", 4946, "a guest that moved to a machine which had just been reset was taken for guarded", true},
+		{"ha-storm", 4387, "the judge forgot that an agent had waited for a lock, as it moved its service away", true},
 		{"guest-number-race", 1, "two guests of one number, each created on a node of its own", false},
 		{"ha-node-never-seen", 1, "a service on a node that no master had seen was never recovered", false},
 		{"ha-storm-without-quorum", 646, "a node that had given up its protection for disarming started a service", true},

@@ -118,14 +118,19 @@ func (e *finalStateJudge) hasAllowedNode(sid string) bool {
 	return len(e.desired.allowedNodes(sid, e.Nodes)) > 0
 }
 
-// wasDownTooLong reports whether the last outage of a service is longer than that of a move.
+// wasDownTooLong reports whether the last outage of a service is longer than that of a move, not counting the time
+// in which its node's agent waits for a lock that the master took.
 func (e *finalStateJudge) wasDownTooLong(sid string) bool {
 	outages := e.outagesOf(sid)
 	if len(outages) == 0 {
 		return false
 	}
 	last := outages[len(outages)-1]
-	return last.To-last.From > e.recoveryBound()/2
+	from := last.From
+	if at, waits := agentGetsLock(e.Evidence, sid, last.From, last.To); waits {
+		from = at
+	}
+	return last.To-from > e.recoveryBound()/2
 }
 
 // judgeRules judges where services run that only one rule is about: other rules may contradict each other,

@@ -5,6 +5,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/ha"
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
+	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 	"github.com/holdfast-sim/holdfast/engine/resource"
 	"github.com/holdfast-sim/holdfast/linearizability"
 )
@@ -42,6 +43,13 @@ func TestFinalStateHasEveryService(t *testing.T) {
 	x.at(300, 0, resource.Active{SID: "vm:100"})
 	x.ends(status(ha.Started), services)
 	x.require(finalState{}, invalid, LostService)
+	for taken, want := range map[int]linearizability.Validity{1850: valid, 1700: invalid} {
+		x = running(t) // its node's agent waited until two minutes later
+		x.at(300, 0, resource.Active{SID: "vm:100"})
+		x.change(taken, "n2/crm", "cas", "priv/lock/"+haproc.AgentLock("n1"), "")
+		x.ends(status(ha.Started), services)
+		x.require(finalState{}, want, LostService)
+	}
 	x = running(t)
 	cd.State = ha.WantStopped
 	x.ends(status(ha.Stopped), services)

@@ -81,19 +81,31 @@ func unexcusedOutage(e *Evidence, sid string, outage check.Span) string {
 }
 
 // lockGrace returns the additional time for the recovery of a service that stays on a node which the master
-// has proved dead in that time. The master took the node's lock as the proof and does not release it, so the
-// node's agent gets its lock only after the TTL.
+// has proved dead in that time.
 func lockGrace(e *Evidence, sid string, from, to time.Duration) time.Duration {
-	node := e.storeChanges.placementOf(sid, to)
-	for i := range e.storeChanges.changes {
-		c := &e.storeChanges.changes[i]
-		if from < c.durableAt && c.durableAt < to && c.Key == lock.Dir+"/"+haproc.AgentLock(node) &&
-			c.byMaster() &&
-			!c.isDelete() && e.storeChanges.placementOf(sid, c.durableAt) == node {
-			return e.scaledTime(lock.TTL)
-		}
+	if _, waits := agentGetsLock(e, sid, from, to); waits {
+		return e.scaledTime(lock.TTL)
 	}
 	return 0
+}
+
+// agentGetsLock returns when the agent of a service's node can get its lock, if a master took that lock after
+// from and before to. The master takes it as the proof of the node's death and does not release it, so an agent
+// of a node on which the service stays all the same gets it only after the TTL.
+func agentGetsLock(e *Evidence, sid string, from, to time.Duration) (at time.Duration, waits bool) {
+	for i := range e.storeChanges.changes {
+		c := &e.storeChanges.changes[i]
+		node := e.storeChanges.placementOf(sid, c.durableAt)
+		if c.durableAt <= from || c.durableAt >= to || !c.byMaster() || c.isDelete() ||
+			c.Key != lock.Dir+"/"+haproc.AgentLock(node) {
+			continue
+		}
+		expires := c.durableAt + e.scaledTime(lock.TTL)
+		if e.storeChanges.placementOf(sid, min(expires, to)-1) == node {
+			at, waits = expires, true
+		}
+	}
+	return at, waits
 }
 
 // breakpoints are the instants of an outage at which something may change for a service, with its beginning

@@ -41,6 +41,11 @@ func TestRecoveryIsJudgedByWhatConcernsIt(t *testing.T) {
 		x.change(220, "n2/crm", "cas", "priv/lock/"+haproc.AgentLock("n1"), "")
 		x.at(second, 0, resource.Active{SID: "vm:100", On: true})
 		x.require(recovery{}, want, LostService)
+		x = down() // the same if its agent moves it away at last
+		x.change(220, "n2/crm", "cas", "priv/lock/"+haproc.AgentLock("n1"), "")
+		x.change(second, "n1/lrm", "rename", haproc.GuestPath("vm:100", "n1"), haproc.GuestPath("vm:100", "n3"))
+		x.at(second+1, 2, resource.Active{SID: "vm:100", On: true})
+		x.require(recovery{}, want, LostService)
 	}
 	x = back(down(), 600)
 	x.fault(90, 380, cut([]string{"n1"}, []string{"n2"}, []string{"n3"}))

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,8 +18,10 @@ import (
 	"time"
 
 	"github.com/holdfast-sim/holdfast/linearizability"
+	"github.com/holdfast-sim/holdfast/reports"
 	"github.com/holdfast-sim/holdfast/reports/campaign"
 	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/draw"
 	"github.com/holdfast-sim/holdfast/scenarios/shrink"
 )
 
@@ -36,6 +39,9 @@ type Search struct {
 	// Seed is that of the failing run, Seeds how many others each smaller scenario is tried with.
 	Seed  uint64
 	Seeds int
+	// Overrides replace draws of the failing run. As many as possible are left out; if some are needed, a replay
+	// file is written beside the scenario.
+	Overrides []draw.Override
 	// Out is the file to write; "" stands for the scenario's name with a suffix.
 	Out string
 	// Limit is how long to search, with so many attempts at a time.
@@ -43,9 +49,11 @@ type Search struct {
 	Parallel int
 	JSON     bool
 
-	Runner scenarios.Runner
-	Trier  shrink.Trier
-	Stdout io.Writer
+	// Backend is the name of Runner in replay files.
+	Backend string
+	Runner  scenarios.Runner
+	Trier   shrink.Trier
+	Stdout  io.Writer
 	// Progress shows a line, Clear removes it.
 	Progress func(text string)
 	Clear    func()
@@ -73,7 +81,7 @@ func (c *Search) Run(ctx context.Context) error {
 		}
 	}
 	options := shrink.OptionsFor(c.Subject, c.Seed, c.Property)
-	options.Seeds, options.Parallel = c.Seeds, c.Parallel
+	options.Seeds, options.Parallel, options.Overrides = c.Seeds, c.Parallel, c.Overrides
 	options.Progress = func(best shrink.Small) {
 		c.Progress(describeSize(&best))
 		if keep(&best); unwritten != nil {
@@ -94,7 +102,7 @@ func (c *Search) Run(ctx context.Context) error {
 
 // findProperty runs the scenario once and returns the check that finds a violation.
 func (c *Search) findProperty(ctx context.Context) error {
-	run, err := c.Runner.Run(ctx, c.Scenario, c.Subject, scenarios.RunOptions{Seed: c.Seed})
+	run, err := c.Runner.Run(ctx, c.Scenario, c.Subject, scenarios.RunOptions{Seed: c.Seed, Overrides: c.Overrides})
 	if err != nil {
 		return fmt.Errorf("running %s: %w", c.Scenario.Name, err)
 	}
@@ -139,17 +147,52 @@ func (c *Search) titled(small *shrink.Small) *scenarios.Scenario {
 	return &s
 }
 
-// write replaces the file of the result.
+// write replaces the file of the result, and the replay file beside it, which exists only if draws are replaced.
 func (c *Search) write(small *shrink.Small) error {
 	text, err := scenarios.Marshal(c.titled(small))
+	if err == nil {
+		err = replaceFile(c.Out, text)
+	}
+	if err != nil {
+		return fmt.Errorf("writing the smaller scenario: %w", err)
+	}
+	if len(small.Overrides) == 0 {
+		if len(c.Overrides) > 0 { // an earlier file of this search
+			err = os.Remove(c.replayFile())
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	}
+	overrides, err := json.Marshal(small.Overrides)
 	if err != nil {
 		return err
 	}
-	temporary := c.Out + ".new"
-	if err := os.WriteFile(temporary, text, 0o644); err != nil {
-		return fmt.Errorf("writing the smaller scenario: %w", err)
+	data, err := json.MarshalIndent(reports.Replay{Schema: reports.ReplaySchema, Scenario: c.name(),
+		File: filepath.Base(c.Out), Backend: c.Backend, Seed: small.Seed, Mode: reports.ModeDerive,
+		Overrides: overrides}, "", " ")
+	if err == nil {
+		err = replaceFile(c.replayFile(), append(data, '\n'))
 	}
-	return os.Rename(temporary, c.Out)
+	if err != nil {
+		return fmt.Errorf("writing the replay file of the smaller scenario: %w", err)
+	}
+	return nil
+}
+
+// replaceFile writes a file as a whole or leaves it as it was.
+func replaceFile(name string, data []byte) error {
+	temporary := name + ".new"
+	if err := os.WriteFile(temporary, data, 0o644); err != nil {
+		return err
+	}
+	return os.Rename(temporary, name)
+}
+
+// replayFile holds the seed and the replaced draws of a result that needs them.
+func (c *Search) replayFile() string {
+	return strings.TrimSuffix(c.Out, filepath.Ext(c.Out)) + ".replay.json"
 }
 
 // describeSize is the size of a scenario in words.
@@ -183,6 +226,9 @@ type smallLine struct {
 
 // reproduce is the command that runs the result.
 func (c *Search) reproduce() string {
+	if len(c.Small.Overrides) > 0 {
+		return c.Command("replay", c.replayFile())
+	}
 	return c.Command("run", c.Out, "--seed", fmt.Sprint(c.Small.Seed))
 }
 
@@ -193,6 +239,14 @@ func (c *Search) Result() *campaign.Small {
 	}
 	return &campaign.Small{File: c.Out, Seed: c.Small.Seed, Faults: c.Small.Faults,
 		Operations: c.Small.Operations, Machines: len(c.Small.Scenario.Machines), Reproduce: c.reproduce()}
+}
+
+// goOn is the command that searches on from the result.
+func (c *Search) goOn() string {
+	if len(c.Small.Overrides) > 0 {
+		return c.Command("shrink", c.replayFile())
+	}
+	return c.Command("shrink", c.Out, "--seed", fmt.Sprint(c.Small.Seed))
 }
 
 func (c *Search) show(small *shrink.Small) error {
@@ -218,8 +272,7 @@ func (c *Search) show(small *shrink.Small) error {
 		fmt.Fprintf(c.Stdout, "  faults: %s\n", strings.Join(names, ", "))
 	}
 	if !small.Finished {
-		fmt.Fprintf(c.Stdout, "the time is over; to go on:\n  %s\n",
-			c.Command("shrink", c.Out, "--seed", fmt.Sprint(small.Seed)))
+		fmt.Fprintf(c.Stdout, "the time is over; to go on:\n  %s\n", c.goOn())
 	}
 	fmt.Fprintf(c.Stdout, "to reproduce:\n  %s\n", reproduce)
 	return nil
