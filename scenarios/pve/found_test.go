@@ -28,6 +28,8 @@ func TestFoundBugsStayFixed(t *testing.T) {
 		{"register-torn-journal", 2, "what a failed sync had left readable was taken for durable", false},
 		{"ha-storm", 4946, "a guest that moved to a machine which had just been reset was taken for guarded", true},
 		{"ha-storm", 4387, "the judge forgot that an agent had waited for a lock, as it moved its service away", true},
+		{"ha-storm", 4824, "a checkpoint that was written again and synced still counted as lost", true},
+		{"ha-storm", 4974, "a late machine ended its neighbors' rings until one was reset", true},
 		{"guest-number-race", 1, "two guests of one number, each created on a node of its own", false},
 		{"ha-node-never-seen", 1, "a service on a node that no master had seen was never recovered", false},
 		{"ha-storm-without-quorum", 646, "a node that had given up its protection for disarming started a service", true},

@@ -76,6 +76,7 @@ func locate(files []*Inode, at int64) (*Inode, int64) {
 // What is lost stays readable until the machine loses its power.
 func SyncExcept(d *Disk, n *Inode, lose func() bool) {
 	n.keepDurableApart()
+	n.noteSynced()
 	kept := n.pendingWrites[:0]
 	lost := uint64(0)
 	for _, c := range n.pendingWrites {
@@ -96,6 +97,7 @@ func SyncExcept(d *Disk, n *Inode, lose func() bool) {
 func (n *Inode) MisdirectLast(draws draw.Chooser) {
 	n.keepDurableApart()
 	c := &n.pendingWrites[len(n.pendingWrites)-1]
+	n.lost.remove(c.span()) // as far as anyone can know, once it is synced
 	pages := max((n.visible.size+PageBytes-1)/PageBytes, 1)
 	c.offset = int64(draws.Choose(uint64(pages)))*PageBytes + c.offset%PageBytes
 }

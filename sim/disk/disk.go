@@ -12,6 +12,7 @@ package disk
 import (
 	"io"
 	"io/fs"
+	"math"
 	"slices"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
@@ -36,10 +37,10 @@ type Inode struct {
 	visible       content
 	durable       *content // nil: visible, with the pending writes undone
 	pendingWrites []change
-	linkCount     int    // names of the file; it uses space while there are any
-	owner         string // who wrote last
-	lost          bool   // a failed sync took writes that are still readable
-	abandoned     bool   // a write was refused behind pending ones, and no sync has followed
+	linkCount     int        // names of the file; it uses space while there are any
+	owner         string     // who wrote last
+	lost          byteRanges // what failed syncs took, is still readable and was not written again and synced
+	abandoned     bool       // a write was refused behind pending ones, and no sync has followed
 }
 
 // change is a pending write of length bytes at offset or, if it truncates, a truncation to offset.
@@ -199,7 +200,7 @@ func (d *Disk) returnBuffer(b []byte) {
 // Truncate sets the size for an owner, a process.
 func (d *Disk) Truncate(owner string, n *Inode, size int64) {
 	n.owner = owner
-	n.lost = n.lost && size > 0 // nothing readable is left that is not durable
+	n.lost.remove(byteRange{size, math.MaxInt64}) // it is no longer readable
 	if n.linkCount > 0 {
 		d.usedBytes += size - n.visible.size
 	}
@@ -216,6 +217,7 @@ func (d *Disk) Sync(n *Inode) {
 	if len(n.pendingWrites) > 0 {
 		d.synced[n.owner] += uint64(len(n.pendingWrites))
 	}
+	n.noteSynced()
 	for i := range n.pendingWrites {
 		if n.durable != nil {
 			n.pendingWrites[i].apply(n.durable)
@@ -240,7 +242,8 @@ func (d *Disk) LoseSync(n *Inode) {
 		return
 	}
 	n.keepDurableApart()
-	n.lost, n.pendingWrites = true, n.pendingWrites[:0]
+	n.noteLost()
+	n.pendingWrites = n.pendingWrites[:0]
 }
 
 // RefuseWrite notes that a write was refused. What was written before it may be half of a copy whose original
@@ -249,7 +252,7 @@ func (n *Inode) RefuseWrite() { n.abandoned = len(n.pendingWrites) > 0 }
 
 // isUnsynced reports whether a file that an owner wrote has content that is not durable and was not given up.
 func (n *Inode) isUnsynced(owner string) bool {
-	return n.owner == owner && (n.lost || len(n.pendingWrites) > 0 && !n.abandoned)
+	return n.owner == owner && (len(n.lost) > 0 || len(n.pendingWrites) > 0 && !n.abandoned)
 }
 
 // State returns the files that an owner wrote and whose content is not durable and was not given up, in
@@ -386,7 +389,7 @@ func (n *Inode) settlePending(draw draw.Chooser) {
 	if n.durable != nil {
 		n.visible, n.durable = *n.durable, nil
 	}
-	n.linkCount, n.lost = 1, false
+	n.linkCount, n.lost = 1, nil
 }
 
 // tearWrite keeps some sectors of a write and loses the others.

@@ -195,7 +195,29 @@ func TestStateOfAnOwner(t *testing.T) {
 	require.Equal(t, [2]int{0, 2}, state(), "what is left after a power cut is durable")
 }
 
-// An image has what was durable when it was taken, and stays as it is.
+// TestWhatAFailedSyncTookCanBeWrittenAgain: all of it, and in any order.
+func TestWhatAFailedSyncTookCanBeWrittenAgain(t *testing.T) {
+	lost := func(again ...string) bool {
+		d := disk.New()
+		n := d.Create("a")
+		d.WriteAt("p", n, []byte("0123456789"), 0)
+		d.LoseSync(n)
+		for _, part := range again {
+			d.WriteAt("p", n, []byte(part), int64(part[0]-'0'))
+		}
+		d.Sync(n)
+		names, _ := d.State("p")
+		d.Crash(fixed(0))
+		require.Equal(t, len(names) == 0, content(d, "a") == "0123456789")
+		return len(names) > 0
+	}
+	require.True(t, lost())
+	require.True(t, lost("01234", "6789"))
+	require.True(t, lost("123456789"))
+	require.False(t, lost("56789", "0123", "345"))
+	require.False(t, lost("0123456789"))
+}
+
 // TestAWorkThatARefusedWriteEndedIsGivenUp: until the file is written again.
 func TestAWorkThatARefusedWriteEndedIsGivenUp(t *testing.T) {
 	d := disk.New()

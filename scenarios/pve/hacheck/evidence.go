@@ -5,12 +5,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast-sim/holdfast/engine/cpg"
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/ha"
 	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 	"github.com/holdfast-sim/holdfast/engine/host/programs"
 	"github.com/holdfast-sim/holdfast/engine/resource"
 	"github.com/holdfast-sim/holdfast/engine/store"
+	"github.com/holdfast-sim/holdfast/engine/totem"
 	"github.com/holdfast-sim/holdfast/engine/watchdog"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/check"
@@ -46,6 +48,7 @@ type Evidence struct {
 	watchdogLog      watchdogLog
 	orderLog         orderLog
 	fenceLog         fenceLog
+	ringLog          ringLog
 	durableAt        map[string]time.Duration // request -> when the first machine had its change on disk
 
 	// Known at the end.
@@ -86,6 +89,10 @@ func (e *Evidence) Observe(r scenarios.Stamped) {
 	case store.Applied:
 		if _, known := e.durableAt[rec.Request]; !known && storecheck.FromProcess(rec.Request) {
 			e.durableAt[rec.Request] = r.At
+		}
+	case totem.Membership:
+		if rec.Kind == cpg.Regular {
+			e.ringLog.observe(r.Machine, r.At, rec.Ring)
 		}
 	case watchdog.ConnectionChange:
 		e.watchdogLog.onConnectionChange(r, rec)

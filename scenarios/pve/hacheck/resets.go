@@ -60,7 +60,7 @@ func (c resets) Judge(_ context.Context, e *Evidence) linearizability.Verdict {
 	summary := fmt.Sprintf("%d machines were reset by their watchdogs, each for a reason",
 		len(e.watchdogLog.resets))
 	if unclear > 0 {
-		summary += fmt.Sprintf("; %d of them while the network was not transitive, or lost many packets",
+		summary += fmt.Sprintf("; %d of them while the network was not transitive, lost many packets, or had a late machine",
 			unclear)
 	}
 	v := check.Verdict(c.Name(), append(violations, unneededWatchdogs(e)...), summary)
@@ -70,7 +70,7 @@ func (c resets) Judge(_ context.Context, e *Evidence) linearizability.Verdict {
 }
 
 // unjustified explains why a reset has no reason; "" when it has one. unclear means that only a network that
-// is not transitive excuses it.
+// is not transitive, or has a late machine, excuses it.
 func unjustified(e *Evidence, z *reset) (why string, unclear bool) {
 	switch {
 	case z.expiry.client == "":
@@ -108,6 +108,9 @@ func unjustified(e *Evidence, z *reset) (why string, unclear bool) {
 	}
 	if stoodStillTooLong(e, z, from) {
 		return "", false
+	}
+	if lateNeighbor(e, z.machine, check.Span{From: from, To: z.expiry.expiredAt}) {
+		return "", true
 	}
 	return fmt.Sprintf("its %s had no trouble until %v and for long before, but did not feed it since %v",
 		z.expiry.client, last, from), false

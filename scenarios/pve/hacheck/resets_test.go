@@ -4,9 +4,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast-sim/holdfast/engine/cpg"
 	"github.com/holdfast-sim/holdfast/engine/ha"
 	"github.com/holdfast-sim/holdfast/engine/ha/haproc"
 	"github.com/holdfast-sim/holdfast/engine/resource"
+	"github.com/holdfast-sim/holdfast/engine/ring"
+	"github.com/holdfast-sim/holdfast/engine/totem"
 	"github.com/holdfast-sim/holdfast/engine/watchdog"
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/scenarios"
@@ -177,5 +180,24 @@ func TestALateMachineHasAReason(t *testing.T) {
 		x.fault(120, 200, fault.Fault{Kind: fault.Link, From: []string{"n1"}, Latency: c.latency})
 		x.reset(190, 0)
 		x.require(resets{}, c.want, UnjustifiedReset)
+	}
+}
+
+// TestALateNeighborWhoseRingsDoNotLast excuses a reset; without one of both there is no excuse.
+func TestALateNeighborWhoseRingsDoNotLast(t *testing.T) {
+	for _, c := range []struct {
+		rings    int
+		late     bool
+		validity linearizability.Validity
+	}{{20, true, valid}, {20, false, invalid}, {3, true, invalid}} {
+		x := running(t)
+		if c.late {
+			x.fault(100, 190, fault.Fault{Kind: fault.Link, From: []string{"n3"}, Latency: time.Second})
+		}
+		for i := range c.rings {
+			x.at(145+2*i, 0, totem.Membership{Kind: cpg.Regular, Ring: ring.ID{Rep: 1, Seq: uint64(4 + 4*i)}})
+		}
+		x.reset(200, 0)
+		x.require(resets{}, c.validity, UnjustifiedReset)
 	}
 }
