@@ -29,7 +29,7 @@ const churnRings = 10
 
 // lateNeighbor reports whether a machine, in the time in which it was not fed, was in rings that did not last
 // because another machine was late: such a machine comes into each ring too late and ends it. What the ring
-// does is taken from the records, so a late machine that disturbs nobody excuses nothing.
+// does is taken from the records, so a late machine excuses nothing where rings last.
 func lateNeighbor(e *Evidence, m env.MachineID, span check.Span) bool {
 	late := slices.ContainsFunc(e.health.Phases, func(p check.Phase) bool {
 		others := slices.Clone(p.Late)
