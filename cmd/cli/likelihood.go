@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/holdfast-sim/holdfast/cmd/cli/internal/replayfile"
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/workers"
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/reports"
@@ -59,7 +60,7 @@ func (a likelihoodCommand) tree() *cobra.Command {
 }
 
 func (a likelihoodCommand) measure(ctx context.Context, folder string, f *likelihoodFlags) error {
-	from, r, err := readReplay(filepath.Join(folder, reports.ReplayFile))
+	from, r, err := replayfile.Read(filepath.Join(folder, reports.ReplayFile))
 	if err != nil {
 		return Usage(err)
 	}

@@ -1,18 +1,16 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/replaydiff"
-	"github.com/holdfast-sim/holdfast/cmd/cli/internal/sources"
+	"github.com/holdfast-sim/holdfast/cmd/cli/internal/replayfile"
 	"github.com/holdfast-sim/holdfast/engine/env/timescale"
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/reports"
@@ -61,7 +59,7 @@ func (a replayCommand) replay(ctx context.Context, path string, f *replayFlags) 
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		file = filepath.Join(path, reports.ReplayFile)
 	}
-	from, r, err := readReplay(file)
+	from, r, err := replayfile.Read(file)
 	if err != nil {
 		return Usage(err)
 	}
@@ -70,7 +68,10 @@ func (a replayCommand) replay(ctx context.Context, path string, f *replayFlags) 
 		return err
 	}
 	scenario, subject := loaded.scenario, loaded.subject
-	options, err := runOptionsOf(r, f)
+	options, err := replayfile.Options(r)
+	if err == nil && f.timescale != "" {
+		options.Timescale, err = timescale.Parse(f.timescale)
+	}
 	if err != nil {
 		return Usage(fmt.Errorf("replay file %s: %w", file, err))
 	}
@@ -142,49 +143,4 @@ func (a replayCommand) showReplay(run *scenarios.Run, r *reports.Replay, records
 		err = reports.TextOptions{Color: a.color(), Page: paths.Page}.Text(a.Stdout, run)
 	}
 	return v, err
-}
-
-// readReplay reads a replay file and the scenario beside it.
-func readReplay(file string) (sources.Source, *reports.Replay, error) {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return sources.Source{}, nil, fmt.Errorf("reading replay file: %w", err)
-	}
-	r, err := reports.DecodeReplay(data)
-	if err != nil {
-		return sources.Source{}, nil, fmt.Errorf("reading replay file %s: %w", file, err)
-	}
-	if r.File == "" || filepath.IsAbs(r.File) || strings.Contains(filepath.ToSlash(r.File), "..") {
-		return sources.Source{}, nil, fmt.Errorf(
-			"reading replay file %s: file %q is not a path below its folder", file, r.File)
-	}
-	path := filepath.Join(filepath.Dir(file), filepath.FromSlash(r.File))
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return sources.Source{}, nil, fmt.Errorf("reading the scenario of %s: %w", file, err)
-	}
-	return sources.Source{Word: path, File: path, Data: text}, &r, nil
-}
-
-func runOptionsOf(r *reports.Replay, f *replayFlags) (scenarios.RunOptions, error) {
-	o := scenarios.RunOptions{Seed: r.Seed, KeepLogs: true}
-	switch r.Mode {
-	case reports.ModeDerive:
-	case reports.ModeZero:
-		o.ZeroDraws = true
-	default:
-		return o, fmt.Errorf("mode %q: write %s or %s", r.Mode, reports.ModeDerive, reports.ModeZero)
-	}
-	if len(r.Overrides) > 0 {
-		dec := json.NewDecoder(bytes.NewReader(r.Overrides))
-		dec.DisallowUnknownFields()
-		if err := dec.Decode(&o.Overrides); err != nil {
-			return o, fmt.Errorf("overrides: %w", err)
-		}
-	}
-	var err error
-	if f.timescale != "" {
-		o.Timescale, err = timescale.Parse(f.timescale)
-	}
-	return o, err
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/progress"
+	"github.com/holdfast-sim/holdfast/cmd/cli/internal/replayfile"
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/smaller"
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/sources"
 	"github.com/holdfast-sim/holdfast/cmd/cli/internal/tryworkers"
@@ -109,17 +110,17 @@ func (a shrinkCommand) readReplayed(file string, search *smaller.Search) (*sourc
 	if !strings.HasSuffix(file, reports.ReplayFile) {
 		return nil, nil
 	}
-	from, r, err := readReplay(file)
+	from, r, err := replayfile.Read(file)
 	if err != nil {
 		return nil, Usage(err)
 	}
-	options, err := runOptionsOf(r, &replayFlags{})
+	options, err := replayfile.Options(r)
 	if err != nil {
 		return nil, Usage(fmt.Errorf("replay file %s: %w", file, err))
 	}
 	if r.Backend != search.Backend || options.ZeroDraws {
-		return nil, usagef("%s is of a run on %s with mode %q: only runs in the simulator with draws from their "+
-			"seed can be made small", file, r.Backend, r.Mode)
+		return nil, usagef("%s is of a run on %s with mode %q: only runs in the simulator with draws from "+
+			"their seed can be made small", file, r.Backend, r.Mode)
 	}
 	search.Seed, search.Overrides = options.Seed, options.Overrides
 	return &from, nil

@@ -13,7 +13,8 @@ func (r *byteRanges) add(part byteRange) {
 		return
 	}
 	r.remove(part)
-	at, _ := slices.BinarySearchFunc(*r, part.from, func(p byteRange, from int64) int { return int(p.from - from) })
+	at, _ := slices.BinarySearchFunc(*r, part.from,
+		func(p byteRange, from int64) int { return int(p.from - from) })
 	*r = slices.Insert(*r, at, part)
 }
 

@@ -118,8 +118,8 @@ func (e *finalStateJudge) hasAllowedNode(sid string) bool {
 	return len(e.desired.allowedNodes(sid, e.Nodes)) > 0
 }
 
-// wasDownTooLong reports whether the last outage of a service is longer than that of a move, not counting the time
-// in which its node's agent waits for a lock that the master took.
+// wasDownTooLong reports whether the last outage of a service is longer than that of a move, not counting the
+// time in which its node's agent waits for a lock that the master took.
 func (e *finalStateJudge) wasDownTooLong(sid string) bool {
 	outages := e.outagesOf(sid)
 	if len(outages) == 0 {

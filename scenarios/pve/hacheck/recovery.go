@@ -89,9 +89,9 @@ func lockGrace(e *Evidence, sid string, from, to time.Duration) time.Duration {
 	return 0
 }
 
-// agentGetsLock returns when the agent of a service's node can get its lock, if a master took that lock after
-// from and before to. The master takes it as the proof of the node's death and does not release it, so an agent
-// of a node on which the service stays all the same gets it only after the TTL.
+// agentGetsLock returns when the agent of a service's node can get its lock, if a master took that lock
+// after from and before to. The master takes it as the proof of the node's death and does not release it, so
+// an agent of a node on which the service stays all the same gets it only after the TTL.
 func agentGetsLock(e *Evidence, sid string, from, to time.Duration) (at time.Duration, waits bool) {
 	for i := range e.storeChanges.changes {
 		c := &e.storeChanges.changes[i]

@@ -60,8 +60,8 @@ func (c resets) Judge(_ context.Context, e *Evidence) linearizability.Verdict {
 	summary := fmt.Sprintf("%d machines were reset by their watchdogs, each for a reason",
 		len(e.watchdogLog.resets))
 	if unclear > 0 {
-		summary += fmt.Sprintf("; %d of them while the network was not transitive, lost many packets, or had a late machine",
-			unclear)
+		summary += fmt.Sprintf("; %d of them while the network was not transitive, lost many packets, or "+
+			"had a late machine", unclear)
 	}
 	v := check.Verdict(c.Name(), append(violations, unneededWatchdogs(e)...), summary)
 	excused := e.health.excused()

@@ -39,8 +39,8 @@ type Search struct {
 	// Seed is that of the failing run, Seeds how many others each smaller scenario is tried with.
 	Seed  uint64
 	Seeds int
-	// Overrides replace draws of the failing run. As many as possible are left out; if some are needed, a replay
-	// file is written beside the scenario.
+	// Overrides replace draws of the failing run. As many as possible are left out; if some are needed, a
+	// replay file is written beside the scenario.
 	Overrides []draw.Override
 	// Out is the file to write; "" stands for the scenario's name with a suffix.
 	Out string
@@ -147,7 +147,8 @@ func (c *Search) titled(small *shrink.Small) *scenarios.Scenario {
 	return &s
 }
 
-// write replaces the file of the result, and the replay file beside it, which exists only if draws are replaced.
+// write replaces the file of the result, and the replay file beside it, which exists only if draws are
+// replaced.
 func (c *Search) write(small *shrink.Small) error {
 	text, err := scenarios.Marshal(c.titled(small))
 	if err == nil {
