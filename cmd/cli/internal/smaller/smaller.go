@@ -102,7 +102,8 @@ func (c *Search) Run(ctx context.Context) error {
 
 // findProperty runs the scenario once and returns the check that finds a violation.
 func (c *Search) findProperty(ctx context.Context) error {
-	run, err := c.Runner.Run(ctx, c.Scenario, c.Subject, scenarios.RunOptions{Seed: c.Seed, Overrides: c.Overrides})
+	run, err := c.Runner.Run(ctx, c.Scenario, c.Subject,
+		scenarios.RunOptions{Seed: c.Seed, Overrides: c.Overrides})
 	if err != nil {
 		return fmt.Errorf("running %s: %w", c.Scenario.Name, err)
 	}
