@@ -101,7 +101,7 @@ func (s *ringPackets) growTo(seq uint64) {
 	s.slots, s.missedVisits = slots, missed
 }
 
-// countMiss counts a visit that found a packet missing and returns the count so far.
+// countMiss counts a visit that found a packet missing and returns the count since it was requested last.
 func (s *ringPackets) countMiss(seq uint64) int {
 	s.growTo(seq)
 	at := s.slotOf(seq)
@@ -110,6 +110,9 @@ func (s *ringPackets) countMiss(seq uint64) int {
 	}
 	return int(s.missedVisits[at])
 }
+
+// forgetMisses makes the count of a packet's misses begin again.
+func (s *ringPackets) forgetMisses(seq uint64) { s.missedVisits[s.slotOf(seq)] = 0 }
 
 // releaseUpTo drops all packets up to a sequence number, which were delivered here and received by everybody.
 func (s *ringPackets) releaseUpTo(upTo uint64) {

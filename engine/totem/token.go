@@ -186,7 +186,9 @@ func (n *Node) logRetransmits(list []uint64) {
 }
 
 // requestMissing adds to the token's list the packets that were missing at more than miss_count_const
-// visits, so that a packet that is only a little late is not requested.
+// visits, so that a packet that is only a little late is not requested. A packet that was requested is given
+// as many visits to arrive before it is requested again: where it cannot arrive, because its way is cut, it
+// would otherwise be sent again in every rotation until the node gives up (fail_recv_const).
 func (n *Node) requestMissing(t *token) {
 	if n.current.myAru == t.seq {
 		return
@@ -195,7 +197,11 @@ func (n *Node) requestMissing(t *token) {
 		if n.current.packetAt(seq) != nil {
 			continue
 		}
-		if n.current.countMiss(seq) > n.cfg.Timers.MissCount && !slices.Contains(t.retransmitRequests, seq) {
+		if n.current.countMiss(seq) <= n.cfg.Timers.MissCount {
+			continue
+		}
+		n.current.forgetMisses(seq)
+		if !slices.Contains(t.retransmitRequests, seq) {
 			t.retransmitRequests = append(t.retransmitRequests, seq)
 		}
 	}
