@@ -202,7 +202,7 @@ func (k *Kernel) handleEvents() (why loopExit) {
 // them is next.
 func (k *Kernel) takeNext() (uint32, bool) {
 	if len(k.readySlots) == 0 {
-		if len(k.queue.heap) == 0 || k.queue.heap[0].dueAt > k.runUntil {
+		if next := k.queue.peek(); next == nil || next.dueAt > k.runUntil {
 			return 0, false
 		}
 		first := k.queue.pop()
@@ -212,11 +212,12 @@ func (k *Kernel) takeNext() (uint32, bool) {
 		if !k.countInstant() {
 			return 0, false
 		}
-		if len(k.queue.heap) == 0 || k.queue.heap[0].dueAt != first.dueAt {
+		next := k.queue.peek()
+		if next == nil || next.dueAt != first.dueAt {
 			return first.slot, true
 		}
 		k.readySlots = append(k.readySlots, first.slot)
-		for len(k.queue.heap) > 0 && k.queue.heap[0].dueAt == first.dueAt {
+		for ; next != nil && next.dueAt == first.dueAt; next = k.queue.peek() {
 			k.readySlots = append(k.readySlots, k.queue.pop().slot)
 		}
 	}
@@ -244,7 +245,10 @@ func (k *Kernel) countInstant() bool {
 // It reports whether it did; otherwise the handler must park.
 func (k *Kernel) Advance(d int64) bool {
 	to := k.now + d
-	if len(k.readySlots) > 0 || to > k.runUntil || len(k.queue.heap) > 0 && k.queue.heap[0].dueAt <= to {
+	if len(k.readySlots) > 0 || to > k.runUntil {
+		return false
+	}
+	if next := k.queue.peek(); next != nil && next.dueAt <= to {
 		return false
 	}
 	k.now, k.sameInstantCount = to, 0

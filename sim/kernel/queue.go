@@ -1,8 +1,15 @@
 package kernel
 
-// queue is a 4-ary heap of pending events, ordered by time and then by the order in which it
-// was scheduled. Entries hold no pointers; what they stand for is in the kernel's slab.
-type queue struct{ heap []queueEntry }
+// queue has the pending events, ordered by time and then by the order in which they were scheduled. Entries
+// hold no pointers; what they stand for is in the kernel's slab.
+//
+// The queue is a 4-ary heap, and in front of it one entry that is earlier than all of the heap: most events
+// cause one that is the next to happen, and it never enters the heap.
+type queue struct {
+	front    queueEntry
+	hasFront bool
+	heap     []queueEntry
+}
 
 type queueEntry struct {
 	dueAt int64
@@ -14,7 +21,39 @@ func (e *queueEntry) isBefore(o *queueEntry) bool {
 	return e.dueAt < o.dueAt || e.dueAt == o.dueAt && e.seq < o.seq
 }
 
+// peek returns the earliest entry, nil if there is none. It is valid until the next push or pop.
+func (q *queue) peek() *queueEntry {
+	switch {
+	case q.hasFront:
+		return &q.front
+	case len(q.heap) > 0:
+		return &q.heap[0]
+	}
+	return nil
+}
+
 func (q *queue) push(e queueEntry) {
+	switch {
+	case q.hasFront && e.isBefore(&q.front):
+		q.pushOnHeap(q.front)
+		q.front = e
+	case !q.hasFront && (len(q.heap) == 0 || e.isBefore(&q.heap[0])):
+		q.front, q.hasFront = e, true
+	default:
+		q.pushOnHeap(e)
+	}
+}
+
+// pop removes the earliest entry. There must be one.
+func (q *queue) pop() queueEntry {
+	if q.hasFront {
+		q.hasFront = false
+		return q.front
+	}
+	return q.popFromHeap()
+}
+
+func (q *queue) pushOnHeap(e queueEntry) {
 	q.heap = append(q.heap, e)
 	h := q.heap
 	i := len(h) - 1
@@ -29,7 +68,7 @@ func (q *queue) push(e queueEntry) {
 	h[i] = e
 }
 
-func (q *queue) pop() queueEntry {
+func (q *queue) popFromHeap() queueEntry {
 	h := q.heap
 	top := h[0]
 	last := h[len(h)-1]
