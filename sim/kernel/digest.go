@@ -3,17 +3,18 @@ package kernel
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
-	"hash"
+	"fmt"
 )
 
 // Digest is a hash over everything that happened in a run, in order. Equal digests mean equal
 // runs. It also keeps a mark every MarkEvery events, so that two runs that differ can be compared
 // mark by mark to find their first difference.
+//
+// It finds differences that come by chance, and withstands nobody who looks for two runs with one digest. So
+// an event is mixed into two sums with multiplications, and only the sums go through SHA-256.
 type Digest struct {
-	hash       hash.Hash
-	buf        []byte
-	rolling    uint64
+	timeSum    uint64 // of times and first values
+	kindSum    uint64 // of processes, kinds and second values
 	eventCount uint64
 	markHashes []uint64
 	keepFrom   uint64
@@ -37,34 +38,19 @@ func (d *Digest) Kept() []Note { return d.keptNotes }
 // MarkEvery is the number of events between two marks.
 const MarkEvery = 1024
 
-const digestBuffer = 32 << 10
+func newDigest() *Digest { return &Digest{} }
 
-func newDigest() *Digest {
-	return &Digest{hash: sha256.New(), buf: make([]byte, 0, digestBuffer)}
-}
-
-// Note adds an event: its time in ns, the index of its process, its kind, and 128 bits of content.
+// Note adds an event. Each mixing step maps different sums to different sums, so a difference in one value
+// stays, and one in several is lost with a probability of 2^-64.
 func (d *Digest) Note(at int64, who, kind uint32, a, b uint64) {
-	if len(d.buf)+32 > digestBuffer {
-		d.hash.Write(d.buf)
-		d.buf = d.buf[:0]
-	}
-	n := len(d.buf)
-	d.buf = d.buf[:n+32]
-	p := d.buf[n : n+32 : n+32]
-	binary.LittleEndian.PutUint64(p, uint64(at))
-	binary.LittleEndian.PutUint32(p[8:], who)
-	binary.LittleEndian.PutUint32(p[12:], kind)
-	binary.LittleEndian.PutUint64(p[16:], a)
-	binary.LittleEndian.PutUint64(p[24:], b)
-	d.rolling = (d.rolling ^ uint64(at) ^ a<<17 ^ b ^ uint64(who)<<40 ^ uint64(kind)) * fingerprintPrime
-	d.rolling ^= d.rolling >> 29
+	d.timeSum = mix(mix(d.timeSum, uint64(at)), a)
+	d.kindSum = mix(mix(d.kindSum, uint64(who)<<32|uint64(kind)), b)
 	if d.eventCount >= d.keepFrom && d.eventCount < d.keepTo {
 		d.keptNotes = append(d.keptNotes, Note{at, who, kind, a, b})
 	}
 	d.eventCount++
 	if d.eventCount%MarkEvery == 0 {
-		d.markHashes = append(d.markHashes, d.rolling)
+		d.markHashes = append(d.markHashes, mix(d.timeSum, d.kindSum))
 	}
 }
 
@@ -76,9 +62,11 @@ func (d *Digest) Marks() []uint64 { return d.markHashes }
 
 // String returns the digest so far, in hexadecimal.
 func (d *Digest) String() string {
-	d.hash.Write(d.buf)
-	d.buf = d.buf[:0]
-	return hex.EncodeToString(d.hash.Sum(nil))
+	var sums []byte
+	for _, v := range [...]uint64{d.eventCount, d.timeSum, d.kindSum} {
+		sums = binary.LittleEndian.AppendUint64(sums, v)
+	}
+	return fmt.Sprintf("%x", sha256.Sum256(sums))
 }
 
 const fingerprintPrime = 0x9ddfea08eb382d69
@@ -109,7 +97,10 @@ func Fingerprint(p []byte) uint64 {
 }
 
 // fingerprintRound mixes eight bytes into a lane.
-func fingerprintRound(h uint64, p []byte) uint64 {
-	h = (h ^ binary.LittleEndian.Uint64(p)) * fingerprintPrime
+func fingerprintRound(h uint64, p []byte) uint64 { return mix(h, binary.LittleEndian.Uint64(p)) }
+
+// mix adds a value to a hash.
+func mix(h, value uint64) uint64 {
+	h = (h ^ value) * fingerprintPrime
 	return h ^ h>>32
 }

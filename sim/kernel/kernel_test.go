@@ -180,6 +180,49 @@ func TestDigestDistinguishesRuns(t *testing.T) {
 	require.NotEqual(t, marksOne[3], marksTwo[3])
 }
 
+// TestDigestIsOverEveryValue: no value of an event, and no order of events, is without influence.
+func TestDigestIsOverEveryValue(t *testing.T) {
+	digest := func(notes []kernel.Note) string {
+		k := newKernel(1)
+		for _, n := range notes {
+			k.Digest.Note(n.At, n.Who, n.Kind, n.A, n.B)
+		}
+		return k.Digest.String()
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		notes := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) kernel.Note {
+			return kernel.Note{At: rapid.Int64Range(0, 3).Draw(t, "at"), Who: rapid.Uint32Range(0, 3).Draw(t, "who"),
+				Kind: rapid.Uint32Range(0, 3).Draw(t, "kind"), A: rapid.Uint64Range(0, 3).Draw(t, "a"),
+				B: rapid.Uint64().Draw(t, "b")}
+		}), 1, 20).Draw(t, "notes")
+		changed := slices.Clone(notes)
+		at := rapid.IntRange(0, len(notes)-1).Draw(t, "changed")
+		bit := rapid.IntRange(0, 31).Draw(t, "bit")
+		n := &changed[at]
+		switch rapid.IntRange(0, 6).Draw(t, "how") {
+		case 0:
+			n.At ^= 1 << bit
+		case 1:
+			n.Who ^= 1 << bit
+		case 2:
+			n.Kind ^= 1 << bit
+		case 3:
+			n.A ^= 1 << bit
+		case 4:
+			n.B ^= 1 << bit
+		case 5:
+			changed = append(changed, kernel.Note{})
+		case 6:
+			slices.Reverse(changed)
+			if slices.Equal(changed, notes) {
+				return
+			}
+		}
+		require.Equal(t, digest(notes), digest(slices.Clone(notes)))
+		require.NotEqual(t, digest(notes), digest(changed))
+	})
+}
+
 func FuzzFingerprint(f *testing.F) {
 	f.Add([]byte("some bytes"), 3)
 	f.Fuzz(func(t *testing.T, p []byte, at int) {
