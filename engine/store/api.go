@@ -232,10 +232,20 @@ func IsReadOnly(input []byte) bool {
 }
 
 // Encode writes a request.
-func (r *Request) Encode() []byte { return mustJSON(r) }
+func (r *Request) Encode() []byte {
+	if text := plainRequest(r); text != nil {
+		return text
+	}
+	return mustJSON(r)
+}
 
 // Encode writes a response.
-func (r *Response) Encode() []byte { return mustJSON(r) }
+func (r *Response) Encode() []byte {
+	if text := plainResponse(r); text != nil {
+		return text
+	}
+	return mustJSON(r)
+}
 
 func mustJSON(v any) []byte {
 	b, err := json.Marshal(v)
@@ -251,9 +261,12 @@ func DecodeRequest(data []byte) (*Request, error) {
 	if len(data) > MaxRequestBytes {
 		return nil, fmt.Errorf("%w: %d bytes is more than %d", ErrBadRequest, len(data), MaxRequestBytes)
 	}
-	r := &Request{}
-	if err := strictJSON(data, r); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrBadRequest, err)
+	r := readPlainRequest(data)
+	if r == nil {
+		r = &Request{}
+		if err := strictJSON(data, r); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrBadRequest, err)
+		}
 	}
 	if err := r.check(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBadRequest, err)
@@ -263,6 +276,9 @@ func DecodeRequest(data []byte) (*Request, error) {
 
 // DecodeResponse reads a response.
 func DecodeResponse(data []byte) (*Response, error) {
+	if r := readPlainResponse(data); r != nil {
+		return r, nil
+	}
 	r := &Response{}
 	if err := strictJSON(data, r); err != nil {
 		return nil, fmt.Errorf("bad store response: %w", err)
