@@ -14,10 +14,17 @@ type Tasks struct {
 	firstTimer  TimerID
 	liveTasks   []*Task // by slot; the slot is the timer's offset
 	currentTask *Task
+	// idle are coroutines whose tasks have ended, for the next tasks: one that has run has a stack of the size
+	// that it needs. Only a host that calls back at the process's end has them, because nothing else ends them.
+	idle  []*coroutine
+	ended bool
 }
 
 // MaxTasks bounds the tasks of one process that exist at the same time.
 const MaxTasks = 4096
+
+// maxIdleCoroutines bounds the coroutines that wait for a task.
+const maxIdleCoroutines = 64
 
 // TaskHost is implemented by an Env whose disk calls suspend the process instead of blocking the thread.
 // Tasks uses it, so that a disk call in a task suspends the whole process, as it does outside of tasks.
@@ -44,15 +51,44 @@ type EndNotifier interface {
 	AtEnd(release func())
 }
 
-// Task is one coroutine. Only its own body may call its waiting methods.
+// Task is one body that runs on a coroutine. Only its own body may call its waiting methods.
 type Task struct {
 	tasks         *Tasks
 	timerSlot     int
-	resumeFunc    func() (yieldReason, bool)
-	stopFunc      func()
-	yieldFunc     func(yieldReason) bool
+	coroutine     *coroutine
 	wokenBySignal bool // by a signal, as opposed to the timer
 	awaitedSignal *Signal
+}
+
+// coroutine runs bodies of tasks, one after the other.
+type coroutine struct {
+	body       func()
+	resumeFunc func() (yieldReason, bool)
+	stopFunc   func()
+	yieldFunc  func(yieldReason) bool
+}
+
+func newCoroutine() *coroutine {
+	c := &coroutine{}
+	c.resumeFunc, c.stopFunc = iter.Pull(func(yield func(yieldReason) bool) {
+		c.yieldFunc = yield
+		for c.runBody() && yield(yieldEnded) {
+		}
+	})
+	return c
+}
+
+// runBody runs one body, and reports whether it returned; false if the process has ended.
+func (c *coroutine) runBody() (returned bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			if _, ended := p.(taskEnded); !ended {
+				panic(p)
+			}
+		}
+	}()
+	c.body()
+	return true
 }
 
 // yieldReason is why a task gives control back to the loop.
@@ -61,6 +97,7 @@ type yieldReason uint8
 const (
 	yieldWait    yieldReason = iota // the task waits for its timer or a signal
 	yieldSuspend                    // the world suspends the process
+	yieldEnded                      // the body has returned
 )
 
 // taskEnded unwinds the task of an ended process.
@@ -79,20 +116,32 @@ func NewTasks(e Env, firstTimer TimerID) *Tasks {
 
 // Go starts a task. Its body runs at once, up to its first wait. It panics if MaxTasks tasks exist.
 func (ts *Tasks) Go(body func(*Task)) {
-	t := &Task{tasks: ts, timerSlot: ts.freeSlot()}
+	t := &Task{tasks: ts, timerSlot: ts.freeSlot(), coroutine: ts.takeCoroutine()}
 	ts.liveTasks[t.timerSlot] = t
-	t.resumeFunc, t.stopFunc = iter.Pull(func(yield func(yieldReason) bool) {
-		defer func() {
-			if p := recover(); p != nil {
-				if _, ended := p.(taskEnded); !ended {
-					panic(p)
-				}
-			}
-		}()
-		t.yieldFunc = yield
-		body(t)
-	})
+	t.coroutine.body = func() { body(t) }
 	ts.resumeTask(t)
+}
+
+func (ts *Tasks) takeCoroutine() *coroutine {
+	n := len(ts.idle)
+	if n == 0 {
+		return newCoroutine()
+	}
+	c := ts.idle[n-1]
+	ts.idle = ts.idle[:n-1]
+	return c
+}
+
+// endTask takes back what a task had whose body has returned.
+func (ts *Tasks) endTask(t *Task) {
+	ts.env.StopTimer(ts.firstTimer + TimerID(t.timerSlot))
+	ts.liveTasks[t.timerSlot] = nil
+	t.coroutine.body = nil
+	if ts.host == nil || ts.ended || len(ts.idle) >= maxIdleCoroutines {
+		t.coroutine.stopFunc()
+		return
+	}
+	ts.idle = append(ts.idle, t.coroutine)
 }
 
 // freeSlot returns the index of an unused slot.
@@ -135,46 +184,52 @@ func (ts *Tasks) resumeTask(t *Task) {
 	defer func() {
 		ts.currentTask = outer
 		if !finished { // unwinding: the process has ended while the task was suspended
-			t.stopFunc()
+			t.coroutine.stopFunc()
 		}
 	}()
 	for {
-		why, alive := ts.runUntilYield(t)
-		if alive && why == yieldSuspend {
+		why := ts.runUntilYield(t)
+		if why == yieldSuspend {
 			ts.host.SuspendLoop()
 			continue
 		}
-		if !alive {
-			ts.env.StopTimer(ts.firstTimer + TimerID(t.timerSlot))
-			ts.liveTasks[t.timerSlot] = nil
+		if why == yieldEnded {
+			ts.endTask(t)
 		}
 		finished = true
 		return
 	}
 }
 
-// runUntilYield runs a task until it hops, and returns why; false if its body has returned.
-func (ts *Tasks) runUntilYield(t *Task) (yieldReason, bool) {
+// runUntilYield runs a task until it gives control back, and returns why.
+func (ts *Tasks) runUntilYield(t *Task) yieldReason {
 	if ts.host != nil {
 		ts.host.EnterTask(func() { t.yieldToLoop(yieldSuspend) })
 		defer ts.host.LeaveTask()
 	}
-	return t.resumeFunc()
+	why, alive := t.coroutine.resumeFunc()
+	if !alive {
+		return yieldEnded
+	}
+	return why
 }
 
-// unwindAll unwinds all tasks.
+// unwindAll unwinds all tasks and ends the idle coroutines.
 func (ts *Tasks) unwindAll() {
 	for _, t := range ts.liveTasks {
 		if t != nil && t != ts.currentTask {
-			t.stopFunc()
+			t.coroutine.stopFunc()
 		}
 	}
-	ts.liveTasks = nil
+	for _, c := range ts.idle {
+		c.stopFunc()
+	}
+	ts.liveTasks, ts.idle, ts.ended = nil, nil, true
 }
 
 // yieldToLoop gives control back to the loop. It panics with taskEnded if the process has ended meanwhile.
 func (t *Task) yieldToLoop(why yieldReason) {
-	if !t.yieldFunc(why) {
+	if !t.coroutine.yieldFunc(why) {
 		panic(taskEnded{})
 	}
 }
