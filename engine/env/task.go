@@ -14,8 +14,8 @@ type Tasks struct {
 	firstTimer  TimerID
 	liveTasks   []*Task // by slot; the slot is the timer's offset
 	currentTask *Task
-	// idle are coroutines whose tasks have ended, for the next tasks: one that has run has a stack of the size
-	// that it needs. Only a host that calls back at the process's end has them, because nothing else ends them.
+	// idle are coroutines whose tasks have ended, for the next tasks: one that has run has a stack of the
+	// size that it needs. They are kept where the host calls back at the process's end, which ends them.
 	idle  []*coroutine
 	ended bool
 }

@@ -10,8 +10,8 @@ import (
 // runs. It also keeps a mark every MarkEvery events, so that two runs that differ can be compared
 // mark by mark to find their first difference.
 //
-// It finds differences that come by chance, and withstands nobody who looks for two runs with one digest. So
-// an event is mixed into two sums with multiplications, and only the sums go through SHA-256.
+// It finds differences that come by chance, and does not resist forgery. So an event is mixed into two sums
+// with multiplications, and only the sums go through SHA-256.
 type Digest struct {
 	timeSum    uint64 // of times and first values
 	kindSum    uint64 // of processes, kinds and second values
