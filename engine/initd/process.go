@@ -21,6 +21,10 @@ type Init struct {
 	// unfinished are those that reported in their present incarnation that something of theirs runs on.
 	unfinished map[string]bool
 
+	// startsLater are the services that must start again when they, or the node, have ended: they were asked
+	// to start while they ended.
+	startsLater map[string]bool
+
 	// downVerb is Shutdown or Reboot while the machine goes down, Leave while only the node does. nextService
 	// is the service whose end the process waits for, and endRequested is true once that service has received
 	// its order.
@@ -45,7 +49,7 @@ const (
 // New prepares the process.
 func New(o Options) *Init {
 	return &Init{opts: o, serviceUp: map[string]bool{}, ordered: map[string]order{},
-		endedInOrder: map[string]order{}, unfinished: map[string]bool{}}
+		endedInOrder: map[string]order{}, unfinished: map[string]bool{}, startsLater: map[string]bool{}}
 }
 
 // Timers of the process.
@@ -77,6 +81,7 @@ func (p *Init) Step(ev env.Event) {
 		p.serviceUp[ev.Process] = false
 		p.endedInOrder[ev.Process] = p.ordered[ev.Process]
 		p.continueDown()
+		p.startWaiting()
 	case env.LocalMessage:
 		if l := p.opts.Leave; l != nil && ev.From == l.Process {
 			return // the end of another process is what counts
@@ -110,6 +115,7 @@ func (p *Init) noteUnfinished(m env.LocalMessage) bool {
 func (p *Init) onUp(process string) {
 	p.serviceUp[process], p.ordered[process], p.endedInOrder[process] = true, orderNone, orderNone
 	delete(p.unfinished, process)
+	delete(p.startsLater, process)
 	if at := p.opts.indexOf(process); p.downVerb != "" && at >= 0 && at <= p.nextService {
 		p.nextService, p.endRequested = at, false
 	}
@@ -138,6 +144,7 @@ func (p *Init) onTimer(id env.TimerID) {
 		p.farewell.timeIsUp = true
 	}
 	p.continueDown()
+	p.startWaiting()
 }
 
 // carryOut carries out a request or returns why it is refused.
@@ -156,6 +163,10 @@ func (p *Init) carryOutRequest(r Request) error {
 	case Restart, Stop, Start:
 		if p.opts.indexOf(r.Service) < 0 {
 			return fmt.Errorf("%w: %s %q; there is no such service", ErrRequest, r.Verb, r.Service)
+		}
+		if p.downVerb == Leave && r.Verb == Start && p.machineControl != nil {
+			p.startsLater[r.Service] = true
+			return nil
 		}
 		if p.downVerb != "" {
 			return fmt.Errorf("%s %s: the machine is going down", r.Verb, r.Service)
@@ -201,6 +212,9 @@ func (p *Init) carryOutForProcess(r Request) error {
 	switch {
 	case r.Verb == Start && p.machineControl == nil:
 		return ErrNoControls
+	case r.Verb == Start && p.serviceUp[r.Service] && p.ordered[r.Service] == orderStop:
+		p.startsLater[r.Service] = true
+		return nil
 	case r.Verb == Start:
 		return p.machineControl.Start(r.Service)
 	case !p.serviceUp[r.Service]:
@@ -211,6 +225,23 @@ func (p *Init) carryOutForProcess(r Request) error {
 	}
 	p.ordered[r.Service] = orderStop
 	return nil
+}
+
+// startWaiting starts the services that were asked to start while they, or the node, ended. Those of a node
+// that leaves wait until it has left, whatever came of that.
+func (p *Init) startWaiting() {
+	if p.downVerb != "" {
+		return
+	}
+	for _, s := range p.opts.Services {
+		if !p.startsLater[s.Name] || p.serviceUp[s.Name] {
+			continue
+		}
+		delete(p.startsLater, s.Name)
+		if err := p.machineControl.Start(s.Name); err != nil {
+			p.env.Log().Error("a service does not start again", "process", s.Name, "err", err.Error())
+		}
+	}
 }
 
 // toNextService continues with the next service.

@@ -284,3 +284,31 @@ func FuzzDecodeOrder(f *testing.F) {
 		}
 	})
 }
+
+// A service that is asked to start while it ends starts again when it has ended.
+func TestStartsAgainWhatIsStillEnding(t *testing.T) {
+	p, e := start(t)
+	ask(p, Stop, "lrm")
+	ask(p, Start, "lrm")
+	require.True(t, e.answer.OK)
+	require.Empty(t, e.starts, "it has not ended yet")
+	p.Step(env.LocalDown{Process: "lrm"})
+	require.Equal(t, []string{"lrm"}, e.starts)
+	p.Step(env.LocalUp{Process: "lrm"})
+	p.Step(env.LocalDown{Process: "lrm"})
+	require.Len(t, e.starts, 1, "once")
+}
+
+// While the node leaves its ring, a start waits until it has left.
+func TestStartsAfterALeave(t *testing.T) {
+	e := newEnv(t)
+	p := New(Options{Services: []Service{{Name: "lrm"}}, Leave: &LeaveOptions{Process: "store", Ends: "cluster",
+		Within: time.Minute}})
+	require.NoError(t, p.Start(e))
+	p.Step(env.LocalUp{Process: "lrm"})
+	ask(p, Leave, "")
+	ask(p, Start, "lrm")
+	require.True(t, e.answer.OK)
+	p.Step(env.LocalDown{Process: "lrm"})
+	require.Equal(t, []string{"lrm"}, e.starts)
+}
