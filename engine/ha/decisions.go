@@ -28,6 +28,7 @@ const (
 	DiffWithdrawnCommand  Difference = "withdrawn-command"
 	DiffStopAtMaintenance Difference = "stop-at-maintenance"
 	DiffRegainedLock      Difference = "regained-lock"
+	DiffStopElsewhere     Difference = "stop-elsewhere"
 	DiffMaintenanceExit   Difference = "maintenance-exit"
 	DiffDisarmedNode      Difference = "disarmed-node"
 	DiffDisarmMoves       Difference = "disarm-moves"
@@ -90,6 +91,8 @@ func differencesOfAgents() []DifferenceText {
 			"it gives the lock back and ends at once, although they run"},
 		{DiffStopAtMaintenance, "a node that shuts down in manual maintenance lets its services move",
 			"it stops them first, unless the shutdown policy is migrate"},
+		{DiffStopElsewhere, "a node that shuts down has stopped a service that has moved away by then",
+			"the stop fails, and the watchdog resets the node"},
 		{DiffMaintenanceExit, "an agent in maintenance that cannot read the manager's status waits",
 			"it ends"},
 		{DiffDisarmedNode, "no agent takes its lock while HA is disarmed",

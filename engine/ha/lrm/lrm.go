@@ -41,6 +41,7 @@ type LRM struct {
 
 	shutdownRequested bool
 	stopsServices     bool // the services must stop as well
+	stopsQueued       map[string]bool
 	stopErrors        int
 	idleRounds        int // without a service or a job, in a row
 
@@ -69,6 +70,7 @@ func New(env ha.LRMEnv, exec Executor, mark *StatusMark) *LRM {
 		env: env, executor: exec, statusMark: mark, state: ha.LRMStartup, mode: ha.ModeActive,
 		services: map[string]*ha.ServiceStatus{}, resultByUID: map[string]ha.LRMResult{},
 		restartTries: map[string]int{}, jobBySID: map[string]*commandJob{}, startedMoves: map[string]string{},
+		stopsQueued: map[string]bool{},
 	}
 	l.enterState(ha.LRMWaitForAgentLock)
 	return l
@@ -362,7 +364,8 @@ func (l *LRM) activeRound() ha.Round {
 		}
 	}
 	l.writeStatus()
-	return ha.Round{PauseSeconds: activeRoundSeconds, Exit: exit, Unfinished: exit && l.stopErrors > 0}
+	return ha.Round{PauseSeconds: activeRoundSeconds, Exit: exit,
+		Unfinished: exit && l.leavesRunning()}
 }
 
 // finishActive releases the node once nothing of it runs. It returns true when the LRM can exit.
@@ -419,7 +422,7 @@ func (l *LRM) lostRound() ha.Round {
 	count := l.activeServices()
 	if count == 0 {
 		l.closeWatchdog()
-		return ha.Round{Exit: true}
+		return ha.Round{Exit: true, Unfinished: l.leavesRunning() || l.stopsServices && len(l.jobBySID) > 0}
 	}
 	l.env.Log(ha.LevelErr, fmt.Sprintf(
 		"got shutdown request in state 'lost_agent_lock' - detected %d running services", count))

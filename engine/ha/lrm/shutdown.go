@@ -86,6 +86,24 @@ func (l *LRM) declineMoves() {
 	}
 }
 
+// leavesRunning reports whether something of this node may run when the LRM has ended: a stop failed, or
+// there was none.
+func (l *LRM) leavesRunning() bool { return l.stopErrors > 0 || l.hasLateArrivals() }
+
+// hasLateArrivals reports whether a service has come to this node after the LRM had queued its stops: its
+// move was under way. Nothing stops it, so it runs until the machine goes off.
+func (l *LRM) hasLateArrivals() bool {
+	if !l.stopsServices {
+		return false
+	}
+	for sid, sd := range l.services {
+		if sd.Node == l.env.NodeName() && !l.stopsQueued[sid] {
+			return true
+		}
+	}
+	return false
+}
+
 // queueStops queues a stop for every service of this node: the services end with the node, and an
 // orderly stop is better than a power loss. The jobs have no uid, so the manager gets no results.
 func (l *LRM) queueStops() {
@@ -96,6 +114,7 @@ func (l *LRM) queueStops() {
 	sort.Strings(sids)
 	for _, sid := range sids {
 		if l.services[sid].Node == l.env.NodeName() {
+			l.stopsQueued[sid] = true
 			l.queueCommand(Command{SID: sid, State: ha.RequestStop})
 		}
 	}

@@ -218,7 +218,8 @@ func (l *LRM) reapOne(sid string) bool {
 	cmd := l.jobBySID[sid].command
 	delete(l.jobBySID, sid)
 	if cmd.UID == "" {
-		if code != ha.ExitSuccess {
+		gone := code == ha.ExitWrongNode && l.deviates(ha.DiffStopElsewhere)
+		if code != ha.ExitSuccess && !gone {
 			l.stopErrors++
 		}
 		return true
