@@ -10,6 +10,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha/rules"
 	"github.com/holdfast-sim/holdfast/linearizability/history"
 	"github.com/holdfast-sim/holdfast/scenarios/check"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/hacheck/allowed"
 	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
 )
 
@@ -23,10 +24,11 @@ import (
 // in the order in which they were carried out.
 type desiredState struct {
 	services         map[string]*ha.ServiceConfig // at the beginning
-	rules            map[string]*config.Rule
+	rules            allowed.Rules
 	notRequired      map[string][]check.Span // by service: when it need not run
 	maintenanceSpans map[string][]check.Span // by node: when it may be in maintenance
 	disarmedSpans    []check.Span            // when the HA manager may be disarmed: no service need run
+	removedSpans     map[string][]check.Span // by service: when it may not be configured
 }
 
 // intent is a command or request that changes whether a service must run, or what lasts on a node.
@@ -51,6 +53,7 @@ const (
 // intents are all commands and requests of a run that change the desired state.
 type intents struct {
 	services    map[string][]intent
+	removed     map[string]*lastingIntents // by service
 	maintenance map[string]*lastingIntents // by node
 	disarmed    lastingIntents
 }
@@ -61,20 +64,19 @@ type lastingIntents struct{ begins, ends []intent }
 // newDesiredState derives it from the scenario, from what the operator reports as done and masters as taken,
 // and from what clients requested.
 func newDesiredState(e *Evidence) *desiredState {
-	d := &desiredState{notRequired: map[string][]check.Span{}, maintenanceSpans: map[string][]check.Span{}}
+	d := &desiredState{notRequired: map[string][]check.Span{}}
 	d.services = mustParse(config.ParseResources(e.HA.ResourcesText()))
-	parsed := mustParse(config.ParseRules(e.HA.Rules))
-	d.rules = rules.AddGroups(rules.Set(parsed), mustParse(config.ParseGroups(e.HA.Groups)), d.services)
-	all := intents{services: map[string][]intent{}, maintenance: map[string]*lastingIntents{}}
+	parsed, groups := mustParse(config.ParseRules(e.HA.Rules)), mustParse(config.ParseGroups(e.HA.Groups))
+	d.rules = allowed.Rules(rules.AddGroups(parsed, groups, d.services))
+	all := intents{services: map[string][]intent{}, removed: map[string]*lastingIntents{},
+		maintenance: map[string]*lastingIntents{}}
 	done := commandsDoneAt(e)
 	for i := range e.HA.Commands {
 		c := &e.HA.Commands[i]
 		all.addCommand(c, intent{dueAt: e.commandDueAt(c), doneAt: done[i], commandLine: c.Run})
 	}
 	all.addRequests(e.run.Events)
-	for node, l := range all.maintenance {
-		d.maintenanceSpans[node] = l.possibleSpans()
-	}
+	d.maintenanceSpans, d.removedSpans = possibleSpansOf(all.maintenance), possibleSpansOf(all.removed)
 	d.disarmedSpans = all.disarmed.possibleSpans()
 	d.delayStops(all.services, e.orderLog.takenBatches)
 	for sid, service := range d.services {
@@ -132,22 +134,37 @@ func (all *intents) addCommand(c *haspec.Command, i intent) {
 		}
 	case haspec.VerbAdd:
 		about(p.SID, intentAdd)
+		lasting(all.removed, p.SID).ends = append(lasting(all.removed, p.SID).ends, i)
 	case haspec.VerbRemove:
 		about(p.SID, intentRemove)
+		lasting(all.removed, p.SID).begins = append(lasting(all.removed, p.SID).begins, i)
 	case haspec.VerbCRM:
 		all.addMasterCommand(&p, i, about)
 	}
 }
 
+// lasting returns the intents of a node or service that begin and end a lasting state.
+func lasting(of map[string]*lastingIntents, name string) *lastingIntents {
+	if of[name] == nil {
+		of[name] = &lastingIntents{}
+	}
+	return of[name]
+}
+
+// mayBeUnmanaged reports whether the manager may have nothing to do with a service at an instant: it is not
+// configured, must be ignored, or the manager is disarmed or has just been armed, so that agents have no
+// locks.
+func (d *desiredState) mayBeUnmanaged(sid string, at time.Duration) bool {
+	service := d.services[sid]
+	return check.Within(d.disarmedSpans, at) || check.Within(d.disarmedSpans, at-stopGrace) ||
+		check.Within(d.removedSpans[sid], at) ||
+		service != nil && service.State == ha.WantIgnored
+}
+
 // addMasterCommand notes what a command to the master means.
 func (all *intents) addMasterCommand(p *haspec.ParsedCommand, i intent,
 	about func(sid string, verb intentVerb)) {
-	of := func(node string) *lastingIntents {
-		if all.maintenance[node] == nil {
-			all.maintenance[node] = &lastingIntents{}
-		}
-		return all.maintenance[node]
-	}
+	of := func(node string) *lastingIntents { return lasting(all.maintenance, node) }
 	switch p.CRM.Verb {
 	case ha.CommandStop:
 		about(p.CRM.SID, intentOrder)
@@ -179,6 +196,15 @@ func (all *intents) addRequests(events []history.Event) {
 		}
 		all.services[r.SID] = append(all.services[r.SID], i)
 	}
+}
+
+// possibleSpansOf returns the possibleSpans of each.
+func possibleSpansOf(of map[string]*lastingIntents) map[string][]check.Span {
+	spans := map[string][]check.Span{}
+	for name, l := range of {
+		spans[name] = l.possibleSpans()
+	}
+	return spans
 }
 
 // possibleSpans are the times in which it may last: from when an intent that begins it is due until one that

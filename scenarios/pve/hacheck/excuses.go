@@ -37,7 +37,7 @@ func restartReason(e *Evidence, sid string, at time.Duration) string {
 		return "maintenance of its node " + node
 	}
 	if slices.ContainsFunc(e.orderLog.failedStarts, func(f failedStart) bool {
-		return f.sid == sid && f.failedAt == at && couldNotStart(e, f)
+		return f.sid == sid && f.failedAt == at && (couldNotStart(e, f) || isFlawedTry(e, f))
 	}) {
 		return "a start that could not succeed"
 	}
@@ -63,7 +63,7 @@ func blockedReason(e *Evidence, sid string, at time.Duration) string {
 		return "the network was not transitive"
 	case !anyManagerRuns(p):
 		return "no machine could be the master"
-	case len(e.desired.allowedNodes(sid, available)) == 0:
+	case len(e.desired.rules.Nodes(sid, available)) == 0:
 		return "no node was left for it"
 	case placed && p.InMajority[m] && !agentRuns(p, m):
 		return "what runs services on its node was stopped"
@@ -71,6 +71,8 @@ func blockedReason(e *Evidence, sid string, at time.Duration) string {
 		return "its guest had come to its node just before that was lost, and was not reported as guarded"
 	case inErrorWithReason(e, sid, at):
 		return "it was in error with a reason"
+	case placed && agentRuns(p, m) && lockedInPlace(e, failedStart{sid: sid, failedAt: at}):
+		return "its guest was locked"
 	}
 	return ""
 }
@@ -133,9 +135,45 @@ func inErrorWithReason(e *Evidence, sid string, at time.Duration) bool {
 		s.ServiceStatus[sid].State != ha.Error {
 		return false
 	}
-	return slices.ContainsFunc(e.orderLog.failedStarts, func(f failedStart) bool {
+	return usedUpTries(e, sid, at) || slices.ContainsFunc(e.orderLog.failedStarts, func(f failedStart) bool {
 		return f.sid == sid && f.failedAt <= at && (couldNotStart(e, f) || lockedInPlace(e, f))
 	})
+}
+
+// isFlawedTry reports whether a start failed as the scenario says, and was one of those that the settings of
+// the service allow on all machines. Later ones excuse nothing: the manager must have given up by then.
+func isFlawedTry(e *Evidence, f failedStart) bool {
+	onOne, machines := triesOf(e, f.sid)
+	return e.HA.Flaws[f.sid].FailsStartsOn(e.Machines[f.machine]) &&
+		flawedStarts(e, f.sid, f.failedAt) <= onOne*machines
+}
+
+// usedUpTries reports whether, by an instant, so many starts of a service have failed as the scenario says
+// that the manager may give the service up.
+func usedUpTries(e *Evidence, sid string, at time.Duration) bool {
+	onOne, _ := triesOf(e, sid)
+	maySink := haspec.HasCommand(e.HA.Commands, haspec.VerbSet, sid, "max_restart")
+	count := flawedStarts(e, sid, at)
+	return count >= onOne || maySink && count > 0
+}
+
+// triesOf returns how often a service may be started on one machine, and on how many machines.
+func triesOf(e *Evidence, sid string) (onOne, machines int) {
+	service := e.desired.services[sid]
+	if service == nil {
+		return 1, 1
+	}
+	return 1 + service.MaxRestart, 1 + service.MaxRelocate
+}
+
+// flawedStarts counts the starts of a service that have failed as the scenario says by an instant.
+func flawedStarts(e *Evidence, sid string, by time.Duration) (count int) {
+	for _, f := range e.orderLog.failedStarts {
+		if f.sid == sid && f.failedAt <= by && e.HA.Flaws[sid].FailsStartsOn(e.Machines[f.machine]) {
+			count++
+		}
+	}
+	return count
 }
 
 // finalFile is the newest content of a file that a machine gave after quiescence; false when none did.

@@ -115,7 +115,7 @@ func (e *finalStateJudge) commandedRecently(sid string) bool {
 
 // hasAllowedNode reports whether the rules leave a service a node when all nodes are there.
 func (e *finalStateJudge) hasAllowedNode(sid string) bool {
-	return len(e.desired.allowedNodes(sid, e.Nodes)) > 0
+	return len(e.desired.rules.Nodes(sid, e.Nodes)) > 0
 }
 
 // wasDownTooLong reports whether the last outage of a service is longer than that of a move, not counting the
@@ -138,7 +138,7 @@ func (e *finalStateJudge) wasDownTooLong(sid string) bool {
 func (e *finalStateJudge) judgeRules() (violations []linearizability.Violation) {
 	for _, id := range slices.Sorted(maps.Keys(e.desired.rules)) {
 		r := e.desired.rules[id]
-		if !e.isOnlyRuleFor(r) || slices.ContainsFunc(r.Resources, e.commandedRecently) {
+		if !r.Enabled() || !e.isOnlyRuleFor(r) || slices.ContainsFunc(r.Resources, e.commandedRecently) {
 			continue
 		}
 		at := map[string][]string{} // services by where they run
@@ -168,7 +168,7 @@ func (e *finalStateJudge) judgeRules() (violations []linearizability.Violation) 
 	return violations
 }
 
-// isOnlyRuleFor reports whether no other rule is about the services of a rule.
+// isOnlyRuleFor reports whether no other rule, enabled or not, is about the services of a rule.
 func (e *finalStateJudge) isOnlyRuleFor(r *config.Rule) bool {
 	for _, other := range e.desired.rules {
 		if other.ID != r.ID && slices.ContainsFunc(other.Resources, r.Has) {

@@ -55,3 +55,17 @@ func TestFinalStateHasEveryService(t *testing.T) {
 	x.ends(status(ha.Stopped), services)
 	x.require(finalState{}, invalid, LostService)
 }
+
+// TestADisabledRuleIsNoRule for the final state.
+func TestADisabledRuleIsNoRule(t *testing.T) {
+	for rule, want := range map[string]linearizability.Validity{"": invalid, "\tdisable 1\n": valid} {
+		x := running(t)
+		x.cluster.HA.Rules = "node-affinity: far\n\tnodes n2,n3\n\tresources vm:100\n\tstrict 1\n" + rule
+		cd := config.DefaultService("vm")
+		cd.State = ha.WantStarted
+		s := ha.NewManagerStatus()
+		s.ServiceStatus["vm:100"] = &ha.ServiceStatus{State: ha.Started, Node: "n1"}
+		x.ends(s, map[string]*ha.ServiceConfig{"vm:100": cd})
+		x.require(finalState{}, want, LostService)
+	}
+}

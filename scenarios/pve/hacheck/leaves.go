@@ -14,20 +14,21 @@ import (
 )
 
 // leaveOrder checks the order of an orderly shutdown: when a machine that goes down leaves its ring, none of
-// its services runs any longer. Nothing on it could end one from then on.
+// its services runs any longer. Nothing on it could end one from then on. Guests that the manager does not
+// manage are not its to end.
 type leaveOrder struct {
-	goingDown []bool // by machine
+	orderedAt []time.Duration // by machine that goes down: since when; 0 for the others
 	leaves    []machineLeave
 }
 
 // machineLeave is when a machine that goes down left its ring.
 type machineLeave struct {
-	machine env.MachineID
-	leftAt  time.Duration
+	machine           env.MachineID
+	orderedAt, leftAt time.Duration
 }
 
 func newLeaveOrder(c Cluster) *leaveOrder {
-	return &leaveOrder{goingDown: make([]bool, len(c.Machines))}
+	return &leaveOrder{orderedAt: make([]time.Duration, len(c.Machines))}
 }
 
 // Name implements check.Check.
@@ -37,12 +38,12 @@ func (*leaveOrder) Name() string { return "ha-leave" }
 func (l *leaveOrder) Observe(r scenarios.Stamped) {
 	switch r.Record.(type) {
 	case initd.GoingDown:
-		l.goingDown[r.Machine] = true
+		l.orderedAt[r.Machine] = r.At
 	case scenarios.Power:
-		l.goingDown[r.Machine] = false
+		l.orderedAt[r.Machine] = 0
 	case store.Left:
-		if l.goingDown[r.Machine] {
-			l.leaves = append(l.leaves, machineLeave{r.Machine, r.At})
+		if at := l.orderedAt[r.Machine]; at > 0 {
+			l.leaves = append(l.leaves, machineLeave{r.Machine, at, r.At})
 		}
 	}
 }
@@ -52,7 +53,9 @@ func (l *leaveOrder) Judge(_ context.Context, e *Evidence) linearizability.Verdi
 	var violations []linearizability.Violation
 	for _, one := range l.leaves {
 		for _, run := range e.runIntervals {
-			if run.Machine == one.machine && run.From <= one.leftAt && run.To > one.leftAt {
+			if run.Machine == one.machine && run.From <= one.leftAt && run.To > one.leftAt &&
+				!e.desired.mayBeUnmanaged(run.Service, one.orderedAt) &&
+				!e.desired.mayBeUnmanaged(run.Service, one.leftAt) {
 				violations = append(violations, violationOf(e.Machines[one.machine], LeftWithService,
 					"%s goes down and leaves its ring at %v while %s runs there until %v",
 					e.Machines[one.machine], one.leftAt, run.Service, run.To))

@@ -59,6 +59,19 @@ func TestAFlappingServiceIsNoticed(t *testing.T) {
 	require.Equal(t, linearizability.Valid, v.Validity, v.Summary)
 }
 
+// TestMovesThatClientsRequestAreNoFlapping: requests for another service explain nothing.
+func TestMovesThatClientsRequestAreNoFlapping(t *testing.T) {
+	for sid, want := range map[string]linearizability.Validity{"vm:100": valid, "vm:101": invalid} {
+		x := empty(t, haspec.Spec{Services: map[string]string{"vm:100": "n1", "vm:101": "n1"},
+			Operations: &haspec.Operations{Count: 1}})
+		for i := range 7 {
+			x.at(100+20*i, 0, haproc.CommandBegun{SID: "vm:100", UID: "u", State: ha.Migrate})
+		}
+		x.requested(150, haspec.RequestMigrate, sid, "n2", 7)
+		x.require(liveness{}, want, FlappingService)
+	}
+}
+
 func TestAnIdleWatchdogIsNoticed(t *testing.T) {
 	on := watchdog.ConnectionChange{Client: haproc.CRMProcess, Open: true}
 	off := watchdog.ConnectionChange{Client: haproc.CRMProcess}
@@ -84,6 +97,12 @@ func TestAnIgnoredCommandIsNoticed(t *testing.T) {
 	require.Equal(t, IgnoredCommand, v.Violations[0].Kind)
 	v = quiet(t, spec, record{120, 1, haspec.OperatorDid{What: "migrate vm:100 n3"}})
 	require.Equal(t, linearizability.Valid, v.Validity, v.Summary)
+	off := scenarios.Power{Cause: scenarios.CauseFault}
+	on := func(machine env.MachineID) record { return record{0, machine, scenarios.Power{On: true, Boot: 1}} }
+	v = quiet(t, spec, on(0), on(1), on(2), record{90, 0, off})
+	require.Equal(t, linearizability.Invalid, v.Validity, "two machines are enough")
+	v = quiet(t, spec, on(0), on(1), on(2), record{90, 0, off}, record{90, 2, off})
+	require.Equal(t, linearizability.Valid, v.Validity, "nothing can be written any longer")
 	v = quiet(t, spec, record{90, 1, scenarios.Power{Cause: scenarios.CauseFault}})
 	require.Equal(t, linearizability.Valid, v.Validity, "the operator's console went down with its machine")
 }

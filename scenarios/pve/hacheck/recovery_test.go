@@ -87,3 +87,57 @@ func TestAnAgentWaitsForALockThatAMasterTook(t *testing.T) {
 		x.require(recovery{}, want, LostService)
 	}
 }
+
+// TestALockedGuestNeedNotMove: a service that is down and must move first waits for its guest's lock, as long as
+// its node is there.
+func TestALockedGuestNeedNotMove(t *testing.T) {
+	for lock, want := range map[string]linearizability.Validity{"lock vm:100 backup": valid,
+		"unlock vm:100": invalid} {
+		x := running(t)
+		x.at(90, 0, haspec.OperatorDid{What: lock})
+		x.at(100, 0, resource.Active{SID: "vm:100"})
+		x.require(recovery{}, want, LostService)
+		x.fault(110, 1800, cut([]string{"n1"}))
+		x.require(recovery{}, invalid, LostService)
+	}
+}
+
+// TestAServiceWhoseStartsFailMayBeGivenUp: after as many starts as its settings allow, where the scenario lets
+// them fail, and not before.
+func TestAServiceWhoseStartsFailMayBeGivenUp(t *testing.T) {
+	for _, c := range []struct {
+		flaw   haspec.Flaw
+		failed int
+		want   linearizability.Validity
+	}{
+		{haspec.Flaw{Starts: 9}, 2, valid},
+		{haspec.Flaw{Starts: 9}, 1, invalid},
+		{haspec.Flaw{Starts: 9, On: []string{"n1"}}, 2, valid},
+		{haspec.Flaw{Starts: 9, On: []string{"n2"}}, 2, invalid},
+		{haspec.Flaw{Moves: 9}, 2, invalid},
+	} {
+		x := running(t)
+		x.cluster.HA.Flaws = map[string]haspec.Flaw{"vm:100": c.flaw}
+		x.at(100, 0, resource.Active{SID: "vm:100"})
+		for i := range c.failed {
+			x.at(110+10*i, 0, haproc.CommandDone{UID: "u", SID: "vm:100", State: ha.Started, ExitCode: ha.ExitError})
+		}
+		x.ends(&ha.ManagerStatus{ServiceStatus: map[string]*ha.ServiceStatus{
+			"vm:100": {Node: "n1", State: ha.Error}}}, map[string]*ha.ServiceConfig{"vm:100": {State: ha.WantStarted}})
+		x.require(finalState{}, c.want, LostService)
+	}
+}
+
+// TestFailingStartsBuyTimeOnlyAsOftenAsAllowed: a manager that always tries again recovers nothing.
+func TestFailingStartsBuyTimeOnlyAsOftenAsAllowed(t *testing.T) {
+	for failed, want := range map[int]linearizability.Validity{4: valid, 9: invalid} {
+		x := running(t)
+		x.cluster.HA.Flaws = map[string]haspec.Flaw{"vm:100": {Starts: 9}}
+		x.at(100, 0, resource.Active{SID: "vm:100"})
+		for i := range failed {
+			x.at(110+50*i, 0, haproc.CommandDone{UID: "u", SID: "vm:100", State: ha.Started, ExitCode: ha.ExitError})
+		}
+		x.at(110+50*failed, 0, resource.Active{SID: "vm:100", On: true})
+		x.require(recovery{}, want, LostService)
+	}
+}

@@ -101,7 +101,8 @@ func unjustified(e *Evidence, z *reset) (why string, unclear bool) {
 	// A node that the master has given up must not come back before it was reset.
 	for _, f := range e.orderLog.fenceDecisions {
 		if f.node == name && f.decidedAt < z.expiry.expiredAt &&
-			f.decidedAt > from-e.scaledTime(watchdog.ResetTime) &&
+			f.decidedAt+frozenFor(e, z.machine, f.decidedAt, z.expiry.expiredAt) >
+				from-e.scaledTime(watchdog.ResetTime) &&
 			unjustifiedFence(e, name, f.decidedAt) == "" {
 			return "", false
 		}

@@ -201,3 +201,18 @@ func TestALateNeighborWhoseRingsDoNotLast(t *testing.T) {
 		x.require(resets{}, c.validity, UnjustifiedReset)
 	}
 }
+
+// TestAFreezeDelaysTheResetOfAFencedNode: the watchdog stands still with its machine, so a reset may come that
+// much later after the master has given the node up for a reason.
+func TestAFreezeDelaysTheResetOfAFencedNode(t *testing.T) {
+	for frozen, want := range map[int]linearizability.Validity{0: invalid, 60: valid} {
+		x := running(t)
+		x.fault(20, 110, cut([]string{"n1"}))
+		x.at(105, 1, haproc.FenceStep{Node: "n1", Step: ha.FenceStarted})
+		if frozen > 0 {
+			x.fault(120, 120+frozen, done(fault.Freeze, "n1", ""))
+		}
+		x.reset(300, 0)
+		x.require(resets{}, want, UnjustifiedReset)
+	}
+}

@@ -3,6 +3,7 @@ package haspec
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,6 +27,15 @@ func (c Command) Parsed() ParsedCommand {
 		panic("haspec: a command that was never checked: " + err.Error())
 	}
 	return p
+}
+
+// HasCommand reports whether one of some commands is of a kind and about a service, and about a property of
+// it unless key is "".
+func HasCommand(commands []Command, verb Verb, sid, key string) bool {
+	return slices.ContainsFunc(commands, func(c Command) bool {
+		p, err := ParseCommand(c.Run)
+		return err == nil && p.Verb == verb && p.SID == sid && (key == "" || p.Key == key)
+	})
 }
 
 // Verb is what a command does.

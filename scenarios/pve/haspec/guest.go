@@ -2,6 +2,7 @@ package haspec
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/ha"
@@ -121,6 +122,11 @@ const alwaysFails = 1000
 func (s *Spec) NeverStarts(sid string) bool {
 	flaw, has := s.Flaws[sid]
 	return has && flaw.Starts >= alwaysFails && len(flaw.On) == 0
+}
+
+// FailsStartsOn reports whether starts of the guest may fail on a machine.
+func (f Flaw) FailsStartsOn(machine string) bool {
+	return f.Starts > 0 && (len(f.On) == 0 || slices.Contains(f.On, machine))
 }
 
 // GuestOptions returns how guests behave on a machine. Times of loads count from the warm-up's end;

@@ -84,6 +84,9 @@ func (a *Availability) Judge(_ context.Context, e *Evidence) linearizability.Ver
 			a.hasLeft(env.MachineID(m), check.Span{From: call - settle, To: during.To}) {
 			continue
 		}
+		if a.gaveUpEarly(op, e.Run) {
+			continue
+		}
 		judged++
 		if refused(op) && len(violations) == 0 { // the others of a run have the same cause
 			violations = append(violations, linearizability.Violation{Kind: Outage, Explain: fmt.Sprintf(
@@ -97,6 +100,13 @@ func (a *Availability) Judge(_ context.Context, e *Evidence) linearizability.Ver
 		summary = fmt.Sprintf("no call was made to a majority that nothing had changed for %v", settle)
 	}
 	return check.Verdict(a.Name(), violations, summary)
+}
+
+// gaveUpEarly reports whether a client did not wait for as long as the ring waits for a token: a token that
+// gets lost on a network which loses some packets is sent again within that time.
+func (a *Availability) gaveUpEarly(op *history.Operation, r *scenarios.Run) bool {
+	return op.Outcome == history.Info && op.Error == workload.ErrTimeout.Error() &&
+		r.Scenario.Network.Loss > 0 && r.Scenario.Workload.Timeout < r.Timescale.Of(a.Token)
 }
 
 // machineOfCall returns the machine that a client's operation on the store was sent to; false for others.

@@ -66,3 +66,30 @@ func TestASettledMajorityServes(t *testing.T) {
 		require.Equal(t, valid, v.Validity, "%s: %s", reason, v.Summary)
 	}
 }
+
+// TestAClientThatWaitsTooBriefly: where the network loses packets, a token that was lost is sent again within
+// the time that the ring waits for it, and a client must wait for that.
+func TestAClientThatWaitsTooBriefly(t *testing.T) {
+	for _, c := range []struct {
+		loss    fault.PPM
+		timeout time.Duration
+		want    linearizability.Validity
+	}{{fault.Always / 100, time.Second, valid}, {fault.Always / 100, 5 * time.Second, invalid},
+		{0, time.Second, invalid}} {
+		cluster := three
+		cluster.Token = 3 * time.Second
+		suite := storecheck.With(cluster, storecheck.NewAvailability(cluster))
+		for m := range env.MachineID(3) {
+			suite.Observe(scenarios.Stamped{Machine: m, Record: scenarios.Power{On: true, Boot: 1}})
+		}
+		call := history.Event{Type: history.Invoke, Time: int64(time.Minute), F: "write", Key: "a", ID: "c0-1",
+			Node: "n2"}
+		answer := call
+		answer.Type, answer.Time, answer.Error = history.Info, call.Time+int64(c.timeout), "timeout"
+		s := &scenarios.Scenario{Machines: cluster.Machines, Network: scenarios.Network{Loss: c.loss},
+			Workload: workload.Spec{Timeout: c.timeout}}
+		v := suite.Check(t.Context(), &scenarios.Run{Backend: "sim", Scenario: s, Duration: 2 * time.Minute,
+			Events: []history.Event{call, answer}})[0]
+		require.Equal(t, c.want, v.Validity, "loss %v, timeout %v: %s", c.loss, c.timeout, v.Summary)
+	}
+}

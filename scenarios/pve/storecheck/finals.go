@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/initd"
 	"github.com/holdfast-sim/holdfast/engine/store"
 	"github.com/holdfast-sim/holdfast/engine/store/tree"
 	"github.com/holdfast-sim/holdfast/engine/totem"
@@ -20,15 +21,19 @@ import (
 const FinalDigest = store.OpDigest
 
 // checkRecovery checks that every machine serves linearizable reads after quiescence. A machine whose disk a
-// fault has damaged may have noticed it and stopped; then it needs its administrator.
+// fault has damaged may have noticed it and stopped; then it needs its administrator. So does one that its
+// administrator has shut down last.
 type checkRecovery struct {
 	Cluster
 	failed map[env.MachineID]bool // stores that have stopped because of their disks
 	joined map[env.MachineID]bool // cluster processes that have started since the machine was switched on
+	// goingDown are machines that an operator shuts down, shutDown those that are off for that reason.
+	goingDown, shutDown map[env.MachineID]bool
 }
 
 func newRecovery(c Cluster) checkRecovery {
-	return checkRecovery{c, map[env.MachineID]bool{}, map[env.MachineID]bool{}}
+	return checkRecovery{c, map[env.MachineID]bool{}, map[env.MachineID]bool{}, map[env.MachineID]bool{},
+		map[env.MachineID]bool{}}
 }
 
 // Name implements check.Check.
@@ -36,33 +41,44 @@ func (checkRecovery) Name() string { return "recovery" }
 
 // Observe implements check.Observer.
 func (c checkRecovery) Observe(r scenarios.Stamped) {
-	switch r.Record.(type) {
+	switch rec := r.Record.(type) {
 	case store.Failed:
 		c.failed[r.Machine] = true
 	case store.Opened:
 		delete(c.failed, r.Machine)
+	case initd.GoingDown:
+		c.goingDown[r.Machine] = !rec.Reboot
 	case scenarios.Power:
 		c.joined[r.Machine] = false
+		c.shutDown[r.Machine] = !rec.On && (c.goingDown[r.Machine] || c.shutDown[r.Machine])
+		c.goingDown[r.Machine] = false
 	case totem.Started:
 		c.joined[r.Machine] = true
 	}
 }
 
 // withoutDamaged returns a run without the audits of machines that have stopped because of a damaged disk,
-// and their names.
+// with their names, and without those of machines that are shut down. When these leave no quorum, no audit is
+// left.
 func (c checkRecovery) withoutDamaged(run *scenarios.Run) (rest *scenarios.Run, stopped []string) {
-	excused := map[env.MachineID]bool{}
+	excused, off := map[env.MachineID]bool{}, map[env.MachineID]bool{}
 	for i := range c.Machines {
 		m := env.MachineID(i)
 		damaged := slices.ContainsFunc(run.Applied, func(a scenarios.Applied) bool {
-			return check.DamagesDisk(a.Fault.Kind) && a.Problem == "" && a.Begun[1] > 0 &&
+			damages := check.DamagesDisk(a.Fault.Kind) || a.Fault.Kind == fault.DiskCut
+			return damages && a.Problem == "" && a.Begun[1] > 0 &&
 				fault.Names(a.Fault.Machines, c.Machines[m])
 		})
 		excused[m] = damaged && (c.failed[m] || !c.joined[m])
 	}
+	allOff := !c.leavesQuorum(c.shutDown)
+	for i := range c.Machines {
+		m := env.MachineID(i)
+		off[m] = allOff || c.shutDown[m]
+	}
 	shortened := *run
 	shortened.Finals = slices.DeleteFunc(slices.Clone(run.Finals), func(f scenarios.Final) bool {
-		return excused[f.Machine]
+		return excused[f.Machine] || off[f.Machine]
 	})
 	for m, name := range c.Machines {
 		if excused[env.MachineID(m)] {
@@ -72,9 +88,23 @@ func (c checkRecovery) withoutDamaged(run *scenarios.Run) (rest *scenarios.Run, 
 	return &shortened, stopped
 }
 
+// leavesQuorum reports whether the other machines have the votes of a quorum.
+func (c checkRecovery) leavesQuorum(without map[env.MachineID]bool) bool {
+	var votes uint32
+	for i := range c.Machines {
+		if !without[env.MachineID(i)] {
+			votes += c.Votes[i]
+		}
+	}
+	return votes >= c.ExpectedVotes/2+1
+}
+
 // Judge implements check.Check.
 func (c checkRecovery) Judge(_ context.Context, e *Evidence) linearizability.Verdict {
 	run, stopped := c.withoutDamaged(e.Run)
+	if len(run.Finals) == 0 && len(e.Run.Finals) > 0 && !c.leavesQuorum(c.shutDown) {
+		return check.Verdict(c.Name(), nil, "at the end so many machines are shut down that none can serve")
+	}
 	v := scenarios.CheckRecovery(run)
 	if v.Validity != linearizability.Valid {
 		return v

@@ -1,14 +1,17 @@
 package storecheck
 
 import (
+	"errors"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/initd"
 	"github.com/holdfast-sim/holdfast/engine/store"
 	"github.com/holdfast-sim/holdfast/engine/totem"
+	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 )
@@ -23,14 +26,16 @@ func TestOnlyNoticedDamageIsExcused(t *testing.T) {
 		records []env.Record
 		stopped []string
 	}{
-		"the store has stopped":       {rot, append(on, store.Failed{}), []string{"n1"}},
+		"the store has stopped": {rot, append(on, store.Failed{}), []string{"n1"}},
+		"a file was cut, and the store has stopped": {fault.Fault{Kind: fault.DiskCut, Machines: []string{"n1"}},
+			append(on, store.Failed{}), []string{"n1"}},
 		"the ring does not start":     {rot, append(on, scenarios.Power{On: true}, store.Opened{}), []string{"n1"}},
 		"it has a new disk meanwhile": {rot, append(on, store.Failed{}, store.Opened{}), nil},
 		"it has noticed nothing":      {rot, on, nil},
 		"another kind of fault":       {fault.Fault{Kind: fault.DiskWipe, Machines: []string{"n1"}}, append(on, store.Failed{}), nil},
 		"another machine's disk":      {fault.Fault{Kind: fault.DiskLatent, Machines: []string{"n2"}}, append(on, store.Failed{}), nil},
 	} {
-		check := newRecovery(Cluster{Machines: []string{"n1", "n2"}})
+		check := newRecovery(Cluster{Machines: []string{"n1", "n2"}, Votes: []uint32{1, 1}, ExpectedVotes: 2})
 		for m := range env.MachineID(2) {
 			for _, r := range on {
 				check.Observe(scenarios.Stamped{Machine: m, Record: r})
@@ -44,5 +49,37 @@ func TestOnlyNoticedDamageIsExcused(t *testing.T) {
 		rest, stopped := check.withoutDamaged(run)
 		require.Equal(t, c.stopped, stopped, name)
 		require.Len(t, rest.Finals, 3-2*len(c.stopped), name)
+	}
+}
+
+// TestWhatWasShutDownIsNotMissed: a machine that an operator has shut down last needs its power button, and
+// without the votes of a quorum no other one serves. A reboot or a power cut excuses nothing.
+func TestWhatWasShutDownIsNotMissed(t *testing.T) {
+	on, off := scenarios.Power{On: true}, scenarios.Power{}
+	down := []env.Record{initd.GoingDown{}, off}
+	for name, c := range map[string]struct {
+		records [3][]env.Record // by machine, after the first start
+		left    int             // audits that are judged
+		valid   bool
+	}{
+		"one is off":               {[3][]env.Record{down}, 2, false},
+		"it was switched on again": {[3][]env.Record{append(down, on)}, 3, false},
+		"it reboots":               {[3][]env.Record{{initd.GoingDown{Reboot: true}, off}}, 3, false},
+		"its power fails":          {[3][]env.Record{{off}}, 3, false},
+		"two are off":              {[3][]env.Record{down, down}, 0, true},
+	} {
+		check := newRecovery(Cluster{Machines: []string{"n1", "n2", "n3"}, Votes: []uint32{1, 1, 1},
+			ExpectedVotes: 3})
+		run := &scenarios.Run{Scenario: &scenarios.Scenario{Machines: check.Machines}}
+		for m := range env.MachineID(3) {
+			run.Finals = append(run.Finals, scenarios.Final{Machine: m, Err: errors.New("no answer")})
+			for _, r := range append([]env.Record{on}, c.records[m]...) {
+				check.Observe(scenarios.Stamped{Machine: m, Record: r})
+			}
+		}
+		rest, _ := check.withoutDamaged(run)
+		require.Len(t, rest.Finals, c.left, name)
+		v := check.Judge(t.Context(), &Evidence{Run: run})
+		require.Equal(t, c.valid, v.Validity == linearizability.Valid, "%s: %s", name, v.Summary)
 	}
 }

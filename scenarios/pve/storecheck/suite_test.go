@@ -18,6 +18,7 @@ import (
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/linearizability/history"
 	"github.com/holdfast-sim/holdfast/scenarios"
+	"github.com/holdfast-sim/holdfast/scenarios/fault"
 	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
 	"github.com/holdfast-sim/holdfast/scenarios/pve/storecheck"
 	"github.com/holdfast-sim/holdfast/scenarios/workload"
@@ -179,4 +180,30 @@ func TestStoreAndVotequorumAgree(t *testing.T) {
 	v = (&story{}).add(view(first, true), 0).add(view(second, false), 0).add(writable(first), 0).
 		verdict(t, "quorum", nil)
 	require.Equal(t, valid, v.Validity, "it is behind")
+}
+
+// TestARingOfANumberThatComesAgain: where a disk has forgotten the ring's sequence, its machine may form two
+// rings of one number. Elsewhere that is a breach of the order.
+func TestARingOfANumberThatComesAgain(t *testing.T) {
+	for kind, want := range map[fault.Kind]linearizability.Validity{fault.DiskRollback: valid,
+		fault.PowerCut: invalid} {
+		s := &story{}
+		for digest := range uint64(2) {
+			s.add(totem.Started{Node: 1}, 0)
+			s.add(totem.Membership{Node: 1, Ring: first, Kind: cpg.Regular, Members: []ring.NodeID{1}}, 0)
+			s.add(totem.Sent{Node: 1, Ring: first, Ordinal: 1, Digest: digest}, 0)
+			s.add(totem.Delivered{Node: 1, Ring: first, From: 1, Ordinal: 1, Digest: digest}, 0)
+		}
+		suite := storecheck.New(three)
+		for _, r := range s.records {
+			suite.Observe(r)
+		}
+		run := &scenarios.Run{Backend: "sim", Scenario: &scenarios.Scenario{Machines: three.Machines},
+			Applied: []scenarios.Applied{{Fault: fault.Fault{Kind: kind, Machines: []string{"n1"}}}}}
+		for _, v := range suite.Check(t.Context(), run) {
+			if v.Checker == "membership" {
+				require.Equal(t, want, v.Validity, "%s: %s %v", kind, v.Summary, v.Details)
+			}
+		}
+	}
 }

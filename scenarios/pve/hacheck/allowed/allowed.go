@@ -1,4 +1,7 @@
-package hacheck
+// Package allowed tells where rules let services run, as the checks of the HA manager understand them.
+//
+// Package allowed never asks the HA manager and never reads a run.
+package allowed
 
 import (
 	"math"
@@ -7,13 +10,16 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
 )
 
-// allowedNodes returns the available nodes on which the rules let a service run; nil when they may leave it
+// Rules are the rules in force, by id.
+type Rules map[string]*config.Rule
+
+// Nodes returns the available nodes on which the rules let a service run; nil when they may leave it
 // no node. In doubt it returns fewer nodes: with node and resource rules together, a service waits for the
 // best of its nodes even if others are allowed.
-func (d *desiredState) allowedNodes(sid string, available []string) []string {
-	together, apart := d.partners(sid)
+func (rules Rules) Nodes(sid string, available []string) []string {
+	together, apart := rules.partners(sid)
 	nodes := slices.Clone(available)
-	for _, r := range d.rules {
+	for _, r := range rules {
 		if r.Kind != config.NodeAffinity || !r.Enabled() || !slices.ContainsFunc(together, r.Has) {
 			continue
 		}
@@ -38,14 +44,14 @@ func (d *desiredState) allowedNodes(sid string, available []string) []string {
 
 // partners are the services that must be where this one is, itself among them, and how many must not be
 // where any of them is.
-func (d *desiredState) partners(sid string) (together []string, apart int) {
+func (rules Rules) partners(sid string) (together []string, apart int) {
 	together = []string{sid}
-	for _, r := range d.rules {
+	for _, r := range rules {
 		if r.Affinity == config.Positive && r.Enabled() && r.Has(sid) {
 			together = append(together, r.Resources...)
 		}
 	}
-	for _, r := range d.rules {
+	for _, r := range rules {
 		if r.Affinity == config.Negative && r.Enabled() && slices.ContainsFunc(together, r.Has) {
 			apart += len(r.Resources) - 1
 		}
