@@ -1,7 +1,8 @@
 // Package turns decides which run a campaign makes next.
 //
 // Every unit, a scenario with a strategy, gets the same processor time, from the first second on. Half of the
-// turns of an open campaign go to the unit that has lately shown most new behaviour for its time.
+// turns of an open campaign go to the unit that has lately shown most new behaviour for its time, of those
+// that have run: a unit whose runs differ gets many before every other one has had its first.
 //
 // Package turns never makes a run and never reads a clock.
 package turns
@@ -52,15 +53,9 @@ func New(units []Unit, byYield bool) *Chooser {
 func (c *Chooser) Next() (index int, seed uint64, ok bool) {
 	byYield := c.byYield && c.yieldHas
 	c.yieldHas = !c.yieldHas
-	best := -1
-	for i := range c.units {
-		u := &c.units[i]
-		if !u.skip() {
-			continue
-		}
-		if best < 0 || u.before(&c.units[best], byYield) {
-			best = i
-		}
+	best := c.best(byYield)
+	if best < 0 && byYield {
+		best = c.best(false) // none that has run has a seed left
 	}
 	if best < 0 {
 		return 0, 0, false
@@ -70,6 +65,21 @@ func (c *Chooser) Next() (index int, seed uint64, ok bool) {
 	u.pass()
 	u.running++
 	return best, seed, true
+}
+
+// best returns the unit whose turn it is, -1 if there is none; by yield only units that have run count.
+func (c *Chooser) best(byYield bool) int {
+	best := -1
+	for i := range c.units {
+		u := &c.units[i]
+		if !u.skip() || byYield && u.runs == 0 {
+			continue
+		}
+		if best < 0 || u.before(&c.units[best], byYield) {
+			best = i
+		}
+	}
+	return best
 }
 
 // skip passes the seeds that were run before and reports whether any is left.
@@ -88,7 +98,7 @@ func (u *unit) pass() {
 
 // before reports whether a unit comes before another one.
 func (u *unit) before(v *unit, byYield bool) bool {
-	if byYield && u.runs > 0 && v.runs > 0 {
+	if byYield {
 		// A run under way makes the next one less urgent.
 		return u.yieldRate/float64(1+u.running) > v.yieldRate/float64(1+v.running)
 	}
@@ -116,7 +126,9 @@ func (c *Chooser) Ended(index int, cost time.Duration, newBehaviour int) {
 	u.runs++
 	u.cost += cost
 	rate := float64(newBehaviour) / max(cost.Seconds(), 1e-3)
-	if u.runs == 1 {
+	// The first run shows what others of its kind would have shown as well. What the unit shows again and
+	// again begins with the second.
+	if u.runs <= 2 {
 		u.yieldRate = rate
 		return
 	}

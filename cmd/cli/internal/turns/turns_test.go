@@ -50,6 +50,32 @@ func TestHalfOfTheTurnsGoByYield(t *testing.T) {
 	require.Greater(t, runs[2], 50)
 }
 
+// TestRunsThatDifferComeEarly: a unit whose runs go on showing new behaviour gets many of them before each of
+// many others, whose second run shows nothing new, has had its first.
+func TestRunsThatDifferComeEarly(t *testing.T) {
+	const others, differs = 400, 300
+	units := make([]turns.Unit, others+1)
+	for i := range units {
+		units[i] = turns.Unit{First: 1, Last: 1000}
+	}
+	c := turns.New(units, true)
+	runs := make([]int, len(units))
+	for range 2*others + 4 {
+		unit, _, ok := c.Next()
+		require.True(t, ok)
+		runs[unit]++
+		newBehaviour := 0
+		if unit == differs || runs[unit] == 1 {
+			newBehaviour = 20
+		}
+		c.Ended(unit, time.Second, newBehaviour)
+	}
+	require.Greater(t, runs[differs], 50)
+	for unit, count := range runs {
+		require.NotZero(t, count, "unit %d", unit)
+	}
+}
+
 // TestEverySeedIsChosenOnce: whatever the costs and the runs before.
 func TestEverySeedIsChosenOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
