@@ -48,6 +48,7 @@ var pveKeys = map[string]string{
 	"token_coefficient": "What is added to token for every machine beyond the second. Default 650ms.",
 	"store":             "The store's policy: strict.",
 	"ha":                "The HA manager of every node: services, rules and commands of the operator.",
+	"random":            "Draws all of this, the workload and the kinds of faults from the seed.",
 }
 
 // doctor checks what holdfastd finds on this machine.

@@ -3,6 +3,7 @@ package pve
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/corosync"
@@ -10,6 +11,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env/timescale"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/draw"
+	"github.com/holdfast-sim/holdfast/scenarios/pve/anygen"
 	"github.com/holdfast-sim/holdfast/scenarios/pve/clustergen"
 	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
 	"github.com/holdfast-sim/holdfast/scenarios/pve/requests"
@@ -35,6 +37,9 @@ type Spec struct {
 	Store string `yaml:"store,omitempty" json:"store,omitempty"`
 	// HA runs the HA manager; left out, nodes have none.
 	HA *haspec.Spec `yaml:"ha,omitempty" json:"ha,omitempty"`
+	// Random draws from the seed all that the subject's part can say, and the workload, the network and
+	// the kinds of faults as well: never more than the scenario gives. The other fields then stay empty.
+	Random *haspec.Random `yaml:"random,omitempty" json:"random,omitempty"`
 }
 
 // PolicyStrict acknowledges a write only when no quorum can ever miss it.
@@ -52,6 +57,8 @@ type Subject struct {
 	// asInService makes the nodes seal packets and lay out databases as those of real clusters, rather than
 	// in ways that take less time to simulate. See package checksum and smallPageBytes.
 	asInService bool
+	// isDrawn means that the seed has drawn everything: what fails then ends before the run does.
+	isDrawn bool
 }
 
 // ErrSpec is wrapped by every complaint about the subject's part of a scenario.
@@ -61,6 +68,9 @@ var ErrSpec = errors.New("subject pve")
 func Decode(s *scenarios.Scenario) (scenarios.Subject, error) {
 	subject := &Subject{machines: s.Machines, warmup: s.Warmup, duration: s.Duration}
 	if err := s.Subject.Decode(&subject.spec); err != nil {
+		return nil, err
+	}
+	if err := checkRandom(&subject.spec, s); err != nil {
 		return nil, err
 	}
 	if err := subject.configure(s); err != nil {
@@ -80,7 +90,7 @@ func Decode(s *scenarios.Scenario) (scenarios.Subject, error) {
 
 // checkHA refuses an ha: section that makes no sense for the scenario's cluster.
 func (s *Subject) checkHA(sc *scenarios.Scenario) error {
-	if s.spec.HA == nil {
+	if s.spec.HA == nil || s.spec.Random != nil {
 		return nil
 	}
 	err := s.spec.HA.Check(s.machines, s.NodeNames())
@@ -89,6 +99,27 @@ func (s *Subject) checkHA(sc *scenarios.Scenario) error {
 	}
 	if err != nil {
 		return sc.Errorf("subject.ha", "%v", err)
+	}
+	return nil
+}
+
+// checkRandom refuses a random: part that makes no sense for the scenario. Until the cluster is drawn, it
+// stands for one that may have the HA manager.
+func checkRandom(spec *Spec, sc *scenarios.Scenario) error {
+	if spec.Random == nil {
+		return nil
+	}
+	rest := *spec
+	rest.Random = nil
+	err := anygen.Check(spec.Random, sc)
+	if !reflect.DeepEqual(rest, Spec{}) {
+		err = errors.New("random: the whole cluster is drawn; leave the other keys out beside it")
+	}
+	if err != nil {
+		return sc.Errorf("subject.random", "%v", err)
+	}
+	if spec.Random.ServicesMax > 0 {
+		spec.HA = &haspec.Spec{}
 	}
 	return nil
 }
@@ -136,17 +167,25 @@ func (s *Subject) Vary(sc *scenarios.Scenario, choices draw.Lists) (
 
 func drawCluster(s *Subject, sc *scenarios.Scenario, choices draw.Lists) (
 	*scenarios.Scenario, *Subject, error) {
-	if s.spec.HA == nil || s.spec.HA.Random == nil {
+	varied, spec := *sc, s.spec
+	switch {
+	case spec.Random != nil:
+		drawn, of := anygen.Draw(spec.Random, sc, choices)
+		varied, spec = *drawn, Spec{Votes: of.Votes, ExpectedVotes: of.ExpectedVotes, Token: of.Token,
+			TokenCoefficient: of.TokenCoefficient, HA: of.HA}
+	case spec.HA != nil && spec.HA.Random != nil:
+		varied.Machines, spec.HA = clustergen.Draw(s.spec.HA, drawnFrom(&s.spec, sc), choices)
+	default:
 		return sc, s, nil
 	}
-	varied, spec := *sc, s.spec
-	varied.Machines, spec.HA = clustergen.Draw(s.spec.HA, drawnFrom(&s.spec, sc), choices)
 	varied.Subject.Node, varied.Subject.Value = nil, spec
 	subject, err := Decode(&varied)
 	if err != nil {
 		return nil, nil, err
 	}
-	return &varied, subject.(*Subject), nil
+	drawn := subject.(*Subject)
+	drawn.isDrawn = s.spec.Random != nil
+	return &varied, drawn, nil
 }
 
 // recoverySlack is the time that the HA manager has beyond the time for a recovery, until services must run.
@@ -161,7 +200,7 @@ func (s *Subject) WithoutStory(sc *scenarios.Scenario) (*scenarios.Scenario, sce
 		return sc, s, fmt.Errorf("%w: the first boot must end when its power cut begins",
 			scenarios.ErrFixedStory)
 	}
-	if len(s.spec.HA.FenceFaults) > 0 {
+	if len(s.spec.HA.FenceFaults) > 0 && !s.isDrawn {
 		return sc, s, fmt.Errorf("%w: a device that reports falsely may never prove what other faults need",
 			scenarios.ErrFixedStory)
 	}
