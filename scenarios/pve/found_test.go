@@ -63,6 +63,7 @@ func TestBugsFoundByStrategiesStayFixed(t *testing.T) {
 	}{
 		{"ha-shutdown", "bridge", 201, "an agent that got its lock back gave it away with its services running"},
 		{"ha-shutdown", "flurry", 201, "a node left its ring although its agent could stop nothing"},
+		{"orderly-stops", "bridge", 16, "a node left its ring with a guest that had been left running, frozen"},
 	} {
 		t.Run(found.bug, func(t *testing.T) {
 			s, subject := load(t, found.story)

@@ -105,7 +105,8 @@ func (l *LRM) Round() ha.Round {
 			l.readDecisions()
 		}
 		if !l.writeStatus() {
-			return ha.Round{PauseSeconds: idleRoundSeconds, Exit: l.shutdownRequested}
+			return ha.Round{PauseSeconds: idleRoundSeconds, Exit: l.shutdownRequested,
+				Unfinished: l.shutdownRequested && (!l.readDecisions() || l.leavesUnstopped())}
 		}
 		l.statusMark.Written = true
 	}
@@ -120,7 +121,7 @@ func (l *LRM) Round() ha.Round {
 		return l.lostRound()
 	}
 	if l.shutdownRequested {
-		return ha.Round{Exit: true, Unfinished: l.activeServices() > 0}
+		return ha.Round{Exit: true, Unfinished: l.leavesUnstopped()}
 	}
 	l.writeStatus()
 	return ha.Round{PauseSeconds: idleRoundSeconds}

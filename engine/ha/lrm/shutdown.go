@@ -90,6 +90,20 @@ func (l *LRM) declineMoves() {
 // there was none.
 func (l *LRM) leavesRunning() bool { return l.stopErrors > 0 || l.hasLateArrivals() }
 
+// leavesUnstopped reports whether services may run on this node that an LRM without lock does not stop: one
+// before it has left them running, frozen or in error, or they were never let go.
+func (l *LRM) leavesUnstopped() bool {
+	if l.activeServices() > 0 {
+		return true
+	}
+	for _, sd := range l.services {
+		if l.stopsServices && sd.Node == l.env.NodeName() && (sd.State == ha.Freeze || sd.State == ha.Error) {
+			return true
+		}
+	}
+	return false
+}
+
 // hasLateArrivals reports whether a service has come to this node after the LRM had queued its stops: its
 // move was under way. Nothing stops it, so it runs until the machine goes off.
 func (l *LRM) hasLateArrivals() bool {

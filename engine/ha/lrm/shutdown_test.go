@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast-sim/holdfast/engine/ha"
+	"github.com/holdfast-sim/holdfast/engine/ha/lrm"
 )
 
 func TestWhatWasUnderWayAtShutdownIsStopped(t *testing.T) {
@@ -91,5 +92,33 @@ func TestAStopThatIsUnderWayWithoutTheLock(t *testing.T) {
 		require.Equal(t, ha.LRMLostAgentLock, l.State())
 		require.True(t, round.Exit)
 		require.Equal(t, !ends, round.Unfinished)
+	}
+}
+
+// TestAnLRMWithoutLockAndWhatItsPredecessorLeftRunning: a frozen service runs until the machine goes off, so that
+// is no end in order; where the machine stays on, it is, and a stopped service does not matter.
+func TestAnLRMWithoutLockAndWhatItsPredecessorLeftRunning(t *testing.T) {
+	for _, c := range []struct {
+		state            ha.ServiceState
+		quorate, unended bool
+	}{
+		{ha.Freeze, true, true},
+		{ha.Error, true, true},
+		{ha.Stopped, true, false},
+		{ha.Freeze, false, true},
+	} {
+		b := newBench()
+		b.down = true
+		b.want("vm:1", c.state, "u1")
+		l := lrm.New(b, b, nil)
+		if c.quorate {
+			l.Round()
+			require.Equal(t, ha.LRMWaitForAgentLock, l.State())
+		}
+		b.quorate = c.quorate
+		l.RequestShutdown()
+		round := l.Round()
+		require.True(t, round.Exit)
+		require.Equal(t, c.unended, round.Unfinished, "%+v", c)
 	}
 }
