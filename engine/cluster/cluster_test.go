@@ -156,7 +156,12 @@ func TestBusyWhileTheRingIsFormed(t *testing.T) {
 	w := newWorld(t, 2)
 	w.RunFor(2 * time.Second)
 	w.Kill(w.Find(1, Name))
-	w.RunFor(1500 * time.Millisecond) // the token is lost and consensus is awaited
+	for range 1200 { // until the token is lost
+		if w.procs[0].node.State() == totem.Gather {
+			break
+		}
+		w.RunFor(time.Millisecond)
+	}
 	require.Equal(t, totem.Gather, w.procs[0].node.State())
 	w.clients[0].multicast("now")
 	w.RunFor(time.Millisecond)

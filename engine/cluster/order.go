@@ -61,6 +61,9 @@ func (p *Process) announce(q cpg.Quorum) {
 		return
 	}
 	p.lastQuorum, p.hasQuorum = q, true
+	if q.Quorate {
+		p.node.MarkPrimary()
+	}
 	if first {
 		p.mainLog.Info("Completed service synchronization, ready to provide service.")
 	}

@@ -51,7 +51,7 @@ func (s *slowVote) Invoked(ev env.Invoked) {
 func TestAServiceOfAnotherKind(t *testing.T) {
 	services := []*slowVote{{}, {}}
 	w := newWorldWith(t, 2, func(i int) Service { return services[i] })
-	w.RunFor(900 * time.Millisecond)
+	w.RunFor(1200 * time.Millisecond)
 	c := w.clients[1]
 	require.Equal(t, []string{"config 1 2.4 [2] greeting=false", "config 0 2.4 [2] greeting=false",
 		"config 1 1.8 [1 2] greeting=false"}, c.texts())

@@ -19,6 +19,11 @@ type Status struct {
 	Expected uint32 `json:"expected"`
 	Required uint32 `json:"required"`
 
+	// ExcludedFrom are the members of the ring from which the node is excluded, and Unlinked those of them
+	// with which it has no link that works both ways.
+	ExcludedFrom []ring.NodeID `json:"excluded_from,omitempty"`
+	Unlinked     []ring.NodeID `json:"unlinked,omitempty"`
+
 	Rings     uint64 `json:"rings"` // that were installed
 	Tokens    uint64 `json:"tokens"`
 	Sent      uint64 `json:"sent"`
@@ -44,6 +49,8 @@ func statusOf(p *Process) Status {
 	s := Status{Node: p.nodeID, State: p.node.State().String(), Ring: p.node.Ring().String(),
 		Members: p.node.Members(), Rings: stats.Rings, Tokens: stats.Tokens, Sent: stats.Sent,
 		Resent: stats.Resent, Delivered: stats.Delivered}
+	exclusion := p.node.Exclusion()
+	s.ExcludedFrom, s.Unlinked = exclusion.First, exclusion.Missing
 	if p.hasQuorum {
 		q := p.lastQuorum
 		s.Quorate, s.Decided = q.Quorate, q.Ring.String()

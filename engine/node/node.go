@@ -88,7 +88,7 @@ func Compose(o Options) ([]Process, error) {
 		return nil, fmt.Errorf("%w: %w", ErrOptions, err)
 	}
 	self := conf.Nodes[o.Machine].ID
-	ringConfig := totemConfig(conf, self, timers)
+	ringConfig := totemConfig(conf, self, conf.Nodes[o.Machine].Votes(), timers)
 	ringConfig.Key, ringConfig.Cipher, ringConfig.Quiet = o.Key, o.Cipher, o.Quiet
 	if err := ringConfig.Check(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrOptions, err)
@@ -120,9 +120,9 @@ func scaledTimers(conf *corosync.Config, ts timescale.Ratio) (corosync.Timers, e
 	return timers.Scaled(ts)
 }
 
-func totemConfig(conf *corosync.Config, self ring.NodeID, t corosync.Timers) totem.Config {
+func totemConfig(conf *corosync.Config, self ring.NodeID, votes uint32, t corosync.Timers) totem.Config {
 	mtu := int(conf.Totem.NetMTU.Or(DefaultMTUBytes))
-	c := totem.Config{Node: self, MTUBytes: min(max(mtu, totem.MinMTUBytes), totem.MaxMTUBytes),
+	c := totem.Config{Node: self, Votes: votes, MTUBytes: min(max(mtu, totem.MinMTUBytes), totem.MaxMTUBytes),
 		StateFile: StateFile, Timers: totem.DefaultTimers(t.Token)}
 	for i, n := range conf.Nodes {
 		c.Peers = append(c.Peers, totem.Peer{ID: n.ID, Machine: env.MachineID(i)})
@@ -130,8 +130,8 @@ func totemConfig(conf *corosync.Config, self ring.NodeID, t corosync.Timers) tot
 	r := &c.Timers
 	r.TokenRetransmit, r.Hold, r.Consensus = t.TokenRetransmit, t.Hold, t.Consensus
 	r.SendJoin = t.SendJoin
-	// These only pace repetitions. Scaling may make them shorter than the ring accepts.
-	r.Join, r.Merge = max(t.Join, totem.MinTimeout), max(t.Merge, totem.MinTimeout)
+	// It only paces repetitions. Scaling may make it shorter than the ring accepts.
+	r.Join = max(t.Join, totem.MinTimeout)
 	r.FailRecvConst, r.SeqnoUnchanged = int(t.FailRecvConst), int(t.SeqnoUnchangedConst)
 	r.MissCount, r.WindowSize, r.MaxMessages = int(t.MissCountConst), int(t.WindowSize), int(t.MaxMessages)
 	r.TokenWarningPct = 0

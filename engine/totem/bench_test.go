@@ -20,6 +20,7 @@ type bareWorld struct {
 	head  int
 	envs  []*bareEnv
 	free  [][]byte
+	now   time.Duration
 }
 
 type bareDatagram struct {
@@ -36,7 +37,7 @@ type bareEnv struct {
 }
 
 func (e *bareEnv) Self() env.Self                      { return env.Self{Machine: e.self} }
-func (e *bareEnv) Mono() time.Duration                 { return 0 }
+func (e *bareEnv) Mono() time.Duration                 { return e.w.now }
 func (e *bareEnv) Wall() time.Time                     { return time.Time{} }
 func (e *bareEnv) SetTimer(env.TimerID, time.Duration) {}
 func (e *bareEnv) StopTimer(env.TimerID)               {}
@@ -103,14 +104,16 @@ func newBareRing(tb testing.TB, n int, tune func(*Config)) *bareWorld {
 	for _, e := range w.envs {
 		require.NoError(tb, e.node.Start(e))
 	}
-	for len(w.envs[0].node.Members()) < n { // there are no clocks here: look for others by hand
+	for len(w.envs[0].node.Members()) < n { // there are no timers here: find the others by hand
 		for range 200 {
 			w.step()
 		}
+		w.now += 125 * time.Millisecond
 		for _, e := range w.envs {
-			const timerMerge, timerJoin = 3, 4
-			e.node.Step(env.TimerFired{ID: timerMerge})
-			e.node.Step(env.TimerFired{ID: timerJoin})
+			const timerReach, timerJoin, timerSettle = 3, 4, 8
+			for _, id := range []env.TimerID{timerReach, timerJoin, timerSettle} {
+				e.node.Step(env.TimerFired{ID: id})
+			}
 		}
 	}
 	require.Len(tb, w.envs[0].node.Members(), n)

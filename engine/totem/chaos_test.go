@@ -189,9 +189,9 @@ func (c *chaos) fullRing() bool {
 	return c.oneRing(all...)
 }
 
-// settleBound is how long after the last fault there must be one ring of all: the longest way is
-// through a full token and consensus twice, the first time with a stale view.
-func settleBound(t Timers) time.Duration { return 2 * (t.Token + t.Consensus) }
+// settleBound is how long after the last fault there must be one ring of all: links that have failed again and
+// again are held down for a while.
+func settleBound(t Timers) time.Duration { return HealBound(t, 12, 9, time.Millisecond) }
 
 func (c *chaos) verify() error {
 	if !c.fullRing() {

@@ -105,7 +105,7 @@ func (n *Node) onCommit(body []byte) error {
 	}
 	switch n.state {
 	case Gather:
-		if c.entriesFilled != at || c.ring.Seq <= n.ringSeq || !slices.Equal(c.members, n.proposedMembers()) {
+		if c.entriesFilled != at || c.ring.Seq <= n.ringSeq || !slices.Equal(c.members, n.target) {
 			return nil
 		}
 		n.commitToken = c

@@ -8,6 +8,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/cpg"
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/ring"
+	"github.com/holdfast-sim/holdfast/engine/totem/reach"
 	"github.com/holdfast-sim/holdfast/engine/wire"
 )
 
@@ -41,7 +42,6 @@ type Timers struct {
 	Consensus       time.Duration // in Gather, silent nodes fail after this long
 	Join            time.Duration // interval between two joins in Gather
 	SendJoin        time.Duration // upper bound of a random delay before a join; 0 none
-	Merge           time.Duration // an idle ring looks for other rings after this long
 
 	FailRecvConst       int // visits without progress before the node that lacks packets leaves the ring
 	SeqnoUnchanged      int // visits without a packet before the token is held
@@ -61,10 +61,28 @@ func DefaultTimers(token time.Duration) Timers {
 		Hold:            (retransmit*8/10 - 10*time.Millisecond).Truncate(time.Millisecond),
 		Consensus:       token * 12 / 10,
 		Join:            50 * time.Millisecond,
-		Merge:           200 * time.Millisecond,
 		FailRecvConst:   2500, SeqnoUnchanged: 30, MissCount: 5,
 		WindowSize: 50, MaxMessages: 17, PauseChecksPerToken: 5,
 	}
+}
+
+// forming is how long a ring of some nodes takes to form after the first join, with a latency: at worst the
+// first join is lost, then come two rounds of the commit token and the rotations of an exchange without
+// packets.
+func (t *Timers) forming(nodes int, latency time.Duration) time.Duration {
+	return t.Join + t.SendJoin + time.Duration(10*nodes)*latency
+}
+
+// SettleBound bounds the time from the last change of which node hears which until the rings are those that
+// stay, if no packet is lost otherwise.
+func SettleBound(t Timers, nodes int, latency time.Duration) time.Duration {
+	return reach.NewTiming(t.Token).CutBound(nodes, latency, t.forming(nodes, latency))
+}
+
+// HealBound bounds the time from the end of all cuts to the ring of all, for links that have failed at most a
+// number of times lately.
+func HealBound(t Timers, flaps, nodes int, latency time.Duration) time.Duration {
+	return reach.NewTiming(t.Token).HealBound(flaps, nodes, latency, t.forming(nodes, latency))
 }
 
 // Peer is one configured node and its machine.
@@ -77,6 +95,7 @@ type Peer struct {
 type Config struct {
 	Node   ring.NodeID // this node
 	Peers  []Peer      // every configured node, this one included; ids and machines are unique
+	Votes  uint32      // of this node: rings are formed so that as many votes as possible are together
 	Key    []byte      // the cluster key, see wire.CheckKey
 	Cipher wire.Cipher // seals packets; nil means AES-GCM, and every real cluster leaves it so
 	Timers Timers
@@ -149,7 +168,7 @@ func (t *Timers) check() error {
 	}{
 		{"token", t.Token, MinTimeout}, {"token_retransmit", t.TokenRetransmit, MinPace},
 		{"consensus", t.Consensus, MinTimeout}, {"join", t.Join, MinPace},
-		{"merge", t.Merge, MinPace}, {"hold", t.Hold, MinPace},
+		{"hold", t.Hold, MinPace},
 		{"send_join", t.SendJoin, 0},
 	}
 	for _, v := range times {

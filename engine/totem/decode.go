@@ -142,10 +142,8 @@ func (h *mcastHeader) decode(b []byte) (body []byte, err error) {
 
 func (j *joinMessage) decode(b []byte) error {
 	d := decoder{rest: b}
-	j.isLeaving = d.flags(1) != 0
-	j.ringSeq = d.u64()
-	j.procSet, j.failSet = d.nodes(j.procSet), d.nodes(j.failSet)
-	if len(j.procSet) == 0 {
+	j.ringSeq, j.digest, j.members = d.u64(), d.u64(), d.nodes(j.members)
+	if len(j.members) == 0 {
 		return ErrMalformed
 	}
 	return d.end()

@@ -15,7 +15,7 @@ func FuzzDecode(f *testing.F) {
 	t := token{ring: ringKey{ID: ring.ID{Seq: 8, Rep: 1}, nonce: 5}, tokenSeq: 3, seq: 9, ordinal: 4,
 		aru: 7, aruNode: 2, retransmitRequests: []uint64{8, 9}}
 	f.Add(t.append(nil))
-	j := joinMessage{ringSeq: 4, procSet: []ring.NodeID{1, 2, 3}, failSet: []ring.NodeID{2}}
+	j := joinMessage{ringSeq: 4, digest: 7, members: []ring.NodeID{1, 2, 3}}
 	f.Add(j.append(nil))
 	c := commitToken{ring: ringKey{ID: ring.ID{Seq: 8, Rep: 1}, nonce: 5}, entriesFilled: 1,
 		members: []ring.NodeID{1, 2}, entries: []commitEntry{
@@ -26,7 +26,7 @@ func FuzzDecode(f *testing.F) {
 	h := mcastHeader{flags: mcastSafe, ring: ringKey{ID: ring.ID{Seq: 8, Rep: 1}, nonce: 5}, seq: 1,
 		author: 2, ordinal: 1}
 	f.Add(append(h.append(nil), chunkFirst|chunkLast, 1, 0, 0, 0, 'x'))
-	f.Add(appendRingMessage(nil, typeMergeDetect, ringKey{ID: ring.ID{Seq: 8, Rep: 1}, nonce: 5}))
+	f.Add(appendRingMessage(nil, typeHoldCancel, ringKey{ID: ring.ID{Seq: 8, Rep: 1}, nonce: 5}))
 	hint := bootHint{count: 3, id: [16]byte{1}}
 	f.Add(hint.append(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"github.com/holdfast-sim/holdfast/engine/cpg"
-	"github.com/holdfast-sim/holdfast/engine/ring"
 )
 
 // newPacket returns a copy of a multicast message, header included, as it is kept.
@@ -16,8 +15,8 @@ func (n *Node) newPacket(h mcastHeader, message []byte) *packet {
 	return pk
 }
 
-// onMcast handles a multicast packet. from is the node that sent this copy; the header names the author.
-func (n *Node) onMcast(from ring.NodeID, body []byte) error {
+// onMcast handles a multicast packet, whoever sent this copy; the header names the author.
+func (n *Node) onMcast(body []byte) error {
 	var h mcastHeader
 	content, err := h.decode(body)
 	if err != nil {
@@ -33,8 +32,7 @@ func (n *Node) onMcast(from ring.NodeID, body []byte) error {
 		}
 	}
 	if h.ring != n.current.ring {
-		n.onForeign(from, h.ring, reasonForeign, reasonForeignGather)
-		return nil
+		return nil // of another ring: if its nodes belong here, their rows say so
 	}
 	if h.author == n.cfg.Node || n.state == Commit || n.state == Gather && n.ringSeq != n.current.ring.Seq {
 		return nil // our own packet came back, or this node has reported its old-ring state in a commit token

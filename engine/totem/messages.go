@@ -7,11 +7,11 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ring"
 )
 
-// Message types, the first byte behind the seal. 0 to 5 are Corosync's numbers.
+// Message types, the first byte behind the seal. 0 to 5 are Corosync's numbers; its 2, merge-detect, has no
+// use here. 8 to 10 are those of package reach.
 const (
 	typeToken       = 0
 	typeMcast       = 1
-	typeMergeDetect = 2
 	typeJoin        = 3
 	typeCommit      = 4
 	typeHoldCancel  = 5
@@ -114,18 +114,16 @@ func (h *mcastHeader) guarantee() cpg.Guarantee {
 	return cpg.Agreed
 }
 
-// joinMessage proposes a membership: procSet without failSet.
+// joinMessage proposes the members of the next ring.
 type joinMessage struct {
-	isLeaving bool
-	ringSeq   uint64 // highest ring sequence that the sender committed to
-	procSet   []ring.NodeID
-	failSet   []ring.NodeID
+	ringSeq uint64 // highest ring sequence that the sender committed to
+	digest  uint64 // of the rows that the sender has, see reach
+	members []ring.NodeID
 }
 
 func (j *joinMessage) append(b []byte) []byte {
-	b = append(b, typeJoin, flagByte(j.isLeaving))
-	b = binary.LittleEndian.AppendUint64(b, j.ringSeq)
-	return appendNodes(appendNodes(b, j.procSet), j.failSet)
+	b = binary.LittleEndian.AppendUint64(append(b, typeJoin), j.ringSeq)
+	return appendNodes(binary.LittleEndian.AppendUint64(b, j.digest), j.members)
 }
 
 // commitEntry is what one member of a ring being formed reports about its old ring.
@@ -179,7 +177,7 @@ func (c *commitToken) append(b []byte) []byte {
 	return b
 }
 
-// appendRingMessage writes a merge-detect or hold-cancel message: a type and a ring.
+// appendRingMessage writes a hold-cancel message: a type and a ring.
 func appendRingMessage(b []byte, kind byte, id ringKey) []byte {
 	return appendRing(append(b, kind), id)
 }

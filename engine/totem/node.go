@@ -128,6 +128,7 @@ type Node struct {
 	oldRing *ringPackets
 
 	transport
+	settling
 	gathering
 	forming
 	operating
@@ -171,8 +172,9 @@ func (n *Node) Start(e env.Env) error {
 	}
 	n.current = newRingPackets(ringKey{}, &n.packetPool)
 	n.members = setCopy(n.members, []ring.NodeID{n.cfg.Node})
-	n.procSet = setCopy(n.procSet, n.members)
+	n.newMembers = setCopy(n.newMembers, n.members)
 	n.state = Operational
+	n.startReach()
 	n.pauseCheckedAt = e.Mono()
 	n.setTimer(timerPause, n.pauseEvery())
 	n.gather(reasonInterface)
@@ -266,10 +268,7 @@ func (n *Node) Leave() {
 	if n.state == Stopped {
 		return
 	}
-	n.joinBuffer = joinMessage{isLeaving: true, ringSeq: n.ringSeq, procSet: n.procSet,
-		failSet: insert(slices.Clone(n.failSet), n.cfg.Node)}
-	n.composeBuffer = n.joinBuffer.append(n.composeBuffer[:0])
-	n.sendAll(n.composeBuffer)
+	n.monitor.Leave(n.env.Mono())
 	for t := range NumTimers {
 		n.env.StopTimer(n.cfg.FirstTimer + t)
 	}

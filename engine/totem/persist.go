@@ -102,8 +102,8 @@ func (n *Node) persistRing(seq uint64) bool {
 // this write waits instead, and the node is silent: the others wait for it as long as for a node that failed.
 //
 // Without it: A, B, C, D and E gather after a cut has healed, and the disks of A, B and C stall. A, the
-// representative, waits for its disk. After consensus + token the others leave A out, and B waits; then
-// C. D and E have a ring after three times that, here after one consensus timeout.
+// representative, waits for its disk. When the links to A are down the others leave A out, and B waits; then
+// C. D and E have a ring after three times that, here after one token timeout.
 func (n *Node) diskTakesWrites() bool {
 	if err := n.saveState(n.sealer.Boot().Count, n.ringSeq); err != nil {
 		n.giveUp(err)

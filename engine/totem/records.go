@@ -52,6 +52,18 @@ type StateChange struct {
 	Reason string      `json:"reason"`
 }
 
+// Excluded is the record of a node that cannot be in the ring with the most votes of the nodes to which it is
+// connected, or that can again: then From is empty.
+type Excluded struct {
+	Node    ring.NodeID   `json:"node"`
+	Ring    ring.ID       `json:"ring"`              // the node's own
+	From    []ring.NodeID `json:"from,omitempty"`    // the members of the other ring
+	Missing []ring.NodeID `json:"missing,omitempty"` // those of From to which it has no link
+}
+
+// RecordKind implements env.Record.
+func (Excluded) RecordKind() string { return "totem-excluded" }
+
 // RecordKind implements env.Record.
 func (Started) RecordKind() string { return "totem-started" }
 

@@ -141,7 +141,7 @@ func (n *Node) sendRecovered(t *token, allowed int) int {
 		pk.body = pk.buf[mcastHeaderBytes:]
 		n.current.addPacket(pk)
 		n.stats.Resent++
-		n.sendAll(pk.buf)
+		n.sendToSet(n.newMembers, pk.buf)
 	}
 	return sent
 }
@@ -227,13 +227,11 @@ func (n *Node) install() {
 	n.obligationSet = n.obligationSet[:0]
 	n.highRingDelivered = 0
 	n.members = setCopy(n.members, n.newMembers)
-	n.procSet = setCopy(n.procSet, n.newMembers)
-	n.failSet = n.failSet[:0]
 	n.expiredGathers = 0
 	n.stats.Rings++
 	n.setState(Operational, "recovered")
 	n.logMembership(joined, left)
-	n.leaveAnnounced = n.leaveAnnounced[:0]
+	n.noteExclusion()
 	n.configure(Configuration{Kind: cpg.Regular, Ring: n.current.ring.ID,
 		Members: slices.Clone(n.members), Joined: joined, Left: left})
 	n.deliverReady()
@@ -248,7 +246,7 @@ func (n *Node) logMembership(joined, left []ring.NodeID) {
 		text += " left:" + nodeList(left)
 	}
 	n.log.Info(text)
-	if silent := difference(nil, left, n.leaveAnnounced); len(silent) > 0 {
+	if silent := slices.DeleteFunc(slices.Clone(left), n.monitor.HasLeft); len(silent) > 0 {
 		n.log.Info("Failed to receive the leave message. failed:" + nodeList(silent))
 	}
 	n.log.Debug("entering OPERATIONAL state.")

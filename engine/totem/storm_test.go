@@ -8,12 +8,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
+	. "github.com/holdfast-sim/holdfast/engine/totem"
 )
 
-// TestUnsettledNetworksDoNotRunHot holds that rings under cuts that a single ring cannot settle on
-// come and go at the pace of the timers, not of the processor or the disk, and that they are gone
-// with the cut.
-func TestUnsettledNetworksDoNotRunHot(t *testing.T) {
+// TestCutNetworksRest holds that rings under cuts that no single ring can have all nodes under are few, as are the
+// datagrams, and that they are gone with the cut.
+func TestCutNetworksRest(t *testing.T) {
 	for mask := range 1 << 6 { // every way to cut three nodes
 		hotRun(t, 3, mask)
 	}
@@ -44,11 +44,11 @@ func hotRun(t *testing.T, n, mask int) {
 	c.w.RunFor(seconds * time.Second)
 	what := fmt.Sprintf("%d nodes, cut %b", n, mask)
 	for i := range c.procs {
-		require.Less(t, c.procs[i].node.Stats().Rings, uint64(3*seconds), what)
+		require.LessOrEqual(t, c.procs[i].node.Stats().Rings, uint64(4), what)
 	}
 	require.Less(t, datagrams, 400*n*seconds/3, what)
 	cut = false
-	c.w.RunFor(settleBound(c.config(0).Timers))
+	c.w.RunFor(HealBound(c.config(0).Timers, 1, n, c.w.Latency))
 	all := []int{0, 1, 2, 3}
 	require.True(t, c.oneRing(all[:n]...), what)
 }

@@ -22,11 +22,12 @@ const (
 	timerToken env.TimerID = iota
 	timerRetransmit
 	timerHold
-	timerMerge
+	timerReach
 	timerJoin
 	timerSendJoin
 	timerConsensus
 	timerPause
+	timerSettle
 
 	// NumTimers is the number of timer ids that a node uses.
 	NumTimers
@@ -39,11 +40,9 @@ func (n *Node) setTimer(id env.TimerID, after time.Duration) {
 func (n *Node) stopTimer(id env.TimerID) { n.env.StopTimer(n.cfg.FirstTimer + id) }
 
 func (n *Node) stopTokenTimers() {
-	n.mergeDetectArmed = false
 	n.stopTimer(timerToken)
 	n.stopTimer(timerRetransmit)
 	n.stopTimer(timerHold)
-	n.stopTimer(timerMerge)
 }
 
 func (n *Node) onTimer(id env.TimerID) {
@@ -60,12 +59,11 @@ func (n *Node) onTimer(id env.TimerID) {
 		if n.tokenHeld {
 			n.forward()
 		}
-	case timerMerge:
-		n.mergeDetectArmed = false
-		if n.state == Operational && n.current.ring.Rep == n.cfg.Node {
-			n.composeBuffer = appendRingMessage(n.composeBuffer[:0], typeMergeDetect, n.current.ring)
-			n.sendToOutsiders(n.composeBuffer)
-		}
+	case timerReach:
+		n.follow(n.monitor.Advance(n.env.Mono()))
+		n.noteExclusion()
+	case timerSettle:
+		n.onSettled()
 	case timerJoin:
 		if n.state == Gather {
 			n.sendJoin()
@@ -77,7 +75,7 @@ func (n *Node) onTimer(id env.TimerID) {
 		}
 	case timerConsensus:
 		if n.state == Gather {
-			n.onConsensusTimer(reasonConsensusTimeout)
+			n.onConsensusTimer()
 		}
 	case timerPause:
 		n.discardQueued = false // the marker is lost
@@ -115,8 +113,6 @@ func (n *Node) onTokenTimer() {
 		n.log.Info(fmt.Sprintf("A processor failed, forming new configuration: token timed out (%dms),"+
 			" waiting %dms for consensus.", t.Token.Milliseconds(), t.Consensus.Milliseconds()))
 		n.gather(reasonTokenLost)
-	case Gather:
-		n.onGatherTokenTimer()
 	case Commit:
 		n.gather(reasonCommitLost)
 	case Recovery:

@@ -23,9 +23,8 @@ type operating struct {
 	tokenToRepeat   []byte // the last token or commit token sent, to be sent again when it is lost
 	tokenReceivedAt time.Duration
 
-	sentLastVisit    uint32 // packets sent at the last visit
-	myBacklog        uint32 // packets that waited after the last visit
-	mergeDetectArmed bool   // timerMerge runs
+	sentLastVisit uint32 // packets sent at the last visit
+	myBacklog     uint32 // packets that waited after the last visit
 }
 
 // onToken handles the token in n.token: it retransmits, requests what it misses, multicasts, updates the
@@ -92,22 +91,14 @@ func (n *Node) onToken() error {
 	return nil
 }
 
-// watchTraffic counts visits without new packets, and arms the merge timer, which looks for other rings.
+// watchTraffic counts visits without new packets.
 func (n *Node) watchTraffic(t *token) {
 	if t.seq != n.lastSeenSeq {
 		n.lastSeenSeq = t.seq
 		n.seqUnchanged = 0
-		if n.mergeDetectArmed {
-			n.mergeDetectArmed = false
-			n.stopTimer(timerMerge)
-		}
 		return
 	}
 	n.seqUnchanged++
-	if !n.mergeDetectArmed && n.state == Operational {
-		n.mergeDetectArmed = true
-		n.setTimer(timerMerge, n.cfg.Timers.Merge)
-	}
 }
 
 // sendAllowance returns how many packets this visit may send. One rotation of the ring may carry
@@ -165,7 +156,7 @@ func (n *Node) retransmitRequested(t *token, allowed int) int {
 			}
 			continue
 		}
-		n.sendAll(pk.buf)
+		n.sendToSet(n.newMembers, pk.buf)
 		n.stats.Resent++
 		served++
 	}
@@ -243,7 +234,7 @@ func (n *Node) sendPacket(t *token, q *outQueue) {
 	pk.body = pk.buf[mcastHeaderBytes:]
 	n.current.addPacket(pk)
 	n.stats.Sent++
-	n.sendAll(pk.buf)
+	n.sendToSet(n.newMembers, pk.buf)
 }
 
 // updateAru lowers token.aru to this node's my_aru, or raises it if this node lowered it.
@@ -271,8 +262,7 @@ func (n *Node) checkFailedToReceive(t *token, aruBefore uint64) bool {
 	}
 	n.env.Probe("totem/failed-to-receive")
 	n.log.Error("FAILED TO RECEIVE")
-	n.failedToReceive = true
-	n.failSet = insert(n.failSet, n.cfg.Node)
+	n.follow(n.monitor.DropLinks(n.env.Mono()))
 	n.gather(reasonFailedToReceive)
 	return true
 }

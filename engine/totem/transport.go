@@ -7,6 +7,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/ring"
+	"github.com/holdfast-sim/holdfast/engine/totem/reach"
 	"github.com/holdfast-sim/holdfast/engine/wire"
 )
 
@@ -35,14 +36,16 @@ type transport struct {
 // errRefused is returned for a well-formed message whose content no correct member can have sent.
 var errRefused = errors.New("ring message refused")
 
-func (n *Node) machineOf(id ring.NodeID) env.MachineID {
-	for i := range n.peers {
-		if n.peers[i].ID == id {
-			return n.peers[i].Machine
-		}
+// peerIndex returns the index of a configured node in peers.
+func (n *Node) peerIndex(id ring.NodeID) int {
+	i, ok := slices.BinarySearch(n.knownIDs, id)
+	if !ok {
+		panic("totem: asking for a node that is not configured")
 	}
-	panic("totem: sending to a node that is not configured")
+	return i
 }
+
+func (n *Node) machineOf(id ring.NodeID) env.MachineID { return n.peers[n.peerIndex(id)].Machine }
 
 func (n *Node) seal(message []byte) []byte {
 	n.sealBuffer = n.sealer.Seal(n.sealBuffer[:0], message)
@@ -53,26 +56,12 @@ func (n *Node) sendTo(m env.MachineID, message []byte) {
 	n.env.Send(m, n.cfg.Link, n.seal(message))
 }
 
-// sendAll sends to every configured node but this one. Nodes outside of the ring notice by it that there
-// is a ring to join.
-func (n *Node) sendAll(message []byte) {
+// sendToSet sends to the nodes of a set, without this one.
+func (n *Node) sendToSet(set []ring.NodeID, message []byte) {
 	sealed := n.seal(message)
-	for i := range n.peers {
-		if n.peers[i].ID != n.cfg.Node {
-			n.env.Send(n.peers[i].Machine, n.cfg.Link, sealed)
-		}
-	}
-}
-
-// sendToOutsiders sends to every configured node that is not in the ring.
-func (n *Node) sendToOutsiders(message []byte) {
-	if len(n.members) == len(n.peers) {
-		return
-	}
-	sealed := n.seal(message)
-	for i := range n.peers {
-		if !contains(n.members, n.peers[i].ID) {
-			n.env.Send(n.peers[i].Machine, n.cfg.Link, sealed)
+	for _, id := range set {
+		if id != n.cfg.Node {
+			n.env.Send(n.machineOf(id), n.cfg.Link, sealed)
 		}
 	}
 }
@@ -99,7 +88,7 @@ func (n *Node) onDatagram(ev env.Received) {
 }
 
 func (n *Node) handleMessage(from ring.NodeID, kind byte, body []byte) error {
-	if kind == typeJoin || kind == typeMcast || kind == typeMergeDetect {
+	if kind == typeJoin || kind == typeMcast {
 		if kind == typeJoin {
 			n.checkPause()
 		}
@@ -114,12 +103,10 @@ func (n *Node) handleMessage(from ring.NodeID, kind byte, body []byte) error {
 		}
 		return n.onToken()
 	case typeMcast:
-		return n.onMcast(from, body)
-	case typeMergeDetect:
-		id, err := decodeRingMessage(body)
-		if err == nil {
-			n.onForeign(from, id, reasonMergeOperational, reasonMergeGather)
-		}
+		return n.onMcast(body)
+	case reach.KindPing, reach.KindPong, reach.KindRows:
+		changed, err := n.monitor.Receive(n.env.Mono(), from, kind, body)
+		n.follow(changed)
 		return err
 	case typeJoin:
 		return n.onJoin(from, body)
@@ -203,5 +190,9 @@ func (n *Node) onBootHint(body []byte) error {
 	n.env.Probe("totem/boot-hint")
 	n.log.Warn("others know a later boot of this node, so its disk was replaced: counting on from there",
 		"boot", mine.Count, "known", h.count)
-	return n.startBoot(h.count + 1)
+	if err := n.startBoot(h.count + 1); err != nil {
+		return err
+	}
+	n.follow(n.monitor.Start(n.env.Mono(), n.sealer.Boot().Count))
+	return nil
 }

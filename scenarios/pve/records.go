@@ -32,6 +32,7 @@ var recordDecoders = decodersByKind(
 	decoderOf[totem.Sent](),
 	decoderOf[totem.Delivered](),
 	decoderOf[totem.StateChange](),
+	decoderOf[totem.Excluded](),
 	decoderOf[node.QuorumView](),
 	decoderOf[store.Installed](),
 	decoderOf[store.Opened](),

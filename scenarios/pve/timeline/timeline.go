@@ -142,6 +142,12 @@ func (b *builder) onRecord(r scenarios.Stamped) {
 			b.beginSpan(r.Machine, laneMembership, r.At, "gathering: "+rec.Reason, "warn")
 			b.beginSpan(r.Machine, laneQuorum, r.At, "no ring", "idle")
 		}
+	case totem.Excluded:
+		if len(rec.From) > 0 {
+			text := fmt.Sprintf("excluded from the ring of %s: no link with %s", b.namesOfNodes(rec.From),
+				b.namesOfNodes(rec.Missing))
+			b.beginSpan(r.Machine, laneMembership, r.At, text, "bad")
+		}
 	case node.QuorumView:
 		text, class := fmt.Sprintf("%d of %d votes, %d needed", rec.Votes, rec.Expected, rec.Quorum), "bad"
 		if rec.Quorate {
