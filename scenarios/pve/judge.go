@@ -166,8 +166,9 @@ func (s *Subject) ringTimers() corosync.Timers {
 // settings that a configuration has unless it gives others.
 const usualRing = 10 * time.Second
 
-// ringDelay returns how much longer than usual a ring takes to go on without a silent node.
-func ringDelay(t corosync.Timers) time.Duration { return max(t.Token+t.Consensus-usualRing, 0) }
+// ringDelay returns how much longer than usual a ring takes to go on without a silent node: its links are
+// down after the token timeout and two probes, of which there are eight in a token timeout.
+func ringDelay(t corosync.Timers) time.Duration { return max(t.Token*5/4-usualRing, 0) }
 
 // nodeIDs are the ids of the machines' nodes, in the order of the machines.
 func (s *Subject) nodeIDs() []ring.NodeID {

@@ -37,5 +37,5 @@ func TestRingDelay(t *testing.T) {
 		return ringDelay(subject.(*Subject).ringTimers())
 	}
 	require.Zero(t, delay(Spec{}, 3))
-	require.Equal(t, 57430*time.Millisecond, delay(Spec{Token: 30 * time.Second}, 3))
+	require.Equal(t, 28312500*time.Microsecond, delay(Spec{Token: 30 * time.Second}, 3))
 }
