@@ -94,8 +94,10 @@ const (
 // Request asks for the fencing of a node.
 type Request struct {
 	Node string
-	// Version identifies what the caller believes to run on the node. It was read before the request.
+	// Version and Key identify what the caller believes to run on the node. They were read before the request. The
+	// key is of everything that makes one version different from another; the version is what is recorded.
 	Version uint64
+	Key     uint64
 	// Devices are in the order in which they are tried.
 	Devices []Device
 	// Verified is what the agents reported when the devices were installed.
@@ -110,9 +112,9 @@ type Request struct {
 
 // Proof states that everything that ran on a node at the time of its Version is gone.
 type Proof struct {
-	Node    string
-	Version uint64
-	Device  string
+	Node         string
+	Version, Key uint64
+	Device       string
 	// Started and Confirmed are times of the monotonic clock. The machine was off at some instant between
 	// them.
 	Started, Confirmed time.Duration
@@ -152,7 +154,7 @@ func New(e env.Env, tasks *env.Tasks, o Options) *Fencer {
 // Request starts to fence a node, unless that is in progress, was done for this version, or failed less
 // than RetryPause ago. It does not wait for the result.
 func (f *Fencer) Request(r Request) {
-	if p, ok := f.proofByNode[r.Node]; ok && p.Version == r.Version || len(r.Devices) == 0 {
+	if p, ok := f.proofByNode[r.Node]; ok && p.Version == r.Version && p.Key == r.Key || len(r.Devices) == 0 {
 		return
 	}
 	now := f.env.Mono()

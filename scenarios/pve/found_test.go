@@ -36,6 +36,7 @@ func TestFoundBugsStayFixed(t *testing.T) {
 		{"ha-stalled-bystanders", 1, "a healthy machine waited for a ring until its watchdog reset it", true},
 		{"disk-rots", 3, "a log entry that had rotted on the disk was taken for what was written", true},
 		{"lock-storm", 662, "a node that owed packets to no ring was refused by all, itself included", true},
+		{"lock-storm", 168, "a lock was taken over at the revision of a renewal that was never acknowledged", true},
 		{"disk-lies", 104, "a local read from what a lying disk had left was taken for a store that goes back", false},
 		{"minority-partition-of-five", 118, "a local read of a branch that lost was taken for one of the future", false},
 	} {

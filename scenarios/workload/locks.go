@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -224,7 +225,8 @@ type lockWait struct {
 	key      string
 	poll     interface{ Choose(n uint64) uint64 }
 	version  uint64        // of another holder
-	since    time.Duration // when it was seen first
+	holder   string        // as it named itself: a change that was never acknowledged has the revision of another
+	since    time.Duration // when both were seen first
 	prepared bool
 }
 
@@ -236,7 +238,13 @@ func (w *lockWait) take() (held *lease, stopped bool, err error) {
 			return nil, stopped, err
 		}
 		again := false
-		if look.Type == history.OK && w.mayTake(look) {
+		mayTake := look.Type == history.OK && w.mayTake(look)
+		if mayTake && look.Mod != 0 {
+			if mayTake, stopped, err = w.confirm(look); stopped || err != nil {
+				return nil, stopped, err
+			}
+		}
+		if mayTake {
 			requested := w.Env.Now()
 			op := Op{F: Acquire, Key: w.key, Expect: look.Mod, ID: w.lockCallID(), TTL: w.Spec.Locks.TTL}
 			op.Value = op.ID // names the holder
@@ -259,6 +267,14 @@ func (w *lockWait) take() (held *lease, stopped bool, err error) {
 	}
 }
 
+// confirm reports whether a lock is the same in the order. A machine also shows changes that are not acknowledged; if
+// they never are, another change gets their revision, and an acquisition that demands that revision takes the
+// lock from whoever made it.
+func (w *lockWait) confirm(look Result) (same, stopped bool, err error) {
+	r, stopped, err := w.call(Op{F: Read, Key: w.key, ID: w.lockCallID()})
+	return r.Type == history.OK && r.Mod == look.Mod && bytes.Equal(r.Value, look.Value), stopped, err
+}
+
 // mayTake decides from a look at the lock whether the client may take it.
 func (w *lockWait) mayTake(look Result) bool {
 	if look.Mod == 0 {
@@ -268,8 +284,8 @@ func (w *lockWait) mayTake(look Result) bool {
 	if json.Unmarshal(look.Value, &holder) == nil && strings.HasPrefix(holder, w.ownPrefix()) {
 		return true
 	}
-	if look.Mod != w.version {
-		w.version, w.since = look.Mod, w.Env.Now()
+	if look.Mod != w.version || holder != w.holder {
+		w.version, w.holder, w.since = look.Mod, holder, w.Env.Now()
 	}
 	return w.Env.Now()-w.since > w.Spec.Locks.TTL
 }

@@ -44,7 +44,7 @@ func (s *lockServer) answer(_ int, op Op) ([]byte, error) {
 	}
 	r, repeated := s.done[op.ID]
 	if !repeated {
-		if r = s.carryOut(op); r.Type == history.OK && op.F != ReadLocal {
+		if r = s.carryOut(op); r.Type == history.OK && !isLook(op.F) {
 			s.done[op.ID] = r
 		}
 	} else {
@@ -56,11 +56,13 @@ func (s *lockServer) answer(_ int, op Op) ([]byte, error) {
 	return mustJSON(r), nil
 }
 
+func isLook(f string) bool { return f == ReadLocal || f == Read }
+
 func (s *lockServer) carryOut(op Op) Result {
 	switch {
-	case op.F == ReadLocal && s.holder == "":
+	case isLook(op.F) && s.holder == "":
 		return Result{Type: history.OK}
-	case op.F == ReadLocal:
+	case isLook(op.F):
 		return Result{Type: history.OK, Value: JSON(s.holder), Mod: s.version}
 	case op.F == Mkdir:
 		s.directory = true
@@ -183,7 +185,7 @@ func TestALeaseThatEnds(t *testing.T) {
 		server := &lockServer{t: t, done: map[string]Result{}, directory: true}
 		cut := false
 		e.answer = func(machine int, op Op) ([]byte, error) {
-			if cut = cut || op.F == Renew; cut && op.F != ReadLocal {
+			if cut = cut || op.F == Renew; cut && !isLook(op.F) {
 				return nil, ErrTimeout
 			}
 			return server.answer(machine, op)

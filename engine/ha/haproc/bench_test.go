@@ -205,7 +205,8 @@ func (b *bench) list(req *store.Request, r *store.Response) {
 		if req.Names {
 			r.Paths = append(r.Paths, path)
 		} else {
-			r.Entries = append(r.Entries, store.EntryInfo{Path: path, Mod: b.tree.Get(path).Mod})
+			r.Entries = append(r.Entries, store.EntryInfo{Path: path, Mod: b.tree.Get(path).Mod,
+				Writer: ring.NodeID(b.tree.Get(path).Writer)})
 		}
 	}
 }

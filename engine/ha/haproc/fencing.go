@@ -11,6 +11,7 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/fence"
 	"github.com/holdfast-sim/holdfast/engine/ha"
 	"github.com/holdfast-sim/holdfast/engine/ha/config"
+	"github.com/holdfast-sim/holdfast/engine/store/lock"
 	"github.com/holdfast-sim/holdfast/engine/watchdog"
 )
 
@@ -37,7 +38,7 @@ func (w *crmEnv) AcquireNodeLock(node string) bool {
 	if err != nil {
 		return false
 	}
-	if version == 0 || !strings.HasSuffix(holder, "/"+LRMProcess) {
+	if version == (lock.Version{}) || !strings.HasSuffix(holder, "/"+LRMProcess) {
 		// Either the node gave the lock back, which means that nothing runs under it, or a master took it,
 		// with proof: this one or an earlier one. It is ours, free or expires.
 		return w.acquireLock(name)
@@ -78,8 +79,8 @@ func (w *crmEnv) NodeConfirmedDead(node string) bool {
 // version. If not, it starts fencing the node. It leaves a node alone that is in the ring again, unless
 // evenOnline is set: the LRM of such a node no longer renews the lock, so the lock expires without a
 // power cut.
-func (w *crmEnv) isFenced(node string, version uint64, evenOnline bool) bool {
-	if proof, ok := w.fencer.Proof(node); ok && proof.Version == version {
+func (w *crmEnv) isFenced(node string, version lock.Version, evenOnline bool) bool {
+	if proof, ok := w.fencer.Proof(node); ok && proof.Version == version.Revision && proof.Key == version.Key() {
 		return true
 	}
 	devices, verified := w.fenceDevices(node)
@@ -87,7 +88,7 @@ func (w *crmEnv) isFenced(node string, version uint64, evenOnline bool) bool {
 		return false
 	}
 	started := w.env.Mono()
-	w.fencer.Request(fence.Request{Node: node, Version: version, Devices: devices, Verified: verified,
+	w.fencer.Request(fence.Request{Node: node, Version: version.Revision, Key: version.Key(), Devices: devices, Verified: verified,
 		Absent: func(t *env.Task) (string, bool) { return w.absentFrom(t, node) },
 		Wanted: func() (bool, string) { return w.stillWanted(node, started, evenOnline) }})
 	return false

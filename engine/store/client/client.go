@@ -155,14 +155,33 @@ func responseError(r *store.Response) error {
 // Read reads a file as this node has it: with quorum at least as new as every change that was
 // acknowledged to this node.
 func (c *Client) Read(t *env.Task, path string) (data []byte, revision uint64, err error) {
-	r, err := c.Do(t, store.Request{Op: store.OpRead, Path: path, Local: true})
+	e, err := c.ReadEntry(t, path)
 	if err != nil {
-		return nil, 0, requestError("reading", path, err)
+		return nil, 0, err
+	}
+	return e.Data, e.Mod, nil
+}
+
+// ReadEntry is Read with all that is known of the file.
+func (c *Client) ReadEntry(t *env.Task, path string) (*store.EntryInfo, error) {
+	return c.readFile(t, store.Request{Op: store.OpRead, Path: path, Local: true})
+}
+
+// ReadConfirmed reads a file as the cluster has it: what it returns is acknowledged, and no later ring goes on
+// without it. It needs a quorum and costs a place in the order.
+func (c *Client) ReadConfirmed(t *env.Task, path string) (*store.EntryInfo, error) {
+	return c.readFile(t, store.Request{Op: store.OpRead, Path: path})
+}
+
+func (c *Client) readFile(t *env.Task, request store.Request) (*store.EntryInfo, error) {
+	r, err := c.Do(t, request)
+	if err != nil {
+		return nil, requestError("reading", request.Path, err)
 	}
 	if r.Entry == nil || r.Entry.Kind != store.KindFile {
-		return nil, 0, fmt.Errorf("reading %s: %w: not a file", path, ErrRefused)
+		return nil, fmt.Errorf("reading %s: %w: not a file", request.Path, ErrRefused)
 	}
-	return r.Entry.Data, r.Entry.Mod, nil
+	return r.Entry, nil
 }
 
 // Writer is the node through which a file was changed last.

@@ -2,8 +2,8 @@
 // changes: files below priv/lock, one holder each, taken over by another process only when
 // they were not renewed for the TTL.
 //
-// What a lock is. The file's content names the holder (machine and process); the file's revision
-// is the lock's version. Every step is one conditional change of the store, so the store's total
+// What a lock is. The file's content names the holder (machine and process); the file's revision, with who wrote
+// it and when, is the lock's version. Every step is one conditional change of the store, so the store's total
 // order decides between rivals:
 //
 //   - take: create the file where there is none;
@@ -12,13 +12,20 @@
 //   - take over: remove it at the version that was watched for longer than the TTL, then take.
 //
 // Why a takeover is safe. A rival that takes over at version v has watched v for a whole TTL by
-// its own monotonic clock, and began to watch only after v was in the order. The removal demands
+// its own monotonic clock, and began to watch only after v was written. The removal demands
 // v, so no renewal is in between. The holder's last successful renewal is therefore v's or an
 // earlier one, and the holder asked for it before v was in the order. The watchdog of the holder
 // counts from that instant (see [Locks.RequestedAt]), not from the answer: an answer that comes late, to
 // a process that was paused, proves nothing newer. So the holder's machine is reset before the
 // takeover whenever the watchdog's whole time is less than the TTL, whatever was delayed, lost or
 // repeated on the way.
+//
+// Why a version is more than a revision. A node shows changes that it has applied and that are not acknowledged. If it
+// loses its ring then, the others go on without them, and give their revisions to other changes. A rival that
+// compared revisions alone would take the renewal that replaced the one it had watched for the same. So it
+// compares what Proxmox VE's pmxcfs has in the checksum of a lock as well: the writer and the time. And whatever
+// demands a revision, a takeover or a process that finds its own name, first reads the lock as it is
+// acknowledged: such a revision is never given to another change.
 //
 // Ages only err towards longer. A process that starts, or that reads an entry late, watches from
 // then on; what other nodes do, a store that resynchronises, and a wall clock that jumps change no
@@ -32,10 +39,14 @@
 package lock
 
 import (
+	"encoding/binary"
 	"errors"
+	"hash/fnv"
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
+	"github.com/holdfast-sim/holdfast/engine/ring"
+	"github.com/holdfast-sim/holdfast/engine/store"
 	"github.com/holdfast-sim/holdfast/engine/store/client"
 )
 
@@ -58,9 +69,31 @@ type Locks struct {
 	heldByName    map[string]heldLock
 }
 
+// Version identifies one writing of a lock. The zero value stands for a lock that is free.
+type Version struct {
+	Revision uint64
+	Writer   ring.NodeID
+	MtimeMS  int64 // wall clock of the writer, in ms since 1970
+}
+
+// Key is a number for the version: equal for equal versions, and different ones have different keys but for a chance
+// of 2^-64.
+func (v Version) Key() uint64 {
+	if v == (Version{}) {
+		return 0
+	}
+	h := fnv.New64a()
+	_ = binary.Write(h, binary.LittleEndian, v) // a hash takes everything
+	return h.Sum64()
+}
+
+func versionOf(e *store.EntryInfo) Version {
+	return Version{Revision: e.Mod, Writer: e.Writer, MtimeMS: e.MtimeMS}
+}
+
 // watchedLock is the version of a lock and when this process first saw it.
 type watchedLock struct {
-	version      uint64
+	version      Version
 	versionSince time.Duration // monotonic
 }
 
@@ -87,7 +120,7 @@ func (l *Locks) Observe(t *env.Task) error {
 	for i := range entries {
 		name := entries[i].Path[len(Dir)+1:]
 		present[name] = true
-		l.noteVersion(name, entries[i].Mod)
+		l.noteVersion(name, versionOf(&entries[i]))
 	}
 	for name := range l.watchedByName {
 		if !present[name] {
@@ -97,7 +130,7 @@ func (l *Locks) Observe(t *env.Task) error {
 	return nil
 }
 
-func (l *Locks) noteVersion(name string, version uint64) {
+func (l *Locks) noteVersion(name string, version Version) {
 	w, known := l.watchedByName[name]
 	if known && w.version == version || !known && len(l.watchedByName) >= maxWatched {
 		return
@@ -106,7 +139,7 @@ func (l *Locks) noteVersion(name string, version uint64) {
 }
 
 // hasExpired reports whether a lock was seen at this version, and no other, for longer than the TTL.
-func (l *Locks) hasExpired(name string, version uint64) bool {
+func (l *Locks) hasExpired(name string, version Version) bool {
 	w, known := l.watchedByName[name]
 	return known && w.version == version && l.env.Mono()-w.versionSince > l.ttl
 }
@@ -124,32 +157,37 @@ func (l *Locks) Acquire(t *env.Task, name string) bool {
 		}
 		delete(l.heldByName, name)
 	}
-	data, version, err := l.store.Read(t, path)
+	e, err := l.store.ReadEntry(t, path)
 	switch {
 	case errors.Is(err, client.ErrNotFound):
-		version = 0
+		return l.writeLock(t, name, 0) == nil
 	case err != nil:
 		return false
-	case string(data) == l.self:
-		// Ours: of an earlier incarnation of this process, or renewed by a request that got no answer.
-	default:
-		l.noteVersion(name, version)
-		if !l.hasExpired(name, version) || !l.takeOver(t, path, name, version, string(data)) {
-			return false
-		}
-		version = 0
+	case string(e.Data) != l.self:
+		l.noteVersion(name, versionOf(e))
+		return l.hasExpired(name, versionOf(e)) && l.takeOver(t, name, versionOf(e)) && l.writeLock(t, name, 0) == nil
 	}
-	return l.writeLock(t, name, version) == nil
+	// Ours: of an earlier incarnation of this process, or renewed by a request that got no answer.
+	if e, err = l.store.ReadConfirmed(t, path); err != nil || string(e.Data) != l.self {
+		return false
+	}
+	return l.writeLock(t, name, e.Mod) == nil
 }
 
-// takeOver removes a lock that was not renewed for the TTL.
-func (l *Locks) takeOver(t *env.Task, path, name string, version uint64, holder string) bool {
+// takeOver removes a lock if it still has a version.
+func (l *Locks) takeOver(t *env.Task, name string, version Version) bool {
+	path := Dir + "/" + name
 	age := l.env.Mono() - l.watchedByName[name].versionSince
-	if err := l.store.Delete(t, path, version); err != nil {
+	e, err := l.store.ReadConfirmed(t, path)
+	if err != nil || versionOf(e) != version {
+		return false // the next look begins a new watch
+	}
+	if err := l.store.Delete(t, path, version.Revision); err != nil {
 		return false
 	}
 	delete(l.watchedByName, name)
-	l.env.Emit(TakenOver{Lock: name, From: holder, By: l.self, Version: version, AgeMS: age.Milliseconds()})
+	l.env.Emit(TakenOver{Lock: name, From: string(e.Data), By: l.self, Version: version.Revision,
+		AgeMS: age.Milliseconds()})
 	l.env.Probe("lock/taken-over")
 	return true
 }
@@ -173,7 +211,7 @@ func (l *Locks) writeLock(t *env.Task, name string, expect uint64) error {
 		l.env.Emit(Taken{Lock: name, By: l.self, Version: version})
 	}
 	l.heldByName[name] = heldLock{version: version, requested: requested}
-	l.noteVersion(name, version)
+	delete(l.watchedByName, name) // should it ever be another one's, that one's time begins with the next look
 	return nil
 }
 

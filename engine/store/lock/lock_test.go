@@ -10,6 +10,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/env/envtest"
+	"github.com/holdfast-sim/holdfast/engine/ring"
 	"github.com/holdfast-sim/holdfast/engine/store"
 	"github.com/holdfast-sim/holdfast/engine/store/client"
 	"github.com/holdfast-sim/holdfast/engine/store/lock"
@@ -26,7 +27,8 @@ type shared struct {
 type toyStore struct {
 	shared *shared
 	env    env.Env
-	mute   bool // carries out requests without answering them
+	mute   bool       // carries out requests without answering them
+	branch *tree.Tree // what this machine shows until it joins the others again; nil for what they have
 }
 
 func (s *toyStore) Start(e env.Env) error { s.env = e; return nil }
@@ -50,23 +52,30 @@ func (s *toyStore) Step(ev env.Event) {
 
 func (s *toyStore) answer(req *store.Request) *store.Response {
 	r := &store.Response{ID: req.ID, OK: true}
+	shown := s.shared.tree
+	if req.Local && s.branch != nil {
+		shown = s.branch
+	}
 	switch req.Op {
 	case store.OpRead:
-		e := s.shared.tree.Get(req.Path)
+		e := shown.Get(req.Path)
 		if e == nil {
 			r.OK, r.Code = false, tree.NotFound
 			return r
 		}
-		r.Entry = &store.EntryInfo{Path: e.Path, Kind: "file", Mod: e.Mod, Data: e.Data}
+		r.Entry = &store.EntryInfo{Path: e.Path, Kind: "file", Mod: e.Mod, Writer: ring.NodeID(e.Writer),
+			MtimeMS: e.MtimeMS, Data: e.Data}
 		return r
 	case store.OpList:
-		for _, name := range s.shared.tree.Names(req.Path) {
-			e := s.shared.tree.Get(req.Path + "/" + name)
-			r.Entries = append(r.Entries, store.EntryInfo{Path: e.Path, Mod: e.Mod})
+		for _, name := range shown.Names(req.Path) {
+			e := shown.Get(req.Path + "/" + name)
+			r.Entries = append(r.Entries, store.EntryInfo{Path: e.Path, Mod: e.Mod, Writer: ring.NodeID(e.Writer),
+				MtimeMS: e.MtimeMS})
 		}
 		return r
 	}
-	op := &tree.Op{Path: req.Path, Data: req.Data, Expect: req.Expect}
+	op := &tree.Op{Path: req.Path, Data: req.Data, Expect: req.Expect, Writer: uint32(s.env.Self().Machine),
+		MtimeMS: s.env.Wall().UnixMilli()}
 	for k := tree.Write; k <= tree.CAS; k++ {
 		if k.String() == req.Op {
 			op.Kind = k
@@ -278,11 +287,11 @@ func TestNoTwoHoldersWithinATTL(t *testing.T) {
 func TestTakenOnProofOnlyAtItsVersion(t *testing.T) {
 	c := newCluster(t, 2)
 	require.True(t, c.acquire(0, "a"))
-	proven := func(version uint64) (ok bool) {
+	proven := func(version lock.Version) (ok bool) {
 		c.do(1, func(u *user, task *env.Task) { ok = u.locks.TakeOverWithProof(task, "a", version) })
 		return ok
 	}
-	holder := func() (by string, version uint64) {
+	holder := func() (by string, version lock.Version) {
 		c.do(1, func(u *user, task *env.Task) {
 			var err error
 			by, version, err = u.locks.Holder(task, "a")
@@ -303,5 +312,28 @@ func TestTakenOnProofOnlyAtItsVersion(t *testing.T) {
 	c.do(1, func(u *user, task *env.Task) { require.True(t, u.locks.Release(task, "a")) })
 	_, version = holder()
 	require.Zero(t, version, "the lock is free")
-	require.False(t, proven(0), "so there is no holder to take it from")
+	require.False(t, proven(lock.Version{}), "so there is no holder to take it from")
+}
+
+// TestARevisionOfABranchIsAnotherVersion: a renewal that was applied and never acknowledged has a revision which the
+// others give to another renewal. Who has watched the first one has not watched the second.
+func TestARevisionOfABranchIsAnotherVersion(t *testing.T) {
+	for _, joined := range []bool{false, true} {
+		c := newCluster(t, 2)
+		require.True(t, c.acquire(0, "a"))
+		kept, revision := c.shared.tree.Clone(), c.shared.revision
+		require.True(t, c.acquire(0, "a"))
+		c.stores[1].branch = c.shared.tree
+		require.False(t, c.acquire(1, "a"), "it begins to watch the renewal that only it shows")
+		c.world.RunFor(lock.TTL + time.Second)
+
+		c.shared.tree, c.shared.revision = kept, revision // the others go on without it
+		c.restart(0)
+		require.True(t, c.acquire(0, "a"))
+		require.Equal(t, c.stores[1].branch.Get(lock.Dir+"/a").Mod, c.shared.tree.Get(lock.Dir+"/a").Mod)
+		if joined {
+			c.stores[1].branch = nil
+		}
+		require.False(t, c.acquire(1, "a"), "joined: %v", joined)
+	}
 }
