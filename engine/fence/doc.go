@@ -94,8 +94,9 @@ const (
 // Request asks for the fencing of a node.
 type Request struct {
 	Node string
-	// Version and Key identify what the caller believes to run on the node. They were read before the request. The
-	// key is of everything that makes one version different from another; the version is what is recorded.
+	// Version and Key identify what the caller believes to run on the node. They were read before the
+	// request. The key is of everything that makes one version different from another; the version is what
+	// is recorded.
 	Version uint64
 	Key     uint64
 	// Devices are in the order in which they are tried.

@@ -135,8 +135,8 @@ func (j *fencingJob) finishFailed(reason string, isError bool) {
 // follows can revoke the proof.
 func (j *fencingJob) finishConfirmed(d *Device) {
 	e, now := j.fencer.env, j.fencer.env.Mono()
-	j.fencer.proofByNode[j.Node] = Proof{Node: j.Node, Version: j.Version, Key: j.Key, Device: d.Name, Started: j.started,
-		Confirmed: now}
+	j.fencer.proofByNode[j.Node] = Proof{Node: j.Node, Version: j.Version, Key: j.Key, Device: d.Name,
+		Started: j.started, Confirmed: now}
 	j.progress = "confirmed by " + d.Name
 	e.Emit(Ended{Node: j.Node, Version: j.Version, OK: true, Device: d.Name,
 		TookMS: (now - j.started).Milliseconds()})

@@ -225,7 +225,7 @@ type lockWait struct {
 	key      string
 	poll     interface{ Choose(n uint64) uint64 }
 	version  uint64        // of another holder
-	holder   string        // as it named itself: a change that was never acknowledged has the revision of another
+	holder   string        // its name, because a change that gets lost has the revision of another one
 	since    time.Duration // when both were seen first
 	prepared bool
 }

@@ -80,7 +80,8 @@ func (w *crmEnv) NodeConfirmedDead(node string) bool {
 // evenOnline is set: the LRM of such a node no longer renews the lock, so the lock expires without a
 // power cut.
 func (w *crmEnv) isFenced(node string, version lock.Version, evenOnline bool) bool {
-	if proof, ok := w.fencer.Proof(node); ok && proof.Version == version.Revision && proof.Key == version.Key() {
+	proof, ok := w.fencer.Proof(node)
+	if ok && proof.Version == version.Revision && proof.Key == version.Key() {
 		return true
 	}
 	devices, verified := w.fenceDevices(node)
@@ -88,7 +89,8 @@ func (w *crmEnv) isFenced(node string, version lock.Version, evenOnline bool) bo
 		return false
 	}
 	started := w.env.Mono()
-	w.fencer.Request(fence.Request{Node: node, Version: version.Revision, Key: version.Key(), Devices: devices, Verified: verified,
+	w.fencer.Request(fence.Request{Node: node, Version: version.Revision, Key: version.Key(),
+		Devices: devices, Verified: verified,
 		Absent: func(t *env.Task) (string, bool) { return w.absentFrom(t, node) },
 		Wanted: func() (bool, string) { return w.stillWanted(node, started, evenOnline) }})
 	return false

@@ -157,8 +157,8 @@ func (w *storeEnv) movedBefore(cmd lrm.Command) bool {
 	if !errors.Is(err, client.ErrNotFound) {
 		return false
 	}
-	writer, err := w.store.Writer(w.task, GuestPath(cmd.SID, cmd.Target))
-	return err == nil && writer == w.opts.ownID()
+	e, err := w.store.ReadEntry(w.task, GuestPath(cmd.SID, cmd.Target))
+	return err == nil && e.Writer == w.opts.ownID()
 }
 
 // Finished implements lrm.Executor.

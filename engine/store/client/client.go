@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
-	"github.com/holdfast-sim/holdfast/engine/ring"
 	"github.com/holdfast-sim/holdfast/engine/store"
 	"github.com/holdfast-sim/holdfast/engine/store/tree"
 )
@@ -167,8 +166,8 @@ func (c *Client) ReadEntry(t *env.Task, path string) (*store.EntryInfo, error) {
 	return c.readFile(t, store.Request{Op: store.OpRead, Path: path, Local: true})
 }
 
-// ReadConfirmed reads a file as the cluster has it: what it returns is acknowledged, and no later ring goes on
-// without it. It needs a quorum and costs a place in the order.
+// ReadConfirmed reads a file as the cluster has it: what it returns is acknowledged, and no later ring goes
+// on without it. It needs a quorum and costs a place in the order.
 func (c *Client) ReadConfirmed(t *env.Task, path string) (*store.EntryInfo, error) {
 	return c.readFile(t, store.Request{Op: store.OpRead, Path: path})
 }
@@ -182,18 +181,6 @@ func (c *Client) readFile(t *env.Task, request store.Request) (*store.EntryInfo,
 		return nil, fmt.Errorf("reading %s: %w: not a file", request.Path, ErrRefused)
 	}
 	return r.Entry, nil
-}
-
-// Writer is the node through which a file was changed last.
-func (c *Client) Writer(t *env.Task, path string) (ring.NodeID, error) {
-	r, err := c.Do(t, store.Request{Op: store.OpRead, Path: path, Local: true})
-	if err != nil {
-		return 0, requestError("reading", path, err)
-	}
-	if r.Entry == nil {
-		return 0, fmt.Errorf("reading %s: %w: an empty answer", path, ErrRefused)
-	}
-	return r.Entry.Writer, nil
 }
 
 // List lists a directory as this node has it, all of it and at one revision. A missing directory

@@ -118,9 +118,9 @@ func TestReadAndItsErrors(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "text", string(data))
 		require.Equal(t, uint64(4), revision)
-		writer, err := c.Writer(task, "a")
+		e, err := c.ReadEntry(task, "a")
 		require.NoError(t, err)
-		require.EqualValues(t, 3, writer)
+		require.EqualValues(t, 3, e.Writer)
 		_, _, err = c.Read(task, "b")
 		require.ErrorIs(t, err, client.ErrNotFound)
 		require.ErrorContains(t, err, "reading b: ")
@@ -129,6 +129,15 @@ func TestReadAndItsErrors(t *testing.T) {
 	})
 	for _, r := range b.store.asked {
 		require.True(t, r.Local)
+	}
+	b.store.asked = nil
+	b.do(func(c *client.Client, task *env.Task) {
+		e, err := c.ReadConfirmed(task, "a")
+		require.NoError(t, err)
+		require.EqualValues(t, 4, e.Mod)
+	})
+	for _, r := range b.store.asked {
+		require.False(t, r.Local)
 	}
 }
 

@@ -2,9 +2,9 @@
 // changes: files below priv/lock, one holder each, taken over by another process only when
 // they were not renewed for the TTL.
 //
-// What a lock is. The file's content names the holder (machine and process); the file's revision, with who wrote
-// it and when, is the lock's version. Every step is one conditional change of the store, so the store's total
-// order decides between rivals:
+// What a lock is. The file's content names the holder (machine and process); the file's revision, with its
+// writer and its time, is the lock's version. Every step is one conditional change of the store, so the
+// store's total order decides between rivals:
 //
 //   - take: create the file where there is none;
 //   - renew: write it at exactly the version that the holder made itself;
@@ -20,12 +20,12 @@
 // takeover whenever the watchdog's whole time is less than the TTL, whatever was delayed, lost or
 // repeated on the way.
 //
-// Why a version is more than a revision. A node shows changes that it has applied and that are not acknowledged. If it
-// loses its ring then, the others go on without them, and give their revisions to other changes. A rival that
-// compared revisions alone would take the renewal that replaced the one it had watched for the same. So it
-// compares what Proxmox VE's pmxcfs has in the checksum of a lock as well: the writer and the time. And whatever
-// demands a revision, a takeover or a process that finds its own name, first reads the lock as it is
-// acknowledged: such a revision is never given to another change.
+// Why a version is more than a revision. A node shows changes that it has applied and that are not
+// acknowledged. If it loses its ring then, the others go on without them, and give their revisions to other
+// changes. A rival that compared revisions alone would take the renewal that replaced the one it had watched
+// for the same. So it compares what Proxmox VE's pmxcfs has in the checksum of a lock as well: the writer and
+// the time. And whatever demands a revision, a takeover or a process that finds its own name, first reads the
+// lock as it is acknowledged: such a revision is never given to another change.
 //
 // Ages only err towards longer. A process that starts, or that reads an entry late, watches from
 // then on; what other nodes do, a store that resynchronises, and a wall clock that jumps change no
