@@ -76,8 +76,8 @@ type Version struct {
 	MtimeMS  int64 // wall clock of the writer, in ms since 1970
 }
 
-// Key is a number for the version: equal for equal versions, and different ones have different keys but for a chance
-// of 2^-64.
+// Key is a number for the version: equal for equal versions, and different ones have different keys but for a
+// chance of 2^-64.
 func (v Version) Key() uint64 {
 	if v == (Version{}) {
 		return 0
@@ -165,7 +165,8 @@ func (l *Locks) Acquire(t *env.Task, name string) bool {
 		return false
 	case string(e.Data) != l.self:
 		l.noteVersion(name, versionOf(e))
-		return l.hasExpired(name, versionOf(e)) && l.takeOver(t, name, versionOf(e)) && l.writeLock(t, name, 0) == nil
+		v := versionOf(e)
+		return l.hasExpired(name, v) && l.takeOver(t, name, v) && l.writeLock(t, name, 0) == nil
 	}
 	// Ours: of an earlier incarnation of this process, or renewed by a request that got no answer.
 	if e, err = l.store.ReadConfirmed(t, path); err != nil || string(e.Data) != l.self {
