@@ -212,7 +212,7 @@ func (l *Locks) writeLock(t *env.Task, name string, expect uint64) error {
 		l.env.Emit(Taken{Lock: name, By: l.self, Version: version})
 	}
 	l.heldByName[name] = heldLock{version: version, requested: requested}
-	delete(l.watchedByName, name) // should it ever be another one's, that one's time begins with the next look
+	delete(l.watchedByName, name) // should it be another one's later, the next look begins a watch
 	return nil
 }
 
