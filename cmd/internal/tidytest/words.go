@@ -40,8 +40,8 @@ type phrase struct {
 	instead  string
 }
 
-// newPhrase matches alternatives as whole words, also at the beginning of a sentence. Each begins with a letter
-// and a literal text.
+// newPhrase matches alternatives as whole words, also at the beginning of a sentence. Each begins with a
+// letter and a literal text.
 func newPhrase(instead string, alternatives ...string) phrase {
 	p := phrase{instead: instead}
 	for i, a := range alternatives {
