@@ -153,10 +153,10 @@ func combinations() []combination {
 	}
 }
 
-// TestTwoQuorateIsKnown enumerates sequences of partitions under each combination of options: three steps of up
-// to 3 nodes (4 in thorough runs), two of more nodes and of combinations that are known to be unsafe. The
-// combinations that can make two sides quorate are known; any change of that, in either direction, is a change of
-// behaviour.
+// TestTwoQuorateIsKnown enumerates sequences of partitions under each combination of options: three steps
+// of up to 3 nodes (4 in thorough runs), two of more nodes and of combinations that are known to be unsafe.
+// The combinations that can make two sides quorate are known; any change of that, in either direction, is a
+// change of behaviour.
 func TestTwoQuorateIsKnown(t *testing.T) {
 	for _, c := range combinations() {
 		for n := 2; n <= thorough.Count(4, 5); n++ {

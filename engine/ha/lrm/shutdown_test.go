@@ -51,7 +51,8 @@ func TestALateArrivalIsReported(t *testing.T) {
 	}
 }
 
-// TestAServiceThatMovedAwayIsStopped here: its configuration is elsewhere, and the manager does not know it yet.
+// TestAServiceThatMovedAwayIsStopped here: its configuration is elsewhere, and the manager does not know it
+// yet.
 func TestAServiceThatMovedAwayIsStopped(t *testing.T) {
 	for code, keeps := range map[ha.ExitCode]bool{ha.ExitWrongNode: false, ha.ExitError: true} {
 		b := newBench()
@@ -95,8 +96,8 @@ func TestAStopThatIsUnderWayWithoutTheLock(t *testing.T) {
 	}
 }
 
-// TestAnLRMWithoutLockAndWhatItsPredecessorLeftRunning: a frozen service runs until the machine goes off, so that
-// is no end in order; where the machine stays on, it is, and a stopped service does not matter.
+// TestAnLRMWithoutLockAndWhatItsPredecessorLeftRunning: a frozen service runs until the machine goes off,
+// so that is no end in order; where the machine stays on, it is, and a stopped service does not matter.
 func TestAnLRMWithoutLockAndWhatItsPredecessorLeftRunning(t *testing.T) {
 	for _, c := range []struct {
 		state            ha.ServiceState

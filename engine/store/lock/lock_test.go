@@ -69,8 +69,8 @@ func (s *toyStore) answer(req *store.Request) *store.Response {
 	case store.OpList:
 		for _, name := range shown.Names(req.Path) {
 			e := shown.Get(req.Path + "/" + name)
-			r.Entries = append(r.Entries, store.EntryInfo{Path: e.Path, Mod: e.Mod, Writer: ring.NodeID(e.Writer),
-				MtimeMS: e.MtimeMS})
+			r.Entries = append(r.Entries, store.EntryInfo{Path: e.Path, Mod: e.Mod,
+				Writer: ring.NodeID(e.Writer), MtimeMS: e.MtimeMS})
 		}
 		return r
 	}
@@ -315,8 +315,8 @@ func TestTakenOnProofOnlyAtItsVersion(t *testing.T) {
 	require.False(t, proven(lock.Version{}), "so there is no holder to take it from")
 }
 
-// TestARevisionOfABranchIsAnotherVersion: a renewal that was applied and never acknowledged has a revision which the
-// others give to another renewal. Who has watched the first one has not watched the second.
+// TestARevisionOfABranchIsAnotherVersion: a renewal that was applied and never acknowledged has a revision
+// which the others give to another renewal. Who has watched the first one has not watched the second.
 func TestARevisionOfABranchIsAnotherVersion(t *testing.T) {
 	for _, joined := range []bool{false, true} {
 		c := newCluster(t, 2)

@@ -43,8 +43,8 @@ func (n needy) Try(_ context.Context, a shrink.Attempt) (shrink.Result, error) {
 	return shrink.Result{Failed: n.fails(a.Overrides), Seed: a.Seeds[0]}, nil
 }
 
-// TestReplacedDrawsAreKeptIfTheyAreNeeded: in a replay file beside the scenario, which can be read, and which an
-// earlier search does not leave behind.
+// TestReplacedDrawsAreKeptIfTheyAreNeeded: in a replay file beside the scenario, which can be read, and
+// which an earlier search does not leave behind.
 func TestReplacedDrawsAreKeptIfTheyAreNeeded(t *testing.T) {
 	s := scenarios.New("needy").Story("It fails with one draw.").Machines(3).Duration(10*time.Second).
 		Subject(register.Kind, nil).MustBuild()
