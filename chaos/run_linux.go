@@ -139,12 +139,12 @@ func (r *run) buildNodes() error {
 		r.machines = append(r.machines, m)
 	}
 	ports := make([]int, len(r.machines))
-	posts := make([]lease.Post, len(r.machines))
+	targets := make([]lease.KillTarget, len(r.machines))
 	for i, m := range r.machines {
-		ports[i], posts[i] = m.node.Port(), m.node.Post()
+		ports[i], targets[i] = m.node.Port(), m.node.KillTarget()
 	}
 	var err error
-	if r.sentinel, err = lease.StartSentinel(posts); err != nil {
+	if r.sentinel, err = lease.StartSentinel(targets); err != nil {
 		return err
 	}
 	net := fault.NewNet(s.Machines, s.Base())

@@ -101,7 +101,7 @@ func (k *Checker) Check(ctx context.Context, h *History) (*Report, error) {
 		}
 	}
 	var err error
-	var others foreign
+	var others foreignOperations
 	decided := false
 	if k.model.Revisioned && !h.AnyStart {
 		decided, err = k.certify(ctx, h, report)
@@ -109,7 +109,7 @@ func (k *Checker) Check(ctx context.Context, h *History) (*Report, error) {
 	} else {
 		others = foreignTo(k.model, h.Ops)
 	}
-	k.found.list = others.provable(k.found.list)
+	k.found.list = others.keepProvable(k.found.list)
 	switch {
 	case err != nil:
 	case decided:
@@ -175,7 +175,7 @@ func (k *Checker) certify(ctx context.Context, h *History, report *Report) (bool
 
 // conclude turns what was found into the report's verdict. Where our own methods contradict each other, and
 // nothing else is wrong, nothing is proved.
-func (k *Checker) conclude(report *Report, others *foreign) {
+func (k *Checker) conclude(report *Report, others *foreignOperations) {
 	report.Violations, report.Stats.Dropped = k.found.list, k.found.dropped
 	disputed := 0
 	for i := range report.Violations {
@@ -190,7 +190,7 @@ func (k *Checker) conclude(report *Report, others *foreign) {
 			report.Validity = Unknown
 			report.Reason = others.reason("model "+k.model.Name, len(k.found.ops))
 		case report.Validity == Valid && report.Stats.Checked == 0:
-			report.Validity, report.Reason = Unknown, nothingChecked(len(k.found.ops))
+			report.Validity, report.Reason = Unknown, whyNothingChecked(len(k.found.ops))
 		}
 		return
 	case len(report.Violations) > 2*disputed || (disputed == 0):
@@ -235,7 +235,7 @@ func (report *Report) search(ctx context.Context, m *Model, h *History, o *optio
 		}
 		switch p.result {
 		case Invalid:
-			return report.refuted(ctx, m, originalOps(p), h.AnyStart, o, found)
+			return report.addRefutation(ctx, m, originalOps(p), h.AnyStart, o, found)
 		case Unknown:
 			report.Validity = Unknown
 			if p.reason != nil {
@@ -246,8 +246,8 @@ func (report *Report) search(ctx context.Context, m *Model, h *History, o *optio
 	return nil
 }
 
-// refuted records operations that have no order, minimised. anyStart says that m starts from anything.
-func (report *Report) refuted(ctx context.Context, m *Model, ops []history.Operation, anyStart bool,
+// addRefutation records operations that have no order, minimised. anyStart says that m starts from anything.
+func (report *Report) addRefutation(ctx context.Context, m *Model, ops []history.Operation, anyStart bool,
 	o *options, found *findings) error {
 	if o.minimise {
 		s := newMinimiser(ctx, m, o)

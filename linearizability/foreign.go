@@ -12,10 +12,10 @@ import (
 	"github.com/holdfast-sim/holdfast/linearizability/models"
 )
 
-// foreign is what a history has of functions that the checker does not know. Such an operation may have
-// changed anything, so the history is never valid; and it may explain any answer that was given after its
-// call, so only what happened before that can be invalid for certain.
-type foreign struct {
+// foreignOperations is what a history has of functions that the checker does not know. Such an operation
+// may have changed anything, so the history is never valid; and it may explain any answer that was given
+// after its call, so only what happened before that can be invalid for certain.
+type foreignOperations struct {
 	count map[string]int
 	total int
 	// first is when the first of them was called that may have taken effect; math.MaxInt64 without any.
@@ -24,7 +24,7 @@ type foreign struct {
 }
 
 // add counts an operation.
-func (f *foreign) add(op *history.Operation) {
+func (f *foreignOperations) add(op *history.Operation) {
 	if f.count == nil {
 		f.count, f.first = make(map[string]int), math.MaxInt64
 	}
@@ -36,8 +36,8 @@ func (f *foreign) add(op *history.Operation) {
 }
 
 // foreignTo counts the operations of functions that a model does not know.
-func foreignTo(m *Model, ops []history.Operation) foreign {
-	f := foreign{model: m}
+func foreignTo(m *Model, ops []history.Operation) foreignOperations {
+	f := foreignOperations{model: m}
 	for i := range ops {
 		if m.Role(&ops[i]) == models.Ignored {
 			f.addIgnored(&ops[i])
@@ -47,14 +47,14 @@ func foreignTo(m *Model, ops []history.Operation) foreign {
 }
 
 // addIgnored counts an operation that the model ignores if it does not know its function.
-func (f *foreign) addIgnored(op *history.Operation) {
+func (f *foreignOperations) addIgnored(op *history.Operation) {
 	if !f.model.Knows(op) {
 		f.add(op)
 	}
 }
 
 // reason describes why nothing was decided, of so many operations.
-func (f *foreign) reason(checker string, ops int) string {
+func (f *foreignOperations) reason(checker string, ops int) string {
 	names := make([]string, 0, len(f.count))
 	for _, name := range slices.Sorted(maps.Keys(f.count)) {
 		names = append(names, fmt.Sprintf("%s (%d)", cmp.Or(shorten(name), "no name"), f.count[name]))
@@ -72,7 +72,7 @@ func (f *foreign) reason(checker string, ops int) string {
 }
 
 // before returns the part of a history that no foreign operation can have influenced.
-func (f *foreign) before(m *Model, ops []history.Operation) []history.Operation {
+func (f *foreignOperations) before(m *Model, ops []history.Operation) []history.Operation {
 	if f.total == 0 || f.first == math.MaxInt64 {
 		return ops
 	}
@@ -81,9 +81,10 @@ func (f *foreign) before(m *Model, ops []history.Operation) []history.Operation 
 	}), f.first-1)
 }
 
-// provable keeps the violations that stand whatever foreign operations did: those of the log alone, and those
-// of revisions and times. Where contents are compared, a foreign operation may have changed them.
-func (f *foreign) provable(found []Violation) []Violation {
+// keepProvable keeps the violations that stand whatever foreign operations did: those of the log alone,
+// and those of revisions and times. Where contents are compared, a foreign operation may have changed
+// them.
+func (f *foreignOperations) keepProvable(found []Violation) []Violation {
 	if f.total == 0 {
 		return found
 	}
@@ -99,7 +100,7 @@ func (f *foreign) provable(found []Violation) []Violation {
 // settle makes a verdict of an interval check that is not invalid unknown if it was given operations of other
 // functions, or none. A foreign operation may have ended or begun something, so what the check found between
 // other operations stands only if it was over before.
-func (f *foreign) settle(v Verdict, ops, spans int) Verdict {
+func (f *foreignOperations) settle(v Verdict, ops, spans int) Verdict {
 	if f.total > 0 {
 		v.Violations = slices.DeleteFunc(v.Violations, func(v Violation) bool {
 			return slices.ContainsFunc(v.Ops, func(op history.Operation) bool {
@@ -107,13 +108,13 @@ func (f *foreign) settle(v Verdict, ops, spans int) Verdict {
 			})
 		})
 	}
-	v = v.withViolations()
+	v = v.invalidIfViolated()
 	switch {
 	case v.Validity == Invalid:
 	case f.total > 0:
 		v.Validity, v.Summary = Unknown, undecided+f.reason("check "+v.Checker, ops)
 	case spans == 0:
-		v.Validity, v.Summary = Unknown, undecided+nothingChecked(ops)
+		v.Validity, v.Summary = Unknown, undecided+whyNothingChecked(ops)
 	}
 	return v
 }
@@ -121,8 +122,8 @@ func (f *foreign) settle(v Verdict, ops, spans int) Verdict {
 // undecided begins the summary of an unknown verdict.
 const undecided = "not decided: "
 
-// nothingChecked is why a history with so many operations of known functions was not decided.
-func nothingChecked(ops int) string {
+// whyNothingChecked is why a history with so many operations of known functions was not decided.
+func whyNothingChecked(ops int) string {
 	if ops == 0 {
 		return "the history has no operations, so nothing was checked"
 	}
@@ -130,7 +131,7 @@ func nothingChecked(ops int) string {
 }
 
 // intervalForeign counts what an interval check does not know.
-func intervalForeign(ops []history.Operation, functions []models.Function) foreign {
+func intervalForeign(ops []history.Operation, functions []models.Function) foreignOperations {
 	m := &Model{Functions: functions, Role: func(*history.Operation) models.Role { return models.Ignored }}
 	return foreignTo(m, ops)
 }

@@ -42,7 +42,7 @@ func checkText(t *testing.T, d *datadriven.TestData) string {
 				opts = append(opts, lin.WithAnyInitial())
 			}
 		case "failed":
-			failed, err := formats.ParseFailed(value)
+			failed, err := formats.ParseFailureMeaning(value)
 			require.NoError(t, err)
 			opts = append(opts, lin.WithFailed(failed))
 		case "end":

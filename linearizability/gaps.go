@@ -80,7 +80,7 @@ func (g *gapFiller) fill() (Validity, error) {
 	}
 	for _, c := range stack {
 		*g.ownerOf(c.rev) = int32(c.owner)
-		g.place[c.owner] = placed{rev: c.rev, role: models.Mutation}
+		g.place[c.owner] = operationResolution{rev: c.rev, role: models.Mutation}
 	}
 	return Valid, nil
 }

@@ -41,7 +41,7 @@ func (h *History) check(ctx context.Context, modelName string, o *options, opts 
 // agreeWith keeps a verdict only if the other order of the events gives the same one.
 func (report *Report) agreeWith(byTime *Report) {
 	if report.Validity != byTime.Validity {
-		report.undecided(fmt.Sprintf("by the positions in the file the history is %s, and by its times, "+
+		report.makeUndecided(fmt.Sprintf("by the positions in the file the history is %s, and by its times, "+
 			"which run backwards, it is %s", report.Validity, byTime.Validity))
 	}
 }
@@ -50,20 +50,20 @@ func (report *Report) agreeWith(byTime *Report) {
 func (report *Report) limit(h *History) {
 	switch {
 	case h.Import.Missing != "":
-		report.undecided("operations are missing: " + h.Import.Missing)
+		report.makeUndecided("operations are missing: " + h.Import.Missing)
 	case h.Import.Torn == "":
 	case report.Validity == Valid:
-		report.undecided("the end of the history is missing: " + h.Import.Torn)
+		report.makeUndecided("the end of the history is missing: " + h.Import.Torn)
 	case report.Validity == Invalid && h.Witness != nil:
-		report.undecided("the end of the history is missing, so the witness has writes that the history " +
+		report.makeUndecided("the end of the history is missing, so the witness has writes that the history " +
 			"lacks: " + h.Import.Torn)
 	default:
 		report.notes = append(report.notes, "the end of the history is missing: "+h.Import.Torn)
 	}
 }
 
-// undecided makes the verdict unknown. What was found stays in the notes.
-func (report *Report) undecided(reason string) {
+// makeUndecided makes the verdict unknown. What was found stays in the notes.
+func (report *Report) makeUndecided(reason string) {
 	if len(report.Violations) > 0 {
 		report.notes = append(report.notes, "otherwise: "+report.Violations[0].Explain)
 	}
@@ -99,7 +99,7 @@ func (h *History) judge(ctx context.Context, modelName string, o *options, opts 
 	}
 	started := *h
 	var notes []string
-	started.Ops, notes = h.speaking(m, o.failed)
+	started.Ops, notes = h.informativeOperations(m, o.failed)
 	started.AnyStart = h.AnyStart || o.anyInitial
 	report, err := Check(ctx, m, &started, opts...)
 	if err != nil {
@@ -154,7 +154,7 @@ func (report *Report) dependsOnStart(ctx context.Context, m *Model, whole, start
 		return err
 	}
 	if other.Validity != Invalid {
-		report.undecided("no order explains registers that begin as null, and one may explain registers " +
+		report.makeUndecided("no order explains registers that begin as null, and one may explain registers " +
 			"that begin with a value; give the value that they begin with (--initial)")
 	}
 	return nil
@@ -185,9 +185,10 @@ func (h *History) abortedRead(violations []Violation) bool {
 	return false
 }
 
-// speaking returns the operations that say something by the rules of the format, of what failed calls and
-// reads of nil mean, and notes about them.
-func (h *History) speaking(m *Model, failed formats.Failed) (ops []history.Operation, notes []string) {
+// informativeOperations returns the operations that say something by the rules of the format, of what
+// failed calls and reads of nil mean, and notes about them.
+func (h *History) informativeOperations(m *Model, failed formats.FailureMeaning) (
+	ops []history.Operation, notes []string) {
 	if failed == formats.FailedByFormat {
 		failed = h.Import.Failed
 	}

@@ -102,8 +102,8 @@ func lockName(key string) string {
 	return "lock " + key
 }
 
-// withViolations makes the verdict invalid if it lists violations.
-func (v Verdict) withViolations() Verdict {
+// invalidIfViolated makes the verdict invalid if it lists violations.
+func (v Verdict) invalidIfViolated() Verdict {
 	if len(v.Violations) > 0 {
 		first := &v.Violations[0]
 		v.Validity, v.Evidence = Invalid, first.Ops

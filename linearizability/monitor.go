@@ -23,11 +23,11 @@ const maxRemembered = 4096
 // the whole content of lists and trees, and local reads are judged by [Check] when the history is complete.
 type Monitor struct {
 	model *Model
-	open  map[int]*watched
+	open  map[int]*watchedCall
 	gone  map[int]bool // processes whose last call has an unknown outcome
 
-	highest  *watched            // the highest revision that any call has returned
-	byRev    map[uint64]*watched // acknowledged mutations
+	highest  *watchedCall            // the highest revision that any call has returned
+	byRev    map[uint64]*watchedCall // acknowledged mutations
 	byKey    map[string]*watchedKey
 	renames  bool // an entry may have moved, here or above
 	installs bool // some node replaced its state, without an epoch
@@ -37,17 +37,17 @@ type Monitor struct {
 
 type logPlace struct{ rev, epoch uint64 }
 
-// watched is a call that a Monitor has seen.
-type watched struct {
+// watchedCall is a call that a Monitor has seen.
+type watchedCall struct {
 	op    history.Operation
 	role  models.Role
-	floor *watched // the highest call that had returned when this one was made
+	floor *watchedCall // the highest call that had returned when this one was made
 }
 
 // watchedKey is what was acknowledged and read of one key.
 type watchedKey struct {
-	writes  []*watched // by revision
-	reads   []*watched
+	writes  []*watchedCall // by revision
+	reads   []*watchedCall
 	deletes int // called, and not known to have happened or not
 }
 
@@ -56,8 +56,8 @@ func NewMonitor(m *Model) (*Monitor, error) {
 	if !m.Revisioned {
 		return nil, fmt.Errorf("monitoring with model %s: %w", m.Name, ErrNotOnline)
 	}
-	return &Monitor{model: m, open: make(map[int]*watched), gone: make(map[int]bool),
-		byRev: make(map[uint64]*watched), byKey: make(map[string]*watchedKey),
+	return &Monitor{model: m, open: make(map[int]*watchedCall), gone: make(map[int]bool),
+		byRev: make(map[uint64]*watchedCall), byKey: make(map[string]*watchedKey),
 		entries: make(map[logPlace]history.WitnessEntry), writers: make(map[uint64]history.WitnessEntry)}, nil
 }
 
@@ -105,7 +105,7 @@ func (m *Monitor) invoke(e *history.Event) error {
 	case m.gone[e.Process]:
 		return fmt.Errorf("event %d, process %d: %w", e.Index, e.Process, history.ErrRetired)
 	}
-	m.open[e.Process] = &watched{op: history.Begin(e), floor: m.highest}
+	m.open[e.Process] = &watchedCall{op: history.Begin(e), floor: m.highest}
 	switch e.F {
 	case models.FRename:
 		m.renames = true
@@ -116,14 +116,14 @@ func (m *Monitor) invoke(e *history.Event) error {
 }
 
 // judge compares a call that has returned with those before it.
-func (m *Monitor) judge(w *watched) *Violation {
+func (m *Monitor) judge(w *watchedCall) *Violation {
 	rev := w.op.Rev
 	if f := w.floor; f != nil {
 		switch {
 		case w.role == models.Mutation && rev <= f.op.Rev:
 			return m.tooLow(w)
 		case w.role != models.Mutation && rev < f.op.Rev:
-			return m.stale(w)
+			return m.staleRead(w)
 		}
 	}
 	if w.role == models.Mutation {
@@ -135,7 +135,7 @@ func (m *Monitor) judge(w *watched) *Violation {
 	return nil
 }
 
-func (m *Monitor) violation(kind Kind, text string, a, b *watched) *Violation {
+func (m *Monitor) violation(kind Kind, text string, a, b *watchedCall) *Violation {
 	v := &Violation{Kind: kind, Explain: text, Ops: []history.Operation{a.op, b.op},
 		Revisions: []uint64{a.op.Rev, b.op.Rev}}
 	sortByCall(v.Ops)
@@ -143,7 +143,7 @@ func (m *Monitor) violation(kind Kind, text string, a, b *watched) *Violation {
 }
 
 // tooLow explains a mutation whose revision a client had already passed when it was called.
-func (m *Monitor) tooLow(w *watched) *Violation {
+func (m *Monitor) tooLow(w *watchedCall) *Violation {
 	f := w.floor
 	if f.role == models.Mutation {
 		return m.violation(ReorderedRevisions, fmt.Sprintf("%s; the %s began at %s and holds revision %d",
@@ -155,7 +155,7 @@ func (m *Monitor) tooLow(w *watched) *Violation {
 			seconds(w.op.Call)), f, w)
 }
 
-func (m *Monitor) stale(w *watched) *Violation {
+func (m *Monitor) staleRead(w *watchedCall) *Violation {
 	f := w.floor
 	kind := StaleRead
 	if f.op.Process == w.op.Process {
@@ -181,7 +181,7 @@ func (m *Monitor) keyState(path string) *watchedKey {
 }
 
 // noteWrite notes an acknowledged mutation.
-func (m *Monitor) noteWrite(w *watched) *Violation {
+func (m *Monitor) noteWrite(w *watchedCall) *Violation {
 	if other := m.byRev[w.op.Rev]; other != nil {
 		return m.violation(DuplicateRevision, fmt.Sprintf("%s; %s as well",
 			describeEnding(&other.op, other.op.Rev),
@@ -206,14 +206,14 @@ func (m *Monitor) noteWrite(w *watched) *Violation {
 }
 
 // explainMissed explains a read that does not show the last change of its key.
-func (m *Monitor) explainMissed(w, r *watched) *Violation {
+func (m *Monitor) explainMissed(w, r *watchedCall) *Violation {
 	return m.violation(StaleRead, fmt.Sprintf("%s; the %s began at %s and %s, which misses it",
 		describeEnding(&w.op, w.op.Rev), opName(&r.op), seconds(r.op.Call),
 		describeAnswer(&r.op, r.op.Rev)), w, r)
 }
 
 // checkRead compares a read with the acknowledged changes of its key, those that are known and those to come.
-func (m *Monitor) checkRead(r *watched) *Violation {
+func (m *Monitor) checkRead(r *watchedCall) *Violation {
 	k := m.keyState(r.op.Key)
 	if v := m.compare(k, r); v != nil {
 		return v
@@ -226,7 +226,7 @@ func (m *Monitor) checkRead(r *watched) *Violation {
 
 // compare judges a read by the last acknowledged change of its key up to its revision. Where something that
 // is not known yet may have moved or removed the entry, it says nothing.
-func (m *Monitor) compare(k *watchedKey, r *watched) *Violation {
+func (m *Monitor) compare(k *watchedKey, r *watchedCall) *Violation {
 	at := sort.Search(len(k.writes), func(i int) bool { return k.writes[i].op.Rev > r.op.Rev })
 	if at == 0 || m.renames || (r.op.Mod == 0 && k.deletes > 0) {
 		return nil

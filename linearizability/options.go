@@ -47,7 +47,7 @@ type options struct {
 	witnessFile string
 	initial     json.RawMessage
 	anyInitial  bool
-	failed      formats.Failed
+	failed      formats.FailureMeaning
 	consistency string
 }
 
@@ -100,7 +100,7 @@ func WithInitial(state json.RawMessage) Option {
 func WithAnyInitial() Option { return func(o *options) { o.initial, o.anyInitial = nil, true } }
 
 // WithFailed sets for [CheckFile] what a failed call means, in place of the meaning that the format has.
-func WithFailed(f formats.Failed) Option { return func(o *options) { o.failed = f } }
+func WithFailed(f formats.FailureMeaning) Option { return func(o *options) { o.failed = f } }
 
 // WithConsistency names the consistency model for a check of transactions, such as snapshot-isolation;
 // package txn has the names. The default is strict-serializable.

@@ -9,8 +9,8 @@ import (
 	"github.com/holdfast-sim/holdfast/linearizability/models"
 )
 
-// placed is what resolution found out about an operation.
-type placed struct {
+// operationResolution is what resolution found out about an operation.
+type operationResolution struct {
 	rev  uint64
 	role models.Role
 }
@@ -26,7 +26,7 @@ type resolution struct {
 	ops     []history.Operation
 	witness *Witness
 
-	place []placed
+	place []operationResolution
 	owner []int32 // owner[rev-first-1] is the operation that created rev
 	first uint64  // revision of the initial state
 	last  uint64  // highest revision mentioned anywhere
@@ -36,7 +36,7 @@ type resolution struct {
 	// One that was rejected since stays listed, with its role set to Ignored.
 	mutators, observers []uint32
 
-	others  foreign
+	others  foreignOperations
 	unknown []int32 // mutations without a known revision
 	byID    map[string]int32
 	gaps    []uint64
@@ -78,7 +78,7 @@ func (r *resolution) reset(m *models.Model, h *History, found *findings) {
 	r.logComplete, r.resolved, r.assumed, r.ackedWithoutRev = false, 0, 0, 0
 	r.unknown, r.gaps = r.unknown[:0], r.gaps[:0]
 	r.mutators, r.observers = r.mutators[:0], r.observers[:0]
-	r.others = foreign{model: m}
+	r.others = foreignOperations{model: m}
 	clear(r.byID)
 }
 
@@ -94,7 +94,7 @@ func (r *resolution) resolve() error {
 	for i := range r.ops {
 		op := &r.ops[i]
 		role := r.model.Role(op)
-		r.place[i] = placed{role: role}
+		r.place[i] = operationResolution{role: role}
 		if role == models.Ignored {
 			r.others.addIgnored(op)
 			continue

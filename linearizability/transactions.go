@@ -81,7 +81,7 @@ func violationOf(f *txn.Finding) Violation {
 // transactionNotes are the details of a verdict about transactions.
 func transactionNotes(found *txn.Report) []string {
 	notes := []string{fmt.Sprintf("consistency model: %s", found.Consistency)}
-	if ruled := found.Ruled(); ruled != "" {
+	if ruled := found.RuledOut(); ruled != "" {
 		notes = append(notes, ruled)
 	}
 	for i := range found.Allowed {

@@ -49,7 +49,7 @@ func (v *view) eachRecord(do func(line []byte) error) error {
 // cannot be read are mentioned; the rest of the page is shown all the same.
 func (v *view) readEmitted() {
 	run := v.emittedRun()
-	found, err := emitted.Look(v.eachRecord, run)
+	found, err := emitted.ReadRecords(v.eachRecord, run)
 	if err != nil {
 		v.emittedProblem = "the records cannot be read: " + words.Clean(err.Error())
 		return

@@ -206,15 +206,15 @@ func (v pageBuilder) buildPage() (*page, error) {
 		return nil, fmt.Errorf("drawing two runs side by side: %w", err)
 	}
 	p.Facts = v.headerFacts()
-	v.pageChecks(p)
+	v.fillChecks(p)
 	p.Likelihood = likelihood.SectionOf(v.opts.Likelihood, v.eventsOfRun())
-	v.pageFaults(p)
+	v.fillFaults(p)
 	p.Stats = opstats.Of(v.ops, v.opLatency)
-	v.pageFinals(p)
-	v.pageStory(p)
+	v.fillFinals(p)
+	v.fillStory(p)
 	p.Probes = v.pageProbes()
-	v.pagePicture(p)
-	p.Logs = loglines.Choose(v.run.Logs, v.blamedTimes())
+	v.fillPicture(p)
+	p.Logs = loglines.Choose(v.run.Logs, v.violationTimes())
 	yaml := v.scenarioYAML
 	if len(yaml) > maxScenarioBytes {
 		yaml, p.ScenarioCut = yaml[:maxScenarioBytes], true
@@ -255,7 +255,7 @@ func (v pageBuilder) headerFacts() []headerFact {
 	return facts
 }
 
-func (v pageBuilder) pageChecks(p *page) {
+func (v pageBuilder) fillChecks(p *page) {
 	number := 0
 	for i := range v.run.Verdicts {
 		verdict := &v.run.Verdicts[i]
@@ -319,7 +319,7 @@ func (v pageBuilder) pageOps(ops []history.Operation) (out []pageOp, more int) {
 	return out, max(0, len(ops)-maxPageOps)
 }
 
-func (v pageBuilder) pageFaults(p *page) {
+func (v pageBuilder) fillFaults(p *page) {
 	for i := range firstOf(v.run.Applied, maxPageFaults) {
 		a := &v.run.Applied[i]
 		p.Faults = append(p.Faults, pageFault{Words: FaultWords(&a.Fault),
@@ -341,7 +341,7 @@ func intervalText(t [2]time.Duration) string {
 	return words.Instant(t[0]) + " (+" + words.Duration(t[1]-t[0]) + ")"
 }
 
-func (v pageBuilder) pageFinals(p *page) {
+func (v pageBuilder) fillFinals(p *page) {
 	for i := range firstOf(v.run.Finals, maxPageFinals) {
 		f := &v.run.Finals[i]
 		asked := words.Clean(f.Op.F)
@@ -362,7 +362,7 @@ func (v pageBuilder) pageFinals(p *page) {
 	p.MoreFinals = max(0, len(v.run.Finals)-maxPageFinals)
 }
 
-func (v pageBuilder) pageStory(p *page) {
+func (v pageBuilder) fillStory(p *page) {
 	p.Policy = words.Shorten(words.Clean(v.subjectTimeline.Policy), maxTextChars)
 	for _, n := range firstOf(v.subjectTimeline.Notes, maxPageNotes) {
 		p.Notes = append(p.Notes, words.Shorten(words.Clean(n), maxTextChars))
@@ -389,7 +389,7 @@ func (v pageBuilder) pageProbes() (out []pageProbe) {
 	return out
 }
 
-func (v pageBuilder) pagePicture(p *page) {
+func (v pageBuilder) fillPicture(p *page) {
 	switch {
 	case v.pictureProblem != "":
 		p.PictureNote = "It could not be drawn: " + words.Shorten(words.Clean(v.pictureProblem), maxTextChars)

@@ -5,8 +5,8 @@ import "time"
 // logAround is how long before and after the operations of a violation log lines are shown first.
 const logAround = 2 * time.Second
 
-// blamedTimes are the times around the operations that violations speak of.
-func (v pageBuilder) blamedTimes() (out [][2]time.Duration) {
+// violationTimes are the times around the operations that violations speak of.
+func (v pageBuilder) violationTimes() (out [][2]time.Duration) {
 	for i := range v.run.Verdicts {
 		for j := range firstOf(v.run.Verdicts[i].Violations, maxPageViolations) {
 			for k := range firstOf(v.run.Verdicts[i].Violations[j].Ops, maxPageOps) {

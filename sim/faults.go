@@ -1,5 +1,8 @@
 package sim
 
+// This file connects the schedule of a run's faults with its world: it begins and ends each fault at its
+// time. What a fault does to a machine is in faults.go of package world.
+
 import (
 	"context"
 	"errors"

@@ -26,8 +26,8 @@ type batch struct {
 	last     *scenarios.Run
 }
 
-// run makes the runs of all seeds, and returns the first that failed or else the last.
-func (b *batch) run(t testing.TB) *scenarios.Run {
+// runSeeds makes the runs of all seeds, and returns the first that failed or else the last.
+func (b *batch) runSeeds(t testing.TB) *scenarios.Run {
 	t.Helper()
 	seeds, err := b.chosenSeeds()
 	if err != nil {
@@ -36,11 +36,11 @@ func (b *batch) run(t testing.TB) *scenarios.Run {
 	parent, ok := t.(*testing.T)
 	for seed := seeds.First; ; seed++ {
 		if seeds.Single() || !ok {
-			b.one(t, seed, seeds.Single())
+			b.runSeed(t, seed, seeds.Single())
 		} else {
 			parent.Run(testrun.SeedName(strconv.FormatUint(seed, 10)), func(t *testing.T) {
 				t.Helper()
-				b.one(t, seed, false)
+				b.runSeed(t, seed, false)
 			})
 		}
 		if seed == seeds.Last || t.Context().Err() != nil {
@@ -56,14 +56,14 @@ func (b *batch) run(t testing.TB) *scenarios.Run {
 	t.Logf("%s", &b.counts)
 	if !seeds.Single() && uint64(b.counts.Runs()) == seeds.Last-seeds.First+1 {
 		if err := b.counts.MissedProbes(); err != nil {
-			t.Errorf("%v\n%s", err, again(command(t, "-chaos.seeds="+seeds.String())))
+			t.Errorf("%v\n%s", err, rerunHint(command(t, "-chaos.seeds="+seeds.String())))
 		}
 	}
 	return cmp.Or(b.failed, b.last)
 }
 
-// one makes the run of one seed.
-func (b *batch) one(t testing.TB, seed uint64, alone bool) {
+// runSeed makes the run of one seed.
+func (b *batch) runSeed(t testing.TB, seed uint64, alone bool) {
 	t.Helper()
 	b.begun = true
 	keep := keeper{write: b.write}
@@ -87,7 +87,7 @@ func (b *batch) one(t testing.TB, seed uint64, alone bool) {
 	failed := run.Verdict().String() != expected
 	if failed {
 		b.failed = cmp.Or(b.failed, run)
-		t.Errorf("%s\n%s", Describe(run, expected), again(run.Reproduce))
+		t.Errorf("%s\n%s", Describe(run, expected), rerunHint(run.Reproduce))
 	}
 	keep.finish(t, run, failed)
 }
@@ -97,8 +97,8 @@ func command(t testing.TB, flags ...string) string {
 	return testrun.Command(Nodes+"=1", t.Name(), flags...)
 }
 
-// again is the last line of a failure.
-func again(command string) string { return "To run again, as root: " + command }
+// rerunHint is the last line of a failure.
+func rerunHint(command string) string { return "To run again, as root: " + command }
 
 // keeper keeps failing runs below -chaos.keep. Without a folder it keeps nothing.
 type keeper struct {

@@ -110,7 +110,7 @@ func Run(t testing.TB, s *scenarios.Scenario, subject scenarios.Subject, opts ..
 	for _, o := range opts {
 		o(&b.config)
 	}
-	return b.run(t)
+	return b.runSeeds(t)
 }
 
 // Describe returns a run's verdicts as text, one line for each, with the details of those that are

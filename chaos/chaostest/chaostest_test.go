@@ -91,7 +91,7 @@ func TestOnStage(t *testing.T) {
 	})} {
 		o(&b.config)
 	}
-	run := b.run(t)
+	run := b.runSeeds(t)
 	require.Equal(t, len(seen) == 1, seen[0].Alone, "a single run must reach the expected probes by itself")
 	fmt.Println("returned seed", run.Seed)
 }

@@ -46,20 +46,22 @@ done
 exit 1
 `
 
-// Post identifies what a sentinel kills: a node's control group, or its network namespace where
+// KillTarget identifies what a sentinel kills: a node's control group, or its network namespace where
 // there are no control groups.
-type Post string
+type KillTarget string
 
-// CgroupPost returns the post of a control group.
-func CgroupPost(c *Cgroup) Post { return Post("c" + filepath.Join(c.dir, "cgroup.procs")) }
+// CgroupTarget returns the target of a control group.
+func CgroupTarget(c *Cgroup) KillTarget {
+	return KillTarget("c" + filepath.Join(c.dir, "cgroup.procs"))
+}
 
-// NamespacePost returns the post of a network namespace, given by its inode.
-func NamespacePost(inode uint64) Post { return Post("n" + strconv.FormatUint(inode, 10)) }
+// NamespaceTarget returns the target of a network namespace, given by its inode.
+func NamespaceTarget(inode uint64) KillTarget { return KillTarget("n" + strconv.FormatUint(inode, 10)) }
 
 // StartSentinel starts a sentinel for this process.
-func StartSentinel(posts []Post) (*Sentinel, error) {
+func StartSentinel(targets []KillTarget) (*Sentinel, error) {
 	args := []string{"-c", sentinelScript, "holdfast-sentinel"}
-	for _, p := range posts {
+	for _, p := range targets {
 		args = append(args, string(p))
 	}
 	s := &Sentinel{cmd: exec.Command("/bin/sh", args...)}

@@ -30,10 +30,10 @@ func TestSentinelKillsWhatItsOwnerLeaves(t *testing.T) {
 	group := t.TempDir() + "/cgroup.procs"
 	require.NoError(t, os.WriteFile(group, []byte(strings.Join(pids[:2], "\n")+"\n"), 0o600))
 
-	relieved, err := StartSentinel([]Post{Post("c" + group)})
+	relieved, err := StartSentinel([]KillTarget{KillTarget("c" + group)})
 	require.NoError(t, err)
 	require.NoError(t, relieved.Stop())
-	s, err := StartSentinel([]Post{Post("c" + group)})
+	s, err := StartSentinel([]KillTarget{KillTarget("c" + group)})
 	require.NoError(t, err)
 	select {
 	case <-ends[0]:

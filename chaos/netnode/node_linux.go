@@ -67,12 +67,12 @@ func (n *Node) Caveat() error {
 	return nil
 }
 
-// Post is where everything that runs on the node can be found.
-func (n *Node) Post() lease.Post {
+// KillTarget is where everything that runs on the node can be found.
+func (n *Node) KillTarget() lease.KillTarget {
 	if n.cgroup != nil {
-		return lease.CgroupPost(n.cgroup)
+		return lease.CgroupTarget(n.cgroup)
 	}
-	return lease.NamespacePost(n.namespaceInode)
+	return lease.NamespaceTarget(n.namespaceInode)
 }
 
 // Process is a program that was started on a node.

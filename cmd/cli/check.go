@@ -38,7 +38,7 @@ type checkFlags struct {
 // checkCommand is the command "check".
 type checkCommand struct{ *app }
 
-func (a checkCommand) tree() *cobra.Command {
+func (a checkCommand) cobraCommand() *cobra.Command {
 	var f checkFlags
 	cmd := &cobra.Command{
 		Use:   "check HISTORY|RUNFOLDER",
@@ -86,7 +86,7 @@ func (a checkCommand) check(ctx context.Context, path string, f *checkFlags) err
 		return usagef("--model is for history files; for one model only, write %s",
 			a.command("check", filepath.Join(path, reports.HistoryFile), "--model", f.model))
 	}
-	run, err := a.saved(path)
+	run, err := a.readSavedRun(path)
 	if err != nil {
 		return Usage(err)
 	}
@@ -109,8 +109,8 @@ func isRunHistory(path string) bool {
 	return err == nil && filepath.Base(path) == reports.HistoryFile
 }
 
-// saved reads a run from its folder, with its subject.
-func (a checkCommand) saved(dir string) (*scenarios.Run, error) {
+// readSavedRun reads a run from its folder, with its subject.
+func (a checkCommand) readSavedRun(dir string) (*scenarios.Run, error) {
 	saved, err := reports.ReadRun(dir)
 	if err != nil {
 		return nil, err

@@ -145,13 +145,14 @@ func (a *app) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return plainFlagError(mistyped.Flag(cmd, err))
 	})
-	root.AddCommand(a.newRunCommand(), a.newCampaignCommand(), replayCommand{a}.tree(),
-		shrinkCommand{a}.tree(), likelihoodCommand{a}.tree(), shrinkCommand{a}.worker(), a.newRunWorker(),
-		checkCommand{a}.tree(), reportpage.Command{Name: a.Name, Stdout: a.Stdout, Usage: Usage}.Tree(),
-		scenarioCommands{a}.tree(),
-		doctorCommand{a}.tree())
+	root.AddCommand(a.newRunCommand(), a.newCampaignCommand(), replayCommand{a}.cobraCommand(),
+		shrinkCommand{a}.cobraCommand(), likelihoodCommand{a}.cobraCommand(),
+		shrinkCommand{a}.newWorkerCommand(), a.newRunWorkerCommand(), checkCommand{a}.cobraCommand(),
+		reportpage.Command{Name: a.Name, Stdout: a.Stdout, Usage: Usage}.Cobra(),
+		scenarioCommands{a}.cobraCommand(),
+		doctorCommand{a}.cobraCommand())
 	if len(a.Suites) > 0 {
-		root.AddCommand(conformanceCommand{a}.tree())
+		root.AddCommand(conformanceCommand{a}.cobraCommand())
 	}
 	return root
 }

@@ -12,7 +12,7 @@ import (
 // conformanceCommand is the command "conformance" with one command below it for each suite.
 type conformanceCommand struct{ *app }
 
-func (a conformanceCommand) tree() *cobra.Command {
+func (a conformanceCommand) cobraCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "conformance",
 		Short: "Run conformance suites",

@@ -27,7 +27,7 @@ type Capability struct {
 // doctorCommand is the command "doctor".
 type doctorCommand struct{ *app }
 
-func (a doctorCommand) tree() *cobra.Command {
+func (a doctorCommand) cobraCommand() *cobra.Command {
 	var asJSON, clean bool
 	cmd := &cobra.Command{
 		Use:   "doctor",

@@ -21,7 +21,7 @@ import (
 func (p *plan) runInProcess(ctx context.Context, j *job, progress *progress.Line,
 	emit func(*outcome) error) error {
 	for seed := j.first; ; seed++ {
-		progress.Run(fmt.Sprintf("%s, seed %d", j.scenario.Name, seed))
+		progress.StartRun(fmt.Sprintf("%s, seed %d", j.scenario.Name, seed))
 		begin := time.Now()
 		o, err := p.makeRun(ctx, j, seed, progress)
 		if ctx.Err() != nil {

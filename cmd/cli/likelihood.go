@@ -36,7 +36,7 @@ type likelihoodFlags struct {
 // likelihoodCommand is the command "likelihood".
 type likelihoodCommand struct{ *app }
 
-func (a likelihoodCommand) tree() *cobra.Command {
+func (a likelihoodCommand) cobraCommand() *cobra.Command {
 	var f likelihoodFlags
 	cmd := &cobra.Command{
 		Use:     "likelihood RUNFOLDER",
@@ -83,7 +83,7 @@ func (a likelihoodCommand) measure(ctx context.Context, folder string, f *likeli
 		return &answer, err
 	}
 	failed, err := ask(ctx)
-	out := futures.Result{Property: violated(failed, f.property)}
+	out := futures.Result{Property: violatedCheck(failed, f.property)}
 	switch {
 	case err != nil:
 		return internalError(err)
@@ -99,7 +99,7 @@ func (a likelihoodCommand) measure(ctx context.Context, folder string, f *likeli
 			if _, died := errors.AsType[*workers.DiedError](err); died {
 				return false, nil // what ends a process cannot be compared with a violation
 			}
-			return err == nil && violated(answer, out.Property) != "", err
+			return err == nil && violatedCheck(answer, out.Property) != "", err
 		}, futures.Options{Futures: f.futures, Parallel: p.workers, Progress: func(at futures.Point) {
 			line.Show(fmt.Sprintf("from %v on %d of %d futures fail", at.At, at.Failed, at.Runs))
 		}})
@@ -113,8 +113,8 @@ func (a likelihoodCommand) measure(ctx context.Context, folder string, f *likeli
 // firstFuture is the first seed of futures: one that no run has, so that no future is the run itself.
 const firstFuture = 1 << 62
 
-// violated returns the check that finds a violation, the named one or the first; "" if it finds none.
-func violated(answer *runAnswer, property string) string {
+// violatedCheck returns the check that finds a violation, the named one or the first; "" if it finds none.
+func violatedCheck(answer *runAnswer, property string) string {
 	for _, c := range answer.Line.Checks {
 		if c.Verdict == linearizability.Invalid && (property == "" || c.Checker == property) {
 			return c.Checker

@@ -34,7 +34,7 @@ type replayFlags struct {
 // replayCommand is the command "replay".
 type replayCommand struct{ *app }
 
-func (a replayCommand) tree() *cobra.Command {
+func (a replayCommand) cobraCommand() *cobra.Command {
 	var f replayFlags
 	cmd := &cobra.Command{
 		Use:   "replay RUNFOLDER|REPLAYFILE",
@@ -85,7 +85,7 @@ func (a replayCommand) replay(ctx context.Context, path string, f *replayFlags) 
 	}
 	defer saved.Close()
 	p := a.progress(f.quiet)
-	p.Run(fmt.Sprintf("%s, seed %d", scenario.Name, r.Seed))
+	p.StartRun(fmt.Sprintf("%s, seed %d", scenario.Name, r.Seed))
 	options.Progress, options.Records, options.Alone = p.Report, saved.Record, saved.Alone()
 	var records *reports.Recorder
 	if f.runs != "" {
@@ -115,7 +115,7 @@ func (a replayCommand) replay(ctx context.Context, path string, f *replayFlags) 
 	return &exit{ExitUnknown, fmt.Errorf("the run comes out otherwise: "+
 		"the digest is %q, recorded was %q\n%s\n"+
 		"The program or the scenario has changed since, or one seed gives different runs",
-		run.Digest, r.Digest, saved.First(run))}
+		run.Digest, r.Digest, saved.FirstDifference(run))}
 }
 
 // showReplay writes and prints a repeated run. same reports whether it is the recorded one; otherwise the

@@ -199,9 +199,9 @@ func (a *app) endOfJob(ctx context.Context, j *job, t *tally.Tally, f *runFlags,
 	if f.seeds == "" {
 		return worst
 	}
-	if missed := t.Missed(); len(missed) > 0 {
+	if missed := t.MissedProbes(); len(missed) > 0 {
 		// A path that no seed took was not shown to be correct.
-		t.PrintMissed(a.Stderr, missed)
+		t.PrintMissedProbes(a.Stderr, missed)
 		worst = worseValidity(worst, linearizability.Unknown)
 	}
 	if !f.json && (!f.quiet || t.FirstBad != "") {

@@ -15,7 +15,7 @@ import (
 // scenarioCommands are the commands below "scenario".
 type scenarioCommands struct{ *app }
 
-func (a scenarioCommands) tree() *cobra.Command {
+func (a scenarioCommands) cobraCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "scenario",
 		Short: "List, show and check scenarios",

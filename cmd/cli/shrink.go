@@ -45,7 +45,7 @@ type shrinkFlags struct {
 // shrinkCommand is the command "shrink".
 type shrinkCommand struct{ *app }
 
-func (a shrinkCommand) tree() *cobra.Command {
+func (a shrinkCommand) cobraCommand() *cobra.Command {
 	var f shrinkFlags
 	cmd := &cobra.Command{
 		Use:   "shrink FAILURE",
@@ -71,8 +71,8 @@ func (a shrinkCommand) tree() *cobra.Command {
 	return cmd
 }
 
-// worker is the command of worker processes.
-func (a shrinkCommand) worker() *cobra.Command {
+// newWorkerCommand is the command of worker processes.
+func (a shrinkCommand) newWorkerCommand() *cobra.Command {
 	return &cobra.Command{Use: shrinkWorker, Hidden: true, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			here := shrink.InProcess{Runner: a.Backends[0].Runner, Subject: a.decoders().Subject}
@@ -87,7 +87,7 @@ func (a shrinkCommand) readFailure(word string, seed uint64) (*smaller.Search, e
 		file = filepath.Join(word, reports.ReplayFile)
 	}
 	search := &smaller.Search{Seed: seed, Backend: a.Backends[0].Name}
-	from, err := a.readReplayed(file, search)
+	from, err := a.readReplayFile(file, search)
 	if err != nil {
 		return nil, err
 	}
@@ -104,9 +104,9 @@ func (a shrinkCommand) readFailure(word string, seed uint64) (*smaller.Search, e
 	return search, err
 }
 
-// readReplayed reads the scenario, the seed and the replaced draws from a replay file. It returns nil for any
-// other file.
-func (a shrinkCommand) readReplayed(file string, search *smaller.Search) (*sources.Source, error) {
+// readReplayFile reads the scenario, the seed and the replaced draws from a replay file. It returns nil
+// for any other file.
+func (a shrinkCommand) readReplayFile(file string, search *smaller.Search) (*sources.Source, error) {
 	if !strings.HasSuffix(file, reports.ReplayFile) {
 		return nil, nil
 	}
@@ -134,7 +134,7 @@ func (a shrinkCommand) shrink(ctx context.Context, word string, f *shrinkFlags) 
 	c.Property, c.Seeds, c.Out, c.Limit, c.JSON = f.property, f.seeds, f.out, f.limit, f.json
 	c.Stdout = a.Stdout
 	p := a.progress(f.quiet)
-	p.Run(fmt.Sprintf("%s, seed %d", c.Scenario.Name, c.Seed))
+	p.StartRun(fmt.Sprintf("%s, seed %d", c.Scenario.Name, c.Seed))
 	defer a.serve(c, max(f.workers, 1), p)()
 	if err = c.Run(ctx); errors.Is(err, smaller.ErrNothingFails) {
 		return Usage(err)

@@ -74,8 +74,8 @@ type worker struct {
 	jobs map[string]*job // by word
 }
 
-// newRunWorker makes the command of worker processes.
-func (a *app) newRunWorker() *cobra.Command {
+// newRunWorkerCommand makes the command of worker processes.
+func (a *app) newRunWorkerCommand() *cobra.Command {
 	w := worker{&plan{app: a, backend: &a.Backends[0]}, map[string]*job{}}
 	cmd := &cobra.Command{Use: runWorker, Hidden: true, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -149,7 +149,7 @@ func (p *plan) runInWorkers(ctx context.Context, j *job, emit func(*outcome) err
 	pool := p.newPool()
 	defer pool.Close()
 	seed, left := j.first, true
-	return workers.Each(ctx, pool.Size(), func() (workers.Task, bool) {
+	return workers.RunTasks(ctx, pool.Size(), func() (workers.Task, bool) {
 		if !left {
 			return nil, false
 		}

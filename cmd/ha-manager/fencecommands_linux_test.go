@@ -68,10 +68,11 @@ func TestFenceDevicesAreVerified(t *testing.T) {
 	n.must("fence", "set", good)
 	_, _, errs = n.run("fence", "mode", "both")
 	require.Empty(t, errs)
-	verified, err := fence.DecodeVerified(n.file(haproc.FenceAgentsPath))
+	verified, err := fence.DecodeFingerprints(n.file(haproc.FenceAgentsPath))
 	require.NoError(t, err)
-	require.Equal(t, fence.Verified{filepath.Join(f.dir, "fence_files"): "actions=off,on,reboot,status " +
-		"automatic=0 method=-"},
+	require.Equal(t, fence.AgentFingerprints{
+		filepath.Join(f.dir, "fence_files"): "actions=off,on,reboot,status " +
+			"automatic=0 method=-"},
 		verified)
 
 	f.describeAs("1")

@@ -28,7 +28,7 @@ func systemLookup(ctx context.Context, name string) ([]netip.Addr, error) {
 // linksOf takes the first link's addresses from the nodelist. Host names are looked up once: a node that gets
 // another address needs a restart of all nodes, as in Corosync. It returns a line for each name.
 func linksOf(file *host.MachineFile, conf *corosync.Config, find lookup) (found []string, err error) {
-	timers, err := corosync.Derive(conf)
+	timers, err := corosync.DeriveTimers(conf)
 	if err != nil {
 		return nil, err
 	}

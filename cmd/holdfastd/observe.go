@@ -20,14 +20,14 @@ import (
 
 // observe lets the node's clients ask whether it serves, and scrapers what it counts.
 func observe(cfg *host.Config) {
-	cfg.Ready = func(ctx context.Context, h *host.Host) hostapi.Readiness { return ready(ctx, h) }
+	cfg.Ready = func(ctx context.Context, h *host.Host) hostapi.Readiness { return askReadiness(ctx, h) }
 	cfg.Metrics = func(h *host.Host) (http.Handler, error) {
 		return hostmetrics.Handler(h, &nodeCollector{host: h})
 	}
 }
 
-// ready reports whether the node's processes run and its store takes changes.
-func ready(ctx context.Context, h *host.Host) hostapi.Readiness {
+// askReadiness reports whether the node's processes run and its store takes changes.
+func askReadiness(ctx context.Context, h *host.Host) hostapi.Readiness {
 	health := h.Health()
 	out := health.AllRunning()
 	s, err := storeStatus(ctx, h)

@@ -105,7 +105,7 @@ func (r *strategyResult) print(asJSON bool) error {
 	if asJSON {
 		return json.NewEncoder(os.Stdout).Encode(r)
 	}
-	low, high := interval(r.Found)
+	low, high := poissonInterval(r.Found)
 	minutes := max(r.CPUSeconds, 1e-3) / time.Minute.Seconds()
 	_, err := fmt.Printf("%-34s %-24s %-8s %4d of %5d runs, %3d unknown, %6.1f s; "+
 		"a minute %6.1f (%.1f to %.1f)\n", r.Bug, r.Scenario, r.Strategy, r.Found, r.Runs, r.Unknown,
@@ -113,8 +113,9 @@ func (r *strategyResult) print(asJSON bool) error {
 	return err
 }
 
-// interval returns the 90 % interval of the mean of a Poisson distribution of which one value was seen.
-func interval(seen uint64) (low, high float64) {
+// poissonInterval returns the 90 % interval of the mean of a Poisson distribution of which one value was
+// seen.
+func poissonInterval(seen uint64) (low, high float64) {
 	const tail = 0.05
 	if seen > 0 {
 		low = bisect(seen, func(mean float64) bool { return 1-atMost(seen-1, mean) > tail })

@@ -14,7 +14,7 @@ import (
 func TestInterval(t *testing.T) {
 	for seen, want := range map[uint64][2]float64{0: {0, 2.996}, 1: {0.051, 4.744}, 10: {5.425, 16.962},
 		100: {84.14, 118.08}} {
-		low, high := interval(seen)
+		low, high := poissonInterval(seen)
 		require.InDelta(t, want[0], low, 0.01, "%d", seen)
 		require.InDelta(t, want[1], high, 0.01, "%d", seen)
 	}

@@ -76,7 +76,7 @@ quorum {
 	ten, ok := c.NodeByName("ten")
 	require.True(t, ok)
 	require.Equal(t, ring.NodeID(10), ten.ID)
-	timers, err := Derive(c)
+	timers, err := DeriveTimers(c)
 	require.NoError(t, err)
 	require.Equal(t, uint16(5405), timers.Links[0].Port)
 	require.Equal(t, uint16(6001), timers.Links[1].Port)

@@ -5,7 +5,7 @@
 // instead. What Corosync itself tolerates (unknown keys, sections that only matter to Corosync) is kept for
 // writing and reported as a warning. A key that looks misspelt is an error, because Corosync would silently
 // run without the setting. [Config.String] writes the canonical form of Proxmox VE: two spaces a level,
-// entries sorted by name, no comments. [Derive] computes the timers that follow from a file.
+// entries sorted by name, no comments. [DeriveTimers] computes the timers that follow from a file.
 //
 // The sources of the rules are the man pages corosync.conf(5), votequorum(5) and corosync-qdevice(8).
 //

@@ -10,11 +10,11 @@ import (
 // Setting is a setting in force, for comparing the files of two nodes.
 type Setting struct{ Name, Value string }
 
-// MustBeEqual returns the settings that must be the same on every node of a cluster, in force rather than as
-// written, sorted by name: the nodelist, the timers of the ring, the rules of quorum, the name and version of
-// the file. Logging and what concerns one node alone may differ.
-func (c *Config) MustBeEqual() []Setting {
-	t, d, q := &c.Totem, c.derive(), &c.Quorum
+// SettingsThatMustBeEqual returns the settings that must be the same on every node of a cluster, in force
+// rather than as written, sorted by name: the nodelist, the timers of the ring, the rules of quorum, the
+// name and version of the file. Logging and what concerns one node alone may differ.
+func (c *Config) SettingsThatMustBeEqual() []Setting {
+	t, d, q := &c.Totem, c.deriveTimers(), &c.Quorum
 	var list []Setting
 	add := func(name string, value any) { list = append(list, Setting{name, fmt.Sprint(value)}) }
 	add("totem.cluster_name", c.Name())

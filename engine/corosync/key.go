@@ -156,8 +156,8 @@ func wordKey[S any](name string, ptr func(*S) *string, lax bool, allowed []strin
 	}
 }
 
-// ignored are keys that real files have and that have no effect here. Their values are kept.
-func ignored[S any](why string, names ...string) []key[S] {
+// ignoredKeys are keys that real files have and that have no effect here. Their values are kept.
+func ignoredKeys[S any](why string, names ...string) []key[S] {
 	keys := make([]key[S], len(names))
 	for i, name := range names {
 		keys[i] = key[S]{name: name, emptyAllowed: true, ignoredReason: why}

@@ -36,7 +36,7 @@ func TestMessages(t *testing.T) {
 				b.Write(c.Format())
 			case "timers":
 				require.NoError(t, err)
-				timers, err := Derive(c)
+				timers, err := DeriveTimers(c)
 				require.NoError(t, err)
 				b.WriteString(describe(timers))
 			case "unsupported":
@@ -197,7 +197,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		checkRoundTrip(t, c)
-		_, err = Derive(c)
+		_, err = DeriveTimers(c)
 		require.NoError(t, err)
 		c.Unsupported()
 	})

@@ -102,10 +102,10 @@ type LinkTimers struct {
 	PongCount     uint32 // pongs in a row before a link counts as up
 }
 
-// Derive computes the timers in force. The error wraps ErrTooShort and names the first timer below its
+// DeriveTimers computes the timers in force. The error wraps ErrTooShort and names the first timer below its
 // floor; a configuration from Parse has none.
-func Derive(c *Config) (Timers, error) {
-	t := c.derive()
+func DeriveTimers(c *Config) (Timers, error) {
+	t := c.deriveTimers()
 	if short := t.tooShort(); len(short) > 0 {
 		return Timers{}, fmt.Errorf("deriving timers from %s: totem.%s is %v, %w of %v; %s",
 			c.File, short[0].key, short[0].value, ErrTooShort, short[0].floor(), short[0].remedyFor())
@@ -113,7 +113,7 @@ func Derive(c *Config) (Timers, error) {
 	return t, nil
 }
 
-func (c *Config) derive() Timers {
+func (c *Config) deriveTimers() Timers {
 	t := &c.Totem
 	token := uint64(orDefault(t.TokenMs, defaultTokenMs))
 	if n := len(c.Nodes); n > 2 {

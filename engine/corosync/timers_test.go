@@ -38,10 +38,10 @@ func TestWorkedTimers(t *testing.T) {
 		{32, 22500, 27000, 6750, 8100},
 	} {
 		c := cluster(w.nodes)
-		old, err := Derive(c)
+		old, err := DeriveTimers(c)
 		require.NoError(t, err)
 		c.Totem.TokenCoefficientMs = Some[uint32](125)
-		current, err := Derive(c)
+		current, err := DeriveTimers(c)
 		require.NoError(t, err)
 		got := []int64{old.Token.Milliseconds(), old.Consensus.Milliseconds(),
 			current.Token.Milliseconds(), current.Consensus.Milliseconds()}
@@ -50,7 +50,7 @@ func TestWorkedTimers(t *testing.T) {
 }
 
 func TestDefaultTimers(t *testing.T) {
-	two, err := Derive(cluster(2))
+	two, err := DeriveTimers(cluster(2))
 	require.NoError(t, err)
 	require.Equal(t, 714*time.Millisecond, two.TokenRetransmit)
 	require.Equal(t, 561*time.Millisecond, two.Hold)
@@ -60,7 +60,7 @@ func TestDefaultTimers(t *testing.T) {
 	require.Zero(t, two.SendJoin)
 
 	c := cluster(3)
-	three, err := Derive(c)
+	three, err := DeriveTimers(c)
 	require.NoError(t, err)
 	require.Equal(t, []LinkTimers{{Link: 0, Port: 5405, Priority: 1, PongCount: 2, PingPrecision: 2048,
 		PingTimeout: 1825 * time.Millisecond, PingInterval: 912 * time.Millisecond}}, three.Links)
@@ -68,14 +68,14 @@ func TestDefaultTimers(t *testing.T) {
 	// The old default of one second gives the values that the manuals still quote.
 	c = cluster(2)
 	c.Totem.TokenMs = Some[uint32](1000)
-	old, err := Derive(c)
+	old, err := DeriveTimers(c)
 	require.NoError(t, err)
 	require.Equal(t, 238*time.Millisecond, old.TokenRetransmit)
 	require.Equal(t, 180*time.Millisecond, old.Hold)
 
 	// Zero means "default" for all but the few settings where it means "off".
 	c.Totem.TokenMs, c.Totem.TokenWarningPct = Some[uint32](0), Some[uint32](0)
-	zero, err := Derive(c)
+	zero, err := DeriveTimers(c)
 	require.NoError(t, err)
 	require.Equal(t, two.Token, zero.Token)
 	require.Zero(t, zero.TokenWarning)
@@ -84,11 +84,11 @@ func TestDefaultTimers(t *testing.T) {
 func TestHeartbeatOnlyBelowToken(t *testing.T) {
 	c := cluster(2)
 	c.Totem.HeartbeatFailures = Some[uint32](3)
-	timers, err := Derive(c)
+	timers, err := DeriveTimers(c)
 	require.NoError(t, err)
 	require.Equal(t, 3*714*time.Millisecond+50*time.Millisecond, timers.Heartbeat)
 	c.Totem.HeartbeatFailures = Some[uint32](5)
-	timers, err = Derive(c)
+	timers, err = DeriveTimers(c)
 	require.NoError(t, err)
 	require.Zero(t, timers.Heartbeat)
 }
@@ -96,18 +96,18 @@ func TestHeartbeatOnlyBelowToken(t *testing.T) {
 func TestDeriveRefusesShortTimers(t *testing.T) {
 	c := cluster(2)
 	c.Totem.MergeMs = Some[uint32](29)
-	_, err := Derive(c)
+	_, err := DeriveTimers(c)
 	require.ErrorIs(t, err, ErrTooShort)
 	require.ErrorContains(t, err, "totem.merge is 29ms")
 	_, err = c.Validate()
 	require.ErrorIs(t, err, ErrInvalid)
 	c.Totem.MergeMs = Some[uint32](30)
-	_, err = Derive(c)
+	_, err = DeriveTimers(c)
 	require.NoError(t, err)
 }
 
 func TestScaled(t *testing.T) {
-	timers, err := Derive(cluster(3))
+	timers, err := DeriveTimers(cluster(3))
 	require.NoError(t, err)
 
 	tenth, err := timers.Scaled(timescale.Ratio{Num: 1, Den: 10})
@@ -136,7 +136,7 @@ func TestScaled(t *testing.T) {
 // TestScaledKeepsOrder: relations between timers survive every accepted scale.
 func TestScaledKeepsOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		timers, err := Derive(cluster(rapid.IntRange(1, 40).Draw(t, "nodes")))
+		timers, err := DeriveTimers(cluster(rapid.IntRange(1, 40).Draw(t, "nodes")))
 		require.NoError(t, err)
 		s, err := timers.Scaled(timescale.Ratio{Num: rapid.Int64Range(1, 1000).Draw(t, "num"),
 			Den: rapid.Int64Range(1, 1000).Draw(t, "den")})

@@ -204,7 +204,7 @@ func (c *Config) validateTimers(f *findings) {
 		}
 		return t.sectionLine
 	}
-	timers := c.derive()
+	timers := c.deriveTimers()
 	for _, b := range timers.tooShort() {
 		if b.key != "token" && timers.Token < minTimeout && !t.hasKey(b.key) {
 			continue // follows from the token timeout, which was reported

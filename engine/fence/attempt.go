@@ -13,13 +13,13 @@ import (
 // that reports off they send nothing and end with success. So only a part that was seen on has been switched
 // off by this fencing. What was off before needs more, see [fencingJob.confirmOffBefore].
 func (j *fencingJob) attemptOnce(t *env.Task, d *deviceState) error {
-	if _, err := j.look(t, d); err != nil {
+	if _, err := j.queryAllParts(t, d); err != nil {
 		return err
 	}
 	for i, on := range d.seenOn {
 		d.switched[i] = d.switched[i] || on
 	}
-	if _, err := j.callParts(t, d, opOff, d.all()); err != nil {
+	if _, err := j.callParts(t, d, opOff, d.allParts()); err != nil {
 		return err
 	}
 	if err := j.awaitOff(t, d); err != nil {
@@ -31,9 +31,9 @@ func (j *fencingJob) attemptOnce(t *env.Task, d *deviceState) error {
 	return nil
 }
 
-// look queries all parts, and notes which are on.
-func (j *fencingJob) look(t *env.Task, d *deviceState) (off bool, err error) {
-	states, err := j.callParts(t, d, opStatus, d.all())
+// queryAllParts queries all parts, and notes which are on.
+func (j *fencingJob) queryAllParts(t *env.Task, d *deviceState) (off bool, err error) {
+	states, err := j.callParts(t, d, opStatus, d.allParts())
 	if err != nil {
 		return false, err
 	}
@@ -54,7 +54,7 @@ func (j *fencingJob) awaitOff(t *env.Task, d *deviceState) error {
 	}
 	until := j.fencer.env.Mono() + d.timeout()
 	for seen := 0; ; {
-		off, err := j.look(t, d)
+		off, err := j.queryAllParts(t, d)
 		if err != nil {
 			return err
 		}
@@ -107,7 +107,7 @@ func (j *fencingJob) confirmOffBefore(t *env.Task, d *deviceState) error {
 
 // lookAgain fails unless all parts are off.
 func (j *fencingJob) lookAgain(t *env.Task, d *deviceState) error {
-	off, err := j.look(t, d)
+	off, err := j.queryAllParts(t, d)
 	if err == nil && !off {
 		err = fmt.Errorf("%w: it is on now", errWasOff)
 	}
@@ -163,8 +163,8 @@ func (j *fencingJob) endReset(t *env.Task, d *deviceState, off bool) {
 	}
 }
 
-// all returns the indexes of all parts.
-func (d *deviceState) all() []int {
+// allParts returns the indexes of all parts.
+func (d *deviceState) allParts() []int {
 	out := make([]int, len(d.parts))
 	for i := range out {
 		out[i] = i

@@ -66,7 +66,7 @@ func VetDevice(d *Device, known map[string]*Metadata, failed map[string]error) e
 
 // CheckDevice asks a device, which is connected to a node, everything that it is asked before it is told to
 // switch off. It changes nothing.
-func CheckDevice(d *Device, node string, verified Verified, call CallFunc) Check {
+func CheckDevice(d *Device, node string, verified AgentFingerprints, call CallFunc) Check {
 	c := Check{Device: d.Name}
 	power, err := checkParts(d, node, verified, call)
 	if err != nil {
@@ -77,7 +77,7 @@ func CheckDevice(d *Device, node string, verified Verified, call CallFunc) Check
 	return c
 }
 
-func checkParts(d *Device, node string, verified Verified, call CallFunc) (power string, err error) {
+func checkParts(d *Device, node string, verified AgentFingerprints, call CallFunc) (power string, err error) {
 	known, failed := AskMetadata([]Device{*d}, call)
 	if err := VetDevice(d, known, failed); err != nil {
 		return "", err

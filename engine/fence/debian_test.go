@@ -59,9 +59,9 @@ func planFor(t *testing.T, text string) []fence.Device {
 }
 
 // verifiedAgents is what `ha-manager fence set` would store.
-func verifiedAgents(devices []fence.Device) fence.Verified {
+func verifiedAgents(devices []fence.Device) fence.AgentFingerprints {
 	known, _ := fence.AskMetadata(devices, callProgram)
-	v := fence.Verified{}
+	v := fence.AgentFingerprints{}
 	for agent, m := range known {
 		v[agent] = m.Fingerprint()
 	}

@@ -102,7 +102,7 @@ type Request struct {
 	// Devices are in the order in which they are tried.
 	Devices []Device
 	// Verified is what the agents reported when the devices were installed.
-	Verified Verified
+	Verified AgentFingerprints
 	// Absent reports which ring this node is in, and whether the fenced node is certainly not in it. It
 	// may wait. Without it, no device that was off from the start can prove anything.
 	Absent func(t *env.Task) (ring string, absent bool)
@@ -187,5 +187,5 @@ func (f *Fencer) Report(node string) string {
 	return ""
 }
 
-// Reported returns the nodes for which there is a report.
-func (f *Fencer) Reported() []string { return sortedNodes(f.jobByNode) }
+// ReportedNodes returns the nodes for which there is a report.
+func (f *Fencer) ReportedNodes() []string { return sortedNodes(f.jobByNode) }

@@ -202,16 +202,16 @@ func TestWhatProvesNothing(t *testing.T) {
 
 func TestVerifiedAgentsSurviveTheirFile(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		v := fence.Verified(rapid.MapOf(rapid.StringMatching(`[a-z/][a-z_/]{0,8}`),
+		v := fence.AgentFingerprints(rapid.MapOf(rapid.StringMatching(`[a-z/][a-z_/]{0,8}`),
 			rapid.StringMatching(`[a-z=,]{1,9}( [a-z]{1,4})?`)).
 			Draw(t, "verified"))
-		got, err := fence.DecodeVerified(v.Encode())
+		got, err := fence.DecodeFingerprints(v.Encode())
 		require.NoError(t, err)
 		require.Equal(t, v, got)
 	})
 	for _, text := range []string{"fence_x\n", " x\n", "a b\na b\n", "a \xff\n"} {
-		_, err := fence.DecodeVerified(text)
-		require.ErrorIs(t, err, fence.ErrVerified)
+		_, err := fence.DecodeFingerprints(text)
+		require.ErrorIs(t, err, fence.ErrUnreadableFingerprints)
 	}
 }
 
@@ -235,11 +235,11 @@ func FuzzReadMetadata(f *testing.F) {
 func FuzzDecodeVerified(f *testing.F) {
 	f.Add("# x\nfence_x actions=off automatic=0 method=-\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		v, err := fence.DecodeVerified(text)
+		v, err := fence.DecodeFingerprints(text)
 		if err != nil {
 			return
 		}
-		again, err := fence.DecodeVerified(v.Encode())
+		again, err := fence.DecodeFingerprints(v.Encode())
 		require.NoError(t, err)
 		require.Equal(t, v, again)
 	})

@@ -119,7 +119,7 @@ func TestConfirmedMeansThatTheNodeWasOff(t *testing.T) {
 			devices = append(devices, d)
 		}
 		w.world.RunFor(time.Second)
-		verified := fence.Verified{}
+		verified := fence.AgentFingerprints{}
 		for agent := range w.plugs {
 			verified[agent] = metadataOf(t, agent, "power").Fingerprint()
 		}

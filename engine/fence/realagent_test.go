@@ -87,7 +87,8 @@ func TestRealAgents(t *testing.T) {
 		return []fence.Part{p}
 	}
 	request := fence.Request{Node: "n3", Version: 7,
-		Verified: fence.Verified{self: metadataOf(t, self, "power").Fingerprint()}, Wanted: func() (bool,
+		Verified: fence.AgentFingerprints{self: metadataOf(t, self, "power").Fingerprint()},
+		Wanted: func() (bool,
 			string) {
 			return true, ""
 		},

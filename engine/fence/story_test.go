@@ -197,7 +197,7 @@ func (s *story) command(t *testing.T, d *datadriven.TestData) string {
 
 func (s *story) fence(t *testing.T, d *datadriven.TestData) {
 	r := fence.Request{Wanted: func() (bool, string) { return s.wanted == "", s.wanted },
-		Verified: fence.Verified{},
+		Verified: fence.AgentFingerprints{},
 		Absent:   func(*env.Task) (string, bool) { return s.ring, !s.inRing }}
 	d.ScanArgs(t, "node", &r.Node)
 	d.ScanArgs(t, "version", &r.Version)

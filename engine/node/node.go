@@ -97,7 +97,7 @@ func Compose(o Options) ([]Process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrOptions, err)
 	}
-	shared := mustBeEqual(o)
+	shared := settingsThatMustBeEqual(o)
 	processes := []Process{
 		{Name: cluster.Name, Restart: restartAfter, New: func() env.Process {
 			return newClusterProcess(ringConfig, votequorumService{config: votes.Plain(),
@@ -113,7 +113,7 @@ func Compose(o Options) ([]Process, error) {
 }
 
 func scaledTimers(conf *corosync.Config, ts timescale.Ratio) (corosync.Timers, error) {
-	timers, err := corosync.Derive(conf)
+	timers, err := corosync.DeriveTimers(conf)
 	if err != nil || ts.IsOne() {
 		return timers, err
 	}

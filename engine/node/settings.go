@@ -51,9 +51,9 @@ func (d Difference) String() string {
 	return fmt.Sprintf("%s %s here and %s on node %d", d.Setting, value(d.Here), value(d.There), d.Node)
 }
 
-// mustBeEqual returns the settings of a node that must be equal on all nodes, by name.
-func mustBeEqual(o Options) []corosync.Setting {
-	list := o.Cluster.MustBeEqual()
+// settingsThatMustBeEqual returns the settings of a node that must be equal on all nodes, by name.
+func settingsThatMustBeEqual(o Options) []corosync.Setting {
+	list := o.Cluster.SettingsThatMustBeEqual()
 	if !o.Timescale.IsOne() {
 		list = append(list, corosync.Setting{Name: "timescale", Value: o.Timescale.String()})
 		sortSettings(list)
@@ -84,9 +84,9 @@ func newSettingsComparison(self ring.NodeID, own []corosync.Setting) *settingsCo
 	return c
 }
 
-// begin starts the comparison of a ring. What was found stays until the other node is heard again or has
-// gone.
-func (c *settingsComparison) begin(h cluster.Host, members []ring.NodeID) {
+// startInRing starts the comparison of a ring. What was found stays until the other node is heard again
+// or has gone.
+func (c *settingsComparison) startInRing(h cluster.Host, members []ring.NodeID) {
 	c.listSent = false
 	c.found = slices.DeleteFunc(c.found, func(d Difference) bool { return !slices.Contains(members, d.Node) })
 	if len(members) > 1 {
@@ -110,7 +110,7 @@ func (c *settingsComparison) deliver(h cluster.Host, from ring.NodeID, payload [
 		case len(body) != settingsDigestBytes:
 			return nil, fmt.Errorf("%w: a digest of %d bytes", errSettings, len(body))
 		case bytes.Equal(body, c.digest[:]):
-			c.forget(from)
+			c.forgetNode(from)
 		case !c.listSent:
 			c.listSent = true
 			h.Multicast(append([]byte{tagSettingsList}, encodeSettings(c.own)...))
@@ -121,7 +121,7 @@ func (c *settingsComparison) deliver(h cluster.Host, from ring.NodeID, payload [
 	if err != nil {
 		return nil, err
 	}
-	c.forget(from)
+	c.forgetNode(from)
 	var news []Difference
 	for _, d := range compareSettings(from, c.own, theirs) {
 		c.found = append(c.found, d)
@@ -134,8 +134,8 @@ func (c *settingsComparison) deliver(h cluster.Host, from ring.NodeID, payload [
 	return news, nil
 }
 
-// forget drops what was found about a node.
-func (c *settingsComparison) forget(node ring.NodeID) {
+// forgetNode drops what was found about a node.
+func (c *settingsComparison) forgetNode(node ring.NodeID) {
 	c.found = slices.DeleteFunc(c.found, func(d Difference) bool { return d.Node == node })
 }
 

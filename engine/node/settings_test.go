@@ -81,9 +81,9 @@ func TestNodesWithOtherFilesSaySo(t *testing.T) {
 
 func TestTheTimescaleMustBeEqual(t *testing.T) {
 	o := options(t, 0)
-	plain := mustBeEqual(o)
+	plain := settingsThatMustBeEqual(o)
 	o.Timescale = timescale.Ratio{Num: 1, Den: 4}
-	d := compareSettings(2, plain, mustBeEqual(o))
+	d := compareSettings(2, plain, settingsThatMustBeEqual(o))
 	require.Equal(t, []Difference{{Node: 2, Setting: "timescale", There: "1/4"}}, d)
 	require.Equal(t, "timescale is not set here and is 1/4 on node 2", d[0].String())
 }

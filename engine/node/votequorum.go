@@ -72,8 +72,8 @@ func (v *votequorumService) Start(h cluster.Host) error {
 // Ring implements cluster.Service.
 func (v *votequorumService) Ring(c totem.Configuration) {
 	v.ring = c.Ring
-	v.carryOut(v.votequorum.Ring(c.Ring, c.Members))
-	v.comparison.begin(v.host, c.Members)
+	v.carryOut(v.votequorum.StartRing(c.Ring, c.Members))
+	v.comparison.startInRing(v.host, c.Members)
 }
 
 // Deliver implements cluster.Service.

@@ -6,9 +6,9 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/ring"
 )
 
-// Required returns the number of votes that a partition needs: more than half of the expected votes and
+// RequiredVotes returns the number of votes that a partition needs: more than half of the expected votes and
 // more than half of the present votes, whichever is more.
-func Required(highestExpected, present uint32) uint32 {
+func RequiredVotes(highestExpected, present uint32) uint32 {
 	return max((highestExpected+2)/2, (present+2)/2)
 }
 
@@ -69,7 +69,7 @@ func (vq *Votequorum) votesRequired(expected uint32, allowDecrease bool) uint32 
 			}
 		}
 	}
-	need := Required(expected, votes)
+	need := RequiredVotes(expected, votes)
 	if !allowDecrease {
 		need = max(need, vq.quorumVotes)
 	}

@@ -82,8 +82,8 @@ func TestDeliverRefuses(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, Output{}, out, "what was sent for another ring does not count")
 	require.Equal(t, before, m.Status())
-	require.Panics(t, func() { m.Ring(ring.ID{Seq: 100, Rep: 2}, group(2, 3)) })
-	require.Panics(t, func() { m.Ring(ring.ID{Seq: 100, Rep: 1}, group(2, 1)) })
+	require.Panics(t, func() { m.StartRing(ring.ID{Seq: 100, Rep: 2}, group(2, 3)) })
+	require.Panics(t, func() { m.StartRing(ring.ID{Seq: 100, Rep: 1}, group(2, 1)) })
 }
 
 func FuzzDecode(f *testing.F) {
@@ -166,7 +166,7 @@ quorum {
 `
 	c, _, err := corosync.Parse("corosync.conf", []byte(text))
 	require.NoError(t, err)
-	timers, err := corosync.Derive(c)
+	timers, err := corosync.DeriveTimers(c)
 	require.NoError(t, err)
 	cfg, err := FromCorosync(c, timers, 2)
 	require.NoError(t, err)

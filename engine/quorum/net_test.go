@@ -136,7 +136,7 @@ func (w *world) start(members ...ring.NodeID) {
 	w.seq += 4
 	id := ring.ID{Seq: w.seq, Rep: up[0]}
 	for _, n := range up {
-		w.do(n, w.voters[n].Ring(id, up), nil)
+		w.do(n, w.voters[n].StartRing(id, up), nil)
 	}
 }
 

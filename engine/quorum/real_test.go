@@ -110,7 +110,7 @@ func differences(name string, conf []byte, real realAnswer) (*corosync.Config, [
 		return nil, out
 	}
 	self := selfOf(c, real)
-	timers, err := corosync.Derive(c)
+	timers, err := corosync.DeriveTimers(c)
 	if err != nil {
 		return c, []string{"no timers: " + err.Error()}
 	}
@@ -207,7 +207,7 @@ func valuesOf(c *corosync.Config, t corosync.Timers, config quorum.Config) map[s
 
 // alone lets a node form the ring of itself.
 func alone(machine *quorum.Votequorum, self ring.NodeID) {
-	messages := machine.Ring(ring.ID{Rep: self, Seq: 5}, []ring.NodeID{self}).Multicast
+	messages := machine.StartRing(ring.ID{Rep: self, Seq: 5}, []ring.NodeID{self}).Multicast
 	for len(messages) > 0 {
 		out, err := machine.Deliver(self, messages[0])
 		if err != nil {

@@ -252,7 +252,7 @@ func compare(t *rapid.T, w *world, slow *slowCluster) {
 func TestRequiredIsTheFormula(t *testing.T) {
 	for expected := range uint32(200) {
 		for present := range uint32(200) {
-			require.Equal(t, max(majority(expected), majority(present)), Required(expected, present))
+			require.Equal(t, max(majority(expected), majority(present)), RequiredVotes(expected, present))
 		}
 	}
 }

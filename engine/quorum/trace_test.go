@@ -144,7 +144,7 @@ func startCluster(t *testing.T, w *world, d *datadriven.TestData) {
 	conf.WriteString("}\nquorum {\nprovider: corosync_votequorum\n" + d.Input + "\n}\n")
 	c, _, err := corosync.Parse("corosync.conf", []byte(conf.String()))
 	require.NoError(t, err, conf.String())
-	timers, err := corosync.Derive(c)
+	timers, err := corosync.DeriveTimers(c)
 	require.NoError(t, err)
 	for _, id := range c.NodeIDs() {
 		cfg, err := FromCorosync(c, timers, id)

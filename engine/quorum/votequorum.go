@@ -136,10 +136,10 @@ func (vq *Votequorum) findOrAdd(id ring.NodeID) *node {
 	return &vq.nodes[i]
 }
 
-// Ring starts the sync of a new ring. Call it at the ring's regular configuration, before any of the
+// StartRing starts the sync of a new ring. Call it at the ring's regular configuration, before any of the
 // ring's messages. A ring that comes in the middle of a sync replaces it. members must be ascending and
 // contain this node.
-func (vq *Votequorum) Ring(id ring.ID, members []ring.NodeID) Output {
+func (vq *Votequorum) StartRing(id ring.ID, members []ring.NodeID) Output {
 	if !slices.IsSorted(members) || !slices.Contains(members, vq.cfg.Self) || len(members) > ring.MaxNodes {
 		panic(fmt.Sprintf("quorum: ring %v with members %v given to node %d", id, members, vq.cfg.Self))
 	}

@@ -39,7 +39,7 @@ func (a *applier) enqueue(o orderedRequest) {
 	switch {
 	case a.ring.decision == nil:
 		if o.command != nil && o.command.Replace.Node != 0 {
-			replacing{a.epoch}.onRequest(o.command)
+			replacementDecision{a.epoch}.onRequest(o.command)
 		}
 		return // ordered before the decision: no member carries it out
 	case a.ring.installed:
@@ -128,7 +128,7 @@ func (a *applier) answerReadsAt(o *orderedRequest) {
 	if o.fromNode != a.node() || o.marker != a.ops.lastMarker {
 		return
 	}
-	for _, p := range a.ops.takeMarked() {
+	for _, p := range a.ops.takeMarkedReads() {
 		if !p.isAnswered {
 			a.acks.awaitConfirmation(p, answerQuery(a.disk.replica, p.request), o.position,
 				a.disk.replica.Config)

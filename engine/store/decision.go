@@ -76,8 +76,9 @@ func (x *reportExchange) wentBack(r *orderedReport) *state.PeerMark {
 	return highest
 }
 
-// trusted are the reports of stores that have everything that they confirmed, as far as this exchange knows.
-func (x *reportExchange) trusted() []*orderedReport {
+// trustedReports are the reports of stores that have everything that they confirmed, as far as this
+// exchange knows.
+func (x *reportExchange) trustedReports() []*orderedReport {
 	var out []*orderedReport
 	for _, r := range x.reports {
 		if x.wentBack(r) == nil {
@@ -125,7 +126,7 @@ func bestSource(reports []*orderedReport) *orderedReport {
 // concludeDecision draws the decision that follows from the reports.
 func (x *reportExchange) concludeDecision() (*decision, error) {
 	var born []*orderedReport // stores that are listed in the configuration that they hold
-	trusted := x.trusted()
+	trusted := x.trustedReports()
 	for _, r := range trusted {
 		if r.Config.Initialized() && r.Config.IsVoter(r.node, r.Incarnation) {
 			born = append(born, r)

@@ -13,8 +13,8 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/store/state"
 )
 
-// durable is the state on disk and its replica in memory.
-type durable struct {
+// durableState is the state on disk and its replica in memory.
+type durableState struct {
 	env  env.Env
 	log  *slog.Logger
 	opts *Options
@@ -30,7 +30,7 @@ type durable struct {
 
 // load loads what is durable. It is the only source of the replica: memory is never trusted over a restart
 // or a disk error.
-func (d *durable) load(afterError bool) error {
+func (d *durableState) load(afterError bool) error {
 	backend, replica, err := d.opts.Open(sqldb.Options{
 		Disk: d.env.Disk(), Name: d.opts.Database, Boot: d.env.Self().Boot, AfterError: afterError,
 		Limits: d.opts.Limits, NewIncarnation: d.newIncarnation, PageBytes: d.opts.PageBytes})
@@ -46,7 +46,7 @@ func (d *durable) load(afterError bool) error {
 
 // emitLatest records again what may have become durable without a record, because this store ended between
 // the two: the changes of the last transaction, which were all of one epoch.
-func (d *durable) emitLatest() {
+func (d *durableState) emitLatest() {
 	at := d.replica.Mark()
 	d.env.Emit(Opened{Revision: at.Revision, Epoch: d.replica.Epoch, Chain: shortHex(at.Chain)})
 	last := d.replica.Log.At(at.Revision)
@@ -61,13 +61,13 @@ func (d *durable) emitLatest() {
 	}
 }
 
-func (d *durable) newIncarnation() (inc state.Incarnation) {
+func (d *durableState) newIncarnation() (inc state.Incarnation) {
 	d.env.Rand("incarnation").Fill(inc[:])
 	return inc
 }
 
 // commit makes a batch durable as one transaction. After an error the store must fail.
-func (d *durable) commit(batch *state.Batch) error {
+func (d *durableState) commit(batch *state.Batch) error {
 	if batch.Empty() {
 		return nil
 	}
@@ -86,7 +86,7 @@ func (d *durable) commit(batch *state.Batch) error {
 }
 
 // install makes an epoch and its state durable, with this store's memory.
-func (d *durable) install(inst *state.Installation) error {
+func (d *durableState) install(inst *state.Installation) error {
 	inst.Memory = d.replica.Memory
 	if err := d.backend.Install(inst); err != nil {
 		return err
@@ -97,14 +97,14 @@ func (d *durable) install(inst *state.Installation) error {
 
 // noteConfirmed remembers what a store of another node has confirmed. That becomes durable with the next
 // commit, or a short time after the last one.
-func (d *durable) noteConfirmed(p state.PeerMark) {
+func (d *durableState) noteConfirmed(p state.PeerMark) {
 	if d.replica.Memory.Confirmed(p) {
 		d.noteMemory()
 	}
 }
 
 // noteMemory notes a change of the memory.
-func (d *durable) noteMemory() {
+func (d *durableState) noteMemory() {
 	if !d.memoryChanged {
 		d.memoryChanged = true
 		d.env.SetTimer(timerRemember, d.opts.Timers.RememberAfter)
@@ -112,7 +112,7 @@ func (d *durable) noteMemory() {
 }
 
 // remember makes the memory durable, unless a commit has.
-func (d *durable) remember() error {
+func (d *durableState) remember() error {
 	if !d.memoryChanged || d.failure != nil {
 		return nil
 	}
@@ -124,7 +124,7 @@ func (d *durable) remember() error {
 }
 
 // renew gives the store another identity.
-func (d *durable) renew() error {
+func (d *durableState) renew() error {
 	inc := d.newIncarnation()
 	if err := d.backend.Renew(inc, d.replica.Memory); err != nil {
 		return err
@@ -134,20 +134,20 @@ func (d *durable) renew() error {
 }
 
 // close gives up the database after an error.
-func (d *durable) close(err error) {
+func (d *durableState) close(err error) {
 	d.release()
 	d.backend, d.replica, d.failure = nil, nil, err
 }
 
 // release frees the memory that the garbage collector does not see.
-func (d *durable) release() {
+func (d *durableState) release() {
 	if d.backend != nil {
 		d.backend.Release()
 	}
 }
 
 // revision returns the replica's revision, 0 without one.
-func (d *durable) revision() uint64 {
+func (d *durableState) revision() uint64 {
 	if d.replica == nil {
 		return 0
 	}
@@ -155,7 +155,7 @@ func (d *durable) revision() uint64 {
 }
 
 // role returns what this store's incarnation is in its configuration.
-func (d *durable) role() Role {
+func (d *durableState) role() Role {
 	switch {
 	case d.replica == nil || d.replica.Config == nil:
 		return RoleUninitialized
@@ -166,7 +166,7 @@ func (d *durable) role() Role {
 }
 
 // withRemedy adds to the error of a damaged database where it is and what an operator can do about it.
-func (d *durable) withRemedy(err error) error {
+func (d *durableState) withRemedy(err error) error {
 	if !errors.Is(err, sqldb.ErrUnusable) {
 		return err
 	}
@@ -180,7 +180,7 @@ func (d *durable) withRemedy(err error) error {
 }
 
 // retryAfter returns when to try again after an error of the disk.
-func (d *durable) retryAfter(err error) time.Duration {
+func (d *durableState) retryAfter(err error) time.Duration {
 	if errors.Is(err, sqldb.ErrUnusable) {
 		return d.opts.Timers.DamagedRetry
 	}

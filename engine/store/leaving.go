@@ -4,11 +4,10 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/cpg"
 )
 
-// leaving is the orderly end of this store's part in its ring, before the machine goes down or the daemon
-// ends: it accepts nothing more, answers what it has accepted, stops confirming, and only then has the
-// cluster process leave. So no client is told of a change by a node that
-// has left.
-type leaving struct {
+// orderlyLeave is the orderly end of this store's part in its ring, before the machine goes down or the
+// daemon ends: it accepts nothing more, answers what it has accepted, stops confirming, and only then has
+// the cluster process leave. So no client is told of a change by a node that has left.
+type orderlyLeave struct {
 	*shared
 	ops     *operations
 	applier *applier
@@ -28,7 +27,7 @@ type leaveRequest struct {
 const maxLeaveRequests = 16
 
 // request starts the end, or adds a client to one that is under way.
-func (l *leaving) request(from client, req *Request) {
+func (l *orderlyLeave) request(from client, req *Request) {
 	if len(l.clients) >= maxLeaveRequests {
 		l.replyRefused(from, req, CodeTryAgain, "too many requests to leave are waiting")
 		return
@@ -43,7 +42,7 @@ func (l *leaving) request(from client, req *Request) {
 }
 
 // refuse refuses a request that arrives while the store leaves; it reports whether it did.
-func (l *leaving) refuse(from client, req *Request) bool {
+func (l *orderlyLeave) refuse(from client, req *Request) bool {
 	if !l.requested {
 		return false
 	}
@@ -52,14 +51,14 @@ func (l *leaving) refuse(from client, req *Request) bool {
 }
 
 // advance continues the end after each event: nothing that can still be answered is waited for in vain.
-func (l *leaving) advance() {
+func (l *orderlyLeave) advance() {
 	if l.requested && !l.stopped && (l.ops.unansweredCount == 0 || !l.writable()) {
 		l.stop()
 	}
 }
 
 // onTimer stops waiting for answers, or tells the cluster process again.
-func (l *leaving) onTimer() {
+func (l *orderlyLeave) onTimer() {
 	switch {
 	case l.stopped:
 		l.tellCluster()
@@ -71,7 +70,7 @@ func (l *leaving) onTimer() {
 
 // stop ends this store's part in the ring. Changes that were sent and not confirmed in time may still be
 // carried out by the others: their clients are told so.
-func (l *leaving) stop() {
+func (l *orderlyLeave) stop() {
 	l.stopped = true
 	was := l.writable()
 	l.applier.applyDelivered()
@@ -85,7 +84,7 @@ func (l *leaving) stop() {
 }
 
 // tellCluster has the cluster process leave the ring, and answers the clients.
-func (l *leaving) tellCluster() {
+func (l *orderlyLeave) tellCluster() {
 	if !l.toCluster(cpg.Leave{}) {
 		l.env.SetTimer(timerLeave, l.opts.Timers.BusyRetry)
 		return
@@ -97,7 +96,7 @@ func (l *leaving) tellCluster() {
 }
 
 // onClusterUp ends the leaving: the machine has not gone down, and the cluster process was started again.
-func (l *leaving) onClusterUp() {
+func (l *orderlyLeave) onClusterUp() {
 	for _, c := range l.clients {
 		l.replyTo(c.from, &Response{ID: c.id, Code: CodeTryAgain, Revision: l.disk.revision(),
 			Message: "the cluster process was started anew meanwhile"})

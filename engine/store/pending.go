@@ -92,7 +92,7 @@ func (o *operations) refusalWithoutQuorum(p *pendingOperation) string {
 	if !p.isReplacement() {
 		return noQuorumMessage
 	}
-	if reason := (replacing{o.epoch}).check(p.command); reason != nil {
+	if reason := (replacementDecision{o.epoch}).check(p.command); reason != nil {
 		return noQuorumMessage + ": " + reason.Error()
 	}
 	return ""
@@ -166,8 +166,8 @@ func (o *operations) sendMarker() {
 	o.outbox.send(&marker{ID: o.lastMarker})
 }
 
-// takeMarked returns the reads under the marker that was delivered.
-func (o *operations) takeMarked() []*pendingOperation {
+// takeMarkedReads returns the reads under the marker that was delivered.
+func (o *operations) takeMarkedReads() []*pendingOperation {
 	marked := o.markedReads
 	o.markedReads = nil
 	return marked

@@ -23,7 +23,7 @@ type Store struct {
 	watches    watches
 	cluster    cluster
 	quorumLog  quorumLog
-	leaving    leaving
+	leaving    orderlyLeave
 }
 
 var (
@@ -56,11 +56,11 @@ func (s *Store) Start(e env.Env) error {
 func (s *Store) connect(e env.Env, proposed *state.Config) {
 	all := &s.shared
 	s.env, s.log, s.lifecycle = e, e.Log(), s
-	s.disk = durable{env: e, log: s.log, opts: &s.opts}
+	s.disk = durableState{env: e, log: s.log, opts: &s.opts}
 	s.outbox = outbox{shared: all, inFlight: map[uint64]*frame{}}
 	s.watches = watches{shared: all}
 	s.ops = operations{shared: all, epoch: &s.epoch, byRequest: map[string]*pendingOperation{}}
-	s.leaving = leaving{shared: all, ops: &s.ops, applier: &s.applier}
+	s.leaving = orderlyLeave{shared: all, ops: &s.ops, applier: &s.applier}
 	s.intake = intake{shared: all, ops: &s.ops, watches: &s.watches, leaving: &s.leaving, status: s.status}
 	s.acks = acknowledgements{shared: all, ops: &s.ops}
 	s.catchUp = catchUp{shared: all, acks: &s.acks, reassembly: &s.reassembly}

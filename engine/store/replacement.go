@@ -85,11 +85,11 @@ func (x *reportExchange) without(d *decide, participants []*orderedReport) *repo
 	return y
 }
 
-// replacing is the part of the decide stage that is about replacements in a ring without quorum.
-type replacing struct{ *epoch }
+// replacementDecision is the part of the decide stage that is about replacements in a ring without quorum.
+type replacementDecision struct{ *epoch }
 
 // onRequest takes an operator's request for a replacement that was ordered before the decision.
-func (e replacing) onRequest(cmd *state.Command) {
+func (e replacementDecision) onRequest(cmd *state.Command) {
 	if len(e.replacements) >= maxReplacements {
 		e.env.Probe("store/too-many-replacements")
 		return
@@ -101,7 +101,7 @@ func (e replacing) onRequest(cmd *state.Command) {
 }
 
 // check returns why the present ring cannot decide with a replacement as its first change.
-func (e replacing) check(cmd *state.Command) error {
+func (e replacementDecision) check(cmd *state.Command) error {
 	if !e.ring.seenFromStart || e.ring.decision != nil || e.disk.failure != nil {
 		return errNoQuorum
 	}
@@ -127,7 +127,7 @@ func (e replacing) check(cmd *state.Command) error {
 // replacementReason returns why the newest state's configuration does not allow a replacement; nil if nothing
 // of that is known.
 func (x *reportExchange) replacementReason(cmd *state.Command) error {
-	trusted := x.trusted()
+	trusted := x.trustedReports()
 	var born []*orderedReport
 	for _, r := range trusted {
 		if r.Config.Initialized() && r.Config.IsVoter(r.node, r.Incarnation) {
@@ -146,7 +146,7 @@ func (x *reportExchange) replacementReason(cmd *state.Command) error {
 func (o *operations) offerReplacements() {
 	for _, p := range o.inArrivalOrder {
 		if !p.isAnswered && p.isReplacement() && p.sentInRing != o.ring.id &&
-			(replacing{o.epoch}).check(p.command) == nil {
+			(replacementDecision{o.epoch}).check(p.command) == nil {
 			o.offerReplacement(p)
 		}
 	}
@@ -170,7 +170,7 @@ func (d *decision) replacedNode() ring.NodeID {
 
 // noteUndecided remembers which nodes run a store without a vote although their ring has no decision, unless
 // another member's configuration is newer than this store's.
-func (e replacing) noteUndecided() {
+func (e replacementDecision) noteUndecided() {
 	own := e.disk.replica.Config
 	if own == nil || !own.Initialized() {
 		return

@@ -29,7 +29,7 @@ type intake struct {
 	*shared
 	ops     *operations
 	watches *watches
-	leaving *leaving
+	leaving *orderlyLeave
 	status  func() *Status
 }
 

@@ -73,7 +73,7 @@ func (s *Store) replaceRing(next ringState) {
 // onUndecided implements lifecycle.
 func (s *Store) onUndecided() {
 	s.quorumLog.change(s.log, false, s.epoch.noDecisionReason)
-	replacing{&s.epoch}.noteUndecided()
+	replacementDecision{&s.epoch}.noteUndecided()
 	s.ops.offerReplacements()
 	s.ops.refuseUnsent()
 }

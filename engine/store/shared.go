@@ -17,7 +17,7 @@ type shared struct {
 	env       env.Env
 	log       *slog.Logger
 	ring      ringState
-	disk      durable
+	disk      durableState
 	outbox    outbox
 	lifecycle lifecycle
 }

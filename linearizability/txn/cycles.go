@@ -85,25 +85,25 @@ func (s *cycles) searchLevel(level int) {
 	}
 	more := timeEdges[level]
 	if level == 0 {
-		s.simple(classG0, level, depgraph.WW, depgraph.WW)
-		s.simple(classG1c, level, depgraph.WW|depgraph.WR, depgraph.WR)
-		s.nonadjacent(level, depgraph.AllData)
+		s.searchSimple(classG0, level, depgraph.WW, depgraph.WW)
+		s.searchSimple(classG1c, level, depgraph.WW|depgraph.WR, depgraph.WR)
+		s.searchNonadjacent(level, depgraph.AllData)
 		if !s.seen[classSingle][0] && !s.seen[classNonadjacent][0] {
-			s.simple(classItem, level, depgraph.AllData, depgraph.RW)
+			s.searchSimple(classItem, level, depgraph.AllData, depgraph.RW)
 		}
 		return
 	}
 	if !s.covered(classG0, level) {
-		s.simple(classG0, level, depgraph.WW|more, depgraph.WW)
+		s.searchSimple(classG0, level, depgraph.WW|more, depgraph.WW)
 	}
 	if !s.covered(classG1c, level) {
-		s.simple(classG1c, level, depgraph.WW|depgraph.WR|more, depgraph.WW|depgraph.WR)
+		s.searchSimple(classG1c, level, depgraph.WW|depgraph.WR|more, depgraph.WW|depgraph.WR)
 	}
 	if !s.covered(classNonadjacent, level) {
-		s.nonadjacent(level, depgraph.AllData|more)
+		s.searchNonadjacent(level, depgraph.AllData|more)
 	}
 	if !s.covered(classItem, level) {
-		s.simple(classItem, level, depgraph.AllData|more, depgraph.AllData)
+		s.searchSimple(classItem, level, depgraph.AllData|more, depgraph.AllData)
 	}
 }
 
@@ -167,12 +167,12 @@ func entangled(g *depgraph.Graph, component, order []int32, vertices int32,
 	return list
 }
 
-// simple looks for cycles of the kinds in mask that have an edge of the kinds in must.
+// searchSimple looks for cycles of the kinds in mask that have an edge of the kinds in must.
 //
 // Edges of processes and time alone have no cycle, so a cycle with a suffix has an edge between values
 // that leads against their order. Only such edges are searched from: a single stale read can entangle
 // the whole history.
-func (s *cycles) simple(class, level int, mask, must depgraph.Dependency) {
+func (s *cycles) searchSimple(class, level int, mask, must depgraph.Dependency) {
 	if s.kept&must == 0 {
 		return
 	}
@@ -195,9 +195,9 @@ func (s *cycles) simple(class, level int, mask, must depgraph.Dependency) {
 	}
 }
 
-// nonadjacent looks for closed walks in which no two rw edges meet: G-single if there is one with a single rw
-// edge, else G-nonadjacent.
-func (s *cycles) nonadjacent(level int, mask depgraph.Dependency) {
+// searchNonadjacent looks for closed walks in which no two rw edges meet: G-single if there is one with a
+// single rw edge, else G-nonadjacent.
+func (s *cycles) searchNonadjacent(level int, mask depgraph.Dependency) {
 	if s.kept&depgraph.RW == 0 {
 		return
 	}
@@ -291,7 +291,7 @@ func (s *cycles) report(class, level int, path []depgraph.Hop) {
 	cycle := &Cycle{}
 	for i := range txns {
 		from, to := txns[(first+i)%n], txns[(first+i+1)%n]
-		cycle.Steps = append(cycle.Steps, s.step(from, to, kinds[(first+i+1)%n]))
+		cycle.Steps = append(cycle.Steps, s.newStep(from, to, kinds[(first+i+1)%n]))
 	}
 	a := s.anomaly(class, level)
 	s.found.list[a] = append(s.found.list[a], Finding{Anomaly: a, Explain: cycle.Explain(),

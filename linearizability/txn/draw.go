@@ -30,7 +30,7 @@ type Step struct {
 	Why string `json:"why"`
 }
 
-func (s *cycles) step(from, to int32, kind depgraph.Dependency) Step {
+func (s *cycles) newStep(from, to int32, kind depgraph.Dependency) Step {
 	step := Step{Txn: s.t.operation(from).Index, Next: s.t.operation(to).Index, Did: s.t.stepsText(from),
 		Dependency: kind.String()}
 	before, after := s.t.operation(from), s.t.operation(to)

@@ -25,7 +25,7 @@ const Function = "txn"
 // Kinds lists the kinds that [Check] knows.
 func Kinds() []Kind { return []Kind{ListAppend, RWRegister} }
 
-func (k Kind) functions() string {
+func (k Kind) functionNames() string {
 	if k == ListAppend {
 		return "append or r"
 	}

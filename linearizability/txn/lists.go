@@ -89,7 +89,7 @@ func (l *lists) unclearOrder() {
 func (l *lists) findLongest(key int32) {
 	l.longest = nil
 	for _, r := range l.reads.of(key) {
-		if list := l.t.list(&l.t.micro[r.at]); len(list) > len(l.longest) {
+		if list := l.t.versionsRead(&l.t.micro[r.at]); len(list) > len(l.longest) {
 			l.longest = list
 		}
 	}
@@ -120,7 +120,7 @@ func (l *lists) checkReads(key int32) {
 	reads := l.reads.of(key)
 	for i := range reads {
 		r := reads[i]
-		list := l.t.list(&l.t.micro[r.at])
+		list := l.t.versionsRead(&l.t.micro[r.at])
 		same := 0
 		for same < len(list) && list[same] == l.longest[same] {
 			same++
@@ -130,7 +130,7 @@ func (l *lists) checkReads(key int32) {
 		}
 		if same < len(list) {
 			l.agreed = min(l.agreed, same)
-			l.incompatible(r, list, same, disagrees == nil)
+			l.reportIncompatible(r, list, same, disagrees == nil)
 			disagrees = &reads[i]
 		}
 		if len(list) > 0 {
@@ -161,8 +161,8 @@ func (l *lists) duplicate(r readAt, v int32) {
 	}
 }
 
-// incompatible reports a read that is no prefix of the longest one. same is how far both agree.
-func (l *lists) incompatible(r readAt, list []int32, same int, first bool) {
+// reportIncompatible reports a read that is no prefix of the longest one. same is how far both agree.
+func (l *lists) reportIncompatible(r readAt, list []int32, same int, first bool) {
 	seen := map[int32]bool{}
 	for _, v := range list {
 		if seen[v] {

@@ -66,7 +66,7 @@ func moments(t *table, txns []int32) []moment {
 // It reports whether the times tell any transactions apart.
 func addRealtime(t *table, b *depgraph.Builder) bool {
 	barrier, open := none, false
-	list := moments(t, t.committed())
+	list := moments(t, t.committedTransactions())
 	for _, m := range list {
 		if m.returns {
 			if !open {

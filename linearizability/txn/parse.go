@@ -242,7 +242,7 @@ func (t *table) functionOf(raw []byte) (function, error) {
 	var name string
 	if json.Unmarshal(raw, &name) != nil {
 		return 0, fmt.Errorf("%w: %s is no function; use %s", ErrTransaction, shorten(string(raw)),
-			t.kind.functions())
+			t.kind.functionNames())
 	}
 	for f := read; f <= write; f++ {
 		if name != functionNames[f] && name != ":"+functionNames[f] {
@@ -257,7 +257,7 @@ func (t *table) functionOf(raw []byte) (function, error) {
 		return f, nil
 	}
 	return 0, fmt.Errorf("%w: function %q is not known; use %s", ErrTransaction, shorten(name),
-		t.kind.functions())
+		t.kind.functionNames())
 }
 
 // sameRequest compares a micro-operation of the invoke event with that of the ok event. What a read

@@ -68,24 +68,24 @@ func (r *Report) Satisfied() bool { return len(r.Forbidden) == 0 && len(r.Undeci
 func (r *Report) Summary() string {
 	switch {
 	case len(r.Forbidden) > 0:
-		return fmt.Sprintf("not %s: %s; %s", r.Consistency, r.names(true), r.Ruled())
+		return fmt.Sprintf("not %s: %s; %s", r.Consistency, r.names(true), r.RuledOut())
 	case len(r.Undecided) > 0:
 		return "not decided: " + strings.Join(r.Undecided, "; ")
 	}
 	text := fmt.Sprintf("%d committed transactions satisfy %s as far as can be inferred", r.Stats.Committed,
 		r.Consistency)
 	if len(r.Allowed) > 0 {
-		text += fmt.Sprintf("; it allows what was found: %s; %s", r.names(false), r.Ruled())
+		text += fmt.Sprintf("; it allows what was found: %s; %s", r.names(false), r.RuledOut())
 	}
 	return text
 }
 
-// Ruled names the models that the anomalies rule out, or returns an empty string.
-func (r *Report) Ruled() string {
+// RuledOut names the models that the anomalies rule out, or returns an empty string.
+func (r *Report) RuledOut() string {
 	if len(r.Not) == 0 {
 		return ""
 	}
-	text := "ruled out: " + joined(r.Not)
+	text := "ruled out: " + joinNames(r.Not)
 	switch {
 	case len(r.AlsoNot) > 0 && len(r.Not) == 1:
 		text += " and every model that implies it"
@@ -95,7 +95,7 @@ func (r *Report) Ruled() string {
 	return text
 }
 
-func joined(names []Consistency) string {
+func joinNames(names []Consistency) string {
 	texts := make([]string, len(names))
 	for i, name := range names {
 		texts[i] = string(name)

@@ -84,8 +84,8 @@ func (t *table) steps(txn int32) []microOp {
 	return t.micro[t.txns[txn].first:t.txns[txn].end]
 }
 
-// list returns the versions that a read of a list returned.
-func (t *table) list(m *microOp) []int32 { return t.elements[m.list : m.list+m.length] }
+// versionsRead returns the versions that a read of a list returned.
+func (t *table) versionsRead(m *microOp) []int32 { return t.elements[m.list : m.list+m.length] }
 
 // committedWriter returns the committed transaction that wrote v, or none.
 func (t *table) committedWriter(v int32) int32 {
@@ -124,15 +124,15 @@ func (t *table) commitObserved() {
 			if t.kind == RWRegister {
 				seen(m.version)
 			}
-			for _, v := range t.list(m) {
+			for _, v := range t.versionsRead(m) {
 				seen(v)
 			}
 		}
 	}
 }
 
-// committed returns the committed transactions in their order.
-func (t *table) committed() []int32 {
+// committedTransactions returns the committed transactions in their order.
+func (t *table) committedTransactions() []int32 {
 	list := make([]int32, 0, len(t.txns))
 	for i := range t.txns {
 		if t.txns[i].committed {

@@ -130,7 +130,7 @@ func (w *within) readRegister(txn, at int32, state *keyState) {
 // readList compares a list with the previous read of the transaction, followed by its appends since then.
 // Without a previous read it must end with those appends.
 func (w *within) readList(txn, at, first int32, state *keyState) {
-	list := w.t.list(&w.t.micro[at])
+	list := w.t.versionsRead(&w.t.micro[at])
 	if state.lastRead == none && state.lastWrite == none {
 		w.ownFuture(txn, at, list)
 		return
@@ -142,7 +142,7 @@ func (w *within) readList(txn, at, first int32, state *keyState) {
 		good = rest >= 0 && list[rest] == w.t.micro[own].version
 	}
 	if state.lastRead != none && good {
-		base := w.t.list(&w.t.micro[state.lastRead])
+		base := w.t.versionsRead(&w.t.micro[state.lastRead])
 		good = rest == len(base)
 		for i := 0; good && i < rest; i++ {
 			good = list[i] == base[i]
@@ -182,7 +182,7 @@ func (w *within) expected(first int32, state *keyState) string {
 	if state.lastRead == none {
 		return fmt.Sprintf("a list that ends with%s", text)
 	}
-	base := w.t.listText(w.t.list(&w.t.micro[state.lastRead]))
+	base := w.t.listText(w.t.versionsRead(&w.t.micro[state.lastRead]))
 	if text == "" {
 		return base
 	}

@@ -35,7 +35,7 @@ func (t *table) listText(list []int32) string {
 func (t *table) readText(at int32) string {
 	m := &t.micro[at]
 	if t.kind == ListAppend {
-		return t.keyText(m.key) + " = " + t.listText(t.list(m))
+		return t.keyText(m.key) + " = " + t.listText(t.versionsRead(m))
 	}
 	return t.keyText(m.key) + " = " + shorten(t.valueText(m.version))
 }

@@ -244,13 +244,13 @@ func (b pageBuilder) group(g *Group) pageGroup {
 		Name: text(g.name(), maxWhyChars), Seed: fmt.Sprint(g.First.Seed),
 		Of: named(g.First.Scenario, g.First.Strategy), Why: text(firstLine(g.First.Why), maxWhyChars),
 		Reproduce: text(g.First.Reproduce, maxTextChars), CleanRuns: words.GroupDigits(g.CleanRuns()),
-		Seen: g.Sources[0].seen(), Link: b.link(g.First.Folder, reports.PageFile),
+		Seen: g.Sources[0].failedOfRuns(), Link: b.link(g.First.Folder, reports.PageFile),
 		MoreSources: max(0, len(g.Sources)-1-maxPageSources)}
 	if g.Verdict == linearizability.Valid {
 		out.Class, out.Mark = linearizability.Invalid.String(), pagestyle.Mark(linearizability.Invalid)
 	}
 	for _, of := range g.Sources[1:min(len(g.Sources), 1+maxPageSources)] {
-		out.Sources = append(out.Sources, of.seen())
+		out.Sources = append(out.Sources, of.failedOfRuns())
 	}
 	if g.Small != nil {
 		out.Small, out.SmallFile = g.Small.String(), b.link(filepath.Split(g.Small.File))
@@ -274,7 +274,7 @@ func named(scenario, strategy string) string {
 	return name
 }
 
-func (o Source) seen() string {
+func (o Source) failedOfRuns() string {
 	return fmt.Sprintf("%s of %s of %s", words.GroupDigits(o.Failed), countedRuns(o.Runs),
 		named(o.Scenario, o.Strategy))
 }

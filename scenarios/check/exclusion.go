@@ -49,8 +49,8 @@ func NewPowerless(machines []string) *Powerless {
 		reportedPlaces: map[serviceOnMachine]bool{}}
 }
 
-// Power must be called with each record of a machine's power.
-func (p *Powerless) Power(r scenarios.Stamped, power scenarios.Power) {
+// OnPower must be called with each record of a machine's power.
+func (p *Powerless) OnPower(r scenarios.Stamped, power scenarios.Power) {
 	delete(p.poweredOffBy, r.Machine)
 	clear(p.reportedPlaces)
 	if !power.On {
@@ -58,8 +58,8 @@ func (p *Powerless) Power(r scenarios.Stamped, power scenarios.Power) {
 	}
 }
 
-// Life must be called when a record shows that a service runs on the record's machine.
-func (p *Powerless) Life(r scenarios.Stamped, service string) {
+// OnLife must be called when a record shows that a service runs on the record's machine.
+func (p *Powerless) OnLife(r scenarios.Stamped, service string) {
 	since, off := p.poweredOffBy[r.Machine]
 	at := serviceOnMachine{service, r.Machine}
 	if !off || p.reportedPlaces[at] {
@@ -99,7 +99,7 @@ func (x *Exclusion) Name() string { return x.name }
 // Observe implements Observer.
 func (x *Exclusion) Observe(r scenarios.Stamped) {
 	if power, is := r.Record.(scenarios.Power); is {
-		x.powerless.Power(r, power)
+		x.powerless.OnPower(r, power)
 		if !power.On {
 			x.intervals.EndAll(r.Machine, r.At)
 		}
@@ -110,7 +110,7 @@ func (x *Exclusion) Observe(r scenarios.Stamped) {
 		return
 	}
 	if running {
-		x.powerless.Life(r, service)
+		x.powerless.OnLife(r, service)
 	}
 	x.intervals.Set(service, r.Machine, r.At, running)
 }

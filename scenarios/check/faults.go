@@ -26,8 +26,8 @@ func StopsProcesses(k fault.Kind) bool {
 // endsWithReset reports whether the processes that start after a reset of the machine are free of a fault.
 func endsWithReset(k fault.Kind) bool { return k == fault.Pause || k == fault.Freeze }
 
-// refusesWrites reports whether faults of a kind make a disk return errors.
-func refusesWrites(k fault.Kind) bool {
+// makesDiskReturnErrors reports whether faults of a kind make a disk return errors.
+func makesDiskReturnErrors(k fault.Kind) bool {
 	return k == fault.DiskError || k == fault.DiskFull || k == fault.DiskLatent
 }
 
@@ -41,8 +41,8 @@ func DamagesDisk(k fault.Kind) bool {
 	return false
 }
 
-// Over returns when a fault ended; the run's end when it never did.
-func (f *Faults) Over(a *scenarios.Applied) time.Duration {
+// EndOf returns when a fault ended; the run's end when it never did.
+func (f *Faults) EndOf(a *scenarios.Applied) time.Duration {
 	if a.Ended[1] == 0 {
 		return f.End
 	}
@@ -51,7 +51,7 @@ func (f *Faults) Over(a *scenarios.Applied) time.Duration {
 
 // Acts reports whether a fault acts at an instant. One that could not be applied never does.
 func (f *Faults) Acts(a *scenarios.Applied, at time.Duration) bool {
-	return a.Problem == "" && a.Begun[1] > 0 && a.Begun[0] <= at && at < f.Over(a)
+	return a.Problem == "" && a.Begun[1] > 0 && a.Begun[0] <= at && at < f.EndOf(a)
 }
 
 // Concerns reports whether a machine is among the targets of a fault.
@@ -95,7 +95,7 @@ func (f *Faults) Killed(m env.MachineID, process string, at, before time.Duratio
 func (f *Faults) StoppedSince(m env.MachineID, process string, at, after time.Duration) bool {
 	return slices.ContainsFunc(f.Applied, func(a scenarios.Applied) bool {
 		return StopsProcesses(a.Fault.Kind) && f.Concerns(&a.Fault, m) && a.Begun[1] > 0 &&
-			concernsProcess(&a.Fault, process) && a.Begun[0] <= at && at <= f.Over(&a)+after
+			concernsProcess(&a.Fault, process) && a.Begun[0] <= at && at <= f.EndOf(&a)+after
 	})
 }
 
@@ -106,7 +106,7 @@ func (f *Faults) PausedFor(m env.MachineID, process string,
 	for i := range f.Applied {
 		a := &f.Applied[i]
 		if endsWithReset(a.Fault.Kind) && f.Concerns(&a.Fault, m) && a.Begun[1] > 0 &&
-			a.Begun[0] <= until && concernsProcess(&a.Fault, process) && f.Over(a) >= until-before {
+			a.Begun[0] <= until && concernsProcess(&a.Fault, process) && f.EndOf(a) >= until-before {
 			longest = max(longest, until-a.Begun[0])
 		}
 	}
@@ -169,7 +169,7 @@ func (f *Faults) endsAt(one *fault.Fault, m env.MachineID) bool {
 // diskFailing reports whether a machine's disk returns errors at an instant.
 func (f *Faults) diskFailing(m env.MachineID, at time.Duration) bool {
 	return slices.ContainsFunc(f.Applied, func(a scenarios.Applied) bool {
-		return refusesWrites(a.Fault.Kind) && f.Concerns(&a.Fault, m) && f.Acts(&a, at)
+		return makesDiskReturnErrors(a.Fault.Kind) && f.Concerns(&a.Fault, m) && f.Acts(&a, at)
 	})
 }
 
@@ -188,8 +188,8 @@ func (f *Faults) diskBroken(m env.MachineID, at, returns time.Duration) bool {
 			if f.Acts(a, at) {
 				return true
 			}
-		case refusesWrites(a.Fault.Kind):
-			if at < f.Over(a)+returns && !f.Power.Started(m, f.Over(a), at) {
+		case makesDiskReturnErrors(a.Fault.Kind):
+			if at < f.EndOf(a)+returns && !f.Power.Started(m, f.EndOf(a), at) {
 				return true
 			}
 		}

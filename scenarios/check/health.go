@@ -89,9 +89,9 @@ func (h *Health) breakpoints() []time.Duration {
 	at := []time.Duration{0, h.End}
 	for i := range h.Applied {
 		a := &h.Applied[i]
-		at = append(at, a.Begun[0], h.Over(a))
-		if refusesWrites(a.Fault.Kind) {
-			at = append(at, h.Over(a)+h.model.DiskReturns)
+		at = append(at, a.Begun[0], h.EndOf(a))
+		if makesDiskReturnErrors(a.Fault.Kind) {
+			at = append(at, h.EndOf(a)+h.model.DiskReturns)
 		}
 	}
 	for _, p := range h.Power {

@@ -183,9 +183,9 @@ func survivable(r *scenarios.Run) []Span {
 			continue
 		}
 		f := a.Fault
-		f.At, f.For = a.Begun[0]-s.Warmup, faults.Over(a)-a.Begun[0]
+		f.At, f.For = a.Begun[0]-s.Warmup, faults.EndOf(a)-a.Begun[0]
 		schedule = append(schedule, f)
-		edges = append(edges, a.Begun[0], faults.Over(a))
+		edges = append(edges, a.Begun[0], faults.EndOf(a))
 	}
 	for _, p := range faults.Power {
 		edges = append(edges, p.At)

@@ -80,7 +80,7 @@ func (h *Health) disturbances() []Span {
 	for i := range h.Applied {
 		a := &h.Applied[i]
 		if hasBegun(a) && !separatesOrStops(a.Fault.Kind) {
-			h.disturbed = append(h.disturbed, Span{a.Begun[0], h.Over(a)})
+			h.disturbed = append(h.disturbed, Span{a.Begun[0], h.EndOf(a)})
 		}
 	}
 	slices.SortFunc(h.disturbed, func(a, b Span) int { return cmp.Compare(a.From, b.From) })

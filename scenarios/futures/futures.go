@@ -78,7 +78,7 @@ func Measure(ctx context.Context, end time.Duration, try Try, o Options) (Curve,
 	m := measurement{try: try, options: &o}
 	for i := range o.Points + 1 {
 		at := end / time.Duration(o.Points) * time.Duration(i)
-		if err := m.look(ctx, at); err != nil {
+		if err := m.measureAt(ctx, at); err != nil {
 			return m.curve, err
 		}
 	}
@@ -87,7 +87,7 @@ func Measure(ctx context.Context, end time.Duration, try Try, o Options) (Curve,
 		if !ok || to.At-from.At <= o.Resolution {
 			break
 		}
-		if err := m.look(ctx, from.At+(to.At-from.At)/2); err != nil {
+		if err := m.measureAt(ctx, from.At+(to.At-from.At)/2); err != nil {
 			return m.curve, err
 		}
 	}
@@ -101,8 +101,8 @@ type measurement struct {
 	curve   Curve
 }
 
-// look draws the futures of one time.
-func (m *measurement) look(ctx context.Context, at time.Duration) error {
+// measureAt draws the futures of one time.
+func (m *measurement) measureAt(ctx context.Context, at time.Duration) error {
 	var mu sync.Mutex
 	var group sync.WaitGroup
 	point, turn := Point{At: at}, make(chan struct{}, m.options.Parallel)

@@ -70,7 +70,7 @@ func EtcPVE(s *scenarios.Scenario, dir string) ([]string, error) {
 		s.Subject.Node, s.Subject.Value = nil, spec
 		s.Warmup, s.Quiescence = max(s.Warmup, etcWarmup), max(s.Quiescence, etcQuiescence)
 	}
-	c.others()
+	c.reportUnneeded()
 	s.Story = strings.TrimSpace(s.Story) + "\n\nFrom a copy of /etc/pve:\n" +
 		strings.Join(c.lines, "\n") + "\n"
 	return c.lines, nil
@@ -349,8 +349,8 @@ func (c *etcCopy) guest(sid, text string) haspec.Guest {
 	return g
 }
 
-// others names what lies beside the files that were taken.
-func (c *etcCopy) others() {
+// reportUnneeded names what lies beside the files that were taken.
+func (c *etcCopy) reportUnneeded() {
 	entries, err := c.list(".")
 	if err != nil {
 		return

@@ -155,7 +155,7 @@ func (s *Subject) expectedVotes() uint32 {
 
 // ringTimers returns the timers of the ring, as the configuration has them.
 func (s *Subject) ringTimers() corosync.Timers {
-	timers, err := corosync.Derive(s.conf)
+	timers, err := corosync.DeriveTimers(s.conf)
 	if err != nil {
 		panic("pve: a configuration that was accepted has no timers: " + err.Error())
 	}

@@ -89,13 +89,13 @@ func (c *Counts) Runs() int { return c.Valid + c.Invalid + c.Unknown }
 // unknown), 57 faults, 2 without effect".
 func (c *Counts) String() string {
 	return fmt.Sprintf("%s: %s (%s ok, %s failed, %s unknown), %s, %s without effect", c.seedsText(),
-		counted(c.Operations, "operation"), thousands(c.OK), thousands(c.Failed),
-		thousands(c.Operations-c.OK-c.Failed), counted(c.Faults, "fault"), thousands(c.WithoutEffect))
+		countWithNoun(c.Operations, "operation"), thousands(c.OK), thousands(c.Failed),
+		thousands(c.Operations-c.OK-c.Failed), countWithNoun(c.Faults, "fault"), thousands(c.WithoutEffect))
 }
 
 // seedsText describes the verdicts.
 func (c *Counts) seedsText() string {
-	text := counted(c.Runs(), "seed")
+	text := countWithNoun(c.Runs(), "seed")
 	var parts []string
 	for _, v := range []struct {
 		count int
@@ -127,11 +127,11 @@ func (c *Counts) MissedProbes() error {
 		return nil
 	}
 	return fmt.Errorf("scenario %s: none of %s reached %s; run more seeds, or change the scenario so that "+
-		"it reaches them", c.scenario.Name, counted(c.Runs(), "seed"), strings.Join(missed, ", "))
+		"it reaches them", c.scenario.Name, countWithNoun(c.Runs(), "seed"), strings.Join(missed, ", "))
 }
 
-// counted is a number with what it counts.
-func counted(n int, what string) string {
+// countWithNoun is a number with what it counts.
+func countWithNoun(n int, what string) string {
 	if n != 1 {
 		what += "s"
 	}

@@ -72,9 +72,9 @@ func locate(files []*Inode, at int64) (*Inode, int64) {
 	panic("disk: a byte beyond the end of all files")
 }
 
-// SyncExcept is Sync for a disk that reports success and loses writes: lose decides for each pending write.
+// SyncLosing is Sync for a disk that reports success and loses writes: lose decides for each pending write.
 // What is lost stays readable until the machine loses its power.
-func SyncExcept(d *Disk, n *Inode, lose func() bool) {
+func SyncLosing(d *Disk, n *Inode, lose func() bool) {
 	n.keepDurableApart()
 	n.noteSynced()
 	kept := n.pendingWrites[:0]

@@ -69,7 +69,7 @@ func TestLostWritesAreReadableUntilAPowerCut(t *testing.T) {
 	d.WriteAt("p", n, []byte("SECOND"), 0)
 	d.WriteAt("p", n, []byte("third"), 6)
 	lost := 0
-	disk.SyncExcept(d, n, func() bool { lost++; return lost == 1 })
+	disk.SyncLosing(d, n, func() bool { lost++; return lost == 1 })
 	require.Equal(t, "SECONDthird", content(d, "a"))
 	unsynced, synced := d.State("p")
 	require.Empty(t, unsynced, "the disk reports success")

@@ -12,8 +12,8 @@ import (
 	"github.com/holdfast-sim/holdfast/sim/disk"
 )
 
-// plainFile is one file of a disk that keeps everything twice: what is visible, what is durable, and each pending
-// write whole.
+// plainFile is one file of a disk that keeps everything twice: what is visible, what is durable, and each
+// pending write whole.
 type plainFile struct {
 	visible, durable []byte
 	pending          []plainWrite
@@ -89,8 +89,8 @@ func (f *plainFile) misdirect(draws draw.Chooser) {
 	w.offset = int(draws.Choose(uint64(pages)))*disk.PageBytes + w.offset%disk.PageBytes
 }
 
-// TestADiskLikeAPlainOne: whatever is written, cut off, synced, damaged and crashed, a disk holds what one that keeps
-// everything twice holds, with the same draws.
+// TestADiskLikeAPlainOne: whatever is written, cut off, synced, damaged and crashed, a disk holds what
+// one that keeps everything twice holds, with the same draws.
 func TestADiskLikeAPlainOne(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		seed := rapid.Uint64().Draw(r, "seed")
@@ -123,7 +123,7 @@ func TestADiskLikeAPlainOne(t *testing.T) {
 				step("failed sync", func() { d.LoseSync(n); f.pending = nil })
 			case 4:
 				step("lying sync", func() {
-					disk.SyncExcept(d, n, func() bool { return draws.Choose(2) == 1 })
+					disk.SyncLosing(d, n, func() bool { return draws.Choose(2) == 1 })
 					f.sync(func() bool { return same.Choose(2) == 1 })
 				})
 			case 5:

@@ -13,7 +13,7 @@ func Overrides(draws []byte, s *scenarios.Scenario, subject scenarios.Subject) [
 // ParseSaved is for tests.
 func ParseSaved(data []byte, subject scenarios.Subject) (seed uint64, s *scenarios.Scenario, err error) {
 	decode := func(*scenarios.Scenario) (scenarios.Subject, error) { return subject, nil }
-	parsed, err := parseSaved("f.yaml", data, decode, subject.Kind())
+	parsed, err := parseSavedFailure("f.yaml", data, decode, subject.Kind())
 	if err != nil {
 		return 0, nil, err
 	}

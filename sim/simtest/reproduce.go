@@ -53,8 +53,8 @@ func (c *trial) reproduce(flags ...string) string {
 	return toReproduce(command)
 }
 
-// toSave is the line about how to save the failure for later runs; "" where that is not possible.
-func (c *trial) toSave() string {
+// saveHint is the line about how to save the failure for later runs; "" where that is not possible.
+func (c *trial) saveHint() string {
 	command := c.command("-sim.shrink=30s", "-sim.save")
 	if command == "" || c.byOne || c.saved != nil || *flagSave && !fuzzing() {
 		return ""

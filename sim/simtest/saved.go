@@ -26,9 +26,9 @@ const savedDir = "testdata/holdfast"
 // maxSaved is how many files one test may have.
 const maxSaved = 1000
 
-// saved is a failure that was saved: a scenario with the seed and the replaced draws with which it failed.
-// Its file has two YAML documents: this one, and the scenario.
-type saved struct {
+// savedFailure is a failure that was saved: a scenario with the seed and the replaced draws with which it
+// failed. Its file has two YAML documents: this one, and the scenario.
+type savedFailure struct {
 	Seed      uint64          `yaml:"seed"`
 	Overrides []draw.Override `yaml:"overrides,omitempty"`
 
@@ -78,10 +78,11 @@ func savedFiles(test string) ([]string, error) {
 	return paths, nil
 }
 
-// parseSaved reads a saved failure, and makes the subject of its scenario. name is that of the file in
+// parseSavedFailure reads a saved failure, and makes the subject of its scenario. name is that of the file in
 // errors.
-func parseSaved(name string, data []byte, decode scenarios.Decode, kind string) (*saved, error) {
-	s := &saved{}
+func parseSavedFailure(name string, data []byte, decode scenarios.Decode, kind string) (
+	*savedFailure, error) {
+	s := &savedFailure{}
 	head, scenario, found := bytes.Cut(bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n")),
 		[]byte(documentMark))
 	if !found {
@@ -117,7 +118,7 @@ var errUnfit = errors.New("this saved failure no longer fits its test: correct t
 	"it is of no use any longer")
 
 // write writes the failure into the folder of a test.
-func (s *saved) write(test, why string) (path string, err error) {
+func (s *savedFailure) write(test, why string) (path string, err error) {
 	var out bytes.Buffer
 	why, _, _ = strings.Cut(why, "\n")
 	fmt.Fprintf(&out, savedHead, test, strings.Map(printable, why))
@@ -148,7 +149,7 @@ func printable(r rune) rune {
 }
 
 // head is the first document of the file.
-func (s *saved) head() ([]byte, error) {
+func (s *savedFailure) head() ([]byte, error) {
 	node, err := strictyaml.Encode(s)
 	if err != nil {
 		return nil, err
@@ -157,7 +158,7 @@ func (s *saved) head() ([]byte, error) {
 }
 
 // name is the name of the file: a failure with other faults or draws has another one.
-func (s *saved) name() string {
+func (s *savedFailure) name() string {
 	hash := fnv.New32a()
 	text, _ := scenarios.Marshal(s.scenario) // it was written before
 	_, _ = fmt.Fprintf(hash, "%s%v", text, s.Overrides)
@@ -165,7 +166,7 @@ func (s *saved) name() string {
 }
 
 // save writes a failing run as a file that go test runs first from then on, where -sim.save asks for it.
-func (c *trial) save(s *saved, why string) {
+func (c *trial) save(s *savedFailure, why string) {
 	c.t.Helper()
 	switch {
 	case !*flagSave || c.saved != nil || fuzzing():
@@ -185,9 +186,9 @@ func (c *trial) save(s *saved, why string) {
 	c.t.Logf("saved as %s: commit it, and go test runs it first", shown(path))
 }
 
-// asSaved is the trial's run as a failure to save, as it is.
-func (c *trial) asSaved() (*saved, string) {
-	s := &saved{Seed: c.seed, Overrides: c.overrides, scenario: c.scenario.WithNemesisOf(c.run)}
+// asSavedFailure is the trial's run as a failure to save, as it is.
+func (c *trial) asSavedFailure() (*savedFailure, string) {
+	s := &savedFailure{Seed: c.seed, Overrides: c.overrides, scenario: c.scenario.WithNemesisOf(c.run)}
 	for _, v := range c.run.Verdicts {
 		if v.Validity != linearizability.Valid {
 			return s, v.Checker + ": " + v.Summary

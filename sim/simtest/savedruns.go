@@ -62,8 +62,9 @@ func (r *savedRuns) conclude(t *testing.T, files *testFiles) {
 	}
 }
 
-// runSaved runs the saved failures of the batch's test, each as a subtest that is named after its file.
-func (b *batch) runSaved() {
+// runSavedFailures runs the saved failures of the batch's test, each as a subtest that is named after its
+// file.
+func (b *batch) runSavedFailures() {
 	b.t.Helper()
 	parent, ok := b.t.(*testing.T)
 	if !ok || *flagSeed != "" {
@@ -75,7 +76,7 @@ func (b *batch) runSaved() {
 		return
 	}
 	for _, path := range files.paths {
-		s, err := b.readSaved(path)
+		s, err := b.readSavedFailure(path)
 		if err == nil && s.scenario.Name != b.scenario.Name {
 			continue
 		}
@@ -99,7 +100,7 @@ func runSavedOf(f *testing.F, s *scenarios.Scenario, subject scenarios.Subject, 
 	}
 	b := batch{t: f, scenario: s, subject: subject, opts: opts}
 	for _, path := range paths {
-		failure, err := b.readSaved(path)
+		failure, err := b.readSavedFailure(path)
 		if err == nil && failure.scenario.Name != s.Name {
 			err = fmt.Errorf("%s: its scenario is %s, and that of the test %s", shown(path),
 				failure.scenario.Name, s.Name)
@@ -113,27 +114,27 @@ func runSavedOf(f *testing.F, s *scenarios.Scenario, subject scenarios.Subject, 
 	}
 }
 
-// readSaved reads a saved failure with the subject of the batch.
-func (b *batch) readSaved(path string) (*saved, error) {
+// readSavedFailure reads a saved failure with the subject of the batch.
+func (b *batch) readSavedFailure(path string) (*savedFailure, error) {
 	trial := newTrial(b.t, b.scenario, b.subject, 0, b.opts)
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading a saved failure: %w", err)
 	}
-	return parseSaved(shown(path), data, trial.subjectOf, b.scenario.Subject.Kind)
+	return parseSavedFailure(shown(path), data, trial.subjectOf, b.scenario.Subject.Kind)
 }
 
 // judge runs a saved failure.
-func (s *saved) judge(t TB, opts []Option) {
+func (s *savedFailure) judge(t TB, opts []Option) {
 	t.Helper()
 	trial := newTrial(t, s.scenario, s.subject, s.Seed, opts)
 	trial.saved, trial.overrides = s, s.Overrides
 	trial.judge()
 }
 
-// showsNothing skips the test of a saved failure whose run has no verdict: what is left of a failure is often
-// too little to show that a correct system is right.
-func (c *trial) showsNothing() {
+// skipWithoutVerdict skips the test of a saved failure whose run has no verdict: what is left of a
+// failure is often too little to show that a correct system is right.
+func (c *trial) skipWithoutVerdict() {
 	c.t.Helper()
 	text := describe(c.run, "valid") +
 		"\nthe saved failure is not seen again, and its run is too small to show more"

@@ -127,7 +127,7 @@ func Run(t TB, s *scenarios.Scenario, subject scenarios.Subject, opts ...Option)
 		return
 	}
 	defer b.dismiss()
-	b.runSaved()
+	b.runSavedFailures()
 	begin := time.Now()
 	for seed := seeds.First; ; seed++ {
 		b.hire(seed, time.Since(begin))

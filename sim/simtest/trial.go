@@ -23,11 +23,11 @@ type trial struct {
 	scenario *scenarios.Scenario
 	subject  scenarios.Subject
 	seed     uint64
-	draws    []byte // the fuzzer's, or those of -sim.draws: where overrides come from
-	alone    bool   // the run must reach the expected probes by itself
-	byOne    bool   // of One, rather than of Run or Fuzz
-	fuzzed   bool   // of Fuzz: flags choose the input
-	saved    *saved // the failure that is run again
+	draws    []byte        // the fuzzer's, or those of -sim.draws: where overrides come from
+	alone    bool          // the run must reach the expected probes by itself
+	byOne    bool          // of One, rather than of Run or Fuzz
+	fuzzed   bool          // of Fuzz: flags choose the input
+	saved    *savedFailure // the failure that is run again
 	run      *scenarios.Run
 
 	overrides []draw.Override
@@ -64,10 +64,10 @@ func (c *trial) judge() bool {
 	switch got := c.run.Verdict(); {
 	case got.String() == expected:
 	case c.saved != nil && got == linearizability.Unknown:
-		c.showsNothing()
+		c.skipWithoutVerdict()
 	default:
 		c.run.Reproduce = c.command()
-		c.t.Errorf("%s\n%s%s", describe(c.run, expected), c.toSave(), c.reproduce())
+		c.t.Errorf("%s\n%s%s", describe(c.run, expected), c.saveHint(), c.reproduce())
 		passed = false
 		c.save(c.shrink())
 	}

@@ -106,7 +106,7 @@ func (f *file) syncFile() {
 		m.disk.Sync(f.inode)
 		return
 	}
-	disk.SyncExcept(m.disk, f.inode, func() bool { return d.hitBy(d.lost, f.name) != nil })
+	disk.SyncLosing(m.disk, f.inode, func() bool { return d.hitBy(d.lost, f.name) != nil })
 }
 
 // writeFile writes to a file, or as a misdirect fault wants to another place of it.

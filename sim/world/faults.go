@@ -1,5 +1,7 @@
 package world
 
+// This file holds what each kind of fault does to a machine. Package sim decides when it begins and ends.
+
 import (
 	"errors"
 	"fmt"
@@ -29,40 +31,40 @@ func (m *Machine) Effect(f *fault.Fault) (Effect, error) {
 		if f.AtDiskCall > 0 {
 			return crashAtCall(m, f, m.CutPower, m.RestorePower), nil
 		}
-		return m.counted(func() bool { return m.isOn }, m.CutPower, m.RestorePower), nil
+		return m.countedEffect(func() bool { return m.isOn }, m.CutPower, m.RestorePower), nil
 	case fault.PowerOn:
-		return m.counted(func() bool { return !m.isOn }, m.PressPower, func() {}), nil
+		return m.countedEffect(func() bool { return !m.isOn }, m.PressPower, func() {}), nil
 	case fault.DiskStall:
 		return stallEffect(m), nil
 	case fault.DiskSlow:
-		return d.counted(anyCall, func() { d.addedLatency += f.Latency },
+		return d.countedEffect(anyCall, func() { d.addedLatency += f.Latency },
 			func() { d.addedLatency -= f.Latency }), nil
 	case fault.DiskFull:
-		return d.counted(growingCall, func() { d.fullFaults++ }, func() { d.fullFaults-- }), nil
+		return d.countedEffect(growingCall, func() { d.fullFaults++ }, func() { d.fullFaults-- }), nil
 	case fault.DiskCorrupt, fault.DiskLatent, fault.DiskLostWrite, fault.DiskMisdirect:
 		return damageEffect(m, f), nil
 	case fault.DiskError:
 		if f.AtDiskCall > 0 {
 			return failCall(m, f), nil
 		}
-		return d.counted(callOf(f.Operation), func() { d.failingOps[f.Operation]++ },
+		return d.countedEffect(callOf(f.Operation), func() { d.failingOps[f.Operation]++ },
 			func() { d.failingOps[f.Operation]-- }), nil
 	case fault.DiskWipe:
-		return m.counted(always, func() { m.CutPower(); replaceDisk(m, nil) }, m.RestorePower), nil
+		return m.countedEffect(always, func() { m.CutPower(); replaceDisk(m, nil) }, m.RestorePower), nil
 	case fault.DiskRollback:
 		var image disk.Image
-		return m.counted(always, func() { image = m.disk.Image() }, func() {
+		return m.countedEffect(always, func() { image = m.disk.Image() }, func() {
 			m.CutPower()
 			replaceDisk(m, image)
 			m.RestorePower()
 		}), nil
 	case fault.DiskCut:
-		return m.counted(always, func() { m.CutPower(); cutFile(m, f.File) }, m.RestorePower), nil
+		return m.countedEffect(always, func() { m.CutPower(); halveFile(m, f.File) }, m.RestorePower), nil
 	case fault.ClockStep:
-		return m.counted(always, func() { m.clock.wallOffset += f.Step },
+		return m.countedEffect(always, func() { m.clock.wallOffset += f.Step },
 			func() { m.clock.wallOffset -= f.Step }), nil
 	case fault.ClockDrift:
-		return m.counted(always, func() { m.setDrift(m.clock.driftPPM + f.DriftPPM) },
+		return m.countedEffect(always, func() { m.setDrift(m.clock.driftPPM + f.DriftPPM) },
 			func() { m.setDrift(m.clock.driftPPM - f.DriftPPM) }), nil
 	}
 	return Effect{}, fmt.Errorf("%s in the simulator: %w", f.Kind, errors.ErrUnsupported)
@@ -70,8 +72,8 @@ func (m *Machine) Effect(f *fault.Fault) (Effect, error) {
 
 func always() bool { return true }
 
-// counted returns an effect that hits once if a condition holds when it begins.
-func (m *Machine) counted(condition func() bool, begin, end func()) Effect {
+// countedEffect returns an effect that hits once if a condition holds when it begins.
+func (m *Machine) countedEffect(condition func() bool, begin, end func()) Effect {
 	var hits uint64
 	return Effect{End: end, Hits: func() uint64 { return hits }, Begin: func() {
 		if condition() {
@@ -85,7 +87,7 @@ func (m *Machine) counted(condition func() bool, begin, end func()) Effect {
 // when it began and wait at its end.
 func stallEffect(m *Machine) Effect {
 	d, waiting := &m.diskState, uint64(0)
-	e := d.counted(anyCall, func() { d.stallFaults++ }, func() {
+	e := d.countedEffect(anyCall, func() { d.stallFaults++ }, func() {
 		waiting = uint64(len(d.stalledProcs))
 		m.endStall()
 	})
@@ -105,8 +107,8 @@ func callOf(operation string) diskCall {
 	return writeCall
 }
 
-// counted returns an effect that hits every disk call of a kind between its begin and its end.
-func (d *diskState) counted(kind diskCall, begin, end func()) Effect {
+// countedEffect returns an effect that hits every disk call of a kind between its begin and its end.
+func (d *diskState) countedEffect(kind diskCall, begin, end func()) Effect {
 	var before, hits uint64
 	return Effect{Hits: func() uint64 { return hits },
 		Begin: func() { before = d.calls[kind]; begin() },

@@ -93,9 +93,9 @@ func replaceDisk(m *Machine, image disk.Image) {
 	image.RestoreTo(m.disk)
 }
 
-// cutFile cuts a file of a machine that is off to half of its length, if there is one of that name; "" is the
-// longest file.
-func cutFile(m *Machine, name string) {
+// halveFile cuts a file of a machine that is off to half of its length, if there is one of that name; ""
+// is the longest file.
+func halveFile(m *Machine, name string) {
 	if name == "" {
 		name = disk.Longest(m.disk)
 	}
@@ -244,7 +244,7 @@ func (c *clock) stop(now int64) {
 
 func (c *clock) start(now int64) { c.rateChangedAt, c.stopped = now, false }
 
-func (c *clock) wall(now int64) time.Time {
+func (c *clock) wallTime(now int64) time.Time {
 	return wallEpoch.Add(time.Duration(c.mono(now)) + c.wallOffset)
 }
 

@@ -168,8 +168,8 @@ func (l *directedLink) holdBack(w *World, slot uint32, waits, delay time.Duratio
 	l.held = append(l.held, h)
 }
 
-// free sends what a link has held back until now.
-func (l *directedLink) free(w *World) {
+// releaseHeld sends what a link has held back until now.
+func (l *directedLink) releaseHeld(w *World) {
 	l.queue = fault.Queue{}
 	l.sendHeld(w, neverSent)
 }

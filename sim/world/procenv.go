@@ -29,7 +29,7 @@ func (p *Proc) Mono() time.Duration {
 // Wall implements env.Env.
 func (p *Proc) Wall() time.Time {
 	p.mayCall("Wall")
-	return p.machine.clock.wall(p.world().Kernel.Now())
+	return p.machine.clock.wallTime(p.world().Kernel.Now())
 }
 
 // SetTimer implements env.Env.

@@ -1,6 +1,10 @@
 // Package world is the simulated world that processes meet through env.Env: machines with
 // clocks, disks and power switches, the processes on them, and the network between them.
 //
+// Package world owns the life of machines and processes (also the restart of a process that ended by
+// itself: proc.go), and what a fault does to them (faults.go). When a run begins and ends, what its clients
+// request, and when a fault begins and ends is decided one level above, in package sim.
+//
 // Package world applies faults on request; it never decides that one happens.
 package world
 
@@ -75,7 +79,7 @@ func New(cfg Config, choices *choice.Source) *World {
 	w := &World{Kernel: kernel.New(choices), Choices: choices, cfg: cfg,
 		Net: fault.NewNet(cfg.Names, cfg.Base), probes: map[string]int{}}
 	w.links = make([]directedLink, len(cfg.Names)*len(cfg.Names))
-	w.Net.OnFreed(func(from, to int) { w.links[from*len(w.machines)+to].free(w) })
+	w.Net.OnFreed(func(from, to int) { w.links[from*len(w.machines)+to].releaseHeld(w) })
 	if cfg.ChangeBase != nil {
 		w.Net.SetBase(cfg.ChangeBase)
 	}

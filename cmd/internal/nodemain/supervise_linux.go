@@ -297,7 +297,7 @@ const killTime = 10 * time.Second
 
 // killAll ends everything that the machine has started, however far it has gone from its parents.
 func (s *powerSupply) killAll() error {
-	s.watchdogServer.Off()
+	s.watchdogServer.StopUntilRearm()
 	if err := endDescendants(s.reapOrphans); err != nil {
 		return err
 	}

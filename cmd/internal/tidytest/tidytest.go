@@ -64,7 +64,7 @@ func Check(fsys fs.FS, files []*gosource.File, excepted Exceptions) ([]string, e
 	problems = append(problems, checkShape(files, excepted, used)...)
 	problems = append(problems, checkFuzz(files, excepted, used)...)
 	err := gosource.Walk(fsys, func(name string) error {
-		if !isText(name) {
+		if !isTextFile(name) {
 			return nil
 		}
 		data, err := fs.ReadFile(fsys, name)

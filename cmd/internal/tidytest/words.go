@@ -66,7 +66,7 @@ var textTypes = []string{".go", ".md", ".yaml", ".yml", ".json", ".html", ".css"
 // proseTypes are the files that hold sentences of our own.
 var proseTypes = []string{".go", ".md", ".yaml", ".yml", ".html"}
 
-func isText(name string) bool { return slices.Contains(textTypes, path.Ext(name)) }
+func isTextFile(name string) bool { return slices.Contains(textTypes, path.Ext(name)) }
 
 // checkWords looks for words in one file. Exceptions name a file whose wording stays as "path words".
 func checkWords(name string, data []byte, excepted Exceptions, used map[string]bool) []string {

@@ -55,7 +55,8 @@ type Report struct {
 
 // Passed reports whether every folder passed every tier.
 func (r *Report) Passed() bool {
-	return r.Total > 0 && r.T0 == r.Total && r.T1 == r.Total && r.T2 == r.Total && len(r.unexplained()) == 0
+	return r.Total > 0 && r.T0 == r.Total && r.T1 == r.Total && r.T2 == r.Total &&
+		len(r.unexplainedFolders()) == 0
 }
 
 // WriteText writes the report for people: differences first, the sums last.

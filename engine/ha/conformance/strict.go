@@ -81,9 +81,9 @@ func compareStrict(ctx context.Context, s *Scenario, upstream *Run) (*StrictResu
 	return result, nil
 }
 
-// unexplained returns the folders whose logs differ with strict decisions for a reason that is not
+// unexplainedFolders returns the folders whose logs differ with strict decisions for a reason that is not
 // documented.
-func (r *Report) unexplained() (names []string) {
+func (r *Report) unexplainedFolders() (names []string) {
 	for _, result := range r.Results {
 		if result.Strict != nil && len(result.Strict.Differences) == 0 {
 			names = append(names, result.Name)

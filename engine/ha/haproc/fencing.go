@@ -149,7 +149,7 @@ func (w *crmEnv) fencingMode() (ha.FencingMode, error) {
 
 // fenceDevices returns the node's devices, and what is known of their agents. Problems in the files are
 // logged once for each content of the files.
-func (w *crmEnv) fenceDevices(node string) ([]fence.Device, fence.Verified) {
+func (w *crmEnv) fenceDevices(node string) ([]fence.Device, fence.AgentFingerprints) {
 	f, err := w.readFile(FencePath)
 	if err != nil {
 		return nil, nil
@@ -170,7 +170,7 @@ func (w *crmEnv) fenceDevices(node string) ([]fence.Device, fence.Verified) {
 		say("node '%s' cannot be fenced by a device: %v", node, err)
 		return nil, nil
 	}
-	verified, err := fence.DecodeVerified(string(agents.data))
+	verified, err := fence.DecodeFingerprints(string(agents.data))
 	if err != nil {
 		say("node '%s' cannot be fenced by a device: %v", node, err)
 		return nil, nil
@@ -208,7 +208,7 @@ func (w *crmEnv) RefreshClusterState() bool {
 // WriteManagerStatus implements ha.CRMEnv. The status also contains the progress of fencing.
 func (w *crmEnv) WriteManagerStatus(status *ha.ManagerStatus) error {
 	status.Fencing = nil
-	for _, node := range w.fencer.Reported() {
+	for _, node := range w.fencer.ReportedNodes() {
 		if status.NodeStatus[node] != ha.NodeFence {
 			continue
 		}

@@ -366,14 +366,14 @@ func (l *LRM) activeRound() ha.Round {
 	}
 	l.writeStatus()
 	return ha.Round{PauseSeconds: activeRoundSeconds, Exit: exit,
-		Unfinished: exit && l.leavesRunning()}
+		Unfinished: exit && l.mayLeaveGuestsRunning()}
 }
 
 // finishActive releases the node once nothing of it runs. It returns true when the LRM can exit.
 func (l *LRM) finishActive() (exit bool) {
 	running := l.runJobs()
 	if l.mode == ha.ModeRestart {
-		l.answerArrived()
+		l.answerArrivedMoves()
 		l.declineMoves()
 		if l.activeServices() > 0 || running > 0 {
 			return false
@@ -423,7 +423,8 @@ func (l *LRM) lostRound() ha.Round {
 	count := l.activeServices()
 	if count == 0 {
 		l.closeWatchdog()
-		return ha.Round{Exit: true, Unfinished: l.leavesRunning() || l.stopsServices && len(l.jobBySID) > 0}
+		return ha.Round{Exit: true,
+			Unfinished: l.mayLeaveGuestsRunning() || l.stopsServices && len(l.jobBySID) > 0}
 	}
 	l.env.Log(ha.LevelErr, fmt.Sprintf(
 		"got shutdown request in state 'lost_agent_lock' - detected %d running services", count))

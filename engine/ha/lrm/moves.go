@@ -53,8 +53,8 @@ func (l *LRM) publishMove(cmd Command) bool {
 	return false
 }
 
-// answerArrived answers the moves that the previous LRM started and that have arrived.
-func (l *LRM) answerArrived() {
+// answerArrivedMoves answers the moves that the previous LRM started and that have arrived.
+func (l *LRM) answerArrivedMoves() {
 	var uids map[string]string
 	for sid, sd := range l.services {
 		target, started := l.startedMoves[sd.UID]

@@ -86,9 +86,9 @@ func (l *LRM) declineMoves() {
 	}
 }
 
-// leavesRunning reports whether something of this node may run when the LRM has ended: a stop failed, or
-// there was none.
-func (l *LRM) leavesRunning() bool { return l.stopErrors > 0 || l.hasLateArrivals() }
+// mayLeaveGuestsRunning reports whether something of this node may run when the LRM has ended: a stop
+// failed, or there was none.
+func (l *LRM) mayLeaveGuestsRunning() bool { return l.stopErrors > 0 || l.hasLateArrivals() }
 
 // leavesUnstopped reports whether services may run on this node that an LRM without lock does not stop: one
 // before it has left them running, frozen or in error, or they were never let go.

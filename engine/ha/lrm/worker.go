@@ -66,7 +66,7 @@ func (l *LRM) manageServices() {
 			delete(l.jobBySID, sid) // the manager has changed its decision
 		}
 	}
-	l.answerArrived()
+	l.answerArrivedMoves()
 	sids := make([]string, 0, len(l.services))
 	for sid := range l.services {
 		sids = append(sids, sid)

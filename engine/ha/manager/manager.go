@@ -173,13 +173,13 @@ func (m *Manager) updateScheduler() error {
 	if mode != ha.SchedBasic && mode != ha.SchedStatic && mode != ha.SchedDynamic {
 		settings.CRS.Mode = ha.SchedBasic
 	}
-	m.logSettings(settings)
+	m.logSettingChanges(settings)
 	m.settings, m.settingsRead = settings, true
 	return nil
 }
 
-// logSettings logs settings that this master uses from now on.
-func (m *Manager) logSettings(next ha.Datacenter) {
+// logSettingChanges logs settings that this master uses from now on.
+func (m *Manager) logSettingChanges(next ha.Datacenter) {
 	switch was := m.settings.CRS.Mode; {
 	case next.CRS.Mode == was:
 	case m.settingsRead:

@@ -60,8 +60,8 @@ func (s *Server) Armed() bool {
 	return s.isArmed
 }
 
-// Off stops the countdown: the machine is off until Rearm.
-func (s *Server) Off() {
+// StopUntilRearm stops the countdown: the machine is off until Rearm.
+func (s *Server) StopUntilRearm() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.switchOff()

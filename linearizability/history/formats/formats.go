@@ -67,30 +67,30 @@ func List() []string {
 // ErrUnreadable reports a file that is no history of any known format, or a damaged one.
 var ErrUnreadable = errors.New("cannot read this history")
 
-// Failed is what it means that a call failed.
-type Failed string
+// FailureMeaning is what it means that a call failed.
+type FailureMeaning string
 
 const (
 	// FailedByFormat means the meaning that the format has: Observed in Holdfast's own files, in etcd's and
 	// in porcupine's etcd logs, DidNotHappen in all of Jepsen's.
-	FailedByFormat Failed = ""
+	FailedByFormat FailureMeaning = ""
 	// DidNotHappen means that the call had no effect, for whatever reason, and says nothing about the state.
-	DidNotHappen Failed = "did-not-happen"
+	DidNotHappen FailureMeaning = "did-not-happen"
 	// Observed means that the call was refused because of the state, as far as its error allows that: a
 	// compare-and-set without an error, or with that of a mismatch, found another value.
-	Observed Failed = "observed"
+	Observed FailureMeaning = "observed"
 )
 
-// ErrFailed reports a word that is no meaning of a failure.
-var ErrFailed = errors.New("unknown meaning of failed calls")
+// ErrFailureMeaning reports a word that is no meaning of a failure.
+var ErrFailureMeaning = errors.New("unknown meaning of failed calls")
 
-// ParseFailed decodes a meaning of failed calls.
-func ParseFailed(word string) (Failed, error) {
-	switch f := Failed(word); f {
+// ParseFailureMeaning decodes a meaning of failed calls.
+func ParseFailureMeaning(word string) (FailureMeaning, error) {
+	switch f := FailureMeaning(word); f {
 	case FailedByFormat, DidNotHappen, Observed:
 		return f, nil
 	}
-	return "", fmt.Errorf("%w %q: use %s or %s", ErrFailed, word, DidNotHappen, Observed)
+	return "", fmt.Errorf("%w %q: use %s or %s", ErrFailureMeaning, word, DidNotHappen, Observed)
 }
 
 // Import is a history with how it was read.
@@ -107,7 +107,7 @@ type Import struct {
 	// Missing tells why operations must be missing that the recorded ones depend on; else it is empty.
 	Missing string
 	// Failed is what the format means by a failed call.
-	Failed Failed
+	Failed FailureMeaning
 	// FreeNil is whether a read of nil says nothing, as in Knossos's registers.
 	FreeNil bool
 	// OpenStart is whether the format leaves open which value a register has before the first write.

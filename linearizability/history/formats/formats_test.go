@@ -51,12 +51,12 @@ func TestDetection(t *testing.T) {
 
 func TestParseFailed(t *testing.T) {
 	for _, word := range []string{"", "observed", "did-not-happen"} {
-		f, err := formats.ParseFailed(word)
+		f, err := formats.ParseFailureMeaning(word)
 		require.NoError(t, err)
 		require.Equal(t, word, string(f))
 	}
-	_, err := formats.ParseFailed("maybe")
-	require.ErrorIs(t, err, formats.ErrFailed)
+	_, err := formats.ParseFailureMeaning("maybe")
+	require.ErrorIs(t, err, formats.ErrFailureMeaning)
 }
 
 func FuzzRead(f *testing.F) {

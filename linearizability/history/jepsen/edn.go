@@ -31,21 +31,21 @@ type (
 	edn     []pair // a map in the order of the text
 )
 
-// tagged is an element with a tag, such as #inst "2026-01-01" or #jepsen.history.Op{...}.
-type tagged struct {
+// taggedElement is an element with a tag, such as #inst "2026-01-01" or #jepsen.history.Op{...}.
+type taggedElement struct {
 	tag   string
 	value any
 }
 
-// closing is what the parser returns for a closing bracket.
-type closing byte
+// closingBracket is what the parser returns for a closing bracket.
+type closingBracket byte
 
 // decoder reads one EDN element after the other.
 type decoder struct {
 	in    *bufio.Reader
 	line  int
 	token bytes.Buffer
-	inner closing // what ends the vector or list that nextOrInner is in, or 0
+	inner closingBracket // what ends the vector or list that nextOrInner is in, or 0
 }
 
 func newDecoder(in io.Reader) *decoder {
@@ -73,7 +73,7 @@ func (d *decoder) next() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c, ok := value.(closing); ok {
+	if c, ok := value.(closingBracket); ok {
 		return nil, d.fail("%q closes nothing", byte(c))
 	}
 	return value, nil
@@ -105,7 +105,7 @@ func (d *decoder) nextOrInner() (any, error) {
 		if errors.Is(err, io.EOF) && d.inner != 0 {
 			continue // only a comment or a discarded element was left
 		}
-		if c, ok := value.(closing); ok && err == nil {
+		if c, ok := value.(closingBracket); ok && err == nil {
 			if c == d.inner {
 				d.inner = 0
 				continue
@@ -152,7 +152,7 @@ func (d *decoder) element(depth int) (any, error) {
 	case '{':
 		return d.mapping(depth)
 	case ')', ']', '}':
-		return closing(c), nil
+		return closingBracket(c), nil
 	case '"':
 		return d.text()
 	case '\\':
@@ -167,7 +167,7 @@ func (d *decoder) list(end byte, depth int) ([]any, error) {
 	list := []any{}
 	for {
 		value, err := d.element(depth + 1)
-		switch c, ok := value.(closing); {
+		switch c, ok := value.(closingBracket); {
 		case errors.Is(err, io.EOF):
 			return nil, d.cut(fmt.Sprintf("%q is missing", end))
 		case err != nil:
@@ -213,7 +213,7 @@ func (d *decoder) dispatch(depth int) (any, error) {
 		if errors.Is(err, io.EOF) {
 			return nil, d.cut("nothing to discard after #_")
 		}
-		if _, ok := dropped.(closing); ok {
+		if _, ok := dropped.(closingBracket); ok {
 			return nil, d.fail("nothing to discard after #_")
 		}
 		if err != nil {
@@ -237,10 +237,10 @@ func (d *decoder) dispatch(depth int) (any, error) {
 	if errors.Is(err, io.EOF) {
 		return nil, d.cut("nothing after tag #" + tag)
 	}
-	if _, ok := value.(closing); ok {
+	if _, ok := value.(closingBracket); ok {
 		return nil, d.fail("nothing after tag #%s", tag)
 	}
-	return tagged{tag, value}, err
+	return taggedElement{tag, value}, err
 }
 
 // word reads up to the next delimiter.

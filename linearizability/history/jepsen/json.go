@@ -17,7 +17,7 @@ func appendJSON(dst []byte, value any) ([]byte, error) {
 		return appendText(dst, string(v))
 	case string:
 		return appendText(dst, v)
-	case tagged:
+	case taggedElement:
 		return appendJSON(dst, v.value)
 	case set:
 		return appendSet(dst, v)

@@ -35,7 +35,7 @@ func ReadEDN(in io.Reader) (*Recording, error) {
 // collect appends the events that one top-level element holds.
 func (r *Recording) collect(value any) error {
 	switch v := value.(type) {
-	case tagged:
+	case taggedElement:
 		return r.collect(v.value)
 	case []any:
 		for _, element := range v {

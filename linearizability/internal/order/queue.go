@@ -278,19 +278,19 @@ func (c *queueCheck) checkEmpty() (exact bool) {
 			c.found(Finding{Reason: NotEmpty, Ops: []int{e.Op, op}})
 			continue
 		}
-		n := countBefore(stays, e.Call)
+		n := countReturnedBefore(stays, e.Call)
 		if n > 0 && !c.canHaveTaken(n, e.Return) {
 			c.found(Finding{Reason: NotEmpty, Ops: []int{e.Op, stays[n-1].Op}})
 		}
-		if n = countBefore(stays, at); n > 0 && !c.canHaveTaken(n, at) {
+		if n = countReturnedBefore(stays, at); n > 0 && !c.canHaveTaken(n, at) {
 			exact = false
 		}
 	}
 	return exact
 }
 
-// countBefore counts the spans, sorted by return, that returned before an instant.
-func countBefore(spans []Span, at int64) int {
+// countReturnedBefore counts the spans, sorted by return, that returned before an instant.
+func countReturnedBefore(spans []Span, at int64) int {
 	return sort.Search(len(spans), func(i int) bool { return spans[i].Return >= at })
 }
 

@@ -49,7 +49,7 @@ const (
 // Timed returns the first difference of two runs of which times count; nil if there is none. Steps are in the
 // order of time.
 func Timed(a, b []Step) *Difference {
-	return first(a, b, true, "")
+	return firstDifference(a, b, true, "")
 }
 
 // Untimed returns the first difference in what each actor did, whenever it did it, the earliest one first. It
@@ -70,7 +70,7 @@ func Untimed(a, b []Step) (differences []*Difference) {
 	}
 	slices.Sort(actors)
 	for _, actor := range actors {
-		if d := first(of[actor][0], of[actor][1], false, actor); d != nil {
+		if d := firstDifference(of[actor][0], of[actor][1], false, actor); d != nil {
 			differences = append(differences, d)
 		}
 	}
@@ -78,14 +78,14 @@ func Untimed(a, b []Step) (differences []*Difference) {
 	return differences
 }
 
-// same reports whether two steps are the same.
-func same(a, b *Step, timed bool) bool {
+// sameStep reports whether two steps are the same.
+func sameStep(a, b *Step, timed bool) bool {
 	return a.Actor == b.Actor && a.Text == b.Text && (!timed || a.At == b.At)
 }
 
-func first(a, b []Step, timed bool, actor string) *Difference {
+func firstDifference(a, b []Step, timed bool, actor string) *Difference {
 	n := 0
-	for n < len(a) && n < len(b) && same(&a[n], &b[n], timed) {
+	for n < len(a) && n < len(b) && sameStep(&a[n], &b[n], timed) {
 		n++
 	}
 	d := &Difference{Timed: timed, Actor: actor, Same: n}
@@ -118,7 +118,7 @@ func align(a, b []Step, timed bool) (rows []Row) {
 	for i := len(a) - 1; i >= 0; i-- {
 		for j := len(b) - 1; j >= 0; j-- {
 			longest[i][j] = max(longest[i+1][j], longest[i][j+1])
-			if same(&a[i], &b[j], false) {
+			if sameStep(&a[i], &b[j], false) {
 				longest[i][j] = longest[i+1][j+1] + 1
 			}
 		}
@@ -126,8 +126,8 @@ func align(a, b []Step, timed bool) (rows []Row) {
 	i, j := 0, 0
 	for i < len(a) || j < len(b) {
 		switch {
-		case i < len(a) && j < len(b) && same(&a[i], &b[j], false):
-			rows = append(rows, Row{&a[i], &b[j], same(&a[i], &b[j], timed)})
+		case i < len(a) && j < len(b) && sameStep(&a[i], &b[j], false):
+			rows = append(rows, Row{&a[i], &b[j], sameStep(&a[i], &b[j], timed)})
 			i, j = i+1, j+1
 		case j == len(b) || i < len(a) && longest[i+1][j] >= longest[i][j+1]:
 			rows = append(rows, Row{A: &a[i]})

@@ -39,7 +39,7 @@ func TestLanesOfStates(t *testing.T) {
 	for i := range time.Duration(300) {
 		lanes.Add(record(10+i, 0, "server", "written", fmt.Sprintf(`{"revision":%d}`, i)))
 	}
-	got, events := lanes.Done(1000, name)
+	got, events := lanes.Finish(1000, name)
 	require.Equal(t, []string{"written"}, events)
 	span := func(from, to time.Duration, text string, tone int) scenarios.Span {
 		return scenarios.Span{From: from, To: to, Text: text, Class: fmt.Sprintf("tone-%d", tone)}
@@ -148,7 +148,7 @@ func FuzzDecode(f *testing.F) {
 			lanes.Add(&r)
 			messages.Add(&r)
 		}
-		done, _ := lanes.Done(10, name)
+		done, _ := lanes.Finish(10, name)
 		require.LessOrEqual(t, len(done), 1)
 		require.LessOrEqual(t, len(messages.List()), 2)
 	})
@@ -166,14 +166,14 @@ func TestLookHasLimits(t *testing.T) {
 		return nil
 	}
 	run := &emitted.Run{Machines: []string{"n1", "n2"}, End: 10_000, Focus: 6000, Name: name, WithLanes: true}
-	v, err := emitted.Look(lines, run)
+	v, err := emitted.ReadRecords(lines, run)
 	require.NoError(t, err)
 	require.Len(t, v.Messages, 1000)
 	require.Zero(t, v.More+v.Cut)
 	require.Equal(t, []string{"sent"}, v.Events)
 
 	run.MaxRecords, run.MaxMessages = 100, 10
-	v, err = emitted.Look(lines, run)
+	v, err = emitted.ReadRecords(lines, run)
 	require.NoError(t, err)
 	require.Len(t, v.Messages, 10)
 	require.Equal(t, 1000, 10+v.More+v.Cut)
@@ -182,6 +182,6 @@ func TestLookHasLimits(t *testing.T) {
 		require.InDelta(t, 6000, int(v.Messages[i].Sent), 60)
 	}
 
-	_, err = emitted.Look(func(do func([]byte) error) error { return do([]byte("{")) }, run)
+	_, err = emitted.ReadRecords(func(do func([]byte) error) error { return do([]byte("{")) }, run)
 	require.ErrorContains(t, err, "reading a record")
 }

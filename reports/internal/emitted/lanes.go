@@ -114,12 +114,12 @@ func valueOf(data json.RawMessage) string {
 	if members := membersOf(data); len(members) > 0 {
 		return describe(members, nodeMember)
 	}
-	return words.Shorten(words.Clean(plain(data)), maxDetailChars)
+	return words.Shorten(words.Clean(valueText(data)), maxDetailChars)
 }
 
-// Done returns the lanes of a run that lasted until end, and the kinds that have none because their values
+// Finish returns the lanes of a run that lasted until end, and the kinds that have none because their values
 // change too often or because there are too many kinds. name returns a machine's name.
-func (l *Lanes) Done(end time.Duration, name func(machine int) string) (lanes []scenarios.Lane,
+func (l *Lanes) Finish(end time.Duration, name func(machine int) string) (lanes []scenarios.Lane,
 	without []string) {
 	kinds := make([]string, 0, len(l.kinds))
 	for kind := range l.kinds {

@@ -45,8 +45,8 @@ type View struct {
 	Events []string
 }
 
-// Look reads the records of a run, in the order of time.
-func Look(lines Lines, run *Run) (*View, error) {
+// ReadRecords reads the records of a run, in the order of time.
+func ReadRecords(lines Lines, run *Run) (*View, error) {
 	within, err := windowOf(lines, run)
 	if err != nil {
 		return nil, err
@@ -76,7 +76,7 @@ func Look(lines Lines, run *Run) (*View, error) {
 	if err != nil {
 		return nil, err
 	}
-	v.Lanes, v.Events = lanes.Done(run.End, run.Name)
+	v.Lanes, v.Events = lanes.Finish(run.End, run.Name)
 	v.ToSelf = messages.ToSelf
 	v.keep(messages.List(), run.Focus, cmp.Or(run.MaxMessages, maxMessages))
 	return v, nil

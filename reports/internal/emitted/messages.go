@@ -82,7 +82,7 @@ func (m *Messages) machineOf(value json.RawMessage) (int, bool) {
 		machine, ok := m.nodes[string(value)]
 		return machine, ok
 	}
-	machine, ok := m.machines[plain(value)]
+	machine, ok := m.machines[valueText(value)]
 	return machine, ok
 }
 

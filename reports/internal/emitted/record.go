@@ -104,7 +104,7 @@ func describe(members []member, without ...string) string {
 		if slices.Contains(without, m.name) {
 			continue
 		}
-		value = plain(m.value)
+		value = valueText(m.value)
 		switch value {
 		case "true":
 			parts = append(parts, m.name)
@@ -120,8 +120,8 @@ func describe(members []member, without ...string) string {
 	return words.Shorten(words.Clean(value), maxDetailChars)
 }
 
-// plain is a value as text: a string without its quotes, anything else as compact JSON.
-func plain(value json.RawMessage) string {
+// valueText is a value as text: a string without its quotes, anything else as compact JSON.
+func valueText(value json.RawMessage) string {
 	var text string
 	if json.Unmarshal(value, &text) == nil {
 		return text

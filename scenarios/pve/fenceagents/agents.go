@@ -154,8 +154,8 @@ func Of(cfg *config.FenceConfig) map[string]*fence.Metadata {
 }
 
 // Verified returns what `ha-manager fence set` would store for a fence file.
-func Verified(cfg *config.FenceConfig) fence.Verified {
-	v := fence.Verified{}
+func Verified(cfg *config.FenceConfig) fence.AgentFingerprints {
+	v := fence.AgentFingerprints{}
 	for agent, m := range Of(cfg) {
 		v[agent] = m.Fingerprint()
 	}

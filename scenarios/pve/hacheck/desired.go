@@ -80,7 +80,7 @@ func newDesiredState(e *Evidence) *desiredState {
 	d.disarmedSpans = all.disarmed.possibleSpans()
 	d.delayStops(all.services, e.orderLog.takenBatches)
 	for sid, service := range d.services {
-		d.notRequired[sid] = notRequired(service.State == ha.WantStarted, e.operatorLog.filesInPlaceAt,
+		d.notRequired[sid] = timesNotRequired(service.State == ha.WantStarted, e.operatorLog.filesInPlaceAt,
 			all.services[sid])
 	}
 	return d
@@ -255,10 +255,10 @@ func (d *desiredState) delayStops(services map[string][]intent, taken []takenBat
 	}
 }
 
-// notRequired returns the times in which a service need not run, or in which that is unknown. required means
-// that it must run as soon as the files are in place. Intents take effect in the order in which they were
-// carried out, which may differ from the order in which they were due.
-func notRequired(required bool, inPlace time.Duration, intents []intent) []check.Span {
+// timesNotRequired returns the times in which a service need not run, or in which that is unknown.
+// required means that it must run as soon as the files are in place. Intents take effect in the order in
+// which they were carried out, which may differ from the order in which they were due.
+func timesNotRequired(required bool, inPlace time.Duration, intents []intent) []check.Span {
 	spans := []check.Span{{From: 0, To: inPlace}}
 	slices.SortStableFunc(intents, func(a, b intent) int { return cmp.Compare(a.doneAt, b.doneAt) })
 	configured, since := true, inPlace

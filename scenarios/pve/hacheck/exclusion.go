@@ -31,9 +31,9 @@ func (*exclusion) Name() string { return "ha-single" }
 func (x *exclusion) Observe(r scenarios.Stamped) {
 	switch rec := r.Record.(type) {
 	case scenarios.Power:
-		x.powerless.Power(r, rec)
+		x.powerless.OnPower(r, rec)
 	case programs.Heartbeat:
-		x.powerless.Life(r, rec.Name)
+		x.powerless.OnLife(r, rec.Name)
 	}
 }
 
@@ -54,7 +54,7 @@ func unguardedFreezes(e *Evidence) (list []string) {
 		if a := &e.run.Applied[i]; outlastsLock(e, a) {
 			list = append(list, fmt.Sprintf("%s stood still with its watchdog from %v to %v, longer than "+
 				"its lock is valid: no watchdog fences it", strings.Join(a.Fault.Machines, ", "),
-				a.Begun[0], e.health.Over(a)))
+				a.Begun[0], e.health.EndOf(a)))
 		}
 	}
 	return list
@@ -62,6 +62,6 @@ func unguardedFreezes(e *Evidence) (list []string) {
 
 // outlastsLock reports whether a fault is a freeze that lasted longer than a lock is valid.
 func outlastsLock(e *Evidence, a *scenarios.Applied) bool {
-	stood := e.health.Over(a) - a.Begun[0]
+	stood := e.health.EndOf(a) - a.Begun[0]
 	return a.Fault.Kind == fault.Freeze && a.Begun[1] > 0 && stood >= e.scaledTime(lock.TTL)
 }

@@ -16,10 +16,11 @@ import (
 	"github.com/holdfast-sim/holdfast/scenarios/pve/haspec"
 )
 
-// guarded checks that what takes part in the HA manager can be reset: an agent that becomes active or begins
-// to start or move a service, and a CRM that becomes the master, have an open connection to their machine's
-// watchdog. An agent may close its connection with services running: when it stops, they are frozen.
-type guarded struct {
+// watchdogCoverage checks that what takes part in the HA manager can be reset: an agent that becomes
+// active or begins to start or move a service, and a CRM that becomes the master, have an open connection
+// to their machine's watchdog. An agent may close its connection with services running: when it stops,
+// they are frozen.
+type watchdogCoverage struct {
 	Cluster
 	open       map[guardedClient]bool
 	closed     map[guardedClient]bool // in order, since the process last emitted its state
@@ -33,15 +34,15 @@ type guardedClient struct {
 	process string
 }
 
-func newGuarded(c Cluster) *guarded {
-	return &guarded{Cluster: c, open: map[guardedClient]bool{}, closed: map[guardedClient]bool{}}
+func newWatchdogCoverage(c Cluster) *watchdogCoverage {
+	return &watchdogCoverage{Cluster: c, open: map[guardedClient]bool{}, closed: map[guardedClient]bool{}}
 }
 
 // Name implements check.Check.
-func (*guarded) Name() string { return "ha-guarded" }
+func (*watchdogCoverage) Name() string { return "ha-guarded" }
 
 // Observe implements check.Observer.
-func (g *guarded) Observe(r scenarios.Stamped) {
+func (g *watchdogCoverage) Observe(r scenarios.Stamped) {
 	switch rec := r.Record.(type) {
 	case watchdog.ConnectionChange:
 		client := guardedClient{r.Machine, rec.Client}
@@ -63,7 +64,7 @@ func (g *guarded) Observe(r scenarios.Stamped) {
 
 // onState takes the state of a process, which it emits at the end of a round. Where it closed its connection
 // in order in that round, it got its lock back only to end, and is at work no longer.
-func (g *guarded) onState(r scenarios.Stamped, process string, works bool, what string) {
+func (g *watchdogCoverage) onState(r scenarios.Stamped, process string, works bool, what string) {
 	client := guardedClient{r.Machine, process}
 	if works && !g.closed[client] {
 		g.require(r, process, what)
@@ -73,7 +74,7 @@ func (g *guarded) onState(r scenarios.Stamped, process string, works bool, what 
 
 // disarmable reports whether the operator disarms the HA manager at some time: a master needs no watchdog
 // then.
-func (g *guarded) disarmable() bool {
+func (g *watchdogCoverage) disarmable() bool {
 	return strings.Contains(g.HA.ManagerStatus, "disarm") ||
 		slices.ContainsFunc(g.HA.Commands, func(c haspec.Command) bool {
 			return strings.Contains(c.Run, "disarm")
@@ -81,7 +82,7 @@ func (g *guarded) disarmable() bool {
 }
 
 // require notes a violation unless a process has an open connection to the watchdog.
-func (g *guarded) require(r scenarios.Stamped, process, what string) {
+func (g *watchdogCoverage) require(r scenarios.Stamped, process, what string) {
 	g.entered++
 	if g.open[guardedClient{r.Machine, process}] || len(g.violations) > 0 {
 		return
@@ -92,7 +93,7 @@ func (g *guarded) require(r scenarios.Stamped, process, what string) {
 }
 
 // Judge implements check.Check.
-func (g *guarded) Judge(_ context.Context, e *Evidence) linearizability.Verdict {
+func (g *watchdogCoverage) Judge(_ context.Context, e *Evidence) linearizability.Verdict {
 	if e.run.Backend != simulated {
 		return check.Verdict(g.Name(), nil, "not judged on real nodes: the last records before a reset are "+
 			"lost, and the order of the records of two processes is not known")

@@ -38,7 +38,7 @@ func (c resets) Judge(_ context.Context, e *Evidence) linearizability.Verdict {
 	unclear := 0
 	for i := range e.watchdogLog.resets {
 		z := &e.watchdogLog.resets[i]
-		why, excused := unjustified(e, z)
+		why, excused := whyUnjustified(e, z)
 		if excused {
 			unclear++
 		}
@@ -69,9 +69,9 @@ func (c resets) Judge(_ context.Context, e *Evidence) linearizability.Verdict {
 	return v
 }
 
-// unjustified explains why a reset has no reason; "" when it has one. unclear means that only a network that
-// is not transitive, or has a late machine, excuses it.
-func unjustified(e *Evidence, z *reset) (why string, unclear bool) {
+// whyUnjustified explains why a reset has no reason; "" when it has one. unclear means that only a
+// network that is not transitive, or has a late machine, excuses it.
+func whyUnjustified(e *Evidence, z *reset) (why string, unclear bool) {
 	switch {
 	case z.expiry.client == "":
 		return serverStoodStill(e, z), false
@@ -122,7 +122,7 @@ func unjustified(e *Evidence, z *reset) (why string, unclear bool) {
 func stoodStillTooLong(e *Evidence, z *reset, from time.Duration) bool {
 	return slices.ContainsFunc(e.run.Applied, func(a scenarios.Applied) bool {
 		return outlastsLock(e, &a) && e.health.Concerns(&a.Fault, z.machine) &&
-			a.Begun[0] < z.expiry.expiredAt && e.health.Over(&a) >= from-e.scaledTime(settleTime)
+			a.Begun[0] < z.expiry.expiredAt && e.health.EndOf(&a) >= from-e.scaledTime(settleTime)
 	})
 }
 
@@ -136,7 +136,7 @@ func serverStoodStill(e *Evidence, z *reset) string {
 			f.Process != "" && f.Process != watchdog.Process || a.Begun[1] == 0 || a.Begun[0] >= z.resetAt {
 			continue
 		}
-		over := e.health.Over(a)
+		over := e.health.EndOf(a)
 		killedAt := a.Begun[0]
 		if f.AtDiskCall > 0 {
 			killedAt = over // or before: at the disk call
@@ -161,7 +161,7 @@ func serverStoodStill(e *Evidence, z *reset) string {
 func frozenFor(e *Evidence, m env.MachineID, from, to time.Duration) (total time.Duration) {
 	for i := range e.run.Applied {
 		if a := &e.run.Applied[i]; a.Fault.Kind == fault.Freeze && e.health.Concerns(&a.Fault, m) {
-			total += max(min(e.health.Over(a), to)-max(a.Begun[0], from), 0)
+			total += max(min(e.health.EndOf(a), to)-max(a.Begun[0], from), 0)
 		}
 	}
 	return total
@@ -208,14 +208,14 @@ func recentFaults(e *Evidence, at time.Duration) string {
 	var seen []string
 	for i := range e.run.Applied {
 		a := &e.run.Applied[i]
-		from, to := max(a.Begun[0], at-window), min(e.health.Over(a), at)
+		from, to := max(a.Begun[0], at-window), min(e.health.EndOf(a), at)
 		if a.Begun[1] == 0 || from >= to {
 			continue
 		}
 		f := &a.Fault
 		who := slices.Concat(append([][]string{f.Machines, f.From, f.To}, f.Groups...)...)
 		seen = append(seen, strings.TrimSpace(fmt.Sprintf("%s %s of %s from %v to %v", f.Kind, f.Process,
-			strings.Join(who, " "), a.Begun[0], e.health.Over(a))))
+			strings.Join(who, " "), a.Begun[0], e.health.EndOf(a))))
 	}
 	if len(seen) == 0 {
 		return fmt.Sprintf("no fault within %v before", window)

@@ -28,7 +28,7 @@ func New(c Cluster) *Suite {
 	if c.HA.Fence != "" {
 		ordered = append(ordered, fencing{})
 	}
-	others := []Check{newGuarded(c)}
+	others := []Check{newWatchdogCoverage(c)}
 	if c.HA.Moves != nil {
 		others = append(others, newMoveCount(c))
 	}

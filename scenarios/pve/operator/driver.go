@@ -33,9 +33,9 @@ func (d *Driver) Operate(ctx context.Context, machines []scenarios.Machine, now 
 	var all sync.WaitGroup
 	defer all.Wait()
 	all.Go(func() {
-		c := d.console(ctx, machines[0], "outside/operator")
+		c := d.newConsole(ctx, machines[0], "outside/operator")
 		defer c.close()
-		if c.script().putFiles() {
+		if c.newScript().putFiles() {
 			tell(0, haspec.OperatorDid{What: haspec.FilesInPlace})
 		}
 	})
@@ -43,13 +43,13 @@ func (d *Driver) Operate(ctx context.Context, machines []scenarios.Machine, now 
 		command := &d.operator.commands[i]
 		on := slices.IndexFunc(machines, func(m scenarios.Machine) bool { return m.Name == command.On })
 		all.Go(func() {
-			c := d.console(ctx, machines[on], fmt.Sprintf("outside/command-%d", i))
+			c := d.newConsole(ctx, machines[on], fmt.Sprintf("outside/command-%d", i))
 			defer c.close()
 			due := c.machine.Timescale.Of(d.operator.warmup + command.At)
 			if !c.sleep(due - now()) {
 				return
 			}
-			if did, done := c.script().runCommand(command); done {
+			if did, done := c.newScript().runCommand(command); done {
 				tell(on, did)
 			}
 		})
@@ -85,8 +85,8 @@ func (d *Driver) Refuses() []string {
 	return slices.Compact(all)
 }
 
-// console returns a console of a machine; the name begins the ids of its requests.
-func (d *Driver) console(ctx context.Context, m scenarios.Machine, name string) *nodeConsole {
+// newConsole returns a console of a machine; the name begins the ids of its requests.
+func (d *Driver) newConsole(ctx context.Context, m scenarios.Machine, name string) *nodeConsole {
 	return &nodeConsole{driver: d, ctx: ctx, machine: m, idPrefix: name}
 }
 
@@ -100,7 +100,7 @@ type nodeConsole struct {
 	requestCount int
 }
 
-func (c *nodeConsole) script() *script {
+func (c *nodeConsole) newScript() *script {
 	return &script{console: c, operator: c.driver.operator, machine: c.machine.Name}
 }
 

@@ -190,7 +190,7 @@ func (s *script) editGuest(sid string, change textEdit) error {
 // findPlacement finds the node whose directory holds a guest's configuration; "" if there is none.
 func (s *script) findPlacement(sid string) (string, error) {
 	for _, node := range s.operator.machines {
-		_, _, err := s.read(haproc.GuestPath(sid, node))
+		_, _, err := s.readStoreFile(haproc.GuestPath(sid, node))
 		if err == nil {
 			return node, nil
 		}
@@ -204,7 +204,7 @@ func (s *script) findPlacement(sid string) (string, error) {
 // moveGuest moves a guest that is on this machine: it ends here, and its configuration is moved.
 func (s *script) moveGuest(sid, target string) error {
 	source := haproc.GuestPath(sid, s.machine)
-	_, _, err := s.read(source)
+	_, _, err := s.readStoreFile(source)
 	switch {
 	case RefusedAs(err, tree.NotFound) || err == nil && target == s.machine:
 		return nil

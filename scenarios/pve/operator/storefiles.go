@@ -50,8 +50,8 @@ func (s *script) requestStore(r store.Request) (*store.Response, error) {
 	return answer, nil
 }
 
-// read reads a file as this machine's store has it, with its revision.
-func (s *script) read(path string) (text string, revision uint64, err error) {
+// readStoreFile reads a file as this machine's store has it, with its revision.
+func (s *script) readStoreFile(path string) (text string, revision uint64, err error) {
 	answer, err := s.requestStore(store.Request{Op: store.OpRead, Path: path, Local: true})
 	if err != nil {
 		return "", 0, err
@@ -72,7 +72,7 @@ func (s *script) create(path, text string) error {
 
 // edit changes a file, or makes it if there is none; the change gets "" then.
 func (s *script) edit(path string, change textEdit) error {
-	old, revision, err := s.read(path)
+	old, revision, err := s.readStoreFile(path)
 	if err != nil && !RefusedAs(err, tree.NotFound) {
 		return err
 	}

@@ -22,11 +22,11 @@ import (
 type Availability struct {
 	Cluster
 	power  check.PowerLog
-	leaves []leaving
+	leaves []orderlyEnd
 }
 
-// leaving is an orderly end: of a machine, or of its store alone, which then starts again.
-type leaving struct {
+// orderlyEnd is an orderly end: of a machine, or of its store alone, which then starts again.
+type orderlyEnd struct {
 	at      time.Duration
 	machine env.MachineID
 	off     bool // the machine goes down
@@ -56,9 +56,9 @@ func (a *Availability) Observe(r scenarios.Stamped) {
 	case scenarios.Power:
 		a.power.Observe(r)
 	case initd.GoingDown:
-		a.leaves = append(a.leaves, leaving{r.At, r.Machine, true})
+		a.leaves = append(a.leaves, orderlyEnd{r.At, r.Machine, true})
 	case store.Left:
-		a.leaves = append(a.leaves, leaving{r.At, r.Machine, false})
+		a.leaves = append(a.leaves, orderlyEnd{r.At, r.Machine, false})
 	}
 }
 
@@ -123,7 +123,7 @@ func covered(spans []check.Span, all check.Span) bool {
 // hasLeft reports whether any machine left in order in a span, which changes the ring of all, or one machine
 // went down before it and was not switched on since.
 func (a *Availability) hasLeft(m env.MachineID, during check.Span) bool {
-	return slices.ContainsFunc(a.leaves, func(l leaving) bool {
+	return slices.ContainsFunc(a.leaves, func(l orderlyEnd) bool {
 		return during.Contains(l.at) ||
 			l.off && l.machine == m && l.at <= during.To && !a.power.Started(m, l.at, during.To)
 	})

@@ -149,7 +149,7 @@ func (v *RingVotes) Judge(_ context.Context, e *Evidence) linearizability.Verdic
 // members notice: all but partitions and lost power, and these too if they begin or end in it.
 func (v *RingVotes) slowed(f *check.Faults, during check.Span) bool {
 	return slices.ContainsFunc(f.Applied, func(a scenarios.Applied) bool {
-		begins, ends := a.Begun[0], f.Over(&a)
+		begins, ends := a.Begun[0], f.EndOf(&a)
 		if during.Contains(begins) || during.Contains(ends) {
 			return true
 		}

@@ -54,7 +54,7 @@ func (f *Imports) Options() ([]linearizability.Option, error) {
 	case f.initial != "":
 		opts = append(opts, linearizability.WithInitial(json.RawMessage(f.initial)))
 	}
-	failed, err := formats.ParseFailed(f.failed)
+	failed, err := formats.ParseFailureMeaning(f.failed)
 	if err != nil {
 		return nil, fmt.Errorf("reading --failed: %w", err)
 	}

@@ -33,16 +33,16 @@ const maxLineBytes = 16 << 20
 // Other errors are of the computer.
 var ErrUnusable = errors.New("journal is not usable")
 
-// unusable is an error that is [ErrUnusable] and has a text of its own.
-type unusable struct{ error }
+// unusableError is an error that is [ErrUnusable] and has a text of its own.
+type unusableError struct{ error }
 
 // Is implements the interface that errors.Is looks for.
-func (unusable) Is(target error) bool { return target == ErrUnusable }
+func (unusableError) Is(target error) bool { return target == ErrUnusable }
 
 // Unwrap returns the cause.
-func (u unusable) Unwrap() error { return u.error }
+func (u unusableError) Unwrap() error { return u.error }
 
-func unusablef(format string, args ...any) error { return unusable{fmt.Errorf(format, args...)} }
+func unusablef(format string, args ...any) error { return unusableError{fmt.Errorf(format, args...)} }
 
 // Journal is the file in which a campaign records each run as soon as it has ended, one line of JSON each.
 // It survives SIGKILL at any time. One campaign at a time can use it.
@@ -121,7 +121,7 @@ func (j *Journal) open(restart bool) ([]campaign.Outcome, error) {
 // left alone. With restart the first line decides whether the file is a journal: no other file is ever
 // truncated.
 func (j *Journal) read(restart bool) (completed []campaign.Outcome, whole int64, err error) {
-	whole, err = each(j.path, restart, func(r *Record) error {
+	whole, err = eachRecord(j.path, restart, func(r *Record) error {
 		text, mine := j.campaign.Texts[r.Scenario]
 		switch {
 		case r.Program != j.program:
@@ -144,9 +144,9 @@ func (j *Journal) read(restart bool) (completed []campaign.Outcome, whole int64,
 	return completed, whole, err
 }
 
-// each calls take with every run of a journal, and returns how many bytes of the file are whole lines. With
-// onlyFirst it reads no more than the first line.
-func each(path string, onlyFirst bool, take func(*Record) error) (whole int64, err error) {
+// eachRecord calls take with every run of a journal, and returns how many bytes of the file are whole
+// lines. With onlyFirst it reads no more than the first line.
+func eachRecord(path string, onlyFirst bool, take func(*Record) error) (whole int64, err error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return 0, unusablef("reading the journal: %w", err)
@@ -179,7 +179,7 @@ func each(path string, onlyFirst bool, take func(*Record) error) (whole int64, e
 // Summarize adds up the runs of a journal, of whatever build. A torn last line is left out.
 func Summarize(path string) (*campaign.Summary, error) {
 	s := campaign.New()
-	_, err := each(path, false, func(r *Record) error {
+	_, err := eachRecord(path, false, func(r *Record) error {
 		s.Add(r.Outcome)
 		return nil
 	})
@@ -189,7 +189,7 @@ func Summarize(path string) (*campaign.Summary, error) {
 // Records returns the runs of a journal, of whatever build, with what it keeps beside them. A torn last line
 // is left out.
 func Records(path string) (records []Record, err error) {
-	_, err = each(path, false, func(r *Record) error {
+	_, err = eachRecord(path, false, func(r *Record) error {
 		records = append(records, *r)
 		return nil
 	})

@@ -50,7 +50,7 @@ type run struct {
 func Files(paths []string) (*Result, error) {
 	m := &merger{Result: Result{Summary: campaign.New()}, texts: map[string]string{}, files: map[run]string{},
 		shards: map[uint64]bool{}}
-	var records []timed
+	var records []timedRecord
 	for _, path := range paths {
 		of, err := journal.Records(path)
 		if err != nil {
@@ -66,21 +66,21 @@ func Files(paths []string) (*Result, error) {
 				now += r.Cost()
 			}
 			rebase(path, r)
-			records = append(records, timed{r, now})
+			records = append(records, timedRecord{r, now})
 		}
 	}
 	if len(records) == 0 {
 		return nil, fmt.Errorf("%w: they hold no run; name the journals that campaign --shard wrote",
 			ErrApart)
 	}
-	slices.SortFunc(records, func(a, b timed) int {
+	slices.SortFunc(records, func(a, b timedRecord) int {
 		return cmp.Or(cmp.Compare(a.at, b.at), compare(a.Record, b.Record))
 	})
 	for _, r := range records {
 		m.Summary.Expect(r.Scenario, r.ExpectedProbes)
 		m.Summary.Add(r.Outcome)
 	}
-	slices.SortFunc(records, func(a, b timed) int { return compare(a.Record, b.Record) })
+	slices.SortFunc(records, func(a, b timedRecord) int { return compare(a.Record, b.Record) })
 	for _, r := range records {
 		if r.Small == nil {
 			m.Outcomes = append(m.Outcomes, r.Outcome)
@@ -129,8 +129,9 @@ func (m *merger) check(path string, r *journal.Record) error {
 	return nil
 }
 
-// timed is a record with the processor time of its shard when it was written: shards run at the same time.
-type timed struct {
+// timedRecord is a record with the processor time of its shard when it was written: shards run at the
+// same time.
+type timedRecord struct {
 	*journal.Record
 	at time.Duration
 }

@@ -38,8 +38,8 @@ func New(out io.Writer, live, quiet bool) *Line {
 	return &Line{out: out, live: live, quiet: quiet, begin: now, shown: now}
 }
 
-// Run names the run that starts.
-func (p *Line) Run(prefix string) {
+// StartRun names the run that starts.
+func (p *Line) StartRun(prefix string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.prefix = prefix

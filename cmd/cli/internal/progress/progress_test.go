@@ -16,7 +16,7 @@ func TestProgress(t *testing.T) {
 	long := time.Now().Add(-time.Minute)
 
 	p := &Line{out: &out, begin: long, shown: long}
-	p.Run("pair-cut, seed 7")
+	p.StartRun("pair-cut, seed 7")
 	p.Report(at)
 	p.Report(at)
 	p.Clear()

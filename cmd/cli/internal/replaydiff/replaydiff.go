@@ -139,8 +139,9 @@ func sameRecord(before reports.Record, r *scenarios.Stamped, now string) bool {
 		before.Process+" "+before.Kind+" "+string(content) == now
 }
 
-// First describes the first difference that the folder shows; what it does not hold may differ earlier.
-func (s *Saved) First(run *scenarios.Run) string {
+// FirstDifference describes the first difference that the folder shows; what it does not hold may differ
+// earlier.
+func (s *Saved) FirstDifference(run *scenarios.Run) string {
 	inRecords := s.first
 	if inRecords == nil && s.records != nil && s.count > 0 {
 		if before, ok := s.nextRecord(); ok {

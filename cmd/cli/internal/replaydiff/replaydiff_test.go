@@ -48,7 +48,7 @@ func compared(t *testing.T, run *scenarios.Run) string {
 	for _, r := range run.Records {
 		s.Record(r)
 	}
-	return s.First(run)
+	return s.FirstDifference(run)
 }
 
 func TestFirstDifference(t *testing.T) {
@@ -103,7 +103,8 @@ func TestFolderThatIsNotWhole(t *testing.T) {
 	s, err := Open(dir)
 	require.NoError(t, err)
 	s.Record(example().Records[0])
-	require.Equal(t, "the folder has no history and no verdicts, so it does not show where", s.First(example()))
+	require.Equal(t, "the folder has no history and no verdicts, so it does not show where",
+		s.FirstDifference(example()))
 	s.Close()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, reports.SummaryFile), []byte("{"), 0o600))
 	_, err = Open(dir)

@@ -28,8 +28,8 @@ type Command struct {
 	Usage func(error) error
 }
 
-// Tree returns the command with its flags.
-func (c Command) Tree() *cobra.Command {
+// Cobra returns the command with its flags.
+func (c Command) Cobra() *cobra.Command {
 	var other string
 	var asJSON bool
 	cmd := &cobra.Command{

@@ -141,7 +141,7 @@ func (c *Campaign) Run(ctx context.Context) error {
 	c.chooser, c.begin = turns.New(units, c.OpenEnded), time.Now()
 	ctx, c.stop = context.WithCancel(ctx)
 	defer c.stop()
-	err := workers.Each(ctx, c.Workers, func() (workers.Task, bool) {
+	err := workers.RunTasks(ctx, c.Workers, func() (workers.Task, bool) {
 		if c.Budget > 0 && time.Since(c.begin) >= c.Budget {
 			return nil, false
 		}
@@ -192,7 +192,7 @@ func (c *Campaign) take(ctx context.Context, index int, r *Result) error {
 			r.NewBehaviour = append(r.NewBehaviour, number)
 		}
 	}
-	c.chooser.Ended(index, r.Cost(), len(r.NewBehaviour))
+	c.chooser.CountRun(index, r.Cost(), len(r.NewBehaviour))
 	if err := c.Journal.Append(r.Outcome); err != nil {
 		return err
 	}

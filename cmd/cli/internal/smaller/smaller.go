@@ -139,8 +139,8 @@ func (c *Search) defaultOut() string {
 	return c.name() + ".yaml"
 }
 
-// titled returns the result as a scenario of its own.
-func (c *Search) titled(small *shrink.Small) *scenarios.Scenario {
+// titledScenario returns the result as a scenario of its own.
+func (c *Search) titledScenario(small *shrink.Small) *scenarios.Scenario {
 	s := *small.Scenario
 	s.Name = c.name()
 	s.Story = fmt.Sprintf("What is left of %s with seed %d, in which check %s found a violation. With seed "+
@@ -151,7 +151,7 @@ func (c *Search) titled(small *shrink.Small) *scenarios.Scenario {
 // write replaces the file of the result, and the replay file beside it, which exists only if draws are
 // replaced.
 func (c *Search) write(small *shrink.Small) error {
-	text, err := scenarios.Marshal(c.titled(small))
+	text, err := scenarios.Marshal(c.titledScenario(small))
 	if err == nil {
 		err = replaceFile(c.Out, text)
 	}

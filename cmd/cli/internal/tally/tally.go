@@ -60,8 +60,8 @@ func (t *Tally) Add(s *reports.Summary, outcome linearizability.Validity) {
 // Total is the number of runs.
 func (t *Tally) Total() int { return t.expected + t.invalid + t.unknown }
 
-// Missed lists the rare paths that the scenario expects some seed to take and that none took.
-func (t *Tally) Missed() []string {
+// MissedProbes lists the rare paths that the scenario expects some seed to take and that none took.
+func (t *Tally) MissedProbes() []string {
 	var missed []string
 	for _, id := range t.scenario.Expect.Probes {
 		if t.probes[id] == 0 {
@@ -71,8 +71,8 @@ func (t *Tally) Missed() []string {
 	return missed
 }
 
-// PrintMissed names the paths that no seed reached.
-func (t *Tally) PrintMissed(w io.Writer, missed []string) {
+// PrintMissedProbes names the paths that no seed reached.
+func (t *Tally) PrintMissedProbes(w io.Writer, missed []string) {
 	fmt.Fprintf(w, "%s: no seed reached %s; run more seeds, or change the scenario so that it reaches them\n",
 		t.scenario.Name, strings.Join(missed, ", "))
 }

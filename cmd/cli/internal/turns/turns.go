@@ -119,8 +119,8 @@ const firstRunCost = time.Second
 // yieldMemory is the share that late runs have in a unit's yield.
 const yieldMemory = 0.3
 
-// Ended counts a run of a unit: what it cost, and how much new behaviour it showed.
-func (c *Chooser) Ended(index int, cost time.Duration, newBehaviour int) {
+// CountRun counts a run of a unit: what it cost, and how much new behaviour it showed.
+func (c *Chooser) CountRun(index int, cost time.Duration, newBehaviour int) {
 	u := &c.units[index]
 	u.running--
 	u.runs++

@@ -24,7 +24,7 @@ func TestEveryUnitIsRunFromTheFirstSecond(t *testing.T) {
 		runs[unit]++
 		require.EqualValues(t, runs[unit], seed)
 		order = append(order, unit)
-		c.Ended(unit, costs[unit], 0)
+		c.CountRun(unit, costs[unit], 0)
 	}
 	require.ElementsMatch(t, []int{0, 1, 2}, order[:3])
 	require.Equal(t, 2, runs[2], "costly runs are rare")
@@ -43,7 +43,7 @@ func TestHalfOfTheTurnsGoByYield(t *testing.T) {
 		if unit == 1 {
 			newBehaviour = 5
 		}
-		c.Ended(unit, time.Second, newBehaviour)
+		c.CountRun(unit, time.Second, newBehaviour)
 	}
 	require.Greater(t, runs[1], 140)
 	require.Greater(t, runs[0], 50)
@@ -68,7 +68,7 @@ func TestRunsThatDifferComeEarly(t *testing.T) {
 		if unit == differs || runs[unit] == 1 {
 			newBehaviour = 20
 		}
-		c.Ended(unit, time.Second, newBehaviour)
+		c.CountRun(unit, time.Second, newBehaviour)
 	}
 	require.Greater(t, runs[differs], 50)
 	for unit, count := range runs {
@@ -101,7 +101,7 @@ func TestEverySeedIsChosenOnce(t *testing.T) {
 			require.True(t, left[unit][seed], "unit %d seed %d", unit, seed)
 			delete(left[unit], seed)
 			if rapid.Bool().Draw(t, "ends") {
-				c.Ended(unit, time.Duration(rapid.IntRange(0, 1e9).Draw(t, "cost")), 0)
+				c.CountRun(unit, time.Duration(rapid.IntRange(0, 1e9).Draw(t, "cost")), 0)
 			}
 		}
 		_, _, ok := c.Next()

@@ -12,7 +12,7 @@ import (
 
 func TestEachTaskIsDoneAndTakenOnce(t *testing.T) {
 	begun, taken := 0, map[int]int{}
-	err := workers.Each(t.Context(), 4, func() (workers.Task, bool) {
+	err := workers.RunTasks(t.Context(), 4, func() (workers.Task, bool) {
 		if begun == 100 {
 			return nil, false
 		}
@@ -31,7 +31,7 @@ func TestEachTaskIsDoneAndTakenOnce(t *testing.T) {
 
 func TestTheFirstErrorEndsTheWork(t *testing.T) {
 	broken, taken := errors.New("broken"), 0
-	err := workers.Each(t.Context(), 1, func() (workers.Task, bool) {
+	err := workers.RunTasks(t.Context(), 1, func() (workers.Task, bool) {
 		return func() func() error {
 			return func() error {
 				if taken++; taken == 3 {
@@ -47,7 +47,7 @@ func TestTheFirstErrorEndsTheWork(t *testing.T) {
 
 func TestNothingIsTakenAfterTheContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	err := workers.Each(ctx, 2, func() (workers.Task, bool) {
+	err := workers.RunTasks(ctx, 2, func() (workers.Task, bool) {
 		return func() func() error {
 			cancel()
 			return func() error { t.Error("taken"); return nil }

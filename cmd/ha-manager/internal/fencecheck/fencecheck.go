@@ -53,7 +53,7 @@ func Plan(text string, checkNode func(name string) error) (devices []fence.Devic
 // they are. It returns what they have reported. A device that proves nothing is an error unless unproven is
 // set; what makes no sense always is. The error names everything that is wrong, each in a line.
 func Vet(ctx context.Context, text string, checkNode func(name string) error,
-	unproven bool) (fence.Verified, error) {
+	unproven bool) (fence.AgentFingerprints, error) {
 	devices, err := Plan(text, checkNode)
 	if err != nil {
 		return nil, err
@@ -73,7 +73,7 @@ func Vet(ctx context.Context, text string, checkNode func(name string) error,
 			problems = append(problems, err)
 		}
 	}
-	verified := fence.Verified{}
+	verified := fence.AgentFingerprints{}
 	for agent, m := range known {
 		verified[agent] = m.Fingerprint()
 	}
@@ -82,10 +82,10 @@ func Vet(ctx context.Context, text string, checkNode func(name string) error,
 
 // Merge adds what agents have reported to what was known of others, which devices that are installed
 // until now may still need.
-func Merge(old string, verified fence.Verified) (string, error) {
-	all, err := fence.DecodeVerified(old)
+func Merge(old string, verified fence.AgentFingerprints) (string, error) {
+	all, err := fence.DecodeFingerprints(old)
 	if err != nil {
-		all = fence.Verified{} // a file that cannot be read verifies nothing
+		all = fence.AgentFingerprints{} // a file that cannot be read verifies nothing
 	}
 	maps.Copy(all, verified)
 	return all.Encode(), nil
@@ -99,7 +99,7 @@ func TestDevices(ctx context.Context, text, agents, node string,
 	if err != nil {
 		return nil, err
 	}
-	verified, err := fence.DecodeVerified(agents)
+	verified, err := fence.DecodeFingerprints(agents)
 	if err != nil {
 		return nil, err
 	}

@@ -69,7 +69,7 @@ func WriteValue(w io.Writer, f Format, value any) error {
 		writePretty(&out, "", plain)
 		out.WriteByte('\n')
 	default:
-		out.WriteString(scalar(plain) + "\n")
+		out.WriteString(compactJSON(plain) + "\n")
 	}
 	if err == nil {
 		_, err = w.Write(out.Bytes())
@@ -89,8 +89,8 @@ func plainValue(value any) (plain any, err error) {
 	return withNumbers(plain), err
 }
 
-// scalar returns a value as JSON on one line.
-func scalar(value any) string {
+// compactJSON returns a value as JSON on one line.
+func compactJSON(value any) string {
 	var out strings.Builder
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
@@ -110,7 +110,7 @@ func writePretty(out *bytes.Buffer, indent string, value any) {
 		begin, end = "{", "}"
 		for _, key := range slices.Sorted(maps.Keys(v)) {
 			parts = append(parts, func() {
-				out.WriteString(scalar(key) + " : ")
+				out.WriteString(compactJSON(key) + " : ")
 				writePretty(out, inner, v[key])
 			})
 		}
@@ -120,7 +120,7 @@ func writePretty(out *bytes.Buffer, indent string, value any) {
 			parts = append(parts, func() { writePretty(out, inner, item) })
 		}
 	default:
-		begin = scalar(value)
+		begin = compactJSON(value)
 	}
 	out.WriteString(begin)
 	for i, part := range parts {

@@ -83,7 +83,7 @@ func WriteTable(w io.Writer, titles []string, rows [][]string, s Style) error {
 	if s.UTF8 {
 		lines = utf8Borders
 	}
-	t.rule(lines.top)
+	t.writeRule(lines.top)
 	between := lines.middle
 	if !s.NoHeader {
 		t.row(lines.side, heads)
@@ -91,12 +91,12 @@ func WriteTable(w io.Writer, titles []string, rows [][]string, s Style) error {
 	}
 	for i, cells := range bodies {
 		if i > 0 || !s.NoHeader {
-			t.rule(between)
+			t.writeRule(between)
 			between = lines.middle
 		}
 		t.row(lines.side, cells)
 	}
-	t.rule(lines.bottom)
+	t.writeRule(lines.bottom)
 	return t.err
 }
 
@@ -123,7 +123,7 @@ func widest(lines []string) (width int) {
 	return width
 }
 
-func (t *tableWriter) rule(b border) {
+func (t *tableWriter) writeRule(b border) {
 	if t.style.NoBorder {
 		return
 	}

@@ -89,13 +89,13 @@ func (s *search) await(ctx context.Context, p *os.Process, ended <-chan error, w
 			if err != nil && !errors.As(err, &exited) {
 				return err
 			}
-			return s.look(ctx, w) // runs that ended since the last look
+			return s.lookForViolation(ctx, w) // runs that ended since the last look
 		case <-ctx.Done():
 			interrupt(p, ended)
 			return context.Cause(ctx)
 		case <-ticks.C:
 			w.cpu = cpuOf(p.Pid)
-			if err := s.look(ctx, w); err != nil || w.violation != nil || w.cpu >= s.Limit {
+			if err := s.lookForViolation(ctx, w); err != nil || w.violation != nil || w.cpu >= s.Limit {
 				interrupt(p, ended)
 				return err
 			}
@@ -103,10 +103,11 @@ func (s *search) await(ctx context.Context, p *os.Process, ended <-chan error, w
 	}
 }
 
-// look reads the new lines of the journal up to a violation that the unchanged program does not show.
-func (s *search) look(ctx context.Context, w *watch) error {
+// lookForViolation reads the new lines of the journal up to a violation that the unchanged program does
+// not show.
+func (s *search) lookForViolation(ctx context.Context, w *watch) error {
 	for {
-		if err := w.look(); err != nil || w.violation == nil {
+		if err := w.readNewLines(); err != nil || w.violation == nil {
 			return err
 		}
 		isShared, err := s.isShared(ctx, w.violation)
@@ -170,8 +171,8 @@ type watch struct {
 	cpu       time.Duration     // of the campaign, as it was seen last; 0 where it is not known
 }
 
-// look reads the lines that are new and whole, up to the first violation.
-func (w *watch) look() error {
+// readNewLines reads the lines that are new and whole, up to the first violation.
+func (w *watch) readNewLines() error {
 	file, err := os.Open(w.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
