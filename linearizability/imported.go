@@ -55,8 +55,8 @@ func (report *Report) limit(h *History) {
 	case report.Validity == Valid:
 		report.makeUndecided("the end of the history is missing: " + h.Import.Torn)
 	case report.Validity == Invalid && h.Witness != nil:
-		report.makeUndecided("the end of the history is missing, so the witness has writes that the history " +
-			"lacks: " + h.Import.Torn)
+		report.makeUndecided("the end of the history is missing, so the witness has writes that the " +
+			"history lacks: " + h.Import.Torn)
 	default:
 		report.notes = append(report.notes, "the end of the history is missing: "+h.Import.Torn)
 	}
@@ -154,8 +154,8 @@ func (report *Report) dependsOnStart(ctx context.Context, m *Model, whole, start
 		return err
 	}
 	if other.Validity != Invalid {
-		report.makeUndecided("no order explains registers that begin as null, and one may explain registers " +
-			"that begin with a value; give the value that they begin with (--initial)")
+		report.makeUndecided("no order explains registers that begin as null, and one may explain " +
+			"registers that begin with a value; give the value that they begin with (--initial)")
 	}
 	return nil
 }
