@@ -60,6 +60,10 @@ type ProbeDriver interface {
 // Unsupported reports why a fault cannot be injected on real nodes through this driver, and where it
 // can be; "" when it can be injected.
 func Unsupported(f *fault.Fault, d scenarios.Driver) string {
+	if f.Trigger != "" {
+		return fmt.Sprintf("%s with a trigger: what programs record is not seen in time here; write when it "+
+			"begins, or run it in the simulator", f.Kind)
+	}
 	switch f.Kind {
 	case fault.Partition, fault.Cut, fault.Link, fault.Flap, fault.Clog, fault.Bandwidth, fault.MTU,
 		fault.Corrupt:

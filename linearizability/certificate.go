@@ -354,27 +354,37 @@ func (c *certificate) checkOutOfRange() {
 }
 
 // fromDroppedBranch reports whether a local read shows a state that its node held and dropped later, when
-// another epoch won.
+// another epoch won. A node may have dropped several branches.
 func (c *certificate) fromDroppedBranch(op *history.Operation) bool {
 	if c.witness == nil || c.witness.node(op.Node) == nil {
 		return false
 	}
-	var start uint64 // where a branch that the read may come from leaves the log
-	for _, e := range c.witness.node(op.Node).dropped {
+	return slices.ContainsFunc(c.witness.node(op.Node).dropped, func(e *history.WitnessEntry) bool {
 		if e.Rev > op.Rev {
-			continue
+			return false
 		}
-		if start == 0 || e.Rev < start {
-			start = e.Rev
+		if e.Rev == op.Mod {
+			return models.CleanPath(e.Key) == models.CleanPath(op.Key) &&
+				(len(e.Value) == 0 || models.SameValue(e.Value, op.Output))
 		}
-		if e.Rev == op.Mod && models.CleanPath(e.Key) == models.CleanPath(op.Key) &&
-			(len(e.Value) == 0 || models.SameValue(e.Value, op.Output)) {
-			return true
+		// The branch may begin here: what it did not change is as in the log before.
+		if changed, _ := c.lastChange(op.Key, e.Rev-1); changed != op.Mod {
+			return false
 		}
+		by := c.lastWrite(op.Key, e.Rev-1)
+		return by < 0 || models.SameValue(c.ops[by].Input, op.Output)
+	})
+}
+
+// lastWrite returns the owner of the revision up to rev that has written what a key holds: a rename brings what
+// was written under another key. It is -1 if that is not known.
+func (c *certificate) lastWrite(key string, rev uint64) int {
+	for rev > c.first {
+		changed, by := c.lastChange(key, rev)
+		if by < 0 || c.ops[by].F != models.FRename || models.CleanPath(c.ops[by].Key) == models.CleanPath(key) {
+			return by
+		}
+		key, rev = c.ops[by].Key, changed-1
 	}
-	if start == 0 || op.Mod >= start {
-		return false
-	}
-	changed, by := c.lastChange(op.Key, start-1)
-	return changed == op.Mod && (by < 0 || models.SameValue(c.ops[by].Input, op.Output))
+	return -1
 }

@@ -102,6 +102,40 @@ func TestEpochs(t *testing.T) {
 	require.Equal(t, lin.TwoWriters, check(ops, writers).Violations[0].Kind)
 }
 
+// TestADroppedBranchShowsWhatWasRenamed: a local read of a branch that lost shows content that was written
+// under another name before, and nothing else. Branches that the node dropped earlier do not matter.
+func TestADroppedBranchShowsWhatWasRenamed(t *testing.T) {
+	entry := func(node string, rev uint64, f, key, value string) history.WitnessEntry {
+		return history.WitnessEntry{Node: node, Rev: rev, Epoch: 2, ID: value, F: f, Key: key, Value: quote(value)}
+	}
+	var log []history.WitnessEntry
+	for _, node := range []string{"n1", "n2"} {
+		log = append(log, entry(node, 1, "write", "a", "x"), entry(node, 2, "rename", "a", "c"))
+	}
+	earlier := entry("n1", 1, "write", "z", "earlier")
+	earlier.Epoch = 1
+	log = append([]history.WitnessEntry{earlier,
+		{Kind: history.WitnessInstall, Node: "n1", Rev: 0, Keep: 0, Epoch: 2}}, log...)
+	log = append(log, entry("n1", 3, "write", "b", "lost"),
+		history.WitnessEntry{Kind: history.WitnessInstall, Node: "n1", Rev: 2, Keep: 2, Epoch: 3})
+	check := func(output string) *lin.Report {
+		w, err := lin.NewWitness(log)
+		require.NoError(t, err)
+		report, err := lin.Check(context.Background(), storeModel(t), &lin.History{Witness: w, Ops: []history.Operation{
+			write(0, "x", 1, 0, 10),
+			{Index: 1, Process: 1, F: "rename", Key: "a", Input: quote("c"), ID: "c", Call: 20, Return: 30,
+				Outcome: history.OK, Rev: 2, Mod: 2},
+			{Index: 2, Process: 2, F: "write", Key: "b", Input: quote("lost"), ID: "lost", Call: 40,
+				Return: history.Never, Outcome: history.Info},
+			{Index: 3, Process: 3, F: "read_local", Key: "c", Node: "n1", Call: 50, Return: 60,
+				Outcome: history.OK, Rev: 3, Mod: 2, Output: quote(output)}}})
+		require.NoError(t, err)
+		return report
+	}
+	require.Equal(t, lin.Valid, check("x").Validity, "%+v", check("x"))
+	require.Equal(t, lin.WrongAnswer, check("y").Violations[0].Kind)
+}
+
 func quote(s string) json.RawMessage { return json.RawMessage(fmt.Sprintf("%q", s)) }
 
 func write(index int64, id string, rev uint64, call, ret int64) history.Operation {

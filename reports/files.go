@@ -199,6 +199,8 @@ func (v runFiles) writeVerdicts(w io.Writer) error {
 type faultsFile struct {
 	Schema string      `json:"schema"`
 	Faults []wireFault `json:"faults"`
+	// Untriggered are the faults whose triggers never came.
+	Untriggered []fault.Fault `json:"untriggered,omitempty"`
 }
 
 type wireFault struct {
@@ -213,7 +215,7 @@ type wireFault struct {
 }
 
 func (v runFiles) writeFaults(w io.Writer) error {
-	file := faultsFile{Schema: FaultsSchema, Faults: []wireFault{}}
+	file := faultsFile{Schema: FaultsSchema, Faults: []wireFault{}, Untriggered: v.run.Untriggered}
 	for i := range v.run.Applied {
 		a := &v.run.Applied[i]
 		file.Faults = append(file.Faults, wireFault{a.Fault, a.Begun, a.Ended, a.Problem, a.Hits,

@@ -201,6 +201,7 @@ func (s *Saved) readFaults(data []byte) error {
 	if err := decodeJSON(data, &file, FaultsSchema); err != nil {
 		return err
 	}
+	s.Run.Untriggered = file.Untriggered
 	for _, f := range file.Faults {
 		s.Run.Applied = append(s.Run.Applied,
 			scenarios.Applied{Fault: f.Fault, Begun: f.Begun, Ended: f.Ended, Problem: f.Problem,

@@ -217,6 +217,9 @@ func (t *textWriter) writeFacts(v *view) {
 
 func (t *textWriter) writeFaults(v *view) {
 	applied := v.run.Applied
+	if waited := len(v.run.Untriggered); waited > 0 {
+		t.writeLine("faults whose triggers never came: %d", waited)
+	}
 	if len(applied) == 0 {
 		t.writeLine("faults applied: none")
 		return

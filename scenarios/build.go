@@ -143,6 +143,14 @@ func (i *AddedFault) AtRole(role string) *AddedFault {
 	return i
 }
 
+// OnTrigger lets the fault wait until processes have emitted a kind of record, or reached a probe, for the
+// nth time. See [fault.Fault.Trigger].
+func (i *AddedFault) OnTrigger(trigger string, nth int) *AddedFault {
+	f := &i.ScenarioBuilder.scenario.Faults[i.index]
+	f.Trigger, f.Nth = trigger, nth
+	return i
+}
+
 // AtDiskCall makes a kill, power cut or disk error act at a disk call, counted from 1; a kill or power cut
 // with after when that call has taken effect.
 func (i *AddedFault) AtDiskCall(call int, after bool) *AddedFault {

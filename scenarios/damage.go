@@ -58,7 +58,7 @@ func (s *Scenario) hurtsUntil(f *fault.Fault) time.Duration {
 	if f.Kind == fault.DiskFull || f.Kind == fault.DiskError || f.Kind == fault.DiskLatent || f.LosesData() {
 		return s.Duration
 	}
-	return s.faultEnd(f)
+	return f.LatestEnd(s.Duration)
 }
 
 // MajoritySurvives reports whether more than half of the machines are up and can all reach each

@@ -79,6 +79,8 @@ type Definition struct {
 	// Records lists a zero value of each type of record that the processes emit, so that saved
 	// runs and records of real nodes can be read.
 	Records []env.Record
+	// Probes are the rare paths that the processes mark as reached. Faults can wait for them, as for records.
+	Probes []string
 	// Timeline returns the lanes that a report shows. Nil: none, with Policy above the run.
 	Timeline func(r *Run) Timeline
 	// Policy is what the system promises, in one line.
@@ -307,6 +309,17 @@ func (j definedJudge) Survives(d Damage) bool { return j.definition.Survives(d) 
 
 // Roles implements [RoleJudge].
 func (j definedJudge) Roles() []string { return j.definition.Roles }
+
+// Triggers implements [TriggerJudge].
+func (j definedJudge) Triggers() (records, probes []string) {
+	for _, r := range j.definition.Records {
+		records = append(records, r.RecordKind())
+	}
+	if len(records) > 0 {
+		records = append(records, Power{}.RecordKind())
+	}
+	return records, j.definition.Probes
+}
 
 // WatchRoles implements [RoleJudge].
 func (j definedJudge) WatchRoles(s *Scenario) RoleWatch {

@@ -198,7 +198,7 @@ func (e *expander) canAdd(f *fault.Fault) bool {
 		if at < f.At || at >= until {
 			continue
 		}
-		if at < e.scenario.faultEnd(f) && e.activeCount(at) >= e.scenario.Nemesis.AtOnce {
+		if at < f.LatestEnd(e.scenario.Duration) && e.activeCount(at) >= e.scenario.Nemesis.AtOnce {
 			return false
 		}
 		if e.survives != nil && doesDamage(f) && !e.survivesWorst(with, at) {
@@ -214,7 +214,7 @@ func (e *expander) isPossible(f *fault.Fault) bool {
 		return false
 	}
 	return !slices.ContainsFunc(e.schedule, func(other fault.Fault) bool {
-		return e.scenario.conflictReason(&other, f) != ""
+		return fault.Conflict(&other, f, e.scenario.Machines, e.scenario.Duration) != ""
 	})
 }
 
@@ -267,7 +267,7 @@ func doesDamage(f *fault.Fault) bool {
 func (e *expander) activeCount(at time.Duration) int {
 	count := 0
 	for i := range e.slotFaults {
-		if e.slotFaults[i].At <= at && at < e.scenario.faultEnd(&e.slotFaults[i]) {
+		if e.slotFaults[i].At <= at && at < e.slotFaults[i].LatestEnd(e.scenario.Duration) {
 			count++
 		}
 	}

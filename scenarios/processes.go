@@ -3,7 +3,6 @@ package scenarios
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
@@ -14,10 +13,11 @@ import (
 // would hit nothing and count as injected. A subject without a builder does not list its processes;
 // then the driver reports an unknown process when the fault begins.
 //
-// It also refuses faults that are aimed at a role which the subject does not have.
+// It also refuses faults that are aimed at a role, or wait for a trigger, which the subject does not have.
 func CheckProcesses(s *Scenario, subject Subject) error {
 	var problems strictyaml.Problems
 	problems.Add(strictyaml.Problem{}, checkRoles(s, subject))
+	problems.Add(strictyaml.Problem{}, checkTriggers(s, subject))
 	builder := subject.Builder()
 	if builder == nil {
 		return problems.Err()
@@ -31,7 +31,7 @@ func CheckProcesses(s *Scenario, subject Subject) error {
 			continue
 		}
 		for m, machine := range s.Machines {
-			if !fault.Names(targets(f), machine) {
+			if !fault.Names(f.Targets(), machine) {
 				continue
 			}
 			var names []string
@@ -41,7 +41,7 @@ func CheckProcesses(s *Scenario, subject Subject) error {
 			if !slices.Contains(names, f.Process) {
 				problems.Add(strictyaml.Problem{}, s.Errorf(fmt.Sprintf("faults[%d].process", i),
 					"%s has no process %q; %s, or leave the key out for all of them",
-					machine, f.Process, spellingAdvice(f.Process, names)))
+					machine, f.Process, strictyaml.SpellingAdvice(f.Process, names)))
 				break // one machine that lacks it is enough
 			}
 		}
@@ -60,18 +60,10 @@ func checkNemesis(s *Scenario, builder Builder) error {
 			}
 			if !slices.Contains(names, process) {
 				problems.Add(strictyaml.Problem{}, s.Errorf(fmt.Sprintf("nemesis.processes[%d]", i),
-					"%s has no process %q; %s", machine, process, spellingAdvice(process, names)))
+					"%s has no process %q; %s", machine, process, strictyaml.SpellingAdvice(process, names)))
 				break
 			}
 		}
 	}
 	return problems.Err()
-}
-
-// spellingAdvice returns advice which of the known names to write instead of a wrong one.
-func spellingAdvice(name string, known []string) string {
-	if near := strictyaml.Nearest(name, known); near != "" {
-		return fmt.Sprintf("did you mean %q?", near)
-	}
-	return "write one of " + strings.Join(known, ", ")
 }

@@ -45,7 +45,7 @@ func RolesOf(subject Subject) []string {
 func WatchRoles(s *Scenario, subject Subject, schedule []fault.Fault) RoleWatch {
 	j, is := subject.Judge().(RoleJudge)
 	aimed := slices.ContainsFunc(schedule, func(f fault.Fault) bool {
-		return f.IsAimed() && f.Role != RoleServing
+		return f.IsAimed() && f.Role != RoleServing && f.Role != fault.RoleTriggering
 	})
 	if !is || !aimed {
 		return nil
@@ -85,11 +85,13 @@ func checkRoles(s *Scenario, subject Subject) error {
 	check := func(path, role string) {
 		if role != "" && !slices.Contains(roles, role) {
 			problems.Add(strictyaml.Problem{}, s.Errorf(path, "the subject %s has no role %q; %s",
-				subject.Kind(), role, spellingAdvice(role, roles)))
+				subject.Kind(), role, strictyaml.SpellingAdvice(role, roles)))
 		}
 	}
 	for i := range s.Faults {
-		check(fmt.Sprintf("faults[%d].role", i), s.Faults[i].Role)
+		if s.Faults[i].Role != fault.RoleTriggering {
+			check(fmt.Sprintf("faults[%d].role", i), s.Faults[i].Role)
+		}
 	}
 	if s.Nemesis != nil {
 		for i, role := range s.Nemesis.Roles {

@@ -26,13 +26,15 @@ type Run struct {
 	// such a run need not be the same again.
 	Digest string
 
-	Events   []history.Event // the clients' history
-	Records  []Stamped
-	Applied  []Applied
-	Finals   []Final
-	Logs     []LogLine
-	Probes   map[string]int
-	Verdicts []linearizability.Verdict
+	Events  []history.Event // the clients' history
+	Records []Stamped
+	Applied []Applied
+	// Untriggered are the faults that have waited for their triggers in vain.
+	Untriggered []fault.Fault
+	Finals      []Final
+	Logs        []LogLine
+	Probes      map[string]int
+	Verdicts    []linearizability.Verdict
 
 	// Picture draws the first violation as an HTML document of its own; nil when there is none to
 	// draw.

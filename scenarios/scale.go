@@ -79,6 +79,8 @@ func (sc *scaler) scaleFault(path string, f *fault.Fault) {
 	sc.scaleDuration(path+".latency", &f.Latency, 0)
 	sc.scaleDuration(path+".jitter", &f.Jitter, 0)
 	sc.scaleDuration(path+".follow", &f.Follow, fault.MinFollow)
+	sc.scaleDuration(path+".within", &f.Within, 0)
+	sc.scaleDuration(path+".delay", &f.Delay, 0)
 	sc.scaleDuration(path+".up", &f.Up, FloorFault)
 	sc.scaleDuration(path+".down", &f.Down, FloorFault)
 	f.Step = sc.ratio.Of(f.Step)

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 )
@@ -25,7 +23,8 @@ func (v *validator) checkFaults() {
 			if !sound[i] || !sound[j] {
 				continue
 			}
-			if why := s.conflictReason(&s.Faults[j], &s.Faults[i]); why != "" {
+			why := fault.Conflict(&s.Faults[j], &s.Faults[i], s.Machines, s.Duration)
+			if why != "" {
 				v.report(fmt.Sprintf("faults[%d]", i),
 					"acts together with faults[%d]: %s; let it begin later or end the other one earlier", j,
 					why)
@@ -57,7 +56,7 @@ func (v *validator) checkFault(path string, f *fault.Fault) {
 			durationText(f.At+f.For), durationText(s.Duration), durationText(s.Duration-f.At))
 	}
 	if f.Kind == fault.Flap && f.Up > 0 && f.Down > 0 {
-		phases := (s.durationOf(f)) / ((f.Up + f.Down) / 2)
+		phases := (f.LatestEnd(s.Duration) - f.At) / ((f.Up + f.Down) / 2)
 		v.require(phases <= MaxFlaps, path+".up", "the link would flap %d times; write longer phases", phases)
 	}
 	if f.IsNetwork() {
@@ -106,74 +105,4 @@ func (s *Scenario) affectsAnyPair(f *fault.Fault) bool {
 		}
 	}
 	return false
-}
-
-// durationOf is how long a fault acts.
-func (s *Scenario) durationOf(f *fault.Fault) time.Duration {
-	if f.For == 0 {
-		return s.Duration - f.At
-	}
-	return f.For
-}
-
-// faultEnd is when a fault ends, by the clock of At.
-func (s *Scenario) faultEnd(f *fault.Fault) time.Duration { return f.At + s.durationOf(f) }
-
-// faultsOverlap reports whether two faults act at the same time.
-func (s *Scenario) faultsOverlap(a, b *fault.Fault) bool {
-	return a.At < s.faultEnd(b) && b.At < s.faultEnd(a)
-}
-
-// conflictReason returns why two faults cannot both act, "" when they can. The order does not matter.
-func (s *Scenario) conflictReason(a, b *fault.Fault) string {
-	if !s.faultsOverlap(a, b) || a.IsNetwork() || b.IsNetwork() {
-		return ""
-	}
-	both := s.machinesInBoth(targets(a), targets(b))
-	if len(both) == 0 {
-		return ""
-	}
-	where := strings.Join(both, ", ")
-	switch {
-	case switchesOff(a) && switchesOff(b):
-		return where + " cannot be switched off twice"
-	case switchesOff(a) && stopsProcesses(b) || switchesOff(b) && stopsProcesses(a):
-		return where + " is off, so there is no process to kill or pause"
-	case switchesOff(a) && b.Kind == fault.Freeze || switchesOff(b) && a.Kind == fault.Freeze:
-		return where + " is off, so there is nothing to freeze"
-	case a.Kind != b.Kind, a.Kind == fault.DiskCorrupt,
-		a.Kind == fault.PowerOn: // a press of the power button is over at once
-		return ""
-	case (stopsProcesses(a) || a.Kind == fault.Slow) && a.Process != "" && b.Process != "" &&
-		a.Process != b.Process:
-		return ""
-	case a.Kind == fault.DiskError && a.Operation != b.Operation:
-		return ""
-	}
-	return fmt.Sprintf("one %s on %s is not over", a.Kind, where)
-}
-
-// targets returns the machines that a fault of machines may hit.
-func targets(f *fault.Fault) []string {
-	if f.IsAimed() {
-		return []string{fault.All}
-	}
-	return f.Machines
-}
-
-func switchesOff(f *fault.Fault) bool {
-	return f.Kind == fault.PowerCut || f.Kind == fault.DiskWipe || f.Kind == fault.DiskCut
-}
-
-func stopsProcesses(f *fault.Fault) bool { return f.Kind == fault.Kill || f.Kind == fault.Pause }
-
-// machinesInBoth lists the machines that are in both lists.
-func (s *Scenario) machinesInBoth(a, b []string) []string {
-	var both []string
-	for _, name := range s.Machines {
-		if fault.Names(a, name) && fault.Names(b, name) {
-			both = append(both, name)
-		}
-	}
-	return both
 }

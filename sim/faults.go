@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 	"github.com/holdfast-sim/holdfast/scenarios/nemesis"
@@ -75,6 +76,14 @@ func scheduleFaults(w *world.World, roles scenarios.RoleWatch, machines []string
 func (f *faultInjection) planActions(actions []nemesis.Action) {
 	for _, a := range actions {
 		f.world.Kernel.At(int64(a.At), f, uint32(a.Step), uint64(a.Fault))
+	}
+}
+
+// observe tells the scheduler what a process has recorded or reached. What follows begins after the step that
+// the process makes, before anything that it sends can arrive.
+func (f *faultInjection) observe(m env.MachineID, trigger string) {
+	if f != nil { // nil: the run has not begun
+		f.planActions(f.Observe(int(m), trigger))
 	}
 }
 

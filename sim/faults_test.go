@@ -1,10 +1,13 @@
 package sim_test
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/scenarios"
 	"github.com/holdfast-sim/holdfast/scenarios/fault"
 	"github.com/holdfast-sim/holdfast/scenarios/nemesis/nemesistest"
@@ -23,4 +26,39 @@ func TestFaultsConform(t *testing.T) {
 		},
 		Unsupported: func(*fault.Fault) string { return "" },
 	})
+}
+
+// TestATriggeredFaultBeginsWithItsRecord: at the same instant, on the machine that has emitted it, at the right one.
+func TestATriggeredFaultBeginsWithItsRecord(t *testing.T) {
+	run := func(build func(*scenarios.FaultTime) *scenarios.ScenarioBuilder) *scenarios.Run {
+		s := build(scenarios.New("trigger").Story("s").Subject(register.Kind, nil).Machines(3).
+			Duration(20 * time.Second).At(time.Second)).MustBuild()
+		subject, err := register.Decode(s)
+		require.NoError(t, err)
+		out, err := sim.Runner{}.Run(context.Background(), s, subject, scenarios.RunOptions{Seed: 7})
+		require.NoError(t, err)
+		return out
+	}
+	out := run(func(at *scenarios.FaultTime) *scenarios.ScenarioBuilder {
+		return at.Fault(fault.Fault{Kind: fault.PowerCut, Role: fault.RoleTriggering}).OnTrigger("register-stored", 3).
+			For(time.Second)
+	})
+	require.Len(t, out.Applied, 1)
+	stored := 0
+	for _, r := range out.Records {
+		if _, is := r.Record.(register.Stored); !is || r.At < out.Scenario.Warmup+time.Second {
+			continue
+		}
+		if stored++; stored == 3 {
+			require.Equal(t, r.At, out.Applied[0].Begun[0])
+			require.Equal(t, []string{out.Scenario.Machines[r.Machine]}, out.Applied[0].Fault.Machines)
+		}
+	}
+	require.Greater(t, stored, 3)
+	out = run(func(at *scenarios.FaultTime) *scenarios.ScenarioBuilder {
+		return at.PowerCut("n1").OnTrigger("register-stored", 1000).For(time.Second)
+	})
+	require.Empty(t, out.Applied)
+	require.Len(t, out.Untriggered, 1)
+	require.Equal(t, linearizability.Unknown, out.Verdict(), "it shows nothing about faults")
 }

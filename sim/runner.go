@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/env/timescale"
 	"github.com/holdfast-sim/holdfast/linearizability"
 	"github.com/holdfast-sim/holdfast/linearizability/history"
@@ -134,7 +135,8 @@ func (r *run) setUp(builder scenarios.Builder, choices *choice.Source) {
 	s := r.scenario
 	cfg := world.Config{Seed: r.options.Seed, Names: s.Machines, Base: s.Base(),
 		ChangeBase: s.ChangeBase(choices.Lists()), Disk: s.Disk,
-		WatchdogPowersOff: s.Watchdog == scenarios.WatchdogPowerOff, Builder: builder, OnRecord: r.onRecord}
+		WatchdogPowersOff: s.Watchdog == scenarios.WatchdogPowerOff, Builder: builder, OnRecord: r.onRecord,
+		OnProbe: r.onProbe}
 	if r.options.KeepLogs {
 		cfg.OnLog = func(l scenarios.LogLine) { r.result.Logs = append(r.result.Logs, l) }
 		if r.options.Debug {
@@ -175,8 +177,11 @@ func (r *run) onRecord(rec scenarios.Stamped) error {
 	if r.roleWatch != nil {
 		r.roleWatch.Observe(rec)
 	}
+	r.faults.observe(rec.Machine, rec.Record.RecordKind())
 	return r.judgeWatch.Record(rec)
 }
+
+func (r *run) onProbe(m env.MachineID, id string) { r.faults.observe(m, id) }
 
 // appendEvent adds an event to the clients' history.
 func (r *run) appendEvent(e history.Event) { r.history.Append(e) }
@@ -303,7 +308,7 @@ func (r *run) finishRun(err error) {
 	out.Steps = r.world.Steps()
 	out.Probes = r.world.Probes()
 	out.Digest = r.world.Kernel.Digest.String()
-	out.Applied = r.faults.Applied()
+	out.Applied, out.Untriggered = r.faults.Applied(), r.faults.Untriggered()
 	r.world.Close()
 	out.Events = r.history.Events()
 	if problems := r.faults.Problems(); len(problems) > 0 {

@@ -175,7 +175,8 @@ func stackLines(stack string) []string {
 // judged: the step is still under way.
 func (r *run) abandon(stuck *stuckStep) *run {
 	out := *r.result
-	out.Events, out.Applied = r.history.Events(), r.faults.Applied()
+	out.Events = r.history.Events()
+	out.Applied, out.Untriggered = r.faults.Applied(), r.faults.Untriggered()
 	out.Duration, out.Steps = stuck.at, r.world.Steps()
 	out.Verdicts = append(out.Verdicts, linearizability.Verdict{Checker: StuckChecker,
 		Validity: linearizability.Invalid, Details: stuck.stack,

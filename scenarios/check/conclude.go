@@ -36,6 +36,12 @@ func Effects(r *scenarios.Run) linearizability.Verdict {
 			return v
 		}
 	}
+	if len(r.Applied) == 0 && len(r.Untriggered) > 0 {
+		v.Validity = linearizability.Unknown
+		v.Summary = "no fault was injected, because their triggers have not come; the run shows nothing " +
+			"about faults"
+		return v
+	}
 	if len(r.Applied) == 0 {
 		v.Summary = "no fault was injected"
 		return v

@@ -30,6 +30,10 @@ type Strategy struct {
 // Plain is the name of the strategy that leaves a scenario as it is.
 const Plain = "plain"
 
+// Trigger is the name of the strategy for subjects that state what faults can wait for, see
+// [scenarios.TriggersOf].
+const Trigger = "trigger"
+
 // ErrUnknownStrategy means that no strategy has the name.
 var ErrUnknownStrategy = errors.New("unknown strategy")
 
@@ -53,6 +57,8 @@ func severe() []Strategy {
 	return []Strategy{
 		{"churn", "whichever machine has a role is disturbed shortly after it got the role, again and again",
 			disturbing((*disturber).addChurn)},
+		{Trigger, "faults begin at what processes record, or right after it",
+			disturbing((*disturber).addTriggered)},
 		{"flurry", "many faults about as long as the subject's timers",
 			(*explorer).addFlurry},
 		{"bridge", "one machine reaches the others, which do not reach each other, and restarts",
@@ -75,6 +81,9 @@ func Names() []string {
 	return names
 }
 
+// ErrNoTriggers means that a subject states no records that faults could wait for.
+var ErrNoTriggers = errors.New("the subject states no records (Definition.Records)")
+
 // Limits of a changed workload.
 const (
 	maxClients = 20
@@ -96,6 +105,8 @@ type explorer struct {
 	judge     scenarios.Judge
 	processes []string
 	roles     []string
+	records   []string // kinds that faults can wait for
+	probes    []string
 	timers    scenarios.Timers
 	lists     draw.Lists
 	seed      uint64
@@ -114,6 +125,10 @@ func Apply(name string, s *scenarios.Scenario, subject scenarios.Subject, seed u
 		return nil, nil, fmt.Errorf("%w %q: write one of %v", ErrUnknownStrategy, name, Names())
 	case name == Plain:
 		return s, subject, nil
+	}
+	if records, _ := scenarios.TriggersOf(subject); name == Trigger && len(records) == 0 {
+		return nil, nil, fmt.Errorf("changing scenario %s by the strategy %s: %w", s.Name, name,
+			ErrNoTriggers)
 	}
 	lists := draw.Derive(seed)
 	s, subject, err := scenarios.Vary(s, subject, lists)
@@ -149,6 +164,7 @@ func Apply(name string, s *scenarios.Scenario, subject scenarios.Subject, seed u
 		roles: scenarios.RolesOf(subject), lists: lists, seed: seed,
 		severe: isSevere(name)}
 	e.setTimers(subject)
+	e.records, e.probes = scenarios.TriggersOf(subject)
 	Strategies()[index].change(e)
 	e.addCore()
 	if e.severe {

@@ -36,7 +36,7 @@ const twoFaults = `
   - {kind: partition, at: 50s, for: 10s, groups: [[n2, n3]]}`
 
 // severe are the strategies that may do more damage than the subject must survive.
-var severe = []string{"flurry", "churn", "bridge", "sweep"}
+var severe = []string{"trigger", "flurry", "churn", "bridge", "sweep"}
 
 // TestEveryChangeIsAScenario: whatever the strategy and the seed, the result is valid, has the same machines,
 // does no more damage than the subject must survive, and is the same again.
@@ -139,6 +139,35 @@ func TestChurnFollowsARole(t *testing.T) {
 	require.NotZero(t, roles[scenarios.RoleServing])
 }
 
+// TestTriggered: the faults of a run wait for several of the subject's records, hit the machine that emitted them and
+// others, and act at once or later.
+func TestTriggered(t *testing.T) {
+	s, subject := story(t, " []")
+	triggers, roles, atOnce, waiting := map[string]int{}, map[string]int{}, 0, 0
+	for seed := range uint64(40) {
+		changed, _, err := explore.Apply(explore.Trigger, s, subject, seed)
+		require.NoError(t, err)
+		for _, f := range changed.Faults {
+			if f.Trigger == "" {
+				continue
+			}
+			waiting++
+			triggers[f.Trigger]++
+			roles[f.Role]++
+			if f.Delay == 0 {
+				atOnce++
+			}
+		}
+	}
+	require.Greater(t, waiting, 40*4)
+	require.Len(t, triggers, 2, "the subject has two kinds of records")
+	require.Greater(t, roles[fault.RoleTriggering], waiting/2)
+	require.NotZero(t, roles[""])
+	require.NotZero(t, roles[register.RoleWriter])
+	require.Greater(t, atOnce, waiting/4)
+	require.Less(t, atOnce, waiting*3/4)
+}
+
 // TestBridge: one machine reaches each of the others, which do not reach each other.
 func TestBridge(t *testing.T) {
 	s, subject := story(t, " []")
@@ -193,6 +222,8 @@ func TestWhatCannotBeChanged(t *testing.T) {
 	s.Watchdog = scenarios.WatchdogPowerOff
 	require.True(t, explore.CanChange("swarm", s, subject))
 	require.False(t, explore.CanChange("churn", s, subject))
+	_, _, err = explore.Apply(explore.Trigger, s, untold{subject}, 1)
+	require.ErrorIs(t, err, explore.ErrNoTriggers)
 	_, _, err = explore.Apply("rnadom", s, subject, 1)
 	require.ErrorIs(t, err, explore.ErrUnknownStrategy)
 	require.ErrorContains(t, err, "plain")
@@ -228,3 +259,8 @@ type stated struct{ scenarios.Subject }
 func (stated) Timers() (shortest, longest time.Duration) {
 	return 2 * time.Millisecond, 4 * time.Millisecond
 }
+
+// untold is a subject that does not state its records.
+type untold struct{ scenarios.Subject }
+
+func (u untold) Judge() scenarios.Judge { return struct{ scenarios.Judge }{u.Subject.Judge()} }

@@ -137,6 +137,16 @@ type Fault struct {
 	// ends on the first machine and begins on the second. 0: the fault stays where it began.
 	Follow time.Duration `yaml:"follow,omitempty" json:"follow,omitempty"`
 
+	// Trigger names a kind of record or a probe of the subject: from At on the fault waits until processes
+	// have emitted it, or reached it, Nth times (0: once), on any machine, and begins Delay later. The
+	// machine where that happened is the [RoleTriggering]. The fault waits for at most Within (0: until
+	// faults end), and For counts from its beginning. A fault that waits in vain, or cannot act together
+	// with another one when its trigger comes, is not injected. "": the fault begins at At.
+	Trigger string        `yaml:"trigger,omitempty" json:"trigger,omitempty"`
+	Nth     int           `yaml:"nth,omitempty" json:"nth,omitempty"`
+	Within  time.Duration `yaml:"within,omitempty" json:"within,omitempty"`
+	Delay   time.Duration `yaml:"delay,omitempty" json:"delay,omitempty"`
+
 	Loss      PPM           `yaml:"loss,omitempty" json:"loss,omitempty"`
 	Duplicate PPM           `yaml:"duplicate,omitempty" json:"duplicate,omitempty"`
 	Reorder   PPM           `yaml:"reorder,omitempty" json:"reorder,omitempty"`
@@ -165,6 +175,10 @@ type Fault struct {
 	Share          PPM   `yaml:"share,omitempty" json:"share,omitempty"` // of the packets
 	Bits           int   `yaml:"bits,omitempty" json:"bits,omitempty"`   // 0: DefaultBits
 }
+
+// RoleTriggering is the role of the machine that has emitted the record, or reached the probe, which a fault
+// with a Trigger has waited for.
+const RoleTriggering = "triggering"
 
 // DefaultBits is how many bits a [DiskCorrupt] flips unless it is given.
 const DefaultBits = 16

@@ -98,6 +98,42 @@ func TestValidate(t *testing.T) {
 	}
 }
 
+// TestValidateTriggers: what belongs to a trigger needs one.
+func TestValidateTriggers(t *testing.T) {
+	one := []string{"n1"}
+	for name, c := range map[string]struct {
+		f     fault.Fault
+		field string // "": valid
+		text  string
+	}{
+		"a trigger": {fault.Fault{Kind: fault.Kill, Role: fault.RoleTriggering, Trigger: "x", Nth: 3,
+			Within: 5, Delay: 1}, "", ""},
+		"a trigger elsewhere": {fault.Fault{Kind: fault.Kill, Machines: one, Trigger: "x"}, "", ""},
+		"triggered by nothing": {fault.Fault{Kind: fault.Kill, Role: fault.RoleTriggering}, "role",
+			"add trigger"},
+		"the nth of nothing":       {fault.Fault{Kind: fault.Kill, Machines: one, Nth: 2}, "nth", "add trigger"},
+		"waiting for nothing":      {fault.Fault{Kind: fault.Kill, Machines: one, Within: 1}, "within", "add trigger"},
+		"late for nothing":         {fault.Fault{Kind: fault.Kill, Machines: one, Delay: 1}, "delay", "add trigger"},
+		"the trigger before first": {fault.Fault{Kind: fault.Kill, Machines: one, Trigger: "x", Nth: -1}, "nth", "out of range"},
+		"a negative wait": {fault.Fault{Kind: fault.Kill, Machines: one, Trigger: "x", Within: -1}, "within",
+			"cannot be negative"},
+		"a triggering machine that moves": {fault.Fault{Kind: fault.Kill, Role: fault.RoleTriggering, Trigger: "x",
+			Follow: time.Second}, "follow", "leave follow out"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := c.f.Validate([]string{"n1", "n2"})
+			if c.field == "" {
+				require.NoError(t, err)
+				return
+			}
+			var p *fault.Problem
+			require.ErrorAs(t, err, &p)
+			require.Equal(t, c.field, p.Field)
+			require.Contains(t, p.Text, c.text)
+		})
+	}
+}
+
 // TestEveryRequiredFieldIsRequired: without any of its required fields a fault of any kind is
 // refused at that field, with an example.
 func TestEveryRequiredFieldIsRequired(t *testing.T) {

@@ -59,6 +59,7 @@ var exampleByKey = map[string]string{
 // Limits of what a fault may ask for.
 const (
 	MaxDiskCall       = 1_000_000
+	MaxNth            = 1_000_000
 	MaxTimes          = 1_000_000 // of a step's usual length
 	MaxStepLatency    = time.Minute
 	MaxQueueBytes     = 64 << 20
@@ -80,7 +81,7 @@ func Fields(k Kind) (must, may []string) {
 	if !known {
 		return nil, nil
 	}
-	return use.must, append(slices.Clone(use.may), "role", "follow")
+	return use.must, append(slices.Clone(use.may), "role", "follow", "trigger", "nth", "within", "delay")
 }
 
 // Validate reports the first thing that is wrong with a fault, given the names of the machines.
@@ -150,6 +151,10 @@ func (f *Fault) givenKeys() []string {
 	add("drift_ppm", f.DriftPPM != 0)
 	add("role", f.Role != "")
 	add("follow", f.Follow != 0)
+	add("trigger", f.Trigger != "")
+	add("nth", f.Nth != 0)
+	add("within", f.Within != 0)
+	add("delay", f.Delay != 0)
 	add("at_disk_call", f.AtDiskCall != 0)
 	add("after_call", f.AfterCall)
 	add("times", f.Times != 0)
@@ -165,7 +170,8 @@ func (f *Fault) validateValues() error {
 	for _, d := range []struct {
 		field string
 		value time.Duration
-	}{{"latency", f.Latency}, {"jitter", f.Jitter}, {"up", f.Up}, {"down", f.Down}} {
+	}{{"latency", f.Latency}, {"jitter", f.Jitter}, {"up", f.Up}, {"down", f.Down},
+		{"within", f.Within}, {"delay", f.Delay}} {
 		if d.value < 0 {
 			return &Problem{d.field, "cannot be negative; write 0s or more"}
 		}
@@ -173,7 +179,8 @@ func (f *Fault) validateValues() error {
 	for _, n := range []struct {
 		field             string
 		value, least, top int64
-	}{{"at_disk_call", int64(f.AtDiskCall), 1, MaxDiskCall}, {"times", f.Times, 2, MaxTimes},
+	}{{"at_disk_call", int64(f.AtDiskCall), 1, MaxDiskCall}, {"nth", int64(f.Nth), 1, MaxNth},
+		{"times", f.Times, 2, MaxTimes},
 		{"bytes_per_second", f.BytesPerSecond, 1, MaxBytesPerSecond},
 		{"queue_bytes", f.QueueBytes, 1, MaxQueueBytes}, {"mtu_bytes", int64(f.MTUBytes), 1, MaxMTUBytes},
 		{"bits", int64(f.Bits), 1, MaxBits}} {
@@ -181,6 +188,9 @@ func (f *Fault) validateValues() error {
 			return &Problem{n.field, fmt.Sprintf("%d is out of range; write %d to %d", n.value, n.least,
 				n.top)}
 		}
+	}
+	if err := f.validateTrigger(); err != nil {
+		return err
 	}
 	switch {
 	case f.Follow != 0 && f.Role == "":
@@ -203,6 +213,26 @@ func (f *Fault) validateValues() error {
 	case f.DriftPPM > MaxDriftPPM || f.DriftPPM < -MaxDriftPPM:
 		return &Problem{"drift_ppm", fmt.Sprintf("%d is out of range; write -%d to %d", f.DriftPPM,
 			MaxDriftPPM, MaxDriftPPM)}
+	}
+	return nil
+}
+
+// validateTrigger checks what depends on a trigger.
+func (f *Fault) validateTrigger() error {
+	const without = "there is no trigger to wait for; add trigger, a kind of record or a probe of the subject"
+	switch {
+	case f.Trigger != "" && f.Role == RoleTriggering && f.Follow != 0:
+		return &Problem{"follow", "the triggering machine stays the same; leave follow out"}
+	case f.Trigger != "":
+		return nil
+	case f.Role == RoleTriggering:
+		return &Problem{"role", without}
+	case f.Nth != 0:
+		return &Problem{"nth", without}
+	case f.Within != 0:
+		return &Problem{"within", without}
+	case f.Delay != 0:
+		return &Problem{"delay", without}
 	}
 	return nil
 }

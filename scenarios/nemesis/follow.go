@@ -19,11 +19,10 @@ func (s *Scheduler) followRole(ctx context.Context, i int) []Action {
 	}
 	f, now := s.faults[i], s.injector.Now()
 	again := []Action{{At: now + f.Follow, Step: Follow, Fault: i}}
-	injector, knows := s.injector.(RoleInjector)
-	if !knows || s.moves >= maxMoves {
-		return nil // that a backend does not know roles was reported at the beginning
+	if s.moves >= maxMoves {
+		return nil
 	}
-	machine, found, err := injector.Holder(ctx, f.Role)
+	machine, found, err := holderOf(ctx, s.injector, f.Role)
 	if err != nil {
 		s.recordProblem(i, "moving", err)
 		return nil
@@ -47,7 +46,7 @@ func (s *Scheduler) addFault(f fault.Fault) int {
 	s.faults = append(s.faults, &f)
 	s.isActive, s.hasBegun, s.aimless = append(s.isActive, false), append(s.hasBegun, false),
 		append(s.aimless, false)
-	s.holders = append(s.holders, 0)
+	s.holders, s.triggers = append(s.holders, 0), append(s.triggers, 0)
 	s.applied, s.effects = append(s.applied, scenarios.Applied{Fault: f}), append(s.effects, nil)
 	return len(s.faults) - 1
 }

@@ -59,6 +59,10 @@ const (
 	Toggle
 	// Follow moves a fault to the machine that has its role by now.
 	Follow
+	// Trigger begins a fault whose trigger has come.
+	Trigger
+	// GiveUp ends the wait of a fault for its trigger.
+	GiveUp
 )
 
 // Action is a step of one fault at one time.
@@ -82,6 +86,8 @@ type Scheduler struct {
 	aimless     []bool     // by fault: no machine had its role
 	holders     []int      // by fault: the machine that had its role
 	moves       int        // of all faults that follow a role
+	waits       waitList
+	triggers    []int // by fault: the machine whose record or probe triggered it
 	problems    []string
 }
 
@@ -92,7 +98,8 @@ func New(injector Injector, machines []string, faults []fault.Fault,
 	s := &Scheduler{injector: injector, machines: machines, startOffset: offset,
 		runEnd: offset + duration, isActive: make([]bool, len(faults)), hasBegun: make([]bool, len(faults)),
 		applied: make([]scenarios.Applied, len(faults)), effects: make([][]Effect, len(faults)),
-		aimless: make([]bool, len(faults)), holders: make([]int, len(faults))}
+		aimless: make([]bool, len(faults)), holders: make([]int, len(faults)),
+		triggers: make([]int, len(faults))}
 	for i := range faults {
 		f := faults[i]
 		s.faults, s.applied[i].Fault = append(s.faults, &f), f
@@ -116,7 +123,14 @@ func (s *Scheduler) Start() []Action {
 func (s *Scheduler) Execute(ctx context.Context, a Action) []Action {
 	switch a.Step {
 	case Begin:
+		if s.faults[a.Fault].Trigger != "" {
+			return s.waits.add(a.Fault, s.faults[a.Fault], s.injector.Now())
+		}
 		return s.beginFault(ctx, a.Fault)
+	case Trigger:
+		return s.beginTriggered(ctx, a.Fault)
+	case GiveUp:
+		s.waits.remove(a.Fault)
 	case End:
 		s.endFault(ctx, a.Fault)
 	case Toggle:
@@ -131,14 +145,23 @@ func (s *Scheduler) Execute(ctx context.Context, a Action) []Action {
 func (s *Scheduler) Finish(ctx context.Context) {
 	for i := range s.faults {
 		s.endFault(ctx, i)
-		if !s.hasBegun[i] {
+		if !s.hasBegun[i] && s.faults[i].Trigger == "" {
 			s.applied[i].Problem = "the run was stopped before it was due"
 		}
 	}
 }
 
-// Applied returns the faults as they were injected.
-func (s *Scheduler) Applied() []scenarios.Applied { return s.applied }
+// Applied returns the faults as they were injected. Those that wait for their triggers are not among them.
+func (s *Scheduler) Applied() []scenarios.Applied {
+	applied, _ := divide(s)
+	return applied
+}
+
+// Untriggered returns the faults that have waited for their triggers in vain.
+func (s *Scheduler) Untriggered() []fault.Fault {
+	_, untriggered := divide(s)
+	return untriggered
+}
 
 // Problems returns why faults were not injected or not ended. A run with a problem proves nothing.
 func (s *Scheduler) Problems() []string { return s.problems }
@@ -196,11 +219,10 @@ func (s *Scheduler) aim(ctx context.Context, i int) error {
 		return nil
 	}
 	s.aimless[i] = true
-	injector, knows := s.injector.(RoleInjector)
-	if !knows {
-		return fmt.Errorf("finding the machine with the role %s: %w", f.Role, errors.ErrUnsupported)
+	machine, found, err := s.triggers[i], true, error(nil)
+	if f.Role != fault.RoleTriggering {
+		machine, found, err = holderOf(ctx, s.injector, f.Role)
 	}
-	machine, found, err := injector.Holder(ctx, f.Role)
 	if err != nil || !found {
 		return err
 	}
@@ -208,6 +230,15 @@ func (s *Scheduler) aim(ctx context.Context, i int) error {
 	*f = f.AimedAt(s.machines[machine])
 	s.applied[i].Fault = *f
 	return nil
+}
+
+// holderOf returns the machine that has a role.
+func holderOf(ctx context.Context, i Injector, role string) (machine int, found bool, err error) {
+	injector, knows := i.(RoleInjector)
+	if !knows {
+		return 0, false, fmt.Errorf("finding the machine with the role %s: %w", role, errors.ErrUnsupported)
+	}
+	return injector.Holder(ctx, role)
 }
 
 // recordProblem notes why a fault was not injected or not ended. What could not begin cannot end either:

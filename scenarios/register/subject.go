@@ -122,6 +122,11 @@ func (judge) Roles() []string { return []string{RoleWriter} }
 // WatchRoles implements scenarios.RoleJudge.
 func (judge) WatchRoles(*scenarios.Scenario) scenarios.RoleWatch { return &roles{} }
 
+// Triggers implements scenarios.TriggerJudge.
+func (judge) Triggers() (records, probes []string) {
+	return []string{Stored{}.RecordKind(), scenarios.Power{}.RecordKind()}, nil
+}
+
 // roles follows who has made a value durable last.
 type roles struct{ scenarios.RoleTable }
 

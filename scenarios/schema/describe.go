@@ -73,6 +73,12 @@ var descriptions = map[string]string{
 		"the machine that has it when the fault begins.",
 	"faults.follow": "How often the fault looks who has its role, and moves to that machine. Default: it " +
 		"stays where it began.",
+	"faults.trigger": "A kind of record or a probe of the subject. From its time on the fault waits until " +
+		"that has come, on any machine. Default: it begins at its time.",
+	"faults.nth": "How often the trigger must come. Default 1.",
+	"faults.within": "How long the fault waits for its trigger; then it is not injected. " +
+		"Default: until faults end.",
+	"faults.delay": "How long after its trigger the fault begins. Default: at once.",
 	"faults.at_disk_call": "The disk call at which the fault acts, counted from its beginning; 1 is the " +
 		"first. Default: at once, or every call.",
 	"faults.after_call": "Whether the call takes effect before the machine or process ends. " +

@@ -188,6 +188,7 @@ var ranges = map[string][2]float64{
 	"nemesis.disk_calls":   {1, fault.MaxDiskCall},
 
 	"faults.at_disk_call":     {1, fault.MaxDiskCall},
+	"faults.nth":              {1, fault.MaxNth},
 	"faults.times":            {2, fault.MaxTimes},
 	"faults.bytes_per_second": {1, fault.MaxBytesPerSecond},
 	"faults.queue_bytes":      {1, fault.MaxQueueBytes},

@@ -165,7 +165,7 @@ func (d *decoder) decodeText(n *yaml.Node, v reflect.Value, path string) {
 	}
 	if set, ok := v.Interface().(OneOf); ok && !slices.Contains(set.OneOf(), text) {
 		d.reportProblem(n, path, "unknown value %q; %s", shorten(n.Value),
-			spellingAdvice(n.Value, set.OneOf()))
+			SpellingAdvice(n.Value, set.OneOf()))
 		return
 	}
 	v.SetString(text)
@@ -257,7 +257,7 @@ func (d *decoder) decodeStruct(n *yaml.Node, v reflect.Value, path string) {
 		at := slices.IndexFunc(fields, func(f Field) bool { return f.Name == key.Value })
 		if at < 0 {
 			d.reportProblem(key, path, "unknown key %q; %s", shorten(key.Value),
-				spellingAdvice(key.Value, fieldNames(fields)))
+				SpellingAdvice(key.Value, fieldNames(fields)))
 			continue
 		}
 		given[key.Value] = true
@@ -304,8 +304,8 @@ func fieldNames(fields []Field) []string {
 	return out
 }
 
-// spellingAdvice returns advice which of the known words to write instead of an unknown one.
-func spellingAdvice(word string, known []string) string {
+// SpellingAdvice returns advice which of the known words to write instead of an unknown one.
+func SpellingAdvice(word string, known []string) string {
 	if near := Nearest(word, known); near != "" {
 		return fmt.Sprintf("did you mean %q?", near)
 	}

@@ -122,8 +122,13 @@ var ErrNotDurable = errors.New("reported durable too early")
 
 // Probe implements env.Env.
 func (p *Proc) Probe(id string) {
-	if p.mayCall("Probe") && p.up {
-		p.world().probes[id]++
+	if !p.mayCall("Probe") || !p.up {
+		return
+	}
+	w := p.world()
+	w.probes[id]++
+	if w.cfg.OnProbe != nil {
+		w.cfg.OnProbe(p.machine.id, id)
 	}
 }
 

@@ -35,6 +35,8 @@ type Config struct {
 	WatchdogPowersOff bool
 	// OnRecord and OnLog observe; nil discards. OnRecord's error stops the run.
 	OnRecord func(scenarios.Stamped) error
+	// OnProbe is called with each rare path that a process of a machine reaches; nil discards.
+	OnProbe  func(machine env.MachineID, id string)
 	OnLog    func(scenarios.LogLine)
 	LogLevel slog.Level
 }

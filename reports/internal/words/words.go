@@ -234,6 +234,15 @@ func Fault(f *fault.Fault) string {
 	if f.Role != "" && !f.IsAimed() {
 		words += " (" + f.Role + ")"
 	}
+	if f.Trigger != "" {
+		words += " on " + f.Trigger
+		if f.Nth > 1 {
+			words += " no. " + Decimal(int64(f.Nth))
+		}
+		if f.Delay > 0 {
+			words += ", " + Duration(f.Delay) + " later"
+		}
+	}
 	if f.Follow > 0 {
 		words += " followed every " + Duration(f.Follow)
 	}

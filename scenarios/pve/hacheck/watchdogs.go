@@ -102,7 +102,7 @@ func managerCommanded(e *Evidence, until time.Duration) bool {
 }
 
 // nodeConcerned reports whether a node had been used by an instant: a service was configured there or ordered
-// to move there, or a command of the operator named it.
+// to move there, or a command of the operator named it. A service that could not start moves to any node.
 func nodeConcerned(e *Evidence, node string, until time.Duration) bool {
 	here := func(p placement) bool { return p.node == node && p.placedAt <= until }
 	for _, placements := range e.storeChanges.placements {
@@ -110,7 +110,8 @@ func nodeConcerned(e *Evidence, node string, until time.Duration) bool {
 			return true
 		}
 	}
-	return slices.ContainsFunc(namedByOperator(e), here) || e.orderLog.anyMoveTo(node, until)
+	failed := slices.ContainsFunc(e.orderLog.failedStarts, func(f failedStart) bool { return f.failedAt <= until })
+	return slices.ContainsFunc(namedByOperator(e), here) || e.orderLog.anyMoveTo(node, until) || failed
 }
 
 // namedByOperator are the words of the operator's commands, nodes among them, from when they were due.

@@ -1,0 +1,45 @@
+package pve
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// probes are the rare paths that the engine marks as reached.
+var probes = []string{
+	"cluster/client-behind", "cluster/client-not-awaited",
+	"fence/confirmed", "fence/failed",
+	"ha/guest-locked", "ha/move-had-been-done",
+	"lock/taken-on-proof", "lock/taken-over",
+	"node/settings-differ",
+	"resource/copy-expired", "resource/not-resumed", "resource/orphaned-at-switch-over",
+	"store/acknowledged-changes-dropped", "store/backlog-overflow", "store/change-sent-again", "store/failed",
+	"store/fetch-given-up", "store/fetch-retried", "store/left-with-unanswered-operations",
+	"store/local-answer-refused", "store/message-of-another-ring", "store/multicast-busy",
+	"store/outcome-unknown", "store/proposed-without-silent-member", "store/recovered", "store/reform-asked",
+	"store/replacement-without-quorum", "store/report-after-decision", "store/ring-entered-late",
+	"store/snapshot-too-old", "store/stranger", "store/too-many-operations", "store/too-many-replacements",
+	"store/too-many-watches", "store/two-clusters", "store/went-back",
+	"totem/boot-hint", "totem/cannot-form", "totem/excluded", "totem/failed-to-receive", "totem/hold-cancel",
+	"totem/owed", "totem/pause", "totem/persist-failed", "totem/recovered", "totem/recovery-discard",
+	"totem/recovery-gap", "totem/retransmit", "totem/token-lost-in-recovery",
+	"watchdog/client-late", "watchdog/expired", "watchdog/found-armed",
+}
+
+// haTriggers are the first parts of the names of records and probes that exist only with the HA manager.
+var haTriggers = []string{"fence", "ha", "lock", "resource", "watchdog", "guest", "service", "program"}
+
+// Triggers implements scenarios.TriggerJudge.
+func (j judge) Triggers() (records, rare []string) {
+	records, rare = slices.Collect(maps.Keys(recordDecoders)), slices.Clone(probes)
+	if j.subject.spec.HA != nil {
+		return records, rare
+	}
+	ofHA := func(name string) bool {
+		return slices.ContainsFunc(haTriggers, func(part string) bool {
+			return strings.HasPrefix(name, part+"-") || strings.HasPrefix(name, part+"/")
+		})
+	}
+	return slices.DeleteFunc(records, ofHA), slices.DeleteFunc(rare, ofHA)
+}
