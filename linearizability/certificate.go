@@ -376,8 +376,8 @@ func (c *certificate) fromDroppedBranch(op *history.Operation) bool {
 	})
 }
 
-// lastWrite returns the owner of the revision up to rev that has written what a key holds: a rename brings what
-// was written under another key. It is -1 if that is not known.
+// lastWrite returns the owner of the revision up to rev that has written what a key holds: a rename brings
+// what was written under another key. It is -1 if that is not known.
 func (c *certificate) lastWrite(key string, rev uint64) int {
 	for rev > c.first {
 		changed, by := c.lastChange(key, rev)

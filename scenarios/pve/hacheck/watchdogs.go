@@ -110,8 +110,9 @@ func nodeConcerned(e *Evidence, node string, until time.Duration) bool {
 			return true
 		}
 	}
-	failed := slices.ContainsFunc(e.orderLog.failedStarts, func(f failedStart) bool { return f.failedAt <= until })
-	return slices.ContainsFunc(namedByOperator(e), here) || e.orderLog.anyMoveTo(node, until) || failed
+	couldNotStart := func(f failedStart) bool { return f.failedAt <= until }
+	return slices.ContainsFunc(namedByOperator(e), here) || e.orderLog.anyMoveTo(node, until) ||
+		slices.ContainsFunc(e.orderLog.failedStarts, couldNotStart)
 }
 
 // namedByOperator are the words of the operator's commands, nodes among them, from when they were due.
