@@ -381,7 +381,8 @@ func (c *certificate) fromDroppedBranch(op *history.Operation) bool {
 func (c *certificate) lastWrite(key string, rev uint64) int {
 	for rev > c.first {
 		changed, by := c.lastChange(key, rev)
-		if by < 0 || c.ops[by].F != models.FRename || models.CleanPath(c.ops[by].Key) == models.CleanPath(key) {
+		isSource := by >= 0 && models.CleanPath(c.ops[by].Key) == models.CleanPath(key)
+		if by < 0 || c.ops[by].F != models.FRename || isSource {
 			return by
 		}
 		key, rev = c.ops[by].Key, changed-1

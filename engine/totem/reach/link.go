@@ -24,6 +24,8 @@ type link struct {
 	answeredAt   time.Duration // when the last answer came
 	answeredSent time.Duration // when the probe that it answers was sent
 	streakFrom   time.Duration // when the first probe of the run was sent
+	silentFrom   time.Duration // when the last answer before the run came
+	isLossy      bool          // it was lost probes that brought the link down, and it was not silent since
 	forgetFrom   time.Duration // since when the link is up, or has lost its last flap
 }
 
@@ -36,7 +38,8 @@ func (l *link) answer(now, sent time.Duration, boot uint64, t *Timing) {
 	}
 	l.quality += (qualityFull - l.quality) >> qualityShift
 	if !l.isAnswering || sent-l.answeredSent > t.answerWithin() {
-		l.isAnswering, l.streakFrom = true, sent
+		l.isAnswering, l.streakFrom, l.silentFrom = true, sent, l.answeredAt
+		l.isLossy = l.isLossy && now-l.answeredAt < t.Token
 	}
 	l.answeredAt, l.answeredSent = now, max(sent, l.answeredSent)
 	l.update(now, t)
@@ -62,6 +65,7 @@ func (l *link) update(now time.Duration, t *Timing) {
 	if l.isUp {
 		switch {
 		case now-l.answeredAt >= t.Token || l.quality < qualityDown:
+			l.isLossy = now-l.answeredAt < t.Token
 			l.down()
 			l.flaps = min(l.flaps+1, flapsMax)
 		case l.flaps > 0 && now-l.forgetFrom >= t.forget(l.flaps):
@@ -70,12 +74,24 @@ func (l *link) update(now time.Duration, t *Timing) {
 		}
 		return
 	}
-	if l.isAnswering && now-l.answeredAt < 2*t.Ping &&
-		l.answeredSent-l.streakFrom >= t.Hold(l.flaps) && (l.flaps < 2 || l.quality > qualityUp) {
+	if l.isAnswering && now-l.answeredAt < 2*t.Ping && l.answeredSent-l.streakFrom >= l.hold(now, t) &&
+		(l.flaps < 2 || l.quality > qualityUp || l.outlasts(now)) {
 		// A first outage is forgiven: its lost probes would bring the link down again.
 		l.isUp, l.forgetFrom, l.quality = true, now, max(l.quality, qualityUp)
 	}
 }
+
+// hold returns for how long the link must work before it is up.
+func (l *link) hold(now time.Duration, t *Timing) time.Duration {
+	if l.outlasts(now) {
+		return t.Hold(0)
+	}
+	return t.Hold(l.flaps)
+}
+
+// outlasts reports whether the last outage began so long ago that damping must not add to it: what a node can
+// bear counts from when it was cut off, and not from when its link works again.
+func (l *link) outlasts(now time.Duration) bool { return !l.isLossy && now-l.silentFrom >= HoldMax }
 
 // down brings the link down without counting a flap: the other node left, or this node is at fault.
 func (l *link) down() { l.isUp, l.isAnswering = false, false }

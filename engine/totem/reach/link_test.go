@@ -66,6 +66,30 @@ func TestHoldGrowsAndIsBounded(t *testing.T) {
 	require.Equal(t, HoldMax, NewTiming(3*time.Second).Hold(flapsMax))
 }
 
+// TestDampingDoesNotAddToALongOutage: a node that was cut off for some time, after other cuts, is back within
+// HoldMax of the beginning of the cut, or as soon as its link works.
+func TestDampingDoesNotAddToALongOutage(t *testing.T) {
+	for _, outage := range []time.Duration{2 * time.Second, 17 * time.Second, 31 * time.Second, time.Minute} {
+		l := newLink()
+		now := time.Duration(0)
+		for range 6 {
+			now = probeLink(&l, now, 40*time.Second, always)
+			now = probeLink(&l, now, 2*time.Second, never)
+		}
+		now = probeLink(&l, now, 40*time.Second, always)
+		require.True(t, l.isUp)
+		require.Greater(t, l.flaps, 4)
+		from := now
+		now = probeLink(&l, now, outage, never)
+		require.False(t, l.isUp)
+		for !l.isUp {
+			now = probeLink(&l, now, testTiming.Ping, always)
+			require.Less(t, now-from, max(HoldMax, outage)+4*testTiming.Ping, "%v", outage)
+		}
+		require.GreaterOrEqual(t, now-from, min(testTiming.Hold(4)+outage, HoldMax), "%v", outage)
+	}
+}
+
 // TestFlapsAreForgotten while the link stays up.
 func TestFlapsAreForgotten(t *testing.T) {
 	l := newLink()

@@ -15,9 +15,12 @@ const (
 	Settle = 50 * time.Millisecond
 	// RowEvery is the least time between two new rows of a node.
 	RowEvery = 50 * time.Millisecond
-	// HoldMax is the longest time for which a damped link has to work before it is up. It must be well below
-	// the time of a watchdog (60 s), otherwise damping alone would reset a machine.
-	HoldMax = 30 * time.Second
+	// HoldMax is the longest time for which damping keeps a link down, counted from the last answer before
+	// its last outage: a link that was silent for longer is up again after three answers. It must be well below
+	// the time of a watchdog (60 s), also together with what rings and agents need to go on: otherwise an
+	// outage that a machine would have survived resets it. It is more than half a minute, so that a link that
+	// flaps evenly with a period of up to that settles.
+	HoldMax = 32 * time.Second
 	// flapsMax bounds the count of flaps of a link.
 	flapsMax = 12
 	// forgetAfter is the least time after which a link that stays up has one flap less.
@@ -57,9 +60,9 @@ func (t Timing) CutBound(hops int, latency, forming time.Duration) time.Duration
 // HealBound bounds the time from the end of the last fault to the ring of all, for links that have at most a
 // number of flaps.
 func (t Timing) HealBound(flaps, hops int, latency, forming time.Duration) time.Duration {
-	bound := t.Hold(flaps) + 2*t.Ping + RowEvery + time.Duration(hops)*latency + Settle + forming
+	held := t.Hold(flaps)
 	if flaps >= 2 {
-		bound += qualityRisePings * t.Ping
+		held = min(held+qualityRisePings*t.Ping, max(HoldMax, t.Hold(0)))
 	}
-	return bound
+	return held + 2*t.Ping + RowEvery + time.Duration(hops)*latency + Settle + forming
 }
