@@ -17,9 +17,9 @@ const (
 	RowEvery = 50 * time.Millisecond
 	// HoldMax is the longest time for which damping keeps a link down, counted from the last answer before
 	// its last outage: a link that was silent for longer is up again after three answers. It must be well
-	// below the time of a watchdog (60 s), also together with what rings and agents need to go on: otherwise an
-	// outage that a machine would have survived resets it. It is more than half a minute, so that a link that
-	// flaps evenly with a period of up to that settles.
+	// below the time of a watchdog (60 s), also together with what rings and agents need to go on:
+	// otherwise an outage that a machine would have survived resets it. It is more than half a minute, so
+	// that a link that flaps evenly with a period of up to that settles.
 	HoldMax = 32 * time.Second
 	// flapsMax bounds the count of flaps of a link.
 	flapsMax = 12

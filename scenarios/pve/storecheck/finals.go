@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/holdfast-sim/holdfast/engine/cpg"
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/initd"
 	"github.com/holdfast-sim/holdfast/engine/store"
@@ -27,13 +29,16 @@ type checkRecovery struct {
 	Cluster
 	failed map[env.MachineID]bool // stores that have stopped because of their disks
 	joined map[env.MachineID]bool // cluster processes that have started since the machine was switched on
+	// joinedAt is when they started last.
+	joinedAt map[env.MachineID]time.Duration
 	// goingDown are machines that an operator shuts down, shutDown those that are off for that reason.
 	goingDown, shutDown map[env.MachineID]bool
 }
 
 func newRecovery(c Cluster) checkRecovery {
-	return checkRecovery{c, map[env.MachineID]bool{}, map[env.MachineID]bool{}, map[env.MachineID]bool{},
-		map[env.MachineID]bool{}}
+	return checkRecovery{Cluster: c, failed: map[env.MachineID]bool{}, joined: map[env.MachineID]bool{},
+		joinedAt: map[env.MachineID]time.Duration{}, goingDown: map[env.MachineID]bool{},
+		shutDown: map[env.MachineID]bool{}}
 }
 
 // Name implements check.Check.
@@ -53,7 +58,7 @@ func (c checkRecovery) Observe(r scenarios.Stamped) {
 		c.shutDown[r.Machine] = !rec.On && (c.goingDown[r.Machine] || c.shutDown[r.Machine])
 		c.goingDown[r.Machine] = false
 	case totem.Started:
-		c.joined[r.Machine] = true
+		c.joined[r.Machine], c.joinedAt[r.Machine] = true, r.At
 	}
 }
 
@@ -69,7 +74,9 @@ func (c checkRecovery) withoutDamaged(run *scenarios.Run) (rest *scenarios.Run, 
 			return damages && a.Problem == "" && a.Begun[1] > 0 &&
 				fault.Names(a.Fault.Machines, c.Machines[m])
 		})
-		excused[m] = damaged && (c.failed[m] || !c.joined[m])
+		faults := check.Faults{Machines: c.Machines, Applied: run.Applied, End: run.Duration}
+		hasEnded := faults.Killed(m, cpg.Process, run.Duration, run.Duration-c.joinedAt[m])
+		excused[m] = damaged && (c.failed[m] || !c.joined[m] || hasEnded)
 	}
 	allOff := !c.leavesQuorum(c.shutDown)
 	for i := range c.Machines {

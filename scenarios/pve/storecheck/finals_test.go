@@ -29,11 +29,12 @@ func TestOnlyNoticedDamageIsExcused(t *testing.T) {
 		"the store has stopped": {rot, append(on, store.Failed{}), []string{"n1"}},
 		"a file was cut, and the store has stopped": {fault.Fault{Kind: fault.DiskCut, Machines: []string{"n1"}},
 			append(on, store.Failed{}), []string{"n1"}},
-		"the ring does not start":     {rot, append(on, scenarios.Power{On: true}, store.Opened{}), []string{"n1"}},
-		"it has a new disk meanwhile": {rot, append(on, store.Failed{}, store.Opened{}), nil},
-		"it has noticed nothing":      {rot, on, nil},
-		"another kind of fault":       {fault.Fault{Kind: fault.DiskWipe, Machines: []string{"n1"}}, append(on, store.Failed{}), nil},
-		"another machine's disk":      {fault.Fault{Kind: fault.DiskLatent, Machines: []string{"n2"}}, append(on, store.Failed{}), nil},
+		"the ring does not start":      {rot, append(on, scenarios.Power{On: true}, store.Opened{}), []string{"n1"}},
+		"it has a new disk meanwhile":  {rot, append(on, store.Failed{}, store.Opened{}), nil},
+		"the ring did not start again": {rot, append(on, store.Opened{}), []string{"n1"}},
+		"it has noticed nothing":       {rot, on, nil},
+		"another kind of fault":        {fault.Fault{Kind: fault.DiskWipe, Machines: []string{"n1"}}, append(on, store.Failed{}), nil},
+		"another machine's disk":       {fault.Fault{Kind: fault.DiskLatent, Machines: []string{"n2"}}, append(on, store.Failed{}), nil},
 	} {
 		check := newRecovery(Cluster{Machines: []string{"n1", "n2"}, Votes: []uint32{1, 1}, ExpectedVotes: 2})
 		for m := range env.MachineID(2) {
@@ -45,7 +46,11 @@ func TestOnlyNoticedDamageIsExcused(t *testing.T) {
 			check.Observe(scenarios.Stamped{Machine: 0, Record: r})
 		}
 		run := &scenarios.Run{Finals: []scenarios.Final{{Machine: 0}, {Machine: 1}, {Machine: 0}},
-			Applied: []scenarios.Applied{{Fault: c.fault, Begun: [2]time.Duration{1, 1}}}}
+			Applied: []scenarios.Applied{{Fault: c.fault, Begun: [2]time.Duration{1, 1}}}, Duration: time.Minute}
+		if name == "the ring did not start again" {
+			run.Applied = append(run.Applied, scenarios.Applied{Begun: [2]time.Duration{time.Second, time.Second},
+				Fault: fault.Fault{Kind: fault.Kill, Machines: []string{"n1"}}})
+		}
 		rest, stopped := check.withoutDamaged(run)
 		require.Equal(t, c.stopped, stopped, name)
 		require.Len(t, rest.Finals, 3-2*len(c.stopped), name)
