@@ -4,8 +4,8 @@
 # Guess:  1. no: three of four nodes with one vote each have three of five votes. With an arbiter that does not answer
 #            they complete a membership change as soon as with one that does.
 #         2. a device daemon that hangs on one node costs at most quorum.device.timeout (10 s).
-# Seen:   1. they wait some 4 s longer, until the device daemon has given up its connection. Meanwhile the new
-#            membership is formed, and no message of a process group passes.
+# Seen:   1. they wait 3 to 8 s longer, until the device daemon has given up its connection. Meanwhile the new
+#            membership is formed, and its synchronization does not end.
 #         2. all nodes wait 30 s (quorum.device.sync_timeout) for the daemon of one.
 # So:     what an arbiter can change must be known before a membership change waits for it: with a majority that
 #         stands without it, nothing may wait (issues about the arbiter).
