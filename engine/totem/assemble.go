@@ -2,6 +2,7 @@ package totem
 
 import (
 	"github.com/holdfast-sim/holdfast/engine/ring"
+	"github.com/holdfast-sim/holdfast/engine/totem/wire"
 )
 
 // assembler joins the pieces of messages, for each sender apart. Pieces never cross rings: when a new ring
@@ -37,21 +38,21 @@ func (a *assembler) partialOf(from ring.NodeID) *partialMessage {
 
 // addPiece adds a piece and returns the message that it completes, if any. The message is valid until the
 // sender's next piece.
-func (a *assembler) addPiece(from ring.NodeID, c chunk) (message []byte, done bool) {
-	if c.isFirst && c.isLast {
-		return c.data, true
+func (a *assembler) addPiece(from ring.NodeID, c wire.Chunk) (message []byte, done bool) {
+	if c.IsFirst && c.IsLast {
+		return c.Data, true
 	}
 	s := a.partialOf(from)
-	if c.isFirst {
-		s.isIncomplete, s.data = true, append(s.data[:0], c.data...)
+	if c.IsFirst {
+		s.isIncomplete, s.data = true, append(s.data[:0], c.Data...)
 		return nil, false
 	}
-	if !s.isIncomplete || len(s.data)+len(c.data) > MaxMessageBytes {
+	if !s.isIncomplete || len(s.data)+len(c.Data) > MaxMessageBytes {
 		s.isIncomplete, s.data = false, nil
 		return nil, false
 	}
-	s.data = append(s.data, c.data...)
-	if !c.isLast {
+	s.data = append(s.data, c.Data...)
+	if !c.IsLast {
 		return nil, false
 	}
 	s.isIncomplete = false

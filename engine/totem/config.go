@@ -9,13 +9,11 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/ring"
 	"github.com/holdfast-sim/holdfast/engine/totem/reach"
-	"github.com/holdfast-sim/holdfast/engine/wire"
+	seal "github.com/holdfast-sim/holdfast/engine/wire"
 )
 
 // Limits of the protocol. Limits that Corosync also has, have Corosync's values.
 const (
-	// MaxRetransmits is the most entries in a token's retransmit list.
-	MaxRetransmits = 30
 	// MaxStoredPackets bounds the packets of one ring that a node keeps because they are not known to be
 	// with every member.
 	MaxStoredPackets = 16384
@@ -96,8 +94,8 @@ type Config struct {
 	Node   ring.NodeID // this node
 	Peers  []Peer      // every configured node, this one included; ids and machines are unique
 	Votes  uint32      // of this node: rings are formed so that as many votes as possible are together
-	Key    []byte      // the cluster key, see wire.CheckKey
-	Cipher wire.Cipher // seals packets; nil means AES-GCM, and every real cluster leaves it so
+	Key    []byte      // the cluster key, see seal.CheckKey
+	Cipher seal.Cipher // seals packets; nil means AES-GCM, and every real cluster leaves it so
 	Timers Timers
 	// MTUBytes bounds a sealed multicast packet. Longer messages are cut, shorter ones share packets.
 	MTUBytes int
@@ -121,7 +119,7 @@ func (c *Config) Check() error {
 	if err := c.checkPeers(); err != nil {
 		return err
 	}
-	if err := wire.CheckKey(c.Key); err != nil {
+	if err := seal.CheckKey(c.Key); err != nil {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	if c.MTUBytes < MinMTUBytes || c.MTUBytes > MaxMTUBytes {

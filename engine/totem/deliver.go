@@ -4,40 +4,41 @@ import (
 	"slices"
 
 	"github.com/holdfast-sim/holdfast/engine/cpg"
+	"github.com/holdfast-sim/holdfast/engine/totem/wire"
 )
 
 // newPacket returns a copy of a multicast message, header included, as it is kept.
-func (n *Node) newPacket(h mcastHeader, message []byte) *packet {
+func (n *Node) newPacket(h wire.McastHeader, message []byte) *packet {
 	pk := n.packetPool.takePacket()
-	pk.mcastHeader, pk.resentOnRing = h, 0
+	pk.McastHeader, pk.resentOnRing = h, 0
 	pk.buf = append(pk.buf[:0], message...)
-	pk.body = pk.buf[mcastHeaderBytes:]
+	pk.body = pk.buf[wire.McastHeaderBytes:]
 	return pk
 }
 
 // onMcast handles a multicast packet, whoever sent this copy; the header names the author.
 func (n *Node) onMcast(body []byte) error {
-	var h mcastHeader
-	content, err := h.decode(body)
+	var h wire.McastHeader
+	content, err := h.Decode(body)
 	if err != nil {
 		return err
 	}
-	if !contains(n.knownIDs, h.author) {
+	if !contains(n.knownIDs, h.Author) {
 		return errRefused
 	}
-	encapsulated := h.flags&mcastEncapsulated != 0
+	encapsulated := h.Flags&wire.McastEncapsulated != 0
 	if !encapsulated {
-		if err := checkBody(content); err != nil {
+		if err := wire.CheckBody(content); err != nil {
 			return err
 		}
 	}
-	if h.ring != n.current.ring {
+	if h.Ring != n.current.ring {
 		return nil // of another ring: if its nodes belong here, their rows say so
 	}
-	if h.author == n.cfg.Node || n.state == Commit || n.state == Gather && n.ringSeq != n.current.ring.Seq {
+	if h.Author == n.cfg.Node || n.state == Commit || n.state == Gather && n.ringSeq != n.current.ring.Seq {
 		return nil // our own packet came back, or this node has reported its old-ring state in a commit token
 	}
-	if !n.current.acceptsSeq(h.seq) {
+	if !n.current.acceptsSeq(h.Seq) {
 		return nil
 	}
 	if encapsulated {
@@ -45,7 +46,7 @@ func (n *Node) onMcast(body []byte) error {
 			return err
 		}
 	}
-	message := n.openBuffer[:mcastHeaderBytes+len(content)]
+	message := n.openBuffer[:wire.McastHeaderBytes+len(content)]
 	n.current.addPacket(n.newPacket(h, message))
 	if n.state == Operational || n.state == Recovery {
 		if n.state == Operational {
@@ -63,11 +64,11 @@ func (n *Node) deliverReady() {
 	s := n.current
 	for s.highDelivered < s.myAru {
 		pk := s.packetAt(s.highDelivered + 1)
-		if pk.flags&mcastSafe != 0 && pk.seq > n.safeSeq {
+		if pk.Flags&wire.McastSafe != 0 && pk.Seq > n.safeSeq {
 			return
 		}
 		s.highDelivered++
-		if pk.flags&mcastEncapsulated == 0 {
+		if pk.Flags&wire.McastEncapsulated == 0 {
 			n.deliverPacket(pk, false)
 		}
 	}
@@ -77,7 +78,7 @@ func (n *Node) deliverReady() {
 // long exchange does not fill the ring's memory.
 func (n *Node) skipEncapsulated() {
 	s := n.current
-	for s.highDelivered < s.myAru && s.packetAt(s.highDelivered+1).flags&mcastEncapsulated != 0 {
+	for s.highDelivered < s.myAru && s.packetAt(s.highDelivered+1).Flags&wire.McastEncapsulated != 0 {
 		s.highDelivered++
 	}
 }
@@ -93,11 +94,11 @@ func (n *Node) deliverOldRing() {
 	s, r := n.oldRing, &n.recovery
 	for s.highDelivered < s.myAru {
 		pk := s.packetAt(s.highDelivered + 1)
-		if pk.flags&mcastSafe != 0 && pk.seq > r.highRingDelivered {
+		if pk.Flags&wire.McastSafe != 0 && pk.Seq > r.highRingDelivered {
 			break
 		}
 		s.highDelivered++
-		if pk.flags&mcastEncapsulated == 0 {
+		if pk.Flags&wire.McastEncapsulated == 0 {
 			n.deliverPacket(pk, false)
 		}
 	}
@@ -114,14 +115,14 @@ func (n *Node) deliverOldRing() {
 			gap = true
 			continue
 		}
-		if pk.flags&mcastEncapsulated != 0 {
+		if pk.Flags&wire.McastEncapsulated != 0 {
 			continue
 		}
-		if gap && !contains(r.deliverMembers, pk.author) {
+		if gap && !contains(r.deliverMembers, pk.Author) {
 			n.env.Probe("totem/recovery-discard")
 			continue
 		}
-		if gap && !contains(n.transMembers, pk.author) {
+		if gap && !contains(n.transMembers, pk.Author) {
 			n.env.Probe("totem/owed")
 		}
 		n.deliverPacket(pk, true)
@@ -130,19 +131,19 @@ func (n *Node) deliverOldRing() {
 
 // deliverPacket delivers the messages whose last byte is in a packet.
 func (n *Node) deliverPacket(pk *packet, transitional bool) {
-	ordinal := pk.ordinal
+	ordinal := pk.Ordinal
 	for body := pk.body; len(body) > 0; {
-		c, rest, err := nextChunk(body)
+		c, rest, err := wire.NextChunk(body)
 		if err != nil {
 			panic("totem: delivering a packet that was not checked")
 		}
 		body = rest
-		message, done := n.assembler.addPiece(pk.author, c)
+		message, done := n.assembler.addPiece(pk.Author, c)
 		if done {
-			n.deliver(Delivery{Ring: pk.ring.ID, Ordinal: ordinal, From: pk.author,
-				Guarantee: pk.guarantee(), Transitional: transitional, Payload: message})
+			n.deliver(Delivery{Ring: pk.Ring.ID, Ordinal: ordinal, From: pk.Author,
+				Guarantee: pk.Guarantee(), Transitional: transitional, Payload: message})
 		}
-		if c.isLast {
+		if c.IsLast {
 			ordinal++
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/holdfast-sim/holdfast/engine/ring"
+	"github.com/holdfast-sim/holdfast/engine/totem/wire"
 )
 
 // gatherReason is why a node gathers. The numbers up to 15 are Corosync's.
@@ -48,8 +49,8 @@ type gathering struct {
 	// agreed are the nodes whose last join, at agreedAt by the index of peers, proposed target.
 	agreed         []ring.NodeID
 	agreedAt       []time.Duration
-	expiredGathers int         // attempts in a row that ended without consensus
-	joinBuffer     joinMessage // reused for decoding
+	expiredGathers int       // attempts in a row that ended without consensus
+	joinBuffer     wire.Join // reused for decoding
 }
 
 const (
@@ -110,8 +111,8 @@ func (n *Node) sendJoin() {
 }
 
 func (n *Node) sendJoinNow() {
-	j := joinMessage{ringSeq: n.ringSeq, digest: n.monitor.Digest(), members: n.target}
-	n.composeBuffer = j.append(n.composeBuffer[:0])
+	j := wire.Join{RingSeq: n.ringSeq, Digest: n.monitor.Digest(), Members: n.target}
+	n.composeBuffer = j.Append(n.composeBuffer[:0])
 	n.sendToSet(n.target, n.composeBuffer)
 }
 
@@ -142,15 +143,15 @@ func (n *Node) onConsensusTimer() {
 
 func (n *Node) onJoin(from ring.NodeID, body []byte) error {
 	j := &n.joinBuffer
-	if err := j.decode(body); err != nil {
+	if err := j.Decode(body); err != nil {
 		return err
 	}
-	if !contains(j.members, from) || !subset(j.members, n.knownIDs) || from == n.cfg.Node ||
-		j.ringSeq >= maxRingSeq {
+	if !contains(j.Members, from) || !subset(j.Members, n.knownIDs) || from == n.cfg.Node ||
+		j.RingSeq >= maxRingSeq {
 		return errRefused
 	}
-	n.highRingSeq = max(n.highRingSeq, j.ringSeq)
-	n.monitor.Compare(from, j.digest)
+	n.highRingSeq = max(n.highRingSeq, j.RingSeq)
+	n.monitor.Compare(from, j.Digest)
 	ours := n.members
 	why := reasonJoinOperational
 	switch n.state {
@@ -162,7 +163,7 @@ func (n *Node) onJoin(from ring.NodeID, body []byte) error {
 	if n.state != Gather {
 		// A member of this ring has left it and wants another one with this node. What others want changes
 		// nothing here: if it should, their rows do.
-		if !contains(ours, from) || j.ringSeq < n.ringSeq || !contains(j.members, n.cfg.Node) {
+		if !contains(ours, from) || j.RingSeq < n.ringSeq || !contains(j.Members, n.cfg.Node) {
 			return nil
 		}
 		n.gather(why)
@@ -172,11 +173,11 @@ func (n *Node) onJoin(from ring.NodeID, body []byte) error {
 }
 
 // recordJoin notes whether a node proposes what this node proposes.
-func (n *Node) recordJoin(from ring.NodeID, j *joinMessage) {
+func (n *Node) recordJoin(from ring.NodeID, j *wire.Join) {
 	if n.state != Gather {
 		return // the disk refused the state
 	}
-	if !slices.Equal(j.members, n.target) {
+	if !slices.Equal(j.Members, n.target) {
 		n.agreed = slices.DeleteFunc(n.agreed, func(id ring.NodeID) bool { return id == from })
 		return
 	}

@@ -8,7 +8,8 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/cpg"
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/ring"
-	"github.com/holdfast-sim/holdfast/engine/wire"
+	"github.com/holdfast-sim/holdfast/engine/totem/wire"
+	seal "github.com/holdfast-sim/holdfast/engine/wire"
 )
 
 // State is a state of the protocol, see "The Membership Protocol" in the paper (section 5).
@@ -89,7 +90,7 @@ type Handler interface {
 // Stats counts what a node did since its start.
 type Stats struct {
 	Tokens, Sent, Resent, Delivered, Rings, Malformed uint64
-	Refused                                           wire.Stats
+	Refused                                           seal.Stats
 	// RefusedFrom are the packets that changed nothing, by the node from whose address they came, in the
 	// order of ids. Nodes without one are left out.
 	RefusedFrom []RefusedFrom
@@ -170,7 +171,7 @@ func (n *Node) Start(e env.Env) error {
 	if n.opener, err = n.cfg.Cipher.NewOpener(n.cfg.Key, n.knownIDs); err != nil {
 		return err
 	}
-	n.current = newRingPackets(ringKey{}, &n.packetPool)
+	n.current = newRingPackets(wire.RingKey{}, &n.packetPool)
 	n.members = setCopy(n.members, []ring.NodeID{n.cfg.Node})
 	n.newMembers = setCopy(n.newMembers, n.members)
 	n.state = Operational

@@ -5,18 +5,11 @@ import (
 	"errors"
 
 	"github.com/holdfast-sim/holdfast/engine/cpg"
-	"github.com/holdfast-sim/holdfast/engine/wire"
+	"github.com/holdfast-sim/holdfast/engine/totem/wire"
+	seal "github.com/holdfast-sim/holdfast/engine/wire"
 )
 
-// The body of a multicast packet is a sequence of chunks: flags, length, bytes. A message that fits is one
-// chunk that is both first and last. Longer messages are cut, with one piece in each packet; small
-// messages share a packet with others of the same guarantee.
 const (
-	chunkHeaderBytes = 1 + 4
-
-	chunkFirst = 1 << 0
-	chunkLast  = 1 << 1
-
 	// MaxMessageBytes bounds a message: a client's payload and what the node's owner adds to it.
 	MaxMessageBytes = cpg.MaxPayloadBytes + 512
 
@@ -78,7 +71,7 @@ func (q *outQueue) packetsNeeded(bodyBytes int) uint32 {
 
 // maxBodyBytes returns the capacity of a multicast packet, small enough for sending the packet again inside
 // another one in Recovery.
-func maxBodyBytes(mtuBytes int) int { return mtuBytes - wire.OverheadBytes - 2*mcastHeaderBytes }
+func maxBodyBytes(mtuBytes int) int { return mtuBytes - seal.OverheadBytes - 2*wire.McastHeaderBytes }
 
 // fillPacket appends the body of the next packet to b, at most room bytes. It calls ended for each message
 // whose last byte is in the packet.
@@ -87,23 +80,23 @@ func (q *outQueue) fillPacket(b []byte, room int, ended func(m *outMessage)) []b
 	for !q.empty() {
 		m := &q.messages[q.headIndex]
 		rest := len(m.payload) - q.headBytesSent
-		if m.guarantee != guarantee || room <= chunkHeaderBytes {
+		if m.guarantee != guarantee || room <= wire.ChunkHeaderBytes {
 			break
 		}
-		n := min(rest, room-chunkHeaderBytes)
+		n := min(rest, room-wire.ChunkHeaderBytes)
 		if n < rest && n < room/4 && rest <= room {
 			break // do not cut a short message to fill a little room
 		}
 		flags := byte(0)
 		if q.headBytesSent == 0 {
-			flags |= chunkFirst
+			flags |= wire.ChunkFirst
 		}
 		if n == rest {
-			flags |= chunkLast
+			flags |= wire.ChunkLast
 		}
 		b = binary.LittleEndian.AppendUint32(append(b, flags), uint32(n))
 		b = append(b, m.payload[q.headBytesSent:q.headBytesSent+n]...)
-		room -= chunkHeaderBytes + n
+		room -= wire.ChunkHeaderBytes + n
 		q.headBytesSent += n
 		if n < rest {
 			break
@@ -112,36 +105,4 @@ func (q *outQueue) fillPacket(b []byte, room int, ended func(m *outMessage)) []b
 		q.pop()
 	}
 	return b
-}
-
-// chunk is one piece of a packet's body.
-type chunk struct {
-	isFirst, isLast bool
-	data            []byte
-}
-
-// nextChunk reads the first chunk of a body.
-func nextChunk(body []byte) (c chunk, rest []byte, err error) {
-	if len(body) < chunkHeaderBytes || body[0]&^(chunkFirst|chunkLast) != 0 {
-		return c, nil, ErrMalformed
-	}
-	n := binary.LittleEndian.Uint32(body[1:])
-	flags, body := body[0], body[chunkHeaderBytes:]
-	if uint64(n) > uint64(len(body)) {
-		return c, nil, ErrMalformed
-	}
-	return chunk{isFirst: flags&chunkFirst != 0, isLast: flags&chunkLast != 0, data: body[:n]}, body[n:], nil
-}
-
-// checkBody reports a body that is not a sequence of whole chunks as ErrMalformed. Only a first chunk may
-// follow a last one, and a chunk that is not last must end the body.
-func checkBody(body []byte) error {
-	for start := true; len(body) > 0; start = false {
-		c, rest, err := nextChunk(body)
-		if err != nil || !start && !c.isFirst || !c.isLast && len(rest) > 0 {
-			return ErrMalformed
-		}
-		body = rest
-	}
-	return nil
 }

@@ -6,7 +6,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/ring"
-	"github.com/holdfast-sim/holdfast/engine/wire"
+	seal "github.com/holdfast-sim/holdfast/engine/wire"
 )
 
 // stateFormat is the content of the state file: the node's id, how often it has started, and the highest
@@ -63,7 +63,7 @@ func (n *Node) startBoot(count uint64) error {
 	if err := n.saveState(count, n.ringSeq); err != nil {
 		return err
 	}
-	boot := wire.Boot{Count: count}
+	boot := seal.Boot{Count: count}
 	n.env.Rand("totem/boot").Fill(boot.ID[:])
 	var err error
 	n.sealer, err = n.cfg.Cipher.NewSealer(n.cfg.Key, n.cfg.Node, boot)

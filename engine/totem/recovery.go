@@ -7,6 +7,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/cpg"
 	"github.com/holdfast-sim/holdfast/engine/ring"
+	"github.com/holdfast-sim/holdfast/engine/totem/wire"
 )
 
 // The exchange of old packets ends in three steps, counted in visits of the token at this node. The
@@ -59,7 +60,7 @@ func (n *Node) enterRecovery() {
 	n.log.Debug("entering RECOVERY state.")
 	c := &n.commitToken
 	n.oldRing = n.current
-	n.current = newRingPackets(c.ring, &n.packetPool)
+	n.current = newRingPackets(c.Ring, &n.packetPool)
 	n.transMembers = append(n.transMembers[:0], n.cfg.Node)
 	r := &n.recovery
 	*r = recovery{deliverMembers: r.deliverMembers[:0], highRingDelivered: max(n.oldRing.highDelivered,
@@ -67,18 +68,18 @@ func (n *Node) enterRecovery() {
 	low, high, same := n.oldRing.myAru, n.oldRing.highSeq, true
 	if !n.oldRing.ring.IsZero() {
 		n.transMembers = n.transMembers[:0]
-		for i := range c.entries {
-			e := &c.entries[i]
-			if e.oldRing != n.oldRing.ring {
+		for i := range c.Entries {
+			e := &c.Entries[i]
+			if e.OldRing != n.oldRing.ring {
 				continue
 			}
-			n.transMembers = append(n.transMembers, c.members[i])
-			r.highRingDelivered = max(r.highRingDelivered, e.highRingDelivered)
-			low, high = min(low, e.myAru), max(high, e.highSeq)
+			n.transMembers = append(n.transMembers, c.Members[i])
+			r.highRingDelivered = max(r.highRingDelivered, e.HighRingDelivered)
+			low, high = min(low, e.MyAru), max(high, e.HighSeq)
 		}
 		same = low == high || len(n.transMembers) == 1
 	}
-	r.deliverMembers = union(setCopy(r.deliverMembers, c.obligationOf(n.oldRing.ring)), n.transMembers)
+	r.deliverMembers = union(setCopy(r.deliverMembers, c.ObligationOf(n.oldRing.ring)), n.transMembers)
 	r.nextOldSeq, r.lastOldSeq = low+1, n.oldRing.highSeq
 	if same {
 		r.lastOldSeq = low
@@ -104,7 +105,8 @@ func (n *Node) resetToken() {
 // originate makes the first token of a ring. The representative calls it when the commit token has come
 // back from its second round: all members are in Recovery then.
 func (n *Node) originate() {
-	n.token = token{ring: n.current.ring, tokenSeq: 1, retransmitRequests: n.token.retransmitRequests[:0]}
+	n.token = wire.Token{Ring: n.current.ring, TokenSeq: 1,
+		RetransmitRequests: n.token.RetransmitRequests[:0]}
 	if err := n.onToken(); err != nil {
 		panic(fmt.Sprintf("totem: own token refused: %v", err))
 	}
@@ -127,18 +129,18 @@ func (n *Node) recoveryBacklog() uint32 {
 
 // sendRecovered multicasts at most allowed old packets, each inside a packet of the new ring, and returns
 // how many it sent.
-func (n *Node) sendRecovered(t *token, allowed int) int {
+func (n *Node) sendRecovered(t *wire.Token, allowed int) int {
 	r := &n.recovery
 	sent := 0
 	for ; sent < allowed && n.recoveryBacklog() > 0; sent++ {
 		inner := n.oldRing.packetAt(r.nextOldSeq)
 		r.nextOldSeq++
-		t.seq++
+		t.Seq++
 		pk := n.packetPool.takePacket()
-		pk.mcastHeader = mcastHeader{flags: mcastEncapsulated, ring: n.current.ring, seq: t.seq,
-			author: n.cfg.Node, ordinal: t.ordinal + 1}
-		pk.buf = append(pk.mcastHeader.append(pk.buf[:0]), inner.buf...)
-		pk.body = pk.buf[mcastHeaderBytes:]
+		pk.McastHeader = wire.McastHeader{Flags: wire.McastEncapsulated, Ring: n.current.ring, Seq: t.Seq,
+			Author: n.cfg.Node, Ordinal: t.Ordinal + 1}
+		pk.buf = append(pk.McastHeader.Append(pk.buf[:0]), inner.buf...)
+		pk.body = pk.buf[wire.McastHeaderBytes:]
 		n.current.addPacket(pk)
 		n.stats.Resent++
 		n.sendToSet(n.newMembers, pk.buf)
@@ -148,23 +150,23 @@ func (n *Node) sendRecovered(t *token, allowed int) int {
 
 // onEncapsulated takes an old ring's packet out of a packet of the new ring.
 func (n *Node) onEncapsulated(body []byte) error {
-	if body[0] != typeMcast {
-		return ErrMalformed
+	if body[0] != wire.TypeMcast {
+		return wire.ErrMalformed
 	}
-	var h mcastHeader
-	inner, err := h.decode(body[1:])
-	if err != nil || h.flags&mcastEncapsulated != 0 || checkBody(inner) != nil || !contains(n.knownIDs,
-		h.author) {
-		return ErrMalformed
+	var h wire.McastHeader
+	inner, err := h.Decode(body[1:])
+	if err != nil || h.Flags&wire.McastEncapsulated != 0 || wire.CheckBody(inner) != nil ||
+		!contains(n.knownIDs, h.Author) {
+		return wire.ErrMalformed
 	}
-	if n.oldRing == nil || h.ring != n.oldRing.ring {
+	if n.oldRing == nil || h.Ring != n.oldRing.ring {
 		return nil
 	}
-	if n.oldRing.acceptsSeq(h.seq) {
+	if n.oldRing.acceptsSeq(h.Seq) {
 		n.env.Probe("totem/recovered")
 		n.oldRing.addPacket(n.newPacket(h, body))
 	}
-	if pk := n.oldRing.packetAt(h.seq); pk != nil {
+	if pk := n.oldRing.packetAt(h.Seq); pk != nil {
 		pk.resentOnRing = n.current.ring.Seq
 	}
 	return nil
@@ -172,22 +174,22 @@ func (n *Node) onEncapsulated(body []byte) error {
 
 // recoveryVisit updates the state of the exchange at a visit of the token, after sending. It reports
 // whether the ring can be installed.
-func (n *Node) recoveryVisit(t *token) bool {
+func (n *Node) recoveryVisit(t *wire.Token) bool {
 	r := &n.recovery
 	if n.recoveryBacklog() > 0 {
-		if !t.retransFlag {
-			t.retransFlag, r.flagSetHere = true, true
+		if !t.RetransFlag {
+			t.RetransFlag, r.flagSetHere = true, true
 		}
 	} else if r.flagSetHere {
-		t.retransFlag, r.flagSetHere = false, false
+		t.RetransFlag, r.flagSetHere = false, false
 	}
-	if t.retransFlag {
+	if t.RetransFlag {
 		r.visitsWithoutFlag = 0
 	} else {
 		r.visitsWithoutFlag++
 	}
 	if r.visitsWithoutFlag == quietVisitsToFix {
-		r.installSeq = t.seq
+		r.installSeq = t.Seq
 	}
 	if r.visitsWithoutFlag >= quietVisitsToFix && n.current.myAru >= r.installSeq && !r.isComplete {
 		// This node acknowledges that it has all old packets. From now on others may install the
@@ -200,7 +202,7 @@ func (n *Node) recoveryVisit(t *token) bool {
 		}
 		n.highRingDelivered = max(n.highRingDelivered, r.highRingDelivered)
 	}
-	if r.visitsWithoutFlag >= quietVisitsToInstall && t.aru >= r.installSeq {
+	if r.visitsWithoutFlag >= quietVisitsToInstall && t.Aru >= r.installSeq {
 		r.visitsComplete++
 	} else {
 		r.visitsComplete = 0

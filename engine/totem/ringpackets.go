@@ -1,8 +1,10 @@
 package totem
 
+import "github.com/holdfast-sim/holdfast/engine/totem/wire"
+
 // packet is a multicast packet, kept for delivery and retransmission.
 type packet struct {
-	mcastHeader
+	wire.McastHeader
 	buf  []byte // the whole message, unsealed
 	body []byte // what follows the header, in buf
 	// resentOnRing is the sequence of the new ring on which a node has sent this packet again; 0: none.
@@ -13,7 +15,7 @@ type packet struct {
 // buffer that grows up to MaxStoredPackets. Always released <= highDelivered <= myAru <= highSeq, except
 // that delivery of an old ring passes gaps.
 type ringPackets struct {
-	ring          ringKey
+	ring          wire.RingKey
 	slots         []*packet // by seq modulo len(slots), a power of two
 	missedVisits  []uint8   // by the same index: visits that found this packet missing
 	releasedUpTo  uint64    // all packets up to here were dropped
@@ -49,7 +51,7 @@ func (p *packetPool) returnPacket(pk *packet) {
 	}
 }
 
-func newRingPackets(id ringKey, pool *packetPool) *ringPackets {
+func newRingPackets(id wire.RingKey, pool *packetPool) *ringPackets {
 	return &ringPackets{ring: id, pool: pool,
 		slots: make([]*packet, firstSlots), missedVisits: make([]uint8, firstSlots)}
 }
@@ -72,13 +74,13 @@ func (s *ringPackets) acceptsSeq(seq uint64) bool {
 
 // addPacket keeps a packet. It panics unless accepts reports true for it.
 func (s *ringPackets) addPacket(pk *packet) {
-	if !s.acceptsSeq(pk.seq) {
+	if !s.acceptsSeq(pk.Seq) {
 		panic("totem: storing a packet that is not accepted")
 	}
-	s.growTo(pk.seq)
-	s.slots[s.slotOf(pk.seq)] = pk
-	s.missedVisits[s.slotOf(pk.seq)] = 0
-	s.highSeq = max(s.highSeq, pk.seq)
+	s.growTo(pk.Seq)
+	s.slots[s.slotOf(pk.Seq)] = pk
+	s.missedVisits[s.slotOf(pk.Seq)] = 0
+	s.highSeq = max(s.highSeq, pk.Seq)
 	for s.myAru < s.highSeq && s.slots[s.slotOf(s.myAru+1)] != nil {
 		s.myAru++
 	}

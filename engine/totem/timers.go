@@ -7,6 +7,7 @@ import (
 
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/ring"
+	"github.com/holdfast-sim/holdfast/engine/totem/wire"
 )
 
 // pauseCheck notices that the process did not run for a while.
@@ -152,7 +153,7 @@ func (n *Node) checkPause() {
 		silent.Milliseconds()))
 	n.discardQueued = true
 	n.pauseMarker++
-	n.composeBuffer = binary.LittleEndian.AppendUint64(append(n.composeBuffer[:0], typePauseMarker),
+	n.composeBuffer = binary.LittleEndian.AppendUint64(append(n.composeBuffer[:0], wire.TypePauseMarker),
 		n.pauseMarker)
 	n.sendTo(n.machineOf(n.cfg.Node), n.composeBuffer)
 }
@@ -160,7 +161,7 @@ func (n *Node) checkPause() {
 // onPauseMarker ends the discarding when the node's own marker arrives.
 func (n *Node) onPauseMarker(from ring.NodeID, body []byte) error {
 	if len(body) != 8 || from != n.cfg.Node {
-		return ErrMalformed
+		return wire.ErrMalformed
 	}
 	if binary.LittleEndian.Uint64(body) == n.pauseMarker {
 		n.discardQueued = false

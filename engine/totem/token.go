@@ -6,18 +6,20 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/holdfast-sim/holdfast/engine/totem/wire"
 )
 
 // operating is what a node keeps of the token between two visits.
 type operating struct {
-	token            token  // the one being handled
-	myTokenSeq       uint64 // token.tokenSeq of the last token accepted (my_token_seq)
-	lastSeenSeq      uint64 // token.seq when the token came last
-	lastForwardedSeq uint64 // token.seq when this node forwarded the token last
-	lastForwardedAru uint64 // token.aru when this node forwarded the token last (my_last_aru)
-	safeSeq          uint64 // every member has all packets up to here
-	seqUnchanged     int    // visits in a row that found token.seq unchanged
-	aruHeldBack      int    // visits in a row at which this node alone held token.aru back (my_aru_count)
+	token            wire.Token // the one being handled
+	myTokenSeq       uint64     // token.tokenSeq of the last token accepted (my_token_seq)
+	lastSeenSeq      uint64     // token.seq when the token came last
+	lastForwardedSeq uint64     // token.seq when this node forwarded the token last
+	lastForwardedAru uint64     // token.aru when this node forwarded the token last (my_last_aru)
+	safeSeq          uint64     // every member has all packets up to here
+	seqUnchanged     int        // visits in a row that found token.seq unchanged
+	aruHeldBack      int        // visits in a row at which this node alone held token.aru back (my_aru_count)
 
 	tokenHeld       bool   // the representative keeps the token of an idle ring
 	tokenToRepeat   []byte // the last token or commit token sent, to be sent again when it is lost
@@ -50,24 +52,24 @@ type operating struct {
 func (n *Node) onToken() error {
 	t := &n.token
 	if n.state != Operational && n.state != Recovery ||
-		t.ring != n.current.ring || t.tokenSeq <= n.myTokenSeq {
+		t.Ring != n.current.ring || t.TokenSeq <= n.myTokenSeq {
 		return nil
 	}
-	if t.seq < n.lastForwardedSeq || t.seq-n.current.releasedUpTo > MaxStoredPackets ||
-		t.seq < n.current.highSeq ||
-		t.aruNode != 0 && !contains(n.newMembers, t.aruNode) {
+	if t.Seq < n.lastForwardedSeq || t.Seq-n.current.releasedUpTo > MaxStoredPackets ||
+		t.Seq < n.current.highSeq ||
+		t.AruNode != 0 && !contains(n.newMembers, t.AruNode) {
 		return errRefused
 	}
 	n.stats.Tokens++
-	n.myTokenSeq = t.tokenSeq
+	n.myTokenSeq = t.TokenSeq
 	n.watchTraffic(t)
-	n.safeSeq = max(n.safeSeq, min(t.aru, n.lastForwardedAru))
+	n.safeSeq = max(n.safeSeq, min(t.Aru, n.lastForwardedAru))
 	if n.state == Recovery {
 		n.skipEncapsulated()
 	}
 	n.current.releaseUpTo(min(n.safeSeq, n.current.highDelivered))
 
-	room, allowed := n.current.releasedUpTo+MaxStoredPackets-t.seq, n.sendAllowance(t)
+	room, allowed := n.current.releasedUpTo+MaxStoredPackets-t.Seq, n.sendAllowance(t)
 	resent := n.retransmitRequested(t, allowed)
 	n.requestMissing(t)
 	sent := 0
@@ -81,7 +83,7 @@ func (n *Node) onToken() error {
 		return nil
 	}
 	install := n.state == Recovery && n.recoveryVisit(t)
-	n.lastForwardedSeq, n.lastForwardedAru = t.seq, t.aru
+	n.lastForwardedSeq, n.lastForwardedAru = t.Seq, t.Aru
 	n.forwardOrHold(t, resent+sent > 0)
 	if install {
 		n.install()
@@ -92,9 +94,9 @@ func (n *Node) onToken() error {
 }
 
 // watchTraffic counts visits without new packets.
-func (n *Node) watchTraffic(t *token) {
-	if t.seq != n.lastSeenSeq {
-		n.lastSeenSeq = t.seq
+func (n *Node) watchTraffic(t *wire.Token) {
+	if t.Seq != n.lastSeenSeq {
+		n.lastSeenSeq = t.Seq
 		n.seqUnchanged = 0
 		return
 	}
@@ -104,10 +106,10 @@ func (n *Node) watchTraffic(t *token) {
 // sendAllowance returns how many packets this visit may send. One rotation of the ring may carry
 // window_size packets and one visit max_messages; nodes share the window in proportion to their backlogs.
 // (The paper, section 4, on flow control.)
-func (n *Node) sendAllowance(t *token) int {
+func (n *Node) sendAllowance(t *wire.Token) int {
 	window := uint64(n.cfg.Timers.WindowSize)
-	allowed := min(uint64(n.cfg.Timers.MaxMessages), window-min(window, uint64(t.flowControl)))
-	if total := uint64(t.backlog) + uint64(n.wantToSend()); total > uint64(n.myBacklog) {
+	allowed := min(uint64(n.cfg.Timers.MaxMessages), window-min(window, uint64(t.FlowControl)))
+	if total := uint64(t.Backlog) + uint64(n.wantToSend()); total > uint64(n.myBacklog) {
 		share := window * uint64(n.myBacklog) / (total - uint64(n.myBacklog))
 		if share > 0 {
 			allowed = min(allowed, share)
@@ -130,24 +132,24 @@ func (n *Node) wantToSend() uint32 {
 }
 
 // accountVisit replaces this node's share of the token's flow control count and backlog.
-func (n *Node) accountVisit(t *token, sent uint32) {
-	t.flowControl = t.flowControl - min(t.flowControl, n.sentLastVisit) + sent
+func (n *Node) accountVisit(t *wire.Token, sent uint32) {
+	t.FlowControl = t.FlowControl - min(t.FlowControl, n.sentLastVisit) + sent
 	n.sentLastVisit = sent
 	backlog := n.wantToSend()
-	t.backlog = t.backlog - min(t.backlog, n.myBacklog) + backlog
+	t.Backlog = t.Backlog - min(t.Backlog, n.myBacklog) + backlog
 	n.myBacklog = backlog
 }
 
 // retransmitRequested sends the requested packets that this node has, takes them off the token's list and
 // returns how many it sent.
-func (n *Node) retransmitRequested(t *token, allowed int) int {
-	if len(t.retransmitRequests) == 0 {
+func (n *Node) retransmitRequested(t *wire.Token, allowed int) int {
+	if len(t.RetransmitRequests) == 0 {
 		return 0
 	}
 	n.env.Probe("totem/retransmit")
-	n.logRetransmits(t.retransmitRequests)
-	served, keep := 0, t.retransmitRequests[:0]
-	for _, seq := range t.retransmitRequests {
+	n.logRetransmits(t.RetransmitRequests)
+	served, keep := 0, t.RetransmitRequests[:0]
+	for _, seq := range t.RetransmitRequests {
 		pk := n.current.packetAt(seq)
 		if pk == nil || served >= allowed {
 			// a released packet is with everybody: the request is out of date
@@ -160,7 +162,7 @@ func (n *Node) retransmitRequested(t *token, allowed int) int {
 		n.stats.Resent++
 		served++
 	}
-	t.retransmitRequests = keep
+	t.RetransmitRequests = keep
 	return served
 }
 
@@ -180,11 +182,11 @@ func (n *Node) logRetransmits(list []uint64) {
 // visits, so that a packet that is only a little late is not requested. A packet that was requested is given
 // as many visits to arrive before it is requested again: where it cannot arrive, because its way is cut, it
 // would otherwise be sent again in every rotation until the node gives up (fail_recv_const).
-func (n *Node) requestMissing(t *token) {
-	if n.current.myAru == t.seq {
+func (n *Node) requestMissing(t *wire.Token) {
+	if n.current.myAru == t.Seq {
 		return
 	}
-	for seq := n.current.myAru + 1; seq <= t.seq && len(t.retransmitRequests) < MaxRetransmits; seq++ {
+	for seq := n.current.myAru + 1; seq <= t.Seq && len(t.RetransmitRequests) < wire.MaxRetransmits; seq++ {
 		if n.current.packetAt(seq) != nil {
 			continue
 		}
@@ -192,14 +194,14 @@ func (n *Node) requestMissing(t *token) {
 			continue
 		}
 		n.current.forgetMisses(seq)
-		if !slices.Contains(t.retransmitRequests, seq) {
-			t.retransmitRequests = append(t.retransmitRequests, seq)
+		if !slices.Contains(t.RetransmitRequests, seq) {
+			t.RetransmitRequests = append(t.RetransmitRequests, seq)
 		}
 	}
 }
 
 // sendNew multicasts at most allowed waiting packets and returns how many it sent.
-func (n *Node) sendNew(t *token, allowed int) int {
+func (n *Node) sendNew(t *wire.Token, allowed int) int {
 	if n.state == Recovery {
 		return n.sendRecovered(t, allowed)
 	}
@@ -217,42 +219,42 @@ func (n *Node) sendNew(t *token, allowed int) int {
 	return sent
 }
 
-func (n *Node) sendPacket(t *token, q *outQueue) {
-	t.seq++
+func (n *Node) sendPacket(t *wire.Token, q *outQueue) {
+	t.Seq++
 	pk := n.packetPool.takePacket()
 	guarantee := q.messages[q.headIndex].guarantee
-	pk.mcastHeader = mcastHeader{flags: byte(guarantee), ring: n.current.ring, seq: t.seq,
-		author: n.cfg.Node, ordinal: t.ordinal + 1}
-	pk.buf = pk.mcastHeader.append(pk.buf[:0])
+	pk.McastHeader = wire.McastHeader{Flags: byte(guarantee), Ring: n.current.ring, Seq: t.Seq,
+		Author: n.cfg.Node, Ordinal: t.Ordinal + 1}
+	pk.buf = pk.McastHeader.Append(pk.buf[:0])
 	pk.buf = q.fillPacket(pk.buf, maxBodyBytes(n.cfg.MTUBytes), func(m *outMessage) {
-		t.ordinal++
+		t.Ordinal++
 		if !n.cfg.Quiet {
-			n.env.Emit(Sent{Node: n.cfg.Node, Ring: n.current.ring.ID, Ordinal: t.ordinal,
+			n.env.Emit(Sent{Node: n.cfg.Node, Ring: n.current.ring.ID, Ordinal: t.Ordinal,
 				Guarantee: m.guarantee, Digest: fingerprint(m.payload)})
 		}
 	})
-	pk.body = pk.buf[mcastHeaderBytes:]
+	pk.body = pk.buf[wire.McastHeaderBytes:]
 	n.current.addPacket(pk)
 	n.stats.Sent++
 	n.sendToSet(n.newMembers, pk.buf)
 }
 
 // updateAru lowers token.aru to this node's my_aru, or raises it if this node lowered it.
-func (n *Node) updateAru(t *token) {
-	if n.current.myAru >= t.aru && t.aruNode != n.cfg.Node && t.aruNode != 0 {
+func (n *Node) updateAru(t *wire.Token) {
+	if n.current.myAru >= t.Aru && t.AruNode != n.cfg.Node && t.AruNode != 0 {
 		return
 	}
-	t.aru = n.current.myAru
-	t.aruNode = n.cfg.Node
-	if t.aru == t.seq {
-		t.aruNode = 0
+	t.Aru = n.current.myAru
+	t.AruNode = n.cfg.Node
+	if t.Aru == t.Seq {
+		t.AruNode = 0
 	}
 }
 
 // checkFailedToReceive makes this node leave the ring when it alone has held token.aru back, without any
 // progress, at more than fail_recv_const visits. It reports whether the node left.
-func (n *Node) checkFailedToReceive(t *token, aruBefore uint64) bool {
-	if t.aruNode != n.cfg.Node || t.aru != aruBefore {
+func (n *Node) checkFailedToReceive(t *wire.Token, aruBefore uint64) bool {
+	if t.AruNode != n.cfg.Node || t.Aru != aruBefore {
 		n.aruHeldBack = 0
 		return false
 	}
@@ -268,13 +270,13 @@ func (n *Node) checkFailedToReceive(t *token, aruBefore uint64) bool {
 }
 
 // forwardOrHold forwards the token. In an idle ring the representative holds it for the hold time first.
-func (n *Node) forwardOrHold(t *token, busy bool) {
-	t.tokenSeq++
-	n.tokenToRepeat = t.append(n.tokenToRepeat[:0])
+func (n *Node) forwardOrHold(t *wire.Token, busy bool) {
+	t.TokenSeq++
+	n.tokenToRepeat = t.Append(n.tokenToRepeat[:0])
 	n.tokenReceivedAt = n.env.Mono()
 	n.armTokenTimer()
-	idle := n.seqUnchanged > n.cfg.Timers.SeqnoUnchanged && !busy && len(t.retransmitRequests) == 0 &&
-		t.aru == t.seq
+	idle := n.seqUnchanged > n.cfg.Timers.SeqnoUnchanged && !busy && len(t.RetransmitRequests) == 0 &&
+		t.Aru == t.Seq
 	if idle && n.current.ring.Rep == n.cfg.Node && n.state == Operational {
 		n.tokenHeld = true
 		n.stopTimer(timerRetransmit)
@@ -310,11 +312,11 @@ func (n *Node) cancelHold() {
 	}
 	n.env.Probe("totem/hold-cancel")
 	n.seqUnchanged = 0
-	n.composeBuffer = appendRingMessage(n.composeBuffer[:0], typeHoldCancel, n.current.ring)
+	n.composeBuffer = wire.AppendRingMessage(n.composeBuffer[:0], wire.TypeHoldCancel, n.current.ring)
 	n.sendTo(n.machineOf(n.current.ring.Rep), n.composeBuffer)
 }
 
-func (n *Node) onHoldCancel(id ringKey) {
+func (n *Node) onHoldCancel(id wire.RingKey) {
 	if n.state != Operational || id != n.current.ring {
 		return
 	}

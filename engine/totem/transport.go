@@ -8,7 +8,8 @@ import (
 	"github.com/holdfast-sim/holdfast/engine/env"
 	"github.com/holdfast-sim/holdfast/engine/ring"
 	"github.com/holdfast-sim/holdfast/engine/totem/reach"
-	"github.com/holdfast-sim/holdfast/engine/wire"
+	"github.com/holdfast-sim/holdfast/engine/totem/wire"
+	seal "github.com/holdfast-sim/holdfast/engine/wire"
 )
 
 const (
@@ -20,8 +21,8 @@ const (
 
 // transport is how a node reaches the others.
 type transport struct {
-	sealer    *wire.Sealer
-	opener    *wire.Opener
+	sealer    *seal.Sealer
+	opener    *seal.Opener
 	peers     []Peer        // every configured node, ascending by id
 	knownIDs  []ring.NodeID // their ids, ascending
 	successor env.MachineID // where this node forwards the token
@@ -70,14 +71,14 @@ func (n *Node) onDatagram(ev env.Received) {
 	from, message, err := n.opener.Open(n.openBuffer[:0], ev.Payload)
 	n.openBuffer = message[:0]
 	if err != nil {
-		if errors.Is(err, wire.ErrStaleBoot) {
+		if errors.Is(err, seal.ErrStaleBoot) {
 			n.sendBootHint(from)
 		}
 		n.countRefusal(ev.From, err)
 		return
 	}
 	if len(message) == 0 {
-		err = ErrMalformed
+		err = wire.ErrMalformed
 	} else {
 		err = n.handleMessage(from, message[0], message[1:])
 	}
@@ -88,8 +89,8 @@ func (n *Node) onDatagram(ev env.Received) {
 }
 
 func (n *Node) handleMessage(from ring.NodeID, kind byte, body []byte) error {
-	if kind == typeJoin || kind == typeMcast {
-		if kind == typeJoin {
+	if kind == wire.TypeJoin || kind == wire.TypeMcast {
+		if kind == wire.TypeJoin {
 			n.checkPause()
 		}
 		if n.discardQueued {
@@ -97,33 +98,33 @@ func (n *Node) handleMessage(from ring.NodeID, kind byte, body []byte) error {
 		}
 	}
 	switch kind {
-	case typeToken:
-		if err := n.token.decode(body); err != nil {
+	case wire.TypeToken:
+		if err := n.token.Decode(body); err != nil {
 			return err
 		}
 		return n.onToken()
-	case typeMcast:
+	case wire.TypeMcast:
 		return n.onMcast(body)
 	case reach.KindPing, reach.KindPong, reach.KindRows:
 		changed, err := n.monitor.Receive(n.env.Mono(), from, kind, body)
 		n.follow(changed)
 		return err
-	case typeJoin:
+	case wire.TypeJoin:
 		return n.onJoin(from, body)
-	case typeCommit:
+	case wire.TypeCommit:
 		return n.onCommit(body)
-	case typeHoldCancel:
-		id, err := decodeRingMessage(body)
+	case wire.TypeHoldCancel:
+		id, err := wire.DecodeRingMessage(body)
 		if err == nil {
 			n.onHoldCancel(id)
 		}
 		return err
-	case typeBootHint:
+	case wire.TypeBootHint:
 		return n.onBootHint(body)
-	case typePauseMarker:
+	case wire.TypePauseMarker:
 		return n.onPauseMarker(from, body)
 	default:
-		return ErrMalformed
+		return wire.ErrMalformed
 	}
 }
 
@@ -140,18 +141,18 @@ func (n *Node) countRefusal(machine env.MachineID, err error) {
 		from = n.peers[i].ID
 		count := &n.refusedFrom[i]
 		switch {
-		case errors.Is(err, wire.ErrForeign):
+		case errors.Is(err, seal.ErrForeign):
 			count.Foreign++
-		case errors.Is(err, wire.ErrReplayed):
+		case errors.Is(err, seal.ErrReplayed):
 			count.Replayed++
-		case errors.Is(err, wire.ErrStaleBoot):
+		case errors.Is(err, seal.ErrStaleBoot):
 			count.StaleBoot++
 		default:
 			count.Malformed++
 		}
 	}
 	now := n.env.Mono()
-	if n.refusalLoggedAt != 0 && now-n.refusalLoggedAt < refusalLogEvery || errors.Is(err, wire.ErrReplayed) {
+	if n.refusalLoggedAt != 0 && now-n.refusalLoggedAt < refusalLogEvery || errors.Is(err, seal.ErrReplayed) {
 		return
 	}
 	n.refusalLoggedAt = now
@@ -170,27 +171,27 @@ func (n *Node) sendBootHint(to ring.NodeID) {
 	if !ok {
 		panic("totem: a stale boot without a newer one")
 	}
-	h := bootHint{count: boot.Count, id: boot.ID}
-	n.composeBuffer = h.append(n.composeBuffer[:0])
+	h := wire.BootHint{Count: boot.Count, ID: boot.ID}
+	n.composeBuffer = h.Append(n.composeBuffer[:0])
 	n.sendTo(n.machineOf(to), n.composeBuffer)
 }
 
 func (n *Node) onBootHint(body []byte) error {
-	var h bootHint
-	if err := h.decode(body); err != nil {
+	var h wire.BootHint
+	if err := h.Decode(body); err != nil {
 		return err
 	}
 	mine := n.sealer.Boot()
-	if h.count < mine.Count || h.count == mine.Count && wire.BootID(h.id) == mine.ID {
+	if h.Count < mine.Count || h.Count == mine.Count && seal.BootID(h.ID) == mine.ID {
 		return nil
 	}
-	if h.count == 1<<64-1 {
-		return ErrMalformed
+	if h.Count == 1<<64-1 {
+		return wire.ErrMalformed
 	}
 	n.env.Probe("totem/boot-hint")
 	n.log.Warn("others know a later boot of this node, so its disk was replaced: counting on from there",
-		"boot", mine.Count, "known", h.count)
-	if err := n.startBoot(h.count + 1); err != nil {
+		"boot", mine.Count, "known", h.Count)
+	if err := n.startBoot(h.Count + 1); err != nil {
 		return err
 	}
 	n.follow(n.monitor.Start(n.env.Mono(), n.sealer.Boot().Count))
