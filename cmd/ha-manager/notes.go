@@ -29,5 +29,8 @@ func notesOf(s *store.Status, c *enginenode.ClusterStatus) []string {
 	for _, d := range c.Differences {
 		notes = append(notes, "corosync.conf differs between nodes: "+d.String())
 	}
+	for _, r := range c.Relayed {
+		notes = append(notes, r.String())
+	}
 	return notes
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	enginecluster "github.com/holdfast-sim/holdfast/engine/cluster"
 	enginenode "github.com/holdfast-sim/holdfast/engine/node"
 	"github.com/holdfast-sim/holdfast/engine/store"
 )
@@ -26,6 +27,9 @@ func TestNotes(t *testing.T) {
 		"corosync.conf differs between nodes: totem.token is 3000 ms here and is 20000 ms on node 2"},
 		notesOf(nil, &enginenode.ClusterStatus{NotCarriedOut: []string{twoNode},
 			Differences: []enginenode.Difference{token}}))
+	require.Equal(t, []string{"node 3 is reached over node 2 only: repair the link to it"},
+		notesOf(nil, &enginenode.ClusterStatus{Relayed: []enginecluster.Relayed{{Node: 3, Via: 2}}}))
+
 	v := &view{askedNode: "n1", notes: []string{"a", "b"}, managerStatus: nil}
 	entries := v.noteEntries()
 	require.Equal(t, "note:2", entries[1].ID)

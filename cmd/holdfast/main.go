@@ -46,6 +46,7 @@ var pveKeys = map[string]string{
 	"expected_votes":    "The votes that votequorum expects of the whole cluster. Default: their sum.",
 	"token":             "How long the ring waits for the token, before the coefficient. Default 3s.",
 	"token_coefficient": "What is added to token for every machine beyond the second. Default 650ms.",
+	"relay":             "Machines without a link reach each other over a third: auto or off. Default off.",
 	"store":             "The store's policy: strict.",
 	"ha":                "The HA manager of every node: services, rules and commands of the operator.",
 	"random":            "Draws all of this, the workload and the kinds of faults from the seed.",

@@ -74,6 +74,9 @@ func serviceTimer(timer uint32) env.TimerID {
 	return firstServiceTimer + env.TimerID(timer)
 }
 
+// Relayed returns the nodes that this node reaches over a third one only.
+func (h Host) Relayed() []Relayed { return relayedBy(h.process) }
+
 // Announce publishes the decision on the present ring to the clients. The first call in a ring also ends
 // the ring's sync phase: the clients' messages may be ordered.
 func (h Host) Announce(q cpg.Quorum) { h.process.announce(q) }

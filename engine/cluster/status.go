@@ -1,7 +1,10 @@
 package cluster
 
 import (
+	"fmt"
+
 	"github.com/holdfast-sim/holdfast/engine/ring"
+	"github.com/holdfast-sim/holdfast/engine/totem"
 )
 
 // Status is the answer to OpRing: the node's ring, and what it counts. Counts are since the start of the
@@ -24,6 +27,10 @@ type Status struct {
 	ExcludedFrom []ring.NodeID `json:"excluded_from,omitempty"`
 	Unlinked     []ring.NodeID `json:"unlinked,omitempty"`
 
+	// Relayed are the nodes that this node reaches over a third one only, because the link to them does not
+	// work: the operator has to repair it.
+	Relayed []Relayed `json:"relayed,omitempty"`
+
 	Rings     uint64 `json:"rings"` // that were installed
 	Tokens    uint64 `json:"tokens"`
 	Sent      uint64 `json:"sent"`
@@ -31,6 +38,26 @@ type Status struct {
 	Delivered uint64 `json:"delivered"`
 	// Refused are packets that changed nothing, by the node from whose address they came.
 	Refused []Refused `json:"refused,omitempty"`
+	// Relay is what this node has relayed for others; nil if nothing.
+	Relay *Relay `json:"relay,omitempty"`
+}
+
+// Relayed is a node that is reached over another one, because the link to it does not work.
+type Relayed struct {
+	Node ring.NodeID `json:"node"`
+	Via  ring.NodeID `json:"via"`
+}
+
+// String returns the fault on one line, with its remedy.
+func (r Relayed) String() string {
+	return fmt.Sprintf("node %d is reached over node %d only: repair the link to it", r.Node, r.Via)
+}
+
+// Relay counts what a node relayed for others: Dropped frames were above the limit, see totem.RelayStats.
+type Relay struct {
+	Frames  uint64 `json:"frames"`
+	Bytes   uint64 `json:"bytes"`
+	Dropped uint64 `json:"dropped"`
 }
 
 // Refused counts packets that came from one node's address and changed nothing, by reason; see
@@ -41,6 +68,14 @@ type Refused struct {
 	Replayed  uint64      `json:"replayed"`
 	StaleBoot uint64      `json:"stale_boot"`
 	Malformed uint64      `json:"malformed"`
+}
+
+func relayedBy(p *Process) []Relayed {
+	var list []Relayed
+	for _, r := range p.node.Relayed() {
+		list = append(list, Relayed{Node: r.To, Via: r.Via})
+	}
+	return list
 }
 
 // statusOf returns the present state of a process.
@@ -55,6 +90,11 @@ func statusOf(p *Process) Status {
 		q := p.lastQuorum
 		s.Quorate, s.Decided = q.Quorate, q.Ring.String()
 		s.Votes, s.Expected, s.Required = q.Votes, q.Expected, q.QuorumVotes
+	}
+	s.Relayed = relayedBy(p)
+	if stats.Relay != (totem.RelayStats{}) {
+		relay := Relay(stats.Relay)
+		s.Relay = &relay
 	}
 	for _, r := range stats.RefusedFrom {
 		s.Refused = append(s.Refused, Refused(r))

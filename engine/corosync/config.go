@@ -114,10 +114,23 @@ type Totem struct {
 	KnetPMTUDSeconds Opt[uint32] // knet_pmtud_interval
 	IPDSCP           Opt[uint32]
 
+	// Relay is auto or off: whether nodes whose link does not work reach each other over a third one. The key
+	// is not Corosync's, which ignores it.
+	Relay string
+
 	Interfaces []Interface
 	Extra      []Entry
 	sourceLines
 }
+
+// The values of totem.relay.
+const (
+	RelayAuto = "auto"
+	RelayOff  = "off"
+)
+
+// Relays reports whether the nodes use relays, which they do not unless the file asks for it.
+func (t *Totem) Relays() bool { return t.Relay == RelayAuto }
 
 // Interface is one interface section: settings of one link. When several sections have the same link, the
 // value that is written last counts, as in Corosync.

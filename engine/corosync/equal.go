@@ -29,6 +29,9 @@ func (c *Config) SettingsThatMustBeEqual() []Setting {
 	add("totem.window_size", d.WindowSize)
 	add("totem.max_messages", d.MaxMessages)
 	add("totem.netmtu", t.NetMTU.Value)
+	if t.Relays() != (&Totem{}).Relays() {
+		add("totem.relay", t.Relay)
+	}
 	for _, l := range d.Links {
 		add(fmt.Sprintf("totem.interface %d mcastport", l.Link), l.Port)
 	}

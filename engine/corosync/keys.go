@@ -59,6 +59,7 @@ var totemKeys = slices.Concat([]key[Totem]{
 	number("knet_pmtud_interval", 0, 86400, func(t *Totem) optionalNumber { return &t.KnetPMTUDSeconds },
 		"30"),
 	number("ip_dscp", 0, 63, func(t *Totem) optionalNumber { return &t.IPDSCP }, "0"),
+	laxKey("relay", func(t *Totem) *string { return &t.Relay }, RelayAuto, RelayOff),
 },
 	[]key[Totem]{
 		ignoredWord[Totem]("knet_compression_model", notCompressed,

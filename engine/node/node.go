@@ -123,7 +123,7 @@ func scaledTimers(conf *corosync.Config, ts timescale.Ratio) (corosync.Timers, e
 func totemConfig(conf *corosync.Config, self ring.NodeID, votes uint32, t corosync.Timers) totem.Config {
 	mtu := int(conf.Totem.NetMTU.Or(DefaultMTUBytes))
 	c := totem.Config{Node: self, Votes: votes, MTUBytes: min(max(mtu, totem.MinMTUBytes), totem.MaxMTUBytes),
-		StateFile: StateFile, Timers: totem.DefaultTimers(t.Token)}
+		StateFile: StateFile, Timers: totem.DefaultTimers(t.Token), Relay: conf.Totem.Relays()}
 	for i, n := range conf.Nodes {
 		c.Peers = append(c.Peers, totem.Peer{ID: n.ID, Machine: env.MachineID(i)})
 	}

@@ -127,6 +127,8 @@ type ClusterStatus struct {
 	NotCarriedOut []string `json:"not_carried_out,omitempty"`
 	// Differences are settings that must be equal on all nodes and that members have otherwise.
 	Differences []Difference `json:"differences,omitempty"`
+	// Relayed are the nodes that this node reaches over a third one only.
+	Relayed []cluster.Relayed `json:"relayed,omitempty"`
 	// Error is why an operation was refused.
 	Error string `json:"error,omitempty"`
 }
@@ -159,7 +161,7 @@ func (v *votequorumService) status() ClusterStatus {
 	d := v.votequorum.Decision()
 	s := ClusterStatus{Node: v.config.Self, Ring: d.Ring.String(), Members: d.Members,
 		Syncing: v.votequorum.Syncing(), Quorate: d.Quorate, Votes: d.Votes, Expected: d.Expected,
-		Needed: d.Quorum, Differences: v.comparison.found}
+		Needed: d.Quorum, Differences: v.comparison.found, Relayed: v.host.Relayed()}
 	for _, l := range v.limits {
 		s.NotCarriedOut = append(s.NotCarriedOut, l.String())
 	}

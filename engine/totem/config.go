@@ -99,6 +99,9 @@ type Config struct {
 	Timers Timers
 	// MTUBytes bounds a sealed multicast packet. Longer messages are cut, shorter ones share packets.
 	MTUBytes int
+	// Relay makes the node reach others over a third node when the direct link does not work, and relay for
+	// others. Nodes may differ in it: a route leads only over and to nodes that have it.
+	Relay bool
 	// QueueBytes bounds the messages that wait to be ordered; 0 means DefaultQueueBytes.
 	QueueBytes int
 	// Link is the network that carries the ring.

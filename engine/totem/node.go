@@ -91,6 +91,7 @@ type Handler interface {
 type Stats struct {
 	Tokens, Sent, Resent, Delivered, Rings, Malformed uint64
 	Refused                                           seal.Stats
+	Relay                                             RelayStats // what this node has relayed for others
 	// RefusedFrom are the packets that changed nothing, by the node from whose address they came, in the
 	// order of ids. Nodes without one are left out.
 	RefusedFrom []RefusedFrom
@@ -129,6 +130,7 @@ type Node struct {
 	oldRing *ringPackets
 
 	transport
+	relaying
 	settling
 	gathering
 	forming

@@ -70,8 +70,15 @@ func (q *outQueue) packetsNeeded(bodyBytes int) uint32 {
 }
 
 // maxBodyBytes returns the capacity of a multicast packet, small enough for sending the packet again inside
-// another one in Recovery.
-func maxBodyBytes(mtuBytes int) int { return mtuBytes - seal.OverheadBytes - 2*wire.McastHeaderBytes }
+// another one in Recovery. What a relay needs is left free always, so that a change of a route does not
+// change the size of packets.
+func maxBodyBytes(c *Config) int {
+	room := c.MTUBytes - seal.OverheadBytes - 2*wire.McastHeaderBytes
+	if c.Relay {
+		room -= wire.RelayHeaderBytes
+	}
+	return room
+}
 
 // fillPacket appends the body of the next packet to b, at most room bytes. It calls ended for each message
 // whose last byte is in the packet.

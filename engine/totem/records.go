@@ -61,6 +61,17 @@ type Excluded struct {
 	Missing []ring.NodeID `json:"missing,omitempty"` // those of From to which it has no link
 }
 
+// RouteChange is the record of a node that is reached over another one from now on, because the direct link
+// does not work, or directly again.
+type RouteChange struct {
+	Node ring.NodeID `json:"node"`
+	To   ring.NodeID `json:"to"`
+	Via  ring.NodeID `json:"via"` // 0: directly
+}
+
+// RecordKind implements env.Record.
+func (RouteChange) RecordKind() string { return "totem-route" }
+
 // RecordKind implements env.Record.
 func (Excluded) RecordKind() string { return "totem-excluded" }
 

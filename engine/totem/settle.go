@@ -18,7 +18,9 @@ type settling struct {
 type reachHost struct{ node *Node }
 
 // Send implements reach.Host.
-func (h reachHost) Send(to ring.NodeID, message []byte) { h.node.sendTo(h.node.machineOf(to), message) }
+func (h reachHost) Send(to, via ring.NodeID, message []byte) {
+	h.node.post(to, via, h.node.seal(message))
+}
 
 // LinkChanged implements reach.Host with the log lines that operators know.
 func (h reachHost) LinkChanged(to ring.NodeID, isUp bool) {
@@ -28,13 +30,22 @@ func (h reachHost) LinkChanged(to ring.NodeID, isUp bool) {
 		return
 	}
 	log.Info(fmt.Sprintf("link: host: %d link: 0 is down", to))
-	log.Warn(fmt.Sprintf("host: host: %d has no active links", to))
 }
+
+// Reached implements reach.Host. That a node is reached again shows in the lines about its link or its route.
+func (h reachHost) Reached(to ring.NodeID, isReached bool) {
+	if !isReached {
+		h.node.env.Log().With("subsys", "KNET").Warn(fmt.Sprintf("host: host: %d has no active links", to))
+	}
+}
+
+// RouteChanged implements reach.Host.
+func (h reachHost) RouteChanged(to, via ring.NodeID) { h.node.routeChanged(to, via) }
 
 // startReach begins to probe the links.
 func (n *Node) startReach() {
 	n.monitor = reach.NewMonitor(reach.Config{Node: n.cfg.Node, Nodes: n.knownIDs, Votes: n.cfg.Votes,
-		Timing: reach.NewTiming(n.cfg.Timers.Token), Host: reachHost{n}})
+		Timing: reach.NewTiming(n.cfg.Timers.Token), Relay: n.cfg.Relay, Host: reachHost{n}})
 	n.agreedAt = slices.Grow(n.agreedAt[:0], len(n.peers))[:len(n.peers)]
 	now := n.env.Mono()
 	n.follow(n.monitor.Start(now, n.sealer.Boot().Count))

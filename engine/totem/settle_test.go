@@ -28,16 +28,20 @@ var (
 // settling is a cluster on a network of which each direction of each link can be cut.
 type settling struct {
 	*cluster
+	relay bool
 	cut   []uint // by the sender, a bit for each receiver
 	votes []uint32
 	best  []uint32 // by node: see bestVotes, for the present cuts
 	check *evs.Checker
 }
 
-func newSettling(tb testing.TB, votes []uint32) *settling {
+func newSettling(tb testing.TB, votes []uint32) *settling { return newSettlingWith(tb, votes, false) }
+
+func newSettlingWith(tb testing.TB, votes []uint32, relay bool) *settling {
 	n := len(votes)
-	s := &settling{cluster: newCluster(tb, n), cut: make([]uint, n), votes: votes, check: evs.New()}
-	s.tune = func(c *Config) { c.Votes = votes[c.Node-1] }
+	s := &settling{cluster: newCluster(tb, n), relay: relay, cut: make([]uint, n), votes: votes,
+		check: evs.New()}
+	s.tune = func(c *Config) { c.Votes, c.Relay = votes[c.Node-1], relay }
 	s.w.Deliver = func(from, to env.MachineID, _ string, _ []byte) bool { return s.cut[from]>>to&1 == 0 }
 	s.w.OnRecord = func(p *envtest.Proc, r env.Record) { s.check.Observe(p.Self().Machine, r) }
 	s.bootAll()
@@ -58,8 +62,21 @@ func equalVotes(n int) []uint32 {
 	return votes
 }
 
-// mutual reports whether two nodes hear each other.
-func (s *settling) mutual(a, b int) bool { return s.cut[a]>>b&1 == 0 && s.cut[b]>>a&1 == 0 }
+// linked reports whether two nodes hear each other without the help of others.
+func (s *settling) linked(a, b int) bool { return s.cut[a]>>b&1 == 0 && s.cut[b]>>a&1 == 0 }
+
+// mutual reports whether two nodes reach each other: directly, or over a relay if there are any.
+func (s *settling) mutual(a, b int) bool {
+	if s.linked(a, b) {
+		return true
+	}
+	for k := range s.procs {
+		if s.relay && k != a && k != b && s.linked(a, k) && s.linked(k, b) {
+			return true
+		}
+	}
+	return false
+}
 
 // bestVotes returns the most votes that nodes which all hear each other have, among those that a node is
 // connected to by any number of links.
@@ -173,14 +190,21 @@ func (s *settling) rings() uint64 {
 	return sum
 }
 
-// cutBound is the bound of DESIGN.md, "Settling".
+// cutBound is the bound of DESIGN.md, "Settling". With relays a route may have to be replaced first.
 func (s *settling) cutBound() time.Duration {
-	return SettleBound(DefaultTimers(testToken), len(s.procs), s.w.Latency)
+	bound := SettleBound(DefaultTimers(testToken), len(s.procs), s.w.Latency)
+	if s.relay {
+		bound += testToken / 2
+	}
+	return bound
 }
 
 // TestSettlesUnderAnyReachability: full mesh, a random directed matrix, another one, full mesh. After each
 // change the rings must be the best ones within the bound, and stay.
-func TestSettlesUnderAnyReachability(t *testing.T) {
+func TestSettlesUnderAnyReachability(t *testing.T) { settleMatrices(t, false) }
+
+// settleMatrices is TestSettlesUnderAnyReachability, with relays or without.
+func settleMatrices(t *testing.T, relay bool) {
 	runs := 60
 	if thorough.On() {
 		runs = 3000
@@ -197,7 +221,7 @@ func TestSettlesUnderAnyReachability(t *testing.T) {
 				votes[i] = 1 + r.Uint32N(3)
 			}
 		}
-		s := newSettling(t, votes)
+		s := newSettlingWith(t, votes, relay)
 		for phase := range 3 {
 			density := 30 + r.IntN(70)
 			for a := range s.cut {

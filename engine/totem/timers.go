@@ -155,7 +155,7 @@ func (n *Node) checkPause() {
 	n.pauseMarker++
 	n.composeBuffer = binary.LittleEndian.AppendUint64(append(n.composeBuffer[:0], wire.TypePauseMarker),
 		n.pauseMarker)
-	n.sendTo(n.machineOf(n.cfg.Node), n.composeBuffer)
+	n.sendTo(n.cfg.Node, n.composeBuffer)
 }
 
 // onPauseMarker ends the discarding when the node's own marker arrives.

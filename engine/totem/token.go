@@ -123,7 +123,7 @@ func (n *Node) wantToSend() uint32 {
 	if n.state == Recovery {
 		return n.recoveryBacklog()
 	}
-	room := maxBodyBytes(n.cfg.MTUBytes)
+	room := maxBodyBytes(&n.cfg)
 	packets := n.ownerQueue.packetsNeeded(room)
 	if n.clientsAdmitted {
 		packets += n.clientQueue.packetsNeeded(room)
@@ -226,7 +226,7 @@ func (n *Node) sendPacket(t *wire.Token, q *outQueue) {
 	pk.McastHeader = wire.McastHeader{Flags: byte(guarantee), Ring: n.current.ring, Seq: t.Seq,
 		Author: n.cfg.Node, Ordinal: t.Ordinal + 1}
 	pk.buf = pk.McastHeader.Append(pk.buf[:0])
-	pk.buf = q.fillPacket(pk.buf, maxBodyBytes(n.cfg.MTUBytes), func(m *outMessage) {
+	pk.buf = q.fillPacket(pk.buf, maxBodyBytes(&n.cfg), func(m *outMessage) {
 		t.Ordinal++
 		if !n.cfg.Quiet {
 			n.env.Emit(Sent{Node: n.cfg.Node, Ring: n.current.ring.ID, Ordinal: t.Ordinal,
@@ -313,7 +313,7 @@ func (n *Node) cancelHold() {
 	n.env.Probe("totem/hold-cancel")
 	n.seqUnchanged = 0
 	n.composeBuffer = wire.AppendRingMessage(n.composeBuffer[:0], wire.TypeHoldCancel, n.current.ring)
-	n.sendTo(n.machineOf(n.current.ring.Rep), n.composeBuffer)
+	n.sendTo(n.current.ring.Rep, n.composeBuffer)
 }
 
 func (n *Node) onHoldCancel(id wire.RingKey) {

@@ -25,7 +25,7 @@ type transport struct {
 	opener    *seal.Opener
 	peers     []Peer        // every configured node, ascending by id
 	knownIDs  []ring.NodeID // their ids, ascending
-	successor env.MachineID // where this node forwards the token
+	successor ring.NodeID   // to which this node forwards the token
 
 	openBuffer, composeBuffer, sealBuffer []byte // scratch: opened, composed and sealed messages
 
@@ -53,8 +53,8 @@ func (n *Node) seal(message []byte) []byte {
 	return n.sealBuffer
 }
 
-func (n *Node) sendTo(m env.MachineID, message []byte) {
-	n.env.Send(m, n.cfg.Link, n.seal(message))
+func (n *Node) sendTo(to ring.NodeID, message []byte) {
+	n.post(to, n.monitor.Via(n.peerIndex(to)), n.seal(message))
 }
 
 // sendToSet sends to the nodes of a set, without this one.
@@ -62,30 +62,33 @@ func (n *Node) sendToSet(set []ring.NodeID, message []byte) {
 	sealed := n.seal(message)
 	for _, id := range set {
 		if id != n.cfg.Node {
-			n.env.Send(n.machineOf(id), n.cfg.Link, sealed)
+			n.post(id, n.monitor.Via(n.peerIndex(id)), sealed)
 		}
 	}
 }
 
 func (n *Node) onDatagram(ev env.Received) {
-	from, message, err := n.opener.Open(n.openBuffer[:0], ev.Payload)
-	n.openBuffer = message[:0]
-	if err != nil {
-		if errors.Is(err, seal.ErrStaleBoot) {
-			n.sendBootHint(from)
-		}
+	from, message, err := n.openFrame(ev)
+	if errors.Is(err, seal.ErrStaleBoot) {
+		n.sendBootHint(from)
+	}
+	if isUnopened(err) {
 		n.countRefusal(ev.From, err)
 		return
 	}
-	if len(message) == 0 {
-		err = wire.ErrMalformed
-	} else {
+	if err == nil && len(message) > 0 {
 		err = n.handleMessage(from, message[0], message[1:])
 	}
 	if err != nil {
 		n.stats.Malformed++
 		n.countRefusal(ev.From, err)
 	}
+}
+
+// isUnopened reports whether an error means that a packet is not a new one of this cluster's nodes.
+func isUnopened(err error) bool {
+	return errors.Is(err, seal.ErrForeign) || errors.Is(err, seal.ErrReplayed) ||
+		errors.Is(err, seal.ErrStaleBoot)
 }
 
 func (n *Node) handleMessage(from ring.NodeID, kind byte, body []byte) error {
@@ -173,7 +176,7 @@ func (n *Node) sendBootHint(to ring.NodeID) {
 	}
 	h := wire.BootHint{Count: boot.Count, ID: boot.ID}
 	n.composeBuffer = h.Append(n.composeBuffer[:0])
-	n.sendTo(n.machineOf(to), n.composeBuffer)
+	n.sendTo(to, n.composeBuffer)
 }
 
 func (n *Node) onBootHint(body []byte) error {

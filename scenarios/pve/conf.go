@@ -18,14 +18,17 @@ func (s *Subject) configure(sc *scenarios.Scenario) error {
 	if p := s.spec.Store; p != "" && p != PolicyStrict {
 		return sc.Errorf("subject.store", "there is no policy %q; write %s", p, PolicyStrict)
 	}
+	if r := s.spec.Relay; r != "" && r != corosync.RelayAuto && r != corosync.RelayOff {
+		return sc.Errorf("subject.relay", "%q is neither %s nor %s", r, corosync.RelayAuto, corosync.RelayOff)
+	}
 	if s.spec.CorosyncConf == "" {
 		return s.generate(sc)
 	}
 	const key = "subject.corosync_conf"
 	if len(s.spec.Votes) > 0 || s.spec.ExpectedVotes > 0 || s.spec.Token != 0 ||
-		s.spec.TokenCoefficient != 0 {
-		return sc.Errorf(key, "votes, expected_votes, token and token_coefficient are in that file already; "+
-			"leave them out here")
+		s.spec.TokenCoefficient != 0 || s.spec.Relay != "" {
+		return sc.Errorf(key, "votes, expected_votes, token, token_coefficient and relay are in that file"+
+			" already; leave them out here")
 	}
 	path := s.spec.CorosyncConf
 	if !filepath.IsAbs(path) {
@@ -72,6 +75,9 @@ func corosyncConfText(spec *Spec, machines []string) []byte {
 	}
 	if spec.TokenCoefficient > 0 {
 		fmt.Fprintf(&b, "  token_coefficient: %d\n", spec.TokenCoefficient.Milliseconds())
+	}
+	if spec.Relay != "" {
+		fmt.Fprintf(&b, "  relay: %s\n", spec.Relay)
 	}
 	b.WriteString("}\nnodelist {\n")
 	for i, name := range machines {

@@ -33,6 +33,7 @@ var recordDecoders = decodersByKind(
 	decoderOf[totem.Delivered](),
 	decoderOf[totem.StateChange](),
 	decoderOf[totem.Excluded](),
+	decoderOf[totem.RouteChange](),
 	decoderOf[node.QuorumView](),
 	decoderOf[store.Installed](),
 	decoderOf[store.Opened](),

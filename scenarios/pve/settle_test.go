@@ -45,3 +45,27 @@ func TestAPairCutChangesNoRing(t *testing.T) {
 	require.Equal(t, 1, starts)
 	require.Equal(t, 2, excluded, "before the reset and after it")
 }
+
+// TestARelayedPairChangesNoRing: while one pair is cut and relays are used, no machine changes its ring, both ends
+// record the route, and send directly again afterwards.
+func TestARelayedPairChangesNoRing(t *testing.T) {
+	s, subject := load(t, "ha-pair-relayed")
+	run, err := sim.Runner{}.Run(t.Context(), s, subject, scenarios.RunOptions{Seed: 1})
+	require.NoError(t, err)
+	begin, end := s.Warmup+s.Faults[0].At, s.Warmup+s.Faults[1].At
+	var routes []totem.RouteChange
+	for _, r := range run.Records {
+		if r.At < begin || r.At >= end {
+			continue
+		}
+		switch rec := r.Record.(type) {
+		case totem.Membership, totem.Excluded, totem.Started:
+			t.Fatalf("at %v on machine %d: %v", r.At, r.Machine, rec)
+		case totem.RouteChange:
+			routes = append(routes, rec)
+		}
+	}
+	require.Len(t, routes, 4)
+	require.ElementsMatch(t, []totem.RouteChange{{Node: 1, To: 3, Via: 2}, {Node: 3, To: 1, Via: 2}}, routes[:2])
+	require.ElementsMatch(t, []totem.RouteChange{{Node: 1, To: 3}, {Node: 3, To: 1}}, routes[2:])
+}

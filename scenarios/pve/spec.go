@@ -33,6 +33,8 @@ type Spec struct {
 	// Token and TokenCoefficient are totem's; the defaults are Corosync's.
 	Token            time.Duration `yaml:"token,omitempty" json:"token,omitempty"`
 	TokenCoefficient time.Duration `yaml:"token_coefficient,omitempty" json:"token_coefficient,omitempty"`
+	// Relay is auto or off: whether machines whose link does not work reach each other over a third one.
+	Relay string `yaml:"relay,omitempty" json:"relay,omitempty"`
 	// Store is the store's policy: strict.
 	Store string `yaml:"store,omitempty" json:"store,omitempty"`
 	// HA runs the HA manager; left out, nodes have none.

@@ -10,14 +10,14 @@ import (
 
 // The first byte of a monitor's messages.
 const (
-	KindPing = 8  // asks for an answer: number, digest of the sender's table
-	KindPong = 9  // answers: number of the ping, boot of the sender
+	KindPing = 8  // asks for an answer: number, digest of the sender's table, the relay if there is one
+	KindPong = 9  // answers: number of the ping, boot of the sender, the relay if there is one
 	KindRows = 10 // rows, see Table.AppendRows
 )
 
 const (
-	pingBytes = 1 + 8 + 8
-	pongBytes = 1 + 8 + 8
+	pingBytes = 1 + 8 + 8 // of a pong as well
+	viaBytes  = 4         // what a relayed ping or pong has more
 )
 
 // Config is the configuration of a Monitor.
@@ -26,17 +26,16 @@ type Config struct {
 	Nodes  []ring.NodeID // every configured node, ascending, this one included
 	Votes  uint32        // of this node
 	Timing Timing
+	Relay  bool // nodes to which the direct link does not work are reached over one other node
 	Host   Host
 }
 
 // Monitor probes the links of one node, keeps the rows of all, and holds what follows from them. Methods that
 // may change the decision report whether they did.
 type Monitor struct {
-	cfg  Config
-	self int
+	cfg Config
 	prober
 	outbox
-	table *Table
 
 	digest    uint64
 	decision  Decision
@@ -54,8 +53,9 @@ func NewMonitor(cfg Config) *Monitor {
 		panic("reach: this node is not among the nodes")
 	}
 	table := NewTable(cfg.Nodes)
-	return &Monitor{cfg: cfg, self: self, table: table, prober: newProber(&cfg),
-		outbox: outbox{host: cfg.Host, self: self, table: table}}
+	m := &Monitor{cfg: cfg, prober: newProber(&cfg, self, table)}
+	m.outbox = outbox{host: cfg.Host, routes: &m.prober}
+	return m
 }
 
 // Start begins a boot of the node, whose rows replace those of all earlier ones, and publishes its row. It is
@@ -81,6 +81,7 @@ func (m *Monitor) NextAt() time.Duration {
 func (m *Monitor) Advance(now time.Duration) (changed bool) {
 	if !m.hasBegun || now >= m.pingedAt+m.cfg.Timing.Ping {
 		m.judge(now)
+		m.chooseRoutes(now)
 		m.sendPings(now)
 	}
 	return m.refreshRow(now)
@@ -90,14 +91,27 @@ func (m *Monitor) sendPings(now time.Duration) {
 	le := binary.LittleEndian
 	b := le.AppendUint64(append(m.buffer[:0], KindPing), m.nextProbe(now))
 	m.buffer = le.AppendUint64(b, m.digest)
-	m.sendAll()
+	for i, id := range m.cfg.Nodes {
+		if i != m.self {
+			m.cfg.Host.Send(id, 0, m.buffer)
+		}
+	}
+	for i := range m.paths {
+		for _, via := range []int{m.paths[i].via, m.paths[i].trial} {
+			if via != direct {
+				relay := m.cfg.Nodes[via]
+				m.cfg.Host.Send(m.cfg.Nodes[i], relay, le.AppendUint32(m.buffer[:pingBytes], uint32(relay)))
+			}
+		}
+	}
 }
 
 // refreshRow publishes this node's row if its content has changed and the last one is old enough.
 func (m *Monitor) refreshRow(now time.Duration) (changed bool) {
 	old := m.table.rows[m.self]
-	row := m.currentRow()
-	if row.Links == old.Links && row.Primary == old.Primary && row.IsLeaving == old.IsLeaving {
+	row := m.currentRow(now)
+	if row.Links == old.Links && row.Direct == old.Direct && row.Primary == old.Primary &&
+		row.IsLeaving == old.IsLeaving && !gradesMoved(m.links, m.self, old.Quality) {
 		m.rowWaits = false
 		return false
 	}
@@ -107,20 +121,26 @@ func (m *Monitor) refreshRow(now time.Duration) (changed bool) {
 	return m.publish(now)
 }
 
-// currentRow returns this node's row as it should be, with the version that it has.
-func (m *Monitor) currentRow() Row {
+// currentRow returns this node's row as it should be, with the version that it has and without the quality of
+// links.
+func (m *Monitor) currentRow(now time.Duration) Row {
 	r := Row{Version: m.table.rows[m.self].Version, IsLeaving: m.isLeaving, Votes: m.cfg.Votes,
-		Primary: m.primary}
+		Primary: m.primary, Relays: m.paths != nil}
 	if !m.isLeaving {
-		r.Links = m.upLinks()
+		r.Links = m.reached()
+		if r.Relays {
+			r.Direct = m.freshLinks(now)
+		}
 	}
 	return r
 }
 
 // publish gives this node's row a new version and sends it to all.
 func (m *Monitor) publish(now time.Duration) (changed bool) {
-	row := m.currentRow()
-	row.Version.Number++
+	row := m.currentRow(now)
+	if row.Version.Number++; row.Relays {
+		row.Quality = gradesOf(m.links, m.self)
+	}
 	m.table.rows[m.self] = row
 	m.rowAt, m.rowWaits = now, false
 	var own Set
@@ -150,29 +170,37 @@ func (m *Monitor) Receive(now time.Duration, from ring.NodeID, kind byte, body [
 		return false, ErrMalformed
 	}
 	switch {
-	case kind == KindPing && len(body) == pingBytes-1:
-		m.onPing(i, binary.LittleEndian.Uint64(body), binary.LittleEndian.Uint64(body[8:]))
-		return false, nil
-	case kind == KindPong && len(body) == pongBytes-1:
-		boot := binary.LittleEndian.Uint64(body[8:])
-		if boot == 0 {
-			return false, ErrMalformed
-		}
-		m.answer(now, i, binary.LittleEndian.Uint64(body), boot)
-		return m.refreshRow(now), nil
 	case kind == KindRows:
 		return m.onRows(now, i, body)
+	case kind != KindPing && kind != KindPong:
+		return false, ErrMalformed
 	}
-	return false, ErrMalformed
+	number, value, via, err := m.cfg.decodePing(from, body)
+	switch {
+	case err != nil:
+		return false, err
+	case kind == KindPing:
+		m.onPing(i, number, value, via)
+		return false, nil
+	case value == 0:
+		return false, ErrMalformed
+	}
+	m.answer(now, i, number, value, via)
+	return m.refreshRow(now), nil
 }
 
-// onPing answers a probe. If the sender has other rows than this node, it gets those of this node, and its
-// own rows come as the answer to the next probe of this node.
-func (m *Monitor) onPing(from int, probe, digest uint64) {
+// onPing answers a probe, over the relay over which it came. If the sender has other rows than this node, it
+// gets those of this node, and its own rows come as the answer to the next probe of this node.
+func (m *Monitor) onPing(from int, probe, digest uint64, via int) {
 	le := binary.LittleEndian
 	b := le.AppendUint64(append(m.buffer[:0], KindPong), probe)
 	m.buffer = le.AppendUint64(b, m.table.rows[m.self].Version.Boot)
-	m.cfg.Host.Send(m.cfg.Nodes[from], m.buffer)
+	relay := ring.NodeID(0)
+	if via != direct {
+		relay = m.cfg.Nodes[via]
+		m.buffer = le.AppendUint32(m.buffer, uint32(relay))
+	}
+	m.cfg.Host.Send(m.cfg.Nodes[from], relay, m.buffer)
 	m.Compare(m.cfg.Nodes[from], digest)
 }
 
@@ -204,15 +232,15 @@ func (m *Monitor) onRows(now time.Duration, from int, body []byte) (changed bool
 			changed = m.outdo(now, r.Version) || changed
 			continue
 		}
-		reaches := r.Links
+		reaches := r.sendsTo()
 		if r.IsLeaving {
-			reaches = m.table.rows[r.Node].Links
+			reaches = m.table.rows[r.Node].sendsTo()
 		}
 		if !m.table.Merge(r.Node, r.Row) {
 			continue
 		}
 		if r.IsLeaving {
-			m.updateLink(r.Node, (*link).down)
+			m.drop(r.Node)
 		}
 		r.Links = reaches
 		news = append(news, r)

@@ -1,6 +1,7 @@
 package reach
 
 import (
+	"cmp"
 	"slices"
 	"testing"
 	"time"
@@ -20,6 +21,7 @@ type testNet struct {
 	monitors []*Monitor
 	hosts    []*testHost
 	queue    []datagram // by time
+	relay    bool
 	blocked  func(from, to int) bool
 	stopped  []bool // the process takes nothing, and what is sent to it is lost
 	sent     int
@@ -35,23 +37,40 @@ type testHost struct {
 	net     *testNet
 	self    int
 	changes int // of links
+	reached int // changes of what is reached
+	routes  []Route
 	decided int // changes of the decision
 }
 
-func (h *testHost) Send(to ring.NodeID, message []byte) {
+func (h *testHost) Send(to, via ring.NodeID, message []byte) {
 	h.net.sent++
-	i := int(to-1) / 2
-	if h.net.blocked != nil && h.net.blocked(h.self, i) || h.net.stopped[i] {
-		return
+	i, hops := int(to-1)/2, []int{h.self, int(to-1) / 2}
+	if via != 0 {
+		hops = []int{h.self, int(via-1) / 2, i}
 	}
-	h.net.queue = append(h.net.queue, datagram{at: h.net.now + testLatency, from: h.self, to: i,
-		payload: slices.Clone(message)})
+	at := h.net.now
+	for hop, from := range hops[:len(hops)-1] {
+		at += testLatency
+		if h.net.blocked != nil && h.net.blocked(from, hops[hop+1]) || h.net.stopped[hops[hop+1]] {
+			return
+		}
+	}
+	h.net.queue = append(h.net.queue, datagram{at: at, from: h.self, to: i, payload: slices.Clone(message)})
+	slices.SortStableFunc(h.net.queue, func(a, b datagram) int { return cmp.Compare(a.at, b.at) })
 }
 
 func (h *testHost) LinkChanged(ring.NodeID, bool) { h.changes++ }
 
-func newTestNet(tb require.TestingT, n int) *testNet {
-	net := &testNet{tb: tb, stopped: make([]bool, n)}
+func (h *testHost) Reached(ring.NodeID, bool) { h.reached++ }
+
+func (h *testHost) RouteChanged(to, via ring.NodeID) {
+	h.routes = append(h.routes, Route{To: to, Via: via})
+}
+
+func newTestNet(tb require.TestingT, n int) *testNet { return newTestNetWith(tb, n, false) }
+
+func newTestNetWith(tb require.TestingT, n int, relay bool) *testNet {
+	net := &testNet{tb: tb, relay: relay, stopped: make([]bool, n)}
 	for i := range n {
 		net.hosts = append(net.hosts, &testHost{net: net, self: i})
 	}
@@ -64,7 +83,7 @@ func newTestNet(tb require.TestingT, n int) *testNet {
 
 func (net *testNet) start(i int, boot uint64) {
 	net.monitors[i] = NewMonitor(Config{Node: nodeIDs(i + 1)[i], Nodes: nodeIDs(len(net.hosts)), Votes: 1,
-		Timing: testTiming, Host: net.hosts[i]})
+		Timing: testTiming, Relay: net.relay, Host: net.hosts[i]})
 	net.stopped[i] = false
 	net.monitors[i].Start(net.now, boot)
 }
@@ -125,11 +144,20 @@ func (net *testNet) settled(want *Table) {
 // truth is the table that nodes with knowledge of the network would write.
 func (net *testNet) truth() *Table {
 	n := len(net.monitors)
-	t := NewTable(nodeIDs(n))
+	links := make([]Set, n)
 	for i := range n {
-		row := Row{Version: Version{Boot: 1}, Votes: 1}
 		for j := range n {
 			if i != j && !net.stopped[i] && !net.stopped[j] && !net.blocked(i, j) && !net.blocked(j, i) {
+				links[i].Add(j)
+			}
+		}
+	}
+	t := NewTable(nodeIDs(n))
+	for i := range n {
+		row := Row{Version: Version{Boot: 1}, Votes: 1, Links: links[i]}
+		for j := range n {
+			common := links[i].And(&links[j])
+			if net.relay && i != j && !common.IsEmpty() {
 				row.Links.Add(j)
 			}
 		}
@@ -141,23 +169,35 @@ func (net *testNet) truth() *Table {
 // TestDecisionsSettle: under every directed cut, each node decides on the best clique within the bound and
 // stays with it; after the heal, on all.
 func TestDecisionsSettle(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		n := rapid.IntRange(2, 6).Draw(t, "nodes")
-		cut := make([]Set, n)
-		for i := range cut {
-			cut[i] = drawSet(t, n, "cut")
-		}
-		net := newTestNet(t, n)
-		net.runFor(time.Second)
-		net.blocked = func(from, to int) bool { return false }
-		net.settled(net.truth())
-		net.blocked = func(from, to int) bool { return cut[from].Has(to) }
-		net.runFor(testTiming.CutBound(n, testLatency, 0))
-		net.settled(net.truth())
-		net.blocked = func(from, to int) bool { return false }
-		net.runFor(testTiming.HealBound(1, n, testLatency, 0))
-		net.settled(net.truth())
-	})
+	rapid.Check(t, func(t *rapid.T) { decisionsSettle(t, false) })
+}
+
+// TestDecisionsSettleWithRelays is TestDecisionsSettle, where two nodes are linked as well if both are linked
+// to a third one.
+func TestDecisionsSettleWithRelays(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) { decisionsSettle(t, true) })
+}
+
+func decisionsSettle(t *rapid.T, relay bool) {
+	n := rapid.IntRange(2, 6).Draw(t, "nodes")
+	cut := make([]Set, n)
+	for i := range cut {
+		cut[i] = drawSet(t, n, "cut")
+	}
+	net := newTestNetWith(t, n, relay)
+	net.runFor(time.Second)
+	net.blocked = func(from, to int) bool { return false }
+	net.settled(net.truth())
+	net.blocked = func(from, to int) bool { return cut[from].Has(to) }
+	bound := testTiming.CutBound(n, testLatency, 0)
+	if relay {
+		bound += testTiming.Token / 2
+	}
+	net.runFor(bound)
+	net.settled(net.truth())
+	net.blocked = func(from, to int) bool { return false }
+	net.runFor(testTiming.HealBound(1, n, testLatency, 0))
+	net.settled(net.truth())
 }
 
 // TestAPauseIsNoFlap: a process that did not run for less than the token timeout changes nothing, and one

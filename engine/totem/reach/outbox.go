@@ -4,31 +4,39 @@ import "github.com/holdfast-sim/holdfast/engine/ring"
 
 // Host is what a Monitor uses of its node. A message is valid until the method returns.
 type Host interface {
-	Send(to ring.NodeID, message []byte)
+	// Send sends a message to a node, directly if via is 0 and otherwise over that node.
+	Send(to, via ring.NodeID, message []byte)
+	// LinkChanged reports that the link between this node and another one is up, or no longer.
 	LinkChanged(to ring.NodeID, isUp bool)
+	// Reached reports that another node is reached, over whatever route, or no longer.
+	Reached(to ring.NodeID, isReached bool)
+	// RouteChanged reports that messages to a node go over another node from now on, or directly (via is 0).
+	RouteChanged(to, via ring.NodeID)
 }
 
-// outbox sends a node's messages.
+// outbox sends a node's messages, by the routes that the prober has found.
 type outbox struct {
 	host   Host
-	self   int
-	table  *Table
+	routes *prober
 	buffer []byte // the message being sent
 }
 
 // sendAll sends what is in buffer to all other nodes.
 func (o *outbox) sendAll() {
-	for i, id := range o.table.nodes {
-		if i != o.self {
-			o.host.Send(id, o.buffer)
+	for i := range o.routes.table.nodes {
+		if i != o.routes.self {
+			o.send(i)
 		}
 	}
 }
 
+// send sends what is in buffer to a node.
+func (o *outbox) send(to int) { o.host.Send(o.routes.table.nodes[to], o.routes.Via(to), o.buffer) }
+
 // sendRows sends the rows of some nodes to another node.
 func (o *outbox) sendRows(to int, of Set) {
-	o.buffer = o.table.AppendRows(append(o.buffer[:0], KindRows), of)
-	o.host.Send(o.table.nodes[to], o.buffer)
+	o.buffer = o.routes.table.AppendRows(append(o.buffer[:0], KindRows), of)
+	o.send(to)
 }
 
 // passOn sends rows to those of some nodes that their origins do not reach, which is those outside of the

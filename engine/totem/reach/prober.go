@@ -5,9 +5,12 @@ import "time"
 // probesKept is for how many probes a prober remembers when it sent them. Answers count for four probes.
 const probesKept = 8
 
-// prober probes the links of a node and decides which are up.
+// prober probes the links of a node and decides which are up, and over which routes the node reaches others.
 type prober struct {
 	cfg      *Config
+	self     int
+	table    *Table
+	paths    []path                    // by node; nil if relays are not used: all routes are direct
 	links    []link                    // by node
 	probe    uint64                    // number of the last probe
 	judged   uint64                    // the probes up to here have been answered or lost
@@ -17,8 +20,12 @@ type prober struct {
 	hasBegun bool
 }
 
-func newProber(cfg *Config) prober {
-	p := prober{cfg: cfg, links: make([]link, len(cfg.Nodes)), answered: make([]uint8, len(cfg.Nodes))}
+func newProber(cfg *Config, self int, table *Table) prober {
+	p := prober{cfg: cfg, self: self, table: table, links: make([]link, len(cfg.Nodes)),
+		answered: make([]uint8, len(cfg.Nodes))}
+	if cfg.Relay {
+		p.paths = newPaths(len(cfg.Nodes))
+	}
 	for i := range p.links {
 		p.links[i] = newLink()
 	}
@@ -33,21 +40,29 @@ func (p *prober) nextProbe(now time.Duration) uint64 {
 	for i := range p.answered {
 		p.answered[i] &^= 1 << (p.probe % probesKept)
 	}
+	for i := range p.paths {
+		p.paths[i].answered &^= 1 << (p.probe % probesKept)
+	}
 	return p.probe
 }
 
-// answer takes a node's answer to a probe.
-func (p *prober) answer(now time.Duration, from int, probe, boot uint64) {
+// answer takes a node's answer to a probe, which came over a relay or directly.
+func (p *prober) answer(now time.Duration, from int, probe, boot uint64, via int) {
 	bit := uint8(1) << (probe % probesKept)
-	if probe <= p.judged || probe > p.probe || p.answered[from]&bit != 0 {
+	if probe <= p.judged || probe > p.probe {
 		return
 	}
 	sent := p.sentAt[probe%probesKept]
 	if now-sent >= p.cfg.Timing.answerWithin() {
 		return
 	}
-	p.answered[from] |= bit
-	p.updateLink(from, func(l *link) { l.answer(now, sent, boot, &p.cfg.Timing) })
+	if via == direct && p.answered[from]&bit == 0 {
+		p.answered[from] |= bit
+		p.updateLink(from, func(l *link) { l.answer(now, sent, boot, &p.cfg.Timing) })
+	}
+	if p.paths != nil {
+		p.answerPath(now, from, bit, sent, boot, via)
+	}
 }
 
 // judge counts the probes that were lost, and looks at every link.
@@ -60,6 +75,9 @@ func (p *prober) judge(now time.Duration) {
 		for i := range p.links {
 			p.links[i].answeredAt = max(p.links[i].answeredAt, now-t.Token+2*t.Ping)
 		}
+		for i := range p.paths {
+			p.paths[i].answeredAt = max(p.paths[i].answeredAt, now-t.Token+2*t.Ping)
+		}
 	}
 	for ; p.judged < p.probe && now-p.sentAt[(p.judged+1)%probesKept] >= t.answerWithin(); p.judged++ {
 		bit := uint8(1) << ((p.judged + 1) % probesKept)
@@ -68,9 +86,17 @@ func (p *prober) judge(now time.Duration) {
 				p.links[i].lose()
 			}
 		}
+		for i := range p.paths {
+			if p.paths[i].answered&bit == 0 {
+				p.paths[i].lose()
+			}
+		}
 	}
 	for i := range p.links {
 		p.updateLink(i, func(l *link) { l.update(now, t) })
+	}
+	for i := range p.paths {
+		p.updatePath(i, func(l *link) { l.update(now, t) })
 	}
 }
 
@@ -81,6 +107,9 @@ func (p *prober) updateLink(i int, change func(*link)) {
 	change(l)
 	if l.isUp != before {
 		p.cfg.Host.LinkChanged(p.cfg.Nodes[i], l.isUp)
+		if p.paths == nil {
+			p.cfg.Host.Reached(p.cfg.Nodes[i], l.isUp)
+		}
 	}
 }
 
@@ -95,9 +124,17 @@ func (p *prober) upLinks() Set {
 	return up
 }
 
-// dropAll brings all links down.
+// drop brings the link and the path to a node down, without a flap.
+func (p *prober) drop(i int) {
+	p.updateLink(i, (*link).down)
+	if p.paths != nil {
+		p.updatePath(i, (*link).down)
+	}
+}
+
+// dropAll brings all links and paths down.
 func (p *prober) dropAll() {
 	for i := range p.links {
-		p.updateLink(i, (*link).down)
+		p.drop(i)
 	}
 }

@@ -38,6 +38,17 @@ func drawRow(t *rapid.T, i, n int) Row {
 		id := ring.ID{Seq: rapid.Uint64Range(1, 3).Draw(t, "ring"), Rep: 1}
 		r.Primary = Primary{Ring: id, Members: members}
 	}
+	if r.Relays = rapid.Bool().Draw(t, "relays"); r.Relays {
+		if r.Quality = make([]byte, n); !r.IsLeaving {
+			r.Direct = drawSet(t, n, "direct")
+			r.Direct.Remove(i)
+		}
+		for j := range n {
+			if j != i {
+				r.Quality[j] = rapid.ByteRange(0, gradeMax).Draw(t, "quality")
+			}
+		}
+	}
 	return r
 }
 
@@ -207,6 +218,11 @@ func FuzzDecodeRows(f *testing.F) {
 	row.Links.Add(1)
 	table.Merge(0, row)
 	table.Merge(3, Row{Version: Version{Boot: 7}, IsLeaving: true})
+	relays := Row{Version: Version{Boot: 2}, Votes: 1, Links: row.Links, Relays: true, Direct: row.Links,
+		Quality: []byte{15, 0, 3, 0, 1}}
+	relays.Links.Remove(1)
+	relays.Direct.Remove(1)
+	table.Merge(1, relays)
 	f.Add(table.AppendRows(nil, allOf(5)))
 	f.Add(table.AppendRows(nil, Set{}))
 	f.Add([]byte{1, 2, 3})
