@@ -72,20 +72,21 @@ func (j *fencingJob) awaitOff(t *env.Task, d *deviceState) error {
 	}
 }
 
-// confirmOffBefore proves that a node is off whose device reported that before it was told to switch off. One
-// such report may be old, or come from a machine on its way up. So the device must report off twice more, at
-// least the time apart in which the machine would have booted and joined the ring, and the node must not be
-// in a ring from before the first to after the second report. No other ring may form meanwhile either: the
-// node could have been in it for a moment between two looks. This fencing has not switched it on.
+// confirmOffBefore proves that a node is off whose device reported that before it was told to switch off.
+// One such report may be old, or come from a machine on its way up. So the device must report off twice
+// more, at least the time apart in which the machine would have booted and joined the ring, and the node
+// must not be in a ring from before the first to after the second report. No other ring may form meanwhile
+// either: the node could have been in it for a moment between two looks. This fencing has not switched it
+// on.
 func (j *fencingJob) confirmOffBefore(t *env.Task, d *deviceState) error {
 	if d.isVague {
 		return fmt.Errorf("%w: its agent reports suspended machines or unknown outlets as off", errWasOff)
 	}
-	ring, err := j.absentFrom(t, "")
+	ring, err := j.requireAbsent(t, "")
 	if err != nil {
 		return err
 	}
-	if err := j.lookAgain(t, d); err != nil {
+	if err := j.requireStillOff(t, d); err != nil {
 		return err
 	}
 	first := j.fencer.env.Mono()
@@ -94,19 +95,19 @@ func (j *fencingJob) confirmOffBefore(t *env.Task, d *deviceState) error {
 		if err := j.checkWanted(); err != nil {
 			return err
 		}
-		if _, err := j.absentFrom(t, ring); err != nil {
+		if _, err := j.requireAbsent(t, ring); err != nil {
 			return err
 		}
 	}
-	if err := j.lookAgain(t, d); err != nil {
+	if err := j.requireStillOff(t, d); err != nil {
 		return err
 	}
-	_, err = j.absentFrom(t, ring)
+	_, err = j.requireAbsent(t, ring)
 	return err
 }
 
-// lookAgain fails unless all parts are off.
-func (j *fencingJob) lookAgain(t *env.Task, d *deviceState) error {
+// requireStillOff fails unless all parts are off.
+func (j *fencingJob) requireStillOff(t *env.Task, d *deviceState) error {
 	off, err := j.queryAllParts(t, d)
 	if err == nil && !off {
 		err = fmt.Errorf("%w: it is on now", errWasOff)
@@ -114,8 +115,8 @@ func (j *fencingJob) lookAgain(t *env.Task, d *deviceState) error {
 	return err
 }
 
-// absentFrom fails if the node is in the ring, or if the ring is another one than before ("" for any).
-func (j *fencingJob) absentFrom(t *env.Task, before string) (ring string, err error) {
+// requireAbsent fails if the node is in the ring, or if the ring is another one than before ("" for any).
+func (j *fencingJob) requireAbsent(t *env.Task, before string) (ring string, err error) {
 	if j.Absent == nil {
 		return "", fmt.Errorf("%w: it is not known who is in the ring", errWasOff)
 	}
@@ -131,9 +132,9 @@ func (j *fencingJob) absentFrom(t *env.Task, before string) (ring string, err er
 
 // endReset switches the node on again, also when the fencing has failed, because a failure is no reason to
 // leave a node off: then only the parts that it has switched off. A part that was off before may have been
-// switched off by a master that died before the end of its reset. Whether the node comes back proves nothing.
-// A device that switches off late would do so after it was switched on, so endReset first gives it time for
-// that.
+// switched off by a master that died before the end of its reset. Whether the node comes back proves
+// nothing. A device that switches off late would do so after it was switched on, so endReset first gives it
+// time for that.
 func (j *fencingJob) endReset(t *env.Task, d *deviceState, off bool) {
 	var parts []int
 	for i, switched := range d.switched {

@@ -17,8 +17,8 @@ type plainJSON struct {
 	rejected bool
 }
 
-// readWhole reports whether the whole text was read and accepted.
-func (p *plainJSON) readWhole() bool { return !p.rejected && p.offset == len(p.text) }
+// isWhollyRead reports whether the whole text was read and accepted.
+func (p *plainJSON) isWhollyRead() bool { return !p.rejected && p.offset == len(p.text) }
 
 // consumeIfNext consumes the character c if it is the next one, and reports whether it was.
 func (p *plainJSON) consumeIfNext(c byte) bool {
@@ -145,7 +145,7 @@ func plainManagerStatus(data []byte) *ManagerStatus {
 			p.rejected = true
 		}
 	})
-	if !p.readWhole() {
+	if !p.isWhollyRead() {
 		return nil
 	}
 	return m
@@ -248,7 +248,7 @@ func plainLRMStatus(data []byte) *LRMStatus {
 			p.rejected = true
 		}
 	})
-	if !p.readWhole() {
+	if !p.isWhollyRead() {
 		return nil
 	}
 	return s

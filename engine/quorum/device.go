@@ -183,8 +183,8 @@ func (vq *Votequorum) endDeviceWait() {
 	}
 }
 
-// deviceTimedOut handles a device that has not polled in time: its vote is gone.
-func (vq *Votequorum) deviceTimedOut() {
+// onDeviceTimeout handles a device that has not polled in time: its vote is gone.
+func (vq *Votequorum) onDeviceTimeout() {
 	us := vq.ownEntry()
 	if !vq.device.timerSet || us.flags&DeviceAlive == 0 {
 		return

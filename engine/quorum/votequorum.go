@@ -343,7 +343,7 @@ func (vq *Votequorum) TimerExpired(t Timer) Output {
 			vq.applyLastManStanding()
 		}
 	case DeviceTimer:
-		vq.deviceTimedOut()
+		vq.onDeviceTimeout()
 	}
 	return vq.takeOutput()
 }

@@ -98,7 +98,7 @@ func (d *durableState) install(inst *state.Installation) error {
 // noteConfirmed remembers what a store of another node has confirmed. That becomes durable with the next
 // commit, or a short time after the last one.
 func (d *durableState) noteConfirmed(p state.PeerMark) {
-	if d.replica.Memory.Confirmed(p) {
+	if d.replica.Memory.NoteConfirmed(p) {
 		d.noteMemory()
 	}
 }
@@ -111,8 +111,8 @@ func (d *durableState) noteMemory() {
 	}
 }
 
-// remember makes the memory durable, unless a commit has.
-func (d *durableState) remember() error {
+// persistMemory makes the memory durable, unless a commit has.
+func (d *durableState) persistMemory() error {
 	if !d.memoryChanged || d.failure != nil {
 		return nil
 	}
@@ -123,8 +123,8 @@ func (d *durableState) remember() error {
 	return nil
 }
 
-// renew gives the store another identity.
-func (d *durableState) renew() error {
+// renewIdentity gives the store another identity.
+func (d *durableState) renewIdentity() error {
 	inc := d.newIncarnation()
 	if err := d.backend.Renew(inc, d.replica.Memory); err != nil {
 		return err

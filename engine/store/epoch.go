@@ -55,7 +55,7 @@ func (e *epoch) onReport(at uint64, from ring.NodeID, r *report) {
 		return
 	}
 	e.reports = append(e.reports, &orderedReport{report: *r, node: from, position: at})
-	if !e.checkWentBack() {
+	if !e.distrustWentBack() {
 		return
 	}
 	if e.ring.decision != nil {
@@ -147,9 +147,9 @@ func (e *epoch) onDecide(at uint64, d *decide) {
 	e.adoptDecision(at, valid)
 }
 
-// checkWentBack looks for stores whose disks were put back to an older state. It returns false if this store
-// is one of them, which ends its part in the ring.
-func (e *epoch) checkWentBack() bool {
+// distrustWentBack looks for stores whose disks were put back to an older state. It returns false if this
+// store is one of them, which ends its part in the ring.
+func (e *epoch) distrustWentBack() bool {
 	x := e.exchange()
 	for _, r := range e.reports {
 		confirmed := x.wentBack(r)
@@ -229,8 +229,8 @@ func (e *epoch) hasDecidedState(d *decision) bool {
 // installSame installs an epoch whose state is already here. The epoch is made durable although no content
 // changes, because the next decision picks its source by it. Example: nodes 1, 2 and 3 are at revision 10 of
 // epoch 4. Node 3 applies two more changes that reach no other node: revision 12, not confirmed. Nodes
-// 1 and 2 form ring 8, start from revision 10 and acknowledge a change as their revision 11. In the next ring
-// with node 3, epoch 8 on disk is what lets revision 11, acknowledged, win over revision 12 of epoch 4.
+// 1 and 2 form ring 8, start from revision 10 and acknowledge a change as their revision 11. In the next
+// ring with node 3, epoch 8 on disk is what lets revision 11, acknowledged, win over revision 12 of epoch 4.
 func (e *epoch) installSame(d *decision) {
 	replica, inst := e.disk.replica, &state.Installation{Epoch: e.ring.id}
 	if replica.Config == nil {

@@ -26,8 +26,8 @@ type leaveRequest struct {
 // maxLeaveRequests bounds the clients that wait for the end.
 const maxLeaveRequests = 16
 
-// request starts the end, or adds a client to one that is under way.
-func (l *orderlyLeave) request(from client, req *Request) {
+// beginOrJoin starts the end, or adds a client to one that is under way.
+func (l *orderlyLeave) beginOrJoin(from client, req *Request) {
 	if len(l.clients) >= maxLeaveRequests {
 		l.replyRefused(from, req, CodeTryAgain, "too many requests to leave are waiting")
 		return
@@ -41,8 +41,8 @@ func (l *orderlyLeave) request(from client, req *Request) {
 	l.env.SetTimer(timerLeave, l.opts.Timers.LeaveWait)
 }
 
-// refuse refuses a request that arrives while the store leaves; it reports whether it did.
-func (l *orderlyLeave) refuse(from client, req *Request) bool {
+// refuseWhileLeaving refuses a request that arrives while the store leaves; it reports whether it did.
+func (l *orderlyLeave) refuseWhileLeaving(from client, req *Request) bool {
 	if !l.requested {
 		return false
 	}
@@ -74,7 +74,7 @@ func (l *orderlyLeave) stop() {
 	l.stopped = true
 	was := l.writable()
 	l.applier.applyDelivered()
-	if err := l.disk.remember(); err != nil {
+	if err := l.disk.persistMemory(); err != nil {
 		l.lifecycle.onDiskError(err)
 	}
 	l.lifecycle.onLeft()

@@ -23,8 +23,8 @@ type keptFile struct {
 	// Confirmed is how many revisions, counted from From, enough votes had confirmed.
 	Confirmed uint64      `json:"confirmed"`
 	Log       []LogRecord `json:"log"`
-	// Entries are the files and directories that these revisions changed, as they were at To. Contents beyond
-	// maxKeptBytes in all are left out; then Incomplete is true.
+	// Entries are the files and directories that these revisions changed, as they were at To. Contents
+	// beyond maxKeptBytes in all are left out; then Incomplete is true.
 	Entries    []EntryInfo `json:"entries"`
 	Incomplete bool        `json:"incomplete,omitempty"`
 }
@@ -47,7 +47,7 @@ func (c *catchUp) keepDropped(by *state.Snapshot) error {
 	if confirmed == 0 {
 		return nil // no client was told that these changes were done
 	}
-	kept := c.keptOf(dropped, confirmed)
+	kept := c.newKeptFile(dropped, confirmed)
 	loss := state.Loss{AtMS: c.env.Wall().UnixMilli(), From: kept.From, To: kept.To, Confirmed: confirmed,
 		Epoch: c.ring.id}
 	if len(replica.Memory.Losses) < maxKeptFiles {
@@ -69,8 +69,8 @@ func (c *catchUp) keepDropped(by *state.Snapshot) error {
 	return nil
 }
 
-// keptOf makes what is kept of dropped changes.
-func (c *catchUp) keptOf(dropped []state.LogEntry, confirmed uint64) *keptFile {
+// newKeptFile makes what is kept of dropped changes.
+func (c *catchUp) newKeptFile(dropped []state.LogEntry, confirmed uint64) *keptFile {
 	k := &keptFile{Node: c.node(), Epoch: c.ring.id.String(), From: dropped[0].Revision,
 		To: dropped[len(dropped)-1].Revision, Confirmed: confirmed, Log: []LogRecord{},
 		Entries: []EntryInfo{}}

@@ -134,8 +134,8 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// proposal is the configuration that this node would start a cluster with.
-func (o *Options) proposal() (*state.Config, error) {
+// proposedConfig is the configuration that this node would start a cluster with.
+func (o *Options) proposedConfig() (*state.Config, error) {
 	c := &state.Config{LogKeep: o.LogKeep}
 	for _, v := range o.Nodes {
 		c.Members = append(c.Members, state.Member{Node: v.Node, Votes: v.Votes})

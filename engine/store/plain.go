@@ -67,7 +67,7 @@ func plainRequest(r *Request) []byte {
 	w.UintUnlessZero("from", r.From)
 	w.UintUnlessZero("node", uint64(r.Node))
 	w.StringUnlessEmpty("incarnation", r.Incarnation)
-	return plainText(w)
+	return closePlainObject(w)
 }
 
 // readPlainResponse reads an answer about the tree in the form of [Response.Encode]; nil if it is in another
@@ -170,7 +170,7 @@ func plainResponse(r *Response) []byte {
 	w.TrueOnly("more", r.More)
 	w.StringUnlessEmpty("digest", r.Digest)
 	w.StringUnlessEmpty("chain", r.Chain)
-	return plainText(w)
+	return closePlainObject(w)
 }
 
 func writeEntry(w *plainjson.Writer, e *EntryInfo) {
@@ -193,8 +193,8 @@ func writeEntry(w *plainjson.Writer, e *EntryInfo) {
 	w.Text = append(w.Text, '}')
 }
 
-// plainText ends an object; nil if something in it is not plain.
-func plainText(w *plainjson.Writer) []byte {
+// closePlainObject ends an object; nil if something in it is not plain.
+func closePlainObject(w *plainjson.Writer) []byte {
 	if !w.IsPlain() {
 		return nil
 	}

@@ -37,7 +37,7 @@ func New(o Options) *Store { return &Store{shared: shared{opts: o.withDefaults()
 // Start implements env.Process. A disk error does not fail it, nor a database that is damaged or cannot be
 // understood: the store then reports that to its clients and tries again.
 func (s *Store) Start(e env.Env) error {
-	proposed, err := s.opts.proposal()
+	proposed, err := s.opts.proposedConfig()
 	if err != nil {
 		return err
 	}
@@ -120,7 +120,7 @@ func (s *Store) onTimer(id env.TimerID) {
 	case timerLeave:
 		s.leaving.onTimer()
 	case timerRemember:
-		if err := s.disk.remember(); err != nil {
+		if err := s.disk.persistMemory(); err != nil {
 			s.onDiskError(err)
 		}
 	}
@@ -170,7 +170,7 @@ func (s *Store) onDiskError(err error) {
 	s.replaceRing(ringState{id: s.ring.id, members: s.ring.members}) // not present in it
 	s.outbox.clear()
 	s.noteWritable(was)
-	s.quorumLog.change(s.log, false, err)
+	s.quorumLog.logChange(s.log, false, err)
 	message := fmt.Sprintf("the store of node %d stopped serving: %v", s.opts.Node, err)
 	s.ops.giveUpAll(CodeFailed, message)
 	s.watches.failAll(message)
@@ -183,7 +183,7 @@ func (s *Store) onDiskError(err error) {
 // could count it once more.
 func (s *Store) onWentBack(confirmed *state.PeerMark) {
 	old := s.disk.replica.Mark()
-	if err := s.disk.renew(); err != nil {
+	if err := s.disk.renewIdentity(); err != nil {
 		s.onDiskError(err)
 		return
 	}

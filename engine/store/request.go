@@ -44,7 +44,7 @@ func (i *intake) onRequest(from client, input []byte) {
 	case req.Op == OpStatus:
 		i.replyTo(from, &Response{ID: req.ID, OK: true, Status: i.status(), Revision: i.disk.revision()})
 	case req.Op == OpLeave:
-		i.leaving.request(from, req)
+		i.leaving.beginOrJoin(from, req)
 	case i.disk.failure != nil:
 		i.replyRefused(from, req, CodeFailed,
 			fmt.Sprintf("the store of node %d does not serve: %v", i.node(), i.disk.failure))
@@ -56,7 +56,7 @@ func (i *intake) onRequest(from client, input []byte) {
 				i.node()))
 	case isAnsweredLocally(req):
 		i.answerLocally(from, req)
-	case i.leaving.refuse(from, req):
+	case i.leaving.refuseWhileLeaving(from, req):
 	default:
 		i.ops.acceptRequest(from, req)
 	}

@@ -45,7 +45,7 @@ func (s *Store) closeRing() {
 func (s *Store) onClusterDown() {
 	s.closeRing()
 	s.enterRing(ringState{})
-	s.quorumLog.change(s.log, false, errors.New("the cluster process has ended"))
+	s.quorumLog.logChange(s.log, false, errors.New("the cluster process has ended"))
 	s.cluster.onClusterEnded()
 }
 
@@ -72,7 +72,7 @@ func (s *Store) replaceRing(next ringState) {
 
 // onUndecided implements lifecycle.
 func (s *Store) onUndecided() {
-	s.quorumLog.change(s.log, false, s.epoch.noDecisionReason)
+	s.quorumLog.logChange(s.log, false, s.epoch.noDecisionReason)
 	replacementDecision{&s.epoch}.noteUndecided()
 	s.ops.offerReplacements()
 	s.ops.refuseUnsent()
@@ -111,7 +111,7 @@ func (s *Store) noteWritable(was bool) {
 		return
 	}
 	if now {
-		s.quorumLog.change(s.log, true, nil)
+		s.quorumLog.logChange(s.log, true, nil)
 	}
 	s.env.Emit(Writable{Ring: s.ring.id, Members: s.ring.members, Writable: now})
 }

@@ -48,7 +48,7 @@ func (s *Store) onVotes(q *cpg.Quorum) {
 	was := s.writable()
 	s.ring.votes = q
 	if reason := s.votesReason(); reason != nil {
-		s.quorumLog.change(s.log, false, reason)
+		s.quorumLog.logChange(s.log, false, reason)
 	}
 	s.noteWritable(was)
 	s.epoch.onVotes()
@@ -63,9 +63,9 @@ func (s *Store) onVotes(q *cpg.Quorum) {
 // quorumLog is what the log told last about quorum.
 type quorumLog struct{ hasQuorum bool }
 
-// change logs a change of quorum. A new ring alone is none: while its members exchange their states,
+// logChange logs a change of quorum. A new ring alone is none: while its members exchange their states,
 // operations wait, and only a ring that turns out to lack quorum has lost it.
-func (q *quorumLog) change(log *slog.Logger, has bool, reason error) {
+func (q *quorumLog) logChange(log *slog.Logger, has bool, reason error) {
 	switch {
 	case has == q.hasQuorum:
 		return

@@ -154,7 +154,7 @@ var _ lrm.Executor = (*inlineExecutor)(nil)
 func (x *inlineExecutor) MaxWorkers() int { return 0 }
 
 func (x *inlineExecutor) Start(cmd lrm.Command) bool {
-	x.results[cmd.SID] = lrm.Run(x.env, x.env.findGuest, cmd)
+	x.results[cmd.SID] = lrm.RunCommand(x.env, x.env.findGuest, cmd)
 	return true
 }
 

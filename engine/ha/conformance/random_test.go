@@ -239,7 +239,7 @@ func (x *slow) work() {
 			left = append(left, job)
 			continue
 		}
-		x.results[job.cmd.SID] = lrm.Run(x.env, x.env.findGuest, job.cmd)
+		x.results[job.cmd.SID] = lrm.RunCommand(x.env, x.env.findGuest, job.cmd)
 	}
 	x.jobs = left
 }

@@ -48,7 +48,7 @@ func (w *storeEnv) ReadCRMCommands() ([]ha.Command, error) {
 		func(n string) bool { return !strings.HasPrefix(n, batchPrefix) })
 	w.takenThisRound, w.readThisRound = nil, true
 	if slices.Contains(names, CommandsPath) && len(w.storedBatches) < maxBatches {
-		if err := w.newBatch(); err != nil {
+		if err := w.takeCommands(); err != nil {
 			return nil, err
 		}
 	}
@@ -64,15 +64,15 @@ func (w *storeEnv) ReadCRMCommands() ([]ha.Command, error) {
 			w.env.Emit(CommandsTaken{Batch: name, Lines: batch, Before: true})
 			continue
 		}
-		commands = append(commands, parseBatchPath(name, batch)...)
+		commands = append(commands, parseBatch(name, batch)...)
 		w.takenThisRound = append(w.takenThisRound, CommandsTaken{Batch: name, Lines: batch})
 	}
 	return commands, nil
 }
 
-// parseBatchPath reads the lines of a batch. The name of a batch is never used again, so it and the
+// parseBatch reads the lines of a batch. The name of a batch is never used again, so it and the
 // number of the line identify a command.
-func parseBatchPath(name string, lines []string) []ha.Command {
+func parseBatch(name string, lines []string) []ha.Command {
 	commands := make([]ha.Command, len(lines))
 	for i, line := range lines {
 		commands[i], _ = config.ParseCommand(line) // the manager refuses a line that is not a command
@@ -81,8 +81,8 @@ func parseBatchPath(name string, lines []string) []ha.Command {
 	return commands
 }
 
-// newBatch makes a batch of the commands that are waiting.
-func (w *storeEnv) newBatch() error {
+// takeCommands makes a batch of the commands that are waiting.
+func (w *storeEnv) takeCommands() error {
 	f, err := w.readFile(CommandsPath)
 	if err != nil || len(config.SplitCommands(string(f.data))) == 0 {
 		return err
@@ -107,8 +107,8 @@ func (w *storeEnv) batchesInStatus() []string {
 	return w.takenByStatus
 }
 
-// commandsDone removes the batches that the status contains. One that stays is removed later.
-func (w *storeEnv) commandsDone() {
+// removeTakenBatches removes the batches that the status contains. One that stays is removed later.
+func (w *storeEnv) removeTakenBatches() {
 	w.takenByStatus, w.readThisRound = w.batchesInStatus(), false
 	for _, f := range w.takenThisRound {
 		w.env.Emit(f)

@@ -46,12 +46,12 @@ func (w *crmEnv) AcquireNodeLock(node string) bool {
 	if mode == ha.FencingBoth {
 		// The LRM of a node that is back neither renews its lock nor gives it back: it waits until the
 		// fencing ends.
-		return w.isFenced(node, version, w.locks.Expired(name, version)) && w.acquireLock(name)
+		return w.proveOrFence(node, version, w.locks.Expired(name, version)) && w.acquireLock(name)
 	}
 	if w.acquireLock(name) {
 		return true // the lock is taken, so no device is needed
 	}
-	if !w.isFenced(node, version, false) || !w.locks.TakeOverWithProof(w.task, name, version) {
+	if !w.proveOrFence(node, version, false) || !w.locks.TakeOverWithProof(w.task, name, version) {
 		return false
 	}
 	w.dropCache()
@@ -72,14 +72,14 @@ func (w *crmEnv) NodeConfirmedDead(node string) bool {
 	if proof, ok := w.fencer.Proof(node); ok && w.lastSeen[node] >= proof.Started {
 		w.fencer.Forget(node)
 	}
-	return w.isFenced(node, version, false)
+	return w.proveOrFence(node, version, false)
 }
 
-// isFenced reports whether a device has confirmed the death of the node that held its lock at this
+// proveOrFence reports whether a device has confirmed the death of the node that held its lock at this
 // version. If not, it starts fencing the node. It leaves a node alone that is in the ring again, unless
 // evenOnline is set: the LRM of such a node no longer renews the lock, so the lock expires without a
 // power cut.
-func (w *crmEnv) isFenced(node string, version lock.Version, evenOnline bool) bool {
+func (w *crmEnv) proveOrFence(node string, version lock.Version, evenOnline bool) bool {
 	proof, ok := w.fencer.Proof(node)
 	if ok && proof.Version == version.Revision && proof.Key == version.Key() {
 		return true

@@ -13,8 +13,9 @@ var removableLocks = []string{"backup", "mounted", "migrate", "clone", "rollback
 	"snapshot-delete",
 	"suspending", "suspended"}
 
-// dropLock removes a guest's lock if it may go, and returns its name.
-func dropLock(data []byte) (without []byte, name string) {
+// withoutLock returns a guest's configuration without its lock, and the lock's name; nil and "" if there is
+// no lock that may go.
+func withoutLock(data []byte) (without []byte, name string) {
 	g := resource.ParseConf(data)
 	if !slices.Contains(removableLocks, g.Lock) {
 		return nil, ""

@@ -35,13 +35,13 @@ func TestHomeIsWhereTheConfigurationLies(t *testing.T) {
 }
 
 func TestLeftLocksGoAndOthersStay(t *testing.T) {
-	without, name := dropLock([]byte("cores: 2\nlock: backup\nmemory: 512\n"))
+	without, name := withoutLock([]byte("cores: 2\nlock: backup\nmemory: 512\n"))
 	require.Equal(t, "backup", name)
 	require.Equal(t, "cores: 2\nmemory: 512\n", string(without))
-	without, name = dropLock([]byte("lock: create\n"))
+	without, name = withoutLock([]byte("lock: create\n"))
 	require.Empty(t, name)
 	require.Nil(t, without)
-	_, name = dropLock([]byte("cores: 2\n[snapshot]\nlock: backup\n"))
+	_, name = withoutLock([]byte("cores: 2\n[snapshot]\nlock: backup\n"))
 	require.Empty(t, name, "a snapshot's lines are not the guest's")
 }
 
@@ -59,7 +59,7 @@ func TestScaledTimesAreWrittenAsTimesOfDay(t *testing.T) {
 }
 
 func TestCommandsOfABatchAreToldApart(t *testing.T) {
-	got := parseBatchPath(batchPrefix+"ab12", []string{"stop vm:1 0", "stop vm:1 0", "dance"})
+	got := parseBatch(batchPrefix+"ab12", []string{"stop vm:1 0", "stop vm:1 0", "dance"})
 	stop := ha.Command{UID: "ab12/0", Verb: ha.CommandStop, SID: "vm:1", Line: "stop vm:1 0"}
 	again := stop
 	again.UID = "ab12/1"
@@ -73,7 +73,7 @@ func FuzzDropLock(f *testing.F) {
 	f.Add([]byte("[snapshot]\nlock: backup"))
 	f.Add([]byte("lock: backup\nlock: backup\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		without, name := dropLock(data)
+		without, name := withoutLock(data)
 		if name == "" {
 			require.Nil(t, without)
 			return

@@ -136,7 +136,7 @@ func (x *executor) Start(cmd lrm.Command) bool {
 			core.env.Probe("ha/move-had-been-done")
 			wk.exitCode = ha.ExitSuccess
 		} else {
-			wk.exitCode = lrm.Run(w, lookup, cmd)
+			wk.exitCode = lrm.RunCommand(w, lookup, cmd)
 		}
 		wk.isDone = true
 		core.env.Emit(CommandDone{UID: cmd.UID, SID: cmd.SID, State: cmd.State, ExitCode: wk.exitCode})

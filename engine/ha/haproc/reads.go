@@ -143,8 +143,8 @@ type Info struct {
 	MemoryBytes float64 `json:"memory_bytes,omitempty"`
 }
 
-// nodeInfoFile returns what a node published about itself; nothing for a node without the file.
-func (w *storeEnv) nodeInfoFile(node string) (info Info, err error) {
+// readNodeInfo returns what a node published about itself; nothing for a node without the file.
+func (w *storeEnv) readNodeInfo(node string) (info Info, err error) {
 	f, err := w.readFile(VersionPath(node))
 	if err != nil {
 		return info, err
@@ -165,6 +165,6 @@ func decodeInfo(node string, data []byte) (info Info, err error) {
 
 // NodeVersion implements ha.CRMEnv.
 func (w *storeEnv) NodeVersion(node string) (string, error) {
-	info, err := w.nodeInfoFile(node)
+	info, err := w.readNodeInfo(node)
 	return info.Version, err
 }

@@ -47,7 +47,7 @@ func (w *storeEnv) NodeStats() (map[string]ha.NodeStats, error) {
 	loads := w.loadsByNode()
 	stats := make(map[string]ha.NodeStats, len(w.opts.Nodes))
 	for _, n := range w.opts.Nodes {
-		info, err := w.nodeInfoFile(n.Name)
+		info, err := w.readNodeInfo(n.Name)
 		if err != nil {
 			return nil, err
 		}

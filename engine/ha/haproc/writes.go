@@ -30,7 +30,7 @@ func (w *storeEnv) WriteManagerStatus(status *ha.ManagerStatus) error {
 		return err
 	}
 	w.managerStatusRevision = revision
-	w.commandsDone()
+	w.removeTakenBatches()
 	return nil
 }
 
@@ -144,7 +144,7 @@ func (w *storeEnv) RemoveServiceLock(sid string) (string, error) {
 	name := ""
 	err = w.editFile(GuestPath(sid, services[sid].Node), func(old []byte) ([]byte, error) {
 		var without []byte
-		without, name = dropLock(old)
+		without, name = withoutLock(old)
 		return without, nil
 	})
 	return name, err

@@ -150,7 +150,7 @@ func TestCommandsThatMakeNoSense(t *testing.T) {
 		}
 		return guest
 	}
-	run := func(cmd lrm.Command) ha.ExitCode { return lrm.Run(b, lookup, cmd) }
+	run := func(cmd lrm.Command) ha.ExitCode { return lrm.RunCommand(b, lookup, cmd) }
 	require.Equal(t, ha.ExitUnknownType, run(lrm.Command{SID: "cow:1", State: ha.Started}))
 	require.Equal(t, ha.ExitUnknownService, run(lrm.Command{SID: "vm:2", State: ha.Started}))
 	require.Equal(t, ha.ExitUnknownCommand, run(lrm.Command{SID: "vm:1", State: ha.Fence}))

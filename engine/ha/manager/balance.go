@@ -124,5 +124,5 @@ func (m *Manager) runningStats(sid string) (stats sched.Stats, unlimitedCPU bool
 	if s := m.serviceStats[sid]; m.settings.CRS.Mode == ha.SchedDynamic && s.HasMeasure {
 		return sched.Stats{CPU: s.CPU, MemBytes: s.MemBytes}, false
 	}
-	return m.startStats(sid)
+	return m.statsOnceStarted(sid)
 }

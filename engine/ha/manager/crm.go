@@ -159,7 +159,7 @@ func (c *CRM) mayBeActive() bool {
 		c.env.Log(ha.LevelErr, fmt.Sprintf("could not read service config: %v", err))
 		return false
 	}
-	return len(services) > 0 || c.masterNeeded(status)
+	return len(services) > 0 || c.masterNeededWithoutServices(status)
 }
 
 // readStatus returns the manager status, nil when this node has no quorum or no current view of the
@@ -191,8 +191,8 @@ func (c *CRM) mustBeFenced(status *ha.ManagerStatus) bool {
 		c.deviates(ha.DiffFencedMaster)
 }
 
-// masterNeeded reports whether a cluster without services needs a master.
-func (c *CRM) masterNeeded(status *ha.ManagerStatus) bool {
+// masterNeededWithoutServices reports whether a cluster without services needs a master.
+func (c *CRM) masterNeededWithoutServices(status *ha.ManagerStatus) bool {
 	if c.otherMasterWorks(status) {
 		return false
 	}

@@ -243,7 +243,7 @@ func (m *Manager) publishDecisions() error {
 	for node, state := range m.nodes.stateByNode {
 		m.status.NodeStatus[node] = state
 	}
-	m.status.NeverSeen = m.neverSeen()
+	m.status.NeverSeen = m.neverSeenInUse()
 	m.status.Timestamp = m.env.NowSeconds()
 	m.recovering = map[string]string{}
 	if m.unwritten = m.env.WriteManagerStatus(m.status.Clone()); m.unwritten != nil {
@@ -257,8 +257,9 @@ func (m *Manager) publishDecisions() error {
 	return nil
 }
 
-// neverSeen returns the nodes of services, and those that are being fenced, that no master has seen online.
-func (m *Manager) neverSeen() (nodes []string) {
+// neverSeenInUse returns the nodes of services, and those that are being fenced, that no master has seen
+// online.
+func (m *Manager) neverSeenInUse() (nodes []string) {
 	used := map[string]bool{}
 	for _, sd := range m.status.ServiceStatus {
 		used[sd.Node] = true

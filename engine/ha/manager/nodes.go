@@ -102,8 +102,8 @@ func (v *nodeStates) operational(node string) bool {
 	return state == ha.NodeOnline || state == ha.NodeMaintenance
 }
 
-// offlineDelayed reports whether the node has not been online for the fence delay.
-func (v *nodeStates) offlineDelayed(node string) bool {
+// awayForFenceDelay reports whether the node has not been online for the fence delay.
+func (v *nodeStates) awayForFenceDelay(node string) bool {
 	return v.awayFor(node, FenceDelaySeconds)
 }
 
@@ -133,12 +133,12 @@ func (v *nodeStates) awayFor(node string, seconds int64) bool {
 	return now-last >= seconds
 }
 
-// lockProves reports whether the lock of a node can prove its death now. The lock of a node that was seen
-// online is either renewed or was given back by an agent that had ended everything. The lock of a node
+// lockCanProveDeath reports whether the lock of a node can prove its death now. The lock of a node that was
+// seen online is either renewed or was given back by an agent that had ended everything. The lock of a node
 // that no master has seen, absent or not, proves something only after this master has watched it for its
 // whole life: an agent whose renewals this master has not seen would have lost it by then. A fence device
 // proves the death at any time.
-func (v *nodeStates) lockProves(node string) bool {
+func (v *nodeStates) lockCanProveDeath(node string) bool {
 	if !v.neverSeen[node] || v.awayFor(node, LockLifeSeconds) {
 		return true
 	}
@@ -229,7 +229,7 @@ func (v *nodeStates) tryFence(node string, manager *ha.ManagerStatus) bool {
 			Manager: manager,
 		})
 	}
-	if !v.lockProves(node) || !v.env.AcquireNodeLock(node) {
+	if !v.lockCanProveDeath(node) || !v.env.AcquireNodeLock(node) {
 		return false
 	}
 	message := fmt.Sprintf("fencing: acknowledged - got agent lock for node '%s'", node)

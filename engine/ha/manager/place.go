@@ -19,8 +19,8 @@ const (
 	preferNext
 )
 
-// loadedNodes returns the online nodes that a service loads: the node on which it is and its target.
-func (m *Manager) loadedNodes(sd *ha.ServiceStatus) (current, target string) {
+// nodesLoadedBy returns the online nodes that a service loads: the node on which it is and its target.
+func (m *Manager) nodesLoadedBy(sd *ha.ServiceStatus) (current, target string) {
 	switch sd.State {
 	case ha.Started, ha.RequestStop, ha.Fence, ha.Freeze, ha.Error, ha.Recovery, ha.Migrate, ha.Relocate:
 		if m.nodes.isOnline(sd.Node) {
@@ -43,7 +43,7 @@ func (m *Manager) placementPartners(sid string) (near map[string]int, far map[st
 		if sd == nil {
 			continue
 		}
-		current, target := m.loadedNodes(sd)
+		current, target := m.nodesLoadedBy(sd)
 		if target != "" {
 			near[target]++
 		} else if current != "" {
@@ -55,7 +55,7 @@ func (m *Manager) placementPartners(sid string) (near map[string]int, far map[st
 		if sd == nil {
 			continue
 		}
-		current, target := m.loadedNodes(sd)
+		current, target := m.nodesLoadedBy(sd)
 		for _, node := range []string{current, target} {
 			if node != "" {
 				far[node] = true
@@ -92,7 +92,7 @@ func (m *Manager) chooseNode(sid string, cd *ha.ServiceConfig, sd *ha.ServiceSta
 	if len(candidates) == 0 {
 		return ""
 	}
-	stats, unlimited := m.startStats(sid)
+	stats, unlimited := m.statsOnceStarted(sid)
 	scores := m.currentUsage().Scores(stats, unlimited)
 	sort.SliceStable(candidates, func(i, j int) bool { return scores[candidates[i]] < scores[candidates[j]] })
 	if want == preferNext {
@@ -133,8 +133,8 @@ func (m *Manager) readStats() (err error) {
 	return err
 }
 
-// startStats returns what a service is expected to use once started.
-func (m *Manager) startStats(sid string) (stats sched.Stats, unlimitedCPU bool) {
+// statsOnceStarted returns what a service is expected to use once started.
+func (m *Manager) statsOnceStarted(sid string) (stats sched.Stats, unlimitedCPU bool) {
 	s := m.serviceStats[sid]
 	return sched.Stats{CPU: s.MaxCPU, MemBytes: s.MaxMemBytes}, s.MaxCPU == 0
 }
@@ -156,13 +156,13 @@ func (m *Manager) currentUsage() *sched.Usage {
 	}
 	for _, sid := range sortedKeys(m.status.ServiceStatus) {
 		sd := m.status.ServiceStatus[sid]
-		current, target := m.loadedNodes(sd)
+		current, target := m.nodesLoadedBy(sd)
 		if current != "" {
 			stats, unlimited := m.presentStats(sid, sd)
 			usage.AddService(current, stats, unlimited)
 		}
 		if target != "" {
-			stats, unlimited := m.startStats(sid)
+			stats, unlimited := m.statsOnceStarted(sid)
 			usage.AddService(target, stats, unlimited)
 		}
 	}
@@ -179,7 +179,7 @@ func (m *Manager) addUnmanaged(usage *sched.Usage) {
 	for _, sid := range sortedKeys(m.services) {
 		cd := m.services[sid]
 		if m.status.ServiceStatus[sid] == nil && cd.State == ha.WantStarted && m.nodes.isOnline(cd.Node) {
-			stats, unlimited := m.startStats(sid)
+			stats, unlimited := m.statsOnceStarted(sid)
 			usage.AddService(cd.Node, stats, unlimited)
 		}
 	}
@@ -191,7 +191,7 @@ func (m *Manager) presentStats(sid string, sd *ha.ServiceStatus) (stats sched.St
 	if m.settings.CRS.Mode == ha.SchedDynamic && (sd.State != ha.Started || m.confirmedByLRM(sd)) {
 		return sched.Stats{}, false
 	}
-	return m.startStats(sid)
+	return m.statsOnceStarted(sid)
 }
 
 // confirmedByLRM reports whether the LRM has reported that it runs the service, possibly only in this

@@ -214,7 +214,7 @@ func (m *Manager) stepStopped(sid string, cd *ha.ServiceConfig, sd *ha.ServiceSt
 	}
 	if cmd := sd.Cmd; len(cmd) > 0 {
 		sd.Cmd = nil
-		if m.stoppedCommand(sid, sd, cmd) {
+		if m.executeOnStopped(sid, sd, cmd) {
 			return
 		}
 	}
@@ -236,8 +236,8 @@ func (m *Manager) stepStopped(sid string, cd *ha.ServiceConfig, sd *ha.ServiceSt
 	}
 }
 
-// stoppedCommand executes a command on a stopped service. It reports whether it changed the state.
-func (m *Manager) stoppedCommand(sid string, sd *ha.ServiceStatus, cmd ha.PendingCommand) bool {
+// executeOnStopped executes a command on a stopped service. It reports whether it changed the state.
+func (m *Manager) executeOnStopped(sid string, sd *ha.ServiceStatus, cmd ha.PendingCommand) bool {
 	switch cmd.Verb() {
 	case ha.CommandMigrate, ha.CommandRelocate:
 		target, ok := cmd.Argument()

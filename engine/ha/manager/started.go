@@ -33,7 +33,7 @@ func (m *Manager) stepStarted(
 	}
 	if cmd := sd.Cmd; len(cmd) > 0 {
 		sd.Cmd = nil
-		return m.startedCommand(sid, cd, sd, cmd)
+		return m.executeOnStarted(sid, cd, sd, cmd)
 	}
 	tryNext := false
 	if res != nil {
@@ -46,8 +46,8 @@ func (m *Manager) stepStarted(
 	return nil
 }
 
-// startedCommand executes a command that has waited with a started service.
-func (m *Manager) startedCommand(
+// executeOnStarted executes a command that has waited with a started service.
+func (m *Manager) executeOnStarted(
 	sid string, cd *ha.ServiceConfig, sd *ha.ServiceStatus, cmd ha.PendingCommand,
 ) error {
 	verb := cmd.Verb()

@@ -79,7 +79,7 @@ func (m *Manager) noteProtected() {
 // mustFence reports whether a service must be taken away from its node because the node has been away
 // for too long.
 func (m *Manager) mustFence(sid string, sd *ha.ServiceStatus) bool {
-	if !m.nodes.offlineDelayed(sd.Node) {
+	if !m.nodes.awayForFenceDelay(sd.Node) {
 		return false
 	}
 	if sd.Unprotected == 0 || m.settings.Decisions == ha.DecisionsUpstream ||

@@ -14,8 +14,9 @@ type component struct {
 	resources []string
 }
 
-// positiveIDs returns the enabled positive rules, sorted by the first service of each rule, then by id.
-func positiveIDs(set Set) []string {
+// positiveRulesByFirstService returns the ids of the enabled positive rules, sorted by the first service of
+// each rule, then by id.
+func positiveRulesByFirstService(set Set) []string {
 	ids := set.sortedIDs(config.ResourceAffinity, config.Positive)
 	sort.SliceStable(ids, func(i, j int) bool {
 		return set[ids[i]].Resources[0] < set[ids[j]].Resources[0]
@@ -41,7 +42,7 @@ func positiveComponents(set Set) []component {
 		}
 	}
 	order := map[string]int{}
-	for i, id := range positiveIDs(set) {
+	for i, id := range positiveRulesByFirstService(set) {
 		order[id] = i
 	}
 	for _, c := range components {
@@ -54,7 +55,7 @@ func positiveComponents(set Set) []component {
 // first set with which it shares services. A rule that connects two sets joins only one of them.
 func firstOverlaps(set Set) []component {
 	var out []component
-	for _, id := range positiveIDs(set) {
+	for _, id := range positiveRulesByFirstService(set) {
 		joined := false
 		for i := range out {
 			if len(intersection(out[i].resources, set[id].Resources)) > 0 {

@@ -34,8 +34,8 @@ func (s Set) sortedIDs(kind, affinity string) []string {
 	return ids
 }
 
-// nextOrder returns the order of inferred rules: one more than the smallest order.
-func (s Set) nextOrder() int {
+// inferredOrder returns the order of inferred rules: one more than the smallest order.
+func (s Set) inferredOrder() int {
 	smallest := 0
 	for _, rule := range s {
 		if smallest == 0 || rule.Order < smallest {

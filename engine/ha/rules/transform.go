@@ -83,7 +83,7 @@ func implyNegative(set Set) {
 			}
 		}
 	}
-	order := set.nextOrder()
+	order := set.inferredOrder()
 	for _, positive := range set.sortedIDs(config.ResourceAffinity, config.Positive) {
 		for _, negative := range negatives {
 			shared := intersection(set[positive].Resources, negative.Resources)

@@ -33,9 +33,9 @@ func New(dir string, records bool, pass func() error) env.Programs {
 	return &runner{programsDir: dir, recordsOn: records, checkAlive: pass}
 }
 
-// open opens a program's lock file and tries to lock it; false if something holds the lock, that is,
-// runs.
-func (r *runner) open(name string) (*os.File, bool, error) {
+// tryLockFile makes a program's lock file if it is missing, opens it and tries to lock it; false if a keeper
+// or program holds the lock, that is, runs. Closing the file releases the lock.
+func (r *runner) tryLockFile(name string) (*os.File, bool, error) {
 	if err := r.checkAlive(); err != nil {
 		return nil, false, err
 	}
@@ -63,7 +63,7 @@ func (r *runner) Start(name string, command []string) error {
 	if len(command) == 0 {
 		return fmt.Errorf("%w: %s has no command", ErrProgram, name)
 	}
-	f, free, err := r.open(name)
+	f, free, err := r.tryLockFile(name)
 	if err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func (r *runner) Start(name string, command []string) error {
 
 // Running implements env.Programs.
 func (r *runner) Running(name string) (bool, error) {
-	f, free, err := r.open(name)
+	f, free, err := r.tryLockFile(name)
 	if err != nil {
 		return false, err
 	}
@@ -123,7 +123,7 @@ func keeperOf(f *os.File) int {
 // Status implements env.Programs. An incarnation is named by the process id of its keeper, which also
 // writes the exit code.
 func (r *runner) Status(name string) (env.ProgramStatus, error) {
-	f, free, err := r.open(name)
+	f, free, err := r.tryLockFile(name)
 	if err != nil {
 		return env.ProgramStatus{}, err
 	}
@@ -152,7 +152,7 @@ func (r *runner) Status(name string) (env.ProgramStatus, error) {
 
 // Stop implements env.Programs.
 func (r *runner) Stop(name string, force bool) error {
-	f, free, err := r.open(name)
+	f, free, err := r.tryLockFile(name)
 	if err != nil {
 		return err
 	}

@@ -104,9 +104,9 @@ type heldLock struct {
 }
 
 // New makes the locks of a process; ttl is TTL, scaled.
-func New(e env.Env, store *client.Client, life time.Duration) *Locks {
+func New(e env.Env, store *client.Client, ttl time.Duration) *Locks {
 	self := e.Self()
-	return &Locks{env: e, store: store, self: self.Name + "/" + self.Process, ttl: life,
+	return &Locks{env: e, store: store, self: self.Name + "/" + self.Process, ttl: ttl,
 		watchedByName: map[string]watchedLock{}, heldByName: map[string]heldLock{}}
 }
 

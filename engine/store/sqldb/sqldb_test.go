@@ -265,8 +265,8 @@ func TestDamageIsFoundAndLeftAlone(t *testing.T) {
 	require.ErrorIs(t, err, ErrUnusable)
 }
 
-// TestDamagedLogEntriesAreFound changes one column of an entry in the middle of the log, which the chain of the
-// last entry does not prove.
+// TestDamagedLogEntriesAreFound changes one column of an entry in the middle of the log, which the chain of
+// the last entry does not prove.
 func TestDamagedLogEntriesAreFound(t *testing.T) {
 	for _, change := range []string{"epoch_seq=epoch_seq+1", "epoch_rep=9", "request='r99'", "kind=kind+1",
 		"path='other'", "target='other'", "digest=zeroblob(32)", "chain=zeroblob(40)", "chain=x'00'"} {
@@ -339,7 +339,7 @@ func TestMemoryAndIdentity(t *testing.T) {
 	}
 	peer := state.PeerMark{Node: 2, Incarnation: state.Incarnation{2}, Epoch: ring.ID{Seq: 4, Rep: 1},
 		Revision: 1}
-	r.Memory.Confirmed(peer)
+	r.Memory.NoteConfirmed(peer)
 	b := state.Batch{Memory: r.Memory}
 	r.Apply(op(0), nil, &b)
 	require.NoError(t, db.Commit(&b))

@@ -36,8 +36,8 @@ type VotelessNode struct {
 	SinceMS int64
 }
 
-// Loss is a part of this store's history that a decision dropped although enough disks had confirmed it: only
-// disks that were put back to an older state can cause it.
+// Loss is a part of this store's history that a decision dropped although enough disks had confirmed it:
+// only disks that were put back to an older state can cause it.
 type Loss struct {
 	AtMS int64 // this node's wall clock, in milliseconds since 1970
 	// From and To are the revisions that were dropped, Confirmed how many of them were confirmed by enough
@@ -58,9 +58,9 @@ func (p *PeerMark) IsAbove(epoch ring.ID, revision uint64) bool {
 	return p.Revision > revision
 }
 
-// Confirmed notes that a store has confirmed a place, and reports whether that is news. A new incarnation
-// of a node replaces the mark of the earlier one.
-func (m *Memory) Confirmed(p PeerMark) bool {
+// NoteConfirmed notes that a store has confirmed a place, and reports whether that is news. A new
+// incarnation of a node replaces the mark of the earlier one.
+func (m *Memory) NoteConfirmed(p PeerMark) bool {
 	i, known := slices.BinarySearchFunc(m.Peers, p.Node,
 		func(a PeerMark, node ring.NodeID) int { return cmp.Compare(a.Node, node) })
 	switch {
@@ -218,8 +218,8 @@ func (r *Replica) Dropped(by *Snapshot) []LogEntry {
 	return log[max(0, int(by.Log[0].Revision)-int(log[0].Revision)):]
 }
 
-// ConfirmedPrefix returns how many of the first entries were confirmed by enough votes to be acknowledged, as
-// far as this store knows: by itself and by the peers that it remembers.
+// ConfirmedPrefix returns how many of the first entries were confirmed by enough votes to be acknowledged,
+// as far as this store knows: by itself and by the peers that it remembers.
 func (r *Replica) ConfirmedPrefix(node ring.NodeID, m *Memory, entries []LogEntry) (n uint64) {
 	for i := range entries {
 		e := &entries[i]

@@ -17,16 +17,16 @@ func mark(node int, epoch, revision uint64) PeerMark {
 // A memory keeps the highest place of each incarnation, epoch first.
 func TestMemoryOfPeers(t *testing.T) {
 	m := &Memory{}
-	require.True(t, m.Confirmed(mark(3, 4, 7)))
-	require.True(t, m.Confirmed(mark(2, 4, 7)))
-	require.False(t, m.Confirmed(mark(3, 4, 7)), "it is no news")
-	require.False(t, m.Confirmed(mark(3, 4, 6)))
-	require.True(t, m.Confirmed(mark(3, 8, 5)), "a later epoch may begin at a lower revision")
-	require.False(t, m.Confirmed(mark(3, 4, 99)))
+	require.True(t, m.NoteConfirmed(mark(3, 4, 7)))
+	require.True(t, m.NoteConfirmed(mark(2, 4, 7)))
+	require.False(t, m.NoteConfirmed(mark(3, 4, 7)), "it is no news")
+	require.False(t, m.NoteConfirmed(mark(3, 4, 6)))
+	require.True(t, m.NoteConfirmed(mark(3, 8, 5)), "a later epoch may begin at a lower revision")
+	require.False(t, m.NoteConfirmed(mark(3, 4, 99)))
 	require.Equal(t, []PeerMark{mark(2, 4, 7), mark(3, 8, 5)}, m.Peers)
 	other := mark(3, 4, 1)
 	other.Incarnation = Incarnation{99}
-	require.True(t, m.Confirmed(other), "another disk has promised nothing yet")
+	require.True(t, m.NoteConfirmed(other), "another disk has promised nothing yet")
 	require.Equal(t, []PeerMark{mark(2, 4, 7), other}, m.Peers)
 }
 
@@ -53,8 +53,8 @@ func TestLossesAreBounded(t *testing.T) {
 	require.EqualValues(t, 3, m.Losses[0].From, "the oldest are forgotten")
 }
 
-// A replacement drops the changes above the last common place. Only those of them that W votes had are a loss
-// of acknowledged changes.
+// A replacement drops the changes above the last common place. Only those of them that W votes had are a
+// loss of acknowledged changes.
 func TestDropped(t *testing.T) {
 	a, b := fresh(100), fresh(100)
 	for k := range 4 {

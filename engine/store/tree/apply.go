@@ -168,7 +168,7 @@ func (t *Tree) checkRename(entry *Entry, op *Op) *Refusal {
 	return refuse(Exists, "the target exists")
 }
 
-// Apply does an operation that Judge allows; the tree's next revision is given. It panics if
+// Apply does an operation that Check allows; the tree's next revision is given. It panics if
 // Check refuses.
 func (t *Tree) Apply(op *Op, revision uint64) Change {
 	if r := t.Check(op); r != nil {

@@ -20,9 +20,9 @@ type Resource interface {
 	Move(sid, target string, online bool) bool
 }
 
-// Run executes one command on the node of env. A worker calls it: it blocks as long as the resource
+// RunCommand executes one command on the node of env. A worker calls it: it blocks as long as the resource
 // does.
-func Run(env ha.Env, lookup func(kind string) Resource, cmd Command) ha.ExitCode {
+func RunCommand(env ha.Env, lookup func(kind string) Resource, cmd Command) ha.ExitCode {
 	resource := lookup(ha.SIDType(cmd.SID))
 	if resource == nil {
 		env.Log(ha.LevelErr, fmt.Sprintf("service type '%s' not implemented", ha.SIDType(cmd.SID)))
